@@ -1,0 +1,32 @@
+"""Convolution and pooling on pictures, exactly as PyTorch means them.
+
+Every public name is imported on first use (PEP 562), so that `import imgconv` costs nothing.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "imgconv.calls": "edge filter kernel kernels pool",
+    "imgconv.errors": "ArgumentTypeError DoesNotFit ImgconvError MissingExtra PictureError UsageError",
+    "imgconv.registry": "Bank Kernel",
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+_MODULES = ("gradients", "layers", "functional")
+__all__ = sorted(["__version__", *_HOME_OF, *_MODULES])
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME_OF:
+        value = getattr(import_module(_HOME_OF[name]), name)
+        globals()[name] = value
+        return value
+    if name in _MODULES:
+        return import_module(f"imgconv.{name}")
+    raise AttributeError(f"module 'imgconv' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

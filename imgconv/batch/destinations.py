@@ -1,0 +1,150 @@
+"""Where results go: output names, and every reason to refuse them before any work."""
+
+import os
+import stat
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+
+from imgconv.batch.sources import STDIN, Source
+from imgconv.errors import UsageError
+from imgconv.pictures import Header, format_for
+from imgconv.pictures.formats import OUTPUTS
+
+ARRAYS = ("npy", "npz")  # formats that hold all maps of a picture in one file
+SEVERAL_MAPS = (*ARRAYS, "tiff")
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where a run writes: a `folder` (None: beside each input), or one `file`, or standard output; always in `format`.
+
+    `suffix` ends derived names. `explicit` says that the format was asked for rather than taken by default.
+    """
+
+    format: str
+    suffix: str
+    folder: Path | None = None
+    file: Path | None = None
+    stdout: bool = False
+    explicit: bool = False
+
+    def outputs(self, source: Source, names: Sequence[str], command: str) -> tuple[Path, ...]:
+        """The files that `source` gives, one for each of `names` (or one for all in an array format); none for standard output."""
+        if self.stdout:
+            return ()
+        if self.file is not None:
+            return (self.file,)
+        parts = names if self.format not in ARRAYS else (names[0] if len(names) == 1 else command,)
+        relative = source.relative if self.folder is not None else PurePath(source.relative.name)
+        folder = self.folder if self.folder is not None else _beside(source)
+        return tuple(folder / relative.with_name(f"{relative.stem}.{part}{self.suffix}") for part in parts)
+
+    def adapted(self, header: Header) -> "Destination":
+        """The destination for one picture, where the format was not asked for.
+
+        Standard output answers PNM with PNM and arrays with arrays; pages and float pictures, which PNG cannot hold, become TIFF.
+        """
+        if self.explicit:
+            return self
+        if self.stdout and header.format in ("pnm", "npy"):
+            return replace(self, format=header.format)
+        if (header.frames > 1 and not header.animated) or header.dtype.startswith("float"):
+            return replace(self, format="tiff", suffix=".tiff")
+        return self
+
+
+def _beside(source: Source) -> Path:
+    return Path() if source.path is None else source.path.parent
+
+
+def destination_for(output: str | None, format: str | None, inputs: Sequence[str], maps: int) -> Destination:
+    """The destination that `-o` and `--format` mean for these inputs and this number of maps per picture.
+
+    Raises UsageError for an unknown format, a format that contradicts the name, or one file for what does not fit in it.
+    """
+    asked = format_for(format) if format is not None else None
+    if output == STDIN or (output is None and list(inputs) == [STDIN]):
+        return Destination(asked or "png", "", stdout=True, explicit=asked is not None)
+    if output is None and STDIN in inputs:
+        raise UsageError("results of standard input and of files need a common place; give a folder with -o")
+    if output is None or _means_folder(output, inputs):
+        folder = None if output is None else Path(output)
+        return Destination(asked or "png", _suffix(format), folder=folder, explicit=asked is not None)
+    return _one_file(Path(output), asked, maps)
+
+
+def _means_folder(output: str, inputs: Sequence[str]) -> bool:
+    path = Path(output)
+    if path.is_dir() or output.endswith(("/", os.sep)):
+        return True
+    many = len(inputs) != 1 or Path(inputs[0]).is_dir()
+    if many and path.exists():
+        raise UsageError(f"-o {output} is a file, but the inputs give several results; give a folder")
+    return many or (path.suffix == "" and not path.exists())
+
+
+def _one_file(path: Path, asked: str | None, maps: int) -> Destination:
+    named = format_for(path) if path.suffix else asked or "png"
+    if asked is not None and asked != named:
+        raise UsageError(f"--format {asked} contradicts the name {path}; leave one of them out")
+    if maps > 1 and named not in SEVERAL_MAPS:
+        raise UsageError(f"{maps} maps do not fit in one {named} file; give a folder with -o, or a name ending in .npz, .npy or .tiff")
+    return Destination(named, path.suffix, file=path, explicit=True)
+
+
+def _suffix(format: str | None) -> str:
+    """The ending of derived names: the one that was typed where it is one, else the usual one of the format."""
+    usual = OUTPUTS[format_for(format or "png")].extensions
+    typed = f".{(format or '').lower().lstrip('.')}"
+    return typed if typed in usual else usual[0]
+
+
+def check_outputs(sources: Sequence[Source], outputs: Iterable[Sequence[Path]]) -> None:
+    """Refuse, before any work, outputs that meet in one name or would replace an input.
+
+    Names that differ only in case meet, as they do on many disks. Inputs are known by file, whatever link leads to them.
+    """
+    inputs = identities(sources)
+    seen: dict[str, Source] = {}
+    for source, paths in zip(sources, outputs, strict=True):
+        for path in paths:
+            place = _place(path)
+            other = seen.setdefault(place, source)
+            if other is not source:
+                raise UsageError(f"{other} and {source} would both write {path}; give them apart, or rename one")
+            refuse_input(path, inputs)
+
+
+def identities(sources: Iterable[Source]) -> dict[tuple[int, int], str]:
+    """The inputs that exist, known by device and file number."""
+    return {_identity(s.path): str(s) for s in sources if s.path is not None and s.path.exists()}
+
+
+def refuse_input(path: Path, inputs: Mapping[tuple[int, int], str]) -> None:
+    """Raise UsageError when writing `path` would replace one of `inputs` (see `identities`)."""
+    if path.exists() and stat.S_ISREG(path.stat().st_mode) and _identity(path) in inputs:
+        raise UsageError(f"output {path} is the input {inputs[_identity(path)]}; choose another name with -o")
+
+
+def pass_over_own_outputs(sources: Sequence[Source], outputs: Sequence[Sequence[Path]]) -> list[int]:
+    """Indices of the sources to work on: without files found in folders whose name this command derives from another input."""
+    derived: dict[str, Source] = {}
+    for source, paths in zip(sources, outputs, strict=True):
+        for path in paths:
+            derived.setdefault(_place(path), source)
+    keep = []
+    for index, source in enumerate(sources):
+        maker = derived.get(_place(source.path)) if source.path is not None else None
+        if source.named or maker is None or maker is source:
+            keep.append(index)
+    return keep
+
+
+def _place(path: Path) -> str:
+    return os.path.realpath(path).casefold()
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino

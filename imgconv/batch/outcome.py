@@ -1,0 +1,58 @@
+"""What became of one input."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from imgconv.process import Map
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Extremes, mean and standard deviation of one written map, in the levels that were written; alpha is left out."""
+
+    name: str
+    shape: tuple[int, int, int]
+    min: float
+    max: float
+    mean: float
+    std: float
+
+    @classmethod
+    def of(cls, made: Map) -> "Statistics":
+        """Statistics of a map's pixels; `shape` is (C, H, W)."""
+        pixels = made.picture.pixels
+        colours = pixels[..., :-1] if made.picture.alpha else pixels
+        height, width, channels = pixels.shape
+        mean, std = float(colours.mean(dtype=np.float64)), float(colours.std(dtype=np.float64))
+        return cls(made.name, (channels, height, width), float(colours.min()), float(colours.max()), mean, std)
+
+
+@dataclass
+class Outcome:
+    """One input and all that came of it: outputs, shapes (C, H, W), seconds, an error, or a reason why it was passed over.
+
+    `note` is for people: what a picture's line should also say.
+    """
+
+    source: str
+    outputs: list[str] = field(default_factory=list)
+    maps: list[Statistics] = field(default_factory=list)
+    shapes: list[tuple[int, int, int]] = field(default_factory=list)
+    seconds: float = 0.0
+    error: str | None = None
+    skipped: str | None = None
+    note: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields of a `--json` line."""
+        return {
+            "source": self.source,
+            "outputs": self.outputs,
+            "shapes": self.shapes,
+            "seconds": round(self.seconds, 6),
+            "error": self.error,
+            "skipped": self.skipped,
+            "maps": [vars(m) for m in self.maps],
+        }

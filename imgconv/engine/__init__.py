@@ -1,0 +1,1 @@
+"""How loops are compiled (`store`), spread over threads (`bands`) and chosen (`choose`)."""

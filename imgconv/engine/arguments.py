@@ -1,0 +1,75 @@
+"""What a loop is called with: the types it is compiled for, and the whole numbers that describe a call. Knows NumPy alone."""
+
+import ctypes
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+
+class ArrayType(NamedTuple):
+    """An array argument: its dtype as NumPy spells it (`<f4`), its axes, and whether it is C-contiguous and aligned."""
+
+    dtype: str
+    axes: int
+    contiguous: bool
+    aligned: bool
+
+
+class Signature(tuple[ArrayType | None, ...]):
+    """The types of a loop's arguments, None for a whole number. Read-only and writeable arrays are alike, sizes do not matter.
+
+    >>> Signature.of((np.zeros((2, 3), np.uint8)[:, 1:], 5))
+    |u1 2A, int
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, arguments: tuple[object, ...]) -> "Signature":
+        """The signature of these arguments; TypeError for anything but arrays and whole numbers."""
+        return cls(_type_of(argument) for argument in arguments)
+
+    @property
+    def words(self) -> int:
+        """How many whole numbers describe a call: one, or size, itemsize, address, shape and strides of an array."""
+        return sum(1 if t is None else 3 + 2 * t.axes for t in self)
+
+    def __repr__(self) -> str:
+        return ", ".join("int" if t is None else f"{t.dtype} {t.axes}{'AC'[t.contiguous]}{'' if t.aligned else '!'}" for t in self)
+
+
+def words_of(array: Array) -> tuple[int, ...]:
+    """The words of an array: size, itemsize, address of its first element, shape and strides (in bytes)."""
+    return (array.size, array.itemsize, _address(array), *array.shape, *array.strides)
+
+
+def _type_of(argument: object) -> ArrayType | None:
+    if isinstance(argument, np.ndarray):
+        flags = argument.flags
+        return ArrayType(argument.dtype.str, argument.ndim, flags.c_contiguous, flags.aligned)
+    if isinstance(argument, int | np.integer):
+        return None
+    raise TypeError(f"a loop takes arrays and whole numbers, not {type(argument).__name__}")
+
+
+def _interface_address(array: Array) -> int:
+    address: int = array.__array_interface__["data"][0]
+    return address
+
+
+def _field_address(array: Array) -> int:
+    """The data pointer as NumPy's C interface reads it, the first field of an array: 0.1 us instead of 0.8 (2026-11)."""
+    return ctypes.c_ssize_t.from_address(id(array) + object.__basicsize__).value
+
+
+def _quickest_address() -> Callable[[Array], int]:
+    probe = np.zeros((2, 3))[1:]
+    same = sys.implementation.name == "cpython" and _field_address(probe) == _interface_address(probe)
+    return _field_address if same else _interface_address
+
+
+_address = _quickest_address()

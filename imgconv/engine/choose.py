@@ -1,0 +1,113 @@
+"""How the work is done: which algorithm, and in blocks of what size. Whole numbers in, whole numbers and names out.
+
+Nothing here may depend on the number of threads: the choice fixes the order of the sums, and so the last bits of a result.
+"""
+
+from typing import Literal, NamedTuple
+
+Algorithm = Literal["four", "one", "product"]
+
+BLOCK_CELLS = 2**17  # half a megabyte of float32: a block stays in a core's second-level cache
+BLOCK_WORK = 2**24  # multiply-adds that are worth handing to another thread
+MOST_BLOCKS = 8
+LEAST_POSITIONS = 512  # flat positions below which rows are too short for the loops to run at full speed
+PATCH_CELLS = 2**20  # of the unfolded operand of a matrix product
+
+
+class LayerSize(NamedTuple):
+    """A convolution in whole numbers; `pitch` cells per row of a plane, `halo` rows of a block beyond its output rows."""
+
+    images: int
+    groups: int
+    group_channels: int
+    group_outputs: int
+    kernel: int
+    rows: int
+    pitch: int
+    halo: int
+    phases: int
+
+    @property
+    def taps(self) -> int:
+        """Taps of one output: kernel cells times channels of a group."""
+        return self.kernel * self.group_channels
+
+    @property
+    def work(self) -> int:
+        """Multiply-adds, those thrown away at row ends included."""
+        return self.images * self.groups * self.group_outputs * self.taps * self.rows * self.pitch
+
+    def cells(self, rows: int) -> int:
+        """Padded cells of one image and group behind `rows` output rows."""
+        return self.group_channels * self.phases * (rows + self.halo) * self.pitch
+
+
+class BlockSize(NamedTuple):
+    """Images, groups, channels of a group, outputs of a group and rows that one block takes."""
+
+    images: int
+    groups: int
+    channels: int
+    outputs: int
+    rows: int
+
+
+def algorithm(size: LayerSize) -> Algorithm:
+    """How to correlate: row loops with `four` outputs per pass or `one`, or a matrix `product` where maps are small and channels many.
+
+    The loops took 64 to 64 channels 3x3 at 56x56 at 80 G multiply-adds a second and core, numpy.matmul at 58 without its unfolding;
+    512 to 512 at 7x7 they took at 28 against 54 (Zen 5, 2026-11).
+    """
+    positions = size.images * (size.rows + size.halo) * size.pitch
+    small = positions < 192 and size.group_outputs >= 16 and size.taps >= 16
+    if small and size.taps * positions <= 8 * PATCH_CELLS:
+        return "product"
+    return "one" if size.group_outputs <= 2 else "four"
+
+
+def block_size(size: LayerSize) -> BlockSize:
+    """Blocks for the row loops: cells that stay in cache, rows long enough, and enough blocks to share where the work is worth it."""
+    touched = size.images * size.groups * size.cells(size.rows)
+    wanted = min(max(size.work // BLOCK_WORK + touched // BLOCK_CELLS, 1), MOST_BLOCKS)
+    least = min(-(-LEAST_POSITIONS // size.pitch), size.rows)
+    fitting = max(BLOCK_CELLS // max(size.cells(1) - size.cells(0), 1) - size.halo, 1)
+    shared = -(-size.rows // -(-wanted // (size.images * size.groups)))
+    rows = _even(size.rows, max(min(fitting, shared), least))
+    outputs = _outputs(size, rows, wanted)
+    channels = min(max(4 * BLOCK_CELLS * size.group_channels // size.cells(rows), 1), size.group_channels)
+    if rows < size.rows or channels < size.group_channels:
+        return BlockSize(1, 1, channels, outputs, rows)
+    room = max(BLOCK_CELLS // size.cells(rows), 1)
+    groups = _even(size.groups, max(min(room, size.images * size.groups // wanted), 1))
+    images = _even(size.images, max(min(room // size.groups, size.images // wanted), 1)) if groups == size.groups else 1
+    return BlockSize(images, groups, channels, outputs, rows)
+
+
+def _outputs(size: LayerSize, rows: int, wanted: int) -> int:
+    """Outputs of a group in one block: all, unless rows and groups leave too few blocks; a multiple of four, at least 16."""
+    count = size.images * size.groups * -(-size.rows // rows)
+    if size.groups > 1 or 2 * count > wanted:
+        return size.group_outputs
+    return min(max(-(-size.group_outputs // -(-wanted // count) // 4) * 4, 16), size.group_outputs)
+
+
+def _even(total: int, most: int) -> int:
+    """The size of at most `most` that splits `total` into as few and as even parts as possible."""
+    parts = -(-total // min(most, total))
+    return -(-total // parts)
+
+
+def patch_block_size(size: LayerSize, columns: int) -> BlockSize:
+    """Blocks for the gradients, which unfold: as many channels, then rows, then images as PATCH_CELLS hold patches for.
+
+    Part of one group's channels or whole groups; `columns` are those of an output row.
+    """
+    channel_row = size.kernel * columns
+    channels = max(PATCH_CELLS // channel_row, 1)
+    if channels < size.group_channels:
+        return BlockSize(1, 1, channels, size.group_outputs, 1)
+    groups = min(channels // size.group_channels, size.groups)
+    row = groups * size.group_channels * channel_row
+    rows = min(PATCH_CELLS // row, size.rows)
+    images = max(min(PATCH_CELLS // (row * rows), size.images), 1) if rows == size.rows else 1
+    return BlockSize(images, groups, size.group_channels, size.group_outputs, rows)

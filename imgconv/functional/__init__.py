@@ -1,0 +1,1 @@
+"""Torch-like calls on numpy arrays, and the same for pictures."""

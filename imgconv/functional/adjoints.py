@@ -1,0 +1,69 @@
+"""The two adjoints of `imgconv.functional.correlations.correlate`: in its input and in its weight.
+
+Both unfold a block at a time and take matrix products, so that 0 * inf is met only where a tap meets a cell of the input. The first is
+the transposed convolution and the gradient of the input, the second the gradient of the weight. This module knows nothing of argument
+forms or errors.
+"""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgconv.engine.choose import patch_block_size
+from imgconv.functional.arrays import AnyArray
+from imgconv.functional.cells import Block, Layout, Span
+from imgconv.functional.correlations import layer_size, spans
+from imgconv.functional.unfolding import gather, scatter
+
+
+def correlate_input(output: AnyArray, weight: AnyArray, layout: Layout, groups: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """The input (N, C, H, W) that `output` (N, O, h_out, w_out) is taken back to: the sum of the windows, each times its output."""
+    result = np.zeros(layout.shape, dtype)
+    if not (result.size and output.size):
+        return result
+    taps = weight.astype(dtype, copy=False).reshape(groups, weight.shape[0] // groups, -1)
+    for block, group, channels in _blocks(layout, groups, output.shape[1]):
+        columns = _columns(output, block, group, taps.shape[1], dtype)
+        patches = np.matmul(_taps_of(taps, group, channels, layout).transpose(0, 2, 1), columns)
+        rows = patches.reshape(-1, columns.shape[2] // layout.output_size[1], layout.output_size[1])
+        layout.add_cells(scatter(rows, layout, block), block, result)
+    return result
+
+
+def correlate_weight(
+    input: AnyArray, output: AnyArray, layout: Layout, weight_shape: tuple[int, ...], groups: int, dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    """The weight (O, C/groups, kh, kw) that `input` (N, C, H, W) and `output` make: every window times its output, summed in float64."""
+    result = np.zeros((groups, weight_shape[0] // groups, weight_shape[1] * weight_shape[2] * weight_shape[3]))
+    if result.size and output.size:
+        for block, group, channels in _blocks(layout, groups, output.shape[1]):
+            columns = _columns(output, block, group, result.shape[1], dtype)
+            patches = gather(layout.cells(input, block, dtype), layout, block).reshape(len(columns), -1, columns.shape[2])
+            part = _taps_of(result, group, channels, layout)
+            part += np.matmul(columns, patches.transpose(0, 2, 1))
+    return result.astype(dtype).reshape(weight_shape)
+
+
+def _blocks(layout: Layout, groups: int, outputs: int) -> Iterator[tuple[Block, Span, Span]]:
+    """Blocks that cover the layout, each with its groups and its channels within a group."""
+    size = layer_size(layout, groups, outputs)
+    step, depth = patch_block_size(size, layout.output_size[1]), size.group_channels
+    parts = product(spans(size.images, step.images), spans(groups, step.groups), spans(depth, step.channels), spans(size.rows, step.rows))
+    for images, group, channels, rows in parts:
+        yield Block(images, (group[0] * depth + channels[0], (group[1] - 1) * depth + channels[1]), rows), group, channels
+
+
+def _taps_of(taps: NDArray[Any], group: Span, channels: Span, layout: Layout) -> NDArray[Any]:
+    """The part of `taps` (G, O/G, C/G*kh*kw) that belongs to some groups and some channels of each; a view."""
+    kh, kw = layout.window.kernel_size
+    return taps[group[0] : group[1], :, channels[0] * kh * kw : channels[1] * kh * kw]
+
+
+def _columns(output: AnyArray, block: Block, group: Span, group_outputs: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """The block's part of `output` as (groups, O/G, n*rows*w_out) in the dtype of the sums."""
+    (n0, n1), _, (r0, r1) = block
+    part = output[n0:n1, group[0] * group_outputs : group[1] * group_outputs, r0:r1]
+    return part.astype(dtype, copy=False).transpose(1, 0, 2, 3).reshape(group[1] - group[0], group_outputs, -1)

@@ -1,0 +1,106 @@
+"""What lies beyond the edge of an input: one index per padded cell, for every padding mode and every operator."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
+from imgconv.window import PADDING_MODES
+
+CONSTANT = -1  # the index of a cell that holds the border's constant value
+
+
+@dataclass(frozen=True)
+class Border:
+    """A padding mode and, for `zeros` and `constant`, the value that is padded with."""
+
+    mode: str
+    value: float = 0.0
+
+    @classmethod
+    def of(cls, padding_mode: str | tuple[str, float]) -> "Border":
+        """The border that a `padding_mode` argument means: a name, or ("constant", value).
+
+        >>> Border.of("reflect").index(4, 2, 1)
+        array([2, 1, 0, 1, 2, 3, 2])
+        """
+        mode, value = (padding_mode, 0.0) if isinstance(padding_mode, str) else _pair(padding_mode)
+        if mode not in PADDING_MODES:
+            raise UsageError(f"padding_mode {mode!r} is unknown; use one of {', '.join(PADDING_MODES)}")
+        return cls("constant" if mode == "zeros" else mode, float(value))
+
+    def index(self, size: int, before: int, after: int) -> NDArray[np.intp]:
+        """The input cell (or CONSTANT) behind each of the before + size + after padded cells of an axis.
+
+        Raises DoesNotFit where the mode cannot fill that much: reflect less than the size, symmetric and circular at most the size,
+        and all but constant need a cell to repeat.
+        """
+        most = {"constant": None, "replicate": None, "reflect": size - 1}.get(self.mode, size)
+        widest = max(before, after)
+        if widest > 0 and ((most is not None and widest > most) or (size == 0 and self.mode != "constant")):
+            raise DoesNotFit(f"padding {widest} is too wide for padding_mode {self.mode!r} on {size} cells; use at most {most or 0}")
+        cells = np.arange(-before, size + after)
+        if self.mode == "replicate":
+            return np.clip(cells, 0, max(size - 1, 0))
+        if self.mode == "reflect":
+            return (size - 1) - np.abs((size - 1) - np.abs(cells))
+        if self.mode == "symmetric":
+            cells = np.where(cells < 0, -1 - cells, cells)
+            return np.where(cells >= size, 2 * size - 1 - cells, cells)
+        if self.mode == "circular":
+            return cells % size if size else cells
+        return np.where((cells < 0) | (cells >= size), CONSTANT, cells)
+
+
+def _pair(padding_mode: object) -> tuple[str, float]:
+    if isinstance(padding_mode, Sequence) and len(padding_mode) == 2 and padding_mode[0] == "constant":
+        return "constant", padding_mode[1]
+    raise ArgumentTypeError(f'padding_mode must be a name or ("constant", value), not {padding_mode!r}')
+
+
+class PaddedRows:
+    """Rows of a padded input, made a band at a time, so that no padded copy of the whole exists.
+
+    `source` (H, W*C) holds interleaved pixels of `channels` values; `pads` are ((top, bottom), (left, right)) in pixels.
+    """
+
+    def __init__(
+        self, source: NDArray[np.generic], pads: Sequence[tuple[int, int]], border: Border, channels: int = 1, value: float | None = None
+    ):
+        self.source = source
+        height, width = source.shape[0], source.shape[1] // channels
+        (top, bottom), (left, right) = pads
+        self.rows = border.index(height, top, bottom)
+        columns = border.index(width, left, right)
+        self.left = _elements(columns[:left], channels)
+        self.right = _elements(columns[left + width :], channels)
+        self.value = border.value if value is None else value
+        self.top = top
+        self.shape = (len(self.rows), len(columns) * channels)
+
+    def band(self, first: int, last: int) -> NDArray[np.generic]:
+        """Padded rows first..last, (last - first, (left + W + right)*C); a view of the source where nothing is padded there."""
+        begin, end = first - self.top, last - self.top
+        inside = begin >= 0 and end <= self.source.shape[0]
+        if inside and not len(self.left) and not len(self.right):
+            return self.source[begin:end]
+        rows = self.rows[first:last]
+        band = np.empty((last - first, self.shape[1]), self.source.dtype)
+        middle = band[:, len(self.left) : self.shape[1] - len(self.right)]
+        if inside:
+            middle[:] = self.source[begin:end]
+        else:
+            for to, row in enumerate(rows):
+                middle[to] = self.value if row == CONSTANT else self.source[row]
+        for side, index in ((band[:, : len(self.left)], self.left), (band[:, self.shape[1] - len(self.right) :], self.right)):
+            if len(index):
+                side[:] = np.where(index == CONSTANT, np.asarray(self.value, band.dtype), middle[:, index])
+        return band
+
+
+def _elements(columns: NDArray[np.intp], channels: int) -> NDArray[np.intp]:
+    """Row elements behind `columns`: every pixel index becomes `channels` element indices."""
+    spread = columns[:, None] * channels + np.arange(channels)
+    return np.where(columns[:, None] == CONSTANT, CONSTANT, spread).ravel()

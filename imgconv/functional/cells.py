@@ -1,0 +1,169 @@
+"""Padded cells of a batch, laid out so that every tap of a window is a plain shift.
+
+For a block of images, channels and output rows, `Layout.cells` copies the input cells that the windows touch into flat planes: one per
+channel and stride phase, rows `pitch` apart, borders filled, cast to the dtype of the sums. `Layout.add_cells` is its adjoint. Strides
+thus vanish before any loop runs, and only a block at a time is ever padded. This module knows nothing of weights.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgconv.functional.arrays import AnyArray
+from imgconv.functional.borders import Border
+from imgconv.window import Window
+
+ZEROS = Border.of("zeros")
+Span = tuple[int, int]
+
+
+class Block(NamedTuple):
+    """Images, channels and output rows, each from a first one up to a last one that is not included."""
+
+    images: Span
+    channels: Span
+    rows: Span
+
+
+class Cells(NamedTuple):
+    """Flat planes (P, L), and the position in each of the first window of a block."""
+
+    planes: NDArray[Any]
+    first: int
+
+
+class _Strip(NamedTuple):
+    """Every stride-th padded cell of one axis: where each comes from, and which of them are input cells."""
+
+    origin: NDArray[np.intp]
+    inside: slice
+    source: slice
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A `window` laid over inputs of `shape` (N, C, H, W) with a `border`, at `windows` (rows, columns) of places or all that fit."""
+
+    shape: tuple[int, ...]
+    window: Window
+    border: Border = ZEROS
+    windows: tuple[int, ...] | None = None
+
+    @cached_property
+    def output_size(self) -> tuple[int, ...]:
+        """(h_out, w_out)."""
+        return self.windows or self.window.output_size(self.shape[2:])
+
+    @cached_property
+    def pitch(self) -> int:
+        """Elements from one row of a plane to the next."""
+        return self.output_size[1] + (self.window.span[1] - 1) // self.window.stride[1]
+
+    def height(self, rows: int) -> int:
+        """Rows of a plane behind `rows` output rows."""
+        return rows + (self.window.span[0] - 1) // self.window.stride[0]
+
+    @property
+    def phases(self) -> int:
+        """Planes per channel."""
+        return len(self._phases)
+
+    def taps(self, channels: int, group_channels: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The plane and the shift of each tap (channel, u, v) of the first group, of cells that hold `channels` channels."""
+        return _taps(self.window, self.pitch, channels, group_channels)
+
+    def starts(self, block: Block, first: int = 0) -> NDArray[np.int64]:
+        """The position (n, rows) in a plane of the first window of each output row of a block."""
+        (n0, n1), _, (r0, r1) = block
+        image = np.arange(n1 - n0)[:, None] * (self.height(r1 - r0) * self.pitch)
+        return first + image + np.arange(r1 - r0, dtype=np.int64) * self.pitch
+
+    def cells(self, input: AnyArray, block: Block, dtype: np.dtype[Any]) -> Cells:
+        """The cells behind a block of output rows; the input itself where nothing has to be padded, split or cast."""
+        (n0, n1), (c0, c1), (r0, _) = block
+        if self._plain and n1 - n0 == 1 and input.dtype == dtype and input.flags.c_contiguous:
+            return Cells(input[n0, c0:c1].reshape(c1 - c0, -1), r0 * self.pitch)
+        cells = self.empty(block, dtype)
+        source = input[n0:n1, c0:c1].transpose(1, 0, 2, 3)
+        for planes, phase in zip(self._split(cells, block), self._phases, strict=True):
+            rows, columns = self._strips(phase, block)
+            planes[:, :, rows.inside, columns.inside] = source[:, :, rows.source, columns.source]
+            self._fill(planes, source, rows, columns)
+        return Cells(cells, 0)
+
+    def empty(self, block: Block, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Planes (P, L) for a block, nothing in them yet."""
+        (n0, n1), (c0, c1), (r0, r1) = block
+        return np.empty((len(self._phases) * (c1 - c0), (n1 - n0) * self.height(r1 - r0) * self.pitch), dtype)
+
+    def add_cells(self, cells: NDArray[Any], block: Block, target: NDArray[Any]) -> None:
+        """Add the planes of a block to the inputs (N, C, H, W) that they stand for; what lies in a border of zeros is dropped."""
+        (n0, n1), (c0, c1), _ = block
+        into = target[n0:n1, c0:c1].transpose(1, 0, 2, 3)
+        for planes, phase in zip(self._split(cells, block), self._phases, strict=True):
+            rows, columns = self._strips(phase, block)
+            into[:, :, rows.source, columns.source] += planes[:, :, rows.inside, columns.inside]
+
+    @cached_property
+    def _phases(self) -> list[tuple[int, int]]:
+        """The stride phases (row, column) that some tap falls on."""
+        down, across = ({u * d % s for u in range(k)} for k, d, s in zip(self.window.kernel_size, self.window.dilation, self.window.stride, strict=True))
+        return [(a, b) for a in sorted(down) for b in sorted(across)]
+
+    @cached_property
+    def _pads(self) -> tuple[tuple[int, int], ...]:
+        return self.window.pads(self.shape[2:])
+
+    @cached_property
+    def _plain(self) -> bool:
+        """Whether planes are the input's own."""
+        return self.window.stride == (1, 1) and self._pads == ((0, 0), (0, 0))
+
+    @cached_property
+    def _origins(self) -> list[NDArray[np.intp]]:
+        """The input row, then column, behind each padded one."""
+        return [self.border.index(size, *pad) for size, pad in zip(self.shape[2:], self._pads, strict=True)]
+
+    def _split(self, cells: NDArray[Any], block: Block) -> NDArray[Any]:
+        """Planes as (phases, channels, images, rows, columns)."""
+        (n0, n1), (c0, c1), (r0, r1) = block
+        return cells.reshape(len(self._phases), c1 - c0, n1 - n0, self.height(r1 - r0), self.pitch)
+
+    def _strips(self, phase: tuple[int, int], block: Block) -> tuple[_Strip, _Strip]:
+        first, last = block.rows
+        return self._strip(0, phase[0], first, self.height(last - first)), self._strip(1, phase[1], 0, self.pitch)
+
+    def _strip(self, axis: int, phase: int, first: int, count: int) -> _Strip:
+        """`count` padded cells of an axis from output cell `first` on; cells that no window touches may lie beyond the padding."""
+        stride, origin, size, before = self.window.stride[axis], self._origins[axis], self.shape[2 + axis], self._pads[axis][0]
+        start = first * stride + phase
+        begin = min(max(-(-(before - start) // stride), 0), count)
+        end = min(max(-(-(before + size - start) // stride), begin), count)
+        at = start - before
+        source = slice(at + begin * stride, at + end * stride, stride) if end > begin else slice(0, 0)
+        return _Strip(origin[np.minimum(start + np.arange(count) * stride, len(origin) - 1)], slice(begin, end), source)
+
+    def _fill(self, planes: NDArray[Any], source: AnyArray, rows: _Strip, columns: _Strip) -> None:
+        """Fill the border of planes (C, N, rows, columns): above, below, left and right of the input cells."""
+        whole, (begin, end) = slice(None), (columns.inside.start, columns.inside.stop)
+        sides = (rows.inside, slice(0, begin)), (rows.inside, slice(end, None))
+        for down, across in ((slice(0, rows.inside.start), whole), (slice(rows.inside.stop, None), whole), *sides):
+            part = planes[:, :, down, across]
+            if part.size and self.border.mode == "constant":
+                part[...] = self.border.value
+            elif part.size:
+                part[...] = source[:, :, rows.origin[down, None], columns.origin[across]]
+
+
+@lru_cache(256)
+def _taps(window: Window, pitch: int, channels: int, group_channels: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    (kh, kw), (dh, dw), (sh, sw) = window.kernel_size, window.dilation, window.stride
+    u, v = np.arange(kh, dtype=np.int64)[:, None] * dh, np.arange(kw, dtype=np.int64) * dw
+    down, across = np.unique(u % sh), np.unique(v % sw)
+    phase = np.searchsorted(down, u % sh) * len(across) + np.searchsorted(across, v % sw)
+    planes = phase * channels + np.arange(group_channels, dtype=np.int64)[:, None, None]
+    offsets = np.broadcast_to(u // sh * pitch + v // sw, planes.shape)
+    return planes.ravel(), offsets.ravel()

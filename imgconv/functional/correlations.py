@@ -1,0 +1,161 @@
+"""Cross-correlation of a batch with a bank of weights: the forward half of every convolution.
+
+Takes arrays that are checked already, and a `Layout` for the geometry; `imgconv.engine.choose` says how the work is done. The adjoints
+are in `imgconv.functional.adjoints`. This module knows nothing of argument forms or errors.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgconv.engine.bands import run_bands
+from imgconv.engine.choose import BlockSize, LayerSize, algorithm, block_size
+from imgconv.engine.store import loop
+from imgconv.functional.arrays import AnyArray
+from imgconv.functional.cells import Block, Layout, Span
+from imgconv.functional.unfolding import gather
+from imgconv.loops.layers import correlate_four, correlate_one
+
+APART = 784  # elements between the four rows of sums: 12 KB of float32, which leave room in the first-level cache for the cells
+SUM_BLOCK = 576  # taps summed at a time; longer sums in float32 lose digits
+
+
+def correlate(input: AnyArray, weight: AnyArray, bias: AnyArray | None, layout: Layout, groups: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """The cross-correlation (N, O, h_out, w_out) of `input` with `weight` (O, C/groups, kh, kw), `bias` (O) added."""
+    outputs, channels = weight.shape[:2]
+    result = np.empty((layout.shape[0], outputs, *layout.output_size), dtype)
+    shift = np.zeros(outputs, dtype) if bias is None else bias.astype(dtype)
+    if not channels:
+        result[...] = shift[:, None, None]
+    elif result.size:
+        taps = weight.astype(dtype, copy=False).reshape(groups, outputs // groups, -1)
+        size = layer_size(layout, groups, outputs)
+        chosen = algorithm(size)
+        if chosen == "product":
+            _by_product(input, taps, shift, layout, result)
+        else:
+            _by_rows(input, taps, shift, layout, size, result, four=chosen == "four")
+    return result
+
+
+def layer_size(layout: Layout, groups: int, outputs: int) -> LayerSize:
+    """The whole numbers by which `imgconv.engine.choose` judges a convolution."""
+    images, channels = layout.shape[:2]
+    kh, kw = layout.window.kernel_size
+    rows, halo = layout.output_size[0], layout.height(0)
+    return LayerSize(images, groups, channels // groups, outputs // groups, kh * kw, rows, layout.pitch, halo, layout.phases)
+
+
+def _by_product(input: AnyArray, taps: NDArray[Any], shift: NDArray[Any], layout: Layout, result: NDArray[Any]) -> None:
+    """All windows unfolded into one matrix: for small maps, where a product is all that there is to do."""
+    images, outputs, rows, columns = result.shape
+    block = Block((0, images), (0, layout.shape[1]), (0, rows))
+    patches = gather(layout.cells(input, block, result.dtype), layout, block)
+    sums = np.matmul(taps, patches.reshape(len(taps), taps.shape[2], -1)).reshape(outputs, images, rows, columns)
+    np.add(sums.transpose(1, 0, 2, 3), shift[:, None, None], out=result)
+
+
+def _by_rows(
+    input: AnyArray, taps: NDArray[Any], shift: NDArray[Any], layout: Layout, size: LayerSize, result: NDArray[Any], *, four: bool
+) -> None:
+    """Row loops over blocks that fit the cache, spread over threads."""
+    taps = _quads(taps) if four else np.ascontiguousarray(taps)
+    task = _RowTask(input, taps, shift.reshape(len(taps), -1), layout, size, result, four)
+    jobs = list(_jobs(size, block_size(size)))
+
+    def work(first: int, last: int) -> None:
+        for job in jobs[first:last]:
+            task.run(job)
+
+    run_bands(work, len(jobs), 1)
+
+
+def _quads(taps: NDArray[Any]) -> NDArray[Any]:
+    """`taps` (G, O, T) as (G, ceil(O/4), T*4): the weights of four outputs side by side, zeros where there are fewer."""
+    groups, outputs, count = taps.shape
+    padded = np.zeros((groups, -(-outputs // 4), count, 4), taps.dtype)
+    for q in range(4):
+        part = taps[:, q::4]
+        padded[:, : part.shape[1], :, q] = part
+    return padded.reshape(groups, -1, count * 4)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What one thread does at a time; its channels, within a group, are taken `channels` at a time, in order."""
+
+    images: Span
+    groups: Span
+    outputs: Span
+    rows: Span
+    channels: int
+
+
+def _jobs(size: LayerSize, block: BlockSize) -> Iterator[_Job]:
+    spans = product(
+        spans(size.images, block.images),
+        spans(size.groups, block.groups),
+        spans(size.group_outputs, block.outputs),
+        spans(size.rows, block.rows),
+    )
+    return (_Job(*parts, block.channels) for parts in spans)
+
+
+def spans(total: int, step: int) -> list[Span]:
+    """range(total) in steps, as (first, last)."""
+    return [(first, min(first + step, total)) for first in range(0, total, step)]
+
+
+@dataclass(frozen=True)
+class _RowTask:
+    """One convolution by row loops: `taps` (G, O, T), or in fours if `four`, and `shift` (G, O)."""
+
+    input: AnyArray
+    taps: NDArray[Any]
+    shift: NDArray[Any]
+    layout: Layout
+    size: LayerSize
+    result: NDArray[Any]
+    four: bool
+
+    def run(self, job: _Job) -> None:
+        """Fill the job's part of the result."""
+        depth = self.size.group_channels
+        for first, last in spans(depth, job.channels):
+            g0, g1 = job.groups
+            self._add(job, Block(job.images, (g0 * depth + first, (g1 - 1) * depth + last), job.rows), first, last)
+
+    def _add(self, job: _Job, block: Block, first: int, last: int) -> None:
+        """Set, or add to, the job's part of the result the sum over channels first..last of each of its groups."""
+        (g0, g1), (o0, o1) = job.groups, job.outputs
+        cells = self.layout.cells(self.input, block, self.result.dtype)
+        planes, offsets = self.layout.taps(block.channels[1] - block.channels[0], last - first)
+        per_row, per_tap = (4, 4 * self.size.kernel) if self.four else (1, self.size.kernel)
+        taps = np.ascontiguousarray(self.taps[g0:g1, o0 // per_row : -(-o1 // per_row), first * per_tap : last * per_tap])
+        shift = np.ascontiguousarray(self.shift[g0:g1, o0:o1])
+        step = self.result.shape[2] * self.result.shape[3]
+        starts = self._starts(job)
+        geometry = [cells.first, self.layout.pitch, self.result.shape[3], o1 - o0, self.size.group_channels, step, SUM_BLOCK, first > 0]
+        scratch = _aligned(4 * APART if self.four else APART, self.result.dtype)
+        run = loop(correlate_four, apart=APART) if self.four else loop(correlate_one)
+        run(cells.planes, planes, offsets, taps, shift, scratch, self.result.reshape(-1), starts, np.array(geometry, np.int64))
+
+    def _starts(self, job: _Job) -> NDArray[np.int64]:
+        """Where each row of the job's planes begins in the flat result, for the job's first output; -1 between two images."""
+        (n0, n1), (r0, r1) = job.images, job.rows
+        _, outputs, rows, columns = self.result.shape
+        starts = np.full((n1 - n0, self.layout.height(r1 - r0)), -1, np.int64)
+        channel = np.arange(n0, n1)[:, None] * outputs + job.groups[0] * self.size.group_outputs + job.outputs[0]
+        starts[:, : r1 - r0] = (channel * rows + np.arange(r0, r1)) * columns
+        return starts.ravel()[: starts.size - (starts.shape[1] - (r1 - r0))]
+
+
+def _aligned(count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Room for `count` numbers from the start of a cache line on: rows of sums that straddle two lines cost a tenth of the speed."""
+    room = np.empty(count + 64 // dtype.itemsize, dtype)
+    skip = -room.ctypes.data % 64 // dtype.itemsize
+    return room[skip : skip + count]

@@ -1,0 +1,73 @@
+"""Which input cells each output cell sees, along one axis: all that pooling and its gradients need to know of a window."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgconv.window import Window
+
+Cells = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Output cell j sees the count[j] input cells first[j], first[j] + step, ...; padded cells are left out."""
+
+    first: Cells
+    count: Cells
+    step: int = 1
+
+    @classmethod
+    def of_window(cls, window: Window, size: Sequence[int], axis: int) -> "Spans":
+        """The spans of `window` along `axis` of an input of `size`.
+
+        >>> Spans.of_window(Window.of(3, padding=1), (4, 4), axis=0).count
+        array([2, 3, 3, 2])
+        """
+        taps, step, cells = window.kernel_size[axis], window.dilation[axis], size[axis]
+        start = _starts(window, size, axis)
+        skipped = np.maximum(-(start // step), 0)
+        end = np.minimum(-((start - cells) // step), taps)
+        return cls(start + skipped * step, np.maximum(end - skipped, 0), step)
+
+    @classmethod
+    def adaptive(cls, size: int, out: int) -> "Spans":
+        """`out` spans that divide `size` cells as evenly as torch does: floor(j*size/out) to ceil((j+1)*size/out).
+
+        >>> Spans.adaptive(5, 3).count
+        array([2, 3, 2])
+        """
+        j = np.arange(out, dtype=np.intp)
+        first = j * size // max(out, 1)
+        return cls(first, -(-(j + 1) * size // max(out, 1)) - first)
+
+    def covering(self, size: int) -> "Spans":
+        """The other way round: for each of `size` input cells, the output cells that see it (their step is 1, as must be this one's).
+
+        >>> Spans.adaptive(5, 3).covering(5).count
+        array([1, 2, 1, 2, 1])
+        """
+        cells = np.arange(size)
+        begin = np.searchsorted(self.first + self.count, cells, side="right")
+        return Spans(begin, np.searchsorted(self.first, cells, side="right") - begin)
+
+    def stacked(self, first: int, last: int, size: int) -> tuple[Cells, Cells, Cells]:
+        """Cells of planes of `size` rows stacked on each other: (first, count, first row of the plane) of stacked outputs first..last."""
+        plane, j = np.divmod(np.arange(first, last), len(self.first))
+        return plane * size + self.first[j], self.count[j], plane * size
+
+
+def padded_counts(window: Window, size: Sequence[int], axis: int) -> Cells:
+    """Cells of each window along `axis` when padding counts; what lies beyond the padding, with ceil_mode, does not.
+
+    >>> padded_counts(Window.of(3, stride=2, padding=1, ceil_mode=True), (4, 4), axis=0)
+    array([3, 3, 2])
+    """
+    start = _starts(window, size, axis)
+    return np.minimum(start + window.kernel_size[axis], size[axis] + window.pads(size)[axis][1]) - start
+
+
+def _starts(window: Window, size: Sequence[int], axis: int) -> Cells:
+    return np.arange(window.output_size(size)[axis]) * window.stride[axis] - window.pads(size)[axis][0]

@@ -1,0 +1,112 @@
+"""Folds: the sum, largest or smallest value of the cells that each window sees, along rows and columns one after the other.
+
+The loops are templates over `operation`. Each operation has a value that changes nothing (0, the lowest, the highest); rows named
+`nothing` are filled with it and stand in for cells that do not exist. NaN wins a largest and a smallest value.
+"""
+
+import numpy as np
+
+SUM, LARGEST, SMALLEST = 0, 1, 2
+
+
+def fold_rows(operation):  # type: ignore[no-untyped-def]
+    """The loop that folds some source rows, `step` apart, into every target row."""
+
+    def loop(source, first, count, step, nothing, target, left):  # type: ignore[no-untyped-def]
+        """Fold rows first[i], first[i] + step, ... (count[i] of them) of `source` (rows, S) into row i of `target` (R, left + S or more).
+
+        Only columns left..left+S are written. `nothing` is (1, S).
+        """
+        length = source.shape[1]
+        for i in range(target.shape[0]):
+            out, top, rows = target[i][left : left + length], first[i], count[i]
+            for u in range(0, max(rows, 1), 2):  # two rows a pass over a target row that stays in cache
+                a = source[top + u * step] if u < rows else nothing[0]
+                b = source[top + (u + 1) * step] if u + 1 < rows else nothing[0]
+                if operation == SUM and u == 0:
+                    for j in range(length):
+                        out[j] = a[j] + b[j]
+                elif operation == SUM:
+                    for j in range(length):
+                        out[j] += a[j] + b[j]
+                elif u == 0:
+                    for j in range(length):
+                        x, y = a[j], b[j]
+                        out[j] = y if (y > x if operation == LARGEST else y < x) | (y != y) else x
+                else:
+                    for j in range(length):
+                        x, y, z = out[j], a[j], b[j]
+                        x = y if (y > x if operation == LARGEST else y < x) | (y != y) else x
+                        out[j] = z if (z > x if operation == LARGEST else z < x) | (z != z) else x
+
+    return loop
+
+
+def fold_columns(operation, channels, stride):  # type: ignore[no-untyped-def]
+    """The loop that folds windows of one length along rows; `channels` and `stride` are fixed for the compiler, or open with 0."""
+
+    def loop(source, shifts, extras, nothing, scratch, target, channels_given, stride_given):  # type: ignore[no-untyped-def]
+        """Fold rows of interleaved pixels, `source` (R, P), into `target` (R, w_out * channels).
+
+        A window grows by doubling, so that k cells cost log2(k) passes: pass t takes windows of m cells to 2m, or to 2m + 1 with one
+        more source cell. `shifts[t]` and `extras[t]` lead from a window's first element to those, -1 where there is none. Only the
+        last pass steps by the stride. `nothing` is (1, P); `scratch` (2, P) holds every other pass.
+        """
+        between = channels or channels_given
+        step = between * (stride or stride_given)
+        for i in range(source.shape[0]):
+            base = row = source[i]
+            length = base.shape[0]
+            for t in range(shifts.shape[0]):
+                shift, extra = shifts[t], extras[t]
+                length = min(length - max(shift, 0), base.shape[0] - max(extra, 0))
+                a = row
+                b = row[shift:] if shift >= 0 else nothing[0]
+                c = base[extra:] if extra >= 0 else nothing[0]
+                if t + 1 < shifts.shape[0]:
+                    row = scratch[t % 2]
+                    for j in range(length):
+                        x, y, z = a[j], b[j], c[j]
+                        if operation == SUM:
+                            row[j] = x + y + z
+                        else:
+                            x = y if (y > x if operation == LARGEST else y < x) | (y != y) else x
+                            row[j] = z if (z > x if operation == LARGEST else z < x) | (z != z) else x
+                else:
+                    for e in range(between):
+                        out, a1, b1, c1 = target[i][e:], a[e:], b[e:], c[e:]
+                        for j in range(target.shape[1] // between):
+                            x, y, z = a1[j * step], b1[j * step], c1[j * step]
+                            if operation == SUM:
+                                out[j * between] = x + y + z
+                            else:
+                                x = y if (y > x if operation == LARGEST else y < x) | (y != y) else x
+                                out[j * between] = z if (z > x if operation == LARGEST else z < x) | (z != z) else x
+
+    return loop
+
+
+def fold_spans(source, first, count, target):  # type: ignore[no-untyped-def]
+    """Sum cells first[j], first[j] + 1, ... (count[j] of them) of each row of `source` (R, W) into `target` (R, w_out)."""
+    for i in range(source.shape[0]):
+        row, out = source[i], target[i]
+        for j in range(out.shape[0]):
+            out[j] = 0
+            total = out[j]
+            for x in range(first[j], first[j] + count[j]):
+                total += row[x]
+            out[j] = total
+
+
+def divide_rows(rounded):  # type: ignore[no-untyped-def]
+    """The loop that divides sums by the cells they were taken over; with `rounded` to the nearest whole number, half to even."""
+
+    def loop(sums, heights, widths, target):  # type: ignore[no-untyped-def]
+        """target[i, j] = sums[i, j] / (heights[i] * widths[j]); sums, heights and widths are of one floating type."""
+        for i in range(target.shape[0]):
+            row, out, height = sums[i], target[i], heights[i]
+            for j in range(target.shape[1]):
+                mean = row[j] / (height * widths[j])
+                out[j] = np.rint(mean) if rounded else mean
+
+    return loop

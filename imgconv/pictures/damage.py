@@ -1,0 +1,71 @@
+"""Whatever goes wrong while a file is read, said as one PictureError. Knows no format."""
+
+import struct
+import tokenize
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from PIL import Image
+
+from imgconv.errors import ImgconvError, PictureError
+
+_MOST_AT_ONCE = 1 << 26  # bytes: what a lying header can make us allocate before the end of the file is seen
+
+# Pillow, NumPy, tifffile and imagecodecs raise all of these for damaged files; imagecodecs' own errors are RuntimeErrors.
+DECODER_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    BufferError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    Warning,
+    Image.DecompressionBombError,
+    struct.error,
+    tokenize.TokenError,
+    zlib.error,
+)
+
+
+class DamageError(ValueError):
+    """What our own readers say of a damaged file; `picture_errors` makes it a PictureError that names the format."""
+
+
+@contextmanager
+def picture_errors(doing: str) -> Iterator[None]:
+    """Turn errors of decoders and encoders into a PictureError: `doing`, and a one-line reason."""
+    try:
+        yield
+    except ImgconvError:
+        raise
+    except DECODER_ERRORS as error:
+        raise PictureError(f"{doing}: {_reason(error)}") from error
+
+
+def read_exactly(file: BinaryIO, length: int) -> bytes:
+    """The next `length` bytes of a file or pipe, never one more. Raises DamageError where it ends before."""
+    parts = []
+    while length > 0:
+        part = file.read(min(length, _MOST_AT_ONCE))
+        if not part:
+            raise DamageError("it is cut short")
+        parts.append(part)
+        length -= len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "not enough memory"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    text = " ".join(str(error).split()).rstrip(".")
+    return text[:1].lower() + text[1:200] if text else f"{type(error).__name__} in its data"

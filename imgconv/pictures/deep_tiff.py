@@ -1,0 +1,140 @@
+"""Deep TIFF: 16-bit and float colour, 9 to 15 bits, wide integers, half and double floats, read with tifffile (the extra `deep`)."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import TiffImagePlugin
+
+from imgconv.errors import PictureError
+from imgconv.pictures import metadata
+from imgconv.pictures.damage import picture_errors
+from imgconv.pictures.modes import exact_float32, full_range
+from imgconv.pictures.picture import Decoder, Header, Picture, Request
+from imgconv.pictures.plugins import deep_library
+
+_COLOURS = {0: 1, 1: 1, 2: 3, 5: 4}  # photometric interpretation -> samples of colour: white is 0, black is 0, RGB, CMYK
+_MOST_SAMPLES = 16  # per pixel: a lying header must not ask for more
+
+
+def find(file: BinaryIO, request: Request) -> Decoder | None:
+    """The decoder of a TIFF whose first page Pillow has no mode for; None for any other."""
+    if not is_deep(_first_tags(file)):
+        return None
+    tifffile = deep_library("tifffile")
+    deep_library("imagecodecs")
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)  # it logs what it then also raises
+    file.seek(0)
+    try:
+        pages = list(tifffile.TiffFile(file).pages)
+    except tifffile.TiffFileError as error:
+        raise PictureError(f"damaged tiff: {error}") from error
+    for page in pages:
+        _check(page, request)
+    first = pages[0]
+    colours, alpha = _channels(first)
+    size = first.imagelength, first.imagewidth
+    dtype = "uint16" if first.dtype == np.uint16 else "float32"
+    header = Header(
+        "tiff",
+        size[::-1] if _tag(first, 274, 1) > 4 else size,
+        min(colours, 3) + alpha,
+        dtype,
+        alpha,
+        len(pages),
+        description=first.description or None,
+    )
+    return Decoder(header, lambda: _frames(pages))
+
+
+def is_deep(tags: Any) -> bool:
+    """Whether Pillow has no mode for a page with these tags: deep colour, 9 to 15 bits, wide integers, half floats."""
+    bits: int = max(tags.get(258, (1,)))
+    floating: bool = 3 in tags.get(339, (1,))
+    if int(tags.get(277, 1)) > 1:
+        return bits > 8
+    return bits != 32 if floating else 8 < bits < 16 or bits > 16
+
+
+def _frames(pages: list[Any]) -> Iterator[Picture]:
+    for number, page in enumerate(pages, 1):
+        with picture_errors("damaged tiff" + (f", page {number}" if len(pages) > 1 else "")):
+            picture = _picture(page)
+        yield picture
+
+
+def _check(page: Any, request: Request) -> None:
+    request.check_size(page.imagelength, page.imagewidth)
+    if page.samplesperpixel > _MOST_SAMPLES or int(page.photometric) not in _COLOURS:
+        kind = f"{page.samplesperpixel} channels and photometric {int(page.photometric)}"
+        raise PictureError(f"deep tiff pictures of {kind} are not supported; convert them to RGB, or save them as .npy")
+
+
+def _first_tags(file: BinaryIO) -> Any:
+    """The tags of the first page, read by Pillow."""
+    head = file.read(8)
+    if b"+" in head[2:4]:
+        head += file.read(8)
+    tags = TiffImagePlugin.ImageFileDirectory_v2(head)
+    file.seek(tags.next)
+    tags.load(file)
+    return tags
+
+
+def _tag(page: Any, number: int, default: Any) -> Any:
+    found = page.tags.get(number)
+    return default if found is None else found.value
+
+
+def _channels(page: Any) -> tuple[int, bool]:
+    """Samples of colour of a page, and whether alpha follows: its extra samples say so, or say nothing of one sample more."""
+    colours = _COLOURS[int(page.photometric)]
+    kinds = [int(kind) for kind in page.extrasamples]
+    return colours, page.samplesperpixel > colours and (not kinds or kinds[0] in (1, 2))
+
+
+def _picture(page: Any) -> Picture:
+    samples = _samples(page)
+    largest = 65535 if samples.dtype == np.uint16 else 1
+    colours, alpha = _channels(page)
+    pixels = samples[..., :colours]
+    if int(page.photometric) == 0:
+        pixels = largest - pixels
+    if colours == 4:
+        pixels = _rounded((largest - pixels[..., :3].astype(np.float64)) * (1 - pixels[..., 3:] / largest), samples.dtype)
+    if alpha:
+        cover = samples[..., colours : colours + 1]
+        if 1 in [int(kind) for kind in page.extrasamples]:
+            pixels = _unmultiplied(pixels, cover, largest)
+        pixels = np.concatenate([pixels, cover], axis=2)
+    orientation = int(_tag(page, 274, 1))
+    info = {"icc_profile": _tag(page, 34675, None) if colours < 4 else None, "dpi": _resolution(page)}
+    return Picture(metadata.upright(pixels, orientation), alpha, metadata.from_info(info, orientation))
+
+
+def _samples(page: Any) -> NDArray[Any]:
+    """The page as stored, (H, W, S) uint16 or float32."""
+    samples = page.asarray(maxworkers=1)
+    by_plane = page.samplesperpixel > 1 and int(page.planarconfig) == 2
+    samples = np.moveaxis(samples, 0, -1) if by_plane else samples.reshape(page.imagelength, page.imagewidth, -1)
+    if samples.dtype != np.uint16:
+        return exact_float32(samples)
+    return full_range(samples, int(page.bitspersample)) if page.bitspersample < 16 else samples
+
+
+def _unmultiplied(pixels: NDArray[Any], cover: NDArray[Any], largest: int) -> NDArray[Any]:
+    """Colour divided by its alpha, 0 where that is 0."""
+    divided = np.divide(pixels * float(largest), cover, out=np.zeros(pixels.shape), where=cover > 0)
+    return _rounded(np.clip(divided, 0, largest), pixels.dtype)
+
+
+def _rounded(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    return (np.rint(values) if dtype == np.uint16 else values).astype(dtype)
+
+
+def _resolution(page: Any) -> tuple[float, float] | None:
+    per_inch = {2: 1.0, 3: 2.54}.get(int(_tag(page, 296, 2)))
+    x, y = (_tag(page, number, (0, 1)) for number in (282, 283))
+    return None if per_inch is None or not x[1] or not y[1] else (x[0] / x[1] * per_inch, y[0] / y[1] * per_inch)

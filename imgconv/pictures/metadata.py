@@ -1,0 +1,99 @@
+"""EXIF, ICC and resolution as bytes and numbers: read, made true for upright pixels, checked against a picture. Reads no files."""
+
+import re
+import struct
+from collections.abc import Iterator, Mapping
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgconv.pictures.picture import Metadata
+
+_ORIENTATION = 0x0112
+_EXIF_PREFIX = b"Exif\0\0"
+_XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
+_SPACES = {b"GRAY": (1, 2), b"RGB ": (3, 4)}  # colour space of an ICC profile -> channels it holds for
+
+
+def from_info(info: Mapping[Any, Any], orientation: int = 1) -> Metadata:
+    """The metadata in Pillow's `info` of a picture that was turned upright from `orientation`."""
+    dpi = _dpi(info.get("dpi"))
+    icc = info.get("icc_profile")
+    return Metadata(
+        icc_profile=icc if isinstance(icc, bytes) and len(icc) >= 128 else None,
+        dpi=dpi[::-1] if dpi and orientation > 4 else dpi,
+        exif=_upright_exif(info.get("exif")),
+    )
+
+
+def orientation_of(info: Mapping[Any, Any]) -> int:
+    """EXIF orientation, 1 to 8, in Pillow's `info` of a loaded picture; 1 where none is given or it makes no sense."""
+    tiff = _tiff_part(info.get("exif"))
+    for order, offset in _orientation_fields(tiff):
+        value = int(struct.unpack_from(order + "H", tiff, offset)[0])
+        return value if 1 <= value <= 8 else 1
+    xmp = info.get("xmp") or info.get("XML:com.adobe.xmp") or b""
+    found = _XMP_ORIENTATION.search(xmp.encode() if isinstance(xmp, str) else bytes(xmp))
+    return int(found[1]) if found else 1
+
+
+def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Pixels (H, W, C) as they are meant to be seen, C-contiguous; a copy unless orientation is 1."""
+    turned = pixels.swapaxes(0, 1) if orientation > 4 else pixels
+    down, right = {2: (1, -1), 3: (-1, -1), 4: (-1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}.get(orientation, (1, 1))
+    return np.ascontiguousarray(turned[::down, ::right])
+
+
+def profile_fits(icc_profile: bytes | None, channels: int) -> bool:
+    """Whether a picture of `channels` may carry this ICC profile: no RGB profile on a grey map, none at all for CMYK or Lab."""
+    return icc_profile is not None and channels in _SPACES.get(icc_profile[16:20], ())
+
+
+def _dpi(value: Any) -> tuple[float, float] | None:
+    try:
+        x, y = (float(number) for number in value)
+    except (TypeError, ValueError, ArithmeticError):
+        return None
+    return (x, y) if isfinite(x) and isfinite(y) and min(x, y) > 0 and max(x, y) < 1e6 else None
+
+
+def _tiff_part(exif: Any) -> bytearray:
+    return bytearray(exif).removeprefix(_EXIF_PREFIX) if isinstance(exif, bytes) else bytearray()
+
+
+def _directory(tiff: bytearray) -> tuple[str, int, int] | None:
+    """Byte order, offset and number of entries of the first directory; None if there is none."""
+    order = {b"II": "<", b"MM": ">"}.get(bytes(tiff[:2]))
+    if order is None or len(tiff) < 10:
+        return None
+    (offset,) = struct.unpack_from(order + "I", tiff, 4)
+    if offset + 2 > len(tiff):
+        return None
+    (entries,) = struct.unpack_from(order + "H", tiff, offset)
+    return (order, offset, entries) if offset + 2 + 12 * entries + 4 <= len(tiff) else None
+
+
+def _orientation_fields(tiff: bytearray) -> Iterator[tuple[str, int]]:
+    """Byte order and offset of each orientation value (a 16-bit number) in the first directory."""
+    found = _directory(tiff)
+    if found:
+        order, offset, entries = found
+        for entry in range(offset + 2, offset + 2 + 12 * entries, 12):
+            tag, kind, count = struct.unpack_from(order + "HHI", tiff, entry)
+            if tag == _ORIENTATION and kind == 3 and count == 1:
+                yield order, entry + 8
+
+
+def _upright_exif(exif: Any) -> bytes | None:
+    """EXIF with orientation 1 and without the thumbnail, which shows the picture as it was; None for what is no EXIF."""
+    tiff = _tiff_part(exif)
+    found = _directory(tiff)
+    if not found:
+        return None
+    for order, offset in _orientation_fields(tiff):
+        struct.pack_into(order + "H", tiff, offset, 1)
+    order, offset, entries = found
+    struct.pack_into("I", tiff, offset + 2 + 12 * entries, 0)
+    return bytes(tiff)

@@ -1,0 +1,100 @@
+"""What a decoded picture is: pixels, alpha and the metadata that stays true. Knows no file format and no Pillow."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from imgconv.errors import PictureError
+
+DEFAULT_MAX_PIXELS = 2 * 89_478_485  # twice the size at which Pillow warns of a decompression bomb
+DTYPES = ("uint8", "uint16", "float32")
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What is kept beside the pixels: an ICC profile, dots per inch (x, y), and EXIF whose orientation is 1."""
+
+    icc_profile: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    exif: bytes | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """One decoded picture, upright.
+
+    `pixels` is (H, W, C), C-contiguous, uint8 (0 to 255), uint16 (0 to 65535) or float32 (as stored). C is 1 grey, 2 grey and alpha,
+    3 RGB, 4 RGB and alpha; arrays of maps may have any C. `alpha` says that the last channel is alpha, not premultiplied.
+    `duration` is in milliseconds, for a frame of an animation. Raises PictureError for any other array.
+
+    >>> import numpy as np
+    >>> Picture(np.zeros((2, 3, 1), np.uint8)).size
+    (2, 3)
+    """
+
+    pixels: NDArray[Any]
+    alpha: bool = False
+    metadata: Metadata = field(default_factory=Metadata)
+    duration: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.pixels.ndim != 3 or 0 in self.pixels.shape or self.pixels.dtype.name not in DTYPES:
+            given = f"{self.pixels.dtype} pixels of shape {self.pixels.shape}"
+            raise PictureError(f"{given} are no picture; give (H, W, C) of {', '.join(DTYPES)}, none of them 0")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.pixels.shape[0], self.pixels.shape[1]
+
+    @property
+    def channels(self) -> int:
+        """Channels, alpha included."""
+        return int(self.pixels.shape[2])
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says about itself before anything is decoded.
+
+    `size` is (h, w) after orientation, `channels` counts alpha, `dtype` is that of the pixels that will come out.
+    `loop` is how often an animation plays, 0 for ever; `description` the text that the writer left, such as a recipe.
+    """
+
+    format: str
+    size: tuple[int, int]
+    channels: int
+    dtype: str = "uint8"
+    alpha: bool = False
+    frames: int = 1
+    animated: bool = False
+    loop: int = 0
+    description: str | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """How a file is to be decoded; see `open_pictures`."""
+
+    luma: bool = False
+    max_pixels: int | None = DEFAULT_MAX_PIXELS
+    salvage: bool = False
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raise PictureError for a picture without pixels, or with more than `max_pixels`."""
+        if height < 1 or width < 1:
+            raise PictureError(f"a picture of {width}x{height} has no pixels")
+        if self.max_pixels is not None and height * width > self.max_pixels:
+            raise PictureError(
+                f"{width}x{height} is {height * width} pixels, more than the limit of {self.max_pixels}; raise it with --max-pixels"
+            )
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """An opened file: its header, and its frames in order, each decoded when it is asked for."""
+
+    header: Header
+    frames: Callable[[], Iterator[Picture]]

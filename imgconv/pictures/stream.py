@@ -1,0 +1,116 @@
+"""Pictures from a pipe: one of any format, or many PNM, PAM, PNG or npy ones after each other, each given before the next has arrived."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from io import BytesIO
+from itertools import count
+from typing import BinaryIO, cast
+
+from imgconv.errors import PictureError
+from imgconv.pictures import npy, pnm
+from imgconv.pictures.damage import DamageError, picture_errors, read_exactly
+from imgconv.pictures.picture import DEFAULT_MAX_PIXELS, Decoder, Picture, Request
+from imgconv.pictures.reading import Pictures, open_pictures
+
+
+def read_stream(
+    stream: BinaryIO, *, luma: bool = False, max_pixels: int | None = DEFAULT_MAX_PIXELS, salvage: bool = False
+) -> Iterator[Pictures]:
+    """Open the pictures that a binary stream carries, in order, never reading past the end of one before it was given and used.
+
+    PNM, PAM, PFM, PNG and npy may follow each other; any other format takes the whole stream. Memory is bounded by one frame, or PNG file.
+    Iterate over the frames of each picture before asking for the next; frames not asked for are passed over.
+    Raises PictureError as `open_pictures` does, from the second picture on with its number.
+
+    >>> [[frame.size for frame in pictures] for pictures in read_stream(BytesIO(b"P5 2 1 255 abP5 1 1 255 c"))]
+    [[(1, 2)], [(1, 1)]]
+    """
+    request = Request(luma, max_pixels, salvage)
+    for number in count(1):
+        with _named(number):
+            head = _next_bytes(stream)
+            if not head:
+                if number == 1:
+                    raise PictureError("it is empty")
+                return
+            pictures = _open(_Ahead(head, stream), head, request, first=number == 1)
+        frames = _numbered(iter(pictures), number)
+        yield Pictures(BytesIO(), Decoder(pictures.header, partial(iter, frames)))
+        for _ in frames:
+            pass
+
+
+class _Ahead:
+    """A stream of which a few bytes were read ahead."""
+
+    def __init__(self, head: bytes, stream: BinaryIO):
+        self._head = head
+        self._stream = stream
+
+    def read(self, length: int = -1) -> bytes:
+        if not self._head:
+            return self._stream.read(length)
+        if length < 0:
+            head, self._head = self._head, b""
+            return head + self._stream.read()
+        head, self._head = self._head[:length], self._head[length:]
+        return head
+
+
+def _next_bytes(stream: BinaryIO) -> bytes:
+    """The first two bytes of the next picture, white space before it skipped; fewer at the end of the stream."""
+    byte = stream.read(1)
+    while byte.isspace():
+        byte = stream.read(1)
+    return byte + stream.read(1) if byte else b""
+
+
+def _open(ahead: _Ahead, head: bytes, request: Request, first: bool) -> Pictures:
+    file = cast(BinaryIO, ahead)
+    if head[:1] == b"P" and head[1:] in (b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"f", b"F"):
+        layout = pnm.read_layout(file, request)
+        return Pictures(BytesIO(), Decoder(pnm.header_of(layout), lambda: iter([pnm.read_picture(file, layout, request.salvage)])))
+    if head == b"\x93N":
+        return Pictures(BytesIO(), npy.decode(file, request))
+    if head == b"\x89P":
+        data = _one_png(file, request.salvage)
+    elif first:
+        data = ahead.read()
+    else:
+        raise DamageError("no PNM, PNG or npy picture begins where the one before ends")
+    return open_pictures(data, luma=request.luma, max_pixels=request.max_pixels, salvage=request.salvage)
+
+
+def _one_png(file: BinaryIO, salvage: bool) -> bytes:
+    """The bytes of one PNG, to the end of its last chunk."""
+    parts = [read_exactly(file, 8)]
+    try:
+        while parts[-1][4:8] != b"IEND":
+            head = read_exactly(file, 8)
+            parts.append(head + read_exactly(file, int.from_bytes(head[:4], "big") + 4))
+    except DamageError:
+        if not salvage:
+            raise
+    return b"".join(parts)
+
+
+@contextmanager
+def _named(number: int) -> Iterator[None]:
+    """Errors as PictureError, from the second picture on with the picture's number."""
+    try:
+        with picture_errors("cannot be read"):
+            yield
+    except PictureError as error:
+        if number == 1:
+            raise
+        raise PictureError(f"picture {number} of the stream: {error}") from error
+
+
+def _numbered(frames: Iterator[Picture], number: int) -> Iterator[Picture]:
+    while True:
+        with _named(number):
+            frame = next(frames, None)
+        if frame is None:
+            return
+        yield frame

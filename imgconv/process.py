@@ -1,0 +1,153 @@
+"""One picture through one recipe."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgconv.functional.borders import Border
+from imgconv.functional.light import luma, white
+from imgconv.functional.picture import Combination, Finish, filter_picture
+from imgconv.functional.picture_pooling import pool_picture
+from imgconv.pictures import Metadata, Picture
+from imgconv.recipe import Filter, Look, MapPlan, Pool, Recipe, Shape
+
+__all__ = ["Map", "Recipe", "Shape", "process", "shape_of", "single_maps"]  # a run needs nothing of recipes but these
+
+OVERLAY_COLOUR = (1.0, 0.0, 0.0)  # red is rare in photographs and seen on dark and light
+
+
+@dataclass(frozen=True, eq=False)
+class Map:
+    """One finished map: its name and its picture."""
+
+    name: str
+    picture: Picture
+
+
+def process(picture: Picture, recipe: Recipe, *, floats: bool = False, threads: int | None = None) -> list[Map]:
+    """The maps that `recipe` makes of `picture`, in the picture's depth, or with `floats` as unrounded float32 (range `raw` by default)."""
+    shape = shape_of(picture)
+    names = [name for name, _ in recipe.trace(shape)]
+    step = recipe.step
+    if isinstance(step, Pool):
+        finished = [_pooled(picture, step, floats, threads)]
+    else:
+        prepared = _Prepared(picture, step, threads)
+        finished = [_filtered(prepared, step, plan, floats, threads) for plan in step.maps]
+    looked = [_look(made, picture, recipe.look) for made in finished]
+    return [Map(name, _with_metadata(made, picture)) for name, made in zip(names, looked, strict=True)]
+
+
+def single_maps(recipe: Recipe) -> Iterator[Recipe]:
+    """A recipe for each map of `recipe`, in order, for frames that must not lie in memory together."""
+    if not isinstance(recipe.step, Filter):
+        yield recipe
+        return
+    for plan in recipe.step.maps:
+        yield replace(recipe, step=replace(recipe.step, maps=(plan,)))
+
+
+def shape_of(picture: Picture) -> Shape:
+    """Size, channels and alpha of a decoded picture."""
+    height, width, channels = picture.pixels.shape
+    return Shape(height, width, channels, picture.alpha)
+
+
+class _Prepared:
+    """A picture as the maps of one step want it: with alpha, or without; grey, or in colour. Made once each."""
+
+    def __init__(self, picture: Picture, step: Filter, threads: int | None):
+        self._picture, self._step, self._threads = picture, step, threads
+        self._made: dict[bool, Picture] = {}
+
+    def get(self, *, alpha: bool) -> Picture:
+        if alpha not in self._made:
+            self._made[alpha] = _prepare(self._picture, self._step.grey, alpha, self._threads)
+        return self._made[alpha]
+
+
+def _prepare(picture: Picture, grey: bool, keep_alpha: bool, threads: int | None) -> Picture:
+    """`picture` grey if asked for; without `keep_alpha`, over black and its alpha dropped."""
+    pixels, alpha = picture.pixels, picture.alpha
+    if grey and not (alpha and keep_alpha):
+        return replace(picture, pixels=luma(pixels, alpha=alpha, threads=threads), alpha=False)
+    if grey:
+        shade = luma(np.ascontiguousarray(pixels[..., :-1]), alpha=False, threads=threads)
+        return replace(picture, pixels=np.concatenate([shade, pixels[..., -1:]], axis=2))
+    if alpha and not keep_alpha:
+        return replace(picture, pixels=_over_black(pixels), alpha=False)
+    return picture
+
+
+def _over_black(pixels: NDArray[Any]) -> NDArray[Any]:
+    colour, alpha = pixels[..., :-1], pixels[..., -1:]
+    if pixels.dtype.kind != "u":
+        return colour * alpha
+    top = int(white(pixels.dtype))
+    out = np.empty(colour.shape, pixels.dtype)
+    for row in range(len(out)):  # a row at a time: the products need 32 bits
+        out[row] = (colour[row].astype(np.uint32) * alpha[row] + top // 2) // top
+    return out
+
+
+def _filtered(prepared: _Prepared, step: Filter, plan: MapPlan, floats: bool, threads: int | None) -> Picture:
+    picture = prepared.get(alpha=step.keeps_alpha(plan))
+    range_ = step.range or ("raw" if floats else plan.range)
+    pixels = filter_picture(
+        picture.pixels,
+        plan.kernels,
+        step.window(plan),
+        Border.of(step.padding_mode),
+        Finish(range_, rounded=not floats, linear=step.linear),
+        combination=Combination(plan.combine, plan.subspace),
+        alpha=step.alpha_rule(plan) if picture.alpha else "none",
+        flip=step.flip,
+        threads=threads,
+    )
+    return replace(picture, pixels=pixels)
+
+
+def _pooled(picture: Picture, step: Pool, floats: bool, threads: int | None) -> Picture:
+    made = _prepare(picture, step.grey, step.keeps_alpha(), threads)
+    pixels = pool_picture(made.pixels, step.window(), step.mode, threads=threads)
+    return replace(made, pixels=pixels.astype(np.float32) if floats else pixels)
+
+
+def _look(made: Picture, original: Picture, look: Look) -> Picture:
+    """`made` cut, inverted and drawn over `original`, as `look` asks; alpha is left alone."""
+    if look == Look():
+        return made
+    top = white(original.pixels.dtype)
+    pixels = made.pixels
+    colours = pixels[..., :-1] if made.alpha else pixels
+    if look.threshold is not None:
+        colours[...] = np.where(colours >= look.threshold, np.asarray(top, pixels.dtype), np.asarray(0, pixels.dtype))
+    if look.invert:
+        np.subtract(np.asarray(top, pixels.dtype), colours, out=colours)
+    return _overlaid(made, original, top) if look.overlay else made
+
+
+def _overlaid(made: Picture, original: Picture, top: float) -> Picture:
+    """`original` in colour, with the overlay colour as opaque as `made` is bright."""
+    pixels = original.pixels
+    colours = pixels[..., :-1] if original.alpha else pixels
+    edges = made.pixels[..., :-1] if made.alpha else made.pixels
+    out = np.empty((*pixels.shape[:2], 3 + original.alpha), pixels.dtype)
+    for row in range(len(out)):
+        part = np.clip(edges[row].max(axis=-1, keepdims=True) / top, 0, 1)
+        blend = colours[row] * (1 - part) + np.array(OVERLAY_COLOUR) * top * part
+        out[row, :, :3] = np.rint(blend) if pixels.dtype.kind == "u" else blend
+    if original.alpha:
+        out[..., 3] = pixels[..., -1]
+    return replace(original, pixels=out)
+
+
+def _with_metadata(made: Picture, original: Picture) -> Picture:
+    """`made` with the metadata that still holds: no resolution for a picture that was strided smaller."""
+    height, width = made.pixels.shape[:2]
+    smaller = height * 3 < original.pixels.shape[0] * 2 or width * 3 < original.pixels.shape[1] * 2
+    metadata: Metadata = replace(original.metadata, dpi=None) if smaller else original.metadata
+    return replace(made, metadata=metadata, duration=original.duration)

@@ -1,0 +1,123 @@
+"""Which kernels are computed, from which parameters, and what each parameter may be.
+
+Numpy-free, so that a kernels file is checked and names are completed without it; the formulas are in `smoothing` and `differences`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from imgconv.errors import UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A number from `least` to `most`; `default` None leaves it to the formula."""
+
+    least: float
+    most: float
+    default: float | None = None
+    whole: bool = False
+
+    def checked(self, owner: str, name: str, value: object) -> float:
+        """`value` as this parameter takes it; UsageError names the owner, the parameter and what is allowed."""
+        number = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+        if not self.least <= number <= self.most or (self.whole and number != int(number)):
+            kind = "whole number" if self.whole else "number"
+            given = f"{value:g}" if isinstance(value, float) else repr(value)
+            raise UsageError(f"{owner}: {name} must be a {kind} from {self.least:g} to {self.most:g}, not {given}")
+        return int(number) if self.whole else float(number)
+
+
+@dataclass(frozen=True)
+class Generator:
+    """A formula: the module of this package that has it under the generator's name, and its parameters."""
+
+    module: str
+    parameters: Mapping[str, Parameter]
+
+
+def _sigma(default: float | None) -> Parameter:
+    return Parameter(0.01, 1e6, default)
+
+
+LARGEST = 1.7e308  # TOML's whole numbers have no end
+SIZE = Parameter(1, 1024, whole=True)
+SIDE = Parameter(1, 1024, 3, whole=True)
+TURN = Parameter(-36000, 36000, 0.0)
+
+GENERATORS: Mapping[str, Generator] = {
+    "box": Generator("smoothing", {"size": SIDE}),
+    "binomial": Generator("smoothing", {"size": SIDE}),
+    "tent": Generator("smoothing", {"size": SIDE}),
+    "gaussian": Generator("smoothing", {"sigma": _sigma(1.0), "size": SIZE}),
+    "disk": Generator("smoothing", {"radius": Parameter(0.1, 511, 3.0)}),
+    "motion": Generator("smoothing", {"length": Parameter(1, 1023, 9.0), "angle": TURN}),
+    "unsharp": Generator("smoothing", {"sigma": _sigma(1.0), "amount": Parameter(0, 1000, 1.0), "size": SIZE}),
+    "highboost": Generator("smoothing", {"amount": Parameter(1, 1000, 1.0)}),
+    "log": Generator("differences", {"sigma": _sigma(1.4), "size": SIZE}),
+    "dog": Generator("differences", {"sigma1": _sigma(1.0), "sigma2": _sigma(None), "size": SIZE}),
+    "gauss_dx": Generator("differences", {"sigma": _sigma(1.0), "order": Parameter(1, 8, 1, whole=True), "size": SIZE}),
+    "gauss_dy": Generator("differences", {"sigma": _sigma(1.0), "order": Parameter(1, 8, 1, whole=True), "size": SIZE}),
+    "gauss_dxy": Generator("differences", {"sigma": _sigma(1.0), "size": SIZE}),
+    "gabor": Generator(
+        "differences",
+        {
+            "sigma": _sigma(2.0),
+            "angle": TURN,
+            "wavelength": Parameter(0.1, 1e6, 4.0),
+            "phase": TURN,
+            "aspect": Parameter(0.01, 100, 0.5),
+            "size": SIZE,
+        },
+    ),
+}
+BANK_GENERATORS = {"laws": "differences"}
+
+
+def check_parameters(owner: str, generator: str, given: Mapping[str, object]) -> dict[str, float]:
+    """The parameters `given` to a generator, each checked; UsageError for an unknown name or a number out of range.
+
+    >>> check_parameters("kernel blur", "gaussian", {"sigma": 2})
+    {'sigma': 2.0}
+    """
+    allowed = GENERATORS[generator].parameters
+    for name in given:
+        if name not in allowed:
+            raise UsageError(f"{owner}: no parameter {name!r}; it takes {', '.join(allowed)}")
+    return {name: allowed[name].checked(owner, name, value) for name, value in given.items()}
+
+
+def generate(generator: str, given: Mapping[str, float]) -> tuple[NDArray[Any], float]:
+    """(taps, divisor) of a generator's formula; what is not given takes its default.
+
+    >>> taps, divisor = generate("box", {"size": 5})
+    >>> taps.shape, divisor
+    ((5, 5), 25.0)
+    """
+    formula = _formula(GENERATORS[generator].module, generator)
+    defaults = {name: p.default for name, p in GENERATORS[generator].parameters.items() if p.default is not None}
+    taps, divisor = formula(**{**defaults, **given})
+    return taps, divisor
+
+
+def generate_bank(generator: str) -> dict[str, NDArray[Any]]:
+    """Taps of every kernel of a generated bank, by the kernel's name within it."""
+    taps: dict[str, NDArray[Any]] = _formula(BANK_GENERATORS[generator], generator)()
+    return taps
+
+
+def _formula(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(f"imgconv.registry.{module}"), name)
+
+
+def is_number(value: object) -> bool:
+    """Whether a TOML value is a finite number (TOML also has nan and inf)."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST

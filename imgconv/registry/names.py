@@ -1,0 +1,102 @@
+"""How kernels are named: the spelling of names and parameters, near misses, and slugs for file names. Knows no entries and no numpy."""
+
+import difflib
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from pathlib import PurePath
+
+from imgconv.errors import UsageError
+
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+SLUG_BYTES = 80
+RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
+
+
+def split_parameters(reference: str) -> tuple[str, dict[str, float]]:
+    """A reference NAME or NAME:KEY=VALUE,KEY=VALUE as (name, parameters).
+
+    Raises UsageError for a parameter that is not KEY=NUMBER or is given twice.
+
+    >>> split_parameters("gaussian:sigma=2,size=9")
+    ('gaussian', {'sigma': 2.0, 'size': 9.0})
+    """
+    name, colon, listed = reference.partition(":")
+    parameters: dict[str, float] = {}
+    for part in listed.split(",") if colon else ():
+        key, _, value = (word.strip() for word in part.partition("="))
+        if not re.fullmatch(r"[a-z][a-z0-9]*", key) or not NUMBER.fullmatch(value):
+            raise UsageError(
+                f"kernel {reference!r}: parameter {part.strip()!r} is not NAME=NUMBER; write for example gaussian:sigma=2,size=9"
+            )
+        if key in parameters:
+            raise UsageError(f"kernel {reference!r} gives {key} twice; give it once")
+        parameters[key] = float(value)
+    return name.strip(), parameters
+
+
+def with_parameters(name: str, parameters: Mapping[str, float]) -> str:
+    """The reference that `split_parameters` reads as this name and these parameters.
+
+    >>> with_parameters("kirsch_n", {"angle": 45.0})
+    'kirsch_n:angle=45'
+    """
+    listed = ",".join(f"{key}={_shortest(value)}" for key, value in parameters.items())
+    return f"{name}:{listed}" if listed else name
+
+
+def unknown_name(name: str, known: Iterable[str]) -> UsageError:
+    """The error for a name that nobody defined, with the nearest ones that somebody did.
+
+    >>> str(unknown_name("sobelx", ["sobel_x", "sobel_y", "box"]))
+    "kernel 'sobelx' is unknown; nearest: sobel_x, sobel_y; imgconv kernels list shows all"
+    """
+    if name.lower().endswith((".npy", ".npz", ".safetensors")) or ".safetensors:" in name.lower():
+        return UsageError(f"kernel {name!r} is unknown; for a file of weights write @{name}")
+    shown = name if len(name) <= 40 else name[:37] + "..."
+    lower = {other.lower(): other for other in known}
+    near = [lower[match] for match in difflib.get_close_matches(name.lower(), lower, n=4, cutoff=0.55)]
+    near += [other for low, other in lower.items() if len(name) > 2 and name.lower() in low and other not in near][:3]
+    nearest = f"nearest: {', '.join(near)}; " if near else ""
+    return UsageError(f"kernel {shown!r} is unknown; {nearest}imgconv kernels list shows all")
+
+
+def slug(reference: str) -> str:
+    """A reference as a part of a file name, safe on every system and at most 80 bytes long.
+
+    >>> [slug(r) for r in ("gaussian:sigma=2", "@some/w.npy", "@net.safetensors:conv1.weight", "0 1 0; 1 -4 1; 0 1 0")]
+    ['gaussian-sigma-2', 'w', 'net-conv1.weight', 'matrix']
+    """
+    text = reference.strip()
+    if text.startswith("@"):
+        text = _file_slug(text[1:])
+    elif NAME.fullmatch(text.partition(":")[0].strip()):
+        text = re.sub(r"(?<==)[^,]+", lambda value: _plain_number(value[0]), re.sub(r"\s+", "", text))
+    else:
+        return "matrix"
+    kept = "".join(c if c.isalnum() or c in "._-" else "-" for c in unicodedata.normalize("NFC", text)).strip(".")
+    kept = kept.strip("-") or "kernel"
+    if kept.partition(".")[0].lower() in RESERVED:
+        kept = f"kernel-{kept}"
+    return kept if len(kept.encode()) <= SLUG_BYTES else _shortened(kept, reference)
+
+
+def _file_slug(path: str) -> str:
+    suffixed = re.fullmatch(r"(.*)\.(npy|npz|safetensors)(:.*)?", path, re.IGNORECASE | re.DOTALL)
+    file, member = (suffixed[1], suffixed[3] or "") if suffixed else (path, "")
+    return PurePath(file.replace("\\", "/")).name + member
+
+
+def _shortened(text: str, reference: str) -> str:
+    digest = hashlib.sha256(reference.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    return text.encode()[: SLUG_BYTES - 9].decode(errors="ignore") + "-" + digest
+
+
+def _plain_number(value: str) -> str:
+    return _shortest(float(value)) if NUMBER.fullmatch(value) else value
+
+
+def _shortest(number: float) -> str:
+    return repr(float(number)).removesuffix(".0")

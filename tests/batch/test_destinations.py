@@ -1,0 +1,108 @@
+"""Output names, and what is refused before any work."""
+
+from pathlib import Path, PurePath
+
+import pytest
+
+from imgconv.batch.destinations import (
+    Destination,
+    check_outputs,
+    destination_for,
+    identities,
+    pass_over_own_outputs,
+    refuse_input,
+)
+from imgconv.batch.sources import Source
+from imgconv.errors import UsageError
+
+
+def source(path: Path | str, relative: str | None = None, named: bool = True) -> Source:
+    return Source(Path(path), PurePath(relative or Path(path).name), named)
+
+
+@pytest.mark.parametrize(
+    "output, format, expected",
+    [
+        (None, None, "in/photo.edge.png"),
+        (None, "jpg", "in/photo.edge.jpg"),
+        (None, "jpeg", "in/photo.edge.jpeg"),
+        (None, "tif", "in/photo.edge.tif"),
+        (None, "npy", "in/photo.edge.npy"),
+        ("out/", None, "out/photo.edge.png"),
+        ("out", None, "out/photo.edge.png"),
+        ("out/x.jpg", None, "out/x.jpg"),
+        ("out/x.tiff", "tiff", "out/x.tiff"),
+    ],
+)
+def test_names(output, format, expected):
+    destination = destination_for(output, format, ["in/photo.jpg"], 1)
+    assert destination.outputs(source("in/photo.jpg"), ["edge"], "edge") == (Path(expected),)
+
+
+def test_trees_are_mirrored_and_each_kernel_has_its_file():
+    destination = destination_for("out", None, ["photos", "more"], 2)
+    found = destination.outputs(source("photos/deep/a.b.jpg", "deep/a.b.jpg"), ["sobel_x", "sobel_y"], "filter")
+    assert found == (Path("out/deep/a.b.sobel_x.png"), Path("out/deep/a.b.sobel_y.png"))
+
+
+def test_arrays_hold_all_maps():
+    destination = destination_for(None, "npz", ["a.jpg"], 2)
+    assert destination.outputs(source("a.jpg"), ["sobel_x", "sobel_y"], "filter") == (Path("a.filter.npz"),)
+
+
+@pytest.mark.parametrize(
+    "output, format, inputs, maps, said",
+    [
+        ("x.png", None, ["a.jpg"], 2, "2 maps do not fit"),
+        ("x.docx", None, ["a.jpg"], 1, "docx"),
+        ("x.png", "jpeg", ["a.jpg"], 1, "contradicts"),
+        (None, None, ["a.jpg", "-"], 1, "give a folder"),
+        (None, "bmpx", ["a.jpg"], 1, "bmpx"),
+    ],
+)
+def test_contradictions(output, format, inputs, maps, said):
+    with pytest.raises(UsageError, match=said):
+        destination_for(output, format, inputs, maps)
+
+
+def test_a_file_cannot_hold_what_several_inputs_give(tmp_path):
+    (tmp_path / "x.png").write_bytes(b"")
+    with pytest.raises(UsageError, match="is a file"):
+        destination_for(str(tmp_path / "x.png"), None, ["a.jpg", "b.jpg"], 1)
+
+
+def test_standard_streams():
+    assert destination_for(None, None, ["-"], 1).stdout
+    assert destination_for("-", None, ["a.jpg"], 1).stdout
+    assert destination_for("x.png", None, ["-"], 1).file == Path("x.png")
+
+
+@pytest.mark.parametrize("first, second", [("a.jpg", "a.png"), ("A.jpg", "a.jpg")])
+def test_two_inputs_that_meet_in_one_name(tmp_path, first, second):
+    sources = [source(tmp_path / first), source(tmp_path / second)]
+    destination = Destination("png", ".png", folder=tmp_path / "out")
+    with pytest.raises(UsageError, match="would both write"):
+        check_outputs(sources, [destination.outputs(s, ["edge"], "edge") for s in sources])
+
+
+@pytest.mark.parametrize("link", ["same", "symbolic", "hard", "dotted"])
+def test_an_input_is_never_an_output(tmp_path, link):
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(b"photo")
+    out = {"same": photo, "dotted": tmp_path / "." / "x" / ".." / "photo.png"}.get(link, tmp_path / "out.png")
+    (tmp_path / "x").mkdir()
+    if link == "symbolic":
+        out.symlink_to(photo)
+    elif link == "hard":
+        out.hardlink_to(photo)
+    with pytest.raises(UsageError, match="is the input"):
+        check_outputs([source(photo)], [(out,)])
+    with pytest.raises(UsageError, match="is the input"):
+        refuse_input(out, identities([source(photo)]))
+
+
+def test_own_outputs_in_folders_are_passed_over_unless_named(tmp_path):
+    photo, made = source(tmp_path / "photo.jpg", named=False), source(tmp_path / "photo.edge.png", named=False)
+    destination = Destination("png", ".png")
+    for sources, kept in (([photo, made], [0]), ([photo, source(made.path)], [0, 1]), ([made], [0])):
+        assert pass_over_own_outputs(sources, [destination.outputs(s, ["edge"], "edge") for s in sources]) == kept

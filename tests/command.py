@@ -1,0 +1,43 @@
+"""The command line as its users meet it: a process of its own."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+SAMPLES = Path(__file__).parents[1] / "sample_images"
+PHOTO = SAMPLES / "coffee.jpg"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a command left behind."""
+
+    code: int
+    out: bytes
+    err: str
+
+
+def imgconv(*words, stdin=b"", cwd=None, env=None, timeout=60):
+    """Run `imgconv` with these words; never a traceback, and never an exit code but 0, 1, 2 and 130."""
+    done = subprocess.run(
+        [sys.executable, "-m", "imgconv", *map(str, words)],
+        input=stdin,
+        cwd=cwd,
+        env=env,
+        capture_output=True,
+        timeout=timeout,
+        check=False,
+    )
+    err = done.stderr.decode("utf-8", "backslashreplace")
+    assert "Traceback" not in err, err
+    assert done.returncode in (0, 1, 2, 130), (done.returncode, err)
+    return Finished(done.returncode, done.stdout, err)
+
+
+def refused(code, *words, **options):
+    """Run `imgconv`, which must fail with `code` and one line; the line."""
+    done = imgconv(*words, **options)
+    assert done.code == code, (done.code, done.err)
+    assert done.err.count("\n") == 1 and done.err.startswith("imgconv: "), done.err
+    return done.err

@@ -1,0 +1,15 @@
+"""Shared by all tests: no registry of the person who runs them takes part, and commands run as real processes."""
+
+import os
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_user_registry(tmp_path_factory):
+    home = tmp_path_factory.mktemp("config")
+    old = {name: os.environ.pop(name, None) for name in ("XDG_CONFIG_HOME", "IMGCONV_KERNELS")}
+    os.environ["XDG_CONFIG_HOME"] = str(home)
+    yield
+    del os.environ["XDG_CONFIG_HOME"]
+    os.environ.update({name: value for name, value in old.items() if value is not None})

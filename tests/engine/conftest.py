@@ -1,0 +1,124 @@
+"""A tiny loop in a module of its own, a store of its own for every test, and fresh processes to try them in."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import imgconv
+
+TINY = """
+def add(source, target, by):
+    for i in range(target.shape[0]):
+        row, out = source[i], target[i]
+        for j in range(row.shape[0]):
+            out[j] = row[j] + by
+
+
+def times(factor):
+    def multiply(source, target):
+        for j in range(source.shape[0]):
+            target[j] = factor * source[j]
+
+    return multiply
+"""
+
+USE = """
+import json, sys
+import numpy as np
+from imgconv.engine import store
+import tiny_loops
+
+source = np.arange(6, dtype=np.float32).reshape(2, 3)
+target = np.zeros_like(source)
+compiled = store.warmup([lambda: store.loop(tiny_loops.add)(source, target, 3)])
+print(json.dumps({
+    "right": bool((target == source + 3).all()),
+    "compiled": compiled,
+    "kept": store.count(),
+    "imported": [name for name in ("numba", "llvmlite") if name in sys.modules],
+    "troubles": store.troubles(),
+}))
+"""
+
+
+class Sandbox:
+    """A module `tiny_loops` and a store, in a folder of their own; what is used here is as new as in a fresh process."""
+
+    tiny = TINY
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        (folder / "tiny_loops.py").write_text(TINY)
+        self.loops = folder / "cache" / "loops"
+        self.environment = {
+            **os.environ,
+            "IMGCONV_CACHE": str(folder / "cache"),
+            "PYTHONPATH": os.pathsep.join([str(folder), str(Path(imgconv.__file__).parents[1])]),
+        }
+
+    def module(self, source: str | None = None):
+        """`tiny_loops`, imported anew, so that the store has not seen its functions."""
+        if source is not None:
+            folder = self.folder / str(len(list(self.folder.iterdir())))
+            folder.mkdir()
+            (folder / "tiny_loops.py").write_text(source)
+        else:
+            folder = self.folder
+        spec = importlib.util.spec_from_file_location("tiny_loops", folder / "tiny_loops.py")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["tiny_loops"] = module
+        spec.loader.exec_module(module)
+        return module
+
+    def entry(self) -> Path:
+        """The one entry of the store."""
+        (entry,) = self.loops.glob("*.loop")
+        return entry
+
+    def compiles(self, by: int = 3, dtype: str = "f4") -> int:
+        """Run the loop with a new function; how often it had to be compiled. Its result must be right either way."""
+        from imgconv.engine import store
+
+        source = np.arange(6, dtype=dtype).reshape(2, 3)
+        target = np.zeros_like(source)
+        add = self.module().add
+        compiled = store.warmup([lambda: store.loop(add)(source, target, by)])
+        np.testing.assert_array_equal(target, source + by)
+        return compiled
+
+    def start(self, prelude: str = "", **environment: str) -> subprocess.Popen[str]:
+        """A fresh process that runs `prelude`, then the loop."""
+        return subprocess.Popen(
+            [sys.executable, "-c", prelude + USE],
+            env={**self.environment, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=self.folder,
+        )
+
+    def run(self, prelude: str = "", **environment: str) -> dict[str, object]:
+        """What a fresh process says after running the loop."""
+        return self.finished(self.start(prelude, **environment))
+
+    @staticmethod
+    def finished(process: subprocess.Popen[str]) -> dict[str, object]:
+        """What a process from `start` says; it must have ended well and said nothing on stderr."""
+        out, error = process.communicate(timeout=60)
+        assert (process.returncode, error) == (0, "")
+        return json.loads(out)
+
+
+@pytest.fixture
+def sandbox(tmp_path, monkeypatch):
+    """A Sandbox whose store this process uses too."""
+    monkeypatch.setenv("IMGCONV_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("NUMBA_DISABLE_JIT", raising=False)
+    yield Sandbox(tmp_path)
+    sys.modules.pop("tiny_loops", None)

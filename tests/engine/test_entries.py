@@ -1,0 +1,172 @@
+"""Entries that cannot be trusted are rebuilt and never loaded; a store that cannot be written costs time only."""
+
+import os
+import pwd
+import stat
+import subprocess
+import sys
+import time
+
+import pytest
+
+from imgconv.engine import entries, store
+
+KEY, OTHER = bytes(range(32)), bytes(range(1, 33))
+FOREIGN = 65534  # nobody
+
+
+def flip(entry, place):
+    content = bytearray(entry.read_bytes())
+    content[place] ^= 1
+    entry.write_bytes(content)
+
+
+def link(entry):
+    entry.rename(entry.with_name("elsewhere"))
+    entry.symlink_to("elsewhere")
+
+
+def fifo(entry):
+    entry.unlink()
+    os.mkfifo(entry)
+
+
+DAMAGES = {
+    "missing": lambda entry: entry.unlink(),
+    "empty": lambda entry: entry.write_bytes(b""),
+    "header only": lambda entry: entry.write_bytes(entry.read_bytes()[:79]),
+    "truncated": lambda entry: entry.write_bytes(entry.read_bytes()[:-1]),
+    "extended": lambda entry: entry.write_bytes(entry.read_bytes() + b"\0"),
+    "bit of the magic": lambda entry: flip(entry, 3),
+    "bit of the key": lambda entry: flip(entry, 20),
+    "bit of the checksum": lambda entry: flip(entry, 60),
+    "bit of the code": lambda entry: flip(entry, -100),
+    "writable by all": lambda entry: entry.chmod(0o606),
+    "writable by the group": lambda entry: entry.chmod(0o620),
+    "symbolic link": link,
+    "fifo": fifo,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_entry_is_rebuilt(sandbox, damage):
+    assert sandbox.compiles() == 1
+    assert sandbox.compiles() == 0
+    damage(sandbox.entry())
+    assert sandbox.compiles() == 1
+    assert stat.S_IMODE(sandbox.entry().lstat().st_mode) == 0o600
+    assert sandbox.compiles() == 0
+
+
+def test_an_entry_under_the_name_of_another_is_rebuilt(sandbox):
+    sandbox.compiles(dtype="f4")
+    name = sandbox.entry().name
+    sandbox.entry().unlink()
+    sandbox.compiles(dtype="i2")
+    other = sandbox.entry().read_bytes()
+    (sandbox.loops / name).write_bytes(other)
+    (sandbox.loops / name).chmod(0o600)
+    assert sandbox.compiles(dtype="f4") == 1
+    assert (sandbox.loops / name).read_bytes() != other
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o702])
+def test_a_folder_that_others_can_write_is_emptied_and_closed(sandbox, mode):
+    sandbox.compiles()
+    (sandbox.loops / "planted-0.loop").write_bytes(b"")
+    sandbox.loops.chmod(mode)
+    assert sandbox.compiles() == 1
+    assert stat.S_IMODE(sandbox.loops.stat().st_mode) == 0o700
+    assert sandbox.entry().name.startswith("add-")
+
+
+def test_a_folder_behind_a_symbolic_link_is_neither_read_nor_written(sandbox):
+    sandbox.compiles()
+    real = sandbox.loops.rename(sandbox.loops.with_name("real"))
+    sandbox.loops.symlink_to(real)
+    before = sandbox.entry().stat().st_mtime_ns
+    assert [sandbox.compiles(), sandbox.compiles()] == [1, 1]
+    assert sandbox.entry().stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("what", ["entry", "folder"])
+def test_what_belongs_to_somebody_else_is_not_loaded(sandbox, what, monkeypatch):
+    sandbox.compiles()
+    if os.geteuid() == 0:
+        os.chown(sandbox.entry() if what == "entry" else sandbox.loops, FOREIGN, FOREIGN)
+    else:  # an ordinary user cannot give a file away, but be somebody else
+        monkeypatch.setattr(os, "geteuid", lambda: FOREIGN)
+    assert sandbox.compiles() == 1
+
+
+def test_a_new_store_is_closed_to_others_whatever_the_umask(sandbox):
+    before = os.umask(0)
+    try:
+        sandbox.compiles()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(sandbox.loops.stat().st_mode) == 0o700
+    assert stat.S_IMODE(sandbox.entry().stat().st_mode) == 0o600
+
+
+def test_another_key_finds_nothing(sandbox):
+    assert entries.write("add", KEY, b"code")
+    assert entries.read("add", KEY) == b"code"
+    assert entries.read("add", OTHER) is None
+    assert entries.read("other", KEY) is None
+
+
+def test_a_cache_below_a_file_costs_time_only(sandbox, monkeypatch):
+    (sandbox.folder / "file").write_text("")
+    monkeypatch.setenv("IMGCONV_CACHE", str(sandbox.folder / "file" / "cache"))
+    assert [sandbox.compiles(), sandbox.compiles()] == [1, 1]
+    assert "add: cannot be kept in" in store.troubles()[-1]
+
+
+def test_a_read_only_cache_costs_time_only(sandbox):
+    sandbox.loops.mkdir(parents=True)
+    sandbox.loops.chmod(0o500)
+    user = FOREIGN if os.geteuid() == 0 else os.geteuid()  # root may write everywhere
+    os.chown(sandbox.loops, user, -1)
+    script = f"import os; from imgconv.engine import entries; print(entries.write('add', {KEY!r}, b'code'), os.geteuid())"
+    run = [sys.executable, "-c", f"import os, imgconv.engine.entries; import platformdirs, tempfile; os.setuid({user}); {script}"]
+    for folder in (sandbox.folder, *sandbox.folder.parents[:2]):
+        folder.chmod(0o755)
+    done = subprocess.run(run, env=sandbox.environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", str(user)]
+    assert not list(sandbox.loops.iterdir())
+
+
+def test_a_full_disk_costs_time_only_and_leaves_nothing(sandbox):
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (500, resource.RLIM_INFINITY))\n"
+    said = sandbox.run(limit)
+    assert (said["right"], said["compiled"], said["kept"]) == (True, 1, 0)
+    assert not list(sandbox.loops.iterdir())
+
+
+def test_without_a_home_loops_are_compiled_in_memory(sandbox, monkeypatch):
+    monkeypatch.delenv("IMGCONV_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", lambda user: {}[user])  # a user that the system does not know, as in many containers
+    monkeypatch.chdir(sandbox.folder)
+    assert store.location() is None
+    assert (sandbox.compiles(), store.count()) == (1, 0)
+    assert not (sandbox.folder / "~").exists()
+
+
+def test_the_store_is_in_the_users_cache_folder(monkeypatch, tmp_path):
+    monkeypatch.delenv("IMGCONV_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert tmp_path in store.location().parents
+
+
+def test_the_remains_of_killed_processes_are_swept(sandbox):
+    sandbox.compiles()
+    young, old = sandbox.loops / "young.part", sandbox.loops / "old.part"
+    for file in (young, old):
+        file.write_bytes(b"half")
+    os.utime(old, (time.time() - 7200,) * 2)
+    sandbox.compiles(dtype="i2")
+    assert (young.exists(), old.exists()) == (True, False)

@@ -1,0 +1,149 @@
+"""Where Numba or llvmlite behave differently, plain Numba gives the same results; other versions and CPUs find no old code."""
+
+import os
+import subprocess
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from imgconv.engine import store
+
+numba, llvm = import_module("numba"), import_module("llvmlite.binding")
+
+
+def fails(*_):
+    raise RuntimeError("not in this version")
+
+
+def another_array(patch):
+    model = numba.core.datamodel.default_manager.lookup(numba.types.Array(numba.types.uint8, 2, "C"))
+    patch.setattr(model, "_fields", model._fields[::-1])
+
+
+DIFFERENCES = {
+    "emit_object fails": lambda patch: patch.setattr(llvm.TargetMachine, "emit_object", fails),
+    "no emit_object": lambda patch: patch.delattr(llvm.TargetMachine, "emit_object"),
+    "no ObjectFileRef": lambda patch: patch.delattr(llvm, "ObjectFileRef"),
+    "no pass manager": lambda patch: patch.delattr(llvm, "create_new_module_pass_manager"),
+    "no inspect_llvm": lambda patch: patch.delattr(numba.core.codegen.CPUCodeLibrary, "get_llvm_str"),
+    "no function of that name": lambda patch: patch.setattr(llvm.ModuleRef, "get_function", lambda *_: {}["name"]),
+    "another array structure": another_array,
+}
+
+
+@pytest.mark.parametrize("difference", DIFFERENCES.values(), ids=DIFFERENCES)
+def test_plain_numba_takes_over(sandbox, monkeypatch, difference):
+    difference(monkeypatch)
+    before = len(store.troubles())
+    assert sandbox.compiles() == 1
+    assert store.count() == 0
+    assert store.troubles()[before].startswith("loop add: ")
+
+
+def test_kept_code_that_cannot_be_loaded_gives_way_to_plain_numba(sandbox, monkeypatch):
+    sandbox.compiles()
+    monkeypatch.setattr(llvm, "address_of_symbol", lambda _: None)
+    monkeypatch.setattr(llvm.ExecutionEngine, "add_object_file", fails)
+    assert sandbox.compiles() == 1
+
+
+def test_wrong_results_are_noticed_before_they_are_used(sandbox):
+    prelude = (
+        "import llvmlite.binding as llvm\nemit = llvm.TargetMachine.emit_object\n"
+        "llvm.TargetMachine.emit_object = lambda self, m: emit(self, llvm.parse_assembly(str(m).replace('fadd', 'fsub')))\n"
+    )
+    said = sandbox.run(prelude)
+    assert (said["right"], said["kept"]) == (True, 0)
+    assert said["troubles"] == ["loop add: a compiled loop gives other results than Python"]
+
+
+ALLOCATES = """
+def copy(source, target):
+    scratch = source.copy()
+    for j in range(target.shape[0]):
+        target[j] = scratch[-1 - j]
+"""
+
+MATHS = """
+import numpy as np
+
+def maths(source, target):
+    for j in range(target.shape[0]):
+        value = source[j]
+        target[j] = np.exp(np.float32(-value)) + np.rint(value) ** 0.3 + value % 0.7 + np.floor(np.hypot(value, 2))
+"""
+
+
+def test_a_loop_that_needs_numbas_run_time_is_not_kept(sandbox):
+    target = np.zeros(3, int)
+    store.loop(sandbox.module(ALLOCATES).copy)(np.arange(3), target)
+    assert target.tolist() == [2, 1, 0]
+    assert store.count() == 0
+    assert store.troubles()[-1].startswith("loop copy: NRT_")
+    assert store.troubles()[-1].endswith(" is in no C library")
+
+
+def test_a_loop_that_calls_the_c_library_is_kept(sandbox):
+    source = np.linspace(0.5, 9.5, 50)
+    expected = np.exp(-source) + np.rint(source) ** 0.3 + source % 0.7 + np.floor(np.hypot(source, 2))
+    for compiled in (1, 0):
+        target, loop = np.zeros(50), store.loop(sandbox.module(MATHS).maths)
+        assert store.warmup([lambda loop=loop, target=target: loop(source, target)]) == compiled
+        np.testing.assert_allclose(target, expected, rtol=1e-6)  # the exponential is a float32
+
+
+def test_errors_of_the_loop_itself_are_numbas(sandbox):
+    wrong = sandbox.module("def wrong(source):\n    source[0] = missing\n").wrong
+    with pytest.raises(numba.core.errors.TypingError, match="missing"):
+        store.loop(wrong)(np.zeros(3))
+
+
+KEY = """
+import sys
+import numpy as np
+from imgconv.engine.arguments import Signature
+from imgconv.engine.fingerprints import fingerprint
+import tiny_loops
+print(fingerprint(tiny_loops.add, {}, Signature.of((np.zeros(3),))).hex(), "numba" in sys.modules)
+"""
+
+
+def key(sandbox, prelude="", **environment):
+    run = [sys.executable, "-c", prelude + KEY]
+    done = subprocess.run(run, env={**sandbox.environment, **environment}, capture_output=True, text=True, check=True)
+    digest, imported = done.stdout.split()
+    assert imported == "False"
+    return digest
+
+
+@pytest.mark.parametrize(
+    "difference",
+    [
+        {"prelude": "import llvmlite; llvmlite.__version__ = '0.0.1'\n"},
+        {"prelude": "import llvmlite.binding as llvm; llvm.get_host_cpu_name = lambda: 'i486'\n"},
+        {"prelude": "import llvmlite.binding as llvm; llvm.get_host_cpu_features = lambda: llvm.FeatureMap()\n"},
+        {"NUMBA_OPT": "1"},
+    ],
+    ids=["llvmlite", "cpu", "cpu features", "settings"],
+)
+def test_the_key_knows_the_machine_and_the_tools(sandbox, difference):
+    assert key(sandbox) == key(sandbox)
+    assert key(sandbox, **difference) != key(sandbox)
+
+
+def test_code_from_another_numba_is_not_loaded(sandbox):
+    assert sandbox.run()["compiled"] == 1
+    (package,) = find_spec("numba").submodule_search_locations
+    shadow = sandbox.folder / "newer" / "numba"
+    shadow.mkdir(parents=True)
+    for item in Path(package).iterdir():
+        if item.name not in ("_version.py", "__pycache__"):
+            (shadow / item.name).symlink_to(item)
+    (shadow / "_version.py").write_text((Path(package) / "_version.py").read_text() + "# another build\n")
+    said = sandbox.run(PYTHONPATH=os.pathsep.join([str(shadow.parent), sandbox.environment["PYTHONPATH"]]))
+    assert (said["right"], said["compiled"], said["kept"]) == (True, 1, 2)
+    assert sandbox.run()["compiled"] == 0

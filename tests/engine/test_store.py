@@ -1,0 +1,156 @@
+"""What a loop gives, when it is compiled, and in which process Numba is imported."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from imgconv.engine import store
+
+
+def spread(source, target):
+    for i in range(target.shape[0]):
+        for j in range(target.shape[1]):
+            target[i, j] = source[i, j] + i * 10 + j
+
+
+def test_a_kept_loop_is_loaded_without_numba(sandbox):
+    first, second = sandbox.run(), sandbox.run()
+    assert first == {"right": True, "compiled": 1, "kept": 1, "imported": ["numba", "llvmlite"], "troubles": []}
+    assert second == {"right": True, "compiled": 0, "kept": 1, "imported": ["llvmlite"], "troubles": []}
+
+
+def test_two_processes_may_fill_the_store_at_once(sandbox):
+    processes = [sandbox.start() for _ in range(2)]
+    assert all(process_says["right"] for process_says in map(sandbox.finished, processes))
+    assert sandbox.compiles() == 0
+    assert [file.suffix for file in sandbox.loops.iterdir()] == [".loop"]
+
+
+@pytest.mark.parametrize("jit", ["1", "yes"])
+def test_python_loops_run_where_numba_is_switched_off(sandbox, jit):
+    assert sandbox.run(NUMBA_DISABLE_JIT=jit) == {"right": True, "compiled": 0, "kept": 0, "imported": [], "troubles": []}
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        lambda a: a,
+        lambda a: a[::2],
+        lambda a: a[:, 1:-1],
+        lambda a: a[::-1, ::-3],
+        lambda a: np.asfortranarray(a),
+        lambda a: a.T,
+        lambda a: a[:0],
+        lambda a: a[:, :0],
+        lambda a: a[3:4],
+        lambda a: np.broadcast_to(a[2], (4, 7)),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["u1", "f8"])
+def test_any_layout(layout, dtype):
+    source = layout(np.arange(42, dtype=dtype).reshape(6, 7))
+    target = np.zeros(source.shape, dtype)
+    expected = target.copy()
+    spread(source, expected)
+    store.loop(spread)(source, target)
+    np.testing.assert_array_equal(target, expected)
+
+
+@pytest.mark.parametrize("dtype", ["?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"])
+def test_any_dtype(sandbox, dtype):
+    source, target = np.array([[0, 1, 1], [1, 0, 1]], dtype), np.zeros((2, 3))
+    store.loop(sandbox.module().add)(source, target, np.int16(-2))
+    np.testing.assert_array_equal(target, source.astype(float) - 2)
+
+
+def test_read_only_arrays_and_views_into_bytes(sandbox):
+    add = sandbox.module().add
+    raw = bytes(range(13))
+    aligned = np.frombuffer(raw, np.uint16, 6).reshape(2, 3)
+    askew = np.frombuffer(raw, np.uint16, 6, offset=1).reshape(2, 3)
+    for source in (aligned, askew):
+        target = np.zeros((2, 3), np.int64)
+        store.loop(add)(source, target, 1)
+        np.testing.assert_array_equal(target, source + 1)
+    assert store.warmup([lambda: store.loop(add)(aligned.copy(), np.zeros((2, 3), np.int64), 1)]) == 0
+
+
+def test_large_whole_numbers_pass_unchanged(sandbox):
+    target = np.zeros((1, 1), np.int64)
+    store.loop(sandbox.module().add)(np.zeros((1, 1), np.int64), target, 2**62 + 1)
+    assert target[0, 0] == 2**62 + 1
+
+
+def test_a_template_is_compiled_for_its_constants(sandbox):
+    times = sandbox.module().times
+    for factor in (3, 5, 3):
+        target = np.zeros(4, np.int64)
+        store.loop(times, factor=factor)(np.arange(4), target)
+        np.testing.assert_array_equal(target, factor * np.arange(4))
+    assert store.count() == 2
+    assert store.loop(times, factor=3) is store.loop(times, factor=3)
+
+
+def test_a_closure_is_refused(sandbox):
+    with pytest.raises(TypeError, match="loop multiply is a closure; hand over its template and the constants by name"):
+        store.loop(sandbox.module().times(3))
+
+
+@pytest.mark.parametrize("wrong", [1.5, None, [1, 2], "3", np.float32(1)])
+def test_only_arrays_and_whole_numbers_are_taken(wrong):
+    with pytest.raises(TypeError, match=f"a loop takes arrays and whole numbers, not {type(wrong).__name__}"):
+        store.loop(spread)(np.zeros((2, 2)), wrong)
+
+
+def test_another_source_is_compiled_anew(sandbox):
+    source, target = np.ones((1, 1)), np.zeros((1, 1))
+    store.loop(sandbox.module().add)(source, target, 3)
+    changed = sandbox.module(sandbox.tiny.replace("row[j] + by", "row[j] - by"))
+    store.loop(changed.add)(source, target, 3)
+    assert (target[0, 0], store.count()) == (-2, 2)
+
+
+def test_threads_that_meet_a_new_loop_compile_it_once(sandbox):
+    add, threads = sandbox.module().add, 6
+    sources = [np.full((2, 3), i) for i in range(threads)]
+    targets = [np.zeros((2, 3), int) for _ in range(threads)]
+    ready = threading.Barrier(threads)
+
+    def call(source, target):
+        ready.wait()
+        store.loop(add)(source, target, 1)
+
+    def run():
+        running = [threading.Thread(target=call, args=pair) for pair in zip(sources, targets, strict=True)]
+        for thread in running:
+            thread.start()
+        for thread in running:
+            thread.join()
+
+    assert store.warmup([run]) == 1
+    assert [target.max() for target in targets] == [1, 2, 3, 4, 5, 6]
+
+
+def test_loops_run_beside_python(sandbox):
+    """A call lets go of the interpreter lock: another thread counts on while a long one runs."""
+    spin = sandbox.module(
+        "def spin(target, n):\n    for i in range(n):\n        for j in range(target.shape[0]):\n            target[j] ^= i + j\n"
+    ).spin
+    target = np.zeros(1000, np.int64)
+    store.loop(spin)(target, 1)
+    thread = threading.Thread(target=store.loop(spin), args=(target, 3_000_000))
+    thread.start()
+    counted = 0
+    while thread.is_alive():
+        counted += 1
+    assert counted > 1000
+
+
+def test_long_compiling_is_announced_once_and_loading_never(sandbox):
+    listen = (
+        "import sys\nfrom imgconv.engine import store\nstore.PATIENCE = 0.0\nstore.announce = lambda text: sys.stderr.write(text + '\\n')\n"
+    )
+    first = sandbox.start(listen)
+    assert first.communicate(timeout=60)[1] == "compiling loops, once on this machine\n"
+    assert sandbox.start(listen).communicate(timeout=60)[1] == ""

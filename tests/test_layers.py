@@ -1,0 +1,82 @@
+"""Who may import whom. The arrows are those of the design; a new one belongs there first."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "imgconv"
+EVERYONE = {"errors"}
+ALLOWED = {
+    "__main__": {"cli"},
+    "__init__": {"calls", "layers", "gradients", "functional", "registry"},
+    "calls": {"process", "pictures", "recipe", "registry"},
+    "cli": {"batch", "study", "recipe", "registry", "engine", "pictures", "__init__"},
+    "study": {"process", "functional", "pictures", "recipe", "registry"},
+    "batch": {"process", "pictures", "recipe"},
+    "process": {"recipe", "functional", "pictures"},
+    "layers": {"functional", "gradients"},
+    "gradients": {"functional"},
+    "functional": {"engine", "loops", "window"},
+    "recipe": {"registry", "window"},
+    "engine": {"loops"},
+    "errors": set(),
+    "registry": set(),
+    "window": set(),
+    "pictures": set(),
+    "loops": set(),
+}
+COMPILERS = {"numba", "llvmlite"}
+
+
+def layer_of(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_of(path: Path) -> set[str]:
+    """Every module that a file imports, anywhere in it, as dotted names."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide arrows"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_arrows(path: Path) -> None:
+    own = layer_of(module_of(path))
+    ours = {name for name in imports_of(path) if name.split(".")[0] == "imgconv"}
+    used = {
+        layer_of(name) if (PACKAGE / layer_of(name)).exists() or (PACKAGE / f"{layer_of(name)}.py").exists() else "__init__"
+        for name in ours
+    }
+    assert used - ALLOWED[own] - EVERYONE - {own} == set()
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_compilers_are_imported_in_loops_and_engine_alone(path: Path) -> None:
+    used = {name.split(".")[0] for name in imports_of(path)} & COMPILERS
+    assert not used or layer_of(module_of(path)) in ("loops", "engine")
+
+
+@pytest.mark.parametrize("library, layers", [("PIL", {"pictures", "calls"}), ("rich", {"cli"}), ("typer", {"cli"})])
+def test_libraries_stay_in_their_layer(library: str, layers: set[str]) -> None:
+    users = {layer_of(module_of(path)) for path in FILES if any(name.split(".")[0] == library for name in imports_of(path))}
+    assert users <= layers
+
+
+def test_every_layer_of_the_table_is_there() -> None:
+    there = {layer_of(module_of(path)) for path in FILES}
+    assert there <= set(ALLOWED)
