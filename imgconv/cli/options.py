@@ -47,9 +47,14 @@ class OnError(StrEnum):
 
 def complete_kernel(incomplete: str) -> list[str]:
     """Names of the registry that begin as typed, for shell completion."""
+    from imgconv.errors import ImgconvError
     from imgconv.registry import Registry
 
-    return [name for name in Registry.load().names() if name.startswith(incomplete)]
+    try:
+        names = Registry.load().names()
+    except ImgconvError:  # a broken kernels file is told by commands, not in the middle of typing
+        return []
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def complete_padding(incomplete: str) -> list[str]:

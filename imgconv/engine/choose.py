@@ -108,6 +108,6 @@ def patch_block_size(size: LayerSize, columns: int) -> BlockSize:
         return BlockSize(1, 1, channels, size.group_outputs, 1)
     groups = min(channels // size.group_channels, size.groups)
     row = groups * size.group_channels * channel_row
-    rows = min(PATCH_CELLS // row, size.rows)
+    rows = min(max(PATCH_CELLS // row, 1), size.rows)
     images = max(min(PATCH_CELLS // (row * rows), size.images), 1) if rows == size.rows else 1
     return BlockSize(images, groups, size.group_channels, size.group_outputs, rows)

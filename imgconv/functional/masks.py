@@ -12,7 +12,10 @@ from imgconv.window import Window
 
 
 class Mask(Protocol):
-    """What a kernel has to say: `taps` (kh, kw) or, summing over channels, (C, kh, kw), and what comes after the sum."""
+    """What a kernel has to say: `taps` (kh, kw) or, summing over channels, (C, kh, kw), and what comes after the sum.
+
+    `offset` is in 8-bit levels, scaled to the picture's depth; `bias` is added as it is.
+    """
 
     @property
     def taps(self) -> NDArray[np.float64]: ...
@@ -20,6 +23,8 @@ class Mask(Protocol):
     def divisor(self) -> float: ...
     @property
     def offset(self) -> float: ...
+    @property
+    def bias(self) -> float: ...
     @property
     def anchor(self) -> tuple[int, int] | None: ...
 

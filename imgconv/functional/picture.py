@@ -174,10 +174,10 @@ class _Filter:
 
     def _one_map(self, index: int, first: int, last: int) -> NDArray[Any]:
         mask, sums = self.masks[index], self._sums(index, first, last)
-        offset = self._levels(mask.offset)
+        offset = self._levels(mask.offset) + mask.bias
         if self.alpha == "filter":
             return self._unpremultiplied(sums.astype(np.float64, copy=False), mask, offset)
-        values = sums.astype(np.float32 if sums.dtype == np.float32 else np.float64)
+        values: Array = sums.astype(np.float32 if sums.dtype == np.float32 else np.float64)
         values /= mask.divisor
         values += offset
         return values
@@ -201,7 +201,7 @@ class _Filter:
         """The quick way for whole-number pictures: one compiled pass from sums to pixels."""
         mask, range_ = self.masks[0], self.finish.range
         mode = {"abs": ABS, "minmax": SCALE}.get(range_, CLIP)
-        offset = self._levels(mask.offset) + (self._levels(128) if range_ == "offset" else 0)
+        offset = self._levels(mask.offset) + mask.bias + (self._levels(128) if range_ == "offset" else 0)
         if mode != SCALE and sums.dtype == np.int32 and mask.divisor == 1 and offset == int(offset) and abs(offset) < FLOAT32_EXACT:
             whole = np.array([offset, self.white], sums.dtype)
             store.loop(whole_sums_to_pixels)(sums, whole, mode, target)
@@ -213,7 +213,7 @@ class _Filter:
     def _fits_float32(self, mask: Mask) -> bool:
         """Whether sum/divisor rounds alike in float32 and exactly: sums below 2**24, and ties that float32 can tell from their like."""
         largest = float(np.abs(mask.taps).sum()) * self.white
-        return self.dtype == np.uint8 and largest < FLOAT32_EXACT and abs(mask.divisor) < 1 << 14 and mask.offset == int(mask.offset)
+        return self.dtype == np.uint8 and largest < FLOAT32_EXACT and abs(mask.divisor) < 1 << 14 and mask.offset + mask.bias == int(mask.offset + mask.bias)
 
     def _fill_from_values(self, target: Array, values: NDArray[Any]) -> None:
         shown = values.reshape(len(values), -1, self.channels_out)

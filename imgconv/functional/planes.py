@@ -37,10 +37,6 @@ class Planes:
         return replace(self, rows=rows)
 
 
-# Few dtypes reach the loops, so that few are compiled; each holds all values of the one it stands for.
-_READ_AS = {"bool": "uint8", "int8": "int32", "int16": "int32", "uint32": "int64", "float16": "float32"}
-
-
 def _plain(array: AnyArray) -> AnyArray:
-    """`array` in C order and a dtype that loops know."""
-    return np.ascontiguousarray(array, _READ_AS.get(array.dtype.name))
+    """`array` in C order and a dtype that loops know: bools are read as bytes, float16 as float32, both without loss."""
+    return np.ascontiguousarray(array, {"bool": np.uint8, "float16": np.float32}.get(array.dtype.name))

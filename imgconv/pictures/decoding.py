@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 from PIL import ImageFile
 
 from imgconv.errors import PictureError
-from imgconv.pictures import deep, deep_tiff, description, gif, metadata, modes, plugins, png
+from imgconv.pictures import deep, description, gif, metadata, modes, plugins, png
 from imgconv.pictures.damage import DamageError, picture_errors
 from imgconv.pictures.picture import Decoder, Header, Picture, Request
 
@@ -81,7 +81,7 @@ def _frame(image: ImageFile.ImageFile, index: int, header: Header, request: Requ
     if header.frames > 1:
         image.seek(index + _skipped(image))
         request.check_size(image.height, image.width)
-        if header.format == "tiff" and deep_tiff.is_deep(image.tag_v2):  # type: ignore[attr-defined]
+        if header.format == "tiff" and plugins.is_deep_tiff(image.tag_v2):  # type: ignore[attr-defined]
             raise PictureError("it is deeper than the first page; save it as a file of its own")
     plugins.load(image, request.salvage)
     orientation = 1 if header.format == "tiff" else metadata.orientation_of(image.info)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imgconv.errors import PictureError
-from imgconv.pictures import deep_tiff, description, metadata, plugins, png
+from imgconv.pictures import description, metadata, plugins, png
 from imgconv.pictures.damage import picture_errors
 from imgconv.pictures.modes import full_range
 from imgconv.pictures.picture import Decoder, Header, Picture, Request
@@ -75,6 +75,12 @@ def _png_pixels(file: BinaryIO, colour_type: int, salvage: bool) -> NDArray[np.u
     pixels <<= 8
     pixels |= decoded(f"{mode};16L")
     return pixels
+
+
+def _find_tiff(file: BinaryIO, request: Request) -> Decoder | None:
+    from imgconv.pictures import deep_tiff  # with Pillow's TIFF plugin, which no other format needs
+
+    return deep_tiff.find(file, request)
 
 
 def _find_jpeg2000(file: BinaryIO, request: Request) -> Decoder | None:
@@ -144,5 +150,5 @@ _FINDERS: dict[str, Callable[[BinaryIO, Request], Decoder | None]] = {
     "heif": _find_heif,
     "jpeg2000": _find_jpeg2000,
     "png": _find_png,
-    "tiff": deep_tiff.find,
+    "tiff": _find_tiff,
 }

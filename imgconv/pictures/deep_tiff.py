@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 from PIL import TiffImagePlugin
 
 from imgconv.errors import PictureError
-from imgconv.pictures import metadata
+from imgconv.pictures import metadata, plugins
 from imgconv.pictures.damage import picture_errors
 from imgconv.pictures.modes import exact_float32, full_range
 from imgconv.pictures.picture import Decoder, Header, Picture, Request
-from imgconv.pictures.plugins import deep_library
 
 _COLOURS = {0: 1, 1: 1, 2: 3, 5: 4}  # photometric interpretation -> samples of colour: white is 0, black is 0, RGB, CMYK
 _MOST_SAMPLES = 16  # per pixel: a lying header must not ask for more
@@ -21,10 +20,10 @@ _MOST_SAMPLES = 16  # per pixel: a lying header must not ask for more
 
 def find(file: BinaryIO, request: Request) -> Decoder | None:
     """The decoder of a TIFF whose first page Pillow has no mode for; None for any other."""
-    if not is_deep(_first_tags(file)):
+    if not plugins.is_deep_tiff(_first_tags(file)):
         return None
-    tifffile = deep_library("tifffile")
-    deep_library("imagecodecs")
+    tifffile = plugins.deep_library("tifffile")
+    plugins.deep_library("imagecodecs")
     logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)  # it logs what it then also raises
     file.seek(0)
     try:
@@ -47,15 +46,6 @@ def find(file: BinaryIO, request: Request) -> Decoder | None:
         description=first.description or None,
     )
     return Decoder(header, lambda: _frames(pages))
-
-
-def is_deep(tags: Any) -> bool:
-    """Whether Pillow has no mode for a page with these tags: deep colour, 9 to 15 bits, wide integers, half floats."""
-    bits: int = max(tags.get(258, (1,)))
-    floating: bool = 3 in tags.get(339, (1,))
-    if int(tags.get(277, 1)) > 1:
-        return bits > 8
-    return bits != 32 if floating else 8 < bits < 16 or bits > 16
 
 
 def _frames(pages: list[Any]) -> Iterator[Picture]:

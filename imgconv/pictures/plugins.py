@@ -13,7 +13,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any, BinaryIO
 
-from PIL import ImageFile, ImageOps
+from PIL import ImageFile
 
 from imgconv.errors import MissingExtra
 from imgconv.pictures.damage import DECODER_ERRORS, picture_errors
@@ -71,6 +71,15 @@ def deep_library(module: str) -> Any:
         raise MissingExtra("its colour is deeper than 8 bits; to read it: pip install 'imgconv[deep]'") from error
 
 
+def is_deep_tiff(tags: Any) -> bool:
+    """Whether Pillow has no mode for a page with these tags: deep colour, 9 to 15 bits, wide integers, half floats."""
+    bits: int = max(tags.get(258, (1,)))
+    floating: bool = 3 in tags.get(339, (1,))
+    if int(tags.get(277, 1)) > 1:
+        return bits > 8
+    return bits != 32 if floating else 8 < bits < 16 or bits > 16
+
+
 def load(image: ImageFile.ImageFile, salvage: bool) -> None:
     """Decode the current frame; with `salvage`, keep what was decoded before the damage."""
     try:
@@ -81,6 +90,8 @@ def load(image: ImageFile.ImageFile, salvage: bool) -> None:
         image.tile = []
         image.load()
         if image.format == "TIFF":
+            from PIL import ImageOps  # rarely needed, and not free
+
             ImageOps.exif_transpose(image, in_place=True)
 
 

@@ -5,7 +5,6 @@ Pillow has no mode for 16-bit or float colour, and lets an output inherit its in
 
 import struct
 from collections.abc import Iterable
-from fractions import Fraction
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -87,8 +86,7 @@ def _numbers(tag: int, kind: int, *values: int) -> Field:
 
 
 def _rational(tag: int, value: float) -> Field:
-    ratio = Fraction(value).limit_denominator(1000)
-    return tag, _RATIONAL, 1, struct.pack("<II", ratio.numerator, ratio.denominator)
+    return tag, _RATIONAL, 1, struct.pack("<II", round(value * 1000), 1000)
 
 
 def _write_page(stream: BinaryIO, at: int, fields: list[Field], strips: list[bytes], last: bool) -> int:

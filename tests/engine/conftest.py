@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import imgconv
-
 TINY = """
 def add(source, target, by):
     for i in range(target.shape[0]):
@@ -59,7 +57,7 @@ class Sandbox:
         self.environment = {
             **os.environ,
             "IMGCONV_CACHE": str(folder / "cache"),
-            "PYTHONPATH": os.pathsep.join([str(folder), str(Path(imgconv.__file__).parents[1])]),
+            "PYTHONPATH": os.pathsep.join([str(folder), *sys.path]),
         }
 
     def module(self, source: str | None = None):
@@ -117,8 +115,9 @@ class Sandbox:
 
 @pytest.fixture
 def sandbox(tmp_path, monkeypatch):
-    """A Sandbox whose store this process uses too."""
+    """A Sandbox whose store this process uses too; its loops are compiled even in a run with NUMBA_DISABLE_JIT."""
     monkeypatch.setenv("IMGCONV_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("NUMBA_DISABLE_JIT", raising=False)
+    monkeypatch.setattr("numba.config.DISABLE_JIT", 0)
     yield Sandbox(tmp_path)
     sys.modules.pop("tiny_loops", None)

@@ -5,11 +5,9 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
-import imgconv
 from imgconv.engine.bands import default_threads, run_bands
 
 
@@ -157,7 +155,7 @@ print(default_threads())
 
 
 def python(code):
-    environment = {**os.environ, "PYTHONPATH": str(Path(imgconv.__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout

@@ -5,7 +5,9 @@ import pwd
 import stat
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -124,17 +126,17 @@ def test_a_cache_below_a_file_costs_time_only(sandbox, monkeypatch):
 
 
 def test_a_read_only_cache_costs_time_only(sandbox):
-    sandbox.loops.mkdir(parents=True)
-    sandbox.loops.chmod(0o500)
-    user = FOREIGN if os.geteuid() == 0 else os.geteuid()  # root may write everywhere
-    os.chown(sandbox.loops, user, -1)
-    script = f"import os; from imgconv.engine import entries; print(entries.write('add', {KEY!r}, b'code'), os.geteuid())"
-    run = [sys.executable, "-c", f"import os, imgconv.engine.entries; import platformdirs, tempfile; os.setuid({user}); {script}"]
-    for folder in (sandbox.folder, *sandbox.folder.parents[:2]):
-        folder.chmod(0o755)
-    done = subprocess.run(run, env=sandbox.environment, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", str(user)]
-    assert not list(sandbox.loops.iterdir())
+    user = FOREIGN if os.geteuid() == 0 else os.geteuid()  # root may write everywhere, and becomes somebody else once all is imported
+    code = f"import os, tempfile, platformdirs; from imgconv.engine import entries; os.setuid({user}); print(entries.write('add', {KEY!r}, b''))"
+    with tempfile.TemporaryDirectory() as reachable:  # pytest's own folders are closed to others
+        cache = Path(reachable)
+        cache.chmod(0o755)
+        (cache / "loops").mkdir(mode=0o500)
+        os.chown(cache / "loops", user, -1)
+        environment = {**sandbox.environment, "IMGCONV_CACHE": reachable}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout == "False\n"
+        assert not list((cache / "loops").iterdir())
 
 
 def test_a_full_disk_costs_time_only_and_leaves_nothing(sandbox):

@@ -98,9 +98,9 @@ def test_a_closure_is_refused(sandbox):
 
 
 @pytest.mark.parametrize("wrong", [1.5, None, [1, 2], "3", np.float32(1)])
-def test_only_arrays_and_whole_numbers_are_taken(wrong):
+def test_only_arrays_and_whole_numbers_are_taken(sandbox, wrong):
     with pytest.raises(TypeError, match=f"a loop takes arrays and whole numbers, not {type(wrong).__name__}"):
-        store.loop(spread)(np.zeros((2, 2)), wrong)
+        store.loop(sandbox.module().add)(np.zeros((2, 2)), wrong)
 
 
 def test_another_source_is_compiled_anew(sandbox):

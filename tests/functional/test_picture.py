@@ -22,6 +22,7 @@ class Mask:
     taps: np.ndarray
     divisor: float = 1.0
     offset: float = 0.0
+    bias: float = 0.0
     anchor: tuple[int, int] | None = None
 
 

@@ -10,7 +10,7 @@ from naive_pooling import first_largest, first_smallest, largest, lower_median, 
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
 from imgconv.functional.pooling import max_pool1d, max_pool2d, median_pool2d, min_pool2d
 
-DTYPES = [np.bool_, np.uint8, np.int16, np.uint16, np.int32, np.int64, np.float16, np.float32, np.float64]
+DTYPES = [np.bool_, np.uint8, np.int16, np.uint16, np.int64, np.float16, np.float32, np.float64]
 
 
 def values(shape, dtype=np.float32, seed=0):
@@ -56,7 +56,7 @@ def test_extremes_are_the_oracles(geometry, ceil_mode, dtype, seed):
 
 
 @settings(deadline=None, max_examples=40)
-@given(geometries(dilated=False), st.sampled_from([np.float32, np.uint8, np.int32]), st.integers(0, 99))
+@given(geometries(dilated=False), st.sampled_from([np.float32, np.uint8, np.int16]), st.integers(0, 99))
 def test_medians_are_the_oracles(geometry, dtype, seed):
     size, window = geometry
     window.pop("dilation")
@@ -107,7 +107,7 @@ def test_window_without_cells():
     """torch answers the lowest value; its index lies outside the plane, ours says that there is none."""
     got, indices = max_pool2d(np.ones((1, 1, 1)), 2, 1, 1, 2, return_indices=True)
     assert got == -np.inf and indices == -1
-    assert min_pool2d(np.ones((1, 1, 1), np.uint8), 2, 1, 1, 2) == 255
+    assert min_pool2d(np.ones((1, 1, 1), np.int16), 2, 1, 1, 2) == 32767
 
 
 def test_one_dimension_is_a_plane_of_height_one():

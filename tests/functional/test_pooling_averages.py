@@ -1,0 +1,116 @@
+"""Averages of windows: against the oracle, torch's golden results, exactness, what divides, and what is refused."""
+
+import numpy as np
+import pytest
+from golden_cases import golden
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from naive_pooling import mean, pool, windows
+
+import imgconv.engine.bands
+from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
+from imgconv.functional.averages import avg_pool1d, avg_pool2d
+
+TOLERANCE = {np.float32: 1e-5, np.float64: 1e-12}  # of |r| + max|r|, the design's promise
+
+
+def assert_near(got, expected, dtype=np.float32):
+    assert got.dtype == dtype
+    np.testing.assert_allclose(got, expected, TOLERANCE[dtype], TOLERANCE[dtype] * np.abs(expected).max(initial=0))
+
+
+@pytest.mark.parametrize(("parameters", "arrays"), golden("avg_pool2d"))
+def test_avg_pool2d_is_torchs(parameters, arrays):
+    assert_near(avg_pool2d(arrays["input"], **parameters), arrays["output"])
+    assert_near(avg_pool2d(arrays["input"].astype(np.float64), **parameters), arrays["output"], np.float64)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    st.tuples(st.integers(5, 13), st.integers(5, 13)),
+    st.booleans(),
+    st.integers(0, 99),
+)
+def test_averages_are_the_oracles(kernel_size, stride, size, ceil_mode, seed):
+    batch = np.random.default_rng(seed).standard_normal((2, 2, *size)).astype(np.float32)
+    padding = tuple(k // 2 for k in kernel_size)
+    places = list(windows(size, kernel_size, stride, padding, ceil_mode=ceil_mode))
+    assert_near(avg_pool2d(batch, kernel_size, stride, padding, ceil_mode, count_include_pad=False), pool(batch, places, mean, np.float64))
+    sums = pool(batch, places, lambda cells, _: cells.astype(np.float64).sum(), np.float64)
+    assert_near(avg_pool2d(batch, kernel_size, stride, padding, ceil_mode, divisor_override=-3), sums / -3)
+    padded = np.pad(batch, ((0, 0), (0, 0), *((p, p) for p in padding)))
+    whole = list(windows(padded.shape[2:], kernel_size, stride))
+    assert_near(avg_pool2d(batch, kernel_size, stride, padding), pool(padded, whole, mean, np.float64))
+
+
+@pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int16, np.uint16, np.int64, np.float16, np.float32, np.float64])
+def test_dtypes(dtype):
+    rng = np.random.default_rng(3)
+    batch = rng.integers(0, 2 if dtype == np.bool_ else 120, (1, 2, 8, 9)).astype(dtype)
+    expected = pool(batch, windows((8, 9), (3, 2), (2, 2)), mean, np.float64)
+    assert_near(avg_pool2d(batch, (3, 2), 2), expected, np.float64 if dtype == np.float64 else np.float32)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int64])
+def test_sums_of_whole_numbers_are_exact(dtype):
+    top = min(np.iinfo(dtype).max, 2**40)
+    batch = np.random.default_rng(5).integers(0, top, (1, 260, 261), dtype, endpoint=True)
+    got = avg_pool2d(batch, (260, 260), 1, divisor_override=1)
+    sums = np.stack([batch[:, :, at : at + 260].astype(object).sum(axis=(1, 2)) for at in (0, 1)], axis=-1)
+    np.testing.assert_array_equal(got[:, 0], sums.astype(np.float64).astype(np.float32))
+
+
+def test_tall_windows_stay_accurate():
+    """0.1 added 3000 times in float32 is off by 5e-5 of itself."""
+    column = np.full((1, 3000, 2), 0.1, np.float32)
+    assert_near(avg_pool2d(column, (3000, 1)), np.full((1, 1, 2), np.float64(np.float32(0.1))))
+    assert_near(avg_pool1d(np.ascontiguousarray(column[..., 0]), 3000), np.full((1, 1), np.float64(np.float32(0.1))))
+
+
+def test_nan_and_infinity_stay_in_their_windows():
+    batch = np.zeros((1, 1, 3, 9), np.float32)
+    batch[0, 0, 1, [1, 4]] = np.nan, np.inf
+    np.testing.assert_array_equal(avg_pool2d(batch, 3)[0, 0, 0], [np.nan, np.inf, 0])
+    np.testing.assert_array_equal(avg_pool2d(batch, 3, 1)[0, 0, 0, -2:], [0, 0])
+
+
+def test_one_dimension_is_a_plane_of_height_one():
+    signal = np.random.default_rng(1).standard_normal((2, 3, 14))
+    expected = avg_pool2d(signal[:, :, None], (1, 4), (1, 3), (0, 2), True, False)
+    np.testing.assert_array_equal(avg_pool1d(signal, 4, 3, 2, True, False), expected[:, :, 0])
+    np.testing.assert_array_equal(avg_pool1d(signal[1], (4,), (3,), (2,), True, False), expected[1, :, 0])
+
+
+def test_threads_and_memory_change_nothing(monkeypatch):
+    batch = np.random.default_rng(2).standard_normal((3, 5, 400, 301)).astype(np.float32)
+    expected = avg_pool2d(batch, (5, 3), 1, 1)
+    monkeypatch.setattr(imgconv.engine.bands, "default_threads", lambda: 1)
+    np.testing.assert_array_equal(avg_pool2d(batch, (5, 3), 1, 1), expected)
+    np.testing.assert_array_equal(avg_pool2d(np.asfortranarray(batch[:, :, ::-1])[:, :, ::-1], (5, 3), 1, 1), expected)
+    assert expected.flags.c_contiguous and expected.flags.writeable
+
+
+def test_empty_batch():
+    got = avg_pool2d(np.zeros((0, 3, 6, 7), np.uint8), 2)
+    assert (got.shape, got.dtype) == ((0, 3, 3, 3), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("error", "text", "shape", "arguments"),
+    [
+        (DoesNotFit, "input must have the shape", (6, 6), (2,)),
+        (DoesNotFit, "no cells", (3, 0, 6, 6), (2,)),
+        (DoesNotFit, "kernel 8x8 does not fit the padded input 6x6", (1, 6, 6), (8, 2, 0, True)),
+        (UsageError, r"padding \(2, 2\) is over half", (1, 6, 6), (3, 1, 2)),
+        (UsageError, "divisor_override must not be 0", (1, 6, 6), (2, 1, 0, False, True, 0)),
+        (ArgumentTypeError, "divisor_override must be a whole number", (1, 6, 6), (2, 1, 0, False, True, 2.5)),
+        (ArgumentTypeError, "stride must be a whole number", (1, 6, 6), (2, 1.5)),
+    ],
+)
+def test_refused(error, text, shape, arguments):
+    with pytest.raises(error, match=text):
+        avg_pool2d(np.zeros(shape), *arguments)
+    with pytest.raises(UsageError, match="has 2 numbers; give one, or 1"):
+        avg_pool1d(np.zeros((1, 6)), (2, 2))

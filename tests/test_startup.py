@@ -1,0 +1,42 @@
+"""Nothing heavy is imported before it is needed."""
+
+import subprocess
+import sys
+
+import pytest
+from command import imgconv
+
+HEAVY = ("numpy", "numba", "llvmlite", "PIL", "rich.progress", "tifffile", "imagecodecs", "matplotlib", "torch")
+
+
+def modules_after(code):
+    script = f"import sys\ntry:\n    {code}\nexcept SystemExit:\n    pass\nsys.stderr.write(chr(10).join(sys.modules))"
+    return set(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stderr.split())
+
+
+def command(*words):
+    return f"sys.argv = {['imgconv', *words]!r}; from imgconv.cli.app import main; main()"
+
+
+@pytest.mark.parametrize("words", [("--help",), ("--version",), ("edge", "--help"), ("pool", "--help"), ("kernels", "--help")])
+def test_help_loads_nothing_heavy(words):
+    assert modules_after(command(*words)).isdisjoint(HEAVY)
+
+
+def test_import_costs_nothing():
+    assert modules_after("import imgconv").isdisjoint(HEAVY)
+
+
+def test_a_warm_edge_imports_no_compiler(tmp_path):
+    words = ("edge", str(__import__("command").PHOTO), "-o", str(tmp_path / "e.png"), "-q")
+    assert imgconv(*words).code == 0
+    loaded = modules_after(command(*words))
+    assert loaded.isdisjoint({"numba", "rich", "matplotlib", "tifffile", "imagecodecs"})
+
+
+def test_kernel_names_complete():
+    env = {"_IMGCONV_COMPLETE": "complete_bash", "COMP_WORDS": "imgconv edge -k lapl", "COMP_CWORD": "3"}
+    code = f"import os; os.environ.update({env!r}); sys.argv = ['imgconv']; from imgconv.cli.app import main; main()"
+    script = f"import sys\ntry:\n    {code}\nexcept SystemExit:\n    pass"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert {"laplacian4", "laplacian8", "laplacian9", "laplacian_diag"} <= set(done.stdout.split())
