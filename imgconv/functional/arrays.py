@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
-from imgconv.window import Window
+from imgconv.window import Window, sizes
 
 AnyArray = NDArray[np.generic]
 FloatArray = NDArray[np.floating[Any]]
@@ -99,23 +99,44 @@ def as_weight(value: object, dims: int = 2) -> AnyArray:
     return weight[:, :, None] if dims == 1 else weight
 
 
-def as_groups(value: object, weight: AnyArray) -> int:
-    """`value` checked to be a whole number of groups that divides the first axis of `weight`."""
+def as_full_batch(value: object, name: str, dims: int = 2) -> AnyArray:
+    """`value` checked to have a batch axis, (N, C, H, W) or (N, C, L) for `dims` = 1, and returned with both spatial axes."""
+    return as_batch(real_array(value, name, dims + 2), name, dims)[0]
+
+
+def as_shape(value: Sequence[int], name: str, dims: int = 2) -> tuple[int, ...]:
+    """`value` checked to be a whole shape, of an input or of a weight, and returned with both spatial axes."""
+    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != dims + 2:
+        raise ArgumentTypeError(f"{name} must be a shape of {dims + 2} whole numbers, not {value!r}")
+    shape = sizes(value, name, dims + 2, least=0)
+    return (*shape[:2], 1, *shape[2:]) if dims == 1 else shape
+
+
+def as_groups(value: object, weight_size: Sequence[int]) -> int:
+    """`value` checked to be a whole number of groups that divides the first axis of a weight."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise ArgumentTypeError(f"groups must be a whole number, not {value!r}")
     if value < 1:
         raise UsageError(f"groups must be at least 1, not {value}")
-    if weight.shape[0] < value or weight.shape[0] % value:
-        raise UsageError(f"groups {value} does not divide the {weight.shape[0]} channels that weight {weight.shape} has first")
+    if weight_size[0] < value or weight_size[0] % value:
+        raise UsageError(f"groups {value} does not divide the {weight_size[0]} channels that weight {tuple(weight_size)} has first")
     return int(value)
 
 
-def check_channels(batch: AnyArray, channels: int, weight: AnyArray, name: str = "input") -> None:
-    """Check that a batch (N, C, H, W) has the `channels` that `weight` takes, and cells to work on unless N or C is 0."""
-    if batch.shape[1] != channels:
-        raise DoesNotFit(f"{name} has {batch.shape[1]} channels where weight {weight.shape} takes {channels}; their channels must agree")
-    if 0 in batch.shape[2:] and 0 not in batch.shape[:2]:
-        raise DoesNotFit(f"{name} has the shape {batch.shape}; only the batch and the channels may be empty")
+def check_channels(shape: Sequence[int], channels: int, weight_size: Sequence[int], name: str = "input") -> None:
+    """Check that a batch (N, C, H, W) has the `channels` that a weight takes, and cells to work on unless N or C is 0."""
+    if shape[1] != channels:
+        text = f"{name} has {shape[1]} channels where weight {tuple(weight_size)} takes {channels}"
+        raise DoesNotFit(f"{text}; the channels of the weight times groups must be those of the input")
+    if 0 in shape[2:] and 0 not in shape[:2]:
+        raise DoesNotFit(f"{name} has the shape {tuple(shape)}; only the batch and the channels may be empty")
+
+
+def check_shape(grad_output: AnyArray, shape: tuple[int, ...], dims: int = 2) -> None:
+    """Check that a gradient (N, O, h_out, w_out) has the shape of the output that it belongs to."""
+    if grad_output.shape != shape:
+        needed, given = ((*s[:2], *s[4 - dims :]) for s in (shape, grad_output.shape))
+        raise DoesNotFit(f"grad_output must have the shape {needed} of the output, not {given}")
 
 
 def as_window(kernel_size: Sequence[int], stride: Size, padding: Size | str, dilation: Size, dims: int = 2) -> Window:

@@ -110,7 +110,9 @@ class Layout:
     @cached_property
     def _phases(self) -> list[tuple[int, int]]:
         """The stride phases (row, column) that some tap falls on."""
-        down, across = ({u * d % s for u in range(k)} for k, d, s in zip(self.window.kernel_size, self.window.dilation, self.window.stride, strict=True))
+        down, across = (
+            {u * d % s for u in range(k)} for k, d, s in zip(self.window.kernel_size, self.window.dilation, self.window.stride, strict=True)
+        )
         return [(a, b) for a in sorted(down) for b in sorted(across)]
 
     @cached_property

@@ -141,10 +141,10 @@ def _convolve(
 ) -> FloatArray:
     batch, batched = as_batch(input, dims=dims)
     bank = as_weight(weight, dims)
-    groups = as_groups(groups, bank)
+    groups = as_groups(groups, bank.shape)
     shift = as_bias(bias, bank.shape[0])
     window = as_window(bank.shape[4 - dims :], stride, padding, dilation, dims)
-    check_channels(batch, groups * bank.shape[1], weight)
+    check_channels(batch.shape, groups * bank.shape[1], weight.shape)
     layout = Layout(batch.shape, window, Border.of(padding_mode))
     if flip:
         bank = bank[:, :, ::-1, ::-1]

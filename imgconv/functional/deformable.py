@@ -1,5 +1,7 @@
 """deform_conv2d: convolution whose taps are moved by offsets, as torchvision.ops spells it."""
 
+from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,8 @@ from imgconv.functional.arrays import AnyArray, FloatArray, Size, as_bias, as_we
 from imgconv.functional.cells import Layout
 from imgconv.functional.correlations import layer_size, spans
 from imgconv.loops.sampling import sample_bilinear
+
+BAND_SAMPLES = 2**15  # samples that are worth handing to another thread
 
 
 def deform_conv2d(
@@ -71,28 +75,75 @@ def deform_conv2d(
     batch, bank = real_array(input, "input", dims=4), as_weight(weight)
     if isinstance(padding, str):
         raise ArgumentTypeError(f"padding of a deformable convolution must be whole numbers, not {padding!r}")
-    window = as_window(bank.shape[2:], stride, padding, dilation)
     groups = _groups(batch, bank)
-    check_channels(batch, groups * bank.shape[1], bank)
     shift = as_bias(bias, bank.shape[0])
-    layout = Layout(batch.shape, window)
-    moves, scale = _moves(offset, layout), None if mask is None else real_array(mask, "mask", dims=4)
-    kernel = bank.shape[2] * bank.shape[3]
-    offset_groups = _offset_groups(moves, layout, kernel)
-    if scale is not None:
-        _check_shape(scale, "mask", (batch.shape[0], offset_groups * kernel, *layout.output_size))
+    layout = Layout(batch.shape, as_window(bank.shape[2:], stride, padding, dilation))
+    moves, scale = _moves(offset, mask, layout)
     dtype = sum_dtype(batch, moves, bank, shift, scale)
-    if scale is None:
-        scale = np.broadcast_to(np.ones(1, dtype), (batch.shape[0], offset_groups * kernel, *layout.output_size))
-    taps = bank.astype(dtype, copy=False).reshape(groups, bank.shape[0] // groups, -1)
     result = np.zeros((batch.shape[0], bank.shape[0], *layout.output_size), dtype)
+    if batch.shape[1]:
+        _add_samples(batch, moves, scale, bank.astype(dtype, copy=False).reshape(groups, bank.shape[0] // groups, -1), layout, result)
     if shift is not None:
         result += shift[:, None, None].astype(dtype)
-    size = layer_size(layout, groups, bank.shape[0])
-    for n in range(batch.shape[0] if batch.shape[1] else 0):
-        image = np.ascontiguousarray(batch[n], dtype)
-        for first, last in spans(layout.output_size[0], patch_block_size(size, layout.output_size[1]).rows):
-            patches = _sampled(image, moves[n, :, first:last], scale[n, :, first:last], layout, first)
-            sums = np.matmul(taps, patches.reshape(groups, taps.shape[2], -1))
-            result[n, :, first:last] += sums.reshape(bank.shape[0], last - first, -1)
     return result
+
+
+def _groups(batch: AnyArray, bank: AnyArray) -> int:
+    """The number of groups that the channels of the input and of the weight imply."""
+    channels, depth = batch.shape[1], bank.shape[1]
+    groups = channels // depth if depth else 1
+    check_channels(batch.shape, groups * depth, bank.shape)
+    if not groups or bank.shape[0] < groups or bank.shape[0] % groups:
+        raise DoesNotFit(f"input has {channels} channels, {groups} groups for weight {bank.shape}; they must divide its first axis")
+    return groups
+
+
+def _moves(offset: AnyArray, mask: AnyArray | None, layout: Layout) -> tuple[AnyArray, AnyArray]:
+    """`offset` as (N, D*kh*kw, 2, h_out, w_out), and `mask` or ones (N, D*kh*kw, h_out, w_out), both checked."""
+    moves, (images, channels), size = real_array(offset, "offset", dims=4), layout.shape[:2], layout.output_size
+    kernel = prod(layout.window.kernel_size)
+    offset_groups = moves.shape[1] // (2 * kernel)
+    if moves.shape != (images, 2 * kernel * offset_groups, *size) or not offset_groups or channels % offset_groups:
+        needed = f"({images}, 2*D*{kernel}, {size[0]}, {size[1]})"
+        raise DoesNotFit(f"offset must have the shape {needed} with a D that divides the {channels} channels, not {moves.shape}")
+    shape = (images, offset_groups * kernel, *size)
+    scale = np.ones((1, 1, 1, 1), np.float32) if mask is None else real_array(mask, "mask", dims=4)
+    if mask is not None and scale.shape != shape:
+        raise DoesNotFit(f"mask must have the shape {shape}, not {scale.shape}")
+    return moves.reshape(images, -1, 2, *size), np.broadcast_to(scale, shape)
+
+
+def _add_samples(batch: AnyArray, moves: AnyArray, scale: AnyArray, taps: NDArray[Any], layout: Layout, result: NDArray[Any]) -> None:
+    """Add to `result` the products of `taps` (G, O/G, C/G*kh*kw) with the samples, some rows of an image at a time."""
+    groups, outputs = len(taps), result.shape[1]
+    step = patch_block_size(layer_size(layout, groups, outputs), result.shape[3]).rows
+    for n, (first, last) in product(range(len(batch)), spans(result.shape[2], step)):
+        down, across = _places(moves[n, :, :, first:last], layout, first, result.dtype)
+        weights = scale[n, :, first:last].reshape(len(down), -1).astype(result.dtype)
+        patches = _sampled(np.ascontiguousarray(batch[n], result.dtype), down, across, weights, prod(layout.window.kernel_size))
+        sums = np.matmul(taps, patches.reshape(groups, taps.shape[2], -1))
+        result[n, :, first:last] += sums.reshape(outputs, last - first, -1)
+
+
+def _places(moves: AnyArray, layout: Layout, first: int, dtype: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Rows and columns (D*kh*kw, rows*w_out) of all samples of some output rows, `moves` (D*kh*kw, 2, rows, w_out) added."""
+    (kh, kw), (sh, sw), (dh, dw) = layout.window.kernel_size, layout.window.stride, layout.window.dilation
+    (top, _), (left, _) = layout.window.pads(layout.shape[2:])
+    rows = (np.arange(kh) * dh)[:, None, None, None] + (np.arange(first, first + moves.shape[2]) * sh - top)[:, None]
+    columns = (np.arange(kw) * dw)[None, :, None, None] + np.arange(moves.shape[3]) * sw - left
+    by_tap = moves.astype(dtype, copy=False).reshape(-1, kh, kw, *moves.shape[1:])
+    down, across = rows.astype(dtype) + by_tap[:, :, :, 0], columns.astype(dtype) + by_tap[:, :, :, 1]
+    return down.reshape(len(moves), -1), across.reshape(len(moves), -1)
+
+
+def _sampled(image: NDArray[Any], down: NDArray[Any], across: NDArray[Any], weights: NDArray[Any], kernel: int) -> NDArray[Any]:
+    """The samples (C, kh*kw, rows*w_out) of an image (C, H, W), spread over threads by channels."""
+    patches = np.empty((len(image), kernel, down.shape[1]), image.dtype)
+    per_offset_group = len(image) // (len(down) // kernel)
+
+    def work(first: int, last: int) -> None:
+        geometry = np.array([per_offset_group, first], np.int64)
+        loop(sample_bilinear)(image[first:last], down, across, weights, patches[first:last], geometry)
+
+    run_bands(work, len(image), max(BAND_SAMPLES // patches[0].size, 1))
+    return patches

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from imgconv.engine.bands import run_bands
-from imgconv.engine.store import loop
 from imgconv.errors import ArgumentTypeError, DoesNotFit
 from imgconv.functional.arrays import AnyArray, as_batch, as_given, sum_dtype
 from imgconv.functional.averages import divisors
@@ -17,7 +15,6 @@ from imgconv.functional.planes import Planes
 from imgconv.functional.pooling_windows import Sizes, pool_window
 from imgconv.functional.spans import Spans
 from imgconv.functional.unpooling import check_indices
-from imgconv.loops.pooling_indices import scatter_sums
 from imgconv.window import Window, sizes
 
 
@@ -141,11 +138,9 @@ def _scatter(grad_output: AnyArray, indices: AnyArray, input_size: Sequence[int]
         raise DoesNotFit(f"indices of shape {indices.shape} must have the shape {grad_output.shape} of grad_output")
     planes, cells = shape[0] * shape[1], shape[2] * shape[3]
     check_indices(indices, cells)
-    dtype = sum_dtype(grad)
-    out = np.zeros((planes, cells), dtype)
-    given, places = grad.astype(dtype).reshape(planes, -1), np.ascontiguousarray(indices, np.int64).reshape(planes, -1)
-    add = loop(scatter_sums)
-    run_bands(lambda first, last: add(given[first:last], places[first:last], out[first:last]), planes, max((1 << 16) // max(cells, 1), 1))
+    out = np.zeros(planes * cells, sum_dtype(grad))
+    places = indices.reshape(planes, grad.shape[2] * grad.shape[3]) + np.arange(planes)[:, None] * cells
+    np.add.at(out, places.ravel(), grad.ravel())
     return as_given(out.reshape(shape), batched, dims)
 
 

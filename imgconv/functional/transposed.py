@@ -128,21 +128,36 @@ def _transpose(
 ) -> FloatArray:
     batch, batched = as_batch(input, dims=dims)
     bank = as_weight(weight, dims)
-    groups = as_groups(groups, bank)
-    if not bank.shape[1]:
-        raise DoesNotFit(f"weight {weight.shape} has no output channels; its second axis must be at least 1")
-    outputs = groups * bank.shape[1]
-    shift = as_bias(bias, outputs)
-    if isinstance(padding, str):
-        raise ArgumentTypeError(f"padding of a transposed convolution must be whole numbers, not {padding!r}")
-    window = as_window(bank.shape[4 - dims :], stride, padding, dilation, dims)
-    extra = _output_padding(output_padding, window, dims)
-    check_channels(batch, bank.shape[0], weight)
-    layout = Layout((batch.shape[0], outputs, *_size(batch.shape[2:], window, extra)), window, windows=batch.shape[2:])
+    groups = as_groups(groups, bank.shape)
+    shift = as_bias(bias, groups * bank.shape[1])
+    layout = transposed_layout(batch.shape, bank.shape, stride, padding, output_padding, groups, dilation, dims)
     result = correlate_input(batch, bank, layout, groups, sum_dtype(batch, bank, shift))
     if shift is not None:
         result += shift[:, None, None].astype(result.dtype)
     return as_given(result, batched, dims)
+
+
+def transposed_layout(
+    input_size: tuple[int, ...],
+    weight_size: tuple[int, ...],
+    stride: Size,
+    padding: Size,
+    output_padding: Size,
+    groups: int,
+    dilation: Size,
+    dims: int,
+    name: str = "input",
+) -> Layout:
+    """The layout of the convolution from the output of a transposed one back to its input (N, C, H, W), called `name` in errors."""
+    if not weight_size[1]:
+        raise DoesNotFit(f"weight {weight_size} has no output channels; its second axis must be at least 1")
+    if isinstance(padding, str):
+        raise ArgumentTypeError(f"padding of a transposed convolution must be whole numbers, not {padding!r}")
+    window = as_window(weight_size[4 - dims :], stride, padding, dilation, dims)
+    extra = _output_padding(output_padding, window, dims)
+    check_channels(input_size, weight_size[0], weight_size, name)
+    shape = (input_size[0], groups * weight_size[1], *_size(input_size[2:], window, extra))
+    return Layout(shape, window, windows=input_size[2:])
 
 
 def _output_padding(value: Size, window: Window, dims: int) -> tuple[int, ...]:

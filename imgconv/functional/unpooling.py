@@ -64,9 +64,9 @@ def max_unpool2d(
         raise DoesNotFit(f"indices of shape {np.shape(indices)} must have the input's shape {np.shape(input)}")
     height, width = _size(batch.shape[2:], kernel_size, stride, padding, output_size)
     check_indices(places, height * width)
-    planes = batch.shape[0] * batch.shape[1]
+    planes, cells = batch.shape[0] * batch.shape[1], batch.shape[2] * batch.shape[3]
     out = np.zeros((planes, height * width), batch.dtype)
-    np.put_along_axis(out, places.reshape(planes, -1).astype(np.intp), batch.reshape(planes, -1), axis=1)
+    np.put_along_axis(out, places.reshape(planes, cells).astype(np.intp), batch.reshape(planes, cells), axis=1)
     return as_given(out.reshape(*batch.shape[:2], height, width), batched)
 
 

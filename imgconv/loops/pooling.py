@@ -25,10 +25,12 @@ def fold_rows(operation):  # type: ignore[no-untyped-def]
                 b = source[top + (u + 1) * step] if u + 1 < rows else nothing[0]
                 if operation == SUM and u == 0:
                     for j in range(length):
-                        out[j] = a[j] + b[j]
+                        out[j] = a[j]
+                        out[j] += b[j]  # in the target's type, which is wide enough
                 elif operation == SUM:
                     for j in range(length):
-                        out[j] += a[j] + b[j]
+                        out[j] += a[j]
+                        out[j] += b[j]
                 elif u == 0:
                     for j in range(length):
                         x, y = a[j], b[j]
@@ -86,18 +88,6 @@ def fold_columns(operation, channels, stride):  # type: ignore[no-untyped-def]
     return loop
 
 
-def fold_spans(source, first, count, target):  # type: ignore[no-untyped-def]
-    """Sum cells first[j], first[j] + 1, ... (count[j] of them) of each row of `source` (R, W) into `target` (R, w_out)."""
-    for i in range(source.shape[0]):
-        row, out = source[i], target[i]
-        for j in range(out.shape[0]):
-            out[j] = 0
-            total = out[j]
-            for x in range(first[j], first[j] + count[j]):
-                total += row[x]
-            out[j] = total
-
-
 def divide_rows(rounded):  # type: ignore[no-untyped-def]
     """The loop that divides sums by the cells they were taken over; with `rounded` to the nearest whole number, half to even."""
 
@@ -108,5 +98,23 @@ def divide_rows(rounded):  # type: ignore[no-untyped-def]
             for j in range(target.shape[1]):
                 mean = row[j] / (height * widths[j])
                 out[j] = np.rint(mean) if rounded else mean
+
+    return loop
+
+
+def halve(channels):  # type: ignore[no-untyped-def]
+    """The loop for averages of 2x2 whole numbers, the commonest pool; `channels` is fixed for the compiler, or open with 0."""
+
+    def loop(source, target, channels_given):  # type: ignore[no-untyped-def]
+        """Fill `target` (R, w_out * channels) from `source` (2R, at least 2 * w_out * channels), rounded half to even."""
+        between = channels or channels_given
+        for i in range(target.shape[0]):
+            for e in range(between):
+                upper, lower, out = source[2 * i][e:], source[2 * i + 1][e:], target[i][e:]
+                for j in range(target.shape[1] // between):
+                    left, right = 2 * j * between, (2 * j + 1) * between
+                    total = np.uint32(np.uint32(upper[left]) + np.uint32(upper[right]) + np.uint32(lower[left]) + np.uint32(lower[right]))
+                    odd = np.uint32(total >> np.uint32(2)) & np.uint32(1)
+                    out[j * between] = np.uint32(total + np.uint32(1) + odd) >> np.uint32(2)
 
     return loop

@@ -1,4 +1,4 @@
-"""Where the largest or smallest cell of each window lies, and the way back from there."""
+"""Where the largest or smallest cell of each window lies."""
 
 
 def extreme_cells(largest):  # type: ignore[no-untyped-def]
@@ -28,11 +28,3 @@ def extreme_cells(largest):  # type: ignore[no-untyped-def]
                     indices[i, j] = where
 
     return loop
-
-
-def scatter_sums(values, indices, target):  # type: ignore[no-untyped-def]
-    """Add values[p, q] to target[p, indices[p, q]], plane by plane; `values` and `indices` are (P, Q), `target` (P, H*W)."""
-    for p in range(values.shape[0]):
-        given, places, cells = values[p], indices[p], target[p]
-        for q in range(values.shape[1]):
-            cells[places[q]] += given[q]

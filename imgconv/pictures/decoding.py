@@ -1,6 +1,7 @@
 """Files that Pillow decodes: their header, and their frames one at a time, upright and as they are shown."""
 
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from typing import Any, BinaryIO
 
 from PIL import ImageFile
@@ -10,6 +11,7 @@ from imgconv.pictures import deep, description, gif, metadata, modes, plugins, p
 from imgconv.pictures.damage import DamageError, picture_errors
 from imgconv.pictures.picture import Decoder, Header, Picture, Request
 
+_JPEG_END = b"\xff\xd9"
 _QOI_END = b"\0\0\0\0\0\0\0\1"
 _ANIMATIONS = ("avif", "gif", "png", "webp")
 
@@ -22,6 +24,8 @@ def decode(file: BinaryIO, name: str, request: Request) -> Decoder:
     found = deep.find(file, name, request)
     if found:
         return found
+    if name == "jpeg" and request.salvage:
+        file = BytesIO(file.read() + _JPEG_END)  # with its end mark, libjpeg gives the rows that it has
     if name == "webp":
         request.check_size(*_webp_canvas(file))
     image = plugins.open_image(file, name)
@@ -47,7 +51,7 @@ def _header(image: ImageFile.ImageFile, name: str, file: BinaryIO) -> Header:
 
 def _skipped(image: ImageFile.ImageFile) -> int:
     """Frames before the first: the picture that an APNG shows where animations are unknown is not one of its frames."""
-    return int(getattr(image, "n_frames", 1) > 1 and bool(getattr(image, "default_image", False)))
+    return int(getattr(image, "default_image", False) and getattr(image, "n_frames", 1) > 1)
 
 
 def _plays(image: ImageFile.ImageFile, name: str) -> int:

@@ -22,7 +22,7 @@ def from_info(info: Mapping[Any, Any], orientation: int = 1) -> Metadata:
     dpi = _dpi(info.get("dpi"))
     icc = info.get("icc_profile")
     return Metadata(
-        icc_profile=icc if isinstance(icc, bytes) and len(icc) >= 128 else None,
+        icc_profile=icc if isinstance(icc, bytes) and len(icc) >= 128 and icc[16:20] in _SPACES else None,
         dpi=dpi[::-1] if dpi and orientation > 4 else dpi,
         exif=_upright_exif(info.get("exif")),
     )

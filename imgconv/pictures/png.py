@@ -147,8 +147,11 @@ def _deflate(pixels: NDArray[Any]) -> bytes:
     filtered = np.empty((height, rows.shape[1] + 1), np.uint8)
     up = pixels.shape[2] > 2
     filtered[:, 0] = 2 if up else 0
-    filtered[:1, 1:] = rows[:1]
-    np.subtract(rows[1:], rows[:-1] if up else 0, out=filtered[1:, 1:])
+    if up:
+        filtered[0, 1:] = rows[0]
+        np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
+    else:
+        filtered[:, 1:] = rows
     return bytes(isal_zlib.compress(filtered, 1))
 
 

@@ -103,6 +103,11 @@ def read_picture(file: BinaryIO, layout: Layout, salvage: bool = False) -> Pictu
     return Picture(_scaled(samples, layout), layout.alpha)
 
 
+def one_frame(file: BinaryIO, layout: Layout, salvage: bool) -> Iterator[Picture]:
+    """The picture that follows a header, read when it is asked for."""
+    yield read_picture(file, layout, salvage)
+
+
 def encode(frames: Iterable[Picture], stream: BinaryIO) -> None:
     """Write pictures one after the other: PGM, PPM, or PAM where there is alpha; 8 or 16 bits; PFM for floats.
 

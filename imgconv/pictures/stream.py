@@ -70,7 +70,7 @@ def _open(ahead: _Ahead, head: bytes, request: Request, first: bool) -> Pictures
     file = cast(BinaryIO, ahead)
     if head[:1] == b"P" and head[1:] in (b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"f", b"F"):
         layout = pnm.read_layout(file, request)
-        return Pictures(BytesIO(), Decoder(pnm.header_of(layout), lambda: iter([pnm.read_picture(file, layout, request.salvage)])))
+        return Pictures(BytesIO(), Decoder(pnm.header_of(layout), lambda: pnm.one_frame(file, layout, request.salvage)))
     if head == b"\x93N":
         return Pictures(BytesIO(), npy.decode(file, request))
     if head == b"\x89P":

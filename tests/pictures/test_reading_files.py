@@ -5,8 +5,8 @@ import sys
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
 from picture_files import every_file, exact_files, photo, png, read, saved, tiff, with_alpha
+from PIL import Image, ImageOps
 
 from imgconv.errors import MissingExtra, PictureError
 from imgconv.pictures import open_pictures, read_header
