@@ -5,7 +5,7 @@ windows or operators.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
 from imgconv.window import Window, sizes
 
+Scalar = TypeVar("Scalar", bound=np.generic)
 AnyArray = NDArray[np.generic]
 FloatArray = NDArray[np.floating[Any]]
 Size = int | Sequence[int]
@@ -67,7 +68,7 @@ def as_batch(value: object, name: str = "input", dims: int = 2) -> tuple[AnyArra
     return (array if batched else array[None]), batched
 
 
-def as_given(result: AnyArray, batched: bool, dims: int = 2) -> AnyArray:
+def as_given(result: NDArray[Scalar], batched: bool, dims: int = 2) -> NDArray[Scalar]:
     """A result (N, C, H, W) in the form of an input that `as_batch` took: without the axes that were added.
 
     >>> as_given(np.zeros((1, 3, 1, 5)), False, dims=1).shape

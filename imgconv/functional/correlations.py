@@ -96,13 +96,13 @@ class _Job:
 
 
 def _jobs(size: LayerSize, block: BlockSize) -> Iterator[_Job]:
-    spans = product(
+    parts = product(
         spans(size.images, block.images),
         spans(size.groups, block.groups),
         spans(size.group_outputs, block.outputs),
         spans(size.rows, block.rows),
     )
-    return (_Job(*parts, block.channels) for parts in spans)
+    return (_Job(*part, block.channels) for part in parts)
 
 
 def spans(total: int, step: int) -> list[Span]:

@@ -126,9 +126,10 @@ def _halved(planes: Planes, threads: int | None) -> AnyArray:
     channels = planes.channels
     out = np.empty((h_out, w_out * channels), planes.rows.dtype)
     halve = loop(pooling.halve, channels=channels if channels in (1, 3) else 0)
+    wider = np.promote_types(np.uint16, np.min_scalar_type(4 * int(np.iinfo(out.dtype).max)))  # type: ignore[type-var]
 
     def work(first: int, last: int) -> None:
-        halve(planes.rows[2 * first : 2 * last], out[first:last], channels)
+        halve(planes.rows[2 * first : 2 * last], np.empty((1, planes.rows.shape[1]), wider), out[first:last], channels)
 
     run_bands(work, h_out, max(SCRATCH_BYTES // max(planes.rows[:2].nbytes, 1), 1), threads)
     return out

@@ -99,7 +99,7 @@ def linear(input: AnyArray, weight: AnyArray, bias: AnyArray | None = None) -> F
     shift = None if bias is None else real_array(bias, "bias")
     dtype = sum_dtype(vectors, matrix, shift)
     rows = vectors.astype(dtype, copy=False).reshape(prod(vectors.shape[:-1]), vectors.shape[-1])
-    result = (rows @ matrix.astype(dtype, copy=False).T).reshape(*vectors.shape[:-1], *matrix.shape[:-1])
+    result: FloatArray = np.matmul(rows, matrix.astype(dtype, copy=False).T).reshape(vectors.shape[:-1] + matrix.shape[:-1])
     if shift is not None:
         if matrix.ndim == 1 or shift.ndim > result.ndim or not _broadcasts(shift.shape, result.shape):
             raise DoesNotFit(f"bias {shift.shape} does not match weight {matrix.shape}; it must be ({matrix.shape[0]},)")

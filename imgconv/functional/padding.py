@@ -1,6 +1,7 @@
 """pad: rows and columns added to an array, or taken off it, in torch's order of axes."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +74,7 @@ def _pairs(padding: Sequence[int], axes: int) -> list[tuple[int, int]]:
     return [(0, 0)] * (axes - len(pairs)) + pairs[::-1]
 
 
-def _fill(value: float | None, dtype: np.dtype[np.generic]) -> np.generic:
+def _fill(value: float | None, dtype: np.dtype[Any]) -> Any:
     """`value` in `dtype`, towards zero as torch rounds it."""
     number = 0.0 if value is None else value
     if isinstance(number, bool | int | float | np.number | np.bool_):
@@ -84,7 +85,7 @@ def _fill(value: float | None, dtype: np.dtype[np.generic]) -> np.generic:
     raise ArgumentTypeError(f"value must be a number, not {value!r}")
 
 
-def _constant(array: AnyArray, pairs: list[tuple[int, int]], shape: tuple[int, ...], value: np.generic) -> AnyArray:
+def _constant(array: AnyArray, pairs: list[tuple[int, int]], shape: tuple[int, ...], value: Any) -> AnyArray:
     result = np.full(shape, value, array.dtype)
     into, source = [], []
     for size, (before, after) in zip(array.shape, pairs, strict=True):

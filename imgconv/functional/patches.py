@@ -7,11 +7,11 @@ import numpy as np
 
 from imgconv.engine.choose import PATCH_CELLS
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
-from imgconv.functional.arrays import AnyArray, FloatArray, Size, as_batch, as_given, as_window, real_array, sum_dtype
+from imgconv.functional.arrays import AnyArray, FloatArray, Size, as_batch, as_given, real_array, sum_dtype
 from imgconv.functional.cells import Block, Layout
 from imgconv.functional.correlations import spans
 from imgconv.functional.unfolding import gather, scatter
-from imgconv.window import sizes
+from imgconv.window import Window, sizes
 
 
 def unfold(input: AnyArray, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1) -> AnyArray:
@@ -50,7 +50,7 @@ def unfold(input: AnyArray, kernel_size: Size, dilation: Size = 1, padding: Size
     batch, batched = as_batch(input)
     if 0 in batch.shape[1:]:
         raise DoesNotFit(f"input has the shape {batch.shape}; only its batch may be empty")
-    layout = Layout(batch.shape, as_window(*_window(kernel_size, stride, padding, dilation)))
+    layout = Layout(batch.shape, _window(kernel_size, stride, padding, dilation))
     patches = _patches(batch, layout)
     return patches if batched else patches[0]
 
@@ -91,7 +91,7 @@ def fold(input: AnyArray, output_size: Size, kernel_size: Size, dilation: Size =
         raise DoesNotFit(f"input must have the shape (N,C*kh*kw,L) or (C*kh*kw,L), only the batch empty, not {columns.shape}")
     batch = columns.reshape(-1, *columns.shape[-2:]) if columns.ndim == 3 else columns[None]
     height, width = _pair(output_size, "output_size", least=1)
-    window = as_window(*_window(kernel_size, stride, padding, dilation))
+    window = _window(kernel_size, stride, padding, dilation)
     kernel = prod(window.kernel_size)
     if batch.shape[1] % kernel:
         raise DoesNotFit(f"input has {batch.shape[1]} rows, not a multiple of the {kernel} cells of kernel_size {kernel_size!r}")
@@ -156,13 +156,13 @@ def col2im(input: AnyArray, output_size: Size, kernel_size: Size, dilation: Size
     rows = real_array(input, "input", dims=2)
     shape = tuple(output_size) if isinstance(output_size, Sequence) and len(output_size) in (3, 4) else ()
     size = shape[-2:] or _pair(output_size, "output_size", least=1)
-    window = as_window(*_window(kernel_size, stride, padding, dilation))
+    window = _window(kernel_size, stride, padding, dilation)
     count = prod(window.output_size(sizes(size, "output_size", 2, least=1)))
     if rows.shape[0] % count:
         raise DoesNotFit(f"input has {rows.shape[0]} rows, not a multiple of the {count} patches of images of {size[0]}x{size[1]}")
     columns = rows.reshape(-1, count, rows.shape[1]).transpose(0, 2, 1)
     images = fold(columns, size, kernel_size, dilation, padding, stride)
-    if shape and images.shape[4 - len(shape) :] != shape or (len(shape) == 3 and len(images) != 1):
+    if (shape and images.shape[4 - len(shape) :] != shape) or (len(shape) == 3 and len(images) != 1):
         raise DoesNotFit(f"input {rows.shape} makes images {images.shape}, not the output_size {shape}")
     return images[0] if len(shape) == 3 else images
 
@@ -181,7 +181,7 @@ def _patches(batch: AnyArray, layout: Layout) -> AnyArray:
 
 def _folded(batch: AnyArray, layout: Layout) -> FloatArray:
     (images, channels), (rows, columns), kernel = layout.shape[:2], layout.output_size, prod(layout.window.kernel_size)
-    result = np.zeros(layout.shape, sum_dtype(batch))
+    result: FloatArray = np.zeros(layout.shape, sum_dtype(batch))
     for n, (first, last) in ((n, span) for n in range(images) for span in spans(channels, _channels(layout))):
         block = Block((n, n + 1), (first, last), (0, rows))
         part = np.ascontiguousarray(batch[n, first * kernel : last * kernel], result.dtype)
@@ -194,8 +194,8 @@ def _channels(layout: Layout) -> int:
     return max(PATCH_CELLS // (layout.phases * layout.height(layout.output_size[0]) * layout.pitch), 1)
 
 
-def _window(kernel_size: Size, stride: Size, padding: Size, dilation: Size) -> tuple[tuple[int, ...], ...]:
-    return (
+def _window(kernel_size: Size, stride: Size, padding: Size, dilation: Size) -> Window:
+    return Window.of(
         _pair(kernel_size, "kernel_size", least=1),
         _pair(stride, "stride", least=1),
         _pair(padding, "padding", least=0),

@@ -51,8 +51,9 @@ def fold_columns(operation, channels, stride):  # type: ignore[no-untyped-def]
         """Fold rows of interleaved pixels, `source` (R, P), into `target` (R, w_out * channels).
 
         A window grows by doubling, so that k cells cost log2(k) passes: pass t takes windows of m cells to 2m, or to 2m + 1 with one
-        more source cell. `shifts[t]` and `extras[t]` lead from a window's first element to those, -1 where there is none. Only the
-        last pass steps by the stride. `nothing` is (1, P); `scratch` (2, P) holds every other pass.
+        more source cell. `shifts[t]` and `extras[t]` lead from a window's first element to those, -1 where there is none. Windows
+        are made at every element, which the compiler turns into wide instructions, and then every stride-th is kept. `nothing` is
+        (1, P); `scratch` (2, P) holds every other pass.
         """
         between = channels or channels_given
         step = between * (stride or stride_given)
@@ -62,28 +63,20 @@ def fold_columns(operation, channels, stride):  # type: ignore[no-untyped-def]
             for t in range(shifts.shape[0]):
                 shift, extra = shifts[t], extras[t]
                 length = min(length - max(shift, 0), base.shape[0] - max(extra, 0))
-                a = row
-                b = row[shift:] if shift >= 0 else nothing[0]
+                a, row = row, scratch[t % 2]
+                b = a[shift:] if shift >= 0 else nothing[0]
                 c = base[extra:] if extra >= 0 else nothing[0]
-                if t + 1 < shifts.shape[0]:
-                    row = scratch[t % 2]
-                    for j in range(length):
-                        x, y, z = a[j], b[j], c[j]
-                        if operation == SUM:
-                            row[j] = x + y + z
-                        else:
-                            x = y if (y > x if operation == LARGEST else y < x) | (y != y) else x
-                            row[j] = z if (z > x if operation == LARGEST else z < x) | (z != z) else x
-                else:
-                    for e in range(between):
-                        out, a1, b1, c1 = target[i][e:], a[e:], b[e:], c[e:]
-                        for j in range(target.shape[1] // between):
-                            x, y, z = a1[j * step], b1[j * step], c1[j * step]
-                            if operation == SUM:
-                                out[j * between] = x + y + z
-                            else:
-                                x = y if (y > x if operation == LARGEST else y < x) | (y != y) else x
-                                out[j * between] = z if (z > x if operation == LARGEST else z < x) | (z != z) else x
+                for j in range(length):
+                    x, y, z = a[j], b[j], c[j]
+                    if operation == SUM:
+                        row[j] = x + y + z
+                    else:
+                        x = y if (y > x if operation == LARGEST else y < x) | (y != y) else x
+                        row[j] = z if (z > x if operation == LARGEST else z < x) | (z != z) else x
+            out = target[i]
+            for j in range(target.shape[1] // between):
+                for e in range(between):
+                    out[j * between + e] = row[j * step + e]
 
     return loop
 
@@ -105,16 +98,21 @@ def divide_rows(rounded):  # type: ignore[no-untyped-def]
 def halve(channels):  # type: ignore[no-untyped-def]
     """The loop for averages of 2x2 whole numbers, the commonest pool; `channels` is fixed for the compiler, or open with 0."""
 
-    def loop(source, target, channels_given):  # type: ignore[no-untyped-def]
-        """Fill `target` (R, w_out * channels) from `source` (2R, at least 2 * w_out * channels), rounded half to even."""
+    def loop(source, scratch, target, channels_given):  # type: ignore[no-untyped-def]
+        """Fill `target` (R, w_out * channels) from `source` (2R, W * channels), rounded half to even; `scratch` is (1, W * channels)."""
         between = channels or channels_given
+        sums = scratch[0]
         for i in range(target.shape[0]):
-            for e in range(between):
-                upper, lower, out = source[2 * i][e:], source[2 * i + 1][e:], target[i][e:]
-                for j in range(target.shape[1] // between):
-                    left, right = 2 * j * between, (2 * j + 1) * between
-                    total = np.uint32(np.uint32(upper[left]) + np.uint32(upper[right]) + np.uint32(lower[left]) + np.uint32(lower[right]))
-                    odd = np.uint32(total >> np.uint32(2)) & np.uint32(1)
-                    out[j * between] = np.uint32(total + np.uint32(1) + odd) >> np.uint32(2)
+            upper, lower, out = source[2 * i], source[2 * i + 1], target[i]
+            right, below = upper[between:], lower[between:]
+            for j in range(right.shape[0]):
+                sums[j] = upper[j]
+                sums[j] += lower[j]
+                sums[j] += right[j]
+                sums[j] += below[j]
+            for j in range(target.shape[1] // between):
+                for e in range(between):
+                    total = sums[2 * j * between + e]
+                    out[j * between + e] = (total + 1 + (total // 4) % 2) // 4
 
     return loop

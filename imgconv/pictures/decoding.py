@@ -78,6 +78,8 @@ def _checked_frames(file: BinaryIO, image: ImageFile.ImageFile, header: Header, 
             if request.salvage and index:
                 return
             raise
+        if index == header.frames - 1:
+            image.close()  # its pixels are in the picture, and need not be in memory twice
         yield picture
 
 

@@ -8,6 +8,7 @@ from PIL import Image
 
 from imgconv.errors import PictureError
 from imgconv.pictures import metadata
+from imgconv.pictures.damage import picture_errors
 from imgconv.pictures.picture import Metadata, Picture
 
 _EIGHT_BIT = {  # mode -> mode that holds the same picture in channels of ours
@@ -30,7 +31,8 @@ def from_pil(image: Image.Image) -> Picture:
     >>> from_pil(Image.new("1", (3, 2), 1)).pixels[0, 0]
     array([255], dtype=uint8)
     """
-    pixels, alpha = pixels_of(image)
+    with picture_errors("the PIL image cannot be read"):
+        pixels, alpha = pixels_of(image)
     if image.mode == "I" and pixels.min() >= 0 and pixels.max() <= 65535:
         pixels = pixels.astype(np.uint16)
     orientation = metadata.orientation_of(image.info)

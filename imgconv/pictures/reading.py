@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from io import BytesIO
+from io import BufferedReader, BytesIO, FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -70,7 +70,13 @@ def read_header(source: Path | bytes, *, max_pixels: int | None = DEFAULT_MAX_PI
 
 
 def _opened(source: Path | bytes) -> BinaryIO:
-    return BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb")
+    if isinstance(source, bytes):
+        return BytesIO(source)
+    file = BufferedReader(FileIO(source))
+    if file.seekable():
+        return file
+    with file:  # a pipe by name, such as a shell's <(command)
+        return BytesIO(file.read())
 
 
 def _decoder(file: BinaryIO, request: Request) -> Decoder:

@@ -64,14 +64,48 @@ def test_an_error_of_a_helper_is_raised_here_once_all_bands_are_over():
     assert len(running) == 1
 
 
-def test_nested_calls_do_not_wait_for_each_other():
-    counted = []
+def test_an_error_here_is_raised_once_the_bands_of_helpers_are_over():
+    caller, together, over = threading.current_thread(), threading.Barrier(2), []
 
-    def outer(first, last):
-        run_bands(lambda a, b: counted.append((first, a)), 5, 1, 3)
+    def work(first, last):
+        together.wait(timeout=30)
+        if threading.current_thread() is caller:
+            raise RuntimeError("of the caller")
+        time.sleep(0.1)
+        over.append(first)
 
-    run_bands(outer, 20, 1, 3)
-    assert sorted(counted) == [(i, j) for i in range(20) for j in range(5)]
+    with pytest.raises(RuntimeError, match="of the caller"):
+        run_bands(work, 2, 1, 2)
+    assert len(over) == 1
+
+
+def test_nested_calls_stay_on_their_thread():
+    nested = {}
+
+    def work(first, last):
+        thread, inner = threading.current_thread(), nested.setdefault(first, [])
+        run_bands(lambda a, b: inner.append((a, threading.current_thread() is thread)), 5, 1, 3)
+        time.sleep(0.001)
+
+    run_bands(work, 20, 1, 3)
+    assert nested == {i: [(j, True) for j in range(5)] for i in range(20)}
+
+
+def test_helpers_busy_for_another_caller_are_not_waited_for():
+    together, free = threading.Barrier(3), threading.Event()
+
+    def hold(first, last):
+        together.wait(timeout=30)
+        free.wait(timeout=30)
+
+    other = threading.Thread(target=run_bands, args=(hold, 2, 1, 2))
+    other.start()
+    together.wait(timeout=30)  # now the only helper of two threads is taken
+    bands = []
+    run_bands(lambda first, last: bands.append(first), 3, 1, 2)
+    assert (bands, other.is_alive()) == ([0, 1, 2], True)
+    free.set()
+    other.join()
 
 
 def test_many_callers_at_once():

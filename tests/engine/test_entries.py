@@ -127,7 +127,8 @@ def test_a_cache_below_a_file_costs_time_only(sandbox, monkeypatch):
 
 def test_a_read_only_cache_costs_time_only(sandbox):
     user = FOREIGN if os.geteuid() == 0 else os.geteuid()  # root may write everywhere, and becomes somebody else once all is imported
-    code = f"import os, tempfile, platformdirs; from imgconv.engine import entries; os.setuid({user}); print(entries.write('add', {KEY!r}, b''))"
+    imports = "import os, tempfile, platformdirs; from imgconv.engine import entries"
+    code = f"{imports}; os.setuid({user}); print(entries.write('add', {KEY!r}, b''))"
     with tempfile.TemporaryDirectory() as reachable:  # pytest's own folders are closed to others
         cache = Path(reachable)
         cache.chmod(0o755)

@@ -1,0 +1,13 @@
+"""What is to be done with a picture, decided and traced before any pixel is decoded.
+
+A Recipe is plain data: kernels that are already looked up, windows, names of modes. It knows shapes; it knows nothing of files
+or pixels.
+"""
+
+from imgconv.recipe.filtering import Filter
+from imgconv.recipe.maps import MapPlan, plan_maps
+from imgconv.recipe.pooling import Pool
+from imgconv.recipe.recipe import Look, Recipe, filter_recipe
+from imgconv.recipe.shape import Shape, Size
+
+__all__ = ["Filter", "Look", "MapPlan", "Pool", "Recipe", "Shape", "Size", "filter_recipe", "plan_maps"]

@@ -1,0 +1,77 @@
+"""Which maps kernel references ask for, under which names."""
+
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from imgconv.errors import UsageError
+from imgconv.registry import Bank, Kernel, Registry, resolve, slug
+
+
+@dataclass(frozen=True)
+class MapPlan:
+    """One map to be made: its name in output names, the kernels behind it, and how they combine."""
+
+    name: str
+    kernels: tuple[Kernel, ...]
+    combine: str = "none"
+    subspace: int = 0
+    range: str = "clip"
+
+    @property
+    def sums_channels(self) -> bool:
+        """Whether the kernels are weights across channels, (C, kh, kw)."""
+        return self.kernels[0].taps.ndim == 3
+
+    @property
+    def zero_sum(self) -> bool:
+        """Whether a constant picture gives nothing: such maps leave alpha alone."""
+        return self.combine != "none" or abs(self.kernels[0].total) < 1e-9
+
+    def describe(self) -> str:
+        """The map's name, and for kernels that no registry describes a checksum of their taps, since the name does not tell them."""
+        if all(kernel.description for kernel in self.kernels):
+            return self.name
+        return f"{self.name}[{zlib.crc32(b''.join(kernel.weights().tobytes() for kernel in self.kernels)):08x}]"
+
+
+def plan_maps(references: Iterable[str | Kernel | Bank], registry: Registry | None = None) -> tuple[MapPlan, ...]:
+    """The maps that kernel references ask for; a bank with combine "none" gives one for each member. Names are unique.
+
+    >>> [plan.name for plan in plan_maps(["laplacian8", "gaussian:sigma=2"])]
+    ['laplacian8', 'gaussian-sigma-2']
+    """
+    plans: list[MapPlan] = []
+    for reference in references:
+        known = resolve(reference, registry) if isinstance(reference, str) else reference
+        name = slug(reference) if isinstance(reference, str) else slug(known.name)
+        plans += _plans_of(known, name)
+    if not plans:
+        raise UsageError("no kernel given; use -k NAME, for example -k laplacian8")
+    return _with_unique_names(plans)
+
+
+def _plans_of(known: Kernel | Bank, name: str) -> list[MapPlan]:
+    if isinstance(known, Kernel):
+        return [MapPlan(name, (known,), range=known.range)]
+    if known.combine != "none":
+        return [MapPlan(name, known.kernels, known.combine, known.subspace, known.range)]
+    return [MapPlan(_member_name(name, kernel), (kernel,), range=kernel.range) for kernel in known.kernels]
+
+
+def _member_name(bank: str, kernel: Kernel) -> str:
+    member = slug(kernel.name)
+    return member if member.startswith(bank) else f"{bank}-{member}"
+
+
+def _with_unique_names(plans: Sequence[MapPlan]) -> tuple[MapPlan, ...]:
+    taken: set[str] = set()
+    out = []
+    for plan in plans:
+        name, count = plan.name, 1
+        while name.lower() in taken:
+            count += 1
+            name = f"{plan.name}-{count}"
+        taken.add(name.lower())
+        out.append(replace(plan, name=name))
+    return tuple(out)
