@@ -2,33 +2,34 @@
 
 import os
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from imgconv import __version__
-from imgconv.cli import kernels
-from imgconv.cli.edge import edge
-from imgconv.cli.filter import filter
-from imgconv.cli.pool import pool
 from imgconv.errors import ImgconvError
 
-app = typer.Typer(
-    name="imgconv",
-    help="Convolution and pooling on pictures, exactly as PyTorch means them.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="imgconv edge photo.jpg          writes photo.edge.png",
-)
-app.command(epilog="imgconv edge photo.jpg   |   imgconv edge photos/ -k sobel --threshold 80 -o edges/")(edge)
-app.command(epilog="imgconv filter photo.jpg -k gaussian:sigma=3   |   imgconv filter photo.jpg -k '0 -1 0; -1 5 -1; 0 -1 0' -o sharp.png")(
-    filter
-)
-app.command(
-    epilog="imgconv pool photo.jpg --size 4 --mode avg   |   imgconv pool scan.png --size 3 --stride 1 --padding same --mode median"
-)(pool)
-app.add_typer(kernels.app, name="kernels")
+COMMANDS = ("edge", "filter", "pool", "kernels")
+
+
+def command_line(words: Sequence[str]) -> typer.Typer:
+    """The application for a command line of `words`: with the one command that it names, or with all where it names none.
+
+    Building every command for a run of one costs as much as decoding a photograph.
+    """
+    app = typer.Typer(
+        name="imgconv",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog="imgconv edge photo.jpg   |   imgconv COMMAND --help",
+    )
+    app.callback()(_common)
+    for name in words[:1] if words and words[0] in COMMANDS else COMMANDS:
+        import_module(f"imgconv.cli.{name}").add_to(app)
+    return app
 
 
 def _version(wanted: bool) -> None:
@@ -37,7 +38,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _common(
     version: Annotated[bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)] = False,
 ) -> None:
@@ -47,7 +47,7 @@ def _common(
 def main() -> None:
     """Run the command line and leave with 0, 1, 2 or 130; no error ever shows a traceback."""
     try:
-        code = app(standalone_mode=False)
+        code = command_line(sys.argv[1:])(standalone_mode=False)
     except ImgconvError as error:
         code = _fail(str(error), error.exit_code)
     except KeyboardInterrupt:

@@ -1,7 +1,16 @@
 """`imgconv edge`."""
 
+import typer
+
 from imgconv.cli.grouping import grouped
 from imgconv.cli.options import FilterOptions, HowOptions, Inputs, TellOptions, WhereOptions
+
+EXAMPLES = "imgconv edge photo.jpg   |   imgconv edge photos/ -k sobel --threshold 80 -o edges/"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command(epilog=EXAMPLES)(edge)
 
 
 @grouped

@@ -1,7 +1,16 @@
 """`imgconv filter`."""
 
+import typer
+
 from imgconv.cli.grouping import grouped
 from imgconv.cli.options import FilterOptions, HowOptions, Inputs, TellOptions, WhereOptions
+
+EXAMPLES = "imgconv filter photo.jpg -k gaussian:sigma=3   |   imgconv filter photo.jpg -k '0 -1 0; -1 5 -1; 0 -1 0' -o sharp.png"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command(epilog=EXAMPLES)(filter)
 
 
 @grouped

@@ -18,6 +18,11 @@ Reference = Annotated[
 app = typer.Typer(name="kernels", help="The kernels that -k knows, and your own.", no_args_is_help=True)
 
 
+def add_to(parent: typer.Typer) -> None:
+    """Add the commands to `parent`."""
+    parent.add_typer(app, name="kernels")
+
+
 @app.command("list", epilog="imgconv kernels list sobel   |   imgconv kernels list --tag blur --json")
 def list_entries(
     words: Annotated[list[str] | None, typer.Argument(metavar="WORD", help="Only entries with all these words.")] = None,

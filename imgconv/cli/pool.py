@@ -1,7 +1,16 @@
 """`imgconv pool`."""
 
+import typer
+
 from imgconv.cli.grouping import grouped
 from imgconv.cli.options import HowOptions, Inputs, PoolOptions, TellOptions, WhereOptions
+
+EXAMPLES = "imgconv pool photo.jpg --size 4 --mode avg   |   imgconv pool scan.png --size 3 --stride 1 --padding same --mode median"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command(epilog=EXAMPLES)(pool)
 
 
 @grouped

@@ -122,7 +122,7 @@ class Layout:
     @cached_property
     def _plain(self) -> bool:
         """Whether planes are the input's own."""
-        return self.window.stride == (1, 1) and self._pads == ((0, 0), (0, 0))
+        return self.window.stride == (1, 1) and self._pads == ((0, 0), (0, 0)) and self.pitch == self.shape[3]
 
     @cached_property
     def _origins(self) -> list[NDArray[np.intp]]:

@@ -51,7 +51,7 @@ def pad(input: AnyArray, padding: Sequence[int], mode: str = "constant", value: 
         raise UsageError(f"mode {mode!r} is unknown; use one of {', '.join(PAD_MODES)}")
     shape = tuple(size + before + after for size, (before, after) in zip(array.shape, pairs, strict=True))
     kept = (size + min(before, 0) + min(after, 0) for size, (before, after) in zip(array.shape, pairs, strict=True))
-    if min(kept, default=0) < 0:
+    if min(kept if mode in ("constant", "circular") else shape, default=0) < 0:  # the others reach cells that were taken off
         raise DoesNotFit(f"padding {tuple(padding)!r} takes off more than there is of the shape {array.shape}")
     if mode == "constant":
         return _constant(array, pairs, shape, _fill(value, array.dtype))

@@ -101,18 +101,21 @@ def halve(channels):  # type: ignore[no-untyped-def]
     def loop(source, scratch, target, channels_given):  # type: ignore[no-untyped-def]
         """Fill `target` (R, w_out * channels) from `source` (2R, W * channels), rounded half to even; `scratch` is (1, W * channels)."""
         between = channels or channels_given
+        early = channels == 3  # triples are added before they are picked, or the compiler makes no wide instructions of it
         sums = scratch[0]
         for i in range(target.shape[0]):
             upper, lower, out = source[2 * i], source[2 * i + 1], target[i]
             right, below = upper[between:], lower[between:]
-            for j in range(right.shape[0]):
+            for j in range(upper.shape[0] - between if early else upper.shape[0]):
                 sums[j] = upper[j]
                 sums[j] += lower[j]
-                sums[j] += right[j]
-                sums[j] += below[j]
+                if early:
+                    sums[j] += right[j]
+                    sums[j] += below[j]
             for j in range(target.shape[1] // between):
                 for e in range(between):
-                    total = sums[2 * j * between + e]
-                    out[j * between + e] = (total + 1 + (total // 4) % 2) // 4
+                    at = 2 * j * between + e
+                    total = sums[at] if early else sums[at] + sums[at + between]
+                    out[j * between + e] = (total + 1 + ((total >> 2) & 1)) >> 2
 
     return loop

@@ -84,11 +84,15 @@ def test_nested_calls_stay_on_their_thread():
 
     def work(first, last):
         thread, inner = threading.current_thread(), nested.setdefault(first, [])
-        run_bands(lambda a, b: inner.append((a, threading.current_thread() is thread)), 5, 1, 3)
-        time.sleep(0.001)
 
-    run_bands(work, 20, 1, 3)
-    assert nested == {i: [(j, True) for j in range(5)] for i in range(20)}
+        def nested_work(a, b):
+            inner.append((a, threading.current_thread() is thread))
+            time.sleep(0.005)
+
+        run_bands(nested_work, 5, 1, 3)
+
+    run_bands(work, 2, 1, 3)  # a third thread would be free to help
+    assert nested == {i: [(j, True) for j in range(5)] for i in range(2)}
 
 
 def test_helpers_busy_for_another_caller_are_not_waited_for():

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from imgconv.engine import store
+from imgconv.engine.native import ENTRY
 
 numba, llvm = import_module("numba"), import_module("llvmlite.binding")
 
@@ -24,6 +25,11 @@ def another_array(patch):
     patch.setattr(model, "_fields", model._fields[::-1])
 
 
+def no_entry(patch):
+    found = llvm.ExecutionEngine.get_function_address
+    patch.setattr(llvm.ExecutionEngine, "get_function_address", lambda self, name: 0 if name == ENTRY else found(self, name))
+
+
 DIFFERENCES = {
     "emit_object fails": lambda patch: patch.setattr(llvm.TargetMachine, "emit_object", fails),
     "no emit_object": lambda patch: patch.delattr(llvm.TargetMachine, "emit_object"),
@@ -32,6 +38,7 @@ DIFFERENCES = {
     "no inspect_llvm": lambda patch: patch.delattr(numba.core.codegen.CPUCodeLibrary, "get_llvm_str"),
     "no function of that name": lambda patch: patch.setattr(llvm.ModuleRef, "get_function", lambda *_: {}["name"]),
     "another array structure": another_array,
+    "no entry": no_entry,
 }
 
 
@@ -42,13 +49,6 @@ def test_plain_numba_takes_over(sandbox, monkeypatch, difference):
     assert sandbox.compiles() == 1
     assert store.count() == 0
     assert store.troubles()[before].startswith("loop add: ")
-
-
-def test_kept_code_that_cannot_be_loaded_gives_way_to_plain_numba(sandbox, monkeypatch):
-    sandbox.compiles()
-    monkeypatch.setattr(llvm, "address_of_symbol", lambda _: None)
-    monkeypatch.setattr(llvm.ExecutionEngine, "add_object_file", fails)
-    assert sandbox.compiles() == 1
 
 
 def test_wrong_results_are_noticed_before_they_are_used(sandbox):
@@ -94,6 +94,15 @@ def test_a_loop_that_calls_the_c_library_is_kept(sandbox):
         target, loop = np.zeros(50), store.loop(sandbox.module(MATHS).maths)
         assert store.warmup([lambda loop=loop, target=target: loop(source, target)]) == compiled
         np.testing.assert_allclose(target, expected, rtol=1e-6)  # the exponential is a float32
+
+
+def test_kept_code_whose_functions_are_missing_here_gives_way_to_plain_numba(sandbox, monkeypatch):
+    source, targets = np.ones(3), np.zeros((2, 3))
+    store.loop(sandbox.module(MATHS).maths)(source, targets[0])
+    monkeypatch.setattr(llvm, "address_of_symbol", lambda name: None)
+    assert store.warmup([lambda: store.loop(sandbox.module(MATHS).maths)(source, targets[1])]) == 1
+    assert "maths needs expf, " in store.troubles()[-1]
+    np.testing.assert_array_equal(targets[0], targets[1])
 
 
 def test_errors_of_the_loop_itself_are_numbas(sandbox):
