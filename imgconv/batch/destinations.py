@@ -128,7 +128,10 @@ def refuse_input(path: Path, inputs: Mapping[tuple[int, int], str]) -> None:
 
 
 def pass_over_own_outputs(sources: Sequence[Source], outputs: Sequence[Sequence[Path]]) -> list[int]:
-    """Indices of the sources to work on: without files found in folders whose name this command derives from another input."""
+    """Indices of the sources to work on: without files found in folders whose name this command derives from another input.
+
+    `outputs` are the names derived from each source: where they go, and beside it, where an earlier run may have left them.
+    """
     derived: dict[str, Source] = {}
     for source, paths in zip(sources, outputs, strict=True):
         for path in paths:

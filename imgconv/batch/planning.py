@@ -1,7 +1,7 @@
 """What a run will read and write, settled and checked before any work."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imgconv.batch.destinations import Destination, check_outputs, destination_for, pass_over_own_outputs
@@ -42,7 +42,8 @@ def plan_run(
         raise UsageError(f"--quality has no meaning for {destination.format}; leave it out, or choose jpeg, webp or avif with --format")
     listed = list_sources(inputs, PICTURE_EXTENSIONS, recursive=recursive)
     made = [destination.outputs(source, recipe.names, recipe.command) for source in listed]
-    keep = pass_over_own_outputs(listed, made)
+    beside = [replace(destination, folder=None).outputs(source, recipe.names, recipe.command) for source in listed]
+    keep = pass_over_own_outputs(listed, [(*here, *there) for here, there in zip(made, beside, strict=True)])
     if not keep:
         raise PictureError(f"no pictures in {', '.join(inputs)}; give files, or a folder that holds some")
     sources, outputs = [listed[i] for i in keep], [made[i] for i in keep]

@@ -25,7 +25,10 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             yield stream
         return
     part = target.with_name(f".{target.name[:60]}.{secrets.token_hex(6)}{PART}")
-    descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None  # the name that was asked for
     try:
         with os.fdopen(descriptor, "w+b") as stream:
             if old is not None:

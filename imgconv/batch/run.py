@@ -58,6 +58,9 @@ def _outcomes(source: Source, job: Job) -> Iterator[Outcome]:
 
 def _from_stdin(source: Source, job: Job) -> Iterator[Outcome]:
     """One outcome for each picture on standard input; an error ends the stream, since nobody knows where the next one begins."""
+    if sys.stdin is None:
+        yield Outcome(str(source), error="it is closed; give a file, or a pipe")
+        return
     pictures = read_stream(sys.stdin.buffer, luma=job.recipe.needs_luma_only, max_pixels=job.max_pixels, salvage=job.salvage)
     number = 0
     while True:
@@ -93,6 +96,8 @@ def _told(outcome: Outcome) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except ImgconvError as error:
+        if isinstance(error.__cause__, BrokenPipeError):
+            raise error.__cause__ from None
         outcome.error = str(error)
     except OSError as error:
         outcome.error = (error.strerror or str(error)).lower() + (f": {error.filename}" if error.filename else "")

@@ -46,6 +46,7 @@ def _common(
 
 def main() -> None:
     """Run the command line and leave with 0, 1, 2 or 130; no error ever shows a traceback."""
+    _fill_closed_streams()
     try:
         code = command_line(sys.argv[1:])(standalone_mode=False)
     except ImgconvError as error:
@@ -60,6 +61,17 @@ def main() -> None:
             raise
         code = _fail(error.format_message(), 2)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fill_closed_streams() -> None:
+    """Put the null device where a standard stream is closed, so that no file that is opened later takes its place."""
+    for descriptor, name in ((0, "stdin"), (1, "stdout"), (2, "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+            if name == "stderr":
+                sys.stderr = os.fdopen(descriptor, "w", closefd=False)
 
 
 def _fail(message: str, code: int) -> int:

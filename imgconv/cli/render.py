@@ -44,9 +44,12 @@ class Reporter:
         self.written += len(outcome.outputs)
         if outcome.error is not None:
             self._line(f"imgconv: {outcome.source}: {outcome.error}")
-        elif not self.tell.quiet and (self.total == 1 or self.tell.verbose or outcome.note):
+        elif not self.tell.quiet and self._worth_a_line(outcome):
             self._line(_told(outcome, self.tell.verbose))
         self._advance()
+
+    def _worth_a_line(self, outcome: Outcome) -> bool:
+        return self.tell.verbose or outcome.note is not None or (self.total == 1 and outcome.outputs != ["-"])
 
     def _line(self, text: str) -> None:
         line = text.replace("\n", "\\n")

@@ -53,6 +53,8 @@ def _check(plan: Plan, where: WhereOptions, how: HowOptions, tell: TellOptions) 
         raise UsageError("--quiet and --verbose contradict each other; leave one of them out")
     if where.skip_existing and where.no_clobber:
         raise UsageError("--skip-existing and --no-clobber contradict each other; leave one of them out")
+    if sys.stdout is None and (tell.json or plan.destination.stdout):
+        raise UsageError("standard output is closed; write to a file with -o")
     if tell.json and plan.destination.stdout and not how.dry_run:
         raise UsageError("--json needs standard output, which takes the picture here; write it to a file with -o")
     if plan.destination.stdout and sys.stdout.isatty() and not how.dry_run:

@@ -14,6 +14,7 @@ from imgconv.pictures.picture import Metadata
 _ORIENTATION = 0x0112
 _EXIF_PREFIX = b"Exif\0\0"
 _XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
+_MOST_DPI = 65535  # JFIF has 16 bits for it
 _SPACES = {b"GRAY": (1, 2), b"RGB ": (3, 4)}  # colour space of an ICC profile -> channels it holds for
 
 
@@ -61,7 +62,7 @@ def _dpi(value: Any) -> tuple[float, float] | None:
         x, y = (float(number) for number in value)
     except (TypeError, ValueError, ArithmeticError):
         return None
-    return (x, y) if isfinite(x) and isfinite(y) and min(x, y) > 0 and max(x, y) < 1e6 else None
+    return (x, y) if isfinite(x) and isfinite(y) and min(x, y) > 0 and max(x, y) < _MOST_DPI else None
 
 
 def _tiff_part(exif: Any) -> bytearray:

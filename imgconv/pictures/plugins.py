@@ -32,7 +32,7 @@ _PLUGINS = {
     "webp": ("PIL.WebPImagePlugin", "WebPImageFile"),
 }
 _ALL_OR_NOTHING = ("WEBP", "AVIF", "HEIF")  # their decoders give no part of a damaged frame
-_GREY_STEPS = {"L;2": 85, "L;4": 17}  # raw mode of a PNG -> 8-bit difference of two neighbouring grey values
+_GREY_STEPS = {"1": 255, "L;2": 85, "L;4": 17}  # raw mode of a PNG -> 8-bit difference of two neighbouring grey values
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # it logs to stderr what it then also raises
 warnings.filterwarnings("ignore", module=r"PIL\.")  # what Pillow only warns of, such as a broken EXIF tag, leaves the pixels right
@@ -44,7 +44,10 @@ def open_image(file: BinaryIO, name: str) -> ImageFile.ImageFile:
     Raises PictureError for a damaged header, MissingExtra for a format whose library is not installed.
     """
     module, plugin = _PLUGINS[name]
-    factory = getattr(heif_library(module) if name == "heif" else import_module(module), plugin)
+    try:
+        factory = getattr(heif_library(module) if name == "heif" else import_module(module), plugin)
+    except ModuleNotFoundError as error:
+        raise MissingExtra(f"this Pillow reads no {name}; to read it: pip install --upgrade pillow") from error
     if name == "tiff":
         _silence_libtiff()
     file.seek(0)
@@ -103,4 +106,4 @@ def _silence_libtiff() -> None:
 
 
 def _scaled(key: object, raw_mode: str) -> object:
-    return key * _GREY_STEPS[raw_mode] if isinstance(key, int) and raw_mode in _GREY_STEPS else key
+    return min(key * _GREY_STEPS[raw_mode], 255) if isinstance(key, int) and raw_mode in _GREY_STEPS else key

@@ -20,6 +20,7 @@ from imgconv.pictures.picture import Picture
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 _BLOCK = 1 << 20
+_LARGEST_CHUNK = 1 << 30  # bytes; PNG allows nearly twice as many
 
 
 def chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
@@ -104,7 +105,9 @@ def encode(frames: Iterable[Picture], stream: BinaryIO, *, description: str | No
         raise PictureError("there is no picture to write")
     _write_head(stream, first, description)
     if len(packed) == 1:
-        _chunk(stream, b"IDAT", packed[0][0])
+        data = memoryview(packed[0][0])
+        for start in range(0, len(data), _LARGEST_CHUNK):
+            _chunk(stream, b"IDAT", data[start : start + _LARGEST_CHUNK])
     else:
         _write_frames(stream, first.size, packed, loop)
     _chunk(stream, b"IEND")
@@ -155,7 +158,7 @@ def _deflate(pixels: NDArray[Any]) -> bytes:
     return bytes(isal_zlib.compress(filtered, 1))
 
 
-def _chunk(stream: BinaryIO, name: bytes, data: bytes = b"") -> None:
+def _chunk(stream: BinaryIO, name: bytes, data: bytes | memoryview = b"") -> None:
     stream.write(struct.pack(">I4s", len(data), name))
     stream.write(data)
     stream.write(struct.pack(">I", isal_zlib.crc32(data, isal_zlib.crc32(name))))

@@ -12,6 +12,7 @@ from imgconv.pictures.formats import OUTPUTS, format_for
 from imgconv.pictures.picture import Picture
 
 _PILLOW_NAMES = {"jpeg2000": "JPEG2000"}
+_LONGEST_EXIF = 65_533  # bytes that one segment of a JPEG holds
 _DEFAULT_QUALITY = {"jpeg": 92, "avif": 90}
 
 
@@ -108,6 +109,8 @@ def _save(pictures: list[Picture], name: str, stream: BinaryIO, options: dict[st
     kept = modes.info_of(pictures[0].metadata, pictures[0].channels)
     for image in images:
         image.info = {}
+    if name == "jpeg" and len(kept.get("exif", b"")) > _LONGEST_EXIF:
+        del kept["exif"]
     if len(images) > 1:
         durations = [round(100 if picture.duration is None else picture.duration) for picture in pictures]
         options |= {"save_all": True, "append_images": images[1:], "duration": durations}

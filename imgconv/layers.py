@@ -1,0 +1,294 @@
+"""Layers with a forward and a backward pass, named and built as torch.nn's, on numpy arrays.
+
+A layer keeps what its last `forward` saw; `backward(grad_output)` then returns the gradient of the layer's input and leaves those of
+its parameters in `grad_weight` and `grad_bias`, replacing the last ones (torch adds to them until they are set to zero). All
+arithmetic is in `imgconv.functional` and `imgconv.gradients`; shapes, costs and errors are theirs.
+"""
+
+from collections.abc import Iterator
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from imgconv import gradients
+from imgconv.errors import UsageError
+from imgconv.functional.activations import flatten, relu
+from imgconv.functional.arrays import AnyArray, FloatArray, Size, as_groups, as_window
+from imgconv.functional.averages import avg_pool2d
+from imgconv.functional.convolution import conv2d
+from imgconv.functional.matrix import linear
+from imgconv.functional.padding import pad
+from imgconv.functional.pooling import max_pool2d
+from imgconv.functional.transposed import conv_transpose2d
+
+Generator = np.random.Generator | int | None
+
+
+class Layer:
+    """What all layers share; `weight` and `bias` stay None where there are none."""
+
+    weight: FloatArray | None = None
+    bias: FloatArray | None = None
+    grad_weight: FloatArray | None = None
+    grad_bias: FloatArray | None = None
+    _seen: Any = None
+
+    def forward(self, x: AnyArray) -> AnyArray:
+        """The layer's output for `x`; calling the layer does the same."""
+        raise NotImplementedError
+
+    def backward(self, grad_output: AnyArray) -> AnyArray:
+        """The gradient of what the last `forward` was given, from that of its output. Raises UsageError without a forward pass."""
+        raise NotImplementedError
+
+    def parameters(self) -> Iterator[tuple[FloatArray, FloatArray | None]]:
+        """Each parameter with its gradient (None before a backward pass): `for p, g in net.parameters(): p -= rate * g`."""
+        for value, gradient in ((self.weight, self.grad_weight), (self.bias, self.grad_bias)):
+            if value is not None:
+                yield value, gradient
+
+    def __call__(self, x: AnyArray) -> AnyArray:
+        return self.forward(x)
+
+    def _last(self) -> Any:
+        if self._seen is None:
+            raise UsageError(f"{type(self).__name__}.backward needs a forward pass first; call forward")
+        return self._seen
+
+    def _draw(self, shape: tuple[int, ...], outputs: int, bias: bool, generator: Generator) -> None:
+        """Draw float32 parameters from torch's distribution: uniform within 1 / sqrt(fan in), the numbers in weight[0].
+
+        Source: reset_parameters in torch.nn, kaiming_uniform_ with a = sqrt(5).
+        """
+        numbers = np.random.default_rng(generator)
+        bound = 1 / np.sqrt(prod(shape[1:]))
+        self.weight = numbers.uniform(-bound, bound, shape).astype(np.float32)
+        self.bias = numbers.uniform(-bound, bound, outputs).astype(np.float32) if bias else None
+
+
+class Conv2d(Layer):
+    """torch.nn.Conv2d: `conv2d` with a weight (out_channels, in_channels/groups, kh, kw) and, with `bias`, a bias (out_channels,).
+
+    `generator`, a numpy Generator or a seed, draws them. Everything else is `conv2d`'s, all of its padding modes too.
+
+    >>> layer = Conv2d(1, 2, 3, padding=1, generator=0)
+    >>> layer.forward(np.zeros((1, 1, 5, 6), np.float32)).shape
+    (1, 2, 5, 6)
+    >>> layer.backward(np.zeros((1, 2, 5, 6), np.float32)).shape, layer.grad_weight.shape
+    ((1, 1, 5, 6), (2, 1, 3, 3))
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Size | str = 0,
+        dilation: Size = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        *,
+        generator: Generator = None,
+    ):
+        self.window = as_window(_sequence(kernel_size), stride, padding, dilation)
+        as_groups(groups, (in_channels,))
+        shape = (out_channels, in_channels // as_groups(groups, (out_channels,)), *self.window.kernel_size)
+        self.padding_mode, self.groups = padding_mode, groups
+        self._draw(shape, out_channels, bias, generator)
+
+    def forward(self, x: AnyArray) -> AnyArray:
+        self._seen = x, (padded := x if self.padding_mode == "zeros" else self._padded(x))
+        return conv2d(padded, self.weight, self.bias, *self._how())
+
+    def backward(self, grad_output: AnyArray) -> AnyArray:
+        x, padded = self._last()
+        self.grad_weight = gradients.conv2d_weight(padded, self.weight.shape, grad_output, *self._how())
+        self.grad_bias = None if self.bias is None else gradients.conv2d_bias(grad_output)
+        grad = gradients.conv2d_input(padded.shape, self.weight, grad_output, *self._how())
+        if self.padding_mode == "zeros":
+            return grad
+        cells = np.arange(prod(x.shape[-2:])).reshape(1, 1, *x.shape[-2:])
+        came_from = np.broadcast_to(self._padded(cells).reshape(grad.shape[-2:]), grad.shape)
+        return gradients.max_pool2d_input(grad, came_from, x.shape)
+
+    def _padded(self, x: AnyArray) -> AnyArray:
+        (top, bottom), (left, right) = self.window.pads(x.shape[-2:])
+        return pad(x, (left, right, top, bottom), self.padding_mode)
+
+    def _how(self) -> tuple[Any, ...]:
+        padding = self.window.padding if self.padding_mode == "zeros" else 0
+        return self.window.stride, padding, self.window.dilation, self.groups
+
+
+class ConvTranspose2d(Layer):
+    """torch.nn.ConvTranspose2d: `conv_transpose2d` with a weight (in_channels, out_channels/groups, kh, kw) and a bias (out_channels,).
+
+    `generator`, a numpy Generator or a seed, draws them. Padding is with zeros alone, as in torch.
+
+    >>> ConvTranspose2d(2, 3, 2, stride=2, generator=0).forward(np.zeros((1, 2, 5, 6), np.float32)).shape
+    (1, 3, 10, 12)
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Size = 0,
+        output_padding: Size = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Size = 1,
+        *,
+        generator: Generator = None,
+    ):
+        kernel = as_window(_sequence(kernel_size), stride, padding, dilation).kernel_size
+        as_groups(groups, (in_channels,))
+        self._how = stride, padding, output_padding, groups, dilation
+        self._draw((in_channels, out_channels // as_groups(groups, (out_channels,)), *kernel), out_channels, bias, generator)
+
+    def forward(self, x: AnyArray) -> AnyArray:
+        self._seen = x
+        return conv_transpose2d(x, self.weight, self.bias, *self._how)
+
+    def backward(self, grad_output: AnyArray) -> AnyArray:
+        x = self._last()
+        self.grad_weight = gradients.conv_transpose2d_weight(x, self.weight.shape, grad_output, *self._how)
+        self.grad_bias = None if self.bias is None else gradients.conv_transpose2d_bias(grad_output)
+        return gradients.conv_transpose2d_input(x.shape, self.weight, grad_output, *self._how)
+
+
+class Linear(Layer):
+    """torch.nn.Linear: `linear` with a weight (out_features, in_features) and a bias (out_features,), drawn by `generator`.
+
+    >>> Linear(4, 2, generator=0).forward(np.zeros((3, 4), np.float32)).shape
+    (3, 2)
+    """
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, *, generator: Generator = None):
+        self._draw((out_features, in_features), out_features, bias, generator)
+
+    def forward(self, x: AnyArray) -> AnyArray:
+        self._seen = x
+        return linear(x, self.weight, self.bias)
+
+    def backward(self, grad_output: AnyArray) -> AnyArray:
+        x = self._last()
+        self.grad_weight = gradients.linear_weight(x, self.weight.shape, grad_output)
+        self.grad_bias = None if self.bias is None else gradients.linear_bias(grad_output)
+        return gradients.linear_input(x.shape, self.weight, grad_output)
+
+
+class MaxPool2d(Layer):
+    """torch.nn.MaxPool2d: `max_pool2d`.
+
+    >>> MaxPool2d(2).forward(np.array([[[1, 2], [4, 3]]]))
+    array([[[4]]])
+    """
+
+    def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1, ceil_mode: bool = False):
+        self._how = kernel_size, stride, padding, dilation, ceil_mode
+
+    def forward(self, x: AnyArray) -> AnyArray:
+        pooled, indices = max_pool2d(x, *self._how, return_indices=True)
+        self._seen = x.shape, indices
+        return pooled
+
+    def backward(self, grad_output: AnyArray) -> AnyArray:
+        shape, indices = self._last()
+        return gradients.max_pool2d_input(grad_output, indices, shape)
+
+
+class AvgPool2d(Layer):
+    """torch.nn.AvgPool2d: `avg_pool2d`.
+
+    >>> AvgPool2d(2).forward(np.array([[[1.0, 2.0], [4.0, 3.0]]]))
+    array([[[2.5]]])
+    """
+
+    def __init__(
+        self,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Size = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ):
+        self._how = kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+
+    def forward(self, x: AnyArray) -> AnyArray:
+        self._seen = x.shape
+        return avg_pool2d(x, *self._how)
+
+    def backward(self, grad_output: AnyArray) -> AnyArray:
+        return gradients.avg_pool2d_input(grad_output, self._last(), *self._how)
+
+
+class ReLU(Layer):
+    """torch.nn.ReLU: `relu`, whose gradient passes where the output is above 0.
+
+    >>> ReLU().forward(np.array([-1.0, 2.0]))
+    array([0., 2.])
+    """
+
+    def forward(self, x: AnyArray) -> AnyArray:
+        self._seen = relu(x)
+        return self._seen.copy()
+
+    def backward(self, grad_output: AnyArray) -> AnyArray:
+        return np.where(self._last() > 0, grad_output, np.zeros_like(grad_output))
+
+
+class Flatten(Layer):
+    """torch.nn.Flatten: `flatten`, of all axes but the batch by default.
+
+    >>> Flatten().forward(np.zeros((2, 3, 4))).shape
+    (2, 12)
+    """
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1):
+        self._how = start_dim, end_dim
+
+    def forward(self, x: AnyArray) -> AnyArray:
+        self._seen = x.shape
+        return flatten(x, *self._how)
+
+    def backward(self, grad_output: AnyArray) -> AnyArray:
+        return grad_output.reshape(self._last()).copy()
+
+
+class Sequential(Layer):
+    """torch.nn.Sequential: layers one after the other, and their gradients in the other order.
+
+    `layers` lists them; `parameters` gives those of all.
+
+    >>> net = Sequential(Conv2d(1, 2, 3, generator=0), ReLU(), Flatten(), Linear(8, 5, generator=1))
+    >>> net.forward(np.zeros((3, 1, 4, 4), np.float32)).shape, len(list(net.parameters()))
+    ((3, 5), 4)
+    """
+
+    def __init__(self, *layers: Layer):
+        self.layers = list(layers)
+
+    def forward(self, x: AnyArray) -> AnyArray:
+        for layer in self.layers:
+            x = layer.forward(x)
+        return x
+
+    def backward(self, grad_output: AnyArray) -> AnyArray:
+        for layer in reversed(self.layers):
+            grad_output = layer.backward(grad_output)
+        return grad_output
+
+    def parameters(self) -> Iterator[tuple[FloatArray, FloatArray | None]]:
+        for layer in self.layers:
+            yield from layer.parameters()
+
+
+def _sequence(size: Size) -> Any:
+    return (size,) if isinstance(size, int) else size
