@@ -5,7 +5,7 @@ its parameters in `grad_weight` and `grad_bias`, replacing the last ones (torch 
 arithmetic is in `imgconv.functional` and `imgconv.gradients`; shapes, costs and errors are theirs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import prod
 from typing import Any
 
@@ -16,6 +16,7 @@ from imgconv.errors import UsageError
 from imgconv.functional.activations import flatten, relu
 from imgconv.functional.arrays import AnyArray, FloatArray, Size, as_groups, as_window
 from imgconv.functional.averages import avg_pool2d
+from imgconv.functional.borders import Border
 from imgconv.functional.convolution import conv2d
 from imgconv.functional.matrix import linear
 from imgconv.functional.padding import pad
@@ -26,12 +27,8 @@ Generator = np.random.Generator | int | None
 
 
 class Layer:
-    """What all layers share; `weight` and `bias` stay None where there are none."""
+    """What all layers share."""
 
-    weight: FloatArray | None = None
-    bias: FloatArray | None = None
-    grad_weight: FloatArray | None = None
-    grad_bias: FloatArray | None = None
     _seen: Any = None
 
     def forward(self, x: AnyArray) -> AnyArray:
@@ -43,10 +40,8 @@ class Layer:
         raise NotImplementedError
 
     def parameters(self) -> Iterator[tuple[FloatArray, FloatArray | None]]:
-        """Each parameter with its gradient (None before a backward pass): `for p, g in net.parameters(): p -= rate * g`."""
-        for value, gradient in ((self.weight, self.grad_weight), (self.bias, self.grad_bias)):
-            if value is not None:
-                yield value, gradient
+        """Each parameter with its gradient, None before a backward pass: `for p, g in net.parameters(): p -= rate * g`."""
+        yield from ()
 
     def __call__(self, x: AnyArray) -> AnyArray:
         return self.forward(x)
@@ -56,18 +51,45 @@ class Layer:
             raise UsageError(f"{type(self).__name__}.backward needs a forward pass first; call forward")
         return self._seen
 
-    def _draw(self, shape: tuple[int, ...], outputs: int, bias: bool, generator: Generator) -> None:
-        """Draw float32 parameters from torch's distribution: uniform within 1 / sqrt(fan in), the numbers in weight[0].
 
-        Source: reset_parameters in torch.nn, kaiming_uniform_ with a = sqrt(5).
-        """
+class _Weighted(Layer):
+    """A layer with a weight and perhaps a bias, drawn as torch does: uniform within 1 / sqrt(fan in), the numbers in weight[0].
+
+    Source: reset_parameters in torch.nn, kaiming_uniform_ with a = sqrt(5).
+    """
+
+    grad_weight: FloatArray | None = None
+    grad_bias: FloatArray | None = None
+    _call: Callable[..., FloatArray]
+    _gradients: tuple[Callable[..., FloatArray], ...]  # in the input, the weight and the bias
+    _arguments: tuple[Any, ...] = ()
+    _pictures = True  # (C, H, W) is a batch of one; the gradients take batches alone
+
+    def __init__(self, shape: tuple[int, ...], outputs: int, bias: bool, generator: Generator):
         numbers = np.random.default_rng(generator)
         bound = 1 / np.sqrt(prod(shape[1:]))
-        self.weight = numbers.uniform(-bound, bound, shape).astype(np.float32)
-        self.bias = numbers.uniform(-bound, bound, outputs).astype(np.float32) if bias else None
+        self.weight: FloatArray = numbers.uniform(-bound, bound, shape).astype(np.float32)
+        self.bias: FloatArray | None = numbers.uniform(-bound, bound, outputs).astype(np.float32) if bias else None
+
+    def parameters(self) -> Iterator[tuple[FloatArray, FloatArray | None]]:
+        yield self.weight, self.grad_weight
+        if self.bias is not None:
+            yield self.bias, self.grad_bias
+
+    def forward(self, x: AnyArray) -> AnyArray:
+        self._seen = x
+        return self._call(x, self.weight, self.bias, *self._arguments)
+
+    def backward(self, grad_output: AnyArray) -> AnyArray:
+        in_input, in_weight, in_bias = self._gradients
+        x = self._last()
+        batch, grad = (x[None], grad_output[None]) if self._pictures and x.ndim == 3 else (x, grad_output)
+        self.grad_weight = in_weight(batch, self.weight.shape, grad, *self._arguments)
+        self.grad_bias = None if self.bias is None else in_bias(grad)
+        return in_input(batch.shape, self.weight, grad, *self._arguments).reshape(x.shape)
 
 
-class Conv2d(Layer):
+class Conv2d(_Weighted):
     """torch.nn.Conv2d: `conv2d` with a weight (out_channels, in_channels/groups, kh, kw) and, with `bias`, a bias (out_channels,).
 
     `generator`, a numpy Generator or a seed, draws them. Everything else is `conv2d`'s, all of its padding modes too.
@@ -78,6 +100,9 @@ class Conv2d(Layer):
     >>> layer.backward(np.zeros((1, 2, 5, 6), np.float32)).shape, layer.grad_weight.shape
     ((1, 1, 5, 6), (2, 1, 3, 3))
     """
+
+    _call = staticmethod(conv2d)
+    _gradients = (gradients.conv2d_input, gradients.conv2d_weight, gradients.conv2d_bias)
 
     def __init__(
         self,
@@ -93,37 +118,32 @@ class Conv2d(Layer):
         *,
         generator: Generator = None,
     ):
-        self.window = as_window(_sequence(kernel_size), stride, padding, dilation)
+        self._window = as_window(_sequence(kernel_size), stride, padding, dilation)
         as_groups(groups, (in_channels,))
-        shape = (out_channels, in_channels // as_groups(groups, (out_channels,)), *self.window.kernel_size)
-        self.padding_mode, self.groups = padding_mode, groups
-        self._draw(shape, out_channels, bias, generator)
+        shape = (out_channels, in_channels // as_groups(groups, (out_channels,)), *self._window.kernel_size)
+        super().__init__(shape, out_channels, bias, generator)
+        Border.of(padding_mode)
+        self._mode, self._shape = padding_mode, ()
+        self._arguments = (self._window.stride, self._window.padding if padding_mode == "zeros" else 0, self._window.dilation, groups)
 
     def forward(self, x: AnyArray) -> AnyArray:
-        self._seen = x, (padded := x if self.padding_mode == "zeros" else self._padded(x))
-        return conv2d(padded, self.weight, self.bias, *self._how())
+        self._shape = x.shape
+        return super().forward(x if self._mode == "zeros" else self._padded(x))
 
     def backward(self, grad_output: AnyArray) -> AnyArray:
-        x, padded = self._last()
-        self.grad_weight = gradients.conv2d_weight(padded, self.weight.shape, grad_output, *self._how())
-        self.grad_bias = None if self.bias is None else gradients.conv2d_bias(grad_output)
-        grad = gradients.conv2d_input(padded.shape, self.weight, grad_output, *self._how())
-        if self.padding_mode == "zeros":
+        grad = super().backward(grad_output)
+        if self._mode == "zeros":
             return grad
-        cells = np.arange(prod(x.shape[-2:])).reshape(1, 1, *x.shape[-2:])
-        came_from = np.broadcast_to(self._padded(cells).reshape(grad.shape[-2:]), grad.shape)
-        return gradients.max_pool2d_input(grad, came_from, x.shape)
+        size = self._shape[-2:]
+        came_from = self._padded(np.arange(prod(size)).reshape(1, 1, *size)).reshape(grad.shape[-2:])
+        return gradients.max_pool2d_input(grad, np.broadcast_to(came_from, grad.shape), self._shape)
 
     def _padded(self, x: AnyArray) -> AnyArray:
-        (top, bottom), (left, right) = self.window.pads(x.shape[-2:])
-        return pad(x, (left, right, top, bottom), self.padding_mode)
-
-    def _how(self) -> tuple[Any, ...]:
-        padding = self.window.padding if self.padding_mode == "zeros" else 0
-        return self.window.stride, padding, self.window.dilation, self.groups
+        (top, bottom), (left, right) = self._window.pads(x.shape[-2:])
+        return pad(x, (left, right, top, bottom), self._mode)
 
 
-class ConvTranspose2d(Layer):
+class ConvTranspose2d(_Weighted):
     """torch.nn.ConvTranspose2d: `conv_transpose2d` with a weight (in_channels, out_channels/groups, kh, kw) and a bias (out_channels,).
 
     `generator`, a numpy Generator or a seed, draws them. Padding is with zeros alone, as in torch.
@@ -131,6 +151,9 @@ class ConvTranspose2d(Layer):
     >>> ConvTranspose2d(2, 3, 2, stride=2, generator=0).forward(np.zeros((1, 2, 5, 6), np.float32)).shape
     (1, 3, 10, 12)
     """
+
+    _call = staticmethod(conv_transpose2d)
+    _gradients = (gradients.conv_transpose2d_input, gradients.conv_transpose2d_weight, gradients.conv_transpose2d_bias)
 
     def __init__(
         self,
@@ -148,39 +171,23 @@ class ConvTranspose2d(Layer):
     ):
         kernel = as_window(_sequence(kernel_size), stride, padding, dilation).kernel_size
         as_groups(groups, (in_channels,))
-        self._how = stride, padding, output_padding, groups, dilation
-        self._draw((in_channels, out_channels // as_groups(groups, (out_channels,)), *kernel), out_channels, bias, generator)
-
-    def forward(self, x: AnyArray) -> AnyArray:
-        self._seen = x
-        return conv_transpose2d(x, self.weight, self.bias, *self._how)
-
-    def backward(self, grad_output: AnyArray) -> AnyArray:
-        x = self._last()
-        self.grad_weight = gradients.conv_transpose2d_weight(x, self.weight.shape, grad_output, *self._how)
-        self.grad_bias = None if self.bias is None else gradients.conv_transpose2d_bias(grad_output)
-        return gradients.conv_transpose2d_input(x.shape, self.weight, grad_output, *self._how)
+        super().__init__((in_channels, out_channels // as_groups(groups, (out_channels,)), *kernel), out_channels, bias, generator)
+        self._arguments = stride, padding, output_padding, groups, dilation
 
 
-class Linear(Layer):
+class Linear(_Weighted):
     """torch.nn.Linear: `linear` with a weight (out_features, in_features) and a bias (out_features,), drawn by `generator`.
 
     >>> Linear(4, 2, generator=0).forward(np.zeros((3, 4), np.float32)).shape
     (3, 2)
     """
 
+    _call = staticmethod(linear)
+    _gradients = (gradients.linear_input, gradients.linear_weight, gradients.linear_bias)
+    _pictures = False
+
     def __init__(self, in_features: int, out_features: int, bias: bool = True, *, generator: Generator = None):
-        self._draw((out_features, in_features), out_features, bias, generator)
-
-    def forward(self, x: AnyArray) -> AnyArray:
-        self._seen = x
-        return linear(x, self.weight, self.bias)
-
-    def backward(self, grad_output: AnyArray) -> AnyArray:
-        x = self._last()
-        self.grad_weight = gradients.linear_weight(x, self.weight.shape, grad_output)
-        self.grad_bias = None if self.bias is None else gradients.linear_bias(grad_output)
-        return gradients.linear_input(x.shape, self.weight, grad_output)
+        super().__init__((out_features, in_features), out_features, bias, generator)
 
 
 class MaxPool2d(Layer):

@@ -82,5 +82,3 @@ def mean(cells, _):
 def rounded_mean(cells, _):
     """The mean of whole numbers, rounded half to even, without any floating point."""
     return round(Fraction(int(cells.astype(np.int64).sum()), len(cells)))
-
-

@@ -16,6 +16,7 @@ from imgconv.batch.work import Job
 from imgconv.cli import words
 from imgconv.cli.options import HowOptions, OnError, TellOptions, WhereOptions
 from imgconv.cli.render import Reporter
+from imgconv.engine import store
 from imgconv.engine.bands import default_threads
 from imgconv.errors import UsageError
 from imgconv.recipe import Recipe
@@ -23,6 +24,7 @@ from imgconv.recipe import Recipe
 
 def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: HowOptions, tell: TellOptions) -> None:
     """Run `recipe` over `inputs`; raises typer.Exit(1) when an input failed."""
+    store.announce = None if tell.quiet else lambda text: sys.stderr.write(f"{text}\n")
     max_pixels = words.limit(how.max_pixels, "--max-pixels")
     plan = plan_run(inputs, recipe, output=where.output, format=where.format, quality=where.quality, recursive=where.recursive)
     _check(plan, where, how, tell)

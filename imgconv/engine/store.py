@@ -37,6 +37,8 @@ def loop(function: Function, /, **constants: int) -> Function:
     slower (measured for everything but bytes, 2026-11), since the compiler cannot know that a row has no gaps. Any number of threads
     may call. With NUMBA_DISABLE_JIT=1 it is the Python function itself.
 
+    Raises TypeError for a closure; a call does for anything but arrays and whole numbers.
+
     >>> def double(source, target):
     ...     for j in range(source.shape[0]):
     ...         target[j] = 2 * source[j]
@@ -64,7 +66,11 @@ def count() -> int:
 
 
 def warmup(jobs: Iterable[Callable[[], object]]) -> int:
-    """Run small jobs for the sake of the loops that they need; returns how many of these were compiled now."""
+    """Run small jobs for the sake of the loops that they need; returns how many of these were compiled now.
+
+    >>> warmup([lambda: None])
+    0
+    """
     before = _compiling.loops
     for job in jobs:
         job()

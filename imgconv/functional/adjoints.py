@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.engine.choose import patch_block_size
-from imgconv.functional.arrays import AnyArray
+from imgconv.functional.arrays import AnyArray, silent
 from imgconv.functional.cells import Block, Layout, Span
 from imgconv.functional.correlations import layer_size, spans
 from imgconv.functional.unfolding import gather, scatter
 
 
+@silent
 def correlate_input(output: AnyArray, weight: AnyArray, layout: Layout, groups: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     """The input (N, C, H, W) that `output` (N, O, h_out, w_out) is taken back to: the sum of the windows, each times its output."""
     result = np.zeros(layout.shape, dtype)
@@ -33,6 +34,7 @@ def correlate_input(output: AnyArray, weight: AnyArray, layout: Layout, groups: 
     return result
 
 
+@silent
 def correlate_weight(
     input: AnyArray, output: AnyArray, layout: Layout, weight_shape: tuple[int, ...], groups: int, dtype: np.dtype[Any]
 ) -> NDArray[Any]:

@@ -17,6 +17,7 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 AnyArray = NDArray[np.generic]
 FloatArray = NDArray[np.floating[Any]]
 Size = int | Sequence[int]
+silent = np.errstate(over="ignore", invalid="ignore", under="ignore")  # infinities and NaN pass through, as in torch, without a word
 _AXES = {1: "C,L", 2: "C,H,W"}
 
 

@@ -20,6 +20,7 @@ from imgconv.functional.arrays import (
     as_window,
     check_channels,
     check_shape,
+    silent,
     sum_dtype,
 )
 from imgconv.functional.cells import Layout
@@ -251,6 +252,7 @@ def _conv_weight(
     return as_given(correlate_weight(batch, grad, layout, shape, groups, sum_dtype(batch, grad)), True, dims)
 
 
+@silent
 def _bias(grad_output: AnyArray, *, dims: int) -> FloatArray:
     grad = as_full_batch(grad_output, "grad_output", dims)
     return grad.sum((0, 2, 3), np.float64).astype(sum_dtype(grad))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from imgconv.engine.bands import run_bands
 from imgconv.engine.choose import BlockSize, LayerSize, algorithm, block_size
 from imgconv.engine.store import loop
-from imgconv.functional.arrays import AnyArray
+from imgconv.functional.arrays import AnyArray, silent
 from imgconv.functional.cells import Block, Layout, Span
 from imgconv.functional.unfolding import gather
 from imgconv.loops.layers import correlate_four, correlate_one
@@ -50,6 +50,7 @@ def layer_size(layout: Layout, groups: int, outputs: int) -> LayerSize:
     return LayerSize(images, groups, channels // groups, outputs // groups, kh * kw, rows, layout.pitch, halo, layout.phases)
 
 
+@silent
 def _by_product(input: AnyArray, taps: NDArray[Any], shift: NDArray[Any], layout: Layout, result: NDArray[Any]) -> None:
     """All windows unfolded into one matrix: for small maps, where a product is all that there is to do."""
     images, outputs, rows, columns = result.shape

@@ -11,7 +11,18 @@ from imgconv.engine.bands import run_bands
 from imgconv.engine.choose import patch_block_size
 from imgconv.engine.store import loop
 from imgconv.errors import ArgumentTypeError, DoesNotFit
-from imgconv.functional.arrays import AnyArray, FloatArray, Size, as_bias, as_weight, as_window, check_channels, real_array, sum_dtype
+from imgconv.functional.arrays import (
+    AnyArray,
+    FloatArray,
+    Size,
+    as_bias,
+    as_weight,
+    as_window,
+    check_channels,
+    real_array,
+    silent,
+    sum_dtype,
+)
 from imgconv.functional.cells import Layout
 from imgconv.functional.correlations import layer_size, spans
 from imgconv.loops.sampling import sample_bilinear
@@ -113,6 +124,7 @@ def _moves(offset: AnyArray, mask: AnyArray | None, layout: Layout) -> tuple[Any
     return moves.reshape(images, -1, 2, *size), np.broadcast_to(scale, shape)
 
 
+@silent
 def _add_samples(batch: AnyArray, moves: AnyArray, scale: AnyArray, taps: NDArray[Any], layout: Layout, result: NDArray[Any]) -> None:
     """Add to `result` the products of `taps` (G, O/G, C/G*kh*kw) with the samples, some rows of an image at a time."""
     groups, outputs = len(taps), result.shape[1]

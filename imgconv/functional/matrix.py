@@ -5,7 +5,7 @@ from math import prod
 import numpy as np
 
 from imgconv.errors import DoesNotFit
-from imgconv.functional.arrays import AnyArray, FloatArray, Size, as_weight, as_window, real_array, sum_dtype
+from imgconv.functional.arrays import AnyArray, FloatArray, Size, as_weight, as_window, real_array, silent, sum_dtype
 from imgconv.functional.cells import Block, Layout
 from imgconv.functional.unfolding import gather
 from imgconv.window import sizes
@@ -62,6 +62,7 @@ def kernel_matrix(weight: AnyArray, input_size: Size, stride: Size = 1, padding:
     return matrix.reshape(outputs * behind.shape[1], channels * cells.size)
 
 
+@silent
 def linear(input: AnyArray, weight: AnyArray, bias: AnyArray | None = None) -> FloatArray:
     """A fully connected layer: input @ weight.T + bias.
 

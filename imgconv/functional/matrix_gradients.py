@@ -6,10 +6,11 @@ from math import prod
 import numpy as np
 
 from imgconv.errors import DoesNotFit
-from imgconv.functional.arrays import AnyArray, FloatArray, Size, real_array, sum_dtype
+from imgconv.functional.arrays import AnyArray, FloatArray, Size, real_array, silent, sum_dtype
 from imgconv.functional.patches import fold, unfold
 
 
+@silent
 def linear_input(input_size: Sequence[int], weight: AnyArray, grad_output: AnyArray) -> FloatArray:
     """The gradient of `linear` in its input: grad_output @ weight, of shape `input_size` (..., I).
 
@@ -27,6 +28,7 @@ def linear_input(input_size: Sequence[int], weight: AnyArray, grad_output: AnyAr
     return (_rows(grad).astype(dtype, copy=False) @ matrix.astype(dtype, copy=False)).reshape(shape)
 
 
+@silent
 def linear_weight(input: AnyArray, weight_size: Sequence[int], grad_output: AnyArray) -> FloatArray:
     """The gradient of `linear` in its weight: grad_output.T @ input over all vectors, of shape `weight_size` (O, I).
 
@@ -45,6 +47,7 @@ def linear_weight(input: AnyArray, weight_size: Sequence[int], grad_output: AnyA
     return _rows(grad).astype(dtype, copy=False).T @ _rows(vectors).astype(dtype, copy=False)
 
 
+@silent
 def linear_bias(grad_output: AnyArray) -> FloatArray:
     """The gradient of `linear` in its bias: the sum of `grad_output` (..., O) over all but its last axis, (O,).
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from imgconv.engine.choose import PATCH_CELLS
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
-from imgconv.functional.arrays import AnyArray, FloatArray, Size, as_batch, as_given, real_array, sum_dtype
+from imgconv.functional.arrays import AnyArray, FloatArray, Size, as_batch, as_given, real_array, silent, sum_dtype
 from imgconv.functional.cells import Block, Layout
 from imgconv.functional.correlations import spans
 from imgconv.functional.unfolding import gather, scatter
@@ -179,6 +179,7 @@ def _patches(batch: AnyArray, layout: Layout) -> AnyArray:
     return result.view(batch.dtype).reshape(images, channels * kernel, rows * columns)
 
 
+@silent
 def _folded(batch: AnyArray, layout: Layout) -> FloatArray:
     (images, channels), (rows, columns), kernel = layout.shape[:2], layout.output_size, prod(layout.window.kernel_size)
     result: FloatArray = np.zeros(layout.shape, sum_dtype(batch))

@@ -31,8 +31,8 @@ def max_pool2d(
     input : (N, C, H, W) or (C, H, W), bool, integers or floats
         Each plane is pooled on its own. N may be 0, the other sizes not.
     kernel_size, stride, padding, dilation : int or pair
-        In cells, height before width. No stride (None or ()) means kernel_size. Padding is at most half of what the window spans,
-        and padded cells never win.
+        In cells, height before width. No stride (None or ()) means kernel_size. Padding is at most half of kernel_size, and
+        padded cells never win.
     ceil_mode : bool
         Round output sizes up: windows may reach beyond the padded input, but not start there.
     return_indices : bool

@@ -139,7 +139,7 @@ def _scatter(grad_output: AnyArray, indices: AnyArray, input_size: Sequence[int]
     planes, cells = shape[0] * shape[1], shape[2] * shape[3]
     check_indices(indices, cells)
     out = np.zeros(planes * cells, sum_dtype(grad))
-    places = indices.reshape(planes, grad.shape[2] * grad.shape[3]) + np.arange(planes)[:, None] * cells
+    places = indices.astype(np.int64).reshape(planes, grad.shape[2] * grad.shape[3]) + np.arange(planes)[:, None] * cells
     np.add.at(out, places.ravel(), grad.ravel())
     return as_given(out.reshape(shape), batched, dims)
 

@@ -25,19 +25,14 @@ def pool_window(
     if stride is None or (isinstance(stride, Sequence) and len(stride) == 0):
         stride = kernel_size
     window = Window.of(kernel_size, stride, padding, dilation, dims=dims, ceil_mode=ceil_mode)
-    check_padding(window)
+    pads = sizes(padding, "padding", dims, least=0)
+    if any(2 * p > k for p, k in zip(pads, window.kernel_size, strict=True)):
+        raise UsageError(f"padding {pads} is over half the kernel_size {window.kernel_size}; use at most half")
     if dims == 2:
         return window
-    pads = sizes(padding, "padding", 1, least=0)
     return replace(
         window, kernel_size=(1, *window.kernel_size), stride=(1, *window.stride), padding=(0, *pads), dilation=(1, *window.dilation)
     )
-
-
-def check_padding(window: Window) -> None:
-    """Refuse numbers of padding over half of what the window spans, as torch does: such windows could see only padding."""
-    if isinstance(window.padding, tuple) and any(2 * p > s for p, s in zip(window.padding, window.span, strict=True)):
-        raise UsageError(f"padding {window.padding} is over half the window's span {window.span}; use at most half")
 
 
 def pool_batch(value: object, dims: int = 2) -> tuple[AnyArray, bool]:

@@ -15,6 +15,7 @@ from imgconv.functional.arrays import (
     as_weight,
     as_window,
     check_channels,
+    silent,
     sum_dtype,
 )
 from imgconv.functional.cells import Layout
@@ -114,6 +115,7 @@ def conv_transpose1d(
     return _transpose(input, weight, bias, stride, padding, output_padding, groups, dilation, dims=1)
 
 
+@silent
 def _transpose(
     input: AnyArray,
     weight: AnyArray,

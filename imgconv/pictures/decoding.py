@@ -83,15 +83,15 @@ def _checked_frames(file: BinaryIO, image: ImageFile.ImageFile, header: Header, 
         yield picture
 
 
-def _frame(image: ImageFile.ImageFile, index: int, header: Header, request: Request) -> Picture:
+def _frame(image: Any, index: int, header: Header, request: Request) -> Picture:
     if header.frames > 1:
         image.seek(index + _skipped(image))
         request.check_size(image.height, image.width)
-        if header.format == "tiff" and plugins.is_deep_tiff(image.tag_v2):  # type: ignore[attr-defined]
+        if header.format == "tiff" and plugins.is_deep_tiff(image.tag_v2):
             raise PictureError("it is deeper than the first page; save it as a file of its own")
     plugins.load(image, request.salvage)
     orientation = 1 if header.format == "tiff" else metadata.orientation_of(image.info)
-    shown: Any = image.convert("RGBA") if header.animated and header.alpha and image.mode != "LA" else image
+    shown = image.convert("RGBA") if header.animated and header.alpha and image.mode != "LA" else image
     pixels, alpha = modes.pixels_of(shown)
     duration = float(image.info.get("duration", 0)) if header.animated else None
     return Picture(metadata.upright(pixels, orientation), alpha, metadata.from_info(image.info, orientation), duration)

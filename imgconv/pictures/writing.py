@@ -6,12 +6,11 @@ from typing import Any, BinaryIO
 
 from imgconv.errors import PictureError, UsageError
 from imgconv.pictures import description as descriptions
-from imgconv.pictures import npy, png, pnm, tiff
+from imgconv.pictures import modes, npy, png, pnm, tiff
 from imgconv.pictures.damage import picture_errors
 from imgconv.pictures.formats import OUTPUTS, format_for
 from imgconv.pictures.picture import Picture
 
-_PILLOW_NAMES = {"jpeg2000": "JPEG2000"}
 _LONGEST_EXIF = 65_533  # bytes that one segment of a JPEG holds
 _DEFAULT_QUALITY = {"jpeg": 92, "avif": 90}
 
@@ -31,6 +30,13 @@ def encode(
     `quality`, 0 to 100, is for jpeg (default 92), avif (90), webp and jpeg2000 (default lossless). `description` is kept where the
     format has a place for it. ICC profile, resolution and EXIF are kept where they hold. An animation plays `loop` times, 0 for ever.
     Raises PictureError for a picture that the format cannot hold, or several where it holds one, and UsageError for a quality it has not.
+
+    >>> import io
+    >>> import numpy as np
+    >>> file = io.BytesIO()
+    >>> encode([Picture(np.zeros((4, 5, 3), np.uint8))], "png", stream=file)
+    >>> file.getvalue()[1:4]
+    b'PNG'
     """
     name = format_for(name)
     output = OUTPUTS[name]
@@ -52,7 +58,12 @@ def encode(
 
 
 def check_output(name: str, channels: int, dtype: str, alpha: bool, frames: int = 1, animated: bool = False) -> None:
-    """Raise PictureError, which says what to do, unless the format `name` holds such pictures. Decodes and writes nothing."""
+    """Raise PictureError, which says what to do, unless the format `name` holds such pictures. Decodes and writes nothing.
+
+    >>> check_output("jpeg", 3, "uint16", alpha=False)
+    Traceback (most recent call last):
+    imgconv.errors.PictureError: jpeg cannot hold 16 bits a channel; write .png, .tiff or .npy
+    """
     output = OUTPUTS[name]
     if name == "npz":
         raise PictureError("an .npz file holds arrays, one per kernel, not pictures")
@@ -103,8 +114,6 @@ def _options(name: str, quality: int | None) -> dict[str, Any]:
 
 def _save(pictures: list[Picture], name: str, stream: BinaryIO, options: dict[str, Any], loop: int) -> None:
     """Let Pillow write pictures; nothing that it would inherit from the file they came from is left in them."""
-    from imgconv.pictures import modes
-
     images = [modes.to_pil(picture) for picture in pictures]
     kept = modes.info_of(pictures[0].metadata, pictures[0].channels)
     for image in images:
@@ -116,4 +125,4 @@ def _save(pictures: list[Picture], name: str, stream: BinaryIO, options: dict[st
         options |= {"save_all": True, "append_images": images[1:], "duration": durations}
         if name != "gif" or loop != 1:  # a GIF that plays once has no loop block; otherwise it counts repeats
             options["loop"] = loop - (name == "gif" and loop > 0)
-    images[0].save(stream, _PILLOW_NAMES.get(name, name), **kept, **options)
+    images[0].save(stream, name, **kept, **options)

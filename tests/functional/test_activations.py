@@ -42,7 +42,9 @@ def test_dtypes(call):
         assert got.dtype == kept and not np.shares_memory(got, values)
 
 
-@pytest.mark.parametrize(("dims", "shape"), [((), (120,)), ((1,), (2, 60)), ((1, 2), (2, 12, 5)), ((-2,), (2, 3, 20)), ((0, 0), (2, 3, 4, 5))])
+@pytest.mark.parametrize(
+    ("dims", "shape"), [((), (120,)), ((1,), (2, 60)), ((1, 2), (2, 12, 5)), ((-2,), (2, 3, 20)), ((0, 0), (2, 3, 4, 5))]
+)
 def test_flatten(dims, shape):
     values = np.arange(120).reshape(2, 3, 4, 5)
     got = flatten(np.asfortranarray(values), *dims)

@@ -45,7 +45,9 @@ def test_averaging_and_its_gradient_are_adjoint(kernel_size, stride, size, ceil_
     np.testing.assert_allclose(np.vdot(pooled, y), np.vdot(x, avg_pool2d_input(y, x.shape, *how)), 1e-11, 1e-11)
 
 
-@pytest.mark.parametrize("pool", [lambda x: max_pool2d(x, (3, 2), 1, 1, 2, return_indices=True), lambda x: adaptive_max_pool2d(x, (4, 11), True)])
+@pytest.mark.parametrize(
+    "pool", [lambda x: max_pool2d(x, (3, 2), 1, 1, 2, return_indices=True), lambda x: adaptive_max_pool2d(x, (4, 11), True)]
+)
 def test_selecting_and_its_gradient_are_adjoint(pool):
     """With its choice of cells fixed, a max pool is linear: it gathers."""
     rng = np.random.default_rng(0)

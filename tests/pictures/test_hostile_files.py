@@ -16,6 +16,7 @@ from PIL import Image
 
 from imgconv.errors import ImgconvError, PictureError
 from imgconv.pictures import open_pictures, read_header
+from imgconv.pictures.damage import picture_errors
 
 FILES = every_file()
 PIECES = ("pbm_plain", "ppm_plain")  # a number cut short is another number
@@ -234,3 +235,31 @@ def test_damage_between_two_png_chunks_is_seen():
     end = png_chunk(b"IEND")
     with pytest.raises(PictureError, match="damaged png: it is cut short"):
         read(whole.removesuffix(end))
+
+
+def test_every_page_keeps_to_the_limit():
+    pages = [Image.new("L", (20, 10)), Image.new("L", (40, 30))]
+    data = saved(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    with open_pictures(data, max_pixels=1000) as pictures:
+        frames = iter(pictures)
+        assert next(frames).size == (10, 20)
+        with pytest.raises(PictureError, match="40x30 is 1200 pixels, more than the limit of 1000"):
+            next(frames)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ValueError("Two\n  lines."), "two lines"),
+        (MemoryError(), "not enough memory"),
+        (OSError(28, "No space left on device"), "no space left on device"),
+        (EOFError(), "EOFError in its data"),
+        (struct.error("unpack requires 4 bytes"), "unpack requires 4 bytes"),
+        (UserWarning("Truncated File Read"), "truncated File Read"),
+    ],
+)
+def test_any_error_of_a_decoder_becomes_one_line(error, reason):
+    with pytest.raises(PictureError) as caught, picture_errors("damaged tiff"):
+        raise error
+    assert str(caught.value) == f"damaged tiff: {reason}"
+    assert caught.value.__cause__ is error

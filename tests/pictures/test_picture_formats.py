@@ -50,6 +50,14 @@ def test_content_tells_the_format():
         assert sniff(data[:SIGNATURE_LENGTH]) == wanted, name
 
 
+@pytest.mark.parametrize(("at", "value"), [(1, 2), (2, 4), (2, 1), (3, 1), (12, 0), (14, 0), (16, 12), (17, 0xC0), (17, 0x40)])
+def test_a_tga_is_told_by_all_of_its_header(at, value):
+    head = bytearray([0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 0, 7, 0, 24, 0x20])
+    assert sniff(bytes(head)) == "tga"
+    head[at] = value
+    assert sniff(bytes(head)) is None
+
+
 def test_extensions_of_inputs_hold_no_arrays():
     assert {".jpg", ".png", ".pbm", ".heic"} <= PICTURE_EXTENSIONS
     assert not PICTURE_EXTENSIONS & {".npy", ".npz", ".txt", ""}

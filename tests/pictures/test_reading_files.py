@@ -194,3 +194,32 @@ def test_pages_of_different_sizes_and_integers_too_large():
     assert (header.frames, header.animated) == (3, False)
     with pytest.raises(PictureError, match="do not fit float32"):
         read(tiff(np.full((2, 2), 1 << 25, np.uint32)))
+
+
+def test_12_bits_fill_the_range_and_can_be_shifted_back():
+    twelve = EXACT["tiff16_rgb"][1] >> 4
+    for stored in (twelve, twelve[..., 0]):
+        colour = {"photometric": "rgb"} if stored.ndim == 3 else {}
+        _, (frame,) = read(tiff(stored, bitspersample=12, **colour))
+        np.testing.assert_array_equal(frame.pixels >> 4, stored.reshape(frame.pixels.shape))
+        np.testing.assert_array_equal(frame.pixels & 15, frame.pixels >> 12)
+
+
+def test_deep_cmyk_becomes_rgb_by_its_definition():
+    inks = np.array([[[0, 0, 0, 0], [65535, 0, 32768, 0], [1000, 2000, 3000, 40000]]], np.uint16)
+    header, (frame,) = read(tiff(inks, photometric="separated", iccprofile=b"\0" * 16 + b"CMYK" + b"\0" * 108))
+    light = (1 - inks[..., :3] / 65535) * (1 - inks[..., 3:] / 65535)
+    np.testing.assert_array_equal(frame.pixels, np.rint(light * 65535))
+    assert (header.channels, frame.metadata.icc_profile) == (3, None)
+
+
+def test_deep_tiffs_that_are_refused():
+    deep = EXACT["tiff16_rgb"][1]
+    with pytest.raises(PictureError, match="deep tiff pictures of 3 channels and photometric 8 are not supported; convert them to RGB"):
+        read(tiff(deep, photometric="cielab"))
+    with pytest.raises(PictureError, match="deep tiff pictures of 20 channels"):
+        read(tiff(np.zeros((4, 5, 20), np.uint16), photometric="minisblack", planarconfig="contig"))
+    damaged = bytearray(tiff(deep, photometric="rgb", bigtiff=True))
+    damaged[4] = 4
+    with pytest.raises(PictureError, match="damaged tiff: "):
+        read(bytes(damaged))

@@ -1,0 +1,26 @@
+"""Small real pictures through every kind of filter and pool, so that every loop they need is compiled and kept."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+
+from imgconv.pictures import Picture
+from imgconv.process import Recipe, process
+
+SIZE = 64  # pixels a side: enough for every kernel and window in use
+
+
+def warming_jobs(recipes: list[Recipe]) -> Iterator[Callable[[], object]]:
+    """A call for each of `recipes` on each kind of picture: grey, colour, colour with alpha; 8 bits, 16 bits, floats."""
+    for dtype in (np.uint8, np.uint16, np.float32):
+        for channels in (1, 3, 4):
+            picture = _card(np.dtype(dtype), channels)
+            for recipe in recipes:
+                yield partial(process, picture, recipe, threads=1)
+
+
+def _card(dtype: np.dtype[np.generic], channels: int) -> Picture:
+    top = np.iinfo(dtype).max if dtype.kind == "u" else 1  # type: ignore[type-var]
+    ramp = np.linspace(0, top, SIZE * SIZE * channels).astype(dtype)
+    return Picture(ramp.reshape(SIZE, SIZE, channels), alpha=channels == 4)

@@ -1,0 +1,38 @@
+"""`imgconv warmup`."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+EXAMPLES = "imgconv warmup   |   imgconv warmup -q"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command(epilog=EXAMPLES)(warmup)
+
+
+def warmup(quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Nothing but errors.")] = False) -> None:
+    """Compile every loop of edge, filter and pool now, and say where they are kept. Without it each is compiled on first need."""
+    from imgconv.batch.warming import warming_jobs
+    from imgconv.engine import store
+
+    made = store.warmup(warming_jobs(_recipes()))
+    if quiet:
+        return
+    for trouble in store.troubles():
+        sys.stderr.write(f"imgconv: {trouble}\n")
+    place = store.location() or "memory alone: there is no place to keep them"
+    sys.stderr.write(f"{made} loops compiled, {store.count()} kept in {place}\n")
+
+
+def _recipes() -> "list[Recipe]":
+    """Recipes that between them take every way through the loops of filters and pools."""
+    from imgconv.recipe import Pool, Recipe, filter_recipe
+
+    kernels = ("laplacian8", "gaussian5", "box:size=3", "sobel", "gaussian:sigma=2", "emboss", "unsharp5", "kv")
+    filters = [filter_recipe([kernel], stride=stride) for kernel in kernels for stride in (1, 2)]
+    ranges = [filter_recipe(["sobel_x"], range=name) for name in ("clip", "abs", "minmax")]
+    pools = [Recipe("pool", Pool(size, mode, stride)) for size in (2, 3, 15) for mode in ("max", "avg", "min", "median") for stride in (None, 1)]
+    return [filter_recipe(["laplacian8"], command="edge"), *filters, *ranges, *pools]

@@ -1,0 +1,56 @@
+"""Correlation with sums of outer products: a pass down the columns, then one along the row. Rows end as in `correlation`."""
+
+
+def correlate_factors(divided):  # type: ignore[no-untyped-def]
+    """The loop for kernels that are a sum of outer products of a column and a row, four taps per pass over rows in cache."""
+
+    def loop(source, down, rows, across, columns, middle, sums, parameters, target, row_stride):  # type: ignore[no-untyped-def]
+        """Fill `target` (R, S) from sums over p, u, v of down[p, u] * across[p, v] * source[i*row_stride + rows[u], columns[v] + j].
+
+        `middle` (S + columns[-1],) and `sums` (S,) are scratch of the type of `down` (P, kh) and `across` (P, kw).
+        """
+        kind, real, pixel = sums.dtype.type, parameters.dtype.type, target.dtype.type
+        divisor, offset, mirror = parameters[0], parameters[1], parameters[2]
+        lowest, largest, magic = parameters[3], parameters[4], parameters[5]
+        length, width, height = target.shape[1], middle.shape[0], rows.shape[0]
+        for i in range(target.shape[0]):
+            top = i * row_stride
+            for j in range(length):
+                sums[j] = 0
+            for p in range(down.shape[0]):
+                weights = down[p]
+                for j in range(width):
+                    middle[j] = 0
+                for t in range(0, height - height % 4, 4):
+                    w0, w1, w2, w3 = weights[t], weights[t + 1], weights[t + 2], weights[t + 3]
+                    r0, r1 = source[top + rows[t]][:width], source[top + rows[t + 1]][:width]
+                    r2, r3 = source[top + rows[t + 2]][:width], source[top + rows[t + 3]][:width]
+                    for j in range(width):
+                        middle[j] = kind(middle[j] + kind(w0 * r0[j] + w1 * r1[j] + w2 * r2[j] + w3 * r3[j]))
+                for t in range(height - height % 4, height):
+                    w0, r0 = weights[t], source[top + rows[t]][:width]
+                    for j in range(width):
+                        middle[j] = kind(middle[j] + w0 * r0[j])
+                weights = across[p]
+                taps = columns.shape[0]
+                for t in range(0, taps - taps % 4, 4):
+                    w0, w1, w2, w3 = weights[t], weights[t + 1], weights[t + 2], weights[t + 3]
+                    m0, m1 = middle[columns[t] :][:length], middle[columns[t + 1] :][:length]
+                    m2, m3 = middle[columns[t + 2] :][:length], middle[columns[t + 3] :][:length]
+                    for j in range(length):
+                        sums[j] = kind(sums[j] + kind(w0 * m0[j] + w1 * m1[j] + w2 * m2[j] + w3 * m3[j]))
+                for t in range(taps - taps % 4, taps):
+                    w0, m0 = weights[t], middle[columns[t] :][:length]
+                    for j in range(length):
+                        sums[j] = kind(sums[j] + w0 * m0[j])
+            out = target[i]
+            for j in range(length):
+                value = real(sums[j]) / divisor if divided else real(sums[j])
+                value = real(value + offset)
+                turned = real(mirror * value)
+                value = turned if turned > value else value
+                value = lowest if value < lowest else value
+                value = largest if value > largest else value
+                out[j] = pixel(real(value + magic) - magic)
+
+    return loop

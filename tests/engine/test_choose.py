@@ -1,0 +1,65 @@
+"""The choice of algorithm and blocks: it covers the work, keeps to its bounds, and gives one result whatever it chooses."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imgconv.engine import choose
+from imgconv.engine.choose import LayerSize, algorithm, block_size, patch_block_size
+from imgconv.functional import correlations
+from imgconv.functional.convolution import conv2d
+
+ORDINARY = {"images": 1, "groups": 1, "phases": 1}
+sizes = st.builds(
+    LayerSize,
+    *(st.integers(1, most) for most in (70, 70, 600, 600, 121, 4000, 5000)),
+    halo=st.integers(0, 30),
+    phases=st.integers(1, 9),
+)
+
+
+def test_algorithms_of_known_layers():
+    deep = LayerSize(**ORDINARY, group_channels=64, group_outputs=64, kernel=9, rows=56, pitch=58, halo=2)
+    assert algorithm(deep) == "four"
+    assert algorithm(deep._replace(group_channels=512, group_outputs=512, rows=7, pitch=9)) == "product"
+    assert algorithm(deep._replace(groups=64, group_channels=1, group_outputs=1)) == "one"
+
+
+@given(sizes)
+def test_blocks_fit_the_layer_and_the_scratch(size):
+    block = block_size(size)
+    assert 1 <= block.images <= size.images and 1 <= block.groups <= size.groups and 1 <= block.rows <= size.rows
+    assert 1 <= block.channels <= size.group_channels and 1 <= block.outputs <= size.group_outputs
+    assert block.outputs == size.group_outputs or block.outputs % 4 == 0
+    assert block.channels == size.group_channels or block.groups == 1
+    one = size.phases * (block.rows + size.halo) * size.pitch
+    cells = block.images * block.groups * block.channels * one
+    assert cells <= max(4 * choose.BLOCK_CELLS, one)
+
+
+@given(sizes, st.integers(1, 5000))
+def test_patch_blocks_fit_too(size, columns):
+    block = patch_block_size(size, columns)
+    assert 1 <= block.images <= size.images and 1 <= block.groups <= size.groups and 1 <= block.rows <= size.rows
+    row = size.kernel * columns
+    assert block.images * block.groups * block.channels * block.rows * row <= max(choose.PATCH_CELLS, row)
+
+
+@pytest.mark.parametrize(("weight", "groups"), [((12, 6, 3, 3), 1), ((12, 3, 3, 2), 2), ((6, 1, 3, 3), 6)])
+@pytest.mark.parametrize("chosen", ["one", "four", "product"])
+@pytest.mark.parametrize("block", [(1, 1, 1, 4, 2), (2, 1, 99, 99, 99), (1, 2, 99, 8, 3)])
+def test_every_algorithm_and_block_gives_the_same(monkeypatch, weight, groups, chosen, block):
+    input, bank = (np.random.default_rng(0).integers(-9, 9, shape).astype(np.float32) for shape in ((3, 6, 11, 8), weight))
+    expected = conv2d(input, bank, np.arange(12)[: len(bank)], stride=(1, 2), padding=1, groups=groups)
+
+    def blocks(size):
+        whole = (size.images, size.groups, size.group_channels, size.group_outputs, size.rows)
+        images, of_groups, channels, outputs, rows = (min(a, b) for a, b in zip(block, whole, strict=True))
+        single = channels < size.group_channels
+        return choose.BlockSize(images, 1 if single else of_groups, channels, outputs, rows)
+
+    monkeypatch.setattr(correlations, "algorithm", lambda size: chosen)
+    monkeypatch.setattr(correlations, "block_size", blocks)
+    result = conv2d(input, bank, np.arange(12)[: len(bank)], stride=(1, 2), padding=1, groups=groups)
+    np.testing.assert_array_equal(result, expected)

@@ -1,0 +1,72 @@
+"""pad, against numpy's and in torch's order of axes."""
+
+import numpy as np
+import pytest
+from closeness import layouts
+
+from imgconv.functional.padding import pad
+
+IMAGE = np.arange(24.0).reshape(2, 3, 4)
+NUMPYS = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap", "symmetric": "symmetric"}
+
+
+@pytest.mark.parametrize("mode", NUMPYS)
+@pytest.mark.parametrize("padding", [(1, 2), (3, 0, 1, 2), (0, 0, 2, 2)])
+def test_modes_under_the_names_of_numpy(mode, padding):
+    widths = [(0, 0)] * (3 - len(padding) // 2) + [padding[i : i + 2] for i in range(len(padding) - 2, -2, -2)]
+    np.testing.assert_array_equal(pad(IMAGE, padding, mode), np.pad(IMAGE, widths, NUMPYS[mode]))
+
+
+@pytest.mark.parametrize(
+    ("mode", "padding", "expected"),
+    [
+        ("constant", (-1, 2), [1, 2, 3, 0, 0]),
+        ("reflect", (-1, 2), [1, 2, 3, 2, 1]),
+        ("reflect", (-2, 3), [2, 3, 2, 1, 0]),
+        ("replicate", (-1, 2), [1, 2, 3, 3, 3]),
+        ("circular", (-1, 3), [1, 2, 3, 1, 2, 3]),
+        ("constant", (-2, -2), []),
+    ],
+)
+def test_negative_padding_crops_as_in_torch(mode, padding, expected):
+    np.testing.assert_array_equal(pad(np.arange(4.0)[None], padding, mode), np.array([expected]).reshape(1, -1))
+
+
+@pytest.mark.parametrize(("dtype", "value", "stored"), [(np.float32, 1.5, 1.5), (np.int16, 2.7, 2), (np.bool_, 3, True), (np.uint8, None, 0)])
+def test_the_dtype_stays_and_holds_the_value(dtype, value, stored):
+    result = pad(np.zeros((2, 2), dtype), (1, 0), value=value)
+    assert result.dtype == dtype and (result[:, 0] == stored).all()
+
+
+@pytest.mark.parametrize("name", layouts(np.zeros((1, 1))))
+def test_every_layout_gives_a_new_array(name):
+    array = layouts(IMAGE)[name]
+    for mode in NUMPYS:
+        result = pad(array, (0, 0), mode)
+        np.testing.assert_array_equal(result, IMAGE)
+        assert result.flags.c_contiguous and result.flags.writeable and not np.shares_memory(result, array)
+
+
+REFUSED = [
+    (lambda: pad(IMAGE, (1, 1, 1)), ValueError, "padding (1, 1, 1) has 3 numbers; give two for each padded axis, of which there are 3"),
+    (lambda: pad(IMAGE, (1,) * 8), ValueError, "padding (1, 1, 1, 1, 1, 1, 1, 1) has 8 numbers"),
+    (lambda: pad(IMAGE, 1), TypeError, "padding must be a sequence of whole numbers, not 1"),
+    (lambda: pad(IMAGE, (1.0, 1)), TypeError, "padding must be a whole number"),
+    (lambda: pad(IMAGE, (1, 1), "zeros"), ValueError, "mode 'zeros' is unknown; use one of constant, reflect, replicate, circular, symmetric"),
+    (lambda: pad(IMAGE, (1, 1), "reflect", 2.0), ValueError, "value 2.0 is for mode 'constant' alone, not for 'reflect'"),
+    (lambda: pad(IMAGE, (4, 0), "reflect"), ValueError, "padding 4 is too wide for padding_mode 'reflect' on 4 cells; use at most 3"),
+    (lambda: pad(IMAGE, (5, 0), "circular"), ValueError, "padding 5 is too wide for padding_mode 'circular' on 4 cells; use at most 4"),
+    (lambda: pad(IMAGE[0, 0], (1, 1), "replicate"), ValueError, "mode 'replicate' does not pad 1 axes of the shape (4,)"),
+    (lambda: pad(IMAGE, (1,) * 6, "reflect"), ValueError, "mode 'reflect' does not pad 3 axes of the shape (2, 3, 4)"),
+    (lambda: pad(IMAGE, (-3, -2)), ValueError, "padding (-3, -2) takes off more than there is of the shape (2, 3, 4)"),
+    (lambda: pad(IMAGE, (-2, -2), "reflect"), ValueError, "mode 'reflect' needs cells to repeat"),
+    (lambda: pad(IMAGE.astype(np.uint8), (1, 1), value=300), ValueError, "value 300 does not fit uint8; it must be in 0..255"),
+    (lambda: pad(IMAGE, (1, 1), value="1"), TypeError, "value must be a number, not '1'"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "text"), REFUSED)
+def test_what_is_refused_and_why(call, error, text):
+    with pytest.raises(error) as caught:
+        call()
+    assert str(caught.value).startswith(text)

@@ -1,0 +1,103 @@
+"""unfold, fold, im2col and col2im against torch's stored results and an oracle."""
+
+import naive
+import numpy as np
+import pytest
+from closeness import assert_agrees, layouts
+from golden_cases import golden
+
+from imgconv.functional import patches
+from imgconv.functional.convolution import conv2d
+from imgconv.functional.patches import col2im, fold, im2col, unfold
+
+WINDOW = {"kernel_size": (2, 3), "dilation": (2, 1), "padding": (1, 2), "stride": (1, 2)}
+
+
+def numbers(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+@pytest.mark.parametrize(("parameters", "arrays"), golden("unfold"))
+def test_unfold_and_fold_golden(parameters, arrays):
+    window = {name: value for name, value in parameters.items() if name != "output_size"}
+    np.testing.assert_array_equal(unfold(arrays["input"], **window), arrays["unfolded"])
+    assert_agrees(fold(unfold(arrays["input"].astype(np.float64), **window), **parameters), arrays["folded"])
+
+
+@pytest.mark.parametrize("dtype", [np.bool_, np.int8, np.uint16, np.int32, np.int64, np.float16, np.float32, np.float64])
+def test_unfold_keeps_the_dtype(dtype):
+    input = (numbers(2, 3, 7, 8) * 9).astype(dtype)
+    result = unfold(input, **WINDOW)
+    assert result.dtype == dtype and result.flags.c_contiguous and result.flags.writeable
+    np.testing.assert_array_equal(result, naive.unfold(input, **WINDOW))
+
+
+@pytest.mark.parametrize("name", layouts(np.zeros((1, 1))))
+def test_every_layout_of_the_same_numbers(name):
+    input = numbers(2, 3, 7, 8)
+    unfolded = unfold(input, **WINDOW)
+    np.testing.assert_array_equal(unfold(layouts(input)[name], **WINDOW), unfolded)
+    np.testing.assert_array_equal(fold(layouts(unfolded)[name], (7, 8), **WINDOW), fold(unfolded, (7, 8), **WINDOW))
+
+
+def test_few_channels_at_a_time_give_the_same(monkeypatch):
+    input = numbers(2, 5, 7, 8)
+    whole = unfold(input, **WINDOW)
+    folded = fold(whole, (7, 8), **WINDOW)
+    monkeypatch.setattr(patches, "PATCH_CELLS", 200)
+    np.testing.assert_array_equal(unfold(input, **WINDOW), whole)
+    np.testing.assert_array_equal(fold(whole, (7, 8), **WINDOW), folded)
+
+
+def test_fold_of_unfold_counts_the_windows_over_each_cell():
+    input = np.ones((1, 1, 4, 5), np.uint8)
+    np.testing.assert_array_equal(fold(unfold(input, 2), (4, 5), 2)[0, 0], np.outer([1, 2, 2, 1], [1, 2, 2, 2, 1]))
+
+
+def test_im2col_rows_times_the_weight_are_the_convolution():
+    input, weight = numbers(2, 3, 7, 8), numbers(4, 3, 2, 3, seed=1)
+    rows = im2col(input, **WINDOW)
+    window = {name: value for name, value in WINDOW.items() if name != "kernel_size"}
+    expected = conv2d(input, weight, **window)
+    assert rows.shape == (2 * expected[0, 0].size, 3 * 2 * 3) and rows.flags.c_contiguous
+    product = (rows @ weight.reshape(4, -1).T).reshape(2, *expected.shape[2:], 4).transpose(0, 3, 1, 2)
+    np.testing.assert_allclose(product, expected, atol=1e-13)
+
+
+@pytest.mark.parametrize("output_size", [(7, 8), (2, 3, 7, 8)])
+def test_col2im_is_the_adjoint_of_im2col(output_size):
+    input = numbers(2, 3, 7, 8)
+    rows = im2col(input, **WINDOW)
+    grad = numbers(*rows.shape, seed=1)
+    back = col2im(grad, output_size, **WINDOW)
+    assert back.shape == input.shape
+    np.testing.assert_allclose((rows * grad).sum(), (input * back).sum(), rtol=1e-12)
+
+
+def test_unbatched_and_empty_batches():
+    input = numbers(3, 7, 8)
+    np.testing.assert_array_equal(unfold(input, **WINDOW), unfold(input[None], **WINDOW)[0])
+    assert unfold(np.zeros((0, 3, 7, 8)), **WINDOW).shape == (0, 18, 35)
+    assert fold(np.zeros((0, 18, 35)), (7, 8), **WINDOW).shape == (0, 3, 7, 8)
+    assert col2im(im2col(input, **WINDOW), input.shape, **WINDOW).shape == input.shape
+
+
+REFUSED = [
+    (lambda: unfold(np.zeros((5, 6)), 3), ValueError, "input must have the shape (N,C,H,W) or (C,H,W), not (5, 6)"),
+    (lambda: unfold(np.zeros((1, 0, 5, 6)), 3), ValueError, "input has the shape (1, 0, 5, 6); only its batch may be empty"),
+    (lambda: unfold(np.zeros((1, 2, 5, 6)), (3,)), ValueError, "kernel_size (3,) has 1 number; give an int or two numbers"),
+    (lambda: unfold(np.zeros((1, 2, 5, 6)), 3, padding="same"), TypeError, "padding must be whole numbers, not 'same'"),
+    (lambda: unfold(np.zeros((1, 2, 5, 6)), 7), ValueError, "kernel 7x7 does not fit the padded input 5x6"),
+    (lambda: fold(np.zeros((1, 26, 9)), 5, 3), ValueError, "input has 26 rows, not a multiple of the 9 cells of kernel_size 3"),
+    (lambda: fold(np.zeros((1, 27, 8)), 5, 3), ValueError, "input has 8 patches where images of 5x5 have 9"),
+    (lambda: fold(np.zeros((1, 27, 3, 3)), 5, 3), ValueError, "input must have the shape (N,C*kh*kw,L) or (C*kh*kw,L)"),
+    (lambda: col2im(np.zeros((8, 27)), 5, 3), ValueError, "input has 8 rows, not a multiple of the 9 patches of images of 5x5"),
+    (lambda: col2im(np.zeros((9, 27)), (2, 3, 5, 5), 3), ValueError, "input (9, 27) makes images (1, 3, 5, 5), not the output_size (2, 3, 5, 5)"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "text"), REFUSED)
+def test_what_is_refused_and_why(call, error, text):
+    with pytest.raises(error) as caught:
+        call()
+    assert str(caught.value).startswith(text)

@@ -1,0 +1,24 @@
+"""The examples that courses print, one by one, under their names."""
+
+import json
+
+import numpy as np
+import pytest
+from golden_cases import FOLDER
+
+import imgconv.functional
+
+EXAMPLES = json.loads((FOLDER / "worked_examples.json").read_text())
+
+
+@pytest.mark.parametrize("example", EXAMPLES["examples"], ids=lambda example: example["name"])
+def test_worked_example(example):
+    arrays = {name: np.array(value) for name, value in example["inputs"].items()}
+    result = getattr(imgconv.functional, example["op"])(**arrays, **example["params"])
+    np.testing.assert_allclose(result, np.array(example["expected"]), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("case", EXAMPLES["shapes"], ids=lambda case: case["what"])
+def test_shape(case):
+    arrays = {name: np.zeros(case[name], np.float32) for name in ("input", "weight") if name in case}
+    assert getattr(imgconv.functional, case["op"])(**arrays, **case["params"]).shape == tuple(case["output"])
