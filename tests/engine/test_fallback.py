@@ -68,6 +68,15 @@ def copy(source, target):
         target[j] = scratch[-1 - j]
 """
 
+SWAPS = """
+def swap(source, target):
+    near, far = source, target
+    for turn in range(3):
+        for j in range(near.shape[0]):
+            far[j] = near[j] + turn
+        near, far = far, near
+"""
+
 MATHS = """
 import numpy as np
 
@@ -85,6 +94,15 @@ def test_a_loop_that_needs_numbas_run_time_is_not_kept(sandbox):
     assert store.count() == 0
     assert store.troubles()[-1].startswith("loop copy: NRT_")
     assert store.troubles()[-1].endswith(" is in no C library")
+
+
+def test_a_loop_that_gives_an_array_another_name_is_kept(sandbox):
+    for compiled in (1, 0):
+        source, target = np.arange(4), np.zeros(4, int)
+        loop = store.loop(sandbox.module(SWAPS).swap)
+        assert store.warmup([lambda loop=loop, source=source, target=target: loop(source, target)]) == compiled
+        assert target.tolist() == [3, 4, 5, 6]
+    assert store.count() == 1
 
 
 def test_a_loop_that_calls_the_c_library_is_kept(sandbox):
