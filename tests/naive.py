@@ -69,7 +69,9 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
     cells = np.pad(input, ((0, 0), (0, 0), (ph, ph), (pw, pw)))
     rows = range(0, cells.shape[2] - dh * (kh - 1), sh)
     columns = range(0, cells.shape[3] - dw * (kw - 1), sw)
-    patches = [cells[:, :, i : i + dh * (kh - 1) + 1 : dh, j : j + dw * (kw - 1) + 1 : dw].reshape(len(cells), -1) for i in rows for j in columns]
+    patches = [
+        cells[:, :, i : i + dh * (kh - 1) + 1 : dh, j : j + dw * (kw - 1) + 1 : dw].reshape(len(cells), -1) for i in rows for j in columns
+    ]
     return np.stack(patches, axis=-1)
 
 
@@ -81,7 +83,11 @@ def deform_conv2d(input, offset, weight, bias=None, stride=1, padding=0, dilatio
     h_out, w_out = offset.shape[2:]
     offset_groups = offset.shape[1] // (2 * kh * kw)
     moves = offset.reshape(images, offset_groups, kh, kw, 2, h_out, w_out)
-    scale = np.ones((images, offset_groups, kh, kw, h_out, w_out)) if mask is None else mask.reshape(images, offset_groups, kh, kw, h_out, w_out)
+    scale = (
+        np.ones((images, offset_groups, kh, kw, h_out, w_out))
+        if mask is None
+        else mask.reshape(images, offset_groups, kh, kw, h_out, w_out)
+    )
     out = np.zeros((images, outputs, h_out, w_out))
     rows, columns = np.arange(height)[:, None], np.arange(width)[None, :]
     for n, o, i, j, c, u, v in np.ndindex(images, outputs, h_out, w_out, depth, kh, kw):

@@ -121,7 +121,7 @@ def _moves(offset: AnyArray, mask: AnyArray | None, layout: Layout) -> tuple[Any
     scale = np.ones((1, 1, 1, 1), np.float32) if mask is None else real_array(mask, "mask", dims=4)
     if mask is not None and scale.shape != shape:
         raise DoesNotFit(f"mask must have the shape {shape}, not {scale.shape}")
-    return moves.reshape(images, -1, 2, *size), np.broadcast_to(scale, shape)
+    return moves.reshape(images, offset_groups * kernel, 2, *size), np.broadcast_to(scale, shape)
 
 
 @silent

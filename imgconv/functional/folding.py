@@ -77,7 +77,7 @@ def averages(
 
     For an integer `dtype` the exact quotient is rounded once, half to even; the rows are then unsigned.
     """
-    if dtype.kind == "u" and window.kernel_size == window.stride == (2, 2) and all((d == 2).all() for d in divisors):
+    if dtype.kind == "u" and window.span == window.kernel_size == window.stride == (2, 2) and all((d == 2).all() for d in divisors):
         return _halved(planes, threads)
     taps = window.kernel_size[0] * window.kernel_size[1]
     planes, accumulator, ratio = _types(planes, taps, window.kernel_size[0])

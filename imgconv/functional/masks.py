@@ -1,4 +1,4 @@
-"""A kernel made ready for one picture: which row elements it reads, with which weights, in which accumulator."""
+"""A kernel made ready for one kind of picture: its taps as numbers to reckon with, and the cells around the picture."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from imgconv.errors import DoesNotFit
 from imgconv.window import Window
+
+FLOAT32_EXACT = 2**24  # up to here float32 holds every whole number
+SNAP = 1e-12  # quotients of taps this close to a whole number are taken for one
 
 
 class Mask(Protocol):
@@ -30,55 +33,65 @@ class Mask(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class TapTable:
-    """Taps of a mask as parallel arrays for `correlate_taps`; `columns` are row elements, `weights` have the accumulator's type."""
+class Weights:
+    """Taps and what their sums are kept in, for values of one dtype.
 
-    rows: NDArray[np.intp]
-    columns: NDArray[np.intp]
-    weights: NDArray[Any]
-    channels_out: int
-    step: int
-
-
-def tap_table(mask: Mask, window: Window, channels: int, dtype: np.dtype[np.generic], *, flip: bool = False) -> TapTable:
-    """The taps of `mask` laid on rows of `channels` interleaved values of `dtype`.
-
-    A 2-D mask keeps the channels apart; a 3-D one needs as many channels as the picture has and sums over them.
+    `exact`: whole taps over whole values, no sum above `bound`, so that no sum is ever rounded. `finite`: values are whole numbers,
+    never NaN or infinite. Sums are then divided by `divisor`.
     """
-    taps = mask.taps[..., ::-1, ::-1] if flip else mask.taps
-    summing = taps.ndim == 3
-    if summing and taps.shape[0] != channels:
-        raise DoesNotFit(
-            f"weights for {taps.shape[0]} channels do not fit a picture of {channels}; use --grey or --color, or other weights"
-        )
-    down, across = window.dilation
-    c, u, v = np.indices(taps.shape if summing else (1, *taps.shape))
-    rows, columns, weights = (u * down).ravel(), (v * across * channels + c).ravel(), taps.ravel()
-    if dtype.kind == "u":  # a zero tap matters only where a value may be NaN or infinite
-        used = weights != 0
-        rows, columns, weights = rows[used], columns[used], weights[used]
-    stride = window.stride[1]
-    return TapTable(
-        np.ascontiguousarray(rows),
-        np.ascontiguousarray(columns),
-        weights.astype(accumulator(taps, dtype)),
-        1 if summing else channels,
-        stride * channels,
-    )
+
+    taps: NDArray[np.float64]
+    divisor: float
+    accumulator: np.dtype[Any]
+    exact: bool
+    finite: bool
+    bound: float
+
+    @classmethod
+    def of(cls, mask: Mask, dtype: np.dtype[Any], channels: int, *, flip: bool = False) -> "Weights":
+        """The weights of `mask` over pictures of `channels` and `dtype`; raises DoesNotFit for taps of other channels."""
+        taps = np.asarray(mask.taps[..., ::-1, ::-1] if flip else mask.taps, np.float64)
+        if taps.ndim == 3 and taps.shape[0] != channels:
+            raise DoesNotFit(
+                f"weights for {taps.shape[0]} channels do not fit a picture of {channels}; use --grey or --color, or other weights"
+            )
+        finite = dtype.kind == "u"
+        largest = float(np.iinfo(dtype).max) if finite else 1.0
+        divisor = float(mask.divisor)
+        if finite:
+            taps, divisor = _whole(taps, divisor, FLOAT32_EXACT / largest)
+        bound = float(np.abs(taps).sum()) * largest
+        exact = finite and bool(np.all(taps == np.rint(taps)))
+        return cls(taps, divisor, accumulator(bound, dtype, exact=exact), exact, finite, bound)
 
 
-def accumulator(taps: NDArray[np.float64], dtype: np.dtype[np.generic]) -> type[np.generic]:
-    """The type that sums of `taps` over values of `dtype` are kept in: exact for whole taps over whole values.
+def accumulator(bound: float, dtype: np.dtype[Any], *, exact: bool) -> np.dtype[Any]:
+    """What sums are kept in: for exact ones the quickest type that holds all whole numbers up to `bound`.
 
-    Whole taps over whole values are bounded by sum|k| times the largest value; the smallest of int32 and float64 that holds the
-    bound is used. Anything else is summed in float32, or float64 for float64 pictures.
+    Anything else is summed in float32, or in float64 for float64 values and sums that float32 cannot hold.
     """
-    if dtype == np.float64:
-        return np.float64
-    if dtype.kind == "u" and bool(np.all(taps == np.rint(taps))):
-        bound = float(np.abs(taps).sum()) * np.iinfo(dtype).max  # type: ignore[type-var]
-        return np.int32 if bound < 2**31 else np.float64
-    return np.float32
+    if exact:
+        for name, most in (("int16", 2**15), ("float32", FLOAT32_EXACT), ("int32", 2**31)):
+            if bound < most:
+                return np.dtype(name)
+    single = not exact and dtype != np.float64 and bound < float(np.finfo(np.float32).max)
+    return np.dtype(np.float32 if single else np.float64)
+
+
+def _whole(taps: NDArray[np.float64], divisor: float, most: float) -> tuple[NDArray[np.float64], float]:
+    """Whole taps and a larger divisor for taps that are multiples of the smallest one (1/9, or 1/16 and 2/16), else both as given."""
+    sizes = np.abs(taps)
+    if np.array_equal(taps, np.rint(taps)) or not sizes.any():
+        return taps, divisor
+    unit = float(sizes[sizes > 0].min())
+    if float(sizes.sum()) >= most * unit:
+        return taps, divisor
+    whole = np.rint(taps / unit)
+    if np.abs(whole - taps / unit).max() > SNAP:
+        return taps, divisor
+    scaled = divisor / unit
+    near = float(np.rint(scaled))
+    return whole, near if near and abs(scaled - near) <= SNAP * abs(near) else scaled
 
 
 def pads_of(mask: Mask, window: Window, size: Sequence[int], *, flip: bool = False) -> tuple[tuple[int, int], tuple[int, int]]:

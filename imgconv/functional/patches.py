@@ -89,7 +89,7 @@ def fold(input: AnyArray, output_size: Size, kernel_size: Size, dilation: Size =
     columns = real_array(input, "input")
     if columns.ndim not in (2, 3) or 0 in columns.shape[-2:]:
         raise DoesNotFit(f"input must have the shape (N,C*kh*kw,L) or (C*kh*kw,L), only the batch empty, not {columns.shape}")
-    batch = columns.reshape(-1, *columns.shape[-2:]) if columns.ndim == 3 else columns[None]
+    batch = columns if columns.ndim == 3 else columns[None]
     height, width = _pair(output_size, "output_size", least=1)
     window = _window(kernel_size, stride, padding, dilation)
     kernel = prod(window.kernel_size)

@@ -59,7 +59,8 @@ def pixels_of(image: Image.Image) -> tuple[NDArray[Any], bool]:
         return exact_float32(np.asarray(image))[..., None], False
     if channels < 3:
         grey = image.convert(_EIGHT_BIT[image.mode]) if dtype == "uint8" and image.mode not in ("L", "LA") else image
-        pixels = np.asarray(grey).astype(dtype, copy=False).reshape(image.height, image.width, -1)
+        values = _bytes_of(grey) if dtype == "uint8" else np.asarray(grey).astype(dtype, copy=False)
+        pixels = values.reshape(image.height, image.width, -1)
         return (_with_key(pixels, image.info["transparency"]), True) if channels > pixels.shape[2] else (pixels, alpha)
     mode = "RGBA" if alpha else "RGB"
     return _bytes_of(image if image.mode == mode else image.convert(mode)).reshape(image.height, image.width, channels), alpha
@@ -115,7 +116,10 @@ def full_range(samples: NDArray[Any], bits: int) -> NDArray[np.uint16]:
 
 
 def _bytes_of(image: Image.Image) -> NDArray[np.uint8]:
-    """What `image.tobytes()` gives, in one piece: twice as fast as its blocks of 64 KB joined (12 megapixels of RGB: 16 ms, not 31)."""
+    """What `image.tobytes()` gives, in one piece.
+
+    Half the time and memory of its blocks of 64 KB joined: 12 megapixels of RGB took 16 ms, not 31 (2026-11, 2 cores).
+    """
     image.load()
     encoder = Image._getencoder(image.mode, "raw", image.mode)
     encoder.setimage(image.im, (0, 0, *image.size))

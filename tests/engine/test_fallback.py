@@ -68,16 +68,6 @@ def copy(source, target):
         target[j] = scratch[-1 - j]
 """
 
-CHOOSES = """
-def choose(source, other, target):
-    for i in range(target.shape[0]):
-        row = source[i]
-        for turn in range(2):
-            added = row[1:] if turn == 0 else other[0]
-            for j in range(target.shape[1]):
-                target[i, j] += row[j] + added[j]
-"""
-
 MATHS = """
 import numpy as np
 
@@ -95,14 +85,6 @@ def test_a_loop_that_needs_numbas_run_time_is_not_kept(sandbox):
     assert store.count() == 0
     assert store.troubles()[-1].startswith("loop copy: NRT_")
     assert store.troubles()[-1].endswith(" is in no C library")
-
-
-def test_a_loop_that_chooses_among_arrays_is_kept(sandbox):
-    source, other = np.arange(8).reshape(2, 4), np.full((1, 3), 100)
-    for compiled in (1, 0):
-        target, loop = np.zeros((2, 3), int), store.loop(sandbox.module(CHOOSES).choose)
-        assert store.warmup([lambda loop=loop, target=target: loop(source, other, target)]) == compiled
-        assert target.tolist() == [[101, 104, 107], [113, 116, 119]]
 
 
 def test_a_loop_that_calls_the_c_library_is_kept(sandbox):

@@ -87,7 +87,9 @@ def test_gradients_of_many_cells_keep_float32_accuracy():
 
 def test_empty_batches_have_gradients():
     assert gradients.conv2d_input((0, 3, 5, 5), np.ones((2, 3, 3, 3)), np.ones((0, 2, 3, 3))).shape == (0, 3, 5, 5)
-    np.testing.assert_array_equal(gradients.conv2d_weight(np.ones((0, 3, 5, 5)), (2, 3, 3, 3), np.ones((0, 2, 3, 3))), np.zeros((2, 3, 3, 3)))
+    np.testing.assert_array_equal(
+        gradients.conv2d_weight(np.ones((0, 3, 5, 5)), (2, 3, 3, 3), np.ones((0, 2, 3, 3))), np.zeros((2, 3, 3, 3))
+    )
 
 
 def test_what_is_refused_and_why():

@@ -24,13 +24,16 @@ def test_it_agrees_with_the_oracle(groups, offset_groups, stride, padding, dilat
     size = Window.of((3, 2), **window).output_size((6, 7))
     offset = 3 * numbers(2, 2 * offset_groups * 6, *size, seed=3)
     mask = numbers(2, offset_groups * 6, *size, seed=4) if masked else None
-    assert_agrees(deform_conv2d(input, offset, weight, bias, mask=mask, **window), naive.deform_conv2d(input, offset, weight, bias, mask=mask, **window))
+    assert_agrees(
+        deform_conv2d(input, offset, weight, bias, mask=mask, **window),
+        naive.deform_conv2d(input, offset, weight, bias, mask=mask, **window),
+    )
 
 
 def test_offsets_of_zero_leave_conv2d():
     input, weight = numbers(1, 4, 9, 8).astype(np.float32), numbers(6, 2, 3, 3, seed=1).astype(np.float32)
     expected = conv2d(input, weight, stride=2, padding=1, groups=2)
-    assert_agrees(deform_conv2d(input, np.zeros((1, 18, 5, 4)), weight, stride=2, padding=1), expected)
+    assert_agrees(deform_conv2d(input, np.zeros((1, 18, 5, 4), np.float32), weight, stride=2, padding=1), expected)
 
 
 def test_whole_offsets_shift_conv2d():

@@ -34,7 +34,17 @@ def test_the_matrix_has_the_weights_dtype_and_its_very_numbers():
     assert not np.isnan(kernel_matrix(np.array([[np.inf]]), (2, 2))).any()
 
 
-@pytest.mark.parametrize(("input", "weight", "bias"), [((4, 3), (2, 3), (2,)), ((3,), (2, 3), None), ((2, 4, 3), (3,), None), ((0, 3), (2, 3), (1,)), ((4, 0), (2, 0), (2,)), ((3,), (3,), None)])
+@pytest.mark.parametrize(
+    ("input", "weight", "bias"),
+    [
+        ((4, 3), (2, 3), (2,)),
+        ((3,), (2, 3), None),
+        ((2, 4, 3), (3,), None),
+        ((0, 3), (2, 3), (1,)),
+        ((4, 0), (2, 0), (2,)),
+        ((3,), (3,), None),
+    ],
+)
 def test_linear(input, weight, bias):
     x, w = numbers(*input), numbers(*weight, seed=1)
     b = None if bias is None else numbers(*bias, seed=2)

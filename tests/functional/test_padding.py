@@ -32,7 +32,9 @@ def test_negative_padding_crops_as_in_torch(mode, padding, expected):
     np.testing.assert_array_equal(pad(np.arange(4.0)[None], padding, mode), np.array([expected]).reshape(1, -1))
 
 
-@pytest.mark.parametrize(("dtype", "value", "stored"), [(np.float32, 1.5, 1.5), (np.int16, 2.7, 2), (np.bool_, 3, True), (np.uint8, None, 0)])
+@pytest.mark.parametrize(
+    ("dtype", "value", "stored"), [(np.float32, 1.5, 1.5), (np.int16, 2.7, 2), (np.bool_, 3, True), (np.uint8, None, 0)]
+)
 def test_the_dtype_stays_and_holds_the_value(dtype, value, stored):
     result = pad(np.zeros((2, 2), dtype), (1, 0), value=value)
     assert result.dtype == dtype and (result[:, 0] == stored).all()
@@ -52,7 +54,11 @@ REFUSED = [
     (lambda: pad(IMAGE, (1,) * 8), ValueError, "padding (1, 1, 1, 1, 1, 1, 1, 1) has 8 numbers"),
     (lambda: pad(IMAGE, 1), TypeError, "padding must be a sequence of whole numbers, not 1"),
     (lambda: pad(IMAGE, (1.0, 1)), TypeError, "padding must be a whole number"),
-    (lambda: pad(IMAGE, (1, 1), "zeros"), ValueError, "mode 'zeros' is unknown; use one of constant, reflect, replicate, circular, symmetric"),
+    (
+        lambda: pad(IMAGE, (1, 1), "zeros"),
+        ValueError,
+        "mode 'zeros' is unknown; use one of constant, reflect, replicate, circular, symmetric",
+    ),
     (lambda: pad(IMAGE, (1, 1), "reflect", 2.0), ValueError, "value 2.0 is for mode 'constant' alone, not for 'reflect'"),
     (lambda: pad(IMAGE, (4, 0), "reflect"), ValueError, "padding 4 is too wide for padding_mode 'reflect' on 4 cells; use at most 3"),
     (lambda: pad(IMAGE, (5, 0), "circular"), ValueError, "padding 5 is too wide for padding_mode 'circular' on 4 cells; use at most 4"),

@@ -92,7 +92,11 @@ REFUSED = [
     (lambda: fold(np.zeros((1, 27, 8)), 5, 3), ValueError, "input has 8 patches where images of 5x5 have 9"),
     (lambda: fold(np.zeros((1, 27, 3, 3)), 5, 3), ValueError, "input must have the shape (N,C*kh*kw,L) or (C*kh*kw,L)"),
     (lambda: col2im(np.zeros((8, 27)), 5, 3), ValueError, "input has 8 rows, not a multiple of the 9 patches of images of 5x5"),
-    (lambda: col2im(np.zeros((9, 27)), (2, 3, 5, 5), 3), ValueError, "input (9, 27) makes images (1, 3, 5, 5), not the output_size (2, 3, 5, 5)"),
+    (
+        lambda: col2im(np.zeros((9, 27)), (2, 3, 5, 5), 3),
+        ValueError,
+        "input (9, 27) makes images (1, 3, 5, 5), not the output_size (2, 3, 5, 5)",
+    ),
 ]
 
 
