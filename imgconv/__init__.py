@@ -1,10 +1,13 @@
 """Convolution and pooling on pictures, exactly as PyTorch means them.
 
-Every public name is imported on first use (PEP 562), so that `import imgconv` costs nothing.
+Every public name is imported on first use (PEP 562), so that `import imgconv` costs nothing: pictures through `filter`, `edge`,
+`pool`; kernels through `kernel`, `kernels`; all of `imgconv.functional`; and the modules `gradients`, `layers`, `functional`.
 """
 
 from importlib import import_module
 from typing import Any
+
+from imgconv.functional import HOME_OF as _FUNCTIONAL
 
 __version__ = "0.1.0"
 
@@ -13,8 +16,8 @@ _HOMES = {
     "imgconv.errors": "ArgumentTypeError DoesNotFit ImgconvError MissingExtra PictureError UsageError",
     "imgconv.registry": "Bank Kernel",
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
-_MODULES = ("gradients", "layers", "functional")
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()} | _FUNCTIONAL
+_MODULES = ("functional", "gradients", "layers")
 __all__ = sorted(["__version__", *_HOME_OF, *_MODULES])
 
 

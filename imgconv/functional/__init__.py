@@ -1,1 +1,35 @@
-"""Torch-like calls on numpy arrays, and the same for pictures."""
+"""Torch-like calls on numpy arrays, and the same for pictures.
+
+The public names are those of `torch.nn.functional`, imported on first use: `from imgconv.functional import conv2d`.
+"""
+
+from importlib import import_module
+from typing import Any
+
+HOMES = {
+    "activations": "flatten leaky_relu relu sigmoid softmax tanh",
+    "adaptive": "adaptive_avg_pool2d adaptive_max_pool2d",
+    "averages": "avg_pool1d avg_pool2d",
+    "convolution": "conv1d conv2d",
+    "deformable": "deform_conv2d",
+    "matrix": "kernel_matrix linear",
+    "padding": "pad",
+    "patches": "col2im fold im2col unfold",
+    "pooling": "max_pool1d max_pool2d median_pool2d min_pool2d",
+    "transposed": "conv_transpose1d conv_transpose2d",
+    "unpooling": "max_unpool2d",
+}
+HOME_OF = {name: f"imgconv.functional.{home}" for home, names in HOMES.items() for name in names.split()}
+__all__ = sorted(HOME_OF)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in HOME_OF:
+        raise AttributeError(f"module 'imgconv.functional' has no attribute {name!r}")
+    value = getattr(import_module(HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

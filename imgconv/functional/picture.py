@@ -10,18 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.engine import bands, store
+from imgconv.engine import bands
 from imgconv.errors import UsageError
 from imgconv.functional.borders import Border, PaddedRows
+from imgconv.functional.correlators import correlator
+from imgconv.functional.finishing import Finishing, to_pixels, to_values
 from imgconv.functional.light import to_linear, to_srgb, white
-from imgconv.functional.masks import Mask, TapTable, pads_of, tap_table
-from imgconv.loops.correlation import correlate_taps
-from imgconv.loops.ranges import ABS, CLIP, SCALE, sums_to_pixels, whole_sums_to_pixels
+from imgconv.functional.masks import FLOAT32_EXACT, Mask, Weights, pads_of
 from imgconv.window import Window
 
 Array = NDArray[Any]
-BAND_BYTES = 1 << 18  # sums of one band: a quarter of a common second-level cache (measured 2026-11-20: 128 KiB to 512 KiB are alike)
-FLOAT32_EXACT = 1 << 24
+BAND_BYTES = 1 << 19  # padded rows of one band: half of a common second-level cache
 
 
 @dataclass(frozen=True)
@@ -89,23 +88,26 @@ class _Filter:
         self.size, self.channels = pixels.shape[:2], pixels.shape[2]
         self.window, self.masks = window, masks
         self.h_out, self.w_out = window.output_size(self.size)
-        as_whole = self.dtype if not finish.linear else np.dtype(np.float32)
-        self.tables = [tap_table(m, window, self.channels, as_whole, flip=flip) for m in masks]
-        if alpha == "filter":
-            self.tables = [replace(t, weights=t.weights.astype(np.float64)) for t in self.tables]
-        rows = pixels.reshape(self.size[0], -1)
-        self.sources = [PaddedRows(rows, pads_of(m, window, self.size, flip=flip), border, self.channels) for m in masks]
+        self.weights = [Weights.of(m, self._summed_dtype(), self.channels, flip=flip) for m in masks]
+        self.correlators = [correlator(w, window, self.channels) for w in self.weights]
         self.pixels, self.anchors = pixels, [pads_of(m, window, self.size, flip=flip) for m in masks]
-        self.channels_out = self.tables[0].channels_out
+        rows = pixels.reshape(self.size[0], -1)
+        self.sources = [PaddedRows(rows, pads, border, self.channels) for pads in self.anchors]
+        self.channels_out = 1 if masks[0].taps.ndim == 3 else self.channels
         self.low, self.high = 0.0, 0.0
 
     def run(self, threads: int | None) -> Array:
         floats = self.finish.range == "raw" or not self.finish.rounded
         dtype = np.dtype(np.float32) if floats and self.dtype.kind == "u" else self.dtype
         target = np.empty((self.h_out, self.w_out * self.channels_out), dtype)
+        direct = len(self.masks) == 1 and self.alpha != "filter" and not self.finish.linear and self.finish.range != "minmax"
+        finishing = self._finishing(dtype) if direct and self.combination.name == "none" else None
 
         def work(first: int, last: int) -> None:
-            self._fill(target[first:last], first, last)
+            if finishing:
+                self._correlate(0, first, last, target[first:last], finishing)
+            else:
+                self._fill_from_values(target[first:last], self._values(first, last))
 
         self._each_band(work, threads)
         picture = target.reshape(self.h_out, self.w_out, self.channels_out)
@@ -127,31 +129,35 @@ class _Filter:
         self.low, self.high = min(lows), max(highs)
 
     def _each_band(self, work: Callable[[int, int], None], threads: int | None) -> None:
-        row_bytes = max(self.w_out * self.channels_out * self.tables[0].weights.itemsize, 1)
+        row_bytes = max(self.sources[0].shape[1] * self.dtype.itemsize, 1)
         taller = self.window.span[0] // (2 * self.window.stride[0])  # a band pads span-1 rows of its own: keep that below twice its work
         bands.run_bands(work, self.h_out, max(BAND_BYTES // row_bytes, taller, 1), threads)
 
-    def _fill(self, target: Array, first: int, last: int) -> None:
-        plain = len(self.masks) == 1 and self.alpha != "filter" and not self.finish.linear and target.dtype.kind == "u"
-        if plain and self.combination.name == "none":
-            self._fill_from_sums(target, self._sums(0, first, last))
-        else:
-            self._fill_from_values(target, self._values(first, last))
+    def _summed_dtype(self) -> np.dtype[Any]:
+        """The dtype of the values that are summed: linear light and premultiplied colour are no whole numbers."""
+        if self.alpha == "filter":
+            return np.dtype(np.float64)
+        return np.dtype(np.float32) if self.finish.linear and self.dtype.kind == "u" else self.dtype
 
-    def _sums(self, index: int, first: int, last: int) -> Array:
-        """Sums of mask `index` for output rows first..last, (rows, w_out*channels_out), in the table's accumulator."""
-        table, stride = self.tables[index], self.window.stride[0]
-        source = self.sources[index].band(first * stride, (last - 1) * stride + self.window.span[0])
+    def _finishing(self, dtype: np.dtype[Any]) -> Finishing:
+        """The way from sums straight to a target of `dtype`."""
+        weights, absolute = self.weights[0], self.finish.range == "abs"
+        offset = self._offset(self.masks[0]) + (self._levels(128) if self.finish.range == "offset" else 0)
+        if dtype.kind == "u":
+            return to_pixels(weights, offset, self.white, absolute=absolute)
+        most = self.white if self.finish.range == "clip" and self.dtype.kind == "u" else np.inf
+        kind = np.float32 if dtype == np.float32 and weights.bound < FLOAT32_EXACT else np.float64
+        return to_values(weights, offset, np.dtype(kind), absolute=absolute, most=most)
+
+    def _correlate(self, index: int, first: int, last: int, target: Array, finishing: Finishing) -> None:
+        """Fill `target` (last - first, w_out*channels_out) with what mask `index` makes of output rows first..last."""
+        stride = self.window.stride[0]
+        source: Array = self.sources[index].band(first * stride, (last - 1) * stride + self.window.span[0])
         if self.finish.linear:
             source = self._linear(source)
         if self.alpha == "filter":
             source = self._premultiplied(source)
-        return self._correlate(source, table, last - first, stride)
-
-    def _correlate(self, source: Array, table: TapTable, rows: int, stride: int) -> Array:
-        sums = np.zeros((rows, self.w_out * table.channels_out), table.weights.dtype)
-        store.loop(correlate_taps)(source, table.rows, table.columns, table.weights, sums, stride, table.step, table.channels_out)
-        return sums
+        self.correlators[index].fill(source, target, finishing)
 
     def _linear(self, source: Array) -> Array:
         """Padded rows in linear light; alpha is no light and stays."""
@@ -173,14 +179,17 @@ class _Filter:
         return combine(values, self.combination, self.white)
 
     def _one_map(self, index: int, first: int, last: int) -> NDArray[Any]:
-        mask, sums = self.masks[index], self._sums(index, first, last)
-        offset = self._levels(mask.offset) + mask.bias
+        mask, weights = self.masks[index], self.weights[index]
+        kind = np.dtype(np.float64 if weights.exact else weights.accumulator)
+        values = np.empty((last - first, self.w_out * self.channels_out), kind)
         if self.alpha == "filter":
-            return self._unpremultiplied(sums.astype(np.float64, copy=False), mask, offset)
-        values: Array = sums.astype(np.float32 if sums.dtype == np.float32 else np.float64)
-        values /= mask.divisor
-        values += offset
+            self._correlate(index, first, last, values, to_values(replace(weights, divisor=1.0), 0, kind))
+            return self._unpremultiplied(values, mask, self._offset(mask))
+        self._correlate(index, first, last, values, to_values(weights, self._offset(mask), kind))
         return values
+
+    def _offset(self, mask: Mask) -> float:
+        return self._levels(mask.offset) + mask.bias
 
     def _unpremultiplied(self, sums: NDArray[np.float64], mask: Mask, offset: float) -> NDArray[np.float64]:
         """Colour and alpha of premultiplied sums; alpha is filtered with the mask scaled to sum 1, so that opaque stays opaque."""
@@ -196,24 +205,6 @@ class _Filter:
         if self.dtype == np.uint16:
             return offset * 256
         return offset if self.dtype == np.uint8 else offset / 256
-
-    def _fill_from_sums(self, target: Array, sums: Array) -> None:
-        """The quick way for whole-number pictures: one compiled pass from sums to pixels."""
-        mask, range_ = self.masks[0], self.finish.range
-        mode = {"abs": ABS, "minmax": SCALE}.get(range_, CLIP)
-        offset = self._levels(mask.offset) + mask.bias + (self._levels(128) if range_ == "offset" else 0)
-        if mode != SCALE and sums.dtype == np.int32 and mask.divisor == 1 and offset == int(offset) and abs(offset) < FLOAT32_EXACT:
-            whole = np.array([offset, self.white], sums.dtype)
-            store.loop(whole_sums_to_pixels)(sums, whole, mode, target)
-            return
-        real = np.float32 if mode != SCALE and (sums.dtype == np.float32 or self._fits_float32(mask)) else np.float64
-        parameters = np.array([mask.divisor, offset, self.low, self.high - self.low, self.white], real)
-        store.loop(sums_to_pixels)(sums, parameters, mode, target)
-
-    def _fits_float32(self, mask: Mask) -> bool:
-        """Whether sum/divisor rounds alike in float32 and exactly: sums below 2**24, and ties that float32 can tell from their like."""
-        largest = float(np.abs(mask.taps).sum()) * self.white
-        return self.dtype == np.uint8 and largest < FLOAT32_EXACT and abs(mask.divisor) < 1 << 14 and mask.offset + mask.bias == int(mask.offset + mask.bias)
 
     def _fill_from_values(self, target: Array, values: NDArray[Any]) -> None:
         shown = values.reshape(len(values), -1, self.channels_out)

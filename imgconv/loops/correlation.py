@@ -1,39 +1,78 @@
-"""Correlation: weighted sums of shifted rows."""
+"""Correlation: weighted sums of shifted rows, and what makes pixels of them while they are warm.
+
+Every loop here ends a row in the same way. `parameters` are (divisor, offset, mirror, lowest, largest, magic) in the type to reckon
+in: sums are divided (in templates made with divided=1), offset is added, mirror -1 takes the absolute value (1 leaves it), and the
+result is held between lowest and largest. Adding and taking away magic, 1.5 * 2**(mantissa bits), rounds to whole numbers, half to
+even; 0 rounds nothing. `source` holds padded rows of interleaved pixels of any number type.
+"""
 
 
-def correlate_taps(source, rows, columns, weights, target, row_stride, step, channels):  # type: ignore[no-untyped-def]
-    """Add to `target` (R, S) the sum over taps t of weights[t] * source[i*row_stride + rows[t], columns[t] + ...].
+def correlate_small(height, width, channels, divided):  # type: ignore[no-untyped-def]
+    """The loop for a kernel whose size the compiler knows, so that sums stay in registers. It stops unrolling well above 5x5."""
 
-    `source` (padded rows, any number type) holds interleaved pixels. Output element j*channels + c of a row reads source element
-    j*step + c behind the tap's column, so channels = step = C keeps C channels apart at stride 1, step = s*C at stride s, and
-    channels = 1, step = C sums over the channels that the taps' columns select. `target` and `weights` have the accumulator's type.
-    """
-    length = target.shape[1]
-    taps = weights.shape[0]
-    for i in range(target.shape[0]):
-        out = target[i]
-        top = i * row_stride
-        t = 0
-        if step == channels:
-            while t + 4 <= taps:  # four taps per pass over an accumulator row that stays in cache
+    def loop(source, weights, parameters, target):  # type: ignore[no-untyped-def]
+        """Fill `target` (R, S) from sums over u, v of weights[u, v] * source[i + u, j + v*channels].
+
+        `weights` (height, width) have the type that sums are kept in.
+        """
+        kind, real, pixel = weights.dtype.type, parameters.dtype.type, target.dtype.type
+        divisor, offset, mirror = parameters[0], parameters[1], parameters[2]
+        lowest, largest, magic = parameters[3], parameters[4], parameters[5]
+        for i in range(target.shape[0]):
+            out = target[i]
+            for j in range(out.shape[0]):
+                total = kind(0)
+                for u in range(height):
+                    row = source[i + u]
+                    for v in range(width):
+                        total = kind(total + weights[u, v] * row[j + v * channels])
+                value = real(total) / divisor if divided else real(total)
+                value = real(value + offset)
+                turned = real(mirror * value)
+                value = turned if turned > value else value
+                value = lowest if value < lowest else value
+                value = largest if value > largest else value
+                out[j] = pixel(real(value + magic) - magic)
+
+    return loop
+
+
+def correlate_taps(divided):  # type: ignore[no-untyped-def]
+    """The loop for any taps, four per pass over a row of sums that stays in cache."""
+
+    def loop(source, rows, columns, weights, sums, parameters, target, row_stride):  # type: ignore[no-untyped-def]
+        """Fill `target` (R, S) from sums over taps t of weights[t] * source[i*row_stride + rows[t], columns[t] + j].
+
+        `sums` (S,) is scratch and has the type of `weights`.
+        """
+        kind, real, pixel = weights.dtype.type, parameters.dtype.type, target.dtype.type
+        divisor, offset, mirror = parameters[0], parameters[1], parameters[2]
+        lowest, largest, magic = parameters[3], parameters[4], parameters[5]
+        length, taps = target.shape[1], weights.shape[0]
+        for i in range(target.shape[0]):
+            top = i * row_stride
+            for j in range(length):
+                sums[j] = 0
+            for t in range(0, taps - taps % 4, 4):
                 w0, w1, w2, w3 = weights[t], weights[t + 1], weights[t + 2], weights[t + 3]
                 r0 = source[top + rows[t]][columns[t] : columns[t] + length]
                 r1 = source[top + rows[t + 1]][columns[t + 1] : columns[t + 1] + length]
                 r2 = source[top + rows[t + 2]][columns[t + 2] : columns[t + 2] + length]
                 r3 = source[top + rows[t + 3]][columns[t + 3] : columns[t + 3] + length]
                 for j in range(length):
-                    out[j] += w0 * r0[j] + w1 * r1[j] + w2 * r2[j] + w3 * r3[j]
-                t += 4
-            while t < taps:
+                    sums[j] = kind(sums[j] + kind(w0 * r0[j] + w1 * r1[j] + w2 * r2[j] + w3 * r3[j]))
+            for t in range(taps - taps % 4, taps):
                 w0, r0 = weights[t], source[top + rows[t]][columns[t] : columns[t] + length]
                 for j in range(length):
-                    out[j] += w0 * r0[j]
-                t += 1
-        else:
-            while t < taps:
-                w0 = weights[t]
-                for c in range(channels):
-                    r0, to = source[top + rows[t]][columns[t] + c :], out[c:]
-                    for j in range(length // channels):
-                        to[j * channels] += w0 * r0[j * step]
-                t += 1
+                    sums[j] = kind(sums[j] + w0 * r0[j])
+            out = target[i]
+            for j in range(length):
+                value = real(sums[j]) / divisor if divided else real(sums[j])
+                value = real(value + offset)
+                turned = real(mirror * value)
+                value = turned if turned > value else value
+                value = lowest if value < lowest else value
+                value = largest if value > largest else value
+                out[j] = pixel(real(value + magic) - magic)
+
+    return loop

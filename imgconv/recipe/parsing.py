@@ -37,7 +37,7 @@ def step_of_text(text: str, number: int, around: Surroundings) -> Step:
     (1, 4, 4)
     """
     try:
-        op, *words = shlex.split(text)
+        op, *words = shlex.split(text) or [""]
     except ValueError as error:
         raise UsageError(f"step {number} ({text}): {str(error).lower()}; write for example 'conv laplacian8 padding=1'") from None
     plain = [word for word in words if not _OPTION.fullmatch(word)]
@@ -88,7 +88,7 @@ def _options(op: str, plain: list[str], named: list[tuple[str, Any]]) -> dict[st
     found: dict[str, Any] = {}
     for key, value in [*_named(allowed, plain), *named]:
         if key not in allowed:
-            raise UsageError(f"option {key!r} is unknown; {f'{op} takes {", ".join(allowed)}' if allowed else f'{op} takes none'}")
+            raise UsageError(f"option {key!r} is unknown; {op} takes {', '.join(allowed) or 'none'}")
         if key in found:
             raise UsageError(f"{key} is given twice; give it once")
         try:

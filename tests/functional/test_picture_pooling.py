@@ -94,6 +94,14 @@ def test_large_windows(mode, dtype):
     assert_pooled(pixels, Window.of((35, 33), (3, 2), (17, 16)), mode, where)
 
 
+@pytest.mark.parametrize(("stride", "dilation"), [(1, 2), (2, 3), (3, 2), (4, 2), (40, 1)])
+def test_large_dilated_medians(stride, dilation):
+    """Windows that a histogram slides to in steps of several columns, or not at all."""
+    pixels = picture((50, 61, 2), np.uint8)
+    where = places((50, 61), (13, 15), (5, stride), ((6, 6), (7, 7)), (dilation, dilation), False)
+    assert_pooled(pixels, Window.of((13, 15), (5, stride), (6, 7), dilation), "median", where)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("kernel", [(2, 1), (2, 2), (3, 2), (2, 5), (4, 4), (181, 182), (260, 258)])
 def test_averages_round_half_to_even(dtype, kernel):

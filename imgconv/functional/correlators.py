@@ -1,0 +1,174 @@
+"""One kernel laid on padded rows of a picture, by the algorithm that suits it. Knows nothing of borders, ranges or alpha."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgconv.engine import store
+from imgconv.engine.picture_choice import Algorithm, KernelSize, algorithm_for
+from imgconv.functional.factors import Factors, factors
+from imgconv.functional.finishing import Finishing
+from imgconv.functional.fourier import Tiles
+from imgconv.functional.masks import Weights
+from imgconv.loops.boxes import sliding_sums
+from imgconv.loops.correlation import correlate_small, correlate_taps
+from imgconv.loops.separable import correlate_factors
+from imgconv.window import Window
+
+Array = NDArray[Any]
+LEAST_FACTORED = 12  # taps below which nobody looks for factors
+
+
+class Correlator(Protocol):
+    """Fills `target` (R, w_out*C_out) from padded rows ((R-1)*stride + span, W*C): sums of weighted values, finished."""
+
+    def fill(self, source: Array, target: Array, finishing: Finishing) -> None: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """The algorithm for one kernel, and the factors that were found on the way."""
+
+    algorithm: Algorithm
+    factors: Factors | None
+
+
+def choose(weights: Weights, window: Window) -> Choice:
+    """How to lay `weights` on a picture: see `algorithm_for`."""
+    taps, apart = weights.taps, weights.taps.ndim == 2
+    found = factors(taps, exact=weights.exact) if apart and taps.size >= LEAST_FACTORED and min(taps.shape) > 1 else None
+    size = KernelSize(
+        *taps.shape[-2:],
+        taps=int(np.count_nonzero(taps)) if weights.finite else taps.size,
+        rank=len(found.down) if found else 0,
+        equal=bool((taps == taps.flat[0]).all()),
+        exact=weights.exact,
+        finite=weights.finite,
+        apart=apart,
+        stride=(window.stride[0], window.stride[1]),
+        dilation=(window.dilation[0], window.dilation[1]),
+    )
+    return Choice(algorithm_for(size), found)
+
+
+def correlator(weights: Weights, window: Window, channels: int) -> Correlator:
+    """What lays `weights` on rows of `channels` interleaved values."""
+    choice = choose(weights, window)
+    if choice.algorithm == "small":
+        return Small(weights, channels)
+    if choice.algorithm == "running":
+        return Running(weights, channels)
+    if choice.algorithm == "fourier":
+        return Fourier(weights, channels)
+    if choice.algorithm == "factors" and choice.factors:
+        return Factored(weights, choice.factors, window, channels)
+    return Tapped(weights, window, channels)
+
+
+class Small:
+    """All taps of a 3x3 or 5x5 kernel at once, in registers."""
+
+    def __init__(self, weights: Weights, channels: int):
+        self._weights = np.ascontiguousarray(weights.taps, weights.accumulator)
+        self._height, self._width = weights.taps.shape
+        self._channels = channels
+
+    def fill(self, source: Array, target: Array, finishing: Finishing) -> None:
+        loop = store.loop(
+            correlate_small, height=self._height, width=self._width, channels=self._channels, divided=finishing.divided
+        )
+        loop(source, self._weights, finishing.parameters, target)
+
+
+class Running:
+    """Sums of equal taps that slide down and across, adding what enters and taking away what leaves."""
+
+    def __init__(self, weights: Weights, channels: int):
+        self._size, self._channels = weights.taps.shape, channels
+        self._weight = np.array([weights.taps.flat[0]], np.int32 if weights.bound < 2**31 else np.int64)
+
+    def fill(self, source: Array, target: Array, finishing: Finishing) -> None:
+        columns, sums = np.empty(source.shape[1], self._weight.dtype), np.empty(target.shape[1], self._weight.dtype)
+        loop = store.loop(sliding_sums, divided=finishing.divided)
+        loop(source, self._weight, *self._size, self._channels, columns, sums, finishing.parameters, target)
+
+
+class Tapped:
+    """Tap by tap: any kernel, stride and dilation."""
+
+    def __init__(self, weights: Weights, window: Window, channels: int):
+        self._stride = window.stride[0]
+        self._phases = Phases.of(weights, window, channels)
+        down, across = window.dilation
+        channel, u, v = np.indices(weights.taps.shape if weights.taps.ndim == 3 else (1, *weights.taps.shape))
+        rows, columns, taps = (u * down).ravel(), (v * across * channels + channel).ravel(), weights.taps.ravel()
+        if weights.finite:  # a zero tap matters only where a value may be NaN or infinite
+            rows, columns, taps = rows[taps != 0], columns[taps != 0], taps[taps != 0]
+        self._rows, self._columns = np.ascontiguousarray(rows), columns
+        self._weights = taps.astype(weights.accumulator)
+
+    def fill(self, source: Array, target: Array, finishing: Finishing) -> None:
+        source, columns = self._phases.apart(source, self._columns)
+        sums = np.empty(target.shape[1], self._weights.dtype)
+        loop = store.loop(correlate_taps, divided=finishing.divided)
+        loop(source, self._rows, columns, self._weights, sums, finishing.parameters, target, self._stride)
+
+
+class Factored:
+    """Down the columns, then along the rows, once for each outer product."""
+
+    def __init__(self, weights: Weights, found: Factors, window: Window, channels: int):
+        self._stride = window.stride[0]
+        self._phases = Phases.of(weights, window, channels)
+        self._down, self._across = (np.ascontiguousarray(f, weights.accumulator) for f in found)
+        self._rows = np.arange(self._down.shape[1]) * window.dilation[0]
+        self._columns = np.arange(self._across.shape[1]) * window.dilation[1] * channels
+
+    def fill(self, source: Array, target: Array, finishing: Finishing) -> None:
+        source, columns = self._phases.apart(source, self._columns)
+        kind = self._down.dtype
+        middle, sums = np.empty(columns.max() + target.shape[1], kind), np.empty(target.shape[1], kind)
+        loop = store.loop(correlate_factors, divided=finishing.divided)
+        loop(source, self._down, self._rows, self._across, columns, middle, sums, finishing.parameters, target, self._stride)
+
+
+class Fourier:
+    """Products of spectra, tile by tile, in float64; exact sums are rounded back to whole numbers."""
+
+    def __init__(self, weights: Weights, channels: int):
+        self._tiles = Tiles(weights.taps, channels, rounded=weights.exact)
+
+    def fill(self, source: Array, target: Array, finishing: Finishing) -> None:
+        whole, one, first = self._tiles.sums(source), np.ones(1), np.zeros(1, np.intp)
+        loop = store.loop(correlate_taps, divided=finishing.divided)
+        loop(whole, first, first, one, np.empty(target.shape[1]), finishing.parameters, target, 1)
+
+
+@dataclass(frozen=True)
+class Phases:
+    """Rows with the cells that one output after the other reads laid side by side, so that strides cost no more than they save.
+
+    A row of values `step` apart becomes `step // unit` rows, one after the other, of `unit` neighbours each.
+    """
+
+    step: int
+    unit: int
+
+    @classmethod
+    def of(cls, weights: Weights, window: Window, channels: int) -> "Phases":
+        """The phases of a kernel that keeps channels apart, or (with taps in three axes) sums over them."""
+        return cls(window.stride[1] * channels, channels if weights.taps.ndim == 2 else 1)
+
+    def apart(self, source: Array, columns: NDArray[np.intp]) -> tuple[Array, NDArray[np.intp]]:
+        """Rearranged `source`, and where `columns` are in it."""
+        if self.step == self.unit:
+            return source, columns
+        length = -(-source.shape[1] // self.step) * self.unit
+        made = np.zeros((len(source), self.step // self.unit, length), source.dtype)
+        for place in range(self.step):
+            cells = source[:, place :: self.step]
+            made[:, place // self.unit, place % self.unit :: self.unit][:, : cells.shape[1]] = cells
+        phase, offset = columns % self.step // self.unit, columns // self.step
+        return made.reshape(len(source), -1), phase * length + offset * self.unit

@@ -1,0 +1,165 @@
+"""An ordered list of steps, which of their results are wanted, and what those are called. Shapes are traced here and nowhere else."""
+
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from imgconv.errors import DoesNotFit, UsageError
+from imgconv.recipe.operations import Dims, Grey, shape_text
+from imgconv.recipe.parsing import Step
+from imgconv.recipe.shape import Shape, one_of
+from imgconv.recipe.sheet import Sheet
+from imgconv.registry import RANGES
+
+UNKNOWN: Dims = (None, None, None)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One wanted result: the position of its step, the name of its outputs, how many maps it has (0: it is a vector), their range.
+
+    A map has all colours of a picture where no step has mixed them, else one channel.
+    """
+
+    position: int
+    name: str
+    maps: int
+    range: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the maps, numbered from 1 where there are several."""
+        return tuple(f"{self.name}-{n}" for n in range(1, self.maps + 1)) if self.maps > 1 else (self.name,)
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Steps in their order, on float32 without any rounding in between.
+
+    `keep` are positions of the steps whose results are wanted, the last one unless given. `range` None shows each result by what its
+    steps leave of levels, see `Operation.range_after`. `sheet` puts all maps into one picture; `only` is the one map that is wanted.
+    Raises UsageError for steps that cannot follow each other, whatever the picture.
+    """
+
+    steps: tuple[Step, ...]
+    name: str = "run"
+    keep: tuple[int, ...] = ()
+    range: str | None = None
+    sheet: bool = False
+    only: int | None = None
+
+    def __post_init__(self) -> None:
+        one_of(self.range, (None, *RANGES), "range")
+        if not self.steps:
+            raise UsageError("a recipe needs at least one step, such as -s 'conv laplacian8 padding=1'")
+        try:
+            self.trace_steps(UNKNOWN)
+        except DoesNotFit as error:
+            raise UsageError(str(error)) from None
+        if self.sheet and self.gives_vectors:
+            raise UsageError("a vector of numbers has no place on a sheet; keep a step before flatten")
+        if self.sheet and self.range == "raw":
+            raise UsageError("--sheet needs pixels, which --range raw does not give; use another range")
+
+    @property
+    def grey(self) -> bool:
+        """Whether the grey of a picture is all that is read."""
+        return isinstance(self.steps[0].operation, Grey)
+
+    @property
+    def gives_vectors(self) -> bool:
+        """Whether a result is a vector of numbers rather than maps."""
+        return any(kept.maps == 0 for kept in self.kept)
+
+    @property
+    def kept(self) -> tuple[Kept, ...]:
+        """The wanted results, in the order of their steps."""
+        return tuple(self._kept(position) for position in sorted(set(self.keep)) or [len(self.steps) - 1])
+
+    def _kept(self, position: int) -> Kept:
+        name = f"{self.name}.{position + 1}-{self.steps[position].op}" if self.keep else self.name
+        dims = self._passed(UNKNOWN, position)
+        if len(dims) == 1:
+            return Kept(position, name, 0, "raw")
+        # where no step has mixed the channels, what comes of one channel is the number of maps
+        channels = dims[0] if dims[0] is not None else self._passed((1, None, None), position)[0]
+        range_ = "clip"
+        for step in self.steps[: position + 1]:
+            range_ = step.operation.range_after(range_)
+        return Kept(position, name, channels or 1, self.range or range_)
+
+    def _passed(self, dims: Dims, position: int) -> Dims:
+        """The shape after the step at `position`, for a shape that fits."""
+        for step in self.steps[: position + 1]:
+            dims = step.operation.trace(dims)
+        return dims
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all outputs, whatever the picture: one for each map or vector, or one for the sheet."""
+        if self.sheet:
+            return (self.name,)
+        names = tuple(name for kept in self.kept for name in kept.names)
+        return names if self.only is None else (names[self.only],)
+
+    def trace_steps(self, dims: Dims) -> list[Dims]:
+        """The shape after each step. Raises DoesNotFit, which tells the step, what it got and what it needs."""
+        shapes = []
+        for number, step in enumerate(self.steps, 1):
+            try:
+                after = step.operation.trace(dims)
+            except DoesNotFit as error:
+                raise DoesNotFit(f"step {number} ({step.text}): got {shape_text(dims)}: {error}") from None
+            shapes.append(after)
+            dims = after
+        return shapes
+
+    def trace(self, shape: Shape) -> list[tuple[str, Shape]]:
+        """Names and shapes of the outputs that a picture of `shape` gives; a vector is as many channels of one cell.
+
+        Raises DoesNotFit where a step cannot fit.
+        """
+        maps = self._maps(shape)
+        if self.sheet:
+            return [(self.name, Sheet.of([each for _, each in maps]).shape)]
+        return maps if self.only is None else [maps[self.only]]
+
+    def _maps(self, shape: Shape) -> list[tuple[str, Shape]]:
+        traced = self.trace_steps((shape.channels - shape.alpha, shape.height, shape.width))
+        maps = []
+        for kept in self.kept:
+            channels, height, width = (*(size or 0 for size in traced[kept.position]), 1, 1)[:3]
+            maps += [(name, Shape(height, width, channels // max(kept.maps, 1))) for name in kept.names]
+        return maps
+
+    def single(self) -> tuple["Network", ...]:
+        """A network for each output, in order."""
+        return (self,) if self.sheet or self.only is not None else tuple(replace(self, only=n) for n, _ in enumerate(self.names))
+
+    def describe(self) -> str:
+        """The steps as they were written, with a checksum of weights, since their names do not tell them, and what was asked for."""
+        words = [_described(step) for step in self.steps]
+        words += [f"keep={','.join(str(position + 1) for position in self.keep)}"] if self.keep else []
+        words += [f"range={self.range}"] if self.range else []
+        return " | ".join(words + (["sheet"] if self.sheet else []))
+
+
+def _described(step: Step) -> str:
+    weight, bias = getattr(step.operation, "weight", None), getattr(step.operation, "bias", None)
+    checksum = zlib.crc32(weight.tobytes() + (b"" if bias is None else bias.tobytes())) if weight is not None else None
+    return step.text if checksum is None else f"{step.text} [{checksum:08x}]"
+
+
+def positions(steps: Sequence[Step], words: Iterable[str]) -> tuple[int, ...]:
+    """Positions of the steps that words mean, each a number from 1 or an op, which means every step with it.
+
+    Raises UsageError for one that means no step.
+    """
+    found: list[int] = []
+    for word in words:
+        matches = [n for n, step in enumerate(steps) if word in (str(n + 1), step.op)]
+        if not matches:
+            there = ", ".join(f"{n} {step.op}" for n, step in enumerate(steps, 1))
+            raise UsageError(f"--keep {word!r} is no step of this recipe; its steps are {there}")
+        found += matches
+    return tuple(dict.fromkeys(found))

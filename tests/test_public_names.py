@@ -1,0 +1,40 @@
+"""What `import imgconv` offers: every name resolves, is documented, and says what it needs to."""
+
+import inspect
+
+import pytest
+
+import imgconv
+from imgconv import functional, gradients
+
+OPERATORS = [
+    name for name in functional.__all__ if name.startswith(("conv", "deform", "avg", "max", "min", "median", "adaptive", "unfold", "fold"))
+]
+
+
+@pytest.mark.parametrize("name", imgconv.__all__)
+def test_every_name_resolves_and_is_documented(name):
+    value = getattr(imgconv, name)
+    assert name == "__version__" or inspect.getdoc(value)
+
+
+@pytest.mark.parametrize("name", functional.__all__)
+def test_functional_names_have_a_runnable_example(name):
+    assert ">>>" in inspect.getdoc(getattr(functional, name))
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_operators_give_shapes_errors_and_cost(name):
+    text = inspect.getdoc(getattr(functional, name)).lower()
+    assert "(n, c" in text or "(n,c" in text
+    assert "raises" in text
+    assert "multiply-add" in text or "compar" in text or "copies" in text or "add" in text
+
+
+def test_gradients_are_documented():
+    assert all(inspect.getdoc(getattr(gradients, name)) for name in gradients.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'convolve'"):
+        imgconv.convolve  # noqa: B018
