@@ -270,9 +270,7 @@ class Flatten(Layer):
 
 
 class Sequential(Layer):
-    """torch.nn.Sequential: layers one after the other, and their gradients in the other order.
-
-    `layers` lists them; `parameters` gives those of all.
+    """torch.nn.Sequential: the `layers` one after the other, and their gradients in the other order.
 
     >>> net = Sequential(Conv2d(1, 2, 3, generator=0), ReLU(), Flatten(), Linear(8, 5, generator=1))
     >>> net.forward(np.zeros((3, 1, 4, 4), np.float32)).shape, len(list(net.parameters()))

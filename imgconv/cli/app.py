@@ -11,7 +11,7 @@ import typer
 from imgconv import __version__
 from imgconv.errors import ImgconvError
 
-COMMANDS = ("edge", "filter", "pool", "kernels", "warmup")
+COMMANDS = ("edge", "filter", "pool", "run", "kernels", "warmup")
 
 
 def command_line(words: Sequence[str]) -> typer.Typer:

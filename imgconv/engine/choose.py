@@ -9,7 +9,7 @@ Algorithm = Literal["four", "one", "product"]
 
 BLOCK_CELLS = 2**17  # half a megabyte of float32: a block stays in a core's second-level cache
 BLOCK_WORK = 2**24  # multiply-adds that are worth handing to another thread
-MOST_BLOCKS = 8
+MOST_BLOCKS = 4
 LEAST_POSITIONS = 512  # flat positions below which rows are too short for the loops to run at full speed
 PATCH_CELLS = 2**20  # of the unfolded operand of a matrix product
 
@@ -70,14 +70,15 @@ def block_size(size: LayerSize) -> BlockSize:
     touched = size.images * size.groups * size.cells(size.rows)
     wanted = min(max(size.work // BLOCK_WORK + touched // BLOCK_CELLS, 1), MOST_BLOCKS)
     least = min(-(-LEAST_POSITIONS // size.pitch), size.rows)
-    fitting = max(BLOCK_CELLS // max(size.cells(1) - size.cells(0), 1) - size.halo, 1)
+    budget = BLOCK_CELLS if size.group_outputs > 2 else 2 * BLOCK_CELLS  # cells that are read once need not stay in cache
+    fitting = max(budget // max(size.cells(1) - size.cells(0), 1) - size.halo, 1)
     shared = -(-size.rows // -(-wanted // (size.images * size.groups)))
     rows = _even(size.rows, max(min(fitting, shared), least))
     outputs = _outputs(size, rows, wanted)
-    channels = min(max(4 * BLOCK_CELLS * size.group_channels // size.cells(rows), 1), size.group_channels)
+    channels = min(max(4 * budget * size.group_channels // size.cells(rows), 1), size.group_channels)
     if rows < size.rows or channels < size.group_channels:
         return BlockSize(1, 1, channels, outputs, rows)
-    room = max(BLOCK_CELLS // size.cells(rows), 1)
+    room = max(budget // size.cells(rows), 1)
     groups = _even(size.groups, max(min(room, size.images * size.groups // wanted), 1))
     images = _even(size.images, max(min(room // size.groups, size.images // wanted), 1)) if groups == size.groups else 1
     return BlockSize(images, groups, channels, outputs, rows)

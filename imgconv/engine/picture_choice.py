@@ -5,9 +5,10 @@ Nothing here may depend on the number of threads or the size of a band: the choi
 
 from typing import Literal, NamedTuple
 
-Algorithm = Literal["small", "running", "factors", "fourier", "taps"]
+Algorithm = Literal["small", "running", "product", "factors", "fourier", "taps"]
 
 SMALL = ((3, 3), (5, 5))  # sizes for which sums stay in registers
+PRODUCT_SIZES = (7, 9, 11, 13)  # of square kernels of one product whose passes stay in registers
 RUNNING_REACH = 32  # height + width from which running sums beat two passes
 PASS_COST = 3  # taps that a row's way through scratch costs
 FOURIER_TAPS = 3600  # cost in taps of a Fourier transform by tiles; both measured on Zen 5 with AVX-512, 2026-11
@@ -36,11 +37,11 @@ class KernelSize(NamedTuple):
 def algorithm_for(kernel: KernelSize) -> Algorithm:
     """The quickest algorithm that keeps the promises: whole sums exact, others within rounding, NaN and infinity where they belong.
 
-    `small`: sums in registers; `running`: sums that slide (equal taps); `factors`: down and then across, once for each outer product;
-    `fourier`: transforms of tiles; `taps`: tap by tap.
+    `small`: sums in registers; `running`: sums that slide (equal taps); `product`: down and then across, each in
+    registers; `factors`: down and then across, once for each outer product; `fourier`: transforms of tiles; `taps`: tap by tap.
 
     >>> algorithm_for(KernelSize(9, 9, 81, 1, False, False, True, True, (1, 1), (1, 1)))
-    'factors'
+    'product'
     """
     plain = kernel.apart and kernel.stride == (1, 1) and kernel.dilation == (1, 1)
     if plain and (kernel.height, kernel.width) in SMALL:
@@ -48,6 +49,8 @@ def algorithm_for(kernel: KernelSize) -> Algorithm:
     reach = kernel.height + kernel.width
     if plain and kernel.equal and kernel.exact and reach >= RUNNING_REACH:
         return "running"
+    if plain and kernel.rank == 1 and kernel.height == kernel.width and kernel.height in PRODUCT_SIZES:
+        return "product"
     costs: dict[Algorithm, int] = {"taps": kernel.taps}
     if kernel.apart and kernel.rank and (kernel.rank == 1 or (kernel.finite and not kernel.exact)):
         costs["factors"] = kernel.rank * (reach + PASS_COST)

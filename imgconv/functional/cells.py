@@ -62,23 +62,24 @@ class Layout:
         """Elements from one row of a plane to the next."""
         return self.output_size[1] + (self.window.span[1] - 1) // self.window.stride[1]
 
-    def height(self, rows: int) -> int:
-        """Rows of a plane behind `rows` output rows."""
-        return rows + (self.window.span[0] - 1) // self.window.stride[0]
+    @cached_property
+    def halo(self) -> int:
+        """Rows of a plane beyond the output rows that it stands behind."""
+        return (self.window.span[0] - 1) // self.window.stride[0]
 
     @property
     def phases(self) -> int:
         """Planes per channel."""
         return len(self._phases)
 
-    def taps(self, channels: int, group_channels: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The plane and the shift of each tap (channel, u, v) of the first group, of cells that hold `channels` channels."""
-        return _taps(self.window, self.pitch, channels, group_channels)
+    def places(self, planes: NDArray[Any], group_channels: int) -> NDArray[np.int64]:
+        """Where each tap (channel, u, v) of the first group lies in `planes` (P, L), made flat."""
+        return _places(self.window, self.pitch, planes.shape[0] // self.phases, planes.shape[1], group_channels)
 
     def starts(self, block: Block, first: int = 0) -> NDArray[np.int64]:
         """The position (n, rows) in a plane of the first window of each output row of a block."""
         (n0, n1), _, (r0, r1) = block
-        image = np.arange(n1 - n0)[:, None] * (self.height(r1 - r0) * self.pitch)
+        image = np.arange(n1 - n0)[:, None] * ((r1 - r0 + self.halo) * self.pitch)
         return first + image + np.arange(r1 - r0, dtype=np.int64) * self.pitch
 
     def cells(self, input: AnyArray, block: Block, dtype: np.dtype[Any]) -> Cells:
@@ -97,7 +98,7 @@ class Layout:
     def empty(self, block: Block, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Planes (P, L) for a block, nothing in them yet."""
         (n0, n1), (c0, c1), (r0, r1) = block
-        return np.empty((len(self._phases) * (c1 - c0), (n1 - n0) * self.height(r1 - r0) * self.pitch), dtype)
+        return np.empty((len(self._phases) * (c1 - c0), (n1 - n0) * (r1 - r0 + self.halo) * self.pitch), dtype)
 
     def add_cells(self, cells: NDArray[Any], block: Block, target: NDArray[Any]) -> None:
         """Add the planes of a block to the inputs (N, C, H, W) that they stand for; what lies in a border of zeros is dropped."""
@@ -132,11 +133,15 @@ class Layout:
     def _split(self, cells: NDArray[Any], block: Block) -> NDArray[Any]:
         """Planes as (phases, channels, images, rows, columns)."""
         (n0, n1), (c0, c1), (r0, r1) = block
-        return cells.reshape(len(self._phases), c1 - c0, n1 - n0, self.height(r1 - r0), self.pitch)
+        return cells.reshape(len(self._phases), c1 - c0, n1 - n0, (r1 - r0 + self.halo), self.pitch)
 
     def _strips(self, phase: tuple[int, int], block: Block) -> tuple[_Strip, _Strip]:
         first, last = block.rows
-        return self._strip(0, phase[0], first, self.height(last - first)), self._strip(1, phase[1], 0, self.pitch)
+        return self._strip(0, phase[0], first, last - first + self.halo), self._column_strips[phase[1]]
+
+    @cached_property
+    def _column_strips(self) -> dict[int, _Strip]:
+        return {phase: self._strip(1, phase, 0, self.pitch) for _, phase in self._phases}
 
     def _strip(self, axis: int, phase: int, first: int, count: int) -> _Strip:
         """`count` padded cells of an axis from output cell `first` on; cells that no window touches may lie beyond the padding."""
@@ -161,11 +166,10 @@ class Layout:
 
 
 @lru_cache(256)
-def _taps(window: Window, pitch: int, channels: int, group_channels: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _places(window: Window, pitch: int, channels: int, length: int, group_channels: int) -> NDArray[np.int64]:
     (kh, kw), (dh, dw), (sh, sw) = window.kernel_size, window.dilation, window.stride
     u, v = np.arange(kh, dtype=np.int64)[:, None] * dh, np.arange(kw, dtype=np.int64) * dw
     down, across = np.unique(u % sh), np.unique(v % sw)
     phase = np.searchsorted(down, u % sh) * len(across) + np.searchsorted(across, v % sw)
     planes = phase * channels + np.arange(group_channels, dtype=np.int64)[:, None, None]
-    offsets = np.broadcast_to(u // sh * pitch + v // sw, planes.shape)
-    return planes.ravel(), offsets.ravel()
+    return (planes * length + u // sh * pitch + v // sw).ravel()

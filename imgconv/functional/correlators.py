@@ -14,7 +14,7 @@ from imgconv.functional.fourier import Tiles
 from imgconv.functional.masks import Weights
 from imgconv.loops.boxes import sliding_sums
 from imgconv.loops.correlation import correlate_small, correlate_taps
-from imgconv.loops.separable import correlate_factors
+from imgconv.loops.separable import correlate_factors, correlate_product
 from imgconv.window import Window
 
 Array = NDArray[Any]
@@ -40,7 +40,8 @@ def choose(weights: Weights, window: Window) -> Choice:
     taps, apart = weights.taps, weights.taps.ndim == 2
     found = factors(taps, exact=weights.exact) if apart and taps.size >= LEAST_FACTORED and min(taps.shape) > 1 else None
     size = KernelSize(
-        *taps.shape[-2:],
+        height=taps.shape[-2],
+        width=taps.shape[-1],
         taps=int(np.count_nonzero(taps)) if weights.finite else taps.size,
         rank=len(found.down) if found else 0,
         equal=bool((taps == taps.flat[0]).all()),
@@ -62,6 +63,8 @@ def correlator(weights: Weights, window: Window, channels: int) -> Correlator:
         return Running(weights, channels)
     if choice.algorithm == "fourier":
         return Fourier(weights, channels)
+    if choice.algorithm == "product" and choice.factors:
+        return Product(weights, choice.factors, channels)
     if choice.algorithm == "factors" and choice.factors:
         return Factored(weights, choice.factors, window, channels)
     return Tapped(weights, window, channels)
@@ -104,7 +107,7 @@ class Tapped:
         down, across = window.dilation
         channel, u, v = np.indices(weights.taps.shape if weights.taps.ndim == 3 else (1, *weights.taps.shape))
         rows, columns, taps = (u * down).ravel(), (v * across * channels + channel).ravel(), weights.taps.ravel()
-        if weights.finite:  # a zero tap matters only where a value may be NaN or infinite
+        if weights.finite and taps.any():  # a zero tap matters only where a value may be NaN or infinite
             rows, columns, taps = rows[taps != 0], columns[taps != 0], taps[taps != 0]
         self._rows, self._columns = np.ascontiguousarray(rows), columns
         self._weights = taps.astype(weights.accumulator)
@@ -114,6 +117,18 @@ class Tapped:
         sums = np.empty(target.shape[1], self._weights.dtype)
         loop = store.loop(correlate_taps, divided=finishing.divided)
         loop(source, self._rows, columns, self._weights, sums, finishing.parameters, target, self._stride)
+
+
+class Product:
+    """Down the columns and along the rows of one outer product, each pass in registers."""
+
+    def __init__(self, weights: Weights, found: Factors, channels: int):
+        self._down, self._across = (np.ascontiguousarray(f[0], weights.accumulator) for f in found)
+        self._channels = channels
+
+    def fill(self, source: Array, target: Array, finishing: Finishing) -> None:
+        loop = store.loop(correlate_product, size=len(self._down), channels=self._channels, divided=finishing.divided)
+        loop(source, self._down, self._across, np.empty(source.shape[1], self._down.dtype), finishing.parameters, target)
 
 
 class Factored:

@@ -77,7 +77,8 @@ def averages(
 
     For an integer `dtype` the exact quotient is rounded once, half to even; the rows are then unsigned.
     """
-    if dtype.kind == "u" and window.span == window.kernel_size == window.stride == (2, 2) and all((d == 2).all() for d in divisors):
+    touching = window.span == window.kernel_size == window.stride == (2, 2) and window.pads(planes.size) == ((0, 0), (0, 0))
+    if touching and all((d == 2).all() for d in divisors) and dtype == planes.rows.dtype and (planes.count == 1 or planes.size[0] % 2 == 0):
         return _halved(planes, threads)
     taps = window.kernel_size[0] * window.kernel_size[1]
     planes, accumulator, ratio = _types(planes, taps, window.kernel_size[0])
@@ -120,17 +121,18 @@ def span_averages(planes: Planes, spans: tuple[Spans, Spans], divisors: tuple[An
 
 
 def _halved(planes: Planes, threads: int | None) -> AnyArray:
-    """Averages of 2x2 unsigned values, from one plane of even rows or with one row to spare; 4 times as fast as folds (2026-11)."""
-    h_out, w_out = (n // 2 for n in planes.size)
-    channels = planes.channels
-    out = np.empty((h_out, w_out * channels), planes.rows.dtype)
-    halve = loop(pooling.halve, channels=_known(channels))
-    wider = np.promote_types(np.uint16, np.min_scalar_type(4 * int(np.iinfo(out.dtype).max)))  # type: ignore[type-var]
+    """Averages of 2x2 cells, in their own dtype; 2 to 4 times as fast as folds (2026-11). Only a single plane may have a row to spare."""
+    (height, width), channels, dtype = planes.size, planes.channels, planes.rows.dtype
+    out = np.empty((planes.count * (height // 2), width // 2 * channels), dtype)
+    whole = dtype.kind == "u"
+    sums = np.promote_types(np.uint16, np.min_scalar_type(4 * int(np.iinfo(dtype).max))) if whole else dtype  # type: ignore[type-var]
+    halve = loop(pooling.halve, channels=_known(channels), rounded=int(whole))
 
     def work(first: int, last: int) -> None:
-        halve(planes.rows[2 * first : 2 * last], np.empty((1, planes.rows.shape[1]), wider), out[first:last], channels)
+        scratch = np.empty((1, width * channels), sums)
+        halve(planes.rows[2 * first : 2 * last], scratch, out[first:last], channels)
 
-    run_bands(work, h_out, max(SCRATCH_BYTES // max(planes.rows[:2].nbytes, 1), 1), threads)
+    run_bands(work, len(out), max(SCRATCH_BYTES // (2 * planes.rows.itemsize * width * channels), 1), threads)
     return out
 
 

@@ -192,7 +192,7 @@ def _folded(batch: AnyArray, layout: Layout) -> FloatArray:
 
 def _channels(layout: Layout) -> int:
     """Channels of an image that are padded at a time."""
-    return max(PATCH_CELLS // (layout.phases * layout.height(layout.output_size[0]) * layout.pitch), 1)
+    return max(PATCH_CELLS // (layout.phases * (layout.output_size[0] + layout.halo) * layout.pitch), 1)
 
 
 def _window(kernel_size: Size, stride: Size, padding: Size, dilation: Size) -> Window:

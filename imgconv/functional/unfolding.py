@@ -16,28 +16,29 @@ BAND_CELLS = 2**17  # patch cells that are worth handing to another thread
 def gather(cells: Cells, layout: Layout, block: Block, out: NDArray[Any] | None = None) -> NDArray[Any]:
     """Patches (C*kh*kw, n*rows, w_out) of a block, written to `out` if given."""
     channels, starts = block.channels[1] - block.channels[0], layout.starts(block, cells.first).ravel()
-    planes, offsets = layout.taps(channels, channels)
-    patches = np.empty((len(planes), len(starts), layout.output_size[1]), cells.planes.dtype) if out is None else out
+    places = layout.places(cells.planes, channels)
+    patches = np.empty((len(places), len(starts), layout.output_size[1]), cells.planes.dtype) if out is None else out
+    flat = cells.planes.reshape(-1)
 
     def work(first: int, last: int) -> None:
         part = slice(first, last)
-        loop(gather_patches)(cells.planes, planes[part], offsets[part], starts, patches[part])
+        loop(gather_patches)(flat, places[part], starts, patches[part])
 
-    run_bands(work, len(planes), max(BAND_CELLS // patches[0].size, 1))
+    run_bands(work, len(places), max(BAND_CELLS // patches[0].size, 1))
     return patches
 
 
 def scatter(patches: NDArray[Any], layout: Layout, block: Block) -> NDArray[Any]:
     """Planes (P, L) with the patches (C*kh*kw, n*rows, w_out) of a block added where they were taken; the adjoint of `gather`."""
     channels, starts = block.channels[1] - block.channels[0], layout.starts(block).ravel()
-    planes, offsets = layout.taps(channels, channels)
     cells = layout.empty(block, patches.dtype)
     cells[...] = 0
-    kernel = len(planes) // channels
+    places = layout.places(cells, channels)
+    kernel = len(places) // channels
 
     def work(first: int, last: int) -> None:
         part = slice(first * kernel, last * kernel)  # all taps of some channels: no other job adds to their planes
-        loop(scatter_patches)(patches[part], planes[part], offsets[part], starts, cells)
+        loop(scatter_patches)(patches[part], places[part], starts, cells.reshape(-1))
 
     run_bands(work, channels, max(BAND_CELLS // (kernel * patches[0].size), 1))
     return cells

@@ -38,10 +38,10 @@ def correlate_small(height, width, channels, divided):  # type: ignore[no-untype
 
 
 def correlate_taps(divided):  # type: ignore[no-untyped-def]
-    """The loop for any taps, four per pass over a row of sums that stays in cache."""
+    """The loop for any taps, one and then four per pass over a row of sums that stays in cache."""
 
     def loop(source, rows, columns, weights, sums, parameters, target, row_stride):  # type: ignore[no-untyped-def]
-        """Fill `target` (R, S) from sums over taps t of weights[t] * source[i*row_stride + rows[t], columns[t] + j].
+        """Fill `target` (R, S) from sums over taps t (at least one) of weights[t] * source[i*row_stride + rows[t], columns[t] + j].
 
         `sums` (S,) is scratch and has the type of `weights`.
         """
@@ -51,9 +51,10 @@ def correlate_taps(divided):  # type: ignore[no-untyped-def]
         length, taps = target.shape[1], weights.shape[0]
         for i in range(target.shape[0]):
             top = i * row_stride
+            w0, r0 = weights[0], source[top + rows[0]][columns[0] : columns[0] + length]
             for j in range(length):
-                sums[j] = 0
-            for t in range(0, taps - taps % 4, 4):
+                sums[j] = kind(w0 * r0[j])
+            for t in range(1, taps - 3, 4):
                 w0, w1, w2, w3 = weights[t], weights[t + 1], weights[t + 2], weights[t + 3]
                 r0 = source[top + rows[t]][columns[t] : columns[t] + length]
                 r1 = source[top + rows[t + 1]][columns[t + 1] : columns[t + 1] + length]
@@ -61,7 +62,7 @@ def correlate_taps(divided):  # type: ignore[no-untyped-def]
                 r3 = source[top + rows[t + 3]][columns[t + 3] : columns[t + 3] + length]
                 for j in range(length):
                     sums[j] = kind(sums[j] + kind(w0 * r0[j] + w1 * r1[j] + w2 * r2[j] + w3 * r3[j]))
-            for t in range(taps - taps % 4, taps):
+            for t in range(taps - (taps - 1) % 4, taps):
                 w0, r0 = weights[t], source[top + rows[t]][columns[t] : columns[t] + length]
                 for j in range(length):
                     sums[j] = kind(sums[j] + w0 * r0[j])

@@ -1,14 +1,13 @@
 """Correlation of many planes at once, as layers need it: sums over channels and taps of shifted flat planes.
 
-`cells` (P, L) holds one flat padded plane per channel and stride phase, made by `imgconv.functional.cells`, so that every tap is a plain
-shift: output cell (r, j) of a band reads position first + r*pitch + j + offsets[t] of plane planes[t]. Positions between the end of an
-output row and the pitch are computed and thrown away, which costs less than short rows do.
+`cells` holds one flat padded plane per channel and stride phase, one after the other, made by `imgconv.functional.cells`, so that every
+tap is a plain shift: output cell (r, j) of a band reads cells[first + r*pitch + j + places[t]]. Positions between the end of an output
+row and the pitch are computed and thrown away, which costs less than short rows do.
 
-Arguments of both loops: `planes`, `offsets` (T) place the taps of group 0; `weights` in the cells' dtype; `bias` (G, O); `scratch`
-holds one row of sums per output of a pass; `target` the flat result, where row r of channel k starts at
-starts[r] + k*channel_step, and starts[r] < 0 marks rows between two images; `geometry`: first, pitch, columns of an output row, outputs
-of a group, planes of a group, channel_step, block, adding. Sums are taken over `block` taps at a time, which keeps rounding errors
-small; with adding = 1 they are added to what `target` holds and bias is not read.
+Arguments of both loops: `places` (T), the taps of group 0; `weights` in the cells' dtype; `bias` (G, O); `scratch` for the rows of sums;
+`target` the flat result, where row r of channel k starts at starts[r] + k*channel_step, and starts[r] < 0 marks rows between two images;
+`geometry`: first, pitch, columns of an output row, outputs of a group, cells of a group, channel_step, block, adding. Sums are taken over
+`block` taps at a time, which keeps rounding errors small; with adding = 1 they are added to what `target` holds and bias is not read.
 """
 
 
@@ -19,26 +18,26 @@ def correlate_four(apart):  # type: ignore[no-untyped-def]
     by side for each tap, filled up with outputs that are computed and never written.
     """
 
-    def correlate(cells, planes, offsets, weights, bias, scratch, target, starts, geometry):  # type: ignore[no-untyped-def]
+    def correlate(cells, places, weights, bias, scratch, target, starts, geometry):  # type: ignore[no-untyped-def]
         first, pitch, columns, outputs = geometry[0], geometry[1], geometry[2], geometry[3]
-        group_planes, channel_step, block, adding = geometry[4], geometry[5], geometry[6], geometry[7]
-        taps, quads = planes.shape[0], weights.shape[1]
+        group_cells, channel_step, block, adding = geometry[4], geometry[5], geometry[6], geometry[7]
+        taps, quads = places.shape[0], weights.shape[1]
         total = (starts.shape[0] - 1) * pitch + columns
         chunk = -(-total // -(-total // (apart - 16)))
         for begin in range(0, total, chunk):
             n = min(chunk, total - begin)
             for quad in range(weights.shape[0] * quads):
                 g, o = quad // quads, quad % quads * 4
-                panel, shift = weights[g, quad % quads], g * group_planes
+                panel, base = weights[g, quad % quads], g * group_cells + first + begin
                 for head in range(0, taps, block):
                     tail = min(head + block, taps)
                     scratch[:] = 0
                     for t in range(head, tail - 3, 4):
                         w = panel[4 * t : 4 * t + 16]
-                        s0 = cells[planes[t] + shift][first + begin + offsets[t] :]
-                        s1 = cells[planes[t + 1] + shift][first + begin + offsets[t + 1] :]
-                        s2 = cells[planes[t + 2] + shift][first + begin + offsets[t + 2] :]
-                        s3 = cells[planes[t + 3] + shift][first + begin + offsets[t + 3] :]
+                        s0 = cells[base + places[t] :]
+                        s1 = cells[base + places[t + 1] :]
+                        s2 = cells[base + places[t + 2] :]
+                        s3 = cells[base + places[t + 3] :]
                         for j in range(n):
                             x0, x1, x2, x3 = s0[j], s1[j], s2[j], s3[j]
                             scratch[j] = scratch[j] + w[0] * x0 + w[4] * x1 + w[8] * x2 + w[12] * x3
@@ -46,7 +45,7 @@ def correlate_four(apart):  # type: ignore[no-untyped-def]
                             scratch[j + 2 * apart] = scratch[j + 2 * apart] + w[2] * x0 + w[6] * x1 + w[10] * x2 + w[14] * x3
                             scratch[j + 3 * apart] = scratch[j + 3 * apart] + w[3] * x0 + w[7] * x1 + w[11] * x2 + w[15] * x3
                     for t in range(tail - (tail - head) % 4, tail):
-                        w, s0 = panel[4 * t : 4 * t + 4], cells[planes[t] + shift][first + begin + offsets[t] :]
+                        w, s0 = panel[4 * t : 4 * t + 4], cells[base + places[t] :]
                         for j in range(n):
                             scratch[j] += w[0] * s0[j]
                             scratch[j + apart] += w[1] * s0[j]
@@ -68,30 +67,30 @@ def correlate_four(apart):  # type: ignore[no-untyped-def]
     return correlate
 
 
-def correlate_one(cells, planes, offsets, weights, bias, scratch, target, starts, geometry):  # type: ignore[no-untyped-def]
+def correlate_one(cells, places, weights, bias, scratch, target, starts, geometry):  # type: ignore[no-untyped-def]
     """One output per pass, `weights` (G, O, T): for groups of one or two outputs, depthwise convolution above all."""
     first, pitch, columns, outputs = geometry[0], geometry[1], geometry[2], geometry[3]
-    group_planes, channel_step, block, adding = geometry[4], geometry[5], geometry[6], geometry[7]
+    group_cells, channel_step, block, adding = geometry[4], geometry[5], geometry[6], geometry[7]
     taps = weights.shape[2]
     total = (starts.shape[0] - 1) * pitch + columns
     chunk = scratch.shape[0]
     for go in range(weights.shape[0] * outputs):
         g, o = go // outputs, go % outputs
         for begin in range(0, total, chunk):
-            n = min(chunk, total - begin)
+            n, base = min(chunk, total - begin), g * group_cells + first + begin
             for head in range(0, taps, block):
                 tail = min(head + block, taps)
                 scratch[:] = 0
                 for t in range(head, tail - 3, 4):
                     w0, w1, w2, w3 = weights[g, o, t], weights[g, o, t + 1], weights[g, o, t + 2], weights[g, o, t + 3]
-                    s0 = cells[planes[t] + g * group_planes][first + begin + offsets[t] :]
-                    s1 = cells[planes[t + 1] + g * group_planes][first + begin + offsets[t + 1] :]
-                    s2 = cells[planes[t + 2] + g * group_planes][first + begin + offsets[t + 2] :]
-                    s3 = cells[planes[t + 3] + g * group_planes][first + begin + offsets[t + 3] :]
+                    s0 = cells[base + places[t] :]
+                    s1 = cells[base + places[t + 1] :]
+                    s2 = cells[base + places[t + 2] :]
+                    s3 = cells[base + places[t + 3] :]
                     for j in range(n):
                         scratch[j] = scratch[j] + w0 * s0[j] + w1 * s1[j] + w2 * s2[j] + w3 * s3[j]
                 for t in range(tail - (tail - head) % 4, tail):
-                    w0, s0 = weights[g, o, t], cells[planes[t] + g * group_planes][first + begin + offsets[t] :]
+                    w0, s0 = weights[g, o, t], cells[base + places[t] :]
                     for j in range(n):
                         scratch[j] += w0 * s0[j]
                 for r in range(begin // pitch, (begin + n - 1) // pitch + 1):

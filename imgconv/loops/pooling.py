@@ -95,11 +95,14 @@ def divide_rows(rounded):  # type: ignore[no-untyped-def]
     return loop
 
 
-def halve(channels):  # type: ignore[no-untyped-def]
-    """The loop for averages of 2x2 whole numbers, the commonest pool; `channels` is fixed for the compiler, or open with 0."""
+def halve(channels, rounded):  # type: ignore[no-untyped-def]
+    """The loop for averages of 2x2 cells, the commonest pool: of whole numbers with `rounded`, half to even, else of floats.
+
+    `channels` is fixed for the compiler, or open with 0.
+    """
 
     def loop(source, scratch, target, channels_given):  # type: ignore[no-untyped-def]
-        """Fill `target` (R, w_out * channels) from `source` (2R, W * channels), rounded half to even; `scratch` is (1, W * channels)."""
+        """Fill `target` (R, w_out * channels) from `source` (2R, W * channels); `scratch` (1, W * channels) must hold sums of four."""
         between = channels or channels_given
         early = channels == 3  # triples are added before they are picked, or the compiler makes no wide instructions of it
         sums = scratch[0]
@@ -116,6 +119,9 @@ def halve(channels):  # type: ignore[no-untyped-def]
                 for e in range(between):
                     at = 2 * j * between + e
                     total = sums[at] if early else sums[at] + sums[at + between]
-                    out[j * between + e] = (total + 1 + ((total >> 2) & 1)) >> 2
+                    if rounded:
+                        out[j * between + e] = (total + 1 + ((total >> 2) & 1)) >> 2
+                    else:
+                        out[j * between + e] = total / 4
 
     return loop

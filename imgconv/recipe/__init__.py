@@ -6,8 +6,9 @@ or pixels.
 
 from imgconv.recipe.filtering import Filter
 from imgconv.recipe.maps import MapPlan, plan_maps
+from imgconv.recipe.network import Network
 from imgconv.recipe.pooling import Pool
-from imgconv.recipe.recipe import Look, Recipe, filter_recipe
+from imgconv.recipe.recipe import Look, Recipe, filter_recipe, network_recipe
 from imgconv.recipe.shape import Shape, Size
 
-__all__ = ["Filter", "Look", "MapPlan", "Pool", "Recipe", "Shape", "Size", "filter_recipe", "plan_maps"]
+__all__ = ["Filter", "Look", "MapPlan", "Network", "Pool", "Recipe", "Shape", "Size", "filter_recipe", "network_recipe", "plan_maps"]

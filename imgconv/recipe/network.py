@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.recipe.operations import Dims, Grey, shape_text
@@ -11,6 +12,7 @@ from imgconv.recipe.shape import Shape, one_of
 from imgconv.recipe.sheet import Sheet
 from imgconv.registry import RANGES
 
+ARRAY_FORMATS = ("npy", "npz")
 UNKNOWN: Dims = (None, None, None)
 
 
@@ -62,6 +64,11 @@ class Network:
             raise UsageError("--sheet needs pixels, which --range raw does not give; use another range")
 
     @property
+    def alpha(self) -> str:
+        """What becomes of transparency: steps never see it."""
+        return "drop"
+
+    @property
     def grey(self) -> bool:
         """Whether the grey of a picture is all that is read."""
         return isinstance(self.steps[0].operation, Grey)
@@ -71,7 +78,7 @@ class Network:
         """Whether a result is a vector of numbers rather than maps."""
         return any(kept.maps == 0 for kept in self.kept)
 
-    @property
+    @cached_property
     def kept(self) -> tuple[Kept, ...]:
         """The wanted results, in the order of their steps."""
         return tuple(self._kept(position) for position in sorted(set(self.keep)) or [len(self.steps) - 1])
@@ -131,6 +138,16 @@ class Network:
             channels, height, width = (*(size or 0 for size in traced[kept.position]), 1, 1)[:3]
             maps += [(name, Shape(height, width, channels // max(kept.maps, 1))) for name in kept.names]
         return maps
+
+    def check_format(self, format: str) -> None:
+        """Raise UsageError where results cannot be held by `format`, whatever the picture."""
+        arrays = format in ARRAY_FORMATS
+        if self.gives_vectors and not arrays:
+            raise UsageError(f"a vector of numbers is no {format} picture; use -o NAME.npy, --format npy, or --keep a step before flatten")
+        if self.sheet and arrays:
+            raise UsageError(f"--sheet makes a picture, which {format} is not; leave one of them out")
+        if format == "npy" and len(self.kept) > 1:
+            raise UsageError("maps of several steps differ in size, which one .npy file cannot hold; use .npz, .tiff or pictures")
 
     def single(self) -> tuple["Network", ...]:
         """A network for each output, in order."""

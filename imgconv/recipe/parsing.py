@@ -41,7 +41,7 @@ def step_of_text(text: str, number: int, around: Surroundings) -> Step:
     except ValueError as error:
         raise UsageError(f"step {number} ({text}): {str(error).lower()}; write for example 'conv laplacian8 padding=1'") from None
     plain = [word for word in words if not _OPTION.fullmatch(word)]
-    named = [match.groups() for word in words if (match := _OPTION.fullmatch(word))]
+    named = [(match[1], match[2]) for word in words if (match := _OPTION.fullmatch(word))]
     return _built(op, text, number, plain, named, around)
 
 

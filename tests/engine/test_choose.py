@@ -35,7 +35,7 @@ def test_blocks_fit_the_layer_and_the_scratch(size):
     assert block.channels == size.group_channels or block.groups == 1
     one = size.phases * (block.rows + size.halo) * size.pitch
     cells = block.images * block.groups * block.channels * one
-    assert cells <= max(4 * choose.BLOCK_CELLS, one)
+    assert cells <= max(8 * choose.BLOCK_CELLS, one)
 
 
 @given(sizes, st.integers(1, 5000))

@@ -144,6 +144,12 @@ def test_sums_of_integers_are_exact():
     np.testing.assert_array_equal(conv2d(input, weight), naive.conv2d(input, weight))
 
 
+@pytest.mark.parametrize("outputs", [1, 5])
+def test_long_sums_of_one_sign_keep_their_digits(outputs):
+    input, weight = np.abs(numbers(1, 300, 18, 21)).astype(np.float32), np.abs(numbers(outputs, 300, 3, 4, seed=1)).astype(np.float32)
+    assert_agrees(conv2d(input, weight), naive.conv2d(input, weight))
+
+
 @pytest.mark.parametrize("name", layouts(np.zeros((1, 1))))
 def test_every_layout_of_the_same_numbers(name):
     arrays = [a.astype(np.float32) for a in (numbers(2, 6, 9, 8), numbers(4, 3, 3, 2, seed=1), numbers(4, seed=2))]

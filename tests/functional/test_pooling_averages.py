@@ -62,6 +62,21 @@ def test_sums_of_whole_numbers_are_exact(dtype):
     np.testing.assert_array_equal(got[:, 0], sums.astype(np.float64).astype(np.float32))
 
 
+@pytest.mark.parametrize("size", [(6, 8), (7, 9), (2, 2)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_two_by_two(size, dtype):
+    """The commonest pool has a loop of its own."""
+    batch = np.random.default_rng(0).standard_normal((2, 3, *size)).astype(dtype)
+    assert_near(avg_pool2d(batch, 2), pool(batch, windows(size, (2, 2), (2, 2)), mean, np.float64), dtype)
+    assert_near(avg_pool2d(batch, 2, divisor_override=1), 4 * avg_pool2d(batch, 2), dtype)
+    padded = np.pad(batch, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    assert_near(avg_pool2d(batch, 2, padding=1), avg_pool2d(padded, 2), dtype)
+    assert avg_pool2d(batch, 2, ceil_mode=True).shape[2:] == tuple(-(-n // 2) for n in size)
+    batch[0, 0, 0, 0], batch[1, 2, 0, 1] = np.nan, np.inf
+    got = avg_pool2d(batch, 2)
+    assert np.isnan(got[0, 0, 0, 0]) and got[1, 2, 0, 0] == np.inf and np.isfinite(got).sum() == got.size - 2
+
+
 def test_tall_windows_stay_accurate():
     """0.1 added 3000 times in float32 is off by 5e-5 of itself."""
     column = np.full((1, 3000, 2), 0.1, np.float32)

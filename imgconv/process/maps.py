@@ -1,4 +1,4 @@
-"""One picture through one recipe."""
+"""One picture through one recipe: filters and pools here, networks in `networks`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,9 +12,8 @@ from imgconv.functional.light import luma, white
 from imgconv.functional.picture import Combination, Finish, filter_picture
 from imgconv.functional.picture_pooling import pool_picture
 from imgconv.pictures import Metadata, Picture
-from imgconv.recipe import Filter, Look, MapPlan, Pool, Recipe, Shape
-
-__all__ = ["Map", "Recipe", "Shape", "process", "shape_of", "single_maps"]  # a run needs nothing of recipes but these
+from imgconv.process.networks import run_network
+from imgconv.recipe import Filter, Look, MapPlan, Network, Pool, Recipe, Shape
 
 OVERLAY_COLOUR = (1.0, 0.0, 0.0)  # red is rare in photographs and seen on dark and light
 
@@ -32,6 +31,8 @@ def process(picture: Picture, recipe: Recipe, *, floats: bool = False, threads: 
     shape = shape_of(picture)
     names = [name for name, _ in recipe.trace(shape)]
     step = recipe.step
+    if isinstance(step, Network):
+        return [Map(name, _with_metadata(made, picture)) for name, made in run_network(picture, step, floats=floats)]
     if isinstance(step, Pool):
         finished = [_pooled(picture, step, floats, threads)]
     else:
@@ -43,7 +44,10 @@ def process(picture: Picture, recipe: Recipe, *, floats: bool = False, threads: 
 
 def single_maps(recipe: Recipe) -> Iterator[Recipe]:
     """A recipe for each map of `recipe`, in order, for frames that must not lie in memory together."""
-    if not isinstance(recipe.step, Filter):
+    if isinstance(recipe.step, Network):
+        yield from (replace(recipe, step=network) for network in recipe.step.single())
+        return
+    if isinstance(recipe.step, Pool):
         yield recipe
         return
     for plan in recipe.step.maps:

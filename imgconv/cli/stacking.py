@@ -1,0 +1,71 @@
+"""From the options of `run --batch` to one array of all pictures: hands over to batch, and tells."""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+
+from imgconv.batch.outcome import Outcome
+from imgconv.batch.stacking import Stack, check_sizes, make_stack, plan_stack
+from imgconv.cli import words
+from imgconv.cli.options import HowOptions, TellOptions, WhereOptions
+from imgconv.engine import store
+from imgconv.errors import PictureError, UsageError
+from imgconv.recipe import Recipe
+
+
+def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: HowOptions, tell: TellOptions) -> None:
+    """Take all pictures through `recipe` and write their results as one array; the first that fails ends it, with nothing written."""
+    store.announce = None if tell.quiet else lambda text: sys.stderr.write(f"{text}\n")
+    stack = plan_stack(
+        inputs,
+        recipe,
+        output=where.output,
+        format=where.format,
+        recursive=where.recursive,
+        max_pixels=words.limit(how.max_pixels, "--max-pixels"),
+        salvage=how.salvage,
+    )
+    _check(stack, where, tell)
+    started = time.perf_counter()
+    check_sizes(stack)
+    target = "-" if stack.file is None else str(stack.file)
+    if _stays(stack, where):
+        outcomes = [Outcome(str(source), skipped="exists") for source in stack.sources]
+    elif how.dry_run:
+        outcomes = [Outcome(str(source), outputs=[target], note="not written: dry run") for source in stack.sources]
+    else:
+        made = make_stack(stack)
+        seconds = (time.perf_counter() - started) / len(made)
+        outcomes = [Outcome(name, outputs=[target], shapes=[shape], seconds=seconds) for name, shape in made]
+    _tell(outcomes, target, tell)
+
+
+def _check(stack: Stack, where: WhereOptions, tell: TellOptions) -> None:
+    """Refuse options that contradict each other or the batch."""
+    if tell.quiet and tell.verbose:
+        raise UsageError("--quiet and --verbose contradict each other; leave one of them out")
+    if where.skip_existing and where.no_clobber:
+        raise UsageError("--skip-existing and --no-clobber contradict each other; leave one of them out")
+    if where.quality is not None:
+        raise UsageError(f"--quality has no meaning for {stack.format}; leave it out")
+    if stack.file is None and (sys.stdout is None or sys.stdout.isatty() or tell.json):
+        raise UsageError("standard output cannot take the array here; write it to a file with -o")
+
+
+def _stays(stack: Stack, where: WhereOptions) -> bool:
+    """Whether an output that exists is kept; refused with --no-clobber."""
+    if stack.file is None or not stack.file.exists():
+        return False
+    if where.no_clobber:
+        raise PictureError(f"output {stack.file} exists; leave out --no-clobber to replace it")
+    return where.skip_existing
+
+
+def _tell(outcomes: Sequence[Outcome], target: str, tell: TellOptions) -> None:
+    if tell.json:
+        for outcome in outcomes:
+            sys.stdout.write(json.dumps(outcome.as_json()) + "\n")
+    if not tell.quiet:
+        note = outcomes[0].note or ("exists, and is kept" if outcomes[0].skipped else "")
+        sys.stderr.write(f"{len(outcomes)} pictures -> {target}{f' ({note})' if note else ''}\n")

@@ -1,0 +1,7 @@
+"""Pictures through recipes: from decoded pixels to finished maps. Knows nothing of files."""
+
+from imgconv.process.maps import Map, process, shape_of, single_maps
+from imgconv.process.networks import results_of
+from imgconv.recipe import Recipe, Shape
+
+__all__ = ["Map", "Recipe", "Shape", "process", "results_of", "shape_of", "single_maps"]  # a run needs nothing of recipes but these
