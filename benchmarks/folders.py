@@ -53,7 +53,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as work:
         photos = Path(work) / "photos"
         make_photographs(photos, asked.pictures)
-        seconds = {name: best(command, Path(work) / "out", asked.rounds) for name, command in programs(photos, Path(work) / "out").items()}
+        seconds = {name: best(command, photos, asked.rounds) for name, command in programs(photos).items()}
     ours = seconds["imgconv"]
     for name, taken in seconds.items():
         print(f"{name:20} {taken:7.2f} s  {asked.pictures / taken:7.1f} pictures/s  {taken / ours:5.2f} times imgconv's time")
@@ -74,28 +74,29 @@ def make_photographs(folder: Path, count: int) -> None:
         Image.fromarray(picture).save(folder / f"photo{number:03}.jpg", quality=90)
 
 
-def programs(photos: Path, out: Path) -> dict[str, list[str]]:
-    """The command line of each program that is installed."""
+def programs(photos: Path) -> dict[str, list[str]]:
+    """The command line of each program that is installed, to be run in the folder of the photographs."""
+    out = photos.with_name("out")
     found = {"imgconv": [sys.executable, "-m", "imgconv", "edge", str(photos), "-o", str(out), "-q", "-j", "2"]}
     if subprocess.run([sys.executable, "-c", "import cv2"], capture_output=True, check=False).returncode == 0:
         found["cv2, 2 threads"] = [sys.executable, "-c", CV2, str(photos), str(out)]
     if shutil.which("gm"):
         matrix = "-1,-1,-1,-1,8,-1,-1,-1,-1"
         words = ["-colorspace", "gray", "-convolve", matrix, "-format", "edge.png", "-output-directory", str(out)]
-        found["gm mogrify"] = ["gm", "mogrify", *words, *map(str, sorted(photos.glob("*.jpg")))]
+        found["gm mogrify"] = ["gm", "mogrify", *words, *(path.name for path in sorted(photos.glob("*.jpg")))]
     for name in {"cv2, 2 threads", "gm mogrify"} - set(found):
         print(f"{name}: not installed")
     return found
 
 
-def best(command: list[str], out: Path, rounds: int) -> float:
+def best(command: list[str], photos: Path, rounds: int) -> float:
     """Seconds of the fastest of some rounds; one more comes first and is not counted."""
-    taken = []
+    out, taken = photos.with_name("out"), []
     for _ in range(rounds + 1):
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir()
         started = time.perf_counter()
-        subprocess.run(command, check=True)
+        subprocess.run(command, cwd=photos, check=True)
         taken.append(time.perf_counter() - started)
     return min(taken[1:])
 

@@ -9,7 +9,7 @@ Algorithm = Literal["four", "one", "product"]
 
 BLOCK_CELLS = 2**17  # half a megabyte of float32: a block stays in a core's second-level cache
 BLOCK_WORK = 2**24  # multiply-adds that are worth handing to another thread
-MOST_BLOCKS = 4
+MOST_BLOCKS = 4  # into which work is cut for the sake of threads alone; each pads its own cells
 LEAST_POSITIONS = 512  # flat positions below which rows are too short for the loops to run at full speed
 PATCH_CELLS = 2**20  # of the unfolded operand of a matrix product
 
@@ -55,8 +55,8 @@ class BlockSize(NamedTuple):
 def algorithm(size: LayerSize) -> Algorithm:
     """How to correlate: row loops with `four` outputs per pass or `one`, or a matrix `product` where maps are small and channels many.
 
-    The loops took 64 to 64 channels 3x3 at 56x56 at 80 G multiply-adds a second and core, numpy.matmul at 58 without its unfolding;
-    512 to 512 at 7x7 they took at 28 against 54 (Zen 5, 2026-11).
+    Multiply-adds a second on one core, in billions: 64 to 64 channels 3x3 at 56x56, loops 95, numpy.matmul 58 without its unfolding;
+    512 to 512 at 7x7, loops 28, product 54 (Zen 5, 2026-11).
     """
     positions = size.images * (size.rows + size.halo) * size.pitch
     small = positions < 192 and size.group_outputs >= 16 and size.taps >= 16

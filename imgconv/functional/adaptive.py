@@ -54,10 +54,23 @@ def adaptive_avg_pool2d(input: AnyArray, output_size: OutputSize) -> AnyArray:
 
 
 def adaptive_max_pool2d(input: AnyArray, output_size: OutputSize, return_indices: bool = False) -> AnyArray | tuple[AnyArray, AnyArray]:
-    """The largest value under each of the windows of `adaptive_avg_pool2d`, whose arguments, sizes and errors it has.
+    """The largest value under each of the windows of `adaptive_avg_pool2d`, whose `input` and `output_size` it has; C may not be 0.
 
-    The result has the input's dtype; C may not be 0. With `return_indices` also where each value was found, as `max_pool2d`. Costs a
-    comparison for every cell of every window. Source: torch.nn.functional.adaptive_max_pool2d.
+    Returns
+    -------
+    (N, C, h_out, w_out) or (C, h_out, w_out) of the input's dtype
+        Of `output_size`, the input's own where it says None.
+    indices, the same shape, int64
+        With `return_indices`: where each value was found, as `max_pool2d`.
+
+    Raises
+    ------
+    ImgconvError
+        As ValueError or TypeError, where `adaptive_avg_pool2d` does.
+
+    Notes
+    -----
+    Costs a comparison for every cell of every window. Source: torch.nn.functional.adaptive_max_pool2d.
 
     Examples
     --------

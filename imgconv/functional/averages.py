@@ -77,7 +77,21 @@ def avg_pool1d(
 ) -> AnyArray:
     """The average of the cells under each place of a window on (N, C, L) or (C, L): `avg_pool2d` on planes of height 1.
 
-    Sizes are ints or 1-tuples. Errors, dtypes and costs are `avg_pool2d`'s. Source: torch.nn.functional.avg_pool1d.
+    Sizes are ints or 1-tuples; the other arguments are `avg_pool2d`'s.
+
+    Returns
+    -------
+    (N, C, l_out) or (C, l_out), float32, or float64 for float64 input
+        With l_out = floor((L + 2*padding - kernel_size) / stride) + 1.
+
+    Raises
+    ------
+    ImgconvError
+        As ValueError or TypeError, where `avg_pool2d` does.
+
+    Notes
+    -----
+    Costs log2(kernel_size) + 1 additions and a division a cell. Source: torch.nn.functional.avg_pool1d.
 
     Examples
     --------

@@ -26,6 +26,10 @@ class Correlator(Protocol):
 
     def fill(self, source: Array, target: Array, finishing: Finishing) -> None: ...
 
+    def rows(self, fitting: int) -> int:
+        """How many rows to fill at a time where `fitting` rows fit the cache."""
+        return fitting
+
 
 @dataclass(frozen=True, eq=False)
 class Choice:
@@ -46,6 +50,7 @@ def choose(weights: Weights, window: Window) -> Choice:
         rank=len(found.down) if found else 0,
         equal=bool((taps == taps.flat[0]).all()),
         exact=weights.exact,
+        small_sums=not weights.exact or weights.bound < 2**31,
         finite=weights.finite,
         apart=apart,
         stride=(window.stride[0], window.stride[1]),
@@ -70,7 +75,7 @@ def correlator(weights: Weights, window: Window, channels: int) -> Correlator:
     return Tapped(weights, window, channels)
 
 
-class Small:
+class Small(Correlator):
     """All taps of a 3x3 or 5x5 kernel at once, in registers."""
 
     def __init__(self, weights: Weights, channels: int):
@@ -85,20 +90,22 @@ class Small:
         loop(source, self._weights, finishing.parameters, target)
 
 
-class Running:
+class Running(Correlator):
     """Sums of equal taps that slide down and across, adding what enters and taking away what leaves."""
 
     def __init__(self, weights: Weights, channels: int):
-        self._size, self._channels = weights.taps.shape, channels
+        height, width = weights.taps.shape
+        self._height, self._channels = height, channels
+        self._bits = np.array([int(digit) for digit in f"{width:b}"[1:]], np.intp)
         self._weight = np.array([weights.taps.flat[0]], np.int32 if weights.bound < 2**31 else np.int64)
 
     def fill(self, source: Array, target: Array, finishing: Finishing) -> None:
-        columns, sums = np.empty(source.shape[1], self._weight.dtype), np.empty(target.shape[1], self._weight.dtype)
+        scratch = np.empty((3, source.shape[1]), self._weight.dtype)
         loop = store.loop(sliding_sums, divided=finishing.divided)
-        loop(source, self._weight, *self._size, self._channels, columns, sums, finishing.parameters, target)
+        loop(source, self._weight, self._height, self._bits, self._channels, scratch[0], scratch[1:], finishing.parameters, target)
 
 
-class Tapped:
+class Tapped(Correlator):
     """Tap by tap: any kernel, stride and dilation."""
 
     def __init__(self, weights: Weights, window: Window, channels: int):
@@ -119,7 +126,7 @@ class Tapped:
         loop(source, self._rows, columns, self._weights, sums, finishing.parameters, target, self._stride)
 
 
-class Product:
+class Product(Correlator):
     """Down the columns and along the rows of one outer product, each pass in registers."""
 
     def __init__(self, weights: Weights, found: Factors, channels: int):
@@ -131,7 +138,7 @@ class Product:
         loop(source, self._down, self._across, np.empty(source.shape[1], self._down.dtype), finishing.parameters, target)
 
 
-class Factored:
+class Factored(Correlator):
     """Down the columns, then along the rows, once for each outer product."""
 
     def __init__(self, weights: Weights, found: Factors, window: Window, channels: int):
@@ -149,11 +156,14 @@ class Factored:
         loop(source, self._down, self._rows, self._across, columns, middle, sums, finishing.parameters, target, self._stride)
 
 
-class Fourier:
+class Fourier(Correlator):
     """Products of spectra, tile by tile, in float64; exact sums are rounded back to whole numbers."""
 
     def __init__(self, weights: Weights, channels: int):
         self._tiles = Tiles(weights.taps, channels, rounded=weights.exact)
+
+    def rows(self, fitting: int) -> int:
+        return self._tiles.rows
 
     def fill(self, source: Array, target: Array, finishing: Finishing) -> None:
         whole, one, first = self._tiles.sums(source), np.ones(1), np.zeros(1, np.intp)

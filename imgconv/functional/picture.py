@@ -131,7 +131,8 @@ class _Filter:
     def _each_band(self, work: Callable[[int, int], None], threads: int | None) -> None:
         row_bytes = max(self.sources[0].shape[1] * self.dtype.itemsize, 1)
         taller = self.window.span[0] // (2 * self.window.stride[0])  # a band pads span-1 rows of its own: keep that below twice its work
-        bands.run_bands(work, self.h_out, max(BAND_BYTES // row_bytes, taller, 1), threads)
+        rows = self.correlators[0].rows(max(BAND_BYTES // row_bytes, taller, 1))
+        bands.run_bands(work, self.h_out, rows, threads)
 
     def _summed_dtype(self) -> np.dtype[Any]:
         """The dtype of the values that are summed: linear light and premultiplied colour are no whole numbers."""

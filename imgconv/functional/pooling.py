@@ -77,9 +77,21 @@ def min_pool2d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> AnyArray | Located:
-    """The smallest value under each place of a window; in all else `max_pool2d`, whose arguments, sizes and errors it has.
+    """The smallest value under each place of a window; in all else `max_pool2d`, whose arguments it has.
 
-    Source: torch has no such call; for floats it equals -max_pool2d(-input).
+    Returns
+    -------
+    (N, C, h_out, w_out) or (C, h_out, w_out) of the input's dtype
+        With h_out = floor((H + 2*padding - dilation*(kernel_size-1) - 1) / stride) + 1; with `return_indices` int64 indices too.
+
+    Raises
+    ------
+    ImgconvError
+        As ValueError or TypeError, where `max_pool2d` does.
+
+    Notes
+    -----
+    Costs as many comparisons as `max_pool2d`. Source: torch has no such call; for floats it equals -max_pool2d(-input).
 
     Examples
     --------
@@ -103,7 +115,21 @@ def max_pool1d(
 ) -> AnyArray | Located:
     """The largest value under each place of a window on (N, C, L) or (C, L): `max_pool2d` on planes of height 1.
 
-    Sizes are ints or 1-tuples. Errors, dtypes and costs are `max_pool2d`'s. Source: torch.nn.functional.max_pool1d.
+    Sizes are ints or 1-tuples; the other arguments are `max_pool2d`'s.
+
+    Returns
+    -------
+    (N, C, l_out) or (C, l_out) of the input's dtype
+        With l_out = floor((L + 2*padding - dilation*(kernel_size-1) - 1) / stride) + 1; with `return_indices` int64 indices too.
+
+    Raises
+    ------
+    ImgconvError
+        As ValueError or TypeError, where `max_pool2d` does.
+
+    Notes
+    -----
+    Costs log2(kernel_size) + 1 comparisons a cell. Source: torch.nn.functional.max_pool1d.
 
     Examples
     --------
@@ -119,12 +145,23 @@ def max_pool1d(
 def median_pool2d(input: AnyArray, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0) -> AnyArray:
     """The lower median of the cells under each place of a window: of n cells the one of rank (n-1) // 2, counted from 0.
 
-    Input, sizes and errors are `max_pool2d`'s. Padded cells do not count: at the border the median is that of fewer cells. NaN under a
-    window is its median, as in torch.median. Source: torch.median over torch.nn.functional.unfold.
+    `input` is (N, C, H, W) or (C, H, W), sizes are `max_pool2d`'s. Padded cells do not count: at the border the median is that of
+    fewer cells. NaN under a window is its median, as in torch.median.
+
+    Returns
+    -------
+    (N, C, h_out, w_out) or (C, h_out, w_out) of the input's dtype
+        With h_out = floor((H + 2*padding - kernel_size) / stride) + 1.
+
+    Raises
+    ------
+    ImgconvError
+        As ValueError or TypeError, where `max_pool2d` does.
 
     Notes
     -----
     Windows of k x k cells cost about k*k*log2(k)**2 comparisons a cell, large ones 2*k steps.
+    Source: torch.median over torch.nn.functional.unfold.
 
     Examples
     --------

@@ -2,18 +2,19 @@
 
 
 def sliding_sums(divided):  # type: ignore[no-untyped-def]
-    """The loop for a box of one weight: a cell that enters is added, one that leaves taken away, so the size costs nothing."""
+    """The loop for a box of one weight: down the columns a cell that enters is added and one that leaves taken away; along the row
+    sums over n pixels make those over 2n or 2n + 1, so that the size costs next to nothing and whole rows are added at once.
+    """
 
-    def loop(source, weight, height, width, channels, columns, sums, parameters, target):  # type: ignore[no-untyped-def]
-        """Fill `target` (R, S) from weight[0] times sums over `height` rows and `width` pixels of `channels` values.
+    def loop(source, weight, height, bits, channels, columns, wider, parameters, target):  # type: ignore[no-untyped-def]
+        """Fill `target` (R, S) from weight[0] times sums over `height` rows and a number of pixels of `channels` values.
 
-        `columns` (S + (width-1)*channels,) and `sums` (S,) are scratch of the whole-number type of `weight`; `source` has R + height - 1
-        rows of whole numbers.
+        The binary digits of that number behind the first are `bits`. `columns` (W,) and `wider` (2, W) are scratch of the whole-number
+        type of `weight`; `source` has R + height - 1 rows of W whole numbers.
         """
         real, pixel, scale = parameters.dtype.type, target.dtype.type, weight[0]
         divisor, offset, mirror = parameters[0], parameters[1], parameters[2]
         lowest, largest, magic = parameters[3], parameters[4], parameters[5]
-        reach = width * channels
         for j in range(columns.shape[0]):
             columns[j] = 0
         for u in range(height - 1):
@@ -21,19 +22,26 @@ def sliding_sums(divided):  # type: ignore[no-untyped-def]
             for j in range(columns.shape[0]):
                 columns[j] += row[j]
         for i in range(target.shape[0]):
-            row, old = source[i + height - 1], source[max(i - 1, 0)]
-            for j in range(columns.shape[0]):
-                columns[j] += row[j]
-            if i > 0:
+            enters, leaves = source[i + height - 1], source[max(i - 1, 0)]
+            if i == 0:
                 for j in range(columns.shape[0]):
-                    columns[j] -= old[j]
-            for c in range(channels):
-                sums[c] = 0
-                for v in range(c, reach, channels):
-                    sums[c] += columns[v]
-            enters, before, after = columns[reach:], sums[: sums.shape[0] - channels], sums[channels:]
-            for j in range(after.shape[0]):
-                after[j] = before[j] + enters[j] - columns[j]
+                    columns[j] += enters[j]
+            else:
+                for j in range(columns.shape[0]):
+                    columns[j] += enters[j] - weight.dtype.type(leaves[j])
+            sums, span = columns, channels
+            for t in range(bits.shape[0]):
+                wide = 2 * span + bits[t] * channels
+                length = columns.shape[0] - wide + channels
+                near, far, made = sums[:length], sums[span:], wider[t % 2]
+                if bits[t]:
+                    rest = columns[2 * span :]
+                    for j in range(length):
+                        made[j] = near[j] + far[j] + rest[j]
+                else:
+                    for j in range(length):
+                        made[j] = near[j] + far[j]
+                sums, span = made, wide
             out = target[i]
             for j in range(out.shape[0]):
                 value = real(scale * sums[j]) / divisor if divided else real(scale * sums[j])

@@ -38,7 +38,7 @@ FORWARD = {
     "conv2d full": (conv2d, (1, 3, 4, 5), (2, 3, 2, 3), {"padding": "full"}),
     "conv_transpose1d": (conv_transpose1d, (2, 4, 6), (4, 3, 3), {"stride": 2, "padding": 1, "output_padding": 1, "groups": 2}),
     "conv_transpose2d": (conv_transpose2d, (2, 4, 3, 5), (4, 2, 3, 2), {"stride": (2, 3), "output_padding": (1, 2), "groups": 2}),
-    "conv_transpose2d dilated": (conv_transpose2d, (1, 2, 4, 5), (2, 3, 2, 3), {"output_padding": 1, "dilation": 2, "padding": 1}),
+    "conv_transpose2d dilated": (conv_transpose2d, (1, 2, 4, 5), (2, 3, 2, 3), {"output_padding": 1, "dilation": 2}),
 }
 
 
