@@ -1,7 +1,7 @@
-"""Pictures in Python: `imgconv.filter`, `imgconv.edge` and `imgconv.pool` on paths, PIL images and arrays."""
+"""Pictures in Python: `imgconv.filter`, `edge`, `pool` and `run` on paths, PIL images and arrays."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from imgconv.errors import ArgumentTypeError, DoesNotFit
 from imgconv.pictures import Picture, from_pil, open_pictures, to_pil
 from imgconv.process import Map, process
-from imgconv.recipe import Pool, Recipe, Size, filter_recipe
+from imgconv.recipe import Pool, Recipe, Size, filter_recipe, network_recipe
 from imgconv.registry import Bank, Kernel, kernel_from_array
 
 if TYPE_CHECKING:
@@ -131,6 +131,53 @@ def pool(
            [13, 15]], dtype=uint8)
     """
     return _called(image, Recipe("pool", Pool(size, mode, stride, padding, dilation, ceil_mode, grey, alpha)), threads)
+
+
+def run(
+    image: Picturelike,
+    recipe: str | Path | Sequence[str],
+    *,
+    keep: str | int | Sequence[str | int] = (),
+    range: str | None = None,
+    sheet: bool = False,
+) -> Any:
+    """Take a picture through the steps of a recipe, as float32 from the stored values on, without rounding in between.
+
+    Parameters
+    ----------
+    image : as in `filter`; alpha is dropped.
+    recipe : a recipe file, FILE or FILE:NAME, or a list of steps as typed on the command line, such as `["conv sobel", "combine"]`.
+    keep : the steps whose results are wanted, each a number from 1 or an op; the last one unless given.
+    range : how values become pixels, as in `filter`; None is what suits the steps, "raw" gives float32.
+    sheet : put all maps into one picture.
+
+    Returns
+    -------
+    A map as in `filter`: a PIL image, or an array of the dtype of the array given; colours stay together where no step mixes them.
+    A vector is always an array (L,) float32. A list where there are several.
+
+    Raises
+    ------
+    ValueError : a recipe that is wrong, or a step that does not fit, by number.
+    TypeError, OSError : as in `filter`.
+    ImportError : weights in a .safetensors file without the safetensors library.
+
+    Examples
+    --------
+    >>> import imgconv, numpy as np
+    >>> imgconv.run(np.arange(16, dtype=np.uint8).reshape(4, 4), ["conv '-1 1'", "max_pool 2 stride=1"], range="raw")
+    array([[1., 1.],
+           [1., 1.],
+           [1., 1.]], dtype=float32)
+    """
+    file, steps = (recipe, ()) if isinstance(recipe, str | Path) else (None, recipe)
+    kept = [str(step) for step in ([keep] if isinstance(keep, str | int) else keep)]
+    known = network_recipe(steps, file=file, keep=kept, range=range, sheet=sheet)
+    picture, back = _opened(image, known)
+    results: list[Any] = []
+    for name, maps in groupby(process(picture, known), key=lambda made: made.vector):
+        results += [np.array([made.picture.pixels.item() for made in maps], np.float32)] if name else [back(made) for made in maps]
+    return results[0] if len(results) == 1 else results
 
 
 def _known(kernel: KernelLike) -> str | Kernel | Bank:

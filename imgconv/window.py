@@ -30,7 +30,7 @@ def sizes(value: int | Sequence[int], name: str, dims: int, least: int) -> tuple
     if len(numbers) == 1:
         numbers *= dims
     if len(numbers) != dims:
-        raise UsageError(f"{name} {value!r} has {len(numbers)} numbers; give one, or {dims}")
+        raise UsageError(f"{name} {value!r} has {len(numbers)} numbers; give one" + (f", or {dims}" if dims > 1 else ""))
     if min(numbers) < least:
         raise UsageError(f"{name} must be at least {least}, not {value!r}")
     return numbers
