@@ -147,6 +147,7 @@ print(before, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 def test_an_interrupt_ends_the_work_soon():
     code = """
 import os, signal, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts tests in the background has it ignored
 from imgconv.engine.bands import run_bands
 begun = []
 def work(first, last):
