@@ -12,7 +12,7 @@ from imgconv.functional import HOME_OF as _FUNCTIONAL
 __version__ = "0.1.0"
 
 _HOMES = {
-    "imgconv.calls": "edge filter kernel kernels pool",
+    "imgconv.calls": "edge filter kernel kernels pool run",
     "imgconv.errors": "ArgumentTypeError DoesNotFit ImgconvError MissingExtra PictureError UsageError",
     "imgconv.registry": "Bank Kernel",
 }

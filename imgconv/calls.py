@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
@@ -135,7 +136,7 @@ def pool(
 
 def run(
     image: Picturelike,
-    recipe: str | Path | Sequence[str],
+    recipe: Union[str, "os.PathLike[str]", Sequence[str]],
     *,
     keep: str | int | Sequence[str | int] = (),
     range: str | None = None,
@@ -170,14 +171,21 @@ def run(
            [1., 1.],
            [1., 1.]], dtype=float32)
     """
-    file, steps = (recipe, ()) if isinstance(recipe, str | Path) else (None, recipe)
     kept = [str(step) for step in ([keep] if isinstance(keep, str | int) else keep)]
-    known = network_recipe(steps, file=file, keep=kept, range=range, sheet=sheet)
+    asked: dict[str, Any] = {"file": os.fspath(recipe)} if isinstance(recipe, str | os.PathLike) else {"steps": recipe}
+    known = network_recipe(**asked, keep=kept, range=range, sheet=sheet)
     picture, back = _opened(image, known)
-    results: list[Any] = []
-    for name, maps in groupby(process(picture, known), key=lambda made: made.vector):
-        results += [np.array([made.picture.pixels.item() for made in maps], np.float32)] if name else [back(made) for made in maps]
+    results = _with_vectors(process(picture, known), back)
     return results[0] if len(results) == 1 else results
+
+
+def _with_vectors(maps: Sequence[Map], back: Callable[[Map], Any]) -> list[Any]:
+    """Maps as `back` makes them, and the numbers of a vector as one array."""
+    results: list[Any] = []
+    for vector, group in groupby(maps, key=lambda made: made.vector):
+        members = list(group)
+        results += [np.array([made.picture.pixels.item() for made in members], np.float32)] if vector else [back(made) for made in members]
+    return results
 
 
 def _known(kernel: KernelLike) -> str | Kernel | Bank:

@@ -1,10 +1,10 @@
-"""Where results go: output names, and every reason to refuse them before any work."""
+"""Where results go: output names, what `-o` and `--format` mean, and that no input is written to."""
 
 import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from imgconv.batch.sources import STDIN, Source
 from imgconv.errors import UsageError
@@ -13,6 +13,8 @@ from imgconv.pictures.formats import OUTPUTS
 
 ARRAYS = ("npy", "npz")  # formats that hold all maps of a picture in one file
 SEVERAL_MAPS = (*ARRAYS, "tiff")
+
+Identity = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,9 @@ class Destination:
         if self.file is not None:
             return (self.file,)
         parts = names if self.format not in ARRAYS else (names[0] if len(names) == 1 else command,)
-        relative = source.relative if self.folder is not None else PurePath(source.relative.name)
-        folder = self.folder if self.folder is not None else _beside(source)
-        return tuple(folder / relative.with_name(f"{relative.stem}.{part}{self.suffix}") for part in parts)
+        folder = _beside(source) if self.folder is None else self.folder / source.relative.parent
+        stem = source.relative.stem
+        return tuple(folder / f"{stem}.{part}{self.suffix}" for part in parts)
 
     def adapted(self, header: Header) -> "Destination":
         """The destination for one picture, where the format was not asked for.
@@ -50,8 +52,12 @@ class Destination:
         if self.stdout and header.format in ("pnm", "npy"):
             return replace(self, format=header.format)
         if (header.frames > 1 and not header.animated) or header.dtype.startswith("float"):
-            return replace(self, format="tiff", suffix=".tiff")
+            return self.of_pages()
         return self
+
+    def of_pages(self) -> "Destination":
+        """The same with the format of pictures that PNG cannot hold."""
+        return replace(self, format="tiff", suffix=".tiff")
 
 
 def _beside(source: Source) -> Path:
@@ -64,6 +70,8 @@ def destination_for(output: str | None, format: str | None, inputs: Sequence[str
     Raises UsageError for an unknown format, a format that contradicts the name, or one file for what does not fit in it.
     """
     asked = format_for(format) if format is not None else None
+    if output == "":
+        raise UsageError("-o is an empty name; give a file, a folder, or - for standard output")
     if output == STDIN or (output is None and list(inputs) == [STDIN]):
         return Destination(asked or "png", "", stdout=True, explicit=asked is not None)
     if output is None and STDIN in inputs:
@@ -100,54 +108,24 @@ def _suffix(format: str | None) -> str:
     return typed if typed in usual else usual[0]
 
 
-def check_outputs(sources: Sequence[Source], outputs: Iterable[Sequence[Path]]) -> None:
-    """Refuse, before any work, outputs that meet in one name or would replace an input.
-
-    Names that differ only in case meet, as they do on many disks. Inputs are known by file, whatever link leads to them.
-    """
-    inputs = identities(sources)
-    seen: dict[str, Source] = {}
-    for source, paths in zip(sources, outputs, strict=True):
-        for path in paths:
-            place = _place(path)
-            other = seen.setdefault(place, source)
-            if other is not source:
-                raise UsageError(f"{other} and {source} would both write {path}; give them apart, or rename one")
-            refuse_input(path, inputs)
-
-
-def identities(sources: Iterable[Source]) -> dict[tuple[int, int], str]:
+def identities(sources: Iterable[Source]) -> dict[Identity, str]:
     """The inputs that exist, known by device and file number."""
-    return {_identity(s.path): str(s) for s in sources if s.path is not None and s.path.exists()}
+    found = ((_status(source.path), source) for source in sources if source.path is not None)
+    return {(status.st_dev, status.st_ino): str(source) for status, source in found if status is not None}
 
 
-def refuse_input(path: Path, inputs: Mapping[tuple[int, int], str]) -> None:
+def refuse_input(path: Path, inputs: Mapping[Identity, str]) -> None:
     """Raise UsageError when writing `path` would replace one of `inputs` (see `identities`)."""
-    if path.exists() and stat.S_ISREG(path.stat().st_mode) and _identity(path) in inputs:
-        raise UsageError(f"output {path} is the input {inputs[_identity(path)]}; choose another name with -o")
+    status = _status(path)
+    if status is None or not stat.S_ISREG(status.st_mode):
+        return
+    named = inputs.get((status.st_dev, status.st_ino))
+    if named is not None:
+        raise UsageError(f"output {path} is the input {named}; choose another name with -o")
 
 
-def pass_over_own_outputs(sources: Sequence[Source], outputs: Sequence[Sequence[Path]]) -> list[int]:
-    """Indices of the sources to work on: without files found in folders whose name this command derives from another input.
-
-    `outputs` are the names derived from each source: where they go, and beside it, where an earlier run may have left them.
-    """
-    derived: dict[str, Source] = {}
-    for source, paths in zip(sources, outputs, strict=True):
-        for path in paths:
-            derived.setdefault(_place(path), source)
-    keep = []
-    for index, source in enumerate(sources):
-        maker = derived.get(_place(source.path)) if source.path is not None else None
-        if source.named or maker is None or maker is source:
-            keep.append(index)
-    return keep
-
-
-def _place(path: Path) -> str:
-    return os.path.realpath(path).casefold()
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_dev, status.st_ino
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:
+        return None

@@ -2,21 +2,22 @@
 
 import contextlib
 import os
-import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
-PART = ".imgconv-part"  # ends the names of files being written; such files are hidden and never taken as inputs
+from imgconv.batch import parts
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, waiting: Callable[[], AbstractContextManager[object]] = nullcontext) -> Iterator[BinaryIO]:
     """A binary stream whose contents take the place of `path` once the block has ended well; otherwise `path` stays as it was.
 
-    The new file is written beside the old one, flushed to disk and renamed. It keeps the old one's mode; a new one follows the
-    umask. A link is followed; a device or pipe is written to directly. Raises OSError as the file system does.
+    The new file is written beside the old one, flushed to disk (within `waiting()`, so that others can work meanwhile) and renamed.
+    It keeps the old one's mode, and its owner where that is allowed; a new one follows the umask. A link is followed; a device or pipe
+    is written to directly. Raises OSError as the file system does.
     """
     target = Path(os.path.realpath(path))
     old = target.stat() if target.exists() else None
@@ -24,21 +25,29 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         with target.open("wb") as stream:
             yield stream
         return
-    part = target.with_name(f".{target.name[:60]}.{secrets.token_hex(6)}{PART}")
     try:
-        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        descriptor, part = parts.open_part(target.parent)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from None  # the name that was asked for
+    done = False
     try:
         with os.fdopen(descriptor, "w+b") as stream:
             if old is not None:
-                with contextlib.suppress(OSError):  # a file system without modes
-                    part.chmod(stat.S_IMODE(old.st_mode))
+                _dress(part, old)
             yield stream
             stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise
+            with waiting():
+                os.fsync(stream.fileno())
+            part.replace(target)  # still open, and locked: nobody takes it for a leftover
+            done = True
+    finally:
+        parts.forget(part, remove=not done)
+
+
+def _dress(part: Path, old: os.stat_result) -> None:
+    """Give a new file the owner and mode of the one it replaces, as far as that is possible."""
+    with contextlib.suppress(OSError):  # only root gives files away
+        if (os.geteuid(), os.getegid()) != (old.st_uid, old.st_gid):
+            os.chown(part, old.st_uid, old.st_gid)
+    with contextlib.suppress(OSError):  # a file system without modes
+        part.chmod(stat.S_IMODE(old.st_mode))

@@ -1,106 +1,63 @@
 """A run: every input of a list through one job, in order, over a pool of workers."""
 
-import sys
-import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
+from itertools import islice
 
+from imgconv.batch.failures import told
 from imgconv.batch.outcome import Outcome
 from imgconv.batch.sources import Source
+from imgconv.batch.stream import outcomes_of_stdin
+from imgconv.batch.turns import Turns
 from imgconv.batch.work import Job, write_maps
-from imgconv.errors import ImgconvError, PictureError
-from imgconv.pictures import open_pictures, read_stream
+from imgconv.errors import PictureError
+from imgconv.pictures import open_pictures
+
+WAITERS = 2  # threads beside the workers: enough for the disk to be busy while every worker is
 
 
-def run(sources: Sequence[Source], job: Job, jobs: int) -> Iterator[Outcome]:
-    """The outcome of each source, in their order. Several files are worked on at once by `jobs` workers, two waiting for each.
+def run(sources: Sequence[Source], job: Job, jobs: int, *, stop_on_error: bool = False) -> Iterator[Outcome]:
+    """The outcome of each source, in their order. Several files are worked on at once by `jobs` workers.
 
-    One picture alone is spread over the workers by rows. Standard input gives one outcome for each picture in it.
+    One picture alone, or standard input, is spread over the workers by rows. Standard input gives one outcome for each picture in it.
+    With `stop_on_error` nothing begins after the first outcome with an error; what has begun is finished and told.
     """
-    if len(sources) == 1 or jobs == 1:
-        for source in sources:
-            yield from _outcomes(source, replace(job, threads=jobs))
+    if len(sources) > 1 and all(source.path is not None for source in sources):
+        yield from _at_once(sources, replace(job, threads=1, turns=Turns(jobs)), jobs, stop_on_error)
         return
-    waiting: deque[Future[list[Outcome]]] = deque()
-    single = replace(job, threads=1)
-    with ThreadPoolExecutor(jobs, thread_name_prefix="imgconv-picture") as pool:
-        try:
-            for source in sources:
-                waiting.append(pool.submit(_listed, source, single))
-                if len(waiting) > 2 * jobs:
-                    yield from waiting.popleft().result()
-            while waiting:
-                yield from waiting.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _listed(source: Source, job: Job) -> list[Outcome]:
-    return list(_outcomes(source, job))
-
-
-def _outcomes(source: Source, job: Job) -> Iterator[Outcome]:
-    if source.path is None:
-        yield from _from_stdin(source, job)
-        return
-    outcome = Outcome(str(source))
-    with (
-        _told(outcome),
-        open_pictures(source.path, luma=job.recipe.needs_luma_only, max_pixels=job.max_pixels, salvage=job.salvage) as opened,
-    ):
-        write_maps(opened, job, source, outcome)
-    yield outcome
-
-
-def _from_stdin(source: Source, job: Job) -> Iterator[Outcome]:
-    """One outcome for each picture on standard input; an error ends the stream, since nobody knows where the next one begins."""
-    if sys.stdin is None:
-        yield Outcome(str(source), error="it is closed; give a file, or a pipe")
-        return
-    pictures = read_stream(sys.stdin.buffer, luma=job.recipe.needs_luma_only, max_pixels=job.max_pixels, salvage=job.salvage)
-    number = 0
-    while True:
-        number += 1
-        outcome = Outcome(str(source) if number == 1 else f"{source}, picture {number}")
-        done = False
-        with _told(outcome):
-            opened = next(pictures, None)
-            if opened is None:
-                done = True
-                if number == 1:
-                    raise PictureError("standard input is empty; a picture is expected there")
-            else:
-                with opened:
-                    write_maps(opened, job, _numbered(source, number), outcome)
-        if not done or outcome.error:
+    job = replace(job, threads=jobs)
+    for source in sources:
+        for outcome in (_outcome(source, job),) if source.path is not None else outcomes_of_stdin(source, job):
             yield outcome
-        if done or outcome.error:
-            return
+            if outcome.error and stop_on_error:
+                return
 
 
-def _numbered(source: Source, number: int) -> Source:
-    """A source with a name of its own for the outputs of picture `number` of a stream."""
-    return source if number == 1 else replace(source, relative=Path(f"{source.relative}-{number}"))
-
-
-@contextmanager
-def _told(outcome: Outcome) -> Iterator[None]:
-    """Put what goes wrong, and the time it took, into `outcome`. A reader that closed the pipe is no fault of the picture."""
-    started = time.perf_counter()
+def _at_once(sources: Sequence[Source], job: Job, jobs: int, stop_on_error: bool) -> Iterator[Outcome]:
+    remaining = iter(sources)
+    begun: deque[Future[Outcome]] = deque()
+    pool = ThreadPoolExecutor(jobs + WAITERS, thread_name_prefix="imgconv-picture")
     try:
-        yield
-    except BrokenPipeError:
-        raise
-    except ImgconvError as error:
-        if isinstance(error.__cause__, BrokenPipeError):
-            raise error.__cause__ from None
-        outcome.error = str(error)
-    except OSError as error:
-        outcome.error = (error.strerror or str(error)).lower() + (f": {error.filename}" if error.filename else "")
-    except MemoryError:
-        outcome.error = "not enough memory; use fewer --jobs, or smaller pictures"
-    outcome.seconds = time.perf_counter() - started
+        while True:
+            begun += [pool.submit(_outcome, source, job) for source in islice(remaining, 3 * jobs + WAITERS - len(begun))]
+            if not begun:
+                return
+            outcome = begun.popleft().result()
+            yield outcome
+            if outcome.error and stop_on_error:
+                remaining = iter(())
+                begun = deque(future for future in begun if not future.cancel())
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _outcome(source: Source, job: Job) -> Outcome:
+    outcome = Outcome(str(source))
+    with told(outcome):
+        if source.path is None or source.trouble:
+            raise PictureError(source.trouble or "standard input is no file")
+        with open_pictures(source.path, luma=job.recipe.needs_luma_only, max_pixels=job.max_pixels, salvage=job.salvage) as opened:
+            write_maps(opened, job, source, outcome)
+    return outcome

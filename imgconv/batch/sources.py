@@ -1,49 +1,76 @@
 """Where pictures come from: files, folders, patterns, standard input."""
 
 import os
-import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+
+from imgconv.errors import UsageError
 
 STDIN = "-"
 PATTERN_SIGNS = "*?["
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Source:
-    """One input: its path (None for standard input), its place below the output folder, and whether it was named outright."""
+    """One input: its path (None for standard input), its place below the output folder, and whether it was named outright.
+
+    `trouble` says why a folder could not be listed; such a source gives nothing but this error.
+    """
 
     path: Path | None
     relative: PurePath
     named: bool = True
+    trouble: str | None = None
 
     def __str__(self) -> str:
         return "standard input" if self.path is None else str(self.path)
 
 
-def list_sources(inputs: Iterable[str], extensions: frozenset[str], *, recursive: bool = True) -> list[Source]:
+def list_sources(inputs: Iterable[str], extensions: frozenset[str], *, recursive: bool = True, exact: Iterable[str] = ()) -> list[Source]:
     """All inputs in order, each file once: files as named, folders and patterns expanded in the order of names.
 
     In folders only regular files with one of `extensions` count (lower case, with the dot); hidden files and folders, links to
-    folders, FIFOs and devices are passed over. A file that does not exist is kept: opening it will say so.
+    folders, FIFOs and devices are passed over. A file that does not exist is kept: opening it will say so. Names that are `exact`
+    are neither patterns nor standard input. Raises UsageError for an empty name.
     """
     found: dict[str, Source] = {}
-    for given in inputs:
-        for source in _expand(given, extensions, recursive):
-            key = STDIN if source.path is None else str(source.path.parent.resolve() / source.path.name)
-            if key not in found or source.named:
-                found.setdefault(key, source)
+    real = RealFolders()
+    for given, is_exact in ((given, is_exact) for names, is_exact in ((inputs, False), (exact, True)) for given in names):
+        if not given:
+            raise UsageError("an input is an empty name; give a file, a folder, or - for standard input")
+        for source in _expand(given, extensions, recursive, is_exact):
+            key = STDIN if source.path is None else real.place(source.path)
+            if key not in found:
+                found[key] = source
+            elif source.named and not found[key].named:
+                found[key] = Source(source.path, found[key].relative)
     return list(found.values())
 
 
-def _expand(given: str, extensions: frozenset[str], recursive: bool) -> Iterator[Source]:
+class RealFolders:
+    """The places of many files, with each folder's links followed once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+
+    def place(self, path: PurePath) -> str:
+        """`path` without links and dots in its folders; its last part stays as it is."""
+        folder, name = os.path.split(path)
+        if name in ("", ".."):
+            return os.path.realpath(path)
+        if folder not in self._known:
+            self._known[folder] = os.path.realpath(folder)
+        return f"{self._known[folder].rstrip(os.sep)}{os.sep}{name}"
+
+
+def _expand(given: str, extensions: frozenset[str], recursive: bool, exact: bool) -> Iterator[Source]:
     path = Path(given)
-    if given == STDIN:
+    if given == STDIN and not exact:
         yield Source(None, PurePath("stdin"))
-    elif path.is_dir():
+    elif _is_folder(path):
         yield from _folder(path, extensions, recursive)
-    elif not path.exists() and any(sign in given for sign in PATTERN_SIGNS):
+    elif not exact and any(sign in given for sign in PATTERN_SIGNS) and not os.path.lexists(given):
         for match in _matches(path) or [path]:
             yield Source(match, PurePath(match.name))
     else:
@@ -57,16 +84,36 @@ def _matches(pattern: Path) -> list[Path]:
 
 
 def _folder(folder: Path, extensions: frozenset[str], recursive: bool) -> Iterator[Source]:
-    for current, folders, files in os.walk(folder):
-        folders[:] = sorted(f for f in folders if not f.startswith(".")) if recursive else []
-        for name in sorted(files):
-            path = Path(current, name)
-            if not name.startswith(".") and path.suffix.lower() in extensions and _is_regular(path):
-                yield Source(path, path.relative_to(folder), named=False)
+    waiting = [PurePath()]
+    while waiting:
+        relative = waiting.pop()
+        here, deeper = folder / relative, []
+        try:
+            with os.scandir(here) as entries:
+                listed = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            yield Source(here, relative, named=False, trouble=(error.strerror or str(error)).lower())
+            continue
+        for entry in listed:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                deeper.append(relative / entry.name)
+            elif f".{entry.name.rpartition('.')[2].lower()}" in extensions and _is_regular(entry):
+                yield Source(here / entry.name, relative / entry.name, named=False)
+        if recursive:
+            waiting += reversed(deeper)
 
 
-def _is_regular(path: Path) -> bool:
+def _is_folder(path: Path) -> bool:
     try:
-        return stat.S_ISREG(path.stat().st_mode)
-    except OSError:
+        return path.is_dir()
+    except OSError:  # such as a name that is too long; opening it will say so
+        return False
+
+
+def _is_regular(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads to itself, or where we may not look
         return False

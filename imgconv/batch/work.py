@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -11,12 +11,16 @@ from typing import BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.batch.destinations import Destination, refuse_input
+from imgconv.batch.collisions import refuse_long_names
+from imgconv.batch.destinations import Destination, Identity, refuse_input
+from imgconv.batch.existing import is_complete, made_differently
+from imgconv.batch.memory import Memory
 from imgconv.batch.outcome import Outcome, Statistics
 from imgconv.batch.replacing import replacing
 from imgconv.batch.sources import Source
-from imgconv.errors import ImgconvError, PictureError
-from imgconv.pictures import Header, Picture, Pictures, check_output, encode, read_header
+from imgconv.batch.turns import Turns
+from imgconv.errors import PictureError
+from imgconv.pictures import Header, Picture, Pictures, check_output, encode
 from imgconv.process import Map, Recipe, Shape, process, single_maps
 
 Sink = Callable[[], AbstractContextManager[BinaryIO]]
@@ -34,9 +38,11 @@ class Job:
     threads: int | None = None
     statistics: bool = False
     description: str | None = None
-    inputs: Mapping[tuple[int, int], str] = field(default_factory=dict)  # files that must never be written, see `identities`
+    inputs: Mapping[Identity, str] = field(default_factory=dict)  # files that must never be written, see `identities`
     existing: Literal["replace", "skip", "refuse"] = "replace"
     dry_run: bool = False
+    memory: Memory = field(default_factory=Memory)
+    turns: Turns = field(default_factory=Turns)
 
     @property
     def floats(self) -> bool:
@@ -58,6 +64,22 @@ def write_maps(opened: Pictures, job: Job, source: Source, outcome: Outcome) -> 
     sinks = _sinks(source, job)
     if _settled(sinks, job, outcome):
         return
+    need = _need(header, [shape for _, shape in traced], job)
+    with job.memory.reserved(need, f"a picture of {header.size[1]}x{header.size[0]}"), job.turns.taken():
+        _write(opened, job, sinks, outcome)
+
+
+def _need(header: Header, shapes: Sequence[Shape], job: Job) -> int:
+    """Bytes that a picture takes at most: the decoder's buffer and its pixels, all maps, and one of them on its way into a file."""
+    item = np.dtype(header.dtype).itemsize
+    decoded = header.size[0] * header.size[1] * (max(4, item * header.channels) + item * header.channels)
+    sizes = [shape.height * shape.width * shape.channels * (4 if job.floats else item) for shape in shapes]
+    frames = header.frames if job.floats or job.destination.format != "png" else 1
+    return decoded + sum(sizes) * frames + 2 * max(sizes) * (frames if job.floats else 1)
+
+
+def _write(opened: Pictures, job: Job, sinks: Sequence[tuple[str, Sink]], outcome: Outcome) -> None:
+    header = opened.header
     if job.floats:
         _write_floats(opened, job, sinks, outcome)
     elif len(sinks) == 1:
@@ -76,9 +98,9 @@ def _settled(sinks: Sequence[tuple[str, Sink]], job: Job, outcome: Outcome) -> b
     existing = [] if job.destination.stdout or job.existing == "replace" else [name for name, _ in sinks if Path(name).exists()]
     if existing and job.existing == "refuse":
         raise PictureError(f"output {existing[0]} exists; leave out --no-clobber to replace it")
-    if existing and len(existing) == len(sinks):
+    if existing and len(existing) == len(sinks) and all(is_complete(Path(name)) for name in existing):
         outcome.skipped = "exists"
-        changed = [name for name in existing if _made_differently(Path(name), job)]
+        changed = [name for name in existing if made_differently(Path(name), job.description)]
         outcome.note = f"{changed[0]} was made by another recipe or version, and is kept" if changed else None
         return True
     if job.dry_run:
@@ -86,28 +108,27 @@ def _settled(sinks: Sequence[tuple[str, Sink]], job: Job, outcome: Outcome) -> b
     return job.dry_run
 
 
-def _made_differently(path: Path, job: Job) -> bool:
-    """Whether an output says that something else made it; one that says nothing does not count."""
-    try:
-        made = read_header(path, max_pixels=None).description
-    except ImgconvError:
-        return False
-    return made is not None and made != job.description
-
-
 def _sinks(source: Source, job: Job) -> list[tuple[str, Sink]]:
     """A name and a stream to be opened for each map, or one of them for all."""
     names = job.recipe.names
     if job.destination.stdout:
-        return [("-", lambda: nullcontext(sys.stdout.buffer))] * (1 if job.floats else len(names))
+        return [("-", _stdout)] * (1 if job.floats else len(names))
     paths = job.destination.outputs(source, names, job.recipe.command)
-    return [(str(path), partial(_file, path, job.inputs)) for path in paths]
+    refuse_long_names(paths)
+    return [(str(path), partial(_file, path, job)) for path in paths]
 
 
-def _file(path: Path, inputs: Mapping[tuple[int, int], str]) -> AbstractContextManager[BinaryIO]:
-    refuse_input(path, inputs)
+@contextmanager
+def _stdout() -> Iterator[BinaryIO]:
+    """Standard output, handed on after each picture, for a reader that waits for it."""
+    yield sys.stdout.buffer
+    sys.stdout.buffer.flush()
+
+
+def _file(path: Path, job: Job) -> AbstractContextManager[BinaryIO]:
+    refuse_input(path, job.inputs)
     path.parent.mkdir(parents=True, exist_ok=True)
-    return replacing(path)
+    return replacing(path, job.turns.left)
 
 
 def _maps(opened: Pictures, recipe: Recipe, job: Job, outcome: Outcome) -> Iterator[list[Map]]:
@@ -137,7 +158,8 @@ def _write_frames(frames: Iterable[Picture], header: Header, job: Job, sink: tup
 def _write_floats(opened: Pictures, job: Job, sinks: Sequence[tuple[str, Sink]], outcome: Outcome) -> None:
     frames = list(_maps(opened, job.recipe, job, outcome))
     if job.destination.format == "npz":
-        arrays = {made.name: _stacked([[maps[i]] for maps in frames]) for i, made in enumerate(frames[0])}
+        names = dict.fromkeys(made.vector or made.name for made in frames[0])
+        arrays = {name: _stacked([[made for made in maps if name in (made.name, made.vector)] for maps in frames]) for name in names}
         _save(sinks[0], outcome, lambda stream: np.savez(stream, allow_pickle=False, **arrays))
     elif job.destination.format == "npy":
         _save(sinks[0], outcome, lambda stream: np.save(stream, _stacked(frames)))
@@ -160,8 +182,10 @@ def _save(sink: tuple[str, Sink], outcome: Outcome, write: Callable[[BinaryIO], 
 
 
 def _stacked(frames: Sequence[Sequence[Map]]) -> NDArray[np.float32]:
-    """(M, H, W) of one frame's maps, channels of a map together; (F, M, H, W) of several."""
+    """(M, H, W) of one frame's maps, channels of a map together, or (L,) of a vector's numbers; of F frames with F in front."""
     stacks = [np.concatenate([_planes(made) for made in maps]) for maps in frames]
+    if frames[0][0].vector:
+        stacks = [stack.ravel() for stack in stacks]
     return stacks[0] if len(stacks) == 1 else np.stack(stacks)
 
 

@@ -1,66 +1,55 @@
-"""The command line: which commands there are, and how an error becomes one line and an exit code."""
+"""The command line: which commands there are, and how an error becomes one line and an exit code.
+
+Imports next to nothing before signals are caught, so that an interrupt during start-up ends quietly too.
+"""
 
 import os
 import sys
-from collections.abc import Sequence
-from importlib import import_module
-from typing import Annotated
+from contextlib import suppress
+from typing import NoReturn
 
-import typer
-
-from imgconv import __version__
+from imgconv.cli import interrupts
 from imgconv.errors import ImgconvError
 
-COMMANDS = ("edge", "filter", "pool", "run", "kernels", "warmup")
-
-
-def command_line(words: Sequence[str]) -> typer.Typer:
-    """The application for a command line of `words`: with the one command that it names, or with all where it names none.
-
-    Building every command for a run of one costs as much as decoding a photograph.
-    """
-    app = typer.Typer(
-        name="imgconv",
-        no_args_is_help=True,
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
-        epilog="imgconv edge photo.jpg   |   imgconv COMMAND --help",
-    )
-    app.callback()(_common)
-    for name in words[:1] if words and words[0] in COMMANDS else COMMANDS:
-        import_module(f"imgconv.cli.{name}").add_to(app)
-    return app
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"imgconv {__version__}")
-        raise typer.Exit
-
-
-def _common(
-    version: Annotated[bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)] = False,
-) -> None:
-    """Convolution and pooling on pictures, exactly as PyTorch means them."""
+COMMANDS = ("edge", "filter", "pool", "run", "plan", "explain", "learn", "kernels", "warmup")
 
 
 def main() -> None:
     """Run the command line and leave with 0, 1, 2 or 130; no error ever shows a traceback."""
-    _fill_closed_streams()
     try:
-        code = command_line(sys.argv[1:])(standalone_mode=False)
+        interrupts.catch()
+        _fill_closed_streams()
+        code = _flushed(_run())
+    except (interrupts.Interrupted, KeyboardInterrupt) as interrupt:
+        _leave_at_once(str(interrupt) or "interrupted")
+    sys.exit(code)
+
+
+def _run() -> int:
+    """The exit code of the command that was called."""
+    try:
+        from imgconv.cli.commands import command_line
+
+        code = command_line(sys.argv[1:], COMMANDS)(standalone_mode=False)
     except ImgconvError as error:
-        code = _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        code = _fail("interrupted; run the same command with --skip-existing to go on", 130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads any more; that is no error
-        code = 0
+        return _fail(str(error), error.exit_code)
+    except SystemExit as leaving:
+        if isinstance(leaving.__context__, BrokenPipeError):  # as Typer ends when nobody reads any more; that is no error
+            return _silenced(0)
+        code = leaving.code
     except Exception as error:
-        if not hasattr(error, "format_message"):  # Typer's own errors of usage, whichever Click it brings
-            raise
-        code = _fail(error.format_message(), 2)
-    sys.exit(code if isinstance(code, int) else 0)
+        if hasattr(error, "format_message"):  # Typer's own errors of usage, whichever Click it brings
+            return _fail(" ".join(error.format_message().split()), 2)
+        return _unexpected(error)
+    return code if isinstance(code, int) else 0
+
+
+def _unexpected(error: Exception) -> int:
+    from imgconv.batch.failures import one_line, wants_traceback
+
+    if wants_traceback(error):
+        raise error
+    return _fail(one_line(error), 1)
 
 
 def _fill_closed_streams() -> None:
@@ -74,6 +63,36 @@ def _fill_closed_streams() -> None:
                 sys.stderr = os.fdopen(descriptor, "w", closefd=False)
 
 
+def _flushed(code: int) -> int:
+    """`code` once standard output has taken everything, or 1 if it could not."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        return _silenced(code)
+    except OSError as error:
+        return _silenced(_fail(f"standard output: {(error.strerror or str(error)).lower()}", 1))
+    return code
+
+
+def _silenced(code: int) -> int:
+    """Let what is left in the buffer of standard output go nowhere, or Python would complain of it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+def _leave_at_once(message: str) -> NoReturn:
+    """End without waiting for threads: pictures that they are at may take long, and nobody wants them any more."""
+    interrupts.ignore()
+    _fail(message, 130)
+    with suppress(OSError, AttributeError):  # a stream that is closed
+        sys.stdout.flush()
+    os._exit(130)
+
+
 def _fail(message: str, code: int) -> int:
-    sys.stderr.write(f"imgconv: {' '.join(message.split())}\n")
+    from imgconv.cli.lines import escaped
+
+    with suppress(OSError):  # nobody reads
+        sys.stderr.write(f"imgconv: {escaped(message)}\n")
     return code

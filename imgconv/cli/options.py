@@ -68,7 +68,7 @@ def complete_padding_mode(incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
-Inputs = Annotated[list[str], typer.Argument(help="Pictures, folders, or - for standard input.", show_default=False)]
+Inputs = Annotated[list[str], typer.Argument(help="Pictures, folders, or - for standard input.", default_factory=list, show_default=False)]
 SizeText = Annotated[str, typer.Option("--size", metavar="N|HxW", help="Window, in pixels.", rich_help_panel=WHAT)]
 KernelsFile = Annotated[
     Path | None, typer.Option("--kernels-file", metavar="FILE", help="More kernels, which come before all others.", rich_help_panel=WHAT)
@@ -171,6 +171,14 @@ class WhereOptions:
         False
     )
     no_clobber: Annotated[bool, typer.Option("--no-clobber", help="An output that exists is an error.", rich_help_panel=WHERE)] = False
+    files0_from: Annotated[
+        str | None,
+        typer.Option("--files0-from", metavar="FILE", help="More inputs, as find -print0 lists them; - for stdin.", rich_help_panel=WHERE),
+    ] = None
+    shard: Annotated[
+        str | None,
+        typer.Option("--shard", metavar="I/N", help="Every N-th input from the I-th on, as in 1/4.", rich_help_panel=WHERE),
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -179,7 +187,7 @@ class HowOptions:
 
     jobs: Annotated[
         int | None,
-        typer.Option("-j", "--jobs", min=1, help="Workers; as many as there are cores.", show_default=False, rich_help_panel=HOW),
+        typer.Option("-j", "--jobs", min=1, max=256, help="Workers; as many as there are cores.", show_default=False, rich_help_panel=HOW),
     ] = None
     max_pixels: Annotated[str, typer.Option("--max-pixels", metavar="N|none", help="Refuse larger pictures.", rich_help_panel=HOW)] = (
         "178956970"
@@ -194,5 +202,6 @@ class TellOptions:
     """What a run says about itself."""
 
     json: Annotated[bool, typer.Option("--json", help="A line of JSON for each picture, on standard output.", rich_help_panel=TELL)] = False
+    show: Annotated[bool, typer.Option("--show", help="Preview results in the terminal.", rich_help_panel=TELL)] = False
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Nothing but errors.", rich_help_panel=TELL)] = False
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="More about each picture.", rich_help_panel=TELL)] = False

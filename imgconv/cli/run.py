@@ -8,6 +8,7 @@ import typer
 
 from imgconv.cli.grouping import grouped
 from imgconv.cli.options import WHAT, HowOptions, Inputs, KernelsFile, Range, TellOptions, WhereOptions
+from imgconv.errors import UsageError
 
 if TYPE_CHECKING:
     from imgconv.recipe import Recipe
@@ -69,10 +70,15 @@ def run(inputs: Inputs, what: RunOptions, where: WhereOptions, how: HowOptions, 
         sheet=what.sheet,
         kernels_file=what.kernels_file,
     )
-    (stacking if what.batch else running).execute(inputs, recipe, _with_format(where, recipe), how, tell)
+    (stacking if what.batch else running).execute(inputs, recipe, _with_format(where, recipe, inputs), how, tell)
 
 
-def _with_format(where: WhereOptions, recipe: "Recipe") -> WhereOptions:
-    """Vectors, which no picture holds, go into .npy where nothing else was asked for."""
-    named = PurePath(where.output or "").suffix
-    return replace(where, format="npy") if recipe.gives_vectors and where.format is None and not named else where
+def _with_format(where: WhereOptions, recipe: "Recipe", inputs: list[str]) -> WhereOptions:
+    """Vectors, which no picture holds, go into .npy where nothing else was asked for; several steps need a format in a pipe."""
+    if where.format is not None:
+        return where
+    if recipe.gives_vectors and not PurePath(where.output or "").suffix:
+        return replace(where, format="npy")
+    if recipe.keeps_several and (where.output == "-" or (where.output is None and inputs == ["-"])):
+        raise UsageError("maps of several steps need a format on standard output; add --format png, tiff or npz")
+    return where

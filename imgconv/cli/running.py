@@ -1,21 +1,24 @@
 """From a Recipe and the shared options to a finished run: hands over to batch, tells, and settles the exit code."""
 
-import contextlib
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import typer
 
 from imgconv import __version__
+from imgconv.batch import parts
 from imgconv.batch.destinations import identities
-from imgconv.batch.outcome import Outcome
+from imgconv.batch.listed import read_names
 from imgconv.batch.planning import Plan, plan_run
 from imgconv.batch.run import run
+from imgconv.batch.sources import STDIN
 from imgconv.batch.work import Job
 from imgconv.cli import words
+from imgconv.cli.interrupts import Interrupted
 from imgconv.cli.options import HowOptions, OnError, TellOptions, WhereOptions
-from imgconv.cli.render import Reporter
+from imgconv.cli.preview_view import print_previews
+from imgconv.cli.render import Reporter, say
 from imgconv.engine import store
 from imgconv.engine.bands import default_threads
 from imgconv.errors import UsageError
@@ -24,10 +27,20 @@ from imgconv.recipe import Recipe
 
 def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: HowOptions, tell: TellOptions) -> None:
     """Run `recipe` over `inputs`; raises typer.Exit(1) when an input failed."""
-    store.announce = None if tell.quiet else lambda text: sys.stderr.write(f"{text}\n")
+    store.announce = None if tell.quiet else say
+    _check_options(inputs, where, tell)
     max_pixels = words.limit(how.max_pixels, "--max-pixels")
-    plan = plan_run(inputs, recipe, output=where.output, format=where.format, quality=where.quality, recursive=where.recursive)
-    _check(plan, where, how, tell)
+    plan = plan_run(
+        inputs,
+        recipe,
+        exact=() if where.files0_from is None else read_names(where.files0_from),
+        output=where.output,
+        format=where.format,
+        quality=where.quality,
+        recursive=where.recursive,
+        shard=words.shard(where.shard),
+    )
+    _check_streams(plan, how, tell)
     job = Job(
         recipe,
         plan.destination,
@@ -35,37 +48,64 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
         max_pixels=max_pixels,
         salvage=how.salvage,
         statistics=tell.json,
-        description=f"imgconv {__version__} {recipe.describe()}",
+        description=_description(recipe),
         inputs=identities(plan.sources),
         existing="skip" if where.skip_existing else "refuse" if where.no_clobber else "replace",
         dry_run=how.dry_run,
     )
-    with Reporter(len(plan.sources), tell) as reporter:
-        for outcome in _until_error(run(plan.sources, job, how.jobs or default_threads()), how.on_error):
-            reporter.add(outcome)
-            if tell.json:
-                sys.stdout.write(json.dumps(outcome.as_json()) + "\n")
-    if reporter.failed:
+    if _run(plan, job, how, tell).failed:
         raise typer.Exit(1)
 
 
-def _check(plan: Plan, where: WhereOptions, how: HowOptions, tell: TellOptions) -> None:
-    """Refuse options that contradict each other or the plan."""
+def _run(plan: Plan, job: Job, how: HowOptions, tell: TellOptions) -> Reporter:
+    """Run and tell every outcome; a run that is interrupted leaves nothing half-written."""
+    reporter = Reporter(len(plan.sources), tell)
+    try:
+        with reporter:
+            for outcome in run(plan.sources, job, how.jobs or default_threads(), stop_on_error=how.on_error is OnError.stop):
+                reporter.add(outcome)
+                if tell.json:
+                    sys.stdout.write(json.dumps(outcome.as_json()) + "\n")
+                    sys.stdout.flush()
+                if tell.show and not how.dry_run:
+                    print_previews(outcome.outputs)
+    except Interrupted as interrupt:
+        parts.abandon()
+        if len(plan.sources) > 1 and not plan.destination.stdout:
+            raise Interrupted("interrupted; run the same command with --skip-existing to go on where it stopped") from interrupt
+        raise
+    return reporter
+
+
+def _description(recipe: Recipe) -> str:
+    """What outputs say of how they were made; names of kernel files that are no text are written out."""
+    return f"imgconv {__version__} {recipe.describe()}".encode("utf-8", "backslashreplace").decode()
+
+
+def _check_options(inputs: Sequence[str], where: WhereOptions, tell: TellOptions) -> None:
+    """Refuse options that contradict each other, before anything is read."""
     if tell.quiet and tell.verbose:
         raise UsageError("--quiet and --verbose contradict each other; leave one of them out")
     if where.skip_existing and where.no_clobber:
         raise UsageError("--skip-existing and --no-clobber contradict each other; leave one of them out")
+    if not inputs and where.files0_from is None:
+        raise UsageError("no input given; name pictures or folders, or - for standard input")
+    if STDIN not in (*inputs, where.files0_from):
+        return
+    if STDIN in inputs and where.files0_from == STDIN:
+        raise UsageError("standard input cannot be both a picture and the list of --files0-from -; leave one of them out")
+    if sys.stdin is None:
+        raise UsageError("standard input is closed; name a file, or send something through a pipe")
+    if sys.stdin.isatty():
+        expected = "a picture, as in imgconv edge - < photo.jpg" if STDIN in inputs else "names, as in find photos -name '*.jpg' -print0 |"
+        raise UsageError(f"standard input is a terminal; send it {expected}")
+
+
+def _check_streams(plan: Plan, how: HowOptions, tell: TellOptions) -> None:
+    """Refuse a standard output that cannot take what is meant for it."""
     if sys.stdout is None and (tell.json or plan.destination.stdout):
         raise UsageError("standard output is closed; write to a file with -o")
     if tell.json and plan.destination.stdout and not how.dry_run:
         raise UsageError("--json needs standard output, which takes the picture here; write it to a file with -o")
     if plan.destination.stdout and sys.stdout.isatty() and not how.dry_run:
         raise UsageError("standard output is a terminal; write to a file with -o, or into a pipe")
-
-
-def _until_error(outcomes: Iterator[Outcome], on_error: OnError) -> Iterator[Outcome]:
-    with contextlib.closing(outcomes):  # type: ignore[type-var]
-        for outcome in outcomes:
-            yield outcome
-            if outcome.error and on_error is OnError.stop:
-                return

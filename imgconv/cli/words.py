@@ -5,6 +5,8 @@ import re
 
 from imgconv.errors import UsageError
 
+LARGEST_SIZE = 65_535  # of a window, a step or a padding: the longest side of most picture formats
+
 
 def size(text: str, option: str) -> int | tuple[int, int]:
     """`N` or `HxW` as a whole number or a pair.
@@ -15,8 +17,10 @@ def size(text: str, option: str) -> int | tuple[int, int]:
     match = re.fullmatch(r"\s*(-?\d{1,9})\s*(?:[xX]\s*(-?\d{1,9})\s*)?", text, re.ASCII)
     if match is None:
         raise UsageError(f"{option} {text!r} is no size; use a number or HxW, for example 2 or 3x5")
-    height = int(match[1])
-    return height if match[2] is None else (height, int(match[2]))
+    numbers = [int(number) for number in match.groups() if number is not None]
+    if max(numbers) > LARGEST_SIZE:
+        raise UsageError(f"{option} {text} is more than the largest allowed, {LARGEST_SIZE}")
+    return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
 
 
 def padding(text: str) -> str | int | tuple[int, int]:
@@ -49,3 +53,17 @@ def limit(text: str, option: str) -> int | None:
     if re.fullmatch(r"\d{1,18}", text, re.ASCII) is None or int(text) < 1:
         raise UsageError(f"{option} {text!r} is no limit; use a whole number, or none")
     return int(text)
+
+
+def shard(text: str | None) -> tuple[int, int]:
+    """`I/N` as a pair, 1 <= I <= N; without one, all: 1/1.
+
+    >>> shard("2/8")
+    (2, 8)
+    """
+    if text is None:
+        return 1, 1
+    match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text, re.ASCII)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise UsageError(f"--shard {text!r} is no share; use I/N with I from 1 to N, for example 1/4")
+    return int(match[1]), int(match[2])

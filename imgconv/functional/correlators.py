@@ -1,24 +1,23 @@
 """One kernel laid on padded rows of a picture, by the algorithm that suits it. Knows nothing of borders, ranges or alpha."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.engine import store
 from imgconv.engine.picture_choice import Algorithm, KernelSize, algorithm_for
-from imgconv.functional.factors import Factors, factors
 from imgconv.functional.finishing import Finishing
-from imgconv.functional.fourier import Tiles
-from imgconv.functional.masks import Weights
-from imgconv.loops.boxes import sliding_sums
+from imgconv.functional.masks import Mask, Weights
 from imgconv.loops.correlation import correlate_small, correlate_taps
-from imgconv.loops.separable import correlate_factors, correlate_product
 from imgconv.window import Window
 
+if TYPE_CHECKING:
+    from imgconv.functional.factors import Factors
+
 Array = NDArray[Any]
-LEAST_FACTORED = 12  # taps below which nobody looks for factors
+LEAST_FACTORED = 30  # taps below which nobody looks for factors
 
 
 class Correlator(Protocol):
@@ -36,13 +35,17 @@ class Choice:
     """The algorithm for one kernel, and the factors that were found on the way."""
 
     algorithm: Algorithm
-    factors: Factors | None
+    factors: "Factors | None"
 
 
 def choose(weights: Weights, window: Window) -> Choice:
     """How to lay `weights` on a picture: see `algorithm_for`."""
     taps, apart = weights.taps, weights.taps.ndim == 2
-    found = factors(taps, exact=weights.exact) if apart and taps.size >= LEAST_FACTORED and min(taps.shape) > 1 else None
+    found = None
+    if apart and taps.size >= LEAST_FACTORED and min(taps.shape) > 1:
+        from imgconv.functional.factors import factors  # these and the passes are not what a 3x3 kernel should wait for
+
+        found = factors(taps, exact=weights.exact, single=not weights.finite)
     size = KernelSize(
         height=taps.shape[-2],
         width=taps.shape[-1],
@@ -59,20 +62,37 @@ def choose(weights: Weights, window: Window) -> Choice:
     return Choice(algorithm_for(size), found)
 
 
+def algorithm_of(mask: Mask, window: Window, dtype: np.dtype[Any], channels: int, *, flip: bool = False) -> str:
+    """How `mask` is laid on pictures of `dtype` and `channels`, in words: the algorithm, and what sums are kept in.
+
+    >>> from types import SimpleNamespace as Kernel
+    >>> smooth = Kernel(taps=np.ones((3, 3)), divisor=9, anchor=None)
+    >>> algorithm_of(smooth, Window.of(3), np.dtype(np.uint8), channels=3)
+    'small, int16'
+    """
+    weights = Weights.of(mask, dtype, channels, flip=flip)
+    choice = choose(weights, window)
+    kept = {"fourier": "float64", "running": str(running_dtype(weights))}.get(choice.algorithm, str(weights.accumulator))
+    rank = f" of {len(choice.factors.down)}" if choice.algorithm == "factors" and choice.factors else ""
+    return f"{choice.algorithm}{rank}, {kept}"
+
+
 def correlator(weights: Weights, window: Window, channels: int) -> Correlator:
     """What lays `weights` on rows of `channels` interleaved values."""
     choice = choose(weights, window)
     if choice.algorithm == "small":
         return Small(weights, channels)
+    if choice.algorithm == "taps":
+        return Tapped(weights, window, channels)
+    from imgconv.functional import passes
+
     if choice.algorithm == "running":
-        return Running(weights, channels)
-    if choice.algorithm == "fourier":
-        return Fourier(weights, channels)
-    if choice.algorithm == "product" and choice.factors:
-        return Product(weights, choice.factors, channels)
-    if choice.algorithm == "factors" and choice.factors:
-        return Factored(weights, choice.factors, window, channels)
-    return Tapped(weights, window, channels)
+        return passes.Running(weights, channels)
+    if choice.algorithm == "fourier" or choice.factors is None:
+        return passes.Fourier(weights, channels)
+    if choice.algorithm == "product":
+        return passes.Product(weights, choice.factors, channels)
+    return passes.Factored(weights, choice.factors, window, channels)
 
 
 class Small(Correlator):
@@ -84,25 +104,13 @@ class Small(Correlator):
         self._channels = channels
 
     def fill(self, source: Array, target: Array, finishing: Finishing) -> None:
-        loop = store.loop(
-            correlate_small, height=self._height, width=self._width, channels=self._channels, divided=finishing.divided
-        )
+        loop = store.loop(correlate_small, height=self._height, width=self._width, channels=self._channels, divided=finishing.divided)
         loop(source, self._weights, finishing.parameters, target)
 
 
-class Running(Correlator):
-    """Sums of equal taps that slide down and across, adding what enters and taking away what leaves."""
-
-    def __init__(self, weights: Weights, channels: int):
-        height, width = weights.taps.shape
-        self._height, self._channels = height, channels
-        self._bits = np.array([int(digit) for digit in f"{width:b}"[1:]], np.intp)
-        self._weight = np.array([weights.taps.flat[0]], np.int32 if weights.bound < 2**31 else np.int64)
-
-    def fill(self, source: Array, target: Array, finishing: Finishing) -> None:
-        scratch = np.empty((3, source.shape[1]), self._weight.dtype)
-        loop = store.loop(sliding_sums, divided=finishing.divided)
-        loop(source, self._weight, self._height, self._bits, self._channels, scratch[0], scratch[1:], finishing.parameters, target)
+def running_dtype(weights: Weights) -> np.dtype[Any]:
+    """What sliding sums are kept in: whole numbers, so that what was added can be taken away."""
+    return np.dtype(np.int32 if weights.bound < 2**31 else np.int64)
 
 
 class Tapped(Correlator):
@@ -124,51 +132,6 @@ class Tapped(Correlator):
         sums = np.empty(target.shape[1], self._weights.dtype)
         loop = store.loop(correlate_taps, divided=finishing.divided)
         loop(source, self._rows, columns, self._weights, sums, finishing.parameters, target, self._stride)
-
-
-class Product(Correlator):
-    """Down the columns and along the rows of one outer product, each pass in registers."""
-
-    def __init__(self, weights: Weights, found: Factors, channels: int):
-        self._down, self._across = (np.ascontiguousarray(f[0], weights.accumulator) for f in found)
-        self._channels = channels
-
-    def fill(self, source: Array, target: Array, finishing: Finishing) -> None:
-        loop = store.loop(correlate_product, size=len(self._down), channels=self._channels, divided=finishing.divided)
-        loop(source, self._down, self._across, np.empty(source.shape[1], self._down.dtype), finishing.parameters, target)
-
-
-class Factored(Correlator):
-    """Down the columns, then along the rows, once for each outer product."""
-
-    def __init__(self, weights: Weights, found: Factors, window: Window, channels: int):
-        self._stride = window.stride[0]
-        self._phases = Phases.of(weights, window, channels)
-        self._down, self._across = (np.ascontiguousarray(f, weights.accumulator) for f in found)
-        self._rows = np.arange(self._down.shape[1]) * window.dilation[0]
-        self._columns = np.arange(self._across.shape[1]) * window.dilation[1] * channels
-
-    def fill(self, source: Array, target: Array, finishing: Finishing) -> None:
-        source, columns = self._phases.apart(source, self._columns)
-        kind = self._down.dtype
-        middle, sums = np.empty(columns.max() + target.shape[1], kind), np.empty(target.shape[1], kind)
-        loop = store.loop(correlate_factors, divided=finishing.divided)
-        loop(source, self._down, self._rows, self._across, columns, middle, sums, finishing.parameters, target, self._stride)
-
-
-class Fourier(Correlator):
-    """Products of spectra, tile by tile, in float64; exact sums are rounded back to whole numbers."""
-
-    def __init__(self, weights: Weights, channels: int):
-        self._tiles = Tiles(weights.taps, channels, rounded=weights.exact)
-
-    def rows(self, fitting: int) -> int:
-        return self._tiles.rows
-
-    def fill(self, source: Array, target: Array, finishing: Finishing) -> None:
-        whole, one, first = self._tiles.sums(source), np.ones(1), np.zeros(1, np.intp)
-        loop = store.loop(correlate_taps, divided=finishing.divided)
-        loop(whole, first, first, one, np.empty(target.shape[1]), finishing.parameters, target, 1)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Kernels as sums of outer products of a column and a row."""
 
-from functools import reduce
+from functools import lru_cache, reduce
 from math import gcd
 from typing import Any, NamedTuple
 
@@ -19,17 +19,23 @@ class Factors(NamedTuple):
     across: NDArray[Any]
 
 
-def factors(taps: Taps, *, exact: bool) -> Factors | None:
-    """The outer products that make `taps` (kh, kw), None where more than a few are needed.
+def factors(taps: Taps, *, exact: bool, single: bool = False) -> Factors | None:
+    """The outer products that make `taps` (kh, kw), None where more than a few are needed; with `single` where one is not enough.
 
     `exact` asks for a single one of whole numbers. A tap of 0 is a factor of exactly 0 where one product is enough.
 
     >>> factors(np.array([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]]), exact=True)
     Factors(down=array([[1., 2., 1.]]), across=array([[ 1.,  0., -1.]]))
     """
-    single = _whole_product(taps) if exact else _product(taps)
-    if single is not None or exact:
-        return single
+    return _found(np.ascontiguousarray(taps, np.float64).tobytes(), (taps.shape[0], taps.shape[1]), exact, single)
+
+
+@lru_cache(maxsize=64)  # for the next picture of a folder: the decomposition of 101x101 taps takes as long as filtering a small one
+def _found(content: bytes, shape: tuple[int, int], exact: bool, single: bool) -> Factors | None:
+    taps = np.frombuffer(content).reshape(shape)
+    product = _whole_product(taps) if exact else _product(taps)
+    if product is not None or exact or single:
+        return product
     down, sizes, across = np.linalg.svd(taps, full_matrices=False)
     for rank in range(2, min(LARGEST_RANK, len(sizes)) + 1):
         left = down[:, :rank] * sizes[:rank]

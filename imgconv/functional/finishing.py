@@ -22,7 +22,7 @@ def to_pixels(weights: Weights, offset: float, white: float, *, absolute: bool) 
     """Sums to whole numbers from 0 to `white`: divided, `offset` added, rounded once."""
     kept = weights.accumulator
     whole = LARGEST.get(kept, 0)
-    if weights.divisor == 1 and offset == int(offset) and weights.bound + abs(offset) < whole:
+    if weights.divisor == 1 and float(offset).is_integer() and weights.bound + abs(offset) < whole:
         return Finishing(np.array([1, offset, -1 if absolute else 1, 0, white, 0], kept), 0)
     if _rounds_alike(weights, offset, white):
         return _finishing(weights, np.float32, offset, (-1 if absolute else 1, 0, white, ROUND_FLOAT32))
@@ -46,5 +46,5 @@ def _rounds_alike(weights: Weights, offset: float, white: float) -> bool:
     """
     if not weights.exact:
         return weights.accumulator == np.float32
-    whole = weights.divisor == int(weights.divisor) and offset == int(offset)
+    whole = weights.divisor.is_integer() and float(offset).is_integer()
     return whole and weights.bound < FLOAT32_EXACT and abs(weights.divisor) * (white + 1 + 2 * abs(offset)) < FLOAT32_EXACT / 2

@@ -11,6 +11,7 @@ from imgconv.loops.colour import luma_rows
 
 # Pillow's weights of red, green and blue, in 1/65536 (ITU-R BT.601)
 LUMA = (19595, 38470, 7471)
+BAND_PIXELS = 1 << 18
 
 
 def white(dtype: np.dtype[np.generic]) -> float:
@@ -35,13 +36,13 @@ def luma(pixels: NDArray[Any], *, alpha: bool, threads: int | None = None) -> ND
         return np.ascontiguousarray((colour @ weights.astype(pixels.dtype))[..., None])
     grey = np.empty((height, width), pixels.dtype)
     rows = pixels.reshape(height, width * channels)
-    weights = np.array([*LUMA, white(pixels.dtype)], np.int64)
-    loop = store.loop(luma_rows)
+    weights = np.array([*LUMA, 32768], np.uint32)
+    loop = store.loop(luma_rows, channels=channels, alpha=int(alpha), largest=int(white(pixels.dtype)))
 
     def work(first: int, last: int) -> None:
-        loop(rows[first:last], weights, channels, int(alpha), grey[first:last])
+        loop(rows[first:last], weights, grey[first:last])
 
-    bands.run_bands(work, height, max(1, 1 << 18 // max(width, 1)), threads)
+    bands.run_bands(work, height, max(1, BAND_PIXELS // max(width, 1)), threads)
     return grey[..., None]
 
 

@@ -11,6 +11,7 @@ from imgconv.errors import DoesNotFit
 from imgconv.window import Window
 
 FLOAT32_EXACT = 2**24  # up to here float32 holds every whole number
+FLOAT32_FAR = 1e30
 SNAP = 1e-12  # quotients of taps this close to a whole number are taken for one
 
 
@@ -61,20 +62,21 @@ class Weights:
         if finite:
             taps, divisor = _whole(taps, divisor, FLOAT32_EXACT / largest)
         bound = float(np.abs(taps).sum()) * largest
-        exact = finite and bool(np.all(taps == np.rint(taps)))
-        return cls(taps, divisor, accumulator(bound, dtype, exact=exact), exact, finite, bound)
+        exact = finite and np.array_equal(taps, np.rint(taps))
+        return cls(taps, divisor, accumulator(bound, divisor, dtype, exact=exact), exact, finite, bound)
 
 
-def accumulator(bound: float, dtype: np.dtype[Any], *, exact: bool) -> np.dtype[Any]:
+def accumulator(bound: float, divisor: float, dtype: np.dtype[Any], *, exact: bool) -> np.dtype[Any]:
     """What sums are kept in: for exact ones the quickest type that holds all whole numbers up to `bound`.
 
-    Anything else is summed in float32, or in float64 for float64 values and sums that float32 cannot hold.
+    Anything else is summed in float32, or in float64 for float64 values and for sums or divisors near the ends of float32.
     """
     if exact:
         for name, most in (("int16", 2**15), ("float32", FLOAT32_EXACT), ("int32", 2**31)):
             if bound < most:
                 return np.dtype(name)
-    single = not exact and dtype != np.float64 and bound < float(np.finfo(np.float32).max)
+    held = all(size == 0 or 1 / FLOAT32_FAR < size < FLOAT32_FAR for size in (bound, abs(divisor)))
+    single = held and not exact and dtype != np.float64
     return np.dtype(np.float32 if single else np.float64)
 
 

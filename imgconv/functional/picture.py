@@ -5,6 +5,7 @@ Knows pixels, masks and windows; nothing of files, registries or command lines.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from imgconv.window import Window
 
 Array = NDArray[Any]
 BAND_BYTES = 1 << 19  # padded rows of one band: half of a common second-level cache
+VALUES_COST = 4  # times fewer rows where maps of values are made of them first
 
 
 @dataclass(frozen=True)
@@ -94,14 +96,15 @@ class _Filter:
         rows = pixels.reshape(self.size[0], -1)
         self.sources = [PaddedRows(rows, pads, border, self.channels) for pads in self.anchors]
         self.channels_out = 1 if masks[0].taps.ndim == 3 else self.channels
+        plain = combination.name == "none" and alpha != "filter"
+        self.direct = plain and not finish.linear and finish.range != "minmax"  # sums become pixels without a map of values between
         self.low, self.high = 0.0, 0.0
 
     def run(self, threads: int | None) -> Array:
         floats = self.finish.range == "raw" or not self.finish.rounded
         dtype = np.dtype(np.float32) if floats and self.dtype.kind == "u" else self.dtype
         target = np.empty((self.h_out, self.w_out * self.channels_out), dtype)
-        direct = len(self.masks) == 1 and self.alpha != "filter" and not self.finish.linear and self.finish.range != "minmax"
-        finishing = self._finishing(dtype) if direct and self.combination.name == "none" else None
+        finishing = self._finishing(dtype) if self.direct else None
 
         def work(first: int, last: int) -> None:
             if finishing:
@@ -129,15 +132,15 @@ class _Filter:
         self.low, self.high = min(lows), max(highs)
 
     def _each_band(self, work: Callable[[int, int], None], threads: int | None) -> None:
-        row_bytes = max(self.sources[0].shape[1] * self.dtype.itemsize, 1)
+        row_bytes = max(self.sources[0].shape[1] * self.dtype.itemsize * (1 if self.direct else VALUES_COST), 1)
         taller = self.window.span[0] // (2 * self.window.stride[0])  # a band pads span-1 rows of its own: keep that below twice its work
         rows = self.correlators[0].rows(max(BAND_BYTES // row_bytes, taller, 1))
         bands.run_bands(work, self.h_out, rows, threads)
 
     def _summed_dtype(self) -> np.dtype[Any]:
-        """The dtype of the values that are summed: linear light and premultiplied colour are no whole numbers."""
+        """The dtype of the values that are summed: linear light is no whole number, premultiplied colour needs twice the bits."""
         if self.alpha == "filter":
-            return np.dtype(np.float64)
+            return np.dtype(np.uint16 if self.dtype == np.uint8 and not self.finish.linear else np.float64)
         return np.dtype(np.float32) if self.finish.linear and self.dtype.kind == "u" else self.dtype
 
     def _finishing(self, dtype: np.dtype[Any]) -> Finishing:
@@ -167,11 +170,11 @@ class _Filter:
             light[:, self.channels - 1 :: self.channels] = source[:, self.channels - 1 :: self.channels]
         return light
 
-    def _premultiplied(self, source: Array) -> NDArray[np.float64]:
+    def _premultiplied(self, source: Array) -> Array:
         """Colour times alpha and alpha times white: all of one scale, so that white cancels out."""
-        values = source.reshape(len(source), -1, self.channels).astype(np.float64)
+        values = source.reshape(len(source), -1, self.channels).astype(self._summed_dtype())
         values[..., :-1] *= values[..., -1:]
-        values[..., -1] *= self.white
+        values[..., -1] *= values.dtype.type(self.white)
         return values.reshape(len(source), -1)
 
     def _values(self, first: int, last: int) -> NDArray[Any]:
@@ -181,23 +184,37 @@ class _Filter:
 
     def _one_map(self, index: int, first: int, last: int) -> NDArray[Any]:
         mask, weights = self.masks[index], self.weights[index]
-        kind = np.dtype(np.float64 if weights.exact else weights.accumulator)
+        kind = np.dtype(np.float64) if self.alpha == "filter" else self._values_dtype(index)
         values = np.empty((last - first, self.w_out * self.channels_out), kind)
         if self.alpha == "filter":
             self._correlate(index, first, last, values, to_values(replace(weights, divisor=1.0), 0, kind))
-            return self._unpremultiplied(values, mask, self._offset(mask))
+            return self._unpremultiplied(values, weights, self._offset(mask))
         self._correlate(index, first, last, values, to_values(weights, self._offset(mask), kind))
         return values
+
+    def _values_dtype(self, index: int) -> np.dtype[Any]:
+        """float64, or float32 where that rounds nothing: whole values, also squared and summed. And for maps of one float32 mask."""
+        weights, offset = self.weights[index], self._offset(self.masks[index])
+        if self.combination.name == "none" and not weights.exact:
+            return weights.accumulator
+        largest = weights.bound + abs(offset)
+        most = largest**2 if self.combination.name == "hypot" else largest
+        whole = weights.exact and weights.divisor == 1 and float(offset).is_integer() and self.combination.name != "projection"
+        return np.dtype(np.float32 if whole and self.finish.range != "minmax" and most * len(self.masks) < FLOAT32_EXACT else np.float64)
 
     def _offset(self, mask: Mask) -> float:
         return self._levels(mask.offset) + mask.bias
 
-    def _unpremultiplied(self, sums: NDArray[np.float64], mask: Mask, offset: float) -> NDArray[np.float64]:
+    def _unpremultiplied(self, sums: NDArray[np.float64], weights: Weights, offset: float) -> NDArray[np.float64]:
         """Colour and alpha of premultiplied sums; alpha is filtered with the mask scaled to sum 1, so that opaque stays opaque."""
         values = sums.reshape(len(sums), -1, self.channels)
-        alpha = np.clip(values[..., -1] / (self.white * mask.taps.sum()), 0, self.white)
-        seen = np.where(alpha > 0, alpha, 1)[..., None]
-        values[..., :-1] = np.where(alpha[..., None] > 0, values[..., :-1] / (mask.divisor * seen) + offset, 0)
+        alpha = np.clip(values[..., -1] / (self.white * weights.taps.sum()), 0, self.white)
+        seen = alpha > 0
+        divisor = np.where(seen, alpha, 1) * weights.divisor
+        for channel in range(self.channels - 1):
+            colour = values[..., channel] / divisor
+            colour += offset
+            values[..., channel] = colour * seen
         values[..., -1] = alpha
         return values.reshape(len(sums), -1)
 
@@ -210,11 +227,12 @@ class _Filter:
     def _fill_from_values(self, target: Array, values: NDArray[Any]) -> None:
         shown = values.reshape(len(values), -1, self.channels_out)
         colours = shown if self.alpha == "none" else shown[..., :-1]
-        colours[...] = self._ranged(colours)
-        if target.dtype.kind == "u":
-            target[...] = np.rint(np.clip(np.nan_to_num(values, posinf=self.white), 0, self.white))
-        else:
-            target[...] = values
+        if self.finish.range != "clip" or self.finish.linear:
+            colours[...] = self._ranged(colours)
+        if target.dtype.kind == "u" or (self.finish.range == "clip" and self.dtype.kind == "u"):
+            np.fmax(values, 0, out=values)  # and NaN becomes 0
+            np.minimum(values, self.white, out=values)
+        target[...] = np.rint(values, out=values) if target.dtype.kind == "u" else values
 
     def _ranged(self, values: NDArray[Any]) -> NDArray[Any]:
         range_ = self.finish.range
@@ -225,9 +243,7 @@ class _Filter:
         if range_ == "minmax":
             span = self.high - self.low
             return (values - values.dtype.type(self.low)) * values.dtype.type(self.white) / values.dtype.type(span or 1)
-        if range_ == "clip" and self.finish.linear:
-            return to_srgb(values, self.white)
-        return np.clip(values, 0, self.white) if range_ == "clip" and self.dtype.kind == "u" else values
+        return to_srgb(values, self.white) if range_ == "clip" else values
 
     def _alpha_under_anchor(self) -> Array:
         """Source alpha (h_out, w_out) at the pixels that the anchor of the first mask falls on."""
@@ -242,19 +258,18 @@ class _Filter:
 
 
 def combine(maps: Sequence[NDArray[Any]], combination: Combination, top: float) -> NDArray[Any]:
-    """One map of several of the same shape: of absolute values (`max`, `sum`) or squares (`hypot`, `projection`).
+    """One map of several of the same shape, whose memory it may take: of absolute values (`max`, `sum`) or squares (`hypot`, `projection`).
 
     `projection` gives top * sqrt(sum of the first `subspace` squares / sum of all), 0 where all are 0 (Frei and Chen 1977).
     """
     if combination.name == "none":
         return maps[0]
-    if combination.name == "max":
-        return np.maximum.reduce([np.abs(m) for m in maps])
-    if combination.name == "sum":
-        return np.add.reduce([np.abs(m) for m in maps])
-    squares = [np.square(m, dtype=np.float64) for m in maps]
+    if combination.name in ("max", "sum"):
+        fold = np.maximum if combination.name == "max" else np.add
+        return reduce(lambda made, m: fold(made, np.abs(m, out=m), out=made), maps[1:], np.abs(maps[0], out=maps[0]))
+    squares = [np.square(m, out=m) for m in maps]
+    inside = reduce(np.add, squares[: combination.subspace], np.zeros_like(squares[0]))
+    whole = reduce(lambda made, m: np.add(made, m, out=made), squares[1:], squares[0])
     if combination.name == "hypot":
-        return np.sqrt(np.add.reduce(squares))
-    whole = np.add.reduce(squares)
-    inside = np.add.reduce(squares[: combination.subspace])
+        return np.sqrt(whole, out=whole)
     return top * np.sqrt(np.divide(inside, whole, out=np.zeros_like(whole), where=whole > 0))

@@ -1,25 +1,26 @@
 """Colour to grey."""
 
-import numpy as np
 
-
-def luma_rows(source, weights, channels, alpha, target):  # type: ignore[no-untyped-def]
-    """Fill `target` (R, W) with the luma of `source` (R, W*channels) whole numbers; with `alpha`, of colour times the last channel.
-
-    `weights` (4,) int64 are the weights of red, green and blue in 1/65536, then the largest value of a pixel. Rounded to nearest.
-    """
-    red, green, blue, largest = weights[0], weights[1], weights[2], weights[3]
+def luma_rows(channels, alpha, largest):  # type: ignore[no-untyped-def]
+    """The loop for pixels of `channels` values up to `largest`; with `alpha` the last one is alpha, and colour is multiplied by it."""
+    colours = channels - alpha
+    second, third = (1, 2) if colours >= 3 else (0, 0)  # all three weights fall on a single colour
     half = largest // 2
-    whole = target.dtype.type
-    for i in range(target.shape[0]):
-        row, out = source[i], target[i]
-        last = row[channels - 1 :]
-        second = row[channels // 3 :]  # one colour channel: all three weights fall on it
-        third = row[2 * (channels // 3) :]
-        for j in range(out.shape[0]):
-            k = j * channels
-            r, g, b = np.int64(row[k]), np.int64(second[k]), np.int64(third[k])
-            if alpha:
-                a = np.int64(last[k])
-                r, g, b = (r * a + half) // largest, (g * a + half) // largest, (b * a + half) // largest
-            out[j] = whole((r * red + g * green + b * blue + 32768) >> 16)
+
+    def loop(source, weights, target):  # type: ignore[no-untyped-def]
+        """Fill `target` (R, W) with the luma of `source` (R, W*channels) whole numbers, rounded to nearest.
+
+        `weights` (4,) uint32 are those of red, green and blue in 1/65536, and 32768. Sums of 16-bit values just fit 32 bits.
+        """
+        kind, whole = weights.dtype.type, target.dtype.type
+        red, green, blue, rounding = weights[0], weights[1], weights[2], weights[3]
+        for i in range(target.shape[0]):
+            row, out = source[i], target[i]
+            for j in range(out.shape[0]):
+                r, g, b = kind(row[j * channels]), kind(row[j * channels + second]), kind(row[j * channels + third])
+                if alpha:
+                    a = kind(row[j * channels + channels - 1])
+                    r, g, b = kind(r * a + half) // kind(largest), kind(g * a + half) // kind(largest), kind(b * a + half) // kind(largest)
+                out[j] = whole(kind(kind(r * red) + kind(g * green) + kind(b * blue) + rounding) >> 16)
+
+    return loop

@@ -25,7 +25,7 @@ def correlate_small(height, width, channels, divided):  # type: ignore[no-untype
                 for u in range(height):
                     row = source[i + u]
                     for v in range(width):
-                        total = kind(total + weights[u, v] * row[j + v * channels])
+                        total = kind(total + weights[u, v] * kind(row[j + v * channels]))
                 value = real(total) / divisor if divided else real(total)
                 value = real(value + offset)
                 turned = real(mirror * value)
@@ -53,7 +53,7 @@ def correlate_taps(divided):  # type: ignore[no-untyped-def]
             top = i * row_stride
             w0, r0 = weights[0], source[top + rows[0]][columns[0] : columns[0] + length]
             for j in range(length):
-                sums[j] = kind(w0 * r0[j])
+                sums[j] = kind(w0 * kind(r0[j]))
             for t in range(1, taps - 3, 4):
                 w0, w1, w2, w3 = weights[t], weights[t + 1], weights[t + 2], weights[t + 3]
                 r0 = source[top + rows[t]][columns[t] : columns[t] + length]
@@ -61,11 +61,11 @@ def correlate_taps(divided):  # type: ignore[no-untyped-def]
                 r2 = source[top + rows[t + 2]][columns[t + 2] : columns[t + 2] + length]
                 r3 = source[top + rows[t + 3]][columns[t + 3] : columns[t + 3] + length]
                 for j in range(length):
-                    sums[j] = kind(sums[j] + kind(w0 * r0[j] + w1 * r1[j] + w2 * r2[j] + w3 * r3[j]))
+                    sums[j] = kind(sums[j] + kind(w0 * kind(r0[j]) + w1 * kind(r1[j]) + w2 * kind(r2[j]) + w3 * kind(r3[j])))
             for t in range(taps - (taps - 1) % 4, taps):
                 w0, r0 = weights[t], source[top + rows[t]][columns[t] : columns[t] + length]
                 for j in range(length):
-                    sums[j] = kind(sums[j] + w0 * r0[j])
+                    sums[j] = kind(sums[j] + w0 * kind(r0[j]))
             out = target[i]
             for j in range(length):
                 value = real(sums[j]) / divisor if divided else real(sums[j])

@@ -16,7 +16,7 @@ def correlate_product(size, channels, divided):  # type: ignore[no-untyped-def]
             for j in range(middle.shape[0]):
                 total = kind(0)
                 for u in range(size):
-                    total = kind(total + down[u] * source[i + u, j])
+                    total = kind(total + down[u] * kind(source[i + u, j]))
                 middle[j] = total
             out = target[i]
             for j in range(out.shape[0]):
@@ -52,17 +52,17 @@ def correlate_factors(divided):  # type: ignore[no-untyped-def]
                 weights = down[p]
                 w0, r0 = weights[0], source[top + rows[0]][:width]
                 for j in range(width):
-                    middle[j] = kind(w0 * r0[j])
+                    middle[j] = kind(w0 * kind(r0[j]))
                 for t in range(1, height - 3, 4):
                     w0, w1, w2, w3 = weights[t], weights[t + 1], weights[t + 2], weights[t + 3]
                     r0, r1 = source[top + rows[t]][:width], source[top + rows[t + 1]][:width]
                     r2, r3 = source[top + rows[t + 2]][:width], source[top + rows[t + 3]][:width]
                     for j in range(width):
-                        middle[j] = kind(middle[j] + kind(w0 * r0[j] + w1 * r1[j] + w2 * r2[j] + w3 * r3[j]))
+                        middle[j] = kind(middle[j] + kind(w0 * kind(r0[j]) + w1 * kind(r1[j]) + w2 * kind(r2[j]) + w3 * kind(r3[j])))
                 for t in range(height - (height - 1) % 4, height):
                     w0, r0 = weights[t], source[top + rows[t]][:width]
                     for j in range(width):
-                        middle[j] = kind(middle[j] + w0 * r0[j])
+                        middle[j] = kind(middle[j] + w0 * kind(r0[j]))
                 weights = across[p]
                 w0, m0 = weights[0], middle[columns[0] :][:length]
                 if p == 0:

@@ -1,6 +1,7 @@
 """Pictures through recipes: from decoded pixels to finished maps. Knows nothing of files."""
 
-from imgconv.process.maps import Map, process, shape_of, single_maps
+from imgconv.process.finished import Map
+from imgconv.process.maps import process, shape_of, single_maps
 from imgconv.process.networks import results_of
 from imgconv.recipe import Recipe, Shape
 

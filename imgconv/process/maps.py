@@ -1,7 +1,7 @@
 """One picture through one recipe: filters and pools here, networks in `networks`."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,18 +12,11 @@ from imgconv.functional.light import luma, white
 from imgconv.functional.picture import Combination, Finish, filter_picture
 from imgconv.functional.picture_pooling import pool_picture
 from imgconv.pictures import Metadata, Picture
+from imgconv.process.finished import Map
 from imgconv.process.networks import run_network
 from imgconv.recipe import Filter, Look, MapPlan, Network, Pool, Recipe, Shape
 
 OVERLAY_COLOUR = (1.0, 0.0, 0.0)  # red is rare in photographs and seen on dark and light
-
-
-@dataclass(frozen=True, eq=False)
-class Map:
-    """One finished map: its name and its picture."""
-
-    name: str
-    picture: Picture
 
 
 def process(picture: Picture, recipe: Recipe, *, floats: bool = False, threads: int | None = None) -> list[Map]:
@@ -32,7 +25,7 @@ def process(picture: Picture, recipe: Recipe, *, floats: bool = False, threads: 
     names = [name for name, _ in recipe.trace(shape)]
     step = recipe.step
     if isinstance(step, Network):
-        return [Map(name, _with_metadata(made, picture)) for name, made in run_network(picture, step, floats=floats)]
+        return [replace(made, picture=_with_metadata(made.picture, picture)) for made in run_network(picture, step, floats=floats)]
     if isinstance(step, Pool):
         finished = [_pooled(picture, step, floats, threads)]
     else:

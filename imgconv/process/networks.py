@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from imgconv.errors import DoesNotFit
 from imgconv.functional.light import luma
 from imgconv.pictures import Picture
+from imgconv.process.finished import Map
 from imgconv.process.operations import apply
 from imgconv.process.showing import shown, tiled
 from imgconv.recipe import Network, Shape
@@ -19,18 +20,18 @@ from imgconv.recipe.sheet import Sheet
 Array = NDArray[Any]
 
 
-def run_network(picture: Picture, network: Network, *, floats: bool) -> list[tuple[str, Picture]]:
-    """Names and pictures of the results of `network`; with `floats` as float32, unrounded, range `raw` unless one was asked for.
+def run_network(picture: Picture, network: Network, *, floats: bool) -> list[Map]:
+    """The results of `network` on `picture`; with `floats` as float32, unrounded, range `raw` unless one was asked for.
 
-    A vector of L numbers comes as L pictures of one float32 cell.
+    A vector of L numbers comes as L maps of one float32 cell.
     """
-    results = results_of([picture], network)
-    made: list[tuple[str, Picture]] = []
-    for kept, batch in zip(network.kept, results, strict=True):
-        made += _cells(kept, batch[0]) if kept.maps == 0 else _maps(kept, batch[0], picture, network, floats)
+    made: list[Map] = []
+    for kept, batch in zip(network.kept, results_of([picture], network), strict=True):
+        made += _numbers(kept, batch[0]) if kept.maps == 0 else _maps(kept, batch[0], picture, network, floats)
     if network.sheet:
-        sheet = Sheet.of([Shape(*each.size, each.channels) for _, each in made])
-        return [(network.name, replace(picture, pixels=tiled([each.pixels for _, each in made], sheet), alpha=False))]
+        tiles = [each.picture.pixels for each in made]
+        sheet = Sheet.of([Shape(*tile.shape) for tile in tiles])
+        return [Map(network.name, replace(picture, pixels=tiled(tiles, sheet), alpha=False))]
     return made if network.only is None else [made[network.only]]
 
 
@@ -61,14 +62,14 @@ def _stored(picture: Picture, *, grey: bool) -> Array:
     return np.ascontiguousarray(colours.transpose(2, 0, 1), dtype=np.float32)
 
 
-def _cells(kept: Kept, vector: Array) -> list[tuple[str, Picture]]:
-    return [(f"{kept.name}-{n}", Picture(value.reshape(1, 1, 1))) for n, value in enumerate(vector, 1)]
+def _numbers(kept: Kept, vector: Array) -> list[Map]:
+    return [Map(f"{kept.name}-{n}", Picture(value.reshape(1, 1, 1)), kept.name) for n, value in enumerate(vector, 1)]
 
 
-def _maps(kept: Kept, maps: Array, picture: Picture, network: Network, floats: bool) -> list[tuple[str, Picture]]:
+def _maps(kept: Kept, maps: Array, picture: Picture, network: Network, floats: bool) -> list[Map]:
     range_ = network.range or ("raw" if floats else kept.range)
     made = []
     for name, planes in zip(kept.names, np.split(maps, kept.maps), strict=True):
         pixels = shown(planes.transpose(1, 2, 0), range_, picture.pixels.dtype, rounded=not floats)
-        made.append((name, replace(picture, pixels=np.ascontiguousarray(pixels), alpha=False)))
+        made.append(Map(name, replace(picture, pixels=np.ascontiguousarray(pixels), alpha=False)))
     return made

@@ -1,7 +1,7 @@
 """What is to be done with a picture, decided and traced before any pixel is decoded.
 
-A Recipe is plain data: kernels that are already looked up, windows, names of modes. It knows shapes; it knows nothing of files
-or pixels.
+A Recipe is plain data: kernels that are already looked up, weights, windows, names of modes. It knows shapes, and how recipes are
+written; it knows nothing of pixels and of the files that hold them.
 """
 
 from imgconv.recipe.filtering import Filter

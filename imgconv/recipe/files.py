@@ -13,6 +13,7 @@ from imgconv.recipe.shape import one_of
 from imgconv.recipe.weights import Surroundings
 from imgconv.registry import RANGES, slug
 from imgconv.registry.files import expanded
+from imgconv.registry.names import NAME
 
 KEYS = ("description", "source", "range", "steps")
 
@@ -78,6 +79,8 @@ def _tables(path: Path) -> dict[str, Any]:
 
 
 def _written(name: str, table: object, around: Surroundings) -> Written:
+    if not NAME.fullmatch(name):
+        raise UsageError("bad name; use up to 64 ASCII letters, digits, _ and -, a letter first")
     if not isinstance(table, Mapping):
         raise UsageError("must be a table; write [recipes.NAME] and steps = [...] below it")
     for key in table:

@@ -42,7 +42,17 @@ class Convolution(Operation):
     def trace(self, dims: Dims) -> Dims:
         """(O, h_out, w_out), or (M*C, h_out, w_out) for each channel on its own."""
         channels, height, width = maps_of(dims)
-        return self._channels(channels), *swept(self.window, height, width)
+        outputs, swept_size = self._channels(channels), swept(self.window, height, width)
+        if height is not None and width is not None:
+            self._check_border((height, width))
+        return outputs, *swept_size
+
+    def _check_border(self, size: tuple[int, int]) -> None:
+        """Refuse padding that reaches further than its mode has cells to repeat."""
+        for cells, pads in zip(size, self.window.pads(size), strict=True):
+            most = {"reflect": cells - 1, "symmetric": cells, "circular": cells}.get(str(self.padding_mode), max(pads))
+            if max(pads) > most:
+                raise DoesNotFit(f"needs padding of at most {most} for padding_mode {self.padding_mode}, not {max(pads)}")
 
     def _channels(self, channels: int | None) -> int | None:
         outputs = len(self.weight)

@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import prod
 
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.recipe.operations import Dims, Grey, shape_text
@@ -13,6 +14,7 @@ from imgconv.recipe.sheet import Sheet
 from imgconv.registry import RANGES
 
 ARRAY_FORMATS = ("npy", "npz")
+MAX_VALUES = 1 << 31  # 8 GB of float32; more is a slip of the fingers
 UNKNOWN: Dims = (None, None, None)
 
 
@@ -116,7 +118,10 @@ class Network:
             try:
                 after = step.operation.trace(dims)
             except DoesNotFit as error:
-                raise DoesNotFit(f"step {number} ({step.text}): got {shape_text(dims)}: {error}") from None
+                given = shape_text(dims) if len(dims) > 1 else f"a vector of {shape_text(dims)}"
+                raise DoesNotFit(f"step {number} ({step.text}): got {given}: {error}") from None
+            if None not in after and prod(size or 0 for size in after) > MAX_VALUES:
+                raise DoesNotFit(f"step {number} ({step.text}): would make {shape_text(after)} numbers; at most {MAX_VALUES} are made")
             shapes.append(after)
             dims = after
         return shapes

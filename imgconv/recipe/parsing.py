@@ -97,7 +97,7 @@ def _options(op: str, plain: list[str], named: list[tuple[str, Any]]) -> dict[st
             raise UsageError(f"{key} {error}") from None
     for parameter in parameters:
         if parameter.default is parameter.empty and parameter.name not in found:
-            raise UsageError(f"{parameter.name} is missing; write {op} {parameter.name}=...")
+            raise UsageError(f"{parameter.name} is missing; write {op} {parameter.name}=VALUE")
     return found
 
 

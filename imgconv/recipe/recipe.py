@@ -76,6 +76,11 @@ class Recipe:
         """Whether a result is a vector of numbers, which no picture holds."""
         return isinstance(self.step, Network) and self.step.gives_vectors
 
+    @property
+    def keeps_several(self) -> bool:
+        """Whether the results of several steps are wanted, whose maps may differ in size."""
+        return isinstance(self.step, Network) and len(self.step.kept) > 1
+
     def gives_floats(self, format: str, *, asked_for: bool) -> bool:
         """Whether an output in `format` holds unrounded float32 maps rather than pixels.
 
@@ -83,7 +88,7 @@ class Recipe:
         """
         if format in ARRAY_FORMATS:
             return True
-        if isinstance(self.step, Pool):
+        if isinstance(self.step, Pool) or (isinstance(self.step, Network) and self.step.sheet):
             return False
         return self.step.range == "raw" or (self.step.range is None and asked_for and format == "tiff")
 

@@ -20,8 +20,8 @@ class Reduction(Operation):
         padding = self.window.padding
         if isinstance(padding, str):
             raise UsageError(f"padding {padding!r} is none of a pool's; give a number")
-        if any(2 * p > s for p, s in zip(padding, self.window.span, strict=True)):
-            raise UsageError(f"padding {padding[0]}x{padding[1]} is over half of the window; use at most half")
+        if any(2 * p > k for p, k in zip(padding, self.window.kernel_size, strict=True)):
+            raise UsageError(f"padding {padding[0]}x{padding[1]} is over half of the kernel_size; use at most half")
         if self.divisor_override == 0:
             raise UsageError("divisor_override must not be 0; leave it out for the number of cells")
 

@@ -4,16 +4,10 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from imgconv.batch.destinations import (
-    Destination,
-    check_outputs,
-    destination_for,
-    identities,
-    pass_over_own_outputs,
-    refuse_input,
-)
+from imgconv.batch.collisions import OwnOutputs, check_outputs, refuse_long_names
+from imgconv.batch.destinations import Destination, destination_for, identities, refuse_input
 from imgconv.batch.sources import Source
-from imgconv.errors import UsageError
+from imgconv.errors import PictureError, UsageError
 
 
 def source(path: Path | str, relative: str | None = None, named: bool = True) -> Source:
@@ -101,8 +95,31 @@ def test_an_input_is_never_an_output(tmp_path, link):
         refuse_input(out, identities([source(photo)]))
 
 
+def test_outputs_stay_in_their_folder(tmp_path):
+    inside, outside = tmp_path / "out", tmp_path / "elsewhere"
+    inside.mkdir()
+    outside.mkdir()
+    (inside / "deep").symlink_to(outside)
+    (inside / "b.edge.png").symlink_to(outside / "b.png")
+    destination = Destination("png", ".png", folder=inside)
+    for each in (source("photos/deep/a.jpg", "deep/a.jpg"), source("photos/b.jpg")):
+        with pytest.raises(UsageError, match="outside of"):
+            check_outputs([each], [destination.outputs(each, ["edge"], "edge")], inside)
+    fine = source("photos/a.jpg")
+    check_outputs([fine], [destination.outputs(fine, ["edge"], "edge")], inside)
+
+
+def test_names_that_are_too_long():
+    refuse_long_names([Path("x" * 255)])
+    with pytest.raises(PictureError, match="256 bytes, and 255 are allowed"):
+        refuse_long_names([Path("ä" * 128)])
+
+
 def test_own_outputs_in_folders_are_passed_over_unless_named(tmp_path):
     photo, made = source(tmp_path / "photo.jpg", named=False), source(tmp_path / "photo.edge.png", named=False)
     destination = Destination("png", ".png")
-    for sources, kept in (([photo, made], [0]), ([photo, source(made.path)], [0, 1]), ([made], [0])):
-        assert pass_over_own_outputs(sources, [destination.outputs(s, ["edge"], "edge") for s in sources]) == kept
+    for sources, kept in (([photo, made], [photo]), ([photo, source(made.path)], None), ([made], None)):
+        own = OwnOutputs()
+        for each in sources:
+            own.add(each, destination.outputs(each, ["edge"], "edge"))
+        assert [each for each in sources if not own.has(each)] == (kept or sources)

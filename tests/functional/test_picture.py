@@ -180,12 +180,31 @@ def test_linear_light_averages_light():
     assert np.array_equal(filtered(flat, Mask(np.array([[1.0]])), finish=Finish(linear=True)), flat)
 
 
-def test_combinations():
+@pytest.mark.parametrize(
+    "combination, expected",
+    [
+        (Combination("max"), [[4, 2, 0]]),
+        (Combination("sum"), [[7, 3, 0]]),
+        (Combination("hypot"), [[5, 5**0.5, 0]]),
+        (Combination("projection", 1), [[153, 255 * (1 / 5) ** 0.5, 0]]),
+    ],
+)
+def test_combinations(combination, expected):
     maps = [np.array([[3.0, -1.0, 0.0]]), np.array([[-4.0, 2.0, 0.0]])]
-    assert np.array_equal(combine(maps, Combination("max"), 255), [[4, 2, 0]])
-    assert np.array_equal(combine(maps, Combination("sum"), 255), [[7, 3, 0]])
-    assert np.array_equal(combine(maps, Combination("hypot"), 255), [[5, 5**0.5, 0]])
-    assert np.allclose(combine(maps, Combination("projection", 1), 255), [[153, 255 * (1 / 5) ** 0.5, 0]])
+    assert np.allclose(combine(maps, combination, 255), expected, rtol=1e-15)
+
+
+@pytest.mark.parametrize("name", ["max", "sum", "hypot"])
+@pytest.mark.parametrize("scale, dtype", [(1, np.uint8), (1_000_003, np.uint8), (1, np.uint16)])
+def test_combined_whole_maps_are_exact_however_large(name, scale, dtype):
+    pixels = picture(97, 131, 1, dtype)
+    taps = [RNG.integers(-1, 2, (3, 3)) * float(scale) for _ in range(3)]
+    maps = [np.abs(oracle.correlate(pixels, t)).astype(object) for t in taps]
+    combined = {"max": lambda: np.maximum.reduce(maps), "sum": lambda: sum(maps), "hypot": lambda: sum(m * m for m in maps)}[name]()
+    expected = np.sqrt(combined.astype(float)) if name == "hypot" else combined.astype(float)
+    masks = [Mask(t, offset=0.0) for t in taps]
+    got = filter_picture(pixels, masks, Window.of(3, 1, "same"), Border.of("replicate"), Finish("abs"), combination=Combination(name))
+    assert np.array_equal(got, oracle.to_pixels(expected, dtype))
 
 
 def test_a_combined_bank_is_exact():

@@ -1,0 +1,124 @@
+"""Lines about whole commands, each a process of its own, and limits: seconds and megabytes that a command must stay under."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from measure import Line, peer
+from PIL import Image
+
+IMGCONV = [sys.executable, "-m", "imgconv"]
+PHOTO = Path(__file__).parent.parent / "sample_images" / "coffee.jpg"
+BARE = """
+import cv2, sys, numpy
+grey = cv2.imread(sys.argv[1], cv2.IMREAD_GRAYSCALE)
+kernel = numpy.full((3, 3), -1.0)
+kernel[1, 1] = 8
+cv2.imwrite(sys.argv[2], cv2.convertScaleAbs(cv2.filter2D(grey, cv2.CV_16S, kernel)))
+"""
+VIPS_MASK = "3 3 1 0\n-1 -1 -1\n-1 8 -1\n-1 -1 -1\n"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Something measured that has to stay under a limit."""
+
+    name: str
+    measured: float
+    limit: float
+    unit: str
+
+
+def lines(folder: Path) -> Iterator[Line]:
+    """A 12-megapixel and an 800x600 JPEG to an edge map in PNG, against scripts and tools that do the same."""
+    big, small, out = photo(folder / "big.jpg", (4000, 3000)), photo(folder / "small.jpg", (800, 600)), folder / "out.png"
+    bare = [sys.executable, "-c", BARE] if peer("cv2") else None
+    yield Line("12-megapixel JPEG to edges in PNG", "bare OpenCV script", 1 / 1.15, edge(big, out), process(bare, big, out))
+    yield Line("800x600 JPEG to edges in PNG", "bare OpenCV script", 1 / 1.9, edge(small, out), process(bare, small, out))
+    yield Line(
+        "800x600 JPEG to edges in PNG", "python -c 'import numba'", 1.0, edge(small, out), process([sys.executable, "-c", "import numba"])
+    )
+    gm = [tool, "convert"] if (tool := shutil.which("gm")) else None
+    matrix = ["-colorspace", "gray", "-convolve", "-1,-1,-1,-1,8,-1,-1,-1,-1"]
+    yield Line("12-megapixel JPEG to edges in PNG", "GraphicsMagick", 3.3, edge(big, out), process(gm, big, *matrix, out))
+    yield Line("12-megapixel JPEG to edges in PNG", "vips", 3.3, edge(big, out), vips(folder, big, out))
+    convert = imagemagick()
+    morphology = ["-colorspace", "gray", "-morphology", "Convolve", "3x3:-1,-1,-1,-1,8,-1,-1,-1,-1"]
+    yield Line("12-megapixel JPEG to edges in PNG", "ImageMagick", 5.0, edge(big, out), process(convert, big, *morphology, out))
+
+
+def limits(folder: Path) -> Iterator[Limit]:
+    """Memory of a 100-megapixel picture, and time of the very first command on a machine."""
+    huge = folder / "huge.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 16, (10_000, 10_000), dtype=np.uint8)).save(huge, compress_level=1)
+    used = peak_megabytes([*IMGCONV, "edge", huge, "-o", folder / "huge.edge.png", "-q"])
+    yield Limit("`imgconv edge` of a 100-megapixel grey PNG, peak memory", used, 100 + 100 + 150, "MB")
+    small = photo(folder / "small.jpg", (800, 600))
+    with tempfile.TemporaryDirectory() as fresh:
+        started = time.perf_counter()
+        command = [*IMGCONV, "edge", small, "-o", folder / "first.png", "-q"]
+        subprocess.run(command, check=True, env=os.environ | {"XDG_CACHE_HOME": fresh}, stdin=subprocess.DEVNULL)
+        yield Limit("first `imgconv edge` on a machine, compiling its loops", time.perf_counter() - started, 6, "s")
+
+
+def edge(source: Path, out: Path) -> partial[None]:
+    """Our whole command."""
+    return partial(run, [*IMGCONV, "edge", source, "-o", out, "-q"])
+
+
+def process(command: list[str] | None, *arguments: object) -> partial[None] | None:
+    """A peer's whole command, None where it is not installed."""
+    return partial(run, [*command, *arguments]) if command else None
+
+
+def run(command: list[object]) -> None:
+    subprocess.run([str(word) for word in command], check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def vips(folder: Path, source: Path, out: Path) -> partial[None] | None:
+    """vips takes one operation per command: grey, convolution and absolute value are three, joined by its own uncompressed files."""
+    if not (tool := shutil.which("vips")):
+        return None
+    (folder / "laplacian8.mat").write_text(VIPS_MASK)
+    grey, signed = folder / "grey.v", folder / "signed.v"
+    steps = [
+        f"'{tool}' colourspace '{source}' '{grey}' b-w",
+        f"'{tool}' conv '{grey}' '{signed}' '{folder}/laplacian8.mat'",
+        f"'{tool}' abs '{signed}' '{out}'",
+    ]
+    return partial(run, ["sh", "-c", " && ".join(steps)])
+
+
+def imagemagick() -> list[str] | None:
+    """ImageMagick 7's command or 6's, if it works as one."""
+    for name in ("magick", "convert", "/usr/bin/convert"):
+        tool = shutil.which(name)
+        if tool and "ImageMagick" in subprocess.run([tool, "-version"], capture_output=True, text=True).stdout.partition("\n")[0][:30]:
+            return [tool]
+    return None
+
+
+def peak_megabytes(command: list[object]) -> float:
+    """The largest resident size of a process."""
+    child = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise SystemExit(f"{command} ended with {child.returncode}")
+    return usage.ru_maxrss / 1024
+
+
+def photo(path: Path, size: tuple[int, int]) -> Path:
+    """A photograph scaled to `size`, as a JPEG file of quality 90."""
+    if not path.exists():
+        with Image.open(PHOTO) as opened:
+            opened.resize(size, Image.Resampling.BICUBIC).save(path, quality=90)
+    return path

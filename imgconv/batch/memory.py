@@ -1,0 +1,107 @@
+"""Memory that pictures may take: how much there is, and how much each one at work has been promised."""
+
+import resource
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from imgconv.errors import PictureError
+
+PROC = Path("/proc")
+GROUPS = Path("/sys/fs/cgroup")
+USUAL = 1 << 26  # bytes: what fits anywhere is not worth a look at how much there is
+
+
+class Memory:
+    """What the pictures of a run may take together: a picture that does not fit beside those at work waits for them."""
+
+    def __init__(self, budget: int | None = None):
+        self._budget = budget
+        self._changed = threading.Condition()
+        self._promised: list[int] = []
+
+    @contextmanager
+    def reserved(self, need: int, about: str) -> Iterator[None]:
+        """Hold `need` bytes while a picture is worked on, waiting until others have left enough.
+
+        Raises PictureError, which names `about`, where even alone it does not fit.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: not self._promised or sum(self._promised) + need <= self._total())
+            if not self._promised and need > USUAL:
+                self._refuse(need, about)
+            self._promised.append(need)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._promised.remove(need)
+                self._changed.notify_all()
+
+    def _total(self) -> int:
+        if self._budget is None:
+            self._budget = available() or 1 << 62
+        return self._budget
+
+    def _refuse(self, need: int, about: str) -> None:
+        there = available()
+        if there is not None and need > there:
+            room = f"needs about {_told(need)} of memory, and {_told(there)} are available"
+            raise PictureError(f"{about} {room}; use a smaller picture, or fewer maps at once")
+
+
+def available(proc: Path = PROC, groups: Path = GROUPS) -> int | None:
+    """Bytes that this process can still take: of the machine, of its control groups, and of its own limit; None where nobody says."""
+    limits = [_of_machine(proc), _of_limit(proc), *_of_groups(proc, groups)]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _of_machine(proc: Path) -> int | None:
+    with suppress(OSError, ValueError):
+        for line in (proc / "meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return None
+
+
+def _of_limit(proc: Path) -> int | None:
+    """What `ulimit -v` leaves."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY:
+        return None
+    with suppress(OSError, ValueError):
+        return max(0, limit - int((proc / "self" / "statm").read_text().split()[0]) * resource.getpagesize())
+    return limit
+
+
+def _of_groups(proc: Path, groups: Path) -> Iterator[int]:
+    """What each control group of this process, version 2 or 1, and those around it leave. File cache that can be dropped is free."""
+    with suppress(OSError):
+        for line in (proc / "self" / "cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers in ("", "memory"):
+                root = groups / controllers
+                inner = root / path.lstrip("/")
+                for folder in (inner, *(parent for parent in inner.parents if parent.is_relative_to(root))):
+                    left = _of_group(folder, *_FILES[controllers])
+                    if left is not None:
+                        yield left
+
+
+_FILES = {
+    "": ("memory.max", "memory.current", "inactive_file"),
+    "memory": ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+}
+
+
+def _of_group(folder: Path, limit: str, usage: str, cache: str) -> int | None:
+    with suppress(OSError, ValueError):  # "max" is no number, and means no limit
+        most, used = int((folder / limit).read_text()), int((folder / usage).read_text())
+        statistics = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        return max(0, most - used + int(statistics.get(cache, 0)))
+    return None
+
+
+def _told(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.0f} MB"

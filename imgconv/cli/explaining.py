@@ -1,0 +1,69 @@
+"""From the options of `explain` to what it prints and draws."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from imgconv.batch.destinations import identities, refuse_input
+from imgconv.batch.replacing import replacing
+from imgconv.batch.sources import list_sources
+from imgconv.cli import explain_view, matrix_view, opening, words
+from imgconv.errors import PictureError, UsageError
+from imgconv.pictures import Picture, encode
+from imgconv.recipe import Filter, Recipe
+from imgconv.study.animation import animation
+from imgconv.study.cells import seen
+from imgconv.study.explain import explain
+from imgconv.study.matrices import Matrices, matrices
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be explained, where, and how it is told."""
+
+    source: str
+    at: tuple[int, int] | None
+    matrix: bool
+    animate: Path | None
+    json: bool
+
+
+def execute(request: Request, recipe: Recipe, max_pixels: str, *, salvage: bool) -> None:
+    """Print the arithmetic of one output pixel, or its matrices; draw the animation beside."""
+    limit = words.limit(max_pixels, "--max-pixels")
+    if request.animate is not None and request.animate.suffix.lower() not in (".gif", ".png", ".apng", ".webp"):
+        raise UsageError(f"--animate {request.animate} is no name of an animation; use one that ends in .gif, .png or .webp")
+    picture = opening.first_picture(request.source, luma=recipe.needs_luma_only, max_pixels=limit, salvage=salvage)
+    explanation = explain(picture, recipe, request.at)
+    column, row = explanation.at
+    found = _matrices(picture, recipe, (row, column)) if request.matrix else []
+    if request.json:
+        told: dict[str, Any] = {"source": request.source, "recipe": recipe.describe(), **explanation.as_json()}
+        told |= {"matrices": [each.as_json() for each in found]} if request.matrix else {}
+        sys.stdout.write(json.dumps(told) + "\n")
+    elif request.matrix:
+        matrix_view.print_matrices(found)
+    else:
+        explain_view.print_explanation(request.source, recipe, picture, explanation)
+    if request.animate is not None:
+        _animate(request.animate, request.source, picture, recipe, explanation.at)
+
+
+def _matrices(picture: Picture, recipe: Recipe, at: tuple[int, int]) -> list[Matrices]:
+    step = recipe.step
+    if not isinstance(step, Filter):
+        raise UsageError("--matrix is for filters; a maximum or median is no matrix")
+    return matrices(seen(picture, grey=step.grey, alpha=False), step, at)
+
+
+def _animate(path: Path, source: str, picture: Picture, recipe: Recipe, at: tuple[int, int]) -> None:
+    refuse_input(path, identities(list_sources([source], frozenset())))
+    frames = list(animation(picture, recipe, at))
+    try:
+        with replacing(path) as stream:
+            encode(frames, path.suffix, stream=stream, animated=True)
+    except OSError as error:
+        raise PictureError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+    sys.stderr.write(f"{path}: {len(frames)} frames\n")

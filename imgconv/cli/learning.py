@@ -1,0 +1,102 @@
+"""From the options of `learn` to kernels: reads the pairs, learns, tells, and keeps what was learnt where that is asked for."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from imgconv.batch.replacing import replacing
+from imgconv.cli import learn_view, opening, words
+from imgconv.cli.learn import LearnOptions
+from imgconv.errors import DoesNotFit, PictureError, UsageError
+from imgconv.pictures import Picture
+from imgconv.registry import Kernel, add_entry
+from imgconv.study.descent import descend
+from imgconv.study.learning import Example, Fit, learn
+
+LARGEST = 31  # taps along a side: the work grows with the fourth power
+
+
+def execute(pictures: Sequence[str], what: LearnOptions) -> None:
+    """Learn from the pairs in `pictures` and tell what was found."""
+    size = _kernel_size(what.size)
+    _check(pictures, what)
+    limit = words.limit(what.max_pixels, "--max-pixels")
+    pairs = [_pair(before, after, limit, salvage=what.salvage) for before, after in zip(pictures[::2], pictures[1::2], strict=True)]
+    losses: list[list[float]] = []
+    fits = _learnt(pairs, size, what, losses)
+    if what.json:
+        told = {"pictures": list(pictures), "fits": [fit.as_json() for fit in fits], "losses": losses}
+        sys.stdout.write(json.dumps(told) + "\n")
+    else:
+        learn_view.print_fits(fits, losses)
+    _keep(fits, what)
+
+
+def _pair(before: str, after: str, limit: int | None, *, salvage: bool) -> tuple[Picture, Picture]:
+    """Both pictures; of a JPEG file before a grey picture its own luma, since that is what a grey picture was made of."""
+    made = opening.first_picture(after, luma=False, max_pixels=limit, salvage=salvage)
+    return opening.first_picture(before, luma=made.channels - made.alpha == 1, max_pixels=limit, salvage=salvage), made
+
+
+def _learnt(pairs: list[tuple[Picture, Picture]], size: tuple[int, int], what: LearnOptions, losses: list[list[float]]) -> list[Fit]:
+    if not what.descend:
+        return learn(pairs, size, what.channels.value)
+
+    def descent(examples: Sequence[Example], kernel_size: tuple[int, int]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+        with learn_view.Curve(what.steps, live=not what.json) as curve:
+            weights = descend(examples, kernel_size, what.steps, curve.add)
+        losses.append(curve.losses)
+        return weights
+
+    return learn(pairs, size, what.channels.value, descent)
+
+
+def _kernel_size(text: str) -> tuple[int, int]:
+    size = words.size(text, "--size")
+    height, width = size if isinstance(size, tuple) else (size, size)
+    if min(height, width) < 1 or max(height, width) > LARGEST:
+        raise UsageError(f"--size {text} is not possible; use 1 to {LARGEST}, or HxW")
+    return height, width
+
+
+def _check(pictures: Sequence[str], what: LearnOptions) -> None:
+    if len(pictures) % 2:
+        raise UsageError(f"{len(pictures)} pictures are no pairs; give BEFORE AFTER, as often as you like")
+    if pictures.count("-") > 1:
+        raise UsageError("standard input is one picture; give the other ones as files")
+    if what.name and what.channels == "all":
+        raise UsageError("--name cannot keep weights across colours; write them with -o FILE.npy, for -k @FILE.npy")
+    if what.output is not None and what.output.suffix != ".npy":
+        raise UsageError(f"-o {what.output} is no array; use a name that ends in .npy")
+    if what.output is not None and str(what.output) in pictures:
+        raise UsageError(f"output {what.output} is an input; choose another name with -o")
+
+
+def _keep(fits: list[Fit], what: LearnOptions) -> None:
+    if what.output is not None:
+        weights = np.concatenate([fit.taps / fit.divisor for fit in fits])
+        _write(what.output, weights if what.channels == "all" else weights[:, 0])
+    if what.name is None:
+        return
+    for kernel in _kernels(fits, what.name):
+        path = add_entry(kernel.name, kernel, replace=what.force, description="learnt from pictures", tags=("learnt",))
+        sys.stderr.write(f"added {kernel.name} to {path}\n")
+
+
+def _kernels(fits: list[Fit], name: str) -> list[Kernel]:
+    kernels = [kernel for fit in fits for kernel in fit.kernels(name)]
+    if not all(kernel.taps.any() for kernel in kernels):
+        raise DoesNotFit("the second picture does not depend on the first; nothing was learnt that could be kept")
+    return kernels
+
+
+def _write(path: Path, weights: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]") -> None:
+    try:
+        with replacing(path) as stream:
+            np.save(stream, weights[0] if len(weights) == 1 and weights.ndim == 3 else weights)
+    except OSError as error:
+        raise PictureError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+    sys.stderr.write(f"weights -> {path}\n")

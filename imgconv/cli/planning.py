@@ -1,0 +1,47 @@
+"""From inputs, or a shape as typed, to the plan of a recipe on each; reads headers and nothing more."""
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from imgconv.batch.sources import list_sources
+from imgconv.errors import DoesNotFit, PictureError, UsageError
+from imgconv.pictures import PICTURE_EXTENSIONS, read_header
+from imgconv.recipe import Recipe, Shape
+from imgconv.study.plan import PicturePlan, plan
+
+
+def plans(inputs: Sequence[str], shape: str | None, recipe: Recipe, max_pixels: int | None) -> Iterator[tuple[str, PicturePlan | str]]:
+    """The name and the plan of each picture, or what is wrong with it."""
+    if bool(inputs) == (shape is not None):
+        given = "both a picture and --shape are given" if inputs else "no picture is given"
+        raise UsageError(f"{given}; give a picture, or --shape such as 3x224x224")
+    if shape is not None:
+        yield f"a picture of {shape}", plan(recipe, shape_of_words(shape))
+        return
+    for source in list_sources(inputs, PICTURE_EXTENSIONS):
+        try:
+            header = read_header(source.path if source.path else _standard_input(), max_pixels=max_pixels)
+            yield str(source), plan(recipe, Shape(*header.size, header.channels, header.alpha), header.dtype)
+        except (DoesNotFit, PictureError) as error:
+            yield str(source), str(error)
+
+
+def shape_of_words(text: str) -> Shape:
+    """`CxHxW`, or `HxW` for a grey picture; two and four channels end in alpha.
+
+    >>> shape_of_words("3x224x320")
+    Shape(height=224, width=320, channels=3, alpha=False)
+    """
+    match = re.fullmatch(r"(?:(\d{1,5})[xX])?(\d{1,9})[xX](\d{1,9})", text.strip(), re.ASCII)
+    channels, height, width = (int(size or 1) for size in match.groups()) if match else (0, 0, 0)
+    if not (channels and height and width):
+        raise UsageError(f"--shape {text!r} is no shape; use CxHxW, for example 3x224x224")
+    return Shape(height, width, channels, channels in (2, 4))
+
+
+def _standard_input() -> bytes | Path:
+    if sys.stdin is None:
+        raise PictureError("it is closed; give a file, or a pipe")
+    return sys.stdin.buffer.read()

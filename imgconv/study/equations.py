@@ -1,0 +1,78 @@
+"""Least squares over the windows of pictures, gathered strip by strip into small matrices, so that no picture is ever unfolded whole."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgconv.functional import unfold
+
+Numbers = NDArray[np.float64]
+STRIP_CELLS = 1 << 20  # unfolded cells at a time: 8 megabytes
+
+
+@dataclass
+class Equations:
+    """The normal equations of y = weight . window + offset, for outputs that share their windows.
+
+    `gram` (F+1, F+1), `moment` (F+1, O) and `squares` (O,) are sums over `count` windows of F = C*kh*kw cells and a constant 1.
+    Values are counted from `middle`, which keeps digits that the subtraction of large sums would lose.
+    """
+
+    channels: int
+    kernel_size: tuple[int, int]
+    outputs: int
+    middle: float
+    count: int = 0
+    gram: Numbers = field(init=False)
+    moment: Numbers = field(init=False)
+    squares: Numbers = field(init=False)
+
+    def __post_init__(self) -> None:
+        features = self.channels * self.kernel_size[0] * self.kernel_size[1] + 1
+        self.gram, self.moment = np.zeros((features, features)), np.zeros((features, self.outputs))
+        self.squares = np.zeros(self.outputs)
+
+    def add(self, input: NDArray[Any], output: NDArray[Any], usable: NDArray[np.bool_]) -> None:
+        """Take in every window of `input` (C, H, W) with its `output` (O, h_out, w_out) where `usable` (h_out, w_out)."""
+        rows, columns = usable.shape
+        reach = self.kernel_size[0] - 1
+        step = max(STRIP_CELLS // (len(self.gram) * columns), 1)
+        for first in range(0, rows, step):
+            last = min(first + step, rows)
+            wanted = usable[first:last].ravel()
+            cells = input[:, first : last + reach].astype(np.float64) - self.middle
+            windows = unfold(cells, self.kernel_size)[:, wanted]
+            windows = np.concatenate([windows, np.ones((1, windows.shape[1]))])
+            values = output[:, first:last].reshape(self.outputs, -1)[:, wanted].astype(np.float64) - self.middle
+            self.gram += windows @ windows.T
+            self.moment += windows @ values.T
+            self.squares += np.square(values).sum(axis=1)
+            self.count += windows.shape[1]
+
+    def solve(self) -> Numbers:
+        """The weights (F+1, O), the last row the offset, that leave the least squares."""
+        scale = np.sqrt(np.maximum(np.diag(self.gram), np.finfo(float).tiny))
+        scaled = np.linalg.lstsq(self.gram / np.outer(scale, scale), self.moment / scale[:, None], rcond=1e-14)[0]
+        return np.asarray(scaled / scale[:, None])
+
+    def with_best_offset(self, weights: Numbers) -> Numbers:
+        """`weights` (F, O) with the offset that suits them best, (F+1, O)."""
+        means = (self.moment[-1] - self.gram[-1, :-1] @ weights) / self.count
+        return np.concatenate([weights, means[None]])
+
+    def offset(self, weights: Numbers) -> Numbers:
+        """What `weights` (F+1, O) add in levels counted from black, (O,)."""
+        return np.asarray(weights[-1] + self.middle * (1 - weights[:-1].sum(axis=0)))
+
+    def rms(self, weights: Numbers) -> Numbers:
+        """The root of the mean squared error of `weights` (F+1, O), for each output."""
+        fitted = np.einsum("fo,fg,go->o", weights, self.gram, weights)
+        errors = self.squares - 2 * (weights * self.moment).sum(axis=0) + fitted
+        return np.asarray(np.sqrt(np.maximum(errors, 0) / self.count))
+
+    def spread(self) -> Numbers:
+        """The standard deviation of each output."""
+        means = self.moment[-1] / self.count
+        return np.asarray(np.sqrt(np.maximum(self.squares / self.count - means**2, 0)))

@@ -1,0 +1,57 @@
+"""The arithmetic behind one output pixel, reckoned step by step in float64 beside what the filters themselves write there."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from imgconv.errors import DoesNotFit, UsageError
+from imgconv.pictures import Picture
+from imgconv.process import process, shape_of
+from imgconv.recipe import Network, Pool, Recipe
+from imgconv.study.explanation import MapValue
+from imgconv.study.filter_arithmetic import FilterArithmetic
+from imgconv.study.pool_arithmetic import explain_pool
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """One output pixel, `at` (x, y), of every map of a recipe."""
+
+    at: tuple[int, int]
+    maps: tuple[MapValue, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, as JSON has it."""
+        return {"at": self.at, "maps": [each.as_json() for each in self.maps]}
+
+
+def explain(picture: Picture, recipe: Recipe, at: tuple[int, int] | None = None) -> Explanation:
+    """The arithmetic behind the output pixel `at` (column, row from zero; the middle one unless given) of a filter or pool.
+
+    Raises DoesNotFit for a pixel outside the output and a picture that is too small, UsageError for a network.
+
+    >>> import numpy as np
+    >>> from imgconv.recipe import filter_recipe
+    >>> step = Picture(np.array([[[50], [50], [200]]], np.uint8))
+    >>> [(stage.told, stage.value) for stage in explain(step, filter_recipe(["-1 0 1"]), (1, 0)).maps[0].channels[0].members[0].stages]
+    [('-1*50 + 1*200', 150.0)]
+    """
+    if isinstance(recipe.step, Network):
+        raise UsageError("explain is for one filter or pool; give -k or --size")
+    traced = recipe.trace(shape_of(picture))
+    _, first = traced[0]
+    column, row = at or (first.width // 2, first.height // 2)
+    for name, shape in traced:
+        if not (0 <= column < shape.width and 0 <= row < shape.height):
+            raise DoesNotFit(f"--at {column},{row} lies outside the output {name}, which is {shape.width} wide and {shape.height} high")
+    made = process(picture, replace(recipe, look=replace(recipe.look, overlay=False)))
+    if isinstance(recipe.step, Pool):
+        maps = [explain_pool(picture, recipe.step, made[0], (row, column))]
+    else:
+        maps = [
+            FilterArithmetic(picture, recipe.step, plan, recipe.look, (row, column)).explained(each)
+            for plan, each in zip(recipe.step.maps, made, strict=True)
+        ]
+    if recipe.look.overlay:
+        over = process(picture, recipe)
+        maps = [replace(each, drawn=drawn.picture.pixels[row, column].tolist()) for each, drawn in zip(maps, over, strict=True)]
+    return Explanation((column, row), tuple(maps))

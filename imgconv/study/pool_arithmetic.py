@@ -1,0 +1,56 @@
+"""The cells under one place of a pool, and which of them decided."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgconv.pictures import Picture
+from imgconv.process import Map
+from imgconv.recipe import Pool
+from imgconv.study.cells import Patch, pool_patch, seen
+from imgconv.study.explanation import ChannelValue, MapValue, Stage, channel_names, number
+
+LISTED = 25  # numbers that are told one by one; more are only counted
+
+
+def explain_pool(picture: Picture, step: Pool, made: Map, at: tuple[int, int]) -> MapValue:
+    """How the output pixel `at` (row, column) of a pool comes about."""
+    given = seen(picture, grey=step.grey, alpha=step.keeps_alpha())
+    patch = pool_patch(given.pixels, step.window(), at)
+    names = channel_names(given.channels, alpha=given.alpha)
+    pixel = made.picture.pixels[at]
+    channels = [_channel(name, patch, c, step.mode, float(pixel[c])) for c, name in enumerate(names)]
+    return MapValue(made.name, patch, tuple(channels))
+
+
+def _channel(name: str, patch: Patch, channel: int, mode: str, written: float) -> ChannelValue:
+    cells = patch.values[..., channel]
+    inside = cells[~patch.padded]
+    if mode == "avg":
+        return ChannelValue(name, (), _averaged(inside, cells.dtype), written, cells, ~patch.padded)
+    value = _chosen(inside, mode)
+    same = (cells == value) | (np.isnan(value) & np.isnan(cells))
+    winners = np.zeros(cells.shape, bool)
+    winners.flat[int(np.argmax(same & ~patch.padded))] = True
+    what = {"max": "largest", "min": "smallest"}.get(mode, "lower median")
+    return ChannelValue(name, (), (Stage(mode, f"the {what} of {_listed(inside)}", value),), written, cells, winners)
+
+
+def _chosen(inside: NDArray[Any], mode: str) -> float:
+    if inside.dtype.kind == "f" and np.isnan(inside).any():
+        return float("nan")
+    if mode == "median":
+        return float(np.sort(inside)[(len(inside) - 1) // 2])
+    return float(inside.max() if mode == "max" else inside.min())
+
+
+def _averaged(inside: NDArray[Any], dtype: np.dtype[Any]) -> tuple[Stage, ...]:
+    total = float(inside.astype(np.float64).sum())
+    stages = (Stage("sum", _listed(inside, " + "), total), Stage("average", f"{number(total)} / {len(inside)}", total / len(inside)))
+    rounded = Stage("rounded", "half to even", float(np.rint(total / len(inside))))
+    return (*stages, rounded) if dtype.kind == "u" else stages
+
+
+def _listed(inside: NDArray[Any], between: str = ", ") -> str:
+    return between.join(map(number, inside.tolist())) if inside.size <= LISTED else f"{inside.size} cells"

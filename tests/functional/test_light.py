@@ -1,0 +1,67 @@
+"""Grey of colour, at every depth, against Pillow and the formula written out."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imgconv.engine import store
+from imgconv.functional.light import LUMA, luma, to_linear, to_srgb
+from imgconv.loops.colour import luma_rows
+
+RNG = np.random.default_rng(2)
+
+
+def colours(channels, dtype):
+    """Random pixels, with black, white and transparent ones among them."""
+    top = np.iinfo(dtype).max
+    pixels = RNG.integers(0, top, (23, 31, channels), dtype=dtype, endpoint=True)
+    pixels[:4], pixels[4:8], pixels[8:10, :, -1] = top, 0, 0
+    return pixels
+
+
+def test_grey_is_pillows():
+    pixels = colours(3, np.uint8)
+    assert np.array_equal(luma(pixels, alpha=False)[..., 0], np.asarray(Image.fromarray(pixels).convert("L")))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels, alpha", [(2, True), (3, False), (4, True)])
+def test_grey_over_black(channels, alpha, dtype):
+    pixels, top = colours(channels, dtype), int(np.iinfo(dtype).max)
+    whole = pixels.astype(np.int64)
+    if alpha:
+        whole = (whole[..., :-1] * whole[..., -1:] + top // 2) // top
+    expected = (whole * (LUMA if whole.shape[2] == 3 else 65536)).sum(axis=2) + 32768 >> 16
+    assert np.array_equal(luma(pixels, alpha=alpha)[..., 0], expected)
+    assert np.array_equal(luma(pixels, alpha=alpha, threads=3)[..., 0], expected)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels, alpha", [(2, 1), (3, 0), (4, 1)])
+def test_the_loop_as_plain_python(channels, alpha, dtype):
+    rows = colours(channels, dtype)[5:12].reshape(7, -1)
+    weights = np.array([*LUMA, 32768], np.uint32)
+    constants = {"channels": channels, "alpha": alpha, "largest": int(np.iinfo(dtype).max)}
+    made = [np.zeros((7, 31), dtype) for _ in range(2)]
+    luma_rows(**constants)(rows, weights, made[0])
+    store.loop(luma_rows, **constants)(rows, weights, made[1])
+    assert np.array_equal(*made)
+
+
+def test_grey_of_floats_is_not_rounded():
+    pixels = RNG.random((5, 6, 4)).astype(np.float32)
+    expected = (pixels[..., :3].astype(float) * pixels[..., 3:]) @ (np.array(LUMA) / 65536)
+    assert np.allclose(luma(pixels, alpha=True)[..., 0], expected, rtol=1e-6)
+
+
+def test_grey_stays_as_it_is():
+    pixels = colours(1, np.uint8)
+    assert luma(pixels, alpha=False) is pixels
+
+
+@pytest.mark.parametrize("dtype, top", [(np.uint8, 255), (np.uint16, 65535)])
+def test_light_and_back(dtype, top):
+    levels = np.arange(top + 1).astype(dtype)
+    light = to_linear(levels, levels.dtype)
+    assert light[0] == 0 and light[-1] == top and (np.diff(light) > 0).all()
+    assert np.array_equal(np.rint(to_srgb(light, top)), levels)

@@ -1,0 +1,91 @@
+"""Any steps in any order: refused in one line before anything is computed, or computed to the very shapes that were traced."""
+
+import hypothesis.strategies as st
+import numpy as np
+from hypothesis import given, settings
+
+from imgconv.errors import DoesNotFit, ImgconvError, UsageError
+from imgconv.pictures import Picture
+from imgconv.process import process, results_of
+from imgconv.recipe import Shape, network_recipe
+from imgconv.recipe.builders import OPS
+from imgconv.recipe.parsing import step_of_table
+from imgconv.recipe.values import READERS
+from imgconv.recipe.weights import Surroundings
+
+NUMBER = st.integers(0, 4).map(str)
+SIZE = st.one_of(NUMBER, st.tuples(NUMBER, NUMBER).map("x".join))
+WORDS = {
+    "kernel": st.sampled_from(["sobel", "laplacian8", "box:size=2", "1 2 3; 4 5 6", "1", "1 2; 3 4"]).map(lambda kernel: f"'{kernel}'"),
+    "factor": st.sampled_from(["1/255", "-2", "0"]),
+    "mean": st.sampled_from(["0.5", "1,2,3"]),
+    "std": st.sampled_from(["0.5", "1,2,3"]),
+    "mode": st.sampled_from(["hypot", "max", "sum"]),
+    "padding_mode": st.sampled_from(["zeros", "reflect", "circular", "constant:3"]),
+    "flip": st.sampled_from(["true", "false"]),
+    "ceil_mode": st.sampled_from(["true", "false"]),
+    "count_include_pad": st.sampled_from(["true", "false"]),
+    "output_size": st.sampled_from(["1", "3x2", "nonex4"]),
+}
+TAKES = {
+    "conv": ("kernel", "stride", "padding", "dilation", "padding_mode", "flip"),
+    "depthwise": ("kernel", "stride", "padding"),
+    "pointwise": ("kernel",),
+    "conv_transpose": ("kernel", "stride", "padding", "output_padding", "dilation"),
+    "scale": ("factor",),
+    "normalize": ("mean", "std"),
+    "max_pool": ("kernel_size", "stride", "padding", "dilation", "ceil_mode"),
+    "min_pool": ("kernel_size", "stride", "padding", "dilation", "ceil_mode"),
+    "avg_pool": ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad"),
+    "median_pool": ("kernel_size", "stride", "padding"),
+    "adaptive_avg_pool": ("output_size",),
+    "adaptive_max_pool": ("output_size",),
+    "combine": ("mode",),
+    "softmax": ("dim",),
+    **dict.fromkeys(("grey", "relu", "leaky_relu", "sigmoid", "tanh", "abs", "flatten"), ()),
+}
+NEEDED = {"kernel", "factor", "mean", "std", "kernel_size", "output_size"}
+
+
+@st.composite
+def steps(draw):
+    op = draw(st.sampled_from(sorted(TAKES)))
+    words = [f"{name}={draw(WORDS.get(name, SIZE))}" for name in TAKES[op] if name in NEEDED or draw(st.booleans())]
+    return " ".join([op, *words])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(steps(), min_size=1, max_size=4), st.sampled_from([1, 3]), st.sampled_from(["raw", None, "offset"]))
+def test_traced_or_refused(texts, channels, range_):
+    picture = Picture(np.random.default_rng(0).integers(0, 256, (9, 11, channels), dtype=np.uint8))
+    try:
+        recipe = network_recipe(texts, range=range_)
+        traced = recipe.trace(Shape(9, 11, channels))
+    except (UsageError, DoesNotFit) as error:
+        assert str(error).startswith("step ") and "\n" not in str(error)
+        return
+    (result,) = results_of([picture], recipe.step)
+    assert result.dtype == np.float32
+    assert result.shape[1:] == recipe.step.trace_steps((channels, 9, 11))[-1]
+    if not recipe.gives_vectors:
+        assert [made.picture.pixels.shape for made in process(picture, recipe)] == [(s.height, s.width, s.channels) for _, s in traced]
+
+
+def test_every_op_but_linear_takes_part():
+    assert set(TAKES) == set(OPS) - {"linear"}
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3), max_leaves=5
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(sorted(OPS)), st.dictionaries(st.sampled_from(sorted(READERS)), VALUES, max_size=3))
+def test_any_table_is_a_step_or_one_line_of_error(op, options):
+    try:
+        step = step_of_table({"op": op, **options}, 1, Surroundings())
+    except ImgconvError as error:
+        assert str(error).startswith("step 1 (")
+    else:
+        assert step.op == op

@@ -1,0 +1,137 @@
+"""Steps as typed and as written: the same op, the same options, one line for every mistake."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from imgconv.errors import UsageError
+from imgconv.recipe.builders import OPS
+from imgconv.recipe.parsing import step_of_table, step_of_text
+from imgconv.recipe.values import READERS
+from imgconv.recipe.weights import Surroundings
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text()
+
+
+def fields(step):
+    """What a step does, with arrays as lists, so that two can be compared."""
+    found = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in vars(step.operation).items()}
+    return type(step.operation), found
+
+
+@pytest.mark.parametrize(
+    "text, table",
+    [
+        ("scale 1/4", {"op": "scale", "factor": 0.25}),
+        ("normalize 0.5,0.25,0 1", {"op": "normalize", "mean": [0.5, 0.25, 0], "std": 1}),
+        ("conv laplacian8 padding=1", {"op": "conv", "kernel": "laplacian8", "padding": 1}),
+        (
+            "conv gaussian:sigma=2,size=5 sobel5_x stride=2x3",
+            {"op": "conv", "kernel": ["gaussian:sigma=2,size=5", "sobel5_x"], "stride": [2, 3]},
+        ),
+        ("conv '0 1 0; 1 -4 1; 0 1 0' padding=same", {"op": "conv", "kernel": "0 1 0; 1 -4 1; 0 1 0", "padding": "same"}),
+        ("conv -1 0 1 / 2 padding_mode=constant:0.5", {"op": "conv", "kernel": "-1 0 1 / 2", "padding_mode": ["constant", 0.5]}),
+        ("conv sobel flip=true dilation=2", {"op": "conv2d", "kernel": ["sobel_x", "sobel_y"], "flip": True, "dilation": 2}),
+        ("leaky_relu 0.2", {"op": "leaky_relu", "negative_slope": 0.2}),
+        (
+            "max_pool 3x2 2 1x0 ceil_mode=true",
+            {"op": "max_pool2d", "kernel_size": [3, 2], "stride": 2, "padding": "1x0", "ceil_mode": True},
+        ),
+        ("avg_pool 2 stride=none", {"op": "avg_pool", "kernel_size": 2}),
+        ("adaptive_max_pool none,7", {"op": "adaptive_max_pool", "output_size": ["none", 7]}),
+        ("pointwise '1 2; 3 4'", {"op": "pointwise", "weights": [[1, 2], [3, 4]]}),
+        ("combine max", {"op": "combine", "mode": "max"}),
+        ("flatten", {"op": "flatten", "start_dim": 1}),
+        ("softmax -1", {"op": "softmax", "dim": -1}),
+    ],
+)
+def test_text_and_table_mean_the_same(text, table):
+    kind, typed = fields(step_of_text(text, 1, Surroundings()))
+    other, written = fields(step_of_table(table, 1, Surroundings()))
+    typed.pop("range", None), written.pop("range", None)
+    assert (kind, typed) == (other, written)
+
+
+def test_options_have_the_defaults_of_torch():
+    pool = step_of_text("max_pool 3x2", 1, Surroundings()).operation.window
+    assert (pool.stride, pool.padding, pool.dilation, pool.ceil_mode) == ((3, 2), (0, 0), (1, 1), False)
+    conv = step_of_text("conv laplacian8", 1, Surroundings()).operation
+    assert (conv.window.stride, conv.window.padding, conv.groups, conv.padding_mode, conv.bias) == ((1, 1), (0, 0), 1, "zeros", None)
+    average = step_of_text("avg_pool 2", 1, Surroundings()).operation
+    assert average.count_include_pad and average.divisor_override is None
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("", "op '' is unknown"),
+        ("maxpool 2", "op 'maxpool' is unknown; nearest: max_pool"),
+        ("conv laplacian", "kernel 'laplacian' is unknown; nearest"),
+        ("conv", "no kernel is given"),
+        ("conv sobel_x weights=w.npy", "both a kernel and weights"),
+        ("conv sobel_x gaussian5", "kernels of different sizes (3x3, 5x5)"),
+        ("conv 'sobel_x", "no closing quotation"),
+        ("conv sobel_x pading=1", "option 'pading' is unknown; conv takes kernel, weights, bias, stride, padding"),
+        ("conv sobel_x stride=0", "stride must be at least 1, not 0"),
+        ("conv sobel_x stride=1.5", "stride '1.5' cannot be read; give a whole number or HxW"),
+        ("conv sobel_x padding=most", "padding 'most' is unknown; use a number, or one of valid, same, full"),
+        ("conv sobel_x padding_mode=mirror", "padding_mode 'mirror' is unknown"),
+        ("conv sobel_x groups=2", "groups go with weights"),
+        ("conv_transpose sobel_x output_padding=1", "output_padding 1 must be smaller than the stride 1"),
+        ("conv_transpose sobel_x padding=same", "padding 'same' is none of a transposed"),
+        ("max_pool", "kernel_size is missing"),
+        ("max_pool 2 kernel_size=3", "kernel_size is given twice"),
+        ("max_pool 3 padding=2", "padding 2x2 is over half of the kernel_size"),
+        ("max_pool 2 padding=2 dilation=3", "padding 2x2 is over half of the kernel_size"),
+        ("max_pool 3 padding=same", "padding 'same' is none of a pool's"),
+        ("avg_pool 2 divisor_override=0", "divisor_override must not be 0"),
+        ("avg_pool 2 ceil_mode=yes", "ceil_mode 'yes' cannot be read; give true or false"),
+        ("adaptive_avg_pool 0", "output_size must be at least 1, not 0"),
+        ("relu 6", "'6' is one word too many"),
+        ("scale nan", "factor 'nan' cannot be read; give a finite number"),
+        ("scale 1/0", "factor '1/0' cannot be read"),
+        ("normalize 1,2 1,2,3", "2 means and 3 stds do not match"),
+        ("normalize 0 0", "std must not be 0"),
+        ("combine mean", "combination 'mean' is unknown; use one of hypot, max, sum"),
+        ("flatten 2", "start_dim 2 is not possible"),
+        ("pointwise sobel_x sobel_y", "are not pointwise"),
+        ("linear", "weights are missing"),
+        ("linear fc", "'fc' is no file of weights"),
+    ],
+)
+def test_a_mistake_is_told_with_the_step(text, message):
+    with pytest.raises(UsageError) as error:
+        step_of_text(text, 4, Surroundings())
+    told = str(error.value)
+    assert told.startswith(f"step 4 ({text}): ") and message in told and "\n" not in told and not told.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {},
+        {"op": 3},
+        7,
+        ["relu"],
+        {"op": "relu", "x": 1},
+        {"op": "scale", "factor": True},
+        {"op": "max_pool", "kernel_size": 2.0},
+        {"op": "pointwise", "weights": [[1], [1, 2]]},
+        {"op": "linear", "weights": [["a"]]},
+    ],
+)
+def test_tables_that_are_no_steps(table):
+    with pytest.raises(UsageError, match=r"^step 2"):
+        step_of_table(table, 2, Surroundings())
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_every_op_is_documented(op):
+    assert f"`{op}`" in DOCUMENT
+
+
+@pytest.mark.parametrize("option", READERS)
+def test_every_option_is_documented(option):
+    assert re.search(rf"`{option}\b", DOCUMENT)
