@@ -13,7 +13,7 @@ ALLOWED = {
     "calls": {"process", "pictures", "recipe", "registry"},
     "cli": {"batch", "study", "recipe", "registry", "engine", "pictures", "__init__"},
     "study": {"process", "functional", "pictures", "recipe", "registry"},
-    "batch": {"process", "pictures", "recipe"},
+    "batch": {"process", "pictures"},
     "process": {"recipe", "functional", "pictures"},
     "layers": {"functional", "gradients"},
     "gradients": {"functional"},

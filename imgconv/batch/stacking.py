@@ -18,8 +18,8 @@ from imgconv.batch.replacing import replacing
 from imgconv.batch.sources import STDIN, Source, list_sources
 from imgconv.errors import DoesNotFit, ImgconvError, PictureError, UsageError
 from imgconv.pictures import PICTURE_EXTENSIONS, Header, Picture, Pictures, format_for, open_pictures, read_stream
-from imgconv.process import Recipe, Shape, results_of
-from imgconv.recipe import Network
+from imgconv.process import Recipe, Shape
+from imgconv.process.networks import Network, results_of
 
 CHUNK = 1 << 20  # values of pictures that go through the steps at once: 4 MB of float32, which layers may make some ten times as many
 
@@ -62,7 +62,7 @@ def plan_stack(
     asked = format_for(format) if format is not None else named or ("npy" if stdout else None)
     if asked not in ARRAYS or (named is not None and named != asked) or (output is None and not stdout):
         raise UsageError("--batch makes one array of all pictures; give it a file with -o NAME.npy or NAME.npz")
-    network.check_format(asked)
+    network.check_format(asked, holds_floats=True)
     sources = list_sources(inputs, PICTURE_EXTENSIONS, recursive=recursive)
     if not sources:
         raise PictureError(f"no pictures in {', '.join(inputs)}; give files, or a folder that holds some")

@@ -1,9 +1,12 @@
 """`imgconv warmup`."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from imgconv.recipe import Recipe
 
 EXAMPLES = "imgconv warmup   |   imgconv warmup -q"
 
@@ -34,5 +37,7 @@ def _recipes() -> "list[Recipe]":
     kernels = ("laplacian8", "gaussian5", "box:size=3", "sobel", "gaussian:sigma=2", "emboss", "unsharp5", "kv")
     filters = [filter_recipe([kernel], stride=stride) for kernel in kernels for stride in (1, 2)]
     ranges = [filter_recipe(["sobel_x"], range=name) for name in ("clip", "abs", "minmax")]
-    pools = [Recipe("pool", Pool(size, mode, stride)) for size in (2, 3, 15) for mode in ("max", "avg", "min", "median") for stride in (None, 1)]
+    pools = [
+        Recipe("pool", Pool(size, mode, stride)) for size in (2, 3, 15) for mode in ("max", "avg", "min", "median") for stride in (None, 1)
+    ]
     return [filter_recipe(["laplacian8"], command="edge"), *filters, *ranges, *pools]

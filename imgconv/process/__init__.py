@@ -2,7 +2,6 @@
 
 from imgconv.process.finished import Map
 from imgconv.process.maps import process, shape_of, single_maps
-from imgconv.process.networks import results_of
 from imgconv.recipe import Recipe, Shape
 
-__all__ = ["Map", "Recipe", "Shape", "process", "results_of", "shape_of", "single_maps"]  # a run needs nothing of recipes but these
+__all__ = ["Map", "Recipe", "Shape", "process", "shape_of", "single_maps"]  # a run needs nothing of recipes but these

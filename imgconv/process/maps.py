@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,10 @@ from imgconv.functional.picture import Combination, Finish, filter_picture
 from imgconv.functional.picture_pooling import pool_picture
 from imgconv.pictures import Metadata, Picture
 from imgconv.process.finished import Map
-from imgconv.process.networks import run_network
-from imgconv.recipe import Filter, Look, MapPlan, Network, Pool, Recipe, Shape
+from imgconv.recipe import Filter, Look, MapPlan, Pool, Recipe, Shape
+
+if TYPE_CHECKING:
+    from imgconv.recipe import Network
 
 OVERLAY_COLOUR = (1.0, 0.0, 0.0)  # red is rare in photographs and seen on dark and light
 
@@ -24,10 +26,10 @@ def process(picture: Picture, recipe: Recipe, *, floats: bool = False, threads: 
     shape = shape_of(picture)
     names = [name for name, _ in recipe.trace(shape)]
     step = recipe.step
-    if isinstance(step, Network):
-        return [replace(made, picture=_with_metadata(made.picture, picture)) for made in run_network(picture, step, floats=floats)]
     if isinstance(step, Pool):
         finished = [_pooled(picture, step, floats, threads)]
+    elif not isinstance(step, Filter):
+        return [replace(made, picture=_with_metadata(made.picture, picture)) for made in _of_network(picture, step, floats)]
     else:
         prepared = _Prepared(picture, step, threads)
         finished = [_filtered(prepared, step, plan, floats, threads) for plan in step.maps]
@@ -37,14 +39,13 @@ def process(picture: Picture, recipe: Recipe, *, floats: bool = False, threads: 
 
 def single_maps(recipe: Recipe) -> Iterator[Recipe]:
     """A recipe for each map of `recipe`, in order, for frames that must not lie in memory together."""
-    if isinstance(recipe.step, Network):
-        yield from (replace(recipe, step=network) for network in recipe.step.single())
-        return
-    if isinstance(recipe.step, Pool):
-        yield recipe
-        return
-    for plan in recipe.step.maps:
-        yield replace(recipe, step=replace(recipe.step, maps=(plan,)))
+    return (replace(recipe, step=step) for step in recipe.step.singles())
+
+
+def _of_network(picture: Picture, network: "Network", floats: bool) -> list[Map]:
+    from imgconv.process.networks import run_network  # the operators of networks, which filters and pools do without
+
+    return run_network(picture, network, floats=floats)
 
 
 def shape_of(picture: Picture) -> Shape:

@@ -17,6 +17,8 @@ from imgconv.recipe import Network, Shape
 from imgconv.recipe.network import Kept
 from imgconv.recipe.sheet import Sheet
 
+__all__ = ["Network", "results_of", "run_network"]
+
 Array = NDArray[Any]
 
 

@@ -1,11 +1,12 @@
 """The step behind `edge` and `filter`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.recipe.maps import MapPlan
 from imgconv.recipe.shape import Shape, Size, one_of
+from imgconv.recipe.step import changed, check_raw, ranged_floats
 from imgconv.registry import RANGES
 from imgconv.window import PADDING_MODES, Window
 
@@ -64,3 +65,36 @@ class Filter:
         if self.alpha == "filter" and plan.combine == "none" and abs(plan.kernels[0].total) >= 1e-9:
             return "filter"
         return "filter" if self.alpha == "auto" and not plan.zero_sum else "keep"
+
+    @property
+    def gives_vectors(self) -> bool:
+        """Never: every result is a map."""
+        return False
+
+    @property
+    def keeps_several(self) -> bool:
+        """Never: there is one step."""
+        return False
+
+    def names(self, command: str) -> tuple[str, ...]:
+        """A kernel's slug for each map; `edge`, with the slug only where there are several, for the command of that name."""
+        slugs = tuple(plan.name for plan in self.maps)
+        if command != "edge":
+            return slugs
+        return ("edge",) if len(slugs) == 1 else tuple(f"edge.{slug}" for slug in slugs)
+
+    def singles(self) -> tuple["Filter", ...]:
+        """A filter for each map, in order."""
+        return tuple(replace(self, maps=(plan,)) for plan in self.maps)
+
+    def gives_floats(self, format: str, *, asked_for: bool) -> bool:
+        """Whether an output in `format` holds unrounded float32 maps: range raw, or a TIFF asked for by name without a range."""
+        return ranged_floats(self.range, format, asked_for=asked_for)
+
+    def check_format(self, format: str, *, holds_floats: bool) -> None:
+        """Raise UsageError where the range contradicts an output in `format`."""
+        check_raw(self.range, holds_floats=holds_floats)
+
+    def describe(self) -> str:
+        """The kernels, and every option that is not the default."""
+        return " ".join([*(plan.describe() for plan in self.maps), *changed(self)])

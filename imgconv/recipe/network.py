@@ -11,9 +11,9 @@ from imgconv.recipe.operations import Dims, Grey, shape_text
 from imgconv.recipe.parsing import Step
 from imgconv.recipe.shape import Shape, one_of
 from imgconv.recipe.sheet import Sheet
+from imgconv.recipe.step import ARRAY_FORMATS, check_raw, ranged_floats
 from imgconv.registry import RANGES
 
-ARRAY_FORMATS = ("npy", "npz")
 MAX_VALUES = 1 << 31  # 8 GB of float32; more is a slip of the fingers
 UNKNOWN: Dims = (None, None, None)
 
@@ -104,7 +104,11 @@ class Network:
         return dims
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def keeps_several(self) -> bool:
+        """Whether results of several steps are wanted, whose maps may differ in size."""
+        return len(self.kept) > 1
+
+    def names(self, command: str) -> tuple[str, ...]:
         """Names of all outputs, whatever the picture: one for each map or vector, or one for the sheet."""
         if self.sheet:
             return (self.name,)
@@ -144,8 +148,13 @@ class Network:
             maps += [(name, Shape(height, width, channels // max(kept.maps, 1))) for name in kept.names]
         return maps
 
-    def check_format(self, format: str) -> None:
+    def gives_floats(self, format: str, *, asked_for: bool) -> bool:
+        """Whether an output in `format` holds unrounded float32 maps: range raw, or a TIFF asked for by name; never a sheet."""
+        return not self.sheet and ranged_floats(self.range, format, asked_for=asked_for)
+
+    def check_format(self, format: str, *, holds_floats: bool) -> None:
         """Raise UsageError where results cannot be held by `format`, whatever the picture."""
+        check_raw(self.range, holds_floats=holds_floats)
         arrays = format in ARRAY_FORMATS
         if self.gives_vectors and not arrays:
             raise UsageError(f"a vector of numbers is no {format} picture; use -o NAME.npy, --format npy, or --keep a step before flatten")
@@ -154,9 +163,9 @@ class Network:
         if format == "npy" and len(self.kept) > 1:
             raise UsageError("maps of several steps differ in size, which one .npy file cannot hold; use .npz, .tiff or pictures")
 
-    def single(self) -> tuple["Network", ...]:
+    def singles(self) -> tuple["Network", ...]:
         """A network for each output, in order."""
-        return (self,) if self.sheet or self.only is not None else tuple(replace(self, only=n) for n, _ in enumerate(self.names))
+        return (self,) if self.sheet or self.only is not None else tuple(replace(self, only=n) for n, _ in enumerate(self.names(self.name)))
 
     def describe(self) -> str:
         """The steps as they were written, with a checksum of weights, since their names do not tell them, and what was asked for."""

@@ -197,7 +197,7 @@ def test_a_folder_run_passes_over_what_it_made_itself(photo, tmp_path):
 def test_outputs_tell_the_steps(photo):
     imgconv("run", photo, "-s", "conv laplacian8 padding=1")
     with Image.open(photo.with_name("photo.run.png")) as image:
-        assert "run: conv laplacian8 padding=1" in image.info["Description"]
+        assert "run conv laplacian8 padding=1" in image.info["Description"]
 
 
 def test_a_broken_recipe_is_told_before_any_picture_is_opened(tmp_path):

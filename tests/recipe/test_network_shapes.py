@@ -7,7 +7,7 @@ import pytest
 
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.pictures import Picture
-from imgconv.process import results_of
+from imgconv.process.networks import results_of
 from imgconv.recipe import Shape, network_recipe
 from imgconv.recipe.sheet import Sheet
 
@@ -99,7 +99,7 @@ def test_kept_steps_have_their_number_and_op_in_their_names():
 
 def test_one_map_of_many():
     recipe = network_recipe(["grey", "conv sobel"])
-    alone = [network.trace(PHOTO) for network in recipe.step.single()]
+    alone = [network.trace(PHOTO) for network in recipe.step.singles()]
     assert alone == [[each] for each in recipe.trace(PHOTO)]
 
 
@@ -142,6 +142,6 @@ def test_the_description_tells_steps_and_weights(tmp_path):
     np.save(tmp_path / "w.npy", np.ones((3, 3)))
     steps = ["grey", f"conv {tmp_path / 'w.npy'}"]
     first = network_recipe(steps, range="abs").describe()
-    assert first.startswith("run: grey | conv ") and first.endswith("range=abs")
+    assert first.startswith("run grey | conv ") and first.endswith("range=abs")
     np.save(tmp_path / "w.npy", np.zeros((3, 3)))
     assert network_recipe(steps, range="abs").describe() != first

@@ -6,7 +6,8 @@ import pytest
 
 import imgconv
 from imgconv.pictures import Picture
-from imgconv.process import process, results_of
+from imgconv.process import process
+from imgconv.process.networks import results_of
 from imgconv.recipe import network_recipe
 
 RNG = np.random.default_rng(11)

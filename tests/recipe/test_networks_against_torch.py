@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from imgconv.pictures import from_pil
-from imgconv.process import results_of
+from imgconv.process.networks import results_of
 from imgconv.recipe import network_recipe
 
 DATA = Path(__file__).parents[1] / "data" / "networks"

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 
 from imgconv.errors import DoesNotFit, ImgconvError, UsageError
 from imgconv.pictures import Picture
-from imgconv.process import process, results_of
+from imgconv.process import process
+from imgconv.process.networks import results_of
 from imgconv.recipe import Shape, network_recipe
 from imgconv.recipe.builders import OPS
 from imgconv.recipe.parsing import step_of_table

@@ -1,0 +1,29 @@
+"""What the steps of recipes share.
+
+Filter, Pool and Network are plain data with the same questions to answer: `trace` and `names` of maps, `singles` (a step for each
+map), `grey`, `alpha`, `range`, `gives_vectors`, `keeps_several`, what an output holds (`gives_floats`, `check_format`), `describe`.
+"""
+
+from dataclasses import fields
+from typing import Any
+
+from imgconv.errors import UsageError
+
+ARRAY_FORMATS = ("npy", "npz")
+
+
+def ranged_floats(range: str | None, format: str, *, asked_for: bool) -> bool:
+    """Whether maps of a signed step are floats: with range `raw`, and in a TIFF that was `asked_for` by name without a range."""
+    return range == "raw" or (range is None and asked_for and format == "tiff")
+
+
+def check_raw(range: str | None, *, holds_floats: bool) -> None:
+    """Raise UsageError for range `raw` where the output holds no floats."""
+    if range == "raw" and not holds_floats:
+        raise UsageError("--range raw needs an output that holds floats; use -o NAME.npy, .npz or .tiff, or --format with one of them")
+
+
+def changed(part: Any) -> list[str]:
+    """`name=value` of every field of a dataclass that differs from its default."""
+    values = [(f, getattr(part, f.name)) for f in fields(part)]
+    return [f"{f.name}={'x'.join(map(str, v)) if isinstance(v, tuple) else v}" for f, v in values if f.name != "maps" and v != f.default]

@@ -1,0 +1,149 @@
+"""Explanations end at the pixel that filter, edge and pool write, whatever the picture and the options."""
+
+import imgconv
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from imgconv.errors import DoesNotFit, UsageError
+from imgconv.pictures import Picture
+from imgconv.recipe import Look, Pool, Recipe, filter_recipe, network_recipe
+from imgconv.study.cells import seen
+from imgconv.study.explain import explain
+from imgconv.study.matrices import matrices
+
+WHOLE = ("sobel_x", "laplacian8", "relief", "roberts_x", "0 -1 0; -1 5 -1; 0 -1 0 / 3", "1 2 3 4; 5 6 7 8", "kirsch", "sobel")
+FRACTIONS = ("gaussian:sigma=1,size=5", "freichen_x", "freichen_edge", "1 2 3; 4 5 6 / -7.5")
+DTYPES = ("uint8", "uint16", "float32")
+PADDINGS = ("same", "valid", "full", 1, (2, 0))
+MODES = ("zeros", ("constant", 7.0), "replicate", "reflect", "symmetric", "circular")
+
+
+@st.composite
+def pictures(draw):
+    """Noise of odd sizes, grey or colour, with or without alpha, at every depth."""
+    shape = draw(st.tuples(st.integers(7, 13), st.integers(7, 13), st.integers(1, 4)))
+    dtype = draw(st.sampled_from(DTYPES))
+    rng = np.random.default_rng(draw(st.integers(0, 999)))
+    top = {"uint8": 256, "uint16": 65536, "float32": 1}[dtype]
+    return (rng.random(shape) * top).astype(dtype)
+
+
+def picture_of(pixels):
+    return Picture(pixels, alpha=pixels.shape[2] in (2, 4))
+
+
+def place(data, array):
+    height, width = array.shape[:2]
+    return data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))
+
+
+FILTER_OPTIONS = {
+    "stride": st.sampled_from((1, 2, (3, 1))),
+    "padding": st.sampled_from(PADDINGS),
+    "padding_mode": st.sampled_from(MODES),
+    "dilation": st.sampled_from((1, 2, (1, 2))),
+    "range": st.sampled_from((None, "clip", "abs", "offset", "minmax", "raw")),
+    "grey": st.booleans(),
+    "linear": st.booleans(),
+    "alpha": st.sampled_from(("auto", "keep", "drop", "filter")),
+    "flip": st.booleans(),
+}
+
+
+@settings(max_examples=120, deadline=None)
+@given(pixels=pictures(), kernel=st.sampled_from(WHOLE + FRACTIONS), options=st.fixed_dictionaries(FILTER_OPTIONS), data=st.data())
+def test_the_value_is_the_pixel_that_filter_writes(pixels, kernel, options, data):
+    try:
+        made = imgconv.filter(pixels, kernel, **options)
+    except DoesNotFit:
+        return
+    made = made if isinstance(made, list) else [made]
+    at = place(data, made[0])
+    explanation = explain(picture_of(pixels), filter_recipe([kernel], **options), at)
+    for told, array in zip(explanation.maps, made, strict=True):
+        assert np.array_equal(told.written, np.atleast_1d(array[at[1], at[0]]))
+        for channel in told.channels:
+            near = abs(channel.stages[-1].value - channel.written) <= 1 if channel.stages else channel.agrees
+            assert channel.agrees or (near and not is_exact(kernel, options, channel, pixels)), (channel.stages, channel.written)
+
+
+def is_exact(kernel, options, channel, pixels):
+    """Whether every sum is one of whole numbers, where the reckoning and the filter must not differ at all."""
+    return kernel in WHOLE and pixels.dtype.kind == "u" and not options["linear"] and options["range"] != "minmax" and kernel != "sobel"
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    pixels=pictures(),
+    step=st.builds(
+        Pool,
+        size=st.sampled_from((1, 2, 3, (2, 3))),
+        mode=st.sampled_from(("max", "avg", "min", "median")),
+        stride=st.sampled_from((None, 1, (2, 1))),
+        padding=st.sampled_from(("same", "valid", 0)),
+        dilation=st.sampled_from((1, 2)),
+        ceil_mode=st.booleans(),
+        grey=st.booleans(),
+        alpha=st.sampled_from(("auto", "keep", "drop")),
+    ),
+    data=st.data(),
+)
+def test_the_value_is_the_pixel_that_pool_writes(pixels, step, data):
+    options = {name: getattr(step, name) for name in ("stride", "padding", "dilation", "ceil_mode", "grey", "alpha")}
+    try:
+        made = imgconv.pool(pixels, step.size, step.mode, **options)
+    except DoesNotFit:
+        return
+    at = place(data, made)
+    (told,) = explain(picture_of(pixels), Recipe("pool", step), at).maps
+    assert np.array_equal(told.written, np.atleast_1d(made[at[1], at[0]]))
+    assert all(channel.agrees for channel in told.channels)
+    if step.mode != "avg":
+        for channel in told.channels:
+            assert channel.winners.sum() == 1 and not told.patch.padded[channel.winners].any()
+            assert channel.cells[channel.winners] == channel.written
+
+
+def test_weights_across_channels_are_summed(tmp_path):
+    rng = np.random.default_rng(1)
+    pixels = rng.integers(0, 256, (9, 11, 3), np.uint8)
+    weights = rng.integers(-3, 4, (2, 3, 3, 3)).astype(np.float64)
+    np.save(tmp_path / "w.npy", weights)
+    explanation = explain(Picture(pixels), filter_recipe([f"@{tmp_path / 'w.npy'}"], range="raw"), (4, 5))
+    for told, plane in zip(explanation.maps, weights, strict=True):
+        (member,) = told.channels[0].members
+        assert [product.channel for product in member.products] == ["red", "green", "blue"]
+        assert told.written == [(pixels[4:7, 3:6].astype(float).transpose(2, 0, 1) * plane).sum()]
+
+
+def test_thresholds_inversion_and_overlay_come_after_the_map():
+    pixels = np.random.default_rng(2).integers(0, 256, (9, 11, 3), np.uint8)
+    recipe = filter_recipe(["sobel"], grey=True, look=Look(invert=True, threshold=90.0, overlay=True))
+    (told,) = explain(Picture(pixels), recipe, (4, 5)).maps
+    assert [stage.name for stage in told.channels[0].stages][-2:] == ["threshold", "invert"] and told.channels[0].agrees
+    assert len(told.written) == 3 and told.channels[0].written in (0, 255)
+
+
+def test_a_pixel_outside_and_a_network_are_refused():
+    picture = Picture(np.zeros((5, 6, 1), np.uint8))
+    with pytest.raises(DoesNotFit, match="--at 6,2 lies outside the output laplacian8, which is 6 wide and 5 high"):
+        explain(picture, filter_recipe(["laplacian8"]), (6, 2))
+    with pytest.raises(UsageError, match="one filter or pool"):
+        explain(picture, network_recipe(["relu"]))
+
+
+@pytest.mark.parametrize("size", [(6, 7), (40, 30)])
+@pytest.mark.parametrize("options", [{}, {"stride": (2, 1)}, {"dilation": 2}, {"padding": "full", "padding_mode": "zeros"}, {"flip": True}])
+def test_both_matrices_give_the_sums_of_the_filter(size, options):
+    picture = Picture(np.random.default_rng(3).integers(0, 256, (*size, 1), np.uint8))
+    recipe = filter_recipe(["1 2 3; 4 5 6; 7 8 10"], **options, range="raw")
+    (found,) = matrices(seen(picture, grey=False, alpha=False), recipe.step, (2, 3))
+    assert np.array_equal(found.kernel_matrix @ found.cells.ravel(), found.sums)
+    raw = imgconv.filter(picture.pixels, "1 2 3; 4 5 6; 7 8 10", **options, range="raw")[..., 0]
+    if size == (6, 7):
+        assert np.array_equal(found.sums.reshape(found.output_size), raw)
+    else:
+        rows, columns = found.output_size
+        windows = np.lib.stride_tricks.sliding_window_view(raw, (rows, columns))
+        assert any(np.array_equal(window, found.sums.reshape(rows, columns)) for row in windows for window in row)
