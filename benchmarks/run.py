@@ -1,7 +1,7 @@
 """Measure every line of the table in one run, and write it into README.md beside this file.
 
-python benchmarks/run.py                     all of it, some five minutes
-python benchmarks/run.py pictures --dry-run  one group, printed only
+python benchmarks/run.py           all of it, some five minutes
+python benchmarks/run.py pictures  one group, printed and not written
 
 Run it with an interpreter that has imgconv and the peers: opencv-python-headless, torch, scipy. What is not installed is said to be so.
 """
@@ -32,7 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}; all of them by default")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="for each line")
-    parser.add_argument("--dry-run", action="store_true", help="print the table, write nothing")
+    parser.add_argument("--dry-run", action="store_true", help="print the whole table, write nothing")
     options = parser.parse_args()
     if unknown := set(options.groups) - set(GROUPS):
         parser.error(f"no group {', '.join(unknown)}; choose from {', '.join(GROUPS)}")
@@ -41,7 +41,7 @@ def main() -> None:
         text = "\n\n".join(section(group, Path(folder), options.seconds) for group in groups)
     text = f"{machine()}\n\n{text}"
     print(text)
-    if not options.dry_run:
+    if not options.dry_run and set(groups) == set(GROUPS):
         before, _, rest = README.read_text().partition(START)
         README.write_text(f"{before}{START}\n{text}\n{END}{rest.partition(END)[2]}")
 
@@ -87,11 +87,11 @@ def mark(is_met: bool | None) -> str:
 
 
 def machine() -> str:
-    """What the figures hold for."""
+    """What the figures hold for, and how busy the machine was."""
     words = " ".join(Path(word).name if "/" in word else word for word in sys.argv)
-    return (
-        f"`python benchmarks/{words}` on {cpu()}, {cores()} cores, {platform.system()}, Python {platform.python_version()}, {versions()}."
-    )
+    load = f", load average {os.getloadavg()[1]:.1f} over the last five minutes" if hasattr(os, "getloadavg") else ""
+    runtime = f"{platform.system()}, Python {platform.python_version()}, {versions()}"
+    return f"`python benchmarks/{words}` on {cpu()}, {cores()} cores{load}, {runtime}."
 
 
 def cpu() -> str:

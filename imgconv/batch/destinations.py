@@ -37,10 +37,14 @@ class Destination:
             return ()
         if self.file is not None:
             return (self.file,)
-        parts = names if self.format not in ARRAYS else (names[0] if len(names) == 1 else command,)
         folder = _beside(source) if self.folder is None else self.folder / source.relative.parent
         stem = source.relative.stem
-        return tuple(folder / f"{stem}.{part}{self.suffix}" for part in parts)
+        return tuple(folder / f"{stem}{ending}" for ending in self.endings(names, command))
+
+    def endings(self, names: Sequence[str], command: str) -> tuple[str, ...]:
+        """What derived names have in place of an input's extension."""
+        parts = names if self.format not in ARRAYS else (names[0] if len(names) == 1 else command,)
+        return tuple(f".{part}{self.suffix}" for part in parts)
 
     def adapted(self, header: Header) -> "Destination":
         """The destination for one picture, where the format was not asked for.

@@ -55,11 +55,13 @@ def plan_run(
 
 def _without_own_outputs(listed: Sequence[Source], destination: Destination, recipe: Recipe) -> list[Source]:
     """`listed` without what an earlier run may have left in folders: where outputs go now, or beside their inputs, or as pages."""
-    if all(source.named for source in listed):
+    places = list(_places(destination))
+    endings = tuple(ending.casefold() for place in places for ending in place.endings(recipe.names, recipe.command))
+    if not any(source.relative.name.casefold().endswith(endings) for source in listed if not source.named):
         return list(listed)
     own = OwnOutputs()
     for source in listed:
-        for place in _places(destination):
+        for place in places:
             own.add(source, _outputs(place, source, recipe))
     return [source for source in listed if not own.has(source)]
 

@@ -30,6 +30,8 @@ def outcomes_of_stdin(source: Source, job: Job) -> Iterator[Outcome]:
                 raise PictureError("standard input is empty; a picture is expected there")
             if opened is not None:
                 write_maps(opened, job, _numbered(source, number, job), outcome)
+        if outcome.error:
+            outcome.error = outcome.error.removeprefix(f"picture {number} of the stream: ")
         if opened is not None or outcome.error:
             yield outcome
         if opened is None or outcome.error:

@@ -108,8 +108,9 @@ def _chart(losses: list[float], steps: int | None = None) -> "Text":
 def curve(losses: list[float], steps: int) -> list[str]:
     """Lines of a bar chart of the losses' logarithms, as wide as `steps` will need, with the extremes beside it.
 
-    >>> [line.strip() for line in curve([100.0, 1.0], 2)][:1], len(curve([100.0, 1.0], 2))
-    (['█  100'], 8)
+    >>> lines = curve([100.0, 1.0], 2)
+    >>> lines[0].split(), lines[-1].split(), len(lines)
+    (['█', '100'], ['█▁', '1'], 8)
     """
     width = min(WIDTH, steps)
     columns: dict[int, float] = {}

@@ -14,12 +14,13 @@ MEANINGS = {
     "small": "all taps at once, sums in registers",
     "running": "one sum that slides, whatever the size",
     "product": "down, then across, sums in registers",
+    "unfolded": "all windows as one matrix, times the weights",
     "factors": "down, then across, for each outer product",
     "fourier": "products of transforms, tile by tile",
     "taps": "tap after tap over whole rows",
     "four": "tap after tap, four output maps at once",
     "one": "tap after tap, one output map at once",
-    "matrix product": "a vector times the weights",
+    "linear": "a vector times the weights",
     "adjoint": "every input cell lays a whole kernel down",
     "folds": "rows folded first, then columns",
     "selection": "windows sorted by a network, large ones by a histogram",
@@ -38,7 +39,7 @@ def print_plan(source: str, recipe: str, plan: PicturePlan) -> None:
     print_parts(heading(source, f"{_by(plan.shape)} {plan.dtype}   {recipe}"), Text(), _steps(plan), Text())
     if any(step.sizes for step in plan.steps):
         print_parts(_sizes(plan), Text())
-    used = dict.fromkeys(step.algorithm for step in plan.steps if step.algorithm)
+    used = dict.fromkeys(_first_word(step.algorithm) for step in plan.steps if step.algorithm)
     totals = {
         "parameters": f"{plan.parameters:,}",
         "multiply-adds": f"{plan.multiply_adds:,}",
@@ -80,6 +81,11 @@ def _sizes(plan: PicturePlan) -> "Table":
             text = Text.assemble(f"{told} = ", (size, "bold")) if told else Text(formula)
             table.add_row(*((Text(step.name), axis) if axis == "height" else ("", axis)), text, step.padding if axis == "height" else "")
     return table
+
+
+def _first_word(algorithm: str) -> str:
+    """The algorithm without its rank and the type of its sums."""
+    return algorithm.partition(",")[0].partition(" of ")[0]
 
 
 def _by(numbers: tuple[int, ...]) -> str:

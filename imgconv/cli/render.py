@@ -39,7 +39,7 @@ class Reporter:
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
-        if self.total > 1 and not self.tell.quiet:
+        if self.total > 1 and not self.tell.quiet and not isinstance(error, BrokenPipeError):
             skipped = f", {self.skipped} passed over" if self.skipped else ""
             counts = f"{self.written} files written{skipped}, {self.failed} failed, {self._seconds:.1f} s"
             say(f"{self.done} of {self.total} pictures: {counts}")

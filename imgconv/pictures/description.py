@@ -1,6 +1,5 @@
 """The text that says how a picture was made: where each format keeps it, read and written."""
 
-import html
 import re
 from typing import Any
 
@@ -21,6 +20,8 @@ def of(image: Image.Image) -> str | None:
     if not found and hasattr(image, "tag_v2"):
         found = str(image.tag_v2.get(_IMAGE_DESCRIPTION, "")).encode("latin-1", "replace")
     if not found and "xmp" in image.info:
+        import html  # a large table of names, which few files need
+
         xmp = _text(image.info["xmp"])
         match = _XMP_TEXT.search(xmp)
         found = html.unescape(match[1]) if match else None
@@ -31,7 +32,11 @@ def save_options(name: str, text: str | None) -> dict[str, Any]:
     """Keyword arguments of Pillow's `save` that keep `text` in a file of format `name`; none where it cannot be kept."""
     if text and name in ("jpeg", "jpeg2000", "gif"):
         return {"comment": text.encode()}
-    return {"xmp": _XMP.format(html.escape(text, quote=False)).encode()} if text and name in ("webp", "avif") else {}
+    if text and name in ("webp", "avif"):
+        import html
+
+        return {"xmp": _XMP.format(html.escape(text, quote=False)).encode()}
+    return {}
 
 
 def _text(found: Any) -> str:

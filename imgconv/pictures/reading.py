@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from importlib import import_module
 from io import BufferedReader, BytesIO, FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
 from imgconv.errors import PictureError
-from imgconv.pictures import decoding, npy, pnm
+from imgconv.pictures import decoding
 from imgconv.pictures.damage import picture_errors
 from imgconv.pictures.formats import INPUTS, SIGNATURE_LENGTH, sniff
 from imgconv.pictures.picture import DEFAULT_MAX_PIXELS, Decoder, Header, Picture, Request
@@ -88,6 +89,7 @@ def _decoder(file: BinaryIO, request: Request) -> Decoder:
     name = sniff(head)
     if name is None:
         raise PictureError(f"not a picture of a known format ({', '.join(INPUTS)})")
-    if name == "pnm":
-        return pnm.decode(file, request)
-    return npy.decode(file, request) if name == "npy" else decoding.decode(file, name, request)
+    if name in ("npy", "pnm"):  # readers of our own, imported where one is needed
+        own: Decoder = import_module(f"imgconv.pictures.{name}").decode(file, request)
+        return own
+    return decoding.decode(file, name, request)

@@ -1,12 +1,14 @@
 """Pictures written into a binary stream. What a format cannot hold is refused, never narrowed."""
 
 from collections.abc import Iterable, Iterator
+from importlib import import_module
+from io import BytesIO
 from itertools import chain, islice
 from typing import Any, BinaryIO
 
 from imgconv.errors import PictureError, UsageError
 from imgconv.pictures import description as descriptions
-from imgconv.pictures import modes, npy, png, pnm, tiff
+from imgconv.pictures import modes, png
 from imgconv.pictures.damage import picture_errors
 from imgconv.pictures.formats import OUTPUTS, format_for
 from imgconv.pictures.picture import Picture
@@ -48,11 +50,11 @@ def encode(
         if name == "png":
             png.encode(pictures, stream, description=description, loop=loop)
         elif name == "tiff":
+            from imgconv.pictures import tiff  # most runs write PNG alone, and each of these takes its time to import
+
             tiff.encode(pictures, stream, description=description)
-        elif name == "pnm":
-            pnm.encode(pictures, stream)
-        elif name == "npy":
-            npy.encode(pictures, stream)
+        elif name in ("pnm", "npy"):
+            import_module(f"imgconv.pictures.{name}").encode(pictures, stream)
         else:
             _save(list(pictures), name, stream, {**_options(name, quality), **descriptions.save_options(name, description)}, loop)
 
@@ -125,4 +127,6 @@ def _save(pictures: list[Picture], name: str, stream: BinaryIO, options: dict[st
         options |= {"save_all": True, "append_images": images[1:], "duration": durations}
         if name != "gif" or loop != 1:  # a GIF that plays once has no loop block; otherwise it counts repeats
             options["loop"] = loop - (name == "gif" and loop > 0)
-    images[0].save(stream, name, **kept, **options)
+    encoded = BytesIO()  # Pillow's JPEG 2000 encoder never ends on a file that takes no more
+    images[0].save(encoded, name, **kept, **options)
+    stream.write(encoded.getbuffer())

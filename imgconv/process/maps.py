@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from imgconv.functional.borders import Border
 from imgconv.functional.light import luma, white
 from imgconv.functional.picture import Combination, Finish, filter_picture
-from imgconv.functional.picture_pooling import pool_picture
 from imgconv.pictures import Metadata, Picture
 from imgconv.process.finished import Map
 from imgconv.recipe import Filter, Look, MapPlan, Pool, Recipe, Shape
@@ -110,6 +109,8 @@ def _filtered(prepared: _Prepared, step: Filter, plan: MapPlan, floats: bool, th
 
 def _pooled(picture: Picture, step: Pool, floats: bool, threads: int | None) -> Picture:
     made = _prepare(picture, step.grey, step.keeps_alpha(), threads)
+    from imgconv.functional.picture_pooling import pool_picture  # filters do without its loops
+
     pixels = pool_picture(made.pixels, step.window(), step.mode, threads=threads)
     return replace(made, pixels=pixels.astype(np.float32) if floats else pixels)
 

@@ -1,15 +1,21 @@
 """Kernels and banks: reading kernels files, computing kernels, and kernel references as typed on a command line.
 
-Knows no pictures and no loops. Importing it imports no numpy: that waits until a kernel is built.
+Knows no pictures and no loops. Importing it imports no numpy: that waits until a kernel is built. `add_entry` is imported on first
+use.
 """
 
-from imgconv.registry.additions import add_entry
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from imgconv.registry.entries import Entry
 from imgconv.registry.files import builtin_file, user_file
 from imgconv.registry.kernel import COMBINES, RANGES, Bank, Kernel, kernel_from_array
 from imgconv.registry.lookup import Registry
 from imgconv.registry.names import slug
 from imgconv.registry.references import resolve
+
+if TYPE_CHECKING:
+    from imgconv.registry.additions import add_entry
 
 __all__ = [
     "COMBINES",
@@ -25,3 +31,9 @@ __all__ = [
     "slug",
     "user_file",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "add_entry":
+        return import_module("imgconv.registry.additions").add_entry
+    raise AttributeError(f"module 'imgconv.registry' has no attribute {name!r}")

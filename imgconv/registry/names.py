@@ -1,6 +1,5 @@
 """How kernels are named: the spelling of names and parameters, near misses, and slugs for file names. Knows no entries and no numpy."""
 
-import difflib
 import hashlib
 import re
 import unicodedata
@@ -57,6 +56,8 @@ def unknown_name(name: str, known: Iterable[str]) -> UsageError:
         return UsageError(f"kernel {name!r} is unknown; for a file of weights write @{name}")
     shown = name if len(name) <= 40 else name[:37] + "..."
     lower = {other.lower(): other for other in known}
+    import difflib  # for wrong names alone
+
     near = [lower[match] for match in difflib.get_close_matches(name.lower(), lower, n=4, cutoff=0.55)]
     near += [other for low, other in lower.items() if len(name) > 2 and name.lower() in low and other not in near][:3]
     nearest = f"nearest: {', '.join(near)}; " if near else ""

@@ -57,7 +57,7 @@ def _planned(operation: Operation, state: _State, step: PlannedStep) -> tuple[_S
     if isinstance(operation, Linear):
         parameters = operation.weight.size + (0 if operation.bias is None else operation.bias.size)
         work = operation.weight.size * prod(step.input[:-1])
-        return replace(state, whole=True), replace(step, parameters=parameters, multiply_adds=work, algorithm="matrix product")
+        return replace(state, whole=True), replace(step, parameters=parameters, multiply_adds=work, algorithm="linear")
     if isinstance(operation, Grey) and step.input[0] > 1:
         return state, replace(step, multiply_adds=prod(step.input))
     counted = prod(step.input) if isinstance(operation, Scale | Normalize | Combine) else 0
@@ -76,10 +76,10 @@ def _convolution(operation: Convolution, state: _State, step: PlannedStep) -> tu
     alone = operation.each_channel
     groups = channels if operation.groups is None else operation.groups
     seen: Shape = (1, *step.input[1:]) if alone else step.input
-    algorithm = layer_algorithm(seen, weight.shape, window, 1 if alone else groups)
+    chosen = layer_algorithm(seen, weight.shape, window, 1 if alone else groups)
     work = step.output[0] * weight.shape[1] * window.multiply_adds(step.input[1:])
     state, step = _slid(window, state, step, multiply_adds=work)
-    return state, replace(step, parameters=_learnt(operation), algorithm=algorithm)
+    return state, replace(step, parameters=_learnt(operation), algorithm="unfolded" if chosen == "product" else chosen)
 
 
 def _learnt(operation: Convolution | Transposed) -> int:

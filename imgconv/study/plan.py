@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from imgconv.functional.chosen import picture_algorithm
+from imgconv.functional.correlators import algorithm_of
 from imgconv.recipe import Filter, MapPlan, Network, Pool, Recipe, Shape
 from imgconv.study.geometry import padding_name, size_formulas
 from imgconv.study.network_plan import plan_network
@@ -99,17 +99,17 @@ def _map(step: Filter, plan: MapPlan, shape: Shape, dtype: str) -> PlannedStep:
         parameters=sum(each.taps.size + (each.bias != 0) for each in plan.kernels),
         multiply_adds=kernels * over * window.multiply_adds(size),
         receptive_field=(window.span[0], window.span[1]),
-        algorithm=picture_algorithm(kernel, window, _summed(step, plan, seen, dtype), seen.channels),
+        algorithm=algorithm_of(kernel, window, _summed(step, plan, seen, dtype), seen.channels, flip=step.flip),
         input_dtype=dtype,
         output_dtype="float32" if floats else dtype,
     )
 
 
 def _summed(step: Filter, plan: MapPlan, seen: Shape, dtype: str) -> np.dtype[Any]:
-    """The dtype of what is summed: premultiplied colour and linear light are no whole numbers."""
+    """The dtype of what is summed: linear light is no whole number, premultiplied colour needs twice the bits."""
     if seen.alpha and step.alpha_rule(plan) == "filter":
-        return np.dtype(np.float64)
-    return np.dtype(np.float32 if step.linear else dtype)
+        return np.dtype(np.uint16 if dtype == "uint8" and not step.linear else np.float64)
+    return np.dtype(np.float32 if step.linear and dtype != "float64" else dtype)
 
 
 def _pool(step: Pool, shape: Shape, dtype: str) -> PlannedStep:

@@ -12,6 +12,7 @@ from imgconv.study.cells import Patch, pool_patch, seen
 from imgconv.study.explanation import ChannelValue, MapValue, Stage, channel_names, number
 
 LISTED = 25  # numbers that are told one by one; more are only counted
+FLOAT32 = 1e-6  # of the largest value: what averages in float32 may be off
 
 
 def explain_pool(picture: Picture, step: Pool, made: Map, at: tuple[int, int]) -> MapValue:
@@ -28,7 +29,8 @@ def _channel(name: str, patch: Patch, channel: int, mode: str, written: float) -
     cells = patch.values[..., channel]
     inside = cells[~patch.padded]
     if mode == "avg":
-        return ChannelValue(name, (), _averaged(inside, cells.dtype), written, cells, ~patch.padded)
+        off = 0.0 if cells.dtype.kind == "u" else FLOAT32 * float(np.abs(inside).max())
+        return ChannelValue(name, (), _averaged(inside, cells.dtype), written, cells, ~patch.padded, tolerance=off)
     value = _chosen(inside, mode)
     same = (cells == value) | (np.isnan(value) & np.isnan(cells))
     winners = np.zeros(cells.shape, bool)

@@ -1,10 +1,11 @@
 """Explanations end at the pixel that filter, edge and pool write, whatever the picture and the options."""
 
-import imgconv
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import imgconv
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.pictures import Picture
 from imgconv.recipe import Look, Pool, Recipe, filter_recipe, network_recipe

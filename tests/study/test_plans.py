@@ -1,10 +1,14 @@
 """Plans agree with what the commands then do, and with numbers that are known from elsewhere."""
 
-import imgconv
+from math import ceil, floor
+
 import numpy as np
 import pytest
-from imgconv.functional import conv2d
-from imgconv.functional.picture import _Filter
+
+import imgconv
+from imgconv.functional import correlators
+from imgconv.pictures import Picture
+from imgconv.process import process
 from imgconv.recipe import Pool, Recipe, Shape, filter_recipe, network_recipe
 from imgconv.study.geometry import Sight
 from imgconv.study.plan import plan
@@ -13,8 +17,6 @@ from imgconv.study.plan import plan
 def evaluated(formula):
     """Both sides of a told formula, reckoned by Python."""
     told, _, size = formula.rpartition(" = ")
-    from math import ceil, floor
-
     return eval(told, {"floor": floor, "ceil": ceil}), int(size)
 
 
@@ -37,18 +39,23 @@ def test_formulas_of_a_pool_that_keeps_a_last_window(size):
 
 
 @pytest.mark.parametrize(
-    "padding, name", [("valid", "valid (narrow)"), (1, "same (equal-width)"), ("same", "same (equal-width)"), (2, "full (wide)"), (3, "3+3 rows")]
+    "padding, name",
+    [("valid", "valid (narrow)"), (1, "same (equal-width)"), ("same", "same (equal-width)"), (2, "full (wide)"), (3, "3+3 rows")],
 )
 def test_paddings_are_named(padding, name):
     (step,) = plan(filter_recipe(["laplacian8"], padding=padding), Shape(19, 23, 1)).steps
     assert step.padding.startswith(name)
 
 
-def test_counts_of_lenet():
-    """LeNet-5's first layers on 32x32, as LeCun et al. 1998 count them: 156 and 122,304; full connections in the second convolution."""
-    rng = np.random.default_rng(0)
-    steps = [f"conv weights={_saved(rng, (6, 1, 5, 5))} bias={_saved(rng, (6,))}", "avg_pool 2", "tanh"]
-    steps += [f"conv weights={_saved(rng, (16, 6, 5, 5))} bias={_saved(rng, (16,))}", "flatten", f"linear {_saved(rng, (10, 1600))}"]
+def test_counts_of_lenet(tmp_path):
+    """LeNet-5 on 32x32, as LeCun et al. 1998 count it: 156 parameters, 122,304 connections in C1 with the biases."""
+
+    def saved(name, *shape):
+        np.save(tmp_path / f"{name}.npy", np.ones(shape, np.float32))
+        return tmp_path / f"{name}.npy"
+
+    steps = [f"conv weights={saved('c1', 6, 1, 5, 5)} bias={saved('b1', 6)}", "avg_pool 2", "tanh"]
+    steps += [f"conv weights={saved('c3', 16, 6, 5, 5)} bias={saved('b3', 16)}", "flatten", f"linear {saved('d', 10, 1600)}"]
     first, pool, _, second, flat, dense = plan(network_recipe(steps), Shape(32, 32, 1)).steps
     assert (first.parameters, first.multiply_adds, first.output) == (156, 122_304 - 6 * 28 * 28, (6, 28, 28))
     assert (second.parameters, second.multiply_adds) == (2416, 10 * 10 * 16 * 150)
@@ -56,13 +63,52 @@ def test_counts_of_lenet():
     assert (dense.parameters, dense.multiply_adds) == (16000, 16000)
 
 
-_FILES = []
+@pytest.mark.parametrize(
+    "steps", [["conv box", "max_pool 2", "conv box dilation=2"], ["conv_transpose box stride=2", "conv box"], ["avg_pool 3 stride=1"]]
+)
+def test_a_cell_sees_as_far_as_a_change_reaches(steps):
+    """The receptive field is where a change of the input changes one output cell, at the phase that sees most."""
+    network = network_recipe(steps)
+    field = plan(network, Shape(24, 24, 1)).steps[-1].receptive_field
+
+    def made(pixels):
+        return process(Picture(pixels), network, floats=True)[0].picture.pixels
+
+    still, seen = made(np.zeros((24, 24, 1), np.uint8)), {}
+    for row in range(24):
+        pixels = np.zeros((24, 24, 1), np.uint8)
+        pixels[row] = 200
+        for out in np.flatnonzero((made(pixels) != still).any(axis=1)):
+            seen.setdefault(out, []).append(row)
+    assert max(rows[-1] - rows[0] + 1 for rows in seen.values()) == field[0]
 
 
-def _saved(rng, shape):
-    import tempfile
+@pytest.mark.parametrize("shape", [(40, 50, 1), (40, 50, 3), (40, 50, 4)])
+@pytest.mark.parametrize("kernel", ["laplacian8", "gaussian:sigma=2", "gaussian:sigma=9", "box:size=33", "@w.npy"])
+@pytest.mark.parametrize("options", [{}, {"stride": 2}, {"linear": True}])
+def test_the_algorithm_is_the_one_that_filter_takes(shape, kernel, options, monkeypatch, tmp_path):
+    np.save(tmp_path / "w.npy", np.random.default_rng(0).random((17, 17)))
+    kernel = kernel.replace("@", f"@{tmp_path}/")
+    taken, choose = [], correlators.choose
 
-    with tempfile.NamedTemporaryFile(suffix=".npy", delete=False) as file:
-        np.save(file, rng.standard_normal(shape).astype(np.float32))
-    _FILES.append(file.name)
-    return file.name
+    def spy(weights, window):
+        taken.append(choose(weights, window))
+        return taken[-1]
+
+    monkeypatch.setattr(correlators, "choose", spy)
+    imgconv.filter(np.full(shape, 9, np.uint8), kernel, **options)
+    (step,) = plan(filter_recipe([kernel], **options), Shape(*shape, shape[2] == 4)).steps
+    assert {choice.algorithm for choice in taken} == {step.algorithm.split(",")[0].split(" of ")[0]}
+
+
+def test_memory_counts_the_bytes_of_each_depth():
+    (step,) = plan(filter_recipe(["laplacian8"]), Shape(10, 20, 3), "uint16").steps
+    assert (step.memory, step.peak_memory) == (1200, 2400)
+    (step,) = plan(filter_recipe(["laplacian8"], range="raw"), Shape(10, 20, 3), "uint8").steps
+    assert (step.memory, step.peak_memory) == (2400, 3000)
+
+
+def test_sight_through_strides():
+    """Three convolutions of 3 with strides 2, 1, 2: the recursion of Araujo, Norris, Sim: Computing Receptive Fields, Distill 2019."""
+    sight = Sight().through(3, 2).through(3, 1).through(3, 2)
+    assert (sight.cells, sight.jump) == (11, 4)

@@ -1,0 +1,110 @@
+"""`imgconv explain` as a real process: its value is the pixel that the command writes."""
+
+import json
+
+import numpy as np
+import pytest
+from command import PHOTO, SAMPLES, imgconv, refused
+from PIL import Image
+from terminal import on_terminal
+
+LOGO = SAMPLES / "logo_transparent.png"
+
+
+def told(*words, **options):
+    done = imgconv("explain", *words, "--json", **options)
+    assert done.code == 0, done.err
+    return json.loads(done.out)
+
+
+@pytest.mark.parametrize(
+    "picture, command, words",
+    [
+        (PHOTO, "edge", ()),
+        (PHOTO, "filter", ("-k", "sobel")),
+        (PHOTO, "filter", ("-k", "gaussian:sigma=2", "--stride", "3", "--linear")),
+        (SAMPLES / "camera.png", "filter", ("-k", "emboss", "--range", "minmax", "--invert")),
+        (SAMPLES / "ramp_16bit.png", "filter", ("-k", "relief", "--dilation", "2")),
+        (LOGO, "filter", ("-k", "box:size=5")),
+        (SAMPLES / "rotated_exif6.jpg", "filter", ("-k", "sharpen4", "--grey")),
+        (LOGO, "pool", ("--size", "3", "--stride", "2", "--mode", "median")),
+        (PHOTO, "filter", ("-k", "laplacian8", "--grey", "--overlay", "--threshold", "40")),
+    ],
+)
+def test_the_value_is_the_pixel_of_the_file(tmp_path, picture, command, words):
+    made = tmp_path / "made.png"
+    assert imgconv(command, picture, *words, "-o", made, "-q").code == 0
+    with Image.open(made) as image:
+        pixels = np.atleast_3d(np.array(image))
+    for x, y in ((0, 0), (7, 3), (pixels.shape[1] - 1, pixels.shape[0] - 1)):
+        (found,) = told(picture, *words, "--at", f"{x},{y}")["maps"]
+        assert found["pixel"] == pixels[y, x].tolist()
+
+
+def test_products_and_coordinates_are_those_of_the_picture():
+    with Image.open(SAMPLES / "camera.png") as image:
+        pixels = np.array(image).astype(int)
+    (found,) = told(SAMPLES / "camera.png", "-k", "1 2; 3 4", "--padding", "valid", "--stride", "2", "--at", "10,20")["maps"]
+    (product,) = found["channels"][0]["members"][0]["products"]
+    assert (found["rows"], found["columns"]) == ([40, 41], [20, 21])
+    assert product["values"] == pixels[40:42, 20:22].tolist()
+    assert product["products"] == (pixels[40:42, 20:22] * [[1, 2], [3, 4]]).tolist()
+    assert product["sum"] == sum(map(sum, product["products"]))
+
+
+def test_padding_is_marked_and_tables_are_readable():
+    (found,) = told(PHOTO, "--at", "0,0")["maps"]
+    assert found["padded"] == [[True] * 3, [True, False, False], [True, False, False]]
+    text = imgconv("explain", PHOTO, "--at", "0,0").out.decode()
+    assert "lie beyond the edge" in text and "range abs" in text and "laplacian8 0,0 = " in text
+    assert "\x1b" not in text
+
+
+def test_cells_have_their_colour_on_a_terminal():
+    text = on_terminal("explain", PHOTO, "-k", "sobel", "--at", "200,100", columns=100)
+    with Image.open(PHOTO) as image:
+        red, _, _ = image.getpixel((200, 100))
+    assert f"48;2;{red};0;0m" in text and "\x1b[31m-1" in text and "\x1b[32m" in text
+
+
+def test_matrices_on_a_photograph():
+    (found,) = told(PHOTO, "-k", "sobel_x", "--grey", "--at", "30,40", "--matrix")["matrices"]
+    kernel_matrix, im2col, cells, taps = (np.array(found[name]) for name in ("kernel_matrix", "im2col", "cells", "taps"))
+    assert kernel_matrix.shape == (9, 25) and im2col.shape == (9, 9) and found["corner"] == [38, 28]
+    assert (kernel_matrix @ cells.ravel()).tolist() == (taps @ im2col).tolist() == found["sums"]
+    text = imgconv("explain", PHOTO, "-k", "sobel_x", "--matrix").out.decode()
+    assert "kernel matrix of sobel_x" in text and "im2col" in text
+
+
+def test_an_animation_is_written_beside(tmp_path):
+    done = imgconv("explain", PHOTO, "-k", "laplacian8", "--at", "100,100", "--animate", tmp_path / "a.gif")
+    assert done.code == 0 and done.err == f"{tmp_path / 'a.gif'}: 25 frames\n"
+    with Image.open(tmp_path / "a.gif") as image:
+        assert image.n_frames == 25 and image.info["loop"] == 0
+    copy = tmp_path / "copy.gif"
+    copy.write_bytes((SAMPLES / "animated.gif").read_bytes())
+    assert "is the input" in refused(2, "explain", copy, "--animate", copy, "--json")
+
+
+def test_standard_input_and_damaged_pictures(tmp_path):
+    (found,) = told("-", "--at", "5,5", stdin=PHOTO.read_bytes())["maps"]
+    assert found["pixel"] == told(PHOTO, "--at", "5,5")["maps"][0]["pixel"]
+    cut = tmp_path / "cut.jpg"
+    cut.write_bytes(PHOTO.read_bytes()[:20000])
+    assert "cut.jpg: " in refused(1, "explain", cut)
+    assert told(cut, "--salvage", "--at", "5,5")["maps"][0]["pixel"] == found["pixel"]
+
+
+@pytest.mark.parametrize(
+    "code, words, text",
+    [
+        (2, ("--at", "5"), "--at '5' is no pixel"),
+        (1, ("--at", "600,0"), "outside the output laplacian8, which is 600 wide"),
+        (2, ("--size", "2", "--matrix"), "--matrix is for filters"),
+        (1, ("-k", "gaussian:sigma=3", "--matrix"), "kernel gaussian-sigma-3 spans 25x25"),
+        (2, ("--animate", "a.jpg"), "is no name of an animation"),
+        (2, ("-k", "box", "--mode", "max"), "--kernel does not go with a pool"),
+    ],
+)
+def test_what_is_wrong_takes_one_line(code, words, text):
+    assert text in refused(code, "explain", PHOTO, *words)

@@ -1,0 +1,84 @@
+"""`imgconv plan` as a real process: nothing is decoded, and what it says is what then happens."""
+
+import json
+
+import numpy as np
+import pytest
+from command import PHOTO, SAMPLES, imgconv, refused
+from PIL import Image
+
+DEEP_HEADER = b"P6 60000 50000 65535\n"  # a picture of 18 GB whose pixels are not there
+
+
+def planned(*words, **options):
+    done = imgconv("plan", *words, "--json", **options)
+    assert done.code == 0, done.err
+    return [json.loads(line) for line in done.out.splitlines()]
+
+
+def test_a_photograph_is_planned_as_edge_makes_it(tmp_path):
+    (plan,) = planned(PHOTO)
+    assert plan["shape"] == [3, 400, 600] and [step["name"] for step in plan["steps"]] == ["grey", "laplacian8"]
+    assert plan["steps"][1]["sizes"][0] == "floor((400 + 1 + 1 - 3) / 1) + 1 = 400"
+    assert plan["multiply_adds"] == 3 * 400 * 600 + 9 * 400 * 600
+    made = tmp_path / "e.png"
+    assert imgconv("edge", PHOTO, "-o", made).code == 0
+    with Image.open(made) as image:
+        assert [1, *image.size[::-1]] == plan["steps"][1]["output"]
+
+
+@pytest.mark.parametrize(
+    "words, command",
+    [
+        (("-k", "gaussian:sigma=2", "--stride", "2x3", "--padding", "valid"), "filter"),
+        (("-k", "sobel", "--grey"), "filter"),
+        (("--size", "3", "--stride", "2", "--mode", "avg", "--ceil-mode"), "pool"),
+        (("-s", "conv laplacian8 padding=1", "-s", "max_pool 2"), "run"),
+    ],
+)
+def test_it_agrees_with_what_the_command_writes(tmp_path, words, command):
+    (plan,) = planned(SAMPLES / "chelsea.jpg", *words)
+    done = imgconv(command, SAMPLES / "chelsea.jpg", *words, "-o", tmp_path / "out.npy", "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["shapes"] == [plan["steps"][-1]["output"]]
+
+
+def test_no_pixel_is_decoded(tmp_path):
+    huge = tmp_path / "huge.ppm"
+    huge.write_bytes(DEEP_HEADER)
+    (plan,) = planned(huge, "-k", "box", "--max-pixels", "none")
+    assert plan["steps"][0]["memory"] == 3 * 50000 * 60000 * 2 and plan["dtype"] == "uint16"
+    assert "--max-pixels" in refused(1, "plan", huge)
+
+
+def test_shapes_without_a_picture_and_tables():
+    done = imgconv("plan", "--shape", "3x224x224", "-s", "conv box padding=1", "-s", "relu", "-s", "flatten")
+    text = done.out.decode()
+    assert done.code == 0 and "same (equal-width)" in text and "150528" in text and "1.35 M" in text
+    (plan,) = planned("--shape", "48x64", "-k", "laplacian8")
+    assert plan["steps"][0]["output"] == [1, 48, 64]
+
+
+def test_several_pictures_standard_input_and_one_that_fails(tmp_path):
+    small = tmp_path / "small.png"
+    Image.fromarray(np.zeros((2, 2), np.uint8)).save(small)
+    done = imgconv("plan", PHOTO, small, "-k", "box", "--padding", "valid", "--json")
+    assert done.code == 1 and len(done.out.splitlines()) == 1 and "small.png: kernel 3x3 does not fit" in done.err
+    (plan,) = planned("-", "--size", "2", stdin=PHOTO.read_bytes())
+    assert (plan["source"], plan["steps"][0]["output"]) == ("standard input", [3, 200, 300])
+
+
+@pytest.mark.parametrize(
+    "words, text",
+    [
+        ((), "no picture is given"),
+        ((PHOTO, "--shape", "3x4x5"), "both a picture and --shape"),
+        (("--shape", "3x0x5"), "is no shape"),
+        ((PHOTO, "-k", "box", "--size", "2"), "--kernel does not go with a pool"),
+        ((PHOTO, "--mode", "avg", "--padding-mode", "zeros"), "--padding-mode does not go with a pool"),
+        ((PHOTO, "-s", "relu", "--stride", "2"), "--stride does not go with the steps of a network"),
+        ((PHOTO, "-k", "nosuch"), "'nosuch' is unknown"),
+    ],
+)
+def test_what_is_wrong_takes_one_line_and_exit_2(words, text):
+    assert text in refused(2, "plan", *words)
