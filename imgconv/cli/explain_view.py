@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from imgconv.cli.tables import heading, print_parts
+from imgconv.cli.tables import fits, heading, print_parts
 from imgconv.study.explanation import ChannelValue, MapValue, Member, Product, number
 
 if TYPE_CHECKING:
@@ -84,19 +84,21 @@ def _stages(stages: list[tuple[str, str, float]], *, last: bool = False) -> "Tab
 
 
 def _side_by_side(product: Product, patch: "Patch", top: float) -> "RenderableType":
-    """The cells, the kernel and their products; one line of words for what is too large to read."""
+    """The cells, the kernel and their products, below each other where a terminal is narrow; words for what is too large to read."""
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    if max(product.taps.shape) > LARGEST_SHOWN:
-        height, width = product.taps.shape
+    height, width = product.taps.shape
+    planes = [] if max(height, width) > LARGEST_SHOWN else [_plane(product.taps), _plane(product.products)]
+    if not planes or not all(map(fits, planes)):
         return Text(f"{height}x{width} cells and taps are too many to show; --json lists them", style="dim")
-    taps = _plane(product.taps, _by_sign(product.taps))
-    products = _plane(product.products, _by_sign(product.products))
+    cells = _numbered(product.values, patch, product.channel, top)
     grid = Table.grid(padding=(0, 1))
-    middle = "\n" * (product.taps.shape[0] // 2 + 1)
-    grid.add_row(_numbered(product.values, patch, product.channel, top), f"{middle}\N{MULTIPLICATION SIGN}", taps, f"{middle}=", products)
-    return grid
+    middle = "\n" * (height // 2 + 1)
+    grid.add_row(cells, f"{middle}\N{MULTIPLICATION SIGN}", planes[0], f"{middle}=", planes[1])
+    times, equals = Text("\N{MULTIPLICATION SIGN} kernel", style="dim"), Text("= products", style="dim")
+    return grid if fits(grid) else Group(cells, times, planes[0], equals, planes[1])
 
 
 def _cells(channel: ChannelValue, patch: "Patch", top: float) -> "RenderableType":
@@ -125,26 +127,29 @@ def _numbered(
         for column, value in enumerate(values[line].tolist()):
             won = winners is not None and winners[line, column]
             style = "bold black on yellow" if won else "blue" if outside[column] else _tinted(value / top, channel)
-            shown = number(value) if pads or not outside[column] else " "
+            shown = _short(value) if pads or not outside[column] else " "
             texts.append(Text(f"({shown})" if outside[column] else f" {shown} ", style=style))
         table.add_row(f"{row} ", *texts)
     return table
 
 
-def _plane(plane: "NDArray[Any]", styles: "list[list[str]]") -> "Table":
+def _plane(plane: "NDArray[Any]") -> "Table":
+    """Numbers coloured by their sign."""
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, padding=(0, 1), pad_edge=False)
     for _ in plane[0]:
         table.add_column("", justify="right", no_wrap=True)
-    for line, row in zip(plane.tolist(), styles, strict=True):
-        table.add_row(*(Text(number(value), style=style) for value, style in zip(line, row, strict=True)))
+    for line in plane.tolist():
+        styles = ("dim" if value == 0 else "green" if value > 0 else "red" for value in line)
+        table.add_row(*(Text(_short(value), style=style) for value, style in zip(line, styles, strict=True)))
     return table
 
 
-def _by_sign(plane: "NDArray[Any]") -> list[list[str]]:
-    return [["dim" if value == 0 else "green" if value > 0 else "red" for value in row] for row in plane.tolist()]
+def _short(value: float) -> str:
+    """Three digits of a fraction: nine columns of them have to fit a terminal."""
+    return number(value) if value == int(value) else f"{value:.3g}"
 
 
 def _tinted(share: float, channel: str) -> str:

@@ -9,7 +9,9 @@ from imgconv.study.plan import PicturePlan
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
+LONGEST_NAME = 40
 MEANINGS = {
     "small": "all taps at once, sums in registers",
     "running": "one sum that slides, whatever the size",
@@ -37,50 +39,66 @@ def print_plan(source: str, recipe: str, plan: PicturePlan) -> None:
     from rich.text import Text
 
     print_parts(heading(source, f"{_by(plan.shape)} {plan.dtype}   {recipe}"), Text(), _steps(plan), Text())
-    if any(step.sizes for step in plan.steps):
-        print_parts(_sizes(plan), Text())
-    used = dict.fromkeys(_first_word(step.algorithm) for step in plan.steps if step.algorithm)
+    if any(step.algorithm or step.sizes for step in plan.steps):
+        print_parts(_details(plan), Text())
     totals = {
         "parameters": f"{plan.parameters:,}",
         "multiply-adds": f"{plan.multiply_adds:,}",
         "memory": f"{in_bytes(plan.peak_memory)} at most, input and output of one step",
-        **{name: MEANINGS[name] for name in used},
     }
     print_parts(facts(totals), Text())
 
 
 def _steps(plan: PicturePlan) -> "Table":
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("step", style="bold", overflow="fold")
+    table = _table("step")
     for title in ("input", "output"):
         table.add_column(title, no_wrap=True)
-    for title in ("parameters", "mult-adds", "sees", "memory"):
+    for title in ("params", "mult-adds", "sees", "memory"):
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("algorithm", no_wrap=True, style="cyan")
     for step in plan.steps:
         numbers = (counted(step.parameters), counted(step.multiply_adds), _by(step.receptive_field), in_bytes(step.memory))
-        table.add_row(Text(step.name), _by(step.input), _by(step.output), *numbers, step.algorithm)
+        table.add_row(Text(_short(step.name)), _by(step.input), _by(step.output), *numbers)
     return table
 
 
-def _sizes(plan: PicturePlan) -> "Table":
-    from rich.table import Table
+def _details(plan: PicturePlan) -> "Table":
+    """How the sizes of each step come about, what its padding is called, and how it is reckoned."""
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("output size", style="bold", overflow="fold")
+    table = _table("how")
+    table.add_column("", style="dim", no_wrap=True)
     table.add_column("")
-    table.add_column("formula", no_wrap=True)
-    table.add_column("padding", style="green")
     for step in plan.steps:
-        for axis, formula in zip(("height", "width"), step.sizes, strict=False):
-            told, _, size = formula.rpartition(" = ")
-            text = Text.assemble(f"{told} = ", (size, "bold")) if told else Text(formula)
-            table.add_row(*((Text(step.name), axis) if axis == "height" else ("", axis)), text, step.padding if axis == "height" else "")
+        lines = [(axis, _formula(formula)) for axis, formula in zip(("height", "width"), step.sizes, strict=False)]
+        lines += [("padding", Text(step.padding, style="green"))] if step.padding else []
+        if step.algorithm:
+            meaning = MEANINGS.get(_first_word(step.algorithm), "")
+            lines.append(("by", Text.assemble((step.algorithm, "cyan"), f": {meaning}")))
+        for number, (name, told) in enumerate(lines):
+            table.add_row(Text(_short(step.name) if number == 0 else ""), name, told)
     return table
+
+
+def _formula(formula: str) -> "Text":
+    from rich.text import Text
+
+    told, _, size = formula.rpartition(" = ")
+    return Text.assemble(f"{told} = ", (size, "bold")) if told else Text(formula)
+
+
+def _table(first: str) -> "Table":
+    """A table without lines, whose first column gives way where the terminal is narrow."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column(first, style="bold", overflow="fold", min_width=12)
+    return table
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 3]}..."
 
 
 def _first_word(algorithm: str) -> str:

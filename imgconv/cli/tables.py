@@ -5,7 +5,7 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
     from rich.table import Table
     from rich.text import Text
 
@@ -56,15 +56,27 @@ def facts(told: dict[str, str]) -> "Table":
     return table
 
 
+def fits(part: "RenderableType") -> bool:
+    """Whether a terminal is wide enough for a part; where output is no terminal, everything fits."""
+    from rich.console import Console
+
+    console = Console()
+    return not console.is_terminal or _width(console, part) <= console.width
+
+
+def _width(console: "Console", part: "RenderableType") -> int:
+    from rich.measure import Measurement
+
+    return Measurement.get(console, console.options.update(max_width=100_000), part).maximum
+
+
 def print_parts(*parts: "RenderableType") -> None:
     """Print within a terminal's width, and without wrapping anything elsewhere."""
     from rich.console import Console
-    from rich.measure import Measurement
 
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without a letter gets a question mark for it
     console = Console(highlight=False, markup=False, emoji=False)
     for part in parts:
-        needed = Measurement.get(console, console.options.update(max_width=100_000), part).maximum
-        console.width = console.width if console.is_terminal else max(console.width, needed)
+        console.width = console.width if console.is_terminal else max(console.width, _width(console, part))
         console.print(part, crop=False)

@@ -6,6 +6,7 @@ Pillow decodes PNG; it neither notices broken checksums nor writes 16-bit colour
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -20,7 +21,7 @@ from imgconv.pictures.picture import Picture
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 _BLOCK = 1 << 20
-_LARGEST_CHUNK = 1 << 30  # bytes; PNG allows nearly twice as many
+_STRIP = 1 << 21  # bytes of rows that are packed at a time
 
 
 def chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
@@ -95,22 +96,24 @@ def encode(frames: Iterable[Picture], stream: BinaryIO, *, description: str | No
     >>> file.getvalue()[:8] == SIGNATURE
     True
     """
-    first, packed = None, []
-    for frame in frames:
-        first = first or frame
-        if (frame.pixels.shape, frame.pixels.dtype) != (first.pixels.shape, first.pixels.dtype):
-            raise PictureError("frames of an animated png must have one size and one depth; write them as .tiff pages")
-        packed.append((_deflate(frame.pixels), frame.duration))
+    frames = iter(frames)
+    first, second = next(frames, None), next(frames, None)
     if first is None:
         raise PictureError("there is no picture to write")
     _write_head(stream, first, description)
-    if len(packed) == 1:
-        data = memoryview(packed[0][0])
-        for start in range(0, len(data), _LARGEST_CHUNK):
-            _chunk(stream, b"IDAT", data[start : start + _LARGEST_CHUNK])
+    if second is None:
+        for data in filter(None, _deflated(first.pixels)):
+            _chunk(stream, b"IDAT", data)
     else:
-        _write_frames(stream, first.size, packed, loop)
+        _write_frames(stream, first.size, [_packed(frame, first) for frame in chain((first, second), frames)], loop)
     _chunk(stream, b"IEND")
+
+
+def _packed(frame: Picture, first: Picture) -> tuple[bytes, float | None]:
+    """The zlib stream of a frame, and how long it stays."""
+    if (frame.pixels.shape, frame.pixels.dtype) != (first.pixels.shape, first.pixels.dtype):
+        raise PictureError("frames of an animated png must have one size and one depth; write them as .tiff pages")
+    return b"".join(_deflated(frame.pixels)), frame.duration
 
 
 def _write_head(stream: BinaryIO, picture: Picture, description: str | None) -> None:
@@ -142,20 +145,41 @@ def _write_frames(stream: BinaryIO, size: tuple[int, int], packed: list[tuple[by
         sequence += 1
 
 
-def _deflate(pixels: NDArray[Any]) -> bytes:
-    """The zlib stream of all rows, each after its filter byte: none for grey, up for colour (measured: smaller, no slower)."""
-    height = pixels.shape[0]
-    rows = pixels.astype(">u2").view(np.uint8) if pixels.dtype == np.uint16 else pixels
-    rows = rows.reshape(height, -1)
-    filtered = np.empty((height, rows.shape[1] + 1), np.uint8)
+def _deflated(pixels: NDArray[Any]) -> Iterator[bytes]:
+    """The zlib stream of all rows, a strip at a time, so that no second copy of a picture exists.
+
+    Each row follows its filter byte: none for grey, up for colour (measured: smaller, no slower).
+    """
+    packer = isal_zlib.compressobj(1)
     up = pixels.shape[2] > 2
-    filtered[:, 0] = 2 if up else 0
-    if up:
-        filtered[0, 1:] = rows[0]
-        np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
-    else:
-        filtered[:, 1:] = rows
-    return bytes(isal_zlib.compress(filtered, 1))
+    step = max(1, _STRIP // max(pixels[0].nbytes, 1))
+    above: NDArray[np.uint8] | None = None
+    for first in range(0, len(pixels), step):
+        rows = _bytes_of(pixels[first : first + step])
+        yield packer.compress(_filtered(rows, above) if up else _unfiltered(rows))
+        above = rows[-1]
+    yield packer.flush()
+
+
+def _bytes_of(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Rows of a picture as the bytes that PNG stores, (H, bytes): 16 bits with the high byte first."""
+    rows = pixels.astype(">u2").view(np.uint8) if pixels.dtype == np.uint16 else pixels
+    return rows.reshape(len(pixels), -1)
+
+
+def _unfiltered(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    strip = np.zeros((len(rows), rows.shape[1] + 1), np.uint8)
+    strip[:, 1:] = rows
+    return strip
+
+
+def _filtered(rows: NDArray[np.uint8], above: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+    """Rows less the row above each, after the filter byte 2; the row above the first one of a picture is zero."""
+    strip = np.empty((len(rows), rows.shape[1] + 1), np.uint8)
+    strip[:, 0] = 2
+    strip[0, 1:] = rows[0] if above is None else rows[0] - above
+    np.subtract(rows[1:], rows[:-1], out=strip[1:, 1:])
+    return strip
 
 
 def _chunk(stream: BinaryIO, name: bytes, data: bytes | memoryview = b"") -> None:

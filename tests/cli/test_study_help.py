@@ -18,6 +18,7 @@ def test_help_has_two_examples_and_stays_light(command, monkeypatch):
 
 
 def test_plan_imports_no_compiler():
-    code = "import sys; sys.argv = ['imgconv', 'plan', '--shape', '3x40x50']; from imgconv.cli.app import main\ntry: main()\nexcept SystemExit: pass"
-    done = subprocess.run([sys.executable, "-c", f"{code}\nprint('numba' in sys.modules)"], capture_output=True, text=True, check=True)
+    run = "import sys; sys.argv = ['imgconv', 'plan', '--shape', '3x40x50']; from imgconv.cli.app import main\ntry: main()\n"
+    code = f"{run}except SystemExit: pass\nprint('numba' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False"

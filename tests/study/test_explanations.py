@@ -106,6 +106,13 @@ def test_the_value_is_the_pixel_that_pool_writes(pixels, step, data):
             assert channel.cells[channel.winners] == channel.written
 
 
+@pytest.mark.parametrize("dtype, middle", [("uint8", 128), ("uint16", 32768), ("float32", 0.5)])
+def test_offsets_are_told_in_the_levels_of_the_depth(dtype, middle):
+    picture = Picture(np.full((5, 6, 1), 1, dtype))
+    (told,) = explain(picture, filter_recipe(["relief"])).maps
+    assert told.channels[0].members[0].stages[-1].value == middle == told.written[0]
+
+
 def test_weights_across_channels_are_summed(tmp_path):
     rng = np.random.default_rng(1)
     pixels = rng.integers(0, 256, (9, 11, 3), np.uint8)
