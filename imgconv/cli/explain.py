@@ -8,7 +8,7 @@ import typer
 
 from imgconv.cli.grouping import grouped
 from imgconv.cli.options import HOW, TELL, WHAT
-from imgconv.cli.selection import Selection
+from imgconv.cli.selection import NetworkSelection
 from imgconv.errors import UsageError
 
 EXAMPLES = "imgconv explain photo.jpg -k laplacian8 --at 120,80   |   imgconv explain photo.jpg --size 3 --stride 2 --animate pool.gif"
@@ -22,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
 @grouped
 def explain(
     source: Annotated[str, typer.Argument(metavar="INPUT", help="A picture, or - for standard input.", show_default=False)],
-    what: Selection,
+    what: NetworkSelection,
     at: Annotated[
         str | None,
         typer.Option(
@@ -41,7 +41,7 @@ def explain(
     salvage: Annotated[bool, typer.Option("--salvage", help="Take what can be had of damaged pictures.", rich_help_panel=HOW)] = False,
     json: Annotated[bool, typer.Option("--json", help="One object of JSON on standard output.", rich_help_panel=TELL)] = False,
 ) -> None:
-    """Show the arithmetic behind one output pixel. Without -k or --size: of `edge`."""
+    """Show the arithmetic behind one output pixel; of a network's last step. Without -k, --size or -s: of `edge`."""
     from imgconv.cli import explaining
 
     request = explaining.Request(source, pair(at) if at is not None else None, matrix, animate, json)

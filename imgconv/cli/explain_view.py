@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from imgconv.study.explain import Explanation
 
 LARGEST_SHOWN = 11  # cells along a side; a wider table fits no terminal
+MOST_MAPS, MOST_PLANES = 8, 4  # what a person reads of a layer
+ROOMY = 5  # columns that leave room for a fourth decimal
 TINTS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1)}
 WHITE = {"uint8": 255.0, "uint16": 65535.0}
 
@@ -28,8 +30,10 @@ def print_explanation(source: str, recipe: "Recipe", picture: "Picture", explana
     column, row = explanation.at
     print_parts(heading(f"{source}, output pixel {column},{row}", recipe.describe()), Text())
     top = WHITE.get(picture.pixels.dtype.name, 1.0)
-    for each in explanation.maps:
+    for each in explanation.maps[:MOST_MAPS]:
         _print_map(each, explanation.at, top)
+    if len(explanation.maps) > MOST_MAPS:
+        print_parts(Text(f"{len(explanation.maps) - MOST_MAPS} more maps; --json has them", style="dim"))
 
 
 def _print_map(told: MapValue, at: tuple[int, int], top: float) -> None:
@@ -51,9 +55,11 @@ def _member(member: Member, patch: "Patch", top: float, *, named: bool) -> "list
     from rich.text import Text
 
     parts: list[RenderableType] = []
-    for product in member.products:
+    for product in member.products[:MOST_PLANES]:
         parts.append(Text.assemble((product.channel, "bold"), f"   {member.kernel}" if named else ""))
         parts.append(_side_by_side(product, patch, top))
+    if len(member.products) > MOST_PLANES:
+        parts.append(Text(f"{len(member.products) - MOST_PLANES} more channels; --json has them", style="dim"))
     return [*parts, _stages([(stage.name, stage.told, stage.value) for stage in member.stages])]
 
 
@@ -127,7 +133,7 @@ def _numbered(
         for column, value in enumerate(values[line].tolist()):
             won = winners is not None and winners[line, column]
             style = "bold black on yellow" if won else "blue" if outside[column] else _tinted(value / top, channel)
-            shown = _short(value) if pads or not outside[column] else " "
+            shown = _short(value, values.shape[1]) if pads or not outside[column] else " "
             texts.append(Text(f"({shown})" if outside[column] else f" {shown} ", style=style))
         table.add_row(f"{row} ", *texts)
     return table
@@ -143,13 +149,19 @@ def _plane(plane: "NDArray[Any]") -> "Table":
         table.add_column("", justify="right", no_wrap=True)
     for line in plane.tolist():
         styles = ("dim" if value == 0 else "green" if value > 0 else "red" for value in line)
-        table.add_row(*(Text(_short(value), style=style) for value, style in zip(line, styles, strict=True)))
+        table.add_row(*(Text(_short(value, plane.shape[1]), style=style) for value, style in zip(line, styles, strict=True)))
     return table
 
 
-def _short(value: float) -> str:
-    """Three digits of a fraction: nine columns of them have to fit a terminal."""
-    return number(value) if value == int(value) else f"{value:.3g}"
+def _short(value: float, columns: int) -> str:
+    """Few decimals of a fraction: the columns have to fit a terminal.
+
+    >>> _short(3.0, 3), _short(0.098765, 3), _short(0.098765, 9)
+    ('3', '0.0988', '0.099')
+    """
+    if value != value or value == int(value):
+        return number(value)
+    return f"{value:.1f}" if abs(value) >= 100 else f"{value:.{4 if columns <= ROOMY else 3}f}"
 
 
 def _tinted(share: float, channel: str) -> str:

@@ -54,7 +54,7 @@ def execute(request: Request, recipe: Recipe, max_pixels: str, *, salvage: bool)
 def _matrices(picture: Picture, recipe: Recipe, at: tuple[int, int]) -> list[Matrices]:
     step = recipe.step
     if not isinstance(step, Filter):
-        raise UsageError("--matrix is for filters; a maximum or median is no matrix")
+        raise UsageError("--matrix is for one filter; give -k, without --size or -s")
     return matrices(seen(picture, grey=step.grey, alpha=False), step, at)
 
 

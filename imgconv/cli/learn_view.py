@@ -33,6 +33,8 @@ def print_fits(fits: list[Fit], losses: list[list[float]]) -> None:
         for output, name in enumerate(fit.names):
             print_parts(*_kernel(fit, output, name))
         print_parts(facts(_told(fit)), Text())
+        if not fit.determined:
+            print_parts(Text("other taps explain these pictures as well; add a pair with more detail", "yellow"), Text())
         if min(fit.r2) < POOR:
             print_parts(Text("one kernel explains little here: absolute values, combined maps and pools are no kernels", "yellow"), Text())
 

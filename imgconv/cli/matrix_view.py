@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
-from imgconv.cli.tables import heading, print_parts
+from imgconv.cli.tables import fits, heading, print_parts
 from imgconv.study.explanation import number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from rich.console import RenderableType
     from rich.table import Table
 
     from imgconv.study.matrices import Matrices
@@ -24,7 +25,7 @@ def print_matrices(found: "list[Matrices]") -> None:
         print_parts(_sums(each.sums), Text())
 
 
-def _matrix(matrix: "NDArray[Any]", beside: "NDArray[Any]", *, before: bool = False) -> "Table":
+def _matrix(matrix: "NDArray[Any]", beside: "NDArray[Any]", *, before: bool = False) -> "RenderableType":
     """A matrix, with the taps before its rows or the sums behind them."""
     from rich.table import Table
     from rich.text import Text
@@ -36,7 +37,8 @@ def _matrix(matrix: "NDArray[Any]", beside: "NDArray[Any]", *, before: bool = Fa
         entries = [Text("." if entry == 0 else number(entry), style=_style(entry)) for entry in line]
         at_side = Text(f"{number(value)} \N{MULTIPLICATION SIGN} " if before else f"= {number(value)}", style="bold")
         table.add_row(*([at_side, *entries] if before else [*entries, at_side]))
-    return table
+    rows, columns = matrix.shape
+    return table if fits(table) else Text(f"{rows}x{columns} numbers are too many for this terminal; --json lists them", style="dim")
 
 
 def _sums(sums: "NDArray[Any]") -> "Table":

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-LONGEST_NAME = 40
+LONGEST_NAME = 28  # characters of a step that leave room for its formulas on 80 columns
 MEANINGS = {
     "small": "all taps at once, sums in registers",
     "running": "one sum that slides, whatever the size",

@@ -41,6 +41,8 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
         shard=words.shard(where.shard),
     )
     _check_streams(plan, how, tell)
+    if not how.dry_run:
+        store.prepare()
     job = Job(
         recipe,
         plan.destination,

@@ -8,6 +8,8 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +52,25 @@ def loop(function: Function, /, **constants: int) -> Function:
     key = (function, *sorted(constants.items()))
     made = _loops.get(key)
     if made is None:
-        plain = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
-        made = _loops.setdefault(key, _made(function, constants) if plain else _Loop(function, constants))
+        made = _loops.setdefault(key, _made(function, constants) if _plain() else _Loop(function, constants))
     return made
+
+
+def prepare() -> None:
+    """Begin to import, beside the caller, what kept loops are linked with, so that it is there when a first picture is decoded."""
+    if not _plain():
+        threading.Thread(target=_import_linker, daemon=True).start()
+
+
+def _import_linker() -> None:
+    with suppress(*_UNEXPECTED):  # whoever needs a loop meets the same, and falls back
+        import_module("imgconv.engine.fingerprints")
+        import_module("imgconv.engine.native").target()
+
+
+def _plain() -> bool:
+    """Whether loops run as the Python functions that they are."""
+    return os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 
 
 def location() -> Path | None:

@@ -54,9 +54,9 @@ def to_linear(levels: NDArray[Any], dtype: np.dtype[np.generic]) -> NDArray[Any]
 
 
 def to_srgb(light: NDArray[Any], top: float) -> NDArray[Any]:
-    """sRGB levels of linear `light`, both between 0 and `top`; values outside are clipped to that."""
-    part = np.clip(light / top, 0, 1)
-    curve = 1.055 * np.power(part, 1 / 2.4, dtype=part.dtype) - 0.055
+    """sRGB levels of linear `light`, both of the scale of `top`; the way back of `to_linear` for values outside 0 to `top` too."""
+    part = light / top
+    curve = 1.055 * np.power(np.maximum(part, 0), 1 / 2.4, dtype=part.dtype) - 0.055
     return np.where(part <= 0.0031308, 12.92 * part, curve) * top
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from imgconv.functional import unfold
 
 Numbers = NDArray[np.float64]
+SMALLEST = 1e-14  # of the largest direction of the windows: what is less is rounding
 STRIP_CELLS = 1 << 20  # unfolded cells at a time: 8 megabytes
 
 
@@ -53,9 +54,19 @@ class Equations:
 
     def solve(self) -> Numbers:
         """The weights (F+1, O), the last row the offset, that leave the least squares."""
-        scale = np.sqrt(np.maximum(np.diag(self.gram), np.finfo(float).tiny))
-        scaled = np.linalg.lstsq(self.gram / np.outer(scale, scale), self.moment / scale[:, None], rcond=1e-14)[0]
+        scale = self._scale()
+        scaled = np.linalg.lstsq(self.gram / np.outer(scale, scale), self.moment / scale[:, None], rcond=SMALLEST)[0]
         return np.asarray(scaled / scale[:, None])
+
+    @property
+    def determined(self) -> bool:
+        """Whether the windows differ enough for every weight to have a say of its own."""
+        scale = self._scale()
+        sizes = np.linalg.eigvalsh(self.gram / np.outer(scale, scale))
+        return bool(sizes[0] > 1e3 * SMALLEST * sizes[-1])
+
+    def _scale(self) -> Numbers:
+        return np.asarray(np.sqrt(np.maximum(np.diag(self.gram), np.finfo(float).tiny)))
 
     def with_best_offset(self, weights: Numbers) -> Numbers:
         """`weights` (F, O) with the offset that suits them best, (F+1, O)."""

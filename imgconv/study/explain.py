@@ -3,12 +3,13 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from imgconv.errors import DoesNotFit, UsageError
+from imgconv.errors import DoesNotFit
 from imgconv.pictures import Picture
 from imgconv.process import process, shape_of
 from imgconv.recipe import Network, Pool, Recipe
 from imgconv.study.explanation import MapValue
 from imgconv.study.filter_arithmetic import FilterArithmetic
+from imgconv.study.network_arithmetic import explain_network
 from imgconv.study.pool_arithmetic import explain_pool
 
 
@@ -25,9 +26,10 @@ class Explanation:
 
 
 def explain(picture: Picture, recipe: Recipe, at: tuple[int, int] | None = None) -> Explanation:
-    """The arithmetic behind the output pixel `at` (column, row from zero; the middle one unless given) of a filter or pool.
+    """The arithmetic behind the output pixel `at` (column, row from zero; the middle one unless given).
 
-    Raises DoesNotFit for a pixel outside the output and a picture that is too small, UsageError for a network.
+    Of a network it is that of the last step, a convolution or a pool, and its values before any range. Raises DoesNotFit for a pixel
+    outside the output and a picture that is too small, UsageError for a network that ends in another step.
 
     >>> import numpy as np
     >>> from imgconv.recipe import filter_recipe
@@ -36,13 +38,12 @@ def explain(picture: Picture, recipe: Recipe, at: tuple[int, int] | None = None)
     [('-1*50 + 1*200', 150.0)]
     """
     if isinstance(recipe.step, Network):
-        raise UsageError("explain is for one filter or pool; give -k or --size")
+        return _of_network(picture, recipe.step, at)
     traced = recipe.trace(shape_of(picture))
     _, first = traced[0]
     column, row = at or (first.width // 2, first.height // 2)
     for name, shape in traced:
-        if not (0 <= column < shape.width and 0 <= row < shape.height):
-            raise DoesNotFit(f"--at {column},{row} lies outside the output {name}, which is {shape.width} wide and {shape.height} high")
+        _check_inside((column, row), name, shape.height, shape.width)
     made = process(picture, replace(recipe, look=replace(recipe.look, overlay=False)))
     if isinstance(recipe.step, Pool):
         maps = [explain_pool(picture, recipe.step, made[0], (row, column))]
@@ -55,3 +56,18 @@ def explain(picture: Picture, recipe: Recipe, at: tuple[int, int] | None = None)
         over = process(picture, recipe)
         maps = [replace(each, drawn=drawn.picture.pixels[row, column].tolist()) for each, drawn in zip(maps, over, strict=True)]
     return Explanation((column, row), tuple(maps))
+
+
+def _of_network(picture: Picture, network: Network, at: tuple[int, int] | None) -> Explanation:
+    shape = shape_of(picture)
+    dims = network.trace_steps((shape.channels - shape.alpha, shape.height, shape.width))[-1]
+    height, width = (size or 1 for size in (*dims, 1, 1)[1:3])
+    column, row = at or (width // 2, height // 2)
+    _check_inside((column, row), network.name, height, width)
+    return Explanation((column, row), tuple(explain_network(picture, network, (row, column))))
+
+
+def _check_inside(at: tuple[int, int], name: str, height: int, width: int) -> None:
+    column, row = at
+    if not (0 <= column < width and 0 <= row < height):
+        raise DoesNotFit(f"--at {column},{row} lies outside the output {name}, which is {width} wide and {height} high")

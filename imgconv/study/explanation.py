@@ -1,5 +1,6 @@
 """What an explanation consists of, as data that prints as JSON: products, stages, members, channels, maps."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from imgconv.study.cells import Patch
 
 Numbers = NDArray[Any]
+LISTED = 25  # products that are told one by one; more are only counted
 
 
 @dataclass(frozen=True)
@@ -134,3 +136,20 @@ def number(value: float) -> str:
     ('3', '-0.123457')
     """
     return f"{value:.0f}" if value == value and abs(value) < 1e15 and value == int(value) else f"{value:.6g}"
+
+
+def listed(product: Product) -> str:
+    """A sum of products as a person would write it; those with a tap of 0 left out."""
+    pairs = [(float(tap), float(value)) for tap, value in zip(product.taps.ravel(), product.values.ravel(), strict=True) if tap]
+    if len(pairs) > LISTED:
+        return f"{len(pairs)} products"
+    signed = [f"{'-' if tap < 0 else '+'} {number(abs(tap))}*{number(value)}" for tap, value in pairs]
+    text = " ".join(signed).removeprefix("+ ")
+    return f"-{text[2:]}" if text.startswith("- ") else text or "no tap but 0"
+
+
+def listed_sums(products: Sequence[Product]) -> str:
+    """What each channel adds to a sum over channels."""
+    if len(products) > LISTED:
+        return f"of {len(products)} channels"
+    return " + ".join(f"{product.channel} {number(product.sum)}" for product in products)

@@ -15,9 +15,8 @@ from imgconv.process import Map, process
 from imgconv.recipe import Filter, Look, MapPlan, Recipe
 from imgconv.registry import Kernel
 from imgconv.study.cells import Patch, patch_under, seen
-from imgconv.study.explanation import ChannelValue, MapValue, Member, Product, Stage, channel_names, number
+from imgconv.study.explanation import LISTED, ChannelValue, MapValue, Member, Product, Stage, channel_names, listed, listed_sums, number
 
-LISTED = 25  # products that are told one by one; more are only counted
 FLOAT32 = 1e-6  # of the sum of absolute products: what sums in float32 may be off
 
 
@@ -87,10 +86,10 @@ class FilterArithmetic:
             names = channel_names(len(taps), alpha=False)
             products = tuple(Product(each, values[..., c], taps[c]) for c, each in enumerate(names))
             total = sum(product.sum for product in products)
-            stages = [Stage("sum", " + ".join(f"{p.channel} {number(p.sum)}" for p in products), total)]
+            stages = [Stage("sum", listed_sums(products), total)]
         else:
             products = (Product(name, values[..., channel], taps),)
-            stages = [Stage("sum", _listed(products[0]), products[0].sum)]
+            stages = [Stage("sum", listed(products[0]), products[0].sum)]
         if name == "alpha":
             stages.append(Stage("share", f"{number(stages[-1].value)} / {number(float(taps.sum()))}", self._alpha(index, kernel)))
         else:
@@ -170,16 +169,6 @@ class FilterArithmetic:
     def _levels(self, offset: float) -> float:
         """8-bit levels in those of the picture."""
         return offset * {"uint8": 1.0, "uint16": 256.0}.get(self.dtype.name, 1 / 256)
-
-
-def _listed(product: Product) -> str:
-    """A sum of products as a person would write it; those with a tap of 0 left out."""
-    pairs = [(float(tap), float(value)) for tap, value in zip(product.taps.ravel(), product.values.ravel(), strict=True) if tap]
-    if len(pairs) > LISTED:
-        return f"{len(pairs)} products"
-    signed = [f"{'-' if tap < 0 else '+'} {number(abs(tap))}*{number(value)}" for tap, value in pairs]
-    text = " ".join(signed).removeprefix("+ ")
-    return f"-{text[2:]}" if text.startswith("- ") else text or "no tap but 0"
 
 
 def _combination(how: str, values: list[float], subspace: int, top: float) -> str:

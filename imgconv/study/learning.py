@@ -37,7 +37,8 @@ class Fit:
     """Kernels that were learnt together: `taps` (O, C, kh, kw) over `divisor`, whole where that explains the pictures as well.
 
     `free` (O, C, kh, kw) are the weights before they were simplified. `offset` (O,) and `rms` (O,), the error, are in levels of the
-    output; `r2` (O,) is the share of its variance that is explained. `windows` were used of `seen`. `level` is 1/255 of white.
+    output; `r2` (O,) is the share of its variance that is explained. `windows` were used of `seen`. They are `determined` where no
+    other taps explain the pictures as well. `level` is 1/255 of white.
     """
 
     names: tuple[str, ...]
@@ -50,6 +51,7 @@ class Fit:
     r2: Numbers
     windows: int
     seen: int
+    determined: bool
     level: float
 
     def kernels(self, name: str) -> list[Kernel]:
@@ -70,7 +72,7 @@ class Fit:
     def as_json(self) -> dict[str, Any]:
         """Everything in it."""
         arrays = {name: getattr(self, name).tolist() for name in ("taps", "free", "offset", "rms", "r2")}
-        rest = {name: getattr(self, name) for name in ("divisor", "simple", "windows", "seen")}
+        rest = {name: getattr(self, name) for name in ("divisor", "simple", "windows", "seen", "determined")}
         return {"channels": self.names, **arrays, **rest}
 
 
@@ -139,6 +141,17 @@ def _apart(examples: Sequence[Example]) -> list[list[Example]]:
     return [[Example(each.input[c : c + 1], each.output[c : c + 1], each.usable) for each in examples] for c in range(given)]
 
 
+def _gathered(examples: Sequence[Example], equations: Equations) -> Equations:
+    for each in examples:
+        equations.add(each.input, each.output, each.usable)
+    needed = len(equations.gram)
+    if equations.count < needed:
+        raise DoesNotFit(
+            f"{equations.count} windows are too few for {needed} weights; give a larger picture, more pairs, or a smaller --size"
+        )
+    return equations
+
+
 def _fit(
     names: tuple[str, ...],
     examples: Sequence[Example],
@@ -148,9 +161,7 @@ def _fit(
     descend: Descent | None,
 ) -> Fit:
     channels, outputs = len(examples[0].input), len(examples[0].output)
-    equations = Equations(channels, kernel_size, outputs, middle=top / 2)
-    for each in examples:
-        equations.add(each.input, each.output, each.usable)
+    equations = _gathered(examples, Equations(channels, kernel_size, outputs, middle=top / 2))
     found = None if descend is None else descend(examples, kernel_size).reshape(outputs, -1).T
     weights = equations.solve() if found is None else equations.with_best_offset(found)
     simple = simple_fractions(equations, weights, top)
@@ -171,5 +182,6 @@ def _fit(
         1 - np.square(rms) / np.maximum(np.square(spread), np.finfo(float).tiny),
         windows=equations.count,
         seen=sum(each.usable.size for each in examples),
+        determined=equations.determined,
         level=level,
     )

@@ -9,9 +9,8 @@ from imgconv.pictures import Picture
 from imgconv.process import Map
 from imgconv.recipe import Pool
 from imgconv.study.cells import Patch, pool_patch, seen
-from imgconv.study.explanation import ChannelValue, MapValue, Stage, channel_names, number
+from imgconv.study.explanation import LISTED, ChannelValue, MapValue, Stage, channel_names, number
 
-LISTED = 25  # numbers that are told one by one; more are only counted
 FLOAT32 = 1e-6  # of the largest value: what averages in float32 may be off
 
 
@@ -31,15 +30,22 @@ def _channel(name: str, patch: Patch, channel: int, mode: str, written: float) -
     if mode == "avg":
         off = 0.0 if cells.dtype.kind == "u" else FLOAT32 * float(np.abs(inside).max())
         return ChannelValue(name, (), _averaged(inside, cells.dtype), written, cells, ~patch.padded, tolerance=off)
-    value = _chosen(inside, mode)
+    return selected(name, cells, patch.padded, mode, written)
+
+
+def selected(name: str, cells: NDArray[Any], padded: NDArray[np.bool_], mode: str, written: float) -> ChannelValue:
+    """The cell (of those that are not `padded`) that a max, min or median pool takes."""
+    inside = cells[~padded]
+    value = chosen(inside, mode)
     same = (cells == value) | (np.isnan(value) & np.isnan(cells))
     winners = np.zeros(cells.shape, bool)
-    winners.flat[int(np.argmax(same & ~patch.padded))] = True
+    winners.flat[int(np.argmax(same & ~padded))] = True
     what = {"max": "largest", "min": "smallest"}.get(mode, "lower median")
-    return ChannelValue(name, (), (Stage(mode, f"the {what} of {_listed(inside)}", value),), written, cells, winners)
+    return ChannelValue(name, (), (Stage(mode, f"the {what} of {listed_cells(inside)}", value),), written, cells, winners)
 
 
-def _chosen(inside: NDArray[Any], mode: str) -> float:
+def chosen(inside: NDArray[Any], mode: str) -> float:
+    """The largest, smallest or lower median of some values; NaN where one of them is."""
     if inside.dtype.kind == "f" and np.isnan(inside).any():
         return float("nan")
     if mode == "median":
@@ -49,10 +55,11 @@ def _chosen(inside: NDArray[Any], mode: str) -> float:
 
 def _averaged(inside: NDArray[Any], dtype: np.dtype[Any]) -> tuple[Stage, ...]:
     total = float(inside.astype(np.float64).sum())
-    stages = (Stage("sum", _listed(inside, " + "), total), Stage("average", f"{number(total)} / {len(inside)}", total / len(inside)))
+    stages = (Stage("sum", listed_cells(inside, " + "), total), Stage("average", f"{number(total)} / {len(inside)}", total / len(inside)))
     rounded = Stage("rounded", "half to even", float(np.rint(total / len(inside))))
     return (*stages, rounded) if dtype.kind == "u" else stages
 
 
-def _listed(inside: NDArray[Any], between: str = ", ") -> str:
+def listed_cells(inside: NDArray[Any], between: str = ", ") -> str:
+    """Values one by one, or how many they are."""
     return between.join(map(number, inside.tolist())) if inside.size <= LISTED else f"{inside.size} cells"

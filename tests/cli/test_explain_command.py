@@ -86,6 +86,14 @@ def test_an_animation_is_written_beside(tmp_path):
     assert "is the input" in refused(2, "explain", copy, "--animate", copy, "--json")
 
 
+def test_the_last_step_of_a_network(tmp_path):
+    steps = ("-s", "conv sobel_x sobel_y padding=1", "-s", "relu", "-s", "max_pool 2")
+    assert imgconv("run", PHOTO, *steps, "-o", tmp_path / "maps.npy", "-q").code == 0
+    found = told(PHOTO, *steps, "--at", "50,60")["maps"]
+    assert [value for each in found for value in each["pixel"]] == np.load(tmp_path / "maps.npy")[:, 60, 50].tolist()
+    assert "the largest of" in imgconv("explain", PHOTO, *steps).out.decode()
+
+
 def test_standard_input_and_damaged_pictures(tmp_path):
     (found,) = told("-", "--at", "5,5", stdin=PHOTO.read_bytes())["maps"]
     assert found["pixel"] == told(PHOTO, "--at", "5,5")["maps"][0]["pixel"]
@@ -100,7 +108,7 @@ def test_standard_input_and_damaged_pictures(tmp_path):
     [
         (2, ("--at", "5"), "--at '5' is no pixel"),
         (1, ("--at", "600,0"), "outside the output laplacian8, which is 600 wide"),
-        (2, ("--size", "2", "--matrix"), "--matrix is for filters"),
+        (2, ("--size", "2", "--matrix"), "--matrix is for one filter"),
         (1, ("-k", "gaussian:sigma=3", "--matrix"), "kernel gaussian-sigma-3 spans 25x25"),
         (2, ("--animate", "a.jpg"), "is no name of an animation"),
         (2, ("-k", "box", "--mode", "max"), "--kernel does not go with a pool"),

@@ -1,5 +1,8 @@
 """What a loop gives, when it is compiled, and in which process Numba is imported."""
 
+import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -157,3 +160,19 @@ def test_long_compiling_is_announced_once_and_loading_never(sandbox):
     first = sandbox.start(listen)
     assert first.communicate(timeout=60)[1] == "compiling loops, once on this machine\n"
     assert sandbox.start(listen).communicate(timeout=60)[1] == ""
+
+
+@pytest.mark.parametrize("switched_off, imported", [("0", True), ("1", False)])
+def test_prepare_imports_the_linker_and_not_the_compiler(switched_off, imported):
+    script = """
+import sys, threading
+from imgconv.engine import store
+store.prepare()
+for thread in threading.enumerate():
+    if thread is not threading.current_thread():
+        thread.join()
+print("llvmlite" in sys.modules, "numba" in sys.modules)
+"""
+    environment = os.environ | {"NUMBA_DISABLE_JIT": switched_off}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{imported} False\n"

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 import imgconv
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.pictures import Picture
+from imgconv.process import process
 from imgconv.recipe import Look, Pool, Recipe, filter_recipe, network_recipe
 from imgconv.study.cells import seen
 from imgconv.study.explain import explain
@@ -125,6 +126,37 @@ def test_weights_across_channels_are_summed(tmp_path):
         assert told.written == [(pixels[4:7, 3:6].astype(float).transpose(2, 0, 1) * plane).sum()]
 
 
+NETWORKS = [
+    ["conv box padding=1 padding_mode=reflect"],
+    ["conv 'sobel_x' sobel_y padding=same stride=2 flip=true"],
+    ["scale 1/255", "conv weights=w6.npy bias=b6.npy groups=3 padding=2 dilation=2"],
+    ["depthwise weights=w6.npy stride=2"],
+    ["conv weights=mix.npy padding=full padding_mode=constant:9", "relu", "conv gaussian:sigma=1"],
+    ["grey", "max_pool 3 stride=2 padding=1 ceil_mode=true"],
+    ["avg_pool 3 stride=2 padding=1"],
+    ["avg_pool 3 stride=2 padding=1 ceil_mode=true count_include_pad=false"],
+    ["avg_pool 2 ceil_mode=true divisor_override=3"],
+    ["relu", "median_pool 3 padding=1"],
+    ["conv box", "min_pool 2x3 stride=1 dilation=2"],
+]
+
+
+@pytest.mark.parametrize("steps", NETWORKS, ids=lambda steps: steps[-1].split()[0])
+@pytest.mark.parametrize("at", [(0, 0), None, (-1, -1)])
+def test_the_value_is_what_the_last_step_of_a_network_gives(steps, at, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(4)
+    for name, shape in {"w6": (6, 1, 3, 3), "b6": (6,), "mix": (4, 3, 2, 3)}.items():
+        np.save(f"{name}.npy", rng.standard_normal(shape).astype(np.float32))
+    picture, recipe = Picture(rng.integers(0, 256, (15, 18, 3), np.uint8)), network_recipe(steps)
+    maps = np.concatenate([made.picture.pixels.transpose(2, 0, 1) for made in process(picture, recipe, floats=True)])
+    height, width = maps.shape[1:]
+    explanation = explain(picture, recipe, at and (at[0] % width, at[1] % height))
+    column, row = explanation.at
+    assert [value for told in explanation.maps for value in told.written] == maps[:, row, column].tolist()
+    assert all(channel.agrees for told in explanation.maps for channel in told.channels)
+
+
 def test_thresholds_inversion_and_overlay_come_after_the_map():
     pixels = np.random.default_rng(2).integers(0, 256, (9, 11, 3), np.uint8)
     recipe = filter_recipe(["sobel"], grey=True, look=Look(invert=True, threshold=90.0, overlay=True))
@@ -133,11 +165,13 @@ def test_thresholds_inversion_and_overlay_come_after_the_map():
     assert len(told.written) == 3 and told.channels[0].written in (0, 255)
 
 
-def test_a_pixel_outside_and_a_network_are_refused():
+def test_a_pixel_outside_and_other_steps_are_refused():
     picture = Picture(np.zeros((5, 6, 1), np.uint8))
     with pytest.raises(DoesNotFit, match="--at 6,2 lies outside the output laplacian8, which is 6 wide and 5 high"):
         explain(picture, filter_recipe(["laplacian8"]), (6, 2))
-    with pytest.raises(UsageError, match="one filter or pool"):
+    with pytest.raises(DoesNotFit, match="--at 0,4 lies outside the output run, which is 3 wide and 2 high"):
+        explain(picture, network_recipe(["max_pool 2"]), (0, 4))
+    with pytest.raises(UsageError, match="the last step is relu"):
         explain(picture, network_recipe(["relu"]))
 
 

@@ -122,6 +122,20 @@ def test_pairs_that_do_not_match_are_refused(shape, channels, text):
         learn([(before, after)], (3, 3), channels)
 
 
+def test_stripes_do_not_tell_rows_apart(photo):
+    stripes = Picture(np.repeat(photo.pixels[:1], 40, axis=0))
+    (fit,) = learn([(stripes, filtered(stripes, "gaussian3", range="raw"))], (3, 3))
+    assert not fit.determined and np.allclose(weights_of(fit)[0, 0].sum(axis=0), [0.25, 0.5, 0.25], atol=1e-3)
+    (fit,) = learn([(photo, filtered(photo, "gaussian3"))], (3, 3))
+    assert fit.determined
+
+
+def test_too_few_windows_are_refused(photo):
+    small = Picture(np.ascontiguousarray(photo.pixels[:5, :5]))
+    with pytest.raises(DoesNotFit, match="9 windows are too few for 10 weights"):
+        learn([(small, small)], (3, 3))
+
+
 def test_black_and_white_teach_nothing(photo):
     black = Picture(np.zeros_like(luma(photo.pixels, alpha=False)))
     with pytest.raises(DoesNotFit, match="all black and white"):
