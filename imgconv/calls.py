@@ -14,6 +14,7 @@ from imgconv.pictures import Picture, from_pil, open_pictures, to_pil
 from imgconv.process import Map, process
 from imgconv.recipe import Pool, Recipe, Size, filter_recipe, network_recipe
 from imgconv.registry import Bank, Kernel, kernel_from_array
+from imgconv.window import sizes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -43,6 +44,7 @@ def filter(
     Parameters
     ----------
     image : a path, a PIL image, or an (H, W) or (H, W, C) array of uint8, uint16, float32 or float64; 2 or 4 channels end in alpha.
+        Of a file with several frames the first; of a PIL image the frame that it shows.
     kernel : a reference as typed on the command line (`"gaussian:sigma=2"`, `"0 -1 0; -1 4 -1; 0 -1 0"`, `"@w.npy"`), a Kernel or
         Bank, or a 2-D array.
     stride, dilation : pixels, a number or (height, width).
@@ -64,7 +66,7 @@ def filter(
     ------
     ValueError : an argument that is never right, or that this picture is too small for.
     TypeError : an array of another dtype.
-    OSError : a file that cannot be read.
+    OSError : a file that cannot be read, or a result that no PIL image holds, such as floats in colour; an array holds every result.
 
     Examples
     --------
@@ -189,7 +191,11 @@ def _with_vectors(maps: Sequence[Map], back: Callable[[Map], Any]) -> list[Any]:
 
 
 def _known(kernel: KernelLike) -> str | Kernel | Bank:
-    return kernel_from_array(kernel) if isinstance(kernel, np.ndarray) else kernel
+    if isinstance(kernel, np.ndarray):
+        return kernel_from_array(kernel)
+    if isinstance(kernel, str | Kernel | Bank):
+        return kernel
+    raise ArgumentTypeError(f"kernel is a {type(kernel).__name__}; give a reference as typed, a Kernel, or a 2-D numpy array")
 
 
 def _refuse_unknown(options: dict[str, Any]) -> None:
@@ -202,6 +208,8 @@ def _refuse_unknown(options: dict[str, Any]) -> None:
 
 
 def _called(image: Picturelike, recipe: Recipe, threads: int | None) -> Any:
+    if threads is not None:
+        sizes(threads, "threads", 1, least=1)
     picture, back = _opened(image, recipe)
     results = [back(made) for made in process(picture, recipe, threads=threads)]
     return results[0] if len(results) == 1 else results

@@ -22,7 +22,7 @@ def check_outputs(sources: Sequence[Source], outputs: Iterable[Sequence[Path]], 
     seen: dict[str, Source] = {}
     for source, paths in zip(sources, outputs, strict=True):
         for path in paths:
-            place = os.path.realpath(path) if path.is_symlink() else real.place(path)
+            place = os.path.realpath(path) if _is_link(path) else real.place(path)
             other = seen.setdefault(place.casefold(), source)
             if other is not source:
                 raise UsageError(f"{other} and {source} would both write {path}; give them apart, or rename one")
@@ -56,3 +56,10 @@ class OwnOutputs:
         if source.named or source.path is None:
             return False
         return self._makers.get(self._real.place(source.path).casefold(), source) is not source
+
+
+def _is_link(path: Path) -> bool:
+    try:
+        return path.is_symlink()
+    except OSError:  # such as a name that is too long, which is that picture's own trouble
+        return False

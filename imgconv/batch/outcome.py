@@ -1,11 +1,14 @@
 """What became of one input."""
 
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from imgconv.process import Map
+
+BLOCK = 1 << 18  # values taken to float64 at once
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,16 @@ class Statistics:
         pixels = made.picture.pixels
         colours = pixels[..., :-1] if made.picture.alpha else pixels
         height, width, channels = pixels.shape
-        mean, std = float(colours.mean(dtype=np.float64)), float(colours.std(dtype=np.float64))
-        return cls(made.name, (channels, height, width), float(colours.min()), float(colours.max()), mean, std)
+        step = max(1, BLOCK // (width * channels))
+        blocks = [colours[top : top + step] for top in range(0, height, step)]  # no copy of the whole map in float64
+        with np.errstate(all="ignore"):  # infinity and NaN are results too
+            mean = sum(float(block.sum(dtype=np.float64)) for block in blocks) / colours.size
+            variance = sum(float(np.square(block - mean, dtype=np.float64).sum()) for block in blocks) / colours.size
+        return cls(made.name, (channels, height, width), float(colours.min()), float(colours.max()), mean, variance**0.5)
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields of a map in a `--json` line; JSON has no infinity and no NaN, which become null."""
+        return {name: None if isinstance(value, float) and not isfinite(value) else value for name, value in vars(self).items()}
 
 
 @dataclass
@@ -54,5 +65,5 @@ class Outcome:
             "seconds": round(self.seconds, 6),
             "error": self.error,
             "skipped": self.skipped,
-            "maps": [vars(m) for m in self.maps],
+            "maps": [made.as_json() for made in self.maps],
         }

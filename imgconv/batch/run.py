@@ -11,9 +11,8 @@ from imgconv.batch.outcome import Outcome
 from imgconv.batch.sources import Source
 from imgconv.batch.stream import outcomes_of_stdin
 from imgconv.batch.turns import Turns
-from imgconv.batch.work import Job, write_maps
+from imgconv.batch.work import Job, open_source, write_maps
 from imgconv.errors import PictureError
-from imgconv.pictures import open_pictures
 
 WAITERS = 2  # threads beside the workers: enough for the disk to be busy while every worker is
 
@@ -58,6 +57,6 @@ def _outcome(source: Source, job: Job) -> Outcome:
     with told(outcome):
         if source.path is None or source.trouble:
             raise PictureError(source.trouble or "standard input is no file")
-        with open_pictures(source.path, luma=job.recipe.needs_luma_only, max_pixels=job.max_pixels, salvage=job.salvage) as opened:
+        with open_source(source.path, job) as opened:
             write_maps(opened, job, source, outcome)
     return outcome

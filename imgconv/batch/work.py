@@ -20,7 +20,7 @@ from imgconv.batch.replacing import replacing
 from imgconv.batch.sources import Source
 from imgconv.batch.turns import Turns
 from imgconv.errors import PictureError
-from imgconv.pictures import Header, Picture, Pictures, check_output, encode
+from imgconv.pictures import Header, Picture, Pictures, check_output, encode, open_pictures
 from imgconv.process import Map, Recipe, Shape, process, single_maps
 
 Sink = Callable[[], AbstractContextManager[BinaryIO]]
@@ -50,6 +50,11 @@ class Job:
         return self.recipe.gives_floats(self.destination.format, asked_for=self.destination.explicit)
 
 
+def open_source(path: Path, job: Job) -> Pictures:
+    """Open an input as the job wants it. Raises PictureError."""
+    return open_pictures(path, luma=job.recipe.needs_luma_only, max_pixels=job.max_pixels, salvage=job.salvage)
+
+
 def write_maps(opened: Pictures, job: Job, source: Source, outcome: Outcome) -> None:
     """Make all maps of an opened picture and write them where the job says; tell `outcome`.
 
@@ -66,7 +71,7 @@ def write_maps(opened: Pictures, job: Job, source: Source, outcome: Outcome) -> 
         return
     need = _need(header, [shape for _, shape in traced], job)
     with job.memory.reserved(need, f"a picture of {header.size[1]}x{header.size[0]}"), job.turns.taken():
-        _write(opened, job, sinks, outcome)
+        _write(opened, job, source, sinks, outcome)
 
 
 def _need(header: Header, shapes: Sequence[Shape], job: Job) -> int:
@@ -78,19 +83,30 @@ def _need(header: Header, shapes: Sequence[Shape], job: Job) -> int:
     return decoded + sum(sizes) * frames + 2 * max(sizes) * (frames if job.floats else 1)
 
 
-def _write(opened: Pictures, job: Job, sinks: Sequence[tuple[str, Sink]], outcome: Outcome) -> None:
+def _write(opened: Pictures, job: Job, source: Source, sinks: Sequence[tuple[str, Sink]], outcome: Outcome) -> None:
     header = opened.header
     if job.floats:
         _write_floats(opened, job, sinks, outcome)
-    elif len(sinks) == 1:
-        _write_frames((m.picture for maps in _maps(opened, job.recipe, job, outcome) for m in maps), header, job, sinks[0], outcome)
     elif header.frames == 1:
-        maps = next(_maps(opened, job.recipe, job, outcome))
-        for made, sink in zip(maps, sinks, strict=True):
-            _write_frames([made.picture], header, job, sink, outcome)
+        made = [made.picture for maps in _maps(opened, job.recipe, job, outcome) for made in maps]
+        for pictures, sink in zip([made] if len(sinks) == 1 else ([each] for each in made), sinks, strict=True):
+            _write_frames(pictures, header, job, sink, outcome)
+    elif len(sinks) == 1:
+        _write_frames(_pictures(opened, job.recipe, job, outcome), header, job, sinks[0], outcome)
     else:
-        for recipe, sink in zip(single_maps(job.recipe), sinks, strict=True):
-            _write_frames((m.picture for maps in _maps(opened, recipe, job, outcome) for m in maps), header, job, sink, outcome)
+        for (recipe, frames), sink in zip(_passes(opened, job, source), sinks, strict=True):
+            _write_frames(_pictures(frames, recipe, job, outcome), header, job, sink, outcome)
+
+
+def _passes(opened: Pictures, job: Job, source: Source) -> Iterator[tuple[Recipe, Iterable[Picture]]]:
+    """A recipe for each map, with the frames of the picture: decoded anew for each map, or kept where they come through a pipe."""
+    frames: Iterable[Picture] = opened if source.path is not None else list(opened)
+    for number, recipe in enumerate(single_maps(job.recipe)):
+        if number == 0 or source.path is None:
+            yield recipe, frames
+        else:
+            with open_source(source.path, job) as again:
+                yield recipe, again
 
 
 def _settled(sinks: Sequence[tuple[str, Sink]], job: Job, outcome: Outcome) -> bool:
@@ -131,13 +147,17 @@ def _file(path: Path, job: Job) -> AbstractContextManager[BinaryIO]:
     return replacing(path, job.turns.left)
 
 
-def _maps(opened: Pictures, recipe: Recipe, job: Job, outcome: Outcome) -> Iterator[list[Map]]:
+def _maps(opened: Iterable[Picture], recipe: Recipe, job: Job, outcome: Outcome) -> Iterator[list[Map]]:
     """The maps of each frame, one frame in memory at a time."""
     for frame in opened:
         maps = process(frame, recipe, floats=job.floats, threads=job.threads)
         if job.statistics:
             outcome.maps += [Statistics.of(made) for made in maps]
         yield maps
+
+
+def _pictures(opened: Iterable[Picture], recipe: Recipe, job: Job, outcome: Outcome) -> Iterator[Picture]:
+    return (made.picture for maps in _maps(opened, recipe, job, outcome) for made in maps)
 
 
 def _write_frames(frames: Iterable[Picture], header: Header, job: Job, sink: tuple[str, Sink], outcome: Outcome) -> None:

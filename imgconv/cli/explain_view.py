@@ -1,5 +1,6 @@
 """An explanation on standard output, as coloured tables: cells, kernel, products, and every stage down to the pixel."""
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from imgconv.cli.tables import fits, heading, print_parts
@@ -159,14 +160,14 @@ def _short(value: float, columns: int) -> str:
     >>> _short(3.0, 3), _short(0.098765, 3), _short(0.098765, 9)
     ('3', '0.0988', '0.099')
     """
-    if value != value or value == int(value):
+    if not isfinite(value) or value == int(value):
         return number(value)
     return f"{value:.1f}" if abs(value) >= 100 else f"{value:.{4 if columns <= ROOMY else 3}f}"
 
 
 def _tinted(share: float, channel: str) -> str:
     """Text that can be read on the colour of a level."""
-    level = min(max(share, 0.0), 1.0) if share == share else 0.0
+    level = min(max(share, 0.0), 1.0) if isfinite(share) else 0.0
     red, green, blue = (round(255 * level * part) for part in TINTS.get(channel, (1, 1, 1)))
     light = 0.299 * red + 0.587 * green + 0.114 * blue
     return f"{'black' if light > 127 else 'white'} on #{red:02x}{green:02x}{blue:02x}"
@@ -174,6 +175,6 @@ def _tinted(share: float, channel: str) -> str:
 
 def _swatch(pixel: list[float], top: float) -> "list[tuple[str, str] | Text]":
     """Two cells in the colour of the pixel."""
-    shares = [min(max(value / top, 0.0), 1.0) if value == value else 0.0 for value in pixel[: 3 if len(pixel) > 2 else 1]]
+    shares = [min(max(value / top, 0.0), 1.0) if isfinite(value) else 0.0 for value in pixel[: 3 if len(pixel) > 2 else 1]]
     red, green, blue = (round(255 * share) for share in (shares * 3)[:3])
     return [("  ", ""), ("    ", f"on #{red:02x}{green:02x}{blue:02x}")]

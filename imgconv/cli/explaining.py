@@ -1,6 +1,5 @@
 """From the options of `explain` to what it prints and draws."""
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from imgconv.batch.destinations import identities, refuse_input
 from imgconv.batch.replacing import replacing
 from imgconv.batch.sources import list_sources
 from imgconv.cli import explain_view, matrix_view, opening, words
+from imgconv.cli.json_lines import write_line
 from imgconv.errors import PictureError, UsageError
 from imgconv.pictures import Picture, encode
 from imgconv.recipe import Filter, Recipe
@@ -39,16 +39,17 @@ def execute(request: Request, recipe: Recipe, max_pixels: str, *, salvage: bool)
     explanation = explain(picture, recipe, request.at)
     column, row = explanation.at
     found = _matrices(picture, recipe, (row, column)) if request.matrix else []
+    frames = list(animation(picture, recipe, explanation.at)) if request.animate is not None else []
     if request.json:
         told: dict[str, Any] = {"source": request.source, "recipe": recipe.describe(), **explanation.as_json()}
         told |= {"matrices": [each.as_json() for each in found]} if request.matrix else {}
-        sys.stdout.write(json.dumps(told) + "\n")
+        write_line(told)
     elif request.matrix:
         matrix_view.print_matrices(found)
     else:
         explain_view.print_explanation(request.source, recipe, picture, explanation)
     if request.animate is not None:
-        _animate(request.animate, request.source, picture, recipe, explanation.at)
+        _write(frames, request.animate, request.source)
 
 
 def _matrices(picture: Picture, recipe: Recipe, at: tuple[int, int]) -> list[Matrices]:
@@ -58,9 +59,8 @@ def _matrices(picture: Picture, recipe: Recipe, at: tuple[int, int]) -> list[Mat
     return matrices(seen(picture, grey=step.grey, alpha=False), step, at)
 
 
-def _animate(path: Path, source: str, picture: Picture, recipe: Recipe, at: tuple[int, int]) -> None:
+def _write(frames: list[Picture], path: Path, source: str) -> None:
     refuse_input(path, identities(list_sources([source], frozenset())))
-    frames = list(animation(picture, recipe, at))
     try:
         with replacing(path) as stream:
             encode(frames, path.suffix, stream=stream, animated=True)

@@ -1,6 +1,5 @@
 """From the options of `learn` to kernels: reads the pairs, learns, tells, and keeps what was learnt where that is asked for."""
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 
 from imgconv.batch.replacing import replacing
 from imgconv.cli import learn_view, opening, words
+from imgconv.cli.json_lines import write_line
 from imgconv.cli.learn import LearnOptions
 from imgconv.errors import DoesNotFit, PictureError, UsageError
 from imgconv.pictures import Picture
@@ -28,8 +28,7 @@ def execute(pictures: Sequence[str], what: LearnOptions) -> None:
     losses: list[list[float]] = []
     fits = _learnt(pairs, size, what, losses)
     if what.json:
-        told = {"pictures": list(pictures), "fits": [fit.as_json() for fit in fits], "losses": losses}
-        sys.stdout.write(json.dumps(told) + "\n")
+        write_line({"pictures": pictures, "fits": [fit.as_json() for fit in fits], "losses": losses})
     else:
         learn_view.print_fits(fits, losses)
     _keep(fits, what)

@@ -30,6 +30,7 @@ def plan(
 ) -> None:
     """Show sizes, work, memory and algorithm of every step, before any pixel is decoded. Without -k, --size or -s: of `edge`."""
     from imgconv.cli import plan_view, planning, words
+    from imgconv.cli.lines import escaped
 
     recipe = what.recipe_of_selection()
     described = recipe.describe()
@@ -37,7 +38,7 @@ def plan(
     for source, found in planning.plans(inputs or [], shape, recipe, words.limit(max_pixels, "--max-pixels")):
         failed |= isinstance(found, str)
         if isinstance(found, str):
-            typer.echo(f"imgconv: {source}: {found}", err=True)
+            typer.echo(escaped(f"imgconv: {source}: {found}"), err=True)
         else:
             (plan_view.print_plan_line if json else plan_view.print_plan)(source, described, found)
     if failed:

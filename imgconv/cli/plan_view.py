@@ -1,9 +1,8 @@
 """A plan on standard output: two tables for a person, or a line of JSON."""
 
-import json
-import sys
 from typing import TYPE_CHECKING
 
+from imgconv.cli.json_lines import write_line
 from imgconv.cli.tables import counted, facts, heading, in_bytes, print_parts
 from imgconv.study.plan import PicturePlan
 
@@ -31,7 +30,7 @@ MEANINGS = {
 
 def print_plan_line(source: str, recipe: str, plan: PicturePlan) -> None:
     """One JSON object: source, recipe, and the plan's fields."""
-    sys.stdout.write(json.dumps({"source": source, "recipe": recipe, **plan.as_json()}) + "\n")
+    write_line({"source": source, "recipe": recipe, **plan.as_json()})
 
 
 def print_plan(source: str, recipe: str, plan: PicturePlan) -> None:

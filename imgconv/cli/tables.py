@@ -4,6 +4,8 @@ import sys
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
+from imgconv.cli.lines import escaped
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
@@ -41,7 +43,7 @@ def heading(title: str, more: str = "") -> "Text":
     """A title, and what else belongs in its line."""
     from rich.text import Text
 
-    return Text.assemble((title, "bold"), "   ", (more, "dim"))
+    return Text.assemble((escaped(title), "bold"), "   ", (escaped(more), "dim"))
 
 
 def facts(told: dict[str, str]) -> "Table":

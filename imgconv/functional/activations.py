@@ -23,7 +23,7 @@ def relu(input: AnyArray) -> AnyArray:
     array = real_array(input, "input")
     if array.dtype == bool:
         raise ArgumentTypeError("relu takes integers or floats, not bools; convert them with astype")
-    return np.asarray(np.maximum(array, 0))
+    return np.asarray(np.maximum(array, 0, order="C"))
 
 
 def leaky_relu(input: AnyArray, negative_slope: float = 0.01) -> AnyArray:
@@ -102,7 +102,7 @@ def flatten(input: AnyArray, start_dim: int = 0, end_dim: int = -1) -> AnyArray:
 
 def _floats(value: object) -> NDArray[np.floating[Any]]:
     array = real_array(value, "input")
-    return array.astype(sum_dtype(array), copy=False)
+    return array.astype(sum_dtype(array), order="C", copy=False)
 
 
 def _axis(dim: int, ndim: int, name: str) -> int:

@@ -54,7 +54,9 @@ def adaptive_avg_pool2d(input: AnyArray, output_size: OutputSize) -> AnyArray:
 
 
 def adaptive_max_pool2d(input: AnyArray, output_size: OutputSize, return_indices: bool = False) -> AnyArray | tuple[AnyArray, AnyArray]:
-    """The largest value under each of the windows of `adaptive_avg_pool2d`, whose `input` and `output_size` it has; C may not be 0.
+    """The largest value under each of the windows of `adaptive_avg_pool2d`, whose `input` and `output_size` it has.
+
+    Of the input's axes only the first may be empty.
 
     Returns
     -------
@@ -82,7 +84,7 @@ def adaptive_max_pool2d(input: AnyArray, output_size: OutputSize, return_indices
             [14]]])
     """
     batch, batched = as_batch(input)
-    check_cells(batch, batch.shape[1:])
+    check_cells(batch, batch.shape[1:] if batched else batch.shape[2:])
     spans = _spans(batch, output_size)
     shape = (*batch.shape[:2], len(spans[0].first), len(spans[1].first))
     values, indices = located_extremes(Planes.of_batch(batch), spans, largest=True)

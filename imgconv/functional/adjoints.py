@@ -16,6 +16,7 @@ from imgconv.engine.choose import patch_block_size
 from imgconv.functional.arrays import AnyArray, silent
 from imgconv.functional.cells import Block, Layout, Span
 from imgconv.functional.correlations import layer_size, spans
+from imgconv.functional.products import matrix_product
 from imgconv.functional.unfolding import gather, scatter
 
 
@@ -28,7 +29,7 @@ def correlate_input(output: AnyArray, weight: AnyArray, layout: Layout, groups: 
     taps = weight.astype(dtype, copy=False).reshape(groups, weight.shape[0] // groups, -1)
     for block, group, channels in _blocks(layout, groups, output.shape[1]):
         columns = _columns(output, block, group, taps.shape[1], dtype)
-        patches = np.matmul(_taps_of(taps, group, channels, layout).transpose(0, 2, 1), columns)
+        patches = matrix_product(_taps_of(taps, group, channels, layout).transpose(0, 2, 1), columns)
         rows = patches.reshape(-1, columns.shape[2] // layout.output_size[1], layout.output_size[1])
         layout.add_cells(scatter(rows, layout, block), block, result)
     return result
@@ -45,7 +46,7 @@ def correlate_weight(
             columns = _columns(output, block, group, result.shape[1], dtype)
             patches = gather(layout.cells(input, block, dtype), layout, block).reshape(len(columns), -1, columns.shape[2])
             part = _taps_of(result, group, channels, layout)
-            part += np.matmul(columns, patches.transpose(0, 2, 1))
+            part += matrix_product(columns, patches.transpose(0, 2, 1))
     return result.astype(dtype).reshape(weight_shape)
 
 

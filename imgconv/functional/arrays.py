@@ -24,8 +24,8 @@ _AXES = {1: "C,L", 2: "C,H,W"}
 def real_array(value: object, name: str, dims: int | None = None) -> AnyArray:
     """`value` itself, checked: a numpy array of bools, integers or floats, in the machine's byte order, of `dims` axes if given.
 
-    Raises ArgumentTypeError for anything but such an array (lists and complex numbers too, as torch refuses both), DoesNotFit for
-    another number of axes.
+    One that is not aligned is copied, since no compiled loop reads it. Raises ArgumentTypeError for anything but such an array (lists
+    and complex numbers too, as torch refuses both), DoesNotFit for another number of axes.
 
     >>> real_array(np.zeros(3), "bias", dims=1)
     array([0., 0., 0.])
@@ -36,7 +36,8 @@ def real_array(value: object, name: str, dims: int | None = None) -> AnyArray:
         raise ArgumentTypeError(f"{name} has dtype {value.dtype}; use bool, an integer type, float16, float32 or float64")
     if dims is not None and value.ndim != dims:
         raise DoesNotFit(f"{name} must have {dims} dimensions, not the shape {value.shape}")
-    return np.asarray(value, value.dtype.newbyteorder("="))
+    array = np.asarray(value, value.dtype.newbyteorder("="))
+    return array if array.flags.aligned else array.copy()
 
 
 def sum_dtype(*arrays: AnyArray | None) -> np.dtype[np.float32] | np.dtype[np.float64]:

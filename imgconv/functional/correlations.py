@@ -17,6 +17,7 @@ from imgconv.engine.choose import BlockSize, LayerSize, algorithm, block_size
 from imgconv.engine.store import loop
 from imgconv.functional.arrays import AnyArray, silent
 from imgconv.functional.cells import Block, Layout, Span
+from imgconv.functional.products import matrix_product
 from imgconv.functional.unfolding import gather
 from imgconv.loops.layers import correlate_four, correlate_one
 
@@ -56,7 +57,7 @@ def _by_product(input: AnyArray, taps: NDArray[Any], shift: NDArray[Any], layout
     images, outputs, rows, columns = result.shape
     block = Block((0, images), (0, layout.shape[1]), (0, rows))
     patches = gather(layout.cells(input, block, result.dtype), layout, block)
-    sums = np.matmul(taps, patches.reshape(len(taps), taps.shape[2], -1)).reshape(outputs, images, rows, columns)
+    sums = matrix_product(taps, patches.reshape(len(taps), taps.shape[2], -1)).reshape(outputs, images, rows, columns)
     np.add(sums.transpose(1, 0, 2, 3), shift[:, None, None], out=result)
 
 

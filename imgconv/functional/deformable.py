@@ -25,6 +25,7 @@ from imgconv.functional.arrays import (
 )
 from imgconv.functional.cells import Layout
 from imgconv.functional.correlations import layer_size, spans
+from imgconv.functional.products import matrix_product
 from imgconv.loops.sampling import sample_bilinear
 
 BAND_SAMPLES = 2**15  # samples that are worth handing to another thread
@@ -133,7 +134,7 @@ def _add_samples(batch: AnyArray, moves: AnyArray, scale: AnyArray, taps: NDArra
         down, across = _places(moves[n, :, :, first:last], layout, first, result.dtype)
         weights = scale[n, :, first:last].reshape(len(down), -1).astype(result.dtype)
         patches = _sampled(np.ascontiguousarray(batch[n], result.dtype), down, across, weights, prod(layout.window.kernel_size))
-        sums = np.matmul(taps, patches.reshape(groups, taps.shape[2], -1))
+        sums = matrix_product(taps, patches.reshape(groups, taps.shape[2], -1))
         result[n, :, first:last] += sums.reshape(outputs, last - first, -1)
 
 

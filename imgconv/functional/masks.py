@@ -100,8 +100,16 @@ def pads_of(mask: Mask, window: Window, size: Sequence[int], *, flip: bool = Fal
     """Cells ((top, bottom), (left, right)) around a picture of `size`; `same` puts the mask's anchor on the pixel."""
     (top, bottom), (left, right) = window.pads(size)
     if window.padding == "same" and mask.anchor is not None:
-        kernel = mask.taps.shape[-2:]
-        anchor = [k - 1 - a for k, a in zip(kernel, mask.anchor, strict=True)] if flip else mask.anchor
+        anchor, kernel = anchor_of(mask, flip=flip), mask.taps.shape[-2:]
         down, across = ((a - (k - 1) // 2) * d for a, k, d in zip(anchor, kernel, window.dilation, strict=True))
         top, bottom, left, right = (max(p, 0) for p in (top + down, bottom - down, left + across, right - across))
     return (top, bottom), (left, right)
+
+
+def anchor_of(mask: Mask, *, flip: bool = False) -> tuple[int, int]:
+    """Row and column of the tap that is laid on the pixel: the mask's own, which turns with it, or ((kh-1)//2, (kw-1)//2)."""
+    height, width = mask.taps.shape[-2:]
+    if mask.anchor is None:
+        return (height - 1) // 2, (width - 1) // 2
+    row, column = mask.anchor
+    return (height - 1 - row, width - 1 - column) if flip else (row, column)

@@ -7,6 +7,7 @@ import numpy as np
 from imgconv.errors import DoesNotFit
 from imgconv.functional.arrays import AnyArray, FloatArray, Size, as_weight, as_window, real_array, silent, sum_dtype
 from imgconv.functional.cells import Block, Layout
+from imgconv.functional.products import matrix_product
 from imgconv.functional.unfolding import gather
 from imgconv.window import sizes
 
@@ -70,7 +71,7 @@ def linear(input: AnyArray, weight: AnyArray, bias: AnyArray | None = None) -> F
     ----------
     input : (..., I), any real dtype
     weight : (O, I), or (I,) for a single output without an axis of its own
-    bias : (O,), or any shape that broadcasts to the result; not with a weight of one axis
+    bias : (O,), or any shape that broadcasts to the result; () with a weight of one axis
 
     Returns
     -------
@@ -100,10 +101,12 @@ def linear(input: AnyArray, weight: AnyArray, bias: AnyArray | None = None) -> F
     shift = None if bias is None else real_array(bias, "bias")
     dtype = sum_dtype(vectors, matrix, shift)
     rows = vectors.astype(dtype, copy=False).reshape(prod(vectors.shape[:-1]), vectors.shape[-1])
-    result: FloatArray = np.matmul(rows, matrix.astype(dtype, copy=False).T).reshape(vectors.shape[:-1] + matrix.shape[:-1])
+    columns = matrix.astype(dtype, copy=False).reshape(prod(matrix.shape[:-1]), matrix.shape[-1]).T
+    result: FloatArray = matrix_product(rows, columns).reshape(vectors.shape[:-1] + matrix.shape[:-1])
     if shift is not None:
-        if matrix.ndim == 1 or shift.ndim > result.ndim or not _broadcasts(shift.shape, result.shape):
-            raise DoesNotFit(f"bias {shift.shape} does not match weight {matrix.shape}; it must be ({matrix.shape[0]},)")
+        most = result.ndim if matrix.ndim == 2 else 0
+        if shift.ndim > most or not _broadcasts(shift.shape, result.shape):
+            raise DoesNotFit(f"bias {shift.shape} does not match weight {matrix.shape}; it must be {matrix.shape[:-1]}")
         result += shift.astype(dtype)
     return result
 

@@ -8,6 +8,7 @@ import numpy as np
 from imgconv.errors import DoesNotFit
 from imgconv.functional.arrays import AnyArray, FloatArray, Size, real_array, silent, sum_dtype
 from imgconv.functional.patches import fold, unfold
+from imgconv.functional.products import matrix_product
 
 
 @silent
@@ -25,7 +26,7 @@ def linear_input(input_size: Sequence[int], weight: AnyArray, grad_output: AnyAr
     if shape[-1:] != matrix.shape[1:] or grad.shape != (*shape[:-1], matrix.shape[0]):
         raise DoesNotFit(f"input_size {shape}, weight {matrix.shape} and grad_output {grad.shape} must be (...,I), (O,I) and (...,O)")
     dtype = sum_dtype(matrix, grad)
-    return (_rows(grad).astype(dtype, copy=False) @ matrix.astype(dtype, copy=False)).reshape(shape)
+    return matrix_product(_rows(grad).astype(dtype, copy=False), matrix.astype(dtype, copy=False)).reshape(shape)
 
 
 @silent
@@ -44,7 +45,7 @@ def linear_weight(input: AnyArray, weight_size: Sequence[int], grad_output: AnyA
     if vectors.shape[:-1] != grad.shape[:-1] or shape != grad.shape[-1:] + vectors.shape[-1:] or len(shape) != 2:
         raise DoesNotFit(f"input {vectors.shape}, weight_size {shape} and grad_output {grad.shape} must be (...,I), (O,I) and (...,O)")
     dtype = sum_dtype(vectors, grad)
-    return _rows(grad).astype(dtype, copy=False).T @ _rows(vectors).astype(dtype, copy=False)
+    return matrix_product(_rows(grad).astype(dtype, copy=False).T, _rows(vectors).astype(dtype, copy=False))
 
 
 @silent

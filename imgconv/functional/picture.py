@@ -6,18 +6,19 @@ Knows pixels, masks and windows; nothing of files, registries or command lines.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from math import isfinite
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.engine import bands
-from imgconv.errors import UsageError
+from imgconv.errors import DoesNotFit, UsageError
 from imgconv.functional.borders import Border, PaddedRows
 from imgconv.functional.correlators import correlator
 from imgconv.functional.finishing import Finishing, to_pixels, to_values
 from imgconv.functional.light import to_linear, to_srgb, white
-from imgconv.functional.masks import FLOAT32_EXACT, Mask, Weights, pads_of
+from imgconv.functional.masks import FLOAT32_EXACT, Mask, Weights, anchor_of, pads_of
 from imgconv.window import Window
 
 Array = NDArray[Any]
@@ -62,6 +63,7 @@ def filter_picture(
     `pixels` are uint8, uint16, float32 or float64. `alpha` says what the last channel is: `none` a colour like the others; `keep`
     alpha that stays as it is under the mask's anchor; `filter` alpha that weighs the colours and is filtered with them.
     The result has the dtype of `pixels`; float32 for range `raw` or unrounded results. Masks with (C, kh, kw) taps give one channel.
+    Raises DoesNotFit where the border's constant is no level of whole-number pixels.
     """
     job = _Filter(pixels, masks, window, border, finish, combination or Combination(), alpha, flip)
     if finish.range == "minmax":
@@ -86,15 +88,18 @@ class _Filter:
         if len(masks) > 1 and combination.name == "none":
             raise UsageError("several kernels make one map only when they are combined; use max, sum or hypot")
         self.dtype, self.white = pixels.dtype, white(pixels.dtype)
+        if self.dtype.kind == "u" and not (border.value.is_integer() and 0 <= border.value <= self.white):
+            raise DoesNotFit(f"constant {border.value:g} is no level of this picture; use a whole number from 0 to {self.white:g}")
         self.finish, self.combination, self.alpha = finish, combination, alpha
         self.size, self.channels = pixels.shape[:2], pixels.shape[2]
         self.window, self.masks = window, masks
         self.h_out, self.w_out = window.output_size(self.size)
         self.weights = [Weights.of(m, self._summed_dtype(), self.channels, flip=flip) for m in masks]
         self.correlators = [correlator(w, window, self.channels) for w in self.weights]
-        self.pixels, self.anchors = pixels, [pads_of(m, window, self.size, flip=flip) for m in masks]
+        self.pixels, self.anchor = pixels, anchor_of(masks[0], flip=flip)
+        self.pads = [pads_of(m, window, self.size, flip=flip) for m in masks]
         rows = pixels.reshape(self.size[0], -1)
-        self.sources = [PaddedRows(rows, pads, border, self.channels) for pads in self.anchors]
+        self.sources = [PaddedRows(rows, pads, border, self.channels) for pads in self.pads]
         self.channels_out = 1 if masks[0].taps.ndim == 3 else self.channels
         plain = combination.name == "none" and alpha != "filter"
         self.direct = plain and not finish.linear and finish.range != "minmax"  # sums become pixels without a map of values between
@@ -102,7 +107,7 @@ class _Filter:
 
     def run(self, threads: int | None) -> Array:
         floats = self.finish.range == "raw" or not self.finish.rounded
-        dtype = np.dtype(np.float32) if floats and self.dtype.kind == "u" else self.dtype
+        dtype = np.dtype(np.float32) if floats else self.dtype
         target = np.empty((self.h_out, self.w_out * self.channels_out), dtype)
         finishing = self._finishing(dtype) if self.direct else None
 
@@ -119,17 +124,15 @@ class _Filter:
         return picture
 
     def measure(self, threads: int | None) -> None:
-        """Find the lowest and highest value of all colour channels, for range `minmax`."""
-        lows, highs = [], []
+        """Find the lowest and highest finite value of all colour channels, for range `minmax`."""
+        found: list[float] = []
 
         def work(first: int, last: int) -> None:
             values = self._values(first, last).reshape(last - first, -1, self.channels_out)
-            colours = values if self.alpha == "none" else values[..., :-1]
-            lows.append(float(colours.min()))
-            highs.append(float(colours.max()))
+            found.extend(_extremes(values if self.alpha == "none" else values[..., :-1]))
 
         self._each_band(work, threads)
-        self.low, self.high = min(lows), max(highs)
+        self.low, self.high = min(found, default=0.0), max(found, default=0.0)
 
     def _each_band(self, work: Callable[[int, int], None], threads: int | None) -> None:
         row_bytes = max(self.sources[0].shape[1] * self.dtype.itemsize * (1 if self.direct else VALUES_COST), 1)
@@ -247,14 +250,21 @@ class _Filter:
 
     def _alpha_under_anchor(self) -> Array:
         """Source alpha (h_out, w_out) at the pixels that the anchor of the first mask falls on."""
-        mask, ((top, _), (left, _)) = self.masks[0], self.anchors[0]
+        (top, _), (left, _) = self.pads[0]
         at = []
         for axis, (before, out) in enumerate(((top, self.h_out), (left, self.w_out))):
-            k = mask.taps.shape[-2 + axis]
-            anchor = mask.anchor[axis] if mask.anchor is not None else (k - 1) // 2
-            cells = np.arange(out) * self.window.stride[axis] + anchor * self.window.dilation[axis] - before
+            cells = np.arange(out) * self.window.stride[axis] + self.anchor[axis] * self.window.dilation[axis] - before
             at.append(np.clip(cells, 0, self.size[axis] - 1))
         return self.pixels[..., -1][np.ix_(*at)]
+
+
+def _extremes(values: NDArray[Any]) -> tuple[float, ...]:
+    """The lowest and highest finite value; nothing where there is none."""
+    low, high = float(values.min()), float(values.max())
+    if isfinite(low) and isfinite(high):
+        return low, high
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if finite.size else ()
 
 
 def combine(maps: Sequence[NDArray[Any]], combination: Combination, top: float) -> NDArray[Any]:

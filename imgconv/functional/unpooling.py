@@ -28,7 +28,7 @@ def max_unpool2d(
         Values that `max_pool2d` returned.
     indices : the same shape, int64
         Where they go: y*W + x in their plane. Of values for one place the last stays.
-    kernel_size, stride, padding : int or pair
+    kernel_size, stride, padding : int or pair, no 1-tuple
         As they were given to `max_pool2d`.
     output_size : 2 or 4 numbers, optional
         The output's (H, W), or its (N, C, H, W), of which the last two count; less than a stride away from the default.
@@ -81,6 +81,9 @@ def _size(
     pooled: Sequence[int], kernel_size: Sizes, stride: Sizes | None, padding: Sizes, output_size: Sequence[int] | None
 ) -> tuple[int, ...]:
     """Height and width of the output."""
+    for name, value in ("kernel_size", kernel_size), ("stride", stride), ("padding", padding):
+        if isinstance(value, Sequence) and len(value) == 1:
+            raise UsageError(f"{name} {value!r} has 1 number; give an int or two numbers")
     window = pool_window(kernel_size, stride, padding)
     pads = (before for before, _ in window.pads(pooled))
     default = [(n - 1) * s - 2 * p + k for n, s, p, k in zip(pooled, window.stride, pads, window.kernel_size, strict=True)]

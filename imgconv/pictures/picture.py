@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from imgconv.errors import PictureError
 
 DEFAULT_MAX_PIXELS = 2 * 89_478_485  # twice the size at which Pillow warns of a decompression bomb
-DTYPES = ("uint8", "uint16", "float32", "float64")  # float64 for arrays alone: no file gives it
+DTYPES = ("uint8", "uint16", "float32", "float64")  # the last for arrays in Python alone: files give float32
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Metadata:
 class Picture:
     """One decoded picture, upright.
 
-    `pixels` is (H, W, C), C-contiguous, uint8 (0 to 255), uint16 (0 to 65535), float32 or float64 (as stored). C is 1 grey, 2 grey and alpha,
-    3 RGB, 4 RGB and alpha; arrays of maps may have any C. `alpha` says that the last channel is alpha, not premultiplied.
+    `pixels` is (H, W, C), C-contiguous, uint8 (0 to 255), uint16 (0 to 65535), float32 or float64 (as stored). C is 1 grey, 2 grey and
+    alpha, 3 RGB, 4 RGB and alpha; arrays of maps may have any C. `alpha` says that the last channel is alpha, not premultiplied.
     `duration` is in milliseconds, for a frame of an animation. Raises PictureError for any other array.
 
     >>> import numpy as np

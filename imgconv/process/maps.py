@@ -32,7 +32,7 @@ def process(picture: Picture, recipe: Recipe, *, floats: bool = False, threads: 
     else:
         prepared = _Prepared(picture, step, threads)
         finished = [_filtered(prepared, step, plan, floats, threads) for plan in step.maps]
-    looked = [_look(made, picture, recipe.look) for made in finished]
+    looked = [_look(made, picture, recipe) for made in finished]
     return [Map(name, _with_metadata(made, picture)) for name, made in zip(names, looked, strict=True)]
 
 
@@ -115,8 +115,9 @@ def _pooled(picture: Picture, step: Pool, floats: bool, threads: int | None) -> 
     return replace(made, pixels=pixels.astype(np.float32) if floats else pixels)
 
 
-def _look(made: Picture, original: Picture, look: Look) -> Picture:
-    """`made` cut, inverted and drawn over `original`, as `look` asks; alpha is left alone."""
+def _look(made: Picture, original: Picture, recipe: Recipe) -> Picture:
+    """`made` cut, inverted and drawn over `original`, as the recipe's look asks; alpha is left alone."""
+    look = recipe.look
     if look == Look():
         return made
     top = white(original.pixels.dtype)
@@ -126,7 +127,7 @@ def _look(made: Picture, original: Picture, look: Look) -> Picture:
         colours[...] = np.where(colours >= look.threshold, np.asarray(top, pixels.dtype), np.asarray(0, pixels.dtype))
     if look.invert:
         np.subtract(np.asarray(top, pixels.dtype), colours, out=colours)
-    return _overlaid(made, original, top) if look.overlay else made
+    return _overlaid(made, _prepare(original, False, recipe.step.alpha != "drop", None), top) if look.overlay else made
 
 
 def _overlaid(made: Picture, original: Picture, top: float) -> Picture:

@@ -10,7 +10,7 @@ from imgconv.functional.light import white
 from imgconv.recipe.sheet import Sheet
 
 Array = NDArray[Any]
-MIDDLE = {"uint8": 128, "uint16": 32768, "float32": 0.5}  # what the range `offset` adds
+MIDDLE = {"uint8": 128, "uint16": 32768, "float32": 0.5, "float64": 0.5}  # what the range `offset` adds
 
 
 def shown(values: Array, range_: str, dtype: np.dtype[np.generic], *, rounded: bool = True) -> Array:
@@ -23,7 +23,7 @@ def shown(values: Array, range_: str, dtype: np.dtype[np.generic], *, rounded: b
     """
     ranged = _ranged(values, range_, dtype)
     if not rounded or range_ == "raw" or dtype.kind != "u":
-        return np.ascontiguousarray(ranged, dtype=np.float32)
+        return np.ascontiguousarray(ranged, dtype=np.float32 if not rounded or range_ == "raw" else dtype)
     top = white(dtype)
     return np.rint(np.clip(np.nan_to_num(ranged, posinf=top, neginf=0), 0, top)).astype(dtype)
 

@@ -48,7 +48,9 @@ class Filter:
     def _trace_map(self, plan: MapPlan, shape: Shape) -> Shape:
         height, width = self.window(plan).output_size((shape.height, shape.width))
         alpha = shape.alpha and self.keeps_alpha(plan)
-        colours = 1 if self.grey else shape.channels - shape.alpha
+        if self.grey:
+            shape.check_luma()
+        colours = 1 if self.grey else shape.colours
         if plan.sums_channels:
             needed = plan.kernels[0].taps.shape[0]
             if needed != colours:

@@ -40,7 +40,9 @@ class Pool:
         """The name and shape of the one map that a picture of `shape` gives. Raises DoesNotFit where the window does not fit."""
         height, width = self.window().output_size((shape.height, shape.width))
         alpha = shape.alpha and self.keeps_alpha()
-        return [("pool", Shape(height, width, (1 if self.grey else shape.channels - shape.alpha) + alpha, alpha))]
+        if self.grey:
+            shape.check_luma()
+        return [("pool", Shape(height, width, (1 if self.grey else shape.colours) + alpha, alpha))]
 
     def keeps_alpha(self) -> bool:
         """Whether the map has alpha where the picture has it."""

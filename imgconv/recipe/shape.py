@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imgconv.errors import UsageError
+from imgconv.errors import DoesNotFit, UsageError
 
 Size = int | Sequence[int]
 
@@ -16,6 +16,16 @@ class Shape:
     width: int
     channels: int
     alpha: bool = False
+
+    @property
+    def colours(self) -> int:
+        """Channels without alpha."""
+        return self.channels - self.alpha
+
+    def check_luma(self) -> None:
+        """Raise DoesNotFit for a picture whose channels are neither grey nor red, green and blue."""
+        if self.colours not in (1, 3):
+            raise DoesNotFit(f"a picture of {self.colours} channels has no luma; use --color")
 
     def __str__(self) -> str:
         return f"{self.channels}x{self.height}x{self.width}"

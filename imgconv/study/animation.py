@@ -25,7 +25,9 @@ PAPER: Colour = (250, 250, 248)
 EMPTY: Colour = (226, 226, 222)
 PADDING: Colour = (184, 206, 242)
 WINDOW: Colour = (226, 88, 20)
-BETWEEN = 2  # cells between input and output
+POSITIVE: Colour = (206, 234, 206)
+NEGATIVE: Colour = (244, 210, 206)
+MOST_TAPS = 7  # along a side of a kernel that is drawn beside
 FRAME, LAST_FRAME = 500.0, 2500.0  # milliseconds
 
 
@@ -33,7 +35,8 @@ FRAME, LAST_FRAME = 500.0, 2500.0  # milliseconds
 class Scene:
     """What is drawn: the input `cells` from (-before) on with their padding, and the `output` that they give under `window`.
 
-    `counts` says whether padded cells hold values, as a filter's do and a pool's do not. Both arrays hold grey levels up to `white`.
+    `kernel` (kh, kw) is drawn between them, where there is one. `counts` says whether padded cells hold values, as a filter's do and a
+    pool's do not. Input and output hold grey levels up to `white`.
     """
 
     cells: NDArray[Any]
@@ -43,6 +46,12 @@ class Scene:
     output: NDArray[Any]
     white: float
     counts: bool
+    kernel: NDArray[Any] | None = None
+
+    @property
+    def between(self) -> int:
+        """Cells between input and output: two, or the kernel with one on either side."""
+        return 2 + (0 if self.kernel is None else self.kernel.shape[1])
 
     def is_padding(self, row: int, column: int) -> bool:
         """Whether a cell lies beyond the edge."""
@@ -82,7 +91,16 @@ def _scene(crop: Picture, recipe: Recipe, window: Sliding) -> Scene:
     border = Border.of(recipe.step.padding_mode) if isinstance(recipe.step, Filter) else Border.of("zeros")
     padded = PaddedRows(crop.pixels[..., 0], pads, border)
     counts = isinstance(recipe.step, Filter)
-    return Scene(padded.band(0, padded.shape[0]), crop.size, (pads[0][0], pads[1][0]), window, output, white(crop.pixels.dtype), counts)
+    cells, top = padded.band(0, padded.shape[0]), white(crop.pixels.dtype)
+    return Scene(cells, crop.size, (pads[0][0], pads[1][0]), window, output, top, counts, _kernel(recipe))
+
+
+def _kernel(recipe: Recipe) -> NDArray[Any] | None:
+    """The taps of a filter of one kernel, as they are laid on the cells, if they are few enough to be read."""
+    if not isinstance(recipe.step, Filter) or len(recipe.step.maps[0].kernels) > 1:
+        return None
+    taps = recipe.step.maps[0].kernels[0].taps
+    return (taps[::-1, ::-1] if recipe.step.flip else taps) if max(taps.shape) <= MOST_TAPS else None
 
 
 def _mask_pads(crop: Picture, recipe: Recipe) -> tuple[tuple[int, int], ...]:
@@ -93,23 +111,36 @@ def _mask_pads(crop: Picture, recipe: Recipe) -> tuple[tuple[int, int], ...]:
 
 
 def _frames(scene: Scene) -> Iterator[Picture]:
-    side = drawing.cell_size([told(value) for plane in (scene.cells, scene.output) for value in plane.ravel().tolist()])
-    rows, columns = scene.cells.shape
-    high, wide = max(rows, scene.output.shape[0]), columns + BETWEEN + scene.output.shape[1]
+    planes = [scene.cells, scene.output, *([] if scene.kernel is None else [scene.kernel])]
+    side = drawing.cell_size([told(value) for plane in planes for value in plane.ravel().tolist()])
+    rows, columns = scene.output.shape
+    high = max(plane.shape[0] for plane in planes)
+    wide = scene.cells.shape[1] + scene.between + columns
     paper = np.full((high * side + 2 * drawing.MARGIN, wide * side + 2 * drawing.MARGIN, 3), PAPER, np.uint8)
     _draw_input(paper, scene, side)
-    corner = drawing.MARGIN + (high - scene.output.shape[0]) * side // 2, drawing.MARGIN + (columns + BETWEEN) * side
-    for cell in np.ndindex(*scene.output.shape):
-        drawing.fill(paper, corner[0] + cell[0] * side, corner[1] + cell[1] * side, side - 1, side - 1, EMPTY)
-    last = tuple(n - 1 for n in scene.output.shape)
-    for row, column in np.ndindex(*scene.output.shape):
-        at = corner[0] + row * side, corner[1] + column * side
+    _draw_kernel(paper, scene, side, drawing.MARGIN + (high - scene.window.kernel_size[0]) * side // 2)
+    top, left = drawing.MARGIN + (high - rows) * side // 2, drawing.MARGIN + (scene.cells.shape[1] + scene.between) * side
+    for row, column in np.ndindex(rows, columns):
+        drawing.fill(paper, top + row * side, left + column * side, side - 1, side - 1, EMPTY)
+    for row, column in np.ndindex(rows, columns):
+        at = top + row * side, left + column * side
         _draw_value(paper, at, side, float(scene.output[row, column]), scene.white)
         image = paper.copy()
         for down, across in scene.taps((row, column)):
             drawing.frame(image, drawing.MARGIN + down * side, drawing.MARGIN + across * side, side - 1, side - 1, WINDOW)
         drawing.frame(image, *at, side - 1, side - 1, WINDOW)
-        yield Picture(image, duration=LAST_FRAME if (row, column) == last else FRAME)
+        yield Picture(image, duration=LAST_FRAME if (row, column) == (rows - 1, columns - 1) else FRAME)
+
+
+def _draw_kernel(paper: Pixels, scene: Scene, side: int, top: int) -> None:
+    if scene.kernel is None:
+        return
+    left = drawing.MARGIN + (scene.cells.shape[1] + 1) * side
+    for (row, column), tap in np.ndenumerate(scene.kernel):
+        at = top + row * side, left + column * side
+        drawing.fill(paper, *at, side - 1, side - 1, POSITIVE if tap > 0 else NEGATIVE if tap < 0 else PAPER)
+        drawing.frame(paper, *at, side - 1, side - 1, WINDOW, thickness=1)
+        drawing.write(paper, told(float(tap)), *at, side, (0, 0, 0))
 
 
 def _draw_input(paper: Pixels, scene: Scene, side: int) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from imgconv.functional.borders import Border
 from imgconv.functional.light import to_linear, to_srgb, white
-from imgconv.functional.masks import pads_of
+from imgconv.functional.masks import anchor_of, pads_of
 from imgconv.functional.picture import Combination, combine
 from imgconv.pictures import Picture
 from imgconv.process import Map, process
@@ -121,7 +121,7 @@ class FilterArithmetic:
 
     def _alpha_under_anchor(self) -> Stage:
         kernel, patch = self.plan.kernels[0], self.patches[0]
-        down, across = kernel.anchor or tuple((k - 1) // 2 for k in kernel.kernel_size)
+        down, across = anchor_of(kernel, flip=self.step.flip)
         row, column = (int(np.clip(at, 0, n - 1)) for at, n in zip((patch.rows[down], patch.columns[across]), self.given.size, strict=True))
         return Stage("alpha", f"as it is at {column},{row}", float(self.given.pixels[row, column, -1]))
 
@@ -149,11 +149,12 @@ class FilterArithmetic:
         return []
 
     def _extremes(self) -> tuple[float, float]:
-        """The lowest and highest value of all colours of the whole map."""
+        """The lowest and highest finite value of all colours of the whole map."""
         raw = replace(self.step, maps=(self.plan,), range="raw")
         pixels = process(self.picture, Recipe("raw", raw), floats=True)[0].picture.pixels
         colours = pixels[..., :-1] if self.given.alpha else pixels
-        return float(colours.min()), float(colours.max())
+        finite = colours[np.isfinite(colours)]
+        return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
 
     def _looked(self, value: float) -> list[Stage]:
         stages = []

@@ -94,6 +94,15 @@ def test_the_last_step_of_a_network(tmp_path):
     assert "the largest of" in imgconv("explain", PHOTO, *steps).out.decode()
 
 
+def test_what_is_no_number_is_null_in_json_and_told_in_tables(tmp_path):
+    pixels = np.full((9, 9), 0.5, np.float32)
+    pixels[4, 4], pixels[4, 5] = np.nan, np.inf
+    np.save(tmp_path / "holes.npy", pixels)
+    done = imgconv("explain", tmp_path / "holes.npy", "-k", "laplacian8", "--at", "4,4", "--json")
+    assert json.loads(done.out, parse_constant=pytest.fail)["maps"][0]["pixel"] == [None]
+    assert "laplacian8 4,4 = nan" in imgconv("explain", tmp_path / "holes.npy", "-k", "laplacian8", "--at", "4,4").out.decode()
+
+
 def test_standard_input_and_damaged_pictures(tmp_path):
     (found,) = told("-", "--at", "5,5", stdin=PHOTO.read_bytes())["maps"]
     assert found["pixel"] == told(PHOTO, "--at", "5,5")["maps"][0]["pixel"]

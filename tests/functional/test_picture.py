@@ -224,3 +224,36 @@ def test_inputs_are_not_touched():
     pixels.flags.writeable = False
     filtered(pixels, Mask(np.ones((3, 3)), 9))
     assert np.array_equal(pixels, before)
+
+
+def test_kept_alpha_is_the_one_under_the_anchor_of_a_flipped_kernel():
+    pixels, roberts = rgba(), Mask(np.array([[1.0, 0], [0, -1]]), anchor=(0, 0))
+    got = filtered(pixels, roberts, flip=True, alpha="keep", finish=Finish("abs"))
+    assert np.array_equal(got[..., 3], pixels[..., 3])
+    got = filtered(pixels, roberts, flip=True, padding="valid", alpha="keep", finish=Finish("abs"))
+    assert np.array_equal(got[..., 3], pixels[1:, 1:, 3])
+
+
+def test_linear_light_keeps_floats_beyond_black_and_white():
+    pixels = np.linspace(-1, 4, 24, dtype=np.float32).reshape(4, 6, 1)
+    got = filtered(pixels, Mask(np.array([[1.0]])), finish=Finish(linear=True))
+    assert np.allclose(got, pixels, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_minmax_stretches_what_is_finite(threads):
+    pixels = RNG.random((700, 900, 1)).astype(np.float32)
+    pixels[0, 0], pixels[650, 3], pixels[350, 800] = np.nan, np.inf, -np.inf
+    got = filtered(pixels, Mask(np.array([[1.0]])), finish=Finish("minmax"), threads=threads)
+    finite = np.isfinite(pixels)
+    assert np.array_equal(np.isfinite(got), finite)
+    assert got[finite].min() == 0 and got[finite].max() == 1
+
+
+def test_minmax_of_nothing_finite_is_no_error():
+    assert np.isnan(filtered(np.full((3, 4, 1), np.nan, np.float32), Mask(np.array([[1.0]])), finish=Finish("minmax"))).all()
+
+
+def test_raw_maps_are_float32_at_every_depth():
+    for dtype in (np.uint8, np.uint16, np.float32, np.float64):
+        assert filtered(np.ones((3, 4, 1), dtype), Mask(np.array([[-7.0]])), finish=Finish("raw")).dtype == np.float32

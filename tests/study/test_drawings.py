@@ -10,7 +10,7 @@ from imgconv.errors import DoesNotFit
 from imgconv.pictures import Picture, encode, open_pictures
 from imgconv.recipe import Pool, Recipe, filter_recipe
 from imgconv.study import drawing
-from imgconv.study.animation import PADDING, WINDOW, animation
+from imgconv.study.animation import NEGATIVE, PADDING, POSITIVE, WINDOW, animation
 from imgconv.study.preview import preview
 
 NOISE = Picture(np.random.default_rng(0).integers(0, 256, (30, 41, 3), np.uint8))
@@ -44,6 +44,14 @@ def test_padding_has_its_colour_and_the_output_fills_up():
     padded = {tuple(at) for at in np.argwhere((last == PADDING).all(axis=2))}
     assert padded == {(i, j) for i in range(7) for j in range(7) if i in (0, 6) or j in (0, 6)}
     assert not np.array_equal(frames[0].pixels, frames[-1].pixels)
+
+
+@pytest.mark.parametrize(
+    "kernel, signs", [("laplacian8", {POSITIVE, NEGATIVE}), ("box", {POSITIVE}), ("sobel", set()), ("box:size=9", set())]
+)
+def test_a_small_kernel_stands_between(kernel, signs):
+    first = next(iter(animation(NOISE, filter_recipe([kernel]))))
+    assert {colour for colour in (POSITIVE, NEGATIVE) if (first.pixels == colour).all(axis=2).any()} == signs
 
 
 @pytest.mark.parametrize("step", [Pool(3, stride=2, padding=1, ceil_mode=True), Pool(2, "avg"), Pool((2, 3), "median", stride=1)])

@@ -1,0 +1,110 @@
+"""Commands as processes that are watched, disturbed, or run by somebody else than root."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+from command import PHOTO
+
+ROOT = Path(__file__).parents[1]
+IMGCONV = [sys.executable, "-m", "imgconv"]
+
+# An ordinary user may not be allowed to read the interpreter that root runs: everything is imported, and the loops are loaded,
+# by commands on a sample before the process gives up its rights.
+AS_USER = """
+import os, sys
+from imgconv.cli.app import main
+
+def call(*words):
+    sys.argv = ["imgconv", *words]
+    try:
+        main()
+    except SystemExit as leaving:
+        return leaving.code
+
+sample, made, user, *words = sys.argv[1:]
+call("edge", sample, "-o", made, "-q")
+call("edge", sample, sample + ".missing", "-o", made, "-q")
+sys.stderr.write("--\\n")
+if user == "nobody":
+    import pwd
+    account = pwd.getpwnam("nobody")
+    os.setgroups([])
+    os.setgid(account.pw_gid)
+    os.setuid(account.pw_uid)
+sys.exit(call(*words))
+"""
+
+
+def environment(**more):
+    """This process's environment, with this imgconv first on Python's path, wherever a command is run."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), **more}
+
+
+@contextmanager
+def started(*words, **options):
+    """`imgconv` with these words as a running process, which is gone when the block ends."""
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    process = subprocess.Popen([*IMGCONV, *map(str, words)], env=environment(), **streams)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_for(condition, seconds=20):
+    """Wait until `condition()` is true; fail if it takes longer."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.005)
+
+
+def finished(process, seconds=20):
+    """Exit code, standard output and standard error of a process, which must end by itself."""
+    out, err = process.communicate(timeout=seconds)
+    text = err.decode("utf-8", "backslashreplace")
+    assert "Traceback" not in text, text
+    return process.returncode, out, text
+
+
+def names(folder):
+    """The names in a folder, sorted."""
+    return sorted(path.name for path in Path(folder).iterdir())
+
+
+def many(folder, count, picture=PHOTO):
+    """A new folder of `count` pictures 000.jpg, 001.jpg, ...: one file under many names."""
+    folder.mkdir()
+    first = shutil.copy(picture, folder / "000.jpg")
+    for number in range(1, count):
+        (folder / f"{number:03}.jpg").hardlink_to(first)
+    return folder
+
+
+def let_in(folder):
+    """Let other users pass through the folders above a test's own, which pytest closes to them."""
+    for path in (folder, *folder.parents):
+        mode = path.stat().st_mode
+        if path.stat().st_uid == os.geteuid() and not mode & 0o001:
+            path.chmod(mode | 0o011)
+
+
+def users():
+    """Whom to run commands as: this user, and when that is root an ordinary one as well."""
+    return ["root", "nobody"] if os.geteuid() == 0 else ["self"]
+
+
+def run_as(user, tmp_path, *words):
+    """Run `imgconv` as one of `users()`: exit code and standard error."""
+    sample = ROOT / "sample_images" / "step_wedge.png"
+    command = [sys.executable, "-c", AS_USER, sample, tmp_path / ".made", user, *words]
+    done = subprocess.run(list(map(str, command)), cwd=tmp_path, env=environment(), capture_output=True, timeout=60, check=False)
+    text = done.stderr.decode("utf-8", "backslashreplace")
+    assert "Traceback" not in text, text
+    return done.returncode, text.partition("--\n")[2]

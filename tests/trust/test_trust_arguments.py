@@ -1,0 +1,80 @@
+"""Arguments that are never right are refused in one line, exit 2, before any file is opened."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+from command import SAMPLES, imgconv, refused
+from processes import many, names
+
+
+@pytest.fixture
+def untouchable(tmp_path):
+    """A pipe that nobody writes to: whoever opens it waits for ever."""
+    os.mkfifo(tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        ("edge --stride 0", "stride must be at least 1"),
+        ("edge --stride 1000000", "--stride 1000000 is more than the largest allowed, 65535"),
+        ("edge --padding -3", "padding must be at least 0"),
+        ("edge --padding 1x1000000", "--padding 1x1000000 is more than"),
+        ("edge --dilation 99999999999", "--dilation"),
+        ("edge --dilation 1e3", "--dilation '1e3' is no size"),
+        ("pool --size 1000000", "--size 1000000 is more than"),
+        ("pool --size 0", "must be at least 1"),
+        ("edge -k nan", "nan"),
+        ("edge -k gaussian:sigma=inf", "sigma"),
+        ("edge -k box:size=10000", "10000"),
+        ("edge -k box:size=1000001", "from 1 to 1024"),
+        ("edge -k ;", ";"),
+        ("edge -k laplacain", "nearest"),
+        ("edge --format docx", "docx"),
+        ("edge -q -v", "contradict"),
+        ("edge --skip-existing --no-clobber", "contradict"),
+        ("edge --jobs 0", "--jobs"),
+        ("edge --jobs 100000", "--jobs"),
+        ("edge --shard 0/4", "I/N with I from 1 to N"),
+        ("edge --shard 5/4", "I/N"),
+        ("edge --shard 1/0", "I/N"),
+        ("edge --shard half", "I/N"),
+        ("edge --max-pixels -1", "--max-pixels"),
+        ("edge --on-error never", "--on-error"),
+    ],
+)
+def test_one_line_and_exit_2_before_any_file_is_opened(untouchable, words, said):
+    command, *options = words.split()
+    assert said in refused(2, command, untouchable, *options, timeout=20)
+    assert names(untouchable.parent) == ["photo.png"]
+
+
+def test_a_kernel_of_ten_thousand_squared(untouchable, tmp_path):
+    np.save(tmp_path / "big.npy", np.zeros((10_000, 10_000), np.uint8))
+    assert "taps" in refused(2, "edge", untouchable, "-k", f"@{tmp_path / 'big.npy'}", timeout=30)
+
+
+@pytest.mark.parametrize("words", ["edge --dilation 500 --padding valid", "pool --size 600", "edge --padding-mode reflect --padding 5000"])
+def test_what_does_not_fit_a_picture_names_it_and_the_others_are_done(tmp_path, words):
+    command, *options = words.split()
+    large, small = tmp_path / "large.png", tmp_path / "small.png"
+    shutil.copy(SAMPLES / "step_wedge.png", small)
+    line = refused(1, command, small, *options)
+    assert str(small) in line
+    assert not large.exists()
+
+
+def test_the_rest_of_a_folder_goes_on_or_stops_as_asked(tmp_path):
+    photos = many(tmp_path / "photos", 12)
+    broken = photos / "003.jpg"
+    broken.unlink()
+    broken.write_bytes((photos / "000.jpg").read_bytes()[:5000])
+    done = imgconv("edge", photos, "-o", tmp_path / "out")
+    assert done.code == 1 and f"{broken}: damaged jpeg" in done.err and "11 files written, 1 failed" in done.err
+    stopped = imgconv("edge", photos, "-o", tmp_path / "stopped", "--on-error", "stop", "-j", "1")
+    assert stopped.code == 1
+    made = len(names(tmp_path / "stopped"))
+    assert 3 <= made < 11 and f"{made} files written, 1 failed" in stopped.err

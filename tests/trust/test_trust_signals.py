@@ -1,0 +1,64 @@
+"""Interrupted runs end at once, say how to go on, and leave only whole outputs."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from command import imgconv
+from PIL import Image
+from processes import environment, finished, many, names, started, wait_for
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_folder_run_stops_at_once_and_can_go_on(tmp_path, number):
+    photos, out = many(tmp_path / "photos", 200), tmp_path / "out"
+    with started("edge", photos, "-o", out) as process:
+        wait_for(lambda: out.exists() and len(list(out.glob("*.png"))) > 5)
+        asked = time.monotonic()
+        process.send_signal(number)
+        code, _, err = finished(process)
+    assert time.monotonic() - asked < 2
+    assert code == 130
+    assert "interrupted; run the same command with --skip-existing to go on" in err
+    made = list(out.iterdir())
+    assert 5 < len(made) < 200 and all(path.suffix == ".png" for path in made)
+    for path in made:
+        with Image.open(path) as image:
+            image.load()
+    done = imgconv("edge", photos, "-o", out, "--skip-existing")
+    assert done.code == 0 and f"{200 - len(made)} files written, {len(made)} passed over" in done.err
+    assert len(list(out.iterdir())) == 200
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.1, 0.15, 0.2, 0.25, 0.3])
+def test_an_interrupt_at_any_moment_of_the_start_shows_no_traceback(tmp_path, seconds):
+    photos = many(tmp_path / "photos", 100)
+    script = "import os; os.write(1, b'.'); from imgconv.cli.app import main; main()"
+    command = [sys.executable, "-c", script, "edge", str(photos), "-o", str(tmp_path / "out")]
+    with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.read(1) == b"."
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        code, _, err = finished(process)
+    assert code == 130
+    assert err.endswith("\n") and "imgconv: interrupted" in err.splitlines()[-1]
+
+
+def test_an_interrupt_while_waiting_for_standard_input():
+    with started("edge", "-", "-o", "-") as process:
+        time.sleep(0.8)
+        process.send_signal(signal.SIGINT)
+        process.stdin.flush()
+        assert finished(process) == (130, b"", "imgconv: interrupted\n")
+
+
+def test_a_signal_that_was_switched_off_stays_so(tmp_path):
+    photos, out = many(tmp_path / "photos", 20), tmp_path / "out"
+    ignored = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)}  # as nohup does
+    with started("edge", photos, "-o", out, **ignored) as process:
+        wait_for(lambda: out.exists() and names(out))
+        process.send_signal(signal.SIGHUP)
+        code, _, _ = finished(process)
+    assert code == 0 and len(names(out)) == 20
