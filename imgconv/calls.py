@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Union
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.errors import ArgumentTypeError, DoesNotFit
+from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
 from imgconv.pictures import Picture, from_pil, open_pictures, to_pil
 from imgconv.process import Map, process
 from imgconv.recipe import Pool, Recipe, Size, filter_recipe, network_recipe
 from imgconv.registry import Bank, Kernel, kernel_from_array
-from imgconv.window import sizes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -208,8 +207,8 @@ def _refuse_unknown(options: dict[str, Any]) -> None:
 
 
 def _called(image: Picturelike, recipe: Recipe, threads: int | None) -> Any:
-    if threads is not None:
-        sizes(threads, "threads", 1, least=1)
+    if threads is not None and threads < 1:
+        raise UsageError(f"threads must be at least 1, not {threads}; leave it out for one on each core")
     picture, back = _opened(image, recipe)
     results = [back(made) for made in process(picture, recipe, threads=threads)]
     return results[0] if len(results) == 1 else results

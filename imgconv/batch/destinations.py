@@ -91,7 +91,7 @@ def _means_folder(output: str, inputs: Sequence[str]) -> bool:
     if path.is_dir() or output.endswith(("/", os.sep)):
         return True
     many = len(inputs) != 1 or Path(inputs[0]).is_dir()
-    if many and path.exists():
+    if many and (path.exists() or any(path.suffix.lower() in known.extensions for known in OUTPUTS.values())):
         raise UsageError(f"-o {output} is a file, but the inputs give several results; give a folder")
     return many or (path.suffix == "" and not path.exists())
 

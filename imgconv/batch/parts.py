@@ -71,7 +71,7 @@ def _remove_leftovers(folder: Path) -> None:
 def _remove_leftover(path: Path) -> None:
     """Remove a file unless somebody holds its lock; where it cannot be known, leave it."""
     with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_RDWR)
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
         try:
             if _held(descriptor):
                 path.unlink()

@@ -33,7 +33,7 @@ def replacing(path: Path, waiting: Callable[[], AbstractContextManager[object]] 
     try:
         with os.fdopen(descriptor, "w+b") as stream:
             if old is not None:
-                _dress(part, old)
+                _dress(stream.fileno(), old)
             yield stream
             stream.flush()
             with waiting():
@@ -44,10 +44,10 @@ def replacing(path: Path, waiting: Callable[[], AbstractContextManager[object]] 
         parts.forget(part, remove=not done)
 
 
-def _dress(part: Path, old: os.stat_result) -> None:
+def _dress(descriptor: int, old: os.stat_result) -> None:
     """Give a new file the owner and mode of the one it replaces, as far as that is possible."""
     with contextlib.suppress(OSError):  # only root gives files away
         if (os.geteuid(), os.getegid()) != (old.st_uid, old.st_gid):
-            os.chown(part, old.st_uid, old.st_gid)
+            os.fchown(descriptor, old.st_uid, old.st_gid)
     with contextlib.suppress(OSError):  # a file system without modes
-        part.chmod(stat.S_IMODE(old.st_mode))
+        os.fchmod(descriptor, stat.S_IMODE(old.st_mode))

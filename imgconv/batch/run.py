@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import islice
 
 from imgconv.batch.failures import told
+from imgconv.batch.memory import reuse_freed
 from imgconv.batch.outcome import Outcome
 from imgconv.batch.sources import Source
 from imgconv.batch.stream import outcomes_of_stdin
@@ -23,7 +24,10 @@ def run(sources: Sequence[Source], job: Job, jobs: int, *, stop_on_error: bool =
     One picture alone, or standard input, is spread over the workers by rows. Standard input gives one outcome for each picture in it.
     With `stop_on_error` nothing begins after the first outcome with an error; what has begun is finished and told.
     """
-    if len(sources) > 1 and all(source.path is not None for source in sources):
+    piped = any(source.path is None for source in sources)
+    if piped or len(sources) > 1:
+        reuse_freed()
+    if len(sources) > 1 and not piped:
         yield from _at_once(sources, replace(job, threads=1, turns=Turns(jobs)), jobs, stop_on_error)
         return
     job = replace(job, threads=jobs)

@@ -46,11 +46,12 @@ def plan_stack(
     *,
     output: str | None,
     format: str | None,
+    exact: Sequence[str] = (),
     recursive: bool = True,
     max_pixels: int | None = None,
     salvage: bool = False,
 ) -> Stack:
-    """Settle what a batch reads and writes.
+    """Settle what a batch reads and writes; names in `exact` are neither patterns nor standard input.
 
     Raises UsageError for anything but one file of arrays, PictureError for folders without pictures.
     """
@@ -63,9 +64,9 @@ def plan_stack(
     if asked not in ARRAYS or (named is not None and named != asked) or (output is None and not stdout):
         raise UsageError("--batch makes one array of all pictures; give it a file with -o NAME.npy or NAME.npz")
     network.check_format(asked, holds_floats=True)
-    sources = list_sources(inputs, PICTURE_EXTENSIONS, recursive=recursive)
+    sources = list_sources(inputs, PICTURE_EXTENSIONS, recursive=recursive, exact=exact)
     if not sources:
-        raise PictureError(f"no pictures in {', '.join(inputs)}; give files, or a folder that holds some")
+        raise PictureError(f"no pictures in {', '.join(inputs) or 'the list'}; give files, or a folder that holds some")
     file = None if stdout or output is None else Path(output)
     known = identities(sources)
     if file is not None:

@@ -77,7 +77,9 @@ def write_maps(opened: Pictures, job: Job, source: Source, outcome: Outcome) -> 
 def _need(header: Header, shapes: Sequence[Shape], job: Job) -> int:
     """Bytes that a picture takes at most: the decoder's buffer and its pixels, all maps, and one of them on its way into a file."""
     item = np.dtype(header.dtype).itemsize
-    decoded = header.size[0] * header.size[1] * (max(4, item * header.channels) + item * header.channels)
+    channels = 1 if job.recipe.needs_luma_only and header.format == "jpeg" else header.channels
+    buffered = item if channels == 1 else max(4, item * channels)  # Pillow keeps colour as 4 bytes a pixel
+    decoded = header.size[0] * header.size[1] * (buffered + item * channels)
     sizes = [shape.height * shape.width * shape.channels * (4 if job.floats else item) for shape in shapes]
     frames = header.frames if job.floats or job.destination.format != "png" else 1
     return decoded + sum(sizes) * frames + 2 * max(sizes) * (frames if job.floats else 1)

@@ -28,12 +28,12 @@ from imgconv.recipe import Recipe
 def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: HowOptions, tell: TellOptions) -> None:
     """Run `recipe` over `inputs`; raises typer.Exit(1) when an input failed."""
     store.announce = None if tell.quiet else say
-    _check_options(inputs, where, tell)
+    check_options(inputs, where, tell)
     max_pixels = words.limit(how.max_pixels, "--max-pixels")
     plan = plan_run(
         inputs,
         recipe,
-        exact=() if where.files0_from is None else read_names(where.files0_from),
+        exact=listed_inputs(where),
         output=where.output,
         format=where.format,
         quality=where.quality,
@@ -79,12 +79,17 @@ def _run(plan: Plan, job: Job, how: HowOptions, tell: TellOptions) -> Reporter:
     return reporter
 
 
+def listed_inputs(where: WhereOptions) -> list[str]:
+    """The names of `--files0-from`."""
+    return [] if where.files0_from is None else read_names(where.files0_from)
+
+
 def _description(recipe: Recipe) -> str:
     """What outputs say of how they were made; names of kernel files that are no text are written out."""
     return f"imgconv {__version__} {recipe.describe()}".encode("utf-8", "backslashreplace").decode()
 
 
-def _check_options(inputs: Sequence[str], where: WhereOptions, tell: TellOptions) -> None:
+def check_options(inputs: Sequence[str], where: WhereOptions, tell: TellOptions) -> None:
     """Refuse options that contradict each other, before anything is read."""
     if tell.quiet and tell.verbose:
         raise UsageError("--quiet and --verbose contradict each other; leave one of them out")

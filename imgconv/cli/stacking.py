@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from imgconv.batch.outcome import Outcome
 from imgconv.batch.stacking import Stack, check_sizes, make_stack, plan_stack
-from imgconv.cli import words
+from imgconv.cli import running, words
 from imgconv.cli.options import HowOptions, TellOptions, WhereOptions
 from imgconv.engine import store
 from imgconv.errors import PictureError, UsageError
@@ -17,9 +17,13 @@ from imgconv.recipe import Recipe
 def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: HowOptions, tell: TellOptions) -> None:
     """Take all pictures through `recipe` and write their results as one array; the first that fails ends it, with nothing written."""
     store.announce = None if tell.quiet else lambda text: sys.stderr.write(f"{text}\n")
+    running.check_options(inputs, where, tell)
+    if where.shard is not None:
+        raise UsageError("--shard takes a batch apart, which is made as a whole; leave one of them out")
     stack = plan_stack(
         inputs,
         recipe,
+        exact=running.listed_inputs(where),
         output=where.output,
         format=where.format,
         recursive=where.recursive,
@@ -43,10 +47,6 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
 
 def _check(stack: Stack, where: WhereOptions, tell: TellOptions) -> None:
     """Refuse options that contradict each other or the batch."""
-    if tell.quiet and tell.verbose:
-        raise UsageError("--quiet and --verbose contradict each other; leave one of them out")
-    if where.skip_existing and where.no_clobber:
-        raise UsageError("--skip-existing and --no-clobber contradict each other; leave one of them out")
     if where.quality is not None:
         raise UsageError(f"--quality has no meaning for {stack.format}; leave it out")
     if stack.file is None and (sys.stdout is None or sys.stdout.isatty() or tell.json):

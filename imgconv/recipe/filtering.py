@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from imgconv.errors import DoesNotFit, UsageError
+from imgconv.errors import DoesNotFit
 from imgconv.recipe.maps import MapPlan
 from imgconv.recipe.shape import Shape, Size, one_of
 from imgconv.recipe.step import changed, check_raw, ranged_floats
@@ -34,8 +34,6 @@ class Filter:
         one_of(self.padding_mode if isinstance(self.padding_mode, str) else self.padding_mode[0], PADDING_MODES, "padding_mode")
         for plan in self.maps:
             self.window(plan)
-            if len({k.taps.shape for k in plan.kernels}) > 1:
-                raise UsageError(f"bank {plan.name!r} combines kernels of different sizes; give them one size")
 
     def window(self, plan: MapPlan) -> Window:
         """Where the kernels of `plan` go."""

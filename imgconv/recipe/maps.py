@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from imgconv.errors import UsageError
-from imgconv.registry import Bank, Kernel, Registry, resolve, slug
+from imgconv.registry import Bank, Kernel, Registry, of_one_size, resolve, slug
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def _plans_of(known: Kernel | Bank, name: str) -> list[MapPlan]:
     if isinstance(known, Kernel):
         return [MapPlan(name, (known,), range=known.range)]
     if known.combine != "none":
-        return [MapPlan(name, known.kernels, known.combine, known.subspace, known.range)]
+        return [MapPlan(name, of_one_size(known.kernels), known.combine, known.subspace, known.range)]
     return [MapPlan(_member_name(name, kernel), (kernel,), range=kernel.range) for kernel in known.kernels]
 
 

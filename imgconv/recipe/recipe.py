@@ -53,7 +53,7 @@ class Recipe:
 
     def describe(self) -> str:
         """The recipe in one line, as it is written into outputs: the command, its step, and what differs from the defaults."""
-        return " ".join([self.command, self.step.describe(), *changed(self.look)])
+        return " ".join(part for part in (self.command, self.step.describe(), *changed(self.look)) if part)
 
     @property
     def names(self) -> tuple[str, ...]:

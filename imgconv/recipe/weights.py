@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from imgconv.errors import UsageError
 from imgconv.recipe.operations import shape_text
-from imgconv.registry import Bank, Kernel, Registry, resolve
+from imgconv.registry import Bank, Kernel, Registry, of_one_size, resolve
 from imgconv.registry.layers import is_weights_file, read_layer
 
 Array = NDArray[np.float32]
@@ -50,7 +50,7 @@ def kernel_weights(references: Sequence[str], around: Surroundings) -> KernelWei
     kernels: list[Kernel] = []
     for reference in references:
         known = resolve(reference, around.registry)
-        kernels += known.kernels if isinstance(known, Bank) else [known]
+        kernels += of_one_size(known.kernels) if isinstance(known, Bank) else [known]
     shapes = {kernel.taps.shape for kernel in kernels}
     if len(shapes) > 1:
         raise UsageError(f"kernels of different sizes ({', '.join(sorted(map(shape_text, shapes)))}); give them one size")

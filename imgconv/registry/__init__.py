@@ -7,6 +7,7 @@ use.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from imgconv.registry.alignment import of_one_size
 from imgconv.registry.entries import Entry
 from imgconv.registry.files import builtin_file, user_file
 from imgconv.registry.kernel import COMBINES, RANGES, Bank, Kernel, kernel_from_array
@@ -27,6 +28,7 @@ __all__ = [
     "add_entry",
     "builtin_file",
     "kernel_from_array",
+    "of_one_size",
     "resolve",
     "slug",
     "user_file",

@@ -52,6 +52,8 @@ def test_arrays_hold_all_maps():
         ("x.png", "jpeg", ["a.jpg"], 1, "contradicts"),
         (None, None, ["a.jpg", "-"], 1, "give a folder"),
         (None, "bmpx", ["a.jpg"], 1, "bmpx"),
+        ("x.png", None, ["a.jpg", "b.jpg"], 1, "is a file, but"),
+        ("maps.NPY", None, ["a.jpg", "b.jpg"], 1, "is a file, but"),
     ],
 )
 def test_contradictions(output, format, inputs, maps, said):

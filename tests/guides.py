@@ -1,0 +1,109 @@
+"""The README and the guides as what they claim to be: commands that run, print what is shown, and make the pictures shown.
+
+A guide is played in a folder of its own, its blocks from top to bottom. `sh` blocks are run by `sh -eu`, `python` blocks by Python; a
+`text` block holds lines that the block before it prints. A comment above a block says more: `file: NAME` writes the block to a file,
+`needs: PROGRAM` runs it only where the program is installed, `command: NAME` leaves it to others. Other languages are only shown.
+
+`python tests/guides.py` plays everything and puts the pictures into docs/pictures.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+GUIDES = sorted((ROOT / "docs").glob("*.md"))
+PICTURES = ROOT / "docs" / "pictures"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block, the comment above it, and its language."""
+
+    comment: str
+    language: str
+    text: str
+
+
+def blocks(guide):
+    found = re.findall(r"(?:<!-- ([^\n]*?) -->\n)?```(\w*)\n(.*?)```", guide.read_text(), re.DOTALL)
+    return [Block(*parts) for parts in found]
+
+
+def pictures(guide):
+    """The names of the pictures in docs/pictures that a guide shows."""
+    return re.findall(r"!\[[^]]*\]\((?:docs/)?pictures/([^)]+)\)", guide.read_text())
+
+
+def play(guide, home):
+    """Run all blocks of a guide below the empty folder `home`; the folder in which they ran."""
+    folder = _prepared(home)
+    printed = ""
+    for block in blocks(guide):
+        kind, _, argument = block.comment.partition(": ")
+        if kind == "command" or (kind == "needs" and shutil.which(argument) is None):
+            printed = None
+        elif kind == "file":
+            (folder / argument).write_text(block.text)
+        elif block.language == "sh":
+            printed = _output(["sh", "-eu", "-c", block.text], folder, guide)
+        elif block.language == "python":
+            printed = _output([sys.executable, "-c", block.text], folder, guide)
+        elif block.language == "text" and printed is not None:
+            _compare(block.text, printed, guide)
+    return folder
+
+
+def _prepared(home):
+    """A folder made as the README says, in which `imgconv` is a command; photo.jpg stands for anybody's."""
+    for name in ("sample_images", "recipes"):
+        shutil.copytree(ROOT / name, home / name)
+    (line,) = (block.text for block in blocks(README) if block.comment == "folder")
+    subprocess.run(["sh", "-eu", "-c", line], cwd=home, check=True)
+    folder = home / "try"
+    shutil.copy(folder / "chelsea.jpg", folder / "photo.jpg")
+    (home / "bin").mkdir()
+    program = home / "bin" / "imgconv"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m imgconv "$@"\n')
+    program.chmod(0o755)
+    return folder
+
+
+def _output(words, folder, guide):
+    """What a block prints, on either stream."""
+    path = f"{folder.parent / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "XDG_CONFIG_HOME": str(folder.parent / "config"), "COLUMNS": "120"}
+    done = subprocess.run(
+        words, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=120, check=False
+    )
+    printed = done.stdout.decode("utf-8", "backslashreplace")
+    assert done.returncode == 0, f"{guide.name}: {words[-1]}{printed}"
+    return printed
+
+
+def _compare(text, printed, guide):
+    """Every line shown is a line printed, blanks apart; a line of dots stands for any."""
+    lines = {" ".join(line.split()) for line in printed.splitlines()}
+    for line in text.splitlines():
+        shown = " ".join(line.split())
+        assert shown in lines | {"", "..."}, f"{guide.name} shows {shown!r}, but this is printed:\n{printed}"
+
+
+def make_pictures():
+    """Play every guide, and keep the pictures that it shows."""
+    PICTURES.mkdir(exist_ok=True)
+    for guide in (README, *GUIDES):
+        with tempfile.TemporaryDirectory() as home:
+            folder = play(guide, Path(home))
+            for name in pictures(guide):
+                shutil.copy(folder / name, PICTURES / name)
+
+
+if __name__ == "__main__":
+    make_pictures()
