@@ -31,7 +31,7 @@ class Layer:
 
     _seen: Any = None
 
-    def forward(self, x: AnyArray) -> AnyArray:
+    def forward(self, x: AnyArray) -> Any:
         """The layer's output for `x`; calling the layer does the same."""
         raise NotImplementedError
 
@@ -43,7 +43,7 @@ class Layer:
         """Each parameter with its gradient, None before a backward pass: `for p, g in net.parameters(): p -= rate * g`."""
         yield from ()
 
-    def __call__(self, x: AnyArray) -> AnyArray:
+    def __call__(self, x: AnyArray) -> Any:
         return self.forward(x)
 
     def _last(self) -> Any:
@@ -166,9 +166,12 @@ class ConvTranspose2d(_Weighted):
         groups: int = 1,
         bias: bool = True,
         dilation: Size = 1,
+        padding_mode: str = "zeros",
         *,
         generator: Generator = None,
     ):
+        if padding_mode != "zeros":
+            raise UsageError(f"padding_mode of a transposed convolution must be 'zeros', not {padding_mode!r}")
         kernel = as_window(_sequence(kernel_size), stride, padding, dilation).kernel_size
         as_groups(groups, (in_channels,))
         super().__init__((in_channels, out_channels // as_groups(groups, (out_channels,)), *kernel), out_channels, bias, generator)
@@ -191,19 +194,27 @@ class Linear(_Weighted):
 
 
 class MaxPool2d(Layer):
-    """torch.nn.MaxPool2d: `max_pool2d`.
+    """torch.nn.MaxPool2d: `max_pool2d`, with return_indices before ceil_mode as there.
 
     >>> MaxPool2d(2).forward(np.array([[[1, 2], [4, 3]]]))
     array([[[4]]])
     """
 
-    def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1, ceil_mode: bool = False):
-        self._how = kernel_size, stride, padding, dilation, ceil_mode
+    def __init__(
+        self,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Size = 0,
+        dilation: Size = 1,
+        return_indices: bool = False,
+        ceil_mode: bool = False,
+    ):
+        self._how, self._both = (kernel_size, stride, padding, dilation, ceil_mode), return_indices
 
-    def forward(self, x: AnyArray) -> AnyArray:
+    def forward(self, x: AnyArray) -> Any:
         pooled, indices = max_pool2d(x, *self._how, return_indices=True)
         self._seen = x.shape, indices
-        return pooled
+        return (pooled, indices) if self._both else pooled
 
     def backward(self, grad_output: AnyArray) -> AnyArray:
         shape, indices = self._last()
@@ -237,18 +248,21 @@ class AvgPool2d(Layer):
 
 
 class ReLU(Layer):
-    """torch.nn.ReLU: `relu`, whose gradient passes where the output is above 0.
+    """torch.nn.ReLU: `relu`, whose gradient passes where the output is above 0. What it is given stays as it is, `inplace` or not.
 
     >>> ReLU().forward(np.array([-1.0, 2.0]))
     array([0., 2.])
     """
+
+    def __init__(self, inplace: bool = False):
+        self.inplace = inplace
 
     def forward(self, x: AnyArray) -> AnyArray:
         self._seen = relu(x)
         return self._seen.copy()
 
     def backward(self, grad_output: AnyArray) -> AnyArray:
-        return np.where(self._last() > 0, grad_output, np.zeros_like(grad_output))
+        return np.where(self._last() > 0, grad_output, np.zeros_like(grad_output, order="C"))
 
 
 class Flatten(Layer):
@@ -266,7 +280,7 @@ class Flatten(Layer):
         return flatten(x, *self._how)
 
     def backward(self, grad_output: AnyArray) -> AnyArray:
-        return grad_output.reshape(self._last()).copy()
+        return np.array(grad_output, order="C").reshape(self._last())
 
 
 class Sequential(Layer):

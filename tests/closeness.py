@@ -15,9 +15,11 @@ def assert_agrees(result, reference):
 
 
 def layouts(array):
-    """The same numbers as Fortran order, negative strides, every second cell of a larger array, and read-only."""
+    """The same numbers as Fortran order, negative strides, every second cell of a larger array, and so on."""
     wide = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
     wide[..., ::2] = array
+    shifted = np.zeros(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(array.shape)
+    shifted[...] = array
     read_only = array.copy()
     read_only.flags.writeable = False
     reverse = (slice(None, None, -1),) * array.ndim
@@ -26,5 +28,6 @@ def layouts(array):
         "negative strides": np.ascontiguousarray(array[reverse])[reverse],
         "every second": wide[..., ::2],
         "read-only": read_only,
+        "not aligned": shifted,
         "other byte order": array.astype(array.dtype.newbyteorder()),
     }

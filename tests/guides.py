@@ -2,7 +2,7 @@
 
 A guide is played in a folder of its own, its blocks from top to bottom. `sh` blocks are run by `sh -eu`, `python` blocks by Python; a
 `text` block holds lines that the block before it prints. A comment above a block says more: `file: NAME` writes the block to a file,
-`needs: PROGRAM` runs it only where the program is installed, `command: NAME` leaves it to others. Other languages are only shown.
+`needs: PROGRAM` runs it only where the program is installed, `command: NAME` and `folder` leave it to others. Other languages are shown.
 
 `python tests/guides.py` plays everything and puts the pictures into docs/pictures.
 """
@@ -47,7 +47,7 @@ def play(guide, home):
     printed = ""
     for block in blocks(guide):
         kind, _, argument = block.comment.partition(": ")
-        if kind == "command" or (kind == "needs" and shutil.which(argument) is None):
+        if kind in ("command", "folder") or (kind == "needs" and shutil.which(argument) is None):
             printed = None
         elif kind == "file":
             (folder / argument).write_text(block.text)
@@ -80,7 +80,14 @@ def _output(words, folder, guide):
     path = f"{folder.parent / 'bin'}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "XDG_CONFIG_HOME": str(folder.parent / "config"), "COLUMNS": "120"}
     done = subprocess.run(
-        words, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=120, check=False
+        words,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        timeout=120,
+        check=False,
     )
     printed = done.stdout.decode("utf-8", "backslashreplace")
     assert done.returncode == 0, f"{guide.name}: {words[-1]}{printed}"

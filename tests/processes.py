@@ -41,8 +41,9 @@ sys.exit(call(*words))
 
 
 def environment(**more):
-    """This process's environment, with this imgconv first on Python's path, wherever a command is run."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), **more}
+    """This process's environment, with this imgconv first on Python's path, and standard streams buffered as they usually are."""
+    usual = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return {**usual, "PYTHONPATH": str(ROOT), **more}
 
 
 @contextmanager

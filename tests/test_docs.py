@@ -1,6 +1,7 @@
 """Every guide in docs/ and the README run as printed, and every picture in them is what their commands make."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,18 @@ from PIL import Image, ImageSequence
 DOCUMENTS = [README, *GUIDES]
 
 
-@pytest.fixture(scope="module", params=DOCUMENTS, ids=lambda guide: guide.stem)
-def played(request, tmp_path_factory):
+@pytest.fixture(scope="module")
+def plays(tmp_path_factory):
+    """All guides on their way, two at a time: nearly all of it is the start of processes."""
+    homes = {guide: tmp_path_factory.mktemp(guide.stem) for guide in DOCUMENTS}
+    with ThreadPoolExecutor(2) as pool:
+        yield {guide: pool.submit(play, guide, home) for guide, home in homes.items()}
+
+
+@pytest.fixture(params=DOCUMENTS, ids=lambda guide: guide.stem)
+def played(request, plays):
     """A guide, and the folder in which all of its blocks have run and printed what it shows."""
-    return request.param, play(request.param, tmp_path_factory.mktemp(request.param.stem))
+    return request.param, plays[request.param].result()
 
 
 def test_every_block_runs_and_every_picture_is_what_the_commands_make(played):
@@ -30,7 +39,7 @@ def test_files_that_commands_name_are_written(played):
     guide, folder = played
     for block in blocks(guide):
         if block.language == "sh" and not block.comment.startswith(("command", "needs", "folder")):
-            for name in re.findall(r"(?:-o |--animate |[^<]> )([\w.]+\.\w+)", block.text):
+            for name in re.findall(r"(?:-o |--animate |[^<]> )([\w.-]+\.\w+)", block.text):
                 assert (folder / name).stat().st_size > 0, name
 
 

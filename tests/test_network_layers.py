@@ -68,7 +68,7 @@ LAYERS = {
     "transposed": (lambda: ConvTranspose2d(4, 6, (3, 2), (2, 3), (1, 0), (1, 0), 2, dilation=(1, 2), generator=1), (2, 4, 3, 4)),
     "linear": (lambda: Linear(5, 3, generator=1), (4, 5)),
     "linear without bias": (lambda: Linear(5, 3, bias=False, generator=1), (2, 4, 5)),
-    "max pool": (lambda: MaxPool2d((3, 2), (2, 1), (1, 0), (1, 2), True), (2, 3, 8, 7)),
+    "max pool": (lambda: MaxPool2d((3, 2), (2, 1), (1, 0), (1, 2), ceil_mode=True), (2, 3, 8, 7)),
     "avg pool": (lambda: AvgPool2d((3, 2), (2, 1), 1, True, False), (2, 3, 8, 7)),
     "relu": (ReLU, (3, 4)),
     "flatten": (lambda: Flatten(1, 2), (2, 3, 4, 5)),
@@ -123,6 +123,18 @@ def test_refused():
         Conv2d(1, 1, 3, padding_mode="mirror")
     with pytest.raises(UsageError, match="kernel_size must be at least 1"):
         Conv2d(1, 1, 0)
+    with pytest.raises(UsageError, match="padding_mode of a transposed convolution must be 'zeros', not 'reflect'"):
+        ConvTranspose2d(1, 1, 3, padding_mode="reflect")
+
+
+def test_arguments_stand_where_torch_has_them():
+    values, indices = MaxPool2d(2, 2, 0, 1, True, True)(np.arange(15.0).reshape(1, 3, 5))
+    assert values.shape == (1, 2, 3)
+    np.testing.assert_array_equal(indices[0], [[6, 8, 9], [11, 13, 14]])
+    ConvTranspose2d(1, 2, 2, 1, 0, 0, 1, True, 1, "zeros")
+    given = np.array([-1.0, 2.0])
+    np.testing.assert_array_equal(ReLU(inplace=True)(given), [0, 2])
+    np.testing.assert_array_equal(given, [-1, 2])
 
 
 def test_relu_keeps_its_own_copy():

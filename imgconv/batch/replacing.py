@@ -4,7 +4,6 @@ import contextlib
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,10 +11,10 @@ from imgconv.batch import parts
 
 
 @contextlib.contextmanager
-def replacing(path: Path, waiting: Callable[[], AbstractContextManager[object]] = nullcontext) -> Iterator[BinaryIO]:
+def replacing(path: Path, before_sync: Callable[[], None] = lambda: None) -> Iterator[BinaryIO]:
     """A binary stream whose contents take the place of `path` once the block has ended well; otherwise `path` stays as it was.
 
-    The new file is written beside the old one, flushed to disk (within `waiting()`, so that others can work meanwhile) and renamed.
+    The new file is written beside the old one, flushed to disk (once `before_sync()` was called) and renamed.
     It keeps the old one's mode, and its owner where that is allowed; a new one follows the umask. A link is followed; a device or pipe
     is written to directly. Raises OSError as the file system does.
     """
@@ -36,8 +35,8 @@ def replacing(path: Path, waiting: Callable[[], AbstractContextManager[object]] 
                 _dress(stream.fileno(), old)
             yield stream
             stream.flush()
-            with waiting():
-                os.fsync(stream.fileno())
+            before_sync()
+            os.fsync(stream.fileno())
             part.replace(target)  # still open, and locked: nobody takes it for a leftover
             done = True
     finally:

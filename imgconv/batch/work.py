@@ -146,7 +146,7 @@ def _stdout() -> Iterator[BinaryIO]:
 def _file(path: Path, job: Job) -> AbstractContextManager[BinaryIO]:
     refuse_input(path, job.inputs)
     path.parent.mkdir(parents=True, exist_ok=True)
-    return replacing(path, job.turns.left)
+    return replacing(path, job.turns.give_back)
 
 
 def _maps(opened: Iterable[Picture], recipe: Recipe, job: Job, outcome: Outcome) -> Iterator[list[Map]]:
@@ -208,6 +208,8 @@ def _stacked(frames: Sequence[Sequence[Map]]) -> NDArray[np.float32]:
     stacks = [np.concatenate([_planes(made) for made in maps]) for maps in frames]
     if frames[0][0].vector:
         stacks = [stack.ravel() for stack in stacks]
+    if len({stack.shape for stack in stacks}) > 1:
+        raise PictureError("frames of several sizes do not fit in one array; write them as .tiff pages")
     return stacks[0] if len(stacks) == 1 else np.stack(stacks)
 
 

@@ -17,7 +17,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def warmup(quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Nothing but errors.")] = False) -> None:
-    """Compile every loop of edge, filter and pool now, and say where they are kept. Without it each is compiled on first need."""
+    """Compile every loop of edge, filter, pool and canny now, and say where they are kept. Without it each is compiled on first need."""
     from imgconv.batch.warming import warming_jobs
     from imgconv.engine import store
 
@@ -32,7 +32,7 @@ def warmup(quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Nothing bu
 
 def _recipes() -> "list[Recipe]":
     """Recipes that between them take every way through the loops of filters and pools."""
-    from imgconv.recipe import Pool, Recipe, filter_recipe
+    from imgconv.recipe import Canny, Pool, Recipe, filter_recipe
 
     kernels = ("laplacian8", "gaussian5", "box:size=3", "sobel", "gaussian:sigma=2", "emboss", "unsharp5", "kv")
     filters = [filter_recipe([kernel], stride=stride) for kernel in kernels for stride in (1, 2)]
@@ -40,4 +40,5 @@ def _recipes() -> "list[Recipe]":
     pools = [
         Recipe("pool", Pool(size, mode, stride)) for size in (2, 3, 15) for mode in ("max", "avg", "min", "median") for stride in (None, 1)
     ]
-    return [filter_recipe(["laplacian8"], command="edge"), *filters, *ranges, *pools]
+    edges = [filter_recipe(["laplacian8"], command="edge"), Recipe("canny", Canny()), Recipe("canny", Canny(0, 80, 90, percent=True))]
+    return [*edges, *filters, *ranges, *pools]

@@ -38,14 +38,19 @@ class OneThread:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         with self._lock:
-            self._inside -= 1
-            calls = _openblas()
-            if calls and not self._inside:
-                calls[1](self._before)
+            self._leave(1)
 
     def forget(self) -> None:
-        """Nobody is inside: the threads of a process do not survive a fork."""
-        self._lock, self._inside = threading.Lock(), 0
+        """Nobody is inside any longer: the threads of a process do not survive a fork."""
+        self._lock = threading.Lock()
+        if self._inside:
+            self._leave(self._inside)
+
+    def _leave(self, count: int) -> None:
+        self._inside -= count
+        calls = _openblas()
+        if calls and not self._inside:
+            calls[1](self._before)
 
 
 def blas_threads() -> int | None:

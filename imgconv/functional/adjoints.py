@@ -7,12 +7,13 @@ forms or errors.
 
 from collections.abc import Iterator
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.engine.choose import patch_block_size
+from imgconv.engine.choose import PATCH_CELLS, patch_block_size
 from imgconv.functional.arrays import AnyArray, silent
 from imgconv.functional.cells import Block, Layout, Span
 from imgconv.functional.correlations import layer_size, spans
@@ -27,11 +28,12 @@ def correlate_input(output: AnyArray, weight: AnyArray, layout: Layout, groups: 
     if not (result.size and output.size):
         return result
     taps = weight.astype(dtype, copy=False).reshape(groups, weight.shape[0] // groups, -1)
-    for block, group, channels in _blocks(layout, groups, output.shape[1]):
-        columns = _columns(output, block, group, taps.shape[1], dtype)
-        patches = matrix_product(_taps_of(taps, group, channels, layout).transpose(0, 2, 1), columns)
-        rows = patches.reshape(-1, columns.shape[2] // layout.output_size[1], layout.output_size[1])
-        layout.add_cells(scatter(rows, layout, block), block, result)
+    for strip, part, some in _strips(layout, result, output):
+        for block, group, channels in _blocks(strip, groups, output.shape[1]):
+            columns = _columns(some, block, group, taps.shape[1], dtype)
+            patches = matrix_product(_taps_of(taps, group, channels, layout).transpose(0, 2, 1), columns)
+            rows = patches.reshape(-1, columns.shape[2] // some.shape[3], some.shape[3])
+            strip.add_cells(scatter(rows, strip, block), block, part)
     return result
 
 
@@ -41,13 +43,20 @@ def correlate_weight(
 ) -> NDArray[Any]:
     """The weight (O, C/groups, kh, kw) that `input` (N, C, H, W) and `output` make: every window times its output, summed in float64."""
     result = np.zeros((groups, weight_shape[0] // groups, weight_shape[1] * weight_shape[2] * weight_shape[3]))
-    if result.size and output.size:
-        for block, group, channels in _blocks(layout, groups, output.shape[1]):
-            columns = _columns(output, block, group, result.shape[1], dtype)
-            patches = gather(layout.cells(input, block, dtype), layout, block).reshape(len(columns), -1, columns.shape[2])
-            part = _taps_of(result, group, channels, layout)
-            part += matrix_product(columns, patches.transpose(0, 2, 1))
+    for strip, part, some in _strips(layout, input, output) if result.size and output.size else ():
+        for block, group, channels in _blocks(strip, groups, output.shape[1]):
+            columns = _columns(some, block, group, result.shape[1], dtype)
+            patches = gather(strip.cells(part, block, dtype), strip, block).reshape(len(columns), -1, columns.shape[2])
+            taps = _taps_of(result, group, channels, layout)
+            taps += matrix_product(columns, patches.transpose(0, 2, 1))
     return result.astype(dtype).reshape(weight_shape)
+
+
+def _strips(layout: Layout, input: AnyArray, output: AnyArray) -> Iterator[tuple[Layout, AnyArray, AnyArray]]:
+    """Strips of columns whose patches fit, each with its part of `input`, a view, and of `output`."""
+    most = max(PATCH_CELLS // prod(layout.window.kernel_size), 1)
+    for first, part, strip in layout.strips(input, most):
+        yield strip, part, output[..., first : first + strip.output_size[1]]
 
 
 def _blocks(layout: Layout, groups: int, outputs: int) -> Iterator[tuple[Block, Span, Span]]:

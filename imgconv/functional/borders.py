@@ -37,11 +37,18 @@ class Border:
         Raises DoesNotFit where the mode cannot fill that much: reflect less than the size, symmetric and circular at most the size,
         and all but constant need a cell to repeat.
         """
+        self.check(size, before, after)
+        return self.behind(np.arange(-before, size + after), size)
+
+    def check(self, size: int, before: int, after: int) -> None:
+        """Raise DoesNotFit where the mode cannot fill `before` and `after` cells around `size`."""
         most = {"constant": None, "replicate": None, "reflect": size - 1}.get(self.mode, size)
         widest = max(before, after)
         if widest > 0 and ((most is not None and widest > most) or (size == 0 and self.mode != "constant")):
             raise DoesNotFit(f"padding {widest} is too wide for padding_mode {self.mode!r} on {size} cells; use at most {most or 0}")
-        cells = np.arange(-before, size + after)
+
+    def behind(self, cells: NDArray[np.intp], size: int) -> NDArray[np.intp]:
+        """The input cell (or CONSTANT) behind each of some padded `cells`, those of the input being 0 to `size` - 1."""
         if self.mode == "replicate":
             return np.clip(cells, 0, max(size - 1, 0))
         if self.mode == "reflect":

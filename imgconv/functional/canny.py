@@ -11,20 +11,18 @@ from numpy.typing import NDArray
 
 from imgconv.engine import bands, store
 from imgconv.errors import DoesNotFit, UsageError
-from imgconv.functional.borders import Border, PaddedRows
 from imgconv.functional.light import white
+from imgconv.functional.smoothed import Smoothed
 from imgconv.loops.canny import gradient_lengths, grow_edges, thin_edges
-from imgconv.loops.separable import correlate_factors, correlate_product
 
 Array = NDArray[Any]
-REACH = 4.0  # of the Gaussian, in sigmas
 BAND_BYTES = 1 << 19  # smoothed rows of one band: half of a common second-level cache
 LEAST_ROWS = 8  # of a band, which smooths four rows more than it marks
-IN_REGISTERS = 13  # taps up to which a pass of the Gaussian keeps its sums there
 WEAK, STRONG = 1, 2
+LOW, HIGH = 0.1, 0.2  # of white
 
 
-def canny(
+def canny_edges(
     grey: Array,
     sigma: float = 1.4,
     low: float | None = None,
@@ -54,33 +52,86 @@ def canny(
     Source: Canny 1986; `skimage.feature.canny`, which reckons in float64 where this does in float32.
 
     >>> step = np.repeat(np.array([[9, 9, 9, 200, 200, 200]], np.uint8), 4, axis=0)[..., None]
-    >>> canny(step, sigma=0)[1, :, 0]
+    >>> canny_edges(step, sigma=0)[1, :, 0]
     array([  0,   0, 255, 255,   0,   0], dtype=uint8)
     """
     height, width = grey.shape[:2]
     top = white(grey.dtype)
-    smoothed = _Smoothed(grey[..., 0], sigma)
-    thresholds = _thresholds(smoothed, low, high, top, threads) if not quantiles else _quantiles(smoothed, low, high, threads)
+    smoothed = Smoothed(grey[..., 0], sigma)
+    bounds = _quantiles(smoothed, low, high, threads) if quantiles else _levels(low, high, top)
     marks = np.zeros((height, width), np.uint8)
     if min(height, width) >= 3:
-        _mark(smoothed, np.array(thresholds, np.float32), marks, threads)
+        _mark(smoothed, np.array(bounds, np.float32), marks, threads)
     edges = marks if grey.dtype == np.uint8 else np.empty((height, width), grey.dtype)
 
     def settle(first: int, last: int) -> None:
         np.multiply(marks[first:last] == STRONG, grey.dtype.type(top), out=edges[first:last])
 
-    bands.run_bands(settle, height, smoothed.band_rows, threads)
+    bands.run_bands(settle, height, _band_rows(width), threads)
     return edges[..., None]
 
 
-def gaussian_taps(sigma: float) -> NDArray[np.float32]:
-    """The Gaussian of `sigma` pixels up to 4 sigma, of sum 1.
+def _band_rows(width: int) -> int:
+    return max(BAND_BYTES // (4 * width) - 4, LEAST_ROWS)
 
-    >>> gaussian_taps(0.5).round(3).tolist()
-    [0.0, 0.107, 0.786, 0.107, 0.0]
-    """
-    radius = int(REACH * sigma + 0.5)
-    if not radius:
-        return np.ones(1, np.float32)
-    taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    return np.asarray(taps / taps.sum(), np.float32)
+
+def _levels(low: float | None, high: float | None, top: float) -> tuple[float, float]:
+    low, high = LOW * top if low is None else low, HIGH * top if high is None else high
+    if low > high:
+        raise DoesNotFit(f"low threshold {low:g} is above the high one, {high:g}; give both, for example {low:g} and {2 * low:g}")
+    return low, high
+
+
+def _mark(smoothed: Smoothed, thresholds: NDArray[np.float32], marks: NDArray[np.uint8], threads: int | None) -> None:
+    """Fill `marks` with STRONG edges; WEAK ones that touch none stay behind."""
+    (height, width), left = marks.shape, []
+
+    def work(first: int, last: int) -> None:
+        band = marks[max(first, 1) : min(last, height - 1)]
+        if len(band):
+            smooth = smoothed.rows(max(first, 1) - 2, min(last, height - 1) + 2)
+            store.loop(thin_edges)(smooth, thresholds, np.empty((9, width), np.float32), band)
+            _grow(band, np.arange(len(band)), int(np.count_nonzero(band == WEAK)))
+            left.append(int(np.count_nonzero(band == WEAK)))
+
+    rows = _band_rows(width)
+    bands.run_bands(work, height, rows, threads)
+    seams = np.arange(rows, height, rows)
+    _grow(marks, np.sort(np.concatenate([seams - 1, seams])), sum(left))
+
+
+def _grow(marks: NDArray[np.uint8], rows: NDArray[np.intp], weak: int) -> None:
+    store.loop(grow_edges)(marks, rows, np.empty((weak + 1, 2), np.int32))
+
+
+def _quantiles(smoothed: Smoothed, low: float | None, high: float | None, threads: int | None) -> tuple[float, float]:
+    """The lengths below which the parts `low` and `high` of all gradients are."""
+    if low is None or high is None:
+        raise UsageError("quantiles need both thresholds; give low and high")
+    height, width = smoothed.size
+    places = [round(part * (height * width - 1)) for part in (low, high)]
+    heads = _counts(smoothed, None, threads)
+    found = []
+    for place in places:  # in two steps, by the upper and the lower half of the bits: floats above 0 and their bits have one order
+        head = int(np.searchsorted(np.cumsum(heads), place, side="right"))
+        tails = np.cumsum(_counts(smoothed, head, threads))
+        tail = int(np.searchsorted(tails, place - int(heads[:head].sum()), side="right"))
+        found.append(float(np.array(head << 16 | tail, np.uint32).view(np.float32)))
+    return found[0], found[1]
+
+
+def _counts(smoothed: Smoothed, head: int | None, threads: int | None) -> NDArray[np.intp]:
+    """How many gradient lengths have each upper half of 32 bits; with `head`, each lower half among those with that upper half."""
+    (height, width), counts, lock = smoothed.size, np.zeros(1 << 16, np.intp), threading.Lock()
+
+    def work(first: int, last: int) -> None:
+        lengths = np.empty((last - first, width), np.float32)
+        store.loop(gradient_lengths)(smoothed.rows(first - 1, last + 1), lengths)
+        bits = lengths.view(np.uint32).ravel()
+        halves = bits >> 16 if head is None else bits[bits >> 16 == head] & 0xFFFF
+        found = np.bincount(halves, minlength=1 << 16)
+        with lock:
+            counts[...] += found
+
+    bands.run_bands(work, height, _band_rows(width), threads)
+    return counts

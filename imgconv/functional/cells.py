@@ -5,7 +5,8 @@ channel and stride phase, rows `pitch` apart, borders filled, cast to the dtype 
 thus vanish before any loop runs, and only a block at a time is ever padded. This module knows nothing of weights.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
@@ -45,12 +46,16 @@ class _Strip(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """A `window` laid over inputs of `shape` (N, C, H, W) with a `border`, at `windows` (rows, columns) of places or all that fit."""
+    """A `window` laid over inputs of `shape` (N, C, H, W) with a `border`, at `windows` (rows, columns) of places or all that fit.
+
+    `margins` are the cells before and after each axis where they are not the window's own padding.
+    """
 
     shape: tuple[int, ...]
     window: Window
     border: Border = ZEROS
     windows: tuple[int, ...] | None = None
+    margins: tuple[tuple[int, int], ...] | None = None
 
     @cached_property
     def output_size(self) -> tuple[int, ...]:
@@ -95,6 +100,25 @@ class Layout:
             self._fill(planes, source, rows, columns)
         return Cells(cells, 0)
 
+    def strips(self, input: AnyArray, most: int) -> Iterator[tuple[int, AnyArray, "Layout"]]:
+        """The first output column of each strip of at most `most`, and the part of `input` and the layout that give the strip."""
+        rows, columns = self.output_size
+        if columns <= most:
+            yield 0, input, self
+            return
+        size, (down, (before, _)) = self.shape[3], self._pads
+        for first in range(0, columns, most):
+            count = min(most, columns - first)
+            begin = first * self.window.stride[1] - before
+            end = begin + (count - 1) * self.window.stride[1] + self.window.span[1]
+            low, high = min(max(begin, 0), size), min(max(end, 0), size)
+            part, left = input[..., low:high], max(low - begin, 0)
+            right = end - begin - left - (high - low)
+            if self.border.mode != "constant" and left + right:
+                part, left, right = input[..., self.border.behind(np.arange(begin, end), size)], 0, 0
+            shape = (*self.shape[:3], part.shape[3])
+            yield first, part, replace(self, shape=shape, windows=(rows, count), margins=(down, (left, right)))
+
     def empty(self, block: Block, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Planes (P, L) for a block, nothing in them yet."""
         (n0, n1), (c0, c1), (r0, r1) = block
@@ -118,17 +142,15 @@ class Layout:
 
     @cached_property
     def _pads(self) -> tuple[tuple[int, int], ...]:
-        return self.window.pads(self.shape[2:])
+        pads = self.margins or self.window.pads(self.shape[2:])
+        for size, pad in zip(self.shape[2:], pads, strict=True):
+            self.border.check(size, *pad)
+        return pads
 
     @cached_property
     def _plain(self) -> bool:
         """Whether planes are the input's own."""
         return self.window.stride == (1, 1) and self._pads == ((0, 0), (0, 0)) and self.pitch == self.shape[3]
-
-    @cached_property
-    def _origins(self) -> list[NDArray[np.intp]]:
-        """The input row, then column, behind each padded one."""
-        return [self.border.index(size, *pad) for size, pad in zip(self.shape[2:], self._pads, strict=True)]
 
     def _split(self, cells: NDArray[Any], block: Block) -> NDArray[Any]:
         """Planes as (phases, channels, images, rows, columns)."""
@@ -145,13 +167,14 @@ class Layout:
 
     def _strip(self, axis: int, phase: int, first: int, count: int) -> _Strip:
         """`count` padded cells of an axis from output cell `first` on; cells that no window touches may lie beyond the padding."""
-        stride, origin, size, before = self.window.stride[axis], self._origins[axis], self.shape[2 + axis], self._pads[axis][0]
+        stride, size, (before, after) = self.window.stride[axis], self.shape[2 + axis], self._pads[axis]
         start = first * stride + phase
         begin = min(max(-(-(before - start) // stride), 0), count)
         end = min(max(-(-(before + size - start) // stride), begin), count)
         at = start - before
         source = slice(at + begin * stride, at + end * stride, stride) if end > begin else slice(0, 0)
-        return _Strip(origin[np.minimum(start + np.arange(count) * stride, len(origin) - 1)], slice(begin, end), source)
+        cells = np.minimum(at + np.arange(count) * stride, size + after - 1)
+        return _Strip(self.border.behind(cells, size), slice(begin, end), source)
 
     def _fill(self, planes: NDArray[Any], source: AnyArray, rows: _Strip, columns: _Strip) -> None:
         """Fill the border of planes (C, N, rows, columns): above, below, left and right of the input cells."""

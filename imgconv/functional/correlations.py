@@ -22,6 +22,7 @@ from imgconv.functional.unfolding import gather
 from imgconv.loops.layers import correlate_four, correlate_one
 
 APART = 1040  # elements between the four rows of sums: 17 KB of float32, which leave room in the first-level cache for the cells
+STRIP_COLUMNS = 2**18  # of an output at a time: a row of them, padded, is a megabyte for each channel
 SUM_BLOCK = 1152  # taps summed at a time; longer sums in float32 lose digits
 
 
@@ -39,7 +40,8 @@ def correlate(input: AnyArray, weight: AnyArray, bias: AnyArray | None, layout: 
         if chosen == "product":
             _by_product(input, taps, shift, layout, result)
         else:
-            _by_rows(input, taps, shift, layout, size, result, four=chosen == "four")
+            for first, part, strip in layout.strips(input, STRIP_COLUMNS):
+                _by_rows(part, taps, shift, strip, result, first, four=chosen == "four")
     return result
 
 
@@ -62,11 +64,12 @@ def _by_product(input: AnyArray, taps: NDArray[Any], shift: NDArray[Any], layout
 
 
 def _by_rows(
-    input: AnyArray, taps: NDArray[Any], shift: NDArray[Any], layout: Layout, size: LayerSize, result: NDArray[Any], *, four: bool
+    input: AnyArray, taps: NDArray[Any], shift: NDArray[Any], layout: Layout, result: NDArray[Any], column: int, *, four: bool
 ) -> None:
-    """Row loops over blocks that fit the cache, spread over threads."""
+    """Row loops over blocks that fit the cache, spread over threads; `column` of the result is the layout's first."""
+    size = layer_size(layout, len(taps), result.shape[1])
     taps = _quads(taps) if four else np.ascontiguousarray(taps)
-    task = _RowTask(input, taps, shift.reshape(len(taps), -1), layout, size, result, four)
+    task = _RowTask(input, taps, shift.reshape(len(taps), -1), layout, size, result, column, four)
     jobs = list(_jobs(size, block_size(size)))
 
     def work(first: int, last: int) -> None:
@@ -122,6 +125,7 @@ class _RowTask:
     layout: Layout
     size: LayerSize
     result: NDArray[Any]
+    column: int
     four: bool
 
     def run(self, job: _Job) -> None:
@@ -141,7 +145,7 @@ class _RowTask:
         shift = np.ascontiguousarray(self.shift[g0:g1, o0:o1])
         step, group_cells = self.result.shape[2] * self.result.shape[3], self.size.group_channels * cells.planes.shape[1]
         starts = self._starts(job)
-        geometry = [cells.first, self.layout.pitch, self.result.shape[3], o1 - o0, group_cells, step, SUM_BLOCK, first > 0]
+        geometry = [cells.first, self.layout.pitch, self.layout.output_size[1], o1 - o0, group_cells, step, SUM_BLOCK, first > 0]
         scratch = _aligned(4 * APART, self.result.dtype)
         run = loop(correlate_four, apart=APART) if self.four else loop(correlate_one)
         flat = cells.planes.reshape(-1), self.result.reshape(-1)
@@ -153,7 +157,7 @@ class _RowTask:
         _, outputs, rows, columns = self.result.shape
         starts = np.full((n1 - n0, r1 - r0 + self.layout.halo), -1, np.int64)
         channel = np.arange(n0, n1)[:, None] * outputs + job.groups[0] * self.size.group_outputs + job.outputs[0]
-        starts[:, : r1 - r0] = (channel * rows + np.arange(r0, r1)) * columns
+        starts[:, : r1 - r0] = (channel * rows + np.arange(r0, r1)) * columns + self.column
         return starts.ravel()[: starts.size - (starts.shape[1] - (r1 - r0))]
 
 

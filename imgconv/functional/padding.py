@@ -101,8 +101,7 @@ def _check_repeated(shape: tuple[int, ...], padded_axes: int, to: tuple[int, ...
     if padded_axes not in (1, 2, 3) or free not in (1, 2):
         allowed = "two numbers for 2 or 3 dimensions, four for 3 or 4, six for 4 or 5"
         raise DoesNotFit(f"mode {mode!r} does not pad {padded_axes} axes of the shape {shape}; it takes {allowed}")
-    wraps = mode == "circular"
-    if 0 in shape[free if wraps else free - 1 :] or (not wraps and not any(to[free:])):
+    if mode != "circular" and (0 in shape[free - 1 :] or not any(to[free:])):
         raise DoesNotFit(f"mode {mode!r} needs cells to repeat; the shape {shape}, padded to {to}, has an empty axis")
 
 

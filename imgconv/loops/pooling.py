@@ -20,21 +20,24 @@ def fold_rows(operation):  # type: ignore[no-untyped-def]
         length = source.shape[1]
         for i in range(target.shape[0]):
             out, top, rows = target[i][left : left + length], first[i], count[i]
-            for u in range(0, max(rows, 1), 2):  # two rows a pass over a target row that stays in cache
+            begin = source[top] if rows > 0 else nothing[0]
+            for u in range(1, max(rows, 2), 2):  # two more rows a pass over a target row that stays in cache
                 a = source[top + u * step] if u < rows else nothing[0]
                 b = source[top + (u + 1) * step] if u + 1 < rows else nothing[0]
-                if operation == SUM and u == 0:
+                if operation == SUM and u == 1:
                     for j in range(length):
-                        out[j] = a[j]
-                        out[j] += b[j]  # in the target's type, which is wide enough
+                        out[j] = begin[j]
+                        out[j] += a[j]  # in the target's type, which is wide enough
+                        out[j] += b[j]
                 elif operation == SUM:
                     for j in range(length):
                         out[j] += a[j]
                         out[j] += b[j]
-                elif u == 0:
+                elif u == 1:
                     for j in range(length):
-                        x, y = a[j], b[j]
-                        out[j] = y if (y > x if operation == LARGEST else y < x) | (y != y) else x
+                        x, y, z = begin[j], a[j], b[j]
+                        x = y if (y > x if operation == LARGEST else y < x) | (y != y) else x
+                        out[j] = z if (z > x if operation == LARGEST else z < x) | (z != z) else x
                 else:
                     for j in range(length):
                         x, y, z = out[j], a[j], b[j]
@@ -59,24 +62,29 @@ def fold_columns(operation, channels, stride):  # type: ignore[no-untyped-def]
         step = between * (stride or stride_given)
         for i in range(source.shape[0]):
             base = row = source[i]
-            length = base.shape[0]
-            for t in range(shifts.shape[0]):
+            out, length, last = target[i], base.shape[0], shifts.shape[0] - 1
+            for t in range(last + 1):
                 shift, extra = shifts[t], extras[t]
                 length = min(length - max(shift, 0), base.shape[0] - max(extra, 0))
                 a, row = row, scratch[t % 2]
                 b = a[shift:] if shift >= 0 else nothing[0]
                 c = base[extra:] if extra >= 0 else nothing[0]
-                for j in range(length):
+                straight = stride == 1 and t == last
+                for j in range(target.shape[1] if straight else length):
                     x, y, z = a[j], b[j], c[j]
                     if operation == SUM:
-                        row[j] = x + y + z
+                        x = x + y + z
                     else:
                         x = y if (y > x if operation == LARGEST else y < x) | (y != y) else x
-                        row[j] = z if (z > x if operation == LARGEST else z < x) | (z != z) else x
-            out = target[i]
-            for j in range(target.shape[1] // between):
-                for e in range(between):
-                    out[j * between + e] = row[j * step + e]
+                        x = z if (z > x if operation == LARGEST else z < x) | (z != z) else x
+                    if straight:
+                        out[j] = x
+                    else:
+                        row[j] = x
+            if stride != 1:
+                for j in range(target.shape[1] // between):
+                    for e in range(between):
+                        out[j * between + e] = row[j * step + e]
 
     return loop
 

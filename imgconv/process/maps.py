@@ -1,4 +1,4 @@
-"""One picture through one recipe: filters and pools here, networks in `networks`."""
+"""One picture through one recipe: filters, pools and traced edges here, networks in `networks`."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +12,7 @@ from imgconv.functional.light import luma, white
 from imgconv.functional.picture import Combination, Finish, filter_picture
 from imgconv.pictures import Metadata, Picture
 from imgconv.process.finished import Map
-from imgconv.recipe import Filter, Look, MapPlan, Pool, Recipe, Shape
+from imgconv.recipe import Canny, Filter, Look, MapPlan, Pool, Recipe, Shape
 
 if TYPE_CHECKING:
     from imgconv.recipe import Network
@@ -27,6 +27,8 @@ def process(picture: Picture, recipe: Recipe, *, floats: bool = False, threads: 
     step = recipe.step
     if isinstance(step, Pool):
         finished = [_pooled(picture, step, floats, threads)]
+    elif isinstance(step, Canny):
+        finished = [_traced(picture, step, floats, threads)]
     elif not isinstance(step, Filter):
         return [replace(made, picture=_with_metadata(made.picture, picture)) for made in _of_network(picture, step, floats)]
     else:
@@ -112,6 +114,17 @@ def _pooled(picture: Picture, step: Pool, floats: bool, threads: int | None) -> 
     from imgconv.functional.picture_pooling import pool_picture  # filters do without its loops
 
     pixels = pool_picture(made.pixels, step.window(), step.mode, threads=threads)
+    return replace(made, pixels=pixels.astype(np.float32) if floats else pixels)
+
+
+def _traced(picture: Picture, step: Canny, floats: bool, threads: int | None) -> Picture:
+    made = _prepare(picture, True, step.keeps_alpha(), threads)
+    from imgconv.functional.canny import canny_edges  # filters do without its loops
+
+    part = 0.01 if step.percent else 1.0
+    low, high = (None if bound is None else bound * part for bound in (step.low, step.high))
+    edges = canny_edges(made.pixels[..., :1], step.sigma, low, high, quantiles=step.percent, threads=threads)
+    pixels = np.concatenate([edges, made.pixels[..., 1:]], axis=2) if made.alpha else edges
     return replace(made, pixels=pixels.astype(np.float32) if floats else pixels)
 
 

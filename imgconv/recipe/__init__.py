@@ -7,6 +7,7 @@ written; it knows nothing of pixels and of the files that hold them. Networks ar
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from imgconv.recipe.canny import Canny
 from imgconv.recipe.filtering import Filter
 from imgconv.recipe.maps import MapPlan, plan_maps
 from imgconv.recipe.pooling import Pool
@@ -17,7 +18,20 @@ if TYPE_CHECKING:
     from imgconv.recipe.network import Network
     from imgconv.recipe.networks import network_recipe
 
-__all__ = ["Filter", "Look", "MapPlan", "Network", "Pool", "Recipe", "Shape", "Size", "filter_recipe", "network_recipe", "plan_maps"]
+__all__ = [
+    "Canny",
+    "Filter",
+    "Look",
+    "MapPlan",
+    "Network",
+    "Pool",
+    "Recipe",
+    "Shape",
+    "Size",
+    "filter_recipe",
+    "network_recipe",
+    "plan_maps",
+]
 _LATER = {"Network": "imgconv.recipe.network", "network_recipe": "imgconv.recipe.networks"}
 
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from imgconv.errors import DoesNotFit, UsageError
+from imgconv.recipe.canny import Canny
 from imgconv.recipe.filtering import Filter
 from imgconv.recipe.maps import plan_maps
 from imgconv.recipe.pooling import Pool
@@ -24,13 +26,17 @@ class Look:
     threshold: float | None = None
     overlay: bool = False
 
+    def __post_init__(self) -> None:
+        if self.threshold is not None and not isfinite(self.threshold):
+            raise UsageError(f"threshold {self.threshold} is no level; give a number, in levels of the output")
+
 
 @dataclass(frozen=True)
 class Recipe:
     """A step on pictures, what is done to its maps, and the command's name, which goes into output names."""
 
     command: str
-    step: "Filter | Pool | Network"
+    step: "Filter | Pool | Canny | Network"
     look: Look = field(default_factory=Look)
 
     def __post_init__(self) -> None:

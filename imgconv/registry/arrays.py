@@ -150,6 +150,8 @@ def _read_array(stream: IO[bytes], where: str) -> NDArray[Any]:
         shape, _, dtype = read_header(stream)
         if dtype.hasobject:
             raise UsageError(f"{where} holds Python objects, which are never loaded; save an array of numbers")
+        if min(shape, default=0) < 0:  # NumPy before 2.3 reads such an array
+            raise ValueError(f"its header claims a size of {min(shape)}")
         if prod(shape) > MAX_WEIGHTS:
             raise UsageError(f"{where} claims {'x'.join(map(str, shape))} numbers; at most {MAX_WEIGHTS} are read, save a smaller one")
         stream.seek(0)

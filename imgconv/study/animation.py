@@ -13,7 +13,7 @@ from imgconv.functional.light import white
 from imgconv.functional.masks import pads_of
 from imgconv.pictures import Picture
 from imgconv.process import process, shape_of
-from imgconv.recipe import Filter, Network, Pool, Recipe
+from imgconv.recipe import Canny, Filter, Network, Pool, Recipe
 from imgconv.study import drawing
 from imgconv.study.cells import seen
 from imgconv.study.crops import crop_around
@@ -69,7 +69,7 @@ def animation(picture: Picture, recipe: Recipe, at: tuple[int, int] | None = Non
 
     The cells are filtered as a picture of their own, so that its padding shows. Raises DoesNotFit for a window that spans too much.
     """
-    if isinstance(recipe.step, Network):
+    if isinstance(recipe.step, Network | Canny):
         raise UsageError("--animate is for one filter or pool; give -k or --size")
     window = recipe.step.window() if isinstance(recipe.step, Pool) else recipe.step.window(recipe.step.maps[0])
     if max(window.span) > MOST_SPAN:

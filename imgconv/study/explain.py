@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from imgconv.errors import DoesNotFit
+from imgconv.errors import DoesNotFit, UsageError
 from imgconv.pictures import Picture
 from imgconv.process import process, shape_of
-from imgconv.recipe import Network, Pool, Recipe
+from imgconv.recipe import Canny, Network, Pool, Recipe
 from imgconv.study.explanation import MapValue
 from imgconv.study.filter_arithmetic import FilterArithmetic
 from imgconv.study.network_arithmetic import explain_network
@@ -39,6 +39,8 @@ def explain(picture: Picture, recipe: Recipe, at: tuple[int, int] | None = None)
     """
     if isinstance(recipe.step, Network):
         return _of_network(picture, recipe.step, at)
+    if isinstance(recipe.step, Canny):
+        raise UsageError("an edge that canny traces is no sum over one window; explain a filter, a pool or a network")
     traced = recipe.trace(shape_of(picture))
     _, first = traced[0]
     column, row = at or (first.width // 2, first.height // 2)

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from imgconv.errors import UsageError
 from imgconv.functional.correlators import algorithm_of
-from imgconv.recipe import Filter, MapPlan, Network, Pool, Recipe, Shape
+from imgconv.recipe import Canny, Filter, MapPlan, Network, Pool, Recipe, Shape
 from imgconv.study.geometry import padding_name, size_formulas
 from imgconv.study.network_plan import plan_network
 from imgconv.study.planned import PlannedStep
@@ -53,6 +54,8 @@ def plan(recipe: Recipe, shape: Shape, dtype: str = "uint8") -> PicturePlan:
     """
     recipe.trace(shape)
     step = recipe.step
+    if isinstance(step, Canny):
+        raise UsageError("what canny does depends on the pixels; plan a filter, a pool or a network")
     if isinstance(step, Network):
         steps = plan_network(step, (shape.channels - shape.alpha, shape.height, shape.width))
     elif isinstance(step, Pool):

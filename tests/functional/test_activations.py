@@ -42,6 +42,14 @@ def test_dtypes(call):
         assert got.dtype == kept and not np.shares_memory(got, values)
 
 
+@pytest.mark.parametrize("call", [leaky_relu, sigmoid, tanh, softmax, relu])
+def test_results_are_in_c_order(call):
+    values = np.arange(6.0).reshape(2, 3)
+    result = call(np.asfortranarray(values))
+    assert result.flags.c_contiguous
+    np.testing.assert_array_equal(result, call(values))
+
+
 @pytest.mark.parametrize(
     ("dims", "shape"), [((), (120,)), ((1,), (2, 60)), ((1, 2), (2, 12, 5)), ((-2,), (2, 3, 20)), ((0, 0), (2, 3, 4, 5))]
 )

@@ -43,6 +43,7 @@ def test_the_matrix_has_the_weights_dtype_and_its_very_numbers():
         ((0, 3), (2, 3), (1,)),
         ((4, 0), (2, 0), (2,)),
         ((3,), (3,), None),
+        ((2, 4, 3), (3,), ()),
     ],
 )
 def test_linear(input, weight, bias):

@@ -32,6 +32,15 @@ def test_negative_padding_crops_as_in_torch(mode, padding, expected):
     np.testing.assert_array_equal(pad(np.arange(4.0)[None], padding, mode), np.array([expected]).reshape(1, -1))
 
 
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
+def test_one_axis_may_be_cropped_to_nothing_as_in_torch(mode):
+    assert pad(IMAGE, (1, 1, -3, 0), mode).shape == (2, 0, 6)
+
+
+def test_wrapping_takes_empty_arrays_as_torch_does():
+    assert pad(np.zeros((0, 3, 4)), (1, 1, 2, 0), "circular").shape == (0, 5, 6)
+
+
 @pytest.mark.parametrize(
     ("dtype", "value", "stored"), [(np.float32, 1.5, 1.5), (np.int16, 2.7, 2), (np.bool_, 3, True), (np.uint8, None, 0)]
 )

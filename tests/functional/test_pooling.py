@@ -189,3 +189,10 @@ def test_refused_dilation_and_dtype():
         max_pool2d(np.zeros((1, 6, 6), np.complex64), 2)
     with pytest.raises(DoesNotFit, match=r"\(N,C,L\)"):
         max_pool1d(np.zeros(6), 2)
+
+
+@pytest.mark.parametrize("call", [max_pool2d, min_pool2d, median_pool2d])
+def test_arrays_need_not_be_aligned(call):
+    aligned = values((1, 2, 5, 6))
+    shifted = np.frombuffer(b"-" + aligned.tobytes(), np.float32, offset=1).reshape(aligned.shape)
+    np.testing.assert_array_equal(call(shifted, 2), call(aligned, 2))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from imgconv.errors import UsageError
 from imgconv.pictures import Picture
 from imgconv.process import Shape, process
 from imgconv.recipe import Look, filter_recipe
@@ -53,3 +54,9 @@ def test_threshold_of_floats_is_in_their_levels():
     cut = made(given, look=Look(threshold=0.5, invert=True)).pixels
     assert cut.dtype == np.float32
     assert np.array_equal(cut, np.where(edges >= 0.5, 0, 1))
+
+
+@pytest.mark.parametrize("level", [float("nan"), float("inf")])
+def test_a_threshold_is_a_number(level):
+    with pytest.raises(UsageError, match="is no level"):
+        Look(threshold=level)

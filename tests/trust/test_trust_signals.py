@@ -1,12 +1,14 @@
 """Interrupted runs end at once, say how to go on, and leave only whole outputs."""
 
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
-from command import imgconv
+from command import SAMPLES, imgconv
 from PIL import Image
 from processes import environment, finished, many, names, started, wait_for
 
@@ -30,6 +32,24 @@ def test_a_folder_run_stops_at_once_and_can_go_on(tmp_path, number):
     done = imgconv("edge", photos, "-o", out, "--skip-existing")
     assert done.code == 0 and f"{200 - len(made)} files written, {len(made)} passed over" in done.err
     assert len(list(out.iterdir())) == 200
+
+
+def test_pictures_that_take_long_are_not_waited_for(tmp_path):
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (4000, 4000), dtype=np.uint8)
+    for number in range(4):
+        Image.fromarray(pixels).save(photos / f"{number}.png", compress_level=1)
+    shutil.copy(SAMPLES / "step_wedge.png", photos / "-first.png")
+    options = ("--mode", "median", "--size", "301", "--padding", "same", "--stride", "1", "-j", "2")  # some ten seconds for each
+    with started("pool", photos, "-o", out, *options) as process:
+        wait_for(lambda: out.exists() and names(out) == ["-first.pool.png"])
+        time.sleep(0.5)
+        asked = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        code, _, _ = finished(process)
+    assert code == 130 and time.monotonic() - asked < 2
+    assert names(out) == ["-first.pool.png"]
 
 
 @pytest.mark.parametrize("seconds", [0.05, 0.1, 0.15, 0.2, 0.25, 0.3])

@@ -1,0 +1,208 @@
+"""A page to draw on, measured in pixels from the upper left: text that fits, pictures with axes and colour bars, kernels as numbers.
+
+The only module that imports matplotlib, which is an extra, and only when a page is made. Knows nothing of recipes.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from imgconv.errors import MissingExtra
+from imgconv.study.panels import Array, Panel, Scale, Taps, number
+
+WIDTH, HEIGHT = 1920, 1080
+DPI = 100
+INK, GREY, FAINT = "#1a1a1a", "#6b6b6b", "#c9c9c9"
+SIGNED, UNSIGNED, BARS = "RdBu_r", "gray", "#3b6ea8"
+SMALLEST = 9  # pixels; smaller text is not read
+PALE = 1.7  # how much further the colours of kernels reach than their largest tap, so that numbers stay black on them
+STYLE = {"font.family": "DejaVu Sans", "svg.hashsalt": "imgconv", "pdf.fonttype": 42, "axes.linewidth": 0.8}
+FORMATS = ("png", "pdf", "svg")
+
+
+class Box(NamedTuple):
+    """A rectangle on a page."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+@contextmanager
+def page(height: int = HEIGHT) -> "Iterator[Page]":
+    """A white page, drawn in matplotlib's own style whatever a user has set. Raises MissingExtra without matplotlib."""
+    try:
+        matplotlib = import_module("matplotlib")
+    except ImportError:
+        raise MissingExtra("figures are drawn with matplotlib; to draw them: pip install 'imgconv[figure]'") from None
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        yield Page(height)
+
+
+class Page:
+    """What is drawn on; text and boxes are in pixels of a page that is 1920 wide."""
+
+    def __init__(self, height: int = HEIGHT):
+        self.height = height
+        self._figure = import_module("matplotlib.figure").Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI, facecolor="white")
+        import_module("matplotlib.backends.backend_agg").FigureCanvasAgg(self._figure)
+
+    def save(self, stream: BinaryIO, format: str, *, density: float = 1.0) -> None:
+        """Write the page as png (with `density` pixels for each of its own), pdf or svg; the same page gives the same bytes."""
+        dates = {"png": {"Software": "imgconv"}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
+        self._figure.savefig(stream, format=format, dpi=DPI * density, metadata=dates[format])
+
+    def text(self, words: str, left: float, top: float, width: float, size: float, **look: Any) -> None:
+        """One line whose upper edge is at `top`, in at most `width` pixels: smaller where it is long, then cut.
+
+        `look`: `bold`, `colour`, `align` (left, center or right of the width).
+        """
+        bold, align = look.get("bold", False), look.get("align", "left")
+        shown, size = fitted(words, width, size, bold=bold)
+        x = left + {"left": 0.0, "center": width / 2, "right": width}[align]
+        self._figure.text(
+            x / WIDTH,
+            1 - (top + 0.95 * size) / self.height,
+            shown,
+            fontsize=_points(size),
+            fontweight="bold" if bold else "normal",
+            color=look.get("colour", INK),
+            ha=align,
+            va="baseline",
+            parse_math=False,
+        )
+
+    def image(self, box: Box, panel: Panel, *, ticks: bool = True) -> Any:
+        """The values of a panel in a box of their proportions, with its axes in pixels of the map that they stand for."""
+        axes, (height, width) = self._axes(box), panel.size
+        colours: dict[str, Any] = {}
+        if panel.scale is not None:
+            colours = {"cmap": SIGNED if panel.scale.signed else UNSIGNED, "vmin": panel.scale.low, "vmax": panel.scale.high}
+        enlarged = box.width > 2 * panel.values.shape[1]
+        shown = axes.imshow(
+            panel.values,
+            extent=(-0.5, width - 0.5, height - 0.5, -0.5),
+            aspect="auto",
+            interpolation="nearest" if enlarged else "auto",
+            interpolation_stage="data" if panel.values.ndim == 2 else "auto",
+            **colours,
+        )
+        _dress(axes)
+        if ticks:
+            locator = import_module("matplotlib.ticker").MaxNLocator
+            axes.xaxis.set_major_locator(locator(max(2, int(box.width // 90)), integer=True))
+            axes.yaxis.set_major_locator(locator(max(2, int(box.height // 70)), integer=True))
+            axes.tick_params(labelsize=_points(14), length=4, width=0.8, color=FAINT, labelcolor=GREY)
+        else:
+            axes.set_xticks([])
+            axes.set_yticks([])
+        return shown
+
+    def colour_bar(self, box: Box, scale: Scale) -> None:
+        """What the colours of a scale mean, upright, with pointed ends where values lie beyond; its numbers stand to the right of the box."""
+        norm = import_module("matplotlib.colors").Normalize(scale.low, scale.high)
+        mappable = import_module("matplotlib.cm").ScalarMappable(norm, SIGNED if scale.signed else UNSIGNED)
+        extend = {(True, True): "both", (True, False): "min", (False, True): "max", (False, False): "neither"}[scale.below, scale.above]
+        axes = self._axes(box)
+        bar = self._figure.colorbar(mappable, cax=axes, extend=extend, extendfrac=12 / box.height)
+        bar.outline.set(edgecolor=FAINT, linewidth=0.8)
+        steps = 5 if box.height > 160 else 3
+        places = np.linspace(scale.low, scale.high, steps)
+        bar.set_ticks(places, labels=[number(place) for place in places])
+        bar.ax.tick_params(labelsize=_points(13 if box.height > 90 else 11), length=3, width=0.8, color=FAINT, labelcolor=GREY)
+
+    def taps(self, box: Box, taps: Taps, *, largest: float = 62) -> Box:
+        """A kernel as numbers on pale colours, red above and blue below zero, as large as the box lets it be; where it was drawn."""
+        rows, columns = taps.rows.shape
+        side = min(box.width / columns, box.height / rows, largest)
+        used = Box(box.left + (box.width - side * columns) / 2, box.top, side * columns, side * rows)
+        axes, most = self._axes(used), float(np.abs(taps.rows).max()) or 1.0
+        texts = [[number(tap) for tap in row] for row in taps.rows.tolist()]
+        size = min(side * 0.42, 22, *(_size_for(text, side * 0.84) for row in texts for text in row))
+        told = size >= SMALLEST
+        reach = most * PALE if told else most
+        axes.imshow(taps.rows, cmap=SIGNED, vmin=-reach, vmax=reach, aspect="auto", interpolation="nearest")
+        _dress(axes)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        for i, j in np.ndindex(rows, columns) if told else ():
+            axes.text(j, i, texts[i][j], fontsize=_points(size), color=INK, ha="center", va="center_baseline")
+        if side > 8:
+            for line in range(1, rows):
+                axes.axhline(line - 0.5, color="white", linewidth=1)
+            for line in range(1, columns):
+                axes.axvline(line - 0.5, color="white", linewidth=1)
+        return used
+
+    def bars(self, box: Box, values: Array) -> None:
+        """The numbers of a vector as bars, the largest of them darker."""
+        axes = self._axes(box)
+        colours = [INK if place == int(np.argmax(values)) else BARS for place in range(len(values))]
+        axes.bar(np.arange(len(values)), values, width=0.8, color=colours)
+        axes.axhline(0, color=FAINT, linewidth=0.8)
+        axes.margins(x=0.01)
+        for side in ("top", "right", "left", "bottom"):
+            axes.spines[side].set_visible(False)
+        locator = import_module("matplotlib.ticker").MaxNLocator
+        axes.xaxis.set_major_locator(locator(min(len(values), 20), integer=True))
+        axes.yaxis.set_major_locator(locator(3))
+        axes.tick_params(labelsize=_points(12), length=0, labelcolor=GREY)
+
+    def _axes(self, box: Box) -> Any:
+        bounds = (box.left / WIDTH, 1 - (box.top + box.height) / self.height, box.width / WIDTH, box.height / self.height)
+        return self._figure.add_axes(bounds)
+
+
+def fitted(words: str, width: float, size: float, *, bold: bool = False) -> tuple[str, float]:
+    """`words` and a size of text, in pixels, so that they fit: first smaller down to three quarters, then cut."""
+    needed = text_width(words, size, bold=bold)
+    if needed <= width:
+        return words, size
+    smaller = max(size * width / needed, 0.75 * size, min(size, SMALLEST))
+    while len(words) > 1 and text_width(words, smaller, bold=bold) > width:
+        words = words.rstrip("\N{HORIZONTAL ELLIPSIS}")[:-1] + "\N{HORIZONTAL ELLIPSIS}"
+    return words, smaller
+
+
+def text_width(words: str, size: float, *, bold: bool = False) -> float:
+    """Pixels that a line of text takes."""
+    if not words.strip():
+        return 0.0
+    font = import_module("matplotlib.font_manager").FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")
+    return float(import_module("matplotlib.textpath").TextPath((0, 0), words.replace("$", "S"), size=size, prop=font).get_extents().x1)
+
+
+def columns_for(count: int, area: Box, aspect: float, label: float, gap: float) -> int:
+    """How many columns make `count` tiles, `aspect` times as high as wide and `label` pixels for words, as large as `area` lets them."""
+
+    def tile_width(columns: int) -> float:
+        rows = -(-count // columns)
+        across = (area.width - gap * (columns - 1)) / columns
+        return min(across, ((area.height - gap * (rows - 1)) / rows - label) / aspect)
+
+    return max(range(1, count + 1), key=tile_width)
+
+
+def _size_for(words: str, width: float) -> float:
+    return 20 * width / max(text_width(words, 20), 1)
+
+
+def _points(pixels: float) -> float:
+    return pixels * 72 / DPI
+
+
+def _dress(axes: Any) -> None:
+    axes.set_facecolor("#f4f4f4")
+    for spine in axes.spines.values():
+        spine.set_edgecolor(FAINT)
+
+
+def widest(texts: Sequence[str], size: float) -> float:
+    """Pixels of the longest of some lines."""
+    return max((text_width(text, size) for text in texts), default=0.0)

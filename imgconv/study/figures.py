@@ -1,0 +1,103 @@
+"""What a figure shows of a recipe on a picture: the input, and every map or the maps of every step."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgconv.pictures import Picture
+from imgconv.process import process
+from imgconv.process.networks import results_of
+from imgconv.recipe import Canny, Filter, Look, MapPlan, Network, Pool, Recipe
+from imgconv.study.cells import seen
+from imgconv.study.panels import Exhibit, Group, Panel, Scale, Taps, map_panel, picture_panel, shrunk, size_text
+
+Array = NDArray[Any]
+COLOURS = ("red", "green", "blue")
+TILE = 400  # cells along a side of a map that is one of many
+FEW = 4  # panels that are shown large
+
+
+def exhibit(picture: Picture, recipe: Recipe, name: str, *, colour: bool = False) -> Exhibit:
+    """What to show of `recipe` on `picture`, which came from `name`.
+
+    Maps with a sign are shown unrounded, and those of a filter of the luma, or with `colour` of each colour. A map that is made to be
+    looked at (`--range`, a blur) is shown as it would be written. Of a network of several steps each step is a group.
+
+    Raises DoesNotFit for a picture that is too small.
+    """
+    opaque = seen(picture, grey=False, alpha=False) if picture.alpha else picture
+    recipe.trace(_shape(opaque))
+    given = picture_panel(opaque, "input")
+    step = recipe.step
+    if isinstance(step, Network):
+        return _of_network(opaque, step, given, name)
+    if isinstance(step, Filter):
+        panels = [panel for plan in step.maps for panel in _of_map(opaque, recipe, step, plan, colour=colour)]
+        title = " and ".join(plan.name for plan in step.maps) if len(step.maps) < FEW else f"{len(step.maps)} kernels"
+    else:
+        panels, title = [_written(opaque, recipe, _pool_name(step), ())], _pool_name(step)
+    return Exhibit(f"{title} on {name}", recipe.describe(), (Group("", "", (given, *panels)),))
+
+
+def _pool_name(step: Pool | Canny) -> str:
+    if isinstance(step, Canny):
+        return "canny"
+    height, width = step.window().kernel_size
+    return f"{step.mode} pool {height}\N{MULTIPLICATION SIGN}{width}"
+
+
+def _shape(picture: Picture) -> Any:
+    from imgconv.process.maps import shape_of
+
+    return shape_of(picture)
+
+
+def _of_map(picture: Picture, recipe: Recipe, step: Filter, plan: MapPlan, *, colour: bool) -> Iterator[Panel]:
+    taps = tuple(Taps.of(kernel, flip=step.flip) for kernel in plan.kernels) if not plan.sums_channels else ()
+    one = replace(recipe, step=replace(step, maps=(plan,)))
+    as_written = recipe.look != Look() or step.range not in (None, "raw") or (step.range is None and plan.range == "clip")
+    if as_written:
+        yield _written(picture, one, plan.name, taps)
+        return
+    grey = not colour and not plan.sums_channels
+    values = process(picture, replace(one, step=replace(step, maps=(plan,), grey=grey or step.grey)), floats=True)[0].picture.pixels
+    for channel in range(values.shape[2]):
+        named = f"{plan.name}, {COLOURS[channel]}" if values.shape[2] == 3 else plan.name
+        yield map_panel(values[..., channel], named, taps if channel == 0 else ())
+
+
+def _written(picture: Picture, recipe: Recipe, title: str, taps: tuple[Taps, ...]) -> Panel:
+    """A map as the command would write it."""
+    return picture_panel(process(picture, recipe)[0].picture, title, taps=taps)
+
+
+def _of_network(picture: Picture, network: Network, given: Panel, name: str) -> Exhibit:
+    """The input, then a group for each step, whose maps share one scale; of a single step one group with all."""
+    every = replace(network, keep=tuple(range(len(network.steps))), sheet=False, only=None)
+    groups = []
+    for number, (step, result) in enumerate(zip(network.steps, results_of([picture], every), strict=True), 1):
+        groups.append(Group(f"{number}  {step.text}", _told(result[0]), tuple(_tiles(result[0]))))
+    if len(groups) == 1 and result.ndim == 4:
+        return Exhibit(f"{network.steps[0].text} on {name}", groups[0].note, (replace(groups[0], panels=(given, *groups[0].panels)),), True)
+    return Exhibit(f"{network.name} on {name}", f"{len(groups)} steps", (Group("input", given.note, (given,)), *groups), True)
+
+
+def _tiles(maps: Array) -> Iterator[Panel]:
+    """A panel for each of the maps (C, H, W), or one for all numbers of a vector (L,)."""
+    scale = Scale.of(maps)
+    if maps.ndim == 1:
+        yield Panel("", "", maps, (1, len(maps)), scale)
+        return
+    for number, values in enumerate(maps, 1):
+        tile = shrunk(values[..., None], TILE if len(maps) > FEW else 1400)[..., 0]
+        yield Panel(str(number), "", tile, (values.shape[0], values.shape[1]), scale)
+
+
+def _told(result: Array) -> str:
+    if result.ndim == 1:
+        return f"{len(result)} numbers, largest at {int(np.argmax(result))}"
+    maps = f"{len(result)} maps of " if len(result) > 1 else ""
+    return f"{maps}{size_text(result.shape[1:])}"
