@@ -86,7 +86,7 @@ def _output(words, folder, guide):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     printed = done.stdout.decode("utf-8", "backslashreplace")

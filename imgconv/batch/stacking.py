@@ -5,7 +5,7 @@ A batch is all or nothing: rows of an array have no names, so one picture less w
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.batch.destinations import ARRAYS, identities, refuse_input
+from imgconv.batch.pipe import standard_output
 from imgconv.batch.replacing import replacing
 from imgconv.batch.sources import STDIN, Source, list_sources
 from imgconv.errors import DoesNotFit, ImgconvError, PictureError, UsageError
@@ -100,7 +101,7 @@ def make_stack(stack: Stack) -> list[tuple[str, tuple[int, int, int]]]:
         for kept, result in zip(rows, results_of([picture for _, picture in chunk], stack.network), strict=True):
             kept.append(result)
     arrays = [np.concatenate(kept) for kept in rows]
-    with nullcontext(sys.stdout.buffer) if stack.file is None else _opened(stack.file, stack) as stream:
+    with standard_output() if stack.file is None else _opened(stack.file, stack) as stream:
         if stack.format == "npy":
             np.save(stream, arrays[0], allow_pickle=False)
         else:

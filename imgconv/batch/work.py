@@ -1,8 +1,7 @@
 """One opened picture from header to renamed outputs."""
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from imgconv.batch.destinations import Destination, Identity, refuse_input
 from imgconv.batch.existing import is_complete, made_differently
 from imgconv.batch.memory import Memory
 from imgconv.batch.outcome import Outcome, Statistics
+from imgconv.batch.pipe import standard_output
 from imgconv.batch.replacing import replacing
 from imgconv.batch.sources import Source
 from imgconv.batch.turns import Turns
@@ -130,17 +130,10 @@ def _sinks(source: Source, job: Job) -> list[tuple[str, Sink]]:
     """A name and a stream to be opened for each map, or one of them for all."""
     names = job.recipe.names
     if job.destination.stdout:
-        return [("-", _stdout)] * (1 if job.floats else len(names))
+        return [("-", standard_output)] * (1 if job.floats else len(names))
     paths = job.destination.outputs(source, names, job.recipe.command)
     refuse_long_names(paths)
     return [(str(path), partial(_file, path, job)) for path in paths]
-
-
-@contextmanager
-def _stdout() -> Iterator[BinaryIO]:
-    """Standard output, handed on after each picture, for a reader that waits for it."""
-    yield sys.stdout.buffer
-    sys.stdout.buffer.flush()
 
 
 def _file(path: Path, job: Job) -> AbstractContextManager[BinaryIO]:

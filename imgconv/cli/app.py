@@ -71,6 +71,8 @@ def _flushed(code: int) -> int:
     except BrokenPipeError:
         return _silenced(code)
     except OSError as error:
+        if code:
+            return _silenced(code)  # what went wrong was said before
         return _silenced(_fail(f"standard output: {(error.strerror or str(error)).lower()}", 1))
     return code
 
@@ -91,8 +93,7 @@ def _leave_at_once(message: str) -> NoReturn:
 
 
 def _fail(message: str, code: int) -> int:
-    from imgconv.cli.lines import escaped
+    from imgconv.cli.lines import escaped, write_line
 
-    with suppress(OSError):  # nobody reads
-        sys.stderr.write(f"imgconv: {escaped(message)}\n")
+    write_line(f"imgconv: {escaped(message)}")
     return code

@@ -1,5 +1,17 @@
 """Lines for people: whatever a file is called, it stays on its line and moves no cursor."""
 
+import os
+import sys
+
+
+def write_line(text: str) -> None:
+    """Write a line to standard error. Where nobody can read it the work goes on, and Python does not complain of it at its end."""
+    try:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
 
 def escaped(text: str) -> str:
     """`text` with control characters written out.

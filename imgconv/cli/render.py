@@ -2,12 +2,11 @@
 
 import sys
 import time
-from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from imgconv.batch.outcome import Outcome
-from imgconv.cli.lines import escaped
+from imgconv.cli.lines import escaped, write_line
 from imgconv.cli.options import TellOptions
 
 if TYPE_CHECKING:
@@ -15,12 +14,6 @@ if TYPE_CHECKING:
 
 PATIENCE = 1.0  # seconds before a progress bar appears
 PLAIN_PAUSE = 10.0  # seconds between lines of progress where there is no terminal
-
-
-def say(text: str) -> None:
-    """Write a line to standard error; where nobody can read it, the work goes on."""
-    with suppress(OSError, ValueError):
-        sys.stderr.write(text + "\n")
 
 
 class Reporter:
@@ -42,7 +35,7 @@ class Reporter:
         if self.total > 1 and not self.tell.quiet and not isinstance(error, BrokenPipeError):
             skipped = f", {self.skipped} passed over" if self.skipped else ""
             counts = f"{self.written} files written{skipped}, {self.failed} failed, {self._seconds:.1f} s"
-            say(f"{self.done} of {self.total} pictures: {counts}")
+            write_line(f"{self.done} of {self.total} pictures: {counts}")
 
     def add(self, outcome: Outcome) -> None:
         """Tell one outcome and count it."""
@@ -68,7 +61,7 @@ class Reporter:
         if self._progress is not None:
             self._progress.console.print(escaped(text), markup=False, emoji=False, highlight=False, soft_wrap=True)
         else:
-            say(escaped(text))
+            write_line(escaped(text))
 
     def _advance(self) -> None:
         """Show how far it is: by a bar once it is worth it, or a plain line now and then."""
@@ -80,7 +73,7 @@ class Reporter:
         elif time.perf_counter() - self._told_at > PLAIN_PAUSE and self.done < self.total:
             self._told_at = time.perf_counter()
             left = (self.total - self.done) / rate
-            say(f"{self.done} of {self.total} pictures, {self.failed} failed, {rate:.1f}/s, {left:.0f} s left")
+            write_line(f"{self.done} of {self.total} pictures, {self.failed} failed, {rate:.1f}/s, {left:.0f} s left")
 
 
 def _bar(total: int) -> "Progress":

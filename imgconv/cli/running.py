@@ -16,9 +16,10 @@ from imgconv.batch.sources import STDIN
 from imgconv.batch.work import Job
 from imgconv.cli import words
 from imgconv.cli.interrupts import Interrupted
+from imgconv.cli.lines import write_line
 from imgconv.cli.options import HowOptions, OnError, TellOptions, WhereOptions
 from imgconv.cli.preview_view import print_previews
-from imgconv.cli.render import Reporter, say
+from imgconv.cli.render import Reporter
 from imgconv.engine import store
 from imgconv.engine.bands import default_threads
 from imgconv.errors import UsageError
@@ -27,7 +28,7 @@ from imgconv.recipe import Recipe
 
 def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: HowOptions, tell: TellOptions) -> None:
     """Run `recipe` over `inputs`; raises typer.Exit(1) when an input failed."""
-    store.announce = None if tell.quiet else say
+    store.announce = None if tell.quiet else write_line
     check_options(inputs, where, tell)
     max_pixels = words.limit(how.max_pixels, "--max-pixels")
     plan = plan_run(

@@ -11,6 +11,7 @@ BLOCK_CELLS = 2**17  # half a megabyte of float32: a block stays in a core's sec
 BLOCK_WORK = 2**24  # multiply-adds that are worth handing to another thread
 MOST_BLOCKS = 4  # into which work is cut for the sake of threads alone; each pads its own cells
 LEAST_POSITIONS = 512  # flat positions below which rows are too short for the loops to run at full speed
+STRIP_COLUMNS = 2**18  # output columns that row loops take: a row of cells is a megabyte of float32 for each channel
 PATCH_CELLS = 2**20  # of the unfolded operand of a matrix product
 
 
@@ -96,6 +97,11 @@ def _even(total: int, most: int) -> int:
     """The size of at most `most` that splits `total` into as few and as even parts as possible."""
     parts = -(-total // min(most, total))
     return -(-total // parts)
+
+
+def patch_columns(kernel: int) -> int:
+    """Output columns whose patches PATCH_CELLS hold for one channel: wider maps are taken in strips."""
+    return max(PATCH_CELLS // kernel, 1)
 
 
 def patch_block_size(size: LayerSize, columns: int) -> BlockSize:

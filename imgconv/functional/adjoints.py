@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.engine.choose import PATCH_CELLS, patch_block_size
+from imgconv.engine.choose import patch_block_size, patch_columns
 from imgconv.functional.arrays import AnyArray, silent
 from imgconv.functional.cells import Block, Layout, Span
 from imgconv.functional.correlations import layer_size, spans
@@ -54,8 +54,7 @@ def correlate_weight(
 
 def _strips(layout: Layout, input: AnyArray, output: AnyArray) -> Iterator[tuple[Layout, AnyArray, AnyArray]]:
     """Strips of columns whose patches fit, each with its part of `input`, a view, and of `output`."""
-    most = max(PATCH_CELLS // prod(layout.window.kernel_size), 1)
-    for first, part, strip in layout.strips(input, most):
+    for first, part, strip in layout.strips(input, patch_columns(prod(layout.window.kernel_size))):
         yield strip, part, output[..., first : first + strip.output_size[1]]
 
 

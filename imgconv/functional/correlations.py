@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.engine.bands import run_bands
-from imgconv.engine.choose import BlockSize, LayerSize, algorithm, block_size
+from imgconv.engine.choose import STRIP_COLUMNS, BlockSize, LayerSize, algorithm, block_size
 from imgconv.engine.store import loop
 from imgconv.functional.arrays import AnyArray, silent
 from imgconv.functional.cells import Block, Layout, Span
@@ -22,7 +22,6 @@ from imgconv.functional.unfolding import gather
 from imgconv.loops.layers import correlate_four, correlate_one
 
 APART = 1040  # elements between the four rows of sums: 17 KB of float32, which leave room in the first-level cache for the cells
-STRIP_COLUMNS = 2**18  # of an output at a time: a row of them, padded, is a megabyte for each channel
 SUM_BLOCK = 1152  # taps summed at a time; longer sums in float32 lose digits
 
 

@@ -3,8 +3,9 @@
 The only module that imports matplotlib, which is an extra, and only when a page is made. Knows nothing of recipes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 from typing import Any, BinaryIO, NamedTuple
 
@@ -17,9 +18,10 @@ WIDTH, HEIGHT = 1920, 1080
 DPI = 100
 INK, GREY, FAINT = "#1a1a1a", "#6b6b6b", "#c9c9c9"
 SIGNED, UNSIGNED, BARS = "RdBu_r", "gray", "#3b6ea8"
+CUT = "\N{HORIZONTAL ELLIPSIS}"
 SMALLEST = 9  # pixels; smaller text is not read
 PALE = 1.7  # how much further the colours of kernels reach than their largest tap, so that numbers stay black on them
-STYLE = {"font.family": "DejaVu Sans", "svg.hashsalt": "imgconv", "pdf.fonttype": 42, "axes.linewidth": 0.8}
+STYLE = {"font.family": "DejaVu Sans", "text.hinting": "no_hinting", "svg.hashsalt": "imgconv", "pdf.fonttype": 42, "axes.linewidth": 0.8}
 FORMATS = ("png", "pdf", "svg")
 
 
@@ -112,8 +114,8 @@ class Page:
         axes = self._axes(box)
         bar = self._figure.colorbar(mappable, cax=axes, extend=extend, extendfrac=12 / box.height)
         bar.outline.set(edgecolor=FAINT, linewidth=0.8)
-        steps = 5 if box.height > 160 else 3
-        places = np.linspace(scale.low, scale.high, steps)
+        ticks = import_module("matplotlib.ticker").MaxNLocator(6 if box.height > 160 else 2).tick_values(scale.low, scale.high)
+        places = [place for place in ticks.tolist() if scale.low <= place <= scale.high]
         bar.set_ticks(places, labels=[number(place) for place in places])
         bar.ax.tick_params(labelsize=_points(13 if box.height > 90 else 11), length=3, width=0.8, color=FAINT, labelcolor=GREY)
 
@@ -124,7 +126,7 @@ class Page:
         used = Box(box.left + (box.width - side * columns) / 2, box.top, side * columns, side * rows)
         axes, most = self._axes(used), float(np.abs(taps.rows).max()) or 1.0
         texts = [[number(tap) for tap in row] for row in taps.rows.tolist()]
-        size = min(side * 0.42, 22, *(_size_for(text, side * 0.84) for row in texts for text in row))
+        size = min(side * 0.42, 26, 0.84 * side / max(text_width(text, 1) for row in texts for text in row))
         told = size >= SMALLEST
         reach = most * PALE if told else most
         axes.imshow(taps.rows, cmap=SIGNED, vmin=-reach, vmax=reach, aspect="auto", interpolation="nearest")
@@ -165,17 +167,24 @@ def fitted(words: str, width: float, size: float, *, bold: bool = False) -> tupl
     if needed <= width:
         return words, size
     smaller = max(size * width / needed, 0.75 * size, min(size, SMALLEST))
-    while len(words) > 1 and text_width(words, smaller, bold=bold) > width:
-        words = words.rstrip("\N{HORIZONTAL ELLIPSIS}")[:-1] + "\N{HORIZONTAL ELLIPSIS}"
-    return words, smaller
+    kept = len(words)
+    while kept and text_width(cut := words if kept == len(words) else f"{words[:kept].rstrip()}{CUT}", smaller, bold=bold) > width:
+        kept -= 1
+    return cut, smaller
 
 
 def text_width(words: str, size: float, *, bold: bool = False) -> float:
     """Pixels that a line of text takes."""
-    if not words.strip():
-        return 0.0
-    font = import_module("matplotlib.font_manager").FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")
-    return float(import_module("matplotlib.textpath").TextPath((0, 0), words.replace("$", "S"), size=size, prop=font).get_extents().x1)
+    return size * sum(_advance(character, bold) for character in words)
+
+
+@cache
+def _advance(character: str, bold: bool) -> float:
+    """How far a character of size 1 moves on."""
+    fonts = import_module("matplotlib.font_manager")
+    font = fonts.get_font(fonts.findfont(fonts.FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")))
+    font.set_size(100, 72)
+    return float(font.load_char(ord(character), flags=import_module("matplotlib.ft2font").LoadFlags.NO_HINTING).linearHoriAdvance) / 6553600
 
 
 def columns_for(count: int, area: Box, aspect: float, label: float, gap: float) -> int:
@@ -189,10 +198,6 @@ def columns_for(count: int, area: Box, aspect: float, label: float, gap: float) 
     return max(range(1, count + 1), key=tile_width)
 
 
-def _size_for(words: str, width: float) -> float:
-    return 20 * width / max(text_width(words, 20), 1)
-
-
 def _points(pixels: float) -> float:
     return pixels * 72 / DPI
 
@@ -201,8 +206,3 @@ def _dress(axes: Any) -> None:
     axes.set_facecolor("#f4f4f4")
     for spine in axes.spines.values():
         spine.set_edgecolor(FAINT)
-
-
-def widest(texts: Sequence[str], size: float) -> float:
-    """Pixels of the longest of some lines."""
-    return max((text_width(text, size) for text in texts), default=0.0)

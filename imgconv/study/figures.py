@@ -2,21 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from math import sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.pictures import Picture
-from imgconv.process import process
+from imgconv.process import process, shape_of
 from imgconv.process.networks import results_of
 from imgconv.recipe import Canny, Filter, Look, MapPlan, Network, Pool, Recipe
 from imgconv.study.cells import seen
-from imgconv.study.panels import Exhibit, Group, Panel, Scale, Taps, map_panel, picture_panel, shrunk, size_text
+from imgconv.study.panels import LONGEST, Exhibit, Group, Panel, Scale, Taps, map_panel, picture_panel, shrunk, size_text
 
 Array = NDArray[Any]
 COLOURS = ("red", "green", "blue")
-TILE = 400  # cells along a side of a map that is one of many
 FEW = 4  # panels that are shown large
 
 
@@ -29,17 +29,19 @@ def exhibit(picture: Picture, recipe: Recipe, name: str, *, colour: bool = False
     Raises DoesNotFit for a picture that is too small.
     """
     opaque = seen(picture, grey=False, alpha=False) if picture.alpha else picture
-    recipe.trace(_shape(opaque))
+    recipe.trace(shape_of(opaque))
     given = picture_panel(opaque, "input")
     step = recipe.step
     if isinstance(step, Network):
         return _of_network(opaque, step, given, name)
     if isinstance(step, Filter):
-        panels = [panel for plan in step.maps for panel in _of_map(opaque, recipe, step, plan, colour=colour)]
+        longest = LONGEST if len(step.maps) < FEW else tile_cells(len(step.maps))
+        panels = [panel for plan in step.maps for panel in _of_map(opaque, recipe, step, plan, colour=colour, longest=longest)]
         title = " and ".join(plan.name for plan in step.maps) if len(step.maps) < FEW else f"{len(step.maps)} kernels"
     else:
         panels, title = [_written(opaque, recipe, _pool_name(step), ())], _pool_name(step)
-    return Exhibit(f"{title} on {name}", recipe.describe(), (Group("", "", (given, *panels)),))
+    note = recipe.describe() if len(panels) < FEW else f"{len(panels)} maps"
+    return Exhibit(f"{title} on {name}", note, (Group("", "", (given, *panels)),))
 
 
 def _pool_name(step: Pool | Canny) -> str:
@@ -49,13 +51,7 @@ def _pool_name(step: Pool | Canny) -> str:
     return f"{step.mode} pool {height}\N{MULTIPLICATION SIGN}{width}"
 
 
-def _shape(picture: Picture) -> Any:
-    from imgconv.process.maps import shape_of
-
-    return shape_of(picture)
-
-
-def _of_map(picture: Picture, recipe: Recipe, step: Filter, plan: MapPlan, *, colour: bool) -> Iterator[Panel]:
+def _of_map(picture: Picture, recipe: Recipe, step: Filter, plan: MapPlan, *, colour: bool, longest: int) -> Iterator[Panel]:
     taps = tuple(Taps.of(kernel, flip=step.flip) for kernel in plan.kernels) if not plan.sums_channels else ()
     one = replace(recipe, step=replace(step, maps=(plan,)))
     as_written = recipe.look != Look() or step.range not in (None, "raw") or (step.range is None and plan.range == "clip")
@@ -66,7 +62,7 @@ def _of_map(picture: Picture, recipe: Recipe, step: Filter, plan: MapPlan, *, co
     values = process(picture, replace(one, step=replace(step, maps=(plan,), grey=grey or step.grey)), floats=True)[0].picture.pixels
     for channel in range(values.shape[2]):
         named = f"{plan.name}, {COLOURS[channel]}" if values.shape[2] == 3 else plan.name
-        yield map_panel(values[..., channel], named, taps if channel == 0 else ())
+        yield map_panel(values[..., channel], named, taps if channel == 0 else (), longest)
 
 
 def _written(picture: Picture, recipe: Recipe, title: str, taps: tuple[Taps, ...]) -> Panel:
@@ -79,21 +75,40 @@ def _of_network(picture: Picture, network: Network, given: Panel, name: str) -> 
     every = replace(network, keep=tuple(range(len(network.steps))), sheet=False, only=None)
     groups = []
     for number, (step, result) in enumerate(zip(network.steps, results_of([picture], every), strict=True), 1):
-        groups.append(Group(f"{number}  {step.text}", _told(result[0]), tuple(_tiles(result[0]))))
+        groups.append(Group(_step_name(number, step.text), _told(result[0]), tuple(_tiles(result[0], alone=len(network.steps) == 1))))
     if len(groups) == 1 and result.ndim == 4:
         return Exhibit(f"{network.steps[0].text} on {name}", groups[0].note, (replace(groups[0], panels=(given, *groups[0].panels)),), True)
     return Exhibit(f"{network.name} on {name}", f"{len(groups)} steps", (Group("input", given.note, (given,)), *groups), True)
 
 
-def _tiles(maps: Array) -> Iterator[Panel]:
+def _step_name(number: int, text: str) -> str:
+    """The number and op of a step, and what it was given, apart.
+
+    >>> _step_name(2, "max_pool kernel_size=2")
+    '2 max_pool  kernel_size=2'
+    """
+    op, _, given = text.partition(" ")
+    return f"{number} {op}  {given}"
+
+
+def _tiles(maps: Array, *, alone: bool) -> Iterator[Panel]:
     """A panel for each of the maps (C, H, W), or one for all numbers of a vector (L,)."""
-    scale = Scale.of(maps)
     if maps.ndim == 1:
-        yield Panel("", "", maps, (1, len(maps)), scale)
+        yield Panel("", "", maps, (1, len(maps)), Scale.of(maps))
         return
-    for number, values in enumerate(maps, 1):
-        tile = shrunk(values[..., None], TILE if len(maps) > FEW else 1400)[..., 0]
-        yield Panel(str(number), "", tile, (values.shape[0], values.shape[1]), scale)
+    tiles = shrunk(maps.transpose(1, 2, 0), LONGEST if alone and len(maps) < FEW else tile_cells(len(maps))).transpose(2, 0, 1)
+    scale = Scale.of(tiles)
+    for number, tile in enumerate(tiles, 1):
+        yield Panel(str(number), "", tile, (maps.shape[1], maps.shape[2]), scale)
+
+
+def tile_cells(count: int) -> int:
+    """Cells along the longer side of each of `count` tiles of a page, or of 20 where they are fewer.
+
+    >>> tile_cells(64)
+    370
+    """
+    return int(3700 / sqrt(max(count, 20) * 1.56))
 
 
 def _told(result: Array) -> str:

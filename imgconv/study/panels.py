@@ -14,6 +14,7 @@ from imgconv.registry import Kernel
 
 Array = NDArray[Any]
 SHARE = 0.5  # percent of the values that may lie beyond either end of a scale, so that a few do not make all others pale
+READ = 11  # taps along a side of a kernel that is drawn as numbers
 LONGEST = 1400  # cells along a side that any figure can show
 
 
@@ -45,7 +46,7 @@ class Scale:
 
 @dataclass(frozen=True, eq=False)
 class Taps:
-    """A kernel as it is laid on a picture: `rows` (kh, kw) of numbers, and what happens to their sum, in words."""
+    """A kernel as it is laid on a picture: `rows` (kh, kw) of numbers, and its size and what happens to their sum, in words."""
 
     name: str
     rows: Array
@@ -56,9 +57,12 @@ class Taps:
         """The numbers of a 2-D kernel.
 
         >>> Taps.of(Kernel("blur", [[1, 2, 1]], divisor=4)).after
-        'divided by 4'
+        '1 × 3 kernel, divided by 4'
         """
-        words = [f"divided by {kernel.divisor:.4g}"] if kernel.divisor != 1 else []
+        height, width = kernel.taps.shape
+        words = [f"{height} \N{MULTIPLICATION SIGN} {width} kernel"]
+        words += [f"largest {number(np.abs(kernel.taps).max())}"] if max(height, width) > READ else []
+        words += [f"divided by {kernel.divisor:.4g}"] if kernel.divisor != 1 else []
         words += [f"plus {kernel.offset:.4g}"] if kernel.offset else []
         words += [f"plus {kernel.bias:.4g}"] if kernel.bias else []
         return cls(kernel.name, kernel.taps[::-1, ::-1] if flip else kernel.taps, ", ".join(words))
@@ -117,11 +121,12 @@ def picture_panel(picture: Picture, title: str, note: str = "", taps: tuple[Taps
     return Panel(title, note, shrunk(pixels)[..., 0], (height, width), Scale(0.0, top, False), taps)
 
 
-def map_panel(values: Array, title: str, taps: tuple[Taps, ...] = (), scale: Scale | None = None) -> Panel:
-    """A map (H, W) of real values, told with its extremes."""
+def map_panel(values: Array, title: str, taps: tuple[Taps, ...] = (), longest: int = LONGEST) -> Panel:
+    """A map (H, W) of real values, told with its extremes; the scale is that of what is shown."""
     finite = values[np.isfinite(values)]
     told = f"{number(finite.min())} to {number(finite.max())}" if finite.size else "no finite value"
-    return Panel(title, told, shrunk(values[..., None])[..., 0], (values.shape[0], values.shape[1]), scale or Scale.of(values), taps)
+    shown = shrunk(values[..., None], longest)[..., 0]
+    return Panel(title, told, shown, (values.shape[0], values.shape[1]), Scale.of(shown), taps)
 
 
 def number(value: float) -> str:

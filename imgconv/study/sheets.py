@@ -49,9 +49,10 @@ def _side_by_side(sheet: Page, panels: tuple[Panel, ...]) -> None:
         sheet.image(Box(shift, top, width, height), panel)
         if panel.scale is not None:
             sheet.colour_bar(Box(shift + width + 10, top, BAR, height), panel.scale)
-        if panel.taps:
-            below = top + tallest + foot + 24
-            _kernels(sheet, panel.taps, Box(shift, below, width, sheet.height - MARGIN / 2 - below))
+        below = top + tallest + foot + 24
+        if len(panels) == 2:  # one map: its kernel belongs between the two
+            shift, width = MARGIN, WIDTH - 2 * MARGIN
+        _kernels(sheet, panel.taps, Box(shift, below, width, sheet.height - MARGIN / 2 - below))
 
 
 def _fit(panel: Panel, width: float, height: float) -> tuple[float, float]:
@@ -64,13 +65,14 @@ def _fit(panel: Panel, width: float, height: float) -> tuple[float, float]:
 def _kernels(sheet: Page, taps: tuple[Taps, ...], box: Box) -> None:
     """Kernels in a row, or in two where they are many, each under its name."""
     words = 26
-    rows = 2 if len(taps) > FEW else 1
-    columns = -(-len(taps) // rows)
-    width, height = (box.width - 20 * (columns - 1)) / columns, box.height / rows
+    rows = 2 if len(taps) > 2 * FEW or (len(taps) > FEW and box.width < WIDTH / 2) else 1
+    columns = -(-len(taps) // rows) or 1
+    width, height = min((box.width - 20 * (columns - 1)) / columns, 420), box.height / rows
+    box = box._replace(left=box.left + (box.width - width * columns - 20 * (columns - 1)) / 2)
     for place, kernel in enumerate(taps):
         row, column = divmod(place, columns)
         cell = Box(box.left + column * (width + 20), box.top + row * height, width, height)
-        told = ", ".join(filter(None, (kernel.name, kernel.after)))
+        told = kernel.after if len(taps) == 1 else kernel.name
         sheet.text(told, cell.left, cell.top, cell.width, 16, colour=GREY, align="center")
         sheet.taps(Box(cell.left, cell.top + words, cell.width, cell.height - words - 8), kernel)
 
@@ -108,17 +110,19 @@ def _steps(sheet: Page, groups: tuple[Group, ...]) -> None:
         left, room = MARGIN + NAMES, WIDTH - 2 * MARGIN - NAMES - BAR - NUMBERS - 20
         first = group.panels[0]
         middle = top + height / 2
-        sheet.text(group.title, MARGIN, middle - 25, NAMES - 24, 19, bold=True)
+        name, _, told = group.title.partition("  ")
+        sheet.text(name, MARGIN, middle - 35, NAMES - 24, 19, bold=True)
+        sheet.text(told, MARGIN, middle - 9, NAMES - 24, 14, colour=GREY)
         if first.values.ndim == 1:
-            sheet.text(group.note, MARGIN, middle + 4, NAMES - 24, 15, colour=GREY)
+            sheet.text(group.note, MARGIN, middle + 12, NAMES - 24, 14, colour=GREY)
             sheet.bars(Box(left + AXIS, top + 4, room - AXIS, height - 26), first.values)
             continue
         width, tall = _fit(first, room, height)
         shown = group.panels[: max(1, int((room + 10) // (width + 10)))]
         hidden = len(group.panels) - len(shown)
-        sheet.text(f"{group.note}, {len(shown)} shown" if hidden else group.note, MARGIN, middle + 4, NAMES - 24, 15, colour=GREY)
+        sheet.text(f"{group.note}, {len(shown)} shown" if hidden else group.note, MARGIN, middle + 12, NAMES - 24, 14, colour=GREY)
         for number, panel in enumerate(shown):
             sheet.image(Box(left + number * (width + 10), top + (height - tall) / 2, width, tall), panel, ticks=False)
         if first.scale is not None:
-            bar = Box(WIDTH - MARGIN - NUMBERS - BAR, top + (height - tall) / 2, BAR, tall)
+            bar = Box(left + len(shown) * (width + 10) + 4, top + (height - tall) / 2, BAR, tall)
             sheet.colour_bar(bar, first.scale)

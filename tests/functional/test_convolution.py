@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgconv.engine import bands
+from imgconv.functional import correlations
 from imgconv.functional.convolution import conv1d, conv2d
 from imgconv.window import Window
 
@@ -228,7 +229,25 @@ def test_many_python_threads_at_once():
         np.testing.assert_array_equal(result, alone[i % 8])
 
 
-@pytest.mark.parametrize(("shape", "kernel"), [((3, 1500, 2000), (4, 3, 3, 3)), ((512, 64, 700), (8, 512, 3, 3))])
+@pytest.mark.parametrize("mode", ["zeros", ("constant", 2.0), "replicate", "reflect", "symmetric", "circular"])
+@pytest.mark.parametrize(("padding", "stride"), [((1, 5), 1), ((0, 3), (1, 4)), ("full", (2, 1)), ("same", (1, 3))])
+def test_wide_maps_are_taken_in_strips(monkeypatch, mode, padding, stride):
+    input, weight = numbers(2, 4, 3, 11), numbers(6, 2, 2, 3, seed=1)
+    parameters = {"padding": padding, "stride": stride, "dilation": (1, 2), "groups": 2, "padding_mode": mode}
+    whole = conv2d(input, weight, **parameters)
+    monkeypatch.setattr(correlations, "STRIP_COLUMNS", 2)
+    assert_agrees(conv2d(input, weight, **parameters), whole)
+
+
+SHAPES = [
+    ((3, 1500, 2000), (4, 3, 3, 3)),
+    ((512, 64, 700), (8, 512, 3, 3)),
+    ((1, 3, 3_000_000), (1, 1, 3, 3)),
+    ((1, 3_000_000, 3), (1, 1, 3, 3)),
+]
+
+
+@pytest.mark.parametrize(("shape", "kernel"), SHAPES)
 def test_scratch_stays_small(shape, kernel):
     input, weight = np.zeros(shape, np.uint8), np.ones(kernel, np.float32)
     conv2d(input[:, :8, :8], weight)
