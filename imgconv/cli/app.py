@@ -11,7 +11,7 @@ from typing import NoReturn
 from imgconv.cli import interrupts
 from imgconv.errors import ImgconvError
 
-COMMANDS = ("edge", "filter", "pool", "run", "canny", "plan", "explain", "learn", "kernels", "warmup")
+COMMANDS = ("edge", "filter", "pool", "run", "canny", "plan", "explain", "learn", "figure", "kernels", "warmup")
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from imgconv.cli.figure import FigureFile, MaxPixels
 from imgconv.cli.options import KernelsFile, Range, complete_kernel
 
 if TYPE_CHECKING:
@@ -89,6 +90,26 @@ def path() -> None:
     from imgconv.registry import user_file
 
     typer.echo(user_file())
+
+
+@app.command(epilog="imgconv kernels gallery photo.jpg -o sheet.png   |   imgconv kernels gallery photo.jpg --tag blur -o blurs.pdf")
+def gallery(
+    source: Annotated[str, typer.Argument(metavar="INPUT", help="A picture, or - for standard input.", show_default=False)],
+    output: FigureFile,
+    tag: Annotated[list[str] | None, typer.Option("--tag", help="Only entries with this tag; repeat for several.")] = None,
+    kernels_file: KernelsFile = None,
+    max_pixels: MaxPixels = "178956970",
+) -> None:
+    """Draw what every kernel and bank makes of a picture, as one contact sheet."""
+    from imgconv.cli.figuring import write_gallery
+    from imgconv.errors import UsageError
+    from imgconv.registry import Registry
+
+    registry = Registry.load(kernels_file)
+    names = [entry.name for entry in registry.entries() if _wanted(entry, [], tag or [])]
+    if not names:
+        raise UsageError("no kernel has all of these tags; imgconv kernels list shows all")
+    write_gallery(source, registry, names, output, max_pixels)
 
 
 def _wanted(entry: "Entry", words: list[str], tags: list[str]) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.engine.choose import patch_block_size, patch_columns
+from imgconv.engine.choose.layers import patch_block_size, patch_columns
 from imgconv.functional.arrays import AnyArray, silent
 from imgconv.functional.cells import Block, Layout, Span
 from imgconv.functional.correlations import layer_size, spans

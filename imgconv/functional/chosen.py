@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from imgconv.engine.choose import algorithm
+from imgconv.engine.choose.layers import algorithm
 from imgconv.functional.cells import Layout
 from imgconv.functional.correlations import layer_size
 from imgconv.window import Window

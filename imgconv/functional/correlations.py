@@ -1,6 +1,6 @@
 """Cross-correlation of a batch with a bank of weights: the forward half of every convolution.
 
-Takes arrays that are checked already, and a `Layout` for the geometry; `imgconv.engine.choose` says how the work is done. The adjoints
+Takes arrays that are checked already, and a `Layout` for the geometry; `imgconv.engine.choose.layers` says how the work is done. The adjoints
 are in `imgconv.functional.adjoints`. This module knows nothing of argument forms or errors.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.engine.bands import run_bands
-from imgconv.engine.choose import STRIP_COLUMNS, BlockSize, LayerSize, algorithm, block_size
+from imgconv.engine.choose.layers import STRIP_COLUMNS, BlockSize, LayerSize, algorithm, block_size
 from imgconv.engine.store import loop
 from imgconv.functional.arrays import AnyArray, silent
 from imgconv.functional.cells import Block, Layout, Span
@@ -45,7 +45,7 @@ def correlate(input: AnyArray, weight: AnyArray, bias: AnyArray | None, layout: 
 
 
 def layer_size(layout: Layout, groups: int, outputs: int) -> LayerSize:
-    """The whole numbers by which `imgconv.engine.choose` judges a convolution."""
+    """The whole numbers by which `imgconv.engine.choose.layers` judges a convolution."""
     images, channels = layout.shape[:2]
     kh, kw = layout.window.kernel_size
     rows = layout.output_size[0]

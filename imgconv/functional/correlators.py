@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.engine import store
-from imgconv.engine.picture_choice import Algorithm, KernelSize, algorithm_for
+from imgconv.engine.choose.pictures import Algorithm, KernelSize, algorithm_for
 from imgconv.functional.finishing import Finishing
 from imgconv.functional.masks import Mask, Weights
 from imgconv.loops.correlation import correlate_small, correlate_taps

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.engine.bands import run_bands
-from imgconv.engine.choose import patch_block_size
+from imgconv.engine.choose.layers import patch_block_size
 from imgconv.engine.store import loop
 from imgconv.errors import ArgumentTypeError, DoesNotFit
 from imgconv.functional.arrays import (

@@ -5,7 +5,7 @@ from math import prod
 
 import numpy as np
 
-from imgconv.engine.choose import PATCH_CELLS
+from imgconv.engine.choose.layers import PATCH_CELLS
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
 from imgconv.functional.arrays import AnyArray, FloatArray, Size, as_batch, as_given, real_array, silent, sum_dtype
 from imgconv.functional.cells import Block, Layout

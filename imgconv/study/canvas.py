@@ -19,7 +19,7 @@ DPI = 100
 INK, GREY, FAINT = "#1a1a1a", "#6b6b6b", "#c9c9c9"
 SIGNED, UNSIGNED, BARS = "RdBu_r", "gray", "#3b6ea8"
 CUT = "\N{HORIZONTAL ELLIPSIS}"
-SMALLEST = 9  # pixels; smaller text is not read
+SMALLEST = 8  # pixels; smaller text is not read
 PALE = 1.7  # how much further the colours of kernels reach than their largest tap, so that numbers stay black on them
 STYLE = {"font.family": "DejaVu Sans", "text.hinting": "no_hinting", "svg.hashsalt": "imgconv", "pdf.fonttype": 42, "axes.linewidth": 0.8}
 FORMATS = ("png", "pdf", "svg")
@@ -80,14 +80,14 @@ class Page:
             parse_math=False,
         )
 
-    def image(self, box: Box, panel: Panel, *, ticks: bool = True) -> Any:
+    def image(self, box: Box, panel: Panel, *, ticks: bool = True) -> None:
         """The values of a panel in a box of their proportions, with its axes in pixels of the map that they stand for."""
         axes, (height, width) = self._axes(box), panel.size
         colours: dict[str, Any] = {}
         if panel.scale is not None:
             colours = {"cmap": SIGNED if panel.scale.signed else UNSIGNED, "vmin": panel.scale.low, "vmax": panel.scale.high}
         enlarged = box.width > 2 * panel.values.shape[1]
-        shown = axes.imshow(
+        axes.imshow(
             panel.values,
             extent=(-0.5, width - 0.5, height - 0.5, -0.5),
             aspect="auto",
@@ -96,18 +96,15 @@ class Page:
             **colours,
         )
         _dress(axes)
-        if ticks:
-            locator = import_module("matplotlib.ticker").MaxNLocator
-            axes.xaxis.set_major_locator(locator(max(2, int(box.width // 90)), integer=True))
-            axes.yaxis.set_major_locator(locator(max(2, int(box.height // 70)), integer=True))
-            axes.tick_params(labelsize=_points(14), length=4, width=0.8, color=FAINT, labelcolor=GREY)
-        else:
-            axes.set_xticks([])
-            axes.set_yticks([])
-        return shown
+        locators = import_module("matplotlib.ticker")
+        for axis, room in ((axes.xaxis, box.width / 90), (axes.yaxis, box.height / 70)):
+            axis.set_major_locator(
+                locators.MaxNLocator(max(2, int(room)), integer=True) if ticks and room > 0.8 else locators.NullLocator()
+            )
+        axes.tick_params(labelsize=_points(14), length=4, width=0.8, color=FAINT, labelcolor=GREY)
 
     def colour_bar(self, box: Box, scale: Scale) -> None:
-        """What the colours of a scale mean, upright, with pointed ends where values lie beyond; its numbers stand to the right of the box."""
+        """What the colours of a scale mean, pointed where values lie beyond; its numbers stand to the right of the box."""
         norm = import_module("matplotlib.colors").Normalize(scale.low, scale.high)
         mappable = import_module("matplotlib.cm").ScalarMappable(norm, SIGNED if scale.signed else UNSIGNED)
         extend = {(True, True): "both", (True, False): "min", (False, True): "max", (False, False): "neither"}[scale.below, scale.above]
@@ -119,7 +116,7 @@ class Page:
         bar.set_ticks(places, labels=[number(place) for place in places])
         bar.ax.tick_params(labelsize=_points(13 if box.height > 90 else 11), length=3, width=0.8, color=FAINT, labelcolor=GREY)
 
-    def taps(self, box: Box, taps: Taps, *, largest: float = 62) -> Box:
+    def taps(self, box: Box, taps: Taps, *, largest: float = 78) -> Box:
         """A kernel as numbers on pale colours, red above and blue below zero, as large as the box lets it be; where it was drawn."""
         rows, columns = taps.rows.shape
         side = min(box.width / columns, box.height / rows, largest)
@@ -162,11 +159,11 @@ class Page:
 
 
 def fitted(words: str, width: float, size: float, *, bold: bool = False) -> tuple[str, float]:
-    """`words` and a size of text, in pixels, so that they fit: first smaller down to three quarters, then cut."""
+    """`words` and a size of text, in pixels, so that they fit: first smaller, by a third at most, then cut."""
     needed = text_width(words, size, bold=bold)
     if needed <= width:
         return words, size
-    smaller = max(size * width / needed, 0.75 * size, min(size, SMALLEST))
+    smaller = max(size * width / needed, 0.66 * size, min(size, SMALLEST))
     kept = len(words)
     while kept and text_width(cut := words if kept == len(words) else f"{words[:kept].rstrip()}{CUT}", smaller, bold=bold) > width:
         kept -= 1

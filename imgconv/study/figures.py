@@ -13,11 +13,12 @@ from imgconv.process import process, shape_of
 from imgconv.process.networks import results_of
 from imgconv.recipe import Canny, Filter, Look, MapPlan, Network, Pool, Recipe
 from imgconv.study.cells import seen
-from imgconv.study.panels import LONGEST, Exhibit, Group, Panel, Scale, Taps, map_panel, picture_panel, shrunk, size_text
+from imgconv.study.panels import LONGEST, Exhibit, Group, Panel, Scale, Taps, map_panel, picture_panel, size_text, strongest
 
 Array = NDArray[Any]
 COLOURS = ("red", "green", "blue")
 FEW = 4  # panels that are shown large
+MANY = 40  # panels from which a page is written twice as dense, so that it can be zoomed into
 
 
 def exhibit(picture: Picture, recipe: Recipe, name: str, *, colour: bool = False) -> Exhibit:
@@ -35,8 +36,7 @@ def exhibit(picture: Picture, recipe: Recipe, name: str, *, colour: bool = False
     if isinstance(step, Network):
         return _of_network(opaque, step, given, name)
     if isinstance(step, Filter):
-        longest = LONGEST if len(step.maps) < FEW else tile_cells(len(step.maps))
-        panels = [panel for plan in step.maps for panel in _of_map(opaque, recipe, step, plan, colour=colour, longest=longest)]
+        panels = panels_of_filter(opaque, recipe, step, colour=colour)
         title = " and ".join(plan.name for plan in step.maps) if len(step.maps) < FEW else f"{len(step.maps)} kernels"
     else:
         panels, title = [_written(opaque, recipe, _pool_name(step), ())], _pool_name(step)
@@ -48,7 +48,13 @@ def _pool_name(step: Pool | Canny) -> str:
     if isinstance(step, Canny):
         return "canny"
     height, width = step.window().kernel_size
-    return f"{step.mode} pool {height}\N{MULTIPLICATION SIGN}{width}"
+    return f"{step.mode} pool {height}x{width}"
+
+
+def panels_of_filter(picture: Picture, recipe: Recipe, step: Filter, *, colour: bool = False) -> list[Panel]:
+    """A panel for each map that the `step` of `recipe` makes of a picture without alpha, or three for one with a sign in `colour`."""
+    longest = LONGEST if len(step.maps) < FEW else tile_cells(len(step.maps))
+    return [panel for plan in step.maps for panel in _of_map(picture, recipe, step, plan, colour=colour, longest=longest)]
 
 
 def _of_map(picture: Picture, recipe: Recipe, step: Filter, plan: MapPlan, *, colour: bool, longest: int) -> Iterator[Panel]:
@@ -96,23 +102,24 @@ def _tiles(maps: Array, *, alone: bool) -> Iterator[Panel]:
     if maps.ndim == 1:
         yield Panel("", "", maps, (1, len(maps)), Scale.of(maps))
         return
-    tiles = shrunk(maps.transpose(1, 2, 0), LONGEST if alone and len(maps) < FEW else tile_cells(len(maps))).transpose(2, 0, 1)
-    scale = Scale.of(tiles)
+    longest = LONGEST if alone and len(maps) < FEW else tile_cells(len(maps))
+    tiles = [strongest(values, longest) for values in maps]
+    scale = Scale.of(np.stack(tiles))
     for number, tile in enumerate(tiles, 1):
         yield Panel(str(number), "", tile, (maps.shape[1], maps.shape[2]), scale)
 
 
 def tile_cells(count: int) -> int:
-    """Cells along the longer side of each of `count` tiles of a page, or of 20 where they are fewer.
+    """Cells along the longer side of each of `count` tiles of a page, or of 20 where they are fewer; a page of many is written denser.
 
-    >>> tile_cells(64)
-    370
+    >>> tile_cells(25), tile_cells(64)
+    (296, 370)
     """
-    return int(3700 / sqrt(max(count, 20) * 1.56))
+    return int((3700 if count >= MANY else 1850) / sqrt(max(count, 20) * 1.56))
 
 
 def _told(result: Array) -> str:
     if result.ndim == 1:
         return f"{len(result)} numbers, largest at {int(np.argmax(result))}"
-    maps = f"{len(result)} maps of " if len(result) > 1 else ""
+    maps = f"{len(result)} maps, " if len(result) > 1 else ""
     return f"{maps}{size_text(result.shape[1:])}"

@@ -57,10 +57,10 @@ class Taps:
         """The numbers of a 2-D kernel.
 
         >>> Taps.of(Kernel("blur", [[1, 2, 1]], divisor=4)).after
-        '1 × 3 kernel, divided by 4'
+        'kernel 1x3, divided by 4'
         """
         height, width = kernel.taps.shape
-        words = [f"{height} \N{MULTIPLICATION SIGN} {width} kernel"]
+        words = [f"kernel {height}x{width}"]
         words += [f"largest {number(np.abs(kernel.taps).max())}"] if max(height, width) > READ else []
         words += [f"divided by {kernel.divisor:.4g}"] if kernel.divisor != 1 else []
         words += [f"plus {kernel.offset:.4g}"] if kernel.offset else []
@@ -103,37 +103,39 @@ class Exhibit:
 
 
 def size_text(size: Sequence[int]) -> str:
-    """Height and width, as people write them.
+    """Height and width in words that no one can confuse.
 
     >>> size_text((400, 600))
-    '600 × 400 pixels'
+    '600 wide, 400 high'
     """
-    return f"{size[1]} \N{MULTIPLICATION SIGN} {size[0]} pixels"
+    return f"{size[1]} wide, {size[0]} high"
 
 
 def picture_panel(picture: Picture, title: str, note: str = "", taps: tuple[Taps, ...] = ()) -> Panel:
-    """A picture without alpha as its pixels look; a grey one with a scale from black to white."""
+    """A picture without alpha as its pixels look; a grey one with a scale, from black to white where no value lies beyond."""
     pixels, top = picture.pixels, white(picture.pixels.dtype)
     height, width, channels = pixels.shape
     note = note or size_text((height, width))
     if channels == 3:
         return Panel(title, note, np.clip(shrunk(pixels) / np.float32(top), 0, 1), (height, width), taps=taps)
-    return Panel(title, note, shrunk(pixels)[..., 0], (height, width), Scale(0.0, top, False), taps)
+    shown = shrunk(pixels)[..., 0]
+    plain = pixels.dtype.kind == "u" or (shown.min() >= 0 and shown.max() <= top)
+    return Panel(title, note, shown, (height, width), Scale(0.0, top, False) if plain else Scale.of(shown), taps)
 
 
 def map_panel(values: Array, title: str, taps: tuple[Taps, ...] = (), longest: int = LONGEST) -> Panel:
     """A map (H, W) of real values, told with its extremes; the scale is that of what is shown."""
     finite = values[np.isfinite(values)]
     told = f"{number(finite.min())} to {number(finite.max())}" if finite.size else "no finite value"
-    shown = shrunk(values[..., None], longest)[..., 0]
+    shown = strongest(values, longest)
     return Panel(title, told, shown, (values.shape[0], values.shape[1]), Scale.of(shown), taps)
 
 
 def number(value: float) -> str:
-    """Three digits that matter, and a minus that is as long as a plus.
+    r"""Three digits that matter, and a minus that is as long as a plus.
 
-    >>> number(-0.12345), number(1020.0)
-    ('−0.123', '1020')
+    >>> number(0.12345), number(1020.0), number(-1) == "\N{MINUS SIGN}1"
+    ('0.123', '1020', True)
     """
     text = f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
     return text.replace("-", "\N{MINUS SIGN}") if float(text) else "0"
@@ -148,3 +150,21 @@ def shrunk(pixels: Array, longest: int = LONGEST) -> Array:
     size = max(1, round(height * factor)), max(1, round(width * factor))
     planes = np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32)
     return adaptive_avg_pool2d(planes, size).transpose(1, 2, 0)
+
+
+def strongest(values: Array, longest: int = LONGEST) -> Array:
+    """Values (H, W) as float32; where a side has more than `longest`, of each block of cells the one that is furthest from zero.
+
+    An average would let thin lines of opposite signs vanish.
+
+    >>> strongest(np.array([[1, -5, 0, 2]]), longest=2)
+    array([[-5.,  2.]], dtype=float32)
+    """
+    step = -(-max(values.shape) // longest)
+    if step == 1:
+        return values.astype(np.float32)
+    down, across = (min(step, size) for size in values.shape)
+    height, width = values.shape[0] // down, values.shape[1] // across
+    blocks = values[: height * down, : width * across].reshape(height, down, width, across).swapaxes(1, 2).reshape(height, width, -1)
+    places = np.argmax(np.abs(blocks), axis=2)[..., None]
+    return np.take_along_axis(blocks, places, axis=2)[..., 0].astype(np.float32)

@@ -3,14 +3,15 @@
 from typing import BinaryIO
 
 from imgconv.study.canvas import GREY, HEIGHT, WIDTH, Box, Page, columns_for, page
-from imgconv.study.figures import FEW
+from imgconv.study.figures import FEW, MANY
 from imgconv.study.panels import Exhibit, Group, Panel, Taps
 
 MARGIN = 60
 TOP = 132  # below the title
 AXIS, BAR, NUMBERS = 56, 16, 70  # room for numbers left of a panel, for a colour bar, and for its numbers
-MANY = 40  # panels from which a page is written twice as dense, so that it can be zoomed into
 LEAST_ROW = 78
+LEAST_BAR = 110  # height of a colour bar whose numbers are read, beside a thin panel too
+APART = 28  # between kernels
 NAMES = 330  # width of the words before a row of maps
 
 
@@ -38,17 +39,18 @@ def _side_by_side(sheet: Page, panels: tuple[Panel, ...]) -> None:
     column = (WIDTH - 2 * MARGIN - gap * (len(panels) - 1)) / len(panels)
     room = sheet.height - TOP - head - foot - strip - MARGIN
     sizes = [_fit(panel, column - AXIS - BAR - NUMBERS - 10, room) for panel in panels]
-    tallest = max(height for _, height in sizes)
+    tallest = max(LEAST_BAR, *(height for _, height in sizes))
     top = TOP + head + (room - tallest) / (3 if strip else 2)
     for place, (panel, (width, height)) in enumerate(zip(panels, sizes, strict=True)):
         left = MARGIN + place * (column + gap)
         inside = column - BAR - NUMBERS - 10
         shift = left + AXIS + max(0.0, inside - AXIS - width) / 2
-        sheet.text(panel.title, shift, top - 60, column - AXIS, 24, bold=True)
-        sheet.text(panel.note, shift, top - 27, column - AXIS, 16, colour=GREY)
+        words = left + column - shift
+        sheet.text(panel.title, shift, top - 60, words, 24, bold=True)
+        sheet.text(panel.note, shift, top - 27, words, 16, colour=GREY)
         sheet.image(Box(shift, top, width, height), panel)
         if panel.scale is not None:
-            sheet.colour_bar(Box(shift + width + 10, top, BAR, height), panel.scale)
+            sheet.colour_bar(Box(shift + width + 10, top, BAR, max(height, LEAST_BAR)), panel.scale)
         below = top + tallest + foot + 24
         if len(panels) == 2:  # one map: its kernel belongs between the two
             shift, width = MARGIN, WIDTH - 2 * MARGIN
@@ -67,14 +69,17 @@ def _kernels(sheet: Page, taps: tuple[Taps, ...], box: Box) -> None:
     words = 26
     rows = 2 if len(taps) > 2 * FEW or (len(taps) > FEW and box.width < WIDTH / 2) else 1
     columns = -(-len(taps) // rows) or 1
-    width, height = min((box.width - 20 * (columns - 1)) / columns, 420), box.height / rows
-    box = box._replace(left=box.left + (box.width - width * columns - 20 * (columns - 1)) / 2)
+    width = min((box.width - APART * (columns - 1)) / columns, 420)
+    left, top, lowest = box.left + (box.width - width * columns - APART * (columns - 1)) / 2, box.top, box.top
     for place, kernel in enumerate(taps):
-        row, column = divmod(place, columns)
-        cell = Box(box.left + column * (width + 20), box.top + row * height, width, height)
+        column = place % columns
+        if place and column == 0:
+            top = lowest + 12
+        cell = Box(left + column * (width + APART), top, width, box.height / rows)
         told = kernel.after if len(taps) == 1 else kernel.name
         sheet.text(told, cell.left, cell.top, cell.width, 16, colour=GREY, align="center")
-        sheet.taps(Box(cell.left, cell.top + words, cell.width, cell.height - words - 8), kernel)
+        drawn = sheet.taps(Box(cell.left, cell.top + words, cell.width, cell.height - words - 12), kernel)
+        lowest = max(lowest, drawn.top + drawn.height)
 
 
 def _contact_sheet(sheet: Page, exhibit: Exhibit) -> None:
@@ -113,14 +118,15 @@ def _steps(sheet: Page, groups: tuple[Group, ...]) -> None:
         name, _, told = group.title.partition("  ")
         sheet.text(name, MARGIN, middle - 35, NAMES - 24, 19, bold=True)
         sheet.text(told, MARGIN, middle - 9, NAMES - 24, 14, colour=GREY)
+        below = middle + (12 if told else -9)
         if first.values.ndim == 1:
-            sheet.text(group.note, MARGIN, middle + 12, NAMES - 24, 14, colour=GREY)
+            sheet.text(group.note, MARGIN, below, NAMES - 24, 14, colour=GREY)
             sheet.bars(Box(left + AXIS, top + 4, room - AXIS, height - 26), first.values)
             continue
         width, tall = _fit(first, room, height)
         shown = group.panels[: max(1, int((room + 10) // (width + 10)))]
         hidden = len(group.panels) - len(shown)
-        sheet.text(f"{group.note}, {len(shown)} shown" if hidden else group.note, MARGIN, middle + 12, NAMES - 24, 14, colour=GREY)
+        sheet.text(f"{group.note}, {len(shown)} shown" if hidden else group.note, MARGIN, below, NAMES - 24, 14, colour=GREY)
         for number, panel in enumerate(shown):
             sheet.image(Box(left + number * (width + 10), top + (height - tall) / 2, width, tall), panel, ticks=False)
         if first.scale is not None:

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgconv.engine import choose
-from imgconv.engine.choose import LayerSize, algorithm, block_size, patch_block_size
+from imgconv.engine.choose import layers as choose
+from imgconv.engine.choose.layers import LayerSize, algorithm, block_size, patch_block_size
 from imgconv.functional import correlations
 from imgconv.functional.convolution import conv2d
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgconv import gradients
-from imgconv.engine import choose
+from imgconv.engine.choose import layers as choose
 from imgconv.functional.convolution import conv1d, conv2d
 from imgconv.functional.matrix import linear
 from imgconv.functional.patches import fold, unfold

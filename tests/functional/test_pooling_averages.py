@@ -127,5 +127,5 @@ def test_empty_batch():
 def test_refused(error, text, shape, arguments):
     with pytest.raises(error, match=text):
         avg_pool2d(np.zeros(shape), *arguments)
-    with pytest.raises(UsageError, match="has 2 numbers; give one$"):
+    with pytest.raises(UsageError, match=r"has 2 numbers; give one$"):
         avg_pool1d(np.zeros((1, 6)), (2, 2))

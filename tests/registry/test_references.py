@@ -165,7 +165,7 @@ def test_no_text_breaks_resolve_or_slug(text: str) -> None:
     try:
         found = resolve(text, REGISTRY)
     except ImgconvError as error:
-        assert "\n" not in str(error).replace(text, "")
+        assert "\n" not in str(error).replace(text, "").replace(text[1:], "")
     else:
         assert isinstance(found, Kernel | Bank)
 

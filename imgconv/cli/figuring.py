@@ -1,0 +1,50 @@
+"""From an input and a recipe, or a registry, to a figure in a file."""
+
+from pathlib import Path
+
+from imgconv.batch.destinations import identities, refuse_input
+from imgconv.batch.replacing import replacing
+from imgconv.batch.sources import STDIN, list_sources
+from imgconv.cli import opening, words
+from imgconv.errors import PictureError, UsageError
+from imgconv.recipe import Recipe
+from imgconv.registry import Registry
+from imgconv.study.canvas import FORMATS
+from imgconv.study.figures import exhibit
+from imgconv.study.gallery import gallery
+from imgconv.study.panels import Exhibit
+from imgconv.study.sheets import draw
+
+
+def write_figure(source: str, recipe: Recipe, output: Path, max_pixels: str, *, salvage: bool, colour: bool) -> None:
+    """Draw a picture and what a recipe makes of it."""
+    format = _format(output)
+    picture = opening.first_picture(source, luma=False, max_pixels=words.limit(max_pixels, "--max-pixels"), salvage=salvage)
+    _write(exhibit(picture, recipe, _name(source), colour=colour), output, format, source)
+
+
+def write_gallery(source: str, registry: Registry, names: list[str], output: Path, max_pixels: str) -> None:
+    """Draw what every one of some kernels makes of a picture."""
+    format = _format(output)
+    picture = opening.first_picture(source, luma=False, max_pixels=words.limit(max_pixels, "--max-pixels"))
+    _write(gallery(picture, registry, names, _name(source)), output, format, source)
+
+
+def _format(output: Path) -> str:
+    format = output.suffix.lower().removeprefix(".")
+    if format not in FORMATS:
+        raise UsageError(f"-o {output} is no name of a figure; use one that ends in .png, .pdf or .svg")
+    return format
+
+
+def _name(source: str) -> str:
+    return "standard input" if source == STDIN else Path(source).name
+
+
+def _write(shown: Exhibit, output: Path, format: str, source: str) -> None:
+    refuse_input(output, identities(list_sources([source], frozenset())))
+    try:
+        with replacing(output) as stream:
+            draw(shown, stream, format)
+    except OSError as error:
+        raise PictureError(f"{output}: {(error.strerror or str(error)).lower()}") from None
