@@ -1,5 +1,6 @@
 """The command line as its users meet it: a process of its own."""
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -19,12 +20,16 @@ class Finished:
 
 
 def imgconv(*words, stdin=b"", cwd=None, env=None, timeout=60):
-    """Run `imgconv` with these words; never a traceback, and never an exit code but 0, 1, 2 and 130."""
+    """Run `imgconv` with these words; never a traceback, and never an exit code but 0, 1, 2 and 130.
+
+    Its streams are buffered as they usually are, whatever the tests run with.
+    """
+    usual = {name: value for name, value in (env or os.environ).items() if name != "PYTHONUNBUFFERED"}
     done = subprocess.run(
         [sys.executable, "-m", "imgconv", *map(str, words)],
         input=stdin,
         cwd=cwd,
-        env=env,
+        env=usual,
         capture_output=True,
         timeout=timeout,
         check=False,

@@ -1,7 +1,7 @@
 """Cross-correlation of a batch with a bank of weights: the forward half of every convolution.
 
-Takes arrays that are checked already, and a `Layout` for the geometry; `imgconv.engine.choose.layers` says how the work is done. The adjoints
-are in `imgconv.functional.adjoints`. This module knows nothing of argument forms or errors.
+Takes arrays that are checked already, and a `Layout` for the geometry; `imgconv.engine.choose.layers` says how the work is done.
+The adjoints are in `imgconv.functional.adjoints`. This module knows nothing of argument forms or errors.
 """
 
 from collections.abc import Iterator

@@ -40,7 +40,7 @@ class Scale:
             return cls(0.0, 1.0, False)
         low, high = float(finite.min()), float(finite.max())
         signed = low < 0
-        most = float(np.percentile(np.abs(finite), 100 - SHARE)) or max(-low, high) or 1.0
+        most = float(np.percentile(np.abs(finite), 100 - SHARE, method="higher")) or max(-low, high) or 1.0
         return cls(-most if signed else 0.0, most, signed, signed and low < -most, high > most)
 
 

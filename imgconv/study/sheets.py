@@ -52,9 +52,9 @@ def _side_by_side(sheet: Page, panels: tuple[Panel, ...]) -> None:
         if panel.scale is not None:
             sheet.colour_bar(Box(shift + width + 10, top, BAR, max(height, LEAST_BAR)), panel.scale)
         below = top + tallest + foot + 24
-        if len(panels) == 2:  # one map: its kernel belongs between the two
-            shift, width = MARGIN, WIDTH - 2 * MARGIN
-        _kernels(sheet, panel.taps, Box(shift, below, width, sheet.height - MARGIN / 2 - below))
+        box = Box(shift - 40, below, width + 80, sheet.height - MARGIN / 2 - below)
+        if panel.taps:  # the kernel of a single map belongs between it and the input
+            _kernels(sheet, panel.taps, box if len(panels) > 2 else box._replace(left=MARGIN, width=WIDTH - 2 * MARGIN))
 
 
 def _fit(panel: Panel, width: float, height: float) -> tuple[float, float]:
@@ -65,10 +65,11 @@ def _fit(panel: Panel, width: float, height: float) -> tuple[float, float]:
 
 
 def _kernels(sheet: Page, taps: tuple[Taps, ...], box: Box) -> None:
-    """Kernels in a row, or in two where they are many, each under its name."""
+    """Kernels in as many rows as make them largest, each under its name."""
     words = 26
-    rows = 2 if len(taps) > 2 * FEW or (len(taps) > FEW and box.width < WIDTH / 2) else 1
-    columns = -(-len(taps) // rows) or 1
+    height, width = taps[0].rows.shape
+    columns = columns_for(len(taps), box, height / width, words + 12, APART)
+    rows = -(-len(taps) // columns)
     width = min((box.width - APART * (columns - 1)) / columns, 420)
     left, top, lowest = box.left + (box.width - width * columns - APART * (columns - 1)) / 2, box.top, box.top
     for place, kernel in enumerate(taps):

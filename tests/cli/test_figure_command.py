@@ -1,0 +1,68 @@
+"""`imgconv figure` and `imgconv kernels gallery` as their users meet them."""
+
+import os
+import shutil
+
+import pytest
+from command import PHOTO, SAMPLES, imgconv, refused
+from PIL import Image
+
+
+def size(path):
+    with Image.open(path) as image:
+        return image.size
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("-k", "sobel", "-k", "gaussian:sigma=2"),
+        ("--size", "4", "--mode", "avg"),
+        ("-s", "grey", "-s", "conv sobel_x", "-s", "max_pool 2"),
+    ],
+)
+def test_a_slide(words, tmp_path):
+    done = imgconv("figure", PHOTO, *words, "-o", tmp_path / "f.png", cwd=tmp_path)
+    assert done.code == 0 and done.out == b"" and size(tmp_path / "f.png") == (1920, 1080)
+    assert [path.name for path in tmp_path.iterdir()] == ["f.png"]
+
+
+@pytest.mark.parametrize("ending, begins", [("pdf", b"%PDF"), ("SVG", b"<?xml")])
+def test_other_formats_and_a_pipe(ending, begins, tmp_path):
+    done = imgconv("figure", "-", "-k", "laplacian8", "-o", tmp_path / f"f.{ending}", stdin=PHOTO.read_bytes())
+    assert done.code == 0 and (tmp_path / f"f.{ending}").read_bytes().startswith(begins)
+
+
+def test_a_gallery_of_the_kernels_with_a_tag(tmp_path):
+    assert imgconv("kernels", "gallery", PHOTO, "--tag", "blur", "-o", tmp_path / "g.png").code == 0
+    assert size(tmp_path / "g.png") == (1920, 1080)
+
+
+def test_requests_that_are_never_right(tmp_path):
+    assert "use one that ends in .png, .pdf or .svg" in refused(2, "figure", PHOTO, "-o", tmp_path / "f.jpg")
+    assert "does not go with a pool" in refused(2, "figure", PHOTO, "--size", "2", "--linear", "-o", tmp_path / "f.png")
+    assert "no kernel has all of these tags" in refused(2, "kernels", "gallery", PHOTO, "--tag", "none", "-o", tmp_path / "f.png")
+    copy = shutil.copy(SAMPLES / "camera.png", tmp_path / "camera.png")
+    assert "is the input" in refused(2, "figure", copy, "-o", copy)
+    assert imgconv("figure", PHOTO).code == 2
+
+
+def test_a_failure_leaves_nothing_behind(tmp_path):
+    assert "no such file" in refused(1, "figure", tmp_path / "none.jpg", "-o", tmp_path / "f.png")
+    assert "does not fit" in refused(1, "figure", PHOTO, "-k", "box:size=999", "--padding", "valid", "-o", tmp_path / "f.png")
+    assert "no such file" in refused(1, "figure", PHOTO, "-o", tmp_path / "none" / "f.png")
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_matplotlib_the_extra_is_named(tmp_path):
+    (tmp_path / "matplotlib.py").write_text("raise ImportError\n")
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
+    assert "pip install 'imgconv[figure]'" in refused(1, "figure", PHOTO, "-o", tmp_path / "f.png", env=env)
+    assert not (tmp_path / "f.png").exists()
+
+
+@pytest.mark.parametrize("command", ["canny", "figure"])
+def test_help_has_two_examples(command):
+    env = {**os.environ, "COLUMNS": "240"}
+    assert imgconv(command, "--help", env=env).out.decode().count(f"imgconv {command} ") >= 2
