@@ -1,7 +1,7 @@
 """One kernel laid on padded rows of a picture, by the algorithm that suits it. Knows nothing of borders, ranges or alpha."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from imgconv.engine import store
 from imgconv.engine.choose.pictures import Algorithm, KernelSize, algorithm_for
 from imgconv.functional.finishing import Finishing
+from imgconv.functional.laying import Correlator, Phases, running_dtype
 from imgconv.functional.masks import Mask, Weights
 from imgconv.loops.correlation import correlate_small, correlate_taps
 from imgconv.window import Window
@@ -18,16 +19,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 LEAST_FACTORED = 30  # taps below which nobody looks for factors
-
-
-class Correlator(Protocol):
-    """Fills `target` (R, w_out*C_out) from padded rows ((R-1)*stride + span, W*C): sums of weighted values, finished."""
-
-    def fill(self, source: Array, target: Array, finishing: Finishing) -> None: ...
-
-    def rows(self, fitting: int) -> int:
-        """How many rows to fill at a time where `fitting` rows fit the cache."""
-        return fitting
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,11 +99,6 @@ class Small(Correlator):
         loop(source, self._weights, finishing.parameters, target)
 
 
-def running_dtype(weights: Weights) -> np.dtype[Any]:
-    """What sliding sums are kept in: whole numbers, so that what was added can be taken away."""
-    return np.dtype(np.int32 if weights.bound < 2**31 else np.int64)
-
-
 class Tapped(Correlator):
     """Tap by tap: any kernel, stride and dilation."""
 
@@ -132,31 +118,3 @@ class Tapped(Correlator):
         sums = np.empty(target.shape[1], self._weights.dtype)
         loop = store.loop(correlate_taps, divided=finishing.divided)
         loop(source, self._rows, columns, self._weights, sums, finishing.parameters, target, self._stride)
-
-
-@dataclass(frozen=True)
-class Phases:
-    """Rows with the cells that one output after the other reads laid side by side, so that strides cost no more than they save.
-
-    A row of values `step` apart becomes `step // unit` rows, one after the other, of `unit` neighbours each.
-    """
-
-    step: int
-    unit: int
-
-    @classmethod
-    def of(cls, weights: Weights, window: Window, channels: int) -> "Phases":
-        """The phases of a kernel that keeps channels apart, or (with taps in three axes) sums over them."""
-        return cls(window.stride[1] * channels, channels if weights.taps.ndim == 2 else 1)
-
-    def apart(self, source: Array, columns: NDArray[np.intp]) -> tuple[Array, NDArray[np.intp]]:
-        """Rearranged `source`, and where `columns` are in it."""
-        if self.step == self.unit:
-            return source, columns
-        length = -(-source.shape[1] // self.step) * self.unit
-        made = np.zeros((len(source), self.step // self.unit, length), source.dtype)
-        for place in range(self.step):
-            cells = source[:, place :: self.step]
-            made[:, place // self.unit, place % self.unit :: self.unit][:, : cells.shape[1]] = cells
-        phase, offset = columns % self.step // self.unit, columns // self.step
-        return made.reshape(len(source), -1), phase * length + offset * self.unit

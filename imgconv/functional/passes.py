@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.engine import store
-from imgconv.functional.correlators import Correlator, Phases, running_dtype
 from imgconv.functional.factors import Factors
 from imgconv.functional.finishing import Finishing
 from imgconv.functional.fourier import Tiles
+from imgconv.functional.laying import Correlator, Phases, running_dtype
 from imgconv.functional.masks import Weights
 from imgconv.loops.boxes import sliding_sums
 from imgconv.loops.correlation import correlate_taps
