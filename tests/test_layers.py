@@ -71,7 +71,9 @@ def test_compilers_are_imported_in_loops_and_engine_alone(path: Path) -> None:
     assert not used or layer_of(module_of(path)) in ("loops", "engine")
 
 
-@pytest.mark.parametrize("library, layers", [("PIL", {"pictures", "calls"}), ("rich", {"cli"}), ("typer", {"cli"})])
+@pytest.mark.parametrize(
+    "library, layers", [("PIL", {"pictures", "calls"}), ("rich", {"cli"}), ("typer", {"cli"}), ("matplotlib", {"study"})]
+)
 def test_libraries_stay_in_their_layer(library: str, layers: set[str]) -> None:
     users = {layer_of(module_of(path)) for path in FILES if any(name.split(".")[0] == library for name in imports_of(path))}
     assert users <= layers

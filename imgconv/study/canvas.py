@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from imgconv.errors import MissingExtra
-from imgconv.study.panels import Array, Panel, Scale, Taps, number
+from imgconv.study.panels import Array, Panel, Scale, Taps, number, strongest
 
 WIDTH, HEIGHT = 1920, 1080
 DPI = 100
@@ -21,6 +21,7 @@ SIGNED, UNSIGNED, BARS = "RdBu_r", "gray", "#3b6ea8"
 CUT = "\N{HORIZONTAL ELLIPSIS}"
 SMALLEST = 8  # pixels; smaller text is not read
 PALE = 1.7  # how much further the colours of kernels reach than their largest tap, so that numbers stay black on them
+MOST_BARS = 500
 STYLE = {"font.family": "DejaVu Sans", "text.hinting": "no_hinting", "svg.hashsalt": "imgconv", "pdf.fonttype": 42, "axes.linewidth": 0.8}
 FORMATS = ("png", "pdf", "svg")
 
@@ -122,16 +123,16 @@ class Page:
         side = min(box.width / columns, box.height / rows, largest)
         used = Box(box.left + (box.width - side * columns) / 2, box.top, side * columns, side * rows)
         axes, most = self._axes(used), float(np.abs(taps.rows).max()) or 1.0
-        texts = [[number(tap) for tap in row] for row in taps.rows.tolist()]
-        size = min(side * 0.42, 26, 0.84 * side / max(text_width(text, 1) for row in texts for text in row))
+        texts = {at: number(tap) for at, tap in np.ndenumerate(taps.rows)} if side >= 2 * SMALLEST else {}
+        size = min(side * 0.42, 26, 0.84 * side / max((text_width(text, 1) for text in texts.values()), default=side))
         told = size >= SMALLEST
         reach = most * PALE if told else most
         axes.imshow(taps.rows, cmap=SIGNED, vmin=-reach, vmax=reach, aspect="auto", interpolation="nearest")
         _dress(axes)
         axes.set_xticks([])
         axes.set_yticks([])
-        for i, j in np.ndindex(rows, columns) if told else ():
-            axes.text(j, i, texts[i][j], fontsize=_points(size), color=INK, ha="center", va="center_baseline")
+        for (i, j), text in texts.items() if told else ():
+            axes.text(j, i, text, fontsize=_points(size), color=INK, ha="center", va="center_baseline")
         if side > 8:
             for line in range(1, rows):
                 axes.axhline(line - 0.5, color="white", linewidth=1)
@@ -140,10 +141,11 @@ class Page:
         return used
 
     def bars(self, box: Box, values: Array) -> None:
-        """The numbers of a vector as bars, the largest of them darker."""
-        axes = self._axes(box)
-        colours = [INK if place == int(np.argmax(values)) else BARS for place in range(len(values))]
-        axes.bar(np.arange(len(values)), values, width=0.8, color=colours)
+        """The numbers of a vector as bars, the largest of them darker; of many the one in each stretch that is furthest from zero."""
+        axes, shown = self._axes(box), strongest(values[None], MOST_BARS)[0]
+        step = -(-len(values) // MOST_BARS)
+        colours = [INK if place == int(np.argmax(shown)) else BARS for place in range(len(shown))]
+        axes.bar((np.arange(len(shown)) + 0.5) * step - 0.5, shown, width=0.8 * step, color=colours)
         axes.axhline(0, color=FAINT, linewidth=0.8)
         axes.margins(x=0.01)
         for side in ("top", "right", "left", "bottom"):

@@ -84,7 +84,12 @@ def _of_network(picture: Picture, network: Network, given: Panel, name: str) -> 
         groups.append(Group(_step_name(number, step.text), _told(result[0]), tuple(_tiles(result[0], alone=len(network.steps) == 1))))
     if len(groups) == 1 and result.ndim == 4:
         return Exhibit(f"{network.steps[0].text} on {name}", groups[0].note, (replace(groups[0], panels=(given, *groups[0].panels)),), True)
-    return Exhibit(f"{network.name} on {name}", f"{len(groups)} steps", (Group("input", given.note, (given,)), *groups), True)
+    return Exhibit(
+        f"{network.name} on {name}",
+        f"{len(groups)} step{'s' if len(groups) > 1 else ''}",
+        (Group("input", given.note, (given,)), *groups),
+        True,
+    )
 
 
 def _step_name(number: int, text: str) -> str:

@@ -62,7 +62,7 @@ class Taps:
         height, width = kernel.taps.shape
         words = [f"kernel {height}x{width}"]
         words += [f"largest {number(np.abs(kernel.taps).max())}"] if max(height, width) > READ else []
-        words += [f"divided by {kernel.divisor:.4g}"] if kernel.divisor != 1 else []
+        words += [f"divided by {kernel.divisor:.6g}"] if kernel.divisor != 1 else []
         words += [f"plus {kernel.offset:.4g}"] if kernel.offset else []
         words += [f"plus {kernel.bias:.4g}"] if kernel.bias else []
         return cls(kernel.name, kernel.taps[::-1, ::-1] if flip else kernel.taps, ", ".join(words))

@@ -28,7 +28,11 @@ def shown(what):
     if what == "one":
         return exhibit(noise(), filter_recipe(["sobel_x"]), "noise.png")
     if what == "three":
-        return exhibit(noise(300, 451), filter_recipe(["kirsch", "freichen_edge", "gaussian:sigma=2"]), LONG)
+        return exhibit(
+            noise(300, 451),
+            filter_recipe(["kirsch", "gabor:sigma=3,wavelength=7.25,angle=22.5,phase=45,aspect=0.6", "gaussian:sigma=2"]),
+            LONG,
+        )
     if what == "tall":
         return exhibit(noise(900, 30), filter_recipe(["sobel_y", "laplacian8"]), "tall.png")
     if what == "wide":
