@@ -107,13 +107,11 @@ def imagemagick() -> list[str] | None:
 
 
 def peak_megabytes(command: list[object]) -> float:
-    """The largest resident size of a process."""
-    child = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise SystemExit(f"{command} ended with {child.returncode}")
-    return usage.ru_maxrss / 1024
+    """The largest resident size of a process, started by a small one: Linux counts what the starting process held as well."""
+    script = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True)"
+    script += "; print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    words = [sys.executable, "-c", script, *map(str, command)]
+    return int(subprocess.run(words, check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout) / 1024
 
 
 def photo(path: Path, size: tuple[int, int]) -> Path:
