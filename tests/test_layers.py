@@ -11,7 +11,7 @@ ALLOWED = {
     "__main__": {"cli"},
     "__init__": {"calls", "layers", "gradients", "functional", "registry"},
     "calls": {"process", "pictures", "recipe", "registry"},
-    "cli": {"batch", "study", "recipe", "registry", "engine", "pictures", "__init__"},
+    "cli": {"batch", "study", "recipe", "registry", "engine", "__init__"},
     "study": {"process", "functional", "pictures", "recipe", "registry"},
     "batch": {"process", "pictures"},
     "process": {"recipe", "functional", "pictures"},

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from imgconv.pictures import Picture
+    from imgconv.batch.opening import Picture
     from imgconv.recipe import Recipe
     from imgconv.study.cells import Patch
     from imgconv.study.explain import Explanation

@@ -5,13 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imgconv.batch.destinations import identities, refuse_input
-from imgconv.batch.replacing import replacing
-from imgconv.batch.sources import list_sources
-from imgconv.cli import explain_view, matrix_view, opening, words
+from imgconv.batch.opening import Picture, first_picture, write_animation
+from imgconv.cli import explain_view, matrix_view, words
 from imgconv.cli.json_lines import write_line
-from imgconv.errors import PictureError, UsageError
-from imgconv.pictures import Picture, encode
+from imgconv.errors import UsageError
 from imgconv.recipe import Filter, Recipe
 from imgconv.study.animation import animation
 from imgconv.study.cells import seen
@@ -35,7 +32,7 @@ def execute(request: Request, recipe: Recipe, max_pixels: str, *, salvage: bool)
     limit = words.limit(max_pixels, "--max-pixels")
     if request.animate is not None and request.animate.suffix.lower() not in (".gif", ".png", ".apng", ".webp"):
         raise UsageError(f"--animate {request.animate} is no name of an animation; use one that ends in .gif, .png or .webp")
-    picture = opening.first_picture(request.source, luma=recipe.needs_luma_only, max_pixels=limit, salvage=salvage)
+    picture = first_picture(request.source, luma=recipe.needs_luma_only, max_pixels=limit, salvage=salvage)
     explanation = explain(picture, recipe, request.at)
     column, row = explanation.at
     found = _matrices(picture, recipe, (row, column)) if request.matrix else []
@@ -49,7 +46,8 @@ def execute(request: Request, recipe: Recipe, max_pixels: str, *, salvage: bool)
     else:
         explain_view.print_explanation(request.source, recipe, picture, explanation)
     if request.animate is not None:
-        _write(frames, request.animate, request.source)
+        write_animation(frames, request.animate, request.source)
+        sys.stderr.write(f"{request.animate}: {len(frames)} frames\n")
 
 
 def _matrices(picture: Picture, recipe: Recipe, at: tuple[int, int]) -> list[Matrices]:
@@ -57,13 +55,3 @@ def _matrices(picture: Picture, recipe: Recipe, at: tuple[int, int]) -> list[Mat
     if not isinstance(step, Filter):
         raise UsageError("--matrix is for one filter; give -k, without --size or -s")
     return matrices(seen(picture, grey=step.grey, alpha=False), step, at)
-
-
-def _write(frames: list[Picture], path: Path, source: str) -> None:
-    refuse_input(path, identities(list_sources([source], frozenset())))
-    try:
-        with replacing(path) as stream:
-            encode(frames, path.suffix, stream=stream, animated=True)
-    except OSError as error:
-        raise PictureError(f"{path}: {(error.strerror or str(error)).lower()}") from None
-    sys.stderr.write(f"{path}: {len(frames)} frames\n")

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from imgconv.batch.opening import Picture, first_picture
 from imgconv.batch.replacing import replacing
-from imgconv.cli import learn_view, opening, words
+from imgconv.cli import learn_view, words
 from imgconv.cli.json_lines import write_line
 from imgconv.cli.learn import LearnOptions
 from imgconv.errors import DoesNotFit, PictureError, UsageError
-from imgconv.pictures import Picture
 from imgconv.registry import Kernel, add_entry
 from imgconv.study.descent import descend
 from imgconv.study.learning import Example, Fit, learn
@@ -36,8 +36,8 @@ def execute(pictures: Sequence[str], what: LearnOptions) -> None:
 
 def _pair(before: str, after: str, limit: int | None, *, salvage: bool) -> tuple[Picture, Picture]:
     """Both pictures; of a JPEG file before a grey picture its own luma, since that is what a grey picture was made of."""
-    made = opening.first_picture(after, luma=False, max_pixels=limit, salvage=salvage)
-    return opening.first_picture(before, luma=made.channels - made.alpha == 1, max_pixels=limit, salvage=salvage), made
+    made = first_picture(after, luma=False, max_pixels=limit, salvage=salvage)
+    return first_picture(before, luma=made.channels - made.alpha == 1, max_pixels=limit, salvage=salvage), made
 
 
 def _learnt(pairs: list[tuple[Picture, Picture]], size: tuple[int, int], what: LearnOptions, losses: list[list[float]]) -> list[Fit]:

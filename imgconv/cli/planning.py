@@ -1,13 +1,10 @@
 """From inputs, or a shape as typed, to the plan of a recipe on each; reads headers and nothing more."""
 
 import re
-import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
-from imgconv.batch.sources import list_sources
+from imgconv.batch.opening import Header, headers
 from imgconv.errors import DoesNotFit, PictureError, UsageError
-from imgconv.pictures import PICTURE_EXTENSIONS, read_header
 from imgconv.recipe import Recipe, Shape
 from imgconv.study.plan import PicturePlan, plan
 
@@ -20,12 +17,15 @@ def plans(inputs: Sequence[str], shape: str | None, recipe: Recipe, max_pixels: 
     if shape is not None:
         yield f"a picture of {shape}", plan(recipe, shape_of_words(shape))
         return
-    for source in list_sources(inputs, PICTURE_EXTENSIONS):
-        try:
-            header = read_header(source.path if source.path else _standard_input(), max_pixels=max_pixels)
-            yield str(source), plan(recipe, Shape(*header.size, header.channels, header.alpha), header.dtype)
-        except (DoesNotFit, PictureError) as error:
-            yield str(source), str(error)
+    for name, header in headers(inputs, max_pixels):
+        yield name, str(header) if isinstance(header, PictureError) else _planned(recipe, header)
+
+
+def _planned(recipe: Recipe, header: Header) -> PicturePlan | str:
+    try:
+        return plan(recipe, Shape(*header.size, header.channels, header.alpha), header.dtype)
+    except DoesNotFit as error:
+        return str(error)
 
 
 def shape_of_words(text: str) -> Shape:
@@ -39,9 +39,3 @@ def shape_of_words(text: str) -> Shape:
     if not (channels and height and width):
         raise UsageError(f"--shape {text!r} is no shape; use CxHxW, for example 3x224x224")
     return Shape(height, width, channels, channels in (2, 4))
-
-
-def _standard_input() -> bytes | Path:
-    if sys.stdin is None:
-        raise PictureError("it is closed; give a file, or a pipe")
-    return sys.stdin.buffer.read()

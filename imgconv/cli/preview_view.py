@@ -2,13 +2,12 @@
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgconv.errors import PictureError
 
 if TYPE_CHECKING:
-    from imgconv.pictures import Picture
+    from imgconv.batch.opening import Picture
 
 UPPER_HALF = "\N{UPPER HALF BLOCK}"
 
@@ -17,14 +16,13 @@ def print_previews(outputs: Sequence[str]) -> None:
     """Show the first frame of each output, as wide as the terminal; nothing where standard output is no terminal."""
     if not sys.stdout.isatty():
         return
-    from imgconv.pictures import open_pictures
+    from imgconv.batch.opening import first_picture
 
     for output in outputs:
         try:
-            with open_pictures(Path(output), max_pixels=None) as opened:
-                _print(next(iter(opened)))
+            _print(first_picture(output, luma=False, max_pixels=None))
         except PictureError as error:
-            sys.stderr.write(f"imgconv: {output} has no preview: {error}\n")
+            sys.stderr.write(f"imgconv: no preview of {error}\n")
 
 
 def _print(picture: "Picture") -> None:
