@@ -6,13 +6,13 @@ from math import isfinite
 from imgconv.errors import UsageError
 from imgconv.recipe.filtering import ALPHAS
 from imgconv.recipe.shape import Shape, one_of
-from imgconv.recipe.step import changed
+from imgconv.recipe.step import PixelStep
 
 LARGEST_SIGMA = 256.0  # pixels; a Gaussian of 2049 taps
 
 
 @dataclass(frozen=True)
-class Canny:
+class Canny(PixelStep):
     """Trace the edges of a picture's luma: smooth with a Gaussian, thin the ridges of Sobel's gradient, keep what is strong.
 
     `low` and `high` are lengths of the gradient in levels of the picture, by default 1/10 and 1/5 of white; with `percent` both are
@@ -58,37 +58,3 @@ class Canny:
     def grey(self) -> bool:
         """Always: edges are those of the luma."""
         return True
-
-    @property
-    def range(self) -> str | None:
-        """None: edges are pixels already, black or white."""
-        return None
-
-    @property
-    def gives_vectors(self) -> bool:
-        """Never: the result is a map."""
-        return False
-
-    @property
-    def keeps_several(self) -> bool:
-        """Never: there is one step."""
-        return False
-
-    def names(self, command: str) -> tuple[str, ...]:
-        """The command's name for its one map."""
-        return (command,)
-
-    def singles(self) -> tuple["Canny", ...]:
-        """Itself: there is one map."""
-        return (self,)
-
-    def gives_floats(self, format: str, *, asked_for: bool) -> bool:
-        """Never: pixels stay pixels, in a TIFF too."""
-        return False
-
-    def check_format(self, format: str, *, holds_floats: bool) -> None:
-        """Any format will do."""
-
-    def describe(self) -> str:
-        """Every option that is not the default."""
-        return " ".join(changed(self))

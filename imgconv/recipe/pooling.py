@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from imgconv.errors import UsageError
 from imgconv.recipe.filtering import ALPHAS
 from imgconv.recipe.shape import Shape, Size, one_of
-from imgconv.recipe.step import changed
+from imgconv.recipe.step import PixelStep
 from imgconv.window import Window
 
 POOL_MODES = ("max", "avg", "min", "median")
 
 
 @dataclass(frozen=True)
-class Pool:
+class Pool(PixelStep):
     """Reduce every window of a picture to its maximum, average, minimum or median; stride None means the size."""
 
     size: Size = 2
@@ -47,37 +47,3 @@ class Pool:
     def keeps_alpha(self) -> bool:
         """Whether the map has alpha where the picture has it."""
         return self.alpha in ("keep", "filter") or (self.alpha == "auto" and not self.grey)
-
-    @property
-    def range(self) -> str | None:
-        """None: what is pooled are pixels already."""
-        return None
-
-    @property
-    def gives_vectors(self) -> bool:
-        """Never: the result is a map."""
-        return False
-
-    @property
-    def keeps_several(self) -> bool:
-        """Never: there is one step."""
-        return False
-
-    def names(self, command: str) -> tuple[str, ...]:
-        """The command's name for its one map."""
-        return (command,)
-
-    def singles(self) -> tuple["Pool", ...]:
-        """Itself: there is one map."""
-        return (self,)
-
-    def gives_floats(self, format: str, *, asked_for: bool) -> bool:
-        """Never: pixels stay pixels, in a TIFF too."""
-        return False
-
-    def check_format(self, format: str, *, holds_floats: bool) -> None:
-        """Any format will do."""
-
-    def describe(self) -> str:
-        """Every option that is not the default."""
-        return " ".join(changed(self))

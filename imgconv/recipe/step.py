@@ -5,7 +5,7 @@ map), `grey`, `alpha`, `range`, `gives_vectors`, `keeps_several`, what an output
 """
 
 from dataclasses import fields
-from typing import Any
+from typing import Any, Self
 
 from imgconv.errors import UsageError
 
@@ -27,3 +27,41 @@ def changed(part: Any) -> list[str]:
     """`name=value` of every field of a dataclass that differs from its default."""
     values = [(f, getattr(part, f.name)) for f in fields(part)]
     return [f"{f.name}={'x'.join(map(str, v)) if isinstance(v, tuple) else v}" for f, v in values if f.name != "maps" and v != f.default]
+
+
+class PixelStep:
+    """The answers of a step whose one map is pixels already, such as Pool and Canny."""
+
+    @property
+    def range(self) -> str | None:
+        """None: nothing signed is left to be shown."""
+        return None
+
+    @property
+    def gives_vectors(self) -> bool:
+        """Never: the result is a map."""
+        return False
+
+    @property
+    def keeps_several(self) -> bool:
+        """Never: there is one step."""
+        return False
+
+    def names(self, command: str) -> tuple[str, ...]:
+        """The command's name for its one map."""
+        return (command,)
+
+    def singles(self) -> tuple[Self, ...]:
+        """Itself: there is one map."""
+        return (self,)
+
+    def gives_floats(self, format: str, *, asked_for: bool) -> bool:
+        """Never: pixels stay pixels, in a TIFF too."""
+        return False
+
+    def check_format(self, format: str, *, holds_floats: bool) -> None:
+        """Any format will do."""
+
+    def describe(self) -> str:
+        """Every option that is not the default."""
+        return " ".join(changed(self))
