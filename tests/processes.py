@@ -103,7 +103,7 @@ def users():
 
 def run_as(user, tmp_path, *words):
     """Run `imgconv` as one of `users()`: exit code and standard error."""
-    sample = ROOT / "sample_images" / "step_wedge.png"
+    sample = PHOTO  # what these runs need is imported before an ordinary user may not look into the environment
     command = [sys.executable, "-c", AS_USER, sample, tmp_path / ".made", user, *words]
     done = subprocess.run(list(map(str, command)), cwd=tmp_path, env=environment(), capture_output=True, timeout=60, check=False)
     text = done.stderr.decode("utf-8", "backslashreplace")
