@@ -26,9 +26,9 @@ def call(*words):
     except SystemExit as leaving:
         return leaving.code
 
-sample, made, user, *words = sys.argv[1:]
+sample, other, made, user, *words = sys.argv[1:]  # of two formats, so that both readers are imported
 call("edge", sample, "-o", made, "-q")
-call("edge", sample, sample + ".missing", "-o", made, "-q")
+call("edge", sample, other, sample + ".missing", "-o", made, "-q")
 sys.stderr.write("--\\n")
 if user == "nobody":
     import pwd
@@ -104,7 +104,7 @@ def users():
 def run_as(user, tmp_path, *words):
     """Run `imgconv` as one of `users()`: exit code and standard error."""
     sample = PHOTO  # what these runs need is imported before an ordinary user may not look into the environment
-    command = [sys.executable, "-c", AS_USER, sample, tmp_path / ".made", user, *words]
+    command = [sys.executable, "-c", AS_USER, sample, ROOT / "sample_images" / "step_wedge.png", tmp_path / ".made", user, *words]
     done = subprocess.run(list(map(str, command)), cwd=tmp_path, env=environment(), capture_output=True, timeout=60, check=False)
     text = done.stderr.decode("utf-8", "backslashreplace")
     assert "Traceback" not in text, text
