@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,8 @@ from pathlib import Path
 import numpy as np
 from measure import Line, peer
 from PIL import Image
+
+import imgconv
 
 IMGCONV = [sys.executable, "-m", "imgconv"]
 PHOTO = Path(__file__).parent.parent / "sample_images" / "coffee.jpg"
@@ -54,17 +57,29 @@ def lines(folder: Path) -> Iterator[Line]:
 
 
 def limits(folder: Path) -> Iterator[Limit]:
-    """Memory of a 100-megapixel picture, and time of the very first command on a machine."""
+    """Memory of a 100-megapixel picture and of a large layer, and time of the very first command on a machine."""
     huge = folder / "huge.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 16, (10_000, 10_000), dtype=np.uint8)).save(huge, compress_level=1)
     used = peak_megabytes([*IMGCONV, "edge", huge, "-o", folder / "huge.edge.png", "-q"])
     yield Limit("`imgconv edge` of a 100-megapixel grey PNG, peak memory", used, 100 + 100 + 150, "MB")
+    yield Limit("`conv2d` 3x3, 1 to 4 channels of 50 megapixels, memory beside its result", conv2d_scratch(), 64, "MB")
     small = photo(folder / "small.jpg", (800, 600))
     with tempfile.TemporaryDirectory() as fresh:
         started = time.perf_counter()
         command = [*IMGCONV, "edge", small, "-o", folder / "first.png", "-q"]
         subprocess.run(command, check=True, env=os.environ | {"XDG_CACHE_HOME": fresh}, stdin=subprocess.DEVNULL)
         yield Limit("first `imgconv edge` on a machine, compiling its loops", time.perf_counter() - started, 6, "s")
+
+
+def conv2d_scratch() -> float:
+    """Megabytes that NumPy held at the most beside input and result; the unfolded matrix would be 1,800."""
+    input, weight = np.zeros((1, 1, 5_000, 10_000), np.float32), np.ones((4, 1, 3, 3), np.float32)
+    imgconv.conv2d(input[..., :64, :64], weight, padding=1)  # compiles and links the loop
+    tracemalloc.start()
+    result = imgconv.conv2d(input, weight, padding=1)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return (most - result.nbytes) / 1e6
 
 
 def edge(source: Path, out: Path) -> partial[None]:
