@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,41 +74,44 @@ class PaddedRows:
     `source` (H, W*C) holds interleaved pixels of `channels` values; `pads` are ((top, bottom), (left, right)) in pixels.
     """
 
-    def __init__(
-        self, source: NDArray[np.generic], pads: Sequence[tuple[int, int]], border: Border, channels: int = 1, value: float | None = None
-    ):
-        self.source = source
-        height, width = source.shape[0], source.shape[1] // channels
+    def __init__(self, source: NDArray[np.generic], pads: Sequence[tuple[int, int]], border: Border, channels: int = 1):
         (top, bottom), (left, right) = pads
-        self.rows = border.index(height, top, bottom)
-        columns = border.index(width, left, right)
-        self.left = _elements(columns[:left], channels)
-        self.right = _elements(columns[left + width :], channels)
-        self.value = border.value if value is None else value
-        self.top = top
-        self.shape = (len(self.rows), len(columns) * channels)
+        height, width = source.shape[0], source.shape[1] // channels
+        border.check(height, top, bottom)
+        border.check(width, left, right)
+        self.source, self.border, self.top = source, border, top
+        self.left = elements(border.behind(np.arange(-left, 0), width), channels)
+        self.right = elements(border.behind(np.arange(width, width + right), width), channels)
+        self.shape = (top + height + bottom, (left + width + right) * channels)
 
     def band(self, first: int, last: int) -> NDArray[np.generic]:
         """Padded rows first..last, (last - first, (left + W + right)*C); a view of the source where nothing is padded there."""
-        begin, end = first - self.top, last - self.top
-        inside = begin >= 0 and end <= self.source.shape[0]
-        if inside and not len(self.left) and not len(self.right):
+        height = self.source.shape[0]
+        begin, end = min(max(first - self.top, 0), height), min(max(last - self.top, 0), height)  # those that are rows of the source
+        if end - begin == last - first and not len(self.left) and not len(self.right):
             return self.source[begin:end]
-        rows = self.rows[first:last]
         band = np.empty((last - first, self.shape[1]), self.source.dtype)
         middle = band[:, len(self.left) : self.shape[1] - len(self.right)]
-        if inside:
-            middle[:] = self.source[begin:end]
-        else:
-            for to, row in enumerate(rows):
-                middle[to] = self.value if row == CONSTANT else self.source[row]
+        head, tail = max(min(self.top, last) - first, 0), max(min(self.top + height, last) - first, 0)
+        middle[head:tail] = self.source[begin:end]
+        rows = np.arange(first - self.top, last - self.top)
+        for to in (*range(head), *range(tail, last - first)):
+            row = self.border.behind(rows[to : to + 1], height)[0]
+            middle[to] = self.border.value if row == CONSTANT else self.source[row]
         for side, index in ((band[:, : len(self.left)], self.left), (band[:, self.shape[1] - len(self.right) :], self.right)):
             if len(index):
-                side[:] = np.where(index == CONSTANT, np.asarray(self.value, band.dtype), middle[:, index])
+                side[:] = taken(middle, index, self.border.value)
         return band
 
 
-def _elements(columns: NDArray[np.intp], channels: int) -> NDArray[np.intp]:
+def elements(columns: NDArray[np.intp], channels: int) -> NDArray[np.intp]:
     """Row elements behind `columns`: every pixel index becomes `channels` element indices."""
     spread = columns[:, None] * channels + np.arange(channels)
     return np.where(columns[:, None] == CONSTANT, CONSTANT, spread).ravel()
+
+
+def taken(rows: NDArray[Any], index: NDArray[np.intp], value: float) -> NDArray[Any]:
+    """The elements `index` of each row, `value` where that is CONSTANT."""
+    found = rows[:, index]
+    found[:, index == CONSTANT] = value
+    return found

@@ -67,11 +67,23 @@ def canny_edges(
     def settle(first: int, last: int) -> None:
         np.multiply(marks[first:last] == STRONG, grey.dtype.type(top), out=edges[first:last])
 
-    bands.run_bands(settle, height, _band_rows(width), threads)
+    bands.run_bands(settle, height, band_rows(width), threads)
     return edges[..., None]
 
 
-def _band_rows(width: int) -> int:
+def thresholds(
+    grey: Array, sigma: float, low: float | None, high: float | None, *, quantiles: bool = False, threads: int | None = None
+) -> tuple[float, float]:
+    """The lengths of gradients that `canny_edges` takes for its thresholds, given the same.
+
+    >>> thresholds(np.zeros((9, 9, 1), np.uint8), 1.4, None, 60)
+    (25.5, 60)
+    """
+    return _quantiles(Smoothed(grey[..., 0], sigma), low, high, threads) if quantiles else _levels(low, high, white(grey.dtype))
+
+
+def band_rows(width: int) -> int:
+    """Rows that are marked at a time in a picture of some width."""
     return max(BAND_BYTES // (4 * width) - 4, LEAST_ROWS)
 
 
@@ -94,7 +106,7 @@ def _mark(smoothed: Smoothed, thresholds: NDArray[np.float32], marks: NDArray[np
             _grow(band, np.arange(len(band)), int(np.count_nonzero(band == WEAK)))
             left.append(int(np.count_nonzero(band == WEAK)))
 
-    rows = _band_rows(width)
+    rows = band_rows(width)
     bands.run_bands(work, height, rows, threads)
     seams = np.arange(rows, height, rows)
     _grow(marks, np.sort(np.concatenate([seams - 1, seams])), sum(left))
@@ -133,5 +145,5 @@ def _counts(smoothed: Smoothed, head: int | None, threads: int | None) -> NDArra
         with lock:
             counts[...] += found
 
-    bands.run_bands(work, height, _band_rows(width), threads)
+    bands.run_bands(work, height, band_rows(width), threads)
     return counts

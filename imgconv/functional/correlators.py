@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from imgconv.functional.factors import Factors
 
 Array = NDArray[Any]
+IN_PLACE_TAPS = 9  # above, padded copies of rows cost less than reading them from further away
 LEAST_FACTORED = 30  # taps below which nobody looks for factors
 
 
@@ -93,10 +94,11 @@ class Small(Correlator):
         self._weights = np.ascontiguousarray(weights.taps, weights.accumulator)
         self._height, self._width = weights.taps.shape
         self._channels = channels
+        self.in_place = weights.taps.size <= IN_PLACE_TAPS
 
-    def fill(self, source: Array, target: Array, finishing: Finishing) -> None:
+    def fill(self, source: Array, target: Array, finishing: Finishing, left: int = 0) -> None:
         loop = store.loop(correlate_small, height=self._height, width=self._width, channels=self._channels, divided=finishing.divided)
-        loop(source, self._weights, finishing.parameters, target)
+        loop(source, self._weights, finishing.parameters, target, left)
 
 
 class Tapped(Correlator):
@@ -113,7 +115,7 @@ class Tapped(Correlator):
         self._rows, self._columns = np.ascontiguousarray(rows), columns
         self._weights = taps.astype(weights.accumulator)
 
-    def fill(self, source: Array, target: Array, finishing: Finishing) -> None:
+    def fill(self, source: Array, target: Array, finishing: Finishing, left: int = 0) -> None:
         source, columns = self._phases.apart(source, self._columns)
         sums = np.empty(target.shape[1], self._weights.dtype)
         loop = store.loop(correlate_taps, divided=finishing.divided)

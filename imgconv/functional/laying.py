@@ -14,9 +14,15 @@ Array = NDArray[Any]
 
 
 class Correlator(Protocol):
-    """Fills `target` (R, w_out*C_out) from padded rows ((R-1)*stride + span, W*C): sums of weighted values, finished."""
+    """Lays a kernel on padded rows. `in_place`: so quickly that a padded copy of rows would cost more than their sides apart."""
 
-    def fill(self, source: Array, target: Array, finishing: Finishing) -> None: ...
+    in_place: bool = False
+
+    def fill(self, source: Array, target: Array, finishing: Finishing, left: int = 0) -> None:
+        """Fill `target` (R, w_out*C_out) from padded rows ((R-1)*stride + span, W*C): sums of weighted values, finished.
+
+        With `in_place`, rows may be narrower, and then fill only as many elements from `left` on as they give.
+        """
 
     def rows(self, fitting: int) -> int:
         """How many rows to fill at a time where `fitting` rows fit the cache."""

@@ -28,7 +28,7 @@ class Running(Correlator):
         self._bits = np.array([int(digit) for digit in f"{width:b}"[1:]], np.intp)
         self._weight = np.array([weights.taps.flat[0]], running_dtype(weights))
 
-    def fill(self, source: Array, target: Array, finishing: Finishing) -> None:
+    def fill(self, source: Array, target: Array, finishing: Finishing, left: int = 0) -> None:
         scratch = np.empty((3, source.shape[1]), self._weight.dtype)
         loop = store.loop(sliding_sums, divided=finishing.divided)
         loop(source, self._weight, self._height, self._bits, self._channels, scratch[0], scratch[1:], finishing.parameters, target)
@@ -41,7 +41,7 @@ class Product(Correlator):
         self._down, self._across = (np.ascontiguousarray(f[0], weights.accumulator) for f in found)
         self._channels = channels
 
-    def fill(self, source: Array, target: Array, finishing: Finishing) -> None:
+    def fill(self, source: Array, target: Array, finishing: Finishing, left: int = 0) -> None:
         loop = store.loop(correlate_product, size=len(self._down), channels=self._channels, divided=finishing.divided)
         loop(source, self._down, self._across, np.empty(source.shape[1], self._down.dtype), finishing.parameters, target)
 
@@ -56,7 +56,7 @@ class Factored(Correlator):
         self._rows = np.arange(self._down.shape[1]) * window.dilation[0]
         self._columns = np.arange(self._across.shape[1]) * window.dilation[1] * channels
 
-    def fill(self, source: Array, target: Array, finishing: Finishing) -> None:
+    def fill(self, source: Array, target: Array, finishing: Finishing, left: int = 0) -> None:
         source, columns = self._phases.apart(source, self._columns)
         kind = self._down.dtype
         middle, sums = np.empty(columns.max() + target.shape[1], kind), np.empty(target.shape[1], kind)
@@ -73,7 +73,7 @@ class Fourier(Correlator):
     def rows(self, fitting: int) -> int:
         return self._tiles.rows
 
-    def fill(self, source: Array, target: Array, finishing: Finishing) -> None:
+    def fill(self, source: Array, target: Array, finishing: Finishing, left: int = 0) -> None:
         whole, one, first = self._tiles.sums(source), np.ones(1), np.zeros(1, np.intp)
         loop = store.loop(correlate_taps, divided=finishing.divided)
         loop(whole, first, first, one, np.empty(target.shape[1]), finishing.parameters, target, 1)

@@ -5,7 +5,6 @@ Knows pixels, masks and windows; nothing of files, registries or command lines.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 from math import isfinite
 from typing import Any
 
@@ -15,14 +14,17 @@ from numpy.typing import NDArray
 from imgconv.engine import bands
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.functional.borders import Border, PaddedRows
+from imgconv.functional.combining import Combination, combine
 from imgconv.functional.correlators import correlator
 from imgconv.functional.finishing import Finishing, to_pixels, to_values
 from imgconv.functional.light import to_linear, to_srgb, white
 from imgconv.functional.masks import FLOAT32_EXACT, Mask, Weights, anchor_of, pads_of
+from imgconv.functional.sides import Sides
 from imgconv.window import Window
 
 Array = NDArray[Any]
 BAND_BYTES = 1 << 19  # padded rows of one band: half of a common second-level cache
+MOST_BANDS = 12
 VALUES_COST = 4  # times fewer rows where maps of values are made of them first
 
 
@@ -36,14 +38,6 @@ class Finish:
     range: str = "clip"
     rounded: bool = True
     linear: bool = False
-
-
-@dataclass(frozen=True)
-class Combination:
-    """How the maps of several masks become one: none, hypot, max, sum, or projection on what the first `subspace` masks span."""
-
-    name: str = "none"
-    subspace: int = 0
 
 
 def filter_picture(
@@ -98,11 +92,12 @@ class _Filter:
         self.correlators = [correlator(w, window, self.channels) for w in self.weights]
         self.pixels, self.anchor = pixels, anchor_of(masks[0], flip=flip)
         self.pads = [pads_of(m, window, self.size, flip=flip) for m in masks]
-        rows = pixels.reshape(self.size[0], -1)
-        self.sources = [PaddedRows(rows, pads, border, self.channels) for pads in self.pads]
         self.channels_out = 1 if masks[0].taps.ndim == 3 else self.channels
         plain = combination.name == "none" and alpha != "filter"
         self.direct = plain and not finish.linear and finish.range != "minmax"  # sums become pixels without a map of values between
+        self.sides = self._sides(border)
+        rows = pixels.reshape(self.size[0], -1)
+        self.sources = [] if self.sides else [PaddedRows(rows, pads, border, self.channels) for pads in self.pads]
         self.low, self.high = 0.0, 0.0
 
     def run(self, threads: int | None) -> Array:
@@ -113,7 +108,7 @@ class _Filter:
 
         def work(first: int, last: int) -> None:
             if finishing:
-                self._correlate(0, first, last, target[first:last], finishing)
+                self._fill_from_sums(first, last, target, finishing)
             else:
                 self._fill_from_values(target[first:last], self._values(first, last))
 
@@ -135,9 +130,10 @@ class _Filter:
         self.low, self.high = min(found, default=0.0), max(found, default=0.0)
 
     def _each_band(self, work: Callable[[int, int], None], threads: int | None) -> None:
-        row_bytes = max(self.sources[0].shape[1] * self.dtype.itemsize * (1 if self.direct else VALUES_COST), 1)
+        row_bytes = max(self.pixels[:1].nbytes * (1 if self.direct else VALUES_COST), 1)
         taller = self.window.span[0] // (2 * self.window.stride[0])  # a band pads span-1 rows of its own: keep that below twice its work
-        rows = self.correlators[0].rows(max(BAND_BYTES // row_bytes, taller, 1))
+        least = -(-self.h_out // MOST_BANDS) if self.sides else 1  # nothing is copied: few bands cost less, and share as well
+        rows = self.correlators[0].rows(max(BAND_BYTES // row_bytes, taller, least))
         bands.run_bands(work, self.h_out, rows, threads)
 
     def _summed_dtype(self) -> np.dtype[Any]:
@@ -155,6 +151,25 @@ class _Filter:
         most = self.white if self.finish.range == "clip" and self.dtype.kind == "u" else np.inf
         kind = np.float32 if dtype == np.float32 and weights.bound < FLOAT32_EXACT else np.float64
         return to_values(weights, offset, np.dtype(kind), absolute=absolute, most=most)
+
+    def _sides(self, border: Border) -> Sides | None:
+        """The parts to filter one by one, without a padded copy of them all, where nothing else asks for a copy."""
+        if not self.direct or self.alpha == "filter" or not self.correlators[0].in_place:
+            return None
+        rows, reach = self.pixels.reshape(self.size[0], -1), self.window.span[1] - 1
+        sides = Sides(rows, self.pads[0], border, self.channels, reach)
+        return sides if sides.are_narrow else None
+
+    def _fill_from_sums(self, first: int, last: int, target: Array, finishing: Finishing) -> None:
+        """Fill rows first..last of `target`; the first band fills all rows at the sides."""
+        if self.sides is None:
+            self._correlate(0, first, last, target[first:last], finishing)
+            return
+        fill, more = self.correlators[0].fill, self.window.span[0] - 1
+        for source, left in self.sides.outer() if first == 0 else ():
+            fill(source.band(0, self.h_out + more), target, finishing, left)
+        source, left = self.sides.middle
+        fill(source.band(first, last + more), target[first:last], finishing, left)
 
     def _correlate(self, index: int, first: int, last: int, target: Array, finishing: Finishing) -> None:
         """Fill `target` (last - first, w_out*channels_out) with what mask `index` makes of output rows first..last."""
@@ -265,21 +280,3 @@ def _extremes(values: NDArray[Any]) -> tuple[float, ...]:
         return low, high
     finite = values[np.isfinite(values)]
     return (float(finite.min()), float(finite.max())) if finite.size else ()
-
-
-def combine(maps: Sequence[NDArray[Any]], combination: Combination, top: float) -> NDArray[Any]:
-    """One map of several of the same shape, whose memory it may take: of absolute values (`max`, `sum`) or squares (`hypot`, `projection`).
-
-    `projection` gives top * sqrt(sum of the first `subspace` squares / sum of all), 0 where all are 0 (Frei and Chen 1977).
-    """
-    if combination.name == "none":
-        return maps[0]
-    if combination.name in ("max", "sum"):
-        fold = np.maximum if combination.name == "max" else np.add
-        return reduce(lambda made, m: fold(made, np.abs(m, out=m), out=made), maps[1:], np.abs(maps[0], out=maps[0]))
-    squares = [np.square(m, out=m) for m in maps]
-    inside = reduce(np.add, squares[: combination.subspace], np.zeros_like(squares[0]))
-    whole = reduce(lambda made, m: np.add(made, m, out=made), squares[1:], squares[0])
-    if combination.name == "hypot":
-        return np.sqrt(whole, out=whole)
-    return top * np.sqrt(np.divide(inside, whole, out=np.zeros_like(whole), where=whole > 0))

@@ -10,17 +10,18 @@ even; 0 rounds nothing. `source` holds padded rows of interleaved pixels of any 
 def correlate_small(height, width, channels, divided):  # type: ignore[no-untyped-def]
     """The loop for a kernel whose size the compiler knows, so that sums stay in registers. It stops unrolling well above 5x5."""
 
-    def loop(source, weights, parameters, target):  # type: ignore[no-untyped-def]
-        """Fill `target` (R, S) from sums over u, v of weights[u, v] * source[i + u, j + v*channels].
+    def loop(source, weights, parameters, target, left):  # type: ignore[no-untyped-def]
+        """Fill columns `left` and on of `target` (R, S) from sums over u, v of weights[u, v] * source[i + u, j + v*channels].
 
-        `weights` (height, width) have the type that sums are kept in.
+        There are as many as rows of `source` give. `weights` (height, width) have the type that sums are kept in.
         """
         kind, real, pixel = weights.dtype.type, parameters.dtype.type, target.dtype.type
         divisor, offset, mirror = parameters[0], parameters[1], parameters[2]
         lowest, largest, magic = parameters[3], parameters[4], parameters[5]
+        length = source.shape[1] - (width - 1) * channels
         for i in range(target.shape[0]):
-            out = target[i]
-            for j in range(out.shape[0]):
+            out = target[i][left : left + length]
+            for j in range(length):
                 total = kind(0)
                 for u in range(height):
                     row = source[i + u]

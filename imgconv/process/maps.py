@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from imgconv.functional.borders import Border
 from imgconv.functional.light import luma, white
-from imgconv.functional.picture import Combination, Finish, filter_picture
+from imgconv.functional.combining import Combination
+from imgconv.functional.picture import Finish, filter_picture
 from imgconv.pictures import Metadata, Picture
 from imgconv.process.finished import Map
 from imgconv.recipe import Canny, Filter, Look, MapPlan, Pool, Recipe, Shape
@@ -69,8 +70,10 @@ class _Prepared:
 
 
 def _prepare(picture: Picture, grey: bool, keep_alpha: bool, threads: int | None) -> Picture:
-    """`picture` grey if asked for; without `keep_alpha`, over black and its alpha dropped."""
+    """`picture` grey if asked for, by its file's own luma where that is known; without `keep_alpha`, over black and its alpha dropped."""
     pixels, alpha = picture.pixels, picture.alpha
+    if picture.luma is not None:
+        return replace(picture, pixels=picture.luma if grey else pixels, luma=None)
     if grey and not (alpha and keep_alpha):
         return replace(picture, pixels=luma(pixels, alpha=alpha, threads=threads), alpha=False)
     if grey:

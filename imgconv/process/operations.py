@@ -12,7 +12,7 @@ from imgconv.functional.averages import avg_pool2d
 from imgconv.functional.convolution import conv2d
 from imgconv.functional.light import luma
 from imgconv.functional.matrix import linear
-from imgconv.functional.picture import Combination, combine
+from imgconv.functional.combining import Combination, combine
 from imgconv.functional.pooling import max_pool2d, median_pool2d, min_pool2d
 from imgconv.functional.transposed import conv_transpose2d
 from imgconv.recipe import layers, operations, reductions

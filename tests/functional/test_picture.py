@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imgconv.functional import sides
 from imgconv.functional.borders import Border
-from imgconv.functional.picture import Combination, Finish, combine, filter_picture
+from imgconv.functional.combining import Combination, combine
+from imgconv.functional.picture import Finish, filter_picture
 from imgconv.window import Window
 
 RNG = np.random.default_rng(7)
@@ -257,3 +259,13 @@ def test_minmax_of_nothing_finite_is_no_error():
 def test_raw_maps_are_float32_at_every_depth():
     for dtype in (np.uint8, np.uint16, np.float32, np.float64):
         assert filtered(np.ones((3, 4, 1), dtype), Mask(np.array([[-7.0]])), finish=Finish("raw")).dtype == np.float32
+
+
+@pytest.mark.parametrize("padding", ["same", "full", (2, 3)])
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("channels, alpha", [(1, "none"), (3, "none"), (4, "keep")])
+def test_the_sides_of_a_picture_are_like_those_of_padded_rows(channels, alpha, mode, padding, monkeypatch):
+    pixels, mask = picture(23, 61, channels), Mask(np.array([[1.0, -2, 3], [0, 4, -1], [2, 2, -5]]), anchor=(0, 2))
+    apart = filtered(pixels, mask, padding=padding, mode=mode, alpha=alpha)
+    monkeypatch.setattr(sides, "WORTH", 10**6)
+    assert np.array_equal(apart, filtered(pixels, mask, padding=padding, mode=mode, alpha=alpha))

@@ -43,7 +43,7 @@ def test_small_kernels(size, parameters, kind, channels):
     weights, target = RNG.integers(-5, 6, (size, size)).astype(kind), np.zeros((5, 7 * channels), np.uint8)
     constants = {"height": size, "width": size, "channels": channels, "divided": int(parameters[0] != 1)}
     expected = written_out(source, weights, target.shape, parameters, columns=channels)
-    for filled in both_ways(correlate_small, constants, source, weights, parameters, target, target=target):
+    for filled in both_ways(correlate_small, constants, source, weights, parameters, target, 0, target=target):
         assert np.array_equal(filled, expected)
 
 
