@@ -6,10 +6,11 @@ the other: a whole number is itself, an array is what `arguments.words_of` says.
 
 import ctypes
 import struct
-from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
+
+from imgconv.engine.calls import Call
 
 llvm: Any = import_module("llvmlite.binding")  # it has no types
 
@@ -52,9 +53,24 @@ def target() -> Any:
     return llvm.Target.from_default_triple()
 
 
-def load(code: Code, name: str, words: int) -> Callable[[list[int], tuple[Any, ...]], None]:
-    """Link `code` of the loop `name` into this process; the result takes the `words` (so many) of a call, and
-    the arguments whose arrays they point into, which live until it is over.
+class Entry:
+    """The entry of a loop that is linked into this process. A call takes its words, and the arguments whose arrays they point into."""
+
+    def __init__(self, engine: object, address: int, name: str, words: int):
+        self.address, self.pack = address, struct.Struct(f"{words}q").pack
+        self._engine, self._name, self._call = engine, name, _prototype(address)  # the engine owns the code
+
+    def __call__(self, words: list[int], arguments: tuple[Any, ...]) -> None:
+        if self._call(self.pack(*words)):
+            raise RuntimeError(f"loop {self._name} failed")
+
+    def later(self, words: list[int], arguments: tuple[Any, ...]) -> Call:
+        """The same call, ready to be made."""
+        return Call(self, words, arguments)
+
+
+def load(code: Code, name: str, words: int) -> Entry:
+    """Link `code` of the loop `name`, whose calls have so many `words`, into this process.
 
     Raises UnexpectedError where a C function is missing, since LLVM would end the process.
     """
@@ -67,10 +83,4 @@ def load(code: Code, name: str, words: int) -> Callable[[list[int], tuple[Any, .
     address = engine.get_function_address(ENTRY)
     if not address:
         raise UnexpectedError(f"the object code of loop {name} has no entry {ENTRY}")
-    call, pack = _prototype(address), struct.Struct(f"{words}q").pack
-
-    def run(words: list[int], arguments: tuple[Any, ...], engine: object = engine) -> None:  # holds the engine, which owns the code
-        if call(pack(*words)):
-            raise RuntimeError(f"loop {name} failed")
-
-    return run
+    return Entry(engine, address, name, words)

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,11 @@ def loop(function: Function, /, **constants: int) -> Function:
     if made is None:
         made = _loops.setdefault(key, _made(function, constants) if _plain() else _Loop(function, constants))
     return made
+
+
+def later(made: Function, *arguments: Any) -> Callable[[], None]:
+    """The call of a loop, ready to be made; `imgconv.engine.bands.run_calls` shares such calls quickest."""
+    return made.later(*arguments) if isinstance(made, _Loop) else partial(made, *arguments)
 
 
 def prepare() -> None:
@@ -111,6 +117,16 @@ class _Loop:
         self._runs: dict[tuple[object, ...], Run] = {}
 
     def __call__(self, *arguments: Any) -> None:
+        run, words = self._ready(arguments)
+        run(words, arguments)
+
+    def later(self, *arguments: Any) -> Callable[[], None]:
+        run, words = self._ready(arguments)
+        prepared = getattr(run, "later", None)  # plain Numba's functions have none
+        return prepared(words, arguments) if prepared else partial(run, words, arguments)
+
+    def _ready(self, arguments: tuple[Any, ...]) -> tuple[Run, list[int]]:
+        """What runs these arguments, and the words that it takes for them."""
         words: list[int] = []
         types: list[object] = []
         for argument in arguments:
@@ -121,8 +137,7 @@ class _Loop:
             else:
                 types.append(None)
                 words.append(argument)
-        run = self._runs.get(key := tuple(types)) or self._made_ready(key, arguments)
-        run(words, arguments)
+        return self._runs.get(key := tuple(types)) or self._made_ready(key, arguments), words
 
     def _made_ready(self, key: tuple[object, ...], arguments: tuple[Any, ...]) -> Run:
         signature = Signature.of(arguments)

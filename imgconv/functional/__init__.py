@@ -4,7 +4,10 @@ The public names are those of `torch.nn.functional`, imported on first use: `fro
 """
 
 from importlib import import_module
-from typing import Any
+
+TYPE_CHECKING = False  # see imgconv/__init__.py
+if TYPE_CHECKING:
+    from typing import Any
 
 HOMES = {
     "activations": "flatten leaky_relu relu sigmoid softmax tanh",
@@ -23,7 +26,7 @@ HOME_OF = {name: f"imgconv.functional.{home}" for home, names in HOMES.items() f
 __all__ = sorted(HOME_OF)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in HOME_OF:
         raise AttributeError(f"module 'imgconv.functional' has no attribute {name!r}")
     value = getattr(import_module(HOME_OF[name]), name)

@@ -5,7 +5,7 @@ channel and stride phase, rows `pitch` apart, borders filled, cast to the dtype 
 thus vanish before any loop runs, and only a block at a time is ever padded. This module knows nothing of weights.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
@@ -13,11 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from imgconv.engine.store import later, loop
 from imgconv.functional.arrays import AnyArray
 from imgconv.functional.borders import Border
+from imgconv.loops.patches import lay_cells
 from imgconv.window import Window
 
 ZEROS = Border.of("zeros")
+LAID_FAST = (1, 2)  # horizontal strides that the compiler knows: five times as fast as one that it does not
 Span = tuple[int, int]
 
 
@@ -89,16 +92,28 @@ class Layout:
 
     def cells(self, input: AnyArray, block: Block, dtype: np.dtype[Any]) -> Cells:
         """The cells behind a block of output rows; the input itself where nothing has to be padded, split or cast."""
+        cells, laying = self.prepared(input, block, dtype)
+        for call in laying:
+            call()
+        return cells
+
+    def prepared(self, input: AnyArray, block: Block, dtype: np.dtype[Any]) -> tuple[Cells, list[Callable[[], None]]]:
+        """What `cells` gives, and the calls that have yet to fill it."""
         (n0, n1), (c0, c1), (r0, _) = block
         if self._plain and n1 - n0 == 1 and input.dtype == dtype and input.flags.c_contiguous:
-            return Cells(input[n0, c0:c1].reshape(c1 - c0, -1), r0 * self.pitch)
-        cells = self.empty(block, dtype)
-        source = input[n0:n1, c0:c1].transpose(1, 0, 2, 3)
-        for planes, phase in zip(self._split(cells, block), self._phases, strict=True):
-            rows, columns = self._strips(phase, block)
-            planes[:, :, rows.inside, columns.inside] = source[:, :, rows.source, columns.source]
-            self._fill(planes, source, rows, columns)
-        return Cells(cells, 0)
+            return Cells(input[n0, c0:c1].reshape(c1 - c0, -1), r0 * self.pitch), []
+        cells, rows, (columns, spans) = self.empty(block, dtype), self._rows(block), self._columns
+        if input.dtype != dtype or not input.flags.c_contiguous:
+            inside = rows[rows >= 0]
+            low, high = (int(inside.min()), int(inside.max()) + 1) if inside.size else (0, 0)
+            input, rows = np.ascontiguousarray(input[n0:n1, c0:c1, low:high], dtype), np.where(rows < 0, rows, rows - low)
+            n0, n1, c0, c1 = 0, n1 - n0, 0, c1 - c0
+        (_, channels, height, width), stride = input.shape, self.window.stride[1]
+        step, value = height * width, np.array([self.border.value], dtype)
+        geometry = ((n0 * channels + c0) * step, channels * step, step, width, n1 - n0, c1 - c0, stride)
+        lay = loop(lay_cells, stride=stride if stride in LAID_FAST else 0)
+        call = later(lay, input.reshape(-1), rows, columns, spans, value, cells.reshape(-1), np.array(geometry, np.int64))
+        return Cells(cells, 0), [call]
 
     def strips(self, input: AnyArray, most: int) -> Iterator[tuple[int, AnyArray, "Layout"]]:
         """The first output column of each strip of at most `most`, and the part of `input` and the layout that give the strip."""
@@ -161,6 +176,24 @@ class Layout:
         first, last = block.rows
         return self._strip(0, phase[0], first, last - first + self.halo), self._column_strips[phase[1]]
 
+    def _rows(self, block: Block) -> NDArray[np.intp]:
+        """Where the rows (A, R) of the planes of each vertical phase lie in the input."""
+        first, last = block.rows
+        if block.rows not in self._rows_of:
+            downs = sorted({down for down, _ in self._phases})
+            self._rows_of[block.rows] = np.stack([self._strip(0, down, first, last - first + self.halo).origin for down in downs])
+        return self._rows_of[block.rows]
+
+    @cached_property
+    def _rows_of(self) -> dict[Span, NDArray[np.intp]]:
+        return {}
+
+    @cached_property
+    def _columns(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Where the columns (B, P) of the planes of each horizontal phase lie in the input, and which of them (B, 2) need no border."""
+        strips = [self._column_strips[across] for across in sorted({across for _, across in self._phases})]
+        return np.stack([s.origin for s in strips]), np.array([(s.inside.start, s.inside.stop) for s in strips])
+
     @cached_property
     def _column_strips(self) -> dict[int, _Strip]:
         return {phase: self._strip(1, phase, 0, self.pitch) for _, phase in self._phases}
@@ -176,16 +209,11 @@ class Layout:
         cells = np.minimum(at + np.arange(count) * stride, size + after - 1)
         return _Strip(self.border.behind(cells, size), slice(begin, end), source)
 
-    def _fill(self, planes: NDArray[Any], source: AnyArray, rows: _Strip, columns: _Strip) -> None:
-        """Fill the border of planes (C, N, rows, columns): above, below, left and right of the input cells."""
-        whole, (begin, end) = slice(None), (columns.inside.start, columns.inside.stop)
-        sides = (rows.inside, slice(0, begin)), (rows.inside, slice(end, None))
-        for down, across in ((slice(0, rows.inside.start), whole), (slice(rows.inside.stop, None), whole), *sides):
-            part = planes[:, :, down, across]
-            if part.size and self.border.mode == "constant":
-                part[...] = self.border.value
-            elif part.size:
-                part[...] = source[:, :, rows.origin[down, None], columns.origin[across]]
+
+@lru_cache(64)
+def kept(layout: Layout) -> Layout:
+    """A layout like this one that has been used before, if there was one: what it has worked out is still there."""
+    return layout
 
 
 @lru_cache(256)

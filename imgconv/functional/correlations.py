@@ -4,24 +4,26 @@ Takes arrays that are checked already, and a `Layout` for the geometry; `imgconv
 The adjoints are in `imgconv.functional.adjoints`. This module knows nothing of argument forms or errors.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.engine.bands import run_bands
-from imgconv.engine.choose.layers import STRIP_COLUMNS, BlockSize, LayerSize, algorithm, block_size
-from imgconv.engine.store import loop
+from imgconv.engine.bands import run_bands, run_calls
+from imgconv.engine.choose.layers import STRIP_COLUMNS, LayerSize, algorithm, block_size
+from imgconv.engine.store import later, loop
 from imgconv.functional.arrays import AnyArray, silent
-from imgconv.functional.cells import Block, Layout, Span
+from imgconv.functional.cells import Block, Layout, Span, kept
 from imgconv.functional.products import matrix_product
 from imgconv.functional.unfolding import gather
 from imgconv.loops.layers import correlate_four, correlate_one
 
 APART = 1040  # elements between the four rows of sums: 17 KB of float32, which leave room in the first-level cache for the cells
+AT_ONCE = 16  # jobs that are prepared at a time, with the cells of each
 SUM_BLOCK = 1152  # taps summed at a time; longer sums in float32 lose digits
 
 
@@ -34,8 +36,8 @@ def correlate(input: AnyArray, weight: AnyArray, bias: AnyArray | None, layout: 
         result[...] = shift[:, None, None]
     elif result.size:
         taps = weight.astype(dtype, copy=False).reshape(groups, outputs // groups, -1)
-        size = layer_size(layout, groups, outputs)
-        chosen = algorithm(size)
+        layout = kept(layout)
+        chosen = algorithm(layer_size(layout, groups, outputs))
         if chosen == "product":
             _by_product(input, taps, shift, layout, result)
         else:
@@ -66,16 +68,20 @@ def _by_rows(
     input: AnyArray, taps: NDArray[Any], shift: NDArray[Any], layout: Layout, result: NDArray[Any], column: int, *, four: bool
 ) -> None:
     """Row loops over blocks that fit the cache, spread over threads; `column` of the result is the layout's first."""
-    size = layer_size(layout, len(taps), result.shape[1])
+    plan = _plan(layout, len(taps), result.shape[1], result.shape[3], column)
     taps = _quads(taps) if four else np.ascontiguousarray(taps)
-    task = _RowTask(input, taps, shift.reshape(len(taps), -1), layout, size, result, column, four)
-    jobs = list(_jobs(size, block_size(size)))
+    task = _RowTask(input, taps, shift.reshape(len(taps), -1), plan, result, four)
+    if plan.channels == plan.size.group_channels:
+        for first in range(0, len(plan.jobs), AT_ONCE):
+            run_calls([list(task.calls(job)) for job in plan.jobs[first : first + AT_ONCE]])
+        return
 
     def work(first: int, last: int) -> None:
-        for job in jobs[first:last]:
-            task.run(job)
+        for job in plan.jobs[first:last]:
+            for call in task.calls(job):
+                call()
 
-    run_bands(work, len(jobs), 1)
+    run_bands(work, len(plan.jobs), 1)
 
 
 def _quads(taps: NDArray[Any]) -> NDArray[Any]:
@@ -88,25 +94,44 @@ def _quads(taps: NDArray[Any]) -> NDArray[Any]:
     return padded.reshape(groups, -1, count * 4)
 
 
-@dataclass(frozen=True)
-class _Job:
-    """What one thread does at a time; its channels, within a group, are taken `channels` at a time, in order."""
+class _Job(NamedTuple):
+    """What one thread does at a time, and what the loops ask for about its rows: those of a plane, and where they go in the result."""
 
     images: Span
     groups: Span
     outputs: Span
     rows: Span
+    geometry: tuple[int, ...]
+
+
+class _Plan(NamedTuple):
+    """A convolution in whole numbers. Its jobs take the channels of a group so many at a time, in order."""
+
+    layout: Layout
+    size: LayerSize
     channels: int
+    jobs: list[_Job]
 
 
-def _jobs(size: LayerSize, block: BlockSize) -> Iterator[_Job]:
-    parts = product(
+@lru_cache(64)
+def _plan(layout: Layout, groups: int, outputs: int, width: int, column: int) -> _Plan:
+    """The jobs of a layout with so many groups and outputs, which fills rows `width` wide from `column` on."""
+    size = layer_size(layout, groups, outputs)
+    block, height = block_size(size), layout.output_size[0]
+    steps = (outputs * height * width, height * width, width)
+    jobs = []
+    for images, group, output, rows in product(
         spans(size.images, block.images),
         spans(size.groups, block.groups),
         spans(size.group_outputs, block.outputs),
         spans(size.rows, block.rows),
-    )
-    return (_Job(*part, block.channels) for part in parts)
+    ):
+        (n0, n1), (r0, r1) = images, rows
+        channel = n0 * outputs + group[0] * size.group_outputs + output[0]
+        origin = (channel * height + r0) * width + column
+        geometry = (layout.pitch, r1 - r0 + layout.halo, r1 - r0, n1 - n0, origin, *steps, layout.output_size[1])
+        jobs.append(_Job(images, group, output, rows, geometry))
+    return _Plan(layout, size, block.channels, jobs)
 
 
 def spans(total: int, step: int) -> list[Span]:
@@ -121,47 +146,34 @@ class _RowTask:
     input: AnyArray
     taps: NDArray[Any]
     shift: NDArray[Any]
-    layout: Layout
-    size: LayerSize
+    plan: _Plan
     result: NDArray[Any]
-    column: int
     four: bool
 
-    def run(self, job: _Job) -> None:
-        """Fill the job's part of the result."""
-        depth = self.size.group_channels
-        for first, last in spans(depth, job.channels):
-            g0, g1 = job.groups
-            self._add(job, Block(job.images, (g0 * depth + first, (g1 - 1) * depth + last), job.rows), first, last)
+    def calls(self, job: _Job) -> Iterator[Callable[[], None]]:
+        """The calls that fill the job's part of the result, one after the other. Each holds the cells that it needs."""
+        depth, (g0, g1) = self.plan.size.group_channels, job.groups
+        for first, last in spans(depth, self.plan.channels):
+            yield from self._adding(job, Block(job.images, (g0 * depth + first, (g1 - 1) * depth + last), job.rows), first, last)
 
-    def _add(self, job: _Job, block: Block, first: int, last: int) -> None:
-        """Set, or add to, the job's part of the result the sum over channels first..last of each of its groups."""
-        (g0, g1), (o0, o1) = job.groups, job.outputs
-        cells = self.layout.cells(self.input, block, self.result.dtype)
-        places = self.layout.places(cells.planes, last - first)
-        per_row, per_tap = (4, 4 * self.size.kernel) if self.four else (1, self.size.kernel)
+    def _adding(self, job: _Job, block: Block, first: int, last: int) -> Iterator[Callable[[], None]]:
+        """Calls that set, or add to, the job's part of the result the sum over channels first..last of each of its groups."""
+        (g0, g1), (o0, o1), size, layout = job.groups, job.outputs, self.plan.size, self.plan.layout
+        cells, laying = layout.prepared(self.input, block, self.result.dtype)
+        yield from laying
+        places = layout.places(cells.planes, last - first)
+        per_row, per_tap = (4, 4 * size.kernel) if self.four else (1, size.kernel)
         taps = np.ascontiguousarray(self.taps[g0:g1, o0 // per_row : -(-o1 // per_row), first * per_tap : last * per_tap])
         shift = np.ascontiguousarray(self.shift[g0:g1, o0:o1])
-        step, group_cells = self.result.shape[2] * self.result.shape[3], self.size.group_channels * cells.planes.shape[1]
-        starts = self._starts(job)
-        geometry = [cells.first, self.layout.pitch, self.layout.output_size[1], o1 - o0, group_cells, step, SUM_BLOCK, first > 0]
+        geometry = (cells.first, *job.geometry, o1 - o0, size.group_channels * cells.planes.shape[1], SUM_BLOCK, first > 0)
         scratch = _aligned(4 * APART, self.result.dtype)
         run = loop(correlate_four, apart=APART) if self.four else loop(correlate_one)
         flat = cells.planes.reshape(-1), self.result.reshape(-1)
-        run(flat[0], places, taps, shift, scratch, flat[1], starts, np.array(geometry, np.int64))
-
-    def _starts(self, job: _Job) -> NDArray[np.int64]:
-        """Where each row of the job's planes begins in the flat result, for the job's first output; -1 between two images."""
-        (n0, n1), (r0, r1) = job.images, job.rows
-        _, outputs, rows, columns = self.result.shape
-        starts = np.full((n1 - n0, r1 - r0 + self.layout.halo), -1, np.int64)
-        channel = np.arange(n0, n1)[:, None] * outputs + job.groups[0] * self.size.group_outputs + job.outputs[0]
-        starts[:, : r1 - r0] = (channel * rows + np.arange(r0, r1)) * columns + self.column
-        return starts.ravel()[: starts.size - (starts.shape[1] - (r1 - r0))]
+        yield later(run, flat[0], places, taps, shift, scratch, flat[1], np.array(geometry, np.int64))
 
 
 def _aligned(count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Room for `count` numbers from the start of a cache line on: rows of sums that straddle two lines cost a tenth of the speed."""
     room = np.empty(count + 64 // dtype.itemsize, dtype)
-    skip = -room.ctypes.data % 64 // dtype.itemsize
+    skip = -room.__array_interface__["data"][0] % 64 // dtype.itemsize
     return room[skip : skip + count]

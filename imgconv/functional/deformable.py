@@ -87,10 +87,13 @@ def deform_conv2d(
     batch, bank = real_array(input, "input", dims=4), as_weight(weight)
     if isinstance(padding, str):
         raise ArgumentTypeError(f"padding of a deformable convolution must be whole numbers, not {padding!r}")
-    groups = _groups(batch, bank)
-    shift = as_bias(bias, bank.shape[0])
     layout = Layout(batch.shape, as_window(bank.shape[2:], stride, padding, dilation))
-    moves, scale = _moves(offset, mask, layout)
+    return _deformed(batch, _moves(offset, mask, layout), bank, as_bias(bias, bank.shape[0]), layout)
+
+
+def _deformed(batch: AnyArray, moved: tuple[AnyArray, AnyArray], bank: AnyArray, shift: AnyArray | None, layout: Layout) -> FloatArray:
+    """The sums of all samples, `moved` by offsets and scaled, and the bias `shift`."""
+    groups, (moves, scale) = _groups(batch, bank), moved
     dtype = sum_dtype(batch, moves, bank, shift, scale)
     result = np.zeros((batch.shape[0], bank.shape[0], *layout.output_size), dtype)
     if batch.shape[1]:

@@ -9,7 +9,7 @@ from imgconv.engine.bands import run_bands
 from imgconv.engine.blas import one_blas_thread
 
 BAND_WORK = 2**22  # multiply-adds that are worth handing to another thread
-LEAST_BAND = 64  # rows or columns below which BLAS packs its operands for too little work
+LEAST_BAND = 128  # rows or columns below which BLAS packs its operands for too little work
 
 
 def matrix_product(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:

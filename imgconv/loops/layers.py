@@ -5,9 +5,10 @@ tap is a plain shift: output cell (r, j) of a band reads cells[first + r*pitch +
 row and the pitch are computed and thrown away, which costs less than short rows do.
 
 Arguments of both loops: `places` (T), the taps of group 0; `weights` in the cells' dtype; `bias` (G, O); `scratch` for the rows of sums;
-`target` the flat result, where row r of channel k starts at starts[r] + k*channel_step, and starts[r] < 0 marks rows between two images;
-`geometry`: first, pitch, columns of an output row, outputs of a group, cells of a group, channel_step, block, adding. Sums are taken over
-`block` taps at a time, which keeps rounding errors small; with adding = 1 they are added to what `target` holds and bias is not read.
+`target` the flat result; `geometry`, in whole numbers: first, pitch, the rows of a plane that one image has and those of them that are
+output rows, images; where the first output begins in `target`, from there to the next image, channel and row, and the columns of a row;
+outputs of a group, cells of a group, block, adding. Sums are taken over `block` taps at a time, which keeps rounding errors small; with
+adding = 1 they are added to what `target` holds and bias is not read.
 """
 
 
@@ -18,17 +19,22 @@ def correlate_four(apart):  # type: ignore[no-untyped-def]
     by side for each tap, filled up with outputs that are computed and never written.
     """
 
-    def correlate(cells, places, weights, bias, scratch, target, starts, geometry):  # type: ignore[no-untyped-def]
-        first, pitch, columns, outputs = geometry[0], geometry[1], geometry[2], geometry[3]
-        group_cells, channel_step, block, adding = geometry[4], geometry[5], geometry[6], geometry[7]
+    def correlate(cells, places, weights, bias, scratch, target, geometry):  # type: ignore[no-untyped-def]
+        first, pitch, height, rows, images = geometry[0], geometry[1], geometry[2], geometry[3], geometry[4]
+        origin, image_step, channel_step, row_step, columns = geometry[5], geometry[6], geometry[7], geometry[8], geometry[9]
+        outputs, group_cells, block, adding = geometry[10], geometry[11], geometry[12], geometry[13]
         taps, quads = places.shape[0], weights.shape[1]
-        total = (starts.shape[0] - 1) * pitch + columns
+        total = ((images - 1) * height + rows - 1) * pitch + columns
         chunk = -(-total // -(-total // (apart - 16)))
+        reach = 0
+        for t in range(taps):
+            reach = max(reach, places[t])
         for begin in range(0, total, chunk):
             n = min(chunk, total - begin)
             for quad in range(weights.shape[0] * quads):
                 g, o = quad // quads, quad % quads * 4
                 panel, base = weights[g, quad % quads], g * group_cells + first + begin
+                whole = min(-(-n // 16) * 16, cells.shape[0] - base - reach)  # a last few taken one by one cost as much as sixteen
                 for head in range(0, taps, block):
                     tail = min(head + block, taps)
                     scratch[:] = 0
@@ -38,7 +44,7 @@ def correlate_four(apart):  # type: ignore[no-untyped-def]
                         s1 = cells[base + places[t + 1] :]
                         s2 = cells[base + places[t + 2] :]
                         s3 = cells[base + places[t + 3] :]
-                        for j in range(n):
+                        for j in range(whole):
                             x0, x1, x2, x3 = s0[j], s1[j], s2[j], s3[j]
                             scratch[j] = scratch[j] + w[0] * x0 + w[4] * x1 + w[8] * x2 + w[12] * x3
                             scratch[j + apart] = scratch[j + apart] + w[1] * x0 + w[5] * x1 + w[9] * x2 + w[13] * x3
@@ -46,7 +52,7 @@ def correlate_four(apart):  # type: ignore[no-untyped-def]
                             scratch[j + 3 * apart] = scratch[j + 3 * apart] + w[3] * x0 + w[7] * x1 + w[11] * x2 + w[15] * x3
                     for t in range(tail - (tail - head) % 4, tail):
                         w, s0 = panel[4 * t : 4 * t + 4], cells[base + places[t] :]
-                        for j in range(n):
+                        for j in range(whole):
                             scratch[j] += w[0] * s0[j]
                             scratch[j + apart] += w[1] * s0[j]
                             scratch[j + 2 * apart] += w[2] * s0[j]
@@ -54,9 +60,10 @@ def correlate_four(apart):  # type: ignore[no-untyped-def]
                     for q in range(min(4, outputs - o)):
                         for r in range(begin // pitch, (begin + n - 1) // pitch + 1):
                             low, high = max(begin, r * pitch), min(begin + n, r * pitch + columns)
-                            if high > low and starts[r] >= 0:
+                            if high > low and r % height < rows:
+                                start = origin + r // height * image_step + r % height * row_step
                                 sums = scratch[q * apart + low - begin :]
-                                out = target[starts[r] + (g * outputs + o + q) * channel_step + low - r * pitch :]
+                                out = target[start + (g * outputs + o + q) * channel_step + low - r * pitch :]
                                 if head == 0 and adding == 0:
                                     for j in range(high - low):
                                         out[j] = sums[j] + bias[g, o + q]
@@ -67,12 +74,13 @@ def correlate_four(apart):  # type: ignore[no-untyped-def]
     return correlate
 
 
-def correlate_one(cells, places, weights, bias, scratch, target, starts, geometry):  # type: ignore[no-untyped-def]
+def correlate_one(cells, places, weights, bias, scratch, target, geometry):  # type: ignore[no-untyped-def]
     """One output per pass, `weights` (G, O, T): for groups of one or two outputs, depthwise convolution above all."""
-    first, pitch, columns, outputs = geometry[0], geometry[1], geometry[2], geometry[3]
-    group_cells, channel_step, block, adding = geometry[4], geometry[5], geometry[6], geometry[7]
+    first, pitch, height, rows, images = geometry[0], geometry[1], geometry[2], geometry[3], geometry[4]
+    origin, image_step, channel_step, row_step, columns = geometry[5], geometry[6], geometry[7], geometry[8], geometry[9]
+    outputs, group_cells, block, adding = geometry[10], geometry[11], geometry[12], geometry[13]
     taps = weights.shape[2]
-    total = (starts.shape[0] - 1) * pitch + columns
+    total = ((images - 1) * height + rows - 1) * pitch + columns
     chunk = scratch.shape[0]
     for go in range(weights.shape[0] * outputs):
         g, o = go // outputs, go % outputs
@@ -95,9 +103,10 @@ def correlate_one(cells, places, weights, bias, scratch, target, starts, geometr
                         scratch[j] += w0 * s0[j]
                 for r in range(begin // pitch, (begin + n - 1) // pitch + 1):
                     low, high = max(begin, r * pitch), min(begin + n, r * pitch + columns)
-                    if high > low and starts[r] >= 0:
+                    if high > low and r % height < rows:
+                        start = origin + r // height * image_step + r % height * row_step
                         sums = scratch[low - begin :]
-                        out = target[starts[r] + go * channel_step + low - r * pitch :]
+                        out = target[start + go * channel_step + low - r * pitch :]
                         if head == 0 and adding == 0:
                             for j in range(high - low):
                                 out[j] = sums[j] + bias[g, o]

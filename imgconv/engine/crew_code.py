@@ -1,0 +1,176 @@
+"""The native half of `imgconv.engine.crew`: how threads share jobs without the interpreter, in LLVM's own language.
+
+A job is a row of steps, a step the address of a loop's entry and of the words of a call. All is in arrays of whole numbers:
+
+- a board, for one piece of work: the next job, how many there are, where their steps begin (one number more than jobs), the steps,
+  whether one failed, and how many threads may help;
+- a desk, for the process, its numbers a cache line apart: the board in work or 0, the helpers at it, the helpers awake, whether it is
+  taken, and the address of a function that lets other threads run, or 0. Only who has taken the desk puts a board on it, and nobody
+  looks at a board but between signing in and out, so that a board may go as soon as it is off the desk and nobody is signed in.
+"""
+
+import ctypes
+import os
+from typing import Any
+
+from imgconv.engine.native import llvm, target
+
+AWAKE, YIELD, DESK_WORDS = 16, 32, 40  # where things are on the desk
+
+_PAUSES = {  # what tells a processor that it waits: its declaration and its call
+    "x86_64": ("declare void @llvm.x86.sse2.pause()", "call void @llvm.x86.sse2.pause()"),
+    "aarch64": ("declare void @llvm.aarch64.hint(i32)", "call void @llvm.aarch64.hint(i32 1)"),
+}
+_CODE = """
+define void @rest(ptr %desk, i64 %spun) {
+entry:
+  PAUSE
+  %low = and i64 %spun, 255
+  %is.time = icmp eq i64 %low, 255
+  br i1 %is.time, label %ask, label %done
+ask:
+  %yield.at = getelementptr i64, ptr %desk, i64 32
+  %yield = load ptr, ptr %yield.at
+  %is.none = icmp eq ptr %yield, null
+  br i1 %is.none, label %done, label %give.way
+give.way:
+  %status = call i32 %yield()
+  br label %done
+done:
+  ret void
+}
+
+define void @work(ptr %board) {
+entry:
+  %count.at = getelementptr i64, ptr %board, i64 1
+  %count = load i64, ptr %count.at
+  %starts.at = getelementptr i64, ptr %board, i64 2
+  %starts = load ptr, ptr %starts.at
+  %steps.at = getelementptr i64, ptr %board, i64 3
+  %steps = load ptr, ptr %steps.at
+  %failed = getelementptr i64, ptr %board, i64 4
+  br label %next
+next:
+  %job = atomicrmw add ptr %board, i64 1 seq_cst
+  %is.left = icmp slt i64 %job, %count
+  br i1 %is.left, label %begin, label %done
+begin:
+  %from.at = getelementptr i64, ptr %starts, i64 %job
+  %from = load i64, ptr %from.at
+  %to.at = getelementptr i64, ptr %from.at, i64 1
+  %to = load i64, ptr %to.at
+  br label %step
+step:
+  %at = phi i64 [ %from, %begin ], [ %after, %went.on ]
+  %is.more = icmp slt i64 %at, %to
+  br i1 %is.more, label %call, label %next
+call:
+  %twice = shl i64 %at, 1
+  %loop.at = getelementptr ptr, ptr %steps, i64 %twice
+  %loop = load ptr, ptr %loop.at
+  %words.at = getelementptr ptr, ptr %loop.at, i64 1
+  %words = load ptr, ptr %words.at
+  %status = call i32 %loop(ptr %words)
+  %is.bad = icmp ne i32 %status, 0
+  br i1 %is.bad, label %note, label %went.on
+note:
+  store atomic i64 1, ptr %failed seq_cst, align 8
+  br label %went.on
+went.on:
+  %after = add i64 %at, 1
+  br label %step
+done:
+  ret void
+}
+
+define void @lead(ptr %desk, ptr %board) {
+entry:
+  %taken = getelementptr i64, ptr %desk, i64 24
+  %pair = cmpxchg ptr %taken, i64 0, i64 1 seq_cst seq_cst
+  %is.ours = extractvalue { i64, i1 } %pair, 1
+  br i1 %is.ours, label %together, label %alone
+alone:
+  call void @work(ptr %board)
+  ret void
+together:
+  store atomic ptr %board, ptr %desk seq_cst, align 8
+  call void @work(ptr %board)
+  store atomic ptr null, ptr %desk seq_cst, align 8
+  %inside = getelementptr i64, ptr %desk, i64 8
+  br label %look
+look:
+  %spun = phi i64 [ 0, %together ], [ %more, %wait ]
+  %there = load atomic i64, ptr %inside seq_cst, align 8
+  %is.empty = icmp eq i64 %there, 0
+  br i1 %is.empty, label %leave, label %wait
+wait:
+  call void @rest(ptr %desk, i64 %spun)
+  %more = add i64 %spun, 1
+  br label %look
+leave:
+  store atomic i64 0, ptr %taken seq_cst, align 8
+  ret void
+}
+
+define void @help(ptr %desk, i64 %spins) {
+entry:
+  %inside = getelementptr i64, ptr %desk, i64 8
+  %awake = getelementptr i64, ptr %desk, i64 16
+  %before = atomicrmw add ptr %awake, i64 1 seq_cst
+  br label %look
+look:
+  %idle = phi i64 [ 0, %entry ], [ %more, %wait ], [ 0, %sign.out ]
+  %seen = load atomic ptr, ptr %desk monotonic, align 8
+  %is.quiet = icmp eq ptr %seen, null
+  br i1 %is.quiet, label %wait, label %sign.in
+wait:
+  call void @rest(ptr %desk, i64 %idle)
+  %more = add i64 %idle, 1
+  %is.long = icmp sgt i64 %more, %spins
+  br i1 %is.long, label %leave, label %look
+sign.in:
+  %others = atomicrmw add ptr %inside, i64 1 seq_cst
+  %board = load atomic ptr, ptr %desk seq_cst, align 8
+  %is.gone = icmp eq ptr %board, null
+  br i1 %is.gone, label %sign.out, label %ask
+ask:
+  %wanted.at = getelementptr i64, ptr %board, i64 5
+  %wanted = load i64, ptr %wanted.at
+  %is.wanted = icmp slt i64 %others, %wanted
+  br i1 %is.wanted, label %join, label %sign.out
+join:
+  call void @work(ptr %board)
+  br label %sign.out
+sign.out:
+  %left = atomicrmw sub ptr %inside, i64 1 seq_cst
+  call void @rest(ptr %desk, i64 1)
+  br label %look
+leave:
+  %after = atomicrmw sub ptr %awake, i64 1 seq_cst
+  ret void
+}
+"""
+
+
+class Native:
+    """The native calls: `lead(desk, board)` and `help(desk, spins)`. Both let go of the interpreter lock."""
+
+    def __init__(self) -> None:
+        machine = target().create_target_machine(opt=2)
+        declaration, pause = next((p for name, p in _PAUSES.items() if machine.triple.startswith(name)), ("", ""))
+        module = llvm.parse_assembly(declaration + _CODE.replace("PAUSE", pause))
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target().create_target_machine())  # owns the code
+        self._engine.add_object_file(llvm.ObjectFileRef.from_data(machine.emit_object(module)))
+        self._engine.finalize_object()
+        self.lead = self._call("lead", ctypes.c_void_p, ctypes.c_void_p)
+        self.help = self._call("help", ctypes.c_void_p, ctypes.c_int64)
+
+    def _call(self, name: str, *types: Any) -> Any:
+        return ctypes.CFUNCTYPE(None, *types)(self._engine.get_function_address(name))
+
+
+def yield_address() -> int:
+    """The C function that lets other threads run, 0 where there is none."""
+    if os.name != "posix":
+        return 0
+    return ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value or 0
