@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from imgconv.functional.factors import Factors
 
 Array = NDArray[Any]
-IN_PLACE_TAPS = 9  # above, padded copies of rows cost less than reading them from further away
 LEAST_FACTORED = 30  # taps below which nobody looks for factors
 
 
@@ -90,15 +89,21 @@ def correlator(weights: Weights, window: Window, channels: int) -> Correlator:
 class Small(Correlator):
     """All taps of a 3x3 or 5x5 kernel at once, in registers."""
 
+    in_place = True
+
     def __init__(self, weights: Weights, channels: int):
         self._weights = np.ascontiguousarray(weights.taps, weights.accumulator)
         self._height, self._width = weights.taps.shape
         self._channels = channels
-        self.in_place = weights.taps.size <= IN_PLACE_TAPS
 
     def fill(self, source: Array, target: Array, finishing: Finishing, left: int = 0) -> None:
         loop = store.loop(correlate_small, height=self._height, width=self._width, channels=self._channels, divided=finishing.divided)
-        loop(source, self._weights, finishing.parameters, target, left)
+        if len(target) > 1:
+            loop(source, self._weights, finishing.parameters, target, left)
+        else:  # the loop makes two rows at once
+            twice = np.concatenate([target, target])
+            loop(np.concatenate([source, source[-1:]]), self._weights, finishing.parameters, twice, left)
+            target[:] = twice[:1]
 
 
 class Tapped(Correlator):
