@@ -10,6 +10,7 @@ from types import ModuleType
 Job = Callable[[], object]
 SECONDS = 3.0  # per line
 FEWEST, MOST = 5, 41
+TURN, PAUSE = 0.03, 0.01
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def peer(name: str) -> ModuleType | None:
 
 
 def measure(line: Line, seconds: float = SECONDS) -> Result:
-    """Interleaved runs of both for so many seconds, after one run each to warm up."""
+    """Turns of both, one after the other, for so many seconds, after one run each to warm up."""
     line.ours()
     if line.theirs is None:
         return Result(line, min(_seconds(line.ours) for _ in range(FEWEST)))
@@ -56,14 +57,26 @@ def measure(line: Line, seconds: float = SECONDS) -> Result:
     pairs: list[tuple[float, float]] = []
     end = time.perf_counter() + seconds
     while len(pairs) < FEWEST or (len(pairs) < MOST and time.perf_counter() < end):
-        ours = _seconds(line.ours)
-        pairs.append((ours, _seconds(line.theirs)))
+        ours = _turn(line.ours)
+        pairs.append((ours, _turn(line.theirs)))
     return Result(
         line,
         min(ours for ours, _ in pairs),
         min(theirs for _, theirs in pairs),
         statistics.median(theirs / ours for ours, theirs in pairs),
     )
+
+
+def _turn(job: Job) -> float:
+    """The median of runs that follow one another, the first left out where there is time for several.
+
+    The pause lets the other's threads go to sleep: those of OpenMP, OpenCV and ours stay awake for a moment after their work.
+    """
+    time.sleep(PAUSE)
+    runs, end = [], time.perf_counter() + TURN
+    while not runs or time.perf_counter() < end:
+        runs.append(_seconds(job))
+    return statistics.median(runs[1:] or runs)
 
 
 def _seconds(job: Job) -> float:

@@ -7,16 +7,17 @@ helpers for the bands that it asks for, so nested calls never wait for each othe
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
-from imgconv.engine.calls import Call as NativeCall
 from imgconv.engine.cores import usable_cores
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
+
+    from imgconv.engine.crew import Crew
 
 Work = Callable[[int, int], None]
 Call = Callable[[], None]
@@ -48,34 +49,32 @@ def run_bands(work: Work, rows: int, rows_per_band: int, threads: int | None = N
         _share(work, bands, threads)
 
 
-def run_calls(jobs: Sequence[Sequence[Call]], threads: int | None = None) -> None:
-    """Make the calls of all jobs, those of one job in order, on `threads` threads: `run_bands` for calls prepared by `store.later`.
+def run_calls(jobs: Iterable[Iterable[Call]], total: int, threads: int | None = None) -> None:
+    """Make the calls of `total` jobs, those of one job in order, on `threads` threads: `run_bands` for calls prepared by `store.later`.
 
-    Of compiled loops alone, the interpreter is asked once, and helpers that have just worked are still awake.
+    Of compiled loops alone, whose helpers need no interpreter and, where they have just worked, are still awake.
+
+    >>> done = []
+    >>> run_calls([[lambda: done.append(1), lambda: done.append(2)]], total=1)
+    >>> done
+    [1, 2]
     """
     threads = threads or default_threads()
-    if threads > 1 and len(jobs) > 1 and not getattr(_this_thread, "is_busy", False) and _done_natively(jobs, threads):
+    found = None if threads == 1 or total < 2 or getattr(_this_thread, "is_busy", False) else _crew()
+    if found is not None:
+        found.run(jobs, total, threads)
         return
-
-    def work(first: int, last: int) -> None:
-        for job in jobs[first:last]:
-            for call in job:
-                call()
-
-    run_bands(work, len(jobs), 1, threads)
+    for job in jobs:
+        for call in job:
+            call()
 
 
-def _done_natively(jobs: Sequence[Sequence[Call]], threads: int) -> bool:
-    """Make the calls by this process's crew, which takes none but calls of compiled loops; False if there are others."""
-    native = [[call for call in job if isinstance(call, NativeCall)] for job in jobs]
-    if any(len(some) < len(job) for some, job in zip(native, jobs, strict=True)):
-        return False
-    from imgconv.engine.crew import crew
-
-    found = crew()
-    if found:
-        found.run(native, threads)
-    return found is not None
+def _crew() -> "Crew | None":
+    try:
+        from imgconv.engine.crew import crew
+    except ImportError:  # llvmlite is another than it should be: loops are plain Numba's
+        return None
+    return crew()
 
 
 def _share(work: Work, bands: deque[tuple[int, int]], threads: int) -> None:

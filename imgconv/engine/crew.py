@@ -6,14 +6,14 @@ The thread that asks works too. Helpers wait for work without sleeping for PATIE
 
 import os
 import threading
-from collections.abc import Sequence
-from functools import cache
-
-import numpy as np
+from array import array
+from collections.abc import Callable, Iterable
+from functools import cache, partial
 
 from imgconv.engine import crew_code
 from imgconv.engine.calls import Call
 
+whole_numbers = partial(array, "q")  # of 64 bits; NumPy's take ten times as long to make
 PATIENCE = 1 << 14  # looks at the desk before a helper goes to sleep: about a millisecond
 
 
@@ -22,34 +22,39 @@ class Crew:
 
     def __init__(self) -> None:
         self._native = crew_code.Native()
-        self._desk = np.zeros(crew_code.DESK_WORDS, np.int64)
+        self._desk = whole_numbers([0] * crew_code.DESK_WORDS)
         self._desk[crew_code.YIELD] = crew_code.yield_address()
         self._bell, self._lock = threading.Semaphore(0), threading.Lock()
         self.helpers = self._rung = 0
 
-    def run(self, jobs: Sequence[Sequence[Call]], threads: int) -> None:
-        """Make the calls of all jobs, those of one job in order, on `threads` threads."""
-        helpers = min(threads, len(jobs)) - 1
+    def run(self, jobs: Iterable[Iterable[Callable[[], None]]], total: int, threads: int) -> None:
+        """Make the calls of `total` jobs, those of one job in order, on `threads` threads. Jobs are begun while others are yet prepared.
+
+        Calls that are no `Call` of compiled code are made here, at once, with those before them in their job.
+        """
+        helpers = min(threads, total) - 1
         self._rouse(helpers)
-        calls = [call for job in jobs for call in job]
-        words = np.array([word for call in calls for word in call.words], np.int64)
-        at, starts, steps = words.ctypes.data, [0], []
-        for call in calls:
-            steps += [call.entry.address, at]
-            at += 8 * len(call.words)
-        for job in jobs:
-            starts.append(starts[-1] + len(job))
-        table = np.array(starts + steps, np.int64)
-        begin = table.ctypes.data
-        board = np.array([0, len(jobs), begin, begin + 8 * len(starts), 0, helpers], np.int64)
-        self._native.lead(self._desk.ctypes.data, board.ctypes.data)
+        table, kept = whole_numbers([0] * (2 * total)), []
+        board = whole_numbers([0, 0, total, _address(table), 0, helpers])
+        at, desk = _address(board), _address(self._desk)
+        opened = self._native.open(desk, at)
+        try:
+            for number, job in enumerate(jobs):
+                calls = _made_here(job)
+                words = [whole_numbers(call.words) for call in calls]
+                steps = whole_numbers([n for call, w in zip(calls, words, strict=True) for n in (call.entry.address, _address(w))])
+                kept.append((calls, words, steps))
+                table[2 * number], table[2 * number + 1] = _address(steps), len(calls)
+                self._native.post(at)
+        finally:
+            self._native.close(desk, at, opened)
         if board[4]:
             raise RuntimeError("a loop failed")
 
     def _rouse(self, helpers: int) -> None:
         """See that so many helpers are awake, or about to be."""
         with self._lock:
-            missing = helpers - self._rung - int(self._desk[crew_code.AWAKE])
+            missing = helpers - self._rung - self._desk[crew_code.AWAKE]
             while missing > 0 and self.helpers < helpers and self._hire():
                 self.helpers += 1
             if missing > 0:
@@ -68,7 +73,25 @@ class Crew:
             self._bell.acquire()
             with self._lock:
                 self._rung -= 1
-            self._native.help(self._desk.ctypes.data, PATIENCE)
+            self._native.help(_address(self._desk), PATIENCE)
+
+
+def _made_here(job: Iterable[Callable[[], None]]) -> list[Call]:
+    """The calls at the end of a job that are left to do natively; those up to the last one that cannot be are made now."""
+    left: list[Call] = []
+    for call in job:
+        if isinstance(call, Call):
+            left.append(call)
+            continue
+        for earlier in left:
+            earlier()
+        left.clear()
+        call()
+    return left
+
+
+def _address(numbers: "array[int]") -> int:
+    return numbers.buffer_info()[0]
 
 
 @cache

@@ -2,8 +2,8 @@
 
 A job is a row of steps, a step the address of a loop's entry and of the words of a call. All is in arrays of whole numbers:
 
-- a board, for one piece of work: the next job, how many there are, where their steps begin (one number more than jobs), the steps,
-  whether one failed, and how many threads may help;
+- a board, for one piece of work: the next job to be done, how many are ready, how many there will be, the jobs (of each where its steps
+  begin and how many they are), whether a step failed, and how many threads may help;
 - a desk, for the process, its numbers a cache line apart: the board in work or 0, the helpers at it, the helpers awake, whether it is
   taken, and the address of a function that lets other threads run, or 0. Only who has taken the desk puts a board on it, and nobody
   looks at a board but between signing in and out, so that a board may go as soon as it is off the desk and nobody is signed in.
@@ -40,33 +40,44 @@ done:
   ret void
 }
 
-define void @work(ptr %board) {
+define void @work(ptr %desk, ptr %board) {
 entry:
-  %count.at = getelementptr i64, ptr %board, i64 1
-  %count = load i64, ptr %count.at
-  %starts.at = getelementptr i64, ptr %board, i64 2
-  %starts = load ptr, ptr %starts.at
-  %steps.at = getelementptr i64, ptr %board, i64 3
-  %steps = load ptr, ptr %steps.at
+  %ready = getelementptr i64, ptr %board, i64 1
+  %total = getelementptr i64, ptr %board, i64 2
+  %jobs.at = getelementptr i64, ptr %board, i64 3
+  %jobs = load ptr, ptr %jobs.at
   %failed = getelementptr i64, ptr %board, i64 4
   br label %next
 next:
   %job = atomicrmw add ptr %board, i64 1 seq_cst
-  %is.left = icmp slt i64 %job, %count
-  br i1 %is.left, label %begin, label %done
+  br label %ask
+ask:
+  %spun = phi i64 [ 0, %next ], [ %more, %wait ]
+  %there = load atomic i64, ptr %ready seq_cst, align 8
+  %is.there = icmp slt i64 %job, %there
+  br i1 %is.there, label %begin, label %ask.on
+ask.on:
+  %most = load atomic i64, ptr %total seq_cst, align 8
+  %is.to.come = icmp slt i64 %job, %most
+  br i1 %is.to.come, label %wait, label %done
+wait:
+  call void @rest(ptr %desk, i64 %spun)
+  %more = add i64 %spun, 1
+  br label %ask
 begin:
-  %from.at = getelementptr i64, ptr %starts, i64 %job
-  %from = load i64, ptr %from.at
-  %to.at = getelementptr i64, ptr %from.at, i64 1
-  %to = load i64, ptr %to.at
+  %twice = shl i64 %job, 1
+  %steps.at = getelementptr i64, ptr %jobs, i64 %twice
+  %steps = load ptr, ptr %steps.at
+  %count.at = getelementptr i64, ptr %steps.at, i64 1
+  %count = load i64, ptr %count.at
   br label %step
 step:
-  %at = phi i64 [ %from, %begin ], [ %after, %went.on ]
-  %is.more = icmp slt i64 %at, %to
+  %at = phi i64 [ 0, %begin ], [ %after, %went.on ]
+  %is.more = icmp slt i64 %at, %count
   br i1 %is.more, label %call, label %next
 call:
-  %twice = shl i64 %at, 1
-  %loop.at = getelementptr ptr, ptr %steps, i64 %twice
+  %place = shl i64 %at, 1
+  %loop.at = getelementptr ptr, ptr %steps, i64 %place
   %loop = load ptr, ptr %loop.at
   %words.at = getelementptr ptr, ptr %loop.at, i64 1
   %words = load ptr, ptr %words.at
@@ -83,23 +94,40 @@ done:
   ret void
 }
 
-define void @lead(ptr %desk, ptr %board) {
+define i64 @open(ptr %desk, ptr %board) {
 entry:
   %taken = getelementptr i64, ptr %desk, i64 24
   %pair = cmpxchg ptr %taken, i64 0, i64 1 seq_cst seq_cst
   %is.ours = extractvalue { i64, i1 } %pair, 1
-  br i1 %is.ours, label %together, label %alone
-alone:
-  call void @work(ptr %board)
-  ret void
-together:
+  br i1 %is.ours, label %put, label %leave
+put:
   store atomic ptr %board, ptr %desk seq_cst, align 8
-  call void @work(ptr %board)
+  ret i64 1
+leave:
+  ret i64 0
+}
+
+define void @post(ptr %board) {
+  %ready = getelementptr i64, ptr %board, i64 1
+  %before = atomicrmw add ptr %ready, i64 1 seq_cst
+  ret void
+}
+
+define void @close(ptr %desk, ptr %board, i64 %is.ours) {
+entry:
+  %ready = getelementptr i64, ptr %board, i64 1
+  %total = getelementptr i64, ptr %board, i64 2
+  %all = load atomic i64, ptr %ready seq_cst, align 8
+  store atomic i64 %all, ptr %total seq_cst, align 8
+  call void @work(ptr %desk, ptr %board)
+  %was.put = icmp ne i64 %is.ours, 0
+  br i1 %was.put, label %take.off, label %done
+take.off:
   store atomic ptr null, ptr %desk seq_cst, align 8
   %inside = getelementptr i64, ptr %desk, i64 8
   br label %look
 look:
-  %spun = phi i64 [ 0, %together ], [ %more, %wait ]
+  %spun = phi i64 [ 0, %take.off ], [ %more, %wait ]
   %there = load atomic i64, ptr %inside seq_cst, align 8
   %is.empty = icmp eq i64 %there, 0
   br i1 %is.empty, label %leave, label %wait
@@ -108,7 +136,10 @@ wait:
   %more = add i64 %spun, 1
   br label %look
 leave:
+  %taken = getelementptr i64, ptr %desk, i64 24
   store atomic i64 0, ptr %taken seq_cst, align 8
+  br label %done
+done:
   ret void
 }
 
@@ -139,7 +170,7 @@ ask:
   %is.wanted = icmp slt i64 %others, %wanted
   br i1 %is.wanted, label %join, label %sign.out
 join:
-  call void @work(ptr %board)
+  call void @work(ptr %desk, ptr %board)
   br label %sign.out
 sign.out:
   %left = atomicrmw sub ptr %inside, i64 1 seq_cst
@@ -153,7 +184,10 @@ leave:
 
 
 class Native:
-    """The native calls: `lead(desk, board)` and `help(desk, spins)`. Both let go of the interpreter lock."""
+    """The native calls. `open(desk, board)` puts a board on the desk, unless another is there, and says whether it did; `post(board)` makes
+    one job more ready; `close(desk, board, opened)` works until all jobs are done. `help(desk, spins)` works for whoever puts a board on
+    the desk, until none has been there for so long. All let go of the interpreter lock.
+    """
 
     def __init__(self) -> None:
         machine = target().create_target_machine(opt=2)
@@ -162,11 +196,14 @@ class Native:
         self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target().create_target_machine())  # owns the code
         self._engine.add_object_file(llvm.ObjectFileRef.from_data(machine.emit_object(module)))
         self._engine.finalize_object()
-        self.lead = self._call("lead", ctypes.c_void_p, ctypes.c_void_p)
-        self.help = self._call("help", ctypes.c_void_p, ctypes.c_int64)
+        address, number = ctypes.c_void_p, ctypes.c_int64
+        self.open = self._call("open", number, address, address)
+        self.post = self._call("post", None, address)
+        self.close = self._call("close", None, address, address, number)
+        self.help = self._call("help", None, address, number)
 
     def _call(self, name: str, *types: Any) -> Any:
-        return ctypes.CFUNCTYPE(None, *types)(self._engine.get_function_address(name))
+        return ctypes.CFUNCTYPE(*types)(self._engine.get_function_address(name))
 
 
 def yield_address() -> int:

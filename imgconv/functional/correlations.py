@@ -69,11 +69,11 @@ def _by_rows(
 ) -> None:
     """Row loops over blocks that fit the cache, spread over threads; `column` of the result is the layout's first."""
     plan = _plan(layout, len(taps), result.shape[1], result.shape[3], column)
-    taps = _quads(taps) if four else np.ascontiguousarray(taps)
     task = _RowTask(input, taps, shift.reshape(len(taps), -1), plan, result, four)
     if plan.channels == plan.size.group_channels:
         for first in range(0, len(plan.jobs), AT_ONCE):
-            run_calls([list(task.calls(job)) for job in plan.jobs[first : first + AT_ONCE]])
+            some = plan.jobs[first : first + AT_ONCE]
+            run_calls((task.calls(job) for job in some), len(some))
         return
 
     def work(first: int, last: int) -> None:
@@ -82,16 +82,6 @@ def _by_rows(
                 call()
 
     run_bands(work, len(plan.jobs), 1)
-
-
-def _quads(taps: NDArray[Any]) -> NDArray[Any]:
-    """`taps` (G, O, T) as (G, ceil(O/4), T*4): the weights of four outputs side by side, zeros where there are fewer."""
-    groups, outputs, count = taps.shape
-    padded = np.zeros((groups, -(-outputs // 4), count, 4), taps.dtype)
-    for q in range(4):
-        part = taps[:, q::4]
-        padded[:, : part.shape[1], :, q] = part
-    return padded.reshape(groups, -1, count * 4)
 
 
 class _Job(NamedTuple):
@@ -141,7 +131,7 @@ def spans(total: int, step: int) -> list[Span]:
 
 @dataclass(frozen=True)
 class _RowTask:
-    """One convolution by row loops: `taps` (G, O, T), or in fours if `four`, and `shift` (G, O)."""
+    """One convolution by row loops, `four` outputs at a time or one: `taps` (G, O, T) and `shift` (G, O)."""
 
     input: AnyArray
     taps: NDArray[Any]
@@ -162,8 +152,7 @@ class _RowTask:
         cells, laying = layout.prepared(self.input, block, self.result.dtype)
         yield from laying
         places = layout.places(cells.planes, last - first)
-        per_row, per_tap = (4, 4 * size.kernel) if self.four else (1, size.kernel)
-        taps = np.ascontiguousarray(self.taps[g0:g1, o0 // per_row : -(-o1 // per_row), first * per_tap : last * per_tap])
+        taps = np.ascontiguousarray(self.taps[g0:g1, o0:o1, first * size.kernel : last * size.kernel])
         shift = np.ascontiguousarray(self.shift[g0:g1, o0:o1])
         geometry = (cells.first, *job.geometry, o1 - o0, size.group_channels * cells.planes.shape[1], SUM_BLOCK, first > 0)
         scratch = _aligned(4 * APART, self.result.dtype)

@@ -4,7 +4,7 @@
 tap is a plain shift: output cell (r, j) of a band reads cells[first + r*pitch + j + places[t]]. Positions between the end of an output
 row and the pitch are computed and thrown away, which costs less than short rows do.
 
-Arguments of both loops: `places` (T), the taps of group 0; `weights` in the cells' dtype; `bias` (G, O); `scratch` for the rows of sums;
+Arguments of both loops: `places` (T), the taps of group 0; `weights` (G, O, T) in the cells' dtype; `bias` (G, O); `scratch` for the rows of sums;
 `target` the flat result; `geometry`, in whole numbers: first, pitch, the rows of a plane that one image has and those of them that are
 output rows, images; where the first output begins in `target`, from there to the next image, channel and row, and the columns of a row;
 outputs of a group, cells of a group, block, adding. Sums are taken over `block` taps at a time, which keeps rounding errors small; with
@@ -15,15 +15,14 @@ adding = 1 they are added to what `target` holds and bias is not read.
 def correlate_four(apart):  # type: ignore[no-untyped-def]
     """Make the loop that takes four outputs per pass; its scratch holds four rows of sums, `apart` elements from each other.
 
-    `apart` is no power of two, lest the four rows share cache sets. `weights` is (G, ceil(O/4), T*4): the weights of four outputs side
-    by side for each tap, filled up with outputs that are computed and never written.
+    `apart` is no power of two, lest the four rows share cache sets. Where fewer outputs are left, some are computed twice.
     """
 
     def correlate(cells, places, weights, bias, scratch, target, geometry):  # type: ignore[no-untyped-def]
         first, pitch, height, rows, images = geometry[0], geometry[1], geometry[2], geometry[3], geometry[4]
         origin, image_step, channel_step, row_step, columns = geometry[5], geometry[6], geometry[7], geometry[8], geometry[9]
         outputs, group_cells, block, adding = geometry[10], geometry[11], geometry[12], geometry[13]
-        taps, quads = places.shape[0], weights.shape[1]
+        taps, quads = places.shape[0], -(-outputs // 4)
         total = ((images - 1) * height + rows - 1) * pitch + columns
         chunk = -(-total // -(-total // (apart - 16)))
         reach = 0
@@ -33,30 +32,32 @@ def correlate_four(apart):  # type: ignore[no-untyped-def]
             n = min(chunk, total - begin)
             for quad in range(weights.shape[0] * quads):
                 g, o = quad // quads, quad % quads * 4
-                panel, base = weights[g, quad % quads], g * group_cells + first + begin
+                w0, w1 = weights[g, o], weights[g, min(o + 1, outputs - 1)]
+                w2, w3 = weights[g, min(o + 2, outputs - 1)], weights[g, min(o + 3, outputs - 1)]
+                base = g * group_cells + first + begin
                 whole = min(-(-n // 16) * 16, cells.shape[0] - base - reach)  # a last few taken one by one cost as much as sixteen
                 for head in range(0, taps, block):
                     tail = min(head + block, taps)
                     scratch[:] = 0
                     for t in range(head, tail - 3, 4):
-                        w = panel[4 * t : 4 * t + 16]
+                        a, b, c, d = w0[t : t + 4], w1[t : t + 4], w2[t : t + 4], w3[t : t + 4]
                         s0 = cells[base + places[t] :]
                         s1 = cells[base + places[t + 1] :]
                         s2 = cells[base + places[t + 2] :]
                         s3 = cells[base + places[t + 3] :]
                         for j in range(whole):
                             x0, x1, x2, x3 = s0[j], s1[j], s2[j], s3[j]
-                            scratch[j] = scratch[j] + w[0] * x0 + w[4] * x1 + w[8] * x2 + w[12] * x3
-                            scratch[j + apart] = scratch[j + apart] + w[1] * x0 + w[5] * x1 + w[9] * x2 + w[13] * x3
-                            scratch[j + 2 * apart] = scratch[j + 2 * apart] + w[2] * x0 + w[6] * x1 + w[10] * x2 + w[14] * x3
-                            scratch[j + 3 * apart] = scratch[j + 3 * apart] + w[3] * x0 + w[7] * x1 + w[11] * x2 + w[15] * x3
+                            scratch[j] = scratch[j] + a[0] * x0 + a[1] * x1 + a[2] * x2 + a[3] * x3
+                            scratch[j + apart] = scratch[j + apart] + b[0] * x0 + b[1] * x1 + b[2] * x2 + b[3] * x3
+                            scratch[j + 2 * apart] = scratch[j + 2 * apart] + c[0] * x0 + c[1] * x1 + c[2] * x2 + c[3] * x3
+                            scratch[j + 3 * apart] = scratch[j + 3 * apart] + d[0] * x0 + d[1] * x1 + d[2] * x2 + d[3] * x3
                     for t in range(tail - (tail - head) % 4, tail):
-                        w, s0 = panel[4 * t : 4 * t + 4], cells[base + places[t] :]
+                        s0 = cells[base + places[t] :]
                         for j in range(whole):
-                            scratch[j] += w[0] * s0[j]
-                            scratch[j + apart] += w[1] * s0[j]
-                            scratch[j + 2 * apart] += w[2] * s0[j]
-                            scratch[j + 3 * apart] += w[3] * s0[j]
+                            scratch[j] += w0[t] * s0[j]
+                            scratch[j + apart] += w1[t] * s0[j]
+                            scratch[j + 2 * apart] += w2[t] * s0[j]
+                            scratch[j + 3 * apart] += w3[t] * s0[j]
                     for q in range(min(4, outputs - o)):
                         for r in range(begin // pitch, (begin + n - 1) // pitch + 1):
                             low, high = max(begin, r * pitch), min(begin + n, r * pitch + columns)
@@ -75,7 +76,7 @@ def correlate_four(apart):  # type: ignore[no-untyped-def]
 
 
 def correlate_one(cells, places, weights, bias, scratch, target, geometry):  # type: ignore[no-untyped-def]
-    """One output per pass, `weights` (G, O, T): for groups of one or two outputs, depthwise convolution above all."""
+    """One output per pass: for groups of one or two outputs, depthwise convolution above all."""
     first, pitch, height, rows, images = geometry[0], geometry[1], geometry[2], geometry[3], geometry[4]
     origin, image_step, channel_step, row_step, columns = geometry[5], geometry[6], geometry[7], geometry[8], geometry[9]
     outputs, group_cells, block, adding = geometry[10], geometry[11], geometry[12], geometry[13]

@@ -31,14 +31,14 @@ def test_prepared_calls_of_compiled_loops_are_native():
 @pytest.mark.parametrize("count", [0, 1, 2, JOBS])
 def test_every_call_is_made_once_and_in_order(count, threads):
     numbers = np.zeros(JOBS, np.int64)
-    bands.run_calls(jobs_on(numbers, count), threads)
+    bands.run_calls(jobs_on(numbers, count), count, threads)
     assert numbers[:count].tolist() == [123] * count
     assert not numbers[count:].any()
 
 
 def test_calls_that_are_no_loops_are_made_too():
     made = []
-    bands.run_calls([[lambda: made.append(1)], [lambda: made.append(2)]], 2)
+    bands.run_calls([[lambda: made.append(1)], [lambda: made.append(2)]], 2, 2)
     assert sorted(made) == [1, 2]
 
 
@@ -48,7 +48,7 @@ def test_many_threads_may_ask_at_once():
     def ask(numbers):
         for _ in range(50):
             numbers[:] = 0
-            bands.run_calls(jobs_on(numbers), 2)
+            bands.run_calls(jobs_on(numbers), JOBS, 2)
 
     threads = [threading.Thread(target=ask, args=(numbers,)) for numbers in results]
     for thread in threads:
@@ -60,10 +60,10 @@ def test_many_threads_may_ask_at_once():
 
 def test_helpers_that_fell_asleep_come_back():
     numbers = np.zeros(JOBS, np.int64)
-    bands.run_calls(jobs_on(numbers), 2)
+    bands.run_calls(jobs_on(numbers), JOBS, 2)
     asleep = threading.Event()
     asleep.wait(0.2)
-    bands.run_calls(jobs_on(numbers), 2)
+    bands.run_calls(jobs_on(numbers), JOBS, 2)
     assert numbers.tolist() == [123123] * JOBS
     assert sum(thread.name.startswith("imgconv-crew") for thread in threading.enumerate()) == crew().helpers
 
@@ -73,7 +73,7 @@ def test_who_works_already_is_not_helped():
 
     def work(first, last):
         numbers = np.zeros(JOBS, np.int64)
-        bands.run_calls(jobs_on(numbers), 2)
+        bands.run_calls(jobs_on(numbers), JOBS, 2)
         seen.append(numbers.tolist() == [123] * JOBS)
 
     bands.run_bands(work, 4, 1, 2)
