@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.engine.bands import run_bands, run_calls
+from imgconv.engine.bands import default_threads, run_bands, run_calls
 from imgconv.engine.choose.layers import STRIP_COLUMNS, LayerSize, algorithm, block_size
 from imgconv.engine.store import later, loop
 from imgconv.functional.arrays import AnyArray, silent
@@ -68,7 +68,7 @@ def _by_rows(
     input: AnyArray, taps: NDArray[Any], shift: NDArray[Any], layout: Layout, result: NDArray[Any], column: int, *, four: bool
 ) -> None:
     """Row loops over blocks that fit the cache, spread over threads; `column` of the result is the layout's first."""
-    plan = _plan(layout, len(taps), result.shape[1], result.shape[3], column)
+    plan = _plan(layout, len(taps), result.shape[1], result.shape[3], column, default_threads())
     task = _RowTask(input, taps, shift.reshape(len(taps), -1), plan, result, four)
     if plan.channels == plan.size.group_channels:
         for first in range(0, len(plan.jobs), AT_ONCE):
@@ -104,10 +104,10 @@ class _Plan(NamedTuple):
 
 
 @lru_cache(64)
-def _plan(layout: Layout, groups: int, outputs: int, width: int, column: int) -> _Plan:
-    """The jobs of a layout with so many groups and outputs, which fills rows `width` wide from `column` on."""
+def _plan(layout: Layout, groups: int, outputs: int, width: int, column: int, threads: int) -> _Plan:
+    """The jobs of a layout with so many groups and outputs, which fills rows `width` wide from `column` on, for so many threads."""
     size = layer_size(layout, groups, outputs)
-    block, height = block_size(size), layout.output_size[0]
+    block, height = block_size(size, threads), layout.output_size[0]
     steps = (outputs * height * width, height * width, width)
     jobs = []
     for images, group, output, rows in product(

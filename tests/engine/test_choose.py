@@ -26,9 +26,9 @@ def test_algorithms_of_known_layers():
     assert algorithm(deep._replace(groups=64, group_channels=1, group_outputs=1)) == "one"
 
 
-@given(sizes)
-def test_blocks_fit_the_layer_and_the_scratch(size):
-    block = block_size(size)
+@given(sizes, st.integers(1, 64))
+def test_blocks_fit_the_layer_and_the_scratch(size, threads):
+    block = block_size(size, threads)
     assert 1 <= block.images <= size.images and 1 <= block.groups <= size.groups and 1 <= block.rows <= size.rows
     assert 1 <= block.channels <= size.group_channels and 1 <= block.outputs <= size.group_outputs
     assert block.outputs == size.group_outputs or block.outputs % 4 == 0
@@ -53,7 +53,7 @@ def test_every_algorithm_and_block_gives_the_same(monkeypatch, weight, groups, c
     input, bank = (np.random.default_rng(0).integers(-9, 9, shape).astype(np.float32) for shape in ((3, 6, 11, 8), weight))
     expected = conv2d(input, bank, np.arange(12)[: len(bank)], stride=(1, 2), padding=1, groups=groups)
 
-    def blocks(size):
+    def blocks(size, threads):
         whole = (size.images, size.groups, size.group_channels, size.group_outputs, size.rows)
         images, of_groups, channels, outputs, rows = (min(a, b) for a, b in zip(block, whole, strict=True))
         single = channels < size.group_channels
@@ -61,5 +61,30 @@ def test_every_algorithm_and_block_gives_the_same(monkeypatch, weight, groups, c
 
     monkeypatch.setattr(correlations, "algorithm", lambda size: chosen)
     monkeypatch.setattr(correlations, "block_size", blocks)
+    monkeypatch.setattr(correlations, "_plan", correlations._plan.__wrapped__)
     result = conv2d(input, bank, np.arange(12)[: len(bank)], stride=(1, 2), padding=1, groups=groups)
     np.testing.assert_array_equal(result, expected)
+
+
+@given(sizes, st.integers(1, 64), st.integers(1, 64))
+def test_how_channels_are_summed_does_not_depend_on_threads(size, few, many):
+    assert block_size(size, few).channels == block_size(size, many).channels
+
+
+@pytest.mark.parametrize(
+    ("shape", "weight", "options"),
+    [
+        ((1, 64, 57, 56), (66, 64, 3, 3), {"padding": 1}),
+        ((1, 3, 225, 224), (64, 3, 7, 7), {"stride": 2, "padding": 3}),
+        ((2, 64, 113, 112), (64, 1, 3, 3), {"groups": 64}),
+        ((1, 1, 700, 701), (1, 1, 5, 5), {}),
+        ((1, 700, 30, 31), (5, 700, 3, 3), {}),
+    ],
+)
+def test_bits_do_not_depend_on_threads(monkeypatch, shape, weight, options):
+    input, bank = (np.random.default_rng(1).standard_normal(size).astype(np.float32) for size in (shape, weight))
+    made = []
+    for threads in (1, 2, 3, 5, 16):
+        monkeypatch.setattr(correlations, "default_threads", lambda threads=threads: threads)
+        made.append(conv2d(input, bank, **options))
+    assert all(np.array_equal(made[0], other) for other in made[1:])

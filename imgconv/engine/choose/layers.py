@@ -1,6 +1,7 @@
 """How the work is done: which algorithm, and in blocks of what size. Whole numbers in, whole numbers and names out.
 
-Nothing here may depend on the number of threads: the choice fixes the order of the sums, and so the last bits of a result.
+Nothing that fixes the order of a sum may depend on the number of threads, or else the last bits of a result would. Into how many blocks
+of images, groups, outputs and rows the work is cut may; into how many of channels may not.
 """
 
 from typing import Literal, NamedTuple
@@ -9,7 +10,7 @@ Algorithm = Literal["four", "one", "product"]
 
 BLOCK_CELLS = 2**17  # half a megabyte of float32: a block stays in a core's second-level cache
 BLOCK_WORK = 2**24  # multiply-adds that are worth handing to another thread
-MOST_BLOCKS = 4  # into which work is cut for the sake of threads alone; each pads its own cells
+COMMON_THREADS = 4
 LEAST_POSITIONS = 512  # flat positions below which rows are too short for the loops to run at full speed
 STRIP_COLUMNS = 2**18  # output columns that row loops take: a row of cells is a megabyte of float32 for each channel
 PATCH_CELLS = 2**20  # of the unfolded operand of a matrix product
@@ -66,23 +67,39 @@ def algorithm(size: LayerSize) -> Algorithm:
     return "one" if size.group_outputs <= 2 else "four"
 
 
-def block_size(size: LayerSize) -> BlockSize:
-    """Blocks for the row loops: cells that stay in cache, rows long enough, and enough blocks to share where the work is worth it."""
-    touched = size.images * size.groups * size.cells(size.rows)
-    wanted = min(max(size.work // BLOCK_WORK + touched // BLOCK_CELLS, 1), MOST_BLOCKS)
-    least = min(-(-LEAST_POSITIONS // size.pitch), size.rows)
+def block_size(size: LayerSize, threads: int) -> BlockSize:
+    """Blocks for the row loops: cells that stay in cache, rows long enough, and one for each thread where the work is worth it.
+
+    Channels are taken a part at a time only where they must be, and then whatever the number of threads.
+    """
     budget = BLOCK_CELLS if size.group_outputs > 2 else 2 * BLOCK_CELLS  # cells that are read once need not stay in cache
-    fitting = max(budget // max(size.cells(1) - size.cells(0), 1) - size.halo, 1)
-    shared = -(-size.rows // -(-wanted // (size.images * size.groups)))
-    rows = _even(size.rows, max(min(fitting, shared), least))
-    outputs = _outputs(size, rows, wanted)
+    rows = _rows(size, budget, _wanted(size, COMMON_THREADS))
     channels = min(max(4 * budget * size.group_channels // size.cells(rows), 1), size.group_channels)
-    if rows < size.rows or channels < size.group_channels:
+    wanted = _wanted(size, threads)
+    if channels < size.group_channels:
+        return BlockSize(1, 1, channels, _outputs(size, rows, wanted), rows)
+    rows = _rows(size, budget, wanted)
+    outputs = _outputs(size, rows, wanted)
+    if rows < size.rows:
         return BlockSize(1, 1, channels, outputs, rows)
     room = max(budget // size.cells(rows), 1)
     groups = _even(size.groups, max(min(room, size.images * size.groups // wanted), 1))
     images = _even(size.images, max(min(room // size.groups, size.images // wanted), 1)) if groups == size.groups else 1
     return BlockSize(images, groups, channels, outputs, rows)
+
+
+def _wanted(size: LayerSize, threads: int) -> int:
+    """Blocks that so many threads are worth waking for."""
+    touched = size.images * size.groups * size.cells(size.rows)
+    return min(max(size.work // BLOCK_WORK + touched // BLOCK_CELLS, 1), threads)
+
+
+def _rows(size: LayerSize, budget: int, wanted: int) -> int:
+    """Output rows of a block that has `budget` cells, where so many blocks are wanted; not so few that they are slow."""
+    least = min(-(-LEAST_POSITIONS // size.pitch), size.rows)
+    fitting = max(budget // max(size.cells(1) - size.cells(0), 1) - size.halo, 1)
+    shared = -(-size.rows // -(-wanted // (size.images * size.groups)))
+    return _even(size.rows, max(min(fitting, shared), least))
 
 
 def _outputs(size: LayerSize, rows: int, wanted: int) -> int:
