@@ -37,8 +37,8 @@ class Crew:
         table, kept = whole_numbers([0] * (2 * total)), []
         board = whole_numbers([0, 0, total, _address(table), 0, helpers])
         at, desk = _address(board), _address(self._desk)
-        opened = self._native.open(desk, at)
-        try:
+        try:  # whatever happens, no helper looks at what is gone
+            self._native.open(desk, at)
             for number, job in enumerate(jobs):
                 calls = _made_here(job)
                 words = [whole_numbers(call.words) for call in calls]
@@ -47,7 +47,7 @@ class Crew:
                 table[2 * number], table[2 * number + 1] = _address(steps), len(calls)
                 self._native.post(at)
         finally:
-            self._native.close(desk, at, opened)
+            self._native.close(desk, at)
         if board[4]:
             raise RuntimeError("a loop failed")
 

@@ -94,7 +94,7 @@ done:
   ret void
 }
 
-define i64 @open(ptr %desk, ptr %board) {
+define void @open(ptr %desk, ptr %board) {
 entry:
   %taken = getelementptr i64, ptr %desk, i64 24
   %pair = cmpxchg ptr %taken, i64 0, i64 1 seq_cst seq_cst
@@ -102,9 +102,9 @@ entry:
   br i1 %is.ours, label %put, label %leave
 put:
   store atomic ptr %board, ptr %desk seq_cst, align 8
-  ret i64 1
+  br label %leave
 leave:
-  ret i64 0
+  ret void
 }
 
 define void @post(ptr %board) {
@@ -113,15 +113,16 @@ define void @post(ptr %board) {
   ret void
 }
 
-define void @close(ptr %desk, ptr %board, i64 %is.ours) {
+define void @close(ptr %desk, ptr %board) {
 entry:
   %ready = getelementptr i64, ptr %board, i64 1
   %total = getelementptr i64, ptr %board, i64 2
   %all = load atomic i64, ptr %ready seq_cst, align 8
   store atomic i64 %all, ptr %total seq_cst, align 8
   call void @work(ptr %desk, ptr %board)
-  %was.put = icmp ne i64 %is.ours, 0
-  br i1 %was.put, label %take.off, label %done
+  %lies.there = load atomic ptr, ptr %desk seq_cst, align 8
+  %is.ours = icmp eq ptr %lies.there, %board
+  br i1 %is.ours, label %take.off, label %done
 take.off:
   store atomic ptr null, ptr %desk seq_cst, align 8
   %inside = getelementptr i64, ptr %desk, i64 8
@@ -184,9 +185,9 @@ leave:
 
 
 class Native:
-    """The native calls. `open(desk, board)` puts a board on the desk, unless another is there, and says whether it did; `post(board)` makes
-    one job more ready; `close(desk, board, opened)` works until all jobs are done. `help(desk, spins)` works for whoever puts a board on
-    the desk, until none has been there for so long. All let go of the interpreter lock.
+    """The native calls. `open(desk, board)` puts a board on the desk, unless another is there; `post(board)` makes one job more ready;
+    `close(desk, board)` does what is ready and left, and takes the board away. `help(desk, spins)` works for whoever puts a board on the
+    desk, until none has been there for so long. All let go of the interpreter lock.
     """
 
     def __init__(self) -> None:
@@ -197,9 +198,9 @@ class Native:
         self._engine.add_object_file(llvm.ObjectFileRef.from_data(machine.emit_object(module)))
         self._engine.finalize_object()
         address, number = ctypes.c_void_p, ctypes.c_int64
-        self.open = self._call("open", number, address, address)
+        self.open = self._call("open", None, address, address)
         self.post = self._call("post", None, address)
-        self.close = self._call("close", None, address, address, number)
+        self.close = self._call("close", None, address, address)
         self.help = self._call("help", None, address, number)
 
     def _call(self, name: str, *types: Any) -> Any:
