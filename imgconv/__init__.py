@@ -1,18 +1,22 @@
 """Convolution and pooling on pictures, exactly as PyTorch means them.
 
 Every public name is imported on first use (PEP 562), so that `import imgconv` costs nothing: pictures through `filter`, `edge`,
-`pool`; kernels through `kernel`, `kernels`; all of `imgconv.functional`; and the modules `gradients`, `layers`, `functional`.
+`canny`, `pool`, `run`; kernels through `kernel`, `kernels`; all of `imgconv.functional`; and the modules `gradients`, `layers`,
+`functional`.
 """
 
 from importlib import import_module
-from typing import Any
 
 from imgconv.functional import HOME_OF as _FUNCTIONAL
+
+TYPE_CHECKING = False  # as typing's own, which would be a third of the start before a command catches signals
+if TYPE_CHECKING:
+    from typing import Any
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "imgconv.calls": "edge filter kernel kernels pool run",
+    "imgconv.calls": "canny edge filter kernel kernels pool run",
     "imgconv.errors": "ArgumentTypeError DoesNotFit ImgconvError MissingExtra PictureError UsageError",
     "imgconv.registry": "Bank Kernel",
 }
@@ -21,7 +25,7 @@ _MODULES = ("functional", "gradients", "layers")
 __all__ = sorted(["__version__", *_HOME_OF, *_MODULES])
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name in _HOME_OF:
         value = getattr(import_module(_HOME_OF[name]), name)
         globals()[name] = value

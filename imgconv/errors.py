@@ -32,5 +32,9 @@ class PictureError(ImgconvError, OSError):
     """A file or stream that cannot be read, decoded, encoded or written."""
 
 
+class ClusterError(ImgconvError, ConnectionError):
+    """A cluster that does not answer, has no workers, or cannot do what is asked of it."""
+
+
 class MissingExtra(ImgconvError, ImportError):
     """An optional dependency is needed and not installed; the text names the extra that brings it."""

@@ -41,6 +41,11 @@ def pictures(guide):
     return re.findall(r"!\[[^]]*\]\((?:docs/)?pictures/([^)]+)\)", guide.read_text())
 
 
+def is_drawn(name):
+    """Whether a picture is a page that matplotlib draws, and not a result to the pixel."""
+    return name.startswith("figure")
+
+
 def play(guide, home):
     """Run all blocks of a guide below the empty folder `home`; the folder in which they ran."""
     folder = _prepared(home)

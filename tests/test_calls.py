@@ -1,11 +1,13 @@
-"""`imgconv.filter`, `edge`, `pool` and `run` on arrays, PIL images and paths."""
+"""`imgconv.filter`, `edge`, `pool`, `canny` and `run` on arrays, PIL images and paths."""
 
 import numpy as np
 import oracle_picture as oracle
 import pytest
+from command import SAMPLES
 from PIL import Image
 
 import imgconv
+from imgconv.functional.canny import canny_edges
 
 RNG = np.random.default_rng(11)
 LAPLACIAN8 = np.array([[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]])
@@ -101,3 +103,29 @@ def test_constants_that_are_no_levels_are_refused(dtype, value):
     for linear in (False, True):
         with pytest.raises(ValueError, match="no level of this picture; use a whole number from 0 to"):
             imgconv.edge(photo(dtype), padding_mode=("constant", value), linear=linear)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("options", [{}, {"sigma": 0.8}, {"low": 0.6, "high": 0.9, "quantiles": True}])
+def test_canny_on_arrays_is_what_its_loops_trace(dtype, options):
+    pixels = photo(dtype, (40, 31, 3))
+    made = imgconv.canny(pixels, **options)
+    grey = imgconv.filter(pixels, "identity", grey=True)
+    assert made.dtype == dtype and made.any() and np.array_equal(made, canny_edges(grey[..., None], **options)[..., 0])
+
+
+def test_canny_on_paths_and_pil_images_and_its_alpha():
+    with Image.open(SAMPLES / "camera.png") as camera:
+        edges = np.asarray(imgconv.canny(camera, sigma=2))
+    assert np.array_equal(edges, imgconv.canny(SAMPLES / "camera.png", sigma=2, threads=1))
+    clear = photo(np.uint8, (9, 9, 4))
+    assert np.array_equal(imgconv.canny(clear, alpha="keep")[..., 1], clear[..., 3]) and imgconv.canny(clear).shape == (9, 9)
+
+
+@pytest.mark.parametrize(
+    "options, text",
+    [({"low": 0.5, "quantiles": True}, "need both thresholds"), ({"sigma": -1}, "sigma must be"), ({"low": 60}, "above the high one, 51")],
+)
+def test_thresholds_of_canny_are_checked(options, text):
+    with pytest.raises(ValueError, match=text):
+        imgconv.canny(photo(np.uint8), **options)

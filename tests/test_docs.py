@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from guides import GUIDES, PICTURES, README, ROOT, blocks, pictures, play
+from guides import GUIDES, PICTURES, README, ROOT, blocks, is_drawn, pictures, play
 from PIL import Image, ImageSequence
 
 DOCUMENTS = [README, *GUIDES]
@@ -31,8 +31,11 @@ def test_every_block_runs_and_every_picture_is_what_the_commands_make(played):
     for name in pictures(guide):
         made, shown = frames(folder / name), frames(PICTURES / name)
         assert [frame.shape for frame in made] == [frame.shape for frame in shown], name
-        # A level of difference is left to sums of fractions, which another processor may round elsewhere.
-        assert max(np.abs(a - b).max() for a, b in zip(made, shown, strict=True)) <= 1, name
+        differences = [np.abs(a - b) for a, b in zip(made, shown, strict=True)]
+        if is_drawn(name):  # letters and lines differ a little from one matplotlib to the next
+            assert max(each.mean() for each in differences) < 3, name
+        else:  # a level is left to sums of fractions, which another processor may round elsewhere
+            assert max(each.max() for each in differences) <= 1, name
 
 
 def test_files_that_commands_name_are_written(played):
@@ -46,7 +49,15 @@ def test_files_that_commands_name_are_written(played):
 def test_pictures_are_few_and_all_are_shown():
     files = {path.name: path.stat().st_size for path in PICTURES.iterdir()}
     assert set(files) == {name for guide in DOCUMENTS for name in pictures(guide)}
-    assert sum(files.values()) < 2_000_000
+    assert sum(files.values()) < 3_200_000
+
+
+@pytest.mark.parametrize("guide", DOCUMENTS, ids=lambda guide: guide.stem)
+def test_no_picture_is_shown_that_no_command_is_asked_for(guide):
+    """Beside those in docs/pictures only the README's first two, which test_readme.py sees to."""
+    images = re.findall(r"!\[[^]]*\]\(([^)]+)\)", guide.read_text())
+    others = {image for image in images if image.removeprefix("docs/").removeprefix("pictures/") not in pictures(guide)}
+    assert others <= ({"sample_images/astronaut.jpg", "docs/astronaut.edge.png"} if guide == README else set())
 
 
 @pytest.mark.parametrize("guide", DOCUMENTS, ids=lambda guide: guide.stem)

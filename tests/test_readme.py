@@ -1,12 +1,13 @@
 """The README's two marked commands and its first picture; everything else in it is run by test_docs.py."""
 
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 from command import SAMPLES, imgconv
-from guides import ROOT
+from guides import README, ROOT
 from PIL import Image
 
 
@@ -14,6 +15,14 @@ from PIL import Image
 def test_the_two_commands_are_found_by_the_checks(name, word):
     script = [sys.executable, str(ROOT / ".ci" / "readme_command.py"), name]
     assert word in subprocess.run(script, capture_output=True, text=True, check=True).stdout
+
+
+def test_every_promise_names_the_test_that_keeps_it():
+    section = README.read_text().partition("## What it promises\n")[2].partition("\n## ")[0]
+    promises = [line for line in section.splitlines() if line.startswith("| ")][1:]
+    assert len(promises) > 10
+    for line in promises:
+        assert re.search(r"\| `tests/[\w/]+\.py::test_\w+` \|$", line), line  # and test_docs.py that there is such a test
 
 
 def test_the_first_picture_is_what_its_command_makes(tmp_path):

@@ -2,27 +2,29 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from imgconv.batch.destinations import identities, refuse_input
 from imgconv.batch.sources import RealFolders, Source
+from imgconv.batch.urls import Place, Url
 from imgconv.errors import PictureError, UsageError
 
 LONGEST_NAME = 255  # bytes of one name; every common file system's limit
 
 
-def check_outputs(sources: Sequence[Source], outputs: Iterable[Sequence[Path]], within: Path | None = None) -> None:
+def check_outputs(sources: Sequence[Source], outputs: Iterable[Sequence[Place]], within: Place | None = None) -> None:
     """Refuse, before any work, outputs that meet in one name, would replace an input, or lead out of the folder `within`.
 
-    Names that differ only in case meet, as they do on many disks. Inputs are known by file, whatever link leads to them.
+    Names that differ only in case meet, as they do on many disks. Inputs are known by file, whatever link leads to
+    them; remote ones by their address.
     """
     inputs = identities(sources)
     real = RealFolders()
-    root = None if within is None else os.path.realpath(within).rstrip(os.sep) + os.sep
+    root = None if within is None else _root(within)
     seen: dict[str, Source] = {}
     for source, paths in zip(sources, outputs, strict=True):
         for path in paths:
-            place = os.path.realpath(path) if _is_link(path) else real.place(path)
+            place = os.path.realpath(path) if isinstance(path, Path) and _is_link(path) else real.place(path)
             other = seen.setdefault(place.casefold(), source)
             if other is not source:
                 raise UsageError(f"{other} and {source} would both write {path}; give them apart, or rename one")
@@ -31,7 +33,11 @@ def check_outputs(sources: Sequence[Source], outputs: Iterable[Sequence[Path]], 
             refuse_input(path, inputs)
 
 
-def refuse_long_names(outputs: Iterable[Path]) -> None:
+def _root(folder: Place) -> str:
+    return (str(folder.plain) if isinstance(folder, Url) else os.path.realpath(folder)).rstrip("/") + "/"
+
+
+def refuse_long_names(outputs: Iterable[Place]) -> None:
     """Raise PictureError for a name that no file system takes."""
     for path in outputs:
         length = len(os.fsencode(path.name))
@@ -46,7 +52,7 @@ class OwnOutputs:
         self._real = RealFolders()
         self._makers: dict[str, Source] = {}
 
-    def add(self, source: Source, outputs: Iterable[PurePath]) -> None:
+    def add(self, source: Source, outputs: Iterable[Place]) -> None:
         """Take note of what `source` would give."""
         for path in outputs:
             self._makers.setdefault(self._real.place(path).casefold(), source)

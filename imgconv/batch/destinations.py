@@ -4,17 +4,19 @@ import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
+from imgconv.batch import places
 from imgconv.batch.sources import STDIN, Source
-from imgconv.errors import UsageError
+from imgconv.batch.urls import Place, Url, place_of
+from imgconv.errors import PictureError, UsageError
 from imgconv.pictures import Header, format_for
 from imgconv.pictures.formats import OUTPUTS
 
 ARRAYS = ("npy", "npz")  # formats that hold all maps of a picture in one file
 SEVERAL_MAPS = (*ARRAYS, "tiff")
 
-Identity = tuple[int, int]
+Identity = tuple[int, int] | Url
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,12 @@ class Destination:
 
     format: str
     suffix: str
-    folder: Path | None = None
-    file: Path | None = None
+    folder: Place | None = None
+    file: Place | None = None
     stdout: bool = False
     explicit: bool = False
 
-    def outputs(self, source: Source, names: Sequence[str], command: str) -> tuple[Path, ...]:
+    def outputs(self, source: Source, names: Sequence[str], command: str) -> tuple[Place, ...]:
         """The files that `source` gives, one for each of `names` (or one for all in an array format); none for standard output."""
         if self.stdout:
             return ()
@@ -64,7 +66,7 @@ class Destination:
         return replace(self, format="tiff", suffix=".tiff")
 
 
-def _beside(source: Source) -> Path:
+def _beside(source: Source) -> Place:
     return Path() if source.path is None else source.path.parent
 
 
@@ -81,23 +83,32 @@ def destination_for(output: str | None, format: str | None, inputs: Sequence[str
     if output is None and STDIN in inputs:
         raise UsageError("results of standard input and of files need a common place; give a folder with -o")
     if output is None or _means_folder(output, inputs):
-        folder = None if output is None else Path(output)
+        folder = None if output is None else place_of(output)
         return Destination(asked or "png", _suffix(format), folder=folder, explicit=asked is not None)
-    return _one_file(Path(output), asked, maps)
+    return _one_file(place_of(output), asked, maps)
 
 
 def _means_folder(output: str, inputs: Sequence[str]) -> bool:
-    path = Path(output)
-    if path.is_dir() or output.endswith(("/", os.sep)):
+    path = place_of(output)
+    is_local = isinstance(path, Path)
+    if output.endswith(("/", os.sep)) or (path.is_dir() if isinstance(path, Path) else path.means_folder):
         return True
-    many = len(inputs) != 1 or Path(inputs[0]).is_dir()
-    if many and (path.exists() or any(path.suffix.lower() in known.extensions for known in OUTPUTS.values())):
+    many = len(inputs) != 1 or _gives_several(inputs[0])
+    if many and ((is_local and places.exists(path)) or any(path.suffix.lower() in known.extensions for known in OUTPUTS.values())):
         raise UsageError(f"-o {output} is a file, but the inputs give several results; give a folder")
-    return many or (path.suffix == "" and not path.exists())
+    return many or (path.suffix == "" and not (is_local and places.exists(path)))
 
 
-def _one_file(path: Path, asked: str | None, maps: int) -> Destination:
-    named = format_for(path) if path.suffix else asked or "png"
+def _gives_several(given: str) -> bool:
+    """Whether an input is a folder. What nobody answers for is one file, which will say so."""
+    try:
+        return places.is_folder(place_of(given))
+    except PictureError:
+        return False
+
+
+def _one_file(path: Place, asked: str | None, maps: int) -> Destination:
+    named = format_for(PurePath(path.name)) if path.suffix else asked or "png"
     if asked is not None and asked != named:
         raise UsageError(f"--format {asked} contradicts the name {path}; leave one of them out")
     if maps > 1 and named not in SEVERAL_MAPS:
@@ -113,23 +124,25 @@ def _suffix(format: str | None) -> str:
 
 
 def identities(sources: Iterable[Source]) -> dict[Identity, str]:
-    """The inputs that exist, known by device and file number."""
-    found = ((_status(source.path), source) for source in sources if source.path is not None)
-    return {(status.st_dev, status.st_ino): str(source) for status, source in found if status is not None}
+    """The inputs that exist, known by device and file number; remote ones by their address."""
+    found = ((_identity(source.path), source) for source in sources if source.path is not None)
+    return {identity: str(source) for identity, source in found if identity is not None}
 
 
-def refuse_input(path: Path, inputs: Mapping[Identity, str]) -> None:
+def refuse_input(path: Place, inputs: Mapping[Identity, str]) -> None:
     """Raise UsageError when writing `path` would replace one of `inputs` (see `identities`)."""
-    status = _status(path)
-    if status is None or not stat.S_ISREG(status.st_mode):
-        return
-    named = inputs.get((status.st_dev, status.st_ino))
+    identity = _identity(path)
+    named = None if identity is None else inputs.get(identity)
     if named is not None:
         raise UsageError(f"output {path} is the input {named}; choose another name with -o")
 
 
-def _status(path: Path) -> os.stat_result | None:
+def _identity(path: Place) -> Identity | None:
+    """What tells a file from all others, whatever leads to it; None for what is no file."""
+    if isinstance(path, Url):
+        return path.plain
     try:
-        return path.stat()
+        status = path.stat()
     except OSError:
         return None
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None

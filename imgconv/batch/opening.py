@@ -5,20 +5,29 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from imgconv.batch.destinations import identities, refuse_input
+from imgconv.batch.places import readable
 from imgconv.batch.replacing import replacing
 from imgconv.batch.sources import STDIN, list_sources
+from imgconv.batch.urls import Place, place_of
 from imgconv.errors import PictureError
-from imgconv.pictures import PICTURE_EXTENSIONS, Header, Picture, encode, open_pictures, read_header
+from imgconv.pictures import PICTURE_EXTENSIONS, Header, Luma, Picture, encode, open_pictures, read_header
 
-__all__ = ["Header", "Picture", "first_picture", "headers", "write_animation"]
+__all__ = ["Header", "Picture", "first_frame", "first_picture", "headers", "write_animation"]
 
 
-def first_picture(given: str, *, luma: bool, max_pixels: int | None, salvage: bool = False) -> Picture:
-    """The first frame of `given`, a path or `-`. Raises PictureError, which names it."""
+def first_picture(given: str, *, luma: Luma = "no", max_pixels: int | None, salvage: bool = False) -> Picture:
+    """The first frame of `given`, a path, an address or `-`. Raises PictureError, which names it."""
+    return first_frame(given, luma=luma, max_pixels=max_pixels, salvage=salvage)[0]
+
+
+def first_frame(given: str, *, luma: Luma = "no", max_pixels: int | None, salvage: bool = False) -> tuple[Picture, int]:
+    """The first frame of `given`, a path, an address or `-`, and how many frames it has. Raises PictureError, which names it."""
     name = "standard input" if given == STDIN else given
     try:
-        with open_pictures(_source(None if given == STDIN else Path(given)), luma=luma, max_pixels=max_pixels, salvage=salvage) as opened:
-            return next(iter(opened))
+        with open_pictures(
+            _source(None if given == STDIN else place_of(given)), luma=luma, max_pixels=max_pixels, salvage=salvage
+        ) as opened:
+            return next(iter(opened)), opened.header.frames
     except PictureError as error:
         raise PictureError(f"{name}: {error}") from None
     except OSError as error:
@@ -44,9 +53,9 @@ def write_animation(frames: Sequence[Picture], path: Path, source: str) -> None:
         raise PictureError(f"{path}: {(error.strerror or str(error)).lower()}") from None
 
 
-def _source(path: Path | None) -> Path | bytes:
+def _source(path: Place | None) -> Path | bytes:
     if path is not None:
-        return path
+        return readable(path)
     if sys.stdin is None:
         raise PictureError("it is closed; give a file, or a pipe")
     return sys.stdin.buffer.read()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from imgconv.process import Map
+from imgconv.process import Map, Shape
 
 BLOCK = 1 << 18  # values taken to float64 at once
 
@@ -44,11 +44,14 @@ class Statistics:
 class Outcome:
     """One input and all that came of it: outputs, shapes (C, H, W), seconds, an error, or a reason why it was passed over.
 
-    `note` is for people: what a picture's line should also say.
+    `seen` is what its header says: shape and dtype. `note` is for people: what a picture's line should also say. `kept` are outputs
+    that were there before, and stay as they are.
     """
 
     source: str
+    seen: tuple[Shape, str] | None = None
     outputs: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
     maps: list[Statistics] = field(default_factory=list)
     shapes: list[tuple[int, int, int]] = field(default_factory=list)
     seconds: float = 0.0

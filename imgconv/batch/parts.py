@@ -8,6 +8,7 @@ import fcntl
 import os
 import secrets
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 from imgconv.errors import PictureError
@@ -59,6 +60,12 @@ def abandon() -> None:
         for path in _being_written:
             with contextlib.suppress(OSError):
                 path.unlink()
+
+
+def clear(folders: Iterable[Path]) -> None:
+    """Remove what processes that were killed have left in `folders`."""
+    for folder in folders:
+        _remove_leftovers(folder)
 
 
 def _remove_leftovers(folder: Path) -> None:

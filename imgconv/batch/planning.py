@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from imgconv.batch.collisions import OwnOutputs, check_outputs
 from imgconv.batch.destinations import Destination, destination_for
 from imgconv.batch.sources import Source, list_sources
+from imgconv.batch.urls import Place, Url
 from imgconv.errors import PictureError, UsageError
 from imgconv.pictures import PICTURE_EXTENSIONS
 from imgconv.pictures.formats import OUTPUTS
@@ -49,8 +49,19 @@ def plan_run(
         raise PictureError(f"no pictures in {', '.join(inputs) or 'the list'}; give files, or a folder that holds some")
     if destination.file is not None and len(sources) > 1:
         raise UsageError(f"{len(sources)} inputs do not fit in {destination.file}; give a folder with -o")
+    _check_writable(destination, sources)
     check_outputs(sources, (_outputs(destination, source, recipe) for source in sources), destination.folder)
     return Plan(destination, tuple(_sharded(sources, *shard)))
+
+
+def _check_writable(destination: Destination, sources: Sequence[Source]) -> None:
+    """Refuse addresses that only give, beside which outputs would go, and those that nothing here knows."""
+    beside = destination.folder is None and destination.file is None and not destination.stdout
+    for place in (source.path for source in sources) if beside else (destination.folder, destination.file):
+        if isinstance(place, Url):
+            from imgconv.batch import remote
+
+            remote.check_writable(place)
 
 
 def _without_own_outputs(listed: Sequence[Source], destination: Destination, recipe: Recipe) -> list[Source]:
@@ -73,7 +84,7 @@ def _places(destination: Destination) -> Iterator[Destination]:
             yield place.of_pages()
 
 
-def _outputs(destination: Destination, source: Source, recipe: Recipe) -> tuple[Path, ...]:
+def _outputs(destination: Destination, source: Source, recipe: Recipe) -> tuple[Place, ...]:
     return () if source.trouble else destination.outputs(source, recipe.names, recipe.command)
 
 

@@ -1,24 +1,23 @@
 """A run: every input of a list through one job, in order, over a pool of workers."""
 
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import islice
 
-from imgconv.batch.failures import told
 from imgconv.batch.memory import reuse_freed
+from imgconv.batch.order import in_order
 from imgconv.batch.outcome import Outcome
 from imgconv.batch.sources import Source
 from imgconv.batch.stream import outcomes_of_stdin
 from imgconv.batch.turns import Turns
-from imgconv.batch.work import Job, open_source, write_maps
-from imgconv.errors import PictureError
+from imgconv.batch.urls import Url
+from imgconv.batch.work import Job, outcome_of
 
 WAITERS = 2  # threads beside the workers: enough for the disk to be busy while every worker is
+REMOTE_WAITERS = 16  # the same for storages behind a network, which answer late and many at once
 
 
-def run(sources: Sequence[Source], job: Job, jobs: int, *, stop_on_error: bool = False) -> Iterator[Outcome]:
+def run(sources: Sequence[Source], job: Job, jobs: int, *, stop_on_error: bool = False) -> Generator[Outcome]:
     """The outcome of each source, in their order. Several files are worked on at once by `jobs` workers.
 
     One picture alone, or standard input, is spread over the workers by rows. Standard input gives one outcome for each picture in it.
@@ -32,35 +31,16 @@ def run(sources: Sequence[Source], job: Job, jobs: int, *, stop_on_error: bool =
         return
     job = replace(job, threads=jobs)
     for source in sources:
-        for outcome in (_outcome(source, job),) if source.path is not None else outcomes_of_stdin(source, job):
+        for outcome in (outcome_of(source, job),) if source.path is not None else outcomes_of_stdin(source, job):
             yield outcome
             if outcome.error and stop_on_error:
                 return
 
 
 def _at_once(sources: Sequence[Source], job: Job, jobs: int, stop_on_error: bool) -> Iterator[Outcome]:
-    remaining = iter(sources)
-    begun: deque[Future[Outcome]] = deque()
-    pool = ThreadPoolExecutor(jobs + WAITERS, thread_name_prefix="imgconv-picture")
+    waiters = REMOTE_WAITERS if any(isinstance(place, Url) for place in (sources[0].path, job.destination.folder)) else WAITERS
+    pool = ThreadPoolExecutor(jobs + waiters, thread_name_prefix="imgconv-picture")
     try:
-        while True:
-            begun += [pool.submit(_outcome, source, job) for source in islice(remaining, 3 * jobs + WAITERS - len(begun))]
-            if not begun:
-                return
-            outcome = begun.popleft().result()
-            yield outcome
-            if outcome.error and stop_on_error:
-                remaining = iter(())
-                begun = deque(future for future in begun if not future.cancel())
+        yield from in_order(sources, lambda source: pool.submit(outcome_of, source, job), lambda: 3 * jobs + waiters, stop_on_error)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _outcome(source: Source, job: Job) -> Outcome:
-    outcome = Outcome(str(source))
-    with told(outcome):
-        if source.path is None or source.trouble:
-            raise PictureError(source.trouble or "standard input is no file")
-        with open_source(source.path, job) as opened:
-            write_maps(opened, job, source, outcome)
-    return outcome

@@ -1,11 +1,13 @@
-"""Where pictures come from: files, folders, patterns, standard input."""
+"""Where pictures come from: files, folders, patterns, addresses, standard input."""
 
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from imgconv.errors import UsageError
+from imgconv.batch import places
+from imgconv.batch.urls import Place, Url, place_of
+from imgconv.errors import PictureError, UsageError
 
 STDIN = "-"
 PATTERN_SIGNS = "*?["
@@ -13,12 +15,12 @@ PATTERN_SIGNS = "*?["
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One input: its path (None for standard input), its place below the output folder, and whether it was named outright.
+    """One input: its path or address (None for standard input), its place below the output folder, and whether it was named outright.
 
     `trouble` says why a folder could not be listed; such a source gives nothing but this error.
     """
 
-    path: Path | None
+    path: Place | None
     relative: PurePath
     named: bool = True
     trouble: str | None = None
@@ -32,7 +34,7 @@ def list_sources(inputs: Iterable[str], extensions: frozenset[str], *, recursive
 
     In folders only regular files with one of `extensions` count (lower case, with the dot); hidden files and folders, links to
     folders, FIFOs and devices are passed over. A file that does not exist is kept: opening it will say so. Names that are `exact`
-    are neither patterns nor standard input. Raises UsageError for an empty name.
+    are neither patterns nor standard input. Raises UsageError for an empty name, or an address of an unknown kind.
     """
     found: dict[str, Source] = {}
     real = RealFolders()
@@ -54,8 +56,10 @@ class RealFolders:
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
 
-    def place(self, path: PurePath) -> str:
+    def place(self, path: PurePath | Url) -> str:
         """`path` without links and dots in its folders; its last part stays as it is."""
+        if isinstance(path, Url):
+            return str(path.plain)
         folder, name = os.path.split(path)
         if name in ("", ".."):
             return os.path.realpath(path)
@@ -65,16 +69,36 @@ class RealFolders:
 
 
 def _expand(given: str, extensions: frozenset[str], recursive: bool, exact: bool) -> Iterator[Source]:
-    path = Path(given)
+    path = place_of(given)
     if given == STDIN and not exact:
         yield Source(None, PurePath("stdin"))
-    elif _is_folder(path):
+    elif isinstance(path, Url):
+        yield from _remote(path, extensions, recursive, exact)
+    elif places.is_folder(path):
         yield from _folder(path, extensions, recursive)
     elif not exact and any(sign in given for sign in PATTERN_SIGNS) and not os.path.lexists(given):
         for match in _matches(path) or [path]:
             yield Source(match, PurePath(match.name))
     else:
         yield Source(path, PurePath(path.name))
+
+
+def _remote(url: Url, extensions: frozenset[str], recursive: bool, exact: bool) -> Iterator[Source]:
+    """What an address stands for, listed as folders and patterns of this machine are."""
+    from imgconv.batch import remote
+
+    try:
+        if remote.is_folder(url):
+            for name, place in remote.files_below(url, recursive=recursive):
+                if not f"/{name}".count("/.") and _is_picture(name, extensions):
+                    yield Source(place, PurePath(name), named=False)
+            return
+        found = [] if exact or not any(sign in url.path for sign in PATTERN_SIGNS) else remote.matches(url)
+    except PictureError as error:
+        yield Source(url, PurePath(url.name), named=False, trouble=str(error))
+        return
+    for place in found or [url]:
+        yield Source(place, PurePath(place.name))
 
 
 def _matches(pattern: Path) -> list[Path]:
@@ -99,17 +123,14 @@ def _folder(folder: Path, extensions: frozenset[str], recursive: bool) -> Iterat
                 continue
             if entry.is_dir(follow_symlinks=False):
                 deeper.append(relative / entry.name)
-            elif f".{entry.name.rpartition('.')[2].lower()}" in extensions and _is_regular(entry):
+            elif _is_picture(entry.name, extensions) and _is_regular(entry):
                 yield Source(here / entry.name, relative / entry.name, named=False)
         if recursive:
             waiting += reversed(deeper)
 
 
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:  # such as a name that is too long; opening it will say so
-        return False
+def _is_picture(name: str, extensions: frozenset[str]) -> bool:
+    return f".{name.rpartition('.')[2].lower()}" in extensions
 
 
 def _is_regular(entry: "os.DirEntry[str]") -> bool:

@@ -13,12 +13,13 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.batch.destinations import ARRAYS, identities, refuse_input
+from imgconv.batch.destinations import ARRAYS, Identity, identities, refuse_input
 from imgconv.batch.pipe import standard_output
-from imgconv.batch.replacing import replacing
+from imgconv.batch.places import readable, writing
 from imgconv.batch.sources import STDIN, Source, list_sources
+from imgconv.batch.urls import Place, place_of
 from imgconv.errors import DoesNotFit, ImgconvError, PictureError, UsageError
-from imgconv.pictures import PICTURE_EXTENSIONS, Header, Picture, Pictures, format_for, open_pictures, read_stream
+from imgconv.pictures import PICTURE_EXTENSIONS, Header, Luma, Picture, Pictures, format_for, open_pictures, read_stream
 from imgconv.process import Recipe, Shape
 from imgconv.process.networks import Network, results_of
 
@@ -34,11 +35,11 @@ class Stack:
 
     sources: tuple[Source, ...]
     network: Network
-    file: Path | None
+    file: Place | None
     format: str
     max_pixels: int | None = None
     salvage: bool = False
-    inputs: dict[tuple[int, int], str] = field(default_factory=dict)
+    inputs: dict[Identity, str] = field(default_factory=dict)
 
 
 def plan_stack(
@@ -68,7 +69,7 @@ def plan_stack(
     sources = list_sources(inputs, PICTURE_EXTENSIONS, recursive=recursive, exact=exact)
     if not sources:
         raise PictureError(f"no pictures in {', '.join(inputs) or 'the list'}; give files, or a folder that holds some")
-    file = None if stdout or output is None else Path(output)
+    file = None if stdout or output is None else place_of(output)
     known = identities(sources)
     if file is not None:
         refuse_input(file, known)
@@ -83,7 +84,7 @@ def check_sizes(stack: Stack) -> Shape | None:
     first: Named | None = None
     for source in stack.sources:
         if source.path is not None:
-            with _named(source), open_pictures(source.path, max_pixels=stack.max_pixels, salvage=stack.salvage) as opened:
+            with _named(source), open_pictures(readable(source.path), max_pixels=stack.max_pixels, salvage=stack.salvage) as opened:
                 first = _same(stack, first, str(source), _shape_of(opened.header))
                 stack.network.trace(first[1])
     return first[1] if first else None
@@ -111,10 +112,9 @@ def make_stack(stack: Stack) -> list[tuple[str, tuple[int, int, int]]]:
 
 
 @contextmanager
-def _opened(file: Path, stack: Stack) -> Iterator[BinaryIO]:
+def _opened(file: Place, stack: Stack) -> Iterator[BinaryIO]:
     refuse_input(file, stack.inputs)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(file) as stream:
+    with writing(file) as stream:
         yield stream
 
 
@@ -132,12 +132,12 @@ def _pictures(stack: Stack) -> Iterator[Item]:
 
 
 def _openings(source: Source, stack: Stack) -> Iterator[Pictures]:
-    luma = stack.network.grey
+    luma: Luma = "only" if stack.network.grey else "no"
     with _named(source):
         if source.path is None:
             yield from read_stream(sys.stdin.buffer, luma=luma, max_pixels=stack.max_pixels, salvage=stack.salvage)
         else:
-            yield open_pictures(source.path, luma=luma, max_pixels=stack.max_pixels, salvage=stack.salvage)
+            yield open_pictures(readable(source.path), luma=luma, max_pixels=stack.max_pixels, salvage=stack.salvage)
 
 
 def _chunks(items: Iterator[Item]) -> Iterator[list[Item]]:

@@ -18,7 +18,7 @@ def outcomes_of_stdin(source: Source, job: Job) -> Iterator[Outcome]:
     if sys.stdin is None:
         yield Outcome(str(source), error="it is closed; give a file, or a pipe")
         return
-    pictures = read_stream(sys.stdin.buffer, luma=job.recipe.needs_luma_only, max_pixels=job.max_pixels, salvage=job.salvage)
+    pictures = read_stream(sys.stdin.buffer, luma=job.recipe.luma, max_pixels=job.max_pixels, salvage=job.salvage)
     number = 0
     while True:
         number += 1

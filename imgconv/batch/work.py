@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import BinaryIO, Literal
 
 import numpy as np
@@ -13,17 +12,26 @@ from numpy.typing import NDArray
 from imgconv.batch.collisions import refuse_long_names
 from imgconv.batch.destinations import Destination, Identity, refuse_input
 from imgconv.batch.existing import is_complete, made_differently
+from imgconv.batch.failures import told
 from imgconv.batch.memory import Memory
 from imgconv.batch.outcome import Outcome, Statistics
 from imgconv.batch.pipe import standard_output
-from imgconv.batch.replacing import replacing
+from imgconv.batch.places import exists, readable, writing
 from imgconv.batch.sources import Source
 from imgconv.batch.turns import Turns
+from imgconv.batch.urls import Place
 from imgconv.errors import PictureError
 from imgconv.pictures import Header, Picture, Pictures, check_output, encode, open_pictures
 from imgconv.process import Map, Recipe, Shape, process, single_maps
 
-Sink = Callable[[], AbstractContextManager[BinaryIO]]
+
+@dataclass(frozen=True)
+class Sink:
+    """Where a map, or all of them, go: the name that is told, the place (None for standard output), and how its stream is opened."""
+
+    name: str
+    place: Place | None
+    opening: Callable[[], AbstractContextManager[BinaryIO]]
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,7 @@ class Job:
     description: str | None = None
     inputs: Mapping[Identity, str] = field(default_factory=dict)  # files that must never be written, see `identities`
     existing: Literal["replace", "skip", "refuse"] = "replace"
+    there: frozenset[Place] | None = None  # outputs that existed before the first attempt at a picture; None: look now
     dry_run: bool = False
     memory: Memory = field(default_factory=Memory)
     turns: Turns = field(default_factory=Turns)
@@ -50,9 +59,20 @@ class Job:
         return self.recipe.gives_floats(self.destination.format, asked_for=self.destination.explicit)
 
 
-def open_source(path: Path, job: Job) -> Pictures:
+def outcome_of(source: Source, job: Job) -> Outcome:
+    """What becomes of one source that is a file, wherever it is. Raises nothing that is about the picture."""
+    outcome = Outcome(str(source))
+    with told(outcome):
+        if source.path is None or source.trouble:
+            raise PictureError(source.trouble or "standard input is no file")
+        with open_source(source.path, job) as opened:
+            write_maps(opened, job, source, outcome)
+    return outcome
+
+
+def open_source(path: Place, job: Job) -> Pictures:
     """Open an input as the job wants it. Raises PictureError."""
-    return open_pictures(path, luma=job.recipe.needs_luma_only, max_pixels=job.max_pixels, salvage=job.salvage)
+    return open_pictures(readable(path), luma=job.recipe.luma, max_pixels=job.max_pixels, salvage=job.salvage)
 
 
 def write_maps(opened: Pictures, job: Job, source: Source, outcome: Outcome) -> None:
@@ -61,7 +81,8 @@ def write_maps(opened: Pictures, job: Job, source: Source, outcome: Outcome) -> 
     Shapes are traced first, so that nothing is decoded for a request that does not fit.
     """
     header = opened.header
-    traced = job.recipe.trace(Shape(*header.size, header.channels, header.alpha))
+    seen = Shape(*header.size, header.channels, header.alpha)
+    outcome.seen, traced = (seen, header.dtype), job.recipe.trace(seen)
     outcome.shapes = [(shape.channels, shape.height, shape.width) for _, shape in traced]
     job = replace(job, destination=job.destination.adapted(header))
     for _, shape in () if job.floats else traced:
@@ -69,7 +90,8 @@ def write_maps(opened: Pictures, job: Job, source: Source, outcome: Outcome) -> 
     sinks = _sinks(source, job)
     if _settled(sinks, job, outcome):
         return
-    need = _need(header, [shape for _, shape in traced], job)
+    between = 4 * job.recipe.values_between(seen)
+    need = between + _need(header, [shape for _, shape in traced], job)
     with job.memory.reserved(need, f"a picture of {header.size[1]}x{header.size[0]}"), job.turns.taken():
         _write(opened, job, source, sinks, outcome)
 
@@ -77,15 +99,16 @@ def write_maps(opened: Pictures, job: Job, source: Source, outcome: Outcome) -> 
 def _need(header: Header, shapes: Sequence[Shape], job: Job) -> int:
     """Bytes that a picture takes at most: the decoder's buffer and its pixels, all maps, and one of them on its way into a file."""
     item = np.dtype(header.dtype).itemsize
-    channels = 1 if job.recipe.needs_luma_only and header.format == "jpeg" else header.channels
+    luma = job.recipe.luma if header.format == "jpeg" else "no"
+    channels = 1 if luma == "only" else header.channels
     buffered = item if channels == 1 else max(4, item * channels)  # Pillow keeps colour as 4 bytes a pixel
-    decoded = header.size[0] * header.size[1] * (buffered + item * channels)
+    decoded = header.size[0] * header.size[1] * (buffered + item * channels + (2 if luma == "beside" else 0))
     sizes = [shape.height * shape.width * shape.channels * (4 if job.floats else item) for shape in shapes]
     frames = header.frames if job.floats or job.destination.format != "png" else 1
     return decoded + sum(sizes) * frames + 2 * max(sizes) * (frames if job.floats else 1)
 
 
-def _write(opened: Pictures, job: Job, source: Source, sinks: Sequence[tuple[str, Sink]], outcome: Outcome) -> None:
+def _write(opened: Pictures, job: Job, source: Source, sinks: Sequence[Sink], outcome: Outcome) -> None:
     header = opened.header
     if job.floats:
         _write_floats(opened, job, sinks, outcome)
@@ -111,35 +134,39 @@ def _passes(opened: Pictures, job: Job, source: Source) -> Iterator[tuple[Recipe
                 yield recipe, again
 
 
-def _settled(sinks: Sequence[tuple[str, Sink]], job: Job, outcome: Outcome) -> bool:
+def _settled(sinks: Sequence[Sink], job: Job, outcome: Outcome) -> bool:
     """Whether nothing is to be made: outputs that exist are passed over or refused, and a dry run only names them."""
-    existing = [] if job.destination.stdout or job.existing == "replace" else [name for name, _ in sinks if Path(name).exists()]
+    existing = [] if job.existing == "replace" else [sink.place for sink in sinks if sink.place is not None and _is_there(sink.place, job)]
     if existing and job.existing == "refuse":
         raise PictureError(f"output {existing[0]} exists; leave out --no-clobber to replace it")
-    if existing and len(existing) == len(sinks) and all(is_complete(Path(name)) for name in existing):
-        outcome.skipped = "exists"
-        changed = [name for name in existing if made_differently(Path(name), job.description)]
+    files = {place: readable(place) for place in existing} if len(existing) == len(sinks) else {}
+    if files and all(is_complete(file) for file in files.values()):
+        outcome.skipped, outcome.kept = "exists", [str(place) for place in files]
+        changed = [place for place, file in files.items() if made_differently(file, job.description)]
         outcome.note = f"{changed[0]} was made by another recipe or version, and is kept" if changed else None
         return True
     if job.dry_run:
-        outcome.outputs, outcome.note = [name for name, _ in sinks], "not written: dry run"
+        outcome.outputs, outcome.note = [sink.name for sink in sinks], "not written: dry run"
     return job.dry_run
 
 
-def _sinks(source: Source, job: Job) -> list[tuple[str, Sink]]:
-    """A name and a stream to be opened for each map, or one of them for all."""
+def _is_there(place: Place, job: Job) -> bool:
+    return exists(place) if job.there is None else place in job.there
+
+
+def _sinks(source: Source, job: Job) -> list[Sink]:
+    """A sink for each map, or one for all of them."""
     names = job.recipe.names
     if job.destination.stdout:
-        return [("-", standard_output)] * (1 if job.floats else len(names))
+        return [Sink("-", None, standard_output)] * (1 if job.floats else len(names))
     paths = job.destination.outputs(source, names, job.recipe.command)
     refuse_long_names(paths)
-    return [(str(path), partial(_file, path, job)) for path in paths]
+    return [Sink(str(path), path, partial(_file, path, job)) for path in paths]
 
 
-def _file(path: Path, job: Job) -> AbstractContextManager[BinaryIO]:
+def _file(path: Place, job: Job) -> AbstractContextManager[BinaryIO]:
     refuse_input(path, job.inputs)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return replacing(path, job.turns.give_back)
+    return writing(path, job.turns.give_back)
 
 
 def _maps(opened: Iterable[Picture], recipe: Recipe, job: Job, outcome: Outcome) -> Iterator[list[Map]]:
@@ -155,7 +182,7 @@ def _pictures(opened: Iterable[Picture], recipe: Recipe, job: Job, outcome: Outc
     return (made.picture for maps in _maps(opened, recipe, job, outcome) for made in maps)
 
 
-def _write_frames(frames: Iterable[Picture], header: Header, job: Job, sink: tuple[str, Sink], outcome: Outcome) -> None:
+def _write_frames(frames: Iterable[Picture], header: Header, job: Job, sink: Sink, outcome: Outcome) -> None:
     def write(stream: BinaryIO) -> None:
         encode(
             frames,
@@ -170,7 +197,7 @@ def _write_frames(frames: Iterable[Picture], header: Header, job: Job, sink: tup
     _save(sink, outcome, write)
 
 
-def _write_floats(opened: Pictures, job: Job, sinks: Sequence[tuple[str, Sink]], outcome: Outcome) -> None:
+def _write_floats(opened: Pictures, job: Job, sinks: Sequence[Sink], outcome: Outcome) -> None:
     frames = list(_maps(opened, job.recipe, job, outcome))
     if job.destination.format == "npz":
         names = dict.fromkeys(made.vector or made.name for made in frames[0])
@@ -189,11 +216,10 @@ def _encode_pages(pages: Sequence[Picture], description: str | None, stream: Bin
     encode(pages, "tiff", stream=stream, description=description)
 
 
-def _save(sink: tuple[str, Sink], outcome: Outcome, write: Callable[[BinaryIO], None]) -> None:
-    name, opening = sink
-    with opening() as stream:
+def _save(sink: Sink, outcome: Outcome, write: Callable[[BinaryIO], None]) -> None:
+    with sink.opening() as stream:
         write(stream)
-    outcome.outputs.append(name)
+    outcome.outputs.append(sink.name)
 
 
 def _stacked(frames: Sequence[Sequence[Map]]) -> NDArray[np.float32]:

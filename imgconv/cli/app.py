@@ -5,13 +5,16 @@ Imports next to nothing before signals are caught, so that an interrupt during s
 
 import os
 import sys
-from contextlib import suppress
-from typing import NoReturn
+import warnings
 
 from imgconv.cli import interrupts
 from imgconv.errors import ImgconvError
 
-COMMANDS = ("edge", "filter", "pool", "run", "canny", "plan", "explain", "learn", "figure", "kernels", "warmup")
+TYPE_CHECKING = False  # see imgconv/__init__.py
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+COMMANDS = ("edge", "filter", "pool", "run", "canny", "plan", "explain", "learn", "figure", "report", "kernels", "warmup")
 
 
 def main() -> None:
@@ -19,6 +22,8 @@ def main() -> None:
     try:
         interrupts.catch()
         _fill_closed_streams()
+        if not sys.warnoptions:  # what libraries warn of is for programmers, who ask for it with -W
+            warnings.simplefilter("ignore")
         code = _flushed(_run())
     except (interrupts.Interrupted, KeyboardInterrupt) as interrupt:
         _leave_at_once(str(interrupt) or "interrupted")
@@ -83,12 +88,11 @@ def _silenced(code: int) -> int:
     return code
 
 
-def _leave_at_once(message: str) -> NoReturn:
+def _leave_at_once(message: str) -> "NoReturn":
     """End without waiting for threads: pictures that they are at may take long, and nobody wants them any more."""
     interrupts.ignore()
     _fail(message, 130)
-    with suppress(OSError, AttributeError):  # a stream that is closed
-        sys.stdout.flush()
+    _flushed(130)
     os._exit(130)
 
 

@@ -41,7 +41,7 @@ def explain(
     salvage: Annotated[bool, typer.Option("--salvage", help="Take what can be had of damaged pictures.", rich_help_panel=HOW)] = False,
     json: Annotated[bool, typer.Option("--json", help="One object of JSON on standard output.", rich_help_panel=TELL)] = False,
 ) -> None:
-    """Show the arithmetic behind one output pixel; of a network's last step. Without -k, --size or -s: of `edge`."""
+    """Show the arithmetic behind one output pixel; of a network's last step. Without -k, --size, --canny or -s: of `edge`."""
     from imgconv.cli import explaining
 
     request = explaining.Request(source, pair(at) if at is not None else None, matrix, animate, json)

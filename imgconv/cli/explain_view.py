@@ -3,6 +3,7 @@
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from imgconv.cli.lines import counted
 from imgconv.cli.tables import fits, heading, print_parts
 from imgconv.study.explanation import ChannelValue, MapValue, Member, Product, number
 
@@ -34,7 +35,7 @@ def print_explanation(source: str, recipe: "Recipe", picture: "Picture", explana
     for each in explanation.maps[:MOST_MAPS]:
         _print_map(each, explanation.at, top)
     if len(explanation.maps) > MOST_MAPS:
-        print_parts(Text(f"{len(explanation.maps) - MOST_MAPS} more maps; --json has them", style="dim"))
+        print_parts(Text(f"{counted(len(explanation.maps) - MOST_MAPS, 'more map')}; --json has them", style="dim"))
 
 
 def _print_map(told: MapValue, at: tuple[int, int], top: float) -> None:
@@ -60,7 +61,7 @@ def _member(member: Member, patch: "Patch", top: float, *, named: bool) -> "list
         parts.append(Text.assemble((product.channel, "bold"), f"   {member.kernel}" if named else ""))
         parts.append(_side_by_side(product, patch, top))
     if len(member.products) > MOST_PLANES:
-        parts.append(Text(f"{len(member.products) - MOST_PLANES} more channels; --json has them", style="dim"))
+        parts.append(Text(f"{counted(len(member.products) - MOST_PLANES, 'more channel')}; --json has them", style="dim"))
     return [*parts, _stages([(stage.name, stage.told, stage.value) for stage in member.stages])]
 
 
@@ -100,7 +101,7 @@ def _side_by_side(product: Product, patch: "Patch", top: float) -> "RenderableTy
     planes = [] if max(height, width) > LARGEST_SHOWN else [_plane(product.taps), _plane(product.products)]
     if not planes or not all(map(fits, planes)):
         return Text(f"{height}x{width} cells and taps are too many to show; --json lists them", style="dim")
-    cells = _numbered(product.values, patch, product.channel, top)
+    cells = _numbered(product.values, product.patch or patch, product.channel, top)
     grid = Table.grid(padding=(0, 1))
     middle = "\n" * (height // 2 + 1)
     grid.add_row(cells, f"{middle}\N{MULTIPLICATION SIGN}", planes[0], f"{middle}=", planes[1])
@@ -114,7 +115,7 @@ def _cells(channel: ChannelValue, patch: "Patch", top: float) -> "RenderableType
     cells, winners = channel.cells, channel.winners
     if cells is None or winners is None or max(cells.shape) > LARGEST_SHOWN:
         return Text("the cells are too many to show; --json lists them", style="dim")
-    alone = winners if winners.sum() == 1 else None
+    alone = winners if winners.sum() == 1 or channel.members else None
     return _numbered(cells, patch, channel.channel, top, pads=False, winners=alone)
 
 

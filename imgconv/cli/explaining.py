@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imgconv.batch.opening import Picture, first_picture, write_animation
+from imgconv.batch.opening import Picture, first_frame, write_animation
 from imgconv.cli import explain_view, matrix_view, words
 from imgconv.cli.json_lines import write_line
+from imgconv.cli.lines import counted
 from imgconv.errors import UsageError
 from imgconv.recipe import Filter, Recipe
 from imgconv.study.animation import animation
@@ -32,22 +33,24 @@ def execute(request: Request, recipe: Recipe, max_pixels: str, *, salvage: bool)
     limit = words.limit(max_pixels, "--max-pixels")
     if request.animate is not None and request.animate.suffix.lower() not in (".gif", ".png", ".apng", ".webp"):
         raise UsageError(f"--animate {request.animate} is no name of an animation; use one that ends in .gif, .png or .webp")
-    picture = first_picture(request.source, luma=recipe.needs_luma_only, max_pixels=limit, salvage=salvage)
+    picture, frames = first_frame(request.source, luma=recipe.luma, max_pixels=limit, salvage=salvage)
     explanation = explain(picture, recipe, request.at)
     column, row = explanation.at
     found = _matrices(picture, recipe, (row, column)) if request.matrix else []
-    frames = list(animation(picture, recipe, explanation.at)) if request.animate is not None else []
+    drawn = list(animation(picture, recipe, explanation.at)) if request.animate is not None else []
     if request.json:
-        told: dict[str, Any] = {"source": request.source, "recipe": recipe.describe(), **explanation.as_json()}
+        about = {"source": request.source, "frame": 1, "frames": frames, "recipe": recipe.describe()}
+        told: dict[str, Any] = {**about, **explanation.as_json()}
         told |= {"matrices": [each.as_json() for each in found]} if request.matrix else {}
         write_line(told)
     elif request.matrix:
         matrix_view.print_matrices(found)
     else:
-        explain_view.print_explanation(request.source, recipe, picture, explanation)
+        of_many = f", frame 1 of {frames}" if frames > 1 else ""
+        explain_view.print_explanation(f"{request.source}{of_many}", recipe, picture, explanation)
     if request.animate is not None:
-        write_animation(frames, request.animate, request.source)
-        sys.stderr.write(f"{request.animate}: {len(frames)} frames\n")
+        write_animation(drawn, request.animate, request.source)
+        sys.stderr.write(f"{request.animate}: {counted(len(drawn), 'frame')}\n")
 
 
 def _matrices(picture: Picture, recipe: Recipe, at: tuple[int, int]) -> list[Matrices]:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from imgconv.cli.grouping import grouped
-from imgconv.cli.options import HOW
+from imgconv.cli.options import HOW, WHAT
 from imgconv.cli.selection import NetworkSelection
 
 EXAMPLES = "imgconv figure photo.jpg -k sobel_x -o sobel.png   |   imgconv figure photo.jpg --recipe layers.toml -o layers.pdf"
@@ -27,11 +27,17 @@ def figure(
     source: Annotated[str, typer.Argument(metavar="INPUT", help="A picture, or - for standard input.", show_default=False)],
     output: FigureFile,
     what: NetworkSelection,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--keep", metavar="STEP", help="A network: only the maps of this step (a number or an op). Repeat.", rich_help_panel=WHAT
+        ),
+    ] = None,
     max_pixels: MaxPixels = "178956970",
     salvage: Annotated[bool, typer.Option("--salvage", help="Take what can be had of damaged pictures.", rich_help_panel=HOW)] = False,
 ) -> None:
     """Draw the input and its maps side by side, with axes, scales and the kernels' numbers; many maps as a contact sheet, the steps of a
-    network below each other. Without -k, --size or -s: of `edge`."""
+    network below each other. Without -k, --size, --canny or -s: of `edge`."""
     from imgconv.cli.figuring import write_figure
 
-    write_figure(source, what.recipe_of_selection(), output, max_pixels, salvage=salvage, colour=what.grey is False)
+    write_figure(source, what.recipe_of_selection(keep or ()), output, max_pixels, salvage=salvage, colour=what.grey is False)

@@ -20,14 +20,14 @@ from imgconv.study.sheets import draw
 def write_figure(source: str, recipe: Recipe, output: Path, max_pixels: str, *, salvage: bool, colour: bool) -> None:
     """Draw a picture and what a recipe makes of it."""
     format = _format(output)
-    picture = first_picture(source, luma=False, max_pixels=words.limit(max_pixels, "--max-pixels"), salvage=salvage)
+    picture = first_picture(source, luma="beside", max_pixels=words.limit(max_pixels, "--max-pixels"), salvage=salvage)
     _write(exhibit(picture, recipe, _name(source), colour=colour), output, format, source)
 
 
 def write_gallery(source: str, registry: Registry, names: list[str], output: Path, max_pixels: str) -> None:
     """Draw what every one of some kernels makes of a picture."""
     format = _format(output)
-    picture = first_picture(source, luma=False, max_pixels=words.limit(max_pixels, "--max-pixels"))
+    picture = first_picture(source, max_pixels=words.limit(max_pixels, "--max-pixels"))
     _write(gallery(picture, registry, names, _name(source)), output, format, source)
 
 

@@ -1,8 +1,10 @@
 """Signals that end a run: each becomes an `Interrupted`, so that what is being written is cleared away."""
 
 import signal
+import sys
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+AGAIN = 1.0  # seconds
 
 
 class Interrupted(BaseException):
@@ -14,13 +16,25 @@ def catch() -> None:
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
+    signal.signal(signal.SIGALRM, _interrupt)
+    sys.unraisablehook = _unraisable
 
 
 def ignore() -> None:
     """Let no further signal disturb the end of the process."""
-    for number in SIGNALS:
+    for number in (*SIGNALS, signal.SIGALRM):
         signal.signal(number, signal.SIG_IGN)
 
 
 def _interrupt(number: int, frame: object) -> None:
+    """Raise Interrupted, now and until it is heard.
+
+    Python drops what is raised while it tidies up, in the middle of an import for example, and keeps the lock of all imports.
+    """
+    signal.setitimer(signal.ITIMER_REAL, AGAIN)
     raise Interrupted("interrupted")
+
+
+def _unraisable(dropped: "sys.UnraisableHookArgs") -> None:
+    if not isinstance(dropped.exc_value, Interrupted):
+        sys.__unraisablehook__(dropped)

@@ -34,7 +34,7 @@ def print_entries(entries: list[Entry]) -> None:
     for entry in entries:
         origin = "" if entry.origin == "built-in" else f" ({entry.origin}{f', hides the {entry.shadows} one' if entry.shadows else ''})"
         parameters = f" [{', '.join(entry.parameters)}]" if entry.parameters else ""
-        table.add_row(Text(entry.name), entry.kind, Text(f"{entry.description}{parameters}{origin}"))
+        table.add_row(Text(entry.name), entry.kind, Text(f"{entry.description or 'no description'}{parameters}{origin}"))
     if entries:
         _print(table)
 

@@ -5,6 +5,7 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from imgconv.cli.lines import counted
 from imgconv.cli.tables import facts, heading, print_parts
 from imgconv.study.explanation import channel_names, number
 from imgconv.study.learning import Fit
@@ -29,7 +30,8 @@ def print_fits(fits: list[Fit], losses: list[list[float]]) -> None:
 
     for index, fit in enumerate(fits):
         if losses:
-            print_parts(heading(f"loss, {len(losses[index])} steps", "mean squared error, on a logarithmic scale"), _chart(losses[index]))
+            steps = counted(len(losses[index]), "step")
+            print_parts(heading(f"loss, {steps}", "mean squared error, on a logarithmic scale"), _chart(losses[index]))
         for output, name in enumerate(fit.names):
             print_parts(*_kernel(fit, output, name))
         print_parts(facts(_told(fit)), Text())

@@ -10,7 +10,7 @@ from imgconv.batch.opening import Picture, first_picture
 from imgconv.batch.replacing import replacing
 from imgconv.cli import learn_view, words
 from imgconv.cli.json_lines import write_line
-from imgconv.cli.learn import LearnOptions
+from imgconv.cli.learn_options import LearnOptions
 from imgconv.errors import DoesNotFit, PictureError, UsageError
 from imgconv.registry import Kernel, add_entry
 from imgconv.study.descent import descend
@@ -36,8 +36,8 @@ def execute(pictures: Sequence[str], what: LearnOptions) -> None:
 
 def _pair(before: str, after: str, limit: int | None, *, salvage: bool) -> tuple[Picture, Picture]:
     """Both pictures; of a JPEG file before a grey picture its own luma, since that is what a grey picture was made of."""
-    made = first_picture(after, luma=False, max_pixels=limit, salvage=salvage)
-    return first_picture(before, luma=made.channels - made.alpha == 1, max_pixels=limit, salvage=salvage), made
+    made = first_picture(after, max_pixels=limit, salvage=salvage)
+    return first_picture(before, luma="only" if made.channels - made.alpha == 1 else "no", max_pixels=limit, salvage=salvage), made
 
 
 def _learnt(pairs: list[tuple[Picture, Picture]], size: tuple[int, int], what: LearnOptions, losses: list[list[float]]) -> list[Fit]:
@@ -63,7 +63,7 @@ def _kernel_size(text: str) -> tuple[int, int]:
 
 def _check(pictures: Sequence[str], what: LearnOptions) -> None:
     if len(pictures) % 2:
-        raise UsageError(f"{len(pictures)} pictures are no pairs; give BEFORE AFTER, as often as you like")
+        raise UsageError(f"pictures come in pairs, and {len(pictures)} cannot; give BEFORE AFTER, as often as you like")
     if pictures.count("-") > 1:
         raise UsageError("standard input is one picture; give the other ones as files")
     if what.name and what.channels == "all":

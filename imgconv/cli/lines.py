@@ -13,6 +13,15 @@ def write_line(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "file"), counted(2, "file"), counted(0, "file")
+    ('1 file', '2 files', '0 files')
+    """
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def escaped(text: str) -> str:
     """`text` with control characters written out.
 

@@ -68,7 +68,10 @@ def complete_padding_mode(incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
-Inputs = Annotated[list[str], typer.Argument(help="Pictures, folders, or - for standard input.", default_factory=list, show_default=False)]
+Inputs = Annotated[
+    list[str],
+    typer.Argument(help="Pictures, folders, s3:// and other addresses, or - for standard input.", default_factory=list, show_default=False),
+]
 SizeText = Annotated[str, typer.Option("--size", metavar="N|HxW", help="Window, in pixels.", rich_help_panel=WHAT)]
 KernelsFile = Annotated[
     Path | None, typer.Option("--kernels-file", metavar="FILE", help="More kernels, which come before all others.", rich_help_panel=WHAT)
@@ -156,7 +159,9 @@ class WhereOptions:
 
     output: Annotated[
         str | None,
-        typer.Option("-o", "--output", metavar="PATH", help="A file, a folder, or - for standard output.", rich_help_panel=WHERE),
+        typer.Option(
+            "-o", "--output", metavar="PATH", help="A file, a folder, an address, or - for standard output.", rich_help_panel=WHERE
+        ),
     ] = None
     format: Annotated[
         str | None, typer.Option("--format", metavar="NAME", help="png, jpeg, tiff, webp, pnm, npy, npz, ...", rich_help_panel=WHERE)
@@ -195,6 +200,10 @@ class HowOptions:
     salvage: Annotated[bool, typer.Option("--salvage", help="Take what can be had of damaged pictures.", rich_help_panel=HOW)] = False
     on_error: Annotated[OnError, typer.Option("--on-error", help="After a failed input.", rich_help_panel=HOW)] = OnError.carry_on
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.", rich_help_panel=HOW)] = False
+    dask: Annotated[
+        str | None,
+        typer.Option("--dask", metavar="ADDRESS|local", help="Run on a Dask cluster: its scheduler, or local.", rich_help_panel=HOW),
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -203,5 +212,9 @@ class TellOptions:
 
     json: Annotated[bool, typer.Option("--json", help="A line of JSON for each picture, on standard output.", rich_help_panel=TELL)] = False
     show: Annotated[bool, typer.Option("--show", help="Preview results in the terminal.", rich_help_panel=TELL)] = False
+    report: Annotated[
+        str | None,
+        typer.Option("--report", metavar="FILE.html", help="A page with every picture before and after.", rich_help_panel=TELL),
+    ] = None
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Nothing but errors.", rich_help_panel=TELL)] = False
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="More about each picture.", rich_help_panel=TELL)] = False

@@ -28,7 +28,7 @@ def plan(
     ),
     json: Annotated[bool, typer.Option("--json", help="A line of JSON for each picture.", rich_help_panel=TELL)] = False,
 ) -> None:
-    """Show sizes, work, memory and algorithm of every step, before any pixel is decoded. Without -k, --size or -s: of `edge`."""
+    """Show sizes, work, memory and algorithm of every step, before any pixel is decoded. Without -k, --size, --canny or -s: of `edge`."""
     from imgconv.cli import plan_view, planning, words
     from imgconv.cli.lines import escaped
 

@@ -3,14 +3,14 @@
 from typing import TYPE_CHECKING
 
 from imgconv.cli.json_lines import write_line
-from imgconv.cli.tables import counted, facts, heading, in_bytes, print_parts
+from imgconv.cli.tables import counted, facts, fits, heading, in_bytes, print_parts
 from imgconv.study.plan import PicturePlan
 
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-LONGEST_NAME = 28  # characters of a step that leave room for its formulas on 80 columns
+NARROW = 26  # characters of a step that leave room for its formulas on 80 columns
 MEANINGS = {
     "small": "all taps at once, sums in registers",
     "running": "one sum that slides, whatever the size",
@@ -24,6 +24,10 @@ MEANINGS = {
     "linear": "a vector times the weights",
     "adjoint": "every input cell lays a whole kernel down",
     "folds": "rows folded first, then columns",
+    "gradient": "both slopes and their length, three rows at a time",
+    "counted": "the lengths of all gradients counted, in two rounds",
+    "ridges": "each length against the two beside it along its gradient",
+    "followed": "from strong ridges to the weak ones that touch them",
     "selection": "windows sorted by a network, large ones by a histogram",
 }
 
@@ -39,10 +43,12 @@ def print_plan(source: str, recipe: str, plan: PicturePlan) -> None:
 
     print_parts(heading(source, f"{_by(plan.shape)} {plan.dtype}   {recipe}"), Text(), _steps(plan), Text())
     if any(step.algorithm or step.sizes for step in plan.steps):
-        print_parts(_details(plan), Text())
+        details = _details(plan)
+        print_parts(details if fits(details) else _details(plan, NARROW), Text())
     totals = {
         "parameters": f"{plan.parameters:,}",
-        "multiply-adds": f"{plan.multiply_adds:,}",
+        "multiply-adds": f"{plan.multiply_adds:,}"
+        + (f" by the definition, {plan.work:,} as done" if plan.work != plan.multiply_adds else ""),
         "memory": f"{in_bytes(plan.peak_memory)} at most, input and output of one step",
     }
     print_parts(facts(totals), Text())
@@ -58,15 +64,15 @@ def _steps(plan: PicturePlan) -> "Table":
         table.add_column(title, justify="right", no_wrap=True)
     for step in plan.steps:
         numbers = (counted(step.parameters), counted(step.multiply_adds), _by(step.receptive_field), in_bytes(step.memory))
-        table.add_row(Text(_short(step.name)), _by(step.input), _by(step.output), *numbers)
+        table.add_row(Text(step.name), _by(step.input), _by(step.output), *numbers)
     return table
 
 
-def _details(plan: PicturePlan) -> "Table":
+def _details(plan: PicturePlan, widest: int | None = None) -> "Table":
     """How the sizes of each step come about, what its padding is called, and how it is reckoned."""
     from rich.text import Text
 
-    table = _table("how")
+    table = _table("how", widest)
     table.add_column("", style="dim", no_wrap=True)
     table.add_column("")
     for step in plan.steps:
@@ -74,9 +80,10 @@ def _details(plan: PicturePlan) -> "Table":
         lines += [("padding", Text(step.padding, style="green"))] if step.padding else []
         if step.algorithm:
             meaning = MEANINGS.get(_first_word(step.algorithm), "")
-            lines.append(("by", Text.assemble((step.algorithm, "cyan"), f": {meaning}")))
+            instead = f" ({counted(step.work)} multiply-adds)" if step.work != step.multiply_adds else ""
+            lines.append(("by", Text.assemble((step.algorithm, "cyan"), f": {meaning}{instead}")))
         for number, (name, told) in enumerate(lines):
-            table.add_row(Text(_short(step.name) if number == 0 else ""), name, told)
+            table.add_row(Text(step.name if number == 0 else ""), name, told)
     return table
 
 
@@ -87,17 +94,13 @@ def _formula(formula: str) -> "Text":
     return Text.assemble(f"{told} = ", (size, "bold")) if told else Text(formula)
 
 
-def _table(first: str) -> "Table":
-    """A table without lines, whose first column gives way where the terminal is narrow."""
+def _table(first: str, widest: int | None = None) -> "Table":
+    """A table without lines, whose first column, at most `widest` characters, gives way where the terminal is narrow."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column(first, style="bold", overflow="fold", min_width=12)
+    table.add_column(first, style="bold", overflow="fold", min_width=12, max_width=widest)
     return table
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 3]}..."
 
 
 def _first_word(algorithm: str) -> str:

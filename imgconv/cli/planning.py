@@ -28,6 +28,16 @@ def _planned(recipe: Recipe, header: Header) -> PicturePlan | str:
         return str(error)
 
 
+def algorithms(recipe: Recipe, shape: Shape, dtype: str) -> str:
+    """How the steps of a recipe are done, in words.
+
+    >>> from imgconv.recipe import filter_recipe
+    >>> algorithms(filter_recipe(["laplacian8"]), Shape(600, 800, 1), "uint8")
+    'small, int16'
+    """
+    return "; ".join(dict.fromkeys(step.algorithm for step in plan(recipe, shape, dtype).steps if step.algorithm))
+
+
 def shape_of_words(text: str) -> Shape:
     """`CxHxW`, or `HxW` for a grey picture; two and four channels end in alpha.
 

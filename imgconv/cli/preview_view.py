@@ -20,7 +20,7 @@ def print_previews(outputs: Sequence[str]) -> None:
 
     for output in outputs:
         try:
-            _print(first_picture(output, luma=False, max_pixels=None))
+            _print(first_picture(output, max_pixels=None))
         except PictureError as error:
             sys.stderr.write(f"imgconv: no preview of {error}\n")
 

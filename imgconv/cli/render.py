@@ -6,12 +6,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from imgconv.batch.outcome import Outcome
-from imgconv.cli.lines import escaped, write_line
+from imgconv.cli.lines import counted, escaped, write_line
 from imgconv.cli.options import TellOptions
+from imgconv.recipe import Recipe
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+STDOUT = "-"
 PATIENCE = 1.0  # seconds before a progress bar appears
 PLAIN_PAUSE = 10.0  # seconds between lines of progress where there is no terminal
 
@@ -19,8 +21,8 @@ PLAIN_PAUSE = 10.0  # seconds between lines of progress where there is no termin
 class Reporter:
     """Counts outcomes and tells them: errors always; on a terminal a bar when it takes long, else now and then a line; a summary."""
 
-    def __init__(self, total: int, tell: TellOptions):
-        self.total, self.tell = total, tell
+    def __init__(self, total: int, tell: TellOptions, recipe: Recipe, *, dry_run: bool = False):
+        self.total, self.tell, self.dry_run, self.recipe = total, tell, dry_run, recipe
         self.done = self.failed = self.skipped = self.written = 0
         self._started = self._told_at = time.perf_counter()
         self._progress: Progress | None = None
@@ -32,9 +34,11 @@ class Reporter:
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
-        if self.total > 1 and not self.tell.quiet and not isinstance(error, BrokenPipeError):
+        worth_it = error is None or (self.done and not isinstance(error, BrokenPipeError))
+        if self.total > 1 and not self.tell.quiet and worth_it:
             skipped = f", {self.skipped} passed over" if self.skipped else ""
-            counts = f"{self.written} files written{skipped}, {self.failed} failed, {self._seconds:.1f} s"
+            files = f"{counted(self.written, 'file')} {'would be written' if self.dry_run else 'written'}"
+            counts = f"{files}{skipped}, {self.failed} failed, {self._seconds:.1f} s"
             write_line(f"{self.done} of {self.total} pictures: {counts}")
 
     def add(self, outcome: Outcome) -> None:
@@ -46,7 +50,7 @@ class Reporter:
         if outcome.error is not None:
             self._line(f"imgconv: {outcome.source}: {outcome.error}")
         elif not self.tell.quiet and self._worth_a_line(outcome):
-            self._line(_told(outcome, self.tell.verbose))
+            self._line(_told(outcome) + (self._more(outcome) if self.tell.verbose else ""))
         if self.total > 1 and not self.tell.quiet:
             self._advance()
 
@@ -55,7 +59,15 @@ class Reporter:
         return time.perf_counter() - self._started
 
     def _worth_a_line(self, outcome: Outcome) -> bool:
-        return self.tell.verbose or outcome.note is not None or (self.total == 1 and outcome.outputs != ["-"])
+        return self.tell.verbose or outcome.note is not None or (self.total == 1 and set(outcome.outputs) != {STDOUT})
+
+    def _more(self, outcome: Outcome) -> str:
+        """What `-v` adds: the shapes of all maps, how they were made, and the time it took."""
+        from imgconv.cli.planning import algorithms  # what plans know is not loaded without need
+
+        shapes = ", ".join("x".join(map(str, shape)) for shape in dict.fromkeys(outcome.shapes))
+        ways = f"  {algorithms(self.recipe, *outcome.seen)}" if outcome.seen else ""
+        return f"  {shapes}{ways}  {outcome.seconds:.3f} s"
 
     def _line(self, text: str) -> None:
         if self._progress is not None:
@@ -87,8 +99,7 @@ def _bar(total: int) -> "Progress":
     return progress
 
 
-def _told(outcome: Outcome, verbose: bool) -> str:
-    shapes = ", ".join("x".join(map(str, shape)) for shape in dict.fromkeys(outcome.shapes))
-    results = ", ".join(outcome.outputs) or ("kept" if outcome.skipped else "nothing")
-    text = f"{outcome.source} -> {results}" + (f" ({outcome.note})" if outcome.note else "")
-    return f"{text}  {shapes}  {outcome.seconds:.3f} s" if verbose else text
+def _told(outcome: Outcome) -> str:
+    names = ["standard output" if name == STDOUT else name for name in dict.fromkeys(outcome.outputs)]
+    results = ", ".join(names) or ("kept" if outcome.skipped else "nothing")
+    return f"{outcome.source} -> {results}" + (f" ({outcome.note})" if outcome.note else "")

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 
 import typer
 
@@ -10,9 +11,10 @@ from imgconv import __version__
 from imgconv.batch import parts
 from imgconv.batch.destinations import identities
 from imgconv.batch.listed import read_names
+from imgconv.batch.outcome import Outcome
 from imgconv.batch.planning import Plan, plan_run
 from imgconv.batch.run import run
-from imgconv.batch.sources import STDIN
+from imgconv.batch.sources import STDIN, Source
 from imgconv.batch.work import Job
 from imgconv.cli import words
 from imgconv.cli.interrupts import Interrupted
@@ -20,10 +22,12 @@ from imgconv.cli.lines import write_line
 from imgconv.cli.options import HowOptions, OnError, TellOptions, WhereOptions
 from imgconv.cli.preview_view import print_previews
 from imgconv.cli.render import Reporter
+from imgconv.cli.reporting import page_of_run
 from imgconv.engine import store
 from imgconv.engine.bands import default_threads
 from imgconv.errors import UsageError
 from imgconv.recipe import Recipe
+from imgconv.registry.files import weights_read
 
 
 def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: HowOptions, tell: TellOptions) -> None:
@@ -42,7 +46,9 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
         shard=words.shard(where.shard),
     )
     _check_streams(plan, how, tell)
-    if not how.dry_run:
+    if how.dask is not None:
+        _check_cluster(plan, how.dask)
+    elif not how.dry_run:
         store.prepare()
     job = Job(
         recipe,
@@ -52,7 +58,7 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
         salvage=how.salvage,
         statistics=tell.json,
         description=_description(recipe),
-        inputs=identities(plan.sources),
+        inputs=identities([*plan.sources, *(Source(file, file) for file in weights_read())]),
         existing="skip" if where.skip_existing else "refuse" if where.no_clobber else "replace",
         dry_run=how.dry_run,
     )
@@ -62,11 +68,12 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
 
 def _run(plan: Plan, job: Job, how: HowOptions, tell: TellOptions) -> Reporter:
     """Run and tell every outcome; a run that is interrupted leaves nothing half-written."""
-    reporter = Reporter(len(plan.sources), tell)
+    reporter = Reporter(len(plan.sources), tell, job.recipe, dry_run=how.dry_run)
     try:
-        with reporter:
-            for outcome in run(plan.sources, job, how.jobs or default_threads(), stop_on_error=how.on_error is OnError.stop):
+        with reporter, page_of_run(plan, job, how, tell) as page, closing(_outcomes(plan, job, how)) as outcomes:
+            for outcome in outcomes:
                 reporter.add(outcome)
+                page(outcome)
                 if tell.json:
                     sys.stdout.write(json.dumps(outcome.as_json()) + "\n")
                     sys.stdout.flush()
@@ -78,6 +85,15 @@ def _run(plan: Plan, job: Job, how: HowOptions, tell: TellOptions) -> Reporter:
             raise Interrupted("interrupted; run the same command with --skip-existing to go on where it stopped") from interrupt
         raise
     return reporter
+
+
+def _outcomes(plan: Plan, job: Job, how: HowOptions) -> Generator[Outcome]:
+    jobs, stop = how.jobs or default_threads(), how.on_error is OnError.stop
+    if how.dask is None:
+        return run(plan.sources, job, jobs, stop_on_error=stop)
+    from imgconv.batch.cluster import run_on_cluster
+
+    return run_on_cluster(plan.sources, job, how.dask, jobs, limited=how.jobs is not None, stop_on_error=stop)
 
 
 def listed_inputs(where: WhereOptions) -> list[str]:
@@ -107,6 +123,15 @@ def check_options(inputs: Sequence[str], where: WhereOptions, tell: TellOptions)
     if sys.stdin.isatty():
         expected = "a picture, as in imgconv edge - < photo.jpg" if STDIN in inputs else "names, as in find photos -name '*.jpg' -print0 |"
         raise UsageError(f"standard input is a terminal; send it {expected}")
+
+
+def _check_cluster(plan: Plan, address: str) -> None:
+    """Refuse what is no scheduler, and streams, which end here and not where the workers are."""
+    from imgconv.batch.cluster import check_address
+
+    check_address(address)
+    if plan.destination.stdout or any(source.path is None for source in plan.sources):
+        raise UsageError("--dask takes files and folders, and writes files; leave out - for standard input and output")
 
 
 def _check_streams(plan: Plan, how: HowOptions, tell: TellOptions) -> None:

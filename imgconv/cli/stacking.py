@@ -6,8 +6,11 @@ import time
 from collections.abc import Sequence
 
 from imgconv.batch.outcome import Outcome
+from imgconv.batch.places import exists
+from imgconv.batch.sources import STDIN
 from imgconv.batch.stacking import Stack, check_sizes, make_stack, plan_stack
 from imgconv.cli import running, words
+from imgconv.cli.lines import counted, escaped, write_line
 from imgconv.cli.options import HowOptions, TellOptions, WhereOptions
 from imgconv.engine import store
 from imgconv.errors import PictureError, UsageError
@@ -16,8 +19,10 @@ from imgconv.recipe import Recipe
 
 def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: HowOptions, tell: TellOptions) -> None:
     """Take all pictures through `recipe` and write their results as one array; the first that fails ends it, with nothing written."""
-    store.announce = None if tell.quiet else lambda text: sys.stderr.write(f"{text}\n")
+    store.announce = None if tell.quiet else write_line
     running.check_options(inputs, where, tell)
+    if how.dask is not None:
+        raise UsageError("--batch makes one array, on this machine; leave out --dask")
     if where.shard is not None:
         raise UsageError("--shard takes a batch apart, which is made as a whole; leave one of them out")
     stack = plan_stack(
@@ -33,7 +38,7 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
     _check(stack, where, tell)
     started = time.perf_counter()
     check_sizes(stack)
-    target = "-" if stack.file is None else str(stack.file)
+    target = STDIN if stack.file is None else str(stack.file)
     if _stays(stack, where):
         outcomes = [Outcome(str(source), skipped="exists") for source in stack.sources]
     elif how.dry_run:
@@ -47,6 +52,10 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
 
 def _check(stack: Stack, where: WhereOptions, tell: TellOptions) -> None:
     """Refuse options that contradict each other or the batch."""
+    if tell.report is not None:
+        raise UsageError("--report shows pictures, and --batch makes an array; leave one of them out")
+    if tell.show:
+        raise UsageError("--show previews pictures, and --batch makes an array; leave one of them out")
     if where.quality is not None:
         raise UsageError(f"--quality has no meaning for {stack.format}; leave it out")
     if stack.file is None and (sys.stdout is None or sys.stdout.isatty() or tell.json):
@@ -55,7 +64,7 @@ def _check(stack: Stack, where: WhereOptions, tell: TellOptions) -> None:
 
 def _stays(stack: Stack, where: WhereOptions) -> bool:
     """Whether an output that exists is kept; refused with --no-clobber."""
-    if stack.file is None or not stack.file.exists():
+    if stack.file is None or not exists(stack.file):
         return False
     if where.no_clobber:
         raise PictureError(f"output {stack.file} exists; leave out --no-clobber to replace it")
@@ -68,4 +77,5 @@ def _tell(outcomes: Sequence[Outcome], target: str, tell: TellOptions) -> None:
             sys.stdout.write(json.dumps(outcome.as_json()) + "\n")
     if not tell.quiet:
         note = outcomes[0].note or ("exists, and is kept" if outcomes[0].skipped else "")
-        sys.stderr.write(f"{len(outcomes)} pictures -> {target}{f' ({note})' if note else ''}\n")
+        place = "standard output" if target == STDIN else target
+        write_line(f"{counted(len(outcomes), 'picture')} -> {escaped(place)}{f' ({note})' if note else ''}")

@@ -19,6 +19,7 @@ def add_to(app: typer.Typer) -> None:
 def warmup(quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Nothing but errors.")] = False) -> None:
     """Compile every loop of edge, filter, pool and canny now, and say where they are kept. Without it each is compiled on first need."""
     from imgconv.batch.warming import warming_jobs
+    from imgconv.cli.lines import counted
     from imgconv.engine import store
 
     made = store.warmup(warming_jobs(_recipes()))
@@ -27,7 +28,7 @@ def warmup(quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Nothing bu
     for trouble in store.troubles():
         sys.stderr.write(f"imgconv: {trouble}\n")
     place = store.location() or "memory alone: there is no place to keep them"
-    sys.stderr.write(f"{made} loops compiled, {store.count()} kept in {place}\n")
+    sys.stderr.write(f"{counted(made, 'loop')} compiled, {store.count()} kept in {place}\n")
 
 
 def _recipes() -> "list[Recipe]":

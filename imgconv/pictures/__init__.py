@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgconv.pictures.formats import PICTURE_EXTENSIONS, format_for
 from imgconv.pictures.modes import from_pil, to_pil
-from imgconv.pictures.picture import DEFAULT_MAX_PIXELS, Header, Metadata, Picture
+from imgconv.pictures.picture import DEFAULT_MAX_PIXELS, Header, Luma, Metadata, Picture
 from imgconv.pictures.reading import Pictures, open_pictures, read_header
 from imgconv.pictures.writing import check_output, encode
 
@@ -19,6 +19,7 @@ __all__ = [
     "DEFAULT_MAX_PIXELS",
     "PICTURE_EXTENSIONS",
     "Header",
+    "Luma",
     "Metadata",
     "Picture",
     "Pictures",

@@ -1,9 +1,11 @@
 """Files that Pillow decodes: their header, and their frames one at a time, upright and as they are shown."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from io import BytesIO
 from typing import Any, BinaryIO
 
+from numpy.typing import NDArray
 from PIL import ImageFile
 
 from imgconv.errors import PictureError
@@ -37,10 +39,11 @@ def decode(file: BinaryIO, name: str, request: Request) -> Decoder:
 def _header(image: ImageFile.ImageFile, name: str, file: BinaryIO) -> Header:
     channels, dtype, alpha = modes.layout_of(image)
     with picture_errors(f"damaged {name}"):
-        frames = gif.frames(file) if name == "gif" else getattr(image, "n_frames", 1) - _skipped(image)
+        blocks = gif.read_blocks(file) if name == "gif" else None
+        frames = max(blocks.frames, 1) if blocks else getattr(image, "n_frames", 1) - _skipped(image)
     animated = frames > 1 and name in _ANIMATIONS
-    if animated and name == "gif":
-        channels, alpha = 4, True
+    if animated and blocks:
+        channels, alpha = (3, False) if blocks.opaque else (4, True)
     height, width = image.height, image.width
     if name != "tiff" and metadata.orientation_of(image.info) > 4:
         height, width = width, height
@@ -68,12 +71,15 @@ def _checked_frames(file: BinaryIO, image: ImageFile.ImageFile, header: Header, 
         with picture_errors(f"damaged {header.format}"):
             _CHECKS[header.format](file)
         file.seek(position)
-    if request.luma and header.format == "jpeg" and image.mode == "RGB":
+    luma = request.luma if header.format == "jpeg" and image.mode == "RGB" else "no"
+    if luma == "only":
         image.draft("L", image.size)
     for index in range(header.frames):
         try:
             with picture_errors(f"damaged {header.format}" + (f", frame {index + 1}" if header.frames > 1 else "")):
                 picture = _frame(image, index, header, request)
+                if luma == "beside":
+                    picture = replace(picture, luma=_own_luma(file, request))
         except PictureError:
             if request.salvage and index:
                 return
@@ -89,12 +95,30 @@ def _frame(image: Any, index: int, header: Header, request: Request) -> Picture:
         request.check_size(image.height, image.width)
         if header.format == "tiff" and plugins.is_deep_tiff(image.tag_v2):
             raise PictureError("it is deeper than the first page; save it as a file of its own")
+    if header.format == "tiff" and not request.salvage:
+        from imgconv.pictures import tiff_segments  # which no other format needs
+
+        tiff_segments.check(image.tag_v2.get, image.fp.seek(0, 2))
     plugins.load(image, request.salvage)
     orientation = 1 if header.format == "tiff" else metadata.orientation_of(image.info)
-    shown = image.convert("RGBA") if header.animated and header.alpha and image.mode != "LA" else image
-    pixels, alpha = modes.pixels_of(shown)
+    pixels, alpha = modes.pixels_of(_shown(image, header))
     duration = float(image.info.get("duration", 0)) if header.animated else None
     return Picture(metadata.upright(pixels, orientation), alpha, metadata.from_info(image.info, orientation), duration)
+
+
+def _shown(image: Any, header: Header) -> Any:
+    """A frame with the channels that its header says: each frame of an animation may have a palette of its own, or none."""
+    if header.animated and header.format == "gif":
+        return image.convert("RGBA" if header.alpha else "RGB")
+    return image.convert("RGBA") if header.animated and header.alpha and image.mode != "LA" else image
+
+
+def _own_luma(file: BinaryIO, request: Request) -> NDArray[Any]:
+    """The Y of a JPEG whose colours have been decoded, upright."""
+    image: Any = plugins.open_image(file, "jpeg")
+    image.draft("L", image.size)
+    plugins.load(image, request.salvage)
+    return metadata.upright(modes.pixels_of(image)[0], metadata.orientation_of(image.info))
 
 
 def _webp_canvas(file: BinaryIO) -> tuple[int, int]:

@@ -112,7 +112,8 @@ def _find_heif(file: BinaryIO, request: Request) -> Decoder | None:
     heif = heif_library("pillow_heif")
 
     def decode(data: bytes, index: int) -> NDArray[Any]:
-        return np.asarray(heif.open_heif(BytesIO(data), convert_hdr_to_8bit=False)[index])
+        opened = heif.open_heif(BytesIO(data), convert_hdr_to_8bit=False)
+        return np.array(opened[index])  # a copy, while it is open: pillow-heif 0.21 frees the pixels with it
 
     return _whole("heif", file, 16, request, decode)
 

@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -9,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import TiffImagePlugin
 
 from imgconv.errors import PictureError
-from imgconv.pictures import metadata, plugins
-from imgconv.pictures.damage import picture_errors
+from imgconv.pictures import metadata, plugins, tiff_segments
+from imgconv.pictures.damage import DamageError, picture_errors
 from imgconv.pictures.modes import exact_float32, full_range
 from imgconv.pictures.picture import Decoder, Header, Picture, Request
 
@@ -20,16 +22,17 @@ _MOST_SAMPLES = 16  # per pixel: a lying header must not ask for more
 
 def find(file: BinaryIO, request: Request) -> Decoder | None:
     """The decoder of a TIFF whose first page Pillow has no mode for; None for any other."""
-    if not plugins.is_deep_tiff(_first_tags(file)):
+    tags = _first_tags(file)
+    if not plugins.is_deep_tiff(tags):
+        if tags.get(259, 1) not in TiffImagePlugin.COMPRESSION_INFO:
+            raise PictureError(f"tiff pictures packed by method {tags[259]} are not supported; save them with deflate or LZW")
         return None
     tifffile = plugins.deep_library("tifffile")
     plugins.deep_library("imagecodecs")
     logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)  # it logs what it then also raises
     file.seek(0)
-    try:
+    with _damage(tifffile.TiffFileError):
         pages = list(tifffile.TiffFile(file).pages)
-    except tifffile.TiffFileError as error:
-        raise PictureError(f"damaged tiff: {error}") from error
     for page in pages:
         _check(page, request)
     first = pages[0]
@@ -45,20 +48,36 @@ def find(file: BinaryIO, request: Request) -> Decoder | None:
         len(pages),
         description=first.description or None,
     )
-    return Decoder(header, lambda: _frames(pages))
+    frames = partial(_frames, pages, tifffile.TiffFileError)
+    return Decoder(header, lambda: frames(None if request.salvage else file.seek(0, 2)))
 
 
-def _frames(pages: list[Any]) -> Iterator[Picture]:
+@contextmanager
+def _damage(error_of_tifffile: type[Exception]) -> Iterator[None]:
+    """Let what tifffile says of a file, an error of its own kind before 2025, be what is told."""
+    try:
+        yield
+    except error_of_tifffile as error:
+        raise DamageError(str(error)) from error
+
+
+def _frames(pages: list[Any], error_of_tifffile: type[Exception], file_size: int | None) -> Iterator[Picture]:
     for number, page in enumerate(pages, 1):
-        with picture_errors("damaged tiff" + (f", page {number}" if len(pages) > 1 else "")):
+        with picture_errors("damaged tiff" + (f", page {number}" if len(pages) > 1 else "")), _damage(error_of_tifffile):
+            if file_size is not None:
+                tiff_segments.check(partial(_tag, page), file_size)
             picture = _picture(page)
         yield picture
 
 
 def _check(page: Any, request: Request) -> None:
     request.check_size(page.imagelength, page.imagewidth)
+    kind = None
     if page.samplesperpixel > _MOST_SAMPLES or int(page.photometric) not in _COLOURS:
         kind = f"{page.samplesperpixel} channels and photometric {int(page.photometric)}"
+    elif page.dtype is None or page.dtype.kind not in "biuf":
+        kind = f"{page.bitspersample} bits and sample format {int(page.sampleformat)}"
+    if kind:
         raise PictureError(f"deep tiff pictures of {kind} are not supported; convert them to RGB, or save them as .npy")
 
 
@@ -87,7 +106,7 @@ def _channels(page: Any) -> tuple[int, bool]:
 
 def _picture(page: Any) -> Picture:
     samples = _samples(page)
-    largest = 65535 if samples.dtype == np.uint16 else 1
+    largest = int(np.iinfo(samples.dtype).max) if samples.dtype.kind == "u" else 1
     colours, alpha = _channels(page)
     pixels = samples[..., :colours]
     if int(page.photometric) == 0:
@@ -105,13 +124,16 @@ def _picture(page: Any) -> Picture:
 
 
 def _samples(page: Any) -> NDArray[Any]:
-    """The page as stored, (H, W, S) uint16 or float32."""
+    """The page as stored, (H, W, S) uint16 or float32; uint8 for a page of up to 8 bits, which may follow deeper ones."""
     samples = page.asarray(maxworkers=1)
     by_plane = page.samplesperpixel > 1 and int(page.planarconfig) == 2
     samples = np.moveaxis(samples, 0, -1) if by_plane else samples.reshape(page.imagelength, page.imagewidth, -1)
-    if samples.dtype != np.uint16:
-        return exact_float32(samples)
-    return full_range(samples, int(page.bitspersample)) if page.bitspersample < 16 else samples
+    bits = int(page.bitspersample)
+    if samples.dtype == np.uint16:
+        return full_range(samples, bits) if bits < 16 else samples
+    if samples.dtype.kind in "bu" and bits <= 8:
+        return samples.astype(np.uint8) * (255 // (2**bits - 1))
+    return exact_float32(samples)
 
 
 def _unmultiplied(pixels: NDArray[Any], cover: NDArray[Any], largest: int) -> NDArray[Any]:
@@ -121,7 +143,7 @@ def _unmultiplied(pixels: NDArray[Any], cover: NDArray[Any], largest: int) -> ND
 
 
 def _rounded(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    return (np.rint(values) if dtype == np.uint16 else values).astype(dtype)
+    return (np.rint(values) if dtype.kind == "u" else values).astype(dtype)
 
 
 def _resolution(page: Any) -> tuple[float, float] | None:

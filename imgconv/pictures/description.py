@@ -30,7 +30,7 @@ def of(image: Image.Image) -> str | None:
 
 def save_options(name: str, text: str | None) -> dict[str, Any]:
     """Keyword arguments of Pillow's `save` that keep `text` in a file of format `name`; none where it cannot be kept."""
-    if text and name in ("jpeg", "jpeg2000", "gif"):
+    if text and name in ("jpeg", "jpeg2000"):
         return {"comment": text.encode()}
     if text and name in ("webp", "avif"):
         import html

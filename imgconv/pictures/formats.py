@@ -10,7 +10,7 @@ SIGNATURE_LENGTH = 32  # bytes that `sniff` looks at
 
 @dataclass(frozen=True)
 class Output:
-    """What a format can be written with: extensions, dtypes, channels per dtype, and whether it holds several frames."""
+    """What a format can be written with: extensions, dtypes, channels per dtype, whether it holds several frames, its longest side."""
 
     extensions: tuple[str, ...]
     dtypes: tuple[str, ...]
@@ -18,19 +18,20 @@ class Output:
     animation: bool = False
     pages: bool = False
     lossy: bool = False
+    longest: int = (1 << 31) - 1
 
 
 OUTPUTS: dict[str, Output] = {
     "png": Output((".png", ".apng"), ("uint8", "uint16"), (1, 2, 3, 4), animation=True),
-    "jpeg": Output((".jpg", ".jpeg", ".jpe", ".jfif"), ("uint8",), (1, 3), lossy=True),
+    "jpeg": Output((".jpg", ".jpeg", ".jpe", ".jfif"), ("uint8",), (1, 3), lossy=True, longest=65500),  # libjpeg's limit
     "tiff": Output((".tif", ".tiff"), ("uint8", "uint16", "float32"), (1, 2, 3, 4), animation=True, pages=True),
-    "webp": Output((".webp",), ("uint8",), (1, 2, 3, 4), animation=True, lossy=True),
-    "gif": Output((".gif",), ("uint8",), (1, 3), animation=True),
+    "webp": Output((".webp",), ("uint8",), (1, 2, 3, 4), animation=True, lossy=True, longest=16383),
+    "gif": Output((".gif",), ("uint8",), (1, 3), animation=True, longest=65535),
     "bmp": Output((".bmp", ".dib"), ("uint8",), (1, 3)),
     "pnm": Output((".pnm", ".pgm", ".ppm", ".pam", ".pfm"), ("uint8", "uint16", "float32"), (1, 2, 3, 4), animation=True, pages=True),
     "jpeg2000": Output((".jp2", ".j2k", ".jpx", ".jpf"), ("uint8", "uint16"), (1, 2, 3, 4), lossy=True),
     "avif": Output((".avif",), ("uint8",), (1, 2, 3, 4), animation=True, lossy=True),
-    "tga": Output((".tga",), ("uint8",), (1, 2, 3, 4)),
+    "tga": Output((".tga",), ("uint8",), (1, 2, 3, 4), longest=65535),
     "qoi": Output((".qoi",), ("uint8",), (3, 4)),
     "npy": Output((".npy",), ("uint8", "uint16", "float32"), (), animation=True, pages=True),
     "npz": Output((".npz",), ("uint8", "uint16", "float32"), ()),

@@ -25,13 +25,13 @@ def from_info(info: Mapping[Any, Any], orientation: int = 1) -> Metadata:
     return Metadata(
         icc_profile=icc if isinstance(icc, bytes) and len(icc) >= 128 and icc[16:20] in _SPACES else None,
         dpi=dpi[::-1] if dpi and orientation > 4 else dpi,
-        exif=_upright_exif(info.get("exif")),
+        exif=_upright_exif(info),
     )
 
 
 def orientation_of(info: Mapping[Any, Any]) -> int:
     """EXIF orientation, 1 to 8, in Pillow's `info` of a loaded picture; 1 where none is given or it makes no sense."""
-    tiff = _tiff_part(info.get("exif"))
+    tiff = _tiff_part(info)
     for order, offset in _orientation_fields(tiff):
         value = int(struct.unpack_from(order + "H", tiff, offset)[0])
         return value if 1 <= value <= 8 else 1
@@ -65,8 +65,17 @@ def _dpi(value: Any) -> tuple[float, float] | None:
     return (x, y) if isfinite(x) and isfinite(y) and min(x, y) > 0 and max(x, y) < _MOST_DPI else None
 
 
-def _tiff_part(exif: Any) -> bytearray:
+def _tiff_part(info: Mapping[Any, Any]) -> bytearray:
+    exif = info.get("exif") or _raw_profile(info.get("Raw profile type exif"))
     return bytearray(exif).removeprefix(_EXIF_PREFIX) if isinstance(exif, bytes) else bytearray()
+
+
+def _raw_profile(text: Any) -> bytes | None:
+    """EXIF as ImageMagick before 2017 wrote it into a PNG's text: its name, its length, and hexadecimal digits."""
+    try:
+        return bytes.fromhex("".join(text.split()[2:])) if isinstance(text, str) else None
+    except ValueError:
+        return None
 
 
 def _directory(tiff: bytearray) -> tuple[str, int, int] | None:
@@ -92,9 +101,9 @@ def _orientation_fields(tiff: bytearray) -> Iterator[tuple[str, int]]:
                 yield order, entry + 8
 
 
-def _upright_exif(exif: Any) -> bytes | None:
+def _upright_exif(info: Mapping[Any, Any]) -> bytes | None:
     """EXIF with orientation 1 and without the thumbnail, which shows the picture as it was; None for what is no EXIF."""
-    tiff = _tiff_part(exif)
+    tiff = _tiff_part(info)
     found = _directory(tiff)
     if not found:
         return None

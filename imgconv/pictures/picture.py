@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from numpy.typing import NDArray
 
 from imgconv.errors import PictureError
 
 DEFAULT_MAX_PIXELS = 2 * 89_478_485  # twice the size at which Pillow warns of a decompression bomb
+Luma = Literal["no", "only", "beside"]
 DTYPES = ("uint8", "uint16", "float32", "float64")  # the last for arrays in Python alone: files give float32
 
 
@@ -27,6 +28,7 @@ class Picture:
 
     `pixels` is (H, W, C), C-contiguous, uint8 (0 to 255), uint16 (0 to 65535), float32 or float64 (as stored). C is 1 grey, 2 grey and
     alpha, 3 RGB, 4 RGB and alpha; arrays of maps may have any C. `alpha` says that the last channel is alpha, not premultiplied.
+    `luma` is the grey (H, W, 1) that the file itself holds beside its colours, where it was asked for: that of its grey maps.
     `duration` is in milliseconds, for a frame of an animation. Raises PictureError for any other array.
 
     >>> import numpy as np
@@ -38,11 +40,14 @@ class Picture:
     alpha: bool = False
     metadata: Metadata = field(default_factory=Metadata)
     duration: float | None = None
+    luma: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3 or 0 in self.pixels.shape or self.pixels.dtype.name not in DTYPES:
             given = f"{self.pixels.dtype} pixels of shape {self.pixels.shape}"
             raise PictureError(f"{given} are no picture; give (H, W, C) of {', '.join(DTYPES)}, none of them 0")
+        if self.luma is not None and self.luma.shape != (*self.size, 1):
+            raise PictureError(f"a luma of shape {self.luma.shape} is not that of pixels of shape {self.pixels.shape}; leave it out")
 
     @property
     def size(self) -> tuple[int, int]:
@@ -78,7 +83,7 @@ class Header:
 class Request:
     """How a file is to be decoded; see `open_pictures`."""
 
-    luma: bool = False
+    luma: Luma = "no"
     max_pixels: int | None = DEFAULT_MAX_PIXELS
     salvage: bool = False
 

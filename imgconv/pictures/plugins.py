@@ -75,12 +75,14 @@ def deep_library(module: str) -> Any:
 
 
 def is_deep_tiff(tags: Any) -> bool:
-    """Whether Pillow has no mode for a page with these tags: deep colour, 9 to 15 bits, wide integers, half floats."""
+    """Whether Pillow has no mode for a page with these tags: deep colour, 9 to 15 bits, wide integers, half floats, signed bytes."""
     bits: int = max(tags.get(258, (1,)))
-    floating: bool = 3 in tags.get(339, (1,))
+    formats = tags.get(339, (1,))
+    if bits == 8 and 2 in formats:
+        return True
     if int(tags.get(277, 1)) > 1:
         return bits > 8
-    return bits != 32 if floating else 8 < bits < 16 or bits > 16
+    return bits != 32 if 3 in formats else 8 < bits < 16 or bits > 16
 
 
 def load(image: ImageFile.ImageFile, salvage: bool) -> None:

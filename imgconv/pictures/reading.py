@@ -12,7 +12,7 @@ from imgconv.errors import PictureError
 from imgconv.pictures import decoding
 from imgconv.pictures.damage import picture_errors
 from imgconv.pictures.formats import INPUTS, SIGNATURE_LENGTH, sniff
-from imgconv.pictures.picture import DEFAULT_MAX_PIXELS, Decoder, Header, Picture, Request
+from imgconv.pictures.picture import DEFAULT_MAX_PIXELS, Decoder, Header, Luma, Picture, Request
 
 
 class Pictures:
@@ -38,12 +38,13 @@ class Pictures:
 
 
 def open_pictures(
-    source: Path | bytes, *, luma: bool = False, max_pixels: int | None = DEFAULT_MAX_PIXELS, salvage: bool = False
+    source: Path | bytes, *, luma: Luma = "no", max_pixels: int | None = DEFAULT_MAX_PIXELS, salvage: bool = False
 ) -> Pictures:
     """Open a picture file, or the bytes of one; only its header is read, frames are decoded as they are asked for.
 
-    `luma` gives a JPEG's own Y as one grey channel (its header still counts three); other formats ignore it. A picture of more than
-    `max_pixels` is refused, None lifts the limit. `salvage` keeps what can be had of a damaged file.
+    `luma` is about a JPEG's own Y, which other formats lack: `only` gives it as one grey channel (the header still counts three),
+    `beside` gives it in `Picture.luma` with the colours. A picture of more than `max_pixels` is refused, None lifts the limit.
+    `salvage` keeps what can be had of a damaged file.
     Raises PictureError with the reason, without the file's name, and MissingExtra for HEIC without pillow-heif.
 
     >>> with open_pictures(b"P5 2 1 255 ab") as pictures:

@@ -10,12 +10,15 @@ from typing import BinaryIO, cast
 from imgconv.errors import PictureError
 from imgconv.pictures import npy, pnm
 from imgconv.pictures.damage import DamageError, picture_errors, read_exactly
-from imgconv.pictures.picture import DEFAULT_MAX_PIXELS, Decoder, Picture, Request
+from imgconv.pictures.picture import DEFAULT_MAX_PIXELS, Decoder, Luma, Picture, Request
 from imgconv.pictures.reading import Pictures, open_pictures
+
+_JPEG_AFTER_JPEG = b"\xff\xd9\xff\xd8\xff"
+_PREVIEWS = b"MPF\0"  # in a JPEG that says itself that others, of the same picture, come after it
 
 
 def read_stream(
-    stream: BinaryIO, *, luma: bool = False, max_pixels: int | None = DEFAULT_MAX_PIXELS, salvage: bool = False
+    stream: BinaryIO, *, luma: Luma = "no", max_pixels: int | None = DEFAULT_MAX_PIXELS, salvage: bool = False
 ) -> Iterator[Pictures]:
     """Open the pictures that a binary stream carries, in order, never reading past the end of one before it was given and used.
 
@@ -77,6 +80,8 @@ def _open(ahead: _Ahead, head: bytes, request: Request, first: bool) -> Pictures
         data = _one_png(file, request.salvage)
     elif first:
         data = ahead.read()
+        if head == b"\xff\xd8" and _JPEG_AFTER_JPEG in data and _PREVIEWS not in data:
+            raise PictureError("jpeg pictures cannot follow each other; send them as png or ppm, as ffmpeg does with -c:v ppm")
     else:
         raise DamageError("no PNM, PNG or npy picture begins where the one before ends")
     return open_pictures(data, luma=request.luma, max_pixels=request.max_pixels, salvage=request.salvage)

@@ -53,6 +53,10 @@ def encode(
             from imgconv.pictures import tiff  # most runs write PNG alone, and each of these takes its time to import
 
             tiff.encode(pictures, stream, description=description)
+        elif name == "gif":
+            from imgconv.pictures import gif_writing
+
+            gif_writing.encode(pictures, stream, description=description, loop=loop)
         elif name in ("pnm", "npy"):
             import_module(f"imgconv.pictures.{name}").encode(pictures, stream)
         else:
@@ -98,6 +102,8 @@ def _held(frames: Iterable[Picture], name: str, animated: bool) -> Iterator[Pict
         raise PictureError("there is no picture to write")
     for picture in chain(first, ahead):
         check_output(name, picture.channels, picture.pixels.dtype.name, picture.alpha, len(first), animated)
+        if max(picture.size) > OUTPUTS[name].longest:
+            raise PictureError(f"{name} holds at most {OUTPUTS[name].longest} pixels a side; write .png, .tiff or .npy")
         yield picture
 
 
@@ -124,9 +130,7 @@ def _save(pictures: list[Picture], name: str, stream: BinaryIO, options: dict[st
         del kept["exif"]
     if len(images) > 1:
         durations = [round(100 if picture.duration is None else picture.duration) for picture in pictures]
-        options |= {"save_all": True, "append_images": images[1:], "duration": durations}
-        if name != "gif" or loop != 1:  # a GIF that plays once has no loop block; otherwise it counts repeats
-            options["loop"] = loop - (name == "gif" and loop > 0)
+        options |= {"save_all": True, "append_images": images[1:], "duration": durations, "loop": loop}
     encoded = BytesIO()  # Pillow's JPEG 2000 encoder never ends on a file that takes no more
     images[0].save(encoded, name, **kept, **options)
     stream.write(encoded.getbuffer())

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.functional.borders import Border
-from imgconv.functional.light import luma, white
 from imgconv.functional.combining import Combination
+from imgconv.functional.light import luma, white
 from imgconv.functional.picture import Finish, filter_picture
 from imgconv.pictures import Metadata, Picture
 from imgconv.process.finished import Map
@@ -18,6 +18,7 @@ from imgconv.recipe import Canny, Filter, Look, MapPlan, Pool, Recipe, Shape
 if TYPE_CHECKING:
     from imgconv.recipe import Network
 
+BLOCK = 1 << 14  # pixels
 OVERLAY_COLOUR = (1.0, 0.0, 0.0)  # red is rare in photographs and seen on dark and light
 
 
@@ -90,9 +91,15 @@ def _over_black(pixels: NDArray[Any]) -> NDArray[Any]:
         return colour * alpha
     top = int(white(pixels.dtype))
     out = np.empty(colour.shape, pixels.dtype)
-    for row in range(len(out)):  # a row at a time: the products need 32 bits
-        out[row] = (colour[row].astype(np.uint32) * alpha[row] + top // 2) // top
+    for rows in _blocks(pixels):
+        out[rows] = (colour[rows].astype(np.uint32) * alpha[rows] + top // 2) // top
     return out
+
+
+def _blocks(pixels: NDArray[Any]) -> Iterator[slice]:
+    """A few rows at a time, so that no whole copy of a picture in wider numbers exists."""
+    step = max(1, BLOCK // pixels.shape[1])
+    return (slice(first, first + step) for first in range(0, len(pixels), step))
 
 
 def _filtered(prepared: _Prepared, step: Filter, plan: MapPlan, floats: bool, threads: int | None) -> Picture:
@@ -152,10 +159,10 @@ def _overlaid(made: Picture, original: Picture, top: float) -> Picture:
     colours = pixels[..., :-1] if original.alpha else pixels
     edges = made.pixels[..., :-1] if made.alpha else made.pixels
     out = np.empty((*pixels.shape[:2], 3 + original.alpha), pixels.dtype)
-    for row in range(len(out)):
-        part = np.clip(edges[row].max(axis=-1, keepdims=True) / top, 0, 1)
-        blend = colours[row] * (1 - part) + np.array(OVERLAY_COLOUR) * top * part
-        out[row, :, :3] = np.rint(blend) if pixels.dtype.kind == "u" else blend
+    for rows in _blocks(pixels):
+        part = np.clip(edges[rows].max(axis=-1, keepdims=True) / top, 0, 1)
+        blend = colours[rows] * (1 - part) + np.array(OVERLAY_COLOUR) * top * part
+        out[rows, :, :3] = np.rint(blend) if pixels.dtype.kind == "u" else blend
     if original.alpha:
         out[..., 3] = pixels[..., -1]
     return replace(original, pixels=out)

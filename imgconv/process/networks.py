@@ -33,7 +33,7 @@ def run_network(picture: Picture, network: Network, *, floats: bool) -> list[Map
     if network.sheet:
         tiles = [each.picture.pixels for each in made]
         sheet = Sheet.of([Shape(*tile.shape) for tile in tiles])
-        return [Map(network.name, replace(picture, pixels=tiled(tiles, sheet), alpha=False))]
+        return [Map(network.name, replace(picture, pixels=tiled(tiles, sheet), alpha=False, luma=None))]
     return made if network.only is None else [made[network.only]]
 
 
@@ -59,7 +59,9 @@ def results_of(pictures: Sequence[Picture], network: Network) -> list[Array]:
 def _stored(picture: Picture, *, grey: bool) -> Array:
     """(C, H, W) float32 of a picture's stored values without alpha; a network that begins with grey gets the luma of whole levels."""
     colours = picture.pixels[..., :-1] if picture.alpha else picture.pixels
-    if grey and colours.shape[2] == 3:
+    if grey and picture.luma is not None:
+        colours = picture.luma
+    elif grey and colours.shape[2] == 3:
         colours = luma(np.ascontiguousarray(colours), alpha=False)
     return np.ascontiguousarray(colours.transpose(2, 0, 1), dtype=np.float32)
 
@@ -73,5 +75,5 @@ def _maps(kept: Kept, maps: Array, picture: Picture, network: Network, floats: b
     made = []
     for name, planes in zip(kept.names, np.split(maps, kept.maps), strict=True):
         pixels = shown(planes.transpose(1, 2, 0), range_, picture.pixels.dtype, rounded=not floats)
-        made.append(Map(name, replace(picture, pixels=np.ascontiguousarray(pixels), alpha=False)))
+        made.append(Map(name, replace(picture, pixels=np.ascontiguousarray(pixels), alpha=False, luma=None)))
     return made

@@ -146,26 +146,18 @@ def _softmax(around: Surroundings, dim: int = 1) -> Operation:
     return Softmax(dim)
 
 
-def _max_pool(
-    around: Surroundings,
-    kernel_size: Sized,
-    stride: Sized | None = None,
-    padding: Padding = 0,
-    dilation: Sized = 1,
-    ceil_mode: bool = False,
-) -> Operation:
-    return Reduction("max", _pool_window(kernel_size, stride, padding, dilation, ceil_mode))
+def _extreme_pool(mode: str) -> Builder:
+    def build(
+        around: Surroundings,
+        kernel_size: Sized,
+        stride: Sized | None = None,
+        padding: Padding = 0,
+        dilation: Sized = 1,
+        ceil_mode: bool = False,
+    ) -> Operation:
+        return Reduction(mode, _pool_window(kernel_size, stride, padding, dilation, ceil_mode))
 
-
-def _min_pool(
-    around: Surroundings,
-    kernel_size: Sized,
-    stride: Sized | None = None,
-    padding: Padding = 0,
-    dilation: Sized = 1,
-    ceil_mode: bool = False,
-) -> Operation:
-    return Reduction("min", _pool_window(kernel_size, stride, padding, dilation, ceil_mode))
+    return build
 
 
 def _avg_pool(
@@ -207,8 +199,8 @@ OPS: dict[str, Builder] = {
     "pointwise": _pointwise,
     **{name: _activation(name) for name in ACTIVATIONS},
     "leaky_relu": _leaky_relu,
-    "max_pool": _max_pool,
-    "min_pool": _min_pool,
+    "max_pool": _extreme_pool("max"),
+    "min_pool": _extreme_pool("min"),
     "avg_pool": _avg_pool,
     "median_pool": _median_pool,
     "adaptive_avg_pool": _adaptive("avg"),

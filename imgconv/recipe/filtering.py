@@ -95,6 +95,10 @@ class Filter:
         """Raise UsageError where the range contradicts an output in `format`."""
         check_raw(self.range, holds_floats=holds_floats)
 
+    def values_between(self, shape: Shape) -> int:
+        """None: there is one step."""
+        return 0
+
     def describe(self) -> str:
         """The kernels, and every option that is not the default."""
         return " ".join([*(plan.describe() for plan in self.maps), *changed(self)])

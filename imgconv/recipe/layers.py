@@ -65,7 +65,7 @@ class Convolution(Operation):
         needed = self.groups * self.weight.shape[1]
         if channels not in (None, needed):
             hint = "put grey before it" if needed == 1 else f"its weight is {shape_text(self.weight.shape)}"
-            raise DoesNotFit(f"needs {needed} channels; {hint}")
+            raise DoesNotFit(f"needs {needed} channel{'s' * (needed != 1)}; {hint}")
         return outputs
 
     def range_after(self, before: str) -> str:

@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from math import prod
 
 from imgconv.errors import DoesNotFit, UsageError
@@ -129,6 +130,17 @@ class Network:
             shapes.append(after)
             dims = after
         return shapes
+
+    def values_between(self, shape: Shape) -> int:
+        """The most values that lie in memory together: what a step takes and gives, and the results that are kept.
+
+        >>> from imgconv.recipe import Shape, network_recipe
+        >>> network_recipe(["conv_transpose box:size=2 stride=2", "max_pool 2"]).values_between(Shape(10, 10, 1))
+        600
+        """
+        dims = (shape.channels - shape.alpha, shape.height, shape.width)
+        counts = [prod(size or 0 for size in each) for each in (dims, *self.trace_steps(dims))]
+        return max(before + after for before, after in pairwise(counts)) + sum(counts[kept.position + 1] for kept in self.kept)
 
     def trace(self, shape: Shape) -> list[tuple[str, Shape]]:
         """Names and shapes of the outputs that a picture of `shape` gives; a vector is as many channels of one cell.

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.recipe.canny import Canny
@@ -57,6 +57,10 @@ class Recipe:
         alpha = shape.alpha and self.step.alpha != "drop"
         return [(name, Shape(made.height, made.width, 3 + alpha, alpha)) for name, made in maps]
 
+    def values_between(self, shape: Shape) -> int:
+        """The most float32 values that lie in memory together between the steps on a picture of `shape`."""
+        return self.step.values_between(shape)
+
     def describe(self) -> str:
         """The recipe in one line, as it is written into outputs: the command, its step, and what differs from the defaults."""
         return " ".join(part for part in (self.command, self.step.describe(), *changed(self.look)) if part)
@@ -67,9 +71,11 @@ class Recipe:
         return self.step.names(self.command)
 
     @property
-    def needs_luma_only(self) -> bool:
-        """Whether the grey of a picture is all that is read, so that a JPEG file's own Y will do."""
-        return self.step.grey and not self.look.overlay
+    def luma(self) -> Literal["no", "only", "beside"]:
+        """Whether the grey of a picture is all that is read, so that a JPEG file's own Y will do, or its colours are drawn over too."""
+        if not self.step.grey:
+            return "no"
+        return "beside" if self.look.overlay else "only"
 
     @property
     def gives_vectors(self) -> bool:

@@ -1,13 +1,15 @@
 """What the steps of recipes share.
 
 Filter, Pool and Network are plain data with the same questions to answer: `trace` and `names` of maps, `singles` (a step for each
-map), `grey`, `alpha`, `range`, `gives_vectors`, `keeps_several`, what an output holds (`gives_floats`, `check_format`), `describe`.
+map), `grey`, `alpha`, `range`, `gives_vectors`, `keeps_several`, what an output holds (`gives_floats`, `check_format`), `describe`, and
+what lies in memory between steps (`values_between`).
 """
 
 from dataclasses import fields
 from typing import Any, Self
 
 from imgconv.errors import UsageError
+from imgconv.recipe.shape import Shape
 
 ARRAY_FORMATS = ("npy", "npz")
 
@@ -61,6 +63,10 @@ class PixelStep:
 
     def check_format(self, format: str, *, holds_floats: bool) -> None:
         """Any format will do."""
+
+    def values_between(self, shape: Shape) -> int:
+        """None: there is one step."""
+        return 0
 
     def describe(self) -> str:
         """Every option that is not the default."""

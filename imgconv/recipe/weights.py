@@ -54,8 +54,8 @@ def kernel_weights(references: Sequence[str], around: Surroundings) -> KernelWei
     shapes = {kernel.taps.shape for kernel in kernels}
     if len(shapes) > 1:
         raise UsageError(f"kernels of different sizes ({', '.join(sorted(map(shape_text, shapes)))}); give them one size")
-    weight = np.stack([kernel.weights() for kernel in kernels]).astype(np.float32)
-    bias = np.array([kernel.bias for kernel in kernels], np.float32)
+    weight = _float32(np.stack([kernel.weights() for kernel in kernels]))
+    bias = _float32(np.array([kernel.bias for kernel in kernels]))
     alone = weight.ndim == 3
     return KernelWeights(weight[:, None] if alone else weight, bias if bias.any() else None, alone, _common_range(kernels))
 

@@ -7,6 +7,8 @@ arrays inside a file.
 from __future__ import annotations
 
 import importlib
+import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -15,7 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from imgconv.errors import ArgumentTypeError, MissingExtra, UsageError
-from imgconv.registry.files import expanded
+from imgconv.registry.files import expanded, note_weights
 from imgconv.registry.kernel import Bank, Kernel, check_taps, kernel_of_taps
 from imgconv.registry.names import slug
 
@@ -24,6 +26,23 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".npy", ".npz", ".safetensors")
 MAX_WEIGHTS = 1 << 27  # a gigabyte as float64; the largest layers of known networks hold a tenth of it
+_MAX_BYTES = 8 * MAX_WEIGHTS
+
+# What the libraries of zip archives and numpy arrays raise for damaged ones.
+_DAMAGE = (
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def read_weights(file: str | Path, member: str = "") -> Kernel | Bank:
@@ -42,10 +61,7 @@ def read_weights(file: str | Path, member: str = "") -> Kernel | Bank:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise UsageError(f"{path}: unknown kind of weights file; use one of {', '.join(SUFFIXES)}")
-    try:
-        path.stat()
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from None
+    check_there(path)
     if member and suffix == ".npy":
         raise UsageError(f"{path} holds one array; leave out :{member}")
     if not member and suffix == ".safetensors":
@@ -60,6 +76,15 @@ def read_weights(file: str | Path, member: str = "") -> Kernel | Bank:
     biased = f"{found.removesuffix('.weight')}.bias"
     with_bias = found.endswith("weight") and biased in names
     return bank_of_weights(read(path, found), name, read(path, biased) if with_bias else None, where=f"{path}: {found}")
+
+
+def check_there(path: Path) -> None:
+    """Raise UsageError for a file that is not there; remember one that is as an input."""
+    try:
+        path.stat()
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from None
+    note_weights(path)
 
 
 def bank_of_weights(weights: NDArray[Any], name: str, bias: NDArray[Any] | None = None, where: str = "") -> Kernel | Bank:
@@ -116,7 +141,12 @@ def _npy(path: Path) -> NDArray[Any]:
 
 
 def _npz(path: Path) -> dict[str, NDArray[Any]]:
-    return {name: _npz_array(path, name) for name in _npz_names(path)}
+    arrays: dict[str, NDArray[Any]] = {}
+    for name in _npz_names(path):
+        arrays[name] = _npz_array(path, name)
+        if sum(array.nbytes for array in arrays.values()) > _MAX_BYTES:
+            raise UsageError(f"{path} holds more than {_MAX_BYTES} bytes of arrays; name one of them, as in @{path.name}:{name}")
+    return arrays
 
 
 def _npz_names(path: Path) -> list[str]:
@@ -125,7 +155,7 @@ def _npz_names(path: Path) -> list[str]:
             return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
     except OSError as error:
         raise _unreadable(path, error) from None
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+    except _DAMAGE as error:
         raise _damaged(str(path), error) from None
 
 
@@ -133,10 +163,14 @@ def _npz_array(path: Path, name: str) -> NDArray[Any]:
     where = f"{path}: {name}"
     try:
         with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as stream:
+            if archive.getinfo(f"{name}.npy").compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise ValueError("packed in a way that numpy never does")
             return _read_array(stream, where)
+    except UsageError:
+        raise
     except OSError as error:
         raise _unreadable(path, error) from None
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
+    except _DAMAGE as error:
         raise _damaged(where, error) from None
 
 
@@ -152,13 +186,13 @@ def _read_array(stream: IO[bytes], where: str) -> NDArray[Any]:
             raise UsageError(f"{where} holds Python objects, which are never loaded; save an array of numbers")
         if min(shape, default=0) < 0:  # NumPy before 2.3 reads such an array
             raise ValueError(f"its header claims a size of {min(shape)}")
-        if prod(shape) > MAX_WEIGHTS:
+        if max(prod(shape) * dtype.itemsize // 8, prod(shape)) > MAX_WEIGHTS:
             raise UsageError(f"{where} claims {'x'.join(map(str, shape))} numbers; at most {MAX_WEIGHTS} are read, save a smaller one")
         stream.seek(0)
         return np.lib.format.read_array(stream, allow_pickle=False)
     except UsageError:
         raise
-    except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError) as error:
+    except _DAMAGE as error:
         raise _damaged(where, error) from None
 
 

@@ -7,6 +7,8 @@ from imgconv.errors import UsageError
 
 VARIABLE = "IMGCONV_KERNELS"
 
+_weights_read: set[Path] = set()
+
 
 def builtin_file() -> Path:
     """The kernels.toml that came with imgconv: in the package when installed from a wheel, beside it in a checkout.
@@ -41,10 +43,10 @@ def later_files(kernels_file: str | Path | None = None) -> list[tuple[Path, str]
 
 
 def expanded(file: str | Path) -> Path:
-    """A path with ~ replaced by the home folder; one of a user that nobody knows stays as it is, and is then not found."""
+    """A path with ~ replaced by the home folder; one of a user that nobody knows, or can have, stays as it is, and is then not found."""
     try:
         return Path(file).expanduser()
-    except RuntimeError:
+    except (RuntimeError, ValueError):
         return Path(file)
 
 
@@ -54,3 +56,13 @@ def exists(file: Path) -> bool:
         return file.exists()
     except OSError:
         return False
+
+
+def note_weights(file: Path) -> None:
+    """Remember a file whose weights are used."""
+    _weights_read.add(file)
+
+
+def weights_read() -> frozenset[Path]:
+    """Every file whose weights this process has used: inputs, which no output may replace."""
+    return frozenset(_weights_read)

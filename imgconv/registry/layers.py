@@ -47,7 +47,7 @@ def read_layer(reference: str, folder: Path | None = None) -> tuple[NDArray[Any]
     if parts is None:
         raise UsageError(f"{reference!r} is no file of weights; give FILE.npy, FILE.npz:ARRAY or FILE.safetensors:TENSOR")
     path = (folder or Path()) / expanded(parts["path"])
-    _check_there(path)
+    arrays.check_there(path)
     member = parts["member"] or ""
     if path.suffix.lower() == ".npy":
         if member:
@@ -56,13 +56,6 @@ def read_layer(reference: str, folder: Path | None = None) -> tuple[NDArray[Any]
     if path.suffix.lower() == ".npz":
         return _named(path, arrays._npz_names(path), member, arrays._npz_array)
     return _named(path, arrays._tensor_names(path), member, arrays._tensor)
-
-
-def _check_there(path: Path) -> None:
-    try:
-        path.stat()
-    except (OSError, ValueError) as error:
-        raise arrays._unreadable(path, error) from None
 
 
 def _named(

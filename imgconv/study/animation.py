@@ -1,4 +1,4 @@
-"""A window that moves over a few padded cells while the output fills up, as frames of an animation."""
+"""A window that moves over a few cells of a picture while the output fills up, as frames of an animation."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -8,19 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.errors import DoesNotFit, UsageError
-from imgconv.functional.borders import Border, PaddedRows
+from imgconv.functional.borders import Border
 from imgconv.functional.light import white
 from imgconv.functional.masks import pads_of
 from imgconv.pictures import Picture
-from imgconv.process import process, shape_of
+from imgconv.process import process
 from imgconv.recipe import Canny, Filter, Network, Pool, Recipe
 from imgconv.study import drawing
-from imgconv.study.cells import seen
-from imgconv.study.crops import crop_around
+from imgconv.study.cells import patch_under, pool_patch, seen
 from imgconv.study.drawing import Colour, Pixels
 from imgconv.study.geometry import Sliding
 
 MOST_SPAN = 15  # cells that a window may span and still be seen as cells
+MOST_CELLS, MOST_STOPS = 24, 5  # along a side of what is drawn
 PAPER: Colour = (250, 250, 248)
 EMPTY: Colour = (226, 226, 222)
 PADDING: Colour = (184, 206, 242)
@@ -28,20 +28,20 @@ WINDOW: Colour = (226, 88, 20)
 POSITIVE: Colour = (206, 234, 206)
 NEGATIVE: Colour = (244, 210, 206)
 MOST_TAPS = 7  # along a side of a kernel that is drawn beside
+GREYS = 127  # steps from black to white: with the colours no more than the 256 that a GIF holds
 FRAME, LAST_FRAME = 500.0, 2500.0  # milliseconds
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """What is drawn: the input `cells` from (-before) on with their padding, and the `output` that they give under `window`.
+    """What is drawn: input `cells`, those that are `padded` marked, and the `output` that they give under `window`, stop by stop.
 
     `kernel` (kh, kw) is drawn between them, where there is one. `counts` says whether padded cells hold values, as a filter's do and a
     pool's do not. Input and output hold grey levels up to `white`.
     """
 
     cells: NDArray[Any]
-    size: tuple[int, int]
-    before: tuple[int, int]
+    padded: NDArray[np.bool_]
     window: Sliding
     output: NDArray[Any]
     white: float
@@ -53,46 +53,52 @@ class Scene:
         """Cells between input and output: two, or the kernel with one on either side."""
         return 2 + (0 if self.kernel is None else self.kernel.shape[1])
 
-    def is_padding(self, row: int, column: int) -> bool:
-        """Whether a cell lies beyond the edge."""
-        return not (0 <= row - self.before[0] < self.size[0] and 0 <= column - self.before[1] < self.size[1])
-
     def taps(self, at: tuple[int, int]) -> list[tuple[int, int]]:
         """The cells (row, column) under the window of the output cell `at`."""
         axes = zip(at, self.window.stride, self.window.dilation, self.window.kernel_size, strict=True)
         rows, columns = ([place * stride + tap * dilation for tap in range(taps)] for place, stride, dilation, taps in axes)
-        return [(row, column) for row in rows for column in columns if row < len(self.cells) and column < self.cells.shape[1]]
+        return [(row, column) for row in rows for column in columns]
 
 
 def animation(picture: Picture, recipe: Recipe, at: tuple[int, int] | None = None) -> Iterator[Picture]:
-    """The frames, one for each output cell, of a pool or of a filter's first map, on grey cells around the output pixel `at` (x, y).
+    """The frames, one for each of up to 5x5 output cells around `at` (x, y), of a pool or of a filter's first map, in grey.
 
-    The cells are filtered as a picture of their own, so that its padding shows. Raises DoesNotFit for a window that spans too much.
+    Input cells are those of the picture, with its padding where a window leaves it; output cells are those of the whole map. Raises
+    DoesNotFit for a window that spans or strides too much to be drawn.
     """
-    if isinstance(recipe.step, Network | Canny):
+    step = recipe.step
+    if isinstance(step, Network | Canny):
         raise UsageError("--animate is for one filter or pool; give -k or --size")
-    window = recipe.step.window() if isinstance(recipe.step, Pool) else recipe.step.window(recipe.step.maps[0])
-    if max(window.span) > MOST_SPAN:
-        raise DoesNotFit(f"--animate draws windows of up to {MOST_SPAN}x{MOST_SPAN} cells; use a smaller kernel, or less dilation")
-    height, width = (max(5 * stride, span + 2 * min(stride, 2)) for span, stride in zip(window.span, window.stride, strict=True))
-    _, shape = recipe.trace(shape_of(picture))[0]
-    column, row = at or (shape.width // 2, shape.height // 2)
-    crop = seen(crop_around(picture, window, (row, column), (height, width)), grey=True, alpha=False)
-    yield from _frames(_scene(crop, recipe, window))
+    if isinstance(step, Filter):
+        step = replace(step, maps=step.maps[:1])
+    recipe = replace(recipe, step=step, look=replace(recipe.look, overlay=False))
+    window = step.window() if isinstance(step, Pool) else step.window(step.maps[0])
+    if max(window.span) > MOST_SPAN or max(span + stride for span, stride in zip(window.span, window.stride, strict=True)) > MOST_CELLS:
+        most = f"windows of up to {MOST_SPAN}x{MOST_SPAN} cells, two of them within {MOST_CELLS}"
+        raise DoesNotFit(f"--animate draws {most}; use a smaller kernel, or less stride or dilation")
+    yield from _frames(_scene(seen(picture, grey=True, alpha=False), recipe, step, window, at))
 
 
-def _scene(crop: Picture, recipe: Recipe, window: Sliding) -> Scene:
-    if isinstance(recipe.step, Filter):
-        recipe = replace(recipe, step=replace(recipe.step, maps=recipe.step.maps[:1]), look=replace(recipe.look, overlay=False))
-    output = process(crop, recipe)[0].picture.pixels[..., 0]
-    pads = window.pads(crop.size) if isinstance(recipe.step, Pool) else _mask_pads(crop, recipe)
-    hanging = [(n - 1) * s + span for n, s, span in zip(output.shape, window.stride, window.span, strict=True)]
-    pads = tuple((before, max(after, need - size - before)) for (before, after), need, size in zip(pads, hanging, crop.size, strict=True))
-    border = Border.of(recipe.step.padding_mode) if isinstance(recipe.step, Filter) else Border.of("zeros")
-    padded = PaddedRows(crop.pixels[..., 0], pads, border)
-    counts = isinstance(recipe.step, Filter)
-    cells, top = padded.band(0, padded.shape[0]), white(crop.pixels.dtype)
-    return Scene(cells, crop.size, (pads[0][0], pads[1][0]), window, output, top, counts, _kernel(recipe))
+def _scene(grey: Picture, recipe: Recipe, step: Filter | Pool, window: Sliding, at: tuple[int, int] | None) -> Scene:
+    output = process(grey, recipe)[0].picture.pixels[..., 0]
+    height, width = output.shape
+    column, row = at or (width // 2, height // 2)
+    (top, rows), (left, columns) = (_stops(window, axis, place, output.shape[axis]) for axis, place in enumerate((row, column)))
+    reach = [(stops - 1) * stride + span for stops, stride, span in zip((rows, columns), window.stride, window.span, strict=True)]
+    all_of_them = Pool((reach[0], reach[1]), stride=window.stride).window()
+    if isinstance(step, Filter):
+        pads = pads_of(step.maps[0].kernels[0], step.window(step.maps[0]), grey.size, flip=step.flip)
+        patch = patch_under(grey.pixels, all_of_them, pads, Border.of(step.padding_mode), (top, left))
+    else:
+        patch = pool_patch(grey.pixels, all_of_them, window.pads(grey.size), (top, left))
+    shown = output[top : top + rows, left : left + columns]
+    return Scene(patch.values[..., 0], patch.padded, window, shown, white(grey.pixels.dtype), isinstance(step, Filter), _kernel(recipe))
+
+
+def _stops(window: Sliding, axis: int, at: int, size: int) -> tuple[int, int]:
+    """The first output cell along an axis that is shown, and how many are: `at` in their middle where the output goes on."""
+    count = min(MOST_STOPS, size, (MOST_CELLS - window.span[axis]) // window.stride[axis] + 1)
+    return min(max(at - count // 2, 0), size - count), count
 
 
 def _kernel(recipe: Recipe) -> NDArray[Any] | None:
@@ -101,13 +107,6 @@ def _kernel(recipe: Recipe) -> NDArray[Any] | None:
         return None
     taps = recipe.step.maps[0].kernels[0].taps
     return (taps[::-1, ::-1] if recipe.step.flip else taps) if max(taps.shape) <= MOST_TAPS else None
-
-
-def _mask_pads(crop: Picture, recipe: Recipe) -> tuple[tuple[int, int], ...]:
-    if not isinstance(recipe.step, Filter):
-        return ()
-    plan = recipe.step.maps[0]
-    return pads_of(plan.kernels[0], recipe.step.window(plan), crop.size, flip=recipe.step.flip)
 
 
 def _frames(scene: Scene) -> Iterator[Picture]:
@@ -146,7 +145,7 @@ def _draw_kernel(paper: Pixels, scene: Scene, side: int, top: int) -> None:
 def _draw_input(paper: Pixels, scene: Scene, side: int) -> None:
     for row, column in np.ndindex(*scene.cells.shape):
         at = drawing.MARGIN + row * side, drawing.MARGIN + column * side
-        if not scene.is_padding(row, column):
+        if not scene.padded[row, column]:
             _draw_value(paper, at, side, float(scene.cells[row, column]), scene.white)
             continue
         drawing.fill(paper, *at, side - 1, side - 1, PADDING)
@@ -155,7 +154,7 @@ def _draw_input(paper: Pixels, scene: Scene, side: int) -> None:
 
 
 def _draw_value(paper: Pixels, at: tuple[int, int], side: int, value: float, top: float) -> None:
-    level = round(255 * min(max(value / top, 0.0), 1.0)) if np.isfinite(value) else 0
+    level = round(round(GREYS * min(max(value / top, 0.0), 1.0)) * 255 / GREYS) if np.isfinite(value) else 0
     drawing.fill(paper, *at, side - 1, side - 1, (level, level, level))
     drawing.write(paper, told(value), *at, side, drawing.ink((level, level, level)))
 

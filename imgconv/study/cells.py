@@ -49,10 +49,10 @@ def patch_under(pixels: Array, window: Sliding, pads: Sequence[tuple[int, int]],
     return Patch(cells, rows, columns, _outside(rows, height)[:, None] | _outside(columns, width))
 
 
-def pool_patch(pixels: Array, window: Sliding, at: tuple[int, int]) -> Patch:
-    """The same for a pool, whose padding holds no values: those cells are 0 here, and marked."""
+def pool_patch(pixels: Array, window: Sliding, pads: Sequence[tuple[int, int]], at: tuple[int, int]) -> Patch:
+    """The same for a pool, whose padding holds no values: those cells, and what hangs beyond them, are 0 here, and marked."""
     height, width = pixels.shape[:2]
-    rows, columns = (_along(window, before, axis, at) for axis, (before, _) in enumerate(window.pads((height, width))))
+    rows, columns = (_along(window, before, axis, at) for axis, (before, _) in enumerate(pads))
     padded = _outside(rows, height)[:, None] | _outside(columns, width)
     values = pixels[np.ix_(np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1))].copy()
     values[padded] = 0

@@ -3,10 +3,13 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from imgconv.errors import DoesNotFit, UsageError
+import numpy as np
+
+from imgconv.errors import DoesNotFit
 from imgconv.pictures import Picture
 from imgconv.process import process, shape_of
 from imgconv.recipe import Canny, Network, Pool, Recipe
+from imgconv.study.canny_arithmetic import explain_canny
 from imgconv.study.explanation import MapValue
 from imgconv.study.filter_arithmetic import FilterArithmetic
 from imgconv.study.network_arithmetic import explain_network
@@ -25,6 +28,7 @@ class Explanation:
         return {"at": self.at, "maps": [each.as_json() for each in self.maps]}
 
 
+@np.errstate(all="ignore")  # infinity and NaN are results
 def explain(picture: Picture, recipe: Recipe, at: tuple[int, int] | None = None) -> Explanation:
     """The arithmetic behind the output pixel `at` (column, row from zero; the middle one unless given).
 
@@ -39,8 +43,6 @@ def explain(picture: Picture, recipe: Recipe, at: tuple[int, int] | None = None)
     """
     if isinstance(recipe.step, Network):
         return _of_network(picture, recipe.step, at)
-    if isinstance(recipe.step, Canny):
-        raise UsageError("an edge that canny traces is no sum over one window; explain a filter, a pool or a network")
     traced = recipe.trace(shape_of(picture))
     _, first = traced[0]
     column, row = at or (first.width // 2, first.height // 2)
@@ -49,6 +51,8 @@ def explain(picture: Picture, recipe: Recipe, at: tuple[int, int] | None = None)
     made = process(picture, replace(recipe, look=replace(recipe.look, overlay=False)))
     if isinstance(recipe.step, Pool):
         maps = [explain_pool(picture, recipe.step, made[0], (row, column))]
+    elif isinstance(recipe.step, Canny):
+        maps = [explain_canny(picture, recipe.step, recipe.look, made[0], (row, column))]
     else:
         maps = [
             FilterArithmetic(picture, recipe.step, plan, recipe.look, (row, column)).explained(each)

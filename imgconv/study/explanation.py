@@ -24,16 +24,21 @@ class Stage:
 
 @dataclass(frozen=True, eq=False)
 class Product:
-    """One plane under one kernel: `values` (kh, kw) of `channel`, `taps` as they are laid on them, and the products' sum."""
+    """One plane under one kernel: `values` (kh, kw) of `channel`, `taps` as they are laid on them, and the products' sum.
+
+    `patch` says where the values lie, if not under the window of their map.
+    """
 
     channel: str
     values: Numbers
     taps: Numbers
+    patch: Patch | None = None
 
     @property
     def products(self) -> Numbers:
         """(kh, kw) float64."""
-        return self.values.astype(np.float64) * self.taps
+        with np.errstate(invalid="ignore"):  # nothing times infinity is no number
+            return self.values.astype(np.float64) * self.taps
 
     @property
     def sum(self) -> float:
@@ -43,7 +48,8 @@ class Product:
     def as_json(self) -> dict[str, Any]:
         """Everything as lists of rows."""
         arrays = {"values": self.values, "taps": self.taps, "products": self.products}
-        return {"channel": self.channel, **{name: array.tolist() for name, array in arrays.items()}, "sum": self.sum}
+        place = {} if self.patch is None else {"rows": self.patch.rows, "columns": self.patch.columns}
+        return {"channel": self.channel, **place, **{name: array.tolist() for name, array in arrays.items()}, "sum": self.sum}
 
 
 @dataclass(frozen=True, eq=False)

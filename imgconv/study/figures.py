@@ -12,8 +12,9 @@ from imgconv.pictures import Picture
 from imgconv.process import process, shape_of
 from imgconv.process.networks import results_of
 from imgconv.recipe import Canny, Filter, Look, MapPlan, Network, Pool, Recipe
+from imgconv.study.canny_stages import Stages
 from imgconv.study.cells import seen
-from imgconv.study.panels import LONGEST, Exhibit, Group, Panel, Scale, Taps, map_panel, picture_panel, size_text, strongest
+from imgconv.study.panels import LONGEST, Exhibit, Group, Panel, Scale, Taps, map_panel, number, picture_panel, size_text, strongest
 
 Array = NDArray[Any]
 COLOURS = ("red", "green", "blue")
@@ -38,15 +39,26 @@ def exhibit(picture: Picture, recipe: Recipe, name: str, *, colour: bool = False
     if isinstance(step, Filter):
         panels = panels_of_filter(opaque, recipe, step, colour=colour)
         title = " and ".join(plan.name for plan in step.maps) if len(step.maps) < FEW else f"{len(step.maps)} kernels"
+    elif isinstance(step, Canny):
+        panels, title = _of_canny(opaque, recipe, step), "canny"
     else:
         panels, title = [_written(opaque, recipe, _pool_name(step), ())], _pool_name(step)
     note = recipe.describe() if len(panels) < FEW else f"{len(panels)} maps"
     return Exhibit(f"{title} on {name}", note, (Group("", "", (given, *panels)),))
 
 
-def _pool_name(step: Pool | Canny) -> str:
-    if isinstance(step, Canny):
-        return "canny"
+def _of_canny(picture: Picture, recipe: Recipe, step: Canny) -> list[Panel]:
+    """Its stages: how long the gradients are, the ridges of them, weak ones grey, and the edges as they are written."""
+    stages = Stages(seen(picture, grey=True, alpha=False).pixels, step)
+    ridges = Picture((127 * stages.ridges + 128 * stages.strong).astype(np.uint8)[..., None])
+    return [
+        map_panel(stages.lengths(), "length of the gradient"),
+        picture_panel(ridges, "ridges", f"weak from {number(stages.bounds[0])}, strong from {number(stages.bounds[1])}"),
+        _written(picture, recipe, "canny", ()),
+    ]
+
+
+def _pool_name(step: Pool) -> str:
     height, width = step.window().kernel_size
     return f"{step.mode} pool {height}x{width}"
 
@@ -77,13 +89,15 @@ def _written(picture: Picture, recipe: Recipe, title: str, taps: tuple[Taps, ...
 
 
 def _of_network(picture: Picture, network: Network, given: Panel, name: str) -> Exhibit:
-    """The input, then a group for each step, whose maps share one scale; of a single step one group with all."""
-    every = replace(network, keep=tuple(range(len(network.steps))), sheet=False, only=None)
+    """The input, then a group for each step, or each that is kept, whose maps share one scale; of a single step one group with all."""
+    wanted = sorted(network.keep) or range(len(network.steps))
+    every = replace(network, keep=tuple(wanted), sheet=False, only=None)
     groups = []
-    for number, (step, result) in enumerate(zip(network.steps, results_of([picture], every), strict=True), 1):
-        groups.append(Group(_step_name(number, step.text), _told(result[0]), tuple(_tiles(result[0], alone=len(network.steps) == 1))))
+    for place, result in zip(wanted, results_of([picture], every), strict=True):
+        text = network.steps[place].text
+        groups.append(Group(_step_name(place + 1, text), _told(result[0]), tuple(_tiles(result[0], alone=len(wanted) == 1))))
     if len(groups) == 1 and result.ndim == 4:
-        return Exhibit(f"{network.steps[0].text} on {name}", groups[0].note, (replace(groups[0], panels=(given, *groups[0].panels)),), True)
+        return Exhibit(f"{text} on {name}", groups[0].note, (replace(groups[0], panels=(given, *groups[0].panels)),), True)
     return Exhibit(
         f"{network.name} on {name}",
         f"{len(groups)} step{'s' if len(groups) > 1 else ''}",
@@ -110,8 +124,8 @@ def _tiles(maps: Array, *, alone: bool) -> Iterator[Panel]:
     longest = LONGEST if alone and len(maps) < FEW else tile_cells(len(maps))
     tiles = [strongest(values, longest) for values in maps]
     scale = Scale.of(np.stack(tiles))
-    for number, tile in enumerate(tiles, 1):
-        yield Panel(str(number), "", tile, (maps.shape[1], maps.shape[2]), scale)
+    for place, tile in enumerate(tiles, 1):
+        yield Panel(str(place), "", tile, (maps.shape[1], maps.shape[2]), scale)
 
 
 def tile_cells(count: int) -> int:

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.functional.borders import Border
+from imgconv.functional.combining import Combination, combine
 from imgconv.functional.light import to_linear, to_srgb, white
 from imgconv.functional.masks import anchor_of, pads_of
-from imgconv.functional.combining import Combination, combine
 from imgconv.pictures import Picture
 from imgconv.process import Map, process
 from imgconv.recipe import Filter, Look, MapPlan, Recipe

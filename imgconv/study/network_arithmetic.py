@@ -76,7 +76,7 @@ def _summed(products: tuple[Product, ...], bias: float) -> tuple[Stage, ...]:
 def _pool(
     operation: Reduction, name: str, maps: NDArray[Any], names: tuple[str, ...], values: NDArray[Any], at: tuple[int, int]
 ) -> list[MapValue]:
-    patch = pool_patch(maps, operation.window, at)
+    patch = pool_patch(maps, operation.window, operation.window.pads(maps.shape[:2]), at)
     channels = [
         _averaged(operation, patch, maps.shape[:2], each, c, value)
         if operation.mode == "avg"

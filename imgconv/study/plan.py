@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from imgconv.errors import UsageError
+from imgconv.functional.chosen import multiply_adds_of
 from imgconv.functional.correlators import algorithm_of
 from imgconv.recipe import Canny, Filter, MapPlan, Network, Pool, Recipe, Shape
+from imgconv.study.canny_plan import plan_canny
 from imgconv.study.geometry import padding_name, size_formulas
 from imgconv.study.network_plan import plan_network
 from imgconv.study.planned import PlannedStep
@@ -31,8 +32,13 @@ class PicturePlan:
 
     @property
     def multiply_adds(self) -> int:
-        """Multiply-adds of all steps."""
+        """Multiply-adds of all steps, by the definition."""
         return sum(step.multiply_adds for step in self.steps)
+
+    @property
+    def work(self) -> int:
+        """Multiply-adds of all steps, as they are done."""
+        return sum(step.work for step in self.steps)
 
     @property
     def peak_memory(self) -> int:
@@ -41,7 +47,8 @@ class PicturePlan:
 
     def as_json(self) -> dict[str, Any]:
         """Everything, under the names of its fields."""
-        totals = {"parameters": self.parameters, "multiply_adds": self.multiply_adds, "peak_memory": self.peak_memory}
+        totals = {"parameters": self.parameters, "multiply_adds": self.multiply_adds, "performed": self.work}
+        totals["peak_memory"] = self.peak_memory
         return {"shape": self.shape, "dtype": self.dtype, "steps": [step.as_json() for step in self.steps], **totals}
 
 
@@ -54,12 +61,12 @@ def plan(recipe: Recipe, shape: Shape, dtype: str = "uint8") -> PicturePlan:
     """
     recipe.trace(shape)
     step = recipe.step
-    if isinstance(step, Canny):
-        raise UsageError("what canny does depends on the pixels; plan a filter, a pool or a network")
     if isinstance(step, Network):
         steps = plan_network(step, (shape.channels - shape.alpha, shape.height, shape.width))
     elif isinstance(step, Pool):
         steps = [*_grey(step, shape, dtype), _pool(step, shape, dtype)]
+    elif isinstance(step, Canny):
+        steps = [*_grey(step, shape, dtype), *plan_canny(step, shape, dtype)]
     else:
         steps = [*_grey(step, shape, dtype), *(_map(step, plan, shape, dtype) for plan in step.maps)]
     return PicturePlan(_dims(shape), dtype, tuple(steps))
@@ -69,7 +76,7 @@ def _dims(shape: Shape) -> tuple[int, int, int]:
     return shape.channels, shape.height, shape.width
 
 
-def _grey(step: Filter | Pool, shape: Shape, dtype: str) -> list[PlannedStep]:
+def _grey(step: Filter | Pool | Canny, shape: Shape, dtype: str) -> list[PlannedStep]:
     """The step from colours to their luma, where there is one."""
     colours = shape.channels - shape.alpha
     if not step.grey or colours == 1:
@@ -92,7 +99,9 @@ def _map(step: Filter, plan: MapPlan, shape: Shape, dtype: str) -> PlannedStep:
     (name, made) = next(each for each in step.trace(shape) if each[0] == plan.name)
     over = len(kernel.taps) if plan.sums_channels else made.channels
     floats = step.range == "raw" or (step.range is None and plan.range == "raw")
-    pads = window.pads(size)
+    pads, summed = window.pads(size), _summed(step, plan, seen, dtype)
+    values = made.height * made.width * (1 if plan.sums_channels else made.channels)
+    done = sum(multiply_adds_of(each, window, summed, seen.channels, flip=step.flip) for each in plan.kernels)
     return PlannedStep(
         name if kernels == 1 else f"{name} ({kernels} kernels, {plan.combine})",
         _dims(seen),
@@ -101,8 +110,9 @@ def _map(step: Filter, plan: MapPlan, shape: Shape, dtype: str) -> PlannedStep:
         padding_name(window, pads),
         parameters=sum(each.taps.size + (each.bias != 0) for each in plan.kernels),
         multiply_adds=kernels * over * window.multiply_adds(size),
+        performed=round(values * done),
         receptive_field=(window.span[0], window.span[1]),
-        algorithm=algorithm_of(kernel, window, _summed(step, plan, seen, dtype), seen.channels, flip=step.flip),
+        algorithm=algorithm_of(kernel, window, summed, seen.channels, flip=step.flip),
         input_dtype=dtype,
         output_dtype="float32" if floats else dtype,
     )

@@ -23,13 +23,18 @@ def preview(picture: Picture, columns: int) -> NDArray[np.uint8]:
     w = min(columns, width)
     h = max(2, 2 * round(height * w / width / 2))
     small = adaptive_avg_pool2d(np.ascontiguousarray(colours.transpose(2, 0, 1)), (min(h, height), w)).transpose(1, 2, 0)
-    shown = np.broadcast_to(_levels(small, picture), (*small.shape[:2], 3))
+    shown = np.broadcast_to(levels(small, picture), (*small.shape[:2], 3))
     padded = np.zeros((h, w, 3), np.uint8)
     padded[: len(shown)] = shown
     return padded
 
 
-def _levels(small: NDArray[np.floating], picture: Picture) -> NDArray[np.uint8]:
+def levels(small: NDArray[np.floating], picture: Picture) -> NDArray[np.uint8]:
+    """Values of a picture that was made smaller as 8-bit levels; floats beyond 0 to 1 from their smallest to their largest.
+
+    >>> levels(np.array([0.0, 65535.0]), Picture(np.zeros((1, 2, 1), np.uint16)))
+    array([  0, 255], dtype=uint8)
+    """
     if picture.pixels.dtype.kind == "u":
         low, span = 0.0, white(picture.pixels.dtype)
     else:

@@ -33,14 +33,25 @@ def draw(exhibit: Exhibit, stream: BinaryIO, format: str) -> None:
 
 
 def _side_by_side(sheet: Page, panels: tuple[Panel, ...]) -> None:
-    """Panels in a row, each with its axes, its colour bar, and below it its kernels."""
+    """Panels in a row, or in two where they are wide and there is no kernel below them."""
+    height, width = panels[-1].size
+    if len(panels) < FEW or height > width or any(panel.taps for panel in panels):
+        _row(sheet, panels, TOP, sheet.height)
+        return
+    half, middle = -(-len(panels) // 2), (TOP + sheet.height) / 2
+    _row(sheet, panels[:half], TOP, middle + MARGIN / 2)
+    _row(sheet, panels[half:], middle, sheet.height + MARGIN / 2)
+
+
+def _row(sheet: Page, panels: tuple[Panel, ...], above: float, end: float) -> None:
+    """Panels from `above` to `end`, each with its axes, its colour bar, and below it its kernels."""
     gap, head, foot = 24, 64, 34
     strip = 300 if any(panel.taps for panel in panels) else 0
     column = (WIDTH - 2 * MARGIN - gap * (len(panels) - 1)) / len(panels)
-    room = sheet.height - TOP - head - foot - strip - MARGIN
+    room = end - above - head - foot - strip - MARGIN
     sizes = [_fit(panel, column - AXIS - BAR - NUMBERS - 10, room) for panel in panels]
     tallest = max(LEAST_BAR, *(height for _, height in sizes))
-    top = TOP + head + (room - tallest) / (3 if strip else 2)
+    top = above + head + (room - tallest) / (3 if strip else 2)
     for place, (panel, (width, height)) in enumerate(zip(panels, sizes, strict=True)):
         left = MARGIN + place * (column + gap)
         inside = column - BAR - NUMBERS - 10
@@ -52,7 +63,7 @@ def _side_by_side(sheet: Page, panels: tuple[Panel, ...]) -> None:
         if panel.scale is not None:
             sheet.colour_bar(Box(shift + width + 10, top, BAR, max(height, LEAST_BAR)), panel.scale)
         below = top + tallest + foot + 24
-        box = Box(shift - 40, below, width + 80, sheet.height - MARGIN / 2 - below)
+        box = Box(shift - 40, below, width + 80, end - MARGIN / 2 - below)
         if panel.taps:  # the kernel of a single map belongs between it and the input
             _kernels(sheet, panel.taps, box if len(panels) > 2 else box._replace(left=MARGIN, width=WIDTH - 2 * MARGIN))
 

@@ -17,6 +17,7 @@ from processes import IMGCONV, environment, many
 from imgconv.batch.outcome import Outcome
 from imgconv.cli import render
 from imgconv.cli.options import TellOptions
+from imgconv.recipe import filter_recipe
 
 
 def contents(folder):
@@ -150,7 +151,7 @@ def test_a_terminal_shows_a_bar_with_failures_rate_and_time_left(tmp_path):
 
 def test_elsewhere_there_are_plain_lines_now_and_then(monkeypatch, capsys):
     monkeypatch.setattr(render, "PLAIN_PAUSE", 0.05)
-    with render.Reporter(3, TellOptions()) as reporter:
+    with render.Reporter(3, TellOptions(), filter_recipe(["laplacian8"])) as reporter:
         for number in range(3):
             time.sleep(0.06)
             reporter.add(Outcome(f"{number}.jpg", error="damaged" if number == 0 else None))

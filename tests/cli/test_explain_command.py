@@ -29,6 +29,8 @@ def told(*words, **options):
         (SAMPLES / "rotated_exif6.jpg", "filter", ("-k", "sharpen4", "--grey")),
         (LOGO, "pool", ("--size", "3", "--stride", "2", "--mode", "median")),
         (PHOTO, "filter", ("-k", "laplacian8", "--grey", "--overlay", "--threshold", "40")),
+        (PHOTO, "edge", ("--overlay",)),
+        (SAMPLES / "rotated_exif6.jpg", "edge", ("--overlay", "--linear")),
     ],
 )
 def test_the_value_is_the_pixel_of_the_file(tmp_path, picture, command, words):
@@ -58,6 +60,27 @@ def test_padding_is_marked_and_tables_are_readable():
     text = imgconv("explain", PHOTO, "--at", "0,0").out.decode()
     assert "lie beyond the edge" in text and "range abs" in text and "laplacian8 0,0 = " in text
     assert "\x1b" not in text
+
+
+def test_the_first_frame_of_several_is_said_to_be_that():
+    assert [imgconv("explain", SAMPLES / name).out.decode().count("frame 1 of 8") for name in ("animated.gif", "coffee.jpg")] == [1, 0]
+    found = told(SAMPLES / "pages.tiff")
+    assert (found["frame"], found["frames"]) == (1, 3)
+
+
+def test_canny_down_to_the_pixel_of_the_file(tmp_path):
+    assert imgconv("canny", PHOTO, "--sigma", "2", "--low", "80%", "--high", "95%", "-o", tmp_path / "e.png", "-q").code == 0
+    with Image.open(tmp_path / "e.png") as image:
+        edges = np.array(image)
+    y, x = np.argwhere(edges)[len(np.argwhere(edges)) // 2].tolist()
+    for at in ((x, y), (x + 1, y), (0, 0)):
+        (found,) = told(PHOTO, "--canny", "--sigma", "2", "--low", "80%", "--high", "95%", "--at", f"{at[0]},{at[1]}")["maps"]
+        assert found["pixel"] == [edges[at[1], at[0]]]
+    text = imgconv("explain", PHOTO, "--sigma", "2", "--low", "80%", "--high", "95%", "--at", f"{x},{y}").out.decode()
+    assert all(
+        word in text for word in ("gaussian of sigma 2", "sobel_y", "length", "direction", "ahead", "behind", f"canny {x},{y} = 255")
+    )
+    assert "--animate is for one filter or pool" in refused(2, "explain", PHOTO, "--canny", "--animate", tmp_path / "a.gif")
 
 
 def test_cells_have_their_colour_on_a_terminal():

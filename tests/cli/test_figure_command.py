@@ -3,9 +3,14 @@
 import os
 import shutil
 
+import numpy as np
 import pytest
 from command import PHOTO, SAMPLES, imgconv, refused
 from PIL import Image
+
+from imgconv.cli import figuring
+from imgconv.recipe import filter_recipe
+from imgconv.study.figures import exhibit
 
 
 def size(path):
@@ -20,12 +25,24 @@ def size(path):
         ("-k", "sobel", "-k", "gaussian:sigma=2"),
         ("--size", "4", "--mode", "avg"),
         ("-s", "grey", "-s", "conv sobel_x", "-s", "max_pool 2"),
+        ("-s", "grey", "-s", "conv sobel_x", "-s", "max_pool 2", "--keep", "conv"),
+        ("--canny", "--sigma", "2"),
     ],
 )
 def test_a_slide(words, tmp_path):
     done = imgconv("figure", PHOTO, *words, "-o", tmp_path / "f.png", cwd=tmp_path)
     assert done.code == 0 and done.out == b"" and size(tmp_path / "f.png") == (1920, 1080)
     assert [path.name for path in tmp_path.iterdir()] == ["f.png"]
+
+
+def test_steps_that_are_kept_are_drawn_alone(tmp_path):
+    steps = ("-s", "grey", "-s", "conv sobel_x", "-s", "max_pool 2")
+    for name, words in {"kept.png": (*steps, "--keep", "conv"), "short.png": steps[:4], "all.png": steps}.items():
+        assert imgconv("figure", PHOTO, *words, "-o", tmp_path / name).code == 0
+    kept, short, whole = (Image.open(tmp_path / name) for name in ("kept.png", "short.png", "all.png"))
+    with kept, short, whole:
+        differences = [(np.array(kept) != np.array(other)).mean() for other in (short, whole)]
+    assert min(differences) > 0.05
 
 
 @pytest.mark.parametrize("ending, begins", [("pdf", b"%PDF"), ("SVG", b"<?xml")])
@@ -42,6 +59,7 @@ def test_a_gallery_of_the_kernels_with_a_tag(tmp_path):
 def test_requests_that_are_never_right(tmp_path):
     assert "use one that ends in .png, .pdf or .svg" in refused(2, "figure", PHOTO, "-o", tmp_path / "f.jpg")
     assert "does not go with a pool" in refused(2, "figure", PHOTO, "--size", "2", "--linear", "-o", tmp_path / "f.png")
+    assert "--keep is for the steps of a network" in refused(2, "figure", PHOTO, "--keep", "1", "-o", tmp_path / "f.png")
     assert "no kernel has all of these tags" in refused(2, "kernels", "gallery", PHOTO, "--tag", "none", "-o", tmp_path / "f.png")
     copy = shutil.copy(SAMPLES / "camera.png", tmp_path / "camera.png")
     assert "is the input" in refused(2, "figure", copy, "-o", copy)
@@ -66,3 +84,14 @@ def test_without_matplotlib_the_extra_is_named(tmp_path):
 def test_help_has_two_examples(command):
     env = {**os.environ, "COLUMNS": "240"}
     assert imgconv(command, "--help", env=env).out.decode().count(f"imgconv {command} ") >= 2
+
+
+def test_a_figure_of_a_jpeg_has_its_own_luma(monkeypatch, tmp_path):
+    shown = []
+    monkeypatch.setattr(figuring, "exhibit", lambda picture, *given, **more: shown.append(picture) or exhibit(picture, *given, **more))
+    recipe = filter_recipe(["laplacian8"], command="edge")
+    figuring.write_figure(str(PHOTO), recipe, tmp_path / "f.png", "none", salvage=False, colour=False)
+    with Image.open(PHOTO) as image:
+        image.draft("L", image.size)
+        assert np.array_equal(shown[0].luma[..., 0], np.array(image))
+    assert shown[0].channels == 3

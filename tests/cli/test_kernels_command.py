@@ -56,6 +56,12 @@ def test_list_filters_by_words_and_tags(shell: Shell) -> None:
     assert nothing.stdout == "" and "imgconv kernels list shows all" in nothing.stderr
 
 
+def test_list_says_where_nothing_is_described(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "more.toml").write_text("[kernels.bare]\nrows = [[1]]\n")
+    (line,) = [line for line in shell("list", "--kernels-file", "more.toml").stdout.splitlines() if line.startswith("bare")]
+    assert line.split() == ["bare", "kernel", "no", "description", "(--kernels-file)"]
+
+
 def test_list_says_what_hides_what(shell: Shell, tmp_path: Path) -> None:
     more = tmp_path / "more.toml"
     more.write_text("[kernels.sobel]\nrows = [[1]]\n[kernels.mine]\nrows = [[1]]\n", "utf-8")

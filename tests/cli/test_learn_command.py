@@ -75,8 +75,13 @@ def test_several_pairs_and_weights_across_colours_go_into_a_file(pairs, tmp_path
 def test_descent_finds_it_too_and_draws_its_loss(pairs):
     text = imgconv("learn", PHOTO, pairs["sharp.png"], "--descend", "--steps", "400").out.decode()
     assert "loss, 400 steps" in text and "5  -1" in text
-    lines = on_terminal("learn", PHOTO, pairs["sharp.png"], "--descend", "--steps", "50")
-    assert "\N{FULL BLOCK}" in lines
+
+
+def test_the_loss_curve_grows_while_it_descends(pairs):
+    text = on_terminal("learn", PHOTO, pairs["sharp.png"], "--descend", "--steps", "300", messages=True)
+    live, _, told = text.partition("loss, 300 steps")
+    assert live.count("\N{FULL BLOCK}") > 20 and "\x1b[1A" in live, "drawn again and again, over itself"
+    assert "\N{FULL BLOCK}" in told and "\x1b[1A" not in told
 
 
 def test_what_is_no_kernel_is_said(tmp_path):
@@ -87,7 +92,7 @@ def test_what_is_no_kernel_is_said(tmp_path):
 @pytest.mark.parametrize(
     "code, words, text",
     [
-        (2, (PHOTO,), "1 pictures are no pairs"),
+        (2, (PHOTO,), "pictures come in pairs, and 1 cannot"),
         (2, (PHOTO, PHOTO, "--size", "99"), "--size 99 is not possible"),
         (2, (PHOTO, PHOTO, "--channels", "all", "--name", "mine"), "--name cannot keep weights across colours"),
         (2, (PHOTO, PHOTO, "-o", "w.txt"), "is no array"),

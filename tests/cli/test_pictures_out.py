@@ -8,7 +8,7 @@ import numpy as np
 import oracle_picture as oracle
 import pytest
 from command import PHOTO, SAMPLES, imgconv, refused
-from PIL import Image
+from PIL import Image, ImageOps
 
 LAPLACIAN8 = np.array([[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]])
 
@@ -41,10 +41,7 @@ def test_edge_is_the_absolute_laplacian_of_pillows_luma(photo):
 def test_edge_of_a_jpeg_uses_its_own_luma(tmp_path):
     photo = shutil.copy(PHOTO, tmp_path / "photo.jpg")
     assert imgconv("edge", photo).code == 0
-    with Image.open(photo) as image:
-        image.draft("L", image.size)
-        grey = np.array(image)[..., None]
-    expected = oracle.to_pixels(oracle.correlate(grey, LAPLACIAN8), np.uint8, range_="abs")
+    expected = oracle.to_pixels(oracle.correlate(jpeg_pixels(photo, "L")[..., None], LAPLACIAN8), np.uint8, range_="abs")
     assert np.array_equal(pixels_of(tmp_path / "photo.edge.png"), expected[..., 0])
 
 
@@ -107,6 +104,28 @@ def test_overlay_keeps_the_photograph_where_there_is_no_edge(photo):
     edges = oracle.to_pixels(oracle.correlate(grey_of(photo), LAPLACIAN8), np.uint8, range_="abs")
     expected = np.where(edges >= 60, np.array([255, 0, 0], np.uint8), pixels_of(photo))
     assert np.array_equal(pixels_of(photo.with_name("photo.edge.png")), expected)
+
+
+def jpeg_pixels(path, mode):
+    """A JPEG upright, as colours or as its own luma."""
+    with Image.open(path) as image:
+        if mode == "L":
+            image.draft("L", image.size)
+        return np.array(ImageOps.exif_transpose(image))
+
+
+@pytest.mark.parametrize("name", ["coffee.jpg", "chelsea.jpg", "rotated_exif6.jpg"])
+@pytest.mark.parametrize("words", [("edge", "--threshold", "60"), ("edge", "--linear"), ("canny",)], ids=" ".join)
+def test_edges_over_a_jpeg_are_those_of_its_own_luma(tmp_path, name, words):
+    command, *options = words
+    photo = SAMPLES / name
+    for out, more in (("edges.png", ()), ("over.png", ("--overlay",))):
+        assert imgconv(command, photo, *options, *more, "-o", tmp_path / out).code == 0
+    part = pixels_of(tmp_path / "edges.png")[..., None] / 255
+    expected = np.rint(jpeg_pixels(photo, "RGB") * (1 - part) + np.array([255, 0, 0]) * part)
+    assert np.array_equal(pixels_of(tmp_path / "over.png"), expected)
+    piped = imgconv(command, "-", *options, "--overlay", stdin=photo.read_bytes())
+    assert piped.out == (tmp_path / "over.png").read_bytes()
 
 
 def test_raw_maps(photo, tmp_path):

@@ -1,11 +1,13 @@
 """`imgconv plan` as a real process: nothing is decoded, and what it says is what then happens."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 from command import PHOTO, SAMPLES, imgconv, refused
 from PIL import Image
+from terminal import on_terminal
 
 DEEP_HEADER = b"P6 60000 50000 65535\n"  # a picture of 18 GB whose pixels are not there
 
@@ -59,6 +61,21 @@ def test_shapes_without_a_picture_and_tables():
     assert plan["steps"][0]["output"] == [1, 48, 64]
 
 
+def test_long_steps_are_told_whole_on_a_narrow_terminal():
+    text = on_terminal("plan", "--shape", "1x90x90", "-s", "conv gaussian:sigma=1.5,size=7 padding=3 padding_mode=reflect", columns=80)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    assert all(len(line.rstrip()) <= 80 for line in plain.splitlines()) and "..." not in plain
+    assert all(plain.count(word) >= 2 for word in ("conv", "gaussian:sigma=1.5,size=7", "padding=3", "padding_mode=reflect"))
+
+
+def test_canny_and_the_work_that_is_really_done():
+    (plan,) = planned(PHOTO, "--low", "80%", "--high", "90%")
+    assert [step["name"] for step in plan["steps"]][3:] == ["thresholds", "thin to ridges", "hysteresis"]
+    assert plan["performed"] == sum(step["performed"] for step in plan["steps"]) < plan["multiply_adds"]
+    text = imgconv("plan", PHOTO, "--canny").out.decode()
+    assert f"{plan['steps'][1]['multiply_adds'] + 720_000 + 22 * 240_000:,} by the definition" in text and "6.24 M multiply-adds" in text
+
+
 def test_several_pictures_standard_input_and_one_that_fails(tmp_path):
     small = tmp_path / "small.png"
     Image.fromarray(np.zeros((2, 2), np.uint8)).save(small)
@@ -78,6 +95,9 @@ def test_several_pictures_standard_input_and_one_that_fails(tmp_path):
         ((PHOTO, "--mode", "avg", "--padding-mode", "zeros"), "--padding-mode does not go with a pool"),
         ((PHOTO, "-s", "relu", "--stride", "2"), "--stride does not go with the steps of a network"),
         ((PHOTO, "-k", "nosuch"), "'nosuch' is unknown"),
+        ((PHOTO, "--canny", "--size", "2"), "--size does not go with canny"),
+        ((PHOTO, "--sigma", "0", "-s", "relu"), "--sigma does not go with the steps of a network"),
+        ((PHOTO, "--low", "9%"), "percentages of gradients need both thresholds"),
     ],
 )
 def test_what_is_wrong_takes_one_line_and_exit_2(words, text):

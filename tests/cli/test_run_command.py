@@ -2,9 +2,7 @@
 
 import io
 import json
-import os
 import re
-import shlex
 import shutil
 from pathlib import Path
 
@@ -230,14 +228,6 @@ def test_a_step_that_does_not_fit_fails_that_picture_alone(photo, tmp_path):
 )
 def test_wrong_usage(photo, words, message):
     assert message in refused(2, "run", photo, *words, cwd=photo.parent)
-
-
-@pytest.mark.parametrize("line", [line for block in re.findall(r"```sh\n(.*?)```", DOCUMENT, re.DOTALL) for line in block.splitlines()])
-def test_every_command_of_the_document(tmp_path, line):
-    shutil.copy(SAMPLES / "chelsea.jpg", tmp_path / "photo.jpg")
-    shutil.copytree(RECIPES, tmp_path / "recipes")
-    _, *words = shlex.split(line)
-    assert imgconv(*words, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(RECIPES.parent)}).code == 0
 
 
 def test_the_recipe_of_the_document(photo):

@@ -8,7 +8,7 @@ import pytest
 HEAVY = ("numpy", "numba", "PIL", "tomlkit", "rich.live")
 
 
-@pytest.mark.parametrize("command", ["plan", "explain", "learn"])
+@pytest.mark.parametrize("command", ["plan", "explain", "learn", "report"])
 def test_help_has_two_examples_and_stays_light(command, monkeypatch):
     monkeypatch.setenv("COLUMNS", "240")
     code = f"import sys, atexit; atexit.register(lambda: print([m for m in {HEAVY} if m in sys.modules]))"

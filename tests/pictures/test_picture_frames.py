@@ -45,7 +45,8 @@ def test_frames_are_what_pillow_shows(name, options):
     header, frames = read(data)
     assert header.animated
     for frame, (pixels, duration) in zip(frames, expected, strict=True):
-        np.testing.assert_array_equal(frame.pixels, pixels)
+        np.testing.assert_array_equal(frame.pixels, pixels[..., : header.channels])
+        assert header.alpha or (pixels[..., 3] == 255).all()
         assert frame.duration == duration
 
 
@@ -65,6 +66,47 @@ def test_animations_of_deep_colour_are_refused():
         read(bytes(animated))
 
 
+def gif_of(*drawn, size=(6, 4)):
+    """A GIF of frames, each its place (x, y, w, h), whether it has a transparent colour, and what becomes of it (disposal)."""
+    palette = bytes([250, 10, 20, 10, 250, 20])
+    data = b"GIF89a" + struct.pack("<HHBBB", *size, 0x80, 0, 0) + palette
+    for place, clear, disposal in drawn:
+        data += b"!\xf9\4" + bytes([disposal << 2 | clear, 7, 0, 1, 0])
+        data += b"," + struct.pack("<HHHHB", *place, 0)
+        pixels = Image.fromarray(np.arange(place[2] * place[3], dtype=np.uint8).reshape(place[3], place[2]) % 2)
+        packed = saved(pixels, "GIF")
+        data += packed[packed.rindex(b"," + struct.pack("<HHHHB", 0, 0, *place[2:], 0)) + 10 : -1]
+    return data + b";"
+
+
+WHOLE, PART = (0, 0, 6, 4), (1, 1, 3, 2)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "opaque"),
+    [
+        ([(WHOLE, 0, 0), (PART, 1, 0), (PART, 0, 1)], True),
+        ([(WHOLE, 0, 1), (PART, 1, 3), (PART, 1, 1)], True),
+        ([(WHOLE, 0, 2), (WHOLE, 0, 2)], True),
+        ([(WHOLE, 1, 0), (WHOLE, 0, 0)], False),
+        ([(PART, 0, 0), (WHOLE, 0, 0)], False),
+        ([(WHOLE, 0, 2), (PART, 0, 0)], False),
+        ([(WHOLE, 0, 2), (WHOLE, 0, 0), (PART, 0, 0)], False),
+        ([(WHOLE, 0, 0), (PART, 1, 2), (PART, 1, 0)], False),
+        ([(WHOLE, 0, 3), (PART, 0, 0)], False),
+    ],
+)
+def test_an_animated_gif_has_alpha_only_where_one_sees_through_it(drawn, opaque):
+    data = gif_of(*drawn)
+    header, frames = read(data)
+    assert (header.alpha, header.channels) == (not opaque, 3 if opaque else 4)
+    with Image.open(io.BytesIO(data)) as image:
+        for frame, shown in zip(frames, ImageSequence.Iterator(image), strict=True):
+            expected = np.asarray(shown.convert("RGBA"))
+            np.testing.assert_array_equal(frame.pixels, expected[..., : header.channels])
+            assert not opaque or (expected[..., 3] == 255).all()
+
+
 def test_a_gif_may_have_frames_beyond_its_canvas():
     data = bytearray(saved(Image.new("L", (9, 7), 80), "GIF"))
     at = data.index(b",")
@@ -80,6 +122,18 @@ def test_a_later_page_that_is_deeper_is_not_narrowed():
         writer.write(exact_files()["tiff16_rgb"][1], photometric="rgb", metadata=None)
     with pytest.raises(PictureError, match="it is deeper than the first page; save it as a file of its own"):
         read(file.getvalue())
+
+
+def test_a_later_page_that_is_shallower_has_its_own_levels():
+    file, deep = io.BytesIO(), exact_files()["tiff16_rgb"][1]
+    with tifffile.TiffWriter(file) as writer:
+        for pixels, kind in ((deep, "rgb"), (photo(), "rgb"), (photo()[..., 0], "miniswhite"), (photo()[..., 0] > 99, "minisblack")):
+            writer.write(pixels, photometric=kind, metadata=None)
+    _, frames = read(file.getvalue())
+    expected = [deep, photo(), 255 - photo()[..., :1], np.where(photo()[..., :1] > 99, 255, 0).astype(np.uint8)]
+    for frame, pixels in zip(frames, expected, strict=True):
+        assert frame.pixels.dtype == pixels.dtype
+        np.testing.assert_array_equal(frame.pixels, pixels)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 import pytest
-from picture_files import every_file, npy, png, read, saved
+from picture_files import every_file, npy, png, read, saved, tiff
 from PIL import Image
 
 from imgconv.errors import PictureError
@@ -128,6 +128,17 @@ def test_a_stream_that_is_no_picture(data, reason):
         frames_of(Pipe(data))
 
 
+def test_of_several_jpegs_none_is_dropped_in_silence():
+    with pytest.raises(PictureError, match="jpeg pictures cannot follow each other; send them as png or ppm"):
+        frames_of(Pipe(FILES["jpeg"] * 2))
+    with_preview = io.BytesIO()
+    photo = Image.open(io.BytesIO(FILES["jpeg"]))
+    photo.save(with_preview, "MPO", save_all=True, append_images=[photo.resize((16, 8))])
+    assert [frame.shape[:2] for frame in frames_of(Pipe(with_preview.getvalue()))] == [photo.size[::-1]]
+    strips = tiff(np.asarray(photo), photometric="rgb", compression="jpeg", rowsperstrip=16)
+    assert b"\xff\xd9\xff\xd8\xff" in strips and len(frames_of(Pipe(strips))) == 1
+
+
 def test_luma_and_salvage_reach_the_pictures():
-    assert frames_of(Pipe(FILES["jpeg"]), luma=True)[0].shape[2] == 1
+    assert frames_of(Pipe(FILES["jpeg"]), luma="only")[0].shape[2] == 1
     assert frames_of(Pipe(FOLLOWING["pgm"][:-1]), salvage=True)[0].ravel().tolist() == [97, 0]

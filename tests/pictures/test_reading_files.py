@@ -5,11 +5,12 @@ import sys
 
 import numpy as np
 import pytest
+from odd_files import few_bits
 from picture_files import every_file, exact_files, photo, png, read, saved, tiff, with_alpha
 from PIL import Image, ImageOps
 
 from imgconv.errors import MissingExtra, PictureError
-from imgconv.pictures import open_pictures, read_header
+from imgconv.pictures import Picture, open_pictures, read_header
 
 EXACT = exact_files()
 EVERY = every_file()
@@ -79,7 +80,7 @@ def test_deep_tiffs_come_upright(orientation):
 
 
 def test_luma_is_the_jpegs_own(tmp_path):
-    header, (frame,) = read(EVERY["jpeg"], luma=True)
+    header, (frame,) = read(EVERY["jpeg"], luma="only")
     with Image.open(io.BytesIO(EVERY["jpeg"])) as image:
         image.draft("L", image.size)
         expected = np.asarray(image)
@@ -87,9 +88,37 @@ def test_luma_is_the_jpegs_own(tmp_path):
     np.testing.assert_array_equal(frame.pixels[..., 0], expected)
 
 
-@pytest.mark.parametrize("name", ["png_rgb", "webp_rgb", "jpeg_cmyk", "tiff16_rgb"])
-def test_luma_is_only_for_jpegs_that_have_it(name):
-    np.testing.assert_array_equal(read(EVERY[name], luma=True)[1][0].pixels, read(EVERY[name])[1][0].pixels)
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_luma_lies_beside_the_colours_and_upright_too(orientation, progressive):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = saved(Image.fromarray(photo()), "JPEG", exif=exif, progressive=progressive)
+    (both,), (colours,), (grey,) = (read(data, luma=luma)[1] for luma in ("beside", "no", "only"))
+    np.testing.assert_array_equal(both.pixels, colours.pixels)
+    np.testing.assert_array_equal(both.luma, grey.pixels)
+    assert both.metadata == colours.metadata and colours.luma is None and grey.luma is None
+
+
+def test_what_is_left_of_a_damaged_jpeg_has_its_luma_too():
+    data = EVERY["jpeg"][: len(EVERY["jpeg"]) // 2]
+    (both,), (grey,) = (read(data, luma=luma, salvage=True)[1] for luma in ("beside", "only"))
+    np.testing.assert_array_equal(both.luma, grey.pixels)
+    with pytest.raises(PictureError, match="damaged jpeg"):
+        read(data, luma="beside")
+
+
+@pytest.mark.parametrize("luma", ["only", "beside"])
+@pytest.mark.parametrize("name", ["png_rgb", "webp_rgb", "jpeg_cmyk", "jpeg_grey", "tiff16_rgb"])
+def test_luma_is_only_for_jpegs_that_have_it(name, luma):
+    (frame,) = read(EVERY[name], luma=luma)[1]
+    np.testing.assert_array_equal(frame.pixels, read(EVERY[name])[1][0].pixels)
+    assert frame.luma is None
+
+
+def test_a_luma_is_of_its_picture():
+    with pytest.raises(PictureError, match=r"a luma of shape \(2, 2, 1\) is not that of pixels of shape \(2, 3, 3\)"):
+        Picture(np.zeros((2, 3, 3), np.uint8), luma=np.zeros((2, 2, 1), np.uint8))
 
 
 @pytest.mark.parametrize(("depth", "key"), [(1, 1), (2, 3), (4, 7), (8, 200), (16, 65534)])
@@ -199,8 +228,7 @@ def test_pages_of_different_sizes_and_integers_too_large():
 def test_12_bits_fill_the_range_and_can_be_shifted_back():
     twelve = EXACT["tiff16_rgb"][1] >> 4
     for stored in (twelve, twelve[..., 0]):
-        colour = {"photometric": "rgb"} if stored.ndim == 3 else {}
-        _, (frame,) = read(tiff(stored, bitspersample=12, **colour))
+        _, (frame,) = read(few_bits(stored, 12))
         np.testing.assert_array_equal(frame.pixels >> 4, stored.reshape(frame.pixels.shape))
         np.testing.assert_array_equal(frame.pixels & 15, frame.pixels >> 12)
 

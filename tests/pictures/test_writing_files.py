@@ -19,11 +19,11 @@ LOSSLESS = [
     for dtype in output.dtypes
     for channels in output.channels or ((1, 3) if name == "npy" else ())
     if name not in ("jpeg", "avif", "npz")
-    and (name, dtype, channels) not in {("pnm", "float32", 2), ("pnm", "float32", 4), ("gif", "uint8", 3)}
+    and (name, dtype, channels) not in {("pnm", "float32", 2), ("pnm", "float32", 4)}
     and not (name == "jpeg2000" and dtype == "uint16" and channels > 1)
 ]
-ANIMATIONS = [("png", "uint8", 3), ("png", "uint16", 1), ("webp", "uint8", 4), ("gif", "uint8", 1)]
-GREY_AS_COLOUR = ("webp", "gif")  # formats that have no grey
+ANIMATIONS = [("png", "uint8", 3), ("png", "uint16", 1), ("webp", "uint8", 4), ("gif", "uint8", 1), ("gif", "uint8", 3)]
+GREY_AS_COLOUR = ("webp",)  # formats that have no grey
 
 
 def picture(dtype="uint8", channels=3, size=(7, 11), seed=1, **kept):
@@ -186,8 +186,44 @@ def test_animations_keep_frames_durations_and_loops(name, dtype, channels, loop)
     assert (header.frames, header.animated, header.loop) == (3, True, loop)
     assert [frame.duration for frame in back] == [40, 100, 250]
     for frame, original in zip(back, originals, strict=True):
-        colours = 1 if name == "gif" else channels
-        np.testing.assert_array_equal(frame.pixels[..., :colours], original.pixels)
+        np.testing.assert_array_equal(frame.pixels[..., :channels], original.pixels)
+
+
+def few_colours(count, seed=0, size=(61, 83)):
+    """A picture with every one of `count` colours."""
+    rng = np.random.default_rng(seed)
+    palette = np.stack([np.arange(count) % 256, rng.integers(0, 256, count), np.arange(count) // 256], axis=1).astype(np.uint8)
+    numbers = np.concatenate([np.arange(count), rng.integers(0, count, size[0] * size[1] - count)])
+    return Picture(palette[rng.permutation(numbers)].reshape(*size, 3))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 16, 17, 255, 256])
+def test_a_gif_has_the_very_colours(count):
+    original = few_colours(count)
+    data = written([original], "gif", description="y" * 700)
+    header, (back,) = read(data)
+    np.testing.assert_array_equal(back.pixels, original.pixels)
+    np.testing.assert_array_equal(imagecodecs.gif_decode(data), original.pixels)
+    assert header.description == "y" * 700
+
+
+def test_every_frame_of_a_gif_has_256_colours_of_its_own():
+    frames = [few_colours(256, seed) for seed in (1, 2, 2, 3)]  # equal ones stay two
+    data = written(frames, "gif", animated=True)
+    header, back = read(data)
+    assert header.frames == 4
+    for frame, other, original in zip(back, imagecodecs.gif_decode(data), frames, strict=True):
+        np.testing.assert_array_equal(frame.pixels, original.pixels)
+        np.testing.assert_array_equal(other, original.pixels)
+
+
+@pytest.mark.parametrize("frames", [[few_colours(257)], [few_colours(9), few_colours(257)]])
+def test_a_gif_of_more_colours_is_refused(frames):
+    file = io.BytesIO()
+    with pytest.raises(PictureError) as caught:
+        encode(frames, "gif", stream=file, animated=True)
+    assert str(caught.value) == "gif holds 256 colours, and this picture has 257; write .png, .tiff or .webp"
+    assert file.getvalue() == b""
 
 
 def test_arrays_of_frames_and_pnm_streams():
@@ -199,7 +235,7 @@ def test_arrays_of_frames_and_pnm_streams():
             np.testing.assert_array_equal(frame.pixels, original.pixels)
 
 
-@pytest.mark.parametrize("name", ["png", "npy"])
+@pytest.mark.parametrize("name", ["png", "npy", "gif"])
 def test_frames_of_different_sizes_are_refused_where_they_must_be_equal(name):
     with pytest.raises(PictureError, match=r"must have one size"):
         written([picture(), picture(size=(8, 11))], name, animated=True)

@@ -82,7 +82,7 @@ def test_layers_that_never_fit_each_other(tmp_path):
     steps = [f"conv {tmp_path / 'conv.npy'}", "adaptive_avg_pool 3", "flatten", f"linear {tmp_path / 'linear.npy'}"]
     with pytest.raises(UsageError, match=r"step 4 .*: got a vector of 36: needs 37 numbers"):
         network_recipe(steps)
-    with pytest.raises(DoesNotFit, match=r"step 1 .*: got 3x49x63: needs 1 channels; put grey before it"):
+    with pytest.raises(DoesNotFit, match=r"step 1 .*: got 3x49x63: needs 1 channel; put grey before it"):
         network_recipe(steps[:3]).trace(PHOTO)
     with pytest.raises(UsageError, match=r"step 2 .*: got 1x\?x\?: needs 2 channels"):
         network_recipe(["grey", f"{steps[0]} groups=2"])

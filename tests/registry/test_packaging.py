@@ -20,7 +20,7 @@ def test_a_checkout_uses_the_file_at_the_top() -> None:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel built from a copy of the checkout's package files."""
     source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    for name in ("pyproject.toml", "kernels.toml", "README.md", "LICENSE", "imgconv"):
+    for name in ("pyproject.toml", "kernels.toml", "README.md", "LICENSE", "docs", "imgconv"):
         (source / name).symlink_to(ROOT / name)
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(target)]
     built = subprocess.run(command, cwd=source, capture_output=True, text=True)
@@ -31,6 +31,18 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_the_same_file(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         assert archive.read("imgconv/kernels.toml") == (ROOT / "kernels.toml").read_bytes()
+
+
+def test_the_wheel_holds_what_reports_are_made_of(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    assert {f"imgconv/study/report.{kind}" for kind in ("py", "html", "css", "js")} <= names
+
+
+def test_the_wheel_puts_the_manual_page_where_man_looks(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (page,) = [name for name in archive.namelist() if name.endswith(".data/data/share/man/man1/imgconv.1")]
+        assert archive.read(page) == (ROOT / "docs" / "imgconv.1").read_bytes()
 
 
 def test_an_installed_wheel_finds_its_own_file(wheel: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from math import isqrt
 import numpy as np
 import pytest
 
+import imgconv
 from imgconv.errors import DoesNotFit
 from imgconv.pictures import Picture, encode, open_pictures
 from imgconv.recipe import Pool, Recipe, filter_recipe
@@ -37,13 +38,35 @@ def test_the_window_moves_by_the_stride_and_spreads_by_the_dilation(stride, dila
         assert taps <= windows and len(windows) == 10  # nine taps, and the output cell
 
 
-def test_padding_has_its_colour_and_the_output_fills_up():
-    frames = list(animation(NOISE, filter_recipe(["laplacian8"]), (8, 8)))
+def shown(frame):
+    """The colours of all cells of a frame, from the upper left."""
     side = drawing.cell_size(["255"])
-    last = frames[-1].pixels[drawing.MARGIN + 5 :, drawing.MARGIN + 5 :][::side, ::side]
-    padded = {tuple(at) for at in np.argwhere((last == PADDING).all(axis=2))}
-    assert padded == {(i, j) for i in range(7) for j in range(7) if i in (0, 6) or j in (0, 6)}
+    return frame.pixels[drawing.MARGIN + 5 :, drawing.MARGIN + 5 :][::side, ::side]
+
+
+@pytest.mark.parametrize("at, expected", [((0, 0), {0}), ((40, 29), {6}), ((20, 15), set())])
+def test_padding_lies_where_the_picture_ends_and_nowhere_else(at, expected):
+    frames = list(animation(NOISE, filter_recipe(["laplacian8"]), at))
+    padded = {tuple(cell) for cell in np.argwhere((shown(frames[-1]) == PADDING).all(axis=2))}
+    assert padded == {(i, j) for i in range(7) for j in range(7) if i in expected or j in expected}
     assert not np.array_equal(frames[0].pixels, frames[-1].pixels)
+
+
+@pytest.mark.parametrize(
+    "kernel, options", [("laplacian8", {}), ("1 2; 3 4", {"stride": 2, "range": "minmax"}), ("relief", {"flip": True})]
+)
+def test_cells_are_those_of_the_picture_and_results_those_of_the_whole_map(kernel, options):
+    last = list(animation(NOISE, filter_recipe([kernel], **options), (8, 7)))[-1]
+    grey = imgconv.filter(NOISE.pixels, "identity", grey=True)
+    made = imgconv.filter(grey, kernel, **options)
+    stride, before = options.get("stride", 1), 1 if kernel != "1 2; 3 4" else 0
+    top, left = (first * stride - before for first in (5, 6))
+    size = 4 * stride + (2 if kernel == "1 2; 3 4" else 3)
+    assert np.allclose(shown(last)[:size, :size, 0].astype(int), grey[top : top + size, left : left + size], rtol=0, atol=1)
+    across = size + 2 + (2 if kernel == "1 2; 3 4" else 3)
+    above = drawing.MARGIN + (size - 5) * drawing.cell_size(["255"]) // 2
+    results = last.pixels[above + 5 :, drawing.MARGIN + 5 :][:: drawing.cell_size(["255"]), :: drawing.cell_size(["255"])]
+    assert np.allclose(results[:5, across : across + 5, 0].astype(int), made[5:10, 6:11], rtol=0, atol=1)  # of every second grey
 
 
 @pytest.mark.parametrize(
@@ -63,9 +86,26 @@ def test_pools_are_drawn_too(step):
         assert opened.header.frames == len(frames) and opened.header.animated
 
 
+def test_a_drawing_has_no_more_colours_than_a_gif():
+    every_level = Picture(np.arange(1024, dtype=np.uint8).reshape(32, 32, 1))
+    for frame in animation(every_level, Recipe("pool", Pool(1, stride=4))):
+        assert len(np.unique(frame.pixels.reshape(-1, 3), axis=0)) <= 256
+    dark, light = (Picture(np.full((5, 5, 1), level, np.uint8)) for level in (0, 255))
+    for picture, level in ((dark, 0), (light, 255)):
+        (first, *_) = animation(picture, Recipe("pool", Pool(1)))
+        assert (first.pixels[drawing.MARGIN + 3, drawing.MARGIN + 3] == level).all()
+
+
 def test_windows_too_wide_to_draw_are_refused():
-    with pytest.raises(DoesNotFit, match="up to 15x15 cells"):
-        list(animation(NOISE, filter_recipe(["box:size=17"])))
+    for recipe in (filter_recipe(["box:size=17"]), Recipe("pool", Pool(3, stride=30))):
+        with pytest.raises(DoesNotFit, match="up to 15x15 cells, two of them within 24"):
+            list(animation(NOISE, recipe))
+
+
+def test_a_picture_smaller_than_what_is_shown_is_shown_whole():
+    small = Picture(np.ascontiguousarray(NOISE.pixels[:2, :3]))
+    assert len(list(animation(small, filter_recipe(["sobel_x"])))) == 6
+    assert len(list(animation(small, Recipe("pool", Pool(2))))) == 1
 
 
 @pytest.mark.parametrize("letter", "-0123456789.")

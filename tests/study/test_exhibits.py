@@ -45,15 +45,32 @@ def test_in_colour_each_colour_has_a_map():
         filter_recipe(["sobel_x"], range="offset"),
         filter_recipe(["laplacian8"], command="edge", look=Look(invert=True)),
         Recipe("pool", Pool(4, "avg")),
-        Recipe("canny", Canny()),
     ],
-    ids=["blur", "range", "look", "pool", "canny"],
+    ids=["blur", "range", "look", "pool"],
 )
 def test_what_is_made_to_be_looked_at_is_shown_as_it_is_written(recipe):
     made = panels(NOISE, recipe)[1]
     written = process(NOISE, recipe)[0].picture.pixels
     shown = made.values * 255 if made.values.ndim == 3 else made.values[..., None]
     assert np.allclose(shown, written, atol=1e-4) and (made.scale is None or (made.scale.low, made.scale.high) == (0, 255))
+
+
+def test_canny_is_shown_stage_by_stage():
+    recipe = Recipe("canny", Canny(1.0, 60, 120))
+    _, lengths, ridges, edges = panels(NOISE, recipe)
+    written = process(NOISE, recipe)[0].picture.pixels[..., 0]
+    assert not lengths.scale.signed and lengths.values.shape == (40, 61) and lengths.values.max() > 120
+    assert np.array_equal(edges.values, written) and 0 < np.count_nonzero(written) < np.count_nonzero(ridges.values)
+    assert set(np.unique(ridges.values)) == {0, 127, 255} and ridges.note == "weak from 60, strong from 120"
+    assert (lengths.values[ridges.values == 255] >= 119.9).all() and (written[ridges.values == 255] == 255).all()
+
+
+def test_steps_that_are_kept_are_shown_alone():
+    network = ["grey", "conv sobel_x sobel_y", "combine", "max_pool 2"]
+    shown = exhibit(NOISE, network_recipe(network, keep=("4", "conv")), "noise.png")
+    assert [group.title for group in shown.groups] == ["input", "2 conv  sobel_x sobel_y", "4 max_pool  2"]
+    (one,) = exhibit(NOISE, network_recipe(network, keep=("conv",)), "noise.png").groups
+    assert [panel.title for panel in one.panels] == ["input", "1", "2"]
 
 
 def test_a_bank_has_one_map_from_zero_and_all_its_kernels():

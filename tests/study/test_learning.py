@@ -14,17 +14,25 @@ from imgconv.study.descent import descend
 from imgconv.study.learning import learn
 
 REGISTRY = Registry.load()
-SMALL = [
-    name
-    for name in REGISTRY.names()
-    if isinstance(kernel := REGISTRY.get(name), Kernel) and kernel.taps.ndim == 2 and kernel.kernel_size in ((3, 3), (5, 5))
-]
+KNOWN = [REGISTRY.get(name) for name in REGISTRY.names()]
+SMALL = {  # by their names, members of banks too
+    kernel.name: kernel
+    for each in KNOWN
+    for kernel in ([each] if isinstance(each, Kernel) else each.kernels)
+    if kernel.taps.ndim == 2 and kernel.kernel_size in ((3, 3), (5, 5))
+}
 
 
 @pytest.fixture(scope="module")
 def photo():
-    with open_pictures(SAMPLES / "coffee.jpg", luma=True) as opened:
+    with open_pictures(SAMPLES / "coffee.jpg", luma="only") as opened:
         return next(iter(opened))
+
+
+@pytest.fixture(scope="module")
+def part(photo):
+    """The cup: enough windows for any small kernel."""
+    return Picture(np.ascontiguousarray(photo.pixels[80:320, 150:470]))
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +42,9 @@ def colours():
     return Picture(np.ascontiguousarray(picture.pixels[:200, :250]))
 
 
-def filtered(picture, name, **options):
+def filtered(picture, kernel, **options):
     floats = options.get("range") == "raw"
-    return process(picture, filter_recipe([name], **options), floats=floats)[0].picture
+    return process(picture, filter_recipe([kernel], **options), floats=floats)[0].picture
 
 
 def weights_of(fit):
@@ -44,19 +52,19 @@ def weights_of(fit):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_every_small_kernel_is_found_from_its_own_unclipped_output(photo, name):
-    kernel = REGISTRY.get(name)
-    (fit,) = learn([(photo, filtered(photo, name, range="raw"))], kernel.kernel_size)
+def test_every_small_kernel_is_found_from_its_own_unclipped_output(part, name):
+    kernel = SMALL[name]
+    (fit,) = learn([(part, filtered(part, kernel, range="raw"))], kernel.kernel_size)
     assert np.abs(weights_of(fit)[0, 0] - kernel.weights()).max() < 1e-6
     assert abs(fit.offset[0] - kernel.offset) < 1e-3 and fit.r2[0] > 1 - 1e-9
     assert fit.windows == fit.seen
 
 
-@pytest.mark.parametrize("name", SMALL)
-def test_and_usefully_from_pixels(photo, name):
+@pytest.mark.parametrize("name", [name for name, kernel in SMALL.items() if kernel.total < 100])  # beyond that all is white
+def test_and_usefully_from_pixels(part, name):
     """From 8 bits, about half of them cut away for kernels that sum to zero; whole kernels are found exactly."""
-    kernel = REGISTRY.get(name)
-    (fit,) = learn([(photo, filtered(photo, name, range="clip"))], kernel.kernel_size)
+    kernel = SMALL[name]
+    (fit,) = learn([(part, filtered(part, kernel, range="clip"))], kernel.kernel_size)
     assert np.abs(weights_of(fit)[0, 0] - kernel.weights()).max() < 0.005
     if np.array_equal(kernel.weights(), np.rint(kernel.weights())):
         assert np.array_equal(weights_of(fit)[0, 0], kernel.weights())

@@ -9,7 +9,7 @@ import imgconv
 from imgconv.functional import correlators
 from imgconv.pictures import Picture
 from imgconv.process import process
-from imgconv.recipe import Pool, Recipe, Shape, filter_recipe, network_recipe
+from imgconv.recipe import Canny, Pool, Recipe, Shape, filter_recipe, network_recipe
 from imgconv.study.geometry import Sight
 from imgconv.study.plan import plan
 
@@ -112,3 +112,41 @@ def test_sight_through_strides():
     """Three convolutions of 3 with strides 2, 1, 2: the recursion of Araujo, Norris, Sim: Computing Receptive Fields, Distill 2019."""
     sight = Sight().through(3, 2).through(3, 1).through(3, 2)
     assert (sight.cells, sight.jump) == (11, 4)
+
+
+@pytest.mark.parametrize("alpha", ["auto", "keep"])
+def test_stages_of_canny(alpha):
+    """A Gaussian to 4 sigma, two kernels of 3x3, and neighbours on either side, each as far as the stage before it sees."""
+    step = Canny(1.4, alpha=alpha)
+    stages = plan(Recipe("canny", step), Shape(900, 5000, 4, True), "uint16").steps
+    assert [stage.name for stage in stages] == ["grey", "gaussian sigma=1.4", "sobel_x, sobel_y, length", "thin to ridges", "hysteresis"]
+    assert [stage.receptive_field for stage in stages] == [(1, 1), (13, 13), (15, 15), (17, 17), (900, 5000)]
+    pixels = 900 * 5000
+    assert [stage.multiply_adds // pixels for stage in stages] == [3, 169, 18, 4, 0]
+    assert stages[1].work == 26 * pixels and stages[1].memory < 2**20 and stages[2].memory == 3 * 3 * 5000 * 4
+    assert stages[-1].output == ((2 if alpha == "keep" else 1), 900, 5000) and stages[-1].memory == pixels * 2 * stages[-1].output[0]
+    assert all(evaluated(formula) == (900, 900) for formula in (stages[1].sizes[0], stages[2].sizes[0]))
+
+
+def test_quantiles_of_canny_do_its_first_stages_again():
+    counted = plan(Recipe("canny", Canny(2.0, 80, 90, True)), Shape(40, 50, 1)).steps
+    assert [stage.name for stage in counted][2] == "thresholds" and counted[2].output == (2,)
+    assert counted[2].work == 2 * (counted[0].work + counted[1].work)
+    assert len(plan(Recipe("canny", Canny(0)), Shape(40, 50, 1)).steps) == 3
+
+
+@pytest.mark.parametrize(
+    "kernel, options, per_value",
+    [
+        ("laplacian8", {}, 9),
+        ("laplacian8", {"stride": 2}, 9),
+        ("laplacian4", {"stride": 2}, 5),  # zero taps are left out where taps are laid one by one
+        ("binomial:size=9", {}, 18),
+        ("gaussian:sigma=4", {"stride": 2}, 3 * 33),  # all columns are summed down, every second one is asked for across
+        ("box:size=40", {}, 3 + 5 + 1),  # 40 is 101000 in binary: five digits after the first, one of them 1
+    ],
+)
+def test_work_is_counted_as_it_is_done(kernel, options, per_value):
+    (step,) = plan(filter_recipe([kernel], **options), Shape(60, 90, 3)).steps
+    values = step.output[0] * step.output[1] * step.output[2]
+    assert step.work == per_value * values

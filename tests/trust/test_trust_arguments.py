@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from command import SAMPLES, imgconv, refused
-from processes import many, names
+from processes import environment, many, names
 
 
 @pytest.fixture
@@ -50,6 +50,66 @@ def test_one_line_and_exit_2_before_any_file_is_opened(untouchable, words, said)
     command, *options = words.split()
     assert said in refused(2, command, untouchable, *options, timeout=20)
     assert names(untouchable.parent) == ["photo.png"]
+
+
+@pytest.mark.parametrize(
+    "kernel, said",
+    [
+        ("1 2; 3", "ragged: row 1 has 2 entries, row 2 has 1"),
+        ("1 nan; 0 1", "'nan' is not a finite number"),
+        ("1 inf", "'inf' is not a finite number"),
+        ("1 1e999", "'1e999' is too large"),
+        ("1 2 / 0", "divided by 0"),
+        (" ", "kernel '' is unknown"),
+        ("@missing.npy", "cannot read these weights (no such file or directory); correct the path"),
+        ("@folder.npy", "cannot read these weights (is a directory)"),
+        ("@~nobody-of-this-name/w.npy", "no such file or directory"),
+    ],
+)
+def test_kernels_that_are_none(untouchable, kernel, said):
+    (untouchable.parent / "folder.npy").mkdir()
+    assert said in refused(2, "edge", untouchable, "-k", kernel, timeout=20, cwd=untouchable.parent, env=environment())
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("[kernels.a]\nrows = [[1, 2], [3]]", "mine.toml: kernels.a: rows are ragged: row 1 has 2 numbers, row 2 has 1; make them equal"),
+        ("[kernels.a]\nrows = [[1, nan]]", "mine.toml: kernels.a: rows hold something else than finite numbers in row 1; correct it"),
+        ("[kernels.a\nrows = 1", "mine.toml: not valid TOML: expected ']'"),
+        ("[kernels.a]\nrows = [[1]]\ncolour = 3", "mine.toml: kernels.a: unknown key 'colour'; allowed are rows"),
+        ("[banks.a]\nkernels = ['b']", "mine.toml: banks.a: kernel 'b' is unknown"),
+        ("\udcff", "mine.toml: byte 0 is not UTF-8; save the kernels file as UTF-8 text"),
+    ],
+)
+def test_a_broken_kernels_file_names_file_entry_and_remedy(untouchable, text, said):
+    broken = untouchable.parent / "mine.toml"
+    broken.write_bytes(text.encode("utf-8", "surrogateescape"))
+    assert said in refused(2, "edge", untouchable, "-k", "a", "--kernels-file", broken, timeout=20)
+
+
+@pytest.mark.parametrize(
+    "steps, said",
+    [
+        ("'conv laplacain8'", "recipes.a: step 1 (conv laplacain8): kernel 'laplacain8' is unknown; nearest: laplacian8"),
+        ("{ op = 'cnov' }", "recipes.a: step 1 (cnov): op 'cnov' is unknown; nearest: conv"),
+        ("'relu', { op = 'max_pool', kernel_size = 0 }", "step 2 (max_pool kernel_size=0): kernel_size must be at least 1"),
+        ("'conv laplacian8 stride=-2'", "step 1 (conv laplacian8 stride=-2): stride '-2' cannot be read; give a whole number or HxW"),
+        ("{ op = 'conv', weights = [[1, 2], [3]] }", "weights are ragged"),
+        ("{ op = 'scale', factor = inf }", "factor inf cannot be read; give a finite number"),
+    ],
+)
+def test_a_broken_recipe_names_file_step_and_remedy(untouchable, steps, said):
+    broken = untouchable.parent / "net.toml"
+    broken.write_text(f"[recipes.a]\nsteps = [{steps}]")
+    line = refused(2, "run", untouchable, "--recipe", broken, timeout=20)
+    assert said in line and f"{broken}: recipes.a" in line
+
+
+@pytest.mark.parametrize("options", [("--padding", "same"), ("--padding", "600"), ("--padding", "full")])
+def test_kernels_larger_than_the_picture_are_fine_where_padding_makes_sense_of_them(tmp_path, options):
+    done = imgconv("filter", SAMPLES / "step_wedge.png", "-k", "box:size=501", *options, "-o", tmp_path / "out.png")
+    assert done.code == 0, done.err
 
 
 def test_a_kernel_of_ten_thousand_squared(untouchable, tmp_path):

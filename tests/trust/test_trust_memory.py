@@ -74,6 +74,18 @@ def test_a_limit_of_the_shell_is_seen_before_a_large_picture_is_decoded(tmp_path
     assert names(tmp_path / "out") == ["small.edge.png"]
 
 
+def test_what_lies_between_the_steps_of_a_network_is_counted(tmp_path):
+    shutil.copy(SAMPLES / "camera.png", tmp_path / "photo.png")
+    limited = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_AS, (1500 << 20, 1500 << 20))}
+    steps = ("-s", "grey", "-s", "conv_transpose bilinear4 stride=60", "-s", "max_pool 60")
+    command = [*IMGCONV, "run", tmp_path / "photo.png", *steps]
+    done = subprocess.run(
+        command, env=environment(OPENBLAS_NUM_THREADS="1"), capture_output=True, text=True, timeout=60, check=False, **limited
+    )
+    assert done.returncode == 1 and "photo.png: a picture of 512x512 needs about 3.8 GB of memory" in done.stderr
+    assert names(tmp_path) == ["photo.png"]
+
+
 @pytest.mark.parametrize("variable", ["HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"])
 def test_folders_that_cannot_be_used_do_not_matter(tmp_path, variable):
     shutil.copy(SAMPLES / "step_wedge.png", tmp_path / "a.png")

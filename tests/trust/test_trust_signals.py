@@ -58,12 +58,42 @@ def test_an_interrupt_at_any_moment_of_the_start_shows_no_traceback(tmp_path, se
     script = "import os; os.write(1, b'.'); from imgconv.cli.app import main; main()"
     command = [sys.executable, "-c", script, "edge", str(photos), "-o", str(tmp_path / "out")]
     with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout.read(1) == b"."
-        time.sleep(seconds)
-        process.send_signal(signal.SIGINT)
-        code, _, err = finished(process)
+        try:
+            assert process.stdout.read(1) == b"."
+            time.sleep(seconds)
+            process.send_signal(signal.SIGINT)
+            code, _, err = finished(process)
+        finally:
+            process.kill()
     assert code == 130
     assert err.endswith("\n") and "imgconv: interrupted" in err.splitlines()[-1]
+
+
+def test_an_interrupt_that_python_drops_is_heard_a_second_later():
+    script = """
+import os, signal, time
+from imgconv.cli import interrupts
+class Tidied:
+    def __del__(self):  # as a callback in the middle of an import, whose exceptions are dropped
+        os.kill(os.getpid(), signal.SIGINT)
+interrupts.catch()
+tidied = Tidied()
+del tidied
+print("dropped", flush=True)
+try:
+    time.sleep(15)
+except interrupts.Interrupted:
+    interrupts.ignore()
+    print("heard", flush=True)
+"""
+    done = subprocess.run([sys.executable, "-c", script], env=environment(), capture_output=True, text=True, timeout=10, check=True)
+    assert (done.stdout, done.stderr) == ("dropped\nheard\n", "")
+
+
+def test_next_to_nothing_is_imported_before_signals_are_caught():
+    script = "import sys; before = set(sys.modules); import imgconv.cli.app; print(*set(sys.modules) - before)"
+    done = subprocess.run([sys.executable, "-c", script], env=environment(), capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()).isdisjoint({"typing", "re", "contextlib", "pathlib", "dataclasses", "inspect"})
 
 
 def test_an_interrupt_while_waiting_for_standard_input():

@@ -1,26 +1,17 @@
-"""Pictures in Python: `imgconv.filter`, `edge`, `pool` and `run` on paths, PIL images and arrays."""
+"""`imgconv.filter`, `edge`, `pool` and `canny`: one step on one picture."""
 
-import os
-from collections.abc import Callable, Sequence
-from itertools import groupby
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
-from imgconv.pictures import Picture, from_pil, open_pictures, to_pil
-from imgconv.process import Map, process
-from imgconv.recipe import Pool, Recipe, Size, filter_recipe, network_recipe
+from imgconv.calls.images import Picturelike, opened
+from imgconv.errors import ArgumentTypeError, UsageError
+from imgconv.process import process
+from imgconv.recipe import Canny, Pool, Recipe, Size, filter_recipe
 from imgconv.registry import Bank, Kernel, kernel_from_array
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-Picturelike = Union[str, "os.PathLike[str]", "Image", NDArray[Any]]
 KernelLike = str | Kernel | Bank | NDArray[Any]
-ARRAY_DTYPES = ("uint8", "uint16", "float32", "float64")
 
 
 def filter(
@@ -74,19 +65,9 @@ def filter(
     >>> imgconv.filter(step, "-1 0 1")
     array([[  0, 150, 150,   0]], dtype=uint8)
     """
-    recipe = filter_recipe(
-        [_known(kernel)],
-        stride=stride,
-        padding=padding,
-        padding_mode=padding_mode,
-        dilation=dilation,
-        flip=flip,
-        range=range,
-        grey=grey,
-        linear=linear,
-        alpha=alpha,
-    )
-    return _called(image, recipe, threads)
+    laid: dict[str, Any] = {"stride": stride, "padding": padding, "padding_mode": padding_mode, "dilation": dilation, "flip": flip}
+    shown: dict[str, Any] = {"range": range, "grey": grey, "linear": linear, "alpha": alpha}
+    return _called(image, filter_recipe([_known(kernel)], **laid, **shown), threads)
 
 
 def edge(image: Picturelike, kernel: KernelLike = "laplacian8", *, grey: bool = True, range: str | None = None, **options: Any) -> Any:
@@ -135,58 +116,47 @@ def pool(
     return _called(image, Recipe("pool", Pool(size, mode, stride, padding, dilation, ceil_mode, grey, alpha)), threads)
 
 
-def run(
+def canny(
     image: Picturelike,
-    recipe: Union[str, "os.PathLike[str]", Sequence[str]],
     *,
-    keep: str | int | Sequence[str | int] = (),
-    range: str | None = None,
-    sheet: bool = False,
+    sigma: float = 1.4,
+    low: float | None = None,
+    high: float | None = None,
+    quantiles: bool = False,
+    alpha: str = "auto",
+    threads: int | None = None,
 ) -> Any:
-    """Take a picture through the steps of a recipe, as float32 from the stored values on, without rounding in between.
+    """Trace the edges of a picture's luma, one pixel wide: white where there is one, else black.
 
     Parameters
     ----------
-    image : as in `filter`; alpha is dropped.
-    recipe : a recipe file, FILE or FILE:NAME, or a list of steps as typed on the command line, such as `["conv sobel", "combine"]`.
-    keep : the steps whose results are wanted, each a number from 1 or an op; the last one unless given.
-    range : how values become pixels, as in `filter`; None is what suits the steps, "raw" gives float32.
-    sheet : put all maps into one picture.
+    image, alpha, threads : as in `filter`; alpha "auto" drops it.
+    sigma : of the Gaussian that smooths first, in pixels; 0 for none.
+    low, high : lengths of Sobel's gradient, undivided, in levels of the picture: what goes on from an edge, and what begins one. By
+        default 1/10 and 1/5 of white.
+    quantiles : `low` and `high`, both given, are parts (0 to 1) of all pixels whose gradient is shorter.
 
     Returns
     -------
-    A map as in `filter`: a PIL image, or an array of the dtype of the array given; colours stay together where no step mixes them.
-    A vector is always an array (L,) float32. A list where there are several.
+    As in `filter`, of the size of the picture.
 
     Raises
     ------
-    ValueError : a recipe that is wrong, or a step that does not fit, by number.
+    ValueError : a threshold or sigma out of range, `low` above `high`, or a picture without a luma.
     TypeError, OSError : as in `filter`.
-    ImportError : weights in a .safetensors file without the safetensors library.
+
+    Source: Canny, A Computational Approach to Edge Detection, 1986; agrees with `skimage.feature.canny`.
 
     Examples
     --------
     >>> import imgconv, numpy as np
-    >>> imgconv.run(np.arange(16, dtype=np.uint8).reshape(4, 4), ["conv '-1 1'", "max_pool 2 stride=1"], range="raw")
-    array([[1., 1.],
-           [1., 1.],
-           [1., 1.]], dtype=float32)
+    >>> step = np.repeat(np.array([[9, 9, 9, 200, 200, 200]], np.uint8), 4, axis=0)
+    >>> imgconv.canny(step, sigma=0)[1]
+    array([  0,   0, 255, 255,   0,   0], dtype=uint8)
     """
-    kept = [str(step) for step in ([keep] if isinstance(keep, str | int) else keep)]
-    asked: dict[str, Any] = {"file": os.fspath(recipe)} if isinstance(recipe, str | os.PathLike) else {"steps": recipe}
-    known = network_recipe(**asked, keep=kept, range=range, sheet=sheet)
-    picture, back = _opened(image, known)
-    results = _with_vectors(process(picture, known), back)
-    return results[0] if len(results) == 1 else results
-
-
-def _with_vectors(maps: Sequence[Map], back: Callable[[Map], Any]) -> list[Any]:
-    """Maps as `back` makes them, and the numbers of a vector as one array."""
-    results: list[Any] = []
-    for vector, group in groupby(maps, key=lambda made: made.vector):
-        members = list(group)
-        results += [np.array([made.picture.pixels.item() for made in members], np.float32)] if vector else [back(made) for made in members]
-    return results
+    share = 100.0 if quantiles else 1.0
+    low, high = (None if bound is None else share * bound for bound in (low, high))
+    return _called(image, Recipe("canny", Canny(sigma, low, high, quantiles, alpha)), threads)
 
 
 def _known(kernel: KernelLike) -> str | Kernel | Bank:
@@ -209,56 +179,6 @@ def _refuse_unknown(options: dict[str, Any]) -> None:
 def _called(image: Picturelike, recipe: Recipe, threads: int | None) -> Any:
     if threads is not None and threads < 1:
         raise UsageError(f"threads must be at least 1, not {threads}; leave it out for one on each core")
-    picture, back = _opened(image, recipe)
+    picture, back = opened(image, recipe)
     results = [back(made) for made in process(picture, recipe, threads=threads)]
     return results[0] if len(results) == 1 else results
-
-
-def _opened(image: Picturelike, recipe: Recipe) -> tuple[Picture, Callable[[Map], Any]]:
-    """The picture behind `image`, and the way back from a map to what the caller gave."""
-    if isinstance(image, np.ndarray):
-        return _of_array(image), lambda made: _to_array(made, image)
-    if isinstance(image, str | os.PathLike):
-        with open_pictures(Path(image), luma=recipe.step.grey) as opened:
-            return next(iter(opened)), lambda made: to_pil(made.picture)
-    if hasattr(image, "getbands"):
-        return from_pil(image), lambda made: to_pil(made.picture)
-    raise ArgumentTypeError(f"image is a {type(image).__name__}; give a path, a PIL image, or a numpy array (H, W) or (H, W, C)")
-
-
-def _of_array(image: NDArray[Any]) -> Picture:
-    if image.dtype.name not in ARRAY_DTYPES:
-        raise ArgumentTypeError(f"image has dtype {image.dtype}; give one of {', '.join(ARRAY_DTYPES)}")
-    if image.ndim not in (2, 3) or 0 in image.shape:
-        raise DoesNotFit(f"image has the shape {image.shape}; give (H, W) or (H, W, C), none of them 0")
-    pixels = np.ascontiguousarray(image[..., None] if image.ndim == 2 else image).astype(image.dtype.newbyteorder("="), copy=False)
-    return Picture(pixels, alpha=pixels.shape[2] in (2, 4))
-
-
-def _to_array(made: Map, given: NDArray[Any]) -> NDArray[Any]:
-    pixels = made.picture.pixels
-    return pixels[..., 0] if pixels.shape[2] == 1 and (given.ndim == 2 or given.shape[2] != 1) else pixels
-
-
-def kernels() -> list[str]:
-    """Names of all kernels and banks: built-in, and those of the user's files.
-
-    >>> import imgconv
-    >>> "laplacian8" in imgconv.kernels()
-    True
-    """
-    from imgconv.registry import Registry
-
-    return Registry.load().names()
-
-
-def kernel(reference: str) -> Kernel | Bank:
-    """The kernel or bank that a reference means, as typed on the command line.
-
-    >>> import imgconv
-    >>> imgconv.kernel("laplacian4").taps.tolist()
-    [[0.0, -1.0, 0.0], [-1.0, 4.0, -1.0], [0.0, -1.0, 0.0]]
-    """
-    from imgconv.registry import resolve
-
-    return resolve(reference)

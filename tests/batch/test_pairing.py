@@ -1,0 +1,112 @@
+"""Results in a folder, and the inputs that they were made of."""
+
+import shutil
+
+import pytest
+from command import PHOTO, SAMPLES, imgconv
+from PIL import Image
+
+from imgconv.batch.pairing import find_results
+from imgconv.errors import PictureError, UsageError
+
+
+def plain(path, **options):
+    """A small picture that says nothing, or what `options` have Pillow save with it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (5, 4)).save(path, **options)
+    return path
+
+
+def made(path):
+    """A small picture that says that imgconv made it."""
+    return plain(path, comment=b"imgconv 0.1.0 edge laplacian8")
+
+
+def pairs(folder, *words, **options):
+    return {str(each.path.relative_to(folder)): each.before for each in find_results(folder, *words, **options).found}
+
+
+def test_a_real_run_is_found_again_with_its_inputs(tmp_path):
+    photos, maps = tmp_path / "photos", tmp_path / "maps"
+    (photos / "deep").mkdir(parents=True)
+    for name in ("coffee.jpg", "camera.png", "deep/coffee.jpg"):
+        shutil.copy(SAMPLES / name.rpartition("/")[2], photos / name)
+    for ending in ("png", "jpg", "tiff", "webp", "gif", "bmp", "pgm", "jp2", "avif"):
+        words = ("-k", "sobel_x", "-k", "gaussian:sigma=1.5", "--format", ending, "--grey", "-q")
+        assert imgconv("filter", photos, *words, "-o", maps / ending).code == 0
+        found = find_results(maps / ending, photos).found
+        assert len(found) == 6 and all(each.path.name.startswith(f"{each.before.stem}.") for each in found)
+        assert {each.before.parent == photos / "deep" for each in found if "deep" in each.path.parts} == {True}
+        described = {each.description for each in found}
+        assert described == {None} if ending in ("bmp", "pgm") else all("gaussian-sigma-1.5" in each for each in described)
+
+
+def test_the_name_that_is_longest_counts(tmp_path):
+    for name in ("a.jpg", "a.b.jpg", "a.b.c.png"):
+        plain(tmp_path / "in" / name)
+    for name in ("a.edge.jpg", "a.b.edge.jpg", "a.b.c.edge.jpg", "a.b.x.net-conv1.weight.jpg"):
+        made(tmp_path / "out" / name)
+    before = {name: path.name for name, path in pairs(tmp_path / "out", tmp_path / "in").items()}
+    assert before == {
+        "a.edge.jpg": "a.jpg",
+        "a.b.edge.jpg": "a.b.jpg",
+        "a.b.c.edge.jpg": "a.b.c.png",
+        "a.b.x.net-conv1.weight.jpg": "a.b.jpg",
+    }
+
+
+def test_two_inputs_of_a_name_are_none(tmp_path):
+    plain(tmp_path / "in" / "a.jpg"), plain(tmp_path / "in" / "a.png")
+    made(tmp_path / "out" / "a.edge.jpg")
+    assert pairs(tmp_path / "out", tmp_path / "in") == {"a.edge.jpg": None}
+
+
+def test_results_beside_their_inputs(tmp_path):
+    plain(tmp_path / "a.jpg"), plain(tmp_path / "b.jpg"), plain(tmp_path / "a.small.jpg")
+    made(tmp_path / "a.edge.jpg"), made(tmp_path / "a.edge.edge.jpg")
+    plain(tmp_path / "b.edge.bmp"), plain(tmp_path / "c.bmp")
+    results = find_results(tmp_path)
+    assert results.inputs == tmp_path
+    found = {each.path.name: each.before and each.before.name for each in results.found}
+    assert found == {"a.edge.jpg": "a.jpg", "a.edge.edge.jpg": "a.edge.jpg", "b.edge.bmp": "b.jpg"}
+
+
+def test_inputs_are_found_beside_the_folder_and_in_the_working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number in range(3):
+        plain(tmp_path / "photos" / "deep" / f"{number}.jpg")
+        made(tmp_path / "out" / "deep" / f"{number}.edge.jpg")
+        made(tmp_path / "far" / "away" / "deep" / f"{number}.edge.jpg")
+    plain(tmp_path / "other" / "deep" / "1.jpg"), plain(tmp_path / "photos" / "1.jpg")
+    assert set(pairs(tmp_path / "out").values()) == {tmp_path / "photos" / "deep" / f"{number}.jpg" for number in range(3)}
+    assert find_results(tmp_path / "far" / "away").inputs.resolve() == tmp_path / "photos"
+
+
+def test_inputs_that_may_be_others_are_not_taken(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    plain(tmp_path / "in" / "a.jpg"), plain(tmp_path / "in2" / "a.jpg"), made(tmp_path / "out" / "a.edge.jpg")
+    assert find_results(tmp_path / "out").inputs is None and pairs(tmp_path / "out") == {"a.edge.jpg": None}
+    assert pairs(tmp_path / "out", tmp_path / "in2") == {"a.edge.jpg": tmp_path / "in2" / "a.jpg"}
+
+
+def test_what_cannot_be_read_is_told(tmp_path):
+    made(tmp_path / "a.edge.jpg")
+    (tmp_path / "b.edge.png").write_bytes(b"no picture")
+    found = find_results(tmp_path).found
+    assert [each.path.name for each in found] == ["a.edge.jpg", "b.edge.png"]
+    assert found[0].trouble is None and "not a picture" in found[1].trouble
+
+
+def test_folders_without_results_are_refused(tmp_path):
+    shutil.copy(PHOTO, tmp_path / "photo.jpg")
+    with pytest.raises(PictureError, match="no pictures that imgconv made"):
+        find_results(tmp_path)
+    for words in ((tmp_path / "none",), (tmp_path / "photo.jpg",), (tmp_path, tmp_path / "photo.jpg")):
+        with pytest.raises(UsageError, match="is no folder"):
+            find_results(*words)
+
+
+def test_folders_may_stay_closed(tmp_path):
+    made(tmp_path / "a.edge.jpg"), made(tmp_path / "deep" / "b.edge.jpg")
+    assert set(pairs(tmp_path, recursive=False)) == {"a.edge.jpg"}

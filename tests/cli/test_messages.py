@@ -1,0 +1,80 @@
+"""What a run says of itself: names as people know them, numbers of things, nothing said twice."""
+
+import json
+import re
+import shutil
+
+import pytest
+from command import SAMPLES, imgconv, refused
+
+CAMERA = SAMPLES / "camera.png"
+TWO = CAMERA.read_bytes() * 2
+MAPS = ("-k", "sobel_x", "-k", "sobel_y")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("a.png", "b.png"):
+        shutil.copy(CAMERA, tmp_path / name)
+    return tmp_path
+
+
+def test_maps_for_standard_output_need_no_words():
+    done = imgconv("filter", "-", *MAPS, stdin=TWO)
+    assert (done.code, done.err) == (0, "") and done.out.count(b"IEND") == 4
+
+
+def test_standard_output_is_called_so():
+    lines = imgconv("filter", "-", *MAPS, "-v", stdin=TWO).err.splitlines()
+    assert [line.partition("  ")[0] for line in lines[-2:]] == [
+        "standard input -> standard output",
+        "standard input, picture 2 -> standard output",
+    ]
+    assert imgconv("edge", "-", "--dry-run", stdin=TWO).err.startswith("standard input -> standard output (not written: dry run)\n")
+
+
+def test_files_of_a_stream_are_named():
+    done = imgconv("filter", "-", *MAPS, "-o", "out/", "--dry-run", stdin=CAMERA.read_bytes())
+    assert done.err == "standard input -> out/stdin.sobel_x.png, out/stdin.sobel_y.png (not written: dry run)\n"
+
+
+def test_a_summary_counts_files(folder):
+    def summary(*words):
+        return re.sub(r", \d+\.\d s$", "", imgconv("edge", folder, *words).err.splitlines()[-1])
+
+    assert summary("--dry-run") == "2 of 2 pictures: 2 files would be written, 0 failed"
+    (folder / "b.png").write_bytes(b"no picture")
+    assert summary() == "2 of 2 pictures: 1 file written, 1 failed"
+    assert summary("--skip-existing") == "2 of 2 pictures: 0 files written, 1 passed over, 1 failed"
+
+
+def test_a_batch_is_no_picture_to_preview(folder):
+    words = ("run", folder, "-s", "max_pool 2", "--batch", "-o", folder / "all.npy")
+    assert "--show previews pictures" in refused(2, *words, "--show")
+    assert imgconv(*words).err == f"2 pictures -> {folder / 'all.npy'}\n"
+    (folder / "b.png").unlink()
+    assert imgconv(*words).err == f"1 picture -> {folder / 'all.npy'}\n"
+
+
+def test_one_frame_is_one_frame(tmp_path):
+    words = ("explain", CAMERA, "--size", "512", "--animate", tmp_path / "a.gif")
+    assert "--animate draws windows" in refused(1, *words)
+    small = tmp_path / "small.pgm"
+    small.write_bytes(b"P5 2 2 255 abcd")
+    assert imgconv("explain", small, "--size", "2", "--animate", tmp_path / "a.gif").err == f"{tmp_path / 'a.gif'}: 1 frame\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "how"),
+    [
+        (("edge",), "small, int16"),
+        (("filter", "-k", "gaussian:sigma=3", "-k", "box:size=31"), "factors of 1, float32; running, int32"),
+        (("run", "-s", "conv laplacian8 padding=1", "-s", "relu"), "one"),
+    ],
+)
+def test_verbose_tells_how_it_was_done_as_plan_does(tmp_path, command, how):
+    name, *options = command
+    line = imgconv(name, CAMERA, *options, "-o", tmp_path / "out/", "-v").err.splitlines()[-1]
+    assert line.split("  ")[2:3] == [how]
+    steps = json.loads(imgconv("plan", CAMERA, *options, "--json").out)["steps"]
+    assert "; ".join(step["algorithm"] for step in steps if step["algorithm"]) == how

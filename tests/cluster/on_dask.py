@@ -1,0 +1,212 @@
+"""Runs on a real Dask cluster whose workers die. Run by name, with imgconv[dask]: `python -m pytest tests/cluster/on_dask.py`."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command import SAMPLES, imgconv, refused
+from processes import IMGCONV, environment, finished, names, started, wait_for
+from services import answers, children, copies, files_below, free_port, running, scheduler, worker
+
+PHOTOGRAPHS = [SAMPLES / name for name in ("coffee.jpg", "chelsea.jpg", "astronaut.jpg", "camera.png")]
+COUNT = 80
+FILTER = ("filter", "photos", "-k", "gaussian:sigma=3", "-k", "sobel")
+DEADLY = """
+import os
+import imgconv
+import imgconv.batch.tasks as tasks
+
+if not hasattr(tasks, "harmless"):
+    tasks.harmless = tasks.outcome_of
+imgconv.__version__ = os.environ.get("VERSION", imgconv.__version__)
+
+def outcome_of(source, job):
+    if source.path.name == os.environ.get("DEADLY"):
+        os.kill(os.getpid(), 9)
+    return tasks.harmless(source, job)
+
+tasks.outcome_of = outcome_of
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with photographs, one of them damaged, and what one machine makes of them."""
+    home = tmp_path_factory.mktemp("cluster")
+    copies(home / "photos", COUNT, *PHOTOGRAPHS)
+    (home / "photos" / "damaged.jpg").write_bytes(PHOTOGRAPHS[0].read_bytes()[:5000])
+    (home / "deadly.py").write_text(DEADLY)
+    done = imgconv(*FILTER, "-o", "alone", "--json", cwd=home)
+    assert done.code == 1 and len(names(home / "alone")) > COUNT
+    (home / "alone.json").write_bytes(done.out)
+    return home
+
+
+@pytest.fixture(scope="module")
+def address(home):
+    """A scheduler with two workers that nobody looks after, one for each test to kill: others take its place."""
+    with scheduler(home) as (address, _):
+        yield address
+
+
+@pytest.fixture
+def workers(home, address):
+    with worker(home, address, "--no-nanny") as first, worker(home, address, "--no-nanny") as second:
+        yield first, second
+
+
+def told(lines, folder):
+    """JSON lines without seconds, outputs as if they were in `folder`."""
+    parsed = [json.loads(line) for line in lines.splitlines()]
+    return [{**each, "seconds": None, "outputs": [re.sub("^[a-z]+/", folder, name) for name in each["outputs"]]} for each in parsed]
+
+
+def test_a_worker_that_is_killed_costs_no_picture(home, address, workers):
+    with started(*FILTER, "-o", "killed", "--dask", address, "--json", cwd=home) as process:
+        wait_for(lambda: len(files_below(home / "killed")) > 20)
+        workers[0].kill()
+        assert workers[0].wait() == -signal.SIGKILL and len(files_below(home / "killed")) < COUNT
+        code, out, err = finished(process, seconds=60)
+    assert code == 1 and err.count("\n") == 2, err
+    assert "imgconv: photos/damaged.jpg: damaged jpeg" in err and f"{COUNT + 1} of {COUNT + 1} pictures: {2 * COUNT} files written" in err
+    assert files_below(home / "killed") == files_below(home / "alone")
+    assert told(out, "") == told((home / "alone.json").read_bytes(), "")
+
+
+def test_an_attempt_does_not_take_the_output_of_the_one_before_for_somebody_elses(home, address, workers):
+    with started(*FILTER, "-o", "kept", "--dask", address, "--no-clobber", cwd=home) as process:
+        wait_for(lambda: len(files_below(home / "kept")) > 20)
+        workers[1].kill()
+        code, _, err = finished(process, seconds=60)
+    assert code == 1 and "exists" not in err and err.count("\n") == 2, err
+    assert files_below(home / "kept") == files_below(home / "alone")
+    again = imgconv(*FILTER, "-o", "kept", "--dask", address, "--skip-existing", cwd=home)
+    assert again.code == 1 and f"0 files written, {COUNT} passed over, 1 failed" in again.err
+    refusing = imgconv(*FILTER, "-o", "kept", "--dask", address, "--no-clobber", cwd=home)
+    assert refusing.err.count("exists; leave out --no-clobber") == COUNT
+    assert files_below(home / "kept") == files_below(home / "alone")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("edge", "photos", "-k", "sobel", "--shard", "2/9"),
+        ("pool", "photos/deep", "--size", "3x5", "--json"),
+        ("canny", "photos/deep", "photos/missing.jpg", "--dry-run"),
+        ("run", "photos/deep", "-s", "conv laplacian8 padding=1", "-s", "max_pool 2", "-v"),
+        ("edge", "photos/001.jpg"),
+    ],
+)
+def test_every_command_says_and_writes_what_it_does_alone(home, address, workers, words):
+    alone = imgconv(*words, "-o", "one/", cwd=home)
+    there = imgconv(*words, "-o", "two/", "--dask", address, cwd=home)
+    assert there.code == alone.code
+    assert told(there.out, "") == told(alone.out, "")
+    assert re.sub(r"\d+\.\d+ s|two/", "", there.err) == re.sub(r"\d+\.\d+ s|one/", "", alone.err)
+    assert files_below(home / "two") == files_below(home / "one")
+
+
+def test_after_an_error_nothing_more_begins_and_all_that_began_is_told(home, address, workers):
+    (home / "photos" / "001b.jpg").write_bytes(b"")
+    done = imgconv("edge", "photos", "-o", "stopped", "--dask", address, "--on-error", "stop", "--json", cwd=home)
+    (home / "photos" / "001b.jpg").unlink()
+    outcomes = told(done.out, "")
+    assert done.code == 1 and [each["source"] for each in outcomes if each["error"]] == ["photos/001b.jpg"]
+    assert sorted(name for each in outcomes for name in each["outputs"]) == sorted(files_below(home / "stopped"))
+    assert len(outcomes) < COUNT / 2
+
+
+def test_a_picture_that_kills_its_workers_fails_alone(home):
+    more = {"DEADLY": "008.jpg", "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
+    options = ("--preload", home / "deadly.py")
+    with scheduler(home, **more) as (address, _), worker(home, address, *options, **more), worker(home, address, *options, **more):
+        done = imgconv("edge", "photos", "-o", "deadly", "--dask", address, cwd=home)
+    failures = [line for line in done.err.splitlines() if line.startswith("imgconv: ")]
+    assert done.code == 1 and len(failures) == 2
+    assert failures[0].startswith("imgconv: photos/008.jpg: every worker that took it died")
+    assert len(files_below(home / "deadly")) == COUNT - 1
+
+
+def test_clusters_that_cannot_take_pictures_say_so_in_one_line(home):
+    patience = "import imgconv.batch.cluster as cluster; cluster.PATIENCE = cluster.CONNECTING = 1.0"
+    command = [sys.executable, "-c", f"{patience}; from imgconv.cli.app import main; main()", "edge", "photos", "-o", "never", "--dask"]
+
+    def said(address):
+        done = subprocess.run([*command, address], cwd=home, env=environment(), capture_output=True, text=True, timeout=30, check=False)
+        assert done.returncode == 1 and done.stderr.startswith("imgconv: ") and done.stderr.count("\n") == 1, done.stderr
+        return done.stderr
+
+    assert "no Dask scheduler answers at tcp://127.0.0.1:9: " in said("tcp://127.0.0.1:9")
+    port = free_port()
+    with running("python", "-m", "http.server", "--bind", "127.0.0.1", str(port), log=home / "http.log"):
+        wait_for(lambda: answers(port))
+        assert "no Dask scheduler answers" in said(f"tcp://127.0.0.1:{port}")
+    with scheduler(home) as (address, _):
+        assert f"no worker for 1 s; start some with: dask worker {address}" in said(address)
+        with worker(home, address, "--no-nanny", "--preload", home / "deadly.py", VERSION="0.0.1"):
+            assert "a worker has imgconv 0.0.1" in said(address)
+    assert not (home / "never").exists()
+
+
+def test_a_scheduler_that_goes_away_ends_the_run(home):
+    words = (*FILTER, "-o", "lost", "--dask")
+    with scheduler(home) as (address, lost), worker(home, address, "--no-nanny"), started(*words, address, cwd=home) as process:
+        wait_for(lambda: len(files_below(home / "lost")) > 5)
+        lost.kill()
+        code, _, err = finished(process, seconds=40)
+    assert code == 1 and err.splitlines()[-1].startswith("imgconv: the scheduler is gone; run the same command with --skip-existing")
+
+
+def test_processes_of_its_own(home):
+    with started(*FILTER, "-o", "own", "--dask", "local", "-j", "2", cwd=home) as process:
+        wait_for(lambda: len(files_below(home / "own")) > 20)
+        os.kill(max(children(process.pid)), signal.SIGKILL)
+        code, _, err = finished(process, seconds=60)
+    assert code == 1 and err.count("\n") == 2, err
+    assert files_below(home / "own") == files_below(home / "alone")
+
+
+@pytest.mark.parametrize("dask", ["address", "local", "local at once"])
+def test_an_interrupt_leaves_whole_outputs_and_no_process(home, address, workers, dask):
+    output = home / f"interrupted {dask}"
+    words = [*IMGCONV, *FILTER, "-o", output, "--dask", address if dask == "address" else "local"]
+    process = subprocess.Popen(words, cwd=home, env=environment(), stderr=subprocess.PIPE, start_new_session=True)
+    wait_for(lambda: children(process.pid) if dask.endswith("once") else len(files_below(output)) > 8)
+    group = children(process.pid)
+    os.killpg(process.pid, signal.SIGINT)
+    code, _, err = finished(process)
+    assert (
+        code == 130 and err.splitlines()[-1] == "imgconv: interrupted; run the same command with --skip-existing to go on where it stopped"
+    )
+    assert err.count("\n") <= 2
+    wait_for(lambda: not any(Path(f"/proc/{child}/exe").exists() for child in group))
+    if dask != "address":  # elsewhere, a picture that has begun is finished
+        alone = files_below(home / "alone")
+        assert all(alone[name] == content for name, content in files_below(output).items())
+
+
+def test_ten_times_the_pictures_take_no_more_memory(home, address, workers):
+    measured = (
+        "import resource, subprocess, sys; subprocess.check_call(sys.argv[1:]);"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)"
+    )
+
+    def most(count):
+        folder = home / f"{count}"
+        folder.mkdir()
+        for number in range(count):
+            (folder / f"{number}.jpg").hardlink_to(home / "photos" / "001.jpg")
+        words = [sys.executable, "-c", measured, *IMGCONV, "pool", str(folder), "--dry-run", "-q", "--dask", address]
+        return int(subprocess.run(words, env=environment(), capture_output=True, check=True).stdout)
+
+    assert most(1500) < most(150) + 25
+
+
+@pytest.mark.parametrize("words", [("edge", "-", "-o", "x/"), ("edge", "photos/001.jpg", "-o", "-")])
+def test_streams_stay_here(home, words):
+    assert "--dask takes files and folders" in refused(2, *words, "--dask", "local", cwd=home)

@@ -1,0 +1,36 @@
+"""Fuzz one target for some seconds: `python tests/fuzz/fuzz.py TARGET SECONDS`, with atheris (`pip install -e '.[fuzz]'`).
+
+What ends in anything but a result or an error for people, takes longer than SLOW or more memory than LARGE, is left as a file in
+`tests/data/fuzz/TARGET`, from where `test_findings.py` replays it for ever, and the exit code is not 0.
+"""
+
+import sys
+import tempfile
+from importlib import import_module
+from pathlib import Path
+
+SLOW, LARGE = 20, 1500  # seconds for one input, MB for the process
+READERS = ["imgconv.registry", "imgconv.recipe", "imgconv.pictures", "PIL", "tomllib"]  # whose branches guide the fuzzer
+
+
+def main() -> None:
+    """Fuzz what the command line says."""
+    sys.path[0] = str(Path(__file__).parents[1])
+    target, seconds = sys.argv[1:]
+    atheris = import_module("atheris")
+    with atheris.instrument_imports(include=READERS):
+        targets = import_module("fuzz.targets")
+    targets.watch_warnings()
+    seeds = import_module("fuzz.seeds")
+    corpus = Path(tempfile.mkdtemp())
+    for number, seed in enumerate(seeds.seeds(target)):
+        (corpus / f"{number:04}").write_bytes(seed)
+    found = seeds.FINDINGS / target
+    found.mkdir(parents=True, exist_ok=True)
+    limits = [f"-max_total_time={seconds}", f"-timeout={SLOW}", f"-rss_limit_mb={LARGE}", f"-max_len={seeds.MOST_BYTES}"]
+    atheris.Setup([sys.argv[0], *limits, f"-artifact_prefix={found}/", "-print_final_stats=1", str(corpus)], targets.TARGETS[target])
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

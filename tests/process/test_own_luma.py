@@ -1,0 +1,69 @@
+"""A picture that brings its file's own luma: grey maps are of that, colours of the colours."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from imgconv.pictures import Picture
+from imgconv.process import process
+from imgconv.recipe import Canny, Look, Pool, Recipe, filter_recipe, network_recipe
+from imgconv.study.explain import explain
+from imgconv.study.figures import exhibit
+
+RNG = np.random.default_rng(8)
+LUMA = RNG.integers(0, 256, (14, 17, 1), dtype=np.uint8)
+PICTURE = Picture(RNG.integers(0, 256, (14, 17, 3), dtype=np.uint8), luma=LUMA)
+EDGE = filter_recipe(["laplacian8"], command="edge")
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        EDGE,
+        filter_recipe(["sobel_x"], grey=True, stride=2, range="raw"),
+        Recipe("pool", Pool(3, stride=2, grey=True)),
+        Recipe("canny", Canny(sigma=0)),
+        network_recipe(["grey", "conv sobel_x", "max_pool 2"]),
+    ],
+    ids=lambda recipe: recipe.describe(),
+)
+def test_grey_maps_are_those_of_the_luma_alone(recipe):
+    (of_both,), (of_luma,) = process(PICTURE, recipe), process(Picture(LUMA), recipe)
+    assert np.array_equal(of_both.picture.pixels, of_luma.picture.pixels)
+    assert of_both.picture.luma is None
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        filter_recipe(["box"], stride=2),
+        Recipe("pool", Pool(3)),
+        network_recipe(["max_pool 2"], sheet=True),
+        network_recipe(["conv box", "grey"]),
+    ],
+    ids=lambda recipe: recipe.describe(),
+)
+def test_the_luma_changes_nothing_in_colour(recipe):
+    (of_both,), (of_colours,) = process(PICTURE, recipe), process(replace(PICTURE, luma=None), recipe)
+    assert np.array_equal(of_both.picture.pixels, of_colours.picture.pixels)
+    assert of_both.picture.luma is None
+
+
+def test_edges_of_the_luma_are_drawn_over_the_colours():
+    edges = process(Picture(LUMA), EDGE)[0].picture.pixels / 255
+    (drawn,) = process(PICTURE, replace(EDGE, look=Look(overlay=True)))
+    assert np.array_equal(drawn.picture.pixels, np.rint(PICTURE.pixels * (1 - edges) + np.array([255, 0, 0]) * edges))
+
+
+def test_what_is_explained_is_the_luma():
+    recipe = replace(EDGE, look=Look(overlay=True))
+    (told,) = explain(PICTURE, recipe, (5, 6)).maps
+    assert told.channels[0].members[0].products[0].values[1, 1] == LUMA[6, 5, 0]
+    assert told.channels[0].agrees
+
+
+def test_a_figure_shows_the_colours_and_the_edges_of_the_luma():
+    given, edges = exhibit(PICTURE, EDGE, "photo.jpg").groups[0].panels
+    assert np.array_equal(np.rint(given.values * 255), PICTURE.pixels)
+    assert np.array_equal(edges.values, process(Picture(LUMA), EDGE, floats=True)[0].picture.pixels[..., 0])
