@@ -4,11 +4,11 @@
 tap is a plain shift: output cell (r, j) of a band reads cells[first + r*pitch + j + places[t]]. Positions between the end of an output
 row and the pitch are computed and thrown away, which costs less than short rows do.
 
-Arguments of both loops: `places` (T), the taps of group 0; `weights` (G, O, T) in the cells' dtype; `bias` (G, O); `scratch` for the rows of
-sums; `target` the flat result; `geometry`, in whole numbers: first, pitch, the rows of a plane that one image has and those of them
-that are output rows, images; where the first output begins in `target`, from there to the next image, channel and row, and the columns of a row;
-outputs of a group, cells of a group, block, adding. Sums are taken over `block` taps at a time, which keeps rounding errors small; with
-adding = 1 they are added to what `target` holds and bias is not read.
+Arguments of both loops: `places` (T), the taps of group 0; `weights` (G, O, T) in the cells' dtype; `bias` (G, O); `scratch` for the
+rows of sums; `target` the flat result; `geometry`, in whole numbers: first, pitch, the rows of a plane that one image has and those of
+them that are output rows, images; where the first output begins in `target`, from there to the next image, channel and row, and the
+columns of a row; outputs of a group, cells of a group, block, adding. Sums are taken over `block` taps at a time, which keeps rounding
+errors small; with adding = 1 they are added to what `target` holds and bias is not read.
 """
 
 
