@@ -12,6 +12,7 @@ from imgconv.engine.calls import Call
 from imgconv.engine.crew import crew
 
 JOBS, STEPS = 40, 3
+pytestmark = pytest.mark.usefixtures("sandbox")  # loops are compiled, whatever this run does otherwise
 
 
 def append_digit(numbers, digit, at):

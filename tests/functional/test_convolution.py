@@ -299,3 +299,22 @@ def test_conv1d_refuses_pairs_and_images():
         conv1d(np.zeros((1, 2, 9)), np.zeros((1, 2, 3)), stride=(1, 1))
     with pytest.raises(ValueError, match=r"\(N,C,L\) or \(C,L\)"):
         conv1d(np.zeros((1, 2, 9, 9)), np.zeros((1, 2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "weight", "options"),
+    [
+        ((1, 64, 57, 56), (66, 64, 3, 3), {"padding": 1}),
+        ((1, 3, 225, 224), (64, 3, 7, 7), {"stride": 2, "padding": 3}),
+        ((2, 64, 113, 112), (64, 1, 3, 3), {"groups": 64}),
+        ((1, 1, 700, 701), (1, 1, 5, 5), {}),
+        ((1, 700, 30, 31), (5, 700, 3, 3), {}),
+    ],
+)
+def test_bits_do_not_depend_on_threads(monkeypatch, shape, weight, options):
+    input, bank = (np.random.default_rng(1).standard_normal(size).astype(np.float32) for size in (shape, weight))
+    made = []
+    for threads in (1, 2, 3, 5, 16):
+        monkeypatch.setattr(correlations, "default_threads", lambda threads=threads: threads)
+        made.append(conv2d(input, bank, **options))
+    assert all(np.array_equal(made[0], other) for other in made[1:])
