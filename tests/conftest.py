@@ -1,8 +1,11 @@
 """Shared by all tests: no registry of the person who runs them takes part, and commands run as real processes."""
 
 import os
+import signal
 
 import pytest
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts tests in the background has it ignored, in commands too
 
 
 @pytest.fixture(autouse=True, scope="session")
