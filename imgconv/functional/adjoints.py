@@ -27,7 +27,7 @@ def correlate_input(output: AnyArray, weight: AnyArray, layout: Layout, groups: 
     result = np.zeros(layout.shape, dtype)
     if not (result.size and output.size):
         return result
-    taps = weight.astype(dtype, copy=False).reshape(groups, weight.shape[0] // groups, -1)
+    taps = np.ascontiguousarray(weight, dtype).reshape(groups, weight.shape[0] // groups, -1)  # BLAS sums other layouts in other orders
     for strip, part, some in _strips(layout, result, output):
         for block, group, channels in _blocks(strip, groups, output.shape[1]):
             columns = _columns(some, block, group, taps.shape[1], dtype)
@@ -77,4 +77,4 @@ def _columns(output: AnyArray, block: Block, group: Span, group_outputs: int, dt
     """The block's part of `output` as (groups, O/G, n*rows*w_out) in the dtype of the sums."""
     (n0, n1), _, (r0, r1) = block
     part = output[n0:n1, group[0] * group_outputs : group[1] * group_outputs, r0:r1]
-    return part.astype(dtype, copy=False).transpose(1, 0, 2, 3).reshape(group[1] - group[0], group_outputs, -1)
+    return np.ascontiguousarray(part.transpose(1, 0, 2, 3), dtype).reshape(group[1] - group[0], group_outputs, -1)

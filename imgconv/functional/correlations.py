@@ -35,7 +35,7 @@ def correlate(input: AnyArray, weight: AnyArray, bias: AnyArray | None, layout: 
     if not channels:
         result[...] = shift[:, None, None]
     elif result.size:
-        taps = weight.astype(dtype, copy=False).reshape(groups, outputs // groups, -1)
+        taps = np.ascontiguousarray(weight, dtype).reshape(groups, outputs // groups, -1)
         layout = kept(layout)
         chosen = algorithm(layer_size(layout, groups, outputs))
         if chosen == "product":

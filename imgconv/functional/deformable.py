@@ -97,7 +97,7 @@ def _deformed(batch: AnyArray, moved: tuple[AnyArray, AnyArray], bank: AnyArray,
     dtype = sum_dtype(batch, moves, bank, shift, scale)
     result = np.zeros((batch.shape[0], bank.shape[0], *layout.output_size), dtype)
     if batch.shape[1]:
-        _add_samples(batch, moves, scale, bank.astype(dtype, copy=False).reshape(groups, bank.shape[0] // groups, -1), layout, result)
+        _add_samples(batch, moves, scale, np.ascontiguousarray(bank, dtype).reshape(groups, bank.shape[0] // groups, -1), layout, result)
     if shift is not None:
         result += shift[:, None, None].astype(dtype)
     return result

@@ -100,8 +100,8 @@ def linear(input: AnyArray, weight: AnyArray, bias: AnyArray | None = None) -> F
         raise DoesNotFit(f"input {vectors.shape} and weight {matrix.shape} do not match; they must be (...,I) and (O,I), or (I,)")
     shift = None if bias is None else real_array(bias, "bias")
     dtype = sum_dtype(vectors, matrix, shift)
-    rows = vectors.astype(dtype, copy=False).reshape(prod(vectors.shape[:-1]), vectors.shape[-1])
-    columns = matrix.astype(dtype, copy=False).reshape(prod(matrix.shape[:-1]), matrix.shape[-1]).T
+    rows = np.ascontiguousarray(vectors, dtype).reshape(prod(vectors.shape[:-1]), vectors.shape[-1])
+    columns = np.ascontiguousarray(matrix, dtype).reshape(prod(matrix.shape[:-1]), matrix.shape[-1]).T
     result: FloatArray = matrix_product(rows, columns).reshape(vectors.shape[:-1] + matrix.shape[:-1])
     if shift is not None:
         most = result.ndim if matrix.ndim == 2 else 0

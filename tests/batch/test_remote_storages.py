@@ -31,6 +31,10 @@ class Renaming(LocalFileSystem):
     protocol = "renaming"
     fails = False
 
+    @classmethod
+    def _strip_protocol(cls, path):
+        return super()._strip_protocol(path.removeprefix("renaming://"))  # which fsspec itself knows from 2026.6 on
+
     def mv(self, path1, path2, **options):
         if type(self).fails:
             raise OSError("connection lost")

@@ -57,7 +57,7 @@ def page_of(*entries, title="edges", facts=(), expected=1, reading=None):
 def picture(path, size=(60, 40), mode="RGB", **options):
     rng = np.random.default_rng(3)
     bands = len(Image.new(mode, (1, 1)).getbands())
-    Image.fromarray(rng.integers(0, 255, (size[1], size[0], bands), np.uint8).squeeze(), mode).save(path, **options)
+    Image.fromarray(rng.integers(0, 255, (size[1], size[0], bands), np.uint8).squeeze()).save(path, **options)
     return str(path)
 
 
