@@ -58,7 +58,7 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
         salvage=how.salvage,
         statistics=tell.json,
         description=_description(recipe),
-        inputs=identities([*plan.sources, *(Source(file, file) for file in weights_read())]),
+        inputs=identities([*plan.sources, *weights()]),
         existing="skip" if where.skip_existing else "refuse" if where.no_clobber else "replace",
         dry_run=how.dry_run,
     )
@@ -94,6 +94,11 @@ def _outcomes(plan: Plan, job: Job, how: HowOptions) -> Generator[Outcome]:
     from imgconv.batch.cluster import run_on_cluster
 
     return run_on_cluster(plan.sources, job, how.dask, jobs, limited=how.jobs is not None, stop_on_error=stop)
+
+
+def weights() -> list[Source]:
+    """The files of weights that were read: inputs as well, which no output may replace."""
+    return [Source(file, file) for file in weights_read()]
 
 
 def listed_inputs(where: WhereOptions) -> list[str]:

@@ -4,7 +4,9 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
+from imgconv.batch.destinations import identities
 from imgconv.batch.outcome import Outcome
 from imgconv.batch.places import exists
 from imgconv.batch.sources import STDIN
@@ -35,6 +37,7 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
         max_pixels=words.limit(how.max_pixels, "--max-pixels"),
         salvage=how.salvage,
     )
+    stack = replace(stack, inputs=stack.inputs | identities(running.weights()))
     _check(stack, where, tell)
     started = time.perf_counter()
     check_sizes(stack)

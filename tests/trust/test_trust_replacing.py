@@ -29,6 +29,7 @@ OLD = b"an output of another day"
         "filter photo.png -k @bank.npz:a -o bank.npz",
         "run photo.png -s 'conv @weights.npy bias=bias.npy' -o bias.npy",
         "run photo.png --recipe recipe.toml -o linked.npz",
+        "run photo.png --batch -s 'conv @weights.npy' -o weights.npy",
     ],
 )
 def test_no_command_writes_to_a_picture_or_weights_that_it_reads(tmp_path, words):
