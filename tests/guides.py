@@ -2,7 +2,8 @@
 
 A guide is played in a folder of its own, its blocks from top to bottom. `sh` blocks are run by `sh -eu`, `python` blocks by Python; a
 `text` block holds lines that the block before it prints. A comment above a block says more: `file: NAME` writes the block to a file,
-`needs: PROGRAM` runs it only where the program is installed, `command: NAME` and `folder` leave it to others. Other languages are shown.
+`needs: PROGRAM` runs it only where the program is installed beside this Python, `command: NAME` and `folder` leave it to others. Other
+languages are shown.
 
 `python tests/guides.py` plays everything and puts the pictures into docs/pictures.
 """
@@ -20,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 GUIDES = sorted((ROOT / "docs").glob("*.md"))
 PICTURES = ROOT / "docs" / "pictures"
+BIN = str(Path(sys.executable).parent)
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def play(guide, home):
     printed = ""
     for block in blocks(guide):
         kind, _, argument = block.comment.partition(": ")
-        if kind in ("command", "folder") or (kind == "needs" and shutil.which(argument) is None):
+        if kind in ("command", "folder") or (kind == "needs" and shutil.which(argument, path=BIN) is None):
             printed = None
         elif kind == "file":
             (folder / argument).write_text(block.text)
@@ -82,7 +84,7 @@ def _prepared(home):
 
 def _output(words, folder, guide):
     """What a block prints, on either stream."""
-    path = f"{folder.parent / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    path = os.pathsep.join([str(folder.parent / "bin"), BIN, os.environ["PATH"]])
     environment = {**os.environ, "PATH": path, "XDG_CONFIG_HOME": str(folder.parent / "config"), "COLUMNS": "120"}
     done = subprocess.run(
         words,
