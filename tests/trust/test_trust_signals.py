@@ -41,8 +41,8 @@ def test_pictures_that_take_long_are_not_waited_for(tmp_path):
     for number in range(4):
         Image.fromarray(pixels).save(photos / f"{number}.png", compress_level=1)
     shutil.copy(SAMPLES / "step_wedge.png", photos / "-first.png")
-    options = ("--mode", "median", "--size", "301", "--padding", "same", "--stride", "1", "-j", "2")  # some ten seconds for each
-    with started("pool", photos, "-o", out, *options) as process:
+    options = ("--mode", "median", "--size", "301", "--padding", "same", "--stride", "1")  # some ten seconds for each of them
+    with started("pool", photos, "-o", out, *options, "-j", "5") as process:  # a turn for each, whichever comes first
         wait_for(lambda: out.exists() and names(out) == ["-first.pool.png"])
         time.sleep(0.5)
         asked = time.monotonic()
