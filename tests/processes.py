@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from command import PHOTO
+from command import PHOTO, said
 
 ROOT = Path(__file__).parents[1]
 IMGCONV = [sys.executable, "-m", "imgconv"]
@@ -69,7 +69,7 @@ def wait_for(condition, seconds=20):
 def finished(process, seconds=20):
     """Exit code, standard output and standard error of a process, which must end by itself."""
     out, err = process.communicate(timeout=seconds)
-    text = err.decode("utf-8", "backslashreplace")
+    text = said(err)
     assert "Traceback" not in text, text
     return process.returncode, out, text
 
@@ -106,6 +106,6 @@ def run_as(user, tmp_path, *words):
     sample = PHOTO  # what these runs need is imported before an ordinary user may not look into the environment
     command = [sys.executable, "-c", AS_USER, sample, ROOT / "sample_images" / "step_wedge.png", tmp_path / ".made", user, *words]
     done = subprocess.run(list(map(str, command)), cwd=tmp_path, env=environment(), capture_output=True, timeout=60, check=False)
-    text = done.stderr.decode("utf-8", "backslashreplace")
+    text = said(done.stderr)
     assert "Traceback" not in text, text
     return done.returncode, text.partition("--\n")[2]
