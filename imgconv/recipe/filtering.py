@@ -6,7 +6,7 @@ from typing import Literal
 from imgconv.errors import DoesNotFit
 from imgconv.recipe.maps import MapPlan
 from imgconv.recipe.shape import Shape, Size, one_of
-from imgconv.recipe.step import changed, check_raw, ranged_floats
+from imgconv.recipe.step import SingleStep, changed, check_raw, ranged_floats
 from imgconv.registry import RANGES
 from imgconv.window import PADDING_MODES, Window
 
@@ -14,7 +14,7 @@ ALPHAS = ("auto", "keep", "drop", "filter")
 
 
 @dataclass(frozen=True)
-class Filter:
+class Filter(SingleStep):
     """Correlate a picture with kernels; `range` None means each kernel's own."""
 
     maps: tuple[MapPlan, ...]
@@ -66,16 +66,6 @@ class Filter:
             return "filter"
         return "filter" if self.alpha == "auto" and not plan.zero_sum else "keep"
 
-    @property
-    def gives_vectors(self) -> bool:
-        """Never: every result is a map."""
-        return False
-
-    @property
-    def keeps_several(self) -> bool:
-        """Never: there is one step."""
-        return False
-
     def names(self, command: str) -> tuple[str, ...]:
         """A kernel's slug for each map; `edge`, with the slug only where there are several, for the command of that name."""
         slugs = tuple(plan.name for plan in self.maps)
@@ -94,10 +84,6 @@ class Filter:
     def check_format(self, format: str, *, holds_floats: bool) -> None:
         """Raise UsageError where the range contradicts an output in `format`."""
         check_raw(self.range, holds_floats=holds_floats)
-
-    def values_between(self, shape: Shape) -> int:
-        """None: there is one step."""
-        return 0
 
     def describe(self) -> str:
         """The kernels, and every option that is not the default."""

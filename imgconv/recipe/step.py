@@ -31,23 +31,31 @@ def changed(part: Any) -> list[str]:
     return [f"{f.name}={'x'.join(map(str, v)) if isinstance(v, tuple) else v}" for f, v in values if f.name != "maps" and v != f.default]
 
 
-class PixelStep:
-    """The answers of a step whose one map is pixels already, such as Pool and Canny."""
-
-    @property
-    def range(self) -> str | None:
-        """None: nothing signed is left to be shown."""
-        return None
+class SingleStep:
+    """The answers of what is one step, and no network of several."""
 
     @property
     def gives_vectors(self) -> bool:
-        """Never: the result is a map."""
+        """Never: every result is a map."""
         return False
 
     @property
     def keeps_several(self) -> bool:
         """Never: there is one step."""
         return False
+
+    def values_between(self, shape: Shape) -> int:
+        """None: there is one step."""
+        return 0
+
+
+class PixelStep(SingleStep):
+    """The answers of a step whose one map is pixels already, such as Pool and Canny."""
+
+    @property
+    def range(self) -> str | None:
+        """None: nothing signed is left to be shown."""
+        return None
 
     def names(self, command: str) -> tuple[str, ...]:
         """The command's name for its one map."""
@@ -63,10 +71,6 @@ class PixelStep:
 
     def check_format(self, format: str, *, holds_floats: bool) -> None:
         """Any format will do."""
-
-    def values_between(self, shape: Shape) -> int:
-        """None: there is one step."""
-        return 0
 
     def describe(self) -> str:
         """Every option that is not the default."""
