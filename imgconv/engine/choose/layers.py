@@ -10,7 +10,7 @@ Algorithm = Literal["four", "one", "product"]
 
 BLOCK_CELLS = 2**17  # half a megabyte of float32: a block stays in a core's second-level cache
 BLOCK_WORK = 2**24  # multiply-adds that are worth handing to another thread
-COMMON_THREADS = 4
+COMMON_THREADS = 4  # for which it is settled how many channels are taken at a time, whoever runs it
 LEAST_POSITIONS = 512  # flat positions below which rows are too short for the loops to run at full speed
 STRIP_COLUMNS = 2**18  # output columns that row loops take: a row of cells is a megabyte of float32 for each channel
 PATCH_CELLS = 2**20  # of the unfolded operand of a matrix product
