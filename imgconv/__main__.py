@@ -1,5 +1,5 @@
 """`python -m imgconv`."""
 
-from imgconv.cli.app import main
+from imgconv.cli.app import program
 
-main()
+program()

@@ -3,7 +3,6 @@
 import os
 from io import BytesIO
 from pathlib import Path
-from zipfile import is_zipfile
 
 from imgconv.errors import ImgconvError
 from imgconv.pictures import open_pictures, read_header
@@ -16,6 +15,8 @@ def is_complete(file: Path | bytes) -> bool:
 
     It is read to its end, or for PNG to the mark that ends it.
     """
+    from zipfile import is_zipfile  # for what exists alone
+
     if is_zipfile(BytesIO(file) if isinstance(file, bytes) else file):  # it was found by what stands at its end
         return True
     try:

@@ -6,7 +6,6 @@ The lock tells a file that is being written from one that a killed process left 
 import contextlib
 import fcntl
 import os
-import secrets
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -32,7 +31,7 @@ def open_part(folder: Path) -> tuple[int, Path]:
     if is_first:
         _remove_leftovers(folder)
     while True:
-        path = folder / f".{secrets.token_hex(8)}{PART}"
+        path = folder / f".{os.urandom(8).hex()}{PART}"
         with _lock:
             if _abandoned.is_set():
                 raise PictureError("interrupted")

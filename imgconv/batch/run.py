@@ -1,7 +1,6 @@
 """A run: every input of a list through one job, in order, over a pool of workers."""
 
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from imgconv.batch.memory import reuse_freed
@@ -39,6 +38,8 @@ def run(sources: Sequence[Source], job: Job, jobs: int, *, stop_on_error: bool =
 
 def _at_once(sources: Sequence[Source], job: Job, jobs: int, stop_on_error: bool) -> Iterator[Outcome]:
     waiters = REMOTE_WAITERS if any(isinstance(place, Url) for place in (sources[0].path, job.destination.folder)) else WAITERS
+    from concurrent.futures import ThreadPoolExecutor  # for several pictures alone
+
     pool = ThreadPoolExecutor(jobs + waiters, thread_name_prefix="imgconv-picture")
     try:
         yield from in_order(sources, lambda source: pool.submit(outcome_of, source, job), lambda: 3 * jobs + waiters, stop_on_error)

@@ -7,8 +7,9 @@ from typing import Any
 
 
 def write_line(value: Any) -> None:
-    """Write `value` to standard output, on one line."""
+    """Write `value` to standard output, on one line, for whoever waits for it."""
     sys.stdout.write(json.dumps(finite(value), allow_nan=False) + "\n")
+    sys.stdout.flush()
 
 
 def finite(value: Any) -> Any:

@@ -1,6 +1,5 @@
 """From a Recipe and the shared options to a finished run: hands over to batch, tells, and settles the exit code."""
 
-import json
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import closing
@@ -75,8 +74,7 @@ def _run(plan: Plan, job: Job, how: HowOptions, tell: TellOptions) -> Reporter:
                 reporter.add(outcome)
                 page(outcome)
                 if tell.json:
-                    sys.stdout.write(json.dumps(outcome.as_json()) + "\n")
-                    sys.stdout.flush()
+                    tell_json(outcome)
                 if tell.show and not how.dry_run:
                     print_previews(outcome.outputs)
     except Interrupted as interrupt:
@@ -85,6 +83,13 @@ def _run(plan: Plan, job: Job, how: HowOptions, tell: TellOptions) -> Reporter:
             raise Interrupted("interrupted; run the same command with --skip-existing to go on where it stopped") from interrupt
         raise
     return reporter
+
+
+def tell_json(outcome: Outcome) -> None:
+    """Write an outcome's line of `--json`."""
+    from imgconv.cli.json_lines import write_line  # a millisecond to import
+
+    write_line(outcome.as_json())
 
 
 def _outcomes(plan: Plan, job: Job, how: HowOptions) -> Generator[Outcome]:

@@ -1,6 +1,5 @@
 """From the options of `run --batch` to one array of all pictures: hands over to batch, and tells."""
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -77,7 +76,7 @@ def _stays(stack: Stack, where: WhereOptions) -> bool:
 def _tell(outcomes: Sequence[Outcome], target: str, tell: TellOptions) -> None:
     if tell.json:
         for outcome in outcomes:
-            sys.stdout.write(json.dumps(outcome.as_json()) + "\n")
+            running.tell_json(outcome)
     if not tell.quiet:
         note = outcomes[0].note or ("exists, and is kept" if outcomes[0].skipped else "")
         place = "standard output" if target == STDIN else target

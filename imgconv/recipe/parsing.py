@@ -1,6 +1,5 @@
 """From a step as it is written, on a command line or in TOML, to what it does."""
 
-import difflib
 import inspect
 import re
 import shlex
@@ -76,6 +75,8 @@ def _known_op(op: str) -> str:
     name = op if op in OPS else op.removesuffix("2d")
     if name in OPS:
         return name
+    import difflib  # for wrong names alone
+
     near = difflib.get_close_matches(op.lower(), OPS, n=3, cutoff=0.5)
     nearest = f"nearest: {', '.join(near)}; " if near else ""
     raise UsageError(f"op {op!r} is unknown; {nearest}allowed are {', '.join(OPS)}")
