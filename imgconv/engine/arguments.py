@@ -42,17 +42,32 @@ class Signature(tuple[ArrayType | None, ...]):
         return ", ".join("int" if t is None else f"{t.dtype} {t.axes}{'AC'[t.contiguous]}{'' if t.aligned else '!'}" for t in self)
 
 
-def _words(array: Array) -> tuple[int, ...]:
+def words_of(array: Array) -> tuple[int, ...]:
     """The words of an array: size, itemsize, address of its first element, shape and strides (in bytes)."""
-    return (array.size, array.itemsize, array.__array_interface__["data"][0], *array.shape, *array.strides)
+    return (array.size, array.itemsize, address_of(array), *array.shape, *array.strides)
+
+
+def places_of(arguments: tuple[object, ...]) -> list[int]:
+    """Where among the words of a call each argument's own number stands: an array's address, or the whole number."""
+    places, at = [], 0
+    for argument in arguments:
+        size = 3 + 2 * argument.ndim if isinstance(argument, np.ndarray) else 1
+        places.append(at + 2 if size > 1 else at)
+        at += size
+    return places
+
+
+def _address(array: Array) -> int:
+    address: int = array.__array_interface__["data"][0]
+    return address
 
 
 _FIRST_FIELD = object.__basicsize__
 
 
-def _quick_words(array: Array, at: Callable[[int], ctypes.c_ssize_t] = ctypes.c_ssize_t.from_address) -> tuple[int, ...]:
-    """The same, the address read as NumPy's C interface does, the first field of an array: 0.1 us instead of 0.8 (2026-11)."""
-    return (array.size, array.itemsize, at(id(array) + _FIRST_FIELD).value, *array.shape, *array.strides)
+def _quick_address(array: Array, at: Callable[[int], ctypes.c_ssize_t] = ctypes.c_ssize_t.from_address) -> int:
+    """The same, read as NumPy's C interface does, the first field of an array: 0.1 us instead of 0.8 (2026-11)."""
+    return at(id(array) + _FIRST_FIELD).value
 
 
 def _type_of(argument: object) -> ArrayType | None:
@@ -64,10 +79,10 @@ def _type_of(argument: object) -> ArrayType | None:
     raise TypeError(f"a loop takes arrays and whole numbers, not {type(argument).__name__}")
 
 
-def _quickest_words() -> Callable[[Array], tuple[int, ...]]:
+def _quickest() -> Callable[[Array], int]:
     probe = np.zeros((2, 3))[1:]
-    same = sys.implementation.name == "cpython" and _quick_words(probe) == _words(probe)
-    return _quick_words if same else _words
+    same = sys.implementation.name == "cpython" and _quick_address(probe) == _address(probe)
+    return _quick_address if same else _address
 
 
-words_of = _quickest_words()
+address_of = _quickest()

@@ -50,7 +50,7 @@ def run_bands(work: Work, rows: int, rows_per_band: int, threads: int | None = N
 
 
 def run_calls(jobs: Iterable[Iterable[Call]], total: int, threads: int | None = None) -> None:
-    """Make the calls of `total` jobs, those of one job in order, on `threads` threads: `run_bands` for calls prepared by `store.later`.
+    """Make the calls of `total` jobs, those of one job in order, on `threads` threads: `run_bands` for calls made by a `store.pattern`.
 
     Of compiled loops alone, whose helpers need no interpreter and, where they have just worked, are still awake.
 
@@ -60,13 +60,19 @@ def run_calls(jobs: Iterable[Iterable[Call]], total: int, threads: int | None = 
     [1, 2]
     """
     threads = threads or default_threads()
-    found = None if threads == 1 or total < 2 or getattr(_this_thread, "is_busy", False) else _crew()
-    if found is not None:
+    if threads == 1 or total < 2 or getattr(_this_thread, "is_busy", False):
+        for job in jobs:
+            _make(job)
+    elif found := _crew():
         found.run(jobs, total, threads)
-        return
-    for job in jobs:
-        for call in job:
-            call()
+    else:
+        prepared = [tuple(job) for job in jobs]
+        run_bands(lambda first, last: _make(prepared[first]), len(prepared), 1, threads)
+
+
+def _make(calls: Iterable[Call]) -> None:
+    for call in calls:
+        call()
 
 
 def _crew() -> "Crew | None":

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable
 from functools import cache, partial
 
 from imgconv.engine import crew_code
-from imgconv.engine.calls import Call
+from imgconv.engine.calls import Call, Words
 
-whole_numbers = partial(array, "q")  # of 64 bits; NumPy's take ten times as long to make
+whole_numbers = partial(array, "q")
 PATIENCE = 1 << 14  # looks at the desk before a helper goes to sleep: about a millisecond
 
 
@@ -41,9 +41,8 @@ class Crew:
             self._native.open(desk, at)
             for number, job in enumerate(jobs):
                 calls = _made_here(job)
-                words = [whole_numbers(call.words) for call in calls]
-                steps = whole_numbers([n for call, w in zip(calls, words, strict=True) for n in (call.entry.address, _address(w))])
-                kept.append((calls, words, steps))
+                steps = whole_numbers([number for call in calls for number in (call.entry.address, _address(call.words))])
+                kept.append((calls, steps))
                 table[2 * number], table[2 * number + 1] = _address(steps), len(calls)
                 self._native.post(at)
         finally:
@@ -90,7 +89,7 @@ def _made_here(job: Iterable[Callable[[], None]]) -> list[Call]:
     return left
 
 
-def _address(numbers: "array[int]") -> int:
+def _address(numbers: Words) -> int:
     return numbers.buffer_info()[0]
 
 

@@ -6,11 +6,10 @@ the other: a whole number is itself, an array is what `arguments.words_of` says.
 
 import ctypes
 import struct
+from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
-
-from imgconv.engine.calls import Call
 
 llvm: Any = import_module("llvmlite.binding")  # it has no types
 
@@ -60,13 +59,9 @@ class Entry:
         self.address, self.pack = address, struct.Struct(f"{words}q").pack
         self._engine, self._name, self._call = engine, name, _prototype(address)  # the engine owns the code
 
-    def __call__(self, words: list[int], arguments: tuple[Any, ...]) -> None:
+    def __call__(self, words: Sequence[int], arguments: tuple[Any, ...]) -> None:
         if self._call(self.pack(*words)):
             raise RuntimeError(f"loop {self._name} failed")
-
-    def later(self, words: list[int], arguments: tuple[Any, ...]) -> Call:
-        """The same call, ready to be made."""
-        return Call(self, words, arguments)
 
 
 def load(code: Code, name: str, words: int) -> Entry:

@@ -7,7 +7,7 @@ which are imported on first need: a run that finds its loops kept imports NumPy 
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
@@ -18,9 +18,11 @@ import numpy as np
 
 from imgconv.engine import entries
 from imgconv.engine.arguments import Signature, words_of
+from imgconv.engine.calls import Entry, Pattern
 
 Function = Callable[..., None]
-Run = Callable[[list[int], tuple[Any, ...]], None]  # takes the words of a call, and the arguments whose arrays they point into
+CallOf = Callable[..., Callable[[], None]]  # the call that is to be made with some arrays
+Run = Callable[[Sequence[int], tuple[Any, ...]], None]  # takes the words of a call, and the arguments whose arrays they point into
 
 ANNOUNCEMENT = "compiling loops, once on this machine"
 announce: Callable[[str], object] | None = None
@@ -57,9 +59,29 @@ def loop(function: Function, /, **constants: int) -> Function:
     return made
 
 
-def later(made: Function, *arguments: Any) -> Callable[[], None]:
-    """The call of a loop, ready to be made; `imgconv.engine.bands.run_calls` shares such calls quickest."""
-    return made.later(*arguments) if isinstance(made, _Loop) else partial(made, *arguments)
+def pattern(made: Function, changing: Sequence[int], *arguments: Any) -> CallOf:
+    """How to call a loop again and again: takes other arguments for those at `changing`, and gives the call.
+
+    Other arrays are of the same kinds, with rows as long; the loop is told how many of them it may touch, since to it they have the
+    shapes of the first ones.
+    `imgconv.engine.bands.run_calls` shares such calls quickest.
+
+    >>> def add(source, target):
+    ...     for j in range(source.shape[0]):
+    ...         target[j] += source[j]
+    >>> total = np.zeros(3)
+    >>> addition = pattern(loop(add), [0], np.zeros(3), total)
+    >>> addition(np.arange(3.0))()
+    >>> total
+    array([0., 1., 2.])
+    """
+    found = made.pattern(changing, arguments) if isinstance(made, _Loop) else None
+    return found or partial(_with_others, made, changing, arguments)
+
+
+def _with_others(made: Function, changing: Sequence[int], arguments: tuple[Any, ...], *arrays: Any) -> Callable[[], None]:
+    others = dict(zip(changing, arrays, strict=True))
+    return partial(made, *(others.get(number, each) for number, each in enumerate(arguments)))
 
 
 def prepare() -> None:
@@ -120,10 +142,10 @@ class _Loop:
         run, words = self._ready(arguments)
         run(words, arguments)
 
-    def later(self, *arguments: Any) -> Callable[[], None]:
+    def pattern(self, changing: Sequence[int], arguments: tuple[Any, ...]) -> CallOf | None:
+        """None for the functions of plain Numba."""
         run, words = self._ready(arguments)
-        prepared = getattr(run, "later", None)  # plain Numba's functions have none
-        return prepared(words, arguments) if prepared else partial(run, words, arguments)
+        return Pattern(run, words, arguments, changing) if isinstance(run, Entry) else None
 
     def _ready(self, arguments: tuple[Any, ...]) -> tuple[Run, list[int]]:
         """What runs these arguments, and the words that it takes for them."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.engine.store import later, loop
+from imgconv.engine.store import CallOf, loop, pattern
 from imgconv.functional.arrays import AnyArray
 from imgconv.functional.borders import Border
 from imgconv.loops.patches import lay_cells
@@ -21,6 +21,7 @@ from imgconv.window import Window
 
 ZEROS = Border.of("zeros")
 LAID_FAST = (1, 2)  # horizontal strides that the compiler knows: five times as fast as one that it does not
+MOST_KEPT = 64  # calls that a layout keeps for inputs to come: where there are more blocks than that, making calls anew is nothing
 Span = tuple[int, int]
 
 
@@ -45,6 +46,13 @@ class _Strip(NamedTuple):
     origin: NDArray[np.intp]
     inside: slice
     source: slice
+
+
+class _Laying(NamedTuple):
+    """How a block is laid out: the part of an input that is copied first, None for an input taken as it is, and the call."""
+
+    part: tuple[slice, ...] | None
+    call: CallOf
 
 
 @dataclass(frozen=True)
@@ -102,18 +110,30 @@ class Layout:
         (n0, n1), (c0, c1), (r0, _) = block
         if self._plain and n1 - n0 == 1 and input.dtype == dtype and input.flags.c_contiguous:
             return Cells(input[n0, c0:c1].reshape(c1 - c0, -1), r0 * self.pitch), []
-        cells, rows, (columns, spans) = self.empty(block, dtype), self._rows(block), self._columns
-        if input.dtype != dtype or not input.flags.c_contiguous:
+        cells = self.empty(block, dtype)
+        as_it_is = input.dtype == dtype and input.flags.c_contiguous
+        laying = self._laying.get((block, dtype, as_it_is)) or self._new_laying(block, input, cells, as_it_is)
+        return Cells(cells, 0), [laying.call(_flat(input, laying.part, dtype), cells.reshape(-1))]
+
+    def _new_laying(self, block: Block, input: AnyArray, cells: NDArray[Any], as_it_is: bool) -> _Laying:
+        """How a block is laid out from inputs like this one; kept for those to come."""
+        (n0, n1), (c0, c1), _ = block
+        (_, channels, height, width), stride = self.shape, self.window.stride[1]
+        rows, (columns, spans), part = self._rows(block), self._columns, None
+        if not as_it_is:
             inside = rows[rows >= 0]
             low, high = (int(inside.min()), int(inside.max()) + 1) if inside.size else (0, 0)
-            input, rows = np.ascontiguousarray(input[n0:n1, c0:c1, low:high], dtype), np.where(rows < 0, rows, rows - low)
-            n0, n1, c0, c1 = 0, n1 - n0, 0, c1 - c0
-        (_, channels, height, width), stride = input.shape, self.window.stride[1]
-        step, value = height * width, np.array([self.border.value], dtype)
-        geometry = ((n0 * channels + c0) * step, channels * step, step, width, n1 - n0, c1 - c0, stride)
-        lay = loop(lay_cells, stride=stride if stride in LAID_FAST else 0)
-        call = later(lay, input.reshape(-1), rows, columns, spans, value, cells.reshape(-1), np.array(geometry, np.int64))
-        return Cells(cells, 0), [call]
+            part = np.s_[n0:n1, c0:c1, low:high]
+            rows, n0, c0, channels, height = np.where(rows < 0, rows, rows - low), 0, 0, c1 - c0, high - low
+        step, value = height * width, np.array([self.border.value], cells.dtype)
+        counts = [last - first for first, last in block[:2]]
+        geometry = np.array(((n0 * channels + c0) * step, channels * step, step, width, *counts, stride), np.int64)
+        run = loop(lay_cells, stride=stride if stride in LAID_FAST else 0)
+        source, target = _flat(input, part, cells.dtype), cells.reshape(-1)
+        laying = _Laying(part, pattern(run, (0, 5), source, rows, columns, spans, value, target, geometry))
+        if len(self._laying) < MOST_KEPT:
+            self._laying[block, cells.dtype, as_it_is] = laying
+        return laying
 
     def strips(self, input: AnyArray, most: int) -> Iterator[tuple[int, AnyArray, "Layout"]]:
         """The first output column of each strip of at most `most`, and the part of `input` and the layout that give the strip."""
@@ -148,6 +168,10 @@ class Layout:
             into[:, :, rows.source, columns.source] += planes[:, :, rows.inside, columns.inside]
 
     @cached_property
+    def _laying(self) -> dict[tuple[Block, np.dtype[Any], bool], _Laying]:
+        return {}
+
+    @cached_property
     def _phases(self) -> list[tuple[int, int]]:
         """The stride phases (row, column) that some tap falls on."""
         down, across = (
@@ -179,14 +203,8 @@ class Layout:
     def _rows(self, block: Block) -> NDArray[np.intp]:
         """Where the rows (A, R) of the planes of each vertical phase lie in the input."""
         first, last = block.rows
-        if block.rows not in self._rows_of:
-            downs = sorted({down for down, _ in self._phases})
-            self._rows_of[block.rows] = np.stack([self._strip(0, down, first, last - first + self.halo).origin for down in downs])
-        return self._rows_of[block.rows]
-
-    @cached_property
-    def _rows_of(self) -> dict[Span, NDArray[np.intp]]:
-        return {}
+        downs = sorted({down for down, _ in self._phases})
+        return np.stack([self._strip(0, down, first, last - first + self.halo).origin for down in downs])
 
     @cached_property
     def _columns(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -208,6 +226,11 @@ class Layout:
         source = slice(at + begin * stride, at + end * stride, stride) if end > begin else slice(0, 0)
         cells = np.minimum(at + np.arange(count) * stride, size + after - 1)
         return _Strip(self.border.behind(cells, size), slice(begin, end), source)
+
+
+def _flat(input: AnyArray, part: tuple[slice, ...] | None, dtype: np.dtype[Any]) -> AnyArray:
+    """The cells of an input, one after the other; those of a part copied, as `dtype`."""
+    return (input if part is None else input[part].astype(dtype, order="C")).reshape(-1)
 
 
 @lru_cache(64)

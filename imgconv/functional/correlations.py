@@ -4,7 +4,7 @@ Takes arrays that are checked already, and a `Layout` for the geometry; `imgconv
 The adjoints are in `imgconv.functional.adjoints`. This module knows nothing of argument forms or errors.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from imgconv.engine.arguments import address_of
 from imgconv.engine.bands import default_threads, run_bands, run_calls
 from imgconv.engine.choose.layers import STRIP_COLUMNS, LayerSize, algorithm, block_size
-from imgconv.engine.store import later, loop
+from imgconv.engine.store import CallOf, loop, pattern
 from imgconv.functional.arrays import AnyArray, silent
-from imgconv.functional.cells import Block, Layout, Span, kept
+from imgconv.functional.cells import MOST_KEPT, Block, Layout, Span, kept
 from imgconv.functional.products import matrix_product
 from imgconv.functional.unfolding import gather
 from imgconv.loops.layers import correlate_four, correlate_one
@@ -87,6 +88,7 @@ def _by_rows(
 class _Job(NamedTuple):
     """What one thread does at a time, and what the loops ask for about its rows: those of a plane, and where they go in the result."""
 
+    number: int
     images: Span
     groups: Span
     outputs: Span
@@ -95,12 +97,13 @@ class _Job(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    """A convolution in whole numbers. Its jobs take the channels of a group so many at a time, in order."""
+    """A convolution in whole numbers. Its jobs take the channels of a group so many at a time, in order, by `calls` that are kept."""
 
     layout: Layout
     size: LayerSize
     channels: int
     jobs: list[_Job]
+    calls: dict[Hashable, CallOf]
 
 
 @lru_cache(64)
@@ -109,7 +112,7 @@ def _plan(layout: Layout, groups: int, outputs: int, width: int, column: int, th
     size = layer_size(layout, groups, outputs)
     block, height = block_size(size, threads), layout.output_size[0]
     steps = (outputs * height * width, height * width, width)
-    jobs = []
+    jobs: list[_Job] = []
     for images, group, output, rows in product(
         spans(size.images, block.images),
         spans(size.groups, block.groups),
@@ -120,8 +123,8 @@ def _plan(layout: Layout, groups: int, outputs: int, width: int, column: int, th
         channel = n0 * outputs + group[0] * size.group_outputs + output[0]
         origin = (channel * height + r0) * width + column
         geometry = (layout.pitch, r1 - r0 + layout.halo, r1 - r0, n1 - n0, origin, *steps, layout.output_size[1])
-        jobs.append(_Job(images, group, output, rows, geometry))
-    return _Plan(layout, size, block.channels, jobs)
+        jobs.append(_Job(len(jobs), images, group, output, rows, geometry))
+    return _Plan(layout, size, block.channels, jobs, {})
 
 
 def spans(total: int, step: int) -> list[Span]:
@@ -151,18 +154,26 @@ class _RowTask:
         (g0, g1), (o0, o1), size, layout = job.groups, job.outputs, self.plan.size, self.plan.layout
         cells, laying = layout.prepared(self.input, block, self.result.dtype)
         yield from laying
-        places = layout.places(cells.planes, last - first)
         taps = np.ascontiguousarray(self.taps[g0:g1, o0:o1, first * size.kernel : last * size.kernel])
         shift = np.ascontiguousarray(self.shift[g0:g1, o0:o1])
-        geometry = (cells.first, *job.geometry, o1 - o0, size.group_channels * cells.planes.shape[1], SUM_BLOCK, first > 0)
-        scratch = _aligned(4 * APART, self.result.dtype)
+        changing = cells.planes.reshape(-1), taps, shift, _aligned(4 * APART, self.result.dtype), self.result.reshape(-1)
+        length, kept = cells.planes.shape[1], self.plan.calls
+        call = kept.get(key := (job.number, first, cells.first, length, self.result.dtype, self.four))
+        if call is None:
+            geometry = (cells.first, *job.geometry, o1 - o0, size.group_channels * length, SUM_BLOCK, first > 0)
+            call = self._pattern(changing, layout.places(cells.planes, last - first), geometry)
+            if len(kept) < MOST_KEPT:
+                kept[key] = call
+        yield call(*changing)
+
+    def _pattern(self, changing: Sequence[AnyArray], places: NDArray[np.int64], geometry: Sequence[int]) -> CallOf:
+        """The call of the loop for any such cells, taps, shift, scratch and target."""
         run = loop(correlate_four, apart=APART) if self.four else loop(correlate_one)
-        flat = cells.planes.reshape(-1), self.result.reshape(-1)
-        yield later(run, flat[0], places, taps, shift, scratch, flat[1], np.array(geometry, np.int64))
+        return pattern(run, (0, 2, 3, 4, 5), changing[0], places, *changing[1:], np.array(geometry, np.int64))
 
 
 def _aligned(count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Room for `count` numbers from the start of a cache line on: rows of sums that straddle two lines cost a tenth of the speed."""
     room = np.empty(count + 64 // dtype.itemsize, dtype)
-    skip = -room.__array_interface__["data"][0] % 64 // dtype.itemsize
+    skip = -address_of(room) % 64 // dtype.itemsize
     return room[skip : skip + count]

@@ -4,11 +4,13 @@ Rows are folded first, into scratch rows that stay in cache, then columns. Padde
 never win and add nothing. This module checks nothing that a caller can get wrong.
 """
 
+from collections.abc import Callable, Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.engine.bands import run_bands
-from imgconv.engine.store import loop
+from imgconv.engine.bands import default_threads, run_bands, run_calls
+from imgconv.engine.store import CallOf, loop, pattern
 from imgconv.functional.arrays import AnyArray
 from imgconv.functional.planes import Planes
 from imgconv.functional.spans import Spans
@@ -16,57 +18,70 @@ from imgconv.loops import pooling
 from imgconv.loops.pooling import LARGEST, SMALLEST, SUM
 from imgconv.window import Window
 
-SCRATCH_BYTES = 1 << 20  # per band; on 2 cores larger bands gained little, smaller ones lost to the cost of a call (2026-11)
+SCRATCH_BYTES = 1 << 18  # per band: scratch rows and the source rows behind them stay in a core's second-level cache
+JOBS = 4  # for each thread, so that all end at about the same time
 _TALL = 32  # more rows than this are summed in float64: one after the other, they would lose float32's last digits
+Calls = Iterable[Callable[[], None]]
+Fill = Callable[[int, int], Calls]  # the calls that fill output rows first..last
 
 
 class Fold:
-    """One operation over one window on some planes; `band` may be called from any thread."""
+    """One operation over one window on some planes, as calls that anybody may make."""
 
     def __init__(self, planes: Planes, window: Window, operation: int, accumulator: np.dtype[np.generic]):
-        self.planes, self.accumulator = planes, accumulator
-        height, width = planes.size
-        self.h_out, self.w_out = window.output_size((height, width))
-        self.rows = Spans.of_window(window, (height, width), 0)
-        self.left = window.pads((height, width))[1][0] * planes.channels
-        self.stride = window.stride[1]
-        self.width = max((self.w_out - 1) * self.stride + window.span[1], 0) * planes.channels
-        self.width = max(self.width, self.left + planes.rows.shape[1])
-        self.shifts, self.extras = _doublings(window.kernel_size[1], window.dilation[1] * planes.channels)
-        self.no_row = np.full((1, planes.rows.shape[1]), neutral(operation, planes.rows.dtype), planes.rows.dtype)
-        self.no_scratch = np.full((1, self.width), neutral(operation, accumulator), accumulator)
-        self.fold_rows = loop(pooling.fold_rows, operation=operation)
-        self.between = 1 if self.stride == 1 else planes.channels  # at stride 1 channels are as good as columns
-        known = {"channels": _known(self.between), "stride": self.stride if self.stride <= 2 else 0}
-        self.fold_columns = loop(pooling.fold_columns, operation=operation, **known)
-
-    @property
-    def output_shape(self) -> tuple[int, int]:
-        """Stacked output rows and the elements of each."""
-        return self.planes.count * self.h_out, self.w_out * self.planes.channels
+        self._planes, self._accumulator = planes, accumulator
+        size, row, self._stride = planes.size, planes.rows.shape[1], window.stride[1]
+        h_out, w_out = window.output_size(size)
+        self.output_shape = planes.count * h_out, w_out * planes.channels
+        self._first, self._count, _ = Spans.of_window(window, size, 0).stacked(0, self.output_shape[0], size[0])
+        self._step, self._left = window.dilation[0], window.pads(size)[1][0] * planes.channels
+        width = max(((w_out - 1) * self._stride + window.span[1]) * planes.channels, self._left + row)
+        self._doublings = _doublings(window.kernel_size[1], window.dilation[1] * planes.channels)
+        self._no_row = np.full((1, row), neutral(operation, planes.rows.dtype), planes.rows.dtype)
+        self._no_scratch = np.full((1, width), neutral(operation, accumulator), accumulator)
+        self._fold_rows = loop(pooling.fold_rows, operation=operation)
+        self._between = 1 if self._stride == 1 else planes.channels  # at stride 1 channels are as good as columns
+        known = {"channels": _known(self._between), "stride": self._stride if self._stride <= 2 else 0}
+        self._fold_columns = loop(pooling.fold_columns, operation=operation, **known)
+        self._patterns: tuple[CallOf, CallOf] | None = None
 
     @property
     def rows_per_band(self) -> int:
         """Output rows whose scratch rows fill the cache."""
-        return max(SCRATCH_BYTES // (self.width * self.accumulator.itemsize), 1)
+        return max(SCRATCH_BYTES // self._no_scratch.nbytes, 1)
 
-    def band(self, first: int, last: int, target: AnyArray) -> None:
-        """Fill `target` (last - first, w_out * channels) with stacked output rows first..last."""
-        begin, count, _ = self.rows.stacked(first, last, self.planes.size[0])
-        scratch = np.empty((last - first, self.width), self.accumulator)
-        scratch[:, : self.left] = self.no_scratch[:, : self.left]
-        right = self.left + self.planes.rows.shape[1]
-        scratch[:, right:] = self.no_scratch[:, right:]
-        self.fold_rows(self.planes.rows, begin, count, self.rows.step, self.no_row, scratch, self.left)
-        passes = np.empty((2, self.width), self.accumulator)
-        self.fold_columns(scratch, self.shifts, self.extras, self.no_scratch, passes, target, self.between, self.stride)
+    def room(self) -> tuple[AnyArray, AnyArray]:
+        """Scratch for a band at a time: its folded rows, and every other pass along one of them."""
+        width, right = self._no_scratch.shape[1], self._left + self._planes.rows.shape[1]
+        scratch = np.empty((self.rows_per_band, width), self._accumulator)
+        for margin in np.s_[:, : self._left], np.s_[:, right:]:
+            scratch[margin] = self._no_scratch[margin]
+        return scratch, np.empty((2, width), self._accumulator)
+
+    def calls(self, first: int, last: int, room: tuple[AnyArray, AnyArray], target: AnyArray) -> Calls:
+        """What fills `target` (last - first or more, w_out * channels) with stacked output rows first..last, a band or less."""
+        down, across = self._patterns or self._prepared(room, target)
+        yield down(self._first[first:], self._count[first:], room[0], last - first)
+        yield across(*room, target, last - first)
+
+    def _prepared(self, room: tuple[AnyArray, AnyArray], target: AnyArray) -> tuple[CallOf, CallOf]:
+        rows, step, left = self._planes.rows, self._step, self._left
+        down = pattern(self._fold_rows, (1, 2, 5, 7), rows, self._first, self._count, step, self._no_row, room[0], left, 0)
+        across = (room[0], *self._doublings, self._no_scratch, room[1], target, self._between, self._stride, 0)
+        self._patterns = down, pattern(self._fold_columns, (0, 4, 5, 8), *across)
+        return self._patterns
 
 
 def extremes(planes: Planes, window: Window, *, largest: bool, threads: int | None = None) -> AnyArray:
     """The largest (or smallest) value of every window, (count * h_out, w_out * channels), of the planes' dtype."""
     fold = Fold(planes, window, LARGEST if largest else SMALLEST, planes.rows.dtype)
     out = np.empty(fold.output_shape, planes.rows.dtype)
-    run_bands(lambda first, last: fold.band(first, last, out[first:last]), len(out), fold.rows_per_band, threads)
+
+    def worker() -> Fill:
+        room = fold.room()
+        return lambda first, last: fold.calls(first, last, room, out[first:])
+
+    _run(worker, len(out), fold.rows_per_band, threads)
     return out
 
 
@@ -85,16 +100,36 @@ def averages(
     fold = Fold(planes, window, SUM, accumulator)
     heights = np.tile(divisors[0], planes.count).astype(ratio)
     widths = np.repeat(divisors[1], planes.channels).astype(ratio)
-    out = np.empty(fold.output_shape, dtype)
-    divide = loop(pooling.divide_rows, rounded=int(dtype.kind == "u"))
+    out, band = np.empty(fold.output_shape, dtype), max(min(fold.rows_per_band, fold.output_shape[0]), 1)
+    divide = pattern(
+        loop(pooling.divide_rows, rounded=int(dtype.kind == "u")), (0, 1, 3, 4), np.empty((1, out.shape[1]), ratio), heights, widths, out, 0
+    )
 
-    def work(first: int, last: int) -> None:
-        sums = np.empty((last - first, out.shape[1]), ratio)
-        fold.band(first, last, sums)
-        divide(sums, heights[first:last], widths, out[first:last])
+    def worker() -> Fill:
+        room, sums = fold.room(), np.empty((band, out.shape[1]), ratio)
 
-    run_bands(work, len(out), fold.rows_per_band, threads)
+        def calls(first: int, last: int) -> Calls:
+            yield from fold.calls(first, last, room, sums)
+            yield divide(sums, heights[first:], out[first:], last - first)
+
+        return calls
+
+    _run(worker, len(out), band, threads)
     return out
+
+
+def _run(worker: Callable[[], Fill], rows: int, rows_per_band: int, threads: int | None) -> None:
+    """Fill `rows` rows band by band. Every job has a worker, with scratch of its own, and a share of the bands."""
+    threads = threads or default_threads()
+    bands = [(first, min(first + rows_per_band, rows)) for first in range(0, rows, rows_per_band)]
+    share = max(len(bands) // (JOBS * threads), 1)
+
+    def job(some: list[tuple[int, int]]) -> Calls:
+        fill = worker()
+        return (call for band in some for call in fill(*band))
+
+    jobs = [bands[at : at + share] for at in range(0, len(bands), share)]
+    run_calls(map(job, jobs), len(jobs), threads)
 
 
 def span_averages(planes: Planes, spans: tuple[Spans, Spans], divisors: tuple[AnyArray, AnyArray], dtype: np.dtype[np.generic]) -> AnyArray:
@@ -111,10 +146,10 @@ def span_averages(planes: Planes, spans: tuple[Spans, Spans], divisors: tuple[An
     def work(first: int, last: int) -> None:
         top, count, _ = rows.stacked(first, last, planes.size[0])
         scratch, sums = np.empty((last - first, planes.size[1])), np.empty((out.shape[1], last - first))
-        fold_rows(planes.rows, top, count, rows.step, no_row, scratch, 0)
+        fold_rows(planes.rows, top, count, rows.step, no_row, scratch, 0, last - first)
         turned, no_column = np.ascontiguousarray(scratch.T), np.zeros((1, last - first))
-        fold_rows(turned, columns.first, columns.count, columns.step, no_column, sums, 0)
-        divide(np.ascontiguousarray(sums.T), heights[first:last], widths, out[first:last])
+        fold_rows(turned, columns.first, columns.count, columns.step, no_column, sums, 0, len(sums))
+        divide(np.ascontiguousarray(sums.T), heights[first:last], widths, out[first:last], last - first)
 
     run_bands(work, len(out), max(SCRATCH_BYTES // (8 * max(planes.size[1], 1)), 1))
     return out
@@ -124,16 +159,35 @@ def _halved(planes: Planes, threads: int | None) -> AnyArray:
     """Averages of 2x2 cells, in their own dtype; 2 to 4 times as fast as folds (2026-11). Only a single plane may have a row to spare."""
     (height, width), channels, dtype = planes.size, planes.channels, planes.rows.dtype
     out = np.empty((planes.count * (height // 2), width // 2 * channels), dtype)
-    whole = dtype.kind == "u"
-    sums = np.promote_types(np.uint16, np.min_scalar_type(4 * int(np.iinfo(dtype).max))) if whole else dtype  # type: ignore[type-var]
-    halve = loop(pooling.halve, channels=_known(channels), rounded=int(whole))
-
-    def work(first: int, last: int) -> None:
-        scratch = np.empty((1, width * channels), sums)
-        halve(planes.rows[2 * first : 2 * last], scratch, out[first:last], channels)
-
-    run_bands(work, len(out), max(SCRATCH_BYTES // (2 * planes.rows.itemsize * width * channels), 1), threads)
+    worker = _pairs(planes, out) if (channels, width % 2, dtype.kind) == (1, 0, "u") else _fours(planes, out)
+    _run(worker, len(out), max(SCRATCH_BYTES // (2 * planes.rows.itemsize * width * channels), 1), threads)
     return out
+
+
+def _pairs(planes: Planes, out: AnyArray) -> Callable[[], Fill]:
+    """The workers for 2x2 averages of whole numbers on one channel, two of which are read as one number of twice the size."""
+    bits = 8 * out.itemsize
+    rows = planes.rows.view(f"u{2 * out.itemsize}")
+    halve = pattern(loop(pooling.halve_pairs, bits=bits), (0, 1, 2), rows, out, 0)
+
+    def calls(first: int, last: int) -> Calls:
+        return [halve(rows[2 * first :], out[first:], last - first)]
+
+    return lambda: calls
+
+
+def _fours(planes: Planes, out: AnyArray) -> Callable[[], Fill]:
+    """The workers for all other 2x2 averages."""
+    dtype, is_whole = out.dtype, out.dtype.kind == "u"
+    sums = np.promote_types(np.uint16, np.min_scalar_type(4 * int(np.iinfo(dtype).max))) if is_whole else dtype  # type: ignore[type-var]
+    run, row = loop(pooling.halve, channels=_known(planes.channels), rounded=int(is_whole)), (1, planes.rows.shape[1])
+    halve = pattern(run, (0, 1, 2, 4), planes.rows, np.empty(row, sums), out, planes.channels, 0)
+
+    def worker() -> Fill:
+        scratch = np.empty(row, sums)
+        return lambda first, last: [halve(planes.rows[2 * first :], scratch, out[first:], last - first)]
+
+    return worker
 
 
 def neutral(operation: int, dtype: np.dtype[np.generic]) -> float | int:

@@ -12,13 +12,13 @@ SUM, LARGEST, SMALLEST = 0, 1, 2
 def fold_rows(operation):  # type: ignore[no-untyped-def]
     """The loop that folds some source rows, `step` apart, into every target row."""
 
-    def loop(source, first, count, step, nothing, target, left):  # type: ignore[no-untyped-def]
+    def loop(source, first, count, step, nothing, target, left, many):  # type: ignore[no-untyped-def]
         """Fold rows first[i], first[i] + step, ... (count[i] of them) of `source` (rows, S) into row i of `target` (R, left + S or more).
 
-        Only columns left..left+S are written. `nothing` is (1, S).
+        So for `many` rows; only columns left..left+S are written. `nothing` is (1, S).
         """
         length = source.shape[1]
-        for i in range(target.shape[0]):
+        for i in range(many):
             out, top, rows = target[i][left : left + length], first[i], count[i]
             begin = source[top] if rows > 0 else nothing[0]
             for u in range(1, max(rows, 2), 2):  # two more rows a pass over a target row that stays in cache
@@ -50,8 +50,8 @@ def fold_rows(operation):  # type: ignore[no-untyped-def]
 def fold_columns(operation, channels, stride):  # type: ignore[no-untyped-def]
     """The loop that folds windows of one length along rows; `channels` and `stride` are fixed for the compiler, or open with 0."""
 
-    def loop(source, shifts, extras, nothing, scratch, target, channels_given, stride_given):  # type: ignore[no-untyped-def]
-        """Fold rows of interleaved pixels, `source` (R, P), into `target` (R, w_out * channels).
+    def loop(source, shifts, extras, nothing, scratch, target, channels_given, stride_given, many):  # type: ignore[no-untyped-def]
+        """Fold `many` rows of interleaved pixels, `source` (R, P), into `target` (R, w_out * channels).
 
         A window grows by doubling, so that k cells cost log2(k) passes: pass t takes windows of m cells to 2m, or to 2m + 1 with one
         more source cell. `shifts[t]` and `extras[t]` lead from a window's first element to those, -1 where there is none. Windows
@@ -60,7 +60,7 @@ def fold_columns(operation, channels, stride):  # type: ignore[no-untyped-def]
         """
         between = channels or channels_given
         step = between * (stride or stride_given)
-        for i in range(source.shape[0]):
+        for i in range(many):
             base = row = source[i]
             out, length, last = target[i], base.shape[0], shifts.shape[0] - 1
             for t in range(last + 1):
@@ -92,9 +92,9 @@ def fold_columns(operation, channels, stride):  # type: ignore[no-untyped-def]
 def divide_rows(rounded):  # type: ignore[no-untyped-def]
     """The loop that divides sums by the cells they were taken over; with `rounded` to the nearest whole number, half to even."""
 
-    def loop(sums, heights, widths, target):  # type: ignore[no-untyped-def]
-        """target[i, j] = sums[i, j] / (heights[i] * widths[j]); sums, heights and widths are of one floating type."""
-        for i in range(target.shape[0]):
+    def loop(sums, heights, widths, target, many):  # type: ignore[no-untyped-def]
+        """target[i, j] = sums[i, j] / (heights[i] * widths[j]) in `many` rows; sums, heights and widths are of one floating type."""
+        for i in range(many):
             row, out, height = sums[i], target[i], heights[i]
             for j in range(target.shape[1]):
                 mean = row[j] / (height * widths[j])
@@ -109,12 +109,15 @@ def halve(channels, rounded):  # type: ignore[no-untyped-def]
     `channels` is fixed for the compiler, or open with 0.
     """
 
-    def loop(source, scratch, target, channels_given):  # type: ignore[no-untyped-def]
-        """Fill `target` (R, w_out * channels) from `source` (2R, W * channels); `scratch` (1, W * channels) must hold sums of four."""
+    def loop(source, scratch, target, channels_given, many):  # type: ignore[no-untyped-def]
+        """Fill `many` rows of `target` (R, w_out * channels) from `source` (2R, W * channels).
+
+        `scratch` (1, W * channels) is of a dtype that holds sums of four.
+        """
         between = channels or channels_given
         early = channels == 3  # triples are added before they are picked, or the compiler makes no wide instructions of it
         sums = scratch[0]
-        for i in range(target.shape[0]):
+        for i in range(many):
             upper, lower, out = source[2 * i], source[2 * i + 1], target[i]
             right, below = upper[between:], lower[between:]
             for j in range(upper.shape[0] - between if early else upper.shape[0]):
@@ -131,5 +134,22 @@ def halve(channels, rounded):  # type: ignore[no-untyped-def]
                         out[j * between + e] = (total + 1 + ((total >> 2) & 1)) >> 2
                     else:
                         out[j * between + e] = total / 4
+
+    return loop
+
+
+def halve_pairs(bits):  # type: ignore[no-untyped-def]
+    """The same for whole numbers of `bits` on one channel, read two at a time: twice as fast, since nothing changes places (2026-11)."""
+
+    def loop(source, target, many):  # type: ignore[no-untyped-def]
+        """Fill `many` rows of `target` (R, w_out) from `source` (2R, w_out), each number of which holds two neighbours."""
+        number = source.dtype.type
+        low, one, two, shift = number((1 << bits) - 1), number(1), number(2), number(bits)
+        for i in range(many):
+            upper, lower, out = source[2 * i], source[2 * i + 1], target[i]
+            for j in range(out.shape[0]):
+                a, b = upper[j], lower[j]
+                total = number(number(number(a & low) + number(a >> shift)) + number(number(b & low) + number(b >> shift)))
+                out[j] = number(number(total + one) + number(number(total >> two) & one)) >> two
 
     return loop

@@ -35,8 +35,10 @@ import tiny_loops
 source = np.arange(6, dtype=np.float32).reshape(2, 3)
 target = np.zeros_like(source)
 compiled = store.warmup([lambda: store.loop(tiny_loops.add)(source, target, 3)])
+again = np.zeros_like(target)
+store.pattern(store.loop(tiny_loops.add), [0, 1], source, target, 3)(target, again)()
 print(json.dumps({
-    "right": bool((target == source + 3).all()),
+    "right": bool((target == source + 3).all() and (again == source + 6).all()),
     "compiled": compiled,
     "kept": store.count(),
     "imported": [name for name in ("numba", "llvmlite") if name in sys.modules],
@@ -87,6 +89,10 @@ class Sandbox:
         target = np.zeros_like(source)
         add = self.module().add
         compiled = store.warmup([lambda: store.loop(add)(source, target, by)])
+        np.testing.assert_array_equal(target, source + by)
+        others = source * 2, np.zeros_like(target), by + 1
+        store.pattern(store.loop(add), [0, 1, 2], source, target, by)(*others)()
+        np.testing.assert_array_equal(others[1], others[0] + by + 1)
         np.testing.assert_array_equal(target, source + by)
         return compiled
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -21,7 +22,8 @@ def append_digit(numbers, digit, at):
 
 def jobs_on(numbers, count=JOBS):
     """Jobs whose calls write 1, 2, 3 one after the other."""
-    return [[store.later(store.loop(append_digit), numbers, digit, at) for digit in range(1, STEPS + 1)] for at in range(count)]
+    call = partial(store.pattern, store.loop(append_digit), [0], numbers)
+    return [[call(digit, at)(numbers) for digit in range(1, STEPS + 1)] for at in range(count)]
 
 
 def test_prepared_calls_of_compiled_loops_are_native():
@@ -41,6 +43,12 @@ def test_calls_that_are_no_loops_are_made_too():
     made = []
     bands.run_calls([[lambda: made.append(1)], [lambda: made.append(2)]], 2, 2)
     assert sorted(made) == [1, 2]
+
+
+def test_without_native_code_threads_share_the_jobs(monkeypatch):
+    monkeypatch.setattr(bands, "_crew", lambda: None)
+    both = threading.Barrier(2, timeout=20)
+    bands.run_calls([[both.wait], [both.wait]], 2, 2)
 
 
 def test_many_threads_may_ask_at_once():
