@@ -3,16 +3,18 @@
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias
 
 from imgconv.engine.arguments import Array, address_of, places_of
 
 Words: TypeAlias = "array[int]"  # of 64 bits; NumPy's arrays take ten times as long to make
 
 
-@runtime_checkable
 class Entry(Protocol):
-    """Where compiled code begins: its address, and a call with words and the arguments whose arrays they point into."""
+    """What runs a loop: the address of its code, 0 where only Numba knows it, and a call.
+
+    A call takes words, and the arguments whose arrays they point into.
+    """
 
     address: int
 

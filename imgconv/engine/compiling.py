@@ -1,4 +1,4 @@
-"""From a plain Python loop to object code: the only module that imports Numba. Knows nothing of files.
+"""From a plain Python loop to object code: with `tiles`, the only module that imports Numba. Knows nothing of files.
 
 Numba compiles and optimises; its function takes arrays spread out into (owner, parent, size, itemsize, data, shape..., strides...)
 behind two slots, for a result and an error. An entry that takes the words of a call (see `native`) is put before it, everything
@@ -16,6 +16,7 @@ import numpy as np
 
 from imgconv.engine.arguments import ArrayType, Signature, words_of
 from imgconv.engine.native import ENTRY, Code, UnexpectedError, llvm, load, target
+from imgconv.engine.tiles import teach
 
 Dispatcher = Any  # numba's compiled function; njit is untyped
 SLOT, OWNER, WORD, ADDRESS = "slot", "owner", "word", "address"
@@ -53,7 +54,9 @@ def _numba_type(argument: ArrayType | None) -> Any:
 
 
 def _numba() -> Any:
-    return import_module("numba")  # here, since it costs more than most commands; its decorators have no types
+    numba = import_module("numba")  # here, since it costs more than most commands; its decorators have no types
+    teach()
+    return numba
 
 
 def emit(dispatcher: Dispatcher, signature: Signature) -> Code:

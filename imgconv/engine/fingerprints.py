@@ -37,7 +37,7 @@ def _source(module: str, file: str) -> bytes:
 
 @cache
 def _compiler() -> bytes:
-    return _source(__name__, str(Path(__file__).with_name("compiling.py")))
+    return b"".join(_source(__name__, str(Path(__file__).with_name(name))) for name in ("compiling.py", "tiles.py"))
 
 
 @cache

@@ -22,7 +22,6 @@ from imgconv.engine.calls import Entry, Pattern
 
 Function = Callable[..., None]
 CallOf = Callable[..., Callable[[], None]]  # the call that is to be made with some arrays
-Run = Callable[[Sequence[int], tuple[Any, ...]], None]  # takes the words of a call, and the arguments whose arrays they point into
 
 ANNOUNCEMENT = "compiling loops, once on this machine"
 announce: Callable[[str], object] | None = None
@@ -136,7 +135,7 @@ class _Loop:
             raise TypeError(f"loop {function.__name__} is a closure; hand over its template and the constants by name")
         self._source, self._constants = function, constants
         self._function = _made(function, constants)
-        self._runs: dict[tuple[object, ...], Run] = {}
+        self._runs: dict[tuple[object, ...], Entry] = {}
 
     def __call__(self, *arguments: Any) -> None:
         run, words = self._ready(arguments)
@@ -145,9 +144,9 @@ class _Loop:
     def pattern(self, changing: Sequence[int], arguments: tuple[Any, ...]) -> CallOf | None:
         """None for the functions of plain Numba."""
         run, words = self._ready(arguments)
-        return Pattern(run, words, arguments, changing) if isinstance(run, Entry) else None
+        return Pattern(run, words, arguments, changing) if run.address else None
 
-    def _ready(self, arguments: tuple[Any, ...]) -> tuple[Run, list[int]]:
+    def _ready(self, arguments: tuple[Any, ...]) -> tuple[Entry, list[int]]:
         """What runs these arguments, and the words that it takes for them."""
         words: list[int] = []
         types: list[object] = []
@@ -161,14 +160,14 @@ class _Loop:
                 words.append(argument)
         return self._runs.get(key := tuple(types)) or self._made_ready(key, arguments), words
 
-    def _made_ready(self, key: tuple[object, ...], arguments: tuple[Any, ...]) -> Run:
+    def _made_ready(self, key: tuple[object, ...], arguments: tuple[Any, ...]) -> Entry:
         signature = Signature.of(arguments)
         with _lock:  # whoever meets a signature first makes it ready, the others wait
             if key not in self._runs:
                 self._runs[key] = self._kept_or_compiled(signature)
             return self._runs[key]
 
-    def _kept_or_compiled(self, signature: Signature) -> Run:
+    def _kept_or_compiled(self, signature: Signature) -> Entry:
         fingerprint = None
         try:
             from imgconv.engine import fingerprints, native
@@ -182,7 +181,7 @@ class _Loop:
         with _compiling:
             return self._compiled(signature, fingerprint)
 
-    def _compiled(self, signature: Signature, fingerprint: bytes | None) -> Run:
+    def _compiled(self, signature: Signature, fingerprint: bytes | None) -> Entry:
         """New code, kept for later processes under `fingerprint`; what Numba makes for this one where that does not work."""
         from imgconv.engine import compiling, native
 
@@ -193,13 +192,25 @@ class _Loop:
             compiling.self_check()
         except _UNEXPECTED as error:
             self._note(error)
-            return lambda words, arguments: dispatcher(*arguments)
+            return _Plain(dispatcher)
         if fingerprint is not None and not entries.write(self._source.__name__, fingerprint, code.packed()):
             self._note(f"cannot be kept in {location()}")
         return run
 
     def _note(self, trouble: object) -> None:
         _troubles.append(f"loop {self._source.__name__}: {trouble}")
+
+
+class _Plain:
+    """A loop as Numba compiles and calls it."""
+
+    address = 0
+
+    def __init__(self, dispatcher: Function):
+        self._dispatcher = dispatcher
+
+    def __call__(self, words: Sequence[int], arguments: tuple[Any, ...]) -> None:
+        self._dispatcher(*arguments)
 
 
 class _Compiling:

@@ -22,6 +22,7 @@ from imgconv.window import Window
 ZEROS = Border.of("zeros")
 LAID_FAST = (1, 2)  # horizontal strides that the compiler knows: five times as fast as one that it does not
 MOST_KEPT = 64  # calls that a layout keeps for inputs to come: where there are more blocks than that, making calls anew is nothing
+SPARE = 128  # cells behind the last plane, so that tiles may be read whole, and the fewest that are worth a tile
 Span = tuple[int, int]
 
 
@@ -34,10 +35,11 @@ class Block(NamedTuple):
 
 
 class Cells(NamedTuple):
-    """Flat planes (P, L), and the position in each of the first window of a block."""
+    """Flat planes (P, L), the position in each of the first window of a block, and all that may be read from the first plane on."""
 
     planes: NDArray[Any]
     first: int
+    flat: NDArray[Any]
 
 
 class _Strip(NamedTuple):
@@ -107,13 +109,16 @@ class Layout:
 
     def prepared(self, input: AnyArray, block: Block, dtype: np.dtype[Any]) -> tuple[Cells, list[Callable[[], None]]]:
         """What `cells` gives, and the calls that have yet to fill it."""
-        (n0, n1), (c0, c1), (r0, _) = block
-        if self._plain and n1 - n0 == 1 and input.dtype == dtype and input.flags.c_contiguous:
-            return Cells(input[n0, c0:c1].reshape(c1 - c0, -1), r0 * self.pitch), []
-        cells = self.empty(block, dtype)
+        (n0, n1), (c0, c1), (r0, r1) = block
         as_it_is = input.dtype == dtype and input.flags.c_contiguous
-        laying = self._laying.get((block, dtype, as_it_is)) or self._new_laying(block, input, cells, as_it_is)
-        return Cells(cells, 0), [laying.call(_flat(input, laying.part, dtype), cells.reshape(-1))]
+        if as_it_is and self._plain and n1 - n0 == 1 and (r1 - r0) * self.pitch >= SPARE:
+            _, channels, height, width = self.shape
+            return Cells(
+                input[n0, c0:c1].reshape(c1 - c0, -1), r0 * self.pitch, input.reshape(-1)[(n0 * channels + c0) * height * width :]
+            ), []
+        cells = self.empty(block, dtype)
+        laying = self._laying.get((block, dtype, as_it_is)) or self._new_laying(block, input, cells.planes, as_it_is)
+        return cells, [laying.call(_flat(input, laying.part, dtype), cells.planes.reshape(-1))]
 
     def _new_laying(self, block: Block, input: AnyArray, cells: NDArray[Any], as_it_is: bool) -> _Laying:
         """How a block is laid out from inputs like this one; kept for those to come."""
@@ -154,10 +159,12 @@ class Layout:
             shape = (*self.shape[:3], part.shape[3])
             yield first, part, replace(self, shape=shape, windows=(rows, count), margins=(down, (left, right)))
 
-    def empty(self, block: Block, dtype: np.dtype[Any]) -> NDArray[Any]:
+    def empty(self, block: Block, dtype: np.dtype[Any]) -> Cells:
         """Planes (P, L) for a block, nothing in them yet."""
         (n0, n1), (c0, c1), (r0, r1) = block
-        return np.empty((len(self._phases) * (c1 - c0), (n1 - n0) * (r1 - r0 + self.halo) * self.pitch), dtype)
+        count, length = len(self._phases) * (c1 - c0), (n1 - n0) * (r1 - r0 + self.halo) * self.pitch
+        flat = np.empty(count * length + SPARE, dtype)
+        return Cells(flat[: count * length].reshape(count, length), 0, flat)
 
     def add_cells(self, cells: NDArray[Any], block: Block, target: NDArray[Any]) -> None:
         """Add the planes of a block to the inputs (N, C, H, W) that they stand for; what lies in a border of zeros is dropped."""

@@ -19,7 +19,7 @@ def layer_algorithm(shape: Sequence[int], weight_shape: Sequence[int], window: W
     """How `conv2d` correlates a stack of maps (C, H, W) with weights (O, C/groups, kh, kw).
 
     >>> layer_algorithm((64, 56, 56), (64, 64, 3, 3), Window.of(3, padding=1), 1)
-    'four'
+    'tiles'
     """
     return algorithm(layer_size(Layout((1, *shape), window), groups, weight_shape[0]))
 

@@ -17,13 +17,14 @@ from imgconv.engine.arguments import address_of
 from imgconv.engine.bands import default_threads, run_bands, run_calls
 from imgconv.engine.choose.layers import STRIP_COLUMNS, LayerSize, algorithm, block_size
 from imgconv.engine.store import CallOf, loop, pattern
+from imgconv.engine.tiles import Tile, tile_of
 from imgconv.functional.arrays import AnyArray, silent
 from imgconv.functional.cells import MOST_KEPT, Block, Layout, Span, kept
 from imgconv.functional.products import matrix_product
 from imgconv.functional.unfolding import gather
-from imgconv.loops.layers import correlate_four, correlate_one
+from imgconv.loops.layers import correlate as correlate_tiles
 
-APART = 1040  # elements between the four rows of sums: 17 KB of float32, which leave room in the first-level cache for the cells
+APART = 528  # elements between rows of sums, eight of which leave room in the first-level cache for the cells
 AT_ONCE = 16  # jobs that are prepared at a time, with the cells of each
 SUM_BLOCK = 1152  # taps summed at a time; longer sums in float32 lose digits
 
@@ -38,12 +39,11 @@ def correlate(input: AnyArray, weight: AnyArray, bias: AnyArray | None, layout: 
     elif result.size:
         taps = np.ascontiguousarray(weight, dtype).reshape(groups, outputs // groups, -1)
         layout = kept(layout)
-        chosen = algorithm(layer_size(layout, groups, outputs))
-        if chosen == "product":
+        if algorithm(layer_size(layout, groups, outputs)) == "product":
             _by_product(input, taps, shift, layout, result)
         else:
             for first, part, strip in layout.strips(input, STRIP_COLUMNS):
-                _by_rows(part, taps, shift, strip, result, first, four=chosen == "four")
+                _by_tiles(part, taps, shift, strip, result, first)
     return result
 
 
@@ -65,12 +65,10 @@ def _by_product(input: AnyArray, taps: NDArray[Any], shift: NDArray[Any], layout
     np.add(sums.transpose(1, 0, 2, 3), shift[:, None, None], out=result)
 
 
-def _by_rows(
-    input: AnyArray, taps: NDArray[Any], shift: NDArray[Any], layout: Layout, result: NDArray[Any], column: int, *, four: bool
-) -> None:
-    """Row loops over blocks that fit the cache, spread over threads; `column` of the result is the layout's first."""
+def _by_tiles(input: AnyArray, taps: NDArray[Any], shift: NDArray[Any], layout: Layout, result: NDArray[Any], column: int) -> None:
+    """Tile by tile in blocks that fit the cache, spread over threads; `column` of the result is the layout's first."""
     plan = _plan(layout, len(taps), result.shape[1], result.shape[3], column, default_threads())
-    task = _RowTask(input, taps, shift.reshape(len(taps), -1), plan, result, four)
+    task = _TileTask(input, taps, shift.reshape(len(taps), -1), plan, result, tile_of(taps.shape[1], result.itemsize))
     if plan.channels == plan.size.group_channels:
         for first in range(0, len(plan.jobs), AT_ONCE):
             some = plan.jobs[first : first + AT_ONCE]
@@ -133,15 +131,15 @@ def spans(total: int, step: int) -> list[Span]:
 
 
 @dataclass(frozen=True)
-class _RowTask:
-    """One convolution by row loops, `four` outputs at a time or one: `taps` (G, O, T) and `shift` (G, O)."""
+class _TileTask:
+    """One convolution by loops over tiles: `taps` (G, O, T) and `shift` (G, O)."""
 
     input: AnyArray
     taps: NDArray[Any]
     shift: NDArray[Any]
     plan: _Plan
     result: NDArray[Any]
-    four: bool
+    tile: Tile
 
     def calls(self, job: _Job) -> Iterator[Callable[[], None]]:
         """The calls that fill the job's part of the result, one after the other. Each holds the cells that it needs."""
@@ -156,9 +154,9 @@ class _RowTask:
         yield from laying
         taps = np.ascontiguousarray(self.taps[g0:g1, o0:o1, first * size.kernel : last * size.kernel])
         shift = np.ascontiguousarray(self.shift[g0:g1, o0:o1])
-        changing = cells.planes.reshape(-1), taps, shift, _aligned(4 * APART, self.result.dtype), self.result.reshape(-1)
+        changing = cells.flat, taps, shift, _aligned(self.tile.together * APART, self.result.dtype), self.result.reshape(-1)
         length, kept = cells.planes.shape[1], self.plan.calls
-        call = kept.get(key := (job.number, first, cells.first, length, self.result.dtype, self.four))
+        call = kept.get(key := (job.number, first, cells.first, length, self.result.dtype, self.tile))
         if call is None:
             geometry = (cells.first, *job.geometry, o1 - o0, size.group_channels * length, SUM_BLOCK, first > 0)
             call = self._pattern(changing, layout.places(cells.planes, last - first), geometry)
@@ -168,7 +166,7 @@ class _RowTask:
 
     def _pattern(self, changing: Sequence[AnyArray], places: NDArray[np.int64], geometry: Sequence[int]) -> CallOf:
         """The call of the loop for any such cells, taps, shift, scratch and target."""
-        run = loop(correlate_four, apart=APART) if self.four else loop(correlate_one)
+        run = loop(correlate_tiles, **self.tile._asdict(), apart=APART)
         return pattern(run, (0, 2, 3, 4, 5), changing[0], places, *changing[1:], np.array(geometry, np.int64))
 
 

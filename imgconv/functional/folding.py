@@ -18,8 +18,8 @@ from imgconv.loops import pooling
 from imgconv.loops.pooling import LARGEST, SMALLEST, SUM
 from imgconv.window import Window
 
-SCRATCH_BYTES = 1 << 18  # per band: scratch rows and the source rows behind them stay in a core's second-level cache
-JOBS = 4  # for each thread, so that all end at about the same time
+SCRATCH_BYTES = 1 << 20  # per band; smaller ones lost to the cost of a call (2026-11)
+JOBS = 2  # for each thread, each with scratch of its own
 _TALL = 32  # more rows than this are summed in float64: one after the other, they would lose float32's last digits
 Calls = Iterable[Callable[[], None]]
 Fill = Callable[[int, int], Calls]  # the calls that fill output rows first..last
@@ -33,7 +33,7 @@ class Fold:
         size, row, self._stride = planes.size, planes.rows.shape[1], window.stride[1]
         h_out, w_out = window.output_size(size)
         self.output_shape = planes.count * h_out, w_out * planes.channels
-        self._first, self._count, _ = Spans.of_window(window, size, 0).stacked(0, self.output_shape[0], size[0])
+        self._first, self._count = Spans.of_window(window, size, 0).all_stacked(planes.count, size[0])
         self._step, self._left = window.dilation[0], window.pads(size)[1][0] * planes.channels
         width = max(((w_out - 1) * self._stride + window.span[1]) * planes.channels, self._left + row)
         self._doublings = _doublings(window.kernel_size[1], window.dilation[1] * planes.channels)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +27,7 @@ class Spans:
         >>> Spans.of_window(Window.of(3, padding=1), (4, 4), axis=0).count
         array([2, 3, 3, 2])
         """
-        taps, step, cells = window.kernel_size[axis], window.dilation[axis], size[axis]
-        start = _starts(window, size, axis)
-        skipped = np.maximum(-(start // step), 0)
-        end = np.minimum(-((start - cells) // step), taps)
-        return cls(start + skipped * step, np.maximum(end - skipped, 0), step)
+        return _of_window(window, tuple(size), axis)
 
     @classmethod
     def adaptive(cls, size: int, out: int) -> "Spans":
@@ -57,6 +54,25 @@ class Spans:
         """Cells of planes of `size` rows stacked on each other: (first, count, first row of the plane) of stacked outputs first..last."""
         plane, j = np.divmod(np.arange(first, last), len(self.first))
         return plane * size + self.first[j], self.count[j], plane * size
+
+    def all_stacked(self, planes: int, size: int) -> tuple[Cells, Cells]:
+        """The first two of `stacked`, for all outputs of so many planes.
+
+        >>> Spans.of_window(Window.of(2), (3, 3), axis=0).all_stacked(2, 3)
+        (array([0, 1, 3, 4]), array([2, 2, 2, 2]))
+        """
+        return (np.arange(planes)[:, None] * size + self.first).ravel(), np.tile(self.count, planes)
+
+
+@lru_cache(64)  # pictures of a folder are often of one size
+def _of_window(window: Window, size: tuple[int, ...], axis: int) -> Spans:
+    taps, step, cells = window.kernel_size[axis], window.dilation[axis], size[axis]
+    start = _starts(window, size, axis)
+    skipped = np.maximum(-(start // step), 0)
+    end = np.minimum(-((start - cells) // step), taps)
+    first, count = start + skipped * step, np.maximum(end - skipped, 0)
+    first.flags.writeable = count.flags.writeable = False
+    return Spans(first, count, step)
 
 
 def padded_counts(window: Window, size: Sequence[int], axis: int) -> Cells:

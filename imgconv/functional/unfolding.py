@@ -31,7 +31,7 @@ def gather(cells: Cells, layout: Layout, block: Block, out: NDArray[Any] | None 
 def scatter(patches: NDArray[Any], layout: Layout, block: Block) -> NDArray[Any]:
     """Planes (P, L) with the patches (C*kh*kw, n*rows, w_out) of a block added where they were taken; the adjoint of `gather`."""
     channels, starts = block.channels[1] - block.channels[0], layout.starts(block).ravel()
-    cells = layout.empty(block, patches.dtype)
+    cells = layout.empty(block, patches.dtype).planes
     cells[...] = 0
     places = layout.places(cells, channels)
     kernel = len(places) // channels

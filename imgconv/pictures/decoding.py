@@ -37,8 +37,8 @@ def decode(file: BinaryIO, name: str, request: Request) -> Decoder:
 
 
 def _header(image: ImageFile.ImageFile, name: str, file: BinaryIO) -> Header:
-    channels, dtype, alpha = modes.layout_of(image)
     with picture_errors(f"damaged {name}"):
+        channels, dtype, alpha = modes.layout_of(image)
         blocks = gif.read_blocks(file) if name == "gif" else None
         frames = max(blocks.frames, 1) if blocks else getattr(image, "n_frames", 1) - _skipped(image)
     animated = frames > 1 and name in _ANIMATIONS

@@ -8,7 +8,7 @@ from PIL import Image
 
 from imgconv.errors import PictureError
 from imgconv.pictures import metadata
-from imgconv.pictures.damage import picture_errors
+from imgconv.pictures.damage import DamageError, picture_errors
 from imgconv.pictures.picture import Metadata, Picture
 
 _EIGHT_BIT = {  # mode -> mode that holds the same picture in channels of ours
@@ -40,7 +40,12 @@ def from_pil(image: Image.Image) -> Picture:
 
 
 def layout_of(image: Image.Image) -> tuple[int, str, bool]:
-    """Channels, dtype and whether the last is alpha, of the pixels that `pixels_of` makes of an opened image; decodes nothing."""
+    """Channels, dtype and whether the last is alpha, of the pixels that `pixels_of` makes of an opened image; decodes nothing.
+
+    Raises DamageError for indices without a palette.
+    """
+    if image.mode in ("P", "PA") and image.palette is None:
+        raise DamageError("its palette is missing")
     alpha = image.has_transparency_data
     if image.mode in _EIGHT_BIT:
         colours = 1 if _EIGHT_BIT[image.mode] in ("L", "LA") else 3

@@ -123,7 +123,7 @@ def _pooled(picture: Picture, step: Pool, floats: bool, threads: int | None) -> 
     made = _prepare(picture, step.grey, step.keeps_alpha(), threads)
     from imgconv.functional.picture_pooling import pool_picture  # filters do without its loops
 
-    pixels = pool_picture(made.pixels, step.window(), step.mode, threads=threads)
+    pixels = pool_picture(made.pixels, step.window, step.mode, threads=threads)
     return replace(made, pixels=pixels.astype(np.float32) if floats else pixels)
 
 

@@ -1,6 +1,7 @@
 """The step behind `pool`."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from imgconv.errors import UsageError
 from imgconv.recipe.filtering import ALPHAS
@@ -27,10 +28,11 @@ class Pool(PixelStep):
     def __post_init__(self) -> None:
         one_of(self.mode, POOL_MODES, "mode")
         one_of(self.alpha, ALPHAS, "alpha")
-        window = self.window()
+        window = self.window
         if isinstance(window.padding, tuple) and any(p >= s for p, s in zip(window.padding, window.span, strict=True)):
             raise UsageError(f"padding {self.padding} leaves windows with nothing in them; use less than the pool's {self.size}")
 
+    @cached_property
     def window(self) -> Window:
         """Where the pool's windows go."""
         stride = self.size if self.stride is None else self.stride
@@ -38,7 +40,7 @@ class Pool(PixelStep):
 
     def trace(self, shape: Shape) -> list[tuple[str, Shape]]:
         """The name and shape of the one map that a picture of `shape` gives. Raises DoesNotFit where the window does not fit."""
-        height, width = self.window().output_size((shape.height, shape.width))
+        height, width = self.window.output_size((shape.height, shape.width))
         alpha = shape.alpha and self.keeps_alpha()
         if self.grey:
             shape.check_luma()

@@ -72,7 +72,7 @@ def animation(picture: Picture, recipe: Recipe, at: tuple[int, int] | None = Non
     if isinstance(step, Filter):
         step = replace(step, maps=step.maps[:1])
     recipe = replace(recipe, step=step, look=replace(recipe.look, overlay=False))
-    window = step.window() if isinstance(step, Pool) else step.window(step.maps[0])
+    window = step.window if isinstance(step, Pool) else step.window(step.maps[0])
     if max(window.span) > MOST_SPAN or max(span + stride for span, stride in zip(window.span, window.stride, strict=True)) > MOST_CELLS:
         most = f"windows of up to {MOST_SPAN}x{MOST_SPAN} cells, two of them within {MOST_CELLS}"
         raise DoesNotFit(f"--animate draws {most}; use a smaller kernel, or less stride or dilation")
@@ -85,7 +85,7 @@ def _scene(grey: Picture, recipe: Recipe, step: Filter | Pool, window: Sliding, 
     column, row = at or (width // 2, height // 2)
     (top, rows), (left, columns) = (_stops(window, axis, place, output.shape[axis]) for axis, place in enumerate((row, column)))
     reach = [(stops - 1) * stride + span for stops, stride, span in zip((rows, columns), window.stride, window.span, strict=True)]
-    all_of_them = Pool((reach[0], reach[1]), stride=window.stride).window()
+    all_of_them = Pool((reach[0], reach[1]), stride=window.stride).window
     if isinstance(step, Filter):
         pads = pads_of(step.maps[0].kernels[0], step.window(step.maps[0]), grey.size, flip=step.flip)
         patch = patch_under(grey.pixels, all_of_them, pads, Border.of(step.padding_mode), (top, left))

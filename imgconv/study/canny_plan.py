@@ -62,7 +62,7 @@ def _quantiles(before: list[PlannedStep], size: Size) -> PlannedStep:
 
 def _slid(name: str, taps: int, size: Size) -> PlannedStep:
     """A window of `taps` along each side on every pixel of a plane, in float32."""
-    window = Pool(taps, stride=1, padding="same").window()
+    window = Pool(taps, stride=1, padding="same").window
     pads = window.pads(size)
     return PlannedStep(
         name,

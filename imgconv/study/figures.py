@@ -59,7 +59,7 @@ def _of_canny(picture: Picture, recipe: Recipe, step: Canny) -> list[Panel]:
 
 
 def _pool_name(step: Pool) -> str:
-    height, width = step.window().kernel_size
+    height, width = step.window.kernel_size
     return f"{step.mode} pool {height}x{width}"
 
 

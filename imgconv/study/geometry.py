@@ -31,7 +31,7 @@ def size_formulas(window: Sliding, size: Sequence[int], pads: Sequence[tuple[int
     """The output size along each axis with its numbers filled in: floor((size + before + after - span) / stride) + 1.
 
     >>> from imgconv.recipe import Pool
-    >>> size_formulas(Pool(3, stride=2).window(), (9, 12), ((0, 0), (0, 0)))
+    >>> size_formulas(Pool(3, stride=2).window, (9, 12), ((0, 0), (0, 0)))
     ('floor((9 + 0 + 0 - 3) / 2) + 1 = 4', 'floor((12 + 0 + 0 - 3) / 2) + 1 = 5')
     """
     told = []
@@ -66,7 +66,7 @@ def padding_name(window: Sliding, pads: Sequence[tuple[int, int]]) -> str:
     `same` means that the padding makes up for the kernel: at stride 1 the output has the size of the input.
 
     >>> from imgconv.recipe import Pool
-    >>> padding_name(Pool(3, stride=1).window(), ((1, 1), (1, 1)))
+    >>> padding_name(Pool(3, stride=1).window, ((1, 1), (1, 1)))
     'same (equal-width)'
     """
     reach = [span - 1 for span in window.span]

@@ -127,7 +127,7 @@ def _summed(step: Filter, plan: MapPlan, seen: Shape, dtype: str) -> np.dtype[An
 
 def _pool(step: Pool, shape: Shape, dtype: str) -> PlannedStep:
     seen = _seen(step, shape, alpha=step.keeps_alpha())
-    window, size = step.window(), (shape.height, shape.width)
+    window, size = step.window, (shape.height, shape.width)
     ((_, made),) = step.trace(shape)
     pads = window.pads(size)
     return PlannedStep(

@@ -17,7 +17,7 @@ FLOAT32 = 1e-6  # of the largest value: what averages in float32 may be off
 def explain_pool(picture: Picture, step: Pool, made: Map, at: tuple[int, int]) -> MapValue:
     """How the output pixel `at` (row, column) of a pool comes about."""
     given = seen(picture, grey=step.grey, alpha=step.keeps_alpha())
-    patch = pool_patch(given.pixels, step.window(), step.window().pads(given.size), at)
+    patch = pool_patch(given.pixels, step.window, step.window.pads(given.size), at)
     names = channel_names(given.channels, alpha=given.alpha)
     pixel = made.picture.pixels[at]
     channels = [_channel(name, patch, c, step.mode, float(pixel[c])) for c, name in enumerate(names)]

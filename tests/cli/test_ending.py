@@ -15,7 +15,9 @@ def ended(prelude, *words):
 
 
 def test_the_program_ends_before_python_takes_modules_apart(tmp_path):
-    done = ended("class Last:\n    def __del__(self): sys.stderr.write('taken apart')\nlast = Last()", "edge", PHOTO, "-o", tmp_path / "e.png", "-q")
+    done = ended(
+        "class Last:\n    def __del__(self): sys.stderr.write('taken apart')\nlast = Last()", "edge", PHOTO, "-o", tmp_path / "e.png", "-q"
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert imgconv("edge", tmp_path / "e.png", "-o", tmp_path / "f.png").code == 0
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from imgconv.engine.choose import layers as choose
 from imgconv.engine.choose.layers import LayerSize, algorithm, block_size, patch_block_size
+from imgconv.engine.tiles import Tile
 from imgconv.functional import correlations
 from imgconv.functional.convolution import conv2d
 
@@ -21,9 +22,9 @@ sizes = st.builds(
 
 def test_algorithms_of_known_layers():
     deep = LayerSize(**ORDINARY, group_channels=64, group_outputs=64, kernel=9, rows=56, pitch=58, halo=2)
-    assert algorithm(deep) == "four"
-    assert algorithm(deep._replace(group_channels=512, group_outputs=512, rows=7, pitch=9)) == "product"
-    assert algorithm(deep._replace(groups=64, group_channels=1, group_outputs=1)) == "one"
+    assert algorithm(deep) == "tiles"
+    assert algorithm(deep._replace(group_channels=512, group_outputs=512, rows=1, pitch=1, halo=0)) == "product"
+    assert algorithm(deep._replace(groups=64, group_channels=1, group_outputs=1)) == "tiles"
 
 
 @given(sizes, st.integers(1, 64))
@@ -31,7 +32,7 @@ def test_blocks_fit_the_layer_and_the_scratch(size, threads):
     block = block_size(size, threads)
     assert 1 <= block.images <= size.images and 1 <= block.groups <= size.groups and 1 <= block.rows <= size.rows
     assert 1 <= block.channels <= size.group_channels and 1 <= block.outputs <= size.group_outputs
-    assert block.outputs == size.group_outputs or block.outputs % 4 == 0
+    assert block.outputs == size.group_outputs or block.outputs % 8 == 0
     assert block.channels == size.group_channels or block.groups == 1
     one = size.phases * (block.rows + size.halo) * size.pitch
     cells = block.images * block.groups * block.channels * one
@@ -47,9 +48,9 @@ def test_patch_blocks_fit_too(size, columns):
 
 
 @pytest.mark.parametrize(("weight", "groups"), [((12, 6, 3, 3), 1), ((12, 3, 3, 2), 2), ((6, 1, 3, 3), 6)])
-@pytest.mark.parametrize("chosen", ["one", "four", "product"])
+@pytest.mark.parametrize("chosen", ["product", Tile(1, 128), Tile(1, 64), Tile(4, 16), Tile(8, 32), Tile(8, 16), Tile(3, 8)])
 @pytest.mark.parametrize("block", [(1, 1, 1, 4, 2), (2, 1, 99, 99, 99), (1, 2, 99, 8, 3)])
-def test_every_algorithm_and_block_gives_the_same(monkeypatch, weight, groups, chosen, block):
+def test_every_algorithm_tile_and_block_gives_the_same(monkeypatch, weight, groups, chosen, block):
     input, bank = (np.random.default_rng(0).integers(-9, 9, shape).astype(np.float32) for shape in ((3, 6, 11, 8), weight))
     expected = conv2d(input, bank, np.arange(12)[: len(bank)], stride=(1, 2), padding=1, groups=groups)
 
@@ -59,7 +60,8 @@ def test_every_algorithm_and_block_gives_the_same(monkeypatch, weight, groups, c
         single = channels < size.group_channels
         return choose.BlockSize(images, 1 if single else of_groups, channels, outputs, rows)
 
-    monkeypatch.setattr(correlations, "algorithm", lambda size: chosen)
+    monkeypatch.setattr(correlations, "algorithm", lambda size: "product" if chosen == "product" else "tiles")
+    monkeypatch.setattr(correlations, "tile_of", lambda outputs, itemsize: chosen)
     monkeypatch.setattr(correlations, "block_size", blocks)
     monkeypatch.setattr(correlations, "_plan", correlations._plan.__wrapped__)
     result = conv2d(input, bank, np.arange(12)[: len(bank)], stride=(1, 2), padding=1, groups=groups)

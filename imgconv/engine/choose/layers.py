@@ -6,7 +6,7 @@ of images, groups, outputs and rows the work is cut may; into how many of channe
 
 from typing import Literal, NamedTuple
 
-Algorithm = Literal["four", "one", "product"]
+Algorithm = Literal["tiles", "product"]
 
 BLOCK_CELLS = 2**17  # half a megabyte of float32: a block stays in a core's second-level cache
 BLOCK_WORK = 2**24  # multiply-adds that are worth handing to another thread
@@ -55,16 +55,14 @@ class BlockSize(NamedTuple):
 
 
 def algorithm(size: LayerSize) -> Algorithm:
-    """How to correlate: row loops with `four` outputs per pass or `one`, or a matrix `product` where maps are small and channels many.
+    """How to correlate: by `tiles` of cells, or by a matrix `product` where maps are too small to fill one and channels many.
 
-    Multiply-adds a second on one core, in billions: 64 to 64 channels 3x3 at 56x56, loops 95, numpy.matmul 58 without its unfolding;
-    512 to 512 at 7x7, loops 28, product 54 (Zen 5, 2026-11).
+    Multiply-adds a second on one core, in billions: 64 to 64 channels 3x3 at 56x56, tiles 120, numpy.matmul 58 without its unfolding;
+    512 to 512 at 7x7, tiles 100, product 54 (Zen 5, 2026-11).
     """
     positions = size.images * (size.rows + size.halo) * size.pitch
-    small = positions < 192 and size.group_outputs >= 16 and size.taps >= 16
-    if small and size.taps * positions <= 8 * PATCH_CELLS:
-        return "product"
-    return "one" if size.group_outputs <= 2 else "four"
+    small = positions < 24 and size.group_outputs >= 16 and size.taps >= 16
+    return "product" if small and size.taps * positions <= 8 * PATCH_CELLS else "tiles"
 
 
 def block_size(size: LayerSize, threads: int) -> BlockSize:
@@ -103,11 +101,11 @@ def _rows(size: LayerSize, budget: int, wanted: int) -> int:
 
 
 def _outputs(size: LayerSize, rows: int, wanted: int) -> int:
-    """Outputs of a group in one block: all, unless rows and groups leave too few blocks; a multiple of four, at least 16."""
+    """Outputs of a group in one block: all, unless rows and groups leave too few blocks; a multiple of eight, at least 16."""
     count = size.images * size.groups * -(-size.rows // rows)
     if size.groups > 1 or 2 * count > wanted:
         return size.group_outputs
-    return min(max(-(-size.group_outputs // -(-wanted // count) // 4) * 4, 16), size.group_outputs)
+    return min(max(-(-size.group_outputs // -(-wanted // count) // 8) * 8, 16), size.group_outputs)
 
 
 def _even(total: int, most: int) -> int:
