@@ -25,6 +25,8 @@ def sizes(value: int | Sequence[int], name: str, dims: int, least: int) -> tuple
     >>> sizes(3, "stride", 2, least=1)
     (3, 3)
     """
+    if type(value) is int and value >= least:  # as most are
+        return (value,) * dims
     many = isinstance(value, Sequence) and not isinstance(value, str)
     numbers = tuple(_whole(v, name) for v in (value if many else [value]))  # type: ignore[union-attr]
     if len(numbers) == 1:

@@ -40,6 +40,9 @@ def compile_loop(function: Callable[..., None], signature: Signature) -> Dispatc
     `contract` is the only liberty taken with floats: multiply-adds may keep the product's full precision.
     """
     numba = _numba()
+    for cell in function.__closure__ or ():
+        if callable(cell.cell_contents):  # a loop within the loop
+            numba.extending.register_jitable(cell.cell_contents)
     dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath={"contract"})(function)
     dispatcher.compile(numba.types.void(*(_numba_type(t) for t in signature)))
     return dispatcher

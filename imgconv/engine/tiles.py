@@ -30,7 +30,7 @@ def tile_of(outputs: int, itemsize: int) -> Tile:
 
 @cache
 def _tile_sizes(*, has_few: bool) -> tuple[int, int]:
-    """Outputs together, and bytes of sums for each: 16 registers with AVX-512 or NEON and 8 with AVX2, or 8 for one output alone."""
+    """Outputs together, and bytes of sums for each: 16 registers with AVX-512 or NEON, 8 with AVX2."""
     try:
         from imgconv.engine.native import host
     except ImportError:  # loops are plain Numba's
@@ -38,7 +38,7 @@ def _tile_sizes(*, has_few: bool) -> tuple[int, int]:
     else:
         is_wide = "+avx512f" in host()
     if has_few:
-        return 1, 512 if is_wide else 256
+        return 1, 1024 if is_wide else 256
     return (8, 128) if is_wide else (4, 64)
 
 

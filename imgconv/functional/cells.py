@@ -5,7 +5,7 @@ channel and stride phase, rows `pitch` apart, borders filled, cast to the dtype 
 thus vanish before any loop runs, and only a block at a time is ever padded. This module knows nothing of weights.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
@@ -13,16 +13,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.engine.store import CallOf, loop, pattern
+from imgconv.engine.store import loop
 from imgconv.functional.arrays import AnyArray
 from imgconv.functional.borders import Border
-from imgconv.loops.patches import lay_cells
+from imgconv.loops.layers import lay_cells
 from imgconv.window import Window
 
 ZEROS = Border.of("zeros")
 LAID_FAST = (1, 2)  # horizontal strides that the compiler knows: five times as fast as one that it does not
-MOST_KEPT = 64  # calls that a layout keeps for inputs to come: where there are more blocks than that, making calls anew is nothing
-SPARE = 128  # cells behind the last plane, so that tiles may be read whole, and the fewest that are worth a tile
+MOST_KEPT = 64  # of what is worked out for a block: where there are more blocks than that, doing so again is nothing
+SPARE = 256  # cells behind the last plane, so that tiles may be read whole, and the fewest that are worth a tile
 Span = tuple[int, int]
 
 
@@ -50,11 +50,15 @@ class _Strip(NamedTuple):
     source: slice
 
 
-class _Laying(NamedTuple):
-    """How a block is laid out: the part of an input that is copied first, None for an input taken as it is, and the call."""
+class Laying(NamedTuple):
+    """How planes are laid out: the part of an input that is copied first, None for an input taken as it is, and what the loop is told."""
 
     part: tuple[slice, ...] | None
-    call: CallOf
+    told: tuple[NDArray[Any], ...]
+
+    def source(self, input: AnyArray, dtype: np.dtype[Any]) -> AnyArray:
+        """The cells that are laid out, one after the other."""
+        return (input if self.part is None else input[self.part].astype(dtype, order="C")).reshape(-1)
 
 
 @dataclass(frozen=True)
@@ -102,43 +106,47 @@ class Layout:
 
     def cells(self, input: AnyArray, block: Block, dtype: np.dtype[Any]) -> Cells:
         """The cells behind a block of output rows; the input itself where nothing has to be padded, split or cast."""
-        cells, laying = self.prepared(input, block, dtype)
-        for call in laying:
-            call()
+        lying = self.lying(input, block, dtype)
+        if lying is not None:
+            return lying
+        cells, laying = self.empty(block, dtype), self.laying(block, dtype, as_it_is=is_of(dtype, input))
+        loop(lay_cells, stride=self.known_stride)(laying.source(input, dtype), *laying.told, 0, cells.planes.reshape(-1))
         return cells
 
-    def prepared(self, input: AnyArray, block: Block, dtype: np.dtype[Any]) -> tuple[Cells, list[Callable[[], None]]]:
-        """What `cells` gives, and the calls that have yet to fill it."""
+    def lying(self, input: AnyArray, block: Block, dtype: np.dtype[Any]) -> Cells | None:
+        """The cells behind a block where the input's own do, None where they must be laid out."""
         (n0, n1), (c0, c1), (r0, r1) = block
-        as_it_is = input.dtype == dtype and input.flags.c_contiguous
-        if as_it_is and self._plain and n1 - n0 == 1 and (r1 - r0) * self.pitch >= SPARE:
-            _, channels, height, width = self.shape
-            return Cells(
-                input[n0, c0:c1].reshape(c1 - c0, -1), r0 * self.pitch, input.reshape(-1)[(n0 * channels + c0) * height * width :]
-            ), []
-        cells = self.empty(block, dtype)
-        laying = self._laying.get((block, dtype, as_it_is)) or self._new_laying(block, input, cells.planes, as_it_is)
-        return cells, [laying.call(_flat(input, laying.part, dtype), cells.planes.reshape(-1))]
+        if not (self._plain and n1 - n0 == 1 and (r1 - r0) * self.pitch >= SPARE and is_of(dtype, input)):
+            return None
+        _, channels, height, width = self.shape
+        behind = input.reshape(-1)[(n0 * channels + c0) * height * width :]
+        return Cells(behind[: (c1 - c0) * height * width].reshape(c1 - c0, -1), r0 * self.pitch, behind)
 
-    def _new_laying(self, block: Block, input: AnyArray, cells: NDArray[Any], as_it_is: bool) -> _Laying:
-        """How a block is laid out from inputs like this one; kept for those to come."""
+    def laying(self, block: Block, dtype: np.dtype[Any], *, as_it_is: bool, groups: int = 1) -> Laying:
+        """How a block, or each of its `groups` of channels, is laid out from an input, or where not `as_it_is` from a copy of its part."""
+        key = block, dtype, as_it_is, groups
+        found = self._layings.get(key) or self._new_laying(*key)
+        if len(self._layings) < MOST_KEPT:
+            self._layings[key] = found
+        return found
+
+    def _new_laying(self, block: Block, dtype: np.dtype[Any], as_it_is: bool, groups: int) -> Laying:
         (n0, n1), (c0, c1), _ = block
-        (_, channels, height, width), stride = self.shape, self.window.stride[1]
-        rows, (columns, spans), part = self._rows(block), self._columns, None
+        (_, channels, height, width), stride, count = self.shape, self.window.stride[1], (c1 - c0) // groups
+        rows, part = self._rows(block), None
         if not as_it_is:
             inside = rows[rows >= 0]
             low, high = (int(inside.min()), int(inside.max()) + 1) if inside.size else (0, 0)
             part = np.s_[n0:n1, c0:c1, low:high]
-            rows, n0, c0, channels, height = np.where(rows < 0, rows, rows - low), 0, 0, c1 - c0, high - low
-        step, value = height * width, np.array([self.border.value], cells.dtype)
-        counts = [last - first for first, last in block[:2]]
-        geometry = np.array(((n0 * channels + c0) * step, channels * step, step, width, *counts, stride), np.int64)
-        run = loop(lay_cells, stride=stride if stride in LAID_FAST else 0)
-        source, target = _flat(input, part, cells.dtype), cells.reshape(-1)
-        laying = _Laying(part, pattern(run, (0, 5), source, rows, columns, spans, value, target, geometry))
-        if len(self._laying) < MOST_KEPT:
-            self._laying[block, cells.dtype, as_it_is] = laying
-        return laying
+            rows, n0, n1, c0, channels, height = np.where(rows < 0, rows, rows - low), 0, n1 - n0, 0, c1 - c0, high - low
+        step = height * width
+        geometry = np.array(((n0 * channels + c0) * step, channels * step, step, width, n1 - n0, count, stride), np.int64)
+        return Laying(part, (rows, *self._columns, np.array([self.border.value], dtype), geometry))
+
+    @property
+    def known_stride(self) -> int:
+        """The horizontal stride for the compiler, 0 where it need not know."""
+        return self.window.stride[1] if self.window.stride[1] in LAID_FAST else 0
 
     def strips(self, input: AnyArray, most: int) -> Iterator[tuple[int, AnyArray, "Layout"]]:
         """The first output column of each strip of at most `most`, and the part of `input` and the layout that give the strip."""
@@ -175,7 +183,7 @@ class Layout:
             into[:, :, rows.source, columns.source] += planes[:, :, rows.inside, columns.inside]
 
     @cached_property
-    def _laying(self) -> dict[tuple[Block, np.dtype[Any], bool], _Laying]:
+    def _layings(self) -> dict[tuple[Block, np.dtype[Any], bool, int], Laying]:
         return {}
 
     @cached_property
@@ -235,9 +243,9 @@ class Layout:
         return _Strip(self.border.behind(cells, size), slice(begin, end), source)
 
 
-def _flat(input: AnyArray, part: tuple[slice, ...] | None, dtype: np.dtype[Any]) -> AnyArray:
-    """The cells of an input, one after the other; those of a part copied, as `dtype`."""
-    return (input if part is None else input[part].astype(dtype, order="C")).reshape(-1)
+def is_of(dtype: np.dtype[Any], input: AnyArray) -> bool:
+    """Whether loops can read an input of such a dtype as it is."""
+    return input.dtype == dtype and input.flags.c_contiguous
 
 
 @lru_cache(64)

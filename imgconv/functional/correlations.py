@@ -4,9 +4,9 @@ Takes arrays that are checked already, and a `Layout` for the geometry; `imgconv
 The adjoints are in `imgconv.functional.adjoints`. This module knows nothing of argument forms or errors.
 """
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -19,26 +19,25 @@ from imgconv.engine.choose.layers import STRIP_COLUMNS, LayerSize, algorithm, bl
 from imgconv.engine.store import CallOf, loop, pattern
 from imgconv.engine.tiles import Tile, tile_of
 from imgconv.functional.arrays import AnyArray, silent
-from imgconv.functional.cells import MOST_KEPT, Block, Layout, Span, kept
+from imgconv.functional.cells import MOST_KEPT, Block, Cells, Layout, Span, is_of, kept
 from imgconv.functional.products import matrix_product
 from imgconv.functional.unfolding import gather
 from imgconv.loops.layers import correlate as correlate_tiles
 
-APART = 528  # elements between rows of sums, eight of which leave room in the first-level cache for the cells
+SCRATCH = 4096  # sums that leave room in the first-level cache for the cells
 AT_ONCE = 16  # jobs that are prepared at a time, with the cells of each
 SUM_BLOCK = 1152  # taps summed at a time; longer sums in float32 lose digits
 
 
 def correlate(input: AnyArray, weight: AnyArray, bias: AnyArray | None, layout: Layout, groups: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     """The cross-correlation (N, O, h_out, w_out) of `input` with `weight` (O, C/groups, kh, kw), `bias` (O) added."""
-    outputs, channels = weight.shape[:2]
+    (outputs, channels), layout = weight.shape[:2], kept(layout)
     result = np.empty((layout.shape[0], outputs, *layout.output_size), dtype)
     shift = np.zeros(outputs, dtype) if bias is None else bias.astype(dtype)
     if not channels:
         result[...] = shift[:, None, None]
     elif result.size:
         taps = np.ascontiguousarray(weight, dtype).reshape(groups, outputs // groups, -1)
-        layout = kept(layout)
         if algorithm(layer_size(layout, groups, outputs)) == "product":
             _by_product(input, taps, shift, layout, result)
         else:
@@ -150,24 +149,39 @@ class _TileTask:
     def _adding(self, job: _Job, block: Block, first: int, last: int) -> Iterator[Callable[[], None]]:
         """Calls that set, or add to, the job's part of the result the sum over channels first..last of each of its groups."""
         (g0, g1), (o0, o1), size, layout = job.groups, job.outputs, self.plan.size, self.plan.layout
-        cells, laying = layout.prepared(self.input, block, self.result.dtype)
-        yield from laying
+        cells, stride, source, told = self._behind(block, g1 - g0)
         taps = np.ascontiguousarray(self.taps[g0:g1, o0:o1, first * size.kernel : last * size.kernel])
         shift = np.ascontiguousarray(self.shift[g0:g1, o0:o1])
-        changing = cells.flat, taps, shift, _aligned(self.tile.together * APART, self.result.dtype), self.result.reshape(-1)
-        length, kept = cells.planes.shape[1], self.plan.calls
-        call = kept.get(key := (job.number, first, cells.first, length, self.result.dtype, self.tile))
+        apart, kept = SCRATCH // self.tile.together + 16, self.plan.calls  # no power of two, lest rows of sums share cache sets
+        scratch = _aligned(self.tile.together * apart, self.result.dtype)
+        changing = source, cells.flat, taps, shift, scratch, self.result.reshape(-1)
+        call = kept.get(key := (job.number, first, stride, source.size, self.result.dtype, self.tile))
         if call is None:
-            geometry = (cells.first, *job.geometry, o1 - o0, size.group_channels * length, SUM_BLOCK, first > 0)
-            call = self._pattern(changing, layout.places(cells.planes, last - first), geometry)
+            length, depth = cells.planes.shape[1], last - first
+            places, between = layout.places(cells.planes[: depth * layout.phases], depth), 0 if stride >= 0 else depth * length
+            geometry = np.array((cells.first, *job.geometry, o1 - o0, depth, between, SUM_BLOCK, first > 0), np.int64)
+            run = loop(correlate_tiles, **self.tile._asdict(), apart=apart, stride=stride)
+            call = pattern(run, (0, 6, 8, 9, 10, 11), source, *told, cells.flat, places, *changing[2:], geometry)
             if len(kept) < MOST_KEPT:
                 kept[key] = call
         yield call(*changing)
 
-    def _pattern(self, changing: Sequence[AnyArray], places: NDArray[np.int64], geometry: Sequence[int]) -> CallOf:
-        """The call of the loop for any such cells, taps, shift, scratch and target."""
-        run = loop(correlate_tiles, **self.tile._asdict(), apart=APART)
-        return pattern(run, (0, 2, 3, 4, 5), changing[0], places, *changing[1:], np.array(geometry, np.int64))
+    def _behind(self, block: Block, groups: int) -> tuple[Cells, int, AnyArray, tuple[NDArray[Any], ...]]:
+        """Cells, those of one group if they are yet to be laid out, and what the loop asks for to do so: stride, source, and the rest."""
+        layout, dtype, (first, last) = self.plan.layout, self.result.dtype, block.channels
+        lying = layout.lying(self.input, block, dtype)
+        if lying is not None:
+            return lying, -1, lying.flat, _nothing_told(dtype)
+        laying = layout.laying(block, dtype, as_it_is=is_of(dtype, self.input), groups=groups)
+        room = layout.empty(block._replace(channels=(0, (last - first) // groups)), dtype)
+        return room, layout.known_stride, laying.source(self.input, dtype), laying.told
+
+
+@cache
+def _nothing_told(dtype: np.dtype[Any]) -> tuple[NDArray[Any], ...]:
+    """What the loop is told of cells that lie there already."""
+    one = np.zeros((1, 1), np.int64)
+    return one, one, one, np.zeros(1, dtype), one[0]
 
 
 def _aligned(count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
