@@ -7,6 +7,7 @@ nothing of pixels, dtypes or files.
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil, prod
 from typing import Literal
 
@@ -84,7 +85,7 @@ class Window:
             bool(ceil_mode),
         )
 
-    @property
+    @cached_property
     def span(self) -> tuple[int, ...]:
         """Cells from the first to the last tap along each axis: dilation*(k-1)+1."""
         return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel_size, self.dilation, strict=True))

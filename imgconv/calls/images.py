@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from imgconv.errors import ArgumentTypeError, DoesNotFit
 from imgconv.pictures import Picture, from_pil, open_pictures, to_pil
+from imgconv.pictures.picture import DTYPES, is_of_pixels
 from imgconv.process import Map
 from imgconv.recipe import Recipe
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Picturelike = Union[str, "os.PathLike[str]", "Image", NDArray[Any]]
-ARRAY_DTYPES = ("uint8", "uint16", "float32", "float64")
 
 
 def opened(image: Picturelike, recipe: Recipe) -> tuple[Picture, Callable[[Map], Any]]:
@@ -33,8 +33,8 @@ def opened(image: Picturelike, recipe: Recipe) -> tuple[Picture, Callable[[Map],
 
 
 def _of_array(image: NDArray[Any]) -> Picture:
-    if image.dtype.name not in ARRAY_DTYPES:
-        raise ArgumentTypeError(f"image has dtype {image.dtype}; give one of {', '.join(ARRAY_DTYPES)}")
+    if not is_of_pixels(image.dtype):
+        raise ArgumentTypeError(f"image has dtype {image.dtype}; give one of {', '.join(DTYPES)}")
     if image.ndim not in (2, 3) or 0 in image.shape:
         raise DoesNotFit(f"image has the shape {image.shape}; give (H, W) or (H, W, C), none of them 0")
     pixels = np.ascontiguousarray(image[..., None] if image.ndim == 2 else image).astype(image.dtype.newbyteorder("="), copy=False)

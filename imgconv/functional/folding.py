@@ -19,6 +19,7 @@ from imgconv.loops.pooling import LARGEST, SMALLEST, SUM
 from imgconv.window import Window
 
 SCRATCH_BYTES = 1 << 20  # per band; smaller ones lost to the cost of a call (2026-11)
+BAND_BYTES = 1 << 18  # of a picture that are worth handing to another thread
 JOBS = 2  # for each thread, each with scratch of its own
 _TALL = 32  # more rows than this are summed in float64: one after the other, they would lose float32's last digits
 Calls = Iterable[Callable[[], None]]
@@ -86,15 +87,18 @@ def extremes(planes: Planes, window: Window, *, largest: bool, threads: int | No
 
 
 def averages(
-    planes: Planes, window: Window, divisors: tuple[AnyArray, AnyArray], dtype: np.dtype[np.generic], threads: int | None = None
+    planes: Planes, window: Window, divisors: tuple[AnyArray, AnyArray] | None, dtype: np.dtype[np.generic], threads: int | None = None
 ) -> AnyArray:
-    """Sums of windows over heights[i] * widths[j], where `divisors` are (heights (h_out,), widths (w_out,)).
+    """Sums of windows over heights[i] * widths[j], where `divisors` are (heights (h_out,), widths (w_out,)): by default the cells seen.
 
     For an integer `dtype` the exact quotient is rounded once, half to even; the rows are then unsigned.
     """
-    touching = window.span == window.kernel_size == window.stride == (2, 2) and window.pads(planes.size) == ((0, 0), (0, 0))
-    if touching and all((d == 2).all() for d in divisors) and dtype == planes.rows.dtype and (planes.count == 1 or planes.size[0] % 2 == 0):
+    seen = Spans.of_window(window, planes.size, 0), Spans.of_window(window, planes.size, 1)
+    touching = window.span == window.kernel_size == window.stride == (2, 2) and all(spans.fewest == 2 for spans in seen)
+    by_four = touching and (divisors is None or all((d == 2).all() for d in divisors))
+    if by_four and dtype == planes.rows.dtype and (planes.count == 1 or planes.size[0] % 2 == 0):
         return _halved(planes, threads)
+    divisors = divisors or (seen[0].count, seen[1].count)
     taps = window.kernel_size[0] * window.kernel_size[1]
     planes, accumulator, ratio = _types(planes, taps, window.kernel_size[0])
     fold = Fold(planes, window, SUM, accumulator)
@@ -160,7 +164,8 @@ def _halved(planes: Planes, threads: int | None) -> AnyArray:
     (height, width), channels, dtype = planes.size, planes.channels, planes.rows.dtype
     out = np.empty((planes.count * (height // 2), width // 2 * channels), dtype)
     worker = _pairs(planes, out) if (channels, width % 2, dtype.kind) == (1, 0, "u") else _fours(planes, out)
-    _run(worker, len(out), max(SCRATCH_BYTES // (2 * planes.rows.itemsize * width * channels), 1), threads)
+    threads, row = threads or default_threads(), 2 * planes.rows.itemsize * width * channels
+    _run(worker, len(out), max(-(-len(out) // (JOBS * threads)), BAND_BYTES // row, 1), threads)
     return out
 
 

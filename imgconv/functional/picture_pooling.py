@@ -58,8 +58,7 @@ def pool_picture(pixels: AnyArray, window: Window, mode: str, *, threads: int | 
     """
     planes, spans = _checked(pixels, window, mode)
     if mode == "avg":
-        cells = (spans[0].count, spans[1].count)
-        pooled = averages(planes, window, cells, pixels.dtype, threads)
+        pooled = averages(planes, window, None, pixels.dtype, threads)
     elif mode == "median":
         pooled = medians(planes, window, threads)
     else:
@@ -77,6 +76,6 @@ def _checked(pixels: AnyArray, window: Window, mode: str) -> tuple[Planes, tuple
         raise DoesNotFit(f"a picture of shape {pixels.shape} has nothing to pool")
     size = pixels.shape[:2]
     spans = (Spans.of_window(window, size, 0), Spans.of_window(window, size, 1))
-    if not all(s.count.all() for s in spans):
+    if not all(s.fewest for s in spans):
         raise DoesNotFit(f"a window of {window.kernel_size} would see only padding of the picture {size}; use less padding or dilation")
     return Planes.of_picture(pixels), spans

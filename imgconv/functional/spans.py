@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,11 @@ class Spans:
         j = np.arange(out, dtype=np.intp)
         first = j * size // max(out, 1)
         return cls(first, -(-(j + 1) * size // max(out, 1)) - first)
+
+    @cached_property
+    def fewest(self) -> int:
+        """The least that any output cell sees."""
+        return int(self.count.min())
 
     def covering(self, size: int) -> "Spans":
         """The other way round: for each of `size` input cells, the output cells that see it (their step is 1, as must be this one's).

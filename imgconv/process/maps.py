@@ -124,7 +124,7 @@ def _pooled(picture: Picture, step: Pool, floats: bool, threads: int | None) -> 
     from imgconv.functional.picture_pooling import pool_picture  # filters do without its loops
 
     pixels = pool_picture(made.pixels, step.window, step.mode, threads=threads)
-    return replace(made, pixels=pixels.astype(np.float32) if floats else pixels)
+    return Picture(pixels.astype(np.float32) if floats else pixels, made.alpha, made.metadata, made.duration)
 
 
 def _traced(picture: Picture, step: Canny, floats: bool, threads: int | None) -> Picture:
@@ -172,5 +172,7 @@ def _with_metadata(made: Picture, original: Picture) -> Picture:
     """`made` with the metadata that still holds: no resolution for a picture that was strided smaller."""
     height, width = made.pixels.shape[:2]
     smaller = height * 3 < original.pixels.shape[0] * 2 or width * 3 < original.pixels.shape[1] * 2
-    metadata: Metadata = replace(original.metadata, dpi=None) if smaller else original.metadata
+    metadata: Metadata = replace(original.metadata, dpi=None) if smaller and original.metadata.dpi else original.metadata
+    if made.metadata is metadata and made.duration == original.duration:
+        return made
     return replace(made, metadata=metadata, duration=original.duration)
