@@ -8,6 +8,13 @@ import typer
 if TYPE_CHECKING:
     from imgconv.recipe import Recipe
 
+STEPS = (
+    *(f"conv {kernel} {how}" for kernel in ("laplacian8", "kirsch") for how in ("", "padding=1", "stride=2", "stride=3")),
+    "conv_transpose laplacian8 stride=2",
+    *(f"{mode}_pool {size}" for mode in ("max", "min", "avg", "median") for size in ("2", "3 stride=1", "15 stride=1")),
+    "adaptive_avg_pool 5",
+    "adaptive_max_pool 5",
+)
 EXAMPLES = "imgconv warmup   |   imgconv warmup -q"
 
 
@@ -17,7 +24,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def warmup(quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Nothing but errors.")] = False) -> None:
-    """Compile every loop of edge, filter, pool and canny now, and say where they are kept. Without it each is compiled on first need."""
+    """Compile every loop of edge, filter, pool, run and canny now, and say where they are kept; else each is compiled on first need."""
     from imgconv.batch.warming import warming_jobs
     from imgconv.cli.lines import counted
     from imgconv.engine import store
@@ -32,8 +39,8 @@ def warmup(quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Nothing bu
 
 
 def _recipes() -> "list[Recipe]":
-    """Recipes that between them take every way through the loops of filters and pools."""
-    from imgconv.recipe import Canny, Pool, Recipe, filter_recipe
+    """Recipes that between them take every way through the loops of filters, pools and steps of networks."""
+    from imgconv.recipe import Canny, Pool, Recipe, filter_recipe, network_recipe
 
     kernels = ("laplacian8", "gaussian5", "box:size=3", "sobel", "gaussian:sigma=2", "emboss", "unsharp5", "kv")
     filters = [filter_recipe([kernel], stride=stride) for kernel in kernels for stride in (1, 2)]
@@ -42,4 +49,4 @@ def _recipes() -> "list[Recipe]":
         Recipe("pool", Pool(size, mode, stride)) for size in (2, 3, 15) for mode in ("max", "avg", "min", "median") for stride in (None, 1)
     ]
     edges = [filter_recipe(["laplacian8"], command="edge"), Recipe("canny", Canny()), Recipe("canny", Canny(0, 80, 90, percent=True))]
-    return [*edges, *filters, *ranges, *pools]
+    return [*edges, *filters, *ranges, *pools, *(network_recipe([step]) for step in STEPS)]

@@ -69,7 +69,7 @@ def test_one_frame_is_one_frame(tmp_path):
     [
         (("edge",), "small, int16"),
         (("filter", "-k", "gaussian:sigma=3", "-k", "box:size=31"), "factors of 1, float32; running, int32"),
-        (("run", "-s", "conv laplacian8 padding=1", "-s", "relu"), "one"),
+        (("run", "-s", "conv laplacian8 padding=1", "-s", "relu"), "tiles"),
     ],
 )
 def test_verbose_tells_how_it_was_done_as_plan_does(tmp_path, command, how):

@@ -1,12 +1,48 @@
-"""`imgconv warmup` compiles what edge, filter and pool need, and keeps all of it."""
+"""`imgconv warmup` compiles what pictures need, and keeps all of it."""
 
-from command import imgconv
+import os
+import re
+
+import pytest
+from command import SAMPLES, imgconv
 
 
-def test_every_loop_is_compiled_once_and_kept():
-    first = imgconv("warmup", timeout=300)
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """An environment whose store held nothing before `warmup`, and what that said."""
+    env = {**os.environ, "IMGCONV_CACHE": str(tmp_path_factory.mktemp("cache"))}
+    return env, imgconv("warmup", env=env, timeout=300)
+
+
+def kept(env):
+    """How many loops are kept, after `warmup`, which had none to compile."""
+    said = imgconv("warmup", env=env).err
+    assert said.startswith("0 loops compiled")
+    return int(re.search(r"(\d+) kept", said)[1])
+
+
+def test_every_loop_is_compiled_once_and_kept(fresh):
+    env, first = fresh
     assert first.code == 0 and first.out == b""
     assert "C library" not in first.err  # a loop that could not be kept says so
-    second = imgconv("warmup", timeout=300)
-    assert second.err.startswith("0 loops compiled")
-    assert imgconv("warmup", "-q").err == ""
+    assert first.err.startswith(f"{kept(env)} loops compiled")
+    assert imgconv("warmup", "-q", env=env).err == ""
+
+
+COMMANDS = [
+    ("edge", "coffee.jpg"),
+    ("filter", "chelsea.jpg", "-k", "gaussian:sigma=3"),
+    ("pool", "ramp_16bit.png", "--size", "2", "--mode", "avg"),
+    ("pool", "camera.png", "--size", "5", "--mode", "median"),
+    ("canny", "coffee.jpg"),
+    ("run", "camera.png", "-s", "conv gaussian5 padding=2", "-s", "conv kirsch stride=2", "-s", "relu", "-s", "max_pool 3 2"),
+]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_nothing_is_left_to_compile(words, fresh, tmp_path):
+    env, _ = fresh
+    before = kept(env)
+    command, picture, *options = words
+    assert imgconv(command, SAMPLES / picture, *options, "-o", tmp_path, "-q", env=env).code == 0
+    assert kept(env) == before
