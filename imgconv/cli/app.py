@@ -27,6 +27,9 @@ def program() -> "NoReturn":
     except SystemExit as leaving:
         if sys.getprofile() or sys.gettrace():  # they tell what they saw when Python ends as it always does
             raise
+        import threading
+
+        threading._shutdown()  # type: ignore[attr-defined]  # as Python does first: waits for threads that are yet at work
         atexit._run_exitfuncs()
         interrupts.ignore()
         os._exit(_flushed(leaving.code if isinstance(leaving.code, int) else 0))

@@ -44,7 +44,7 @@ def _tile_sizes(*, has_few: bool) -> tuple[int, int]:
 
 @cache
 def teach() -> None:
-    """Let Numba compile `tile_sums`; it asks for the constants by the names that they have there."""
+    """Tell Numba how `tile_sums` is compiled."""
     extending: Any = import_module("numba.extending")
 
     @extending.overload(tile_sums, prefer_literal=True)

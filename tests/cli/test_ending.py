@@ -29,6 +29,11 @@ def test_functions_that_wait_for_the_end_are_called(words, code):
     assert done.stdout.endswith("goodbye")
 
 
+def test_threads_that_are_at_work_end_it():
+    prelude = "import threading, time\nthreading.Thread(target=lambda: (time.sleep(0.5), sys.stdout.write('written'))).start()"
+    assert ended(prelude, "--version").stdout.endswith("written")
+
+
 def test_all_of_a_long_output_arrives():
     whole = imgconv("kernels", "list", "--json").out
     assert whole.endswith(b"\n")
