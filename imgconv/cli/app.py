@@ -27,12 +27,7 @@ def program() -> "NoReturn":
     except SystemExit as leaving:
         if sys.getprofile() or sys.gettrace():  # they tell what they saw when Python ends as it always does
             raise
-        import threading
-
-        threading._shutdown()  # type: ignore[attr-defined]  # as Python does first: waits for threads that are yet at work
-        atexit._run_exitfuncs()
-        interrupts.ignore()
-        os._exit(_flushed(leaving.code if isinstance(leaving.code, int) else 0))
+        _end(leaving.code if isinstance(leaving.code, int) else 0)
 
 
 def main() -> "NoReturn":
@@ -105,6 +100,19 @@ def _silenced(code: int) -> int:
     """Let what is left in the buffer of standard output go nowhere, or Python would complain of it at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code
+
+
+def _end(code: int) -> "NoReturn":
+    """End as Python does, up to where it takes modules apart: wait for threads that are yet at work, call who asked for it, flush."""
+    import threading
+
+    try:
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+    except (interrupts.Interrupted, KeyboardInterrupt) as interrupt:
+        _leave_at_once(str(interrupt) or "interrupted")
+    interrupts.ignore()
+    os._exit(_flushed(code))
 
 
 def _leave_at_once(message: str) -> "NoReturn":

@@ -34,6 +34,16 @@ def test_threads_that_are_at_work_end_it():
     assert ended(prelude, "--version").stdout.endswith("written")
 
 
+def test_an_interrupt_while_threads_are_waited_for():
+    prelude = (
+        "import os, signal, threading, time\n"
+        "def work(): time.sleep(1.5); os.kill(os.getpid(), signal.SIGINT); time.sleep(20)\n"
+        "threading.Thread(target=work).start()"
+    )
+    done = ended(prelude, "--version")
+    assert (done.returncode, done.stderr) == (130, "imgconv: interrupted\n")
+
+
 def test_all_of_a_long_output_arrives():
     whole = imgconv("kernels", "list", "--json").out
     assert whole.endswith(b"\n")
