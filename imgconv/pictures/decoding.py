@@ -30,7 +30,8 @@ def decode(file: BinaryIO, name: str, request: Request) -> Decoder:
         file = BytesIO(file.read() + _JPEG_END)  # with its end mark, libjpeg gives the rows that it has
     if name == "webp":
         request.check_size(*_webp_canvas(file))
-    image = plugins.open_image(file, name)
+    with plugins.pillows_limit.raised(request.max_pixels):
+        image = plugins.open_image(file, name)
     request.check_size(image.height, image.width)
     header = _header(image, name, file)
     return Decoder(header, lambda: _checked_frames(file, image, header, request))
@@ -76,7 +77,8 @@ def _checked_frames(file: BinaryIO, image: ImageFile.ImageFile, header: Header, 
         image.draft("L", image.size)
     for index in range(header.frames):
         try:
-            with picture_errors(f"damaged {header.format}" + (f", frame {index + 1}" if header.frames > 1 else "")):
+            doing = f"damaged {header.format}" + (f", frame {index + 1}" if header.frames > 1 else "")
+            with picture_errors(doing), plugins.pillows_limit.raised(request.max_pixels):
                 picture = _frame(image, index, header, request)
                 if luma == "beside":
                     picture = replace(picture, luma=_own_luma(file, request))

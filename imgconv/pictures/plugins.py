@@ -1,22 +1,25 @@
 """Pillow's plugins, opened by name. No other module constructs an image from a file.
 
-The plugin's class is called directly, not through `Image.open`: so only formats of this list can ever be opened, the only limit on pixels
-is our own, and no state of Pillow that other threads share is touched. (A JPEG is one picture: previews and gain maps that Pillow's MPO
-plugin would show as further frames are passed over.)
+The plugin's class is called directly, not through `Image.open`: so only formats of this list can ever be opened, and the only limit on
+pixels is our own. Some decoders ask for Pillow's all the same, which is raised while they work where ours is higher. (A JPEG is one
+picture: previews and gain maps that Pillow's MPO plugin would show as further frames are passed over.)
 """
 
 import ctypes
 import logging
+import threading
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from typing import Any, BinaryIO
 
-from PIL import ImageFile
+from PIL import Image, ImageFile
 
 from imgconv.errors import MissingExtra
 from imgconv.pictures.damage import DECODER_ERRORS, picture_errors
+from imgconv.pictures.picture import DEFAULT_MAX_PIXELS
 
 _PLUGINS = {
     "avif": ("PIL.AvifImagePlugin", "AvifImageFile"),
@@ -56,6 +59,35 @@ def open_image(file: BinaryIO, name: str) -> ImageFile.ImageFile:
     if name == "png" and "transparency" in image.info and image.tile:  # Pillow forgets to scale the transparent grey as it does the pixels
         image.info["transparency"] = _scaled(image.info["transparency"], str(image.tile[0].args))
     return image
+
+
+class _PillowsLimit:
+    """Pillow's limit on pixels, for the whole process: raised while anybody is inside, then what it was before."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._before = threading.Lock(), 0, Image.MAX_IMAGE_PIXELS
+
+    @contextmanager
+    def raised(self, max_pixels: int | None) -> Iterator[None]:
+        """A context in which pictures of up to `max_pixels` are decoded, of any size with None."""
+        if max_pixels is not None and max_pixels <= DEFAULT_MAX_PIXELS:
+            yield
+            return
+        with self._lock:
+            if not self._inside:
+                self._before = Image.MAX_IMAGE_PIXELS
+            self._inside += 1
+            Image.MAX_IMAGE_PIXELS = None if max_pixels is None else -(-max_pixels // 2)  # at twice that it refuses
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if not self._inside:
+                    Image.MAX_IMAGE_PIXELS = self._before
+
+
+pillows_limit = _PillowsLimit()
 
 
 def heif_library(module: str) -> Any:

@@ -109,6 +109,17 @@ def test_the_limit_can_be_set_and_lifted_and_is_ours_alone():
         read(FILES["jpeg"], max_pixels=100)
 
 
+@pytest.mark.parametrize("name", ["TIFF", "WEBP", "GIF"])
+def test_a_limit_that_is_lifted_is_lifted_for_decoders_that_ask_for_pillows(name, monkeypatch):
+    frames = [Image.new("L", (40, 30), shade) for shade in (0, 90)]
+    data = saved(frames[0], name, save_all=True, append_images=frames[1:], disposal=2, duration=50)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # so that a small picture will do
+    header, pictures = read(data, max_pixels=None)
+    assert (header.size, len(pictures)) == ((30, 40), 2)
+    assert len(read(data, max_pixels=10**9)[1]) == 2
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
 def test_large_pictures_below_the_limit_raise_no_warning():
     data = saved(Image.new("1", (10000, 9001)), "PNG")  # Pillow warns above 89 megapixels; warnings are errors here
     assert read_header(data).size == (9001, 10000)
