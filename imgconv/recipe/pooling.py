@@ -7,7 +7,7 @@ from imgconv.errors import UsageError
 from imgconv.recipe.filtering import ALPHAS
 from imgconv.recipe.shape import Shape, Size, one_of
 from imgconv.recipe.step import PixelStep
-from imgconv.window import Window
+from imgconv.window import Window, sizes
 
 POOL_MODES = ("max", "avg", "min", "median")
 
@@ -28,6 +28,7 @@ class Pool(PixelStep):
     def __post_init__(self) -> None:
         one_of(self.mode, POOL_MODES, "mode")
         one_of(self.alpha, ALPHAS, "alpha")
+        sizes(self.size, "size", 2, least=1)  # by its own name
         window = self.window
         if isinstance(window.padding, tuple) and any(p >= s for p, s in zip(window.padding, window.span, strict=True)):
             raise UsageError(f"padding {self.padding} leaves windows with nothing in them; use less than the pool's {self.size}")

@@ -26,7 +26,7 @@ def untouchable(tmp_path):
         ("edge --dilation 99999999999", "--dilation"),
         ("edge --dilation 1e3", "--dilation '1e3' is no size"),
         ("pool --size 1000000", "--size 1000000 is more than"),
-        ("pool --size 0", "must be at least 1"),
+        ("pool --size 0", "imgconv: size must be at least 1, not 0"),
         ("edge -k nan", "nan"),
         ("edge -k gaussian:sigma=inf", "sigma"),
         ("edge -k box:size=10000", "10000"),
