@@ -19,6 +19,7 @@ import numpy as np
 from imgconv.engine import entries
 from imgconv.engine.arguments import Signature, words_of
 from imgconv.engine.calls import Entry, Pattern
+from imgconv.engine.surprises import UNEXPECTED
 
 Function = Callable[..., None]
 CallOf = Callable[..., Callable[[], None]]  # the call that is to be made with some arrays
@@ -27,9 +28,6 @@ ANNOUNCEMENT = "compiling loops, once on this machine"
 announce: Callable[[str], object] | None = None
 """Called once with ANNOUNCEMENT when a process has compiled for PATIENCE seconds; set by the command line."""
 PATIENCE = 1.0
-
-# whatever another Numba or llvmlite might do instead of working; errors in a loop itself are Numba's own and come from compile_loop
-_UNEXPECTED = (AssertionError, AttributeError, ImportError, LookupError, NameError, OSError, RuntimeError, TypeError, ValueError)
 
 
 def loop(function: Function, /, **constants: int) -> Function:
@@ -90,7 +88,7 @@ def prepare() -> None:
 
 
 def _import_linker() -> None:
-    with suppress(*_UNEXPECTED):  # whoever needs a loop meets the same, and falls back
+    with suppress(*UNEXPECTED):  # whoever needs a loop meets the same, and falls back
         import_module("imgconv.engine.fingerprints")
         import_module("imgconv.engine.native").target()
 
@@ -176,7 +174,7 @@ class _Loop:
             body = entries.read(self._source.__name__, fingerprint)
             if body is not None:
                 return native.load(native.Code.unpacked(body), self._source.__name__, signature.words)
-        except _UNEXPECTED as error:
+        except UNEXPECTED as error:
             self._note(error)
         with _compiling:
             return self._compiled(signature, fingerprint)
@@ -190,7 +188,7 @@ class _Loop:
             code = compiling.emit(dispatcher, signature)
             run = native.load(code, self._source.__name__, signature.words)
             compiling.self_check()
-        except _UNEXPECTED as error:
+        except UNEXPECTED as error:
             self._note(error)
             return _Plain(dispatcher)
         if fingerprint is not None and not entries.write(self._source.__name__, fingerprint, code.packed()):

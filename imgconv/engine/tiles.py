@@ -8,6 +8,9 @@ from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from imgconv.engine.surprises import UNEXPECTED
 from imgconv.loops.tiles import tile_sums
 
 
@@ -49,12 +52,39 @@ def teach() -> None:
 
     @extending.overload(tile_sums, prefer_literal=True)
     def compiled(cells, base, places, weights, output, head, tail, sums, at, together, apart, width):  # type: ignore[no-untyped-def]
+        if not _vectors_work():
+            return _in_loops
         made = _intrinsic(together.literal_value, apart.literal_value, width.literal_value)
 
         def call(cells, base, places, weights, output, head, tail, sums, at, together, apart, width):  # type: ignore[no-untyped-def]
             made(cells, base, places, weights, output, head, tail, sums, at)
 
         return call
+
+
+@cache
+def _vectors_work() -> bool:
+    """Whether this Numba and llvmlite make of `_add_up` what Python makes of `tile_sums`."""
+    numba: Any = import_module("numba")
+    cells, weights, places = np.arange(9.0), np.arange(6.0).reshape(2, 3), np.array([0, 2, 3])
+    sums, expected = np.zeros(16), np.zeros(16)
+    tile_sums(cells, 1, places, weights, 1, 0, 3, expected, 0, 2, 8, 4)  # type: ignore[no-untyped-call]
+    try:
+        made = _intrinsic(2, 8, 4)
+        numba.njit(lambda cells, places, weights, sums: made(cells, 1, places, weights, 1, 0, 3, sums, 0))(cells, places, weights, sums)
+    except (numba.core.errors.NumbaError, *UNEXPECTED):
+        return False
+    return np.array_equal(sums, expected)
+
+
+def _in_loops(cells, base, places, weights, output, head, tail, sums, at, together, apart, width):  # type: ignore[no-untyped-def]
+    for q in range(together):
+        row = weights[min(output + q, weights.shape[0] - 1)]
+        for j in range(width):
+            total = sums.dtype.type(0)
+            for t in range(head, tail):
+                total += row[t] * cells[base + places[t] + j]
+            sums[at + q * apart + j] = total if head == 0 else sums[at + q * apart + j] + total
 
 
 def _intrinsic(together: int, apart: int, width: int) -> Any:

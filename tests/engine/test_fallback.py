@@ -156,3 +156,35 @@ def test_code_from_another_numba_is_not_loaded(sandbox):
     said = sandbox.run(PYTHONPATH=os.pathsep.join([str(shadow.parent), sandbox.environment["PYTHONPATH"]]))
     assert (said["right"], said["compiled"], said["kept"]) == (True, 1, 2)
     assert sandbox.run()["compiled"] == 0
+
+
+LAYER = """
+import numpy as np
+import llvmlite.ir
+{patch}
+import imgconv
+rng = np.random.default_rng(0)
+images, weight = rng.integers(-9, 9, (2, 6, 13, 11)).astype(np.float32), rng.integers(-9, 9, (9, 6, 3, 3)).astype(np.float32)
+windows = np.lib.stride_tricks.sliding_window_view(np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1))), (3, 3), (2, 3))
+expected = np.einsum("nchwuv,ocuv->nohw", windows, weight)
+assert np.array_equal(imgconv.conv2d(images, weight, padding=1), expected)
+alone = np.einsum("nchwuv,cuv->nchw", windows, weight[:6, 0])
+assert np.array_equal(imgconv.conv2d(images, weight[:6, :1], padding=1, groups=6), alone)
+from imgconv.engine.tiles import _vectors_work
+print(_vectors_work())
+"""
+
+
+@pytest.mark.parametrize(
+    ("patch", "works"),
+    [
+        ("", True),
+        ("del llvmlite.ir.IRBuilder.shuffle_vector", False),
+        ("llvmlite.ir.IRBuilder.shuffle_vector = lambda self, one, *_: one", False),
+    ],
+)
+def test_layers_do_without_wide_vectors(sandbox, patch, works):
+    script = LAYER.format(patch=patch)
+    done = subprocess.run([sys.executable, "-c", script], env=sandbox.environment, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{works}\n"
