@@ -20,7 +20,7 @@ from imgconv.window import Window
 
 SCRATCH_BYTES = 1 << 20  # per band; smaller ones lost to the cost of a call (2026-11)
 BAND_BYTES = 1 << 18  # of a picture that are worth handing to another thread
-JOBS = 2  # for each thread, each with scratch of its own
+JOBS = 2  # for each core at work, each with scratch of its own
 _TALL = 32  # more rows than this are summed in float64: one after the other, they would lose float32's last digits
 Calls = Iterable[Callable[[], None]]
 Fill = Callable[[int, int], Calls]  # the calls that fill output rows first..last
@@ -124,16 +124,14 @@ def averages(
 
 def _run(worker: Callable[[], Fill], rows: int, rows_per_band: int, threads: int | None) -> None:
     """Fill `rows` rows band by band. Every job has a worker, with scratch of its own, and a share of the bands."""
-    threads = threads or default_threads()
     bands = [(first, min(first + rows_per_band, rows)) for first in range(0, rows, rows_per_band)]
-    share = max(len(bands) // (JOBS * threads), 1)
+    count = min(len(bands), JOBS * min(threads or default_threads(), default_threads()))
 
-    def job(some: list[tuple[int, int]]) -> Calls:
-        fill = worker()
+    def job(number: int) -> Calls:
+        fill, some = worker(), bands[len(bands) * number // count : len(bands) * (number + 1) // count]
         return (call for band in some for call in fill(*band))
 
-    jobs = [bands[at : at + share] for at in range(0, len(bands), share)]
-    run_calls(map(job, jobs), len(jobs), threads)
+    run_calls(map(job, range(count)), count, threads)
 
 
 def span_averages(planes: Planes, spans: tuple[Spans, Spans], divisors: tuple[AnyArray, AnyArray], dtype: np.dtype[np.generic]) -> AnyArray:
