@@ -47,13 +47,38 @@ def lay_cells(stride):  # type: ignore[no-untyped-def]
     return lay
 
 
+def write_sums(scratch, apart, bias, begin, n, target, origin, geometry):  # type: ignore[no-untyped-def]
+    """Write `n` sums for each output of `bias`, those of positions `begin` and after, to `target`, where the first begins at `origin`.
+
+    `geometry` is that of `correlate`. The positions of a plane that are no output cells are left out.
+    """
+    pitch, height, rows, adding = geometry[1], geometry[2], geometry[3], geometry[14]
+    image_step, channel_step, row_step, columns = geometry[6], geometry[7], geometry[8], geometry[9]
+    image, row = begin // pitch // height, begin // pitch % height
+    for r in range(begin // pitch, (begin + n - 1) // pitch + 1):
+        low, high = max(begin, r * pitch), min(begin + n, r * pitch + columns)
+        if high > low and row < rows:
+            start = origin + image * image_step + row * row_step + low - r * pitch
+            for q in range(bias.shape[0]):
+                sums, out, shift = scratch[q * apart + low - begin :], target[start + q * channel_step :], bias[q]
+                if adding:
+                    for j in range(high - low):
+                        out[j] += sums[j]
+                else:
+                    for j in range(high - low):
+                        out[j] = sums[j] + shift
+        row += 1
+        if row == height:
+            image, row = image + 1, 0
+
+
 def correlate(together, apart, width, stride):  # type: ignore[no-untyped-def]
     """Make the loop that takes so many outputs `together`, under tiles of so many cells (`width`).
 
     It lays out the cells of one group after the other by `lay_cells(stride)`, or takes them as they lie where `stride` is below 0. Its
     scratch holds a row of sums for each output, `apart` elements from each other.
     """
-    lay = lay_cells(stride)  # type: ignore[no-untyped-call]
+    lay, write = lay_cells(stride), write_sums  # type: ignore[no-untyped-call]
 
     def loop(source, rows_from, columns_from, spans, value, laying, cells, places, weights, bias, scratch, target, geometry):  # type: ignore[no-untyped-def]
         """Fill the part of `target` (flat) that `geometry` tells.
@@ -66,9 +91,9 @@ def correlate(together, apart, width, stride):  # type: ignore[no-untyped-def]
         not read.
         """
         first, pitch, height, rows, images = geometry[0], geometry[1], geometry[2], geometry[3], geometry[4]
-        origin, image_step, channel_step, row_step, columns = geometry[5], geometry[6], geometry[7], geometry[8], geometry[9]
-        outputs, depth, group_cells, block, adding = geometry[10], geometry[11], geometry[12], geometry[13], geometry[14]
-        taps, total = places.shape[0], ((images - 1) * height + rows - 1) * pitch + columns
+        origin, channel_step, outputs, depth = geometry[5], geometry[7], geometry[10], geometry[11]
+        group_cells, block = geometry[12], geometry[13]
+        taps, total = places.shape[0], ((images - 1) * height + rows - 1) * pitch + geometry[9]
         chunk = -(-total // -(-total // (apart - width)))
         chunk = -(-chunk // width) * width
         reach = 0
@@ -94,22 +119,7 @@ def correlate(together, apart, width, stride):  # type: ignore[no-untyped-def]
                                         for t in range(head, tail):
                                             added += taken[t] * cells[base + at + j + places[t]]
                                         sums[j] = added if head == 0 else sums[j] + added
-                    image, row = begin // pitch // height, begin // pitch % height
-                    for r in range(begin // pitch, (begin + n - 1) // pitch + 1):
-                        low, high = max(begin, r * pitch), min(begin + n, r * pitch + columns)
-                        if high > low and row < rows:
-                            start = origin + image * image_step + row * row_step + low - r * pitch
-                            for q in range(min(together, outputs - o)):
-                                sums, shift = scratch[q * apart + low - begin :], bias[g, o + q]
-                                out = target[start + (g * outputs + o + q) * channel_step :]
-                                if adding:
-                                    for j in range(high - low):
-                                        out[j] += sums[j]
-                                else:
-                                    for j in range(high - low):
-                                        out[j] = sums[j] + shift
-                        row += 1
-                        if row == height:
-                            image, row = image + 1, 0
+                    shift, at = bias[g, o : min(o + together, outputs)], origin + (g * outputs + o) * channel_step
+                    write(scratch, apart, shift, begin, n, target, at, geometry)  # type: ignore[no-untyped-call]
 
     return loop
