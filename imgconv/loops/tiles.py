@@ -4,6 +4,8 @@ Ordinary Python, and where loops are compiled `imgconv.engine.tiles` puts in its
 registers from the first tap to the last.
 """
 
+import numpy as np
+
 
 def tile_sums(cells, base, places, weights, output, head, tail, sums, at, together, apart, width):  # type: ignore[no-untyped-def]
     """Sum weights[output + q, t] * cells[base + places[t] + j] over taps head <= t < tail, for q < `together` outputs and j < `width`.
@@ -16,6 +18,7 @@ def tile_sums(cells, base, places, weights, output, head, tail, sums, at, togeth
         taps = weights[min(output + q, weights.shape[0] - 1)]
         row = sums[at + q * apart : at + q * apart + width]
         total = 0
-        for t in range(head, tail):
-            total = total + taps[t] * cells[base + places[t] : base + places[t] + width]
-        row[:] = total if head == 0 else row + total
+        with np.errstate(all="ignore"):  # some cells are behind the end of a row, and may be anything; nobody looks at their sums
+            for t in range(head, tail):
+                total = total + taps[t] * cells[base + places[t] : base + places[t] + width]
+            row[:] = total if head == 0 else row + total
