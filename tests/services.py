@@ -76,6 +76,11 @@ def files_below(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
 
 
+def pictures_in(folder):
+    """How many pictures a folder has by now: beside them, files come and go that are yet being written."""
+    return len(list(Path(folder).glob("*.png")))
+
+
 def children(pid):
     """The processes that a process has begun and that are still at work."""
     tasks = Path(f"/proc/{pid}/task")

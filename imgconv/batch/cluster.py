@@ -98,13 +98,18 @@ class _Cluster:
                 self._look()
             except (ClusterError, self.killed):
                 raise
-            except self._distributed.CancelledError:
+            except self._gone:
                 raise ClusterError("the scheduler is gone; run the same command with --skip-existing to go on where it stopped") from None
             except Exception as error:  # whatever a worker without something of ours says; pictures' own errors are in their outcomes
                 remedy = f"install imgconv {own_version()} for the scheduler and all workers"
                 raise ClusterError(f"the cluster cannot take pictures, {_one_line(error)}; {remedy}") from error
             else:
                 return outcome
+
+    @property
+    def _gone(self) -> tuple[type[Exception], ...]:
+        """What a future raises without a scheduler, waited for or just being fetched."""
+        return self._distributed.CancelledError, self._distributed.comm.CommClosedError
 
     @property
     def killed(self) -> type[Exception]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from command import SAMPLES, imgconv, refused
 from processes import IMGCONV, environment, finished, names, started, wait_for
-from services import answers, children, copies, files_below, free_port, running, scheduler, worker
+from services import answers, children, copies, files_below, free_port, pictures_in, running, scheduler, worker
 
 PHOTOGRAPHS = [SAMPLES / name for name in ("coffee.jpg", "chelsea.jpg", "astronaut.jpg", "camera.png")]
 COUNT = 80
@@ -68,7 +68,7 @@ def told(lines, folder):
 
 def test_a_worker_that_is_killed_costs_no_picture(home, address, workers):
     with started(*FILTER, "-o", "killed", "--dask", address, "--json", cwd=home) as process:
-        wait_for(lambda: len(files_below(home / "killed")) > 20)
+        wait_for(lambda: pictures_in(home / "killed") > 20)
         workers[0].kill()
         assert workers[0].wait() == -signal.SIGKILL and len(files_below(home / "killed")) < COUNT
         code, out, err = finished(process, seconds=60)
@@ -80,7 +80,7 @@ def test_a_worker_that_is_killed_costs_no_picture(home, address, workers):
 
 def test_an_attempt_does_not_take_the_output_of_the_one_before_for_somebody_elses(home, address, workers):
     with started(*FILTER, "-o", "kept", "--dask", address, "--no-clobber", cwd=home) as process:
-        wait_for(lambda: len(files_below(home / "kept")) > 20)
+        wait_for(lambda: pictures_in(home / "kept") > 20)
         workers[1].kill()
         code, _, err = finished(process, seconds=60)
     assert code == 1 and "exists" not in err and err.count("\n") == 2, err
@@ -156,7 +156,7 @@ def test_clusters_that_cannot_take_pictures_say_so_in_one_line(home):
 def test_a_scheduler_that_goes_away_ends_the_run(home):
     words = (*FILTER, "-o", "lost", "--dask")
     with scheduler(home) as (address, lost), worker(home, address, "--no-nanny"), started(*words, address, cwd=home) as process:
-        wait_for(lambda: len(files_below(home / "lost")) > 5)
+        wait_for(lambda: pictures_in(home / "lost") > 5)
         lost.kill()
         code, _, err = finished(process, seconds=40)
     assert code == 1 and err.splitlines()[-1].startswith("imgconv: the scheduler is gone; run the same command with --skip-existing")
@@ -164,7 +164,7 @@ def test_a_scheduler_that_goes_away_ends_the_run(home):
 
 def test_processes_of_its_own(home):
     with started(*FILTER, "-o", "own", "--dask", "local", "-j", "2", cwd=home) as process:
-        wait_for(lambda: len(files_below(home / "own")) > 20)
+        wait_for(lambda: pictures_in(home / "own") > 20)
         os.kill(max(children(process.pid)), signal.SIGKILL)
         code, _, err = finished(process, seconds=60)
     assert code == 1 and err.count("\n") == 2, err
