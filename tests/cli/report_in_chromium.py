@@ -7,6 +7,7 @@ import pytest
 from browser import browsing
 from command import SAMPLES, imgconv
 from PIL import Image
+from processes import wait_for
 
 from imgconv.study.report import Entry, Reading, collecting
 
@@ -120,9 +121,15 @@ def test_the_filter_narrows_and_says_so(report):
     assert report.value(count) == "0 of 8 pictures, 1 of 2 failures"
 
 
-def test_what_a_screen_reader_is_told(report):
+def accessible(report):
+    """Role and name of everything that Chromium tells a screen reader."""
     nodes = [node for node in report.call("Accessibility.getFullAXTree")["nodes"] if not node["ignored"]]
-    named = [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in nodes]
+    return [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in nodes]
+
+
+def test_what_a_screen_reader_is_told(report):
+    wait_for(lambda: ("slider", "Before and after, coffee.edge.png") in accessible(report))  # Chromium makes the tree when it finds time
+    named = accessible(report)
     roles = [role for role, _ in named]
     assert {"banner", "main", "status", "searchbox"} <= set(roles) and ("region", "Failures") in named and ("region", "Pictures") in named
     assert ("searchbox", "Filter by name") in named and ("slider", "Before and after, coffee.edge.png") in named
