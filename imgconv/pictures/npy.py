@@ -1,5 +1,6 @@
 """Arrays in .npy files as pictures: (H, W), or maps (M, H, W), or frames of maps (F, M, H, W). Never unpickles."""
 
+import warnings
 from collections.abc import Iterable, Iterator
 from math import prod
 from typing import Any, BinaryIO
@@ -12,6 +13,8 @@ from imgconv.errors import PictureError
 from imgconv.pictures.damage import picture_errors, read_exactly
 from imgconv.pictures.modes import exact_float32
 from imgconv.pictures.picture import Decoder, Header, Picture, Request
+
+warnings.filterwarnings("ignore", category=SyntaxWarning, module="<unknown>")  # NumPy reads headers as Python: damaged ones are odd Python
 
 _KEPT = ("uint8", "uint16", "float32")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import struct
 import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -23,6 +24,8 @@ from imgconv.registry.names import slug
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+warnings.filterwarnings("ignore", category=SyntaxWarning, module="<unknown>")  # NumPy reads headers as Python: damaged ones are odd Python
 
 SUFFIXES = (".npy", ".npz", ".safetensors")
 MAX_WEIGHTS = 1 << 27  # a gigabyte as float64; the largest layers of known networks hold a tenth of it
