@@ -11,7 +11,7 @@ from measure import Line, measure, peer
 from pictures import HEIGHT, WIDTH, picture
 
 import imgconv
-from imgconv.functional.canny import canny_edges
+from imgconv.filters.canny import canny_edges
 
 SIGMA, LOW, HIGH = 1.4, 25.0, 51.0
 SIZE = 13  # taps of the Gaussian: 4 sigma on each side

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "imgconv.calls": "canny edge filter kernel kernels pool run",
+    "imgconv.api": "canny edge filter kernel kernels pool run",
     "imgconv.errors": "ArgumentTypeError DoesNotFit ImgconvError MissingExtra PictureError UsageError",
     "imgconv.registry": "Bank Kernel",
 }

@@ -10,7 +10,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from imgconv.pictures import open_pictures
+from imgconv.images import open_pictures
 
 PHOTO = Path(__file__).parents[1] / "sample_images" / "chelsea.jpg"
 SIZE = (47, 61)  # height, width: odd, not square

@@ -7,7 +7,7 @@ from command import SAMPLES
 from PIL import Image
 
 import imgconv
-from imgconv.functional.canny import canny_edges
+from imgconv.filters.canny import canny_edges
 
 RNG = np.random.default_rng(11)
 LAPLACIAN8 = np.array([[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]])

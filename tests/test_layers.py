@@ -7,23 +7,31 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "imgconv"
 EVERYONE = {"errors"}
+ARRAYS = {"arrays", "engine", "loops", "system", "window"}
 ALLOWED = {
     "__main__": {"cli"},
-    "__init__": {"calls", "layers", "gradients", "functional", "registry"},
-    "calls": {"process", "pictures", "recipe", "registry"},
-    "cli": {"batch", "study", "recipe", "registry", "engine", "__init__"},
-    "study": {"process", "functional", "pictures", "recipe", "registry"},
-    "batch": {"process", "pictures"},
-    "process": {"recipe", "functional", "pictures"},
-    "layers": {"functional", "gradients"},
+    "__init__": {"api", "layers", "gradients", "functional", "registry"},
+    "api": {"process", "images", "recipe", "registry"},
+    "cli": {"batch", "inspection", "plotting", "fitting", "recipe", "registry", "engine", "atomic", "system", "__init__"},
+    "inspection": {"process", "functional", "filters", "windows", "arrays", "images", "recipe", "registry"},
+    "plotting": {"inspection", "process", "functional", "filters", "windows", "images", "recipe", "registry"},
+    "fitting": {"inspection", "functional", "filters", "images", "registry"},
+    "batch": {"process", "images", "atomic", "system"},
+    "process": {"recipe", "functional", "filters", "windows", "images"},
+    "layers": {"functional", "gradients", "windows", "arrays"},
     "gradients": {"functional"},
-    "functional": {"engine", "loops", "window"},
+    "functional": {"windows", *ARRAYS},
+    "filters": {"windows", *ARRAYS},
+    "windows": ARRAYS,
     "recipe": {"registry", "window"},
-    "engine": {"loops"},
+    "engine": {"loops", "system"},
+    "arrays": {"window"},
     "errors": set(),
-    "registry": set(),
+    "registry": {"atomic"},
     "window": set(),
-    "pictures": set(),
+    "system": set(),
+    "atomic": set(),
+    "images": set(),
     "loops": set(),
 }
 COMPILERS = {"numba", "llvmlite"}
@@ -72,7 +80,7 @@ def test_compilers_are_imported_in_loops_and_engine_alone(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "library, layers", [("PIL", {"pictures", "calls"}), ("rich", {"cli"}), ("typer", {"cli"}), ("matplotlib", {"study"})]
+    "library, layers", [("PIL", {"images", "api"}), ("rich", {"cli"}), ("typer", {"cli"}), ("matplotlib", {"plotting"})]
 )
 def test_libraries_stay_in_their_layer(library: str, layers: set[str]) -> None:
     users = {layer_of(module_of(path)) for path in FILES if any(name.split(".")[0] == library for name in imports_of(path))}

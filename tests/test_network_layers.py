@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from imgconv.errors import UsageError
-from imgconv.functional.activations import softmax
+from imgconv.functional.activation import softmax
 from imgconv.layers import AvgPool2d, Conv2d, ConvTranspose2d, Flatten, Linear, MaxPool2d, ReLU, Sequential
 
 LENET = Path(__file__).parent / "data" / "lenet.npz"

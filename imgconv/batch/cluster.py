@@ -1,4 +1,6 @@
-"""A run on a Dask cluster: planned here, each picture a task there, its outcome told here, in order.
+"""A Dask cluster of our own: a scheduler in this process, and workers that end with it. Knows nothing of pictures.
+
+A run on a Dask cluster: planned here, each picture a task there, its outcome told here, in order.
 
 Workers do what a run on one machine does, a picture to a thread. One that dies costs its pictures another attempt, and since outputs
 appear whole, any number of attempts leaves one. Who the workers are, and how many, is the cluster's own business.
@@ -7,6 +9,7 @@ appear whole, any number of attempts leaves one. Who the workers are, and how ma
 import logging
 import re
 import secrets
+import signal
 import threading
 import time
 import warnings
@@ -15,17 +18,59 @@ from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from importlib import import_module
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
-from imgconv.batch import parts
-from imgconv.batch.local_cluster import local_cluster
-from imgconv.batch.order import in_order
+from imgconv import atomic
 from imgconv.batch.outcome import Outcome
+from imgconv.batch.run import in_order
 from imgconv.batch.sources import Source
 from imgconv.batch.tasks import Sender, own_version, picture_task, same
 from imgconv.batch.work import Job
 from imgconv.errors import ClusterError, MissingExtra, UsageError
+
+CLOSING = 5.0  # seconds for workers to end by themselves
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def local_cluster(distributed: Any, jobs: int) -> Iterator[Any]:
+    """Processes of our own that take one picture each. An interrupt from the terminal is ours to answer, not theirs."""
+    resource_tracker.ensure_running()  # when it starts, it lets interrupts through again
+    quiet = {"dashboard_address": None, "silence_logs": logging.CRITICAL}
+    with ExitStack() as stack:
+        with _signals_wait():
+            cluster = distributed.LocalCluster(n_workers=jobs, threads_per_worker=1, processes=True, memory_limit=None, **quiet)
+            stack.callback(_close, cluster)
+        yield cluster
+
+
+def _close(cluster: Any) -> None:
+    with _signals_wait():
+        cluster.close(timeout=CLOSING)
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Answer signals at the end of the block: processes half begun or half ended would be left alone.
+
+    Interrupts do not reach processes that are begun meanwhile, nor those that they begin.
+    """
+    came: list[int] = []
+    in_main = threading.current_thread() is threading.main_thread()
+    waiting = [number for number in SIGNALS if in_main and callable(signal.getsignal(number))]
+    answers = {number: signal.signal(number, lambda number, _: came.append(number)) for number in waiting}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, answer in answers.items():
+            signal.signal(number, answer)
+        if came:
+            signal.raise_signal(came[0])
+
 
 LOCAL = "local"
 CONNECTING = 10.0  # seconds in which a scheduler has to answer
@@ -194,7 +239,7 @@ def _within(seconds: float, connect: Callable[..., Any]) -> Any:
 def _clear(sources: Sequence[Source], sender: Sender) -> None:
     """Remove what workers that died have left half-written in folders of this machine."""
     places = (place for source in sources if not source.trouble for place in sender.outputs(source))
-    parts.clear({place.parent for place in places if isinstance(place, Path)})
+    atomic.clear({place.parent for place in places if isinstance(place, Path)})
 
 
 @contextmanager

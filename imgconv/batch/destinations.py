@@ -1,17 +1,28 @@
-"""Where results go: output names, what `-o` and `--format` mean, and that no input is written to."""
+"""Where results go: output names, what `-o` and `--format` mean, and that no input is written to.
+
+Every reason to refuse output names before any work: outputs that meet, that would replace an input, that leave the output folder.
+
+Outputs that exist already: whether they are whole, and what made them.
+
+Standard output as the place where results go.
+"""
 
 import os
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from io import BufferedIOBase, BytesIO
 from pathlib import Path, PurePath
+from typing import Any, BinaryIO, cast
 
-from imgconv.batch import places
-from imgconv.batch.sources import STDIN, Source
-from imgconv.batch.urls import Place, Url, place_of
-from imgconv.errors import PictureError, UsageError
-from imgconv.pictures import Header, format_for
-from imgconv.pictures.formats import OUTPUTS
+from imgconv.batch import paths
+from imgconv.batch.paths import Place, Url, place_of
+from imgconv.batch.sources import STDIN, RealFolders, Source
+from imgconv.errors import ImgconvError, PictureError, UsageError
+from imgconv.images import Header, format_for, open_pictures, read_header
+from imgconv.images.formats import OUTPUTS
 
 ARRAYS = ("npy", "npz")  # formats that hold all maps of a picture in one file
 SEVERAL_MAPS = (*ARRAYS, "tiff")
@@ -94,15 +105,15 @@ def _means_folder(output: str, inputs: Sequence[str]) -> bool:
     if output.endswith(("/", os.sep)) or (path.is_dir() if isinstance(path, Path) else path.means_folder):
         return True
     many = len(inputs) != 1 or _gives_several(inputs[0])
-    if many and ((is_local and places.exists(path)) or any(path.suffix.lower() in known.extensions for known in OUTPUTS.values())):
+    if many and ((is_local and paths.exists(path)) or any(path.suffix.lower() in known.extensions for known in OUTPUTS.values())):
         raise UsageError(f"-o {output} is a file, but the inputs give several results; give a folder")
-    return many or (path.suffix == "" and not (is_local and places.exists(path)))
+    return many or (path.suffix == "" and not (is_local and paths.exists(path)))
 
 
 def _gives_several(given: str) -> bool:
     """Whether an input is a folder. What nobody answers for is one file, which will say so."""
     try:
-        return places.is_folder(place_of(given))
+        return paths.is_folder(place_of(given))
     except PictureError:
         return False
 
@@ -146,3 +157,122 @@ def _identity(path: Place) -> Identity | None:
     except OSError:
         return None
     return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
+
+
+LONGEST_NAME = 255  # bytes of one name; every common file system's limit
+
+
+def check_outputs(sources: Sequence[Source], outputs: Iterable[Sequence[Place]], within: Place | None = None) -> None:
+    """Refuse, before any work, outputs that meet in one name, would replace an input, or lead out of the folder `within`.
+
+    Names that differ only in case meet, as they do on many disks. Inputs are known by file, whatever link leads to
+    them; remote ones by their address.
+    """
+    inputs = identities(sources)
+    real = RealFolders()
+    root = None if within is None else _root(within)
+    seen: dict[str, Source] = {}
+    for source, own in zip(sources, outputs, strict=True):
+        for path in own:
+            place = os.path.realpath(path) if isinstance(path, Path) and _is_link(path) else real.place(path)
+            other = seen.setdefault(place.casefold(), source)
+            if other is not source:
+                raise UsageError(f"{other} and {source} would both write {path}; give them apart, or rename one")
+            if root is not None and not place.startswith(root):
+                raise UsageError(f"output {path} would be {place}, outside of {within}; remove the link that leads there")
+            refuse_input(path, inputs)
+
+
+def _root(folder: Place) -> str:
+    return (str(folder.plain) if isinstance(folder, Url) else os.path.realpath(folder)).rstrip("/") + "/"
+
+
+def refuse_long_names(outputs: Iterable[Place]) -> None:
+    """Raise PictureError for a name that no file system takes."""
+    for path in outputs:
+        length = len(os.fsencode(path.name))
+        if length > LONGEST_NAME:
+            raise PictureError(f"the output's name would have {length} bytes, and {LONGEST_NAME} are allowed; give a shorter one with -o")
+
+
+class OwnOutputs:
+    """Names that a command derives from its inputs, to pass over what an earlier run left in their folders."""
+
+    def __init__(self) -> None:
+        self._real = RealFolders()
+        self._makers: dict[str, Source] = {}
+
+    def add(self, source: Source, outputs: Iterable[Place]) -> None:
+        """Take note of what `source` would give."""
+        for path in outputs:
+            self._makers.setdefault(self._real.place(path).casefold(), source)
+
+    def has(self, source: Source) -> bool:
+        """Whether a source that was found in a folder has a name derived from another one."""
+        if source.named or source.path is None:
+            return False
+        return self._makers.get(self._real.place(source.path).casefold(), source) is not source
+
+
+def _is_link(path: Path) -> bool:
+    try:
+        return path.is_symlink()
+    except OSError:  # such as a name that is too long, which is that picture's own trouble
+        return False
+
+
+PNG_END = b"IEND\xaeB`\x82"
+
+
+def is_complete(file: Path | bytes) -> bool:
+    """Whether a file, or what one holds, is a whole picture, or a whole archive of arrays.
+
+    It is read to its end, or for PNG to the mark that ends it.
+    """
+    from zipfile import is_zipfile  # for what exists alone
+
+    if is_zipfile(BytesIO(file) if isinstance(file, bytes) else file):  # it was found by what stands at its end
+        return True
+    try:
+        with open_pictures(file, max_pixels=None) as opened:
+            if opened.header.format == "png":
+                return _last_bytes(file, len(PNG_END)) == PNG_END
+            for _ in opened:
+                pass
+    except (ImgconvError, OSError):
+        return False
+    return True
+
+
+def made_differently(file: Path | bytes, description: str | None) -> bool:
+    """Whether an output says that something other than `description` made it; one that says nothing does not count."""
+    try:
+        made = read_header(file, max_pixels=None).description
+    except ImgconvError:
+        return False
+    return made is not None and made != description
+
+
+def _last_bytes(file: Path | bytes, count: int) -> bytes:
+    if isinstance(file, bytes):
+        return file[-count:]
+    with file.open("rb") as opened:
+        opened.seek(-count, os.SEEK_END)
+        return opened.read()
+
+
+@contextmanager
+def standard_output() -> Iterator[BinaryIO]:
+    """Standard output, handed on at the end of the block, for a reader that waits for each picture."""
+    yield cast(BinaryIO, _Pipe())
+    sys.stdout.buffer.flush()
+
+
+class _Pipe(BufferedIOBase):
+    """A stream that is only written to: NumPy would write past the buffer of a file, and ask a pipe for its position."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        return sys.stdout.buffer.write(data)

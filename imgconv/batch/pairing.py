@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 
 from imgconv.batch.sources import Source, list_sources
 from imgconv.errors import ImgconvError, PictureError, UsageError
-from imgconv.pictures import PICTURE_EXTENSIONS, read_header
+from imgconv.images import PICTURE_EXTENSIONS, read_header
 
 WRITTEN_BY = "imgconv "  # how descriptions begin
 WITHOUT_DESCRIPTION = ("bmp", "pnm", "qoi", "tga")  # formats that cannot say what made them

@@ -3,13 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from imgconv.batch.collisions import OwnOutputs, check_outputs
-from imgconv.batch.destinations import Destination, destination_for
+from imgconv.batch.destinations import Destination, OwnOutputs, check_outputs, destination_for
+from imgconv.batch.paths import Place, Url
 from imgconv.batch.sources import Source, list_sources
-from imgconv.batch.urls import Place, Url
 from imgconv.errors import PictureError, UsageError
-from imgconv.pictures import PICTURE_EXTENSIONS
-from imgconv.pictures.formats import OUTPUTS
+from imgconv.images import PICTURE_EXTENSIONS
+from imgconv.images.formats import OUTPUTS
 from imgconv.process import Recipe
 
 

@@ -14,8 +14,8 @@ from importlib import import_module
 from io import BytesIO
 from typing import Any, BinaryIO
 
-from imgconv.batch.parts import PART
-from imgconv.batch.urls import OBJECTS, WEB, Url
+from imgconv.atomic import PART
+from imgconv.batch.paths import OBJECTS, WEB, Url
 from imgconv.errors import ImgconvError, MissingExtra, PictureError, UsageError
 
 

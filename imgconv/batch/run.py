@@ -1,16 +1,92 @@
-"""A run: every input of a list through one job, in order, over a pool of workers."""
+"""Outcomes in the order of their sources, of work that goes on somewhere else: how far ahead it is begun, and when no more is.
 
-from collections.abc import Generator, Iterator, Sequence
+Standard input: one picture, or many after each other, each worked on and written before the next is looked at.
+
+A run: every input of a list through one job, in order, over a pool of workers.
+"""
+
+import sys
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
 
-from imgconv.batch.memory import reuse_freed
-from imgconv.batch.order import in_order
-from imgconv.batch.outcome import Outcome
+from imgconv.batch.outcome import Outcome, told
+from imgconv.batch.paths import Url
 from imgconv.batch.sources import Source
-from imgconv.batch.stream import outcomes_of_stdin
-from imgconv.batch.turns import Turns
-from imgconv.batch.urls import Url
-from imgconv.batch.work import Job, outcome_of
+from imgconv.batch.work import Job, outcome_of, write_maps
+from imgconv.errors import PictureError
+from imgconv.images import Pictures, read_stream
+from imgconv.system import Turns, reuse_freed
+
+
+class Begun(Protocol):
+    """A picture on its way, as `concurrent.futures` has it."""
+
+    def result(self) -> Outcome | None:
+        """What became of it, once that is known; None if it was cancelled after all."""
+
+    def cancel(self) -> bool:
+        """Let it not begin; whether it is certain already that it will not."""
+
+
+def in_order(
+    sources: Sequence[Source], begin: Callable[[Source], Begun], room: Callable[[], int], stop_on_error: bool
+) -> Iterator[Outcome]:
+    """The outcome of each source. No more than `room()` are on their way at once.
+
+    With `stop_on_error` nothing begins after the first outcome with an error; what has begun is finished and told.
+    """
+    remaining = iter(sources)
+    begun: deque[Begun] = deque()
+    while True:
+        begun += [begin(source) for source in islice(remaining, max(0, room() - len(begun)))]
+        if not begun:
+            return
+        outcome = begun.popleft().result()
+        if outcome is None:
+            continue
+        yield outcome
+        if outcome.error and stop_on_error:
+            remaining = iter(())
+            begun = deque(each for each in begun if not each.cancel())
+
+
+def outcomes_of_stdin(source: Source, job: Job) -> Iterator[Outcome]:
+    """One outcome for each picture on standard input; an error ends the stream, since nobody knows where the next one begins."""
+    if sys.stdin is None:
+        yield Outcome(str(source), error="it is closed; give a file, or a pipe")
+        return
+    pictures = read_stream(sys.stdin.buffer, luma=job.recipe.luma, max_pixels=job.max_pixels, salvage=job.salvage)
+    number = 0
+    while True:
+        number += 1
+        outcome = Outcome(str(source) if number == 1 else f"{source}, picture {number}")
+        opened: Pictures | None = None
+        with told(outcome):
+            opened = next(pictures, None)
+            if opened is None and number == 1:
+                raise PictureError("standard input is empty; a picture is expected there")
+            if opened is not None:
+                write_maps(opened, job, _numbered(source, number, job), outcome)
+        if outcome.error:
+            outcome.error = outcome.error.removeprefix(f"picture {number} of the stream: ")
+        if opened is not None or outcome.error:
+            yield outcome
+        if opened is None or outcome.error:
+            return
+
+
+def _numbered(source: Source, number: int, job: Job) -> Source:
+    """A source with a name of its own for the outputs of picture `number` of a stream."""
+    if number == 1:
+        return source
+    if job.destination.file is not None:
+        raise PictureError(f"more than one picture comes in, and {job.destination.file} holds the first; give a folder with -o")
+    return replace(source, relative=Path(f"{source.relative}-{number}"))
+
 
 WAITERS = 2  # threads beside the workers: enough for the disk to be busy while every worker is
 REMOTE_WAITERS = 16  # the same for storages behind a network, which answer late and many at once

@@ -1,12 +1,16 @@
-"""Where pictures come from: files, folders, patterns, addresses, standard input."""
+"""Where pictures come from: files, folders, patterns, addresses, standard input.
+
+Names of inputs that another program lists: `find ... -print0`.
+"""
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from imgconv.batch import places
-from imgconv.batch.urls import Place, Url, place_of
+from imgconv.batch import paths
+from imgconv.batch.paths import Place, Url, place_of
 from imgconv.errors import PictureError, UsageError
 
 STDIN = "-"
@@ -74,7 +78,7 @@ def _expand(given: str, extensions: frozenset[str], recursive: bool, exact: bool
         yield Source(None, PurePath("stdin"))
     elif isinstance(path, Url):
         yield from _remote(path, extensions, recursive, exact)
-    elif places.is_folder(path):
+    elif paths.is_folder(path):
         yield from _folder(path, extensions, recursive)
     elif not exact and any(sign in given for sign in PATTERN_SIGNS) and not os.path.lexists(given):
         for match in _matches(path) or [path]:
@@ -138,3 +142,27 @@ def _is_regular(entry: "os.DirEntry[str]") -> bool:
         return entry.is_file()
     except OSError:  # a link that leads to itself, or where we may not look
         return False
+
+
+def read_names(where: str) -> list[str]:
+    """The names in a file, or on standard input for `-`, each ended by a zero byte (the last one's may be missing).
+
+    Names are bytes to the file system and stay so, whatever their encoding. Raises UsageError for a list that is not of that form,
+    PictureError for one that cannot be read.
+    """
+    try:
+        data = sys.stdin.buffer.read() if where == STDIN else Path(where).read_bytes()
+    except OSError as error:
+        raise PictureError(f"--files0-from {where}: {(error.strerror or str(error)).lower()}") from None
+    if b"\0" not in data and b"\n" in data:
+        raise UsageError(f"--files0-from {where} has lines, not names ended by zero bytes; make it with find -print0")
+    names = data.split(b"\0")
+    if names[-1] == b"":
+        names.pop()
+    if b"" in names:
+        raise UsageError(f"--files0-from {where} has an empty name, number {names.index(b'') + 1}")
+    return [_decoded(name) for name in names]
+
+
+def _decoded(name: bytes) -> str:
+    return name.decode(sys.getfilesystemencoding(), sys.getfilesystemencodeerrors())

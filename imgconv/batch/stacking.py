@@ -13,15 +13,13 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.batch.destinations import ARRAYS, Identity, identities, refuse_input
-from imgconv.batch.pipe import standard_output
-from imgconv.batch.places import readable, writing
+from imgconv.batch.destinations import ARRAYS, Identity, identities, refuse_input, standard_output
+from imgconv.batch.paths import Place, place_of, readable, writing
 from imgconv.batch.sources import STDIN, Source, list_sources
-from imgconv.batch.urls import Place, place_of
 from imgconv.errors import DoesNotFit, ImgconvError, PictureError, UsageError
-from imgconv.pictures import PICTURE_EXTENSIONS, Header, Luma, Picture, Pictures, format_for, open_pictures, read_stream
+from imgconv.images import PICTURE_EXTENSIONS, Header, Luma, Picture, Pictures, format_for, open_pictures, read_stream
 from imgconv.process import Recipe, Shape
-from imgconv.process.networks import Network, results_of
+from imgconv.process.network import Network, results_of
 
 CHUNK = 1 << 20  # values of pictures that go through the steps at once: 4 MB of float32, which layers may make some ten times as many
 

@@ -12,14 +12,12 @@ from importlib import import_module
 from pathlib import Path
 
 from imgconv.batch.destinations import identities
-from imgconv.batch.memory import reuse_freed
 from imgconv.batch.outcome import Outcome
-from imgconv.batch.places import exists
+from imgconv.batch.paths import Place, exists
 from imgconv.batch.sources import Source
-from imgconv.batch.turns import Turns
-from imgconv.batch.urls import Place
 from imgconv.batch.work import Job, outcome_of
 from imgconv.errors import ClusterError, PictureError
+from imgconv.system import Turns, reuse_freed
 
 OF_EACH_PROCESS = ("inputs", "memory", "threads", "turns")  # parts of a Job that do not travel
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from imgconv.pictures import Picture
+from imgconv.images import Picture
 from imgconv.process import Recipe, process
 
 SIZE = 64  # pixels a side: enough for every kernel and window in use

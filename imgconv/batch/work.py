@@ -9,20 +9,22 @@ from typing import BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.batch.collisions import refuse_long_names
-from imgconv.batch.destinations import Destination, Identity, refuse_input
-from imgconv.batch.existing import is_complete, made_differently
-from imgconv.batch.failures import told
-from imgconv.batch.memory import Memory
-from imgconv.batch.outcome import Outcome, Statistics
-from imgconv.batch.pipe import standard_output
-from imgconv.batch.places import exists, readable, writing
+from imgconv.batch.destinations import (
+    Destination,
+    Identity,
+    is_complete,
+    made_differently,
+    refuse_input,
+    refuse_long_names,
+    standard_output,
+)
+from imgconv.batch.outcome import Outcome, Statistics, told
+from imgconv.batch.paths import Place, exists, readable, writing
 from imgconv.batch.sources import Source
-from imgconv.batch.turns import Turns
-from imgconv.batch.urls import Place
 from imgconv.errors import PictureError
-from imgconv.pictures import Header, Picture, Pictures, check_output, encode, open_pictures
+from imgconv.images import Header, Picture, Pictures, check_output, encode, open_pictures
 from imgconv.process import Map, Recipe, Shape, process, single_maps
+from imgconv.system import Memory, Turns
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def _run() -> int:
 
 
 def _unexpected(error: Exception) -> int:
-    from imgconv.batch.failures import one_line, wants_traceback
+    from imgconv.batch.outcome import one_line, wants_traceback
 
     if wants_traceback(error):
         raise error

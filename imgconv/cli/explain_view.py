@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgconv.cli.lines import counted
 from imgconv.cli.tables import fits, heading, print_parts
-from imgconv.study.explanation import ChannelValue, MapValue, Member, Product, number
+from imgconv.inspection.explanation import ChannelValue, MapValue, Member, Product, number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from imgconv.batch.opening import Picture
+    from imgconv.batch.inputs import Picture
+    from imgconv.inspection.arithmetic import Explanation
+    from imgconv.inspection.cells import Patch
     from imgconv.recipe import Recipe
-    from imgconv.study.cells import Patch
-    from imgconv.study.explain import Explanation
 
 LARGEST_SHOWN = 11  # cells along a side; a wider table fits no terminal
 MOST_MAPS, MOST_PLANES = 8, 4  # what a person reads of a layer

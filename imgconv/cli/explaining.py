@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imgconv.batch.opening import Picture, first_frame, write_animation
+from imgconv.batch.inputs import Picture, first_frame, write_animation
 from imgconv.cli import explain_view, matrix_view, words
 from imgconv.cli.json_lines import write_line
 from imgconv.cli.lines import counted
 from imgconv.errors import UsageError
+from imgconv.inspection.arithmetic import explain
+from imgconv.inspection.cells import seen
+from imgconv.inspection.matrices import Matrices, matrices
+from imgconv.plotting.animation import animate
 from imgconv.recipe import Filter, Recipe
-from imgconv.study.animation import animation
-from imgconv.study.cells import seen
-from imgconv.study.explain import explain
-from imgconv.study.matrices import Matrices, matrices
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def execute(request: Request, recipe: Recipe, max_pixels: str, *, salvage: bool)
     explanation = explain(picture, recipe, request.at)
     column, row = explanation.at
     found = _matrices(picture, recipe, (row, column)) if request.matrix else []
-    drawn = list(animation(picture, recipe, explanation.at)) if request.animate is not None else []
+    drawn = list(animate(picture, recipe, explanation.at)) if request.animate is not None else []
     if request.json:
         about = {"source": request.source, "frame": 1, "frames": frames, "recipe": recipe.describe()}
         told: dict[str, Any] = {**about, **explanation.as_json()}

@@ -2,19 +2,16 @@
 
 from pathlib import Path
 
+from imgconv.atomic import replacing
 from imgconv.batch.destinations import identities, refuse_input
-from imgconv.batch.opening import first_picture
-from imgconv.batch.replacing import replacing
+from imgconv.batch.inputs import first_picture
 from imgconv.batch.sources import STDIN, list_sources
 from imgconv.cli import words
 from imgconv.errors import PictureError, UsageError
+from imgconv.plotting.exhibits import Exhibit, exhibit, gallery
+from imgconv.plotting.sheets import FORMATS, draw
 from imgconv.recipe import Recipe
 from imgconv.registry import Registry
-from imgconv.study.canvas import FORMATS
-from imgconv.study.figures import exhibit
-from imgconv.study.gallery import gallery
-from imgconv.study.panels import Exhibit
-from imgconv.study.sheets import draw
 
 
 def write_figure(source: str, recipe: Recipe, output: Path, max_pixels: str, *, salvage: bool, colour: bool) -> None:

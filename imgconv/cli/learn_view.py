@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from imgconv.cli.lines import counted
 from imgconv.cli.tables import facts, heading, print_parts
-from imgconv.study.explanation import channel_names, number
-from imgconv.study.learning import Fit
+from imgconv.fitting.learning import Fit
+from imgconv.inspection.explanation import channel_names, number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

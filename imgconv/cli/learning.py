@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from imgconv.batch.opening import Picture, first_picture
-from imgconv.batch.replacing import replacing
+from imgconv.atomic import replacing
+from imgconv.batch.inputs import Picture, first_picture
 from imgconv.cli import learn_view, words
 from imgconv.cli.json_lines import write_line
 from imgconv.cli.learn_options import LearnOptions
 from imgconv.errors import DoesNotFit, PictureError, UsageError
+from imgconv.fitting.gradient_descent import descend
+from imgconv.fitting.learning import Example, Fit, learn
 from imgconv.registry import Kernel, add_entry
-from imgconv.study.descent import descend
-from imgconv.study.learning import Example, Fit, learn
 
 LARGEST = 31  # taps along a side: the work grows with the fourth power
 

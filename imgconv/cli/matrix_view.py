@@ -3,14 +3,14 @@
 from typing import TYPE_CHECKING, Any
 
 from imgconv.cli.tables import fits, heading, print_parts
-from imgconv.study.explanation import number
+from imgconv.inspection.explanation import number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.console import RenderableType
     from rich.table import Table
 
-    from imgconv.study.matrices import Matrices
+    from imgconv.inspection.matrices import Matrices
 
 
 def print_matrices(found: "list[Matrices]") -> None:

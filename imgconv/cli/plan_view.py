@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from imgconv.cli.json_lines import write_line
 from imgconv.cli.tables import counted, facts, fits, heading, in_bytes, print_parts
-from imgconv.study.plan import PicturePlan
+from imgconv.inspection.plans import PicturePlan
 
 if TYPE_CHECKING:
     from rich.table import Table

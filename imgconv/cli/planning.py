@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from imgconv.batch.opening import Header, headers
+from imgconv.batch.inputs import Header, headers
 from imgconv.errors import DoesNotFit, PictureError, UsageError
+from imgconv.inspection.plans import PicturePlan, plan
 from imgconv.recipe import Recipe, Shape
-from imgconv.study.plan import PicturePlan, plan
 
 
 def plans(inputs: Sequence[str], shape: str | None, recipe: Recipe, max_pixels: int | None) -> Iterator[tuple[str, PicturePlan | str]]:

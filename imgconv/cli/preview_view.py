@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from imgconv.errors import PictureError
 
 if TYPE_CHECKING:
-    from imgconv.batch.opening import Picture
+    from imgconv.batch.inputs import Picture
 
 UPPER_HALF = "\N{UPPER HALF BLOCK}"
 
@@ -16,7 +16,7 @@ def print_previews(outputs: Sequence[str]) -> None:
     """Show the first frame of each output, as wide as the terminal; nothing where standard output is no terminal."""
     if not sys.stdout.isatty():
         return
-    from imgconv.batch.opening import first_picture
+    from imgconv.batch.inputs import first_picture
 
     for output in outputs:
         try:
@@ -31,7 +31,7 @@ def _print(picture: "Picture") -> None:
     from rich.segment import Segment, Segments
     from rich.style import Style
 
-    from imgconv.study.preview import preview
+    from imgconv.plotting.preview import preview
 
     console = Console(highlight=False)
     pixels = preview(picture, console.width).tolist()

@@ -9,21 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgconv.batch import places
+from imgconv.batch import paths
 from imgconv.batch.destinations import Identity, identities, refuse_input
 from imgconv.batch.outcome import Outcome
+from imgconv.batch.paths import Place, place_of
 from imgconv.batch.planning import Plan
 from imgconv.batch.sources import Source
-from imgconv.batch.urls import Place, place_of
 from imgconv.batch.work import Job
 from imgconv.cli.lines import escaped, write_line
 from imgconv.cli.options import HowOptions, TellOptions
-from imgconv.engine.bands import default_threads
+from imgconv.engine.parallel import default_threads
 from imgconv.errors import PictureError, UsageError
 
 if TYPE_CHECKING:
     from imgconv.batch.pairing import Result, Results
-    from imgconv.study.report import Entry, Report  # most runs make no page
+    from imgconv.plotting.report import Entry, Report  # most runs make no page
 
 NAME = "report.html"
 RECIPES_TOLD = 8
@@ -41,7 +41,7 @@ def page_of_run(plan: Plan, job: Job, how: HowOptions, tell: TellOptions) -> Ite
     if plan.destination.stdout:
         raise UsageError("--report shows files, and the result goes to standard output here; write it to a file with -o")
     file = _page_file(tell.report, "--report", job.inputs)
-    if job.existing == "refuse" and places.exists(file):
+    if job.existing == "refuse" and paths.exists(file):
         raise PictureError(f"output {file} exists; leave out --no-clobber to replace it")
     if how.dry_run:
         yield lambda outcome: None
@@ -89,23 +89,23 @@ def write_folder_page(request: FolderRequest, *, quiet: bool) -> int:
 def _report(
     title: str, facts: list[tuple[str, str]], expected: int, workers: int, max_pixels: int | None, *, salvage: bool = False
 ) -> "AbstractContextManager[Report]":
-    from imgconv.study.report import Reading, collecting
+    from imgconv.plotting.report import Reading, collecting
 
     command = shlex.join(["imgconv", *sys.argv[1:]])
-    reading = Reading(lambda name: places.readable(place_of(name)), max_pixels, salvage)
+    reading = Reading(lambda name: paths.readable(place_of(name)), max_pixels, salvage)
     return collecting(title, [("Command", command), *facts], reading, expected=expected, workers=workers)
 
 
 def _entry(outcome: Outcome, known: Collection[str]) -> "Entry":
     """An outcome of a run for its page; `known` are the inputs that can be read again, unlike standard input."""
-    from imgconv.study.report import Entry
+    from imgconv.plotting.report import Entry
 
     before = outcome.source if outcome.source in known else None
     return Entry(outcome.source, before, outcome.outputs or outcome.kept, outcome.error, outcome.note or "")
 
 
 def _entry_of_file(result: "Result") -> "Entry":
-    from imgconv.study.report import Entry
+    from imgconv.plotting.report import Entry
 
     path, before = str(result.path), None if result.before is None else str(result.before)
     return Entry(path, error=result.trouble) if result.trouble else Entry(before or path, before, [path])
@@ -125,7 +125,7 @@ def _page_file(name: str, option: str, inputs: Mapping[Identity, str]) -> Place:
     file = place_of(name)
     if file.suffix.lower() != ".html":
         raise UsageError(f"{option} {name} is no name of a page; use one that ends in .html")
-    if places.is_folder(file):
+    if paths.is_folder(file):
         raise UsageError(f"{option} {name} is a folder; give the name of a file")
     refuse_input(file, inputs)
     return file
@@ -133,7 +133,7 @@ def _page_file(name: str, option: str, inputs: Mapping[Identity, str]) -> Place:
 
 def _write(report: "Report", file: Place, *, quiet: bool) -> None:
     try:
-        with places.writing(file) as stream:
+        with paths.writing(file) as stream:
             report.write(stream)
     except OSError as error:
         raise PictureError(f"{file}: {(error.strerror or str(error)).lower()}") from None

@@ -6,14 +6,12 @@ from contextlib import closing
 
 import typer
 
-from imgconv import __version__
-from imgconv.batch import parts
+from imgconv import __version__, atomic
 from imgconv.batch.destinations import identities
-from imgconv.batch.listed import read_names
 from imgconv.batch.outcome import Outcome
 from imgconv.batch.planning import Plan, plan_run
 from imgconv.batch.run import run
-from imgconv.batch.sources import STDIN, Source
+from imgconv.batch.sources import STDIN, Source, read_names
 from imgconv.batch.work import Job
 from imgconv.cli import words
 from imgconv.cli.interrupts import Interrupted
@@ -22,8 +20,8 @@ from imgconv.cli.options import HowOptions, OnError, TellOptions, WhereOptions
 from imgconv.cli.preview_view import print_previews
 from imgconv.cli.render import Reporter
 from imgconv.cli.reporting import page_of_run
-from imgconv.engine import store
-from imgconv.engine.bands import default_threads
+from imgconv.engine import cache
+from imgconv.engine.parallel import default_threads
 from imgconv.errors import UsageError
 from imgconv.recipe import Recipe
 from imgconv.registry.files import weights_read
@@ -31,7 +29,7 @@ from imgconv.registry.files import weights_read
 
 def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: HowOptions, tell: TellOptions) -> None:
     """Run `recipe` over `inputs`; raises typer.Exit(1) when an input failed."""
-    store.announce = None if tell.quiet else write_line
+    cache.announce = None if tell.quiet else write_line
     check_options(inputs, where, tell)
     max_pixels = words.limit(how.max_pixels, "--max-pixels")
     plan = plan_run(
@@ -48,7 +46,7 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
     if how.dask is not None:
         _check_cluster(plan, how.dask)
     elif not how.dry_run:
-        store.prepare()
+        cache.prepare()
     job = Job(
         recipe,
         plan.destination,
@@ -78,7 +76,7 @@ def _run(plan: Plan, job: Job, how: HowOptions, tell: TellOptions) -> Reporter:
                 if tell.show and not how.dry_run:
                     print_previews(outcome.outputs)
     except Interrupted as interrupt:
-        parts.abandon()
+        atomic.abandon()
         if len(plan.sources) > 1 and not plan.destination.stdout:
             raise Interrupted("interrupted; run the same command with --skip-existing to go on where it stopped") from interrupt
         raise

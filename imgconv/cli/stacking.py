@@ -7,20 +7,20 @@ from dataclasses import replace
 
 from imgconv.batch.destinations import identities
 from imgconv.batch.outcome import Outcome
-from imgconv.batch.places import exists
+from imgconv.batch.paths import exists
 from imgconv.batch.sources import STDIN
 from imgconv.batch.stacking import Stack, check_sizes, make_stack, plan_stack
 from imgconv.cli import running, words
 from imgconv.cli.lines import counted, escaped, write_line
 from imgconv.cli.options import HowOptions, TellOptions, WhereOptions
-from imgconv.engine import store
+from imgconv.engine import cache
 from imgconv.errors import PictureError, UsageError
 from imgconv.recipe import Recipe
 
 
 def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: HowOptions, tell: TellOptions) -> None:
     """Take all pictures through `recipe` and write their results as one array; the first that fails ends it, with nothing written."""
-    store.announce = None if tell.quiet else write_line
+    cache.announce = None if tell.quiet else write_line
     running.check_options(inputs, where, tell)
     if how.dask is not None:
         raise UsageError("--batch makes one array, on this machine; leave out --dask")

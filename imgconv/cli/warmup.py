@@ -27,15 +27,15 @@ def warmup(quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Nothing bu
     """Compile every loop of edge, filter, pool, run and canny now, and say where they are kept; else each is compiled on first need."""
     from imgconv.batch.warming import warming_jobs
     from imgconv.cli.lines import counted
-    from imgconv.engine import store
+    from imgconv.engine import cache
 
-    made = store.warmup(warming_jobs(_recipes()))
+    made = cache.warmup(warming_jobs(_recipes()))
     if quiet:
         return
-    for trouble in store.troubles():
+    for trouble in cache.troubles():
         sys.stderr.write(f"imgconv: {trouble}\n")
-    place = store.location() or "memory alone: there is no place to keep them"
-    sys.stderr.write(f"{counted(made, 'loop')} compiled, {store.count()} kept in {place}\n")
+    place = cache.location() or "memory alone: there is no place to keep them"
+    sys.stderr.write(f"{counted(made, 'loop')} compiled, {cache.count()} kept in {place}\n")
 
 
 def _recipes() -> "list[Recipe]":

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from imgconv.engine.arguments import Array, address_of, places_of
+from imgconv.engine.signature import Array, address_of, places_of
 
 Words: TypeAlias = "array[int]"  # of 64 bits; NumPy's arrays take ten times as long to make
 

@@ -13,7 +13,7 @@ import ctypes
 import os
 from typing import Any
 
-from imgconv.engine.native import llvm, target
+from imgconv.engine.llvm import llvm, target
 
 AWAKE, YIELD, DESK_WORDS = 16, 32, 40  # where things are on the desk
 

@@ -1,4 +1,4 @@
-"""`imgconv.loops.tiles.tile_sums` in LLVM's words: one wide vector of sums for each output, added to tap after tap.
+"""`imgconv.loops.layers.tile_sums` in LLVM's words: one wide vector of sums for each output, added to tap after tap.
 
 LLVM's own vectoriser takes loops from the inside out, so that sums over taps go through memory at every tap: three quarters of the speed
 (2026-11), and half of it on maps of 7x7. Imported with Numba alone, but for `tile_of`.
@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from imgconv.engine.surprises import UNEXPECTED
-from imgconv.loops.tiles import tile_sums
+from imgconv.engine.llvm import UNEXPECTED
+from imgconv.loops.layers import tile_sums
 
 
 class Tile(NamedTuple):
@@ -35,7 +35,7 @@ def tile_of(outputs: int, itemsize: int) -> Tile:
 def _tile_sizes(*, has_few: bool) -> tuple[int, int]:
     """Outputs together, and bytes of sums for each: 16 registers with AVX-512 or NEON, 8 with AVX2."""
     try:
-        from imgconv.engine.native import host
+        from imgconv.engine.llvm import host
     except ImportError:  # loops are plain Numba's
         is_wide = False
     else:

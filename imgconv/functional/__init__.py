@@ -10,17 +10,15 @@ if TYPE_CHECKING:
     from typing import Any
 
 HOMES = {
-    "activations": "flatten leaky_relu relu sigmoid softmax tanh",
-    "adaptive": "adaptive_avg_pool2d adaptive_max_pool2d",
-    "averages": "avg_pool1d avg_pool2d",
-    "convolution": "conv1d conv2d",
-    "deformable": "deform_conv2d",
+    "activation": "flatten leaky_relu relu sigmoid softmax tanh",
+    "adaptive_pooling": "adaptive_avg_pool2d adaptive_max_pool2d",
+    "conv": "conv1d conv2d",
+    "conv_transpose": "conv_transpose1d conv_transpose2d",
+    "deform_conv": "deform_conv2d",
     "matrix": "kernel_matrix linear",
     "padding": "pad",
     "patches": "col2im fold im2col unfold",
-    "pooling": "max_pool1d max_pool2d median_pool2d min_pool2d",
-    "transposed": "conv_transpose1d conv_transpose2d",
-    "unpooling": "max_unpool2d",
+    "pooling": "avg_pool1d avg_pool2d max_pool1d max_pool2d max_unpool2d median_pool2d min_pool2d",
 }
 HOME_OF = {name: f"imgconv.functional.{home}" for home, names in HOMES.items() for name in names.split()}
 __all__ = sorted(HOME_OF)

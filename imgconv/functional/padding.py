@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imgconv.arrays import AnyArray, real_array
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
-from imgconv.functional.arrays import AnyArray, real_array
-from imgconv.functional.borders import Border
 from imgconv.window import sizes
+from imgconv.windows.borders import Border
 
 PAD_MODES = ("constant", "reflect", "replicate", "circular", "symmetric")
 

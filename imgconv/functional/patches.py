@@ -5,13 +5,12 @@ from math import prod
 
 import numpy as np
 
-from imgconv.engine.choose.layers import PATCH_CELLS
+from imgconv.arrays import AnyArray, FloatArray, Size, as_batch, as_given, real_array, silent, sum_dtype
+from imgconv.engine.dispatch import PATCH_CELLS
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
-from imgconv.functional.arrays import AnyArray, FloatArray, Size, as_batch, as_given, real_array, silent, sum_dtype
-from imgconv.functional.cells import Block, Layout
-from imgconv.functional.correlations import spans
-from imgconv.functional.unfolding import gather, scatter
 from imgconv.window import Window, sizes
+from imgconv.windows.correlation import spans
+from imgconv.windows.layout import Block, Layout, gather, scatter
 
 
 def unfold(input: AnyArray, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1) -> AnyArray:

@@ -5,9 +5,7 @@ its parameters in `grad_weight` and `grad_bias`, replacing the last ones (torch 
 arithmetic is in `imgconv.functional` and `imgconv.gradients`; shapes, costs and errors are theirs.
 """
 
-from imgconv.layers.layer import Layer
-from imgconv.layers.plain import AvgPool2d, Flatten, MaxPool2d, ReLU
-from imgconv.layers.sequential import Sequential
+from imgconv.layers.layer import AvgPool2d, Flatten, Layer, MaxPool2d, ReLU, Sequential
 from imgconv.layers.weighted import Conv2d, ConvTranspose2d, Linear
 
 __all__ = ["AvgPool2d", "Conv2d", "ConvTranspose2d", "Flatten", "Layer", "Linear", "MaxPool2d", "ReLU", "Sequential"]

@@ -1,11 +1,40 @@
-"""Cells laid out in planes, and the correlation of many planes at once, as layers need it: sums over channels and taps of shifted planes.
+"""The innermost sums of layers: a tile of cells under some outputs, taken over all taps at once.
+
+Ordinary Python, and where loops are compiled `imgconv.engine.tiles` puts in its place what no compiler makes of loops: sums that stay in
+registers from the first tap to the last.
+
+Cells laid out in planes, and the correlation of many planes at once, as layers need it: sums over channels and taps of shifted planes.
 
 `cells` holds one flat padded plane per channel and stride phase, one after the other, so that every tap is a plain shift: output cell
 (r, j) of a band reads cells[first + r*pitch + j + places[t]]. Positions between the end of an output row and the pitch are computed and
 thrown away, which costs less than short rows do.
+
+Padded cells of a batch, and patches out of them and back: unfold, fold, and the operands of a matrix product.
+
+`cells` (flat) is laid out as for `imgconv.loops.layers`; `patches` (T, R, S) has one row of S cells for each tap and output row; the taps
+lie at `places` (T), the output rows at `starts` (R).
+
+Samples between the cells of a plane, as deformable convolution takes them.
 """
 
-from imgconv.loops.tiles import tile_sums
+import numpy as np
+
+
+def tile_sums(cells, base, places, weights, output, head, tail, sums, at, together, apart, width):  # type: ignore[no-untyped-def]
+    """Sum weights[output + q, t] * cells[base + places[t] + j] over taps head <= t < tail, for q < `together` outputs and j < `width`.
+
+    `cells` and `sums` are flat; the sums go to sums[at + q * apart + j], and are added to what is there unless they begin with tap 0.
+    Behind the last of `weights` (O, T) it is taken again.
+    `together`, `apart` and `width` are fixed for the compiler.
+    """
+    for q in range(together):
+        taps = weights[min(output + q, weights.shape[0] - 1)]
+        row = sums[at + q * apart : at + q * apart + width]
+        total = 0
+        with np.errstate(all="ignore"):  # some cells are behind the end of a row, and may be anything; nobody looks at their sums
+            for t in range(head, tail):
+                total = total + taps[t] * cells[base + places[t] : base + places[t] + width]
+            row[:] = total if head == 0 else row + total
 
 
 def lay_cells(stride):  # type: ignore[no-untyped-def]
@@ -123,3 +152,53 @@ def correlate(together, apart, width, stride):  # type: ignore[no-untyped-def]
                     write(scratch, apart, shift, begin, n, target, at, geometry)  # type: ignore[no-untyped-call]
 
     return loop
+
+
+def gather_patches(cells, places, starts, patches):  # type: ignore[no-untyped-def]
+    """Write to `patches` the cells behind each tap."""
+    columns = patches.shape[2]
+    for t in range(patches.shape[0]):
+        for r in range(patches.shape[1]):
+            source, out = cells[starts[r] + places[t] :], patches[t, r]
+            for j in range(columns):
+                out[j] = source[j]
+
+
+def scatter_patches(patches, places, starts, cells):  # type: ignore[no-untyped-def]
+    """Add `patches` to the cells behind each tap; the adjoint of `gather_patches`. One job owns the cells that it adds to."""
+    columns = patches.shape[2]
+    for t in range(patches.shape[0]):
+        for r in range(patches.shape[1]):
+            source, out = patches[t, r], cells[starts[r] + places[t] :]
+            for j in range(columns):
+                out[j] += source[j]
+
+
+def sample_bilinear(planes, down, across, weights, patches, geometry):  # type: ignore[no-untyped-def]
+    """Write to `patches` (C, K, P) the value of each plane (C, H, W) at rows `down` and columns `across`, times `weights`.
+
+    `down`, `across` and `weights` are (D*K, P) fractions of cells for D groups of channels; geometry[0] is the number of channels in
+    one. Cells outside a plane are zero. Every channel is one job's own.
+    """
+    height, width = planes.shape[1], planes.shape[2]
+    for c in range(planes.shape[0]):
+        plane = planes[c]
+        for k in range(patches.shape[1]):
+            at = (geometry[1] + c) // geometry[0] * patches.shape[1] + k
+            ys, xs, scale, out = down[at], across[at], weights[at], patches[c, k]
+            for p in range(patches.shape[2]):
+                y, x = ys[p], xs[p]
+                value = 0 * y
+                if -1 < y < height and -1 < x < width:
+                    i, j = int(y + 1) - 1, int(x + 1) - 1
+                    low, left = y - i, x - j
+                    high, right = 1 - low, 1 - left
+                    if i >= 0 and j >= 0:
+                        value += high * right * plane[i, j]
+                    if i >= 0 and j + 1 < width:
+                        value += high * left * plane[i, j + 1]
+                    if i + 1 < height and j >= 0:
+                        value += low * right * plane[i + 1, j]
+                    if i + 1 < height and j + 1 < width:
+                        value += low * left * plane[i + 1, j + 1]
+                out[p] = scale[p] * value

@@ -7,16 +7,13 @@ written; it knows nothing of pixels and of the files that hold them. Networks ar
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from imgconv.recipe.canny import Canny
-from imgconv.recipe.filtering import Filter
 from imgconv.recipe.maps import MapPlan, plan_maps
-from imgconv.recipe.pooling import Pool
 from imgconv.recipe.recipe import Look, Recipe, filter_recipe
 from imgconv.recipe.shape import Shape, Size
+from imgconv.recipe.steps import Canny, Filter, Pool
 
 if TYPE_CHECKING:
-    from imgconv.recipe.network import Network
-    from imgconv.recipe.networks import network_recipe
+    from imgconv.recipe.network import Network, network_recipe
 
 __all__ = [
     "Canny",
@@ -32,7 +29,7 @@ __all__ = [
     "network_recipe",
     "plan_maps",
 ]
-_LATER = {"Network": "imgconv.recipe.network", "network_recipe": "imgconv.recipe.networks"}
+_LATER = {"Network": "imgconv.recipe.network", "network_recipe": "imgconv.recipe.network"}
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,7 @@ from imgconv.recipe.builders import OPS
 from imgconv.recipe.operations import Operation
 from imgconv.recipe.values import READERS
 from imgconv.recipe.weights import Surroundings
-from imgconv.registry.layers import is_weights_file
+from imgconv.registry.weights import is_weights_file
 
 _OPTION = re.compile(r"([a-z_]+)=(.*)", re.DOTALL)
 _NUMERIC = re.compile(r"[-+.\d\N{MINUS SIGN}]")

@@ -6,12 +6,9 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
 
 from imgconv.errors import DoesNotFit, UsageError
-from imgconv.recipe.canny import Canny
-from imgconv.recipe.filtering import Filter
 from imgconv.recipe.maps import plan_maps
-from imgconv.recipe.pooling import Pool
 from imgconv.recipe.shape import Shape
-from imgconv.recipe.step import ARRAY_FORMATS, changed
+from imgconv.recipe.steps import ARRAY_FORMATS, Canny, Filter, Pool, changed
 from imgconv.registry import Bank, Kernel, Registry
 
 if TYPE_CHECKING:

@@ -1,7 +1,11 @@
-"""Sizes of pictures and maps, and the check of words that every step shares."""
+"""Sizes of pictures and maps, and the check of words that every step shares.
 
-from collections.abc import Sequence
+A contact sheet: where many maps lie in one picture.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil, sqrt
 
 from imgconv.errors import DoesNotFit, UsageError
 
@@ -35,3 +39,41 @@ def one_of(value: object, allowed: Sequence[object], name: str) -> None:
     """Raise UsageError, which lists what is allowed, unless `value` is one of `allowed`."""
     if value not in allowed:
         raise UsageError(f"{name} {value!r} is unknown; use one of {', '.join(str(a) for a in allowed if a is not None)}")
+
+
+GAP = 2  # pixels between tiles
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Equal tiles in rows, as near to a square as they can be, each as large as the largest map; `colours` is 1 or 3."""
+
+    height: int
+    width: int
+    columns: int
+    tiles: int
+    colours: int
+
+    @classmethod
+    def of(cls, maps: Sequence[Shape]) -> "Sheet":
+        """The sheet for maps of these shapes; one of neither 1 nor 3 channels gives a tile for each channel.
+
+        >>> Sheet.of([Shape(4, 6, 1)] * 5).shape
+        Shape(height=16, width=14, channels=1, alpha=False)
+        """
+        tiles = sum(1 if shape.channels == 3 else shape.channels for shape in maps)
+        height, width = max(shape.height for shape in maps), max(shape.width for shape in maps)
+        columns = min(tiles, max(1, ceil(sqrt(tiles * (height + GAP) / (width + GAP)))))
+        return cls(height, width, columns, tiles, 3 if any(shape.channels == 3 for shape in maps) else 1)
+
+    @property
+    def shape(self) -> Shape:
+        """The size of the whole sheet."""
+        rows = -(-self.tiles // self.columns)
+        return Shape(rows * (self.height + GAP) - GAP, self.columns * (self.width + GAP) - GAP, self.colours)
+
+    def corners(self) -> Iterator[tuple[int, int]]:
+        """(row, column) of the first pixel of each tile, in order."""
+        for tile in range(self.tiles):
+            row, column = divmod(tile, self.columns)
+            yield row * (self.height + GAP), column * (self.width + GAP)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from imgconv.errors import UsageError
 from imgconv.recipe.operations import shape_text
 from imgconv.registry import Bank, Kernel, Registry, of_one_size, resolve
-from imgconv.registry.layers import is_weights_file, read_layer
+from imgconv.registry.weights import is_weights_file, read_layer
 
 Array = NDArray[np.float32]
 

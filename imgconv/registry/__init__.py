@@ -7,16 +7,15 @@ use.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from imgconv.registry.alignment import of_one_size
 from imgconv.registry.entries import Entry
 from imgconv.registry.files import builtin_file, user_file
-from imgconv.registry.kernel import COMBINES, RANGES, Bank, Kernel, kernel_from_array
+from imgconv.registry.kernel import COMBINES, RANGES, Bank, Kernel, kernel_from_array, of_one_size
 from imgconv.registry.lookup import Registry
 from imgconv.registry.names import slug
 from imgconv.registry.references import resolve
 
 if TYPE_CHECKING:
-    from imgconv.registry.additions import add_entry
+    from imgconv.registry.editing import add_entry
 
 __all__ = [
     "COMBINES",
@@ -37,5 +36,5 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "add_entry":
-        return import_module("imgconv.registry.additions").add_entry
+        return import_module("imgconv.registry.editing").add_entry
     raise AttributeError(f"module 'imgconv.registry' has no attribute {name!r}")

@@ -1,6 +1,6 @@
 """Which kernels are computed, from which parameters, and what each parameter may be.
 
-Numpy-free, so that a kernels file is checked and names are completed without it; the formulas are in `smoothing` and `differences`.
+Numpy-free, so that a kernels file is checked and names are completed without it; the formulas are in `smoothing` and `derivatives`.
 """
 
 from __future__ import annotations
@@ -62,13 +62,13 @@ GENERATORS: Mapping[str, Generator] = {
     "motion": Generator("smoothing", {"length": Parameter(1, 1023, 9.0), "angle": TURN}),
     "unsharp": Generator("smoothing", {"sigma": _sigma(1.0), "amount": Parameter(0, 1000, 1.0), "size": SIZE}),
     "highboost": Generator("smoothing", {"amount": Parameter(1, 1000, 1.0)}),
-    "log": Generator("differences", {"sigma": _sigma(1.4), "size": SIZE}),
-    "dog": Generator("differences", {"sigma1": _sigma(1.0), "sigma2": _sigma(None), "size": SIZE}),
-    "gauss_dx": Generator("differences", {"sigma": _sigma(1.0), "order": Parameter(1, 8, 1, whole=True), "size": SIZE}),
-    "gauss_dy": Generator("differences", {"sigma": _sigma(1.0), "order": Parameter(1, 8, 1, whole=True), "size": SIZE}),
-    "gauss_dxy": Generator("differences", {"sigma": _sigma(1.0), "size": SIZE}),
+    "log": Generator("derivatives", {"sigma": _sigma(1.4), "size": SIZE}),
+    "dog": Generator("derivatives", {"sigma1": _sigma(1.0), "sigma2": _sigma(None), "size": SIZE}),
+    "gauss_dx": Generator("derivatives", {"sigma": _sigma(1.0), "order": Parameter(1, 8, 1, whole=True), "size": SIZE}),
+    "gauss_dy": Generator("derivatives", {"sigma": _sigma(1.0), "order": Parameter(1, 8, 1, whole=True), "size": SIZE}),
+    "gauss_dxy": Generator("derivatives", {"sigma": _sigma(1.0), "size": SIZE}),
     "gabor": Generator(
-        "differences",
+        "derivatives",
         {
             "sigma": _sigma(2.0),
             "angle": TURN,
@@ -79,7 +79,7 @@ GENERATORS: Mapping[str, Generator] = {
         },
     ),
 }
-BANK_GENERATORS = {"laws": "differences"}
+BANK_GENERATORS = {"laws": "derivatives"}
 
 
 def check_parameters(owner: str, generator: str, given: Mapping[str, object]) -> dict[str, float]:

@@ -2,12 +2,17 @@
 
 Owns how weights are stored and checked. Knows no names, no files and no pictures, and does not import numpy until a kernel is built,
 so that listing names stays quick.
+
+Kernels of several sizes made one size, so that their maps can be combined. Knows no names and no files.
+
+Turning a square kernel by steps of 45 degrees: every square ring of taps around the centre moves on by an eighth of its length.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +20,7 @@ from imgconv.errors import ArgumentTypeError, UsageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
 
 RANGES = ("clip", "abs", "offset", "minmax", "raw")
 COMBINES = ("none", "hypot", "max", "sum", "projection")
@@ -217,3 +223,64 @@ def check_taps(shape: tuple[int, ...], name: str) -> None:
 
 def _by(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape))
+
+
+def of_one_size(kernels: Sequence[Kernel]) -> tuple[Kernel, ...]:
+    """The kernels with zeros around their taps, so that all are as large as the largest, and their anchors lie on each other.
+
+    Kernels of one size are left as they are.
+
+    >>> x, y = of_one_size([Kernel("x", [[-1, 0, 1]]), Kernel("y", [[-1], [0], [1]])])
+    >>> x.taps.tolist()
+    [[0.0, 0.0, 0.0], [-1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
+    """
+    if len({kernel.kernel_size for kernel in kernels}) == 1:
+        return tuple(kernels)
+    before = [max(_reach(kernel)[axis][0] for kernel in kernels) for axis in (0, 1)]
+    after = [max(_reach(kernel)[axis][1] for kernel in kernels) for axis in (0, 1)]
+    return tuple(_grown(kernel, before, after) for kernel in kernels)
+
+
+def _reach(kernel: Kernel) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Taps before and after the anchor, down and across."""
+    height, width = kernel.kernel_size
+    row, column = kernel.anchor if kernel.anchor is not None else ((height - 1) // 2, (width - 1) // 2)
+    return (row, height - 1 - row), (column, width - 1 - column)
+
+
+def _grown(kernel: Kernel, before: Sequence[int], after: Sequence[int]) -> Kernel:
+    import numpy as np
+
+    sides = [(b - reach[0], a - reach[1]) for b, a, reach in zip(before, after, _reach(kernel), strict=True)]
+    taps = np.pad(kernel.taps, [(0, 0)] * (kernel.taps.ndim - 2) + sides)
+    return replace(kernel, taps=taps, anchor=(before[0], before[1]))
+
+
+def ring_cells(radius: int) -> list[tuple[int, int]]:
+    """(row, column) offsets from the centre of the 8*radius cells at that distance, clockwise from the top left corner.
+
+    >>> ring_cells(1)
+    [(-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1)]
+    """
+    top = [(-radius, x) for x in range(-radius, radius)]
+    right = [(y, radius) for y in range(-radius, radius)]
+    return top + right + [(-y, -x) for y, x in top + right]
+
+
+def turned(taps: NDArray[Any], eighths: int) -> NDArray[Any]:
+    """`taps`, an odd square, turned clockwise by `eighths` times 45 degrees.
+
+    Multiples of two are exact quarter turns of the picture; odd ones are the compass masks' ring rotation (Kirsch, 1971).
+
+    >>> import numpy as np
+    >>> turned(np.array([[1, 1, 1], [0, 0, 0], [-1, -1, -1]]), 1).tolist()
+    [[0, 1, 1], [-1, 0, 1], [-1, -1, 0]]
+    """
+    result = taps.copy()
+    centre = taps.shape[0] // 2
+    for radius in range(1, centre + 1):
+        cells = ring_cells(radius)
+        for position, (y, x) in enumerate(cells):
+            to_y, to_x = cells[(position + eighths * radius) % len(cells)]
+            result[centre + to_y, centre + to_x] = taps[centre + y, centre + x]
+    return result

@@ -16,9 +16,8 @@ from imgconv.errors import UsageError
 from imgconv.registry.entries import Entry, kernel_shape, read_entries
 from imgconv.registry.files import builtin_file, later_files
 from imgconv.registry.generators import check_parameters, generate, generate_bank
-from imgconv.registry.kernel import Bank, Kernel, kernel_of_taps
+from imgconv.registry.kernel import Bank, Kernel, kernel_of_taps, turned
 from imgconv.registry.names import slug, split_parameters, unknown_name, with_parameters
-from imgconv.registry.rings import turned
 
 Layer = Mapping[str, Entry]
 

@@ -95,7 +95,7 @@ def _entry(word: str, shown: str) -> float:
 
 
 def _from_file(text: str) -> Kernel | Bank:
-    from imgconv.registry.arrays import read_weights
+    from imgconv.registry.weights import read_weights
 
     parts = FILE.fullmatch(text)
     return read_weights(parts["path"], parts["member"] or "") if parts else read_weights(text)

@@ -4,8 +4,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from imgconv.batch.collisions import OwnOutputs, check_outputs, refuse_long_names
-from imgconv.batch.destinations import Destination, destination_for, identities, refuse_input
+from imgconv.batch.destinations import Destination, OwnOutputs, check_outputs, destination_for, identities, refuse_input, refuse_long_names
 from imgconv.batch.sources import Source
 from imgconv.errors import PictureError, UsageError
 

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from imgconv.batch.memory import Memory, available
 from imgconv.errors import PictureError
+from imgconv.system import Memory, available
 
 
 def write(root, files):

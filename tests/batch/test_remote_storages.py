@@ -12,11 +12,11 @@ from processes import environment
 
 from imgconv.batch import remote
 from imgconv.batch.destinations import identities
-from imgconv.batch.opening import first_picture
+from imgconv.batch.inputs import first_picture
+from imgconv.batch.paths import place_of
 from imgconv.batch.planning import plan_run
 from imgconv.batch.run import run
 from imgconv.batch.sources import list_sources
-from imgconv.batch.urls import place_of
 from imgconv.batch.work import Job
 from imgconv.errors import PictureError, UsageError
 from imgconv.recipe import filter_recipe

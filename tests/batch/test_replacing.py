@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from imgconv.batch.replacing import replacing
+from imgconv.atomic import replacing
 
 
 def test_a_new_file_follows_the_umask(tmp_path):
@@ -53,7 +53,7 @@ def test_killed_in_the_middle_the_old_file_is_whole(tmp_path):
     script = f"""
         import sys, time
         from pathlib import Path
-        from imgconv.batch.replacing import replacing
+        from imgconv.atomic import replacing
         with replacing(Path({str(path)!r})) as stream:
             stream.write(b"half")
             stream.flush()
@@ -73,7 +73,7 @@ def test_a_full_disk_keeps_the_old_file(tmp_path):
     script = f"""
         import resource, signal
         from pathlib import Path
-        from imgconv.batch.replacing import replacing
+        from imgconv.atomic import replacing
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
         try:

@@ -6,8 +6,8 @@ import pytest
 from command import refused
 
 from imgconv.batch.destinations import destination_for, identities, refuse_input
+from imgconv.batch.paths import Url, place_of
 from imgconv.batch.sources import Source
-from imgconv.batch.urls import Url, place_of
 from imgconv.errors import UsageError
 
 

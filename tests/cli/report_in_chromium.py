@@ -9,7 +9,7 @@ from command import SAMPLES, imgconv
 from PIL import Image
 from processes import wait_for
 
-from imgconv.study.report import Entry, Reading, collecting
+from imgconv.plotting.report import Entry, Reading, collecting
 
 EVIL = "<script>alert(1)<img src=x onerror=alert(2)>.jpg"
 MANY = 1000

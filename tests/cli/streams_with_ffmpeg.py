@@ -10,7 +10,7 @@ from PIL import Image
 from processes import IMGCONV, environment
 
 import imgconv
-from imgconv.pictures import read_stream
+from imgconv.images import read_stream
 
 FRAMES = 40
 

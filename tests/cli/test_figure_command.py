@@ -9,8 +9,8 @@ from command import PHOTO, SAMPLES, imgconv, refused
 from PIL import Image
 
 from imgconv.cli import figuring
+from imgconv.plotting.exhibits import exhibit
 from imgconv.recipe import filter_recipe
-from imgconv.study.figures import exhibit
 
 
 def size(path):

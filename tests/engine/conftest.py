@@ -29,20 +29,20 @@ def times(factor):
 USE = """
 import json, sys
 import numpy as np
-from imgconv.engine import store
+from imgconv.engine import cache
 import tiny_loops
 
 source = np.arange(6, dtype=np.float32).reshape(2, 3)
 target = np.zeros_like(source)
-compiled = store.warmup([lambda: store.loop(tiny_loops.add)(source, target, 3)])
+compiled = cache.warmup([lambda: cache.loop(tiny_loops.add)(source, target, 3)])
 again = np.zeros_like(target)
-store.pattern(store.loop(tiny_loops.add), [0, 1], source, target, 3)(target, again)()
+cache.pattern(cache.loop(tiny_loops.add), [0, 1], source, target, 3)(target, again)()
 print(json.dumps({
     "right": bool((target == source + 3).all() and (again == source + 6).all()),
     "compiled": compiled,
-    "kept": store.count(),
+    "kept": cache.count(),
     "imported": [name for name in ("numba", "llvmlite") if name in sys.modules],
-    "troubles": store.troubles(),
+    "troubles": cache.troubles(),
 }))
 """
 
@@ -83,15 +83,15 @@ class Sandbox:
 
     def compiles(self, by: int = 3, dtype: str = "f4") -> int:
         """Run the loop with a new function; how often it had to be compiled. Its result must be right either way."""
-        from imgconv.engine import store
+        from imgconv.engine import cache
 
         source = np.arange(6, dtype=dtype).reshape(2, 3)
         target = np.zeros_like(source)
         add = self.module().add
-        compiled = store.warmup([lambda: store.loop(add)(source, target, by)])
+        compiled = cache.warmup([lambda: cache.loop(add)(source, target, by)])
         np.testing.assert_array_equal(target, source + by)
         others = source * 2, np.zeros_like(target), by + 1
-        store.pattern(store.loop(add), [0, 1, 2], source, target, by)(*others)()
+        cache.pattern(cache.loop(add), [0, 1, 2], source, target, by)(*others)()
         np.testing.assert_array_equal(others[1], others[0] + by + 1)
         np.testing.assert_array_equal(target, source + by)
         return compiled

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from imgconv.engine.bands import run_bands
+from imgconv.engine.parallel import run_bands
 
 
 @pytest.mark.parametrize("threads", [None, 1, 2, 3, 32])
@@ -130,7 +130,7 @@ def test_many_callers_at_once():
 def test_a_forked_process_has_threads_of_its_own():
     code = """
 import os, threading
-from imgconv.engine.bands import run_bands
+from imgconv.engine.parallel import run_bands
 def threads_at_work():
     together, names = threading.Barrier(2), []
     run_bands(lambda first, last: (together.wait(timeout=20), names.append(threading.get_ident())), 2, 1, 2)
@@ -148,7 +148,7 @@ def test_an_interrupt_ends_the_work_soon():
     code = """
 import os, signal, threading, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts tests in the background has it ignored
-from imgconv.engine.bands import run_bands
+from imgconv.engine.parallel import run_bands
 begun = []
 def work(first, last):
     begun.append(first)
@@ -166,7 +166,7 @@ except KeyboardInterrupt:
 def test_bands_still_run_while_the_interpreter_closes_down():
     code = """
 import atexit
-from imgconv.engine.bands import run_bands
+from imgconv.engine.parallel import run_bands
 bands = []
 run_bands(lambda *band: bands.append(band), 4, 1, 2)
 atexit.register(lambda: print(len(bands)))
@@ -176,14 +176,16 @@ atexit.register(lambda: run_bands(lambda *band: bands.append(band), 4, 1, 2))
 
 
 def test_a_small_picture_imports_no_pool():
-    code = "import sys; from imgconv.engine.bands import run_bands; run_bands(print, 3, 4, 2); print('concurrent.futures' in sys.modules)"
+    code = (
+        "import sys; from imgconv.engine.parallel import run_bands; run_bands(print, 3, 4, 2); print('concurrent.futures' in sys.modules)"
+    )
     assert python(code) == "0 3\nFalse\n"
 
 
 def test_default_threads_follow_the_affinity():
     code = """
 import os
-from imgconv.engine.bands import default_threads
+from imgconv.engine.parallel import default_threads
 if hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     print(default_threads() == 1)

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgconv.engine.choose import layers as choose
-from imgconv.engine.choose.layers import LayerSize, algorithm, block_size, patch_block_size
+from imgconv.engine import dispatch as choose
+from imgconv.engine.dispatch import LayerSize, algorithm, block_size, patch_block_size
 from imgconv.engine.tiles import Tile
-from imgconv.functional import correlations
-from imgconv.functional.convolution import conv2d
+from imgconv.functional.conv import conv2d
+from imgconv.windows import correlation
 
 ORDINARY = {"images": 1, "groups": 1, "phases": 1}
 sizes = st.builds(
@@ -60,10 +60,10 @@ def test_every_algorithm_tile_and_block_gives_the_same(monkeypatch, weight, grou
         single = channels < size.group_channels
         return choose.BlockSize(images, 1 if single else of_groups, channels, outputs, rows)
 
-    monkeypatch.setattr(correlations, "algorithm", lambda size: "product" if chosen == "product" else "tiles")
-    monkeypatch.setattr(correlations, "tile_of", lambda outputs, itemsize: chosen)
-    monkeypatch.setattr(correlations, "block_size", blocks)
-    monkeypatch.setattr(correlations, "_plan", correlations._plan.__wrapped__)
+    monkeypatch.setattr(correlation, "algorithm", lambda size: "product" if chosen == "product" else "tiles")
+    monkeypatch.setattr(correlation, "tile_of", lambda outputs, itemsize: chosen)
+    monkeypatch.setattr(correlation, "block_size", blocks)
+    monkeypatch.setattr(correlation, "_plan", correlation._plan.__wrapped__)
     result = conv2d(input, bank, np.arange(12)[: len(bank)], stride=(1, 2), padding=1, groups=groups)
     np.testing.assert_array_equal(result, expected)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from imgconv.engine.cores import cgroup_quota, usable_cores
+from imgconv.system import cgroup_quota, usable_cores
 
 CASES = {
     "no limit": ("0::/run", {"run/cpu.max": "max 100000"}, None),

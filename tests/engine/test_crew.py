@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from imgconv.engine import bands, store
+from imgconv.engine import cache, parallel
 from imgconv.engine.calls import Call
 from imgconv.engine.crew import crew
 
@@ -22,7 +22,7 @@ def append_digit(numbers, digit, at):
 
 def jobs_on(numbers, count=JOBS):
     """Jobs whose calls write 1, 2, 3 one after the other."""
-    call = partial(store.pattern, store.loop(append_digit), [0], numbers)
+    call = partial(cache.pattern, cache.loop(append_digit), [0], numbers)
     return [[call(digit, at)(numbers) for digit in range(1, STEPS + 1)] for at in range(count)]
 
 
@@ -34,21 +34,21 @@ def test_prepared_calls_of_compiled_loops_are_native():
 @pytest.mark.parametrize("count", [0, 1, 2, JOBS])
 def test_every_call_is_made_once_and_in_order(count, threads):
     numbers = np.zeros(JOBS, np.int64)
-    bands.run_calls(jobs_on(numbers, count), count, threads)
+    parallel.run_calls(jobs_on(numbers, count), count, threads)
     assert numbers[:count].tolist() == [123] * count
     assert not numbers[count:].any()
 
 
 def test_calls_that_are_no_loops_are_made_too():
     made = []
-    bands.run_calls([[lambda: made.append(1)], [lambda: made.append(2)]], 2, 2)
+    parallel.run_calls([[lambda: made.append(1)], [lambda: made.append(2)]], 2, 2)
     assert sorted(made) == [1, 2]
 
 
 def test_without_native_code_threads_share_the_jobs(monkeypatch):
-    monkeypatch.setattr(bands, "_crew", lambda: None)
+    monkeypatch.setattr(parallel, "_crew", lambda: None)
     both = threading.Barrier(2, timeout=20)
-    bands.run_calls([[both.wait], [both.wait]], 2, 2)
+    parallel.run_calls([[both.wait], [both.wait]], 2, 2)
 
 
 def test_many_threads_may_ask_at_once():
@@ -57,7 +57,7 @@ def test_many_threads_may_ask_at_once():
     def ask(numbers):
         for _ in range(50):
             numbers[:] = 0
-            bands.run_calls(jobs_on(numbers), JOBS, 2)
+            parallel.run_calls(jobs_on(numbers), JOBS, 2)
 
     threads = [threading.Thread(target=ask, args=(numbers,)) for numbers in results]
     for thread in threads:
@@ -69,10 +69,10 @@ def test_many_threads_may_ask_at_once():
 
 def test_helpers_that_fell_asleep_come_back():
     numbers = np.zeros(JOBS, np.int64)
-    bands.run_calls(jobs_on(numbers), JOBS, 2)
+    parallel.run_calls(jobs_on(numbers), JOBS, 2)
     asleep = threading.Event()
     asleep.wait(0.2)
-    bands.run_calls(jobs_on(numbers), JOBS, 2)
+    parallel.run_calls(jobs_on(numbers), JOBS, 2)
     assert numbers.tolist() == [123123] * JOBS
     assert sum(thread.name.startswith("imgconv-crew") for thread in threading.enumerate()) == crew().helpers
 
@@ -82,10 +82,10 @@ def test_who_works_already_is_not_helped():
 
     def work(first, last):
         numbers = np.zeros(JOBS, np.int64)
-        bands.run_calls(jobs_on(numbers), JOBS, 2)
+        parallel.run_calls(jobs_on(numbers), JOBS, 2)
         seen.append(numbers.tolist() == [123] * JOBS)
 
-    bands.run_bands(work, 4, 1, 2)
+    parallel.run_bands(work, 4, 1, 2)
     assert seen == [True] * 4
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from imgconv.engine import entries, store
+from imgconv.engine import cache
 
 KEY, OTHER = bytes(range(32)), bytes(range(1, 33))
 FOREIGN = 65534  # nobody
@@ -112,23 +112,23 @@ def test_a_new_store_is_closed_to_others_whatever_the_umask(sandbox):
 
 
 def test_another_key_finds_nothing(sandbox):
-    assert entries.write("add", KEY, b"code")
-    assert entries.read("add", KEY) == b"code"
-    assert entries.read("add", OTHER) is None
-    assert entries.read("other", KEY) is None
+    assert cache.write("add", KEY, b"code")
+    assert cache.read("add", KEY) == b"code"
+    assert cache.read("add", OTHER) is None
+    assert cache.read("other", KEY) is None
 
 
 def test_a_cache_below_a_file_costs_time_only(sandbox, monkeypatch):
     (sandbox.folder / "file").write_text("")
     monkeypatch.setenv("IMGCONV_CACHE", str(sandbox.folder / "file" / "cache"))
     assert [sandbox.compiles(), sandbox.compiles()] == [1, 1]
-    assert "add: cannot be kept in" in store.troubles()[-1]
+    assert "add: cannot be kept in" in cache.troubles()[-1]
 
 
 def test_a_read_only_cache_costs_time_only(sandbox):
     user = FOREIGN if os.geteuid() == 0 else os.geteuid()  # root may write everywhere, and becomes somebody else once all is imported
     imports = "import os, tempfile, platformdirs; from imgconv.engine import entries"
-    code = f"{imports}; os.setuid({user}); print(entries.write('add', {KEY!r}, b''))"
+    code = f"{imports}; os.setuid({user}); print(cache.write('add', {KEY!r}, b''))"
     with tempfile.TemporaryDirectory() as reachable:  # pytest's own folders are closed to others
         cache = Path(reachable)
         cache.chmod(0o755)
@@ -153,8 +153,8 @@ def test_without_a_home_loops_are_compiled_in_memory(sandbox, monkeypatch):
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.setattr(pwd, "getpwuid", lambda user: {}[user])  # a user that the system does not know, as in many containers
     monkeypatch.chdir(sandbox.folder)
-    assert store.location() is None
-    assert (sandbox.compiles(), store.count()) == (1, 0)
+    assert cache.location() is None
+    assert (sandbox.compiles(), cache.count()) == (1, 0)
     assert not (sandbox.folder / "~").exists()
 
 
@@ -162,7 +162,7 @@ def test_the_store_is_in_the_users_cache_folder(monkeypatch, tmp_path):
     monkeypatch.delenv("IMGCONV_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert tmp_path in store.location().parents
+    assert tmp_path in cache.location().parents
 
 
 def test_the_remains_of_killed_processes_are_swept(sandbox):

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imgconv.engine import store
-from imgconv.engine.native import ENTRY
+from imgconv.engine import cache
+from imgconv.engine.llvm import ENTRY
 
 numba, llvm = import_module("numba"), import_module("llvmlite.binding")
 
@@ -45,10 +45,10 @@ DIFFERENCES = {
 @pytest.mark.parametrize("difference", DIFFERENCES.values(), ids=DIFFERENCES)
 def test_plain_numba_takes_over(sandbox, monkeypatch, difference):
     difference(monkeypatch)
-    before = len(store.troubles())
+    before = len(cache.troubles())
     assert sandbox.compiles() == 1
-    assert store.count() == 0
-    assert store.troubles()[before].startswith("loop add: ")
+    assert cache.count() == 0
+    assert cache.troubles()[before].startswith("loop add: ")
 
 
 def test_wrong_results_are_noticed_before_they_are_used(sandbox):
@@ -80,42 +80,42 @@ def maths(source, target):
 
 def test_a_loop_that_needs_numbas_run_time_is_not_kept(sandbox):
     target = np.zeros(3, int)
-    store.loop(sandbox.module(ALLOCATES).copy)(np.arange(3), target)
+    cache.loop(sandbox.module(ALLOCATES).copy)(np.arange(3), target)
     assert target.tolist() == [2, 1, 0]
-    assert store.count() == 0
-    assert store.troubles()[-1].startswith("loop copy: NRT_")
-    assert store.troubles()[-1].endswith(" is in no C library")
+    assert cache.count() == 0
+    assert cache.troubles()[-1].startswith("loop copy: NRT_")
+    assert cache.troubles()[-1].endswith(" is in no C library")
 
 
 def test_a_loop_that_calls_the_c_library_is_kept(sandbox):
     source = np.linspace(0.5, 9.5, 50)
     expected = np.exp(-source) + np.rint(source) ** 0.3 + source % 0.7 + np.floor(np.hypot(source, 2))
     for compiled in (1, 0):
-        target, loop = np.zeros(50), store.loop(sandbox.module(MATHS).maths)
-        assert store.warmup([lambda loop=loop, target=target: loop(source, target)]) == compiled
+        target, loop = np.zeros(50), cache.loop(sandbox.module(MATHS).maths)
+        assert cache.warmup([lambda loop=loop, target=target: loop(source, target)]) == compiled
         np.testing.assert_allclose(target, expected, rtol=1e-6)  # the exponential is a float32
 
 
 def test_kept_code_whose_functions_are_missing_here_gives_way_to_plain_numba(sandbox, monkeypatch):
     source, targets = np.ones(3), np.zeros((2, 3))
-    store.loop(sandbox.module(MATHS).maths)(source, targets[0])
+    cache.loop(sandbox.module(MATHS).maths)(source, targets[0])
     monkeypatch.setattr(llvm, "address_of_symbol", lambda name: None)
-    assert store.warmup([lambda: store.loop(sandbox.module(MATHS).maths)(source, targets[1])]) == 1
-    assert "maths needs expf, " in store.troubles()[-1]
+    assert cache.warmup([lambda: cache.loop(sandbox.module(MATHS).maths)(source, targets[1])]) == 1
+    assert "maths needs expf, " in cache.troubles()[-1]
     np.testing.assert_array_equal(targets[0], targets[1])
 
 
 def test_errors_of_the_loop_itself_are_numbas(sandbox):
     wrong = sandbox.module("def wrong(source):\n    source[0] = missing\n").wrong
     with pytest.raises(numba.core.errors.TypingError, match="missing"):
-        store.loop(wrong)(np.zeros(3))
+        cache.loop(wrong)(np.zeros(3))
 
 
 KEY = """
 import sys
 import numpy as np
-from imgconv.engine.arguments import Signature
-from imgconv.engine.fingerprints import fingerprint
+from imgconv.engine.signature import Signature
+from imgconv.engine.compiler import fingerprint
 import tiny_loops
 print(fingerprint(tiny_loops.add, {}, Signature.of((np.zeros(3),))).hex(), "numba" in sys.modules)
 """

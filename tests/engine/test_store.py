@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from imgconv.engine import store
+from imgconv.engine import cache
 
 
 def spread(source, target):
@@ -56,14 +56,14 @@ def test_any_layout(layout, dtype):
     target = np.zeros(source.shape, dtype)
     expected = target.copy()
     spread(source, expected)
-    store.loop(spread)(source, target)
+    cache.loop(spread)(source, target)
     np.testing.assert_array_equal(target, expected)
 
 
 @pytest.mark.parametrize("dtype", ["?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"])
 def test_any_dtype(sandbox, dtype):
     source, target = np.array([[0, 1, 1], [1, 0, 1]], dtype), np.zeros((2, 3))
-    store.loop(sandbox.module().add)(source, target, np.int16(-2))
+    cache.loop(sandbox.module().add)(source, target, np.int16(-2))
     np.testing.assert_array_equal(target, source.astype(float) - 2)
 
 
@@ -75,7 +75,7 @@ def test_read_only_arrays_share_the_code_of_others_and_unaligned_ones_have_their
 
     def compiled(source):
         target = np.zeros((2, 3), np.int64)
-        count = store.warmup([lambda: store.loop(add)(source, target, 1)])
+        count = cache.warmup([lambda: cache.loop(add)(source, target, 1)])
         np.testing.assert_array_equal(target, source + 1)
         return count
 
@@ -84,7 +84,7 @@ def test_read_only_arrays_share_the_code_of_others_and_unaligned_ones_have_their
 
 def test_large_whole_numbers_pass_unchanged(sandbox):
     target = np.zeros((1, 1), np.int64)
-    store.loop(sandbox.module().add)(np.zeros((1, 1), np.int64), target, 2**62 + 1)
+    cache.loop(sandbox.module().add)(np.zeros((1, 1), np.int64), target, 2**62 + 1)
     assert target[0, 0] == 2**62 + 1
 
 
@@ -92,29 +92,29 @@ def test_a_template_is_compiled_for_its_constants(sandbox):
     times = sandbox.module().times
     for factor in (3, 5, 3):
         target = np.zeros(4, np.int64)
-        store.loop(times, factor=factor)(np.arange(4), target)
+        cache.loop(times, factor=factor)(np.arange(4), target)
         np.testing.assert_array_equal(target, factor * np.arange(4))
-    assert store.count() == 2
-    assert store.loop(times, factor=3) is store.loop(times, factor=3)
+    assert cache.count() == 2
+    assert cache.loop(times, factor=3) is cache.loop(times, factor=3)
 
 
 def test_a_closure_is_refused(sandbox):
     with pytest.raises(TypeError, match="loop multiply is a closure; hand over its template and the constants by name"):
-        store.loop(sandbox.module().times(3))
+        cache.loop(sandbox.module().times(3))
 
 
 @pytest.mark.parametrize("wrong", [1.5, None, [1, 2], "3", np.float32(1)])
 def test_only_arrays_and_whole_numbers_are_taken(sandbox, wrong):
     with pytest.raises(TypeError, match=f"a loop takes arrays and whole numbers, not {type(wrong).__name__}"):
-        store.loop(sandbox.module().add)(np.zeros((2, 2)), wrong)
+        cache.loop(sandbox.module().add)(np.zeros((2, 2)), wrong)
 
 
 def test_another_source_is_compiled_anew(sandbox):
     source, target = np.ones((1, 1)), np.zeros((1, 1))
-    store.loop(sandbox.module().add)(source, target, 3)
+    cache.loop(sandbox.module().add)(source, target, 3)
     changed = sandbox.module(sandbox.tiny.replace("row[j] + by", "row[j] - by"))
-    store.loop(changed.add)(source, target, 3)
-    assert (target[0, 0], store.count()) == (-2, 2)
+    cache.loop(changed.add)(source, target, 3)
+    assert (target[0, 0], cache.count()) == (-2, 2)
 
 
 def test_threads_that_meet_a_new_loop_compile_it_once(sandbox):
@@ -125,7 +125,7 @@ def test_threads_that_meet_a_new_loop_compile_it_once(sandbox):
 
     def call(source, target):
         ready.wait()
-        store.loop(add)(source, target, 1)
+        cache.loop(add)(source, target, 1)
 
     def run():
         running = [threading.Thread(target=call, args=pair) for pair in zip(sources, targets, strict=True)]
@@ -134,7 +134,7 @@ def test_threads_that_meet_a_new_loop_compile_it_once(sandbox):
         for thread in running:
             thread.join()
 
-    assert store.warmup([run]) == 1
+    assert cache.warmup([run]) == 1
     assert [target.max() for target in targets] == [1, 2, 3, 4, 5, 6]
 
 
@@ -144,8 +144,8 @@ def test_loops_run_beside_python(sandbox):
         "def spin(target, n):\n    for i in range(n):\n        for j in range(target.shape[0]):\n            target[j] ^= i + j\n"
     ).spin
     target = np.zeros(1000, np.int64)
-    store.loop(spin)(target, 1)
-    thread = threading.Thread(target=store.loop(spin), args=(target, 3_000_000))
+    cache.loop(spin)(target, 1)
+    thread = threading.Thread(target=cache.loop(spin), args=(target, 3_000_000))
     thread.start()
     counted = 0
     while thread.is_alive():
@@ -166,8 +166,8 @@ def test_long_compiling_is_announced_once_and_loading_never(sandbox):
 def test_prepare_imports_the_linker_and_not_the_compiler(switched_off, imported):
     script = """
 import sys, threading
-from imgconv.engine import store
-store.prepare()
+from imgconv.engine import cache
+cache.prepare()
 for thread in threading.enumerate():
     if thread is not threading.current_thread():
         thread.join()

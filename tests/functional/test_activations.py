@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from imgconv.errors import ArgumentTypeError, UsageError
-from imgconv.functional.activations import flatten, leaky_relu, relu, sigmoid, softmax, tanh
+from imgconv.functional.activation import flatten, leaky_relu, relu, sigmoid, softmax, tanh
 
 EXTREMES = np.array([-np.inf, -1e4, -1.0, -0.0, 0.0, 1.0, 1e4, np.inf, np.nan], np.float32)
 

@@ -10,8 +10,8 @@ from PIL import Image
 from scipy import ndimage
 
 from imgconv.errors import DoesNotFit, UsageError
-from imgconv.functional import canny
-from imgconv.functional.canny import canny_edges
+from imgconv.filters import canny
+from imgconv.filters.canny import canny_edges
 from imgconv.loops.canny import gradient_lengths, grow_edges, thin_edges
 
 GOLDEN = Path(__file__).parents[1] / "data" / "canny" / "edges.npz"

@@ -11,10 +11,10 @@ from golden_cases import golden
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgconv.engine import bands
-from imgconv.functional import correlations
-from imgconv.functional.convolution import conv1d, conv2d
+from imgconv.engine import parallel
+from imgconv.functional.conv import conv1d, conv2d
 from imgconv.window import Window
+from imgconv.windows import correlation
 
 FLOATS = [np.float32, np.float64]
 
@@ -215,7 +215,7 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch, input, weight, groups
     arrays = numbers(*input).astype(np.float32), numbers(*weight, seed=1).astype(np.float32)
     results = []
     for threads in (1, 2, 5):
-        monkeypatch.setattr(bands, "default_threads", lambda threads=threads: threads)
+        monkeypatch.setattr(parallel, "default_threads", lambda threads=threads: threads)
         results.append(conv2d(*arrays, stride=(1, 2), padding=1, groups=groups).tobytes())
     assert len(set(results)) == 1
 
@@ -235,7 +235,7 @@ def test_wide_maps_are_taken_in_strips(monkeypatch, mode, padding, stride):
     input, weight = numbers(2, 4, 3, 11), numbers(6, 2, 2, 3, seed=1)
     parameters = {"padding": padding, "stride": stride, "dilation": (1, 2), "groups": 2, "padding_mode": mode}
     whole = conv2d(input, weight, **parameters)
-    monkeypatch.setattr(correlations, "STRIP_COLUMNS", 2)
+    monkeypatch.setattr(correlation, "STRIP_COLUMNS", 2)
     assert_agrees(conv2d(input, weight, **parameters), whole)
 
 
@@ -272,6 +272,6 @@ def test_bits_do_not_depend_on_threads(monkeypatch, shape, weight, options):
     input, bank = (np.random.default_rng(1).standard_normal(size).astype(np.float32) for size in (shape, weight))
     made = []
     for threads in (1, 2, 3, 5, 16):
-        monkeypatch.setattr(correlations, "default_threads", lambda threads=threads: threads)
+        monkeypatch.setattr(correlation, "default_threads", lambda threads=threads: threads)
         made.append(conv2d(input, bank, **options))
     assert all(np.array_equal(made[0], other) for other in made[1:])

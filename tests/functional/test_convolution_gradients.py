@@ -6,13 +6,13 @@ from closeness import assert_agrees
 from golden_cases import golden
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from imgconv.engine.choose import layers as choose
 
 from imgconv import gradients
-from imgconv.engine.choose import layers as choose
-from imgconv.functional.convolution import conv1d, conv2d
+from imgconv.functional.conv import conv1d, conv2d
+from imgconv.functional.conv_transpose import conv_transpose1d, conv_transpose2d
 from imgconv.functional.matrix import linear
 from imgconv.functional.patches import fold, unfold
-from imgconv.functional.transposed import conv_transpose1d, conv_transpose2d
 
 
 def numbers(*shape, seed=0):

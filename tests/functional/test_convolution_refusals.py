@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from imgconv.functional.convolution import conv1d, conv2d
+from imgconv.functional.conv import conv1d, conv2d
 
 IMAGE, BANK = np.zeros((1, 4, 5, 6)), np.zeros((6, 2, 3, 3))
 REFUSED = [

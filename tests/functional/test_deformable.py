@@ -7,8 +7,8 @@ from closeness import assert_agrees, layouts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgconv.functional.convolution import conv2d
-from imgconv.functional.deformable import deform_conv2d
+from imgconv.functional.conv import conv2d
+from imgconv.functional.deform_conv import deform_conv2d
 from imgconv.window import Window
 
 

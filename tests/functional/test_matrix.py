@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from closeness import assert_agrees
 
-from imgconv.functional.convolution import conv2d
+from imgconv.functional.conv import conv2d
 from imgconv.functional.matrix import kernel_matrix, linear
 
 

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from imgconv.functional.medians import median_pairs
+from imgconv.windows.median import median_pairs
 
 
 def exchanged(columns, pairs):

@@ -7,7 +7,7 @@ from closeness import assert_agrees, layouts
 from golden_cases import golden
 
 from imgconv.functional import patches
-from imgconv.functional.convolution import conv2d
+from imgconv.functional.conv import conv2d
 from imgconv.functional.patches import col2im, fold, im2col, unfold
 
 WINDOW = {"kernel_size": (2, 3), "dilation": (2, 1), "padding": (1, 2), "stride": (1, 2)}

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgconv.functional import sides
-from imgconv.functional.borders import Border
-from imgconv.functional.combining import Combination, combine
-from imgconv.functional.picture import Finish, filter_picture
+from imgconv.filters import filter2d
+from imgconv.filters.filter2d import Finish, filter_picture
+from imgconv.filters.output_range import Combination, combine
 from imgconv.window import Window
+from imgconv.windows.borders import Border
 
 RNG = np.random.default_rng(7)
 LAPLACIAN8 = [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]]
@@ -267,5 +267,5 @@ def test_raw_maps_are_float32_at_every_depth():
 def test_the_sides_of_a_picture_are_like_those_of_padded_rows(channels, alpha, mode, padding, monkeypatch):
     pixels, mask = picture(23, 61, channels), Mask(np.array([[1.0, -2, 3], [0, 4, -1], [2, 2, -5]]), anchor=(0, 2))
     apart = filtered(pixels, mask, padding=padding, mode=mode, alpha=alpha)
-    monkeypatch.setattr(sides, "WORTH", 10**6)
+    monkeypatch.setattr(filter2d, "WORTH", 10**6)
     assert np.array_equal(apart, filtered(pixels, mask, padding=padding, mode=mode, alpha=alpha))

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgconv.functional import picture as pictures
-from imgconv.functional.borders import Border
-from imgconv.functional.correlators import algorithm_of
-from imgconv.functional.factors import factors
-from imgconv.functional.finishing import to_pixels
-from imgconv.functional.masks import Weights
-from imgconv.functional.picture import Finish, filter_picture
+from imgconv.filters import filter2d as pictures
+from imgconv.filters.algorithms import algorithm_of
+from imgconv.filters.filter2d import Finish, filter_picture
+from imgconv.filters.output_range import to_pixels
+from imgconv.filters.separable import factors
+from imgconv.filters.weights import Weights
 from imgconv.window import Window
+from imgconv.windows.borders import Border
 
 RNG = np.random.default_rng(11)
 

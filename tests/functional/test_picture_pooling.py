@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from naive_pooling import largest, lower_median, mean, output_size, pool, rounded_mean, smallest, taps
 
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
-from imgconv.functional.picture_pooling import MODES, pool_picture
+from imgconv.filters.pool2d import MODES, pool_picture
 from imgconv.window import Window
 
 ORACLES = {"max": largest, "min": smallest, "median": lower_median, "avg": rounded_mean}

@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from naive_pooling import adaptive_windows, first_largest, largest, mean, pool
 
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
-from imgconv.functional.adaptive import adaptive_avg_pool2d, adaptive_max_pool2d
-from imgconv.functional.pooling import max_pool2d
-from imgconv.functional.unpooling import max_unpool2d
+from imgconv.functional.adaptive_pooling import adaptive_avg_pool2d, adaptive_max_pool2d
+from imgconv.functional.pooling import max_pool2d, max_unpool2d
 
 SIDES = st.tuples(st.integers(1, 12), st.integers(1, 12))
 

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive_pooling import mean, pool, windows
 
-import imgconv.engine.bands
+import imgconv.engine.parallel
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
-from imgconv.functional.averages import avg_pool1d, avg_pool2d
+from imgconv.functional.pooling import avg_pool1d, avg_pool2d
 
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-12}  # of |r| + max|r|, the design's promise
 
@@ -101,7 +101,7 @@ def test_one_dimension_is_a_plane_of_height_one():
 def test_threads_and_memory_change_nothing(monkeypatch):
     batch = np.random.default_rng(2).standard_normal((3, 5, 400, 301)).astype(np.float32)
     expected = avg_pool2d(batch, (5, 3), 1, 1)
-    monkeypatch.setattr(imgconv.engine.bands, "default_threads", lambda: 1)
+    monkeypatch.setattr(imgconv.engine.parallel, "default_threads", lambda: 1)
     np.testing.assert_array_equal(avg_pool2d(batch, (5, 3), 1, 1), expected)
     np.testing.assert_array_equal(avg_pool2d(np.asfortranarray(batch[:, :, ::-1])[:, :, ::-1], (5, 3), 1, 1), expected)
     assert expected.flags.c_contiguous and expected.flags.writeable

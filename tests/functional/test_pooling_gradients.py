@@ -7,10 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
-from imgconv.functional.adaptive import adaptive_max_pool2d
-from imgconv.functional.averages import avg_pool1d, avg_pool2d
-from imgconv.functional.pooling import max_pool1d, max_pool2d
-from imgconv.functional.pooling_gradients import avg_pool1d_input, avg_pool2d_input, max_pool1d_input, max_pool2d_input
+from imgconv.functional.adaptive_pooling import adaptive_max_pool2d
+from imgconv.functional.pooling import (
+    avg_pool1d,
+    avg_pool1d_input,
+    avg_pool2d,
+    avg_pool2d_input,
+    max_pool1d,
+    max_pool1d_input,
+    max_pool2d,
+    max_pool2d_input,
+)
 
 
 @pytest.mark.parametrize(("parameters", "arrays"), golden("max_pool2d"))

@@ -8,9 +8,9 @@ from golden_cases import golden
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgconv.functional.convolution import conv2d
+from imgconv.functional.conv import conv2d
+from imgconv.functional.conv_transpose import conv_transpose1d, conv_transpose2d
 from imgconv.functional.matrix import kernel_matrix
-from imgconv.functional.transposed import conv_transpose1d, conv_transpose2d
 
 
 def numbers(*shape, seed=0):

@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 SLOW, LARGE = 20, 1500  # seconds for one input, MB for the process
-READERS = ["imgconv.registry", "imgconv.recipe", "imgconv.pictures", "PIL", "tomllib"]  # whose branches guide the fuzzer
+READERS = ["imgconv.registry", "imgconv.recipe", "imgconv.images", "PIL", "tomllib"]  # whose branches guide the fuzzer
 
 
 def main() -> None:

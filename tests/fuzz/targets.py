@@ -13,12 +13,12 @@ import numpy as np
 from picture_files import read
 
 from imgconv.errors import ImgconvError, PictureError
-from imgconv.pictures import Picture, encode
-from imgconv.pictures.formats import OUTPUTS
+from imgconv.images import Picture, encode
+from imgconv.images.formats import OUTPUTS
 from imgconv.process import process
 from imgconv.recipe import Shape, network_recipe
 from imgconv.registry import Registry, resolve
-from imgconv.registry.arrays import read_weights
+from imgconv.registry.weights import read_weights
 
 SMALL = Picture(np.arange(7 * 9 * 3, dtype=np.uint8).reshape(7, 9, 3))
 MOST_VALUES = 100_000  # of a step's result: larger ones are right, and take long

@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 
-from imgconv.engine import store
-from imgconv.loops.boxes import sliding_sums
-from imgconv.loops.correlation import correlate_small, correlate_taps
-from imgconv.loops.separable import correlate_factors, correlate_product
+from imgconv.engine import cache
+from imgconv.loops.filters import correlate_factors, correlate_product, correlate_small, correlate_taps, sliding_sums
 
 RNG = np.random.default_rng(5)
 ROUND = 1.5 * 2**23
@@ -28,7 +26,7 @@ def written_out(source, taps, shape, parameters, *, stride=1, columns=1, rows=1)
 def both_ways(template, constants, *arguments, target):
     """What the Python function and the compiled one fill `target` with."""
     made = []
-    for loop in (template(**constants), store.loop(template, **constants)):
+    for loop in (template(**constants), cache.loop(template, **constants)):
         filled = np.zeros_like(target)
         loop(*(filled if a is target else a for a in arguments))
         made.append(filled)

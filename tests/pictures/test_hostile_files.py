@@ -15,8 +15,8 @@ from picture_files import every_file, exact_files, photo, png, png_chunk, read, 
 from PIL import Image
 
 from imgconv.errors import ImgconvError, PictureError
-from imgconv.pictures import open_pictures, read_header
-from imgconv.pictures.damage import picture_errors
+from imgconv.images import open_pictures, read_header
+from imgconv.images.damage import picture_errors
 
 FILES = every_file()
 PIECES = ("pbm_plain", "ppm_plain")  # a number cut short is another number
@@ -219,7 +219,7 @@ def test_libraries_do_not_write_to_stderr(tmp_path):
 import sys
 from pathlib import Path
 from imgconv.errors import PictureError
-from imgconv.pictures import open_pictures
+from imgconv.images import open_pictures
 for name in sys.argv[1:]:
     try:
         with open_pictures(Path(name)) as pictures:

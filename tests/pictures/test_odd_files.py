@@ -6,7 +6,7 @@ from odd_files import odd_files
 from picture_files import SIZE, photo, png, read, tiff
 
 from imgconv.errors import PictureError
-from imgconv.pictures.formats import INPUTS
+from imgconv.images.formats import INPUTS
 
 ODD = odd_files()
 

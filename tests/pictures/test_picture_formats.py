@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from picture_files import every_file, read
 
-import imgconv.pictures
+import imgconv.images
 from imgconv.errors import UsageError
-from imgconv.pictures import PICTURE_EXTENSIONS, format_for
-from imgconv.pictures.formats import OUTPUTS, SIGNATURE_LENGTH, sniff
+from imgconv.images import PICTURE_EXTENSIONS, format_for
+from imgconv.images.formats import OUTPUTS, SIGNATURE_LENGTH, sniff
 
 SAMPLES = Path(__file__).parents[2] / "sample_images"
-MODULES = [module.name for module in pkgutil.iter_modules(imgconv.pictures.__path__)]
+MODULES = [module.name for module in pkgutil.iter_modules(imgconv.images.__path__)]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_extensions_of_inputs_hold_no_arrays():
 
 @pytest.mark.parametrize("module", MODULES)
 def test_examples_in_docstrings(module):
-    assert doctest.testmod(importlib.import_module(f"imgconv.pictures.{module}")).failed == 0
+    assert doctest.testmod(importlib.import_module(f"imgconv.images.{module}")).failed == 0
 
 
 def test_the_cards_are_what_their_script_makes(tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from picture_files import exact_files, photo, read, saved
 from PIL import Image, ImageSequence
 
 from imgconv.errors import PictureError
-from imgconv.pictures import from_pil
+from imgconv.images import from_pil
 
 
 def moving(mode="RGBA"):

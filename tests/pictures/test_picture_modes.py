@@ -6,7 +6,7 @@ from picture_files import photo, with_alpha
 from PIL import Image
 
 from imgconv.errors import PictureError
-from imgconv.pictures import Picture, from_pil, to_pil
+from imgconv.images import Picture, from_pil, to_pil
 
 RGBA = Image.fromarray(with_alpha(photo()))
 RGB = RGBA.convert("RGB")

@@ -10,7 +10,7 @@ from picture_files import every_file, npy, png, read, saved, tiff
 from PIL import Image
 
 from imgconv.errors import PictureError
-from imgconv.pictures import read_stream
+from imgconv.images import read_stream
 
 FILES = every_file()
 PNG = png(2, 1, 8, 0, [b"ab"])

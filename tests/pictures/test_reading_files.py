@@ -10,7 +10,7 @@ from picture_files import every_file, exact_files, photo, png, read, saved, tiff
 from PIL import Image, ImageOps
 
 from imgconv.errors import MissingExtra, PictureError
-from imgconv.pictures import Picture, open_pictures, read_header
+from imgconv.images import Picture, open_pictures, read_header
 
 EXACT = exact_files()
 EVERY = every_file()

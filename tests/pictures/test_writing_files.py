@@ -10,8 +10,8 @@ from picture_files import read
 from PIL import Image, ImageCms
 
 from imgconv.errors import PictureError, UsageError
-from imgconv.pictures import Metadata, Picture, check_output, encode
-from imgconv.pictures.formats import OUTPUTS
+from imgconv.images import Metadata, Picture, check_output, encode
+from imgconv.images.formats import OUTPUTS
 
 LOSSLESS = [
     (name, dtype, channels)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from imgconv.errors import UsageError
-from imgconv.pictures import Picture
+from imgconv.images import Picture
 from imgconv.process import Shape, process
 from imgconv.recipe import Look, filter_recipe
 

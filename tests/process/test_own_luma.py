@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from imgconv.pictures import Picture
+from imgconv.images import Picture
+from imgconv.inspection.arithmetic import explain
+from imgconv.plotting.exhibits import exhibit
 from imgconv.process import process
 from imgconv.recipe import Canny, Look, Pool, Recipe, filter_recipe, network_recipe
-from imgconv.study.explain import explain
-from imgconv.study.figures import exhibit
 
 RNG = np.random.default_rng(8)
 LUMA = RNG.integers(0, 256, (14, 17, 1), dtype=np.uint8)

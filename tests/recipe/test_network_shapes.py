@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from imgconv.errors import DoesNotFit, UsageError
-from imgconv.pictures import Picture
-from imgconv.process.networks import results_of
+from imgconv.images import Picture
+from imgconv.process.network import results_of
 from imgconv.recipe import Shape, network_recipe
-from imgconv.recipe.sheet import Sheet
+from imgconv.recipe.shape import Sheet
 
 PHOTO = Shape(49, 63, 3)
 

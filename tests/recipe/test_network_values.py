@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 import imgconv
-from imgconv.pictures import Picture
+from imgconv.images import Picture
 from imgconv.process import process
-from imgconv.process.networks import results_of
+from imgconv.process.network import results_of
 from imgconv.recipe import network_recipe
 
 RNG = np.random.default_rng(11)

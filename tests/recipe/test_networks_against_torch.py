@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imgconv.pictures import from_pil
-from imgconv.process.networks import results_of
+from imgconv.images import from_pil
+from imgconv.process.network import results_of
 from imgconv.recipe import network_recipe
 
 DATA = Path(__file__).parents[1] / "data" / "networks"

@@ -5,9 +5,9 @@ import numpy as np
 from hypothesis import given, settings
 
 from imgconv.errors import DoesNotFit, ImgconvError, UsageError
-from imgconv.pictures import Picture
+from imgconv.images import Picture
 from imgconv.process import process
-from imgconv.process.networks import results_of
+from imgconv.process.network import results_of
 from imgconv.recipe import Shape, network_recipe
 from imgconv.recipe.builders import OPS
 from imgconv.recipe.parsing import step_of_table

@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 
 from imgconv.errors import MissingExtra, UsageError
-from imgconv.pictures import from_pil
+from imgconv.images import from_pil
 from imgconv.process import process
 from imgconv.recipe import network_recipe
 from imgconv.recipe.files import read_recipe
-from imgconv.registry.layers import read_layer
+from imgconv.registry.weights import read_layer
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = [f"{file.name}:{name}" for file in sorted((ROOT / "recipes").glob("*.toml")) for name in file.read_text().split("[recipes.")[1:]]

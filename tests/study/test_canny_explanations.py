@@ -10,10 +10,10 @@ from PIL import Image
 from scipy import ndimage
 
 import imgconv
-from imgconv.pictures import Picture
+from imgconv.images import Picture
+from imgconv.inspection.arithmetic import explain
+from imgconv.inspection.canny_arithmetic import NAMES, Stages, sides
 from imgconv.recipe import Canny, Look, Recipe
-from imgconv.study.canny_stages import NAMES, Stages, sides
-from imgconv.study.explain import explain
 
 
 def noise(seed, height, width, channels, dtype):

@@ -4,13 +4,11 @@ import numpy as np
 import pytest
 
 from imgconv.errors import DoesNotFit
-from imgconv.pictures import Picture
+from imgconv.images import Picture
+from imgconv.plotting.exhibits import Scale, exhibit, gallery, strongest
 from imgconv.process import process
 from imgconv.recipe import Canny, Look, Pool, Recipe, filter_recipe, network_recipe
 from imgconv.registry import Registry
-from imgconv.study.figures import exhibit
-from imgconv.study.gallery import gallery
-from imgconv.study.panels import Scale, strongest
 
 RNG = np.random.default_rng(4)
 NOISE = Picture(RNG.integers(0, 256, (40, 61, 3), np.uint8))

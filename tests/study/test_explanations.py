@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 import imgconv
 from imgconv.errors import DoesNotFit, UsageError
-from imgconv.pictures import Picture
+from imgconv.images import Picture
+from imgconv.inspection.arithmetic import explain
+from imgconv.inspection.cells import seen
+from imgconv.inspection.matrices import matrices
 from imgconv.process import process
 from imgconv.recipe import Look, Pool, Recipe, filter_recipe, network_recipe
-from imgconv.study.cells import seen
-from imgconv.study.explain import explain
-from imgconv.study.matrices import matrices
 
 WHOLE = ("sobel_x", "laplacian8", "relief", "roberts_x", "0 -1 0; -1 5 -1; 0 -1 0 / 3", "1 2 3 4; 5 6 7 8", "kirsch", "sobel")
 FRACTIONS = ("gaussian:sigma=1,size=5", "freichen_x", "freichen_edge", "1 2 3; 4 5 6 / -7.5")

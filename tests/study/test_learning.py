@@ -5,13 +5,14 @@ import pytest
 from command import SAMPLES
 
 from imgconv.errors import DoesNotFit
-from imgconv.functional.light import luma
-from imgconv.pictures import Picture, open_pictures
+from imgconv.filters.color import luma
+from imgconv.fitting import least_squares
+from imgconv.fitting.gradient_descent import descend
+from imgconv.fitting.learning import learn
+from imgconv.images import Picture, open_pictures
 from imgconv.process import process
 from imgconv.recipe import filter_recipe
 from imgconv.registry import Kernel, Registry
-from imgconv.study.descent import descend
-from imgconv.study.learning import learn
 
 REGISTRY = Registry.load()
 KNOWN = [REGISTRY.get(name) for name in REGISTRY.names()]
@@ -105,11 +106,10 @@ def test_sixteen_bits_and_offsets_in_their_levels():
 
 
 def test_the_strips_add_up(photo, monkeypatch):
-    from imgconv.study import equations
 
     made = filtered(photo, "gaussian3")
     (whole,) = learn([(photo, made)], (3, 3))
-    monkeypatch.setattr(equations, "STRIP_CELLS", 30_000)
+    monkeypatch.setattr(least_squares, "STRIP_CELLS", 30_000)
     (strips,) = learn([(photo, made)], (3, 3))
     assert np.allclose(whole.free, strips.free, atol=1e-9) and whole.windows == strips.windows
 

@@ -8,13 +8,12 @@ import pytest
 from PIL import Image
 
 from imgconv.errors import MissingExtra
-from imgconv.pictures import Picture
+from imgconv.images import Picture
+from imgconv.plotting import sheets
+from imgconv.plotting.exhibits import exhibit, gallery
+from imgconv.plotting.sheets import draw
 from imgconv.recipe import Pool, Recipe, filter_recipe, network_recipe
 from imgconv.registry import Registry
-from imgconv.study import canvas
-from imgconv.study.figures import exhibit
-from imgconv.study.gallery import gallery
-from imgconv.study.sheets import draw
 
 RNG = np.random.default_rng(5)
 LONG = "a photograph whose name says far more than anybody ever wanted to know about a cup of coffee, " * 3 + ".jpg"
@@ -62,7 +61,7 @@ def drawn():
         pages[kind] = (self.height, density, words, [axes.get_window_extent(renderer) for axes in self._figure.axes])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(canvas.Page, "save", save)
+        patch.setattr(sheets.Page, "save", save)
         for kind in KINDS:
             draw(shown(kind), io.BytesIO(), "png")
     return pages
@@ -72,7 +71,7 @@ def drawn():
 def test_words_stay_on_the_page_and_off_each_other(drawn, kind):
     height, _, words, axes = drawn[kind]
     for text, box in words:
-        assert box.x0 >= 0 and box.x1 <= canvas.WIDTH and box.y0 >= 0 and box.y1 <= height, text
+        assert box.x0 >= 0 and box.x1 <= sheets.WIDTH and box.y0 >= 0 and box.y1 <= height, text
         assert not any(_overlap(box, other) for other in axes), text
     for (text, box), (other, other_box) in combinations(words, 2):
         assert not _overlap(box, other_box), (text, other)
@@ -82,7 +81,7 @@ def test_words_stay_on_the_page_and_off_each_other(drawn, kind):
 def test_panels_stay_on_the_page_and_off_each_other(drawn, kind):
     height, _, _, axes = drawn[kind]
     for box in axes:
-        assert box.x0 >= 0 and box.x1 <= canvas.WIDTH and box.y0 >= 0 and box.y1 <= height
+        assert box.x0 >= 0 and box.x1 <= sheets.WIDTH and box.y0 >= 0 and box.y1 <= height
     for box, other in combinations(axes, 2):
         assert not _overlap(box, other)
 
@@ -139,9 +138,9 @@ def test_a_style_of_ones_own_changes_nothing():
 @pytest.mark.parametrize("words", ["sobel_x", LONG, "x" * 300, " "])
 @pytest.mark.parametrize("width", [40, 200, 1800])
 def test_words_fit_where_they_are_put(words, width):
-    kept, size = canvas.fitted(words, width, 20)
-    assert canvas.text_width(kept, size) <= width and size >= canvas.SMALLEST
-    assert kept == words or (kept.endswith(canvas.CUT) and words.startswith(kept[:-1]))
+    kept, size = sheets.fitted(words, width, 20)
+    assert sheets.text_width(kept, size) <= width and size >= sheets.SMALLEST
+    assert kept == words or (kept.endswith(sheets.CUT) and words.startswith(kept[:-1]))
 
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch):

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import imgconv
-from imgconv.functional import correlators
-from imgconv.pictures import Picture
+from imgconv.filters import algorithms
+from imgconv.images import Picture
+from imgconv.inspection.geometry import Sight
+from imgconv.inspection.plans import plan
 from imgconv.process import process
 from imgconv.recipe import Canny, Pool, Recipe, Shape, filter_recipe, network_recipe
-from imgconv.study.geometry import Sight
-from imgconv.study.plan import plan
 
 
 def evaluated(formula):
@@ -89,13 +89,13 @@ def test_a_cell_sees_as_far_as_a_change_reaches(steps):
 def test_the_algorithm_is_the_one_that_filter_takes(shape, kernel, options, monkeypatch, tmp_path):
     np.save(tmp_path / "w.npy", np.random.default_rng(0).random((17, 17)))
     kernel = kernel.replace("@", f"@{tmp_path}/")
-    taken, choose = [], correlators.choose
+    taken, choose = [], algorithms.choose
 
     def spy(weights, window):
         taken.append(choose(weights, window))
         return taken[-1]
 
-    monkeypatch.setattr(correlators, "choose", spy)
+    monkeypatch.setattr(algorithms, "choose", spy)
     imgconv.filter(np.full(shape, 9, np.uint8), kernel, **options)
     (step,) = plan(filter_recipe([kernel], **options), Shape(*shape, shape[2] == 4)).steps
     assert {choice.algorithm for choice in taken} == {step.algorithm.split(",")[0].split(" of ")[0]}

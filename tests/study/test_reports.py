@@ -11,10 +11,8 @@ import pytest
 from PIL import Image
 
 from imgconv.errors import PictureError
-from imgconv.study import report as reports
-from imgconv.study.report import Entry, Reading, collecting
-from imgconv.study.report_cards import words
-from imgconv.study.thumbnails import thumbnail
+from imgconv.plotting import report as reports
+from imgconv.plotting.report import Entry, Reading, collecting, thumbnail, words
 
 VOID = {"meta", "link", "img", "input"}
 

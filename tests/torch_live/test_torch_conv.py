@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from imgconv import gradients
 from imgconv.errors import ImgconvError
-from imgconv.functional.convolution import conv1d, conv2d
+from imgconv.functional.conv import conv1d, conv2d
+from imgconv.functional.conv_transpose import conv_transpose1d, conv_transpose2d
 from imgconv.functional.matrix import linear
 from imgconv.functional.padding import pad
 from imgconv.functional.patches import fold, unfold
-from imgconv.functional.transposed import conv_transpose1d, conv_transpose2d
 
 torch = pytest.importorskip("torch")
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:Using padding='same'")]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from imgconv import layers
-from imgconv.functional import activations, adaptive, averages, pooling, pooling_gradients, unpooling
+from imgconv.functional import activation, adaptive_pooling, pooling
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -61,7 +61,7 @@ def test_avg_pool2d(kernel, stride, size, ceil_mode):
     x = given((2, 3, *size))
     for padding, counted, divisor in itertools.product([0, 1, (0, 1), 2], [False, True], [None, 3, -2, 0]):
         arguments = (kernel, stride, padding, ceil_mode, counted, divisor)
-        assert_same(outcome(averages.avg_pool2d, x, *arguments), outcome(functional.avg_pool2d, torch.from_numpy(x), *arguments), 1e-6)
+        assert_same(outcome(pooling.avg_pool2d, x, *arguments), outcome(functional.avg_pool2d, torch.from_numpy(x), *arguments), 1e-6)
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 11), (3, 11), (0, 3, 11), (2, 0, 11), (11,)])
@@ -75,7 +75,7 @@ def test_one_dimension(shape, kernel, stride, padding):
         ours = outcome(pooling.max_pool1d, x, kernel, stride, padding, 1, ceil_mode, flag)
         assert_same(ours, outcome(functional.max_pool1d, tensor, kernel, stride, padding, 1, ceil_mode, flag))
         arguments = [kernel, *([] if stride is None else [stride, padding, ceil_mode, flag])]
-        assert_same(outcome(averages.avg_pool1d, x, *arguments), outcome(functional.avg_pool1d, tensor, *arguments), 1e-6)
+        assert_same(outcome(pooling.avg_pool1d, x, *arguments), outcome(functional.avg_pool1d, tensor, *arguments), 1e-6)
 
 
 @pytest.mark.parametrize("output_size", [1, 3, 12, (2, 5), (None, 4), (3, None), (0, 2), (2,), -1])
@@ -85,8 +85,10 @@ def test_adaptive(output_size, shape):
     tensor = torch.from_numpy(x)
     if output_size == 1 and (len(shape) == 2 or 0 in shape[-2:]):
         return  # torch takes a mean of all there, and so misses its own checks
-    assert_same(outcome(adaptive.adaptive_avg_pool2d, x, output_size), outcome(functional.adaptive_avg_pool2d, tensor, output_size), 1e-6)
-    ours = outcome(adaptive.adaptive_max_pool2d, x, output_size, True)
+    assert_same(
+        outcome(adaptive_pooling.adaptive_avg_pool2d, x, output_size), outcome(functional.adaptive_avg_pool2d, tensor, output_size), 1e-6
+    )
+    ours = outcome(adaptive_pooling.adaptive_max_pool2d, x, output_size, True)
     assert_same(ours, outcome(functional.adaptive_max_pool2d, tensor, output_size, True))
 
 
@@ -97,7 +99,7 @@ def test_unpooling(output_size):
     for shift, kernel, stride, padding in itertools.product([0, -1, 30], [2, (3, 2)], [None, 2, (3, 2)], [0, 1]):
         arguments = (kernel, stride, padding, output_size)
         torchs = outcome(functional.max_unpool2d, torch.from_numpy(values), torch.from_numpy(indices + shift), *arguments)
-        assert_same(outcome(unpooling.max_unpool2d, values, indices + shift, *arguments), torchs)
+        assert_same(outcome(pooling.max_unpool2d, values, indices + shift, *arguments), torchs)
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 7, 9), (3, 7, 9), (0, 3, 7, 9), (2, 0, 7, 9), (2, 3, 0, 9), (7, 9), (1, 2, 3, 7, 9)])
@@ -106,7 +108,7 @@ def test_shapes_and_dtypes(shape, dtype):
     x = np.random.default_rng(0).integers(0, 99, shape).astype(dtype)
     assert_same(outcome(pooling.max_pool2d, x, 3, 2, 1), outcome(functional.max_pool2d, torch.from_numpy(x), 3, 2, 1))
     if x.dtype.kind == "f":
-        assert_same(outcome(averages.avg_pool2d, x, 3, 2, 1), outcome(functional.avg_pool2d, torch.from_numpy(x), 3, 2, 1), 1e-6)
+        assert_same(outcome(pooling.avg_pool2d, x, 3, 2, 1), outcome(functional.avg_pool2d, torch.from_numpy(x), 3, 2, 1), 1e-6)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +116,7 @@ def test_shapes_and_dtypes(shape, dtype):
 )
 def test_sizes_that_torch_takes_or_refuses(arguments):
     x = np.random.default_rng(0).standard_normal((1, 2, 7, 8)).astype(np.float32)
-    for ours, torchs in ((pooling.max_pool2d, functional.max_pool2d), (averages.avg_pool2d, functional.avg_pool2d)):
+    for ours, torchs in ((pooling.max_pool2d, functional.max_pool2d), (pooling.avg_pool2d, functional.avg_pool2d)):
         assert_same(outcome(ours, x, *arguments), outcome(torchs, torch.from_numpy(x), *arguments), 1e-6)
 
 
@@ -126,11 +128,11 @@ def test_gradients(kernel, stride, padding, ceil_mode):
     pooled, indices = functional.max_pool2d(tensor, kernel, stride, padding, 1, ceil_mode, True)
     grad = rng.standard_normal(pooled.shape)
     (expected,) = torch.autograd.grad(pooled, tensor, torch.from_numpy(grad))
-    np.testing.assert_allclose(pooling_gradients.max_pool2d_input(grad, indices.numpy(), x.shape), expected, 1e-12, 1e-12)
+    np.testing.assert_allclose(pooling.max_pool2d_input(grad, indices.numpy(), x.shape), expected, 1e-12, 1e-12)
     for counted, divisor in itertools.product([False, True], [None, 5]):
         averaged = functional.avg_pool2d(tensor, kernel, stride, padding, ceil_mode, counted, divisor)
         (expected,) = torch.autograd.grad(averaged, tensor, torch.from_numpy(grad))
-        got = pooling_gradients.avg_pool2d_input(grad, x.shape, kernel, stride, padding, ceil_mode, counted, divisor)
+        got = pooling.avg_pool2d_input(grad, x.shape, kernel, stride, padding, ceil_mode, counted, divisor)
         np.testing.assert_allclose(got, expected, 1e-12, 1e-12)
 
 
@@ -140,13 +142,13 @@ def test_activations(shape, dtype):
     x = given(shape, dtype)
     tensor = torch.from_numpy(x)
     for name in ("relu", "leaky_relu"):
-        assert_same(outcome(getattr(activations, name), x), outcome(getattr(functional, name), tensor))
+        assert_same(outcome(getattr(activation, name), x), outcome(getattr(functional, name), tensor))
     for name in ("sigmoid", "tanh"):
-        assert_same(outcome(getattr(activations, name), x), outcome(getattr(torch, name), tensor), 1e-6)
+        assert_same(outcome(getattr(activation, name), x), outcome(getattr(torch, name), tensor), 1e-6)
     for dim in range(-5, 5):
-        assert_same(outcome(activations.softmax, x, dim), outcome(functional.softmax, tensor, dim), 1e-6)
+        assert_same(outcome(activation.softmax, x, dim), outcome(functional.softmax, tensor, dim), 1e-6)
         for end in range(-5, 5):
-            assert_same(outcome(activations.flatten, x, dim, end), outcome(torch.flatten, tensor, dim, end))
+            assert_same(outcome(activation.flatten, x, dim, end), outcome(torch.flatten, tensor, dim, end))
 
 
 CONVOLUTIONS = [
@@ -196,7 +198,7 @@ def test_a_lenet_learns_as_torchs_does():
         with torch.no_grad():
             for tensor in theirs.parameters():
                 tensor -= 0.1 * tensor.grad
-        chances = activations.softmax(ours(pictures.numpy()), 1)
+        chances = activation.softmax(ours(pictures.numpy()), 1)
         picked = (np.arange(32), classes.numpy())
         np.testing.assert_allclose(-np.log(chances[picked]).mean(), loss.item(), rtol=0, atol=1e-4)
         chances[picked] -= 1

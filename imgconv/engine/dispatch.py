@@ -1,0 +1,195 @@
+"""How the work is done: which algorithm, and in blocks of what size. Whole numbers in, whole numbers and names out.
+
+Nothing that fixes the order of a sum may depend on the number of threads, or else the last bits of a result would. Into how many blocks
+of images, groups, outputs and rows the work is cut may; into how many of channels may not.
+
+How a picture is filtered: which algorithm, for a kernel told in whole numbers.
+
+Nothing here may depend on the number of threads or the size of a band: the choice fixes the order of the sums.
+"""
+
+from typing import Literal, NamedTuple
+
+LayerAlgorithm = Literal["tiles", "product"]
+
+BLOCK_CELLS = 2**17  # half a megabyte of float32: a block stays in a core's second-level cache
+BLOCK_WORK = 2**24  # multiply-adds that are worth handing to another thread
+COMMON_THREADS = 4  # for which it is settled how many channels are taken at a time, whoever runs it
+LEAST_POSITIONS = 512  # flat positions below which rows are too short for the loops to run at full speed
+STRIP_COLUMNS = 2**18  # output columns that row loops take: a row of cells is a megabyte of float32 for each channel
+PATCH_CELLS = 2**20  # of the unfolded operand of a matrix product
+
+
+class LayerSize(NamedTuple):
+    """A convolution in whole numbers; `pitch` cells per row of a plane, `halo` rows of a block beyond its output rows."""
+
+    images: int
+    groups: int
+    group_channels: int
+    group_outputs: int
+    kernel: int
+    rows: int
+    pitch: int
+    halo: int
+    phases: int
+
+    @property
+    def taps(self) -> int:
+        """Taps of one output: kernel cells times channels of a group."""
+        return self.kernel * self.group_channels
+
+    @property
+    def work(self) -> int:
+        """Multiply-adds, those thrown away at row ends included."""
+        return self.images * self.groups * self.group_outputs * self.taps * self.rows * self.pitch
+
+    def cells(self, rows: int) -> int:
+        """Padded cells of one image and group behind `rows` output rows."""
+        return self.group_channels * self.phases * (rows + self.halo) * self.pitch
+
+
+class BlockSize(NamedTuple):
+    """Images, groups, channels of a group, outputs of a group and rows that one block takes."""
+
+    images: int
+    groups: int
+    channels: int
+    outputs: int
+    rows: int
+
+
+def algorithm(size: LayerSize) -> LayerAlgorithm:
+    """How to correlate: by `tiles` of cells, or by a matrix `product` where maps are too small to fill one and channels many.
+
+    Multiply-adds a second on one core, in billions: 64 to 64 channels 3x3 at 56x56, tiles 120, numpy.matmul 58 without its unfolding;
+    512 to 512 at 7x7, tiles 100, product 54 (Zen 5, 2026-11).
+    """
+    positions = size.images * (size.rows + size.halo) * size.pitch
+    small = positions < 24 and size.group_outputs >= 16 and size.taps >= 16
+    return "product" if small and size.taps * positions <= 8 * PATCH_CELLS else "tiles"
+
+
+def block_size(size: LayerSize, threads: int) -> BlockSize:
+    """Blocks for the row loops: cells that stay in cache, rows long enough, and one for each thread where the work is worth it.
+
+    Channels are taken a part at a time only where they must be, and then whatever the number of threads.
+    """
+    budget = BLOCK_CELLS if size.group_outputs > 2 else 2 * BLOCK_CELLS  # cells that are read once need not stay in cache
+    rows = _rows(size, budget, _wanted(size, COMMON_THREADS))
+    channels = min(max(4 * budget * size.group_channels // size.cells(rows), 1), size.group_channels)
+    wanted = _wanted(size, threads)
+    if channels < size.group_channels:
+        return BlockSize(1, 1, channels, _outputs(size, rows, wanted), rows)
+    rows = _rows(size, budget, wanted)
+    outputs = _outputs(size, rows, wanted)
+    if rows < size.rows:
+        return BlockSize(1, 1, channels, outputs, rows)
+    room = max(budget // size.cells(rows), 1)
+    groups = _even(size.groups, max(min(room, size.images * size.groups // wanted), 1))
+    images = _even(size.images, max(min(room // size.groups, size.images // wanted), 1)) if groups == size.groups else 1
+    return BlockSize(images, groups, channels, outputs, rows)
+
+
+def _wanted(size: LayerSize, threads: int) -> int:
+    """Blocks that so many threads are worth waking for."""
+    touched = size.images * size.groups * size.cells(size.rows)
+    return min(max(size.work // BLOCK_WORK + touched // BLOCK_CELLS, 1), threads)
+
+
+def _rows(size: LayerSize, budget: int, wanted: int) -> int:
+    """Output rows of a block that has `budget` cells, where so many blocks are wanted; not so few that they are slow."""
+    least = min(-(-LEAST_POSITIONS // size.pitch), size.rows)
+    fitting = max(budget // max(size.cells(1) - size.cells(0), 1) - size.halo, 1)
+    shared = -(-size.rows // -(-wanted // (size.images * size.groups)))
+    return _even(size.rows, max(min(fitting, shared), least))
+
+
+def _outputs(size: LayerSize, rows: int, wanted: int) -> int:
+    """Outputs of a group in one block: all, unless rows and groups leave too few blocks; a multiple of eight, at least 16."""
+    count = size.images * size.groups * -(-size.rows // rows)
+    if size.groups > 1 or 2 * count > wanted:
+        return size.group_outputs
+    return min(max(-(-size.group_outputs // -(-wanted // count) // 8) * 8, 16), size.group_outputs)
+
+
+def _even(total: int, most: int) -> int:
+    """The size of at most `most` that splits `total` into as few and as even parts as possible."""
+    parts = -(-total // min(most, total))
+    return -(-total // parts)
+
+
+def patch_columns(kernel: int) -> int:
+    """Output columns whose patches PATCH_CELLS hold for one channel: wider maps are taken in strips."""
+    return max(PATCH_CELLS // kernel, 1)
+
+
+def patch_block_size(size: LayerSize, columns: int) -> BlockSize:
+    """Blocks for the gradients, which unfold: as many channels, then rows, then images as PATCH_CELLS hold patches for.
+
+    Part of one group's channels or whole groups; `columns` are those of an output row.
+    """
+    channel_row = size.kernel * columns
+    channels = max(PATCH_CELLS // channel_row, 1)
+    if channels < size.group_channels:
+        return BlockSize(1, 1, channels, size.group_outputs, 1)
+    groups = min(channels // size.group_channels, size.groups)
+    row = groups * size.group_channels * channel_row
+    rows = min(max(PATCH_CELLS // row, 1), size.rows)
+    images = max(min(PATCH_CELLS // (row * rows), size.images), 1) if rows == size.rows else 1
+    return BlockSize(images, groups, size.group_channels, size.group_outputs, rows)
+
+
+Algorithm = Literal["small", "running", "product", "factors", "fourier", "taps"]
+
+SMALL = ((3, 3), (5, 5))  # sizes for which sums stay in registers
+PRODUCT_SIZES = (7, 9, 11, 13)  # of square kernels of one product whose passes stay in registers
+RUNNING_REACH = 30  # height + width from which running sums beat two passes
+PASS_COST = 3  # taps that a row's way through scratch costs
+FOURIER_LONGEST = 2048  # above that the transform of a tile is no longer exact enough
+FOURIER_TAPS = 640  # what a Fourier transform by tiles costs; all measured on Zen 5 with AVX-512, 2026-11
+
+
+class KernelSize(NamedTuple):
+    """A kernel in whole numbers.
+
+    `taps` counts those that are used. `rank` is the number of outer products that make the kernel, 0 where none were found. `equal`:
+    all taps are one number. `exact`: sums are whole numbers and must stay so; `small_sums`: they are below 2**31, or need not be exact.
+    `finite`: no value can be NaN or infinite. `apart`: channels are filtered each on its own.
+    """
+
+    height: int
+    width: int
+    taps: int
+    rank: int
+    equal: bool
+    exact: bool
+    small_sums: bool
+    finite: bool
+    apart: bool
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+
+
+def algorithm_for(kernel: KernelSize) -> Algorithm:
+    """The quickest algorithm that keeps the promises: whole sums exact, others within rounding, NaN and infinity where they belong.
+
+    `small`: sums in registers; `running`: sums that slide (equal taps); `product`: down and then across, each in
+    registers; `factors`: down and then across, once for each outer product; `fourier`: transforms of tiles; `taps`: tap by tap.
+
+    >>> algorithm_for(KernelSize(9, 9, 81, 1, False, False, True, True, True, (1, 1), (1, 1)))
+    'product'
+    """
+    plain = kernel.apart and kernel.stride == (1, 1) and kernel.dilation == (1, 1)
+    if plain and (kernel.height, kernel.width) in SMALL:
+        return "small"
+    reach = kernel.height + kernel.width
+    if plain and kernel.equal and kernel.exact and reach >= RUNNING_REACH:
+        return "running"
+    if plain and kernel.rank == 1 and kernel.height == kernel.width and kernel.height in PRODUCT_SIZES:
+        return "product"
+    costs: dict[Algorithm, int] = {"taps": kernel.taps}
+    if kernel.apart and kernel.rank and (kernel.rank == 1 or (kernel.finite and not kernel.exact)):
+        costs["factors"] = kernel.rank * (reach + PASS_COST)
+    if plain and kernel.finite and kernel.small_sums and max(kernel.height, kernel.width) <= FOURIER_LONGEST:
+        costs["fourier"] = FOURIER_TAPS
+    return min(costs, key=lambda name: costs[name])

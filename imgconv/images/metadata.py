@@ -1,0 +1,156 @@
+"""EXIF, ICC and resolution as bytes and numbers: read, made true for upright pixels, checked against a picture. Reads no files.
+
+The text that says how a picture was made: where each format keeps it, read and written.
+"""
+
+import re
+import struct
+from collections.abc import Iterator, Mapping
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from imgconv.images.raster import Metadata
+
+_ORIENTATION = 0x0112
+_EXIF_PREFIX = b"Exif\0\0"
+_XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
+_MOST_DPI = 65535  # JFIF has 16 bits for it
+_SPACES = {b"GRAY": (1, 2), b"RGB ": (3, 4)}  # colour space of an ICC profile -> channels it holds for
+
+
+def from_info(info: Mapping[Any, Any], orientation: int = 1) -> Metadata:
+    """The metadata in Pillow's `info` of a picture that was turned upright from `orientation`."""
+    dpi = _dpi(info.get("dpi"))
+    icc = info.get("icc_profile")
+    return Metadata(
+        icc_profile=icc if isinstance(icc, bytes) and len(icc) >= 128 and icc[16:20] in _SPACES else None,
+        dpi=dpi[::-1] if dpi and orientation > 4 else dpi,
+        exif=_upright_exif(info),
+    )
+
+
+def orientation_of(info: Mapping[Any, Any]) -> int:
+    """EXIF orientation, 1 to 8, in Pillow's `info` of a loaded picture; 1 where none is given or it makes no sense."""
+    tiff = _tiff_part(info)
+    for order, offset in _orientation_fields(tiff):
+        value = int(struct.unpack_from(order + "H", tiff, offset)[0])
+        return value if 1 <= value <= 8 else 1
+    xmp = info.get("xmp") or info.get("XML:com.adobe.xmp") or b""
+    found = _XMP_ORIENTATION.search(xmp.encode() if isinstance(xmp, str) else bytes(xmp))
+    return int(found[1]) if found else 1
+
+
+def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Pixels (H, W, C) as they are meant to be seen, C-contiguous; a copy unless orientation is 1."""
+    pixels = np.ascontiguousarray(pixels)
+    if orientation == 1:
+        return pixels
+    whole = pixels.view(np.dtype((np.void, pixels.itemsize * pixels.shape[2])))[..., 0]  # pixels moved whole: twice as fast
+    turned = whole.T if orientation > 4 else whole
+    down, right = {2: (1, -1), 3: (-1, -1), 4: (-1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}.get(orientation, (1, 1))
+    seen = np.ascontiguousarray(turned[::down, ::right])
+    return seen.view(pixels.dtype).reshape(*seen.shape, -1)
+
+
+def profile_fits(icc_profile: bytes | None, channels: int) -> bool:
+    """Whether a picture of `channels` may carry this ICC profile: no RGB profile on a grey map, none at all for CMYK or Lab."""
+    return icc_profile is not None and channels in _SPACES.get(icc_profile[16:20], ())
+
+
+def _dpi(value: Any) -> tuple[float, float] | None:
+    try:
+        x, y = (float(number) for number in value)
+    except (TypeError, ValueError, ArithmeticError):
+        return None
+    return (x, y) if isfinite(x) and isfinite(y) and min(x, y) > 0 and max(x, y) < _MOST_DPI else None
+
+
+def _tiff_part(info: Mapping[Any, Any]) -> bytearray:
+    exif = info.get("exif") or _raw_profile(info.get("Raw profile type exif"))
+    return bytearray(exif).removeprefix(_EXIF_PREFIX) if isinstance(exif, bytes) else bytearray()
+
+
+def _raw_profile(text: Any) -> bytes | None:
+    """EXIF as ImageMagick before 2017 wrote it into a PNG's text: its name, its length, and hexadecimal digits."""
+    try:
+        return bytes.fromhex("".join(text.split()[2:])) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
+def _directory(tiff: bytearray) -> tuple[str, int, int] | None:
+    """Byte order, offset and number of entries of the first directory; None if there is none."""
+    order = {b"II": "<", b"MM": ">"}.get(bytes(tiff[:2]))
+    if order is None or len(tiff) < 10:
+        return None
+    (offset,) = struct.unpack_from(order + "I", tiff, 4)
+    if offset + 2 > len(tiff):
+        return None
+    (entries,) = struct.unpack_from(order + "H", tiff, offset)
+    return (order, offset, entries) if offset + 2 + 12 * entries + 4 <= len(tiff) else None
+
+
+def _orientation_fields(tiff: bytearray) -> Iterator[tuple[str, int]]:
+    """Byte order and offset of each orientation value (a 16-bit number) in the first directory."""
+    found = _directory(tiff)
+    if found:
+        order, offset, entries = found
+        for entry in range(offset + 2, offset + 2 + 12 * entries, 12):
+            tag, kind, count = struct.unpack_from(order + "HHI", tiff, entry)
+            if tag == _ORIENTATION and kind == 3 and count == 1:
+                yield order, entry + 8
+
+
+def _upright_exif(info: Mapping[Any, Any]) -> bytes | None:
+    """EXIF with orientation 1 and without the thumbnail, which shows the picture as it was; None for what is no EXIF."""
+    tiff = _tiff_part(info)
+    found = _directory(tiff)
+    if not found:
+        return None
+    for order, offset in _orientation_fields(tiff):
+        struct.pack_into(order + "H", tiff, offset, 1)
+    order, offset, entries = found
+    struct.pack_into("I", tiff, offset + 2 + 12 * entries, 0)
+    return bytes(tiff)
+
+
+_IMAGE_DESCRIPTION = 270  # TIFF tag
+_XMP = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:description><rdf:Alt>'
+    '<rdf:li xml:lang="x-default">{}</rdf:li></rdf:Alt></dc:description></rdf:Description></rdf:RDF></x:xmpmeta>'
+)
+_XMP_TEXT = re.compile(r"<dc:description>.*?<rdf:li[^>]*>(.*?)</rdf:li>", re.DOTALL)
+
+
+def of(image: Image.Image) -> str | None:
+    """The description in an opened image, None without one."""
+    found: Any = image.info.get("Description") or image.info.get("comment")
+    if not found and hasattr(image, "tag_v2"):
+        found = str(image.tag_v2.get(_IMAGE_DESCRIPTION, "")).encode("latin-1", "replace")
+    if not found and "xmp" in image.info:
+        import html  # a large table of names, which few files need
+
+        xmp = _text(image.info["xmp"])
+        match = _XMP_TEXT.search(xmp)
+        found = html.unescape(match[1]) if match else None
+    return _text(found) if found else None
+
+
+def save_options(name: str, text: str | None) -> dict[str, Any]:
+    """Keyword arguments of Pillow's `save` that keep `text` in a file of format `name`; none where it cannot be kept."""
+    if text and name in ("jpeg", "jpeg2000"):
+        return {"comment": text.encode()}
+    if text and name in ("webp", "avif"):
+        import html
+
+        return {"xmp": _XMP.format(html.escape(text, quote=False)).encode()}
+    return {}
+
+
+def _text(found: Any) -> str:
+    return found.decode("utf-8", "replace") if isinstance(found, bytes) else str(found)

@@ -1,0 +1,212 @@
+"""PBM, PGM, PPM, PAM and PFM, read and written exactly, from files and from pipes. (Pillow cuts 16-bit PPM to 8 and reads no PAM.)"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgconv.errors import PictureError
+from imgconv.images.damage import DamageError, picture_errors, read_exactly
+from imgconv.images.raster import Decoder, Header, Picture, Request
+
+_LONGEST_HEADER = 1 << 16  # bytes, comments included
+_CHANNELS = {b"P1": 1, b"P2": 1, b"P3": 3, b"P4": 1, b"P5": 1, b"P6": 3, b"Pf": 1, b"PF": 3}
+_TUPLE_TYPES = {1: b"GRAYSCALE", 2: b"GRAYSCALE_ALPHA", 3: b"RGB", 4: b"RGB_ALPHA"}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the header of one PNM picture says. `largest` is its maxval; `scale` the sign and byte order of a PFM."""
+
+    magic: bytes
+    height: int
+    width: int
+    channels: int
+    largest: int = 1
+    alpha: bool = False
+    scale: float = 0.0
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of its pixels."""
+        return "float32" if self.scale else "uint8" if self.largest < 256 else "uint16"
+
+    @property
+    def length(self) -> int:
+        """Bytes of its binary data."""
+        if self.magic == b"P4":
+            return self.height * -(-self.width // 8)
+        return self.height * self.width * self.channels * (4 if self.scale else 1 if self.largest < 256 else 2)
+
+
+def decode(file: BinaryIO, request: Request) -> Decoder:
+    """The decoder of a seekable PNM file; pictures that follow one another in it are its frames."""
+    layouts: list[tuple[int, Layout]] = []
+    with picture_errors("damaged pnm"):
+        while not layouts or _another(file):
+            layout = read_layout(file, request)
+            layouts.append((file.tell(), layout))
+            if layout.magic in (b"P1", b"P2", b"P3"):
+                break
+            file.seek(layout.length, 1)
+    return Decoder(header_of(layouts[0][1], len(layouts)), lambda: _frames(file, layouts, request.salvage))
+
+
+def header_of(layout: Layout, frames: int = 1) -> Header:
+    """The header of a picture with this layout."""
+    return Header("pnm", (layout.height, layout.width), layout.channels, layout.dtype, layout.alpha, frames)
+
+
+def read_layout(file: BinaryIO, request: Request) -> Layout:
+    """Read one PNM header, and not a byte more, from a file or pipe.
+
+    Raises DamageError for nonsense, PictureError for a picture too large.
+    """
+    magic = read_exactly(file, 2)
+    if magic == b"P7":
+        layout = _pam_layout(file)
+    elif magic in _CHANNELS:
+        numbers = 2 if magic in (b"P1", b"P4") else 3
+        values = [_token(file) for _ in range(numbers)]
+        width, height = int(values[0]), int(values[1])
+        if magic in (b"Pf", b"PF"):
+            layout = Layout(magic, height, width, _CHANNELS[magic], scale=float(values[2]))
+        else:
+            layout = Layout(magic, height, width, _CHANNELS[magic], int(values[2]) if numbers == 3 else 1)
+    else:
+        raise DamageError("no PNM picture begins here")
+    request.check_size(layout.height, layout.width)
+    if not 1 <= layout.largest <= 65535 or (layout.scale == 0) == (magic in (b"Pf", b"PF")):
+        raise DamageError("its largest value must be 1 to 65535, and the scale of a PFM not 0")
+    return layout
+
+
+def read_picture(file: BinaryIO, layout: Layout, salvage: bool = False) -> Picture:
+    """Read the pixels that follow a header; `salvage` puts 0 for what is missing.
+
+    Values are scaled to 0 to 255, or to 65535 where the largest is above 255.
+    """
+    if layout.magic in (b"P1", b"P2", b"P3"):
+        return Picture(_scaled(_plain(file.read(), layout), layout))
+    data = file.read(layout.length).ljust(layout.length, b"\0") if salvage else read_exactly(file, layout.length)
+    shape = layout.height, layout.width, layout.channels
+    if layout.scale:
+        rows = np.frombuffer(data, "<f4" if layout.scale < 0 else ">f4").reshape(shape)
+        return Picture(np.ascontiguousarray(rows[::-1], np.float32))
+    if layout.magic == b"P4":
+        bits = np.unpackbits(np.frombuffer(data, np.uint8).reshape(layout.height, -1), axis=1, count=layout.width)
+        return Picture((1 - bits)[..., None] * np.uint8(255))
+    samples = np.frombuffer(data, np.uint8 if layout.largest < 256 else ">u2").reshape(shape)
+    return Picture(_scaled(samples, layout), layout.alpha)
+
+
+def one_frame(file: BinaryIO, layout: Layout, salvage: bool) -> Iterator[Picture]:
+    """The picture that follows a header, read when it is asked for."""
+    yield read_picture(file, layout, salvage)
+
+
+def encode(frames: Iterable[Picture], stream: BinaryIO) -> None:
+    """Write pictures one after the other: PGM, PPM, or PAM where there is alpha; 8 or 16 bits; PFM for floats.
+
+    Raises PictureError for float pictures with alpha.
+
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> encode([Picture(np.full((1, 2, 1), 65, np.uint8))], file)
+    >>> file.getvalue()
+    b'P5\\n2 1\\n255\\nAA'
+    """
+    for frame in frames:
+        (height, width), pixels = frame.size, frame.pixels
+        if pixels.dtype == np.float32:
+            if frame.channels not in (1, 3):
+                raise PictureError("PNM holds floats of 1 or 3 channels; drop the alpha with --alpha drop, or write .tiff or .npy")
+            stream.write(b"P%s\n%d %d\n-1.0\n" % (b"f" if frame.channels == 1 else b"F", width, height))
+            stream.write(np.ascontiguousarray(pixels[::-1], "<f4").data)
+            continue
+        largest = np.iinfo(pixels.dtype).max
+        if frame.alpha:
+            tail = (width, height, frame.channels, largest, _TUPLE_TYPES[frame.channels])
+            stream.write(b"P7\nWIDTH %d\nHEIGHT %d\nDEPTH %d\nMAXVAL %d\nTUPLTYPE %s\nENDHDR\n" % tail)
+        else:
+            stream.write(b"P%d\n%d %d\n%d\n" % (5 if frame.channels == 1 else 6, width, height, largest))
+        stream.write(np.ascontiguousarray(pixels, ">u2" if largest > 255 else None).data)
+
+
+def _another(file: BinaryIO) -> bool:
+    """Whether another picture follows where the file stands."""
+    head = file.read(3)
+    file.seek(-len(head), 1)
+    return head[:2] in (*_CHANNELS, b"P7") and head[2:].isspace()
+
+
+def _frames(file: BinaryIO, layouts: list[tuple[int, Layout]], salvage: bool) -> Iterator[Picture]:
+    for number, (start, layout) in enumerate(layouts, 1):
+        with picture_errors("damaged pnm" + (f", picture {number}" if len(layouts) > 1 else "")):
+            file.seek(start)
+            picture = read_picture(file, layout, salvage)
+        yield picture
+
+
+def _token(file: BinaryIO) -> bytes:
+    """The next word of a header, and the one white space after it; comments count as white space."""
+    word = b""
+    for _ in range(_LONGEST_HEADER):
+        byte = read_exactly(file, 1)
+        if byte == b"#":
+            while byte not in (b"\n", b"\r"):
+                byte = read_exactly(file, 1)
+        if not byte.isspace():
+            word += byte
+        elif word:
+            return word
+    raise DamageError("its header has no end")
+
+
+def _pam_layout(file: BinaryIO) -> Layout:
+    fields: dict[bytes, bytes] = {}
+    line = b""
+    for _ in range(_LONGEST_HEADER):
+        byte = read_exactly(file, 1)
+        line += byte
+        if byte != b"\n":
+            continue
+        name, _, value = line.strip().partition(b" ")
+        if name == b"ENDHDR":
+            break
+        fields[name] = value.strip()
+        line = b""
+    missing = [name.decode() for name in (b"WIDTH", b"HEIGHT", b"DEPTH", b"MAXVAL") if name not in fields]
+    if missing:
+        raise DamageError(f"its PAM header has no {', '.join(missing)}")
+    height, width, depth, largest = (int(fields[name]) for name in (b"HEIGHT", b"WIDTH", b"DEPTH", b"MAXVAL"))
+    if not 1 <= depth <= 4:
+        raise PictureError(f"PAM pictures of depth {depth} are not supported; only 1 to 4")
+    return Layout(b"P7", height, width, depth, largest, depth in (2, 4))
+
+
+def _plain(text: bytes, layout: Layout) -> NDArray[Any]:
+    """Samples written as decimal numbers; a PBM may leave out the space between its digits."""
+    shape = layout.height, layout.width, layout.channels
+    lines = (line.partition(b"#")[0] for line in text.splitlines())
+    words: Any = b" ".join(lines).split()
+    if layout.magic == b"P1":
+        words = [bytes([digit]) for digit in b"".join(words)]
+    if len(words) < prod(shape):
+        raise DamageError("it is cut short")
+    values = np.array([int(word) for word in words[: prod(shape)]]).reshape(shape)
+    if values.min() < 0:
+        raise DamageError("it has negative values")
+    return 1 - values if layout.magic == b"P1" else values
+
+
+def _scaled(samples: NDArray[Any], layout: Layout) -> NDArray[Any]:
+    full = np.iinfo(layout.dtype).max
+    if layout.largest == full:
+        return np.ascontiguousarray(samples, layout.dtype)
+    if samples.max() > layout.largest:
+        raise DamageError(f"it has values above its largest, {layout.largest}")
+    return np.rint(samples * (full / layout.largest)).astype(layout.dtype)

@@ -1,0 +1,269 @@
+"""Correlation: weighted sums of shifted rows, and what makes pixels of them while they are warm.
+
+Every loop here ends a row in the same way. `parameters` are (divisor, offset, mirror, lowest, largest, magic) in the type to reckon
+in: sums are divided (in templates made with divided=1), offset is added, mirror -1 takes the absolute value (1 leaves it), and the
+result is held between lowest and largest. Adding and taking away magic, 1.5 * 2**(mantissa bits), rounds to whole numbers, half to
+even; 0 rounds nothing. `source` holds padded rows of interleaved pixels of any number type.
+
+Sums of equal taps that slide over a picture. Rows end as in `correlation`.
+
+Correlation with sums of outer products: a pass down the columns, then one along the row. Rows end as in `correlation`.
+
+Colour to grey.
+"""
+
+
+def correlate_small(height, width, channels, divided):  # type: ignore[no-untyped-def]
+    """The loop for a kernel whose size the compiler knows, so that sums stay in registers. It stops unrolling well above 5x5.
+
+    Two rows are made at once, since most of what they are made of is the same: 5x5 of floats takes two thirds of the time (2026-11).
+    """
+
+    def loop(source, weights, parameters, target, left):  # type: ignore[no-untyped-def]
+        """Fill columns `left` and on of `target` (R, S), R at least 2, from sums of weights[u, v] * source[i + u, j + v*channels].
+
+        There are as many as rows of `source` give. `weights` (height, width) have the type that sums are kept in.
+        """
+        kind, real, pixel = weights.dtype.type, parameters.dtype.type, target.dtype.type
+        divisor, offset, mirror = parameters[0], parameters[1], parameters[2]
+        lowest, largest, magic = parameters[3], parameters[4], parameters[5]
+        length = source.shape[1] - (width - 1) * channels
+        for pair in range((target.shape[0] + 1) // 2):
+            i = min(2 * pair, target.shape[0] - 2)
+            upper, lower = target[i][left : left + length], target[i + 1][left : left + length]
+            for j in range(length):
+                above, below = kind(0), kind(0)
+                for u in range(height + 1):
+                    row = source[i + u]
+                    for v in range(width):
+                        cell = kind(row[j + v * channels])
+                        if u < height:
+                            above = kind(above + weights[u, v] * cell)
+                        if u > 0:
+                            below = kind(below + weights[u - 1, v] * cell)
+                for is_below in range(2):
+                    total = below if is_below else above
+                    value = real(total) / divisor if divided else real(total)
+                    value = real(value + offset)
+                    turned = real(mirror * value)
+                    value = turned if turned > value else value
+                    value = lowest if value < lowest else value
+                    value = largest if value > largest else value
+                    out = lower if is_below else upper
+                    out[j] = pixel(real(value + magic) - magic)
+
+    return loop
+
+
+def correlate_taps(divided):  # type: ignore[no-untyped-def]
+    """The loop for any taps, one and then four per pass over a row of sums that stays in cache."""
+
+    def loop(source, rows, columns, weights, sums, parameters, target, row_stride):  # type: ignore[no-untyped-def]
+        """Fill `target` (R, S) from sums over taps t (at least one) of weights[t] * source[i*row_stride + rows[t], columns[t] + j].
+
+        `sums` (S,) is scratch and has the type of `weights`.
+        """
+        kind, real, pixel = weights.dtype.type, parameters.dtype.type, target.dtype.type
+        divisor, offset, mirror = parameters[0], parameters[1], parameters[2]
+        lowest, largest, magic = parameters[3], parameters[4], parameters[5]
+        length, taps = target.shape[1], weights.shape[0]
+        for i in range(target.shape[0]):
+            top = i * row_stride
+            w0, r0 = weights[0], source[top + rows[0]][columns[0] : columns[0] + length]
+            for j in range(length):
+                sums[j] = kind(w0 * kind(r0[j]))
+            for t in range(1, taps - 3, 4):
+                w0, w1, w2, w3 = weights[t], weights[t + 1], weights[t + 2], weights[t + 3]
+                r0 = source[top + rows[t]][columns[t] : columns[t] + length]
+                r1 = source[top + rows[t + 1]][columns[t + 1] : columns[t + 1] + length]
+                r2 = source[top + rows[t + 2]][columns[t + 2] : columns[t + 2] + length]
+                r3 = source[top + rows[t + 3]][columns[t + 3] : columns[t + 3] + length]
+                for j in range(length):
+                    sums[j] = kind(sums[j] + kind(w0 * kind(r0[j]) + w1 * kind(r1[j]) + w2 * kind(r2[j]) + w3 * kind(r3[j])))
+            for t in range(taps - (taps - 1) % 4, taps):
+                w0, r0 = weights[t], source[top + rows[t]][columns[t] : columns[t] + length]
+                for j in range(length):
+                    sums[j] = kind(sums[j] + w0 * kind(r0[j]))
+            out = target[i]
+            for j in range(length):
+                value = real(sums[j]) / divisor if divided else real(sums[j])
+                value = real(value + offset)
+                turned = real(mirror * value)
+                value = turned if turned > value else value
+                value = lowest if value < lowest else value
+                value = largest if value > largest else value
+                out[j] = pixel(real(value + magic) - magic)
+
+    return loop
+
+
+def sliding_sums(divided):  # type: ignore[no-untyped-def]
+    """The loop for a box of one weight: down the columns a cell that enters is added and one that leaves taken away; along the row
+    sums over n pixels make those over 2n or 2n + 1, so that the size costs next to nothing and whole rows are added at once.
+    """
+
+    def loop(source, weight, height, bits, channels, columns, wider, parameters, target):  # type: ignore[no-untyped-def]
+        """Fill `target` (R, S) from weight[0] times sums over `height` rows and a number of pixels of `channels` values.
+
+        The binary digits of that number behind the first are `bits`. `columns` (W,) and `wider` (2, W) are scratch of the whole-number
+        type of `weight`; `source` has R + height - 1 rows of W whole numbers.
+        """
+        real, pixel, scale = parameters.dtype.type, target.dtype.type, weight[0]
+        divisor, offset, mirror = parameters[0], parameters[1], parameters[2]
+        lowest, largest, magic = parameters[3], parameters[4], parameters[5]
+        for j in range(columns.shape[0]):
+            columns[j] = 0
+        for u in range(height - 1):
+            row = source[u]
+            for j in range(columns.shape[0]):
+                columns[j] += row[j]
+        for i in range(target.shape[0]):
+            enters, leaves = source[i + height - 1], source[max(i - 1, 0)]
+            if i == 0:
+                for j in range(columns.shape[0]):
+                    columns[j] += enters[j]
+            else:
+                for j in range(columns.shape[0]):
+                    columns[j] += enters[j] - weight.dtype.type(leaves[j])
+            sums, span = columns, channels
+            for t in range(bits.shape[0]):
+                wide = 2 * span + bits[t] * channels
+                length = columns.shape[0] - wide + channels
+                near, far, made = sums[:length], sums[span:], wider[t % 2]
+                if bits[t]:
+                    rest = columns[2 * span :]
+                    for j in range(length):
+                        made[j] = near[j] + far[j] + rest[j]
+                else:
+                    for j in range(length):
+                        made[j] = near[j] + far[j]
+                sums, span = made, wide
+            out = target[i]
+            for j in range(out.shape[0]):
+                value = real(scale * sums[j]) / divisor if divided else real(scale * sums[j])
+                value = real(value + offset)
+                turned = real(mirror * value)
+                value = turned if turned > value else value
+                value = lowest if value < lowest else value
+                value = largest if value > largest else value
+                out[j] = pixel(real(value + magic) - magic)
+
+    return loop
+
+
+def correlate_product(size, channels, divided):  # type: ignore[no-untyped-def]
+    """The loop for one product of a column and a row of `size` taps each, known to the compiler so that sums stay in registers."""
+
+    def loop(source, down, across, middle, parameters, target):  # type: ignore[no-untyped-def]
+        """Fill `target` (R, S) from sums over u, v of down[u] * across[v] * source[i + u, j + v*channels].
+
+        `middle` (S + (size-1)*channels,) is scratch of the type of `down` and `across` (size,).
+        """
+        kind, real, pixel = middle.dtype.type, parameters.dtype.type, target.dtype.type
+        divisor, offset, mirror = parameters[0], parameters[1], parameters[2]
+        lowest, largest, magic = parameters[3], parameters[4], parameters[5]
+        for i in range(target.shape[0]):
+            for j in range(middle.shape[0]):
+                total = kind(0)
+                for u in range(size):
+                    total = kind(total + down[u] * kind(source[i + u, j]))
+                middle[j] = total
+            out = target[i]
+            for j in range(out.shape[0]):
+                total = kind(0)
+                for v in range(size):
+                    total = kind(total + across[v] * middle[j + v * channels])
+                value = real(total) / divisor if divided else real(total)
+                value = real(value + offset)
+                turned = real(mirror * value)
+                value = turned if turned > value else value
+                value = lowest if value < lowest else value
+                value = largest if value > largest else value
+                out[j] = pixel(real(value + magic) - magic)
+
+    return loop
+
+
+def correlate_factors(divided):  # type: ignore[no-untyped-def]
+    """The loop for kernels that are a sum of outer products of a column and a row: one tap, then four per pass over rows in cache."""
+
+    def loop(source, down, rows, across, columns, middle, sums, parameters, target, row_stride):  # type: ignore[no-untyped-def]
+        """Fill `target` (R, S) from sums over p, u, v of down[p, u] * across[p, v] * source[i*row_stride + rows[u], columns[v] + j].
+
+        `middle` (S + columns[-1],) and `sums` (S,) are scratch of the type of `down` (P, kh) and `across` (P, kw).
+        """
+        kind, real, pixel = sums.dtype.type, parameters.dtype.type, target.dtype.type
+        divisor, offset, mirror = parameters[0], parameters[1], parameters[2]
+        lowest, largest, magic = parameters[3], parameters[4], parameters[5]
+        length, width, height, taps = target.shape[1], middle.shape[0], rows.shape[0], columns.shape[0]
+        for i in range(target.shape[0]):
+            top = i * row_stride
+            for p in range(down.shape[0]):
+                weights = down[p]
+                w0, r0 = weights[0], source[top + rows[0]][:width]
+                for j in range(width):
+                    middle[j] = kind(w0 * kind(r0[j]))
+                for t in range(1, height - 3, 4):
+                    w0, w1, w2, w3 = weights[t], weights[t + 1], weights[t + 2], weights[t + 3]
+                    r0, r1 = source[top + rows[t]][:width], source[top + rows[t + 1]][:width]
+                    r2, r3 = source[top + rows[t + 2]][:width], source[top + rows[t + 3]][:width]
+                    for j in range(width):
+                        middle[j] = kind(middle[j] + kind(w0 * kind(r0[j]) + w1 * kind(r1[j]) + w2 * kind(r2[j]) + w3 * kind(r3[j])))
+                for t in range(height - (height - 1) % 4, height):
+                    w0, r0 = weights[t], source[top + rows[t]][:width]
+                    for j in range(width):
+                        middle[j] = kind(middle[j] + w0 * kind(r0[j]))
+                weights = across[p]
+                w0, m0 = weights[0], middle[columns[0] :][:length]
+                if p == 0:
+                    for j in range(length):
+                        sums[j] = kind(w0 * m0[j])
+                else:
+                    for j in range(length):
+                        sums[j] = kind(sums[j] + w0 * m0[j])
+                for t in range(1, taps - 3, 4):
+                    w0, w1, w2, w3 = weights[t], weights[t + 1], weights[t + 2], weights[t + 3]
+                    m0, m1 = middle[columns[t] :][:length], middle[columns[t + 1] :][:length]
+                    m2, m3 = middle[columns[t + 2] :][:length], middle[columns[t + 3] :][:length]
+                    for j in range(length):
+                        sums[j] = kind(sums[j] + kind(w0 * m0[j] + w1 * m1[j] + w2 * m2[j] + w3 * m3[j]))
+                for t in range(taps - (taps - 1) % 4, taps):
+                    w0, m0 = weights[t], middle[columns[t] :][:length]
+                    for j in range(length):
+                        sums[j] = kind(sums[j] + w0 * m0[j])
+            out = target[i]
+            for j in range(length):
+                value = real(sums[j]) / divisor if divided else real(sums[j])
+                value = real(value + offset)
+                turned = real(mirror * value)
+                value = turned if turned > value else value
+                value = lowest if value < lowest else value
+                value = largest if value > largest else value
+                out[j] = pixel(real(value + magic) - magic)
+
+    return loop
+
+
+def luma_rows(channels, alpha, largest):  # type: ignore[no-untyped-def]
+    """The loop for pixels of `channels` values up to `largest`; with `alpha` the last one is alpha, and colour is multiplied by it."""
+    colours = channels - alpha
+    second, third = (1, 2) if colours >= 3 else (0, 0)  # all three weights fall on a single colour
+    half = largest // 2
+
+    def loop(source, weights, target):  # type: ignore[no-untyped-def]
+        """Fill `target` (R, W) with the luma of `source` (R, W*channels) whole numbers, rounded to nearest.
+
+        `weights` (4,) uint32 are those of red, green and blue in 1/65536, and 32768. Sums of 16-bit values just fit 32 bits.
+        """
+        kind, whole = weights.dtype.type, target.dtype.type
+        red, green, blue, rounding = weights[0], weights[1], weights[2], weights[3]
+        for i in range(target.shape[0]):
+            row, out = source[i], target[i]
+            for j in range(out.shape[0]):
+                r, g, b = kind(row[j * channels]), kind(row[j * channels + second]), kind(row[j * channels + third])
+                if alpha:
+                    a = kind(row[j * channels + channels - 1])
+                    r, g, b = kind(r * a + half) // kind(largest), kind(g * a + half) // kind(largest), kind(b * a + half) // kind(largest)
+                out[j] = whole(kind(kind(r * red) + kind(g * green) + kind(b * blue) + rounding) >> 16)
+
+    return loop

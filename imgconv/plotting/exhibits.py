@@ -1,0 +1,340 @@
+"""What a figure shows, as data: panels of pixels or of signed values with their scales, and kernels as numbers. Draws nothing.
+
+What a figure shows of a recipe on a picture: the input, and every map or the maps of every step.
+
+Every kernel of a registry on one picture, as one contact sheet.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgconv.filters.color import white
+from imgconv.functional import adaptive_avg_pool2d
+from imgconv.images import Picture
+from imgconv.inspection.canny_arithmetic import Stages
+from imgconv.inspection.cells import seen
+from imgconv.process import process, shape_of
+from imgconv.process.network import results_of
+from imgconv.recipe import Canny, Filter, Look, MapPlan, Network, Pool, Recipe, filter_recipe
+from imgconv.registry import Kernel, Registry
+
+Array = NDArray[Any]
+SHARE = 0.5  # percent of the values that may lie beyond either end of a scale, so that a few do not make all others pale
+READ = 11  # taps along a side of a kernel that is drawn as numbers
+LONGEST = 1400  # cells along a side that any figure can show
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What colours mean: from `low` to `high`, about zero where values are `signed`; whether some lie below or above."""
+
+    low: float
+    high: float
+    signed: bool
+    below: bool = False
+    above: bool = False
+
+    @classmethod
+    def of(cls, values: Array) -> "Scale":
+        """The scale of maps: as far below zero as above it where some values are negative, else from zero.
+
+        >>> Scale.of(np.array([-2.0, 0.0, 1.0]))
+        Scale(low=-2.0, high=2.0, signed=True, below=False, above=False)
+        """
+        finite = values[np.isfinite(values)].astype(np.float64)
+        if not finite.size:
+            return cls(0.0, 1.0, False)
+        low, high = float(finite.min()), float(finite.max())
+        signed = low < 0
+        most = float(np.percentile(np.abs(finite), 100 - SHARE, method="higher")) or max(-low, high) or 1.0
+        return cls(-most if signed else 0.0, most, signed, signed and low < -most, high > most)
+
+
+@dataclass(frozen=True, eq=False)
+class Taps:
+    """A kernel as it is laid on a picture: `rows` (kh, kw) of numbers, and its size and what happens to their sum, in words."""
+
+    name: str
+    rows: Array
+    after: str
+
+    @classmethod
+    def of(cls, kernel: Kernel, *, flip: bool = False) -> "Taps":
+        """The numbers of a 2-D kernel.
+
+        >>> Taps.of(Kernel("blur", [[1, 2, 1]], divisor=4)).after
+        'kernel 1x3, divided by 4'
+        """
+        height, width = kernel.taps.shape
+        words = [f"kernel {height}x{width}"]
+        words += [f"largest {number(np.abs(kernel.taps).max())}"] if max(height, width) > READ else []
+        words += [f"divided by {kernel.divisor:.6g}"] if kernel.divisor != 1 else []
+        words += [f"plus {kernel.offset:.4g}"] if kernel.offset else []
+        words += [f"plus {kernel.bias:.4g}"] if kernel.bias else []
+        return cls(kernel.name, kernel.taps[::-1, ::-1] if flip else kernel.taps, ", ".join(words))
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One thing to be seen: `values` (h, w) on a scale, (h, w, 3) from 0 to 1, or (L,) numbers of a vector.
+
+    `size` is the height and width of the map that `values`, made smaller where it is large, stand for.
+    """
+
+    title: str
+    note: str
+    values: Array
+    size: tuple[int, int]
+    scale: Scale | None = None
+    taps: tuple[Taps, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Panels that belong together: the maps of one step."""
+
+    title: str
+    note: str
+    panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Exhibit:
+    """A whole figure: one group side by side or as a contact sheet, several below each other. `common`: one scale holds for each group."""
+
+    title: str
+    note: str
+    groups: tuple[Group, ...]
+    common: bool = False
+
+
+def size_text(size: Sequence[int]) -> str:
+    """Height and width in words that no one can confuse.
+
+    >>> size_text((400, 600))
+    '600 wide, 400 high'
+    """
+    return f"{size[1]} wide, {size[0]} high"
+
+
+def picture_panel(picture: Picture, title: str, note: str = "", taps: tuple[Taps, ...] = ()) -> Panel:
+    """A picture without alpha as its pixels look; a grey one with a scale, from black to white where no value lies beyond."""
+    pixels, top = picture.pixels, white(picture.pixels.dtype)
+    height, width, channels = pixels.shape
+    note = note or size_text((height, width))
+    if channels == 3:
+        return Panel(title, note, np.clip(shrunk(pixels) / np.float32(top), 0, 1), (height, width), taps=taps)
+    shown = shrunk(pixels)[..., 0]
+    plain = pixels.dtype.kind == "u" or (shown.min() >= 0 and shown.max() <= top)
+    return Panel(title, note, shown, (height, width), Scale(0.0, top, False) if plain else Scale.of(shown), taps)
+
+
+def map_panel(values: Array, title: str, taps: tuple[Taps, ...] = (), longest: int = LONGEST) -> Panel:
+    """A map (H, W) of real values, told with its extremes; the scale is that of what is shown."""
+    finite = values[np.isfinite(values)]
+    told = f"{number(finite.min())} to {number(finite.max())}" if finite.size else "no finite value"
+    shown = strongest(values, longest)
+    return Panel(title, told, shown, (values.shape[0], values.shape[1]), Scale.of(shown), taps)
+
+
+def number(value: float) -> str:
+    r"""Three digits that matter, and a minus that is as long as a plus.
+
+    >>> number(0.12345), number(1020.0), number(-1) == "\N{MINUS SIGN}1"
+    ('0.123', '1020', True)
+    """
+    text = f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return text.replace("-", "\N{MINUS SIGN}") if float(text) else "0"
+
+
+def shrunk(pixels: Array, longest: int = LONGEST) -> Array:
+    """Pixels (H, W, C) as float32, averaged where a side has more than `longest` cells."""
+    height, width = pixels.shape[:2]
+    if max(height, width) <= longest:
+        return pixels.astype(np.float32)
+    factor = longest / max(height, width)
+    size = max(1, round(height * factor)), max(1, round(width * factor))
+    planes = np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32)
+    return adaptive_avg_pool2d(planes, size).transpose(1, 2, 0)
+
+
+def strongest(values: Array, longest: int = LONGEST) -> Array:
+    """Values (H, W) as float32; where a side has more than `longest`, of each block of cells the one that is furthest from zero.
+
+    An average would let thin lines of opposite signs vanish.
+
+    >>> strongest(np.array([[1, -5, 0, 2]]), longest=2)
+    array([[-5.,  2.]], dtype=float32)
+    """
+    step = -(-max(values.shape) // longest)
+    if step == 1:
+        return values.astype(np.float32)
+    down, across = (min(step, size) for size in values.shape)
+    height, width = values.shape[0] // down, values.shape[1] // across
+    blocks = values[: height * down, : width * across].reshape(height, down, width, across).swapaxes(1, 2).reshape(height, width, -1)
+    places = np.argmax(np.abs(blocks), axis=2)[..., None]
+    return np.take_along_axis(blocks, places, axis=2)[..., 0].astype(np.float32)
+
+
+COLOURS = ("red", "green", "blue")
+FEW = 4  # panels that are shown large
+MANY = 40  # panels from which a page is written twice as dense, so that it can be zoomed into
+
+
+def exhibit(picture: Picture, recipe: Recipe, name: str, *, colour: bool = False) -> Exhibit:
+    """What to show of `recipe` on `picture`, which came from `name`.
+
+    Maps with a sign are shown unrounded, and those of a filter of the luma, or with `colour` of each colour. A map that is made to be
+    looked at (`--range`, a blur) is shown as it would be written. Of a network of several steps each step is a group.
+
+    Raises DoesNotFit for a picture that is too small.
+    """
+    opaque = seen(picture, grey=False, alpha=False) if picture.alpha else picture
+    recipe.trace(shape_of(opaque))
+    given = picture_panel(opaque, "input")
+    step = recipe.step
+    if isinstance(step, Network):
+        return _of_network(opaque, step, given, name)
+    if isinstance(step, Filter):
+        panels = panels_of_filter(opaque, recipe, step, colour=colour)
+        title = " and ".join(plan.name for plan in step.maps) if len(step.maps) < FEW else f"{len(step.maps)} kernels"
+    elif isinstance(step, Canny):
+        panels, title = _of_canny(opaque, recipe, step), "canny"
+    else:
+        panels, title = [_written(opaque, recipe, _pool_name(step), ())], _pool_name(step)
+    note = recipe.describe() if len(panels) < FEW else f"{len(panels)} maps"
+    return Exhibit(f"{title} on {name}", note, (Group("", "", (given, *panels)),))
+
+
+def _of_canny(picture: Picture, recipe: Recipe, step: Canny) -> list[Panel]:
+    """Its stages: how long the gradients are, the ridges of them, weak ones grey, and the edges as they are written."""
+    stages = Stages(seen(picture, grey=True, alpha=False).pixels, step)
+    ridges = Picture((127 * stages.ridges + 128 * stages.strong).astype(np.uint8)[..., None])
+    return [
+        map_panel(stages.lengths(), "length of the gradient"),
+        picture_panel(ridges, "ridges", f"weak from {number(stages.bounds[0])}, strong from {number(stages.bounds[1])}"),
+        _written(picture, recipe, "canny", ()),
+    ]
+
+
+def _pool_name(step: Pool) -> str:
+    height, width = step.window.kernel_size
+    return f"{step.mode} pool {height}x{width}"
+
+
+def panels_of_filter(picture: Picture, recipe: Recipe, step: Filter, *, colour: bool = False) -> list[Panel]:
+    """A panel for each map that the `step` of `recipe` makes of a picture without alpha, or three for one with a sign in `colour`."""
+    longest = LONGEST if len(step.maps) < FEW else tile_cells(len(step.maps))
+    return [panel for plan in step.maps for panel in _of_map(picture, recipe, step, plan, colour=colour, longest=longest)]
+
+
+def _of_map(picture: Picture, recipe: Recipe, step: Filter, plan: MapPlan, *, colour: bool, longest: int) -> Iterator[Panel]:
+    taps = tuple(Taps.of(kernel, flip=step.flip) for kernel in plan.kernels) if not plan.sums_channels else ()
+    one = replace(recipe, step=replace(step, maps=(plan,)))
+    as_written = recipe.look != Look() or step.range not in (None, "raw") or (step.range is None and plan.range == "clip")
+    if as_written:
+        yield _written(picture, one, plan.name, taps)
+        return
+    grey = not colour and not plan.sums_channels
+    values = process(picture, replace(one, step=replace(step, maps=(plan,), grey=grey or step.grey)), floats=True)[0].picture.pixels
+    for channel in range(values.shape[2]):
+        named = f"{plan.name}, {COLOURS[channel]}" if values.shape[2] == 3 else plan.name
+        yield map_panel(values[..., channel], named, taps if channel == 0 else (), longest)
+
+
+def _written(picture: Picture, recipe: Recipe, title: str, taps: tuple[Taps, ...]) -> Panel:
+    """A map as the command would write it."""
+    return picture_panel(process(picture, recipe)[0].picture, title, taps=taps)
+
+
+def _of_network(picture: Picture, network: Network, given: Panel, name: str) -> Exhibit:
+    """The input, then a group for each step, or each that is kept, whose maps share one scale; of a single step one group with all."""
+    wanted = sorted(network.keep) or range(len(network.steps))
+    every = replace(network, keep=tuple(wanted), sheet=False, only=None)
+    groups = []
+    for place, result in zip(wanted, results_of([picture], every), strict=True):
+        text = network.steps[place].text
+        groups.append(Group(_step_name(place + 1, text), _told(result[0]), tuple(_tiles(result[0], alone=len(wanted) == 1))))
+    if len(groups) == 1 and result.ndim == 4:
+        return Exhibit(f"{text} on {name}", groups[0].note, (replace(groups[0], panels=(given, *groups[0].panels)),), True)
+    return Exhibit(
+        f"{network.name} on {name}",
+        f"{len(groups)} step{'s' if len(groups) > 1 else ''}",
+        (Group("input", given.note, (given,)), *groups),
+        True,
+    )
+
+
+def _step_name(number: int, text: str) -> str:
+    """The number and op of a step, and what it was given, apart.
+
+    >>> _step_name(2, "max_pool kernel_size=2")
+    '2 max_pool  kernel_size=2'
+    """
+    op, _, given = text.partition(" ")
+    return f"{number} {op}  {given}"
+
+
+def _tiles(maps: Array, *, alone: bool) -> Iterator[Panel]:
+    """A panel for each of the maps (C, H, W), or one for all numbers of a vector (L,)."""
+    if maps.ndim == 1:
+        yield Panel("", "", maps, (1, len(maps)), Scale.of(maps))
+        return
+    longest = LONGEST if alone and len(maps) < FEW else tile_cells(len(maps))
+    tiles = [strongest(values, longest) for values in maps]
+    scale = Scale.of(np.stack(tiles))
+    for place, tile in enumerate(tiles, 1):
+        yield Panel(str(place), "", tile, (maps.shape[1], maps.shape[2]), scale)
+
+
+def tile_cells(count: int) -> int:
+    """Cells along the longer side of each of `count` tiles of a page, or of 20 where they are fewer; a page of many is written denser.
+
+    >>> tile_cells(25), tile_cells(64)
+    (296, 370)
+    """
+    return int((3700 if count >= MANY else 1850) / sqrt(max(count, 20) * 1.56))
+
+
+def _told(result: Array) -> str:
+    if result.ndim == 1:
+        return f"{len(result)} numbers, largest at {int(np.argmax(result))}"
+    maps = f"{len(result)} maps, " if len(result) > 1 else ""
+    return f"{maps}{size_text(result.shape[1:])}"
+
+
+LONGEST_SIDE = 256  # cells along a side: on a larger picture what a 3x3 kernel does would not be seen in a tile
+
+
+def gallery(picture: Picture, registry: Registry, names: Sequence[str], source: str) -> Exhibit:
+    """The maps that the kernels and banks of these `names` make of a picture, which came from `source`, made small first.
+
+    Maps with a sign are those of the luma, each on a scale of its own. Raises DoesNotFit for a picture that is too small.
+    """
+    small = _small(seen(picture, grey=False, alpha=False) if picture.alpha else picture)
+    shown: set[str] = set()  # a bank's member may have an entry of its own
+    panels = [picture_panel(small, "input")]
+    for name in names:
+        recipe = filter_recipe([name], registry=registry)
+        if isinstance(recipe.step, Filter):
+            made = panels_of_filter(small, recipe, recipe.step)
+            titles = [name] if len(made) == 1 else [plan.kernels[0].name for plan in recipe.step.maps]
+            panels += [replace(panel, title=title, taps=()) for panel, title in zip(made, titles, strict=True) if title not in shown]
+            shown.update(titles)
+    note = f"{len(names)} kernels and banks, {len(panels) - 1} maps; red above zero, blue below; the picture is {_caption(small)} here"
+    return Exhibit(f"The kernels of imgconv on {source}", note, (Group("", "", tuple(panels)),))
+
+
+def _small(picture: Picture) -> Picture:
+    pixels = shrunk(picture.pixels, LONGEST_SIDE)
+    return replace(picture, pixels=(np.rint(pixels) if picture.pixels.dtype.kind == "u" else pixels).astype(picture.pixels.dtype))
+
+
+def _caption(picture: Picture) -> str:
+    height, width = picture.size
+    return f"{width} wide and {height} high"

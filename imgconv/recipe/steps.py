@@ -1,0 +1,263 @@
+"""What the steps of recipes share.
+
+Filter, Pool and Network are plain data with the same questions to answer: `trace` and `names` of maps, `singles` (a step for each
+map), `grey`, `alpha`, `range`, `gives_vectors`, `keeps_several`, what an output holds (`gives_floats`, `check_format`), `describe`, and
+what lies in memory between steps (`values_between`).
+
+The step behind `edge` and `filter`.
+
+The step behind `pool`.
+
+The step behind `canny`.
+"""
+
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from math import isfinite
+from typing import Any, Literal, Self
+
+from imgconv.errors import DoesNotFit, UsageError
+from imgconv.recipe.maps import MapPlan
+from imgconv.recipe.shape import Shape, Size, one_of
+from imgconv.registry import RANGES
+from imgconv.window import PADDING_MODES, Window, sizes
+
+ARRAY_FORMATS = ("npy", "npz")
+
+
+def ranged_floats(range: str | None, format: str, *, asked_for: bool) -> bool:
+    """Whether maps of a signed step are floats: with range `raw`, and in a TIFF that was `asked_for` by name without a range."""
+    return range == "raw" or (range is None and asked_for and format == "tiff")
+
+
+def check_raw(range: str | None, *, holds_floats: bool) -> None:
+    """Raise UsageError for range `raw` where the output holds no floats."""
+    if range == "raw" and not holds_floats:
+        raise UsageError("--range raw needs an output that holds floats; use -o NAME.npy, .npz or .tiff, or --format with one of them")
+
+
+def changed(part: Any) -> list[str]:
+    """`name=value` of every field of a dataclass that differs from its default."""
+    values = [(f, getattr(part, f.name)) for f in fields(part)]
+    return [f"{f.name}={'x'.join(map(str, v)) if isinstance(v, tuple) else v}" for f, v in values if f.name != "maps" and v != f.default]
+
+
+class SingleStep:
+    """The answers of what is one step, and no network of several."""
+
+    @property
+    def gives_vectors(self) -> bool:
+        """Never: every result is a map."""
+        return False
+
+    @property
+    def keeps_several(self) -> bool:
+        """Never: there is one step."""
+        return False
+
+    def values_between(self, shape: Shape) -> int:
+        """None: there is one step."""
+        return 0
+
+
+class PixelStep(SingleStep):
+    """The answers of a step whose one map is pixels already, such as Pool and Canny."""
+
+    @property
+    def range(self) -> str | None:
+        """None: nothing signed is left to be shown."""
+        return None
+
+    def names(self, command: str) -> tuple[str, ...]:
+        """The command's name for its one map."""
+        return (command,)
+
+    def singles(self) -> tuple[Self, ...]:
+        """Itself: there is one map."""
+        return (self,)
+
+    def gives_floats(self, format: str, *, asked_for: bool) -> bool:
+        """Never: pixels stay pixels, in a TIFF too."""
+        return False
+
+    def check_format(self, format: str, *, holds_floats: bool) -> None:
+        """Any format will do."""
+
+    def describe(self) -> str:
+        """Every option that is not the default."""
+        return " ".join(changed(self))
+
+
+ALPHAS = ("auto", "keep", "drop", "filter")
+
+
+@dataclass(frozen=True)
+class Filter(SingleStep):
+    """Correlate a picture with kernels; `range` None means each kernel's own."""
+
+    maps: tuple[MapPlan, ...]
+    stride: Size = 1
+    padding: str | Size = "same"
+    padding_mode: str | tuple[str, float] = "replicate"
+    dilation: Size = 1
+    flip: bool = False
+    range: str | None = None
+    grey: bool = False
+    linear: bool = False
+    alpha: str = "auto"
+
+    def __post_init__(self) -> None:
+        one_of(self.range, (None, *RANGES), "range")
+        one_of(self.alpha, ALPHAS, "alpha")
+        one_of(self.padding_mode if isinstance(self.padding_mode, str) else self.padding_mode[0], PADDING_MODES, "padding_mode")
+        for plan in self.maps:
+            self.window(plan)
+
+    def window(self, plan: MapPlan) -> Window:
+        """Where the kernels of `plan` go."""
+        return Window.of(plan.kernels[0].taps.shape[-2:], self.stride, self.padding, self.dilation)
+
+    def trace(self, shape: Shape) -> list[tuple[str, Shape]]:
+        """Names and shapes of the maps that a picture of `shape` gives. Raises DoesNotFit where one cannot be made."""
+        return [(plan.name, self._trace_map(plan, shape)) for plan in self.maps]
+
+    def _trace_map(self, plan: MapPlan, shape: Shape) -> Shape:
+        height, width = self.window(plan).output_size((shape.height, shape.width))
+        alpha = shape.alpha and self.keeps_alpha(plan)
+        if self.grey:
+            shape.check_luma()
+        colours = 1 if self.grey else shape.colours
+        if plan.sums_channels:
+            needed = plan.kernels[0].taps.shape[0]
+            if needed != colours:
+                raise DoesNotFit(f"kernel {plan.name} is for {needed} channels, the picture has {colours}; use --grey or --color")
+            colours = 1
+        return Shape(height, width, colours + alpha, alpha)
+
+    def keeps_alpha(self, plan: MapPlan) -> bool:
+        """Whether a map has alpha where the picture has it: grey maps only on demand, sums over channels never."""
+        return not plan.sums_channels and (self.alpha in ("keep", "filter") or (self.alpha == "auto" and not self.grey))
+
+    def alpha_rule(self, plan: MapPlan) -> Literal["keep", "filter"]:
+        """What becomes of alpha that is kept: zero-sum kernels leave it as it is, others filter it with the colours it weighs."""
+        if self.alpha == "filter" and plan.combine == "none" and abs(plan.kernels[0].total) >= 1e-9:
+            return "filter"
+        return "filter" if self.alpha == "auto" and not plan.zero_sum else "keep"
+
+    def names(self, command: str) -> tuple[str, ...]:
+        """A kernel's slug for each map; `edge`, with the slug only where there are several, for the command of that name."""
+        slugs = tuple(plan.name for plan in self.maps)
+        if command != "edge":
+            return slugs
+        return ("edge",) if len(slugs) == 1 else tuple(f"edge.{slug}" for slug in slugs)
+
+    def singles(self) -> tuple["Filter", ...]:
+        """A filter for each map, in order."""
+        return tuple(replace(self, maps=(plan,)) for plan in self.maps)
+
+    def gives_floats(self, format: str, *, asked_for: bool) -> bool:
+        """Whether an output in `format` holds unrounded float32 maps: range raw, or a TIFF asked for by name without a range."""
+        return ranged_floats(self.range, format, asked_for=asked_for)
+
+    def check_format(self, format: str, *, holds_floats: bool) -> None:
+        """Raise UsageError where the range contradicts an output in `format`."""
+        check_raw(self.range, holds_floats=holds_floats)
+
+    def describe(self) -> str:
+        """The kernels, and every option that is not the default."""
+        return " ".join([*(plan.describe() for plan in self.maps), *changed(self)])
+
+
+POOL_MODES = ("max", "avg", "min", "median")
+
+
+@dataclass(frozen=True)
+class Pool(PixelStep):
+    """Reduce every window of a picture to its maximum, average, minimum or median; stride None means the size."""
+
+    size: Size = 2
+    mode: str = "max"
+    stride: Size | None = None
+    padding: str | Size = "valid"
+    dilation: Size = 1
+    ceil_mode: bool = False
+    grey: bool = False
+    alpha: str = "auto"
+
+    def __post_init__(self) -> None:
+        one_of(self.mode, POOL_MODES, "mode")
+        one_of(self.alpha, ALPHAS, "alpha")
+        sizes(self.size, "size", 2, least=1)  # by its own name
+        window = self.window
+        if isinstance(window.padding, tuple) and any(p >= s for p, s in zip(window.padding, window.span, strict=True)):
+            raise UsageError(f"padding {self.padding} leaves windows with nothing in them; use less than the pool's {self.size}")
+
+    @cached_property
+    def window(self) -> Window:
+        """Where the pool's windows go."""
+        stride = self.size if self.stride is None else self.stride
+        return Window.of(self.size, stride, self.padding, self.dilation, ceil_mode=self.ceil_mode)
+
+    def trace(self, shape: Shape) -> list[tuple[str, Shape]]:
+        """The name and shape of the one map that a picture of `shape` gives. Raises DoesNotFit where the window does not fit."""
+        height, width = self.window.output_size((shape.height, shape.width))
+        alpha = shape.alpha and self.keeps_alpha()
+        if self.grey:
+            shape.check_luma()
+        return [("pool", Shape(height, width, (1 if self.grey else shape.colours) + alpha, alpha))]
+
+    def keeps_alpha(self) -> bool:
+        """Whether the map has alpha where the picture has it."""
+        return self.alpha in ("keep", "filter") or (self.alpha == "auto" and not self.grey)
+
+
+LARGEST_SIGMA = 256.0  # pixels; a Gaussian of 2049 taps
+
+
+@dataclass(frozen=True)
+class Canny(PixelStep):
+    """Trace the edges of a picture's luma: smooth with a Gaussian, thin the ridges of Sobel's gradient, keep what is strong.
+
+    `low` and `high` are lengths of the gradient in levels of the picture, by default 1/10 and 1/5 of white; with `percent` both are
+    given, as percentages of the pixels whose gradient is shorter.
+    """
+
+    sigma: float = 1.4
+    low: float | None = None
+    high: float | None = None
+    percent: bool = False
+    alpha: str = "auto"
+
+    def __post_init__(self) -> None:
+        one_of(self.alpha, ALPHAS, "alpha")
+        if not 0 <= self.sigma <= LARGEST_SIGMA:
+            raise UsageError(f"sigma must be from 0 to {LARGEST_SIGMA:g} pixels, not {self.sigma:g}")
+        given = [bound for bound in (self.low, self.high) if bound is not None]
+        if self.percent and len(given) < 2:
+            raise UsageError("percentages of gradients need both thresholds; give low and high, for example 80% and 90%")
+        most = 100.0 if self.percent else float("inf")
+        for bound in given:
+            if not (isfinite(bound) and 0 <= bound <= most):
+                raise UsageError(
+                    f"threshold {self._told(bound)} is no {'share; use 0% to 100%' if self.percent else 'level; use 0 or more'}"
+                )
+        if len(given) == 2 and given[0] > given[1]:
+            raise UsageError(f"low threshold {self._told(given[0])} is above the high one, {self._told(given[1])}; exchange them")
+
+    def _told(self, bound: float) -> str:
+        return f"{bound:g}%" if self.percent else f"{bound:g}"
+
+    def trace(self, shape: Shape) -> list[tuple[str, Shape]]:
+        """The name and shape of the one map that a picture of `shape` gives. Raises DoesNotFit for a picture without a luma."""
+        shape.check_luma()
+        alpha = shape.alpha and self.keeps_alpha()
+        return [("canny", Shape(shape.height, shape.width, 1 + alpha, alpha))]
+
+    def keeps_alpha(self) -> bool:
+        """Whether the map has alpha where the picture has it: only on demand."""
+        return self.alpha in ("keep", "filter")
+
+    @property
+    def grey(self) -> bool:
+        """Always: edges are those of the luma."""
+        return True

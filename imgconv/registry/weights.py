@@ -1,0 +1,315 @@
+"""Weights from files: .npy, .npz and .safetensors as arrays, and arrays as kernels.
+
+Files are data and nothing else: no pickle, sizes read from the header before anything is allocated. Owns no names but those of the
+arrays inside a file.
+
+A layer's weight and bias from a file, as arrays of whatever shape the layer has.
+
+`arrays` makes kernels of what it reads; layers that are no kernels (linear, transposed) are read here, by the same readers and rules.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import struct
+import tokenize
+import warnings
+import zipfile
+import zlib
+from collections.abc import Mapping
+from math import prod
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from imgconv.errors import ArgumentTypeError, MissingExtra, UsageError
+from imgconv.registry.files import expanded, note_weights
+from imgconv.registry.kernel import Bank, Kernel, check_taps, kernel_of_taps
+from imgconv.registry.names import slug
+from imgconv.registry.references import FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+
+warnings.filterwarnings("ignore", category=SyntaxWarning, module="<unknown>")  # NumPy reads headers as Python: damaged ones are odd Python
+
+SUFFIXES = (".npy", ".npz", ".safetensors")
+MAX_WEIGHTS = 1 << 27  # a gigabyte as float64; the largest layers of known networks hold a tenth of it
+_MAX_BYTES = 8 * MAX_WEIGHTS
+
+# What the libraries of zip archives and numpy arrays raise for damaged ones.
+_DAMAGE = (
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+def read_weights(file: str | Path, member: str = "") -> Kernel | Bank:
+    """The kernel or bank in a file of weights; `member` names one array of an .npz or .safetensors file.
+
+    2-D is a kernel, (N, kh, kw) a bank of N, (O, I, kh, kw) a bank of O kernels that each sum over I channels; every array of an .npz
+    file without a member goes into one bank. A member NAME also finds NAME.weight, and NAME.bias goes with it.
+
+    Raises
+    ------
+    UsageError : a file that is missing, damaged, of another format, or holds anything but finite real weights.
+    MissingExtra : a .safetensors file without the safetensors library.
+    """
+    path = expanded(file)
+    name = slug(f"@{file}" + (f":{member}" if member else ""))
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UsageError(f"{path}: unknown kind of weights file; use one of {', '.join(SUFFIXES)}")
+    check_there(path)
+    if member and suffix == ".npy":
+        raise UsageError(f"{path} holds one array; leave out :{member}")
+    if not member and suffix == ".safetensors":
+        raise UsageError(f"{path}: name one of its tensors, as in @{path.name}:{_listed(_tensor_names(path))}")
+    if not member:
+        return _from_arrays(_npz(path) if suffix == ".npz" else {"": _npy(path)}, name, path)
+    names = _tensor_names(path) if suffix == ".safetensors" else _npz_names(path)
+    read = _tensor if suffix == ".safetensors" else _npz_array
+    found = next((n for n in (member, f"{member}.weight") if n in names), None)
+    if found is None:
+        raise UsageError(f"{path} has no array {member!r}; it has {_listed(names)}")
+    biased = f"{found.removesuffix('.weight')}.bias"
+    with_bias = found.endswith("weight") and biased in names
+    return bank_of_weights(read(path, found), name, read(path, biased) if with_bias else None, where=f"{path}: {found}")
+
+
+def check_there(path: Path) -> None:
+    """Raise UsageError for a file that is not there; remember one that is as an input."""
+    try:
+        path.stat()
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from None
+    note_weights(path)
+
+
+def bank_of_weights(weights: NDArray[Any], name: str, bias: NDArray[Any] | None = None, where: str = "") -> Kernel | Bank:
+    """An array of 2 to 4 axes as a kernel or bank, see `read_weights`; `bias` (O,) goes with the O kernels.
+
+    >>> import numpy as np
+    >>> [kernel.taps.shape for kernel in bank_of_weights(np.ones((2, 3, 5, 5)), "conv1").kernels]
+    [(3, 5, 5), (3, 5, 5)]
+    """
+    where = where or name
+    if weights.dtype.kind not in "biuf":
+        raise ArgumentTypeError(f"{where} holds {weights.dtype}; give real numbers")
+    if not 2 <= weights.ndim <= 4:
+        raise UsageError(f"{where} has {weights.ndim} axes; give (kh, kw), (N, kh, kw) or (O, I, kh, kw)")
+    check_taps(weights.shape, where)
+    if weights.ndim == 2:
+        return kernel_of_taps(weights, name, bias=_biases(bias, 1, where)[0])
+    biases = _biases(bias, len(weights), where)
+    kernels = [kernel_of_taps(taps, f"{name}_{n}", bias=biases[n - 1]) for n, taps in enumerate(weights, 1)]
+    return Bank(name, tuple(kernels), range=_common_range(kernels))
+
+
+def _biases(bias: NDArray[Any] | None, count: int, where: str) -> list[float]:
+    if bias is None:
+        return [0.0] * count
+    if bias.shape != (count,) or bias.dtype.kind not in "biuf":
+        raise UsageError(f"{where} needs {count} real biases; its bias is {bias.dtype} of shape {bias.shape}")
+    return [float(value) for value in bias]
+
+
+def _common_range(kernels: list[Kernel]) -> str:
+    return "abs" if all(kernel.range == "abs" for kernel in kernels) else "clip"
+
+
+def _from_arrays(arrays: Mapping[str, NDArray[Any]], name: str, path: Path) -> Kernel | Bank:
+    if len(arrays) == 1:
+        (only, array), *_ = arrays.items()
+        return bank_of_weights(array, name, where=f"{path}: {only}" if only else str(path))
+    kernels: list[Kernel] = []
+    for member, array in arrays.items():
+        made = bank_of_weights(array, slug(f"@{member}"), where=f"{path}: {member}")
+        kernels += [made] if isinstance(made, Kernel) else made.kernels
+    if not kernels:
+        raise UsageError(f"{path} holds no arrays; save at least one with numpy.savez")
+    return Bank(name, tuple(kernels), range=_common_range(kernels))
+
+
+def _npy(path: Path) -> NDArray[Any]:
+    try:
+        with path.open("rb") as stream:
+            return _read_array(stream, str(path))
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _npz(path: Path) -> dict[str, NDArray[Any]]:
+    arrays: dict[str, NDArray[Any]] = {}
+    for name in _npz_names(path):
+        arrays[name] = _npz_array(path, name)
+        if sum(array.nbytes for array in arrays.values()) > _MAX_BYTES:
+            raise UsageError(f"{path} holds more than {_MAX_BYTES} bytes of arrays; name one of them, as in @{path.name}:{name}")
+    return arrays
+
+
+def _npz_names(path: Path) -> list[str]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    except _DAMAGE as error:
+        raise _damaged(str(path), error) from None
+
+
+def _npz_array(path: Path, name: str) -> NDArray[Any]:
+    where = f"{path}: {name}"
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as stream:
+            if archive.getinfo(f"{name}.npy").compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise ValueError("packed in a way that numpy never does")
+            return _read_array(stream, where)
+    except UsageError:
+        raise
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    except _DAMAGE as error:
+        raise _damaged(where, error) from None
+
+
+def _read_array(stream: IO[bytes], where: str) -> NDArray[Any]:
+    """One array of the numpy format; its header is read first, since one that lies would have gigabytes allocated."""
+    import numpy as np
+
+    try:
+        version = np.lib.format.read_magic(stream)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read_header(stream)
+        if dtype.hasobject:
+            raise UsageError(f"{where} holds Python objects, which are never loaded; save an array of numbers")
+        if min(shape, default=0) < 0:  # NumPy before 2.3 reads such an array
+            raise ValueError(f"its header claims a size of {min(shape)}")
+        if max(prod(shape) * dtype.itemsize // 8, prod(shape)) > MAX_WEIGHTS:
+            raise UsageError(f"{where} claims {'x'.join(map(str, shape))} numbers; at most {MAX_WEIGHTS} are read, save a smaller one")
+        stream.seek(0)
+        return np.lib.format.read_array(stream, allow_pickle=False)
+    except UsageError:
+        raise
+    except _DAMAGE as error:
+        raise _damaged(where, error) from None
+
+
+def _tensor_names(path: Path) -> list[str]:
+    with _open_tensors(path) as tensors:
+        return list(tensors.keys())
+
+
+def _tensor(path: Path, name: str) -> NDArray[Any]:
+    with _open_tensors(path) as tensors:
+        shape = tensors.get_slice(name).get_shape()
+        if prod(shape) > MAX_WEIGHTS:
+            raise UsageError(f"{path}: {name} holds {prod(shape)} numbers; at most {MAX_WEIGHTS} are read")
+        try:
+            tensor: NDArray[Any] = tensors.get_tensor(name)
+        except (TypeError, AttributeError, KeyError):
+            kind = tensors.get_slice(name).get_dtype()
+            raise UsageError(f"{path}: {name} is of type {kind}, which numpy lacks; save it as float32") from None
+        return tensor
+
+
+def _open_tensors(path: Path) -> Any:
+    try:
+        library = importlib.import_module("safetensors")
+    except ImportError:
+        raise MissingExtra(f"{path}: .safetensors files need the safetensors library; pip install 'imgconv[safetensors]'") from None
+    try:
+        return library.safe_open(path, framework="numpy")
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    except library.SafetensorError as error:
+        raise _damaged(str(path), error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> UsageError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return UsageError(f"{path}: cannot read these weights ({reason.lower()}); correct the path or the file")
+
+
+def _damaged(where: str, error: Exception) -> UsageError:
+    reason = " ".join(str(error).split())[:120] or type(error).__name__
+    return UsageError(f"{where}: damaged or no weights at all ({reason}); save it again")
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:8]) or "none"
+    return shown if len(names) <= 8 else f"{shown} and {len(names) - 8} more"
+
+
+def is_weights_file(reference: str) -> bool:
+    """Whether a reference means a file of weights: FILE.npy, FILE.npz[:ARRAY] or FILE.safetensors:TENSOR, perhaps after an `@`.
+
+    >>> is_weights_file("@net.safetensors:conv1"), is_weights_file("w.npy"), is_weights_file("sobel")
+    (True, True, False)
+    """
+    return reference.startswith("@") or FILE.fullmatch(reference) is not None
+
+
+def read_layer(reference: str, folder: Path | None = None) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """The weight and, where the file has one, the bias that a reference names.
+
+    Parameters
+    ----------
+    reference : as `is_weights_file` knows it. NAME also finds NAME.weight, and NAME.bias goes with NAME or NAME.weight. An .npz
+        without a name needs to hold one array, or `weight` and perhaps `bias`.
+    folder : where relative paths begin, the current one unless given.
+
+    Raises
+    ------
+    UsageError : a file that is missing, damaged, or holds anything but finite real numbers.
+    MissingExtra : a .safetensors file without the safetensors library.
+    """
+    parts = FILE.fullmatch(reference.removeprefix("@"))
+    if parts is None:
+        raise UsageError(f"{reference!r} is no file of weights; give FILE.npy, FILE.npz:ARRAY or FILE.safetensors:TENSOR")
+    path = (folder or Path()) / expanded(parts["path"])
+    check_there(path)
+    member = parts["member"] or ""
+    if path.suffix.lower() == ".npy":
+        if member:
+            raise UsageError(f"{path} holds one array; leave out :{member}")
+        return _checked(_npy(path), str(path)), None
+    if path.suffix.lower() == ".npz":
+        return _named(path, _npz_names(path), member, _npz_array)
+    return _named(path, _tensor_names(path), member, _tensor)
+
+
+def _named(
+    path: Path, names: list[str], member: str, read: Callable[[Path, str], NDArray[Any]]
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    wanted = (member, f"{member}.weight") if member else ("weight", *(names if len(names) == 1 else ()))
+    found = next((name for name in wanted if name in names), None)
+    if found is None:
+        problem = f"has no array {member!r}; it has" if member else "holds several arrays; add :NAME, one of"
+        raise UsageError(f"{path} {problem} {_listed(names)}")
+    biased = re.sub(r"(^|\.)weight$", r"\1bias", found) if found.endswith("weight") else f"{found}.bias"
+    bias = _checked(read(path, biased), f"{path}: {biased}") if biased in names and biased != found else None
+    return _checked(read(path, found), f"{path}: {found}"), bias
+
+
+def _checked(array: NDArray[Any], where: str) -> NDArray[Any]:
+    import numpy as np
+
+    if array.dtype.kind not in "biuf":
+        raise ArgumentTypeError(f"{where} holds {array.dtype}; give real numbers")
+    if array.size == 0 or not np.isfinite(array).all():
+        raise UsageError(f"{where} is empty or holds NaN or infinity; every weight must be a finite number")
+    return array
