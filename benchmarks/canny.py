@@ -1,14 +1,14 @@
-"""`canny` on a 12-megapixel picture against OpenCV's Gaussian and Canny: python benchmarks/canny.py
+"""`canny` on a 12-megapixel image against OpenCV's Gaussian and Canny: python benchmarks/canny.py
 
-OpenCV rounds the smoothed picture to 8 bits, adds |x| and |y| for the length of a gradient, and knows four directions; ours are those of
+OpenCV rounds the smoothed image to 8 bits, adds |x| and |y| for the length of a gradient, and knows four directions; ours are those of
 scikit-image, floats and interpolated. Both are given the same size of Gaussian and the same thresholds.
 """
 
 from collections.abc import Iterator
 
 import numpy as np
+from images import HEIGHT, WIDTH, image
 from measure import Line, measure, peer
-from pictures import HEIGHT, WIDTH, picture
 
 import imgconv
 from imgconv.filters.canny import canny_edges
@@ -20,7 +20,7 @@ SIZE = 13  # taps of the Gaussian: 4 sigma on each side
 def lines() -> Iterator[Line]:
     """Noise, full of edges, and a smoothed one, whose edges are as many as those of a photograph."""
     cv2 = peer("cv2")
-    noise = picture()
+    noise = image()
     smooth = imgconv.filter(noise, "gaussian:sigma=3")
     stretched = np.clip((smooth.astype(np.float32) - 128) * 6 + 128, 0, 255).astype(np.uint8)
     for name, grey in (("noise", noise), ("smooth shapes", stretched)):

@@ -57,7 +57,7 @@ def lines(folder: Path) -> Iterator[Line]:
 
 
 def limits(folder: Path) -> Iterator[Limit]:
-    """Memory of a 100-megapixel picture and of a large layer, and time of the very first command on a machine."""
+    """Memory of a 100-megapixel image and of a large layer, and time of the very first command on a machine."""
     huge = folder / "huge.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 16, (10_000, 10_000), dtype=np.uint8)).save(huge, compress_level=1)
     used = peak_megabytes([*IMGCONV, "edge", huge, "-o", folder / "huge.edge.png", "-q"])

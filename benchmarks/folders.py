@@ -1,9 +1,9 @@
 """A folder of photographs to edge maps: imgconv, a Python script with cv2 in a pool of 2 threads, and `gm mogrify`.
 
-    python benchmarks/folders.py [--pictures 60] [--rounds 3]
+    python benchmarks/folders.py [--images 60] [--rounds 3]
 
 Photographs of 1920x1440 are laid out of the sample photographs (their detail, not enlarged) and saved as JPEG. Every program starts
-as a process of its own, reads the same files, and writes PNGs of the 8-neighbour Laplacian of the grey picture into an empty folder.
+as a process of its own, reads the same files, and writes PNGs of the 8-neighbour Laplacian of the grey image into an empty folder.
 The best of some rounds counts. A program that is not installed is named and left out.
 """
 
@@ -47,16 +47,16 @@ with ThreadPoolExecutor(2) as pool:
 def main() -> None:
     """Make the photographs, time the three, and print seconds and ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=60)
+    parser.add_argument("--images", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
         photos = Path(work) / "photos"
-        make_photographs(photos, asked.pictures)
+        make_photographs(photos, asked.images)
         seconds = {name: best(command, photos, asked.rounds) for name, command in programs(photos).items()}
     ours = seconds["imgconv"]
     for name, taken in seconds.items():
-        print(f"{name:20} {taken:7.2f} s  {asked.pictures / taken:7.1f} pictures/s  {taken / ours:5.2f} times imgconv's time")
+        print(f"{name:20} {taken:7.2f} s  {asked.images / taken:7.1f} images/s  {taken / ours:5.2f} times imgconv's time")
 
 
 def make_photographs(folder: Path, count: int) -> None:
@@ -65,13 +65,13 @@ def make_photographs(folder: Path, count: int) -> None:
     tiles = [np.asarray(Image.open(SAMPLES / name).convert("RGB")) for name in ("astronaut.jpg", "chelsea.jpg", "coffee.jpg")]
     random = np.random.default_rng(1)
     for number in range(count):
-        picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+        image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
         for top in range(0, HEIGHT, 240):
             for left in range(0, WIDTH, 320):
                 tile = tiles[random.integers(len(tiles))]
                 row, column = random.integers(tile.shape[0] - 239), random.integers(tile.shape[1] - 319)
-                picture[top : top + 240, left : left + 320] = tile[row : row + 240, column : column + 320]
-        Image.fromarray(picture).save(folder / f"photo{number:03}.jpg", quality=90)
+                image[top : top + 240, left : left + 320] = tile[row : row + 240, column : column + 320]
+        Image.fromarray(image).save(folder / f"photo{number:03}.jpg", quality=90)
 
 
 def programs(photos: Path) -> dict[str, list[str]]:

@@ -1,7 +1,7 @@
 """Measure every line of the table in one run, and write it into README.md beside this file.
 
 python benchmarks/run.py           all of it, some five minutes
-python benchmarks/run.py pictures  one group, printed and not written
+python benchmarks/run.py images  one group, printed and not written
 
 Run it with an interpreter that has imgconv and the peers: opencv-python-headless, torch, scipy. What is not installed is said to be so.
 """
@@ -17,15 +17,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import commands
+import images
 import layers
-import pictures
 from measure import SECONDS, Line, Result, measure
 
 README = Path(__file__).parent / "README.md"
 START, END = "<!-- table: written by run.py -->", "<!-- end of table -->"
 HEAD = "| what | ours | peer | peer's | times as fast | goal | |\n|---|---|---|---|---|---|---|"
 PEERS = ("numpy", "numba", "opencv-python-headless", "torch", "scipy", "pillow")
-GROUPS = ("pictures", "layers", "commands")
+GROUPS = ("images", "layers", "commands")
 
 
 def main() -> None:
@@ -48,8 +48,8 @@ def main() -> None:
 
 def section(group: str, folder: Path, seconds: float) -> str:
     """One table, and what is judged over all of its lines."""
-    if group == "pictures":
-        return f"### Pictures of 12 megapixels\n\n{table(pictures.lines(), seconds)[0]}"
+    if group == "images":
+        return f"### Images of 12 megapixels\n\n{table(images.lines(), seconds)[0]}"
     if group == "layers":
         text, results = table(layers.lines(), seconds)
         mean = layers.geometric_mean(results)

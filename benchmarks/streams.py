@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def write_frames(path: Path, count: int) -> None:
-    """A stream of `count` PPM pictures of 1280x720, each a little further along a photograph."""
+    """A stream of `count` PPM images of 1280x720, each a little further along a photograph."""
     with Image.open(SAMPLE) as image:
         photo = np.asarray(image.convert("RGB"))
     wide = np.tile(photo, (-(-HEIGHT // photo.shape[0]), -(-WIDTH // photo.shape[1]) + 1, 1))[:HEIGHT]

@@ -15,21 +15,21 @@ TAKES = {"int": "N", "integer": "N", "int range": "N", "integer range": "N", "fl
 COMMON = 4  # commands that share an option before it moves to a section of its own
 ABOUT = """\
 .SH NAME
-imgconv \\- convolution and pooling on pictures, exactly as PyTorch means them
+imgconv \\- convolution and pooling on images, exactly as PyTorch means them
 .SH SYNOPSIS
 .B imgconv
 .I COMMAND
 .RI [ OPTION ...]
 .RI [ INPUT ...]
 .SH DESCRIPTION
-Filters, edges, pools and whole networks of layers on single pictures, folders, frames and pipes, at compiled speed; and commands that
+Filters, edges, pools and whole networks of layers on single images, folders, frames and pipes, at compiled speed; and commands that
 show what happens: sizes, arithmetic, figures.
 .PP
 An
 .I INPUT
 is a file, a folder, a pattern or an address;
 .B \\-
-is standard input, and then results go to standard output. Standard output carries pictures or JSON and nothing else. An input is never
+is standard input, and then results go to standard output. Standard output carries images or JSON and nothing else. An input is never
 overwritten.
 .PP
 A
@@ -53,7 +53,7 @@ REST = """\
 All done.
 .TP
 .B 1
-Some input failed, also when the request does not fit that picture.
+Some input failed, also when the request does not fit that image.
 .TP
 .B 2
 Wrong usage.

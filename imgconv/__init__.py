@@ -1,6 +1,6 @@
-"""Convolution and pooling on pictures, exactly as PyTorch means them.
+"""Convolution and pooling on images, exactly as PyTorch means them.
 
-Every public name is imported on first use (PEP 562), so that `import imgconv` costs nothing: pictures through `filter`, `edge`,
+Every public name is imported on first use (PEP 562), so that `import imgconv` costs nothing: images through `filter`, `edge`,
 `canny`, `pool`, `run`; kernels through `kernel`, `kernels`; all of `imgconv.functional`; and the modules `gradients`, `layers`,
 `functional`.
 """
@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "imgconv.api": "canny edge filter kernel kernels pool run",
-    "imgconv.errors": "ArgumentTypeError DoesNotFit ImgconvError MissingExtra PictureError UsageError",
+    "imgconv.errors": "ArgumentTypeError DoesNotFit ImgconvError ImageError MissingExtra PictureError UsageError",
     "imgconv.registry": "Bank Kernel",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()} | _FUNCTIONAL

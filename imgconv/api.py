@@ -1,10 +1,10 @@
-"""What callers hand in as a picture, and the way back from a map to what they gave: paths, PIL images, arrays.
+"""What callers hand in as an image, and the way back from a map to what they gave: paths, PIL images, arrays.
 
 Kernels by their names, as `kernels list` and `kernels show` have them.
 
-`imgconv.run`: a picture through the steps of a recipe.
+`imgconv.run`: an image through the steps of a recipe.
 
-`imgconv.filter`, `edge`, `pool` and `canny`: one step on one picture.
+`imgconv.filter`, `edge`, `pool` and `canny`: one step on one image.
 """
 
 import os
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
-from imgconv.images import Picture, from_pil, open_pictures, to_pil
+from imgconv.images import Raster, from_pil, open_frames, to_pil
 from imgconv.images.raster import DTYPES, is_of_pixels
 from imgconv.process import Map, process
 from imgconv.recipe import Canny, Pool, Recipe, Size, filter_recipe, network_recipe
@@ -27,32 +27,32 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-Picturelike = Union[str, "os.PathLike[str]", "Image", NDArray[Any]]
+ImageLike = Union[str, "os.PathLike[str]", "Image", NDArray[Any]]
 
 
-def opened(image: Picturelike, recipe: Recipe) -> tuple[Picture, Callable[[Map], Any]]:
-    """The picture behind `image`, and the way back from a map to what the caller gave."""
+def opened(image: ImageLike, recipe: Recipe) -> tuple[Raster, Callable[[Map], Any]]:
+    """The image behind `image`, and the way back from a map to what the caller gave."""
     if isinstance(image, np.ndarray):
         return _of_array(image), lambda made: _to_array(made, image)
     if isinstance(image, str | os.PathLike):
-        with open_pictures(Path(image), luma=recipe.luma) as opened:
-            return next(iter(opened)), lambda made: to_pil(made.picture)
+        with open_frames(Path(image), luma=recipe.luma) as opened:
+            return next(iter(opened)), lambda made: to_pil(made.image)
     if hasattr(image, "getbands"):
-        return from_pil(image), lambda made: to_pil(made.picture)
+        return from_pil(image), lambda made: to_pil(made.image)
     raise ArgumentTypeError(f"image is a {type(image).__name__}; give a path, a PIL image, or a numpy array (H, W) or (H, W, C)")
 
 
-def _of_array(image: NDArray[Any]) -> Picture:
+def _of_array(image: NDArray[Any]) -> Raster:
     if not is_of_pixels(image.dtype):
         raise ArgumentTypeError(f"image has dtype {image.dtype}; give one of {', '.join(DTYPES)}")
     if image.ndim not in (2, 3) or 0 in image.shape:
         raise DoesNotFit(f"image has the shape {image.shape}; give (H, W) or (H, W, C), none of them 0")
     pixels = np.ascontiguousarray(image[..., None] if image.ndim == 2 else image).astype(image.dtype.newbyteorder("="), copy=False)
-    return Picture(pixels, alpha=pixels.shape[2] in (2, 4))
+    return Raster(pixels, alpha=pixels.shape[2] in (2, 4))
 
 
 def _to_array(made: Map, given: NDArray[Any]) -> NDArray[Any]:
-    pixels = made.picture.pixels
+    pixels = made.image.pixels
     return pixels[..., 0] if pixels.shape[2] == 1 and (given.ndim == 2 or given.shape[2] != 1) else pixels
 
 
@@ -81,14 +81,14 @@ def kernel(reference: str) -> Kernel | Bank:
 
 
 def run(
-    image: Picturelike,
+    image: ImageLike,
     recipe: Union[str, "os.PathLike[str]", Sequence[str]],
     *,
     keep: str | int | Sequence[str | int] = (),
     range: str | None = None,
     sheet: bool = False,
 ) -> Any:
-    """Take a picture through the steps of a recipe, as float32 from the stored values on, without rounding in between.
+    """Take an image through the steps of a recipe, as float32 from the stored values on, without rounding in between.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def run(
     recipe : a recipe file, FILE or FILE:NAME, or a list of steps as typed on the command line, such as `["conv sobel", "combine"]`.
     keep : the steps whose results are wanted, each a number from 1 or an op; the last one unless given.
     range : how values become pixels, as in `filter`; None is what suits the steps, "raw" gives float32.
-    sheet : put all maps into one picture.
+    sheet : put all maps into one image.
 
     Returns
     -------
@@ -120,8 +120,8 @@ def run(
     kept = [str(step) for step in ([keep] if isinstance(keep, str | int) else keep)]
     asked: dict[str, Any] = {"file": os.fspath(recipe)} if isinstance(recipe, str | os.PathLike) else {"steps": recipe}
     known = network_recipe(**asked, keep=kept, range=range, sheet=sheet)
-    picture, back = opened(image, known)
-    results = _with_vectors(process(picture, known), back)
+    raster, back = opened(image, known)
+    results = _with_vectors(process(raster, known), back)
     return results[0] if len(results) == 1 else results
 
 
@@ -130,7 +130,7 @@ def _with_vectors(maps: Sequence[Map], back: Callable[[Map], Any]) -> list[Any]:
     results: list[Any] = []
     for vector, group in groupby(maps, key=lambda made: made.vector):
         members = list(group)
-        results += [np.array([made.picture.pixels.item() for made in members], np.float32)] if vector else [back(made) for made in members]
+        results += [np.array([made.image.pixels.item() for made in members], np.float32)] if vector else [back(made) for made in members]
     return results
 
 
@@ -138,7 +138,7 @@ KernelLike = str | Kernel | Bank | NDArray[Any]
 
 
 def filter(
-    image: Picturelike,
+    image: ImageLike,
     kernel: KernelLike,
     *,
     stride: Size = 1,
@@ -152,7 +152,7 @@ def filter(
     alpha: str = "auto",
     threads: int | None = None,
 ) -> Any:
-    """Correlate a picture with a kernel, each colour on its own.
+    """Correlate an image with a kernel, each colour on its own.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def filter(
 
     Raises
     ------
-    ValueError : an argument that is never right, or that this picture is too small for.
+    ValueError : an argument that is never right, or that this image is too small for.
     TypeError : an array of another dtype.
     OSError : a file that cannot be read, or a result that no PIL image holds, such as floats in colour; an array holds every result.
 
@@ -193,8 +193,8 @@ def filter(
     return _called(image, filter_recipe([_known(kernel)], **laid, **shown), threads)
 
 
-def edge(image: Picturelike, kernel: KernelLike = "laplacian8", *, grey: bool = True, range: str | None = None, **options: Any) -> Any:
-    """Find edges: the absolute response of a kernel to the grey of a picture; the parameters are those of `filter`.
+def edge(image: ImageLike, kernel: KernelLike = "laplacian8", *, grey: bool = True, range: str | None = None, **options: Any) -> Any:
+    """Find edges: the absolute response of a kernel to the grey of an image; the parameters are those of `filter`.
 
     Examples
     --------
@@ -213,7 +213,7 @@ def edge(image: Picturelike, kernel: KernelLike = "laplacian8", *, grey: bool = 
 
 
 def pool(
-    image: Picturelike,
+    image: ImageLike,
     size: Size,
     mode: str = "max",
     *,
@@ -225,7 +225,7 @@ def pool(
     alpha: str = "auto",
     threads: int | None = None,
 ) -> Any:
-    """Reduce every window of a picture to its "max", "avg", "min" or "median"; cells of the padding never take part.
+    """Reduce every window of an image to its "max", "avg", "min" or "median"; cells of the padding never take part.
 
     `image`, `threads` and what comes back are as in `filter`; `stride` None is the size.
 
@@ -240,7 +240,7 @@ def pool(
 
 
 def canny(
-    image: Picturelike,
+    image: ImageLike,
     *,
     sigma: float = 1.4,
     low: float | None = None,
@@ -249,23 +249,23 @@ def canny(
     alpha: str = "auto",
     threads: int | None = None,
 ) -> Any:
-    """Trace the edges of a picture's luma, one pixel wide: white where there is one, else black.
+    """Trace the edges of an image's luma, one pixel wide: white where there is one, else black.
 
     Parameters
     ----------
     image, alpha, threads : as in `filter`; alpha "auto" drops it.
     sigma : of the Gaussian that smooths first, in pixels; 0 for none.
-    low, high : lengths of Sobel's gradient, undivided, in levels of the picture: what goes on from an edge, and what begins one. By
+    low, high : lengths of Sobel's gradient, undivided, in levels of the image: what goes on from an edge, and what begins one. By
         default 1/10 and 1/5 of white.
     quantiles : `low` and `high`, both given, are parts (0 to 1) of all pixels whose gradient is shorter.
 
     Returns
     -------
-    As in `filter`, of the size of the picture.
+    As in `filter`, of the size of the image.
 
     Raises
     ------
-    ValueError : a threshold or sigma out of range, `low` above `high`, or a picture without a luma.
+    ValueError : a threshold or sigma out of range, `low` above `high`, or an image without a luma.
     TypeError, OSError : as in `filter`.
 
     Source: Canny, A Computational Approach to Edge Detection, 1986; agrees with `skimage.feature.canny`.
@@ -299,9 +299,9 @@ def _refuse_unknown(options: dict[str, Any]) -> None:
         raise ArgumentTypeError(f"edge() got an unexpected keyword argument {unknown[0]!r}; it takes those of filter()")
 
 
-def _called(image: Picturelike, recipe: Recipe, threads: int | None) -> Any:
+def _called(image: ImageLike, recipe: Recipe, threads: int | None) -> Any:
     if threads is not None and threads < 1:
         raise UsageError(f"threads must be at least 1, not {threads}; leave it out for one on each core")
-    picture, back = opened(image, recipe)
-    results = [back(made) for made in process(picture, recipe, threads=threads)]
+    raster, back = opened(image, recipe)
+    results = [back(made) for made in process(raster, recipe, threads=threads)]
     return results[0] if len(results) == 1 else results

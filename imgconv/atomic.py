@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from imgconv.errors import PictureError
+from imgconv.errors import ImageError
 
 PART = ".imgconv-part"  # ends the names of files being written; such files are hidden and never taken as inputs
 
@@ -38,7 +38,7 @@ def open_part(folder: Path) -> tuple[int, Path]:
         path = folder / f".{os.urandom(8).hex()}{PART}"
         with _lock:
             if _abandoned.is_set():
-                raise PictureError("interrupted")
+                raise ImageError("interrupted")
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
             _being_written.add(path)
         if _held(descriptor) is not False and os.fstat(descriptor).st_nlink:

@@ -13,7 +13,7 @@ class ImgconvError(Exception):
 
 
 class UsageError(ImgconvError, ValueError):
-    """An argument that is wrong for every picture: a stride of 0, an unknown kernel, options that contradict each other."""
+    """An argument that is wrong for every image: a stride of 0, an unknown kernel, options that contradict each other."""
 
     exit_code = 2
 
@@ -28,8 +28,11 @@ class DoesNotFit(ImgconvError, ValueError):
     """A sound request that this input is too small, or of the wrong shape, for."""
 
 
-class PictureError(ImgconvError, OSError):
+class ImageError(ImgconvError, OSError):
     """A file or stream that cannot be read, decoded, encoded or written."""
+
+
+PictureError = ImageError  # the public name of earlier versions
 
 
 class ClusterError(ImgconvError, ConnectionError):

@@ -1,6 +1,6 @@
 """How many cores this process may use: its affinity, and the quota of the control groups it runs in (containers, batch systems).
 
-Memory that pictures may take: how much there is, and how much each one at work has been promised.
+Memory that images may take: how much there is, and how much each one at work has been promised.
 
 Turns to compute, for more threads than there are workers: one that has only to wait for the disk gives its turn to another.
 """
@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from imgconv.errors import PictureError
+from imgconv.errors import ImageError
 
 
 def usable_cores() -> int:
@@ -77,7 +77,7 @@ USUAL = 1 << 26  # bytes: what fits anywhere is not worth a look at how much the
 
 
 class Memory:
-    """What the pictures of a run may take together: a picture that does not fit beside those at work waits for them."""
+    """What the images of a run may take together: an image that does not fit beside those at work waits for them."""
 
     def __init__(self, budget: int | None = None):
         self._budget = budget
@@ -86,9 +86,9 @@ class Memory:
 
     @contextmanager
     def reserved(self, need: int, about: str) -> Iterator[None]:
-        """Hold `need` bytes while a picture is worked on, waiting until others have left enough.
+        """Hold `need` bytes while an image is worked on, waiting until others have left enough.
 
-        Raises PictureError, which names `about`, where even alone it does not fit.
+        Raises ImageError, which names `about`, where even alone it does not fit.
         """
         with self._changed:
             self._changed.wait_for(lambda: not self._promised or sum(self._promised) + need <= self._total())
@@ -111,11 +111,11 @@ class Memory:
         there = available()
         if there is not None and need > there:
             room = f"needs about {_told(need)} of memory, and {_told(there)} are available"
-            raise PictureError(f"{about} {room}; use a smaller picture, or fewer maps at once")
+            raise ImageError(f"{about} {room}; use a smaller image, or fewer maps at once")
 
 
 def reuse_freed() -> None:
-    """Let glibc keep what one picture has left for the next, rather than give it back and have it again page by page.
+    """Let glibc keep what one image has left for the next, rather than give it back and have it again page by page.
 
     Measured 2026-11-20 on 60 photographs of 1920x1440: 16,000 page faults for 97,000, and a seventh of all time.
     """

@@ -57,7 +57,7 @@ def logo(size: int = 121) -> Image.Image:
 
 
 def save_rotated(path: Path) -> None:
-    """An arrow stored lying on its side, with an EXIF orientation of 6: shown rightly, it points up in a picture 120 wide and 161 high."""
+    """An arrow stored lying on its side, with an EXIF orientation of 6: shown rightly, it points up in an image 120 wide and 161 high."""
     upright = Image.new("RGB", (120, 161), (235, 235, 225))
     draw = ImageDraw.Draw(upright)
     draw.polygon([(60, 10), (105, 70), (75, 70), (75, 150), (45, 150), (45, 70), (15, 70)], fill=(180, 30, 40))

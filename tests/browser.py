@@ -68,7 +68,7 @@ class Page:
             self.told.append(answer)
 
     def visit(self, path):
-        """Load a file; seconds until it is there with all its pictures."""
+        """Load a file; seconds until it is there with all its images."""
         self.told.clear()
         started = time.perf_counter()
         self.call("Page.navigate", url=path.absolute().as_uri())

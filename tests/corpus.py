@@ -7,8 +7,8 @@ import random
 import sys
 from pathlib import Path
 
+from image_files import every_file
 from odd_files import odd_files
-from picture_files import every_file
 
 CUTS = (0.1, 0.5, 0.9, 0.999)
 HEADER = 64  # bytes in which sizes, depths and offsets stand

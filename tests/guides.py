@@ -1,11 +1,11 @@
-"""The README and the guides as what they claim to be: commands that run, print what is shown, and make the pictures shown.
+"""The README and the guides as what they claim to be: commands that run, print what is shown, and make the images shown.
 
 A guide is played in a folder of its own, its blocks from top to bottom. `sh` blocks are run by `sh -eu`, `python` blocks by Python; a
 `text` block holds lines that the block before it prints. A comment above a block says more: `file: NAME` writes the block to a file,
 `needs: PROGRAM` runs it only where the program is installed beside this Python, `command: NAME` and `folder` leave it to others. Other
 languages are shown.
 
-`python tests/guides.py` plays everything and puts the pictures into docs/pictures.
+`python tests/guides.py` plays everything and puts the images into docs/images.
 """
 
 import os
@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 GUIDES = sorted((ROOT / "docs").glob("*.md"))
-PICTURES = ROOT / "docs" / "pictures"
+IMAGES = ROOT / "docs" / "images"
 BIN = str(Path(sys.executable).parent)
 
 
@@ -38,13 +38,13 @@ def blocks(guide):
     return [Block(*parts) for parts in found]
 
 
-def pictures(guide):
-    """The names of the pictures in docs/pictures that a guide shows."""
-    return re.findall(r"!\[[^]]*\]\((?:docs/)?pictures/([^)]+)\)", guide.read_text())
+def shown_images(guide):
+    """The names of the images in docs/images that a guide shows."""
+    return re.findall(r"!\[[^]]*\]\((?:docs/)?images/([^)]+)\)", guide.read_text())
 
 
 def is_drawn(name):
-    """Whether a picture is a page that matplotlib draws, and not a result to the pixel."""
+    """Whether an image is a page that matplotlib draws, and not a result to the pixel."""
     return name.startswith("figure")
 
 
@@ -109,15 +109,15 @@ def _compare(text, printed, guide):
         assert shown in lines | {"", "..."}, f"{guide.name} shows {shown!r}, but this is printed:\n{printed}"
 
 
-def make_pictures():
-    """Play every guide, and keep the pictures that it shows."""
-    PICTURES.mkdir(exist_ok=True)
+def make_images():
+    """Play every guide, and keep the images that it shows."""
+    IMAGES.mkdir(exist_ok=True)
     for guide in (README, *GUIDES):
         with tempfile.TemporaryDirectory() as home:
             folder = play(guide, Path(home))
-            for name in pictures(guide):
-                shutil.copy(folder / name, PICTURES / name)
+            for name in shown_images(guide):
+                shutil.copy(folder / name, IMAGES / name)
 
 
 if __name__ == "__main__":
-    make_pictures()
+    make_images()

@@ -1,4 +1,4 @@
-"""Picture files of allowed formats that few programs write, each with the pixels that must come out. None of them is made by imgconv."""
+"""Image files of allowed formats that few programs write, each with the pixels that must come out. None of them is made by imgconv."""
 
 import io
 import struct
@@ -6,7 +6,7 @@ import struct
 import imagecodecs
 import numpy as np
 import pillow_heif
-from picture_files import deep, npy, photo, png, saved, tiff, with_alpha
+from image_files import deep, npy, photo, png, saved, tiff, with_alpha
 from PIL import Image
 
 RGB = photo()
@@ -181,7 +181,7 @@ def _jpeg2000():
 
 
 def _lossy():
-    """Files that lose something when they are made: what another decoder than Pillow's makes of them, or the picture they were made of."""
+    """Files that lose something when they are made: what another decoder than Pillow's makes of them, or the image they were made of."""
     colour = Image.fromarray(RGB)
     files = {}
     for name, options in {

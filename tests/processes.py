@@ -79,10 +79,10 @@ def names(folder):
     return sorted(path.name for path in Path(folder).iterdir())
 
 
-def many(folder, count, picture=PHOTO):
-    """A new folder of `count` pictures 000.jpg, 001.jpg, ...: one file under many names."""
+def many(folder, count, image=PHOTO):
+    """A new folder of `count` images 000.jpg, 001.jpg, ...: one file under many names."""
     folder.mkdir()
-    first = shutil.copy(picture, folder / "000.jpg")
+    first = shutil.copy(image, folder / "000.jpg")
     for number in range(1, count):
         (folder / f"{number:03}.jpg").hardlink_to(first)
     return folder

@@ -76,8 +76,8 @@ def files_below(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
 
 
-def pictures_in(folder):
-    """How many pictures a folder has by now: beside them, files come and go that are yet being written."""
+def images_in(folder):
+    """How many images a folder has by now: beside them, files come and go that are yet being written."""
     return len(list(Path(folder).glob("*.png")))
 
 
@@ -91,13 +91,13 @@ def children(pid):
     return [child for child in found if Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
-def copies(folder, count, *pictures):
-    """A new folder of `count` pictures, of which every third lies one folder deeper."""
+def copies(folder, count, *images):
+    """A new folder of `count` images, of which every third lies one folder deeper."""
     for number in range(count):
-        picture = pictures[number % len(pictures)]
-        path = folder / ("deep" if number % 3 == 0 else ".") / f"{number:03}{picture.suffix}"
+        image = images[number % len(images)]
+        path = folder / ("deep" if number % 3 == 0 else ".") / f"{number:03}{image.suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(picture, path)
+        shutil.copy(image, path)
     return folder
 
 

@@ -1,4 +1,4 @@
-"""Every guide in docs/ and the README run as printed, and every picture in them is what their commands make."""
+"""Every guide in docs/ and the README run as printed, and every image in them is what their commands make."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from guides import GUIDES, PICTURES, README, ROOT, blocks, is_drawn, pictures, play
+from guides import GUIDES, IMAGES, README, ROOT, blocks, is_drawn, play, shown_images
 from PIL import Image, ImageSequence
 
 DOCUMENTS = [README, *GUIDES]
@@ -26,10 +26,10 @@ def played(request, plays):
     return request.param, plays[request.param].result()
 
 
-def test_every_block_runs_and_every_picture_is_what_the_commands_make(played):
+def test_every_block_runs_and_every_image_is_what_the_commands_make(played):
     guide, folder = played
-    for name in pictures(guide):
-        made, shown = frames(folder / name), frames(PICTURES / name)
+    for name in shown_images(guide):
+        made, shown = frames(folder / name), frames(IMAGES / name)
         assert [frame.shape for frame in made] == [frame.shape for frame in shown], name
         differences = [np.abs(a - b) for a, b in zip(made, shown, strict=True)]
         if is_drawn(name):  # letters and lines differ a little from one matplotlib to the next
@@ -46,17 +46,17 @@ def test_files_that_commands_name_are_written(played):
                 assert (folder / name).stat().st_size > 0, name
 
 
-def test_pictures_are_few_and_all_are_shown():
-    files = {path.name: path.stat().st_size for path in PICTURES.iterdir()}
-    assert set(files) == {name for guide in DOCUMENTS for name in pictures(guide)}
+def test_images_are_few_and_all_are_shown():
+    files = {path.name: path.stat().st_size for path in IMAGES.iterdir()}
+    assert set(files) == {name for guide in DOCUMENTS for name in shown_images(guide)}
     assert sum(files.values()) < 3_200_000
 
 
 @pytest.mark.parametrize("guide", DOCUMENTS, ids=lambda guide: guide.stem)
-def test_no_picture_is_shown_that_no_command_is_asked_for(guide):
-    """Beside those in docs/pictures only the README's first two, which test_readme.py sees to."""
+def test_no_image_is_shown_that_no_command_is_asked_for(guide):
+    """Beside those in docs/images only the README's first two, which test_readme.py sees to."""
     images = re.findall(r"!\[[^]]*\]\(([^)]+)\)", guide.read_text())
-    others = {image for image in images if image.removeprefix("docs/").removeprefix("pictures/") not in pictures(guide)}
+    others = {image for image in images if image.removeprefix("docs/").removeprefix("images/") not in shown_images(guide)}
     assert others <= ({"sample_images/astronaut.jpg", "docs/astronaut.edge.png"} if guide == README else set())
 
 

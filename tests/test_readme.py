@@ -1,4 +1,4 @@
-"""The README's two marked commands and its first picture; everything else in it is run by test_docs.py."""
+"""The README's two marked commands and its first image; everything else in it is run by test_docs.py."""
 
 import re
 import subprocess
@@ -25,7 +25,7 @@ def test_every_promise_names_the_test_that_keeps_it():
         assert re.search(r"\| `tests/[\w/]+\.py::test_\w+` \|$", line), line  # and test_docs.py that there is such a test
 
 
-def test_the_first_picture_is_what_its_command_makes(tmp_path):
+def test_the_first_image_is_what_its_command_makes(tmp_path):
     assert imgconv("edge", SAMPLES / "astronaut.jpg", "-k", "sobel", "-o", tmp_path / "shown.png").code == 0
     with Image.open(tmp_path / "shown.png") as made, Image.open(ROOT / "docs" / "astronaut.edge.png") as shown:
         assert np.array_equal(np.array(made), np.array(shown))

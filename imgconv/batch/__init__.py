@@ -1,1 +1,1 @@
-"""Runs over many pictures: where they come from, where results go, and what became of each."""
+"""Runs over many images: where they come from, where results go, and what became of each."""

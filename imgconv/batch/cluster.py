@@ -1,8 +1,8 @@
-"""A Dask cluster of our own: a scheduler in this process, and workers that end with it. Knows nothing of pictures.
+"""A Dask cluster of our own: a scheduler in this process, and workers that end with it. Knows nothing of images.
 
-A run on a Dask cluster: planned here, each picture a task there, its outcome told here, in order.
+A run on a Dask cluster: planned here, each image a task there, its outcome told here, in order.
 
-Workers do what a run on one machine does, a picture to a thread. One that dies costs its pictures another attempt, and since outputs
+Workers do what a run on one machine does, an image to a thread. One that dies costs its images another attempt, and since outputs
 appear whole, any number of attempts leaves one. Who the workers are, and how many, is the cluster's own business.
 """
 
@@ -26,7 +26,7 @@ from imgconv import atomic
 from imgconv.batch.outcome import Outcome
 from imgconv.batch.run import in_order
 from imgconv.batch.sources import Source
-from imgconv.batch.tasks import Sender, own_version, picture_task, same
+from imgconv.batch.tasks import Sender, image_task, own_version, same
 from imgconv.batch.work import Job
 from imgconv.errors import ClusterError, MissingExtra, UsageError
 
@@ -36,7 +36,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def local_cluster(distributed: Any, jobs: int) -> Iterator[Any]:
-    """Processes of our own that take one picture each. An interrupt from the terminal is ours to answer, not theirs."""
+    """Processes of our own that take one image each. An interrupt from the terminal is ours to answer, not theirs."""
     resource_tracker.ensure_running()  # when it starts, it lets interrupts through again
     quiet = {"dashboard_address": None, "silence_logs": logging.CRITICAL}
     with ExitStack() as stack:
@@ -76,7 +76,7 @@ LOCAL = "local"
 CONNECTING = 10.0  # seconds in which a scheduler has to answer
 PATIENCE = 30.0  # seconds in which some worker has to be there
 LOOK = 2.0  # seconds between looks at who works
-AHEAD = 4  # pictures on their way beside two for each thread
+AHEAD = 4  # images on their way beside two for each thread
 
 
 def check_address(address: str) -> None:
@@ -93,7 +93,7 @@ def run_on_cluster(
 ) -> Generator[Outcome]:
     """The outcome of each source, in their order, from the cluster at `address`, or from one of `jobs` processes made here for `local`.
 
-    `limited` lets no more than `jobs` pictures be on their way to a cluster; otherwise it is a few for each of its threads.
+    `limited` lets no more than `jobs` images be on their way to a cluster; otherwise it is a few for each of its threads.
     Raises ClusterError where nobody answers or works, MissingExtra without Dask.
     """
     sender = Sender(job)
@@ -119,20 +119,20 @@ class _Cluster:
         self._look()
 
     def begin(self, source: Source) -> "_Task":
-        """Send a picture on its way."""
+        """Send an image on its way."""
         return _Task(self, source)
 
     def room(self) -> int:
-        """How many pictures may be on their way: enough for no thread to wait for its next."""
+        """How many images may be on their way: enough for no thread to wait for its next."""
         if time.monotonic() - self._looked > LOOK:
             self._look()
         return self._most or 2 * self._threads + AHEAD
 
     def submit(self, source: Source, there: Any) -> Any:
-        """The future of a picture, which Dask tries again when the worker dies that has it."""
+        """The future of an image, which Dask tries again when the worker dies that has it."""
         self._number += 1
         words = (self._job, self.sender.sent(source), there, self._stop)
-        return self._client.submit(picture_task, *words, key=f"{self._name}-{self._number}", pure=False)
+        return self._client.submit(image_task, *words, key=f"{self._name}-{self._number}", pure=False)
 
     def result(self, future: Any) -> Outcome | None:
         """What a future gives. Raises ClusterError where no worker can give it, `killed` where all that tried have died."""
@@ -145,9 +145,9 @@ class _Cluster:
                 raise
             except self._gone:
                 raise ClusterError("the scheduler is gone; run the same command with --skip-existing to go on where it stopped") from None
-            except Exception as error:  # whatever a worker without something of ours says; pictures' own errors are in their outcomes
+            except Exception as error:  # whatever a worker without something of ours says; images' own errors are in their outcomes
                 remedy = f"install imgconv {own_version()} for the scheduler and all workers"
-                raise ClusterError(f"the cluster cannot take pictures, {_one_line(error)}; {remedy}") from error
+                raise ClusterError(f"the cluster cannot take images, {_one_line(error)}; {remedy}") from error
             else:
                 return outcome
 
@@ -163,7 +163,7 @@ class _Cluster:
         return error
 
     def stop(self) -> None:
-        """Let no picture begin from now on."""
+        """Let no image begin from now on."""
         self._distributed.Event(self._stop, client=self._client).set()
 
     def _look(self) -> None:
@@ -178,7 +178,7 @@ class _Cluster:
 
 
 class _Task:
-    """One picture on its way."""
+    """One image on its way."""
 
     def __init__(self, cluster: _Cluster, source: Source):
         self._cluster, self._source = cluster, source
@@ -186,7 +186,7 @@ class _Task:
         self._future = cluster.submit(source, self._there)
 
     def result(self) -> Outcome | None:
-        """What became of it. A bad picture takes those beside it with it when its worker dies; they get a second chance."""
+        """What became of it. A bad image takes those beside it with it when its worker dies; they get a second chance."""
         try:
             outcome = self._cluster.result(self._future)
         except self._cluster.killed:

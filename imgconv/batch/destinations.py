@@ -20,11 +20,11 @@ from typing import Any, BinaryIO, cast
 from imgconv.batch import paths
 from imgconv.batch.paths import Place, Url, place_of
 from imgconv.batch.sources import STDIN, RealFolders, Source
-from imgconv.errors import ImgconvError, PictureError, UsageError
-from imgconv.images import Header, format_for, open_pictures, read_header
+from imgconv.errors import ImageError, ImgconvError, UsageError
+from imgconv.images import Header, format_for, open_frames, read_header
 from imgconv.images.formats import OUTPUTS
 
-ARRAYS = ("npy", "npz")  # formats that hold all maps of a picture in one file
+ARRAYS = ("npy", "npz")  # formats that hold all maps of an image in one file
 SEVERAL_MAPS = (*ARRAYS, "tiff")
 
 Identity = tuple[int, int] | Url
@@ -60,9 +60,9 @@ class Destination:
         return tuple(f".{part}{self.suffix}" for part in parts)
 
     def adapted(self, header: Header) -> "Destination":
-        """The destination for one picture, where the format was not asked for.
+        """The destination for one image, where the format was not asked for.
 
-        Standard output answers PNM with PNM and arrays with arrays; pages and float pictures, which PNG cannot hold, become TIFF.
+        Standard output answers PNM with PNM and arrays with arrays; pages and float images, which PNG cannot hold, become TIFF.
         """
         if self.explicit:
             return self
@@ -73,7 +73,7 @@ class Destination:
         return self
 
     def of_pages(self) -> "Destination":
-        """The same with the format of pictures that PNG cannot hold."""
+        """The same with the format of images that PNG cannot hold."""
         return replace(self, format="tiff", suffix=".tiff")
 
 
@@ -82,7 +82,7 @@ def _beside(source: Source) -> Place:
 
 
 def destination_for(output: str | None, format: str | None, inputs: Sequence[str], maps: int) -> Destination:
-    """The destination that `-o` and `--format` mean for these inputs and this number of maps per picture.
+    """The destination that `-o` and `--format` mean for these inputs and this number of maps per image.
 
     Raises UsageError for an unknown format, a format that contradicts the name, or one file for what does not fit in it.
     """
@@ -114,7 +114,7 @@ def _gives_several(given: str) -> bool:
     """Whether an input is a folder. What nobody answers for is one file, which will say so."""
     try:
         return paths.is_folder(place_of(given))
-    except PictureError:
+    except ImageError:
         return False
 
 
@@ -188,11 +188,11 @@ def _root(folder: Place) -> str:
 
 
 def refuse_long_names(outputs: Iterable[Place]) -> None:
-    """Raise PictureError for a name that no file system takes."""
+    """Raise ImageError for a name that no file system takes."""
     for path in outputs:
         length = len(os.fsencode(path.name))
         if length > LONGEST_NAME:
-            raise PictureError(f"the output's name would have {length} bytes, and {LONGEST_NAME} are allowed; give a shorter one with -o")
+            raise ImageError(f"the output's name would have {length} bytes, and {LONGEST_NAME} are allowed; give a shorter one with -o")
 
 
 class OwnOutputs:
@@ -217,7 +217,7 @@ class OwnOutputs:
 def _is_link(path: Path) -> bool:
     try:
         return path.is_symlink()
-    except OSError:  # such as a name that is too long, which is that picture's own trouble
+    except OSError:  # such as a name that is too long, which is that image's own trouble
         return False
 
 
@@ -225,7 +225,7 @@ PNG_END = b"IEND\xaeB`\x82"
 
 
 def is_complete(file: Path | bytes) -> bool:
-    """Whether a file, or what one holds, is a whole picture, or a whole archive of arrays.
+    """Whether a file, or what one holds, is a whole image, or a whole archive of arrays.
 
     It is read to its end, or for PNG to the mark that ends it.
     """
@@ -234,7 +234,7 @@ def is_complete(file: Path | bytes) -> bool:
     if is_zipfile(BytesIO(file) if isinstance(file, bytes) else file):  # it was found by what stands at its end
         return True
     try:
-        with open_pictures(file, max_pixels=None) as opened:
+        with open_frames(file, max_pixels=None) as opened:
             if opened.header.format == "png":
                 return _last_bytes(file, len(PNG_END)) == PNG_END
             for _ in opened:
@@ -263,7 +263,7 @@ def _last_bytes(file: Path | bytes, count: int) -> bytes:
 
 @contextmanager
 def standard_output() -> Iterator[BinaryIO]:
-    """Standard output, handed on at the end of the block, for a reader that waits for each picture."""
+    """Standard output, handed on at the end of the block, for a reader that waits for each image."""
     yield cast(BinaryIO, _Pipe())
     sys.stdout.buffer.flush()
 

@@ -32,8 +32,8 @@ class Statistics:
     @classmethod
     def of(cls, made: Map) -> "Statistics":
         """Statistics of a map's pixels; `shape` is (C, H, W)."""
-        pixels = made.picture.pixels
-        colours = pixels[..., :-1] if made.picture.alpha else pixels
+        pixels = made.image.pixels
+        colours = pixels[..., :-1] if made.image.alpha else pixels
         height, width, channels = pixels.shape
         step = max(1, BLOCK // (width * channels))
         blocks = [colours[top : top + step] for top in range(0, height, step)]  # no copy of the whole map in float64
@@ -51,7 +51,7 @@ class Statistics:
 class Outcome:
     """One input and all that came of it: outputs, shapes (C, H, W), seconds, an error, or a reason why it was passed over.
 
-    `seen` is what its header says: shape and dtype. `note` is for people: what a picture's line should also say. `kept` are outputs
+    `seen` is what its header says: shape and dtype. `note` is for people: what an image's line should also say. `kept` are outputs
     that were there before, and stay as they are.
     """
 
@@ -81,11 +81,11 @@ class Outcome:
 
 @contextmanager
 def told(outcome: Outcome) -> Iterator[None]:
-    """Put what goes wrong, and the time it took, into `outcome`. A reader that closed the pipe is no fault of the picture."""
+    """Put what goes wrong, and the time it took, into `outcome`. A reader that closed the pipe is no fault of the image."""
     started = time.perf_counter()
     try:
         yield
-    except Exception as error:  # whatever is wrong with one picture, a mistake of ours included, the others are done
+    except Exception as error:  # whatever is wrong with one image, a mistake of ours included, the others are done
         pipe = next((each for each in (error, error.__cause__) if isinstance(each, BrokenPipeError)), None)
         if pipe is not None:
             raise pipe from None
@@ -102,7 +102,7 @@ def one_line(error: Exception) -> str:
     if isinstance(error, OSError):
         return (error.strerror or str(error)).lower() + (f": {os.fsdecode(error.filename)}" if error.filename else "")
     if isinstance(error, MemoryError):
-        return "not enough memory; use fewer --jobs, or smaller pictures"
+        return "not enough memory; use fewer --jobs, or smaller images"
     return f"internal error, {type(error).__name__}: {error}; IMGCONV_TRACEBACK=1 shows where"
 
 

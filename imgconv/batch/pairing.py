@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from imgconv.batch.sources import Source, list_sources
-from imgconv.errors import ImgconvError, PictureError, UsageError
-from imgconv.images import PICTURE_EXTENSIONS, read_header
+from imgconv.errors import ImageError, ImgconvError, UsageError
+from imgconv.images import IMAGE_EXTENSIONS, read_header
 
 WRITTEN_BY = "imgconv "  # how descriptions begin
 WITHOUT_DESCRIPTION = ("bmp", "pnm", "qoi", "tga")  # formats that cannot say what made them
@@ -19,7 +19,7 @@ WITHOUT_DESCRIPTION = ("bmp", "pnm", "qoi", "tga")  # formats that cannot say wh
 
 @dataclass(frozen=True)
 class Result:
-    """A picture in a folder of results: what made it, the input that it was made of where one is found, or why it cannot be read."""
+    """An image in a folder of results: what made it, the input that it was made of where one is found, or why it cannot be read."""
 
     path: Path
     before: Path | None = None
@@ -36,29 +36,29 @@ class Results:
 
 
 def find_results(folder: Path, inputs: Path | None = None, *, recursive: bool = True) -> Results:
-    """The pictures in `folder` that imgconv made, each with the input in the folder `inputs` that has the name it was derived from.
+    """The images in `folder` that imgconv made, each with the input in the folder `inputs` that has the name it was derived from.
 
     Without `inputs`, they are looked for in `folder` itself, beside it, and in the working directory; of these places the one counts that
-    has an input for most results, and none where two of them have as many. Pictures that do not say what made them are passed over, but
-    for those that have an input and a format without a place for it. Raises UsageError for what is no folder, PictureError without
+    has an input for most results, and none where two of them have as many. Images that do not say what made them are passed over, but
+    for those that have an input and a format without a place for it. Raises UsageError for what is no folder, ImageError without
     results.
     """
     for given in (folder, inputs):
         if given is not None and not given.is_dir():
             raise UsageError(f"{given} is no folder; give the folder that a run wrote to, or took its inputs from")
-    read = [_read(source) for source in list_sources([], PICTURE_EXTENSIONS, recursive=recursive, exact=[str(folder)])]
+    read = [_read(source) for source in list_sources([], IMAGE_EXTENSIONS, recursive=recursive, exact=[str(folder)])]
     made = [each for each in read if each.may_be_result]
     place = _Place(inputs) if inputs is not None else _fullest(folder, [each.relative for each in made])
     found = [each.as_result(place) for each in made]
     results = tuple(each for each in found if each.before or each.description or each.trouble)
     if not results:
-        raise PictureError(f"no pictures that imgconv made in {folder}; give the folder that a run wrote to")
+        raise ImageError(f"no images that imgconv made in {folder}; give the folder that a run wrote to")
     return Results(results, None if place is None else place.folder)
 
 
 @dataclass(frozen=True)
 class _Read:
-    """What the header of a picture says."""
+    """What the header of an image says."""
 
     path: Path
     relative: PurePath
@@ -94,7 +94,7 @@ class _Place:
         self._listed: dict[PurePath, dict[str, list[str]]] = {}
 
     def input_of(self, result: PurePath) -> Path | None:
-        """The one picture that `result`, a path below the folder of results, is named after; None where none is, or several are."""
+        """The one image that `result`, a path below the folder of results, is named after; None where none is, or several are."""
         names = self._names(result.parent)
         stem = result.stem
         while "." in stem.lstrip("."):
@@ -104,12 +104,12 @@ class _Place:
         return None
 
     def _names(self, below: PurePath) -> dict[str, list[str]]:
-        """The names of the pictures in a folder by their stems, each folder listed once."""
+        """The names of the images in a folder by their stems, each folder listed once."""
         if below not in self._listed:
             names = self._listed[below] = {}
             with suppress(OSError), os.scandir(self.folder / below) as entries:  # a place that is not there holds nothing
                 for name in (entry.name for entry in entries):
-                    if PurePath(name).suffix.lower() in PICTURE_EXTENSIONS:
+                    if PurePath(name).suffix.lower() in IMAGE_EXTENSIONS:
                         names.setdefault(PurePath(name).stem, []).append(name)
         return self._listed[below]
 

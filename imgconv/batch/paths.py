@@ -1,4 +1,4 @@
-"""Addresses of pictures that are in no folder of this machine, as names alone: nothing here asks anybody what is there.
+"""Addresses of images that are in no folder of this machine, as names alone: nothing here asks anybody what is there.
 
 Files wherever they are: each call goes to this machine's disk or, for an address, to its storage, which is imported then.
 """
@@ -17,7 +17,7 @@ from imgconv.errors import UsageError
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)", re.DOTALL | re.IGNORECASE)
 _SAME = {"s3a": "s3", "gcs": "gs", "abfss": "abfs"}
-WEB = ("http", "https")  # only read, picture by picture: nobody says what is in a folder
+WEB = ("http", "https")  # only read, image by image: nobody says what is in a folder
 OBJECTS = ("s3", "gs", "az", "abfs", "oss", "oci", "memory")  # storages in which an object appears whole, or not at all
 
 
@@ -49,7 +49,7 @@ class Url:
     def name(self) -> str:
         """Its last part; of a web address without what follows a question mark, and with no sign written as a number."""
         last = posixpath.basename(self.path.rstrip("/"))
-        return PurePath(unquote(re.split(r"[?#]", last)[0])).name or "picture" if self.protocol in WEB else last
+        return PurePath(unquote(re.split(r"[?#]", last)[0])).name or "image" if self.protocol in WEB else last
 
     @property
     def suffix(self) -> str:
@@ -96,7 +96,7 @@ def place_of(text: str) -> Place:
 
 
 def readable(place: Place) -> Path | bytes:
-    """What pictures are opened from: a path, or all bytes of a remote file. Raises PictureError."""
+    """What images are opened from: a path, or all bytes of a remote file. Raises ImageError."""
     if isinstance(place, Path):
         return place
     from imgconv.batch import remote

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from imgconv.batch.destinations import Destination, OwnOutputs, check_outputs, destination_for
 from imgconv.batch.paths import Place, Url
 from imgconv.batch.sources import Source, list_sources
-from imgconv.errors import PictureError, UsageError
-from imgconv.images import PICTURE_EXTENSIONS
+from imgconv.errors import ImageError, UsageError
+from imgconv.images import IMAGE_EXTENSIONS
 from imgconv.images.formats import OUTPUTS
 from imgconv.process import Recipe
 
@@ -34,18 +34,18 @@ def plan_run(
     """Settle where everything comes from and goes to; names in `exact` are neither patterns nor standard input.
 
     `shard` (I, N) leaves every N-th source from the I-th on, in the order of their names, once all of them have been checked.
-    Raises UsageError where options contradict each other, outputs meet, or an output is an input; PictureError for folders without
-    pictures.
+    Raises UsageError where options contradict each other, outputs meet, or an output is an input; ImageError for folders without
+    images.
     """
     destination = destination_for(output, format, [*inputs, *exact], len(recipe.names))
     holds_floats = "float32" in OUTPUTS[destination.format].dtypes
     recipe.check_format(destination.format, asked_for=destination.explicit, holds_floats=holds_floats)
     if quality is not None and not OUTPUTS[destination.format].lossy:
         raise UsageError(f"--quality has no meaning for {destination.format}; leave it out, or choose jpeg, webp or avif with --format")
-    listed = list_sources(inputs, PICTURE_EXTENSIONS, recursive=recursive, exact=exact)
+    listed = list_sources(inputs, IMAGE_EXTENSIONS, recursive=recursive, exact=exact)
     sources = _without_own_outputs(listed, destination, recipe)
     if not sources:
-        raise PictureError(f"no pictures in {', '.join(inputs) or 'the list'}; give files, or a folder that holds some")
+        raise ImageError(f"no images in {', '.join(inputs) or 'the list'}; give files, or a folder that holds some")
     if destination.file is not None and len(sources) > 1:
         raise UsageError(f"{len(sources)} inputs do not fit in {destination.file}; give a folder with -o")
     _check_writable(destination, sources)

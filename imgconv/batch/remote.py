@@ -16,11 +16,11 @@ from typing import Any, BinaryIO
 
 from imgconv.atomic import PART
 from imgconv.batch.paths import OBJECTS, WEB, Url
-from imgconv.errors import ImgconvError, MissingExtra, PictureError, UsageError
+from imgconv.errors import ImageError, ImgconvError, MissingExtra, UsageError
 
 
 def is_folder(url: Url) -> bool:
-    """Whether other things lie below `url`. Raises PictureError where nobody answers."""
+    """Whether other things lie below `url`. Raises ImageError where nobody answers."""
     if url.protocol in WEB:
         return False
     with _answers():
@@ -31,7 +31,7 @@ def is_folder(url: Url) -> bool:
 def files_below(url: Url, *, recursive: bool = True) -> list[tuple[str, Url]]:
     """All files in a folder, each with its path below it: those of a folder in the order of names, then those of its folders.
 
-    Raises PictureError for a folder that is not there, or where nobody answers.
+    Raises ImageError for a folder that is not there, or where nobody answers.
     """
     with _answers():
         files, root = _files(url), _path(url).rstrip("/")
@@ -59,14 +59,14 @@ def matches(url: Url) -> list[Url]:
 
 
 def content(url: Url) -> bytes:
-    """All bytes of a file. Raises PictureError."""
+    """All bytes of a file. Raises ImageError."""
     with _answers():
         data: bytes = _files(url).cat_file(_path(url))
     return data
 
 
 def exists(url: Url) -> bool:
-    """Whether a file is there. Raises PictureError where nobody answers."""
+    """Whether a file is there. Raises ImageError where nobody answers."""
     with _answers():
         files, path = _files(url), _path(url)
         files.invalidate_cache(posixpath.dirname(path))  # others write there too
@@ -137,15 +137,15 @@ def _library(protocol: str) -> Any:
 
 @contextmanager
 def _answers() -> Iterator[None]:
-    """What storages raise, as PictureErrors of one line."""
+    """What storages raise, as ImageErrors of one line."""
     try:
         yield
     except ImgconvError:
         raise
     except FileNotFoundError as error:
-        raise PictureError("no such bucket" if "specified bucket" in str(error) else "no such file or directory") from error
+        raise ImageError("no such bucket" if "specified bucket" in str(error) else "no such file or directory") from error
     except Exception as error:  # every storage has errors of its own, and not all of them are OSErrors
-        raise PictureError(_one_line(error)) from error
+        raise ImageError(_one_line(error)) from error
 
 
 def _one_line(error: Exception) -> str:

@@ -1,6 +1,6 @@
 """Outcomes in the order of their sources, of work that goes on somewhere else: how far ahead it is begun, and when no more is.
 
-Standard input: one picture, or many after each other, each worked on and written before the next is looked at.
+Standard input: one image, or many after each other, each worked on and written before the next is looked at.
 
 A run: every input of a list through one job, in order, over a pool of workers.
 """
@@ -17,13 +17,13 @@ from imgconv.batch.outcome import Outcome, told
 from imgconv.batch.paths import Url
 from imgconv.batch.sources import Source
 from imgconv.batch.work import Job, outcome_of, write_maps
-from imgconv.errors import PictureError
-from imgconv.images import Pictures, read_stream
+from imgconv.errors import ImageError
+from imgconv.images import Frames, read_stream
 from imgconv.system import Turns, reuse_freed
 
 
 class Begun(Protocol):
-    """A picture on its way, as `concurrent.futures` has it."""
+    """An image on its way, as `concurrent.futures` has it."""
 
     def result(self) -> Outcome | None:
         """What became of it, once that is known; None if it was cancelled after all."""
@@ -55,24 +55,24 @@ def in_order(
 
 
 def outcomes_of_stdin(source: Source, job: Job) -> Iterator[Outcome]:
-    """One outcome for each picture on standard input; an error ends the stream, since nobody knows where the next one begins."""
+    """One outcome for each image on standard input; an error ends the stream, since nobody knows where the next one begins."""
     if sys.stdin is None:
         yield Outcome(str(source), error="it is closed; give a file, or a pipe")
         return
-    pictures = read_stream(sys.stdin.buffer, luma=job.recipe.luma, max_pixels=job.max_pixels, salvage=job.salvage)
+    images = read_stream(sys.stdin.buffer, luma=job.recipe.luma, max_pixels=job.max_pixels, salvage=job.salvage)
     number = 0
     while True:
         number += 1
-        outcome = Outcome(str(source) if number == 1 else f"{source}, picture {number}")
-        opened: Pictures | None = None
+        outcome = Outcome(str(source) if number == 1 else f"{source}, image {number}")
+        opened: Frames | None = None
         with told(outcome):
-            opened = next(pictures, None)
+            opened = next(images, None)
             if opened is None and number == 1:
-                raise PictureError("standard input is empty; a picture is expected there")
+                raise ImageError("standard input is empty; an image is expected there")
             if opened is not None:
                 write_maps(opened, job, _numbered(source, number, job), outcome)
         if outcome.error:
-            outcome.error = outcome.error.removeprefix(f"picture {number} of the stream: ")
+            outcome.error = outcome.error.removeprefix(f"image {number} of the stream: ")
         if opened is not None or outcome.error:
             yield outcome
         if opened is None or outcome.error:
@@ -80,11 +80,11 @@ def outcomes_of_stdin(source: Source, job: Job) -> Iterator[Outcome]:
 
 
 def _numbered(source: Source, number: int, job: Job) -> Source:
-    """A source with a name of its own for the outputs of picture `number` of a stream."""
+    """A source with a name of its own for the outputs of image `number` of a stream."""
     if number == 1:
         return source
     if job.destination.file is not None:
-        raise PictureError(f"more than one picture comes in, and {job.destination.file} holds the first; give a folder with -o")
+        raise ImageError(f"more than one image comes in, and {job.destination.file} holds the first; give a folder with -o")
     return replace(source, relative=Path(f"{source.relative}-{number}"))
 
 
@@ -95,7 +95,7 @@ REMOTE_WAITERS = 16  # the same for storages behind a network, which answer late
 def run(sources: Sequence[Source], job: Job, jobs: int, *, stop_on_error: bool = False) -> Generator[Outcome]:
     """The outcome of each source, in their order. Several files are worked on at once by `jobs` workers.
 
-    One picture alone, or standard input, is spread over the workers by rows. Standard input gives one outcome for each picture in it.
+    One image alone, or standard input, is spread over the workers by rows. Standard input gives one outcome for each image in it.
     With `stop_on_error` nothing begins after the first outcome with an error; what has begun is finished and told.
     """
     piped = any(source.path is None for source in sources)
@@ -114,9 +114,9 @@ def run(sources: Sequence[Source], job: Job, jobs: int, *, stop_on_error: bool =
 
 def _at_once(sources: Sequence[Source], job: Job, jobs: int, stop_on_error: bool) -> Iterator[Outcome]:
     waiters = REMOTE_WAITERS if any(isinstance(place, Url) for place in (sources[0].path, job.destination.folder)) else WAITERS
-    from concurrent.futures import ThreadPoolExecutor  # for several pictures alone
+    from concurrent.futures import ThreadPoolExecutor  # for several images alone
 
-    pool = ThreadPoolExecutor(jobs + waiters, thread_name_prefix="imgconv-picture")
+    pool = ThreadPoolExecutor(jobs + waiters, thread_name_prefix="imgconv-image")
     try:
         yield from in_order(sources, lambda source: pool.submit(outcome_of, source, job), lambda: 3 * jobs + waiters, stop_on_error)
     finally:

@@ -1,4 +1,4 @@
-"""Where pictures come from: files, folders, patterns, addresses, standard input.
+"""Where images come from: files, folders, patterns, addresses, standard input.
 
 Names of inputs that another program lists: `find ... -print0`.
 """
@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 
 from imgconv.batch import paths
 from imgconv.batch.paths import Place, Url, place_of
-from imgconv.errors import PictureError, UsageError
+from imgconv.errors import ImageError, UsageError
 
 STDIN = "-"
 PATTERN_SIGNS = "*?["
@@ -94,11 +94,11 @@ def _remote(url: Url, extensions: frozenset[str], recursive: bool, exact: bool) 
     try:
         if remote.is_folder(url):
             for name, place in remote.files_below(url, recursive=recursive):
-                if not f"/{name}".count("/.") and _is_picture(name, extensions):
+                if not f"/{name}".count("/.") and _is_image(name, extensions):
                     yield Source(place, PurePath(name), named=False)
             return
         found = [] if exact or not any(sign in url.path for sign in PATTERN_SIGNS) else remote.matches(url)
-    except PictureError as error:
+    except ImageError as error:
         yield Source(url, PurePath(url.name), named=False, trouble=str(error))
         return
     for place in found or [url]:
@@ -127,13 +127,13 @@ def _folder(folder: Path, extensions: frozenset[str], recursive: bool) -> Iterat
                 continue
             if entry.is_dir(follow_symlinks=False):
                 deeper.append(relative / entry.name)
-            elif _is_picture(entry.name, extensions) and _is_regular(entry):
+            elif _is_image(entry.name, extensions) and _is_regular(entry):
                 yield Source(here / entry.name, relative / entry.name, named=False)
         if recursive:
             waiting += reversed(deeper)
 
 
-def _is_picture(name: str, extensions: frozenset[str]) -> bool:
+def _is_image(name: str, extensions: frozenset[str]) -> bool:
     return f".{name.rpartition('.')[2].lower()}" in extensions
 
 
@@ -148,12 +148,12 @@ def read_names(where: str) -> list[str]:
     """The names in a file, or on standard input for `-`, each ended by a zero byte (the last one's may be missing).
 
     Names are bytes to the file system and stay so, whatever their encoding. Raises UsageError for a list that is not of that form,
-    PictureError for one that cannot be read.
+    ImageError for one that cannot be read.
     """
     try:
         data = sys.stdin.buffer.read() if where == STDIN else Path(where).read_bytes()
     except OSError as error:
-        raise PictureError(f"--files0-from {where}: {(error.strerror or str(error)).lower()}") from None
+        raise ImageError(f"--files0-from {where}: {(error.strerror or str(error)).lower()}") from None
     if b"\0" not in data and b"\n" in data:
         raise UsageError(f"--files0-from {where} has lines, not names ended by zero bytes; make it with find -print0")
     names = data.split(b"\0")

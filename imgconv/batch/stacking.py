@@ -1,6 +1,6 @@
-"""Many pictures of one size through a network as one batch, into one file of arrays.
+"""Many images of one size through a network as one batch, into one file of arrays.
 
-A batch is all or nothing: rows of an array have no names, so one picture less would move all that follow.
+A batch is all or nothing: rows of an array have no names, so one image less would move all that follow.
 """
 
 import sys
@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from imgconv.batch.destinations import ARRAYS, Identity, identities, refuse_input, standard_output
 from imgconv.batch.paths import Place, place_of, readable, writing
 from imgconv.batch.sources import STDIN, Source, list_sources
-from imgconv.errors import DoesNotFit, ImgconvError, PictureError, UsageError
-from imgconv.images import PICTURE_EXTENSIONS, Header, Luma, Picture, Pictures, format_for, open_pictures, read_stream
+from imgconv.errors import DoesNotFit, ImageError, ImgconvError, UsageError
+from imgconv.images import IMAGE_EXTENSIONS, Frames, Header, Luma, Raster, format_for, open_frames, read_stream
 from imgconv.process import Recipe, Shape
 from imgconv.process.network import Network, results_of
 
-CHUNK = 1 << 20  # values of pictures that go through the steps at once: 4 MB of float32, which layers may make some ten times as many
+CHUNK = 1 << 20  # values of images that go through the steps at once: 4 MB of float32, which layers may make some ten times as many
 
-Item = tuple[str, Picture]
+Item = tuple[str, Raster]
 Named = tuple[str, Shape]
 
 
@@ -53,7 +53,7 @@ def plan_stack(
 ) -> Stack:
     """Settle what a batch reads and writes; names in `exact` are neither patterns nor standard input.
 
-    Raises UsageError for anything but one file of arrays, PictureError for folders without pictures.
+    Raises UsageError for anything but one file of arrays, ImageError for folders without images.
     """
     network = recipe.step
     if not isinstance(network, Network):
@@ -62,11 +62,11 @@ def plan_stack(
     named = format_for(output) if output is not None and not stdout and Path(output).suffix else None
     asked = format_for(format) if format is not None else named or ("npy" if stdout else None)
     if asked not in ARRAYS or (named is not None and named != asked) or (output is None and not stdout):
-        raise UsageError("--batch makes one array of all pictures; give it a file with -o NAME.npy or NAME.npz")
+        raise UsageError("--batch makes one array of all images; give it a file with -o NAME.npy or NAME.npz")
     network.check_format(asked, holds_floats=True)
-    sources = list_sources(inputs, PICTURE_EXTENSIONS, recursive=recursive, exact=exact)
+    sources = list_sources(inputs, IMAGE_EXTENSIONS, recursive=recursive, exact=exact)
     if not sources:
-        raise PictureError(f"no pictures in {', '.join(inputs) or 'the list'}; give files, or a folder that holds some")
+        raise ImageError(f"no images in {', '.join(inputs) or 'the list'}; give files, or a folder that holds some")
     file = None if stdout or output is None else place_of(output)
     known = identities(sources)
     if file is not None:
@@ -77,27 +77,27 @@ def plan_stack(
 def check_sizes(stack: Stack) -> Shape | None:
     """The one shape of all files, from their headers alone; None where there is only standard input.
 
-    Raises DoesNotFit, which names two pictures of different sizes, or the step that a size does not fit.
+    Raises DoesNotFit, which names two images of different sizes, or the step that a size does not fit.
     """
     first: Named | None = None
     for source in stack.sources:
         if source.path is not None:
-            with _named(source), open_pictures(readable(source.path), max_pixels=stack.max_pixels, salvage=stack.salvage) as opened:
+            with _named(source), open_frames(readable(source.path), max_pixels=stack.max_pixels, salvage=stack.salvage) as opened:
                 first = _same(stack, first, str(source), _shape_of(opened.header))
                 stack.network.trace(first[1])
     return first[1] if first else None
 
 
 def make_stack(stack: Stack) -> list[tuple[str, tuple[int, int, int]]]:
-    """Decode all pictures, take them through the network in batches, write the file; each picture's name, and its result's (C, H, W).
+    """Decode all images, take them through the network in batches, write the file; each image's name, and its result's (C, H, W).
 
-    Raises what the first picture that fails raises, with its name, and writes nothing then.
+    Raises what the first image that fails raises, with its name, and writes nothing then.
     """
     rows: list[list[NDArray[np.float32]]] = [[] for _ in stack.network.kept]
     names: list[str] = []
-    for chunk in _chunks(_pictures(stack)):
+    for chunk in _chunks(_images(stack)):
         names += [name for name, _ in chunk]
-        for kept, result in zip(rows, results_of([picture for _, picture in chunk], stack.network), strict=True):
+        for kept, result in zip(rows, results_of([image for _, image in chunk], stack.network), strict=True):
             kept.append(result)
     arrays = [np.concatenate(kept) for kept in rows]
     with standard_output() if stack.file is None else _opened(stack.file, stack) as stream:
@@ -116,26 +116,26 @@ def _opened(file: Place, stack: Stack) -> Iterator[BinaryIO]:
         yield stream
 
 
-def _pictures(stack: Stack) -> Iterator[Item]:
+def _images(stack: Stack) -> Iterator[Item]:
     """Every frame of every source, with its name; all of one shape."""
     first: Named | None = None
     for source in stack.sources:
         for number, opened in enumerate(_openings(source, stack), 1):
             with _named(source), opened:
-                for frame, picture in enumerate(opened, 1):
-                    name = f"{source}{f', picture {number}' if number > 1 else ''}{f', frame {frame}' if frame > 1 else ''}"
-                    first = _same(stack, first, name, Shape(*picture.size, picture.channels, picture.alpha))
+                for frame, image in enumerate(opened, 1):
+                    name = f"{source}{f', image {number}' if number > 1 else ''}{f', frame {frame}' if frame > 1 else ''}"
+                    first = _same(stack, first, name, Shape(*image.size, image.channels, image.alpha))
                     stack.network.trace(first[1])
-                    yield name, picture
+                    yield name, image
 
 
-def _openings(source: Source, stack: Stack) -> Iterator[Pictures]:
+def _openings(source: Source, stack: Stack) -> Iterator[Frames]:
     luma: Luma = "only" if stack.network.grey else "no"
     with _named(source):
         if source.path is None:
             yield from read_stream(sys.stdin.buffer, luma=luma, max_pixels=stack.max_pixels, salvage=stack.salvage)
         else:
-            yield open_pictures(readable(source.path), luma=luma, max_pixels=stack.max_pixels, salvage=stack.salvage)
+            yield open_frames(readable(source.path), luma=luma, max_pixels=stack.max_pixels, salvage=stack.salvage)
 
 
 def _chunks(items: Iterator[Item]) -> Iterator[list[Item]]:
@@ -150,10 +150,10 @@ def _chunks(items: Iterator[Item]) -> Iterator[list[Item]]:
 
 
 def _same(stack: Stack, first: Named | None, name: str, shape: Shape) -> Named:
-    """The first picture again, if this one is of its size, and of its channels where these are not made grey."""
+    """The first image again, if this one is of its size, and of its channels where these are not made grey."""
     if first is not None and _parts(stack, first[1]) != _parts(stack, shape):
         sizes = f"{first[0]} is {_told(stack, first[1])}, {name} is {_told(stack, shape)}"
-        raise DoesNotFit(f"pictures of a batch must be of one size; {sizes}; leave out one of them, or --batch")
+        raise DoesNotFit(f"images of a batch must be of one size; {sizes}; leave out one of them, or --batch")
     return first or (name, shape)
 
 
@@ -177,6 +177,6 @@ def _named(source: Source) -> Iterator[None]:
     except DoesNotFit as error:
         raise DoesNotFit(f"{source}: {error}") from None
     except ImgconvError as error:
-        raise PictureError(f"{source}: {error}") from None
+        raise ImageError(f"{source}: {error}") from None
     except OSError as error:
-        raise PictureError(f"{source}: {(error.strerror or str(error)).lower()}") from None
+        raise ImageError(f"{source}: {(error.strerror or str(error)).lower()}") from None

@@ -16,7 +16,7 @@ from imgconv.batch.outcome import Outcome
 from imgconv.batch.paths import Place, exists
 from imgconv.batch.sources import Source
 from imgconv.batch.work import Job, outcome_of
-from imgconv.errors import ClusterError, PictureError
+from imgconv.errors import ClusterError, ImageError
 from imgconv.system import Turns, reuse_freed
 
 OF_EACH_PROCESS = ("inputs", "memory", "threads", "turns")  # parts of a Job that do not travel
@@ -48,7 +48,7 @@ class Sender:
             return None
         try:
             return frozenset(place for place in self.outputs(source) if exists(place))
-        except PictureError:  # such as no credentials: the worker will say so, or have its own
+        except ImageError:  # such as no credentials: the worker will say so, or have its own
             return None
 
     def outputs(self, source: Source) -> Iterator[Place]:
@@ -74,7 +74,7 @@ def same(packed: bytes) -> bytes:
     return packed
 
 
-def picture_task(packed: bytes, source: Source, there: There, stop: str | None) -> Outcome | None:
+def image_task(packed: bytes, source: Source, there: There, stop: str | None) -> Outcome | None:
     """What becomes of a source on this worker; None once the event `stop` is set. Raises ClusterError for another version's job."""
     job = _unpacked(packed)
     if stop is not None and import_module("distributed").Event(stop).is_set():

@@ -1,4 +1,4 @@
-"""One opened picture from header to renamed outputs."""
+"""One opened image from header to renamed outputs."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -21,8 +21,8 @@ from imgconv.batch.destinations import (
 from imgconv.batch.outcome import Outcome, Statistics, told
 from imgconv.batch.paths import Place, exists, readable, writing
 from imgconv.batch.sources import Source
-from imgconv.errors import PictureError
-from imgconv.images import Header, Picture, Pictures, check_output, encode, open_pictures
+from imgconv.errors import ImageError
+from imgconv.images import Frames, Header, Raster, check_output, encode, open_frames
 from imgconv.process import Map, Recipe, Shape, process, single_maps
 from imgconv.system import Memory, Turns
 
@@ -50,7 +50,7 @@ class Job:
     description: str | None = None
     inputs: Mapping[Identity, str] = field(default_factory=dict)  # files that must never be written, see `identities`
     existing: Literal["replace", "skip", "refuse"] = "replace"
-    there: frozenset[Place] | None = None  # outputs that existed before the first attempt at a picture; None: look now
+    there: frozenset[Place] | None = None  # outputs that existed before the first attempt at an image; None: look now
     dry_run: bool = False
     memory: Memory = field(default_factory=Memory)
     turns: Turns = field(default_factory=Turns)
@@ -62,23 +62,23 @@ class Job:
 
 
 def outcome_of(source: Source, job: Job) -> Outcome:
-    """What becomes of one source that is a file, wherever it is. Raises nothing that is about the picture."""
+    """What becomes of one source that is a file, wherever it is. Raises nothing that is about the image."""
     outcome = Outcome(str(source))
     with told(outcome):
         if source.path is None or source.trouble:
-            raise PictureError(source.trouble or "standard input is no file")
+            raise ImageError(source.trouble or "standard input is no file")
         with open_source(source.path, job) as opened:
             write_maps(opened, job, source, outcome)
     return outcome
 
 
-def open_source(path: Place, job: Job) -> Pictures:
-    """Open an input as the job wants it. Raises PictureError."""
-    return open_pictures(readable(path), luma=job.recipe.luma, max_pixels=job.max_pixels, salvage=job.salvage)
+def open_source(path: Place, job: Job) -> Frames:
+    """Open an input as the job wants it. Raises ImageError."""
+    return open_frames(readable(path), luma=job.recipe.luma, max_pixels=job.max_pixels, salvage=job.salvage)
 
 
-def write_maps(opened: Pictures, job: Job, source: Source, outcome: Outcome) -> None:
-    """Make all maps of an opened picture and write them where the job says; tell `outcome`.
+def write_maps(opened: Frames, job: Job, source: Source, outcome: Outcome) -> None:
+    """Make all maps of an opened image and write them where the job says; tell `outcome`.
 
     Shapes are traced first, so that nothing is decoded for a request that does not fit.
     """
@@ -94,12 +94,12 @@ def write_maps(opened: Pictures, job: Job, source: Source, outcome: Outcome) -> 
         return
     between = 4 * job.recipe.values_between(seen)
     need = between + _need(header, [shape for _, shape in traced], job)
-    with job.memory.reserved(need, f"a picture of {header.size[1]}x{header.size[0]}"), job.turns.taken():
+    with job.memory.reserved(need, f"an image of {header.size[1]}x{header.size[0]}"), job.turns.taken():
         _write(opened, job, source, sinks, outcome)
 
 
 def _need(header: Header, shapes: Sequence[Shape], job: Job) -> int:
-    """Bytes that a picture takes at most: the decoder's buffer and its pixels, all maps, and one of them on its way into a file."""
+    """Bytes that an image takes at most: the decoder's buffer and its pixels, all maps, and one of them on its way into a file."""
     item = np.dtype(header.dtype).itemsize
     luma = job.recipe.luma if header.format == "jpeg" else "no"
     channels = 1 if luma == "only" else header.channels
@@ -110,24 +110,24 @@ def _need(header: Header, shapes: Sequence[Shape], job: Job) -> int:
     return decoded + sum(sizes) * frames + 2 * max(sizes) * (frames if job.floats else 1)
 
 
-def _write(opened: Pictures, job: Job, source: Source, sinks: Sequence[Sink], outcome: Outcome) -> None:
+def _write(opened: Frames, job: Job, source: Source, sinks: Sequence[Sink], outcome: Outcome) -> None:
     header = opened.header
     if job.floats:
         _write_floats(opened, job, sinks, outcome)
     elif header.frames == 1:
-        made = [made.picture for maps in _maps(opened, job.recipe, job, outcome) for made in maps]
-        for pictures, sink in zip([made] if len(sinks) == 1 else ([each] for each in made), sinks, strict=True):
-            _write_frames(pictures, header, job, sink, outcome)
+        made = [made.image for maps in _maps(opened, job.recipe, job, outcome) for made in maps]
+        for images, sink in zip([made] if len(sinks) == 1 else ([each] for each in made), sinks, strict=True):
+            _write_frames(images, header, job, sink, outcome)
     elif len(sinks) == 1:
-        _write_frames(_pictures(opened, job.recipe, job, outcome), header, job, sinks[0], outcome)
+        _write_frames(_images(opened, job.recipe, job, outcome), header, job, sinks[0], outcome)
     else:
         for (recipe, frames), sink in zip(_passes(opened, job, source), sinks, strict=True):
-            _write_frames(_pictures(frames, recipe, job, outcome), header, job, sink, outcome)
+            _write_frames(_images(frames, recipe, job, outcome), header, job, sink, outcome)
 
 
-def _passes(opened: Pictures, job: Job, source: Source) -> Iterator[tuple[Recipe, Iterable[Picture]]]:
-    """A recipe for each map, with the frames of the picture: decoded anew for each map, or kept where they come through a pipe."""
-    frames: Iterable[Picture] = opened if source.path is not None else list(opened)
+def _passes(opened: Frames, job: Job, source: Source) -> Iterator[tuple[Recipe, Iterable[Raster]]]:
+    """A recipe for each map, with the frames of the image: decoded anew for each map, or kept where they come through a pipe."""
+    frames: Iterable[Raster] = opened if source.path is not None else list(opened)
     for number, recipe in enumerate(single_maps(job.recipe)):
         if number == 0 or source.path is None:
             yield recipe, frames
@@ -140,7 +140,7 @@ def _settled(sinks: Sequence[Sink], job: Job, outcome: Outcome) -> bool:
     """Whether nothing is to be made: outputs that exist are passed over or refused, and a dry run only names them."""
     existing = [] if job.existing == "replace" else [sink.place for sink in sinks if sink.place is not None and _is_there(sink.place, job)]
     if existing and job.existing == "refuse":
-        raise PictureError(f"output {existing[0]} exists; leave out --no-clobber to replace it")
+        raise ImageError(f"output {existing[0]} exists; leave out --no-clobber to replace it")
     files = {place: readable(place) for place in existing} if len(existing) == len(sinks) else {}
     if files and all(is_complete(file) for file in files.values()):
         outcome.skipped, outcome.kept = "exists", [str(place) for place in files]
@@ -171,7 +171,7 @@ def _file(path: Place, job: Job) -> AbstractContextManager[BinaryIO]:
     return writing(path, job.turns.give_back)
 
 
-def _maps(opened: Iterable[Picture], recipe: Recipe, job: Job, outcome: Outcome) -> Iterator[list[Map]]:
+def _maps(opened: Iterable[Raster], recipe: Recipe, job: Job, outcome: Outcome) -> Iterator[list[Map]]:
     """The maps of each frame, one frame in memory at a time."""
     for frame in opened:
         maps = process(frame, recipe, floats=job.floats, threads=job.threads)
@@ -180,11 +180,11 @@ def _maps(opened: Iterable[Picture], recipe: Recipe, job: Job, outcome: Outcome)
         yield maps
 
 
-def _pictures(opened: Iterable[Picture], recipe: Recipe, job: Job, outcome: Outcome) -> Iterator[Picture]:
-    return (made.picture for maps in _maps(opened, recipe, job, outcome) for made in maps)
+def _images(opened: Iterable[Raster], recipe: Recipe, job: Job, outcome: Outcome) -> Iterator[Raster]:
+    return (made.image for maps in _maps(opened, recipe, job, outcome) for made in maps)
 
 
-def _write_frames(frames: Iterable[Picture], header: Header, job: Job, sink: Sink, outcome: Outcome) -> None:
+def _write_frames(frames: Iterable[Raster], header: Header, job: Job, sink: Sink, outcome: Outcome) -> None:
     def write(stream: BinaryIO) -> None:
         encode(
             frames,
@@ -199,7 +199,7 @@ def _write_frames(frames: Iterable[Picture], header: Header, job: Job, sink: Sin
     _save(sink, outcome, write)
 
 
-def _write_floats(opened: Pictures, job: Job, sinks: Sequence[Sink], outcome: Outcome) -> None:
+def _write_floats(opened: Frames, job: Job, sinks: Sequence[Sink], outcome: Outcome) -> None:
     frames = list(_maps(opened, job.recipe, job, outcome))
     if job.destination.format == "npz":
         names = dict.fromkeys(made.vector or made.name for made in frames[0])
@@ -210,11 +210,11 @@ def _write_floats(opened: Pictures, job: Job, sinks: Sequence[Sink], outcome: Ou
     else:
         for index, sink in enumerate(sinks):
             chosen = frames if len(sinks) == 1 else [[maps[index]] for maps in frames]
-            pages = [replace(m.picture, pixels=page[..., None], alpha=False) for maps in chosen for m in maps for page in _planes(m)]
+            pages = [replace(m.image, pixels=page[..., None], alpha=False) for maps in chosen for m in maps for page in _planes(m)]
             _save(sink, outcome, partial(_encode_pages, pages, job.description))
 
 
-def _encode_pages(pages: Sequence[Picture], description: str | None, stream: BinaryIO) -> None:
+def _encode_pages(pages: Sequence[Raster], description: str | None, stream: BinaryIO) -> None:
     encode(pages, "tiff", stream=stream, description=description)
 
 
@@ -230,10 +230,10 @@ def _stacked(frames: Sequence[Sequence[Map]]) -> NDArray[np.float32]:
     if frames[0][0].vector:
         stacks = [stack.ravel() for stack in stacks]
     if len({stack.shape for stack in stacks}) > 1:
-        raise PictureError("frames of several sizes do not fit in one array; write them as .tiff pages")
+        raise ImageError("frames of several sizes do not fit in one array; write them as .tiff pages")
     return stacks[0] if len(stacks) == 1 else np.stack(stacks)
 
 
 def _planes(made: Map) -> NDArray[np.float32]:
-    """(C, H, W) of a map's picture, C-contiguous."""
-    return np.ascontiguousarray(made.picture.pixels.transpose(2, 0, 1))
+    """(C, H, W) of a map's image, C-contiguous."""
+    return np.ascontiguousarray(made.image.pixels.transpose(2, 0, 1))

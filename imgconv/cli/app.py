@@ -21,7 +21,7 @@ OBJECTS = 20_000  # made between two searches for garbage: imports make 60,000 a
 
 
 def program() -> "NoReturn":
-    """The process that is `imgconv`: the command line, then an end that takes no libraries apart, which lasts as long as a picture."""
+    """The process that is `imgconv`: the command line, then an end that takes no libraries apart, which lasts as long as an image."""
     try:
         main()
     except SystemExit as leaving:
@@ -116,7 +116,7 @@ def _end(code: int) -> "NoReturn":
 
 
 def _leave_at_once(message: str) -> "NoReturn":
-    """End without waiting for threads: pictures that they are at may take long, and nobody wants them any more."""
+    """End without waiting for threads: images that they are at may take long, and nobody wants them any more."""
     interrupts.ignore()
     _fail(message, 130)
     _flushed(130)

@@ -33,7 +33,7 @@ class CannyOptions:
         typer.Option(
             "--low",
             metavar="LEVEL|N%",
-            help="Weakest gradient (Sobel's, undivided) of an edge that goes on from a strong one: in levels of the picture, or the share "
+            help="Weakest gradient (Sobel's, undivided) of an edge that goes on from a strong one: in levels of the image, or the share "
             "of pixels with less. A tenth of white by default.",
             rich_help_panel=WHAT,
         ),

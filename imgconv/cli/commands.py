@@ -36,4 +36,4 @@ def _version(wanted: bool) -> None:
 def _common(
     version: Annotated[bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)] = False,
 ) -> None:
-    """Convolution and pooling on pictures, exactly as PyTorch means them."""
+    """Convolution and pooling on images, exactly as PyTorch means them."""

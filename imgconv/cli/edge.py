@@ -15,7 +15,7 @@ def add_to(app: typer.Typer) -> None:
 
 @grouped
 def edge(inputs: Inputs, what: FilterOptions, where: WhereOptions, how: HowOptions, tell: TellOptions) -> None:
-    """Find edges: absolute response of a kernel (laplacian8) to the grey of a picture. photo.jpg gives photo.edge.png."""
+    """Find edges: absolute response of a kernel (laplacian8) to the grey of an image. photo.jpg gives photo.edge.png."""
     from imgconv.cli import recipes, running
 
     running.execute(inputs, recipes.of_filter("edge", what, ["laplacian8"]), where, how, tell)

@@ -21,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
 
 @grouped
 def explain(
-    source: Annotated[str, typer.Argument(metavar="INPUT", help="A picture, or - for standard input.", show_default=False)],
+    source: Annotated[str, typer.Argument(metavar="INPUT", help="An image, or - for standard input.", show_default=False)],
     what: NetworkSelection,
     at: Annotated[
         str | None,
@@ -35,10 +35,10 @@ def explain(
     animate: Annotated[
         Path | None, typer.Option("--animate", metavar="FILE.gif", help="Draw the window moving over a few cells around the pixel.")
     ] = None,
-    max_pixels: Annotated[str, typer.Option("--max-pixels", metavar="N|none", help="Refuse larger pictures.", rich_help_panel=HOW)] = (
+    max_pixels: Annotated[str, typer.Option("--max-pixels", metavar="N|none", help="Refuse larger images.", rich_help_panel=HOW)] = (
         "178956970"
     ),
-    salvage: Annotated[bool, typer.Option("--salvage", help="Take what can be had of damaged pictures.", rich_help_panel=HOW)] = False,
+    salvage: Annotated[bool, typer.Option("--salvage", help="Take what can be had of damaged images.", rich_help_panel=HOW)] = False,
     json: Annotated[bool, typer.Option("--json", help="One object of JSON on standard output.", rich_help_panel=TELL)] = False,
 ) -> None:
     """Show the arithmetic behind one output pixel; of a network's last step. Without -k, --size, --canny or -s: of `edge`."""

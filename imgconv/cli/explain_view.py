@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from imgconv.batch.inputs import Picture
+    from imgconv.batch.inputs import Raster
     from imgconv.inspection.arithmetic import Explanation
     from imgconv.inspection.cells import Patch
     from imgconv.recipe import Recipe
@@ -25,13 +25,13 @@ TINTS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1)}
 WHITE = {"uint8": 255.0, "uint16": 65535.0}
 
 
-def print_explanation(source: str, recipe: "Recipe", picture: "Picture", explanation: "Explanation") -> None:
+def print_explanation(source: str, recipe: "Recipe", image: "Raster", explanation: "Explanation") -> None:
     """Every map, channel by channel."""
     from rich.text import Text
 
     column, row = explanation.at
     print_parts(heading(f"{source}, output pixel {column},{row}", recipe.describe()), Text())
-    top = WHITE.get(picture.pixels.dtype.name, 1.0)
+    top = WHITE.get(image.pixels.dtype.name, 1.0)
     for each in explanation.maps[:MOST_MAPS]:
         _print_map(each, explanation.at, top)
     if len(explanation.maps) > MOST_MAPS:
@@ -42,7 +42,7 @@ def _print_map(told: MapValue, at: tuple[int, int], top: float) -> None:
     from rich.text import Text
 
     if told.patch.padded.any():
-        print_parts(Text("(numbers in brackets) lie beyond the edge of the picture", style="blue"), Text())
+        print_parts(Text("(numbers in brackets) lie beyond the edge of the image", style="blue"), Text())
     for channel in told.channels:
         for member in channel.members:
             print_parts(*_member(member, told.patch, top, named=len(channel.members) > 1))

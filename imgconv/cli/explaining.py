@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imgconv.batch.inputs import Picture, first_frame, write_animation
+from imgconv.batch.inputs import Raster, first_frame, write_animation
 from imgconv.cli import explain_view, matrix_view, words
 from imgconv.cli.json_lines import write_line
 from imgconv.cli.lines import counted
@@ -33,11 +33,11 @@ def execute(request: Request, recipe: Recipe, max_pixels: str, *, salvage: bool)
     limit = words.limit(max_pixels, "--max-pixels")
     if request.animate is not None and request.animate.suffix.lower() not in (".gif", ".png", ".apng", ".webp"):
         raise UsageError(f"--animate {request.animate} is no name of an animation; use one that ends in .gif, .png or .webp")
-    picture, frames = first_frame(request.source, luma=recipe.luma, max_pixels=limit, salvage=salvage)
-    explanation = explain(picture, recipe, request.at)
+    image, frames = first_frame(request.source, luma=recipe.luma, max_pixels=limit, salvage=salvage)
+    explanation = explain(image, recipe, request.at)
     column, row = explanation.at
-    found = _matrices(picture, recipe, (row, column)) if request.matrix else []
-    drawn = list(animate(picture, recipe, explanation.at)) if request.animate is not None else []
+    found = _matrices(image, recipe, (row, column)) if request.matrix else []
+    drawn = list(animate(image, recipe, explanation.at)) if request.animate is not None else []
     if request.json:
         about = {"source": request.source, "frame": 1, "frames": frames, "recipe": recipe.describe()}
         told: dict[str, Any] = {**about, **explanation.as_json()}
@@ -47,14 +47,14 @@ def execute(request: Request, recipe: Recipe, max_pixels: str, *, salvage: bool)
         matrix_view.print_matrices(found)
     else:
         of_many = f", frame 1 of {frames}" if frames > 1 else ""
-        explain_view.print_explanation(f"{request.source}{of_many}", recipe, picture, explanation)
+        explain_view.print_explanation(f"{request.source}{of_many}", recipe, image, explanation)
     if request.animate is not None:
         write_animation(drawn, request.animate, request.source)
         sys.stderr.write(f"{request.animate}: {counted(len(drawn), 'frame')}\n")
 
 
-def _matrices(picture: Picture, recipe: Recipe, at: tuple[int, int]) -> list[Matrices]:
+def _matrices(image: Raster, recipe: Recipe, at: tuple[int, int]) -> list[Matrices]:
     step = recipe.step
     if not isinstance(step, Filter):
         raise UsageError("--matrix is for one filter; give -k, without --size or -s")
-    return matrices(seen(picture, grey=step.grey, alpha=False), step, at)
+    return matrices(seen(image, grey=step.grey, alpha=False), step, at)

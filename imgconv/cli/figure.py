@@ -14,7 +14,7 @@ EXAMPLES = "imgconv figure photo.jpg -k sobel_x -o sobel.png   |   imgconv figur
 FigureFile = Annotated[
     Path, typer.Option("-o", "--output", metavar="FILE.png|.pdf|.svg", help="Where the figure goes.", show_default=False)
 ]
-MaxPixels = Annotated[str, typer.Option("--max-pixels", metavar="N|none", help="Refuse larger pictures.", rich_help_panel=HOW)]
+MaxPixels = Annotated[str, typer.Option("--max-pixels", metavar="N|none", help="Refuse larger images.", rich_help_panel=HOW)]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,7 +24,7 @@ def add_to(app: typer.Typer) -> None:
 
 @grouped
 def figure(
-    source: Annotated[str, typer.Argument(metavar="INPUT", help="A picture, or - for standard input.", show_default=False)],
+    source: Annotated[str, typer.Argument(metavar="INPUT", help="An image, or - for standard input.", show_default=False)],
     output: FigureFile,
     what: NetworkSelection,
     keep: Annotated[
@@ -34,7 +34,7 @@ def figure(
         ),
     ] = None,
     max_pixels: MaxPixels = "178956970",
-    salvage: Annotated[bool, typer.Option("--salvage", help="Take what can be had of damaged pictures.", rich_help_panel=HOW)] = False,
+    salvage: Annotated[bool, typer.Option("--salvage", help="Take what can be had of damaged images.", rich_help_panel=HOW)] = False,
 ) -> None:
     """Draw the input and its maps side by side, with axes, scales and the kernels' numbers; many maps as a contact sheet, the steps of a
     network below each other. Without -k, --size, --canny or -s: of `edge`."""

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from imgconv.atomic import replacing
 from imgconv.batch.destinations import identities, refuse_input
-from imgconv.batch.inputs import first_picture
+from imgconv.batch.inputs import first_image
 from imgconv.batch.sources import STDIN, list_sources
 from imgconv.cli import words
-from imgconv.errors import PictureError, UsageError
+from imgconv.errors import ImageError, UsageError
 from imgconv.plotting.exhibits import Exhibit, exhibit, gallery
 from imgconv.plotting.sheets import FORMATS, draw
 from imgconv.recipe import Recipe
@@ -15,17 +15,17 @@ from imgconv.registry import Registry
 
 
 def write_figure(source: str, recipe: Recipe, output: Path, max_pixels: str, *, salvage: bool, colour: bool) -> None:
-    """Draw a picture and what a recipe makes of it."""
+    """Draw an image and what a recipe makes of it."""
     format = _format(output)
-    picture = first_picture(source, luma="beside", max_pixels=words.limit(max_pixels, "--max-pixels"), salvage=salvage)
-    _write(exhibit(picture, recipe, _name(source), colour=colour), output, format, source)
+    image = first_image(source, luma="beside", max_pixels=words.limit(max_pixels, "--max-pixels"), salvage=salvage)
+    _write(exhibit(image, recipe, _name(source), colour=colour), output, format, source)
 
 
 def write_gallery(source: str, registry: Registry, names: list[str], output: Path, max_pixels: str) -> None:
-    """Draw what every one of some kernels makes of a picture."""
+    """Draw what every one of some kernels makes of an image."""
     format = _format(output)
-    picture = first_picture(source, max_pixels=words.limit(max_pixels, "--max-pixels"))
-    _write(gallery(picture, registry, names, _name(source)), output, format, source)
+    image = first_image(source, max_pixels=words.limit(max_pixels, "--max-pixels"))
+    _write(gallery(image, registry, names, _name(source)), output, format, source)
 
 
 def _format(output: Path) -> str:
@@ -45,4 +45,4 @@ def _write(shown: Exhibit, output: Path, format: str, source: str) -> None:
         with replacing(output) as stream:
             draw(shown, stream, format)
     except OSError as error:
-        raise PictureError(f"{output}: {(error.strerror or str(error)).lower()}") from None
+        raise ImageError(f"{output}: {(error.strerror or str(error)).lower()}") from None

@@ -94,13 +94,13 @@ def path() -> None:
 
 @app.command(epilog="imgconv kernels gallery photo.jpg -o sheet.png   |   imgconv kernels gallery photo.jpg --tag blur -o blurs.pdf")
 def gallery(
-    source: Annotated[str, typer.Argument(metavar="INPUT", help="A picture, or - for standard input.", show_default=False)],
+    source: Annotated[str, typer.Argument(metavar="INPUT", help="An image, or - for standard input.", show_default=False)],
     output: FigureFile,
     tag: Annotated[list[str] | None, typer.Option("--tag", help="Only entries with this tag; repeat for several.")] = None,
     kernels_file: KernelsFile = None,
     max_pixels: MaxPixels = "178956970",
 ) -> None:
-    """Draw what every kernel and bank makes of a picture, as one contact sheet."""
+    """Draw what every kernel and bank makes of an image, as one contact sheet."""
     from imgconv.cli.figuring import write_gallery
     from imgconv.errors import UsageError
     from imgconv.registry import Registry

@@ -17,10 +17,10 @@ def add_to(app: typer.Typer) -> None:
 
 @grouped
 def learn(
-    pictures: Annotated[list[str], typer.Argument(metavar="BEFORE AFTER...", help="Pairs of pictures.", show_default=False)],
+    images: Annotated[list[str], typer.Argument(metavar="BEFORE AFTER...", help="Pairs of images.", show_default=False)],
     what: LearnOptions,
 ) -> None:
-    """Find the kernel that turns one picture into another."""
+    """Find the kernel that turns one image into another."""
     from imgconv.cli import learning
 
-    learning.execute(pictures, what)
+    learning.execute(images, what)

@@ -40,8 +40,8 @@ class LearnOptions:
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE.npy", help="Write the weights for -k @FILE.npy.", rich_help_panel=WHERE)
     ] = None
-    max_pixels: Annotated[str, typer.Option("--max-pixels", metavar="N|none", help="Refuse larger pictures.", rich_help_panel=HOW)] = (
+    max_pixels: Annotated[str, typer.Option("--max-pixels", metavar="N|none", help="Refuse larger images.", rich_help_panel=HOW)] = (
         "178956970"
     )
-    salvage: Annotated[bool, typer.Option("--salvage", help="Take what can be had of damaged pictures.", rich_help_panel=HOW)] = False
+    salvage: Annotated[bool, typer.Option("--salvage", help="Take what can be had of damaged images.", rich_help_panel=HOW)] = False
     json: Annotated[bool, typer.Option("--json", help="A line of JSON on standard output.", rich_help_panel=TELL)] = False

@@ -36,7 +36,7 @@ def print_fits(fits: list[Fit], losses: list[list[float]]) -> None:
             print_parts(*_kernel(fit, output, name))
         print_parts(facts(_told(fit)), Text())
         if not fit.determined:
-            print_parts(Text("other taps explain these pictures as well; add a pair with more detail", "yellow"), Text())
+            print_parts(Text("other taps explain these images as well; add a pair with more detail", "yellow"), Text())
         if min(fit.r2) < POOR:
             print_parts(Text("one kernel explains little here: absolute values, combined maps and pools are no kernels", "yellow"), Text())
 

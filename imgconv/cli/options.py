@@ -70,7 +70,7 @@ def complete_padding_mode(incomplete: str) -> list[str]:
 
 Inputs = Annotated[
     list[str],
-    typer.Argument(help="Pictures, folders, s3:// and other addresses, or - for standard input.", default_factory=list, show_default=False),
+    typer.Argument(help="Images, folders, s3:// and other addresses, or - for standard input.", default_factory=list, show_default=False),
 ]
 SizeText = Annotated[str, typer.Option("--size", metavar="N|HxW", help="Window, in pixels.", rich_help_panel=WHAT)]
 KernelsFile = Annotated[
@@ -82,7 +82,7 @@ Padding = Annotated[
     typer.Option(
         "--padding",
         metavar="N|HxW|same|valid|full",
-        help="Pixels added around the picture.",
+        help="Pixels added around the image.",
         autocompletion=complete_padding,
         rich_help_panel=WHAT,
     ),
@@ -194,10 +194,10 @@ class HowOptions:
         int | None,
         typer.Option("-j", "--jobs", min=1, max=256, help="Workers; as many as there are cores.", show_default=False, rich_help_panel=HOW),
     ] = None
-    max_pixels: Annotated[str, typer.Option("--max-pixels", metavar="N|none", help="Refuse larger pictures.", rich_help_panel=HOW)] = (
+    max_pixels: Annotated[str, typer.Option("--max-pixels", metavar="N|none", help="Refuse larger images.", rich_help_panel=HOW)] = (
         "178956970"
     )
-    salvage: Annotated[bool, typer.Option("--salvage", help="Take what can be had of damaged pictures.", rich_help_panel=HOW)] = False
+    salvage: Annotated[bool, typer.Option("--salvage", help="Take what can be had of damaged images.", rich_help_panel=HOW)] = False
     on_error: Annotated[OnError, typer.Option("--on-error", help="After a failed input.", rich_help_panel=HOW)] = OnError.carry_on
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.", rich_help_panel=HOW)] = False
     dask: Annotated[
@@ -210,11 +210,11 @@ class HowOptions:
 class TellOptions:
     """What a run says about itself."""
 
-    json: Annotated[bool, typer.Option("--json", help="A line of JSON for each picture, on standard output.", rich_help_panel=TELL)] = False
+    json: Annotated[bool, typer.Option("--json", help="A line of JSON for each image, on standard output.", rich_help_panel=TELL)] = False
     show: Annotated[bool, typer.Option("--show", help="Preview results in the terminal.", rich_help_panel=TELL)] = False
     report: Annotated[
         str | None,
-        typer.Option("--report", metavar="FILE.html", help="A page with every picture before and after.", rich_help_panel=TELL),
+        typer.Option("--report", metavar="FILE.html", help="A page with every image before and after.", rich_help_panel=TELL),
     ] = None
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Nothing but errors.", rich_help_panel=TELL)] = False
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="More about each picture.", rich_help_panel=TELL)] = False
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="More about each image.", rich_help_panel=TELL)] = False

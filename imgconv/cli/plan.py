@@ -20,13 +20,13 @@ def add_to(app: typer.Typer) -> None:
 def plan(
     what: NetworkSelection,
     inputs: Annotated[
-        list[str] | None, typer.Argument(metavar="[INPUT]...", help="Pictures, folders, or - for standard input.", show_default=False)
+        list[str] | None, typer.Argument(metavar="[INPUT]...", help="Images, folders, or - for standard input.", show_default=False)
     ] = None,
-    shape: Annotated[str | None, typer.Option("--shape", metavar="CxHxW", help="A picture of this size instead of a file.")] = None,
-    max_pixels: Annotated[str, typer.Option("--max-pixels", metavar="N|none", help="Refuse larger pictures.", rich_help_panel=HOW)] = (
+    shape: Annotated[str | None, typer.Option("--shape", metavar="CxHxW", help="An image of this size instead of a file.")] = None,
+    max_pixels: Annotated[str, typer.Option("--max-pixels", metavar="N|none", help="Refuse larger images.", rich_help_panel=HOW)] = (
         "178956970"
     ),
-    json: Annotated[bool, typer.Option("--json", help="A line of JSON for each picture.", rich_help_panel=TELL)] = False,
+    json: Annotated[bool, typer.Option("--json", help="A line of JSON for each image.", rich_help_panel=TELL)] = False,
 ) -> None:
     """Show sizes, work, memory and algorithm of every step, before any pixel is decoded. Without -k, --size, --canny or -s: of `edge`."""
     from imgconv.cli import plan_view, planning, words

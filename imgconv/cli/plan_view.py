@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from imgconv.cli.json_lines import write_line
 from imgconv.cli.tables import counted, facts, fits, heading, in_bytes, print_parts
-from imgconv.inspection.plans import PicturePlan
+from imgconv.inspection.plans import ImagePlan
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,12 +31,12 @@ MEANINGS = {
 }
 
 
-def print_plan_line(source: str, recipe: str, plan: PicturePlan) -> None:
+def print_plan_line(source: str, recipe: str, plan: ImagePlan) -> None:
     """One JSON object: source, recipe, and the plan's fields."""
     write_line({"source": source, "recipe": recipe, **plan.as_json()})
 
 
-def print_plan(source: str, recipe: str, plan: PicturePlan) -> None:
+def print_plan(source: str, recipe: str, plan: ImagePlan) -> None:
     """What each step takes, gives and costs; how its sizes come about; and what it all adds up to."""
     from rich.text import Text
 
@@ -53,7 +53,7 @@ def print_plan(source: str, recipe: str, plan: PicturePlan) -> None:
     print_parts(facts(totals), Text())
 
 
-def _steps(plan: PicturePlan) -> "Table":
+def _steps(plan: ImagePlan) -> "Table":
     from rich.text import Text
 
     table = _table("step")
@@ -67,7 +67,7 @@ def _steps(plan: PicturePlan) -> "Table":
     return table
 
 
-def _details(plan: PicturePlan, widest: int | None = None) -> "Table":
+def _details(plan: ImagePlan, widest: int | None = None) -> "Table":
     """How the sizes of each step come about, what its padding is called, and how it is reckoned."""
     from rich.text import Text
 

@@ -4,24 +4,24 @@ import re
 from collections.abc import Iterator, Sequence
 
 from imgconv.batch.inputs import Header, headers
-from imgconv.errors import DoesNotFit, PictureError, UsageError
-from imgconv.inspection.plans import PicturePlan, plan
+from imgconv.errors import DoesNotFit, ImageError, UsageError
+from imgconv.inspection.plans import ImagePlan, plan
 from imgconv.recipe import Recipe, Shape
 
 
-def plans(inputs: Sequence[str], shape: str | None, recipe: Recipe, max_pixels: int | None) -> Iterator[tuple[str, PicturePlan | str]]:
-    """The name and the plan of each picture, or what is wrong with it."""
+def plans(inputs: Sequence[str], shape: str | None, recipe: Recipe, max_pixels: int | None) -> Iterator[tuple[str, ImagePlan | str]]:
+    """The name and the plan of each image, or what is wrong with it."""
     if bool(inputs) == (shape is not None):
-        given = "both a picture and --shape are given" if inputs else "no picture is given"
-        raise UsageError(f"{given}; give a picture, or --shape such as 3x224x224")
+        given = "both an image and --shape are given" if inputs else "no image is given"
+        raise UsageError(f"{given}; give an image, or --shape such as 3x224x224")
     if shape is not None:
-        yield f"a picture of {shape}", plan(recipe, shape_of_words(shape))
+        yield f"an image of {shape}", plan(recipe, shape_of_words(shape))
         return
     for name, header in headers(inputs, max_pixels):
-        yield name, str(header) if isinstance(header, PictureError) else _planned(recipe, header)
+        yield name, str(header) if isinstance(header, ImageError) else _planned(recipe, header)
 
 
-def _planned(recipe: Recipe, header: Header) -> PicturePlan | str:
+def _planned(recipe: Recipe, header: Header) -> ImagePlan | str:
     try:
         return plan(recipe, Shape(*header.size, header.channels, header.alpha), header.dtype)
     except DoesNotFit as error:
@@ -39,7 +39,7 @@ def algorithms(recipe: Recipe, shape: Shape, dtype: str) -> str:
 
 
 def shape_of_words(text: str) -> Shape:
-    """`CxHxW`, or `HxW` for a grey picture; two and four channels end in alpha.
+    """`CxHxW`, or `HxW` for a grey image; two and four channels end in alpha.
 
     >>> shape_of_words("3x224x320")
     Shape(height=224, width=320, channels=3, alpha=False)

@@ -15,7 +15,7 @@ def add_to(app: typer.Typer) -> None:
 
 @grouped
 def pool(inputs: Inputs, what: PoolOptions, where: WhereOptions, how: HowOptions, tell: TellOptions) -> None:
-    """Reduce every window of a picture to its maximum, average, minimum or median. photo.jpg gives photo.pool.png."""
+    """Reduce every window of an image to its maximum, average, minimum or median. photo.jpg gives photo.pool.png."""
     from imgconv.cli import recipes, running
 
     running.execute(inputs, recipes.of_pool(what), where, how, tell)

@@ -1,4 +1,4 @@
-"""What a run tells a person, on standard error: the only place that uses Rich while pictures are worked on."""
+"""What a run tells a person, on standard error: the only place that uses Rich while images are worked on."""
 
 import sys
 import time
@@ -39,7 +39,7 @@ class Reporter:
             skipped = f", {self.skipped} passed over" if self.skipped else ""
             files = f"{counted(self.written, 'file')} {'would be written' if self.dry_run else 'written'}"
             counts = f"{files}{skipped}, {self.failed} failed, {self._seconds:.1f} s"
-            write_line(f"{self.done} of {self.total} pictures: {counts}")
+            write_line(f"{self.done} of {self.total} images: {counts}")
 
     def add(self, outcome: Outcome) -> None:
         """Tell one outcome and count it."""
@@ -85,7 +85,7 @@ class Reporter:
         elif time.perf_counter() - self._told_at > PLAIN_PAUSE and self.done < self.total:
             self._told_at = time.perf_counter()
             left = (self.total - self.done) / rate
-            write_line(f"{self.done} of {self.total} pictures, {self.failed} failed, {rate:.1f}/s, {left:.0f} s left")
+            write_line(f"{self.done} of {self.total} images, {self.failed} failed, {rate:.1f}/s, {left:.0f} s left")
 
 
 def _bar(total: int) -> "Progress":
@@ -94,7 +94,7 @@ def _bar(total: int) -> "Progress":
 
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[failed]} failed"), TextColumn("{task.fields[rate]}"))
     progress = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
-    progress.add_task("pictures", total=total, failed=0, rate="")
+    progress.add_task("images", total=total, failed=0, rate="")
     progress.start()
     return progress
 

@@ -26,12 +26,12 @@ def report(
     recursive: Annotated[
         bool, typer.Option("-r", "--recursive/--no-recursive", help="Enter the folders of the folder.", rich_help_panel=WHERE)
     ] = True,
-    max_pixels: Annotated[str, typer.Option("--max-pixels", metavar="N|none", help="Refuse larger pictures.", rich_help_panel=HOW)] = (
+    max_pixels: Annotated[str, typer.Option("--max-pixels", metavar="N|none", help="Refuse larger images.", rich_help_panel=HOW)] = (
         "178956970"
     ),
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Nothing but errors.", rich_help_panel=TELL)] = False,
 ) -> None:
-    """Make one page that shows what a run left in a folder, each picture before and after, for any browser and without a network."""
+    """Make one page that shows what a run left in a folder, each image before and after, for any browser and without a network."""
     from imgconv.cli import words
     from imgconv.cli.reporting import FolderRequest, write_folder_page
 

@@ -19,7 +19,7 @@ from imgconv.batch.work import Job
 from imgconv.cli.lines import escaped, write_line
 from imgconv.cli.options import HowOptions, TellOptions
 from imgconv.engine.parallel import default_threads
-from imgconv.errors import PictureError, UsageError
+from imgconv.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
     from imgconv.batch.pairing import Result, Results
@@ -42,7 +42,7 @@ def page_of_run(plan: Plan, job: Job, how: HowOptions, tell: TellOptions) -> Ite
         raise UsageError("--report shows files, and the result goes to standard output here; write it to a file with -o")
     file = _page_file(tell.report, "--report", job.inputs)
     if job.existing == "refuse" and paths.exists(file):
-        raise PictureError(f"output {file} exists; leave out --no-clobber to replace it")
+        raise ImageError(f"output {file} exists; leave out --no-clobber to replace it")
     if how.dry_run:
         yield lambda outcome: None
         return
@@ -70,9 +70,9 @@ def write_folder_page(request: FolderRequest, *, quiet: bool) -> int:
     from imgconv.batch.pairing import find_results
 
     results = find_results(request.folder, request.inputs, recursive=request.recursive)
-    pictures = [path for result in results.found for path in (result.path, result.before) if path is not None]
+    images = [path for result in results.found for path in (result.path, result.before) if path is not None]
     output = str(request.folder / NAME) if request.output is None else request.output
-    file = _page_file(output, "-o", identities(Source(path, path) for path in pictures))
+    file = _page_file(output, "-o", identities(Source(path, path) for path in images))
     facts = [("Results", str(request.folder)), *_told(results)]
     title = request.folder.resolve().name or str(request.folder)
     with _report(title, facts, len(results.found), default_threads(), request.max_pixels) as report:
@@ -114,7 +114,7 @@ def _entry_of_file(result: "Result") -> "Entry":
 def _told(results: "Results") -> list[tuple[str, str]]:
     """Where inputs were found, and the recipes that results say they were made by."""
     made = Counter(result.description for result in results.found if result.description)
-    recipes = [text if len(made) == 1 else f"{text} ({count} pictures)" for text, count in made.most_common(RECIPES_TOLD)]
+    recipes = [text if len(made) == 1 else f"{text} ({count} images)" for text, count in made.most_common(RECIPES_TOLD)]
     more = [f"and {len(made) - RECIPES_TOLD} more"] if len(made) > RECIPES_TOLD else []
     inputs = "not found by their names" if results.inputs is None else str(results.inputs)
     return [("Inputs", inputs), *(("Recipe", text) for text in recipes + more)]
@@ -136,6 +136,6 @@ def _write(report: "Report", file: Place, *, quiet: bool) -> None:
         with paths.writing(file) as stream:
             report.write(stream)
     except OSError as error:
-        raise PictureError(f"{file}: {(error.strerror or str(error)).lower()}") from None
+        raise ImageError(f"{file}: {(error.strerror or str(error)).lower()}") from None
     if not quiet:
         write_line(escaped(f"report -> {file}"))

@@ -39,9 +39,9 @@ class RunOptions:
     range: Annotated[
         Range | None, typer.Option("--range", help="How values become pixels; by default as suits the steps.", rich_help_panel=WHAT)
     ] = None
-    sheet: Annotated[bool, typer.Option("--sheet", help="All maps of a picture on one sheet.", rich_help_panel=WHAT)] = False
+    sheet: Annotated[bool, typer.Option("--sheet", help="All maps of an image on one sheet.", rich_help_panel=WHAT)] = False
     batch: Annotated[
-        bool, typer.Option("--batch", help="All pictures, of one size, as one array (N,C,H,W), or (N,L).", rich_help_panel=WHAT)
+        bool, typer.Option("--batch", help="All images, of one size, as one array (N,C,H,W), or (N,L).", rich_help_panel=WHAT)
     ] = False
     kernels_file: KernelsFile = None
 
@@ -58,7 +58,7 @@ def add_to(app: typer.Typer) -> None:
 
 @grouped
 def run(inputs: Inputs, what: RunOptions, where: WhereOptions, how: HowOptions, tell: TellOptions) -> None:
-    """Take pictures through the steps of a recipe. photo.jpg gives photo.run.png, or photo.NAME.png for a recipe called NAME."""
+    """Take images through the steps of a recipe. photo.jpg gives photo.run.png, or photo.NAME.png for a recipe called NAME."""
     from imgconv.cli import running, stacking
     from imgconv.recipe import network_recipe
 
@@ -74,7 +74,7 @@ def run(inputs: Inputs, what: RunOptions, where: WhereOptions, how: HowOptions, 
 
 
 def _with_format(where: WhereOptions, recipe: "Recipe", inputs: list[str]) -> WhereOptions:
-    """Vectors, which no picture holds, go into .npy where nothing else was asked for; several steps need a format in a pipe."""
+    """Vectors, which no image holds, go into .npy where nothing else was asked for; several steps need a format in a pipe."""
     if where.format is not None:
         return where
     if recipe.gives_vectors and not PurePath(where.output or "").suffix:

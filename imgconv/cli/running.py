@@ -121,15 +121,15 @@ def check_options(inputs: Sequence[str], where: WhereOptions, tell: TellOptions)
     if where.skip_existing and where.no_clobber:
         raise UsageError("--skip-existing and --no-clobber contradict each other; leave one of them out")
     if not inputs and where.files0_from is None:
-        raise UsageError("no input given; name pictures or folders, or - for standard input")
+        raise UsageError("no input given; name images or folders, or - for standard input")
     if STDIN not in (*inputs, where.files0_from):
         return
     if STDIN in inputs and where.files0_from == STDIN:
-        raise UsageError("standard input cannot be both a picture and the list of --files0-from -; leave one of them out")
+        raise UsageError("standard input cannot be both an image and the list of --files0-from -; leave one of them out")
     if sys.stdin is None:
         raise UsageError("standard input is closed; name a file, or send something through a pipe")
     if sys.stdin.isatty():
-        expected = "a picture, as in imgconv edge - < photo.jpg" if STDIN in inputs else "names, as in find photos -name '*.jpg' -print0 |"
+        expected = "an image, as in imgconv edge - < photo.jpg" if STDIN in inputs else "names, as in find photos -name '*.jpg' -print0 |"
         raise UsageError(f"standard input is a terminal; send it {expected}")
 
 
@@ -147,6 +147,6 @@ def _check_streams(plan: Plan, how: HowOptions, tell: TellOptions) -> None:
     if sys.stdout is None and (tell.json or plan.destination.stdout):
         raise UsageError("standard output is closed; write to a file with -o")
     if tell.json and plan.destination.stdout and not how.dry_run:
-        raise UsageError("--json needs standard output, which takes the picture here; write it to a file with -o")
+        raise UsageError("--json needs standard output, which takes the image here; write it to a file with -o")
     if plan.destination.stdout and sys.stdout.isatty() and not how.dry_run:
         raise UsageError("standard output is a terminal; write to a file with -o, or into a pipe")

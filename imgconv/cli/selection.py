@@ -1,4 +1,4 @@
-"""Which filter, pool or network the commands that only look at pictures are about: one set of options, told apart by what was given."""
+"""Which filter, pool or network the commands that only look at images are about: one set of options, told apart by what was given."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields

@@ -1,4 +1,4 @@
-"""From the options of `run --batch` to one array of all pictures: hands over to batch, and tells."""
+"""From the options of `run --batch` to one array of all images: hands over to batch, and tells."""
 
 import sys
 import time
@@ -14,12 +14,12 @@ from imgconv.cli import running, words
 from imgconv.cli.lines import counted, escaped, write_line
 from imgconv.cli.options import HowOptions, TellOptions, WhereOptions
 from imgconv.engine import cache
-from imgconv.errors import PictureError, UsageError
+from imgconv.errors import ImageError, UsageError
 from imgconv.recipe import Recipe
 
 
 def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: HowOptions, tell: TellOptions) -> None:
-    """Take all pictures through `recipe` and write their results as one array; the first that fails ends it, with nothing written."""
+    """Take all images through `recipe` and write their results as one array; the first that fails ends it, with nothing written."""
     cache.announce = None if tell.quiet else write_line
     running.check_options(inputs, where, tell)
     if how.dask is not None:
@@ -55,9 +55,9 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
 def _check(stack: Stack, where: WhereOptions, tell: TellOptions) -> None:
     """Refuse options that contradict each other or the batch."""
     if tell.report is not None:
-        raise UsageError("--report shows pictures, and --batch makes an array; leave one of them out")
+        raise UsageError("--report shows images, and --batch makes an array; leave one of them out")
     if tell.show:
-        raise UsageError("--show previews pictures, and --batch makes an array; leave one of them out")
+        raise UsageError("--show previews images, and --batch makes an array; leave one of them out")
     if where.quality is not None:
         raise UsageError(f"--quality has no meaning for {stack.format}; leave it out")
     if stack.file is None and (sys.stdout is None or sys.stdout.isatty() or tell.json):
@@ -69,7 +69,7 @@ def _stays(stack: Stack, where: WhereOptions) -> bool:
     if stack.file is None or not exists(stack.file):
         return False
     if where.no_clobber:
-        raise PictureError(f"output {stack.file} exists; leave out --no-clobber to replace it")
+        raise ImageError(f"output {stack.file} exists; leave out --no-clobber to replace it")
     return where.skip_existing
 
 
@@ -80,4 +80,4 @@ def _tell(outcomes: Sequence[Outcome], target: str, tell: TellOptions) -> None:
     if not tell.quiet:
         note = outcomes[0].note or ("exists, and is kept" if outcomes[0].skipped else "")
         place = "standard output" if target == STDIN else target
-        write_line(f"{counted(len(outcomes), 'picture')} -> {escaped(place)}{f' ({note})' if note else ''}")
+        write_line(f"{counted(len(outcomes), 'image')} -> {escaped(place)}{f' ({note})' if note else ''}")

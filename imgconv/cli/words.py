@@ -5,7 +5,7 @@ import re
 
 from imgconv.errors import UsageError
 
-LARGEST_SIZE = 65_535  # of a window, a step or a padding: the longest side of most picture formats
+LARGEST_SIZE = 65_535  # of a window, a step or a padding: the longest side of most image formats
 
 
 def size(text: str, option: str) -> int | tuple[int, int]:

@@ -211,7 +211,7 @@ def _with_others(made: Function, changing: Sequence[int], arguments: tuple[Any, 
 
 
 def prepare() -> None:
-    """Begin to import, beside the caller, what kept loops are linked with, so that it is there when a first picture is decoded."""
+    """Begin to import, beside the caller, what kept loops are linked with, so that it is there when a first image is decoded."""
     if not _plain():
         threading.Thread(target=_import_linker, daemon=True).start()
 

@@ -3,7 +3,7 @@
 Nothing that fixes the order of a sum may depend on the number of threads, or else the last bits of a result would. Into how many blocks
 of images, groups, outputs and rows the work is cut may; into how many of channels may not.
 
-How a picture is filtered: which algorithm, for a kernel told in whole numbers.
+How an image is filtered: which algorithm, for a kernel told in whole numbers.
 
 Nothing here may depend on the number of threads or the size of a band: the choice fixes the order of the sums.
 """

@@ -118,7 +118,7 @@ def _taken(bands: deque[tuple[int, int]]) -> tuple[int, int] | None:
 
 @cache
 def _pool(helpers: int) -> "ThreadPoolExecutor":
-    from concurrent.futures import ThreadPoolExecutor  # 3 ms, not spent on a picture of one band
+    from concurrent.futures import ThreadPoolExecutor  # 3 ms, not spent on an image of one band
 
     return ThreadPoolExecutor(helpers, thread_name_prefix="imgconv-band")
 

@@ -1,6 +1,6 @@
 """What every way to lay a kernel on padded rows shares: its interface, rows taken apart by stride, and exact sliding sums.
 
-One kernel laid on padded rows of a picture, by the algorithm that suits it. Knows nothing of borders, ranges or alpha.
+One kernel laid on padded rows of an image, by the algorithm that suits it. Knows nothing of borders, ranges or alpha.
 
 Kernels laid on rows in several passes: down and across, sliding, or through spectra. For small kernels see `correlators`.
 """
@@ -88,7 +88,7 @@ class Choice:
 
 
 def choose(weights: Weights, window: Window) -> Choice:
-    """How to lay `weights` on a picture: see `algorithm_for`."""
+    """How to lay `weights` on an image: see `algorithm_for`."""
     taps, apart = weights.taps, weights.taps.ndim == 2
     found = None
     if apart and taps.size >= LEAST_FACTORED and min(taps.shape) > 1:
@@ -112,7 +112,7 @@ def choose(weights: Weights, window: Window) -> Choice:
 
 
 def algorithm_of(mask: Mask, window: Window, dtype: np.dtype[Any], channels: int, *, flip: bool = False) -> str:
-    """How `mask` is laid on pictures of `dtype` and `channels`, in words: the algorithm, and what sums are kept in.
+    """How `mask` is laid on images of `dtype` and `channels`, in words: the algorithm, and what sums are kept in.
 
     >>> from types import SimpleNamespace as Kernel
     >>> smooth = Kernel(taps=np.ones((3, 3)), divisor=9, anchor=None)

@@ -1,4 +1,4 @@
-"""Canny's edges of grey pictures: smoothed, thinned and traced band by band, so that no float copy of a picture exists.
+"""Canny's edges of grey images: smoothed, thinned and traced band by band, so that no float copy of an image exists.
 
 Knows pixels; nothing of colour, files or command lines.
 """
@@ -31,9 +31,9 @@ def canny_edges(
     quantiles: bool = False,
     threads: int | None = None,
 ) -> Array:
-    """Edges (H, W, 1) of a grey picture (H, W, 1) in its dtype: white where there is one, else 0.
+    """Edges (H, W, 1) of a grey image (H, W, 1) in its dtype: white where there is one, else 0.
 
-    Smoothed with a Gaussian that ends at 4 sigma (beyond the picture nothing is counted), differentiated with Sobel's kernels, thinned
+    Smoothed with a Gaussian that ends at 4 sigma (beyond the image nothing is counted), differentiated with Sobel's kernels, thinned
     to ridges of the gradient's length, and traced: ridges no weaker than `high`, and those no weaker than `low` that hang together
     with them. The outermost pixels have no edges.
 
@@ -41,7 +41,7 @@ def canny_edges(
     ----------
     grey : uint8, uint16, float32 or float64.
     sigma : in pixels; 0 smooths nothing.
-    low, high : lengths of Sobel's gradient, undivided, in levels of the picture; by default 1/10 and 1/5 of white.
+    low, high : lengths of Sobel's gradient, undivided, in levels of the image; by default 1/10 and 1/5 of white.
     quantiles : `low` and `high`, both given, are parts (0 to 1) of all pixels whose gradient is shorter.
 
     Raises
@@ -83,7 +83,7 @@ def thresholds(
 
 
 def band_rows(width: int) -> int:
-    """Rows that are marked at a time in a picture of some width."""
+    """Rows that are marked at a time in an image of some width."""
     return max(BAND_BYTES // (4 * width) - 4, LEAST_ROWS)
 
 

@@ -21,7 +21,7 @@ def white(dtype: np.dtype[np.generic]) -> float:
 
 
 def luma(pixels: NDArray[Any], *, alpha: bool, threads: int | None = None) -> NDArray[Any]:
-    """Grey (H, W, 1) of a picture (H, W, C) of 1 to 4 channels, in the same dtype, with Pillow's weights at every depth.
+    """Grey (H, W, 1) of an image (H, W, C) of 1 to 4 channels, in the same dtype, with Pillow's weights at every depth.
 
     With `alpha` the last channel is alpha; colour is multiplied by it first (as over black), and it is dropped.
 
@@ -48,7 +48,7 @@ def luma(pixels: NDArray[Any], *, alpha: bool, threads: int | None = None) -> ND
 
 
 def to_linear(levels: NDArray[Any], dtype: np.dtype[np.generic]) -> NDArray[Any]:
-    """Linear light, in levels of the same scale, of sRGB `levels` of a picture of `dtype`; (float32, or float64 for float64)."""
+    """Linear light, in levels of the same scale, of sRGB `levels` of an image of `dtype`; (float32, or float64 for float64)."""
     if dtype.kind == "u":
         return _linear_table(dtype.name)[levels.astype(np.intp)]
     return _decode(levels)

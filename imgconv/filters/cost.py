@@ -25,7 +25,7 @@ def layer_algorithm(shape: Sequence[int], weight_shape: Sequence[int], window: W
 
 
 def multiply_adds_of(mask: Mask, window: Window, dtype: np.dtype[Any], channels: int, *, flip: bool = False) -> float:
-    """Multiply-adds for each value that `mask` gives on pictures of `dtype` and `channels`, as its algorithm does them.
+    """Multiply-adds for each value that `mask` gives on images of `dtype` and `channels`, as its algorithm does them.
 
     Additions alone count too. A transform of N values counts 1.25 N log2(N), as a real one of split radix does.
 

@@ -1,8 +1,8 @@
-"""Rows of a picture in three parts: the middle, whose windows lie within the picture's width, and the sides, which see padding.
+"""Rows of an image in three parts: the middle, whose windows lie within the image's width, and the sides, which see padding.
 
-The middle is most of a picture and is read where it lies. Padded rows are made for the narrow sides alone.
+The middle is most of an image and is read where it lies. Padded rows are made for the narrow sides alone.
 
-Filtering of pictures (H, W, C), band by band from padded rows down to pixels.
+Filtering of images (H, W, C), band by band from padded rows down to pixels.
 
 Knows pixels, masks and windows; nothing of files, registries or command lines.
 """
@@ -24,7 +24,7 @@ from imgconv.filters.weights import FLOAT32_EXACT, Mask, Weights, anchor_of, pad
 from imgconv.window import Window
 from imgconv.windows.borders import Border, PaddedRows, elements, taken
 
-WORTH = 4  # a picture is at least so many times as wide as what its sides read, or all of its rows are padded instead
+WORTH = 4  # an image is at least so many times as wide as what its sides read, or all of its rows are padded instead
 Part = tuple[PaddedRows, int]  # rows, and the first element of a target row that their windows give
 
 
@@ -40,7 +40,7 @@ class Sides:
 
     @property
     def are_narrow(self) -> bool:
-        """Whether taking the picture apart is worth it."""
+        """Whether taking the image apart is worth it."""
         return WORTH * (self._left + self._right + 2 * self._reach) <= self._width
 
     def outer(self) -> Iterator[Part]:
@@ -64,7 +64,7 @@ VALUES_COST = 4  # times fewer rows where maps of values are made of them first
 class Finish:
     """What happens to sums on their way to pixels.
 
-    `range` is clip, abs, offset, minmax or raw. `rounded` is false for float maps of whole-number pictures.
+    `range` is clip, abs, offset, minmax or raw. `rounded` is false for float maps of whole-number images.
     """
 
     range: str = "clip"
@@ -72,7 +72,7 @@ class Finish:
     linear: bool = False
 
 
-def filter_picture(
+def filter_image(
     pixels: Array,
     masks: Sequence[Mask],
     window: Window,
@@ -84,7 +84,7 @@ def filter_picture(
     flip: bool = False,
     threads: int | None = None,
 ) -> Array:
-    """One map (h_out, w_out, C) of a picture (H, W, C): the correlation with one mask, or with several that are combined.
+    """One map (h_out, w_out, C) of an image (H, W, C): the correlation with one mask, or with several that are combined.
 
     `pixels` are uint8, uint16, float32 or float64. `alpha` says what the last channel is: `none` a colour like the others; `keep`
     alpha that stays as it is under the mask's anchor; `filter` alpha that weighs the colours and is filtered with them.
@@ -98,7 +98,7 @@ def filter_picture(
 
 
 class _Filter:
-    """One call of `filter_picture`: everything that the bands share."""
+    """One call of `filter_image`: everything that the bands share."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class _Filter:
             raise UsageError("several kernels make one map only when they are combined; use max, sum or hypot")
         self.dtype, self.white = pixels.dtype, white(pixels.dtype)
         if self.dtype.kind == "u" and not (border.value.is_integer() and 0 <= border.value <= self.white):
-            raise DoesNotFit(f"constant {border.value:g} is no level of this picture; use a whole number from 0 to {self.white:g}")
+            raise DoesNotFit(f"constant {border.value:g} is no level of this image; use a whole number from 0 to {self.white:g}")
         self.finish, self.combination, self.alpha = finish, combination, alpha
         self.size, self.channels = pixels.shape[:2], pixels.shape[2]
         self.window, self.masks = window, masks
@@ -145,10 +145,10 @@ class _Filter:
                 self._fill_from_values(target[first:last], self._values(first, last))
 
         self._each_band(work, threads)
-        picture = target.reshape(self.h_out, self.w_out, self.channels_out)
+        image = target.reshape(self.h_out, self.w_out, self.channels_out)
         if self.alpha == "keep":
-            picture[..., -1] = self._alpha_under_anchor()
-        return picture
+            image[..., -1] = self._alpha_under_anchor()
+        return image
 
     def measure(self, threads: int | None) -> None:
         """Find the lowest and highest finite value of all colour channels, for range `minmax`."""
@@ -228,7 +228,7 @@ class _Filter:
         return values.reshape(len(source), -1)
 
     def _values(self, first: int, last: int) -> NDArray[Any]:
-        """Maps in the picture's levels after divisor, offset and combination, before the range."""
+        """Maps in the image's levels after divisor, offset and combination, before the range."""
         values = [self._one_map(i, first, last) for i in range(len(self.masks))]
         return combine(values, self.combination, self.white)
 
@@ -269,7 +269,7 @@ class _Filter:
         return values.reshape(len(sums), -1)
 
     def _levels(self, offset: float) -> float:
-        """An offset of 8-bit levels in the picture's: 128 is 32768 at 16 bits and 0.5 for floats."""
+        """An offset of 8-bit levels in the image's: 128 is 32768 at 16 bits and 0.5 for floats."""
         if self.dtype == np.uint16:
             return offset * 256
         return offset if self.dtype == np.uint8 else offset / 256

@@ -1,4 +1,4 @@
-"""A grey picture smoothed by a Gaussian, a band of rows at a time."""
+"""A grey image smoothed by a Gaussian, a band of rows at a time."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def gaussian_taps(sigma: float) -> NDArray[np.float64]:
 
 
 class Smoothed:
-    """Rows of a picture (H, W) under a Gaussian, float32. Only what lies in the picture counts; beyond it the edge goes on."""
+    """Rows of an image (H, W) under a Gaussian, float32. Only what lies in the image counts; beyond it the edge goes on."""
 
     def __init__(self, grey: NDArray[Any], sigma: float):
         taps = gaussian_taps(sigma)

@@ -1,6 +1,6 @@
 """What happens to sums on their way to pixels or values, as the numbers that the loops in `imgconv.loops.filters` ask for.
 
-Several maps of one picture made into one.
+Several maps of one image made into one.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Pooling of pictures: interleaved pixels in, pixels of the same dtype out, exact for whole numbers.
+"""Pooling of images: interleaved pixels in, pixels of the same dtype out, exact for whole numbers.
 
 Padded cells do not exist here: they never win and do not count. This module knows nothing of files, colour or alpha.
 """
@@ -17,8 +17,8 @@ Mode = Literal["max", "avg", "min", "median"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 
-def pool_picture(pixels: AnyArray, window: Window, mode: str, *, threads: int | None = None) -> AnyArray:
-    """One value for each place of `window` on a picture: the largest, average, smallest or median of the pixels under it.
+def pool_image(pixels: AnyArray, window: Window, mode: str, *, threads: int | None = None) -> AnyArray:
+    """One value for each place of `window` on an image: the largest, average, smallest or median of the pixels under it.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def pool_picture(pixels: AnyArray, window: Window, mode: str, *, threads: int | 
     Examples
     --------
     >>> photo = np.arange(16, dtype=np.uint8).reshape(4, 4, 1)
-    >>> pool_picture(photo, Window.of(2, stride=2), "avg")[..., 0]
+    >>> pool_image(photo, Window.of(2, stride=2), "avg")[..., 0]
     array([[ 2,  4],
            [10, 12]], dtype=uint8)
     """
@@ -71,9 +71,9 @@ def _checked(pixels: AnyArray, window: Window, mode: str) -> tuple[Planes, tuple
     if pixels.dtype not in (np.uint8, np.uint16, np.float32, np.float64):
         raise UsageError(f"pixels of dtype {pixels.dtype} cannot be pooled; use uint8, uint16, float32 or float64")
     if 0 in pixels.shape:
-        raise DoesNotFit(f"a picture of shape {pixels.shape} has nothing to pool")
+        raise DoesNotFit(f"an image of shape {pixels.shape} has nothing to pool")
     size = pixels.shape[:2]
     spans = (Spans.of_window(window, size, 0), Spans.of_window(window, size, 1))
     if not all(s.fewest for s in spans):
-        raise DoesNotFit(f"a window of {window.kernel_size} would see only padding of the picture {size}; use less padding or dilation")
-    return Planes.of_picture(pixels), spans
+        raise DoesNotFit(f"a window of {window.kernel_size} would see only padding of the image {size}; use less padding or dilation")
+    return Planes.of_image(pixels), spans

@@ -30,7 +30,7 @@ def factors(taps: Taps, *, exact: bool, single: bool = False) -> Factors | None:
     return _found(np.ascontiguousarray(taps, np.float64).tobytes(), (taps.shape[0], taps.shape[1]), exact, single)
 
 
-@lru_cache(maxsize=64)  # for the next picture of a folder: the decomposition of 101x101 taps takes as long as filtering a small one
+@lru_cache(maxsize=64)  # for the next image of a folder: the decomposition of 101x101 taps takes as long as filtering a small one
 def _found(content: bytes, shape: tuple[int, int], exact: bool, single: bool) -> Factors | None:
     taps = np.frombuffer(content).reshape(shape)
     product = _whole_product(taps) if exact else _product(taps)

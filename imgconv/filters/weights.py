@@ -1,4 +1,4 @@
-"""A kernel made ready for one kind of picture: its taps as numbers to reckon with, and the cells around the picture."""
+"""A kernel made ready for one kind of image: its taps as numbers to reckon with, and the cells around the image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ SNAP = 1e-12  # quotients of taps this close to a whole number are taken for one
 class Mask(Protocol):
     """What a kernel has to say: `taps` (kh, kw) or, summing over channels, (C, kh, kw), and what comes after the sum.
 
-    `offset` is in 8-bit levels, scaled to the picture's depth; `bias` is added as it is.
+    `offset` is in 8-bit levels, scaled to the image's depth; `bias` is added as it is.
     """
 
     @property
@@ -50,11 +50,11 @@ class Weights:
 
     @classmethod
     def of(cls, mask: Mask, dtype: np.dtype[Any], channels: int, *, flip: bool = False) -> "Weights":
-        """The weights of `mask` over pictures of `channels` and `dtype`; raises DoesNotFit for taps of other channels."""
+        """The weights of `mask` over images of `channels` and `dtype`; raises DoesNotFit for taps of other channels."""
         taps = np.asarray(mask.taps[..., ::-1, ::-1] if flip else mask.taps, np.float64)
         if taps.ndim == 3 and taps.shape[0] != channels:
             raise DoesNotFit(
-                f"weights for {taps.shape[0]} channels do not fit a picture of {channels}; use --grey or --color, or other weights"
+                f"weights for {taps.shape[0]} channels do not fit an image of {channels}; use --grey or --color, or other weights"
             )
         finite = dtype.kind == "u"
         largest = float(np.iinfo(dtype).max) if finite else 1.0
@@ -97,7 +97,7 @@ def _whole(taps: NDArray[np.float64], divisor: float, most: float) -> tuple[NDAr
 
 
 def pads_of(mask: Mask, window: Window, size: Sequence[int], *, flip: bool = False) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Cells ((top, bottom), (left, right)) around a picture of `size`; `same` puts the mask's anchor on the pixel."""
+    """Cells ((top, bottom), (left, right)) around an image of `size`; `same` puts the mask's anchor on the pixel."""
     (top, bottom), (left, right) = window.pads(size)
     if window.padding == "same" and mask.anchor is not None:
         anchor, kernel = anchor_of(mask, flip=flip), mask.taps.shape[-2:]

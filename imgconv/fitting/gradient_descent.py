@@ -11,7 +11,7 @@ from imgconv.functional.conv import conv2d_bias, conv2d_weight
 
 Numbers = NDArray[np.float64]
 Tell = Callable[[int, float], None]
-SIDE = 160  # pixels of the part of a picture that is learnt from
+SIDE = 160  # pixels of the part of an image that is learnt from
 POWER_STEPS = 12
 SAFETY = 1.05  # the largest curvature is found from below
 

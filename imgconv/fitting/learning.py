@@ -1,4 +1,4 @@
-"""The kernel that turns one picture into another, found from pairs of pictures by least squares or by gradient descent."""
+"""The kernel that turns one image into another, found from pairs of images by least squares or by gradient descent."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from imgconv.errors import DoesNotFit
 from imgconv.filters.color import white
 from imgconv.fitting.least_squares import Equations, simple_fractions
-from imgconv.images import Picture
+from imgconv.images import Raster
 from imgconv.inspection.cells import seen
 from imgconv.inspection.explanation import channel_names
 from imgconv.registry import Kernel
@@ -33,11 +33,11 @@ Descent = Callable[[Sequence[Example], tuple[int, int]], Numbers]
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """Kernels that were learnt together: `taps` (O, C, kh, kw) over `divisor`, whole where that explains the pictures as well.
+    """Kernels that were learnt together: `taps` (O, C, kh, kw) over `divisor`, whole where that explains the images as well.
 
     `free` (O, C, kh, kw) are the weights before they were simplified. `offset` (O,) and `rms` (O,), the error, are in levels of the
     output; `r2` (O,) is the share of its variance that is explained. `windows` were used of `seen`. They are `determined` where no
-    other taps explain the pictures as well. `level` is 1/255 of white.
+    other taps explain the images as well. `level` is 1/255 of white.
     """
 
     names: tuple[str, ...]
@@ -76,18 +76,18 @@ class Fit:
 
 
 def learn(
-    pairs: Sequence[tuple[Picture, Picture]], kernel_size: tuple[int, int], channels: str = "grey", descend: Descent | None = None
+    pairs: Sequence[tuple[Raster, Raster]], kernel_size: tuple[int, int], channels: str = "grey", descend: Descent | None = None
 ) -> list[Fit]:
-    """The kernels of `kernel_size` that turn the first picture of each pair into the second.
+    """The kernels of `kernel_size` that turn the first image of each pair into the second.
 
     `channels`: `grey` for one channel, `each` for a kernel for every colour, `all` for weights across all colours. Outputs that are
-    black or white in a picture of whole levels may have been cut there, and are left out. `descend` finds weights (O, C, kh, kw) itself.
-    Raises DoesNotFit for pictures whose sizes or channels do not match.
+    black or white in an image of whole levels may have been cut there, and are left out. `descend` finds weights (O, C, kh, kw) itself.
+    Raises DoesNotFit for images whose sizes or channels do not match.
 
     >>> from imgconv.recipe import filter_recipe
     >>> from imgconv.process import process
-    >>> noise = Picture(np.random.default_rng(0).integers(0, 256, (40, 50, 1), np.uint8))
-    >>> soft = process(noise, filter_recipe(["1 2 1; 2 4 2; 1 2 1 / 16"]))[0].picture
+    >>> noise = Raster(np.random.default_rng(0).integers(0, 256, (40, 50, 1), np.uint8))
+    >>> soft = process(noise, filter_recipe(["1 2 1; 2 4 2; 1 2 1 / 16"]))[0].image
     >>> (fit,) = learn([(noise, soft)], (3, 3))
     >>> fit.taps[0, 0].tolist(), fit.divisor
     ([[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]], 16)
@@ -103,8 +103,8 @@ def learn(
     return [_fit((name,), part, kernel_size, top, level, descend) for name, part in zip(names, _apart(examples), strict=True)]
 
 
-def example(before: Picture, after: Picture, kernel_size: tuple[int, int], *, grey: bool) -> Example:
-    """A pair of pictures made ready: both grey if asked for, and the output cut to the windows that lie wholly in the input.
+def example(before: Raster, after: Raster, kernel_size: tuple[int, int], *, grey: bool) -> Example:
+    """A pair of images made ready: both grey if asked for, and the output cut to the windows that lie wholly in the input.
 
     The output has the size of the input, or that without padding, or with full padding.
     """
@@ -115,7 +115,7 @@ def example(before: Picture, after: Picture, kernel_size: tuple[int, int], *, gr
     sound = (colours > 0) & (colours < top) if cut else np.isfinite(colours)
     usable = np.asarray(sound.all(axis=2))[_within(before.size, after.size, kernel_size)]
     if not usable.any():
-        raise DoesNotFit("the second picture is all black and white, where values may have been cut; use an output that is not")
+        raise DoesNotFit("the second image is all black and white, where values may have been cut; use an output that is not")
     return Example(given, made[(slice(None), *_within(before.size, after.size, kernel_size))], usable)
 
 
@@ -127,7 +127,7 @@ def _within(before: Sequence[int], after: Sequence[int], kernel_size: Sequence[i
         skipped = {given: (taps - 1) // 2, whole: 0, given + taps - 1: taps - 1}.get(made)
         if skipped is None or whole < 1:
             sizes = f"{before[1]}x{before[0]} and {after[1]}x{after[0]}"
-            raise DoesNotFit(f"pictures of {sizes} are no input and output of a kernel of {taps}; give pictures of one size, stride 1")
+            raise DoesNotFit(f"images of {sizes} are no input and output of a kernel of {taps}; give images of one size, stride 1")
         slices.append(slice(skipped, skipped + whole))
     return tuple(slices)
 
@@ -146,7 +146,7 @@ def _gathered(examples: Sequence[Example], equations: Equations) -> Equations:
     needed = len(equations.gram)
     if equations.count < needed:
         raise DoesNotFit(
-            f"{equations.count} windows are too few for {needed} weights; give a larger picture, more pairs, or a smaller --size"
+            f"{equations.count} windows are too few for {needed} weights; give a larger image, more pairs, or a smaller --size"
         )
     return equations
 

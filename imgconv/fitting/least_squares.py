@@ -1,6 +1,6 @@
-"""Least squares over the windows of pictures, gathered strip by strip into small matrices, so that no picture is ever unfolded whole.
+"""Least squares over the windows of images, gathered strip by strip into small matrices, so that no image is ever unfolded whole.
 
-Learnt weights as the simple fractions that explain a picture as well.
+Learnt weights as the simple fractions that explain an image as well.
 """
 
 from dataclasses import dataclass, field
@@ -106,7 +106,7 @@ class Simple(NamedTuple):
 
 
 def simple_fractions(equations: Equations, weights: Numbers, levels: float) -> Simple | None:
-    """The smallest divisor over which whole taps explain the pictures as well as `weights` (F+1, O); None where there is none.
+    """The smallest divisor over which whole taps explain the images as well as `weights` (F+1, O); None where there is none.
 
     `levels` is the range of the outputs, from black to white. All outputs share the divisor. A whole offset is taken where it does.
     """

@@ -1,4 +1,4 @@
-"""Torch-like calls on numpy arrays, and the same for pictures.
+"""Torch-like calls on numpy arrays, and the same for images.
 
 The public names are those of `torch.nn.functional`, imported on first use: `from imgconv.functional import conv2d`.
 """

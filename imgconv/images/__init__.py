@@ -1,4 +1,4 @@
-"""Pictures: files, bytes and streams to pixels and back. The only part of imgconv that knows Pillow.
+"""Images: files, bytes and streams to pixels and back. The only part of imgconv that knows Pillow.
 
 `read_stream` is imported on first use: files do without it.
 """
@@ -6,10 +6,10 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from imgconv.images.formats import PICTURE_EXTENSIONS, format_for
+from imgconv.images.formats import IMAGE_EXTENSIONS, format_for
 from imgconv.images.modes import from_pil, to_pil
-from imgconv.images.raster import DEFAULT_MAX_PIXELS, Header, Luma, Metadata, Picture
-from imgconv.images.reading import Pictures, open_pictures, read_header
+from imgconv.images.raster import DEFAULT_MAX_PIXELS, Header, Luma, Metadata, Raster
+from imgconv.images.reading import Frames, open_frames, read_header
 from imgconv.images.writing import check_output, encode
 
 if TYPE_CHECKING:
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
-    "PICTURE_EXTENSIONS",
+    "IMAGE_EXTENSIONS",
+    "Frames",
     "Header",
     "Luma",
     "Metadata",
-    "Picture",
-    "Pictures",
+    "Raster",
     "check_output",
     "encode",
     "format_for",
     "from_pil",
-    "open_pictures",
+    "open_frames",
     "read_header",
     "read_stream",
     "to_pil",

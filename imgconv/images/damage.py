@@ -1,4 +1,4 @@
-"""Whatever goes wrong while a file is read, said as one PictureError. Knows no format."""
+"""Whatever goes wrong while a file is read, said as one ImageError. Knows no format."""
 
 import struct
 import tokenize
@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from imgconv.errors import ImgconvError, PictureError
+from imgconv.errors import ImageError, ImgconvError
 
 _MOST_AT_ONCE = 1 << 26  # bytes: what a lying header can make us allocate before the end of the file is seen
 
@@ -36,18 +36,18 @@ DECODER_ERRORS = (
 
 
 class DamageError(ValueError):
-    """What our own readers say of a damaged file; `picture_errors` makes it a PictureError that names the format."""
+    """What our own readers say of a damaged file; `image_errors` makes it a ImageError that names the format."""
 
 
 @contextmanager
-def picture_errors(doing: str) -> Iterator[None]:
-    """Turn errors of decoders and encoders into a PictureError: `doing`, and a one-line reason."""
+def image_errors(doing: str) -> Iterator[None]:
+    """Turn errors of decoders and encoders into a ImageError: `doing`, and a one-line reason."""
     try:
         yield
     except ImgconvError:
         raise
     except DECODER_ERRORS as error:
-        raise PictureError(f"{doing}: {_reason(error)}") from error
+        raise ImageError(f"{doing}: {_reason(error)}") from error
 
 
 def read_exactly(file: BinaryIO, length: int) -> bytes:

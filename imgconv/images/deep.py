@@ -1,4 +1,4 @@
-"""Pictures deeper than Pillow's modes: 16-bit colour PNG, 16-bit and float colour TIFF, deep JPEG 2000, AVIF and HEIC.
+"""Images deeper than Pillow's modes: 16-bit colour PNG, 16-bit and float colour TIFF, deep JPEG 2000, AVIF and HEIC.
 
 PNG needs only Pillow, HEIC the extra `heif`, the others tifffile and imagecodecs, the extra `deep`. Nothing is ever narrowed:
 without the extra it is an error.
@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imgconv.errors import PictureError
+from imgconv.errors import ImageError
 from imgconv.images import metadata, plugins, png
-from imgconv.images.damage import picture_errors
+from imgconv.images.damage import image_errors
 from imgconv.images.modes import full_range
 from imgconv.images.plugins import deep_library, heif_library
-from imgconv.images.raster import Decoder, Header, Picture, Request
+from imgconv.images.raster import Decoder, Header, Raster, Request
 
 _HEAD = 1 << 16  # bytes in which the headers of JPEG 2000 and AVIF are looked for
 
@@ -28,7 +28,7 @@ def find(file: BinaryIO, name: str, request: Request) -> Decoder | None:
     if name not in _FINDERS:
         return None
     file.seek(0)
-    with picture_errors(f"damaged {name}"):
+    with image_errors(f"damaged {name}"):
         return _FINDERS[name](file, request)
 
 
@@ -38,14 +38,14 @@ def _find_png(file: BinaryIO, request: Request) -> Decoder | None:
     if head.depth < 16 or head.colour_type == 0:
         return None
     if head.frames > 1:
-        raise PictureError("animated png of 16-bit colour are not supported; save its frames one by one")
+        raise ImageError("animated png of 16-bit colour are not supported; save its frames one by one")
     image = plugins.open_image(file, "png")
     keyed = image.info.get("transparency")
     alpha = keyed is not None or head.colour_type != 2
     channels = (1 if head.colour_type == 4 else 3) + alpha
 
-    def frames() -> Iterator[Picture]:
-        with picture_errors("damaged png"):
+    def frames() -> Iterator[Raster]:
+        with image_errors("damaged png"):
             if not request.salvage:
                 file.seek(0)
                 png.check(file)
@@ -54,7 +54,7 @@ def _find_png(file: BinaryIO, request: Request) -> Decoder | None:
             opaque = np.where((pixels == np.array(keyed)).all(axis=2, keepdims=True), 0, 65535).astype(np.uint16)
             pixels = np.concatenate([pixels, opaque], axis=2)
         orientation = metadata.orientation_of(image.info)
-        yield Picture(metadata.upright(pixels, orientation), alpha, metadata.from_info(image.info, orientation))
+        yield Raster(metadata.upright(pixels, orientation), alpha, metadata.from_info(image.info, orientation))
 
     return _decoder("png", image, channels, alpha, frames)
 
@@ -125,20 +125,20 @@ def _whole(name: str, file: BinaryIO, bits: int, request: Request, decode: Calla
     alpha = image.has_transparency_data
     channels = (1 if image.mode in ("L", "LA", "I;16") else 3) + alpha
 
-    def frames() -> Iterator[Picture]:
+    def frames() -> Iterator[Raster]:
         file.seek(0)
         data = file.read()
         for index in range(getattr(image, "n_frames", 1)):
-            with picture_errors(f"damaged {name}"):
+            with image_errors(f"damaged {name}"):
                 samples = decode(data, index).reshape(image.height, image.width, -1)
             orientation = metadata.orientation_of(image.info)
             pixels = full_range(samples[..., :channels], bits)
-            yield Picture(metadata.upright(pixels, orientation), alpha, metadata.from_info(image.info, orientation))
+            yield Raster(metadata.upright(pixels, orientation), alpha, metadata.from_info(image.info, orientation))
 
     return _decoder(name, image, channels, alpha, frames)
 
 
-def _decoder(name: str, image: Image.Image, channels: int, alpha: bool, frames: Callable[[], Iterator[Picture]]) -> Decoder:
+def _decoder(name: str, image: Image.Image, channels: int, alpha: bool, frames: Callable[[], Iterator[Raster]]) -> Decoder:
     turned = metadata.orientation_of(image.info) > 4
     size = (image.width, image.height) if turned else (image.height, image.width)
     count = getattr(image, "n_frames", 1)

@@ -1,4 +1,4 @@
-"""Which picture formats are allowed, how their content is recognised, and what each can hold. Reads nothing but a few first bytes."""
+"""Which image formats are allowed, how their content is recognised, and what each can hold. Reads nothing but a few first bytes."""
 
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -39,7 +39,7 @@ OUTPUTS: dict[str, Output] = {
 
 INPUTS = ("jpeg", "png", "tiff", "webp", "gif", "bmp", "pnm", "jpeg2000", "avif", "tga", "qoi", "heif", "npy")
 
-PICTURE_EXTENSIONS = frozenset(
+IMAGE_EXTENSIONS = frozenset(
     extension for name, output in OUTPUTS.items() if name not in ("npy", "npz") for extension in output.extensions
 ) | {".pbm", ".jpx", ".heic", ".heif", ".hif", ".avifs"}
 
@@ -108,4 +108,4 @@ def format_for(name: str | PurePath) -> str:
         if wanted in (known, *output.extensions) or f".{wanted}" in output.extensions:
             return known
     allowed = ", ".join(output.extensions[0] for output in OUTPUTS.values())
-    raise UsageError(f"no picture format is known by {text!r}; use one of {allowed}")
+    raise UsageError(f"no image format is known by {text!r}; use one of {allowed}")

@@ -4,7 +4,7 @@ Pillow decodes GIF, and takes one that is cut short for a shorter one.
 
 GIF written frame by frame with every colour as it is. Pillow packs the pixels.
 
-Pillow's own writer chooses 256 colours for a picture that has more, and joins frames that are equal.
+Pillow's own writer chooses 256 colours for an image that has more, and joins frames that are equal.
 """
 
 import struct
@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
-from imgconv.errors import PictureError
+from imgconv.errors import ImageError
 from imgconv.images.damage import DamageError
-from imgconv.images.raster import Picture
+from imgconv.images.raster import Raster
 
 _TRAILER, _IMAGE, _EXTENSION, _CONTROL = b";", b",", b"!", b"\xf9"
 _TO_BACKGROUND, _TO_PREVIOUS = 2, 3  # what becomes of a frame before the next is drawn; otherwise it stays
@@ -114,20 +114,20 @@ _STRIP = 1 << 18  # pixels
 _GREYS = np.arange(MOST_COLOURS, dtype=np.uint8)[:, None].repeat(3, axis=1)
 
 
-def encode(frames: Iterable[Picture], stream: BinaryIO, *, description: str | None = None, loop: int = 0) -> None:
-    """Write one 8-bit picture, grey or RGB, or several of one size as an animation that plays `loop` times (0: for ever).
+def encode(frames: Iterable[Raster], stream: BinaryIO, *, description: str | None = None, loop: int = 0) -> None:
+    """Write one 8-bit image, grey or RGB, or several of one size as an animation that plays `loop` times (0: for ever).
 
-    Raises PictureError for a frame of more than 256 colours, and for frames that differ in size; nothing is written then.
+    Raises ImageError for a frame of more than 256 colours, and for frames that differ in size; nothing is written then.
 
     >>> file = BytesIO()
-    >>> encode([Picture(np.zeros((2, 3, 3), np.uint8))], file)
+    >>> encode([Raster(np.zeros((2, 3, 3), np.uint8))], file)
     >>> file.getvalue()[:6]
     b'GIF89a'
     """
     ahead = iter(frames)
     first, second = next(ahead, None), next(ahead, None)
     if first is None:
-        raise PictureError("there is no picture to write")
+        raise ImageError("there is no image to write")
     table, indices = _colours(first.pixels)
     size = struct.pack("<HH", *first.size[::-1])
     parts = [b"GIF89a" + size + bytes([0x80 | _depth(table), 0, 0]) + _table(table)]
@@ -140,12 +140,12 @@ def encode(frames: Iterable[Picture], stream: BinaryIO, *, description: str | No
     stream.write(b"".join([*parts, b";"]))
 
 
-def _animation(frames: Iterable[Picture], size: bytes, loop: int) -> Iterator[bytes]:
+def _animation(frames: Iterable[Raster], size: bytes, loop: int) -> Iterator[bytes]:
     if loop != 1:  # it counts repeats, and without the block it plays once
         yield b"!\xff" + _blocks(b"NETSCAPE2.0", struct.pack("<BH", 1, loop - (loop > 0)))
     for frame in frames:
         if struct.pack("<HH", *frame.size[::-1]) != size:
-            raise PictureError("frames of an animated gif must have one size; write them as .tiff pages")
+            raise ImageError("frames of an animated gif must have one size; write them as .tiff pages")
         table, indices = _colours(frame.pixels)
         hundredths = min(round((100 if frame.duration is None else frame.duration) / 10), 65535)
         yield b"!\xf9" + _blocks(struct.pack("<BHB", 0, hundredths, 0))
@@ -153,7 +153,7 @@ def _animation(frames: Iterable[Picture], size: bytes, loop: int) -> Iterator[by
 
 
 def _colours(pixels: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The colours (n, 3) of a picture, and the number (H, W) of each pixel's one."""
+    """The colours (n, 3) of an image, and the number (H, W) of each pixel's one."""
     if pixels.shape[2] == 1:
         return _GREYS, pixels[..., 0]
     numbers = np.zeros(1 << 24, np.uint8)
@@ -161,7 +161,7 @@ def _colours(pixels: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]
         numbers[colours] = 1
     found = np.flatnonzero(numbers)
     if len(found) > MOST_COLOURS:
-        raise PictureError(f"gif holds {MOST_COLOURS} colours, and this picture has {len(found)}; write .png, .tiff or .webp")
+        raise ImageError(f"gif holds {MOST_COLOURS} colours, and this image has {len(found)}; write .png, .tiff or .webp")
     numbers[found] = np.arange(len(found))
     table = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=1).astype(np.uint8)
     return table, np.concatenate([numbers[colours] for colours in _whole(pixels)])

@@ -1,6 +1,6 @@
-"""EXIF, ICC and resolution as bytes and numbers: read, made true for upright pixels, checked against a picture. Reads no files.
+"""EXIF, ICC and resolution as bytes and numbers: read, made true for upright pixels, checked against an image. Reads no files.
 
-The text that says how a picture was made: where each format keeps it, read and written.
+The text that says how an image was made: where each format keeps it, read and written.
 """
 
 import re
@@ -23,7 +23,7 @@ _SPACES = {b"GRAY": (1, 2), b"RGB ": (3, 4)}  # colour space of an ICC profile -
 
 
 def from_info(info: Mapping[Any, Any], orientation: int = 1) -> Metadata:
-    """The metadata in Pillow's `info` of a picture that was turned upright from `orientation`."""
+    """The metadata in Pillow's `info` of an image that was turned upright from `orientation`."""
     dpi = _dpi(info.get("dpi"))
     icc = info.get("icc_profile")
     return Metadata(
@@ -34,7 +34,7 @@ def from_info(info: Mapping[Any, Any], orientation: int = 1) -> Metadata:
 
 
 def orientation_of(info: Mapping[Any, Any]) -> int:
-    """EXIF orientation, 1 to 8, in Pillow's `info` of a loaded picture; 1 where none is given or it makes no sense."""
+    """EXIF orientation, 1 to 8, in Pillow's `info` of a loaded image; 1 where none is given or it makes no sense."""
     tiff = _tiff_part(info)
     for order, offset in _orientation_fields(tiff):
         value = int(struct.unpack_from(order + "H", tiff, offset)[0])
@@ -57,7 +57,7 @@ def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 
 def profile_fits(icc_profile: bytes | None, channels: int) -> bool:
-    """Whether a picture of `channels` may carry this ICC profile: no RGB profile on a grey map, none at all for CMYK or Lab."""
+    """Whether an image of `channels` may carry this ICC profile: no RGB profile on a grey map, none at all for CMYK or Lab."""
     return icc_profile is not None and channels in _SPACES.get(icc_profile[16:20], ())
 
 
@@ -106,7 +106,7 @@ def _orientation_fields(tiff: bytearray) -> Iterator[tuple[str, int]]:
 
 
 def _upright_exif(info: Mapping[Any, Any]) -> bytes | None:
-    """EXIF with orientation 1 and without the thumbnail, which shows the picture as it was; None for what is no EXIF."""
+    """EXIF with orientation 1 and without the thumbnail, which shows the image as it was; None for what is no EXIF."""
     tiff = _tiff_part(info)
     found = _directory(tiff)
     if not found:

@@ -6,37 +6,37 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imgconv.errors import PictureError
+from imgconv.errors import ImageError
 from imgconv.images import metadata
-from imgconv.images.damage import DamageError, picture_errors
-from imgconv.images.raster import Metadata, Picture
+from imgconv.images.damage import DamageError, image_errors
+from imgconv.images.raster import Metadata, Raster
 
-_EIGHT_BIT = {  # mode -> mode that holds the same picture in channels of ours
+_EIGHT_BIT = {  # mode -> mode that holds the same image in channels of ours
     **dict.fromkeys(("1", "L"), "L"),
     **dict.fromkeys(("LA", "La"), "LA"),
     **dict.fromkeys(("P", "RGB", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"), "RGB"),
     **dict.fromkeys(("PA", "RGBA", "RGBa"), "RGBA"),
 }
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
-_SPARE = 1 << 12  # bytes beyond the picture, so that the encoder never finds its buffer full
+_SPARE = 1 << 12  # bytes beyond the image, so that the encoder never finds its buffer full
 _LARGEST_EXACT = 1 << 24  # integers up to here are exact in float32
 
 
-def from_pil(image: Image.Image) -> Picture:
-    """The picture that a PIL image of any mode holds, turned upright as its EXIF says.
+def from_pil(image: Image.Image) -> Raster:
+    """The image that a PIL image of any mode holds, turned upright as its EXIF says.
 
     Palettes, YCbCr, CMYK, Lab and HSV become RGB(A), 1-bit becomes 0 and 255, a transparent colour or palette becomes alpha.
-    Mode I becomes uint16 where its values fit, else float32 where that is exact. Raises PictureError for anything else.
+    Mode I becomes uint16 where its values fit, else float32 where that is exact. Raises ImageError for anything else.
 
     >>> from_pil(Image.new("1", (3, 2), 1)).pixels[0, 0]
     array([255], dtype=uint8)
     """
-    with picture_errors("the PIL image cannot be read"):
+    with image_errors("the PIL image cannot be read"):
         pixels, alpha = pixels_of(image)
     if image.mode == "I" and pixels.min() >= 0 and pixels.max() <= 65535:
         pixels = pixels.astype(np.uint16)
     orientation = metadata.orientation_of(image.info)
-    return Picture(metadata.upright(pixels, orientation), alpha, metadata.from_info(image.info, orientation))
+    return Raster(metadata.upright(pixels, orientation), alpha, metadata.from_info(image.info, orientation))
 
 
 def layout_of(image: Image.Image) -> tuple[int, str, bool]:
@@ -54,7 +54,7 @@ def layout_of(image: Image.Image) -> tuple[int, str, bool]:
         return 1 + alpha, "uint16", alpha
     if image.mode in ("I", "F"):
         return 1, "float32", False
-    raise PictureError(f"pictures of Pillow's mode {image.mode} are not supported; convert it to RGB or L first")
+    raise ImageError(f"images of Pillow's mode {image.mode} are not supported; convert it to RGB or L first")
 
 
 def pixels_of(image: Image.Image) -> tuple[NDArray[Any], bool]:
@@ -71,15 +71,15 @@ def pixels_of(image: Image.Image) -> tuple[NDArray[Any], bool]:
     return _bytes_of(image if image.mode == mode else image.convert(mode)).reshape(image.height, image.width, channels), alpha
 
 
-def to_pil(picture: Picture) -> Image.Image:
-    """The picture as a PIL image of mode L, LA, RGB, RGBA, I;16 or F, with its metadata in `info`; the pixels may be shared.
+def to_pil(raster: Raster) -> Image.Image:
+    """The image as a PIL image of mode L, LA, RGB, RGBA, I;16 or F, with its metadata in `info`; the pixels may be shared.
 
-    Raises PictureError where Pillow has no mode that holds it, such as 16-bit or float colour.
+    Raises ImageError where Pillow has no mode that holds it, such as 16-bit or float colour.
 
-    >>> to_pil(Picture(np.zeros((2, 3, 1), np.uint16))).mode
+    >>> to_pil(Raster(np.zeros((2, 3, 1), np.uint16))).mode
     'I;16'
     """
-    name = picture.pixels.dtype.name
+    name = raster.pixels.dtype.name
     mode = {
         ("uint8", 1, False): "L",
         ("uint8", 2, True): "LA",
@@ -87,25 +87,25 @@ def to_pil(picture: Picture) -> Image.Image:
         ("uint8", 4, True): "RGBA",
         ("uint16", 1, False): "I;16",
         ("float32", 1, False): "F",
-    }.get((name, picture.channels, picture.alpha))
+    }.get((name, raster.channels, raster.alpha))
     if mode is None:
-        raise PictureError(f"Pillow has no mode for {picture.channels} channels of {name}; use an array, or a .png, .tiff or .npy file")
-    image = Image.frombuffer(mode, picture.size[::-1], np.ascontiguousarray(picture.pixels), "raw", mode, 0, 1)
-    image.info.update(info_of(picture.metadata, picture.channels))
+        raise ImageError(f"Pillow has no mode for {raster.channels} channels of {name}; use an array, or a .png, .tiff or .npy file")
+    image = Image.frombuffer(mode, raster.size[::-1], np.ascontiguousarray(raster.pixels), "raw", mode, 0, 1)
+    image.info.update(info_of(raster.metadata, raster.channels))
     return image
 
 
 def info_of(kept: Metadata, channels: int) -> dict[str, Any]:
-    """Pillow's `info`, and the keyword arguments of its `save`, for metadata that holds for a picture of `channels`."""
+    """Pillow's `info`, and the keyword arguments of its `save`, for metadata that holds for an image of `channels`."""
     profile = kept.icc_profile if metadata.profile_fits(kept.icc_profile, channels) else None
     exif = b"Exif\0\0" + kept.exif if kept.exif else None
     return {name: value for name, value in (("icc_profile", profile), ("dpi", kept.dpi), ("exif", exif)) if value}
 
 
 def exact_float32(values: NDArray[Any]) -> NDArray[np.float32]:
-    """`values` as float32; floats are rounded to it, integers that it cannot hold are refused with PictureError."""
+    """`values` as float32; floats are rounded to it, integers that it cannot hold are refused with ImageError."""
     if values.dtype.kind in "iu" and values.size and max(abs(int(values.min())), abs(int(values.max()))) > _LARGEST_EXACT:
-        raise PictureError(f"integers beyond {_LARGEST_EXACT} do not fit float32 pixels; scale the picture to 16 bits or to floats first")
+        raise ImageError(f"integers beyond {_LARGEST_EXACT} do not fit float32 pixels; scale the image to 16 bits or to floats first")
     with np.errstate(over="ignore", invalid="ignore"):
         return np.ascontiguousarray(values, dtype=np.float32)
 
@@ -132,7 +132,7 @@ def _bytes_of(image: Image.Image) -> NDArray[np.uint8]:
     _, done, data = encoder.encode(length + _SPARE)
     encoder.cleanup()
     if done != 1 or len(data) != length:
-        raise PictureError("Pillow did not hand out its pixels; report the file")
+        raise ImageError("Pillow did not hand out its pixels; report the file")
     return np.frombuffer(data, np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""Arrays in .npy files as pictures: (H, W), or maps (M, H, W), or frames of maps (F, M, H, W). Never unpickles."""
+"""Arrays in .npy files as images: (H, W), or maps (M, H, W), or frames of maps (F, M, H, W). Never unpickles."""
 
 import warnings
 from collections.abc import Iterable, Iterator
@@ -9,10 +9,10 @@ import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from imgconv.errors import PictureError
-from imgconv.images.damage import picture_errors, read_exactly
+from imgconv.errors import ImageError
+from imgconv.images.damage import image_errors, read_exactly
 from imgconv.images.modes import exact_float32
-from imgconv.images.raster import Decoder, Header, Picture, Request
+from imgconv.images.raster import Decoder, Header, Raster, Request
 
 warnings.filterwarnings("ignore", category=SyntaxWarning, module="<unknown>")  # NumPy reads headers as Python: damaged ones are odd Python
 
@@ -22,33 +22,33 @@ _KEPT = ("uint8", "uint16", "float32")
 def decode(file: BinaryIO, request: Request) -> Decoder:
     """The decoder of the .npy array that begins where `file` stands. uint8, uint16 and float32 are kept, bool becomes 0 and 255.
 
-    Other floats are rounded to float32, other integers must be exact in it. Raises PictureError for other arrays.
+    Other floats are rounded to float32, other integers must be exact in it. Raises ImageError for other arrays.
     """
-    with picture_errors("damaged npy"):
+    with image_errors("damaged npy"):
         shape, fortran, dtype = _read_head(file)
     if dtype.kind not in "biuf" or not 2 <= len(shape) <= 4:
-        raise PictureError(f"an array of {dtype} and shape {shape} is no picture; give numbers as (H, W), (M, H, W) or (F, M, H, W)")
+        raise ImageError(f"an array of {dtype} and shape {shape} is no image; give numbers as (H, W), (M, H, W) or (F, M, H, W)")
     frames, channels, height, width = (1, 1, *shape)[-4:] if len(shape) < 4 else shape
     request.check_size(height, width)
     if frames * channels < 1:
-        raise PictureError(f"an array of shape {shape} holds no picture")
+        raise ImageError(f"an array of shape {shape} holds no image")
     name = "uint8" if dtype.kind == "b" else dtype.name if dtype.name in _KEPT else "float32"
     header = Header("npy", (height, width), channels, name, frames=frames)
     return Decoder(header, lambda: _frames(file, (frames, channels, height, width), fortran, dtype))
 
 
-def encode(frames: Iterable[Picture], stream: BinaryIO) -> None:
-    """Write one picture as (H, W) if it is grey, else as maps (M, H, W); several as (F, M, H, W).
+def encode(frames: Iterable[Raster], stream: BinaryIO) -> None:
+    """Write one image as (H, W) if it is grey, else as maps (M, H, W); several as (F, M, H, W).
 
     >>> import io
     >>> file = io.BytesIO()
-    >>> encode([Picture(np.zeros((2, 5, 3), np.float32))], file)
+    >>> encode([Raster(np.zeros((2, 5, 3), np.float32))], file)
     >>> np.load(io.BytesIO(file.getvalue())).shape
     (3, 2, 5)
     """
     arrays = [np.ascontiguousarray(frame.pixels.transpose(2, 0, 1)) for frame in frames]
     if len({array.shape for array in arrays}) != 1:
-        raise PictureError("frames in one .npy file must have one size; write them as .tiff pages")
+        raise ImageError("frames in one .npy file must have one size; write them as .tiff pages")
     maps = np.stack(arrays) if len(arrays) > 1 else arrays[0]
     npy_format.write_array(stream, maps[0] if maps.ndim == 3 and len(maps) == 1 else maps, version=(1, 0), allow_pickle=False)
 
@@ -59,16 +59,16 @@ def _read_head(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         return npy_format.read_array_header_1_0(file)
     if version == (2, 0):
         return npy_format.read_array_header_2_0(file)
-    raise PictureError(f"npy version {version[0]}.{version[1]} is unknown; save the array again with numpy.save")
+    raise ImageError(f"npy version {version[0]}.{version[1]} is unknown; save the array again with numpy.save")
 
 
-def _frames(file: BinaryIO, shape: tuple[int, int, int, int], fortran: bool, dtype: np.dtype[Any]) -> Iterator[Picture]:
+def _frames(file: BinaryIO, shape: tuple[int, int, int, int], fortran: bool, dtype: np.dtype[Any]) -> Iterator[Raster]:
     count = 1 if fortran else shape[0]
     for _ in range(count):
-        with picture_errors("damaged npy"):
+        with image_errors("damaged npy"):
             maps = _read_maps(file, shape if fortran else (1, *shape[1:]), fortran, dtype)
         for each in maps:
-            yield Picture(_pixels(each.transpose(1, 2, 0)))
+            yield Raster(_pixels(each.transpose(1, 2, 0)))
 
 
 def _read_maps(file: BinaryIO, shape: tuple[int, ...], fortran: bool, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -8,10 +8,10 @@ from typing import Any, BinaryIO
 from numpy.typing import NDArray
 from PIL import ImageFile
 
-from imgconv.errors import PictureError
+from imgconv.errors import ImageError
 from imgconv.images import deep, gif, metadata, modes, plugins, png
-from imgconv.images.damage import DamageError, picture_errors
-from imgconv.images.raster import Decoder, Header, Picture, Request
+from imgconv.images.damage import DamageError, image_errors
+from imgconv.images.raster import Decoder, Header, Raster, Request
 
 _JPEG_END = b"\xff\xd9"
 _QOI_END = b"\0\0\0\0\0\0\0\1"
@@ -21,7 +21,7 @@ _ANIMATIONS = ("avif", "gif", "png", "webp")
 def decode(file: BinaryIO, name: str, request: Request) -> Decoder:
     """The decoder of a file in the format `name`, which its content was found to have.
 
-    Raises PictureError for a damaged header or too many pixels, MissingExtra where the format or depth needs a library that is not here.
+    Raises ImageError for a damaged header or too many pixels, MissingExtra where the format or depth needs a library that is not here.
     """
     found = deep.find(file, name, request)
     if found:
@@ -38,7 +38,7 @@ def decode(file: BinaryIO, name: str, request: Request) -> Decoder:
 
 
 def _header(image: ImageFile.ImageFile, name: str, file: BinaryIO) -> Header:
-    with picture_errors(f"damaged {name}"):
+    with image_errors(f"damaged {name}"):
         channels, dtype, alpha = modes.layout_of(image)
         blocks = gif.read_blocks(file) if name == "gif" else None
         frames = max(blocks.frames, 1) if blocks else getattr(image, "n_frames", 1) - _skipped(image)
@@ -54,7 +54,7 @@ def _header(image: ImageFile.ImageFile, name: str, file: BinaryIO) -> Header:
 
 
 def _skipped(image: ImageFile.ImageFile) -> int:
-    """Frames before the first: the picture that an APNG shows where animations are unknown is not one of its frames."""
+    """Frames before the first: the image that an APNG shows where animations are unknown is not one of its frames."""
     return int(getattr(image, "default_image", False) and getattr(image, "n_frames", 1) > 1)
 
 
@@ -65,11 +65,11 @@ def _plays(image: ImageFile.ImageFile, name: str) -> int:
     return int(loop or 0)
 
 
-def _checked_frames(file: BinaryIO, image: ImageFile.ImageFile, header: Header, request: Request) -> Iterator[Picture]:
+def _checked_frames(file: BinaryIO, image: ImageFile.ImageFile, header: Header, request: Request) -> Iterator[Raster]:
     if header.format in _CHECKS and not request.salvage:
         position = file.tell()
         file.seek(0)
-        with picture_errors(f"damaged {header.format}"):
+        with image_errors(f"damaged {header.format}"):
             _CHECKS[header.format](file)
         file.seek(position)
     luma = request.luma if header.format == "jpeg" and image.mode == "RGB" else "no"
@@ -78,25 +78,25 @@ def _checked_frames(file: BinaryIO, image: ImageFile.ImageFile, header: Header, 
     for index in range(header.frames):
         try:
             doing = f"damaged {header.format}" + (f", frame {index + 1}" if header.frames > 1 else "")
-            with picture_errors(doing), plugins.pillows_limit.raised(request.max_pixels):
-                picture = _frame(image, index, header, request)
+            with image_errors(doing), plugins.pillows_limit.raised(request.max_pixels):
+                raster = _frame(image, index, header, request)
                 if luma == "beside":
-                    picture = replace(picture, luma=_own_luma(file, request))
-        except PictureError:
+                    raster = replace(raster, luma=_own_luma(file, request))
+        except ImageError:
             if request.salvage and index:
                 return
             raise
         if index == header.frames - 1:
-            image.close()  # its pixels are in the picture, and need not be in memory twice
-        yield picture
+            image.close()  # its pixels are in the image, and need not be in memory twice
+        yield raster
 
 
-def _frame(image: Any, index: int, header: Header, request: Request) -> Picture:
+def _frame(image: Any, index: int, header: Header, request: Request) -> Raster:
     if header.frames > 1:
         image.seek(index + _skipped(image))
         request.check_size(image.height, image.width)
         if header.format == "tiff" and plugins.is_deep_tiff(image.tag_v2):
-            raise PictureError("it is deeper than the first page; save it as a file of its own")
+            raise ImageError("it is deeper than the first page; save it as a file of its own")
     if header.format == "tiff" and not request.salvage:
         from imgconv.images import tiff  # which no other format needs
 
@@ -105,7 +105,7 @@ def _frame(image: Any, index: int, header: Header, request: Request) -> Picture:
     orientation = 1 if header.format == "tiff" else metadata.orientation_of(image.info)
     pixels, alpha = modes.pixels_of(_shown(image, header))
     duration = float(image.info.get("duration", 0)) if header.animated else None
-    return Picture(metadata.upright(pixels, orientation), alpha, metadata.from_info(image.info, orientation), duration)
+    return Raster(metadata.upright(pixels, orientation), alpha, metadata.from_info(image.info, orientation), duration)
 
 
 def _shown(image: Any, header: Header) -> Any:

@@ -2,7 +2,7 @@
 
 The plugin's class is called directly, not through `Image.open`: so only formats of this list can ever be opened, and the only limit on
 pixels is our own. Some decoders ask for Pillow's all the same, which is raised while they work where ours is higher. (A JPEG is one
-picture: previews and gain maps that Pillow's MPO plugin would show as further frames are passed over.)
+image: previews and gain maps that Pillow's MPO plugin would show as further frames are passed over.)
 """
 
 import ctypes
@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 from PIL import Image, ImageFile
 
 from imgconv.errors import MissingExtra
-from imgconv.images.damage import DECODER_ERRORS, picture_errors
+from imgconv.images.damage import DECODER_ERRORS, image_errors
 from imgconv.images.raster import DEFAULT_MAX_PIXELS
 
 _PLUGINS = {
@@ -44,7 +44,7 @@ warnings.filterwarnings("ignore", module=r"PIL\.")  # what Pillow only warns of,
 def open_image(file: BinaryIO, name: str) -> ImageFile.ImageFile:
     """Pillow's image of a file in the format `name`: header read, nothing decoded.
 
-    Raises PictureError for a damaged header, MissingExtra for a format whose library is not installed.
+    Raises ImageError for a damaged header, MissingExtra for a format whose library is not installed.
     """
     module, plugin = _PLUGINS[name]
     try:
@@ -54,7 +54,7 @@ def open_image(file: BinaryIO, name: str) -> ImageFile.ImageFile:
     if name == "tiff":
         _silence_libtiff()
     file.seek(0)
-    with picture_errors(f"damaged {name}"):
+    with image_errors(f"damaged {name}"):
         image: ImageFile.ImageFile = factory(file)
     if name == "png" and "transparency" in image.info and image.tile:  # Pillow forgets to scale the transparent grey as it does the pixels
         image.info["transparency"] = _scaled(image.info["transparency"], str(image.tile[0].args))
@@ -69,7 +69,7 @@ class _PillowsLimit:
 
     @contextmanager
     def raised(self, max_pixels: int | None) -> Iterator[None]:
-        """A context in which pictures of up to `max_pixels` are decoded, of any size with None."""
+        """A context in which images of up to `max_pixels` are decoded, of any size with None."""
         if max_pixels is not None and max_pixels <= DEFAULT_MAX_PIXELS:
             yield
             return
@@ -95,7 +95,7 @@ def heif_library(module: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        raise MissingExtra("HEIC pictures need another library; to read them: pip install 'imgconv[heif]'") from error
+        raise MissingExtra("HEIC images need another library; to read them: pip install 'imgconv[heif]'") from error
 
 
 def deep_library(module: str) -> Any:

@@ -1,4 +1,4 @@
-"""PNG as a container: chunks checked, and pictures of 8 and 16 bits, animated or not, written with ISA-L's deflate.
+"""PNG as a container: chunks checked, and images of 8 and 16 bits, animated or not, written with ISA-L's deflate.
 
 Pillow decodes PNG; it neither notices broken checksums nor writes 16-bit colour, and its deflate is several times slower.
 """
@@ -13,10 +13,10 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from imgconv.errors import PictureError
+from imgconv.errors import ImageError
 from imgconv.images import metadata
 from imgconv.images.damage import DamageError, read_exactly
-from imgconv.images.raster import Picture
+from imgconv.images.raster import Raster
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
@@ -68,7 +68,7 @@ def read_head(file: BinaryIO) -> Head:
 
 
 def check(file: BinaryIO) -> None:
-    """Raise DamageError unless every chunk is whole and has the checksum that it says, up to the end of the picture."""
+    """Raise DamageError unless every chunk is whole and has the checksum that it says, up to the end of the image."""
     for name, length in chunks(file):
         checksum = isal_zlib.crc32(name)
         while length:
@@ -84,22 +84,22 @@ def check(file: BinaryIO) -> None:
             raise DamageError(f"the checksum of its {name.decode('ascii', 'replace')} chunk is wrong")
 
 
-def encode(frames: Iterable[Picture], stream: BinaryIO, *, description: str | None = None, loop: int = 0) -> None:
-    """Write one picture as PNG, or several of one size and kind as an animation (APNG) that plays `loop` times (0: for ever).
+def encode(frames: Iterable[Raster], stream: BinaryIO, *, description: str | None = None, loop: int = 0) -> None:
+    """Write one image as PNG, or several of one size and kind as an animation (APNG) that plays `loop` times (0: for ever).
 
     Grey, grey and alpha, RGB, RGBA; 8 or 16 bits; ICC profile, resolution and EXIF are kept where they hold.
-    Raises PictureError for frames that differ in size, depth or channels.
+    Raises ImageError for frames that differ in size, depth or channels.
 
     >>> import io
     >>> file = io.BytesIO()
-    >>> encode([Picture(np.zeros((2, 3, 3), np.uint16))], file)
+    >>> encode([Raster(np.zeros((2, 3, 3), np.uint16))], file)
     >>> file.getvalue()[:8] == SIGNATURE
     True
     """
     frames = iter(frames)
     first, second = next(frames, None), next(frames, None)
     if first is None:
-        raise PictureError("there is no picture to write")
+        raise ImageError("there is no image to write")
     _write_head(stream, first, description)
     if second is None:
         for data in filter(None, _deflated(first.pixels)):
@@ -109,19 +109,19 @@ def encode(frames: Iterable[Picture], stream: BinaryIO, *, description: str | No
     _chunk(stream, b"IEND")
 
 
-def _packed(frame: Picture, first: Picture) -> tuple[bytes, float | None]:
+def _packed(frame: Raster, first: Raster) -> tuple[bytes, float | None]:
     """The zlib stream of a frame, and how long it stays."""
     if (frame.pixels.shape, frame.pixels.dtype) != (first.pixels.shape, first.pixels.dtype):
-        raise PictureError("frames of an animated png must have one size and one depth; write them as .tiff pages")
+        raise ImageError("frames of an animated png must have one size and one depth; write them as .tiff pages")
     return b"".join(_deflated(frame.pixels)), frame.duration
 
 
-def _write_head(stream: BinaryIO, picture: Picture, description: str | None) -> None:
-    height, width = picture.size
-    kept = picture.metadata
+def _write_head(stream: BinaryIO, raster: Raster, description: str | None) -> None:
+    height, width = raster.size
+    kept = raster.metadata
     stream.write(SIGNATURE)
-    _chunk(stream, b"IHDR", struct.pack(">IIBBBBB", width, height, picture.pixels.itemsize * 8, _COLOUR_TYPES[picture.channels], 0, 0, 0))
-    if kept.icc_profile and metadata.profile_fits(kept.icc_profile, picture.channels):
+    _chunk(stream, b"IHDR", struct.pack(">IIBBBBB", width, height, raster.pixels.itemsize * 8, _COLOUR_TYPES[raster.channels], 0, 0, 0))
+    if kept.icc_profile and metadata.profile_fits(kept.icc_profile, raster.channels):
         _chunk(stream, b"iCCP", b"ICC profile\0\0" + isal_zlib.compress(kept.icc_profile))
     if kept.dpi:
         _chunk(stream, b"pHYs", struct.pack(">IIB", *(round(dpi / 0.0254) for dpi in kept.dpi), 1))
@@ -146,7 +146,7 @@ def _write_frames(stream: BinaryIO, size: tuple[int, int], packed: list[tuple[by
 
 
 def _deflated(pixels: NDArray[Any]) -> Iterator[bytes]:
-    """The zlib stream of all rows, a strip at a time, so that no second copy of a picture exists.
+    """The zlib stream of all rows, a strip at a time, so that no second copy of an image exists.
 
     Each row follows its filter byte: none for grey, up for colour (measured: smaller, no slower).
     """
@@ -162,7 +162,7 @@ def _deflated(pixels: NDArray[Any]) -> Iterator[bytes]:
 
 
 def _bytes_of(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """Rows of a picture as the bytes that PNG stores, (H, bytes): 16 bits with the high byte first."""
+    """Rows of an image as the bytes that PNG stores, (H, bytes): 16 bits with the high byte first."""
     rows = pixels.astype(">u2").view(np.uint8) if pixels.dtype == np.uint16 else pixels
     return rows.reshape(len(pixels), -1)
 
@@ -174,7 +174,7 @@ def _unfiltered(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _filtered(rows: NDArray[np.uint8], above: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
-    """Rows less the row above each, after the filter byte 2; the row above the first one of a picture is zero."""
+    """Rows less the row above each, after the filter byte 2; the row above the first one of an image is zero."""
     strip = np.empty((len(rows), rows.shape[1] + 1), np.uint8)
     strip[:, 0] = 2
     strip[0, 1:] = rows[0] if above is None else rows[0] - above

@@ -8,9 +8,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.errors import PictureError
-from imgconv.images.damage import DamageError, picture_errors, read_exactly
-from imgconv.images.raster import Decoder, Header, Picture, Request
+from imgconv.errors import ImageError
+from imgconv.images.damage import DamageError, image_errors, read_exactly
+from imgconv.images.raster import Decoder, Header, Raster, Request
 
 _LONGEST_HEADER = 1 << 16  # bytes, comments included
 _CHANNELS = {b"P1": 1, b"P2": 1, b"P3": 3, b"P4": 1, b"P5": 1, b"P6": 3, b"Pf": 1, b"PF": 3}
@@ -19,7 +19,7 @@ _TUPLE_TYPES = {1: b"GRAYSCALE", 2: b"GRAYSCALE_ALPHA", 3: b"RGB", 4: b"RGB_ALPH
 
 @dataclass(frozen=True)
 class Layout:
-    """What the header of one PNM picture says. `largest` is its maxval; `scale` the sign and byte order of a PFM."""
+    """What the header of one PNM image says. `largest` is its maxval; `scale` the sign and byte order of a PFM."""
 
     magic: bytes
     height: int
@@ -43,9 +43,9 @@ class Layout:
 
 
 def decode(file: BinaryIO, request: Request) -> Decoder:
-    """The decoder of a seekable PNM file; pictures that follow one another in it are its frames."""
+    """The decoder of a seekable PNM file; images that follow one another in it are its frames."""
     layouts: list[tuple[int, Layout]] = []
-    with picture_errors("damaged pnm"):
+    with image_errors("damaged pnm"):
         while not layouts or _another(file):
             layout = read_layout(file, request)
             layouts.append((file.tell(), layout))
@@ -56,14 +56,14 @@ def decode(file: BinaryIO, request: Request) -> Decoder:
 
 
 def header_of(layout: Layout, frames: int = 1) -> Header:
-    """The header of a picture with this layout."""
+    """The header of an image with this layout."""
     return Header("pnm", (layout.height, layout.width), layout.channels, layout.dtype, layout.alpha, frames)
 
 
 def read_layout(file: BinaryIO, request: Request) -> Layout:
     """Read one PNM header, and not a byte more, from a file or pipe.
 
-    Raises DamageError for nonsense, PictureError for a picture too large.
+    Raises DamageError for nonsense, ImageError for an image too large.
     """
     magic = read_exactly(file, 2)
     if magic == b"P7":
@@ -77,45 +77,45 @@ def read_layout(file: BinaryIO, request: Request) -> Layout:
         else:
             layout = Layout(magic, height, width, _CHANNELS[magic], int(values[2]) if numbers == 3 else 1)
     else:
-        raise DamageError("no PNM picture begins here")
+        raise DamageError("no PNM image begins here")
     request.check_size(layout.height, layout.width)
     if not 1 <= layout.largest <= 65535 or (layout.scale == 0) == (magic in (b"Pf", b"PF")):
         raise DamageError("its largest value must be 1 to 65535, and the scale of a PFM not 0")
     return layout
 
 
-def read_picture(file: BinaryIO, layout: Layout, salvage: bool = False) -> Picture:
+def read_image(file: BinaryIO, layout: Layout, salvage: bool = False) -> Raster:
     """Read the pixels that follow a header; `salvage` puts 0 for what is missing.
 
     Values are scaled to 0 to 255, or to 65535 where the largest is above 255.
     """
     if layout.magic in (b"P1", b"P2", b"P3"):
-        return Picture(_scaled(_plain(file.read(), layout), layout))
+        return Raster(_scaled(_plain(file.read(), layout), layout))
     data = file.read(layout.length).ljust(layout.length, b"\0") if salvage else read_exactly(file, layout.length)
     shape = layout.height, layout.width, layout.channels
     if layout.scale:
         rows = np.frombuffer(data, "<f4" if layout.scale < 0 else ">f4").reshape(shape)
-        return Picture(np.ascontiguousarray(rows[::-1], np.float32))
+        return Raster(np.ascontiguousarray(rows[::-1], np.float32))
     if layout.magic == b"P4":
         bits = np.unpackbits(np.frombuffer(data, np.uint8).reshape(layout.height, -1), axis=1, count=layout.width)
-        return Picture((1 - bits)[..., None] * np.uint8(255))
+        return Raster((1 - bits)[..., None] * np.uint8(255))
     samples = np.frombuffer(data, np.uint8 if layout.largest < 256 else ">u2").reshape(shape)
-    return Picture(_scaled(samples, layout), layout.alpha)
+    return Raster(_scaled(samples, layout), layout.alpha)
 
 
-def one_frame(file: BinaryIO, layout: Layout, salvage: bool) -> Iterator[Picture]:
-    """The picture that follows a header, read when it is asked for."""
-    yield read_picture(file, layout, salvage)
+def one_frame(file: BinaryIO, layout: Layout, salvage: bool) -> Iterator[Raster]:
+    """The image that follows a header, read when it is asked for."""
+    yield read_image(file, layout, salvage)
 
 
-def encode(frames: Iterable[Picture], stream: BinaryIO) -> None:
-    """Write pictures one after the other: PGM, PPM, or PAM where there is alpha; 8 or 16 bits; PFM for floats.
+def encode(frames: Iterable[Raster], stream: BinaryIO) -> None:
+    """Write images one after the other: PGM, PPM, or PAM where there is alpha; 8 or 16 bits; PFM for floats.
 
-    Raises PictureError for float pictures with alpha.
+    Raises ImageError for float images with alpha.
 
     >>> import io
     >>> file = io.BytesIO()
-    >>> encode([Picture(np.full((1, 2, 1), 65, np.uint8))], file)
+    >>> encode([Raster(np.full((1, 2, 1), 65, np.uint8))], file)
     >>> file.getvalue()
     b'P5\\n2 1\\n255\\nAA'
     """
@@ -123,7 +123,7 @@ def encode(frames: Iterable[Picture], stream: BinaryIO) -> None:
         (height, width), pixels = frame.size, frame.pixels
         if pixels.dtype == np.float32:
             if frame.channels not in (1, 3):
-                raise PictureError("PNM holds floats of 1 or 3 channels; drop the alpha with --alpha drop, or write .tiff or .npy")
+                raise ImageError("PNM holds floats of 1 or 3 channels; drop the alpha with --alpha drop, or write .tiff or .npy")
             stream.write(b"P%s\n%d %d\n-1.0\n" % (b"f" if frame.channels == 1 else b"F", width, height))
             stream.write(np.ascontiguousarray(pixels[::-1], "<f4").data)
             continue
@@ -137,18 +137,18 @@ def encode(frames: Iterable[Picture], stream: BinaryIO) -> None:
 
 
 def _another(file: BinaryIO) -> bool:
-    """Whether another picture follows where the file stands."""
+    """Whether another image follows where the file stands."""
     head = file.read(3)
     file.seek(-len(head), 1)
     return head[:2] in (*_CHANNELS, b"P7") and head[2:].isspace()
 
 
-def _frames(file: BinaryIO, layouts: list[tuple[int, Layout]], salvage: bool) -> Iterator[Picture]:
+def _frames(file: BinaryIO, layouts: list[tuple[int, Layout]], salvage: bool) -> Iterator[Raster]:
     for number, (start, layout) in enumerate(layouts, 1):
-        with picture_errors("damaged pnm" + (f", picture {number}" if len(layouts) > 1 else "")):
+        with image_errors("damaged pnm" + (f", image {number}" if len(layouts) > 1 else "")):
             file.seek(start)
-            picture = read_picture(file, layout, salvage)
-        yield picture
+            raster = read_image(file, layout, salvage)
+        yield raster
 
 
 def _token(file: BinaryIO) -> bytes:
@@ -184,7 +184,7 @@ def _pam_layout(file: BinaryIO) -> Layout:
         raise DamageError(f"its PAM header has no {', '.join(missing)}")
     height, width, depth, largest = (int(fields[name]) for name in (b"HEIGHT", b"WIDTH", b"DEPTH", b"MAXVAL"))
     if not 1 <= depth <= 4:
-        raise PictureError(f"PAM pictures of depth {depth} are not supported; only 1 to 4")
+        raise ImageError(f"PAM images of depth {depth} are not supported; only 1 to 4")
     return Layout(b"P7", height, width, depth, largest, depth in (2, 4))
 
 

@@ -1,4 +1,4 @@
-"""What a decoded picture is: pixels, alpha and the metadata that stays true. Knows no file format and no Pillow."""
+"""What a decoded image is: pixels, alpha and the metadata that stays true. Knows no file format and no Pillow."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.errors import PictureError
+from imgconv.errors import ImageError
 
 DEFAULT_MAX_PIXELS = 2 * 89_478_485  # twice the size at which Pillow warns of a decompression bomb
 Luma = Literal["no", "only", "beside"]
@@ -29,16 +29,16 @@ class Metadata:
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
-    """One decoded picture, upright.
+class Raster:
+    """One decoded image, upright.
 
     `pixels` is (H, W, C), C-contiguous, uint8 (0 to 255), uint16 (0 to 65535), float32 or float64 (as stored). C is 1 grey, 2 grey and
     alpha, 3 RGB, 4 RGB and alpha; arrays of maps may have any C. `alpha` says that the last channel is alpha, not premultiplied.
     `luma` is the grey (H, W, 1) that the file itself holds beside its colours, where it was asked for: that of its grey maps.
-    `duration` is in milliseconds, for a frame of an animation. Raises PictureError for any other array.
+    `duration` is in milliseconds, for a frame of an animation. Raises ImageError for any other array.
 
     >>> import numpy as np
-    >>> Picture(np.zeros((2, 3, 1), np.uint8)).size
+    >>> Raster(np.zeros((2, 3, 1), np.uint8)).size
     (2, 3)
     """
 
@@ -51,9 +51,9 @@ class Picture:
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3 or 0 in self.pixels.shape or not is_of_pixels(self.pixels.dtype):
             given = f"{self.pixels.dtype} pixels of shape {self.pixels.shape}"
-            raise PictureError(f"{given} are no picture; give (H, W, C) of {', '.join(DTYPES)}, none of them 0")
+            raise ImageError(f"{given} are no image; give (H, W, C) of {', '.join(DTYPES)}, none of them 0")
         if self.luma is not None and self.luma.shape != (*self.size, 1):
-            raise PictureError(f"a luma of shape {self.luma.shape} is not that of pixels of shape {self.pixels.shape}; leave it out")
+            raise ImageError(f"a luma of shape {self.luma.shape} is not that of pixels of shape {self.pixels.shape}; leave it out")
 
     @property
     def size(self) -> tuple[int, int]:
@@ -87,18 +87,18 @@ class Header:
 
 @dataclass(frozen=True)
 class Request:
-    """How a file is to be decoded; see `open_pictures`."""
+    """How a file is to be decoded; see `open_frames`."""
 
     luma: Luma = "no"
     max_pixels: int | None = DEFAULT_MAX_PIXELS
     salvage: bool = False
 
     def check_size(self, height: int, width: int) -> None:
-        """Raise PictureError for a picture without pixels, or with more than `max_pixels`."""
+        """Raise ImageError for an image without pixels, or with more than `max_pixels`."""
         if height < 1 or width < 1:
-            raise PictureError(f"a picture of {width}x{height} has no pixels")
+            raise ImageError(f"an image of {width}x{height} has no pixels")
         if self.max_pixels is not None and height * width > self.max_pixels:
-            raise PictureError(
+            raise ImageError(
                 f"{width}x{height} is {height * width} pixels, more than the limit of {self.max_pixels}; raise it with --max-pixels"
             )
 
@@ -108,4 +108,4 @@ class Decoder:
     """An opened file: its header, and its frames in order, each decoded when it is asked for."""
 
     header: Header
-    frames: Callable[[], Iterator[Picture]]
+    frames: Callable[[], Iterator[Raster]]

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import TiffImagePlugin
 
-from imgconv.errors import PictureError
+from imgconv.errors import ImageError
 from imgconv.images import metadata, plugins
-from imgconv.images.damage import DamageError, picture_errors
+from imgconv.images.damage import DamageError, image_errors
 from imgconv.images.modes import exact_float32, full_range
-from imgconv.images.raster import Decoder, Header, Picture, Request
+from imgconv.images.raster import Decoder, Header, Raster, Request
 
 _WIDTH, _HEIGHT, _COMPRESSION, _SAMPLES, _ROWS, _PLANAR, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 259, 277, 278, 284, 322, 323
 _PLACES = {"strips": (273, 279), "tiles": (324, 325)}
@@ -65,7 +65,7 @@ def find(file: BinaryIO, request: Request) -> Decoder | None:
     tags = _first_tags(file)
     if not plugins.is_deep_tiff(tags):
         if tags.get(259, 1) not in TiffImagePlugin.COMPRESSION_INFO:
-            raise PictureError(f"tiff pictures packed by method {tags[259]} are not supported; save them with deflate or LZW")
+            raise ImageError(f"tiff images packed by method {tags[259]} are not supported; save them with deflate or LZW")
         return None
     tifffile = plugins.deep_library("tifffile")
     plugins.deep_library("imagecodecs")
@@ -101,13 +101,13 @@ def _damage(error_of_tifffile: type[Exception]) -> Iterator[None]:
         raise DamageError(str(error)) from error
 
 
-def _frames(pages: list[Any], error_of_tifffile: type[Exception], file_size: int | None) -> Iterator[Picture]:
+def _frames(pages: list[Any], error_of_tifffile: type[Exception], file_size: int | None) -> Iterator[Raster]:
     for number, page in enumerate(pages, 1):
-        with picture_errors("damaged tiff" + (f", page {number}" if len(pages) > 1 else "")), _damage(error_of_tifffile):
+        with image_errors("damaged tiff" + (f", page {number}" if len(pages) > 1 else "")), _damage(error_of_tifffile):
             if file_size is not None:
                 check(partial(_tag, page), file_size)
-            picture = _picture(page)
-        yield picture
+            raster = _image(page)
+        yield raster
 
 
 def _check(page: Any, request: Request) -> None:
@@ -118,7 +118,7 @@ def _check(page: Any, request: Request) -> None:
     elif page.dtype is None or page.dtype.kind not in "biuf":
         kind = f"{page.bitspersample} bits and sample format {int(page.sampleformat)}"
     if kind:
-        raise PictureError(f"deep tiff pictures of {kind} are not supported; convert them to RGB, or save them as .npy")
+        raise ImageError(f"deep tiff images of {kind} are not supported; convert them to RGB, or save them as .npy")
 
 
 def _first_tags(file: BinaryIO) -> Any:
@@ -144,7 +144,7 @@ def _channels(page: Any) -> tuple[int, bool]:
     return colours, page.samplesperpixel > colours and (not kinds or kinds[0] in (1, 2))
 
 
-def _picture(page: Any) -> Picture:
+def _image(page: Any) -> Raster:
     samples = _samples(page)
     largest = int(np.iinfo(samples.dtype).max) if samples.dtype.kind == "u" else 1
     colours, alpha = _channels(page)
@@ -160,7 +160,7 @@ def _picture(page: Any) -> Picture:
         pixels = np.concatenate([pixels, cover], axis=2)
     orientation = int(_tag(page, 274, 1))
     info = {"icc_profile": _tag(page, 34675, None) if colours < 4 else None, "dpi": _resolution(page)}
-    return Picture(metadata.upright(pixels, orientation), alpha, metadata.from_info(info, orientation))
+    return Raster(metadata.upright(pixels, orientation), alpha, metadata.from_info(info, orientation))
 
 
 def _samples(page: Any) -> NDArray[Any]:

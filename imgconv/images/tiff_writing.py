@@ -11,9 +11,9 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from imgconv.errors import PictureError
+from imgconv.errors import ImageError
 from imgconv.images import metadata
-from imgconv.images.raster import Picture
+from imgconv.images.raster import Raster
 
 _ASCII, _SHORT, _LONG, _RATIONAL, _UNDEFINED = 2, 3, 4, 5, 7
 _DEFLATE = 8
@@ -23,14 +23,14 @@ _LARGEST = (1 << 32) - 1  # offsets are 32 bits
 Field = tuple[int, int, int, bytes]  # tag, kind, count, packed values
 
 
-def encode(pages: Iterable[Picture], stream: BinaryIO, *, description: str | None = None) -> None:
+def encode(pages: Iterable[Raster], stream: BinaryIO, *, description: str | None = None) -> None:
     """Write pages into a little-endian TIFF, deflated without loss; ICC profile and resolution are kept where they hold.
 
-    Raises PictureError where the file would exceed 4 GB.
+    Raises ImageError where the file would exceed 4 GB.
 
     >>> import io
     >>> file = io.BytesIO()
-    >>> encode([Picture(np.zeros((2, 3, 3), np.float32))], file)
+    >>> encode([Raster(np.zeros((2, 3, 3), np.float32))], file)
     >>> file.getvalue()[:4]
     b'II*\\x00'
     """
@@ -41,7 +41,7 @@ def encode(pages: Iterable[Picture], stream: BinaryIO, *, description: str | Non
         at = _write_page(stream, at, fields, strips, last=number == len(body) - 1)
 
 
-def _packed(pages: Iterable[Picture], description: str | None) -> Iterable[tuple[list[Field], list[bytes]]]:
+def _packed(pages: Iterable[Raster], description: str | None) -> Iterable[tuple[list[Field], list[bytes]]]:
     for page in pages:
         rows = max(1, _STRIP // (page.pixels.nbytes // page.size[0]))
         strips = [_deflated(page.pixels[first : first + rows]) for first in range(0, page.size[0], rows)]
@@ -52,7 +52,7 @@ def _deflated(pixels: NDArray[Any]) -> bytes:
     return bytes(isal_zlib.compress(np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<")), 1))
 
 
-def _fields(page: Picture, rows: int, strips: list[bytes], description: str | None) -> list[Field]:
+def _fields(page: Raster, rows: int, strips: list[bytes], description: str | None) -> list[Field]:
     """The page's fields but for the offsets of its strips, which are known when it is written."""
     kept, channels = page.metadata, page.channels
     colours = channels - page.alpha
@@ -99,7 +99,7 @@ def _write_page(stream: BinaryIO, at: int, fields: list[Field], strips: list[byt
         place += len(strip)
     end = _even(place)
     if end > _LARGEST:
-        raise PictureError("a TIFF holds at most 4 GB; write .npy")
+        raise ImageError("a TIFF holds at most 4 GB; write .npy")
     directory, values = b"", b""
     for tag, kind, count, data in sorted([*fields, _numbers(273, _LONG, *offsets)]):
         if len(data) > 4:

@@ -1,4 +1,4 @@
-"""Pictures written into a binary stream. What a format cannot hold is refused, never narrowed."""
+"""Images written into a binary stream. What a format cannot hold is refused, never narrowed."""
 
 from collections.abc import Iterable, Iterator
 from importlib import import_module
@@ -6,19 +6,19 @@ from io import BytesIO
 from itertools import chain, islice
 from typing import Any, BinaryIO
 
-from imgconv.errors import PictureError, UsageError
+from imgconv.errors import ImageError, UsageError
 from imgconv.images import metadata as descriptions
 from imgconv.images import modes, png
-from imgconv.images.damage import picture_errors
+from imgconv.images.damage import image_errors
 from imgconv.images.formats import OUTPUTS, format_for
-from imgconv.images.raster import Picture
+from imgconv.images.raster import Raster
 
 _LONGEST_EXIF = 65_533  # bytes that one segment of a JPEG holds
 _DEFAULT_QUALITY = {"jpeg": 92, "avif": 90}
 
 
 def encode(
-    frames: Iterable[Picture],
+    frames: Iterable[Raster],
     name: str,
     *,
     stream: BinaryIO,
@@ -27,16 +27,16 @@ def encode(
     animated: bool = False,
     loop: int = 0,
 ) -> None:
-    """Write one picture, or the frames of an animation or pages, in the format `name` (see `format_for`).
+    """Write one image, or the frames of an animation or pages, in the format `name` (see `format_for`).
 
     `quality`, 0 to 100, is for jpeg (default 92), avif (90), webp and jpeg2000 (default lossless). `description` is kept where the
     format has a place for it. ICC profile, resolution and EXIF are kept where they hold. An animation plays `loop` times, 0 for ever.
-    Raises PictureError for a picture that the format cannot hold, or several where it holds one, and UsageError for a quality it has not.
+    Raises ImageError for an image that the format cannot hold, or several where it holds one, and UsageError for a quality it has not.
 
     >>> import io
     >>> import numpy as np
     >>> file = io.BytesIO()
-    >>> encode([Picture(np.zeros((4, 5, 3), np.uint8))], "png", stream=file)
+    >>> encode([Raster(np.zeros((4, 5, 3), np.uint8))], "png", stream=file)
     >>> file.getvalue()[1:4]
     b'PNG'
     """
@@ -45,66 +45,66 @@ def encode(
     if quality is not None and not (output.lossy and 0 <= quality <= 100):
         lossy = ", ".join(each for each, its in OUTPUTS.items() if its.lossy)
         raise UsageError(f"quality {quality} is not possible for {name}; use 0 to 100 with {lossy}")
-    pictures = _held(frames, name, animated)
-    with picture_errors(f"cannot write {name}"):
+    rasters = _held(frames, name, animated)
+    with image_errors(f"cannot write {name}"):
         if name == "png":
-            png.encode(pictures, stream, description=description, loop=loop)
+            png.encode(rasters, stream, description=description, loop=loop)
         elif name == "tiff":
             from imgconv.images import tiff_writing  # most runs write PNG alone, and each of these takes its time to import
 
-            tiff_writing.encode(pictures, stream, description=description)
+            tiff_writing.encode(rasters, stream, description=description)
         elif name == "gif":
             from imgconv.images import gif
 
-            gif.encode(pictures, stream, description=description, loop=loop)
+            gif.encode(rasters, stream, description=description, loop=loop)
         elif name in ("pnm", "npy"):
-            import_module(f"imgconv.images.{name}").encode(pictures, stream)
+            import_module(f"imgconv.images.{name}").encode(rasters, stream)
         else:
-            _save(list(pictures), name, stream, {**_options(name, quality), **descriptions.save_options(name, description)}, loop)
+            _save(list(rasters), name, stream, {**_options(name, quality), **descriptions.save_options(name, description)}, loop)
 
 
 def check_output(name: str, channels: int, dtype: str, alpha: bool, frames: int = 1, animated: bool = False) -> None:
-    """Raise PictureError, which says what to do, unless the format `name` holds such pictures. Decodes and writes nothing.
+    """Raise ImageError, which says what to do, unless the format `name` holds such images. Decodes and writes nothing.
 
     >>> check_output("jpeg", 3, "uint16", alpha=False)
     Traceback (most recent call last):
-    imgconv.errors.PictureError: jpeg cannot hold 16 bits a channel; write .png, .tiff or .npy
+    imgconv.errors.ImageError: jpeg cannot hold 16 bits a channel; write .png, .tiff or .npy
     """
     output = OUTPUTS[name]
     if name == "npz":
-        raise PictureError("an .npz file holds arrays, one per kernel, not pictures")
+        raise ImageError("an .npz file holds arrays, one per kernel, not images")
     if frames > 1 and not (output.animation if animated else output.pages):
         instead = ".png, .webp or .gif" if animated else ".tiff or .npy"
-        raise PictureError(f"{name} cannot hold {'an animation' if animated else 'several pages'}; write {instead}")
+        raise ImageError(f"{name} cannot hold {'an animation' if animated else 'several pages'}; write {instead}")
     if dtype not in output.dtypes:
         depth = {"uint16": "16 bits a channel", "float32": "floats"}[dtype]
         instead = ".tiff or .npy" if dtype == "float32" else ".png, .tiff or .npy"
-        raise PictureError(f"{name} cannot hold {depth}; write {instead}")
+        raise ImageError(f"{name} cannot hold {depth}; write {instead}")
     if name == "npy":
         return
     if channels not in ((2, 4) if alpha else (1, 3)):
-        raise PictureError(f"{name} cannot hold {channels} channels; write .npy")
+        raise ImageError(f"{name} cannot hold {channels} channels; write .npy")
     if channels not in output.channels:
         if alpha:
-            raise PictureError(f"{name} cannot hold transparency; drop it with --alpha drop, or write .png, .tiff or .webp")
-        raise PictureError(f"{name} cannot hold grey pictures; write .png")
+            raise ImageError(f"{name} cannot hold transparency; drop it with --alpha drop, or write .png, .tiff or .webp")
+        raise ImageError(f"{name} cannot hold grey images; write .png")
     if name == "jpeg2000" and dtype == "uint16" and channels != 1:
-        raise PictureError("16-bit colour cannot be written as jpeg2000; write .png, .tiff or .npy")
+        raise ImageError("16-bit colour cannot be written as jpeg2000; write .png, .tiff or .npy")
     if name == "pnm" and dtype == "float32" and alpha:
-        raise PictureError("pnm cannot hold floats with transparency; drop it with --alpha drop, or write .tiff or .npy")
+        raise ImageError("pnm cannot hold floats with transparency; drop it with --alpha drop, or write .tiff or .npy")
 
 
-def _held(frames: Iterable[Picture], name: str, animated: bool) -> Iterator[Picture]:
+def _held(frames: Iterable[Raster], name: str, animated: bool) -> Iterator[Raster]:
     """The frames, each checked against the format; the second is asked for before the first is given."""
     ahead = iter(frames)
     first = list(islice(ahead, 2))
     if not first:
-        raise PictureError("there is no picture to write")
-    for picture in chain(first, ahead):
-        check_output(name, picture.channels, picture.pixels.dtype.name, picture.alpha, len(first), animated)
-        if max(picture.size) > OUTPUTS[name].longest:
-            raise PictureError(f"{name} holds at most {OUTPUTS[name].longest} pixels a side; write .png, .tiff or .npy")
-        yield picture
+        raise ImageError("there is no image to write")
+    for raster in chain(first, ahead):
+        check_output(name, raster.channels, raster.pixels.dtype.name, raster.alpha, len(first), animated)
+        if max(raster.size) > OUTPUTS[name].longest:
+            raise ImageError(f"{name} holds at most {OUTPUTS[name].longest} pixels a side; write .png, .tiff or .npy")
+        yield raster
 
 
 def _options(name: str, quality: int | None) -> dict[str, Any]:
@@ -120,16 +120,16 @@ def _options(name: str, quality: int | None) -> dict[str, Any]:
     return {}
 
 
-def _save(pictures: list[Picture], name: str, stream: BinaryIO, options: dict[str, Any], loop: int) -> None:
-    """Let Pillow write pictures; nothing that it would inherit from the file they came from is left in them."""
-    images = [modes.to_pil(picture) for picture in pictures]
-    kept = modes.info_of(pictures[0].metadata, pictures[0].channels)
+def _save(rasters: list[Raster], name: str, stream: BinaryIO, options: dict[str, Any], loop: int) -> None:
+    """Let Pillow write images; nothing that it would inherit from the file they came from is left in them."""
+    images = [modes.to_pil(raster) for raster in rasters]
+    kept = modes.info_of(rasters[0].metadata, rasters[0].channels)
     for image in images:
         image.info = {}
     if name == "jpeg" and len(kept.get("exif", b"")) > _LONGEST_EXIF:
         del kept["exif"]
     if len(images) > 1:
-        durations = [round(100 if picture.duration is None else picture.duration) for picture in pictures]
+        durations = [round(100 if raster.duration is None else raster.duration) for raster in rasters]
         options |= {"save_all": True, "append_images": images[1:], "duration": durations, "loop": loop}
     encoded = BytesIO()  # Pillow's JPEG 2000 encoder never ends on a file that takes no more
     images[0].save(encoded, name, **kept, **options)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from imgconv.errors import DoesNotFit
-from imgconv.images import Picture
+from imgconv.images import Raster
 from imgconv.inspection.canny_arithmetic import explain_canny
 from imgconv.inspection.explanation import MapValue
 from imgconv.inspection.filter_arithmetic import FilterArithmetic
@@ -29,48 +29,48 @@ class Explanation:
 
 
 @np.errstate(all="ignore")  # infinity and NaN are results
-def explain(picture: Picture, recipe: Recipe, at: tuple[int, int] | None = None) -> Explanation:
+def explain(image: Raster, recipe: Recipe, at: tuple[int, int] | None = None) -> Explanation:
     """The arithmetic behind the output pixel `at` (column, row from zero; the middle one unless given).
 
     Of a network it is that of the last step, a convolution or a pool, and its values before any range. Raises DoesNotFit for a pixel
-    outside the output and a picture that is too small, UsageError for a network that ends in another step.
+    outside the output and an image that is too small, UsageError for a network that ends in another step.
 
     >>> import numpy as np
     >>> from imgconv.recipe import filter_recipe
-    >>> step = Picture(np.array([[[50], [50], [200]]], np.uint8))
+    >>> step = Raster(np.array([[[50], [50], [200]]], np.uint8))
     >>> [(stage.told, stage.value) for stage in explain(step, filter_recipe(["-1 0 1"]), (1, 0)).maps[0].channels[0].members[0].stages]
     [('-1*50 + 1*200', 150.0)]
     """
     if isinstance(recipe.step, Network):
-        return _of_network(picture, recipe.step, at)
-    traced = recipe.trace(shape_of(picture))
+        return _of_network(image, recipe.step, at)
+    traced = recipe.trace(shape_of(image))
     _, first = traced[0]
     column, row = at or (first.width // 2, first.height // 2)
     for name, shape in traced:
         _check_inside((column, row), name, shape.height, shape.width)
-    made = process(picture, replace(recipe, look=replace(recipe.look, overlay=False)))
+    made = process(image, replace(recipe, look=replace(recipe.look, overlay=False)))
     if isinstance(recipe.step, Pool):
-        maps = [explain_pool(picture, recipe.step, made[0], (row, column))]
+        maps = [explain_pool(image, recipe.step, made[0], (row, column))]
     elif isinstance(recipe.step, Canny):
-        maps = [explain_canny(picture, recipe.step, recipe.look, made[0], (row, column))]
+        maps = [explain_canny(image, recipe.step, recipe.look, made[0], (row, column))]
     else:
         maps = [
-            FilterArithmetic(picture, recipe.step, plan, recipe.look, (row, column)).explained(each)
+            FilterArithmetic(image, recipe.step, plan, recipe.look, (row, column)).explained(each)
             for plan, each in zip(recipe.step.maps, made, strict=True)
         ]
     if recipe.look.overlay:
-        over = process(picture, recipe)
-        maps = [replace(each, drawn=drawn.picture.pixels[row, column].tolist()) for each, drawn in zip(maps, over, strict=True)]
+        over = process(image, recipe)
+        maps = [replace(each, drawn=drawn.image.pixels[row, column].tolist()) for each, drawn in zip(maps, over, strict=True)]
     return Explanation((column, row), tuple(maps))
 
 
-def _of_network(picture: Picture, network: Network, at: tuple[int, int] | None) -> Explanation:
-    shape = shape_of(picture)
+def _of_network(image: Raster, network: Network, at: tuple[int, int] | None) -> Explanation:
+    shape = shape_of(image)
     dims = network.trace_steps((shape.channels - shape.alpha, shape.height, shape.width))[-1]
     height, width = (size or 1 for size in (*dims, 1, 1)[1:3])
     column, row = at or (width // 2, height // 2)
     _check_inside((column, row), network.name, height, width)
-    return Explanation((column, row), tuple(explain_network(picture, network, (row, column))))
+    return Explanation((column, row), tuple(explain_network(image, network, (row, column))))
 
 
 def _check_inside(at: tuple[int, int], name: str, height: int, width: int) -> None:

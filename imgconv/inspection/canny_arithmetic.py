@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from imgconv.filters.canny import canny_edges, thresholds
 from imgconv.filters.color import white
 from imgconv.filters.gaussian import Smoothed, gaussian_taps
-from imgconv.images import Picture
+from imgconv.images import Raster
 from imgconv.inspection.cells import Patch, seen
 from imgconv.inspection.explanation import ChannelValue, MapValue, Member, Product, Stage, listed, number
 from imgconv.process import Map
@@ -53,14 +53,14 @@ def sides(down: float, across: float) -> tuple[Side, Side]:
 
 @dataclass(frozen=True, eq=False)
 class Stages:
-    """The stages of a `step` on a grey picture (H, W, 1)."""
+    """The stages of a `step` on a grey image (H, W, 1)."""
 
     grey: Array
     step: Canny
 
     @cached_property
     def smoothed(self) -> Smoothed:
-        """The picture under the Gaussian."""
+        """The image under the Gaussian."""
         return Smoothed(self.grey[..., 0], self.step.sigma)
 
     @cached_property
@@ -88,7 +88,7 @@ class Stages:
         return all(0 < place < size - 1 for place, size in zip(at, self.grey.shape[:2], strict=True))
 
     def cells(self, at: Cell, reach: int = 1) -> NDArray[np.float64]:
-        """Smoothed cells around a pixel, up to two beyond one that is inside; beyond the picture its edge goes on."""
+        """Smoothed cells around a pixel, up to two beyond one that is inside; beyond the image its edge goes on."""
         row, column = at
         rows = self.smoothed.rows(row - reach, row + reach + 1)
         return rows[:, column + 1 - reach : column + 2 + reach].astype(np.float64)
@@ -125,11 +125,11 @@ CLOSE = 1e-5  # of a length: nearer to each other than this, two lengths in floa
 LENGTHS = "lengths of the gradient, those compared marked"
 
 
-def explain_canny(picture: Picture, step: Canny, look: Look, made: Map, at: Cell) -> MapValue:
+def explain_canny(image: Raster, step: Canny, look: Look, made: Map, at: Cell) -> MapValue:
     """How the output pixel `at` (row, column) of the finished map `made` comes about."""
-    given = seen(picture, grey=True, alpha=step.keeps_alpha())
+    given = seen(image, grey=True, alpha=step.keeps_alpha())
     told = _Pixel(Stages(given.pixels[..., :1], step), white(given.pixels.dtype), look, at)
-    pixel = made.picture.pixels[at].astype(float).tolist()
+    pixel = made.image.pixels[at].astype(float).tolist()
     channels = [told.explained(pixel[0])]
     if given.alpha:
         as_it_is = Stage("alpha", f"as it is at {at[1]},{at[0]}", float(given.pixels[at][-1]))
@@ -138,7 +138,7 @@ def explain_canny(picture: Picture, step: Canny, look: Look, made: Map, at: Cell
 
 
 class _Pixel:
-    """The pixel `at` of a picture whose white is `top`."""
+    """The pixel `at` of an image whose white is `top`."""
 
     def __init__(self, stages: Stages, top: float, look: Look, at: Cell):
         self.stages, self.top, self.look, self.at = stages, top, look, at
@@ -166,7 +166,7 @@ class _Pixel:
         return ChannelValue(LENGTHS if lengths is not None else "luma", members, tuple(stages), written, lengths, compared)
 
     def _smoothing(self) -> Member:
-        """The Gaussian over the cells that lie in the picture; their weights alone count."""
+        """The Gaussian over the cells that lie in the image; their weights alone count."""
         grey, taps = self.stages.grey[..., 0], gaussian_taps(self.stages.step.sigma)
         radius = len(taps) // 2
         (top, bottom), (left, right) = ((max(c - radius, 0), min(c + radius + 1, n)) for c, n in zip(self.at, grey.shape, strict=True))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.images import Picture
+from imgconv.images import Raster
 from imgconv.inspection.geometry import Sliding
 from imgconv.process import Recipe, process
 from imgconv.recipe import Filter
@@ -29,14 +29,14 @@ class Patch:
     padded: NDArray[np.bool_]
 
 
-def seen(picture: Picture, *, grey: bool, alpha: bool) -> Picture:
-    """What kernels and pools get of a picture: grey if asked for, without `alpha` over black. Made by the identity kernel.
+def seen(image: Raster, *, grey: bool, alpha: bool) -> Raster:
+    """What kernels and pools get of an image: grey if asked for, without `alpha` over black. Made by the identity kernel.
 
-    >>> seen(Picture(np.array([[[255, 0, 0]]], np.uint8)), grey=True, alpha=False).pixels
+    >>> seen(Raster(np.array([[[255, 0, 0]]], np.uint8)), grey=True, alpha=False).pixels
     array([[[76]]], dtype=uint8)
     """
     itself = Filter((SELF,), grey=grey, alpha="keep" if alpha else "drop")
-    return process(picture, Recipe("itself", itself))[0].picture
+    return process(image, Recipe("itself", itself))[0].image
 
 
 def patch_under(pixels: Array, window: Sliding, pads: Sequence[tuple[int, int]], border: Border, at: tuple[int, int]) -> Patch:

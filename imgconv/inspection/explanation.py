@@ -125,7 +125,7 @@ class MapValue:
 
 
 def channel_names(count: int, *, alpha: bool) -> tuple[str, ...]:
-    """What the channels of a picture are called.
+    """What the channels of an image are called.
 
     >>> channel_names(4, alpha=True)
     ('red', 'green', 'blue', 'alpha')

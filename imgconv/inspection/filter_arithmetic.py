@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from imgconv.filters.color import to_linear, to_srgb, white
 from imgconv.filters.output_range import Combination, combine
 from imgconv.filters.weights import anchor_of, pads_of
-from imgconv.images import Picture
+from imgconv.images import Raster
 from imgconv.inspection.cells import Patch, patch_under, seen
 from imgconv.inspection.explanation import (
     LISTED,
@@ -34,9 +34,9 @@ FLOAT32 = 1e-6  # of the sum of absolute products: what sums in float32 may be o
 class FilterArithmetic:
     """The map `plan` of a filter `step`, at the output pixel `at` (row, column)."""
 
-    def __init__(self, picture: Picture, step: Filter, plan: MapPlan, look: Look, at: tuple[int, int]):
-        self.picture, self.step, self.plan, self.look, self.at = picture, step, plan, look, at
-        self.given = seen(picture, grey=step.grey, alpha=step.keeps_alpha(plan))
+    def __init__(self, image: Raster, step: Filter, plan: MapPlan, look: Look, at: tuple[int, int]):
+        self.image, self.step, self.plan, self.look, self.at = image, step, plan, look, at
+        self.given = seen(image, grey=step.grey, alpha=step.keeps_alpha(plan))
         self.dtype, self.white = self.given.pixels.dtype, white(self.given.pixels.dtype)
         self.range = step.range or plan.range
         self.weighed = self.given.alpha and step.alpha_rule(plan) == "filter"
@@ -44,7 +44,7 @@ class FilterArithmetic:
 
     def explained(self, made: Map) -> MapValue:
         """The whole way to the pixel of the finished map `made`."""
-        pixel = made.picture.pixels[self.at]
+        pixel = made.image.pixels[self.at]
         names = ("all channels",) if self.plan.sums_channels else channel_names(self.given.channels, alpha=self.given.alpha)
         channels = tuple(self._channel(name, c, float(pixel[c])) for c, name in enumerate(names))
         return MapValue(made.name, self.patches[0], channels)
@@ -162,7 +162,7 @@ class FilterArithmetic:
     def _extremes(self) -> tuple[float, float]:
         """The lowest and highest finite value of all colours of the whole map."""
         raw = replace(self.step, maps=(self.plan,), range="raw")
-        pixels = process(self.picture, Recipe("raw", raw), floats=True)[0].picture.pixels
+        pixels = process(self.image, Recipe("raw", raw), floats=True)[0].image.pixels
         colours = pixels[..., :-1] if self.given.alpha else pixels
         finite = colours[np.isfinite(colours)]
         return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
@@ -179,7 +179,7 @@ class FilterArithmetic:
         return stages
 
     def _levels(self, offset: float) -> float:
-        """8-bit levels in those of the picture."""
+        """8-bit levels in those of the image."""
         return offset * {"uint8": 1.0, "uint16": 256.0}.get(self.dtype.name, 1 / 256)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from imgconv.errors import DoesNotFit
 from imgconv.filters.weights import pads_of
 from imgconv.functional import kernel_matrix, unfold
-from imgconv.images import Picture
+from imgconv.images import Raster
 from imgconv.inspection.explanation import channel_names
 from imgconv.inspection.geometry import Sliding
 from imgconv.recipe import Filter, MapPlan
@@ -49,15 +49,15 @@ class Matrices:
         return place | {name: getattr(self, name).tolist() for name in arrays}
 
 
-def matrices(given: Picture, step: Filter, at: tuple[int, int]) -> list[Matrices]:
-    """The matrices of every kernel of `step` on what it is `given` (see `seen`); a large picture is cropped around the output cell `at`.
+def matrices(given: Raster, step: Filter, at: tuple[int, int]) -> list[Matrices]:
+    """The matrices of every kernel of `step` on what it is `given` (see `seen`); a large image is cropped around the output cell `at`.
 
-    A picture of up to 8x8 cells is taken whole, with its padding. Raises DoesNotFit for a window that spans more.
+    An image of up to 8x8 cells is taken whole, with its padding. Raises DoesNotFit for a window that spans more.
     """
     return [_of_kernel(given, step, plan, kernel, at) for plan in step.maps for kernel in plan.kernels]
 
 
-def _of_kernel(given: Picture, step: Filter, plan: MapPlan, kernel: Kernel, at: tuple[int, int]) -> Matrices:
+def _of_kernel(given: Raster, step: Filter, plan: MapPlan, kernel: Kernel, at: tuple[int, int]) -> Matrices:
     window = step.window(plan)
     if max(window.span) > MOST_CELLS:
         most = f"{MOST_CELLS}x{MOST_CELLS}"
@@ -76,8 +76,8 @@ def _of_kernel(given: Picture, step: Filter, plan: MapPlan, kernel: Kernel, at: 
     return Matrices(kernel.name, names, corner, (rows, across), planes, taps.ravel(), made, columns)
 
 
-def _cells(given: Picture, step: Filter, plan: MapPlan, kernel: Kernel, at: tuple[int, int]) -> tuple[Numbers, tuple[int, int]]:
-    """The whole picture in its padding where it is small, else the cells under a few neighbouring windows, and where they begin."""
+def _cells(given: Raster, step: Filter, plan: MapPlan, kernel: Kernel, at: tuple[int, int]) -> tuple[Numbers, tuple[int, int]]:
+    """The whole image in its padding where it is small, else the cells under a few neighbouring windows, and where they begin."""
     window = step.window(plan)
     pads = pads_of(kernel, window, given.size, flip=step.flip)
     height, _, channels = given.pixels.shape

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.errors import UsageError
-from imgconv.images import Picture
+from imgconv.images import Raster
 from imgconv.inspection.cells import Patch, patch_under, pool_patch
 from imgconv.inspection.explanation import ChannelValue, MapValue, Member, Product, Stage, channel_names, listed, listed_sums, number
 from imgconv.inspection.pool_arithmetic import listed_cells, selected
@@ -23,14 +23,14 @@ FLOAT32 = 1e-5  # of the sum of absolute products: what a layer's sums may be of
 ITSELF = Step("scale", "scale 1", Scale(1.0))
 
 
-def explain_network(picture: Picture, network: Network, at: tuple[int, int]) -> list[MapValue]:
+def explain_network(image: Raster, network: Network, at: tuple[int, int]) -> list[MapValue]:
     """How the cell `at` (row, column) of every map of the last step comes about; values are those of the step, before any range."""
     step = network.steps[-1]
     if not isinstance(step.operation, Convolution | Reduction):
         raise UsageError(f"explain is for a conv or a pool; the last step is {step.text}, leave it out")
     before = replace(network, steps=network.steps[:-1] or (ITSELF,), keep=(), sheet=False, only=None)
-    maps = np.ascontiguousarray(results_of([picture], before)[0][0].transpose(1, 2, 0))
-    values = results_of([picture], replace(network, keep=(), sheet=False, only=None))[0][0][:, at[0], at[1]]
+    maps = np.ascontiguousarray(results_of([image], before)[0][0].transpose(1, 2, 0))
+    values = results_of([image], replace(network, keep=(), sheet=False, only=None))[0][0][:, at[0], at[1]]
     names = channel_names(maps.shape[2], alpha=False)
     if isinstance(step.operation, Convolution):
         return _convolution(step.operation, step.op, maps, names, values, at)

@@ -4,7 +4,7 @@ The plan of canny: what each of its stages takes, gives and holds in memory. Mos
 
 The plan of a network: what each step makes of shapes, how much work it is, and how far its cells see.
 
-What a recipe will do to a picture of some size: sizes, counts, memory and algorithms of every step. Decodes no pixel.
+What a recipe will do to an image of some size: sizes, counts, memory and algorithms of every step. Decodes no pixel.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ class PlannedStep:
     """What one step takes and gives.
 
     Shapes are (C, H, W) or (L,). `sizes` are the formulas of height and width with their numbers, `padding` its name; both empty where
-    nothing slides. `receptive_field` (height, width) is in pixels of the picture, through all steps so far. `multiply_adds` are those of
+    nothing slides. `receptive_field` (height, width) is in pixels of the image, through all steps so far. `multiply_adds` are those of
     the definition; `algorithm` names how the work will be done, and `performed` how many that takes, where it is another number.
     `input_rows` and `output_rows` lie in memory at a time, all of them unless given.
     """
@@ -91,7 +91,7 @@ Size = tuple[int, int]
 
 
 def plan_canny(step: Canny, shape: Shape, dtype: str) -> list[PlannedStep]:
-    """Every stage on a grey picture of the size of `shape` and of `dtype`.
+    """Every stage on a grey image of the size of `shape` and of `dtype`.
 
     >>> [stage.name for stage in plan_canny(Canny(), Shape(40, 50, 1), "uint8")]
     ['gaussian sigma=1.4', 'sobel_x, sobel_y, length', 'thin to ridges', 'hysteresis']
@@ -155,16 +155,16 @@ Dims = tuple[int, ...]
 
 @dataclass(frozen=True)
 class _State:
-    """Where a plan has got to: the shape so far, what its cells see along each axis, and whether that is the whole picture."""
+    """Where a plan has got to: the shape so far, what its cells see along each axis, and whether that is the whole image."""
 
     shape: Dims
-    picture: tuple[int, int]
+    image: tuple[int, int]
     sight: tuple[Sight, Sight] = field(default_factory=lambda: (Sight(), Sight()))
     whole: bool = False
 
     @property
     def receptive_field(self) -> tuple[int, int]:
-        return self.picture if self.whole else (ceil(self.sight[0].cells), ceil(self.sight[1].cells))
+        return self.image if self.whole else (ceil(self.sight[0].cells), ceil(self.sight[1].cells))
 
     def through(self, spans: Sequence[int], strides: Sequence[Fraction | int]) -> "_State":
         height, width = (sight.through(span, stride) for sight, span, stride in zip(self.sight, spans, strides, strict=True))
@@ -172,7 +172,7 @@ class _State:
 
 
 def plan_network(network: Network, shape: tuple[int, int, int]) -> list[PlannedStep]:
-    """Every step of `network` for pictures of `shape` (C, H, W), in float32. Raises DoesNotFit where a step does not fit."""
+    """Every step of `network` for images of `shape` (C, H, W), in float32. Raises DoesNotFit where a step does not fit."""
     state, planned = _State(shape, shape[1:]), []
     for step, dims in zip(network.steps, network.trace_steps(shape), strict=True):
         made = tuple(size or 0 for size in dims)
@@ -253,8 +253,8 @@ MEDIAN = "selection"
 
 
 @dataclass(frozen=True)
-class PicturePlan:
-    """A recipe on one picture: its shape (C, H, W), its dtype, and every step."""
+class ImagePlan:
+    """A recipe on one image: its shape (C, H, W), its dtype, and every step."""
 
     shape: tuple[int, int, int]
     dtype: str
@@ -287,8 +287,8 @@ class PicturePlan:
         return {"shape": self.shape, "dtype": self.dtype, "steps": [step.as_json() for step in self.steps], **totals}
 
 
-def plan(recipe: Recipe, shape: Shape, dtype: str = "uint8") -> PicturePlan:
-    """The plan of `recipe` for pictures of `shape` and `dtype`. Raises DoesNotFit where a step does not fit.
+def plan(recipe: Recipe, shape: Shape, dtype: str = "uint8") -> ImagePlan:
+    """The plan of `recipe` for images of `shape` and `dtype`. Raises DoesNotFit where a step does not fit.
 
     >>> from imgconv.recipe import filter_recipe
     >>> plan(filter_recipe(["sobel_x"], stride=2), Shape(9, 12, 3)).steps[0].output
@@ -304,7 +304,7 @@ def plan(recipe: Recipe, shape: Shape, dtype: str = "uint8") -> PicturePlan:
         steps = [*_grey(step, shape, dtype), *plan_canny(step, shape, dtype)]
     else:
         steps = [*_grey(step, shape, dtype), *(_map(step, plan, shape, dtype) for plan in step.maps)]
-    return PicturePlan(_dims(shape), dtype, tuple(steps))
+    return ImagePlan(_dims(shape), dtype, tuple(steps))
 
 
 def _dims(shape: Shape) -> tuple[int, int, int]:
@@ -322,7 +322,7 @@ def _grey(step: Filter | Pool | Canny, shape: Shape, dtype: str) -> list[Planned
 
 
 def _seen(step: Filter | Pool, shape: Shape, *, alpha: bool) -> Shape:
-    """What a kernel or window gets to see of a picture: grey or colours, with alpha or without."""
+    """What a kernel or window gets to see of an image: grey or colours, with alpha or without."""
     kept = shape.alpha and alpha
     return Shape(shape.height, shape.width, (1 if step.grey else shape.channels - shape.alpha) + kept, kept)
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.images import Picture
+from imgconv.images import Raster
 from imgconv.inspection.cells import Patch, pool_patch, seen
 from imgconv.inspection.explanation import LISTED, ChannelValue, MapValue, Stage, channel_names, number
 from imgconv.process import Map
@@ -14,12 +14,12 @@ from imgconv.recipe import Pool
 FLOAT32 = 1e-6  # of the largest value: what averages in float32 may be off
 
 
-def explain_pool(picture: Picture, step: Pool, made: Map, at: tuple[int, int]) -> MapValue:
+def explain_pool(image: Raster, step: Pool, made: Map, at: tuple[int, int]) -> MapValue:
     """How the output pixel `at` (row, column) of a pool comes about."""
-    given = seen(picture, grey=step.grey, alpha=step.keeps_alpha())
+    given = seen(image, grey=step.grey, alpha=step.keeps_alpha())
     patch = pool_patch(given.pixels, step.window, step.window.pads(given.size), at)
     names = channel_names(given.channels, alpha=given.alpha)
-    pixel = made.picture.pixels[at]
+    pixel = made.image.pixels[at]
     channels = [_channel(name, patch, c, step.mode, float(pixel[c])) for c, name in enumerate(names)]
     return MapValue(made.name, patch, tuple(channels))
 

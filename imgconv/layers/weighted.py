@@ -30,7 +30,7 @@ class _Weighted(Layer):
     _call: Callable[..., FloatArray]
     _gradients: tuple[Callable[..., FloatArray], ...]  # in the input, the weight and the bias
     _arguments: tuple[Any, ...] = ()
-    _pictures = True  # (C, H, W) is a batch of one; the gradients take batches alone
+    _images = True  # (C, H, W) is a batch of one; the gradients take batches alone
 
     def __init__(self, shape: tuple[int, ...], outputs: int, bias: bool, generator: Generator):
         numbers = np.random.default_rng(generator)
@@ -50,7 +50,7 @@ class _Weighted(Layer):
     def backward(self, grad_output: AnyArray) -> AnyArray:
         in_input, in_weight, in_bias = self._gradients
         x = self._last()
-        batch, grad = (x[None], grad_output[None]) if self._pictures and x.ndim == 3 else (x, grad_output)
+        batch, grad = (x[None], grad_output[None]) if self._images and x.ndim == 3 else (x, grad_output)
         self.grad_weight = in_weight(batch, self.weight.shape, grad, *self._arguments)
         self.grad_bias = None if self.bias is None else in_bias(grad)
         return in_input(batch.shape, self.weight, grad, *self._arguments).reshape(x.shape)
@@ -154,7 +154,7 @@ class Linear(_Weighted):
 
     _call = staticmethod(linear)
     _gradients = (gradients.linear_input, gradients.linear_weight, gradients.linear_bias)
-    _pictures = False
+    _images = False
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, *, generator: Generator = None):
         super().__init__((out_features, in_features), out_features, bias, generator)

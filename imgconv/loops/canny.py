@@ -1,6 +1,6 @@
 """Canny's edges: lengths of gradients, ridges of them one pixel wide, and weak edges that hang together with strong ones.
 
-Gradients are Sobel's, not divided. `smooth` rows are float32 and reach one column further than the picture on either side.
+Gradients are Sobel's, not divided. `smooth` rows are float32 and reach one column further than the image on either side.
 """
 
 import numpy as np

@@ -5,7 +5,7 @@ in: sums are divided (in templates made with divided=1), offset is added, mirror
 result is held between lowest and largest. Adding and taking away magic, 1.5 * 2**(mantissa bits), rounds to whole numbers, half to
 even; 0 rounds nothing. `source` holds padded rows of interleaved pixels of any number type.
 
-Sums of equal taps that slide over a picture. Rows end as in `correlation`.
+Sums of equal taps that slide over an image. Rows end as in `correlation`.
 
 Correlation with sums of outer products: a pass down the columns, then one along the row. Rows end as in `correlation`.
 

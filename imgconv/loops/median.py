@@ -79,7 +79,7 @@ def median_select(source, first, count, taps, row_step, left, width, column_step
 def median_histogram(codes, first, count, row_step, starts, taps, column_step, lap, phases, fine, coarse, shift, broken, target, channels):  # type: ignore[no-untyped-def]
     """Fill `target` with the median code of every window; `codes` (rows, W * channels) are small whole numbers in the cells' order.
 
-    The window of output column j has `taps` pixels from starts[j] on, `column_step` apart, those outside the picture left out. The
+    The window of output column j has `taps` pixels from starts[j] on, `column_step` apart, those outside the image left out. The
     window `phases` columns further shares all but `lap` of them, so a histogram slides along. `fine` counts codes, `coarse` counts
     code >> shift. A window that holds the code `broken` (-1 for none) gets it.
     """

@@ -1,6 +1,6 @@
 """Grids of numbered cells drawn into pixel arrays (H, W, 3) uint8, with digits of its own. Knows nothing of what the numbers mean.
 
-A window that moves over a few cells of a picture while the output fills up, as frames of an animation.
+A window that moves over a few cells of an image while the output fills up, as frames of an animation.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.filters.color import white
 from imgconv.filters.weights import pads_of
-from imgconv.images import Picture
+from imgconv.images import Raster
 from imgconv.inspection.cells import patch_under, pool_patch, seen
 from imgconv.inspection.geometry import Sliding
 from imgconv.process import process
@@ -118,10 +118,10 @@ class Scene:
         return [(row, column) for row in rows for column in columns]
 
 
-def animate(picture: Picture, recipe: Recipe, at: tuple[int, int] | None = None) -> Iterator[Picture]:
+def animate(image: Raster, recipe: Recipe, at: tuple[int, int] | None = None) -> Iterator[Raster]:
     """The frames, one for each of up to 5x5 output cells around `at` (x, y), of a pool or of a filter's first map, in grey.
 
-    Input cells are those of the picture, with its padding where a window leaves it; output cells are those of the whole map. Raises
+    Input cells are those of the image, with its padding where a window leaves it; output cells are those of the whole map. Raises
     DoesNotFit for a window that spans or strides too much to be drawn.
     """
     step = recipe.step
@@ -134,11 +134,11 @@ def animate(picture: Picture, recipe: Recipe, at: tuple[int, int] | None = None)
     if max(window.span) > MOST_SPAN or max(span + stride for span, stride in zip(window.span, window.stride, strict=True)) > MOST_CELLS:
         most = f"windows of up to {MOST_SPAN}x{MOST_SPAN} cells, two of them within {MOST_CELLS}"
         raise DoesNotFit(f"--animate draws {most}; use a smaller kernel, or less stride or dilation")
-    yield from _frames(_scene(seen(picture, grey=True, alpha=False), recipe, step, window, at))
+    yield from _frames(_scene(seen(image, grey=True, alpha=False), recipe, step, window, at))
 
 
-def _scene(grey: Picture, recipe: Recipe, step: Filter | Pool, window: Sliding, at: tuple[int, int] | None) -> Scene:
-    output = process(grey, recipe)[0].picture.pixels[..., 0]
+def _scene(grey: Raster, recipe: Recipe, step: Filter | Pool, window: Sliding, at: tuple[int, int] | None) -> Scene:
+    output = process(grey, recipe)[0].image.pixels[..., 0]
     height, width = output.shape
     column, row = at or (width // 2, height // 2)
     (top, rows), (left, columns) = (_stops(window, axis, place, output.shape[axis]) for axis, place in enumerate((row, column)))
@@ -167,7 +167,7 @@ def _kernel(recipe: Recipe) -> NDArray[Any] | None:
     return (taps[::-1, ::-1] if recipe.step.flip else taps) if max(taps.shape) <= MOST_TAPS else None
 
 
-def _frames(scene: Scene) -> Iterator[Picture]:
+def _frames(scene: Scene) -> Iterator[Raster]:
     planes = [scene.cells, scene.output, *([] if scene.kernel is None else [scene.kernel])]
     side = cell_size([told(value) for plane in planes for value in plane.ravel().tolist()])
     rows, columns = scene.output.shape
@@ -186,7 +186,7 @@ def _frames(scene: Scene) -> Iterator[Picture]:
         for down, across in scene.taps((row, column)):
             frame(image, MARGIN + down * side, MARGIN + across * side, side - 1, side - 1, WINDOW)
         frame(image, *at, side - 1, side - 1, WINDOW)
-        yield Picture(image, duration=LAST_FRAME if (row, column) == (rows - 1, columns - 1) else FRAME)
+        yield Raster(image, duration=LAST_FRAME if (row, column) == (rows - 1, columns - 1) else FRAME)
 
 
 def _draw_kernel(paper: Pixels, scene: Scene, side: int, top: int) -> None:

@@ -1,8 +1,8 @@
 """What a figure shows, as data: panels of pixels or of signed values with their scales, and kernels as numbers. Draws nothing.
 
-What a figure shows of a recipe on a picture: the input, and every map or the maps of every step.
+What a figure shows of a recipe on an image: the input, and every map or the maps of every step.
 
-Every kernel of a registry on one picture, as one contact sheet.
+Every kernel of a registry on one image, as one contact sheet.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from imgconv.filters.color import white
 from imgconv.functional import adaptive_avg_pool2d
-from imgconv.images import Picture
+from imgconv.images import Raster
 from imgconv.inspection.canny_arithmetic import Stages
 from imgconv.inspection.cells import seen
 from imgconv.process import process, shape_of
@@ -57,7 +57,7 @@ class Scale:
 
 @dataclass(frozen=True, eq=False)
 class Taps:
-    """A kernel as it is laid on a picture: `rows` (kh, kw) of numbers, and its size and what happens to their sum, in words."""
+    """A kernel as it is laid on an image: `rows` (kh, kw) of numbers, and its size and what happens to their sum, in words."""
 
     name: str
     rows: Array
@@ -122,9 +122,9 @@ def size_text(size: Sequence[int]) -> str:
     return f"{size[1]} wide, {size[0]} high"
 
 
-def picture_panel(picture: Picture, title: str, note: str = "", taps: tuple[Taps, ...] = ()) -> Panel:
-    """A picture without alpha as its pixels look; a grey one with a scale, from black to white where no value lies beyond."""
-    pixels, top = picture.pixels, white(picture.pixels.dtype)
+def image_panel(image: Raster, title: str, note: str = "", taps: tuple[Taps, ...] = ()) -> Panel:
+    """An image without alpha as its pixels look; a grey one with a scale, from black to white where no value lies beyond."""
+    pixels, top = image.pixels, white(image.pixels.dtype)
     height, width, channels = pixels.shape
     note = note or size_text((height, width))
     if channels == 3:
@@ -186,17 +186,17 @@ FEW = 4  # panels that are shown large
 MANY = 40  # panels from which a page is written twice as dense, so that it can be zoomed into
 
 
-def exhibit(picture: Picture, recipe: Recipe, name: str, *, colour: bool = False) -> Exhibit:
-    """What to show of `recipe` on `picture`, which came from `name`.
+def exhibit(image: Raster, recipe: Recipe, name: str, *, colour: bool = False) -> Exhibit:
+    """What to show of `recipe` on `image`, which came from `name`.
 
     Maps with a sign are shown unrounded, and those of a filter of the luma, or with `colour` of each colour. A map that is made to be
     looked at (`--range`, a blur) is shown as it would be written. Of a network of several steps each step is a group.
 
-    Raises DoesNotFit for a picture that is too small.
+    Raises DoesNotFit for an image that is too small.
     """
-    opaque = seen(picture, grey=False, alpha=False) if picture.alpha else picture
+    opaque = seen(image, grey=False, alpha=False) if image.alpha else image
     recipe.trace(shape_of(opaque))
-    given = picture_panel(opaque, "input")
+    given = image_panel(opaque, "input")
     step = recipe.step
     if isinstance(step, Network):
         return _of_network(opaque, step, given, name)
@@ -211,14 +211,14 @@ def exhibit(picture: Picture, recipe: Recipe, name: str, *, colour: bool = False
     return Exhibit(f"{title} on {name}", note, (Group("", "", (given, *panels)),))
 
 
-def _of_canny(picture: Picture, recipe: Recipe, step: Canny) -> list[Panel]:
+def _of_canny(image: Raster, recipe: Recipe, step: Canny) -> list[Panel]:
     """Its stages: how long the gradients are, the ridges of them, weak ones grey, and the edges as they are written."""
-    stages = Stages(seen(picture, grey=True, alpha=False).pixels, step)
-    ridges = Picture((127 * stages.ridges + 128 * stages.strong).astype(np.uint8)[..., None])
+    stages = Stages(seen(image, grey=True, alpha=False).pixels, step)
+    ridges = Raster((127 * stages.ridges + 128 * stages.strong).astype(np.uint8)[..., None])
     return [
         map_panel(stages.lengths(), "length of the gradient"),
-        picture_panel(ridges, "ridges", f"weak from {number(stages.bounds[0])}, strong from {number(stages.bounds[1])}"),
-        _written(picture, recipe, "canny", ()),
+        image_panel(ridges, "ridges", f"weak from {number(stages.bounds[0])}, strong from {number(stages.bounds[1])}"),
+        _written(image, recipe, "canny", ()),
     ]
 
 
@@ -227,37 +227,37 @@ def _pool_name(step: Pool) -> str:
     return f"{step.mode} pool {height}x{width}"
 
 
-def panels_of_filter(picture: Picture, recipe: Recipe, step: Filter, *, colour: bool = False) -> list[Panel]:
-    """A panel for each map that the `step` of `recipe` makes of a picture without alpha, or three for one with a sign in `colour`."""
+def panels_of_filter(image: Raster, recipe: Recipe, step: Filter, *, colour: bool = False) -> list[Panel]:
+    """A panel for each map that the `step` of `recipe` makes of an image without alpha, or three for one with a sign in `colour`."""
     longest = LONGEST if len(step.maps) < FEW else tile_cells(len(step.maps))
-    return [panel for plan in step.maps for panel in _of_map(picture, recipe, step, plan, colour=colour, longest=longest)]
+    return [panel for plan in step.maps for panel in _of_map(image, recipe, step, plan, colour=colour, longest=longest)]
 
 
-def _of_map(picture: Picture, recipe: Recipe, step: Filter, plan: MapPlan, *, colour: bool, longest: int) -> Iterator[Panel]:
+def _of_map(image: Raster, recipe: Recipe, step: Filter, plan: MapPlan, *, colour: bool, longest: int) -> Iterator[Panel]:
     taps = tuple(Taps.of(kernel, flip=step.flip) for kernel in plan.kernels) if not plan.sums_channels else ()
     one = replace(recipe, step=replace(step, maps=(plan,)))
     as_written = recipe.look != Look() or step.range not in (None, "raw") or (step.range is None and plan.range == "clip")
     if as_written:
-        yield _written(picture, one, plan.name, taps)
+        yield _written(image, one, plan.name, taps)
         return
     grey = not colour and not plan.sums_channels
-    values = process(picture, replace(one, step=replace(step, maps=(plan,), grey=grey or step.grey)), floats=True)[0].picture.pixels
+    values = process(image, replace(one, step=replace(step, maps=(plan,), grey=grey or step.grey)), floats=True)[0].image.pixels
     for channel in range(values.shape[2]):
         named = f"{plan.name}, {COLOURS[channel]}" if values.shape[2] == 3 else plan.name
         yield map_panel(values[..., channel], named, taps if channel == 0 else (), longest)
 
 
-def _written(picture: Picture, recipe: Recipe, title: str, taps: tuple[Taps, ...]) -> Panel:
+def _written(image: Raster, recipe: Recipe, title: str, taps: tuple[Taps, ...]) -> Panel:
     """A map as the command would write it."""
-    return picture_panel(process(picture, recipe)[0].picture, title, taps=taps)
+    return image_panel(process(image, recipe)[0].image, title, taps=taps)
 
 
-def _of_network(picture: Picture, network: Network, given: Panel, name: str) -> Exhibit:
+def _of_network(image: Raster, network: Network, given: Panel, name: str) -> Exhibit:
     """The input, then a group for each step, or each that is kept, whose maps share one scale; of a single step one group with all."""
     wanted = sorted(network.keep) or range(len(network.steps))
     every = replace(network, keep=tuple(wanted), sheet=False, only=None)
     groups = []
-    for place, result in zip(wanted, results_of([picture], every), strict=True):
+    for place, result in zip(wanted, results_of([image], every), strict=True):
         text = network.steps[place].text
         groups.append(Group(_step_name(place + 1, text), _told(result[0]), tuple(_tiles(result[0], alone=len(wanted) == 1))))
     if len(groups) == 1 and result.ndim == 4:
@@ -308,17 +308,17 @@ def _told(result: Array) -> str:
     return f"{maps}{size_text(result.shape[1:])}"
 
 
-LONGEST_SIDE = 256  # cells along a side: on a larger picture what a 3x3 kernel does would not be seen in a tile
+LONGEST_SIDE = 256  # cells along a side: on a larger image what a 3x3 kernel does would not be seen in a tile
 
 
-def gallery(picture: Picture, registry: Registry, names: Sequence[str], source: str) -> Exhibit:
-    """The maps that the kernels and banks of these `names` make of a picture, which came from `source`, made small first.
+def gallery(image: Raster, registry: Registry, names: Sequence[str], source: str) -> Exhibit:
+    """The maps that the kernels and banks of these `names` make of an image, which came from `source`, made small first.
 
-    Maps with a sign are those of the luma, each on a scale of its own. Raises DoesNotFit for a picture that is too small.
+    Maps with a sign are those of the luma, each on a scale of its own. Raises DoesNotFit for an image that is too small.
     """
-    small = _small(seen(picture, grey=False, alpha=False) if picture.alpha else picture)
+    small = _small(seen(image, grey=False, alpha=False) if image.alpha else image)
     shown: set[str] = set()  # a bank's member may have an entry of its own
-    panels = [picture_panel(small, "input")]
+    panels = [image_panel(small, "input")]
     for name in names:
         recipe = filter_recipe([name], registry=registry)
         if isinstance(recipe.step, Filter):
@@ -326,15 +326,15 @@ def gallery(picture: Picture, registry: Registry, names: Sequence[str], source: 
             titles = [name] if len(made) == 1 else [plan.kernels[0].name for plan in recipe.step.maps]
             panels += [replace(panel, title=title, taps=()) for panel, title in zip(made, titles, strict=True) if title not in shown]
             shown.update(titles)
-    note = f"{len(names)} kernels and banks, {len(panels) - 1} maps; red above zero, blue below; the picture is {_caption(small)} here"
+    note = f"{len(names)} kernels and banks, {len(panels) - 1} maps; red above zero, blue below; the image is {_caption(small)} here"
     return Exhibit(f"The kernels of imgconv on {source}", note, (Group("", "", tuple(panels)),))
 
 
-def _small(picture: Picture) -> Picture:
-    pixels = shrunk(picture.pixels, LONGEST_SIDE)
-    return replace(picture, pixels=(np.rint(pixels) if picture.pixels.dtype.kind == "u" else pixels).astype(picture.pixels.dtype))
+def _small(image: Raster) -> Raster:
+    pixels = shrunk(image.pixels, LONGEST_SIDE)
+    return replace(image, pixels=(np.rint(pixels) if image.pixels.dtype.kind == "u" else pixels).astype(image.pixels.dtype))
 
 
-def _caption(picture: Picture) -> str:
-    height, width = picture.size
+def _caption(image: Raster) -> str:
+    height, width = image.size
     return f"{width} wide and {height} high"

@@ -6,7 +6,7 @@
   const plain = (text) => text.normalize().toLowerCase();
   const namesOf = (element) => plain(Array.from(element.querySelectorAll("bdi"), (name) => name.textContent).join("\n"));
   const entries = (place) => Array.from(document.querySelectorAll(`#${place} [data-entry]`), (element) => [element, namesOf(element)]);
-  const cards = entries("pictures");
+  const cards = entries("images");
   const failures = entries("failures");
   const sliders = document.querySelectorAll(".compare input");
 
@@ -21,7 +21,7 @@
 
   function showMatches() {
     const wanted = plain(filter.value.trim());
-    const told = [`${narrow(cards, wanted)} pictures`];
+    const told = [`${narrow(cards, wanted)} images`];
     if (failures.length) told.push(`${narrow(failures, wanted)} failures`);
     count.textContent = told.join(", ");
   }

@@ -1,8 +1,8 @@
-"""A picture file made small enough for a page: its first frame as WebP, without the metadata of the file.
+"""An image file made small enough for a page: its first frame as WebP, without the metadata of the file.
 
-The parts of a report as HTML: cards of pictures, rows of failures, facts. Names come from anywhere, and are escaped here.
+The parts of a report as HTML: cards of images, rows of failures, facts. Names come from anywhere, and are escaped here.
 
-One page that shows what a run did: every picture before and after, what failed, and the command. Needs no network.
+One page that shows what a run did: every image before and after, what failed, and the command. Needs no network.
 
 Knows the template beside it and nothing of runs. Cards are packed by a few threads, and wait in a temporary file rather than in memory.
 """
@@ -25,8 +25,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from imgconv.errors import ImgconvError, PictureError
-from imgconv.images import Picture, encode, open_pictures
+from imgconv.errors import ImageError, ImgconvError
+from imgconv.images import Raster, encode, open_frames
 from imgconv.plotting.exhibits import shrunk, size_text
 from imgconv.plotting.preview import levels
 from imgconv.process import process
@@ -37,7 +37,7 @@ QUALITY = 65  # of 100: noise of the packing is not seen at this size, and the p
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A small picture: its WebP file, its height and width, those of the picture that it stands for, and whether it is transparent."""
+    """A small image: its WebP file, its height and width, those of the image that it stands for, and whether it is transparent."""
 
     webp: bytes
     size: tuple[int, int]
@@ -49,32 +49,32 @@ def thumbnail(source: Path | bytes, *, longest: int, max_pixels: int | None = No
     """The first frame of a file, or of the bytes of one, averaged to at most `longest` pixels along a side.
 
     Floats beyond 0 to 1 are shown from their smallest to their largest value, transparency is kept.
-    Raises PictureError, which does not name the file, for what is no regular file or no picture.
+    Raises ImageError, which does not name the file, for what is no regular file or no image.
     """
     if isinstance(source, Path) and not source.is_file():  # nobody may ever write to a pipe that results went into
-        raise PictureError("there is no such file")
-    with open_pictures(source, max_pixels=max_pixels, salvage=salvage) as opened:
-        picture = next(iter(opened))
-    small = _small(picture, longest)
+        raise ImageError("there is no such file")
+    with open_frames(source, max_pixels=max_pixels, salvage=salvage) as opened:
+        image = next(iter(opened))
+    small = _small(image, longest)
     file = BytesIO()
     encode([small], "webp", stream=file, quality=QUALITY)
-    return Thumbnail(file.getvalue(), small.size, picture.size, small.alpha)
+    return Thumbnail(file.getvalue(), small.size, image.size, small.alpha)
 
 
-def _small(picture: Picture, longest: int) -> Picture:
-    """8 bits, grey or colour, with alpha where the picture has it; of arrays of other maps the first."""
-    colours = picture.channels - picture.alpha
+def _small(image: Raster, longest: int) -> Raster:
+    """8 bits, grey or colour, with alpha where the image has it; of arrays of other maps the first."""
+    colours = image.channels - image.alpha
     if colours not in (1, 3):
-        picture = Picture(np.ascontiguousarray(picture.pixels[..., :1]))
-    step = max(picture.size) // longest
+        image = Raster(np.ascontiguousarray(image.pixels[..., :1]))
+    step = max(image.size) // longest
     if step > 1:  # most of the way by whole pixels, which takes a tenth of the time
-        size = min(step, picture.size[0]), min(step, picture.size[1])
+        size = min(step, image.size[0]), min(step, image.size[1])
         pool = Pool(size, "avg", ceil_mode=True, alpha="keep")
-        picture = process(picture, Recipe("pool", pool), threads=1)[0].picture
-    return Picture(levels(shrunk(picture.pixels, longest), picture), picture.alpha)
+        image = process(image, Recipe("pool", pool), threads=1)[0].image
+    return Raster(levels(shrunk(image.pixels, longest), image), image.alpha)
 
 
-TINY = 64  # pixels; a picture with no more of them along its sides is enlarged with all its pixels to be seen
+TINY = 64  # pixels; an image with no more of them along its sides is enlarged with all its pixels to be seen
 SLIDER = (
     '<input type="range" min="0" max="100" value="50" autocomplete="off" aria-valuetext="50 % before" aria-label="Before and after, {}">'
 )
@@ -83,17 +83,17 @@ SLIDER = (
 def card(after: str, before: str, shown: Thumbnail | str, source: Thumbnail | str | None, note: str = "") -> str:
     """One result: its name, a slider over itself and its input where both can be shown, and what else is to be said.
 
-    `after` and `before` are the names of the result and its input, `shown` and `source` their pictures, or the reasons why there are none.
+    `after` and `before` are the names of the result and its input, `shown` and `source` their images, or the reasons why there are none.
     """
     name = words(PurePath(after).name)
-    pictures = [] if isinstance(shown, str) else [_image(shown, "after", name)]
-    pictures += [_image(source, "before", words(before))] if isinstance(source, Thumbnail) else []
-    slider = SLIDER.format(name) if len(pictures) == 2 else ""
+    images = [] if isinstance(shown, str) else [_image(shown, "after", name)]
+    images += [_image(source, "before", words(before))] if isinstance(source, Thumbnail) else []
+    slider = SLIDER.format(name) if len(images) == 2 else ""
     kind = "compare" if slider else "single"
-    told = f'<div class="{kind}">{"".join(pictures)}{slider}</div>' if pictures else ""
+    told = f'<div class="{kind}">{"".join(images)}{slider}</div>' if images else ""
     lines = [f"<bdi>{words(before)}</bdi>", _sizes(shown, source)]
-    lines += [f"No picture of it: {words(shown)}"] if isinstance(shown, str) else []
-    lines += [f"No picture of its input: {words(source)}"] if isinstance(source, str) else []
+    lines += [f"No image of it: {words(shown)}"] if isinstance(shown, str) else []
+    lines += [f"No image of its input: {words(source)}"] if isinstance(source, str) else []
     lines += [words(note)] if note else []
     texts = "".join(f"<p>{line}</p>" for line in lines if line)
     return f'<li class="card" data-entry><h3><bdi>{name}</bdi></h3>{told}{texts}</li>\n'
@@ -120,10 +120,10 @@ def words(text: str) -> str:
     return escape(seen)
 
 
-def _image(picture: Thumbnail, role: str, name: str) -> str:
-    height, width = picture.size
-    looks = [role, *(["clear"] if picture.alpha else []), *(["tiny"] if max(picture.original) <= TINY else [])]
-    data = b64encode(picture.webp).decode()
+def _image(image: Thumbnail, role: str, name: str) -> str:
+    height, width = image.size
+    looks = [role, *(["clear"] if image.alpha else []), *(["tiny"] if max(image.original) <= TINY else [])]
+    data = b64encode(image.webp).decode()
     return (
         f'<img class="{" ".join(looks)}" alt="{role.capitalize()}: {name}" width="{width}" height="{height}" decoding="async" '
         f'src="data:image/webp;base64,{data}">'
@@ -131,13 +131,13 @@ def _image(picture: Thumbnail, role: str, name: str) -> str:
 
 
 def _sizes(shown: Thumbnail | str, source: Thumbnail | str | None) -> str:
-    sizes = [size_text(picture.original) for picture in (source, shown) if isinstance(picture, Thumbnail)]
+    sizes = [size_text(image.original) for image in (source, shown) if isinstance(image, Thumbnail)]
     return " → ".join(dict.fromkeys(sizes))
 
 
-LARGE, SMALL = 480, 240  # pixels along a side of a picture on a page of few, and of many
+LARGE, SMALL = 480, 240  # pixels along a side of an image on a page of few, and of many
 FEW = 100
-MOST = 2000  # pictures, and failures, on a page; half of them were 17 MB, came up in 0.6 s and scrolled at 60 frames a second (2026-11)
+MOST = 2000  # images, and failures, on a page; half of them were 17 MB, came up in 0.6 s and scrolled at 60 frames a second (2026-11)
 ARRAYS = (".npy", ".npz")  # outputs that need not hold anything that can be shown
 PARTS = Path(__file__).parent
 CARDS = "<!-- cards -->"
@@ -168,7 +168,7 @@ class _Made:
 
 @dataclass(frozen=True)
 class Reading:
-    """How the pictures of a report are read: what is opened for a name, and as in `open_pictures`."""
+    """How the images of a report are read: what is opened for a name, and as in `open_frames`."""
 
     readable: Callable[[str], Path | bytes] = Path
     max_pixels: int | None = None
@@ -275,7 +275,7 @@ def _page(title: str, facts: Sequence[tuple[str, str]], results: int, failures: 
 
 
 def _summary(results: int, failed: int) -> str:
-    told = f"{results:,} {'picture' if results == 1 else 'pictures'}" + (f", {failed:,} failed" if failed else "")
+    told = f"{results:,} {'image' if results == 1 else 'images'}" + (f", {failed:,} failed" if failed else "")
     most = max(results, failed)
     return told if most <= MOST else f"{told}; the first {MOST:,} are shown"
 

@@ -1,4 +1,4 @@
-"""A page to draw on, measured in pixels from the upper left: text that fits, pictures with axes and colour bars, kernels as numbers.
+"""A page to draw on, measured in pixels from the upper left: text that fits, images with axes and colour bars, kernels as numbers.
 
 The only module that imports matplotlib, which is an extra, and only when a page is made. Knows nothing of recipes.
 

@@ -1,4 +1,4 @@
-"""Pictures through recipes: from decoded pixels to finished maps. Knows nothing of files."""
+"""Images through recipes: from decoded pixels to finished maps. Knows nothing of files."""
 
 from imgconv.process.image import Map, process, shape_of, single_maps
 from imgconv.recipe import Recipe, Shape

@@ -1,6 +1,6 @@
-"""What comes of a picture: its finished maps.
+"""What comes of an image: its finished maps.
 
-One picture through one recipe: filters, pools and traced edges here, networks in `networks`.
+One image through one recipe: filters, pools and traced edges here, networks in `networks`.
 """
 
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.filters.color import luma, white
-from imgconv.filters.filter2d import Finish, filter_picture
+from imgconv.filters.filter2d import Finish, filter_image
 from imgconv.filters.output_range import Combination
-from imgconv.images import Metadata, Picture
+from imgconv.images import Metadata, Raster
 from imgconv.recipe import Canny, Filter, Look, MapPlan, Pool, Recipe, Shape
 from imgconv.windows.borders import Border
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Map:
-    """One finished map: its name and its picture; a number of a vector is a map of one cell, and `vector` is that vector's name."""
+    """One finished map: its name and its image; a number of a vector is a map of one cell, and `vector` is that vector's name."""
 
     name: str
-    picture: Picture
+    image: Raster
     vector: str = ""
 
 
@@ -34,22 +34,22 @@ BLOCK = 1 << 14  # pixels
 OVERLAY_COLOUR = (1.0, 0.0, 0.0)  # red is rare in photographs and seen on dark and light
 
 
-def process(picture: Picture, recipe: Recipe, *, floats: bool = False, threads: int | None = None) -> list[Map]:
-    """The maps that `recipe` makes of `picture`, in the picture's depth, or with `floats` as unrounded float32 (range `raw` by default)."""
-    shape = shape_of(picture)
+def process(image: Raster, recipe: Recipe, *, floats: bool = False, threads: int | None = None) -> list[Map]:
+    """The maps that `recipe` makes of `image`, in the image's depth, or with `floats` as unrounded float32 (range `raw` by default)."""
+    shape = shape_of(image)
     names = [name for name, _ in recipe.trace(shape)]
     step = recipe.step
     if isinstance(step, Pool):
-        finished = [_pooled(picture, step, floats, threads)]
+        finished = [_pooled(image, step, floats, threads)]
     elif isinstance(step, Canny):
-        finished = [_traced(picture, step, floats, threads)]
+        finished = [_traced(image, step, floats, threads)]
     elif not isinstance(step, Filter):
-        return [replace(made, picture=_with_metadata(made.picture, picture)) for made in _of_network(picture, step, floats)]
+        return [replace(made, image=_with_metadata(made.image, image)) for made in _of_network(image, step, floats)]
     else:
-        prepared = _Prepared(picture, step, threads)
+        prepared = _Prepared(image, step, threads)
         finished = [_filtered(prepared, step, plan, floats, threads) for plan in step.maps]
-    looked = [_look(made, picture, recipe) for made in finished]
-    return [Map(name, _with_metadata(made, picture)) for name, made in zip(names, looked, strict=True)]
+    looked = [_look(made, image, recipe) for made in finished]
+    return [Map(name, _with_metadata(made, image)) for name, made in zip(names, looked, strict=True)]
 
 
 def single_maps(recipe: Recipe) -> Iterator[Recipe]:
@@ -57,44 +57,44 @@ def single_maps(recipe: Recipe) -> Iterator[Recipe]:
     return (replace(recipe, step=step) for step in recipe.step.singles())
 
 
-def _of_network(picture: Picture, network: "Network", floats: bool) -> list[Map]:
+def _of_network(image: Raster, network: "Network", floats: bool) -> list[Map]:
     from imgconv.process.network import run_network  # the operators of networks, which filters and pools do without
 
-    return run_network(picture, network, floats=floats)
+    return run_network(image, network, floats=floats)
 
 
-def shape_of(picture: Picture) -> Shape:
-    """Size, channels and alpha of a decoded picture."""
-    height, width, channels = picture.pixels.shape
-    return Shape(height, width, channels, picture.alpha)
+def shape_of(image: Raster) -> Shape:
+    """Size, channels and alpha of a decoded image."""
+    height, width, channels = image.pixels.shape
+    return Shape(height, width, channels, image.alpha)
 
 
 class _Prepared:
-    """A picture as the maps of one step want it: with alpha, or without; grey, or in colour. Made once each."""
+    """An image as the maps of one step want it: with alpha, or without; grey, or in colour. Made once each."""
 
-    def __init__(self, picture: Picture, step: Filter, threads: int | None):
-        self._picture, self._step, self._threads = picture, step, threads
-        self._made: dict[bool, Picture] = {}
+    def __init__(self, image: Raster, step: Filter, threads: int | None):
+        self._image, self._step, self._threads = image, step, threads
+        self._made: dict[bool, Raster] = {}
 
-    def get(self, *, alpha: bool) -> Picture:
+    def get(self, *, alpha: bool) -> Raster:
         if alpha not in self._made:
-            self._made[alpha] = _prepare(self._picture, self._step.grey, alpha, self._threads)
+            self._made[alpha] = _prepare(self._image, self._step.grey, alpha, self._threads)
         return self._made[alpha]
 
 
-def _prepare(picture: Picture, grey: bool, keep_alpha: bool, threads: int | None) -> Picture:
-    """`picture` grey if asked for, by its file's own luma where that is known; without `keep_alpha`, over black and its alpha dropped."""
-    pixels, alpha = picture.pixels, picture.alpha
-    if picture.luma is not None:
-        return replace(picture, pixels=picture.luma if grey else pixels, luma=None)
+def _prepare(image: Raster, grey: bool, keep_alpha: bool, threads: int | None) -> Raster:
+    """`image` grey if asked for, by its file's own luma where that is known; without `keep_alpha`, over black and its alpha dropped."""
+    pixels, alpha = image.pixels, image.alpha
+    if image.luma is not None:
+        return replace(image, pixels=image.luma if grey else pixels, luma=None)
     if grey and not (alpha and keep_alpha):
-        return replace(picture, pixels=luma(pixels, alpha=alpha, threads=threads), alpha=False)
+        return replace(image, pixels=luma(pixels, alpha=alpha, threads=threads), alpha=False)
     if grey:
         shade = luma(np.ascontiguousarray(pixels[..., :-1]), alpha=False, threads=threads)
-        return replace(picture, pixels=np.concatenate([shade, pixels[..., -1:]], axis=2))
+        return replace(image, pixels=np.concatenate([shade, pixels[..., -1:]], axis=2))
     if alpha and not keep_alpha:
-        return replace(picture, pixels=_over_black(pixels), alpha=False)
-    return picture
+        return replace(image, pixels=_over_black(pixels), alpha=False)
+    return image
 
 
 def _over_black(pixels: NDArray[Any]) -> NDArray[Any]:
@@ -109,38 +109,38 @@ def _over_black(pixels: NDArray[Any]) -> NDArray[Any]:
 
 
 def _blocks(pixels: NDArray[Any]) -> Iterator[slice]:
-    """A few rows at a time, so that no whole copy of a picture in wider numbers exists."""
+    """A few rows at a time, so that no whole copy of an image in wider numbers exists."""
     step = max(1, BLOCK // pixels.shape[1])
     return (slice(first, first + step) for first in range(0, len(pixels), step))
 
 
-def _filtered(prepared: _Prepared, step: Filter, plan: MapPlan, floats: bool, threads: int | None) -> Picture:
-    picture = prepared.get(alpha=step.keeps_alpha(plan))
+def _filtered(prepared: _Prepared, step: Filter, plan: MapPlan, floats: bool, threads: int | None) -> Raster:
+    image = prepared.get(alpha=step.keeps_alpha(plan))
     range_ = step.range or ("raw" if floats else plan.range)
-    pixels = filter_picture(
-        picture.pixels,
+    pixels = filter_image(
+        image.pixels,
         plan.kernels,
         step.window(plan),
         Border.of(step.padding_mode),
         Finish(range_, rounded=not floats, linear=step.linear),
         combination=Combination(plan.combine, plan.subspace),
-        alpha=step.alpha_rule(plan) if picture.alpha else "none",
+        alpha=step.alpha_rule(plan) if image.alpha else "none",
         flip=step.flip,
         threads=threads,
     )
-    return replace(picture, pixels=pixels)
+    return replace(image, pixels=pixels)
 
 
-def _pooled(picture: Picture, step: Pool, floats: bool, threads: int | None) -> Picture:
-    made = _prepare(picture, step.grey, step.keeps_alpha(), threads)
-    from imgconv.filters.pool2d import pool_picture  # filters do without its loops
+def _pooled(image: Raster, step: Pool, floats: bool, threads: int | None) -> Raster:
+    made = _prepare(image, step.grey, step.keeps_alpha(), threads)
+    from imgconv.filters.pool2d import pool_image  # filters do without its loops
 
-    pixels = pool_picture(made.pixels, step.window, step.mode, threads=threads)
-    return Picture(pixels.astype(np.float32) if floats else pixels, made.alpha, made.metadata, made.duration)
+    pixels = pool_image(made.pixels, step.window, step.mode, threads=threads)
+    return Raster(pixels.astype(np.float32) if floats else pixels, made.alpha, made.metadata, made.duration)
 
 
-def _traced(picture: Picture, step: Canny, floats: bool, threads: int | None) -> Picture:
-    made = _prepare(picture, True, step.keeps_alpha(), threads)
+def _traced(image: Raster, step: Canny, floats: bool, threads: int | None) -> Raster:
+    made = _prepare(image, True, step.keeps_alpha(), threads)
     from imgconv.filters.canny import canny_edges  # filters do without its loops
 
     part = 0.01 if step.percent else 1.0
@@ -150,7 +150,7 @@ def _traced(picture: Picture, step: Canny, floats: bool, threads: int | None) ->
     return replace(made, pixels=pixels.astype(np.float32) if floats else pixels)
 
 
-def _look(made: Picture, original: Picture, recipe: Recipe) -> Picture:
+def _look(made: Raster, original: Raster, recipe: Recipe) -> Raster:
     """`made` cut, inverted and drawn over `original`, as the recipe's look asks; alpha is left alone."""
     look = recipe.look
     if look == Look():
@@ -165,7 +165,7 @@ def _look(made: Picture, original: Picture, recipe: Recipe) -> Picture:
     return _overlaid(made, _prepare(original, False, recipe.step.alpha != "drop", None), top) if look.overlay else made
 
 
-def _overlaid(made: Picture, original: Picture, top: float) -> Picture:
+def _overlaid(made: Raster, original: Raster, top: float) -> Raster:
     """`original` in colour, with the overlay colour as opaque as `made` is bright."""
     pixels = original.pixels
     colours = pixels[..., :-1] if original.alpha else pixels
@@ -180,8 +180,8 @@ def _overlaid(made: Picture, original: Picture, top: float) -> Picture:
     return replace(original, pixels=out)
 
 
-def _with_metadata(made: Picture, original: Picture) -> Picture:
-    """`made` with the metadata that still holds: no resolution for a picture that was strided smaller."""
+def _with_metadata(made: Raster, original: Raster) -> Raster:
+    """`made` with the metadata that still holds: no resolution for an image that was strided smaller."""
     height, width = made.pixels.shape[:2]
     smaller = height * 3 < original.pixels.shape[0] * 2 or width * 3 < original.pixels.shape[1] * 2
     metadata: Metadata = replace(original.metadata, dpi=None) if smaller and original.metadata.dpi else original.metadata

@@ -80,7 +80,7 @@ def _transposed(step: layers.Transposed, input: Array) -> Array:
 
 
 def _each_channel(input: Array, work: Callable[[Array], Array]) -> Array:
-    """`work` on every channel as a picture of its own; the M maps of C channels come as (N, M*C, h, w), kernels outermost."""
+    """`work` on every channel as an image of its own; the M maps of C channels come as (N, M*C, h, w), kernels outermost."""
     count, channels = input.shape[:2]
     made = work(input.reshape(-1, 1, *input.shape[2:]))
     return made.reshape(count, channels, *made.shape[1:]).swapaxes(1, 2).reshape(count, -1, *made.shape[2:])

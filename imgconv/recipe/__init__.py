@@ -1,4 +1,4 @@
-"""What is to be done with a picture, decided and traced before any pixel is decoded.
+"""What is to be done with an image, decided and traced before any pixel is decoded.
 
 A Recipe is plain data: kernels that are already looked up, weights, windows, names of modes. It knows shapes, and how recipes are
 written; it knows nothing of pixels and of the files that hold them. Networks are imported on first use: filters do without them.

@@ -19,7 +19,7 @@ class Convolution(Operation):
     """Cross-correlation with `weight` (O, I, kh, kw) and `bias` (O,) or None; `groups` None means as many as there are channels.
 
     With `each_channel` the weight is (M, 1, kh, kw): each of M kernels goes over each channel on its own, and the M*C maps come with
-    the kernels outermost. `range` shows the maps of a picture best.
+    the kernels outermost. `range` shows the maps of an image best.
     """
 
     weight: Array
@@ -139,7 +139,7 @@ class Linear(Operation):
         """(..., O) of (..., I)."""
         outputs, needed = self.weight.shape
         if dims[-1] not in (None, needed):
-            hint = "put flatten before it" if len(dims) > 1 else "pictures of another size would fit"
+            hint = "put flatten before it" if len(dims) > 1 else "images of another size would fit"
             raise DoesNotFit(f"needs {needed} numbers along the last axis; {hint}")
         return *dims[:-1], outputs
 

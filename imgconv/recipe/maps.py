@@ -25,7 +25,7 @@ class MapPlan:
 
     @property
     def zero_sum(self) -> bool:
-        """Whether a constant picture gives nothing: such maps leave alpha alone."""
+        """Whether a constant image gives nothing: such maps leave alpha alone."""
         return self.combine != "none" or abs(self.kernels[0].total) < 1e-9
 
     def describe(self) -> str:

@@ -29,7 +29,7 @@ UNKNOWN: Dims = (None, None, None)
 class Kept:
     """One wanted result: the position of its step, the name of its outputs, how many maps it has (0: it is a vector), their range.
 
-    A map has all colours of a picture where no step has mixed them, else one channel.
+    A map has all colours of an image where no step has mixed them, else one channel.
     """
 
     position: int
@@ -48,8 +48,8 @@ class Network:
     """Steps in their order, on float32 without any rounding in between.
 
     `keep` are positions of the steps whose results are wanted, the last one unless given. `range` None shows each result by what its
-    steps leave of levels, see `Operation.range_after`. `sheet` puts all maps into one picture; `only` is the one map that is wanted.
-    Raises UsageError for steps that cannot follow each other, whatever the picture.
+    steps leave of levels, see `Operation.range_after`. `sheet` puts all maps into one image; `only` is the one map that is wanted.
+    Raises UsageError for steps that cannot follow each other, whatever the image.
     """
 
     steps: tuple[Step, ...]
@@ -79,7 +79,7 @@ class Network:
 
     @property
     def grey(self) -> bool:
-        """Whether the grey of a picture is all that is read."""
+        """Whether the grey of an image is all that is read."""
         return isinstance(self.steps[0].operation, Grey)
 
     @property
@@ -116,7 +116,7 @@ class Network:
         return len(self.kept) > 1
 
     def names(self, command: str) -> tuple[str, ...]:
-        """Names of all outputs, whatever the picture: one for each map or vector, or one for the sheet."""
+        """Names of all outputs, whatever the image: one for each map or vector, or one for the sheet."""
         if self.sheet:
             return (self.name,)
         names = tuple(name for kept in self.kept for name in kept.names)
@@ -149,7 +149,7 @@ class Network:
         return max(before + after for before, after in pairwise(counts)) + sum(counts[kept.position + 1] for kept in self.kept)
 
     def trace(self, shape: Shape) -> list[tuple[str, Shape]]:
-        """Names and shapes of the outputs that a picture of `shape` gives; a vector is as many channels of one cell.
+        """Names and shapes of the outputs that an image of `shape` gives; a vector is as many channels of one cell.
 
         Raises DoesNotFit where a step cannot fit.
         """
@@ -171,15 +171,15 @@ class Network:
         return not self.sheet and ranged_floats(self.range, format, asked_for=asked_for)
 
     def check_format(self, format: str, *, holds_floats: bool) -> None:
-        """Raise UsageError where results cannot be held by `format`, whatever the picture."""
+        """Raise UsageError where results cannot be held by `format`, whatever the image."""
         check_raw(self.range, holds_floats=holds_floats)
         arrays = format in ARRAY_FORMATS
         if self.gives_vectors and not arrays:
-            raise UsageError(f"a vector of numbers is no {format} picture; use -o NAME.npy, --format npy, or --keep a step before flatten")
+            raise UsageError(f"a vector of numbers is no {format} image; use -o NAME.npy, --format npy, or --keep a step before flatten")
         if self.sheet and arrays:
-            raise UsageError(f"--sheet makes a picture, which {format} is not; leave one of them out")
+            raise UsageError(f"--sheet makes an image, which {format} is not; leave one of them out")
         if format == "npy" and len(self.kept) > 1:
-            raise UsageError("maps of several steps differ in size, which one .npy file cannot hold; use .npz, .tiff or pictures")
+            raise UsageError("maps of several steps differ in size, which one .npy file cannot hold; use .npz, .tiff or images")
 
     def singles(self) -> tuple["Network", ...]:
         """A network for each output, in order."""

@@ -1,7 +1,7 @@
 """Steps of a network without weights or windows: what each makes of a shape, and how its values are best shown.
 
 Data and shapes only; what a step does to numbers is the business of `process`. An axis of unknown size is None, so that a network
-can be traced before a picture is known.
+can be traced before an image is known.
 """
 
 from collections.abc import Sequence
@@ -110,7 +110,7 @@ class Flatten(Operation):
         return (prod(known) if len(known) == len(dims) else None,)
 
     def range_after(self, before: str) -> str:
-        """A vector is no picture."""
+        """A vector is no image."""
         return "minmax"
 
 

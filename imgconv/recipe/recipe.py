@@ -30,7 +30,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A step on pictures, what is done to its maps, and the command's name, which goes into output names."""
+    """A step on images, what is done to its maps, and the command's name, which goes into output names."""
 
     command: str
     step: "Filter | Pool | Canny | Network"
@@ -41,7 +41,7 @@ class Recipe:
             raise UsageError("--invert, --threshold and --overlay need pixels, which --range raw does not give; use another range")
 
     def trace(self, shape: Shape) -> list[tuple[str, Shape]]:
-        """Names and shapes of all maps that a picture of `shape` gives.
+        """Names and shapes of all maps that an image of `shape` gives.
 
         Raises DoesNotFit where a step cannot fit, or where a map is to be drawn over a photograph of another size.
         """
@@ -50,12 +50,12 @@ class Recipe:
             return maps
         for name, made in maps:
             if (made.height, made.width) != (shape.height, shape.width):
-                raise DoesNotFit(f"map {name} of {made} cannot be drawn over a picture of {shape}; use stride 1 and padding same")
+                raise DoesNotFit(f"map {name} of {made} cannot be drawn over an image of {shape}; use stride 1 and padding same")
         alpha = shape.alpha and self.step.alpha != "drop"
         return [(name, Shape(made.height, made.width, 3 + alpha, alpha)) for name, made in maps]
 
     def values_between(self, shape: Shape) -> int:
-        """The most float32 values that lie in memory together between the steps on a picture of `shape`."""
+        """The most float32 values that lie in memory together between the steps on an image of `shape`."""
         return self.step.values_between(shape)
 
     def describe(self) -> str:
@@ -69,14 +69,14 @@ class Recipe:
 
     @property
     def luma(self) -> Literal["no", "only", "beside"]:
-        """Whether the grey of a picture is all that is read, so that a JPEG file's own Y will do, or its colours are drawn over too."""
+        """Whether the grey of an image is all that is read, so that a JPEG file's own Y will do, or its colours are drawn over too."""
         if not self.step.grey:
             return "no"
         return "beside" if self.look.overlay else "only"
 
     @property
     def gives_vectors(self) -> bool:
-        """Whether a result is a vector of numbers, which no picture holds."""
+        """Whether a result is a vector of numbers, which no image holds."""
         return self.step.gives_vectors
 
     @property

@@ -1,6 +1,6 @@
-"""Sizes of pictures and maps, and the check of words that every step shares.
+"""Sizes of images and maps, and the check of words that every step shares.
 
-A contact sheet: where many maps lie in one picture.
+A contact sheet: where many maps lie in one image.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ Size = int | Sequence[int]
 
 @dataclass(frozen=True)
 class Shape:
-    """Size of a picture or map in pixels, its channels (alpha included), and whether the last one is alpha."""
+    """Size of an image or map in pixels, its channels (alpha included), and whether the last one is alpha."""
 
     height: int
     width: int
@@ -27,9 +27,9 @@ class Shape:
         return self.channels - self.alpha
 
     def check_luma(self) -> None:
-        """Raise DoesNotFit for a picture whose channels are neither grey nor red, green and blue."""
+        """Raise DoesNotFit for an image whose channels are neither grey nor red, green and blue."""
         if self.colours not in (1, 3):
-            raise DoesNotFit(f"a picture of {self.colours} channels has no luma; use --color")
+            raise DoesNotFit(f"an image of {self.colours} channels has no luma; use --color")
 
     def __str__(self) -> str:
         return f"{self.channels}x{self.height}x{self.width}"

@@ -93,7 +93,7 @@ ALPHAS = ("auto", "keep", "drop", "filter")
 
 @dataclass(frozen=True)
 class Filter(SingleStep):
-    """Correlate a picture with kernels; `range` None means each kernel's own."""
+    """Correlate an image with kernels; `range` None means each kernel's own."""
 
     maps: tuple[MapPlan, ...]
     stride: Size = 1
@@ -118,7 +118,7 @@ class Filter(SingleStep):
         return Window.of(plan.kernels[0].taps.shape[-2:], self.stride, self.padding, self.dilation)
 
     def trace(self, shape: Shape) -> list[tuple[str, Shape]]:
-        """Names and shapes of the maps that a picture of `shape` gives. Raises DoesNotFit where one cannot be made."""
+        """Names and shapes of the maps that an image of `shape` gives. Raises DoesNotFit where one cannot be made."""
         return [(plan.name, self._trace_map(plan, shape)) for plan in self.maps]
 
     def _trace_map(self, plan: MapPlan, shape: Shape) -> Shape:
@@ -130,12 +130,12 @@ class Filter(SingleStep):
         if plan.sums_channels:
             needed = plan.kernels[0].taps.shape[0]
             if needed != colours:
-                raise DoesNotFit(f"kernel {plan.name} is for {needed} channels, the picture has {colours}; use --grey or --color")
+                raise DoesNotFit(f"kernel {plan.name} is for {needed} channels, the image has {colours}; use --grey or --color")
             colours = 1
         return Shape(height, width, colours + alpha, alpha)
 
     def keeps_alpha(self, plan: MapPlan) -> bool:
-        """Whether a map has alpha where the picture has it: grey maps only on demand, sums over channels never."""
+        """Whether a map has alpha where the image has it: grey maps only on demand, sums over channels never."""
         return not plan.sums_channels and (self.alpha in ("keep", "filter") or (self.alpha == "auto" and not self.grey))
 
     def alpha_rule(self, plan: MapPlan) -> Literal["keep", "filter"]:
@@ -173,7 +173,7 @@ POOL_MODES = ("max", "avg", "min", "median")
 
 @dataclass(frozen=True)
 class Pool(PixelStep):
-    """Reduce every window of a picture to its maximum, average, minimum or median; stride None means the size."""
+    """Reduce every window of an image to its maximum, average, minimum or median; stride None means the size."""
 
     size: Size = 2
     mode: str = "max"
@@ -199,7 +199,7 @@ class Pool(PixelStep):
         return Window.of(self.size, stride, self.padding, self.dilation, ceil_mode=self.ceil_mode)
 
     def trace(self, shape: Shape) -> list[tuple[str, Shape]]:
-        """The name and shape of the one map that a picture of `shape` gives. Raises DoesNotFit where the window does not fit."""
+        """The name and shape of the one map that an image of `shape` gives. Raises DoesNotFit where the window does not fit."""
         height, width = self.window.output_size((shape.height, shape.width))
         alpha = shape.alpha and self.keeps_alpha()
         if self.grey:
@@ -207,7 +207,7 @@ class Pool(PixelStep):
         return [("pool", Shape(height, width, (1 if self.grey else shape.colours) + alpha, alpha))]
 
     def keeps_alpha(self) -> bool:
-        """Whether the map has alpha where the picture has it."""
+        """Whether the map has alpha where the image has it."""
         return self.alpha in ("keep", "filter") or (self.alpha == "auto" and not self.grey)
 
 
@@ -216,9 +216,9 @@ LARGEST_SIGMA = 256.0  # pixels; a Gaussian of 2049 taps
 
 @dataclass(frozen=True)
 class Canny(PixelStep):
-    """Trace the edges of a picture's luma: smooth with a Gaussian, thin the ridges of Sobel's gradient, keep what is strong.
+    """Trace the edges of an image's luma: smooth with a Gaussian, thin the ridges of Sobel's gradient, keep what is strong.
 
-    `low` and `high` are lengths of the gradient in levels of the picture, by default 1/10 and 1/5 of white; with `percent` both are
+    `low` and `high` are lengths of the gradient in levels of the image, by default 1/10 and 1/5 of white; with `percent` both are
     given, as percentages of the pixels whose gradient is shorter.
     """
 
@@ -248,13 +248,13 @@ class Canny(PixelStep):
         return f"{bound:g}%" if self.percent else f"{bound:g}"
 
     def trace(self, shape: Shape) -> list[tuple[str, Shape]]:
-        """The name and shape of the one map that a picture of `shape` gives. Raises DoesNotFit for a picture without a luma."""
+        """The name and shape of the one map that an image of `shape` gives. Raises DoesNotFit for an image without a luma."""
         shape.check_luma()
         alpha = shape.alpha and self.keeps_alpha()
         return [("canny", Shape(shape.height, shape.width, 1 + alpha, alpha))]
 
     def keeps_alpha(self) -> bool:
-        """Whether the map has alpha where the picture has it: only on demand."""
+        """Whether the map has alpha where the image has it: only on demand."""
         return self.alpha in ("keep", "filter")
 
     @property

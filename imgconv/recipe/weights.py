@@ -43,7 +43,7 @@ class KernelWeights:
 def kernel_weights(references: Sequence[str], around: Surroundings) -> KernelWeights:
     """The weights that kernel references mean; a bank stands for all of its kernels, a file alone for a layer's weights.
 
-    Offsets and anchors of kernels are for pictures, and left out, as torch has none.
+    Offsets and anchors of kernels are for images, and left out, as torch has none.
     """
     if len(references) == 1 and is_weights_file(references[0]):
         return file_weights(references[0], around)

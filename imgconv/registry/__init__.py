@@ -1,6 +1,6 @@
 """Kernels and banks: reading kernels files, computing kernels, and kernel references as typed on a command line.
 
-Knows no pictures and no loops. Importing it imports no numpy: that waits until a kernel is built. `add_entry` is imported on first
+Knows no images and no loops. Importing it imports no numpy: that waits until a kernel is built. `add_entry` is imported on first
 use.
 """
 

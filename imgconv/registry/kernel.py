@@ -1,6 +1,6 @@
-"""Kernel and Bank: weights together with everything a picture filter must know about them.
+"""Kernel and Bank: weights together with everything an image filter must know about them.
 
-Owns how weights are stored and checked. Knows no names, no files and no pictures, and does not import numpy until a kernel is built,
+Owns how weights are stored and checked. Knows no names, no files and no images, and does not import numpy until a kernel is built,
 so that listing names stays quick.
 
 Kernels of several sizes made one size, so that their maps can be combined. Knows no names and no files.
@@ -37,7 +37,7 @@ class Kernel:
     name : the registry's name, or a slug of the reference as typed.
     taps : (kh, kw) float64, or (C, kh, kw) when the kernel also sums over C channels; kept undivided, so whole numbers stay whole.
     divisor : the sum is divided by it, last.
-    offset : added after the division, in levels of an 8-bit picture.
+    offset : added after the division, in levels of an 8-bit image.
     anchor : (row, column) of the tap that is laid on the pixel; None is ((kh-1)//2, (kw-1)//2).
     range : how signed results become pixels unless asked otherwise: clip, abs, offset, minmax or raw.
     bias : added per output map, as a layer's bias (files of weights only).
@@ -141,7 +141,7 @@ class Kernel:
 
 @dataclass(frozen=True, eq=False)
 class Bank:
-    """Several kernels applied to one picture, and how their maps r become one.
+    """Several kernels applied to one image, and how their maps r become one.
 
     `combine` is "none" (each map is an output), "hypot" sqrt(sum r**2), "max" of |r|, "sum" of |r|, or "projection"
     sqrt(sum of r**2 over the first `subspace` kernels / sum of r**2 over all), which lies between 0 and 1.
@@ -270,7 +270,7 @@ def ring_cells(radius: int) -> list[tuple[int, int]]:
 def turned(taps: NDArray[Any], eighths: int) -> NDArray[Any]:
     """`taps`, an odd square, turned clockwise by `eighths` times 45 degrees.
 
-    Multiples of two are exact quarter turns of the picture; odd ones are the compass masks' ring rotation (Kirsch, 1971).
+    Multiples of two are exact quarter turns of the image; odd ones are the compass masks' ring rotation (Kirsch, 1971).
 
     >>> import numpy as np
     >>> turned(np.array([[1, 1, 1], [0, 0, 0], [-1, -1, -1]]), 1).tolist()

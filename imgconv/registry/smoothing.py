@@ -95,7 +95,7 @@ def motion(*, length: float, angle: float) -> Taps:
 
 
 def unsharp(*, sigma: float, amount: float, size: int | None = None) -> Taps:
-    """(1 + amount) times the picture minus amount times its Gaussian blur."""
+    """(1 + amount) times the image minus amount times its Gaussian blur."""
     blur, _ = gaussian(sigma=sigma, size=size)
     if blur.shape[0] % 2 == 0:
         raise UsageError(f"kernel unsharp: size must be odd, not {size}; an even blur would shift what it is taken from")
@@ -105,7 +105,7 @@ def unsharp(*, sigma: float, amount: float, size: int | None = None) -> Taps:
 
 
 def highboost(*, amount: float) -> Taps:
-    """amount times the picture plus its Laplacian: the centre is amount + 8."""
+    """amount times the image plus its Laplacian: the centre is amount + 8."""
     taps = -np.ones((3, 3))
     taps[1, 1] = amount + 8
     return taps, 1.0

@@ -1,4 +1,4 @@
-"""Planes of one size as the rows of one array: the form in which loops read batches and interleaved pictures alike.
+"""Planes of one size as the rows of one array: the form in which loops read batches and interleaved images alike.
 
 Which input cells each output cell sees, along one axis: all that pooling and its gradients need to know of a window.
 
@@ -45,8 +45,8 @@ class Planes:
         return cls(_plain(batch).reshape(n * c * height, width), n * c, (height, width))
 
     @classmethod
-    def of_picture(cls, pixels: AnyArray) -> "Planes":
-        """A picture (H, W, C) as one plane of interleaved pixels."""
+    def of_image(cls, pixels: AnyArray) -> "Planes":
+        """An image (H, W, C) as one plane of interleaved pixels."""
         height, width, channels = pixels.shape
         return cls(_plain(pixels).reshape(height, width * channels), 1, (height, width), channels)
 
@@ -120,7 +120,7 @@ class Spans:
         return (np.arange(planes)[:, None] * size + self.first).ravel(), np.tile(self.count, planes)
 
 
-@lru_cache(64)  # pictures of a folder are often of one size
+@lru_cache(64)  # images of a folder are often of one size
 def _of_window(window: Window, size: tuple[int, ...], axis: int) -> Spans:
     taps, step, cells = window.kernel_size[axis], window.dilation[axis], size[axis]
     start = _starts(window, size, axis)
@@ -146,7 +146,7 @@ def _starts(window: Window, size: Sequence[int], axis: int) -> Cells:
 
 
 SCRATCH_BYTES = 1 << 20  # per band; smaller ones lost to the cost of a call (2026-11)
-BAND_BYTES = 1 << 18  # of a picture that are worth handing to another thread
+BAND_BYTES = 1 << 18  # of an image that are worth handing to another thread
 JOBS = 2  # for each core at work, each with scratch of its own
 _TALL = 32  # more rows than this are summed in float64: one after the other, they would lose float32's last digits
 Calls = Iterable[Callable[[], None]]

@@ -41,7 +41,7 @@ def test_the_extra_is_named_where_the_library_is_missing(tmp_path):
 
 
 class Told:
-    """A picture that was worked on elsewhere; `None` in place of a name is one that was stopped in time."""
+    """An image that was worked on elsewhere; `None` in place of a name is one that was stopped in time."""
 
     def __init__(self, name, error=None):
         self.outcome = name and Outcome(name, error=error)

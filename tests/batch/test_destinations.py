@@ -6,7 +6,7 @@ import pytest
 
 from imgconv.batch.destinations import Destination, OwnOutputs, check_outputs, destination_for, identities, refuse_input, refuse_long_names
 from imgconv.batch.sources import Source
-from imgconv.errors import PictureError, UsageError
+from imgconv.errors import ImageError, UsageError
 
 
 def source(path: Path | str, relative: str | None = None, named: bool = True) -> Source:
@@ -112,7 +112,7 @@ def test_outputs_stay_in_their_folder(tmp_path):
 
 def test_names_that_are_too_long():
     refuse_long_names([Path("x" * 255)])
-    with pytest.raises(PictureError, match="256 bytes, and 255 are allowed"):
+    with pytest.raises(ImageError, match="256 bytes, and 255 are allowed"):
         refuse_long_names([Path("ä" * 128)])
 
 

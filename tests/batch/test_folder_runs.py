@@ -26,7 +26,7 @@ def contents(folder):
 
 @pytest.fixture
 def samples(tmp_path):
-    """All sample pictures, some in a folder of the folder."""
+    """All sample images, some in a folder of the folder."""
     photos = tmp_path / "photos"
     (photos / "deep").mkdir(parents=True)
     for number, path in enumerate(sorted(SAMPLES.glob("*.*g*"))):
@@ -140,7 +140,7 @@ def on_a_terminal(*words, cwd):
 def test_a_terminal_shows_a_bar_with_failures_rate_and_time_left(tmp_path):
     photos = many(tmp_path / "photos", 260)
     (photos / "004.jpg").unlink()
-    (photos / "004.jpg").write_bytes(b"no picture")
+    (photos / "004.jpg").write_bytes(b"no image")
     code, text = on_a_terminal(
         "filter", photos, "-k", "gaussian:sigma=4", "-k", "unsharp5", "-o", tmp_path / "out", "-j", "1", cwd=tmp_path
     )
@@ -157,8 +157,8 @@ def test_elsewhere_there_are_plain_lines_now_and_then(monkeypatch, capsys):
             reporter.add(Outcome(f"{number}.jpg", error="damaged" if number == 0 else None))
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "imgconv: 0.jpg: damaged"
-    assert re.fullmatch(r"1 of 3 pictures, 1 failed, \d+\.\d/s, \d+ s left", lines[1])
-    assert re.fullmatch(r"3 of 3 pictures: 0 files written, 1 failed, 0\.\d s", lines[-1]) and len(lines) == 4
+    assert re.fullmatch(r"1 of 3 images, 1 failed, \d+\.\d/s, \d+ s left", lines[1])
+    assert re.fullmatch(r"3 of 3 images: 0 files written, 1 failed, 0\.\d s", lines[-1]) and len(lines) == 4
 
 
 def test_statistics_that_json_cannot_hold_are_null(tmp_path):
@@ -167,7 +167,7 @@ def test_statistics_that_json_cannot_hold_are_null(tmp_path):
     assert json.loads(done.out, parse_constant=pytest.fail)["maps"][0]["mean"] is None
 
 
-def test_a_mistake_of_ours_fails_one_picture_and_shows_where_on_demand(tmp_path):
+def test_a_mistake_of_ours_fails_one_image_and_shows_where_on_demand(tmp_path):
     many(tmp_path / "photos", 3)
     script = (
         "import imgconv.batch.work as work\n"

@@ -7,18 +7,18 @@ from command import PHOTO, SAMPLES, imgconv
 from PIL import Image
 
 from imgconv.batch.pairing import find_results
-from imgconv.errors import PictureError, UsageError
+from imgconv.errors import ImageError, UsageError
 
 
 def plain(path, **options):
-    """A small picture that says nothing, or what `options` have Pillow save with it."""
+    """A small image that says nothing, or what `options` have Pillow save with it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (5, 4)).save(path, **options)
     return path
 
 
 def made(path):
-    """A small picture that says that imgconv made it."""
+    """A small image that says that imgconv made it."""
     return plain(path, comment=b"imgconv 0.1.0 edge laplacian8")
 
 
@@ -92,15 +92,15 @@ def test_inputs_that_may_be_others_are_not_taken(tmp_path, monkeypatch):
 
 def test_what_cannot_be_read_is_told(tmp_path):
     made(tmp_path / "a.edge.jpg")
-    (tmp_path / "b.edge.png").write_bytes(b"no picture")
+    (tmp_path / "b.edge.png").write_bytes(b"no image")
     found = find_results(tmp_path).found
     assert [each.path.name for each in found] == ["a.edge.jpg", "b.edge.png"]
-    assert found[0].trouble is None and "not a picture" in found[1].trouble
+    assert found[0].trouble is None and "not an image" in found[1].trouble
 
 
 def test_folders_without_results_are_refused(tmp_path):
     shutil.copy(PHOTO, tmp_path / "photo.jpg")
-    with pytest.raises(PictureError, match="no pictures that imgconv made"):
+    with pytest.raises(ImageError, match="no images that imgconv made"):
         find_results(tmp_path)
     for words in ((tmp_path / "none",), (tmp_path / "photo.jpg",), (tmp_path, tmp_path / "photo.jpg")):
         with pytest.raises(UsageError, match="is no folder"):

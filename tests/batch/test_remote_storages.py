@@ -12,13 +12,13 @@ from processes import environment
 
 from imgconv.batch import remote
 from imgconv.batch.destinations import identities
-from imgconv.batch.inputs import first_picture
+from imgconv.batch.inputs import first_image
 from imgconv.batch.paths import place_of
 from imgconv.batch.planning import plan_run
 from imgconv.batch.run import run
 from imgconv.batch.sources import list_sources
 from imgconv.batch.work import Job
-from imgconv.errors import PictureError, UsageError
+from imgconv.errors import ImageError, UsageError
 from imgconv.recipe import filter_recipe
 
 EXTENSIONS = frozenset({".jpg", ".png"})
@@ -56,7 +56,7 @@ def photos(memory, tmp_path):
         sample = SAMPLES / ("coffee.jpg" if name.endswith("jpg") else "step_wedge.png")
         path = tmp_path / "photos" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(sample, path) if number != 2 else path.write_text("no picture")
+        shutil.copy(sample, path) if number != 2 else path.write_text("no image")
         memory.pipe_file(f"/photos/{name}", path.read_bytes())
     return tmp_path / "photos"
 
@@ -138,12 +138,12 @@ def test_names_that_would_lead_out_of_the_output_folder_are_passed_over(monkeypa
 def test_what_is_not_there_fails_alone(memory, photos):
     found = outcomes(["memory://photos/a.png", "memory://photos/none.png", "memory://none/"], "memory://out/")
     assert [outcome.error for outcome in found] == [None, *["no such file or directory"] * 2]
-    with pytest.raises(PictureError, match=r"memory://photos/none\.png: no such file"):
-        first_picture("memory://photos/none.png", max_pixels=None)
+    with pytest.raises(ImageError, match=r"memory://photos/none\.png: no such file"):
+        first_image("memory://photos/none.png", max_pixels=None)
 
 
 def test_commands_that_look_take_addresses_too(photos):
-    assert first_picture("memory://photos/b.jpg", max_pixels=None).size == (400, 600)
+    assert first_image("memory://photos/b.jpg", max_pixels=None).size == (400, 600)
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def test_a_connection_that_is_lost_leaves_the_old_file_alone(renaming, tmp_path)
     with remote.replacing(renaming) as stream:
         stream.write(b"old")
     Renaming.fails = True
-    with pytest.raises(PictureError, match="connection lost"), remote.replacing(renaming) as stream:
+    with pytest.raises(ImageError, match="connection lost"), remote.replacing(renaming) as stream:
         stream.write(b"new")
     with pytest.raises(ZeroDivisionError), remote.replacing(renaming) as stream:
         stream.write(b"half" and bytes(1 // 0))

@@ -19,7 +19,7 @@ from imgconv.errors import UsageError
         ("S3://bucket/a?#%20.jpg", "a?#%20.jpg", "s3://bucket"),
         ("https://host/a%20b.jpg?size=2#x", "a b.jpg", "https://host"),
         ("https://host/a/..%2F..%2Fb.jpg", "b.jpg", "https://host/a"),
-        ("https://host/?size=2", "picture", "https://host"),
+        ("https://host/?size=2", "image", "https://host"),
         ("memory://b.jpg", "b.jpg", "memory://"),
     ],
 )

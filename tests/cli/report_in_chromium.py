@@ -32,7 +32,7 @@ def folder(tmp_path_factory):
     shutil.copy(SAMPLES / "coffee.jpg", folder / "photos" / EVIL)
     shutil.copy(SAMPLES / "coffee.jpg", folder / "photos" / f"{'long' * 50}.jpg")
     (folder / "photos" / "cut.jpg").write_bytes((SAMPLES / "coffee.jpg").read_bytes()[:9000])
-    (folder / "photos" / "none.png").write_bytes(b"no picture")
+    (folder / "photos" / "none.png").write_bytes(b"no image")
     done = imgconv("edge", "photos", "-k", "sobel", "-o", "maps", "--report", "page.html", cwd=folder)
     assert done.code == 1
     return folder
@@ -72,7 +72,7 @@ def test_names_are_text(report):
 
 
 def test_a_slider_moves_by_keyboard(report):
-    for _ in range(4):  # the link that skips, the filter, the slider of all, the first picture's
+    for _ in range(4):  # the link that skips, the filter, the slider of all, the first image's
         report.press("Tab")
     assert report.value("document.activeElement.matches('.compare input')")
     seen = "getComputedStyle(document.activeElement.parentElement.querySelector('.before')).clipPath"
@@ -108,17 +108,17 @@ def test_the_filter_narrows_and_says_so(report):
     count = "document.getElementById('count').textContent"
     shown = "Array.from(document.querySelectorAll('.card')).filter((card) => card.checkVisibility())"
     left = f"{shown}.map((card) => card.querySelector('h3').textContent)"
-    assert report.value(count) == "8 of 8 pictures, 2 of 2 failures"
+    assert report.value(count) == "8 of 8 images, 2 of 2 failures"
     report.value("document.getElementById('filter').focus()")
     report.write("C")
     assert len(report.value(left)) == 4
     report.write("HEL")
-    assert report.value(left) == ["chelsea.edge.png"] and report.value(count) == "1 of 8 pictures, 0 of 2 failures"
+    assert report.value(left) == ["chelsea.edge.png"] and report.value(count) == "1 of 8 images, 0 of 2 failures"
     report.write("x")
-    assert report.value(left) == [] and report.value(count) == "0 of 8 pictures, 0 of 2 failures"
+    assert report.value(left) == [] and report.value(count) == "0 of 8 images, 0 of 2 failures"
     report.value("document.getElementById('filter').value = ''")
     report.write("photos/n")  # a folder's name counts too, a size does not
-    assert report.value(count) == "0 of 8 pictures, 1 of 2 failures"
+    assert report.value(count) == "0 of 8 images, 1 of 2 failures"
 
 
 def accessible(report):
@@ -131,7 +131,7 @@ def test_what_a_screen_reader_is_told(report):
     wait_for(lambda: ("slider", "Before and after, coffee.edge.png") in accessible(report))  # Chromium makes the tree when it finds time
     named = accessible(report)
     roles = [role for role, _ in named]
-    assert {"banner", "main", "status", "searchbox"} <= set(roles) and ("region", "Failures") in named and ("region", "Pictures") in named
+    assert {"banner", "main", "status", "searchbox"} <= set(roles) and ("region", "Failures") in named and ("region", "Images") in named
     assert ("searchbox", "Filter by name") in named and ("slider", "Before and after, coffee.edge.png") in named
     assert ("image", "Before: photos/coffee.jpg") in named and ("image", "After: coffee.edge.png") in named
     assert all(name for role, name in named if role in ("image", "slider", "searchbox", "heading", "link"))
@@ -182,7 +182,7 @@ def test_a_narrow_window_needs_no_sideways_scrolling(report, width):
 
 @pytest.fixture(scope="module")
 def thousand(folder, tmp_path_factory):
-    """A page of a thousand pictures, and its size in bytes."""
+    """A page of a thousand images, and its size in bytes."""
     path = tmp_path_factory.mktemp("many") / "many.html"
     photo, made = str(folder / "photos" / "camera.png"), str(folder / "maps" / "camera.edge.png")
     with collecting("many", [], Reading(), expected=MANY, workers=2) as many, path.open("wb") as file:
@@ -192,16 +192,16 @@ def thousand(folder, tmp_path_factory):
     return path
 
 
-def test_a_thousand_pictures_stay_fluid(page, thousand):
+def test_a_thousand_images_stay_fluid(page, thousand):
     assert thousand.stat().st_size < 40_000_000
     assert page.visit(thousand) < 20
-    assert page.value("document.getElementById('count').textContent") == "1,000 of 1,000 pictures"
+    assert page.value("document.getElementById('count').textContent") == "1,000 of 1,000 images"
     worst, usual, down = page.value(SCROLL)
     assert down > 20_000 and usual < 100 and worst < 3000
     started = time.perf_counter()
     page.value("document.getElementById('filter').focus()")
     page.write("99")
-    assert page.value(NEXT_FRAME) == "19 of 1,000 pictures"  # x99 and 99x, of which 999 is both
+    assert page.value(NEXT_FRAME) == "19 of 1,000 images"  # x99 and 99x, of which 999 is both
     assert time.perf_counter() - started < 5
     page.value("document.getElementById('all').focus()")
     page.press("End")

@@ -25,7 +25,7 @@ def clip(tmp_path_factory):
 
 
 def frames_of(data):
-    return [np.array(frame.pixels) for pictures in read_stream(io.BytesIO(data)) for frame in pictures]
+    return [np.array(frame.pixels) for images in read_stream(io.BytesIO(data)) for frame in images]
 
 
 def decoded(clip, *options):
@@ -74,7 +74,7 @@ def test_every_kind_of_stream(clip, options, dtype, channels):
 def test_a_video_that_is_cut_short(clip, codec):
     data = decoded(clip, "-c:v", codec)
     done = filtered(data[:-1000], "edge", "-")
-    assert done.returncode == 1 and f"picture {FRAMES}: ".encode() in done.stderr and done.stderr.count(b"\n") == 1
+    assert done.returncode == 1 and f"image {FRAMES}: ".encode() in done.stderr and done.stderr.count(b"\n") == 1
     assert len(frames_of(done.stdout)) == FRAMES - 1
 
 

@@ -96,6 +96,6 @@ def test_what_is_never_right(words, told):
     assert told in refused(2, "canny", PHOTO, *words)
 
 
-def test_what_is_not_right_for_this_picture(tmp_path):
+def test_what_is_not_right_for_this_image(tmp_path):
     assert "low threshold 60 is above the high one, 51" in refused(1, "canny", PHOTO, "--low", "60", "-o", tmp_path / "e.png")
     assert not (tmp_path / "e.png").exists()

@@ -18,7 +18,7 @@ def told(*words, **options):
 
 
 @pytest.mark.parametrize(
-    "picture, command, words",
+    "image, command, words",
     [
         (PHOTO, "edge", ()),
         (PHOTO, "filter", ("-k", "sobel")),
@@ -33,17 +33,17 @@ def told(*words, **options):
         (SAMPLES / "rotated_exif6.jpg", "edge", ("--overlay", "--linear")),
     ],
 )
-def test_the_value_is_the_pixel_of_the_file(tmp_path, picture, command, words):
+def test_the_value_is_the_pixel_of_the_file(tmp_path, raster, command, words):
     made = tmp_path / "made.png"
-    assert imgconv(command, picture, *words, "-o", made, "-q").code == 0
+    assert imgconv(command, raster, *words, "-o", made, "-q").code == 0
     with Image.open(made) as image:
         pixels = np.atleast_3d(np.array(image))
     for x, y in ((0, 0), (7, 3), (pixels.shape[1] - 1, pixels.shape[0] - 1)):
-        (found,) = told(picture, *words, "--at", f"{x},{y}")["maps"]
+        (found,) = told(raster, *words, "--at", f"{x},{y}")["maps"]
         assert found["pixel"] == pixels[y, x].tolist()
 
 
-def test_products_and_coordinates_are_those_of_the_picture():
+def test_products_and_coordinates_are_those_of_the_image():
     with Image.open(SAMPLES / "camera.png") as image:
         pixels = np.array(image).astype(int)
     (found,) = told(SAMPLES / "camera.png", "-k", "1 2; 3 4", "--padding", "valid", "--stride", "2", "--at", "10,20")["maps"]
@@ -126,7 +126,7 @@ def test_what_is_no_number_is_null_in_json_and_told_in_tables(tmp_path):
     assert "laplacian8 4,4 = nan" in imgconv("explain", tmp_path / "holes.npy", "-k", "laplacian8", "--at", "4,4").out.decode()
 
 
-def test_standard_input_and_damaged_pictures(tmp_path):
+def test_standard_input_and_damaged_images(tmp_path):
     (found,) = told("-", "--at", "5,5", stdin=PHOTO.read_bytes())["maps"]
     assert found["pixel"] == told(PHOTO, "--at", "5,5")["maps"][0]["pixel"]
     cut = tmp_path / "cut.jpg"

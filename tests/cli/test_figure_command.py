@@ -88,7 +88,7 @@ def test_help_has_two_examples(command):
 
 def test_a_figure_of_a_jpeg_has_its_own_luma(monkeypatch, tmp_path):
     shown = []
-    monkeypatch.setattr(figuring, "exhibit", lambda picture, *given, **more: shown.append(picture) or exhibit(picture, *given, **more))
+    monkeypatch.setattr(figuring, "exhibit", lambda raster, *given, **more: shown.append(raster) or exhibit(raster, *given, **more))
     recipe = filter_recipe(["laplacian8"], command="edge")
     figuring.write_figure(str(PHOTO), recipe, tmp_path / "f.png", "none", salvage=False, colour=False)
     with Image.open(PHOTO) as image:

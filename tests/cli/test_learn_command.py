@@ -54,7 +54,7 @@ def test_fractions_are_found_from_raw_maps(pairs):
     assert [(fit["divisor"], fit["taps"][0][0][2]) for fit in fits] == [(256, [6, 24, 36, 24, 6])] * 3
 
 
-def test_a_grey_picture_of_a_jpeg_is_compared_with_its_own_luma(pairs):
+def test_a_grey_image_of_a_jpeg_is_compared_with_its_own_luma(pairs):
     (fit,) = learnt(PHOTO, pairs["slope.png"])
     assert fit["taps"] == [[[[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]]] and fit["rms"] == [0]
 
@@ -92,7 +92,7 @@ def test_what_is_no_kernel_is_said(tmp_path):
 @pytest.mark.parametrize(
     "code, words, text",
     [
-        (2, (PHOTO,), "pictures come in pairs, and 1 cannot"),
+        (2, (PHOTO,), "images come in pairs, and 1 cannot"),
         (2, (PHOTO, PHOTO, "--size", "99"), "--size 99 is not possible"),
         (2, (PHOTO, PHOTO, "--channels", "all", "--name", "mine"), "--name cannot keep weights across colours"),
         (2, (PHOTO, PHOTO, "-o", "w.txt"), "is no array"),

@@ -28,7 +28,7 @@ def test_standard_output_is_called_so():
     lines = imgconv("filter", "-", *MAPS, "-v", stdin=TWO).err.splitlines()
     assert [line.partition("  ")[0] for line in lines[-2:]] == [
         "standard input -> standard output",
-        "standard input, picture 2 -> standard output",
+        "standard input, image 2 -> standard output",
     ]
     assert imgconv("edge", "-", "--dry-run", stdin=TWO).err.startswith("standard input -> standard output (not written: dry run)\n")
 
@@ -42,18 +42,18 @@ def test_a_summary_counts_files(folder):
     def summary(*words):
         return re.sub(r", \d+\.\d s$", "", imgconv("edge", folder, *words).err.splitlines()[-1])
 
-    assert summary("--dry-run") == "2 of 2 pictures: 2 files would be written, 0 failed"
-    (folder / "b.png").write_bytes(b"no picture")
-    assert summary() == "2 of 2 pictures: 1 file written, 1 failed"
-    assert summary("--skip-existing") == "2 of 2 pictures: 0 files written, 1 passed over, 1 failed"
+    assert summary("--dry-run") == "2 of 2 images: 2 files would be written, 0 failed"
+    (folder / "b.png").write_bytes(b"no image")
+    assert summary() == "2 of 2 images: 1 file written, 1 failed"
+    assert summary("--skip-existing") == "2 of 2 images: 0 files written, 1 passed over, 1 failed"
 
 
-def test_a_batch_is_no_picture_to_preview(folder):
+def test_a_batch_is_no_image_to_preview(folder):
     words = ("run", folder, "-s", "max_pool 2", "--batch", "-o", folder / "all.npy")
-    assert "--show previews pictures" in refused(2, *words, "--show")
-    assert imgconv(*words).err == f"2 pictures -> {folder / 'all.npy'}\n"
+    assert "--show previews images" in refused(2, *words, "--show")
+    assert imgconv(*words).err == f"2 images -> {folder / 'all.npy'}\n"
     (folder / "b.png").unlink()
-    assert imgconv(*words).err == f"1 picture -> {folder / 'all.npy'}\n"
+    assert imgconv(*words).err == f"1 image -> {folder / 'all.npy'}\n"
 
 
 def test_one_frame_is_one_frame(tmp_path):

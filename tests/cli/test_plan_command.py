@@ -9,7 +9,7 @@ from command import PHOTO, SAMPLES, imgconv, refused
 from PIL import Image
 from terminal import on_terminal
 
-DEEP_HEADER = b"P6 60000 50000 65535\n"  # a picture of 18 GB whose pixels are not there
+DEEP_HEADER = b"P6 60000 50000 65535\n"  # an image of 18 GB whose pixels are not there
 
 
 def planned(*words, **options):
@@ -53,7 +53,7 @@ def test_no_pixel_is_decoded(tmp_path):
     assert "--max-pixels" in refused(1, "plan", huge)
 
 
-def test_shapes_without_a_picture_and_tables():
+def test_shapes_without_a_image_and_tables():
     done = imgconv("plan", "--shape", "3x224x224", "-s", "conv box padding=1", "-s", "relu", "-s", "flatten")
     text = done.out.decode()
     assert done.code == 0 and "same (equal-width)" in text and "150528" in text and "1.35 M" in text
@@ -76,7 +76,7 @@ def test_canny_and_the_work_that_is_really_done():
     assert f"{plan['steps'][1]['multiply_adds'] + 720_000 + 22 * 240_000:,} by the definition" in text and "6.24 M multiply-adds" in text
 
 
-def test_several_pictures_standard_input_and_one_that_fails(tmp_path):
+def test_several_images_standard_input_and_one_that_fails(tmp_path):
     small = tmp_path / "small.png"
     Image.fromarray(np.zeros((2, 2), np.uint8)).save(small)
     done = imgconv("plan", PHOTO, small, "-k", "box", "--padding", "valid", "--json")
@@ -88,8 +88,8 @@ def test_several_pictures_standard_input_and_one_that_fails(tmp_path):
 @pytest.mark.parametrize(
     "words, text",
     [
-        ((), "no picture is given"),
-        ((PHOTO, "--shape", "3x4x5"), "both a picture and --shape"),
+        ((), "no image is given"),
+        ((PHOTO, "--shape", "3x4x5"), "both an image and --shape"),
         (("--shape", "3x0x5"), "is no shape"),
         ((PHOTO, "-k", "box", "--size", "2"), "--kernel does not go with a pool"),
         ((PHOTO, "--mode", "avg", "--padding-mode", "zeros"), "--padding-mode does not go with a pool"),

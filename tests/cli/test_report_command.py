@@ -14,7 +14,7 @@ CAMERA = SAMPLES / "camera.png"
 
 
 def cards(page):
-    """Name, path, and whether there is a slider, of each picture on a page."""
+    """Name, path, and whether there is a slider, of each image on a page."""
     parts = page.read_text().split('<li class="card"')[1:]
     texts = [re.sub(r'src="[^"]*"', "", part) for part in parts]
     return [(*re.findall("<bdi>(.*?)</bdi>", text), 'type="range"' in text) for text in texts]
@@ -139,7 +139,7 @@ def test_pages_that_cannot_be_are_refused_before_any_work(words, said, photos, t
     assert names(tmp_path) == ["link.html", "photos"] and names(photos) == ["coffee.jpg", "cut.jpg", "deep", "page.html"]
 
 
-def test_a_batch_has_no_pictures_to_show(tmp_path):
+def test_a_batch_has_no_images_to_show(tmp_path):
     said = refused(2, "run", PHOTO, "-s", "grey", "--batch", "-o", "a.npy", "--report", "page.html", cwd=tmp_path)
     assert "--batch makes an array" in said and names(tmp_path) == []
 

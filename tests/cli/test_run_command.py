@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import oracle_picture as oracle
+import oracle_image as oracle
 import pytest
 from command import PHOTO, SAMPLES, imgconv, refused
 from PIL import Image
@@ -49,7 +49,7 @@ def sobel_of(path):
     ]
 
 
-def test_colours_stay_together_in_one_picture(photo):
+def test_colours_stay_together_in_one_image(photo):
     done = imgconv("run", photo, "-s", "conv laplacian8 padding=1", "-s", "relu", "-s", "max_pool 2")
     assert done.code == 0 and done.out == b"" and done.err == f"{photo} -> {photo.with_name('photo.run.png')}\n"
     sums = oracle.correlate(pixels_of(photo), [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]], mode="zeros")
@@ -57,7 +57,7 @@ def test_colours_stay_together_in_one_picture(photo):
     assert np.array_equal(pixels_of(photo.with_name("photo.run.png")), expected)
 
 
-def test_a_picture_for_each_map_and_what_json_says(photo):
+def test_a_image_for_each_map_and_what_json_says(photo):
     done = imgconv("run", photo, *SOBEL, "--json")
     line = json.loads(done.out)
     paths = [photo.with_name(f"photo.run-{n}.png") for n in (1, 2)]
@@ -95,7 +95,7 @@ def test_kept_steps_and_a_sheet(photo, tmp_path):
     assert np.array_equal(pixels_of(tmp_path / "sheet.tiff"), sheet)
 
 
-def test_pipes_of_numbers_and_pictures(photo):
+def test_pipes_of_numbers_and_images(photo):
     first = imgconv("run", "-", "-s", "conv sobel_x", "--format", "npy", stdin=photo.read_bytes())
     second = imgconv("run", "-", "-s", "abs", stdin=first.out)
     assert np.array_equal(np.load(io.BytesIO(second.out)), np.abs(np.load(io.BytesIO(first.out))))
@@ -148,7 +148,7 @@ def test_vectors_and_maps_in_one_file(digits, tmp_path):
         assert len(arrays) == 31 and arrays["lenet.10-linear"].shape == (10,) and arrays["lenet.3-conv-10"].shape == (1, 24, 24)
 
 
-def test_many_pictures_as_one_batch(digits, tmp_path):
+def test_many_images_as_one_batch(digits, tmp_path):
     with np.load(NETWORKS / "expected.npz") as arrays:
         expected = arrays["lenet.softmax"]
     done = imgconv("run", digits, "--recipe", RECIPES / "lenet.toml", "--batch", "-o", tmp_path / "all.npy", "--json")
@@ -159,7 +159,7 @@ def test_many_pictures_as_one_batch(digits, tmp_path):
         assert {name: array.shape for name, array in arrays.items()} == {"lenet.3-conv": (10, 10, 24, 24), "lenet.6-conv": (10, 20, 8, 8)}
 
 
-def test_a_batch_from_a_stream_of_pictures(digits):
+def test_a_batch_from_a_stream_of_images(digits):
     stream = b"".join((digits / f"digit_{n}.png").read_bytes() for n in (3, 1, 4))
     done = imgconv("run", "-", "-s", "scale 1", "--batch", stdin=stream)
     expected = np.stack([pixels_of(digits / f"digit_{n}.png") for n in (3, 1, 4)])[:, None]
@@ -198,14 +198,14 @@ def test_outputs_tell_the_steps(photo):
         assert "run conv laplacian8 padding=1" in image.info["Description"]
 
 
-def test_a_broken_recipe_is_told_before_any_picture_is_opened(tmp_path):
+def test_a_broken_recipe_is_told_before_any_image_is_opened(tmp_path):
     file = tmp_path / "net.toml"
     file.write_text("[recipes.net]\nsteps = [{ op = 'conv', kernel = 'sobbel' }]")
     error = refused(2, "run", tmp_path / "nowhere.png", "--recipe", file)
     assert error.startswith(f"imgconv: {file}: recipes.net: step 1 (conv kernel=sobbel): kernel 'sobbel' is unknown; nearest: sobel")
 
 
-def test_a_step_that_does_not_fit_fails_that_picture_alone(photo, tmp_path):
+def test_a_step_that_does_not_fit_fails_that_image_alone(photo, tmp_path):
     Image.new("L", (5, 4)).save(tmp_path / "small.png")
     done = imgconv("run", tmp_path, "-s", "max_pool 5", "-o", tmp_path / "out")
     assert done.code == 1 and "small.png: step 1 (max_pool 5): got 1x4x5: kernel 5x5 does not fit" in done.err
@@ -218,8 +218,8 @@ def test_a_step_that_does_not_fit_fails_that_picture_alone(photo, tmp_path):
         ((), "no steps are given; use -s STEP"),
         (("-s", "relu", "--recipe", "x.toml"), "both steps and a recipe file"),
         (("--recipe", "gone.toml"), "gone.toml: cannot read this recipe file"),
-        (("-s", "flatten", "-o", "x.png"), "a vector of numbers is no png picture"),
-        (("-s", "relu", "--sheet", "-o", "x.npy"), "--sheet makes a picture"),
+        (("-s", "flatten", "-o", "x.png"), "a vector of numbers is no png image"),
+        (("-s", "relu", "--sheet", "-o", "x.npy"), "--sheet makes an image"),
         (("-s", "relu", "-s", "abs", "--keep", "1", "--keep", "2", "-o", "x.npy"), "one .npy file cannot hold"),
         (("-s", "conv sobel", "-s", "grey", "--keep", "7"), "--keep '7' is no step"),
         (("-s", "conv sobel", "-o", "x.png"), "2 maps do not fit in one png file"),

@@ -1,4 +1,4 @@
-"""`imgconv warmup` compiles what pictures need, and keeps all of it."""
+"""`imgconv warmup` compiles what images need, and keeps all of it."""
 
 import os
 import re
@@ -43,6 +43,6 @@ COMMANDS = [
 def test_nothing_is_left_to_compile(words, fresh, tmp_path):
     env, _ = fresh
     before = kept(env)
-    command, picture, *options = words
-    assert imgconv(command, SAMPLES / picture, *options, "-o", tmp_path, "-q", env=env).code == 0
+    command, image, *options = words
+    assert imgconv(command, SAMPLES / image, *options, "-o", tmp_path, "-q", env=env).code == 0
     assert kept(env) == before

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from command import SAMPLES, imgconv, refused
 from processes import IMGCONV, environment, finished, names, started, wait_for
-from services import answers, children, copies, files_below, free_port, pictures_in, running, scheduler, worker
+from services import answers, children, copies, files_below, free_port, images_in, running, scheduler, worker
 
 PHOTOGRAPHS = [SAMPLES / name for name in ("coffee.jpg", "chelsea.jpg", "astronaut.jpg", "camera.png")]
 COUNT = 80
@@ -66,21 +66,21 @@ def told(lines, folder):
     return [{**each, "seconds": None, "outputs": [re.sub("^[a-z]+/", folder, name) for name in each["outputs"]]} for each in parsed]
 
 
-def test_a_worker_that_is_killed_costs_no_picture(home, address, workers):
+def test_a_worker_that_is_killed_costs_no_image(home, address, workers):
     with started(*FILTER, "-o", "killed", "--dask", address, "--json", cwd=home) as process:
-        wait_for(lambda: pictures_in(home / "killed") > 20)
+        wait_for(lambda: images_in(home / "killed") > 20)
         workers[0].kill()
         assert workers[0].wait() == -signal.SIGKILL and len(files_below(home / "killed")) < COUNT
         code, out, err = finished(process, seconds=60)
     assert code == 1 and err.count("\n") == 2, err
-    assert "imgconv: photos/damaged.jpg: damaged jpeg" in err and f"{COUNT + 1} of {COUNT + 1} pictures: {2 * COUNT} files written" in err
+    assert "imgconv: photos/damaged.jpg: damaged jpeg" in err and f"{COUNT + 1} of {COUNT + 1} images: {2 * COUNT} files written" in err
     assert files_below(home / "killed") == files_below(home / "alone")
     assert told(out, "") == told((home / "alone.json").read_bytes(), "")
 
 
 def test_an_attempt_does_not_take_the_output_of_the_one_before_for_somebody_elses(home, address, workers):
     with started(*FILTER, "-o", "kept", "--dask", address, "--no-clobber", cwd=home) as process:
-        wait_for(lambda: pictures_in(home / "kept") > 20)
+        wait_for(lambda: images_in(home / "kept") > 20)
         workers[1].kill()
         code, _, err = finished(process, seconds=60)
     assert code == 1 and "exists" not in err and err.count("\n") == 2, err
@@ -121,7 +121,7 @@ def test_after_an_error_nothing_more_begins_and_all_that_began_is_told(home, add
     assert len(outcomes) < COUNT / 2
 
 
-def test_a_picture_that_kills_its_workers_fails_alone(home):
+def test_a_image_that_kills_its_workers_fails_alone(home):
     more = {"DEADLY": "008.jpg", "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
     options = ("--preload", home / "deadly.py")
     with scheduler(home, **more) as (address, _), worker(home, address, *options, **more), worker(home, address, *options, **more):
@@ -132,7 +132,7 @@ def test_a_picture_that_kills_its_workers_fails_alone(home):
     assert len(files_below(home / "deadly")) == COUNT - 1
 
 
-def test_clusters_that_cannot_take_pictures_say_so_in_one_line(home):
+def test_clusters_that_cannot_take_images_say_so_in_one_line(home):
     patience = "import imgconv.batch.cluster as cluster; cluster.PATIENCE = cluster.CONNECTING = 1.0"
     command = [sys.executable, "-c", f"{patience}; from imgconv.cli.app import main; main()", "edge", "photos", "-o", "never", "--dask"]
 
@@ -156,7 +156,7 @@ def test_clusters_that_cannot_take_pictures_say_so_in_one_line(home):
 def test_a_scheduler_that_goes_away_ends_the_run(home):
     words = (*FILTER, "-o", "lost", "--dask")
     with scheduler(home) as (address, lost), worker(home, address, "--no-nanny"), started(*words, address, cwd=home) as process:
-        wait_for(lambda: pictures_in(home / "lost") > 5)
+        wait_for(lambda: images_in(home / "lost") > 5)
         lost.kill()
         code, _, err = finished(process, seconds=40)
     assert code == 1 and err.splitlines()[-1].startswith("imgconv: the scheduler is gone; run the same command with --skip-existing")
@@ -164,7 +164,7 @@ def test_a_scheduler_that_goes_away_ends_the_run(home):
 
 def test_processes_of_its_own(home):
     with started(*FILTER, "-o", "own", "--dask", "local", "-j", "2", cwd=home) as process:
-        wait_for(lambda: pictures_in(home / "own") > 20)
+        wait_for(lambda: images_in(home / "own") > 20)
         os.kill(max(children(process.pid)), signal.SIGKILL)
         code, _, err = finished(process, seconds=60)
     assert code == 1 and err.count("\n") == 2, err
@@ -185,12 +185,12 @@ def test_an_interrupt_leaves_whole_outputs_and_no_process(home, address, workers
     )
     assert err.count("\n") <= 2
     wait_for(lambda: not any(Path(f"/proc/{child}/exe").exists() for child in group))
-    if dask != "address":  # elsewhere, a picture that has begun is finished
+    if dask != "address":  # elsewhere, an image that has begun is finished
         alone = files_below(home / "alone")
         assert all(alone[name] == content for name, content in files_below(output).items())
 
 
-def test_ten_times_the_pictures_take_no_more_memory(home, address, workers):
+def test_ten_times_the_images_take_no_more_memory(home, address, workers):
     measured = (
         "import resource, subprocess, sys; subprocess.check_call(sys.argv[1:]);"
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)"

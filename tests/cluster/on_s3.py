@@ -77,7 +77,7 @@ def cluster(request, home, store):
 def test_from_store_to_store(home, store, cluster):
     done = imgconv("edge", "s3://photos/album/", "-o", "s3://photos/across/", "--json", *cluster, cwd=home, env=store.env)
     assert done.code == 0, done.err
-    assert f"{COUNT} of {COUNT} pictures: {COUNT} files written, 0 failed" in done.err
+    assert f"{COUNT} of {COUNT} images: {COUNT} files written, 0 failed" in done.err
     assert store.files("across/") == files_below(home / "alone")
     first = json.loads(done.out.splitlines()[0])
     assert first["source"] == "s3://photos/album/001.jpg" and first["outputs"] == ["s3://photos/across/001.edge.png"]
@@ -106,7 +106,7 @@ def test_what_exists_is_passed_over_or_refused_or_replaced(home, store, cluster)
     assert store.files("again/") == before
 
 
-def test_pictures_that_fail_fail_alone(home, store, cluster):
+def test_images_that_fail_fail_alone(home, store, cluster):
     store.put("photos/bad/damaged.jpg", PHOTOGRAPHS[0].read_bytes()[:2000])
     store.put("photos/bad/sound.jpg", PHOTOGRAPHS[1].read_bytes())
     inputs = ("s3://photos/bad/", "s3://photos/none.jpg", "s3://nobucket/gone.jpg", "s3://photos/nothing/")
@@ -168,7 +168,7 @@ def test_an_interrupted_upload_leaves_the_old_object(home, store):
     assert store.files("old/") == {"coffee.edge.png": b"old"}
 
 
-def test_pictures_of_the_web(home, store):
+def test_images_of_the_web(home, store):
     port = free_port()
     with running("python", "-m", "http.server", "--bind", "127.0.0.1", str(port), cwd=home, log=home / "web.log"):
         wait_for(lambda: answers(port))

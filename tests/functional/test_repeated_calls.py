@@ -53,11 +53,11 @@ def test_the_last_result_is_not_overwritten_by_the_next():
 @pytest.mark.parametrize("shape", [(600, 400), (600, 401), (601, 400), (601, 401, 3), (5, 7), (3000, 2000)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_pools_band_by_band(dtype, shape, size, mode):
-    picture = RNG.integers(0, 256, shape).astype(dtype)
+    image = RNG.integers(0, 256, shape).astype(dtype)
     high, wide = shape[0] // size, shape[1] // size
-    windows = picture[: high * size, : wide * size].reshape(high, size, wide, size, *shape[2:]).astype(np.float64)
+    windows = image[: high * size, : wide * size].reshape(high, size, wide, size, *shape[2:]).astype(np.float64)
     direct = {"max": windows.max, "min": windows.min, "avg": windows.mean}[mode](axis=(1, 3))
-    made = imgconv.pool(picture, size, mode)
+    made = imgconv.pool(image, size, mode)
     if np.dtype(dtype).kind == "u":
         np.testing.assert_array_equal(made, np.rint(direct))
     else:

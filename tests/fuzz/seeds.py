@@ -4,8 +4,8 @@ import io
 from pathlib import Path
 
 import numpy as np
+from image_files import every_file
 from odd_files import odd_files
-from picture_files import every_file
 from safetensors.numpy import save as tensors_of
 
 from imgconv.recipe.builders import OPS

@@ -10,17 +10,17 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from picture_files import read
+from image_files import read
 
-from imgconv.errors import ImgconvError, PictureError
-from imgconv.images import Picture, encode
+from imgconv.errors import ImageError, ImgconvError
+from imgconv.images import Raster, encode
 from imgconv.images.formats import OUTPUTS
 from imgconv.process import process
 from imgconv.recipe import Shape, network_recipe
 from imgconv.registry import Registry, resolve
 from imgconv.registry.weights import read_weights
 
-SMALL = Picture(np.arange(7 * 9 * 3, dtype=np.uint8).reshape(7, 9, 3))
+SMALL = Raster(np.arange(7 * 9 * 3, dtype=np.uint8).reshape(7, 9, 3))
 MOST_VALUES = 100_000  # of a step's result: larger ones are right, and take long
 
 
@@ -43,7 +43,7 @@ def kernels(data):
 
 
 def recipes(data):
-    """A recipe file, or after a first byte of `s` the steps of a command line, each on a line of its own; run on a small picture."""
+    """A recipe file, or after a first byte of `s` the steps of a command line, each on a line of its own; run on a small image."""
     try:
         typed = data[:1] == b"s"
         recipe = network_recipe(_text(data[1:]).split("\n")) if typed else network_recipe(file=_file(".toml", data))
@@ -58,12 +58,12 @@ def recipes(data):
 
 
 def codec(data):
-    """A picture file of any format, strictly and as salvage; what was read of it is written, in a format that its length picks."""
+    """An image file of any format, strictly and as salvage; what was read of it is written, in a format that its length picks."""
     for salvage in (False, True):
         try:
             _, frames = read(data, max_pixels=10**6, salvage=salvage)
             encode(frames, list(OUTPUTS)[len(data) % len(OUTPUTS)], stream=BytesIO(), animated=len(frames) > 1)
-        except PictureError as error:
+        except ImageError as error:
             _for_people(error)
             assert "\n" not in str(error)
 

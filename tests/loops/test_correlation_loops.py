@@ -1,4 +1,4 @@
-"""The loops of picture filters as plain Python, and compiled: the same numbers, and those of a sum written out."""
+"""The loops of image filters as plain Python, and compiled: the same numbers, and those of a sum written out."""
 
 import numpy as np
 import pytest

@@ -1,7 +1,7 @@
-"""Every built-in kernel and bank on a picture, against an independent computation."""
+"""Every built-in kernel and bank on an image, against an independent computation."""
 
 import numpy as np
-import oracle_picture as oracle
+import oracle_image as oracle
 import pytest
 
 import imgconv
@@ -25,7 +25,7 @@ def values(kernel):
 
 
 @pytest.mark.parametrize("name", imgconv.kernels())
-def test_built_in_kernels_on_a_picture(name):
+def test_built_in_kernels_on_a_image(name):
     known = imgconv.kernel(name)
     if isinstance(known, Bank):
         maps = [values(kernel) for kernel in known.kernels]

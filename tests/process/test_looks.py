@@ -4,28 +4,28 @@ import numpy as np
 import pytest
 
 from imgconv.errors import UsageError
-from imgconv.images import Picture
+from imgconv.images import Raster
 from imgconv.process import Shape, process
 from imgconv.recipe import Look, filter_recipe
 
 RNG = np.random.default_rng(3)
 
 
-def made(picture, **options):
-    (result,) = process(picture, filter_recipe(["laplacian8"], command="edge", **options))
-    return result.picture
+def made(image, **options):
+    (result,) = process(image, filter_recipe(["laplacian8"], command="edge", **options))
+    return result.image
 
 
-def picture(channels, dtype=np.uint8):
+def image(channels, dtype=np.uint8):
     top = np.iinfo(dtype).max
-    return Picture(RNG.integers(0, top, (9, 11, channels), dtype=dtype, endpoint=True), alpha=channels in (2, 4))
+    return Raster(RNG.integers(0, top, (9, 11, channels), dtype=dtype, endpoint=True), alpha=channels in (2, 4))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("rule", ["auto", "keep", "drop", "filter"])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_edges_are_drawn_in_red_over_the_photograph(channels, rule, dtype):
-    given, top = picture(channels, dtype), int(np.iinfo(dtype).max)
+    given, top = image(channels, dtype), int(np.iinfo(dtype).max)
     edges = made(given, alpha=rule).pixels[..., :1] / top
     colours, alpha = (given.pixels[..., :-1], given.pixels[..., -1:]) if given.alpha else (given.pixels, None)
     if alpha is not None and rule == "drop":
@@ -33,7 +33,7 @@ def test_edges_are_drawn_in_red_over_the_photograph(channels, rule, dtype):
     expected = np.rint(colours * (1 - edges) + np.array([top, 0, 0]) * edges)
     recipe = filter_recipe(["laplacian8"], command="edge", alpha=rule, look=Look(overlay=True))
     (result,) = process(given, recipe)
-    got = result.picture
+    got = result.image
     assert np.array_equal(got.pixels[..., :3], expected)
     assert np.array_equal(got.pixels[..., 3:], alpha) if alpha is not None else got.channels == 3
     assert recipe.trace(Shape(9, 11, channels, given.alpha))[0][1].channels == got.channels
@@ -41,7 +41,7 @@ def test_edges_are_drawn_in_red_over_the_photograph(channels, rule, dtype):
 
 @pytest.mark.parametrize("dtype, level", [(np.uint8, 99.5), (np.uint16, 30000)])
 def test_threshold_then_invert(dtype, level):
-    given, top = picture(3, dtype), np.iinfo(dtype).max
+    given, top = image(3, dtype), np.iinfo(dtype).max
     edges = made(given).pixels
     assert np.array_equal(made(given, look=Look(threshold=level)).pixels, np.where(edges >= level, top, 0))
     assert np.array_equal(made(given, look=Look(threshold=level, invert=True)).pixels, np.where(edges >= level, 0, top))
@@ -49,7 +49,7 @@ def test_threshold_then_invert(dtype, level):
 
 
 def test_threshold_of_floats_is_in_their_levels():
-    given = Picture(RNG.random((6, 7, 1)).astype(np.float32))
+    given = Raster(RNG.random((6, 7, 1)).astype(np.float32))
     edges = made(given).pixels
     cut = made(given, look=Look(threshold=0.5, invert=True)).pixels
     assert cut.dtype == np.float32

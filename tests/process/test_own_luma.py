@@ -1,11 +1,11 @@
-"""A picture that brings its file's own luma: grey maps are of that, colours of the colours."""
+"""An image that brings its file's own luma: grey maps are of that, colours of the colours."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from imgconv.images import Picture
+from imgconv.images import Raster
 from imgconv.inspection.arithmetic import explain
 from imgconv.plotting.exhibits import exhibit
 from imgconv.process import process
@@ -13,7 +13,7 @@ from imgconv.recipe import Canny, Look, Pool, Recipe, filter_recipe, network_rec
 
 RNG = np.random.default_rng(8)
 LUMA = RNG.integers(0, 256, (14, 17, 1), dtype=np.uint8)
-PICTURE = Picture(RNG.integers(0, 256, (14, 17, 3), dtype=np.uint8), luma=LUMA)
+IMAGE = Raster(RNG.integers(0, 256, (14, 17, 3), dtype=np.uint8), luma=LUMA)
 EDGE = filter_recipe(["laplacian8"], command="edge")
 
 
@@ -29,9 +29,9 @@ EDGE = filter_recipe(["laplacian8"], command="edge")
     ids=lambda recipe: recipe.describe(),
 )
 def test_grey_maps_are_those_of_the_luma_alone(recipe):
-    (of_both,), (of_luma,) = process(PICTURE, recipe), process(Picture(LUMA), recipe)
-    assert np.array_equal(of_both.picture.pixels, of_luma.picture.pixels)
-    assert of_both.picture.luma is None
+    (of_both,), (of_luma,) = process(IMAGE, recipe), process(Raster(LUMA), recipe)
+    assert np.array_equal(of_both.image.pixels, of_luma.image.pixels)
+    assert of_both.image.luma is None
 
 
 @pytest.mark.parametrize(
@@ -45,25 +45,25 @@ def test_grey_maps_are_those_of_the_luma_alone(recipe):
     ids=lambda recipe: recipe.describe(),
 )
 def test_the_luma_changes_nothing_in_colour(recipe):
-    (of_both,), (of_colours,) = process(PICTURE, recipe), process(replace(PICTURE, luma=None), recipe)
-    assert np.array_equal(of_both.picture.pixels, of_colours.picture.pixels)
-    assert of_both.picture.luma is None
+    (of_both,), (of_colours,) = process(IMAGE, recipe), process(replace(IMAGE, luma=None), recipe)
+    assert np.array_equal(of_both.image.pixels, of_colours.image.pixels)
+    assert of_both.image.luma is None
 
 
 def test_edges_of_the_luma_are_drawn_over_the_colours():
-    edges = process(Picture(LUMA), EDGE)[0].picture.pixels / 255
-    (drawn,) = process(PICTURE, replace(EDGE, look=Look(overlay=True)))
-    assert np.array_equal(drawn.picture.pixels, np.rint(PICTURE.pixels * (1 - edges) + np.array([255, 0, 0]) * edges))
+    edges = process(Raster(LUMA), EDGE)[0].image.pixels / 255
+    (drawn,) = process(IMAGE, replace(EDGE, look=Look(overlay=True)))
+    assert np.array_equal(drawn.image.pixels, np.rint(IMAGE.pixels * (1 - edges) + np.array([255, 0, 0]) * edges))
 
 
 def test_what_is_explained_is_the_luma():
     recipe = replace(EDGE, look=Look(overlay=True))
-    (told,) = explain(PICTURE, recipe, (5, 6)).maps
+    (told,) = explain(IMAGE, recipe, (5, 6)).maps
     assert told.channels[0].members[0].products[0].values[1, 1] == LUMA[6, 5, 0]
     assert told.channels[0].agrees
 
 
 def test_a_figure_shows_the_colours_and_the_edges_of_the_luma():
-    given, edges = exhibit(PICTURE, EDGE, "photo.jpg").groups[0].panels
-    assert np.array_equal(np.rint(given.values * 255), PICTURE.pixels)
-    assert np.array_equal(edges.values, process(Picture(LUMA), EDGE, floats=True)[0].picture.pixels[..., 0])
+    given, edges = exhibit(IMAGE, EDGE, "photo.jpg").groups[0].panels
+    assert np.array_equal(np.rint(given.values * 255), IMAGE.pixels)
+    assert np.array_equal(edges.values, process(Raster(LUMA), EDGE, floats=True)[0].image.pixels[..., 0])

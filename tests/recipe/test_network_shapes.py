@@ -1,4 +1,4 @@
-"""Shapes and names of a network before any picture is decoded."""
+"""Shapes and names of a network before any image is decoded."""
 
 import re
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from imgconv.errors import DoesNotFit, UsageError
-from imgconv.images import Picture
+from imgconv.images import Raster
 from imgconv.process.network import results_of
 from imgconv.recipe import Shape, network_recipe
 from imgconv.recipe.shape import Sheet
@@ -47,7 +47,7 @@ def test_trace(steps, shape, traced):
         (["conv box:size=3 padding=99999"], "would make 3x200045x200059 numbers"),
     ],
 )
-def test_a_step_that_does_not_fit_this_picture(steps, message):
+def test_a_step_that_does_not_fit_this_image(steps, message):
     with pytest.raises(DoesNotFit, match=re.escape(message)):
         network_recipe(steps).trace(PHOTO)
 
@@ -69,7 +69,7 @@ def test_steps_that_never_fit_are_wrong_usage(steps, message):
 @pytest.mark.parametrize("mode, most", [("reflect", 4), ("symmetric", 5), ("circular", 5)])
 def test_padding_wider_than_its_mode_can_fill_is_seen_in_the_trace(mode, most):
     steps = "conv box:size=3 padding={}x0 padding_mode={}"
-    small = Picture(np.zeros((5, 9, 1), np.uint8))
+    small = Raster(np.zeros((5, 9, 1), np.uint8))
     assert results_of([small], network_recipe([steps.format(most, mode)]).step)[0].shape == (1, 1, 3 + 2 * most, 7)
     with pytest.raises(DoesNotFit, match=f"got 1x5x9: needs padding of at most {most} for padding_mode {mode}, not {most + 1}"):
         network_recipe([steps.format(most + 1, mode)]).trace(Shape(5, 9, 1))
@@ -128,8 +128,8 @@ def test_options_that_contradict_each_other(steps, options, message):
 
 
 @pytest.mark.parametrize("steps, options, format, message", [
-    (["flatten"], {}, "png", "a vector of numbers is no png picture"),
-    (["relu"], {"sheet": True}, "npy", "--sheet makes a picture"),
+    (["flatten"], {}, "png", "a vector of numbers is no png image"),
+    (["relu"], {"sheet": True}, "npy", "--sheet makes an image"),
     (["relu", "abs"], {"keep": ["1", "2"]}, "npy", "one .npy file cannot hold"),
     (["relu"], {"range": "raw"}, "png", "--range raw needs an output that holds floats"),
 ])  # fmt: skip

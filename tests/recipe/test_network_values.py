@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import imgconv
-from imgconv.images import Picture
+from imgconv.images import Raster
 from imgconv.process import process
 from imgconv.process.network import results_of
 from imgconv.recipe import network_recipe
@@ -16,8 +16,8 @@ SOBEL_X = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
 SOBEL_Y = SOBEL_X.T
 
 
-def values(picture, *steps, **options):
-    (result,) = results_of([picture], network_recipe(steps, **options).step)
+def values(image, *steps, **options):
+    (result,) = results_of([image], network_recipe(steps, **options).step)
     return result[0]
 
 
@@ -28,20 +28,20 @@ def planes(pixels):
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_steps_see_stored_values_without_alpha(dtype):
     pixels = (RNG.random((7, 9, 4)) * (1 if dtype == np.float32 else np.iinfo(dtype).max)).astype(dtype)
-    assert np.array_equal(values(Picture(pixels, alpha=True), "scale 1"), pixels[..., :3].transpose(2, 0, 1).astype(np.float32))
+    assert np.array_equal(values(Raster(pixels, alpha=True), "scale 1"), pixels[..., :3].transpose(2, 0, 1).astype(np.float32))
 
 
 def test_grey_first_is_pillows_luma_and_later_is_not_rounded():
     weights = np.array([19595, 38470, 7471])
     whole = (COLOUR.astype(np.int64) @ weights + 32768) >> 16
-    assert np.array_equal(values(Picture(COLOUR), "grey")[0], whole)
-    half = values(Picture(COLOUR), "scale 0.5", "grey")[0]
+    assert np.array_equal(values(Raster(COLOUR), "grey")[0], whole)
+    half = values(Raster(COLOUR), "scale 0.5", "grey")[0]
     assert np.allclose(half, COLOUR @ (weights / 65536 / 2), rtol=0, atol=1e-4)
     assert not np.array_equal(half, np.rint(half))
 
 
 def test_several_kernels_give_maps_with_the_kernels_outermost():
-    maps = values(Picture(COLOUR), "conv sobel_x sobel_y padding=1")
+    maps = values(Raster(COLOUR), "conv sobel_x sobel_y padding=1")
     singles = [
         naive.conv2d(plane[None, None], kernel[None, None], pads=((1, 1), (1, 1)))[0, 0]
         for kernel in (SOBEL_X, SOBEL_Y)
@@ -51,14 +51,14 @@ def test_several_kernels_give_maps_with_the_kernels_outermost():
 
 
 def test_a_transposed_kernel_goes_over_each_channel_alone():
-    maps = values(Picture(COLOUR), "conv_transpose '1 2; 3 4' stride=2 padding=1 output_padding=1")
+    maps = values(Raster(COLOUR), "conv_transpose '1 2; 3 4' stride=2 padding=1 output_padding=1")
     for made, plane in zip(maps, planes(COLOUR), strict=True):
         assert np.array_equal(made, naive.conv_transpose2d(plane[None, None], np.array([[[[1, 2], [3, 4]]]]), None, 2, 1, 1)[0, 0])
 
 
 def test_flip_and_a_bias_in_numbers(tmp_path):
     np.save(tmp_path / "bias.npy", [10.0])
-    maps = values(Picture(COLOUR), f"conv sobel_x flip=true bias={tmp_path / 'bias.npy'}")
+    maps = values(Raster(COLOUR), f"conv sobel_x flip=true bias={tmp_path / 'bias.npy'}")
     assert np.array_equal(maps[0], naive.conv2d(planes(COLOUR)[None, :1], SOBEL_X[None, None, ::-1, ::-1], np.array([10]))[0, 0])
 
 
@@ -66,14 +66,14 @@ def test_flip_and_a_bias_in_numbers(tmp_path):
     "mode, one", [("hypot", lambda m: np.sqrt((m**2).sum(0))), ("max", lambda m: np.abs(m).max(0)), ("sum", lambda m: np.abs(m).sum(0))]
 )
 def test_combine(mode, one):
-    maps = values(Picture(COLOUR), "conv sobel_x sobel_y").astype(np.float64)
-    combined = values(Picture(COLOUR), "conv sobel_x sobel_y", f"combine {mode}")
+    maps = values(Raster(COLOUR), "conv sobel_x sobel_y").astype(np.float64)
+    combined = values(Raster(COLOUR), "conv sobel_x sobel_y", f"combine {mode}")
     assert combined.shape == (1, 11, 16)
     assert np.allclose(combined[0], one(maps), rtol=1e-6)
 
 
 def test_nothing_is_rounded_between_steps():
-    thirds = values(Picture(COLOUR), "conv '1 1 1 / 3'", "scale 3")
+    thirds = values(Raster(COLOUR), "conv '1 1 1 / 3'", "scale 3")
     exact = sum(planes(COLOUR)[:, :, n : n + 16] for n in range(3))
     assert np.allclose(thirds, exact, rtol=1e-6)
 
@@ -81,7 +81,7 @@ def test_nothing_is_rounded_between_steps():
 @pytest.mark.parametrize("kernel", ["laplacian8", "gaussian:sigma=1", "emboss"])
 def test_a_convolution_is_shown_as_filter_shows_it(kernel):
     bank = network_recipe([f"conv {kernel} padding=same padding_mode=replicate"])
-    made = process(Picture(COLOUR), bank)[0].picture.pixels.astype(int)
+    made = process(Raster(COLOUR), bank)[0].image.pixels.astype(int)
     if kernel == "emboss":  # its offset of 128 is for filter alone
         filtered = imgconv.filter(COLOUR, "-2 -1 0; -1 1 1; 0 1 2", range=bank.step.kept[0].range)
     else:
@@ -110,12 +110,12 @@ def test_the_range_that_suits_the_steps(steps, range_):
 
 def test_minmax_stretches_each_map_and_leaves_no_nan():
     pixels = np.array([[1, 2], [3, np.nan]], np.float32)
-    (made,) = process(Picture(pixels[..., None]), network_recipe(["scale 2"]))
-    assert np.allclose(made.picture.pixels[..., 0][:1], [[0, 0.5]]) and made.picture.pixels[1, 0, 0] == 1
-    (made,) = process(Picture(np.array([[[-np.inf], [2], [4], [np.inf]]], np.float32)), network_recipe(["scale 1"]))
-    assert made.picture.pixels[0, 1:3, 0].tolist() == [0, 1]
-    flat = process(Picture(np.full((3, 3, 1), 7, np.uint8)), network_recipe(["scale 2"]))
-    assert not flat[0].picture.pixels.any()
+    (made,) = process(Raster(pixels[..., None]), network_recipe(["scale 2"]))
+    assert np.allclose(made.image.pixels[..., 0][:1], [[0, 0.5]]) and made.image.pixels[1, 0, 0] == 1
+    (made,) = process(Raster(np.array([[[-np.inf], [2], [4], [np.inf]]], np.float32)), network_recipe(["scale 1"]))
+    assert made.image.pixels[0, 1:3, 0].tolist() == [0, 1]
+    flat = process(Raster(np.full((3, 3, 1), 7, np.uint8)), network_recipe(["scale 2"]))
+    assert not flat[0].image.pixels.any()
 
 
 @pytest.mark.parametrize(
@@ -124,17 +124,17 @@ def test_minmax_stretches_each_map_and_leaves_no_nan():
 def test_ranges(range_, levels):
     pixels = np.array([[[0], [50], [150]]], np.uint8)
     recipe = network_recipe(["normalize 50 0.5"], range=range_)
-    assert process(Picture(pixels), recipe)[0].picture.pixels.ravel().tolist() == levels
+    assert process(Raster(pixels), recipe)[0].image.pixels.ravel().tolist() == levels
 
 
 def test_a_sheet_holds_every_map_where_its_layout_says():
     recipe = network_recipe(["conv sobel_x sobel_y laplacian4"], sheet=True, range="abs")
-    singles = process(Picture(COLOUR), network_recipe(["conv sobel_x sobel_y laplacian4"], range="abs"))
-    (sheet,) = process(Picture(COLOUR), recipe)
-    pixels = sheet.picture.pixels
+    singles = process(Raster(COLOUR), network_recipe(["conv sobel_x sobel_y laplacian4"], range="abs"))
+    (sheet,) = process(Raster(COLOUR), recipe)
+    pixels = sheet.image.pixels
     assert pixels.shape == (11 * 2 + 2, 16 * 2 + 2, 3)
     for made, (row, column) in zip(singles, [(0, 0), (0, 18), (13, 0)], strict=True):
-        assert np.array_equal(pixels[row : row + 11, column : column + 16], made.picture.pixels)
+        assert np.array_equal(pixels[row : row + 11, column : column + 16], made.image.pixels)
     assert not pixels[11:13].any() and not pixels[13:, 18:].any()
 
 

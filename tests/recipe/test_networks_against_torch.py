@@ -59,7 +59,7 @@ def expected():
         return dict(arrays)
 
 
-def pictures(*names):
+def images(*names):
     out = []
     for name in names:
         with Image.open(DATA / name) as image:
@@ -68,7 +68,7 @@ def pictures(*names):
 
 
 def results(steps, *names, keep=()):
-    return results_of(pictures(*names), network_recipe(steps, keep=keep).step)
+    return results_of(images(*names), network_recipe(steps, keep=keep).step)
 
 
 def assert_torch(result, golden):
@@ -109,13 +109,13 @@ def test_every_pool(expected):
     "steps, name", [(LENET_STEPS, "digit_3.png"), (FIRST_LAYERS, "crop.png"), (AUTOENCODER, "crop.png"), (REDUCTIONS, "crop.png")]
 )
 def test_traced_shapes_are_the_shapes_that_come(steps, name):
-    (picture,) = pictures(name)
+    (image,) = images(name)
     network = network_recipe(steps, keep=[str(n) for n, _ in enumerate(steps, 1)]).step
-    traced = network.trace_steps((picture.channels, *picture.size))
-    assert [result.shape[1:] for result in results_of([picture], network)] == traced
+    traced = network.trace_steps((image.channels, *image.size))
+    assert [result.shape[1:] for result in results_of([image], network)] == traced
 
 
-def test_a_batch_gives_what_its_pictures_give_alone():
+def test_a_batch_gives_what_its_images_give_alone():
     names = [f"digit_{n}.png" for n in range(10)]
     (together,) = results(LENET_STEPS, *names)
     alone = np.concatenate([results(LENET_STEPS, name)[0] for name in names])

@@ -5,7 +5,7 @@ import numpy as np
 from hypothesis import given, settings
 
 from imgconv.errors import DoesNotFit, ImgconvError, UsageError
-from imgconv.images import Picture
+from imgconv.images import Raster
 from imgconv.process import process
 from imgconv.process.network import results_of
 from imgconv.recipe import Shape, network_recipe
@@ -58,18 +58,18 @@ def steps(draw):
 @settings(max_examples=150, deadline=None)
 @given(st.lists(steps(), min_size=1, max_size=4), st.sampled_from([1, 3]), st.sampled_from(["raw", None, "offset"]))
 def test_traced_or_refused(texts, channels, range_):
-    picture = Picture(np.random.default_rng(0).integers(0, 256, (9, 11, channels), dtype=np.uint8))
+    image = Raster(np.random.default_rng(0).integers(0, 256, (9, 11, channels), dtype=np.uint8))
     try:
         recipe = network_recipe(texts, range=range_)
         traced = recipe.trace(Shape(9, 11, channels))
     except (UsageError, DoesNotFit) as error:
         assert str(error).startswith("step ") and "\n" not in str(error)
         return
-    (result,) = results_of([picture], recipe.step)
+    (result,) = results_of([image], recipe.step)
     assert result.dtype == np.float32
     assert result.shape[1:] == recipe.step.trace_steps((channels, 9, 11))[-1]
     if not recipe.gives_vectors:
-        assert [made.picture.pixels.shape for made in process(picture, recipe)] == [(s.height, s.width, s.channels) for _, s in traced]
+        assert [made.image.pixels.shape for made in process(image, recipe)] == [(s.height, s.width, s.channels) for _, s in traced]
 
 
 def test_every_op_but_linear_takes_part():

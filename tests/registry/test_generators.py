@@ -172,10 +172,10 @@ def test_gabor_aspect_stretches_the_envelope_across() -> None:
 
 @pytest.mark.parametrize("amount", [0, 0.5, 1, 3])
 def test_unsharp_adds_what_the_blur_takes_away(amount: float) -> None:
-    picture = np.random.default_rng(0).normal(size=(9, 9))
-    blur = (weights("gaussian") * picture).sum()
-    expected = picture[4, 4] + amount * (picture[4, 4] - blur)
-    assert (weights("unsharp", amount=amount) * picture).sum() == pytest.approx(expected)
+    image = np.random.default_rng(0).normal(size=(9, 9))
+    blur = (weights("gaussian") * image).sum()
+    expected = image[4, 4] + amount * (image[4, 4] - blur)
+    assert (weights("unsharp", amount=amount) * image).sum() == pytest.approx(expected)
 
 
 def test_unsharp_refuses_an_even_size() -> None:
@@ -184,7 +184,7 @@ def test_unsharp_refuses_an_even_size() -> None:
 
 
 @pytest.mark.parametrize("amount", [1, 1.5, 4])
-def test_highboost_is_the_picture_times_amount_plus_its_laplacian(registry: Registry, amount: float) -> None:
+def test_highboost_is_the_image_times_amount_plus_its_laplacian(registry: Registry, amount: float) -> None:
     taps = weights("highboost", amount=amount)
     laplacian, identity = registry.get("laplacian8"), registry.get("identity")
     assert isinstance(laplacian, Kernel) and isinstance(identity, Kernel)

@@ -36,7 +36,7 @@ def test_the_wheel_holds_the_same_file(wheel: Path) -> None:
 def test_the_wheel_holds_what_reports_are_made_of(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    assert {f"imgconv/study/report.{kind}" for kind in ("py", "html", "css", "js")} <= names
+    assert {f"imgconv/plotting/report.{kind}" for kind in ("py", "html", "css", "js")} <= names
 
 
 def test_the_wheel_puts_the_manual_page_where_man_looks(wheel: Path) -> None:

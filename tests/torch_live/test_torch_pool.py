@@ -190,15 +190,15 @@ def test_a_lenet_learns_as_torchs_does():
     ours = layers.Sequential(*(getattr(layers, name)(*arguments) for name, arguments in sizes))
     for (value, _), tensor in zip(ours.parameters(), theirs.parameters(), strict=True):
         value[...] = tensor.detach().numpy()
-    pictures, classes = torch.randn(32, 1, 28, 28), torch.randint(0, 10, (32,))
+    images, classes = torch.randn(32, 1, 28, 28), torch.randint(0, 10, (32,))
     for _ in range(8):
-        loss = functional.cross_entropy(theirs(pictures), classes)
+        loss = functional.cross_entropy(theirs(images), classes)
         theirs.zero_grad()
         loss.backward()
         with torch.no_grad():
             for tensor in theirs.parameters():
                 tensor -= 0.1 * tensor.grad
-        chances = activation.softmax(ours(pictures.numpy()), 1)
+        chances = activation.softmax(ours(images.numpy()), 1)
         picked = (np.arange(32), classes.numpy())
         np.testing.assert_allclose(-np.log(chances[picked]).mean(), loss.item(), rtol=0, atol=1e-4)
         chances[picked] -= 1

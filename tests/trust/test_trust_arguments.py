@@ -107,7 +107,7 @@ def test_a_broken_recipe_names_file_step_and_remedy(untouchable, steps, said):
 
 
 @pytest.mark.parametrize("options", [("--padding", "same"), ("--padding", "600"), ("--padding", "full")])
-def test_kernels_larger_than_the_picture_are_fine_where_padding_makes_sense_of_them(tmp_path, options):
+def test_kernels_larger_than_the_image_are_fine_where_padding_makes_sense_of_them(tmp_path, options):
     done = imgconv("filter", SAMPLES / "step_wedge.png", "-k", "box:size=501", *options, "-o", tmp_path / "out.png")
     assert done.code == 0, done.err
 
@@ -118,7 +118,7 @@ def test_a_kernel_of_ten_thousand_squared(untouchable, tmp_path):
 
 
 @pytest.mark.parametrize("words", ["edge --dilation 500 --padding valid", "pool --size 600", "edge --padding-mode reflect --padding 5000"])
-def test_what_does_not_fit_a_picture_names_it_and_the_others_are_done(tmp_path, words):
+def test_what_does_not_fit_a_image_names_it_and_the_others_are_done(tmp_path, words):
     command, *options = words.split()
     large, small = tmp_path / "large.png", tmp_path / "small.png"
     shutil.copy(SAMPLES / "step_wedge.png", small)

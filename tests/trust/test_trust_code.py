@@ -94,12 +94,12 @@ def test_scripts_and_pages_named_as_photographs_are_not_run(watched, tmp_path):
     shutil.copy(SAMPLES / "camera.png", tmp_path / "here" / "real.png")
     code, err = watched("edge", ".", "-o", "out")
     assert code == 1
-    assert all(f"{name}: not a picture of a known format" in err for name in SCRIPTS)
+    assert all(f"{name}: not an image of a known format" in err for name in SCRIPTS)
     assert (tmp_path / "here" / "out" / "real.edge.png").exists()
 
 
 @pytest.mark.parametrize("name", ["trap.npy", "trap.npz", "trap.safetensors", "trap.png"])
-def test_pickles_are_not_opened_as_pictures_or_weights(watched, tmp_path, name):
+def test_pickles_are_not_opened_as_images_or_weights(watched, tmp_path, name):
     trap = tmp_path / "here" / name
     if name.endswith("z"):
         np.savez(trap, w=np.array([[Trap(), 1]], object))

@@ -1,4 +1,4 @@
-"""The corpus and the awkward files, through one real command: a correct picture or one line for each, soon, and nothing else."""
+"""The corpus and the awkward files, through one real command: a correct image or one line for each, soon, and nothing else."""
 
 import json
 import os
@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from corpus import make
+from image_files import exact_files
 from odd_files import odd_files
-from picture_files import exact_files
 from PIL import Image, ImageOps
 from processes import IMGCONV, environment, names
 
 AWKWARD = Path(__file__).parents[1] / "data" / "awkward"
-BROKEN = {  # those of the awkward files that hold no picture, or a part of one, and what is said of them
+BROKEN = {  # those of the awkward files that hold no image, or a part of one, and what is said of them
     "00r1_graya_la.jp2": "broken data stream",
     "apng_chunk_no_fctl.png": "frame sequence errors",
     "apng_chunk_no_fdat.png": "missing frame data",
@@ -84,7 +84,7 @@ def test_awkward_files_are_read_as_others_read_them_or_told_what_is_wrong(tmp_pa
                 assert np.array_equal(maps.reshape(expected.shape[1], -1).T, expected), name
 
 
-def test_every_file_ends_in_a_picture_or_one_line_and_soon(corpus):
+def test_every_file_ends_in_a_image_or_one_line_and_soon(corpus):
     out, told = corpus
     assert len(told) > 2000
     for name, line in told.items():
@@ -100,7 +100,7 @@ def test_whole_files_give_the_pixels_that_were_meant(corpus):
     meant = {name: (pixels, 0) for name, (_, pixels) in exact_files().items()}
     meant |= {f"odd_{name}": (pixels, most) for name, (_, pixels, most) in odd_files().items()}
     for name, (pixels, most) in meant.items():
-        if pixels.shape[2] in (1, 3):  # alpha takes part in filtering; tests/pictures reads it as it is
+        if pixels.shape[2] in (1, 3):  # alpha takes part in filtering; tests/images reads it as it is
             maps = np.load(out / f"{name}.whole.identity.npy").reshape(-1, *pixels.shape[:2])
             assert np.abs(maps.transpose(1, 2, 0) - pixels.astype(np.float64)).max() <= most, name
 

@@ -8,7 +8,7 @@ import subprocess
 import numpy as np
 import pytest
 from command import SAMPLES, imgconv, refused
-from picture_files import deep, photo, png, tiff
+from image_files import deep, photo, png, tiff
 from processes import IMGCONV, environment, names
 
 SIZE_TAGS = {"width": 256, "height": 257, "bits": 258, "samples": 277, "rows": 278, "tile_width": 322, "tile_height": 323}
@@ -66,7 +66,7 @@ def test_tiles_and_strips_that_lie(tmp_path):
     assert code == 1 and len(names(folder)) > 150
     assert made | told == set(names(folder)) and made & told == set()
     for name in made:
-        if not name.endswith(("_width_one.tiff", "_height_one.tiff")) or "tile_" in name:  # which leave a sound, smaller picture
+        if not name.endswith(("_width_one.tiff", "_height_one.tiff")) or "tile_" in name:  # which leave a sound, smaller image
             depth, layout, *_ = name.split("_")
             whole = tmp_path / "out" / f"{depth}_{layout}_whole.edge.png"
             assert (tmp_path / "out" / name.replace(".tiff", ".edge.png")).read_bytes() == whole.read_bytes(), name

@@ -24,14 +24,14 @@ def peak(words, cwd):
     return int(done.stdout)
 
 
-def test_a_folder_takes_no_more_memory_than_a_few_of_its_pictures(tmp_path):
+def test_a_folder_takes_no_more_memory_than_a_few_of_its_images(tmp_path):
     few, lots = many(tmp_path / "few", 8), many(tmp_path / "lots", 400)
     small = peak(["edge", few, "-o", tmp_path / "out", "-q", "-j", "2"], tmp_path)
     large = peak(["edge", lots, "-o", tmp_path / "out", "-q", "-j", "2"], tmp_path)
     assert large < small + 25, (small, large)
 
 
-def test_a_stream_takes_no_more_memory_than_a_few_of_its_pictures(tmp_path):
+def test_a_stream_takes_no_more_memory_than_a_few_of_its_images(tmp_path):
     def peak_of(frames):
         head = (
             "import sys\nframe = b'P5 640 480 255\\n' + bytes(640 * 480)\nfor _ in range(int(sys.argv[1])): sys.stdout.buffer.write(frame)"
@@ -55,14 +55,14 @@ def test_more_files_than_descriptors(tmp_path, jobs):
     assert len(names(tmp_path / "out")) == 400
 
 
-def test_a_picture_that_cannot_fit_is_refused_with_its_size_and_a_remedy(tmp_path):
+def test_a_image_that_cannot_fit_is_refused_with_its_size_and_a_remedy(tmp_path):
     photo = tmp_path / "photo.png"
     shutil.copy(SAMPLES / "camera.png", photo)
     line = refused(1, "edge", photo, "--padding", "60000")
-    assert re.search(r"photo.png: a picture of 512x512 needs about [\d.]+ GB of memory, and [\d.]+ GB are available; use a smaller", line)
+    assert re.search(r"photo.png: an image of 512x512 needs about [\d.]+ GB of memory, and [\d.]+ GB are available; use a smaller", line)
 
 
-def test_a_limit_of_the_shell_is_seen_before_a_large_picture_is_decoded(tmp_path):
+def test_a_limit_of_the_shell_is_seen_before_a_large_image_is_decoded(tmp_path):
     Image.fromarray(np.zeros((9000, 9000), np.uint8)).save(tmp_path / "large.png", compress_level=1)
     shutil.copy(SAMPLES / "camera.png", tmp_path / "small.png")
     limited = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_AS, (700 << 20, 700 << 20))}
@@ -70,7 +70,7 @@ def test_a_limit_of_the_shell_is_seen_before_a_large_picture_is_decoded(tmp_path
     done = subprocess.run(
         command, env=environment(OPENBLAS_NUM_THREADS="1"), capture_output=True, text=True, timeout=60, check=False, **limited
     )
-    assert done.returncode == 1 and "large.png: a picture of 9000x9000 needs about" in done.stderr
+    assert done.returncode == 1 and "large.png: an image of 9000x9000 needs about" in done.stderr
     assert names(tmp_path / "out") == ["small.edge.png"]
 
 
@@ -82,7 +82,7 @@ def test_what_lies_between_the_steps_of_a_network_is_counted(tmp_path):
     done = subprocess.run(
         command, env=environment(OPENBLAS_NUM_THREADS="1"), capture_output=True, text=True, timeout=60, check=False, **limited
     )
-    assert done.returncode == 1 and re.search(r"photo.png: a picture of 512x512 needs about 3\.\d GB of memory", done.stderr)
+    assert done.returncode == 1 and re.search(r"photo.png: an image of 512x512 needs about 3\.\d GB of memory", done.stderr)
     assert names(tmp_path) == ["photo.png"]
 
 

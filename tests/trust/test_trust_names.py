@@ -1,4 +1,4 @@
-"""Names that shells and file systems allow, and entries of folders that are no pictures."""
+"""Names that shells and file systems allow, and entries of folders that are no images."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def test_odd_names_from_a_list(here):
 
 
 @pytest.mark.parametrize(
-    "data, said", [(b"a.png\nb.png\n", "find -print0"), (b"a.png\0\0b.png", "empty name, number 2"), (b"", "no pictures in the list")]
+    "data, said", [(b"a.png\nb.png\n", "find -print0"), (b"a.png\0\0b.png", "empty name, number 2"), (b"", "no images in the list")]
 )
 def test_lists_of_another_form(tmp_path, data, said):
     code = 1 if data == b"" else 2
@@ -65,7 +65,7 @@ def test_a_dash_in_a_list_is_a_file(tmp_path):
 
 def test_errors_name_odd_files_on_one_line(here):
     (here / "no\npicture\x1b[31m.png").write_bytes(b"text")
-    assert "no\\npicture\\x1b[31m.png: not a picture" in refused(1, "edge", here / "no\npicture\x1b[31m.png")
+    assert "no\\npicture\\x1b[31m.png: not an image" in refused(1, "edge", here / "no\npicture\x1b[31m.png")
 
 
 def test_names_of_250_bytes(tmp_path):

@@ -34,7 +34,7 @@ def test_a_folder_run_stops_at_once_and_can_go_on(tmp_path, number):
     assert len(list(out.iterdir())) == 200
 
 
-def test_pictures_that_take_long_are_not_waited_for(tmp_path):
+def test_images_that_take_long_are_not_waited_for(tmp_path):
     photos, out = tmp_path / "photos", tmp_path / "out"
     photos.mkdir()
     pixels = np.random.default_rng(0).integers(0, 256, (4000, 4000), dtype=np.uint8)

@@ -49,7 +49,7 @@ def test_a_reader_that_closes_early_ends_it_quietly(tmp_path, command):
         ("imgconv edge photo.jpg --json -q >/dev/full", 1, "no space left on device"),
         ("imgconv --version >/dev/full", 1, "no space left on device"),
         ("imgconv edge - </dev/null", 1, "standard input: it is empty"),
-        ("head -c 999 /dev/urandom | imgconv edge -", 1, "standard input: not a picture of a known format"),
+        ("head -c 999 /dev/urandom | imgconv edge -", 1, "standard input: not an image of a known format"),
     ],
 )
 def test_streams_that_are_closed_full_or_empty(tmp_path, line, code, said):
@@ -59,7 +59,7 @@ def test_streams_that_are_closed_full_or_empty(tmp_path, line, code, said):
     assert said in done.stderr.decode() and done.stderr.count(b"\n") == bool(said)
 
 
-@pytest.mark.parametrize("words, expected", [(["edge", "-"], "a picture"), (["edge", "--files0-from", "-"], "names")])
+@pytest.mark.parametrize("words, expected", [(["edge", "-"], "an image"), (["edge", "--files0-from", "-"], "names")])
 def test_a_terminal_as_input_is_told_what_is_expected(words, expected):
     leader, follower = pty.openpty()
     try:
@@ -72,20 +72,20 @@ def test_a_terminal_as_input_is_told_what_is_expected(words, expected):
     assert done.returncode == 2 and f"standard input is a terminal; send it {expected}" in done.stderr
 
 
-def test_a_picture_followed_by_garbage(tmp_path):
+def test_a_image_followed_by_garbage(tmp_path):
     done = imgconv("edge", "-", "-o", tmp_path, stdin=CAMERA + b"garbage")
     assert done.code == 1
-    assert "standard input, picture 2: cannot be read: no PNM, PNG or npy picture begins" in done.err
+    assert "standard input, image 2: cannot be read: no PNM, PNG or npy image begins" in done.err
     with Image.open(tmp_path / "stdin.edge.png") as image:
         assert image.size == (512, 512)
 
 
-def test_several_pictures_have_files_of_their_own(tmp_path):
+def test_several_images_have_files_of_their_own(tmp_path):
     done = imgconv("edge", "-", "-o", f"{tmp_path}/out/", stdin=CAMERA * 3)
     assert done.code == 0
     assert names(tmp_path / "out") == ["stdin-2.edge.png", "stdin-3.edge.png", "stdin.edge.png"]
     line = imgconv("edge", "-", "-o", tmp_path / "one.png", stdin=CAMERA * 2)
-    assert line.code == 1 and "picture 2: more than one picture comes in" in line.err and "-o" in line.err
+    assert line.code == 1 and "image 2: more than one image comes in" in line.err and "-o" in line.err
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "out" / "stdin.edge.png").read_bytes()
 
 
@@ -93,7 +93,7 @@ def test_a_broken_last_frame_is_numbered_after_the_good_ones_were_written():
     frames = [b"P5 40 30 255\n" + bytes([shade]) * 1200 for shade in (10, 20, 30)]
     done = imgconv("filter", "-", "-k", "identity", stdin=b"".join(frames)[:-100])
     assert done.code == 1
-    assert done.err == "imgconv: standard input, picture 3: cannot be read: it is cut short\n"
+    assert done.err == "imgconv: standard input, image 3: cannot be read: it is cut short\n"
     assert len(done.out) == 2 * len(b"P5\n40 30\n255\n" + bytes(1200))
 
 
@@ -108,7 +108,7 @@ def test_each_frame_is_handed_on_before_the_next_one_comes(format, length):
         assert finished(process) == (0, b"", "")
 
 
-def test_nothing_but_the_picture_goes_to_standard_output(tmp_path):
+def test_nothing_but_the_image_goes_to_standard_output(tmp_path):
     done = imgconv("edge", "-", "-v", stdin=CAMERA)
     with Image.open(io.BytesIO(done.out)) as image:
         image.load()

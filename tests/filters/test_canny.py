@@ -1,0 +1,124 @@
+"""Canny's edges: against scikit-image's on the photographs, against an oracle of its definition, and the same however it is divided."""
+
+from pathlib import Path
+
+import naive_canny
+import numpy as np
+import pytest
+from command import SAMPLES
+from PIL import Image
+from scipy import ndimage
+
+from imgconv.errors import DoesNotFit, UsageError
+from imgconv.filters import canny
+from imgconv.filters.canny import canny_edges
+from imgconv.loops.canny import gradient_lengths, grow_edges, thin_edges
+
+GOLDEN = Path(__file__).parents[1] / "data" / "canny" / "edges.npz"
+SETTINGS = {"default": {"sigma": 1.4}, "levels": {"sigma": 2.0, "low": 15, "high": 60}}
+SETTINGS["shares"] = {"sigma": 1.0, "low": 0.85, "high": 0.95, "quantiles": True}
+RNG = np.random.default_rng(7)
+
+
+def near(edges, others):
+    """Which part of `edges` has one of `others` within a pixel."""
+    return (edges & ndimage.binary_dilation(others, np.ones((3, 3)))).sum() / edges.sum()
+
+
+def noise(height, width, dtype=np.uint8):
+    smooth = ndimage.uniform_filter(RNG.random((height, width)), 3)
+    top = np.iinfo(dtype).max if np.dtype(dtype).kind == "u" else 1
+    return (smooth * top).astype(dtype)[..., None]
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("photograph", ["astronaut.jpg", "camera.png", "chelsea.jpg", "coffee.jpg"])
+def test_photographs_as_scikit_image(photograph, setting):
+    with Image.open(SAMPLES / photograph) as image:
+        grey = np.array(image.convert("L"))
+    with np.load(GOLDEN) as golden:
+        expected = np.unpackbits(golden[f"{photograph}.{setting}"], axis=1, count=grey.shape[1]).astype(bool)
+    found = canny_edges(grey[..., None], **SETTINGS[setting])[..., 0] == 255
+    assert min(near(found, expected), near(expected, found)) > 0.999
+    assert (found != expected).mean() < 1e-4
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
+@pytest.mark.parametrize("size", [(3, 3), (17, 23), (31, 8), (5, 40), (60, 3)])
+@pytest.mark.parametrize("sigma", [0, 0.1, 0.7, 1.4, 2.5])
+def test_definition(size, sigma, dtype):
+    image = noise(*size, dtype)
+    top = np.iinfo(dtype).max if image.dtype.kind == "u" else 1
+    low, high = 0.15 * top / (1 + sigma), 0.4 * top / (1 + sigma)
+    found = canny_edges(image, sigma, low, high)
+    assert found.dtype == image.dtype and found.shape == image.shape and set(np.unique(found)) <= {0, top}
+    assert np.array_equal(found[..., 0] == top, naive_canny.canny(image[..., 0], sigma, low, high))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 9), (9, 2), (1, 30)])
+def test_images_without_an_inside_have_no_edges(size):
+    assert not canny_edges(noise(*size)).any()
+    assert not canny_edges(noise(*size), 1, 0.1, 0.9, quantiles=True).any()
+
+
+def test_flat_images_have_no_edges_at_any_threshold():
+    assert not canny_edges(np.full((20, 30, 1), 255, np.uint8), low=0, high=0)[7:-7, 7:-7].any()
+    assert not canny_edges(np.full((20, 30, 1), 9, np.uint8), sigma=0, low=0, high=0).any()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("band", [1, 20_000, 1 << 19])
+def test_a_weak_line_is_followed_through_every_band(monkeypatch, band, threads):
+    """One that winds up and down the image and is strong in its last rows alone: bands meet it before they know."""
+    monkeypatch.setattr(canny, "BAND_BYTES", band)
+    image = np.full((140, 108), 100, np.uint8)
+    for n, column in enumerate(range(10, 94, 14)):
+        image[10:130, column : column + 5] = 108
+        turn = 125 if n % 2 else 10
+        image[turn : turn + 5, column : column + 19] = 108
+    assert not canny_edges(image[..., None], 1.0, 8, 50, threads=threads).any()
+    image[100:130, 10:15] += np.minimum(np.arange(30), 12).astype(np.uint8)[:, None]
+    found = canny_edges(image[..., None], 1.0, 8, 50, threads=threads)[..., 0] == 255
+    assert found[60:80].any(axis=0).sum() == 12  # both sides of six lines
+    assert (found != naive_canny.canny(image, 1.0, 8, 50)).sum() <= 1  # the symmetric end of a line is a tie, which rounding settles
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 0.83, 0.97])
+def test_quantiles_are_those_of_all_gradients(share, monkeypatch):
+    monkeypatch.setattr(canny, "BAND_BYTES", 20_000)
+    image = noise(41, 57)
+    lengths = np.sort(np.hypot(*naive_canny.gradients(image[..., 0].astype(float), 0)), axis=None)
+    level = float(np.float32(lengths[round(share * (lengths.size - 1))]))
+    expected = canny_edges(image, 0, level, level)
+    assert expected.any()
+    assert np.array_equal(canny_edges(image, 0, share, share, quantiles=True), expected)
+
+
+def test_what_is_not_finite_leaves_the_rest_alone():
+    image = noise(40, 60, np.float32)
+    clean = canny_edges(image, 1.0)
+    image[5, 5] = np.nan
+    broken = canny_edges(image, 1.0)
+    assert np.array_equal(broken[20:, 20:], clean[20:, 20:]) and not broken[5, 5]
+
+
+def test_loops_as_plain_python():
+    smooth = RNG.random((9, 13)).astype(np.float32)
+    lengths, marks = np.empty((7, 11), np.float32), np.empty((5, 11), np.uint8)
+    gradient_lengths(smooth, lengths)
+    thin_edges(smooth, np.array([0.5, 1.0], np.float32), np.empty((9, 11), np.float32), marks)
+    down, across = (plane[1:-1, 1:-1] for plane in naive_canny.gradients(smooth.astype(float), 0))
+    assert np.allclose(lengths, np.hypot(down, across), rtol=1e-5)
+    kept = naive_canny.ridges(down, across)[1:-1]
+    assert np.array_equal(marks, (kept >= 0.5) * 1 + (kept >= 1.0))
+    grow_edges(marks, np.arange(5), np.empty((marks.size, 2), np.int32))
+    labels, _ = ndimage.label(kept >= 0.5, np.ones((3, 3)))
+    assert np.array_equal(marks == 2, np.isin(labels, labels[kept >= 1.0]) & (labels > 0))
+
+
+def test_errors():
+    image = noise(9, 9)
+    with pytest.raises(DoesNotFit, match="low threshold 60 is above the high one, 51; give both, for example 60 and 120"):
+        canny_edges(image, low=60)
+    with pytest.raises(UsageError, match="quantiles need both thresholds"):
+        canny_edges(image, low=0.5, quantiles=True)

@@ -1,0 +1,161 @@
+"""Kernels are found again from what they made, and what is no kernel is told apart."""
+
+import numpy as np
+import pytest
+from command import SAMPLES
+
+from imgconv.errors import DoesNotFit
+from imgconv.filters.color import luma
+from imgconv.fitting import least_squares
+from imgconv.fitting.gradient_descent import descend
+from imgconv.fitting.learning import learn
+from imgconv.images import Raster, open_frames
+from imgconv.process import process
+from imgconv.recipe import filter_recipe
+from imgconv.registry import Kernel, Registry
+
+REGISTRY = Registry.load()
+KNOWN = [REGISTRY.get(name) for name in REGISTRY.names()]
+SMALL = {  # by their names, members of banks too
+    kernel.name: kernel
+    for each in KNOWN
+    for kernel in ([each] if isinstance(each, Kernel) else each.kernels)
+    if kernel.taps.ndim == 2 and kernel.kernel_size in ((3, 3), (5, 5))
+}
+
+
+@pytest.fixture(scope="module")
+def photo():
+    with open_frames(SAMPLES / "coffee.jpg", luma="only") as opened:
+        return next(iter(opened))
+
+
+@pytest.fixture(scope="module")
+def part(photo):
+    """The cup: enough windows for any small kernel."""
+    return Raster(np.ascontiguousarray(photo.pixels[80:320, 150:470]))
+
+
+@pytest.fixture(scope="module")
+def colours():
+    with open_frames(SAMPLES / "coffee.jpg") as opened:
+        image = next(iter(opened))
+    return Raster(np.ascontiguousarray(image.pixels[:200, :250]))
+
+
+def filtered(image, kernel, **options):
+    floats = options.get("range") == "raw"
+    return process(image, filter_recipe([kernel], **options), floats=floats)[0].image
+
+
+def weights_of(fit):
+    return fit.taps / fit.divisor
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_every_small_kernel_is_found_from_its_own_unclipped_output(part, name):
+    kernel = SMALL[name]
+    (fit,) = learn([(part, filtered(part, kernel, range="raw"))], kernel.kernel_size)
+    assert np.abs(weights_of(fit)[0, 0] - kernel.weights()).max() < 1e-6
+    assert abs(fit.offset[0] - kernel.offset) < 1e-3 and fit.r2[0] > 1 - 1e-9
+    assert fit.windows == fit.seen
+
+
+@pytest.mark.parametrize("name", [name for name, kernel in SMALL.items() if kernel.total < 100])  # beyond that all is white
+def test_and_usefully_from_pixels(part, name):
+    """From 8 bits, about half of them cut away for kernels that sum to zero; whole kernels are found exactly."""
+    kernel = SMALL[name]
+    (fit,) = learn([(part, filtered(part, kernel, range="clip"))], kernel.kernel_size)
+    assert np.abs(weights_of(fit)[0, 0] - kernel.weights()).max() < 0.005
+    if np.array_equal(kernel.weights(), np.rint(kernel.weights())):
+        assert np.array_equal(weights_of(fit)[0, 0], kernel.weights())
+
+
+def test_cut_pixels_would_spoil_the_fit(photo):
+    """The test of the rule that they are left out: with them, sobel_x comes out wrong."""
+    made = filtered(photo, "sobel_x", range="clip")
+    (fit,) = learn([(photo, made)], (3, 3))
+    (spoilt,) = learn([(photo, Raster(made.pixels.astype(np.float32)))], (3, 3))
+    assert np.array_equal(weights_of(fit)[0, 0], REGISTRY.get("sobel_x").taps) and fit.windows < fit.seen
+    assert np.abs(weights_of(spoilt)[0, 0] - REGISTRY.get("sobel_x").taps).max() > 0.2
+
+
+def test_each_colour_and_weights_across_colours(colours):
+    mixed = colours.pixels @ np.array([[0.5, 0, 0.25], [0.5, 1, 0.25], [0, 0, 0.5]])
+    (fit,) = learn([(colours, Raster(mixed.astype(np.float32)))], (1, 1), "all")
+    assert np.abs(weights_of(fit)[..., 0, 0] - [[0.5, 0.5, 0], [0, 1, 0], [0.25, 0.25, 0.5]]).max() < 1e-6
+    fits = learn([(colours, filtered(colours, "gaussian3", range="raw"))], (3, 3), "each")
+    assert [fit.names for fit in fits] == [("red",), ("green",), ("blue",)]
+    assert all(np.array_equal(fit.taps[0, 0], [[1, 2, 1], [2, 4, 2], [1, 2, 1]]) and fit.divisor == 16 for fit in fits)
+
+
+@pytest.mark.parametrize("padding", ["same", "valid", "full"])
+def test_outputs_of_every_padding_and_several_pairs(photo, padding):
+    halves = [Raster(np.ascontiguousarray(half)) for half in (photo.pixels[:150, :99], photo.pixels[200:, 300:])]
+    pairs = [(half, filtered(half, "1 2 3; 4 5 6", padding=padding, range="raw")) for half in halves]
+    (fit,) = learn(pairs, (2, 3))
+    assert np.array_equal(fit.taps[0, 0], [[1, 2, 3], [4, 5, 6]]) and fit.divisor == 1
+    assert fit.seen == 149 * 97 + 199 * 298
+
+
+def test_sixteen_bits_and_offsets_in_their_levels():
+    noise = Raster(np.random.default_rng(0).integers(0, 65536, (60, 70, 1)).astype(np.uint16))
+    (fit,) = learn([(noise, filtered(noise, "relief", range="raw"))], (3, 3))
+    (kernel,) = fit.kernels("mine")
+    assert np.array_equal(kernel.weights(), REGISTRY.get("relief").weights()) and kernel.offset == 128
+
+
+def test_the_strips_add_up(photo, monkeypatch):
+
+    made = filtered(photo, "gaussian3")
+    (whole,) = learn([(photo, made)], (3, 3))
+    monkeypatch.setattr(least_squares, "STRIP_CELLS", 30_000)
+    (strips,) = learn([(photo, made)], (3, 3))
+    assert np.allclose(whole.free, strips.free, atol=1e-9) and whole.windows == strips.windows
+
+
+def test_what_is_no_kernel_explains_little(photo):
+    (fit,) = learn([(photo, filtered(photo, "laplacian8", range="abs"))], (3, 3))
+    assert fit.r2[0] < 0.5
+
+
+@pytest.mark.parametrize(
+    "shape, channels, text",
+    [((20, 20, 1), "grey", "no input and output of a kernel"), ((40, 50, 1), "each", "as many channels before as after")],
+)
+def test_pairs_that_do_not_match_are_refused(shape, channels, text):
+    rng = np.random.default_rng(0)
+    before, after = (Raster(rng.integers(1, 255, size).astype(np.uint8)) for size in ((40, 50, 3), shape))
+    with pytest.raises(DoesNotFit, match=text):
+        learn([(before, after)], (3, 3), channels)
+
+
+def test_stripes_do_not_tell_rows_apart(photo):
+    stripes = Raster(np.repeat(photo.pixels[:1], 40, axis=0))
+    (fit,) = learn([(stripes, filtered(stripes, "gaussian3", range="raw"))], (3, 3))
+    assert not fit.determined and np.allclose(weights_of(fit)[0, 0].sum(axis=0), [0.25, 0.5, 0.25], atol=1e-3)
+    (fit,) = learn([(photo, filtered(photo, "gaussian3"))], (3, 3))
+    assert fit.determined
+
+
+def test_too_few_windows_are_refused(photo):
+    small = Raster(np.ascontiguousarray(photo.pixels[:5, :5]))
+    with pytest.raises(DoesNotFit, match="9 windows are too few for 10 weights"):
+        learn([(small, small)], (3, 3))
+
+
+def test_black_and_white_teach_nothing(photo):
+    black = Raster(np.zeros_like(luma(photo.pixels, alpha=False)))
+    with pytest.raises(DoesNotFit, match="all black and white"):
+        learn([(photo, black)], (3, 3))
+
+
+@pytest.mark.parametrize("name", ["sobel_x", "sharpen4", "gaussian3"])
+def test_descent_ends_where_least_squares_do(photo, name):
+    losses = []
+    made = filtered(photo, name, range="raw")
+    (fit,) = learn(
+        [(photo, made)], (3, 3), descend=lambda examples, size: descend(examples, size, 500, lambda _, loss: losses.append(loss))
+    )
+    assert np.abs(fit.free[0, 0] - REGISTRY.get(name).weights()).max() < 1e-3
+    assert len(losses) == 500 and losses[-1] < 1e-6 * losses[0]

@@ -1,0 +1,106 @@
+"""Gradients of the convolutions: torch's stored ones, and the dot-product identity that ties each to its operator."""
+
+import numpy as np
+import pytest
+from closeness import assert_agrees
+from golden_cases import golden
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imgconv import gradients
+from imgconv.engine import dispatch as choose
+from imgconv.functional.conv import conv1d, conv2d
+from imgconv.functional.conv_transpose import conv_transpose1d, conv_transpose2d
+from imgconv.functional.matrix import linear
+from imgconv.functional.patches import fold, unfold
+
+
+def numbers(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+@pytest.mark.parametrize("patch_cells", [choose.PATCH_CELLS, 40], ids=["whole", "by small blocks"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("parameters", "arrays"), golden("conv2d"))
+def test_conv2d_gradients_golden(monkeypatch, parameters, arrays, dtype, patch_cells):
+    monkeypatch.setattr(choose, "PATCH_CELLS", patch_cells)
+    input, weight, grad = (arrays[name].astype(dtype) for name in ("input", "weight", "grad_output"))
+    assert_agrees(gradients.conv2d_input(input.shape, weight, grad, **parameters), arrays["grad_input"])
+    assert_agrees(gradients.conv2d_weight(input, weight.shape, grad, **parameters), arrays["grad_weight"])
+    if "grad_bias" in arrays:
+        assert_agrees(gradients.conv2d_bias(grad), arrays["grad_bias"])
+
+
+FORWARD = {
+    "conv1d": (conv1d, (2, 4, 11), (6, 2, 3), {"stride": 2, "padding": 1, "dilation": 2, "groups": 2}),
+    "conv2d": (conv2d, (2, 4, 9, 8), (6, 2, 3, 2), {"stride": (2, 1), "padding": (1, 2), "dilation": (1, 2), "groups": 2}),
+    "conv2d same": (conv2d, (1, 3, 8, 9), (2, 3, 4, 3), {"stride": 2, "padding": "same"}),
+    "conv2d full": (conv2d, (1, 3, 4, 5), (2, 3, 2, 3), {"padding": "full"}),
+    "conv_transpose1d": (conv_transpose1d, (2, 4, 6), (4, 3, 3), {"stride": 2, "padding": 1, "output_padding": 1, "groups": 2}),
+    "conv_transpose2d": (conv_transpose2d, (2, 4, 3, 5), (4, 2, 3, 2), {"stride": (2, 3), "output_padding": (1, 2), "groups": 2}),
+    "conv_transpose2d dilated": (conv_transpose2d, (1, 2, 4, 5), (2, 3, 2, 3), {"output_padding": 1, "dilation": 2}),
+}
+
+
+@pytest.mark.parametrize(("forward", "input", "weight", "parameters"), FORWARD.values(), ids=FORWARD)
+def test_each_gradient_is_an_adjoint(forward, input, weight, parameters):
+    x, w = numbers(*input), numbers(*weight, seed=1)
+    output = forward(x, w, **parameters)
+    grad = numbers(*output.shape, seed=2)
+    name, expected = forward.__name__, (output * grad).sum()
+    back = getattr(gradients, f"{name}_input")(list(input), w, grad, **parameters)
+    grad_weight = getattr(gradients, f"{name}_weight")(x, weight, grad, **parameters)
+    bias = getattr(gradients, f"{name}_bias")(grad)
+    np.testing.assert_allclose((back * x).sum(), expected, rtol=1e-12)
+    np.testing.assert_allclose((grad_weight * w).sum(), expected, rtol=1e-12)
+    np.testing.assert_allclose(bias, np.moveaxis(grad, 1, 0).reshape(len(bias), -1).sum(1), rtol=1e-12)
+    assert back.shape == x.shape and grad_weight.shape == w.shape
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 3), st.integers(1, 3), st.integers(0, 2), st.integers(1, 2), st.integers(5, 9), st.integers(5, 9))
+def test_unfold_and_fold_are_each_others_gradients(kernel, stride, padding, dilation, height, width):
+    window = {"kernel_size": (kernel, 2), "stride": stride, "padding": padding, "dilation": (dilation, 1)}
+    x = numbers(2, 3, height, width)
+    patches = unfold(x, **window)
+    grad = numbers(*patches.shape, seed=1)
+    np.testing.assert_allclose((patches * grad).sum(), (x * gradients.unfold_input(grad, x.shape, **window)).sum(), rtol=1e-11)
+    images = fold(grad, (height, width), **window)
+    np.testing.assert_allclose((images * x).sum(), (grad * gradients.fold_input(x, **window)).sum(), rtol=1e-11)
+
+
+def test_linear_gradients_are_adjoints():
+    x, w = numbers(2, 3, 5), numbers(4, 5, seed=1)
+    grad = numbers(2, 3, 4, seed=2)
+    expected = (linear(x, w) * grad).sum()
+    np.testing.assert_allclose((gradients.linear_input(x.shape, w, grad) * x).sum(), expected, rtol=1e-12)
+    np.testing.assert_allclose((gradients.linear_weight(x, w.shape, grad) * w).sum(), expected, rtol=1e-12)
+    np.testing.assert_allclose(gradients.linear_bias(grad), grad.sum((0, 1)), rtol=1e-12)
+
+
+def test_gradients_of_many_cells_keep_float32_accuracy():
+    x, grad = np.abs(numbers(1, 2, 300, 400)).astype(np.float32), np.abs(numbers(1, 3, 298, 398, seed=1)).astype(np.float32)
+    double = gradients.conv2d_weight(x.astype(np.float64), (3, 2, 3, 3), grad.astype(np.float64))
+    assert_agrees(gradients.conv2d_weight(x, (3, 2, 3, 3), grad), double)
+    assert_agrees(gradients.conv2d_bias(grad), grad.sum((0, 2, 3), np.float64))
+
+
+def test_empty_batches_have_gradients():
+    assert gradients.conv2d_input((0, 3, 5, 5), np.ones((2, 3, 3, 3)), np.ones((0, 2, 3, 3))).shape == (0, 3, 5, 5)
+    np.testing.assert_array_equal(
+        gradients.conv2d_weight(np.ones((0, 3, 5, 5)), (2, 3, 3, 3), np.ones((0, 2, 3, 3))), np.zeros((2, 3, 3, 3))
+    )
+
+
+def test_what_is_refused_and_why():
+    weight, grad = np.ones((2, 3, 3, 3)), np.ones((1, 2, 3, 4))
+    with pytest.raises(ValueError, match=r"grad_output must have the shape \(1, 2, 3, 3\) of the output, not \(1, 2, 3, 4\)"):
+        gradients.conv2d_input((1, 3, 5, 5), weight, grad)
+    with pytest.raises(ValueError, match=r"grad_output must have the shape \(2, 2, 3, 4\) of the output, not \(1, 2, 3, 4\)"):
+        gradients.conv2d_weight(np.ones((2, 3, 5, 6)), weight.shape, grad)
+    with pytest.raises(TypeError, match=r"input_size must be a shape of 4 whole numbers, not \(5, 6\)"):
+        gradients.conv2d_input((5, 6), weight, grad)
+    with pytest.raises(ValueError, match="input_size has 4 channels where weight"):
+        gradients.conv2d_input((1, 4, 5, 6), weight, grad)
+    with pytest.raises(ValueError, match="grad_output must have 4 dimensions"):
+        gradients.conv2d_input((1, 3, 5, 6), weight, grad[0])

@@ -1,0 +1,196 @@
+"""Frames of animations as they are shown, and metadata in odd places."""
+
+import io
+import os
+import struct
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from image_files import exact_files, photo, read, saved
+from PIL import Image, ImageSequence
+
+from imgconv.errors import ImageError
+from imgconv.images import from_pil
+
+
+def moving(mode="RGBA"):
+    """Three frames of which the later ones cover only a part."""
+    frames = [Image.new("RGBA", (31, 21), (200, 30, 30, 255))]
+    for step in (1, 2):
+        frame = Image.new("RGBA", (31, 21), (0, 0, 0, 0))
+        frame.paste((30, 200, 30 * step, 255), (5 * step, 3, 5 * step + 8, 12))
+        frames.append(frame)
+    return [frame.convert(mode) for frame in frames]
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("GIF", {"disposal": 2}),
+        ("GIF", {"disposal": 1}),
+        ("PNG", {"disposal": 1, "blend": 1}),
+        ("PNG", {"disposal": 0, "blend": 1}),
+        ("PNG", {"disposal": 2, "blend": 0}),
+        ("WEBP", {"lossless": True}),
+    ],
+)
+def test_frames_are_what_pillow_shows(name, options):
+    first, *rest = moving()
+    data = saved(first, name, save_all=True, append_images=rest, duration=[40, 50, 60], **options)
+    with Image.open(io.BytesIO(data)) as image:
+        expected = [(np.asarray(frame.convert("RGBA")), frame.info["duration"]) for frame in ImageSequence.Iterator(image)]
+    header, frames = read(data)
+    assert header.animated
+    for frame, (pixels, duration) in zip(frames, expected, strict=True):
+        np.testing.assert_array_equal(frame.pixels, pixels[..., : header.channels])
+        assert header.alpha or (pixels[..., 3] == 255).all()
+        assert frame.duration == duration
+
+
+def test_the_still_image_of_an_apng_is_not_a_frame():
+    still, *rest = moving("RGB")
+    data = saved(still, "PNG", save_all=True, default_image=True, append_images=rest)
+    header, frames = read(data)
+    assert header.frames == len(frames) == 2
+    np.testing.assert_array_equal(frames[0].pixels[..., :3], np.asarray(rest[0]))
+
+
+def test_animations_of_deep_colour_are_refused():
+    frames = [np.asarray(frame) for frame in moving("RGB")[:2]]
+    animated = bytearray(saved(Image.fromarray(frames[0]), "PNG", save_all=True, append_images=[Image.fromarray(frames[1])]))
+    animated[24] = 16
+    with pytest.raises(ImageError, match="animated png of 16-bit colour are not supported"):
+        read(bytes(animated))
+
+
+def gif_of(*drawn, size=(6, 4)):
+    """A GIF of frames, each its place (x, y, w, h), whether it has a transparent colour, and what becomes of it (disposal)."""
+    palette = bytes([250, 10, 20, 10, 250, 20])
+    data = b"GIF89a" + struct.pack("<HHBBB", *size, 0x80, 0, 0) + palette
+    for place, clear, disposal in drawn:
+        data += b"!\xf9\4" + bytes([disposal << 2 | clear, 7, 0, 1, 0])
+        data += b"," + struct.pack("<HHHHB", *place, 0)
+        pixels = Image.fromarray(np.arange(place[2] * place[3], dtype=np.uint8).reshape(place[3], place[2]) % 2)
+        packed = saved(pixels, "GIF")
+        data += packed[packed.rindex(b"," + struct.pack("<HHHHB", 0, 0, *place[2:], 0)) + 10 : -1]
+    return data + b";"
+
+
+WHOLE, PART = (0, 0, 6, 4), (1, 1, 3, 2)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "opaque"),
+    [
+        ([(WHOLE, 0, 0), (PART, 1, 0), (PART, 0, 1)], True),
+        ([(WHOLE, 0, 1), (PART, 1, 3), (PART, 1, 1)], True),
+        ([(WHOLE, 0, 2), (WHOLE, 0, 2)], True),
+        ([(WHOLE, 1, 0), (WHOLE, 0, 0)], False),
+        ([(PART, 0, 0), (WHOLE, 0, 0)], False),
+        ([(WHOLE, 0, 2), (PART, 0, 0)], False),
+        ([(WHOLE, 0, 2), (WHOLE, 0, 0), (PART, 0, 0)], False),
+        ([(WHOLE, 0, 0), (PART, 1, 2), (PART, 1, 0)], False),
+        ([(WHOLE, 0, 3), (PART, 0, 0)], False),
+    ],
+)
+def test_an_animated_gif_has_alpha_only_where_one_sees_through_it(drawn, opaque):
+    data = gif_of(*drawn)
+    header, frames = read(data)
+    assert (header.alpha, header.channels) == (not opaque, 3 if opaque else 4)
+    with Image.open(io.BytesIO(data)) as image:
+        for frame, shown in zip(frames, ImageSequence.Iterator(image), strict=True):
+            expected = np.asarray(shown.convert("RGBA"))
+            np.testing.assert_array_equal(frame.pixels, expected[..., : header.channels])
+            assert not opaque or (expected[..., 3] == 255).all()
+
+
+def test_a_gif_may_have_frames_beyond_its_canvas():
+    data = bytearray(saved(Image.new("L", (9, 7), 80), "GIF"))
+    at = data.index(b",")
+    data[at + 5 : at + 9] = struct.pack("<HH", 60000, 60000)
+    with pytest.raises(ImageError, match=r"exceeds limit|more than the limit"):
+        read(bytes(data))
+
+
+def test_a_later_page_that_is_deeper_is_not_narrowed():
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        writer.write(photo(), photometric="rgb", metadata=None)
+        writer.write(exact_files()["tiff16_rgb"][1], photometric="rgb", metadata=None)
+    with pytest.raises(ImageError, match="it is deeper than the first page; save it as a file of its own"):
+        read(file.getvalue())
+
+
+def test_a_later_page_that_is_shallower_has_its_own_levels():
+    file, deep = io.BytesIO(), exact_files()["tiff16_rgb"][1]
+    with tifffile.TiffWriter(file) as writer:
+        for pixels, kind in ((deep, "rgb"), (photo(), "rgb"), (photo()[..., 0], "miniswhite"), (photo()[..., 0] > 99, "minisblack")):
+            writer.write(pixels, photometric=kind, metadata=None)
+    _, frames = read(file.getvalue())
+    expected = [deep, photo(), 255 - photo()[..., :1], np.where(photo()[..., :1] > 99, 255, 0).astype(np.uint8)]
+    for frame, pixels in zip(frames, expected, strict=True):
+        assert frame.pixels.dtype == pixels.dtype
+        np.testing.assert_array_equal(frame.pixels, pixels)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_exif_keeps_all_but_orientation_and_thumbnail(order):
+    entries = struct.pack(order + "HHIHH", 0x0112, 3, 1, 6, 0) + struct.pack(order + "HHI4s", 0x010F, 2, 4, b"abc\0")
+    mark = b"II" if order == "<" else b"MM"
+    exif = mark + struct.pack(order + "HIH", 42, 8, 2) + entries + struct.pack(order + "I", 1234)
+    image = Image.new("L", (4, 2))
+    image.info["exif"] = b"Exif\0\0" + exif
+    raster = from_pil(image)
+    assert raster.size == (4, 2)
+    wanted = bytearray(exif)
+    wanted[18:20] = struct.pack(order + "H", 1)
+    wanted[-4:] = bytes(4)
+    assert raster.metadata.exif == bytes(wanted)
+
+
+@pytest.mark.parametrize("exif", [b"", b"Exif\0\0", b"Exif\0\0MM\0*\0\0\0\xff", b"Exif\0\0II*\0\x08\0\0\0\xff\xff", b"junk" * 9])
+def test_broken_exif_is_dropped(exif):
+    image = Image.new("L", (4, 2))
+    image.info["exif"] = exif
+    assert (from_pil(image).size, from_pil(image).metadata.exif) == ((2, 4), None)
+
+
+@pytest.mark.parametrize("value", [0, 9, 65535])
+def test_orientations_that_do_not_exist_mean_upright(value):
+    exif = Image.Exif()
+    exif[0x0112] = value
+    assert read(saved(Image.new("L", (4, 2)), "JPEG", exif=exif))[0].size == (2, 4)
+
+
+def test_orientation_may_stand_in_xmp():
+    xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    header, (frame,) = read(saved(Image.new("L", (4, 2)), "JPEG", xmp=xmp))
+    assert header.size == frame.size == (4, 2)
+
+
+@pytest.mark.parametrize("dpi", [(0, 0), (float("nan"), 72), ("a", "b"), 72, None])
+def test_resolutions_that_make_no_sense_are_dropped(dpi):
+    image = Image.new("L", (4, 2))
+    image.info["dpi"] = dpi
+    assert from_pil(image).metadata.dpi is None
+
+
+def test_a_named_pipe_is_read(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    data = exact_files()["png_rgb"][0]
+    writer = threading.Thread(target=Path(path).write_bytes, args=[data])
+    writer.start()
+    np.testing.assert_array_equal(read(path)[1][0].pixels, photo())
+    writer.join()
+
+
+def test_a_truncated_pil_image_is_one_line():
+    with (
+        Image.open(io.BytesIO(saved(Image.fromarray(photo()), "JPEG")[:900])) as image,
+        pytest.raises(ImageError, match=r"the PIL image cannot be read: .*truncated"),
+    ):
+        from_pil(image)

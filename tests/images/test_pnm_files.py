@@ -1,0 +1,70 @@
+"""PNM, PAM and PFM by their definitions, value for value."""
+
+import numpy as np
+import pytest
+from image_files import read
+
+from imgconv.errors import ImageError
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"P1\n3 2\n101\n010", [[0, 255, 0], [255, 0, 255]]),
+        (b"P1 # comment\n3 2\n1 0 1 # one\n0 1 0\n", [[0, 255, 0], [255, 0, 255]]),
+        (b"P4 10 2 \xff\x80\x00\x40", [[0] * 9 + [255], [255] * 9 + [0]]),
+        (b"P2 3 1 7 0 4 7", [[0, 146, 255]]),
+        (b"P5 2 1 255 \x07\xff", [[7, 255]]),
+        (b"P5\n# by hand\n2 1 # wide\n3\n\x01\x03", [[85, 255]]),
+        (b"P5 2 1 65535 \x01\x02\xff\xff", [[258, 65535]]),
+        (b"P5 2 1 1023 \x00\x01\x03\xff", [[64, 65535]]),
+    ],
+)
+def test_grey_values_are_scaled_to_the_full_range(data, expected):
+    header, (frame,) = read(data)
+    np.testing.assert_array_equal(frame.pixels[..., 0], expected)
+    assert header.dtype == ("uint16" if max(map(max, expected)) > 255 else "uint8")
+
+
+def test_pfm_rows_go_from_bottom_to_top_in_either_byte_order():
+    values = np.arange(12, dtype=np.float32).reshape(2, 2, 3) - 4.5
+    for order, scale in (("<f4", b"-1.0"), (">f4", b"2.5")):
+        _, (frame,) = read(b"PF\n2 2\n" + scale + b"\n" + values[::-1].astype(order).tobytes())
+        np.testing.assert_array_equal(frame.pixels, values)
+
+
+def test_images_that_follow_each_other_are_frames():
+    header, frames = read(b"P5 1 1 255 aP5\n2 1 255 bcP6 1 1 255 xyz")
+    assert header.frames == 3
+    assert [frame.pixels.ravel().tolist() for frame in frames] == [[97], [98, 99], [120, 121, 122]]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"P5 2 2 255 abc", "it is cut short"),
+        (b"P5 2 2", "it is cut short"),
+        (b"P2 2 2 255 1 2 3", "it is cut short"),
+        (b"P5 0 2 255 ", "an image of 0x2 has no pixels"),
+        (b"P5 -3 2 255 abc", "an image of -3x2 has no pixels"),
+        (b"P5 2 2 0 abcd", "its largest value must be 1 to 65535"),
+        (b"P5 2 2 70000 abcd", "its largest value must be 1 to 65535"),
+        (b"P5 2 1 9 \x05\x0a", "it has values above its largest, 9"),
+        (b"P2 2 1 9 1 -1", "it has negative values"),
+        (b"P5 two 1 9 \x05\x0a", "invalid literal for int"),
+        (b"PF 1 1 0 abcdabcdabcd", "its largest value must be 1 to 65535, and the scale of a PFM not 0"),
+        (b"P7\nWIDTH 1\nHEIGHT 1\nENDHDR\n", "its PAM header has no DEPTH, MAXVAL"),
+        (b"P7\nWIDTH 1\nHEIGHT 1\nDEPTH 9\nMAXVAL 255\nENDHDR\n" + b"a" * 9, "PAM images of depth 9 are not supported"),
+        (b"P5 99999 99999 255 a", "99999x99999 is 9999800001 pixels, more than the limit of 178956970; raise it with --max-pixels"),
+        (b"P5 " + b"#" * 9, "it is cut short"),
+    ],
+)
+def test_nonsense_is_refused_with_the_reason(data, reason):
+    with pytest.raises(ImageError) as caught:
+        read(data)
+    assert reason in str(caught.value)
+
+
+def test_salvage_fills_what_is_missing_with_0():
+    _, (frame,) = read(b"P5 2 2 255 abc", salvage=True)
+    assert frame.pixels.ravel().tolist() == [97, 98, 99, 0]

@@ -1,0 +1,191 @@
+"""Explanations end at the pixel that filter, edge and pool write, whatever the image and the options."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import imgconv
+from imgconv.errors import DoesNotFit, UsageError
+from imgconv.images import Raster
+from imgconv.inspection.arithmetic import explain
+from imgconv.inspection.cells import seen
+from imgconv.inspection.matrices import matrices
+from imgconv.process import process
+from imgconv.recipe import Look, Pool, Recipe, filter_recipe, network_recipe
+
+WHOLE = ("sobel_x", "laplacian8", "relief", "roberts_x", "0 -1 0; -1 5 -1; 0 -1 0 / 3", "1 2 3 4; 5 6 7 8", "kirsch", "sobel")
+FRACTIONS = ("gaussian:sigma=1,size=5", "freichen_x", "freichen_edge", "1 2 3; 4 5 6 / -7.5")
+DTYPES = ("uint8", "uint16", "float32")
+PADDINGS = ("same", "valid", "full", 1, (2, 0))
+MODES = ("zeros", ("constant", 7.0), "replicate", "reflect", "symmetric", "circular")
+
+
+@st.composite
+def images(draw):
+    """Noise of odd sizes, grey or colour, with or without alpha, at every depth."""
+    shape = draw(st.tuples(st.integers(7, 13), st.integers(7, 13), st.integers(1, 4)))
+    dtype = draw(st.sampled_from(DTYPES))
+    rng = np.random.default_rng(draw(st.integers(0, 999)))
+    top = {"uint8": 256, "uint16": 65536, "float32": 1}[dtype]
+    return (rng.random(shape) * top).astype(dtype)
+
+
+def image_of(pixels):
+    return Raster(pixels, alpha=pixels.shape[2] in (2, 4))
+
+
+def place(data, array):
+    height, width = array.shape[:2]
+    return data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))
+
+
+FILTER_OPTIONS = {
+    "stride": st.sampled_from((1, 2, (3, 1))),
+    "padding": st.sampled_from(PADDINGS),
+    "padding_mode": st.sampled_from(MODES),
+    "dilation": st.sampled_from((1, 2, (1, 2))),
+    "range": st.sampled_from((None, "clip", "abs", "offset", "minmax", "raw")),
+    "grey": st.booleans(),
+    "linear": st.booleans(),
+    "alpha": st.sampled_from(("auto", "keep", "drop", "filter")),
+    "flip": st.booleans(),
+}
+
+
+@settings(max_examples=120, deadline=None)
+@given(pixels=images(), kernel=st.sampled_from(WHOLE + FRACTIONS), options=st.fixed_dictionaries(FILTER_OPTIONS), data=st.data())
+def test_the_value_is_the_pixel_that_filter_writes(pixels, kernel, options, data):
+    try:
+        made = imgconv.filter(pixels, kernel, **options)
+    except DoesNotFit:
+        return
+    made = made if isinstance(made, list) else [made]
+    at = place(data, made[0])
+    explanation = explain(image_of(pixels), filter_recipe([kernel], **options), at)
+    for told, array in zip(explanation.maps, made, strict=True):
+        assert np.array_equal(told.written, np.atleast_1d(array[at[1], at[0]]))
+        for channel in told.channels:
+            near = abs(channel.stages[-1].value - channel.written) <= 1 if channel.stages else channel.agrees
+            assert channel.agrees or (near and not is_exact(kernel, options, channel, pixels)), (channel.stages, channel.written)
+
+
+def is_exact(kernel, options, channel, pixels):
+    """Whether every sum is one of whole numbers, where the reckoning and the filter must not differ at all."""
+    return kernel in WHOLE and pixels.dtype.kind == "u" and not options["linear"] and options["range"] != "minmax" and kernel != "sobel"
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    pixels=images(),
+    step=st.builds(
+        Pool,
+        size=st.sampled_from((1, 2, 3, (2, 3))),
+        mode=st.sampled_from(("max", "avg", "min", "median")),
+        stride=st.sampled_from((None, 1, (2, 1))),
+        padding=st.sampled_from(("same", "valid", 0)),
+        dilation=st.sampled_from((1, 2)),
+        ceil_mode=st.booleans(),
+        grey=st.booleans(),
+        alpha=st.sampled_from(("auto", "keep", "drop")),
+    ),
+    data=st.data(),
+)
+def test_the_value_is_the_pixel_that_pool_writes(pixels, step, data):
+    options = {name: getattr(step, name) for name in ("stride", "padding", "dilation", "ceil_mode", "grey", "alpha")}
+    try:
+        made = imgconv.pool(pixels, step.size, step.mode, **options)
+    except DoesNotFit:
+        return
+    at = place(data, made)
+    (told,) = explain(image_of(pixels), Recipe("pool", step), at).maps
+    assert np.array_equal(told.written, np.atleast_1d(made[at[1], at[0]]))
+    assert all(channel.agrees for channel in told.channels)
+    if step.mode != "avg":
+        for channel in told.channels:
+            assert channel.winners.sum() == 1 and not told.patch.padded[channel.winners].any()
+            assert channel.cells[channel.winners] == channel.written
+
+
+@pytest.mark.parametrize("dtype, middle", [("uint8", 128), ("uint16", 32768), ("float32", 0.5)])
+def test_offsets_are_told_in_the_levels_of_the_depth(dtype, middle):
+    image = Raster(np.full((5, 6, 1), 1, dtype))
+    (told,) = explain(image, filter_recipe(["relief"])).maps
+    assert told.channels[0].members[0].stages[-1].value == middle == told.written[0]
+
+
+def test_weights_across_channels_are_summed(tmp_path):
+    rng = np.random.default_rng(1)
+    pixels = rng.integers(0, 256, (9, 11, 3), np.uint8)
+    weights = rng.integers(-3, 4, (2, 3, 3, 3)).astype(np.float64)
+    np.save(tmp_path / "w.npy", weights)
+    explanation = explain(Raster(pixels), filter_recipe([f"@{tmp_path / 'w.npy'}"], range="raw"), (4, 5))
+    for told, plane in zip(explanation.maps, weights, strict=True):
+        (member,) = told.channels[0].members
+        assert [product.channel for product in member.products] == ["red", "green", "blue"]
+        assert told.written == [(pixels[4:7, 3:6].astype(float).transpose(2, 0, 1) * plane).sum()]
+
+
+NETWORKS = [
+    ["conv box padding=1 padding_mode=reflect"],
+    ["conv 'sobel_x' sobel_y padding=same stride=2 flip=true"],
+    ["scale 1/255", "conv weights=w6.npy bias=b6.npy groups=3 padding=2 dilation=2"],
+    ["depthwise weights=w6.npy stride=2"],
+    ["conv weights=mix.npy padding=full padding_mode=constant:9", "relu", "conv gaussian:sigma=1"],
+    ["grey", "max_pool 3 stride=2 padding=1 ceil_mode=true"],
+    ["avg_pool 3 stride=2 padding=1"],
+    ["avg_pool 3 stride=2 padding=1 ceil_mode=true count_include_pad=false"],
+    ["avg_pool 2 ceil_mode=true divisor_override=3"],
+    ["relu", "median_pool 3 padding=1"],
+    ["conv box", "min_pool 2x3 stride=1 dilation=2"],
+]
+
+
+@pytest.mark.parametrize("steps", NETWORKS, ids=lambda steps: steps[-1].split()[0])
+@pytest.mark.parametrize("at", [(0, 0), None, (-1, -1)])
+def test_the_value_is_what_the_last_step_of_a_network_gives(steps, at, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(4)
+    for name, shape in {"w6": (6, 1, 3, 3), "b6": (6,), "mix": (4, 3, 2, 3)}.items():
+        np.save(f"{name}.npy", rng.standard_normal(shape).astype(np.float32))
+    image, recipe = Raster(rng.integers(0, 256, (15, 18, 3), np.uint8)), network_recipe(steps)
+    maps = np.concatenate([made.image.pixels.transpose(2, 0, 1) for made in process(image, recipe, floats=True)])
+    height, width = maps.shape[1:]
+    explanation = explain(image, recipe, at and (at[0] % width, at[1] % height))
+    column, row = explanation.at
+    assert [value for told in explanation.maps for value in told.written] == maps[:, row, column].tolist()
+    assert all(channel.agrees for told in explanation.maps for channel in told.channels)
+
+
+def test_thresholds_inversion_and_overlay_come_after_the_map():
+    pixels = np.random.default_rng(2).integers(0, 256, (9, 11, 3), np.uint8)
+    recipe = filter_recipe(["sobel"], grey=True, look=Look(invert=True, threshold=90.0, overlay=True))
+    (told,) = explain(Raster(pixels), recipe, (4, 5)).maps
+    assert [stage.name for stage in told.channels[0].stages][-2:] == ["threshold", "invert"] and told.channels[0].agrees
+    assert len(told.written) == 3 and told.channels[0].written in (0, 255)
+
+
+def test_a_pixel_outside_and_other_steps_are_refused():
+    image = Raster(np.zeros((5, 6, 1), np.uint8))
+    with pytest.raises(DoesNotFit, match="--at 6,2 lies outside the output laplacian8, which is 6 wide and 5 high"):
+        explain(image, filter_recipe(["laplacian8"]), (6, 2))
+    with pytest.raises(DoesNotFit, match="--at 0,4 lies outside the output run, which is 3 wide and 2 high"):
+        explain(image, network_recipe(["max_pool 2"]), (0, 4))
+    with pytest.raises(UsageError, match="the last step is relu"):
+        explain(image, network_recipe(["relu"]))
+
+
+@pytest.mark.parametrize("size", [(6, 7), (40, 30)])
+@pytest.mark.parametrize("options", [{}, {"stride": (2, 1)}, {"dilation": 2}, {"padding": "full", "padding_mode": "zeros"}, {"flip": True}])
+def test_both_matrices_give_the_sums_of_the_filter(size, options):
+    image = Raster(np.random.default_rng(3).integers(0, 256, (*size, 1), np.uint8))
+    recipe = filter_recipe(["1 2 3; 4 5 6; 7 8 10"], **options, range="raw")
+    (found,) = matrices(seen(image, grey=False, alpha=False), recipe.step, (2, 3))
+    assert np.array_equal(found.kernel_matrix @ found.cells.ravel(), found.sums)
+    raw = imgconv.filter(image.pixels, "1 2 3; 4 5 6; 7 8 10", **options, range="raw")[..., 0]
+    if size == (6, 7):
+        assert np.array_equal(found.sums.reshape(found.output_size), raw)
+    else:
+        rows, columns = found.output_size
+        windows = np.lib.stride_tricks.sliding_window_view(raw, (rows, columns))
+        assert any(np.array_equal(window, found.sums.reshape(rows, columns)) for row in windows for window in row)

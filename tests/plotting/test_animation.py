@@ -1,0 +1,136 @@
+"""Animations show every window once, and previews keep proportions and colours."""
+
+import io
+from math import isqrt
+
+import numpy as np
+import pytest
+
+import imgconv
+from imgconv.errors import DoesNotFit
+from imgconv.images import Raster, encode, open_frames
+from imgconv.plotting import animation
+from imgconv.plotting.animation import NEGATIVE, PADDING, POSITIVE, WINDOW, animate
+from imgconv.plotting.preview import preview
+from imgconv.recipe import Pool, Recipe, filter_recipe
+
+NOISE = Raster(np.random.default_rng(0).integers(0, 256, (30, 41, 3), np.uint8))
+
+
+def cells_of(colour, frame, side):
+    """Cells (row, column) whose outline has `colour`."""
+    pixels = frame.pixels[animation.MARGIN :, animation.MARGIN :]
+    corners = pixels[1::side, 1::side]
+    return {tuple(at) for at in np.argwhere((corners == colour).all(axis=2))}
+
+
+@pytest.mark.parametrize("stride, dilation", [(1, 1), (2, 1), (1, 2)])
+def test_the_window_moves_by_the_stride_and_spreads_by_the_dilation(stride, dilation):
+    recipe = filter_recipe(["laplacian8"], stride=stride, dilation=dilation, padding_mode="zeros")
+    frames = list(animate(NOISE, recipe, (8, 8)))
+    columns = isqrt(len(frames))
+    assert columns**2 == len(frames) and frames[-1].duration > frames[0].duration
+    side = animation.cell_size(["255"])
+    for index in (0, 1, columns, columns**2 - 1):
+        windows = cells_of(WINDOW, frames[index], side)
+        row, column = divmod(index, columns)
+        taps = {(row * stride + u * dilation, column * stride + v * dilation) for u in range(3) for v in range(3)}
+        assert taps <= windows and len(windows) == 10  # nine taps, and the output cell
+
+
+def shown(frame):
+    """The colours of all cells of a frame, from the upper left."""
+    side = animation.cell_size(["255"])
+    return frame.pixels[animation.MARGIN + 5 :, animation.MARGIN + 5 :][::side, ::side]
+
+
+@pytest.mark.parametrize("at, expected", [((0, 0), {0}), ((40, 29), {6}), ((20, 15), set())])
+def test_padding_lies_where_the_image_ends_and_nowhere_else(at, expected):
+    frames = list(animate(NOISE, filter_recipe(["laplacian8"]), at))
+    padded = {tuple(cell) for cell in np.argwhere((shown(frames[-1]) == PADDING).all(axis=2))}
+    assert padded == {(i, j) for i in range(7) for j in range(7) if i in expected or j in expected}
+    assert not np.array_equal(frames[0].pixels, frames[-1].pixels)
+
+
+@pytest.mark.parametrize(
+    "kernel, options", [("laplacian8", {}), ("1 2; 3 4", {"stride": 2, "range": "minmax"}), ("relief", {"flip": True})]
+)
+def test_cells_are_those_of_the_image_and_results_those_of_the_whole_map(kernel, options):
+    last = list(animate(NOISE, filter_recipe([kernel], **options), (8, 7)))[-1]
+    grey = imgconv.filter(NOISE.pixels, "identity", grey=True)
+    made = imgconv.filter(grey, kernel, **options)
+    stride, before = options.get("stride", 1), 1 if kernel != "1 2; 3 4" else 0
+    top, left = (first * stride - before for first in (5, 6))
+    size = 4 * stride + (2 if kernel == "1 2; 3 4" else 3)
+    assert np.allclose(shown(last)[:size, :size, 0].astype(int), grey[top : top + size, left : left + size], rtol=0, atol=1)
+    across = size + 2 + (2 if kernel == "1 2; 3 4" else 3)
+    above = animation.MARGIN + (size - 5) * animation.cell_size(["255"]) // 2
+    results = last.pixels[above + 5 :, animation.MARGIN + 5 :][:: animation.cell_size(["255"]), :: animation.cell_size(["255"])]
+    assert np.allclose(results[:5, across : across + 5, 0].astype(int), made[5:10, 6:11], rtol=0, atol=1)  # of every second grey
+
+
+@pytest.mark.parametrize(
+    "kernel, signs", [("laplacian8", {POSITIVE, NEGATIVE}), ("box", {POSITIVE}), ("sobel", set()), ("box:size=9", set())]
+)
+def test_a_small_kernel_stands_between(kernel, signs):
+    first = next(iter(animate(NOISE, filter_recipe([kernel]))))
+    assert {colour for colour in (POSITIVE, NEGATIVE) if (first.pixels == colour).all(axis=2).any()} == signs
+
+
+@pytest.mark.parametrize("step", [Pool(3, stride=2, padding=1, ceil_mode=True), Pool(2, "avg"), Pool((2, 3), "median", stride=1)])
+def test_pools_are_drawn_too(step):
+    frames = list(animate(NOISE, Recipe("pool", step)))
+    file = io.BytesIO()
+    encode(frames, "gif", stream=file, animated=True)
+    with open_frames(file.getvalue()) as opened:
+        assert opened.header.frames == len(frames) and opened.header.animated
+
+
+def test_a_drawing_has_no_more_colours_than_a_gif():
+    every_level = Raster(np.arange(1024, dtype=np.uint8).reshape(32, 32, 1))
+    for frame in animate(every_level, Recipe("pool", Pool(1, stride=4))):
+        assert len(np.unique(frame.pixels.reshape(-1, 3), axis=0)) <= 256
+    dark, light = (Raster(np.full((5, 5, 1), level, np.uint8)) for level in (0, 255))
+    for image, level in ((dark, 0), (light, 255)):
+        (first, *_) = animate(image, Recipe("pool", Pool(1)))
+        assert (first.pixels[animation.MARGIN + 3, animation.MARGIN + 3] == level).all()
+
+
+def test_windows_too_wide_to_draw_are_refused():
+    for recipe in (filter_recipe(["box:size=17"]), Recipe("pool", Pool(3, stride=30))):
+        with pytest.raises(DoesNotFit, match="up to 15x15 cells, two of them within 24"):
+            list(animate(NOISE, recipe))
+
+
+def test_a_image_smaller_than_what_is_shown_is_shown_whole():
+    small = Raster(np.ascontiguousarray(NOISE.pixels[:2, :3]))
+    assert len(list(animate(small, filter_recipe(["sobel_x"])))) == 6
+    assert len(list(animate(small, Recipe("pool", Pool(2))))) == 1
+
+
+@pytest.mark.parametrize("letter", "-0123456789.")
+def test_every_letter_can_be_drawn_and_told_from_the_others(letter):
+    def drawn(text):
+        image = np.zeros((30, 30, 3), np.uint8)
+        animation.write(image, text, 0, 0, 30, (255, 255, 255))
+        return image
+
+    assert drawn(letter).any()
+    assert not any(np.array_equal(drawn(letter), drawn(other)) for other in "-0123456789." if other != letter)
+
+
+def test_a_preview_keeps_proportions_and_colours():
+    halves = np.zeros((60, 90, 3), np.uint8)
+    halves[:, :45] = (200, 100, 50)
+    small = preview(Raster(halves), 30)
+    assert small.shape == (20, 30, 3)
+    assert (small[:, :14] == (200, 100, 50)).all() and (small[:, 16:] == 0).all()
+    assert preview(Raster(halves), 500).shape == (60, 90, 3)
+
+
+def test_previews_of_other_depths():
+    ramp = np.linspace(-3, 5, 64, dtype=np.float32).reshape(8, 8, 1)
+    assert (preview(Raster(ramp), 8)[0, 0] == 0).all() and (preview(Raster(ramp), 8)[-1, -1] == 255).all()
+    deep = np.full((4, 4, 2), 65535, np.uint16)
+    deep[..., 1] = 0
+    assert not preview(Raster(deep, alpha=True), 4).any()

@@ -1,0 +1,133 @@
+"""What figures show: which panels, of which values, on which scales. Nothing is drawn here."""
+
+import numpy as np
+import pytest
+
+from imgconv.errors import DoesNotFit
+from imgconv.images import Raster
+from imgconv.plotting.exhibits import Scale, exhibit, gallery, strongest
+from imgconv.process import process
+from imgconv.recipe import Canny, Look, Pool, Recipe, filter_recipe, network_recipe
+from imgconv.registry import Registry
+
+RNG = np.random.default_rng(4)
+NOISE = Raster(RNG.integers(0, 256, (40, 61, 3), np.uint8))
+
+
+def panels(image, recipe, **options):
+    (group,) = exhibit(image, recipe, "noise.png", **options).groups
+    return group.panels
+
+
+def test_a_signed_map_is_that_of_the_luma_unrounded_and_about_zero():
+    given, made = panels(NOISE, filter_recipe(["sobel_x"]))
+    expected = process(NOISE, filter_recipe(["sobel_x"], grey=True, range="raw"), floats=True)[0].image.pixels[..., 0]
+    assert np.array_equal(made.values, expected) and made.size == (40, 61)
+    assert made.scale.signed and made.scale.low == -made.scale.high and made.scale.below and made.scale.above
+    assert np.allclose(given.values, NOISE.pixels / 255) and given.scale is None
+    assert [taps.rows.tolist() for taps in made.taps] == [[[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]]
+
+
+def test_in_colour_each_colour_has_a_map():
+    _, *made = panels(NOISE, filter_recipe(["sobel_x"], flip=True), colour=True)
+    assert [panel.title for panel in made] == ["sobel_x, red", "sobel_x, green", "sobel_x, blue"]
+    expected = process(NOISE, filter_recipe(["sobel_x"], flip=True, range="raw"), floats=True)[0].image.pixels
+    assert np.array_equal(np.stack([panel.values for panel in made], axis=2), expected)
+    assert made[0].taps[0].rows.tolist() == [[1, 0, -1], [2, 0, -2], [1, 0, -1]]
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        filter_recipe(["gaussian3"]),
+        filter_recipe(["sobel_x"], range="offset"),
+        filter_recipe(["laplacian8"], command="edge", look=Look(invert=True)),
+        Recipe("pool", Pool(4, "avg")),
+    ],
+    ids=["blur", "range", "look", "pool"],
+)
+def test_what_is_made_to_be_looked_at_is_shown_as_it_is_written(recipe):
+    made = panels(NOISE, recipe)[1]
+    written = process(NOISE, recipe)[0].image.pixels
+    shown = made.values * 255 if made.values.ndim == 3 else made.values[..., None]
+    assert np.allclose(shown, written, atol=1e-4) and (made.scale is None or (made.scale.low, made.scale.high) == (0, 255))
+
+
+def test_canny_is_shown_stage_by_stage():
+    recipe = Recipe("canny", Canny(1.0, 60, 120))
+    _, lengths, ridges, edges = panels(NOISE, recipe)
+    written = process(NOISE, recipe)[0].image.pixels[..., 0]
+    assert not lengths.scale.signed and lengths.values.shape == (40, 61) and lengths.values.max() > 120
+    assert np.array_equal(edges.values, written) and 0 < np.count_nonzero(written) < np.count_nonzero(ridges.values)
+    assert set(np.unique(ridges.values)) == {0, 127, 255} and ridges.note == "weak from 60, strong from 120"
+    assert (lengths.values[ridges.values == 255] >= 119.9).all() and (written[ridges.values == 255] == 255).all()
+
+
+def test_steps_that_are_kept_are_shown_alone():
+    network = ["grey", "conv sobel_x sobel_y", "combine", "max_pool 2"]
+    shown = exhibit(NOISE, network_recipe(network, keep=("4", "conv")), "noise.png")
+    assert [group.title for group in shown.groups] == ["input", "2 conv  sobel_x sobel_y", "4 max_pool  2"]
+    (one,) = exhibit(NOISE, network_recipe(network, keep=("conv",)), "noise.png").groups
+    assert [panel.title for panel in one.panels] == ["input", "1", "2"]
+
+
+def test_a_bank_has_one_map_from_zero_and_all_its_kernels():
+    _, made = panels(NOISE, filter_recipe(["kirsch"]))
+    assert not made.scale.signed and made.scale.low == 0 and len(made.taps) == 8
+
+
+def test_transparency_is_shown_over_black():
+    pixels = np.concatenate([NOISE.pixels, np.zeros((40, 61, 1), np.uint8)], axis=2)
+    given, made = panels(Raster(pixels, alpha=True), filter_recipe(["identity"]))
+    assert not given.values.any() and not made.values.any()
+
+
+def test_steps_of_a_network_share_a_scale_each():
+    shown = exhibit(NOISE, network_recipe(["grey", "conv sobel_x", "max_pool 2", "flatten", "softmax"]), "noise.png")
+    assert [group.title for group in shown.groups] == [
+        "input",
+        "1 grey  ",
+        "2 conv  sobel_x",
+        "3 max_pool  2",
+        "4 flatten  ",
+        "5 softmax  ",
+    ]
+    assert shown.common and shown.groups[2].panels[0].scale.signed
+    vector = shown.groups[-1].panels[0].values
+    assert vector.ndim == 1 and np.isclose(vector.sum(), 1) and shown.groups[-1].note.startswith(f"{len(vector)} numbers, largest at ")
+
+
+def test_one_layer_of_many_maps_is_one_group(tmp_path):
+    np.save(tmp_path / "w.npy", RNG.standard_normal((64, 3, 5, 5)))
+    given, *made = panels(NOISE, network_recipe([f"conv weights={tmp_path / 'w.npy'}"]))
+    assert given.title == "input" and len(made) == 64 and len({panel.scale for panel in made}) == 1
+    assert made[0].size == (36, 57)
+
+
+def test_a_gallery_has_every_map_once():
+    registry = Registry.load()
+    shown = gallery(Raster(RNG.integers(0, 256, (300, 520, 3), np.uint8)), registry, registry.names(), "noise.png").groups[0].panels
+    titles = [panel.title for panel in shown]
+    assert len(titles) == len(set(titles)) > len(registry.names())
+    assert {"input", "laplacian8", "kirsch", "laws_l5e5"} <= set(titles)
+    assert all(panel.size == (148, 256) for panel in shown if panel.title in ("input", "sobel_x", "gaussian"))
+
+
+def test_a_image_that_is_too_small_is_refused():
+    with pytest.raises(DoesNotFit, match="padded input"):
+        exhibit(NOISE, filter_recipe(["box:size=99"], padding="valid"), "noise.png")
+
+
+def test_scales_leave_out_a_few_extremes_and_what_is_not_finite():
+    values = np.concatenate([np.linspace(-1, 1, 2000), [50, np.nan, np.inf]])
+    scale = Scale.of(values)
+    assert scale.signed and 0.9 < scale.high < 1.1 and scale.low == -scale.high and scale.above
+    assert Scale.of(np.full(4, np.nan)) == Scale(0.0, 1.0, False)
+    assert Scale.of(np.zeros(9)).high > 0
+
+
+def test_thin_lines_survive_when_a_map_is_made_small():
+    values = np.zeros((90, 120))
+    values[:, 40], values[:, 41] = -3, 2
+    small = strongest(values, 30)
+    assert small.shape == (22, 30) and (small[:, 10] == -3).all() and np.count_nonzero(small) == 22
