@@ -33,13 +33,13 @@ def told(*words, **options):
         (SAMPLES / "rotated_exif6.jpg", "edge", ("--overlay", "--linear")),
     ],
 )
-def test_the_value_is_the_pixel_of_the_file(tmp_path, raster, command, words):
+def test_the_value_is_the_pixel_of_the_file(tmp_path, image, command, words):
     made = tmp_path / "made.png"
-    assert imgconv(command, raster, *words, "-o", made, "-q").code == 0
-    with Image.open(made) as image:
-        pixels = np.atleast_3d(np.array(image))
+    assert imgconv(command, image, *words, "-o", made, "-q").code == 0
+    with Image.open(made) as output:
+        pixels = np.atleast_3d(np.array(output))
     for x, y in ((0, 0), (7, 3), (pixels.shape[1] - 1, pixels.shape[0] - 1)):
-        (found,) = told(raster, *words, "--at", f"{x},{y}")["maps"]
+        (found,) = told(image, *words, "--at", f"{x},{y}")["maps"]
         assert found["pixel"] == pixels[y, x].tolist()
 
 
