@@ -99,9 +99,9 @@ def test_every_example_runs_on_a_photograph(example):
     with Image.open(ROOT / ("recipes/seven.png" if "lenet" in example else "sample_images/chelsea.jpg")) as image:
         raster = from_pil(image if "lenet" in example else image.crop((0, 0, 121, 91)))
     maps = process(raster, recipe)
-    assert maps and all(np.isfinite(made.raster.pixels).all() and made.raster.pixels.any() for made in maps)
+    assert maps and all(np.isfinite(made.image.pixels).all() and made.image.pixels.any() for made in maps)
     if "lenet" in example:
-        assert np.argmax([made.raster.pixels.item() for made in maps]) == 7
+        assert np.argmax([made.image.pixels.item() for made in maps]) == 7
 
 
 def test_a_name_finds_weight_and_bias_of_a_layer(tmp_path):
