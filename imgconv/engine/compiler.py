@@ -214,7 +214,7 @@ def _source(module: str, file: str) -> bytes:
 
 @cache
 def _compiler() -> bytes:
-    return b"".join(_source(__name__, str(Path(__file__).with_name(name))) for name in ("compiling.py", "tiles.py"))
+    return b"".join(_source(__name__, str(Path(__file__).with_name(name))) for name in ("compiler.py", "tiles.py"))
 
 
 @cache

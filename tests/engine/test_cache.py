@@ -127,7 +127,7 @@ def test_a_cache_below_a_file_costs_time_only(sandbox, monkeypatch):
 
 def test_a_read_only_cache_costs_time_only(sandbox):
     user = FOREIGN if os.geteuid() == 0 else os.geteuid()  # root may write everywhere, and becomes somebody else once all is imported
-    imports = "import os, tempfile, platformdirs; from imgconv.engine import entries"
+    imports = "import os, tempfile, platformdirs; from imgconv.engine import cache"
     code = f"{imports}; os.setuid({user}); print(cache.write('add', {KEY!r}, b''))"
     with tempfile.TemporaryDirectory() as reachable:  # pytest's own folders are closed to others
         cache = Path(reachable)

@@ -155,7 +155,7 @@ def test_loops_run_beside_python(sandbox):
 
 def test_long_compiling_is_announced_once_and_loading_never(sandbox):
     listen = (
-        "import sys\nfrom imgconv.engine import store\nstore.PATIENCE = 0.0\nstore.announce = lambda text: sys.stderr.write(text + '\\n')\n"
+        "import sys\nfrom imgconv.engine import cache\ncache.PATIENCE = 0.0\ncache.announce = lambda text: sys.stderr.write(text + '\\n')\n"
     )
     first = sandbox.start(listen)
     assert first.communicate(timeout=60)[1] == "compiling loops, once on this machine\n"
