@@ -6,6 +6,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from command_server import server
+
 SAMPLES = Path(__file__).parents[1] / "sample_images"
 PHOTO = SAMPLES / "coffee.jpg"
 
@@ -22,22 +24,24 @@ class Finished:
 def imgconv(*words, stdin=b"", cwd=None, env=None, timeout=60):
     """Run `imgconv` with these words; never a traceback, and never an exit code but 0, 1, 2 and 130.
 
-    Its streams are buffered as they usually are, whatever the tests run with.
+    With an environment of its own it is a new interpreter, else a child of the command server.
     """
-    usual = {name: value for name, value in (env or os.environ).items() if name != "PYTHONUNBUFFERED"}
-    done = subprocess.run(
-        [sys.executable, "-m", "imgconv", *map(str, words)],
-        input=stdin,
-        cwd=cwd,
-        env=usual,
-        capture_output=True,
-        timeout=timeout,
-        check=False,
-    )
-    err = said(done.stderr)
+    words = list(map(str, words))
+    if env is None and hasattr(os, "fork"):
+        code, out, stderr = server().run(words, stdin, cwd, timeout)
+    else:
+        code, out, stderr = _in_new_interpreter(words, stdin, cwd, env or os.environ, timeout)
+    err = said(stderr)
     assert "Traceback" not in err, err
-    assert done.returncode in (0, 1, 2, 130), (done.returncode, err)
-    return Finished(done.returncode, done.stdout, err)
+    assert code in (0, 1, 2, 130), (code, err)
+    return Finished(code, out, err)
+
+
+def _in_new_interpreter(words, stdin, cwd, env, timeout):
+    buffered = {name: value for name, value in env.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-m", "imgconv", *words]
+    done = subprocess.run(command, input=stdin, cwd=cwd, env=buffered, capture_output=True, timeout=timeout, check=False)
+    return done.returncode, done.stdout, done.stderr
 
 
 def said(stderr):
