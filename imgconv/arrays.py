@@ -1,7 +1,6 @@
-"""What the torch-like calls take and give back: real arrays, batches of planes, and the dtype of a sum.
+"""Array types, and the argument checks of the torch-like calls.
 
-Every call reads its arrays through here, so that dtypes, ranks and error texts are the same everywhere. This module knows nothing of
-windows or operators.
+Every call checks its arrays with the functions of this module, so that dtypes, ranks and error texts are the same everywhere.
 """
 
 from collections.abc import Sequence
@@ -11,23 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
-from imgconv.window import Window, sizes
+from imgconv.window import Padding, Size, Window, sizes
 
-Scalar = TypeVar("Scalar", bound=np.generic)
+Array = NDArray[Any]
 AnyArray = NDArray[np.generic]
 FloatArray = NDArray[np.floating[Any]]
-Size = int | Sequence[int]
-silent = np.errstate(over="ignore", invalid="ignore", under="ignore")  # infinities and NaN pass through, as in torch, without a word
+Shape = Sequence[int]
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+ignore_float_errors = np.errstate(over="ignore", invalid="ignore", under="ignore")  # infinities and NaN propagate, as in torch
 _AXES = {1: "C,L", 2: "C,H,W"}
 
 
-def real_array(value: object, name: str, dims: int | None = None) -> AnyArray:
-    """`value` itself, checked: a numpy array of bools, integers or floats, in the machine's byte order, of `dims` axes if given.
+def as_real_array(value: object, name: str, dims: int | None = None) -> AnyArray:
+    """Return `value`, checked to be a numpy array of bools, integers or floats with `dims` axes if given, in native byte order.
 
-    One that is not aligned is copied, since no compiled loop reads it. Raises ArgumentTypeError for anything but such an array (lists
-    and complex numbers too, as torch refuses both), DoesNotFit for another number of axes.
+    An unaligned array is copied, since compiled loops cannot read it. Raises ArgumentTypeError for other values, such as lists and
+    complex arrays, which torch refuses too, and DoesNotFit for another number of axes.
 
-    >>> real_array(np.zeros(3), "bias", dims=1)
+    >>> as_real_array(np.zeros(3), "bias", dims=1)
     array([0., 0., 0.])
     """
     if not isinstance(value, np.ndarray):
@@ -35,13 +36,13 @@ def real_array(value: object, name: str, dims: int | None = None) -> AnyArray:
     if value.dtype.kind not in "buif" or value.dtype.itemsize > 8:
         raise ArgumentTypeError(f"{name} has dtype {value.dtype}; use bool, an integer type, float16, float32 or float64")
     if dims is not None and value.ndim != dims:
-        raise DoesNotFit(f"{name} must have {dims} dimensions, not the shape {value.shape}")
+        raise DoesNotFit(f"{name} must have {dims} dimensions, got shape {value.shape}")
     array = np.asarray(value, value.dtype.newbyteorder("="))
     return array if array.flags.aligned else array.copy()
 
 
 def sum_dtype(*arrays: AnyArray | None) -> np.dtype[np.float32] | np.dtype[np.float64]:
-    """The dtype in which sums over `arrays` are taken and returned: float64 if any of them is float64, else float32.
+    """Return the dtype of sums over `arrays`: float64 if any of them is float64, else float32.
 
     >>> sum_dtype(np.zeros(3, np.uint8), None, np.zeros(3, np.float32))
     dtype('float32')
@@ -51,29 +52,34 @@ def sum_dtype(*arrays: AnyArray | None) -> np.dtype[np.float32] | np.dtype[np.fl
 
 
 def as_batch(value: object, name: str = "input", dims: int = 2) -> tuple[AnyArray, bool]:
-    """`value` as a batch (N, C, H, W), without a copy, and whether it came with a batch axis.
+    """Return `value` as a batch (N, C, H, W), without a copy, and whether it has a batch axis of its own.
 
     `dims` is the number of spatial axes: 2 for (N, C, H, W) or (C, H, W), 1 for (N, C, L) or (C, L), which get a height of 1.
-    `as_given` takes a result back to the form of the input. Raises ArgumentTypeError and DoesNotFit as `real_array`.
+    `from_batch` removes the added axes from a result. Raises ArgumentTypeError and DoesNotFit, as `as_real_array`.
 
     >>> batch, batched = as_batch(np.zeros((3, 5)), dims=1)
     >>> batch.shape, batched
     ((1, 3, 1, 5), False)
     """
-    array = real_array(value, name)
+    array = as_real_array(value, name)
     batched = array.ndim == dims + 2
     if not batched and array.ndim != dims + 1:
         axes = _AXES[dims]
-        raise DoesNotFit(f"{name} must have the shape (N,{axes}) or ({axes}), not {array.shape}")
+        raise DoesNotFit(f"{name} must have the shape (N,{axes}) or ({axes}), got {array.shape}")
     if dims == 1:
         array = array[..., None, :]
     return (array if batched else array[None]), batched
 
 
-def as_given(result: NDArray[Scalar], batched: bool, dims: int = 2) -> NDArray[Scalar]:
-    """A result (N, C, H, W) in the form of an input that `as_batch` took: without the axes that were added.
+def require_batch(value: object, name: str, dims: int = 2) -> AnyArray:
+    """Return `value` as a batch (N, C, H, W); unlike `as_batch`, a missing batch axis is an error."""
+    return as_batch(as_real_array(value, name, dims + 2), name, dims)[0]
 
-    >>> as_given(np.zeros((1, 3, 1, 5)), False, dims=1).shape
+
+def from_batch(result: NDArray[Scalar], batched: bool, dims: int = 2) -> NDArray[Scalar]:
+    """Return a result (N, C, H, W) without the axes that `as_batch` added to the input.
+
+    >>> from_batch(np.zeros((1, 3, 1, 5)), False, dims=1).shape
     (3, 5)
     """
     if dims == 1:
@@ -82,74 +88,75 @@ def as_given(result: NDArray[Scalar], batched: bool, dims: int = 2) -> NDArray[S
 
 
 def as_bias(value: object, channels: int) -> AnyArray | None:
-    """`value` checked to be None or one number for each of `channels` output channels."""
+    """Return `value`, checked to be None or one number for each of `channels` output channels."""
     if value is None:
         return None
-    bias = real_array(value, "bias")
+    bias = as_real_array(value, "bias")
     if bias.shape != (channels,):
-        raise DoesNotFit(f"bias must have the shape ({channels},), one number per output channel, not {bias.shape}")
+        raise DoesNotFit(f"bias must have the shape ({channels},), one number per output channel, got {bias.shape}")
     return bias
 
 
 def as_weight(value: object, dims: int = 2) -> AnyArray:
-    """`value` checked to be a weight (O, C, kh, kw), or (O, C, k) for `dims` = 1, and returned with both kernel axes."""
-    weight = real_array(value, "weight")
+    """Return `value`, checked to be a weight (O, C, kh, kw), or (O, C, k) for `dims` = 1, with both kernel axes."""
+    weight = as_real_array(value, "weight")
     if weight.ndim != dims + 2:
-        form = "(out_channels, in_channels/groups, kh, kw)" if dims == 2 else "(out_channels, in_channels/groups, k)"
-        raise DoesNotFit(f"weight must have {dims + 2} dimensions {form}, not the shape {weight.shape}")
+        axes = "(out_channels, in_channels/groups, kh, kw)" if dims == 2 else "(out_channels, in_channels/groups, k)"
+        raise DoesNotFit(f"weight must have {dims + 2} dimensions {axes}, got shape {weight.shape}")
     if 0 in weight.shape[2:]:
-        raise UsageError(f"weight {weight.shape} has a kernel without cells; every kernel size must be at least 1")
+        raise UsageError(f"weight {weight.shape} has an empty kernel; every kernel size must be at least 1")
     return weight[:, :, None] if dims == 1 else weight
 
 
-def as_full_batch(value: object, name: str, dims: int = 2) -> AnyArray:
-    """`value` checked to have a batch axis, (N, C, H, W) or (N, C, L) for `dims` = 1, and returned with both spatial axes."""
-    return as_batch(real_array(value, name, dims + 2), name, dims)[0]
-
-
-def as_shape(value: Sequence[int], name: str, dims: int = 2) -> tuple[int, ...]:
-    """`value` checked to be a whole shape, of an input or of a weight, and returned with both spatial axes."""
+def as_shape(value: Shape, name: str, dims: int = 2) -> tuple[int, ...]:
+    """Return `value`, checked to be the whole shape of an input or of a weight, with both spatial axes."""
     if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != dims + 2:
         raise ArgumentTypeError(f"{name} must be a shape of {dims + 2} whole numbers, not {value!r}")
     shape = sizes(value, name, dims + 2, least=0)
     return (*shape[:2], 1, *shape[2:]) if dims == 1 else shape
 
 
-def as_groups(value: object, weight_size: Sequence[int]) -> int:
-    """`value` checked to be a whole number of groups that divides the first axis of a weight."""
+def as_groups(value: object, weight_size: Shape) -> int:
+    """Return `value`, checked to be a number of groups that divides the first axis of a weight."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise ArgumentTypeError(f"groups must be a whole number, not {value!r}")
     if value < 1:
         raise UsageError(f"groups must be at least 1, not {value}")
     if weight_size[0] < value or weight_size[0] % value:
-        raise UsageError(f"groups {value} does not divide the {weight_size[0]} channels that weight {tuple(weight_size)} has first")
+        raise UsageError(f"groups {value} does not divide the {weight_size[0]} channels of the first axis of weight {tuple(weight_size)}")
     return int(value)
 
 
-def check_channels(shape: Sequence[int], channels: int, weight_size: Sequence[int], name: str = "input") -> None:
-    """Check that a batch (N, C, H, W) has the `channels` that a weight takes, and cells to work on unless N or C is 0."""
-    if shape[1] != channels:
-        text = f"{name} has {shape[1]} channels where weight {tuple(weight_size)} takes {channels}"
-        raise DoesNotFit(f"{text}; the channels of the weight times groups must be those of the input")
-    if 0 in shape[2:] and 0 not in shape[:2]:
-        raise DoesNotFit(f"{name} has the shape {tuple(shape)}; only the batch and the channels may be empty")
-
-
-def check_shape(grad_output: AnyArray, shape: tuple[int, ...], dims: int = 2) -> None:
-    """Check that a gradient (N, O, h_out, w_out) has the shape of the output that it belongs to."""
-    if grad_output.shape != shape:
-        needed, given = ((*s[:2], *s[4 - dims :]) for s in (shape, grad_output.shape))
-        raise DoesNotFit(f"grad_output must have the shape {needed} of the output, not {given}")
-
-
-def as_window(kernel_size: Sequence[int], stride: Size, padding: Size | str, dilation: Size, dims: int = 2) -> Window:
-    """A checked window over `dims` axes, as one over two: a single axis becomes the second, under a height of 1.
+def as_window(kernel_size: Size, stride: Size, padding: Padding, dilation: Size, dims: int = 2, *, ceil_mode: bool = False) -> Window:
+    """Return a checked window over two axes; a window over one axis (`dims` = 1) gets a height of 1.
 
     >>> as_window((3,), 2, 1, 1, dims=1)
     Window(kernel_size=(1, 3), stride=(1, 2), padding=(0, 1), dilation=(1, 1), ceil_mode=False)
     """
-    window = Window.of(kernel_size, stride, padding, dilation, dims=dims)
+    window = Window.of(kernel_size, stride, padding, dilation, dims=dims, ceil_mode=ceil_mode)
     if dims == 2:
         return window
     padded = window.padding if isinstance(window.padding, str) else (0, *window.padding)
-    return Window((1, *window.kernel_size), (1, *window.stride), padded, (1, *window.dilation))
+    return Window((1, *window.kernel_size), (1, *window.stride), padded, (1, *window.dilation), window.ceil_mode)
+
+
+def check_numeric(padding: Padding, operation: str) -> None:
+    """Check that the `padding` of an operation without named paddings is not a name such as "same"."""
+    if isinstance(padding, str):
+        raise ArgumentTypeError(f"padding of {operation} must be a whole number or a sequence of them, not {padding!r}")
+
+
+def check_channels(shape: Shape, channels: int, weight_size: Shape, name: str = "input") -> None:
+    """Check that a batch (N, C, H, W) has as many `channels` as a weight, and that no other axis than N and C is empty."""
+    if shape[1] != channels:
+        message = f"{name} has {shape[1]} channels, weight {tuple(weight_size)} takes {channels}"
+        raise DoesNotFit(f"{message}; the channels of the weight times groups must be those of the input")
+    if 0 in shape[2:] and 0 not in shape[:2]:
+        raise DoesNotFit(f"{name} has the shape {tuple(shape)}; only the batch and the channels may be empty")
+
+
+def check_grad_output(grad_output: AnyArray, shape: tuple[int, ...], dims: int = 2) -> None:
+    """Check that a gradient (N, O, h_out, w_out) has the `shape` of the output that it belongs to."""
+    if grad_output.shape != shape:
+        expected, actual = ((*s[:2], *s[4 - dims :]) for s in (shape, grad_output.shape))
+        raise DoesNotFit(f"grad_output must have the shape {expected} of the output, got {actual}")

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from imgconv.arrays import AnyArray, real_array
+from imgconv.arrays import AnyArray, as_real_array
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.window import Window
 from imgconv.windows.median import medians
@@ -67,7 +67,7 @@ def pool_image(pixels: AnyArray, window: Window, mode: str, *, threads: int | No
 def _checked(pixels: AnyArray, window: Window, mode: str) -> tuple[Planes, tuple[Spans, Spans]]:
     if mode not in MODES:
         raise UsageError(f"pool mode {mode!r} is unknown; use one of {', '.join(MODES)}")
-    real_array(pixels, "pixels", dims=3)
+    as_real_array(pixels, "pixels", dims=3)
     if pixels.dtype not in (np.uint8, np.uint16, np.float32, np.float64):
         raise UsageError(f"pixels of dtype {pixels.dtype} cannot be pooled; use uint8, uint16, float32 or float64")
     if 0 in pixels.shape:

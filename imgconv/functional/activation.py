@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.arrays import AnyArray, real_array, sum_dtype
+from imgconv.arrays import AnyArray, as_real_array, sum_dtype
 from imgconv.errors import ArgumentTypeError, UsageError
 
 
@@ -20,7 +20,7 @@ def relu(input: AnyArray) -> AnyArray:
     >>> imgconv.relu(np.array([-1.5, 2.0]))
     array([0., 2.])
     """
-    array = real_array(input, "input")
+    array = as_real_array(input, "input")
     if array.dtype == bool:
         raise ArgumentTypeError("relu takes integers or floats, not bools; convert them with astype")
     return np.asarray(np.maximum(array, 0, order="C"))
@@ -92,7 +92,7 @@ def flatten(input: AnyArray, start_dim: int = 0, end_dim: int = -1) -> AnyArray:
     >>> imgconv.flatten(np.zeros((2, 3, 4, 5)), 1).shape
     (2, 60)
     """
-    array = real_array(input, "input")
+    array = as_real_array(input, "input")
     start, end = _axis(start_dim, array.ndim, "start_dim"), _axis(end_dim, array.ndim, "end_dim")
     if start > end:
         raise UsageError(f"start_dim {start_dim} comes after end_dim {end_dim}; give them in order")
@@ -101,7 +101,7 @@ def flatten(input: AnyArray, start_dim: int = 0, end_dim: int = -1) -> AnyArray:
 
 
 def _floats(value: object) -> NDArray[np.floating[Any]]:
-    array = real_array(value, "input")
+    array = as_real_array(value, "input")
     return array.astype(sum_dtype(array), order="C", copy=False)
 
 

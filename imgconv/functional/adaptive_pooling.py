@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from imgconv.arrays import AnyArray, as_batch, as_given, sum_dtype
+from imgconv.arrays import AnyArray, as_batch, from_batch, sum_dtype
 from imgconv.errors import UsageError
 from imgconv.functional.pooling import check_cells
 from imgconv.window import sizes
@@ -47,7 +47,7 @@ def adaptive_avg_pool2d(input: AnyArray, output_size: OutputSize) -> AnyArray:
     check_cells(batch, batch.shape[2:])
     spans = _spans(batch, output_size)
     rows = span_averages(Planes.of_batch(batch), spans, (spans[0].count, spans[1].count), sum_dtype(batch))
-    return as_given(rows.reshape(*batch.shape[:2], len(spans[0].first), len(spans[1].first)), batched)
+    return from_batch(rows.reshape(*batch.shape[:2], len(spans[0].first), len(spans[1].first)), batched)
 
 
 def adaptive_max_pool2d(input: AnyArray, output_size: OutputSize, return_indices: bool = False) -> AnyArray | tuple[AnyArray, AnyArray]:
@@ -85,8 +85,8 @@ def adaptive_max_pool2d(input: AnyArray, output_size: OutputSize, return_indices
     spans = _spans(batch, output_size)
     shape = (*batch.shape[:2], len(spans[0].first), len(spans[1].first))
     values, indices = located_extremes(Planes.of_batch(batch), spans, largest=True)
-    pooled = as_given(values.astype(batch.dtype, copy=False).reshape(shape), batched)
-    return (pooled, as_given(indices.reshape(shape), batched)) if return_indices else pooled
+    pooled = from_batch(values.astype(batch.dtype, copy=False).reshape(shape), batched)
+    return (pooled, from_batch(indices.reshape(shape), batched)) if return_indices else pooled
 
 
 def _spans(batch: AnyArray, output_size: OutputSize) -> tuple[Spans, Spans]:

@@ -12,20 +12,20 @@ import numpy as np
 from imgconv.arrays import (
     AnyArray,
     FloatArray,
-    Size,
     as_batch,
     as_bias,
-    as_full_batch,
-    as_given,
     as_groups,
     as_shape,
     as_weight,
     as_window,
     check_channels,
-    check_shape,
-    silent,
+    check_grad_output,
+    from_batch,
+    ignore_float_errors,
+    require_batch,
     sum_dtype,
 )
+from imgconv.window import Size
 from imgconv.windows.borders import Border
 from imgconv.windows.correlation import correlate, correlate_input, correlate_weight
 from imgconv.windows.layout import Layout
@@ -159,7 +159,7 @@ def _convolve(
     layout = Layout(batch.shape, window, Border.of(padding_mode))
     if flip:
         bank = bank[:, :, ::-1, ::-1]
-    return as_given(correlate(batch, bank, shift, layout, groups, sum_dtype(batch, bank, shift)), batched, dims)
+    return from_batch(correlate(batch, bank, shift, layout, groups, sum_dtype(batch, bank, shift)), batched, dims)
 
 
 def conv2d_input(
@@ -357,12 +357,12 @@ def _conv_input(
     *,
     dims: int,
 ) -> FloatArray:
-    bank, shape, grad = as_weight(weight, dims), as_shape(input_size, "input_size", dims), as_full_batch(grad_output, "grad_output", dims)
+    bank, shape, grad = as_weight(weight, dims), as_shape(input_size, "input_size", dims), require_batch(grad_output, "grad_output", dims)
     groups = as_groups(groups, bank.shape)
     check_channels(shape, groups * bank.shape[1], bank.shape, "input_size")
     layout = Layout(shape, as_window(bank.shape[4 - dims :], stride, padding, dilation, dims))
-    check_shape(grad, (shape[0], bank.shape[0], *layout.output_size), dims)
-    return as_given(correlate_input(grad, bank, layout, groups, sum_dtype(bank, grad)), True, dims)
+    check_grad_output(grad, (shape[0], bank.shape[0], *layout.output_size), dims)
+    return from_batch(correlate_input(grad, bank, layout, groups, sum_dtype(bank, grad)), True, dims)
 
 
 def _conv_weight(
@@ -377,18 +377,18 @@ def _conv_weight(
     dims: int,
 ) -> FloatArray:
     batch, shape, grad = (
-        as_full_batch(input, "input", dims),
+        require_batch(input, "input", dims),
         as_shape(weight_size, "weight_size", dims),
-        as_full_batch(grad_output, "grad_output", dims),
+        require_batch(grad_output, "grad_output", dims),
     )
     groups = as_groups(groups, shape)
     check_channels(batch.shape, groups * shape[1], shape)
     layout = Layout(batch.shape, as_window(shape[4 - dims :], stride, padding, dilation, dims))
-    check_shape(grad, (len(batch), shape[0], *layout.output_size), dims)
-    return as_given(correlate_weight(batch, grad, layout, shape, groups, sum_dtype(batch, grad)), True, dims)
+    check_grad_output(grad, (len(batch), shape[0], *layout.output_size), dims)
+    return from_batch(correlate_weight(batch, grad, layout, shape, groups, sum_dtype(batch, grad)), True, dims)
 
 
-@silent
+@ignore_float_errors
 def _bias(grad_output: AnyArray, *, dims: int) -> FloatArray:
-    grad = as_full_batch(grad_output, "grad_output", dims)
+    grad = require_batch(grad_output, "grad_output", dims)
     return grad.sum((0, 2, 3), np.float64).astype(sum_dtype(grad))

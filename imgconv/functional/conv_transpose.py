@@ -10,23 +10,22 @@ from collections.abc import Sequence
 from imgconv.arrays import (
     AnyArray,
     FloatArray,
-    Size,
     as_batch,
     as_bias,
-    as_full_batch,
-    as_given,
     as_groups,
     as_shape,
     as_weight,
     as_window,
     check_channels,
-    check_shape,
-    silent,
+    check_grad_output,
+    from_batch,
+    ignore_float_errors,
+    require_batch,
     sum_dtype,
 )
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
 from imgconv.functional.conv import conv1d_bias, conv2d_bias
-from imgconv.window import Window, sizes
+from imgconv.window import Size, Window, sizes
 from imgconv.windows.correlation import correlate, correlate_input, correlate_weight
 from imgconv.windows.layout import Layout
 
@@ -124,7 +123,7 @@ def conv_transpose1d(
     return _transpose(input, weight, bias, stride, padding, output_padding, groups, dilation, dims=1)
 
 
-@silent
+@ignore_float_errors
 def _transpose(
     input: AnyArray,
     weight: AnyArray,
@@ -145,7 +144,7 @@ def _transpose(
     result = correlate_input(batch, bank, layout, groups, sum_dtype(batch, bank, shift))
     if shift is not None:
         result += shift[:, None, None].astype(result.dtype)
-    return as_given(result, batched, dims)
+    return from_batch(result, batched, dims)
 
 
 def transposed_layout(
@@ -377,11 +376,11 @@ def _transpose_input(
     dims: int,
 ) -> FloatArray:
     bank, shape = as_weight(weight, dims), as_shape(input_size, "input_size", dims)
-    grad = as_full_batch(grad_output, "grad_output", dims)
+    grad = require_batch(grad_output, "grad_output", dims)
     groups = as_groups(groups, bank.shape)
     layout = transposed_layout(shape, bank.shape, stride, padding, output_padding, groups, dilation, dims, "input_size")
-    check_shape(grad, layout.shape, dims)
-    return as_given(correlate(grad, bank, None, layout, groups, sum_dtype(bank, grad)), True, dims)
+    check_grad_output(grad, layout.shape, dims)
+    return from_batch(correlate(grad, bank, None, layout, groups, sum_dtype(bank, grad)), True, dims)
 
 
 def _transpose_weight(
@@ -396,9 +395,9 @@ def _transpose_weight(
     *,
     dims: int,
 ) -> FloatArray:
-    batch, shape = as_full_batch(input, "input", dims), as_shape(weight_size, "weight_size", dims)
-    grad = as_full_batch(grad_output, "grad_output", dims)
+    batch, shape = require_batch(input, "input", dims), as_shape(weight_size, "weight_size", dims)
+    grad = require_batch(grad_output, "grad_output", dims)
     groups = as_groups(groups, shape)
     layout = transposed_layout(batch.shape, shape, stride, padding, output_padding, groups, dilation, dims)
-    check_shape(grad, layout.shape, dims)
-    return as_given(correlate_weight(grad, batch, layout, shape, groups, sum_dtype(batch, grad)), True, dims)
+    check_grad_output(grad, layout.shape, dims)
+    return from_batch(correlate_weight(grad, batch, layout, shape, groups, sum_dtype(batch, grad)), True, dims)

@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 from imgconv.arrays import (
     AnyArray,
     FloatArray,
-    Size,
     as_bias,
+    as_real_array,
     as_weight,
     as_window,
     check_channels,
-    real_array,
-    silent,
+    ignore_float_errors,
     sum_dtype,
 )
 from imgconv.engine.cache import loop
@@ -24,6 +23,7 @@ from imgconv.engine.dispatch import patch_block_size
 from imgconv.engine.parallel import run_bands
 from imgconv.errors import ArgumentTypeError, DoesNotFit
 from imgconv.loops.layers import sample_bilinear
+from imgconv.window import Size
 from imgconv.windows.correlation import layer_size, matrix_product, spans
 from imgconv.windows.layout import Layout
 
@@ -83,7 +83,7 @@ def deform_conv2d(
              [3.5, 4.5, 2.5],
              [6.5, 7.5, 4. ]]]])
     """
-    batch, bank = real_array(input, "input", dims=4), as_weight(weight)
+    batch, bank = as_real_array(input, "input", dims=4), as_weight(weight)
     if isinstance(padding, str):
         raise ArgumentTypeError(f"padding of a deformable convolution must be whole numbers, not {padding!r}")
     layout = Layout(batch.shape, as_window(bank.shape[2:], stride, padding, dilation))
@@ -114,20 +114,20 @@ def _groups(batch: AnyArray, bank: AnyArray) -> int:
 
 def _moves(offset: AnyArray, mask: AnyArray | None, layout: Layout) -> tuple[AnyArray, AnyArray]:
     """`offset` as (N, D*kh*kw, 2, h_out, w_out), and `mask` or ones (N, D*kh*kw, h_out, w_out), both checked."""
-    moves, (images, channels), size = real_array(offset, "offset", dims=4), layout.shape[:2], layout.output_size
+    moves, (images, channels), size = as_real_array(offset, "offset", dims=4), layout.shape[:2], layout.output_size
     kernel = prod(layout.window.kernel_size)
     offset_groups = moves.shape[1] // (2 * kernel)
     if moves.shape != (images, 2 * kernel * offset_groups, *size) or not offset_groups or channels % offset_groups:
         needed = f"({images}, 2*D*{kernel}, {size[0]}, {size[1]})"
         raise DoesNotFit(f"offset must have the shape {needed} with a D that divides the {channels} channels, not {moves.shape}")
     shape = (images, offset_groups * kernel, *size)
-    scale = np.ones((1, 1, 1, 1), np.float32) if mask is None else real_array(mask, "mask", dims=4)
+    scale = np.ones((1, 1, 1, 1), np.float32) if mask is None else as_real_array(mask, "mask", dims=4)
     if mask is not None and scale.shape != shape:
         raise DoesNotFit(f"mask must have the shape {shape}, not {scale.shape}")
     return moves.reshape(images, offset_groups * kernel, 2, *size), np.broadcast_to(scale, shape)
 
 
-@silent
+@ignore_float_errors
 def _add_samples(batch: AnyArray, moves: AnyArray, scale: AnyArray, taps: NDArray[Any], layout: Layout, result: NDArray[Any]) -> None:
     """Add to `result` the products of `taps` (G, O/G, C/G*kh*kw) with the samples, some rows of an image at a time."""
     groups, outputs = len(taps), result.shape[1]

@@ -8,10 +8,10 @@ from math import prod
 
 import numpy as np
 
-from imgconv.arrays import AnyArray, FloatArray, Size, as_weight, as_window, real_array, silent, sum_dtype
+from imgconv.arrays import AnyArray, FloatArray, as_real_array, as_weight, as_window, ignore_float_errors, sum_dtype
 from imgconv.errors import DoesNotFit
 from imgconv.functional.patches import fold, unfold
-from imgconv.window import sizes
+from imgconv.window import Size, sizes
 from imgconv.windows.correlation import matrix_product
 from imgconv.windows.layout import Block, Layout, gather
 
@@ -51,12 +51,12 @@ def kernel_matrix(weight: AnyArray, input_size: Size, stride: Size = 1, padding:
            [0, 0, 0, 1, 2, 0],
            [0, 0, 0, 0, 1, 2]])
     """
-    bank = real_array(weight, "weight")
+    bank = as_real_array(weight, "weight")
     bank = as_weight(bank[None, None] if bank.ndim == 2 else bank)
     outputs, channels, kh, kw = bank.shape
     size = sizes(input_size, "input_size", 3 if not isinstance(input_size, int) and len(input_size) == 3 else 2, least=1)
     if len(size) == 3 and size[0] != channels:
-        raise DoesNotFit(f"input_size {size} has {size[0]} channels where weight {bank.shape} takes {channels}")
+        raise DoesNotFit(f"input_size {size} has {size[0]} channels, weight {bank.shape} takes {channels}")
     layout = Layout((1, 1, *size[-2:]), as_window((kh, kw), stride, padding, 1))
     cells = np.arange(1, prod(size[-2:]) + 1).reshape(layout.shape)  # 0 is left for the padding
     block = Block((0, 1), (0, 1), (0, layout.output_size[0]))
@@ -67,7 +67,7 @@ def kernel_matrix(weight: AnyArray, input_size: Size, stride: Size = 1, padding:
     return matrix.reshape(outputs * behind.shape[1], channels * cells.size)
 
 
-@silent
+@ignore_float_errors
 def linear(input: AnyArray, weight: AnyArray, bias: AnyArray | None = None) -> FloatArray:
     """A fully connected layer: input @ weight.T + bias.
 
@@ -99,10 +99,10 @@ def linear(input: AnyArray, weight: AnyArray, bias: AnyArray | None = None) -> F
     >>> imgconv.linear(np.array([1.0, 2]), np.array([[3.0, 4], [5, 6]]), np.array([0.5, 0]))
     array([11.5, 17. ])
     """
-    vectors, matrix = real_array(input, "input"), real_array(weight, "weight")
+    vectors, matrix = as_real_array(input, "input"), as_real_array(weight, "weight")
     if matrix.ndim not in (1, 2) or not vectors.ndim or vectors.shape[-1] != matrix.shape[-1]:
         raise DoesNotFit(f"input {vectors.shape} and weight {matrix.shape} do not match; they must be (...,I) and (O,I), or (I,)")
-    shift = None if bias is None else real_array(bias, "bias")
+    shift = None if bias is None else as_real_array(bias, "bias")
     dtype = sum_dtype(vectors, matrix, shift)
     rows = np.ascontiguousarray(vectors, dtype).reshape(prod(vectors.shape[:-1]), vectors.shape[-1])
     columns = np.ascontiguousarray(matrix, dtype).reshape(prod(matrix.shape[:-1]), matrix.shape[-1]).T
@@ -119,7 +119,7 @@ def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
     return all(a in (1, b) for a, b in zip(reversed(shape), reversed(to), strict=False))
 
 
-@silent
+@ignore_float_errors
 def linear_input(input_size: Sequence[int], weight: AnyArray, grad_output: AnyArray) -> FloatArray:
     """The gradient of `linear` in its input: grad_output @ weight, of shape `input_size` (..., I).
 
@@ -130,14 +130,14 @@ def linear_input(input_size: Sequence[int], weight: AnyArray, grad_output: AnyAr
     >>> imgconv.gradients.linear_input((2,), np.array([[3.0, 4], [5, 6]]), np.array([1.0, 10]))
     array([53., 64.])
     """
-    matrix, grad, shape = real_array(weight, "weight", 2), real_array(grad_output, "grad_output"), tuple(input_size)
+    matrix, grad, shape = as_real_array(weight, "weight", 2), as_real_array(grad_output, "grad_output"), tuple(input_size)
     if shape[-1:] != matrix.shape[1:] or grad.shape != (*shape[:-1], matrix.shape[0]):
         raise DoesNotFit(f"input_size {shape}, weight {matrix.shape} and grad_output {grad.shape} must be (...,I), (O,I) and (...,O)")
     dtype = sum_dtype(matrix, grad)
     return matrix_product(_rows(grad).astype(dtype, copy=False), matrix.astype(dtype, copy=False)).reshape(shape)
 
 
-@silent
+@ignore_float_errors
 def linear_weight(input: AnyArray, weight_size: Sequence[int], grad_output: AnyArray) -> FloatArray:
     """The gradient of `linear` in its weight: grad_output.T @ input over all vectors, of shape `weight_size` (O, I).
 
@@ -149,14 +149,14 @@ def linear_weight(input: AnyArray, weight_size: Sequence[int], grad_output: AnyA
     array([[ 1.,  2.],
            [10., 20.]])
     """
-    vectors, grad, shape = real_array(input, "input"), real_array(grad_output, "grad_output"), tuple(weight_size)
+    vectors, grad, shape = as_real_array(input, "input"), as_real_array(grad_output, "grad_output"), tuple(weight_size)
     if vectors.shape[:-1] != grad.shape[:-1] or shape != grad.shape[-1:] + vectors.shape[-1:] or len(shape) != 2:
         raise DoesNotFit(f"input {vectors.shape}, weight_size {shape} and grad_output {grad.shape} must be (...,I), (O,I) and (...,O)")
     dtype = sum_dtype(vectors, grad)
     return matrix_product(_rows(grad).astype(dtype, copy=False).T, _rows(vectors).astype(dtype, copy=False))
 
 
-@silent
+@ignore_float_errors
 def linear_bias(grad_output: AnyArray) -> FloatArray:
     """The gradient of `linear` in its bias: the sum of `grad_output` (..., O) over all but its last axis, (O,).
 
@@ -166,7 +166,7 @@ def linear_bias(grad_output: AnyArray) -> FloatArray:
     >>> imgconv.gradients.linear_bias(np.ones((2, 3, 4)))
     array([6., 6., 6., 6.])
     """
-    grad = real_array(grad_output, "grad_output")
+    grad = as_real_array(grad_output, "grad_output")
     return _rows(grad).sum(0, np.float64).astype(sum_dtype(grad))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.arrays import AnyArray, real_array
+from imgconv.arrays import AnyArray, as_real_array
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
 from imgconv.window import sizes
 from imgconv.windows.borders import Border
@@ -45,7 +45,7 @@ def pad(input: AnyArray, padding: Sequence[int], mode: str = "constant", value: 
     >>> imgconv.pad(np.array([[1, 2, 3]]), (2, 1), mode="reflect")
     array([[3, 2, 1, 2, 3, 2]])
     """
-    array = real_array(input, "input")
+    array = as_real_array(input, "input")
     pairs = _pairs(padding, array.ndim)
     if mode not in PAD_MODES:
         raise UsageError(f"mode {mode!r} is unknown; use one of {', '.join(PAD_MODES)}")

@@ -5,10 +5,10 @@ from math import prod
 
 import numpy as np
 
-from imgconv.arrays import AnyArray, FloatArray, Size, as_batch, as_given, real_array, silent, sum_dtype
+from imgconv.arrays import AnyArray, FloatArray, as_batch, as_real_array, from_batch, ignore_float_errors, sum_dtype
 from imgconv.engine.dispatch import PATCH_CELLS
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
-from imgconv.window import Window, sizes
+from imgconv.window import Size, Window, sizes
 from imgconv.windows.correlation import spans
 from imgconv.windows.layout import Block, Layout, gather, scatter
 
@@ -85,7 +85,7 @@ def fold(input: AnyArray, output_size: Size, kernel_size: Size, dilation: Size =
     array([[[1., 2., 1.],
             [1., 2., 1.]]])
     """
-    columns = real_array(input, "input")
+    columns = as_real_array(input, "input")
     if columns.ndim not in (2, 3) or 0 in columns.shape[-2:]:
         raise DoesNotFit(f"input must have the shape (N,C*kh*kw,L) or (C*kh*kw,L), only the batch empty, not {columns.shape}")
     batch = columns if columns.ndim == 3 else columns[None]
@@ -97,7 +97,7 @@ def fold(input: AnyArray, output_size: Size, kernel_size: Size, dilation: Size =
     layout = Layout((len(batch), batch.shape[1] // kernel, height, width), window)
     if batch.shape[2] != prod(layout.output_size):
         raise DoesNotFit(f"input has {batch.shape[2]} patches where images of {height}x{width} have {prod(layout.output_size)}")
-    return as_given(_folded(batch, layout), columns.ndim == 3)
+    return from_batch(_folded(batch, layout), columns.ndim == 3)
 
 
 def im2col(input: AnyArray, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1) -> AnyArray:
@@ -152,7 +152,7 @@ def col2im(input: AnyArray, output_size: Size, kernel_size: Size, dilation: Size
     array([[[[1., 2., 1.],
              [1., 2., 1.]]]])
     """
-    rows = real_array(input, "input", dims=2)
+    rows = as_real_array(input, "input", dims=2)
     shape = tuple(output_size) if isinstance(output_size, Sequence) and len(output_size) in (3, 4) else ()
     size = shape[-2:] or _pair(output_size, "output_size", least=1)
     window = _window(kernel_size, stride, padding, dilation)
@@ -178,7 +178,7 @@ def _patches(batch: AnyArray, layout: Layout) -> AnyArray:
     return result.view(batch.dtype).reshape(images, channels * kernel, rows * columns)
 
 
-@silent
+@ignore_float_errors
 def _folded(batch: AnyArray, layout: Layout) -> FloatArray:
     (images, channels), (rows, columns), kernel = layout.shape[:2], layout.output_size, prod(layout.window.kernel_size)
     result: FloatArray = np.zeros(layout.shape, sum_dtype(batch))

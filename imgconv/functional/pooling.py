@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.arrays import AnyArray, as_batch, as_given, sum_dtype
+from imgconv.arrays import AnyArray, as_batch, from_batch, sum_dtype
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
 from imgconv.window import Window, sizes
 from imgconv.windows.median import medians
@@ -244,13 +244,13 @@ def _select(input: AnyArray, window: Window, dims: int, return_indices: bool, *,
     spans = Spans.of_window(window, size, 0), Spans.of_window(window, size, 1)
     values, indices = located_extremes(Planes.of_batch(batch), spans, largest=largest)
     located = indices.reshape(*batch.shape[:2], *window.output_size(size))
-    return _as_pooled(values, batch, batched, window, dims), as_given(located, batched, dims)
+    return _as_pooled(values, batch, batched, window, dims), from_batch(located, batched, dims)
 
 
 def _as_pooled(rows: AnyArray, batch: AnyArray, batched: bool, window: Window, dims: int) -> AnyArray:
     """Stacked rows of outputs in the form and dtype of the input."""
     pooled = rows.reshape(*batch.shape[:2], *window.output_size(batch.shape[2:]))
-    return as_given(pooled.astype(batch.dtype, copy=False), batched, dims)
+    return from_batch(pooled.astype(batch.dtype, copy=False), batched, dims)
 
 
 def avg_pool2d(
@@ -365,7 +365,7 @@ def _average(input: AnyArray, window: Window, dims: int, count_include_pad: bool
     size = batch.shape[2:]
     by = divisors(window, size, count_include_pad, divisor_override)
     rows = averages(Planes.of_batch(batch), window, by, sum_dtype(batch))
-    return as_given(rows.reshape(*batch.shape[:2], *window.output_size(size)), batched, dims)
+    return from_batch(rows.reshape(*batch.shape[:2], *window.output_size(size)), batched, dims)
 
 
 def max_unpool2d(
@@ -423,7 +423,7 @@ def max_unpool2d(
     planes, cells = batch.shape[0] * batch.shape[1], batch.shape[2] * batch.shape[3]
     out = np.zeros((planes, height * width), batch.dtype)
     np.put_along_axis(out, places.reshape(planes, cells).astype(np.intp), batch.reshape(planes, cells), axis=1)
-    return as_given(out.reshape(*batch.shape[:2], height, width), batched)
+    return from_batch(out.reshape(*batch.shape[:2], height, width), batched)
 
 
 def check_indices(indices: NDArray[Any], cells: int) -> None:
@@ -577,7 +577,7 @@ def _scatter(grad_output: AnyArray, indices: AnyArray, input_size: Sequence[int]
     out = np.zeros(planes * cells, sum_dtype(grad))
     places = indices.astype(np.int64).reshape(planes, grad.shape[2] * grad.shape[3]) + np.arange(planes)[:, None] * cells
     np.add.at(out, places.ravel(), grad.ravel())
-    return as_given(out.reshape(shape), batched, dims)
+    return from_batch(out.reshape(shape), batched, dims)
 
 
 def _spread(
@@ -591,7 +591,7 @@ def _spread(
     shares = grad / (heights[:, None] * widths).astype(sum_dtype(grad))
     spans = Spans.of_window(window, size, 0).covering(size[0]), Spans.of_window(window, size, 1).covering(size[1])
     ones = np.ones(size[0]), np.ones(size[1])
-    return as_given(span_averages(Planes.of_batch(shares), spans, ones, sum_dtype(grad)).reshape(shape), batched, dims)
+    return from_batch(span_averages(Planes.of_batch(shares), spans, ones, sum_dtype(grad)).reshape(shape), batched, dims)
 
 
 def _grad(grad_output: AnyArray, input_size: Sequence[int], dims: int) -> tuple[AnyArray, tuple[int, ...], bool]:

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from imgconv import gradients
-from imgconv.arrays import AnyArray, FloatArray, Size
+from imgconv.arrays import AnyArray, FloatArray
 from imgconv.errors import UsageError
 from imgconv.functional.activation import flatten, relu
 from imgconv.functional.pooling import avg_pool2d, max_pool2d
+from imgconv.window import Size
 
 
 class Layer:

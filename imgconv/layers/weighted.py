@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from imgconv import gradients
-from imgconv.arrays import AnyArray, FloatArray, Size, as_groups, as_window
+from imgconv.arrays import AnyArray, FloatArray, as_groups, as_window
 from imgconv.errors import UsageError
 from imgconv.functional.conv import conv2d
 from imgconv.functional.conv_transpose import conv_transpose2d
 from imgconv.functional.matrix import linear
 from imgconv.functional.padding import pad
 from imgconv.layers.layer import Layer
+from imgconv.window import Size
 from imgconv.windows.borders import Border
 
 Generator = np.random.Generator | int | None

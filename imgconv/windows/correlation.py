@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.arrays import AnyArray, silent
+from imgconv.arrays import AnyArray, ignore_float_errors
 from imgconv.engine.blas import one_blas_thread
 from imgconv.engine.cache import CallOf, loop, pattern
 from imgconv.engine.dispatch import STRIP_COLUMNS, LayerSize, algorithm, block_size, patch_block_size, patch_columns
@@ -92,7 +92,7 @@ def layer_size(layout: Layout, groups: int, outputs: int) -> LayerSize:
     return LayerSize(images, groups, channels // groups, outputs // groups, kh * kw, rows, layout.pitch, layout.halo, layout.phases)
 
 
-@silent
+@ignore_float_errors
 def _by_product(input: AnyArray, taps: NDArray[Any], shift: NDArray[Any], layout: Layout, result: NDArray[Any]) -> None:
     """All windows unfolded into one matrix: for small maps, where a product is all that there is to do."""
     images, outputs, rows, columns = result.shape
@@ -229,7 +229,7 @@ def _aligned(count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     return room[skip : skip + count]
 
 
-@silent
+@ignore_float_errors
 def correlate_input(output: AnyArray, weight: AnyArray, layout: Layout, groups: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     """The input (N, C, H, W) that `output` (N, O, h_out, w_out) is taken back to: the sum of the windows, each times its output."""
     result = np.zeros(layout.shape, dtype)
@@ -245,7 +245,7 @@ def correlate_input(output: AnyArray, weight: AnyArray, layout: Layout, groups: 
     return result
 
 
-@silent
+@ignore_float_errors
 def correlate_weight(
     input: AnyArray, output: AnyArray, layout: Layout, weight_shape: tuple[int, ...], groups: int, dtype: np.dtype[Any]
 ) -> NDArray[Any]:

@@ -94,13 +94,13 @@ def test_empty_batches_have_gradients():
 
 def test_what_is_refused_and_why():
     weight, grad = np.ones((2, 3, 3, 3)), np.ones((1, 2, 3, 4))
-    with pytest.raises(ValueError, match=r"grad_output must have the shape \(1, 2, 3, 3\) of the output, not \(1, 2, 3, 4\)"):
+    with pytest.raises(ValueError, match=r"grad_output must have the shape \(1, 2, 3, 3\) of the output, got \(1, 2, 3, 4\)"):
         gradients.conv2d_input((1, 3, 5, 5), weight, grad)
-    with pytest.raises(ValueError, match=r"grad_output must have the shape \(2, 2, 3, 4\) of the output, not \(1, 2, 3, 4\)"):
+    with pytest.raises(ValueError, match=r"grad_output must have the shape \(2, 2, 3, 4\) of the output, got \(1, 2, 3, 4\)"):
         gradients.conv2d_weight(np.ones((2, 3, 5, 6)), weight.shape, grad)
     with pytest.raises(TypeError, match=r"input_size must be a shape of 4 whole numbers, not \(5, 6\)"):
         gradients.conv2d_input((5, 6), weight, grad)
-    with pytest.raises(ValueError, match="input_size has 4 channels where weight"):
+    with pytest.raises(ValueError, match="input_size has 4 channels, weight"):
         gradients.conv2d_input((1, 4, 5, 6), weight, grad)
     with pytest.raises(ValueError, match="grad_output must have 4 dimensions"):
         gradients.conv2d_input((1, 3, 5, 6), weight, grad[0])

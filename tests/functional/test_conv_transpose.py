@@ -98,7 +98,7 @@ REFUSED = [
     ({"groups": 3}, ValueError, "groups 3 does not divide the 4 channels"),
     ({"bias": np.zeros(3)}, ValueError, "bias must have the shape (4,)"),
     ({"weight": np.zeros((4, 0, 3, 3))}, ValueError, "weight (4, 0, 3, 3) has no output channels"),
-    ({"weight": np.zeros((2, 2, 3, 3))}, ValueError, "input has 4 channels where weight (2, 2, 3, 3) takes 2"),
+    ({"weight": np.zeros((2, 2, 3, 3))}, ValueError, "input has 4 channels, weight (2, 2, 3, 3) takes 2"),
 ]
 
 

@@ -70,13 +70,13 @@ def test_dtypes_and_empty_batches():
 
 
 REFUSED = [
-    ({"input": np.zeros((4, 5, 6))}, ValueError, "input must have 4 dimensions, not the shape (4, 5, 6)"),
+    ({"input": np.zeros((4, 5, 6))}, ValueError, "input must have 4 dimensions, got shape (4, 5, 6)"),
     ({"offset": np.zeros((1, 7, 4, 5))}, ValueError, "offset must have the shape (1, 2*D*4, 4, 5) with a D that divides the 4 channels"),
     ({"offset": np.zeros((1, 24, 4, 5))}, ValueError, "offset must have the shape (1, 2*D*4, 4, 5) with a D that divides the 4 channels"),
     ({"offset": np.zeros((1, 8, 4, 4))}, ValueError, "offset must have the shape (1, 2*D*4, 4, 5)"),
     ({"mask": np.zeros((1, 8, 4, 5))}, ValueError, "mask must have the shape (1, 4, 4, 5), not (1, 8, 4, 5)"),
     ({"weight": np.zeros((3, 2, 2, 2))}, ValueError, "input has 4 channels, 2 groups for weight (3, 2, 2, 2)"),
-    ({"weight": np.zeros((3, 3, 2, 2))}, ValueError, "input has 4 channels where weight (3, 3, 2, 2) takes 3"),
+    ({"weight": np.zeros((3, 3, 2, 2))}, ValueError, "input has 4 channels, weight (3, 3, 2, 2) takes 3"),
     ({"padding": "same"}, TypeError, "padding of a deformable convolution must be whole numbers, not 'same'"),
     ({"bias": np.zeros(1)}, ValueError, "bias must have the shape (3,)"),
 ]

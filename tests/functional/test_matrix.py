@@ -68,7 +68,7 @@ REFUSED = [
     (lambda: linear(np.zeros((4, 3)), np.zeros((2, 3)), np.zeros(3)), "bias (3,) does not match weight (2, 3); it must be (2,)"),
     (lambda: linear(np.zeros(3), np.zeros(3), np.zeros(1)), "bias (1,) does not match weight (3,)"),
     (lambda: kernel_matrix(np.zeros((3, 3)), (2, 5)), "kernel 3x3 does not fit the padded input 2x5"),
-    (lambda: kernel_matrix(np.zeros((1, 2, 3, 3)), (3, 5, 5)), "input_size (3, 5, 5) has 3 channels where weight (1, 2, 3, 3) takes 2"),
+    (lambda: kernel_matrix(np.zeros((1, 2, 3, 3)), (3, 5, 5)), "input_size (3, 5, 5) has 3 channels, weight (1, 2, 3, 3) takes 2"),
     (lambda: kernel_matrix(np.zeros(3), (5, 5)), "weight must have 4 dimensions"),
 ]
 

@@ -83,7 +83,7 @@ def test_unbatched_and_empty_batches():
 
 
 REFUSED = [
-    (lambda: unfold(np.zeros((5, 6)), 3), ValueError, "input must have the shape (N,C,H,W) or (C,H,W), not (5, 6)"),
+    (lambda: unfold(np.zeros((5, 6)), 3), ValueError, "input must have the shape (N,C,H,W) or (C,H,W), got (5, 6)"),
     (lambda: unfold(np.zeros((1, 0, 5, 6)), 3), ValueError, "input has the shape (1, 0, 5, 6); only its batch may be empty"),
     (lambda: unfold(np.zeros((1, 2, 5, 6)), (3,)), ValueError, "kernel_size (3,) has 1 number; give an int or two numbers"),
     (lambda: unfold(np.zeros((1, 2, 5, 6)), 3, padding="same"), TypeError, "padding must be whole numbers, not 'same'"),
