@@ -48,13 +48,13 @@ class CannyOptions:
 
     def recipe(self) -> "Recipe":
         """The recipe that the options mean."""
-        from imgconv.recipe import Canny, Look, Recipe
+        from imgconv.recipe import Canny, Postprocess, Recipe
 
         percent = {text.endswith("%") for text in (self.low, self.high) if text is not None}
         if len(percent) == 2:
             raise UsageError(f"--low {self.low} and --high {self.high} are of two kinds; give both in levels, or both in percent")
         step = Canny(self.sigma, _bound(self.low, "--low"), _bound(self.high, "--high"), percent == {True}, self.alpha.value)
-        return Recipe("canny", step, Look(self.invert, None, self.overlay))
+        return Recipe("canny", step, Postprocess(self.invert, None, self.overlay))
 
 
 def _bound(text: str | None, option: str) -> float | None:

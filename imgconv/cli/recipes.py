@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from imgconv.cli import words
 from imgconv.cli.options import FilterOptions, PoolOptions
-from imgconv.recipe import Look, Pool, Recipe, filter_recipe
+from imgconv.recipe import Pool, Postprocess, Recipe, filter_recipe
 from imgconv.registry import Registry
 
 
@@ -14,7 +14,7 @@ def of_filter(command: str, what: FilterOptions, default: Sequence[str] = ()) ->
         what.kernel or default,
         command=command,
         registry=Registry.load(what.kernels_file),
-        look=Look(what.invert, what.threshold, what.overlay),
+        postprocess=Postprocess(what.invert, what.threshold, what.overlay),
         stride=words.size(what.stride or "1", "--stride"),
         padding=words.padding(what.padding),
         padding_mode=words.padding_mode(what.padding_mode),

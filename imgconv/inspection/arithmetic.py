@@ -48,17 +48,17 @@ def explain(image: Raster, recipe: Recipe, at: tuple[int, int] | None = None) ->
     column, row = at or (first.width // 2, first.height // 2)
     for name, shape in traced:
         _check_inside((column, row), name, shape.height, shape.width)
-    made = process(image, replace(recipe, look=replace(recipe.look, overlay=False)))
+    made = process(image, replace(recipe, postprocess=replace(recipe.postprocess, overlay=False)))
     if isinstance(recipe.step, Pool):
         maps = [explain_pool(image, recipe.step, made[0], (row, column))]
     elif isinstance(recipe.step, Canny):
-        maps = [explain_canny(image, recipe.step, recipe.look, made[0], (row, column))]
+        maps = [explain_canny(image, recipe.step, recipe.postprocess, made[0], (row, column))]
     else:
         maps = [
-            FilterArithmetic(image, recipe.step, plan, recipe.look, (row, column)).explained(each)
+            FilterArithmetic(image, recipe.step, plan, recipe.postprocess, (row, column)).explained(each)
             for plan, each in zip(recipe.step.maps, made, strict=True)
         ]
-    if recipe.look.overlay:
+    if recipe.postprocess.overlay:
         over = process(image, recipe)
         maps = [replace(each, drawn=drawn.image.pixels[row, column].tolist()) for each, drawn in zip(maps, over, strict=True)]
     return Explanation((column, row), tuple(maps))

@@ -21,7 +21,7 @@ from imgconv.images import Raster
 from imgconv.inspection.cells import Patch, seen
 from imgconv.inspection.explanation import ChannelValue, MapValue, Member, Product, Stage, listed, number
 from imgconv.process import Map
-from imgconv.recipe import Canny, Look
+from imgconv.recipe import Canny, Postprocess
 
 Array = NDArray[Any]
 Cell = tuple[int, int]
@@ -125,10 +125,10 @@ CLOSE = 1e-5  # of a length: nearer to each other than this, two lengths in floa
 LENGTHS = "lengths of the gradient, those compared marked"
 
 
-def explain_canny(image: Raster, step: Canny, look: Look, made: Map, at: Cell) -> MapValue:
+def explain_canny(image: Raster, step: Canny, postprocess: Postprocess, made: Map, at: Cell) -> MapValue:
     """How the output pixel `at` (row, column) of the finished map `made` comes about."""
     given = seen(image, grey=True, alpha=step.keeps_alpha())
-    told = _Pixel(Stages(given.pixels[..., :1], step), white(given.pixels.dtype), look, at)
+    told = _Pixel(Stages(given.pixels[..., :1], step), white(given.pixels.dtype), postprocess, at)
     pixel = made.image.pixels[at].astype(float).tolist()
     channels = [told.explained(pixel[0])]
     if given.alpha:
@@ -140,8 +140,8 @@ def explain_canny(image: Raster, step: Canny, look: Look, made: Map, at: Cell) -
 class _Pixel:
     """The pixel `at` of an image whose white is `top`."""
 
-    def __init__(self, stages: Stages, top: float, look: Look, at: Cell):
-        self.stages, self.top, self.look, self.at = stages, top, look, at
+    def __init__(self, stages: Stages, top: float, postprocess: Postprocess, at: Cell):
+        self.stages, self.top, self.postprocess, self.at = stages, top, postprocess, at
         self.cells = stages.cells(at)
         self.down, self.across, self.length = gradient(self.cells)
         self.patch = _patch(at, self.cells[..., None], stages.grey.shape)
@@ -228,7 +228,7 @@ class _Pixel:
         return Stage("weak", f"{told}, but it leads to a strong edge at {column},{row} in {steps} step{'s' if steps > 1 else ''}", self.top)
 
     def _looked(self, value: float) -> list[Stage]:
-        return [Stage("invert", f"{number(self.top)} - {number(value)}", self.top - value)] if self.look.invert else []
+        return [Stage("invert", f"{number(self.top)} - {number(value)}", self.top - value)] if self.postprocess.invert else []
 
 
 def _beside(name: str, side: Side, lengths: NDArray[np.float64]) -> Stage:

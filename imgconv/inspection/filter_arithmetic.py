@@ -24,7 +24,7 @@ from imgconv.inspection.explanation import (
     number,
 )
 from imgconv.process import Map, process
-from imgconv.recipe import Filter, Look, MapPlan, Recipe
+from imgconv.recipe import Filter, MapPlan, Postprocess, Recipe
 from imgconv.registry import Kernel
 from imgconv.windows.borders import Border
 
@@ -34,8 +34,8 @@ FLOAT32 = 1e-6  # of the sum of absolute products: what sums in float32 may be o
 class FilterArithmetic:
     """The map `plan` of a filter `step`, at the output pixel `at` (row, column)."""
 
-    def __init__(self, image: Raster, step: Filter, plan: MapPlan, look: Look, at: tuple[int, int]):
-        self.image, self.step, self.plan, self.look, self.at = image, step, plan, look, at
+    def __init__(self, image: Raster, step: Filter, plan: MapPlan, postprocess: Postprocess, at: tuple[int, int]):
+        self.image, self.step, self.plan, self.postprocess, self.at = image, step, plan, postprocess, at
         self.given = seen(image, grey=step.grey, alpha=step.keeps_alpha(plan))
         self.dtype, self.white = self.given.pixels.dtype, white(self.given.pixels.dtype)
         self.range = step.range or plan.range
@@ -169,12 +169,12 @@ class FilterArithmetic:
 
     def _looked(self, value: float) -> list[Stage]:
         stages = []
-        if self.look.threshold is not None:
-            over = value >= self.look.threshold
-            told = f"{number(value)} {'>=' if over else '<'} {number(self.look.threshold)}"
+        if self.postprocess.threshold is not None:
+            over = value >= self.postprocess.threshold
+            told = f"{number(value)} {'>=' if over else '<'} {number(self.postprocess.threshold)}"
             value = self.white if over else 0.0
             stages.append(Stage("threshold", told, value))
-        if self.look.invert:
+        if self.postprocess.invert:
             stages.append(Stage("invert", f"{number(self.white)} - {number(value)}", self.white - value))
         return stages
 

@@ -129,7 +129,7 @@ def animate(image: Raster, recipe: Recipe, at: tuple[int, int] | None = None) ->
         raise UsageError("--animate is for one filter or pool; give -k or --size")
     if isinstance(step, Filter):
         step = replace(step, maps=step.maps[:1])
-    recipe = replace(recipe, step=step, look=replace(recipe.look, overlay=False))
+    recipe = replace(recipe, step=step, postprocess=replace(recipe.postprocess, overlay=False))
     window = step.window if isinstance(step, Pool) else step.window(step.maps[0])
     if max(window.span) > MOST_SPAN or max(span + stride for span, stride in zip(window.span, window.stride, strict=True)) > MOST_CELLS:
         most = f"windows of up to {MOST_SPAN}x{MOST_SPAN} cells, two of them within {MOST_CELLS}"

@@ -20,7 +20,7 @@ from imgconv.inspection.canny_arithmetic import Stages
 from imgconv.inspection.cells import seen
 from imgconv.process import process, shape_of
 from imgconv.process.network import results_of
-from imgconv.recipe import Canny, Filter, Look, MapPlan, Network, Pool, Recipe, filter_recipe
+from imgconv.recipe import Canny, Filter, MapPlan, Network, Pool, Postprocess, Recipe, filter_recipe
 from imgconv.registry import Kernel, Registry
 
 Array = NDArray[Any]
@@ -236,7 +236,7 @@ def panels_of_filter(image: Raster, recipe: Recipe, step: Filter, *, colour: boo
 def _of_map(image: Raster, recipe: Recipe, step: Filter, plan: MapPlan, *, colour: bool, longest: int) -> Iterator[Panel]:
     taps = tuple(Taps.of(kernel, flip=step.flip) for kernel in plan.kernels) if not plan.sums_channels else ()
     one = replace(recipe, step=replace(step, maps=(plan,)))
-    as_written = recipe.look != Look() or step.range not in (None, "raw") or (step.range is None and plan.range == "clip")
+    as_written = recipe.postprocess != Postprocess() or step.range not in (None, "raw") or (step.range is None and plan.range == "clip")
     if as_written:
         yield _written(image, one, plan.name, taps)
         return

@@ -14,7 +14,7 @@ from imgconv.filters.color import luma, white
 from imgconv.filters.filter2d import Finish, filter_image
 from imgconv.filters.output_range import Combination
 from imgconv.images import Metadata, Raster
-from imgconv.recipe import Canny, Filter, Look, MapPlan, Pool, Recipe, Shape
+from imgconv.recipe import Canny, Filter, MapPlan, Pool, Postprocess, Recipe, Shape
 from imgconv.windows.borders import Border
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def process(image: Raster, recipe: Recipe, *, floats: bool = False, threads: int
     else:
         prepared = _Prepared(image, step, threads)
         finished = [_filtered(prepared, step, plan, floats, threads) for plan in step.maps]
-    looked = [_look(made, image, recipe) for made in finished]
+    looked = [_postprocessed(made, image, recipe) for made in finished]
     return [Map(name, _with_metadata(made, image)) for name, made in zip(names, looked, strict=True)]
 
 
@@ -150,19 +150,19 @@ def _traced(image: Raster, step: Canny, floats: bool, threads: int | None) -> Ra
     return replace(made, pixels=pixels.astype(np.float32) if floats else pixels)
 
 
-def _look(made: Raster, original: Raster, recipe: Recipe) -> Raster:
-    """`made` cut, inverted and drawn over `original`, as the recipe's look asks; alpha is left alone."""
-    look = recipe.look
-    if look == Look():
+def _postprocessed(made: Raster, original: Raster, recipe: Recipe) -> Raster:
+    """`made` cut, inverted and drawn over `original`, as the recipe asks; alpha is left alone."""
+    postprocess = recipe.postprocess
+    if postprocess == Postprocess():
         return made
     top = white(original.pixels.dtype)
     pixels = made.pixels
     colours = pixels[..., :-1] if made.alpha else pixels
-    if look.threshold is not None:
-        colours[...] = np.where(colours >= look.threshold, np.asarray(top, pixels.dtype), np.asarray(0, pixels.dtype))
-    if look.invert:
+    if postprocess.threshold is not None:
+        colours[...] = np.where(colours >= postprocess.threshold, np.asarray(top, pixels.dtype), np.asarray(0, pixels.dtype))
+    if postprocess.invert:
         np.subtract(np.asarray(top, pixels.dtype), colours, out=colours)
-    return _overlaid(made, _prepare(original, False, recipe.step.alpha != "drop", None), top) if look.overlay else made
+    return _overlaid(made, _prepare(original, False, recipe.step.alpha != "drop", None), top) if postprocess.overlay else made
 
 
 def _overlaid(made: Raster, original: Raster, top: float) -> Raster:

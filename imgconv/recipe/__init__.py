@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from imgconv.recipe.maps import MapPlan, plan_maps
-from imgconv.recipe.recipe import Look, Recipe, filter_recipe
+from imgconv.recipe.recipe import Postprocess, Recipe, filter_recipe
 from imgconv.recipe.shape import Shape, Size
 from imgconv.recipe.steps import Canny, Filter, Pool
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Canny",
     "Filter",
-    "Look",
     "MapPlan",
     "Network",
     "Pool",
+    "Postprocess",
     "Recipe",
     "Shape",
     "Size",

@@ -12,7 +12,7 @@ from imgconv.recipe.layers import Convolution, Linear, Transposed
 from imgconv.recipe.operations import ACTIVATIONS, Activation, Combine, Flatten, Grey, Normalize, Operation, Scale, Softmax, shape_text
 from imgconv.recipe.reductions import AdaptiveReduction, Reduction
 from imgconv.recipe.values import Sized
-from imgconv.recipe.weights import KernelWeights, Surroundings, file_weights, given_bias, kernel_weights, layer_weights
+from imgconv.recipe.weights import Context, KernelWeights, file_weights, given_bias, kernel_weights, layer_weights
 from imgconv.window import Window, sizes
 
 Weights = str | list[Any] | None
@@ -22,7 +22,7 @@ Builder = Callable[..., Operation]
 
 
 def _conv(
-    around: Surroundings,
+    context: Context,
     kernel: list[str] | None = None,
     weights: Weights = None,
     bias: Weights = None,
@@ -33,14 +33,14 @@ def _conv(
     padding_mode: PaddingMode = "zeros",
     flip: bool = False,
 ) -> Operation:
-    found = _kernels(around, kernel, weights, bias)
+    found = _kernels(context, kernel, weights, bias)
     if found.each_channel and groups != 1:
         raise UsageError("groups go with weights (O, I, kh, kw); a plain kernel goes over each channel on its own already")
     return _convolution(found, groups, stride, padding, dilation, padding_mode, flip)
 
 
 def _depthwise(
-    around: Surroundings,
+    context: Context,
     kernel: list[str] | None = None,
     weights: Weights = None,
     bias: Weights = None,
@@ -50,7 +50,7 @@ def _depthwise(
     padding_mode: PaddingMode = "zeros",
     flip: bool = False,
 ) -> Operation:
-    found = _kernels(around, kernel, weights, bias)
+    found = _kernels(context, kernel, weights, bias)
     return _convolution(found, 1 if found.each_channel else None, stride, padding, dilation, padding_mode, flip)
 
 
@@ -61,8 +61,8 @@ def _convolution(
     return Convolution(found.weight, found.bias, window, padding_mode, groups, found.each_channel, flip, found.range)
 
 
-def _pointwise(around: Surroundings, kernel: list[str] | None = None, weights: Weights = None, bias: Weights = None) -> Operation:
-    found = _kernels(around, kernel, weights, bias)
+def _pointwise(context: Context, kernel: list[str] | None = None, weights: Weights = None, bias: Weights = None) -> Operation:
+    found = _kernels(context, kernel, weights, bias)
     matrix = found.weight[0, 0, :, :, None, None] if found.each_channel and len(found.weight) == 1 else found.weight
     if matrix.shape[2:] != (1, 1):
         raise UsageError(f"weights {shape_text(found.weight.shape)} are not pointwise; give a matrix (O, I), or (O, I, 1, 1)")
@@ -70,7 +70,7 @@ def _pointwise(around: Surroundings, kernel: list[str] | None = None, weights: W
 
 
 def _conv_transpose(
-    around: Surroundings,
+    context: Context,
     kernel: list[str] | None = None,
     weights: Weights = None,
     bias: Weights = None,
@@ -80,7 +80,7 @@ def _conv_transpose(
     groups: int = 1,
     dilation: Sized = 1,
 ) -> Operation:
-    found = _kernels(around, kernel, weights, bias)
+    found = _kernels(context, kernel, weights, bias)
     if found.each_channel and groups != 1:
         raise UsageError("groups go with weights (I, O/groups, kh, kw); a plain kernel goes over each channel on its own already")
     weight = found.weight.swapaxes(0, 1) if found.each_channel else found.weight
@@ -89,34 +89,34 @@ def _conv_transpose(
     return Transposed(weight, found.bias, window, more, groups, found.each_channel)
 
 
-def _linear(around: Surroundings, weights: Weights = None, bias: Weights = None) -> Operation:
+def _linear(context: Context, weights: Weights = None, bias: Weights = None) -> Operation:
     if weights is None:
         raise UsageError("weights are missing; give FILE.npy, FILE.npz:ARRAY or FILE.safetensors:TENSOR")
-    weight, own_bias = layer_weights(weights, around, bias)
+    weight, own_bias = layer_weights(weights, context, bias)
     if weight.ndim != 2:
         raise UsageError(f"weights {shape_text(weight.shape)} are not linear; give a matrix (O, I)")
     return Linear(weight, own_bias)
 
 
-def _kernels(around: Surroundings, kernel: list[str] | None, weights: Weights, bias: Weights) -> KernelWeights:
+def _kernels(context: Context, kernel: list[str] | None, weights: Weights, bias: Weights) -> KernelWeights:
     if (kernel is None) == (weights is None):
         given = "both a kernel and weights are given" if kernel else "no kernel is given"
         raise UsageError(f"{given}; give a kernel such as laplacian8, or weights from a file")
     if weights is not None:
-        return file_weights(weights, around, bias)
-    found = kernel_weights(kernel or [], around)
-    return found if bias is None else replace(found, bias=given_bias(bias, around))
+        return file_weights(weights, context, bias)
+    found = kernel_weights(kernel or [], context)
+    return found if bias is None else replace(found, bias=given_bias(bias, context))
 
 
-def _grey(around: Surroundings) -> Operation:
+def _grey(context: Context) -> Operation:
     return Grey()
 
 
-def _scale(around: Surroundings, factor: float) -> Operation:
+def _scale(context: Context, factor: float) -> Operation:
     return Scale(factor)
 
 
-def _normalize(around: Surroundings, mean: tuple[float, ...], std: tuple[float, ...]) -> Operation:
+def _normalize(context: Context, mean: tuple[float, ...], std: tuple[float, ...]) -> Operation:
     if 0 in std:
         raise UsageError("std must not be 0; leave it 1 for no change")
     if len({len(mean), len(std)} - {1}) > 1:
@@ -125,30 +125,30 @@ def _normalize(around: Surroundings, mean: tuple[float, ...], std: tuple[float, 
 
 
 def _activation(name: str) -> Builder:
-    return lambda around: Activation(name)
+    return lambda context: Activation(name)
 
 
-def _leaky_relu(around: Surroundings, negative_slope: float = 0.01) -> Operation:
+def _leaky_relu(context: Context, negative_slope: float = 0.01) -> Operation:
     return Activation("leaky_relu", negative_slope)
 
 
-def _combine(around: Surroundings, mode: str = "hypot") -> Operation:
+def _combine(context: Context, mode: str = "hypot") -> Operation:
     return Combine(mode)
 
 
-def _flatten(around: Surroundings, start_dim: int = 1) -> Operation:
+def _flatten(context: Context, start_dim: int = 1) -> Operation:
     if start_dim != 1:
         raise UsageError(f"start_dim {start_dim} is not possible; 0 is the batch, and all axes from 1 on become one")
     return Flatten()
 
 
-def _softmax(around: Surroundings, dim: int = 1) -> Operation:
+def _softmax(context: Context, dim: int = 1) -> Operation:
     return Softmax(dim)
 
 
 def _extreme_pool(mode: str) -> Builder:
     def build(
-        around: Surroundings,
+        context: Context,
         kernel_size: Sized,
         stride: Sized | None = None,
         padding: Padding = 0,
@@ -161,7 +161,7 @@ def _extreme_pool(mode: str) -> Builder:
 
 
 def _avg_pool(
-    around: Surroundings,
+    context: Context,
     kernel_size: Sized,
     stride: Sized | None = None,
     padding: Padding = 0,
@@ -172,7 +172,7 @@ def _avg_pool(
     return Reduction("avg", _pool_window(kernel_size, stride, padding, 1, ceil_mode), count_include_pad, divisor_override)
 
 
-def _median_pool(around: Surroundings, kernel_size: Sized, stride: Sized | None = None, padding: Padding = 0) -> Operation:
+def _median_pool(context: Context, kernel_size: Sized, stride: Sized | None = None, padding: Padding = 0) -> Operation:
     return Reduction("median", _pool_window(kernel_size, stride, padding, 1, False))
 
 
@@ -181,7 +181,7 @@ def _pool_window(kernel_size: Sized, stride: Sized | None, padding: Padding, dil
 
 
 def _adaptive(mode: str) -> Builder:
-    def build(around: Surroundings, output_size: tuple[int | None, int | None]) -> Operation:
+    def build(context: Context, output_size: tuple[int | None, int | None]) -> Operation:
         if any(size is not None and size < 1 for size in output_size):
             raise UsageError(f"output_size must be at least 1, not {min(size for size in output_size if size is not None)}")
         return AdaptiveReduction(mode, output_size)

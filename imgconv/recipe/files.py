@@ -10,7 +10,7 @@ from typing import Any
 from imgconv.errors import ArgumentTypeError, ImgconvError, UsageError
 from imgconv.recipe.parsing import Step, step_of_table
 from imgconv.recipe.shape import one_of
-from imgconv.recipe.weights import Surroundings
+from imgconv.recipe.weights import Context
 from imgconv.registry import RANGES, slug
 from imgconv.registry.files import expanded
 from imgconv.registry.names import NAME
@@ -41,7 +41,7 @@ def read_recipe(reference: str | Path, kernels_file: Path | None = None) -> Writ
         raise UsageError(f"{path} has no recipe {name!r}; it has {', '.join(recipes)}")
     where = f"{path}: recipes.{name}"
     try:
-        return _written(name, recipes[name], Surroundings(path.parent, kernels_file))
+        return _written(name, recipes[name], Context(path.parent, kernels_file))
     except (UsageError, ArgumentTypeError) as error:
         raise UsageError(f"{where}: {error}") from None
     except ImgconvError as error:
@@ -78,7 +78,7 @@ def _tables(path: Path) -> dict[str, Any]:
     return recipes
 
 
-def _written(name: str, table: object, around: Surroundings) -> Written:
+def _written(name: str, table: object, context: Context) -> Written:
     if not NAME.fullmatch(name):
         raise UsageError("bad name; use up to 64 ASCII letters, digits, _ and -, a letter first")
     if not isinstance(table, Mapping):
@@ -93,4 +93,4 @@ def _written(name: str, table: object, around: Surroundings) -> Written:
     steps = table.get("steps")
     if not isinstance(steps, list) or not steps:
         raise UsageError("steps must be a list of at least one step, such as steps = [{ op = 'grey' }]")
-    return Written(slug(name), tuple(step_of_table(step, n, around) for n, step in enumerate(steps, 1)), table.get("range"))
+    return Written(slug(name), tuple(step_of_table(step, n, context) for n, step in enumerate(steps, 1)), table.get("range"))

@@ -18,7 +18,7 @@ from imgconv.recipe.parsing import Step, step_of_text
 from imgconv.recipe.recipe import Recipe
 from imgconv.recipe.shape import Shape, Sheet, one_of
 from imgconv.recipe.steps import ARRAY_FORMATS, check_raw, ranged_floats
-from imgconv.recipe.weights import Surroundings
+from imgconv.recipe.weights import Context
 from imgconv.registry import RANGES
 
 MAX_VALUES = 1 << 31  # 8 GB of float32; more is a slip of the fingers
@@ -235,8 +235,8 @@ def network_recipe(
         given = "both steps and a recipe file are given" if steps else "no steps are given"
         raise UsageError(f"{given}; use -s STEP, as often as there are steps, or --recipe FILE")
     if file is None:
-        around = Surroundings(kernels_file=kernels_file)
-        known, name, own_range = tuple(step_of_text(step, n, around) for n, step in enumerate(steps, 1)), "run", None
+        context = Context(kernels_file=kernels_file)
+        known, name, own_range = tuple(step_of_text(step, n, context) for n, step in enumerate(steps, 1)), "run", None
     else:
         written = read_recipe(file, kernels_file)
         known, name, own_range = written.steps, written.name, written.range

@@ -11,7 +11,7 @@ from imgconv.errors import ArgumentTypeError, ImgconvError, UsageError
 from imgconv.recipe.builders import OPS
 from imgconv.recipe.operations import Operation
 from imgconv.recipe.values import READERS
-from imgconv.recipe.weights import Surroundings
+from imgconv.recipe.weights import Context
 from imgconv.registry.weights import is_weights_file
 
 _OPTION = re.compile(r"([a-z_]+)=(.*)", re.DOTALL)
@@ -27,12 +27,12 @@ class Step:
     operation: Operation
 
 
-def step_of_text(text: str, number: int, around: Surroundings) -> Step:
+def step_of_text(text: str, number: int, context: Context) -> Step:
     """The step that a command line means: the op, its main argument, then name=value; words as a shell would part them.
 
     Raises UsageError, which names the step, for anything that is wrong in it.
 
-    >>> step_of_text("max_pool 3 stride=2", 1, Surroundings()).operation.trace((1, 9, 9))
+    >>> step_of_text("max_pool 3 stride=2", 1, Context()).operation.trace((1, 9, 9))
     (1, 4, 4)
     """
     try:
@@ -41,18 +41,18 @@ def step_of_text(text: str, number: int, around: Surroundings) -> Step:
         raise UsageError(f"step {number} ({text}): {str(error).lower()}; write for example 'conv laplacian8 padding=1'") from None
     plain = [word for word in words if not _OPTION.fullmatch(word)]
     named = [(match[1], match[2]) for word in words if (match := _OPTION.fullmatch(word))]
-    return _built(op, text, number, plain, named, around)
+    return _built(op, text, number, plain, named, context)
 
 
-def step_of_table(table: object, number: int, around: Surroundings) -> Step:
+def step_of_table(table: object, number: int, context: Context) -> Step:
     """The step that a table of a recipe file means: `op`, and its options by name. A string is read as on a command line."""
     if isinstance(table, str):
-        return step_of_text(table, number, around)
+        return step_of_text(table, number, context)
     if not isinstance(table, Mapping) or not isinstance(table.get("op"), str):
         raise UsageError(f"step {number}: a step must be a table with an op, such as {{ op = 'relu' }}")
     options = [(key, value) for key, value in table.items() if key != "op"]
     text = " ".join([table["op"], *(f"{key}={_shown(value)}" for key, value in options)])
-    return _built(table["op"], text, number, [], options, around)
+    return _built(table["op"], text, number, [], options, context)
 
 
 def _shown(value: object) -> str:
@@ -60,11 +60,11 @@ def _shown(value: object) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def _built(op: str, text: str, number: int, plain: list[str], named: list[tuple[str, Any]], around: Surroundings) -> Step:
+def _built(op: str, text: str, number: int, plain: list[str], named: list[tuple[str, Any]], context: Context) -> Step:
     try:
         name = _known_op(op)
         options = _options(name, plain, named)
-        return Step(name, text, OPS[name](around, **options))
+        return Step(name, text, OPS[name](context, **options))
     except (UsageError, ArgumentTypeError) as error:
         raise UsageError(f"step {number} ({text}): {error}") from None
     except ImgconvError as error:

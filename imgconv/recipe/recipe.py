@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Look:
+class Postprocess:
     """What is done to finished maps: inverted, cut at a threshold (in levels of the output), drawn over the photograph."""
 
     invert: bool = False
@@ -34,10 +34,10 @@ class Recipe:
 
     command: str
     step: "Filter | Pool | Canny | Network"
-    look: Look = field(default_factory=Look)
+    postprocess: Postprocess = field(default_factory=Postprocess)
 
     def __post_init__(self) -> None:
-        if self.step.range == "raw" and self.look != Look():
+        if self.step.range == "raw" and self.postprocess != Postprocess():
             raise UsageError("--invert, --threshold and --overlay need pixels, which --range raw does not give; use another range")
 
     def trace(self, shape: Shape) -> list[tuple[str, Shape]]:
@@ -46,7 +46,7 @@ class Recipe:
         Raises DoesNotFit where a step cannot fit, or where a map is to be drawn over a photograph of another size.
         """
         maps = self.step.trace(shape)
-        if not self.look.overlay:
+        if not self.postprocess.overlay:
             return maps
         for name, made in maps:
             if (made.height, made.width) != (shape.height, shape.width):
@@ -60,7 +60,7 @@ class Recipe:
 
     def describe(self) -> str:
         """The recipe in one line, as it is written into outputs: the command, its step, and what differs from the defaults."""
-        return " ".join(part for part in (self.command, self.step.describe(), *changed(self.look)) if part)
+        return " ".join(part for part in (self.command, self.step.describe(), *changed(self.postprocess)) if part)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ class Recipe:
         """Whether the grey of an image is all that is read, so that a JPEG file's own Y will do, or its colours are drawn over too."""
         if not self.step.grey:
             return "no"
-        return "beside" if self.look.overlay else "only"
+        return "beside" if self.postprocess.overlay else "only"
 
     @property
     def gives_vectors(self) -> bool:
@@ -89,9 +89,9 @@ class Recipe:
         return format in ARRAY_FORMATS or self.step.gives_floats(format, asked_for=asked_for)
 
     def check_format(self, format: str, *, asked_for: bool, holds_floats: bool) -> None:
-        """Raise UsageError where the step, its range or the look contradicts an output in `format`."""
+        """Raise UsageError where the step, its range or the postprocessing contradicts an output in `format`."""
         self.step.check_format(format, holds_floats=holds_floats)
-        if self.look != Look() and self.step.range is None and self.gives_floats(format, asked_for=asked_for):
+        if self.postprocess != Postprocess() and self.step.range is None and self.gives_floats(format, asked_for=asked_for):
             raise UsageError(f"--invert, --threshold and --overlay need pixels, and {format} holds raw maps; add --range abs or clip")
 
 
@@ -100,7 +100,7 @@ def filter_recipe(
     *,
     command: str = "filter",
     registry: Registry | None = None,
-    look: Look | None = None,
+    postprocess: Postprocess | None = None,
     **options: Any,
 ) -> Recipe:
     """A recipe of one Filter; `options` are its fields. The command `edge` makes grey maps of absolute values unless told otherwise."""
@@ -108,4 +108,4 @@ def filter_recipe(
     if command == "edge":
         maps = tuple(replace(plan, range="abs") for plan in maps)
         options = {**options, "grey": options.get("grey") is not False}
-    return Recipe(command, Filter(maps, **{k: v for k, v in options.items() if v is not None}), look or Look())
+    return Recipe(command, Filter(maps, **{k: v for k, v in options.items() if v is not None}), postprocess or Postprocess())

@@ -18,7 +18,7 @@ Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class Context:
     """What references are read against: the `folder` of relative paths, and the kernels file named on the command line."""
 
     folder: Path | None = None
@@ -40,16 +40,16 @@ class KernelWeights:
     range: str = "minmax"
 
 
-def kernel_weights(references: Sequence[str], around: Surroundings) -> KernelWeights:
+def kernel_weights(references: Sequence[str], context: Context) -> KernelWeights:
     """The weights that kernel references mean; a bank stands for all of its kernels, a file alone for a layer's weights.
 
     Offsets and anchors of kernels are for images, and left out, as torch has none.
     """
     if len(references) == 1 and is_weights_file(references[0]):
-        return file_weights(references[0], around)
+        return file_weights(references[0], context)
     kernels: list[Kernel] = []
     for reference in references:
-        known = resolve(reference, around.registry)
+        known = resolve(reference, context.registry)
         kernels += of_one_size(known.kernels) if isinstance(known, Bank) else [known]
     shapes = {kernel.taps.shape for kernel in kernels}
     if len(shapes) > 1:
@@ -60,9 +60,9 @@ def kernel_weights(references: Sequence[str], around: Surroundings) -> KernelWei
     return KernelWeights(weight[:, None] if alone else weight, bias if bias.any() else None, alone, _common_range(kernels))
 
 
-def file_weights(given: str | list[Any], around: Surroundings, bias: str | list[Any] | None = None) -> KernelWeights:
+def file_weights(given: str | list[Any], context: Context, bias: str | list[Any] | None = None) -> KernelWeights:
     """Weights of a file, or as numbers: (kh, kw) and (M, kh, kw) go over each channel alone, (O, I, kh, kw) across channels."""
-    weight, own_bias = layer_weights(given, around, bias)
+    weight, own_bias = layer_weights(given, context, bias)
     if not 2 <= weight.ndim <= 4:
         raise UsageError(f"weights of shape {shape_text(weight.shape)} are no kernels; give (kh, kw), (M, kh, kw) or (O, I, kh, kw)")
     if weight.ndim == 4:
@@ -70,17 +70,17 @@ def file_weights(given: str | list[Any], around: Surroundings, bias: str | list[
     return KernelWeights(weight.reshape(-1, 1, *weight.shape[-2:]), own_bias, True)
 
 
-def layer_weights(given: str | list[Any], around: Surroundings, bias: str | list[Any] | None = None) -> tuple[Array, Array | None]:
+def layer_weights(given: str | list[Any], context: Context, bias: str | list[Any] | None = None) -> tuple[Array, Array | None]:
     """Weight and bias of a layer; a `bias` that is given comes before the file's own."""
-    weight, own_bias = read_layer(given, around.folder) if isinstance(given, str) else (_numbers(given, "weights"), None)
+    weight, own_bias = read_layer(given, context.folder) if isinstance(given, str) else (_numbers(given, "weights"), None)
     if bias is not None:
-        return _float32(weight), given_bias(bias, around)
+        return _float32(weight), given_bias(bias, context)
     return _float32(weight), None if own_bias is None else _float32(own_bias)
 
 
-def given_bias(bias: str | list[Any], around: Surroundings) -> Array:
+def given_bias(bias: str | list[Any], context: Context) -> Array:
     """A bias from a file of its own, or as numbers."""
-    return _float32(read_layer(bias, around.folder)[0] if isinstance(bias, str) else _numbers(bias, "bias"))
+    return _float32(read_layer(bias, context.folder)[0] if isinstance(bias, str) else _numbers(bias, "bias"))
 
 
 def _numbers(given: list[Any], name: str) -> NDArray[Any]:

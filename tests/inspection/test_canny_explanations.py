@@ -13,7 +13,7 @@ import imgconv
 from imgconv.images import Raster
 from imgconv.inspection.arithmetic import explain
 from imgconv.inspection.canny_arithmetic import NAMES, Stages, sides
-from imgconv.recipe import Canny, Look, Recipe
+from imgconv.recipe import Canny, Postprocess, Recipe
 
 
 def noise(seed, height, width, channels, dtype):
@@ -49,23 +49,23 @@ def stage(channel, name):
     bounds=st.sampled_from(((None, None), (0.05, 0.3), (0.3, 0.9), (0, 0))),
     quantiles=st.booleans(),
     alpha=st.sampled_from(("auto", "keep")),
-    look=st.builds(Look, invert=st.booleans(), overlay=st.booleans()),
+    postprocess=st.builds(Postprocess, invert=st.booleans(), overlay=st.booleans()),
     holes=st.lists(st.tuples(st.integers(0, 999), st.sampled_from((np.nan, np.inf, -np.inf))), max_size=2),
     data=st.data(),
 )
-def test_the_value_is_the_pixel_that_canny_writes(pixels, sigma, bounds, quantiles, alpha, look, holes, data):
+def test_the_value_is_the_pixel_that_canny_writes(pixels, sigma, bounds, quantiles, alpha, postprocess, holes, data):
     pixels = with_holes(pixels, holes)
     quantiles = quantiles and bounds[0] is not None
     top = {"uint8": 255, "uint16": 65535, "float32": 1}[pixels.dtype.name]
     low, high = (None if bound is None else 100 * bound if quantiles else top * bound for bound in bounds)
-    recipe = Recipe("canny", Canny(sigma, low, high, quantiles, alpha), look)
+    recipe = Recipe("canny", Canny(sigma, low, high, quantiles, alpha), postprocess)
     row, column = (data.draw(st.integers(0, size - 1)) for size in pixels.shape[:2])
     (told,) = explain(Raster(pixels, alpha=pixels.shape[2] in (2, 4)), recipe, (column, row)).maps
     low, high = (None if bound is None else bound if quantiles else top * bound for bound in bounds)
     made = np.atleast_3d(imgconv.canny(pixels, sigma=sigma, low=low, high=high, quantiles=quantiles, alpha=alpha))[row, column]
-    expected = top - made[0] if look.invert else made[0]
+    expected = top - made[0] if postprocess.invert else made[0]
     assert told.channels[0].written == expected and all(channel.agrees for channel in told.channels)
-    assert look.overlay == (told.drawn is not None)
+    assert postprocess.overlay == (told.drawn is not None)
 
 
 def test_gradients_neighbours_and_ridges_are_those_of_the_definition():

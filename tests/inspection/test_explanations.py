@@ -12,7 +12,7 @@ from imgconv.inspection.arithmetic import explain
 from imgconv.inspection.cells import seen
 from imgconv.inspection.matrices import matrices
 from imgconv.process import process
-from imgconv.recipe import Look, Pool, Recipe, filter_recipe, network_recipe
+from imgconv.recipe import Pool, Postprocess, Recipe, filter_recipe, network_recipe
 
 WHOLE = ("sobel_x", "laplacian8", "relief", "roberts_x", "0 -1 0; -1 5 -1; 0 -1 0 / 3", "1 2 3 4; 5 6 7 8", "kirsch", "sobel")
 FRACTIONS = ("gaussian:sigma=1,size=5", "freichen_x", "freichen_edge", "1 2 3; 4 5 6 / -7.5")
@@ -159,7 +159,7 @@ def test_the_value_is_what_the_last_step_of_a_network_gives(steps, at, tmp_path,
 
 def test_thresholds_inversion_and_overlay_come_after_the_map():
     pixels = np.random.default_rng(2).integers(0, 256, (9, 11, 3), np.uint8)
-    recipe = filter_recipe(["sobel"], grey=True, look=Look(invert=True, threshold=90.0, overlay=True))
+    recipe = filter_recipe(["sobel"], grey=True, postprocess=Postprocess(invert=True, threshold=90.0, overlay=True))
     (told,) = explain(Raster(pixels), recipe, (4, 5)).maps
     assert [stage.name for stage in told.channels[0].stages][-2:] == ["threshold", "invert"] and told.channels[0].agrees
     assert len(told.written) == 3 and told.channels[0].written in (0, 255)

@@ -7,7 +7,7 @@ from imgconv.errors import DoesNotFit
 from imgconv.images import Raster
 from imgconv.plotting.exhibits import Scale, exhibit, gallery, strongest
 from imgconv.process import process
-from imgconv.recipe import Canny, Look, Pool, Recipe, filter_recipe, network_recipe
+from imgconv.recipe import Canny, Pool, Postprocess, Recipe, filter_recipe, network_recipe
 from imgconv.registry import Registry
 
 RNG = np.random.default_rng(4)
@@ -41,10 +41,10 @@ def test_in_colour_each_colour_has_a_map():
     [
         filter_recipe(["gaussian3"]),
         filter_recipe(["sobel_x"], range="offset"),
-        filter_recipe(["laplacian8"], command="edge", look=Look(invert=True)),
+        filter_recipe(["laplacian8"], command="edge", postprocess=Postprocess(invert=True)),
         Recipe("pool", Pool(4, "avg")),
     ],
-    ids=["blur", "range", "look", "pool"],
+    ids=["blur", "range", "postprocess", "pool"],
 )
 def test_what_is_made_to_be_looked_at_is_shown_as_it_is_written(recipe):
     made = panels(NOISE, recipe)[1]

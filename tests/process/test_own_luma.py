@@ -9,7 +9,7 @@ from imgconv.images import Raster
 from imgconv.inspection.arithmetic import explain
 from imgconv.plotting.exhibits import exhibit
 from imgconv.process import process
-from imgconv.recipe import Canny, Look, Pool, Recipe, filter_recipe, network_recipe
+from imgconv.recipe import Canny, Pool, Postprocess, Recipe, filter_recipe, network_recipe
 
 RNG = np.random.default_rng(8)
 LUMA = RNG.integers(0, 256, (14, 17, 1), dtype=np.uint8)
@@ -52,12 +52,12 @@ def test_the_luma_changes_nothing_in_colour(recipe):
 
 def test_edges_of_the_luma_are_drawn_over_the_colours():
     edges = process(Raster(LUMA), EDGE)[0].image.pixels / 255
-    (drawn,) = process(IMAGE, replace(EDGE, look=Look(overlay=True)))
+    (drawn,) = process(IMAGE, replace(EDGE, postprocess=Postprocess(overlay=True)))
     assert np.array_equal(drawn.image.pixels, np.rint(IMAGE.pixels * (1 - edges) + np.array([255, 0, 0]) * edges))
 
 
 def test_what_is_explained_is_the_luma():
-    recipe = replace(EDGE, look=Look(overlay=True))
+    recipe = replace(EDGE, postprocess=Postprocess(overlay=True))
     (told,) = explain(IMAGE, recipe, (5, 6)).maps
     assert told.channels[0].members[0].products[0].values[1, 1] == LUMA[6, 5, 0]
     assert told.channels[0].agrees

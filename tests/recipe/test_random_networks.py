@@ -12,7 +12,7 @@ from imgconv.recipe import Shape, network_recipe
 from imgconv.recipe.builders import OPS
 from imgconv.recipe.parsing import step_of_table
 from imgconv.recipe.values import READERS
-from imgconv.recipe.weights import Surroundings
+from imgconv.recipe.weights import Context
 
 NUMBER = st.integers(0, 4).map(str)
 SIZE = st.one_of(NUMBER, st.tuples(NUMBER, NUMBER).map("x".join))
@@ -85,7 +85,7 @@ VALUES = st.recursive(
 @given(st.sampled_from(sorted(OPS)), st.dictionaries(st.sampled_from(sorted(READERS)), VALUES, max_size=3))
 def test_any_table_is_a_step_or_one_line_of_error(op, options):
     try:
-        step = step_of_table({"op": op, **options}, 1, Surroundings())
+        step = step_of_table({"op": op, **options}, 1, Context())
     except ImgconvError as error:
         assert str(error).startswith("step 1 (")
     else:

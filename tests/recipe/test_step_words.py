@@ -10,7 +10,7 @@ from imgconv.errors import UsageError
 from imgconv.recipe.builders import OPS
 from imgconv.recipe.parsing import step_of_table, step_of_text
 from imgconv.recipe.values import READERS
-from imgconv.recipe.weights import Surroundings
+from imgconv.recipe.weights import Context
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text()
 
@@ -48,18 +48,18 @@ def fields(step):
     ],
 )
 def test_text_and_table_mean_the_same(text, table):
-    kind, typed = fields(step_of_text(text, 1, Surroundings()))
-    other, written = fields(step_of_table(table, 1, Surroundings()))
+    kind, typed = fields(step_of_text(text, 1, Context()))
+    other, written = fields(step_of_table(table, 1, Context()))
     typed.pop("range", None), written.pop("range", None)
     assert (kind, typed) == (other, written)
 
 
 def test_options_have_the_defaults_of_torch():
-    pool = step_of_text("max_pool 3x2", 1, Surroundings()).operation.window
+    pool = step_of_text("max_pool 3x2", 1, Context()).operation.window
     assert (pool.stride, pool.padding, pool.dilation, pool.ceil_mode) == ((3, 2), (0, 0), (1, 1), False)
-    conv = step_of_text("conv laplacian8", 1, Surroundings()).operation
+    conv = step_of_text("conv laplacian8", 1, Context()).operation
     assert (conv.window.stride, conv.window.padding, conv.groups, conv.padding_mode, conv.bias) == ((1, 1), (0, 0), 1, "zeros", None)
-    average = step_of_text("avg_pool 2", 1, Surroundings()).operation
+    average = step_of_text("avg_pool 2", 1, Context()).operation
     assert average.count_include_pad and average.divisor_override is None
 
 
@@ -103,7 +103,7 @@ def test_options_have_the_defaults_of_torch():
 )
 def test_a_mistake_is_told_with_the_step(text, message):
     with pytest.raises(UsageError) as error:
-        step_of_text(text, 4, Surroundings())
+        step_of_text(text, 4, Context())
     told = str(error.value)
     assert told.startswith(f"step 4 ({text}): ") and message in told and "\n" not in told and not told.endswith(".")
 
@@ -124,7 +124,7 @@ def test_a_mistake_is_told_with_the_step(text, message):
 )
 def test_tables_that_are_no_steps(table):
     with pytest.raises(UsageError, match=r"^step 2"):
-        step_of_table(table, 2, Surroundings())
+        step_of_table(table, 2, Context())
 
 
 @pytest.mark.parametrize("op", OPS)

@@ -6,7 +6,7 @@ import pytest
 from imgconv.errors import UsageError
 from imgconv.images import Raster
 from imgconv.process import Shape, process
-from imgconv.recipe import Look, filter_recipe
+from imgconv.recipe import Postprocess, filter_recipe
 
 RNG = np.random.default_rng(3)
 
@@ -31,7 +31,7 @@ def test_edges_are_drawn_in_red_over_the_photograph(channels, rule, dtype):
     if alpha is not None and rule == "drop":
         colours, alpha = (colours.astype(np.int64) * alpha + top // 2) // top, None  # over black
     expected = np.rint(colours * (1 - edges) + np.array([top, 0, 0]) * edges)
-    recipe = filter_recipe(["laplacian8"], command="edge", alpha=rule, look=Look(overlay=True))
+    recipe = filter_recipe(["laplacian8"], command="edge", alpha=rule, postprocess=Postprocess(overlay=True))
     (result,) = process(given, recipe)
     got = result.image
     assert np.array_equal(got.pixels[..., :3], expected)
@@ -43,15 +43,15 @@ def test_edges_are_drawn_in_red_over_the_photograph(channels, rule, dtype):
 def test_threshold_then_invert(dtype, level):
     given, top = image(3, dtype), np.iinfo(dtype).max
     edges = made(given).pixels
-    assert np.array_equal(made(given, look=Look(threshold=level)).pixels, np.where(edges >= level, top, 0))
-    assert np.array_equal(made(given, look=Look(threshold=level, invert=True)).pixels, np.where(edges >= level, 0, top))
-    assert np.array_equal(made(given, look=Look(invert=True)).pixels, top - edges)
+    assert np.array_equal(made(given, postprocess=Postprocess(threshold=level)).pixels, np.where(edges >= level, top, 0))
+    assert np.array_equal(made(given, postprocess=Postprocess(threshold=level, invert=True)).pixels, np.where(edges >= level, 0, top))
+    assert np.array_equal(made(given, postprocess=Postprocess(invert=True)).pixels, top - edges)
 
 
 def test_threshold_of_floats_is_in_their_levels():
     given = Raster(RNG.random((6, 7, 1)).astype(np.float32))
     edges = made(given).pixels
-    cut = made(given, look=Look(threshold=0.5, invert=True)).pixels
+    cut = made(given, postprocess=Postprocess(threshold=0.5, invert=True)).pixels
     assert cut.dtype == np.float32
     assert np.array_equal(cut, np.where(edges >= 0.5, 0, 1))
 
@@ -59,4 +59,4 @@ def test_threshold_of_floats_is_in_their_levels():
 @pytest.mark.parametrize("level", [float("nan"), float("inf")])
 def test_a_threshold_is_a_number(level):
     with pytest.raises(UsageError, match="is no level"):
-        Look(threshold=level)
+        Postprocess(threshold=level)
