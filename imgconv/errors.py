@@ -1,9 +1,11 @@
-"""What can go wrong, said once.
+"""The errors of imgconv, and their texts.
 
-Every error of imgconv is an `ImgconvError`; each class also inherits the built-in error that a Python caller would expect,
-and knows the exit code of a command that ends with it. Texts say what was given, what is allowed and what to do,
-in lower case and without a full stop. This module imports nothing.
+Every error that imgconv raises on purpose is an `ImgconvError`. Each class also inherits the built-in error that a Python
+caller would catch, and has the exit code of a command that ends with it. Texts state what was given, what is allowed and
+what to do, in lower case and without a full stop.
 """
+
+import os
 
 
 class ImgconvError(Exception):
@@ -19,13 +21,13 @@ class UsageError(ImgconvError, ValueError):
 
 
 class ArgumentTypeError(ImgconvError, TypeError):
-    """An argument of the wrong type: a float as a size, a complex array, a string where an array belongs."""
+    """An argument of the wrong type: a float as a size, a complex array, a string instead of an array."""
 
     exit_code = 2
 
 
 class DoesNotFit(ImgconvError, ValueError):
-    """A sound request that this input is too small, or of the wrong shape, for."""
+    """A valid request for which this input is too small, or has the wrong shape."""
 
 
 class ImageError(ImgconvError, OSError):
@@ -36,8 +38,39 @@ PictureError = ImageError  # the public name of earlier versions
 
 
 class ClusterError(ImgconvError, ConnectionError):
-    """A cluster that does not answer, has no workers, or cannot do what is asked of it."""
+    """A cluster that does not respond, has no workers, or cannot run the tasks it gets."""
 
 
 class MissingExtra(ImgconvError, ImportError):
-    """An optional dependency is needed and not installed; the text names the extra that brings it."""
+    """An optional dependency is needed and not installed; the text names the extra that installs it."""
+
+
+def one_line(error: BaseException) -> str:
+    """Describe any error for a person, in one line.
+
+    >>> one_line(FileNotFoundError(2, "No such file or directory", "a.png"))
+    'no such file or directory: a.png'
+    """
+    if isinstance(error, ImgconvError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "not enough memory; use fewer --jobs, or smaller images"
+    if isinstance(error, OSError):
+        return reason(error) + (f": {os.fsdecode(error.filename)}" if error.filename else "")
+    return f"internal error, {type(error).__name__}: {error}; IMGCONV_TRACEBACK=1 shows where"
+
+
+def reason(error: BaseException) -> str:
+    """Return the message of a foreign error, without file names: one line, lower case, no full stop, at most 300 characters.
+
+    >>> reason(IsADirectoryError(21, "Is a directory", "photos")), reason(ValueError("Bad\\n  header.")), reason(EOFError())
+    ('is a directory', 'bad header', 'EOFError')
+    """
+    text = " ".join(str(getattr(error, "strerror", None) or error).split()).rstrip(".")[:300] or type(error).__name__
+    is_word = text[1:2].islower() or text[1:2] == " "
+    return text[:1].lower() + text[1:] if is_word and text != type(error).__name__ else text
+
+
+def wants_traceback(error: BaseException) -> bool:
+    """Whether an error is a defect of imgconv, and the user has set IMGCONV_TRACEBACK to see where it happened."""
+    return bool(os.environ.get("IMGCONV_TRACEBACK")) and not isinstance(error, ImgconvError | OSError | MemoryError)

@@ -28,7 +28,7 @@ from imgconv.batch.run import in_order
 from imgconv.batch.sources import Source
 from imgconv.batch.tasks import Sender, image_task, own_version, same
 from imgconv.batch.work import Job
-from imgconv.errors import ClusterError, MissingExtra, UsageError
+from imgconv.errors import ClusterError, MissingExtra, UsageError, reason
 
 CLOSING = 5.0  # seconds for workers to end by themselves
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -147,7 +147,7 @@ class _Cluster:
                 raise ClusterError("the scheduler is gone; run the same command with --skip-existing to go on where it stopped") from None
             except Exception as error:  # whatever a worker without something of ours says; images' own errors are in their outcomes
                 remedy = f"install imgconv {own_version()} for the scheduler and all workers"
-                raise ClusterError(f"the cluster cannot take images, {_one_line(error)}; {remedy}") from error
+                raise ClusterError(f"the cluster cannot take images, {_described(error)}; {remedy}") from error
             else:
                 return outcome
 
@@ -215,7 +215,7 @@ def _client(address: str, jobs: int) -> Iterator[Any]:
             where = stack.enter_context(local_cluster(distributed, jobs)) if address == LOCAL else address
             client = stack.enter_context(_within(CONNECTING, partial(distributed.Client, where, set_as_default=False)))
         except Exception as error:  # each way to connect has errors of its own
-            raise ClusterError(f"no Dask scheduler answers at {address}: {_one_line(error)}") from error
+            raise ClusterError(f"no Dask scheduler answers at {address}: {_described(error)}") from error
         yield client
 
 
@@ -254,6 +254,5 @@ def _silence() -> Iterator[None]:
             logging.disable(logging.NOTSET)
 
 
-def _one_line(error: BaseException) -> str:
-    said = f"{type(error).__name__}: {error.__cause__ or error}" if not isinstance(error, OSError) else str(error)
-    return " ".join(said.split())[:300].rstrip(".")
+def _described(error: BaseException) -> str:
+    return reason(error) if isinstance(error, OSError) else f"{type(error).__name__}: {reason(error.__cause__ or error)}"

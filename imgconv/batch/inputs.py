@@ -8,7 +8,7 @@ from imgconv.atomic import replacing
 from imgconv.batch.destinations import identities, refuse_input
 from imgconv.batch.paths import Place, place_of, readable
 from imgconv.batch.sources import STDIN, list_sources
-from imgconv.errors import ImageError
+from imgconv.errors import ImageError, reason
 from imgconv.images import IMAGE_EXTENSIONS, Header, Luma, Raster, encode, open_frames, read_header
 
 __all__ = ["Header", "Raster", "first_frame", "first_image", "headers", "write_animation"]
@@ -28,7 +28,7 @@ def first_frame(given: str, *, luma: Luma = "no", max_pixels: int | None, salvag
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from None
     except OSError as error:
-        raise ImageError(f"{name}: {(error.strerror or str(error)).lower()}") from None
+        raise ImageError(f"{name}: {reason(error)}") from None
 
 
 def headers(inputs: Sequence[str], max_pixels: int | None) -> Iterator[tuple[str, Header | ImageError]]:
@@ -47,7 +47,7 @@ def write_animation(frames: Sequence[Raster], path: Path, source: str) -> None:
         with replacing(path) as stream:
             encode(frames, path.suffix, stream=stream, animated=True)
     except OSError as error:
-        raise ImageError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+        raise ImageError(f"{path}: {reason(error)}") from None
 
 
 def _source(path: Place | None) -> Path | bytes:

@@ -3,7 +3,6 @@
 What goes wrong with one input, as a line of its outcome: the others go on.
 """
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from imgconv.errors import ImgconvError
+from imgconv.errors import one_line, wants_traceback
 from imgconv.process import Map, Shape
 
 BLOCK = 1 << 18  # values taken to float64 at once
@@ -93,19 +92,3 @@ def told(outcome: Outcome) -> Iterator[None]:
             raise
         outcome.error = one_line(error)
     outcome.seconds = time.perf_counter() - started
-
-
-def one_line(error: Exception) -> str:
-    """What an error says to a person."""
-    if isinstance(error, ImgconvError):
-        return str(error)
-    if isinstance(error, OSError):
-        return (error.strerror or str(error)).lower() + (f": {os.fsdecode(error.filename)}" if error.filename else "")
-    if isinstance(error, MemoryError):
-        return "not enough memory; use fewer --jobs, or smaller images"
-    return f"internal error, {type(error).__name__}: {error}; IMGCONV_TRACEBACK=1 shows where"
-
-
-def wants_traceback(error: Exception) -> bool:
-    """Whether an error is a mistake of ours that somebody wants to see whole."""
-    return bool(os.environ.get("IMGCONV_TRACEBACK")) and not isinstance(error, ImgconvError | OSError | MemoryError)

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from imgconv.atomic import PART
 from imgconv.batch.paths import OBJECTS, WEB, Url
-from imgconv.errors import ImageError, ImgconvError, MissingExtra, UsageError
+from imgconv.errors import ImageError, ImgconvError, MissingExtra, UsageError, reason
 
 
 def is_folder(url: Url) -> bool:
@@ -131,7 +131,7 @@ def _library(protocol: str) -> Any:
     except ValueError:
         raise UsageError(f"{protocol}:// is no known kind of address; use s3:// for example, or a path") from None
     except ImportError as error:
-        remedy = "pip install 'imgconv[remote]'" if protocol in ("s3", *WEB) or error.name == "fsspec" else _one_line(error)
+        remedy = "pip install 'imgconv[remote]'" if protocol in ("s3", *WEB) or error.name == "fsspec" else reason(error)
         raise MissingExtra(f"{protocol}:// needs another library; to use it: {remedy}") from error
 
 
@@ -145,12 +145,7 @@ def _answers() -> Iterator[None]:
     except FileNotFoundError as error:
         raise ImageError("no such bucket" if "specified bucket" in str(error) else "no such file or directory") from error
     except Exception as error:  # every storage has errors of its own, and not all of them are OSErrors
-        raise ImageError(_one_line(error)) from error
-
-
-def _one_line(error: Exception) -> str:
-    said = str(getattr(error, "strerror", None) or error) or type(error).__name__
-    return " ".join(said.split()).rstrip(".")[:300]
+        raise ImageError(reason(error)) from error
 
 
 def _folders_last(name: str) -> list[tuple[bool, str]]:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 
 from imgconv.batch import paths
 from imgconv.batch.paths import Place, Url, place_of
-from imgconv.errors import ImageError, UsageError
+from imgconv.errors import ImageError, UsageError, reason
 
 STDIN = "-"
 PATTERN_SIGNS = "*?["
@@ -120,7 +120,7 @@ def _folder(folder: Path, extensions: frozenset[str], recursive: bool) -> Iterat
             with os.scandir(here) as entries:
                 listed = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
-            yield Source(here, relative, named=False, trouble=(error.strerror or str(error)).lower())
+            yield Source(here, relative, named=False, trouble=reason(error))
             continue
         for entry in listed:
             if entry.name.startswith("."):
@@ -153,7 +153,7 @@ def read_names(where: str) -> list[str]:
     try:
         data = sys.stdin.buffer.read() if where == STDIN else Path(where).read_bytes()
     except OSError as error:
-        raise ImageError(f"--files0-from {where}: {(error.strerror or str(error)).lower()}") from None
+        raise ImageError(f"--files0-from {where}: {reason(error)}") from None
     if b"\0" not in data and b"\n" in data:
         raise UsageError(f"--files0-from {where} has lines, not names ended by zero bytes; make it with find -print0")
     names = data.split(b"\0")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from imgconv.batch.destinations import ARRAYS, Identity, identities, refuse_input, standard_output
 from imgconv.batch.paths import Place, place_of, readable, writing
 from imgconv.batch.sources import STDIN, Source, list_sources
-from imgconv.errors import DoesNotFit, ImageError, ImgconvError, UsageError
+from imgconv.errors import DoesNotFit, ImageError, ImgconvError, UsageError, reason
 from imgconv.images import IMAGE_EXTENSIONS, Frames, Header, Luma, Raster, format_for, open_frames, read_stream
 from imgconv.process import Recipe, Shape
 from imgconv.process.network import Network, results_of
@@ -179,4 +179,4 @@ def _named(source: Source) -> Iterator[None]:
     except ImgconvError as error:
         raise ImageError(f"{source}: {error}") from None
     except OSError as error:
-        raise ImageError(f"{source}: {(error.strerror or str(error)).lower()}") from None
+        raise ImageError(f"{source}: {reason(error)}") from None

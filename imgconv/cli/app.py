@@ -10,7 +10,7 @@ import sys
 import warnings
 
 from imgconv.cli import interrupts
-from imgconv.errors import ImgconvError
+from imgconv.errors import ImgconvError, one_line, reason, wants_traceback
 
 TYPE_CHECKING = False  # see imgconv/__init__.py
 if TYPE_CHECKING:
@@ -64,8 +64,6 @@ def _run() -> int:
 
 
 def _unexpected(error: Exception) -> int:
-    from imgconv.batch.outcome import one_line, wants_traceback
-
     if wants_traceback(error):
         raise error
     return _fail(one_line(error), 1)
@@ -92,7 +90,7 @@ def _flushed(code: int) -> int:
     except OSError as error:
         if code:
             return _silenced(code)  # what went wrong was said before
-        return _silenced(_fail(f"standard output: {(error.strerror or str(error)).lower()}", 1))
+        return _silenced(_fail(f"standard output: {reason(error)}", 1))
     return code
 
 

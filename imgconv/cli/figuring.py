@@ -7,7 +7,7 @@ from imgconv.batch.destinations import identities, refuse_input
 from imgconv.batch.inputs import first_image
 from imgconv.batch.sources import STDIN, list_sources
 from imgconv.cli import words
-from imgconv.errors import ImageError, UsageError
+from imgconv.errors import ImageError, UsageError, reason
 from imgconv.plotting.exhibits import Exhibit, exhibit, gallery
 from imgconv.plotting.sheets import FORMATS, draw
 from imgconv.recipe import Recipe
@@ -45,4 +45,4 @@ def _write(shown: Exhibit, output: Path, format: str, source: str) -> None:
         with replacing(output) as stream:
             draw(shown, stream, format)
     except OSError as error:
-        raise ImageError(f"{output}: {(error.strerror or str(error)).lower()}") from None
+        raise ImageError(f"{output}: {reason(error)}") from None

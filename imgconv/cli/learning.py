@@ -11,7 +11,7 @@ from imgconv.batch.inputs import Raster, first_image
 from imgconv.cli import learn_view, words
 from imgconv.cli.json_lines import write_line
 from imgconv.cli.learn_options import LearnOptions
-from imgconv.errors import DoesNotFit, ImageError, UsageError
+from imgconv.errors import DoesNotFit, ImageError, UsageError, reason
 from imgconv.fitting.gradient_descent import descend
 from imgconv.fitting.learning import Example, Fit, learn
 from imgconv.registry import Kernel, add_entry
@@ -97,5 +97,5 @@ def _write(path: Path, weights: "np.ndarray[tuple[int, ...], np.dtype[np.float64
         with replacing(path) as stream:
             np.save(stream, weights[0] if len(weights) == 1 and weights.ndim == 3 else weights)
     except OSError as error:
-        raise ImageError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+        raise ImageError(f"{path}: {reason(error)}") from None
     sys.stderr.write(f"weights -> {path}\n")

@@ -19,7 +19,7 @@ from imgconv.batch.work import Job
 from imgconv.cli.lines import escaped, write_line
 from imgconv.cli.options import HowOptions, TellOptions
 from imgconv.engine.parallel import default_threads
-from imgconv.errors import ImageError, UsageError
+from imgconv.errors import ImageError, UsageError, reason
 
 if TYPE_CHECKING:
     from imgconv.batch.pairing import Result, Results
@@ -79,8 +79,8 @@ def write_folder_page(request: FolderRequest, *, quiet: bool) -> int:
         for result in results.found:
             report.add(_entry_of_file(result))
         _write(report, file, quiet=quiet)
-    for name, reason in report.failures:
-        write_line(escaped(f"imgconv: {name}: {reason}"))
+    for name, problem in report.failures:
+        write_line(escaped(f"imgconv: {name}: {problem}"))
     if results.inputs is None and not quiet:
         write_line("no inputs of these names were found, or as many in several folders; name the right one with --before")
     return len(report.failures)
@@ -136,6 +136,6 @@ def _write(report: "Report", file: Place, *, quiet: bool) -> None:
         with paths.writing(file) as stream:
             report.write(stream)
     except OSError as error:
-        raise ImageError(f"{file}: {(error.strerror or str(error)).lower()}") from None
+        raise ImageError(f"{file}: {reason(error)}") from None
     if not quiet:
         write_line(escaped(f"report -> {file}"))

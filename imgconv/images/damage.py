@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from imgconv.errors import ImageError, ImgconvError
+from imgconv.errors import ImageError, ImgconvError, reason
 
 _MOST_AT_ONCE = 1 << 26  # bytes: what a lying header can make us allocate before the end of the file is seen
 
@@ -65,7 +65,4 @@ def read_exactly(file: BinaryIO, length: int) -> bytes:
 def _reason(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "not enough memory"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    text = " ".join(str(error).split()).rstrip(".")
-    return text[:1].lower() + text[1:200] if text else f"{type(error).__name__} in its data"
+    return reason(error) if str(error) else f"{type(error).__name__} in its data"

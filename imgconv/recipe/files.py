@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imgconv.errors import ArgumentTypeError, ImgconvError, UsageError
+from imgconv.errors import ArgumentTypeError, ImgconvError, UsageError, reason
 from imgconv.recipe.parsing import Step, step_of_table
 from imgconv.recipe.shape import one_of
 from imgconv.recipe.weights import Context
@@ -63,12 +63,11 @@ def _tables(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: byte {error.start} is not UTF-8; save the recipe file as UTF-8 text") from None
     except OSError as error:
-        raise UsageError(f"{path}: cannot read this recipe file ({(error.strerror or str(error)).lower()}); correct the path") from None
+        raise UsageError(f"{path}: cannot read this recipe file ({reason(error)}); correct the path") from None
     except RecursionError:
         raise UsageError(f"{path}: not valid TOML: nested too deeply; correct it") from None
     except ValueError as error:
-        text = str(error)
-        raise UsageError(f"{path}: not valid TOML: {text[:1].lower()}{text[1:]}; correct it") from None
+        raise UsageError(f"{path}: not valid TOML: {reason(error)}; correct it") from None
     for section in tables:
         if section != "recipes":
             raise UsageError(f"{path}: {section}: unknown section; recipes are [recipes.NAME]")

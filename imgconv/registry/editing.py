@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from imgconv.errors import UsageError
+from imgconv.errors import UsageError, reason
 from imgconv.registry.entries import parse_entries, read_entries
 from imgconv.registry.files import exists, user_file
 from imgconv.registry.generators import GENERATORS
@@ -157,7 +157,7 @@ def _write(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     except OSError as error:
-        raise UsageError(f"{path}: cannot write this kernels file ({(error.strerror or '').lower()}); check its folder") from None
+        raise UsageError(f"{path}: cannot write this kernels file ({reason(error)}); check its folder") from None
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
             stream.write(text)

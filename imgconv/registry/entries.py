@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from imgconv.errors import UsageError
+from imgconv.errors import UsageError, reason
 from imgconv.registry.generators import BANK_GENERATORS, GENERATORS, check_parameters, is_number
 from imgconv.registry.kernel import COMBINES, MAX_TAPS, RANGES
 from imgconv.registry.names import NAME, split_parameters
@@ -69,8 +69,7 @@ def read_entries(file: Path, origin: str) -> dict[str, Entry]:
     except UnicodeDecodeError as error:
         raise UsageError(f"{file}: byte {error.start} is not UTF-8; save the kernels file as UTF-8 text") from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"{file}: cannot read this kernels file ({reason.lower()}); correct the path or its permissions") from None
+        raise UsageError(f"{file}: cannot read this kernels file ({reason(error)}); correct the path or its permissions") from None
     return parse_entries(text, file, origin)
 
 
@@ -83,7 +82,8 @@ def parse_entries(text: str, file: Path, origin: str) -> dict[str, Entry]:
     try:
         tables = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{file}: not valid TOML: {_plain(error)}; correct it") from None
+        problem = reason(error) if isinstance(error, ValueError) else "nested too deeply"
+        raise UsageError(f"{file}: not valid TOML: {problem}; correct it") from None
     entries: dict[str, Entry] = {}
     for section, named in tables.items():
         kind = _kind(file, section, named)
@@ -94,10 +94,6 @@ def parse_entries(text: str, file: Path, origin: str) -> dict[str, Entry]:
             _check_entry(where, kind, name, table)
             entries[name] = Entry(name, kind, table, file, origin)
     return entries
-
-
-def _plain(error: Exception) -> str:
-    return str(error)[:1].lower() + str(error)[1:] if isinstance(error, ValueError) else "nested too deeply"
 
 
 def _kind(file: Path, section: str, named: object) -> Kind:

@@ -22,7 +22,7 @@ from math import prod
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from imgconv.errors import ArgumentTypeError, MissingExtra, UsageError
+from imgconv.errors import ArgumentTypeError, MissingExtra, UsageError, reason
 from imgconv.registry.files import expanded, note_weights
 from imgconv.registry.kernel import Bank, Kernel, check_taps, kernel_of_taps
 from imgconv.registry.names import slug
@@ -240,13 +240,11 @@ def _open_tensors(path: Path) -> Any:
 
 
 def _unreadable(path: Path, error: Exception) -> UsageError:
-    reason = getattr(error, "strerror", None) or str(error)
-    return UsageError(f"{path}: cannot read these weights ({reason.lower()}); correct the path or the file")
+    return UsageError(f"{path}: cannot read these weights ({reason(error)}); correct the path or the file")
 
 
 def _damaged(where: str, error: Exception) -> UsageError:
-    reason = " ".join(str(error).split())[:120] or type(error).__name__
-    return UsageError(f"{where}: damaged or no weights at all ({reason}); save it again")
+    return UsageError(f"{where}: damaged, or not a file of weights ({reason(error)}); save it again")
 
 
 def _listed(names: list[str]) -> str:

@@ -123,7 +123,7 @@ def test_a_name_finds_weight_and_bias_of_a_layer(tmp_path):
         ("one.npy:a", "holds one array; leave out :a"),
         ("objects.npy", "holds Python objects, which are never loaded"),
         ("nan.npy", "is empty or holds NaN or infinity"),
-        ("text.npy", "damaged or no weights at all"),
+        ("text.npy", "damaged, or not a file of weights"),
         ("gone.safetensors:a", "cannot read these weights"),
         ("photo.png", "is no file of weights"),
     ],

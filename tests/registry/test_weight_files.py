@@ -111,7 +111,7 @@ def npy_bytes(array: object) -> bytes:
 )
 def test_damaged_npy_files(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "w.npy").write_bytes(content)
-    with pytest.raises(UsageError, match=r"w\.npy: damaged or no weights at all") as caught:
+    with pytest.raises(UsageError, match=r"w\.npy: damaged, or not a file of weights") as caught:
         resolve(f"@{tmp_path / 'w.npy'}", REGISTRY)
     assert "\n" not in str(caught.value)
 
@@ -121,7 +121,7 @@ def test_damaged_npz_files(tmp_path: Path, cut: int) -> None:
     stream = io.BytesIO()
     np.savez_compressed(stream, a=np.random.default_rng(0).normal(size=(9, 9)))
     (tmp_path / "w.npz").write_bytes(stream.getvalue()[:cut])
-    with pytest.raises(UsageError, match="damaged or no weights at all"):
+    with pytest.raises(UsageError, match="damaged, or not a file of weights"):
         resolve(f"@{tmp_path / 'w.npz'}", REGISTRY)
 
 
@@ -131,7 +131,7 @@ def test_an_npz_with_a_flipped_bit_is_damaged(tmp_path: Path) -> None:
     content = bytearray(stream.getvalue())
     content[400] ^= 4
     (tmp_path / "w.npz").write_bytes(content)
-    with pytest.raises(UsageError, match=r"damaged or no weights at all .*CRC"):
+    with pytest.raises(UsageError, match=r"damaged, or not a file of weights .*CRC"):
         resolve(f"@{tmp_path / 'w.npz'}", REGISTRY)
 
 
@@ -236,7 +236,7 @@ def test_safetensors_of_a_type_that_numpy_lacks(tmp_path: Path) -> None:
 def test_damaged_safetensors(tmp_path: Path, cut: int) -> None:
     path = safetensors(tmp_path / "net.safetensors", {"w": np.ones((3, 3), np.float32)})
     path.write_bytes(path.read_bytes()[:cut])
-    with pytest.raises(UsageError, match="damaged or no weights at all"):
+    with pytest.raises(UsageError, match="damaged, or not a file of weights"):
         resolve(f"@{path}:w", REGISTRY)
 
 
