@@ -1,10 +1,13 @@
-"""Quotas of control groups, read from trees of files like those of the kernel."""
+"""CPU quotas, memory limits and the objects that share them, read from trees of files like those of Linux."""
+
+import threading
 
 import pytest
 
-from imgconv.system import cgroup_quota, usable_cores
+from imgconv.errors import ImageError
+from imgconv.system import CpuSlots, Memory, available_memory, cpu_quota, usable_cores
 
-CASES = {
+QUOTAS = {
     "no limit": ("0::/run", {"run/cpu.max": "max 100000"}, None),
     "two cores": ("0::/run", {"run/cpu.max": "200000 100000"}, 2),
     "a part is rounded up": ("0::/run", {"run/cpu.max": "150000 100000"}, 2),
@@ -19,26 +22,118 @@ CASES = {
     ),
     "version 1 without limit": ("4:cpu:/", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
     "another controller's": ("5:cpuset:/job", {"job/cpu.max": "100000 100000"}, None),
-    "nonsense": ("0::/run", {"run/cpu.max": "lots"}, None),
+    "not a number": ("0::/run", {"run/cpu.max": "lots"}, None),
     "no period": ("0::/run", {"run/cpu.max": "100000 0"}, None),
     "broken list": ("what?\n0::/run", {"run/cpu.max": "100000 100000"}, 1),
-    "nothing": ("", {}, None),
+    "no groups": ("", {}, None),
 }
 
 
-@pytest.mark.parametrize(("membership", "files", "quota"), CASES.values(), ids=CASES)
-def test_quota(tmp_path, membership, files, quota):
-    root = tmp_path / "cgroup"
+def write(root, files):
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text + "\n")
-    (tmp_path / "self").write_text(membership + "\n")
-    assert cgroup_quota(tmp_path / "self", root) == quota
+        (root / name).write_text(text)
+
+
+@pytest.mark.parametrize(("membership", "files", "quota"), QUOTAS.values(), ids=QUOTAS)
+def test_cpu_quota(tmp_path, membership, files, quota):
+    write(tmp_path / "cg", files)
+    write(tmp_path, {"proc/self/cgroup": membership + "\n"})
+    assert cpu_quota(tmp_path / "proc", tmp_path / "cg") == quota
 
 
 def test_no_control_groups_at_all(tmp_path):
-    assert cgroup_quota(tmp_path / "self", tmp_path / "cgroup") is None
+    assert cpu_quota(tmp_path / "proc", tmp_path / "cg") is None
 
 
 def test_at_least_one_core_is_usable():
     assert usable_cores() >= 1
+
+
+@pytest.mark.parametrize(
+    "files, expected",
+    [
+        ({}, None),
+        ({"proc/meminfo": "MemTotal: 900 kB\nMemAvailable:   500 kB\n"}, 500 * 1024),
+        (
+            {
+                "proc/meminfo": "MemAvailable: 999999 kB\n",
+                "proc/self/cgroup": "0::/user/run\n",
+                "cg/user/memory.max": "1000000\n",
+                "cg/user/memory.current": "700000\n",
+                "cg/user/memory.stat": "anon 5\ninactive_file 100000\n",
+                "cg/user/run/memory.max": "max\n",
+                "cg/user/run/memory.current": "5\n",
+                "cg/user/run/memory.stat": "anon 5\n",
+            },
+            400_000,
+        ),
+        (
+            {
+                "proc/self/cgroup": "4:memory:/docker/1f\n3:cpu:/\n",
+                "cg/memory/memory.limit_in_bytes": "5000",
+                "cg/memory/memory.usage_in_bytes": "3000",
+                "cg/memory/memory.stat": "total_inactive_file 500\n",
+            },
+            2500,
+        ),
+    ],
+)
+def test_available_memory(tmp_path, files, expected):
+    write(tmp_path, files)
+    assert available_memory(tmp_path / "proc", tmp_path / "cg") == expected
+
+
+def test_images_wait_until_there_is_room():
+    memory, order = Memory(budget=100), []
+    inside, leave = threading.Event(), threading.Event()
+
+    def first():
+        with memory.reserved(70, "first"):
+            inside.set()
+            leave.wait(10)
+            order.append("first done")
+
+    def second():
+        with memory.reserved(50, "second"):
+            order.append("second begins")
+
+    threads = [threading.Thread(target=first), threading.Thread(target=second)]
+    threads[0].start()
+    assert inside.wait(10)
+    threads[1].start()
+    with memory.reserved(30, "third fits next to the first"):
+        order.append("third begins")
+    leave.set()
+    for thread in threads:
+        thread.join(10)
+    assert order == ["third begins", "first done", "second begins"]
+
+
+def test_an_image_above_the_budget_runs_alone():
+    with Memory(budget=100).reserved(5000, "an image"):
+        pass
+    with (
+        pytest.raises(ImageError, match=r"an image needs about 1\d+\.\d GB of memory, and .* are available"),
+        Memory().reserved(10**14, "an image"),
+    ):
+        pass
+
+
+def test_a_released_slot_goes_to_another_thread():
+    slots, second_ran = CpuSlots(1), threading.Event()
+
+    def second():
+        with slots.acquired():
+            second_ran.set()
+
+    with slots.acquired():
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert not second_ran.wait(0.05)
+        slots.release()
+        slots.release()  # a thread without a slot has nothing to release
+        assert second_ran.wait(10)
+    thread.join(10)
+    with slots.acquired():
+        pass

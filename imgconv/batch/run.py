@@ -19,7 +19,7 @@ from imgconv.batch.sources import Source
 from imgconv.batch.work import Job, outcome_of, write_maps
 from imgconv.errors import ImageError
 from imgconv.images import Frames, read_stream
-from imgconv.system import Turns, reuse_freed
+from imgconv.system import CpuSlots, reuse_freed_memory
 
 
 class Begun(Protocol):
@@ -100,9 +100,9 @@ def run(sources: Sequence[Source], job: Job, jobs: int, *, stop_on_error: bool =
     """
     piped = any(source.path is None for source in sources)
     if piped or len(sources) > 1:
-        reuse_freed()
+        reuse_freed_memory()
     if len(sources) > 1 and not piped:
-        yield from _at_once(sources, replace(job, threads=1, turns=Turns(jobs)), jobs, stop_on_error)
+        yield from _at_once(sources, replace(job, threads=1, cpu_slots=CpuSlots(jobs)), jobs, stop_on_error)
         return
     job = replace(job, threads=jobs)
     for source in sources:

@@ -17,9 +17,9 @@ from imgconv.batch.paths import Place, exists
 from imgconv.batch.sources import Source
 from imgconv.batch.work import Job, outcome_of
 from imgconv.errors import ClusterError, ImageError
-from imgconv.system import Turns, reuse_freed
+from imgconv.system import CpuSlots, reuse_freed_memory
 
-OF_EACH_PROCESS = ("inputs", "memory", "threads", "turns")  # parts of a Job that do not travel
+OF_EACH_PROCESS = ("inputs", "memory", "threads", "cpu_slots")  # parts of a Job that do not travel
 
 There = frozenset[Place] | None
 
@@ -88,9 +88,9 @@ def _unpacked(packed: bytes) -> Job:
     version, travelling = pickle.loads(packed)
     if version != own_version():
         raise ClusterError(f"a worker has imgconv {own_version()}, and {version} was started; install one version everywhere")
-    reuse_freed()
-    turns = Turns(import_module("distributed").get_worker().state.nthreads)
-    return Job(**pickle.loads(travelling), threads=1, turns=turns)
+    reuse_freed_memory()
+    cpu_slots = CpuSlots(import_module("distributed").get_worker().state.nthreads)
+    return Job(**pickle.loads(travelling), threads=1, cpu_slots=cpu_slots)
 
 
 def own_version() -> str:

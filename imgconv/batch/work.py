@@ -24,7 +24,7 @@ from imgconv.batch.sources import Source
 from imgconv.errors import ImageError
 from imgconv.images import Frames, Header, Raster, check_output, encode, open_frames
 from imgconv.process import Map, Recipe, Shape, process, single_maps
-from imgconv.system import Memory, Turns
+from imgconv.system import CpuSlots, Memory
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Job:
     there: frozenset[Place] | None = None  # outputs that existed before the first attempt at an image; None: look now
     dry_run: bool = False
     memory: Memory = field(default_factory=Memory)
-    turns: Turns = field(default_factory=Turns)
+    cpu_slots: CpuSlots = field(default_factory=CpuSlots)
 
     @property
     def floats(self) -> bool:
@@ -94,7 +94,7 @@ def write_maps(opened: Frames, job: Job, source: Source, outcome: Outcome) -> No
         return
     between = 4 * job.recipe.values_between(seen)
     need = between + _need(header, [shape for _, shape in traced], job)
-    with job.memory.reserved(need, f"an image of {header.size[1]}x{header.size[0]}"), job.turns.taken():
+    with job.memory.reserved(need, f"an image of {header.size[1]}x{header.size[0]}"), job.cpu_slots.acquired():
         _write(opened, job, source, sinks, outcome)
 
 
@@ -168,7 +168,7 @@ def _sinks(source: Source, job: Job) -> list[Sink]:
 
 def _file(path: Place, job: Job) -> AbstractContextManager[BinaryIO]:
     refuse_input(path, job.inputs)
-    return writing(path, job.turns.give_back)
+    return writing(path, job.cpu_slots.release)
 
 
 def _maps(opened: Iterable[Raster], recipe: Recipe, job: Job, outcome: Outcome) -> Iterator[list[Map]]:
