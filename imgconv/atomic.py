@@ -1,14 +1,15 @@
-"""Files being written: hidden files beside their destinations, each locked by the process that writes it.
+"""Write files atomically: a reader sees the old contents or the complete new contents.
 
-The lock tells a file that is being written from one that a killed process left behind, also between machines that share a disk.
-
-Writing files whole or not at all.
+New contents go to a hidden temporary file in the folder of the destination, which is flushed to disk and renamed. The writing
+process holds a lock on the temporary file. A temporary file without a lock was left behind by a killed process; the next
+writer in that folder removes it, also on another machine that shares the disk.
 """
 
 import contextlib
-import fcntl
+import errno
 import os
 import stat
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -16,81 +17,148 @@ from typing import BinaryIO
 
 from imgconv.errors import ImageError
 
-PART = ".imgconv-part"  # ends the names of files being written; such files are hidden and never taken as inputs
+if sys.platform != "win32":
+    import fcntl
+
+PART_SUFFIX = ".imgconv-part"  # of temporary files, which are hidden and never used as inputs
+_NO_FSYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)  # file systems without fsync raise one of these
 
 _lock = threading.Lock()
-_being_written: set[Path] = set()
-_cleared_folders: set[Path] = set()
+_temporary_files: set[Path] = set()
+_swept_folders: set[Path] = set()
 _abandoned = threading.Event()
 
 
-def open_part(folder: Path) -> tuple[int, Path]:
-    """Create a new file in `folder` to write a result to: its descriptor and path. It must come to `forget` in the end.
+@contextlib.contextmanager
+def atomic_write(path: Path, before_sync: Callable[[], None] | None = None) -> Iterator[BinaryIO]:
+    """Open a binary stream whose contents replace `path` when the block ends without an error; otherwise `path` does not change.
 
-    The first in a folder also removes what killed processes left there.
+    `before_sync()` is called before the contents are flushed to disk. The new file has the mode of the old one, and its owner
+    where that is allowed; without an old file its mode follows the umask. The target of a symbolic link is replaced, not the
+    link. A device or named pipe is written to directly. Raises OSError as the file system does.
     """
-    with _lock:
-        is_first = folder not in _cleared_folders
-        _cleared_folders.add(folder)
-    if is_first:
-        _remove_leftovers(folder)
-    while True:
-        path = folder / f".{os.urandom(8).hex()}{PART}"
+    target = Path(os.path.realpath(path))
+    old = target.stat() if target.exists() else None
+    if old is not None and not stat.S_ISREG(old.st_mode):
+        with target.open("wb") as stream:
+            yield stream
+        return
+    with replace_file(target, old=old, before_sync=before_sync, name=path) as stream:
+        yield stream
+
+
+@contextlib.contextmanager
+def replace_file(
+    path: Path,
+    *,
+    mode: int = 0o666,
+    old: os.stat_result | None = None,
+    before_sync: Callable[[], None] | None = None,
+    name: Path | None = None,
+) -> Iterator[BinaryIO]:
+    """Open a binary stream whose contents become the file at exactly `path`, whatever is there; links are not followed.
+
+    The file has `mode` less the umask, or the owner and mode of `old`. Errors of the folder name `name` instead of `path`.
+    """
+    try:
+        descriptor, part = _create_part(path.parent, mode)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(name or path)) from None
+    try:
+        with os.fdopen(descriptor, "w+b") as stream:
+            if old is not None:
+                _copy_owner_and_mode(stream.fileno(), old)
+            yield stream
+            stream.flush()
+            if before_sync is not None:
+                before_sync()
+            _sync(stream.fileno())
+            part.replace(path)  # while it is open and locked, so that no other process removes it
+    except BaseException:
+        _remove(part)
+        raise
+    finally:
         with _lock:
-            if _abandoned.is_set():
-                raise ImageError("interrupted")
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-            _being_written.add(path)
-        if _held(descriptor) is not False and os.fstat(descriptor).st_nlink:
-            return descriptor, path
-        os.close(descriptor)  # taken for a leftover between its creation and its lock
-        forget(path)
+            _temporary_files.discard(part)
 
 
-def forget(path: Path, *, remove: bool = True) -> None:
-    """Remove a file that was being written, unless it has been renamed."""
-    if remove:
+@contextlib.contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Let one process at a time run the block for `folder`, to read a file, change it and write it.
+
+    Where folders cannot be locked (Windows, some network file systems), the block runs without a lock.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
         with contextlib.suppress(OSError):
-            path.unlink()
-    with _lock:
-        _being_written.discard(path)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def abandon() -> None:
-    """Remove all files being written, and let no other begin: the process is about to end, whatever its threads are at."""
+    """Remove all temporary files of this process and refuse new ones, because the process is about to end."""
     with _lock:
         _abandoned.set()
-        for path in _being_written:
-            with contextlib.suppress(OSError):
-                path.unlink()
+        for path in _temporary_files:
+            _remove(path)
 
 
-def clear(folders: Iterable[Path]) -> None:
-    """Remove what processes that were killed have left in `folders`."""
+def sweep(folders: Iterable[Path]) -> None:
+    """Remove temporary files that killed processes left in `folders`."""
     for folder in folders:
-        _remove_leftovers(folder)
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith(".") and entry.name.endswith(PART_SUFFIX) and entry.is_file(follow_symlinks=False):
+                    _remove_unlocked(folder / entry.name)
 
 
-def _remove_leftovers(folder: Path) -> None:
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith(".") and entry.name.endswith(PART) and entry.is_file(follow_symlinks=False):
-                _remove_leftover(folder / entry.name)
+def _create_part(folder: Path, mode: int) -> tuple[int, Path]:
+    """Create a locked temporary file; return its descriptor and path. The first call for a folder sweeps it."""
+    with _lock:
+        is_first = folder not in _swept_folders
+        _swept_folders.add(folder)
+    if is_first:
+        sweep([folder])
+    while True:
+        path = folder / f".{os.urandom(8).hex()}{PART_SUFFIX}"
+        with _lock:
+            if _abandoned.is_set():
+                raise ImageError("interrupted")
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+            _temporary_files.add(path)
+        if _try_lock(descriptor) is not False and os.fstat(descriptor).st_nlink:
+            return descriptor, path
+        os.close(descriptor)  # another process swept the file before it was locked
+        _remove(path)
+        with _lock:
+            _temporary_files.discard(path)
 
 
-def _remove_leftover(path: Path) -> None:
-    """Remove a file unless somebody holds its lock; where it cannot be known, leave it."""
+def _remove(path: Path) -> None:
     with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+        path.unlink()
+
+
+def _remove_unlocked(path: Path) -> None:
+    """Remove a file unless a process holds its lock, or the file system has no locks."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
         try:
-            if _held(descriptor):
+            if _try_lock(descriptor):
                 path.unlink()
         finally:
             os.close(descriptor)
 
 
-def _held(descriptor: int) -> bool | None:
-    """Lock an open file for this process: False if another one has it, None where files cannot be locked."""
+def _try_lock(descriptor: int) -> bool | None:
+    """Lock an open file for this process: False if another process holds the lock, None where files cannot be locked."""
+    if sys.platform == "win32":
+        return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -100,43 +168,20 @@ def _held(descriptor: int) -> bool | None:
     return True
 
 
-@contextlib.contextmanager
-def replacing(path: Path, before_sync: Callable[[], None] = lambda: None) -> Iterator[BinaryIO]:
-    """A binary stream whose contents take the place of `path` once the block has ended well; otherwise `path` stays as it was.
-
-    The new file is written beside the old one, flushed to disk (once `before_sync()` was called) and renamed.
-    It keeps the old one's mode, and its owner where that is allowed; a new one follows the umask. A link is followed; a device or pipe
-    is written to directly. Raises OSError as the file system does.
-    """
-    target = Path(os.path.realpath(path))
-    old = target.stat() if target.exists() else None
-    if old is not None and not stat.S_ISREG(old.st_mode):
-        with target.open("wb") as stream:
-            yield stream
+def _copy_owner_and_mode(descriptor: int, old: os.stat_result) -> None:
+    """Give a new file the owner and mode of the file that it replaces, as far as that is possible."""
+    if sys.platform == "win32":
         return
-    try:
-        descriptor, part = open_part(target.parent)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from None  # the name that was asked for
-    done = False
-    try:
-        with os.fdopen(descriptor, "w+b") as stream:
-            if old is not None:
-                _dress(stream.fileno(), old)
-            yield stream
-            stream.flush()
-            before_sync()
-            os.fsync(stream.fileno())
-            part.replace(target)  # still open, and locked: nobody takes it for a leftover
-            done = True
-    finally:
-        forget(part, remove=not done)
-
-
-def _dress(descriptor: int, old: os.stat_result) -> None:
-    """Give a new file the owner and mode of the one it replaces, as far as that is possible."""
-    with contextlib.suppress(OSError):  # only root gives files away
+    with contextlib.suppress(OSError):  # only root may change owners
         if (os.geteuid(), os.getegid()) != (old.st_uid, old.st_gid):
             os.fchown(descriptor, old.st_uid, old.st_gid)
     with contextlib.suppress(OSError):  # a file system without modes
         os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+
+
+def _sync(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FSYNC:
+            raise

@@ -10,13 +10,13 @@ import time
 
 import pytest
 
-from imgconv.atomic import replacing
+from imgconv.atomic import atomic_write
 
 
 def test_a_new_file_follows_the_umask(tmp_path):
     old = os.umask(0o027)
     try:
-        with replacing(tmp_path / "new.png") as stream:
+        with atomic_write(tmp_path / "new.png") as stream:
             stream.write(b"new")
     finally:
         os.umask(old)
@@ -29,7 +29,7 @@ def test_a_replaced_file_keeps_its_mode_and_a_link_stays_a_link(tmp_path):
     target.write_bytes(b"old")
     target.chmod(0o604)
     link.symlink_to(target)
-    with replacing(link) as stream:
+    with atomic_write(link) as stream:
         stream.write(b"new")
         assert target.read_bytes() == b"old"
     assert link.is_symlink() and target.read_bytes() == b"new"
@@ -40,7 +40,7 @@ def test_a_replaced_file_keeps_its_mode_and_a_link_stays_a_link(tmp_path):
 def test_after_an_error_the_old_file_is_whole_and_nothing_else_is_there(tmp_path, error):
     path = tmp_path / "out.png"
     path.write_bytes(b"old")
-    with pytest.raises(error), replacing(path) as stream:
+    with pytest.raises(error), atomic_write(path) as stream:
         stream.write(b"half")
         raise error
     assert path.read_bytes() == b"old"
@@ -53,8 +53,8 @@ def test_killed_in_the_middle_the_old_file_is_whole(tmp_path):
     script = f"""
         import sys, time
         from pathlib import Path
-        from imgconv.atomic import replacing
-        with replacing(Path({str(path)!r})) as stream:
+        from imgconv.atomic import atomic_write
+        with atomic_write(Path({str(path)!r})) as stream:
             stream.write(b"half")
             stream.flush()
             print("written", flush=True)
@@ -73,11 +73,11 @@ def test_a_full_disk_keeps_the_old_file(tmp_path):
     script = f"""
         import resource, signal
         from pathlib import Path
-        from imgconv.atomic import replacing
+        from imgconv.atomic import atomic_write
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
         try:
-            with replacing(Path({str(tmp_path / "out.png")!r})) as stream:
+            with atomic_write(Path({str(tmp_path / "out.png")!r})) as stream:
                 stream.write(bytes(100_000))
         except OSError as error:
             print(error.strerror)
@@ -92,7 +92,7 @@ def test_pipes_are_written_to_and_survive(tmp_path):
     pipe = tmp_path / "pipe.png"
     os.mkfifo(pipe)
     with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE) as reader:
-        with replacing(pipe) as stream:
+        with atomic_write(pipe) as stream:
             stream.write(b"through")
         assert reader.communicate(timeout=10)[0] == b"through"
     assert stat.S_ISFIFO(pipe.stat().st_mode)
@@ -100,7 +100,7 @@ def test_pipes_are_written_to_and_survive(tmp_path):
 
 def test_long_names_fit(tmp_path):
     path = tmp_path / ("x" * 246 + ".png")
-    with replacing(path) as stream:
+    with atomic_write(path) as stream:
         stream.write(b"new")
     assert path.read_bytes() == b"new"
     assert time.time() - path.stat().st_mtime < 60

@@ -239,7 +239,7 @@ def _within(seconds: float, connect: Callable[..., Any]) -> Any:
 def _clear(sources: Sequence[Source], sender: Sender) -> None:
     """Remove what workers that died have left half-written in folders of this machine."""
     places = (place for source in sources if not source.trouble for place in sender.outputs(source))
-    atomic.clear({place.parent for place in places if isinstance(place, Path)})
+    atomic.sweep({place.parent for place in places if isinstance(place, Path)})
 
 
 @contextmanager

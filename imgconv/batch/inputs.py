@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from imgconv.atomic import replacing
+from imgconv.atomic import atomic_write
 from imgconv.batch.destinations import identities, refuse_input
 from imgconv.batch.paths import Place, place_of, readable
 from imgconv.batch.sources import STDIN, list_sources
@@ -44,7 +44,7 @@ def write_animation(frames: Sequence[Raster], path: Path, source: str) -> None:
     """Write frames to `path`, whole or not at all, in the format of its name. Refuses to replace `source`; ImageError names `path`."""
     refuse_input(path, identities(list_sources([source], frozenset())))
     try:
-        with replacing(path) as stream:
+        with atomic_write(path) as stream:
             encode(frames, path.suffix, stream=stream, animated=True)
     except OSError as error:
         raise ImageError(f"{path}: {reason(error)}") from None

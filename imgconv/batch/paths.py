@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from typing import BinaryIO
 from urllib.parse import unquote
 
-from imgconv.atomic import replacing
+from imgconv.atomic import atomic_write
 from imgconv.errors import UsageError
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)", re.DOTALL | re.IGNORECASE)
@@ -126,10 +126,10 @@ def is_folder(place: Place) -> bool:
 
 
 def writing(place: Place, before_sending: Callable[[], None] = lambda: None) -> AbstractContextManager[BinaryIO]:
-    """A stream whose contents take the place of a file once they are complete; the folders above it are made. See `replacing`."""
+    """A stream whose contents take the place of a file once they are complete; the folders above it are made. See `atomic_write`."""
     if isinstance(place, Path):
         place.parent.mkdir(parents=True, exist_ok=True)
-        return replacing(place, before_sending)
+        return atomic_write(place, before_sending)
     from imgconv.batch import remote
 
-    return remote.replacing(place, before_sending)
+    return remote.atomic_write(place, before_sending)

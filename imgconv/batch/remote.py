@@ -14,7 +14,7 @@ from importlib import import_module
 from io import BytesIO
 from typing import Any, BinaryIO
 
-from imgconv.atomic import PART
+from imgconv.atomic import PART_SUFFIX
 from imgconv.batch.paths import OBJECTS, WEB, Url
 from imgconv.errors import ImageError, ImgconvError, MissingExtra, UsageError, reason
 
@@ -81,7 +81,7 @@ def check_writable(url: Url) -> None:
 
 
 @contextmanager
-def replacing(url: Url, before_sending: Callable[[], None] = lambda: None) -> Iterator[BinaryIO]:
+def atomic_write(url: Url, before_sending: Callable[[], None] = lambda: None) -> Iterator[BinaryIO]:
     """A binary stream whose contents take the place of `url` once the block has ended well; otherwise all stays as it was.
 
     They are sent as a whole at the end, once `before_sending()` was called: as one object, or beside the old file, which they replace.
@@ -99,7 +99,7 @@ def replacing(url: Url, before_sending: Callable[[], None] = lambda: None) -> It
 
 def _put_beside(files: Any, path: str, data: bytes) -> None:
     folder = posixpath.dirname(path)
-    part = f"{folder}/.{secrets.token_hex(8)}{PART}"
+    part = f"{folder}/.{secrets.token_hex(8)}{PART_SUFFIX}"
     files.makedirs(folder, exist_ok=True)
     try:
         files.pipe_file(part, data)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from imgconv.atomic import replacing
+from imgconv.atomic import atomic_write
 from imgconv.batch.destinations import identities, refuse_input
 from imgconv.batch.inputs import first_image
 from imgconv.batch.sources import STDIN, list_sources
@@ -42,7 +42,7 @@ def _name(source: str) -> str:
 def _write(shown: Exhibit, output: Path, format: str, source: str) -> None:
     refuse_input(output, identities(list_sources([source], frozenset())))
     try:
-        with replacing(output) as stream:
+        with atomic_write(output) as stream:
             draw(shown, stream, format)
     except OSError as error:
         raise ImageError(f"{output}: {reason(error)}") from None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from imgconv.atomic import replacing
+from imgconv.atomic import atomic_write
 from imgconv.batch.inputs import Raster, first_image
 from imgconv.cli import learn_view, words
 from imgconv.cli.json_lines import write_line
@@ -94,7 +94,7 @@ def _kernels(fits: list[Fit], name: str) -> list[Kernel]:
 
 def _write(path: Path, weights: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]") -> None:
     try:
-        with replacing(path) as stream:
+        with atomic_write(path) as stream:
             np.save(stream, weights[0] if len(weights) == 1 and weights.ndim == 3 else weights)
     except OSError as error:
         raise ImageError(f"{path}: {reason(error)}") from None

@@ -156,19 +156,19 @@ def renaming(tmp_path):
 
 def test_elsewhere_files_are_written_beside_and_renamed(renaming, tmp_path):
     for content in (b"first", b"second"):
-        with remote.replacing(renaming) as stream:
+        with remote.atomic_write(renaming) as stream:
             stream.write(content)
             assert content == b"first" or (tmp_path / "store" / "out.png").read_bytes() == b"first"
         assert [path.read_bytes() for path in (tmp_path / "store").iterdir()] == [content]
 
 
 def test_a_connection_that_is_lost_leaves_the_old_file_alone(renaming, tmp_path):
-    with remote.replacing(renaming) as stream:
+    with remote.atomic_write(renaming) as stream:
         stream.write(b"old")
     Renaming.fails = True
-    with pytest.raises(ImageError, match="connection lost"), remote.replacing(renaming) as stream:
+    with pytest.raises(ImageError, match="connection lost"), remote.atomic_write(renaming) as stream:
         stream.write(b"new")
-    with pytest.raises(ZeroDivisionError), remote.replacing(renaming) as stream:
+    with pytest.raises(ZeroDivisionError), remote.atomic_write(renaming) as stream:
         stream.write(b"half" and bytes(1 // 0))
     assert [path.read_bytes() for path in (tmp_path / "store").iterdir()] == [b"old"]
 

@@ -76,8 +76,8 @@ def test_killed_in_the_middle_of_a_folder(tmp_path):
 def test_what_another_process_is_writing_is_left_alone(photo, tmp_path):
     script = f"""
 from pathlib import Path
-from imgconv.atomic import replacing
-with replacing(Path({str(tmp_path / "theirs.png")!r})) as stream:
+from imgconv.atomic import atomic_write
+with atomic_write(Path({str(tmp_path / "theirs.png")!r})) as stream:
     stream.write(b"theirs")
     print("writing", flush=True)
     input()
