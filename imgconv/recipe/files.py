@@ -1,18 +1,17 @@
 """Recipe files: TOML with a table [recipes.NAME] for each recipe. What is wrong is said with file, entry and remedy."""
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imgconv.errors import ArgumentTypeError, ImgconvError, UsageError, reason
+from imgconv.errors import ArgumentTypeError, ImgconvError, UsageError
 from imgconv.recipe.parsing import Step, step_of_table
 from imgconv.recipe.shape import one_of
 from imgconv.recipe.weights import Context
 from imgconv.registry import RANGES, slug
-from imgconv.registry.files import expanded
+from imgconv.registry.files import expanded, parse_toml, read_text
 from imgconv.registry.names import NAME
 
 KEYS = ("description", "source", "range", "steps")
@@ -58,16 +57,7 @@ def _parted(reference: str) -> tuple[Path, str]:
 
 
 def _tables(path: Path) -> dict[str, Any]:
-    try:
-        tables = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: byte {error.start} is not UTF-8; save the recipe file as UTF-8 text") from None
-    except OSError as error:
-        raise UsageError(f"{path}: cannot read this recipe file ({reason(error)}); correct the path") from None
-    except RecursionError:
-        raise UsageError(f"{path}: not valid TOML: nested too deeply; correct it") from None
-    except ValueError as error:
-        raise UsageError(f"{path}: not valid TOML: {reason(error)}; correct it") from None
+    tables = parse_toml(read_text(path, "recipe file"), path)
     for section in tables:
         if section != "recipes":
             raise UsageError(f"{path}: {section}: unknown section; recipes are [recipes.NAME]")

@@ -1,7 +1,7 @@
-"""Kernels and banks: reading kernels files, computing kernels, and kernel references as typed on a command line.
+"""Kernels and banks: kernels files, computed kernels, weight files, and kernel references as typed on a command line.
 
-Knows no images and no loops. Importing it imports no numpy: that waits until a kernel is built. `add_entry` is imported on first
-use.
+Importing the package does not import numpy, which is imported when a kernel is built. The functions that edit kernels files
+are imported on first use.
 """
 
 from importlib import import_module
@@ -15,7 +15,7 @@ from imgconv.registry.names import slug
 from imgconv.registry.references import resolve
 
 if TYPE_CHECKING:
-    from imgconv.registry.editing import add_entry
+    from imgconv.registry.editing import add_entry, remove_entry
 
 __all__ = [
     "COMBINES",
@@ -28,6 +28,7 @@ __all__ = [
     "builtin_file",
     "kernel_from_array",
     "of_one_size",
+    "remove_entry",
     "resolve",
     "slug",
     "user_file",
@@ -35,6 +36,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "add_entry":
-        return import_module("imgconv.registry.editing").add_entry
+    if name in ("add_entry", "remove_entry"):
+        return getattr(import_module("imgconv.registry.editing"), name)
     raise AttributeError(f"module 'imgconv.registry' has no attribute {name!r}")

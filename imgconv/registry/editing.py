@@ -1,21 +1,26 @@
-"""Adding a kernel to a kernels file: TOML is edited in place, so that comments and order stay, and the file is replaced whole."""
+"""Add entries to a kernels file and remove them. The TOML is edited, so that comments and order stay; the file is replaced as a whole."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import tomlkit
+
+from imgconv.atomic import atomic_write, exclusive
 from imgconv.errors import UsageError, reason
-from imgconv.registry.entries import parse_entries, read_entries
-from imgconv.registry.files import exists, user_file
+from imgconv.registry.entries import Entry, parse_entries
+from imgconv.registry.files import exists, read_text, user_file
 from imgconv.registry.generators import GENERATORS
 from imgconv.registry.kernel import Bank, Kernel
 from imgconv.registry.lookup import Registry, builtin_entries
 from imgconv.registry.names import NAME, split_parameters, unknown_name
 from imgconv.registry.references import looks_like_matrix, resolve
 
-MAX_LISTED = 128 * 128  # more numbers than this are not readable as text; they stay in their .npy file
+MAX_LISTED = 128 * 128  # taps; larger kernels are not readable as text and stay in their .npy file
 
 
 def add_entry(
@@ -30,12 +35,13 @@ def add_entry(
     default_range: str = "",
     replace: bool = False,
 ) -> Path:
-    """Write a kernel or bank under `name` into a kernels file (the user's own unless given); the file's path.
+    """Write a kernel or bank under `name` into a kernels file (the user's own by default); return the path of the file.
 
-    A reference to a computed kernel keeps its generator and parameters; anything else is written as numbers, a bank as one entry for
-    each of its kernels and one for itself. Nothing is written unless the whole file would be valid.
+    A reference to a computed kernel is written as its generator and parameters, anything else as numbers: a bank as an entry for
+    each of its kernels and one for itself. Nothing is written unless the whole file is valid afterwards.
 
-    Raises UsageError for a bad name, one the file has already (unless `replace`), a kernel over channels, and a broken file.
+    Raises UsageError for an invalid name, a name that the file already has (unless `replace`), a kernel over channels, and an
+    invalid file.
 
     Examples
     --------
@@ -48,14 +54,64 @@ def add_entry(
         raise UsageError(f"kernel name {name!r} is not allowed; use up to 64 ASCII letters, digits, _ and -, a letter first")
     path = user_file() if file is None else file
     tables = _tables(name, kernel, registry)
-    about = {"description": description, "source": source, "tags": list(tags), "range": default_range}
-    tables[-1][2].update({key: value for key, value in about.items() if value})
-    _write(path, _edited(path, tables, replace))
+    details = {"description": description, "source": source, "tags": list(tags), "range": default_range}
+    tables[-1][2].update({key: value for key, value in details.items() if value})
+    with _edited(path) as (document, entries):
+        for section, entry_name, table in tables:
+            if entry_name in entries:
+                if not replace:
+                    kind = entries[entry_name].kind
+                    raise UsageError(f"{path} already has a {kind} {entry_name!r}; choose another name, or replace it with --force")
+                if section != f"{entries[entry_name].kind}s":
+                    document[f"{entries[entry_name].kind}s"].remove(entry_name)
+            if section not in document:
+                document[section] = tomlkit.table(is_super_table=True)
+            document[section][entry_name] = _toml(table)
     return path
 
 
+def remove_entry(name: str, *, file: Path | None = None) -> Path:
+    """Remove a kernel or bank from a kernels file (the user's own by default); return the path of the file.
+
+    Raises UsageError if the file has no entry of that name, or a bank of the file needs it.
+
+    >>> import tempfile
+    >>> file = add_entry("cross", "0 1 0; 1 1 1; 0 1 0 / 5", file=Path(tempfile.mkdtemp()) / "kernels.toml")
+    >>> "cross" in remove_entry("cross", file=file).read_text()
+    False
+    """
+    path = user_file() if file is None else file
+    with _edited(path) as (document, entries):
+        if name not in entries:
+            raise UsageError(f"{path} has no kernel or bank {name!r}; built-in entries cannot be removed")
+        document[f"{entries[name].kind}s"].remove(name)
+    return path
+
+
+@contextmanager
+def _edited(path: Path) -> Iterator[tuple[Any, Mapping[str, Entry]]]:
+    """Yield the TOML document and the entries of a kernels file, then check the document and write it.
+
+    One process at a time edits the file. Its folder is created if necessary.
+    """
+    folder = Path(os.path.realpath(path)).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with exclusive(folder):
+            text = read_text(path, "kernels file") if exists(path) else ""
+            entries = parse_entries(text, path, "user")
+            document = tomlkit.parse(text)
+            yield document, entries
+            text = tomlkit.dumps(document)
+            Registry([builtin_entries(), parse_entries(text, path, "user")]).check_banks(first=1)
+            with atomic_write(path) as stream:
+                stream.write(text.encode())
+    except OSError as error:
+        raise UsageError(f"{path}: cannot write this kernels file ({reason(error)}); check its folder") from None
+
+
 def _tables(name: str, kernel: str | Kernel | Bank, registry: Registry | None) -> list[tuple[str, str, dict[str, Any]]]:
-    """(section, name, keys) of every entry that `kernel` needs, its own last."""
+    """Return (section, name, keys) of every entry that `kernel` needs, its own last."""
     registry = Registry.load() if registry is None else registry
     if isinstance(kernel, str):
         generated = _generated(kernel, registry)
@@ -73,7 +129,7 @@ def _tables(name: str, kernel: str | Kernel | Bank, registry: Registry | None) -
 
 
 def _generated(reference: str, registry: Registry) -> dict[str, Any]:
-    """The keys of a computed kernel's entry with the parameters of `reference`; empty for every other kind of reference."""
+    """Return the keys of a computed kernel's entry with the parameters of `reference`; empty for every other kind of reference."""
     if reference.startswith("@") or looks_like_matrix(reference.strip()):
         return {}
     name, parameters = split_parameters(reference.strip())
@@ -83,10 +139,10 @@ def _generated(reference: str, registry: Registry) -> dict[str, Any]:
     if entry.kind == "bank" or entry.table.get("generator") is None:
         return {}
     registry.get(name, parameters)
-    kept = {key: value for key, value in entry.table.items() if key not in ("parameters", "tags")}
-    given = {**entry.table.get("parameters", {}), **parameters}
-    whole = GENERATORS[kept["generator"]].parameters
-    return {**kept, "parameters": {key: int(value) if whole[key].whole else float(value) for key, value in given.items()}}
+    keys = {key: value for key, value in entry.table.items() if key not in ("parameters", "tags")}
+    values = {**entry.table.get("parameters", {}), **parameters}
+    rules = GENERATORS[keys["generator"]].parameters
+    return {**keys, "parameters": {key: int(value) if rules[key].whole else float(value) for key, value in values.items()}}
 
 
 def _kernel_table(kernel: Kernel) -> dict[str, Any]:
@@ -104,38 +160,18 @@ def _kernel_table(kernel: Kernel) -> dict[str, Any]:
     return {**table, **_credits(kernel)}
 
 
-def _credits(described: Kernel | Bank) -> dict[str, Any]:
-    about = {"description": described.description, "source": described.source}
-    return {key: value for key, value in about.items() if value}
+def _credits(weights: Kernel | Bank) -> dict[str, Any]:
+    credits = {"description": weights.description, "source": weights.source}
+    return {key: value for key, value in credits.items() if value}
 
 
 def _plain(number: float) -> int | float:
-    """Whole numbers without a decimal point, as a person would type them."""
+    """Return a whole number as an int, which TOML writes without a decimal point."""
     return int(number) if number == int(number) and abs(number) < 1e15 else float(number)
 
 
-def _edited(path: Path, tables: list[tuple[str, str, dict[str, Any]]], replace: bool) -> str:
-    import tomlkit
-
-    taken = read_entries(path, "user") if exists(path) else {}
-    document = tomlkit.parse(path.read_text("utf-8-sig")) if exists(path) else tomlkit.document()
-    for section, name, table in tables:
-        if name in taken and not replace:
-            raise UsageError(f"{path} has a {taken[name].kind} {name!r} already; choose another name, or replace it with --force")
-        if name in taken and section != f"{taken[name].kind}s":
-            document[f"{taken[name].kind}s"].remove(name)
-        if section not in document:
-            document[section] = tomlkit.table(is_super_table=True)
-        document[section][name] = _toml(table)
-    text = tomlkit.dumps(document)
-    Registry([builtin_entries(), parse_entries(text, path, "user")])
-    return text
-
-
 def _toml(keys: dict[str, Any]) -> Any:
-    """An entry as a person would lay it out: a row of numbers on a line, parameters within theirs."""
-    import tomlkit
-
+    """Format an entry for reading: each row of taps on a line of its own, all parameters on one line."""
     entry = tomlkit.table()
     for key, value in keys.items():
         if key == "rows":
@@ -146,30 +182,3 @@ def _toml(keys: dict[str, Any]) -> Any:
         else:
             entry[key] = value
     return entry
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace the file whole; a symbolic link keeps pointing at it."""
-    import tempfile
-
-    path = path.resolve()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    except OSError as error:
-        raise UsageError(f"{path}: cannot write this kernels file ({reason(error)}); check its folder") from None
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

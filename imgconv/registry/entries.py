@@ -1,16 +1,17 @@
-"""A kernels file as entries: which keys an entry may have, and what each may be.
+"""The entries of a kernels file: which keys an entry may have, and which values.
 
-Reads and checks TOML; builds no arrays and never imports numpy. What is wrong is said with file, entry and remedy.
+Reads and checks TOML without building arrays or importing numpy. Errors name the file, the entry and the remedy.
 """
 
+import re
 import reprlib
-import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from imgconv.errors import UsageError, reason
+from imgconv.errors import UsageError
+from imgconv.registry.files import parse_toml, read_text
 from imgconv.registry.generators import BANK_GENERATORS, GENERATORS, check_parameters, is_number
 from imgconv.registry.kernel import COMBINES, MAX_TAPS, RANGES
 from imgconv.registry.names import NAME, split_parameters
@@ -19,11 +20,12 @@ Kind = Literal["kernel", "bank"]
 
 KERNEL_FORMS = ("rows", "column", "generator")
 BANK_FORMS = ("kernels", "kernel", "generator")
+_SECTION = re.compile(r"^\[(kernel|bank)s\.([\w-]+)\]\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One name of a kernels file, checked but not built; `shadows` names the origin of the entry that it hides, if any."""
+    """One checked entry of a kernels file; `shadows` is the origin of the entry that it hides, if any."""
 
     name: str
     kind: Kind
@@ -49,7 +51,7 @@ class Entry:
 
     @property
     def range(self) -> str:
-        """Its default range; empty where it depends on the sum of the taps."""
+        """Its default range; empty where the range depends on the sum of the taps."""
         return str(self.table.get("range", ""))
 
     @property
@@ -60,48 +62,68 @@ class Entry:
 
 
 def read_entries(file: Path, origin: str) -> dict[str, Entry]:
-    """Every entry of a kernels file, in its order.
+    """Read and check every entry of a kernels file, in the order of the file.
 
-    Raises UsageError for a file that cannot be read, is no TOML, or has an entry that breaks the rules of `kernels.toml`.
+    Raises UsageError for a file that cannot be read, is not TOML, or has an entry that breaks the rules of `kernels.toml`.
     """
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{file}: byte {error.start} is not UTF-8; save the kernels file as UTF-8 text") from None
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{file}: cannot read this kernels file ({reason(error)}); correct the path or its permissions") from None
-    return parse_entries(text, file, origin)
+    return parse_entries(read_text(file, "kernels file"), file, origin)
 
 
 def parse_entries(text: str, file: Path, origin: str) -> dict[str, Entry]:
-    """Every entry of the text of a kernels file, see `read_entries`; `file` is where it is from.
+    """Check every entry of the text of a kernels file, see `read_entries`; errors name `file`.
 
     >>> list(parse_entries("[kernels.step]\\nrows = [[-1, 1]]", Path("mine.toml"), "user"))
     ['step']
     """
-    try:
-        tables = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        problem = reason(error) if isinstance(error, ValueError) else "nested too deeply"
-        raise UsageError(f"{file}: not valid TOML: {problem}; correct it") from None
     entries: dict[str, Entry] = {}
-    for section, named in tables.items():
-        kind = _kind(file, section, named)
-        for name, table in named.items():
+    for section, tables in parse_toml(text, file).items():
+        if section not in ("kernels", "banks"):
+            raise UsageError(f"{file}: {section}: unknown section; entries are [kernels.NAME] or [banks.NAME]")
+        if not isinstance(tables, dict):
+            raise UsageError(f"{file}: {section}: must be a table; write [{section}.NAME]")
+        kind: Kind = "kernel" if section == "kernels" else "bank"
+        for name, table in tables.items():
             where = f"{file}: {section}.{name}"
             if name in entries:
-                raise UsageError(f"{where}: the name is taken by a {entries[name].kind} of the same file; choose another")
+                raise UsageError(f"{where}: a {entries[name].kind} of the same file has this name; choose another")
             _check_entry(where, kind, name, table)
             entries[name] = Entry(name, kind, table, file, origin)
     return entries
 
 
-def _kind(file: Path, section: str, named: object) -> Kind:
-    if section not in ("kernels", "banks"):
-        raise UsageError(f"{file}: {section}: unknown section; entries are [kernels.NAME] or [banks.NAME]")
-    if not isinstance(named, dict):
-        raise UsageError(f"{file}: {section}: must be a table; write [{section}.NAME]")
-    return "kernel" if section == "kernels" else "bank"
+class SectionedEntries(Mapping[str, Entry]):
+    """The entries of a kernels file in which every entry is a section that begins with a line [kernels.NAME] or [banks.NAME].
+
+    A section is parsed and checked when its entry is used. For the whole built-in file that takes about 10 ms (2026-11).
+    """
+
+    def __init__(self, file: Path, origin: str):
+        """Raises UsageError for a file that cannot be read."""
+        self._file, self._origin = file, origin
+        text = read_text(file, "kernels file")
+        headings = list(_SECTION.finditer(text))
+        ends = [heading.start() for heading in headings[1:]] + [len(text)]
+        self._sections = {heading[2]: text[heading.start() : end] for heading, end in zip(headings, ends, strict=True)}
+        self._parsed: dict[str, Entry] = {}
+
+    def __getitem__(self, name: str) -> Entry:
+        if name not in self._parsed:
+            self._parsed.update(parse_entries(self._sections[name], self._file, self._origin))
+        return self._parsed[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._sections
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sections)
+
+    def __len__(self) -> int:
+        return len(self._sections)
+
+
+def kernel_shape(table: Mapping[str, Any]) -> tuple[int, int]:
+    """Height and width of a kernel entry that lists its numbers."""
+    return (len(table["rows"]), len(table["rows"][0])) if "rows" in table else (len(table["column"]), len(table["row"]))
 
 
 def _check_entry(where: str, kind: Kind, name: str, table: object) -> None:
@@ -138,11 +160,6 @@ def _check_kernel(where: str, table: dict[str, Any]) -> None:
             raise UsageError(f"{where}: anchor {table['anchor']} lies outside its {height}x{width} taps; count from [0, 0]")
 
 
-def kernel_shape(table: Mapping[str, Any]) -> tuple[int, int]:
-    """Height and width of a kernel entry that lists its numbers."""
-    return (len(table["rows"]), len(table["rows"][0])) if "rows" in table else (len(table["column"]), len(table["row"]))
-
-
 def _check_bank(where: str, table: dict[str, Any]) -> None:
     if ("kernel" in table) != ("rotations" in table):
         raise UsageError(f"{where}: kernel and rotations go together; give both, or list the members as kernels")
@@ -152,7 +169,7 @@ def _check_bank(where: str, table: dict[str, Any]) -> None:
         raise UsageError(f"{where}: subspace {table['subspace']} must be less than the number of kernels")
 
 
-_short = reprlib.repr  # a wrong value may be a whole file of numbers
+_short = reprlib.repr  # an invalid value may be a whole file of numbers
 
 
 def _rows(value: object) -> str:
@@ -162,7 +179,7 @@ def _rows(value: object) -> str:
         if len(row) != len(value[0]):
             return f"are ragged: row 1 has {len(value[0])} numbers, row {index} has {len(row)}; make them equal"
         if not all(is_number(number) for number in row):
-            return f"hold something else than finite numbers in row {index}; correct it"
+            return f"must be finite numbers; correct those in row {index}"
     return "" if len(value) * len(value[0]) <= MAX_TAPS else f"hold more than {MAX_TAPS} numbers; use a smaller kernel"
 
 
@@ -190,11 +207,11 @@ def _one_of(allowed: tuple[str, ...]) -> Callable[[object], str]:
 
 
 def _text(value: object) -> str:
-    return "" if isinstance(value, str) else f"must be a text, not {_short(value)}"
+    return "" if isinstance(value, str) else f"must be a string, not {_short(value)}"
 
 
 def _texts(value: object) -> str:
-    return "" if isinstance(value, list) and all(isinstance(word, str) for word in value) else "must be a list of texts"
+    return "" if isinstance(value, list) and all(isinstance(word, str) for word in value) else "must be a list of strings"
 
 
 def _table(value: object) -> str:
@@ -207,7 +224,7 @@ def _member(value: object) -> str:
     try:
         name, _ = split_parameters(value)
     except UsageError as error:
-        return f"names a wrong kernel: {error}"
+        return f"has an invalid kernel: {error}"
     return "" if NAME.fullmatch(name) else f"must be the name of a kernel, not {_short(value)}"
 
 
@@ -225,7 +242,7 @@ def _count(least: int, most: int) -> Callable[[object], str]:
     return lambda value: "" if type(value) is int and least <= value <= most else f"must be from {least} to {most}, not {_short(value)}"
 
 
-_ABOUT = {"description": _text, "range": _one_of(RANGES), "source": _text, "tags": _texts}
+_DETAILS = {"description": _text, "range": _one_of(RANGES), "source": _text, "tags": _texts}
 KERNEL_KEYS: Mapping[str, Callable[[object], str]] = {
     "rows": _rows,
     "column": _numbers,
@@ -235,7 +252,7 @@ KERNEL_KEYS: Mapping[str, Callable[[object], str]] = {
     "divisor": _divisor,
     "offset": _number,
     "anchor": _anchor,
-    **_ABOUT,
+    **_DETAILS,
 }
 BANK_KEYS: Mapping[str, Callable[[object], str]] = {
     "kernels": _members,
@@ -244,5 +261,5 @@ BANK_KEYS: Mapping[str, Callable[[object], str]] = {
     "generator": _one_of(tuple(BANK_GENERATORS)),
     "combine": _one_of(COMBINES),
     "subspace": _count(1, 255),
-    **_ABOUT,
+    **_DETAILS,
 }

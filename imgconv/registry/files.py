@@ -1,19 +1,23 @@
-"""Where kernels files are: the built-in one, the user's own, and the one an environment variable names."""
+"""Where kernels files are: the built-in one, the user's own, and the one an environment variable names; and how TOML is read."""
 
 import os
+import re
+import tomllib
 from pathlib import Path
+from typing import Any
 
-from imgconv.errors import UsageError
+from imgconv.errors import UsageError, reason
 
 VARIABLE = "IMGCONV_KERNELS"
+_LONG_KEY = re.compile(r"""(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){64}""")  # tomllib's memory grows with the square of the parts
 
 _weights_read: set[Path] = set()
 
 
 def builtin_file() -> Path:
-    """The kernels.toml that came with imgconv: in the package when installed from a wheel, beside it in a checkout.
+    """Return the kernels.toml that comes with imgconv: in the package of a wheel, next to the package in a checkout.
 
-    Raises UsageError when neither is there.
+    Raises UsageError if neither exists.
     """
     package = Path(__file__).resolve().parent.parent
     for folder in (package, package.parent):
@@ -23,16 +27,16 @@ def builtin_file() -> Path:
 
 
 def user_file() -> Path:
-    """The user's own kernels file, whether or not it exists yet (on Linux ~/.config/imgconv/kernels.toml)."""
+    """Return the path of the user's own kernels file, which may not exist (on Linux ~/.config/imgconv/kernels.toml)."""
     from platformdirs import user_config_path
 
     return user_config_path("imgconv", appauthor=False) / "kernels.toml"
 
 
 def later_files(kernels_file: str | Path | None = None) -> list[tuple[Path, str]]:
-    """(file, origin) of everything that adds to the built-in kernels, later ones shadowing earlier ones.
+    """Return (file, origin) of every file that adds to the built-in kernels; later ones shadow earlier ones.
 
-    The user's file counts only when it exists; the others were named, so they must.
+    The user's file is left out if it does not exist. The others are named explicitly, so they must exist.
     """
     files = [(user_file(), "user")] if exists(user_file()) else []
     if os.environ.get(VARIABLE):
@@ -42,8 +46,30 @@ def later_files(kernels_file: str | Path | None = None) -> list[tuple[Path, str]
     return files
 
 
+def read_text(file: Path, kind: str) -> str:
+    """Read a text file. Raises UsageError, which calls the file a `kind`, if it cannot be read or is not UTF-8."""
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file}: byte {error.start} is not UTF-8; save the {kind} as UTF-8 text") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file}: cannot read this {kind} ({reason(error)}); correct the path or its permissions") from None
+
+
+def parse_toml(text: str, file: Path) -> dict[str, Any]:
+    """Parse TOML. Raises UsageError, which names `file`, if it is not valid, nested too deeply, or has a key of 64 parts or more."""
+    try:
+        if _LONG_KEY.search(text):
+            raise ValueError("a dotted key has 64 parts or more")
+        return tomllib.loads(text)
+    except ValueError as error:
+        raise UsageError(f"{file}: not valid TOML: {reason(error)}; correct it") from None
+    except RecursionError:
+        raise UsageError(f"{file}: not valid TOML: nested too deeply; correct it") from None
+
+
 def expanded(file: str | Path) -> Path:
-    """A path with ~ replaced by the home folder; one of a user that nobody knows, or can have, stays as it is, and is then not found."""
+    """Replace ~ by the home folder; the path does not change, and is not found later, if there is no such home folder."""
     try:
         return Path(file).expanduser()
     except (RuntimeError, ValueError):
@@ -51,7 +77,7 @@ def expanded(file: str | Path) -> Path:
 
 
 def exists(file: Path) -> bool:
-    """A file in a folder that this user may not even look into (a service account without a home) is not there for it."""
+    """Whether a file exists; False in a folder that this user may not read (a service account without a home)."""
     try:
         return file.exists()
     except OSError:
@@ -59,10 +85,10 @@ def exists(file: Path) -> bool:
 
 
 def note_weights(file: Path) -> None:
-    """Remember a file whose weights are used."""
+    """Record that the weights of a file are used."""
     _weights_read.add(file)
 
 
 def weights_read() -> frozenset[Path]:
-    """Every file whose weights this process has used: inputs, which no output may replace."""
+    """Return every file whose weights this process has used. They are inputs, which no output may replace."""
     return frozenset(_weights_read)

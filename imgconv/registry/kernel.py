@@ -267,13 +267,13 @@ def ring_cells(radius: int) -> list[tuple[int, int]]:
     return top + right + [(-y, -x) for y, x in top + right]
 
 
-def turned(taps: NDArray[Any], eighths: int) -> NDArray[Any]:
-    """`taps`, an odd square, turned clockwise by `eighths` times 45 degrees.
+def rotated(taps: NDArray[Any], eighths: int) -> NDArray[Any]:
+    """Rotate `taps`, an odd square, clockwise by `eighths` times 45 degrees.
 
     Multiples of two are exact quarter turns of the image; odd ones are the compass masks' ring rotation (Kirsch, 1971).
 
     >>> import numpy as np
-    >>> turned(np.array([[1, 1, 1], [0, 0, 0], [-1, -1, -1]]), 1).tolist()
+    >>> rotated(np.array([[1, 1, 1], [0, 0, 0], [-1, -1, -1]]), 1).tolist()
     [[0, 1, 1], [-1, 0, 1], [-1, -1, 0]]
     """
     result = taps.copy()

@@ -2,13 +2,15 @@
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from imgconv.errors import UsageError
-from imgconv.registry import Bank, Kernel, Registry, add_entry, kernel_from_array, resolve, user_file
+from imgconv.registry import Bank, Kernel, Registry, add_entry, kernel_from_array, remove_entry, resolve, user_file
 
 
 def kernel(name: str) -> Kernel:
@@ -79,10 +81,10 @@ def test_comments_order_and_layout_stay() -> None:
     assert {"one", "two", "both", "pair", "pair_1", "pair_2"} <= set(Registry.load().names())
 
 
-def test_replacing_keeps_the_place_and_needs_to_be_asked_for() -> None:
+def test_replacing_needs_replace_and_keeps_the_position() -> None:
     user_file().parent.mkdir(parents=True)
     user_file().write_text(BEFORE, "utf-8")
-    with pytest.raises(UsageError, match="has a kernel 'one' already; choose another name, or replace it with --force"):
+    with pytest.raises(UsageError, match=r"already has a kernel 'one'.*--force"):
         add_entry("one", "5")
     assert user_file().read_text("utf-8") == BEFORE
     add_entry("one", "5", replace=True)
@@ -166,3 +168,31 @@ def test_a_folder_that_cannot_be_made_is_reported(config_home: Path) -> None:
     config_home.write_text("a file where a folder belongs", "utf-8")
     with pytest.raises(UsageError, match="cannot write this kernels file"):
         add_entry("mine", "1 2")
+
+
+def test_processes_that_add_at_the_same_time_lose_nothing(config_home: Path) -> None:
+    code = "import sys; from imgconv.registry import add_entry; add_entry(sys.argv[1], '1 0 -1')"
+    processes = [subprocess.Popen([sys.executable, "-c", code, f"mine{number}"]) for number in range(12)]
+    assert [process.wait(60) for process in processes] == [0] * 12
+    assert {f"mine{number}" for number in range(12)} <= set(Registry.load().names())
+
+
+def test_an_entry_is_removed_and_everything_else_stays() -> None:
+    user_file().parent.mkdir(parents=True)
+    user_file().write_text(BEFORE, "utf-8")
+    add_entry("two", "1 1; 1 1 / 4")
+    assert remove_entry("both") == user_file()
+    remove_entry("two")
+    text = user_file().read_text("utf-8")
+    assert "rows = [[1, 2,   3]]   # kept as it is" in text and "both" not in text and "two" not in text
+    for name in ("two", "sobel"):
+        with pytest.raises(UsageError, match=f"no kernel or bank '{name}'"):
+            remove_entry(name)
+
+
+def test_a_kernel_that_a_bank_needs_is_not_removed() -> None:
+    user_file().parent.mkdir(parents=True)
+    user_file().write_text(BEFORE, "utf-8")
+    with pytest.raises(UsageError, match="kernel 'one' is unknown"):
+        remove_entry("one")
+    assert user_file().read_text("utf-8") == BEFORE

@@ -1,4 +1,4 @@
-"""Kernels files: what an entry may say, how a broken one is reported, and which file comes before which."""
+"""Kernels files: what an entry may contain, how an invalid one is reported, and which file comes before which."""
 
 import re
 import subprocess
@@ -9,6 +9,7 @@ import pytest
 
 from imgconv.errors import UsageError
 from imgconv.registry import Bank, Kernel, Registry, builtin_file, user_file
+from imgconv.registry.entries import SectionedEntries, read_entries
 
 
 def written(path: Path, text: str) -> Path:
@@ -30,7 +31,7 @@ def taps(registry: Registry, name: str) -> list[list[float]]:
 STEP = "[kernels.step]\nrows = [[-1, 1]]\n"
 
 
-def test_everything_an_entry_may_say(tmp_path: Path) -> None:
+def test_every_key_of_an_entry(tmp_path: Path) -> None:
     registry = load(
         tmp_path,
         """
@@ -86,7 +87,7 @@ def test_without_a_range_the_sum_decides(tmp_path: Path) -> None:
         ("[kernels.a]\ncolumn = [1]", "column and row go together"),
         ("[kernels.a]\nrow = [1]", "none given"),
         ("[kernels.a]\nrows = [[1, 2], [3]]", "kernels.a: rows are ragged: row 1 has 2 numbers, row 2 has 1"),
-        ("[kernels.a]\nrows = [[1, nan]]", "rows hold something else than finite numbers in row 1"),
+        ("[kernels.a]\nrows = [[1, nan]]", "rows must be finite numbers; correct those in row 1"),
         ('[kernels.a]\nrows = [[1], ["x"]]', "in row 2"),
         ("[kernels.a]\nrows = [[true]]", "in row 1"),
         (f"[kernels.a]\nrows = [[1{'0' * 400}]]", "in row 1"),
@@ -100,8 +101,8 @@ def test_without_a_range_the_sum_decides(tmp_path: Path) -> None:
         ("[kernels.a]\nrows = [[1]]\nanchor = 3", "anchor must be [row, column]"),
         ('[kernels.a]\nrows = [[1]]\nrange = "loud"', "range must be one of clip, abs, offset, minmax, raw, not 'loud'"),
         ("[kernels.a]\nrows = [[1]]\nrange = []", "range must be one of"),
-        ("[kernels.a]\nrows = [[1]]\ntags = 'x'", "tags must be a list of texts"),
-        ("[kernels.a]\nrows = [[1]]\nsource = 1", "source must be a text, not 1"),
+        ("[kernels.a]\nrows = [[1]]\ntags = 'x'", "tags must be a list of strings"),
+        ("[kernels.a]\nrows = [[1]]\nsource = 1", "source must be a string, not 1"),
         ("[kernels.a]\nrows = [[1]]\ncolour = 1", "kernels.a: unknown key 'colour'; allowed are rows, column"),
         ("[kernels.a]\nrows = [[1]]\nparameters = {}", "parameters go with a generator"),
         ('[kernels.a]\ngenerator = "gauss"', "generator must be one of box, binomial"),
@@ -112,7 +113,7 @@ def test_without_a_range_the_sum_decides(tmp_path: Path) -> None:
         ("[banks.a]", "banks.a: none given; give exactly one of kernels"),
         ("[banks.a]\nkernels = []", "kernels must be a list of 1 to 256 kernel names"),
         ("[banks.a]\nkernels = [3]", "kernels must be the name of a kernel, not 3"),
-        ('[banks.a]\nkernels = ["box:size"]', "kernels names a wrong kernel"),
+        ('[banks.a]\nkernels = ["box:size"]', "kernels has an invalid kernel"),
         ('[banks.a]\nkernels = ["sobelx"]', "banks.a: kernel 'sobelx' is unknown; nearest: sobel_x"),
         ('[banks.a]\nkernels = ["sobel"]', "banks.a: member 'sobel' is a bank; list its kernels instead"),
         ('[banks.a]\nkernels = ["a"]', "banks.a: member 'a' is a bank"),
@@ -126,7 +127,7 @@ def test_without_a_range_the_sum_decides(tmp_path: Path) -> None:
         ('[banks.a]\nkernels = ["box"]\ncombine = "projection"', "subspace goes with combine"),
         ('[banks.a]\nkernels = ["box"]\ncombine = "projection"\nsubspace = 1', "subspace 1 must be less than"),
         ('[banks.a]\ngenerator = "box"', "generator must be one of laws"),
-        (STEP + '[banks.step]\nkernels = ["box"]', "banks.step: the name is taken by a kernel of the same file"),
+        (STEP + '[banks.step]\nkernels = ["box"]', "banks.step: a kernel of the same file has this name"),
         ("[kernels.a\nrows = 1", "not valid TOML: expected ']' at the end of a table declaration (at line 1"),
         ("[kernels.a]\nrows = [[1]]\nrows = [[2]]\n\n", "not valid TOML: cannot overwrite a value (at line 3"),
         ("a = " + "[" * 5000, "not valid TOML: nested too deeply"),
@@ -198,6 +199,20 @@ def test_a_missing_file_of_the_environment_is_an_error_one_of_the_user_is_not(mo
 
 def test_the_users_file_is_in_the_configuration_folder(config_home: Path) -> None:
     assert user_file() == config_home / "imgconv" / "kernels.toml"
+
+
+def test_the_built_in_file_is_valid_as_a_whole(tmp_path: Path) -> None:
+    """At start-up only the entries that are used are checked."""
+    whole = read_entries(builtin_file(), "built-in")
+    assert dict(SectionedEntries(builtin_file(), "built-in")) == whole
+    (tmp_path / "windows.toml").write_bytes(builtin_file().read_bytes().replace(b"\n", b"\r\n"))
+    assert list(SectionedEntries(tmp_path / "windows.toml", "built-in")) == list(whole)
+    Registry([whole]).check_banks()
+
+
+def test_a_dotted_key_of_very_many_parts_is_refused_before_it_takes_memory(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="dotted key"):
+        load(tmp_path, "a" + ".a" * 40_000 + " = 1\n")
 
 
 def test_names_are_listed_and_completed_without_numpy() -> None:
