@@ -87,6 +87,11 @@ def from_batch(result: NDArray[Scalar], batched: bool, dims: int = 2) -> NDArray
     return result if batched else result[0]
 
 
+def is_plain(input: object, weight: object) -> bool:
+    """Return whether `input` is a plain image (H, W) for a plain kernel (kh, kw)."""
+    return isinstance(input, np.ndarray) and isinstance(weight, np.ndarray) and input.ndim == weight.ndim == 2
+
+
 def as_bias(value: object, channels: int) -> AnyArray | None:
     """Return `value`, checked to be None or one number for each of `channels` output channels."""
     if value is None:

@@ -1,17 +1,13 @@
-"""conv1d and conv2d: what torch.nn.functional's calls of these names compute, on numpy arrays.
+"""Convolution over one and two axes, conv1d and conv2d, and its gradients; as in torch, the operation is cross-correlation."""
 
-Gradients of conv1d and conv2d, in torch.nn.grad's words: the adjoints of the convolution, and sums.
-
-This module checks that the shapes of the forward and the backward call belong together.
-"""
-
-from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from imgconv.arrays import (
     AnyArray,
     FloatArray,
+    Shape,
     as_batch,
     as_bias,
     as_groups,
@@ -22,13 +18,14 @@ from imgconv.arrays import (
     check_grad_output,
     from_batch,
     ignore_float_errors,
+    is_plain,
     require_batch,
     sum_dtype,
 )
-from imgconv.window import Size
+from imgconv.window import Padding, Size
 from imgconv.windows.borders import Border
 from imgconv.windows.correlation import correlate, correlate_input, correlate_weight
-from imgconv.windows.layout import Layout
+from imgconv.windows.layout import ZEROS, Layout
 
 
 def conv2d(
@@ -36,7 +33,7 @@ def conv2d(
     weight: AnyArray,
     bias: AnyArray | None = None,
     stride: Size = 1,
-    padding: Size | str = 0,
+    padding: Padding = 0,
     dilation: Size = 1,
     groups: int = 1,
     *,
@@ -52,19 +49,18 @@ def conv2d(
     input : (N, C, H, W) or (C, H, W), any real dtype; (H, W) with a 2-D weight
     weight : (O, C/groups, kh, kw); (kh, kw) with a 2-D input
     bias : (O,), added to every cell of an output channel
-    stride, dilation : cells between windows, and between the taps of one; an int or (vertical, horizontal)
+    stride, dilation : cells between windows, and between the taps of a window; an int or (vertical, horizontal)
     padding : cells added on both sides, an int or (vertical, horizontal); or "valid" for none, "same" for an output of
-        ceil(size / stride), "full" for dilation*(k-1) on each side, every position where window and input meet
-    groups : channels are split into this many groups, each with its own share of the outputs
-    padding_mode : what the padding holds: "zeros", ("constant", value), "replicate", "reflect", "symmetric" or "circular"
-    flip : turn the kernels by 180 degrees: the mathematical convolution of scipy.signal, not the cross-correlation of torch
+        ceil(size / stride), "full" for dilation*(k-1) cells on each side, every position where window and input overlap
+    groups : number of groups into which the channels are split, each with its own share of the outputs
+    padding_mode : values of the padding: "zeros", ("constant", value), "replicate", "reflect", "symmetric" or "circular"
+    flip : rotate the kernels by 180 degrees, which gives the mathematical convolution of scipy.signal
 
     Returns
     -------
-    (N, O, h_out, w_out), or without N as the input was; float64 if any array is, else float32.
+    (N, O, h_out, w_out), without N if the input has none; float64 if any array is, else float32.
     h_out = floor((H + 2*padding - dilation*(kh-1) - 1) / stride) + 1, and w_out likewise.
-
-    It takes N * O * h_out * w_out * (C/groups) * kh * kw multiply-adds.
+    The cost is N * O * h_out * w_out * (C/groups) * kh * kw multiply-adds.
 
     Raises
     ------
@@ -87,10 +83,10 @@ def conv2d(
     array([[[[25., 31.],
              [43., 49.]]]])
     """
-    if isinstance(input, np.ndarray) and isinstance(weight, np.ndarray) and input.ndim == weight.ndim == 2:
-        input, weight = input[None], weight[None, None]
-        return _convolve(input, weight, bias, stride, padding, dilation, groups, padding_mode, flip, dims=2)[0]
-    return _convolve(input, weight, bias, stride, padding, dilation, groups, padding_mode, flip, dims=2)
+    parameters = _Parameters(2, stride, padding, dilation, groups)
+    if is_plain(input, weight):
+        return _forward(input[None], weight[None, None], bias, parameters, padding_mode, flip)[0]
+    return _forward(input, weight, bias, parameters, padding_mode, flip)
 
 
 def conv1d(
@@ -98,35 +94,18 @@ def conv1d(
     weight: AnyArray,
     bias: AnyArray | None = None,
     stride: Size = 1,
-    padding: Size | str = 0,
+    padding: Padding = 0,
     dilation: Size = 1,
     groups: int = 1,
     *,
     padding_mode: str | tuple[str, float] = "zeros",
     flip: bool = False,
 ) -> FloatArray:
-    """Cross-correlate a batch of signals with a bank of kernels; `conv2d` with a height of 1.
+    """Cross-correlate a batch of signals with a bank of kernels; the parameters are those of `conv2d`, along one axis.
 
-    Parameters
-    ----------
-    input : (N, C, L) or (C, L), any real dtype
-    weight : (O, C/groups, k)
-    bias : (O,)
-    stride, padding, dilation, groups, padding_mode, flip : as for `conv2d`, along the one axis
-
-    Returns
-    -------
-    (N, O, l_out) or (O, l_out), l_out = floor((L + 2*padding - dilation*(k-1) - 1) / stride) + 1; dtype as for `conv2d`.
-    It takes N * O * l_out * (C/groups) * k multiply-adds.
-
-    Raises
-    ------
-    ArgumentTypeError, UsageError, DoesNotFit
-        as `conv2d` does.
-
-    Notes
-    -----
-    Matches torch.nn.functional.conv1d, and is wider than it where `conv2d` is.
+    `input` is (N, C, L) or (C, L), `weight` (O, C/groups, k), the result (N, O, l_out) or (O, l_out) with
+    l_out = floor((L + 2*padding - dilation*(k-1) - 1) / stride) + 1. The cost is N * O * l_out * (C/groups) * k multiply-adds.
+    Raises the errors of `conv2d`. Matches torch.nn.functional.conv1d; wider where `conv2d` is.
 
     Examples
     --------
@@ -134,64 +113,33 @@ def conv1d(
     >>> imgconv.conv1d(np.array([[1.0, 2, 4, 8]]), np.array([[[-1.0, 1]]]))
     array([[1., 2., 4.]])
     """
-    return _convolve(input, weight, bias, stride, padding, dilation, groups, padding_mode, flip, dims=1)
-
-
-def _convolve(
-    input: AnyArray,
-    weight: AnyArray,
-    bias: AnyArray | None,
-    stride: Size,
-    padding: Size | str,
-    dilation: Size,
-    groups: int,
-    padding_mode: str | tuple[str, float],
-    flip: bool,
-    *,
-    dims: int,
-) -> FloatArray:
-    batch, batched = as_batch(input, dims=dims)
-    bank = as_weight(weight, dims)
-    groups = as_groups(groups, bank.shape)
-    shift = as_bias(bias, bank.shape[0])
-    window = as_window(bank.shape[4 - dims :], stride, padding, dilation, dims)
-    check_channels(batch.shape, groups * bank.shape[1], weight.shape)
-    layout = Layout(batch.shape, window, Border.of(padding_mode))
-    if flip:
-        bank = bank[:, :, ::-1, ::-1]
-    return from_batch(correlate(batch, bank, shift, layout, groups, sum_dtype(batch, bank, shift)), batched, dims)
+    return _forward(input, weight, bias, _Parameters(1, stride, padding, dilation, groups), padding_mode, flip)
 
 
 def conv2d_input(
-    input_size: Sequence[int],
-    weight: AnyArray,
-    grad_output: AnyArray,
-    stride: Size = 1,
-    padding: Size | str = 0,
-    dilation: Size = 1,
-    groups: int = 1,
+    input_size: Shape, weight: AnyArray, grad_output: AnyArray, stride: Size = 1, padding: Padding = 0, dilation: Size = 1, groups: int = 1
 ) -> FloatArray:
-    """The gradient of `conv2d` in its input: every window's cells get the weight times the gradient of their output.
+    """Return the gradient of `conv2d` with respect to its input: each output gradient times the weight, added to the window's cells.
 
     Parameters
     ----------
-    input_size : (N, C, H, W), the shape of the input; strides leave it open
+    input_size : (N, C, H, W), the shape of the input, which strides leave open
     weight : (O, C/groups, kh, kw)
-    grad_output : (N, O, h_out, w_out)
-    stride, padding, dilation, groups : those of the convolution, with a border of zeros
+    grad_output : (N, O, h_out, w_out), the gradient of the output
+    stride, padding, dilation, groups : as passed to `conv2d`; the padding mode is "zeros"
 
     Returns
     -------
-    (N, C, H, W); float64 if any array is, else float32. It takes as many multiply-adds as the convolution.
+    `input_size`; float64 if any array is, else float32. The cost is that of the convolution.
 
     Raises
     ------
     ArgumentTypeError (a TypeError), UsageError, DoesNotFit (both ValueErrors)
-        as `conv2d` does, and for a `grad_output` of another shape than the output of such a convolution.
+        as `conv2d`, and for a `grad_output` that does not have the shape of the output.
 
     Notes
     -----
-    Matches torch.nn.grad.conv2d_input; `padding` may be a name too.
+    Matches torch.nn.grad.conv2d_input; `padding` may also be a name.
 
     Examples
     --------
@@ -199,196 +147,119 @@ def conv2d_input(
     >>> imgconv.gradients.conv2d_input((1, 1, 1, 3), np.array([[[[1.0, 10]]]]), np.array([[[[1.0, 2]]]]))
     array([[[[ 1., 12., 20.]]]])
     """
-    return _conv_input(input_size, weight, grad_output, stride, padding, dilation, groups, dims=2)
+    return _input_gradient(input_size, weight, grad_output, _Parameters(2, stride, padding, dilation, groups))
 
 
 def conv2d_weight(
-    input: AnyArray,
-    weight_size: Sequence[int],
-    grad_output: AnyArray,
-    stride: Size = 1,
-    padding: Size | str = 0,
-    dilation: Size = 1,
-    groups: int = 1,
+    input: AnyArray, weight_size: Shape, grad_output: AnyArray, stride: Size = 1, padding: Padding = 0, dilation: Size = 1, groups: int = 1
 ) -> FloatArray:
-    """The gradient of `conv2d` in its weight: the sum of all windows, each times the gradient of its output.
+    """Return the gradient of `conv2d` with respect to its weight: the sum of all windows, each times its output gradient.
 
-    Parameters
-    ----------
-    input : (N, C, H, W), any real dtype
-    weight_size : (O, C/groups, kh, kw), the shape of the weight
-    grad_output : (N, O, h_out, w_out)
-    stride, padding, dilation, groups : those of the convolution, with a border of zeros
+    `input` is (N, C, H, W), `weight_size` and the result are (O, C/groups, kh, kw). The other parameters, the dtype, the cost and the
+    errors are those of `conv2d_input`. Matches torch.nn.grad.conv2d_weight; `padding` may also be a name.
 
-    Returns
-    -------
-    (O, C/groups, kh, kw); float64 if any array is, else float32. It takes as many multiply-adds as the convolution.
-
-    Raises
-    ------
-    ArgumentTypeError (a TypeError), UsageError, DoesNotFit (both ValueErrors)
-        as `conv2d` does, and for a `grad_output` of another shape than the output of such a convolution.
-
-    Notes
-    -----
-    Matches torch.nn.grad.conv2d_weight; `padding` may be a name too.
-
-    Examples
-    --------
     >>> import numpy as np, imgconv
     >>> imgconv.gradients.conv2d_weight(np.array([[[[1.0, 2, 4]]]]), (1, 1, 1, 2), np.array([[[[1.0, 10]]]]))
     array([[[[21., 42.]]]])
     """
-    return _conv_weight(input, weight_size, grad_output, stride, padding, dilation, groups, dims=2)
+    return _weight_gradient(input, weight_size, grad_output, _Parameters(2, stride, padding, dilation, groups))
 
 
 def conv2d_bias(grad_output: AnyArray) -> FloatArray:
-    """The gradient of `conv2d` in its bias: the sum of `grad_output` (N, O, h_out, w_out) over all but its channels, (O,).
+    """Return the gradient of `conv2d` with respect to its bias (O,): the sum of `grad_output` (N, O, h_out, w_out) over all other axes.
 
-    Summed in float64; float64 if `grad_output` is, else float32. Raises ArgumentTypeError and DoesNotFit for anything but such an array.
+    The sum is taken in float64; the result is float64 if `grad_output` is, else float32. Raises ArgumentTypeError and DoesNotFit.
 
     >>> import numpy as np, imgconv
     >>> imgconv.gradients.conv2d_bias(np.ones((2, 3, 4, 5)))
     array([40., 40., 40.])
     """
-    return _bias(grad_output, dims=2)
+    return _bias_gradient(grad_output, dims=2)
 
 
 def conv1d_input(
-    input_size: Sequence[int],
-    weight: AnyArray,
-    grad_output: AnyArray,
-    stride: Size = 1,
-    padding: Size | str = 0,
-    dilation: Size = 1,
-    groups: int = 1,
+    input_size: Shape, weight: AnyArray, grad_output: AnyArray, stride: Size = 1, padding: Padding = 0, dilation: Size = 1, groups: int = 1
 ) -> FloatArray:
-    """The gradient of `conv1d` in its input: every window's cells get the weight times the gradient of their output.
+    """Return the gradient of `conv1d` with respect to its input (N, C, L); the parameters are those of `conv2d_input`, along one axis.
 
-    Parameters
-    ----------
-    input_size : (N, C, L), the shape of the input; strides leave it open
-    weight : (O, C/groups, k)
-    grad_output : (N, O, l_out)
-    stride, padding, dilation, groups : those of the convolution, with a border of zeros
-
-    Returns
-    -------
-    (N, C, L); float64 if any array is, else float32. It takes as many multiply-adds as the convolution.
-
-    Raises
-    ------
-    ArgumentTypeError (a TypeError), UsageError, DoesNotFit (both ValueErrors)
-        as `conv1d` does, and for a `grad_output` of another shape than the output of such a convolution.
-
-    Notes
-    -----
-    Matches torch.nn.grad.conv1d_input; `padding` may be a name too.
-
-    Examples
-    --------
     >>> import numpy as np, imgconv
     >>> imgconv.gradients.conv1d_input((1, 1, 3), np.array([[[1.0, 10]]]), np.array([[[1.0, 2]]]))
     array([[[ 1., 12., 20.]]])
     """
-    return _conv_input(input_size, weight, grad_output, stride, padding, dilation, groups, dims=1)
+    return _input_gradient(input_size, weight, grad_output, _Parameters(1, stride, padding, dilation, groups))
 
 
 def conv1d_weight(
-    input: AnyArray,
-    weight_size: Sequence[int],
-    grad_output: AnyArray,
-    stride: Size = 1,
-    padding: Size | str = 0,
-    dilation: Size = 1,
-    groups: int = 1,
+    input: AnyArray, weight_size: Shape, grad_output: AnyArray, stride: Size = 1, padding: Padding = 0, dilation: Size = 1, groups: int = 1
 ) -> FloatArray:
-    """The gradient of `conv1d` in its weight: the sum of all windows, each times the gradient of its output.
+    """Return the gradient of `conv1d` with respect to its weight (O, C/groups, k); the parameters are those of `conv2d_weight`.
 
-    Parameters
-    ----------
-    input : (N, C, L), any real dtype
-    weight_size : (O, C/groups, k), the shape of the weight
-    grad_output : (N, O, l_out)
-    stride, padding, dilation, groups : those of the convolution, with a border of zeros
-
-    Returns
-    -------
-    (O, C/groups, k); float64 if any array is, else float32. It takes as many multiply-adds as the convolution.
-
-    Raises
-    ------
-    ArgumentTypeError (a TypeError), UsageError, DoesNotFit (both ValueErrors)
-        as `conv1d` does, and for a `grad_output` of another shape than the output of such a convolution.
-
-    Notes
-    -----
-    Matches torch.nn.grad.conv1d_weight; `padding` may be a name too.
-
-    Examples
-    --------
     >>> import numpy as np, imgconv
     >>> imgconv.gradients.conv1d_weight(np.array([[[1.0, 2, 4]]]), (1, 1, 2), np.array([[[1.0, 10]]]))
     array([[[21., 42.]]])
     """
-    return _conv_weight(input, weight_size, grad_output, stride, padding, dilation, groups, dims=1)
+    return _weight_gradient(input, weight_size, grad_output, _Parameters(1, stride, padding, dilation, groups))
 
 
 def conv1d_bias(grad_output: AnyArray) -> FloatArray:
-    """The gradient of `conv1d` in its bias: the sum of `grad_output` (N, O, l_out) over all but its channels, (O,).
-
-    Summed in float64; float64 if `grad_output` is, else float32. Raises ArgumentTypeError and DoesNotFit for anything but such an array.
+    """Return the gradient of `conv1d` with respect to its bias (O,): `conv2d_bias` for `grad_output` (N, O, l_out).
 
     >>> import numpy as np, imgconv
     >>> imgconv.gradients.conv1d_bias(np.ones((2, 3, 4)))
     array([8., 8., 8.])
     """
-    return _bias(grad_output, dims=1)
+    return _bias_gradient(grad_output, dims=1)
 
 
-def _conv_input(
-    input_size: Sequence[int],
-    weight: AnyArray,
-    grad_output: AnyArray,
-    stride: Size,
-    padding: Size | str,
-    dilation: Size,
-    groups: int,
-    *,
-    dims: int,
+class _Parameters(NamedTuple):
+    """The parameters that a convolution over `dims` axes shares with its gradients."""
+
+    dims: int
+    stride: Size
+    padding: Padding
+    dilation: Size
+    groups: int
+
+    def layout(self, input_size: Shape, weight_size: Shape, border: Border = ZEROS, name: str = "input") -> tuple[Layout, int]:
+        """Check the parameters; return the layout of the convolution and its number of groups. Errors call the input `name`."""
+        kernel_size = weight_size[4 - self.dims :]
+        groups = as_groups(self.groups, weight_size)
+        window = as_window(kernel_size, self.stride, self.padding, self.dilation, self.dims)
+        check_channels(input_size, groups * weight_size[1], (*weight_size[:2], *kernel_size), name)
+        return Layout(tuple(input_size), window, border), groups
+
+
+def _forward(
+    input: AnyArray, weight: AnyArray, bias: AnyArray | None, parameters: _Parameters, padding_mode: str | tuple[str, float], flip: bool
 ) -> FloatArray:
-    bank, shape, grad = as_weight(weight, dims), as_shape(input_size, "input_size", dims), require_batch(grad_output, "grad_output", dims)
-    groups = as_groups(groups, bank.shape)
-    check_channels(shape, groups * bank.shape[1], bank.shape, "input_size")
-    layout = Layout(shape, as_window(bank.shape[4 - dims :], stride, padding, dilation, dims))
-    check_grad_output(grad, (shape[0], bank.shape[0], *layout.output_size), dims)
-    return from_batch(correlate_input(grad, bank, layout, groups, sum_dtype(bank, grad)), True, dims)
+    batch, batched = as_batch(input, dims=parameters.dims)
+    weight = as_weight(weight, parameters.dims)
+    bias = as_bias(bias, weight.shape[0])
+    layout, groups = parameters.layout(batch.shape, weight.shape, Border.of(padding_mode))
+    if flip:
+        weight = weight[:, :, ::-1, ::-1]
+    return from_batch(correlate(batch, weight, bias, layout, groups, sum_dtype(batch, weight, bias)), batched, parameters.dims)
 
 
-def _conv_weight(
-    input: AnyArray,
-    weight_size: Sequence[int],
-    grad_output: AnyArray,
-    stride: Size,
-    padding: Size | str,
-    dilation: Size,
-    groups: int,
-    *,
-    dims: int,
-) -> FloatArray:
-    batch, shape, grad = (
-        require_batch(input, "input", dims),
-        as_shape(weight_size, "weight_size", dims),
-        require_batch(grad_output, "grad_output", dims),
-    )
-    groups = as_groups(groups, shape)
-    check_channels(batch.shape, groups * shape[1], shape)
-    layout = Layout(batch.shape, as_window(shape[4 - dims :], stride, padding, dilation, dims))
+def _input_gradient(input_size: Shape, weight: AnyArray, grad_output: AnyArray, parameters: _Parameters) -> FloatArray:
+    dims = parameters.dims
+    shape, weight = as_shape(input_size, "input_size", dims), as_weight(weight, dims)
+    grad = require_batch(grad_output, "grad_output", dims)
+    layout, groups = parameters.layout(shape, weight.shape, name="input_size")
+    check_grad_output(grad, (shape[0], weight.shape[0], *layout.output_size), dims)
+    return from_batch(correlate_input(grad, weight, layout, groups, sum_dtype(weight, grad)), True, dims)
+
+
+def _weight_gradient(input: AnyArray, weight_size: Shape, grad_output: AnyArray, parameters: _Parameters) -> FloatArray:
+    dims = parameters.dims
+    batch, shape = require_batch(input, "input", dims), as_shape(weight_size, "weight_size", dims)
+    grad = require_batch(grad_output, "grad_output", dims)
+    layout, groups = parameters.layout(batch.shape, shape)
     check_grad_output(grad, (len(batch), shape[0], *layout.output_size), dims)
     return from_batch(correlate_weight(batch, grad, layout, shape, groups, sum_dtype(batch, grad)), True, dims)
 
 
 @ignore_float_errors
-def _bias(grad_output: AnyArray, *, dims: int) -> FloatArray:
+def _bias_gradient(grad_output: AnyArray, *, dims: int) -> FloatArray:
     grad = require_batch(grad_output, "grad_output", dims)
     return grad.sum((0, 2, 3), np.float64).astype(sum_dtype(grad))

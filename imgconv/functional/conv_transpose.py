@@ -1,15 +1,11 @@
-"""conv_transpose1d and conv_transpose2d: the input adjoints of conv1d and conv2d, under torch's names.
+"""Transposed convolution over one and two axes, conv_transpose1d and conv_transpose2d, and its gradients."""
 
-Gradients of conv_transpose1d and conv_transpose2d: the convolution itself, and the adjoint in its weight.
-
-This module checks that the shapes of the forward and the backward call belong together.
-"""
-
-from collections.abc import Sequence
+from typing import NamedTuple
 
 from imgconv.arrays import (
     AnyArray,
     FloatArray,
+    Shape,
     as_batch,
     as_bias,
     as_groups,
@@ -18,12 +14,14 @@ from imgconv.arrays import (
     as_window,
     check_channels,
     check_grad_output,
+    check_numeric,
     from_batch,
     ignore_float_errors,
+    is_plain,
     require_batch,
     sum_dtype,
 )
-from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
+from imgconv.errors import DoesNotFit, UsageError
 from imgconv.functional.conv import conv1d_bias, conv2d_bias
 from imgconv.window import Size, Window, sizes
 from imgconv.windows.correlation import correlate, correlate_input, correlate_weight
@@ -40,35 +38,34 @@ def conv_transpose2d(
     groups: int = 1,
     dilation: Size = 1,
 ) -> FloatArray:
-    """Lay a kernel, times each input cell, where that cell came from, and sum: the adjoint of `conv2d` in its input.
+    """Add the kernel times each input cell to the window that this cell stands for: the adjoint of `conv2d` in its input.
 
     Parameters
     ----------
-    input : (N, C, H, W) or (C, H, W), any real dtype
-    weight : (C, O/groups, kh, kw), the weight of the convolution that is transposed
-    bias : (O,)
-    stride, padding, dilation : those of the convolution that is transposed; padding takes cells off the result
-    output_padding : rows and columns added below and to the right, where a strided convolution would have dropped some; smaller than
-        the stride or the dilation
-    groups : channels are split into this many groups
+    input : (N, C, H, W) or (C, H, W), any real dtype; (H, W) with a 2-D weight
+    weight : (C, O/groups, kh, kw), the weight of the convolution that is transposed; (kh, kw) with a 2-D input
+    bias : (O,), added to every cell of an output channel
+    stride, padding, dilation : those of the convolution that is transposed; padding removes cells from the result
+    output_padding : rows and columns added below and to the right, where a strided convolution ignores some; smaller than the stride
+        or the dilation
+    groups : number of groups into which the channels are split
 
     Returns
     -------
-    (N, O, h_out, w_out), or without N as the input was; float64 if any array is, else float32.
+    (N, O, h_out, w_out), without N if the input has none; float64 if any array is, else float32.
     h_out = (H - 1)*stride - 2*padding + dilation*(kh-1) + output_padding + 1, and w_out likewise.
-
-    It takes N * C * H * W * (O/groups) * kh * kw multiply-adds.
+    The cost is N * C * H * W * (O/groups) * kh * kw multiply-adds.
 
     Raises
     ------
     ArgumentTypeError (a TypeError)
         for anything but real numpy arrays and whole numbers.
     UsageError, DoesNotFit (both ValueErrors)
-        for sizes out of range, shapes that do not match, and an output without cells.
+        for sizes out of range, shapes that do not match, and an empty output.
 
     Notes
     -----
-    Matches torch.nn.functional.conv_transpose2d; wider only in its dtypes.
+    Matches torch.nn.functional.conv_transpose2d; wider in its dtypes and in plain (H, W) images.
 
     Examples
     --------
@@ -79,7 +76,10 @@ def conv_transpose2d(
             [3., 3., 4., 4.],
             [3., 3., 4., 4.]]])
     """
-    return _transpose(input, weight, bias, stride, padding, output_padding, groups, dilation, dims=2)
+    parameters = _Parameters(2, stride, padding, output_padding, groups, dilation)
+    if is_plain(input, weight):
+        return _forward(input[None], weight[None, None], bias, parameters)[0]
+    return _forward(input, weight, bias, parameters)
 
 
 def conv_transpose1d(
@@ -92,27 +92,11 @@ def conv_transpose1d(
     groups: int = 1,
     dilation: Size = 1,
 ) -> FloatArray:
-    """Lay a kernel, times each input cell, where that cell came from, and sum: the adjoint of `conv1d` in its input.
+    """Apply the adjoint of `conv1d` to a batch of signals; the parameters are those of `conv_transpose2d`, along one axis.
 
-    Parameters
-    ----------
-    input : (N, C, L) or (C, L), any real dtype
-    weight : (C, O/groups, k)
-    bias, stride, padding, output_padding, groups, dilation : as for `conv_transpose2d`, along the one axis
-
-    Returns
-    -------
-    (N, O, l_out) or (O, l_out), l_out = (L - 1)*stride - 2*padding + dilation*(k-1) + output_padding + 1.
-    It takes N * C * L * (O/groups) * k multiply-adds.
-
-    Raises
-    ------
-    ArgumentTypeError, UsageError, DoesNotFit
-        as `conv_transpose2d` does.
-
-    Notes
-    -----
-    Matches torch.nn.functional.conv_transpose1d; wider only in its dtypes.
+    `input` is (N, C, L) or (C, L), `weight` (C, O/groups, k), the result (N, O, l_out) or (O, l_out) with
+    l_out = (L - 1)*stride - 2*padding + dilation*(k-1) + output_padding + 1. The cost is N * C * L * (O/groups) * k multiply-adds.
+    Raises the errors of `conv_transpose2d`. Matches torch.nn.functional.conv_transpose1d; wider in its dtypes.
 
     Examples
     --------
@@ -120,79 +104,11 @@ def conv_transpose1d(
     >>> imgconv.conv_transpose1d(np.array([[1.0, 2]]), np.array([[[1.0, 10, 100]]]))
     array([[  1.,  12., 120., 200.]])
     """
-    return _transpose(input, weight, bias, stride, padding, output_padding, groups, dilation, dims=1)
-
-
-@ignore_float_errors
-def _transpose(
-    input: AnyArray,
-    weight: AnyArray,
-    bias: AnyArray | None,
-    stride: Size,
-    padding: Size,
-    output_padding: Size,
-    groups: int,
-    dilation: Size,
-    *,
-    dims: int,
-) -> FloatArray:
-    batch, batched = as_batch(input, dims=dims)
-    bank = as_weight(weight, dims)
-    groups = as_groups(groups, bank.shape)
-    shift = as_bias(bias, groups * bank.shape[1])
-    layout = transposed_layout(batch.shape, bank.shape, stride, padding, output_padding, groups, dilation, dims)
-    result = correlate_input(batch, bank, layout, groups, sum_dtype(batch, bank, shift))
-    if shift is not None:
-        result += shift[:, None, None].astype(result.dtype)
-    return from_batch(result, batched, dims)
-
-
-def transposed_layout(
-    input_size: tuple[int, ...],
-    weight_size: tuple[int, ...],
-    stride: Size,
-    padding: Size,
-    output_padding: Size,
-    groups: int,
-    dilation: Size,
-    dims: int,
-    name: str = "input",
-) -> Layout:
-    """The layout of the convolution from the output of a transposed one back to its input (N, C, H, W), called `name` in errors."""
-    if not weight_size[1]:
-        raise DoesNotFit(f"weight {weight_size} has no output channels; its second axis must be at least 1")
-    if isinstance(padding, str):
-        raise ArgumentTypeError(f"padding of a transposed convolution must be whole numbers, not {padding!r}")
-    window = as_window(weight_size[4 - dims :], stride, padding, dilation, dims)
-    extra = _output_padding(output_padding, window, dims)
-    check_channels(input_size, weight_size[0], weight_size, name)
-    shape = (input_size[0], groups * weight_size[1], *_size(input_size[2:], window, extra))
-    return Layout(shape, window, windows=input_size[2:])
-
-
-def _output_padding(value: Size, window: Window, dims: int) -> tuple[int, ...]:
-    extra = (*(0,) * (2 - dims), *sizes(value, "output_padding", dims, least=0))
-    for more, stride, dilation in zip(extra, window.stride, window.dilation, strict=True):
-        if more and more >= max(stride, dilation):
-            raise UsageError(f"output_padding {value!r} must be smaller than the stride {stride} or the dilation {dilation}")
-    return extra
-
-
-def _size(size: Sequence[int], window: Window, extra: tuple[int, ...]) -> tuple[int, ...]:
-    """Cells of the output of a transposed convolution."""
-    pads = window.pads(size)
-    out = tuple(
-        (n - 1) * stride + span + more - sum(pad)
-        for n, stride, span, more, pad in zip(size, window.stride, window.span, extra, pads, strict=True)
-    )
-    if min(out) < 1:
-        text = " by ".join(map(str, out))
-        raise DoesNotFit(f"input {tuple(size)} gives an output of {text} cells; use less padding, or a larger input")
-    return out
+    return _forward(input, weight, bias, _Parameters(1, stride, padding, output_padding, groups, dilation))
 
 
 def conv_transpose2d_input(
-    input_size: Sequence[int],
+    input_size: Shape,
     weight: AnyArray,
     grad_output: AnyArray,
     stride: Size = 1,
@@ -201,23 +117,23 @@ def conv_transpose2d_input(
     groups: int = 1,
     dilation: Size = 1,
 ) -> FloatArray:
-    """The gradient of `conv_transpose2d` in its input: the convolution that it is the transpose of, on `grad_output`.
+    """Return the gradient of `conv_transpose2d` with respect to its input: the convolution of `grad_output` with the weight.
 
     Parameters
     ----------
     input_size : (N, C, H, W), the shape of the input
     weight : (C, O/groups, kh, kw)
-    grad_output : (N, O, h_out, w_out)
-    stride, padding, output_padding, groups, dilation : those of the transposed convolution
+    grad_output : (N, O, h_out, w_out), the gradient of the output
+    stride, padding, output_padding, groups, dilation : as passed to `conv_transpose2d`
 
     Returns
     -------
-    (N, C, H, W); float64 if any array is, else float32. It takes as many multiply-adds as the transposed convolution.
+    `input_size`; float64 if any array is, else float32. The cost is that of the transposed convolution.
 
     Raises
     ------
     ArgumentTypeError (a TypeError), UsageError, DoesNotFit (both ValueErrors)
-        as `conv_transpose2d` does, and for a `grad_output` of another shape than its output.
+        as `conv_transpose2d`, and for a `grad_output` that does not have the shape of the output.
 
     Examples
     --------
@@ -225,12 +141,13 @@ def conv_transpose2d_input(
     >>> imgconv.gradients.conv_transpose2d_input((1, 1, 1, 2), np.array([[[[1.0, 10]]]]), np.array([[[[1.0, 2, 4]]]]))
     array([[[[21., 42.]]]])
     """
-    return _transpose_input(input_size, weight, grad_output, stride, padding, output_padding, groups, dilation, dims=2)
+    parameters = _Parameters(2, stride, padding, output_padding, groups, dilation)
+    return _input_gradient(input_size, weight, grad_output, parameters)
 
 
 def conv_transpose2d_weight(
     input: AnyArray,
-    weight_size: Sequence[int],
+    weight_size: Shape,
     grad_output: AnyArray,
     stride: Size = 1,
     padding: Size = 0,
@@ -238,37 +155,21 @@ def conv_transpose2d_weight(
     groups: int = 1,
     dilation: Size = 1,
 ) -> FloatArray:
-    """The gradient of `conv_transpose2d` in its weight: the sum of the windows of `grad_output`, each times its input cell.
+    """Return the gradient of `conv_transpose2d` with respect to its weight: the sum of the windows of `grad_output` times the input cells.
 
-    Parameters
-    ----------
-    input : (N, C, H, W), any real dtype
-    weight_size : (C, O/groups, kh, kw), the shape of the weight
-    grad_output : (N, O, h_out, w_out)
-    stride, padding, output_padding, groups, dilation : those of the transposed convolution
+    `input` is (N, C, H, W), `weight_size` and the result are (C, O/groups, kh, kw). The other parameters, the dtype, the cost and the
+    errors are those of `conv_transpose2d_input`.
 
-    Returns
-    -------
-    (C, O/groups, kh, kw); float64 if any array is, else float32. It takes as many multiply-adds as the transposed convolution.
-
-    Raises
-    ------
-    ArgumentTypeError (a TypeError), UsageError, DoesNotFit (both ValueErrors)
-        as `conv_transpose2d` does, and for a `grad_output` of another shape than its output.
-
-    Examples
-    --------
     >>> import numpy as np, imgconv
     >>> imgconv.gradients.conv_transpose2d_weight(np.array([[[[1.0, 10]]]]), (1, 1, 1, 2), np.array([[[[1.0, 2, 4]]]]))
     array([[[[21., 42.]]]])
     """
-    return _transpose_weight(input, weight_size, grad_output, stride, padding, output_padding, groups, dilation, dims=2)
+    parameters = _Parameters(2, stride, padding, output_padding, groups, dilation)
+    return _weight_gradient(input, weight_size, grad_output, parameters)
 
 
 def conv_transpose2d_bias(grad_output: AnyArray) -> FloatArray:
-    """The gradient of `conv_transpose2d` in its bias: the sum of `grad_output` (N, O, h_out, w_out) over all but its channels, (O,).
-
-    Summed in float64; float64 if `grad_output` is, else float32. Raises ArgumentTypeError and DoesNotFit for anything but such an array.
+    """Return the gradient of `conv_transpose2d` with respect to its bias; the same sum as `conv2d_bias`.
 
     >>> import numpy as np, imgconv
     >>> imgconv.gradients.conv_transpose2d_bias(np.ones((2, 3, 4, 5)))
@@ -278,7 +179,7 @@ def conv_transpose2d_bias(grad_output: AnyArray) -> FloatArray:
 
 
 def conv_transpose1d_input(
-    input_size: Sequence[int],
+    input_size: Shape,
     weight: AnyArray,
     grad_output: AnyArray,
     stride: Size = 1,
@@ -287,36 +188,19 @@ def conv_transpose1d_input(
     groups: int = 1,
     dilation: Size = 1,
 ) -> FloatArray:
-    """The gradient of `conv_transpose1d` in its input: the convolution that it is the transpose of, on `grad_output`.
+    """Return the gradient of `conv_transpose1d` with respect to its input (N, C, L); parameters as for `conv_transpose2d_input`.
 
-    Parameters
-    ----------
-    input_size : (N, C, L), the shape of the input
-    weight : (C, O/groups, k)
-    grad_output : (N, O, l_out)
-    stride, padding, output_padding, groups, dilation : those of the transposed convolution
-
-    Returns
-    -------
-    (N, C, L); float64 if any array is, else float32. It takes as many multiply-adds as the transposed convolution.
-
-    Raises
-    ------
-    ArgumentTypeError (a TypeError), UsageError, DoesNotFit (both ValueErrors)
-        as `conv_transpose1d` does, and for a `grad_output` of another shape than its output.
-
-    Examples
-    --------
     >>> import numpy as np, imgconv
     >>> imgconv.gradients.conv_transpose1d_input((1, 1, 2), np.array([[[1.0, 10]]]), np.array([[[1.0, 2, 4]]]))
     array([[[21., 42.]]])
     """
-    return _transpose_input(input_size, weight, grad_output, stride, padding, output_padding, groups, dilation, dims=1)
+    parameters = _Parameters(1, stride, padding, output_padding, groups, dilation)
+    return _input_gradient(input_size, weight, grad_output, parameters)
 
 
 def conv_transpose1d_weight(
     input: AnyArray,
-    weight_size: Sequence[int],
+    weight_size: Shape,
     grad_output: AnyArray,
     stride: Size = 1,
     padding: Size = 0,
@@ -324,37 +208,18 @@ def conv_transpose1d_weight(
     groups: int = 1,
     dilation: Size = 1,
 ) -> FloatArray:
-    """The gradient of `conv_transpose1d` in its weight: the sum of the windows of `grad_output`, each times its input cell.
+    """Return the gradient of `conv_transpose1d` with respect to its weight (C, O/groups, k); parameters as for `conv_transpose2d_weight`.
 
-    Parameters
-    ----------
-    input : (N, C, L), any real dtype
-    weight_size : (C, O/groups, k), the shape of the weight
-    grad_output : (N, O, l_out)
-    stride, padding, output_padding, groups, dilation : those of the transposed convolution
-
-    Returns
-    -------
-    (C, O/groups, k); float64 if any array is, else float32. It takes as many multiply-adds as the transposed convolution.
-
-    Raises
-    ------
-    ArgumentTypeError (a TypeError), UsageError, DoesNotFit (both ValueErrors)
-        as `conv_transpose1d` does, and for a `grad_output` of another shape than its output.
-
-    Examples
-    --------
     >>> import numpy as np, imgconv
     >>> imgconv.gradients.conv_transpose1d_weight(np.array([[[1.0, 10]]]), (1, 1, 2), np.array([[[1.0, 2, 4]]]))
     array([[[21., 42.]]])
     """
-    return _transpose_weight(input, weight_size, grad_output, stride, padding, output_padding, groups, dilation, dims=1)
+    parameters = _Parameters(1, stride, padding, output_padding, groups, dilation)
+    return _weight_gradient(input, weight_size, grad_output, parameters)
 
 
 def conv_transpose1d_bias(grad_output: AnyArray) -> FloatArray:
-    """The gradient of `conv_transpose1d` in its bias: the sum of `grad_output` (N, O, l_out) over all but its channels, (O,).
-
-    Summed in float64; float64 if `grad_output` is, else float32. Raises ArgumentTypeError and DoesNotFit for anything but such an array.
+    """Return the gradient of `conv_transpose1d` with respect to its bias; the same sum as `conv1d_bias`.
 
     >>> import numpy as np, imgconv
     >>> imgconv.gradients.conv_transpose1d_bias(np.ones((2, 3, 4)))
@@ -363,41 +228,76 @@ def conv_transpose1d_bias(grad_output: AnyArray) -> FloatArray:
     return conv1d_bias(grad_output)
 
 
-def _transpose_input(
-    input_size: Sequence[int],
-    weight: AnyArray,
-    grad_output: AnyArray,
-    stride: Size,
-    padding: Size,
-    output_padding: Size,
-    groups: int,
-    dilation: Size,
-    *,
-    dims: int,
-) -> FloatArray:
-    bank, shape = as_weight(weight, dims), as_shape(input_size, "input_size", dims)
+class _Parameters(NamedTuple):
+    """The parameters that a transposed convolution over `dims` axes shares with its gradients."""
+
+    dims: int
+    stride: Size
+    padding: Size
+    output_padding: Size
+    groups: int
+    dilation: Size
+
+    def layout(self, input_size: tuple[int, ...], weight_size: tuple[int, ...], name: str = "input") -> tuple[Layout, int]:
+        """Check the parameters; return the layout of the convolution that is transposed and its number of groups.
+
+        The layout's input is the output of the transposed convolution. Errors call the input (N, C, H, W) `name`.
+        """
+        if not weight_size[1]:
+            raise DoesNotFit(f"weight {weight_size} has no output channels; its second axis must be at least 1")
+        check_numeric(self.padding, "a transposed convolution")
+        groups = as_groups(self.groups, weight_size)
+        kernel_size = weight_size[4 - self.dims :]
+        window = as_window(kernel_size, self.stride, self.padding, self.dilation, self.dims)
+        check_channels(input_size, weight_size[0], (*weight_size[:2], *kernel_size), name)
+        size = _output_size(input_size[2:], window, self._extra(window))
+        return Layout((input_size[0], groups * weight_size[1], *size), window, windows=input_size[2:]), groups
+
+    def _extra(self, window: Window) -> tuple[int, ...]:
+        """Return `output_padding` as two numbers."""
+        extra = (*(0,) * (2 - self.dims), *sizes(self.output_padding, "output_padding", self.dims, least=0))
+        for cells, stride, dilation in zip(extra, window.stride, window.dilation, strict=True):
+            if cells and cells >= max(stride, dilation):
+                raise UsageError(
+                    f"output_padding {self.output_padding!r} must be smaller than the stride {stride} or the dilation {dilation}"
+                )
+        return extra
+
+
+def _output_size(size: tuple[int, ...], window: Window, extra: tuple[int, ...]) -> tuple[int, ...]:
+    axes = zip(size, window.stride, window.span, extra, window.pads(size), strict=True)
+    output = tuple((n - 1) * stride + span + cells - sum(pad) for n, stride, span, cells, pad in axes)
+    if min(output) < 1:
+        text = " by ".join(map(str, output))
+        raise DoesNotFit(f"input {size} gives an output of {text} cells; use less padding, or a larger input")
+    return output
+
+
+@ignore_float_errors
+def _forward(input: AnyArray, weight: AnyArray, bias: AnyArray | None, parameters: _Parameters) -> FloatArray:
+    batch, batched = as_batch(input, dims=parameters.dims)
+    weight = as_weight(weight, parameters.dims)
+    layout, groups = parameters.layout(batch.shape, weight.shape)
+    bias = as_bias(bias, groups * weight.shape[1])
+    output = correlate_input(batch, weight, layout, groups, sum_dtype(batch, weight, bias))
+    if bias is not None:
+        output += bias[:, None, None].astype(output.dtype)
+    return from_batch(output, batched, parameters.dims)
+
+
+def _input_gradient(input_size: Shape, weight: AnyArray, grad_output: AnyArray, parameters: _Parameters) -> FloatArray:
+    dims = parameters.dims
+    shape, weight = as_shape(input_size, "input_size", dims), as_weight(weight, dims)
     grad = require_batch(grad_output, "grad_output", dims)
-    groups = as_groups(groups, bank.shape)
-    layout = transposed_layout(shape, bank.shape, stride, padding, output_padding, groups, dilation, dims, "input_size")
+    layout, groups = parameters.layout(shape, weight.shape, "input_size")
     check_grad_output(grad, layout.shape, dims)
-    return from_batch(correlate(grad, bank, None, layout, groups, sum_dtype(bank, grad)), True, dims)
+    return from_batch(correlate(grad, weight, None, layout, groups, sum_dtype(weight, grad)), True, dims)
 
 
-def _transpose_weight(
-    input: AnyArray,
-    weight_size: Sequence[int],
-    grad_output: AnyArray,
-    stride: Size,
-    padding: Size,
-    output_padding: Size,
-    groups: int,
-    dilation: Size,
-    *,
-    dims: int,
-) -> FloatArray:
+def _weight_gradient(input: AnyArray, weight_size: Shape, grad_output: AnyArray, parameters: _Parameters) -> FloatArray:
+    dims = parameters.dims
     batch, shape = require_batch(input, "input", dims), as_shape(weight_size, "weight_size", dims)
     grad = require_batch(grad_output, "grad_output", dims)
-    groups = as_groups(groups, shape)
-    layout = transposed_layout(batch.shape, shape, stride, padding, output_padding, groups, dilation, dims)
+    layout, groups = parameters.layout(batch.shape, shape)
     check_grad_output(grad, layout.shape, dims)
     return from_batch(correlate_weight(grad, batch, layout, shape, groups, sum_dtype(batch, grad)), True, dims)

@@ -1,4 +1,4 @@
-"""Gradients of the convolutions: torch's stored ones, and the dot-product identity that ties each to its operator."""
+"""Gradients of convolution, unfold, fold and linear: torch's stored results, and the dot-product identity of an adjoint."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgconv import gradients
-from imgconv.engine import dispatch as choose
+from imgconv.engine import dispatch
 from imgconv.functional.conv import conv1d, conv2d
 from imgconv.functional.conv_transpose import conv_transpose1d, conv_transpose2d
 from imgconv.functional.matrix import linear
@@ -19,11 +19,11 @@ def numbers(*shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape)
 
 
-@pytest.mark.parametrize("patch_cells", [choose.PATCH_CELLS, 40], ids=["whole", "by small blocks"])
+@pytest.mark.parametrize("patch_cells", [dispatch.PATCH_CELLS, 40], ids=["whole", "by small blocks"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("parameters", "arrays"), golden("conv2d"))
 def test_conv2d_gradients_golden(monkeypatch, parameters, arrays, dtype, patch_cells):
-    monkeypatch.setattr(choose, "PATCH_CELLS", patch_cells)
+    monkeypatch.setattr(dispatch, "PATCH_CELLS", patch_cells)
     input, weight, grad = (arrays[name].astype(dtype) for name in ("input", "weight", "grad_output"))
     assert_agrees(gradients.conv2d_input(input.shape, weight, grad, **parameters), arrays["grad_input"])
     assert_agrees(gradients.conv2d_weight(input, weight.shape, grad, **parameters), arrays["grad_weight"])
@@ -92,15 +92,15 @@ def test_empty_batches_have_gradients():
     )
 
 
-def test_what_is_refused_and_why():
+def test_shapes_that_do_not_match_are_refused():
     weight, grad = np.ones((2, 3, 3, 3)), np.ones((1, 2, 3, 4))
-    with pytest.raises(ValueError, match=r"grad_output must have the shape \(1, 2, 3, 3\) of the output, got \(1, 2, 3, 4\)"):
+    with pytest.raises(ValueError, match=r"grad_output.*\(1, 2, 3, 3\).*\(1, 2, 3, 4\)"):
         gradients.conv2d_input((1, 3, 5, 5), weight, grad)
-    with pytest.raises(ValueError, match=r"grad_output must have the shape \(2, 2, 3, 4\) of the output, got \(1, 2, 3, 4\)"):
+    with pytest.raises(ValueError, match=r"grad_output.*\(2, 2, 3, 4\).*\(1, 2, 3, 4\)"):
         gradients.conv2d_weight(np.ones((2, 3, 5, 6)), weight.shape, grad)
-    with pytest.raises(TypeError, match=r"input_size must be a shape of 4 whole numbers, not \(5, 6\)"):
+    with pytest.raises(TypeError, match=r"input_size.*4 whole numbers.*\(5, 6\)"):
         gradients.conv2d_input((5, 6), weight, grad)
-    with pytest.raises(ValueError, match="input_size has 4 channels, weight"):
+    with pytest.raises(ValueError, match=r"input_size.*4 channels.*weight"):
         gradients.conv2d_input((1, 4, 5, 6), weight, grad)
-    with pytest.raises(ValueError, match="grad_output must have 4 dimensions"):
+    with pytest.raises(ValueError, match=r"grad_output.*4 dimensions"):
         gradients.conv2d_input((1, 3, 5, 6), weight, grad[0])

@@ -1,4 +1,4 @@
-"""conv_transpose1d and conv_transpose2d against torch's stored results, an oracle, and as the adjoint of conv2d."""
+"""conv_transpose1d and conv_transpose2d: torch's stored results, an oracle, and the adjoint identity with conv2d."""
 
 import naive
 import numpy as np
@@ -57,8 +57,8 @@ def test_it_is_the_adjoint_of_conv2d(down, across, padding, dilation, height, wi
     x, weight = numbers(2, 4, height + 3, width + 3), numbers(6, 2, 3, 2, seed=1)
     output = conv2d(x, weight, **parameters)
     y = numbers(*output.shape, seed=2)
-    left_over = [(n + 2 * padding - dilation * (k - 1) - 1) % s for n, k, s in zip(x.shape[2:], (3, 2), (down, across), strict=True)]
-    back = conv_transpose2d(y, weight, output_padding=left_over, **parameters)
+    remainder = [(n + 2 * padding - dilation * (k - 1) - 1) % s for n, k, s in zip(x.shape[2:], (3, 2), (down, across), strict=True)]
+    back = conv_transpose2d(y, weight, output_padding=remainder, **parameters)
     assert back.shape == x.shape
     np.testing.assert_allclose((output * y).sum(), (x * back).sum(), rtol=1e-11)
 
@@ -70,7 +70,7 @@ def test_it_is_the_transposed_kernel_matrix():
     np.testing.assert_allclose(result[0], expected, atol=1e-14)
 
 
-def test_infinite_weights_meet_cells_alone():
+def test_infinite_weights_are_not_multiplied_with_padding():
     weight = np.ones((1, 1, 3, 3))
     weight[0, 0, 0, 0] = np.inf
     result = conv_transpose2d(np.ones((1, 2, 2)), weight, stride=2)[0]
@@ -85,25 +85,32 @@ def test_every_layout_of_the_same_numbers(name):
     np.testing.assert_array_equal(conv_transpose2d(*(layouts(a)[name] for a in arrays), stride=2, groups=2), expected)
 
 
+def test_plain_images_take_plain_kernels():
+    image, kernel = numbers(4, 5), numbers(2, 3, seed=1)
+    expected = conv_transpose2d(image[None, None], kernel[None, None], np.array([2.0]), 2)[0, 0]
+    np.testing.assert_array_equal(conv_transpose2d(image, kernel, np.array([2.0]), 2), expected)
+    with pytest.raises(ValueError, match=r"\(N,C,H,W\)"):
+        conv_transpose2d(image, kernel[None, None])
+
+
 def test_integers_give_float32_and_empty_batches_work():
     result = conv_transpose2d(np.full((0, 2, 3, 4), 7, np.uint8), np.ones((2, 3, 2, 2), np.int32), stride=2)
     assert result.shape == (0, 3, 6, 8) and result.dtype == np.float32
 
 
 REFUSED = [
-    ({"output_padding": 2}, ValueError, "output_padding 2 must be smaller than the stride 2 or the dilation 1"),
-    ({"output_padding": -1}, ValueError, "output_padding must be at least 0, not -1"),
-    ({"padding": "same"}, TypeError, "padding of a transposed convolution must be whole numbers, not 'same'"),
-    ({"padding": 9}, ValueError, "input (3, 4) gives an output of -11 by -9 cells; use less padding, or a larger input"),
-    ({"groups": 3}, ValueError, "groups 3 does not divide the 4 channels"),
-    ({"bias": np.zeros(3)}, ValueError, "bias must have the shape (4,)"),
-    ({"weight": np.zeros((4, 0, 3, 3))}, ValueError, "weight (4, 0, 3, 3) has no output channels"),
-    ({"weight": np.zeros((2, 2, 3, 3))}, ValueError, "input has 4 channels, weight (2, 2, 3, 3) takes 2"),
+    ({"output_padding": 2}, ValueError, "output_padding 2.*stride 2.*dilation 1"),
+    ({"output_padding": -1}, ValueError, "output_padding.*at least 0.*-1"),
+    ({"padding": "same"}, TypeError, "padding of a transposed convolution.*whole number.*'same'"),
+    ({"padding": 9}, ValueError, r"\(3, 4\).*-11 by -9 cells.*less padding"),
+    ({"groups": 3}, ValueError, "groups 3.*4 channels"),
+    ({"bias": np.zeros(3)}, ValueError, r"bias.*\(4,\)"),
+    ({"weight": np.zeros((4, 0, 3, 3))}, ValueError, r"weight \(4, 0, 3, 3\).*output channels"),
+    ({"weight": np.zeros((2, 2, 3, 3))}, ValueError, r"input.*4 channels.*weight \(2, 2, 3, 3\).*2"),
 ]
 
 
-@pytest.mark.parametrize(("wrong", "error", "text"), REFUSED)
-def test_what_is_refused_and_why(wrong, error, text):
-    with pytest.raises(error) as caught:
-        conv_transpose2d(**{"input": np.zeros((1, 4, 3, 4)), "weight": np.zeros((4, 2, 3, 3)), "stride": 2, "groups": 2} | wrong)
-    assert str(caught.value).startswith(text)
+@pytest.mark.parametrize(("argument", "error", "facts"), REFUSED)
+def test_it_refuses(argument, error, facts):
+    with pytest.raises(error, match=facts):
+        conv_transpose2d(**{"input": np.zeros((1, 4, 3, 4)), "weight": np.zeros((4, 2, 3, 3)), "stride": 2, "groups": 2} | argument)
