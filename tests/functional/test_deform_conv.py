@@ -1,4 +1,4 @@
-"""deform_conv2d against an oracle written from its paper, and as conv2d where offsets move nothing or whole cells."""
+"""deform_conv2d: an oracle written from its paper, and conv2d for offsets of zero or of whole cells."""
 
 import naive
 import numpy as np
@@ -70,20 +70,20 @@ def test_dtypes_and_empty_batches():
 
 
 REFUSED = [
-    ({"input": np.zeros((4, 5, 6))}, ValueError, "input must have 4 dimensions, got shape (4, 5, 6)"),
-    ({"offset": np.zeros((1, 7, 4, 5))}, ValueError, "offset must have the shape (1, 2*D*4, 4, 5) with a D that divides the 4 channels"),
-    ({"offset": np.zeros((1, 24, 4, 5))}, ValueError, "offset must have the shape (1, 2*D*4, 4, 5) with a D that divides the 4 channels"),
-    ({"offset": np.zeros((1, 8, 4, 4))}, ValueError, "offset must have the shape (1, 2*D*4, 4, 5)"),
-    ({"mask": np.zeros((1, 8, 4, 5))}, ValueError, "mask must have the shape (1, 4, 4, 5), not (1, 8, 4, 5)"),
-    ({"weight": np.zeros((3, 2, 2, 2))}, ValueError, "input has 4 channels, 2 groups for weight (3, 2, 2, 2)"),
-    ({"weight": np.zeros((3, 3, 2, 2))}, ValueError, "input has 4 channels, weight (3, 3, 2, 2) takes 3"),
-    ({"padding": "same"}, TypeError, "padding of a deformable convolution must be whole numbers, not 'same'"),
-    ({"bias": np.zeros(1)}, ValueError, "bias must have the shape (3,)"),
+    ({"input": np.zeros((4, 5, 6))}, ValueError, r"input.*4 dimensions.*\(4, 5, 6\)"),
+    ({"offset": np.zeros((1, 7, 4, 5))}, ValueError, r"offset.*\(1, 2\*D\*4, 4, 5\).*4 channels.*\(1, 7, 4, 5\)"),
+    ({"offset": np.zeros((1, 24, 4, 5))}, ValueError, r"offset.*\(1, 2\*D\*4, 4, 5\).*4 channels.*\(1, 24, 4, 5\)"),
+    ({"offset": np.zeros((1, 8, 4, 4))}, ValueError, r"offset.*\(1, 2\*D\*4, 4, 5\).*\(1, 8, 4, 4\)"),
+    ({"mask": np.zeros((1, 8, 4, 5))}, ValueError, r"mask.*\(1, 4, 4, 5\).*\(1, 8, 4, 5\)"),
+    ({"weight": np.zeros((3, 2, 2, 2))}, ValueError, r"input.*4 channels.*2 groups.*weight \(3, 2, 2, 2\)"),
+    ({"weight": np.zeros((3, 3, 2, 2))}, ValueError, r"input.*4 channels.*weight \(3, 3, 2, 2\).*3"),
+    ({"padding": "same"}, TypeError, "padding of a deformable convolution.*'same'"),
+    ({"bias": np.zeros(1)}, ValueError, r"bias.*\(3,\)"),
 ]
 
 
-@pytest.mark.parametrize(("wrong", "error", "text"), REFUSED)
-def test_what_is_refused_and_why(wrong, error, text):
-    with pytest.raises(error) as caught:
-        deform_conv2d(**{"input": np.zeros((1, 4, 5, 6)), "offset": np.zeros((1, 8, 4, 5)), "weight": np.zeros((3, 4, 2, 2))} | wrong)
-    assert str(caught.value).startswith(text)
+@pytest.mark.parametrize(("argument", "error", "facts"), REFUSED)
+def test_it_refuses(argument, error, facts):
+    arguments = {"input": np.zeros((1, 4, 5, 6)), "offset": np.zeros((1, 8, 4, 5)), "weight": np.zeros((3, 4, 2, 2))}
+    with pytest.raises(error, match=facts):
+        deform_conv2d(**arguments | argument)
