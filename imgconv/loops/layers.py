@@ -178,7 +178,7 @@ def sample_bilinear(planes, down, across, weights, patches, geometry):  # type: 
     """Write to `patches` (C, K, P) the value of each plane (C, H, W) at rows `down` and columns `across`, times `weights`.
 
     `down`, `across` and `weights` are (D*K, P) fractions of cells for D groups of channels; geometry[0] is the number of channels in
-    one. Cells outside a plane are zero. Every channel is one job's own.
+    one. A sample outside a plane is zero, one at a position of NaN is NaN. Each job has channels of its own.
     """
     height, width = planes.shape[1], planes.shape[2]
     for c in range(planes.shape[0]):
@@ -188,17 +188,19 @@ def sample_bilinear(planes, down, across, weights, patches, geometry):  # type: 
             ys, xs, scale, out = down[at], across[at], weights[at], patches[c, k]
             for p in range(patches.shape[2]):
                 y, x = ys[p], xs[p]
+                if not (-1 < y < height and -1 < x < width):
+                    out[p] = 0 * scale[p] if y == y and x == x else y + x  # NaN, not infinite, where a position is NaN
+                    continue
                 value = 0 * y
-                if -1 < y < height and -1 < x < width:
-                    i, j = int(y + 1) - 1, int(x + 1) - 1
-                    low, left = y - i, x - j
-                    high, right = 1 - low, 1 - left
-                    if i >= 0 and j >= 0:
-                        value += high * right * plane[i, j]
-                    if i >= 0 and j + 1 < width:
-                        value += high * left * plane[i, j + 1]
-                    if i + 1 < height and j >= 0:
-                        value += low * right * plane[i + 1, j]
-                    if i + 1 < height and j + 1 < width:
-                        value += low * left * plane[i + 1, j + 1]
+                i, j = int(y + 1) - 1, int(x + 1) - 1
+                low, left = y - i, x - j
+                high, right = 1 - low, 1 - left
+                if i >= 0 and j >= 0:
+                    value += high * right * plane[i, j]
+                if i >= 0 and j + 1 < width:
+                    value += high * left * plane[i, j + 1]
+                if i + 1 < height and j >= 0:
+                    value += low * right * plane[i + 1, j]
+                if i + 1 < height and j + 1 < width:
+                    value += low * left * plane[i + 1, j + 1]
                 out[p] = scale[p] * value

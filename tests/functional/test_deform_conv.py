@@ -57,6 +57,17 @@ def test_samples_fade_out_over_one_cell_beyond_the_edge():
     np.testing.assert_allclose(result[0, 0, 0], [6, 0.008, 0], atol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("value", [np.inf, -np.inf, 1e30, -1e30, 2.0**31, np.nan])
+def test_samples_out_of_reach_are_zero_and_offsets_of_nan_give_nan(value, axis, dtype):
+    input, offset = numbers(1, 2, 5, 4).astype(dtype), np.zeros((1, 2, 5, 4), dtype)
+    offset[0, axis, 2, 1] = value
+    expected = input.sum(1, keepdims=True)
+    expected[0, 0, 2, 1] = np.nan if np.isnan(value) else 0
+    np.testing.assert_array_equal(deform_conv2d(input, offset, np.ones((1, 2, 1, 1), dtype)), expected)
+
+
 @pytest.mark.parametrize("name", layouts(np.zeros((1, 1))))
 def test_every_layout_of_the_same_numbers(name):
     arrays = [numbers(2, 4, 5, 6), numbers(2, 8, 4, 5, seed=1), numbers(4, 4, 2, 2, seed=2)]
