@@ -3,6 +3,7 @@
 One name for each operator and argument: `conv2d_input`, `conv2d_weight`, `conv2d_bias`, ... This module only gathers them.
 """
 
+from imgconv.functional.avg_pooling import avg_pool1d_input, avg_pool2d_input
 from imgconv.functional.conv import conv1d_bias, conv1d_input, conv1d_weight, conv2d_bias, conv2d_input, conv2d_weight
 from imgconv.functional.conv_transpose import (
     conv_transpose1d_bias,
@@ -13,7 +14,7 @@ from imgconv.functional.conv_transpose import (
     conv_transpose2d_weight,
 )
 from imgconv.functional.matrix import fold_input, linear_bias, linear_input, linear_weight, unfold_input
-from imgconv.functional.pooling import avg_pool1d_input, avg_pool2d_input, max_pool1d_input, max_pool2d_input
+from imgconv.functional.pooling import max_pool1d_input, max_pool2d_input
 
 __all__ = [
     "avg_pool1d_input",

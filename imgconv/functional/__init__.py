@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 HOMES = {
     "activation": "flatten leaky_relu relu sigmoid softmax tanh",
     "adaptive_pooling": "adaptive_avg_pool2d adaptive_max_pool2d",
+    "avg_pooling": "avg_pool1d avg_pool2d",
     "conv": "conv1d conv2d",
     "conv_transpose": "conv_transpose1d conv_transpose2d",
     "deform_conv": "deform_conv2d",
     "matrix": "kernel_matrix linear",
     "padding": "pad",
     "patches": "col2im fold im2col unfold",
-    "pooling": "avg_pool1d avg_pool2d max_pool1d max_pool2d max_unpool2d median_pool2d min_pool2d",
+    "pooling": "max_pool1d max_pool2d max_unpool2d median_pool2d min_pool2d",
 }
 HOME_OF = {name: f"imgconv.functional.{home}" for home, names in HOMES.items() for name in names.split()}
 __all__ = sorted(HOME_OF)

@@ -1,10 +1,10 @@
-"""Adaptive pools: windows chosen so that the output has a given size."""
+"""Adaptive pools, adaptive_avg_pool2d and adaptive_max_pool2d: the window sizes follow from the output size."""
 
 from collections.abc import Sequence
 
 from imgconv.arrays import AnyArray, as_batch, from_batch, sum_dtype
 from imgconv.errors import UsageError
-from imgconv.functional.pooling import check_cells
+from imgconv.functional.pooling import Pooled, check_cells
 from imgconv.window import sizes
 from imgconv.windows.reduce import Planes, Spans, located_extremes, span_averages
 
@@ -12,34 +12,31 @@ OutputSize = int | Sequence[int | None]
 
 
 def adaptive_avg_pool2d(input: AnyArray, output_size: OutputSize) -> AnyArray:
-    """Averages over windows that divide the input into `output_size` parts as evenly as they can.
+    """Return the averages of windows that divide the input into `output_size` parts as evenly as possible.
 
-    Output row i averages rows floor(i*H/h_out) to ceil((i+1)*H/h_out) of the input, and columns alike.
+    Output row i is the average of the input rows floor(i*H/h_out) to ceil((i+1)*H/h_out); columns likewise.
 
     Parameters
     ----------
-    input : (N, C, H, W) or (C, H, W), bool, integers or floats
-        N and C may be 0, the other sizes not.
-    output_size : int or pair
-        (h_out, w_out); None keeps the input's size along that axis, and 0 gives an empty result, as in torch.
+    input : (N, C, H, W) or (C, H, W), bool, integers or floats; N and C may be 0, the other sizes not
+    output_size : an int or (h_out, w_out); None keeps the input's size along that axis, 0 gives an empty result, as in torch
 
     Returns
     -------
-    (N, C, h_out, w_out) or (C, h_out, w_out) float32, float64 for float64 input
+    (N, C, h_out, w_out) or (C, h_out, w_out); float64 for float64 input, else float32
 
     Raises
     ------
-    ImgconvError
-        As ValueError or TypeError: an output size that is no pair of whole numbers, 2-D or complex input.
+    ArgumentTypeError (a TypeError), UsageError, DoesNotFit (both ValueErrors)
+        for an output size that is not a pair of whole numbers, and for 2-D or complex input.
 
     Notes
     -----
-    Costs about two additions a cell, in float64. Source: torch.nn.functional.adaptive_avg_pool2d, which refuses integers.
+    The cost is about two additions per cell, in float64. Matches torch.nn.functional.adaptive_avg_pool2d, which refuses integers.
 
     Examples
     --------
-    >>> import imgconv
-    >>> import numpy as np
+    >>> import numpy as np, imgconv
     >>> imgconv.adaptive_avg_pool2d(np.arange(15.0).reshape(1, 3, 5), (1, 2))
     array([[[6., 8.]]])
     """
@@ -50,31 +47,16 @@ def adaptive_avg_pool2d(input: AnyArray, output_size: OutputSize) -> AnyArray:
     return from_batch(rows.reshape(*batch.shape[:2], len(spans[0].first), len(spans[1].first)), batched)
 
 
-def adaptive_max_pool2d(input: AnyArray, output_size: OutputSize, return_indices: bool = False) -> AnyArray | tuple[AnyArray, AnyArray]:
-    """The largest value under each of the windows of `adaptive_avg_pool2d`, whose `input` and `output_size` it has.
+def adaptive_max_pool2d(input: AnyArray, output_size: OutputSize, return_indices: bool = False) -> Pooled:
+    """Return the maximum of each window of `adaptive_avg_pool2d`; `input` and `output_size` are the same.
 
-    Of the input's axes only the first may be empty.
-
-    Returns
-    -------
-    (N, C, h_out, w_out) or (C, h_out, w_out) of the input's dtype
-        Of `output_size`, the input's own where it says None.
-    indices, the same shape, int64
-        With `return_indices`: where each value was found, as `max_pool2d`.
-
-    Raises
-    ------
-    ImgconvError
-        As ValueError or TypeError, where `adaptive_avg_pool2d` does.
-
-    Notes
-    -----
-    Costs a comparison for every cell of every window. Source: torch.nn.functional.adaptive_max_pool2d.
+    The result is (N, C, h_out, w_out) or (C, h_out, w_out) of the input's dtype; with `return_indices`, int64 indices of that shape
+    follow, as those of `max_pool2d`. Only the first axis of the input may be empty. The cost is a comparison for every cell of every
+    window. Raises the errors of `adaptive_avg_pool2d`. Matches torch.nn.functional.adaptive_max_pool2d.
 
     Examples
     --------
-    >>> import imgconv
-    >>> import numpy as np
+    >>> import numpy as np, imgconv
     >>> imgconv.adaptive_max_pool2d(np.arange(15).reshape(1, 3, 5), (None, 1), return_indices=True)[1]
     array([[[ 4],
             [ 9],
@@ -90,10 +72,10 @@ def adaptive_max_pool2d(input: AnyArray, output_size: OutputSize, return_indices
 
 
 def _spans(batch: AnyArray, output_size: OutputSize) -> tuple[Spans, Spans]:
-    both = (output_size, output_size) if not isinstance(output_size, Sequence) else output_size
-    if len(both) != 2 or isinstance(output_size, str) or output_size is None:
+    """Return the rows and the columns of all windows."""
+    pair = output_size if isinstance(output_size, Sequence) else (output_size, output_size)
+    if len(pair) != 2 or isinstance(output_size, str) or output_size is None:
         raise UsageError(f"output_size must be a whole number or a pair of them, either of which may be None, not {output_size!r}")
-    height, width = (
-        size if out is None else sizes(out, "output_size", 1, least=0)[0] for size, out in zip(batch.shape[2:], both, strict=True)
-    )
-    return Spans.adaptive(batch.shape[2], height), Spans.adaptive(batch.shape[3], width)
+    axes = zip(batch.shape[2:], pair, strict=True)
+    rows, columns = (Spans.adaptive(n, n if count is None else sizes(count, "output_size", 1, least=0)[0]) for n, count in axes)
+    return rows, columns

@@ -14,7 +14,8 @@ from imgconv import gradients
 from imgconv.arrays import AnyArray, FloatArray
 from imgconv.errors import UsageError
 from imgconv.functional.activation import flatten, relu
-from imgconv.functional.pooling import avg_pool2d, max_pool2d
+from imgconv.functional.avg_pooling import avg_pool2d
+from imgconv.functional.pooling import max_pool2d
 from imgconv.window import Size
 
 

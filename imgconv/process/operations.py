@@ -10,10 +10,11 @@ from imgconv.filters.color import luma
 from imgconv.filters.output_range import Combination, combine
 from imgconv.functional.activation import flatten, leaky_relu, relu, sigmoid, softmax, tanh
 from imgconv.functional.adaptive_pooling import adaptive_avg_pool2d, adaptive_max_pool2d
+from imgconv.functional.avg_pooling import avg_pool2d
 from imgconv.functional.conv import conv2d
 from imgconv.functional.conv_transpose import conv_transpose2d
 from imgconv.functional.matrix import linear
-from imgconv.functional.pooling import avg_pool2d, max_pool2d, median_pool2d, min_pool2d
+from imgconv.functional.pooling import max_pool2d, median_pool2d, min_pool2d
 from imgconv.recipe import layers, operations, reductions
 
 Array = NDArray[Any]

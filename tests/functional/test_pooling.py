@@ -1,4 +1,4 @@
-"""Pools that select: against the oracle, torch's golden results, every dtype, and what they refuse."""
+"""Max, min and median pools and unpooling: oracle, torch's stored results, dtypes, and the arguments that they refuse."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from naive_pooling import first_largest, first_smallest, largest, lower_median, pool, smallest, windows
 
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
-from imgconv.functional.pooling import max_pool1d, max_pool2d, median_pool2d, min_pool2d
+from imgconv.functional.pooling import max_pool1d, max_pool2d, max_unpool2d, median_pool2d, min_pool2d
 
 DTYPES = [np.bool_, np.uint8, np.int16, np.uint16, np.int64, np.float16, np.float32, np.float64]
 
@@ -35,7 +35,7 @@ def geometries(draw, dilated=True):
 
 
 @pytest.mark.parametrize(("parameters", "arrays"), golden("max_pool2d"))
-def test_max_pool2d_is_torchs(parameters, arrays):
+def test_max_pool2d_equals_torch(parameters, arrays):
     output, indices = max_pool2d(arrays["input"], **parameters, return_indices=True)
     np.testing.assert_array_equal(output, arrays["output"].astype(np.float32))
     np.testing.assert_array_equal(indices, arrays["indices"])
@@ -44,7 +44,7 @@ def test_max_pool2d_is_torchs(parameters, arrays):
 
 @settings(deadline=None, max_examples=60)
 @given(geometries(), st.booleans(), st.sampled_from([np.float32, np.uint8]), st.integers(0, 99))
-def test_extremes_are_the_oracles(geometry, ceil_mode, dtype, seed):
+def test_extremes_equal_the_oracle(geometry, ceil_mode, dtype, seed):
     size, window = geometry
     batch = values((2, 1, *size), dtype, seed)
     for call, value, place in ((max_pool2d, largest, first_largest), (min_pool2d, smallest, first_smallest)):
@@ -56,7 +56,7 @@ def test_extremes_are_the_oracles(geometry, ceil_mode, dtype, seed):
 
 @settings(deadline=None, max_examples=40)
 @given(geometries(dilated=False), st.sampled_from([np.float32, np.uint8, np.int16]), st.integers(0, 99))
-def test_medians_are_the_oracles(geometry, dtype, seed):
+def test_medians_equal_the_oracle(geometry, dtype, seed):
     size, window = geometry
     window.pop("dilation")
     batch = values((1, 2, *size), dtype, seed)
@@ -104,7 +104,7 @@ def test_all_nan_and_constant_planes():
 
 
 def test_window_without_cells():
-    """torch answers the lowest value; its index lies outside the plane, ours says that there is none."""
+    """torch gives the lowest value too, but an index outside the plane."""
     got, indices = max_pool2d(np.ones((1, 1, 1)), 2, 1, 1, 2, return_indices=True)
     assert got == -np.inf and indices == -1
     assert min_pool2d(np.ones((1, 1, 1), np.int16), 2, 1, 1, 2) == 32767
@@ -154,36 +154,36 @@ def test_empty_batch_with_indices():
 
 
 @pytest.mark.parametrize("stride", [None, (), []])
-def test_no_stride_is_the_kernels_size(stride):
+def test_the_default_stride_is_the_kernel_size(stride):
     batch = values((1, 1, 7, 9))
     np.testing.assert_array_equal(max_pool2d(batch, (2, 3), stride), max_pool2d(batch, (2, 3), (2, 3)))
 
 
 @pytest.mark.parametrize(
-    ("error", "text", "shape", "arguments"),
+    ("error", "facts", "shape", "arguments"),
     [
-        (DoesNotFit, "input must have the shape", (6, 6), (2,)),
+        (DoesNotFit, r"input.*\(6, 6\)", (6, 6), (2,)),
         (DoesNotFit, "no cells", (3, 0, 6, 6), (2,)),
         (DoesNotFit, "no cells", (3, 2, 0, 6), (2,)),
-        (DoesNotFit, "kernel 7x7 does not fit the padded input 6x6", (1, 6, 6), (7,)),
-        (UsageError, r"padding \(2, 2\) is over half", (1, 6, 6), (2, 1, 2)),
-        (UsageError, r"padding \(1, 1\) is over half the kernel_size \(1, 3\)", (1, 6, 6), ((1, 3), 1, 1)),
-        (UsageError, "padding must be at least 0, not -1", (1, 6, 6), (2, 1, -1)),
-        (UsageError, "kernel_size must be at least 1, not 0", (1, 6, 6), (0,)),
-        (UsageError, "stride must be at least 1, not 0", (1, 6, 6), (2, 0)),
+        (DoesNotFit, "kernel 7x7.*6x6", (1, 6, 6), (7,)),
+        (UsageError, "padding 2 .*half .*kernel_size 2", (1, 6, 6), (2, 1, 2)),
+        (UsageError, r"padding 1 .*half .*kernel_size \(1, 3\)", (1, 6, 6), ((1, 3), 1, 1)),
+        (UsageError, "padding.*at least 0.*-1", (1, 6, 6), (2, 1, -1)),
+        (UsageError, "kernel_size.*at least 1.*0", (1, 6, 6), (0,)),
+        (UsageError, "stride.*at least 1.*0", (1, 6, 6), (2, 0)),
         (UsageError, "has 3 numbers", (1, 6, 6), ((2, 2, 2),)),
-        (ArgumentTypeError, "kernel_size must be a whole number", (1, 6, 6), (2.0,)),
-        (ArgumentTypeError, "padding of a pool must be a whole number", (1, 6, 6), (2, 1, "same")),
+        (ArgumentTypeError, "kernel_size.*whole number", (1, 6, 6), (2.0,)),
+        (ArgumentTypeError, "padding of a pool.*whole number.*'same'", (1, 6, 6), (2, 1, "same")),
     ],
 )
 @pytest.mark.parametrize("call", [max_pool2d, min_pool2d, median_pool2d])
-def test_refused(call, error, text, shape, arguments):
-    with pytest.raises(error, match=text):
+def test_they_refuse(call, error, facts, shape, arguments):
+    with pytest.raises(error, match=facts):
         call(np.zeros(shape), *arguments)
 
 
-def test_refused_dilation_and_dtype():
-    with pytest.raises(UsageError, match="dilation must be at least 1"):
+def test_max_pools_refuse_dilation_and_dtype():
+    with pytest.raises(UsageError, match=r"dilation.*at least 1"):
         max_pool2d(np.zeros((1, 6, 6)), 2, dilation=0)
     with pytest.raises(ArgumentTypeError, match="complex64"):
         max_pool2d(np.zeros((1, 6, 6), np.complex64), 2)
@@ -196,3 +196,47 @@ def test_arrays_need_not_be_aligned(call):
     aligned = values((1, 2, 5, 6))
     shifted = np.frombuffer(b"-" + aligned.tobytes(), np.float32, offset=1).reshape(aligned.shape)
     np.testing.assert_array_equal(call(shifted, 2), call(aligned, 2))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_unpooling_puts_values_back(dtype):
+    batch = np.random.default_rng(0).permutation(2 * 3 * 7 * 8).reshape(2, 3, 7, 8).astype(dtype)
+    pooled, indices = max_pool2d(batch, 2, return_indices=True)
+    back = max_unpool2d(pooled, indices, 2, output_size=(7, 8))
+    assert back.dtype == dtype
+    restored = back != 0
+    np.testing.assert_array_equal(back[restored], batch[restored])
+    np.testing.assert_array_equal(max_pool2d(back, 2), pooled)
+    np.testing.assert_array_equal(max_unpool2d(pooled[1], indices[1], 2, output_size=(2, 3, 7, 8)), back[1])
+
+
+def test_unpooled_size():
+    values, indices = np.ones((1, 1, 3, 4)), np.zeros((1, 1, 3, 4), np.int64)
+    assert max_unpool2d(values, indices, (3, 2), (2, 1), (1, 0)).shape == (1, 1, 5, 5)
+    assert max_unpool2d(values, indices, 2, output_size=[7, 9]).shape == (1, 1, 7, 9)
+    assert max_unpool2d(values[:0], indices[:0], 2).shape == (0, 1, 6, 8)
+
+
+def test_the_last_of_several_values_for_one_cell_is_written():
+    assert max_unpool2d(np.array([[[1.0, 2.0]]]), np.zeros((1, 1, 2), np.int64), 2)[0, 0, 0] == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "facts", "change"),
+    [
+        (UsageError, "indices.*0 to 35.*36", {"indices": np.full((1, 3, 3), 36)}),
+        (UsageError, "indices.*-1", {"indices": np.full((1, 3, 3), -1)}),
+        (ArgumentTypeError, "indices.*int64.*int32", {"indices": np.zeros((1, 3, 3), np.int32)}),
+        (DoesNotFit, r"indices.*\(1, 3, 3\).*\(1, 2, 3\)", {"indices": np.zeros((1, 2, 3), np.int64)}),
+        (DoesNotFit, r"output_size \(8, 8\).*stride \(2, 2\).*\(6, 6\)", {"output_size": (8, 8)}),
+        (DoesNotFit, "less than one stride", {"output_size": (4, 6)}),
+        (UsageError, "output_size.*2 numbers, or 4", {"output_size": (7, 7, 7)}),
+        (UsageError, "output_size.*2 numbers, or 4", {"output_size": 7}),
+        (UsageError, "stride.*at least 1", {"stride": 0}),
+        (UsageError, r"kernel_size \(2,\).*1 number", {"kernel_size": (2,)}),
+    ],
+)
+def test_unpooling_refuses(error, facts, change):
+    arguments = {"input": np.ones((1, 3, 3)), "indices": np.zeros((1, 3, 3), np.int64), "kernel_size": 2, **change}
+    with pytest.raises(error, match=facts):
+        max_unpool2d(**arguments)

@@ -9,7 +9,7 @@ from imgconv.errors import UsageError
 from imgconv.functional.activation import softmax
 from imgconv.layers import AvgPool2d, Conv2d, ConvTranspose2d, Flatten, Linear, MaxPool2d, ReLU, Sequential
 
-LENET = Path(__file__).parent / "data" / "lenet.npz"
+LENET = Path(__file__).parents[1] / "data" / "lenet.npz"
 
 
 def lenet():

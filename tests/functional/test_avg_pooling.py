@@ -9,9 +9,9 @@ from naive_pooling import mean, pool, windows
 
 import imgconv.engine.parallel
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
-from imgconv.functional.pooling import avg_pool1d, avg_pool2d
+from imgconv.functional.avg_pooling import avg_pool1d, avg_pool2d
 
-TOLERANCE = {np.float32: 1e-5, np.float64: 1e-12}  # of |r| + max|r|, the design's promise
+TOLERANCE = {np.float32: 1e-5, np.float64: 1e-12}  # of |r| + max|r|
 
 
 def assert_near(got, expected, dtype=np.float32):
@@ -20,7 +20,7 @@ def assert_near(got, expected, dtype=np.float32):
 
 
 @pytest.mark.parametrize(("parameters", "arrays"), golden("avg_pool2d"))
-def test_avg_pool2d_is_torchs(parameters, arrays):
+def test_avg_pool2d_equals_torch(parameters, arrays):
     assert_near(avg_pool2d(arrays["input"], **parameters), arrays["output"])
     assert_near(avg_pool2d(arrays["input"].astype(np.float64), **parameters), arrays["output"], np.float64)
 
@@ -33,7 +33,7 @@ def test_avg_pool2d_is_torchs(parameters, arrays):
     st.booleans(),
     st.integers(0, 99),
 )
-def test_averages_are_the_oracles(kernel_size, stride, size, ceil_mode, seed):
+def test_averages_equal_the_oracle(kernel_size, stride, size, ceil_mode, seed):
     batch = np.random.default_rng(seed).standard_normal((2, 2, *size)).astype(np.float32)
     padding = tuple(k // 2 for k in kernel_size)
     places = list(windows(size, kernel_size, stride, padding, ceil_mode=ceil_mode))
@@ -65,7 +65,7 @@ def test_sums_of_whole_numbers_are_exact(dtype):
 @pytest.mark.parametrize("size", [(6, 8), (7, 9), (2, 2)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_two_by_two(size, dtype):
-    """The commonest pool has a loop of its own."""
+    """The most common pool has a loop of its own."""
     batch = np.random.default_rng(0).standard_normal((2, 3, *size)).astype(dtype)
     assert_near(avg_pool2d(batch, 2), pool(batch, windows(size, (2, 2), (2, 2)), mean, np.float64), dtype)
     assert_near(avg_pool2d(batch, 2, divisor_override=1), 4 * avg_pool2d(batch, 2), dtype)
@@ -113,19 +113,19 @@ def test_empty_batch():
 
 
 @pytest.mark.parametrize(
-    ("error", "text", "shape", "arguments"),
+    ("error", "facts", "shape", "arguments"),
     [
-        (DoesNotFit, "input must have the shape", (6, 6), (2,)),
+        (DoesNotFit, r"input.*\(6, 6\)", (6, 6), (2,)),
         (DoesNotFit, "no cells", (3, 0, 6, 6), (2,)),
-        (DoesNotFit, "kernel 8x8 does not fit the padded input 6x6", (1, 6, 6), (8, 2, 0, True)),
-        (UsageError, r"padding \(2, 2\) is over half", (1, 6, 6), (3, 1, 2)),
-        (UsageError, "divisor_override must not be 0", (1, 6, 6), (2, 1, 0, False, True, 0)),
-        (ArgumentTypeError, "divisor_override must be a whole number", (1, 6, 6), (2, 1, 0, False, True, 2.5)),
-        (ArgumentTypeError, "stride must be a whole number", (1, 6, 6), (2, 1.5)),
+        (DoesNotFit, "kernel 8x8.*6x6", (1, 6, 6), (8, 2, 0, True)),
+        (UsageError, "padding 2 .*half .*kernel_size 3", (1, 6, 6), (3, 1, 2)),
+        (UsageError, "divisor_override.*0", (1, 6, 6), (2, 1, 0, False, True, 0)),
+        (ArgumentTypeError, "divisor_override.*whole number.*2.5", (1, 6, 6), (2, 1, 0, False, True, 2.5)),
+        (ArgumentTypeError, "stride.*whole number.*1.5", (1, 6, 6), (2, 1.5)),
     ],
 )
-def test_refused(error, text, shape, arguments):
-    with pytest.raises(error, match=text):
+def test_average_pools_refuse(error, facts, shape, arguments):
+    with pytest.raises(error, match=facts):
         avg_pool2d(np.zeros(shape), *arguments)
-    with pytest.raises(UsageError, match=r"has 2 numbers; give one$"):
+    with pytest.raises(UsageError, match=r"2 numbers; give one$"):
         avg_pool1d(np.zeros((1, 6)), (2, 2))
