@@ -1,4 +1,4 @@
-"""Makes lenet.npz: a small LeNet that torch trains for a few steps of plain gradient descent. Needs torch; run by hand from here."""
+"""Write lenet.npz: a small LeNet that torch trains for a few steps of plain gradient descent. Needs torch; run by hand."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ RATE, STEPS = 0.2, 15
 
 
 def lenet():
-    """The network of the course, 28x28 pictures to 10 classes, with every kind of layer in it."""
+    """Return a network from 28x28 images to 10 classes with a layer of every kind."""
     return nn.Sequential(
         nn.Conv2d(1, 4, 5, padding=2, padding_mode="reflect"),
         nn.ReLU(),
@@ -32,11 +32,11 @@ def lenet():
 def main():
     torch.manual_seed(7)
     net = lenet()
-    pictures, classes = torch.randn(16, 1, 28, 28), torch.randint(0, 10, (16,))
+    images, classes = torch.randn(16, 1, 28, 28), torch.randint(0, 10, (16,))
     arrays = {f"parameter{n}": p.detach().numpy().copy() for n, p in enumerate(net.parameters())}
     losses = []
     for _ in range(STEPS):
-        loss = functional.cross_entropy(net(pictures), classes)
+        loss = functional.cross_entropy(net(images), classes)
         losses.append(loss.item())
         net.zero_grad()
         loss.backward()
@@ -44,7 +44,7 @@ def main():
             for p in net.parameters():
                 p -= RATE * p.grad
     trained = {f"trained{n}": p.detach().numpy() for n, p in enumerate(net.parameters())}
-    arrays |= {"pictures": pictures.numpy(), "classes": classes.numpy(), "losses": np.array(losses), "rate": np.array(RATE)}
+    arrays |= {"images": images.numpy(), "classes": classes.numpy(), "losses": np.array(losses), "rate": np.array(RATE)}
     np.savez_compressed(Path(__file__).with_name("lenet.npz"), **arrays, **trained)
 
 
