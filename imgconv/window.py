@@ -17,7 +17,6 @@ Size = int | Sequence[int]  # one number for all axes, or one for each
 PaddingName = Literal["valid", "same", "full"]
 Padding = Size | str
 PADDING_NAMES: tuple[PaddingName, ...] = get_args(PaddingName)
-PADDING_MODES = ("zeros", "constant", "replicate", "reflect", "symmetric", "circular")
 
 
 @dataclass(frozen=True)

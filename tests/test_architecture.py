@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "imgconv"
-EVERYONE = {"arrays", "errors", "window"}  # types and integers, from which nothing else can be reached
+EVERYONE = {"arrays", "errors", "modes", "window"}  # types and integers, from which nothing else can be reached
 ARRAYS = {"arrays", "engine", "loops", "system", "window"}
 ALLOWED = {
     "__main__": {"cli"},
@@ -40,6 +40,7 @@ ALLOWED = {
     "engine": {"loops", "system"},
     "arrays": {"window"},
     "errors": set(),
+    "modes": set(),
     "registry": {"atomic"},
     "window": set(),
     "system": set(),

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imgconv.cli.grouping import grouped
-from imgconv.cli.options import WHAT, Alpha, AlphaRule, HowOptions, Inputs, TellOptions, WhereOptions
+from imgconv.cli.options import WHAT, Alpha, HowOptions, Inputs, TellOptions, WhereOptions
 from imgconv.errors import UsageError
+from imgconv.modes import AlphaRule
 
 if TYPE_CHECKING:
     from imgconv.recipe import Recipe
@@ -44,7 +45,7 @@ class CannyOptions:
     ] = None
     invert: Annotated[bool, typer.Option("--invert", help="Dark on white.", rich_help_panel=WHAT)] = False
     overlay: Annotated[bool, typer.Option("--overlay", help="Draw the edges over the photograph, in red.", rich_help_panel=WHAT)] = False
-    alpha: AlphaRule = Alpha.auto
+    alpha: Alpha = AlphaRule.auto
 
     def recipe(self) -> "Recipe":
         """The recipe that the options mean."""

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imgconv.cli.figure import FigureFile, MaxPixels
-from imgconv.cli.options import KernelsFile, Range, complete_kernel
+from imgconv.cli.options import KernelsFile, complete_kernel
+from imgconv.modes import Range
 
 if TYPE_CHECKING:
     from imgconv.registry import Entry

@@ -7,35 +7,9 @@ from typing import Annotated
 
 import typer
 
+from imgconv.modes import AlphaRule, PaddingMode, PoolMode, Range
+
 WHERE, WHAT, HOW, TELL = "Where results go", "What is computed", "How it runs", "What is told"
-
-
-class Range(StrEnum):
-    """How signed results become pixels."""
-
-    clip = "clip"
-    abs = "abs"
-    offset = "offset"
-    minmax = "minmax"
-    raw = "raw"
-
-
-class Alpha(StrEnum):
-    """What becomes of transparency."""
-
-    auto = "auto"
-    keep = "keep"
-    drop = "drop"
-    filter = "filter"
-
-
-class PoolMode(StrEnum):
-    """What a window is reduced to."""
-
-    max = "max"
-    avg = "avg"
-    min = "min"
-    median = "median"
 
 
 class OnError(StrEnum):
@@ -62,12 +36,6 @@ def complete_padding(incomplete: str) -> list[str]:
     return [name for name in ("same", "valid", "full") if name.startswith(incomplete)]
 
 
-def complete_padding_mode(incomplete: str) -> list[str]:
-    """Names that --padding-mode takes, for shell completion."""
-    names = ("zeros", "constant:", "replicate", "reflect", "symmetric", "circular")
-    return [name for name in names if name.startswith(incomplete)]
-
-
 Inputs = Annotated[
     list[str],
     typer.Argument(help="Images, folders, s3:// and other addresses, or - for standard input.", default_factory=list, show_default=False),
@@ -89,7 +57,15 @@ Padding = Annotated[
 ]
 Dilation = Annotated[str, typer.Option("--dilation", metavar="N|HxW", help="Step between the taps.", rich_help_panel=WHAT)]
 Grey = Annotated[bool | None, typer.Option("--grey/--color", help="One map of the luma, or one for each colour.", rich_help_panel=WHAT)]
-AlphaRule = Annotated[Alpha, typer.Option("--alpha", help="What becomes of transparency.", rich_help_panel=WHAT)]
+Alpha = Annotated[
+    AlphaRule,
+    typer.Option(
+        "--alpha",
+        help=f"What happens to transparency: {AlphaRule.described()}.",
+        autocompletion=AlphaRule.completed,
+        rich_help_panel=WHAT,
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -115,8 +91,8 @@ class FilterOptions:
         typer.Option(
             "--padding-mode",
             metavar="MODE",
-            help="What lies beyond the edge: zeros, constant:V, replicate, reflect, symmetric or circular.",
-            autocompletion=complete_padding_mode,
+            help=f"What lies beyond the edge: {PaddingMode.described()}.",
+            autocompletion=PaddingMode.completed,
             rich_help_panel=WHAT,
         ),
     ] = "replicate"
@@ -125,7 +101,13 @@ class FilterOptions:
         bool, typer.Option("--flip", help="Mathematical convolution: turn the kernel by 180 degrees.", rich_help_panel=WHAT)
     ] = False
     range: Annotated[
-        Range | None, typer.Option("--range", help="How signed results become pixels; each kernel has its own.", rich_help_panel=WHAT)
+        Range | None,
+        typer.Option(
+            "--range",
+            help=f"How signed results become pixels: {Range.described()}. Each kernel has its own default.",
+            autocompletion=Range.completed,
+            rich_help_panel=WHAT,
+        ),
     ] = None
     invert: Annotated[bool, typer.Option("--invert", help="Dark on white.", rich_help_panel=WHAT)] = False
     threshold: Annotated[
@@ -134,7 +116,7 @@ class FilterOptions:
     overlay: Annotated[bool, typer.Option("--overlay", help="Draw the map over the photograph, in red.", rich_help_panel=WHAT)] = False
     grey: Grey = None
     linear: Annotated[bool, typer.Option("--linear", help="Compute in linear light.", rich_help_panel=WHAT)] = False
-    alpha: AlphaRule = Alpha.auto
+    alpha: Alpha = AlphaRule.auto
 
 
 @dataclass(frozen=True)
@@ -142,7 +124,15 @@ class PoolOptions:
     """What `pool` computes."""
 
     size: SizeText = "2"
-    mode: Annotated[PoolMode, typer.Option("--mode", help="What a window is reduced to.", rich_help_panel=WHAT)] = PoolMode.max
+    mode: Annotated[
+        PoolMode,
+        typer.Option(
+            "--mode",
+            help=f"What a window is reduced to: {PoolMode.described()}.",
+            autocompletion=PoolMode.completed,
+            rich_help_panel=WHAT,
+        ),
+    ] = PoolMode.max
     stride: Stride = None
     padding: Padding = "valid"
     dilation: Dilation = "1"
@@ -150,7 +140,7 @@ class PoolOptions:
         False
     )
     grey: Grey = None
-    alpha: AlphaRule = Alpha.auto
+    alpha: Alpha = AlphaRule.auto
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imgconv.cli.grouping import grouped
-from imgconv.cli.options import WHAT, HowOptions, Inputs, KernelsFile, Range, TellOptions, WhereOptions
+from imgconv.cli.options import WHAT, HowOptions, Inputs, KernelsFile, TellOptions, WhereOptions
 from imgconv.errors import UsageError
+from imgconv.modes import Range
 
 if TYPE_CHECKING:
     from imgconv.recipe import Recipe

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgconv.cli.options import WHAT, FilterOptions, Padding, PoolMode, PoolOptions
+from imgconv.cli.options import WHAT, FilterOptions, Padding, PoolOptions
 from imgconv.errors import UsageError
+from imgconv.modes import PoolMode
 
 if TYPE_CHECKING:
     from imgconv.recipe import Recipe

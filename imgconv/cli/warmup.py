@@ -57,13 +57,12 @@ def _jobs(recipes: "list[Recipe]") -> Iterator[Callable[[], object]]:
 
 def _recipes() -> "list[Recipe]":
     """Recipes that between them take every way through the loops of filters, pools and steps of networks."""
+    from imgconv.modes import PoolMode
     from imgconv.recipe import Canny, Pool, Recipe, filter_recipe, network_recipe
 
     kernels = ("laplacian8", "gaussian5", "box:size=3", "sobel", "gaussian:sigma=2", "emboss", "unsharp5", "kv")
     filters = [filter_recipe([kernel], stride=stride) for kernel in kernels for stride in (1, 2)]
     ranges = [filter_recipe(["sobel_x"], range=name) for name in ("clip", "abs", "minmax")]
-    pools = [
-        Recipe("pool", Pool(size, mode, stride)) for size in (2, 3, 15) for mode in ("max", "avg", "min", "median") for stride in (None, 1)
-    ]
+    pools = [Recipe("pool", Pool(size, mode, stride)) for size in (2, 3, 15) for mode in PoolMode for stride in (None, 1)]
     edges = [filter_recipe(["laplacian8"], command="edge"), Recipe("canny", Canny()), Recipe("canny", Canny(0, 80, 90, percent=True))]
     return [*edges, *filters, *ranges, *pools, *(network_recipe([step]) for step in STEPS)]

@@ -47,7 +47,7 @@ class Sides:
         """The two sides, where there are any."""
         for first, count in ((0, self._left), (self._left + self._width - self._reach, self._right)):
             if count:
-                columns = self._border.behind(np.arange(first, first + count + self._reach) - self._left, self._width)
+                columns = self._border.sources(np.arange(first, first + count + self._reach) - self._left, self._width)
                 yield self._part(taken(self._source, elements(columns, self._channels), self._border.value), first)
 
     def _part(self, rows: NDArray[np.generic], first: int) -> Part:

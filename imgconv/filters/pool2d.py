@@ -1,35 +1,30 @@
-"""Pooling of images: interleaved pixels in, pixels of the same dtype out, exact for whole numbers.
+"""Pooling of images: interleaved pixels in, pixels of the same dtype out, exact for whole numbers."""
 
-Padded cells do not exist here: they never win and do not count. This module knows nothing of files, colour or alpha.
-"""
-
-from typing import Literal, get_args
+from typing import assert_never
 
 import numpy as np
 
 from imgconv.arrays import AnyArray, as_real_array
 from imgconv.errors import DoesNotFit, UsageError
+from imgconv.modes import PoolMode
 from imgconv.window import Window
 from imgconv.windows.median import medians
 from imgconv.windows.reduce import Planes, Spans, averages, extremes
 
-Mode = Literal["max", "avg", "min", "median"]
-MODES: tuple[Mode, ...] = get_args(Mode)
-
 
 def pool_image(pixels: AnyArray, window: Window, mode: str, *, threads: int | None = None) -> AnyArray:
-    """One value for each place of `window` on an image: the largest, average, smallest or median of the pixels under it.
+    """Reduce every window of an image to one value.
 
     Parameters
     ----------
     pixels : (H, W, C) uint8, uint16, float32 or float64
         Interleaved channels, each pooled on its own.
     window : Window
-        Two axes, with any stride, dilation and padding; padded cells never win and do not count in an average.
-    mode : "max", "avg", "min" or "median"
+        Two axes, with any stride, dilation and padding; padded cells take no part.
+    mode : a name of `imgconv.modes.PoolMode`
         The average of whole numbers is exact and rounded once, half to even. The median is the lower one.
     threads : int, optional
-        Threads to work on; the cores this process may use by default. The result does not depend on it.
+        Number of threads; by default that of the cores this process may use. The result does not depend on it.
 
     Returns
     -------
@@ -41,11 +36,12 @@ def pool_image(pixels: AnyArray, window: Window, mode: str, *, threads: int | No
     UsageError
         An unknown mode or dtype.
     DoesNotFit
-        No window fits, or one would see nothing but padding.
+        No window fits, or one would hold nothing but padding.
 
     Notes
     -----
-    A window of k x k pixels costs k + log2(k) steps a pixel, a median about k*k*log2(k)**2 when small and 2*k when large.
+    A window of k x k pixels costs k + log2(k) operations for each output pixel; a median costs about k*k*log2(k)**2 in small windows
+    and 2*k in large ones.
 
     Examples
     --------
@@ -54,19 +50,22 @@ def pool_image(pixels: AnyArray, window: Window, mode: str, *, threads: int | No
     array([[ 2,  4],
            [10, 12]], dtype=uint8)
     """
-    planes, spans = _checked(pixels, window, mode)
-    if mode == "avg":
-        pooled = averages(planes, window, None, pixels.dtype, threads)
-    elif mode == "median":
-        pooled = medians(planes, window, threads)
-    else:
-        pooled = extremes(planes, window, largest=mode == "max", threads=threads)
-    return pooled.reshape(len(spans[0].count), len(spans[1].count), pixels.shape[2])
+    pool_mode = PoolMode(mode)
+    planes, (rows, columns) = _checked(pixels, window)
+    match pool_mode:
+        case PoolMode.max | PoolMode.min:
+            pooled = extremes(planes, window, largest=pool_mode is PoolMode.max, threads=threads)
+        case PoolMode.avg:
+            pooled = averages(planes, window, None, pixels.dtype, threads)
+        case PoolMode.median:
+            pooled = medians(planes, window, threads)
+        case _:
+            assert_never(pool_mode)
+    return pooled.reshape(len(rows.count), len(columns.count), pixels.shape[2])
 
 
-def _checked(pixels: AnyArray, window: Window, mode: str) -> tuple[Planes, tuple[Spans, Spans]]:
-    if mode not in MODES:
-        raise UsageError(f"pool mode {mode!r} is unknown; use one of {', '.join(MODES)}")
+def _checked(pixels: AnyArray, window: Window) -> tuple[Planes, tuple[Spans, Spans]]:
+    """`pixels` as planes, and the cells of every window along both axes."""
     as_real_array(pixels, "pixels", dims=3)
     if pixels.dtype not in (np.uint8, np.uint16, np.float32, np.float64):
         raise UsageError(f"pixels of dtype {pixels.dtype} cannot be pooled; use uint8, uint16, float32 or float64")
@@ -75,5 +74,5 @@ def _checked(pixels: AnyArray, window: Window, mode: str) -> tuple[Planes, tuple
     size = pixels.shape[:2]
     spans = (Spans.of_window(window, size, 0), Spans.of_window(window, size, 1))
     if not all(s.fewest for s in spans):
-        raise DoesNotFit(f"a window of {window.kernel_size} would see only padding of the image {size}; use less padding or dilation")
+        raise DoesNotFit(f"a window of {window.kernel_size} holds only padding of the image {size}; use less padding or dilation")
     return Planes.of_image(pixels), spans

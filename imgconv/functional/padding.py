@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from imgconv.arrays import AnyArray, as_real_array
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
+from imgconv.modes import PaddingMode
 from imgconv.window import sizes
 from imgconv.windows.borders import Border
 
-PAD_MODES = ("constant", "reflect", "replicate", "circular", "symmetric")
+PAD_MODES = tuple(mode.value for mode in PaddingMode if mode is not PaddingMode.zeros)
 
 
 def pad(input: AnyArray, padding: Sequence[int], mode: str = "constant", value: float | None = None) -> AnyArray:

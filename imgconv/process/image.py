@@ -14,6 +14,7 @@ from imgconv.filters.color import luma, white
 from imgconv.filters.filter2d import Finish, filter_image
 from imgconv.filters.output_range import Combination
 from imgconv.images import Metadata, Raster
+from imgconv.modes import AlphaRule
 from imgconv.recipe import Canny, Filter, MapPlan, Pool, Postprocess, Recipe, Shape
 from imgconv.windows.borders import Border
 
@@ -162,7 +163,7 @@ def _postprocessed(made: Raster, original: Raster, recipe: Recipe) -> Raster:
         colours[...] = np.where(colours >= postprocess.threshold, np.asarray(top, pixels.dtype), np.asarray(0, pixels.dtype))
     if postprocess.invert:
         np.subtract(np.asarray(top, pixels.dtype), colours, out=colours)
-    return _overlaid(made, _prepare(original, False, recipe.step.alpha != "drop", None), top) if postprocess.overlay else made
+    return _overlaid(made, _prepare(original, False, AlphaRule(recipe.step.alpha).in_colour, None), top) if postprocess.overlay else made
 
 
 def _overlaid(made: Raster, original: Raster, top: float) -> Raster:

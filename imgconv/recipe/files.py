@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from imgconv.errors import ArgumentTypeError, ImgconvError, UsageError
+from imgconv.modes import Range
 from imgconv.recipe.parsing import Step, step_of_table
-from imgconv.recipe.shape import one_of
 from imgconv.recipe.weights import Context
-from imgconv.registry import RANGES, slug
+from imgconv.registry import slug
 from imgconv.registry.files import expanded, parse_toml, read_text
 from imgconv.registry.names import NAME
 
@@ -78,7 +78,7 @@ def _written(name: str, table: object, context: Context) -> Written:
     for key in ("description", "source"):
         if not isinstance(table.get(key, ""), str):
             raise UsageError(f"{key} must be a text in quotes")
-    one_of(table.get("range"), (None, *RANGES), "range")
+    Range.or_none(table.get("range"))
     steps = table.get("steps")
     if not isinstance(steps, list) or not steps:
         raise UsageError("steps must be a list of at least one step, such as steps = [{ op = 'grey' }]")

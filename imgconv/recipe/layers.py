@@ -6,10 +6,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
+from imgconv.modes import PaddingMode
 from imgconv.recipe.operations import Dims, Operation, maps_of, shape_text
 from imgconv.recipe.reductions import swept
-from imgconv.recipe.shape import one_of
-from imgconv.window import PADDING_MODES, Window
+from imgconv.window import Window
 
 Array = NDArray[Any]
 
@@ -32,7 +32,7 @@ class Convolution(Operation):
     range: str = "minmax"
 
     def __post_init__(self) -> None:
-        one_of(self.padding_mode if isinstance(self.padding_mode, str) else self.padding_mode[0], PADDING_MODES, "padding_mode")
+        PaddingMode.of(self.padding_mode)
         check_bias(self.bias, len(self.weight))
         if self.groups is None and self.weight.shape[1] != 1:
             raise UsageError(f"weight {shape_text(self.weight.shape)} is not depthwise; its second size must be 1")
@@ -48,11 +48,12 @@ class Convolution(Operation):
         return outputs, *swept_size
 
     def _check_border(self, size: tuple[int, int]) -> None:
-        """Refuse padding that reaches further than its mode has cells to repeat."""
+        """Raise DoesNotFit for padding that reaches further than its mode has cells to repeat."""
+        mode, _ = PaddingMode.of(self.padding_mode)
         for cells, pads in zip(size, self.window.pads(size), strict=True):
-            most = {"reflect": cells - 1, "symmetric": cells, "circular": cells}.get(str(self.padding_mode), max(pads))
-            if max(pads) > most:
-                raise DoesNotFit(f"needs padding of at most {most} for padding_mode {self.padding_mode}, not {max(pads)}")
+            most = mode.most(cells)
+            if most is not None and max(pads) > most:
+                raise DoesNotFit(f"needs padding of at most {most} for padding_mode {mode}, not {max(pads)}")
 
     def _channels(self, channels: int | None) -> int | None:
         outputs = len(self.weight)

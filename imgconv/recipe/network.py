@@ -12,14 +12,14 @@ from math import prod
 from pathlib import Path
 
 from imgconv.errors import DoesNotFit, UsageError
+from imgconv.modes import Range
 from imgconv.recipe.files import read_recipe
 from imgconv.recipe.operations import Dims, Grey, shape_text
 from imgconv.recipe.parsing import Step, step_of_text
 from imgconv.recipe.recipe import Recipe
-from imgconv.recipe.shape import Shape, Sheet, one_of
+from imgconv.recipe.shape import Shape, Sheet
 from imgconv.recipe.steps import ARRAY_FORMATS, check_raw, ranged_floats
 from imgconv.recipe.weights import Context
-from imgconv.registry import RANGES
 
 MAX_VALUES = 1 << 31  # 8 GB of float32; more is a slip of the fingers
 UNKNOWN: Dims = (None, None, None)
@@ -60,7 +60,7 @@ class Network:
     only: int | None = None
 
     def __post_init__(self) -> None:
-        one_of(self.range, (None, *RANGES), "range")
+        Range.or_none(self.range)
         if not self.steps:
             raise UsageError("a recipe needs at least one step, such as -s 'conv laplacian8 padding=1'")
         try:

@@ -6,6 +6,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
 
 from imgconv.errors import DoesNotFit, UsageError
+from imgconv.modes import AlphaRule
 from imgconv.recipe.maps import plan_maps
 from imgconv.recipe.shape import Shape
 from imgconv.recipe.steps import ARRAY_FORMATS, Canny, Filter, Pool, changed
@@ -51,7 +52,7 @@ class Recipe:
         for name, made in maps:
             if (made.height, made.width) != (shape.height, shape.width):
                 raise DoesNotFit(f"map {name} of {made} cannot be drawn over an image of {shape}; use stride 1 and padding same")
-        alpha = shape.alpha and self.step.alpha != "drop"
+        alpha = shape.alpha and AlphaRule(self.step.alpha).in_colour
         return [(name, Shape(made.height, made.width, 3 + alpha, alpha)) for name, made in maps]
 
     def values_between(self, shape: Shape) -> int:

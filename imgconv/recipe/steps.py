@@ -17,10 +17,10 @@ from math import isfinite
 from typing import Any, Literal, Self
 
 from imgconv.errors import DoesNotFit, UsageError
+from imgconv.modes import AlphaRule, PaddingMode, PoolMode, Range
 from imgconv.recipe.maps import MapPlan
-from imgconv.recipe.shape import Shape, Size, one_of
-from imgconv.registry import RANGES
-from imgconv.window import PADDING_MODES, Window, sizes
+from imgconv.recipe.shape import Shape, Size
+from imgconv.window import Window, sizes
 
 ARRAY_FORMATS = ("npy", "npz")
 
@@ -88,9 +88,6 @@ class PixelStep(SingleStep):
         return " ".join(changed(self))
 
 
-ALPHAS = ("auto", "keep", "drop", "filter")
-
-
 @dataclass(frozen=True)
 class Filter(SingleStep):
     """Correlate an image with kernels; `range` None means each kernel's own."""
@@ -107,9 +104,7 @@ class Filter(SingleStep):
     alpha: str = "auto"
 
     def __post_init__(self) -> None:
-        one_of(self.range, (None, *RANGES), "range")
-        one_of(self.alpha, ALPHAS, "alpha")
-        one_of(self.padding_mode if isinstance(self.padding_mode, str) else self.padding_mode[0], PADDING_MODES, "padding_mode")
+        Range.or_none(self.range), AlphaRule(self.alpha), PaddingMode.of(self.padding_mode)
         for plan in self.maps:
             self.window(plan)
 
@@ -135,14 +130,12 @@ class Filter(SingleStep):
         return Shape(height, width, colours + alpha, alpha)
 
     def keeps_alpha(self, plan: MapPlan) -> bool:
-        """Whether a map has alpha where the image has it: grey maps only on demand, sums over channels never."""
-        return not plan.sums_channels and (self.alpha in ("keep", "filter") or (self.alpha == "auto" and not self.grey))
+        """Whether a map has alpha where the image has it; sums over channels never have."""
+        return not plan.sums_channels and AlphaRule(self.alpha).keeps(grey=self.grey)
 
     def alpha_rule(self, plan: MapPlan) -> Literal["keep", "filter"]:
-        """What becomes of alpha that is kept: zero-sum kernels leave it as it is, others filter it with the colours it weighs."""
-        if self.alpha == "filter" and plan.combine == "none" and abs(plan.kernels[0].total) >= 1e-9:
-            return "filter"
-        return "filter" if self.alpha == "auto" and not plan.zero_sum else "keep"
+        """What happens to the alpha of a map that has it: filtered with the colours it weighs, or left as it is."""
+        return "filter" if AlphaRule(self.alpha).filtered and not plan.zero_sum else "keep"
 
     def names(self, command: str) -> tuple[str, ...]:
         """A kernel's slug for each map; `edge`, with the slug only where there are several, for the command of that name."""
@@ -168,9 +161,6 @@ class Filter(SingleStep):
         return " ".join([*(plan.describe() for plan in self.maps), *changed(self)])
 
 
-POOL_MODES = ("max", "avg", "min", "median")
-
-
 @dataclass(frozen=True)
 class Pool(PixelStep):
     """Reduce every window of an image to its maximum, average, minimum or median; stride None means the size."""
@@ -185,8 +175,7 @@ class Pool(PixelStep):
     alpha: str = "auto"
 
     def __post_init__(self) -> None:
-        one_of(self.mode, POOL_MODES, "mode")
-        one_of(self.alpha, ALPHAS, "alpha")
+        PoolMode(self.mode), AlphaRule(self.alpha)
         sizes(self.size, "size", 2, least=1)  # by its own name
         window = self.window
         if isinstance(window.padding, tuple) and any(p >= s for p, s in zip(window.padding, window.span, strict=True)):
@@ -208,7 +197,7 @@ class Pool(PixelStep):
 
     def keeps_alpha(self) -> bool:
         """Whether the map has alpha where the image has it."""
-        return self.alpha in ("keep", "filter") or (self.alpha == "auto" and not self.grey)
+        return AlphaRule(self.alpha).keeps(grey=self.grey)
 
 
 LARGEST_SIGMA = 256.0  # pixels; a Gaussian of 2049 taps
@@ -229,7 +218,7 @@ class Canny(PixelStep):
     alpha: str = "auto"
 
     def __post_init__(self) -> None:
-        one_of(self.alpha, ALPHAS, "alpha")
+        AlphaRule(self.alpha)
         if not 0 <= self.sigma <= LARGEST_SIGMA:
             raise UsageError(f"sigma must be from 0 to {LARGEST_SIGMA:g} pixels, not {self.sigma:g}")
         given = [bound for bound in (self.low, self.high) if bound is not None]
@@ -254,8 +243,8 @@ class Canny(PixelStep):
         return [("canny", Shape(shape.height, shape.width, 1 + alpha, alpha))]
 
     def keeps_alpha(self) -> bool:
-        """Whether the map has alpha where the image has it: only on demand."""
-        return self.alpha in ("keep", "filter")
+        """Whether the map has alpha where the image has it."""
+        return AlphaRule(self.alpha).keeps(grey=True)
 
     @property
     def grey(self) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeGuard
 
 from imgconv.errors import UsageError
+from imgconv.modes import PaddingMode
 
 Sized = int | tuple[int, int]
 
@@ -65,7 +66,7 @@ def padding_mode(value: object) -> str | tuple[str, float]:
     if isinstance(value, list) and len(value) == 2 and value[0] == "constant":
         return "constant", number(value[1])
     if not isinstance(value, str):
-        raise _unread(value, "zeros, constant:V, replicate, reflect, symmetric or circular")
+        raise _unread(value, f"one of {', '.join(mode.typed for mode in PaddingMode)}")
     name, colon, level = value.partition(":")
     return (name, number(level)) if colon else value
 

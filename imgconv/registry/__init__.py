@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgconv.registry.entries import Entry
 from imgconv.registry.files import builtin_file, user_file
-from imgconv.registry.kernel import COMBINES, RANGES, Bank, Kernel, kernel_from_array, of_one_size
+from imgconv.registry.kernel import Bank, Kernel, kernel_from_array, of_one_size
 from imgconv.registry.lookup import Registry
 from imgconv.registry.names import slug
 from imgconv.registry.references import resolve
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from imgconv.registry.editing import add_entry, remove_entry
 
 __all__ = [
-    "COMBINES",
-    "RANGES",
     "Bank",
     "Entry",
     "Kernel",

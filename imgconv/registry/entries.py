@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from imgconv.errors import UsageError
+from imgconv.modes import Combine, Range
 from imgconv.registry.files import parse_toml, read_text
 from imgconv.registry.generators import BANK_GENERATORS, GENERATORS, check_parameters, is_number
-from imgconv.registry.kernel import COMBINES, MAX_TAPS, RANGES
+from imgconv.registry.kernel import MAX_TAPS
 from imgconv.registry.names import NAME, split_parameters
 
 Kind = Literal["kernel", "bank"]
@@ -242,7 +243,7 @@ def _count(least: int, most: int) -> Callable[[object], str]:
     return lambda value: "" if type(value) is int and least <= value <= most else f"must be from {least} to {most}, not {_short(value)}"
 
 
-_DETAILS = {"description": _text, "range": _one_of(RANGES), "source": _text, "tags": _texts}
+_DETAILS = {"description": _text, "range": _one_of(Range.names()), "source": _text, "tags": _texts}
 KERNEL_KEYS: Mapping[str, Callable[[object], str]] = {
     "rows": _rows,
     "column": _numbers,
@@ -259,7 +260,7 @@ BANK_KEYS: Mapping[str, Callable[[object], str]] = {
     "kernel": _name,
     "rotations": _count(2, 8),
     "generator": _one_of(tuple(BANK_GENERATORS)),
-    "combine": _one_of(COMBINES),
+    "combine": _one_of(Combine.names()),
     "subspace": _count(1, 255),
     **_DETAILS,
 }

@@ -17,13 +17,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from imgconv.errors import ArgumentTypeError, UsageError
+from imgconv.modes import Combine, Range
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-RANGES = ("clip", "abs", "offset", "minmax", "raw")
-COMBINES = ("none", "hypot", "max", "sum", "projection")
 MAX_TAPS = 1024 * 1024
 ROUNDING = 1e-12  # sums and products of taps below this share of the largest are rounding errors of the formula that made them
 
@@ -73,8 +72,8 @@ class Kernel:
             raise UsageError(f"kernel {self.name}: divisor must not be 0; leave it out for 1")
         if not self._summable():
             raise UsageError(f"kernel {self.name} has taps too large to be summed; scale them down")
-        if self.range not in RANGES:
-            raise UsageError(f"kernel {self.name}: range {self.range!r} is unknown; use one of {', '.join(RANGES)}")
+        if self.range not in Range.names():
+            raise UsageError(f"kernel {self.name}: range {self.range!r} is unknown; use one of {', '.join(Range.names())}")
         if self.anchor is not None and not all(0 <= a < k for a, k in zip(self.anchor, self.taps.shape[-2:], strict=True)):
             raise UsageError(f"kernel {self.name}: anchor {self.anchor} lies outside its {_by(self.taps.shape[-2:])} taps")
 
@@ -164,10 +163,10 @@ class Bank:
     def __post_init__(self) -> None:
         if not self.kernels:
             raise UsageError(f"bank {self.name} has no kernels; give at least one")
-        if self.combine not in COMBINES:
-            raise UsageError(f"bank {self.name}: combine {self.combine!r} is unknown; use one of {', '.join(COMBINES)}")
-        if self.range not in RANGES:
-            raise UsageError(f"bank {self.name}: range {self.range!r} is unknown; use one of {', '.join(RANGES)}")
+        if self.combine not in Combine.names():
+            raise UsageError(f"bank {self.name}: combine {self.combine!r} is unknown; use one of {', '.join(Combine.names())}")
+        if self.range not in Range.names():
+            raise UsageError(f"bank {self.name}: range {self.range!r} is unknown; use one of {', '.join(Range.names())}")
         if (self.combine == "projection") != (1 <= self.subspace <= len(self.kernels)):
             raise UsageError(f"bank {self.name}: subspace {self.subspace} must be from 1 to {len(self.kernels)}, and goes with projection")
 

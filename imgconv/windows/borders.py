@@ -1,71 +1,64 @@
-"""What lies beyond the edge of an input: one index per padded cell, for every padding mode and every operator."""
+"""Padding: the input cell whose value each padded cell has, for every padding mode, and padded rows made band by band."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
-from imgconv.window import PADDING_MODES
+from imgconv.errors import DoesNotFit
+from imgconv.modes import PaddingMode
 
 CONSTANT = -1  # the index of a cell that holds the border's constant value
 
 
 @dataclass(frozen=True)
 class Border:
-    """A padding mode and, for `zeros` and `constant`, the value that is padded with."""
+    """A padding mode and the value of the cells that `zeros` and `constant` add."""
 
-    mode: str
+    mode: PaddingMode
     value: float = 0.0
 
     @classmethod
     def of(cls, padding_mode: str | tuple[str, float]) -> "Border":
-        """The border that a `padding_mode` argument means: a name, or ("constant", value).
+        """The border of a `padding_mode` argument: a name, or ("constant", value).
 
         >>> Border.of("reflect").index(4, 2, 1)
         array([2, 1, 0, 1, 2, 3, 2])
         """
-        mode, value = (padding_mode, 0.0) if isinstance(padding_mode, str) else _pair(padding_mode)
-        if mode not in PADDING_MODES:
-            raise UsageError(f"padding_mode {mode!r} is unknown; use one of {', '.join(PADDING_MODES)}")
-        return cls("constant" if mode == "zeros" else mode, float(value))
+        return cls(*PaddingMode.of(padding_mode))
 
     def index(self, size: int, before: int, after: int) -> NDArray[np.intp]:
-        """The input cell (or CONSTANT) behind each of the before + size + after padded cells of an axis.
+        """The input cell (or CONSTANT) whose value each of the before + size + after padded cells of an axis has.
 
-        Raises DoesNotFit where the mode cannot fill that much: reflect less than the size, symmetric and circular at most the size,
-        and all but constant need a cell to repeat.
+        Raises DoesNotFit where the mode cannot fill that much, see `PaddingMode.most`.
         """
         self.check(size, before, after)
-        return self.behind(np.arange(-before, size + after), size)
+        return self.sources(np.arange(-before, size + after), size)
 
     def check(self, size: int, before: int, after: int) -> None:
         """Raise DoesNotFit where the mode cannot fill `before` and `after` cells around `size`."""
-        most = {"constant": None, "replicate": None, "reflect": size - 1}.get(self.mode, size)
-        widest = max(before, after)
-        if widest > 0 and ((most is not None and widest > most) or (size == 0 and self.mode != "constant")):
-            raise DoesNotFit(f"padding {widest} is too wide for padding_mode {self.mode!r} on {size} cells; use at most {most or 0}")
+        most, widest = self.mode.most(size), max(before, after)
+        if most is not None and widest > most:
+            raise DoesNotFit(f"padding {widest} is too wide for padding_mode {self.mode.value!r} on {size} cells; use at most {most}")
 
-    def behind(self, cells: NDArray[np.intp], size: int) -> NDArray[np.intp]:
-        """The input cell (or CONSTANT) behind each of some padded `cells`, those of the input being 0 to `size` - 1."""
-        if self.mode == "replicate":
-            return np.clip(cells, 0, max(size - 1, 0))
-        if self.mode == "reflect":
-            return (size - 1) - np.abs((size - 1) - np.abs(cells))
-        if self.mode == "symmetric":
-            cells = np.where(cells < 0, -1 - cells, cells)
-            return np.where(cells >= size, 2 * size - 1 - cells, cells)
-        if self.mode == "circular":
-            return cells % size if size else cells
-        return np.where((cells < 0) | (cells >= size), CONSTANT, cells)
-
-
-def _pair(padding_mode: object) -> tuple[str, float]:
-    if isinstance(padding_mode, Sequence) and len(padding_mode) == 2 and padding_mode[0] == "constant":
-        return "constant", padding_mode[1]
-    raise ArgumentTypeError(f'padding_mode must be a name or ("constant", value), not {padding_mode!r}')
+    def sources(self, cells: NDArray[np.intp], size: int) -> NDArray[np.intp]:
+        """The input cell (or CONSTANT) whose value each of some padded `cells` has; those of the input are 0 to `size` - 1."""
+        match self.mode:
+            case PaddingMode.zeros | PaddingMode.constant:
+                return np.where((cells < 0) | (cells >= size), CONSTANT, cells)
+            case PaddingMode.replicate:
+                return np.clip(cells, 0, max(size - 1, 0))
+            case PaddingMode.reflect:
+                return (size - 1) - np.abs((size - 1) - np.abs(cells))
+            case PaddingMode.symmetric:
+                cells = np.where(cells < 0, -1 - cells, cells)
+                return np.where(cells >= size, 2 * size - 1 - cells, cells)
+            case PaddingMode.circular:
+                return cells % size if size else cells
+            case _:
+                assert_never(self.mode)
 
 
 class PaddedRows:
@@ -80,8 +73,8 @@ class PaddedRows:
         border.check(height, top, bottom)
         border.check(width, left, right)
         self.source, self.border, self.top = source, border, top
-        self.left = elements(border.behind(np.arange(-left, 0), width), channels)
-        self.right = elements(border.behind(np.arange(width, width + right), width), channels)
+        self.left = elements(border.sources(np.arange(-left, 0), width), channels)
+        self.right = elements(border.sources(np.arange(width, width + right), width), channels)
         self.shape = (top + height + bottom, (left + width + right) * channels)
 
     def band(self, first: int, last: int) -> NDArray[np.generic]:
@@ -96,7 +89,7 @@ class PaddedRows:
         middle[head:tail] = self.source[begin:end]
         rows = np.arange(first - self.top, last - self.top)
         for to in (*range(head), *range(tail, last - first)):
-            row = self.border.behind(rows[to : to + 1], height)[0]
+            row = self.border.sources(rows[to : to + 1], height)[0]
             middle[to] = self.border.value if row == CONSTANT else self.source[row]
         for side, index in ((band[:, : len(self.left)], self.left), (band[:, self.shape[1] - len(self.right) :], self.right)):
             if len(index):

@@ -165,8 +165,8 @@ class Layout:
             low, high = min(max(begin, 0), size), min(max(end, 0), size)
             part, left = input[..., low:high], max(low - begin, 0)
             right = end - begin - left - (high - low)
-            if self.border.mode != "constant" and left + right:
-                part, left, right = input[..., self.border.behind(np.arange(begin, end), size)], 0, 0
+            if not self.border.mode.fills and left + right:
+                part, left, right = input[..., self.border.sources(np.arange(begin, end), size)], 0, 0
             shape = (*self.shape[:3], part.shape[3])
             yield first, part, replace(self, shape=shape, windows=(rows, count), margins=(down, (left, right)))
 
@@ -243,7 +243,7 @@ class Layout:
         at = start - before
         source = slice(at + begin * stride, at + end * stride, stride) if end > begin else slice(0, 0)
         cells = np.minimum(at + np.arange(count) * stride, size + after - 1)
-        return _Strip(self.border.behind(cells, size), slice(begin, end), source)
+        return _Strip(self.border.sources(cells, size), slice(begin, end), source)
 
 
 def is_of(dtype: np.dtype[Any], input: AnyArray) -> bool:

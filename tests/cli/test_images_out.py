@@ -231,7 +231,7 @@ def test_the_readme_images_exist():
         (("--stride", "two"), "--stride 'two' is no size"),
         (("--padding", "-1"), "padding must be at least 0"),
         (("--padding", "wide"), "padding 'wide' is unknown"),
-        (("--padding-mode", "mirror"), "padding_mode 'mirror' is unknown"),
+        (("--padding-mode", "mirror"), "'mirror' is unknown"),
         (("--dilation", "0"), "dilation must be at least 1"),
         (("-k", "laplacain8"), "nearest: laplacian8"),
         (("-k", "1 2; 3"), "ragged"),

@@ -77,7 +77,7 @@ def test_options_have_the_defaults_of_torch():
         ("conv sobel_x stride=0", "stride must be at least 1, not 0"),
         ("conv sobel_x stride=1.5", "stride '1.5' cannot be read; give a whole number or HxW"),
         ("conv sobel_x padding=most", "padding 'most' is unknown; use a number, or one of valid, same, full"),
-        ("conv sobel_x padding_mode=mirror", "padding_mode 'mirror' is unknown"),
+        ("conv sobel_x padding_mode=mirror", "'mirror' is unknown; use one of zeros, constant, replicate"),
         ("conv sobel_x groups=2", "groups go with weights"),
         ("conv_transpose sobel_x output_padding=1", "output_padding 1 must be smaller than the stride 1"),
         ("conv_transpose sobel_x padding=same", "padding 'same' is none of a transposed"),

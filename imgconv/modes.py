@@ -1,0 +1,187 @@
+"""Every mode, declared once: its name, its help, and the facts that options, completion, checks, plans and explanations read.
+
+This module imports no numpy, so that help and completion start fast. What a mode computes stands next to the loops, in a branch that
+ends in `assert_never`: type checking fails until a new mode has one.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Self
+
+from imgconv.errors import ArgumentTypeError, UsageError
+
+
+class Mode(StrEnum):
+    """Base of the modes: members are their names, with facts as attributes. A call with an unknown name raises UsageError.
+
+    >>> PoolMode("max").help
+    'largest value'
+    """
+
+    help: str
+
+    def __new__(cls, name: str, help: str = "") -> Self:
+        return cls._record(name, help)
+
+    @classmethod
+    def _record(cls, name: str, help: str) -> Self:
+        member = str.__new__(cls, name)
+        member._value_, member.help = name, help
+        return member
+
+    @classmethod
+    def _missing_(cls, value: object) -> None:
+        words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in cls.__name__).strip()
+        raise UsageError(f"{words} {value!r} is unknown; use one of {', '.join(cls.names())}")
+
+    @classmethod
+    def or_none(cls, name: str | None) -> Self | None:
+        """The mode called `name`, None for None."""
+        return None if name is None else cls(name)
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """The names of all modes."""
+        return tuple(mode.value for mode in cls)
+
+    @property
+    def typed(self) -> str:
+        """The mode as it is typed on the command line."""
+        return self.value
+
+    @classmethod
+    def described(cls) -> str:
+        """All modes with their help, for the help of an option.
+
+        >>> PoolMode.described()
+        'max (largest value), avg (average), min (smallest value), median (lower median)'
+        """
+        return ", ".join(f"{mode.typed} ({mode.help})" for mode in cls)
+
+    @classmethod
+    def completed(cls, incomplete: str) -> list[tuple[str, str]]:
+        """The modes that begin as typed, each with its help, for shell completion."""
+        return [(mode.typed.removesuffix("V"), mode.help) for mode in cls if mode.typed.startswith(incomplete)]
+
+
+class PoolMode(Mode):
+    """What a window of an image is reduced to; `noun` is how an explanation calls the result.
+
+    Computed in `imgconv.filters.pool2d`, explained in `imgconv.inspection.pool_arithmetic`.
+    """
+
+    noun: str
+
+    def __new__(cls, name: str, help: str = "", noun: str = "") -> Self:
+        member = cls._record(name, help)
+        member.noun = noun
+        return member
+
+    max = "max", "largest value", "largest"
+    avg = "avg", "average", "average"
+    min = "min", "smallest value", "smallest"
+    median = "median", "lower median", "lower median"
+
+
+class PaddingMode(Mode):
+    """What lies beyond the edge of an input. Computed in `imgconv.windows.borders`.
+
+    `spare` is how many cells fewer than the input's own a mode can add on each side, None where it can add any number.
+    """
+
+    spare: int | None
+
+    def __new__(cls, name: str, help: str = "", spare: int | None = None) -> Self:
+        member = cls._record(name, help)
+        member.spare = spare
+        return member
+
+    zeros = "zeros", "0"
+    constant = "constant", "the value V"
+    replicate = "replicate", "the nearest cell"
+    reflect = "reflect", "a mirror image without the edge", 1
+    symmetric = "symmetric", "a mirror image with the edge", 0
+    circular = "circular", "the opposite side", 0
+
+    @classmethod
+    def of(cls, padding_mode: str | tuple[str, float]) -> "tuple[PaddingMode, float]":
+        """The mode and the value of an argument: a name, or ("constant", value). Raises ArgumentTypeError for anything else.
+
+        >>> PaddingMode.of(("constant", 7))
+        (<PaddingMode.constant: 'constant'>, 7.0)
+        """
+        if isinstance(padding_mode, str):
+            return cls(padding_mode), 0.0
+        if isinstance(padding_mode, Sequence) and len(padding_mode) == 2 and padding_mode[0] == "constant":
+            return cls.constant, float(padding_mode[1])
+        raise ArgumentTypeError(f'padding_mode must be a name or ("constant", value), not {padding_mode!r}')
+
+    @property
+    def typed(self) -> str:
+        """The mode as it is typed on the command line: `constant` takes a value."""
+        return "constant:V" if self is PaddingMode.constant else self.value
+
+    @property
+    def fills(self) -> bool:
+        """Whether padded cells hold a value of their own rather than that of a cell of the input."""
+        return self in (PaddingMode.zeros, PaddingMode.constant)
+
+    def most(self, size: int) -> int | None:
+        """The most cells that the mode can add on one side of `size` cells, None without a limit.
+
+        >>> PaddingMode.reflect.most(5), PaddingMode.zeros.most(5)
+        (4, None)
+        """
+        if self.spare is None:
+            return None if size or self.fills else 0
+        return max(size - self.spare, 0)
+
+
+class Range(Mode):
+    """How signed results become pixels. Computed in `imgconv.filters.output_range`."""
+
+    clip = "clip", "negative values become 0"
+    abs = "abs", "absolute values"
+    offset = "offset", "half of the largest value is added"
+    minmax = "minmax", "stretched from the smallest to the largest value"
+    raw = "raw", "unrounded; for outputs that hold floats"
+
+
+class Combine(Mode):
+    """How the maps of a bank become one. Computed in `imgconv.filters.output_range`."""
+
+    none = "none", "one map for each kernel"
+    hypot = "hypot", "root of the sum of squares"
+    max = "max", "largest absolute value"
+    sum = "sum", "sum of absolute values"
+    projection = "projection", "share of the first maps in the sum of squares"
+
+
+class AlphaRule(Mode):
+    """What happens to transparency.
+
+    `in_colour` and `in_grey`: whether colour maps and grey maps have alpha where the image has it. `filtered`: whether alpha is
+    filtered with the colours that it weighs, unless the kernel's sum is zero; otherwise it stays as it is.
+    """
+
+    in_colour: bool
+    in_grey: bool
+    filtered: bool
+
+    def __new__(cls, name: str, help: str = "", in_colour: bool = False, in_grey: bool = False, filtered: bool = False) -> Self:
+        member = cls._record(name, help)
+        member.in_colour, member.in_grey, member.filtered = in_colour, in_grey, filtered
+        return member
+
+    auto = "auto", "keep it in colour maps, drop it from grey ones", True, False, True
+    keep = "keep", "unchanged", True, True, False
+    drop = "drop", "over black", False, False, False
+    filter = "filter", "filtered like the colours", True, True, True
+
+    def keeps(self, *, grey: bool) -> bool:
+        """Whether a map has alpha where the image has it.
+
+        >>> AlphaRule.auto.keeps(grey=True)
+        False
+        """
+        return self.in_grey if grey else self.in_colour
