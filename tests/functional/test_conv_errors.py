@@ -24,7 +24,7 @@ REFUSED = [
     ({"dilation": (1, 0)}, ValueError, r"dilation.*at least 1.*\(1, 0\)"),
     ({"padding": -1}, ValueError, "padding.*at least 0.*-1"),
     ({"padding": "Same"}, ValueError, "padding 'Same'.*valid, same, full"),
-    ({"padding_mode": "mirror"}, ValueError, "padding_mode 'mirror'"),
+    ({"padding_mode": "mirror"}, ValueError, "padding mode 'mirror'"),
     ({"padding": 5, "padding_mode": "reflect"}, ValueError, "padding 5.*'reflect' on 5 cells.*at most 4"),
     ({"dilation": 3}, ValueError, "kernel 3x3.*dilation 3x3.*7x7.*padded input 5x6"),
 ]
