@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
 from imgconv.images import Raster, from_pil, open_frames, to_pil
-from imgconv.images.raster import DTYPES, is_of_pixels
+from imgconv.images.raster import DTYPES, is_pixel_dtype
 from imgconv.process import Map, process
 from imgconv.recipe import Canny, Pool, Recipe, Size, filter_recipe, network_recipe
 from imgconv.registry import Bank, Kernel, kernel_from_array
@@ -43,7 +43,7 @@ def opened(image: ImageLike, recipe: Recipe) -> tuple[Raster, Callable[[Map], An
 
 
 def _of_array(image: NDArray[Any]) -> Raster:
-    if not is_of_pixels(image.dtype):
+    if not is_pixel_dtype(image.dtype):
         raise ArgumentTypeError(f"image has dtype {image.dtype}; give one of {', '.join(DTYPES)}")
     if image.ndim not in (2, 3) or 0 in image.shape:
         raise DoesNotFit(f"image has the shape {image.shape}; give (H, W) or (H, W, C), none of them 0")

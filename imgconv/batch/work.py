@@ -104,7 +104,7 @@ def _need(header: Header, shapes: Sequence[Shape], job: Job) -> int:
     luma = job.recipe.luma if header.format == "jpeg" else "no"
     channels = 1 if luma == "only" else header.channels
     buffered = item if channels == 1 else max(4, item * channels)  # Pillow keeps colour as 4 bytes a pixel
-    decoded = header.size[0] * header.size[1] * (buffered + item * channels + (2 if luma == "beside" else 0))
+    decoded = header.size[0] * header.size[1] * (buffered + item * channels + (2 if luma == "also" else 0))
     sizes = [shape.height * shape.width * shape.channels * (4 if job.floats else item) for shape in shapes]
     frames = header.frames if job.floats or job.destination.format != "png" else 1
     return decoded + sum(sizes) * frames + 2 * max(sizes) * (frames if job.floats else 1)

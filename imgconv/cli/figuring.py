@@ -17,7 +17,7 @@ from imgconv.registry import Registry
 def write_figure(source: str, recipe: Recipe, output: Path, max_pixels: str, *, salvage: bool, colour: bool) -> None:
     """Draw an image and what a recipe makes of it."""
     format = _format(output)
-    image = first_image(source, luma="beside", max_pixels=words.limit(max_pixels, "--max-pixels"), salvage=salvage)
+    image = first_image(source, luma="also", max_pixels=words.limit(max_pixels, "--max-pixels"), salvage=salvage)
     _write(exhibit(image, recipe, _name(source), colour=colour), output, format, source)
 
 

@@ -1,4 +1,4 @@
-"""Whatever goes wrong while a file is read, said as one ImageError. Knows no format."""
+"""Errors of damaged files: whatever a decoder or encoder raises becomes one ImageError of one line."""
 
 import struct
 import tokenize
@@ -11,7 +11,7 @@ from PIL import Image
 
 from imgconv.errors import ImageError, ImgconvError, reason
 
-_MOST_AT_ONCE = 1 << 26  # bytes: what a lying header can make us allocate before the end of the file is seen
+_LARGEST_READ = 1 << 26  # bytes that are allocated at most before the end of a file is noticed, whatever its header claims
 
 # Pillow, NumPy, tifffile and imagecodecs raise all of these for damaged files; imagecodecs' own errors are RuntimeErrors.
 DECODER_ERRORS = (
@@ -36,27 +36,45 @@ DECODER_ERRORS = (
 
 
 class DamageError(ValueError):
-    """What our own readers say of a damaged file; `image_errors` makes it a ImageError that names the format."""
+    """The damage that one of our own readers found; `image_errors` turns it into an ImageError that names the format."""
+
+
+class TruncatedError(DamageError):
+    """A file or pipe that ends too early."""
+
+    def __init__(self) -> None:
+        super().__init__("unexpected end of data")
 
 
 @contextmanager
-def image_errors(doing: str) -> Iterator[None]:
-    """Turn errors of decoders and encoders into a ImageError: `doing`, and a one-line reason."""
+def image_errors(prefix: str) -> Iterator[None]:
+    """Turn errors of decoders and encoders into an ImageError: `prefix`, and a reason of one line.
+
+    >>> with image_errors("damaged png"):
+    ...     raise ValueError("Bad header.")
+    Traceback (most recent call last):
+    imgconv.errors.ImageError: damaged png: bad header
+    """
     try:
         yield
     except ImgconvError:
         raise
     except DECODER_ERRORS as error:
-        raise ImageError(f"{doing}: {_reason(error)}") from error
+        raise ImageError(f"{prefix}: {_reason(error)}") from error
 
 
 def read_exactly(file: BinaryIO, length: int) -> bytes:
-    """The next `length` bytes of a file or pipe, never one more. Raises DamageError where it ends before."""
+    """Read `length` bytes from a file or pipe, and not one more. Raises TruncatedError if it ends before.
+
+    >>> from io import BytesIO
+    >>> read_exactly(BytesIO(b"abc"), 2)
+    b'ab'
+    """
     parts = []
     while length > 0:
-        part = file.read(min(length, _MOST_AT_ONCE))
+        part = file.read(min(length, _LARGEST_READ))
         if not part:
-            raise DamageError("it is cut short")
+            raise TruncatedError
         parts.append(part)
         length -= len(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -1,7 +1,6 @@
-"""Images deeper than Pillow's modes: 16-bit colour PNG, 16-bit and float colour TIFF, deep JPEG 2000, AVIF and HEIC.
+"""Images with more depth than Pillow's modes: 16-bit colour PNG, 16-bit and float colour TIFF, deep JPEG 2000, AVIF and HEIC.
 
-PNG needs only Pillow, HEIC the extra `heif`, the others tifffile and imagecodecs, the extra `deep`. Nothing is ever narrowed:
-without the extra it is an error.
+Pillow's 8-bit modes decode PNG in two passes, tifffile decodes TIFF, imagecodecs JPEG 2000 and AVIF, pillow-heif HEIC.
 """
 
 import struct
@@ -17,31 +16,31 @@ from imgconv.errors import ImageError
 from imgconv.images import metadata, plugins, png
 from imgconv.images.damage import image_errors
 from imgconv.images.modes import full_range
-from imgconv.images.plugins import deep_library, heif_library
 from imgconv.images.raster import Decoder, Header, Raster, Request
 
-_HEAD = 1 << 16  # bytes in which the headers of JPEG 2000 and AVIF are looked for
+_HEAD = 1 << 16  # bytes that are searched for the headers of JPEG 2000 and AVIF
+_OPAQUE = 65535
 
 
-def find(file: BinaryIO, name: str, request: Request) -> Decoder | None:
-    """The decoder of a file whose colour is deeper than 8 bits; None for all that Pillow holds, which has then not been decoded."""
-    if name not in _FINDERS:
+def decoder(file: BinaryIO, name: str, request: Request) -> Decoder | None:
+    """Return the decoder of a file with more than 8 bits per channel; None for everything that Pillow holds."""
+    if name not in _DECODERS:
         return None
     file.seek(0)
     with image_errors(f"damaged {name}"):
-        return _FINDERS[name](file, request)
+        return _DECODERS[name](file, request)
 
 
-def _find_png(file: BinaryIO, request: Request) -> Decoder | None:
+def _png(file: BinaryIO, request: Request) -> Decoder | None:
     head = png.read_head(file)
     request.check_size(*head.size)
     if head.depth < 16 or head.colour_type == 0:
         return None
     if head.frames > 1:
-        raise ImageError("animated png of 16-bit colour are not supported; save its frames one by one")
+        raise ImageError("animated png images of 16-bit colour are not supported; save the frames one by one")
     image = plugins.open_image(file, "png")
-    keyed = image.info.get("transparency")
-    alpha = keyed is not None or head.colour_type != 2
+    key = image.info.get("transparency")
+    alpha = key is not None or head.colour_type != 2
     channels = (1 if head.colour_type == 4 else 3) + alpha
 
     def frames() -> Iterator[Raster]:
@@ -50,21 +49,20 @@ def _find_png(file: BinaryIO, request: Request) -> Decoder | None:
                 file.seek(0)
                 png.check(file)
             pixels = _png_pixels(file, head.colour_type, request.salvage)
-        if keyed is not None:
-            opaque = np.where((pixels == np.array(keyed)).all(axis=2, keepdims=True), 0, 65535).astype(np.uint16)
+        if key is not None:
+            opaque = np.where((pixels == np.array(key)).all(axis=2, keepdims=True), 0, _OPAQUE).astype(np.uint16)
             pixels = np.concatenate([pixels, opaque], axis=2)
-        orientation = metadata.orientation_of(image.info)
-        yield Raster(metadata.upright(pixels, orientation), alpha, metadata.from_info(image.info, orientation))
+        yield _upright(image, pixels, alpha)
 
-    return _decoder("png", image, channels, alpha, frames)
+    return Decoder(_header("png", image, channels, alpha), frames)
 
 
 def _png_pixels(file: BinaryIO, colour_type: int, salvage: bool) -> NDArray[np.uint16]:
-    """16-bit samples through Pillow's 8-bit modes: both bytes of grey and alpha as RGBA, of colour the high and then the low ones."""
+    """Decode 16-bit samples in Pillow's 8-bit modes: grey and alpha as RGBA, colours as the high bytes and then the low bytes."""
 
     def decoded(raw_mode: str) -> NDArray[Any]:
         image = plugins.open_image(file, "png")
-        image.tile = [tile._replace(args=raw_mode) for tile in image.tile]
+        image.tile = [tile._replace(args=raw_mode) for tile in image.tile]  # a namedtuple's method, and public
         plugins.load(image, salvage)
         return np.asarray(image)
 
@@ -77,13 +75,13 @@ def _png_pixels(file: BinaryIO, colour_type: int, salvage: bool) -> NDArray[np.u
     return pixels
 
 
-def _find_tiff(file: BinaryIO, request: Request) -> Decoder | None:
-    from imgconv.images import tiff  # with Pillow's TIFF plugin, which no other format needs
+def _tiff(file: BinaryIO, request: Request) -> Decoder | None:
+    from imgconv.images import tiff  # slow to import, and needed for this format only
 
-    return tiff.find(file, request)
+    return tiff.decoder(file, request)
 
 
-def _find_jpeg2000(file: BinaryIO, request: Request) -> Decoder | None:
+def _jpeg2000(file: BinaryIO, request: Request) -> Decoder | None:
     head = file.read(_HEAD)
     start = head.find(b"\xff\x4f\xff\x51")
     if start < 0:
@@ -92,34 +90,45 @@ def _find_jpeg2000(file: BinaryIO, request: Request) -> Decoder | None:
     bits = max((byte & 0x7F) + 1 for byte in head[start + 42 : start + 42 + 3 * components : 3])
     if bits <= 8 or components == 1:
         return None
-    codecs = deep_library("imagecodecs")
-    return _whole("jpeg2000", file, bits, request, lambda data, _: codecs.jpeg2k_decode(data))
+    import imagecodecs
+
+    return _whole_file("jpeg2000", file, bits, request, lambda data, _: imagecodecs.jpeg2k_decode(data))
 
 
-def _find_avif(file: BinaryIO, request: Request) -> Decoder | None:
+def _avif(file: BinaryIO, request: Request) -> Decoder | None:
     head = file.read(_HEAD)
     flags = head[head.find(b"av1C") + 6 :][:1]
     if b"av1C" not in head or not flags or not flags[0] & 0x40:
         return None
+    import imagecodecs
+
     bits = 12 if flags[0] & 0x20 else 10
-    codecs = deep_library("imagecodecs")
-    return _whole("avif", file, bits, request, lambda data, index: codecs.avif_decode(data, index=index))
+    return _whole_file("avif", file, bits, request, lambda data, index: imagecodecs.avif_decode(data, index=index))
 
 
-def _find_heif(file: BinaryIO, request: Request) -> Decoder | None:
+def _heif(file: BinaryIO, request: Request) -> Decoder | None:
     if plugins.open_image(file, "heif").info.get("bit_depth", 8) <= 8:
         return None
-    heif = heif_library("pillow_heif")
+    heif = plugins.heif_library("pillow_heif")
 
     def decode(data: bytes, index: int) -> NDArray[Any]:
         opened = heif.open_heif(BytesIO(data), convert_hdr_to_8bit=False)
-        return np.array(opened[index])  # a copy, while it is open: pillow-heif 0.21 frees the pixels with it
+        return np.array(opened[index])  # copied while it is open: pillow-heif 0.21 frees the pixels with it
 
-    return _whole("heif", file, 16, request, decode)
+    return _whole_file("heif", file, 16, request, decode)
 
 
-def _whole(name: str, file: BinaryIO, bits: int, request: Request, decode: Callable[[bytes, int], NDArray[Any]]) -> Decoder:
-    """A file whose header Pillow reads, and whose frames `decode` gives, the whole file and a frame's number in hand."""
+_DECODERS: dict[str, Callable[[BinaryIO, Request], Decoder | None]] = {
+    "avif": _avif,
+    "heif": _heif,
+    "jpeg2000": _jpeg2000,
+    "png": _png,
+    "tiff": _tiff,
+}
+
+
+def _whole_file(name: str, file: BinaryIO, bits: int, request: Request, decode: Callable[[bytes, int], NDArray[Any]]) -> Decoder:
+    """Return the decoder of a file whose header Pillow reads; `decode` gives a frame from the bytes of the file and an index."""
     image = plugins.open_image(file, name)
     request.check_size(image.height, image.width)
     alpha = image.has_transparency_data
@@ -131,25 +140,19 @@ def _whole(name: str, file: BinaryIO, bits: int, request: Request, decode: Calla
         for index in range(getattr(image, "n_frames", 1)):
             with image_errors(f"damaged {name}"):
                 samples = decode(data, index).reshape(image.height, image.width, -1)
-            orientation = metadata.orientation_of(image.info)
-            pixels = full_range(samples[..., :channels], bits)
-            yield Raster(metadata.upright(pixels, orientation), alpha, metadata.from_info(image.info, orientation))
+            yield _upright(image, full_range(samples[..., :channels], bits), alpha)
 
-    return _decoder(name, image, channels, alpha, frames)
+    return Decoder(_header(name, image, channels, alpha), frames)
 
 
-def _decoder(name: str, image: Image.Image, channels: int, alpha: bool, frames: Callable[[], Iterator[Raster]]) -> Decoder:
-    turned = metadata.orientation_of(image.info) > 4
-    size = (image.width, image.height) if turned else (image.height, image.width)
-    count = getattr(image, "n_frames", 1)
-    header = Header(name, size, channels, "uint16", alpha, count, count > 1, description=metadata.of(image))
-    return Decoder(header, frames)
+def _header(name: str, image: Image.Image, channels: int, alpha: bool) -> Header:
+    rotated = metadata.orientation_of(image.info) > 4
+    size = (image.width, image.height) if rotated else (image.height, image.width)
+    frames = getattr(image, "n_frames", 1)
+    return Header(name, size, channels, "uint16", alpha, frames, frames > 1, description=metadata.description_of(image))
 
 
-_FINDERS: dict[str, Callable[[BinaryIO, Request], Decoder | None]] = {
-    "avif": _find_avif,
-    "heif": _find_heif,
-    "jpeg2000": _find_jpeg2000,
-    "png": _find_png,
-    "tiff": _find_tiff,
-}
+def _upright(image: Image.Image, pixels: NDArray[Any], alpha: bool) -> Raster:
+    """Return the raster of pixels that were decoded apart from `image`, with its orientation and metadata."""
+    orientation = metadata.orientation_of(image.info)
+    return Raster(metadata.upright(pixels, orientation), alpha, metadata.from_info(image.info, orientation))

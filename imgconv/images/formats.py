@@ -1,67 +1,119 @@
-"""Which image formats are allowed, how their content is recognised, and what each can hold. Reads nothing but a few first bytes."""
+"""The image formats: how each is recognised, which module reads and writes it, and what it can hold."""
 
 from dataclasses import dataclass
 from pathlib import PurePath
+from typing import Literal
 
 from imgconv.errors import UsageError
 
-SIGNATURE_LENGTH = 32  # bytes that `sniff` looks at
+SIGNATURE_LENGTH = 32  # bytes that `sniff` needs
+Reader = Literal["pillow", "pnm", "npy"]
+Writer = Literal["pillow", "png", "tiff", "gif", "pnm", "npy"]
+
+_DEPTHS = ("uint8", "uint16", "float32")
+_ANY = (1, 2, 3, 4)  # grey, grey and alpha, RGB, RGB and alpha
 
 
 @dataclass(frozen=True)
-class Output:
-    """What a format can be written with: extensions, dtypes, channels per dtype, whether it holds several frames, its longest side."""
+class Format:
+    """One image format.
+
+    `reader` and `writer` are modules of this package, None where the format is not read or not written here; `plugin` is Pillow's class
+    for it, and `signatures` are the bytes with which its files begin. The other fields describe what is written: `dtypes`, `channels`
+    (empty for any number), the longest side in pixels, the default quality, and whether a file holds an animation or several pages.
+    """
 
     extensions: tuple[str, ...]
-    dtypes: tuple[str, ...]
-    channels: tuple[int, ...]
+    dtypes: tuple[str, ...] = ("uint8",)
+    channels: tuple[int, ...] = _ANY
     animation: bool = False
     pages: bool = False
     lossy: bool = False
+    quality: int | None = None
     longest: int = (1 << 31) - 1
+    reader: Reader | None = "pillow"
+    writer: Writer | None = "pillow"
+    plugin: str = ""
+    signatures: tuple[bytes, ...] = ()
+    input_extensions: tuple[str, ...] = ()
 
 
-OUTPUTS: dict[str, Output] = {
-    "png": Output((".png", ".apng"), ("uint8", "uint16"), (1, 2, 3, 4), animation=True),
-    "jpeg": Output((".jpg", ".jpeg", ".jpe", ".jfif"), ("uint8",), (1, 3), lossy=True, longest=65500),  # libjpeg's limit
-    "tiff": Output((".tif", ".tiff"), ("uint8", "uint16", "float32"), (1, 2, 3, 4), animation=True, pages=True),
-    "webp": Output((".webp",), ("uint8",), (1, 2, 3, 4), animation=True, lossy=True, longest=16383),
-    "gif": Output((".gif",), ("uint8",), (1, 3), animation=True, longest=65535),
-    "bmp": Output((".bmp", ".dib"), ("uint8",), (1, 3)),
-    "pnm": Output((".pnm", ".pgm", ".ppm", ".pam", ".pfm"), ("uint8", "uint16", "float32"), (1, 2, 3, 4), animation=True, pages=True),
-    "jpeg2000": Output((".jp2", ".j2k", ".jpx", ".jpf"), ("uint8", "uint16"), (1, 2, 3, 4), lossy=True),
-    "avif": Output((".avif",), ("uint8",), (1, 2, 3, 4), animation=True, lossy=True),
-    "tga": Output((".tga",), ("uint8",), (1, 2, 3, 4), longest=65535),
-    "qoi": Output((".qoi",), ("uint8",), (3, 4)),
-    "npy": Output((".npy",), ("uint8", "uint16", "float32"), (), animation=True, pages=True),
-    "npz": Output((".npz",), ("uint8", "uint16", "float32"), ()),
+FORMATS: dict[str, Format] = {
+    "png": Format(
+        (".png", ".apng"),
+        ("uint8", "uint16"),
+        animation=True,
+        writer="png",
+        plugin="PIL.PngImagePlugin.PngImageFile",
+        signatures=(b"\x89PNG\r\n\x1a\n",),
+    ),
+    "jpeg": Format(
+        (".jpg", ".jpeg", ".jpe", ".jfif"),
+        channels=(1, 3),
+        lossy=True,
+        quality=92,
+        longest=65500,  # libjpeg's limit
+        plugin="PIL.JpegImagePlugin.JpegImageFile",
+        signatures=(b"\xff\xd8\xff",),
+    ),
+    "tiff": Format(
+        (".tif", ".tiff"),
+        _DEPTHS,
+        animation=True,
+        pages=True,
+        writer="tiff",
+        plugin="PIL.TiffImagePlugin.TiffImageFile",
+        signatures=(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    ),
+    "webp": Format((".webp",), animation=True, lossy=True, longest=16383, plugin="PIL.WebPImagePlugin.WebPImageFile"),
+    "gif": Format(
+        (".gif",),
+        channels=(1, 3),
+        animation=True,
+        longest=65535,
+        writer="gif",
+        plugin="PIL.GifImagePlugin.GifImageFile",
+        signatures=(b"GIF87a", b"GIF89a"),
+    ),
+    "bmp": Format((".bmp", ".dib"), channels=(1, 3), plugin="PIL.BmpImagePlugin.BmpImageFile", signatures=(b"BM",)),
+    "pnm": Format(
+        (".pnm", ".pgm", ".ppm", ".pam", ".pfm"),
+        _DEPTHS,
+        animation=True,
+        pages=True,
+        reader="pnm",
+        writer="pnm",
+        input_extensions=(".pbm",),
+    ),
+    "jpeg2000": Format(
+        (".jp2", ".j2k", ".jpx", ".jpf"),
+        ("uint8", "uint16"),
+        lossy=True,
+        plugin="PIL.Jpeg2KImagePlugin.Jpeg2KImageFile",
+        signatures=(b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  \r\n\x87\n"),
+    ),
+    "avif": Format(
+        (".avif",), animation=True, lossy=True, quality=90, plugin="PIL.AvifImagePlugin.AvifImageFile", input_extensions=(".avifs",)
+    ),
+    "tga": Format((".tga",), longest=65535, plugin="PIL.TgaImagePlugin.TgaImageFile"),
+    "qoi": Format((".qoi",), channels=(3, 4), plugin="PIL.QoiImagePlugin.QoiImageFile", signatures=(b"qoif",)),
+    "heif": Format((), writer=None, plugin="pillow_heif.as_plugin.HeifImageFile", input_extensions=(".heic", ".heif", ".hif")),
+    "npy": Format((".npy",), _DEPTHS, (), animation=True, pages=True, reader="npy", writer="npy", signatures=(b"\x93NUMPY",)),
+    "npz": Format((".npz",), _DEPTHS, (), reader=None, writer=None),  # written by the batch: it holds one array for each kernel
 }
-
-INPUTS = ("jpeg", "png", "tiff", "webp", "gif", "bmp", "pnm", "jpeg2000", "avif", "tga", "qoi", "heif", "npy")
-
+INPUTS = tuple(name for name, format in FORMATS.items() if format.reader)
+OUTPUTS = {name: format for name, format in FORMATS.items() if format.extensions}
 IMAGE_EXTENSIONS = frozenset(
-    extension for name, output in OUTPUTS.items() if name not in ("npy", "npz") for extension in output.extensions
-) | {".pbm", ".jpx", ".heic", ".heif", ".hif", ".avifs"}
-
-_SIGNATURES = (
-    (b"\xff\xd8\xff", "jpeg"),
-    (b"\x89PNG\r\n\x1a\n", "png"),
-    (b"II*\0", "tiff"),
-    (b"MM\0*", "tiff"),
-    (b"II+\0", "tiff"),
-    (b"MM\0+", "tiff"),
-    (b"GIF87a", "gif"),
-    (b"GIF89a", "gif"),
-    (b"BM", "bmp"),
-    (b"\xff\x4f\xff\x51", "jpeg2000"),
-    (b"\0\0\0\x0cjP  \r\n\x87\n", "jpeg2000"),
-    (b"qoif", "qoi"),
-    (b"\x93NUMPY", "npy"),
+    extension for format in FORMATS.values() if format.channels for extension in (*format.extensions, *format.input_extensions)
 )
+
+_SIGNATURES = tuple((signature, name) for name, format in FORMATS.items() for signature in format.signatures)
+_AVIF_BRANDS = (b"avif", b"avis")
+_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 
 
 def sniff(head: bytes) -> str | None:
-    """The allowed format that a file beginning with `head` (SIGNATURE_LENGTH bytes) has, whatever its name; None for any other.
+    """Return the format of a file that begins with `head` (SIGNATURE_LENGTH bytes), or None if it is not an image format.
 
     >>> sniff(b"GIF89a")
     'gif'
@@ -78,26 +130,10 @@ def sniff(head: bytes) -> str | None:
     return "tga" if _is_tga(head) else None
 
 
-def _isobmff(head: bytes) -> str | None:
-    brands = [head[8:12], *(head[i : i + 4] for i in range(16, min(int.from_bytes(head[:4], "big"), len(head)) - 3, 4))]
-    if any(brand in (b"avif", b"avis") for brand in brands):
-        return "avif"
-    return "heif" if any(brand in (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1") for brand in brands) else None
-
-
-def _is_tga(head: bytes) -> bool:
-    """TGA has no signature: every field of its header must make sense."""
-    if len(head) < 18 or head[1] > 1 or head[2] not in (1, 2, 3, 9, 10, 11) or head[16] not in (1, 8, 16, 24, 32):
-        return False
-    mapped = head[2] in (1, 9)
-    map_fits = head[7] in (15, 16, 24, 32) and any(head[5:7]) if head[1] else not any(head[3:8]) and not mapped
-    return map_fits and any(head[12:14]) and any(head[14:16]) and head[17] & 0xC0 == 0
-
-
 def format_for(name: str | PurePath) -> str:
-    """The output format that a path, an extension or a format's name asks for.
+    """Return the output format that a path, an extension or the name of a format denotes.
 
-    Raises UsageError, which lists the allowed ones.
+    Raises UsageError, which lists the possible ones.
 
     >>> format_for("photos/cat.JPG"), format_for(".tif"), format_for("png"), format_for("pgm")
     ('jpeg', 'tiff', 'png', 'pnm')
@@ -108,4 +144,21 @@ def format_for(name: str | PurePath) -> str:
         if wanted in (known, *output.extensions) or f".{wanted}" in output.extensions:
             return known
     allowed = ", ".join(output.extensions[0] for output in OUTPUTS.values())
-    raise UsageError(f"no image format is known by {text!r}; use one of {allowed}")
+    raise UsageError(f"unknown image format {text!r}; use one of {allowed}")
+
+
+def _isobmff(head: bytes) -> str | None:
+    """Return avif or heif, by the brands in the first box of an ISO media file."""
+    brands = [head[8:12], *(head[i : i + 4] for i in range(16, min(int.from_bytes(head[:4], "big"), len(head)) - 3, 4))]
+    if any(brand in _AVIF_BRANDS for brand in brands):
+        return "avif"
+    return "heif" if any(brand in _HEIF_BRANDS for brand in brands) else None
+
+
+def _is_tga(head: bytes) -> bool:
+    """Return whether every field of a TGA header is valid; the format has no signature."""
+    if len(head) < 18 or head[1] > 1 or head[2] not in (1, 2, 3, 9, 10, 11) or head[16] not in (1, 8, 16, 24, 32):
+        return False
+    mapped = head[2] in (1, 9)
+    map_fits = head[7] in (15, 16, 24, 32) and any(head[5:7]) if head[1] else not any(head[3:8]) and not mapped
+    return map_fits and any(head[12:14]) and any(head[14:16]) and head[17] & 0xC0 == 0

@@ -1,4 +1,4 @@
-"""Pillow's modes and our pixels, each made from the other without loss. Opens and writes no files."""
+"""Conversion between PIL images and rasters, without loss."""
 
 from typing import Any
 
@@ -7,25 +7,33 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imgconv.errors import ImageError
-from imgconv.images import metadata
 from imgconv.images.damage import DamageError, image_errors
+from imgconv.images.metadata import from_info, orientation_of, profile_fits, upright
 from imgconv.images.raster import Metadata, Raster
 
-_EIGHT_BIT = {  # mode -> mode that holds the same image in channels of ours
+_EIGHT_BIT = {  # mode -> mode that holds the same image in channels of a raster
     **dict.fromkeys(("1", "L"), "L"),
     **dict.fromkeys(("LA", "La"), "LA"),
     **dict.fromkeys(("P", "RGB", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"), "RGB"),
     **dict.fromkeys(("PA", "RGBA", "RGBa"), "RGBA"),
 }
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
-_SPARE = 1 << 12  # bytes beyond the image, so that the encoder never finds its buffer full
-_LARGEST_EXACT = 1 << 24  # integers up to here are exact in float32
+_MODES = {  # dtype, channels, alpha -> mode
+    ("uint8", 1, False): "L",
+    ("uint8", 2, True): "LA",
+    ("uint8", 3, False): "RGB",
+    ("uint8", 4, True): "RGBA",
+    ("uint16", 1, False): "I;16",
+    ("float32", 1, False): "F",
+}
+_SPARE = 1 << 12  # bytes beyond the image, so that the buffer of the encoder is never full
+_LARGEST_EXACT = 1 << 24  # integers up to this one are exact in float32
 
 
 def from_pil(image: Image.Image) -> Raster:
-    """The image that a PIL image of any mode holds, turned upright as its EXIF says.
+    """Return the raster of a PIL image of any mode, rotated upright by its EXIF orientation.
 
-    Palettes, YCbCr, CMYK, Lab and HSV become RGB(A), 1-bit becomes 0 and 255, a transparent colour or palette becomes alpha.
+    Palettes, YCbCr, CMYK, Lab and HSV become RGB or RGBA, 1 bit becomes 0 and 255, a transparent colour or palette becomes alpha.
     Mode I becomes uint16 where its values fit, else float32 where that is exact. Raises ImageError for anything else.
 
     >>> from_pil(Image.new("1", (3, 2), 1)).pixels[0, 0]
@@ -35,17 +43,34 @@ def from_pil(image: Image.Image) -> Raster:
         pixels, alpha = pixels_of(image)
     if image.mode == "I" and pixels.min() >= 0 and pixels.max() <= 65535:
         pixels = pixels.astype(np.uint16)
-    orientation = metadata.orientation_of(image.info)
-    return Raster(metadata.upright(pixels, orientation), alpha, metadata.from_info(image.info, orientation))
+    orientation = orientation_of(image.info)
+    return Raster(upright(pixels, orientation), alpha, from_info(image.info, orientation))
+
+
+def to_pil(raster: Raster) -> Image.Image:
+    """Return a PIL image of mode L, LA, RGB, RGBA, I;16 or F, with its metadata in `info`; it can share the pixels.
+
+    Raises ImageError where Pillow has no mode for the raster, such as 16-bit or float colour.
+
+    >>> to_pil(Raster(np.zeros((2, 3, 1), np.uint16))).mode
+    'I;16'
+    """
+    dtype = raster.pixels.dtype.name
+    mode = _MODES.get((dtype, raster.channels, raster.alpha))
+    if mode is None:
+        raise ImageError(f"Pillow has no mode for {raster.channels} channels of {dtype}; use an array, or a .png, .tiff or .npy file")
+    image = Image.frombuffer(mode, raster.size[::-1], np.ascontiguousarray(raster.pixels), "raw", mode, 0, 1)
+    image.info.update(info_of(raster.metadata, raster.channels))
+    return image
 
 
 def layout_of(image: Image.Image) -> tuple[int, str, bool]:
-    """Channels, dtype and whether the last is alpha, of the pixels that `pixels_of` makes of an opened image; decodes nothing.
+    """Return channels, dtype and presence of alpha of the pixels that `pixels_of` gives for an image; decodes nothing.
 
     Raises DamageError for indices without a palette.
     """
     if image.mode in ("P", "PA") and image.palette is None:
-        raise DamageError("its palette is missing")
+        raise DamageError("the palette is missing")
     alpha = image.has_transparency_data
     if image.mode in _EIGHT_BIT:
         colours = 1 if _EIGHT_BIT[image.mode] in ("L", "LA") else 3
@@ -54,11 +79,11 @@ def layout_of(image: Image.Image) -> tuple[int, str, bool]:
         return 1 + alpha, "uint16", alpha
     if image.mode in ("I", "F"):
         return 1, "float32", False
-    raise ImageError(f"images of Pillow's mode {image.mode} are not supported; convert it to RGB or L first")
+    raise ImageError(f"Pillow's mode {image.mode} is not supported; convert the image to RGB or L first")
 
 
 def pixels_of(image: Image.Image) -> tuple[NDArray[Any], bool]:
-    """Pixels (H, W, C) of a PIL image as it is stored, and whether the last channel is alpha. Mode I gives float32."""
+    """Return the pixels (H, W, C) of a PIL image as it is stored, and whether the last channel is alpha. Mode I gives float32."""
     channels, dtype, alpha = layout_of(image)
     if dtype == "float32":
         return exact_float32(np.asarray(image))[..., None], False
@@ -71,39 +96,15 @@ def pixels_of(image: Image.Image) -> tuple[NDArray[Any], bool]:
     return _bytes_of(image if image.mode == mode else image.convert(mode)).reshape(image.height, image.width, channels), alpha
 
 
-def to_pil(raster: Raster) -> Image.Image:
-    """The image as a PIL image of mode L, LA, RGB, RGBA, I;16 or F, with its metadata in `info`; the pixels may be shared.
-
-    Raises ImageError where Pillow has no mode that holds it, such as 16-bit or float colour.
-
-    >>> to_pil(Raster(np.zeros((2, 3, 1), np.uint16))).mode
-    'I;16'
-    """
-    name = raster.pixels.dtype.name
-    mode = {
-        ("uint8", 1, False): "L",
-        ("uint8", 2, True): "LA",
-        ("uint8", 3, False): "RGB",
-        ("uint8", 4, True): "RGBA",
-        ("uint16", 1, False): "I;16",
-        ("float32", 1, False): "F",
-    }.get((name, raster.channels, raster.alpha))
-    if mode is None:
-        raise ImageError(f"Pillow has no mode for {raster.channels} channels of {name}; use an array, or a .png, .tiff or .npy file")
-    image = Image.frombuffer(mode, raster.size[::-1], np.ascontiguousarray(raster.pixels), "raw", mode, 0, 1)
-    image.info.update(info_of(raster.metadata, raster.channels))
-    return image
-
-
-def info_of(kept: Metadata, channels: int) -> dict[str, Any]:
-    """Pillow's `info`, and the keyword arguments of its `save`, for metadata that holds for an image of `channels`."""
-    profile = kept.icc_profile if metadata.profile_fits(kept.icc_profile, channels) else None
-    exif = b"Exif\0\0" + kept.exif if kept.exif else None
-    return {name: value for name, value in (("icc_profile", profile), ("dpi", kept.dpi), ("exif", exif)) if value}
+def info_of(metadata: Metadata, channels: int) -> dict[str, Any]:
+    """Return Pillow's `info`, which is also the keyword arguments of its `save`, for an image of `channels`."""
+    profile = metadata.icc_profile if profile_fits(metadata.icc_profile, channels) else None
+    exif = b"Exif\0\0" + metadata.exif if metadata.exif else None
+    return {name: value for name, value in (("icc_profile", profile), ("dpi", metadata.dpi), ("exif", exif)) if value}
 
 
 def exact_float32(values: NDArray[Any]) -> NDArray[np.float32]:
-    """`values` as float32; floats are rounded to it, integers that it cannot hold are refused with ImageError."""
+    """Return `values` as float32. Floats are rounded; integers that float32 does not hold raise ImageError."""
     if values.dtype.kind in "iu" and values.size and max(abs(int(values.min())), abs(int(values.max()))) > _LARGEST_EXACT:
         raise ImageError(f"integers beyond {_LARGEST_EXACT} do not fit float32 pixels; scale the image to 16 bits or to floats first")
     with np.errstate(over="ignore", invalid="ignore"):
@@ -111,7 +112,7 @@ def exact_float32(values: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def full_range(samples: NDArray[Any], bits: int) -> NDArray[np.uint16]:
-    """Samples of 8 to 16 bits as 16-bit ones: the highest value becomes 65535, and a shift gives the first back.
+    """Return samples of 8 to 16 bits as 16-bit ones: the highest value becomes 65535, and a right shift restores the original.
 
     >>> full_range(np.array([0, 1023]), 10)
     array([    0, 65535], dtype=uint16)
@@ -121,22 +122,23 @@ def full_range(samples: NDArray[Any], bits: int) -> NDArray[np.uint16]:
 
 
 def _bytes_of(image: Image.Image) -> NDArray[np.uint8]:
-    """What `image.tobytes()` gives, in one piece.
+    """Return the bytes of `image.tobytes()`, in one piece.
 
-    Half the time and memory of its blocks of 64 KB joined: 12 megapixels of RGB took 16 ms, not 31 (2026-11, 2 cores).
+    Pillow's private encoder takes half the time and memory of `tobytes`, which joins blocks of 64 KB: 12 megapixels of RGB took 16 ms
+    instead of 31 (2026-11, 2 cores).
     """
     image.load()
     encoder = Image._getencoder(image.mode, "raw", image.mode)
     encoder.setimage(image.im, (0, 0, *image.size))
     length = image.width * image.height * len(image.getbands())
-    _, done, data = encoder.encode(length + _SPARE)
+    _, status, data = encoder.encode(length + _SPARE)
     encoder.cleanup()
-    if done != 1 or len(data) != length:
-        raise ImageError("Pillow did not hand out its pixels; report the file")
+    if status != 1 or len(data) != length:
+        raise ImageError("Pillow did not return the pixels; report the file")
     return np.frombuffer(data, np.uint8)
 
 
 def _with_key(grey: NDArray[Any], key: int) -> NDArray[Any]:
-    """Grey (H, W, 1) with an alpha channel that is 0 where the grey value is `key`."""
+    """Return grey (H, W, 1) with an alpha channel that is 0 where the grey value is `key`."""
     opaque = np.iinfo(grey.dtype).max
     return np.concatenate([grey, np.where(grey == key, 0, opaque).astype(grey.dtype)], axis=2)

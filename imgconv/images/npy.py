@@ -1,4 +1,4 @@
-"""Arrays in .npy files as images: (H, W), or maps (M, H, W), or frames of maps (F, M, H, W). Never unpickles."""
+"""Arrays in .npy files as images: (H, W), or maps (M, H, W), or frames of maps (F, M, H, W). Pickles are never loaded."""
 
 import warnings
 from collections.abc import Iterable, Iterator
@@ -14,25 +14,25 @@ from imgconv.images.damage import image_errors, read_exactly
 from imgconv.images.modes import exact_float32
 from imgconv.images.raster import Decoder, Header, Raster, Request
 
-warnings.filterwarnings("ignore", category=SyntaxWarning, module="<unknown>")  # NumPy reads headers as Python: damaged ones are odd Python
+warnings.filterwarnings("ignore", category=SyntaxWarning, module="<unknown>")  # NumPy parses headers as Python, and warns of damaged ones
 
-_KEPT = ("uint8", "uint16", "float32")
+_EXACT = ("uint8", "uint16", "float32")
 
 
-def decode(file: BinaryIO, request: Request) -> Decoder:
-    """The decoder of the .npy array that begins where `file` stands. uint8, uint16 and float32 are kept, bool becomes 0 and 255.
+def decoder(file: BinaryIO, request: Request) -> Decoder:
+    """Return the decoder of the .npy array at the position of `file`. uint8, uint16 and float32 are kept, bool becomes 0 and 255.
 
     Other floats are rounded to float32, other integers must be exact in it. Raises ImageError for other arrays.
     """
     with image_errors("damaged npy"):
         shape, fortran, dtype = _read_head(file)
     if dtype.kind not in "biuf" or not 2 <= len(shape) <= 4:
-        raise ImageError(f"an array of {dtype} and shape {shape} is no image; give numbers as (H, W), (M, H, W) or (F, M, H, W)")
+        raise ImageError(f"expected real numbers of shape (H, W), (M, H, W) or (F, M, H, W), got {dtype} of shape {shape}")
     frames, channels, height, width = (1, 1, *shape)[-4:] if len(shape) < 4 else shape
     request.check_size(height, width)
     if frames * channels < 1:
-        raise ImageError(f"an array of shape {shape} holds no image")
-    name = "uint8" if dtype.kind == "b" else dtype.name if dtype.name in _KEPT else "float32"
+        raise ImageError(f"an array of shape {shape} is empty")
+    name = "uint8" if dtype.kind == "b" else dtype.name if dtype.name in _EXACT else "float32"
     header = Header("npy", (height, width), channels, name, frames=frames)
     return Decoder(header, lambda: _frames(file, (frames, channels, height, width), fortran, dtype))
 
@@ -59,7 +59,7 @@ def _read_head(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         return npy_format.read_array_header_1_0(file)
     if version == (2, 0):
         return npy_format.read_array_header_2_0(file)
-    raise ImageError(f"npy version {version[0]}.{version[1]} is unknown; save the array again with numpy.save")
+    raise ImageError(f"npy version {version[0]}.{version[1]} is not supported; save the array again with numpy.save")
 
 
 def _frames(file: BinaryIO, shape: tuple[int, int, int, int], fortran: bool, dtype: np.dtype[Any]) -> Iterator[Raster]:
@@ -79,6 +79,6 @@ def _read_maps(file: BinaryIO, shape: tuple[int, ...], fortran: bool, dtype: np.
 def _pixels(maps: NDArray[Any]) -> NDArray[Any]:
     if maps.dtype.kind == "b":
         return np.ascontiguousarray(maps * np.uint8(255))
-    if maps.dtype.name in _KEPT:
+    if maps.dtype.name in _EXACT:
         return np.ascontiguousarray(maps, dtype=maps.dtype.newbyteorder("="))
     return exact_float32(maps)

@@ -1,6 +1,6 @@
-"""PNG as a container: chunks checked, and images of 8 and 16 bits, animated or not, written with ISA-L's deflate.
+"""PNG: check the chunks of a file, and write images of 8 and 16 bits, animated or not, with ISA-L's deflate.
 
-Pillow decodes PNG; it neither notices broken checksums nor writes 16-bit colour, and its deflate is several times slower.
+Pillow decodes PNG. It does not check every checksum, does not write 16-bit colour, and its deflate is several times slower.
 """
 
 import struct
@@ -14,25 +14,30 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
-from imgconv.images import metadata
-from imgconv.images.damage import DamageError, read_exactly
+from imgconv.images.damage import DamageError, TruncatedError, read_exactly
+from imgconv.images.metadata import profile_fits
 from imgconv.images.raster import Raster
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
-_BLOCK = 1 << 20
-_STRIP = 1 << 21  # bytes of rows that are packed at a time
+_BLOCK = 1 << 20  # bytes that are read at a time
+_STRIP = 1 << 21  # bytes of rows that are deflated at a time
+_LONGEST_DELAY = 65535  # milliseconds
+_DEFAULT_DURATION = 100.0  # milliseconds
 
 
 def chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """Names and lengths of a PNG's chunks; the file stands at each chunk's data, and need not be read. Raises where it is cut short."""
+    """Yield the name and length of each chunk, with the file positioned at its data, which the caller can leave unread.
+
+    Raises DamageError without a signature, TruncatedError for a file that ends before its last chunk.
+    """
     if file.read(8) != SIGNATURE:
-        raise DamageError("it has no signature")
+        raise DamageError("the signature is missing")
     name = b""
     while name != b"IEND":
         head = file.read(8)
         if len(head) < 8:
-            raise DamageError("it is cut short")
+            raise TruncatedError
         length, name = struct.unpack(">I4s", head)
         start = file.tell()
         yield name, length
@@ -41,7 +46,7 @@ def chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
 
 @dataclass(frozen=True)
 class Head:
-    """What a PNG says before its pixels: (h, w) as stored, bits a sample, colour type (2 RGB, 4 grey and alpha, ...), frames."""
+    """The header of a PNG: size (H, W) as stored, bits per sample, colour type (2 is RGB, 4 grey and alpha, ...), frames."""
 
     size: tuple[int, int]
     depth: int
@@ -50,12 +55,12 @@ class Head:
 
 
 def read_head(file: BinaryIO) -> Head:
-    """Read the chunks before the pixels. Raises DamageError where they make no sense."""
+    """Read the chunks before the pixels. Raises DamageError where they are invalid."""
     head = None
     for name, length in chunks(file):
         if head is None:
             if name != b"IHDR" or length != 13:
-                raise DamageError("it does not begin with IHDR")
+                raise DamageError("the first chunk is not IHDR")
             width, height, depth, colour_type = struct.unpack(">IIBB", read_exactly(file, 10))
             head = Head((height, width), depth, colour_type)
         elif name == b"acTL" and length == 8:
@@ -63,25 +68,25 @@ def read_head(file: BinaryIO) -> Head:
         elif name in (b"IDAT", b"IEND"):
             break
     if head is None:
-        raise DamageError("it has no header")
+        raise DamageError("the header is missing")
     return head
 
 
 def check(file: BinaryIO) -> None:
-    """Raise DamageError unless every chunk is whole and has the checksum that it says, up to the end of the image."""
+    """Raise DamageError unless every chunk is whole and matches its checksum, up to the end of the image."""
     for name, length in chunks(file):
         checksum = isal_zlib.crc32(name)
         while length:
             block = file.read(min(length, _BLOCK))
             if not block:
-                raise DamageError("it is cut short")
+                raise TruncatedError
             checksum = isal_zlib.crc32(block, checksum)
             length -= len(block)
         stored = file.read(4)
         if len(stored) < 4:
-            raise DamageError("it is cut short")
+            raise TruncatedError
         if checksum != int.from_bytes(stored, "big"):
-            raise DamageError(f"the checksum of its {name.decode('ascii', 'replace')} chunk is wrong")
+            raise DamageError(f"the checksum of the {name.decode('ascii', 'replace')} chunk is wrong")
 
 
 def encode(frames: Iterable[Raster], stream: BinaryIO, *, description: str | None = None, loop: int = 0) -> None:
@@ -105,12 +110,12 @@ def encode(frames: Iterable[Raster], stream: BinaryIO, *, description: str | Non
         for data in filter(None, _deflated(first.pixels)):
             _chunk(stream, b"IDAT", data)
     else:
-        _write_frames(stream, first.size, [_packed(frame, first) for frame in chain((first, second), frames)], loop)
+        _write_frames(stream, first.size, [_encoded(frame, first) for frame in chain((first, second), frames)], loop)
     _chunk(stream, b"IEND")
 
 
-def _packed(frame: Raster, first: Raster) -> tuple[bytes, float | None]:
-    """The zlib stream of a frame, and how long it stays."""
+def _encoded(frame: Raster, first: Raster) -> tuple[bytes, float | None]:
+    """Return the zlib stream of a frame, and its duration."""
     if (frame.pixels.shape, frame.pixels.dtype) != (first.pixels.shape, first.pixels.dtype):
         raise ImageError("frames of an animated png must have one size and one depth; write them as .tiff pages")
     return b"".join(_deflated(frame.pixels)), frame.duration
@@ -118,24 +123,24 @@ def _packed(frame: Raster, first: Raster) -> tuple[bytes, float | None]:
 
 def _write_head(stream: BinaryIO, raster: Raster, description: str | None) -> None:
     height, width = raster.size
-    kept = raster.metadata
+    metadata = raster.metadata
     stream.write(SIGNATURE)
     _chunk(stream, b"IHDR", struct.pack(">IIBBBBB", width, height, raster.pixels.itemsize * 8, _COLOUR_TYPES[raster.channels], 0, 0, 0))
-    if kept.icc_profile and metadata.profile_fits(kept.icc_profile, raster.channels):
-        _chunk(stream, b"iCCP", b"ICC profile\0\0" + isal_zlib.compress(kept.icc_profile))
-    if kept.dpi:
-        _chunk(stream, b"pHYs", struct.pack(">IIB", *(round(dpi / 0.0254) for dpi in kept.dpi), 1))
+    if metadata.icc_profile and profile_fits(metadata.icc_profile, raster.channels):
+        _chunk(stream, b"iCCP", b"ICC profile\0\0" + isal_zlib.compress(metadata.icc_profile))
+    if metadata.dpi:
+        _chunk(stream, b"pHYs", struct.pack(">IIB", *(round(dpi / 0.0254) for dpi in metadata.dpi), 1))
     if description:
         _chunk(stream, b"iTXt", b"Description\0\0\0\0\0" + description.encode())
-    if kept.exif:
-        _chunk(stream, b"eXIf", kept.exif)
+    if metadata.exif:
+        _chunk(stream, b"eXIf", metadata.exif)
 
 
-def _write_frames(stream: BinaryIO, size: tuple[int, int], packed: list[tuple[bytes, float | None]], loop: int) -> None:
-    _chunk(stream, b"acTL", struct.pack(">II", len(packed), loop))
+def _write_frames(stream: BinaryIO, size: tuple[int, int], encoded: list[tuple[bytes, float | None]], loop: int) -> None:
+    _chunk(stream, b"acTL", struct.pack(">II", len(encoded), loop))
     sequence = 0
-    for data, duration in packed:
-        delay = min(round(100 if duration is None else duration), 65535)
+    for data, duration in encoded:
+        delay = min(round(_DEFAULT_DURATION if duration is None else duration), _LONGEST_DELAY)
         _chunk(stream, b"fcTL", struct.pack(">IIIIIHHBB", sequence, size[1], size[0], 0, 0, delay, 1000, 0, 0))
         if sequence == 0:
             _chunk(stream, b"IDAT", data)
@@ -146,23 +151,23 @@ def _write_frames(stream: BinaryIO, size: tuple[int, int], packed: list[tuple[by
 
 
 def _deflated(pixels: NDArray[Any]) -> Iterator[bytes]:
-    """The zlib stream of all rows, a strip at a time, so that no second copy of an image exists.
+    """Yield the zlib stream of all rows, a strip at a time, so that there is no second copy of the image.
 
-    Each row follows its filter byte: none for grey, up for colour (measured: smaller, no slower).
+    A filter byte precedes each row: none for grey, up for colour (measured: smaller, not slower).
     """
-    packer = isal_zlib.compressobj(1)
+    deflate = isal_zlib.compressobj(1)
     up = pixels.shape[2] > 2
     step = max(1, _STRIP // max(pixels[0].nbytes, 1))
     above: NDArray[np.uint8] | None = None
     for first in range(0, len(pixels), step):
         rows = _bytes_of(pixels[first : first + step])
-        yield packer.compress(_filtered(rows, above) if up else _unfiltered(rows))
+        yield deflate.compress(_filtered(rows, above) if up else _unfiltered(rows))
         above = rows[-1]
-    yield packer.flush()
+    yield deflate.flush()
 
 
 def _bytes_of(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """Rows of an image as the bytes that PNG stores, (H, bytes): 16 bits with the high byte first."""
+    """Return the rows of an image as PNG stores them, (H, bytes) uint8: 16 bits with the high byte first."""
     rows = pixels.astype(">u2").view(np.uint8) if pixels.dtype == np.uint16 else pixels
     return rows.reshape(len(pixels), -1)
 
@@ -174,7 +179,7 @@ def _unfiltered(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _filtered(rows: NDArray[np.uint8], above: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
-    """Rows less the row above each, after the filter byte 2; the row above the first one of an image is zero."""
+    """Return rows minus the row above each, after the filter byte 2; the row above the first one of an image is zero."""
     strip = np.empty((len(rows), rows.shape[1] + 1), np.uint8)
     strip[:, 0] = 2
     strip[0, 1:] = rows[0] if above is None else rows[0] - above

@@ -1,4 +1,7 @@
-"""PBM, PGM, PPM, PAM and PFM, read and written exactly, from files and from pipes. (Pillow cuts 16-bit PPM to 8 and reads no PAM.)"""
+"""PNM (PBM, PGM, PPM), PAM and PFM: read and write them exactly, from files and pipes.
+
+Pillow narrows 16-bit PPM to 8 bits and does not read PAM.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,61 +12,62 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
-from imgconv.images.damage import DamageError, image_errors, read_exactly
+from imgconv.images.damage import DamageError, TruncatedError, image_errors, read_exactly
 from imgconv.images.raster import Decoder, Header, Raster, Request
 
 _LONGEST_HEADER = 1 << 16  # bytes, comments included
 _CHANNELS = {b"P1": 1, b"P2": 1, b"P3": 3, b"P4": 1, b"P5": 1, b"P6": 3, b"Pf": 1, b"PF": 3}
+_PLAIN = (b"P1", b"P2", b"P3")  # decimal numbers
 _TUPLE_TYPES = {1: b"GRAYSCALE", 2: b"GRAYSCALE_ALPHA", 3: b"RGB", 4: b"RGB_ALPHA"}
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What the header of one PNM image says. `largest` is its maxval; `scale` the sign and byte order of a PFM."""
+    """The header of one PNM image. `scale` is that of a PFM, whose sign gives the byte order; 0 for integers."""
 
     magic: bytes
     height: int
     width: int
     channels: int
-    largest: int = 1
+    maxval: int = 1
     alpha: bool = False
     scale: float = 0.0
 
     @property
     def dtype(self) -> str:
-        """The dtype of its pixels."""
-        return "float32" if self.scale else "uint8" if self.largest < 256 else "uint16"
+        """The dtype of the pixels."""
+        return "float32" if self.scale else "uint8" if self.maxval < 256 else "uint16"
 
     @property
     def length(self) -> int:
-        """Bytes of its binary data."""
+        """Bytes of binary data."""
         if self.magic == b"P4":
             return self.height * -(-self.width // 8)
-        return self.height * self.width * self.channels * (4 if self.scale else 1 if self.largest < 256 else 2)
+        return self.height * self.width * self.channels * (4 if self.scale else 1 if self.maxval < 256 else 2)
 
 
-def decode(file: BinaryIO, request: Request) -> Decoder:
-    """The decoder of a seekable PNM file; images that follow one another in it are its frames."""
+def decoder(file: BinaryIO, request: Request) -> Decoder:
+    """Return the decoder of a seekable PNM file; further images after the first are its frames."""
     layouts: list[tuple[int, Layout]] = []
     with image_errors("damaged pnm"):
-        while not layouts or _another(file):
+        while not layouts or _has_another(file):
             layout = read_layout(file, request)
             layouts.append((file.tell(), layout))
-            if layout.magic in (b"P1", b"P2", b"P3"):
+            if layout.magic in _PLAIN:
                 break
             file.seek(layout.length, 1)
     return Decoder(header_of(layouts[0][1], len(layouts)), lambda: _frames(file, layouts, request.salvage))
 
 
 def header_of(layout: Layout, frames: int = 1) -> Header:
-    """The header of an image with this layout."""
+    """Return the header of an image with this layout."""
     return Header("pnm", (layout.height, layout.width), layout.channels, layout.dtype, layout.alpha, frames)
 
 
 def read_layout(file: BinaryIO, request: Request) -> Layout:
     """Read one PNM header, and not a byte more, from a file or pipe.
 
-    Raises DamageError for nonsense, ImageError for an image too large.
+    Raises DamageError for an invalid header, ImageError for an image that is too large.
     """
     magic = read_exactly(file, 2)
     if magic == b"P7":
@@ -77,20 +81,20 @@ def read_layout(file: BinaryIO, request: Request) -> Layout:
         else:
             layout = Layout(magic, height, width, _CHANNELS[magic], int(values[2]) if numbers == 3 else 1)
     else:
-        raise DamageError("no PNM image begins here")
+        raise DamageError("the signature of a PNM image is missing")
     request.check_size(layout.height, layout.width)
-    if not 1 <= layout.largest <= 65535 or (layout.scale == 0) == (magic in (b"Pf", b"PF")):
-        raise DamageError("its largest value must be 1 to 65535, and the scale of a PFM not 0")
+    if not 1 <= layout.maxval <= 65535 or (layout.scale == 0) == (magic in (b"Pf", b"PF")):
+        raise DamageError("the maxval must be 1 to 65535, and the scale of a PFM must not be 0")
     return layout
 
 
 def read_image(file: BinaryIO, layout: Layout, salvage: bool = False) -> Raster:
-    """Read the pixels that follow a header; `salvage` puts 0 for what is missing.
+    """Read the pixels that follow a header; `salvage` replaces missing ones by 0.
 
-    Values are scaled to 0 to 255, or to 65535 where the largest is above 255.
+    Values are scaled to 0 to 255, or to 0 to 65535 for a maxval above 255.
     """
-    if layout.magic in (b"P1", b"P2", b"P3"):
-        return Raster(_scaled(_plain(file.read(), layout), layout))
+    if layout.magic in _PLAIN:
+        return Raster(_scaled(_plain_samples(file.read(), layout), layout))
     data = file.read(layout.length).ljust(layout.length, b"\0") if salvage else read_exactly(file, layout.length)
     shape = layout.height, layout.width, layout.channels
     if layout.scale:
@@ -99,19 +103,17 @@ def read_image(file: BinaryIO, layout: Layout, salvage: bool = False) -> Raster:
     if layout.magic == b"P4":
         bits = np.unpackbits(np.frombuffer(data, np.uint8).reshape(layout.height, -1), axis=1, count=layout.width)
         return Raster((1 - bits)[..., None] * np.uint8(255))
-    samples = np.frombuffer(data, np.uint8 if layout.largest < 256 else ">u2").reshape(shape)
+    samples = np.frombuffer(data, np.uint8 if layout.maxval < 256 else ">u2").reshape(shape)
     return Raster(_scaled(samples, layout), layout.alpha)
 
 
 def one_frame(file: BinaryIO, layout: Layout, salvage: bool) -> Iterator[Raster]:
-    """The image that follows a header, read when it is asked for."""
+    """Yield the image that follows a header, read when the iterator reaches it."""
     yield read_image(file, layout, salvage)
 
 
 def encode(frames: Iterable[Raster], stream: BinaryIO) -> None:
-    """Write images one after the other: PGM, PPM, or PAM where there is alpha; 8 or 16 bits; PFM for floats.
-
-    Raises ImageError for float images with alpha.
+    """Write images one after the other: PGM, PPM, or PAM where there is alpha; 8 or 16 bits; PFM for floats without alpha.
 
     >>> import io
     >>> file = io.BytesIO()
@@ -122,22 +124,20 @@ def encode(frames: Iterable[Raster], stream: BinaryIO) -> None:
     for frame in frames:
         (height, width), pixels = frame.size, frame.pixels
         if pixels.dtype == np.float32:
-            if frame.channels not in (1, 3):
-                raise ImageError("PNM holds floats of 1 or 3 channels; drop the alpha with --alpha drop, or write .tiff or .npy")
             stream.write(b"P%s\n%d %d\n-1.0\n" % (b"f" if frame.channels == 1 else b"F", width, height))
             stream.write(np.ascontiguousarray(pixels[::-1], "<f4").data)
             continue
-        largest = np.iinfo(pixels.dtype).max
+        maxval = np.iinfo(pixels.dtype).max
         if frame.alpha:
-            tail = (width, height, frame.channels, largest, _TUPLE_TYPES[frame.channels])
+            tail = (width, height, frame.channels, maxval, _TUPLE_TYPES[frame.channels])
             stream.write(b"P7\nWIDTH %d\nHEIGHT %d\nDEPTH %d\nMAXVAL %d\nTUPLTYPE %s\nENDHDR\n" % tail)
         else:
-            stream.write(b"P%d\n%d %d\n%d\n" % (5 if frame.channels == 1 else 6, width, height, largest))
-        stream.write(np.ascontiguousarray(pixels, ">u2" if largest > 255 else None).data)
+            stream.write(b"P%d\n%d %d\n%d\n" % (5 if frame.channels == 1 else 6, width, height, maxval))
+        stream.write(np.ascontiguousarray(pixels, ">u2" if maxval > 255 else None).data)
 
 
-def _another(file: BinaryIO) -> bool:
-    """Whether another image follows where the file stands."""
+def _has_another(file: BinaryIO) -> bool:
+    """Return whether another image begins at the position of the file."""
     head = file.read(3)
     file.seek(-len(head), 1)
     return head[:2] in (*_CHANNELS, b"P7") and head[2:].isspace()
@@ -152,7 +152,7 @@ def _frames(file: BinaryIO, layouts: list[tuple[int, Layout]], salvage: bool) ->
 
 
 def _token(file: BinaryIO) -> bytes:
-    """The next word of a header, and the one white space after it; comments count as white space."""
+    """Read the next word of a header, and the one white space after it; comments count as white space."""
     word = b""
     for _ in range(_LONGEST_HEADER):
         byte = read_exactly(file, 1)
@@ -163,7 +163,7 @@ def _token(file: BinaryIO) -> bytes:
             word += byte
         elif word:
             return word
-    raise DamageError("its header has no end")
+    raise DamageError("the header does not end")
 
 
 def _pam_layout(file: BinaryIO) -> Layout:
@@ -181,32 +181,32 @@ def _pam_layout(file: BinaryIO) -> Layout:
         line = b""
     missing = [name.decode() for name in (b"WIDTH", b"HEIGHT", b"DEPTH", b"MAXVAL") if name not in fields]
     if missing:
-        raise DamageError(f"its PAM header has no {', '.join(missing)}")
-    height, width, depth, largest = (int(fields[name]) for name in (b"HEIGHT", b"WIDTH", b"DEPTH", b"MAXVAL"))
+        raise DamageError(f"the PAM header lacks {', '.join(missing)}")
+    height, width, depth, maxval = (int(fields[name]) for name in (b"HEIGHT", b"WIDTH", b"DEPTH", b"MAXVAL"))
     if not 1 <= depth <= 4:
-        raise ImageError(f"PAM images of depth {depth} are not supported; only 1 to 4")
-    return Layout(b"P7", height, width, depth, largest, depth in (2, 4))
+        raise ImageError(f"expected a PAM depth of 1 to 4, got {depth}; save the image as .npy")
+    return Layout(b"P7", height, width, depth, maxval, depth in (2, 4))
 
 
-def _plain(text: bytes, layout: Layout) -> NDArray[Any]:
-    """Samples written as decimal numbers; a PBM may leave out the space between its digits."""
+def _plain_samples(text: bytes, layout: Layout) -> NDArray[Any]:
+    """Return samples written as decimal numbers; a PBM needs no space between its digits."""
     shape = layout.height, layout.width, layout.channels
     lines = (line.partition(b"#")[0] for line in text.splitlines())
     words: Any = b" ".join(lines).split()
     if layout.magic == b"P1":
         words = [bytes([digit]) for digit in b"".join(words)]
     if len(words) < prod(shape):
-        raise DamageError("it is cut short")
+        raise TruncatedError
     values = np.array([int(word) for word in words[: prod(shape)]]).reshape(shape)
     if values.min() < 0:
-        raise DamageError("it has negative values")
+        raise DamageError("negative values")
     return 1 - values if layout.magic == b"P1" else values
 
 
 def _scaled(samples: NDArray[Any], layout: Layout) -> NDArray[Any]:
     full = np.iinfo(layout.dtype).max
-    if layout.largest == full:
+    if layout.maxval == full:
         return np.ascontiguousarray(samples, layout.dtype)
-    if samples.max() > layout.largest:
-        raise DamageError(f"it has values above its largest, {layout.largest}")
-    return np.rint(samples * (full / layout.largest)).astype(layout.dtype)
+    if samples.max() > layout.maxval:
+        raise DamageError(f"values above the maxval of {layout.maxval}")
+    return np.rint(samples * (full / layout.maxval)).astype(layout.dtype)

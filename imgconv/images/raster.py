@@ -1,4 +1,4 @@
-"""What a decoded image is: pixels, alpha and the metadata that stays true. Knows no file format and no Pillow."""
+"""A decoded image: pixels, alpha and metadata, and the description of a file before it is decoded."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -10,18 +10,22 @@ from numpy.typing import NDArray
 from imgconv.errors import ImageError
 
 DEFAULT_MAX_PIXELS = 2 * 89_478_485  # twice the size at which Pillow warns of a decompression bomb
-Luma = Literal["no", "only", "beside"]
-DTYPES = ("uint8", "uint16", "float32", "float64")  # the last for arrays in Python alone: files give float32
+DTYPES = ("uint8", "uint16", "float32", "float64")  # float64 occurs in Python only: files give float32
+Luma = Literal["no", "only", "also"]
 
 
-def is_of_pixels(dtype: np.dtype[Any]) -> bool:
-    """Whether a dtype is one of DTYPES, in either byte order; ten times as quick as its name."""
+def is_pixel_dtype(dtype: np.dtype[Any]) -> bool:
+    """Return whether a dtype is one of DTYPES, in either byte order; ten times as fast as comparing names.
+
+    >>> is_pixel_dtype(np.dtype(">u2")), is_pixel_dtype(np.dtype("int16"))
+    (True, False)
+    """
     return dtype.str[1:] in ("u1", "u2", "f4", "f8")
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What is kept beside the pixels: an ICC profile, dots per inch (x, y), and EXIF whose orientation is 1."""
+    """Metadata that is kept with the pixels: an ICC profile, dots per inch (x, y), and EXIF with orientation 1."""
 
     icc_profile: bytes | None = None
     dpi: tuple[float, float] | None = None
@@ -32,12 +36,11 @@ class Metadata:
 class Raster:
     """One decoded image, upright.
 
-    `pixels` is (H, W, C), C-contiguous, uint8 (0 to 255), uint16 (0 to 65535), float32 or float64 (as stored). C is 1 grey, 2 grey and
-    alpha, 3 RGB, 4 RGB and alpha; arrays of maps may have any C. `alpha` says that the last channel is alpha, not premultiplied.
-    `luma` is the grey (H, W, 1) that the file itself holds beside its colours, where it was asked for: that of its grey maps.
-    `duration` is in milliseconds, for a frame of an animation. Raises ImageError for any other array.
+    `pixels` is (H, W, C), C-contiguous, uint8 (0 to 255), uint16 (0 to 65535), float32 or float64 (as stored). C is 1 for grey, 2 for
+    grey and alpha, 3 for RGB, 4 for RGB and alpha; arrays of maps can have any C. `alpha` means that the last channel is alpha, not
+    premultiplied. `luma` is the luma (H, W, 1) that a JPEG file itself stores, if it was requested. `duration` is the time that a frame
+    of an animation is shown, in milliseconds. Raises ImageError for any other array.
 
-    >>> import numpy as np
     >>> Raster(np.zeros((2, 3, 1), np.uint8)).size
     (2, 3)
     """
@@ -49,11 +52,11 @@ class Raster:
     luma: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
-        if self.pixels.ndim != 3 or 0 in self.pixels.shape or not is_of_pixels(self.pixels.dtype):
-            given = f"{self.pixels.dtype} pixels of shape {self.pixels.shape}"
-            raise ImageError(f"{given} are no image; give (H, W, C) of {', '.join(DTYPES)}, none of them 0")
+        if self.pixels.ndim != 3 or 0 in self.pixels.shape or not is_pixel_dtype(self.pixels.dtype):
+            expected = f"expected pixels of shape (H, W, C), none of them 0, and dtype {', '.join(DTYPES)}"
+            raise ImageError(f"{expected}; got {self.pixels.dtype} of shape {self.pixels.shape}")
         if self.luma is not None and self.luma.shape != (*self.size, 1):
-            raise ImageError(f"a luma of shape {self.luma.shape} is not that of pixels of shape {self.pixels.shape}; leave it out")
+            raise ImageError(f"expected luma of shape {(*self.size, 1)} for pixels of shape {self.pixels.shape}, got {self.luma.shape}")
 
     @property
     def size(self) -> tuple[int, int]:
@@ -62,16 +65,16 @@ class Raster:
 
     @property
     def channels(self) -> int:
-        """Channels, alpha included."""
+        """Number of channels, alpha included."""
         return int(self.pixels.shape[2])
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says about itself before anything is decoded.
+    """The description of an image file, available before its pixels are decoded.
 
-    `size` is (h, w) after orientation, `channels` counts alpha, `dtype` is that of the pixels that will come out.
-    `loop` is how often an animation plays, 0 for ever; `description` the text that the writer left, such as a recipe.
+    `size` is (H, W) after orientation, `channels` counts alpha, `dtype` is that of the decoded pixels. `loop` is the number of times an
+    animation plays, 0 for ever; `description` is the text that the writer of the file left, such as a recipe.
     """
 
     format: str
@@ -87,7 +90,7 @@ class Header:
 
 @dataclass(frozen=True)
 class Request:
-    """How a file is to be decoded; see `open_frames`."""
+    """Options for decoding a file; see `open_frames`."""
 
     luma: Luma = "no"
     max_pixels: int | None = DEFAULT_MAX_PIXELS
@@ -105,7 +108,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Decoder:
-    """An opened file: its header, and its frames in order, each decoded when it is asked for."""
+    """An opened file: its header, and a function that decodes its frames in order, each one when the iterator reaches it."""
 
     header: Header
     frames: Callable[[], Iterator[Raster]]

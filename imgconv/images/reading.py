@@ -1,27 +1,28 @@
-"""From a file, or bytes, to images: content decides the format, limits are checked first, frames are decoded one at a time.
+"""Open image files, bytes and streams: the content decides the format, limits are checked first, frames are decoded one at a time.
 
-Images from a pipe: one of any format, or many PNM, PAM, PNG or npy ones after each other, each given before the next has arrived.
+A pipe carries one image of any format, or many PNM, PAM, PNG or npy images, each of which is available before the next one arrives.
 """
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from importlib import import_module
 from io import BufferedReader, BytesIO, FileIO
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, cast
+from typing import BinaryIO, assert_never, cast
 
 from imgconv.errors import ImageError
-from imgconv.images import npy, pillow, pnm
 from imgconv.images.damage import DamageError, image_errors, read_exactly
-from imgconv.images.formats import INPUTS, SIGNATURE_LENGTH, sniff
+from imgconv.images.formats import FORMATS, INPUTS, SIGNATURE_LENGTH, sniff
 from imgconv.images.raster import DEFAULT_MAX_PIXELS, Decoder, Header, Luma, Raster, Request
+
+_JPEG_AFTER_JPEG = b"\xff\xd9\xff\xd8\xff"
+_PREVIEWS = b"MPF\0"  # marks a JPEG that declares further images of the same scene
 
 
 class Frames:
-    """An opened file: its `header`, and, iterated once, its frames. Use it in a `with` statement."""
+    """An opened file: its `header`, and its frames, over which one can iterate once. Use it in a `with` statement."""
 
     def __init__(self, file: BinaryIO, decoder: Decoder):
         self._file = file
@@ -43,12 +44,12 @@ class Frames:
 
 
 def open_frames(source: Path | bytes, *, luma: Luma = "no", max_pixels: int | None = DEFAULT_MAX_PIXELS, salvage: bool = False) -> Frames:
-    """Open an image file, or the bytes of one; only its header is read, frames are decoded as they are asked for.
+    """Open an image file, or the bytes of one; only the header is read, and frames are decoded when the iteration reaches them.
 
-    `luma` is about a JPEG's own Y, which other formats lack: `only` gives it as one grey channel (the header still counts three),
-    `beside` gives it in `Raster.luma` with the colours. An image of more than `max_pixels` is refused, None lifts the limit.
-    `salvage` keeps what can be had of a damaged file.
-    Raises ImageError with the reason, without the file's name, and MissingExtra for HEIC without pillow-heif.
+    `luma` selects the Y channel that a JPEG stores, which other formats lack: `only` gives it as one grey channel (the header still
+    counts three), `also` gives it in `Raster.luma` with the colours. An image of more than `max_pixels` is refused, None lifts the limit.
+    `salvage` uses the readable part of a damaged file. Raises ImageError with the reason, without the name of the file, and MissingExtra
+    for HEIC without pillow-heif.
 
     >>> with open_frames(b"P5 2 1 255 ab") as images:
     ...     [image.pixels.ravel().tolist() for image in images]
@@ -59,58 +60,29 @@ def open_frames(source: Path | bytes, *, luma: Luma = "no", max_pixels: int | No
         file = _opened(source)
     with ExitStack() as stack:
         stack.callback(file.close)
-        rasters = Frames(file, _decoder(file, request))
+        frames = Frames(file, _decoder(file, request))
         stack.pop_all()
-    return rasters
+    return frames
 
 
 def read_header(source: Path | bytes, *, max_pixels: int | None = DEFAULT_MAX_PIXELS) -> Header:
-    """Size, channels, depth and frames of an image file, or of the bytes of one. Decodes nothing.
+    """Return size, channels, depth and number of frames of an image file, or of the bytes of one. Decodes nothing.
 
     >>> read_header(b"P5 2 1 255 ab").size
     (1, 2)
     """
-    with open_frames(source, max_pixels=max_pixels) as rasters:
-        return rasters.header
-
-
-def _opened(source: Path | bytes) -> BinaryIO:
-    if isinstance(source, bytes):
-        return BytesIO(source)
-    file = BufferedReader(FileIO(source))
-    if file.seekable():
-        return file
-    with file:  # a pipe by name, such as a shell's <(command)
-        return BytesIO(file.read())
-
-
-def _decoder(file: BinaryIO, request: Request) -> Decoder:
-    with image_errors("cannot be read"):
-        head = file.read(SIGNATURE_LENGTH)
-        file.seek(0)
-    if not head:
-        raise ImageError("it is empty")
-    name = sniff(head)
-    if name is None:
-        raise ImageError(f"not an image of a known format ({', '.join(INPUTS)})")
-    if name in ("npy", "pnm"):  # readers of our own, imported where one is needed
-        own: Decoder = import_module(f"imgconv.images.{name}").decode(file, request)
-        return own
-    return pillow.decode(file, name, request)
-
-
-_JPEG_AFTER_JPEG = b"\xff\xd9\xff\xd8\xff"
-_PREVIEWS = b"MPF\0"  # in a JPEG that says itself that others, of the same image, come after it
+    with open_frames(source, max_pixels=max_pixels) as frames:
+        return frames.header
 
 
 def read_stream(
     stream: BinaryIO, *, luma: Luma = "no", max_pixels: int | None = DEFAULT_MAX_PIXELS, salvage: bool = False
 ) -> Iterator[Frames]:
-    """Open the images that a binary stream carries, in order, never reading past the end of one before it was given and used.
+    """Yield the images of a binary stream in order, without reading past the end of one before the caller asks for the next.
 
-    PNM, PAM, PFM, PNG and npy may follow each other; any other format takes the whole stream. Memory is bounded by one frame, or PNG file.
-    Iterate over the frames of each image before asking for the next; frames not asked for are passed over.
-    Raises ImageError as `open_frames` does, from the second image on with its number.
+    PNM, PAM, PFM, PNG and npy images can follow each other; any other format takes the whole stream. Memory is bounded by one frame, or
+    one PNG file. Use the frames of an image before the next image; unused ones are skipped. Raises ImageError as `open_frames` does, from
+    the second image on with its number.
 
     >>> [[frame.size for frame in images] for images in read_stream(BytesIO(b"P5 2 1 255 abP5 1 1 255 c"))]
     [[(1, 2)], [(1, 1)]]
@@ -121,17 +93,59 @@ def read_stream(
             head = _next_bytes(stream)
             if not head:
                 if number == 1:
-                    raise ImageError("it is empty")
+                    raise ImageError("contains no data")
                 return
-            rasters = _open(_Ahead(head, stream), head, request, first=number == 1)
-        frames = _numbered(iter(rasters), number)
-        yield Frames(BytesIO(), Decoder(rasters.header, partial(iter, frames)))
+            opened = _open(_LookAhead(head, stream), head, request, first=number == 1)
+        frames = _numbered(iter(opened), number)
+        yield Frames(BytesIO(), Decoder(opened.header, partial(iter, frames)))
         for _ in frames:
             pass
 
 
-class _Ahead:
-    """A stream of which a few bytes were read ahead."""
+def _opened(source: Path | bytes) -> BinaryIO:
+    if isinstance(source, bytes):
+        return BytesIO(source)
+    file = BufferedReader(FileIO(source))
+    if file.seekable():
+        return file
+    with file:  # a named pipe, such as a shell's <(command)
+        return BytesIO(file.read())
+
+
+def _decoder(file: BinaryIO, request: Request) -> Decoder:
+    with image_errors("cannot be read"):
+        head = file.read(SIGNATURE_LENGTH)
+        file.seek(0)
+    if not head:
+        raise ImageError("contains no data")
+    name = sniff(head)
+    if name is None:
+        raise ImageError(f"not an image of a known format ({', '.join(INPUTS)})")
+    return _decoder_for(name, file, request)
+
+
+def _decoder_for(name: str, file: BinaryIO, request: Request) -> Decoder:
+    reader = FORMATS[name].reader
+    match reader:
+        case "pillow":
+            from imgconv.images import pillow
+
+            return pillow.decoder(file, name, request)
+        case "pnm":
+            from imgconv.images import pnm
+
+            return pnm.decoder(file, request)
+        case "npy":
+            from imgconv.images import npy
+
+            return npy.decoder(file, request)
+        case None:
+            raise ImageError(f"{name} files cannot be read as images")
+    assert_never(reader)
+
+
+class _LookAhead:
+    """A stream whose first bytes have been read already."""
 
     def __init__(self, head: bytes, stream: BinaryIO):
         self._head = head
@@ -148,33 +162,35 @@ class _Ahead:
 
 
 def _next_bytes(stream: BinaryIO) -> bytes:
-    """The first two bytes of the next image, white space before it skipped; fewer at the end of the stream."""
+    """Read the first two bytes of the next image, after white space; fewer at the end of the stream."""
     byte = stream.read(1)
     while byte.isspace():
         byte = stream.read(1)
     return byte + stream.read(1) if byte else b""
 
 
-def _open(ahead: _Ahead, head: bytes, request: Request, first: bool) -> Frames:
-    file = cast(BinaryIO, ahead)
+def _open(stream: _LookAhead, head: bytes, request: Request, first: bool) -> Frames:
+    file = cast(BinaryIO, stream)
     if head[:1] == b"P" and head[1:] in (b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"f", b"F"):
+        from imgconv.images import pnm
+
         layout = pnm.read_layout(file, request)
         return Frames(BytesIO(), Decoder(pnm.header_of(layout), lambda: pnm.one_frame(file, layout, request.salvage)))
     if head == b"\x93N":
-        return Frames(BytesIO(), npy.decode(file, request))
+        return Frames(BytesIO(), _decoder_for("npy", file, request))
     if head == b"\x89P":
         data = _one_png(file, request.salvage)
     elif first:
-        data = ahead.read()
+        data = stream.read()
         if head == b"\xff\xd8" and _JPEG_AFTER_JPEG in data and _PREVIEWS not in data:
-            raise ImageError("jpeg images cannot follow each other; send them as png or ppm, as ffmpeg does with -c:v ppm")
+            raise ImageError("a stream cannot hold several jpeg images; send them as png or ppm, for example with ffmpeg's -c:v ppm")
     else:
-        raise DamageError("no PNM, PNG or npy image begins where the one before ends")
+        raise DamageError("expected a PNM, PNG or npy image after the previous one")
     return open_frames(data, luma=request.luma, max_pixels=request.max_pixels, salvage=request.salvage)
 
 
 def _one_png(file: BinaryIO, salvage: bool) -> bytes:
-    """The bytes of one PNG, to the end of its last chunk."""
+    """Read the bytes of one PNG, to the end of its last chunk."""
     parts = [read_exactly(file, 8)]
     try:
         while parts[-1][4:8] != b"IEND":
@@ -188,7 +204,7 @@ def _one_png(file: BinaryIO, salvage: bool) -> bytes:
 
 @contextmanager
 def _named(number: int) -> Iterator[None]:
-    """Errors as ImageError, from the second image on with the image's number."""
+    """Turn errors into an ImageError, from the second image on with the number of the image."""
     try:
         with image_errors("cannot be read"):
             yield

@@ -1,20 +1,19 @@
-"""Images written into a binary stream. What a format cannot hold is refused, never narrowed."""
+"""Write images into a binary stream. An image that a format cannot hold is refused, never narrowed."""
 
 from collections.abc import Iterable, Iterator
-from importlib import import_module
 from io import BytesIO
 from itertools import chain, islice
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, assert_never
 
 from imgconv.errors import ImageError, UsageError
-from imgconv.images import metadata as descriptions
-from imgconv.images import modes, png
 from imgconv.images.damage import image_errors
 from imgconv.images.formats import OUTPUTS, format_for
+from imgconv.images.metadata import save_options
+from imgconv.images.modes import info_of, to_pil
 from imgconv.images.raster import Raster
 
-_LONGEST_EXIF = 65_533  # bytes that one segment of a JPEG holds
-_DEFAULT_QUALITY = {"jpeg": 92, "avif": 90}
+_NOT_IMAGES = "an .npz file holds one array for each kernel, not images; write .npy"
+_LONGEST_EXIF = 65_533  # bytes in one segment of a JPEG
 
 
 def encode(
@@ -29,9 +28,10 @@ def encode(
 ) -> None:
     """Write one image, or the frames of an animation or pages, in the format `name` (see `format_for`).
 
-    `quality`, 0 to 100, is for jpeg (default 92), avif (90), webp and jpeg2000 (default lossless). `description` is kept where the
-    format has a place for it. ICC profile, resolution and EXIF are kept where they hold. An animation plays `loop` times, 0 for ever.
-    Raises ImageError for an image that the format cannot hold, or several where it holds one, and UsageError for a quality it has not.
+    `quality`, 0 to 100, is for jpeg (default 92), avif (90), webp and jpeg2000 (default lossless). `description` is written where the
+    format has a place for it, and ICC profile, resolution and EXIF where they hold. An animation plays `loop` times, 0 for ever.
+    Raises ImageError for an image that the format cannot hold, or several where it holds one, and UsageError for a quality that the format
+    does not have.
 
     >>> import io
     >>> import numpy as np
@@ -45,26 +45,39 @@ def encode(
     if quality is not None and not (output.lossy and 0 <= quality <= 100):
         lossy = ", ".join(each for each, its in OUTPUTS.items() if its.lossy)
         raise UsageError(f"quality {quality} is not possible for {name}; use 0 to 100 with {lossy}")
-    rasters = _held(frames, name, animated)
+    rasters = _checked(frames, name, animated)
     with image_errors(f"cannot write {name}"):
-        if name == "png":
-            png.encode(rasters, stream, description=description, loop=loop)
-        elif name == "tiff":
-            from imgconv.images import tiff_writing  # most runs write PNG alone, and each of these takes its time to import
+        match output.writer:  # most runs write PNG only, and each of these modules takes time to import
+            case "png":
+                from imgconv.images import png
 
-            tiff_writing.encode(rasters, stream, description=description)
-        elif name == "gif":
-            from imgconv.images import gif
+                png.encode(rasters, stream, description=description, loop=loop)
+            case "tiff":
+                from imgconv.images import tiff
 
-            gif.encode(rasters, stream, description=description, loop=loop)
-        elif name in ("pnm", "npy"):
-            import_module(f"imgconv.images.{name}").encode(rasters, stream)
-        else:
-            _save(list(rasters), name, stream, {**_options(name, quality), **descriptions.save_options(name, description)}, loop)
+                tiff.encode(rasters, stream, description=description)
+            case "gif":
+                from imgconv.images import gif
+
+                gif.encode(rasters, stream, description=description, loop=loop)
+            case "pnm":
+                from imgconv.images import pnm
+
+                pnm.encode(rasters, stream)
+            case "npy":
+                from imgconv.images import npy
+
+                npy.encode(rasters, stream)
+            case "pillow":
+                _save(list(rasters), name, stream, {**_options(name, quality), **save_options(name, description)}, loop)
+            case None:
+                raise ImageError(_NOT_IMAGES)
+            case _:
+                assert_never(output.writer)
 
 
 def check_output(name: str, channels: int, dtype: str, alpha: bool, frames: int = 1, animated: bool = False) -> None:
-    """Raise ImageError, which says what to do, unless the format `name` holds such images. Decodes and writes nothing.
+    """Raise ImageError with a remedy unless the format `name` holds such images. Decodes and writes nothing.
 
     >>> check_output("jpeg", 3, "uint16", alpha=False)
     Traceback (most recent call last):
@@ -72,7 +85,7 @@ def check_output(name: str, channels: int, dtype: str, alpha: bool, frames: int 
     """
     output = OUTPUTS[name]
     if name == "npz":
-        raise ImageError("an .npz file holds arrays, one per kernel, not images")
+        raise ImageError(_NOT_IMAGES)
     if frames > 1 and not (output.animation if animated else output.pages):
         instead = ".png, .webp or .gif" if animated else ".tiff or .npy"
         raise ImageError(f"{name} cannot hold {'an animation' if animated else 'several pages'}; write {instead}")
@@ -94,13 +107,13 @@ def check_output(name: str, channels: int, dtype: str, alpha: bool, frames: int 
         raise ImageError("pnm cannot hold floats with transparency; drop it with --alpha drop, or write .tiff or .npy")
 
 
-def _held(frames: Iterable[Raster], name: str, animated: bool) -> Iterator[Raster]:
-    """The frames, each checked against the format; the second is asked for before the first is given."""
-    ahead = iter(frames)
-    first = list(islice(ahead, 2))
+def _checked(frames: Iterable[Raster], name: str, animated: bool) -> Iterator[Raster]:
+    """Yield the frames, each checked against the format, after it is known whether there are several."""
+    remaining = iter(frames)
+    first = list(islice(remaining, 2))
     if not first:
         raise ImageError("there is no image to write")
-    for raster in chain(first, ahead):
+    for raster in chain(first, remaining):
         check_output(name, raster.channels, raster.pixels.dtype.name, raster.alpha, len(first), animated)
         if max(raster.size) > OUTPUTS[name].longest:
             raise ImageError(f"{name} holds at most {OUTPUTS[name].longest} pixels a side; write .png, .tiff or .npy")
@@ -108,7 +121,7 @@ def _held(frames: Iterable[Raster], name: str, animated: bool) -> Iterator[Raste
 
 
 def _options(name: str, quality: int | None) -> dict[str, Any]:
-    quality = _DEFAULT_QUALITY.get(name) if quality is None else quality
+    quality = OUTPUTS[name].quality if quality is None else quality
     if name == "jpeg":
         return {"quality": quality, "subsampling": "4:4:4" if quality is not None and quality >= 90 else "4:2:0"}
     if name == "avif":
@@ -121,16 +134,16 @@ def _options(name: str, quality: int | None) -> dict[str, Any]:
 
 
 def _save(rasters: list[Raster], name: str, stream: BinaryIO, options: dict[str, Any], loop: int) -> None:
-    """Let Pillow write images; nothing that it would inherit from the file they came from is left in them."""
-    images = [modes.to_pil(raster) for raster in rasters]
-    kept = modes.info_of(rasters[0].metadata, rasters[0].channels)
+    """Write images with Pillow, without metadata that it would inherit from their source."""
+    images = [to_pil(raster) for raster in rasters]
+    metadata = info_of(rasters[0].metadata, rasters[0].channels)
     for image in images:
         image.info = {}
-    if name == "jpeg" and len(kept.get("exif", b"")) > _LONGEST_EXIF:
-        del kept["exif"]
+    if name == "jpeg" and len(metadata.get("exif", b"")) > _LONGEST_EXIF:
+        del metadata["exif"]
     if len(images) > 1:
         durations = [round(100 if raster.duration is None else raster.duration) for raster in rasters]
         options |= {"save_all": True, "append_images": images[1:], "duration": durations, "loop": loop}
-    encoded = BytesIO()  # Pillow's JPEG 2000 encoder never ends on a file that takes no more
-    images[0].save(encoded, name, **kept, **options)
+    encoded = BytesIO()  # Pillow's JPEG 2000 encoder never ends if the file is full
+    images[0].save(encoded, name, **metadata, **options)
     stream.write(encoded.getbuffer())

@@ -69,11 +69,11 @@ class Recipe:
         return self.step.names(self.command)
 
     @property
-    def luma(self) -> Literal["no", "only", "beside"]:
+    def luma(self) -> Literal["no", "only", "also"]:
         """Whether the grey of an image is all that is read, so that a JPEG file's own Y will do, or its colours are drawn over too."""
         if not self.step.grey:
             return "no"
-        return "beside" if self.postprocess.overlay else "only"
+        return "also" if self.postprocess.overlay else "only"
 
     @property
     def gives_vectors(self) -> bool:

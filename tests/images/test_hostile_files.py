@@ -1,4 +1,4 @@
-"""Damaged, lying and foreign files: an image or one clear line, never anything else, and nothing on stderr."""
+"""Damaged, inconsistent and foreign files give an image or an error of one line, and nothing on stderr."""
 
 import io
 import struct
@@ -19,13 +19,13 @@ from imgconv.images import open_frames, read_header
 from imgconv.images.damage import image_errors
 
 FILES = every_file()
-PIECES = ("pbm_plain", "ppm_plain")  # a number cut short is another number
+NUMBERS = ("pbm_plain", "ppm_plain")  # a truncated number is another number
 ENDS_IN_PADDING = ("bmp", "tga", "tiff", "jpeg2000")  # the last bytes of these hold no pixels
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name not in PIECES])
+@pytest.mark.parametrize("name", [name for name in FILES if name not in NUMBERS])
 @pytest.mark.parametrize("part", [0.02, 0.3, 0.6, 0.9, 0.98])
-def test_files_that_are_cut_short_are_errors(name, part):
+def test_truncated_files_are_errors(name, part):
     data = FILES[name]
     if part == 0.98 and name.startswith(ENDS_IN_PADDING):
         part = 0.9
@@ -35,13 +35,13 @@ def test_files_that_are_cut_short_are_errors(name, part):
 
 
 @pytest.mark.parametrize("name", ["png_rgb", "gif", "gif_moving", "apng", "qoi_rgb", "jpeg", "webp", "pam_rgba", "npy_grey", "png16_rgb"])
-def test_one_missing_byte_at_the_end_is_seen(name):
-    with pytest.raises(ImageError, match=r"cut short|truncated|end|decode"):
+def test_one_missing_byte_at_the_end_is_an_error(name):
+    with pytest.raises(ImageError, match=r"truncated|end|decode"):
         read(FILES[name][:-1])
 
 
 @pytest.mark.parametrize("name", ["jpeg", "png_rgb", "png16_rgb", "gif", "bmp_rgb", "tga_rgb", "tiff_bigtiff", "pam16_rgb"])
-def test_salvage_gives_what_was_there(name):
+def test_salvage_gives_the_readable_part(name):
     data = FILES[name]
     whole = read(data)[1][0].pixels
     _, frames = read(data[: int(len(data) * 0.8)], salvage=True)
@@ -60,7 +60,7 @@ def test_salvage_keeps_the_frames_before_the_damage(name):
 @pytest.mark.parametrize("name", FILES)
 @settings(max_examples=12, deadline=None)
 @given(st.data())
-def test_changed_bytes_end_in_a_image_or_one_line(name, data):
+def test_changed_bytes_give_an_image_or_one_line(name, data):
     damaged = bytearray(FILES[name])
     for _ in range(data.draw(st.integers(1, 4))):
         reach = data.draw(st.sampled_from([40, 400, len(damaged)]))
@@ -72,7 +72,7 @@ def test_changed_bytes_end_in_a_image_or_one_line(name, data):
 
 
 @pytest.mark.parametrize("chunk", [b"IHDR", b"IDAT", b"IEND", b"iTXt"])
-def test_wrong_checksums_are_seen(chunk):
+def test_wrong_checksums_are_errors(chunk):
     data = bytearray(png(2, 1, 8, 0, [b"ab"], extra=[(b"iTXt", b"Description\0\0\0\0\0text")]))
     at = data.index(chunk)
     data[at + 4 + int.from_bytes(data[at - 4 : at], "big")] ^= 1
@@ -95,25 +95,25 @@ BOMBS = {
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_headers_that_claim_too_much_are_refused_before_anything_is_decoded(name):
-    with pytest.raises(ImageError, match=r"60000x60000 is 3600000000 pixels, more than the limit of 178956970; raise.*--max-pixels"):
+    with pytest.raises(ImageError, match=r"3600000000 pixels.* limit of 178956970.*--max-pixels"):
         open_frames(BOMBS[name])
 
 
-def test_the_limit_can_be_set_and_lifted_and_is_ours_alone():
+def test_the_limit_can_be_set_and_lifted_without_pillow():
     data = saved(Image.new("1", (20000, 9001)), "PNG")
-    with pytest.raises(ImageError, match="20000x9001 is 180020000 pixels, more than the limit of 178956970"):
+    with pytest.raises(ImageError, match=r"180020000 pixels.* limit of 178956970"):
         read_header(data)
     assert read_header(data, max_pixels=None).size == (9001, 20000)
     assert read_header(data, max_pixels=180_020_000).size == (9001, 20000)
-    with pytest.raises(ImageError, match="more than the limit of 100"):
+    with pytest.raises(ImageError, match="limit of 100"):
         read(FILES["jpeg"], max_pixels=100)
 
 
 @pytest.mark.parametrize("name", ["TIFF", "WEBP", "GIF"])
-def test_a_limit_that_is_lifted_is_lifted_for_decoders_that_ask_for_pillows(name, monkeypatch):
+def test_a_lifted_limit_holds_for_decoders_that_check_pillows(name, monkeypatch):
     frames = [Image.new("L", (40, 30), shade) for shade in (0, 90)]
     data = saved(frames[0], name, save_all=True, append_images=frames[1:], disposal=2, duration=50)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # so that a small image will do
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # so that a small image exceeds it
     header, images = read(data, max_pixels=None)
     assert (header.size, len(images)) == ((30, 40), 2)
     assert len(read(data, max_pixels=10**9)[1]) == 2
@@ -154,16 +154,15 @@ def test_other_files_are_not_opened_whatever_their_name(name, tmp_path):
         open_frames(path)
 
 
-def test_what_is_no_file(tmp_path):
+def test_missing_and_empty_files_and_folders(tmp_path):
     (tmp_path / "empty.png").touch()
     for path, reason in (
-        (tmp_path / "none.png", "cannot be read: no such file or directory"),
-        (tmp_path, "cannot be read: is a directory"),
-        (tmp_path / "empty.png", "it is empty"),
+        (tmp_path / "none.png", "no such file or directory"),
+        (tmp_path, "is a directory"),
+        (tmp_path / "empty.png", "no data"),
     ):
-        with pytest.raises(ImageError) as caught:
+        with pytest.raises(ImageError, match=reason):
             open_frames(path)
-        assert str(caught.value) == reason
 
 
 def test_an_endless_gif_is_decoded_frame_by_frame():
@@ -188,7 +187,7 @@ def test_many_threads_decode_at_once():
             np.testing.assert_array_equal(frames[0].pixels, expected[name])
 
 
-def test_salvage_in_one_thread_does_not_soften_another():
+def test_salvage_in_one_thread_does_not_change_another():
     data = FILES["png_rgb"]
     cut = data[: len(data) // 2]
 
@@ -241,20 +240,20 @@ def test_a_preview_in_a_jpeg_is_not_a_frame():
     assert (header.format, len(frames)) == ("jpeg", 1)
 
 
-def test_damage_between_two_png_chunks_is_seen():
+def test_a_png_without_its_last_chunk_is_an_error():
     whole = png(2, 1, 8, 0, [b"ab"])
     end = png_chunk(b"IEND")
-    with pytest.raises(ImageError, match="damaged png: it is cut short"):
+    with pytest.raises(ImageError, match=r"damaged png: .*end of data"):
         read(whole.removesuffix(end))
 
 
-def test_every_page_keeps_to_the_limit():
+def test_every_page_is_checked_against_the_limit():
     pages = [Image.new("L", (20, 10)), Image.new("L", (40, 30))]
     data = saved(pages[0], "TIFF", save_all=True, append_images=pages[1:])
     with open_frames(data, max_pixels=1000) as images:
         frames = iter(images)
         assert next(frames).size == (10, 20)
-        with pytest.raises(ImageError, match="40x30 is 1200 pixels, more than the limit of 1000"):
+        with pytest.raises(ImageError, match=r"40x30 .* limit of 1000"):
             next(frames)
 
 

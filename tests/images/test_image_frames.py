@@ -1,4 +1,4 @@
-"""Frames of animations as they are shown, and metadata in odd places."""
+"""Frames of animations as they are shown, and metadata in unusual places."""
 
 import io
 import os
@@ -37,7 +37,7 @@ def moving(mode="RGBA"):
         ("WEBP", {"lossless": True}),
     ],
 )
-def test_frames_are_what_pillow_shows(name, options):
+def test_frames_equal_those_of_pillow(name, options):
     first, *rest = moving()
     data = saved(first, name, save_all=True, append_images=rest, duration=[40, 50, 60], **options)
     with Image.open(io.BytesIO(data)) as image:
@@ -62,20 +62,20 @@ def test_animations_of_deep_colour_are_refused():
     frames = [np.asarray(frame) for frame in moving("RGB")[:2]]
     animated = bytearray(saved(Image.fromarray(frames[0]), "PNG", save_all=True, append_images=[Image.fromarray(frames[1])]))
     animated[24] = 16
-    with pytest.raises(ImageError, match="animated png of 16-bit colour are not supported"):
+    with pytest.raises(ImageError, match=r"animated png .*16-bit colour .*not supported"):
         read(bytes(animated))
 
 
 def gif_of(*drawn, size=(6, 4)):
-    """A GIF of frames, each its place (x, y, w, h), whether it has a transparent colour, and what becomes of it (disposal)."""
+    """A GIF of frames, each with a position (x, y, w, h), whether it has a transparent colour, and its disposal."""
     palette = bytes([250, 10, 20, 10, 250, 20])
     data = b"GIF89a" + struct.pack("<HHBBB", *size, 0x80, 0, 0) + palette
-    for place, clear, disposal in drawn:
+    for position, clear, disposal in drawn:
         data += b"!\xf9\4" + bytes([disposal << 2 | clear, 7, 0, 1, 0])
-        data += b"," + struct.pack("<HHHHB", *place, 0)
-        pixels = Image.fromarray(np.arange(place[2] * place[3], dtype=np.uint8).reshape(place[3], place[2]) % 2)
+        data += b"," + struct.pack("<HHHHB", *position, 0)
+        pixels = Image.fromarray(np.arange(position[2] * position[3], dtype=np.uint8).reshape(position[3], position[2]) % 2)
         packed = saved(pixels, "GIF")
-        data += packed[packed.rindex(b"," + struct.pack("<HHHHB", 0, 0, *place[2:], 0)) + 10 : -1]
+        data += packed[packed.rindex(b"," + struct.pack("<HHHHB", 0, 0, *position[2:], 0)) + 10 : -1]
     return data + b";"
 
 
@@ -96,7 +96,7 @@ WHOLE, PART = (0, 0, 6, 4), (1, 1, 3, 2)
         ([(WHOLE, 0, 3), (PART, 0, 0)], False),
     ],
 )
-def test_an_animated_gif_has_alpha_only_where_one_sees_through_it(drawn, opaque):
+def test_an_animated_gif_has_alpha_only_if_a_part_is_transparent(drawn, opaque):
     data = gif_of(*drawn)
     header, frames = read(data)
     assert (header.alpha, header.channels) == (not opaque, 3 if opaque else 4)
@@ -107,7 +107,7 @@ def test_an_animated_gif_has_alpha_only_where_one_sees_through_it(drawn, opaque)
             assert not opaque or (expected[..., 3] == 255).all()
 
 
-def test_a_gif_may_have_frames_beyond_its_canvas():
+def test_a_gif_frame_beyond_the_limit_is_refused():
     data = bytearray(saved(Image.new("L", (9, 7), 80), "GIF"))
     at = data.index(b",")
     data[at + 5 : at + 9] = struct.pack("<HH", 60000, 60000)
@@ -120,11 +120,11 @@ def test_a_later_page_that_is_deeper_is_not_narrowed():
     with tifffile.TiffWriter(file) as writer:
         writer.write(photo(), photometric="rgb", metadata=None)
         writer.write(exact_files()["tiff16_rgb"][1], photometric="rgb", metadata=None)
-    with pytest.raises(ImageError, match="it is deeper than the first page; save it as a file of its own"):
+    with pytest.raises(ImageError, match="deeper than the first page"):
         read(file.getvalue())
 
 
-def test_a_later_page_that_is_shallower_has_its_own_levels():
+def test_a_later_page_with_less_depth_has_its_own_levels():
     file, deep = io.BytesIO(), exact_files()["tiff16_rgb"][1]
     with tifffile.TiffWriter(file) as writer:
         for pixels, kind in ((deep, "rgb"), (photo(), "rgb"), (photo()[..., 0], "miniswhite"), (photo()[..., 0] > 99, "minisblack")):
@@ -159,20 +159,20 @@ def test_broken_exif_is_dropped(exif):
 
 
 @pytest.mark.parametrize("value", [0, 9, 65535])
-def test_orientations_that_do_not_exist_mean_upright(value):
+def test_invalid_orientations_mean_upright(value):
     exif = Image.Exif()
     exif[0x0112] = value
     assert read(saved(Image.new("L", (4, 2)), "JPEG", exif=exif))[0].size == (2, 4)
 
 
-def test_orientation_may_stand_in_xmp():
+def test_orientation_in_xmp():
     xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
     header, (frame,) = read(saved(Image.new("L", (4, 2)), "JPEG", xmp=xmp))
     assert header.size == frame.size == (4, 2)
 
 
 @pytest.mark.parametrize("dpi", [(0, 0), (float("nan"), 72), ("a", "b"), 72, None])
-def test_resolutions_that_make_no_sense_are_dropped(dpi):
+def test_invalid_resolutions_are_dropped(dpi):
     image = Image.new("L", (4, 2))
     image.info["dpi"] = dpi
     assert from_pil(image).metadata.dpi is None
@@ -188,7 +188,7 @@ def test_a_named_pipe_is_read(tmp_path):
     writer.join()
 
 
-def test_a_truncated_pil_image_is_one_line():
+def test_a_truncated_pil_image_is_an_error():
     with (
         Image.open(io.BytesIO(saved(Image.fromarray(photo()), "JPEG")[:900])) as image,
         pytest.raises(ImageError, match=r"the PIL image cannot be read: .*truncated"),

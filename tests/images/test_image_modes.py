@@ -13,7 +13,7 @@ RGB = RGBA.convert("RGB")
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "LA", "RGBA", "PA"])
-def test_modes_give_what_pillow_converts_them_to(mode):
+def test_modes_equal_the_conversion_of_pillow(mode):
     image = (RGBA if mode.endswith("A") else RGB).convert(mode)
     wanted = {"1": "L", "L": "L", "LA": "LA", "RGBA": "RGBA", "PA": "RGBA"}.get(mode, "RGB")
     raster = from_pil(image)
@@ -47,8 +47,8 @@ def test_mode_i_is_16_bits_where_it_fits(values, dtype):
     np.testing.assert_array_equal(image.pixels[0, :, 0], values)
 
 
-def test_mode_i_that_fits_nothing_is_refused():
-    with pytest.raises(ImageError, match="integers beyond 16777216 do not fit float32 pixels"):
+def test_mode_i_with_inexact_values_is_refused():
+    with pytest.raises(ImageError, match="16777216 do not fit float32"):
         from_pil(Image.fromarray(np.array([[0, (1 << 24) + 1]], np.int32)))
 
 
@@ -78,18 +78,18 @@ def test_to_pil_and_back(dtype, channels, mode):
 
 
 @pytest.mark.parametrize(("dtype", "channels"), [("uint16", 3), ("float32", 3), ("uint8", 5), ("uint8", 4)])
-def test_what_no_mode_holds_is_refused(dtype, channels):
-    with pytest.raises(ImageError, match=f"Pillow has no mode for {channels} channels of {dtype}; use an array, or a"):
+def test_rasters_without_a_mode_are_refused(dtype, channels):
+    with pytest.raises(ImageError, match=f"no mode for {channels} channels of {dtype}"):
         to_pil(Raster(np.zeros((2, 2, channels), dtype)))
 
 
 @pytest.mark.parametrize("pixels", [np.zeros((2, 2), np.uint8), np.zeros((0, 2, 1), np.uint8), np.zeros((2, 2, 1), np.int32)])
-def test_other_arrays_are_no_images(pixels):
-    with pytest.raises(ImageError, match="are no image; give"):
+def test_other_arrays_are_not_rasters(pixels):
+    with pytest.raises(ImageError, match=r"expected pixels of shape \(H, W, C\)"):
         Raster(pixels)
 
 
-def test_metadata_goes_through_pil():
+def test_metadata_survives_pil():
     icc = b"\0" * 16 + b"RGB " + b"\0" * 108
     image = RGB.copy()
     image.info |= {"icc_profile": icc, "dpi": (72, 96)}

@@ -1,4 +1,4 @@
-"""Arrays as images: which shapes and dtypes are taken, and how."""
+"""Arrays as images: the shapes and dtypes that are read, and how."""
 
 import io
 import pickle
@@ -42,14 +42,14 @@ def test_shapes_are_maps_and_frames(shape, order):
 @pytest.mark.parametrize(
     "array", [np.zeros(3), np.zeros((1, 2, 3, 4, 5)), np.zeros((2, 2), complex), np.array([["a", "b"]]), np.zeros((2, 2), "f4,i4")]
 )
-def test_what_is_no_image_is_refused(array):
-    with pytest.raises(ImageError, match=r"is no image; give numbers as \(H, W\), \(M, H, W\) or \(F, M, H, W\)"):
+def test_other_arrays_are_refused(array):
+    with pytest.raises(ImageError, match=r"expected real numbers of shape \(H, W\)"):
         read(npy(array))
 
 
 @pytest.mark.parametrize("shape", [(0, 4), (3, 0), (0, 3, 4), (0, 2, 3, 4)])
 def test_empty_arrays_are_refused(shape):
-    with pytest.raises(ImageError, match=r"has no pixels|holds no image"):
+    with pytest.raises(ImageError, match=r"has no pixels|is empty"):
         read(npy(np.zeros(shape, np.float32)))
 
 
@@ -65,7 +65,7 @@ def test_pickles_are_never_opened():
 
     file = io.BytesIO()
     np.save(file, np.array([[Trap(), 1]], object), allow_pickle=True)
-    with pytest.raises(ImageError, match="is no image"):
+    with pytest.raises(ImageError, match="expected real numbers"):
         read(file.getvalue())
     with pytest.raises(ImageError, match="not an image of a known format"):
         read(pickle.dumps([1]))
@@ -77,5 +77,5 @@ def test_newer_headers_are_read_and_unknown_ones_refused():
     assert read(file.getvalue())[1][0].pixels.shape == (2, 3, 1)
     unknown = bytearray(file.getvalue())
     unknown[6] = 9
-    with pytest.raises(ImageError, match=r"npy version 9\.0 is unknown"):
+    with pytest.raises(ImageError, match=r"npy version 9\.0"):
         read(bytes(unknown))

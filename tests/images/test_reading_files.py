@@ -1,4 +1,4 @@
-"""Reading: every allowed format, depth and kind of alpha comes out exactly, upright, and as its header said."""
+"""Reading: every format, depth and kind of alpha is exact, upright, and matches its header."""
 
 import io
 import sys
@@ -26,7 +26,7 @@ def test_lossless_files_give_back_every_pixel(name):
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_the_header_says_what_comes_out(name):
+def test_the_header_matches_the_frames(name):
     header, frames = read(EVERY[name])
     assert read_header(EVERY[name]) == header
     assert header.frames == len(frames)
@@ -74,12 +74,12 @@ def test_deep_tiffs_come_upright(orientation):
     exif[0x0112] = orientation
     image = Image.fromarray(indices)
     image.info["exif"] = exif.tobytes()
-    turned = np.asarray(ImageOps.exif_transpose(image))
-    np.testing.assert_array_equal(frame.pixels, stored.reshape(-1, 3)[turned])
-    assert header.size == turned.shape
+    expected = np.asarray(ImageOps.exif_transpose(image))
+    np.testing.assert_array_equal(frame.pixels, stored.reshape(-1, 3)[expected])
+    assert header.size == expected.shape
 
 
-def test_luma_is_the_jpegs_own(tmp_path):
+def test_luma_is_that_of_the_jpeg(tmp_path):
     header, (frame,) = read(EVERY["jpeg"], luma="only")
     with Image.open(io.BytesIO(EVERY["jpeg"])) as image:
         image.draft("L", image.size)
@@ -90,34 +90,34 @@ def test_luma_is_the_jpegs_own(tmp_path):
 
 @pytest.mark.parametrize("orientation", [1, 3, 6])
 @pytest.mark.parametrize("progressive", [False, True])
-def test_luma_lies_beside_the_colours_and_upright_too(orientation, progressive):
+def test_luma_comes_with_the_colours_and_upright(orientation, progressive):
     exif = Image.Exif()
     exif[0x0112] = orientation
     data = saved(Image.fromarray(photo()), "JPEG", exif=exif, progressive=progressive)
-    (both,), (colours,), (grey,) = (read(data, luma=luma)[1] for luma in ("beside", "no", "only"))
+    (both,), (colours,), (grey,) = (read(data, luma=luma)[1] for luma in ("also", "no", "only"))
     np.testing.assert_array_equal(both.pixels, colours.pixels)
     np.testing.assert_array_equal(both.luma, grey.pixels)
     assert both.metadata == colours.metadata and colours.luma is None and grey.luma is None
 
 
-def test_what_is_left_of_a_damaged_jpeg_has_its_luma_too():
+def test_a_salvaged_jpeg_has_its_luma():
     data = EVERY["jpeg"][: len(EVERY["jpeg"]) // 2]
-    (both,), (grey,) = (read(data, luma=luma, salvage=True)[1] for luma in ("beside", "only"))
+    (both,), (grey,) = (read(data, luma=luma, salvage=True)[1] for luma in ("also", "only"))
     np.testing.assert_array_equal(both.luma, grey.pixels)
     with pytest.raises(ImageError, match="damaged jpeg"):
-        read(data, luma="beside")
+        read(data, luma="also")
 
 
-@pytest.mark.parametrize("luma", ["only", "beside"])
+@pytest.mark.parametrize("luma", ["only", "also"])
 @pytest.mark.parametrize("name", ["png_rgb", "webp_rgb", "jpeg_cmyk", "jpeg_grey", "tiff16_rgb"])
-def test_luma_is_only_for_jpegs_that_have_it(name, luma):
+def test_other_images_have_no_luma(name, luma):
     (frame,) = read(EVERY[name], luma=luma)[1]
     np.testing.assert_array_equal(frame.pixels, read(EVERY[name])[1][0].pixels)
     assert frame.luma is None
 
 
-def test_a_luma_is_of_its_image():
-    with pytest.raises(ImageError, match=r"a luma of shape \(2, 2, 1\) is not that of pixels of shape \(2, 3, 3\)"):
+def test_luma_of_another_size_is_refused():
+    with pytest.raises(ImageError, match=r"luma of shape \(2, 3, 1\) .* got \(2, 2, 1\)"):
         Raster(np.zeros((2, 3, 3), np.uint8), luma=np.zeros((2, 2, 1), np.uint8))
 
 
@@ -168,7 +168,7 @@ def test_a_premultiplied_deep_tiff_gives_straight_colour():
     np.testing.assert_array_equal(frame.pixels[..., 3:], cover)
 
 
-def test_white_is_0_is_turned():
+def test_white_is_0_is_inverted():
     stored = np.array([[0, 1, 65535]], np.uint16).reshape(1, 3)
     _, (frame,) = read(
         tiff(np.stack([stored, stored], axis=-1), photometric="miniswhite", planarconfig="contig", extrasamples=["unassalpha"])
@@ -201,14 +201,6 @@ def test_resolution_turns_with_the_image():
     assert read(data)[1][0].metadata.dpi == (150, 300)
 
 
-@pytest.mark.parametrize("name", ["tiff16_rgb", "tiff_float_rgb", "jpeg2000_16_rgb", "avif_10bit"])
-def test_without_the_extra_depth_is_refused_not_lost(name, monkeypatch):
-    for module in ("tifffile", "imagecodecs"):
-        monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(MissingExtra, match=r"pip install 'imgconv\[deep\]'"):
-        open_frames(EVERY[name])
-
-
 def test_heic_names_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_heif.as_plugin", None)
     with pytest.raises(MissingExtra, match=r"pip install 'imgconv\[heif\]'"):
@@ -225,7 +217,7 @@ def test_pages_of_different_sizes_and_integers_too_large():
         read(tiff(np.full((2, 2), 1 << 25, np.uint32)))
 
 
-def test_12_bits_fill_the_range_and_can_be_shifted_back():
+def test_12_bits_fill_the_range_and_survive_a_shift():
     twelve = EXACT["tiff16_rgb"][1] >> 4
     for stored in (twelve, twelve[..., 0]):
         _, (frame,) = read(few_bits(stored, 12))
@@ -241,11 +233,11 @@ def test_deep_cmyk_becomes_rgb_by_its_definition():
     assert (header.channels, frame.metadata.icc_profile) == (3, None)
 
 
-def test_deep_tiffs_that_are_refused():
+def test_deep_tiffs_without_a_meaning_are_refused():
     deep = EXACT["tiff16_rgb"][1]
-    with pytest.raises(ImageError, match="deep tiff images of 3 channels and photometric 8 are not supported; convert them to RGB"):
+    with pytest.raises(ImageError, match=r"3 channels and photometric 8 .*not supported"):
         read(tiff(deep, photometric="cielab"))
-    with pytest.raises(ImageError, match="deep tiff images of 20 channels"):
+    with pytest.raises(ImageError, match="20 channels"):
         read(tiff(np.zeros((4, 5, 20), np.uint16), photometric="minisblack", planarconfig="contig"))
     damaged = bytearray(tiff(deep, photometric="rgb", bigtiff=True))
     damaged[4] = 4

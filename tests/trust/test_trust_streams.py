@@ -48,7 +48,7 @@ def test_a_reader_that_closes_early_ends_it_quietly(tmp_path, command):
         ("imgconv edge photo.jpg -o - >/dev/full", 1, "no space left on device"),
         ("imgconv edge photo.jpg --json -q >/dev/full", 1, "no space left on device"),
         ("imgconv --version >/dev/full", 1, "no space left on device"),
-        ("imgconv edge - </dev/null", 1, "standard input: it is empty"),
+        ("imgconv edge - </dev/null", 1, "standard input: contains no data"),
         ("head -c 999 /dev/urandom | imgconv edge -", 1, "standard input: not an image of a known format"),
     ],
 )
@@ -75,7 +75,7 @@ def test_a_terminal_as_input_is_told_what_is_expected(words, expected):
 def test_a_image_followed_by_garbage(tmp_path):
     done = imgconv("edge", "-", "-o", tmp_path, stdin=CAMERA + b"garbage")
     assert done.code == 1
-    assert "standard input, image 2: cannot be read: no PNM, PNG or npy image begins" in done.err
+    assert "standard input, image 2: cannot be read: expected a PNM, PNG or npy image" in done.err
     with Image.open(tmp_path / "stdin.edge.png") as image:
         assert image.size == (512, 512)
 
@@ -93,7 +93,7 @@ def test_a_broken_last_frame_is_numbered_after_the_good_ones_were_written():
     frames = [b"P5 40 30 255\n" + bytes([shade]) * 1200 for shade in (10, 20, 30)]
     done = imgconv("filter", "-", "-k", "identity", stdin=b"".join(frames)[:-100])
     assert done.code == 1
-    assert done.err == "imgconv: standard input, image 3: cannot be read: it is cut short\n"
+    assert done.err == "imgconv: standard input, image 3: cannot be read: unexpected end of data\n"
     assert len(done.out) == 2 * len(b"P5\n40 30\n255\n" + bytes(1200))
 
 
