@@ -95,6 +95,48 @@ class Window:
         """Return the multiply-adds for one input channel and one output channel: output cells times taps."""
         return prod(self.output_size(size)) * prod(self.kernel_size)
 
+    def size_formulas(self, size: Sequence[int]) -> tuple[str, ...]:
+        """Return the formula of `output_size` along each axis with its numbers.
+
+        >>> Window.of(3, stride=2).size_formulas((9, 12))
+        ('floor((9 + 0 + 0 - 3) / 2) + 1 = 4', 'floor((12 + 0 + 0 - 3) / 2) + 1 = 5')
+        """
+        formulas = []
+        for axis, (out, cells, (before, after)) in enumerate(zip(self.output_size(size), size, self.pads(size), strict=True)):
+            stride = self.stride[axis]
+            room = cells + before + after - self.span[axis]
+            dropped = " - 1" if self.ceil_mode and -(-room // stride) + 1 > out else ""  # a last window that began beyond the input
+            word = "ceil" if self.ceil_mode else "floor"
+            formulas.append(f"{word}(({cells} + {before} + {after} - {self.span_text(axis)}) / {stride}) + 1{dropped} = {out}")
+        return tuple(formulas)
+
+    def span_text(self, axis: int) -> str:
+        """Return the formula of `span` along one axis: the kernel size, with its dilation if there is one."""
+        dilation, kernel = self.dilation[axis], self.kernel_size[axis]
+        return str(kernel) if dilation == 1 else f"({dilation}*({kernel} - 1) + 1)"
+
+    def padding_text(self, size: Sequence[int]) -> str:
+        """Return the name of the padding of an input of `size`: valid (narrow), same (equal-width), full (wide), or its cells.
+
+        `same` means that the padding makes up for the kernel: at stride 1 the output has the size of the input.
+
+        >>> Window.of(3, padding=1).padding_text((8, 9))
+        'same (equal-width)'
+        """
+        reach = [span - 1 for span in self.span]
+        pads = self.pads(size)
+        cells = [before + after for before, after in pads]
+        if not any(cells):
+            return "valid (narrow)"
+        if cells == reach:
+            return "same (equal-width)"
+        if cells == [2 * each for each in reach]:
+            return "full (wide)"
+        if self.padding == "same":
+            return "same (size / stride)"
+        (top, bottom), (left, right) = pads
+        return f"{top}+{bottom} rows, {left}+{right} columns"
+
     def _kernel_text(self) -> str:
         text = f"kernel {_by(self.kernel_size)}"
         return text if self.span == self.kernel_size else f"{text} with dilation {_by(self.dilation)} (spanning {_by(self.span)})"

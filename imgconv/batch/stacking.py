@@ -19,7 +19,8 @@ from imgconv.batch.sources import STDIN, Source, list_sources
 from imgconv.errors import DoesNotFit, ImageError, ImgconvError, UsageError, reason
 from imgconv.images import IMAGE_EXTENSIONS, Frames, Header, Luma, Raster, format_for, open_frames, read_stream
 from imgconv.process import Recipe, Shape
-from imgconv.process.network import Network, results_of
+from imgconv.process.network import results_of
+from imgconv.recipe import Network
 
 CHUNK = 1 << 20  # values of images that go through the steps at once: 4 MB of float32, which layers may make some ten times as many
 
@@ -93,7 +94,7 @@ def make_stack(stack: Stack) -> list[tuple[str, tuple[int, int, int]]]:
 
     Raises what the first image that fails raises, with its name, and writes nothing then.
     """
-    rows: list[list[NDArray[np.float32]]] = [[] for _ in stack.network.kept]
+    rows: list[list[NDArray[np.float32]]] = [[] for _ in stack.network.results]
     names: list[str] = []
     for chunk in _chunks(_images(stack)):
         names += [name for name, _ in chunk]
@@ -104,7 +105,9 @@ def make_stack(stack: Stack) -> list[tuple[str, tuple[int, int, int]]]:
         if stack.format == "npy":
             np.save(stream, arrays[0], allow_pickle=False)
         else:
-            np.savez(stream, allow_pickle=False, **{kept.name: array for kept, array in zip(stack.network.kept, arrays, strict=True)})
+            np.savez(
+                stream, allow_pickle=False, **{result.name: array for result, array in zip(stack.network.results, arrays, strict=True)}
+            )
     channels, height, width = (*arrays[-1].shape[1:], 1, 1)[:3]
     return [(name, (channels, height, width)) for name in names]
 

@@ -65,9 +65,7 @@ def explain(image: Raster, recipe: Recipe, at: tuple[int, int] | None = None) ->
 
 
 def _of_network(image: Raster, network: Network, at: tuple[int, int] | None) -> Explanation:
-    shape = shape_of(image)
-    dims = network.trace_steps((shape.channels - shape.alpha, shape.height, shape.width))[-1]
-    height, width = (size or 1 for size in (*dims, 1, 1)[1:3])
+    height, width = (size or 1 for size in (*network.shapes(shape_of(image))[-1], 1, 1)[1:3])
     column, row = at or (width // 2, height // 2)
     _check_inside((column, row), network.name, height, width)
     return Explanation((column, row), tuple(explain_network(image, network, (row, column))))

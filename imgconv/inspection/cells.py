@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.images import Raster
-from imgconv.inspection.geometry import Sliding
 from imgconv.process import Recipe, process
 from imgconv.recipe import Filter
 from imgconv.recipe.maps import MapPlan
 from imgconv.registry import Kernel
+from imgconv.window import Window
 from imgconv.windows.borders import Border, PaddedRows
 
 Array = NDArray[Any]
@@ -39,7 +39,7 @@ def seen(image: Raster, *, grey: bool, alpha: bool) -> Raster:
     return process(image, Recipe("itself", itself))[0].image
 
 
-def patch_under(pixels: Array, window: Sliding, pads: Sequence[tuple[int, int]], border: Border, at: tuple[int, int]) -> Patch:
+def patch_under(pixels: Array, window: Window, pads: Sequence[tuple[int, int]], border: Border, at: tuple[int, int]) -> Patch:
     """The cells of `pixels` (H, W, C) that give the output cell `at` (row, column), padding included."""
     height, width, channels = pixels.shape
     rows, columns = (_along(window, before, axis, at) for axis, (before, _) in enumerate(pads))
@@ -49,7 +49,7 @@ def patch_under(pixels: Array, window: Sliding, pads: Sequence[tuple[int, int]],
     return Patch(cells, rows, columns, _outside(rows, height)[:, None] | _outside(columns, width))
 
 
-def pool_patch(pixels: Array, window: Sliding, pads: Sequence[tuple[int, int]], at: tuple[int, int]) -> Patch:
+def pool_patch(pixels: Array, window: Window, pads: Sequence[tuple[int, int]], at: tuple[int, int]) -> Patch:
     """The same for a pool, whose padding holds no values: those cells, and what hangs beyond them, are 0 here, and marked."""
     height, width = pixels.shape[:2]
     rows, columns = (_along(window, before, axis, at) for axis, (before, _) in enumerate(pads))
@@ -59,7 +59,7 @@ def pool_patch(pixels: Array, window: Sliding, pads: Sequence[tuple[int, int]], 
     return Patch(values, rows, columns, padded)
 
 
-def _along(window: Sliding, before: int, axis: int, at: tuple[int, int]) -> tuple[int, ...]:
+def _along(window: Window, before: int, axis: int, at: tuple[int, int]) -> tuple[int, ...]:
     first = at[axis] * window.stride[axis] - before
     return tuple(first + tap * window.dilation[axis] for tap in range(window.kernel_size[axis]))
 

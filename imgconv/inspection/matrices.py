@@ -11,9 +11,9 @@ from imgconv.filters.weights import pads_of
 from imgconv.functional import kernel_matrix, unfold
 from imgconv.images import Raster
 from imgconv.inspection.explanation import channel_names
-from imgconv.inspection.geometry import Sliding
 from imgconv.recipe import Filter, MapPlan
 from imgconv.registry import Kernel
+from imgconv.window import Window
 from imgconv.windows.borders import Border, PaddedRows
 
 Numbers = NDArray[Any]
@@ -91,7 +91,7 @@ def _cells(given: Raster, step: Filter, plan: MapPlan, kernel: Kernel, at: tuple
     return cells, (top - pads[0][0], left - pads[1][0])
 
 
-def _part(window: Sliding, axis: int, at: int, total: int) -> tuple[int, int]:
+def _part(window: Window, axis: int, at: int, total: int) -> tuple[int, int]:
     """First padded cell and number of cells under up to three windows along an axis, the one in question among them."""
     stride, span = window.stride[axis], window.span[axis]
     fitting = (min(MOST_CELLS, total) - span) // stride

@@ -1,7 +1,7 @@
-"""One cell of the last step of a network, a convolution or a pool, from the maps that the steps before it made."""
+"""The arithmetic of one cell of a network's last step, from the maps that the steps before it compute."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,92 +11,79 @@ from imgconv.images import Raster
 from imgconv.inspection.cells import Patch, patch_under, pool_patch
 from imgconv.inspection.explanation import ChannelValue, MapValue, Member, Product, Stage, channel_names, listed, listed_sums, number
 from imgconv.inspection.pool_arithmetic import listed_cells, selected
+from imgconv.process import shape_of
 from imgconv.process.network import results_of
 from imgconv.recipe import Network
-from imgconv.recipe.layers import Convolution
-from imgconv.recipe.operations import Scale
+from imgconv.recipe.operations import WeightedSum, WindowPool, WindowSums
+from imgconv.recipe.operations.elementwise import Scale
 from imgconv.recipe.parsing import Step
-from imgconv.recipe.reductions import Reduction
 from imgconv.windows.borders import Border
 
-FLOAT32 = 1e-5  # of the sum of absolute products: what a layer's sums may be off, as the functional calls promise
-ITSELF = Step("scale", "scale 1", Scale(1.0))
+FLOAT32 = 1e-5  # of the sum of absolute products: the tolerance of a layer's sums, as the functional calls promise
+IDENTITY = Step("scale", "scale 1", Scale(1.0))
+
+Array = NDArray[Any]
+Cell = tuple[int, int]
 
 
-def explain_network(image: Raster, network: Network, at: tuple[int, int]) -> list[MapValue]:
-    """How the cell `at` (row, column) of every map of the last step comes about; values are those of the step, before any range."""
+def explain_network(image: Raster, network: Network, at: Cell) -> list[MapValue]:
+    """How the cell `at` (row, column) of every map of the last step is computed; values are those of the step, before any range.
+
+    Raises UsageError for a last step that is neither a convolution nor a pool.
+    """
     step = network.steps[-1]
-    if not isinstance(step.operation, Convolution | Reduction):
+    arithmetic = step.operation.arithmetic(network.shapes(shape_of(image))[-2][0])
+    if arithmetic is None:
         raise UsageError(f"explain is for a conv or a pool; the last step is {step.text}, leave it out")
-    before = replace(network, steps=network.steps[:-1] or (ITSELF,), keep=(), sheet=False, only=None)
+    before = replace(network, steps=network.steps[:-1] or (IDENTITY,), keep=(), sheet=False, only=None)
     maps = np.ascontiguousarray(results_of([image], before)[0][0].transpose(1, 2, 0))
-    values = results_of([image], replace(network, keep=(), sheet=False, only=None))[0][0][:, at[0], at[1]]
-    names = channel_names(maps.shape[2], alpha=False)
-    if isinstance(step.operation, Convolution):
-        return _convolution(step.operation, step.op, maps, names, values, at)
-    return _pool(step.operation, step.op, maps, names, values, at)
+    values = results_of([image], replace(network, keep=(), sheet=False, only=None))[0][0][:, at[0], at[1]].tolist()
+    match arithmetic:
+        case WindowSums():
+            return _sums(arithmetic, step.op, maps, values, at)
+        case WindowPool():
+            return [_pool(arithmetic, step.op, maps, values, at)]
+        case _:
+            assert_never(arithmetic)
 
 
-def _convolution(
-    operation: Convolution, name: str, maps: NDArray[Any], names: tuple[str, ...], values: NDArray[Any], at: tuple[int, int]
-) -> list[MapValue]:
-    window = operation.window
-    patch = patch_under(maps, window, window.pads(maps.shape[:2]), Border.of(operation.padding_mode), at)
-    found = []
-    for output, value in enumerate(values.tolist()):
-        kernel, inputs = _sources(operation, output, len(names))
-        taps = operation.weight[kernel][..., ::-1, ::-1] if operation.flip else operation.weight[kernel]
-        products = tuple(Product(names[c], patch.values[..., c], plane) for c, plane in zip(inputs, taps, strict=True))
-        bias = 0.0 if operation.bias is None else float(operation.bias[kernel])
-        off = FLOAT32 * (abs(bias) + sum(float(np.abs(product.products).sum()) for product in products))
-        member = Member(f"kernel {kernel + 1}", products, _summed(products, bias))
-        channel = ", ".join(names[c] for c in inputs) if len(inputs) < len(names) else "all channels"
-        told = ChannelValue(channel, (member,), (), value, tolerance=off)
-        found.append(MapValue(f"{name} map {output + 1}", patch, (told,)))
-    return found
+def _sums(arithmetic: WindowSums, op: str, maps: Array, values: list[float], at: Cell) -> list[MapValue]:
+    window, names = arithmetic.window, channel_names(maps.shape[2], alpha=False)
+    patch = patch_under(maps, window, window.pads(maps.shape[:2]), Border.of(arithmetic.padding_mode), at)
+    channels = [_channel(each, patch, names, value) for each, value in zip(arithmetic.sums, values, strict=True)]
+    return [MapValue(f"{op} map {output}", patch, (channel,)) for output, channel in enumerate(channels, 1)]
 
 
-def _sources(operation: Convolution, output: int, channels: int) -> tuple[int, range]:
-    """Which kernel makes an output, and of which inputs."""
-    if operation.each_channel:
-        kernel, channel = divmod(output, channels)
-        return kernel, range(channel, channel + 1)
-    groups = channels if operation.groups is None else operation.groups
-    width = channels // groups
-    first = output * groups // len(operation.weight) * width
-    return output, range(first, first + width)
+def _channel(weighted: WeightedSum, patch: Patch, names: tuple[str, ...], value: float) -> ChannelValue:
+    bias, inputs = weighted.bias, weighted.inputs
+    products = tuple(Product(names[c], patch.values[..., c], taps) for c, taps in zip(inputs, weighted.weights, strict=True))
+    tolerance = FLOAT32 * (abs(bias) + sum(float(np.abs(product.products).sum()) for product in products))
+    member = Member(f"kernel {weighted.kernel + 1}", products, _stages(products, bias))
+    channel = ", ".join(names[c] for c in inputs) if len(inputs) < len(names) else "all channels"
+    return ChannelValue(channel, (member,), (), value, tolerance=tolerance)
 
 
-def _summed(products: tuple[Product, ...], bias: float) -> tuple[Stage, ...]:
+def _stages(products: tuple[Product, ...], bias: float) -> tuple[Stage, ...]:
     total = sum(product.sum for product in products)
     stage = Stage("sum", listed(products[0]) if len(products) == 1 else listed_sums(products), total)
     return (stage, Stage("bias", f"{number(total)} + {number(bias)}", total + bias)) if bias else (stage,)
 
 
-def _pool(
-    operation: Reduction, name: str, maps: NDArray[Any], names: tuple[str, ...], values: NDArray[Any], at: tuple[int, int]
-) -> list[MapValue]:
-    patch = pool_patch(maps, operation.window, operation.window.pads(maps.shape[:2]), at)
+def _pool(arithmetic: WindowPool, op: str, maps: Array, values: list[float], at: Cell) -> MapValue:
+    patch = pool_patch(maps, arithmetic.window, arithmetic.window.pads(maps.shape[:2]), at)
     channels = [
-        _averaged(operation, patch, maps.shape[:2], each, c, value)
-        if operation.mode == "avg"
-        else selected(each, patch.values[..., c], patch.padded, operation.mode, value)
-        for c, (each, value) in enumerate(zip(names, values.tolist(), strict=True))
+        _averaged(arithmetic, patch, maps.shape[:2], name, patch.values[..., c], value)
+        if arithmetic.mode == "avg"
+        else selected(name, patch.values[..., c], patch.padded, arithmetic.mode, value)
+        for c, (name, value) in enumerate(zip(channel_names(maps.shape[2], alpha=False), values, strict=True))
     ]
-    return [MapValue(name, patch, tuple(channels))]
+    return MapValue(op, patch, tuple(channels))
 
 
-def _averaged(operation: Reduction, patch: Patch, size: tuple[int, ...], name: str, channel: int, value: float) -> ChannelValue:
-    """An average as torch counts it: over the padding too, though never over what hangs beyond it, unless told otherwise."""
-    cells = patch.values[..., channel]
+def _averaged(arithmetic: WindowPool, patch: Patch, size: tuple[int, ...], name: str, cells: Array, value: float) -> ChannelValue:
     inside = cells[~patch.padded]
-    count = len(inside)
-    if operation.count_include_pad:
-        pads = operation.window.pads(size)
-        ends = [cells + after for cells, (_, after) in zip(size, pads, strict=True)]
-        count = sum(row < ends[0] for row in patch.rows) * sum(column < ends[1] for column in patch.columns)
-    count = operation.divisor_override or count
+    divisor = arithmetic.divisor(patch.rows, patch.columns, size, len(inside))
     total = float(inside.astype(np.float64).sum())
-    stages = (Stage("sum", listed_cells(inside, " + "), total), Stage("average", f"{number(total)} / {count}", total / count))
-    off = FLOAT32 * float(np.abs(inside).sum() / abs(count)) if inside.size else 0.0
-    return ChannelValue(name, (), stages, value, cells, ~patch.padded, tolerance=off)
+    stages = (Stage("sum", listed_cells(inside, " + "), total), Stage("average", f"{number(total)} / {divisor}", total / divisor))
+    tolerance = FLOAT32 * float(np.abs(inside).sum() / abs(divisor)) if inside.size else 0.0
+    return ChannelValue(name, (), stages, value, cells, ~patch.padded, tolerance=tolerance)

@@ -8,8 +8,9 @@ What a recipe will do to an image of some size: sizes, counts, memory and algori
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 from math import ceil, prod
 from typing import Any
 
@@ -17,13 +18,9 @@ import numpy as np
 
 from imgconv.filters.algorithms import algorithm_of
 from imgconv.filters.canny import band_rows
-from imgconv.filters.cost import layer_algorithm, multiply_adds_of
+from imgconv.filters.cost import multiply_adds_of
 from imgconv.filters.gaussian import IN_REGISTERS, gaussian_taps
-from imgconv.inspection.geometry import Sight, Sliding, padding_name, size_formulas, transposed_formulas
 from imgconv.recipe import Canny, Filter, MapPlan, Network, Pool, Recipe, Shape
-from imgconv.recipe.layers import Convolution, Linear, Transposed
-from imgconv.recipe.operations import Combine, Flatten, Grey, Normalize, Operation, Scale
-from imgconv.recipe.reductions import AdaptiveReduction, Reduction
 
 
 @dataclass(frozen=True)
@@ -138,114 +135,54 @@ def _quantiles(before: list[PlannedStep], size: Size) -> PlannedStep:
 def _slid(name: str, taps: int, size: Size) -> PlannedStep:
     """A window of `taps` along each side on every pixel of a plane, in float32."""
     window = Pool(taps, stride=1, padding="same").window
-    pads = window.pads(size)
     return PlannedStep(
         name,
         (1, *size),
         (1, *size),
-        size_formulas(window, size, pads),
-        padding_name(window, pads),
+        window.size_formulas(size),
+        window.padding_text(size),
         multiply_adds=taps**2 * prod(size),
         receptive_field=(taps, taps),
     )
 
 
-Dims = tuple[int, ...]
-
-
 @dataclass(frozen=True)
-class _State:
-    """Where a plan has got to: the shape so far, what its cells see along each axis, and whether that is the whole image."""
+class ReceptiveField:
+    """How many input cells one cell depends on along one axis, and how far apart the fields of neighbours begin."""
 
-    shape: Dims
-    image: tuple[int, int]
-    sight: tuple[Sight, Sight] = field(default_factory=lambda: (Sight(), Sight()))
-    whole: bool = False
+    cells: Fraction = Fraction(1)
+    jump: Fraction = Fraction(1)
 
-    @property
-    def receptive_field(self) -> tuple[int, int]:
-        return self.image if self.whole else (ceil(self.sight[0].cells), ceil(self.sight[1].cells))
+    def through(self, span: int, stride: Fraction | int) -> "ReceptiveField":
+        """The receptive field after a window of `span` and `stride`; a transposed convolution has the stride 1/stride.
 
-    def through(self, spans: Sequence[int], strides: Sequence[Fraction | int]) -> "_State":
-        height, width = (sight.through(span, stride) for sight, span, stride in zip(self.sight, spans, strides, strict=True))
-        return replace(self, sight=(height, width))
+        >>> ReceptiveField().through(3, 1).through(3, 2).through(3, 1).cells
+        Fraction(9, 1)
+        """
+        return ReceptiveField(self.cells + (span - 1) * self.jump, self.jump * stride)
 
 
-def plan_network(network: Network, shape: tuple[int, int, int]) -> list[PlannedStep]:
-    """Every step of `network` for images of `shape` (C, H, W), in float32. Raises DoesNotFit where a step does not fit."""
-    state, planned = _State(shape, shape[1:]), []
-    for step, dims in zip(network.steps, network.trace_steps(shape), strict=True):
-        made = tuple(size or 0 for size in dims)
-        state, told = _planned(step.operation, state, PlannedStep(step.text, state.shape, made))
-        planned.append(replace(told, receptive_field=state.receptive_field))
-        state = replace(state, shape=made)
+def plan_network(network: Network, shape: Shape) -> list[PlannedStep]:
+    """Every step of `network` for images of `shape`, in float32. Raises DoesNotFit where a step does not fit."""
+    fields, whole, planned = (ReceptiveField(), ReceptiveField()), False, []
+    for step, (input, output) in zip(network.steps, pairwise(network.shapes(shape)), strict=True):
+        cost = step.operation.cost(input, output)
+        height, width = (field.through(span, stride) for field, span, stride in zip(fields, cost.span, cost.stride, strict=True))
+        fields, whole = (height, width), whole or cost.sees_all
+        planned.append(
+            PlannedStep(
+                step.text,
+                input,
+                output,
+                cost.sizes,
+                cost.padding,
+                cost.parameters,
+                cost.multiply_adds,
+                receptive_field=(shape.height, shape.width) if whole else (ceil(height.cells), ceil(width.cells)),
+                algorithm=cost.algorithm,
+            )
+        )
     return planned
-
-
-def _planned(operation: Operation, state: _State, step: PlannedStep) -> tuple[_State, PlannedStep]:
-    if isinstance(operation, Convolution):
-        return _convolution(operation, state, step)
-    if isinstance(operation, Transposed):
-        return _transposed(operation, state, step)
-    if isinstance(operation, Reduction):
-        return _slid_step(operation.window, state, step, multiply_adds=0)
-    if isinstance(operation, AdaptiveReduction):
-        return _adaptive(state, step)
-    if isinstance(operation, Linear):
-        parameters = operation.weight.size + (0 if operation.bias is None else operation.bias.size)
-        work = operation.weight.size * prod(step.input[:-1])
-        return replace(state, whole=True), replace(step, parameters=parameters, multiply_adds=work, algorithm="linear")
-    if isinstance(operation, Grey) and step.input[0] > 1:
-        return state, replace(step, multiply_adds=prod(step.input))
-    counted = prod(step.input) if isinstance(operation, Scale | Normalize | Combine) else 0
-    return replace(state, whole=state.whole or isinstance(operation, Flatten)), replace(step, multiply_adds=counted)
-
-
-def _slid_step(window: Sliding, state: _State, step: PlannedStep, *, multiply_adds: int) -> tuple[_State, PlannedStep]:
-    size = step.input[1:]
-    pads = window.pads(size)
-    sizes, name = size_formulas(window, size, pads), padding_name(window, pads)
-    return state.through(window.span, window.stride), replace(step, sizes=sizes, padding=name, multiply_adds=multiply_adds)
-
-
-def _convolution(operation: Convolution, state: _State, step: PlannedStep) -> tuple[_State, PlannedStep]:
-    weight, window, channels = operation.weight, operation.window, step.input[0]
-    alone = operation.each_channel
-    groups = channels if operation.groups is None else operation.groups
-    seen: Dims = (1, *step.input[1:]) if alone else step.input
-    chosen = layer_algorithm(seen, weight.shape, window, 1 if alone else groups)
-    work = step.output[0] * weight.shape[1] * window.multiply_adds(step.input[1:])
-    state, step = _slid_step(window, state, step, multiply_adds=work)
-    return state, replace(step, parameters=_learnt(operation), algorithm="unfolded" if chosen == "product" else chosen)
-
-
-def _learnt(operation: Convolution | Transposed) -> int:
-    return int(operation.weight.size) + (0 if operation.bias is None else int(operation.bias.size))
-
-
-def _transposed(operation: Transposed, state: _State, step: PlannedStep) -> tuple[_State, PlannedStep]:
-    """Every input cell lays a whole kernel down, so that work is counted in input cells."""
-    window, size = operation.window, step.input[1:]
-    pads = window.pads((1, 1))
-    reach = [-(-span // stride) for span, stride in zip(window.span, window.stride, strict=True)]
-    outputs = step.output[0] // step.input[0] if operation.each_channel else operation.weight.shape[1]
-    told = replace(
-        step,
-        sizes=transposed_formulas(window, size, operation.output_padding, pads),
-        padding="transposed",
-        parameters=_learnt(operation),
-        multiply_adds=prod(step.input) * outputs * prod(window.kernel_size),
-        algorithm="adjoint",
-    )
-    return state.through(reach, [Fraction(1, stride) for stride in window.stride]), told
-
-
-def _adaptive(state: _State, step: PlannedStep) -> tuple[_State, PlannedStep]:
-    """Windows that share the input out: the widest counts for the receptive field."""
-    sizes = [f"{made} windows over {given} cells" for given, made in zip(step.input[1:], step.output[1:], strict=True)]
-    spans = [max(-(-(j + 1) * n // out) - j * n // out for j in range(out)) for n, out in zip(step.input[1:], step.output[1:], strict=True)]
-    strides = [Fraction(given, made) for given, made in zip(step.input[1:], step.output[1:], strict=True)]
-    return state.through(spans, strides), replace(step, sizes=tuple(sizes), padding="adaptive")
 
 
 FOLDS = "folds"  # max, min and average: each row of windows is folded from the one before it
@@ -297,7 +234,7 @@ def plan(recipe: Recipe, shape: Shape, dtype: str = "uint8") -> ImagePlan:
     recipe.trace(shape)
     step = recipe.step
     if isinstance(step, Network):
-        steps = plan_network(step, (shape.channels - shape.alpha, shape.height, shape.width))
+        steps = plan_network(step, shape)
     elif isinstance(step, Pool):
         steps = [*_grey(step, shape, dtype), _pool(step, shape, dtype)]
     elif isinstance(step, Canny):
@@ -334,15 +271,15 @@ def _map(step: Filter, plan: MapPlan, shape: Shape, dtype: str) -> PlannedStep:
     (name, made) = next(each for each in step.trace(shape) if each[0] == plan.name)
     over = len(kernel.taps) if plan.sums_channels else made.channels
     floats = step.range == "raw" or (step.range is None and plan.range == "raw")
-    pads, summed = window.pads(size), _summed(step, plan, seen, dtype)
+    summed = _summed(step, plan, seen, dtype)
     values = made.height * made.width * (1 if plan.sums_channels else made.channels)
     done = sum(multiply_adds_of(each, window, summed, seen.channels, flip=step.flip) for each in plan.kernels)
     return PlannedStep(
         name if kernels == 1 else f"{name} ({kernels} kernels, {plan.combine})",
         _dims(seen),
         _dims(made),
-        size_formulas(window, size, pads),
-        padding_name(window, pads),
+        window.size_formulas(size),
+        window.padding_text(size),
         parameters=sum(each.taps.size + (each.bias != 0) for each in plan.kernels),
         multiply_adds=kernels * over * window.multiply_adds(size),
         performed=round(values * done),
@@ -364,13 +301,12 @@ def _pool(step: Pool, shape: Shape, dtype: str) -> PlannedStep:
     seen = _seen(step, shape, alpha=step.keeps_alpha())
     window, size = step.window, (shape.height, shape.width)
     ((_, made),) = step.trace(shape)
-    pads = window.pads(size)
     return PlannedStep(
         f"{step.mode} pool",
         _dims(seen),
         _dims(made),
-        size_formulas(window, size, pads),
-        padding_name(window, pads),
+        window.size_formulas(size),
+        window.padding_text(size),
         receptive_field=(window.span[0], window.span[1]),
         algorithm=MEDIAN if step.mode == "median" else FOLDS,
         input_dtype=dtype,

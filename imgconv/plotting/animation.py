@@ -15,9 +15,9 @@ from imgconv.filters.color import white
 from imgconv.filters.weights import pads_of
 from imgconv.images import Raster
 from imgconv.inspection.cells import patch_under, pool_patch, seen
-from imgconv.inspection.geometry import Sliding
 from imgconv.process import process
 from imgconv.recipe import Canny, Filter, Network, Pool, Recipe
+from imgconv.window import Window
 from imgconv.windows.borders import Border
 
 Pixels = NDArray[np.uint8]
@@ -100,7 +100,7 @@ class Scene:
 
     cells: NDArray[Any]
     padded: NDArray[np.bool_]
-    window: Sliding
+    window: Window
     output: NDArray[Any]
     white: float
     counts: bool
@@ -137,7 +137,7 @@ def animate(image: Raster, recipe: Recipe, at: tuple[int, int] | None = None) ->
     yield from _frames(_scene(seen(image, grey=True, alpha=False), recipe, step, window, at))
 
 
-def _scene(grey: Raster, recipe: Recipe, step: Filter | Pool, window: Sliding, at: tuple[int, int] | None) -> Scene:
+def _scene(grey: Raster, recipe: Recipe, step: Filter | Pool, window: Window, at: tuple[int, int] | None) -> Scene:
     output = process(grey, recipe)[0].image.pixels[..., 0]
     height, width = output.shape
     column, row = at or (width // 2, height // 2)
@@ -153,7 +153,7 @@ def _scene(grey: Raster, recipe: Recipe, step: Filter | Pool, window: Sliding, a
     return Scene(patch.values[..., 0], patch.padded, window, shown, white(grey.pixels.dtype), isinstance(step, Filter), _kernel(recipe))
 
 
-def _stops(window: Sliding, axis: int, at: int, size: int) -> tuple[int, int]:
+def _stops(window: Window, axis: int, at: int, size: int) -> tuple[int, int]:
     """The first output cell along an axis that is shown, and how many are: `at` in their middle where the output goes on."""
     count = min(MOST_STOPS, size, (MOST_CELLS - window.span[axis]) // window.stride[axis] + 1)
     return min(max(at - count // 2, 0), size - count), count

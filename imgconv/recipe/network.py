@@ -1,7 +1,4 @@
-"""An ordered list of steps, which of their results are wanted, and what those are called. Shapes are traced here and nowhere else.
-
-Recipes of one Network, from steps as typed or from a file.
-"""
+"""A network: an ordered list of steps, which of their results are written, and the shapes and names of those."""
 
 import zlib
 from collections.abc import Iterable, Sequence
@@ -13,21 +10,21 @@ from pathlib import Path
 
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.modes import Range
-from imgconv.recipe.files import read_recipe
-from imgconv.recipe.operations import Dims, Grey, shape_text
-from imgconv.recipe.parsing import Step, step_of_text
+from imgconv.recipe.operations import Dims
+from imgconv.recipe.operations.elementwise import Grey
+from imgconv.recipe.parsing import Step, read_recipe, step_of_text
 from imgconv.recipe.recipe import Recipe
-from imgconv.recipe.shape import Shape, Sheet
+from imgconv.recipe.shape import Shape, Sheet, once_per_shape, shape_text
 from imgconv.recipe.steps import ARRAY_FORMATS, check_raw, ranged_floats
 from imgconv.recipe.weights import Context
 
-MAX_VALUES = 1 << 31  # 8 GB of float32; more is a slip of the fingers
+MAX_VALUES = 1 << 31  # 8 GB of float32; more is a typing error
 UNKNOWN: Dims = (None, None, None)
 
 
 @dataclass(frozen=True)
-class Kept:
-    """One wanted result: the position of its step, the name of its outputs, how many maps it has (0: it is a vector), their range.
+class Result:
+    """One result that is written: the position of its step, the name of its outputs, its number of maps (0 for a vector), its range.
 
     A map has all colours of an image where no step has mixed them, else one channel.
     """
@@ -47,9 +44,9 @@ class Kept:
 class Network:
     """Steps in their order, on float32 without any rounding in between.
 
-    `keep` are positions of the steps whose results are wanted, the last one unless given. `range` None shows each result by what its
-    steps leave of levels, see `Operation.range_after`. `sheet` puts all maps into one image; `only` is the one map that is wanted.
-    Raises UsageError for steps that cannot follow each other, whatever the image.
+    `keep` are the positions of the steps whose results are written, by default the last one. With `range` None each result has the
+    range that its steps leave, see `Operation.range_after`. `sheet` puts all maps into one image; `only` is the index of the one map
+    that is written. Raises UsageError for steps that cannot follow each other, whatever the image.
     """
 
     steps: tuple[Step, ...]
@@ -68,41 +65,41 @@ class Network:
         except DoesNotFit as error:
             raise UsageError(str(error)) from None
         if self.sheet and self.gives_vectors:
-            raise UsageError("a vector of numbers has no place on a sheet; keep a step before flatten")
+            raise UsageError("a vector has no place on a sheet; keep a step before flatten")
         if self.sheet and self.range == "raw":
             raise UsageError("--sheet needs pixels, which --range raw does not give; use another range")
 
     @property
     def alpha(self) -> str:
-        """What becomes of transparency: steps never see it."""
+        """The alpha rule: steps have no transparency."""
         return "drop"
 
     @property
     def grey(self) -> bool:
-        """Whether the grey of an image is all that is read."""
+        """Whether only the luma of an image is read."""
         return isinstance(self.steps[0].operation, Grey)
 
     @property
     def gives_vectors(self) -> bool:
         """Whether a result is a vector of numbers rather than maps."""
-        return any(kept.maps == 0 for kept in self.kept)
+        return any(result.maps == 0 for result in self.results)
 
     @cached_property
-    def kept(self) -> tuple[Kept, ...]:
-        """The wanted results, in the order of their steps."""
-        return tuple(self._kept(position) for position in sorted(set(self.keep)) or [len(self.steps) - 1])
+    def results(self) -> tuple[Result, ...]:
+        """The results that are written, in the order of their steps."""
+        return tuple(self._result(position) for position in sorted(set(self.keep)) or [len(self.steps) - 1])
 
-    def _kept(self, position: int) -> Kept:
+    def _result(self, position: int) -> Result:
         name = f"{self.name}.{position + 1}-{self.steps[position].op}" if self.keep else self.name
         dims = self._passed(UNKNOWN, position)
         if len(dims) == 1:
-            return Kept(position, name, 0, "raw")
-        # where no step has mixed the channels, what comes of one channel is the number of maps
+            return Result(position, name, 0, "raw")
+        # where no step has mixed the channels, the number of maps is that of one channel
         channels = dims[0] if dims[0] is not None else self._passed((1, None, None), position)[0]
         range_ = "clip"
         for step in self.steps[: position + 1]:
             range_ = step.operation.range_after(range_)
-        return Kept(position, name, channels or 1, self.range or range_)
+        return Result(position, name, channels or 1, self.range or range_)
 
     def _passed(self, dims: Dims, position: int) -> Dims:
         """The shape after the step at `position`, for a shape that fits."""
@@ -113,40 +110,45 @@ class Network:
     @property
     def keeps_several(self) -> bool:
         """Whether results of several steps are wanted, whose maps may differ in size."""
-        return len(self.kept) > 1
+        return len(self.results) > 1
 
     def names(self, command: str) -> tuple[str, ...]:
         """Names of all outputs, whatever the image: one for each map or vector, or one for the sheet."""
         if self.sheet:
             return (self.name,)
-        names = tuple(name for kept in self.kept for name in kept.names)
+        names = tuple(name for result in self.results for name in result.names)
         return names if self.only is None else (names[self.only],)
 
     def trace_steps(self, dims: Dims) -> list[Dims]:
-        """The shape after each step. Raises DoesNotFit, which tells the step, what it got and what it needs."""
+        """The shape after each step. Raises DoesNotFit, which names the step, what it got and what it needs."""
         shapes = []
         for number, step in enumerate(self.steps, 1):
             try:
                 after = step.operation.trace(dims)
             except DoesNotFit as error:
-                given = shape_text(dims) if len(dims) > 1 else f"a vector of {shape_text(dims)}"
-                raise DoesNotFit(f"step {number} ({step.text}): got {given}: {error}") from None
+                got = shape_text(dims) if len(dims) > 1 else f"a vector of {shape_text(dims)}"
+                raise DoesNotFit(f"step {number} ({step.text}): got {got}: {error}") from None
             if None not in after and prod(size or 0 for size in after) > MAX_VALUES:
-                raise DoesNotFit(f"step {number} ({step.text}): would make {shape_text(after)} numbers; at most {MAX_VALUES} are made")
+                raise DoesNotFit(f"step {number} ({step.text}): would make {shape_text(after)} numbers; the limit is {MAX_VALUES}")
             shapes.append(after)
             dims = after
         return shapes
 
+    @once_per_shape
+    def shapes(self, shape: Shape) -> list[tuple[int, ...]]:
+        """What the first step gets of an image of `shape`, and what each step gives: (C, H, W) or (L,). Raises DoesNotFit."""
+        dims = (shape.colours, shape.height, shape.width)
+        return [dims, *(tuple(size or 0 for size in after) for after in self.trace_steps(dims))]
+
     def values_between(self, shape: Shape) -> int:
-        """The most values that lie in memory together: what a step takes and gives, and the results that are kept.
+        """The most values that are in memory at a time: the input and output of a step, and the results so far.
 
         >>> from imgconv.recipe import Shape, network_recipe
         >>> network_recipe(["conv_transpose box:size=2 stride=2", "max_pool 2"]).values_between(Shape(10, 10, 1))
         600
         """
-        dims = (shape.channels - shape.alpha, shape.height, shape.width)
-        counts = [prod(size or 0 for size in each) for each in (dims, *self.trace_steps(dims))]
-        return max(before + after for before, after in pairwise(counts)) + sum(counts[kept.position + 1] for kept in self.kept)
+        counts = [prod(dims) for dims in self.shapes(shape)]
+        return max(before + after for before, after in pairwise(counts)) + sum(counts[result.position + 1] for result in self.results)
 
     def trace(self, shape: Shape) -> list[tuple[str, Shape]]:
         """Names and shapes of the outputs that an image of `shape` gives; a vector is as many channels of one cell.
@@ -159,11 +161,10 @@ class Network:
         return maps if self.only is None else [maps[self.only]]
 
     def _maps(self, shape: Shape) -> list[tuple[str, Shape]]:
-        traced = self.trace_steps((shape.channels - shape.alpha, shape.height, shape.width))
         maps = []
-        for kept in self.kept:
-            channels, height, width = (*(size or 0 for size in traced[kept.position]), 1, 1)[:3]
-            maps += [(name, Shape(height, width, channels // max(kept.maps, 1))) for name in kept.names]
+        for result in self.results:
+            channels, height, width = (*self.shapes(shape)[result.position + 1], 1, 1)[:3]
+            maps += [(name, Shape(height, width, channels // max(result.maps, 1))) for name in result.names]
         return maps
 
     def gives_floats(self, format: str, *, asked_for: bool) -> bool:
@@ -178,7 +179,7 @@ class Network:
             raise UsageError(f"a vector of numbers is no {format} image; use -o NAME.npy, --format npy, or --keep a step before flatten")
         if self.sheet and arrays:
             raise UsageError(f"--sheet makes an image, which {format} is not; leave one of them out")
-        if format == "npy" and len(self.kept) > 1:
+        if format == "npy" and len(self.results) > 1:
             raise UsageError("maps of several steps differ in size, which one .npy file cannot hold; use .npz, .tiff or images")
 
     def singles(self) -> tuple["Network", ...]:

@@ -1,18 +1,23 @@
-"""From a step as it is written, on a command line or in TOML, to what it does."""
+"""Read the steps of a network: from the words of a command line, from TOML tables, and from recipe files."""
 
-import inspect
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from imgconv.errors import ArgumentTypeError, ImgconvError, UsageError
-from imgconv.recipe.builders import OPS
-from imgconv.recipe.operations import Operation
-from imgconv.recipe.values import READERS
+from imgconv.modes import Range
+from imgconv.recipe.operations import OPERATIONS, Operation, OperationType
+from imgconv.recipe.values import read
 from imgconv.recipe.weights import Context
+from imgconv.registry import slug
+from imgconv.registry.files import expanded, parse_toml, read_text
+from imgconv.registry.names import NAME
 from imgconv.registry.weights import is_weights_file
+
+KEYS = ("description", "source", "range", "steps")
 
 _OPTION = re.compile(r"([a-z_]+)=(.*)", re.DOTALL)
 _NUMERIC = re.compile(r"[-+.\d\N{MINUS SIGN}]")
@@ -20,15 +25,24 @@ _NUMERIC = re.compile(r"[-+.\d\N{MINUS SIGN}]")
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One step of a network: its op, the text that stands for it in messages, and what it does."""
+    """One step of a network: its op, its text in messages, and its operation."""
 
     op: str
     text: str
     operation: Operation
 
 
+@dataclass(frozen=True, eq=False)
+class NamedSteps:
+    """A recipe of a file: its name, its steps, and its default range, if it has one."""
+
+    name: str
+    steps: tuple[Step, ...]
+    range: str | None = None
+
+
 def step_of_text(text: str, number: int, context: Context) -> Step:
-    """The step that a command line means: the op, its main argument, then name=value; words as a shell would part them.
+    """The step of a command line's words: the op, its main argument, then name=value, split as a shell would.
 
     Raises UsageError, which names the step, for anything that is wrong in it.
 
@@ -39,76 +53,130 @@ def step_of_text(text: str, number: int, context: Context) -> Step:
         op, *words = shlex.split(text) or [""]
     except ValueError as error:
         raise UsageError(f"step {number} ({text}): {str(error).lower()}; write for example 'conv laplacian8 padding=1'") from None
-    plain = [word for word in words if not _OPTION.fullmatch(word)]
     named = [(match[1], match[2]) for word in words if (match := _OPTION.fullmatch(word))]
-    return _built(op, text, number, plain, named, context)
+    return _built(op, text, number, [word for word in words if not _OPTION.fullmatch(word)], named, context)
 
 
 def step_of_table(table: object, number: int, context: Context) -> Step:
-    """The step that a table of a recipe file means: `op`, and its options by name. A string is read as on a command line."""
+    """The step of a table of a recipe file: `op`, and its options by name. A string is read as on a command line."""
     if isinstance(table, str):
         return step_of_text(table, number, context)
     if not isinstance(table, Mapping) or not isinstance(table.get("op"), str):
         raise UsageError(f"step {number}: a step must be a table with an op, such as {{ op = 'relu' }}")
     options = [(key, value) for key, value in table.items() if key != "op"]
-    text = " ".join([table["op"], *(f"{key}={_shown(value)}" for key, value in options)])
+    text = " ".join([table["op"], *(f"{key}={_shortened(value)}" for key, value in options)])
     return _built(table["op"], text, number, [], options, context)
 
 
-def _shown(value: object) -> str:
+def read_recipe(reference: str | Path, kernels_file: Path | None = None) -> NamedSteps:
+    """The recipe of a file, FILE or FILE:NAME; the name may be left out if there is one recipe. Paths in it begin at the file.
+
+    Raises UsageError for a file that cannot be read, is not TOML, or has a recipe that is wrong, and MissingExtra as weights do.
+    """
+    path, name = _path_and_name(str(reference))
+    recipes = _tables(path)
+    if not name and len(recipes) > 1:
+        raise UsageError(f"{path} has {len(recipes)} recipes; choose one as {path.name}:NAME, of {', '.join(recipes)}")
+    name = name or next(iter(recipes))
+    if name not in recipes:
+        raise UsageError(f"{path} has no recipe {name!r}; it has {', '.join(recipes)}")
+    where = f"{path}: recipes.{name}"
+    try:
+        return _steps_of_recipe(name, recipes[name], Context(path.parent, kernels_file))
+    except ImgconvError as error:
+        raise _located(where, error) from None
+
+
+def _shortened(value: object) -> str:
     text = value if isinstance(value, str) else repr(value).replace(" ", "")
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def _built(op: str, text: str, number: int, plain: list[str], named: list[tuple[str, Any]], context: Context) -> Step:
+def _built(op: str, text: str, number: int, unnamed: list[str], named: list[tuple[str, Any]], context: Context) -> Step:
     try:
-        name = _known_op(op)
-        options = _options(name, plain, named)
-        return Step(name, text, OPS[name](context, **options))
-    except (UsageError, ArgumentTypeError) as error:
-        raise UsageError(f"step {number} ({text}): {error}") from None
+        kind = _known_operation(op)
+        return Step(kind.name, text, kind.build(context, **_options(kind, unnamed, named)))
     except ImgconvError as error:
-        raise type(error)(f"step {number} ({text}): {error}") from None
+        raise _located(f"step {number} ({text})", error) from None
 
 
-def _known_op(op: str) -> str:
-    name = op if op in OPS else op.removesuffix("2d")
-    if name in OPS:
-        return name
+def _located(where: str, error: ImgconvError) -> ImgconvError:
+    """`error` with `where` before its text; one of a type is one of usage here."""
+    return (UsageError if isinstance(error, ArgumentTypeError) else type(error))(f"{where}: {error}")
+
+
+def _known_operation(op: str) -> OperationType:
+    name = op if op in OPERATIONS else op.removesuffix("2d")
+    if name in OPERATIONS:
+        return OPERATIONS[name]
     import difflib  # for wrong names alone
 
-    near = difflib.get_close_matches(op.lower(), OPS, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(op.lower(), OPERATIONS, n=3, cutoff=0.5)
     nearest = f"nearest: {', '.join(near)}; " if near else ""
-    raise UsageError(f"op {op!r} is unknown; {nearest}allowed are {', '.join(OPS)}")
+    raise UsageError(f"op {op!r} is unknown; {nearest}allowed are {', '.join(OPERATIONS)}")
 
 
-def _options(op: str, plain: list[str], named: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The options of an op, read; unnamed words are the kernels of a convolution, else options in order."""
-    parameters = list(inspect.signature(OPS[op]).parameters.values())[1:]
-    allowed = [parameter.name for parameter in parameters]
-    found: dict[str, Any] = {}
-    for key, value in [*_named(allowed, plain), *named]:
-        if key not in allowed:
-            raise UsageError(f"option {key!r} is unknown; {op} takes {', '.join(allowed) or 'none'}")
-        if key in found:
-            raise UsageError(f"{key} is given twice; give it once")
-        try:
-            found[key] = READERS[key](value)
-        except UsageError as error:
-            raise UsageError(f"{key} {error}") from None
-    for parameter in parameters:
-        if parameter.default is parameter.empty and parameter.name not in found:
-            raise UsageError(f"{parameter.name} is missing; write {op} {parameter.name}=VALUE")
-    return found
+def _options(kind: OperationType, unnamed: list[str], named: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The value of every option; words without a name are the kernels of a convolution, else options in order."""
+    known = {option.name: option for option in kind.options}
+    values: dict[str, Any] = {}
+    for name, value in [*_names(list(known), unnamed), *named]:
+        if name not in known:
+            raise UsageError(f"option {name!r} is unknown; {kind.name} takes {', '.join(known) or 'none'}")
+        if name in values:
+            raise UsageError(f"{name} is given twice; give it once")
+        values[name] = read(name, known[name].read, value)
+    for option in kind.options:
+        if option.required and option.name not in values:
+            raise UsageError(f"{option.name} is missing; write {kind.name} {option.name}=VALUE")
+    return {name: values.get(name, option.default) for name, option in known.items()}
 
 
-def _named(allowed: list[str], plain: list[str]) -> list[tuple[str, Any]]:
-    """Words without a name, with the names of the options that they are."""
-    if not plain:
+def _names(options: Sequence[str], words: list[str]) -> list[tuple[str, str | list[str]]]:
+    """Words without a name, with the names of the options that they stand for."""
+    if not words:
         return []
-    if "kernel" in allowed:
-        words = [" ".join(plain)] if _NUMERIC.match(plain[0]) else plain
-        return [("weights", words[0])] if len(words) == 1 and is_weights_file(words[0]) else [("kernel", words)]
-    if len(plain) > len(allowed):
-        raise UsageError(f"{plain[len(allowed)]!r} is one word too many; options are written name=value")
-    return list(zip(allowed, plain, strict=False))
+    if "kernel" in options:
+        kernels = [" ".join(words)] if _NUMERIC.match(words[0]) else words
+        return [("weights", kernels[0])] if len(kernels) == 1 and is_weights_file(kernels[0]) else [("kernel", kernels)]
+    if len(words) > len(options):
+        raise UsageError(f"{words[len(options)]!r} is one word too many; options are written name=value")
+    return list(zip(options, words, strict=False))
+
+
+def _path_and_name(reference: str) -> tuple[Path, str]:
+    """Path and name of FILE or FILE:NAME; a path that exists as it stands has no name after it."""
+    match = re.fullmatch(r"(.+\.toml):(.*)", reference, re.IGNORECASE | re.DOTALL)
+    path = expanded(reference)
+    if match is None or path.is_file():
+        return path, ""
+    return expanded(match[1]), match[2]
+
+
+def _tables(path: Path) -> dict[str, Any]:
+    tables = parse_toml(read_text(path, "recipe file"), path)
+    for section in tables:
+        if section != "recipes":
+            raise UsageError(f"{path}: {section}: unknown section; recipes are [recipes.NAME]")
+    recipes = tables.get("recipes")
+    if not isinstance(recipes, dict) or not recipes:
+        raise UsageError(f"{path}: no recipe found; write [recipes.NAME] and steps = [...] below it")
+    return recipes
+
+
+def _steps_of_recipe(name: str, table: object, context: Context) -> NamedSteps:
+    if not NAME.fullmatch(name):
+        raise UsageError("bad name; use up to 64 ASCII letters, digits, _ and -, a letter first")
+    if not isinstance(table, Mapping):
+        raise UsageError("must be a table; write [recipes.NAME] and steps = [...] below it")
+    for key in table:
+        if key not in KEYS:
+            raise UsageError(f"unknown key {key!r}; allowed are {', '.join(KEYS)}")
+    for key in ("description", "source"):
+        if not isinstance(table.get(key, ""), str):
+            raise UsageError(f"{key} must be a text in quotes")
+    Range.or_none(table.get("range"))
+    steps = table.get("steps")
+    if not isinstance(steps, list) or not steps:
+        raise UsageError("steps must be a list of at least one step, such as steps = [{ op = 'grey' }]")
+    return NamedSteps(slug(name), tuple(step_of_table(step, n, context) for n, step in enumerate(steps, 1)), table.get("range"))

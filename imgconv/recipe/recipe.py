@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.modes import AlphaRule
 from imgconv.recipe.maps import plan_maps
-from imgconv.recipe.shape import Shape
+from imgconv.recipe.shape import Shape, once_per_shape
 from imgconv.recipe.steps import ARRAY_FORMATS, Canny, Filter, Pool, changed
 from imgconv.registry import Bank, Kernel, Registry
 
@@ -41,6 +41,7 @@ class Recipe:
         if self.step.range == "raw" and self.postprocess != Postprocess():
             raise UsageError("--invert, --threshold and --overlay need pixels, which --range raw does not give; use another range")
 
+    @once_per_shape
     def trace(self, shape: Shape) -> list[tuple[str, Shape]]:
         """Names and shapes of all maps that an image of `shape` gives.
 

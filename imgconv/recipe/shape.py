@@ -1,15 +1,16 @@
-"""Sizes of images and maps, and the check of words that every step shares.
+"""Shapes of images, maps and contact sheets."""
 
-A contact sheet: where many maps lie in one image.
-"""
-
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from math import ceil, sqrt
+from typing import Any, TypeVar
 
-from imgconv.errors import DoesNotFit, UsageError
+from imgconv.errors import DoesNotFit
 
 Size = int | Sequence[int]
+Traced = TypeVar("Traced")
+CACHED_SHAPES = 64  # of one recipe: more than images that are processed at a time
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,31 @@ class Shape:
         return f"{self.channels}x{self.height}x{self.width}"
 
 
-def one_of(value: object, allowed: Sequence[object], name: str) -> None:
-    """Raise UsageError, which lists what is allowed, unless `value` is one of `allowed`."""
-    if value not in allowed:
-        raise UsageError(f"{name} {value!r} is unknown; use one of {', '.join(str(a) for a in allowed if a is not None)}")
+def once_per_shape(trace: Callable[[Any, Shape], Traced]) -> Callable[[Any, Shape], Traced]:
+    """Cache the results of `trace`, a method of an immutable object that depends on its argument alone."""
+    name = f"_{trace.__name__}_per_shape"
+
+    @wraps(trace)
+    def cached(self: Any, shape: Shape) -> Traced:
+        results: dict[Shape, Traced] = self.__dict__.setdefault(name, {})
+        result = results.get(shape)
+        if result is None:
+            result = trace(self, shape)
+            if len(results) >= CACHED_SHAPES:
+                results.clear()
+            results[shape] = result
+        return result
+
+    return cached
+
+
+def shape_text(dims: Sequence[int | None]) -> str:
+    """A shape as messages show it: `3x480x640`, `?` for an unknown size.
+
+    >>> shape_text((3, None, None))
+    '3x?x?'
+    """
+    return "x".join("?" if size is None else str(size) for size in dims)
 
 
 GAP = 2  # pixels between tiles

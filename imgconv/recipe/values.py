@@ -1,22 +1,37 @@
-"""Values of a step's options, from the words of a command line or from TOML: one reader for each kind of value.
+"""Read option values from the words of a command line or from TOML: one reader for each kind of value.
 
-Every reader takes a string or TOML's own value, and raises UsageError, which says what would do.
+A reader takes a string or TOML's own value. It raises UsageError, which states what is expected but not the option's name; `read`
+adds that.
 """
 
 import math
 import re
 from collections.abc import Callable
-from typing import Any, TypeGuard
+from contextlib import suppress
+from typing import Any, TypeGuard, TypeVar
 
 from imgconv.errors import UsageError
 from imgconv.modes import PaddingMode
 
-Sized = int | tuple[int, int]
+Value = TypeVar("Value")
+Size = int | tuple[int, int]
 
-_SIZE = re.compile(r"\s*(\d{1,9})\s*(?:[xX,]\s*(\d{1,9})\s*)?", re.ASCII)
+_SIZE = re.compile(r"\s*([-+]?\d{1,9})\s*(?:[xX,]\s*([-+]?\d{1,9})\s*)?", re.ASCII)
 
 
-def size(value: object) -> Sized:
+def read(option: str, reader: Callable[[Any], Value], value: object) -> Value:
+    """`value` as read by `reader`. Raises UsageError, which names the `option`.
+
+    >>> read("--stride", size, "2x3")
+    (2, 3)
+    """
+    try:
+        return reader(value)
+    except UsageError as error:
+        raise UsageError(f"{option}: {error}") from None
+
+
+def size(value: object) -> Size:
     """A whole number, or a pair of them: height before width.
 
     >>> size(2), size([3, 5]), size("3x5")
@@ -31,10 +46,10 @@ def size(value: object) -> Sized:
         return value
     if isinstance(value, list) and len(value) == 2 and all(map(_is_whole, value)):
         return value[0], value[1]
-    raise _unread(value, "a whole number or HxW, such as 2 or 3x5")
+    raise _unexpected("a size such as 2 or 3x5", value)
 
 
-def size_or_none(value: object) -> Sized | None:
+def size_or_none(value: object) -> Size | None:
     """A size, or none."""
     return None if value in ("none", "None") else size(value)
 
@@ -49,11 +64,11 @@ def output_size(value: object) -> tuple[int | None, int | None]:
     if len(parts) in (1, 2):
         height, width = (None if str(part).strip().lower() == "none" else whole(part) for part in (parts[0], parts[-1]))
         return height, width
-    raise _unread(value, "a number or HxW, either of which may be none")
+    raise _unexpected("a size such as 2, 3x5 or 3xnone", value)
 
 
-def padding(value: object) -> str | Sized:
-    """A size, or the name of a padding as it stands."""
+def padding(value: object) -> str | Size:
+    """A size, or the name of a padding, which `Window.of` checks."""
     return value if isinstance(value, str) and not re.match(r"\s*[-+]?\d", value) else size(value)
 
 
@@ -66,8 +81,10 @@ def padding_mode(value: object) -> str | tuple[str, float]:
     if isinstance(value, list) and len(value) == 2 and value[0] == "constant":
         return "constant", number(value[1])
     if not isinstance(value, str):
-        raise _unread(value, f"one of {', '.join(mode.typed for mode in PaddingMode)}")
+        raise _unexpected(f"one of {', '.join(mode.typed for mode in PaddingMode)}", value)
     name, colon, level = value.partition(":")
+    if colon and name != "constant":
+        raise UsageError(f"padding_mode {value!r} is unknown; only constant takes a value, for example constant:128")
     return (name, number(level)) if colon else value
 
 
@@ -77,7 +94,7 @@ def whole(value: object) -> int:
         return int(value)
     if _is_whole(value):
         return value
-    raise _unread(value, "a whole number")
+    raise _unexpected("a whole number", value)
 
 
 def number(value: object) -> float:
@@ -86,28 +103,27 @@ def number(value: object) -> float:
     >>> number("1/4"), number(3)
     (0.25, 3.0)
     """
+    result = math.nan
     if isinstance(value, str):
-        over, slash, under = value.partition("/")
-        try:
-            found = float(over) / float(under) if slash else float(over)
-        except (ValueError, ZeroDivisionError):
-            found = math.nan
-    else:
-        found = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
-    if not math.isfinite(found):
-        raise _unread(value, "a finite number, such as 0.5 or 1/255")
-    return found
+        numerator, slash, denominator = value.partition("/")
+        with suppress(ValueError, ZeroDivisionError):
+            result = float(numerator) / float(denominator) if slash else float(numerator)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        result = float(value)
+    if not math.isfinite(result):
+        raise _unexpected("a finite number such as 0.5 or 1/255", value)
+    return result
 
 
 def numbers(value: object) -> tuple[float, ...]:
-    """One finite number or several: a TOML array, or words parted by commas.
+    """One finite number or several: a TOML array, or words separated by commas.
 
     >>> numbers("0.5,1/4"), numbers([1, 2])
     ((0.5, 0.25), (1.0, 2.0))
     """
     many = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
     if not many:
-        raise _unread(value, "at least one number")
+        raise _unexpected("at least one number", value)
     return tuple(number(each) for each in many)
 
 
@@ -117,14 +133,14 @@ def flag(value: object) -> bool:
         return value
     if isinstance(value, str) and value.lower() in ("true", "false"):
         return value.lower() == "true"
-    raise _unread(value, "true or false")
+    raise _unexpected("true or false", value)
 
 
 def word(value: object) -> str:
-    """A string as it stands."""
+    """A string, unchanged."""
     if isinstance(value, str):
         return value
-    raise _unread(value, "a word")
+    raise _unexpected("a word", value)
 
 
 def references(value: object) -> list[str]:
@@ -132,46 +148,20 @@ def references(value: object) -> list[str]:
     many = [value] if isinstance(value, str) else value
     if isinstance(many, list) and many and all(isinstance(each, str) for each in many):
         return many
-    raise _unread(value, "a kernel such as 'laplacian8', or several as an array of strings")
+    raise _unexpected("a kernel such as 'laplacian8', or an array of them", value)
 
 
 def weights(value: object) -> str | list[Any]:
     """A file of weights, or the numbers themselves in nested arrays."""
     if isinstance(value, str) or (isinstance(value, list) and value):
         return value
-    raise _unread(value, "FILE.npy, FILE.npz:ARRAY, FILE.safetensors:TENSOR, or the numbers themselves")
+    raise _unexpected("FILE.npy, FILE.npz:ARRAY, FILE.safetensors:TENSOR, or nested arrays of numbers", value)
 
 
 def _is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _unread(value: object, wanted: str) -> UsageError:
-    shown = repr(value)
-    return UsageError(f"{shown if len(shown) <= 40 else shown[:37] + '...'} cannot be read; give {wanted}")
-
-
-READERS: dict[str, Callable[[object], Any]] = {
-    "bias": weights,
-    "ceil_mode": flag,
-    "count_include_pad": flag,
-    "dilation": size,
-    "dim": whole,
-    "divisor_override": whole,
-    "factor": number,
-    "flip": flag,
-    "groups": whole,
-    "kernel": references,
-    "kernel_size": size,
-    "mean": numbers,
-    "mode": word,
-    "negative_slope": number,
-    "output_padding": size,
-    "output_size": output_size,
-    "padding": padding,
-    "padding_mode": padding_mode,
-    "start_dim": whole,
-    "std": numbers,
-    "stride": size_or_none,
-    "weights": weights,
-}
+def _unexpected(expected: str, value: object) -> UsageError:
+    text = repr(value)
+    return UsageError(f"expected {expected}, got {text if len(text) <= 40 else text[:37] + '...'}")

@@ -1,32 +1,37 @@
-"""Weights of a network's steps, from kernel references, files, or numbers written in a recipe, as float32 arrays."""
+"""Weights of a network's steps as float32 arrays: from kernel references, from files, or from numbers in a recipe."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from imgconv.errors import UsageError
-from imgconv.recipe.operations import shape_text
+from imgconv.errors import ArgumentTypeError, UsageError
+from imgconv.recipe.shape import shape_text
 from imgconv.registry import Bank, Kernel, Registry, of_one_size, resolve
 from imgconv.registry.weights import is_weights_file, read_layer
 
-Array = NDArray[np.float32]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float32]
+
+Written = str | list[Any]  # a file of weights, or the numbers themselves in nested lists
 
 
 @dataclass(frozen=True)
 class Context:
-    """What references are read against: the `folder` of relative paths, and the kernels file named on the command line."""
+    """What references are resolved against: the `folder` of relative paths, and the kernels file named on the command line."""
 
     folder: Path | None = None
     kernels_file: Path | None = None
 
     @cached_property
     def registry(self) -> Registry:
-        """Names of kernels, read when the first is looked up."""
+        """The registry of kernels, read on first use."""
         return Registry.load(self.kernels_file)
 
 
@@ -40,13 +45,27 @@ class KernelWeights:
     range: str = "minmax"
 
 
-def kernel_weights(references: Sequence[str], context: Context) -> KernelWeights:
-    """The weights that kernel references mean; a bank stands for all of its kernels, a file alone for a layer's weights.
+def conv_weights(context: Context, options: Mapping[str, Any]) -> KernelWeights:
+    """The weights of a step with the options `kernel`, `weights` and `bias`. Raises UsageError unless one of the first two is given."""
+    kernel, weights, bias = options["kernel"], options["weights"], options["bias"]
+    if (kernel is None) == (weights is None):
+        problem = "both a kernel and weights are given" if kernel else "no kernel is given"
+        raise UsageError(f"{problem}; give a kernel such as laplacian8, or weights from a file")
+    if weights is not None:
+        return _file_weights(weights, context, bias)
+    known = _kernel_weights(kernel, context)
+    return known if bias is None else replace(known, bias=_bias(bias, context))
 
-    Offsets and anchors of kernels are for images, and left out, as torch has none.
+
+def _kernel_weights(references: Sequence[str], context: Context) -> KernelWeights:
+    """The weights of kernel references; a bank stands for all of its kernels, a file alone for a layer's weights.
+
+    Offsets and anchors of kernels are for images and are ignored, as torch has none.
     """
+    import numpy as np
+
     if len(references) == 1 and is_weights_file(references[0]):
-        return file_weights(references[0], context)
+        return _file_weights(references[0], context)
     kernels: list[Kernel] = []
     for reference in references:
         known = resolve(reference, context.registry)
@@ -60,32 +79,53 @@ def kernel_weights(references: Sequence[str], context: Context) -> KernelWeights
     return KernelWeights(weight[:, None] if alone else weight, bias if bias.any() else None, alone, _common_range(kernels))
 
 
-def file_weights(given: str | list[Any], context: Context, bias: str | list[Any] | None = None) -> KernelWeights:
+def _file_weights(weights: Written, context: Context, bias: Written | None = None) -> KernelWeights:
     """Weights of a file, or as numbers: (kh, kw) and (M, kh, kw) go over each channel alone, (O, I, kh, kw) across channels."""
-    weight, own_bias = layer_weights(given, context, bias)
+    weight, own_bias = layer_weights(weights, context, bias)
     if not 2 <= weight.ndim <= 4:
-        raise UsageError(f"weights of shape {shape_text(weight.shape)} are no kernels; give (kh, kw), (M, kh, kw) or (O, I, kh, kw)")
+        raise UsageError(f"weights of shape {shape_text(weight.shape)} are not kernels; give (kh, kw), (M, kh, kw) or (O, I, kh, kw)")
     if weight.ndim == 4:
         return KernelWeights(weight, own_bias, False)
     return KernelWeights(weight.reshape(-1, 1, *weight.shape[-2:]), own_bias, True)
 
 
-def layer_weights(given: str | list[Any], context: Context, bias: str | list[Any] | None = None) -> tuple[Array, Array | None]:
-    """Weight and bias of a layer; a `bias` that is given comes before the file's own."""
-    weight, own_bias = read_layer(given, context.folder) if isinstance(given, str) else (_numbers(given, "weights"), None)
+def layer_weights(weights: Written, context: Context, bias: Written | None = None) -> tuple[Array, Array | None]:
+    """Weight and bias of a layer; `bias` takes precedence over the file's own."""
+    weight, own_bias = read_layer(weights, context.folder) if isinstance(weights, str) else (_numbers(weights, "weights"), None)
     if bias is not None:
-        return _float32(weight), given_bias(bias, context)
+        return _float32(weight), _bias(bias, context)
     return _float32(weight), None if own_bias is None else _float32(own_bias)
 
 
-def given_bias(bias: str | list[Any], context: Context) -> Array:
-    """A bias from a file of its own, or as numbers."""
+def check_bias(bias: Array | None, outputs: int) -> None:
+    """Raise UsageError for a bias that is not one number for each output."""
+    if bias is not None and bias.shape != (outputs,):
+        raise UsageError(f"bias {shape_text(bias.shape) or 'of one number'} does not match {outputs} outputs; give one number for each")
+
+
+def check_groups(groups: int) -> int:
+    """`groups`, if it is a whole number of at least 1."""
+    if isinstance(groups, bool) or not isinstance(groups, int):
+        raise ArgumentTypeError(f"groups must be a whole number, not {groups!r}")
+    if groups < 1:
+        raise UsageError(f"groups must be at least 1, not {groups}")
+    return groups
+
+
+def parameter_count(weight: Array, bias: Array | None) -> int:
+    """How many numbers a layer learns."""
+    return int(weight.size) + (0 if bias is None else int(bias.size))
+
+
+def _bias(bias: Written, context: Context) -> Array:
     return _float32(read_layer(bias, context.folder)[0] if isinstance(bias, str) else _numbers(bias, "bias"))
 
 
-def _numbers(given: list[Any], name: str) -> NDArray[Any]:
+def _numbers(numbers: list[Any], name: str) -> NDArray[Any]:
+    import numpy as np
+
     try:
-        array = np.asarray(given)
+        array = np.asarray(numbers)
     except ValueError:
         raise UsageError(f"{name} are ragged; give every row the same number of entries") from None
     if array.dtype.kind not in "if" or array.size == 0 or not np.isfinite(array).all():
@@ -94,6 +134,8 @@ def _numbers(given: list[Any], name: str) -> NDArray[Any]:
 
 
 def _float32(array: NDArray[Any]) -> Array:
+    import numpy as np
+
     with np.errstate(over="ignore"):
         converted = np.ascontiguousarray(array, dtype=np.float32)
     if not np.isfinite(converted).all():

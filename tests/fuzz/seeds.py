@@ -8,7 +8,7 @@ from image_files import every_file
 from odd_files import odd_files
 from safetensors.numpy import save as tensors_of
 
-from imgconv.recipe.builders import OPS
+from imgconv.recipe.operations import OPERATIONS
 
 ROOT = Path(__file__).parents[2]
 FINDINGS = ROOT / "tests" / "data" / "fuzz"
@@ -57,7 +57,7 @@ def _kernels():
 
 def _recipes():
     files = [path.read_bytes() for path in sorted((ROOT / "recipes").glob("*.toml"))]
-    ops = [f"[recipes.a]\nsteps = [{{ op = '{op}' }}]\n".encode() for op in OPS]
+    ops = [f"[recipes.a]\nsteps = [{{ op = '{op}' }}]\n".encode() for op in OPERATIONS]
     numbers = b"[recipes.a]\nrange = 'raw'\nsteps = [{ op = 'conv', weights = [[[[1, -1]]]], bias = [1], groups = 1 }, 'relu']\n"
     return [*files, *ops, numbers, *(b"s" + steps.encode() for steps in STEPS)]
 

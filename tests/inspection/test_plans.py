@@ -8,8 +8,7 @@ import pytest
 import imgconv
 from imgconv.filters import algorithms
 from imgconv.images import Raster
-from imgconv.inspection.geometry import Sight
-from imgconv.inspection.plans import plan
+from imgconv.inspection.plans import ReceptiveField, plan
 from imgconv.process import process
 from imgconv.recipe import Canny, Pool, Recipe, Shape, filter_recipe, network_recipe
 
@@ -108,10 +107,10 @@ def test_memory_counts_the_bytes_of_each_depth():
     assert (step.memory, step.peak_memory) == (2400, 3000)
 
 
-def test_sight_through_strides():
+def test_receptive_field_through_strides():
     """Three convolutions of 3 with strides 2, 1, 2: the recursion of Araujo, Norris, Sim: Computing Receptive Fields, Distill 2019."""
-    sight = Sight().through(3, 2).through(3, 1).through(3, 2)
-    assert (sight.cells, sight.jump) == (11, 4)
+    field = ReceptiveField().through(3, 2).through(3, 1).through(3, 2)
+    assert (field.cells, field.jump) == (11, 4)
 
 
 @pytest.mark.parametrize("alpha", ["auto", "keep"])

@@ -83,7 +83,7 @@ def test_a_convolution_is_shown_as_filter_shows_it(kernel):
     bank = network_recipe([f"conv {kernel} padding=same padding_mode=replicate"])
     made = process(Raster(COLOUR), bank)[0].image.pixels.astype(int)
     if kernel == "emboss":  # its offset of 128 is for filter alone
-        filtered = imgconv.filter(COLOUR, "-2 -1 0; -1 1 1; 0 1 2", range=bank.step.kept[0].range)
+        filtered = imgconv.filter(COLOUR, "-2 -1 0; -1 1 1; 0 1 2", range=bank.step.results[0].range)
     else:
         filtered = imgconv.filter(COLOUR, kernel)
     assert np.abs(made - filtered).max() <= (1 if kernel.startswith("gaussian") else 0)
@@ -104,8 +104,8 @@ def test_a_convolution_is_shown_as_filter_shows_it(kernel):
     ],
 )
 def test_the_range_that_suits_the_steps(steps, range_):
-    assert network_recipe(steps).step.kept[0].range == range_
-    assert network_recipe(steps, range="offset").step.kept[0].range == "offset"
+    assert network_recipe(steps).step.results[0].range == range_
+    assert network_recipe(steps, range="offset").step.results[0].range == "offset"
 
 
 def test_minmax_stretches_each_map_and_leaves_no_nan():

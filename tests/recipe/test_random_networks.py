@@ -9,9 +9,8 @@ from imgconv.images import Raster
 from imgconv.process import process
 from imgconv.process.network import results_of
 from imgconv.recipe import Shape, network_recipe
-from imgconv.recipe.builders import OPS
+from imgconv.recipe.operations import OPERATIONS
 from imgconv.recipe.parsing import step_of_table
-from imgconv.recipe.values import READERS
 from imgconv.recipe.weights import Context
 
 NUMBER = st.integers(0, 4).map(str)
@@ -73,16 +72,17 @@ def test_traced_or_refused(texts, channels, range_):
 
 
 def test_every_op_but_linear_takes_part():
-    assert set(TAKES) == set(OPS) - {"linear"}
+    assert set(TAKES) == set(OPERATIONS) - {"linear"}
 
 
+OPTIONS = sorted({option.name for kind in OPERATIONS.values() for option in kind.options})
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3), max_leaves=5
 )
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.sampled_from(sorted(OPS)), st.dictionaries(st.sampled_from(sorted(READERS)), VALUES, max_size=3))
+@given(st.sampled_from(sorted(OPERATIONS)), st.dictionaries(st.sampled_from(OPTIONS), VALUES, max_size=3))
 def test_any_table_is_a_step_or_one_line_of_error(op, options):
     try:
         step = step_of_table({"op": op, **options}, 1, Context())

@@ -1,4 +1,4 @@
-"""Recipe files: chosen by name, weights beside them, and every way to be broken told with file, entry and remedy."""
+"""Recipe files: chosen by name, weights beside them, and every way to be broken, with an error that names file, entry and remedy."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from imgconv.errors import MissingExtra, UsageError
 from imgconv.images import from_pil
 from imgconv.process import process
 from imgconv.recipe import network_recipe
-from imgconv.recipe.files import read_recipe
+from imgconv.recipe.parsing import read_recipe
 from imgconv.registry.weights import read_layer
 
 ROOT = Path(__file__).parents[2]
@@ -55,8 +55,8 @@ def test_the_range_of_a_recipe_gives_way_to_the_one_asked_for(written):
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("", "it has no recipe; write"),
-        ("[recipes]", "it has no recipe; write"),
+        ("", "no recipe found; write"),
+        ("[recipes]", "no recipe found; write"),
         ("[recipes.x", "not valid TOML: "),
         ("a = 1\n[recipes.x]\nsteps = ['relu',\n", "(at end of document)"),
         ("[recipes.x]\nsteps = ['relu']\nsteps = []", "not valid TOML: cannot overwrite a value (at "),
@@ -78,8 +78,8 @@ def test_a_broken_file(written, text, message):
     file = written(text)
     with pytest.raises(UsageError) as error:
         read_recipe(file)
-    told = str(error.value)
-    assert told.startswith(f"{file}: ") and message in told and "\n" not in told
+    text = str(error.value)
+    assert text.startswith(f"{file}: ") and message in text and "\n" not in text
 
 
 def test_files_that_cannot_be_read(tmp_path, written):

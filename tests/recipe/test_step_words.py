@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from imgconv.errors import UsageError
-from imgconv.recipe.builders import OPS
+from imgconv.recipe.operations import OPERATIONS
 from imgconv.recipe.parsing import step_of_table, step_of_text
-from imgconv.recipe.values import READERS
 from imgconv.recipe.weights import Context
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text()
@@ -75,23 +74,23 @@ def test_options_have_the_defaults_of_torch():
         ("conv 'sobel_x", "no closing quotation"),
         ("conv sobel_x pading=1", "option 'pading' is unknown; conv takes kernel, weights, bias, stride, padding"),
         ("conv sobel_x stride=0", "stride must be at least 1, not 0"),
-        ("conv sobel_x stride=1.5", "stride '1.5' cannot be read; give a whole number or HxW"),
+        ("conv sobel_x stride=1.5", "stride: expected a size such as 2 or 3x5, got '1.5'"),
         ("conv sobel_x padding=most", "padding 'most' is unknown; use a number, or one of valid, same, full"),
         ("conv sobel_x padding_mode=mirror", "'mirror' is unknown; use one of zeros, constant, replicate"),
         ("conv sobel_x groups=2", "groups go with weights"),
         ("conv_transpose sobel_x output_padding=1", "output_padding 1 must be smaller than the stride 1"),
-        ("conv_transpose sobel_x padding=same", "padding 'same' is none of a transposed"),
+        ("conv_transpose sobel_x padding=same", "padding 'same' is not possible for a transposed"),
         ("max_pool", "kernel_size is missing"),
         ("max_pool 2 kernel_size=3", "kernel_size is given twice"),
         ("max_pool 3 padding=2", "padding 2x2 is over half of the kernel_size"),
         ("max_pool 2 padding=2 dilation=3", "padding 2x2 is over half of the kernel_size"),
-        ("max_pool 3 padding=same", "padding 'same' is none of a pool's"),
+        ("max_pool 3 padding=same", "padding 'same' is not possible for a pool"),
         ("avg_pool 2 divisor_override=0", "divisor_override must not be 0"),
-        ("avg_pool 2 ceil_mode=yes", "ceil_mode 'yes' cannot be read; give true or false"),
+        ("avg_pool 2 ceil_mode=yes", "ceil_mode: expected true or false, got 'yes'"),
         ("adaptive_avg_pool 0", "output_size must be at least 1, not 0"),
         ("relu 6", "'6' is one word too many"),
-        ("scale nan", "factor 'nan' cannot be read; give a finite number"),
-        ("scale 1/0", "factor '1/0' cannot be read"),
+        ("scale nan", "factor: expected a finite number"),
+        ("scale 1/0", "got '1/0'"),
         ("normalize 1,2 1,2,3", "2 means and 3 stds do not match"),
         ("normalize 0 0", "std must not be 0"),
         ("combine mean", "combination 'mean' is unknown; use one of hypot, max, sum"),
@@ -127,11 +126,14 @@ def test_tables_that_are_no_steps(table):
         step_of_table(table, 2, Context())
 
 
-@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize("op", OPERATIONS)
 def test_every_op_is_documented(op):
     assert f"`{op}`" in DOCUMENT
 
 
-@pytest.mark.parametrize("option", READERS)
+OPTIONS = sorted({option.name for kind in OPERATIONS.values() for option in kind.options})
+
+
+@pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_is_documented(option):
     assert re.search(rf"`{option}\b", DOCUMENT)

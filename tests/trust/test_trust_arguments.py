@@ -94,9 +94,9 @@ def test_a_broken_kernels_file_names_file_entry_and_remedy(untouchable, text, sa
         ("'conv laplacain8'", "recipes.a: step 1 (conv laplacain8): kernel 'laplacain8' is unknown; nearest: laplacian8"),
         ("{ op = 'cnov' }", "recipes.a: step 1 (cnov): op 'cnov' is unknown; nearest: conv"),
         ("'relu', { op = 'max_pool', kernel_size = 0 }", "step 2 (max_pool kernel_size=0): kernel_size must be at least 1"),
-        ("'conv laplacian8 stride=-2'", "step 1 (conv laplacian8 stride=-2): stride '-2' cannot be read; give a whole number or HxW"),
+        ("'conv laplacian8 stride=-2'", "step 1 (conv laplacian8 stride=-2): stride must be at least 1, not -2"),
         ("{ op = 'conv', weights = [[1, 2], [3]] }", "weights are ragged"),
-        ("{ op = 'scale', factor = inf }", "factor inf cannot be read; give a finite number"),
+        ("{ op = 'scale', factor = inf }", "factor: expected a finite number"),
     ],
 )
 def test_a_broken_recipe_names_file_step_and_remedy(untouchable, steps, said):

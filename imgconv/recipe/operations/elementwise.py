@@ -1,0 +1,204 @@
+"""Operations without windows and weights: on each value, or across the channels of each pixel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any, Self
+
+from imgconv.errors import DoesNotFit, UsageError
+from imgconv.recipe.operations.operation import Cost, Dims, Operation, OperationType, Option, maps_of
+from imgconv.recipe.values import number, numbers, word
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from imgconv.recipe.weights import Context
+
+    Array = NDArray[Any]
+
+COMBINATIONS = ("hypot", "max", "sum")
+
+
+@dataclass(frozen=True)
+class Grey(Operation):
+    """The luma of three channels; one channel stays as it is."""
+
+    def trace(self, dims: Dims) -> Dims:
+        """(1, H, W) of (1, H, W) or (3, H, W)."""
+        channels, height, width = maps_of(dims)
+        if channels not in (None, 1, 3):
+            raise DoesNotFit("needs 1 or 3 channels; put grey first")
+        return 1, height, width
+
+    def apply(self, input: Array) -> Array:
+        """The luma of every image."""
+        import numpy as np
+
+        from imgconv.filters.color import luma
+
+        if input.shape[1] == 1:
+            return input
+        return np.stack([luma(np.ascontiguousarray(maps.transpose(1, 2, 0)), alpha=False)[..., 0] for maps in input])[:, None]
+
+    def cost(self, input: tuple[int, ...], output: tuple[int, ...]) -> Cost:
+        """One multiply-add for each colour value."""
+        return Cost(multiply_adds=prod(input) if input[0] > 1 else 0)
+
+
+@dataclass(frozen=True)
+class Scale(Operation):
+    """input * factor."""
+
+    keeps_levels = False
+    factor: float
+
+    def apply(self, input: Array) -> Array:
+        """Every value times the factor, in float32."""
+        import numpy as np
+
+        return input * np.float32(self.factor)
+
+    def cost(self, input: tuple[int, ...], output: tuple[int, ...]) -> Cost:
+        """One multiplication for each value."""
+        return Cost(multiply_adds=prod(input))
+
+
+@dataclass(frozen=True)
+class Normalize(Operation):
+    """(input - mean) / std, with one number for all channels or one for each."""
+
+    keeps_levels = False
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def build(cls, context: Context, **options: Any) -> Self:
+        """The operation, if the numbers are usable."""
+        mean, std = options["mean"], options["std"]
+        if 0 in std:
+            raise UsageError("std must not be 0; leave it 1 for no change")
+        if len({len(mean), len(std)} - {1}) > 1:
+            raise UsageError(f"{len(mean)} means and {len(std)} stds do not match; give one of each for each channel")
+        return cls(mean, std)
+
+    def trace(self, dims: Dims) -> Dims:
+        """The same shape; several numbers need as many channels."""
+        channels, height, width = maps_of(dims)
+        needed = max(len(self.mean), len(self.std))
+        if needed > 1 and channels not in (None, needed):
+            raise DoesNotFit(f"needs {needed} channels; give one number, or one for each channel")
+        return (needed if needed > 1 else channels), height, width
+
+    def apply(self, input: Array) -> Array:
+        """Every value normalized with the numbers of its channel."""
+        import numpy as np
+
+        mean, std = (np.array(each, np.float32)[:, None, None] for each in (self.mean, self.std))
+        return np.asarray((input - mean) / std)
+
+    def cost(self, input: tuple[int, ...], output: tuple[int, ...]) -> Cost:
+        """One multiply-add for each value."""
+        return Cost(multiply_adds=prod(input))
+
+
+@dataclass(frozen=True)
+class ReLU(Operation):
+    """max(input, 0)."""
+
+    def apply(self, input: Array) -> Array:
+        """Negative values become 0."""
+        from imgconv.functional.activation import relu
+
+        return relu(input)
+
+
+@dataclass(frozen=True)
+class LeakyReLU(Operation):
+    """`input` where it is positive, else negative_slope * input."""
+
+    negative_slope: float = 0.01
+
+    def apply(self, input: Array) -> Array:
+        """Negative values times the slope."""
+        from imgconv.functional.activation import leaky_relu
+
+        return leaky_relu(input, self.negative_slope)
+
+
+@dataclass(frozen=True)
+class Sigmoid(Operation):
+    """1 / (1 + exp(-input))."""
+
+    keeps_levels = False
+
+    def apply(self, input: Array) -> Array:
+        """Values from 0 to 1."""
+        from imgconv.functional.activation import sigmoid
+
+        return sigmoid(input)
+
+
+@dataclass(frozen=True)
+class Tanh(Operation):
+    """The hyperbolic tangent."""
+
+    keeps_levels = False
+
+    def apply(self, input: Array) -> Array:
+        """Values from -1 to 1."""
+        from imgconv.functional.activation import tanh
+
+        return tanh(input)
+
+
+@dataclass(frozen=True)
+class Abs(Operation):
+    """|input|."""
+
+    def apply(self, input: Array) -> Array:
+        """The absolute value of every value."""
+        import numpy as np
+
+        return np.abs(input)
+
+
+@dataclass(frozen=True)
+class Combine(Operation):
+    """One map of all maps: the root of the sum of squares, or the largest or the sum of absolute values."""
+
+    mode: str = "hypot"
+
+    def __post_init__(self) -> None:
+        if self.mode not in COMBINATIONS:
+            raise UsageError(f"combination {self.mode!r} is unknown; use one of {', '.join(COMBINATIONS)}")
+
+    def trace(self, dims: Dims) -> Dims:
+        """(1, H, W) of (C, H, W)."""
+        _, height, width = maps_of(dims)
+        return 1, height, width
+
+    def apply(self, input: Array) -> Array:
+        """The maps of every image combined."""
+        import numpy as np
+
+        from imgconv.filters.output_range import Combination, combine
+
+        return combine(list(input.swapaxes(0, 1)), Combination(self.mode), 1.0).astype(np.float32)[:, None]
+
+    def cost(self, input: tuple[int, ...], output: tuple[int, ...]) -> Cost:
+        """One multiply-add for each value."""
+        return Cost(multiply_adds=prod(input))
+
+
+TYPES = (
+    OperationType("grey", "makes luma of colours", Grey.build),
+    OperationType("scale", "multiplies every value by a factor", Scale.build, (Option("factor", number),)),
+    OperationType("normalize", "computes (value - mean) / std", Normalize.build, (Option("mean", numbers), Option("std", numbers))),
+    OperationType("relu", "computes max(value, 0)", ReLU.build),
+    OperationType("leaky_relu", "scales negative values", LeakyReLU.build, (Option("negative_slope", number, 0.01),)),
+    OperationType("sigmoid", "computes 1 / (1 + exp(-value))", Sigmoid.build),
+    OperationType("tanh", "computes the hyperbolic tangent", Tanh.build),
+    OperationType("abs", "computes absolute values", Abs.build),
+    OperationType("combine", "makes one map of all maps", Combine.build, (Option("mode", word, "hypot"),)),
+)

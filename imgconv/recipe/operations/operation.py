@@ -1,0 +1,149 @@
+"""What every operation of a network declares, and the record under which recipes name it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from imgconv.errors import DoesNotFit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from imgconv.recipe.weights import Context
+    from imgconv.window import Window
+
+    Array = NDArray[Any]
+
+Dims = tuple[int | None, ...]  # (C, H, W) of maps, (L,) of a vector, without the batch axis; None is an unknown size
+REQUIRED: Any = object()  # the default of an option that must be given
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of an operation: its name, the reader of its value (see `recipe.values`) and its default."""
+
+    name: str
+    read: Callable[[object], Any]
+    default: Any = REQUIRED
+
+    @property
+    def required(self) -> bool:
+        """Whether it has no default."""
+        return self.default is REQUIRED
+
+
+@dataclass(frozen=True)
+class OperationType:
+    """An operation as recipes name it.
+
+    `build` makes it from a Context and from the value of every option, by name. `options` are in the order in which they may stand
+    without their names. `help` completes "this step ...".
+    """
+
+    name: str
+    help: str
+    build: Callable[..., Operation]
+    options: tuple[Option, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an operation costs on one shape, and how it moves the receptive field.
+
+    `sizes` are the formulas of height and width with their numbers, `padding` is its name; both are empty without a window. `span` and
+    `stride` are those of the window in input cells; with `sees_all` every output value depends on the whole input.
+    """
+
+    parameters: int = 0
+    multiply_adds: int = 0
+    algorithm: str = ""
+    sizes: tuple[str, ...] = ()
+    padding: str = ""
+    span: tuple[int, ...] = (1, 1)
+    stride: tuple[int | Fraction, ...] = (1, 1)
+    sees_all: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class WeightedSum:
+    """How one output map is made: the `weights` (n, kh, kw) of kernel number `kernel` on `inputs`, n input channels, plus `bias`."""
+
+    kernel: int
+    inputs: range
+    weights: Array
+    bias: float
+
+
+@dataclass(frozen=True, eq=False)
+class WindowSums:
+    """For `explain`: every output map is a weighted sum of the cells under `window`."""
+
+    window: Window
+    padding_mode: str | tuple[str, float]
+    sums: tuple[WeightedSum, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class WindowPool:
+    """For `explain`: `mode` of the cells under `window`.
+
+    `divisor` is that of an average over a window on `rows` and `columns` of an input of `size`, of which `count` cells are not padding.
+    """
+
+    window: Window
+    mode: str
+    divisor: Callable[[Sequence[int], Sequence[int], Sequence[int], int], int]
+
+
+@dataclass(frozen=True)
+class Operation(ABC):
+    """What one step of a network does. Subclasses override what differs from a function of each value."""
+
+    keeps_levels: ClassVar[bool] = True  # whether results can still be shown as the levels of an image
+
+    @classmethod
+    def build(cls, context: Context, **options: Any) -> Self:
+        """The operation with these options."""
+        return cls(**options)
+
+    def trace(self, dims: Dims) -> Dims:
+        """The output shape for an input of shape `dims`. Raises DoesNotFit, which states what is needed."""
+        return dims
+
+    @abstractmethod
+    def apply(self, input: Array) -> Array:
+        """The result (N, ...) float32 on a float32 batch (N, C, H, W) or (N, L) that `trace` accepts."""
+
+    def range_after(self, before: str) -> str:
+        """The range that shows the result best where `before` shows the input best; minmax once values are no longer levels."""
+        return before if self.keeps_levels else "minmax"
+
+    def cost(self, input: tuple[int, ...], output: tuple[int, ...]) -> Cost:
+        """What `plan` shows of this operation from shape `input` to shape `output`."""
+        return Cost()
+
+    def arithmetic(self, channels: int) -> WindowSums | WindowPool | None:
+        """How `explain` explains an output cell for an input of `channels`; None if it cannot."""
+        return None
+
+
+def maps_of(dims: Dims) -> tuple[int | None, int | None, int | None]:
+    """`dims` as (C, H, W). Raises DoesNotFit for a vector."""
+    if len(dims) != 3:
+        raise DoesNotFit("needs maps (channels, height, width); put it before flatten")
+    channels, height, width = dims
+    return channels, height, width
+
+
+def window_output(window: Window, height: int | None, width: int | None) -> tuple[int | None, int | None]:
+    """The output size of a window on (height, width), unknown where that is."""
+    if height is None or width is None:
+        return None, None
+    if 0 in (height, width):
+        raise DoesNotFit("needs maps with at least one cell; an adaptive pool before it left none")
+    h_out, w_out = window.output_size((height, width))
+    return h_out, w_out

@@ -1,0 +1,144 @@
+"""Pooling operations, with torch's options and defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+
+from imgconv.errors import UsageError
+from imgconv.recipe.operations.operation import Cost, Dims, Operation, OperationType, Option, WindowPool, maps_of, window_output
+from imgconv.recipe.values import flag, output_size, padding, size, size_or_none, whole
+from imgconv.window import Window
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from imgconv.recipe.weights import Context
+
+    Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Pooling(Operation):
+    """The max, min, avg or median of every window of every map."""
+
+    mode: str
+    window: Window
+    count_include_pad: bool = True
+    divisor_override: int | None = None
+
+    @classmethod
+    def build(cls, context: Context, **options: Any) -> Self:
+        """The operation; options that its mode lacks have torch's defaults, and without a stride it is the kernel size."""
+        kernel_size, stride, padding = options["kernel_size"], options["stride"], options["padding"]
+        dilation, ceil_mode = options.get("dilation", 1), options.get("ceil_mode", False)
+        window = Window.of(kernel_size, kernel_size if stride is None else stride, padding, dilation, ceil_mode=ceil_mode)
+        return cls(options["mode"], window, options.get("count_include_pad", True), options.get("divisor_override"))
+
+    def __post_init__(self) -> None:
+        padding = self.window.padding
+        if isinstance(padding, str):
+            raise UsageError(f"padding {padding!r} is not possible for a pool; give a number")
+        if any(2 * p > k for p, k in zip(padding, self.window.kernel_size, strict=True)):
+            raise UsageError(f"padding {padding[0]}x{padding[1]} is over half of the kernel_size; use at most half")
+        if self.divisor_override == 0:
+            raise UsageError("divisor_override must not be 0; leave it out for the number of cells")
+
+    def trace(self, dims: Dims) -> Dims:
+        """(C, h_out, w_out) of (C, H, W)."""
+        channels, height, width = maps_of(dims)
+        return channels, *window_output(self.window, height, width)
+
+    def apply(self, input: Array) -> Array:
+        """The pooled maps."""
+        import numpy as np
+
+        from imgconv.functional.avg_pooling import avg_pool2d
+        from imgconv.functional.pooling import max_pool2d, median_pool2d, min_pool2d
+
+        window = self.window
+        size, stride, ceil_mode = window.kernel_size, window.stride, window.ceil_mode
+        padding = tuple(before for before, _ in window.pads((1, 1)))
+        if self.mode == "avg":
+            return avg_pool2d(input, size, stride, padding, ceil_mode, self.count_include_pad, self.divisor_override)
+        if self.mode == "median":
+            return median_pool2d(input, size, stride, padding)
+        pool = min_pool2d if self.mode == "min" else max_pool2d
+        return np.asarray(pool(input, size, stride, padding, window.dilation, ceil_mode))
+
+    def cost(self, input: tuple[int, ...], output: tuple[int, ...]) -> Cost:
+        """No multiplications."""
+        size = input[1:]
+        formulas, name = self.window.size_formulas(size), self.window.padding_text(size)
+        return Cost(sizes=formulas, padding=name, span=self.window.span, stride=self.window.stride)
+
+    def arithmetic(self, channels: int) -> WindowPool:
+        """The mode of the cells under the window."""
+        return WindowPool(self.window, self.mode, self._divisor)
+
+    def _divisor(self, rows: Sequence[int], columns: Sequence[int], size: Sequence[int], count: int) -> int:
+        """The number that an average is divided by: padding counts with `count_include_pad`, cells beyond the padding never."""
+        if self.divisor_override is not None:
+            return self.divisor_override
+        if not self.count_include_pad:
+            return count
+        bottom, right = (cells + after for cells, (_, after) in zip(size, self.window.pads(size), strict=True))
+        return sum(row < bottom for row in rows) * sum(column < right for column in columns)
+
+
+@dataclass(frozen=True)
+class AdaptivePooling(Operation):
+    """The max or avg of windows that make an output of `output_size`; None keeps the size of an axis."""
+
+    mode: str
+    output_size: tuple[int | None, int | None]
+
+    @classmethod
+    def build(cls, context: Context, **options: Any) -> Self:
+        """The operation, if the output has at least one cell."""
+        known = [size for size in options["output_size"] if size is not None]
+        if min(known, default=1) < 1:
+            raise UsageError(f"output_size must be at least 1, not {min(known)}")
+        return cls(**options)
+
+    def trace(self, dims: Dims) -> Dims:
+        """(C, *output_size) of (C, H, W)."""
+        channels, *size = maps_of(dims)
+        return channels, *(given if out is None else out for given, out in zip(size, self.output_size, strict=True))
+
+    def apply(self, input: Array) -> Array:
+        """The pooled maps."""
+        import numpy as np
+
+        from imgconv.functional.adaptive_pooling import adaptive_avg_pool2d, adaptive_max_pool2d
+
+        return np.asarray((adaptive_avg_pool2d if self.mode == "avg" else adaptive_max_pool2d)(input, self.output_size))
+
+    def cost(self, input: tuple[int, ...], output: tuple[int, ...]) -> Cost:
+        """No multiplications; the widest window counts for the receptive field."""
+        axes = list(zip(input[1:], output[1:], strict=True))
+        spans = tuple(max(-(-(j + 1) * n // out) - j * n // out for j in range(out)) for n, out in axes)
+        formulas = tuple(f"{out} windows over {n} cells" for n, out in axes)
+        return Cost(sizes=formulas, padding="adaptive", span=spans, stride=tuple(Fraction(n, out) for n, out in axes))
+
+
+KERNEL_SIZE, STRIDE, PADDING = Option("kernel_size", size), Option("stride", size_or_none, None), Option("padding", padding, 0)
+DILATION, CEIL_MODE = Option("dilation", size, 1), Option("ceil_mode", flag, False)
+_EXTREME = (KERNEL_SIZE, STRIDE, PADDING, DILATION, CEIL_MODE)
+_AVERAGE = (
+    *(KERNEL_SIZE, STRIDE, PADDING, CEIL_MODE),
+    *(Option("count_include_pad", flag, True), Option("divisor_override", whole, None)),
+)
+_ADAPTIVE = (Option("output_size", output_size),)
+
+TYPES = (
+    OperationType("max_pool", "keeps the largest value of every window", partial(Pooling.build, mode="max"), _EXTREME),
+    OperationType("min_pool", "keeps the smallest value of every window", partial(Pooling.build, mode="min"), _EXTREME),
+    OperationType("avg_pool", "averages every window", partial(Pooling.build, mode="avg"), _AVERAGE),
+    OperationType("median_pool", "keeps the median of every window", partial(Pooling.build, mode="median"), (KERNEL_SIZE, STRIDE, PADDING)),
+    OperationType("adaptive_avg_pool", "averages to an output size", partial(AdaptivePooling.build, mode="avg"), _ADAPTIVE),
+    OperationType("adaptive_max_pool", "keeps largest values for an output size", partial(AdaptivePooling.build, mode="max"), _ADAPTIVE),
+)

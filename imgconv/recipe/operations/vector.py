@@ -1,0 +1,120 @@
+"""Operations on vectors: flatten, linear layers and softmax."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any, Self
+
+from imgconv.errors import DoesNotFit, UsageError
+from imgconv.recipe.operations.operation import Cost, Dims, Operation, OperationType, Option
+from imgconv.recipe.shape import shape_text
+from imgconv.recipe.values import weights, whole
+from imgconv.recipe.weights import check_bias, layer_weights, parameter_count
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from imgconv.recipe.weights import Context
+
+    Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Flatten(Operation):
+    """A vector of all values, channels outermost, as torch.nn.Flatten."""
+
+    keeps_levels = False
+
+    @classmethod
+    def build(cls, context: Context, **options: Any) -> Self:
+        """The operation; as every step keeps the batch axis, `start_dim` is 1."""
+        if options["start_dim"] != 1:
+            raise UsageError(f"start_dim {options['start_dim']} is not possible; axis 0 is the batch, so that only 1 is allowed")
+        return cls()
+
+    def trace(self, dims: Dims) -> Dims:
+        """(C*H*W,) of (C, H, W)."""
+        known = [size for size in dims if size is not None]
+        return (prod(known) if len(known) == len(dims) else None,)
+
+    def apply(self, input: Array) -> Array:
+        """(N, C*H*W) of (N, C, H, W)."""
+        from imgconv.functional.activation import flatten
+
+        return flatten(input, 1)
+
+    def cost(self, input: tuple[int, ...], output: tuple[int, ...]) -> Cost:
+        """No arithmetic."""
+        return Cost(sees_all=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Linear(Operation):
+    """input @ weight.T + bias along the last axis, with `weight` (O, I) and `bias` (O,) or None."""
+
+    keeps_levels = False
+    weight: Array
+    bias: Array | None
+
+    @classmethod
+    def build(cls, context: Context, **options: Any) -> Self:
+        """The operation, with weights from a file or as numbers."""
+        if options["weights"] is None:
+            raise UsageError("weights are missing; give FILE.npy, FILE.npz:ARRAY or FILE.safetensors:TENSOR")
+        weight, bias = layer_weights(options["weights"], context, options["bias"])
+        if weight.ndim != 2:
+            raise UsageError(f"weights {shape_text(weight.shape)} are not linear; give a matrix (O, I)")
+        return cls(weight, bias)
+
+    def __post_init__(self) -> None:
+        check_bias(self.bias, len(self.weight))
+
+    def trace(self, dims: Dims) -> Dims:
+        """(..., O) of (..., I)."""
+        outputs, needed = self.weight.shape
+        if dims[-1] not in (None, needed):
+            hint = "put flatten before it" if len(dims) > 1 else "images of another size would fit"
+            raise DoesNotFit(f"needs {needed} numbers along the last axis; {hint}")
+        return *dims[:-1], outputs
+
+    def apply(self, input: Array) -> Array:
+        """(N, ..., O) of (N, ..., I)."""
+        from imgconv.functional.matrix import linear
+
+        return linear(input, self.weight, self.bias)
+
+    def cost(self, input: tuple[int, ...], output: tuple[int, ...]) -> Cost:
+        """Every weight once for each row of the input."""
+        work = self.weight.size * prod(input[:-1])
+        return Cost(parameter_count(self.weight, self.bias), work, "linear", sees_all=True)
+
+
+@dataclass(frozen=True)
+class Softmax(Operation):
+    """exp(input) over its sum along axis `dim` of (N, C, H, W) or (N, L)."""
+
+    keeps_levels = False
+    dim: int = 1
+
+    def trace(self, dims: Dims) -> Dims:
+        """The same shape."""
+        last = len(dims)
+        if not (1 <= self.dim <= last or -last <= self.dim <= -1):
+            raise DoesNotFit(f"needs a dim from 1 to {last} (0 is the batch), not {self.dim}")
+        return dims
+
+    def apply(self, input: Array) -> Array:
+        """Values from 0 to 1 that add up to 1 along `dim`."""
+        from imgconv.functional.activation import softmax
+
+        return softmax(input, self.dim)
+
+
+TYPES = (
+    OperationType("flatten", "makes one vector of all values", Flatten.build, (Option("start_dim", whole, 1),)),
+    OperationType(
+        "linear", "multiplies a vector by a matrix", Linear.build, (Option("weights", weights, None), Option("bias", weights, None))
+    ),
+    OperationType("softmax", "turns numbers into shares of 1", Softmax.build, (Option("dim", whole, 1),)),
+)
