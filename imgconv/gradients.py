@@ -1,6 +1,7 @@
-"""Gradients, in the words of torch.nn.grad: what a small change of an input does, given what a change of the output would do.
+"""The gradients of all operations, under torch.nn.grad's names: `conv2d_input`, `conv2d_weight`, `conv2d_bias` and so on.
 
-One name for each operator and argument: `conv2d_input`, `conv2d_weight`, `conv2d_bias`, ... This module only gathers them.
+`OPERATION_ARGUMENT(...)` returns the gradient of the loss with respect to that argument, from `grad_output`, the gradient with respect
+to the output. Each gradient is defined next to its operation in `imgconv.functional`.
 """
 
 from imgconv.functional.avg_pooling import avg_pool1d_input, avg_pool2d_input
@@ -13,7 +14,8 @@ from imgconv.functional.conv_transpose import (
     conv_transpose2d_input,
     conv_transpose2d_weight,
 )
-from imgconv.functional.matrix import fold_input, linear_bias, linear_input, linear_weight, unfold_input
+from imgconv.functional.matrix import linear_bias, linear_input, linear_weight
+from imgconv.functional.patches import fold_input, unfold_input
 from imgconv.functional.pooling import max_pool1d_input, max_pool2d_input
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""pad, against numpy's and in torch's order of axes."""
+"""pad: the numbers of numpy.pad, torch's order of axes, negative padding, dtypes, and the arguments that it refuses."""
 
 import numpy as np
 import pytest
@@ -59,29 +59,24 @@ def test_every_layout_gives_a_new_array(name):
 
 
 REFUSED = [
-    (lambda: pad(IMAGE, (1, 1, 1)), ValueError, "padding (1, 1, 1) has 3 numbers; give two for each padded axis, of which there are 3"),
-    (lambda: pad(IMAGE, (1,) * 8), ValueError, "padding (1, 1, 1, 1, 1, 1, 1, 1) has 8 numbers"),
-    (lambda: pad(IMAGE, 1), TypeError, "padding must be a sequence of whole numbers, not 1"),
-    (lambda: pad(IMAGE, (1.0, 1)), TypeError, "padding must be a whole number"),
-    (
-        lambda: pad(IMAGE, (1, 1), "zeros"),
-        ValueError,
-        "mode 'zeros' is unknown; use one of constant",
-    ),
-    (lambda: pad(IMAGE, (1, 1), "reflect", 2.0), ValueError, "value 2.0 is for mode 'constant' alone, not for 'reflect'"),
-    (lambda: pad(IMAGE, (4, 0), "reflect"), ValueError, "padding 4 is too wide for padding_mode 'reflect' on 4 cells; use at most 3"),
-    (lambda: pad(IMAGE, (5, 0), "circular"), ValueError, "padding 5 is too wide for padding_mode 'circular' on 4 cells; use at most 4"),
-    (lambda: pad(IMAGE[0, 0], (1, 1), "replicate"), ValueError, "mode 'replicate' does not pad 1 axes of the shape (4,)"),
-    (lambda: pad(IMAGE, (1,) * 6, "reflect"), ValueError, "mode 'reflect' does not pad 3 axes of the shape (2, 3, 4)"),
-    (lambda: pad(IMAGE, (-3, -2)), ValueError, "padding (-3, -2) takes off more than there is of the shape (2, 3, 4)"),
-    (lambda: pad(IMAGE, (-2, -2), "reflect"), ValueError, "mode 'reflect' needs cells to repeat"),
-    (lambda: pad(IMAGE.astype(np.uint8), (1, 1), value=300), ValueError, "value 300 does not fit uint8; it must be in 0..255"),
-    (lambda: pad(IMAGE, (1, 1), value="1"), TypeError, "value must be a number, not '1'"),
+    (lambda: pad(IMAGE, (1, 1, 1)), ValueError, r"padding \(1, 1, 1\).*3 numbers.*3"),
+    (lambda: pad(IMAGE, (1,) * 8), ValueError, r"padding \(1, 1, 1, 1, 1, 1, 1, 1\).*8 numbers"),
+    (lambda: pad(IMAGE, 1), TypeError, "padding.*sequence of whole numbers.*1"),
+    (lambda: pad(IMAGE, (1.0, 1)), TypeError, "padding.*whole number.*1.0"),
+    (lambda: pad(IMAGE, (1, 1), "zeros"), ValueError, "mode 'zeros'.*constant, replicate, reflect, symmetric, circular"),
+    (lambda: pad(IMAGE, (1, 1), "reflect", 2.0), ValueError, "value 2.0.*'constant'.*'reflect'"),
+    (lambda: pad(IMAGE, (4, 0), "reflect"), ValueError, "padding 4.*'reflect' on 4 cells.*at most 3"),
+    (lambda: pad(IMAGE, (5, 0), "circular"), ValueError, "padding 5.*'circular' on 4 cells.*at most 4"),
+    (lambda: pad(IMAGE[0, 0], (1, 1), "replicate"), ValueError, r"mode 'replicate'.*1 ax.*\(4,\)"),
+    (lambda: pad(IMAGE, (1,) * 6, "reflect"), ValueError, r"mode 'reflect'.*3 axes.*\(2, 3, 4\)"),
+    (lambda: pad(IMAGE, (-3, -2)), ValueError, r"padding \(-3, -2\).*\(2, 3, 4\)"),
+    (lambda: pad(IMAGE, (-2, -2), "reflect"), ValueError, "mode 'reflect'.*empty"),
+    (lambda: pad(IMAGE.astype(np.uint8), (1, 1), value=300), ValueError, "value 300.*uint8.*0 to 255"),
+    (lambda: pad(IMAGE, (1, 1), value="1"), TypeError, "value.*number.*'1'"),
 ]
 
 
-@pytest.mark.parametrize(("call", "error", "text"), REFUSED)
-def test_what_is_refused_and_why(call, error, text):
-    with pytest.raises(error) as caught:
+@pytest.mark.parametrize(("call", "error", "facts"), REFUSED)
+def test_it_refuses(call, error, facts):
+    with pytest.raises(error, match=facts):
         call()
-    assert str(caught.value).startswith(text)

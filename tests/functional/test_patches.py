@@ -1,4 +1,4 @@
-"""unfold, fold, im2col and col2im against torch's stored results and an oracle."""
+"""unfold, fold, im2col and col2im: torch's stored results, an oracle, and the function that courses print."""
 
 import naive
 import numpy as np
@@ -82,26 +82,53 @@ def test_unbatched_and_empty_batches():
     assert col2im(im2col(input, **WINDOW), input.shape, **WINDOW).shape == input.shape
 
 
+def course_im2col(x, filter_h, filter_w, stride=1, pad=0):
+    """Saitoh, Deep Learning from Scratch, common/util.py: one row per window."""
+    images, channels, height, width = x.shape
+    h_out, w_out = (height + 2 * pad - filter_h) // stride + 1, (width + 2 * pad - filter_w) // stride + 1
+    padded = np.pad(x, [(0, 0), (0, 0), (pad, pad), (pad, pad)])
+    columns = np.zeros((images, channels, filter_h, filter_w, h_out, w_out))
+    for y in range(filter_h):
+        for x_first in range(filter_w):
+            columns[:, :, y, x_first] = padded[:, :, y : y + stride * h_out : stride, x_first : x_first + stride * w_out : stride]
+    return columns.transpose(0, 4, 5, 1, 2, 3).reshape(images * h_out * w_out, -1)
+
+
+@pytest.mark.parametrize("arguments", [(3, 3), (2, 3), (3, 2, 2), (2, 3, 1, 1), (5, 4, 3, 2), (1, 1, 2, 0)])
+def test_im2col_and_col2im_take_the_arguments_of_the_course(arguments):
+    input = numbers(2, 3, 9, 8)
+    rows = im2col(input, *arguments)
+    np.testing.assert_array_equal(rows, course_im2col(input, *arguments))
+    kernel_size, (stride, pad) = arguments[:2], (arguments[2:] + (1, 0)[len(arguments) - 2 :])
+    np.testing.assert_array_equal(rows, im2col(input, kernel_size=kernel_size, stride=stride, padding=pad))
+    grad = numbers(*rows.shape, seed=1)
+    back = col2im(grad, input.shape, *arguments)
+    np.testing.assert_allclose((rows * grad).sum(), (input * back).sum(), rtol=1e-12)
+
+
+def test_im2col_takes_one_number_for_a_square():
+    input = numbers(1, 2, 5, 6)
+    np.testing.assert_array_equal(im2col(input, 3), im2col(input, 3, 3))
+
+
 REFUSED = [
-    (lambda: unfold(np.zeros((5, 6)), 3), ValueError, "input must have the shape (N,C,H,W) or (C,H,W), got (5, 6)"),
-    (lambda: unfold(np.zeros((1, 0, 5, 6)), 3), ValueError, "input has the shape (1, 0, 5, 6); only its batch may be empty"),
-    (lambda: unfold(np.zeros((1, 2, 5, 6)), (3,)), ValueError, "kernel_size (3,) has 1 number; give an int or two numbers"),
-    (lambda: unfold(np.zeros((1, 2, 5, 6)), 3, padding="same"), TypeError, "padding must be whole numbers, not 'same'"),
-    (lambda: unfold(np.zeros((1, 2, 5, 6)), 7), ValueError, "kernel 7x7 does not fit the padded input 5x6"),
-    (lambda: fold(np.zeros((1, 26, 9)), 5, 3), ValueError, "input has 26 rows, not a multiple of the 9 cells of kernel_size 3"),
-    (lambda: fold(np.zeros((1, 27, 8)), 5, 3), ValueError, "input has 8 patches where images of 5x5 have 9"),
-    (lambda: fold(np.zeros((1, 27, 3, 3)), 5, 3), ValueError, "input must have the shape (N,C*kh*kw,L) or (C*kh*kw,L)"),
-    (lambda: col2im(np.zeros((8, 27)), 5, 3), ValueError, "input has 8 rows, not a multiple of the 9 patches of images of 5x5"),
-    (
-        lambda: col2im(np.zeros((9, 27)), (2, 3, 5, 5), 3),
-        ValueError,
-        "input (9, 27) makes images (1, 3, 5, 5), not the output_size (2, 3, 5, 5)",
-    ),
+    (lambda: unfold(np.zeros((5, 6)), 3), ValueError, r"input.*\(N,C,H,W\).*\(5, 6\)"),
+    (lambda: unfold(np.zeros((1, 0, 5, 6)), 3), ValueError, r"input.*\(1, 0, 5, 6\).*empty"),
+    (lambda: unfold(np.zeros((1, 2, 5, 6)), (3,)), ValueError, r"kernel_size \(3,\).*1 number"),
+    (lambda: unfold(np.zeros((1, 2, 5, 6)), 3, padding="same"), TypeError, "padding.*whole numbers.*'same'"),
+    (lambda: unfold(np.zeros((1, 2, 5, 6)), 7), ValueError, "kernel 7x7.*5x6"),
+    (lambda: fold(np.zeros((1, 26, 9)), 5, 3), ValueError, "input.*26 rows.*9 cells of kernel_size 3"),
+    (lambda: fold(np.zeros((1, 27, 8)), 5, 3), ValueError, "input.*8 patches.*5x5.*9"),
+    (lambda: fold(np.zeros((1, 27, 3, 3)), 5, 3), ValueError, r"input.*\(N,C\*kh\*kw,L\).*\(1, 27, 3, 3\)"),
+    (lambda: col2im(np.zeros((8, 27)), 5, 3), ValueError, "input.*8 rows.*9 patches.*5x5"),
+    (lambda: col2im(np.zeros((9, 27)), (2, 3, 5, 5), 3), ValueError, r"input \(9, 27\).*\(1, 3, 5, 5\).*\(2, 3, 5, 5\)"),
+    (lambda: im2col(np.zeros((1, 1, 5, 5))), ValueError, "kernel_h and kernel_w, or kernel_size"),
+    (lambda: im2col(np.zeros((1, 1, 5, 5)), 3, 3, kernel_size=3), ValueError, "kernel_h and kernel_w, or kernel_size"),
+    (lambda: im2col(np.zeros((1, 1, 5, 5)), 3, 3, pad=1, padding=2), ValueError, "pad 1 and padding 2"),
 ]
 
 
-@pytest.mark.parametrize(("call", "error", "text"), REFUSED)
-def test_what_is_refused_and_why(call, error, text):
-    with pytest.raises(error) as caught:
+@pytest.mark.parametrize(("call", "error", "facts"), REFUSED)
+def test_they_refuse(call, error, facts):
+    with pytest.raises(error, match=facts):
         call()
-    assert str(caught.value).startswith(text)
