@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from imgconv.batch.inputs import Raster
-    from imgconv.inspection.arithmetic import Explanation
     from imgconv.inspection.cells import Patch
+    from imgconv.inspection.explanation import Explanation
     from imgconv.recipe import Recipe
 
 LARGEST_SHOWN = 11  # cells along a side; a wider table fits no terminal
@@ -49,7 +49,7 @@ def _print_map(told: MapValue, at: tuple[int, int], top: float) -> None:
         if channel.cells is not None:
             print_parts(Text(channel.channel, style="bold"), _cells(channel, told.patch, top))
         print_parts(*_ending(channel), Text())
-    pixel = " ".join(number(value) for value in told.written) + (" over the photograph" if told.drawn else "")
+    pixel = " ".join(number(value) for value in told.written) + (" over the photograph" if told.overlaid else "")
     print_parts(Text.assemble((f"{told.name} {at[0]},{at[1]}", "bold"), " = ", (pixel, "bold green"), *_swatch(told.written, top)), Text())
 
 
@@ -62,7 +62,7 @@ def _member(member: Member, patch: "Patch", top: float, *, named: bool) -> "list
         parts.append(_side_by_side(product, patch, top))
     if len(member.products) > MOST_PLANES:
         parts.append(Text(f"{counted(len(member.products) - MOST_PLANES, 'more channel')}; --json has them", style="dim"))
-    return [*parts, _stages([(stage.name, stage.told, stage.value) for stage in member.stages])]
+    return [*parts, _stages([(stage.name, stage.text, stage.value) for stage in member.stages])]
 
 
 def _ending(channel: ChannelValue) -> "list[RenderableType]":
@@ -71,7 +71,7 @@ def _ending(channel: ChannelValue) -> "list[RenderableType]":
     parts: list[RenderableType] = []
     if not channel.members and channel.cells is None:
         parts.append(Text(channel.channel, style="bold"))
-    parts.append(_stages([(stage.name, stage.told, stage.value) for stage in channel.stages], last=True))
+    parts.append(_stages([(stage.name, stage.text, stage.value) for stage in channel.stages], last=True))
     if not channel.agrees:
         why = f"written: {number(channel.written)}; sums of fractions are taken in float32, and this one falls on the other side of a half"
         parts.append(Text(why, style="yellow"))

@@ -11,8 +11,8 @@ from imgconv.cli.json_lines import write_line
 from imgconv.cli.lines import counted
 from imgconv.errors import UsageError
 from imgconv.inspection.arithmetic import explain
-from imgconv.inspection.cells import seen
-from imgconv.inspection.matrices import Matrices, matrices
+from imgconv.inspection.cells import filter_input
+from imgconv.inspection.matrices import Matrices, filter_matrices
 from imgconv.plotting.animation import animate
 from imgconv.recipe import Filter, Recipe
 
@@ -57,4 +57,4 @@ def _matrices(image: Raster, recipe: Recipe, at: tuple[int, int]) -> list[Matric
     step = recipe.step
     if not isinstance(step, Filter):
         raise UsageError("--matrix is for one filter; give -k, without --size or -s")
-    return matrices(seen(image, grey=step.grey, alpha=False), step, at)
+    return filter_matrices(filter_input(image, grey=step.grey, alpha=False), step, at)

@@ -69,7 +69,7 @@ def _told(fit: Fit) -> dict[str, str]:
     told = {"offset": ", ".join(number(round(float(offset), 4)) for offset in fit.offset)}
     told["error"] = f"{', '.join(f'{rms:.3g}' for rms in fit.rms)} levels (root mean square)"
     told["explained"] = f"{', '.join(f'{100 * max(r2, 0.0):.4f}'.rstrip('0').rstrip('.') for r2 in fit.r2)} % of the variance"
-    left_out = f", {fit.seen - fit.windows:,} left out because they are black or white" if fit.seen > fit.windows else ""
+    left_out = f", {fit.windows_total - fit.windows:,} left out because they are black or white" if fit.windows_total > fit.windows else ""
     told["windows"] = f"{fit.windows:,}{left_out}"
     return told
 

@@ -1,4 +1,4 @@
-"""The kernel that turns one image into another, found from pairs of images by least squares or by gradient descent."""
+"""Find the kernel that turns one image into another, from pairs of images."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,79 +9,82 @@ from numpy.typing import NDArray
 
 from imgconv.errors import DoesNotFit
 from imgconv.filters.color import white
-from imgconv.fitting.least_squares import Equations, simple_fractions
+from imgconv.fitting.least_squares import NormalEquations, rationalise
 from imgconv.images import Raster
-from imgconv.inspection.cells import seen
+from imgconv.inspection.cells import filter_input
 from imgconv.inspection.explanation import channel_names
 from imgconv.registry import Kernel
 
 CHANNELS = ("grey", "each", "all")
-Numbers = NDArray[np.float64]
+Weights = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """What is learnt from: `input` (C, H, W), the `output` (O, h_out, w_out) of every whole window, and where it is not saturated."""
+    """A training pair: `input` (C, H, W), `output` (O, h_out, w_out) of every window that lies inside the input, and the `usable` windows.
+
+    A window (h_out, w_out) is usable if its output is not saturated.
+    """
 
     input: NDArray[Any]
     output: NDArray[Any]
     usable: NDArray[np.bool_]
 
 
-Descent = Callable[[Sequence[Example], tuple[int, int]], Numbers]
+Descent = Callable[[Sequence[Example], tuple[int, int]], Weights]
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """Kernels that were learnt together: `taps` (O, C, kh, kw) over `divisor`, whole where that explains the images as well.
+    """Kernels that were learnt together: `taps` (O, C, kh, kw) over `divisor`, integers where those explain the images as well.
 
-    `free` (O, C, kh, kw) are the weights before they were simplified. `offset` (O,) and `rms` (O,), the error, are in levels of the
-    output; `r2` (O,) is the share of its variance that is explained. `windows` were used of `seen`. They are `determined` where no
-    other taps explain the images as well. `level` is 1/255 of white.
+    `free` (O, C, kh, kw) are the weights before rationalisation. `offset` (O,) and `rms` (O,), the error, are in levels of the output;
+    `r2` (O,) is the share of its variance that is explained. `windows` of `windows_total` windows were used. The weights are
+    `determined` if no other weights explain the images as well. `level` is 1/255 of the largest pixel value.
     """
 
     names: tuple[str, ...]
-    taps: Numbers
+    taps: Weights
     divisor: int
     simple: bool
-    free: Numbers
-    offset: Numbers
-    rms: Numbers
-    r2: Numbers
+    free: Weights
+    offset: Weights
+    rms: Weights
+    r2: Weights
     windows: int
-    seen: int
+    windows_total: int
     determined: bool
     level: float
 
     def kernels(self, name: str) -> list[Kernel]:
-        """A kernel for each output, called by its channel too where that is no grey; weights across channels stay (C, kh, kw)."""
-        made = []
+        """Return a kernel for each output; all but grey have the channel in their name. Weights across channels stay (C, kh, kw)."""
+        kernels = []
         for channel, taps, offset in zip(self.names, self.taps, self.offset, strict=True):
             plane = taps[0] if len(taps) == 1 else taps
             balanced = abs(float(plane.sum())) <= 1e-3 * float(np.abs(plane).sum())
-            called = name if channel == "grey" else f"{name}_{channel.replace(' ', '_')}"
-            made.append(Kernel(called, plane, float(self.divisor), self._told(offset), range="abs" if balanced else "clip"))
-        return made
+            full_name = name if channel == "grey" else f"{name}_{channel.replace(' ', '_')}"
+            kernels.append(Kernel(full_name, plane, float(self.divisor), self._levels(offset), range="abs" if balanced else "clip"))
+        return kernels
 
-    def _told(self, offset: float) -> float:
-        """An offset in 8-bit levels; what is less than a tenth of one is noise."""
+    def _levels(self, offset: float) -> float:
+        """An offset in 8-bit levels; less than a tenth of one is noise."""
         levels = float(offset) / self.level
         return round(levels, 3) if abs(levels) >= 0.1 else 0.0
 
     def as_json(self) -> dict[str, Any]:
-        """Everything in it."""
+        """Return the fields as JSON values."""
         arrays = {name: getattr(self, name).tolist() for name in ("taps", "free", "offset", "rms", "r2")}
-        rest = {name: getattr(self, name) for name in ("divisor", "simple", "windows", "seen", "determined")}
-        return {"channels": self.names, **arrays, **rest}
+        counts = {"windows": self.windows, "seen": self.windows_total, "determined": self.determined}
+        return {"channels": self.names, **arrays, "divisor": self.divisor, "simple": self.simple, **counts}
 
 
 def learn(
     pairs: Sequence[tuple[Raster, Raster]], kernel_size: tuple[int, int], channels: str = "grey", descend: Descent | None = None
 ) -> list[Fit]:
-    """The kernels of `kernel_size` that turn the first image of each pair into the second.
+    """Return the kernels of `kernel_size` that turn the first image of each pair into the second.
 
-    `channels`: `grey` for one channel, `each` for a kernel for every colour, `all` for weights across all colours. Outputs that are
-    black or white in an image of whole levels may have been cut there, and are left out. `descend` finds weights (O, C, kh, kw) itself.
+    `channels`: `grey` for one channel, `each` for a kernel for every colour, `all` for weights across all colours. Black and white
+    outputs of an integer image may be clipped and are not used. `descend` replaces least squares; it returns weights (O, C, kh, kw).
     Raises DoesNotFit for images whose sizes or channels do not match.
 
     >>> from imgconv.recipe import filter_recipe
@@ -94,93 +97,88 @@ def learn(
     """
     examples = [example(before, after, kernel_size, grey=channels == "grey") for before, after in pairs]
     if len({(len(each.input), len(each.output)) for each in examples}) > 1:
-        raise DoesNotFit("the pairs differ in their channels; use --channels grey, or pairs of one kind")
-    top = white(pairs[0][1].pixels.dtype)
-    level = {"uint8": 1.0, "uint16": 256.0}.get(pairs[0][0].pixels.dtype.name, 1 / 256)
+        raise DoesNotFit("the pairs differ in their channels; use --channels grey, or pairs with the same channels")
+    before, after = pairs[0]
+    max_value = white(after.pixels.dtype)
+    level = {"uint8": 1.0, "uint16": 256.0}.get(before.pixels.dtype.name, 1 / 256)
     names = channel_names(len(examples[0].output), alpha=False)
     if channels != "each":
-        return [_fit(names, examples, kernel_size, top, level, descend)]
-    return [_fit((name,), part, kernel_size, top, level, descend) for name, part in zip(names, _apart(examples), strict=True)]
+        return [_fit(names, examples, kernel_size, max_value, level, descend)]
+    return [
+        _fit((name,), single, kernel_size, max_value, level, descend)
+        for name, single in zip(names, _single_channels(examples), strict=True)
+    ]
 
 
 def example(before: Raster, after: Raster, kernel_size: tuple[int, int], *, grey: bool) -> Example:
-    """A pair of images made ready: both grey if asked for, and the output cut to the windows that lie wholly in the input.
+    """Prepare a pair of images: grey if requested, and the output cropped to the windows that lie inside the input.
 
-    The output has the size of the input, or that without padding, or with full padding.
+    The output must have the size of the input, or the size that a kernel gives without padding or with full padding.
     """
-    given, made = (np.ascontiguousarray(seen(each, grey=grey, alpha=False).pixels.transpose(2, 0, 1)) for each in (before, after))
-    top = white(after.pixels.dtype)
+    input, output = (np.ascontiguousarray(filter_input(each, grey=grey, alpha=False).pixels.transpose(2, 0, 1)) for each in (before, after))
+    inside = _inside(before.size, after.size, kernel_size)
     colours = after.pixels[..., :-1] if after.alpha else after.pixels
-    cut = after.pixels.dtype.kind == "u"
-    sound = (colours > 0) & (colours < top) if cut else np.isfinite(colours)
-    usable = np.asarray(sound.all(axis=2))[_within(before.size, after.size, kernel_size)]
+    unclipped = (colours > 0) & (colours < white(after.pixels.dtype)) if after.pixels.dtype.kind == "u" else np.isfinite(colours)
+    usable = np.asarray(unclipped.all(axis=2))[inside]
     if not usable.any():
-        raise DoesNotFit("the second image is all black and white, where values may have been cut; use an output that is not")
-    return Example(given, made[(slice(None), *_within(before.size, after.size, kernel_size))], usable)
+        raise DoesNotFit("the second image has only black and white pixels, which may be clipped; use one with values between them")
+    return Example(input, output[(slice(None), *inside)], usable)
 
 
-def _within(before: Sequence[int], after: Sequence[int], kernel_size: Sequence[int]) -> tuple[slice, ...]:
-    """The outputs of whole windows along each axis."""
+def _inside(before: Sequence[int], after: Sequence[int], kernel_size: Sequence[int]) -> tuple[slice, ...]:
+    """The outputs, along each axis, of the windows that lie inside the input."""
     slices = []
-    for given, made, taps in zip(before, after, kernel_size, strict=True):
-        whole = given - taps + 1
-        skipped = {given: (taps - 1) // 2, whole: 0, given + taps - 1: taps - 1}.get(made)
-        if skipped is None or whole < 1:
+    for input_size, output_size, taps in zip(before, after, kernel_size, strict=True):
+        valid = input_size - taps + 1
+        first = {input_size: (taps - 1) // 2, valid: 0, input_size + taps - 1: taps - 1}.get(output_size)
+        if first is None or valid < 1:
             sizes = f"{before[1]}x{before[0]} and {after[1]}x{after[0]}"
-            raise DoesNotFit(f"images of {sizes} are no input and output of a kernel of {taps}; give images of one size, stride 1")
-        slices.append(slice(skipped, skipped + whole))
+            raise DoesNotFit(f"images of {sizes} are not input and output of a kernel of {taps}; give images of one size, stride 1")
+        slices.append(slice(first, first + valid))
     return tuple(slices)
 
 
-def _apart(examples: Sequence[Example]) -> list[list[Example]]:
-    """The examples of each colour."""
-    given, made = len(examples[0].input), len(examples[0].output)
-    if given != made:
-        raise DoesNotFit(f"--channels each needs as many channels before as after, not {given} and {made}; use grey or all")
-    return [[Example(each.input[c : c + 1], each.output[c : c + 1], each.usable) for each in examples] for c in range(given)]
-
-
-def _gathered(examples: Sequence[Example], equations: Equations) -> Equations:
-    for each in examples:
-        equations.add(each.input, each.output, each.usable)
-    needed = len(equations.gram)
-    if equations.count < needed:
-        raise DoesNotFit(
-            f"{equations.count} windows are too few for {needed} weights; give a larger image, more pairs, or a smaller --size"
-        )
-    return equations
+def _single_channels(examples: Sequence[Example]) -> list[list[Example]]:
+    """The examples of each channel."""
+    before, after = len(examples[0].input), len(examples[0].output)
+    if before != after:
+        raise DoesNotFit(f"--channels each needs as many channels before as after, not {before} and {after}; use grey or all")
+    return [[Example(each.input[c : c + 1], each.output[c : c + 1], each.usable) for each in examples] for c in range(before)]
 
 
 def _fit(
     names: tuple[str, ...],
     examples: Sequence[Example],
     kernel_size: tuple[int, int],
-    top: float,
+    max_value: float,
     level: float,
     descend: Descent | None,
 ) -> Fit:
     channels, outputs = len(examples[0].input), len(examples[0].output)
-    equations = _gathered(examples, Equations(channels, kernel_size, outputs, middle=top / 2))
-    found = None if descend is None else descend(examples, kernel_size).reshape(outputs, -1).T
-    weights = equations.solve() if found is None else equations.with_best_offset(found)
-    simple = simple_fractions(equations, weights, top)
+    equations = NormalEquations(channels, kernel_size, outputs, middle=max_value / 2)
+    for each in examples:
+        equations.add(each.input, each.output, each.usable)
+    if equations.count < (needed := len(equations.gram)):
+        raise DoesNotFit(f"{equations.count} windows are too few for {needed} weights; use larger images, more pairs, or a smaller --size")
+    weights = equations.solve() if descend is None else equations.with_best_offset(descend(examples, kernel_size).reshape(outputs, -1).T)
+    simple = rationalise(equations, weights, max_value)
     final = simple.weights if simple else weights
     rms, spread = equations.rms(final), equations.spread()
 
-    def planes(columns: Numbers) -> Numbers:
+    def planes(columns: Weights) -> Weights:
         return np.ascontiguousarray(columns.T).reshape(outputs, channels, *kernel_size)
 
     return Fit(
         names,
-        planes(simple.taps if simple else weights[:-1]),
-        simple.divisor if simple else 1,
-        simple is not None,
-        planes(weights[:-1]),
-        equations.offset(final),
-        rms,
-        1 - np.square(rms) / np.maximum(np.square(spread), np.finfo(float).tiny),
+        taps=planes(simple.taps if simple else weights[:-1]),
+        divisor=simple.divisor if simple else 1,
+        simple=simple is not None,
+        free=planes(weights[:-1]),
+        offset=equations.offset(final),
+        rms=rms,
+        r2=1 - np.square(rms) / np.maximum(np.square(spread), np.finfo(float).tiny),
         windows=equations.count,
-        seen=sum(each.usable.size for each in examples),
+        windows_total=sum(each.usable.size for each in examples),
         determined=equations.determined,
         level=level,
     )

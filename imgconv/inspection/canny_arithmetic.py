@@ -18,8 +18,8 @@ from imgconv.filters.canny import canny_edges, thresholds
 from imgconv.filters.color import white
 from imgconv.filters.gaussian import Smoothed, gaussian_taps
 from imgconv.images import Raster
-from imgconv.inspection.cells import Patch, seen
-from imgconv.inspection.explanation import ChannelValue, MapValue, Member, Product, Stage, listed, number
+from imgconv.inspection.cells import Patch, filter_input
+from imgconv.inspection.explanation import ChannelValue, MapValue, Member, Product, Stage, number, products_text
 from imgconv.process import Map
 from imgconv.recipe import Canny, Postprocess
 
@@ -127,7 +127,7 @@ LENGTHS = "lengths of the gradient, those compared marked"
 
 def explain_canny(image: Raster, step: Canny, postprocess: Postprocess, made: Map, at: Cell) -> MapValue:
     """How the output pixel `at` (row, column) of the finished map `made` comes about."""
-    given = seen(image, grey=True, alpha=step.keeps_alpha())
+    given = filter_input(image, grey=True, alpha=step.keeps_alpha())
     told = _Pixel(Stages(given.pixels[..., :1], step), white(given.pixels.dtype), postprocess, at)
     pixel = made.image.pixels[at].astype(float).tolist()
     channels = [told.explained(pixel[0])]
@@ -149,8 +149,8 @@ class _Pixel:
     def explained(self, written: float) -> ChannelValue:
         products = Product("smoothed", self.cells, DOWN), Product("smoothed", self.cells, ACROSS)
         slopes = (
-            Member("sobel_y: grows downward by", products[:1], (Stage("down", listed(products[0]), self.down),)),
-            Member("sobel_x: grows to the right by", products[1:], (Stage("across", listed(products[1]), self.across),)),
+            Member("sobel_y: grows downward by", products[:1], (Stage("down", products_text(products[0]), self.down),)),
+            Member("sobel_x: grows to the right by", products[1:], (Stage("across", products_text(products[1]), self.across),)),
         )
         members = (*([self._smoothing()] if self.stages.step.sigma else []), *slopes)
         told = f"sqrt(({number(self.down)})^2 + ({number(self.across)})^2)"

@@ -1,4 +1,4 @@
-"""What an explanation consists of, as data that prints as JSON: products, stages, members, channels, maps."""
+"""The records of an explanation, which are written as JSON: products, stages, members, channels and maps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,35 +9,38 @@ from numpy.typing import NDArray
 
 from imgconv.inspection.cells import Patch
 
-Numbers = NDArray[Any]
-LISTED = 25  # products that are told one by one; more are only counted
+LISTED = 25  # products and values that are listed one by one; longer lists are only counted
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of arithmetic: its name, the reckoning with its numbers, and the value that comes out."""
+    """One step of arithmetic: its name, the calculation as text, and its result."""
 
     name: str
-    told: str
+    text: str
     value: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields as JSON values."""
+        return {"name": self.name, "told": self.text, "value": self.value}
 
 
 @dataclass(frozen=True, eq=False)
 class Product:
-    """One plane under one kernel: `values` (kh, kw) of `channel`, `taps` as they are laid on them, and the products' sum.
+    """The product of one plane and one kernel: `values` (kh, kw) of `channel`, and the `taps` at those cells.
 
-    `patch` says where the values lie, if not under the window of their map.
+    `patch` holds the position of the values if they do not lie under the window of their map.
     """
 
     channel: str
-    values: Numbers
-    taps: Numbers
+    values: NDArray[Any]
+    taps: NDArray[Any]
     patch: Patch | None = None
 
     @property
-    def products(self) -> Numbers:
-        """(kh, kw) float64."""
-        with np.errstate(invalid="ignore"):  # nothing times infinity is no number
+    def products(self) -> NDArray[Any]:
+        """The products, (kh, kw) float64."""
+        with np.errstate(invalid="ignore"):  # 0 times infinity is NaN
             return self.values.astype(np.float64) * self.taps
 
     @property
@@ -46,15 +49,15 @@ class Product:
         return float(self.products.sum())
 
     def as_json(self) -> dict[str, Any]:
-        """Everything as lists of rows."""
+        """Return the fields as JSON values, arrays as lists of rows."""
         arrays = {"values": self.values, "taps": self.taps, "products": self.products}
-        place = {} if self.patch is None else {"rows": self.patch.rows, "columns": self.patch.columns}
-        return {"channel": self.channel, **place, **{name: array.tolist() for name, array in arrays.items()}, "sum": self.sum}
+        position = {} if self.patch is None else {"rows": self.patch.rows, "columns": self.patch.columns}
+        return {"channel": self.channel, **position, **{name: array.tolist() for name, array in arrays.items()}, "sum": self.sum}
 
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """What one kernel makes of one channel, or of all of them for weights across channels: products, then divisor, offset, bias."""
+    """The result of one kernel: its products with one channel or with all of them, then divisor, offset and bias as stages."""
 
     kernel: str
     products: tuple[Product, ...]
@@ -62,70 +65,88 @@ class Member:
 
     @property
     def value(self) -> float:
-        """The kernel's answer, before any range."""
+        """The result of the kernel, before any range."""
         return self.stages[-1].value
 
     def as_json(self) -> dict[str, Any]:
-        """Everything in it."""
-        return {"kernel": self.kernel, "products": [each.as_json() for each in self.products], "stages": list(map(vars, self.stages))}
+        """Return the fields as JSON values."""
+        return {
+            "kernel": self.kernel,
+            "products": [product.as_json() for product in self.products],
+            "stages": [stage.as_json() for stage in self.stages],
+        }
 
 
 @dataclass(frozen=True, eq=False)
 class ChannelValue:
-    """How one channel of one output pixel comes about; `written` is what the command writes there.
+    """One channel of one output pixel and how it is calculated; `written` is the value that the command writes.
 
-    A pool has no members but `cells` (kh, kw), and `winners`, those that decided. `tolerance` is what float32 may be off where nothing
-    is rounded.
+    A pool has no members. It has `cells` (kh, kw), and `winners`, the cells that determine the value. `tolerance` is the error of
+    float32 where the value is not rounded.
     """
 
     channel: str
     members: tuple[Member, ...]
     stages: tuple[Stage, ...]
     written: float
-    cells: Numbers | None = None
+    cells: NDArray[Any] | None = None
     winners: NDArray[np.bool_] | None = None
-
     tolerance: float = 0.0
 
     @property
     def agrees(self) -> bool:
-        """Whether the reckoning here, in float64, ends at the written value.
+        """Whether the calculation, which uses float64, gives the written value.
 
-        Sums of fractions, which the filters take in float32, may end at the other side of a half.
+        Filters add fractions in float32. Such a sum can be rounded to the other side of a half.
         """
         value = self.stages[-1].value if self.stages else self.members[0].value
         return (value != value and self.written != self.written) or abs(value - self.written) <= self.tolerance or value == self.written
 
     def as_json(self) -> dict[str, Any]:
-        """Everything in it."""
-        told: dict[str, Any] = {"channel": self.channel, "members": [member.as_json() for member in self.members]}
+        """Return the fields as JSON values."""
+        record: dict[str, Any] = {"channel": self.channel, "members": [member.as_json() for member in self.members]}
         if self.cells is not None and self.winners is not None:
-            told |= {"cells": self.cells.tolist(), "winners": self.winners.tolist()}
-        return told | {"stages": list(map(vars, self.stages)), "value": self.written}
+            record |= {"cells": self.cells.tolist(), "winners": self.winners.tolist()}
+        return record | {"stages": [stage.as_json() for stage in self.stages], "value": self.written}
 
 
 @dataclass(frozen=True, eq=False)
 class MapValue:
-    """One output pixel of one map: where its window lay, and every channel; `drawn` is the pixel once the map is over the photograph."""
+    """One output pixel of one map: the cells under its window, and every channel.
+
+    `overlaid` is the pixel after the map is drawn over the photograph.
+    """
 
     name: str
     patch: Patch
     channels: tuple[ChannelValue, ...]
-    drawn: list[float] | None = None
+    overlaid: list[float] | None = None
 
     @property
     def written(self) -> list[float]:
-        """The pixel that the command writes, channel by channel."""
-        return self.drawn or [channel.written for channel in self.channels]
+        """The pixel that the command writes, one value for each channel."""
+        return self.overlaid or [channel.written for channel in self.channels]
 
     def as_json(self) -> dict[str, Any]:
-        """Everything in it; `padded` marks cells that lie beyond the edge."""
-        place = {"rows": self.patch.rows, "columns": self.patch.columns, "padded": self.patch.padded.tolist()}
-        return {"name": self.name, **place, "channels": [channel.as_json() for channel in self.channels], "pixel": self.written}
+        """Return the fields as JSON values; `padded` marks the cells outside of the image."""
+        position = {"rows": self.patch.rows, "columns": self.patch.columns, "padded": self.patch.padded.tolist()}
+        return {"name": self.name, **position, "channels": [channel.as_json() for channel in self.channels], "pixel": self.written}
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """One output pixel, `at` (x, y), of every map of a recipe."""
+
+    at: tuple[int, int]
+    maps: tuple[MapValue, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields as JSON values."""
+        return {"at": self.at, "maps": [each.as_json() for each in self.maps]}
 
 
 def channel_names(count: int, *, alpha: bool) -> tuple[str, ...]:
-    """What the channels of an image are called.
+    """Return the names of the channels of an image.
 
     >>> channel_names(4, alpha=True)
     ('red', 'green', 'blue', 'alpha')
@@ -136,7 +157,7 @@ def channel_names(count: int, *, alpha: bool) -> tuple[str, ...]:
 
 
 def number(value: float) -> str:
-    """A number as it is told: whole ones plainly, others with the digits that matter.
+    """Return a number as text: integers in full, other numbers with six significant digits.
 
     >>> number(3.0), number(-0.123456789)
     ('3', '-0.123457')
@@ -144,8 +165,8 @@ def number(value: float) -> str:
     return f"{value:.0f}" if value == value and abs(value) < 1e15 and value == int(value) else f"{value:.6g}"
 
 
-def listed(product: Product) -> str:
-    """A sum of products as a person would write it; those with a tap of 0 left out."""
+def products_text(product: Product) -> str:
+    """Return a sum of products as text, without the products whose tap is 0."""
     pairs = [(float(tap), float(value)) for tap, value in zip(product.taps.ravel(), product.values.ravel(), strict=True) if tap]
     if len(pairs) > LISTED:
         return f"{len(pairs)} products"
@@ -154,8 +175,8 @@ def listed(product: Product) -> str:
     return f"-{text[2:]}" if text.startswith("- ") else text or "no tap but 0"
 
 
-def listed_sums(products: Sequence[Product]) -> str:
-    """What each channel adds to a sum over channels."""
+def channel_sums_text(products: Sequence[Product]) -> str:
+    """Return the sum of each channel as text, for a sum over channels."""
     if len(products) > LISTED:
         return f"of {len(products)} channels"
     return " + ".join(f"{product.channel} {number(product.sum)}" for product in products)

@@ -10,7 +10,7 @@ from imgconv.filters.color import to_linear, to_srgb, white
 from imgconv.filters.output_range import Combination, combine
 from imgconv.filters.weights import anchor_of, pads_of
 from imgconv.images import Raster
-from imgconv.inspection.cells import Patch, patch_under, seen
+from imgconv.inspection.cells import Patch, filter_input, filter_patch
 from imgconv.inspection.explanation import (
     LISTED,
     ChannelValue,
@@ -19,9 +19,9 @@ from imgconv.inspection.explanation import (
     Product,
     Stage,
     channel_names,
-    listed,
-    listed_sums,
+    channel_sums_text,
     number,
+    products_text,
 )
 from imgconv.process import Map, process
 from imgconv.recipe import Filter, MapPlan, Postprocess, Recipe
@@ -36,7 +36,7 @@ class FilterArithmetic:
 
     def __init__(self, image: Raster, step: Filter, plan: MapPlan, postprocess: Postprocess, at: tuple[int, int]):
         self.image, self.step, self.plan, self.postprocess, self.at = image, step, plan, postprocess, at
-        self.given = seen(image, grey=step.grey, alpha=step.keeps_alpha(plan))
+        self.given = filter_input(image, grey=step.grey, alpha=step.keeps_alpha(plan))
         self.dtype, self.white = self.given.pixels.dtype, white(self.given.pixels.dtype)
         self.range = step.range or plan.range
         self.weighed = self.given.alpha and step.alpha_rule(plan) == "filter"
@@ -52,7 +52,7 @@ class FilterArithmetic:
     def _patch(self, kernel: Kernel) -> Patch:
         window = self.step.window(self.plan)
         pads = pads_of(kernel, window, self.given.size, flip=self.step.flip)
-        patch = patch_under(self.given.pixels, window, pads, Border.of(self.step.padding_mode), self.at)
+        patch = filter_patch(self.given.pixels, window, pads, Border.of(self.step.padding_mode), self.at)
         return replace(patch, values=self._weighed(self._lit(patch.values)))
 
     def _lit(self, cells: NDArray[Any]) -> NDArray[Any]:
@@ -97,10 +97,10 @@ class FilterArithmetic:
             names = channel_names(len(taps), alpha=False)
             products = tuple(Product(each, values[..., c], taps[c]) for c, each in enumerate(names))
             total = sum(product.sum for product in products)
-            stages = [Stage("sum", listed_sums(products), total)]
+            stages = [Stage("sum", channel_sums_text(products), total)]
         else:
             products = (Product(name, values[..., channel], taps),)
-            stages = [Stage("sum", listed(products[0]), products[0].sum)]
+            stages = [Stage("sum", products_text(products[0]), products[0].sum)]
         if name == "alpha":
             stages.append(Stage("share", f"{number(stages[-1].value)} / {number(float(taps.sum()))}", self._alpha(index, kernel)))
         else:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from imgconv.errors import UsageError
 from imgconv.images import Raster
-from imgconv.inspection.cells import Patch, patch_under, pool_patch
-from imgconv.inspection.explanation import ChannelValue, MapValue, Member, Product, Stage, channel_names, listed, listed_sums, number
+from imgconv.inspection.cells import Patch, filter_patch, pool_patch
+from imgconv.inspection.explanation import ChannelValue, MapValue, Member, Product, Stage, channel_names, products_text, channel_sums_text, number
 from imgconv.inspection.pool_arithmetic import listed_cells, selected
 from imgconv.process import shape_of
 from imgconv.process.network import results_of
@@ -49,7 +49,7 @@ def explain_network(image: Raster, network: Network, at: Cell) -> list[MapValue]
 
 def _sums(arithmetic: WindowSums, op: str, maps: Array, values: list[float], at: Cell) -> list[MapValue]:
     window, names = arithmetic.window, channel_names(maps.shape[2], alpha=False)
-    patch = patch_under(maps, window, window.pads(maps.shape[:2]), Border.of(arithmetic.padding_mode), at)
+    patch = filter_patch(maps, window, window.pads(maps.shape[:2]), Border.of(arithmetic.padding_mode), at)
     channels = [_channel(each, patch, names, value) for each, value in zip(arithmetic.sums, values, strict=True)]
     return [MapValue(f"{op} map {output}", patch, (channel,)) for output, channel in enumerate(channels, 1)]
 
@@ -65,7 +65,7 @@ def _channel(weighted: WeightedSum, patch: Patch, names: tuple[str, ...], value:
 
 def _stages(products: tuple[Product, ...], bias: float) -> tuple[Stage, ...]:
     total = sum(product.sum for product in products)
-    stage = Stage("sum", listed(products[0]) if len(products) == 1 else listed_sums(products), total)
+    stage = Stage("sum", products_text(products[0]) if len(products) == 1 else channel_sums_text(products), total)
     return (stage, Stage("bias", f"{number(total)} + {number(bias)}", total + bias)) if bias else (stage,)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.images import Raster
-from imgconv.inspection.cells import Patch, pool_patch, seen
+from imgconv.inspection.cells import Patch, filter_input, pool_patch
 from imgconv.inspection.explanation import LISTED, ChannelValue, MapValue, Stage, channel_names, number
 from imgconv.process import Map
 from imgconv.recipe import Pool
@@ -16,7 +16,7 @@ FLOAT32 = 1e-6  # of the largest value: what averages in float32 may be off
 
 def explain_pool(image: Raster, step: Pool, made: Map, at: tuple[int, int]) -> MapValue:
     """How the output pixel `at` (row, column) of a pool comes about."""
-    given = seen(image, grey=step.grey, alpha=step.keeps_alpha())
+    given = filter_input(image, grey=step.grey, alpha=step.keeps_alpha())
     patch = pool_patch(given.pixels, step.window, step.window.pads(given.size), at)
     names = channel_names(given.channels, alpha=given.alpha)
     pixel = made.image.pixels[at]

@@ -14,7 +14,7 @@ from imgconv.errors import DoesNotFit, UsageError
 from imgconv.filters.color import white
 from imgconv.filters.weights import pads_of
 from imgconv.images import Raster
-from imgconv.inspection.cells import patch_under, pool_patch, seen
+from imgconv.inspection.cells import filter_patch, pool_patch, filter_input
 from imgconv.process import process
 from imgconv.recipe import Canny, Filter, Network, Pool, Recipe
 from imgconv.window import Window
@@ -134,7 +134,7 @@ def animate(image: Raster, recipe: Recipe, at: tuple[int, int] | None = None) ->
     if max(window.span) > MOST_SPAN or max(span + stride for span, stride in zip(window.span, window.stride, strict=True)) > MOST_CELLS:
         most = f"windows of up to {MOST_SPAN}x{MOST_SPAN} cells, two of them within {MOST_CELLS}"
         raise DoesNotFit(f"--animate draws {most}; use a smaller kernel, or less stride or dilation")
-    yield from _frames(_scene(seen(image, grey=True, alpha=False), recipe, step, window, at))
+    yield from _frames(_scene(filter_input(image, grey=True, alpha=False), recipe, step, window, at))
 
 
 def _scene(grey: Raster, recipe: Recipe, step: Filter | Pool, window: Window, at: tuple[int, int] | None) -> Scene:
@@ -146,7 +146,7 @@ def _scene(grey: Raster, recipe: Recipe, step: Filter | Pool, window: Window, at
     all_of_them = Pool((reach[0], reach[1]), stride=window.stride).window
     if isinstance(step, Filter):
         pads = pads_of(step.maps[0].kernels[0], step.window(step.maps[0]), grey.size, flip=step.flip)
-        patch = patch_under(grey.pixels, all_of_them, pads, Border.of(step.padding_mode), (top, left))
+        patch = filter_patch(grey.pixels, all_of_them, pads, Border.of(step.padding_mode), (top, left))
     else:
         patch = pool_patch(grey.pixels, all_of_them, window.pads(grey.size), (top, left))
     shown = output[top : top + rows, left : left + columns]

@@ -17,7 +17,7 @@ from imgconv.filters.color import white
 from imgconv.functional import adaptive_avg_pool2d
 from imgconv.images import Raster
 from imgconv.inspection.canny_arithmetic import Stages
-from imgconv.inspection.cells import seen
+from imgconv.inspection.cells import filter_input
 from imgconv.process import process, shape_of
 from imgconv.process.network import results_of
 from imgconv.recipe import Canny, Filter, MapPlan, Network, Pool, Postprocess, Recipe, filter_recipe
@@ -194,7 +194,7 @@ def exhibit(image: Raster, recipe: Recipe, name: str, *, colour: bool = False) -
 
     Raises DoesNotFit for an image that is too small.
     """
-    opaque = seen(image, grey=False, alpha=False) if image.alpha else image
+    opaque = filter_input(image, grey=False, alpha=False) if image.alpha else image
     recipe.trace(shape_of(opaque))
     given = image_panel(opaque, "input")
     step = recipe.step
@@ -213,7 +213,7 @@ def exhibit(image: Raster, recipe: Recipe, name: str, *, colour: bool = False) -
 
 def _of_canny(image: Raster, recipe: Recipe, step: Canny) -> list[Panel]:
     """Its stages: how long the gradients are, the ridges of them, weak ones grey, and the edges as they are written."""
-    stages = Stages(seen(image, grey=True, alpha=False).pixels, step)
+    stages = Stages(filter_input(image, grey=True, alpha=False).pixels, step)
     ridges = Raster((127 * stages.ridges + 128 * stages.strong).astype(np.uint8)[..., None])
     return [
         map_panel(stages.lengths(), "length of the gradient"),
@@ -316,7 +316,7 @@ def gallery(image: Raster, registry: Registry, names: Sequence[str], source: str
 
     Maps with a sign are those of the luma, each on a scale of its own. Raises DoesNotFit for an image that is too small.
     """
-    small = _small(seen(image, grey=False, alpha=False) if image.alpha else image)
+    small = _small(filter_input(image, grey=False, alpha=False) if image.alpha else image)
     shown: set[str] = set()  # a bank's member may have an entry of its own
     panels = [image_panel(small, "input")]
     for name in names:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from imgconv.filters.color import white
 from imgconv.functional import adaptive_avg_pool2d
 from imgconv.images import Raster
-from imgconv.inspection.cells import seen
+from imgconv.inspection.cells import filter_input
 
 
 def preview(image: Raster, columns: int) -> NDArray[np.uint8]:
@@ -17,7 +17,7 @@ def preview(image: Raster, columns: int) -> NDArray[np.uint8]:
     >>> preview(Raster(np.full((40, 60, 1), 7, np.uint8)), 20).shape
     (14, 20, 3)
     """
-    colours = (seen(image, grey=False, alpha=False) if image.alpha else image).pixels
+    colours = (filter_input(image, grey=False, alpha=False) if image.alpha else image).pixels
     colours = colours if colours.shape[2] == 3 else colours[..., :1]
     height, width = colours.shape[:2]
     w = min(columns, width)

@@ -96,7 +96,7 @@ def test_what_is_no_kernel_is_said(tmp_path):
         (2, (PHOTO, PHOTO, "--size", "99"), "--size 99 is not possible"),
         (2, (PHOTO, PHOTO, "--channels", "all", "--name", "mine"), "--name cannot keep weights across colours"),
         (2, (PHOTO, PHOTO, "-o", "w.txt"), "is no array"),
-        (1, (PHOTO, SAMPLES / "chelsea.jpg"), "600x400 and 451x300 are no input and output"),
+        (1, (PHOTO, SAMPLES / "chelsea.jpg"), "600x400 and 451x300 are not input and output"),
         (1, (PHOTO, "nosuch.png"), "nosuch.png: "),
     ],
 )

@@ -1,4 +1,4 @@
-"""Kernels are found again from what they made, and what is no kernel is told apart."""
+"""Kernels are found from their own output; operations that are not a kernel fit badly."""
 
 import numpy as np
 import pytest
@@ -58,12 +58,12 @@ def test_every_small_kernel_is_found_from_its_own_unclipped_output(part, name):
     (fit,) = learn([(part, filtered(part, kernel, range="raw"))], kernel.kernel_size)
     assert np.abs(weights_of(fit)[0, 0] - kernel.weights()).max() < 1e-6
     assert abs(fit.offset[0] - kernel.offset) < 1e-3 and fit.r2[0] > 1 - 1e-9
-    assert fit.windows == fit.seen
+    assert fit.windows == fit.windows_total
 
 
 @pytest.mark.parametrize("name", [name for name, kernel in SMALL.items() if kernel.total < 100])  # beyond that all is white
-def test_and_usefully_from_pixels(part, name):
-    """From 8 bits, about half of them cut away for kernels that sum to zero; whole kernels are found exactly."""
+def test_every_small_kernel_is_found_from_8_bit_output(part, name):
+    """From 8 bits, about half of them clipped for kernels that sum to zero; whole kernels are found exactly."""
     kernel = SMALL[name]
     (fit,) = learn([(part, filtered(part, kernel, range="clip"))], kernel.kernel_size)
     assert np.abs(weights_of(fit)[0, 0] - kernel.weights()).max() < 0.005
@@ -71,12 +71,12 @@ def test_and_usefully_from_pixels(part, name):
         assert np.array_equal(weights_of(fit)[0, 0], kernel.weights())
 
 
-def test_cut_pixels_would_spoil_the_fit(photo):
-    """The test of the rule that they are left out: with them, sobel_x comes out wrong."""
+def test_clipped_pixels_would_spoil_the_fit(photo):
+    """Clipped pixels are left out; with them the weights of sobel_x are wrong."""
     made = filtered(photo, "sobel_x", range="clip")
     (fit,) = learn([(photo, made)], (3, 3))
     (spoilt,) = learn([(photo, Raster(made.pixels.astype(np.float32)))], (3, 3))
-    assert np.array_equal(weights_of(fit)[0, 0], REGISTRY.get("sobel_x").taps) and fit.windows < fit.seen
+    assert np.array_equal(weights_of(fit)[0, 0], REGISTRY.get("sobel_x").taps) and fit.windows < fit.windows_total
     assert np.abs(weights_of(spoilt)[0, 0] - REGISTRY.get("sobel_x").taps).max() > 0.2
 
 
@@ -95,7 +95,7 @@ def test_outputs_of_every_padding_and_several_pairs(photo, padding):
     pairs = [(half, filtered(half, "1 2 3; 4 5 6", padding=padding, range="raw")) for half in halves]
     (fit,) = learn(pairs, (2, 3))
     assert np.array_equal(fit.taps[0, 0], [[1, 2, 3], [4, 5, 6]]) and fit.divisor == 1
-    assert fit.seen == 149 * 97 + 199 * 298
+    assert fit.windows_total == 149 * 97 + 199 * 298
 
 
 def test_sixteen_bits_and_offsets_in_their_levels():
@@ -106,22 +106,21 @@ def test_sixteen_bits_and_offsets_in_their_levels():
 
 
 def test_the_strips_add_up(photo, monkeypatch):
-
     made = filtered(photo, "gaussian3")
     (whole,) = learn([(photo, made)], (3, 3))
-    monkeypatch.setattr(least_squares, "STRIP_CELLS", 30_000)
+    monkeypatch.setattr(least_squares, "STRIP_CELLS", 30_000)  # a photo of several strips at the real size would be slow
     (strips,) = learn([(photo, made)], (3, 3))
     assert np.allclose(whole.free, strips.free, atol=1e-9) and whole.windows == strips.windows
 
 
-def test_what_is_no_kernel_explains_little(photo):
+def test_an_operation_that_is_not_a_kernel_explains_little(photo):
     (fit,) = learn([(photo, filtered(photo, "laplacian8", range="abs"))], (3, 3))
     assert fit.r2[0] < 0.5
 
 
 @pytest.mark.parametrize(
     "shape, channels, text",
-    [((20, 20, 1), "grey", "no input and output of a kernel"), ((40, 50, 1), "each", "as many channels before as after")],
+    [((20, 20, 1), "grey", "not input and output of a kernel of 3"), ((40, 50, 1), "each", "as many channels before as after")],
 )
 def test_pairs_that_do_not_match_are_refused(shape, channels, text):
     rng = np.random.default_rng(0)
@@ -130,7 +129,7 @@ def test_pairs_that_do_not_match_are_refused(shape, channels, text):
         learn([(before, after)], (3, 3), channels)
 
 
-def test_stripes_do_not_tell_rows_apart(photo):
+def test_stripes_do_not_determine_the_rows_of_a_kernel(photo):
     stripes = Raster(np.repeat(photo.pixels[:1], 40, axis=0))
     (fit,) = learn([(stripes, filtered(stripes, "gaussian3", range="raw"))], (3, 3))
     assert not fit.determined and np.allclose(weights_of(fit)[0, 0].sum(axis=0), [0.25, 0.5, 0.25], atol=1e-3)
@@ -144,9 +143,9 @@ def test_too_few_windows_are_refused(photo):
         learn([(small, small)], (3, 3))
 
 
-def test_black_and_white_teach_nothing(photo):
+def test_a_black_output_is_refused(photo):
     black = Raster(np.zeros_like(luma(photo.pixels, alpha=False)))
-    with pytest.raises(DoesNotFit, match="all black and white"):
+    with pytest.raises(DoesNotFit, match="only black and white"):
         learn([(photo, black)], (3, 3))
 
 

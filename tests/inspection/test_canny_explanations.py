@@ -65,7 +65,7 @@ def test_the_value_is_the_pixel_that_canny_writes(pixels, sigma, bounds, quantil
     made = np.atleast_3d(imgconv.canny(pixels, sigma=sigma, low=low, high=high, quantiles=quantiles, alpha=alpha))[row, column]
     expected = top - made[0] if postprocess.invert else made[0]
     assert told.channels[0].written == expected and all(channel.agrees for channel in told.channels)
-    assert postprocess.overlay == (told.drawn is not None)
+    assert postprocess.overlay == (told.overlaid is not None)
 
 
 def test_gradients_neighbours_and_ridges_are_those_of_the_definition():
@@ -103,12 +103,12 @@ def test_a_weak_edge_names_the_strong_one_that_it_leads_to():
     for row, column in joined[:: len(joined) // 20].tolist():
         (told,) = explain(Raster(pixels), Recipe("canny", Canny()), (column, row)).maps
         (strong_row, strong_column), steps = stages.way_to_strong((row, column))
-        assert f"a strong edge at {strong_column},{strong_row} in {steps} step" in stage(told.channels[0], "weak").told
+        assert f"a strong edge at {strong_column},{strong_row} in {steps} step" in stage(told.channels[0], "weak").text
         assert stages.strong[strong_row, strong_column] and steps >= max(abs(strong_row - row), abs(strong_column - column))
         assert told.written == [255]
     row, column = np.argwhere(stages.ridges & ~edges)[0].tolist()
     (told,) = explain(Raster(pixels), Recipe("canny", Canny()), (column, row)).maps
-    assert "hangs together with no strong edge" in stage(told.channels[0], "weak").told and told.written == [0]
+    assert "hangs together with no strong edge" in stage(told.channels[0], "weak").text and told.written == [0]
 
 
 @pytest.mark.parametrize("bound, value", [(764, 255), (765, 0)])

@@ -9,8 +9,8 @@ import imgconv
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.images import Raster
 from imgconv.inspection.arithmetic import explain
-from imgconv.inspection.cells import seen
-from imgconv.inspection.matrices import matrices
+from imgconv.inspection.cells import filter_input
+from imgconv.inspection.matrices import filter_matrices
 from imgconv.process import process
 from imgconv.recipe import Pool, Postprocess, Recipe, filter_recipe, network_recipe
 
@@ -180,7 +180,7 @@ def test_a_pixel_outside_and_other_steps_are_refused():
 def test_both_matrices_give_the_sums_of_the_filter(size, options):
     image = Raster(np.random.default_rng(3).integers(0, 256, (*size, 1), np.uint8))
     recipe = filter_recipe(["1 2 3; 4 5 6; 7 8 10"], **options, range="raw")
-    (found,) = matrices(seen(image, grey=False, alpha=False), recipe.step, (2, 3))
+    (found,) = filter_matrices(filter_input(image, grey=False, alpha=False), recipe.step, (2, 3))
     assert np.array_equal(found.kernel_matrix @ found.cells.ravel(), found.sums)
     raw = imgconv.filter(image.pixels, "1 2 3; 4 5 6; 7 8 10", **options, range="raw")[..., 0]
     if size == (6, 7):
