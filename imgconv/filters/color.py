@@ -34,7 +34,8 @@ def luma(pixels: NDArray[Any], *, alpha: bool, threads: int | None = None) -> ND
     if pixels.dtype.kind != "u":
         colour = pixels[..., :-1] * pixels[..., -1:] if alpha else pixels
         weights = np.array(LUMA if colour.shape[2] == 3 else [65536], pixels.dtype) / 65536
-        return np.ascontiguousarray((colour @ weights.astype(pixels.dtype))[..., None])
+        with np.errstate(invalid="ignore"):  # some BLAS routines warn about infinity, which is a valid value
+            return np.ascontiguousarray((colour @ weights.astype(pixels.dtype))[..., None])
     grey = np.empty((height, width), pixels.dtype)
     rows = pixels.reshape(height, width * channels)
     weights = np.array([*LUMA, 32768], np.uint32)
