@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.images import Raster
-from imgconv.window import Window
 from imgconv.process import Recipe, process
 from imgconv.recipe import Filter
 from imgconv.recipe.maps import MapPlan
 from imgconv.registry import Kernel
+from imgconv.window import Window
 from imgconv.windows.borders import Border, PaddedRows
 
 IDENTITY = MapPlan("identity", (Kernel("identity", np.ones((1, 1))),))
@@ -41,9 +41,7 @@ def filter_input(image: Raster, *, grey: bool, alpha: bool) -> Raster:
     return process(image, Recipe("identity", step))[0].image
 
 
-def filter_patch(
-    pixels: NDArray[Any], window: Window, pads: Sequence[tuple[int, int]], border: Border, at: tuple[int, int]
-) -> Patch:
+def filter_patch(pixels: NDArray[Any], window: Window, pads: Sequence[tuple[int, int]], border: Border, at: tuple[int, int]) -> Patch:
     """Return the cells of `pixels` (H, W, C) under the window of the output cell `at` (row, column), including padding."""
     height, width, channels = pixels.shape
     rows, columns = _positions(window, pads, at)

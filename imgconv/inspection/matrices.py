@@ -11,9 +11,9 @@ from imgconv.filters.weights import pads_of
 from imgconv.functional import kernel_matrix, unfold
 from imgconv.images import Raster
 from imgconv.inspection.explanation import channel_names
-from imgconv.window import Window
 from imgconv.recipe import Filter, MapPlan
 from imgconv.registry import Kernel
+from imgconv.window import Window
 from imgconv.windows.borders import Border, PaddedRows
 
 MOST_CELLS = 8  # along a side: a kernel matrix has a column for every cell

@@ -9,7 +9,17 @@ from numpy.typing import NDArray
 from imgconv.errors import UsageError
 from imgconv.images import Raster
 from imgconv.inspection.cells import Patch, filter_patch, pool_patch
-from imgconv.inspection.explanation import ChannelValue, MapValue, Member, Product, Stage, channel_names, products_text, channel_sums_text, number
+from imgconv.inspection.explanation import (
+    ChannelValue,
+    MapValue,
+    Member,
+    Product,
+    Stage,
+    channel_names,
+    channel_sums_text,
+    number,
+    products_text,
+)
 from imgconv.inspection.pool_arithmetic import listed_cells, selected
 from imgconv.process import shape_of
 from imgconv.process.network import results_of

@@ -14,7 +14,7 @@ from imgconv.errors import DoesNotFit, UsageError
 from imgconv.filters.color import white
 from imgconv.filters.weights import pads_of
 from imgconv.images import Raster
-from imgconv.inspection.cells import filter_patch, pool_patch, filter_input
+from imgconv.inspection.cells import filter_input, filter_patch, pool_patch
 from imgconv.process import process
 from imgconv.recipe import Canny, Filter, Network, Pool, Recipe
 from imgconv.window import Window
