@@ -6,6 +6,8 @@ import re
 import pytest
 from command import SAMPLES, imgconv
 
+pytestmark = pytest.mark.exhaustive  # compiles every loop: a minute of both cores
+
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory):

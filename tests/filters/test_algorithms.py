@@ -6,7 +6,8 @@ from fractions import Fraction
 import numpy as np
 import oracle_image as oracle
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from imgconv.filters import filter2d as images
@@ -191,7 +192,7 @@ def test_factors():
     assert np.abs(down.T @ across - LAPLACIAN_OF_GAUSSIAN).sum() <= 2**-26 * np.abs(LAPLACIAN_OF_GAUSSIAN).sum()
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     sums=st.lists(st.integers(-(2**22), 2**22), min_size=1, max_size=20),
     divisor=st.integers(1, 40_000),

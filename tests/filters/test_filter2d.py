@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import oracle_image as oracle
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from imgconv.filters import filter2d
@@ -37,7 +38,7 @@ def filtered(pixels, mask, *, stride=1, padding="same", dilation=1, mode="replic
     return filter_image(pixels, [mask], window, Border.of(mode), finish or Finish(), **rest)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     size=st.tuples(st.integers(4, 17), st.integers(4, 17)),
     channels=st.integers(1, 4),

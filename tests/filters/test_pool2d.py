@@ -4,7 +4,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from naive_pooling import largest, lower_median, mean, output_size, pool, rounded_mean, smallest, taps
 
@@ -50,7 +51,7 @@ def assert_pooled(pixels, window, mode, where):
         np.testing.assert_array_equal(got, expected(pixels, mode, where))
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(
     st.sampled_from(PoolMode.names()),
     st.sampled_from([np.uint8, np.float32]),

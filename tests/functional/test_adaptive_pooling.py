@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from naive_pooling import adaptive_windows, first_largest, largest, mean, pool
 
@@ -12,7 +13,7 @@ from imgconv.functional.adaptive_pooling import adaptive_avg_pool2d, adaptive_ma
 SIDES = st.tuples(st.integers(1, 12), st.integers(1, 12))
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(SIDES, SIDES, st.integers(0, 99))
 def test_adaptive_pools_equal_the_oracle(size, out, seed):
     batch = np.random.default_rng(seed).standard_normal((2, 2, *size))

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from examples import examples
 from golden_cases import golden
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from naive_pooling import mean, pool, windows
 
@@ -25,7 +26,7 @@ def test_avg_pool2d_equals_torch(parameters, arrays):
     assert_near(avg_pool2d(arrays["input"].astype(np.float64), **parameters), arrays["output"], np.float64)
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(
     st.tuples(st.integers(1, 5), st.integers(1, 5)),
     st.tuples(st.integers(1, 4), st.integers(1, 4)),

@@ -7,8 +7,9 @@ import naive
 import numpy as np
 import pytest
 from closeness import assert_agrees, layouts
+from examples import examples
 from golden_cases import golden
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from imgconv.engine import parallel
@@ -52,7 +53,7 @@ def convolutions(draw):
     return input, weight, {"stride": draw(pairs), "padding": padding, "dilation": dilation, "groups": groups}
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(convolutions(), st.sampled_from(FLOATS))
 def test_conv2d_agrees_with_the_oracle(case, dtype):
     input, weight, parameters = case

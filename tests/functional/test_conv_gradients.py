@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from closeness import assert_agrees
+from examples import examples
 from golden_cases import golden
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from imgconv import gradients
@@ -57,7 +58,7 @@ def test_each_gradient_is_an_adjoint(forward, input, weight, parameters):
     assert back.shape == x.shape and grad_weight.shape == w.shape
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(0, 2), st.integers(1, 2), st.integers(5, 9), st.integers(5, 9))
 def test_unfold_and_fold_are_each_others_gradients(kernel, stride, padding, dilation, height, width):
     window = {"kernel_size": (kernel, 2), "stride": stride, "padding": padding, "dilation": (dilation, 1)}

@@ -4,8 +4,9 @@ import naive
 import numpy as np
 import pytest
 from closeness import assert_agrees, layouts
+from examples import examples
 from golden_cases import golden
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from imgconv.functional.conv import conv2d
@@ -27,7 +28,7 @@ def test_conv_transpose2d_golden(parameters, arrays, dtype):
 pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.data())
 def test_conv_transpose2d_agrees_with_the_oracle(data):
     groups, stride, dilation, kernel = data.draw(st.integers(1, 3)), data.draw(pairs), data.draw(pairs), data.draw(pairs)
@@ -50,7 +51,7 @@ def test_conv_transpose1d_is_one_row_of_conv_transpose2d():
     np.testing.assert_array_equal(conv_transpose1d(input[0], weight, bias, **parameters), expected[0])
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(0, 2), st.integers(1, 2), st.integers(3, 9), st.integers(3, 9))
 def test_it_is_the_adjoint_of_conv2d(down, across, padding, dilation, height, width):
     parameters = {"stride": (down, across), "padding": padding, "dilation": dilation, "groups": 2}

@@ -4,7 +4,8 @@ import naive
 import numpy as np
 import pytest
 from closeness import assert_agrees, layouts
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from imgconv.functional.conv import conv2d
@@ -16,7 +17,7 @@ def numbers(*shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.integers(1, 2), st.integers(1, 2), st.integers(1, 2), st.integers(0, 2), st.integers(1, 2), st.booleans())
 def test_it_agrees_with_the_oracle(groups, offset_groups, stride, padding, dilation, masked):
     input, weight, bias = numbers(2, 4, 6, 7), numbers(2 * groups, 4 // groups, 3, 2, seed=1), numbers(2 * groups, seed=2)

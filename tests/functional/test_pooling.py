@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from examples import examples
 from golden_cases import golden
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from naive_pooling import first_largest, first_smallest, largest, lower_median, pool, smallest, windows
 
@@ -42,7 +43,7 @@ def test_max_pool2d_equals_torch(parameters, arrays):
     np.testing.assert_array_equal(max_pool2d(arrays["input"], **parameters), output)
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(geometries(), st.booleans(), st.sampled_from([np.float32, np.uint8]), st.integers(0, 99))
 def test_extremes_equal_the_oracle(geometry, ceil_mode, dtype, seed):
     size, window = geometry
@@ -54,7 +55,7 @@ def test_extremes_equal_the_oracle(geometry, ceil_mode, dtype, seed):
         np.testing.assert_array_equal(call(batch, **window, ceil_mode=ceil_mode), got)
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(geometries(dilated=False), st.sampled_from([np.float32, np.uint8, np.int16]), st.integers(0, 99))
 def test_medians_equal_the_oracle(geometry, dtype, seed):
     size, window = geometry

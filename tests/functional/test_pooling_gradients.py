@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from examples import examples
 from golden_cases import golden
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
@@ -31,7 +32,7 @@ def test_avg_pool2d_gradients_equal_torch(parameters, arrays):
     np.testing.assert_allclose(got, arrays["grad_input"], 1e-5, 1e-5)
 
 
-@settings(deadline=None, max_examples=30)
+@examples(30)
 @given(
     st.tuples(st.integers(1, 5), st.integers(1, 5)),
     st.tuples(st.integers(1, 6), st.integers(1, 6)),

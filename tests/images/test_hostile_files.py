@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from image_files import every_file, exact_files, photo, png, png_chunk, read, saved, tiff
 from PIL import Image
@@ -58,7 +59,7 @@ def test_salvage_keeps_the_frames_before_the_damage(name):
 
 
 @pytest.mark.parametrize("name", FILES)
-@settings(max_examples=12, deadline=None)
+@examples(12)
 @given(st.data())
 def test_changed_bytes_give_an_image_or_one_line(name, data):
     damaged = bytearray(FILES[name])

@@ -4,7 +4,8 @@ import naive_canny
 import numpy as np
 import pytest
 from command import SAMPLES
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from scipy import ndimage
@@ -35,7 +36,7 @@ def stage(channel, name):
     return next(stage for stage in reversed(channel.stages) if stage.name == name)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     pixels=st.builds(
         noise,

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 import imgconv
@@ -53,7 +54,7 @@ FILTER_OPTIONS = {
 }
 
 
-@settings(max_examples=120, deadline=None)
+@examples(120)
 @given(pixels=images(), kernel=st.sampled_from(WHOLE + FRACTIONS), options=st.fixed_dictionaries(FILTER_OPTIONS), data=st.data())
 def test_the_value_is_the_pixel_that_filter_writes(pixels, kernel, options, data):
     try:
@@ -75,7 +76,7 @@ def is_exact(kernel, options, channel, pixels):
     return kernel in WHOLE and pixels.dtype.kind == "u" and not options["linear"] and options["range"] != "minmax" and kernel != "sobel"
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(
     pixels=images(),
     step=st.builds(

@@ -2,7 +2,8 @@
 
 import hypothesis.strategies as st
 import numpy as np
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 
 from imgconv.errors import DoesNotFit, ImgconvError, UsageError
 from imgconv.images import Raster
@@ -54,7 +55,7 @@ def steps(draw):
     return " ".join([op, *words])
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.lists(steps(), min_size=1, max_size=4), st.sampled_from([1, 3]), st.sampled_from(["raw", None, "offset"]))
 def test_traced_or_refused(texts, channels, range_):
     image = Raster(np.random.default_rng(0).integers(0, 256, (9, 11, channels), dtype=np.uint8))
@@ -81,7 +82,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.sampled_from(sorted(OPERATIONS)), st.dictionaries(st.sampled_from(OPTIONS), VALUES, max_size=3))
 def test_any_table_is_a_step_or_one_line_of_error(op, options):
     try:
