@@ -53,7 +53,7 @@ def test_no_pixel_is_decoded(tmp_path):
     assert "--max-pixels" in refused(1, "plan", huge)
 
 
-def test_shapes_without_a_image_and_tables():
+def test_shapes_without_an_image_and_tables():
     done = imgconv("plan", "--shape", "3x224x224", "-s", "conv box padding=1", "-s", "relu", "-s", "flatten")
     text = done.out.decode()
     assert done.code == 0 and "same (equal-width)" in text and "150528" in text and "1.35 M" in text

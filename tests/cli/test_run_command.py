@@ -57,7 +57,7 @@ def test_colours_stay_together_in_one_image(photo):
     assert np.array_equal(pixels_of(photo.with_name("photo.run.png")), expected)
 
 
-def test_a_image_for_each_map_and_what_json_says(photo):
+def test_an_image_for_each_map_and_what_json_says(photo):
     done = imgconv("run", photo, *SOBEL, "--json")
     line = json.loads(done.out)
     paths = [photo.with_name(f"photo.run-{n}.png") for n in (1, 2)]

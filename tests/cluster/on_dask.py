@@ -121,7 +121,7 @@ def test_after_an_error_nothing_more_begins_and_all_that_began_is_told(home, add
     assert len(outcomes) < COUNT / 2
 
 
-def test_a_image_that_kills_its_workers_fails_alone(home):
+def test_an_image_that_kills_its_workers_fails_alone(home):
     more = {"DEADLY": "008.jpg", "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
     options = ("--preload", home / "deadly.py")
     with scheduler(home, **more) as (address, _), worker(home, address, *options, **more), worker(home, address, *options, **more):

@@ -265,7 +265,7 @@ def test_raw_maps_are_float32_at_every_depth():
 @pytest.mark.parametrize("padding", ["same", "full", (2, 3)])
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("channels, alpha", [(1, "none"), (3, "none"), (4, "keep")])
-def test_the_sides_of_a_image_are_like_those_of_padded_rows(channels, alpha, mode, padding, monkeypatch):
+def test_the_sides_of_an_image_are_like_those_of_padded_rows(channels, alpha, mode, padding, monkeypatch):
     pixels, mask = image(23, 61, channels), Mask(np.array([[1.0, -2, 3], [0, 4, -1], [2, 2, -5]]), anchor=(0, 2))
     apart = filtered(pixels, mask, padding=padding, mode=mode, alpha=alpha)
     monkeypatch.setattr(filter2d, "WORTH", 10**6)

@@ -113,7 +113,7 @@ def test_a_gallery_has_every_map_once():
     assert all(panel.size == (148, 256) for panel in shown if panel.title in ("input", "sobel_x", "gaussian"))
 
 
-def test_a_image_that_is_too_small_is_refused():
+def test_an_image_that_is_too_small_is_refused():
     with pytest.raises(DoesNotFit, match="padded input"):
         exhibit(NOISE, filter_recipe(["box:size=99"], padding="valid"), "noise.png")
 

@@ -25,7 +25,7 @@ def values(kernel):
 
 
 @pytest.mark.parametrize("name", imgconv.kernels())
-def test_built_in_kernels_on_a_image(name):
+def test_built_in_kernels_on_an_image(name):
     known = imgconv.kernel(name)
     if isinstance(known, Bank):
         maps = [values(kernel) for kernel in known.kernels]

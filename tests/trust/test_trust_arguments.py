@@ -118,7 +118,7 @@ def test_a_kernel_of_ten_thousand_squared(untouchable, tmp_path):
 
 
 @pytest.mark.parametrize("words", ["edge --dilation 500 --padding valid", "pool --size 600", "edge --padding-mode reflect --padding 5000"])
-def test_what_does_not_fit_a_image_names_it_and_the_others_are_done(tmp_path, words):
+def test_what_does_not_fit_an_image_names_it_and_the_others_are_done(tmp_path, words):
     command, *options = words.split()
     large, small = tmp_path / "large.png", tmp_path / "small.png"
     shutil.copy(SAMPLES / "step_wedge.png", small)

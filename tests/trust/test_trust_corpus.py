@@ -84,7 +84,7 @@ def test_awkward_files_are_read_as_others_read_them_or_told_what_is_wrong(tmp_pa
                 assert np.array_equal(maps.reshape(expected.shape[1], -1).T, expected), name
 
 
-def test_every_file_ends_in_a_image_or_one_line_and_soon(corpus):
+def test_every_file_ends_in_an_image_or_one_line_and_soon(corpus):
     out, told = corpus
     assert len(told) > 2000
     for name, line in told.items():

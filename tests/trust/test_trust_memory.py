@@ -55,7 +55,7 @@ def test_more_files_than_descriptors(tmp_path, jobs):
     assert len(names(tmp_path / "out")) == 400
 
 
-def test_a_image_that_cannot_fit_is_refused_with_its_size_and_a_remedy(tmp_path):
+def test_an_image_that_cannot_fit_is_refused_with_its_size_and_a_remedy(tmp_path):
     photo = tmp_path / "photo.png"
     shutil.copy(SAMPLES / "camera.png", photo)
     line = refused(1, "edge", photo, "--padding", "60000")

@@ -32,7 +32,7 @@ OLD = b"an output of another day"
         "run photo.png --batch -s 'conv @weights.npy' -o weights.npy",
     ],
 )
-def test_no_command_writes_to_a_image_or_weights_that_it_reads(tmp_path, words):
+def test_no_command_writes_to_an_image_or_weights_that_it_reads(tmp_path, words):
     shutil.copy(SAMPLES / "step_wedge.png", tmp_path / "photo.png")
     (tmp_path / "sub").mkdir()
     (tmp_path / "link.png").hardlink_to(tmp_path / "photo.png")

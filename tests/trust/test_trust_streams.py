@@ -72,7 +72,7 @@ def test_a_terminal_as_input_is_told_what_is_expected(words, expected):
     assert done.returncode == 2 and f"standard input is a terminal; send it {expected}" in done.stderr
 
 
-def test_a_image_followed_by_garbage(tmp_path):
+def test_an_image_followed_by_garbage(tmp_path):
     done = imgconv("edge", "-", "-o", tmp_path, stdin=CAMERA + b"garbage")
     assert done.code == 1
     assert "standard input, image 2: cannot be read: expected a PNM, PNG or npy image" in done.err
