@@ -1,19 +1,16 @@
 """A process that forks one child for each command, so that a test pays for the command and not for Python's start.
 
 The server imports what most commands import and runs nothing itself, so each child starts as a fresh process would after its imports:
-with its own working directory, environment, standard streams, signal handlers and exit code.
+with its own working directory, environment, standard streams, signal handlers and exit code. This file is also the program that shell
+scripts call in place of `imgconv`: `python -IS command_server.py SOCKET WORDS...`.
 """
 
 import json
 import os
-import select
-import subprocess
+import socket
 import sys
-import tempfile
-import threading
-from functools import cache
-from pathlib import Path
 
+HEADER = 8
 PRELOADED = (
     "numpy",
     "PIL.JpegImagePlugin",
@@ -25,65 +22,131 @@ PRELOADED = (
     "imgconv.batch.run",
 )
 
-SERVER = """
-import importlib, json, os, sys
-for name in sys.argv[1:]:
-    try:
-        importlib.import_module(name)
-    except ImportError:
-        pass
-for line in sys.stdin:
-    job = json.loads(line)
+
+def call(address, words, cwd, environment, streams, timeout=None):
+    """Run `imgconv` with these words on these descriptors; its exit code. Raises TimeoutError, and then the command is killed."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(address)
+        request = json.dumps({"words": words, "cwd": cwd, "environment": environment}).encode()
+        socket.send_fds(connection, [len(request).to_bytes(HEADER, "big")], streams)
+        connection.sendall(request)
+        child = int(connection.recv(HEADER))
+        connection.settimeout(timeout)
+        try:
+            return int(connection.recv(HEADER))
+        except TimeoutError:
+            os.killpg(child, 9)
+            raise
+
+
+def serve(address):
+    """Answer calls at a Unix socket until standard input is closed."""
+    import importlib
+    import select
+    import signal
+    from contextlib import suppress
+
+    for name in PRELOADED:
+        with suppress(ImportError):
+            importlib.import_module(name)
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(address)
+    listening.listen(64)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that answer
+    os.write(1, b"ready\n")
+    while sys.stdin not in (ready := select.select([listening, sys.stdin], [], [])[0]):
+        connection = ready[0].accept()[0]
+        if not os.fork():
+            listening.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _answer(connection)
+            os._exit(0)
+        connection.close()
+
+
+def _answer(connection):
+    header, streams, _, _ = socket.recv_fds(connection, HEADER, 3)
+    length, request = int.from_bytes(header, "big"), b""
+    while len(request) < length:
+        request += connection.recv(length - len(request))
     child = os.fork()
     if not child:
-        os.setsid()
-        os.chdir(job["cwd"])
-        os.environ.clear()
-        os.environ.update(job["env"])
-        for number, path in enumerate(job["streams"]):
-            opened = os.open(path, os.O_RDONLY if number == 0 else os.O_WRONLY)
-            os.dup2(opened, number)
-            os.close(opened)
-        sys.stdin, sys.stdout, sys.stderr = (open(n, mode, encoding="utf-8", errors=errors, closefd=False, newline=None)
-            for n, mode, errors in ((0, "r", "strict"), (1, "w", "strict"), (2, "w", "backslashreplace")))
-        sys.argv = ["imgconv", *job["words"]]
-        from imgconv.cli.app import program
-        program()
-    os.write(1, b"%d\\n" % child)
+        connection.close()
+        _become_command(json.loads(request), streams)
+    for descriptor in streams:
+        os.close(descriptor)
+    connection.sendall(b"%*d" % (HEADER, child))
     _, status = os.waitpid(child, 0)
-    os.write(1, b"%d\\n" % os.waitstatus_to_exitcode(status))
-"""
+    connection.sendall(b"%*d" % (HEADER, os.waitstatus_to_exitcode(status)))
+
+
+def _become_command(request, streams):
+    os.setsid()
+    os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    for number, descriptor in enumerate(streams):
+        os.dup2(descriptor, number)
+    for descriptor in streams:
+        if descriptor > 2:
+            os.close(descriptor)
+    sys.stdin, sys.stdout, sys.stderr = (
+        open(number, mode, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115
+        for number, mode, errors in ((0, "r", "strict"), (1, "w", "strict"), (2, "w", "backslashreplace"))
+    )
+    sys.argv = ["imgconv", *request["words"]]
+    from imgconv.cli.app import program
+
+    program()
 
 
 class CommandServer:
-    """One server process. `run` may be called from any thread; commands run one after the other."""
+    """A server process that lives as long as this object."""
 
     def __init__(self):
+        import subprocess
+        import tempfile
+
+        self._folder = tempfile.TemporaryDirectory(prefix="imgconv-commands-")
+        self.address = f"{self._folder.name}/socket"
         environment = {**os.environ, "PYTHONUNBUFFERED": ""}
         self._process = subprocess.Popen(
-            [sys.executable, "-c", SERVER, *PRELOADED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+            [sys.executable, __file__, "--serve", self.address], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
         )
-        self._lock = threading.Lock()
+        assert self._process.stdout.readline() == b"ready\n"
+
+    @property
+    def program(self):
+        """The lines of a shell script that is `imgconv`."""
+        return f'#!/bin/sh\nexec {sys.executable} -IS {__file__} {self.address} "$@"\n'
 
     def run(self, words, stdin, cwd, timeout):
-        """Run `imgconv` with these words; exit code, standard output, standard error. Raises TimeoutExpired."""
-        with self._lock, tempfile.TemporaryDirectory(prefix="imgconv-command-") as folder:
-            streams = [Path(folder, name) for name in ("stdin", "stdout", "stderr")]
-            for stream, content in zip(streams, (stdin, b"", b""), strict=True):
-                stream.write_bytes(content)
-            job = {"words": words, "cwd": str(cwd or Path.cwd()), "env": dict(os.environ), "streams": list(map(str, streams))}
-            self._process.stdin.write(json.dumps(job).encode() + b"\n")
-            self._process.stdin.flush()
-            child = int(self._process.stdout.readline())
-            if not select.select([self._process.stdout], [], [], timeout)[0]:
-                os.killpg(child, 9)
-                self._process.stdout.readline()
-                raise subprocess.TimeoutExpired(["imgconv", *words], timeout)
-            code = int(self._process.stdout.readline())
-            return code, streams[1].read_bytes(), streams[2].read_bytes()
+        """Run `imgconv` with these words; exit code, standard output, standard error. Raises TimeoutError."""
+        from pathlib import Path
+        from tempfile import TemporaryFile
+
+        with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
+            given.write(stdin)
+            given.seek(0)
+            streams = [stream.fileno() for stream in (given, out, err)]
+            code = call(self.address, words, str(cwd or Path.cwd()), dict(os.environ), streams, timeout)
+            out.seek(0)
+            err.seek(0)
+            return code, out.read(), err.read()
 
 
-@cache
+_servers = []
+
+
 def server():
     """The server of this test process, started on first use."""
-    return CommandServer()
+    if not _servers:
+        _servers.append(CommandServer())
+    return _servers[0]
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--serve":
+        serve(sys.argv[2])
+    else:
+        sys.exit(call(sys.argv[1], sys.argv[2:], os.getcwd(), dict(os.environ), [0, 1, 2]))  # noqa: PTH109

@@ -17,6 +17,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from command_server import server
+
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 GUIDES = sorted((ROOT / "docs").glob("*.md"))
@@ -77,7 +79,7 @@ def _prepared(home):
     shutil.copy(folder / "chelsea.jpg", folder / "photo.jpg")
     (home / "bin").mkdir()
     program = home / "bin" / "imgconv"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m imgconv "$@"\n')
+    program.write_text(server().program)
     program.chmod(0o755)
     return folder
 

@@ -6,48 +6,18 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "imgconv"
-EVERYONE = {"arrays", "errors", "modes", "window"}  # types and integers, from which nothing else can be reached
-ARRAYS = {"arrays", "engine", "loops", "system", "window"}
-ALLOWED = {
-    "__main__": {"cli"},
-    "__init__": {"api", "layers", "gradients", "functional", "registry"},
-    "api": {"process", "images", "recipe", "registry"},
-    "cli": {
-        "batch",
-        "process",
-        "images",
-        "inspection",
-        "plotting",
-        "fitting",
-        "recipe",
-        "registry",
-        "engine",
-        "atomic",
-        "system",
-        "__init__",
-    },
-    "inspection": {"process", "functional", "filters", "windows", "arrays", "images", "recipe", "registry"},
-    "plotting": {"inspection", "process", "functional", "filters", "windows", "images", "recipe", "registry"},
-    "fitting": {"inspection", "functional", "filters", "images", "registry"},
-    "batch": {"process", "recipe", "images", "atomic", "system"},
-    "process": {"recipe", "functional", "filters", "windows", "images"},
-    "layers": {"functional", "gradients", "windows", "arrays"},
-    "gradients": {"functional"},
-    "functional": {"windows", *ARRAYS},
-    "filters": {"windows", *ARRAYS},
-    "windows": ARRAYS,
-    "recipe": {"registry", "functional", "filters"},  # the last two when a step of a network runs, in recipe/operations alone
-    "engine": {"loops", "system"},
-    "arrays": {"window"},
-    "errors": set(),
-    "modes": set(),
-    "registry": {"atomic"},
-    "window": set(),
-    "system": set(),
-    "atomic": set(),
-    "images": set(),
-    "loops": set(),
-}
+EVERYONE = {"errors"}
+GUIDE = PACKAGE.parent / "docs" / "architecture.md"
+
+
+def allowed_imports() -> dict[str, set[str]]:
+    """The list of docs/architecture.md: what each package or module may import."""
+    block = GUIDE.read_text().partition("<!-- arrows -->\n```text\n")[2].partition("```")[0]
+    lines = [line.split() for line in block.splitlines()]
+    return {own: set(others) for own, *others in lines}
+
+
+ALLOWED = {"errors": set(), **allowed_imports()}
 COMPILERS = {"numba", "llvmlite"}
 
 
