@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 from command import SAMPLES, imgconv
-from guides import README, ROOT
+from guides import ROOT
 from PIL import Image
 
 
