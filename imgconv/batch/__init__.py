@@ -1,1 +1,1 @@
-"""Runs over many images: where they come from, where results go, and what became of each."""
+"""Runs over many images: input sources, output names, the work on each image, and its outcome."""

@@ -1,15 +1,9 @@
-"""Where results go: output names, what `-o` and `--format` mean, and that no input is written to.
-
-Every reason to refuse output names before any work: outputs that meet, that would replace an input, that leave the output folder.
-
-Outputs that exist already: whether they are whole, and what made them.
-
-Standard output as the place where results go.
-"""
+"""Destinations of a run: what `-o` and `--format` mean, output names, and the checks that no input and no other output is overwritten."""
 
 import os
 import stat
 import sys
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,7 +12,7 @@ from pathlib import Path, PurePath
 from typing import Any, BinaryIO, cast
 
 from imgconv.batch import paths
-from imgconv.batch.paths import Place, Url, place_of
+from imgconv.batch.paths import AnyPath, Url, parse_path
 from imgconv.batch.sources import STDIN, RealFolders, Source
 from imgconv.errors import ImageError, ImgconvError, UsageError
 from imgconv.images import Header, format_for, open_frames, read_header
@@ -26,132 +20,128 @@ from imgconv.images.formats import OUTPUTS
 
 ARRAYS = ("npy", "npz")  # formats that hold all maps of an image in one file
 SEVERAL_MAPS = (*ARRAYS, "tiff")
+LONGEST_NAME = 255  # bytes of one name on every common file system
+PNG_END = b"IEND\xaeB`\x82"
 
-Identity = tuple[int, int] | Url
+Identity = tuple[int, int] | Url  # device and inode of a local file
 
 
 @dataclass(frozen=True)
 class Destination:
-    """Where a run writes: a `folder` (None: beside each input), or one `file`, or standard output; always in `format`.
+    """Where a run writes: to a `folder` (None: next to each input), to one `file`, or to standard output; always in `format`.
 
-    `suffix` ends derived names. `explicit` says that the format was asked for rather than taken by default.
+    `suffix` ends derived names. `explicit` means that the user chose the format.
     """
 
     format: str
     suffix: str
-    folder: Place | None = None
-    file: Place | None = None
+    folder: AnyPath | None = None
+    file: AnyPath | None = None
     stdout: bool = False
     explicit: bool = False
 
-    def outputs(self, source: Source, names: Sequence[str], command: str) -> tuple[Place, ...]:
-        """The files that `source` gives, one for each of `names` (or one for all in an array format); none for standard output."""
+    def outputs(self, source: Source, names: Sequence[str], command: str) -> tuple[AnyPath, ...]:
+        """Return the output files of `source`: one per map in `names`, one for all in an array format, none for standard output."""
         if self.stdout:
             return ()
         if self.file is not None:
             return (self.file,)
-        folder = _beside(source) if self.folder is None else self.folder / source.relative.parent
-        stem = source.relative.stem
-        return tuple(folder / f"{stem}{ending}" for ending in self.endings(names, command))
+        folder = self.folder / source.relative.parent if self.folder is not None else source.path.parent if source.path else Path()
+        return tuple(folder / f"{source.relative.stem}{ending}" for ending in self.endings(names, command))
 
     def endings(self, names: Sequence[str], command: str) -> tuple[str, ...]:
-        """What derived names have in place of an input's extension."""
+        """Return what replaces an input's extension in derived names."""
         parts = names if self.format not in ARRAYS else (names[0] if len(names) == 1 else command,)
         return tuple(f".{part}{self.suffix}" for part in parts)
 
     def adapted(self, header: Header) -> "Destination":
-        """The destination for one image, where the format was not asked for.
+        """Return the destination for one image, if the user did not choose the format.
 
-        Standard output answers PNM with PNM and arrays with arrays; pages and float images, which PNG cannot hold, become TIFF.
+        PNM and arrays are written to standard output in their own format. Pages and float images, which PNG cannot hold, become TIFF.
         """
         if self.explicit:
             return self
         if self.stdout and header.format in ("pnm", "npy"):
             return replace(self, format=header.format)
         if (header.frames > 1 and not header.animated) or header.dtype.startswith("float"):
-            return self.of_pages()
+            return self.as_tiff()
         return self
 
-    def of_pages(self) -> "Destination":
-        """The same with the format of images that PNG cannot hold."""
+    def as_tiff(self) -> "Destination":
+        """Return the destination for images that PNG cannot hold."""
         return replace(self, format="tiff", suffix=".tiff")
 
 
-def _beside(source: Source) -> Place:
-    return Path() if source.path is None else source.path.parent
-
-
 def destination_for(output: str | None, format: str | None, inputs: Sequence[str], maps: int) -> Destination:
-    """The destination that `-o` and `--format` mean for these inputs and this number of maps per image.
+    """Return the destination that `-o` and `--format` mean for these inputs and this number of maps per image.
 
-    Raises UsageError for an unknown format, a format that contradicts the name, or one file for what does not fit in it.
+    Raises UsageError for an unknown format, a format that contradicts the name, or one file for several results.
     """
-    asked = format_for(format) if format is not None else None
+    chosen = format_for(format) if format is not None else None
     if output == "":
         raise UsageError("-o is an empty name; give a file, a folder, or - for standard output")
     if output == STDIN or (output is None and list(inputs) == [STDIN]):
-        return Destination(asked or "png", "", stdout=True, explicit=asked is not None)
+        return Destination(chosen or "png", "", stdout=True, explicit=chosen is not None)
     if output is None and STDIN in inputs:
-        raise UsageError("results of standard input and of files need a common place; give a folder with -o")
-    if output is None or _means_folder(output, inputs):
-        folder = None if output is None else place_of(output)
-        return Destination(asked or "png", _suffix(format), folder=folder, explicit=asked is not None)
-    return _one_file(place_of(output), asked, maps)
+        raise UsageError("results of standard input and of files need a common folder; give one with -o")
+    if output is None or _is_folder_name(output, inputs):
+        folder = None if output is None else parse_path(output)
+        return Destination(chosen or "png", _suffix(format), folder=folder, explicit=chosen is not None)
+    return _one_file(parse_path(output), chosen, maps)
 
 
-def _means_folder(output: str, inputs: Sequence[str]) -> bool:
-    path = place_of(output)
-    is_local = isinstance(path, Path)
-    if output.endswith(("/", os.sep)) or (path.is_dir() if isinstance(path, Path) else path.means_folder):
+def _is_folder_name(output: str, inputs: Sequence[str]) -> bool:
+    path = parse_path(output)
+    if output.endswith(("/", os.sep)) or (path.is_dir() if isinstance(path, Path) else path.is_folder_name):
         return True
-    many = len(inputs) != 1 or _gives_several(inputs[0])
-    if many and ((is_local and paths.exists(path)) or any(path.suffix.lower() in known.extensions for known in OUTPUTS.values())):
+    is_file = isinstance(path, Path) and paths.exists(path)
+    several = len(inputs) != 1 or _is_input_folder(inputs[0])
+    if several and (is_file or any(path.suffix.lower() in known.extensions for known in OUTPUTS.values())):
         raise UsageError(f"-o {output} is a file, but the inputs give several results; give a folder")
-    return many or (path.suffix == "" and not (is_local and paths.exists(path)))
+    return several or (path.suffix == "" and not is_file)
 
 
-def _gives_several(given: str) -> bool:
-    """Whether an input is a folder. What nobody answers for is one file, which will say so."""
+def _is_input_folder(name: str) -> bool:
     try:
-        return paths.is_folder(place_of(given))
-    except ImageError:
+        return paths.is_folder(parse_path(name))
+    except ImageError:  # a storage that does not respond: opening the file reports it
         return False
 
 
-def _one_file(path: Place, asked: str | None, maps: int) -> Destination:
-    named = format_for(PurePath(path.name)) if path.suffix else asked or "png"
-    if asked is not None and asked != named:
-        raise UsageError(f"--format {asked} contradicts the name {path}; leave one of them out")
-    if maps > 1 and named not in SEVERAL_MAPS:
-        raise UsageError(f"{maps} maps do not fit in one {named} file; give a folder with -o, or a name ending in .npz, .npy or .tiff")
-    return Destination(named, path.suffix, file=path, explicit=True)
+def _one_file(path: AnyPath, chosen: str | None, maps: int) -> Destination:
+    format = format_for(PurePath(path.name)) if path.suffix else chosen or "png"
+    if chosen is not None and chosen != format:
+        raise UsageError(f"--format {chosen} contradicts the name {path}; leave one of them out")
+    if maps > 1 and format not in SEVERAL_MAPS:
+        raise UsageError(f"{maps} maps do not fit in one {format} file; give a folder with -o, or a name ending in .npz, .npy or .tiff")
+    return Destination(format, path.suffix, file=path, explicit=True)
 
 
 def _suffix(format: str | None) -> str:
-    """The ending of derived names: the one that was typed where it is one, else the usual one of the format."""
-    usual = OUTPUTS[format_for(format or "png")].extensions
-    typed = f".{(format or '').lower().lstrip('.')}"
-    return typed if typed in usual else usual[0]
+    """Return the extension of derived names: the one given as the format, or else the usual one of the format."""
+    extensions = OUTPUTS[format_for(format or "png")].extensions
+    given = f".{(format or '').lower().lstrip('.')}"
+    return given if given in extensions else extensions[0]
 
 
 def identities(sources: Iterable[Source]) -> dict[Identity, str]:
-    """The inputs that exist, known by device and file number; remote ones by their address."""
-    found = ((_identity(source.path), source) for source in sources if source.path is not None)
-    return {identity: str(source) for identity, source in found if identity is not None}
+    """Map the identity of every input that exists to its name: device and inode of a local file, the URL of a remote one."""
+    known = ((_identity(source.path), source) for source in sources if source.path is not None)
+    return {identity: str(source) for identity, source in known if identity is not None}
 
 
-def refuse_input(path: Place, inputs: Mapping[Identity, str]) -> None:
-    """Raise UsageError when writing `path` would replace one of `inputs` (see `identities`)."""
+def refuse_input(path: AnyPath, inputs: Mapping[Identity, str]) -> None:
+    """Raise UsageError if writing `path` would replace one of `inputs` (see `identities`)."""
     identity = _identity(path)
-    named = None if identity is None else inputs.get(identity)
-    if named is not None:
-        raise UsageError(f"output {path} is the input {named}; choose another name with -o")
+    name = None if identity is None else inputs.get(identity)
+    if name is not None:
+        raise UsageError(f"output {path} is the input {name}; choose another name with -o")
 
 
-def _identity(path: Place) -> Identity | None:
-    """What tells a file from all others, whatever leads to it; None for what is no file."""
+def _identity(path: AnyPath) -> Identity | None:
+    """Return what is the same for all names of a file; None if it is not a regular file."""
     if isinstance(path, Url):
-        return path.plain
+        return path.normalised
     try:
         status = path.stat()
     except OSError:
@@ -159,36 +149,41 @@ def _identity(path: Place) -> Identity | None:
     return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 
-LONGEST_NAME = 255  # bytes of one name; every common file system's limit
+def check_outputs(sources: Sequence[Source], outputs: Iterable[Sequence[AnyPath]], within: AnyPath | None = None) -> None:
+    """Refuse, before any work, outputs with the same name, outputs that are inputs, and outputs outside of the folder `within`.
 
-
-def check_outputs(sources: Sequence[Source], outputs: Iterable[Sequence[Place]], within: Place | None = None) -> None:
-    """Refuse, before any work, outputs that meet in one name, would replace an input, or lead out of the folder `within`.
-
-    Names that differ only in case meet, as they do on many disks. Inputs are known by file, whatever link leads to
-    them; remote ones by their address.
+    Names that differ only in case or Unicode normal form count as the same, as on many disks.
     """
     inputs = identities(sources)
-    real = RealFolders()
-    root = None if within is None else _root(within)
-    seen: dict[str, Source] = {}
+    folders = RealFolders()
+    root = None if within is None else (str(within.normalised) if isinstance(within, Url) else os.path.realpath(within)).rstrip("/") + "/"
+    writers: dict[str, Source] = {}
     for source, own in zip(sources, outputs, strict=True):
         for path in own:
-            place = os.path.realpath(path) if isinstance(path, Path) and _is_link(path) else real.place(path)
-            other = seen.setdefault(place.casefold(), source)
+            real = os.path.realpath(path) if isinstance(path, Path) and _is_link(path) else folders.resolve(path)
+            other = writers.setdefault(fold_case(real), source)
             if other is not source:
-                raise UsageError(f"{other} and {source} would both write {path}; give them apart, or rename one")
-            if root is not None and not place.startswith(root):
-                raise UsageError(f"output {path} would be {place}, outside of {within}; remove the link that leads there")
+                raise UsageError(f"{other} and {source} would both write {path}; process them separately, or rename one")
+            if root is not None and not real.startswith(root):
+                raise UsageError(f"output {path} would be {real}, outside of {within}; remove the link that leads there")
             refuse_input(path, inputs)
 
 
-def _root(folder: Place) -> str:
-    return (str(folder.plain) if isinstance(folder, Url) else os.path.realpath(folder)).rstrip("/") + "/"
+def fold_case(name: str) -> str:
+    """Return a form of a file name that is equal for names which a file system may take for the same.
+
+    Each character is folded to one character: file systems keep "ß" and "ss" apart.
+
+    >>> fold_case("Ä.PNG") == fold_case("a\\u0308.png"), fold_case("straße") == fold_case("strasse")
+    (True, False)
+    """
+    if name.isascii():
+        return name.lower()
+    return "".join(folded if len(folded := c.casefold()) == 1 else c.lower() for c in unicodedata.normalize("NFC", name))
 
 
-def refuse_long_names(outputs: Iterable[Place]) -> None:
-    """Raise ImageError for a name that no file system takes."""
+def refuse_long_names(outputs: Iterable[AnyPath]) -> None:
+    """Raise ImageError for a name that is too long for every file system."""
     for path in outputs:
         length = len(os.fsencode(path.name))
         if length > LONGEST_NAME:
@@ -196,42 +191,36 @@ def refuse_long_names(outputs: Iterable[Place]) -> None:
 
 
 class OwnOutputs:
-    """Names that a command derives from its inputs, to pass over what an earlier run left in their folders."""
+    """Output names that a command derives from its inputs, to skip the results of an earlier run in the same folders."""
 
     def __init__(self) -> None:
-        self._real = RealFolders()
-        self._makers: dict[str, Source] = {}
+        self._folders = RealFolders()
+        self._sources: dict[str, Source] = {}
 
-    def add(self, source: Source, outputs: Iterable[Place]) -> None:
-        """Take note of what `source` would give."""
+    def add(self, source: Source, outputs: Iterable[AnyPath]) -> None:
+        """Add the outputs of `source`."""
         for path in outputs:
-            self._makers.setdefault(self._real.place(path).casefold(), source)
+            self._sources.setdefault(fold_case(self._folders.resolve(path)), source)
 
     def has(self, source: Source) -> bool:
-        """Whether a source that was found in a folder has a name derived from another one."""
+        """Whether a source that was listed from a folder has the name of another source's output."""
         if source.named or source.path is None:
             return False
-        return self._makers.get(self._real.place(source.path).casefold(), source) is not source
+        return self._sources.get(fold_case(self._folders.resolve(source.path)), source) is not source
 
 
 def _is_link(path: Path) -> bool:
     try:
         return path.is_symlink()
-    except OSError:  # such as a name that is too long, which is that image's own trouble
+    except OSError:  # for example a name that is too long, which is reported when the image is written
         return False
 
 
-PNG_END = b"IEND\xaeB`\x82"
-
-
 def is_complete(file: Path | bytes) -> bool:
-    """Whether a file, or what one holds, is a whole image, or a whole archive of arrays.
+    """Whether a file, or its contents, is a complete image or archive of arrays: it is decoded to its end, or for PNG to its end mark."""
+    from zipfile import is_zipfile  # only needed if an output exists
 
-    It is read to its end, or for PNG to the mark that ends it.
-    """
-    from zipfile import is_zipfile  # for what exists alone
-
-    if is_zipfile(BytesIO(file) if isinstance(file, bytes) else file):  # it was found by what stands at its end
+    if is_zipfile(BytesIO(file) if isinstance(file, bytes) else file):  # its directory is at its end
         return True
     try:
         with open_frames(file, max_pixels=None) as opened:
@@ -244,13 +233,13 @@ def is_complete(file: Path | bytes) -> bool:
     return True
 
 
-def made_differently(file: Path | bytes, description: str | None) -> bool:
-    """Whether an output says that something other than `description` made it; one that says nothing does not count."""
+def has_other_description(file: Path | bytes, description: str | None) -> bool:
+    """Whether the metadata of an output describe another recipe or version than `description`; False without a description."""
     try:
-        made = read_header(file, max_pixels=None).description
+        found = read_header(file, max_pixels=None).description
     except ImgconvError:
         return False
-    return made is not None and made != description
+    return found is not None and found != description
 
 
 def _last_bytes(file: Path | bytes, count: int) -> bytes:
@@ -263,13 +252,13 @@ def _last_bytes(file: Path | bytes, count: int) -> bytes:
 
 @contextmanager
 def standard_output() -> Iterator[BinaryIO]:
-    """Standard output, handed on at the end of the block, for a reader that waits for each image."""
+    """Yield standard output, and flush it at the end of the block, so that its reader gets each image when it is complete."""
     yield cast(BinaryIO, _Pipe())
     sys.stdout.buffer.flush()
 
 
 class _Pipe(BufferedIOBase):
-    """A stream that is only written to: NumPy would write past the buffer of a file, and ask a pipe for its position."""
+    """A write-only stream on standard output. NumPy would write past the buffer of a file object, and query the position of a pipe."""
 
     def writable(self) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""Images for commands that look at a few: headers, the first frame of a file or of standard input, and an animation written."""
+"""Images for commands that look at a few: headers and first frames of files and standard input, and an animation as output."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -6,42 +6,39 @@ from pathlib import Path
 
 from imgconv.atomic import atomic_write
 from imgconv.batch.destinations import identities, refuse_input
-from imgconv.batch.paths import Place, place_of, readable
+from imgconv.batch.paths import AnyPath, parse_path, path_or_bytes
 from imgconv.batch.sources import STDIN, list_sources
 from imgconv.errors import ImageError, reason
 from imgconv.images import IMAGE_EXTENSIONS, Header, Luma, Raster, encode, open_frames, read_header
 
-__all__ = ["Header", "Raster", "first_frame", "first_image", "headers", "write_animation"]
+
+def first_image(name: str, *, luma: Luma = "no", max_pixels: int | None, salvage: bool = False) -> Raster:
+    """Read the first frame of a path, a URL or `-`. Raises ImageError, which names it."""
+    return first_frame(name, luma=luma, max_pixels=max_pixels, salvage=salvage)[0]
 
 
-def first_image(given: str, *, luma: Luma = "no", max_pixels: int | None, salvage: bool = False) -> Raster:
-    """The first frame of `given`, a path, an address or `-`. Raises ImageError, which names it."""
-    return first_frame(given, luma=luma, max_pixels=max_pixels, salvage=salvage)[0]
-
-
-def first_frame(given: str, *, luma: Luma = "no", max_pixels: int | None, salvage: bool = False) -> tuple[Raster, int]:
-    """The first frame of `given`, a path, an address or `-`, and how many frames it has. Raises ImageError, which names it."""
-    name = "standard input" if given == STDIN else given
+def first_frame(name: str, *, luma: Luma = "no", max_pixels: int | None, salvage: bool = False) -> tuple[Raster, int]:
+    """Read the first frame of a path, a URL or `-`, and the number of frames. Raises ImageError, which names it."""
     try:
-        with open_frames(_source(None if given == STDIN else place_of(given)), luma=luma, max_pixels=max_pixels, salvage=salvage) as opened:
+        file = _contents(None if name == STDIN else parse_path(name))
+        with open_frames(file, luma=luma, max_pixels=max_pixels, salvage=salvage) as opened:
             return next(iter(opened)), opened.header.frames
-    except ImageError as error:
-        raise ImageError(f"{name}: {error}") from None
     except OSError as error:
-        raise ImageError(f"{name}: {reason(error)}") from None
+        text = str(error) if isinstance(error, ImageError) else reason(error)
+        raise ImageError(f"{'standard input' if name == STDIN else name}: {text}") from None
 
 
 def headers(inputs: Sequence[str], max_pixels: int | None) -> Iterator[tuple[str, Header | ImageError]]:
-    """The name and the header of each image that `inputs` stand for, or what is wrong with it; nothing is decoded."""
+    """Yield the name and the header, or the error, of every image in `inputs`; nothing is decoded."""
     for source in list_sources(inputs, IMAGE_EXTENSIONS):
         try:
-            yield str(source), read_header(_source(source.path), max_pixels=max_pixels)
+            yield str(source), read_header(_contents(source.path), max_pixels=max_pixels)
         except ImageError as error:
             yield str(source), error
 
 
 def write_animation(frames: Sequence[Raster], path: Path, source: str) -> None:
-    """Write frames to `path`, whole or not at all, in the format of its name. Refuses to replace `source`; ImageError names `path`."""
+    """Write frames to `path`, in the format of its name. Raises UsageError if it is the input `source`, or ImageError, which names it."""
     refuse_input(path, identities(list_sources([source], frozenset())))
     try:
         with atomic_write(path) as stream:
@@ -50,9 +47,9 @@ def write_animation(frames: Sequence[Raster], path: Path, source: str) -> None:
         raise ImageError(f"{path}: {reason(error)}") from None
 
 
-def _source(path: Place | None) -> Path | bytes:
+def _contents(path: AnyPath | None) -> Path | bytes:
     if path is not None:
-        return readable(path)
+        return path_or_bytes(path)
     if sys.stdin is None:
         raise ImageError("it is closed; give a file, or a pipe")
     return sys.stdin.buffer.read()

@@ -1,6 +1,6 @@
-"""Results of earlier runs in a folder, and the inputs that they were made of, found again by their names.
+"""Find the results of earlier runs in a folder, and the inputs that they were made from, by their names.
 
-A result says in its metadata what made it, but not what it was made of: where somebody keeps photographs is nobody else's business.
+The metadata of a result name the recipe but not the input, because the path of an input may be private.
 """
 
 import os
@@ -13,89 +13,76 @@ from imgconv.batch.sources import Source, list_sources
 from imgconv.errors import ImageError, ImgconvError, UsageError
 from imgconv.images import IMAGE_EXTENSIONS, read_header
 
-WRITTEN_BY = "imgconv "  # how descriptions begin
-WITHOUT_DESCRIPTION = ("bmp", "pnm", "qoi", "tga")  # formats that cannot say what made them
+DESCRIPTION_PREFIX = "imgconv "
+WITHOUT_DESCRIPTION = ("bmp", "pnm", "qoi", "tga")  # formats without metadata
 
 
 @dataclass(frozen=True)
 class Result:
-    """An image in a folder of results: what made it, the input that it was made of where one is found, or why it cannot be read."""
+    """One result: its path, its input if one is found, its description, or the error of an image that cannot be read."""
 
     path: Path
-    before: Path | None = None
+    input: Path | None = None
     description: str | None = None
-    trouble: str | None = None
+    error: str | None = None
 
 
 @dataclass(frozen=True)
 class Results:
-    """The results in a folder, in the order of their names, and the folder in which inputs were found (None: nowhere, or in several)."""
+    """All results in a folder, in the order of their names, and the folder of their inputs (None: not found, or ambiguous)."""
 
-    found: tuple[Result, ...]
+    results: tuple[Result, ...]
     inputs: Path | None
 
 
 def find_results(folder: Path, inputs: Path | None = None, *, recursive: bool = True) -> Results:
-    """The images in `folder` that imgconv made, each with the input in the folder `inputs` that has the name it was derived from.
+    """Find the images in `folder` that imgconv made, and for each the input in the folder `inputs` from which its name is derived.
 
-    Without `inputs`, they are looked for in `folder` itself, beside it, and in the working directory; of these places the one counts that
-    has an input for most results, and none where two of them have as many. Images that do not say what made them are passed over, but
-    for those that have an input and a format without a place for it. Raises UsageError for what is no folder, ImageError without
-    results.
+    Without `inputs`, the folder with inputs for most results is chosen among `folder` itself, the folders next to it, and those in
+    the working directory; none of them if two have equally many. Images without a description are skipped unless their format has
+    no metadata and their input is found. Raises UsageError for a path that is not a folder, ImageError for a folder without results.
     """
-    for given in (folder, inputs):
-        if given is not None and not given.is_dir():
-            raise UsageError(f"{given} is no folder; give the folder that a run wrote to, or took its inputs from")
-    read = [_read(source) for source in list_sources([], IMAGE_EXTENSIONS, recursive=recursive, exact=[str(folder)])]
-    made = [each for each in read if each.may_be_result]
-    place = _Place(inputs) if inputs is not None else _fullest(folder, [each.relative for each in made])
-    found = [each.as_result(place) for each in made]
-    results = tuple(each for each in found if each.before or each.description or each.trouble)
+    for path in (folder, inputs):
+        if path is not None and not path.is_dir():
+            raise UsageError(f"expected a folder, got {path}; give the folder that a run wrote to, or the one with its inputs")
+    sources = list_sources([], IMAGE_EXTENSIONS, recursive=recursive, exact=[str(folder)])
+    candidates = [(source.relative, result) for source in sources if (result := _read(source)) is not None]
+    names = [name for name, _ in candidates]
+    chosen = InputFolder(inputs) if inputs is not None else _best_folder(folder, names)
+    results = tuple(
+        Result(result.path, input_file, result.description, result.error)
+        for name, result in candidates
+        if (input_file := chosen.input_of(name) if chosen else None) or result.description or result.error
+    )
     if not results:
-        raise ImageError(f"no images that imgconv made in {folder}; give the folder that a run wrote to")
-    return Results(results, None if place is None else place.folder)
+        raise ImageError(f"no images made by imgconv in {folder}; give the folder that a run wrote to")
+    return Results(results, chosen.folder if chosen else None)
 
 
-@dataclass(frozen=True)
-class _Read:
-    """What the header of an image says."""
-
-    path: Path
-    relative: PurePath
-    format: str | None = None
-    description: str | None = None
-    trouble: str | None = None
-
-    @property
-    def may_be_result(self) -> bool:
-        return self.description is not None or self.trouble is not None or self.format in WITHOUT_DESCRIPTION
-
-    def as_result(self, place: "_Place | None") -> Result:
-        return Result(self.path, None if place is None else place.input_of(self.relative), self.description, self.trouble)
-
-
-def _read(source: Source) -> _Read:
+def _read(source: Source) -> Result | None:
+    """Read the header of an image; None if imgconv did not make it."""
     path = Path(str(source))
-    if source.trouble:
-        return _Read(path, source.relative, trouble=source.trouble)
+    if source.error:
+        return Result(path, error=source.error)
     try:
         header = read_header(path, max_pixels=None)
     except ImgconvError as error:
-        return _Read(path, source.relative, trouble=str(error))
-    said = header.description
-    return _Read(path, source.relative, header.format, said if said and said.startswith(WRITTEN_BY) else None)
+        return Result(path, error=str(error))
+    if header.description and header.description.startswith(DESCRIPTION_PREFIX):
+        return Result(path, description=header.description)
+    return Result(path) if header.format in WITHOUT_DESCRIPTION else None
 
 
-class _Place:
-    """A folder, with those in it, in which inputs are looked up by the names of what was made of them."""
+class InputFolder:
+    """A folder, with its subfolders, in which inputs are looked up by the names of results."""
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self._listed: dict[PurePath, dict[str, list[str]]] = {}
+        self._names: dict[PurePath, dict[str, list[str]]] = {}
 
     def input_of(self, result: PurePath) -> Path | None:
-        """The one image that `result`, a path below the folder of results, is named after; None where none is, or several are."""
-        names = self._names(result.parent)
+        """Return the image whose name begins the name of `result`, a path below the folder of results; None if it is not unique."""
+        names = self._names_by_stem(result.parent)
         stem = result.stem
         while "." in stem.lstrip("."):
             stem = stem.rpartition(".")[0]
@@ -103,39 +90,39 @@ class _Place:
                 return self.folder / result.parent / names[stem][0] if len(names[stem]) == 1 else None
         return None
 
-    def _names(self, below: PurePath) -> dict[str, list[str]]:
-        """The names of the images in a folder by their stems, each folder listed once."""
-        if below not in self._listed:
-            names = self._listed[below] = {}
-            with suppress(OSError), os.scandir(self.folder / below) as entries:  # a place that is not there holds nothing
+    def _names_by_stem(self, subfolder: PurePath) -> dict[str, list[str]]:
+        """List the images in a subfolder, once."""
+        if subfolder not in self._names:
+            names = self._names[subfolder] = {}
+            with suppress(OSError), os.scandir(self.folder / subfolder) as entries:  # it may not exist
                 for name in (entry.name for entry in entries):
                     if PurePath(name).suffix.lower() in IMAGE_EXTENSIONS:
                         names.setdefault(PurePath(name).stem, []).append(name)
-        return self._listed[below]
+        return self._names[subfolder]
 
 
-def _fullest(folder: Path, results: Sequence[PurePath]) -> _Place | None:
-    """The place that has an input for most results: `folder` itself where no other has more, else the one that has more than all others."""
-    own, *others = (_Place(path) for path in _places(folder))
-    counts = [(sum(place.input_of(result) is not None for result in results), place) for place in (own, *others)]
+def _best_folder(folder: Path, results: Sequence[PurePath]) -> InputFolder | None:
+    """Return `folder` itself if no other folder has inputs for more results, or else the only folder with the most."""
+    own, *others = (InputFolder(path) for path in _candidate_folders(folder))
+    counts = [(sum(each.input_of(result) is not None for result in results), each) for each in (own, *others)]
     most = max(count for count, _ in counts)
-    fullest = [place for count, place in counts if count == most]
-    return fullest[0] if most and (len(fullest) == 1 or fullest[0] is own) else None
+    best = [each for count, each in counts if count == most]
+    return best[0] if most and (len(best) == 1 or best[0] is own) else None
 
 
-def _places(folder: Path) -> Iterator[Path]:
-    """`folder`, the folder that it lies in and all in that one, and the same of the working directory; each once."""
-    seen = set()
-    around = folder / ".." if folder.name in ("", "..") else folder.parent
-    for path in (folder, *_with_folders_in(around), *_with_folders_in(Path())):
+def _candidate_folders(folder: Path) -> Iterator[Path]:
+    """Yield `folder`, its parent and the parent's subfolders, the working directory and its subfolders; each once."""
+    known = set()
+    parent = folder / ".." if folder.name in ("", "..") else folder.parent
+    for path in (folder, *_with_subfolders(parent), *_with_subfolders(Path())):
         real = os.path.realpath(path)
-        if real not in seen:
-            seen.add(real)
+        if real not in known:
+            known.add(real)
             yield path
 
 
-def _with_folders_in(folder: Path) -> list[Path]:
-    found = [folder]
+def _with_subfolders(folder: Path) -> list[Path]:
+    folders = [folder]
     with suppress(OSError), os.scandir(folder) as entries:
-        found += sorted(folder / entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
-    return found
+        folders += sorted(folder / entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
+    return folders

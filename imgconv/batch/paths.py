@@ -1,6 +1,6 @@
-"""Addresses of images that are in no folder of this machine, as names alone: nothing here asks anybody what is there.
+"""Local paths and URLs of remote files as one type, and the file operations that work on both.
 
-Files wherever they are: each call goes to this machine's disk or, for an address, to its storage, which is imported then.
+A URL is handled as a name alone. Its storage is imported when a file is read, written or looked up.
 """
 
 import posixpath
@@ -16,14 +16,14 @@ from imgconv.atomic import atomic_write
 from imgconv.errors import UsageError
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)", re.DOTALL | re.IGNORECASE)
-_SAME = {"s3a": "s3", "gcs": "gs", "abfss": "abfs"}
-WEB = ("http", "https")  # only read, image by image: nobody says what is in a folder
-OBJECTS = ("s3", "gs", "az", "abfs", "oss", "oci", "memory")  # storages in which an object appears whole, or not at all
+_ALIASES = {"s3a": "s3", "gcs": "gs", "abfss": "abfs"}
+WEB = ("http", "https")  # read-only, and without folders that can be listed
+OBJECT_STORES = ("s3", "gs", "az", "abfs", "oss", "oci", "memory")  # these write an object completely or not at all
 
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """A place in a remote storage, with the parts of a Path that names are made of.
+    """The URL of a remote file or folder, with the attributes of a Path that output names need.
 
     >>> photo = Url("s3", "bucket/photos/a.jpg")
     >>> str(photo.parent / "a.edge.png"), photo.name, photo.suffix
@@ -42,43 +42,43 @@ class Url:
 
     @property
     def parent(self) -> "Url":
-        """The folder it lies in."""
+        """The folder of the file."""
         return Url(self.protocol, posixpath.dirname(self.path.rstrip("/")))
 
     @property
     def name(self) -> str:
-        """Its last part; of a web address without what follows a question mark, and with no sign written as a number."""
+        """The last part; for a web address without query and fragment, and with percent escapes decoded."""
         last = posixpath.basename(self.path.rstrip("/"))
         return PurePath(unquote(re.split(r"[?#]", last)[0])).name or "image" if self.protocol in WEB else last
 
     @property
     def suffix(self) -> str:
-        """The extension of its name, with the dot."""
+        """The extension of the name, with the dot."""
         return PurePath(self.name).suffix
 
     @property
-    def store(self) -> str:
-        """The bucket, or the machine, as an address."""
+    def root(self) -> str:
+        """The bucket or host, as an address."""
         return f"{self.protocol}://{self.path.split('/')[0]}"
 
     @property
-    def means_folder(self) -> bool:
-        """Whether it ends as only a folder's name does, or names a whole bucket."""
+    def is_folder_name(self) -> bool:
+        """Whether it ends with a slash or is a whole bucket."""
         return self.path.endswith("/") or (self.protocol != "memory" and "/" not in self.path)
 
     @property
-    def plain(self) -> "Url":
-        """The same place without dots and doubled slashes, to compare places by."""
+    def normalised(self) -> "Url":
+        """The same URL without dots and doubled slashes, for comparisons."""
         return Url(self.protocol, posixpath.normpath(self.path))
 
 
-Place = Path | Url
+AnyPath = Path | Url
 
 
-def place_of(text: str) -> Place:
-    """The place that a word of a command line means; `file://` is this machine's own. Raises UsageError for an address without a place.
+def parse_path(text: str) -> AnyPath:
+    """Parse a command-line argument as a path or URL; a `file://` URL becomes a path. Raises UsageError for a URL without a path.
 
-    >>> place_of("photos/a.jpg"), place_of("s3://bucket/a.jpg"), place_of("file:///photos/a.jpg")
+    >>> parse_path("photos/a.jpg"), parse_path("s3://bucket/a.jpg"), parse_path("file:///photos/a.jpg")
     (PosixPath('photos/a.jpg'), Url(protocol='s3', path='bucket/a.jpg'), PosixPath('/photos/a.jpg'))
     """
     match = _URL.fullmatch(text)
@@ -87,49 +87,49 @@ def place_of(text: str) -> Place:
     protocol, path = match[1].lower(), match[2]
     if protocol in ("file", "local"):
         return Path(path)
-    protocol = _SAME.get(protocol, protocol)
-    if protocol in OBJECTS:
+    protocol = _ALIASES.get(protocol, protocol)
+    if protocol in OBJECT_STORES:
         path = path.lstrip("/")
     if not path.strip("/") and protocol != "memory":
-        raise UsageError(f"{text} names no place; write it as s3://BUCKET/FOLDER/")
+        raise UsageError(f"expected a bucket or file in {text}; write it as s3://BUCKET/FOLDER/")
     return Url(protocol, path)
 
 
-def readable(place: Place) -> Path | bytes:
-    """What images are opened from: a path, or all bytes of a remote file. Raises ImageError."""
-    if isinstance(place, Path):
-        return place
+def path_or_bytes(path: AnyPath) -> Path | bytes:
+    """Return what an image is opened from: a local path, or the contents of a remote file. Raises ImageError."""
+    if isinstance(path, Path):
+        return path
     from imgconv.batch import remote
 
-    return remote.content(place)
+    return remote.read_bytes(path)
 
 
-def exists(place: Place) -> bool:
-    """Whether something is there."""
-    if isinstance(place, Path):
-        return place.exists()
+def exists(path: AnyPath) -> bool:
+    """Whether a file or folder exists. Raises ImageError if its storage does not respond."""
+    if isinstance(path, Path):
+        return path.exists()
     from imgconv.batch import remote
 
-    return remote.exists(place)
+    return remote.exists(path)
 
 
-def is_folder(place: Place) -> bool:
-    """Whether a place is a folder; what cannot be asked for is none, and opening it will say why."""
-    if isinstance(place, Url):
+def is_folder(path: AnyPath) -> bool:
+    """Whether a folder exists; False for a local path that cannot be looked up. Raises ImageError if its storage does not respond."""
+    if isinstance(path, Url):
         from imgconv.batch import remote
 
-        return remote.is_folder(place)
+        return remote.is_folder(path)
     try:
-        return place.is_dir()
-    except OSError:  # such as a name that is too long
+        return path.is_dir()
+    except OSError:  # for example a name that is too long
         return False
 
 
-def writing(place: Place, before_sending: Callable[[], None] = lambda: None) -> AbstractContextManager[BinaryIO]:
-    """A stream whose contents take the place of a file once they are complete; the folders above it are made. See `atomic_write`."""
-    if isinstance(place, Path):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        return atomic_write(place, before_sending)
+def open_output(path: AnyPath, before_sending: Callable[[], None] | None = None) -> AbstractContextManager[BinaryIO]:
+    """Open a stream whose contents replace a file once they are complete, and create its folders; see `atomic_write`."""
+    if isinstance(path, Path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return atomic_write(path, before_sending)
     from imgconv.batch import remote
 
-    return remote.atomic_write(place, before_sending)
+    return remote.atomic_write(path, before_sending)

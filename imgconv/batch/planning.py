@@ -1,10 +1,10 @@
-"""What a run will read and write, settled and checked before any work."""
+"""Plan a run: settle and check what it reads and writes, before any work."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from imgconv.batch.destinations import Destination, OwnOutputs, check_outputs, destination_for
-from imgconv.batch.paths import Place, Url
+from imgconv.batch.paths import AnyPath, Url
 from imgconv.batch.sources import Source, list_sources
 from imgconv.errors import ImageError, UsageError
 from imgconv.images import IMAGE_EXTENSIONS
@@ -14,7 +14,7 @@ from imgconv.process import Recipe
 
 @dataclass(frozen=True)
 class Plan:
-    """Sources, in order, and where their results go. Names of outputs are derived again when they are needed."""
+    """The sources of a run, in order, and its destination. Output names are derived again when they are needed."""
 
     destination: Destination
     sources: tuple[Source, ...]
@@ -31,21 +31,21 @@ def plan_run(
     recursive: bool = True,
     shard: tuple[int, int] = (1, 1),
 ) -> Plan:
-    """Settle where everything comes from and goes to; names in `exact` are neither patterns nor standard input.
+    """Plan a run of `recipe` over `inputs`; names in `exact` are neither patterns nor standard input.
 
-    `shard` (I, N) leaves every N-th source from the I-th on, in the order of their names, once all of them have been checked.
-    Raises UsageError where options contradict each other, outputs meet, or an output is an input; ImageError for folders without
-    images.
+    With `shard` (I, N) the plan has every N-th source from the I-th on, in the order of their names; all sources are checked.
+    Raises UsageError for options that contradict each other, outputs with the same name, or an output that is an input;
+    ImageError for folders without images.
     """
     destination = destination_for(output, format, [*inputs, *exact], len(recipe.names))
     holds_floats = "float32" in OUTPUTS[destination.format].dtypes
     recipe.check_format(destination.format, asked_for=destination.explicit, holds_floats=holds_floats)
     if quality is not None and not OUTPUTS[destination.format].lossy:
-        raise UsageError(f"--quality has no meaning for {destination.format}; leave it out, or choose jpeg, webp or avif with --format")
+        raise UsageError(f"--quality has no effect on {destination.format}; leave it out, or choose jpeg, webp or avif with --format")
     listed = list_sources(inputs, IMAGE_EXTENSIONS, recursive=recursive, exact=exact)
     sources = _without_own_outputs(listed, destination, recipe)
     if not sources:
-        raise ImageError(f"no images in {', '.join(inputs) or 'the list'}; give files, or a folder that holds some")
+        raise ImageError(f"no images in {', '.join(inputs) or 'the list'}; give files, or a folder with images")
     if destination.file is not None and len(sources) > 1:
         raise UsageError(f"{len(sources)} inputs do not fit in {destination.file}; give a folder with -o")
     _check_writable(destination, sources)
@@ -54,41 +54,41 @@ def plan_run(
 
 
 def _check_writable(destination: Destination, sources: Sequence[Source]) -> None:
-    """Refuse addresses that only give, beside which outputs would go, and those that nothing here knows."""
-    beside = destination.folder is None and destination.file is None and not destination.stdout
-    for place in (source.path for source in sources) if beside else (destination.folder, destination.file):
-        if isinstance(place, Url):
+    """Refuse to write to read-only or unknown kinds of URLs, also next to inputs."""
+    next_to_inputs = destination.folder is None and destination.file is None and not destination.stdout
+    for path in (source.path for source in sources) if next_to_inputs else (destination.folder, destination.file):
+        if isinstance(path, Url):
             from imgconv.batch import remote
 
-            remote.check_writable(place)
+            remote.check_writable(path)
 
 
 def _without_own_outputs(listed: Sequence[Source], destination: Destination, recipe: Recipe) -> list[Source]:
-    """`listed` without what an earlier run may have left in folders: where outputs go now, or beside their inputs, or as pages."""
-    places = list(_places(destination))
-    endings = tuple(ending.casefold() for place in places for ending in place.endings(recipe.names, recipe.command))
+    """Leave out the results of an earlier run: in the current destination, next to their inputs, or as TIFF pages."""
+    destinations = list(_earlier_destinations(destination))
+    endings = tuple(ending.casefold() for each in destinations for ending in each.endings(recipe.names, recipe.command))
     if not any(source.relative.name.casefold().endswith(endings) for source in listed if not source.named):
         return list(listed)
     own = OwnOutputs()
     for source in listed:
-        for place in places:
-            own.add(source, _outputs(place, source, recipe))
+        for each in destinations:
+            own.add(source, _outputs(each, source, recipe))
     return [source for source in listed if not own.has(source)]
 
 
-def _places(destination: Destination) -> Iterator[Destination]:
-    for place in (destination, replace(destination, folder=None)) if destination.folder else (destination,):
-        yield place
+def _earlier_destinations(destination: Destination) -> Iterator[Destination]:
+    for each in (destination, replace(destination, folder=None)) if destination.folder else (destination,):
+        yield each
         if not destination.explicit:
-            yield place.of_pages()
+            yield each.as_tiff()
 
 
-def _outputs(destination: Destination, source: Source, recipe: Recipe) -> tuple[Place, ...]:
-    return () if source.trouble else destination.outputs(source, recipe.names, recipe.command)
+def _outputs(destination: Destination, source: Source, recipe: Recipe) -> tuple[AnyPath, ...]:
+    return () if source.error else destination.outputs(source, recipe.names, recipe.command)
 
 
 def _sharded(sources: Sequence[Source], index: int, count: int) -> list[Source]:
-    """Every `count`-th source in the order of their names, beginning with number `index` (from 1), in the order given."""
-    ranks = sorted(range(len(sources)), key=lambda i: str(sources[i]))
-    chosen = set(ranks[index - 1 :: count])
+    """Return every `count`-th source in the order of names, from number `index` (from 1) on, in the order given."""
+    by_name = sorted(range(len(sources)), key=lambda i: str(sources[i]))
+    chosen = set(by_name[index - 1 :: count])
     return [source for i, source in enumerate(sources) if i in chosen]

@@ -1,7 +1,7 @@
-"""Remote storages, through fsspec: what is there, reading it, and writing it whole or not at all.
+"""Files in remote storages, through fsspec: list, read and write them.
 
-Where they are and who may enter is known to their own configuration (AWS_ENDPOINT_URL, AWS_PROFILE, ...); none of it is asked for here.
-fsspec is imported once an address was typed.
+Servers and credentials come from the storages' own configuration (AWS_ENDPOINT_URL, AWS_PROFILE, ...). This module is imported
+when a URL is given on the command line.
 """
 
 import posixpath
@@ -15,136 +15,135 @@ from io import BytesIO
 from typing import Any, BinaryIO
 
 from imgconv.atomic import PART_SUFFIX
-from imgconv.batch.paths import OBJECTS, WEB, Url
+from imgconv.batch.paths import OBJECT_STORES, WEB, Url
 from imgconv.errors import ImageError, ImgconvError, MissingExtra, UsageError, reason
 
 
 def is_folder(url: Url) -> bool:
-    """Whether other things lie below `url`. Raises ImageError where nobody answers."""
+    """Whether `url` is a folder that exists. Raises ImageError if the storage does not respond."""
     if url.protocol in WEB:
         return False
-    with _answers():
-        files = _files(url)
-        return url.means_folder or bool(files.isdir(_path(url)))
+    with _image_errors():
+        filesystem = _filesystem(url)
+        return url.is_folder_name or bool(filesystem.isdir(_path(url)))
 
 
-def files_below(url: Url, *, recursive: bool = True) -> list[tuple[str, Url]]:
-    """All files in a folder, each with its path below it: those of a folder in the order of names, then those of its folders.
+def list_files(url: Url, *, recursive: bool = True) -> list[tuple[str, Url]]:
+    """List all files in a folder with their paths below it: the files of a folder in the order of names, then those of its folders.
 
-    Raises ImageError for a folder that is not there, or where nobody answers.
+    Raises ImageError for a folder that does not exist, or if the storage does not respond.
     """
-    with _answers():
-        files, root = _files(url), _path(url).rstrip("/")
-        found = files.find(root, maxdepth=None if recursive else 1)
-        if not found:
-            files.info(root)
-    below = [path.removeprefix(f"{root}/") for path in found if path.startswith(f"{root}/") and not path.endswith("/")]
-    return [(name, Url(url.protocol, f"{url.path.rstrip('/')}/{name}")) for name in sorted(below, key=_folders_last)]
+    with _image_errors():
+        filesystem, root = _filesystem(url), _path(url).rstrip("/")
+        files = filesystem.find(root, maxdepth=None if recursive else 1)
+        if not files:
+            filesystem.info(root)
+    names = [path.removeprefix(f"{root}/") for path in files if path.startswith(f"{root}/") and not path.endswith("/")]
+    return [(name, Url(url.protocol, f"{url.path.rstrip('/')}/{name}")) for name in sorted(names, key=_folders_last)]
 
 
-def matches(url: Url) -> list[Url]:
-    """The files that a pattern means, in the order of names; hidden ones only where it says so. Buckets and machines have none."""
+def glob(url: Url) -> list[Url]:
+    """List the files that match a pattern, in the order of names; hidden files must be named. Buckets and hosts cannot be patterns."""
     fixed = re.split(r"[*?[]", url.path)[0].rpartition("/")[0]
     if not fixed or url.protocol in WEB:
         return []
-    with _answers():
+    with _image_errors():
         root = _path(Url(url.protocol, fixed)).rstrip("/")
-        found = [path.removeprefix(f"{root}/") for path in sorted(_files(url).glob(_path(url)))]
-    said = url.path.split("/")
+        names = [path.removeprefix(f"{root}/") for path in sorted(_filesystem(url).glob(_path(url)))]
+    parts = url.path.split("/")
     return [
-        Url(url.protocol, f"{fixed}/{path}")
-        for path in found
-        if not any(part.startswith(".") and part not in said for part in path.split("/"))
+        Url(url.protocol, f"{fixed}/{name}") for name in names if not any(p.startswith(".") and p not in parts for p in name.split("/"))
     ]
 
 
-def content(url: Url) -> bytes:
-    """All bytes of a file. Raises ImageError."""
-    with _answers():
-        data: bytes = _files(url).cat_file(_path(url))
+def read_bytes(url: Url) -> bytes:
+    """Read a whole file. Raises ImageError."""
+    with _image_errors():
+        data: bytes = _filesystem(url).cat_file(_path(url))
     return data
 
 
 def exists(url: Url) -> bool:
-    """Whether a file is there. Raises ImageError where nobody answers."""
-    with _answers():
-        files, path = _files(url), _path(url)
-        files.invalidate_cache(posixpath.dirname(path))  # others write there too
-        return bool(files.exists(path))
+    """Whether a file exists. Raises ImageError if the storage does not respond."""
+    with _image_errors():
+        filesystem, path = _filesystem(url), _path(url)
+        filesystem.invalidate_cache(posixpath.dirname(path))  # other processes write there too
+        return bool(filesystem.exists(path))
 
 
 def check_writable(url: Url) -> None:
-    """Raise UsageError for an address that only gives, MissingExtra or UsageError for one that nothing here knows."""
+    """Raise UsageError for a read-only or unknown kind of URL, MissingExtra for one that needs another library."""
     if url.protocol in WEB:
         raise UsageError(f"{url} cannot be written to; give a folder of your own with -o")
-    _library(url.protocol)
+    _filesystem_class(url.protocol)
 
 
 @contextmanager
-def atomic_write(url: Url, before_sending: Callable[[], None] = lambda: None) -> Iterator[BinaryIO]:
-    """A binary stream whose contents take the place of `url` once the block has ended well; otherwise all stays as it was.
+def atomic_write(url: Url, before_sending: Callable[[], None] | None = None) -> Iterator[BinaryIO]:
+    """Open a binary stream whose contents replace `url` when the block ends without an error; otherwise `url` does not change.
 
-    They are sent as a whole at the end, once `before_sending()` was called: as one object, or beside the old file, which they replace.
+    The contents are sent at the end, after a call of `before_sending()`: as one object, or as a temporary file that is renamed.
     """
     stream = BytesIO()
     yield stream
-    before_sending()
-    with _answers():
-        files, path = _files(url), _path(url)
-        if url.protocol in OBJECTS:
-            files.pipe_file(path, stream.getvalue())
+    if before_sending is not None:
+        before_sending()
+    with _image_errors():
+        filesystem, path = _filesystem(url), _path(url)
+        if url.protocol in OBJECT_STORES:
+            filesystem.pipe_file(path, stream.getvalue())
         else:
-            _put_beside(files, path, stream.getvalue())
+            _write_and_rename(filesystem, path, stream.getvalue())
 
 
-def _put_beside(files: Any, path: str, data: bytes) -> None:
+def _write_and_rename(filesystem: Any, path: str, data: bytes) -> None:
     folder = posixpath.dirname(path)
     part = f"{folder}/.{secrets.token_hex(8)}{PART_SUFFIX}"
-    files.makedirs(folder, exist_ok=True)
+    filesystem.makedirs(folder, exist_ok=True)
     try:
-        files.pipe_file(part, data)
-        files.mv(part, path)
+        filesystem.pipe_file(part, data)
+        filesystem.mv(part, path)
     except BaseException:
         with suppress(OSError):
-            files.rm_file(part)
+            filesystem.rm_file(part)
         raise
 
 
 def _path(url: Url) -> str:
-    """What the storage itself calls a place."""
-    path: str = _library(url.protocol)._strip_protocol(str(url))
+    """Return the path of a file within its storage."""
+    path: str = _filesystem_class(url.protocol)._strip_protocol(str(url))
     return path
 
 
-def _files(url: Url) -> Any:
-    """The storage in which a place is; fsspec keeps one for each thread."""
-    _library(url.protocol)
-    files, _ = import_module("fsspec.core").url_to_fs(url.store)
-    return files
+def _filesystem(url: Url) -> Any:
+    """Return the fsspec filesystem of a URL; fsspec caches one per thread."""
+    _filesystem_class(url.protocol)
+    filesystem, _ = import_module("fsspec.core").url_to_fs(url.root)
+    return filesystem
 
 
 @lru_cache
-def _library(protocol: str) -> Any:
-    """What fsspec knows a protocol by. Raises MissingExtra, which says how to get it, and UsageError for an unknown one."""
+def _filesystem_class(protocol: str) -> Any:
+    """Return the fsspec class of a protocol. Raises MissingExtra, which says what to install, or UsageError for an unknown one."""
     try:
         return import_module("fsspec").get_filesystem_class(protocol)
     except ValueError:
-        raise UsageError(f"{protocol}:// is no known kind of address; use s3:// for example, or a path") from None
+        raise UsageError(f"unknown kind of URL, {protocol}://; use s3:// for example, or a path") from None
     except ImportError as error:
         remedy = "pip install 'imgconv[remote]'" if protocol in ("s3", *WEB) or error.name == "fsspec" else reason(error)
         raise MissingExtra(f"{protocol}:// needs another library; to use it: {remedy}") from error
 
 
 @contextmanager
-def _answers() -> Iterator[None]:
-    """What storages raise, as ImageErrors of one line."""
+def _image_errors() -> Iterator[None]:
+    """Turn the errors of storages into ImageErrors of one line."""
     try:
         yield
     except ImgconvError:
         raise
     except FileNotFoundError as error:
         raise ImageError("no such bucket" if "specified bucket" in str(error) else "no such file or directory") from error
-    except Exception as error:  # every storage has errors of its own, and not all of them are OSErrors
+    except Exception as error:  # every storage has its own error classes, and not all of them are OSErrors
         raise ImageError(reason(error)) from error
 
 

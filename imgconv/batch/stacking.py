@@ -1,6 +1,6 @@
-"""Many images of one size through a network as one batch, into one file of arrays.
+"""Process many images of one size as one batch of a network, and write one file of arrays (`run --batch`).
 
-A batch is all or nothing: rows of an array have no names, so one image less would move all that follow.
+If one image fails, nothing is written: the rows of an array have no names, so a missing image would shift all that follow.
 """
 
 import sys
@@ -11,30 +11,30 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imgconv.arrays import Array
 from imgconv.batch.destinations import ARRAYS, Identity, identities, refuse_input, standard_output
-from imgconv.batch.paths import Place, place_of, readable, writing
+from imgconv.batch.paths import AnyPath, open_output, parse_path, path_or_bytes
 from imgconv.batch.sources import STDIN, Source, list_sources
 from imgconv.errors import DoesNotFit, ImageError, ImgconvError, UsageError, reason
-from imgconv.images import IMAGE_EXTENSIONS, Frames, Header, Luma, Raster, format_for, open_frames, read_stream
+from imgconv.images import IMAGE_EXTENSIONS, Frames, Luma, Raster, format_for, open_frames, read_stream
 from imgconv.process import Recipe, Shape
 from imgconv.process.network import results_of
 from imgconv.recipe import Network
 
-CHUNK = 1 << 20  # values of images that go through the steps at once: 4 MB of float32, which layers may make some ten times as many
+CHUNK = 1 << 20  # input values per pass through the steps: 4 MB of float32, which layers may multiply by ten
 
-Item = tuple[str, Raster]
-Named = tuple[str, Shape]
+NamedImage = tuple[str, Raster]
+NamedShape = tuple[str, Shape]
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A batch to be made: its sources in order, its network, and the one file (None: standard output) and format it goes into."""
+    """A planned batch: its sources in order, its network, and the output file (None: standard output) with its format."""
 
     sources: tuple[Source, ...]
     network: Network
-    file: Place | None
+    file: AnyPath | None
     format: str
     max_pixels: int | None = None
     salvage: bool = False
@@ -52,129 +52,126 @@ def plan_stack(
     max_pixels: int | None = None,
     salvage: bool = False,
 ) -> Stack:
-    """Settle what a batch reads and writes; names in `exact` are neither patterns nor standard input.
+    """Plan what a batch reads and writes; names in `exact` are neither patterns nor standard input.
 
     Raises UsageError for anything but one file of arrays, ImageError for folders without images.
     """
     network = recipe.step
     if not isinstance(network, Network):
-        raise UsageError("only the steps of a recipe take a batch")
+        raise UsageError("--batch needs a recipe of steps; give some with -s or --recipe")
     stdout = output == STDIN or (output is None and list(inputs) == [STDIN])
-    named = format_for(output) if output is not None and not stdout and Path(output).suffix else None
-    asked = format_for(format) if format is not None else named or ("npy" if stdout else None)
-    if asked not in ARRAYS or (named is not None and named != asked) or (output is None and not stdout):
-        raise UsageError("--batch makes one array of all images; give it a file with -o NAME.npy or NAME.npz")
-    network.check_format(asked, holds_floats=True)
+    from_name = format_for(output) if output is not None and not stdout and Path(output).suffix else None
+    chosen = format_for(format) if format is not None else from_name or ("npy" if stdout else None)
+    if chosen not in ARRAYS or (from_name is not None and from_name != chosen) or (output is None and not stdout):
+        raise UsageError("--batch writes one array of all images; give it a file with -o NAME.npy or NAME.npz")
+    network.check_format(chosen, holds_floats=True)
     sources = list_sources(inputs, IMAGE_EXTENSIONS, recursive=recursive, exact=exact)
     if not sources:
-        raise ImageError(f"no images in {', '.join(inputs) or 'the list'}; give files, or a folder that holds some")
-    file = None if stdout or output is None else place_of(output)
+        raise ImageError(f"no images in {', '.join(inputs) or 'the list'}; give files, or a folder with images")
+    file = None if stdout or output is None else parse_path(output)
     known = identities(sources)
     if file is not None:
         refuse_input(file, known)
-    return Stack(tuple(sources), network, file, asked, max_pixels, salvage, known)
+    return Stack(tuple(sources), network, file, chosen, max_pixels, salvage, known)
 
 
 def check_sizes(stack: Stack) -> Shape | None:
-    """The one shape of all files, from their headers alone; None where there is only standard input.
+    """Return the shape that all files have by their headers; None if there is only standard input.
 
     Raises DoesNotFit, which names two images of different sizes, or the step that a size does not fit.
     """
-    first: Named | None = None
+    first: NamedShape | None = None
     for source in stack.sources:
         if source.path is not None:
-            with _named(source), open_frames(readable(source.path), max_pixels=stack.max_pixels, salvage=stack.salvage) as opened:
-                first = _same(stack, first, str(source), _shape_of(opened.header))
-                stack.network.trace(first[1])
+            with _naming(source):
+                with open_frames(path_or_bytes(source.path), max_pixels=stack.max_pixels, salvage=stack.salvage) as opened:
+                    header = opened.header
+                first = _check_shape(stack, first, str(source), Shape(*header.size, header.channels, header.alpha))
     return first[1] if first else None
 
 
-def make_stack(stack: Stack) -> list[tuple[str, tuple[int, int, int]]]:
-    """Decode all images, take them through the network in batches, write the file; each image's name, and its result's (C, H, W).
+def write_stack(stack: Stack) -> list[tuple[str, tuple[int, int, int]]]:
+    """Decode all images, run the network on them in chunks, and write the file; return each image's name and output (C, H, W).
 
-    Raises what the first image that fails raises, with its name, and writes nothing then.
+    Raises the error of the first image that fails, with its name, and then writes nothing.
     """
-    rows: list[list[NDArray[np.float32]]] = [[] for _ in stack.network.results]
+    outputs: list[list[Array]] = [[] for _ in stack.network.results]
     names: list[str] = []
     for chunk in _chunks(_images(stack)):
         names += [name for name, _ in chunk]
-        for kept, result in zip(rows, results_of([image for _, image in chunk], stack.network), strict=True):
-            kept.append(result)
-    arrays = [np.concatenate(kept) for kept in rows]
-    with standard_output() if stack.file is None else _opened(stack.file, stack) as stream:
+        for arrays, array in zip(outputs, results_of([image for _, image in chunk], stack.network), strict=True):
+            arrays.append(array)
+    joined = [np.concatenate(arrays) for arrays in outputs]
+    with standard_output() if stack.file is None else _open_file(stack.file, stack) as stream:
         if stack.format == "npy":
-            np.save(stream, arrays[0], allow_pickle=False)
+            np.save(stream, joined[0], allow_pickle=False)
         else:
-            np.savez(
-                stream, allow_pickle=False, **{result.name: array for result, array in zip(stack.network.results, arrays, strict=True)}
-            )
-    channels, height, width = (*arrays[-1].shape[1:], 1, 1)[:3]
+            members = {output.name: array for output, array in zip(stack.network.results, joined, strict=True)}
+            np.savez(stream, allow_pickle=False, **members)
+    channels, height, width = (*joined[-1].shape[1:], 1, 1)[:3]
     return [(name, (channels, height, width)) for name in names]
 
 
 @contextmanager
-def _opened(file: Place, stack: Stack) -> Iterator[BinaryIO]:
+def _open_file(file: AnyPath, stack: Stack) -> Iterator[BinaryIO]:
     refuse_input(file, stack.inputs)
-    with writing(file) as stream:
+    with open_output(file) as stream:
         yield stream
 
 
-def _images(stack: Stack) -> Iterator[Item]:
-    """Every frame of every source, with its name; all of one shape."""
-    first: Named | None = None
+def _images(stack: Stack) -> Iterator[NamedImage]:
+    """Yield every frame of every source with its name, after a check of its shape."""
+    first: NamedShape | None = None
     for source in stack.sources:
-        for number, opened in enumerate(_openings(source, stack), 1):
-            with _named(source), opened:
+        for number, opened in enumerate(_open_all(source, stack), 1):
+            with _naming(source), opened:
                 for frame, image in enumerate(opened, 1):
                     name = f"{source}{f', image {number}' if number > 1 else ''}{f', frame {frame}' if frame > 1 else ''}"
-                    first = _same(stack, first, name, Shape(*image.size, image.channels, image.alpha))
-                    stack.network.trace(first[1])
+                    first = _check_shape(stack, first, name, Shape(*image.size, image.channels, image.alpha))
                     yield name, image
 
 
-def _openings(source: Source, stack: Stack) -> Iterator[Frames]:
+def _open_all(source: Source, stack: Stack) -> Iterator[Frames]:
+    """Open a file, or each image on standard input."""
     luma: Luma = "only" if stack.network.grey else "no"
-    with _named(source):
+    with _naming(source):
         if source.path is None:
             yield from read_stream(sys.stdin.buffer, luma=luma, max_pixels=stack.max_pixels, salvage=stack.salvage)
         else:
-            yield open_frames(readable(source.path), luma=luma, max_pixels=stack.max_pixels, salvage=stack.salvage)
+            yield open_frames(path_or_bytes(source.path), luma=luma, max_pixels=stack.max_pixels, salvage=stack.salvage)
 
 
-def _chunks(items: Iterator[Item]) -> Iterator[list[Item]]:
-    chunk: list[Item] = []
-    for item in items:
-        chunk.append(item)
-        if len(chunk) * item[1].pixels.size >= CHUNK:
+def _chunks(images: Iterator[NamedImage]) -> Iterator[list[NamedImage]]:
+    chunk: list[NamedImage] = []
+    for name, image in images:
+        chunk.append((name, image))
+        if len(chunk) * image.pixels.size >= CHUNK:
             yield chunk
             chunk = []
     if chunk:
         yield chunk
 
 
-def _same(stack: Stack, first: Named | None, name: str, shape: Shape) -> Named:
-    """The first image again, if this one is of its size, and of its channels where these are not made grey."""
-    if first is not None and _parts(stack, first[1]) != _parts(stack, shape):
-        sizes = f"{first[0]} is {_told(stack, first[1])}, {name} is {_told(stack, shape)}"
-        raise DoesNotFit(f"images of a batch must be of one size; {sizes}; leave out one of them, or --batch")
-    return first or (name, shape)
+def _check_shape(stack: Stack, first: NamedShape | None, name: str, shape: Shape) -> NamedShape:
+    """Check that an image has the shape of the first one, or trace it if it is the first; return the first one."""
+    if first is None:
+        stack.network.trace(shape)
+        return name, shape
+    expected, actual = (_compared(stack, each) for each in (first[1], shape))
+    if expected != actual:
+        sizes = " is {}x{}x{}, {} is {}x{}x{}".format(*expected, name, *actual)
+        raise DoesNotFit(f"images of a batch must have one size; {first[0]}{sizes}; leave out one of them, or --batch")
+    return first
 
 
-def _parts(stack: Stack, shape: Shape) -> tuple[int, int, int]:
+def _compared(stack: Stack, shape: Shape) -> tuple[int, int, int]:
+    """Return (C, H, W) without alpha; C is 1 if the network converts images to grey."""
     return 1 if stack.network.grey else shape.channels - shape.alpha, shape.height, shape.width
 
 
-def _told(stack: Stack, shape: Shape) -> str:
-    return "x".join(map(str, _parts(stack, shape)))
-
-
-def _shape_of(header: Header) -> Shape:
-    return Shape(*header.size, header.channels, header.alpha)
-
-
 @contextmanager
-def _named(source: Source) -> Iterator[None]:
-    """Errors with the name of the source that they are about."""
+def _naming(source: Source) -> Iterator[None]:
+    """Add the name of the source to errors."""
     try:
         yield
     except DoesNotFit as error:

@@ -1,6 +1,6 @@
-"""What goes to the workers of a cluster and what they do with it. Knows no scheduler, and nothing of who works.
+"""What is sent to the workers of a cluster, and the task that they run.
 
-Workers may sit in other folders, so names travel whole, and come back as they were typed.
+Workers may run in other folders, so paths are sent as absolute paths; outcomes get the names that the user gave.
 """
 
 import os
@@ -13,95 +13,95 @@ from pathlib import Path
 
 from imgconv.batch.destinations import identities
 from imgconv.batch.outcome import Outcome
-from imgconv.batch.paths import Place, exists
+from imgconv.batch.paths import AnyPath, exists
 from imgconv.batch.sources import Source
-from imgconv.batch.work import Job, outcome_of
+from imgconv.batch.work import Job, process_source
 from imgconv.errors import ClusterError, ImageError
 from imgconv.system import CpuSlots, reuse_freed_memory
 
-OF_EACH_PROCESS = ("inputs", "memory", "threads", "cpu_slots")  # parts of a Job that do not travel
+PER_PROCESS = ("inputs", "memory", "threads", "cpu_slots")  # fields of a Job that are not sent
 
-There = frozenset[Place] | None
+ExistingOutputs = frozenset[AnyPath] | None
 
 
 class Sender:
-    """Jobs and sources as workers need them, and their outcomes as if they had been made here."""
+    """Prepares jobs and sources for workers, and their outcomes for the user."""
 
     def __init__(self, job: Job):
         self._base = f"{Path.cwd()}".rstrip(os.sep) + os.sep
-        self._places = (job.destination.folder, job.destination.file)
-        folder, file = (_whole(place) for place in self._places)
+        self._destination = job.destination.folder or job.destination.file
+        folder, file = _absolute(job.destination.folder), _absolute(job.destination.file)
         self._job = replace(job, destination=replace(job.destination, folder=folder, file=file))
 
-    def packed(self) -> bytes:
-        """The job, with the version of imgconv that made it."""
-        travelling = {f.name: getattr(self._job, f.name) for f in fields(Job) if f.name not in OF_EACH_PROCESS}
-        return pickle.dumps((own_version(), pickle.dumps(travelling)))
+    def pickled_job(self) -> bytes:
+        """Return the job, with the version of imgconv that sends it."""
+        sent = {f.name: getattr(self._job, f.name) for f in fields(Job) if f.name not in PER_PROCESS}
+        return pickle.dumps((own_version(), pickle.dumps(sent)))
 
-    def sent(self, source: Source) -> Source:
-        """A source that is found from any folder."""
-        return replace(source, path=_whole(source.path))
+    def absolute(self, source: Source) -> Source:
+        """Return a source with an absolute path."""
+        return replace(source, path=_absolute(source.path))
 
-    def there(self, source: Source) -> There:
-        """Which outputs of a source exist before the first attempt at it, where that matters: what a later attempt finds may be its own."""
-        if self._job.existing == "replace" or source.trouble:
+    def existing_outputs(self, source: Source) -> ExistingOutputs:
+        """Return the outputs that exist before the first attempt, if that matters: a later attempt may find its own outputs."""
+        if self._job.existing == "replace" or source.error:
             return None
         try:
-            return frozenset(place for place in self.outputs(source) if exists(place))
-        except ImageError:  # such as no credentials: the worker will say so, or have its own
+            return frozenset(path for path in self.outputs(source) if exists(path))
+        except ImageError:  # for example no credentials here: the worker may have some, and reports its own error
             return None
 
-    def outputs(self, source: Source) -> Iterator[Place]:
-        """Every place where an output of a source may come to be."""
+    def outputs(self, source: Source) -> Iterator[AnyPath]:
+        """Yield every path to which an output of a source may be written."""
         recipe, destination = self._job.recipe, self._job.destination
-        for each in (destination,) if destination.explicit else (destination, destination.of_pages()):
-            yield from each.outputs(self.sent(source), recipe.names, recipe.command)
+        for each in (destination,) if destination.explicit else (destination, destination.as_tiff()):
+            yield from each.outputs(self.absolute(source), recipe.names, recipe.command)
 
-    def as_typed(self, outcome: Outcome, source: Source) -> Outcome:
-        """The outcome with the names that were typed here."""
-        written = next((place for place in self._places if place is not None), source.path)
-        if _is_relative(written):
+    def with_given_names(self, outcome: Outcome, source: Source) -> Outcome:
+        """Replace absolute paths in an outcome by the names that the user gave."""
+        output = source.path if self._destination is None else self._destination
+        if _is_relative(output):
             outcome.outputs = [name.removeprefix(self._base) for name in outcome.outputs]
-            outcome.kept = [name.removeprefix(self._base) for name in outcome.kept]
-        if _is_relative(written) or _is_relative(source.path):
+            outcome.unchanged = [name.removeprefix(self._base) for name in outcome.unchanged]
+        if _is_relative(output) or _is_relative(source.path):
             outcome.error, outcome.note = (text and text.replace(self._base, "") for text in (outcome.error, outcome.note))
         outcome.source = str(source)
         return outcome
 
 
-def same(packed: bytes) -> bytes:
-    """A packed job, as the result of a task: made again wherever it was lost."""
-    return packed
+def identity(pickled_job: bytes) -> bytes:
+    """Return a pickled job, as the result of a task: Dask runs the task again where the job is lost."""
+    return pickled_job
 
 
-def image_task(packed: bytes, source: Source, there: There, stop: str | None) -> Outcome | None:
-    """What becomes of a source on this worker; None once the event `stop` is set. Raises ClusterError for another version's job."""
-    job = _unpacked(packed)
+def image_task(pickled_job: bytes, source: Source, existing_outputs: ExistingOutputs, stop: str | None) -> Outcome | None:
+    """Process a source on this worker; None once the event `stop` is set. Raises ClusterError for a job of another version."""
+    job = _unpickled(pickled_job)
     if stop is not None and import_module("distributed").Event(stop).is_set():
         return None
-    return outcome_of(source, replace(job, there=there, inputs=identities((source,))))
+    return process_source(source, replace(job, existing_outputs=existing_outputs, inputs=identities((source,))))
 
 
 @lru_cache(maxsize=4)
-def _unpacked(packed: bytes) -> Job:
-    """A job that all threads of this process share, with the memory that there is and a turn for each thread."""
-    version, travelling = pickle.loads(packed)
+def _unpickled(pickled_job: bytes) -> Job:
+    """Return a job that all threads of this process share, with a memory budget and a CPU slot for each thread."""
+    version, sent = pickle.loads(pickled_job)
     if version != own_version():
-        raise ClusterError(f"a worker has imgconv {own_version()}, and {version} was started; install one version everywhere")
+        raise ClusterError(f"a worker has imgconv {own_version()}, and this is {version}; install one version everywhere")
     reuse_freed_memory()
     cpu_slots = CpuSlots(import_module("distributed").get_worker().state.nthreads)
-    return Job(**pickle.loads(travelling), threads=1, cpu_slots=cpu_slots)
+    return Job(**pickle.loads(sent), threads=1, cpu_slots=cpu_slots)
 
 
 def own_version() -> str:
-    """The version of the imgconv that runs here."""
+    """Return the version of imgconv in this process."""
     version: str = import_module("imgconv").__version__
     return version
 
 
-def _whole(place: Place | None) -> Place | None:
-    return place.absolute() if isinstance(place, Path) else place
+def _absolute(path: AnyPath | None) -> AnyPath | None:
+    return path.absolute() if isinstance(path, Path) else path
 
 
-def _is_relative(place: Place | None) -> bool:
-    return isinstance(place, Path) and not place.is_absolute()
+def _is_relative(path: AnyPath | None) -> bool:
+    return isinstance(path, Path) and not path.is_absolute()

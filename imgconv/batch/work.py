@@ -1,4 +1,4 @@
-"""One opened image from header to renamed outputs."""
+"""The work on one image: trace its shapes, decode it, apply the recipe, encode its maps and write them."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -7,19 +7,19 @@ from functools import partial
 from typing import BinaryIO, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imgconv.arrays import Array
 from imgconv.batch.destinations import (
     Destination,
     Identity,
+    has_other_description,
     is_complete,
-    made_differently,
     refuse_input,
     refuse_long_names,
     standard_output,
 )
-from imgconv.batch.outcome import Outcome, Statistics, told
-from imgconv.batch.paths import Place, exists, readable, writing
+from imgconv.batch.outcome import Outcome, Statistics, recorded
+from imgconv.batch.paths import AnyPath, exists, open_output, path_or_bytes
 from imgconv.batch.sources import Source
 from imgconv.errors import ImageError
 from imgconv.images import Frames, Header, Raster, check_output, encode, open_frames
@@ -29,11 +29,11 @@ from imgconv.system import CpuSlots, Memory
 
 @dataclass(frozen=True)
 class Sink:
-    """Where a map, or all of them, go: the name that is told, the place (None for standard output), and how its stream is opened."""
+    """Where one map, or all of them, are written: a name for messages, a path (None: standard output), and how to open the stream."""
 
     name: str
-    place: Place | None
-    opening: Callable[[], AbstractContextManager[BinaryIO]]
+    path: AnyPath | None
+    open: Callable[[], AbstractContextManager[BinaryIO]]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Job:
     description: str | None = None
     inputs: Mapping[Identity, str] = field(default_factory=dict)  # files that must never be written, see `identities`
     existing: Literal["replace", "skip", "refuse"] = "replace"
-    there: frozenset[Place] | None = None  # outputs that existed before the first attempt at an image; None: look now
+    existing_outputs: frozenset[AnyPath] | None = None  # that existed before the first attempt at an image; None: look them up
     dry_run: bool = False
     memory: Memory = field(default_factory=Memory)
     cpu_slots: CpuSlots = field(default_factory=CpuSlots)
@@ -61,53 +61,88 @@ class Job:
         return self.recipe.gives_floats(self.destination.format, asked_for=self.destination.explicit)
 
 
-def outcome_of(source: Source, job: Job) -> Outcome:
-    """What becomes of one source that is a file, wherever it is. Raises nothing that is about the image."""
+def process_source(source: Source, job: Job) -> Outcome:
+    """Process one local or remote file. Errors of the image are recorded in its outcome, not raised."""
     outcome = Outcome(str(source))
-    with told(outcome):
-        if source.path is None or source.trouble:
-            raise ImageError(source.trouble or "standard input is no file")
+    with recorded(outcome):
+        if source.path is None or source.error:
+            raise ImageError(source.error or "expected a file, got standard input")
         with open_source(source.path, job) as opened:
-            write_maps(opened, job, source, outcome)
+            process_opened(opened, job, source, outcome)
     return outcome
 
 
-def open_source(path: Place, job: Job) -> Frames:
-    """Open an input as the job wants it. Raises ImageError."""
-    return open_frames(readable(path), luma=job.recipe.luma, max_pixels=job.max_pixels, salvage=job.salvage)
+def open_source(path: AnyPath, job: Job) -> Frames:
+    """Open an input with the options of the job. Raises ImageError."""
+    return open_frames(path_or_bytes(path), luma=job.recipe.luma, max_pixels=job.max_pixels, salvage=job.salvage)
 
 
-def write_maps(opened: Frames, job: Job, source: Source, outcome: Outcome) -> None:
-    """Make all maps of an opened image and write them where the job says; tell `outcome`.
+def process_opened(opened: Frames, job: Job, source: Source, outcome: Outcome) -> None:
+    """Compute all maps of an opened image, write them to the destination of the job, and record them in `outcome`.
 
-    Shapes are traced first, so that nothing is decoded for a request that does not fit.
+    Shapes are traced first, so that nothing is decoded for a recipe that does not fit the image.
     """
     header = opened.header
-    seen = Shape(*header.size, header.channels, header.alpha)
-    outcome.seen, traced = (seen, header.dtype), job.recipe.trace(seen)
-    outcome.shapes = [(shape.channels, shape.height, shape.width) for _, shape in traced]
+    shape = Shape(*header.size, header.channels, header.alpha)
+    outcome.header, traced = (shape, header.dtype), job.recipe.trace(shape)
+    outcome.shapes = [(output.channels, output.height, output.width) for _, output in traced]
     job = replace(job, destination=job.destination.adapted(header))
-    for _, shape in () if job.floats else traced:
-        check_output(job.destination.format, shape.channels, header.dtype, shape.alpha, header.frames, header.animated)
+    for _, output in () if job.floats else traced:
+        check_output(job.destination.format, output.channels, header.dtype, output.alpha, header.frames, header.animated)
     sinks = _sinks(source, job)
-    if _settled(sinks, job, outcome):
+    if _is_done(sinks, job, outcome):
         return
-    between = 4 * job.recipe.values_between(seen)
-    need = between + _need(header, [shape for _, shape in traced], job)
-    with job.memory.reserved(need, f"an image of {header.size[1]}x{header.size[0]}"), job.cpu_slots.acquired():
+    size = 4 * job.recipe.values_between(shape) + _estimated_size(header, [output for _, output in traced], job)
+    with job.memory.reserved(size, f"an image of {header.size[1]}x{header.size[0]}"), job.cpu_slots.acquired():
         _write(opened, job, source, sinks, outcome)
 
 
-def _need(header: Header, shapes: Sequence[Shape], job: Job) -> int:
-    """Bytes that an image takes at most: the decoder's buffer and its pixels, all maps, and one of them on its way into a file."""
+def _estimated_size(header: Header, shapes: Sequence[Shape], job: Job) -> int:
+    """Estimate the bytes of an image: the decoder's buffer, the pixels, all maps, and one map that is being encoded."""
     item = np.dtype(header.dtype).itemsize
     luma = job.recipe.luma if header.format == "jpeg" else "no"
     channels = 1 if luma == "only" else header.channels
-    buffered = item if channels == 1 else max(4, item * channels)  # Pillow keeps colour as 4 bytes a pixel
-    decoded = header.size[0] * header.size[1] * (buffered + item * channels + (2 if luma == "also" else 0))
+    buffer = item if channels == 1 else max(4, item * channels)  # Pillow stores colour as 4 bytes per pixel
+    decoded = header.size[0] * header.size[1] * (buffer + item * channels + (2 if luma == "also" else 0))
     sizes = [shape.height * shape.width * shape.channels * (4 if job.floats else item) for shape in shapes]
     frames = header.frames if job.floats or job.destination.format != "png" else 1
     return decoded + sum(sizes) * frames + 2 * max(sizes) * (frames if job.floats else 1)
+
+
+def _is_done(sinks: Sequence[Sink], job: Job, outcome: Outcome) -> bool:
+    """Whether there is nothing to write: outputs that exist are skipped or refused, and a dry run only lists them."""
+    paths = [sink.path for sink in sinks if sink.path is not None]
+    existing = [] if job.existing == "replace" else [path for path in paths if _exists(path, job)]
+    if existing and job.existing == "refuse":
+        raise ImageError(f"output {existing[0]} exists; leave out --no-clobber to replace it")
+    files = {path: path_or_bytes(path) for path in existing} if len(existing) == len(sinks) else {}
+    if files and all(is_complete(file) for file in files.values()):
+        outcome.skipped, outcome.unchanged = "exists", [str(path) for path in files]
+        other = [path for path, file in files.items() if has_other_description(file, job.description)]
+        outcome.note = f"{other[0]} was made by another recipe or version, and is not replaced" if other else None
+        return True
+    if job.dry_run:
+        outcome.outputs, outcome.note = [sink.name for sink in sinks], "not written: dry run"
+    return job.dry_run
+
+
+def _exists(path: AnyPath, job: Job) -> bool:
+    return exists(path) if job.existing_outputs is None else path in job.existing_outputs
+
+
+def _sinks(source: Source, job: Job) -> list[Sink]:
+    """Return a sink for each map, or one for all of them."""
+    names = job.recipe.names
+    if job.destination.stdout:
+        return [Sink("-", None, standard_output)] * (1 if job.floats else len(names))
+    paths = job.destination.outputs(source, names, job.recipe.command)
+    refuse_long_names(paths)
+    return [Sink(str(path), path, partial(_open_file, path, job)) for path in paths]
+
+
+def _open_file(path: AnyPath, job: Job) -> AbstractContextManager[BinaryIO]:
+    refuse_input(path, job.inputs)
+    return open_output(path, job.cpu_slots.release)
 
 
 def _write(opened: Frames, job: Job, source: Source, sinks: Sequence[Sink], outcome: Outcome) -> None:
@@ -115,9 +150,9 @@ def _write(opened: Frames, job: Job, source: Source, sinks: Sequence[Sink], outc
     if job.floats:
         _write_floats(opened, job, sinks, outcome)
     elif header.frames == 1:
-        made = [made.image for maps in _maps(opened, job.recipe, job, outcome) for made in maps]
-        for images, sink in zip([made] if len(sinks) == 1 else ([each] for each in made), sinks, strict=True):
-            _write_frames(images, header, job, sink, outcome)
+        images = list(_images(opened, job.recipe, job, outcome))
+        for pages, sink in zip([images] if len(sinks) == 1 else ([image] for image in images), sinks, strict=True):
+            _write_frames(pages, header, job, sink, outcome)
     elif len(sinks) == 1:
         _write_frames(_images(opened, job.recipe, job, outcome), header, job, sinks[0], outcome)
     else:
@@ -126,7 +161,7 @@ def _write(opened: Frames, job: Job, source: Source, sinks: Sequence[Sink], outc
 
 
 def _passes(opened: Frames, job: Job, source: Source) -> Iterator[tuple[Recipe, Iterable[Raster]]]:
-    """A recipe for each map, with the frames of the image: decoded anew for each map, or kept where they come through a pipe."""
+    """Yield a recipe and the frames for each map. A file is decoded again for each map; the frames of a pipe are stored."""
     frames: Iterable[Raster] = opened if source.path is not None else list(opened)
     for number, recipe in enumerate(single_maps(job.recipe)):
         if number == 0 or source.path is None:
@@ -136,65 +171,23 @@ def _passes(opened: Frames, job: Job, source: Source) -> Iterator[tuple[Recipe, 
                 yield recipe, again
 
 
-def _settled(sinks: Sequence[Sink], job: Job, outcome: Outcome) -> bool:
-    """Whether nothing is to be made: outputs that exist are passed over or refused, and a dry run only names them."""
-    existing = [] if job.existing == "replace" else [sink.place for sink in sinks if sink.place is not None and _is_there(sink.place, job)]
-    if existing and job.existing == "refuse":
-        raise ImageError(f"output {existing[0]} exists; leave out --no-clobber to replace it")
-    files = {place: readable(place) for place in existing} if len(existing) == len(sinks) else {}
-    if files and all(is_complete(file) for file in files.values()):
-        outcome.skipped, outcome.kept = "exists", [str(place) for place in files]
-        changed = [place for place, file in files.items() if made_differently(file, job.description)]
-        outcome.note = f"{changed[0]} was made by another recipe or version, and is kept" if changed else None
-        return True
-    if job.dry_run:
-        outcome.outputs, outcome.note = [sink.name for sink in sinks], "not written: dry run"
-    return job.dry_run
-
-
-def _is_there(place: Place, job: Job) -> bool:
-    return exists(place) if job.there is None else place in job.there
-
-
-def _sinks(source: Source, job: Job) -> list[Sink]:
-    """A sink for each map, or one for all of them."""
-    names = job.recipe.names
-    if job.destination.stdout:
-        return [Sink("-", None, standard_output)] * (1 if job.floats else len(names))
-    paths = job.destination.outputs(source, names, job.recipe.command)
-    refuse_long_names(paths)
-    return [Sink(str(path), path, partial(_file, path, job)) for path in paths]
-
-
-def _file(path: Place, job: Job) -> AbstractContextManager[BinaryIO]:
-    refuse_input(path, job.inputs)
-    return writing(path, job.cpu_slots.release)
-
-
 def _maps(opened: Iterable[Raster], recipe: Recipe, job: Job, outcome: Outcome) -> Iterator[list[Map]]:
-    """The maps of each frame, one frame in memory at a time."""
+    """Yield the maps of each frame; one frame is in memory at a time."""
     for frame in opened:
         maps = process(frame, recipe, floats=job.floats, threads=job.threads)
         if job.statistics:
-            outcome.maps += [Statistics.of(made) for made in maps]
+            outcome.maps += [Statistics.of(output) for output in maps]
         yield maps
 
 
 def _images(opened: Iterable[Raster], recipe: Recipe, job: Job, outcome: Outcome) -> Iterator[Raster]:
-    return (made.image for maps in _maps(opened, recipe, job, outcome) for made in maps)
+    return (output.image for maps in _maps(opened, recipe, job, outcome) for output in maps)
 
 
 def _write_frames(frames: Iterable[Raster], header: Header, job: Job, sink: Sink, outcome: Outcome) -> None:
     def write(stream: BinaryIO) -> None:
-        encode(
-            frames,
-            job.destination.format,
-            stream=stream,
-            quality=job.quality,
-            description=job.description,
-            animated=header.animated,
-            loop=header.loop,
-        )
+        format, text = job.destination.format, job.description
+        encode(frames, format, stream=stream, quality=job.quality, description=text, animated=header.animated, loop=header.loop)
 
     _save(sink, outcome, write)
 
@@ -202,15 +195,15 @@ def _write_frames(frames: Iterable[Raster], header: Header, job: Job, sink: Sink
 def _write_floats(opened: Frames, job: Job, sinks: Sequence[Sink], outcome: Outcome) -> None:
     frames = list(_maps(opened, job.recipe, job, outcome))
     if job.destination.format == "npz":
-        names = dict.fromkeys(made.vector or made.name for made in frames[0])
-        arrays = {name: _stacked([[made for made in maps if name in (made.name, made.vector)] for maps in frames]) for name in names}
+        names = dict.fromkeys(output.vector or output.name for output in frames[0])
+        arrays = {name: _stacked([[m for m in maps if name in (m.name, m.vector)] for maps in frames]) for name in names}
         _save(sinks[0], outcome, lambda stream: np.savez(stream, allow_pickle=False, **arrays))
     elif job.destination.format == "npy":
         _save(sinks[0], outcome, lambda stream: np.save(stream, _stacked(frames)))
     else:
         for index, sink in enumerate(sinks):
             chosen = frames if len(sinks) == 1 else [[maps[index]] for maps in frames]
-            pages = [replace(m.image, pixels=page[..., None], alpha=False) for maps in chosen for m in maps for page in _planes(m)]
+            pages = [replace(m.image, pixels=plane[..., None], alpha=False) for maps in chosen for m in maps for plane in _planes(m)]
             _save(sink, outcome, partial(_encode_pages, pages, job.description))
 
 
@@ -219,14 +212,14 @@ def _encode_pages(pages: Sequence[Raster], description: str | None, stream: Bina
 
 
 def _save(sink: Sink, outcome: Outcome, write: Callable[[BinaryIO], None]) -> None:
-    with sink.opening() as stream:
+    with sink.open() as stream:
         write(stream)
     outcome.outputs.append(sink.name)
 
 
-def _stacked(frames: Sequence[Sequence[Map]]) -> NDArray[np.float32]:
-    """(M, H, W) of one frame's maps, channels of a map together, or (L,) of a vector's numbers; of F frames with F in front."""
-    stacks = [np.concatenate([_planes(made) for made in maps]) for maps in frames]
+def _stacked(frames: Sequence[Sequence[Map]]) -> Array:
+    """Stack maps as (M, H, W) float32, where M counts all channels, or a vector as (L,); several frames as (F, ...)."""
+    stacks = [np.concatenate([_planes(output) for output in maps]) for maps in frames]
     if frames[0][0].vector:
         stacks = [stack.ravel() for stack in stacks]
     if len({stack.shape for stack in stacks}) > 1:
@@ -234,6 +227,6 @@ def _stacked(frames: Sequence[Sequence[Map]]) -> NDArray[np.float32]:
     return stacks[0] if len(stacks) == 1 else np.stack(stacks)
 
 
-def _planes(made: Map) -> NDArray[np.float32]:
-    """(C, H, W) of a map's image, C-contiguous."""
-    return np.ascontiguousarray(made.image.pixels.transpose(2, 0, 1))
+def _planes(output: Map) -> Array:
+    """Return a map as a C-contiguous (C, H, W) array."""
+    return np.ascontiguousarray(output.image.pixels.transpose(2, 0, 1))

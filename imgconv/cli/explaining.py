@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imgconv.batch.inputs import Raster, first_frame, write_animation
+from imgconv.batch.inputs import first_frame, write_animation
 from imgconv.cli import explain_view, matrix_view, words
 from imgconv.cli.json_lines import write_line
 from imgconv.cli.lines import counted
 from imgconv.errors import UsageError
+from imgconv.images import Raster
 from imgconv.inspection.arithmetic import explain
 from imgconv.inspection.cells import filter_input
 from imgconv.inspection.matrices import Matrices, filter_matrices

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from imgconv.atomic import atomic_write
-from imgconv.batch.inputs import Raster, first_image
+from imgconv.batch.inputs import first_image
 from imgconv.cli import learn_view, words
 from imgconv.cli.json_lines import write_line
 from imgconv.cli.learn_options import LearnOptions
 from imgconv.errors import DoesNotFit, ImageError, UsageError, reason
 from imgconv.fitting.gradient_descent import descend
 from imgconv.fitting.learning import Example, Fit, learn
+from imgconv.images import Raster
 from imgconv.registry import Kernel, add_entry
 
 LARGEST = 31  # taps along a side: the work grows with the fourth power

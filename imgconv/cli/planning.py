@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from imgconv.batch.inputs import Header, headers
+from imgconv.batch.inputs import headers
 from imgconv.errors import DoesNotFit, ImageError, UsageError
+from imgconv.images import Header
 from imgconv.inspection.plans import ImagePlan, plan
 from imgconv.recipe import Recipe, Shape
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from imgconv.errors import ImageError
 
 if TYPE_CHECKING:
-    from imgconv.batch.inputs import Raster
+    from imgconv.images import Raster
 
 UPPER_HALF = "\N{UPPER HALF BLOCK}"
 

@@ -66,7 +66,7 @@ class Reporter:
         from imgconv.cli.planning import algorithms  # what plans know is not loaded without need
 
         shapes = ", ".join("x".join(map(str, shape)) for shape in dict.fromkeys(outcome.shapes))
-        ways = f"  {algorithms(self.recipe, *outcome.seen)}" if outcome.seen else ""
+        ways = f"  {algorithms(self.recipe, *outcome.header)}" if outcome.header else ""
         return f"  {shapes}{ways}  {outcome.seconds:.3f} s"
 
     def _line(self, text: str) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from imgconv.batch import paths
 from imgconv.batch.destinations import Identity, identities, refuse_input
 from imgconv.batch.outcome import Outcome
-from imgconv.batch.paths import Place, place_of
+from imgconv.batch.paths import AnyPath, parse_path
 from imgconv.batch.planning import Plan
 from imgconv.batch.sources import Source
 from imgconv.batch.work import Job
@@ -70,13 +70,13 @@ def write_folder_page(request: FolderRequest, *, quiet: bool) -> int:
     from imgconv.batch.pairing import find_results
 
     results = find_results(request.folder, request.inputs, recursive=request.recursive)
-    images = [path for result in results.found for path in (result.path, result.before) if path is not None]
+    images = [path for result in results.results for path in (result.path, result.input) if path is not None]
     output = str(request.folder / NAME) if request.output is None else request.output
     file = _page_file(output, "-o", identities(Source(path, path) for path in images))
     facts = [("Results", str(request.folder)), *_told(results)]
     title = request.folder.resolve().name or str(request.folder)
-    with _report(title, facts, len(results.found), default_threads(), request.max_pixels) as report:
-        for result in results.found:
+    with _report(title, facts, len(results.results), default_threads(), request.max_pixels) as report:
+        for result in results.results:
             report.add(_entry_of_file(result))
         _write(report, file, quiet=quiet)
     for name, problem in report.failures:
@@ -92,7 +92,7 @@ def _report(
     from imgconv.plotting.report import Reading, collecting
 
     command = shlex.join(["imgconv", *sys.argv[1:]])
-    reading = Reading(lambda name: paths.readable(place_of(name)), max_pixels, salvage)
+    reading = Reading(lambda name: paths.path_or_bytes(parse_path(name)), max_pixels, salvage)
     return collecting(title, [("Command", command), *facts], reading, expected=expected, workers=workers)
 
 
@@ -101,28 +101,28 @@ def _entry(outcome: Outcome, known: Collection[str]) -> "Entry":
     from imgconv.plotting.report import Entry
 
     before = outcome.source if outcome.source in known else None
-    return Entry(outcome.source, before, outcome.outputs or outcome.kept, outcome.error, outcome.note or "")
+    return Entry(outcome.source, before, outcome.outputs or outcome.unchanged, outcome.error, outcome.note or "")
 
 
 def _entry_of_file(result: "Result") -> "Entry":
     from imgconv.plotting.report import Entry
 
-    path, before = str(result.path), None if result.before is None else str(result.before)
-    return Entry(path, error=result.trouble) if result.trouble else Entry(before or path, before, [path])
+    path, before = str(result.path), None if result.input is None else str(result.input)
+    return Entry(path, error=result.error) if result.error else Entry(before or path, before, [path])
 
 
 def _told(results: "Results") -> list[tuple[str, str]]:
     """Where inputs were found, and the recipes that results say they were made by."""
-    made = Counter(result.description for result in results.found if result.description)
+    made = Counter(result.description for result in results.results if result.description)
     recipes = [text if len(made) == 1 else f"{text} ({count} images)" for text, count in made.most_common(RECIPES_TOLD)]
     more = [f"and {len(made) - RECIPES_TOLD} more"] if len(made) > RECIPES_TOLD else []
     inputs = "not found by their names" if results.inputs is None else str(results.inputs)
     return [("Inputs", inputs), *(("Recipe", text) for text in recipes + more)]
 
 
-def _page_file(name: str, option: str, inputs: Mapping[Identity, str]) -> Place:
+def _page_file(name: str, option: str, inputs: Mapping[Identity, str]) -> AnyPath:
     """The place of a page. Raises UsageError for a name that is none of a page, and for one that leads to an input."""
-    file = place_of(name)
+    file = parse_path(name)
     if file.suffix.lower() != ".html":
         raise UsageError(f"{option} {name} is no name of a page; use one that ends in .html")
     if paths.is_folder(file):
@@ -131,9 +131,9 @@ def _page_file(name: str, option: str, inputs: Mapping[Identity, str]) -> Place:
     return file
 
 
-def _write(report: "Report", file: Place, *, quiet: bool) -> None:
+def _write(report: "Report", file: AnyPath, *, quiet: bool) -> None:
     try:
-        with paths.writing(file) as stream:
+        with paths.open_output(file) as stream:
             report.write(stream)
     except OSError as error:
         raise ImageError(f"{file}: {reason(error)}") from None

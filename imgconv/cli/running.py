@@ -10,7 +10,7 @@ from imgconv import __version__, atomic
 from imgconv.batch.destinations import identities
 from imgconv.batch.outcome import Outcome
 from imgconv.batch.planning import Plan, plan_run
-from imgconv.batch.run import run
+from imgconv.batch.run import run_sources
 from imgconv.batch.sources import STDIN, Source, read_names
 from imgconv.batch.work import Job
 from imgconv.cli import words
@@ -93,7 +93,7 @@ def tell_json(outcome: Outcome) -> None:
 def _outcomes(plan: Plan, job: Job, how: HowOptions) -> Generator[Outcome]:
     jobs, stop = how.jobs or default_threads(), how.on_error is OnError.stop
     if how.dask is None:
-        return run(plan.sources, job, jobs, stop_on_error=stop)
+        return run_sources(plan.sources, job, jobs, stop_on_error=stop)
     from imgconv.batch.cluster import run_on_cluster
 
     return run_on_cluster(plan.sources, job, how.dask, jobs, limited=how.jobs is not None, stop_on_error=stop)

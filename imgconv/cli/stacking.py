@@ -9,7 +9,7 @@ from imgconv.batch.destinations import identities
 from imgconv.batch.outcome import Outcome
 from imgconv.batch.paths import exists
 from imgconv.batch.sources import STDIN
-from imgconv.batch.stacking import Stack, check_sizes, make_stack, plan_stack
+from imgconv.batch.stacking import Stack, check_sizes, plan_stack, write_stack
 from imgconv.cli import running, words
 from imgconv.cli.lines import counted, escaped, write_line
 from imgconv.cli.options import HowOptions, TellOptions, WhereOptions
@@ -46,7 +46,7 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
     elif how.dry_run:
         outcomes = [Outcome(str(source), outputs=[target], note="not written: dry run") for source in stack.sources]
     else:
-        made = make_stack(stack)
+        made = write_stack(stack)
         seconds = (time.perf_counter() - started) / len(made)
         outcomes = [Outcome(name, outputs=[target], shapes=[shape], seconds=seconds) for name, shape in made]
     _tell(outcomes, target, tell)

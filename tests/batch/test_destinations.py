@@ -49,7 +49,7 @@ def test_arrays_hold_all_maps():
         ("x.png", None, ["a.jpg"], 2, "2 maps do not fit"),
         ("x.docx", None, ["a.jpg"], 1, "docx"),
         ("x.png", "jpeg", ["a.jpg"], 1, "contradicts"),
-        (None, None, ["a.jpg", "-"], 1, "give a folder"),
+        (None, None, ["a.jpg", "-"], 1, "common folder"),
         (None, "bmpx", ["a.jpg"], 1, "bmpx"),
         ("x.png", None, ["a.jpg", "b.jpg"], 1, "is a file, but"),
         ("maps.NPY", None, ["a.jpg", "b.jpg"], 1, "is a file, but"),
@@ -124,3 +124,16 @@ def test_own_outputs_in_folders_are_passed_over_unless_named(tmp_path):
         for each in sources:
             own.add(each, destination.outputs(each, ["edge"], "edge"))
         assert [each for each in sources if not own.has(each)] == (kept or sources)
+
+
+def test_names_that_no_file_system_takes_for_the_same_are_two_outputs(tmp_path):
+    sources = [source(tmp_path / "straße.jpg"), source(tmp_path / "strasse.jpg")]
+    destination = Destination("png", ".png", folder=tmp_path / "out")
+    check_outputs(sources, [destination.outputs(each, ["edge"], "edge") for each in sources])
+
+
+def test_unicode_forms_of_one_name_are_one_output(tmp_path):
+    sources = [source(tmp_path / "\u00c9t\u00e9.jpg"), source(tmp_path / "e\u0301te\u0301.jpg")]
+    destination = Destination("png", ".png", folder=tmp_path / "out")
+    with pytest.raises(UsageError, match="would both write"):
+        check_outputs(sources, [destination.outputs(each, ["edge"], "edge") for each in sources])

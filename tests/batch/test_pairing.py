@@ -23,7 +23,7 @@ def made(path):
 
 
 def pairs(folder, *words, **options):
-    return {str(each.path.relative_to(folder)): each.before for each in find_results(folder, *words, **options).found}
+    return {str(each.path.relative_to(folder)): each.input for each in find_results(folder, *words, **options).results}
 
 
 def test_a_real_run_is_found_again_with_its_inputs(tmp_path):
@@ -34,9 +34,9 @@ def test_a_real_run_is_found_again_with_its_inputs(tmp_path):
     for ending in ("png", "jpg", "tiff", "webp", "gif", "bmp", "pgm", "jp2", "avif"):
         words = ("-k", "sobel_x", "-k", "gaussian:sigma=1.5", "--format", ending, "--grey", "-q")
         assert imgconv("filter", photos, *words, "-o", maps / ending).code == 0
-        found = find_results(maps / ending, photos).found
-        assert len(found) == 6 and all(each.path.name.startswith(f"{each.before.stem}.") for each in found)
-        assert {each.before.parent == photos / "deep" for each in found if "deep" in each.path.parts} == {True}
+        found = find_results(maps / ending, photos).results
+        assert len(found) == 6 and all(each.path.name.startswith(f"{each.input.stem}.") for each in found)
+        assert {each.input.parent == photos / "deep" for each in found if "deep" in each.path.parts} == {True}
         described = {each.description for each in found}
         assert described == {None} if ending in ("bmp", "pgm") else all("gaussian-sigma-1.5" in each for each in described)
 
@@ -67,7 +67,7 @@ def test_results_beside_their_inputs(tmp_path):
     plain(tmp_path / "b.edge.bmp"), plain(tmp_path / "c.bmp")
     results = find_results(tmp_path)
     assert results.inputs == tmp_path
-    found = {each.path.name: each.before and each.before.name for each in results.found}
+    found = {each.path.name: each.input and each.input.name for each in results.results}
     assert found == {"a.edge.jpg": "a.jpg", "a.edge.edge.jpg": "a.edge.jpg", "b.edge.bmp": "b.jpg"}
 
 
@@ -93,17 +93,17 @@ def test_inputs_that_may_be_others_are_not_taken(tmp_path, monkeypatch):
 def test_what_cannot_be_read_is_told(tmp_path):
     made(tmp_path / "a.edge.jpg")
     (tmp_path / "b.edge.png").write_bytes(b"no image")
-    found = find_results(tmp_path).found
+    found = find_results(tmp_path).results
     assert [each.path.name for each in found] == ["a.edge.jpg", "b.edge.png"]
-    assert found[0].trouble is None and "not an image" in found[1].trouble
+    assert found[0].error is None and "not an image" in found[1].error
 
 
 def test_folders_without_results_are_refused(tmp_path):
     shutil.copy(PHOTO, tmp_path / "photo.jpg")
-    with pytest.raises(ImageError, match="no images that imgconv made"):
+    with pytest.raises(ImageError, match="no images made by imgconv"):
         find_results(tmp_path)
     for words in ((tmp_path / "none",), (tmp_path / "photo.jpg",), (tmp_path, tmp_path / "photo.jpg")):
-        with pytest.raises(UsageError, match="is no folder"):
+        with pytest.raises(UsageError, match="expected a folder"):
             find_results(*words)
 
 

@@ -6,7 +6,7 @@ import pytest
 from command import refused
 
 from imgconv.batch.destinations import destination_for, identities, refuse_input
-from imgconv.batch.paths import Url, place_of
+from imgconv.batch.paths import Url, parse_path
 from imgconv.batch.sources import Source
 from imgconv.errors import UsageError
 
@@ -24,13 +24,13 @@ from imgconv.errors import UsageError
     ],
 )
 def test_parts_of_an_address(text, name, parent):
-    place = place_of(text)
+    place = parse_path(text)
     assert (place.name, str(place.parent)) == (name, parent)
 
 
 @pytest.mark.parametrize("text", ["photos/a.jpg", "C:/a.jpg", "a:b", "s3:/bucket/a.jpg", "://a", "file:///photos/a.jpg", "local:///a"])
 def test_what_is_no_address_is_a_path(text):
-    assert isinstance(place_of(text), Path)
+    assert isinstance(parse_path(text), Path)
 
 
 def test_a_place_below_a_folder():
@@ -62,12 +62,12 @@ def test_several_inputs_do_not_go_into_one_object():
 
 @pytest.mark.parametrize("output", ["s3://bucket/a.png", "s3a://bucket/./a.png", "s3:///bucket//b/../a.png"])
 def test_an_input_is_known_however_its_address_is_written(output):
-    inputs = identities([Source(place_of("s3://bucket/a.png"), PurePath("a.png"))])
+    inputs = identities([Source(parse_path("s3://bucket/a.png"), PurePath("a.png"))])
     with pytest.raises(UsageError, match=r"is the input s3://bucket/a\.png"):
-        refuse_input(place_of(output), inputs)
-    refuse_input(place_of("s3://bucket/A.png"), inputs)
+        refuse_input(parse_path(output), inputs)
+    refuse_input(parse_path("s3://bucket/A.png"), inputs)
 
 
 @pytest.mark.parametrize("words", [("s3://", "-o", "out"), ("photo.jpg", "-o", "s3://")])
 def test_an_address_without_a_place_is_refused(words):
-    assert "names no place" in refused(2, "edge", *words)
+    assert "expected a bucket or file" in refused(2, "edge", *words)

@@ -240,7 +240,7 @@ def test_the_readme_images_exist():
         (("--range", "loud"), "range"),
         (("--range", "raw"), "--range raw needs"),
         (("--format", "docx"), "docx"),
-        (("--quality", "90"), "--quality has no meaning for png"),
+        (("--quality", "90"), "--quality has no effect on png"),
         (("--max-pixels", "lots"), "--max-pixels 'lots'"),
         (("-q", "-v"), "contradict"),
         (("--sttride", "2"), "--stride"),

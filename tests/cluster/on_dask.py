@@ -22,15 +22,15 @@ import imgconv
 import imgconv.batch.tasks as tasks
 
 if not hasattr(tasks, "harmless"):
-    tasks.harmless = tasks.outcome_of
+    tasks.harmless = tasks.process_source
 imgconv.__version__ = os.environ.get("VERSION", imgconv.__version__)
 
-def outcome_of(source, job):
+def process_source(source, job):
     if source.path.name == os.environ.get("DEADLY"):
         os.kill(os.getpid(), 9)
     return tasks.harmless(source, job)
 
-tasks.outcome_of = outcome_of
+tasks.process_source = process_source
 """
 
 
@@ -128,12 +128,12 @@ def test_an_image_that_kills_its_workers_fails_alone(home):
         done = imgconv("edge", "photos", "-o", "deadly", "--dask", address, cwd=home)
     failures = [line for line in done.err.splitlines() if line.startswith("imgconv: ")]
     assert done.code == 1 and len(failures) == 2
-    assert failures[0].startswith("imgconv: photos/008.jpg: every worker that took it died")
+    assert failures[0].startswith("imgconv: photos/008.jpg: every worker that processed it died")
     assert len(files_below(home / "deadly")) == COUNT - 1
 
 
 def test_clusters_that_cannot_take_images_say_so_in_one_line(home):
-    patience = "import imgconv.batch.cluster as cluster; cluster.PATIENCE = cluster.CONNECTING = 1.0"
+    patience = "import imgconv.batch.cluster as cluster; cluster.WORKER_TIMEOUT = cluster.CONNECT_TIMEOUT = 1.0"
     command = [sys.executable, "-c", f"{patience}; from imgconv.cli.app import main; main()", "edge", "photos", "-o", "never", "--dask"]
 
     def said(address):
@@ -141,11 +141,11 @@ def test_clusters_that_cannot_take_images_say_so_in_one_line(home):
         assert done.returncode == 1 and done.stderr.startswith("imgconv: ") and done.stderr.count("\n") == 1, done.stderr
         return done.stderr
 
-    assert "no Dask scheduler answers at tcp://127.0.0.1:9: " in said("tcp://127.0.0.1:9")
+    assert "no Dask scheduler responds at tcp://127.0.0.1:9: " in said("tcp://127.0.0.1:9")
     port = free_port()
     with running("python", "-m", "http.server", "--bind", "127.0.0.1", str(port), log=home / "http.log"):
         wait_for(lambda: answers(port))
-        assert "no Dask scheduler answers" in said(f"tcp://127.0.0.1:{port}")
+        assert "no Dask scheduler responds" in said(f"tcp://127.0.0.1:{port}")
     with scheduler(home) as (address, _):
         assert f"no worker for 1 s; start some with: dask worker {address}" in said(address)
         with worker(home, address, "--no-nanny", "--preload", home / "deadly.py", VERSION="0.0.1"):
@@ -159,7 +159,7 @@ def test_a_scheduler_that_goes_away_ends_the_run(home):
         wait_for(lambda: images_in(home / "lost") > 5)
         lost.kill()
         code, _, err = finished(process, seconds=40)
-    assert code == 1 and err.splitlines()[-1].startswith("imgconv: the scheduler is gone; run the same command with --skip-existing")
+    assert code == 1 and err.splitlines()[-1].startswith("imgconv: lost the scheduler; run the same command with --skip-existing")
 
 
 def test_processes_of_its_own(home):

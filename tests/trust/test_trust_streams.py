@@ -85,7 +85,7 @@ def test_several_images_have_files_of_their_own(tmp_path):
     assert done.code == 0
     assert names(tmp_path / "out") == ["stdin-2.edge.png", "stdin-3.edge.png", "stdin.edge.png"]
     line = imgconv("edge", "-", "-o", tmp_path / "one.png", stdin=CAMERA * 2)
-    assert line.code == 1 and "image 2: more than one image comes in" in line.err and "-o" in line.err
+    assert line.code == 1 and "image 2: standard input holds several images" in line.err and "-o" in line.err
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "out" / "stdin.edge.png").read_bytes()
 
 
