@@ -1,7 +1,7 @@
-"""What is to be done with an image, decided and traced before any pixel is decoded.
+"""Recipes: what a command does to an image, decided and traced before any pixel is decoded.
 
-A Recipe is plain data: kernels that are already looked up, weights, windows, names of modes. It knows shapes, and how recipes are
-written; it knows nothing of pixels and of the files that hold them. Networks are imported on first use: filters do without them.
+A Recipe is plain data: kernels, weights, windows and names of modes. Networks are imported on first use, since filters do not need
+them; the functions that compute are imported when a step of a network runs.
 """
 
 from importlib import import_module
@@ -29,10 +29,10 @@ __all__ = [
     "network_recipe",
     "plan_maps",
 ]
-_LATER = {"Network": "imgconv.recipe.network", "network_recipe": "imgconv.recipe.network"}
+_LAZY = {"Network": "imgconv.recipe.network", "network_recipe": "imgconv.recipe.network"}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATER:
+    if name not in _LAZY:
         raise AttributeError(f"module 'imgconv.recipe' has no attribute {name!r}")
-    return getattr(import_module(_LATER[name]), name)
+    return getattr(import_module(_LAZY[name]), name)

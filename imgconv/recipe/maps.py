@@ -1,4 +1,4 @@
-"""Which maps kernel references ask for, under which names."""
+"""The maps of a list of kernel references, and their names."""
 
 import zlib
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from imgconv.registry import Bank, Kernel, Registry, of_one_size, resolve, slug
 
 @dataclass(frozen=True)
 class MapPlan:
-    """One map to be made: its name in output names, the kernels behind it, and how they combine."""
+    """One map of a filter: its name in output names, its kernels, and how they combine."""
 
     name: str
     kernels: tuple[Kernel, ...]
@@ -25,18 +25,18 @@ class MapPlan:
 
     @property
     def zero_sum(self) -> bool:
-        """Whether a constant image gives nothing: such maps leave alpha alone."""
+        """Whether the map of a constant image is 0: alpha does not change then."""
         return self.combine != "none" or abs(self.kernels[0].total) < 1e-9
 
     def describe(self) -> str:
-        """The map's name, and for kernels that no registry describes a checksum of their taps, since the name does not tell them."""
+        """The map's name, and for kernels without a description a checksum of their taps, since the name does not identify them."""
         if all(kernel.description for kernel in self.kernels):
             return self.name
         return f"{self.name}[{zlib.crc32(b''.join(kernel.weights().tobytes() for kernel in self.kernels)):08x}]"
 
 
 def plan_maps(references: Iterable[str | Kernel | Bank], registry: Registry | None = None) -> tuple[MapPlan, ...]:
-    """The maps that kernel references ask for; a bank with combine "none" gives one for each member. Names are unique.
+    """The maps of kernel references; a bank with combine "none" gives one for each member. Names are unique.
 
     >>> [plan.name for plan in plan_maps(["laplacian8", "gaussian:sigma=2"])]
     ['laplacian8', 'gaussian-sigma-2']
@@ -65,13 +65,13 @@ def _member_name(bank: str, kernel: Kernel) -> str:
 
 
 def _with_unique_names(plans: Sequence[MapPlan]) -> tuple[MapPlan, ...]:
-    taken: set[str] = set()
-    out = []
+    names: set[str] = set()
+    unique = []
     for plan in plans:
         name, count = plan.name, 1
-        while name.lower() in taken:
+        while name.lower() in names:
             count += 1
             name = f"{plan.name}-{count}"
-        taken.add(name.lower())
-        out.append(replace(plan, name=name))
-    return tuple(out)
+        names.add(name.lower())
+        unique.append(replace(plan, name=name))
+    return tuple(unique)

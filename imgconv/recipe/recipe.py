@@ -1,4 +1,4 @@
-"""A whole recipe: a step, what is done to its maps, and what that means for outputs."""
+"""A whole recipe: a step, the postprocessing of its maps, and what outputs can hold them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -13,12 +13,12 @@ from imgconv.recipe.steps import ARRAY_FORMATS, Canny, Filter, Pool, changed
 from imgconv.registry import Bank, Kernel, Registry
 
 if TYPE_CHECKING:
-    from imgconv.recipe.network import Network  # not before it is needed: filters do without
+    from imgconv.recipe.network import Network  # imported when it is needed: filters start without it
 
 
 @dataclass(frozen=True)
 class Postprocess:
-    """What is done to finished maps: inverted, cut at a threshold (in levels of the output), drawn over the photograph."""
+    """Changes to finished maps: inverted, cut at a threshold (in levels of the output), drawn over the photograph."""
 
     invert: bool = False
     threshold: float | None = None
@@ -26,12 +26,12 @@ class Postprocess:
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not isfinite(self.threshold):
-            raise UsageError(f"threshold {self.threshold} is no level; give a number, in levels of the output")
+            raise UsageError(f"threshold must be a finite number, in levels of the output, not {self.threshold}")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A step on images, what is done to its maps, and the command's name, which goes into output names."""
+    """A step on images, the postprocessing of its maps, and the command's name, which goes into output names."""
 
     command: str
     step: "Filter | Pool | Canny | Network"
@@ -50,14 +50,14 @@ class Recipe:
         maps = self.step.trace(shape)
         if not self.postprocess.overlay:
             return maps
-        for name, made in maps:
-            if (made.height, made.width) != (shape.height, shape.width):
-                raise DoesNotFit(f"map {name} of {made} cannot be drawn over an image of {shape}; use stride 1 and padding same")
+        for name, traced in maps:
+            if (traced.height, traced.width) != (shape.height, shape.width):
+                raise DoesNotFit(f"map {name} of {traced} cannot be drawn over an image of {shape}; use stride 1 and padding same")
         alpha = shape.alpha and AlphaRule(self.step.alpha).in_colour
-        return [(name, Shape(made.height, made.width, 3 + alpha, alpha)) for name, made in maps]
+        return [(name, Shape(shape.height, shape.width, 3 + alpha, alpha)) for name, _ in maps]
 
     def values_between(self, shape: Shape) -> int:
-        """The most float32 values that lie in memory together between the steps on an image of `shape`."""
+        """The most float32 values that are in memory at a time between the steps on an image of `shape`."""
         return self.step.values_between(shape)
 
     def describe(self) -> str:
@@ -66,12 +66,12 @@ class Recipe:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The part of output names that tells the maps apart, in order: `edge`, a kernel's slug, `pool`."""
+        """The part of output names that identifies each map, in order: `edge`, a kernel's slug, `pool`."""
         return self.step.names(self.command)
 
     @property
     def luma(self) -> Literal["no", "only", "also"]:
-        """Whether the grey of an image is all that is read, so that a JPEG file's own Y will do, or its colours are drawn over too."""
+        """Which luma is read: `only` it, so that a JPEG file's own Y is enough, or `beside` the colours, for an overlay."""
         if not self.step.grey:
             return "no"
         return "also" if self.postprocess.overlay else "only"
@@ -83,7 +83,7 @@ class Recipe:
 
     @property
     def keeps_several(self) -> bool:
-        """Whether the results of several steps are wanted, whose maps may differ in size."""
+        """Whether the results of several steps are written, whose maps may differ in size."""
         return self.step.keeps_several
 
     def gives_floats(self, format: str, *, asked_for: bool) -> bool:
@@ -105,7 +105,7 @@ def filter_recipe(
     postprocess: Postprocess | None = None,
     **options: Any,
 ) -> Recipe:
-    """A recipe of one Filter; `options` are its fields. The command `edge` makes grey maps of absolute values unless told otherwise."""
+    """A recipe of one Filter; `options` are its fields. The command `edge` makes grey maps of absolute values by default."""
     maps = plan_maps(kernels, registry)
     if command == "edge":
         maps = tuple(replace(plan, range="abs") for plan in maps)

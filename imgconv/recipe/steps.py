@@ -1,20 +1,14 @@
-"""What the steps of recipes share.
+"""The steps behind `edge` and `filter`, `pool` and `canny`.
 
-Filter, Pool and Network are plain data with the same questions to answer: `trace` and `names` of maps, `singles` (a step for each
-map), `grey`, `alpha`, `range`, `gives_vectors`, `keeps_several`, what an output holds (`gives_floats`, `check_format`), `describe`, and
-what lies in memory between steps (`values_between`).
-
-The step behind `edge` and `filter`.
-
-The step behind `pool`.
-
-The step behind `canny`.
+Filter, Pool, Canny and Network have the same interface: `trace` and `names` of maps, `singles` (a step for each map), `grey`, `alpha`,
+`range`, `gives_vectors`, `keeps_several`, the formats that can hold the maps (`gives_floats`, `check_format`), `describe`, and the size
+of what is in memory between steps (`values_between`).
 """
 
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from math import isfinite
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.modes import AlphaRule, PaddingMode, PoolMode, Range
@@ -23,68 +17,42 @@ from imgconv.recipe.shape import Shape, Size
 from imgconv.window import Window, sizes
 
 ARRAY_FORMATS = ("npy", "npz")
-
-
-def ranged_floats(range: str | None, format: str, *, asked_for: bool) -> bool:
-    """Whether maps of a signed step are floats: with range `raw`, and in a TIFF that was `asked_for` by name without a range."""
-    return range == "raw" or (range is None and asked_for and format == "tiff")
-
-
-def check_raw(range: str | None, *, holds_floats: bool) -> None:
-    """Raise UsageError for range `raw` where the output holds no floats."""
-    if range == "raw" and not holds_floats:
-        raise UsageError("--range raw needs an output that holds floats; use -o NAME.npy, .npz or .tiff, or --format with one of them")
-
-
-def changed(part: Any) -> list[str]:
-    """`name=value` of every field of a dataclass that differs from its default."""
-    values = [(f, getattr(part, f.name)) for f in fields(part)]
-    return [f"{f.name}={'x'.join(map(str, v)) if isinstance(v, tuple) else v}" for f, v in values if f.name != "maps" and v != f.default]
+LARGEST_SIGMA = 256.0  # pixels; a Gaussian of 2049 taps
 
 
 class SingleStep:
-    """The answers of what is one step, and no network of several."""
+    """What is common to recipes of one step: maps only, and nothing in memory between steps."""
 
-    @property
-    def gives_vectors(self) -> bool:
-        """Never: every result is a map."""
-        return False
-
-    @property
-    def keeps_several(self) -> bool:
-        """Never: there is one step."""
-        return False
+    gives_vectors: ClassVar[bool] = False
+    keeps_several: ClassVar[bool] = False
 
     def values_between(self, shape: Shape) -> int:
-        """None: there is one step."""
+        """0: there is one step."""
         return 0
 
 
 class PixelStep(SingleStep):
-    """The answers of a step whose one map is pixels already, such as Pool and Canny."""
+    """What is common to steps with one map, of pixels, such as Pool and Canny."""
 
-    @property
-    def range(self) -> str | None:
-        """None: nothing signed is left to be shown."""
-        return None
+    range: ClassVar[str | None] = None  # the map has no signed values
 
     def names(self, command: str) -> tuple[str, ...]:
-        """The command's name for its one map."""
+        """The command's name for the one map."""
         return (command,)
 
     def singles(self) -> tuple[Self, ...]:
-        """Itself: there is one map."""
+        """The step itself, for its one map."""
         return (self,)
 
     def gives_floats(self, format: str, *, asked_for: bool) -> bool:
-        """Never: pixels stay pixels, in a TIFF too."""
+        """False: pixels stay pixels, in a TIFF too."""
         return False
 
     def check_format(self, format: str, *, holds_floats: bool) -> None:
-        """Any format will do."""
+        """Every format can hold pixels."""
 
     def describe(self) -> str:
-        """Every option that is not the default."""
+        """Every option that differs from its default."""
         return " ".join(changed(self))
 
 
@@ -109,11 +77,11 @@ class Filter(SingleStep):
             self.window(plan)
 
     def window(self, plan: MapPlan) -> Window:
-        """Where the kernels of `plan` go."""
+        """The window of the kernels of `plan`."""
         return Window.of(plan.kernels[0].taps.shape[-2:], self.stride, self.padding, self.dilation)
 
     def trace(self, shape: Shape) -> list[tuple[str, Shape]]:
-        """Names and shapes of the maps that an image of `shape` gives. Raises DoesNotFit where one cannot be made."""
+        """Names and shapes of the maps that an image of `shape` gives. Raises DoesNotFit where one is impossible."""
         return [(plan.name, self._trace_map(plan, shape)) for plan in self.maps]
 
     def _trace_map(self, plan: MapPlan, shape: Shape) -> Shape:
@@ -130,7 +98,7 @@ class Filter(SingleStep):
         return Shape(height, width, colours + alpha, alpha)
 
     def keeps_alpha(self, plan: MapPlan) -> bool:
-        """Whether a map has alpha where the image has it; sums over channels never have."""
+        """Whether a map has alpha where the image has it; sums over channels never have it."""
         return not plan.sums_channels and AlphaRule(self.alpha).keeps(grey=self.grey)
 
     def alpha_rule(self, plan: MapPlan) -> Literal["keep", "filter"]:
@@ -176,14 +144,14 @@ class Pool(PixelStep):
 
     def __post_init__(self) -> None:
         PoolMode(self.mode), AlphaRule(self.alpha)
-        sizes(self.size, "size", 2, least=1)  # by its own name
+        sizes(self.size, "size", 2, least=1)  # an error then says size, not kernel_size
         window = self.window
         if isinstance(window.padding, tuple) and any(p >= s for p, s in zip(window.padding, window.span, strict=True)):
-            raise UsageError(f"padding {self.padding} leaves windows with nothing in them; use less than the pool's {self.size}")
+            raise UsageError(f"padding {self.padding} leaves windows of padding alone; use less than the pool's {self.size}")
 
     @cached_property
     def window(self) -> Window:
-        """Where the pool's windows go."""
+        """The window, with its stride and padding."""
         stride = self.size if self.stride is None else self.stride
         return Window.of(self.size, stride, self.padding, self.dilation, ceil_mode=self.ceil_mode)
 
@@ -200,15 +168,12 @@ class Pool(PixelStep):
         return AlphaRule(self.alpha).keeps(grey=self.grey)
 
 
-LARGEST_SIGMA = 256.0  # pixels; a Gaussian of 2049 taps
-
-
 @dataclass(frozen=True)
 class Canny(PixelStep):
-    """Trace the edges of an image's luma: smooth with a Gaussian, thin the ridges of Sobel's gradient, keep what is strong.
+    """Trace the edges of an image's luma: smooth with a Gaussian, thin the ridges of Sobel's gradient, keep the strong ones.
 
-    `low` and `high` are lengths of the gradient in levels of the image, by default 1/10 and 1/5 of white; with `percent` both are
-    given, as percentages of the pixels whose gradient is shorter.
+    `low` and `high` are lengths of the gradient in levels of the image, by default 1/10 and 1/5 of the largest level; with `percent`
+    both are required, as percentages of the pixels whose gradient is shorter.
     """
 
     sigma: float = 1.4
@@ -216,28 +181,28 @@ class Canny(PixelStep):
     high: float | None = None
     percent: bool = False
     alpha: str = "auto"
+    grey: ClassVar[bool] = True  # edges are those of the luma
 
     def __post_init__(self) -> None:
         AlphaRule(self.alpha)
         if not 0 <= self.sigma <= LARGEST_SIGMA:
             raise UsageError(f"sigma must be from 0 to {LARGEST_SIGMA:g} pixels, not {self.sigma:g}")
-        given = [bound for bound in (self.low, self.high) if bound is not None]
-        if self.percent and len(given) < 2:
+        bounds = [bound for bound in (self.low, self.high) if bound is not None]
+        if self.percent and len(bounds) < 2:
             raise UsageError("percentages of gradients need both thresholds; give low and high, for example 80% and 90%")
-        most = 100.0 if self.percent else float("inf")
-        for bound in given:
-            if not (isfinite(bound) and 0 <= bound <= most):
-                raise UsageError(
-                    f"threshold {self._told(bound)} is no {'share; use 0% to 100%' if self.percent else 'level; use 0 or more'}"
-                )
-        if len(given) == 2 and given[0] > given[1]:
-            raise UsageError(f"low threshold {self._told(given[0])} is above the high one, {self._told(given[1])}; exchange them")
+        largest = 100.0 if self.percent else float("inf")
+        allowed = "from 0% to 100%" if self.percent else "a level of at least 0"
+        for bound in bounds:
+            if not (isfinite(bound) and 0 <= bound <= largest):
+                raise UsageError(f"threshold must be {allowed}, not {self._text(bound)}")
+        if len(bounds) == 2 and bounds[0] > bounds[1]:
+            raise UsageError(f"low threshold {self._text(bounds[0])} is above the high one, {self._text(bounds[1])}; exchange them")
 
-    def _told(self, bound: float) -> str:
+    def _text(self, bound: float) -> str:
         return f"{bound:g}%" if self.percent else f"{bound:g}"
 
     def trace(self, shape: Shape) -> list[tuple[str, Shape]]:
-        """The name and shape of the one map that an image of `shape` gives. Raises DoesNotFit for an image without a luma."""
+        """The name and shape of the one map that an image of `shape` gives. Raises DoesNotFit for an image without luma."""
         shape.check_luma()
         alpha = shape.alpha and self.keeps_alpha()
         return [("canny", Shape(shape.height, shape.width, 1 + alpha, alpha))]
@@ -246,7 +211,19 @@ class Canny(PixelStep):
         """Whether the map has alpha where the image has it."""
         return AlphaRule(self.alpha).keeps(grey=True)
 
-    @property
-    def grey(self) -> bool:
-        """Always: edges are those of the luma."""
-        return True
+
+def ranged_floats(range: str | None, format: str, *, asked_for: bool) -> bool:
+    """Whether maps of a signed step are floats: with range `raw`, and in a TIFF that was `asked_for` by name without a range."""
+    return range == "raw" or (range is None and asked_for and format == "tiff")
+
+
+def check_raw(range: str | None, *, holds_floats: bool) -> None:
+    """Raise UsageError for range `raw` where the output holds no floats."""
+    if range == "raw" and not holds_floats:
+        raise UsageError("--range raw needs an output that holds floats; use -o NAME.npy, .npz or .tiff, or --format with one of them")
+
+
+def changed(part: Any) -> list[str]:
+    """`name=value` of every field of a dataclass that differs from its default."""
+    values = [(f, getattr(part, f.name)) for f in fields(part)]
+    return [f"{f.name}={'x'.join(map(str, v)) if isinstance(v, tuple) else v}" for f, v in values if f.name != "maps" and v != f.default]

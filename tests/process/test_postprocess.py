@@ -58,5 +58,5 @@ def test_threshold_of_floats_is_in_their_levels():
 
 @pytest.mark.parametrize("level", [float("nan"), float("inf")])
 def test_a_threshold_is_a_number(level):
-    with pytest.raises(UsageError, match="is no level"):
+    with pytest.raises(UsageError, match="threshold must be a finite number"):
         Postprocess(threshold=level)
