@@ -36,7 +36,7 @@ def browsing(folder):
 
 
 def _pipe():
-    """Read and write end, with numbers that are in nobody's way."""
+    """Read and write end, with descriptors that nothing else uses."""
     ends = os.pipe()
     high = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends]
     for end in ends:
@@ -45,11 +45,11 @@ def _pipe():
 
 
 class Page:
-    """One tab: what it is told, and what it says. `told` collects its events."""
+    """One tab. `events` collects its events."""
 
     def __init__(self, commands, answers):
         self._commands, self._answers, self._number, self._rest = commands, answers, 0, b""
-        self._session, self.told = {}, []
+        self._session, self.events = {}, []
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = {"sessionId": self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]}
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -65,15 +65,15 @@ class Page:
             if answer.get("id") == self._number:
                 assert "error" not in answer, answer
                 return answer["result"]
-            self.told.append(answer)
+            self.events.append(answer)
 
     def visit(self, path):
         """Load a file; seconds until it is there with all its images."""
-        self.told.clear()
+        self.events.clear()
         started = time.perf_counter()
         self.call("Page.navigate", url=path.absolute().as_uri())
-        while not any(event["method"] == "Page.loadEventFired" for event in self.told):
-            self.told.append(self._read())
+        while not any(event["method"] == "Page.loadEventFired" for event in self.events):
+            self.events.append(self._read())
         return time.perf_counter() - started
 
     def value(self, expression):
@@ -111,7 +111,7 @@ class Page:
     def events(self, method):
         """The parameters of all events of one kind since the last visit."""
         self.call("Runtime.evaluate", expression="0")  # what was said before this has come by then
-        return [event["params"] for event in self.told if event["method"] == method]
+        return [event["params"] for event in self.events if event["method"] == method]
 
     def _read(self, seconds=60):
         while b"\0" not in self._rest:

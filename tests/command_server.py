@@ -52,7 +52,7 @@ def serve(address):
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(address)
     listening.listen(64)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that answer
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the children that answer are not waited for
     os.write(1, b"ready\n")
     while sys.stdin not in (ready := select.select([listening, sys.stdin], [], [])[0]):
         connection = ready[0].accept()[0]

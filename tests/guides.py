@@ -2,7 +2,7 @@
 
 A guide is played in a folder of its own, its blocks from top to bottom. `sh` blocks are run by `sh -eu`, `python` blocks by Python; a
 `text` block holds lines that the block before it prints. A comment above a block says more: `file: NAME` writes the block to a file,
-`needs: PROGRAM` runs it only where the program is installed beside this Python, `command: NAME` and `folder` leave it to others. Other
+`needs: PROGRAM` runs it only where the program is installed next to this Python, `command: NAME` and `folder` leave it to others. Other
 languages are shown.
 
 `python tests/guides.py` plays everything and puts the images into docs/images.

@@ -24,7 +24,7 @@ def gradients(grey, sigma):
 def ridges(down, across):
     """Lengths of gradients where they are longest across the edge, 0 elsewhere and on the outermost pixels."""
     lengths = np.hypot(down, across)
-    kept = np.zeros_like(lengths)
+    ridges = np.zeros_like(lengths)
     for i in range(1, len(lengths) - 1):
         for j in range(1, lengths.shape[1] - 1):
             y, x = down[i, j], across[i, j]
@@ -32,12 +32,12 @@ def ridges(down, across):
             if most == 0:
                 continue
             sides = [between(lengths, i, j, sign * y / most, sign * x / most) for sign in (1, -1)]
-            kept[i, j] = lengths[i, j] if max(sides) <= lengths[i, j] * (1 + 1e-9) else 0
-    return kept
+            ridges[i, j] = lengths[i, j] if max(sides) <= lengths[i, j] * (1 + 1e-9) else 0
+    return ridges
 
 
 def between(lengths, i, j, y, x):
-    """The length at (i + y, j + x), one of |y| and |x| being 1, told linearly from the two nearest cells."""
+    """The length at (i + y, j + x), one of |y| and |x| being 1, interpolated linearly from the two nearest cells."""
     (y0, x0), (y1, x1) = (np.floor([y, x])).astype(int), (np.ceil([y, x])).astype(int)
     part = (y - y0) if abs(x) == 1 else (x - x0)
     return (1 - part) * lengths[i + y0, j + x0] + part * lengths[i + y1, j + x1]

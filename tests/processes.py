@@ -1,4 +1,4 @@
-"""Commands as processes that are watched, disturbed, or run by somebody else than root."""
+"""Commands as processes that are watched, disturbed, or run by another user than root."""
 
 import os
 import shutil

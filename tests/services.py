@@ -23,7 +23,7 @@ def free_port():
 
 @contextmanager
 def running(*words, log, cwd="/", **more):
-    """A program beside this Python, whose output goes into `log`, until the block ends."""
+    """A program next to this Python, whose output goes into `log`, until the block ends."""
     with log.open("wb") as out:
         process = subprocess.Popen([PROGRAMS / words[0], *words[1:]], cwd=cwd, env=environment(**more), stdout=out, stderr=out)
     try:
@@ -77,7 +77,7 @@ def files_below(folder):
 
 
 def images_in(folder):
-    """How many images a folder has by now: beside them, files come and go that are yet being written."""
+    """The number of images in a folder. Temporary files that are being written do not count."""
     return len(list(Path(folder).glob("*.png")))
 
 
@@ -102,5 +102,5 @@ def copies(folder, count, *images):
 
 
 def command_path():
-    """A search path on which the programs beside this Python come first."""
+    """A search path on which the programs next to this Python come first."""
     return f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"

@@ -29,7 +29,7 @@ def test_arrays_come_back_in_their_dtype_and_layout(dtype, shape):
     assert imgconv.filter(pixels, "sobel_x", range="raw").dtype == np.float32
 
 
-def test_double_precision_is_kept():
+def test_float64_stays_float64():
     pixels = photo(np.float64, (20, 31))
     expected = oracle.correlate(pixels[..., None], np.ones((5, 5)))[..., 0] / 25
     assert np.abs(imgconv.filter(pixels, "box:size=5") - expected).max() < 1e-14
@@ -56,13 +56,13 @@ def test_layout_in_memory_does_not_matter(dtype):
 
 
 @pytest.mark.parametrize("given", [np.zeros((3, 3), bool), np.zeros((3, 3), np.int16), np.zeros((3, 3), complex), [[1, 2]], None])
-def test_what_is_no_image_is_a_type_error(given):
+def test_a_value_that_is_not_an_image_is_a_type_error(given):
     with pytest.raises(TypeError):
         imgconv.edge(given)
 
 
 @pytest.mark.parametrize("shape", [(5,), (0, 4), (2, 3, 4, 5)])
-def test_shapes_that_are_no_image_are_value_errors(shape):
+def test_shapes_that_are_not_images_are_value_errors(shape):
     with pytest.raises(ValueError, match="shape"):
         imgconv.edge(np.zeros(shape, np.uint8))
 
@@ -77,7 +77,7 @@ def test_a_pil_image_comes_back_for_one():
 
 
 @pytest.mark.parametrize("kernel", [None, 5, [[1, 2]]])
-def test_what_is_no_kernel_is_a_type_error(kernel):
+def test_a_value_that_is_not_a_kernel_is_a_type_error(kernel):
     with pytest.raises(TypeError, match="kernel is a"):
         imgconv.filter(photo(np.uint8), kernel)
 
@@ -90,7 +90,7 @@ def test_threads_are_at_least_one(threads):
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 @pytest.mark.parametrize("channels", [5, 9])
-def test_channels_that_are_no_colours_have_no_grey(channels, dtype):
+def test_channels_that_are_not_colours_have_no_luma(channels, dtype):
     pixels = photo(dtype, (6, 7, channels))
     for call in (lambda: imgconv.edge(pixels), lambda: imgconv.pool(pixels, 2, grey=True)):
         with pytest.raises(ValueError, match=f"{channels} channels has no luma"):
@@ -99,7 +99,7 @@ def test_channels_that_are_no_colours_have_no_grey(channels, dtype):
 
 
 @pytest.mark.parametrize("dtype, value", [(np.uint8, 256), (np.uint8, -1), (np.uint8, 12.5), (np.uint16, 65536), (np.uint8, float("nan"))])
-def test_constants_that_are_no_levels_are_refused(dtype, value):
+def test_constants_outside_the_levels_are_refused(dtype, value):
     for linear in (False, True):
         with pytest.raises(ValueError, match="no level of this image; use a whole number from 0 to"):
             imgconv.edge(photo(dtype), padding_mode=("constant", value), linear=linear)

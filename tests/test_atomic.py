@@ -47,7 +47,7 @@ def test_after_an_error_the_old_file_is_whole_and_nothing_else_is_there(tmp_path
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_killed_in_the_middle_the_old_file_is_whole(tmp_path):
+def test_a_killed_writer_leaves_the_old_file_complete(tmp_path):
     path = tmp_path / "out.png"
     path.write_bytes(b"old")
     script = f"""

@@ -53,7 +53,7 @@ def test_images_are_few_and_all_are_shown():
 
 
 @pytest.mark.parametrize("guide", DOCUMENTS, ids=lambda guide: guide.stem)
-def test_no_image_is_shown_that_no_command_is_asked_for(guide):
+def test_every_image_shown_is_made_by_a_command(guide):
     """Beside those in docs/images only the README's first two, which test_readme.py sees to."""
     images = re.findall(r"!\[[^]]*\]\(([^)]+)\)", guide.read_text())
     others = {image for image in images if image.removeprefix("docs/").removeprefix("images/") not in shown_images(guide)}

@@ -20,7 +20,7 @@ def maker():
     return module
 
 
-def test_it_is_current(maker):
+def test_the_page_is_current(maker):
     assert maker.page() == PAGE.read_text(), "run python docs/make_man_page.py"
 
 
@@ -48,5 +48,5 @@ def test_only_known_macros_and_escapes():
 
 
 @pytest.mark.parametrize("given, roff", [("a-b", "a\\-b"), ("'x'", "\\&\\(aqx\\(aq"), (".5", "\\&.5"), ("a\\b", "a\\eb")])
-def test_letters_that_roff_takes_for_its_own_are_escaped(maker, given, roff):
+def test_characters_that_are_special_in_roff_are_escaped(maker, given, roff):
     assert maker._escaped(given) == roff

@@ -24,7 +24,7 @@ def test_functional_names_have_a_runnable_example(name):
 
 
 @pytest.mark.parametrize("name", OPERATORS)
-def test_operators_give_shapes_errors_and_cost(name):
+def test_docstrings_of_operators_have_shapes_errors_and_cost(name):
     text = inspect.getdoc(getattr(functional, name)).lower()
     assert "(n, c" in text or "(n,c" in text or "(n, l" in text
     assert "raises" in text

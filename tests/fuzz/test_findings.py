@@ -28,7 +28,7 @@ def little_memory():
 
 
 @pytest.mark.parametrize("target", ["references", "kernels", "recipes", "codec", "weights"])
-def test_every_finding_ends_in_a_result_or_one_line(target):
+def test_every_finding_gives_a_result_or_one_line(target):
     found = sorted((FINDINGS / target).iterdir())
     assert found, "nothing is replayed"
     paths = os.pathsep.join([str(TESTS), environment()["PYTHONPATH"]])

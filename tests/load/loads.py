@@ -26,14 +26,14 @@ def measured(*words):
     return time.perf_counter() - started, int(done.stdout)
 
 
-def told(capsys, text):
+def show(capsys, text):
     with capsys.disabled():
         sys.stdout.write(f"\n{text}\n")
 
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory):
-    """Three photographs of 12 megapixels, laid out of the sample photographs."""
+    """Three photographs of 12 megapixels, tiled from the sample photographs."""
     folder = tmp_path_factory.mktemp("large")
     for number, name in enumerate(("coffee.jpg", "chelsea.jpg", "astronaut.jpg")):
         with Image.open(SAMPLES / name) as image:
@@ -56,7 +56,7 @@ def test_ten_thousand_small_files(tmp_path, capsys):
     seconds, most = measured("edge", photos, "-o", out)
     _, few = measured("edge", many(tmp_path / "few", 200, SAMPLES / "rotated_exif6.jpg"), "-o", tmp_path / "few_out")
     again, _ = measured("edge", photos, "-o", out, "--skip-existing")
-    told(capsys, f"10,000 small files: {seconds:.1f} s, {most} MB (200 of them: {few} MB); passing over them all: {again:.1f} s")
+    show(capsys, f"10,000 small files: {seconds:.1f} s, {most} MB (200 of them: {few} MB); passing over them all: {again:.1f} s")
     assert len(names(out)) == 10_000 and all(name.endswith(".edge.png") for name in names(out))
     assert most < few + 40  # the names, and what checking them takes
 
@@ -65,7 +65,7 @@ def test_five_hundred_of_twelve_megapixels(tmp_path, large, capsys):
     photos, out = linked(tmp_path / "photos", large, 500), tmp_path / "out"
     seconds, most = measured("edge", photos, "-o", out, "-j", "2")
     _, few = measured("edge", linked(tmp_path / "few", large, 6), "-o", tmp_path / "few_out", "-j", "2")
-    told(capsys, f"500 of 12 megapixels: {seconds:.1f} s, {most} MB (6 of them: {few} MB)")
+    show(capsys, f"500 of 12 megapixels: {seconds:.1f} s, {most} MB (6 of them: {few} MB)")
     assert len(names(out)) == 500 and most < few * 1.3
     assert (out / "000.edge.png").read_bytes() == (out / "498.edge.png").read_bytes()
 
@@ -74,7 +74,7 @@ def test_many_workers_on_few_cores(tmp_path, large, capsys):
     photos = linked(tmp_path / "photos", large, 64)
     two, few = measured("edge", photos, "-o", tmp_path / "two", "-j", "2")
     many_, most = measured("edge", photos, "-o", tmp_path / "many", "-j", "32")
-    told(capsys, f"64 of 12 megapixels: -j 2 {two:.1f} s, {few} MB; -j 32 {many_:.1f} s, {most} MB")
+    show(capsys, f"64 of 12 megapixels: -j 2 {two:.1f} s, {few} MB; -j 32 {many_:.1f} s, {most} MB")
     for name in names(tmp_path / "two"):
         assert (tmp_path / "two" / name).read_bytes() == (tmp_path / "many" / name).read_bytes()
 
@@ -89,7 +89,7 @@ def test_eight_processes_on_one_output_folder(tmp_path, capsys, more):
     for process in processes:
         _, err = process.communicate(timeout=300)
         assert (process.returncode, err) == (0, b"")
-    told(capsys, f"8 processes on one folder of 150{' with ' + more[0] if more else ''}: {time.perf_counter() - started:.1f} s")
+    show(capsys, f"8 processes on one folder of 150{' with ' + more[0] if more else ''}: {time.perf_counter() - started:.1f} s")
     assert names(out) == names(tmp_path / "alone")
     for name in names(out):
         assert (out / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()

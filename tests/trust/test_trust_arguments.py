@@ -11,7 +11,7 @@ from processes import environment, many, names
 
 @pytest.fixture
 def untouchable(tmp_path):
-    """A pipe that nobody writes to: whoever opens it waits for ever."""
+    """A pipe without a writer: opening it for reading blocks."""
     os.mkfifo(tmp_path / "photo.png")
     return tmp_path / "photo.png"
 
@@ -46,7 +46,7 @@ def untouchable(tmp_path):
         ("edge --on-error never", "--on-error"),
     ],
 )
-def test_one_line_and_exit_2_before_any_file_is_opened(untouchable, words, said):
+def test_usage_errors_exit_2_with_one_line_before_any_file_is_opened(untouchable, words, said):
     command, *options = words.split()
     assert said in refused(2, command, untouchable, *options, timeout=20)
     assert names(untouchable.parent) == ["photo.png"]
@@ -66,7 +66,7 @@ def test_one_line_and_exit_2_before_any_file_is_opened(untouchable, words, said)
         ("@~nobody-of-this-name/w.npy", "no such file or directory"),
     ],
 )
-def test_kernels_that_are_none(untouchable, kernel, said):
+def test_values_that_are_not_kernels_are_refused(untouchable, kernel, said):
     (untouchable.parent / "folder.npy").mkdir()
     assert said in refused(2, "edge", untouchable, "-k", kernel, timeout=20, cwd=untouchable.parent, env=environment())
 
@@ -107,7 +107,7 @@ def test_a_broken_recipe_names_file_step_and_remedy(untouchable, steps, said):
 
 
 @pytest.mark.parametrize("options", [("--padding", "same"), ("--padding", "600"), ("--padding", "full")])
-def test_kernels_larger_than_the_image_are_fine_where_padding_makes_sense_of_them(tmp_path, options):
+def test_kernels_larger_than_the_image_work_where_padding_allows_them(tmp_path, options):
     done = imgconv("filter", SAMPLES / "step_wedge.png", "-k", "box:size=501", *options, "-o", tmp_path / "out.png")
     assert done.code == 0, done.err
 
@@ -118,7 +118,7 @@ def test_a_kernel_of_ten_thousand_squared(untouchable, tmp_path):
 
 
 @pytest.mark.parametrize("words", ["edge --dilation 500 --padding valid", "pool --size 600", "edge --padding-mode reflect --padding 5000"])
-def test_what_does_not_fit_an_image_names_it_and_the_others_are_done(tmp_path, words):
+def test_a_request_that_does_not_fit_one_image_fails_that_image_only(tmp_path, words):
     command, *options = words.split()
     large, small = tmp_path / "large.png", tmp_path / "small.png"
     shutil.copy(SAMPLES / "step_wedge.png", small)
@@ -127,7 +127,7 @@ def test_what_does_not_fit_an_image_names_it_and_the_others_are_done(tmp_path, w
     assert not large.exists()
 
 
-def test_the_rest_of_a_folder_goes_on_or_stops_as_asked(tmp_path):
+def test_on_error_continues_or_stops_a_folder(tmp_path):
     photos = many(tmp_path / "photos", 12)
     broken = photos / "003.jpg"
     broken.unlink()

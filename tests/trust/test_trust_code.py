@@ -59,7 +59,7 @@ def watched(tmp_path):
     return run
 
 
-def test_the_watch_sees_what_it_should(watched, tmp_path):
+def test_the_audit_hook_reports_programs_and_connections(watched, tmp_path):
     script = "import os, socket, subprocess; socket.socket().close(); subprocess.run(['true']); os.system('true')"
     settings = environment(PYTHONPATH=str(tmp_path / "watch"))
     done = subprocess.run([IMGCONV[0], "-c", script], env=settings, capture_output=True, text=True, check=True)
@@ -80,7 +80,7 @@ def test_the_watch_sees_what_it_should(watched, tmp_path):
         "kernels list",
     ],
 )
-def test_commands_start_nothing_and_ask_nobody(watched, tmp_path, words):
+def test_commands_start_no_program_and_use_no_network(watched, tmp_path, words):
     photos = tmp_path / "here" / "photos"
     photos.mkdir()
     for name in ("camera.png", "coffee.jpg", "animated.gif", "pages.tiff", "ramp_16bit.png"):

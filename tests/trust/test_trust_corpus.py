@@ -48,10 +48,10 @@ def corpus(tmp_path_factory):
     """The corpus, gone through by one command: its folder, that of the outputs, and the line of JSON of each file."""
     folder, out = tmp_path_factory.mktemp("corpus"), tmp_path_factory.mktemp("out")
     make(folder)
-    return out, _told(folder, out)
+    return out, _json_lines(folder, out)
 
 
-def _told(folder, out):
+def _json_lines(folder, out):
     """What `imgconv filter -k identity` says of each file of a folder, whatever its name."""
     listed = b"\0".join(os.fsencode(path) for path in sorted(folder.iterdir()))
     command = [*IMGCONV, "filter", "-k", "identity", "--files0-from", "-", "-o", f"{out}/", "--format", "npy", "--json", "-q"]
@@ -68,12 +68,12 @@ def _told(folder, out):
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow's, in this process; the command says nothing of them
-def test_awkward_files_are_read_as_others_read_them_or_told_what_is_wrong(tmp_path):
+def test_awkward_files_are_read_as_other_decoders_do_or_refused_with_a_reason(tmp_path):
     folder = tmp_path / "awkward"
     shutil.copytree(AWKWARD, folder, ignore=shutil.ignore_patterns("README.md"))
-    told = _told(folder, tmp_path / "out")
-    assert {name for name, line in told.items() if line["error"]} == set(BROKEN)
-    for name, line in told.items():
+    lines = _json_lines(folder, tmp_path / "out")
+    assert {name for name, line in lines.items() if line["error"]} == set(BROKEN)
+    for name, line in lines.items():
         if name in BROKEN:
             assert BROKEN[name] in line["error"], name
             continue
@@ -84,19 +84,19 @@ def test_awkward_files_are_read_as_others_read_them_or_told_what_is_wrong(tmp_pa
                 assert np.array_equal(maps.reshape(expected.shape[1], -1).T, expected), name
 
 
-def test_every_file_ends_in_an_image_or_one_line_and_soon(corpus):
-    out, told = corpus
-    assert len(told) > 2000
-    for name, line in told.items():
+def test_every_file_gives_an_image_or_one_line_in_short_time(corpus):
+    out, lines = corpus
+    assert len(lines) > 2000
+    for name, line in lines.items():
         assert bool(line["error"]) != bool(line["outputs"]), name
         assert line["seconds"] < SLOWEST, name
         assert "\n" not in (line["error"] or ""), name
-    assert len(names(out)) == sum(bool(line["outputs"]) for line in told.values())
+    assert len(names(out)) == sum(bool(line["outputs"]) for line in lines.values())
 
 
-def test_whole_files_give_the_pixels_that_were_meant(corpus):
-    out, told = corpus
-    assert [name for name, line in told.items() if name.endswith(".whole") and line["error"]] == []
+def test_undamaged_files_give_the_right_pixels(corpus):
+    out, lines = corpus
+    assert [name for name, line in lines.items() if name.endswith(".whole") and line["error"]] == []
     meant = {name: (pixels, 0) for name, (_, pixels) in exact_files().items()}
     meant |= {f"odd_{name}": (pixels, most) for name, (_, pixels, most) in odd_files().items()}
     for name, (pixels, most) in meant.items():
@@ -105,9 +105,9 @@ def test_whole_files_give_the_pixels_that_were_meant(corpus):
             assert np.abs(maps.transpose(1, 2, 0) - pixels.astype(np.float64)).max() <= most, name
 
 
-def test_a_file_that_is_cut_short_is_an_error_unless_only_padding_is_gone(corpus):
-    out, told = corpus
-    for name, line in told.items():
+def test_a_truncated_file_is_an_error_unless_only_padding_is_missing(corpus):
+    out, lines = corpus
+    for name, line in lines.items():
         stem, _, kind = name.partition(".cut_")
         if kind and line["outputs"] and stem not in NUMBERS:
             whole = out / f"{stem}.whole.identity.npy"

@@ -16,7 +16,7 @@ PLACE_TAGS = {"strip_offset": 273, "strip_bytes": 279, "tile_offset": 324, "tile
 VALUES = {"none": 0, "one": 1, "many": 0x7FFF, "huge": 0x7FFFFFFF, "all": 0xFFFFFFFF}
 
 
-def lying(data, tag, value):
+def with_wrong_tag(data, tag, value):
     """A little-endian TIFF with the first value of a tag replaced; None where it has no such tag, or one that holds no such value."""
     data = bytearray(data)
     (directory,) = struct.unpack_from("<I", data, 4)
@@ -40,7 +40,7 @@ def liars():
             yield f"{depth}_{layout}_whole.tiff", whole
             for name, tag in (SIZE_TAGS | PLACE_TAGS).items():
                 for amount, value in VALUES.items():
-                    data = lying(whole, tag, value)
+                    data = with_wrong_tag(whole, tag, value)
                     if data is not None and data != whole:
                         yield f"{depth}_{layout}_{name}_{amount}.tiff", data
 
@@ -55,17 +55,17 @@ def limited(*words, megabytes=1500):
     return done.returncode, done.stderr
 
 
-def test_tiles_and_strips_that_lie(tmp_path):
+def test_wrong_offsets_of_tiles_and_strips(tmp_path):
     folder = tmp_path / "liars"
     folder.mkdir()
     for name, data in liars():
         (folder / name).write_bytes(data)
     code, err = limited("edge", folder, "-o", tmp_path / "out", "-q")
-    made = {name.replace(".edge.png", ".tiff") for name in names(tmp_path / "out")}
-    told = {line.partition(": ")[2].partition(": ")[0].rpartition("/")[2] for line in err.splitlines()}
+    written = {name.replace(".edge.png", ".tiff") for name in names(tmp_path / "out")}
+    refused_names = {line.partition(": ")[2].partition(": ")[0].rpartition("/")[2] for line in err.splitlines()}
     assert code == 1 and len(names(folder)) > 150
-    assert made | told == set(names(folder)) and made & told == set()
-    for name in made:
+    assert written | refused_names == set(names(folder)) and written & refused_names == set()
+    for name in written:
         if not name.endswith(("_width_one.tiff", "_height_one.tiff")) or "tile_" in name:  # which leave a sound, smaller image
             depth, layout, *_ = name.split("_")
             whole = tmp_path / "out" / f"{depth}_{layout}_whole.edge.png"

@@ -62,7 +62,7 @@ def test_an_image_that_cannot_fit_is_refused_with_its_size_and_a_remedy(tmp_path
     assert re.search(r"photo.png: an image of 512x512 needs about [\d.]+ GB of memory, and [\d.]+ GB are available; use a smaller", line)
 
 
-def test_a_limit_of_the_shell_is_seen_before_a_large_image_is_decoded(tmp_path):
+def test_a_memory_limit_of_the_shell_refuses_a_large_image_before_decoding(tmp_path):
     Image.fromarray(np.zeros((9000, 9000), np.uint8)).save(tmp_path / "large.png", compress_level=1)
     shutil.copy(SAMPLES / "camera.png", tmp_path / "small.png")
     limited = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_AS, (700 << 20, 700 << 20))}
@@ -74,7 +74,7 @@ def test_a_limit_of_the_shell_is_seen_before_a_large_image_is_decoded(tmp_path):
     assert names(tmp_path / "out") == ["small.edge.png"]
 
 
-def test_what_lies_between_the_steps_of_a_network_is_counted(tmp_path):
+def test_maps_between_the_steps_of_a_network_count_as_memory(tmp_path):
     shutil.copy(SAMPLES / "camera.png", tmp_path / "photo.png")
     limited = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_AS, (1500 << 20, 1500 << 20))}
     steps = ("-s", "grey", "-s", "conv_transpose bilinear4 stride=60", "-s", "max_pool 60")

@@ -50,7 +50,7 @@ def test_odd_names_from_a_list(here):
 @pytest.mark.parametrize(
     "data, said", [(b"a.png\nb.png\n", "find -print0"), (b"a.png\0\0b.png", "empty name, number 2"), (b"", "no images in the list")]
 )
-def test_lists_of_another_form(tmp_path, data, said):
+def test_lists_in_another_format_are_refused(tmp_path, data, said):
     code = 1 if data == b"" else 2
     assert said in refused(code, "edge", "--files0-from", "-", stdin=data)
     assert "no such file" in refused(1, "edge", "--files0-from", tmp_path / "missing")
@@ -78,7 +78,7 @@ def test_names_of_250_bytes(tmp_path):
     assert "file name too long" in refused(1, "edge", "z" * 300 + ".png")
 
 
-def test_what_is_no_file_is_passed_over(tmp_path):
+def test_anything_but_regular_files_is_skipped(tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()
     shutil.copy(CAMERA, photos / "a.png")
@@ -92,7 +92,7 @@ def test_what_is_no_file_is_passed_over(tmp_path):
     assert "symbolic links" in refused(1, "edge", photos / "loop.png").lower()
 
 
-def test_files_that_vanish_are_said_and_the_others_are_done(tmp_path):
+def test_files_that_vanish_are_reported_and_the_others_are_processed(tmp_path):
     photos, out = many(tmp_path / "photos", 120), tmp_path / "out"
     with started("edge", photos, "-o", out, "-j", "1") as process:
         wait_for(lambda: out.exists() and names(out))
@@ -104,7 +104,7 @@ def test_files_that_vanish_are_said_and_the_others_are_done(tmp_path):
     assert len(names(out)) == 118
 
 
-def test_an_empty_name_is_a_slip():
+def test_an_empty_name_is_a_usage_error():
     assert "empty name" in refused(2, "edge", "")
     assert "empty name" in refused(2, "edge", CAMERA, "-o", "")
     assert "no input given" in refused(2, "edge")

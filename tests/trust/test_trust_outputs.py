@@ -57,7 +57,7 @@ def test_a_full_disk_leaves_nothing(photo, full_disk):
     assert [path for path in full_disk.iterdir() if not path.is_symlink()] == []
 
 
-def test_killed_in_the_middle_of_a_folder(tmp_path):
+def test_a_run_killed_in_the_middle_of_a_folder(tmp_path):
     photos, out = tmp_path / "photos", tmp_path / "out"
     many(photos, 150)
     out.mkdir()
@@ -73,7 +73,7 @@ def test_killed_in_the_middle_of_a_folder(tmp_path):
     assert names(out) == [f"{number:03}.edge.png" for number in range(150)]
 
 
-def test_what_another_process_is_writing_is_left_alone(photo, tmp_path):
+def test_temporary_files_of_another_process_are_left_alone(photo, tmp_path):
     script = f"""
 from pathlib import Path
 from imgconv.atomic import atomic_write
@@ -91,7 +91,7 @@ with atomic_write(Path({str(tmp_path / "theirs.png")!r})) as stream:
     assert names(tmp_path) == ["photo.edge.png", "photo.jpg", "theirs.png"]
 
 
-def test_modes_are_kept_and_new_files_follow_the_umask(photo, tmp_path):
+def test_file_modes_are_preserved_and_new_files_follow_the_umask(photo, tmp_path):
     old = tmp_path / "old.png"
     old.write_bytes(b"old")
     old.chmod(0o604)
@@ -121,7 +121,7 @@ def test_an_input_is_never_written_to(tmp_path, link):
 
 
 @pytest.mark.parametrize("first, second", [("a.jpg", "a.png"), ("A.png", "a.png"), ("one/a.png", "two/a.png")])
-def test_inputs_that_meet_in_one_output_are_refused_before_work(tmp_path, first, second):
+def test_inputs_with_the_same_output_name_are_refused_before_work(tmp_path, first, second):
     for name in (first, second):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(SAMPLES / "camera.png", tmp_path / name)
@@ -161,7 +161,7 @@ def test_folders_and_files_without_permission(tmp_path, user):
 
 
 @pytest.mark.parametrize("user", users())
-def test_a_folder_that_takes_no_files(tmp_path, user):
+def test_an_output_folder_without_write_permission(tmp_path, user):
     let_in(tmp_path)
     out = tmp_path / "out"
     out.mkdir(mode=0o555)

@@ -56,7 +56,7 @@ def _split(words):
     return [*step[0].split(), step[1], *step[2].split()] if len(step) == 3 else words.split()
 
 
-def test_an_encoder_that_gives_up_leaves_the_old_output_and_nothing_else(tmp_path):
+def test_a_failed_encoder_leaves_the_old_output_and_nothing_else(tmp_path):
     Image.fromarray(np.zeros((1, 70_000), np.uint8)).save(tmp_path / "line.png")
     old = tmp_path / "line.identity.avif"
     old.write_bytes(OLD)
@@ -66,7 +66,7 @@ def test_an_encoder_that_gives_up_leaves_the_old_output_and_nothing_else(tmp_pat
 
 
 @pytest.mark.parametrize("format, longest", [("jpeg", 65500), ("webp", 16383), ("gif", 65535), ("tga", 65535)])
-def test_a_side_that_a_format_cannot_hold_is_said(tmp_path, format, longest):
+def test_an_error_names_the_side_that_a_format_cannot_hold(tmp_path, format, longest):
     Image.fromarray(np.zeros((1, longest + 1), np.uint8)).save(tmp_path / "line.png")
     line = refused(1, "filter", tmp_path / "line.png", "-k", "identity", "--format", format)
     assert f"{format} holds at most {longest} pixels a side; write .png, .tiff or .npy" in line
@@ -74,7 +74,7 @@ def test_a_side_that_a_format_cannot_hold_is_said(tmp_path, format, longest):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_old_outputs_are_whole_after_an_interrupt(tmp_path, number):
+def test_old_outputs_are_complete_after_an_interrupt(tmp_path, number):
     photos, out = many(tmp_path / "photos", 150), tmp_path / "out"
     out.mkdir()
     for index in range(150):
@@ -95,7 +95,7 @@ def test_old_outputs_are_whole_after_an_interrupt(tmp_path, number):
 
 
 @pytest.mark.parametrize("user", users())
-def test_the_owner_of_a_replaced_file_is_kept_where_that_is_allowed(tmp_path, user):
+def test_the_owner_of_a_replaced_file_is_preserved_where_allowed(tmp_path, user):
     let_in(tmp_path)
     photo, out = shutil.copy(PHOTO, tmp_path), tmp_path / "out"
     out.mkdir()
@@ -108,4 +108,4 @@ def test_the_owner_of_a_replaced_file_is_kept_where_that_is_allowed(tmp_path, us
     assert run_as(user, tmp_path, "edge", photo, "-o", out) == (0, f"{photo} -> {old}\n")
     status = old.stat()
     assert status.st_mode & 0o777 == 0o646 and old.read_bytes() != OLD
-    assert status.st_uid == owner or user == "nobody"  # who gives nothing away: the file is theirs now
+    assert status.st_uid == owner or user == "nobody"  # an ordinary user cannot give a file away, so it becomes theirs

@@ -14,7 +14,7 @@ from processes import environment, finished, many, names, started, wait_for
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_folder_run_stops_at_once_and_can_go_on(tmp_path, number):
+def test_an_interrupted_folder_run_stops_at_once_and_can_continue(tmp_path, number):
     photos, out = many(tmp_path / "photos", 200), tmp_path / "out"
     with started("edge", photos, "-o", out) as process:
         wait_for(lambda: out.exists() and len(list(out.glob("*.png"))) > 5)
@@ -34,7 +34,7 @@ def test_a_folder_run_stops_at_once_and_can_go_on(tmp_path, number):
     assert len(list(out.iterdir())) == 200
 
 
-def test_images_that_take_long_are_not_waited_for(tmp_path):
+def test_an_interrupt_does_not_wait_for_slow_images(tmp_path):
     photos, out = tmp_path / "photos", tmp_path / "out"
     photos.mkdir()
     pixels = np.random.default_rng(0).integers(0, 256, (4000, 4000), dtype=np.uint8)
@@ -69,7 +69,7 @@ def test_an_interrupt_at_any_moment_of_the_start_shows_no_traceback(tmp_path, se
     assert err.endswith("\n") and "imgconv: interrupted" in err.splitlines()[-1]
 
 
-def test_an_interrupt_that_python_drops_is_heard_a_second_later():
+def test_an_interrupt_that_python_drops_is_repeated_a_second_later():
     script = """
 import os, signal, time
 from imgconv.cli import interrupts
@@ -90,7 +90,7 @@ except interrupts.Interrupted:
     assert (done.stdout, done.stderr) == ("dropped\nheard\n", "")
 
 
-def test_next_to_nothing_is_imported_before_signals_are_caught():
+def test_few_modules_are_imported_before_signals_are_caught():
     script = "import sys; before = set(sys.modules); import imgconv.cli.app; print(*set(sys.modules) - before)"
     done = subprocess.run([sys.executable, "-c", script], env=environment(), capture_output=True, text=True, check=True)
     assert set(done.stdout.split()).isdisjoint({"typing", "re", "contextlib", "pathlib", "dataclasses", "inspect"})
@@ -104,7 +104,7 @@ def test_an_interrupt_while_waiting_for_standard_input():
         assert finished(process) == (130, b"", "imgconv: interrupted\n")
 
 
-def test_a_signal_that_was_switched_off_stays_so(tmp_path):
+def test_an_ignored_signal_stays_ignored(tmp_path):
     photos, out = many(tmp_path / "photos", 20), tmp_path / "out"
     ignored = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)}  # as nohup does
     with started("edge", photos, "-o", out, **ignored) as process:

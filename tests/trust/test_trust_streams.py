@@ -60,7 +60,7 @@ def test_streams_that_are_closed_full_or_empty(tmp_path, line, code, said):
 
 
 @pytest.mark.parametrize("words, expected", [(["edge", "-"], "an image"), (["edge", "--files0-from", "-"], "names")])
-def test_a_terminal_as_input_is_told_what_is_expected(words, expected):
+def test_a_terminal_as_input_is_refused_with_what_is_expected(words, expected):
     leader, follower = pty.openpty()
     try:
         done = subprocess.run(
@@ -89,7 +89,7 @@ def test_several_images_have_files_of_their_own(tmp_path):
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "out" / "stdin.edge.png").read_bytes()
 
 
-def test_a_broken_last_frame_is_numbered_after_the_good_ones_were_written():
+def test_frames_before_a_broken_one_are_written_and_the_error_has_its_number():
     frames = [b"P5 40 30 255\n" + bytes([shade]) * 1200 for shade in (10, 20, 30)]
     done = imgconv("filter", "-", "-k", "identity", stdin=b"".join(frames)[:-100])
     assert done.code == 1
@@ -98,7 +98,7 @@ def test_a_broken_last_frame_is_numbered_after_the_good_ones_were_written():
 
 
 @pytest.mark.parametrize("format, length", [("pnm", len(b"P5\n40 30\n255\n") + 1200), ("npy", 128 + 4 * 1200)])
-def test_each_frame_is_handed_on_before_the_next_one_comes(format, length):
+def test_each_frame_is_written_before_the_next_one_arrives(format, length):
     frame = b"P5 40 30 255\n" + bytes(1200)
     with started("filter", "-", "-k", "identity", "--format", format) as process:
         for _ in range(3):
@@ -126,5 +126,5 @@ def test_json_comes_line_by_line_while_the_run_goes_on(tmp_path):
     assert all(line["outputs"] and line["error"] is None and line["seconds"] > 0 and line["shapes"] == [[1, 400, 600]] for line in lines)
 
 
-def test_standard_input_is_not_two_things():
+def test_standard_input_is_either_an_image_or_a_list():
     assert "both" in refused(2, "edge", "-", "--files0-from", "-", "-o", "out/")
