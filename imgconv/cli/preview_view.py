@@ -31,7 +31,7 @@ def _print(image: "Raster") -> None:
     from rich.segment import Segment, Segments
     from rich.style import Style
 
-    from imgconv.plotting.preview import preview
+    from imgconv.plotting.thumbnails import preview
 
     console = Console(highlight=False)
     pixels = preview(image, console.width).tolist()

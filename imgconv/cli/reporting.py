@@ -4,7 +4,7 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,12 +88,12 @@ def write_folder_page(request: FolderRequest, *, quiet: bool) -> int:
 
 def _report(
     title: str, facts: list[tuple[str, str]], expected: int, workers: int, max_pixels: int | None, *, salvage: bool = False
-) -> "AbstractContextManager[Report]":
-    from imgconv.plotting.report import Reading, collecting
+) -> "Report":
+    from imgconv.plotting.report import Reading, Report
 
     command = shlex.join(["imgconv", *sys.argv[1:]])
     reading = Reading(lambda name: paths.path_or_bytes(parse_path(name)), max_pixels, salvage)
-    return collecting(title, [("Command", command), *facts], reading, expected=expected, workers=workers)
+    return Report(title, [("Command", command), *facts], reading, expected=expected, workers=workers)
 
 
 def _entry(outcome: Outcome, known: Collection[str]) -> "Entry":

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.filters.color import white
-from imgconv.functional import adaptive_avg_pool2d
 from imgconv.images import Raster
 from imgconv.inspection.canny_arithmetic import Stages
 from imgconv.inspection.cells import filter_input
+from imgconv.plotting.thumbnails import shrunk
 from imgconv.process import process, shape_of
 from imgconv.process.network import results_of
 from imgconv.recipe import Canny, Filter, MapPlan, Network, Pool, Postprocess, Recipe, filter_recipe
@@ -128,8 +128,8 @@ def image_panel(image: Raster, title: str, note: str = "", taps: tuple[Taps, ...
     height, width, channels = pixels.shape
     note = note or size_text((height, width))
     if channels == 3:
-        return Panel(title, note, np.clip(shrunk(pixels) / np.float32(top), 0, 1), (height, width), taps=taps)
-    shown = shrunk(pixels)[..., 0]
+        return Panel(title, note, np.clip(shrunk(pixels, LONGEST) / np.float32(top), 0, 1), (height, width), taps=taps)
+    shown = shrunk(pixels, LONGEST)[..., 0]
     plain = pixels.dtype.kind == "u" or (shown.min() >= 0 and shown.max() <= top)
     return Panel(title, note, shown, (height, width), Scale(0.0, top, False) if plain else Scale.of(shown), taps)
 
@@ -150,17 +150,6 @@ def number(value: float) -> str:
     """
     text = f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
     return text.replace("-", "\N{MINUS SIGN}") if float(text) else "0"
-
-
-def shrunk(pixels: Array, longest: int = LONGEST) -> Array:
-    """Pixels (H, W, C) as float32, averaged where a side has more than `longest` cells."""
-    height, width = pixels.shape[:2]
-    if max(height, width) <= longest:
-        return pixels.astype(np.float32)
-    factor = longest / max(height, width)
-    size = max(1, round(height * factor)), max(1, round(width * factor))
-    planes = np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32)
-    return adaptive_avg_pool2d(planes, size).transpose(1, 2, 0)
 
 
 def strongest(values: Array, longest: int = LONGEST) -> Array:

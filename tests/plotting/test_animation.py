@@ -11,7 +11,7 @@ from imgconv.errors import DoesNotFit
 from imgconv.images import Raster, encode, open_frames
 from imgconv.plotting import animation
 from imgconv.plotting.animation import NEGATIVE, PADDING, POSITIVE, WINDOW, animate
-from imgconv.plotting.preview import preview
+from imgconv.plotting.thumbnails import preview
 from imgconv.recipe import Pool, Recipe, filter_recipe
 
 NOISE = Raster(np.random.default_rng(0).integers(0, 256, (30, 41, 3), np.uint8))

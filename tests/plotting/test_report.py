@@ -12,7 +12,8 @@ from PIL import Image
 
 from imgconv.errors import ImageError
 from imgconv.plotting import report as reports
-from imgconv.plotting.report import Entry, Reading, collecting, thumbnail, words
+from imgconv.plotting.report import Entry, Reading, Report, visible
+from imgconv.plotting.thumbnails import thumbnail
 
 VOID = {"meta", "link", "img", "input"}
 
@@ -45,7 +46,7 @@ class Parsed(HTMLParser):
 
 
 def page_of(*entries, title="edges", facts=(), expected=1, reading=None):
-    with collecting(title, facts, reading or Reading(), expected=expected, workers=2) as report:
+    with Report(title, facts, reading or Reading(), expected=expected, workers=2) as report:
         for entry in entries:
             report.add(entry)
         report.write(file := BytesIO())
@@ -98,7 +99,7 @@ def test_arrays_are_results_that_need_no_image(tmp_path):
     np.savez(tmp_path / "a.npz", edges=np.zeros((1, 4, 5), np.float32))
     page = Parsed(page_of(Entry("a.jpg", drawn(tmp_path / "a.png"), [str(tmp_path / "a.npz")])))
     assert page.all("p", "summary")[0][1] == "1 image"
-    assert "No image of it" in page.all("li", "card")[0][1]
+    assert "No image of the result" in page.all("li", "card")[0][1]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def test_no_name_becomes_anything_but_text(name, tmp_path):
     plain = Parsed(page_of(Entry("x", after, [after], note="x"), Entry("x", error="x"), title="x", facts=[("x", "x")]))
     assert [(tag, sorted(its)) for tag, its, _ in page.elements] == [(tag, sorted(its)) for tag, its, _ in plain.elements]
     shown = page.all("h1")[0][1]
-    assert shown == Parsed(f"<p>{words(name)}</p>").all("p")[0][1] and shown.isprintable()
+    assert shown == visible(name) and shown.isprintable()
     assert shown == name or not name.isprintable()
 
 
