@@ -1,8 +1,17 @@
 """The errors of imgconv, and their texts.
 
-Every error that imgconv raises on purpose is an `ImgconvError`. Each class also inherits the built-in error that a Python
-caller would catch, and has the exit code of a command that ends with it. Texts state what was given, what is allowed and
-what to do, in lower case and without a full stop.
+    ImgconvError
+    ├── UsageError (ValueError)             wrong for every image; exit code 2
+    ├── ArgumentTypeError (TypeError)       wrong type; exit code 2
+    ├── DoesNotFit (ValueError)             wrong for this input; exit code 1, as all below
+    ├── ImageError (OSError)                cannot be read, decoded, encoded or written
+    │   (alias PictureError)
+    ├── ClusterError (ConnectionError)      no answer from the cluster
+    └── MissingExtra (ImportError)          an optional dependency is not installed
+
+Every error that imgconv raises on purpose is an `ImgconvError`. Each class also inherits the built-in error, in parentheses, that a
+Python caller would catch, and has the exit code of a command that ends with it. Texts state what was given, what is allowed and what
+to do, in lower case and without a full stop.
 """
 
 import os

@@ -1,8 +1,8 @@
-"""Layers with a forward and a backward pass, named and built as torch.nn's, on numpy arrays.
+"""Layers with a forward and a backward pass on numpy arrays, with the names and arguments of torch.nn.
 
-A layer keeps what its last `forward` saw; `backward(grad_output)` then returns the gradient of the layer's input and leaves those of
-its parameters in `grad_weight` and `grad_bias`, replacing the last ones (torch adds to them until they are set to zero). All
-arithmetic is in `imgconv.functional` and `imgconv.gradients`; shapes, costs and errors are theirs.
+`backward(grad_output)` belongs to the last call of `forward`: it returns the gradient of that input and stores those of the parameters
+in `grad_weight` and `grad_bias`, where they replace the previous ones (torch adds to them). The arithmetic, shapes, costs and errors
+are those of `imgconv.functional` and `imgconv.gradients`.
 """
 
 from imgconv.layers.layer import AvgPool2d, Flatten, Layer, MaxPool2d, ReLU, Sequential

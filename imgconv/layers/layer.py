@@ -1,9 +1,4 @@
-"""What all layers share.
-
-Layers one after the other.
-
-Layers without parameters: pools, ReLU, Flatten.
-"""
+"""The base class of layers, Sequential, and the layers without parameters: pools, ReLU, Flatten."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,33 +15,33 @@ from imgconv.window import Size
 
 
 class Layer:
-    """A forward pass, the backward pass that belongs to it, and parameters, if it has some."""
+    """Base class: a forward pass, its backward pass, and any number of parameters."""
 
-    _seen: Any = None
+    _saved: Any = None  # what `forward` saves for `backward`
 
     def forward(self, x: AnyArray) -> Any:
-        """The layer's output for `x`; calling the layer does the same."""
+        """Return the output for `x`; calling the layer does the same."""
         raise NotImplementedError
 
     def backward(self, grad_output: AnyArray) -> AnyArray:
-        """The gradient of what the last `forward` was given, from that of its output. Raises UsageError without a forward pass."""
+        """Return the gradient of the last `forward`'s input from that of its output. Raises UsageError without a forward pass."""
         raise NotImplementedError
 
     def parameters(self) -> Iterator[tuple[FloatArray, FloatArray | None]]:
-        """Each parameter with its gradient, None before a backward pass: `for p, g in net.parameters(): p -= rate * g`."""
+        """Yield each parameter with its gradient, None before a backward pass: `for p, g in net.parameters(): p -= rate * g`."""
         yield from ()
 
     def __call__(self, x: AnyArray) -> Any:
         return self.forward(x)
 
-    def _last(self) -> Any:
-        if self._seen is None:
-            raise UsageError(f"{type(self).__name__}.backward needs a forward pass first; call forward")
-        return self._seen
+    def _from_forward(self) -> Any:
+        if self._saved is None:
+            raise UsageError(f"{type(self).__name__}.backward needs a forward pass; call forward first")
+        return self._saved
 
 
 class Sequential(Layer):
-    """torch.nn.Sequential: the `layers` one after the other, and their gradients in the other order.
+    """torch.nn.Sequential: applies `layers` in order, and their backward passes in reverse order.
 
     >>> import numpy as np
     >>> from imgconv.layers import Conv2d, Flatten, Linear, ReLU
@@ -74,7 +69,7 @@ class Sequential(Layer):
 
 
 class MaxPool2d(Layer):
-    """torch.nn.MaxPool2d: `max_pool2d`, with return_indices before ceil_mode as there.
+    """torch.nn.MaxPool2d: applies `max_pool2d`; as in torch, return_indices comes before ceil_mode.
 
     >>> MaxPool2d(2).forward(np.array([[[1, 2], [4, 3]]]))
     array([[[4]]])
@@ -89,20 +84,20 @@ class MaxPool2d(Layer):
         return_indices: bool = False,
         ceil_mode: bool = False,
     ):
-        self._how, self._both = (kernel_size, stride, padding, dilation, ceil_mode), return_indices
+        self._arguments, self._return_indices = (kernel_size, stride, padding, dilation, ceil_mode), return_indices
 
     def forward(self, x: AnyArray) -> Any:
-        pooled, indices = max_pool2d(x, *self._how, return_indices=True)
-        self._seen = x.shape, indices
-        return (pooled, indices) if self._both else pooled
+        pooled, indices = max_pool2d(x, *self._arguments, return_indices=True)
+        self._saved = x.shape, indices
+        return (pooled, indices) if self._return_indices else pooled
 
     def backward(self, grad_output: AnyArray) -> AnyArray:
-        shape, indices = self._last()
+        shape, indices = self._from_forward()
         return gradients.max_pool2d_input(grad_output, indices, shape)
 
 
 class AvgPool2d(Layer):
-    """torch.nn.AvgPool2d: `avg_pool2d`.
+    """torch.nn.AvgPool2d: applies `avg_pool2d`.
 
     >>> AvgPool2d(2).forward(np.array([[[1.0, 2.0], [4.0, 3.0]]]))
     array([[[2.5]]])
@@ -117,18 +112,18 @@ class AvgPool2d(Layer):
         count_include_pad: bool = True,
         divisor_override: int | None = None,
     ):
-        self._how = kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+        self._arguments = kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
 
     def forward(self, x: AnyArray) -> AnyArray:
-        self._seen = x.shape
-        return avg_pool2d(x, *self._how)
+        self._saved = x.shape
+        return avg_pool2d(x, *self._arguments)
 
     def backward(self, grad_output: AnyArray) -> AnyArray:
-        return gradients.avg_pool2d_input(grad_output, self._last(), *self._how)
+        return gradients.avg_pool2d_input(grad_output, self._from_forward(), *self._arguments)
 
 
 class ReLU(Layer):
-    """torch.nn.ReLU: `relu`, whose gradient passes where the output is above 0. What it is given stays as it is, `inplace` or not.
+    """torch.nn.ReLU: applies `relu`; the gradient passes where the output is above 0. With `inplace` too, the input is not modified.
 
     >>> ReLU().forward(np.array([-1.0, 2.0]))
     array([0., 2.])
@@ -138,26 +133,26 @@ class ReLU(Layer):
         self.inplace = inplace
 
     def forward(self, x: AnyArray) -> AnyArray:
-        self._seen = relu(x)
-        return self._seen.copy()
+        self._saved = relu(x)
+        return self._saved.copy()
 
     def backward(self, grad_output: AnyArray) -> AnyArray:
-        return np.where(self._last() > 0, grad_output, np.zeros_like(grad_output, order="C"))
+        return np.where(self._from_forward() > 0, grad_output, np.zeros_like(grad_output, order="C"))
 
 
 class Flatten(Layer):
-    """torch.nn.Flatten: `flatten`, of all axes but the batch by default.
+    """torch.nn.Flatten: applies `flatten`, by default to all axes but the batch.
 
     >>> Flatten().forward(np.zeros((2, 3, 4))).shape
     (2, 12)
     """
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1):
-        self._how = start_dim, end_dim
+        self._arguments = start_dim, end_dim
 
     def forward(self, x: AnyArray) -> AnyArray:
-        self._seen = x.shape
-        return flatten(x, *self._how)
+        self._saved = x.shape
+        return flatten(x, *self._arguments)
 
     def backward(self, grad_output: AnyArray) -> AnyArray:
-        return np.array(grad_output, order="C").reshape(self._last())
+        return np.array(grad_output, order="C").reshape(self._from_forward())

@@ -1,4 +1,4 @@
-"""Layers with a weight and perhaps a bias: convolutions, transposed ones, linear ones."""
+"""Layers with a weight and an optional bias: Conv2d, ConvTranspose2d, Linear."""
 
 from collections.abc import Callable, Iterator
 from math import prod
@@ -21,23 +21,23 @@ Generator = np.random.Generator | int | None
 
 
 class _Weighted(Layer):
-    """A layer with a weight and perhaps a bias, drawn as torch does: uniform within 1 / sqrt(fan in), the numbers in weight[0].
+    """Base class: a weight and an optional bias, initialised as in torch, uniform within 1 / sqrt(fan_in) of zero.
 
-    Source: reset_parameters in torch.nn, kaiming_uniform_ with a = sqrt(5).
+    fan_in is the size of weight[0]. Source: reset_parameters in torch.nn, kaiming_uniform_ with a = sqrt(5).
     """
 
     grad_weight: FloatArray | None = None
     grad_bias: FloatArray | None = None
-    _call: Callable[..., FloatArray]
-    _gradients: tuple[Callable[..., FloatArray], ...]  # in the input, the weight and the bias
+    _forward: Callable[..., FloatArray]
+    _gradients: tuple[Callable[..., FloatArray], ...]  # with respect to the input, the weight and the bias
     _arguments: tuple[Any, ...] = ()
-    _images = True  # (C, H, W) is a batch of one; the gradients take batches alone
+    _takes_images = True  # (C, H, W) is a batch of one, which the gradients require
 
     def __init__(self, shape: tuple[int, ...], outputs: int, bias: bool, generator: Generator):
-        numbers = np.random.default_rng(generator)
+        random = np.random.default_rng(generator)
         bound = 1 / np.sqrt(prod(shape[1:]))
-        self.weight: FloatArray = numbers.uniform(-bound, bound, shape).astype(np.float32)
-        self.bias: FloatArray | None = numbers.uniform(-bound, bound, outputs).astype(np.float32) if bias else None
+        self.weight: FloatArray = random.uniform(-bound, bound, shape).astype(np.float32)
+        self.bias: FloatArray | None = random.uniform(-bound, bound, outputs).astype(np.float32) if bias else None
 
     def parameters(self) -> Iterator[tuple[FloatArray, FloatArray | None]]:
         yield self.weight, self.grad_weight
@@ -45,22 +45,22 @@ class _Weighted(Layer):
             yield self.bias, self.grad_bias
 
     def forward(self, x: AnyArray) -> AnyArray:
-        self._seen = x
-        return self._call(x, self.weight, self.bias, *self._arguments)
+        self._saved = x
+        return self._forward(x, self.weight, self.bias, *self._arguments)
 
     def backward(self, grad_output: AnyArray) -> AnyArray:
-        in_input, in_weight, in_bias = self._gradients
-        x = self._last()
-        batch, grad = (x[None], grad_output[None]) if self._images and x.ndim == 3 else (x, grad_output)
-        self.grad_weight = in_weight(batch, self.weight.shape, grad, *self._arguments)
-        self.grad_bias = None if self.bias is None else in_bias(grad)
-        return in_input(batch.shape, self.weight, grad, *self._arguments).reshape(x.shape)
+        input_gradient, weight_gradient, bias_gradient = self._gradients
+        x = self._from_forward()
+        batch, grad = (x[None], grad_output[None]) if self._takes_images and x.ndim == 3 else (x, grad_output)
+        self.grad_weight = weight_gradient(batch, self.weight.shape, grad, *self._arguments)
+        self.grad_bias = None if self.bias is None else bias_gradient(grad)
+        return input_gradient(batch.shape, self.weight, grad, *self._arguments).reshape(x.shape)
 
 
 class Conv2d(_Weighted):
-    """torch.nn.Conv2d: `conv2d` with a weight (out_channels, in_channels/groups, kh, kw) and, with `bias`, a bias (out_channels,).
+    """torch.nn.Conv2d: applies `conv2d` with a weight (out_channels, in_channels/groups, kh, kw) and a bias (out_channels,).
 
-    `generator`, a numpy Generator or a seed, draws them. Everything else is `conv2d`'s, all of its padding modes too.
+    `generator`, a numpy Generator or a seed, initialises them. The other parameters, with all padding modes, are those of `conv2d`.
 
     >>> layer = Conv2d(1, 2, 3, padding=1, generator=0)
     >>> layer.forward(np.zeros((1, 1, 5, 6), np.float32)).shape
@@ -69,7 +69,7 @@ class Conv2d(_Weighted):
     ((1, 1, 5, 6), (2, 1, 3, 3))
     """
 
-    _call = staticmethod(conv2d)
+    _forward = staticmethod(conv2d)
     _gradients = (gradients.conv2d_input, gradients.conv2d_weight, gradients.conv2d_bias)
 
     def __init__(
@@ -91,36 +91,36 @@ class Conv2d(_Weighted):
         shape = (out_channels, in_channels // as_groups(groups, (out_channels,)), *self._window.kernel_size)
         super().__init__(shape, out_channels, bias, generator)
         Border.of(padding_mode)
-        self._mode, self._shape = padding_mode, ()
+        self._padding_mode, self._shape = padding_mode, ()
         self._arguments = (self._window.stride, self._window.padding if padding_mode == "zeros" else 0, self._window.dilation, groups)
 
     def forward(self, x: AnyArray) -> AnyArray:
         self._shape = x.shape
-        return super().forward(x if self._mode == "zeros" else self._padded(x))
+        return super().forward(x if self._padding_mode == "zeros" else self._padded(x))
 
     def backward(self, grad_output: AnyArray) -> AnyArray:
         grad = super().backward(grad_output)
-        if self._mode == "zeros":
+        if self._padding_mode == "zeros":
             return grad
         size = self._shape[-2:]
-        came_from = self._padded(np.arange(prod(size)).reshape(1, 1, *size)).reshape(grad.shape[-2:])
-        return gradients.max_pool2d_input(grad, np.broadcast_to(came_from, grad.shape), self._shape)
+        source = self._padded(np.arange(prod(size)).reshape(1, 1, *size)).reshape(grad.shape[-2:])  # the input cell of each padded cell
+        return gradients.max_pool2d_input(grad, np.broadcast_to(source, grad.shape), self._shape)
 
     def _padded(self, x: AnyArray) -> AnyArray:
         (top, bottom), (left, right) = self._window.pads(x.shape[-2:])
-        return pad(x, (left, right, top, bottom), self._mode)
+        return pad(x, (left, right, top, bottom), self._padding_mode)
 
 
 class ConvTranspose2d(_Weighted):
-    """torch.nn.ConvTranspose2d: `conv_transpose2d` with a weight (in_channels, out_channels/groups, kh, kw) and a bias (out_channels,).
+    """torch.nn.ConvTranspose2d: applies `conv_transpose2d` with a weight (in_channels, out_channels/groups, kh, kw) and a bias.
 
-    `generator`, a numpy Generator or a seed, draws them. Padding is with zeros alone, as in torch.
+    The bias is (out_channels,). `generator`, a numpy Generator or a seed, initialises both. As in torch, the padding mode is "zeros".
 
     >>> ConvTranspose2d(2, 3, 2, stride=2, generator=0).forward(np.zeros((1, 2, 5, 6), np.float32)).shape
     (1, 3, 10, 12)
     """
 
-    _call = staticmethod(conv_transpose2d)
+    _forward = staticmethod(conv_transpose2d)
     _gradients = (gradients.conv_transpose2d_input, gradients.conv_transpose2d_weight, gradients.conv_transpose2d_bias)
 
     def __init__(
@@ -147,15 +147,15 @@ class ConvTranspose2d(_Weighted):
 
 
 class Linear(_Weighted):
-    """torch.nn.Linear: `linear` with a weight (out_features, in_features) and a bias (out_features,), drawn by `generator`.
+    """torch.nn.Linear: applies `linear` with a weight (out_features, in_features) and a bias (out_features,), initialised by `generator`.
 
     >>> Linear(4, 2, generator=0).forward(np.zeros((3, 4), np.float32)).shape
     (3, 2)
     """
 
-    _call = staticmethod(linear)
+    _forward = staticmethod(linear)
     _gradients = (gradients.linear_input, gradients.linear_weight, gradients.linear_bias)
-    _images = False
+    _takes_images = False
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, *, generator: Generator = None):
         super().__init__((out_features, in_features), out_features, bias, generator)
