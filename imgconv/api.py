@@ -1,11 +1,4 @@
-"""What callers hand in as an image, and the way back from a map to what they gave: paths, PIL images, arrays.
-
-Kernels by their names, as `kernels list` and `kernels show` have them.
-
-`imgconv.run`: an image through the steps of a recipe.
-
-`imgconv.filter`, `edge`, `pool` and `canny`: one step on one image.
-"""
+"""The calls for whole images: filter, edge, pool, canny, run, and the kernels by name."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -14,127 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
-from numpy.typing import NDArray
 
-from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
+from imgconv.arrays import Array, is_masked
+from imgconv.errors import ArgumentTypeError, DoesNotFit, ImageError, UsageError
 from imgconv.images import Raster, from_pil, open_frames, to_pil
-from imgconv.images.raster import DTYPES, is_pixel_dtype
-from imgconv.process import Map, process
-from imgconv.recipe import Canny, Pool, Recipe, Size, filter_recipe, network_recipe
+from imgconv.images.raster import is_pixel_dtype
+from imgconv.process import process
+from imgconv.recipe import Canny, Pool, Recipe, filter_recipe, network_recipe
 from imgconv.registry import Bank, Kernel, kernel_from_array
+from imgconv.window import Padding, Size
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-
-ImageLike = Union[str, "os.PathLike[str]", "Image", NDArray[Any]]
-
-
-def opened(image: ImageLike, recipe: Recipe) -> tuple[Raster, Callable[[Map], Any]]:
-    """The image behind `image`, and the way back from a map to what the caller gave."""
-    if isinstance(image, np.ndarray):
-        return _of_array(image), lambda made: _to_array(made, image)
-    if isinstance(image, str | os.PathLike):
-        with open_frames(Path(image), luma=recipe.luma) as opened:
-            return next(iter(opened)), lambda made: to_pil(made.image)
-    if hasattr(image, "getbands"):
-        return from_pil(image), lambda made: to_pil(made.image)
-    raise ArgumentTypeError(f"image is a {type(image).__name__}; give a path, a PIL image, or a numpy array (H, W) or (H, W, C)")
-
-
-def _of_array(image: NDArray[Any]) -> Raster:
-    if not is_pixel_dtype(image.dtype):
-        raise ArgumentTypeError(f"image has dtype {image.dtype}; give one of {', '.join(DTYPES)}")
-    if image.ndim not in (2, 3) or 0 in image.shape:
-        raise DoesNotFit(f"image has the shape {image.shape}; give (H, W) or (H, W, C), none of them 0")
-    pixels = np.ascontiguousarray(image[..., None] if image.ndim == 2 else image).astype(image.dtype.newbyteorder("="), copy=False)
-    return Raster(pixels, alpha=pixels.shape[2] in (2, 4))
-
-
-def _to_array(made: Map, given: NDArray[Any]) -> NDArray[Any]:
-    pixels = made.image.pixels
-    return pixels[..., 0] if pixels.shape[2] == 1 and (given.ndim == 2 or given.shape[2] != 1) else pixels
-
-
-def kernels() -> list[str]:
-    """Names of all kernels and banks: built-in, and those of the user's files.
-
-    >>> import imgconv
-    >>> "laplacian8" in imgconv.kernels()
-    True
-    """
-    from imgconv.registry import Registry
-
-    return Registry.load().names()
-
-
-def kernel(reference: str) -> Kernel | Bank:
-    """The kernel or bank that a reference means, as typed on the command line.
-
-    >>> import imgconv
-    >>> imgconv.kernel("laplacian4").taps.tolist()
-    [[0.0, -1.0, 0.0], [-1.0, 4.0, -1.0], [0.0, -1.0, 0.0]]
-    """
-    from imgconv.registry import resolve
-
-    return resolve(reference)
-
-
-def run(
-    image: ImageLike,
-    recipe: Union[str, "os.PathLike[str]", Sequence[str]],
-    *,
-    keep: str | int | Sequence[str | int] = (),
-    range: str | None = None,
-    sheet: bool = False,
-) -> Any:
-    """Take an image through the steps of a recipe, as float32 from the stored values on, without rounding in between.
-
-    Parameters
-    ----------
-    image : as in `filter`; alpha is dropped.
-    recipe : a recipe file, FILE or FILE:NAME, or a list of steps as typed on the command line, such as `["conv sobel", "combine"]`.
-    keep : the steps whose results are wanted, each a number from 1 or an op; the last one unless given.
-    range : how values become pixels, as in `filter`; None is what suits the steps, "raw" gives float32.
-    sheet : put all maps into one image.
-
-    Returns
-    -------
-    A map as in `filter`: a PIL image, or an array of the dtype of the array given; colours stay together where no step mixes them.
-    A vector is always an array (L,) float32. A list where there are several.
-
-    Raises
-    ------
-    ValueError : a recipe that is wrong, or a step that does not fit, by number.
-    TypeError, OSError : as in `filter`.
-    ImportError : weights in a .safetensors file without the safetensors library.
-
-    Examples
-    --------
-    >>> import imgconv, numpy as np
-    >>> imgconv.run(np.arange(16, dtype=np.uint8).reshape(4, 4), ["conv '-1 1'", "max_pool 2 stride=1"], range="raw")
-    array([[1., 1.],
-           [1., 1.],
-           [1., 1.]], dtype=float32)
-    """
-    kept = [str(step) for step in ([keep] if isinstance(keep, str | int) else keep)]
-    asked: dict[str, Any] = {"file": os.fspath(recipe)} if isinstance(recipe, str | os.PathLike) else {"steps": recipe}
-    known = network_recipe(**asked, keep=kept, range=range, sheet=sheet)
-    raster, back = opened(image, known)
-    results = _with_vectors(process(raster, known), back)
-    return results[0] if len(results) == 1 else results
-
-
-def _with_vectors(maps: Sequence[Map], back: Callable[[Map], Any]) -> list[Any]:
-    """Maps as `back` makes them, and the numbers of a vector as one array."""
-    results: list[Any] = []
-    for vector, group in groupby(maps, key=lambda made: made.vector):
-        members = list(group)
-        results += [np.array([made.image.pixels.item() for made in members], np.float32)] if vector else [back(made) for made in members]
-    return results
-
-
-KernelLike = str | Kernel | Bank | NDArray[Any]
+ImageLike = Union[str, "os.PathLike[str]", "Image", Array]
+KernelLike = str | Kernel | Bank | Array
+_EXACT = ((np.float32, 2**24), (np.float64, 2**53))  # floating dtypes, and up to where they hold every whole number
 
 
 def filter(
@@ -142,7 +30,7 @@ def filter(
     kernel: KernelLike,
     *,
     stride: Size = 1,
-    padding: str | Size = "same",
+    padding: Padding = "same",
     padding_mode: str | tuple[str, float] = "replicate",
     dilation: Size = 1,
     flip: bool = False,
@@ -157,18 +45,20 @@ def filter(
     Parameters
     ----------
     image : a path, a PIL image, or an (H, W) or (H, W, C) array of uint8, uint16, float32 or float64; 2 or 4 channels end in alpha.
-        Of a file with several frames the first; of a PIL image the frame that it shows.
-    kernel : a reference as typed on the command line (`"gaussian:sigma=2"`, `"0 -1 0; -1 4 -1; 0 -1 0"`, `"@w.npy"`), a Kernel or
-        Bank, or a 2-D array.
+        Arrays of bools, other integers and float16 are converted to float32, or to float64 if float32 cannot hold a value. A file with
+        several frames gives the first one, a PIL image its current frame.
+    kernel : a reference as on the command line (`"gaussian:sigma=2"`, `"0 -1 0; -1 4 -1; 0 -1 0"`, `"@w.npy"`), a Kernel or Bank, or a
+        2-D array.
     stride, dilation : pixels, a number or (height, width).
     padding : pixels added on each side, or "same", "valid" or "full".
     padding_mode : "zeros", ("constant", value), "replicate", "reflect", "symmetric" or "circular".
-    flip : turn the kernel by 180 degrees, for the mathematical convolution.
-    range : how signed results become pixels: "clip", "abs", "offset", "minmax" or "raw"; None is the kernel's own.
-    grey : make one map of the luma instead of one for each colour.
+    flip : rotate the kernel by 180 degrees, for the mathematical convolution.
+    range : how signed results become pixels: "clip", "abs", "offset", "minmax" or "raw"; None is the kernel's own range.
+    grey : return one map of the luma instead of one per colour.
     linear : compute in linear light.
-    alpha : "auto" (zero-sum kernels leave alpha, others filter it with the colours it weighs), "keep", "drop" or "filter".
-    threads : how many threads share the rows; None is one for each core. The result does not depend on it.
+    alpha : "auto" (zero-sum kernels leave alpha unchanged, others filter it together with premultiplied colours), "keep", "drop" or
+        "filter".
+    threads : number of threads; None is one per core. The result does not depend on it.
 
     Returns
     -------
@@ -177,8 +67,8 @@ def filter(
 
     Raises
     ------
-    ValueError : an argument that is never right, or that this image is too small for.
-    TypeError : an array of another dtype.
+    ValueError : an argument that is invalid, or that does not fit this image.
+    TypeError : an array of another dtype, or a masked array.
     OSError : a file that cannot be read, or a result that no PIL image holds, such as floats in colour; an array holds every result.
 
     Examples
@@ -188,13 +78,37 @@ def filter(
     >>> imgconv.filter(step, "-1 0 1")
     array([[  0, 150, 150,   0]], dtype=uint8)
     """
-    laid: dict[str, Any] = {"stride": stride, "padding": padding, "padding_mode": padding_mode, "dilation": dilation, "flip": flip}
-    shown: dict[str, Any] = {"range": range, "grey": grey, "linear": linear, "alpha": alpha}
-    return _called(image, filter_recipe([_known(kernel)], **laid, **shown), threads)
+    recipe = filter_recipe(
+        [_as_kernel(kernel)],
+        stride=stride,
+        padding=padding,
+        padding_mode=padding_mode,
+        dilation=dilation,
+        flip=flip,
+        range=range,
+        grey=grey,
+        linear=linear,
+        alpha=alpha,
+    )
+    return _apply(recipe, image, threads)
 
 
-def edge(image: ImageLike, kernel: KernelLike = "laplacian8", *, grey: bool = True, range: str | None = None, **options: Any) -> Any:
-    """Find edges: the absolute response of a kernel to the grey of an image; the parameters are those of `filter`.
+def edge(
+    image: ImageLike,
+    kernel: KernelLike = "laplacian8",
+    *,
+    stride: Size = 1,
+    padding: Padding = "same",
+    padding_mode: str | tuple[str, float] = "replicate",
+    dilation: Size = 1,
+    flip: bool = False,
+    range: str | None = None,
+    grey: bool = True,
+    linear: bool = False,
+    alpha: str = "auto",
+    threads: int | None = None,
+) -> Any:
+    """Find edges: the absolute response of a kernel to the luma of an image. The parameters are those of `filter`.
 
     Examples
     --------
@@ -206,10 +120,20 @@ def edge(image: ImageLike, kernel: KernelLike = "laplacian8", *, grey: bool = Tr
            [10, 80, 10],
            [10, 10, 10]], dtype=uint8)
     """
-    threads = options.pop("threads", None)
-    _refuse_unknown(options)
-    recipe = filter_recipe([_known(kernel)], command="edge", grey=grey, range=range, **options)
-    return _called(image, recipe, threads)
+    recipe = filter_recipe(
+        [_as_kernel(kernel)],
+        command="edge",
+        stride=stride,
+        padding=padding,
+        padding_mode=padding_mode,
+        dilation=dilation,
+        flip=flip,
+        range=range,
+        grey=grey,
+        linear=linear,
+        alpha=alpha,
+    )
+    return _apply(recipe, image, threads)
 
 
 def pool(
@@ -218,16 +142,16 @@ def pool(
     mode: str = "max",
     *,
     stride: Size | None = None,
-    padding: str | Size = "valid",
+    padding: Padding = "valid",
     dilation: Size = 1,
     ceil_mode: bool = False,
     grey: bool = False,
     alpha: str = "auto",
     threads: int | None = None,
 ) -> Any:
-    """Reduce every window of an image to its "max", "avg", "min" or "median"; cells of the padding never take part.
+    """Reduce every window of an image to its "max", "avg", "min" or "median"; padded cells do not take part.
 
-    `image`, `threads` and what comes back are as in `filter`; `stride` None is the size.
+    `image`, `threads` and the result are as in `filter`; `stride` None is the size.
 
     Examples
     --------
@@ -236,7 +160,7 @@ def pool(
     array([[ 5,  7],
            [13, 15]], dtype=uint8)
     """
-    return _called(image, Recipe("pool", Pool(size, mode, stride, padding, dilation, ceil_mode, grey, alpha)), threads)
+    return _apply(Recipe("pool", Pool(size, mode, stride, padding, dilation, ceil_mode, grey, alpha)), image, threads)
 
 
 def canny(
@@ -249,15 +173,15 @@ def canny(
     alpha: str = "auto",
     threads: int | None = None,
 ) -> Any:
-    """Trace the edges of an image's luma, one pixel wide: white where there is one, else black.
+    """Trace the edges of an image's luma, one pixel wide: white on an edge, black elsewhere.
 
     Parameters
     ----------
     image, alpha, threads : as in `filter`; alpha "auto" drops it.
-    sigma : of the Gaussian that smooths first, in pixels; 0 for none.
-    low, high : lengths of Sobel's gradient, undivided, in levels of the image: what goes on from an edge, and what begins one. By
-        default 1/10 and 1/5 of white.
-    quantiles : `low` and `high`, both given, are parts (0 to 1) of all pixels whose gradient is shorter.
+    sigma : of the Gaussian that smooths the image first, in pixels; 0 for none.
+    low, high : thresholds of the length of the Sobel gradient, undivided, in levels of the image: an edge begins at `high` and continues
+        down to `low`. By default 1/10 and 1/5 of the maximum value.
+    quantiles : `low` and `high`, both required, are fractions (0 to 1) of the pixels with a shorter gradient.
 
     Returns
     -------
@@ -277,31 +201,140 @@ def canny(
     >>> imgconv.canny(step, sigma=0)[1]
     array([  0,   0, 255, 255,   0,   0], dtype=uint8)
     """
-    share = 100.0 if quantiles else 1.0
-    low, high = (None if bound is None else share * bound for bound in (low, high))
-    return _called(image, Recipe("canny", Canny(sigma, low, high, quantiles, alpha)), threads)
+    scale = 100.0 if quantiles else 1.0
+    low, high = (None if threshold is None else scale * threshold for threshold in (low, high))
+    return _apply(Recipe("canny", Canny(sigma, low, high, quantiles, alpha)), image, threads)
 
 
-def _known(kernel: KernelLike) -> str | Kernel | Bank:
+def run(
+    image: ImageLike,
+    recipe: Union[str, "os.PathLike[str]", Sequence[str]],
+    *,
+    keep: str | int | Sequence[str | int] = (),
+    range: str | None = None,
+    sheet: bool = False,
+) -> Any:
+    """Apply the steps of a recipe to an image, as float32 from the stored values on, without rounding between steps.
+
+    Parameters
+    ----------
+    image : as in `filter`; alpha is dropped.
+    recipe : a recipe file, FILE or FILE:NAME, or a list of steps as on the command line, such as `["conv sobel", "combine"]`.
+    keep : the steps whose results are returned, each a number from 1 or an op; by default the last step.
+    range : how values become pixels, as in `filter`; None is the default of the steps, "raw" gives float32.
+    sheet : put all maps into one image.
+
+    Returns
+    -------
+    A map as in `filter`: a PIL image, or an array of the input array's dtype; colours stay together where no step mixes them.
+    A vector is always an array (L,) float32. Several results are a list.
+
+    Raises
+    ------
+    ValueError : an invalid recipe, or a step that does not fit, by number.
+    TypeError, OSError : as in `filter`.
+    ImportError : weights in a .safetensors file without the safetensors library.
+
+    Examples
+    --------
+    >>> import imgconv, numpy as np
+    >>> imgconv.run(np.arange(16, dtype=np.uint8).reshape(4, 4), ["conv '-1 1'", "max_pool 2 stride=1"], range="raw")
+    array([[1., 1.],
+           [1., 1.],
+           [1., 1.]], dtype=float32)
+    """
+    kept = [str(step) for step in ([keep] if isinstance(keep, str | int) else keep)]
+    if isinstance(recipe, str | os.PathLike):
+        network = network_recipe(file=os.fspath(recipe), keep=kept, range=range, sheet=sheet)
+    else:
+        network = network_recipe(recipe, keep=kept, range=range, sheet=sheet)
+    return _apply(network, image)
+
+
+def kernel(reference: str) -> Kernel | Bank:
+    """Return the kernel or bank of a reference, as on the command line.
+
+    >>> import imgconv
+    >>> imgconv.kernel("laplacian4").taps.tolist()
+    [[0.0, -1.0, 0.0], [-1.0, 4.0, -1.0], [0.0, -1.0, 0.0]]
+    """
+    from imgconv.registry import resolve
+
+    return resolve(reference)
+
+
+def kernels() -> list[str]:
+    """Return the names of all kernels and banks, built-in and from the user's files.
+
+    >>> import imgconv
+    >>> "laplacian8" in imgconv.kernels()
+    True
+    """
+    from imgconv.registry import Registry
+
+    return Registry.load().names()
+
+
+def _apply(recipe: Recipe, image: ImageLike, threads: int | None = None) -> Any:
+    """Return the result of a recipe in the form of `image`, or a list of several results."""
+    if threads is not None and threads < 1:
+        raise UsageError(f"threads must be at least 1, not {threads}; leave it out for one per core")
+    raster, convert = _open(image, recipe)
+    results: list[Any] = []
+    for vector, maps in groupby(process(raster, recipe, threads=threads), key=lambda result: result.vector):
+        if vector:
+            results.append(np.array([number.image.pixels.item() for number in maps], np.float32))
+        else:
+            results += [convert(result.image) for result in maps]
+    return results[0] if len(results) == 1 else results
+
+
+def _open(image: ImageLike, recipe: Recipe) -> tuple[Raster, Callable[[Raster], Any]]:
+    """Return `image` as a raster, and the function that converts a result to the form of `image`."""
+    if isinstance(image, np.ndarray):
+        return _from_array(image), lambda result: _to_array(result, image)
+    if isinstance(image, str | os.PathLike):
+        try:
+            with open_frames(Path(image), luma=recipe.luma) as frames:
+                return next(iter(frames)), to_pil
+        except ImageError as error:
+            raise type(error)(f"{os.fsdecode(image)}: {error}") from None
+    if hasattr(image, "getbands"):  # a PIL image, without importing PIL
+        return from_pil(image), to_pil
+    raise ArgumentTypeError(f"image is a {type(image).__name__}; give a path, a PIL image, or a numpy array (H, W) or (H, W, C)")
+
+
+def _from_array(image: Array) -> Raster:
+    if is_masked(image):
+        raise ArgumentTypeError("image is a masked array; fill the masked pixels with image.filled(value)")
+    if image.dtype.kind not in "buif" or image.dtype.itemsize > 8:
+        raise ArgumentTypeError(f"image has dtype {image.dtype}; use bool, an integer type, float16, float32 or float64")
+    if image.ndim not in (2, 3) or 0 in image.shape:
+        raise DoesNotFit(f"image has the shape {image.shape}; give (H, W) or (H, W, C), none of them 0")
+    pixels = _as_pixels(np.ascontiguousarray(image[..., None] if image.ndim == 2 else image))
+    return Raster(pixels, alpha=pixels.shape[2] in (2, 4))
+
+
+def _as_pixels(array: Array) -> Array:
+    """Return an array with a dtype of rasters, in native byte order; other dtypes become a float that holds every value."""
+    if is_pixel_dtype(array.dtype):
+        return array.astype(array.dtype.newbyteorder("="), copy=False)
+    largest = max(-int(array.min()), int(array.max())) if array.dtype.kind in "iu" else 0
+    for dtype, exact in _EXACT:
+        if largest <= exact:
+            return array.astype(dtype)
+    raise DoesNotFit(f"image has values up to {largest}, more than float64 holds exactly; scale it to 2**53 or less")
+
+
+def _to_array(result: Raster, image: Array) -> Array:
+    """Return the pixels of a result, without a channel axis if `image` has none or had its channels merged into one."""
+    pixels = result.pixels
+    return pixels[..., 0] if pixels.shape[2] == 1 and (image.ndim == 2 or image.shape[2] != 1) else pixels
+
+
+def _as_kernel(kernel: KernelLike) -> str | Kernel | Bank:
     if isinstance(kernel, np.ndarray):
         return kernel_from_array(kernel)
     if isinstance(kernel, str | Kernel | Bank):
         return kernel
-    raise ArgumentTypeError(f"kernel is a {type(kernel).__name__}; give a reference as typed, a Kernel, or a 2-D numpy array")
-
-
-def _refuse_unknown(options: dict[str, Any]) -> None:
-    """Raise the TypeError of a call for keywords that `filter` does not have."""
-    import inspect
-
-    unknown = [name for name in options if name not in inspect.signature(filter).parameters or name in ("image", "kernel")]
-    if unknown:
-        raise ArgumentTypeError(f"edge() got an unexpected keyword argument {unknown[0]!r}; it takes those of filter()")
-
-
-def _called(image: ImageLike, recipe: Recipe, threads: int | None) -> Any:
-    if threads is not None and threads < 1:
-        raise UsageError(f"threads must be at least 1, not {threads}; leave it out for one on each core")
-    raster, back = opened(image, recipe)
-    results = [back(made) for made in process(raster, recipe, threads=threads)]
-    return results[0] if len(results) == 1 else results
+    raise ArgumentTypeError(f"kernel is a {type(kernel).__name__}; give a reference such as 'sobel_x', a Kernel, or a 2-D numpy array")

@@ -3,6 +3,7 @@
 Every call checks its arrays with the functions of this module, so that dtypes, ranks and error texts are the same everywhere.
 """
 
+import sys
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -25,20 +26,27 @@ _AXES = {1: "C,L", 2: "C,H,W"}
 def as_real_array(value: object, name: str, dims: int | None = None) -> AnyArray:
     """Return `value`, checked to be a numpy array of bools, integers or floats with `dims` axes if given, in native byte order.
 
-    An unaligned array is copied, since compiled loops cannot read it. Raises ArgumentTypeError for other values, such as lists and
-    complex arrays, which torch refuses too, and DoesNotFit for another number of axes.
+    An unaligned array is copied, since compiled loops cannot read it. Raises ArgumentTypeError for other values, such as lists,
+    complex arrays and masked arrays, and DoesNotFit for another number of axes.
 
     >>> as_real_array(np.zeros(3), "bias", dims=1)
     array([0., 0., 0.])
     """
     if not isinstance(value, np.ndarray):
         raise ArgumentTypeError(f"{name} must be a numpy array, not {type(value).__name__}; convert it with numpy.asarray")
+    if is_masked(value):
+        raise ArgumentTypeError(f"{name} is a masked array; fill the masked elements with {name}.filled(value)")
     if value.dtype.kind not in "buif" or value.dtype.itemsize > 8:
         raise ArgumentTypeError(f"{name} has dtype {value.dtype}; use bool, an integer type, float16, float32 or float64")
     if dims is not None and value.ndim != dims:
         raise DoesNotFit(f"{name} must have {dims} dimensions, got shape {value.shape}")
     array = np.asarray(value, value.dtype.newbyteorder("="))
     return array if array.flags.aligned else array.copy()
+
+
+def is_masked(array: AnyArray) -> bool:
+    """Return whether `array` is a numpy.ma.MaskedArray, without importing numpy.ma."""
+    return type(array) is not np.ndarray and "numpy.ma" in sys.modules and isinstance(array, np.ma.MaskedArray)
 
 
 def sum_dtype(*arrays: AnyArray | None) -> np.dtype[np.float32] | np.dtype[np.float64]:
