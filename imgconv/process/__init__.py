@@ -1,4 +1,4 @@
-"""Images through recipes: from decoded pixels to finished maps. Knows nothing of files."""
+"""Process decoded images by recipes, without file access."""
 
 from imgconv.process.image import Map, process, shape_of, single_maps
 from imgconv.recipe import Recipe, Shape

@@ -87,12 +87,12 @@ def with_range(values: Array, range_: str, dtype: np.dtype[np.generic], *, round
     ranged = _ranged(values, range_, dtype)
     if not rounded or range_ == "raw" or dtype.kind != "u":
         return np.ascontiguousarray(ranged, dtype=np.float32 if not rounded or range_ == "raw" else dtype)
-    top = white(dtype)
-    return np.rint(np.clip(np.nan_to_num(ranged, posinf=top, neginf=0), 0, top)).astype(dtype)
+    max_value = white(dtype)
+    return np.rint(np.clip(np.nan_to_num(ranged, posinf=max_value, neginf=0), 0, max_value)).astype(dtype)
 
 
 def _ranged(values: Array, range_: str, dtype: np.dtype[np.generic]) -> Array:
-    top = white(dtype)
+    max_value = white(dtype)
     if range_ == "abs":
         return np.abs(values)
     if range_ == "offset":
@@ -100,16 +100,16 @@ def _ranged(values: Array, range_: str, dtype: np.dtype[np.generic]) -> Array:
     if range_ == "minmax":
         finite = values[np.isfinite(values)].astype(np.float64)
         low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
-        return (values - low) * (top / ((high - low) or 1.0))
-    return np.clip(values, 0, top) if range_ == "clip" and dtype.kind == "u" else values
+        return (values - low) * (max_value / ((high - low) or 1.0))
+    return np.clip(values, 0, max_value) if range_ == "clip" and dtype.kind == "u" else values
 
 
 def tiled(images: Sequence[Array], sheet: Sheet) -> Array:
-    """All of `images` (H, W, C), of one dtype, on one sheet (H, W, colours); empty places are black."""
+    """All of `images` (H, W, C), of one dtype, on one sheet (H, W, colours); gaps are black."""
     height, width = sheet.shape.height, sheet.shape.width
     out = np.zeros((height, width, sheet.colours), images[0].dtype)
-    for (top, left), tile in zip(sheet.corners(), _tiles(images), strict=True):
-        out[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
+    for (row, column), tile in zip(sheet.corners(), _tiles(images), strict=True):
+        out[row : row + tile.shape[0], column : column + tile.shape[1]] = tile
     return out
 
 

@@ -109,7 +109,7 @@ class Network:
 
     @property
     def keeps_several(self) -> bool:
-        """Whether results of several steps are wanted, whose maps may differ in size."""
+        """Whether results of several steps are written, whose maps may differ in size."""
         return len(self.results) > 1
 
     def names(self, command: str) -> tuple[str, ...]:
@@ -176,7 +176,7 @@ class Network:
         check_raw(self.range, holds_floats=holds_floats)
         arrays = format in ARRAY_FORMATS
         if self.gives_vectors and not arrays:
-            raise UsageError(f"a vector of numbers is no {format} image; use -o NAME.npy, --format npy, or --keep a step before flatten")
+            raise UsageError(f"{format} cannot hold a vector of numbers; use -o NAME.npy, --format npy, or --keep a step before flatten")
         if self.sheet and arrays:
             raise UsageError(f"--sheet makes an image, which {format} is not; leave one of them out")
         if format == "npy" and len(self.results) > 1:
@@ -187,7 +187,7 @@ class Network:
         return (self,) if self.sheet or self.only is not None else tuple(replace(self, only=n) for n, _ in enumerate(self.names(self.name)))
 
     def describe(self) -> str:
-        """The steps as they were written, with a checksum of weights, since their names do not tell them, and what was asked for."""
+        """The steps as they were typed, with a checksum of weights, since names do not identify them, and the options of the network."""
         words = [_described(step) for step in self.steps]
         words += [f"keep={','.join(str(position + 1) for position in self.keep)}"] if self.keep else []
         words += [f"range={self.range}"] if self.range else []
@@ -201,18 +201,18 @@ def _described(step: Step) -> str:
 
 
 def positions(steps: Sequence[Step], words: Iterable[str]) -> tuple[int, ...]:
-    """Positions of the steps that words mean, each a number from 1 or an op, which means every step with it.
+    """The positions of steps by their numbers from 1 or by their ops; an op stands for every step with it.
 
-    Raises UsageError for one that means no step.
+    Raises UsageError for a word that matches no step.
     """
-    found: list[int] = []
+    chosen: list[int] = []
     for word in words:
         matches = [n for n, step in enumerate(steps) if word in (str(n + 1), step.op)]
         if not matches:
-            there = ", ".join(f"{n} {step.op}" for n, step in enumerate(steps, 1))
-            raise UsageError(f"--keep {word!r} is no step of this recipe; its steps are {there}")
-        found += matches
-    return tuple(dict.fromkeys(found))
+            available = ", ".join(f"{n} {step.op}" for n, step in enumerate(steps, 1))
+            raise UsageError(f"--keep {word!r} is not a step of this recipe; its steps are {available}")
+        chosen += matches
+    return tuple(dict.fromkeys(chosen))
 
 
 def network_recipe(
@@ -233,13 +233,13 @@ def network_recipe(
     [('run', Shape(height=24, width=32, channels=3, alpha=False))]
     """
     if bool(steps) == (file is not None):
-        given = "both steps and a recipe file are given" if steps else "no steps are given"
-        raise UsageError(f"{given}; use -s STEP, as often as there are steps, or --recipe FILE")
+        problem = "both steps and a recipe file are given" if steps else "no steps are given"
+        raise UsageError(f"{problem}; use -s STEP, as often as there are steps, or --recipe FILE")
     if file is None:
         context = Context(kernels_file=kernels_file)
         known, name, own_range = tuple(step_of_text(step, n, context) for n, step in enumerate(steps, 1)), "run", None
     else:
-        written = read_recipe(file, kernels_file)
-        known, name, own_range = written.steps, written.name, written.range
+        recipe = read_recipe(file, kernels_file)
+        known, name, own_range = recipe.steps, recipe.name, recipe.range
     network = Network(known, name, positions(known, keep), range or own_range, sheet)
     return Recipe(name, network)

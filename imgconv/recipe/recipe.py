@@ -41,12 +41,19 @@ class Recipe:
         if self.step.range == "raw" and self.postprocess != Postprocess():
             raise UsageError("--invert, --threshold and --overlay need pixels, which --range raw does not give; use another range")
 
-    @once_per_shape
     def trace(self, shape: Shape) -> list[tuple[str, Shape]]:
-        """Names and shapes of all maps that an image of `shape` gives.
+        """Names and shapes of all maps that an image of `shape` gives, computed once per shape.
 
         Raises DoesNotFit where a step cannot fit, or where a map is to be drawn over a photograph of another size.
         """
+        return self._trace(self._shape_read(shape))
+
+    def _shape_read(self, shape: Shape) -> Shape:
+        """One channel for the three of colour where only luma is read: the header of a JPEG file has colours, its decoded Y has not."""
+        return replace(shape, channels=1) if self.luma == "only" and shape.channels == 3 and not shape.alpha else shape
+
+    @once_per_shape
+    def _trace(self, shape: Shape) -> list[tuple[str, Shape]]:
         maps = self.step.trace(shape)
         if not self.postprocess.overlay:
             return maps
@@ -58,7 +65,7 @@ class Recipe:
 
     def values_between(self, shape: Shape) -> int:
         """The most float32 values that are in memory at a time between the steps on an image of `shape`."""
-        return self.step.values_between(shape)
+        return self.step.values_between(self._shape_read(shape))
 
     def describe(self) -> str:
         """The recipe in one line, as it is written into outputs: the command, its step, and what differs from the defaults."""
@@ -71,7 +78,7 @@ class Recipe:
 
     @property
     def luma(self) -> Literal["no", "only", "also"]:
-        """Which luma is read: `only` it, so that a JPEG file's own Y is enough, or `beside` the colours, for an overlay."""
+        """Which luma is read: `only` it, so that a JPEG file's own Y is enough, or `also` the colours, for an overlay."""
         if not self.step.grey:
             return "no"
         return "also" if self.postprocess.overlay else "only"

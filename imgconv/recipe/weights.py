@@ -46,7 +46,7 @@ class KernelWeights:
 
 
 def conv_weights(context: Context, options: Mapping[str, Any]) -> KernelWeights:
-    """The weights of a step with the options `kernel`, `weights` and `bias`. Raises UsageError unless one of the first two is given."""
+    """The weights of a step with the options `kernel` or `weights`, and `bias`. Raises UsageError for both or none of the first two."""
     kernel, weights, bias = options["kernel"], options["weights"], options["bias"]
     if (kernel is None) == (weights is None):
         problem = "both a kernel and weights are given" if kernel else "no kernel is given"

@@ -218,7 +218,7 @@ def test_a_step_that_does_not_fit_fails_that_image_alone(photo, tmp_path):
         ((), "no steps are given; use -s STEP"),
         (("-s", "relu", "--recipe", "x.toml"), "both steps and a recipe file"),
         (("--recipe", "gone.toml"), "gone.toml: cannot read this recipe file"),
-        (("-s", "flatten", "-o", "x.png"), "a vector of numbers is no png image"),
+        (("-s", "flatten", "-o", "x.png"), "png cannot hold a vector"),
         (("-s", "relu", "--sheet", "-o", "x.npy"), "--sheet makes an image"),
         (("-s", "relu", "-s", "abs", "--keep", "1", "--keep", "2", "-o", "x.npy"), "one .npy file cannot hold"),
         (("-s", "conv sobel", "-s", "grey", "--keep", "7"), "--keep '7' is no step"),

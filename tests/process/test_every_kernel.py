@@ -32,6 +32,6 @@ def test_built_in_kernels_on_an_image(name):
         expected = maps if known.combine == "none" else [COMBINED[known.combine](np.array(maps))]
     else:
         expected = [values(known)]
-    made = imgconv.filter(PIXELS, name, range="abs")
-    for got, exact in zip(made if isinstance(made, list) else [made], expected, strict=True):
+    result = imgconv.filter(PIXELS, name, range="abs")
+    for got, exact in zip(result if isinstance(result, list) else [result], expected, strict=True):
         assert np.abs(got - np.clip(np.abs(exact), 0, 255)).max() <= 0.5 + 1e-3  # rounded; float taps come within 1e-5 of a tie

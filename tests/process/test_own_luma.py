@@ -58,12 +58,12 @@ def test_edges_of_the_luma_are_drawn_over_the_colours():
 
 def test_what_is_explained_is_the_luma():
     recipe = replace(EDGE, postprocess=Postprocess(overlay=True))
-    (told,) = explain(IMAGE, recipe, (5, 6)).maps
-    assert told.channels[0].members[0].products[0].values[1, 1] == LUMA[6, 5, 0]
-    assert told.channels[0].agrees
+    (explained,) = explain(IMAGE, recipe, (5, 6)).maps
+    assert explained.channels[0].members[0].products[0].values[1, 1] == LUMA[6, 5, 0]
+    assert explained.channels[0].agrees
 
 
 def test_a_figure_shows_the_colours_and_the_edges_of_the_luma():
-    given, edges = exhibit(IMAGE, EDGE, "photo.jpg").groups[0].panels
-    assert np.array_equal(np.rint(given.values * 255), IMAGE.pixels)
+    luma, edges = exhibit(IMAGE, EDGE, "photo.jpg").groups[0].panels
+    assert np.array_equal(np.rint(luma.values * 255), IMAGE.pixels)
     assert np.array_equal(edges.values, process(Raster(LUMA), EDGE, floats=True)[0].image.pixels[..., 0])

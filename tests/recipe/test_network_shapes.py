@@ -7,8 +7,9 @@ import pytest
 
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.images import Raster
+from imgconv.process import process
 from imgconv.process.network import results_of
-from imgconv.recipe import Shape, network_recipe
+from imgconv.recipe import Shape, filter_recipe, network_recipe
 from imgconv.recipe.shape import Sheet
 
 PHOTO = Shape(49, 63, 3)
@@ -67,7 +68,7 @@ def test_steps_that_never_fit_are_wrong_usage(steps, message):
 
 
 @pytest.mark.parametrize("mode, most", [("reflect", 4), ("symmetric", 5), ("circular", 5)])
-def test_padding_wider_than_its_mode_can_fill_is_seen_in_the_trace(mode, most):
+def test_the_trace_refuses_padding_wider_than_its_mode_can_fill(mode, most):
     steps = "conv box:size=3 padding={}x0 padding_mode={}"
     small = Raster(np.zeros((5, 9, 1), np.uint8))
     assert results_of([small], network_recipe([steps.format(most, mode)]).step)[0].shape == (1, 1, 3 + 2 * most, 7)
@@ -93,8 +94,24 @@ def test_kept_steps_have_their_number_and_op_in_their_names():
     assert recipe.names == tuple(
         f"run.{name}" for name in ["2-conv-1", "2-conv-2", "3-relu-1", "3-relu-2", "4-conv-1", "4-conv-2", "5-flatten"]
     )
-    with pytest.raises(UsageError, match=r"--keep '9' is no step of this recipe; its steps are 1 grey, 2 conv"):
+    with pytest.raises(UsageError, match=r"--keep '9' is not a step of this recipe; its steps are 1 grey, 2 conv"):
         network_recipe(["grey", "conv sobel"], keep=["9"])
+
+
+@pytest.mark.parametrize("recipe", [filter_recipe(["sobel"], command="edge"), network_recipe(["grey", "conv sobel"])])
+def test_a_shape_is_traced_once(recipe, monkeypatch):
+    """For the header of a file, the memory that it needs, and the pixels, of which a JPEG file may decode the luma alone."""
+    calls = []
+    step = type(recipe.step)
+    traced = step.trace
+    monkeypatch.setattr(step, "trace", lambda self, shape: calls.append(shape) or traced(self, shape))
+    recipe.trace(PHOTO)
+    recipe.values_between(PHOTO)
+    process(Raster(np.zeros((49, 63, 3), np.uint8)), recipe)
+    process(Raster(np.zeros((49, 63, 1), np.uint8)), recipe)
+    assert len(calls) == 1
+    recipe.trace(Shape(48, 63, 3))
+    assert len(calls) == 2
 
 
 def test_one_map_of_many():
@@ -104,7 +121,7 @@ def test_one_map_of_many():
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 12])
-def test_tiles_of_a_sheet_do_not_meet(count):
+def test_tiles_of_a_sheet_do_not_overlap(count):
     kernels = " ".join(["laplacian4"] * count)
     (_, shape), *_ = network_recipe([f"conv {kernels}"], sheet=True).trace(Shape(12, 7, 3))
     corners = list(Sheet.of([Shape(10, 5, 3)] * count).corners())
@@ -128,7 +145,7 @@ def test_options_that_contradict_each_other(steps, options, message):
 
 
 @pytest.mark.parametrize("steps, options, format, message", [
-    (["flatten"], {}, "png", "a vector of numbers is no png image"),
+    (["flatten"], {}, "png", "png cannot hold a vector"),
     (["relu"], {"sheet": True}, "npy", "--sheet makes an image"),
     (["relu", "abs"], {"keep": ["1", "2"]}, "npy", "one .npy file cannot hold"),
     (["relu"], {"range": "raw"}, "png", "--range raw needs an output that holds floats"),
@@ -138,7 +155,7 @@ def test_formats_that_cannot_hold_the_results(steps, options, format, message):
         network_recipe(steps, **options).check_format(format, asked_for=True, holds_floats=format != "png")
 
 
-def test_the_description_tells_steps_and_weights(tmp_path):
+def test_the_description_contains_steps_and_weights(tmp_path):
     np.save(tmp_path / "w.npy", np.ones((3, 3)))
     steps = ["grey", f"conv {tmp_path / 'w.npy'}"]
     first = network_recipe(steps, range="abs").describe()

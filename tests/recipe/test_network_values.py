@@ -26,7 +26,7 @@ def planes(pixels):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-def test_steps_see_stored_values_without_alpha(dtype):
+def test_steps_get_stored_values_without_alpha(dtype):
     pixels = (RNG.random((7, 9, 4)) * (1 if dtype == np.float32 else np.iinfo(dtype).max)).astype(dtype)
     assert np.array_equal(values(Raster(pixels, alpha=True), "scale 1"), pixels[..., :3].transpose(2, 0, 1).astype(np.float32))
 
@@ -52,8 +52,8 @@ def test_several_kernels_give_maps_with_the_kernels_outermost():
 
 def test_a_transposed_kernel_goes_over_each_channel_alone():
     maps = values(Raster(COLOUR), "conv_transpose '1 2; 3 4' stride=2 padding=1 output_padding=1")
-    for made, plane in zip(maps, planes(COLOUR), strict=True):
-        assert np.array_equal(made, naive.conv_transpose2d(plane[None, None], np.array([[[[1, 2], [3, 4]]]]), None, 2, 1, 1)[0, 0])
+    for result, plane in zip(maps, planes(COLOUR), strict=True):
+        assert np.array_equal(result, naive.conv_transpose2d(plane[None, None], np.array([[[[1, 2], [3, 4]]]]), None, 2, 1, 1)[0, 0])
 
 
 def test_flip_and_a_bias_in_numbers(tmp_path):
@@ -79,14 +79,14 @@ def test_nothing_is_rounded_between_steps():
 
 
 @pytest.mark.parametrize("kernel", ["laplacian8", "gaussian:sigma=1", "emboss"])
-def test_a_convolution_is_shown_as_filter_shows_it(kernel):
+def test_a_convolution_has_the_range_of_filter(kernel):
     bank = network_recipe([f"conv {kernel} padding=same padding_mode=replicate"])
-    made = process(Raster(COLOUR), bank)[0].image.pixels.astype(int)
+    result = process(Raster(COLOUR), bank)[0].image.pixels.astype(int)
     if kernel == "emboss":  # its offset of 128 is for filter alone
         filtered = imgconv.filter(COLOUR, "-2 -1 0; -1 1 1; 0 1 2", range=bank.step.results[0].range)
     else:
         filtered = imgconv.filter(COLOUR, kernel)
-    assert np.abs(made - filtered).max() <= (1 if kernel.startswith("gaussian") else 0)
+    assert np.abs(result - filtered).max() <= (1 if kernel.startswith("gaussian") else 0)
 
 
 @pytest.mark.parametrize(
@@ -110,10 +110,10 @@ def test_the_range_that_suits_the_steps(steps, range_):
 
 def test_minmax_stretches_each_map_and_leaves_no_nan():
     pixels = np.array([[1, 2], [3, np.nan]], np.float32)
-    (made,) = process(Raster(pixels[..., None]), network_recipe(["scale 2"]))
-    assert np.allclose(made.image.pixels[..., 0][:1], [[0, 0.5]]) and made.image.pixels[1, 0, 0] == 1
-    (made,) = process(Raster(np.array([[[-np.inf], [2], [4], [np.inf]]], np.float32)), network_recipe(["scale 1"]))
-    assert made.image.pixels[0, 1:3, 0].tolist() == [0, 1]
+    (result,) = process(Raster(pixels[..., None]), network_recipe(["scale 2"]))
+    assert np.allclose(result.image.pixels[..., 0][:1], [[0, 0.5]]) and result.image.pixels[1, 0, 0] == 1
+    (result,) = process(Raster(np.array([[[-np.inf], [2], [4], [np.inf]]], np.float32)), network_recipe(["scale 1"]))
+    assert result.image.pixels[0, 1:3, 0].tolist() == [0, 1]
     flat = process(Raster(np.full((3, 3, 1), 7, np.uint8)), network_recipe(["scale 2"]))
     assert not flat[0].image.pixels.any()
 
@@ -133,8 +133,8 @@ def test_a_sheet_holds_every_map_where_its_layout_says():
     (sheet,) = process(Raster(COLOUR), recipe)
     pixels = sheet.image.pixels
     assert pixels.shape == (11 * 2 + 2, 16 * 2 + 2, 3)
-    for made, (row, column) in zip(singles, [(0, 0), (0, 18), (13, 0)], strict=True):
-        assert np.array_equal(pixels[row : row + 11, column : column + 16], made.image.pixels)
+    for result, (row, column) in zip(singles, [(0, 0), (0, 18), (13, 0)], strict=True):
+        assert np.array_equal(pixels[row : row + 11, column : column + 16], result.image.pixels)
     assert not pixels[11:13].any() and not pixels[13:, 18:].any()
 
 

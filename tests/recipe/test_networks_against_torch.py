@@ -72,7 +72,7 @@ def results(steps, *names, keep=()):
 
 
 def assert_torch(result, golden):
-    """Within 1e-5 of the largest number: the order of sums is nobody's business."""
+    """Within 1e-5 of the largest number: the order of sums is not specified."""
     assert result.dtype == np.float32
     assert result.shape == golden.shape
     assert np.abs(result - golden).max() <= 1e-5 * max(1, np.abs(golden).max())
@@ -84,7 +84,7 @@ def test_lenet(expected):
     assert logits.argmax(1).tolist() == list(range(10))
 
 
-def test_lenet_with_softmax_and_a_kept_layer(expected):
+def test_lenet_with_softmax_and_an_inner_layer(expected):
     maps, odds = results((*LENET_STEPS, "softmax"), "digit_7.png", keep=["2", "softmax"])
     assert_torch(maps[0], expected["lenet.conv1"])
     assert_torch(odds[0], expected["lenet.softmax"][7])
@@ -108,14 +108,14 @@ def test_every_pool(expected):
 @pytest.mark.parametrize(
     "steps, name", [(LENET_STEPS, "digit_3.png"), (FIRST_LAYERS, "crop.png"), (AUTOENCODER, "crop.png"), (REDUCTIONS, "crop.png")]
 )
-def test_traced_shapes_are_the_shapes_that_come(steps, name):
+def test_traced_shapes_are_the_shapes_of_results(steps, name):
     (image,) = images(name)
     network = network_recipe(steps, keep=[str(n) for n, _ in enumerate(steps, 1)]).step
     traced = network.trace_steps((image.channels, *image.size))
     assert [result.shape[1:] for result in results_of([image], network)] == traced
 
 
-def test_a_batch_gives_what_its_images_give_alone():
+def test_a_batch_gives_the_results_of_its_images():
     names = [f"digit_{n}.png" for n in range(10)]
     (together,) = results(LENET_STEPS, *names)
     alone = np.concatenate([results(LENET_STEPS, name)[0] for name in names])

@@ -69,7 +69,7 @@ def test_traced_or_refused(texts, channels, range_):
     assert result.dtype == np.float32
     assert result.shape[1:] == recipe.step.trace_steps((channels, 9, 11))[-1]
     if not recipe.gives_vectors:
-        assert [made.image.pixels.shape for made in process(image, recipe)] == [(s.height, s.width, s.channels) for _, s in traced]
+        assert [each.image.pixels.shape for each in process(image, recipe)] == [(s.height, s.width, s.channels) for _, s in traced]
 
 
 def test_every_op_but_linear_takes_part():

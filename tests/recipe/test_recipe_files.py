@@ -1,4 +1,4 @@
-"""Recipe files: chosen by name, weights beside them, and every way to be broken, with an error that names file, entry and remedy."""
+"""Recipe files: chosen by name, paths of weights relative to them, and errors that name file, entry and remedy."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def test_one_recipe_needs_no_name_and_several_do(written):
         read_recipe(f"{file}:c")
 
 
-def test_weights_lie_beside_the_file_wherever_the_run_begins(written, tmp_path, monkeypatch):
+def test_paths_of_weights_are_relative_to_the_file(written, tmp_path, monkeypatch):
     (tmp_path / "nets").mkdir()
     np.save(tmp_path / "nets" / "w.npy", np.full((2, 1, 1, 1), 3.0))
     file = written("[recipes.x]\nsteps = [{ op = 'conv', weights = 'w.npy', bias = [1, 2] }, 'conv @w.npy groups=2']", "nets/net.toml")
@@ -46,7 +46,7 @@ def test_weights_lie_beside_the_file_wherever_the_run_begins(written, tmp_path, 
     assert second.operation.groups == 2
 
 
-def test_the_range_of_a_recipe_gives_way_to_the_one_asked_for(written):
+def test_a_range_option_overrides_the_range_of_a_recipe(written):
     file = written("[recipes.edges]\nsteps = ['relu']\nrange = 'abs'")
     assert network_recipe(file=file).step.range == "abs"
     assert network_recipe(file=file, range="clip").step.range == "clip"
@@ -99,9 +99,9 @@ def test_every_example_runs_on_a_photograph(example):
     with Image.open(ROOT / ("recipes/seven.png" if "lenet" in example else "sample_images/chelsea.jpg")) as image:
         raster = from_pil(image if "lenet" in example else image.crop((0, 0, 121, 91)))
     maps = process(raster, recipe)
-    assert maps and all(np.isfinite(made.image.pixels).all() and made.image.pixels.any() for made in maps)
+    assert maps and all(np.isfinite(each.image.pixels).all() and each.image.pixels.any() for each in maps)
     if "lenet" in example:
-        assert np.argmax([made.image.pixels.item() for made in maps]) == 7
+        assert np.argmax([each.image.pixels.item() for each in maps]) == 7
 
 
 def test_a_name_finds_weight_and_bias_of_a_layer(tmp_path):

@@ -16,8 +16,8 @@ DOCUMENT = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text()
 
 def fields(step):
     """What a step does, with arrays as lists, so that two can be compared."""
-    found = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in vars(step.operation).items()}
-    return type(step.operation), found
+    values = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in vars(step.operation).items()}
+    return type(step.operation), values
 
 
 @pytest.mark.parametrize(
@@ -100,11 +100,11 @@ def test_options_have_the_defaults_of_torch():
         ("linear fc", "'fc' is no file of weights"),
     ],
 )
-def test_a_mistake_is_told_with_the_step(text, message):
+def test_a_mistake_names_the_step(text, message):
     with pytest.raises(UsageError) as error:
         step_of_text(text, 4, Context())
-    told = str(error.value)
-    assert told.startswith(f"step 4 ({text}): ") and message in told and "\n" not in told and not told.endswith(".")
+    error_text = str(error.value)
+    assert error_text.startswith(f"step 4 ({text}): ") and message in error_text and "\n" not in error_text and not error_text.endswith(".")
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_mistake_is_told_with_the_step(text, message):
         {"op": "linear", "weights": [["a"]]},
     ],
 )
-def test_tables_that_are_no_steps(table):
+def test_tables_that_are_not_steps(table):
     with pytest.raises(UsageError, match=r"^step 2"):
         step_of_table(table, 2, Context())
 

@@ -110,8 +110,8 @@ class Convolution(Operation):
         window, groups = self.window, input.shape[1] if self.groups is None else self.groups
 
         def correlated(maps: Array) -> Array:
-            places = window.stride, window.padding, window.dilation
-            return conv2d(maps, self.weight, self.bias, *places, groups, padding_mode=self.padding_mode, flip=self.flip)
+            geometry = window.stride, window.padding, window.dilation
+            return conv2d(maps, self.weight, self.bias, *geometry, groups, padding_mode=self.padding_mode, flip=self.flip)
 
         return _of_each_channel(input, correlated) if self.each_channel else correlated(input)
 
@@ -276,11 +276,11 @@ _WEIGHTS = (Option("kernel", references, None), Option("weights", weights, None)
 STRIDE, PADDING, DILATION = Option("stride", size, 1), Option("padding", padding, 0), Option("dilation", size, 1)
 GROUPS, OUTPUT_PADDING = Option("groups", whole, 1), Option("output_padding", size, 0)
 PADDING_MODE, FLIP = Option("padding_mode", padding_mode, "zeros"), Option("flip", flag, False)
-_PLACES = (*_WEIGHTS, STRIDE, PADDING)
+_SLIDING = (*_WEIGHTS, STRIDE, PADDING)
 
 TYPES = (
-    OperationType("conv", "convolves maps", Convolution.build, (*_PLACES, DILATION, GROUPS, PADDING_MODE, FLIP)),
-    OperationType("conv_transpose", "enlarges maps", TransposedConvolution.build, (*_PLACES, OUTPUT_PADDING, GROUPS, DILATION)),
-    OperationType("depthwise", "convolves each channel on its own", Depthwise.build, (*_PLACES, DILATION, PADDING_MODE, FLIP)),
+    OperationType("conv", "convolves maps", Convolution.build, (*_SLIDING, DILATION, GROUPS, PADDING_MODE, FLIP)),
+    OperationType("conv_transpose", "enlarges maps", TransposedConvolution.build, (*_SLIDING, OUTPUT_PADDING, GROUPS, DILATION)),
+    OperationType("depthwise", "convolves each channel on its own", Depthwise.build, (*_SLIDING, DILATION, PADDING_MODE, FLIP)),
     OperationType("pointwise", "mixes the channels of each pixel", Pointwise.build, _WEIGHTS),
 )

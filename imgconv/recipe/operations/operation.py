@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 Dims = tuple[int | None, ...]  # (C, H, W) of maps, (L,) of a vector, without the batch axis; None is an unknown size
-REQUIRED: Any = object()  # the default of an option that must be given
+REQUIRED: Any = object()  # the default of an option without one
 
 
 @dataclass(frozen=True)

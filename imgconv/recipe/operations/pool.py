@@ -107,7 +107,7 @@ class AdaptivePooling(Operation):
     def trace(self, dims: Dims) -> Dims:
         """(C, *output_size) of (C, H, W)."""
         channels, *size = maps_of(dims)
-        return channels, *(given if out is None else out for given, out in zip(size, self.output_size, strict=True))
+        return channels, *(cells if out is None else out for cells, out in zip(size, self.output_size, strict=True))
 
     def apply(self, input: Array) -> Array:
         """The pooled maps."""

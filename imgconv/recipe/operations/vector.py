@@ -116,5 +116,5 @@ TYPES = (
     OperationType(
         "linear", "multiplies a vector by a matrix", Linear.build, (Option("weights", weights, None), Option("bias", weights, None))
     ),
-    OperationType("softmax", "turns numbers into shares of 1", Softmax.build, (Option("dim", whole, 1),)),
+    OperationType("softmax", "computes exp(value) over the sum of all exp(value)", Softmax.build, (Option("dim", whole, 1),)),
 )
