@@ -221,7 +221,7 @@ def test_a_step_that_does_not_fit_fails_that_image_alone(photo, tmp_path):
         (("-s", "flatten", "-o", "x.png"), "png cannot hold a vector"),
         (("-s", "relu", "--sheet", "-o", "x.npy"), "--sheet makes an image"),
         (("-s", "relu", "-s", "abs", "--keep", "1", "--keep", "2", "-o", "x.npy"), "one .npy file cannot hold"),
-        (("-s", "conv sobel", "-s", "grey", "--keep", "7"), "--keep '7' is no step"),
+        (("-s", "conv sobel", "-s", "grey", "--keep", "7"), "--keep '7' is not a step"),
         (("-s", "conv sobel", "-o", "x.png"), "2 maps do not fit in one png file"),
         (("-s", "relu", "--range", "raw"), "--range raw needs an output that holds floats"),
     ],
