@@ -7,8 +7,7 @@ from pathlib import Path
 import typer
 
 from imgconv import __version__
-from imgconv.cli.app import COMMANDS
-from imgconv.cli.commands import command_line
+from imgconv.cli.app import command_line
 
 PAGE = Path(__file__).with_name("imgconv.1")
 TAKES = {"int": "N", "integer": "N", "int range": "N", "integer range": "N", "float": "X"}
@@ -81,7 +80,7 @@ says where compiled loops are kept. Completion, kernel names included:
 
 def page():
     """The whole page, as roff; the same commands give the same text."""
-    group = typer.main.get_command(command_line([], COMMANDS))
+    group = typer.main.get_command(command_line())
     commands = list(_commands("imgconv", group))
     counts = Counter(_told(option) for _, command in commands for option in _options(command))
     common = {told for told, count in counts.items() if count >= COMMON}
@@ -109,7 +108,7 @@ def _section(name, command, common):
     parts += [told for told in options if told not in common]
     shared = sorted(_bold(option.opts[-1]) for told, option in options.items() if told in common)
     parts += [f".PP\nAlso {', '.join(shared)}.\n"] if shared else []
-    examples = [f"{_escaped(example.strip())}\n" for example in (command.epilog or "").split("   |   ")]
+    examples = [f"{_escaped(example.strip())}\n" for example in (command.epilog or "").strip().splitlines()]
     return "".join([*parts, ".PP\n.RS 4\n.nf\n", *examples, ".fi\n.RE\n"])
 
 

@@ -1,63 +1,100 @@
-"""The command line: which commands there are, and how an error becomes one line and an exit code.
+"""The program: commands, signals, and the exit code and message of every error.
 
-Imports next to nothing before signals are caught, so that an interrupt during start-up ends quietly too.
+It imports next to nothing before it handles signals, so that an interrupt during start-up ends quietly too.
 """
 
 import atexit
 import gc
 import os
+import signal
 import sys
 import warnings
 
-from imgconv.cli import interrupts
 from imgconv.errors import ImgconvError, one_line, reason, wants_traceback
 
 TYPE_CHECKING = False  # see imgconv/__init__.py
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import NoReturn
 
+    from typer import Typer
+
 COMMANDS = ("edge", "filter", "pool", "run", "canny", "plan", "explain", "learn", "figure", "report", "kernels", "warmup")
-OBJECTS = 20_000  # made between two searches for garbage: imports make 60,000 and no garbage, and Python searches after every 700
+ALLOCATIONS = 20_000  # between two garbage collections: imports allocate 60,000 objects and no garbage, and Python's default is 700
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+REPEAT = 1.0  # seconds
+
+
+class Interrupted(BaseException):
+    """A signal that ends the process. Not a KeyboardInterrupt, which Typer would handle by itself."""
 
 
 def program() -> "NoReturn":
-    """The process that is `imgconv`: the command line, then an end that takes no libraries apart, which lasts as long as an image."""
+    """Run the command line in a process of its own, and end without the tear-down of libraries, which takes as long as an image."""
     try:
         main()
     except SystemExit as leaving:
-        if sys.getprofile() or sys.gettrace():  # they tell what they saw when Python ends as it always does
+        if sys.getprofile() or sys.gettrace():  # profilers report when Python ends in its usual way
             raise
         _end(leaving.code if isinstance(leaving.code, int) else 0)
 
 
 def main() -> "NoReturn":
-    """Run the command line and leave with 0, 1, 2 or 130; no error ever shows a traceback."""
+    """Run the command line and exit with 0, 1, 2 or 130. No error shows a traceback."""
     try:
-        interrupts.catch()
-        gc.set_threshold(OBJECTS)
+        handle_signals()
+        gc.set_threshold(ALLOCATIONS)
         _fill_closed_streams()
-        if not sys.warnoptions:  # what libraries warn of is for programmers, who ask for it with -W
+        if not sys.warnoptions:  # warnings of libraries are for developers, who can enable them with -W
             warnings.simplefilter("ignore")
         code = _flushed(_run())
-    except (interrupts.Interrupted, KeyboardInterrupt) as interrupt:
+    except (Interrupted, KeyboardInterrupt) as interrupt:
         _leave_at_once(str(interrupt) or "interrupted")
     sys.exit(code)
 
 
-def _run() -> int:
-    """The exit code of the command that was called."""
-    try:
-        from imgconv.cli.commands import command_line
+def command_line(words: "Sequence[str]" = ()) -> "Typer":
+    """Return the Typer application with the command that `words` begin with, or with all commands if they begin with none.
 
-        code = command_line(sys.argv[1:], COMMANDS)(standalone_mode=False)
+    To build every command takes as long as to decode a photo.
+    """
+    from importlib import import_module
+
+    import typer
+
+    from imgconv.cli.help import Command, Group
+    from imgconv.cli.options import common, grouped
+
+    app = typer.Typer(
+        name="imgconv",
+        cls=Group,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog="imgconv edge photo.jpg\nimgconv edge --help",
+    )
+    app.callback()(common)
+    for name in words[:1] if words and words[0] in COMMANDS else COMMANDS:
+        module = import_module(f"imgconv.cli.{name}")
+        if name == "kernels":
+            app.add_typer(module.app, name=name)
+        else:
+            app.command(name, cls=Command, epilog=module.EXAMPLES)(grouped(module.command))
+    return app
+
+
+def _run() -> int:
+    """Run the command and return its exit code."""
+    try:
+        code = command_line(sys.argv[1:])(standalone_mode=False)
     except ImgconvError as error:
         return _fail(str(error), error.exit_code)
     except SystemExit as leaving:
-        if isinstance(leaving.__context__, BrokenPipeError):  # as Typer ends when nobody reads any more; that is no error
-            return _silenced(0)
+        if isinstance(leaving.__context__, BrokenPipeError):  # Typer exits so when the reader of a pipe has gone, which is not an error
+            return _discard_output(0)
         code = leaving.code
     except Exception as error:
-        if hasattr(error, "format_message"):  # Typer's own errors of usage, whichever Click it brings
+        if hasattr(error, "format_message"):  # a usage error of the Click that Typer contains
             return _fail(" ".join(error.format_message().split()), 2)
         return _unexpected(error)
     return code if isinstance(code, int) else 0
@@ -69,8 +106,15 @@ def _unexpected(error: Exception) -> int:
     return _fail(one_line(error), 1)
 
 
+def _fail(message: str, code: int) -> int:
+    from imgconv.cli.console import write_message
+
+    write_message(f"imgconv: {message}")
+    return code
+
+
 def _fill_closed_streams() -> None:
-    """Put the null device where a standard stream is closed, so that no file that is opened later takes its place."""
+    """Open the null device for each closed standard stream, so that a file that is opened later does not take its number."""
     for descriptor, name in ((0, "stdin"), (1, "stdout"), (2, "stderr")):
         try:
             os.fstat(descriptor)
@@ -81,48 +125,72 @@ def _fill_closed_streams() -> None:
 
 
 def _flushed(code: int) -> int:
-    """`code` once standard output has taken everything, or 1 if it could not."""
+    """Flush standard output; return `code`, or 1 if that fails."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
     except BrokenPipeError:
-        return _silenced(code)
+        return _discard_output(code)
     except OSError as error:
         if code:
-            return _silenced(code)  # what went wrong was said before
-        return _silenced(_fail(f"standard output: {reason(error)}", 1))
+            return _discard_output(code)  # an error is already reported
+        return _discard_output(_fail(f"standard output: {reason(error)}", 1))
     return code
 
 
-def _silenced(code: int) -> int:
-    """Let what is left in the buffer of standard output go nowhere, or Python would complain of it at its end."""
+def _discard_output(code: int) -> int:
+    """Discard what is left in the buffer of standard output, which Python would otherwise complain about when it ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code
 
 
 def _end(code: int) -> "NoReturn":
-    """End as Python does, up to where it takes modules apart: wait for threads that are yet at work, call who asked for it, flush."""
+    """End as Python does, but without the tear-down of modules: wait for threads, call exit functions, flush."""
     import threading
 
     try:
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
-    except (interrupts.Interrupted, KeyboardInterrupt) as interrupt:
+    except (Interrupted, KeyboardInterrupt) as interrupt:
         _leave_at_once(str(interrupt) or "interrupted")
-    interrupts.ignore()
+    ignore_signals()
     os._exit(_flushed(code))
 
 
 def _leave_at_once(message: str) -> "NoReturn":
-    """End without waiting for threads: images that they are at may take long, and nobody wants them any more."""
-    interrupts.ignore()
+    """End without waiting for threads, which may work on images for a long time."""
+    ignore_signals()
     _fail(message, 130)
     _flushed(130)
     os._exit(130)
 
 
-def _fail(message: str, code: int) -> int:
-    from imgconv.cli.lines import escaped, write_line
+def handle_signals() -> None:
+    """Raise Interrupted in the main thread on each signal, except for signals that the parent process chose to ignore."""
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+    if hasattr(signal, "SIGALRM"):
+        signal.signal(signal.SIGALRM, _interrupt)
+    sys.unraisablehook = _unraisable
 
-    write_line(f"imgconv: {escaped(message)}")
-    return code
+
+def ignore_signals() -> None:
+    """Ignore all further signals while the process ends."""
+    for number in (*SIGNALS, *([signal.SIGALRM] if hasattr(signal, "SIGALRM") else [])):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    """Raise Interrupted, and again every second until it takes effect.
+
+    Python drops exceptions that are raised during some clean-ups, for example in the middle of an import, whose lock it then keeps.
+    """
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, REPEAT)
+    raise Interrupted("interrupted")
+
+
+def _unraisable(dropped: "sys.UnraisableHookArgs") -> None:
+    if not isinstance(dropped.exc_value, Interrupted):
+        sys.__unraisablehook__(dropped)

@@ -1,25 +1,20 @@
-"""`imgconv canny`."""
+"""The command `imgconv canny`."""
 
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from imgconv.cli.grouping import grouped
-from imgconv.cli.options import WHAT, Alpha, HowOptions, Inputs, TellOptions, WhereOptions
+from imgconv.cli.options import WHAT, Alpha, HowOptions, Inputs, Invert, Overlay, TellOptions, WhereOptions, option
 from imgconv.errors import UsageError
 from imgconv.modes import AlphaRule
 
 if TYPE_CHECKING:
     from imgconv.recipe import Recipe
 
-EXAMPLES = "imgconv canny photo.jpg --sigma 2 --invert   |   imgconv canny photos/ --low 80% --high 95% --overlay -o edges/"
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command(epilog=EXAMPLES)(canny)
+EXAMPLES = """
+imgconv canny photo.jpg --sigma 2 --invert
+imgconv canny photos/ --low 80% --high 95% --overlay -o edges/
+"""
 
 
 @dataclass(frozen=True)
@@ -27,52 +22,56 @@ class CannyOptions:
     """What `canny` computes."""
 
     sigma: Annotated[
-        float, typer.Option("--sigma", metavar="PIXELS", help="Of the Gaussian that smooths first; 0 for none.", rich_help_panel=WHAT)
+        float,
+        option(WHAT, "--sigma", metavar="PIXELS", help="Width of the Gaussian that smooths the image first; 0 for no smoothing."),
     ] = 1.4
     low: Annotated[
         str | None,
-        typer.Option(
+        option(
+            WHAT,
             "--low",
             metavar="LEVEL|N%",
-            help="Weakest gradient (Sobel's, undivided) of an edge that goes on from a strong one: in levels of the image, or the share "
-            "of pixels with less. A tenth of white by default.",
-            rich_help_panel=WHAT,
+            help="Weakest gradient that continues an edge: a length of the Sobel gradient in levels of the image, or the percentage of "
+            "pixels with a shorter one. Defaults to a tenth of white.",
         ),
     ] = None
     high: Annotated[
         str | None,
-        typer.Option("--high", metavar="LEVEL|N%", help="Gradient that begins an edge. A fifth of white by default.", rich_help_panel=WHAT),
+        option(WHAT, "--high", metavar="LEVEL|N%", help="Weakest gradient that starts an edge. Defaults to a fifth of white."),
     ] = None
-    invert: Annotated[bool, typer.Option("--invert", help="Dark on white.", rich_help_panel=WHAT)] = False
-    overlay: Annotated[bool, typer.Option("--overlay", help="Draw the edges over the photograph, in red.", rich_help_panel=WHAT)] = False
+    invert: Invert = False
+    overlay: Overlay = False
     alpha: Alpha = AlphaRule.auto
 
-    def recipe(self) -> "Recipe":
-        """The recipe that the options mean."""
+    def to_recipe(self) -> "Recipe":
+        """The recipe of the options."""
         from imgconv.recipe import Canny, Postprocess, Recipe
 
         percent = {text.endswith("%") for text in (self.low, self.high) if text is not None}
         if len(percent) == 2:
-            raise UsageError(f"--low {self.low} and --high {self.high} are of two kinds; give both in levels, or both in percent")
-        step = Canny(self.sigma, _bound(self.low, "--low"), _bound(self.high, "--high"), percent == {True}, self.alpha.value)
+            raise UsageError(f"--low {self.low} and --high {self.high} have different units; give both as levels, or both as percentages")
+        step = Canny(self.sigma, _threshold(self.low, "--low"), _threshold(self.high, "--high"), percent == {True}, self.alpha.value)
         return Recipe("canny", step, Postprocess(self.invert, None, self.overlay))
 
 
-def _bound(text: str | None, option: str) -> float | None:
+def command(inputs: Inputs, what: CannyOptions, where: WhereOptions, tell: TellOptions, how: HowOptions) -> None:
+    """Trace edges as lines one pixel wide.
+
+    Smooths the luma, thins the gradient to its ridges, and follows edges from strong gradients to the weaker ones that touch them.
+    Converts photo.jpg to photo.canny.png.
+    """
+    from imgconv.cli.execution import execute
+
+    execute(inputs, what.to_recipe(), where, how, tell)
+
+
+def _threshold(text: str | None, name: str) -> float | None:
     if text is None:
         return None
     try:
-        bound = float(text.removesuffix("%"))
+        level = float(text.removesuffix("%"))
     except ValueError:
-        bound = math.nan
-    if not math.isfinite(bound):
-        raise UsageError(f"{option} {text!r} is no threshold; use a level such as 25, or a share of the pixels such as 80%")
-    return bound
-
-
-@grouped
-def canny(inputs: Inputs, what: CannyOptions, where: WhereOptions, how: HowOptions, tell: TellOptions) -> None:
-    """Trace edges, one pixel wide: smooth, thin the gradient to its ridges, keep the strong and what goes on from them."""
-    from imgconv.cli import running
-
-    running.execute(inputs, what.recipe(), where, how, tell)
+        level = math.nan
+    if not math.isfinite(level):
+        raise UsageError(f"{name}: expected a level such as 25, or a percentage such as 80%, got {text!r}")
+    return level

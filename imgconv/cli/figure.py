@@ -1,43 +1,85 @@
-"""`imgconv figure`."""
+"""The command `imgconv figure`, and the drawing of figures into files."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import typer
+from imgconv.cli.options import MAX_PIXELS, WHAT, WHERE, Input, MaxPixels, Salvage, limit, option
+from imgconv.cli.selection import Selection
+from imgconv.errors import ImageError, UsageError, reason
 
-from imgconv.cli.grouping import grouped
-from imgconv.cli.options import HOW, WHAT
-from imgconv.cli.selection import NetworkSelection
+if TYPE_CHECKING:
+    from imgconv.plotting.exhibits import Exhibit
+    from imgconv.registry import Registry
 
-EXAMPLES = "imgconv figure photo.jpg -k sobel_x -o sobel.png   |   imgconv figure photo.jpg --recipe layers.toml -o layers.pdf"
-
-FigureFile = Annotated[
-    Path, typer.Option("-o", "--output", metavar="FILE.png|.pdf|.svg", help="Where the figure goes.", show_default=False)
-]
-MaxPixels = Annotated[str, typer.Option("--max-pixels", metavar="N|none", help="Refuse larger images.", rich_help_panel=HOW)]
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command(epilog=EXAMPLES)(figure)
+EXAMPLES = """
+imgconv figure photo.jpg -k sobel_x -o sobel.png
+imgconv figure photo.jpg --recipe layers.toml -o layers.pdf
+"""
+FigureFile = Annotated[Path, option(WHERE, "-o", "--output", metavar="FILE.png|.pdf|.svg", help="File of the figure.", show_default=False)]
 
 
-@grouped
-def figure(
-    source: Annotated[str, typer.Argument(metavar="INPUT", help="An image, or - for standard input.", show_default=False)],
+def command(
+    source: Input,
     output: FigureFile,
-    what: NetworkSelection,
+    what: Selection,
     keep: Annotated[
         list[str] | None,
-        typer.Option(
-            "--keep", metavar="STEP", help="A network: only the maps of this step (a number or an op). Repeat.", rich_help_panel=WHAT
+        option(
+            WHAT,
+            "--keep",
+            metavar="STEP",
+            help="Network: draw only the maps of this step (its number or its operation). Repeat for more steps.",
         ),
     ] = None,
-    max_pixels: MaxPixels = "178956970",
-    salvage: Annotated[bool, typer.Option("--salvage", help="Take what can be had of damaged images.", rich_help_panel=HOW)] = False,
+    max_pixels: MaxPixels = MAX_PIXELS,
+    salvage: Salvage = False,
 ) -> None:
-    """Draw the input and its maps side by side, with axes, scales and the kernels' numbers; many maps as a contact sheet, the steps of a
-    network below each other. Without -k, --size, --canny or -s: of `edge`."""
-    from imgconv.cli.figuring import write_figure
+    """Draw an image and its maps side by side.
 
-    write_figure(source, what.recipe_of_selection(keep or ()), output, max_pixels, salvage=salvage, colour=what.grey is False)
+    Shows axes, scales and the numbers of the kernels. Many maps become a contact sheet; each step of a network has a row. Select a filter
+    with -k, a pool with --size or --mode, canny with --canny, or a network with -s or --recipe. The default is the filter of
+    `imgconv edge`.
+    """
+    from imgconv.batch.inputs import first_image
+    from imgconv.plotting.exhibits import exhibit
+
+    recipe, format = what.to_recipe(keep or ()), _format(output)
+    image = first_image(source, luma="also", max_pixels=limit(max_pixels), salvage=salvage)
+    _write(exhibit(image, recipe, _name(source), colour=what.grey is False), output, format, source)
+
+
+def write_gallery(source: str, registry: "Registry", names: list[str], output: Path, max_pixels: str) -> None:
+    """Draw the result of each of the named kernels."""
+    from imgconv.batch.inputs import first_image
+    from imgconv.plotting.exhibits import gallery
+
+    format = _format(output)
+    image = first_image(source, max_pixels=limit(max_pixels))
+    _write(gallery(image, registry, names, _name(source)), output, format, source)
+
+
+def _format(output: Path) -> str:
+    from imgconv.plotting.sheets import FORMATS
+
+    format = output.suffix.lower().removeprefix(".")
+    if format not in FORMATS:
+        raise UsageError(f"-o: expected a file name that ends in .png, .pdf or .svg, got {output}")
+    return format
+
+
+def _name(source: str) -> str:
+    return "standard input" if source == "-" else Path(source).name
+
+
+def _write(figure: "Exhibit", output: Path, format: str, source: str) -> None:
+    from imgconv.atomic import atomic_write
+    from imgconv.batch.destinations import identities, refuse_input
+    from imgconv.batch.sources import list_sources
+    from imgconv.plotting.sheets import draw
+
+    refuse_input(output, identities(list_sources([source], frozenset())))
+    try:
+        with atomic_write(output) as stream:
+            draw(figure, stream, format)
+    except OSError as error:
+        raise ImageError(f"{output}: {reason(error)}") from None

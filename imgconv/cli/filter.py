@@ -1,21 +1,19 @@
-"""`imgconv filter`."""
+"""The command `imgconv filter`."""
 
-import typer
-
-from imgconv.cli.grouping import grouped
 from imgconv.cli.options import FilterOptions, HowOptions, Inputs, TellOptions, WhereOptions
 
-EXAMPLES = "imgconv filter photo.jpg -k gaussian:sigma=3   |   imgconv filter photo.jpg -k '0 -1 0; -1 5 -1; 0 -1 0' -o sharp.png"
+EXAMPLES = """
+imgconv filter photo.jpg -k gaussian:sigma=3
+imgconv filter photo.jpg -k '0 -1 0; -1 5 -1; 0 -1 0' -o sharp.png
+"""
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command(epilog=EXAMPLES)(filter)
+def command(inputs: Inputs, what: FilterOptions, where: WhereOptions, tell: TellOptions, how: HowOptions) -> None:
+    """Filter images with kernels.
 
+    Computes the cross-correlation, as PyTorch does, of each colour channel. Converts photo.jpg to photo.KERNEL.png.
+    """
+    from imgconv.cli.execution import execute
+    from imgconv.cli.selection import filter_recipe_of
 
-@grouped
-def filter(inputs: Inputs, what: FilterOptions, where: WhereOptions, how: HowOptions, tell: TellOptions) -> None:
-    """Correlate images with kernels, each colour on its own. photo.jpg gives photo.KERNEL.png."""
-    from imgconv.cli import recipes, running
-
-    running.execute(inputs, recipes.of_filter("filter", what), where, how, tell)
+    execute(inputs, filter_recipe_of("filter", what), where, how, tell)

@@ -1,118 +1,225 @@
-"""`imgconv kernels`: list, show, add and path."""
+"""The commands `imgconv kernels`: list, show, add, path and gallery."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imgconv.cli.figure import FigureFile, MaxPixels
-from imgconv.cli.options import KernelsFile, complete_kernel
+from imgconv.cli.figure import FigureFile
+from imgconv.cli.help import Command, Group
+from imgconv.cli.options import MAX_PIXELS, Input, KernelsFile, MaxPixels, complete_kernel
 from imgconv.modes import Range
 
 if TYPE_CHECKING:
-    from imgconv.registry import Entry
+    from imgconv.registry import Bank, Entry, Kernel
 
-Json = Annotated[bool, typer.Option("--json", help="Lines of JSON on standard output.")]
+LARGEST_SHOWN = 64  # taps along a side; a larger table is not readable
+ENTRY_KEYS = ("name", "kind", "description", "range", "tags", "parameters", "source", "origin", "file", "shadows")
+Json = Annotated[bool, typer.Option("--json", help="Write lines of JSON to standard output.")]
+Tag = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="Select entries with this tag. Repeat to require several.")]
 Reference = Annotated[
     str,
-    typer.Argument(metavar="REFERENCE", help="As -k takes it: a name, a matrix, @file.npy.", autocompletion=complete_kernel),
+    typer.Argument(
+        metavar="REFERENCE",
+        help="A kernel as for -k: a name, a name with parameters, a matrix or @file.npy.",
+        autocompletion=complete_kernel,
+    ),
 ]
 
-app = typer.Typer(name="kernels", help="The kernels that -k knows, and your own.", no_args_is_help=True)
+app = typer.Typer(
+    name="kernels",
+    cls=Group,
+    rich_markup_mode=None,
+    help="List, show, add and draw kernels.",
+    epilog="imgconv kernels list blur\nimgconv kernels show sobel",
+)
 
 
-def add_to(parent: typer.Typer) -> None:
-    """Add the commands to `parent`."""
-    parent.add_typer(app, name="kernels")
-
-
-@app.command("list", epilog="imgconv kernels list sobel   |   imgconv kernels list --tag blur --json")
+@app.command("list", cls=Command, epilog="imgconv kernels list sobel\nimgconv kernels list --tag blur --json")
 def list_entries(
-    words: Annotated[list[str] | None, typer.Argument(metavar="WORD", help="Only entries with all these words.")] = None,
-    tag: Annotated[list[str] | None, typer.Option("--tag", help="Only entries with this tag; repeat for several.")] = None,
+    words: Annotated[list[str] | None, typer.Argument(metavar="[WORD]...", help="Select entries that contain all these words.")] = None,
+    tag: Tag = None,
     kernels_file: KernelsFile = None,
     json: Json = False,
 ) -> None:
-    """List kernels and banks, and say which of your own hide built-in ones."""
-    from imgconv.cli import kernels_view
+    """List kernels and banks.
+
+    Shows which of your own entries replace built-in ones.
+    """
+    from imgconv.cli.console import write_json, write_message
     from imgconv.registry import Registry
 
-    found = [entry for entry in Registry.load(kernels_file).entries() if _wanted(entry, words or [], tag or [])]
-    if not found:
-        typer.echo("no kernel has all of these words and tags; imgconv kernels list shows all", err=True)
-    (kernels_view.print_entry_lines if json else kernels_view.print_entries)(found)
+    entries = [entry for entry in Registry.load(kernels_file).entries() if _matches(entry, words or [], tag or [])]
+    if not entries:
+        write_message("no kernel has all of these words and tags; imgconv kernels list shows all")
+    elif json:
+        for entry in entries:
+            write_json({key: getattr(entry, key) for key in ENTRY_KEYS})
+    else:
+        _print_entries(entries)
 
 
 @app.command(
-    epilog="imgconv kernels show sobel   |   imgconv kernels show gaussian:sigma=2",
+    cls=Command,
+    epilog="imgconv kernels show sobel\nimgconv kernels show gaussian:sigma=2",
     context_settings={"ignore_unknown_options": True},  # a matrix may begin with a minus
 )
 def show(reference: Reference, kernels_file: KernelsFile = None, json: Json = False) -> None:
-    """Show the numbers of a kernel, or of every kernel of a bank, with their sum, gain, divisor, rank and source."""
-    from imgconv.cli import kernels_view
+    """Show the numbers of a kernel, or of each kernel of a bank.
+
+    Also shows the sum, gain, divisor, rank and source.
+    """
+    from imgconv.cli.console import write_json
     from imgconv.registry import Registry, resolve
 
-    shown = resolve(reference, Registry.load(kernels_file))
-    (kernels_view.print_kernel_line if json else kernels_view.print_kernel)(shown)
+    kernel = resolve(reference, Registry.load(kernels_file))
+    if json:
+        write_json(_described(kernel))
+    else:
+        _print_kernel(kernel)
 
 
-@app.command(epilog="imgconv kernels add cross -k '0 1 0; 1 1 1; 0 1 0 / 5'   |   imgconv kernels add blur9 -k gaussian:sigma=9 --tag blur")
+@app.command(
+    cls=Command,
+    epilog="imgconv kernels add cross -k '0 1 0; 1 1 1; 0 1 0 / 5'\nimgconv kernels add blur9 -k gaussian:sigma=9 --tag blur",
+)
 def add(
-    name: Annotated[str, typer.Argument(help="Letters, digits, _ and -, a letter first.")],
-    kernel: Annotated[str, typer.Option("-k", "--kernel", metavar="REFERENCE", help="What the name stands for: a matrix, @file.npy, ...")],
-    description: Annotated[str, typer.Option("--description", metavar="TEXT", help="What it does, in a sentence.")] = "",
-    source: Annotated[str, typer.Option("--source", metavar="TEXT", help="Where it comes from.")] = "",
-    tag: Annotated[list[str] | None, typer.Option("--tag", help="A word to find it by; repeat for several.")] = None,
-    default_range: Annotated[Range | None, typer.Option("--range", help="How signed results become pixels by default.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an entry of that name.")] = False,
+    name: Annotated[str, typer.Argument(help="Name of the kernel: a letter, then letters, digits, _ and -.")],
+    kernel: Annotated[
+        str, typer.Option("-k", "--kernel", metavar="REFERENCE", help="The kernel: a matrix, @file.npy, or a name with parameters.")
+    ],
+    description: Annotated[str, typer.Option("--description", metavar="TEXT", help="What the kernel does, in one sentence.")] = "",
+    source: Annotated[str, typer.Option("--source", metavar="TEXT", help="Where the kernel comes from, such as a book or paper.")] = "",
+    tag: Annotated[
+        list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag that `kernels list` can select. Repeat for several.")
+    ] = None,
+    default_range: Annotated[
+        Range | None, typer.Option("--range", help="How to convert signed results of this kernel to pixels by default.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing entry of that name.")] = False,
     kernels_file: KernelsFile = None,
 ) -> None:
-    """Add a kernel to your own kernels file, whose comments and order are kept."""
+    """Add a kernel to your kernels file.
+
+    Comments and order of the file are preserved.
+    """
+    from imgconv.cli.console import write_message
     from imgconv.registry import Registry, add_entry
 
-    registry = Registry.load(kernels_file)
-    written = add_entry(
+    path = add_entry(
         name,
         kernel,
-        registry=registry,
+        registry=Registry.load(kernels_file),
         description=description,
         source=source,
         tags=tuple(tag or ()),
         default_range=default_range.value if default_range else "",
         replace=force,
     )
-    hidden = next((entry for entry in Registry.load(kernels_file).entries() if entry.name == name), None)
-    shadows = f"; it now hides the {hidden.shadows} one" if hidden and hidden.shadows else ""
-    typer.echo(f"added {name} to {written}{shadows}", err=True)
+    entry = next((entry for entry in Registry.load(kernels_file).entries() if entry.name == name), None)
+    shadows = f"; it replaces the {entry.shadows} kernel" if entry and entry.shadows else ""
+    write_message(f"added {name} to {path}{shadows}")
 
 
-@app.command(epilog='imgconv kernels path   |   $EDITOR "$(imgconv kernels path)"')
+@app.command(cls=Command, epilog='imgconv kernels path\n$EDITOR "$(imgconv kernels path)"')
 def path() -> None:
-    """Print the path of your own kernels file, whether or not it exists yet."""
+    """Print the path of your kernels file.
+
+    The file does not need to exist.
+    """
     from imgconv.registry import user_file
 
     typer.echo(user_file())
 
 
-@app.command(epilog="imgconv kernels gallery photo.jpg -o sheet.png   |   imgconv kernels gallery photo.jpg --tag blur -o blurs.pdf")
+@app.command(
+    cls=Command, epilog="imgconv kernels gallery photo.jpg -o sheet.png\nimgconv kernels gallery photo.jpg --tag blur -o blurs.pdf"
+)
 def gallery(
-    source: Annotated[str, typer.Argument(metavar="INPUT", help="An image, or - for standard input.", show_default=False)],
+    source: Input,
     output: FigureFile,
-    tag: Annotated[list[str] | None, typer.Option("--tag", help="Only entries with this tag; repeat for several.")] = None,
+    tag: Tag = None,
     kernels_file: KernelsFile = None,
-    max_pixels: MaxPixels = "178956970",
+    max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
-    """Draw what every kernel and bank makes of an image, as one contact sheet."""
-    from imgconv.cli.figuring import write_gallery
+    """Draw the result of every kernel and bank on one contact sheet."""
+    from imgconv.cli.figure import write_gallery
     from imgconv.errors import UsageError
     from imgconv.registry import Registry
 
     registry = Registry.load(kernels_file)
-    names = [entry.name for entry in registry.entries() if _wanted(entry, [], tag or [])]
+    names = [entry.name for entry in registry.entries() if _matches(entry, [], tag or [])]
     if not names:
         raise UsageError("no kernel has all of these tags; imgconv kernels list shows all")
     write_gallery(source, registry, names, output, max_pixels)
 
 
-def _wanted(entry: "Entry", words: list[str], tags: list[str]) -> bool:
+def _matches(entry: "Entry", words: list[str], tags: list[str]) -> bool:
     text = " ".join((entry.name, entry.description, *entry.tags)).casefold()
     return all(word.casefold() in text for word in words) and set(tags) <= set(entry.tags)
+
+
+def _print_entries(entries: "list[Entry]") -> None:
+    from imgconv.cli.console import print_parts, table, text
+
+    rows = table()
+    rows.add_column(no_wrap=True, style="bold")
+    rows.add_column(no_wrap=True, style="dim")
+    rows.add_column()
+    for entry in entries:
+        shadows = f", replaces the {entry.shadows} one" if entry.shadows else ""
+        origin = "" if entry.origin == "built-in" else f" ({entry.origin}{shadows})"
+        parameters = f" [{', '.join(entry.parameters)}]" if entry.parameters else ""
+        rows.add_row(text(entry.name), entry.kind, text(f"{entry.description or 'no description'}{parameters}{origin}"))
+    print_parts(rows)
+
+
+def _described(shown: "Kernel | Bank") -> dict[str, Any]:
+    """The JSON object of a kernel or bank; that of a bank contains those of its kernels."""
+    from imgconv.registry import Bank
+
+    kind = "bank" if isinstance(shown, Bank) else "kernel"
+    about: dict[str, Any] = {"name": shown.name, "kind": kind, "range": shown.range, "description": shown.description}
+    about |= {"source": shown.source, "tags": shown.tags}
+    if isinstance(shown, Bank):
+        kernels = [_described(kernel) for kernel in shown.kernels]
+        return about | {"combine": shown.combine, "subspace": shown.subspace, "kernels": kernels}
+    numbers = {"taps": shown.taps.tolist(), "divisor": shown.divisor, "offset": shown.offset, "bias": shown.bias, "anchor": shown.anchor}
+    return about | numbers | {"sum": shown.total, "gain": shown.gain, "separable": shown.separable, "rank": shown.rank}
+
+
+def _print_kernel(shown: "Kernel | Bank") -> None:
+    """Print the taps of each kernel, coloured by sign, and what follows from them; of a bank also how its maps are combined."""
+    from imgconv.cli.console import facts, numbers, print_parts, text
+    from imgconv.registry import Bank
+
+    if isinstance(shown, Bank):
+        share = f", the first {shown.subspace} against all" if shown.combine == "projection" else ""
+        print_parts(text(shown.name, style="bold"), facts({"combine": f"{shown.combine}{share}", **_about(shown)}), text())
+    for kernel in shown.kernels if isinstance(shown, Bank) else [shown]:
+        print_parts(text(kernel.name, style="bold"))
+        for plane in [kernel.taps] if kernel.taps.ndim == 2 else kernel.taps:
+            if max(plane.shape) <= LARGEST_SHOWN:
+                print_parts(numbers(plane, "{:.6g}".format))
+            else:
+                print_parts(text(f"more than {LARGEST_SHOWN} taps along a side; --json lists them", style="dim"))
+        print_parts(facts(_properties(kernel)), text() if isinstance(shown, Bank) else facts(_about(shown)))
+
+
+def _properties(kernel: "Kernel") -> dict[str, str]:
+    height, width = kernel.kernel_size
+    shape = f"{height}x{width}" + (f" over {len(kernel.taps)} channels" if kernel.taps.ndim == 3 else "")
+    properties = {"size": shape, "sum": f"{kernel.total:.10g}", "gain": f"{kernel.gain:.10g}", "divisor": f"{kernel.divisor:.10g}"}
+    if kernel.offset:
+        properties["offset"] = f"{kernel.offset:.10g} of 255"
+    if kernel.bias:
+        properties["bias"] = f"{kernel.bias:.10g}"
+    if kernel.anchor is not None:
+        properties["anchor"] = f"row {kernel.anchor[0]}, column {kernel.anchor[1]}"
+    if kernel.taps.ndim == 2:
+        properties["separable"] = "yes, rank 1" if kernel.separable else f"no, rank {kernel.rank}"
+    return properties
+
+
+def _about(shown: "Kernel | Bank") -> dict[str, str]:
+    about = {"range": shown.range, "about": shown.description, "source": shown.source, "tags": ", ".join(shown.tags)}
+    return {key: value for key, value in about.items() if value}

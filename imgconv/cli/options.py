@@ -1,71 +1,114 @@
-"""Every shared option, declared once: its name, what it takes, what it means. Reads words; decides nothing."""
+"""The options that commands share, each declared once, and the readers of their values.
 
-from dataclasses import dataclass
+A command takes dataclasses of options. `grouped` turns each field into an option of its own for Typer.
+"""
+
+import inspect
+import math
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from enum import StrEnum
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from imgconv.modes import AlphaRule, PaddingMode, PoolMode, Range
+from imgconv import __version__
+from imgconv.errors import UsageError
+from imgconv.modes import AlphaRule, Mode, PaddingMode, PoolMode, Range
 
-WHERE, WHAT, HOW, TELL = "Where results go", "What is computed", "How it runs", "What is told"
+WHAT, WHERE, TELL, HOW = "Processing", "Output", "Messages", "Execution"  # sections of --help
+MAX_PIXELS = "178956970"
+LARGEST_SIZE = 65_535  # of a window, a stride or a padding: the longest side of most image formats
 
 
 class OnError(StrEnum):
-    """What a run does once an input has failed."""
+    """What a run does after an input has failed."""
 
     carry_on = "continue"
     stop = "stop"
 
 
+def option(section: str, *names: str, help: str, **settings: Any) -> Any:
+    """An option of one section of --help; `settings` are those of `typer.Option`."""
+    return typer.Option(*names, help=help, rich_help_panel=section, **settings)
+
+
+def mode_option(name: str, modes: type[Mode], help: str, more: str = "", **settings: Any) -> Any:
+    """An option that takes one of `modes`, which its help lists."""
+    text = f"{help}: {modes.described()}. {more}".rstrip()
+    return option(WHAT, name, help=text, autocompletion=modes.completed, **settings)
+
+
+def _beginning_with(incomplete: str, names: Iterable[str]) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)]
+
+
 def complete_kernel(incomplete: str) -> list[str]:
-    """Names of the registry that begin as typed, for shell completion."""
+    """Kernel names for shell completion."""
     from imgconv.errors import ImgconvError
     from imgconv.registry import Registry
 
     try:
-        names = Registry.load().names()
-    except ImgconvError:  # a broken kernels file is told by commands, not in the middle of typing
+        return _beginning_with(incomplete, Registry.load().names())
+    except ImgconvError:  # commands report a broken kernels file; completion must not write in the middle of a command line
         return []
-    return [name for name in names if name.startswith(incomplete)]
 
 
 def complete_padding(incomplete: str) -> list[str]:
-    """Names that --padding takes, for shell completion."""
-    return [name for name in ("same", "valid", "full") if name.startswith(incomplete)]
+    """Names of paddings for shell completion."""
+    return _beginning_with(incomplete, ("same", "valid", "full"))
 
 
 Inputs = Annotated[
     list[str],
-    typer.Argument(help="Images, folders, s3:// and other addresses, or - for standard input.", default_factory=list, show_default=False),
+    typer.Argument(
+        metavar="[INPUT]...",
+        help="Image files, folders, patterns, addresses such as s3://bucket/photos, or - for standard input.",
+        default_factory=list,
+        show_default=False,
+    ),
 ]
-SizeText = Annotated[str, typer.Option("--size", metavar="N|HxW", help="Window, in pixels.", rich_help_panel=WHAT)]
+Input = Annotated[str, typer.Argument(metavar="INPUT", help="An image file, an address, or - for standard input.", show_default=False)]
+Size = Annotated[str, option(WHAT, "--size", metavar="N|HxW", help="Window size in pixels.")]
 KernelsFile = Annotated[
-    Path | None, typer.Option("--kernels-file", metavar="FILE", help="More kernels, which come before all others.", rich_help_panel=WHAT)
+    Path | None,
+    option(WHAT, "--kernels-file", metavar="FILE", help="Also read kernels from this file. They take precedence over all others."),
 ]
-Stride = Annotated[str | None, typer.Option("--stride", metavar="N|HxW", help="Step of the window.", rich_help_panel=WHAT)]
+Stride = Annotated[
+    str | None,
+    option(WHAT, "--stride", metavar="N|HxW", help="Step between windows. Filters default to 1, pools to the window size."),
+]
 Padding = Annotated[
     str,
-    typer.Option(
+    option(
+        WHAT,
         "--padding",
         metavar="N|HxW|same|valid|full",
-        help="Pixels added around the image.",
+        help="Pixels added on each side of the image, or a rule that chooses them.",
         autocompletion=complete_padding,
-        rich_help_panel=WHAT,
     ),
 ]
-Dilation = Annotated[str, typer.Option("--dilation", metavar="N|HxW", help="Step between the taps.", rich_help_panel=WHAT)]
-Grey = Annotated[bool | None, typer.Option("--grey/--color", help="One map of the luma, or one for each colour.", rich_help_panel=WHAT)]
+Dilation = Annotated[str, option(WHAT, "--dilation", metavar="N|HxW", help="Distance between neighbouring cells of the window.")]
+Grey = Annotated[
+    bool | None,
+    option(WHAT, "--grey/--color", help="Process the luma, or each colour channel. edge defaults to --grey, other commands to --color."),
+]
 Alpha = Annotated[
     AlphaRule,
-    typer.Option(
-        "--alpha",
-        help=f"What happens to transparency: {AlphaRule.described()}.",
-        autocompletion=AlphaRule.completed,
-        rich_help_panel=WHAT,
-    ),
+    mode_option("--alpha", AlphaRule, "How to treat transparency"),
 ]
+Invert = Annotated[bool, option(WHAT, "--invert", help="Draw dark on white.")]
+Overlay = Annotated[bool, option(WHAT, "--overlay", help="Draw the result over the photo, in red.")]
+Recursive = Annotated[
+    bool, option(WHERE, "-r", "--recursive/--no-recursive", help="Process subfolders, which is the default.", show_default=False)
+]
+MaxPixels = Annotated[str, option(HOW, "--max-pixels", metavar="N|none", help="Refuse images with more pixels than this.")]
+Salvage = Annotated[bool, option(HOW, "--salvage", help="Use the readable part of damaged images.")]
+Json = Annotated[bool, option(TELL, "--json", help="Write a line of JSON for each image to standard output.")]
+Quiet = Annotated[bool, option(TELL, "-q", "--quiet", help="Show only errors.")]
 
 
 @dataclass(frozen=True)
@@ -74,137 +117,238 @@ class FilterOptions:
 
     kernel: Annotated[
         list[str] | None,
-        typer.Option(
+        option(
+            WHAT,
             "-k",
             "--kernel",
             metavar="REFERENCE",
-            help="A name, name:parameter=value,..., a matrix like '0 -1 0; -1 4 -1; 0 -1 0', or @file.npy. Repeat for several maps.",
+            help="Kernel: a name, a name with parameters (gaussian:sigma=2), a matrix ('0 -1 0; -1 4 -1; 0 -1 0') or a file (@w.npy). "
+            "Repeat for several maps.",
             autocompletion=complete_kernel,
-            rich_help_panel=WHAT,
         ),
     ] = None
-    kernels_file: KernelsFile = None
+    range: Annotated[
+        Range | None,
+        mode_option("--range", Range, "How to convert signed results to pixels", "Each kernel has its own default."),
+    ] = None
+    threshold: Annotated[
+        float | None,
+        option(WHAT, "--threshold", metavar="LEVEL", help="Make pixels white from this level up, and black below it."),
+    ] = None
+    invert: Invert = False
+    overlay: Overlay = False
+    grey: Grey = None
     stride: Stride = None
     padding: Padding = "same"
     padding_mode: Annotated[
         str,
-        typer.Option(
-            "--padding-mode",
-            metavar="MODE",
-            help=f"What lies beyond the edge: {PaddingMode.described()}.",
-            autocompletion=PaddingMode.completed,
-            rich_help_panel=WHAT,
-        ),
+        mode_option("--padding-mode", PaddingMode, "Values beyond the edge of the image", metavar="MODE"),
     ] = "replicate"
     dilation: Dilation = "1"
-    flip: Annotated[
-        bool, typer.Option("--flip", help="Mathematical convolution: turn the kernel by 180 degrees.", rich_help_panel=WHAT)
-    ] = False
-    range: Annotated[
-        Range | None,
-        typer.Option(
-            "--range",
-            help=f"How signed results become pixels: {Range.described()}. Each kernel has its own default.",
-            autocompletion=Range.completed,
-            rich_help_panel=WHAT,
-        ),
-    ] = None
-    invert: Annotated[bool, typer.Option("--invert", help="Dark on white.", rich_help_panel=WHAT)] = False
-    threshold: Annotated[
-        float | None, typer.Option("--threshold", metavar="LEVEL", help="White from this level on, black below.", rich_help_panel=WHAT)
-    ] = None
-    overlay: Annotated[bool, typer.Option("--overlay", help="Draw the map over the photograph, in red.", rich_help_panel=WHAT)] = False
-    grey: Grey = None
-    linear: Annotated[bool, typer.Option("--linear", help="Compute in linear light.", rich_help_panel=WHAT)] = False
+    flip: Annotated[bool, option(WHAT, "--flip", help="Rotate the kernel by 180 degrees (mathematical convolution).")] = False
+    linear: Annotated[bool, option(WHAT, "--linear", help="Compute in linear light.")] = False
     alpha: Alpha = AlphaRule.auto
+    kernels_file: KernelsFile = None
 
 
 @dataclass(frozen=True)
 class PoolOptions:
     """What `pool` computes."""
 
-    size: SizeText = "2"
-    mode: Annotated[
-        PoolMode,
-        typer.Option(
-            "--mode",
-            help=f"What a window is reduced to: {PoolMode.described()}.",
-            autocompletion=PoolMode.completed,
-            rich_help_panel=WHAT,
-        ),
-    ] = PoolMode.max
+    size: Size = "2"
+    mode: Annotated[PoolMode, mode_option("--mode", PoolMode, "How to reduce each window to one value")] = PoolMode.max
     stride: Stride = None
     padding: Padding = "valid"
     dilation: Dilation = "1"
-    ceil_mode: Annotated[bool, typer.Option("--ceil-mode", help="Keep a last window that hangs over the edge.", rich_help_panel=WHAT)] = (
-        False
-    )
+    ceil_mode: Annotated[bool, option(WHAT, "--ceil-mode", help="Include a last window that extends beyond the edge of the image.")] = False
     grey: Grey = None
     alpha: Alpha = AlphaRule.auto
 
 
 @dataclass(frozen=True)
 class WhereOptions:
-    """Where results go."""
+    """Where inputs come from and results go."""
 
     output: Annotated[
         str | None,
-        typer.Option(
-            "-o", "--output", metavar="PATH", help="A file, a folder, an address, or - for standard output.", rich_help_panel=WHERE
-        ),
+        option(WHERE, "-o", "--output", metavar="PATH", help="Output file, folder or address, or - for standard output."),
     ] = None
     format: Annotated[
-        str | None, typer.Option("--format", metavar="NAME", help="png, jpeg, tiff, webp, pnm, npy, npz, ...", rich_help_panel=WHERE)
+        str | None,
+        option(WHERE, "--format", metavar="NAME", help="Output format, such as png, jpeg, tiff, webp, pnm, npy or npz."),
     ] = None
     quality: Annotated[
-        int | None, typer.Option("--quality", min=1, max=100, help="For JPEG, WebP, AVIF.", show_default=False, rich_help_panel=WHERE)
+        int | None,
+        option(
+            WHERE, "--quality", metavar="N", min=1, max=100, help="Quality of JPEG, WebP and AVIF files, from 1 to 100.", show_default=False
+        ),
     ] = None
-    recursive: Annotated[
-        bool, typer.Option("-r", "--recursive/--no-recursive", help="Enter the folders of folders.", rich_help_panel=WHERE)
-    ] = True
-    skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Pass over inputs whose outputs exist.", rich_help_panel=WHERE)] = (
-        False
-    )
-    no_clobber: Annotated[bool, typer.Option("--no-clobber", help="An output that exists is an error.", rich_help_panel=WHERE)] = False
+    skip_existing: Annotated[bool, option(WHERE, "--skip-existing", help="Skip inputs whose output files already exist.")] = False
+    no_clobber: Annotated[bool, option(WHERE, "--no-clobber", help="Fail if an output file already exists.")] = False
+    recursive: Recursive = True
     files0_from: Annotated[
         str | None,
-        typer.Option("--files0-from", metavar="FILE", help="More inputs, as find -print0 lists them; - for stdin.", rich_help_panel=WHERE),
+        option(
+            WHERE,
+            "--files0-from",
+            metavar="FILE",
+            help="Read more inputs from a list separated by NUL characters, such as find -print0 writes; - for standard input.",
+        ),
     ] = None
     shard: Annotated[
         str | None,
-        typer.Option("--shard", metavar="I/N", help="Every N-th input from the I-th on, as in 1/4.", rich_help_panel=WHERE),
-    ] = None
-
-
-@dataclass(frozen=True)
-class HowOptions:
-    """How a run goes about it."""
-
-    jobs: Annotated[
-        int | None,
-        typer.Option("-j", "--jobs", min=1, max=256, help="Workers; as many as there are cores.", show_default=False, rich_help_panel=HOW),
-    ] = None
-    max_pixels: Annotated[str, typer.Option("--max-pixels", metavar="N|none", help="Refuse larger images.", rich_help_panel=HOW)] = (
-        "178956970"
-    )
-    salvage: Annotated[bool, typer.Option("--salvage", help="Take what can be had of damaged images.", rich_help_panel=HOW)] = False
-    on_error: Annotated[OnError, typer.Option("--on-error", help="After a failed input.", rich_help_panel=HOW)] = OnError.carry_on
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.", rich_help_panel=HOW)] = False
-    dask: Annotated[
-        str | None,
-        typer.Option("--dask", metavar="ADDRESS|local", help="Run on a Dask cluster: its scheduler, or local.", rich_help_panel=HOW),
+        option(WHERE, "--shard", metavar="I/N", help="Process every N-th input, starting with the I-th, for example 1/4."),
     ] = None
 
 
 @dataclass(frozen=True)
 class TellOptions:
-    """What a run says about itself."""
+    """What a run reports."""
 
-    json: Annotated[bool, typer.Option("--json", help="A line of JSON for each image, on standard output.", rich_help_panel=TELL)] = False
-    show: Annotated[bool, typer.Option("--show", help="Preview results in the terminal.", rich_help_panel=TELL)] = False
+    json: Json = False
+    show: Annotated[bool, option(TELL, "--show", help="Preview results in the terminal.")] = False
     report: Annotated[
         str | None,
-        typer.Option("--report", metavar="FILE.html", help="A page with every image before and after.", rich_help_panel=TELL),
+        option(TELL, "--report", metavar="FILE.html", help="Write a web page that shows each image before and after."),
     ] = None
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Nothing but errors.", rich_help_panel=TELL)] = False
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="More about each image.", rich_help_panel=TELL)] = False
+    quiet: Quiet = False
+    verbose: Annotated[bool, option(TELL, "-v", "--verbose", help="Show details of each image.")] = False
+
+
+@dataclass(frozen=True)
+class HowOptions:
+    """How a run is carried out."""
+
+    jobs: Annotated[
+        int | None,
+        option(
+            HOW,
+            "-j",
+            "--jobs",
+            metavar="N",
+            min=1,
+            max=256,
+            help="Number of workers. Defaults to the number of processor cores.",
+            show_default=False,
+        ),
+    ] = None
+    on_error: Annotated[OnError, option(HOW, "--on-error", help="What to do after an input fails.")] = OnError.carry_on
+    dry_run: Annotated[bool, option(HOW, "--dry-run", help="Show what would be written, and write nothing.")] = False
+    max_pixels: MaxPixels = MAX_PIXELS
+    salvage: Salvage = False
+    dask: Annotated[
+        str | None,
+        option(HOW, "--dask", metavar="ADDRESS|local", help="Run on a Dask cluster: the address of its scheduler, or local."),
+    ] = None
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"imgconv {__version__}")
+        raise typer.Exit
+
+
+def common(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)] = False,
+) -> None:
+    """Filter images with convolution and pooling. Results match PyTorch."""
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """Return `command` with each dataclass parameter replaced, for Typer, by one keyword parameter for each of its fields.
+
+    The annotations (`Annotated[type, typer.Option(...)]`) and defaults of the fields are those of the options. The returned function
+    packs the values into the dataclasses and calls `command`. A name may occur in one dataclass only.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+    parameters = []
+    for parameter in inspect.signature(command).parameters.values():
+        group = groups.get(parameter.name)
+        if group is None:
+            parameters.append(parameter.replace(annotation=hints[parameter.name]))
+        else:
+            parameters += _field_parameters(group)
+
+    @wraps(command)
+    def flat(**values: Any) -> None:
+        packed = {name: group(**{f.name: values.pop(f.name) for f in fields(group)}) for name, group in groups.items()}
+        command(**values, **packed)
+
+    vars(flat)["__signature__"] = inspect.Signature(parameters)
+    flat.__annotations__ = {p.name: p.annotation for p in parameters}
+    del vars(flat)["__wrapped__"]
+    return flat
+
+
+def _field_parameters(group: Any) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return [inspect.Parameter(f.name, kind, default=_default(f), annotation=hints[f.name]) for f in fields(group)]
+
+
+def _default(field: Field[Any]) -> Any:
+    if field.default is not MISSING:
+        return field.default
+    return field.default_factory() if field.default_factory is not MISSING else inspect.Parameter.empty
+
+
+def size(text: str, option: str) -> int | tuple[int, int]:
+    """Read `N` or `HxW`.
+
+    >>> size("3x5", "--size"), size("2", "--stride")
+    ((3, 5), 2)
+    """
+    match = re.fullmatch(r"\s*(-?\d{1,9})\s*(?:[xX]\s*(-?\d{1,9})\s*)?", text, re.ASCII)
+    if match is None:
+        raise UsageError(f"{option}: expected a size such as 2 or 3x5, got {text!r}")
+    numbers = [int(number) for number in match.groups() if number is not None]
+    if max(numbers) > LARGEST_SIZE:
+        raise UsageError(f"{option}: {text} exceeds the largest allowed size, {LARGEST_SIZE}")
+    return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
+
+
+def padding(text: str) -> str | int | tuple[int, int]:
+    """Read a size; return any other text unchanged, as the name of a padding."""
+    return size(text, "--padding") if re.match(r"\s*-?\d", text) else text
+
+
+def padding_mode(text: str) -> str | tuple[str, float]:
+    """Read the name of a padding mode, or `constant:V` as ("constant", V).
+
+    >>> padding_mode("constant:128")
+    ('constant', 128.0)
+    """
+    name, colon, value = text.partition(":")
+    if not colon:
+        return text
+    try:
+        level = float(value)
+    except ValueError:
+        level = math.nan
+    if name != "constant" or not math.isfinite(level):
+        raise UsageError(f"--padding-mode: expected constant:V with a finite number V, such as constant:128, got {text!r}")
+    return "constant", level
+
+
+def limit(text: str) -> int | None:
+    """Read the value of --max-pixels: a whole number of at least 1, or None for `none`."""
+    if text.lower() == "none":
+        return None
+    if re.fullmatch(r"\d{1,18}", text, re.ASCII) is None or int(text) < 1:
+        raise UsageError(f"--max-pixels: expected a whole number above 0, or none, got {text!r}")
+    return int(text)
+
+
+def shard(text: str | None) -> tuple[int, int]:
+    """Read `I/N` with 1 <= I <= N; None is 1/1, all inputs.
+
+    >>> shard("2/8")
+    (2, 8)
+    """
+    if text is None:
+        return 1, 1
+    match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text, re.ASCII)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise UsageError(f"--shard: expected I/N with I from 1 to N, such as 1/4, got {text!r}")
+    return int(match[1]), int(match[2])

@@ -1,21 +1,19 @@
-"""`imgconv pool`."""
+"""The command `imgconv pool`."""
 
-import typer
-
-from imgconv.cli.grouping import grouped
 from imgconv.cli.options import HowOptions, Inputs, PoolOptions, TellOptions, WhereOptions
 
-EXAMPLES = "imgconv pool photo.jpg --size 4 --mode avg   |   imgconv pool scan.png --size 3 --stride 1 --padding same --mode median"
+EXAMPLES = """
+imgconv pool photo.jpg --size 4 --mode avg
+imgconv pool scan.png --size 3 --stride 1 --padding same --mode median
+"""
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command(epilog=EXAMPLES)(pool)
+def command(inputs: Inputs, what: PoolOptions, where: WhereOptions, tell: TellOptions, how: HowOptions) -> None:
+    """Reduce each window of an image to one value.
 
+    --mode selects the value, such as the maximum. Converts photo.jpg to photo.pool.png.
+    """
+    from imgconv.cli.execution import execute
+    from imgconv.cli.selection import pool_recipe_of
 
-@grouped
-def pool(inputs: Inputs, what: PoolOptions, where: WhereOptions, how: HowOptions, tell: TellOptions) -> None:
-    """Reduce every window of an image to its maximum, average, minimum or median. photo.jpg gives photo.pool.png."""
-    from imgconv.cli import recipes, running
-
-    running.execute(inputs, recipes.of_pool(what), where, how, tell)
+    execute(inputs, pool_recipe_of(what), where, how, tell)

@@ -1,40 +1,160 @@
-"""`imgconv report`."""
+"""The command `imgconv report` and the option --report: pages that show images before and after."""
 
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgconv.cli.options import HOW, TELL, WHERE
+from imgconv.cli.options import MAX_PIXELS, WHERE, HowOptions, MaxPixels, Quiet, Recursive, limit, option
+from imgconv.errors import ImageError, UsageError, reason
 
-EXAMPLES = "imgconv report edges/   |   imgconv report edges/ --before photos/ -o edges.html"
+if TYPE_CHECKING:
+    from imgconv.batch.destinations import Identity
+    from imgconv.batch.outcome import Outcome
+    from imgconv.batch.pairing import Result, Results
+    from imgconv.batch.paths import Place
+    from imgconv.batch.planning import Plan
+    from imgconv.batch.work import Job
+    from imgconv.plotting.report import Entry, Report
+
+EXAMPLES = """
+imgconv report edges/
+imgconv report edges/ --before photos/ -o edges.html
+"""
+NAME = "report.html"
+MOST_RECIPES = 8
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command(epilog=EXAMPLES)(report)
-
-
-def report(
-    folder: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="A folder that a run wrote to.", show_default=False)],
+def command(
+    folder: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="A folder of results.", show_default=False)],
     before: Annotated[
-        Path | None, typer.Option("--before", metavar="DIR", help="The folder of the inputs; found by their names.", show_default=False)
+        Path | None,
+        option(
+            WHERE, "--before", metavar="DIR", help="The folder of the inputs. By default it is found by their names.", show_default=False
+        ),
     ] = None,
     output: Annotated[
-        str | None, typer.Option("-o", "--output", metavar="FILE.html", help="The page; OUT_DIR/report.html.", rich_help_panel=WHERE)
+        str | None, option(WHERE, "-o", "--output", metavar="FILE.html", help="File of the page. Defaults to OUT_DIR/report.html.")
     ] = None,
-    recursive: Annotated[
-        bool, typer.Option("-r", "--recursive/--no-recursive", help="Enter the folders of the folder.", rich_help_panel=WHERE)
-    ] = True,
-    max_pixels: Annotated[str, typer.Option("--max-pixels", metavar="N|none", help="Refuse larger images.", rich_help_panel=HOW)] = (
-        "178956970"
-    ),
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Nothing but errors.", rich_help_panel=TELL)] = False,
+    recursive: Recursive = True,
+    quiet: Quiet = False,
+    max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
-    """Make one page that shows what a run left in a folder, each image before and after, for any browser and without a network."""
-    from imgconv.cli import words
-    from imgconv.cli.reporting import FolderRequest, write_folder_page
+    """Create a web page that shows images before and after.
 
-    request = FolderRequest(folder, before, output, recursive, words.limit(max_pixels, "--max-pixels"))
-    if write_folder_page(request, quiet=quiet):
+    The page is one file for any browser and needs no network.
+    """
+    from imgconv.batch.destinations import identities
+    from imgconv.batch.pairing import find_results
+    from imgconv.batch.sources import Source
+    from imgconv.cli.console import write_message
+    from imgconv.engine.parallel import default_threads
+
+    limit_ = limit(max_pixels)
+    results = find_results(folder, before, recursive=recursive)
+    images = [path for result in results.found for path in (result.path, result.before) if path is not None]
+    file = _page_file(str(folder / NAME) if output is None else output, "-o", identities(Source(path, path) for path in images))
+    facts = [("Results", str(folder)), *_facts(results)]
+    title = folder.resolve().name or str(folder)
+    with _report(title, facts, len(results.found), default_threads(), limit_) as report:
+        for result in results.found:
+            report.add(_entry_of_file(result))
+        _write(report, file, quiet=quiet)
+    for name, problem in report.failures:
+        write_message(f"imgconv: {name}: {problem}")
+    if results.inputs is None and not quiet:
+        write_message("no inputs with these names were found, or several folders have as many; name the folder of the inputs with --before")
+    if report.failures:
         raise typer.Exit(1)
+
+
+@contextmanager
+def page_of_run(name: str, plan: "Plan", job: "Job", how: HowOptions, *, quiet: bool) -> "Iterator[Callable[[Outcome], None]]":
+    """Collect the outcomes of a run and write its page at the end. An interrupted run writes no page.
+
+    Raises UsageError before any image is processed if the page cannot be written.
+    """
+    from imgconv.batch import paths
+    from imgconv.engine.parallel import default_threads
+
+    if plan.destination.stdout:
+        raise UsageError("--report needs files, and the result goes to standard output here; write it to a file with -o")
+    file = _page_file(name, "--report", job.inputs)
+    if job.existing == "refuse" and paths.exists(file):
+        raise ImageError(f"output {file} exists; leave out --no-clobber to replace it")
+    if how.dry_run:
+        yield lambda outcome: None
+        return
+    sources = {str(source) for source in plan.sources if source.path is not None}
+    expected, workers = len(plan.sources) * len(job.recipe.names), how.jobs or default_threads()
+    recipe = [("Recipe", job.description or "")]
+    with _report(f"imgconv {job.recipe.command}", recipe, expected, workers, job.max_pixels, salvage=job.salvage) as report:
+        yield lambda outcome: report.add(_entry(outcome, sources))
+        _write(report, file, quiet=quiet)
+
+
+def _report(
+    title: str, facts: list[tuple[str, str]], expected: int, workers: int, max_pixels: int | None, *, salvage: bool = False
+) -> "AbstractContextManager[Report]":
+    from imgconv.batch import paths
+    from imgconv.plotting.report import Reading, collecting
+
+    command = shlex.join(["imgconv", *sys.argv[1:]])
+    reading = Reading(lambda name: paths.readable(paths.place_of(name)), max_pixels, salvage)
+    return collecting(title, [("Command", command), *facts], reading, expected=expected, workers=workers)
+
+
+def _entry(outcome: "Outcome", sources: Collection[str]) -> "Entry":
+    """The entry of an outcome; `sources` are the inputs that can be read again, unlike standard input."""
+    from imgconv.plotting.report import Entry
+
+    before = outcome.source if outcome.source in sources else None
+    return Entry(outcome.source, before, outcome.outputs or outcome.kept, outcome.error, outcome.note or "")
+
+
+def _entry_of_file(result: "Result") -> "Entry":
+    from imgconv.plotting.report import Entry
+
+    path, before = str(result.path), None if result.before is None else str(result.before)
+    return Entry(path, error=result.trouble) if result.trouble else Entry(before or path, before, [path])
+
+
+def _facts(results: "Results") -> list[tuple[str, str]]:
+    """Where the inputs are, and the recipes in the metadata of the results."""
+    counts = Counter(result.description for result in results.found if result.description)
+    recipes = [text if len(counts) == 1 else f"{text} ({count} images)" for text, count in counts.most_common(MOST_RECIPES)]
+    more = [f"and {len(counts) - MOST_RECIPES} more"] if len(counts) > MOST_RECIPES else []
+    inputs = "not found by their names" if results.inputs is None else str(results.inputs)
+    return [("Inputs", inputs), *(("Recipe", text) for text in recipes + more)]
+
+
+def _page_file(name: str, option: str, inputs: "Mapping[Identity, str]") -> "Place":
+    """The file of a page. Raises UsageError for a name that does not end in .html, a folder, or an input."""
+    from imgconv.batch import paths
+    from imgconv.batch.destinations import refuse_input
+
+    file = paths.place_of(name)
+    if file.suffix.lower() != ".html":
+        raise UsageError(f"{option}: expected a file name that ends in .html, got {name}")
+    if paths.is_folder(file):
+        raise UsageError(f"{option}: {name} is a folder; give the name of a file")
+    refuse_input(file, inputs)
+    return file
+
+
+def _write(report: "Report", file: "Place", *, quiet: bool) -> None:
+    from imgconv.batch import paths
+    from imgconv.cli.console import write_message
+
+    try:
+        with paths.writing(file) as stream:
+            report.write(stream)
+    except OSError as error:
+        raise ImageError(f"{file}: {reason(error)}") from None
+    if not quiet:
+        write_message(f"report -> {file}")

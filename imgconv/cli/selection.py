@@ -1,12 +1,10 @@
-"""Which filter, pool or network the commands that only look at images are about: one set of options, told apart by what was given."""
+"""From options to a Recipe: what a command computes, and which operation the commands that inspect images are about."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from imgconv.cli.options import WHAT, FilterOptions, Padding, PoolOptions
+from imgconv.cli.options import WHAT, FilterOptions, Padding, PoolOptions, option, padding, padding_mode, size
 from imgconv.errors import UsageError
 from imgconv.modes import PoolMode
 
@@ -21,91 +19,108 @@ CANNY_TAKES = (*OF_CANNY, "invert", "overlay", "alpha")
 NETWORK_TAKES = (*OF_NETWORK, "kernels_file", "range")
 
 
+def filter_recipe_of(command: str, what: FilterOptions, default: Sequence[str] = ()) -> "Recipe":
+    """The recipe of `edge` or `filter`; `default` are the kernels used when no kernel is given."""
+    from imgconv.recipe import Postprocess, filter_recipe
+    from imgconv.registry import Registry
+
+    return filter_recipe(
+        what.kernel or default,
+        command=command,
+        registry=Registry.load(what.kernels_file),
+        postprocess=Postprocess(what.invert, what.threshold, what.overlay),
+        stride=size(what.stride or "1", "--stride"),
+        padding=padding(what.padding),
+        padding_mode=padding_mode(what.padding_mode),
+        dilation=size(what.dilation, "--dilation"),
+        flip=what.flip,
+        range=what.range.value if what.range else None,
+        grey=what.grey,
+        linear=what.linear,
+        alpha=what.alpha.value,
+    )
+
+
+def pool_recipe_of(what: PoolOptions) -> "Recipe":
+    """The recipe of `pool`."""
+    from imgconv.recipe import Pool, Recipe
+
+    step = Pool(
+        size(what.size, "--size"),
+        what.mode.value,
+        None if what.stride is None else size(what.stride, "--stride"),
+        padding(what.padding),
+        size(what.dilation, "--dilation"),
+        what.ceil_mode,
+        bool(what.grey),
+        what.alpha.value,
+    )
+    return Recipe("pool", step)
+
+
 @dataclass(frozen=True)
 class Selection(FilterOptions):
-    """A filter (`-k`), a pool (`--size`, `--mode`), `canny` (`--canny`, or its thresholds), or with none what `edge` does by default."""
+    """A filter (`-k`), a pool, canny, or the steps of a network; without any of their options, the filter of `edge`."""
 
     padding: Padding = ""
-    size: Annotated[str | None, typer.Option("--size", metavar="N|HxW", help="A pool: its window, in pixels.", rich_help_panel=WHAT)] = None
-    mode: Annotated[PoolMode | None, typer.Option("--mode", help="A pool: what a window is reduced to.", rich_help_panel=WHAT)] = None
+    size: Annotated[str | None, option(WHAT, "--size", metavar="N|HxW", help="Pool: window size in pixels.")] = None
+    mode: Annotated[
+        PoolMode | None, option(WHAT, "--mode", help="Pool: how to reduce each window to one value.", autocompletion=PoolMode.completed)
+    ] = None
     ceil_mode: Annotated[
-        bool, typer.Option("--ceil-mode", help="A pool: keep a last window that hangs over the edge.", rich_help_panel=WHAT)
+        bool, option(WHAT, "--ceil-mode", help="Pool: include a last window that extends beyond the edge of the image.")
     ] = False
-    canny: Annotated[bool, typer.Option("--canny", help="What canny does, with its --sigma, --low and --high.", rich_help_panel=WHAT)] = (
-        False
-    )
+    canny: Annotated[bool, option(WHAT, "--canny", help="Canny edges, as `imgconv canny` traces them.")] = False
     sigma: Annotated[
-        float | None, typer.Option("--sigma", metavar="PIXELS", help="Canny: of the Gaussian that smooths.", rich_help_panel=WHAT)
+        float | None, option(WHAT, "--sigma", metavar="PIXELS", help="Canny: width of the Gaussian that smooths the image.")
     ] = None
-    low: Annotated[
-        str | None,
-        typer.Option("--low", metavar="LEVEL|N%", help="Canny: weakest gradient that goes on from an edge.", rich_help_panel=WHAT),
+    low: Annotated[str | None, option(WHAT, "--low", metavar="LEVEL|N%", help="Canny: weakest gradient that continues an edge.")] = None
+    high: Annotated[str | None, option(WHAT, "--high", metavar="LEVEL|N%", help="Canny: weakest gradient that starts an edge.")] = None
+    step: Annotated[
+        list[str] | None, option(WHAT, "-s", "--step", metavar="STEP", help="Network: a step, as in `imgconv run`. Repeat for more steps.")
     ] = None
-    high: Annotated[
-        str | None, typer.Option("--high", metavar="LEVEL|N%", help="Canny: gradient that begins an edge.", rich_help_panel=WHAT)
-    ] = None
+    recipe: Annotated[str | None, option(WHAT, "--recipe", metavar="FILE[:NAME]", help="Network: a recipe file.")] = None
 
-    def recipe_of_selection(self, keep: Sequence[str] = ()) -> "Recipe":
-        """The recipe that the options mean; `keep` are steps of a network. Raises UsageError for options that do not go together."""
+    def to_recipe(self, keep: Sequence[str] = ()) -> "Recipe":
+        """The recipe of the selected operation; `keep` names steps of a network. Raises UsageError for options that exclude each other."""
+        if self.step or self.recipe:
+            return self._network(keep)
         if keep:
-            raise UsageError("--keep is for the steps of a network; give -s or --recipe")
-        if self._gives(OF_CANNY):
-            self.refuse_all_but(CANNY_TAKES, "canny")
+            raise UsageError("--keep selects steps of a network; give -s or --recipe")
+        if self._has_any(OF_CANNY):
+            self._refuse_all_but(CANNY_TAKES, "canny")
             return self._canny()
-        if self._gives(OF_POOL):
-            self.refuse_all_but(POOL_TAKES, "a pool")
+        if self._has_any(OF_POOL):
+            self._refuse_all_but(POOL_TAKES, "a pool")
             return self._pool()
         return self._filter()
 
-    def _gives(self, names: Collection[str]) -> bool:
+    def _has_any(self, names: Collection[str]) -> bool:
         return any(field.name in names and getattr(self, field.name) != field.default for field in fields(self))
 
-    def refuse_all_but(self, allowed: Collection[str], what: str) -> None:
-        """Raise UsageError where an option that `what` does not take is given."""
+    def _refuse_all_but(self, allowed: Collection[str], operation: str) -> None:
         for field in fields(self):
             if field.name not in allowed and getattr(self, field.name) != field.default:
-                raise UsageError(f"--{field.name.replace('_', '-')} does not go with {what}; leave one of them out")
+                raise UsageError(f"--{field.name.replace('_', '-')} cannot be used with {operation}; leave one of them out")
+
+    def _network(self, keep: Sequence[str]) -> "Recipe":
+        from imgconv.recipe import network_recipe
+
+        self._refuse_all_but(NETWORK_TAKES, "the steps of a network")
+        range_ = self.range.value if self.range else None
+        return network_recipe(self.step or (), file=self.recipe, keep=keep, range=range_, kernels_file=self.kernels_file)
 
     def _canny(self) -> "Recipe":
         from imgconv.cli.canny import CannyOptions
 
-        given = {field.name: getattr(self, field.name) for field in fields(CannyOptions)}
-        return CannyOptions(**{name: value for name, value in given.items() if value is not None}).recipe()
+        values = {field.name: getattr(self, field.name) for field in fields(CannyOptions)}
+        return CannyOptions(**{name: value for name, value in values.items() if value is not None}).to_recipe()
 
     def _pool(self) -> "Recipe":
-        from imgconv.cli import recipes
-
-        known = {field.name for field in fields(PoolOptions)}
-        given = {field.name: getattr(self, field.name) for field in fields(self) if field.name in known}
-        return recipes.of_pool(PoolOptions(**{name: value for name, value in given.items() if value not in (None, "")}))
+        values = {field.name: getattr(self, field.name) for field in fields(PoolOptions)}
+        return pool_recipe_of(PoolOptions(**{name: value for name, value in values.items() if value not in (None, "")}))
 
     def _filter(self) -> "Recipe":
-        from imgconv.cli import recipes
-
-        names = {field.name for field in fields(FilterOptions)}
-        given = {name: getattr(self, name) for name in names}
-        what = FilterOptions(**{**given, "padding": self.padding or "same"})
-        return recipes.of_filter("filter", what) if self.kernel else recipes.of_filter("edge", what, ["laplacian8"])
-
-
-@dataclass(frozen=True)
-class NetworkSelection(Selection):
-    """The same, or the steps of a network (`-s`, `--recipe`)."""
-
-    step: Annotated[
-        list[str] | None,
-        typer.Option("-s", "--step", metavar="STEP", help="A network: one of its steps, as run takes it. Repeat.", rich_help_panel=WHAT),
-    ] = None
-    recipe: Annotated[
-        str | None, typer.Option("--recipe", metavar="FILE[:NAME]", help="A network: its recipe file.", rich_help_panel=WHAT)
-    ] = None
-
-    def recipe_of_selection(self, keep: Sequence[str] = ()) -> "Recipe":
-        """The recipe that the options mean; `keep` are steps of a network. Raises UsageError for options that do not go together."""
-        if not (self.step or self.recipe):
-            return super().recipe_of_selection(keep)
-        from imgconv.recipe import network_recipe
-
-        self.refuse_all_but(NETWORK_TAKES, "the steps of a network")
-        range_ = self.range.value if self.range else None
-        return network_recipe(self.step or (), file=self.recipe, keep=keep, range=range_, kernels_file=self.kernels_file)
+        values = {field.name: getattr(self, field.name) for field in fields(FilterOptions)}
+        what = FilterOptions(**{**values, "padding": self.padding or "same"})
+        return filter_recipe_of("filter", what) if self.kernel else filter_recipe_of("edge", what, ["laplacian8"])

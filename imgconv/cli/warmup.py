@@ -1,16 +1,18 @@
-"""`imgconv warmup`."""
+"""The command `imgconv warmup`: small images through every kind of filter and pool, so that every loop is compiled and cached."""
 
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+from imgconv.cli.options import Quiet
 
 if TYPE_CHECKING:
     from imgconv.recipe import Recipe
 
-SIZE = 64  # height and width in pixels: enough for every kernel and window in use
+EXAMPLES = """
+imgconv warmup
+imgconv warmup -q
+"""
 STEPS = (
     *(f"conv {kernel} {how}" for kernel in ("laplacian8", "kirsch") for how in ("", "padding=1", "stride=2", "stride=3")),
     "conv_transpose laplacian8 stride=2",
@@ -18,26 +20,25 @@ STEPS = (
     "adaptive_avg_pool 5",
     "adaptive_max_pool 5",
 )
-EXAMPLES = "imgconv warmup   |   imgconv warmup -q"
+SIDE = 64  # pixels: enough for every kernel and window below
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command(epilog=EXAMPLES)(warmup)
+def command(quiet: Quiet = False) -> None:
+    """Compile every loop of edge, filter, pool, run and canny now.
 
-
-def warmup(quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Nothing but errors.")] = False) -> None:
-    """Compile every loop of edge, filter, pool, run and canny now, and say where they are kept; else each is compiled on first need."""
-    from imgconv.cli.lines import counted
+    Without this command each loop is compiled when it is first used. Compiled loops are cached; the command shows where.
+    """
+    from imgconv.cli.console import counted, write_message
     from imgconv.engine import cache
 
-    made = cache.warmup(_jobs(_recipes()))
+    recipes = _recipes()
+    compiled = cache.warmup(_jobs(recipes))
     if quiet:
         return
-    for trouble in cache.troubles():
-        sys.stderr.write(f"imgconv: {trouble}\n")
-    place = cache.location() or "memory alone: there is no place to keep them"
-    sys.stderr.write(f"{counted(made, 'loop')} compiled, {cache.count()} kept in {place}\n")
+    for problem in cache.troubles():
+        write_message(f"imgconv: {problem}")
+    place = cache.location() or "memory alone: there is no cache folder"
+    write_message(f"{counted(compiled, 'loop')} compiled, {cache.count()} cached in {place}")
 
 
 def _jobs(recipes: "list[Recipe]") -> Iterator[Callable[[], object]]:
@@ -48,15 +49,15 @@ def _jobs(recipes: "list[Recipe]") -> Iterator[Callable[[], object]]:
     from imgconv.process import process
 
     for dtype, max_value in (("uint8", 255), ("uint16", 65535), ("float32", 1)):
-        for channels, width in ((1, SIZE), (1, SIZE + 1), (3, SIZE), (4, SIZE)):
-            ramp = np.linspace(0, max_value, SIZE * width * channels).astype(dtype)
-            image = Raster(ramp.reshape(SIZE, width, channels), alpha=channels == 4)
+        for channels, width in ((1, SIDE), (1, SIDE + 1), (3, SIDE), (4, SIDE)):
+            ramp = np.linspace(0, max_value, SIDE * width * channels).astype(dtype)
+            image = Raster(ramp.reshape(SIDE, width, channels), alpha=channels == 4)
             for recipe in recipes:
                 yield partial(process, image, recipe, threads=1)
 
 
 def _recipes() -> "list[Recipe]":
-    """Recipes that between them take every way through the loops of filters, pools and steps of networks."""
+    """Recipes that together use every loop of filters, pools and steps of networks."""
     from imgconv.modes import PoolMode
     from imgconv.recipe import Canny, Pool, Recipe, filter_recipe, network_recipe
 

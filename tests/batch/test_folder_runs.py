@@ -15,8 +15,7 @@ from PIL import Image
 from processes import IMGCONV, environment, many
 
 from imgconv.batch.outcome import Outcome
-from imgconv.cli import render
-from imgconv.cli.options import TellOptions
+from imgconv.cli import console
 from imgconv.recipe import filter_recipe
 
 
@@ -150,8 +149,8 @@ def test_a_terminal_shows_a_bar_with_failures_rate_and_time_left(tmp_path):
 
 
 def test_elsewhere_there_are_plain_lines_now_and_then(monkeypatch, capsys):
-    monkeypatch.setattr(render, "PLAIN_PAUSE", 0.05)
-    with render.Reporter(3, TellOptions(), filter_recipe(["laplacian8"])) as reporter:
+    monkeypatch.setattr(console, "PLAIN_PAUSE", 0.05)
+    with console.Reporter(3, filter_recipe(["laplacian8"])) as reporter:
         for number in range(3):
             time.sleep(0.06)
             reporter.add(Outcome(f"{number}.jpg", error="damaged" if number == 0 else None))

@@ -82,8 +82,8 @@ def test_the_recipe_is_written_into_the_output(tmp_path):
     "words, told",
     [
         (("--low", "60", "--high", "50"), "low threshold 60 is above the high one, 50"),
-        (("--low", "x"), "--low 'x' is no threshold"),
-        (("--low", "nan"), "--low 'nan' is no threshold"),
+        (("--low", "x"), "--low: expected a level such as 25"),
+        (("--low", "nan"), "--low: expected a level such as 25"),
         (("--low", "5%"), "percentages of gradients need both thresholds"),
         (("--low", "5%", "--high", "9"), "are of two kinds"),
         (("--low", "5%", "--high", "101%"), "threshold must be from 0% to 100%, not 101%"),

@@ -138,12 +138,12 @@ def test_standard_input_and_damaged_images(tmp_path):
 @pytest.mark.parametrize(
     "code, words, text",
     [
-        (2, ("--at", "5"), "--at '5' is no pixel"),
+        (2, ("--at", "5"), "--at: expected X,Y"),
         (1, ("--at", "600,0"), "outside the output laplacian8, which is 600 wide"),
-        (2, ("--size", "2", "--matrix"), "--matrix is for one filter"),
+        (2, ("--size", "2", "--matrix"), "--matrix shows one filter"),
         (1, ("-k", "gaussian:sigma=3", "--matrix"), "kernel gaussian-sigma-3 spans 25x25"),
-        (2, ("--animate", "a.jpg"), "is no name of an animation"),
-        (2, ("-k", "box", "--mode", "max"), "--kernel does not go with a pool"),
+        (2, ("--animate", "a.jpg"), "ends in .gif, .png or .webp"),
+        (2, ("-k", "box", "--mode", "max"), "--kernel cannot be used with a pool"),
     ],
 )
 def test_what_is_wrong_takes_one_line(code, words, text):

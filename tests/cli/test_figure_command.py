@@ -8,9 +8,9 @@ import pytest
 from command import PHOTO, SAMPLES, imgconv, refused
 from PIL import Image
 
-from imgconv.cli import figuring
-from imgconv.plotting.exhibits import exhibit
-from imgconv.recipe import filter_recipe
+from imgconv.cli import figure
+from imgconv.cli.selection import Selection
+from imgconv.plotting import exhibits
 
 
 def size(path):
@@ -57,9 +57,9 @@ def test_a_gallery_of_the_kernels_with_a_tag(tmp_path):
 
 
 def test_requests_that_are_never_right(tmp_path):
-    assert "use one that ends in .png, .pdf or .svg" in refused(2, "figure", PHOTO, "-o", tmp_path / "f.jpg")
-    assert "does not go with a pool" in refused(2, "figure", PHOTO, "--size", "2", "--linear", "-o", tmp_path / "f.png")
-    assert "--keep is for the steps of a network" in refused(2, "figure", PHOTO, "--keep", "1", "-o", tmp_path / "f.png")
+    assert "ends in .png, .pdf or .svg" in refused(2, "figure", PHOTO, "-o", tmp_path / "f.jpg")
+    assert "cannot be used with a pool" in refused(2, "figure", PHOTO, "--size", "2", "--linear", "-o", tmp_path / "f.png")
+    assert "--keep selects steps of a network" in refused(2, "figure", PHOTO, "--keep", "1", "-o", tmp_path / "f.png")
     assert "no kernel has all of these tags" in refused(2, "kernels", "gallery", PHOTO, "--tag", "none", "-o", tmp_path / "f.png")
     copy = shutil.copy(SAMPLES / "camera.png", tmp_path / "camera.png")
     assert "is the input" in refused(2, "figure", copy, "-o", copy)
@@ -88,9 +88,9 @@ def test_help_has_two_examples(command):
 
 def test_a_figure_of_a_jpeg_has_its_own_luma(monkeypatch, tmp_path):
     shown = []
-    monkeypatch.setattr(figuring, "exhibit", lambda raster, *given, **more: shown.append(raster) or exhibit(raster, *given, **more))
-    recipe = filter_recipe(["laplacian8"], command="edge")
-    figuring.write_figure(str(PHOTO), recipe, tmp_path / "f.png", "none", salvage=False, colour=False)
+    draw = exhibits.exhibit
+    monkeypatch.setattr(exhibits, "exhibit", lambda raster, *more, **options: shown.append(raster) or draw(raster, *more, **options))
+    figure.command(str(PHOTO), tmp_path / "f.png", Selection())
     with Image.open(PHOTO) as image:
         image.draft("L", image.size)
         assert np.array_equal(shown[0].luma[..., 0], np.array(image))

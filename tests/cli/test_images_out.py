@@ -228,7 +228,7 @@ def test_the_readme_images_exist():
     "words, said",
     [
         (("--stride", "0"), "stride must be at least 1"),
-        (("--stride", "two"), "--stride 'two' is no size"),
+        (("--stride", "two"), "--stride: expected a size such as 2 or 3x5, got 'two'"),
         (("--padding", "-1"), "padding must be at least 0"),
         (("--padding", "wide"), "padding 'wide' is unknown"),
         (("--padding-mode", "mirror"), "'mirror' is unknown"),

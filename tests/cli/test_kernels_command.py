@@ -70,7 +70,7 @@ def test_list_says_what_hides_what(shell: Shell, tmp_path: Path) -> None:
     assert (entries["sobel"]["origin"], entries["sobel"]["shadows"]) == ("--kernels-file", "user")
     assert (entries["mine"]["shadows"], entries["mine"]["file"]) == ("", str(more))
     text = shell("list", "sobel", IMGCONV_KERNELS=str(more)).stdout
-    assert "(IMGCONV_KERNELS, hides the user one)" in text
+    assert "(IMGCONV_KERNELS, replaces the user one)" in text
 
 
 def test_show_has_the_numbers_and_what_follows_from_them(shell: Shell) -> None:
@@ -106,7 +106,7 @@ def test_show_takes_every_kind_of_reference(shell: Shell, tmp_path: Path) -> Non
 def test_show_cuts_nothing_and_draws_no_wall_of_numbers(shell: Shell) -> None:
     wide = shell("show", "gaussian:sigma=4", COLUMNS="60").stdout.splitlines()
     assert len(wide[1].split()) == 33 and "\N{HORIZONTAL ELLIPSIS}" not in "".join(wide)
-    assert "--json prints them" in shell("show", "box:size=65").stdout
+    assert "--json lists them" in shell("show", "box:size=65").stdout
 
 
 def test_show_survives_a_terminal_without_the_letters(shell: Shell) -> None:
@@ -119,7 +119,7 @@ def test_add_writes_the_users_file_and_keeps_its_comments(shell: Shell) -> None:
     added = shell("add", "cross", "-k", "0 1 0; 1 1 1; 0 1 0 / 5", "--description", "a plus", "--tag", "own", "--range", "minmax")
     assert added.stdout == "" and added.stderr == f"added cross to {path}\n"
     path.write_text("# mine\n" + path.read_text("utf-8"), "utf-8")
-    assert "; it now hides the built-in one" in shell("add", "box", "-k", "-1 1").stderr
+    assert "; it replaces the built-in kernel" in shell("add", "box", "-k", "-1 1").stderr
     assert path.read_text("utf-8").startswith("# mine\n")
     cross = shell.lines("show", "cross")[0]
     assert (cross["divisor"], cross["range"], cross["tags"], cross["description"]) == (5, "minmax", ["own"], "a plus")
@@ -127,7 +127,7 @@ def test_add_writes_the_users_file_and_keeps_its_comments(shell: Shell) -> None:
 
 def test_add_replaces_only_by_force(shell: Shell) -> None:
     shell("add", "mine", "-k", "1 2")
-    assert "has a kernel 'mine' already" in shell("add", "mine", "-k", "3", code=2).stderr
+    assert "already has a kernel 'mine'" in shell("add", "mine", "-k", "3", code=2).stderr
     shell("add", "mine", "-k", "3", "--force")
     assert shell.lines("show", "mine")[0]["taps"] == [[3]]
 

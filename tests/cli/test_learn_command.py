@@ -45,7 +45,7 @@ def test_a_sharpening_is_found_and_kept(pairs, tmp_path):
     assert imgconv("filter", PHOTO, "-k", "mine", "-o", again, env=environment).code == 0
     with Image.open(again) as ours, Image.open(pairs["sharp.png"]) as theirs:
         assert np.array_equal(np.array(ours), np.array(theirs))
-    assert "has a kernel 'mine' already" in refused(2, "learn", PHOTO, pairs["sharp.png"], "--name", "mine", "--json", env=environment)
+    assert "already has a kernel 'mine'" in refused(2, "learn", PHOTO, pairs["sharp.png"], "--name", "mine", "--json", env=environment)
     assert imgconv("learn", PHOTO, pairs["sharp.png"], "--name", "mine", "--force", env=environment).code == 0
 
 
@@ -92,10 +92,10 @@ def test_what_is_no_kernel_is_said(tmp_path):
 @pytest.mark.parametrize(
     "code, words, text",
     [
-        (2, (PHOTO,), "images come in pairs, and 1 cannot"),
-        (2, (PHOTO, PHOTO, "--size", "99"), "--size 99 is not possible"),
-        (2, (PHOTO, PHOTO, "--channels", "all", "--name", "mine"), "--name cannot keep weights across colours"),
-        (2, (PHOTO, PHOTO, "-o", "w.txt"), "is no array"),
+        (2, (PHOTO,), "expected pairs of images, got 1"),
+        (2, (PHOTO, PHOTO, "--size", "99"), "--size: expected a size from 1 to 31, got 99"),
+        (2, (PHOTO, PHOTO, "--channels", "all", "--name", "mine"), "--name cannot store weights across channels"),
+        (2, (PHOTO, PHOTO, "-o", "w.txt"), "ends in .npy"),
         (1, (PHOTO, SAMPLES / "chelsea.jpg"), "600x400 and 451x300 are not input and output"),
         (1, (PHOTO, "nosuch.png"), "nosuch.png: "),
     ],

@@ -45,7 +45,7 @@ def test_a_summary_counts_files(folder):
     assert summary("--dry-run") == "2 of 2 images: 2 files would be written, 0 failed"
     (folder / "b.png").write_bytes(b"no image")
     assert summary() == "2 of 2 images: 1 file written, 1 failed"
-    assert summary("--skip-existing") == "2 of 2 images: 0 files written, 1 passed over, 1 failed"
+    assert summary("--skip-existing") == "2 of 2 images: 0 files written, 1 skipped, 1 failed"
 
 
 def test_a_batch_is_no_image_to_preview(folder):

@@ -64,7 +64,7 @@ def test_a_folder_is_reported_later(photos, tmp_path):
 def test_a_folder_without_its_inputs(tmp_path):
     assert imgconv("edge", PHOTO, "-o", "out/maps/", cwd=tmp_path).code == 0
     done = imgconv("report", "maps", cwd=tmp_path / "out")
-    assert done.code == 0 and "name the right one with --before" in done.err
+    assert done.code == 0 and "name the folder of the inputs with --before" in done.err
     assert cards(tmp_path / "out" / "maps" / "report.html") == [("coffee.edge.png", "maps/coffee.edge.png", False)]
 
 

@@ -11,23 +11,23 @@ pytestmark = pytest.mark.exhaustive  # compiles every loop: a minute of both cor
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory):
-    """An environment whose store held nothing before `warmup`, and what that said."""
+    """An environment whose cache was empty before `warmup`, and what that said."""
     env = {**os.environ, "IMGCONV_CACHE": str(tmp_path_factory.mktemp("cache"))}
     return env, imgconv("warmup", env=env, timeout=300)
 
 
-def kept(env):
-    """How many loops are kept, after `warmup`, which had none to compile."""
+def cached(env):
+    """How many loops are cached, after `warmup`, which had none to compile."""
     said = imgconv("warmup", env=env).err
     assert said.startswith("0 loops compiled")
-    return int(re.search(r"(\d+) kept", said)[1])
+    return int(re.search(r"(\d+) cached", said)[1])
 
 
-def test_every_loop_is_compiled_once_and_kept(fresh):
+def test_every_loop_is_compiled_once_and_cached(fresh):
     env, first = fresh
     assert first.code == 0 and first.out == b""
-    assert "C library" not in first.err  # a loop that could not be kept says so
-    assert first.err.startswith(f"{kept(env)} loops compiled")
+    assert "C library" not in first.err  # a loop that could not be cached is reported
+    assert first.err.startswith(f"{cached(env)} loops compiled")
     assert imgconv("warmup", "-q", env=env).err == ""
 
 
@@ -44,7 +44,7 @@ COMMANDS = [
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_nothing_is_left_to_compile(words, fresh, tmp_path):
     env, _ = fresh
-    before = kept(env)
+    before = cached(env)
     command, image, *options = words
     assert imgconv(command, SAMPLES / image, *options, "-o", tmp_path, "-q", env=env).code == 0
-    assert kept(env) == before
+    assert cached(env) == before

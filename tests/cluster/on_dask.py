@@ -86,7 +86,7 @@ def test_an_attempt_does_not_take_the_output_of_the_one_before_for_somebody_else
     assert code == 1 and "exists" not in err and err.count("\n") == 2, err
     assert files_below(home / "kept") == files_below(home / "alone")
     again = imgconv(*FILTER, "-o", "kept", "--dask", address, "--skip-existing", cwd=home)
-    assert again.code == 1 and f"0 files written, {COUNT} passed over, 1 failed" in again.err
+    assert again.code == 1 and f"0 files written, {COUNT} skipped, 1 failed" in again.err
     refusing = imgconv(*FILTER, "-o", "kept", "--dask", address, "--no-clobber", cwd=home)
     assert refusing.err.count("exists; leave out --no-clobber") == COUNT
     assert files_below(home / "kept") == files_below(home / "alone")
@@ -180,9 +180,7 @@ def test_an_interrupt_leaves_whole_outputs_and_no_process(home, address, workers
     group = children(process.pid)
     os.killpg(process.pid, signal.SIGINT)
     code, _, err = finished(process)
-    assert (
-        code == 130 and err.splitlines()[-1] == "imgconv: interrupted; run the same command with --skip-existing to go on where it stopped"
-    )
+    assert code == 130 and err.splitlines()[-1] == "imgconv: interrupted; run the same command with --skip-existing to continue"
     assert err.count("\n") <= 2
     wait_for(lambda: not any(Path(f"/proc/{child}/exe").exists() for child in group))
     if dask != "address":  # elsewhere, an image that has begun is finished
@@ -209,4 +207,4 @@ def test_ten_times_the_images_take_no_more_memory(home, address, workers):
 
 @pytest.mark.parametrize("words", [("edge", "-", "-o", "x/"), ("edge", "photos/001.jpg", "-o", "-")])
 def test_streams_stay_here(home, words):
-    assert "--dask takes files and folders" in refused(2, *words, "--dask", "local", cwd=home)
+    assert "--dask reads and writes files" in refused(2, *words, "--dask", "local", cwd=home)

@@ -102,7 +102,7 @@ def test_what_exists_is_passed_over_or_refused_or_replaced(home, store, cluster)
     refusing = imgconv(*words, "--no-clobber", cwd=home, env=store.env)
     assert refusing.code == 1 and refusing.err.count("exists; leave out --no-clobber") == COUNT
     done = imgconv(*words, "--skip-existing", cwd=home, env=store.env)
-    assert f"1 file written, {COUNT - 1} passed over" in done.err.replace("1 files", "1 file")
+    assert f"1 file written, {COUNT - 1} skipped" in done.err.replace("1 files", "1 file")
     assert store.files("again/") == before
 
 

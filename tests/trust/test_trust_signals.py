@@ -30,7 +30,7 @@ def test_an_interrupted_folder_run_stops_at_once_and_can_continue(tmp_path, numb
         with Image.open(path) as image:
             image.load()
     done = imgconv("edge", photos, "-o", out, "--skip-existing")
-    assert done.code == 0 and f"{200 - len(made)} files written, {len(made)} passed over" in done.err
+    assert done.code == 0 and f"{200 - len(made)} files written, {len(made)} skipped" in done.err
     assert len(list(out.iterdir())) == 200
 
 
@@ -72,18 +72,18 @@ def test_an_interrupt_at_any_moment_of_the_start_shows_no_traceback(tmp_path, se
 def test_an_interrupt_that_python_drops_is_repeated_a_second_later():
     script = """
 import os, signal, time
-from imgconv.cli import interrupts
+from imgconv.cli import app
 class Tidied:
     def __del__(self):  # as a callback in the middle of an import, whose exceptions are dropped
         os.kill(os.getpid(), signal.SIGINT)
-interrupts.catch()
+app.handle_signals()
 tidied = Tidied()
 del tidied
 print("dropped", flush=True)
 try:
     time.sleep(15)
-except interrupts.Interrupted:
-    interrupts.ignore()
+except app.Interrupted:
+    app.ignore_signals()
     print("heard", flush=True)
 """
     done = subprocess.run([sys.executable, "-c", script], env=environment(), capture_output=True, text=True, timeout=10, check=True)

@@ -1,0 +1,310 @@
+"""Text on the terminal and JSON for programs: messages, progress, tables, previews. The only module that uses Rich."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from rich.console import Console, RenderableType
+    from rich.live import Live
+    from rich.progress import Progress
+    from rich.table import Table
+    from rich.text import Text
+
+    from imgconv.batch.outcome import Outcome
+    from imgconv.recipe import Recipe
+
+STDOUT = "-"
+PATIENCE = 1.0  # seconds before a progress bar appears
+PLAIN_PAUSE = 10.0  # seconds between lines of progress where standard error is not a terminal
+UPPER_HALF = "\N{UPPER HALF BLOCK}"
+UNLIMITED = 100_000  # columns
+
+
+def write_message(text: str) -> None:
+    """Write a line to standard error, control characters escaped. If standard error fails, discard this and all later messages."""
+    try:
+        sys.stderr.write(f"{escaped(text)}\n")
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
+def escaped(text: str) -> str:
+    """Return `text` with control characters written as escapes, so that a file name stays on its line.
+
+    >>> print(escaped("two\\nlines"))
+    two\\nlines
+    """
+    return "".join(character if ord(character) >= 32 and not 127 <= ord(character) < 160 else repr(character)[1:-1] for character in text)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number and a noun.
+
+    >>> counted(1, "file"), counted(2, "file"), counted(0, "file")
+    ('1 file', '2 files', '0 files')
+    """
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def write_json(value: Any) -> None:
+    """Write `value` as one line of JSON to standard output and flush it."""
+    import json  # takes a millisecond
+
+    sys.stdout.write(json.dumps(finite(value), allow_nan=False, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def finite(value: Any) -> Any:
+    """Return `value` with None for every NaN and infinity, which JSON does not have.
+
+    >>> finite({"pixel": [1.5, float("nan")]})
+    {'pixel': [1.5, None]}
+    """
+    if isinstance(value, float):
+        return value if value - value == 0 else None
+    if isinstance(value, dict):
+        return {key: finite(each) for key, each in value.items()}
+    return [finite(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+class Reporter:
+    """Counts outcomes and reports them on standard error: errors, progress of a run that takes long, and a summary."""
+
+    def __init__(self, total: int, recipe: "Recipe", *, quiet: bool = False, verbose: bool = False, dry_run: bool = False):
+        self.total, self.recipe, self.quiet, self.verbose, self.dry_run = total, recipe, quiet, verbose, dry_run
+        self.done = self.failed = self.skipped = self.written = 0
+        self._started = self._last_line = time.perf_counter()
+        self._progress: Progress | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+        has_results = error is None or (self.done and not isinstance(error, BrokenPipeError))
+        if self.total > 1 and not self.quiet and has_results:
+            skipped = f", {self.skipped} skipped" if self.skipped else ""
+            files = f"{counted(self.written, 'file')} {'would be written' if self.dry_run else 'written'}"
+            write_message(f"{self.done} of {self.total} images: {files}{skipped}, {self.failed} failed, {self._seconds:.1f} s")
+
+    def add(self, outcome: "Outcome") -> None:
+        """Count one outcome, and report it if it is an error, has a note, or is the only one."""
+        self.done += 1
+        self.failed += outcome.error is not None
+        self.skipped += outcome.skipped is not None
+        self.written += 0 if outcome.skipped else len(outcome.outputs)
+        if outcome.error is not None:
+            self._write(f"imgconv: {outcome.source}: {outcome.error}")
+        elif not self.quiet and self._is_worth_a_line(outcome):
+            self._write(_results(outcome) + (self._details(outcome) if self.verbose else ""))
+        if self.total > 1 and not self.quiet:
+            self._advance()
+
+    @property
+    def _seconds(self) -> float:
+        return time.perf_counter() - self._started
+
+    def _is_worth_a_line(self, outcome: "Outcome") -> bool:
+        return self.verbose or outcome.note is not None or (self.total == 1 and set(outcome.outputs) != {STDOUT})
+
+    def _details(self, outcome: "Outcome") -> str:
+        """What --verbose adds: the shapes of all maps, the algorithms, and the time."""
+        from imgconv.cli.plan import algorithms
+
+        shapes = ", ".join("x".join(map(str, shape)) for shape in dict.fromkeys(outcome.shapes))
+        ways = f"  {algorithms(self.recipe, *outcome.seen)}" if outcome.seen else ""
+        return f"  {shapes}{ways}  {outcome.seconds:.3f} s"
+
+    def _write(self, text: str) -> None:
+        if self._progress is not None:
+            self._progress.console.print(escaped(text), markup=False, emoji=False, highlight=False, soft_wrap=True)
+        else:
+            write_message(text)
+
+    def _advance(self) -> None:
+        """Update the bar, which appears after a while on a terminal; elsewhere write a line from time to time."""
+        rate = self.done / max(self._seconds, 1e-6)
+        if self._progress is None and self._seconds > PATIENCE and sys.stderr.isatty():
+            self._progress = _bar(self.total)
+        if self._progress is not None:
+            self._progress.update(self._progress.task_ids[0], completed=self.done, failed=self.failed, rate=f"{rate:.1f}/s")
+        elif time.perf_counter() - self._last_line > PLAIN_PAUSE and self.done < self.total:
+            self._last_line = time.perf_counter()
+            left = (self.total - self.done) / rate
+            write_message(f"{self.done} of {self.total} images, {self.failed} failed, {rate:.1f}/s, {left:.0f} s left")
+
+
+def _bar(total: int) -> "Progress":
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[failed]} failed"), TextColumn("{task.fields[rate]}"))
+    progress = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+    progress.add_task("images", total=total, failed=0, rate="")
+    progress.start()
+    return progress
+
+
+def _results(outcome: "Outcome") -> str:
+    names = ["standard output" if name == STDOUT else name for name in dict.fromkeys(outcome.outputs)]
+    results = ", ".join(names) or ("skipped" if outcome.skipped else "nothing")
+    return f"{outcome.source} -> {results}" + (f" ({outcome.note})" if outcome.note else "")
+
+
+def shortened(number: int) -> str:
+    """Return a count in thousands, millions and so on, with three digits.
+
+    >>> shortened(999), shortened(2_160_000), shortened(0)
+    ('999', '2.16 M', '0')
+    """
+    return _scaled(number, 1000, ("", " k", " M", " G", " T", " P"))
+
+
+def in_bytes(number: int) -> str:
+    """Return a number of bytes in binary units.
+
+    >>> in_bytes(720_000)
+    '703 KiB'
+    """
+    return _scaled(number, 1024, (" B", " KiB", " MiB", " GiB", " TiB", " PiB"))
+
+
+def _scaled(number: float, step: int, units: tuple[str, ...]) -> str:
+    exponent = 0
+    while number >= 999.5 and exponent < len(units) - 1:
+        number /= step
+        exponent += 1
+    digits = 0 if exponent == 0 or number >= 100 else 1 if number >= 10 else 2
+    return f"{number:.{digits}f}{units[exponent]}"
+
+
+def text(*parts: "str | tuple[str, str] | Text", style: str = "") -> "Text":
+    """Return parts, each plain or a pair of text and style, as one line."""
+    from rich.text import Text
+
+    return Text.assemble(*parts, style=style)
+
+
+def heading(title: str, more: str = "") -> "Text":
+    """Return a title and, dimmed, further text on its line."""
+    return text((escaped(title), "bold"), "   ", (escaped(more), "dim"))
+
+
+def table(*, header: bool = False, padding: tuple[int, int, int, int] = (0, 2, 0, 0), pad_edge: bool = False) -> "Table":
+    """Return an empty table without lines."""
+    from rich.table import Table
+
+    return Table(box=None, pad_edge=pad_edge, show_header=header, padding=padding, header_style="dim")
+
+
+def facts(values: dict[str, str]) -> "Table":
+    """Return a table of names and their values."""
+    rows = table()
+    rows.add_column(style="dim", no_wrap=True)
+    for name, value in values.items():
+        rows.add_row(name, text(value))
+    return rows
+
+
+def numbers(plane: "NDArray[Any]", written: Callable[[float], str], *, header: bool = False) -> "Table":
+    """Return a plane of numbers in columns, coloured by sign; `header` adds an empty line above."""
+    rows = table(header=header, padding=(0, 1, 0, 1), pad_edge=not header)
+    for _ in plane[0]:
+        rows.add_column("", justify="right", no_wrap=True)
+    for line in plane.tolist():
+        rows.add_row(*(text(written(value), style=style_of(value)) for value in line))
+    return rows
+
+
+def style_of(value: float) -> str:
+    """Return the colour of a number: green above 0, red below, dim for 0."""
+    return "dim" if value == 0 else "green" if value > 0 else "red"
+
+
+def fits(part: "RenderableType") -> bool:
+    """Whether a terminal is wide enough for a part; True where standard output is not a terminal."""
+    from rich.console import Console
+
+    console = Console()
+    return not console.is_terminal or _width(console, part) <= console.width
+
+
+def _width(console: "Console", part: "RenderableType") -> int:
+    from rich.measure import Measurement
+
+    return Measurement.get(console, console.options.update(max_width=UNLIMITED), part).maximum
+
+
+def print_parts(*parts: "RenderableType") -> None:
+    """Print within the width of a terminal, and without wrapping elsewhere."""
+    from io import TextIOWrapper
+
+    from rich.console import Console
+
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a character that the terminal does not have becomes a question mark
+    console = Console(highlight=False, markup=False, emoji=False)
+    for part in parts:
+        console.width = console.width if console.is_terminal else max(console.width, _width(console, part))
+        console.print(part, crop=False)
+
+
+def side_by_side(*parts: "RenderableType", otherwise: "Iterable[RenderableType]") -> "RenderableType":
+    """Return parts in one row, or `otherwise` below each other on a terminal that is too narrow for the row."""
+    from rich.console import Group
+    from rich.table import Table
+
+    grid = Table.grid(padding=(0, 1))
+    grid.add_row(*parts)
+    return grid if fits(grid) else Group(*otherwise)
+
+
+def live_display() -> "Live":
+    """Return a display on standard error that is drawn anew with each update, and disappears at its end."""
+    from rich.console import Console
+    from rich.live import Live
+
+    return Live(console=Console(stderr=True), transient=True, refresh_per_second=8)
+
+
+def print_previews(outputs: Sequence[str]) -> None:
+    """Show the first frame of each output, as wide as the terminal; do nothing where standard output is not a terminal."""
+    if not sys.stdout.isatty():
+        return
+    from imgconv.batch.inputs import first_image
+    from imgconv.errors import ImageError
+    from imgconv.plotting.preview import preview
+
+    for output in outputs:
+        try:
+            image = first_image(output, max_pixels=None)
+        except ImageError as error:
+            write_message(f"imgconv: no preview of {error}")
+        else:
+            _print_pixels(partial(preview, image))
+
+
+def _print_pixels(pixels_of: "Callable[[int], NDArray[Any]]") -> None:
+    """Print the (H, W, 3) colours that `pixels_of` returns for the width of the terminal, two rows in each line of half-blocks."""
+    from rich.color import Color
+    from rich.console import Console
+    from rich.segment import Segment, Segments
+    from rich.style import Style
+
+    console = Console(highlight=False)
+    pixels = pixels_of(console.width).tolist()
+    segments = []
+    for upper, lower in zip(pixels[::2], pixels[1::2], strict=True):
+        for above, below in zip(upper, lower, strict=True):
+            segments.append(Segment(UPPER_HALF, Style(color=Color.from_rgb(*above), bgcolor=Color.from_rgb(*below))))
+        segments.append(Segment.line())
+    console.print(Segments(segments), end="")

@@ -1,0 +1,225 @@
+"""The run that edge, filter, pool, canny and run share: options to a plan, outcomes to messages, failures to the exit code."""
+
+import sys
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import typer
+
+from imgconv import __version__, atomic
+from imgconv.batch.destinations import identities
+from imgconv.batch.outcome import Outcome
+from imgconv.batch.planning import Plan, plan_run
+from imgconv.batch.run import run
+from imgconv.batch.sources import STDIN, Source, read_names
+from imgconv.batch.work import Job
+from imgconv.cli.app import Interrupted
+from imgconv.cli.console import Reporter, counted, print_previews, write_json, write_message
+from imgconv.cli.options import HowOptions, OnError, TellOptions, WhereOptions, limit, shard
+from imgconv.engine import cache
+from imgconv.engine.parallel import default_threads
+from imgconv.errors import ImageError, UsageError
+from imgconv.recipe import Recipe
+from imgconv.registry.files import weights_read
+
+if TYPE_CHECKING:
+    from imgconv.batch.stacking import Stack
+
+
+def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: HowOptions, tell: TellOptions) -> None:
+    """Run `recipe` over `inputs`. Raises typer.Exit(1) when an input failed."""
+    cache.announce = None if tell.quiet else write_message
+    _check_options(inputs, where, tell)
+    max_pixels = limit(how.max_pixels)
+    plan = plan_run(
+        inputs,
+        recipe,
+        exact=_listed_inputs(where),
+        output=where.output,
+        format=where.format,
+        quality=where.quality,
+        recursive=where.recursive,
+        shard=shard(where.shard),
+    )
+    _check_streams(plan, how, tell)
+    if how.dask is not None:
+        _check_cluster(plan, how.dask)
+    elif not how.dry_run:
+        cache.prepare()
+    job = Job(
+        recipe,
+        plan.destination,
+        quality=where.quality,
+        max_pixels=max_pixels,
+        salvage=how.salvage,
+        statistics=tell.json,
+        description=_description(recipe),
+        inputs=identities([*plan.sources, *_weight_files()]),
+        existing="skip" if where.skip_existing else "refuse" if where.no_clobber else "replace",
+        dry_run=how.dry_run,
+    )
+    if _run(plan, job, how, tell).failed:
+        raise typer.Exit(1)
+
+
+def _run(plan: Plan, job: Job, how: HowOptions, tell: TellOptions) -> Reporter:
+    """Run, and report every outcome. An interrupted run leaves no half-written file."""
+    reporter = Reporter(len(plan.sources), job.recipe, quiet=tell.quiet, verbose=tell.verbose, dry_run=how.dry_run)
+    try:
+        with reporter, _page(plan, job, how, tell) as add_to_page, closing(_outcomes(plan, job, how)) as outcomes:
+            for outcome in outcomes:
+                reporter.add(outcome)
+                add_to_page(outcome)
+                if tell.json:
+                    write_json(outcome.as_json())
+                if tell.show and not how.dry_run:
+                    print_previews(outcome.outputs)
+    except Interrupted as interrupt:
+        atomic.abandon()
+        if len(plan.sources) > 1 and not plan.destination.stdout:
+            raise Interrupted("interrupted; run the same command with --skip-existing to continue") from interrupt
+        raise
+    return reporter
+
+
+def _page(plan: Plan, job: Job, how: HowOptions, tell: TellOptions) -> AbstractContextManager[Callable[[Outcome], None]]:
+    """The page of --report; does nothing without one."""
+    if tell.report is None:
+        return nullcontext(lambda outcome: None)
+    from imgconv.cli.report import page_of_run
+
+    return page_of_run(tell.report, plan, job, how, quiet=tell.quiet)
+
+
+def _outcomes(plan: Plan, job: Job, how: HowOptions) -> Generator[Outcome]:
+    jobs, stop = how.jobs or default_threads(), how.on_error is OnError.stop
+    if how.dask is None:
+        return run(plan.sources, job, jobs, stop_on_error=stop)
+    from imgconv.batch.cluster import run_on_cluster
+
+    return run_on_cluster(plan.sources, job, how.dask, jobs, limited=how.jobs is not None, stop_on_error=stop)
+
+
+def _weight_files() -> list[Source]:
+    """The files of weights that were read. They are inputs, which no output may replace."""
+    return [Source(file, file) for file in weights_read()]
+
+
+def _listed_inputs(where: WhereOptions) -> list[str]:
+    """The names in the file of --files0-from."""
+    return [] if where.files0_from is None else read_names(where.files0_from)
+
+
+def _description(recipe: Recipe) -> str:
+    """The description of the recipe in the metadata of outputs, with undecodable bytes of file names escaped."""
+    return f"imgconv {__version__} {recipe.describe()}".encode("utf-8", "backslashreplace").decode()
+
+
+def _check_options(inputs: Sequence[str], where: WhereOptions, tell: TellOptions) -> None:
+    """Refuse options that exclude each other before anything is read."""
+    if tell.quiet and tell.verbose:
+        raise UsageError("--quiet and --verbose contradict each other; leave one of them out")
+    if where.skip_existing and where.no_clobber:
+        raise UsageError("--skip-existing and --no-clobber contradict each other; leave one of them out")
+    if not inputs and where.files0_from is None:
+        raise UsageError("no input given; name images or folders, or - for standard input")
+    if STDIN not in (*inputs, where.files0_from):
+        return
+    if STDIN in inputs and where.files0_from == STDIN:
+        raise UsageError("standard input cannot be both an image and the list of --files0-from; leave one of them out")
+    if sys.stdin is None:
+        raise UsageError("standard input is closed; name a file, or use a pipe")
+    if sys.stdin.isatty():
+        expected = "an image, as in imgconv edge - < photo.jpg" if STDIN in inputs else "names, as in find photos -name '*.jpg' -print0 |"
+        raise UsageError(f"standard input is a terminal; send it {expected}")
+
+
+def _check_cluster(plan: Plan, address: str) -> None:
+    """Refuse an address that is not a scheduler's, and streams, which the workers cannot reach."""
+    from imgconv.batch.cluster import check_address
+
+    check_address(address)
+    if plan.destination.stdout or any(source.path is None for source in plan.sources):
+        raise UsageError("--dask reads and writes files; leave out - for standard input and output")
+
+
+def _check_streams(plan: Plan, how: HowOptions, tell: TellOptions) -> None:
+    """Refuse to write to a standard output that is closed, a terminal or used twice."""
+    if sys.stdout is None and (tell.json or plan.destination.stdout):
+        raise UsageError("standard output is closed; write to a file with -o")
+    if tell.json and plan.destination.stdout and not how.dry_run:
+        raise UsageError("--json needs standard output, which the image uses; write the image to a file with -o")
+    if plan.destination.stdout and sys.stdout.isatty() and not how.dry_run:
+        raise UsageError("standard output is a terminal; write to a file with -o, or use a pipe")
+
+
+def execute_batch(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: HowOptions, tell: TellOptions) -> None:
+    """Run all images through `recipe` and write the results as one array. If an image fails, nothing is written."""
+    from imgconv.batch.stacking import check_sizes, make_stack, plan_stack
+
+    cache.announce = None if tell.quiet else write_message
+    _check_options(inputs, where, tell)
+    if how.dask is not None:
+        raise UsageError("--batch cannot be used with --dask; leave one of them out")
+    if where.shard is not None:
+        raise UsageError("--batch cannot be used with --shard; leave one of them out")
+    stack = plan_stack(
+        inputs,
+        recipe,
+        exact=_listed_inputs(where),
+        output=where.output,
+        format=where.format,
+        recursive=where.recursive,
+        max_pixels=limit(how.max_pixels),
+        salvage=how.salvage,
+    )
+    stack = replace(stack, inputs=stack.inputs | identities(_weight_files()))
+    _check_batch(stack, where, tell)
+    started = time.perf_counter()
+    check_sizes(stack)
+    target = STDIN if stack.file is None else str(stack.file)
+    if _is_complete(stack, where):
+        outcomes = [Outcome(str(source), skipped="exists") for source in stack.sources]
+    elif how.dry_run:
+        outcomes = [Outcome(str(source), outputs=[target], note="not written: dry run") for source in stack.sources]
+    else:
+        shapes = make_stack(stack)
+        seconds = (time.perf_counter() - started) / len(shapes)
+        outcomes = [Outcome(name, outputs=[target], shapes=[shape], seconds=seconds) for name, shape in shapes]
+    _report_batch(outcomes, target, tell)
+
+
+def _check_batch(stack: "Stack", where: WhereOptions, tell: TellOptions) -> None:
+    """Refuse options that --batch excludes."""
+    if tell.report is not None:
+        raise UsageError("--report shows images, and --batch writes an array; leave one of them out")
+    if tell.show:
+        raise UsageError("--show previews images, and --batch writes an array; leave one of them out")
+    if where.quality is not None:
+        raise UsageError(f"--quality has no meaning for {stack.format}; leave it out")
+    if stack.file is None and (sys.stdout is None or sys.stdout.isatty() or tell.json):
+        raise UsageError("standard output cannot receive the array here; write it to a file with -o")
+
+
+def _is_complete(stack: "Stack", where: WhereOptions) -> bool:
+    """Whether the output exists and is to stay. Raises ImageError where it exists and --no-clobber is given."""
+    from imgconv.batch.paths import exists
+
+    if stack.file is None or not exists(stack.file):
+        return False
+    if where.no_clobber:
+        raise ImageError(f"output {stack.file} exists; leave out --no-clobber to replace it")
+    return where.skip_existing
+
+
+def _report_batch(outcomes: Sequence[Outcome], target: str, tell: TellOptions) -> None:
+    if tell.json:
+        for outcome in outcomes:
+            write_json(outcome.as_json())
+    if not tell.quiet:
+        note = outcomes[0].note or ("skipped: exists" if outcomes[0].skipped else "")
+        place = "standard output" if target == STDIN else target
+        write_message(f"{counted(len(outcomes), 'image')} -> {place}{f' ({note})' if note else ''}")
