@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 COMMANDS = ("edge", "filter", "pool", "run", "canny", "plan", "explain", "learn", "figure", "report", "kernels", "warmup")
 ALLOCATIONS = 20_000  # between two garbage collections: imports allocate 60,000 objects and no garbage, and Python's default is 700
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+SYNONYMS = {"mean": "avg", "average": "avg", "maximum": "max", "minimum": "min"}  # of values that options take
 REPEAT = 1.0  # seconds
 
 
@@ -95,9 +96,17 @@ def _run() -> int:
         code = leaving.code
     except Exception as error:
         if hasattr(error, "format_message"):  # a usage error of the Click that Typer contains
-            return _fail(" ".join(error.format_message().split()), 2)
+            return _fail(_usage_message(error.format_message()), 2)
         return _unexpected(error)
     return code if isinstance(code, int) else 0
+
+
+def _usage_message(text: str) -> str:
+    """A message of Click in the form of other errors, with a hint where an allowed value has another name."""
+    line = " ".join(text.split()).removesuffix(".")
+    value = line.partition(" is not one of ")[0].rpartition(": ")[2].strip("'")
+    hint = SYNONYMS.get(value, "")
+    return line[:1].lower() + line[1:] + (f"; use {hint}" if f"'{hint}'" in line else "")
 
 
 def _unexpected(error: Exception) -> int:

@@ -58,7 +58,7 @@ def command(inputs: Inputs, what: CannyOptions, where: WhereOptions, tell: TellO
     """Trace edges as lines one pixel wide.
 
     Smooths the luma, thins the gradient to its ridges, and follows edges from strong gradients to the weaker ones that touch them.
-    Converts photo.jpg to photo.canny.png.
+    The result for photo.jpg is photo.canny.png.
     """
     from imgconv.cli.execution import execute
 

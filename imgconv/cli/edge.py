@@ -11,7 +11,8 @@ imgconv edge photos/ -k sobel --threshold 80 -o edges/
 def command(inputs: Inputs, what: FilterOptions, where: WhereOptions, tell: TellOptions, how: HowOptions) -> None:
     """Find edges in images.
 
-    Filters the luma with the kernel laplacian8, or with those of -k, and writes absolute values. Converts photo.jpg to photo.edge.png.
+    Filters the luma with the kernel laplacian8, or with those of -k, and writes absolute values. The result for photo.jpg is
+    photo.edge.png.
     """
     from imgconv.cli.execution import execute
     from imgconv.cli.selection import filter_recipe_of

@@ -11,7 +11,7 @@ imgconv filter photo.jpg -k '0 -1 0; -1 5 -1; 0 -1 0' -o sharp.png
 def command(inputs: Inputs, what: FilterOptions, where: WhereOptions, tell: TellOptions, how: HowOptions) -> None:
     """Filter images with kernels.
 
-    Computes the cross-correlation, as PyTorch does, of each colour channel. Converts photo.jpg to photo.KERNEL.png.
+    Computes the cross-correlation, as PyTorch does, of each colour channel. The result for photo.jpg is photo.KERNEL.png.
     """
     from imgconv.cli.execution import execute
     from imgconv.cli.selection import filter_recipe_of

@@ -2,12 +2,13 @@
 
 import re
 from inspect import cleandoc
+from pathlib import Path
 from typing import Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
-RANGE = re.compile(r"  \[[\d<=x]+\]$")  # of numbers, which the help of the option describes in words
+NOTES = re.compile(r"(?:(; )|  \[)\d+<=x<=\d+\]|  \[required\]")  # the usage line and the help text say so in words
 
 
 class Command(TyperCommand):
@@ -32,24 +33,32 @@ class Group(TyperGroup):
             ctx.exit(2)
         return super().parse_args(ctx, args)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command; fail with an example if a file stands in its place."""
+        name = args[0]
+        if name not in self.commands and (name == "-" or Path(name).suffix or Path(name).exists()):
+            ctx.fail(f"expected a command before {name}, for example {ctx.command_path} {next(iter(self.commands))} {name}")
+        return super().resolve_command(ctx, args)
+
 
 def _format_help(command: TyperCommand | TyperGroup, ctx: Any, formatter: Any) -> None:
-    command.format_usage(ctx, formatter)
+    parameters = command.get_params(ctx)
+    operands = [each.metavar for each in parameters if each.param_type_name == "argument"]
+    formatter.write_usage(ctx.command_path, " ".join(["[OPTIONS]", *(["COMMAND"] if isinstance(command, TyperGroup) else operands)]))
     formatter.write_paragraph()
     formatter.write_text(cleandoc(command.help or ""))
     if isinstance(command, TyperGroup):
         _write_section(formatter, "Commands", [(name, _summary(each)) for name, each in command.commands.items()])
     sections: dict[str, list[tuple[str, str]]] = {}
-    for parameter in command.get_params(ctx):
-        record = parameter.get_help_record(ctx)
-        if record is not None and record[1]:
-            default = "Arguments" if parameter.param_type_name == "argument" else "Options"
-            names, text = record
-            section = getattr(parameter, "rich_help_panel", None) or default
-            sections.setdefault(section, []).append((names, RANGE.sub("", text)))
-    general = sections.pop("Options", [])  # with --help, which comes last
-    for section, records in {**sections, "Options": general}.items():
-        _write_section(formatter, section, records)
+    has_sections = len({each.rich_help_panel for each in parameters if isinstance(each, TyperOption)} - {None}) > 1
+    for parameter in parameters:
+        names, text = parameter.get_help_record(ctx) or ("", "")
+        section = "Arguments" if parameter.param_type_name == "argument" else "Options"
+        if has_sections and isinstance(parameter, TyperOption):
+            section = parameter.rich_help_panel or section
+        sections.setdefault(section, []).append((names, NOTES.sub(lambda match: "]" if match[1] else "", text)))
+    for section in sorted(sections, key="Options".__eq__):  # last, since it holds --help
+        _write_section(formatter, section, sections[section])
     if command.epilog:
         with formatter.section("Examples"):
             for line in command.epilog.strip().splitlines():
@@ -57,9 +66,8 @@ def _format_help(command: TyperCommand | TyperGroup, ctx: Any, formatter: Any) -
 
 
 def _write_section(formatter: Any, section: str, records: list[tuple[str, str]]) -> None:
-    if records:
-        with formatter.section(section):
-            formatter.write_dl(records)
+    with formatter.section(section):
+        formatter.write_dl(records)
 
 
 def _summary(command: Any) -> str:

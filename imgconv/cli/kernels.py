@@ -1,4 +1,4 @@
-"""The commands `imgconv kernels`: list, show, add, path and gallery."""
+"""The commands `imgconv kernels`: list, show, add, remove, path and gallery."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,7 +29,7 @@ app = typer.Typer(
     name="kernels",
     cls=Group,
     rich_markup_mode=None,
-    help="List, show, add and draw kernels.",
+    help="List, show, add, remove and draw kernels.",
     epilog="imgconv kernels list blur\nimgconv kernels show sobel",
 )
 
@@ -83,7 +83,7 @@ def show(reference: Reference, kernels_file: KernelsFile = None, json: Json = Fa
     epilog="imgconv kernels add cross -k '0 1 0; 1 1 1; 0 1 0 / 5'\nimgconv kernels add blur9 -k gaussian:sigma=9 --tag blur",
 )
 def add(
-    name: Annotated[str, typer.Argument(help="Name of the kernel: a letter, then letters, digits, _ and -.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the kernel: a letter, then letters, digits, _ and -.")],
     kernel: Annotated[
         str, typer.Option("-k", "--kernel", metavar="REFERENCE", help="The kernel: a matrix, @file.npy, or a name with parameters.")
     ],
@@ -118,6 +118,20 @@ def add(
     entry = next((entry for entry in Registry.load(kernels_file).entries() if entry.name == name), None)
     shadows = f"; it replaces the {entry.shadows} kernel" if entry and entry.shadows else ""
     write_message(f"added {name} to {path}{shadows}")
+
+
+@app.command(cls=Command, epilog="imgconv kernels remove cross\nimgconv kernels remove blur9")
+def remove(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the kernel or bank.", autocompletion=complete_kernel)],
+) -> None:
+    """Remove a kernel from your kernels file.
+
+    Comments and order of the file are preserved. Built-in kernels cannot be removed.
+    """
+    from imgconv.cli.console import write_message
+    from imgconv.registry import remove_entry
+
+    write_message(f"removed {name} from {remove_entry(name)}")
 
 
 @app.command(cls=Command, epilog='imgconv kernels path\n$EDITOR "$(imgconv kernels path)"')

@@ -55,7 +55,9 @@ class LearnOptions:
         option(WHAT, "--channels", help="Fit one kernel for the luma, one for each colour channel, or weights across all channels."),
     ] = Channels.grey
     descend: Annotated[bool, option(WHAT, "--descend", help="Use gradient descent, as networks do, instead of least squares.")] = False
-    steps: Annotated[int, option(WHAT, "--steps", metavar="N", min=1, max=100_000, help="Number of steps of --descend.")] = 600
+    steps: Annotated[
+        int, option(WHAT, "--steps", metavar="N", min=1, max=100_000, help="Number of steps of --descend, from 1 to 100,000.")
+    ] = 600
     name: Annotated[str | None, option(WHERE, "--name", metavar="NAME", help="Add the kernel to your kernels file under this name.")] = None
     force: Annotated[bool, option(WHERE, "--force", help="Replace an existing kernel of that name.")] = False
     output: Annotated[

@@ -65,7 +65,7 @@ def complete_padding(incomplete: str) -> list[str]:
 Inputs = Annotated[
     list[str],
     typer.Argument(
-        metavar="[INPUT]...",
+        metavar="INPUT...",
         help="Image files, folders, patterns, addresses such as s3://bucket/photos, or - for standard input.",
         default_factory=list,
         show_default=False,
@@ -94,16 +94,21 @@ Padding = Annotated[
 Dilation = Annotated[str, option(WHAT, "--dilation", metavar="N|HxW", help="Distance between neighbouring cells of the window.")]
 Grey = Annotated[
     bool | None,
-    option(WHAT, "--grey/--color", help="Process the luma, or each colour channel. edge defaults to --grey, other commands to --color."),
+    option(
+        WHAT,
+        "--grey/--color",
+        "--gray/--colour",
+        help="Process the luma, or each colour channel. edge defaults to --grey, other commands to --color.",
+    ),
 ]
 Alpha = Annotated[
     AlphaRule,
     mode_option("--alpha", AlphaRule, "How to treat transparency"),
 ]
-Invert = Annotated[bool, option(WHAT, "--invert", help="Draw dark on white.")]
+Invert = Annotated[bool, option(WHAT, "--invert", help="Invert the result, to draw dark on white.")]
 Overlay = Annotated[bool, option(WHAT, "--overlay", help="Draw the result over the photo, in red.")]
 Recursive = Annotated[
-    bool, option(WHERE, "-r", "--recursive/--no-recursive", help="Process subfolders, which is the default.", show_default=False)
+    bool, option(WHERE, "-r", "--recursive/--no-recursive", help="Process subfolders (the default), or skip them.", show_default=False)
 ]
 MaxPixels = Annotated[str, option(HOW, "--max-pixels", metavar="N|none", help="Refuse images with more pixels than this.")]
 Salvage = Annotated[bool, option(HOW, "--salvage", help="Use the readable part of damaged images.")]

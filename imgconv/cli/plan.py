@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgconv.cli.options import MAX_PIXELS, Json, MaxPixels, limit
+from imgconv.cli.options import MAX_PIXELS, WHAT, Json, MaxPixels, limit, option
 from imgconv.cli.selection import Selection
 from imgconv.errors import DoesNotFit, ImageError, UsageError
 
@@ -49,7 +49,7 @@ def command(
         list[str] | None,
         typer.Argument(metavar="[INPUT]...", help="Images, folders, or - for standard input.", show_default=False),
     ] = None,
-    shape: Annotated[str | None, typer.Option("--shape", metavar="CxHxW", help="Plan for an image of this size instead of a file.")] = None,
+    shape: Annotated[str | None, option(WHAT, "--shape", metavar="CxHxW", help="Plan for an image of this size instead of a file.")] = None,
     json: Json = False,
     max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:

@@ -11,7 +11,7 @@ imgconv pool scan.png --size 3 --stride 1 --padding same --mode median
 def command(inputs: Inputs, what: PoolOptions, where: WhereOptions, tell: TellOptions, how: HowOptions) -> None:
     """Reduce each window of an image to one value.
 
-    --mode selects the value, such as the maximum. Converts photo.jpg to photo.pool.png.
+    --mode selects the value, such as the maximum. The result for photo.jpg is photo.pool.png.
     """
     from imgconv.cli.execution import execute
     from imgconv.cli.selection import pool_recipe_of

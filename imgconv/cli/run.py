@@ -52,7 +52,7 @@ class RunOptions:
 def command(inputs: Inputs, what: RunOptions, where: WhereOptions, tell: TellOptions, how: HowOptions) -> None:
     """Run images through the steps of a recipe.
 
-    Converts photo.jpg to photo.run.png, or to photo.NAME.png for a recipe called NAME.
+    The result for photo.jpg is photo.run.png, or photo.NAME.png for a recipe called NAME.
     """
     from imgconv.cli.execution import execute, execute_batch
     from imgconv.recipe import network_recipe

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from imgconv.cli.options import WHAT, FilterOptions, Padding, PoolOptions, option, padding, padding_mode, size
 from imgconv.errors import UsageError
@@ -10,6 +10,7 @@ from imgconv.modes import PoolMode
 
 if TYPE_CHECKING:
     from imgconv.recipe import Recipe
+    from imgconv.registry import Registry
 
 OF_POOL = ("size", "mode", "ceil_mode")
 OF_CANNY = ("canny", "sigma", "low", "high")
@@ -24,21 +25,33 @@ def filter_recipe_of(command: str, what: FilterOptions, default: Sequence[str] =
     from imgconv.recipe import Postprocess, filter_recipe
     from imgconv.registry import Registry
 
-    return filter_recipe(
-        what.kernel or default,
-        command=command,
-        registry=Registry.load(what.kernels_file),
-        postprocess=Postprocess(what.invert, what.threshold, what.overlay),
-        stride=size(what.stride or "1", "--stride"),
-        padding=padding(what.padding),
-        padding_mode=padding_mode(what.padding_mode),
-        dilation=size(what.dilation, "--dilation"),
-        flip=what.flip,
-        range=what.range.value if what.range else None,
-        grey=what.grey,
-        linear=what.linear,
-        alpha=what.alpha.value,
-    )
+    registry = Registry.load(what.kernels_file)
+    settings: dict[str, Any] = {
+        "postprocess": Postprocess(what.invert, what.threshold, what.overlay),
+        "stride": size(what.stride or "1", "--stride"),
+        "padding": padding(what.padding),
+        "padding_mode": padding_mode(what.padding_mode),
+        "dilation": size(what.dilation, "--dilation"),
+        "flip": what.flip,
+        "range": what.range.value if what.range else None,
+        "grey": what.grey,
+        "linear": what.linear,
+        "alpha": what.alpha.value,
+    }
+    try:
+        return filter_recipe(what.kernel or default, command=command, registry=registry, **settings)
+    except UsageError:
+        for name in set(what.kernel or ()).difference(registry.names()):
+            _refuse_with_hint(name, registry)
+        raise
+
+
+def _refuse_with_hint(name: str, registry: "Registry") -> None:
+    """Raise UsageError if `name`, which is not a kernel, is a command or a tag."""
+    if name == "canny":
+        raise UsageError("canny is not a kernel; use the command imgconv canny")
+    if any(name in entry.tags for entry in registry.entries()):
+        raise UsageError(f"{name} is a tag and not a kernel; imgconv kernels list --tag {name} shows its kernels")
 
 
 def pool_recipe_of(what: PoolOptions) -> "Recipe":

@@ -167,3 +167,11 @@ def test_help_has_two_examples_and_stays_light(environment: dict[str, str], comm
     start = [sys.executable, "-c", f"{code}; from imgconv.cli.app import main; main()", "kernels", command, "--help"]
     text = subprocess.run(start, capture_output=True, text=True, check=True, env={**environment, "COLUMNS": "200"}).stdout
     assert text.count(f"imgconv kernels {command}") >= 2 and text.rstrip().endswith("[]")
+
+
+def test_remove_deletes_an_entry_of_the_users_file_alone(shell: Shell) -> None:
+    shell("add", "mine", "-k", "1 2")
+    path = shell("path").stdout.strip()
+    assert shell("remove", "mine").stderr == f"removed mine from {path}\n"
+    assert "mine" not in [entry["name"] for entry in shell.lines("list")]
+    assert "built-in entries cannot be removed" in shell("remove", "sobel", code=2).stderr

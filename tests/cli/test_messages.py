@@ -78,3 +78,29 @@ def test_verbose_tells_how_it_was_done_as_plan_does(tmp_path, command, how):
     assert line.split("  ")[2:3] == [how]
     steps = json.loads(imgconv("plan", CAMERA, *options, "--json").out)["steps"]
     assert "; ".join(step["algorithm"] for step in steps if step["algorithm"]) == how
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("photo.jpg",), "edge photo.jpg"),
+        (("filter", "photo.jpg", "-k", "blur"), "kernels list --tag blur"),
+        (("filter", "photo.jpg", "-k", "canny"), "imgconv canny"),
+        (("pool", "photo.jpg", "--mode", "mean"), "use avg"),
+    ],
+)
+def test_likely_mistakes_get_a_hint(words, hint):
+    assert hint in refused(2, *words)
+
+
+@pytest.mark.parametrize("words", [(), ("kernels",)])
+def test_a_group_without_a_command_prints_its_help_and_no_error(words):
+    done = imgconv(*words)
+    assert (done.code, done.err) == (2, "") and b"Commands:" in done.out
+
+
+@pytest.mark.parametrize("option", ["--color", "--colour"])
+def test_both_spellings_of_colour_and_grey(tmp_path, option):
+    for word, name in (("--gray", "grey.png"), (option, "colour.png")):
+        assert imgconv("filter", CAMERA, "-k", "box", word, "-o", tmp_path / name).code == 0
+    assert imgconv("edge", CAMERA, "--grey", "--gray", "-o", tmp_path / "e.png").code == 0

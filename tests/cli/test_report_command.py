@@ -141,7 +141,7 @@ def test_pages_that_cannot_be_are_refused_before_any_work(words, said, photos, t
 
 def test_a_batch_has_no_images_to_show(tmp_path):
     said = refused(2, "run", PHOTO, "-s", "grey", "--batch", "-o", "a.npy", "--report", "page.html", cwd=tmp_path)
-    assert "--batch makes an array" in said and names(tmp_path) == []
+    assert "--batch writes an array" in said and names(tmp_path) == []
 
 
 def test_a_page_that_exists(photos, tmp_path):
