@@ -121,7 +121,7 @@ class Reporter:
         from imgconv.cli.plan import algorithms
 
         shapes = ", ".join("x".join(map(str, shape)) for shape in dict.fromkeys(outcome.shapes))
-        ways = f"  {algorithms(self.recipe, *outcome.seen)}" if outcome.seen else ""
+        ways = f"  {algorithms(self.recipe, *outcome.header)}" if outcome.header else ""
         return f"  {shapes}{ways}  {outcome.seconds:.3f} s"
 
     def _write(self, text: str) -> None:
@@ -282,7 +282,7 @@ def print_previews(outputs: Sequence[str]) -> None:
         return
     from imgconv.batch.inputs import first_image
     from imgconv.errors import ImageError
-    from imgconv.plotting.preview import preview
+    from imgconv.plotting.thumbnails import preview
 
     for output in outputs:
         try:

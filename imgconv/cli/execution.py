@@ -13,7 +13,7 @@ from imgconv import __version__, atomic
 from imgconv.batch.destinations import identities
 from imgconv.batch.outcome import Outcome
 from imgconv.batch.planning import Plan, plan_run
-from imgconv.batch.run import run
+from imgconv.batch.run import run_sources
 from imgconv.batch.sources import STDIN, Source, read_names
 from imgconv.batch.work import Job
 from imgconv.cli.app import Interrupted
@@ -97,7 +97,7 @@ def _page(plan: Plan, job: Job, how: HowOptions, tell: TellOptions) -> AbstractC
 def _outcomes(plan: Plan, job: Job, how: HowOptions) -> Generator[Outcome]:
     jobs, stop = how.jobs or default_threads(), how.on_error is OnError.stop
     if how.dask is None:
-        return run(plan.sources, job, jobs, stop_on_error=stop)
+        return run_sources(plan.sources, job, jobs, stop_on_error=stop)
     from imgconv.batch.cluster import run_on_cluster
 
     return run_on_cluster(plan.sources, job, how.dask, jobs, limited=how.jobs is not None, stop_on_error=stop)
@@ -158,7 +158,7 @@ def _check_streams(plan: Plan, how: HowOptions, tell: TellOptions) -> None:
 
 def execute_batch(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: HowOptions, tell: TellOptions) -> None:
     """Run all images through `recipe` and write the results as one array. If an image fails, nothing is written."""
-    from imgconv.batch.stacking import check_sizes, make_stack, plan_stack
+    from imgconv.batch.stacking import check_sizes, plan_stack, write_stack
 
     cache.announce = None if tell.quiet else write_message
     _check_options(inputs, where, tell)
@@ -186,7 +186,7 @@ def execute_batch(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, ho
     elif how.dry_run:
         outcomes = [Outcome(str(source), outputs=[target], note="not written: dry run") for source in stack.sources]
     else:
-        shapes = make_stack(stack)
+        shapes = write_stack(stack)
         seconds = (time.perf_counter() - started) / len(shapes)
         outcomes = [Outcome(name, outputs=[target], shapes=[shape], seconds=seconds) for name, shape in shapes]
     _report_batch(outcomes, target, tell)

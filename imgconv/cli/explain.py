@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from imgconv.batch.inputs import Raster
+    from imgconv.images import Raster
     from imgconv.inspection.cells import Patch
     from imgconv.inspection.explanation import ChannelValue, Explanation, MapValue, Member, Product
     from imgconv.inspection.matrices import Matrices

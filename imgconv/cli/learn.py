@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.text import Text
 
-    from imgconv.batch.inputs import Raster
     from imgconv.fitting.learning import Example, Fit
+    from imgconv.images import Raster
     from imgconv.registry import Kernel
 
 EXAMPLES = """

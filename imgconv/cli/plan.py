@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from imgconv.batch.inputs import Header
+    from imgconv.images import Header
     from imgconv.inspection.plans import ImagePlan
     from imgconv.recipe import Recipe, Shape
 

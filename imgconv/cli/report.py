@@ -4,7 +4,7 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from imgconv.batch.destinations import Identity
     from imgconv.batch.outcome import Outcome
     from imgconv.batch.pairing import Result, Results
-    from imgconv.batch.paths import Place
+    from imgconv.batch.paths import AnyPath
     from imgconv.batch.planning import Plan
     from imgconv.batch.work import Job
     from imgconv.plotting.report import Entry, Report
@@ -57,12 +57,12 @@ def command(
 
     limit_ = limit(max_pixels)
     results = find_results(folder, before, recursive=recursive)
-    images = [path for result in results.found for path in (result.path, result.before) if path is not None]
+    images = [path for result in results.results for path in (result.path, result.input) if path is not None]
     file = _page_file(str(folder / NAME) if output is None else output, "-o", identities(Source(path, path) for path in images))
     facts = [("Results", str(folder)), *_facts(results)]
     title = folder.resolve().name or str(folder)
-    with _report(title, facts, len(results.found), default_threads(), limit_) as report:
-        for result in results.found:
+    with _report(title, facts, len(results.results), default_threads(), limit_) as report:
+        for result in results.results:
             report.add(_entry_of_file(result))
         _write(report, file, quiet=quiet)
     for name, problem in report.failures:
@@ -100,13 +100,13 @@ def page_of_run(name: str, plan: "Plan", job: "Job", how: HowOptions, *, quiet: 
 
 def _report(
     title: str, facts: list[tuple[str, str]], expected: int, workers: int, max_pixels: int | None, *, salvage: bool = False
-) -> "AbstractContextManager[Report]":
+) -> "Report":
     from imgconv.batch import paths
-    from imgconv.plotting.report import Reading, collecting
+    from imgconv.plotting.report import Reading, Report
 
     command = shlex.join(["imgconv", *sys.argv[1:]])
-    reading = Reading(lambda name: paths.readable(paths.place_of(name)), max_pixels, salvage)
-    return collecting(title, [("Command", command), *facts], reading, expected=expected, workers=workers)
+    reading = Reading(lambda name: paths.path_or_bytes(paths.parse_path(name)), max_pixels, salvage)
+    return Report(title, [("Command", command), *facts], reading, expected=expected, workers=workers)
 
 
 def _entry(outcome: "Outcome", sources: Collection[str]) -> "Entry":
@@ -114,31 +114,31 @@ def _entry(outcome: "Outcome", sources: Collection[str]) -> "Entry":
     from imgconv.plotting.report import Entry
 
     before = outcome.source if outcome.source in sources else None
-    return Entry(outcome.source, before, outcome.outputs or outcome.kept, outcome.error, outcome.note or "")
+    return Entry(outcome.source, before, outcome.outputs or outcome.unchanged, outcome.error, outcome.note or "")
 
 
 def _entry_of_file(result: "Result") -> "Entry":
     from imgconv.plotting.report import Entry
 
-    path, before = str(result.path), None if result.before is None else str(result.before)
-    return Entry(path, error=result.trouble) if result.trouble else Entry(before or path, before, [path])
+    path, before = str(result.path), None if result.input is None else str(result.input)
+    return Entry(path, error=result.error) if result.error else Entry(before or path, before, [path])
 
 
 def _facts(results: "Results") -> list[tuple[str, str]]:
     """Where the inputs are, and the recipes in the metadata of the results."""
-    counts = Counter(result.description for result in results.found if result.description)
+    counts = Counter(result.description for result in results.results if result.description)
     recipes = [text if len(counts) == 1 else f"{text} ({count} images)" for text, count in counts.most_common(MOST_RECIPES)]
     more = [f"and {len(counts) - MOST_RECIPES} more"] if len(counts) > MOST_RECIPES else []
     inputs = "not found by their names" if results.inputs is None else str(results.inputs)
     return [("Inputs", inputs), *(("Recipe", text) for text in recipes + more)]
 
 
-def _page_file(name: str, option: str, inputs: "Mapping[Identity, str]") -> "Place":
+def _page_file(name: str, option: str, inputs: "Mapping[Identity, str]") -> "AnyPath":
     """The file of a page. Raises UsageError for a name that does not end in .html, a folder, or an input."""
     from imgconv.batch import paths
     from imgconv.batch.destinations import refuse_input
 
-    file = paths.place_of(name)
+    file = paths.parse_path(name)
     if file.suffix.lower() != ".html":
         raise UsageError(f"{option}: expected a file name that ends in .html, got {name}")
     if paths.is_folder(file):
@@ -147,12 +147,12 @@ def _page_file(name: str, option: str, inputs: "Mapping[Identity, str]") -> "Pla
     return file
 
 
-def _write(report: "Report", file: "Place", *, quiet: bool) -> None:
+def _write(report: "Report", file: "AnyPath", *, quiet: bool) -> None:
     from imgconv.batch import paths
     from imgconv.cli.console import write_message
 
     try:
-        with paths.writing(file) as stream:
+        with paths.open_output(file) as stream:
             report.write(stream)
     except OSError as error:
         raise ImageError(f"{file}: {reason(error)}") from None

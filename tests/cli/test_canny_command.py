@@ -85,7 +85,7 @@ def test_the_recipe_is_written_into_the_output(tmp_path):
         (("--low", "x"), "--low: expected a level such as 25"),
         (("--low", "nan"), "--low: expected a level such as 25"),
         (("--low", "5%"), "percentages of gradients need both thresholds"),
-        (("--low", "5%", "--high", "9"), "are of two kinds"),
+        (("--low", "5%", "--high", "9"), "have different units"),
         (("--low", "5%", "--high", "101%"), "threshold must be from 0% to 100%, not 101%"),
         (("--high", "-1"), "threshold must be a level of at least 0, not -1"),
         (("--sigma", "-1"), "sigma must be from 0 to 256 pixels, not -1"),

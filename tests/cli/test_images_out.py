@@ -241,7 +241,7 @@ def test_the_readme_images_exist():
         (("--range", "raw"), "--range raw needs"),
         (("--format", "docx"), "docx"),
         (("--quality", "90"), "--quality has no effect on png"),
-        (("--max-pixels", "lots"), "--max-pixels 'lots'"),
+        (("--max-pixels", "lots"), "--max-pixels: expected a whole number above 0"),
         (("-q", "-v"), "contradict"),
         (("--sttride", "2"), "--stride"),
         (("-o", "out.tiff", "--invert"), "need pixels"),
