@@ -176,7 +176,7 @@ def plan_network(network: Network, shape: Shape) -> list[PlannedStep]:
                 output,
                 cost.sizes,
                 cost.padding,
-                cost.parameters,
+                sum(array.size for array in step.operation.parameters),
                 cost.multiply_adds,
                 receptive_field=(shape.height, shape.width) if whole else (ceil(height.cells), ceil(width.cells)),
                 algorithm=cost.algorithm,

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imgconv.arrays import Array
 from imgconv.filters.color import luma, white
 from imgconv.filters.filter2d import Finish, filter_image
 from imgconv.filters.output_range import Combination
@@ -86,7 +85,7 @@ def _prepare(image: Raster, grey: bool, keep_alpha: bool, threads: int | None) -
     return image
 
 
-def _over_black(pixels: NDArray[Any]) -> NDArray[Any]:
+def _over_black(pixels: Array) -> Array:
     colour, alpha = pixels[..., :-1], pixels[..., -1:]
     if pixels.dtype.kind != "u":
         return colour * alpha
@@ -97,7 +96,7 @@ def _over_black(pixels: NDArray[Any]) -> NDArray[Any]:
     return out
 
 
-def _blocks(pixels: NDArray[Any]) -> Iterator[slice]:
+def _blocks(pixels: Array) -> Iterator[slice]:
     """A few rows at a time, so that no whole copy of an image in wider numbers exists."""
     step = max(1, BLOCK // pixels.shape[1])
     return (slice(first, first + step) for first in range(0, len(pixels), step))

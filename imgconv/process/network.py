@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imgconv.arrays import Array
 from imgconv.errors import DoesNotFit
 from imgconv.filters.color import luma, white
 from imgconv.images import Raster
@@ -15,7 +14,6 @@ from imgconv.recipe import Network, Shape
 from imgconv.recipe.network import Result
 from imgconv.recipe.shape import Sheet
 
-Array = NDArray[Any]
 MIDDLE = {"uint8": 128, "uint16": 32768, "float32": 0.5, "float64": 0.5}  # what the range `offset` adds
 
 

@@ -195,9 +195,8 @@ class Network:
 
 
 def _described(step: Step) -> str:
-    weight, bias = getattr(step.operation, "weight", None), getattr(step.operation, "bias", None)
-    checksum = zlib.crc32(weight.tobytes() + (b"" if bias is None else bias.tobytes())) if weight is not None else None
-    return step.text if checksum is None else f"{step.text} [{checksum:08x}]"
+    parameters = step.operation.parameters
+    return f"{step.text} [{zlib.crc32(b''.join(array.tobytes() for array in parameters)):08x}]" if parameters else step.text
 
 
 def positions(steps: Sequence[Step], words: Iterable[str]) -> tuple[int, ...]:

@@ -14,10 +14,7 @@ from imgconv.registry import Bank, Kernel, Registry, of_one_size, resolve
 from imgconv.registry.weights import is_weights_file, read_layer
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float32]
+    from imgconv.arrays import Array
 
 Written = str | list[Any]  # a file of weights, or the numbers themselves in nested lists
 
@@ -112,16 +109,11 @@ def check_groups(groups: int) -> int:
     return groups
 
 
-def parameter_count(weight: Array, bias: Array | None) -> int:
-    """How many numbers a layer learns."""
-    return int(weight.size) + (0 if bias is None else int(bias.size))
-
-
 def _bias(bias: Written, context: Context) -> Array:
     return _float32(read_layer(bias, context.folder)[0] if isinstance(bias, str) else _numbers(bias, "bias"))
 
 
-def _numbers(numbers: list[Any], name: str) -> NDArray[Any]:
+def _numbers(numbers: list[Any], name: str) -> Array:
     import numpy as np
 
     try:
@@ -133,7 +125,7 @@ def _numbers(numbers: list[Any], name: str) -> NDArray[Any]:
     return array
 
 
-def _float32(array: NDArray[Any]) -> Array:
+def _float32(array: Array) -> Array:
     import numpy as np
 
     with np.errstate(over="ignore"):

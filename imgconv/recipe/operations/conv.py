@@ -13,9 +13,9 @@ from imgconv.modes import PaddingMode
 from imgconv.recipe.operations.operation import (
     Cost,
     Dims,
-    Operation,
     OperationType,
     Option,
+    WeightedOperation,
     WeightedSum,
     WindowSums,
     maps_of,
@@ -23,27 +23,22 @@ from imgconv.recipe.operations.operation import (
 )
 from imgconv.recipe.shape import shape_text
 from imgconv.recipe.values import flag, padding, padding_mode, references, size, weights, whole
-from imgconv.recipe.weights import KernelWeights, check_bias, check_groups, conv_weights, parameter_count
+from imgconv.recipe.weights import KernelWeights, check_bias, check_groups, conv_weights
 from imgconv.window import Window, sizes
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from imgconv.arrays import Array
     from imgconv.recipe.weights import Context
-
-    Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Convolution(Operation):
+class Convolution(WeightedOperation):
     """Cross-correlation with `weight` (O, I, kh, kw) and `bias` (O,) or None; `groups` None means as many as there are channels.
 
     With `each_channel` the weight is (M, 1, kh, kw): each of M kernels goes over each channel on its own, and the M*C maps come with
     the kernels outermost. `range` shows the maps of an image best.
     """
 
-    weight: Array
-    bias: Array | None
     window: Window
     padding_mode: str | tuple[str, float] = "zeros"
     groups: int | None = 1
@@ -127,7 +122,6 @@ class Convolution(Operation):
         groups = channels if self.groups is None else self.groups
         algorithm = layer_algorithm((channels, *size), self.weight.shape, self.window, 1 if self.each_channel else groups)
         return Cost(
-            parameter_count(self.weight, self.bias),
             output[0] * self.weight.shape[1] * self.window.multiply_adds(size),
             "unfolded" if algorithm == "product" else algorithm,
             self.window.size_formulas(size),
@@ -177,15 +171,13 @@ class Pointwise(Convolution):
 
 
 @dataclass(frozen=True, eq=False)
-class TransposedConvolution(Operation):
+class TransposedConvolution(WeightedOperation):
     """Transposed convolution with `weight` (I, O/groups, kh, kw) and `bias` (O,) or None.
 
     With `each_channel` the weight is (1, M, kh, kw): each of M kernels is applied to each channel on its own, kernels outermost.
     """
 
     keeps_levels = False
-    weight: Array
-    bias: Array | None
     window: Window
     output_padding: tuple[int, ...] = (0, 0)
     groups: int = 1
@@ -248,7 +240,6 @@ class TransposedConvolution(Operation):
         """Every input cell adds a whole kernel, so that multiply-adds are counted in input cells."""
         window, outputs = self.window, output[0] // input[0] if self.each_channel else self.weight.shape[1]
         return Cost(
-            parameter_count(self.weight, self.bias),
             prod(input) * outputs * prod(window.kernel_size),
             "adjoint",
             tuple(self._size_formula(cells, axis) for axis, cells in enumerate(input[1:])),

@@ -11,11 +11,8 @@ from imgconv.recipe.operations.operation import Cost, Dims, Operation, Operation
 from imgconv.recipe.values import number, numbers, word
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from imgconv.arrays import Array
     from imgconv.recipe.weights import Context
-
-    Array = NDArray[Any]
 
 COMBINATIONS = ("hypot", "max", "sum")
 

@@ -11,12 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from imgconv.errors import DoesNotFit
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from imgconv.arrays import Array
     from imgconv.recipe.weights import Context
     from imgconv.window import Window
-
-    Array = NDArray[Any]
 
 Dims = tuple[int | None, ...]  # (C, H, W) of maps, (L,) of a vector, without the batch axis; None is an unknown size
 REQUIRED: Any = object()  # the default of an option without one
@@ -58,7 +55,6 @@ class Cost:
     `stride` are those of the window in input cells; with `sees_all` every output value depends on the whole input.
     """
 
-    parameters: int = 0
     multiply_adds: int = 0
     algorithm: str = ""
     sizes: tuple[str, ...] = ()
@@ -110,6 +106,11 @@ class Operation(ABC):
         """The operation with these options."""
         return cls(**options)
 
+    @property
+    def parameters(self) -> tuple[Array, ...]:
+        """The arrays that a network learns."""
+        return ()
+
     def trace(self, dims: Dims) -> Dims:
         """The output shape for an input of shape `dims`. Raises DoesNotFit, which states what is needed."""
         return dims
@@ -129,6 +130,19 @@ class Operation(ABC):
     def arithmetic(self, channels: int) -> WindowSums | WindowPool | None:
         """How `explain` explains an output cell for an input of `channels`; None if it cannot."""
         return None
+
+
+@dataclass(frozen=True, eq=False)
+class WeightedOperation(Operation):
+    """An operation with a `weight` and a `bias` (O,) or None."""
+
+    weight: Array
+    bias: Array | None
+
+    @property
+    def parameters(self) -> tuple[Array, ...]:
+        """The weight, and the bias if there is one."""
+        return (self.weight,) if self.bias is None else (self.weight, self.bias)
 
 
 def maps_of(dims: Dims) -> tuple[int | None, int | None, int | None]:

@@ -14,11 +14,8 @@ from imgconv.recipe.values import flag, output_size, padding, size, size_or_none
 from imgconv.window import Window
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from imgconv.arrays import Array
     from imgconv.recipe.weights import Context
-
-    Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,14 @@ from math import prod
 from typing import TYPE_CHECKING, Any, Self
 
 from imgconv.errors import DoesNotFit, UsageError
-from imgconv.recipe.operations.operation import Cost, Dims, Operation, OperationType, Option
+from imgconv.recipe.operations.operation import Cost, Dims, Operation, OperationType, Option, WeightedOperation
 from imgconv.recipe.shape import shape_text
 from imgconv.recipe.values import weights, whole
-from imgconv.recipe.weights import check_bias, layer_weights, parameter_count
+from imgconv.recipe.weights import check_bias, layer_weights
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from imgconv.arrays import Array
     from imgconv.recipe.weights import Context
-
-    Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -50,12 +47,10 @@ class Flatten(Operation):
 
 
 @dataclass(frozen=True, eq=False)
-class Linear(Operation):
+class Linear(WeightedOperation):
     """input @ weight.T + bias along the last axis, with `weight` (O, I) and `bias` (O,) or None."""
 
     keeps_levels = False
-    weight: Array
-    bias: Array | None
 
     @classmethod
     def build(cls, context: Context, **options: Any) -> Self:
@@ -86,8 +81,7 @@ class Linear(Operation):
 
     def cost(self, input: tuple[int, ...], output: tuple[int, ...]) -> Cost:
         """Every weight once for each row of the input."""
-        work = self.weight.size * prod(input[:-1])
-        return Cost(parameter_count(self.weight, self.bias), work, "linear", sees_all=True)
+        return Cost(self.weight.size * prod(input[:-1]), "linear", sees_all=True)
 
 
 @dataclass(frozen=True)
