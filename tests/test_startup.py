@@ -34,9 +34,21 @@ def test_a_warm_edge_imports_no_compiler(tmp_path):
     assert loaded.isdisjoint({"numba", "rich", "matplotlib", "tifffile", "imagecodecs"})
 
 
-def test_kernel_names_complete():
-    env = {"_IMGCONV_COMPLETE": "complete_bash", "COMP_WORDS": "imgconv edge -k lapl", "COMP_CWORD": "3"}
+def completed(words):
+    """What completion offers, and the modules that it imports."""
+    env = {"_IMGCONV_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
     code = f"import os; os.environ.update({env!r}); sys.argv = ['imgconv']; from imgconv.cli.app import main; main()"
-    script = f"import sys\ntry:\n    {code}\nexcept SystemExit:\n    pass"
+    script = f"import sys\ntry:\n    {code}\nexcept SystemExit:\n    pass\nsys.stderr.write(chr(10).join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert {"laplacian4", "laplacian8", "laplacian9", "laplacian_diag"} <= set(done.stdout.split())
+    return set(done.stdout.split()), set(done.stderr.split())
+
+
+def test_kernel_names_complete():
+    words, _ = completed("imgconv edge -k lapl")
+    assert {"laplacian4", "laplacian8", "laplacian9", "laplacian_diag"} <= words
+
+
+def test_operations_of_steps_complete():
+    words, modules = completed("imgconv run -s max")
+    assert words == {"max_pool"}
+    assert modules.isdisjoint(HEAVY)

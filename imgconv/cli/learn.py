@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
-from imgconv.cli.options import MAX_PIXELS, TELL, WHAT, WHERE, MaxPixels, Salvage, Size, limit, option, size
+from imgconv.cli.options import MAX_PIXELS, TELL, WHAT, WHERE, MaxPixels, Salvage, Size, limit, option
 from imgconv.errors import DoesNotFit, ImageError, UsageError, reason
 
 if TYPE_CHECKING:
@@ -91,7 +91,9 @@ def command(
 
 
 def _kernel_size(text: str) -> tuple[int, int]:
-    sides = size(text, "--size")
+    from imgconv.recipe.values import image_size, read
+
+    sides = read("--size", image_size, text)
     height, width = sides if isinstance(sides, tuple) else (sides, sides)
     if min(height, width) < 1 or max(height, width) > LARGEST:
         raise UsageError(f"--size: expected a size from 1 to {LARGEST}, got {text}")

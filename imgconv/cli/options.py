@@ -4,7 +4,6 @@ A command takes dataclasses of options. `grouped` turns each field into an optio
 """
 
 import inspect
-import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
@@ -21,7 +20,6 @@ from imgconv.modes import AlphaRule, Mode, PaddingMode, PoolMode, Range
 
 WHAT, WHERE, TELL, HOW = "Processing", "Output", "Messages", "Execution"  # sections of --help
 MAX_PIXELS = "178956970"
-LARGEST_SIZE = 65_535  # of a window, a stride or a padding: the longest side of most image formats
 
 
 class OnError(StrEnum):
@@ -55,6 +53,13 @@ def complete_kernel(incomplete: str) -> list[str]:
         return _beginning_with(incomplete, Registry.load().names())
     except ImgconvError:  # commands report a broken kernels file; completion must not write in the middle of a command line
         return []
+
+
+def complete_step(incomplete: str) -> list[tuple[str, str]]:
+    """Operations of a step for shell completion, each with its help."""
+    from imgconv.recipe.operations import OPERATIONS
+
+    return [(name, operation.help) for name, operation in OPERATIONS.items() if name.startswith(incomplete)]
 
 
 def complete_padding(incomplete: str) -> list[str]:
@@ -296,44 +301,6 @@ def _default(field: Field[Any]) -> Any:
     if field.default is not MISSING:
         return field.default
     return field.default_factory() if field.default_factory is not MISSING else inspect.Parameter.empty
-
-
-def size(text: str, option: str) -> int | tuple[int, int]:
-    """Read `N` or `HxW`.
-
-    >>> size("3x5", "--size"), size("2", "--stride")
-    ((3, 5), 2)
-    """
-    match = re.fullmatch(r"\s*(-?\d{1,9})\s*(?:[xX]\s*(-?\d{1,9})\s*)?", text, re.ASCII)
-    if match is None:
-        raise UsageError(f"{option}: expected a size such as 2 or 3x5, got {text!r}")
-    numbers = [int(number) for number in match.groups() if number is not None]
-    if max(numbers) > LARGEST_SIZE:
-        raise UsageError(f"{option}: {text} exceeds the largest allowed size, {LARGEST_SIZE}")
-    return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
-
-
-def padding(text: str) -> str | int | tuple[int, int]:
-    """Read a size; return any other text unchanged, as the name of a padding."""
-    return size(text, "--padding") if re.match(r"\s*-?\d", text) else text
-
-
-def padding_mode(text: str) -> str | tuple[str, float]:
-    """Read the name of a padding mode, or `constant:V` as ("constant", V).
-
-    >>> padding_mode("constant:128")
-    ('constant', 128.0)
-    """
-    name, colon, value = text.partition(":")
-    if not colon:
-        return text
-    try:
-        level = float(value)
-    except ValueError:
-        level = math.nan
-    if name != "constant" or not math.isfinite(level):
-        raise UsageError(f"--padding-mode: expected constant:V with a finite number V, such as constant:128, got {text!r}")
-    return "constant", level
 
 
 def limit(text: str) -> int | None:

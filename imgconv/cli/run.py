@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated
 
-from imgconv.cli.options import WHAT, HowOptions, Inputs, KernelsFile, TellOptions, WhereOptions, mode_option, option
+from imgconv.cli.options import WHAT, HowOptions, Inputs, KernelsFile, TellOptions, WhereOptions, complete_step, mode_option, option
 from imgconv.errors import UsageError
 from imgconv.modes import Range
 
@@ -29,6 +29,7 @@ class RunOptions:
             "--step",
             metavar="STEP",
             help="A step: an operation, its main argument, then name=value, as in 'conv laplacian8 padding=1'. Repeat for more steps.",
+            autocompletion=complete_step,
         ),
     ] = None
     recipe: Annotated[

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any
 
-from imgconv.cli.options import WHAT, FilterOptions, Padding, PoolOptions, option, padding, padding_mode, size
+from imgconv.cli.options import WHAT, FilterOptions, Padding, PoolOptions, complete_step, option
 from imgconv.errors import UsageError
 from imgconv.modes import PoolMode
 
@@ -23,15 +23,16 @@ NETWORK_TAKES = (*OF_NETWORK, "kernels_file", "range")
 def filter_recipe_of(command: str, what: FilterOptions, default: Sequence[str] = ()) -> "Recipe":
     """The recipe of `edge` or `filter`; `default` are the kernels used when no kernel is given."""
     from imgconv.recipe import Postprocess, filter_recipe
+    from imgconv.recipe.values import image_padding, image_size, padding_mode, read
     from imgconv.registry import Registry
 
     registry = Registry.load(what.kernels_file)
     settings: dict[str, Any] = {
         "postprocess": Postprocess(what.invert, what.threshold, what.overlay),
-        "stride": size(what.stride or "1", "--stride"),
-        "padding": padding(what.padding),
-        "padding_mode": padding_mode(what.padding_mode),
-        "dilation": size(what.dilation, "--dilation"),
+        "stride": read("--stride", image_size, what.stride or "1"),
+        "padding": read("--padding", image_padding, what.padding),
+        "padding_mode": read("--padding-mode", padding_mode, what.padding_mode),
+        "dilation": read("--dilation", image_size, what.dilation),
         "flip": what.flip,
         "range": what.range.value if what.range else None,
         "grey": what.grey,
@@ -57,13 +58,14 @@ def _refuse_with_hint(name: str, registry: "Registry") -> None:
 def pool_recipe_of(what: PoolOptions) -> "Recipe":
     """The recipe of `pool`."""
     from imgconv.recipe import Pool, Recipe
+    from imgconv.recipe.values import image_padding, image_size, read
 
     step = Pool(
-        size(what.size, "--size"),
+        read("--size", image_size, what.size),
         what.mode.value,
-        None if what.stride is None else size(what.stride, "--stride"),
-        padding(what.padding),
-        size(what.dilation, "--dilation"),
+        None if what.stride is None else read("--stride", image_size, what.stride),
+        read("--padding", image_padding, what.padding),
+        read("--dilation", image_size, what.dilation),
         what.ceil_mode,
         bool(what.grey),
         what.alpha.value,
@@ -90,7 +92,15 @@ class Selection(FilterOptions):
     low: Annotated[str | None, option(WHAT, "--low", metavar="LEVEL|N%", help="Canny: weakest gradient that continues an edge.")] = None
     high: Annotated[str | None, option(WHAT, "--high", metavar="LEVEL|N%", help="Canny: weakest gradient that starts an edge.")] = None
     step: Annotated[
-        list[str] | None, option(WHAT, "-s", "--step", metavar="STEP", help="Network: a step, as in `imgconv run`. Repeat for more steps.")
+        list[str] | None,
+        option(
+            WHAT,
+            "-s",
+            "--step",
+            metavar="STEP",
+            help="Network: a step, as in `imgconv run`. Repeat for more steps.",
+            autocompletion=complete_step,
+        ),
     ] = None
     recipe: Annotated[str | None, option(WHAT, "--recipe", metavar="FILE[:NAME]", help="Network: a recipe file.")] = None
 

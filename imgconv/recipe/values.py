@@ -15,6 +15,7 @@ from imgconv.modes import PaddingMode
 
 Value = TypeVar("Value")
 Size = int | tuple[int, int]
+LARGEST_SIZE = 65_535  # of a window, a stride or a padding: the longest side of most image formats
 
 _SIZE = re.compile(r"\s*([-+]?\d{1,9})\s*(?:[xX,]\s*([-+]?\d{1,9})\s*)?", re.ASCII)
 
@@ -49,6 +50,14 @@ def size(value: object) -> Size:
     raise _unexpected("a size such as 2 or 3x5", value)
 
 
+def image_size(value: object) -> Size:
+    """A size of at most LARGEST_SIZE, as the windows of image filters have."""
+    result = size(value)
+    if max(result if isinstance(result, tuple) else (result,)) > LARGEST_SIZE:
+        raise UsageError(f"{value} exceeds the largest allowed size, {LARGEST_SIZE}")
+    return result
+
+
 def size_or_none(value: object) -> Size | None:
     """A size, or none."""
     return None if value in ("none", "None") else size(value)
@@ -69,7 +78,12 @@ def output_size(value: object) -> tuple[int | None, int | None]:
 
 def padding(value: object) -> str | Size:
     """A size, or the name of a padding, which `Window.of` checks."""
-    return value if isinstance(value, str) and not re.match(r"\s*[-+]?\d", value) else size(value)
+    return value if _is_name(value) else size(value)
+
+
+def image_padding(value: object) -> str | Size:
+    """An image size, or the name of a padding."""
+    return value if _is_name(value) else image_size(value)
 
 
 def padding_mode(value: object) -> str | tuple[str, float]:
@@ -84,7 +98,7 @@ def padding_mode(value: object) -> str | tuple[str, float]:
         raise _unexpected(f"one of {', '.join(mode.typed for mode in PaddingMode)}", value)
     name, colon, level = value.partition(":")
     if colon and name != "constant":
-        raise UsageError(f"padding_mode {value!r} is unknown; only constant takes a value, for example constant:128")
+        raise _unexpected("constant:V, the one padding mode that takes a value", value)
     return (name, number(level)) if colon else value
 
 
@@ -156,6 +170,10 @@ def weights(value: object) -> str | list[Any]:
     if isinstance(value, str) or (isinstance(value, list) and value):
         return value
     raise _unexpected("FILE.npy, FILE.npz:ARRAY, FILE.safetensors:TENSOR, or nested arrays of numbers", value)
+
+
+def _is_name(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and not re.match(r"\s*[-+]?\d", value)
 
 
 def _is_whole(value: object) -> TypeGuard[int]:
