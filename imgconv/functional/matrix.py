@@ -158,7 +158,7 @@ def kernel_matrix(weight: AnyArray, input_size: Size, stride: Size = 1, padding:
     cells = gather(layout.cells(numbered, block, numbered.dtype), layout, block).reshape(kh * kw, -1)  # the cell under each tap
     taps, windows = np.nonzero(cells)
     matrix = np.zeros((outputs, cells.shape[1], channels, numbered.size), bank.dtype)
-    matrix[:, windows, :, cells[taps, windows] - 1] = bank.reshape(outputs, channels, -1)[:, :, taps].transpose(2, 0, 1)
+    matrix[:, windows, :, cells[taps, windows] - 1] = bank.reshape(outputs, channels, kh * kw)[:, :, taps].transpose(2, 0, 1)
     return matrix.reshape(outputs * cells.shape[1], channels * numbered.size)
 
 

@@ -27,6 +27,10 @@ def test_the_matrix_of_a_bank():
     np.testing.assert_allclose(matrix @ image.ravel(), expected.ravel(), atol=1e-13)
 
 
+def test_a_bank_without_channels_has_a_matrix_without_columns():
+    assert kernel_matrix(np.zeros((4, 0, 2, 3)), (5, 6)).shape == (4 * 4 * 4, 0)
+
+
 def test_the_matrix_has_the_numbers_of_the_weight_in_its_dtype():
     kernel = np.array([[2**62 + 1, -1]])
     matrix = kernel_matrix(kernel, 2)

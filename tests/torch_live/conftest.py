@@ -1,4 +1,4 @@
-"""These tests compare with torch: without it they are not collected, rather than passed over one by one."""
+"""Tests that compare with torch; without torch they are not collected."""
 
 from importlib.util import find_spec
 

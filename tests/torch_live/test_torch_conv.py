@@ -1,4 +1,4 @@
-"""Convolutions, their adjoints and gradients against an installed torch: the same results, and the same refusals."""
+"""Convolutions, transposed convolutions and gradients against an installed torch: results, and refused arguments."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def tensors(values):
 
 
 def assert_same(call, reference, *arguments, **parameters):
-    """Both give the same float64 numbers, or both refuse; torch does not look at the arguments of some empty batches."""
+    """Both return the same float64 numbers, or both refuse; torch does not check the arguments of some empty batches."""
     try:
         expected = reference(*tensors(arguments), **parameters).numpy()
     except TORCH_REFUSES:
@@ -63,7 +63,7 @@ def layers(draw, *, transposed=False):
 
 
 def one_row(input, weight, parameters):
-    """The same layer along one axis."""
+    """Return the same layer along one axis."""
     last = {name: (v[-1],) if isinstance(v, tuple) else v for name, v in parameters.items()}
     return input[..., 0, :].copy(), weight[:, :, 0].copy(), last
 
@@ -121,11 +121,11 @@ def test_unfold_and_fold(images, height, width, kernel_size, dilation, padding, 
 def test_pad(shape, padding, data):
     mode = data.draw(st.sampled_from(["constant", "reflect", "replicate", "circular"]))
     if mode == "circular" and min(padding, default=0) < 0:
-        return  # torch reads memory that it has not written where wrapping meets cropping
+        return  # torch reads uninitialised memory when it wraps and crops one axis
     value = data.draw(st.sampled_from([None, 0.0, 1.5]))
     if mode == "replicate" and len(padding) == 6 and len(shape) == 5:
         value = None
-        padding = [max(p, 0) for p in padding]  # torch forgets to refuse an empty result here
+        padding = [max(p, 0) for p in padding]  # torch does not refuse an empty result here
     assert_same(pad, functional.pad, numbers(*shape), padding, mode, value)
 
 

@@ -1,12 +1,12 @@
-"""Pools, activations and layers against the torch that is installed: values, indices, gradients, shapes and what is refused."""
+"""Pools, activations and layers against an installed torch: values, indices, gradients, shapes and refused arguments."""
 
 import itertools
 
 import numpy as np
 import pytest
 
-from imgconv import layers
-from imgconv.functional import activation, adaptive_pooling, pooling
+import imgconv
+from imgconv import gradients, layers
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -18,7 +18,7 @@ SIZES = [(7, 9), (8, 6)]
 PLACES = list(itertools.product(KERNELS, STRIDES, SIZES))
 
 
-def given(shape, dtype=np.float32, seed=0):
+def random_values(shape, dtype=np.float32, seed=0):
     """Values with ties, a NaN and both infinities."""
     values = (np.random.default_rng(seed).integers(-9, 9, shape) / 2).astype(dtype)
     values[..., 3, 4], values[..., 0, 0], values[..., -1, -1] = np.nan, -np.inf, np.inf
@@ -26,7 +26,7 @@ def given(shape, dtype=np.float32, seed=0):
 
 
 def outcome(call, *arguments, **options):
-    """The result as arrays, or that there was an error."""
+    """Return the result as arrays, or "refused" for an error."""
     try:
         result = call(*arguments, **options)
     except (ValueError, TypeError, RuntimeError, IndexError):
@@ -46,22 +46,22 @@ def assert_same(ours, torchs, tolerance=0.0):
 @pytest.mark.parametrize(("kernel", "stride", "size"), PLACES)
 @pytest.mark.parametrize("ceil_mode", [False, True])
 def test_max_pool2d(kernel, stride, size, ceil_mode):
-    x = given((2, 3, *size))
+    x = random_values((2, 3, *size))
     for padding, dilation in itertools.product([0, 1, (0, 1), 2], [1, (1, 2), 3]):
         arguments = (kernel, stride, padding, dilation, ceil_mode, True)
         torchs = outcome(functional.max_pool2d, torch.from_numpy(x), *arguments)
         if torchs != "refused" and np.isneginf(torchs[0][torchs[1] >= size[0] * size[1]]).any():
             continue  # a window without cells, for which torch's index lies outside the plane
-        assert_same(outcome(pooling.max_pool2d, x, *arguments), torchs)
+        assert_same(outcome(imgconv.max_pool2d, x, *arguments), torchs)
 
 
 @pytest.mark.parametrize(("kernel", "stride", "size"), PLACES)
 @pytest.mark.parametrize("ceil_mode", [False, True])
 def test_avg_pool2d(kernel, stride, size, ceil_mode):
-    x = given((2, 3, *size))
+    x = random_values((2, 3, *size))
     for padding, counted, divisor in itertools.product([0, 1, (0, 1), 2], [False, True], [None, 3, -2, 0]):
         arguments = (kernel, stride, padding, ceil_mode, counted, divisor)
-        assert_same(outcome(pooling.avg_pool2d, x, *arguments), outcome(functional.avg_pool2d, torch.from_numpy(x), *arguments), 1e-6)
+        assert_same(outcome(imgconv.avg_pool2d, x, *arguments), outcome(functional.avg_pool2d, torch.from_numpy(x), *arguments), 1e-6)
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 11), (3, 11), (0, 3, 11), (2, 0, 11), (11,)])
@@ -72,10 +72,10 @@ def test_one_dimension(shape, kernel, stride, padding):
     x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     tensor = torch.from_numpy(x)
     for ceil_mode, flag in itertools.product([False, True], repeat=2):
-        ours = outcome(pooling.max_pool1d, x, kernel, stride, padding, 1, ceil_mode, flag)
+        ours = outcome(imgconv.max_pool1d, x, kernel, stride, padding, 1, ceil_mode, flag)
         assert_same(ours, outcome(functional.max_pool1d, tensor, kernel, stride, padding, 1, ceil_mode, flag))
         arguments = [kernel, *([] if stride is None else [stride, padding, ceil_mode, flag])]
-        assert_same(outcome(pooling.avg_pool1d, x, *arguments), outcome(functional.avg_pool1d, tensor, *arguments), 1e-6)
+        assert_same(outcome(imgconv.avg_pool1d, x, *arguments), outcome(functional.avg_pool1d, tensor, *arguments), 1e-6)
 
 
 @pytest.mark.parametrize("output_size", [1, 3, 12, (2, 5), (None, 4), (3, None), (0, 2), (2,), -1])
@@ -84,39 +84,37 @@ def test_adaptive(output_size, shape):
     x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     tensor = torch.from_numpy(x)
     if output_size == 1 and (len(shape) == 2 or 0 in shape[-2:]):
-        return  # torch takes a mean of all there, and so misses its own checks
-    assert_same(
-        outcome(adaptive_pooling.adaptive_avg_pool2d, x, output_size), outcome(functional.adaptive_avg_pool2d, tensor, output_size), 1e-6
-    )
-    ours = outcome(adaptive_pooling.adaptive_max_pool2d, x, output_size, True)
+        return  # torch averages all cells here, without its own checks
+    assert_same(outcome(imgconv.adaptive_avg_pool2d, x, output_size), outcome(functional.adaptive_avg_pool2d, tensor, output_size), 1e-6)
+    ours = outcome(imgconv.adaptive_max_pool2d, x, output_size, True)
     assert_same(ours, outcome(functional.adaptive_max_pool2d, tensor, output_size, True))
 
 
 @pytest.mark.parametrize("output_size", [None, (7, 7), (5, 7), (8, 8), (4, 4), (2, 3, 7, 6), (7, 7, 7)])
 def test_unpooling(output_size):
     x = np.random.default_rng(0).standard_normal((2, 3, 6, 6)).astype(np.float32)
-    values, indices = pooling.max_pool2d(x, 2, return_indices=True)
+    values, indices = imgconv.max_pool2d(x, 2, return_indices=True)
     for shift, kernel, stride, padding in itertools.product([0, -1, 30], [2, (3, 2)], [None, 2, (3, 2)], [0, 1]):
         arguments = (kernel, stride, padding, output_size)
         torchs = outcome(functional.max_unpool2d, torch.from_numpy(values), torch.from_numpy(indices + shift), *arguments)
-        assert_same(outcome(pooling.max_unpool2d, values, indices + shift, *arguments), torchs)
+        assert_same(outcome(imgconv.max_unpool2d, values, indices + shift, *arguments), torchs)
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 7, 9), (3, 7, 9), (0, 3, 7, 9), (2, 0, 7, 9), (2, 3, 0, 9), (7, 9), (1, 2, 3, 7, 9)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32, np.float64])
 def test_shapes_and_dtypes(shape, dtype):
     x = np.random.default_rng(0).integers(0, 99, shape).astype(dtype)
-    assert_same(outcome(pooling.max_pool2d, x, 3, 2, 1), outcome(functional.max_pool2d, torch.from_numpy(x), 3, 2, 1))
+    assert_same(outcome(imgconv.max_pool2d, x, 3, 2, 1), outcome(functional.max_pool2d, torch.from_numpy(x), 3, 2, 1))
     if x.dtype.kind == "f":
-        assert_same(outcome(pooling.avg_pool2d, x, 3, 2, 1), outcome(functional.avg_pool2d, torch.from_numpy(x), 3, 2, 1), 1e-6)
+        assert_same(outcome(imgconv.avg_pool2d, x, 3, 2, 1), outcome(functional.avg_pool2d, torch.from_numpy(x), 3, 2, 1), 1e-6)
 
 
 @pytest.mark.parametrize(
     "arguments", [(0,), (-1,), (2, 0), (2, -1), (2, 1, -1), (2, 1, 2), ((2, 2, 2),), ("2",), (2.0,), (2, 1.5), (2, ()), ((2,),), (9,)]
 )
-def test_sizes_that_torch_takes_or_refuses(arguments):
+def test_sizes_that_torch_accepts_or_refuses(arguments):
     x = np.random.default_rng(0).standard_normal((1, 2, 7, 8)).astype(np.float32)
-    for ours, torchs in ((pooling.max_pool2d, functional.max_pool2d), (pooling.avg_pool2d, functional.avg_pool2d)):
+    for ours, torchs in ((imgconv.max_pool2d, functional.max_pool2d), (imgconv.avg_pool2d, functional.avg_pool2d)):
         assert_same(outcome(ours, x, *arguments), outcome(torchs, torch.from_numpy(x), *arguments), 1e-6)
 
 
@@ -128,27 +126,27 @@ def test_gradients(kernel, stride, padding, ceil_mode):
     pooled, indices = functional.max_pool2d(tensor, kernel, stride, padding, 1, ceil_mode, True)
     grad = rng.standard_normal(pooled.shape)
     (expected,) = torch.autograd.grad(pooled, tensor, torch.from_numpy(grad))
-    np.testing.assert_allclose(pooling.max_pool2d_input(grad, indices.numpy(), x.shape), expected, 1e-12, 1e-12)
+    np.testing.assert_allclose(gradients.max_pool2d_input(grad, indices.numpy(), x.shape), expected, 1e-12, 1e-12)
     for counted, divisor in itertools.product([False, True], [None, 5]):
         averaged = functional.avg_pool2d(tensor, kernel, stride, padding, ceil_mode, counted, divisor)
         (expected,) = torch.autograd.grad(averaged, tensor, torch.from_numpy(grad))
-        got = pooling.avg_pool2d_input(grad, x.shape, kernel, stride, padding, ceil_mode, counted, divisor)
+        got = gradients.avg_pool2d_input(grad, x.shape, kernel, stride, padding, ceil_mode, counted, divisor)
         np.testing.assert_allclose(got, expected, 1e-12, 1e-12)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("shape", [(4, 5), (2, 4, 5), (2, 3, 4, 5)])
 def test_activations(shape, dtype):
-    x = given(shape, dtype)
+    x = random_values(shape, dtype)
     tensor = torch.from_numpy(x)
     for name in ("relu", "leaky_relu"):
-        assert_same(outcome(getattr(activation, name), x), outcome(getattr(functional, name), tensor))
+        assert_same(outcome(getattr(imgconv, name), x), outcome(getattr(functional, name), tensor))
     for name in ("sigmoid", "tanh"):
-        assert_same(outcome(getattr(activation, name), x), outcome(getattr(torch, name), tensor), 1e-6)
+        assert_same(outcome(getattr(imgconv, name), x), outcome(getattr(torch, name), tensor), 1e-6)
     for dim in range(-5, 5):
-        assert_same(outcome(activation.softmax, x, dim), outcome(functional.softmax, tensor, dim), 1e-6)
+        assert_same(outcome(imgconv.softmax, x, dim), outcome(functional.softmax, tensor, dim), 1e-6)
         for end in range(-5, 5):
-            assert_same(outcome(activation.flatten, x, dim, end), outcome(torch.flatten, tensor, dim, end))
+            assert_same(outcome(imgconv.flatten, x, dim, end), outcome(torch.flatten, tensor, dim, end))
 
 
 CONVOLUTIONS = [
@@ -182,7 +180,7 @@ def test_layers(name, arguments):
     assert_same(got, [e.numpy() for e in expected], 1e-4)
 
 
-def test_a_lenet_learns_as_torchs_does():
+def test_a_lenet_has_the_losses_of_torch():
     sizes = [("Conv2d", (1, 6, 5)), ("ReLU", ()), ("MaxPool2d", (2,)), ("Conv2d", (6, 16, 5)), ("ReLU", ()), ("MaxPool2d", (2,))]
     sizes += [("Flatten", ()), ("Linear", (256, 120)), ("ReLU", ()), ("Linear", (120, 84)), ("ReLU", ()), ("Linear", (84, 10))]
     torch.manual_seed(1)
@@ -198,10 +196,10 @@ def test_a_lenet_learns_as_torchs_does():
         with torch.no_grad():
             for tensor in theirs.parameters():
                 tensor -= 0.1 * tensor.grad
-        chances = activation.softmax(ours(images.numpy()), 1)
-        picked = (np.arange(32), classes.numpy())
-        np.testing.assert_allclose(-np.log(chances[picked]).mean(), loss.item(), rtol=0, atol=1e-4)
-        chances[picked] -= 1
-        ours.backward(chances / 32)
+        probabilities = imgconv.softmax(ours(images.numpy()), 1)
+        selected = (np.arange(32), classes.numpy())
+        np.testing.assert_allclose(-np.log(probabilities[selected]).mean(), loss.item(), rtol=0, atol=1e-4)
+        probabilities[selected] -= 1
+        ours.backward(probabilities / 32)
         for value, gradient in ours.parameters():
             value -= 0.1 * gradient
