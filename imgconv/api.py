@@ -243,11 +243,11 @@ def run(
            [1., 1.],
            [1., 1.]], dtype=float32)
     """
-    kept = [str(step) for step in ([keep] if isinstance(keep, str | int) else keep)]
+    kept_steps = [str(step) for step in ([keep] if isinstance(keep, str | int) else keep)]
     if isinstance(recipe, str | os.PathLike):
-        network = network_recipe(file=os.fspath(recipe), keep=kept, range=range, sheet=sheet)
+        network = network_recipe(file=os.fspath(recipe), keep=kept_steps, range=range, sheet=sheet)
     else:
-        network = network_recipe(recipe, keep=kept, range=range, sheet=sheet)
+        network = network_recipe(recipe, keep=kept_steps, range=range, sheet=sheet)
     return _apply(network, image)
 
 

@@ -24,10 +24,10 @@ _AXES = {1: "C,L", 2: "C,H,W"}
 
 
 def as_real_array(value: object, name: str, dims: int | None = None) -> AnyArray:
-    """Return `value`, checked to be a numpy array of bools, integers or floats with `dims` axes if given, in native byte order.
+    """Return `value`, checked to be a numpy array of bools, integers or floats, in native byte order.
 
-    An unaligned array is copied, since compiled loops cannot read it. Raises ArgumentTypeError for other values, such as lists,
-    complex arrays and masked arrays, and DoesNotFit for another number of axes.
+    `dims` is the required number of axes. An unaligned array is copied, since compiled loops cannot read it. Raises ArgumentTypeError
+    for other values, such as lists, complex arrays and masked arrays, and DoesNotFit for another number of axes.
 
     >>> as_real_array(np.zeros(3), "bias", dims=1)
     array([0., 0., 0.])

@@ -1,4 +1,4 @@
-"""Slow float64 oracles of the convolution family, written from the definitions: one tap, one cell at a time, no shared geometry."""
+"""Slow float64 oracles of the convolution family, from the definitions: one cell at a time, without shared geometry."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ def pair(value):
 
 
 def border_cell(index, size, mode):
-    """The input cell behind a padded one, by walking there; None for a constant."""
+    """The input cell that a padded cell repeats, found step by step; None for a constant."""
     while not 0 <= index < size:
         if mode == "zeros":
             return None
@@ -51,7 +51,7 @@ def conv2d(input, weight, bias=None, stride=1, pads=((0, 0), (0, 0)), dilation=1
 
 
 def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
-    """Every input cell lays down the kernel, times itself."""
+    """Add the kernel times each input cell to the output."""
     (sh, sw), (ph, pw), (oh, ow), (dh, dw) = map(pair, (stride, padding, output_padding, dilation))
     images, channels, height, width = input.shape
     _, depth, kh, kw = weight.shape

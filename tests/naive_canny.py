@@ -4,14 +4,14 @@ import numpy as np
 
 
 def gradients(grey, sigma):
-    """Sobel's differences (down, across) of a plane under a Gaussian that only sees the plane and ends at 4 sigma."""
+    """Sobel's differences (down, across) of a plane smoothed by a Gaussian that ends at 4 sigma and is normalised at the borders."""
     height, width = grey.shape
     radius = int(4 * sigma + 0.5)
-    places = np.arange(-radius, radius + 1)
-    taps = np.exp(-0.5 * (places / sigma) ** 2) if radius else np.ones(1)
+    offsets = np.arange(-radius, radius + 1)
+    taps = np.exp(-0.5 * (offsets / sigma) ** 2) if radius else np.ones(1)
     smooth = np.zeros(grey.shape)
     for i, j in np.ndindex(height, width):
-        rows, columns = places + i, places + j
+        rows, columns = offsets + i, offsets + j
         inside = np.outer(taps * ((rows >= 0) & (rows < height)), taps * ((columns >= 0) & (columns < width)))
         cells = grey[np.clip(rows, 0, height - 1)][:, np.clip(columns, 0, width - 1)]
         smooth[i, j] = (inside * cells).sum() / inside.sum()
@@ -28,11 +28,11 @@ def ridges(down, across):
     for i in range(1, len(lengths) - 1):
         for j in range(1, lengths.shape[1] - 1):
             y, x = down[i, j], across[i, j]
-            most = max(abs(y), abs(x))
-            if most == 0:
+            longest = max(abs(y), abs(x))
+            if longest == 0:
                 continue
-            sides = [between(lengths, i, j, sign * y / most, sign * x / most) for sign in (1, -1)]
-            ridges[i, j] = lengths[i, j] if max(sides) <= lengths[i, j] * (1 + 1e-9) else 0
+            neighbours = [between(lengths, i, j, sign * y / longest, sign * x / longest) for sign in (1, -1)]
+            ridges[i, j] = lengths[i, j] if max(neighbours) <= lengths[i, j] * (1 + 1e-9) else 0
     return ridges
 
 
@@ -44,9 +44,9 @@ def between(lengths, i, j, y, x):
 
 
 def canny(grey, sigma, low, high):
-    """A bool map: ridges of at least `high`, and those of at least `low` that hang together with them."""
-    found = ridges(*gradients(np.asarray(grey, np.float64), sigma))
-    edges, weak = (found >= high) & (found > 0), (found >= low) & (found > 0)
+    """A bool map: ridges of at least `high`, and those of at least `low` that are connected to them."""
+    lengths = ridges(*gradients(np.asarray(grey, np.float64), sigma))
+    edges, weak = (lengths >= high) & (lengths > 0), (lengths >= low) & (lengths > 0)
     while True:
         near = np.pad(edges, 1)
         grown = sum(near[u : u + len(edges), v : v + edges.shape[1]] for u in range(3) for v in range(3)).astype(bool) & weak

@@ -1,4 +1,4 @@
-"""Slow oracles of pooling: one window at a time, by definition, in float64 or whole numbers. Nothing of imgconv is used."""
+"""Slow oracles of pooling: one window at a time, in float64 or whole numbers, without imgconv."""
 
 from fractions import Fraction
 from math import ceil, floor
@@ -14,7 +14,7 @@ def output_size(size, kernel, stride, padding=0, dilation=1, ceil_mode=False):
 
 
 def taps(start, kernel, dilation, size):
-    """The cells of an axis that a window sees, without those outside."""
+    """The cells of an axis under a window, without those outside."""
     return [p for p in (start + u * dilation for u in range(kernel)) if 0 <= p < size]
 
 
@@ -39,14 +39,14 @@ def adaptive_windows(size, out):
             yield i, j, list(ys), list(xs)
 
 
-def pool(batch, places, choose, dtype=None):
-    """choose(cells, flat indices) for every plane of `batch` (N, C, H, W) and place, as an array of `dtype`."""
-    places = list(places)
-    shape = (*batch.shape[:2], max(p[0] for p in places) + 1, max(p[1] for p in places) + 1)
+def pool(batch, positions, choose, dtype=None):
+    """choose(cells, flat indices) for every plane of `batch` (N, C, H, W) and window position, as an array of `dtype`."""
+    positions = list(positions)
+    shape = (*batch.shape[:2], max(p[0] for p in positions) + 1, max(p[1] for p in positions) + 1)
     out = np.zeros(shape, dtype or batch.dtype)
     for n in range(batch.shape[0]):
         for c in range(batch.shape[1]):
-            for i, j, ys, xs in places:
+            for i, j, ys, xs in positions:
                 flat = [y * batch.shape[3] + x for y in ys for x in xs]
                 out[n, c, i, j] = choose(batch[n, c].ravel()[flat], flat)
     return out

@@ -1,4 +1,4 @@
-"""What `import imgconv` offers: every name resolves, is documented, and says what it needs to."""
+"""The public names of imgconv: each resolves and is documented with shapes, errors, cost and an example."""
 
 import inspect
 

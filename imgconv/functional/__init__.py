@@ -1,6 +1,6 @@
-"""Torch-like calls on numpy arrays, and the same for images.
+"""The functions of torch.nn.functional on numpy arrays, under their names.
 
-The public names are those of `torch.nn.functional`, imported on first use: `from imgconv.functional import conv2d`.
+Every name is imported on first use. Each module holds one family of operations with its 1-D forms and gradients.
 """
 
 from importlib import import_module
@@ -9,7 +9,7 @@ TYPE_CHECKING = False  # see imgconv/__init__.py
 if TYPE_CHECKING:
     from typing import Any
 
-HOMES = {
+MODULES = {
     "activation": "flatten leaky_relu relu sigmoid softmax tanh",
     "adaptive_pooling": "adaptive_avg_pool2d adaptive_max_pool2d",
     "avg_pooling": "avg_pool1d avg_pool2d",
@@ -21,14 +21,14 @@ HOMES = {
     "patches": "col2im fold im2col unfold",
     "pooling": "max_pool1d max_pool2d max_unpool2d median_pool2d min_pool2d",
 }
-HOME_OF = {name: f"imgconv.functional.{home}" for home, names in HOMES.items() for name in names.split()}
-__all__ = sorted(HOME_OF)
+MODULE_OF = {name: f"imgconv.functional.{module}" for module, names in MODULES.items() for name in names.split()}
+__all__ = sorted(MODULE_OF)
 
 
 def __getattr__(name: str) -> "Any":
-    if name not in HOME_OF:
+    if name not in MODULE_OF:
         raise AttributeError(f"module 'imgconv.functional' has no attribute {name!r}")
-    value = getattr(import_module(HOME_OF[name]), name)
+    value = getattr(import_module(MODULE_OF[name]), name)
     globals()[name] = value
     return value
 

@@ -126,7 +126,7 @@ def im2col(
     Raises
     ------
     ArgumentTypeError (a TypeError), UsageError, DoesNotFit (both ValueErrors)
-        as `unfold`, and UsageError for a kernel size or a padding that is given in both spellings.
+        as `unfold`, and UsageError for a kernel size or a padding in both spellings.
 
     Notes
     -----
@@ -245,12 +245,12 @@ def _kernel_size(kernel_h: int | None, kernel_w: int | None, kernel_size: Size |
         return kernel_size
     if kernel_size is None and kernel_h is not None:
         return kernel_h if kernel_w is None else (kernel_h, kernel_w)
-    raise UsageError("kernel size must be given once: kernel_h and kernel_w, or kernel_size")
+    raise UsageError("the kernel size is missing or ambiguous; pass either kernel_h and kernel_w, or kernel_size")
 
 
 def _padding(pad: Size, padding: Size | None) -> Size:
     if padding is not None and pad != 0:
-        raise UsageError(f"pad {pad!r} and padding {padding!r} are two names of one parameter; give one of them")
+        raise UsageError(f"pad {pad!r} and padding {padding!r} are two names of one parameter; pass one of them")
     return pad if padding is None else padding
 
 

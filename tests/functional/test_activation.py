@@ -38,8 +38,8 @@ def test_dtypes(call):
     for dtype in (np.uint8, np.int32, np.float16, np.float32, np.float64):
         values = np.array([0, 1, 2], dtype)
         got = call(values)
-        kept = dtype if call is relu or dtype == np.float64 else np.float32
-        assert got.dtype == kept and not np.shares_memory(got, values)
+        expected = dtype if call is relu or dtype == np.float64 else np.float32
+        assert got.dtype == expected and not np.shares_memory(got, values)
 
 
 @pytest.mark.parametrize("call", [relu, leaky_relu, lambda x: leaky_relu(x, 1e9), sigmoid, tanh, softmax])

@@ -17,11 +17,11 @@ SIDES = st.tuples(st.integers(1, 12), st.integers(1, 12))
 @given(SIDES, SIDES, st.integers(0, 99))
 def test_adaptive_pools_equal_the_oracle(size, out, seed):
     batch = np.random.default_rng(seed).standard_normal((2, 2, *size))
-    places = list(adaptive_windows(size, out))
-    np.testing.assert_allclose(adaptive_avg_pool2d(batch, out), pool(batch, places, mean), 1e-12, 1e-12)
+    positions = list(adaptive_windows(size, out))
+    np.testing.assert_allclose(adaptive_avg_pool2d(batch, out), pool(batch, positions, mean), 1e-12, 1e-12)
     got, indices = adaptive_max_pool2d(batch, out, return_indices=True)
-    np.testing.assert_array_equal(got, pool(batch, places, largest))
-    np.testing.assert_array_equal(indices, pool(batch, places, first_largest, np.int64))
+    np.testing.assert_array_equal(got, pool(batch, positions, largest))
+    np.testing.assert_array_equal(indices, pool(batch, positions, first_largest, np.int64))
 
 
 @pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.float16, np.float32, np.float64])

@@ -1,4 +1,4 @@
-"""Averages of windows: against the oracle, torch's golden results, exactness, what divides, and what is refused."""
+"""Average pools: oracle, torch's stored results, exact sums, divisors, and the arguments that they refuse."""
 
 import numpy as np
 import pytest
@@ -37,9 +37,11 @@ def test_avg_pool2d_equals_torch(parameters, arrays):
 def test_averages_equal_the_oracle(kernel_size, stride, size, ceil_mode, seed):
     batch = np.random.default_rng(seed).standard_normal((2, 2, *size)).astype(np.float32)
     padding = tuple(k // 2 for k in kernel_size)
-    places = list(windows(size, kernel_size, stride, padding, ceil_mode=ceil_mode))
-    assert_near(avg_pool2d(batch, kernel_size, stride, padding, ceil_mode, count_include_pad=False), pool(batch, places, mean, np.float64))
-    sums = pool(batch, places, lambda cells, _: cells.astype(np.float64).sum(), np.float64)
+    positions = list(windows(size, kernel_size, stride, padding, ceil_mode=ceil_mode))
+    assert_near(
+        avg_pool2d(batch, kernel_size, stride, padding, ceil_mode, count_include_pad=False), pool(batch, positions, mean, np.float64)
+    )
+    sums = pool(batch, positions, lambda cells, _: cells.astype(np.float64).sum(), np.float64)
     assert_near(avg_pool2d(batch, kernel_size, stride, padding, ceil_mode, divisor_override=-3), sums / -3)
     padded = np.pad(batch, ((0, 0), (0, 0), *((p, p) for p in padding)))
     whole = list(windows(padded.shape[2:], kernel_size, stride))

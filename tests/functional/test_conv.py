@@ -1,4 +1,4 @@
-"""conv1d and conv2d against torch's stored results, a float64 oracle, scipy's convolution and their own promises."""
+"""conv1d and conv2d: torch's stored results, a float64 oracle, scipy's convolution, dtypes, layouts, memory and threads."""
 
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
@@ -46,8 +46,8 @@ def convolutions(draw):
     groups, depth, outputs = draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.integers(1, 6))
     kernel, dilation = draw(st.tuples(st.integers(1, 4), st.integers(1, 4))), draw(pairs)
     padding = draw(st.tuples(st.integers(0, 3), st.integers(0, 3)))
-    least = [max(1, d * (k - 1) + 1 - 2 * p) for k, d, p in zip(kernel, dilation, padding, strict=True)]
-    size = [draw(st.integers(n, n + 6)) for n in least]
+    smallest = [max(1, d * (k - 1) + 1 - 2 * p) for k, d, p in zip(kernel, dilation, padding, strict=True)]
+    size = [draw(st.integers(n, n + 6)) for n in smallest]
     input = numbers(draw(st.integers(1, 2)), groups * depth, *size, seed=draw(st.integers(0, 99)))
     weight = numbers(groups * outputs, depth, *kernel, seed=1)
     return input, weight, {"stride": draw(pairs), "padding": padding, "dilation": dilation, "groups": groups}
@@ -104,7 +104,7 @@ def test_flip_gives_the_convolution_of_scipy(mode):
     assert_agrees(conv2d(image, kernel, padding=mode, flip=True), signal.convolve2d(image, kernel, mode))
 
 
-def test_flip_turns_the_spatial_axes_alone():
+def test_flip_rotates_only_the_spatial_axes():
     input, weight = numbers(2, 4, 9), numbers(3, 4, 5, seed=1)
     np.testing.assert_array_equal(conv1d(input, weight, flip=True, padding="full"), conv1d(input, weight[:, :, ::-1], padding=4))
 
@@ -232,7 +232,7 @@ def test_many_python_threads_at_once():
 
 @pytest.mark.parametrize("mode", ["zeros", ("constant", 2.0), "replicate", "reflect", "symmetric", "circular"])
 @pytest.mark.parametrize(("padding", "stride"), [((1, 5), 1), ((0, 3), (1, 4)), ("full", (2, 1)), ("same", (1, 3))])
-def test_wide_maps_are_taken_in_strips(monkeypatch, mode, padding, stride):
+def test_wide_maps_are_computed_in_strips(monkeypatch, mode, padding, stride):
     input, weight = numbers(2, 4, 3, 11), numbers(6, 2, 2, 3, seed=1)
     parameters = {"padding": padding, "stride": stride, "dilation": (1, 2), "groups": 2, "padding_mode": mode}
     whole = conv2d(input, weight, **parameters)
@@ -271,8 +271,8 @@ def test_scratch_stays_small(shape, kernel):
 )
 def test_bits_do_not_depend_on_threads(monkeypatch, shape, weight, options):
     input, bank = (np.random.default_rng(1).standard_normal(size).astype(np.float32) for size in (shape, weight))
-    made = []
+    results = []
     for threads in (1, 2, 3, 5, 16):
         monkeypatch.setattr(correlation, "default_threads", lambda threads=threads: threads)
-        made.append(conv2d(input, bank, **options))
-    assert all(np.array_equal(made[0], other) for other in made[1:])
+        results.append(conv2d(input, bank, **options))
+    assert all(np.array_equal(results[0], other) for other in results[1:])

@@ -48,10 +48,10 @@ def test_max_pool2d_equals_torch(parameters, arrays):
 def test_extremes_equal_the_oracle(geometry, ceil_mode, dtype, seed):
     size, window = geometry
     batch = values((2, 1, *size), dtype, seed)
-    for call, value, place in ((max_pool2d, largest, first_largest), (min_pool2d, smallest, first_smallest)):
+    for call, value, index in ((max_pool2d, largest, first_largest), (min_pool2d, smallest, first_smallest)):
         got, indices = call(batch, **window, ceil_mode=ceil_mode, return_indices=True)
         np.testing.assert_array_equal(got, pool(batch, windows(size, **window, ceil_mode=ceil_mode), value))
-        np.testing.assert_array_equal(indices, pool(batch, windows(size, **window, ceil_mode=ceil_mode), place, np.int64))
+        np.testing.assert_array_equal(indices, pool(batch, windows(size, **window, ceil_mode=ceil_mode), index, np.int64))
         np.testing.assert_array_equal(call(batch, **window, ceil_mode=ceil_mode), got)
 
 
@@ -90,11 +90,11 @@ def test_extremes_keep_the_dtype(call, dtype):
 def test_nan_and_infinity(dtype, kernel_size):
     batch = values((1, 1, 21, 20), dtype)
     batch[0, 0, 4, 5], batch[0, 0, 18, 18], batch[0, 0, 0, 0] = np.nan, np.inf, -np.inf
-    places = list(windows((21, 20), (kernel_size,) * 2, (1, 1), (1, 1)))
+    positions = list(windows((21, 20), (kernel_size,) * 2, (1, 1), (1, 1)))
     for call, oracle in ((max_pool2d, largest), (min_pool2d, smallest), (median_pool2d, lower_median)):
-        np.testing.assert_array_equal(call(batch, kernel_size, 1, 1), pool(batch, places, oracle))
+        np.testing.assert_array_equal(call(batch, kernel_size, 1, 1), pool(batch, positions, oracle))
     indices = max_pool2d(batch, kernel_size, 1, 1, return_indices=True)[1]
-    np.testing.assert_array_equal(indices, pool(batch, places, first_largest, np.int64))
+    np.testing.assert_array_equal(indices, pool(batch, positions, first_largest, np.int64))
 
 
 def test_all_nan_and_constant_planes():
@@ -114,9 +114,9 @@ def test_window_without_cells():
 def test_one_dimension_is_a_plane_of_height_one():
     signal = values((2, 3, 14))
     got, indices = max_pool1d(signal, 3, 2, 1, 2, True, True)
-    flat, places = max_pool2d(signal[:, :, None], (1, 3), (1, 2), (0, 1), (1, 2), True, True)
+    flat, flat_indices = max_pool2d(signal[:, :, None], (1, 3), (1, 2), (0, 1), (1, 2), True, True)
     np.testing.assert_array_equal(got, flat[:, :, 0])
-    np.testing.assert_array_equal(indices, places[:, :, 0])
+    np.testing.assert_array_equal(indices, flat_indices[:, :, 0])
     np.testing.assert_array_equal(max_pool1d(signal[0], (3,), (2,), (1,), (2,), True), got[0])
 
 

@@ -1,4 +1,4 @@
-"""Calls are kept for sizes that were seen before: with other arrays they mean what they say, whatever these are made of."""
+"""Repeated calls with the same sizes, which reuse cached layouts, give the results of their own arrays."""
 
 import numpy as np
 import pytest
@@ -37,15 +37,17 @@ INPUTS = {
 def test_convolutions_of_one_size_one_after_the_other(seed):
     for name in np.random.default_rng(seed).permutation([*INPUTS, *INPUTS]):
         images, weight, bias = INPUTS[name](), random(5, 3, 3, 3), random(5)
-        made = imgconv.conv2d(images, weight, bias, padding=1)
-        np.testing.assert_allclose(made, expected(images, weight, bias), rtol=1e-4, atol=1e-5 * max(np.abs(images).max(), 1), err_msg=name)
+        result = imgconv.conv2d(images, weight, bias, padding=1)
+        np.testing.assert_allclose(
+            result, expected(images, weight, bias), rtol=1e-4, atol=1e-5 * max(np.abs(images).max(), 1), err_msg=name
+        )
 
 
 def test_the_last_result_is_not_overwritten_by_the_next():
     weight = random(5, 3, 3, 3)
-    made = [imgconv.conv2d(np.full((1, 3, 40, 33), value, np.float32), weight, padding=1) for value in (1, 2, 3)]
-    np.testing.assert_allclose(made[1], 2 * made[0], rtol=1e-5)
-    np.testing.assert_allclose(made[2], 3 * made[0], rtol=1e-5)
+    results = [imgconv.conv2d(np.full((1, 3, 40, 33), value, np.float32), weight, padding=1) for value in (1, 2, 3)]
+    np.testing.assert_allclose(results[1], 2 * results[0], rtol=1e-5)
+    np.testing.assert_allclose(results[2], 3 * results[0], rtol=1e-5)
 
 
 @pytest.mark.parametrize("mode", ["max", "avg", "min"])
@@ -57,8 +59,8 @@ def test_pools_band_by_band(dtype, shape, size, mode):
     high, wide = shape[0] // size, shape[1] // size
     windows = image[: high * size, : wide * size].reshape(high, size, wide, size, *shape[2:]).astype(np.float64)
     direct = {"max": windows.max, "min": windows.min, "avg": windows.mean}[mode](axis=(1, 3))
-    made = imgconv.pool(image, size, mode)
+    result = imgconv.pool(image, size, mode)
     if np.dtype(dtype).kind == "u":
-        np.testing.assert_array_equal(made, np.rint(direct))
+        np.testing.assert_array_equal(result, np.rint(direct))
     else:
-        np.testing.assert_allclose(made, direct, rtol=1e-6)
+        np.testing.assert_allclose(result, direct, rtol=1e-6)

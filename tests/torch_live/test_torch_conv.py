@@ -41,8 +41,8 @@ def assert_same(call, reference, *arguments, **parameters):
     np.testing.assert_allclose(result, expected, rtol=0, atol=2e-12 * np.abs(expected).max(initial=1e-300))
 
 
-def one_or_two(least, most):
-    one = st.integers(least, most)
+def one_or_two(lowest, highest):
+    one = st.integers(lowest, highest)
     return one | st.tuples(one, one) | st.tuples(one)
 
 
