@@ -78,19 +78,9 @@ def filter(
     >>> imgconv.filter(step, "-1 0 1")
     array([[  0, 150, 150,   0]], dtype=uint8)
     """
-    recipe = filter_recipe(
-        [_as_kernel(kernel)],
-        stride=stride,
-        padding=padding,
-        padding_mode=padding_mode,
-        dilation=dilation,
-        flip=flip,
-        range=range,
-        grey=grey,
-        linear=linear,
-        alpha=alpha,
-    )
-    return _apply(recipe, image, threads)
+    window: dict[str, Any] = {"stride": stride, "padding": padding, "padding_mode": padding_mode, "dilation": dilation, "flip": flip}
+    output: dict[str, Any] = {"range": range, "grey": grey, "linear": linear, "alpha": alpha}
+    return _apply(filter_recipe([_as_kernel(kernel)], **window, **output), image, threads)
 
 
 def edge(
@@ -120,20 +110,9 @@ def edge(
            [10, 80, 10],
            [10, 10, 10]], dtype=uint8)
     """
-    recipe = filter_recipe(
-        [_as_kernel(kernel)],
-        command="edge",
-        stride=stride,
-        padding=padding,
-        padding_mode=padding_mode,
-        dilation=dilation,
-        flip=flip,
-        range=range,
-        grey=grey,
-        linear=linear,
-        alpha=alpha,
-    )
-    return _apply(recipe, image, threads)
+    window: dict[str, Any] = {"stride": stride, "padding": padding, "padding_mode": padding_mode, "dilation": dilation, "flip": flip}
+    output: dict[str, Any] = {"range": range, "grey": grey, "linear": linear, "alpha": alpha}
+    return _apply(filter_recipe([_as_kernel(kernel)], command="edge", **window, **output), image, threads)
 
 
 def pool(

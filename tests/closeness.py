@@ -1,12 +1,17 @@
-"""What "agrees" means for sums, and arrays in every layout that callers have."""
+"""The tolerance of sums, and random arrays in every memory layout."""
 
 import numpy as np
 
-TOLERANCE = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-12}  # the promise of the API, relative to |r| + max|r|
+TOLERANCE = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-12}  # relative to |r| + max|r|
+
+
+def numbers(*shape, seed=0):
+    """Normally distributed float64 numbers, the same for the same seed."""
+    return np.random.default_rng(seed).standard_normal(shape)
 
 
 def assert_agrees(result, reference):
-    """`result` is a fresh array within the promised tolerance of a float64 `reference`."""
+    """`result` is a contiguous, writeable array within the tolerance of a float64 `reference`."""
     reference = np.asarray(reference, np.float64)
     assert result.shape == reference.shape
     assert result.flags.c_contiguous and result.flags.writeable

@@ -141,8 +141,7 @@ def conv_transpose2d_input(
     >>> imgconv.gradients.conv_transpose2d_input((1, 1, 1, 2), np.array([[[[1.0, 10]]]]), np.array([[[[1.0, 2, 4]]]]))
     array([[[[21., 42.]]]])
     """
-    parameters = _Parameters(2, stride, padding, output_padding, groups, dilation)
-    return _input_gradient(input_size, weight, grad_output, parameters)
+    return _input_gradient(input_size, weight, grad_output, _Parameters(2, stride, padding, output_padding, groups, dilation))
 
 
 def conv_transpose2d_weight(
@@ -164,8 +163,7 @@ def conv_transpose2d_weight(
     >>> imgconv.gradients.conv_transpose2d_weight(np.array([[[[1.0, 10]]]]), (1, 1, 1, 2), np.array([[[[1.0, 2, 4]]]]))
     array([[[[21., 42.]]]])
     """
-    parameters = _Parameters(2, stride, padding, output_padding, groups, dilation)
-    return _weight_gradient(input, weight_size, grad_output, parameters)
+    return _weight_gradient(input, weight_size, grad_output, _Parameters(2, stride, padding, output_padding, groups, dilation))
 
 
 def conv_transpose2d_bias(grad_output: AnyArray) -> FloatArray:
@@ -194,8 +192,7 @@ def conv_transpose1d_input(
     >>> imgconv.gradients.conv_transpose1d_input((1, 1, 2), np.array([[[1.0, 10]]]), np.array([[[1.0, 2, 4]]]))
     array([[[21., 42.]]])
     """
-    parameters = _Parameters(1, stride, padding, output_padding, groups, dilation)
-    return _input_gradient(input_size, weight, grad_output, parameters)
+    return _input_gradient(input_size, weight, grad_output, _Parameters(1, stride, padding, output_padding, groups, dilation))
 
 
 def conv_transpose1d_weight(
@@ -214,8 +211,7 @@ def conv_transpose1d_weight(
     >>> imgconv.gradients.conv_transpose1d_weight(np.array([[[1.0, 10]]]), (1, 1, 2), np.array([[[1.0, 2, 4]]]))
     array([[[21., 42.]]])
     """
-    parameters = _Parameters(1, stride, padding, output_padding, groups, dilation)
-    return _weight_gradient(input, weight_size, grad_output, parameters)
+    return _weight_gradient(input, weight_size, grad_output, _Parameters(1, stride, padding, output_padding, groups, dilation))
 
 
 def conv_transpose1d_bias(grad_output: AnyArray) -> FloatArray:

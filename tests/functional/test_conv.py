@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import naive
 import numpy as np
 import pytest
-from closeness import assert_agrees, layouts
+from closeness import assert_agrees, layouts, numbers
 from examples import examples
 from golden_cases import golden
 from hypothesis import given
@@ -18,10 +18,6 @@ from imgconv.window import Window
 from imgconv.windows import correlation
 
 FLOATS = [np.float32, np.float64]
-
-
-def numbers(*shape, seed=0):
-    return np.random.default_rng(seed).standard_normal(shape)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

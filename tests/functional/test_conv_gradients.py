@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from closeness import assert_agrees
+from closeness import assert_agrees, numbers
 from examples import examples
 from golden_cases import golden
 from hypothesis import given
@@ -14,10 +14,6 @@ from imgconv.functional.conv import conv1d, conv2d
 from imgconv.functional.conv_transpose import conv_transpose1d, conv_transpose2d
 from imgconv.functional.matrix import linear
 from imgconv.functional.patches import fold, unfold
-
-
-def numbers(*shape, seed=0):
-    return np.random.default_rng(seed).standard_normal(shape)
 
 
 @pytest.mark.parametrize("patch_cells", [dispatch.PATCH_CELLS, 40], ids=["whole", "by small blocks"])

@@ -3,7 +3,7 @@
 import naive
 import numpy as np
 import pytest
-from closeness import assert_agrees, layouts
+from closeness import assert_agrees, layouts, numbers
 from examples import examples
 from golden_cases import golden
 from hypothesis import given
@@ -12,10 +12,6 @@ from hypothesis import strategies as st
 from imgconv.functional.conv import conv2d
 from imgconv.functional.conv_transpose import conv_transpose1d, conv_transpose2d
 from imgconv.functional.matrix import kernel_matrix
-
-
-def numbers(*shape, seed=0):
-    return np.random.default_rng(seed).standard_normal(shape)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

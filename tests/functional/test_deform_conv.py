@@ -3,7 +3,7 @@
 import naive
 import numpy as np
 import pytest
-from closeness import assert_agrees, layouts
+from closeness import assert_agrees, layouts, numbers
 from examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,10 +11,6 @@ from hypothesis import strategies as st
 from imgconv.functional.conv import conv2d
 from imgconv.functional.deform_conv import deform_conv2d
 from imgconv.window import Window
-
-
-def numbers(*shape, seed=0):
-    return np.random.default_rng(seed).standard_normal(shape)
 
 
 @examples(25)

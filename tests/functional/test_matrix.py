@@ -2,15 +2,11 @@
 
 import numpy as np
 import pytest
-from closeness import assert_agrees
+from closeness import assert_agrees, numbers
 
 from imgconv import gradients
 from imgconv.functional.conv import conv2d
 from imgconv.functional.matrix import kernel_matrix, linear
-
-
-def numbers(*shape, seed=0):
-    return np.random.default_rng(seed).standard_normal(shape)
 
 
 @pytest.mark.parametrize(("stride", "padding"), [(1, 0), ((2, 1), (0, 1)), (2, "same"), (1, "full")])

@@ -3,7 +3,7 @@
 import naive
 import numpy as np
 import pytest
-from closeness import assert_agrees, layouts
+from closeness import assert_agrees, layouts, numbers
 from golden_cases import golden
 
 from imgconv.functional import patches
@@ -11,10 +11,6 @@ from imgconv.functional.conv import conv2d
 from imgconv.functional.patches import col2im, fold, im2col, unfold
 
 WINDOW = {"kernel_size": (2, 3), "dilation": (2, 1), "padding": (1, 2), "stride": (1, 2)}
-
-
-def numbers(*shape, seed=0):
-    return np.random.default_rng(seed).standard_normal(shape)
 
 
 @pytest.mark.parametrize(("parameters", "arrays"), golden("unfold"))

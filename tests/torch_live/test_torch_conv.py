@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from closeness import numbers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,10 +19,6 @@ pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:Using paddin
 functional = torch.nn.functional
 TORCH_REFUSES = (RuntimeError, TypeError, ValueError, NotImplementedError, IndexError)
 many = settings(max_examples=150, deadline=None, derandomize=True)
-
-
-def numbers(*shape, seed=0):
-    return np.random.default_rng(seed).standard_normal(shape)
 
 
 def tensors(values):
