@@ -1,128 +1,98 @@
-"""Grids of numbered cells drawn into pixel arrays (H, W, 3) uint8, with digits of its own. Knows nothing of what the numbers mean.
+"""An animation of a window that moves over a few cells of an image while the output fills up."""
 
-A window that moves over a few cells of an image while the output fills up, as frames of an animation.
-"""
-
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.filters.color import white
 from imgconv.filters.weights import pads_of
 from imgconv.images import Raster
-from imgconv.inspection.cells import filter_input, filter_patch, pool_patch
+from imgconv.inspection.cells import Patch, filter_input, filter_patch, pool_patch
+from imgconv.inspection.explanation import Product, number, products_text
 from imgconv.process import process
 from imgconv.recipe import Canny, Filter, Network, Pool, Recipe
 from imgconv.window import Window
 from imgconv.windows.borders import Border
 
-Pixels = NDArray[np.uint8]
 Colour = tuple[int, int, int]
+Box = tuple[int, int, int, int]
 
-_DIGITS = {  # 3x5 pixels, a row each octal digit
-    **{"0": 0o75557, "1": 0o26227, "2": 0o71747, "3": 0o71717, "4": 0o55711, "5": 0o74717, "6": 0o74757, "7": 0o71122},
-    **{"8": 0o75757, "9": 0o75717, "-": 0o00700, ".": 0o00002},
-}
-SCALE = 2  # screen pixels for each pixel of a digit
-LETTER = 4 * SCALE  # a digit and the gap behind it
-MARGIN = 4
-
-
-def cell_size(texts: Sequence[str]) -> int:
-    """Pixels along a side of square cells that hold each of `texts`.
-
-    >>> cell_size(["255"])
-    30
-    """
-    return max(24, max((len(text) for text in texts), default=1) * LETTER - SCALE + 2 * MARGIN)
-
-
-def fill(image: Pixels, top: int, left: int, height: int, width: int, colour: Colour) -> None:
-    """Paint a rectangle."""
-    image[top : top + height, left : left + width] = colour
-
-
-def frame(image: Pixels, top: int, left: int, height: int, width: int, colour: Colour, thickness: int = 3) -> None:
-    """Paint the outline of a rectangle, inside it."""
-    for line in (image[top : top + thickness, left : left + width], image[top + height - thickness : top + height, left : left + width]):
-        line[...] = colour
-    for line in (image[top : top + height, left : left + thickness], image[top : top + height, left + width - thickness : left + width]):
-        line[...] = colour
-
-
-def write(image: Pixels, text: str, top: int, left: int, size: int, colour: Colour) -> None:
-    """Write digits in the middle of a square cell of `size` pixels."""
-    x = left + (size - len(text) * LETTER + SCALE) // 2
-    y = top + (size - 5 * SCALE) // 2
-    for letter in text:
-        for row in range(5):
-            for column in range(3):
-                if _DIGITS[letter] >> (14 - 3 * row - column) & 1:
-                    at = y + row * SCALE, x + column * SCALE
-                    image[at[0] : at[0] + SCALE, at[1] : at[1] + SCALE] = colour
-        x += LETTER
-
-
-def ink(paper: Colour) -> Colour:
-    """Black or white, whichever is read better on `paper`.
-
-    >>> ink((200, 200, 200))
-    (0, 0, 0)
-    """
-    red, green, blue = paper
-    return (0, 0, 0) if 0.299 * red + 0.587 * green + 0.114 * blue > 127 else (255, 255, 255)
-
-
-MOST_SPAN = 15  # cells that a window may span and still be seen as cells
-MOST_CELLS, MOST_STOPS = 24, 5  # along a side of what is drawn
-PAPER: Colour = (250, 250, 248)
-EMPTY: Colour = (226, 226, 222)
-PADDING: Colour = (184, 206, 242)
-WINDOW: Colour = (226, 88, 20)
-POSITIVE: Colour = (206, 234, 206)
-NEGATIVE: Colour = (244, 210, 206)
-MOST_TAPS = 7  # along a side of a kernel that is drawn beside
-GREYS = 127  # steps from black to white: with the colours no more than the 256 that a GIF holds
+MOST_SPAN = 15  # cells that a window may span; more would be too small to read
+MOST_CELLS, MOST_STOPS = 24, 5  # input and output cells along a side
+MOST_TAPS = 7  # along a side of a kernel that is drawn
 FRAME, LAST_FRAME = 500.0, 2500.0  # milliseconds
+
+# Multiples of 17, which _reduced preserves
+PAPER: Colour = (255, 255, 255)
+INK: Colour = (0, 0, 0)
+EMPTY: Colour = (221, 221, 221)
+PADDING: Colour = (187, 204, 238)
+PADDING_INK: Colour = (34, 68, 136)
+WINDOW: Colour = (221, 85, 17)
+POSITIVE: Colour = (204, 238, 204)
+NEGATIVE: Colour = (238, 204, 204)
+
+CELL_FONT, LABEL_FONT, CAPTION_FONT = 13, 15, 13
+MARGIN, HEAD, LINE = 8, 24, 19  # pixels; HEAD is the height of a label above a grid, LINE that of a line of the caption
+CAPTION_LINES = 4  # at most
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """What is drawn: input `cells`, those that are `padded` marked, and the `output` that they give under `window`, stop by stop.
+    """The data of an animation: the input cells, and the `output` cells of the windows over them.
 
-    `kernel` (kh, kw) is drawn between them, where there is one. `counts` says whether padded cells hold values, as a filter's do and a
-    pool's do not. Input and output hold grey levels up to `white`.
+    `first` is the position (row, column) of the first output cell. `kernel` (kh, kw) is drawn if it is not None. `padding_has_values`
+    is true for a filter and false for a pool. Input and output hold grey levels up to `max_value`.
     """
 
-    cells: NDArray[Any]
-    padded: NDArray[np.bool_]
+    patch: Patch
     window: Window
+    first: tuple[int, int]
     output: NDArray[Any]
-    white: float
-    counts: bool
+    max_value: float
+    name: str
+    padding_has_values: bool
     kernel: NDArray[Any] | None = None
 
     @property
-    def between(self) -> int:
-        """Cells between input and output: two, or the kernel with one on either side."""
-        return 2 + (0 if self.kernel is None else self.kernel.shape[1])
+    def cells(self) -> NDArray[Any]:
+        """The input cells (H, W)."""
+        return self.patch.values[..., 0]
 
-    def taps(self, at: tuple[int, int]) -> list[tuple[int, int]]:
-        """The cells (row, column) under the window of the output cell `at`."""
-        axes = zip(at, self.window.stride, self.window.dilation, self.window.kernel_size, strict=True)
-        rows, columns = ([place * stride + tap * dilation for tap in range(taps)] for place, stride, dilation, taps in axes)
-        return [(row, column) for row in rows for column in columns]
+    def taps(self, output: tuple[int, int]) -> tuple[list[int], list[int]]:
+        """The rows and the columns of the input cells under the window of an output cell."""
+        axes = zip(output, self.window.stride, self.window.dilation, self.window.kernel_size, strict=True)
+        rows, columns = ([cell * stride + tap * dilation for tap in range(taps)] for cell, stride, dilation, taps in axes)
+        return rows, columns
+
+    def caption(self, output: tuple[int, int]) -> str:
+        """The position of the window, and the arithmetic of an output cell."""
+        rows, columns = self.taps(output)
+        row, column = (first + cell for first, cell in zip(self.first, output, strict=True))
+        top, bottom = (self.patch.rows[each] for each in (rows[0], rows[-1]))
+        left, right = (self.patch.columns[each] for each in (columns[0], columns[-1]))
+        position = f"output {column},{row}: window over columns {left} to {right}, rows {top} to {bottom}"
+        values, value = self.cells[np.ix_(rows, columns)], float(self.output[output])
+        if not self.padding_has_values:
+            inside = values[~self.patch.padded[np.ix_(rows, columns)]]
+            return f"{position}\n{self.name} of {', '.join(map(cell_text, inside.tolist()))} = {cell_text(value)}"
+        if self.kernel is None:
+            return f"{position}\n{self.name}: {cell_text(value)}"
+        product = Product("", values, self.kernel)
+        written = "" if product.sum == value else f"\nwritten as {cell_text(value)}"
+        return f"{position}\n{products_text(product)} = {number(product.sum)}{written}"
 
 
 def animate(image: Raster, recipe: Recipe, at: tuple[int, int] | None = None) -> Iterator[Raster]:
-    """The frames, one for each of up to 5x5 output cells around `at` (x, y), of a pool or of a filter's first map, in grey.
+    """Yield a frame for each of up to 5x5 output cells around `at` (x, y), of a pool or of the first map of a filter, in grey.
 
-    Input cells are those of the image, with its padding where a window leaves it; output cells are those of the whole map. Raises
-    DoesNotFit for a window that spans or strides too much to be drawn.
+    Padding is drawn where a window leaves the image. Raises DoesNotFit for a window that spans or strides too much to be drawn.
     """
     step = recipe.step
     if isinstance(step, Network | Canny):
@@ -134,95 +104,153 @@ def animate(image: Raster, recipe: Recipe, at: tuple[int, int] | None = None) ->
     if max(window.span) > MOST_SPAN or max(span + stride for span, stride in zip(window.span, window.stride, strict=True)) > MOST_CELLS:
         most = f"windows of up to {MOST_SPAN}x{MOST_SPAN} cells, two of them within {MOST_CELLS}"
         raise DoesNotFit(f"--animate draws {most}; use a smaller kernel, or less stride or dilation")
-    yield from _frames(_scene(filter_input(image, grey=True, alpha=False), recipe, step, window, at))
+    yield from _Drawing(_scene(filter_input(image, grey=True, alpha=False), recipe, step, window, at)).frames()
 
 
 def _scene(grey: Raster, recipe: Recipe, step: Filter | Pool, window: Window, at: tuple[int, int] | None) -> Scene:
     output = process(grey, recipe)[0].image.pixels[..., 0]
     height, width = output.shape
     column, row = at or (width // 2, height // 2)
-    (top, rows), (left, columns) = (_stops(window, axis, place, output.shape[axis]) for axis, place in enumerate((row, column)))
+    (top, rows), (left, columns) = (_stops(window, axis, cell, output.shape[axis]) for axis, cell in enumerate((row, column)))
     reach = [(stops - 1) * stride + span for stops, stride, span in zip((rows, columns), window.stride, window.span, strict=True)]
-    all_of_them = Pool((reach[0], reach[1]), stride=window.stride).window
-    if isinstance(step, Filter):
-        pads = pads_of(step.maps[0].kernels[0], step.window(step.maps[0]), grey.size, flip=step.flip)
-        patch = filter_patch(grey.pixels, all_of_them, pads, Border.of(step.padding_mode), (top, left))
-    else:
-        patch = pool_patch(grey.pixels, all_of_them, window.pads(grey.size), (top, left))
-    shown = output[top : top + rows, left : left + columns]
-    return Scene(patch.values[..., 0], patch.padded, window, shown, white(grey.pixels.dtype), isinstance(step, Filter), _kernel(recipe))
+    whole = Pool((reach[0], reach[1]), stride=window.stride).window
+    shown, max_value = output[top : top + rows, left : left + columns], white(grey.pixels.dtype)
+    if isinstance(step, Pool):
+        patch = pool_patch(grey.pixels, whole, window.pads(grey.size), (top, left))
+        return Scene(patch, window, (top, left), shown, max_value, step.mode, padding_has_values=False)
+    pads = pads_of(step.maps[0].kernels[0], window, grey.size, flip=step.flip)
+    patch = filter_patch(grey.pixels, whole, pads, Border.of(step.padding_mode), (top, left))
+    return Scene(patch, window, (top, left), shown, max_value, step.maps[0].name, padding_has_values=True, kernel=_kernel(step))
 
 
 def _stops(window: Window, axis: int, at: int, size: int) -> tuple[int, int]:
-    """The first output cell along an axis that is shown, and how many are: `at` in their middle where the output goes on."""
+    """The first output cell along an axis, and the number of cells; `at` is in their middle if the output is large enough."""
     count = min(MOST_STOPS, size, (MOST_CELLS - window.span[axis]) // window.stride[axis] + 1)
     return min(max(at - count // 2, 0), size - count), count
 
 
-def _kernel(recipe: Recipe) -> NDArray[Any] | None:
-    """The taps of a filter of one kernel, as they are laid on the cells, if they are few enough to be read."""
-    if not isinstance(recipe.step, Filter) or len(recipe.step.maps[0].kernels) > 1:
+def _kernel(step: Filter) -> NDArray[Any] | None:
+    """The taps of a filter of one kernel, as they meet the cells, if they are few enough to be read."""
+    if len(step.maps[0].kernels) > 1:
         return None
-    taps = recipe.step.maps[0].kernels[0].taps
-    return (taps[::-1, ::-1] if recipe.step.flip else taps) if max(taps.shape) <= MOST_TAPS else None
+    taps = step.maps[0].kernels[0].taps
+    return (taps[::-1, ::-1] if step.flip else taps) if max(taps.shape) <= MOST_TAPS else None
 
 
-def _frames(scene: Scene) -> Iterator[Raster]:
-    planes = [scene.cells, scene.output, *([] if scene.kernel is None else [scene.kernel])]
-    side = cell_size([told(value) for plane in planes for value in plane.ravel().tolist()])
-    rows, columns = scene.output.shape
-    high = max(plane.shape[0] for plane in planes)
-    wide = scene.cells.shape[1] + scene.between + columns
-    paper = np.full((high * side + 2 * MARGIN, wide * side + 2 * MARGIN, 3), PAPER, np.uint8)
-    _draw_input(paper, scene, side)
-    _draw_kernel(paper, scene, side, MARGIN + (high - scene.window.kernel_size[0]) * side // 2)
-    top, left = MARGIN + (high - rows) * side // 2, MARGIN + (scene.cells.shape[1] + scene.between) * side
-    for row, column in np.ndindex(rows, columns):
-        fill(paper, top + row * side, left + column * side, side - 1, side - 1, EMPTY)
-    for row, column in np.ndindex(rows, columns):
-        at = top + row * side, left + column * side
-        _draw_value(paper, at, side, float(scene.output[row, column]), scene.white)
-        image = paper.copy()
-        for down, across in scene.taps((row, column)):
-            frame(image, MARGIN + down * side, MARGIN + across * side, side - 1, side - 1, WINDOW)
-        frame(image, *at, side - 1, side - 1, WINDOW)
-        yield Raster(image, duration=LAST_FRAME if (row, column) == (rows - 1, columns - 1) else FRAME)
+class _Drawing:
+    """The frames of a scene: grids of numbered cells with labels, and a caption below them."""
+
+    def __init__(self, scene: Scene):
+        self.scene = scene
+        grids = [scene.cells, scene.output, *([] if scene.kernel is None else [scene.kernel])]
+        self.side = cell_size([cell_text(value) for grid in grids for value in grid.ravel().tolist()])
+        high, between = max(len(grid) for grid in grids), 2 + (0 if scene.kernel is None else scene.kernel.shape[1])
+        wide = scene.cells.shape[1] + between + scene.output.shape[1]
+        width, self.bottom = wide * self.side + 2 * MARGIN, MARGIN + HEAD + high * self.side + MARGIN
+        self.captions = [_lines(scene.caption(at), width - 2 * MARGIN) for at in np.ndindex(*scene.output.shape)]
+        height = self.bottom + max(map(len, self.captions)) * LINE + MARGIN
+        self.image = Image.new("RGB", (width, height), PAPER)
+        self.draw = ImageDraw.Draw(self.image)
+        self.input_at = MARGIN, MARGIN + HEAD
+        self.kernel_at = self._corner(scene.cells.shape[1] + 1, high - scene.window.kernel_size[0])
+        self.output_at = self._corner(scene.cells.shape[1] + between, high - scene.output.shape[0])
+
+    def _corner(self, column: int, free_rows: int) -> tuple[int, int]:
+        """The corner (x, y) of a grid that starts at a column and is centred vertically."""
+        return MARGIN + column * self.side, MARGIN + HEAD + free_rows * self.side // 2
+
+    def frames(self) -> Iterator[Raster]:
+        """Draw the grids, then fill the output cell by cell."""
+        scene = self.scene
+        self._draw_input()
+        self._draw_kernel()
+        self._label(self.output_at, "output")
+        for row, column in np.ndindex(scene.output.shape):
+            self.draw.rectangle(self._box(self.output_at, row, column), EMPTY)
+        for (row, column), lines in zip(np.ndindex(scene.output.shape), self.captions, strict=True):
+            self._draw_level(self.output_at, row, column, float(scene.output[row, column]))
+            frame = self.image.copy()
+            draw = ImageDraw.Draw(frame)
+            rows, columns = scene.taps((row, column))
+            boxes = [self._box(self.input_at, down, across) for down in rows for across in columns]
+            for box in (*boxes, self._box(self.output_at, row, column)):
+                draw.rectangle(box, outline=WINDOW, width=3)
+            draw.multiline_text((MARGIN, self.bottom), "\n".join(lines), INK, _font(CAPTION_FONT), spacing=5)
+            last = (row + 1, column + 1) == scene.output.shape
+            yield Raster(_reduced(np.asarray(frame)), duration=LAST_FRAME if last else FRAME)
+
+    def _draw_input(self) -> None:
+        scene = self.scene
+        self._label(self.input_at, "input, padding in blue" if scene.patch.padded.any() else "input")
+        for row, column in np.ndindex(*scene.cells.shape):
+            value = float(scene.cells[row, column])
+            if scene.patch.padded[row, column]:
+                self._draw_cell(self.input_at, row, column, cell_text(value) if scene.padding_has_values else "", PADDING, PADDING_INK)
+            else:
+                self._draw_level(self.input_at, row, column, value)
+
+    def _draw_kernel(self) -> None:
+        if self.scene.kernel is None:
+            return
+        self._label(self.kernel_at, "kernel")
+        for (row, column), tap in np.ndenumerate(self.scene.kernel):
+            self._draw_cell(
+                self.kernel_at, row, column, cell_text(float(tap)), POSITIVE if tap > 0 else NEGATIVE if tap < 0 else PAPER, INK
+            )
+            self.draw.rectangle(self._box(self.kernel_at, row, column), outline=WINDOW)
+
+    def _draw_level(self, corner: tuple[int, int], row: int, column: int, value: float) -> None:
+        """A cell in the grey of its value."""
+        level = round(255 * min(max(value / self.scene.max_value, 0.0), 1.0)) if np.isfinite(value) else 0
+        self._draw_cell(corner, row, column, cell_text(value), (level, level, level), INK if level > 127 else PAPER)
+
+    def _draw_cell(self, corner: tuple[int, int], row: int, column: int, text: str, paper: Colour, ink: Colour) -> None:
+        box = self._box(corner, row, column)
+        self.draw.rectangle(box, paper)
+        self.draw.text(((box[0] + box[2] + 1) / 2, (box[1] + box[3] + 1) / 2), text, ink, _font(CELL_FONT), anchor="mm")
+
+    def _box(self, corner: tuple[int, int], row: int, column: int) -> Box:
+        """The first and the last pixel of a cell; one pixel between cells stays free."""
+        left, top = corner[0] + column * self.side, corner[1] + row * self.side
+        return left, top, left + self.side - 2, top + self.side - 2
+
+    def _label(self, corner: tuple[int, int], text: str) -> None:
+        self.draw.text((corner[0], corner[1] - 5), text, INK, _font(LABEL_FONT), anchor="ls")
 
 
-def _draw_kernel(paper: Pixels, scene: Scene, side: int, top: int) -> None:
-    if scene.kernel is None:
-        return
-    left = MARGIN + (scene.cells.shape[1] + 1) * side
-    for (row, column), tap in np.ndenumerate(scene.kernel):
-        at = top + row * side, left + column * side
-        fill(paper, *at, side - 1, side - 1, POSITIVE if tap > 0 else NEGATIVE if tap < 0 else PAPER)
-        frame(paper, *at, side - 1, side - 1, WINDOW, thickness=1)
-        write(paper, told(float(tap)), *at, side, (0, 0, 0))
+def _lines(caption: str, width: int) -> list[str]:
+    """A caption in lines of `width` pixels; long arithmetic is cut."""
+    per_character = _font(CAPTION_FONT).getlength(caption.replace("\n", "")) / len(caption)
+    lines = [line for part in caption.split("\n") for line in wrap(part, int(width / per_character))]
+    if len(lines) > CAPTION_LINES:
+        lines[CAPTION_LINES - 1 :] = ["... = " + caption.rpartition("= ")[2].replace("\n", ", ")]
+    return lines
 
 
-def _draw_input(paper: Pixels, scene: Scene, side: int) -> None:
-    for row, column in np.ndindex(*scene.cells.shape):
-        at = MARGIN + row * side, MARGIN + column * side
-        if not scene.padded[row, column]:
-            _draw_value(paper, at, side, float(scene.cells[row, column]), scene.white)
-            continue
-        fill(paper, *at, side - 1, side - 1, PADDING)
-        if scene.counts:
-            write(paper, told(float(scene.cells[row, column])), *at, side, (40, 70, 130))
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
 
 
-def _draw_value(paper: Pixels, at: tuple[int, int], side: int, value: float, top: float) -> None:
-    level = round(round(GREYS * min(max(value / top, 0.0), 1.0)) * 255 / GREYS) if np.isfinite(value) else 0
-    fill(paper, *at, side - 1, side - 1, (level, level, level))
-    write(paper, told(value), *at, side, ink((level, level, level)))
+def cell_size(texts: list[str]) -> int:
+    """Return the pixels along a side of square cells that hold each of `texts`.
+
+    >>> cell_size(["255"]) < cell_size(["-1020.25"])
+    True
+    """
+    return max(26, max(int(_font(CELL_FONT).getlength(text)) for text in ["", *texts]) + 8)
 
 
-def told(value: float) -> str:
-    """A number in the letters that can be drawn.
+def _reduced(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pixels with 16 levels for each channel: a GIF holds 256 colours, and fewer make a smaller file."""
+    return ((pixels.astype(np.uint16) + 8) // 17 * 17).astype(np.uint8)
 
-    >>> told(255.0), told(-0.5), told(float("nan"))
-    ('255', '-0.50', '-')
+
+def cell_text(value: float) -> str:
+    """Return a number as the text of a cell.
+
+    >>> cell_text(255.0), cell_text(-0.5), cell_text(float("nan"))
+    ('255', '-0.50', 'nan')
     """
     if not np.isfinite(value):
-        return "-"
+        return f"{value}"
     return f"{value:.0f}" if value == int(value) or abs(value) >= 100 else f"{value:.2f}"
