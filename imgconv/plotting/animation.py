@@ -221,7 +221,7 @@ class _Drawing:
 def _lines(caption: str, width: int) -> list[str]:
     """A caption in lines of `width` pixels; long arithmetic is cut."""
     per_character = _font(CAPTION_FONT).getlength(caption.replace("\n", "")) / len(caption)
-    lines = [line for part in caption.split("\n") for line in wrap(part, int(width / per_character))]
+    lines = [line for part in caption.split("\n") for line in wrap(part, int(0.93 * width / per_character))]
     if len(lines) > CAPTION_LINES:
         lines[CAPTION_LINES - 1 :] = ["... = " + caption.rpartition("= ")[2].replace("\n", ", ")]
     return lines
