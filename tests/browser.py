@@ -45,11 +45,11 @@ def _pipe():
 
 
 class Page:
-    """One tab. `events` collects its events."""
+    """One tab. `received` collects its events."""
 
     def __init__(self, commands, answers):
         self._commands, self._answers, self._number, self._rest = commands, answers, 0, b""
-        self._session, self.events = {}, []
+        self._session, self.received = {}, []
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = {"sessionId": self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]}
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -65,15 +65,15 @@ class Page:
             if answer.get("id") == self._number:
                 assert "error" not in answer, answer
                 return answer["result"]
-            self.events.append(answer)
+            self.received.append(answer)
 
     def visit(self, path):
         """Load a file; seconds until it is there with all its images."""
-        self.events.clear()
+        self.received.clear()
         started = time.perf_counter()
         self.call("Page.navigate", url=path.absolute().as_uri())
-        while not any(event["method"] == "Page.loadEventFired" for event in self.events):
-            self.events.append(self._read())
+        while not any(event["method"] == "Page.loadEventFired" for event in self.received):
+            self.received.append(self._read())
         return time.perf_counter() - started
 
     def value(self, expression):
@@ -111,7 +111,7 @@ class Page:
     def events(self, method):
         """The parameters of all events of one kind since the last visit."""
         self.call("Runtime.evaluate", expression="0")  # what was said before this has come by then
-        return [event["params"] for event in self.events if event["method"] == method]
+        return [event["params"] for event in self.received if event["method"] == method]
 
     def _read(self, seconds=60):
         while b"\0" not in self._rest:
