@@ -19,7 +19,7 @@ from imgconv.batch.work import Job
 from imgconv.cli.app import Interrupted
 from imgconv.cli.console import Reporter, counted, print_previews, write_json, write_message
 from imgconv.cli.options import HowOptions, OnError, TellOptions, WhereOptions, limit, shard
-from imgconv.engine import cache
+from imgconv.engine import compiled, fallback
 from imgconv.engine.parallel import default_threads
 from imgconv.errors import ImageError, UsageError
 from imgconv.recipe import Recipe
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: HowOptions, tell: TellOptions) -> None:
     """Run `recipe` over `inputs`. Raises typer.Exit(1) when an input failed."""
-    cache.announce = None if tell.quiet else write_message
+    fallback.announce = (lambda text: None) if tell.quiet else write_message
     _check_options(inputs, where, tell)
     max_pixels = limit(how.max_pixels)
     plan = plan_run(
@@ -48,7 +48,7 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
     if how.dask is not None:
         _check_cluster(plan, how.dask)
     elif not how.dry_run:
-        cache.prepare()
+        compiled.prepare()
     job = Job(
         recipe,
         plan.destination,
@@ -160,7 +160,7 @@ def execute_batch(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, ho
     """Run all images through `recipe` and write the results as one array. If an image fails, nothing is written."""
     from imgconv.batch.stacking import check_sizes, plan_stack, write_stack
 
-    cache.announce = None if tell.quiet else write_message
+    fallback.announce = (lambda text: None) if tell.quiet else write_message
     _check_options(inputs, where, tell)
     if how.dask is not None:
         raise UsageError("--batch cannot be used with --dask; leave one of them out")

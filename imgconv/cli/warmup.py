@@ -1,5 +1,6 @@
 """The command `imgconv warmup`: small images through every kind of filter and pool, so that every loop is compiled and cached."""
 
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
@@ -29,16 +30,17 @@ def command(quiet: Quiet = False) -> None:
     Without this command each loop is compiled when it is first used. Compiled loops are cached; the command shows where.
     """
     from imgconv.cli.console import counted, write_message
-    from imgconv.engine import cache
+    from imgconv.engine import cache, compiled, fallback
 
-    recipes = _recipes()
-    compiled = cache.warmup(_jobs(recipes))
-    if quiet:
-        return
-    for problem in cache.troubles():
-        write_message(f"imgconv: {problem}")
-    place = cache.location() or "memory alone: there is no cache folder"
-    write_message(f"{counted(compiled, 'loop')} compiled, {cache.count()} cached in {place}")
+    fallback.announce = (lambda text: None) if quiet else write_message
+    count = compiled.warmup(list(_jobs(_recipes())), None if quiet or not sys.stderr.isatty() else _show_progress)
+    if not quiet:
+        write_message(f"{counted(count, 'loop')} compiled, {cache.count()} cached in {cache.location() or 'memory only'}")
+
+
+def _show_progress(done: int, total: int) -> None:
+    sys.stderr.write(f"\rcompiling: {100 * done // total} %" if done < total else "\r\x1b[K")
+    sys.stderr.flush()
 
 
 def _jobs(recipes: "list[Recipe]") -> Iterator[Callable[[], object]]:

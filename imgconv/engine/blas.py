@@ -1,78 +1,96 @@
-"""BLAS held to one thread. OpenBLAS sums in another order where it has more of them, and results would depend on the machine's cores.
+"""Limit BLAS to one thread: with more threads it sums in another order, and results would depend on the number of cores.
 
-The threads are those of `run_bands`. This module knows the OpenBLAS that numpy was linked to; any other BLAS is left as it is.
+The matrix products run on the threads of `run_bands` instead. Of all BLAS libraries in the process, only that of NumPy is limited if it
+can be identified.
 """
 
-import ctypes
-import os
 import threading
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
-from importlib import import_module
-from types import TracebackType
+from pathlib import Path
+from typing import Any
 
-_NAMES = ("scipy_openblas_{}64_", "scipy_openblas_{}", "openblas_{}64_", "openblas_{}")  # as numpy's wheels and distributions build it
+import numpy as np
+
+from imgconv.engine import forks
+
+Library = Any  # threadpoolctl's LibController, which has no types
 
 
-class OneThread:
-    """A context in which BLAS runs on one thread in the whole process; any number of threads may be in it at once.
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Limit BLAS to one thread in the whole process. Any number of threads may do so at once; the last one restores the former number.
 
-    >>> with one_blas_thread:
+    >>> with one_blas_thread():
     ...     blas_threads() in (1, None)
     True
     """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._before = 1
-
-    def __enter__(self) -> None:
-        with self._lock:
-            calls = _openblas()
-            if calls and not self._inside:
-                read, write = calls
-                self._before = read()
-                write(1)
-            self._inside += 1
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        with self._lock:
-            self._leave(1)
-
-    def forget(self) -> None:
-        """Nobody is inside any longer: the threads of a process do not survive a fork."""
-        self._lock = threading.Lock()
-        if self._inside:
-            self._leave(self._inside)
-
-    def _leave(self, count: int) -> None:
-        self._inside -= count
-        calls = _openblas()
-        if calls and not self._inside:
-            calls[1](self._before)
+    user = object()
+    try:
+        _limit.add(user)
+        yield
+    finally:
+        try:
+            _limit.remove(user)
+        except BaseException:  # a signal handler raised meanwhile
+            _limit.remove(user)
+            raise
 
 
 def blas_threads() -> int | None:
-    """The threads that BLAS would run on now; None if it is not an OpenBLAS that can be asked."""
-    calls = _openblas()
-    return calls[0]() if calls else None
+    """The number of threads that BLAS would use now; None if threadpoolctl does not know the BLAS library."""
+    return max((library.num_threads or 1 for library in _libraries()), default=None)
+
+
+class _Limit:
+    """The users of the limit, and the numbers of threads to restore after the last one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users: set[object] = set()
+        self._former: list[tuple[Library, int]] = []
+
+    def add(self, user: object) -> None:
+        libraries = _libraries()
+        with self._lock:
+            if not self._users:
+                self._former = [(library, library.num_threads or 1) for library in libraries]
+                for library in libraries:
+                    library.set_num_threads(1)
+            self._users.add(user)
+
+    def remove(self, user: object) -> None:
+        """Remove a user, who may be missing."""
+        with self._lock:
+            self._users.discard(user)
+            if not self._users:
+                self._restore()
+
+    def reset(self) -> None:
+        """Remove all users: their threads do not exist in a forked child."""
+        self._lock = threading.Lock()
+        self._users.clear()
+        self._restore()
+
+    def _restore(self) -> None:
+        for library, threads in self._former:
+            library.set_num_threads(threads)
+        self._former = []
 
 
 @cache
-def _openblas() -> tuple[Callable[[], int], Callable[[int], None]] | None:
-    """The calls that read and set OpenBLAS's number of threads."""
-    try:
-        library = ctypes.CDLL(str(import_module("numpy._core._multiarray_umath").__file__))
-    except (ImportError, OSError):
-        return None
-    for name in _NAMES:
-        read, write = (getattr(library, name.format(f"{verb}_num_threads"), None) for verb in ("get", "set"))
-        if read is not None and write is not None:
-            return read, write
-    return None
+def _libraries() -> list[Library]:
+    """The BLAS libraries to limit; found once, since the search takes milliseconds."""
+    with forks.lock():
+        from threadpoolctl import ThreadpoolController
+
+        found: list[Library] = ThreadpoolController().select(user_api="blas").lib_controllers
+    package = Path(np.__file__).parent
+    folders = package, package.with_name("numpy.libs")  # of NumPy's wheels
+    own = [library for library in found if any(Path(library.filepath).is_relative_to(folder) for folder in folders)]
+    return own or found
 
 
-one_blas_thread = OneThread()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=one_blas_thread.forget)
+_limit = _Limit()
+forks.call_in_child(_limit.reset)

@@ -1,11 +1,9 @@
-"""From a plain Python loop to object code: with `tiles`, the only module that imports Numba. Knows nothing of files.
+"""Compile a plain Python loop to object code, and compute the key under which the code is cached.
 
-Numba compiles and optimises; its function takes arrays spread out into (owner, parent, size, itemsize, data, shape..., strides...)
-behind two slots, for a result and an error. An entry that takes the words of a call (see `native`) is put before it, everything
-else becomes private or goes, and LLVM emits the rest as object code. What is taken for granted about Numba is checked here, and
-`UnexpectedError` raised where it does not hold.
-
-The key of an entry: everything that the object code of a loop depends on, in 32 bytes. Imports no Numba to find its version.
+Numba compiles and optimises. Its function takes arrays spread out into (owner, parent, size, itemsize, data, shape..., strides...)
+after two slots, for a result and an error. An entry that takes the words of a call (see `llvm`) is put before it, everything else is
+made private or removed, and LLVM emits the rest as object code. What this requires of Numba is checked here; `UnexpectedError` is
+raised where it does not hold. Only this module and `tiles` import Numba.
 """
 
 import hashlib
@@ -14,18 +12,20 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from functools import cache
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import llvmlite
+import llvmlite.binding as llvm
 import numpy as np
 
-from imgconv.engine.llvm import ENTRY, Code, UnexpectedError, host, llvm, load, target
+from imgconv.engine import tiles
+from imgconv.engine.fallback import UnexpectedError
+from imgconv.engine.llvm import ENTRY, Code, host, link, target
 from imgconv.engine.signature import ArrayType, Signature, words_of
-from imgconv.engine.tiles import teach
 
-Dispatcher = Any  # numba's compiled function; njit is untyped
+Dispatcher = Any  # Numba's compiled function; njit has no types
 SLOT, OWNER, WORD, ADDRESS = "slot", "owner", "word", "address"
 _ARRAY_FIELDS = ("meminfo", "parent", "nitems", "itemsize", "data", "shape", "strides")
 _MEMORY = frozenset(("memcpy", "memmove", "memset"))
@@ -44,29 +44,27 @@ _KNOWN = _MEMORY | _MATHS | {f"{name}f" for name in _MATHS}  # in every C librar
 def compile_loop(function: Callable[..., None], signature: Signature) -> Dispatcher:
     """`function` compiled by Numba for `signature`; callable as it is.
 
-    `contract` is the only liberty taken with floats: multiply-adds may keep the product's full precision.
+    `contract` is the only floating-point optimisation: multiply-adds may keep the full precision of the product.
     """
-    numba = _numba()
+    import numba  # 230 ms, which a run with cached loops does not spend
+    from numba import extending
+
+    tiles.register_intrinsic()
     for cell in function.__closure__ or ():
         if callable(cell.cell_contents):  # a loop within the loop
-            numba.extending.register_jitable(cell.cell_contents)
+            extending.register_jitable(cell.cell_contents)
     dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath={"contract"})(function)
     dispatcher.compile(numba.types.void(*(_numba_type(t) for t in signature)))
     return dispatcher
 
 
 def _numba_type(argument: ArrayType | None) -> Any:
-    numba = _numba()
+    import numba
+
     if argument is None:
         return numba.types.intp
-    layout = "C" if argument.contiguous else "A"
-    return numba.types.Array(numba.from_dtype(np.dtype(argument.dtype)), argument.axes, layout, aligned=argument.aligned)
-
-
-def _numba() -> Any:
-    numba = import_module("numba")  # here, since it costs more than most commands; its decorators have no types
-    teach()
-    return numba
+    dtype: Any = numba.from_dtype(np.dtype(argument.dtype))
+    return numba.types.Array(dtype, argument.axes, "C" if argument.contiguous else "A", aligned=argument.aligned)
 
 
 def emit(dispatcher: Dispatcher, signature: Signature) -> Code:
@@ -89,18 +87,18 @@ def emit(dispatcher: Dispatcher, signature: Signature) -> Code:
 
 
 def self_check() -> None:
-    """Raise UnexpectedError unless a small loop, sent all the way, gives what Python gives; done once in a process that compiles."""
-    if not _sums_come_out_right():
+    """Raise UnexpectedError unless a small loop returns what Python returns; computed once in a process that compiles."""
+    if not _is_correct():
         raise UnexpectedError("a compiled loop gives other results than Python")
 
 
 @cache
-def _sums_come_out_right() -> bool:
+def _is_correct() -> bool:
     source = np.arange(24, dtype=np.float32).reshape(4, 6)[::2, ::-1]
     target = np.zeros((2, 6))
     signature = Signature.of((source, target, 5))
-    run = load(emit(compile_loop(_shift, signature), signature), "_shift", signature.words)
-    run([*words_of(source), *words_of(target), 5], (source, target))
+    linked = link(emit(compile_loop(_shift, signature), signature), "_shift", signature.words)
+    linked([*words_of(source), *words_of(target), 5], (source, target))
     return bool(np.array_equal(target, source + 5.0))
 
 
@@ -111,7 +109,7 @@ def _shift(source, target, by):  # type: ignore[no-untyped-def]
 
 
 def _fields(signature: Signature) -> list[str]:
-    """What Numba's function takes, in order: two slots, then one WORD for a number, and for an array the fields of its structure."""
+    """The parameters of Numba's function: two slots, then one WORD for a number, and for an array the fields of its structure."""
     array = [OWNER, OWNER, WORD, WORD, ADDRESS]
     spread = ([WORD] if t is None else array + [WORD] * (2 * t.axes) for t in signature)
     return [SLOT, SLOT, *itertools.chain.from_iterable(spread)]
@@ -119,17 +117,19 @@ def _fields(signature: Signature) -> list[str]:
 
 def _check(types: list[str], fields: list[str]) -> None:
     """Raise UnexpectedError unless LLVM's `types` can be those `fields`, and Numba's arrays have the fields in that order."""
-    numba = _numba()
-    array = numba.types.Array(numba.types.uint8, 2, "C")
-    names = tuple(numba.core.datamodel.default_manager.lookup(array)._fields)
+    from numba import types as numba_types
+    from numba.core.datamodel.registry import default_manager
+
+    models: Any = default_manager
+    names = tuple(models.lookup(numba_types.Array(numba_types.uint8, 2, "C"))._fields)
     if names != _ARRAY_FIELDS:
         raise UnexpectedError(f"numba describes an array by {', '.join(names)}")
     if types != ["i64" if field == WORD else "ptr" for field in fields]:
-        raise UnexpectedError("numba's function does not take what its signature says")
+        raise UnexpectedError("the parameters of numba's function differ from its signature")
 
 
 def _entry(name: str, fields: list[str]) -> str:
-    """LLVM assembly of the entry: it takes each word from its place and calls `name`, with no owner and no parent for an array."""
+    """LLVM assembly of the entry: it reads the words in order and calls `name`, with no owner and no parent for an array."""
     lines, passed, at = [], [], 0
     for number, field in enumerate(fields):
         kind = "i64" if field == WORD else "ptr"
@@ -147,7 +147,7 @@ def _entry(name: str, fields: list[str]) -> str:
 
 
 def _keep_only_entry(module: Any) -> None:
-    """Make everything but the entry private, then drop what it does not reach: Numba's wrapper for Python and all its helpers."""
+    """Make everything but the entry private, then remove what it does not reach: Numba's wrapper for Python and its helpers."""
     for value in (*module.functions, *module.global_variables):
         if not value.is_declaration:
             value.linkage = "external" if value.name == ENTRY else "internal"
@@ -157,7 +157,7 @@ def _keep_only_entry(module: Any) -> None:
 
 
 def _machine() -> Any:
-    """LLVM's code generator for this CPU, with Numba's own settings for code that is linked at any address."""
+    """LLVM's code generator for this CPU, with Numba's own settings for code that is linked at an arbitrary address."""
     static = target().name.startswith("x86")
     return target().create_target_machine(
         cpu=llvm.get_host_cpu_name(),
@@ -171,18 +171,15 @@ def _machine() -> Any:
 
 def _needs(module: Any) -> tuple[str, ...]:
     """Names of the C functions that the module calls, by name or through an intrinsic that LLVM may turn into a call."""
-    names = set()
-    for declared in (*module.functions, *module.global_variables):
-        if declared.is_declaration:
-            names.add(_c_name(declared.name))
-    unknown = sorted(names - _KNOWN - {""})
-    if unknown:
-        raise UnexpectedError(f"{', '.join(unknown)} is in no C library")
-    return tuple(sorted(names - {""}))
+    declared = (value.name for value in (*module.functions, *module.global_variables) if value.is_declaration)
+    names = {_c_name(name) for name in declared} - {""}
+    if unknown := sorted(names - _KNOWN):
+        raise UnexpectedError(f"{', '.join(unknown)} is not in the C library")
+    return tuple(sorted(names))
 
 
 def _c_name(declared: str) -> str:
-    """`exp` for `exp` and for `llvm.exp.v8f64`, `expf` for `llvm.exp.f32`, nothing for an intrinsic that is never a call."""
+    """`exp` for `exp` and for `llvm.exp.v8f64`, `expf` for `llvm.exp.f32`, "" for an intrinsic that never becomes a call."""
     if not declared.startswith("llvm."):
         return declared
     _, name, *types = declared.split(".")
@@ -194,8 +191,8 @@ def _c_name(declared: str) -> str:
 def fingerprint(function: Callable[..., None], constants: Mapping[str, int], signature: Signature) -> bytes:
     """The key of `function` (a loop, or with `constants` a template) compiled for `signature` on this machine.
 
-    Covers the source of the function's whole module and of this package's compiler, Numba and llvmlite, Numba's settings, and the CPU.
-    Raises OSError or AttributeError where a source cannot be read.
+    It covers the source of the function's whole module and of this package's compiler, the versions of Numba and llvmlite, Numba's
+    settings, and the CPU. Computing it does not import Numba. Raises OSError or AttributeError where a source cannot be read.
     """
     name = f"{function.__module__}.{function.__qualname__}"
     texts = (name, repr(sorted(constants.items())), repr(signature), _versions(), _settings(), host())
@@ -219,17 +216,19 @@ def _compiler() -> bytes:
 
 @cache
 def _versions() -> str:
-    return f"numba {_numba_version()}, llvmlite {import_module('llvmlite').__version__}"
+    return f"numba {_numba_version()}, llvmlite {llvmlite.__version__}"
 
 
 def _numba_version() -> str:
-    """Numba's own note of its version: importlib.metadata needs 27 ms to say the same (2026-11), but knows it where there is none."""
+    """The text of Numba's version file, since importlib.metadata takes 27 ms (2026-11); its version where there is no such file."""
     spec = find_spec("numba")
     for folder in (spec and spec.submodule_search_locations) or ():
-        note = Path(folder, "_version.py")
-        if note.is_file():
-            return note.read_text()
-    return str(import_module("importlib.metadata").version("numba"))
+        file = Path(folder, "_version.py")
+        if file.is_file():
+            return file.read_text()
+    from importlib.metadata import version
+
+    return version("numba")
 
 
 def _settings() -> str:

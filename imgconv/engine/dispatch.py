@@ -21,7 +21,7 @@ PATCH_CELLS = 2**20  # of the unfolded operand of a matrix product
 
 
 class LayerSize(NamedTuple):
-    """A convolution in whole numbers; `pitch` cells per row of a plane, `halo` rows of a block beyond its output rows."""
+    """A convolution in whole numbers; `row_stride` cells per row of a plane, `halo` rows of a block beyond its output rows."""
 
     images: int
     groups: int
@@ -29,7 +29,7 @@ class LayerSize(NamedTuple):
     group_outputs: int
     kernel: int
     rows: int
-    pitch: int
+    row_stride: int
     halo: int
     phases: int
 
@@ -41,11 +41,11 @@ class LayerSize(NamedTuple):
     @property
     def work(self) -> int:
         """Multiply-adds, those thrown away at row ends included."""
-        return self.images * self.groups * self.group_outputs * self.taps * self.rows * self.pitch
+        return self.images * self.groups * self.group_outputs * self.taps * self.rows * self.row_stride
 
     def cells(self, rows: int) -> int:
         """Padded cells of one image and group behind `rows` output rows."""
-        return self.group_channels * self.phases * (rows + self.halo) * self.pitch
+        return self.group_channels * self.phases * (rows + self.halo) * self.row_stride
 
 
 class BlockSize(NamedTuple):
@@ -64,7 +64,7 @@ def algorithm(size: LayerSize) -> LayerAlgorithm:
     Multiply-adds a second on one core, in billions: 64 to 64 channels 3x3 at 56x56, tiles 120, numpy.matmul 58 without its unfolding;
     512 to 512 at 7x7, tiles 100, product 54 (Zen 5, 2026-11).
     """
-    positions = size.images * (size.rows + size.halo) * size.pitch
+    positions = size.images * (size.rows + size.halo) * size.row_stride
     small = positions < 24 and size.group_outputs >= 16 and size.taps >= 16
     return "product" if small and size.taps * positions <= 8 * PATCH_CELLS else "tiles"
 
@@ -98,7 +98,7 @@ def _wanted(size: LayerSize, threads: int) -> int:
 
 def _rows(size: LayerSize, budget: int, wanted: int) -> int:
     """Output rows of a block that has `budget` cells, where so many blocks are wanted; not so few that they are slow."""
-    least = min(-(-LEAST_POSITIONS // size.pitch), size.rows)
+    least = min(-(-LEAST_POSITIONS // size.row_stride), size.rows)
     fitting = max(budget // max(size.cells(1) - size.cells(0), 1) - size.halo, 1)
     shared = -(-size.rows // -(-wanted // (size.images * size.groups)))
     return _even(size.rows, max(min(fitting, shared), least))

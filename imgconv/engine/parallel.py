@@ -1,13 +1,13 @@
-"""Bands of rows spread over threads. Knows nothing of what is done to a band.
+"""Run bands of rows on several threads.
 
-The thread that asks works too, beside helpers that live as long as the process. A thread that is already at work on a band gets no
-helpers for the bands that it asks for, so nested calls never wait for each other.
+The calling thread works too, next to helpers of a ThreadPoolExecutor that live as long as the process. A thread that is already at work
+on a band gets no helpers for nested calls, so that nested calls never wait for each other.
 """
 
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
@@ -15,24 +15,21 @@ from typing import TYPE_CHECKING
 from imgconv.system import usable_cores
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
-
-    from imgconv.engine.crew import Crew
+    from concurrent.futures import ThreadPoolExecutor
 
 Work = Callable[[int, int], None]
-Call = Callable[[], None]
 
 
 def default_threads() -> int:
-    """The cores that this process may use: its affinity, and the quota of its control groups."""
+    """The cores that this process may use, given its affinity and the quota of its control groups."""
     return usable_cores()
 
 
 def run_bands(work: Work, rows: int, rows_per_band: int, threads: int | None = None) -> None:
     """Call `work(first, last)` for bands that cover range(rows), on `threads` threads (default: the cores this process may use).
 
-    Bands depend on `rows` and `rows_per_band` alone, never on `threads`. When a band raises, no other begins, and the error is raised
-    here once those that had begun are over. Any number of threads may call at once.
+    Bands depend on `rows` and `rows_per_band` alone, never on `threads`. A single band runs on the calling thread. When a band raises,
+    no other begins, and the error is raised here once those that had begun have ended. Any number of threads may call at once.
 
     >>> sums = [0, 0, 0]
     >>> run_bands(lambda first, last: sums.__setitem__(first // 4, last - first), rows=10, rows_per_band=4)
@@ -46,74 +43,65 @@ def run_bands(work: Work, rows: int, rows_per_band: int, threads: int | None = N
         for first, last in bands:
             work(first, last)
     else:
-        _share(work, bands, threads)
+        _Shared(work, bands).run(min(threads, len(bands)) - 1, threads)
 
 
-def run_calls(jobs: Iterable[Iterable[Call]], total: int, threads: int | None = None) -> None:
-    """Make the calls of `total` jobs, those of one job in order, on `threads` threads: `run_bands` for calls made by a `store.pattern`.
+class _Shared:
+    """Bands that the calling thread and its helpers work off together."""
 
-    Of compiled loops alone, whose helpers need no interpreter and, where they have just worked, are still awake.
+    def __init__(self, work: Work, bands: deque[tuple[int, int]]):
+        self._work, self._bands = work, bands
+        self._changed, self._helping = threading.Condition(), 0
+        self._errors: list[BaseException] = []
 
-    >>> done = []
-    >>> run_calls([[lambda: done.append(1), lambda: done.append(2)]], total=1)
-    >>> done
-    [1, 2]
-    """
-    threads = threads or default_threads()
-    if threads == 1 or total < 2 or getattr(_this_thread, "is_busy", False):
-        for job in jobs:
-            _make(job)
-    elif found := _crew():
-        found.run(jobs, total, threads)
-    else:
-        prepared = [tuple(job) for job in jobs]
-        run_bands(lambda first, last: _make(prepared[first]), len(prepared), 1, threads)
+    def run(self, helpers: int, threads: int) -> None:
+        """Do all bands; whatever is raised, and when, no helper is at work afterwards."""
+        try:
+            with suppress(RuntimeError):  # no thread can start while the interpreter shuts down: this one does all bands
+                for _ in range(helpers):
+                    _pool(threads - 1).submit(self._help)
+            self._do_bands()
+        finally:
+            try:
+                self._end()
+            except BaseException:  # a signal handler raised while this thread waited
+                self._end()
+                raise
+        if self._errors:
+            raise self._errors[0]
 
+    def _do_bands(self) -> None:
+        try:
+            _this_thread.is_busy = True
+            while band := self._next_band():
+                self._work(*band)
+        finally:
+            _this_thread.is_busy = False
 
-def _make(calls: Iterable[Call]) -> None:
-    for call in calls:
-        call()
+    def _next_band(self) -> tuple[int, int] | None:
+        try:
+            return self._bands.popleft()
+        except IndexError:  # another thread took the last band
+            return None
 
+    def _help(self) -> None:
+        with self._changed:
+            self._helping += 1
+        try:
+            self._do_bands()
+        except BaseException as error:  # raised again by the calling thread
+            self._bands.clear()
+            self._errors.append(error)
+        finally:
+            with self._changed:
+                self._helping -= 1
+                self._changed.notify()
 
-def _crew() -> "Crew | None":
-    try:
-        from imgconv.engine.crew import crew
-    except ImportError:  # llvmlite is another than it should be: loops are plain Numba's
-        return None
-    return crew()
-
-
-def _share(work: Work, bands: deque[tuple[int, int]], threads: int) -> None:
-    """Do the bands here and on up to `threads` - 1 helpers, each taking the next one that is left."""
-    helpers: list[Future[None]] = []
-    try:
-        with suppress(RuntimeError):  # the interpreter is closing down and starts no thread: this one does what is left
-            for _ in range(min(threads, len(bands)) - 1):
-                helpers.append(_pool(threads - 1).submit(_do_next, work, bands))
-        _do_next(work, bands)
-    finally:
-        helpers = [helper for helper in helpers if not helper.cancel()]  # those busy elsewhere are not waited for
-        for helper in helpers:
-            helper.exception()
-    for helper in helpers:
-        helper.result()
-
-
-def _do_next(work: Work, bands: deque[tuple[int, int]]) -> None:
-    _this_thread.is_busy = True
-    try:
-        while band := _taken(bands):
-            work(*band)
-    finally:
-        bands.clear()
-        _this_thread.is_busy = False
-
-
-def _taken(bands: deque[tuple[int, int]]) -> tuple[int, int] | None:
-    try:
-        return bands.popleft()
-    except IndexError:  # another thread took the last one
-        return None
+    def _end(self) -> None:
+        """Let no band begin, and wait for those of helpers; a helper that has not started finds no band and is not waited for."""
+        self._bands.clear()
+        with self._changed:
+            self._changed.wait_for(lambda: not self._helping)
 
 
 @cache

@@ -1,28 +1,33 @@
-"""`imgconv.loops.layers.tile_sums` in LLVM's words: one wide vector of sums for each output, added to tap after tap.
+"""Compile `imgconv.loops.layers.tile_sums` as an LLVM intrinsic: one wide vector of sums per output, updated tap by tap in registers.
 
-LLVM's own vectoriser takes loops from the inside out, so that sums over taps go through memory at every tap: three quarters of the speed
-(2026-11), and half of it on maps of 7x7. Imported with Numba alone, but for `tile_of`.
+LLVM's own vectoriser works from the innermost loop outwards, so that sums over taps go through memory at every tap: three quarters of
+the speed (2026-11), and half of it on maps of 7x7. `tile_sums` is compiled in no other way: where the intrinsic does not work, layers
+are matrix products.
 """
 
+from contextlib import suppress
 from functools import cache
-from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from imgconv.engine.llvm import UNEXPECTED
+from imgconv.engine import cache as files
+from imgconv.engine import fallback, forks
+from imgconv.engine.compiled import is_plain
+from imgconv.engine.fallback import UNEXPECTED
+from imgconv.engine.signature import Signature
 from imgconv.loops.layers import tile_sums
 
 
 class Tile(NamedTuple):
-    """Outputs that are summed together, and cells under each."""
+    """The number of outputs that are summed together, and the number of cells of each."""
 
-    together: int
+    outputs: int
     width: int
 
 
 def tile_of(outputs: int, itemsize: int) -> Tile:
-    """The tile for groups of so many outputs in numbers of `itemsize` bytes: as many sums as this CPU's registers hold.
+    """The tile for groups of so many outputs in numbers of `itemsize` bytes: as many sums as the registers of this CPU hold.
 
     >>> tile_of(64, itemsize=4).width // tile_of(64, itemsize=8).width
     2
@@ -32,11 +37,32 @@ def tile_of(outputs: int, itemsize: int) -> Tile:
 
 
 @cache
+def tiles_work() -> bool:
+    """Whether this Numba and llvmlite compile the intrinsic correctly; tested once on a machine, and a warning where they do not."""
+    return is_plain() or _verdict() or _warn()
+
+
+@cache
+def register_intrinsic() -> None:
+    """Register the compiled form of `tile_sums` with Numba."""
+    from numba import extending
+
+    @extending.overload(tile_sums, prefer_literal=True)
+    def compiled(cells, base, offsets, weights, output, head, tail, sums, at, together, apart, width):  # type: ignore[no-untyped-def]
+        intrinsic = _intrinsic(together.literal_value, apart.literal_value, width.literal_value)
+
+        def call(cells, base, offsets, weights, output, head, tail, sums, at, together, apart, width):  # type: ignore[no-untyped-def]
+            intrinsic(cells, base, offsets, weights, output, head, tail, sums, at)
+
+        return call
+
+
+@cache
 def _tile_sizes(*, has_few: bool) -> tuple[int, int]:
-    """Outputs together, and bytes of sums for each: 16 registers with AVX-512 or NEON, 8 with AVX2."""
+    """Outputs per tile, and bytes of sums for each: 16 registers with AVX-512 or NEON, 8 with AVX2."""
     try:
         from imgconv.engine.llvm import host
-    except ImportError:  # loops are plain Numba's
+    except ImportError:  # loops are Numba's own compiled functions
         is_wide = False
     else:
         is_wide = "+avx512f" in host()
@@ -45,78 +71,73 @@ def _tile_sizes(*, has_few: bool) -> tuple[int, int]:
     return (8, 128) if is_wide else (4, 64)
 
 
-@cache
-def teach() -> None:
-    """Tell Numba how `tile_sums` is compiled."""
-    extending: Any = import_module("numba.extending")
+def _verdict() -> bool:
+    """The result of the test, cached in a file next to the loops, so that Numba is not imported for it again."""
+    key = None
+    with suppress(*UNEXPECTED):
+        from imgconv.engine import compiler
 
-    @extending.overload(tile_sums, prefer_literal=True)
-    def compiled(cells, base, places, weights, output, head, tail, sums, at, together, apart, width):  # type: ignore[no-untyped-def]
-        if not _vectors_work():
-            return _in_loops
-        made = _intrinsic(together.literal_value, apart.literal_value, width.literal_value)
+        key = compiler.fingerprint(tile_sums, {}, Signature())
+        if verdict := files.read("tile_sums", key):
+            return verdict == b"usable"
+    with forks.lock():
+        result = _test()
+    if key is not None:
+        with suppress(OSError):  # the loops themselves report a cache that cannot be written
+            files.write("tile_sums", key, b"usable" if result else b"unusable")
+    return result
 
-        def call(cells, base, places, weights, output, head, tail, sums, at, together, apart, width):  # type: ignore[no-untyped-def]
-            made(cells, base, places, weights, output, head, tail, sums, at)
 
-        return call
+def _warn() -> bool:
+    fallback.warn_once("layers run 2 to 3 times slower, as matrix products: this numba and llvmlite do not compile wide vectors correctly")
+    return False
 
 
-@cache
-def _vectors_work() -> bool:
-    """Whether this Numba and llvmlite make of `_add_up` what Python makes of `tile_sums`."""
-    numba: Any = import_module("numba")
-    cells, weights, places = np.arange(9.0), np.arange(6.0).reshape(2, 3), np.array([0, 2, 3])
+def _test() -> bool:
+    """Whether the intrinsic returns what `tile_sums` returns in Python."""
+    from numba import njit
+    from numba.core.errors import NumbaError
+
+    cells, weights, offsets = np.arange(9.0), np.arange(6.0).reshape(2, 3), np.array([0, 2, 3])
     sums, expected = np.zeros(16), np.zeros(16)
-    tile_sums(cells, 1, places, weights, 1, 0, 3, expected, 0, 2, 8, 4)  # type: ignore[no-untyped-call]
+    tile_sums(cells, 1, offsets, weights, 1, 0, 3, expected, 0, 2, 8, 4)  # type: ignore[no-untyped-call]
     try:
-        made = _intrinsic(2, 8, 4)
-        numba.njit(lambda cells, places, weights, sums: made(cells, 1, places, weights, 1, 0, 3, sums, 0))(cells, places, weights, sums)
-    except (numba.core.errors.NumbaError, *UNEXPECTED):
+        intrinsic = _intrinsic(2, 8, 4)
+        call = njit(lambda cells, offsets, weights, sums: intrinsic(cells, 1, offsets, weights, 1, 0, 3, sums, 0))
+        call(cells, offsets, weights, sums)
+    except (NumbaError, *UNEXPECTED):
         return False
     return np.array_equal(sums, expected)
 
 
-def _in_loops(cells, base, places, weights, output, head, tail, sums, at, together, apart, width):  # type: ignore[no-untyped-def]
-    for q in range(together):
-        row = weights[min(output + q, weights.shape[0] - 1)]
-        for j in range(width):
-            total = sums.dtype.type(0)
-            for t in range(head, tail):
-                total += row[t] * cells[base + places[t] + j]
-            sums[at + q * apart + j] = total if head == 0 else sums[at + q * apart + j] + total
-
-
 def _intrinsic(together: int, apart: int, width: int) -> Any:
-    extending: Any = import_module("numba.extending")
-    types: Any = import_module("numba.core.types")
+    from numba import types
+    from numba.extending import intrinsic
 
-    @extending.intrinsic
-    def made(typing, cells, base, places, weights, output, head, tail, sums, at):  # type: ignore[no-untyped-def]
+    @intrinsic
+    def tile_sums(typing, cells, base, offsets, weights, output, head, tail, sums, at):  # type: ignore[no-untyped-def]
         def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
             arrays = [context.make_array(signature.args[n])(context, builder, values[n]) for n in (0, 2, 3, 7)]
             numbers = [values[n] for n in (1, 4, 5, 6, 8)]
-            _add_up(builder, context.get_data_type(cells.dtype), arrays, numbers, together, apart, width)
+            _emit_sums(builder, context.get_data_type(cells.dtype), arrays, numbers, together, apart, width)
             return context.get_dummy_value()
 
-        return types.void(cells, types.intp, places, weights, *[types.intp] * 3, sums, types.intp), generate
+        return types.void(cells, types.intp, offsets, weights, *[types.intp] * 3, sums, types.intp), generate
 
-    return made
+    return tile_sums
 
 
-def _add_up(builder: Any, number: Any, arrays: list[Any], numbers: list[Any], together: int, apart: int, width: int) -> None:
-    """Write a loop over taps whose `together` vectors of `width` sums never leave their registers."""
-    ir: Any = import_module("llvmlite.ir")
-    (cells, places, weights, sums), (base, output, head, tail, at) = arrays, numbers
+def _emit_sums(builder: Any, number: Any, arrays: list[Any], numbers: list[Any], together: int, apart: int, width: int) -> None:
+    """Emit a loop over taps whose `together` vectors of `width` sums stay in registers."""
+    from llvmlite import ir
+
+    (cells, offsets, weights, sums), (base, output, head, tail, at) = arrays, numbers
     vector, zero = ir.VectorType(number, width), ir.Constant(ir.VectorType(number, width), None)
 
-    def element(array: Any, *at: Any) -> Any:
-        return builder.gep(array, at)
-
-    def wide(address: Any) -> Any:
+    def as_vector(address: Any) -> Any:
         return builder.bitcast(address, vector.as_pointer())
 
-    def spread(value: Any) -> Any:
+    def broadcast(value: Any) -> Any:
         first = builder.insert_element(zero, value, ir.IntType(32)(0))
         return builder.shuffle_vector(first, zero, ir.Constant(ir.VectorType(ir.IntType(32), width), None))
 
@@ -125,29 +146,31 @@ def _add_up(builder: Any, number: Any, arrays: list[Any], numbers: list[Any], to
     rows = []
     for q in range(together):
         row = builder.add(output, word(q))
-        rows.append(element(weights.data, builder.mul(taps, builder.select(builder.icmp_signed("<", row, last), row, last))))
-    start, before = element(cells.data, base), builder.block
-    each, after = builder.append_basic_block("tap"), builder.append_basic_block("summed")
-    builder.cbranch(builder.icmp_signed("<", head, tail), each, after)
+        row = builder.select(builder.icmp_signed("<", row, last), row, last)
+        rows.append(builder.gep(weights.data, [builder.mul(taps, row)]))
+    start, before = builder.gep(cells.data, [base]), builder.block
+    loop, after = builder.append_basic_block("tap"), builder.append_basic_block("summed")
+    builder.cbranch(builder.icmp_signed("<", head, tail), loop, after)
 
-    builder.position_at_end(each)
+    builder.position_at_end(loop)
     tap, totals = builder.phi(word), [builder.phi(vector) for _ in rows]
-    under = builder.load(wide(element(start, builder.load(element(places.data, tap)))), align=1)
-    products = [builder.fmul(spread(builder.load(element(row, tap))), under, flags=["contract"]) for row in rows]
+    offset = builder.load(builder.gep(offsets.data, [tap]))
+    tapped = builder.load(as_vector(builder.gep(start, [offset])), align=1)
+    products = [builder.fmul(broadcast(builder.load(builder.gep(row, [tap]))), tapped, flags=["contract"]) for row in rows]
     added = [builder.fadd(total, product, flags=["contract"]) for total, product in zip(totals, products, strict=True)]
-    following = builder.add(tap, word(1))
-    for phi, begin, went_on in zip((tap, *totals), (head, *[zero] * together), (following, *added), strict=True):
-        phi.add_incoming(begin, before)
-        phi.add_incoming(went_on, each)
-    builder.cbranch(builder.icmp_signed("<", following, tail), each, after)
+    next_tap = builder.add(tap, word(1))
+    for phi, initial, updated in zip((tap, *totals), (head, *[zero] * together), (next_tap, *added), strict=True):
+        phi.add_incoming(initial, before)
+        phi.add_incoming(updated, loop)
+    builder.cbranch(builder.icmp_signed("<", next_tap, tail), loop, after)
 
     builder.position_at_end(after)
     results = [builder.phi(vector) for _ in rows]
     for result, total in zip(results, added, strict=True):
         result.add_incoming(zero, before)
-        result.add_incoming(total, each)
+        result.add_incoming(total, loop)
     is_first = builder.icmp_signed("==", head, word(0))
     for q, result in enumerate(results):
-        place = wide(element(sums.data, builder.add(at, word(q * apart))))
-        earlier = builder.select(is_first, zero, builder.load(place, align=1))
-        builder.store(builder.fadd(result, earlier), place, align=1)
+        address = as_vector(builder.gep(sums.data, [builder.add(at, word(q * apart))]))
+        earlier = builder.select(is_first, zero, builder.load(address, align=1))
+        builder.store(builder.fadd(result, earlier), address, align=1)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.engine import cache
+from imgconv.engine import compiled
 from imgconv.engine.dispatch import Algorithm, KernelSize, algorithm_for
 from imgconv.filters.fft import Tiles
 from imgconv.filters.output_range import Finishing
@@ -155,7 +155,7 @@ class Small(Correlator):
         self._channels = channels
 
     def fill(self, source: Array, target: Array, finishing: Finishing, left: int = 0) -> None:
-        loop = cache.loop(correlate_small, height=self._height, width=self._width, channels=self._channels, divided=finishing.divided)
+        loop = compiled.loop(correlate_small, height=self._height, width=self._width, channels=self._channels, divided=finishing.divided)
         if len(target) > 1:
             loop(source, self._weights, finishing.parameters, target, left)
         else:  # the loop makes two rows at once
@@ -181,7 +181,7 @@ class Tapped(Correlator):
     def fill(self, source: Array, target: Array, finishing: Finishing, left: int = 0) -> None:
         source, columns = self._phases.apart(source, self._columns)
         sums = np.empty(target.shape[1], self._weights.dtype)
-        loop = cache.loop(correlate_taps, divided=finishing.divided)
+        loop = compiled.loop(correlate_taps, divided=finishing.divided)
         loop(source, self._rows, columns, self._weights, sums, finishing.parameters, target, self._stride)
 
 
@@ -196,7 +196,7 @@ class Running(Correlator):
 
     def fill(self, source: Array, target: Array, finishing: Finishing, left: int = 0) -> None:
         scratch = np.empty((3, source.shape[1]), self._weight.dtype)
-        loop = cache.loop(sliding_sums, divided=finishing.divided)
+        loop = compiled.loop(sliding_sums, divided=finishing.divided)
         loop(source, self._weight, self._height, self._bits, self._channels, scratch[0], scratch[1:], finishing.parameters, target)
 
 
@@ -208,7 +208,7 @@ class Product(Correlator):
         self._channels = channels
 
     def fill(self, source: Array, target: Array, finishing: Finishing, left: int = 0) -> None:
-        loop = cache.loop(correlate_product, size=len(self._down), channels=self._channels, divided=finishing.divided)
+        loop = compiled.loop(correlate_product, size=len(self._down), channels=self._channels, divided=finishing.divided)
         loop(source, self._down, self._across, np.empty(source.shape[1], self._down.dtype), finishing.parameters, target)
 
 
@@ -226,7 +226,7 @@ class Factored(Correlator):
         source, columns = self._phases.apart(source, self._columns)
         kind = self._down.dtype
         middle, sums = np.empty(columns.max() + target.shape[1], kind), np.empty(target.shape[1], kind)
-        loop = cache.loop(correlate_factors, divided=finishing.divided)
+        loop = compiled.loop(correlate_factors, divided=finishing.divided)
         loop(source, self._down, self._rows, self._across, columns, middle, sums, finishing.parameters, target, self._stride)
 
 
@@ -241,5 +241,5 @@ class Fourier(Correlator):
 
     def fill(self, source: Array, target: Array, finishing: Finishing, left: int = 0) -> None:
         whole, one, first = self._tiles.sums(source), np.ones(1), np.zeros(1, np.intp)
-        loop = cache.loop(correlate_taps, divided=finishing.divided)
+        loop = compiled.loop(correlate_taps, divided=finishing.divided)
         loop(whole, first, first, one, np.empty(target.shape[1]), finishing.parameters, target, 1)

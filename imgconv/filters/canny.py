@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.engine import cache, parallel
+from imgconv.engine import compiled, parallel
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.filters.color import white
 from imgconv.filters.gaussian import Smoothed
@@ -102,7 +102,7 @@ def _mark(smoothed: Smoothed, thresholds: NDArray[np.float32], marks: NDArray[np
         band = marks[max(first, 1) : min(last, height - 1)]
         if len(band):
             smooth = smoothed.rows(max(first, 1) - 2, min(last, height - 1) + 2)
-            cache.loop(thin_edges)(smooth, thresholds, np.empty((9, width), np.float32), band)
+            compiled.loop(thin_edges)(smooth, thresholds, np.empty((9, width), np.float32), band)
             _grow(band, np.arange(len(band)), int(np.count_nonzero(band == WEAK)))
             left.append(int(np.count_nonzero(band == WEAK)))
 
@@ -113,7 +113,7 @@ def _mark(smoothed: Smoothed, thresholds: NDArray[np.float32], marks: NDArray[np
 
 
 def _grow(marks: NDArray[np.uint8], rows: NDArray[np.intp], weak: int) -> None:
-    cache.loop(grow_edges)(marks, rows, np.empty((weak + 1, 2), np.int32))
+    compiled.loop(grow_edges)(marks, rows, np.empty((weak + 1, 2), np.int32))
 
 
 def _quantiles(smoothed: Smoothed, low: float | None, high: float | None, threads: int | None) -> tuple[float, float]:
@@ -138,7 +138,7 @@ def _counts(smoothed: Smoothed, head: int | None, threads: int | None) -> NDArra
 
     def work(first: int, last: int) -> None:
         lengths = np.empty((last - first, width), np.float32)
-        cache.loop(gradient_lengths)(smoothed.rows(first - 1, last + 1), lengths)
+        compiled.loop(gradient_lengths)(smoothed.rows(first - 1, last + 1), lengths)
         bits = lengths.view(np.uint32).ravel()
         halves = bits >> 16 if head is None else bits[bits >> 16 == head] & 0xFFFF
         found = np.bincount(halves, minlength=1 << 16)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.engine import parallel
-from imgconv.engine.cache import loop as compiled
+from imgconv.engine.compiled import loop as compiled
 from imgconv.loops.filters import luma_rows
 
 # Pillow's weights of red, green and blue, in 1/65536 (ITU-R BT.601)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.engine import cache
+from imgconv.engine import compiled
 from imgconv.loops.filters import correlate_factors, correlate_product
 from imgconv.windows.borders import Border, PaddedRows
 
@@ -58,10 +58,10 @@ class Smoothed:
         taps, size = self._taps, len(self._taps)
         parameters, middle = np.array(PLAIN, np.float32), np.empty(source.shape[1], np.float32)
         if size in IN_REGISTERS:
-            cache.loop(correlate_product, size=size, channels=1, divided=0)(source, taps, taps, middle, parameters, target)
+            compiled.loop(correlate_product, size=size, channels=1, divided=0)(source, taps, taps, middle, parameters, target)
         else:
             places, sums = np.arange(size), np.empty(target.shape[1], np.float32)
-            loop = cache.loop(correlate_factors, divided=0)
+            loop = compiled.loop(correlate_factors, divided=0)
             loop(source, taps[None], places, taps[None], places, middle, sums, parameters, target, 1)
 
 

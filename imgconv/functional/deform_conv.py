@@ -18,13 +18,13 @@ from imgconv.arrays import (
     ignore_float_errors,
     sum_dtype,
 )
-from imgconv.engine.cache import loop
+from imgconv.engine.compiled import loop
 from imgconv.engine.dispatch import patch_block_size
 from imgconv.engine.parallel import run_bands
 from imgconv.errors import DoesNotFit
 from imgconv.loops.layers import sample_bilinear
 from imgconv.window import Size
-from imgconv.windows.correlation import layer_size, matrix_product, spans
+from imgconv.windows.correlation import layer_size, matrix_product, ranges
 from imgconv.windows.layout import Layout
 
 BAND_SAMPLES = 2**15  # fewer samples are not worth another thread
@@ -135,7 +135,7 @@ def _add_products(batch: AnyArray, offset: AnyArray, factors: AnyArray, taps: Ar
     """Add to `output` the products of `taps` (G, O/G, C/G*kh*kw) with the samples, a band of output rows at a time."""
     groups, outputs = len(taps), output.shape[1]
     step = patch_block_size(layer_size(layout, groups, outputs), output.shape[3]).rows
-    for n, (first, last) in product(range(len(batch)), spans(output.shape[2], step)):
+    for n, (first, last) in product(range(len(batch)), ranges(output.shape[2], step)):
         rows, columns = _positions(offset[n, :, :, first:last], layout, first, output.dtype)
         scales = factors[n, :, first:last].reshape(len(rows), -1).astype(output.dtype)
         samples = _samples(np.ascontiguousarray(batch[n], output.dtype), rows, columns, scales, prod(layout.window.kernel_size))

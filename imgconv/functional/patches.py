@@ -9,7 +9,7 @@ from imgconv.arrays import AnyArray, FloatArray, as_batch, as_real_array, from_b
 from imgconv.engine.dispatch import PATCH_CELLS
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
 from imgconv.window import Size, Window, sizes
-from imgconv.windows.correlation import spans
+from imgconv.windows.correlation import ranges
 from imgconv.windows.layout import Block, Layout, gather, scatter
 
 
@@ -216,7 +216,7 @@ def _gather_all(batch: AnyArray, layout: Layout) -> AnyArray:
     source, (images, channels), taps = batch.view(bits), batch.shape[:2], prod(layout.window.kernel_size)
     patches = np.empty((images, channels * taps, *layout.output_size), bits)
     for n, rows, block in _blocks(layout):
-        gather(layout.cells(source, block, bits), layout, block, patches[n, rows])
+        gather(layout.planes(source, block, bits), layout, block, patches[n, rows])
     return patches.view(batch.dtype).reshape(images, channels * taps, prod(layout.output_size))
 
 
@@ -226,16 +226,16 @@ def _scatter_all(batch: AnyArray, layout: Layout) -> FloatArray:
     images: FloatArray = np.zeros(layout.shape, sum_dtype(batch))
     for n, rows, block in _blocks(layout):
         patches = np.ascontiguousarray(batch[n, rows], images.dtype).reshape(-1, *layout.output_size)
-        layout.add_cells(scatter(patches, layout, block), block, images)
+        layout.add_planes(scatter(patches, layout, block), block, images)
     return images
 
 
 def _blocks(layout: Layout) -> Iterator[tuple[int, slice, Block]]:
     """Yield blocks of channels whose padded cells fit the cache, each with its image and the rows of its patches."""
     (images, channels), (height, _), taps = layout.shape[:2], layout.output_size, prod(layout.window.kernel_size)
-    step = max(PATCH_CELLS // (layout.phases * (height + layout.halo) * layout.pitch), 1)
+    step = max(PATCH_CELLS // (layout.phases * (height + layout.halo) * layout.row_stride), 1)
     for n in range(images):
-        for first, last in spans(channels, step):
+        for first, last in ranges(channels, step):
             yield n, slice(first * taps, last * taps), Block((n, n + 1), (first, last), (0, height))
 
 

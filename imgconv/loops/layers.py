@@ -1,55 +1,47 @@
-"""The innermost sums of layers: a tile of cells under some outputs, taken over all taps at once.
+"""Loops of layers: sums over taps of shifted planes, planes copied from padded cells, patches and their adjoint, bilinear samples.
 
-Ordinary Python, and where loops are compiled `imgconv.engine.tiles` puts in its place what no compiler makes of loops: sums that stay in
-registers from the first tap to the last.
+`cells` (flat) holds planes as laid out by `imgconv.windows.layout`: one padded plane per channel and stride phase, one after the other, so
+that every tap is a constant offset. Output cell (r, j) of a band reads cells[first + r*row_stride + j + offsets[t]]. Positions between the
+end of an output row and the row stride are computed and not used, which costs less than short rows.
 
-Cells laid out in planes, and the correlation of many planes at once, as layers need it: sums over channels and taps of shifted planes.
-
-`cells` holds one flat padded plane per channel and stride phase, one after the other, so that every tap is a plain shift: output cell
-(r, j) of a band reads cells[first + r*pitch + j + places[t]]. Positions between the end of an output row and the pitch are computed and
-thrown away, which costs less than short rows do.
-
-Padded cells of a batch, and patches out of them and back: unfold, fold, and the operands of a matrix product.
-
-`cells` (flat) is laid out as for `imgconv.loops.layers`; `patches` (T, R, S) has one row of S cells for each tap and output row; the taps
-lie at `places` (T), the output rows at `starts` (R).
-
-Samples between the cells of a plane, as deformable convolution takes them.
+`patches` (T, R, S) has one row of S cells for each tap and output row; `offsets` (T) are those of the taps, `starts` (R) those of the rows.
 """
 
 import numpy as np
 
 
-def tile_sums(cells, base, places, weights, output, head, tail, sums, at, together, apart, width):  # type: ignore[no-untyped-def]
-    """Sum weights[output + q, t] * cells[base + places[t] + j] over taps head <= t < tail, for q < `together` outputs and j < `width`.
+def tile_sums(cells, base, offsets, weights, output, head, tail, sums, at, together, apart, width):  # type: ignore[no-untyped-def]
+    """Sum weights[output + q, t] * cells[base + offsets[t] + j] over taps head <= t < tail, for q < `together` outputs and j < `width`.
 
-    `cells` and `sums` are flat; the sums go to sums[at + q * apart + j], and are added to what is there unless they begin with tap 0.
-    Behind the last of `weights` (O, T) it is taken again.
-    `together`, `apart` and `width` are fixed for the compiler.
+    `cells` and `sums` are flat; the sums go to sums[at + q * apart + j], and are added to its values unless they begin with tap 0.
+    Outputs after the last row of `weights` (O, T) use that row. `together`, `apart` and `width` are constants for the compiler.
+
+    This is what runs without Numba; `imgconv.engine.tiles` compiles it as an intrinsic.
     """
     for q in range(together):
         taps = weights[min(output + q, weights.shape[0] - 1)]
         row = sums[at + q * apart : at + q * apart + width]
         total = 0
-        with np.errstate(all="ignore"):  # some cells are behind the end of a row, and may be anything; nobody looks at their sums
+        with np.errstate(all="ignore"):  # cells after the end of a row may hold anything; their sums are not used
             for t in range(head, tail):
-                total = total + taps[t] * cells[base + places[t] : base + places[t] + width]
+                total = total + taps[t] * cells[base + offsets[t] : base + offsets[t] + width]
             row[:] = total if head == 0 else row + total
 
 
-def lay_cells(stride):  # type: ignore[no-untyped-def]
-    """The loop that lays cells out; the horizontal `stride` is fixed for the compiler, or open with 0."""
+def copy_planes(stride):  # type: ignore[no-untyped-def]
+    """The loop that copies cells to planes; the horizontal `stride` is a constant for the compiler, or 0 and read from `geometry`."""
 
-    def lay(source, rows, columns, spans, value, geometry, skip, cells):  # type: ignore[no-untyped-def]
+    def copy(source, rows, columns, spans, value, geometry, skip, cells):  # type: ignore[no-untyped-def]
         """Fill `cells` (flat) with one plane for each vertical phase, horizontal phase and channel, each of all images.
 
-        `rows` (A, R) and `columns` (B, P) are where the rows and columns of the phases' planes lie in an image of `source` (flat), below 0
-        for `value` (1,). Columns spans[b, 0] to spans[b, 1] lie `stride` apart. `geometry`: where the first channel of the first image
-        begins, cells from one image and from one channel to the next, width, images, channels, stride. All begins `skip` channels later.
+        `rows` (A, R) and `columns` (B, P) are the indices in an image of `source` (flat) of the rows and columns of the phases' planes,
+        below 0 for `value` (1,). Columns spans[b, 0] to spans[b, 1] are `stride` apart. `geometry`: the position of the first channel of
+        the first image, cells from one image and from one channel to the next, width, images, channels, stride. The first `skip` channels
+        are left out.
         """
         image_step, channel_step, width = geometry[1], geometry[2], geometry[3]
         first = geometry[0] + skip * channel_step
-        images, channels, step, pitch = geometry[4], geometry[5], stride or geometry[6], columns.shape[1]
+        images, channels, step, row_stride = geometry[4], geometry[5], stride or geometry[6], columns.shape[1]
         at = 0
         for ab in range(rows.shape[0] * columns.shape[0]):
             down, across = rows[ab // columns.shape[0]], columns[ab % columns.shape[0]]
@@ -57,8 +49,8 @@ def lay_cells(stride):  # type: ignore[no-untyped-def]
             for cn in range(channels * images):
                 plane = first + cn // images * channel_step + cn % images * image_step
                 for r in range(rows.shape[1]):
-                    out = cells[at : at + pitch]
-                    at += pitch
+                    out = cells[at : at + row_stride]
+                    at += row_stride
                     if down[r] < 0:
                         out[:] = value[0]
                     else:
@@ -70,24 +62,24 @@ def lay_cells(stride):  # type: ignore[no-untyped-def]
                                 inner[j] = some[j * step]
                         for j in range(begin):
                             out[j] = row[across[j]] if across[j] >= 0 else value[0]
-                        for j in range(end, pitch):
+                        for j in range(end, row_stride):
                             out[j] = row[across[j]] if across[j] >= 0 else value[0]
 
-    return lay
+    return copy
 
 
 def write_sums(scratch, apart, bias, begin, n, target, origin, geometry):  # type: ignore[no-untyped-def]
     """Write `n` sums for each output of `bias`, those of positions `begin` and after, to `target`, where the first begins at `origin`.
 
-    `geometry` is that of `correlate`. The positions of a plane that are no output cells are left out.
+    `geometry` is that of `correlate`. Positions of a plane that are not output cells are left out.
     """
-    pitch, height, rows, adding = geometry[1], geometry[2], geometry[3], geometry[14]
+    row_stride, height, rows, adding = geometry[1], geometry[2], geometry[3], geometry[14]
     image_step, channel_step, row_step, columns = geometry[6], geometry[7], geometry[8], geometry[9]
-    image, row = begin // pitch // height, begin // pitch % height
-    for r in range(begin // pitch, (begin + n - 1) // pitch + 1):
-        low, high = max(begin, r * pitch), min(begin + n, r * pitch + columns)
+    image, row = begin // row_stride // height, begin // row_stride % height
+    for r in range(begin // row_stride, (begin + n - 1) // row_stride + 1):
+        low, high = max(begin, r * row_stride), min(begin + n, r * row_stride + columns)
         if high > low and row < rows:
-            start = origin + image * image_step + row * row_step + low - r * pitch
+            start = origin + image * image_step + row * row_step + low - r * row_stride
             for q in range(bias.shape[0]):
                 sums, out, shift = scratch[q * apart + low - begin :], target[start + q * channel_step :], bias[q]
                 if adding:
@@ -102,35 +94,35 @@ def write_sums(scratch, apart, bias, begin, n, target, origin, geometry):  # typ
 
 
 def correlate(together, apart, width, stride):  # type: ignore[no-untyped-def]
-    """Make the loop that takes so many outputs `together`, under tiles of so many cells (`width`).
+    """The loop that sums `together` outputs at a time, in tiles of `width` cells.
 
-    It lays out the cells of one group after the other by `lay_cells(stride)`, or takes them as they lie where `stride` is below 0. Its
-    scratch holds a row of sums for each output, `apart` elements from each other.
+    With `stride` 0 or more it copies the planes of one group after the other by `copy_planes(stride)`; with -1 it reads the input itself.
+    Its scratch holds a row of sums for each output, `apart` elements from each other.
     """
-    lay, write = lay_cells(stride), write_sums  # type: ignore[no-untyped-call]
+    copy, write = copy_planes(stride), write_sums  # type: ignore[no-untyped-call]
 
-    def loop(source, rows_from, columns_from, spans, value, laying, cells, places, weights, bias, scratch, target, geometry):  # type: ignore[no-untyped-def]
-        """Fill the part of `target` (flat) that `geometry` tells.
+    def loop(source, copied_rows, copied_columns, spans, value, copying, cells, offsets, weights, bias, scratch, target, geometry):  # type: ignore[no-untyped-def]
+        """Fill the part of `target` (flat) that `geometry` describes.
 
-        The first six are those of `lay_cells`, `cells` has room for the planes of a group; `places` (T) are the taps of the first group;
-        `weights` (G, O, T) in the cells' dtype; `bias` (G, O). `geometry`: first, pitch, the rows of a plane that one image has and
-        those of them that are output rows, images; where the first output begins in `target`, from there to the next image, channel
-        and row, and the columns of a row; outputs and channels of a group, cells from a group to the next, block, adding. Sums are taken
-        over `block` taps at a time, which keeps rounding errors small; with adding = 1 they are added to what `target` holds and bias is
-        not read.
+        The first six are those of `copy_planes`, `cells` has room for the planes of a group; `offsets` (T) are the taps of the first
+        group; `weights` (G, O, T) in the cells' dtype; `bias` (G, O). `geometry`: first, row stride, the rows of a plane that one image
+        has and those of them that are output rows, images; the position of the first output in `target`, from there to the next image,
+        channel and row, and the columns of a row; outputs and channels of a group, cells from a group to the next, block, adding. Sums
+        are taken over `block` taps at a time, which keeps rounding errors small; with adding = 1 they are added to the values in
+        `target`, and bias is not read.
         """
-        first, pitch, height, rows, images = geometry[0], geometry[1], geometry[2], geometry[3], geometry[4]
+        first, row_stride, height, rows, images = geometry[0], geometry[1], geometry[2], geometry[3], geometry[4]
         origin, channel_step, outputs, depth = geometry[5], geometry[7], geometry[10], geometry[11]
         group_cells, block = geometry[12], geometry[13]
-        taps, total = places.shape[0], ((images - 1) * height + rows - 1) * pitch + geometry[9]
+        taps, total = offsets.shape[0], ((images - 1) * height + rows - 1) * row_stride + geometry[9]
         chunk = -(-total // -(-total // (apart - width)))
         chunk = -(-chunk // width) * width
         reach = 0
         for t in range(taps):
-            reach = max(reach, places[t])
+            reach = max(reach, offsets[t])
         for g in range(weights.shape[0]):
             if stride >= 0:
-                lay(source, rows_from, columns_from, spans, value, laying, g * depth, cells)
+                copy(source, copied_rows, copied_columns, spans, value, copying, g * depth, cells)
             for begin in range(0, total, chunk):
                 n, base = min(chunk, total - begin), g * group_cells + first + begin
                 for o in range(0, outputs, together):
@@ -139,14 +131,14 @@ def correlate(together, apart, width, stride):  # type: ignore[no-untyped-def]
                         for head in range(0, taps, block):
                             tail = min(head + block, taps)
                             if base + at + reach + width <= cells.shape[0]:
-                                tile_sums(cells, base + at, places, weights[g], o, head, tail, scratch, at, together, apart, width)  # type: ignore[no-untyped-call]
-                            else:  # at the very end of the cells there may be no room for a whole tile
+                                tile_sums(cells, base + at, offsets, weights[g], o, head, tail, scratch, at, together, apart, width)  # type: ignore[no-untyped-call]
+                            else:  # at the end of the cells there may be no room for a whole tile
                                 for q in range(together):
-                                    taken, sums = weights[g, min(o + q, outputs - 1)], scratch[q * apart + at :]
+                                    row, sums = weights[g, min(o + q, outputs - 1)], scratch[q * apart + at :]
                                     for j in range(n - at):
                                         added = sums.dtype.type(0)
                                         for t in range(head, tail):
-                                            added += taken[t] * cells[base + at + j + places[t]]
+                                            added += row[t] * cells[base + at + j + offsets[t]]
                                         sums[j] = added if head == 0 else sums[j] + added
                     shift, at = bias[g, o : min(o + together, outputs)], origin + (g * outputs + o) * channel_step
                     write(scratch, apart, shift, begin, n, target, at, geometry)  # type: ignore[no-untyped-call]
@@ -154,22 +146,22 @@ def correlate(together, apart, width, stride):  # type: ignore[no-untyped-def]
     return loop
 
 
-def gather_patches(cells, places, starts, patches):  # type: ignore[no-untyped-def]
+def gather_patches(cells, offsets, starts, patches):  # type: ignore[no-untyped-def]
     """Write to `patches` the cells behind each tap."""
     columns = patches.shape[2]
     for t in range(patches.shape[0]):
         for r in range(patches.shape[1]):
-            source, out = cells[starts[r] + places[t] :], patches[t, r]
+            source, out = cells[starts[r] + offsets[t] :], patches[t, r]
             for j in range(columns):
                 out[j] = source[j]
 
 
-def scatter_patches(patches, places, starts, cells):  # type: ignore[no-untyped-def]
+def scatter_patches(patches, offsets, starts, cells):  # type: ignore[no-untyped-def]
     """Add `patches` to the cells behind each tap; the adjoint of `gather_patches`. One job owns the cells that it adds to."""
     columns = patches.shape[2]
     for t in range(patches.shape[0]):
         for r in range(patches.shape[1]):
-            source, out = patches[t, r], cells[starts[r] + places[t] :]
+            source, out = patches[t, r], cells[starts[r] + offsets[t] :]
             for j in range(columns):
                 out[j] += source[j]
 

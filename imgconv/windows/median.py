@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.arrays import AnyArray
-from imgconv.engine.cache import loop
+from imgconv.engine.compiled import loop
 from imgconv.engine.parallel import run_bands
 from imgconv.loops.median import median_histogram, median_network, median_select
 from imgconv.window import Window

@@ -10,16 +10,16 @@ never win and add nothing. This module checks nothing that a caller can get wron
 Extremes of windows together with their places, for fixed and adaptive windows.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.arrays import AnyArray
-from imgconv.engine.cache import CallOf, loop, pattern
-from imgconv.engine.parallel import default_threads, run_bands, run_calls
+from imgconv.engine.compiled import loop
+from imgconv.engine.parallel import default_threads, run_bands
 from imgconv.loops import pooling
 from imgconv.loops.pooling import LARGEST, SMALLEST, SUM, extreme_cells
 from imgconv.window import Window
@@ -91,7 +91,7 @@ class Spans:
         first = j * size // max(out, 1)
         return cls(first, -(-(j + 1) * size // max(out, 1)) - first)
 
-    @cached_property
+    @property
     def fewest(self) -> int:
         """The least that any output cell sees."""
         return int(self.count.min())
@@ -149,12 +149,11 @@ SCRATCH_BYTES = 1 << 20  # per band; smaller ones lost to the cost of a call (20
 BAND_BYTES = 1 << 18  # of an image that are worth handing to another thread
 JOBS = 2  # for each core at work, each with scratch of its own
 _TALL = 32  # more rows than this are summed in float64: one after the other, they would lose float32's last digits
-Calls = Iterable[Callable[[], None]]
-Fill = Callable[[int, int], Calls]  # the calls that fill output rows first..last
+Fill = Callable[[int, int], None]  # fills output rows first..last
 
 
 class Fold:
-    """One operation over one window on some planes, as calls that anybody may make."""
+    """One reduction over one window on some planes; any thread may call `fill`, with scratch of its own."""
 
     def __init__(self, planes: Planes, window: Window, operation: int, accumulator: np.dtype[np.generic]):
         self._planes, self._accumulator = planes, accumulator
@@ -171,14 +170,13 @@ class Fold:
         self._between = 1 if self._stride == 1 else planes.channels  # at stride 1 channels are as good as columns
         known = {"channels": _known(self._between), "stride": self._stride if self._stride <= 2 else 0}
         self._fold_columns = loop(pooling.fold_columns, operation=operation, **known)
-        self._patterns: tuple[CallOf, CallOf] | None = None
 
     @property
     def rows_per_band(self) -> int:
         """Output rows whose scratch rows fill the cache."""
         return max(SCRATCH_BYTES // self._no_scratch.nbytes, 1)
 
-    def room(self) -> tuple[AnyArray, AnyArray]:
+    def scratch(self) -> tuple[AnyArray, AnyArray]:
         """Scratch for a band at a time: its folded rows, and every other pass along one of them."""
         width, right = self._no_scratch.shape[1], self._left + self._planes.rows.shape[1]
         scratch = np.empty((self.rows_per_band, width), self._accumulator)
@@ -186,18 +184,11 @@ class Fold:
             scratch[margin] = self._no_scratch[margin]
         return scratch, np.empty((2, width), self._accumulator)
 
-    def calls(self, first: int, last: int, room: tuple[AnyArray, AnyArray], target: AnyArray) -> Calls:
-        """What fills `target` (last - first or more, w_out * channels) with stacked output rows first..last, a band or less."""
-        down, across = self._patterns or self._prepared(room, target)
-        yield down(self._first[first:], self._count[first:], room[0], last - first)
-        yield across(*room, target, last - first)
-
-    def _prepared(self, room: tuple[AnyArray, AnyArray], target: AnyArray) -> tuple[CallOf, CallOf]:
-        rows, step, left = self._planes.rows, self._step, self._left
-        down = pattern(self._fold_rows, (1, 2, 5, 7), rows, self._first, self._count, step, self._no_row, room[0], left, 0)
-        across = (room[0], *self._doublings, self._no_scratch, room[1], target, self._between, self._stride, 0)
-        self._patterns = down, pattern(self._fold_columns, (0, 4, 5, 8), *across)
-        return self._patterns
+    def fill(self, first: int, last: int, scratch: tuple[AnyArray, AnyArray], target: AnyArray) -> None:
+        """Fill `target` (last - first or more, w_out * channels) with stacked output rows first..last, a band or less."""
+        many, (rows, passes) = last - first, scratch
+        self._fold_rows(self._planes.rows, self._first[first:], self._count[first:], self._step, self._no_row, rows, self._left, many)
+        self._fold_columns(rows, *self._doublings, self._no_scratch, passes, target, self._between, self._stride, many)
 
 
 def extremes(planes: Planes, window: Window, *, largest: bool, threads: int | None = None) -> AnyArray:
@@ -206,8 +197,8 @@ def extremes(planes: Planes, window: Window, *, largest: bool, threads: int | No
     out = np.empty(fold.output_shape, planes.rows.dtype)
 
     def worker() -> Fill:
-        room = fold.room()
-        return lambda first, last: fold.calls(first, last, room, out[first:])
+        scratch = fold.scratch()
+        return lambda first, last: fold.fill(first, last, scratch, out[first:])
 
     _run(worker, len(out), fold.rows_per_band, threads)
     return out
@@ -232,18 +223,16 @@ def averages(
     heights = np.tile(divisors[0], planes.count).astype(ratio)
     widths = np.repeat(divisors[1], planes.channels).astype(ratio)
     out, band = np.empty(fold.output_shape, dtype), max(min(fold.rows_per_band, fold.output_shape[0]), 1)
-    divide = pattern(
-        loop(pooling.divide_rows, rounded=int(dtype.kind == "u")), (0, 1, 3, 4), np.empty((1, out.shape[1]), ratio), heights, widths, out, 0
-    )
+    divide = loop(pooling.divide_rows, rounded=int(dtype.kind == "u"))
 
     def worker() -> Fill:
-        room, sums = fold.room(), np.empty((band, out.shape[1]), ratio)
+        scratch, sums = fold.scratch(), np.empty((band, out.shape[1]), ratio)
 
-        def calls(first: int, last: int) -> Calls:
-            yield from fold.calls(first, last, room, sums)
-            yield divide(sums, heights[first:], out[first:], last - first)
+        def fill(first: int, last: int) -> None:
+            fold.fill(first, last, scratch, sums)
+            divide(sums, heights[first:], widths, out[first:], last - first)
 
-        return calls
+        return fill
 
     _run(worker, len(out), band, threads)
     return out
@@ -252,13 +241,15 @@ def averages(
 def _run(worker: Callable[[], Fill], rows: int, rows_per_band: int, threads: int | None) -> None:
     """Fill `rows` rows band by band. Every job has a worker, with scratch of its own, and a share of the bands."""
     bands = [(first, min(first + rows_per_band, rows)) for first in range(0, rows, rows_per_band)]
-    count = min(len(bands), JOBS * min(threads or default_threads(), default_threads()))
+    jobs = min(len(bands), JOBS * min(threads or default_threads(), default_threads()))
 
-    def job(number: int) -> Calls:
-        fill, some = worker(), bands[len(bands) * number // count : len(bands) * (number + 1) // count]
-        return (call for band in some for call in fill(*band))
+    def work(first: int, last: int) -> None:
+        for number in range(first, last):
+            fill = worker()
+            for band in bands[len(bands) * number // jobs : len(bands) * (number + 1) // jobs]:
+                fill(*band)
 
-    run_calls(map(job, range(count)), count, threads)
+    run_bands(work, jobs, 1, threads)
 
 
 def span_averages(planes: Planes, spans: tuple[Spans, Spans], divisors: tuple[AnyArray, AnyArray], dtype: np.dtype[np.generic]) -> AnyArray:
@@ -296,26 +287,20 @@ def _halved(planes: Planes, threads: int | None) -> AnyArray:
 
 def _pairs(planes: Planes, out: AnyArray) -> Callable[[], Fill]:
     """The workers for 2x2 averages of whole numbers on one channel, two of which are read as one number of twice the size."""
-    bits = 8 * out.itemsize
+    halve = loop(pooling.halve_pairs, bits=8 * out.itemsize)
     rows = planes.rows.view(f"u{2 * out.itemsize}")
-    halve = pattern(loop(pooling.halve_pairs, bits=bits), (0, 1, 2), rows, out, 0)
-
-    def calls(first: int, last: int) -> Calls:
-        return [halve(rows[2 * first :], out[first:], last - first)]
-
-    return lambda: calls
+    return lambda: lambda first, last: halve(rows[2 * first :], out[first:], last - first)
 
 
 def _fours(planes: Planes, out: AnyArray) -> Callable[[], Fill]:
     """The workers for all other 2x2 averages."""
     dtype, is_whole = out.dtype, out.dtype.kind == "u"
     sums = np.promote_types(np.uint16, np.min_scalar_type(4 * int(np.iinfo(dtype).max))) if is_whole else dtype  # type: ignore[type-var]
-    run, row = loop(pooling.halve, channels=_known(planes.channels), rounded=int(is_whole)), (1, planes.rows.shape[1])
-    halve = pattern(run, (0, 1, 2, 4), planes.rows, np.empty(row, sums), out, planes.channels, 0)
+    halve = loop(pooling.halve, channels=_known(planes.channels), rounded=int(is_whole))
 
     def worker() -> Fill:
-        scratch = np.empty(row, sums)
-        return lambda first, last: [halve(planes.rows[2 * first :], scratch, out[first:], last - first)]
+        scratch = np.empty((1, planes.rows.shape[1]), sums)
+        return lambda first, last: halve(planes.rows[2 * first :], scratch, out[first:], planes.channels, last - first)
 
     return worker
 

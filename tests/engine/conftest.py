@@ -1,4 +1,4 @@
-"""A tiny loop in a module of its own, a store of its own for every test, and fresh processes to try them in."""
+"""A small loop in its own module, an empty cache for every test, and new processes that use both."""
 
 import importlib.util
 import json
@@ -29,26 +29,26 @@ def times(factor):
 USE = """
 import json, sys
 import numpy as np
-from imgconv.engine import cache
+from imgconv.engine import cache, compiled
 import tiny_loops
 
 source = np.arange(6, dtype=np.float32).reshape(2, 3)
 target = np.zeros_like(source)
-compiled = cache.warmup([lambda: cache.loop(tiny_loops.add)(source, target, 3)])
+count = compiled.warmup([lambda: compiled.loop(tiny_loops.add)(source, target, 3)])
 again = np.zeros_like(target)
-cache.pattern(cache.loop(tiny_loops.add), [0, 1], source, target, 3)(target, again)()
+compiled.loop(tiny_loops.add)(target, again, 3)
 print(json.dumps({
     "right": bool((target == source + 3).all() and (again == source + 6).all()),
-    "compiled": compiled,
-    "kept": cache.count(),
+    "compiled": count,
+    "cached": cache.count(),
     "imported": [name for name in ("numba", "llvmlite") if name in sys.modules],
-    "troubles": cache.troubles(),
+    "problems": compiled.problems(),
 }))
 """
 
 
 class Sandbox:
-    """A module `tiny_loops` and a store, in a folder of their own; what is used here is as new as in a fresh process."""
+    """A module `tiny_loops` and a cache, in a temporary folder; functions of `module` are new, as in a new process."""
 
     tiny = TINY
 
@@ -63,7 +63,7 @@ class Sandbox:
         }
 
     def module(self, source: str | None = None):
-        """`tiny_loops`, imported anew, so that the store has not seen its functions."""
+        """`tiny_loops`, imported again, so that its functions are not compiled in this process."""
         if source is not None:
             folder = self.folder / str(len(list(self.folder.iterdir())))
             folder.mkdir()
@@ -77,27 +77,27 @@ class Sandbox:
         return module
 
     def entry(self) -> Path:
-        """The one entry of the store."""
+        """The only entry of the cache."""
         (entry,) = self.loops.glob("*.loop")
         return entry
 
     def compiles(self, by: int = 3, dtype: str = "f4") -> int:
-        """Run the loop with a new function; how often it had to be compiled. Its result must be right either way."""
-        from imgconv.engine import cache
+        """The number of times that the loop is compiled for a new function. Its result must be right either way."""
+        from imgconv.engine import compiled
 
         source = np.arange(6, dtype=dtype).reshape(2, 3)
         target = np.zeros_like(source)
         add = self.module().add
-        compiled = cache.warmup([lambda: cache.loop(add)(source, target, by)])
+        count = compiled.warmup([lambda: compiled.loop(add)(source, target, by)])
         np.testing.assert_array_equal(target, source + by)
         others = source * 2, np.zeros_like(target), by + 1
-        cache.pattern(cache.loop(add), [0, 1, 2], source, target, by)(*others)()
+        compiled.loop(add)(*others)
         np.testing.assert_array_equal(others[1], others[0] + by + 1)
         np.testing.assert_array_equal(target, source + by)
-        return compiled
+        return count
 
     def start(self, prelude: str = "", **environment: str) -> subprocess.Popen[str]:
-        """A fresh process that runs `prelude`, then the loop."""
+        """A new process that runs `prelude`, then the loop."""
         return subprocess.Popen(
             [sys.executable, "-c", prelude + USE],
             env={**self.environment, **environment},
@@ -108,20 +108,23 @@ class Sandbox:
         )
 
     def run(self, prelude: str = "", **environment: str) -> dict[str, object]:
-        """What a fresh process says after running the loop."""
+        """The report of a new process after it ran the loop."""
         return self.finished(self.start(prelude, **environment))
 
     @staticmethod
     def finished(process: subprocess.Popen[str]) -> dict[str, object]:
-        """What a process from `start` says; it must have ended well and said nothing on stderr."""
+        """The report of a process from `start`, which must succeed; lines on stderr must agree with the problems in the report."""
         out, error = process.communicate(timeout=60)
-        assert (process.returncode, error) == (0, "")
-        return json.loads(out)
+        assert process.returncode == 0, error
+        report = json.loads(out)
+        warned = [line for line in error.splitlines() if line.startswith("imgconv: compiled loops cannot be cached")]
+        assert len(error.splitlines()) == len(warned) == bool(report["problems"]), error
+        return report
 
 
 @pytest.fixture
 def sandbox(tmp_path, monkeypatch):
-    """A Sandbox whose store this process uses too; its loops are compiled even in a run with NUMBA_DISABLE_JIT."""
+    """A Sandbox whose cache this process uses too; its loops are compiled even in a run with NUMBA_DISABLE_JIT."""
     monkeypatch.setenv("IMGCONV_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("NUMBA_DISABLE_JIT", raising=False)
     monkeypatch.setattr("numba.config.DISABLE_JIT", 0)

@@ -1,13 +1,14 @@
-"""BLAS held to one thread: products do not depend on how many it would have run, and it gets them back."""
+"""BLAS on one thread: results do not depend on the number of its threads, which is restored afterwards."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 
 import pytest
 
-from imgconv.engine.blas import OneThread, blas_threads, one_blas_thread
+from imgconv.engine.blas import _Limit, blas_threads, one_blas_thread
 
 PRODUCTS = """
 import hashlib, numpy, imgconv
@@ -34,14 +35,14 @@ def test_threads_come_back_once_the_last_one_is_out():
     inside, leave = threading.Event(), threading.Event()
 
     def stay():
-        with one_blas_thread:
+        with one_blas_thread():
             inside.set()
             leave.wait(10)
 
     other = threading.Thread(target=stay)
     other.start()
     assert inside.wait(10)
-    with pytest.raises(ValueError, match="meanwhile"), one_blas_thread:
+    with pytest.raises(ValueError, match="meanwhile"), one_blas_thread():
         raise ValueError("meanwhile")
     assert blas_threads() in (1, None)  # the other one still needs it
     leave.set()
@@ -49,9 +50,33 @@ def test_threads_come_back_once_the_last_one_is_out():
     assert blas_threads() == before
 
 
-def test_a_fork_leaves_nobody_inside():
-    before, held = blas_threads(), OneThread()
-    for _ in range(2):  # threads that the child does not have
-        held.__enter__()
-    held.forget()
+def test_a_forked_child_has_no_users_of_the_limit():
+    before, limit = blas_threads(), _Limit()  # the private class: a fork while other threads are inside cannot be timed
+    for user in range(2):
+        limit.add(user)
+    assert blas_threads() in (1, None)
+    limit.reset()
     assert blas_threads() == before
+
+
+def test_an_exception_at_any_moment_restores_the_threads():
+    """A signal handler raises while threads are limited and restored, at moments that differ from round to round."""
+    before = blas_threads()
+
+    def interrupt(*_):
+        raise InterruptedError
+
+    former = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for round in range(300):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 1e-5 * (1 + round % 20))
+                while True:
+                    with one_blas_thread():
+                        pass
+            except InterruptedError:
+                pass
+            assert blas_threads() == before
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, former)

@@ -1,7 +1,8 @@
-"""Entries that cannot be trusted are rebuilt and never loaded; a store that cannot be written costs time only."""
+"""Entries that cannot be trusted are rebuilt and never loaded; a cache that cannot be written costs time and one warning."""
 
 import os
 import pwd
+import shutil
 import stat
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from imgconv.engine import cache
+from imgconv.engine import cache, compiled
 
 KEY, OTHER = bytes(range(32)), bytes(range(1, 33))
 FOREIGN = 65534  # nobody
@@ -112,7 +113,7 @@ def test_a_new_store_is_closed_to_others_whatever_the_umask(sandbox):
 
 
 def test_another_key_finds_nothing(sandbox):
-    assert cache.write("add", KEY, b"code")
+    cache.write("add", KEY, b"code")
     assert cache.read("add", KEY) == b"code"
     assert cache.read("add", OTHER) is None
     assert cache.read("other", KEY) is None
@@ -122,29 +123,30 @@ def test_a_cache_below_a_file_costs_time_only(sandbox, monkeypatch):
     (sandbox.folder / "file").write_text("")
     monkeypatch.setenv("IMGCONV_CACHE", str(sandbox.folder / "file" / "cache"))
     assert [sandbox.compiles(), sandbox.compiles()] == [1, 1]
-    assert "add: cannot be kept in" in cache.troubles()[-1]
+    assert "loop add: " in compiled.problems()[-1] and str(sandbox.folder / "file") in compiled.problems()[-1]
 
 
 def test_a_read_only_cache_costs_time_only(sandbox):
     user = FOREIGN if os.geteuid() == 0 else os.geteuid()  # root may write everywhere, and becomes somebody else once all is imported
     imports = "import os, tempfile, platformdirs; from imgconv.engine import cache"
-    code = f"{imports}; os.setuid({user}); print(cache.write('add', {KEY!r}, b''))"
+    attempt = f"try:\n    cache.write('add', {KEY!r}, b'')\nexcept PermissionError as error:\n    print(error.filename)"
+    code = f"{imports}\nos.setuid({user})\n{attempt}"
     with tempfile.TemporaryDirectory() as reachable:  # pytest's own folders are closed to others
-        cache = Path(reachable)
-        cache.chmod(0o755)
-        (cache / "loops").mkdir(mode=0o500)
-        os.chown(cache / "loops", user, -1)
+        loops = Path(reachable) / "loops"
+        loops.parent.chmod(0o755)
+        loops.mkdir(mode=0o500)
+        os.chown(loops, user, -1)
         environment = {**sandbox.environment, "IMGCONV_CACHE": reachable}
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-        assert done.stdout == "False\n"
-        assert not list((cache / "loops").iterdir())
+        assert str(loops) in done.stdout
+        assert not list(loops.iterdir())
 
 
 def test_a_full_disk_costs_time_only_and_leaves_nothing(sandbox):
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (500, resource.RLIM_INFINITY))\n"
     said = sandbox.run(limit)
-    assert (said["right"], said["compiled"], said["kept"]) == (True, 1, 0)
-    assert not list(sandbox.loops.iterdir())
+    assert (said["right"], said["compiled"], said["cached"]) == (True, 1, 0)
+    assert not [*sandbox.loops.glob("*.loop"), *sandbox.loops.glob("*.part")]
 
 
 def test_without_a_home_loops_are_compiled_in_memory(sandbox, monkeypatch):
@@ -165,11 +167,40 @@ def test_the_store_is_in_the_users_cache_folder(monkeypatch, tmp_path):
     assert tmp_path in cache.location().parents
 
 
-def test_the_remains_of_killed_processes_are_swept(sandbox):
+def age(path, seconds):
+    os.utime(path, (time.time() - seconds,) * 2)
+
+
+def test_unfinished_files_of_killed_processes_are_removed(sandbox):
     sandbox.compiles()
     young, old = sandbox.loops / "young.part", sandbox.loops / "old.part"
     for file in (young, old):
         file.write_bytes(b"half")
-    os.utime(old, (time.time() - 7200,) * 2)
+    age(old, 7200)
     sandbox.compiles(dtype="i2")
+    assert old.exists()  # the folder is searched once a day
+    age(sandbox.loops / "swept", cache.DAY + 60)
+    sandbox.compiles(dtype="i4")
     assert (young.exists(), old.exists()) == (True, False)
+
+
+def test_entries_that_nothing_has_used_for_90_days_are_removed(sandbox):
+    for name, days in (("unused", 91), ("rare", 89), ("daily", 0.5), ("used", 91)):
+        cache.write(name, KEY, b"code")
+        age(cache._path(sandbox.loops, name, KEY), days * cache.DAY)  # the private name is that of the file
+    age(sandbox.loops / "swept", cache.DAY + 60)
+    before = time.time()
+    assert cache.read("daily", KEY) == b"code"
+    assert len(list(sandbox.loops.glob("*.loop"))) == 4  # nothing is written or removed
+    assert cache.read("used", KEY) == b"code"
+    names = {path.name.partition("-")[0]: path.stat().st_mtime for path in sandbox.loops.glob("*.loop")}
+    assert set(names) == {"rare", "daily", "used"}
+    assert names["used"] >= before - 1 and names["daily"] < before - cache.DAY / 3
+
+
+def test_compiling_is_announced_once_until_the_cache_is_emptied(sandbox):
+    assert [cache.is_first_announcement() for _ in range(3)] == [True, False, False]
+    shutil.rmtree(sandbox.loops)
+    assert [cache.is_first_announcement() for _ in range(2)] == [True, False]
+    sandbox.loops.chmod(0o777)  # a folder that others could write is emptied
+    assert [cache.is_first_announcement() for _ in range(2)] == [True, False]

@@ -21,9 +21,9 @@ sizes = st.builds(
 
 
 def test_algorithms_of_known_layers():
-    deep = LayerSize(**ORDINARY, group_channels=64, group_outputs=64, kernel=9, rows=56, pitch=58, halo=2)
+    deep = LayerSize(**ORDINARY, group_channels=64, group_outputs=64, kernel=9, rows=56, row_stride=58, halo=2)
     assert algorithm(deep) == "tiles"
-    assert algorithm(deep._replace(group_channels=512, group_outputs=512, rows=1, pitch=1, halo=0)) == "product"
+    assert algorithm(deep._replace(group_channels=512, group_outputs=512, rows=1, row_stride=1, halo=0)) == "product"
     assert algorithm(deep._replace(groups=64, group_channels=1, group_outputs=1)) == "tiles"
 
 
@@ -34,7 +34,7 @@ def test_blocks_fit_the_layer_and_the_scratch(size, threads):
     assert 1 <= block.channels <= size.group_channels and 1 <= block.outputs <= size.group_outputs
     assert block.outputs == size.group_outputs or block.outputs % 8 == 0
     assert block.channels == size.group_channels or block.groups == 1
-    one = size.phases * (block.rows + size.halo) * size.pitch
+    one = size.phases * (block.rows + size.halo) * size.row_stride
     cells = block.images * block.groups * block.channels * one
     assert cells <= max(8 * choose.BLOCK_CELLS, one)
 
@@ -63,7 +63,7 @@ def test_every_algorithm_tile_and_block_gives_the_same(monkeypatch, weight, grou
     monkeypatch.setattr(correlation, "algorithm", lambda size: "product" if chosen == "product" else "tiles")
     monkeypatch.setattr(correlation, "tile_of", lambda outputs, itemsize: chosen)
     monkeypatch.setattr(correlation, "block_size", blocks)
-    monkeypatch.setattr(correlation, "_plan", correlation._plan.__wrapped__)
+    monkeypatch.setattr(correlation, "_jobs", correlation._jobs.__wrapped__)
     result = conv2d(input, bank, np.arange(12)[: len(bank)], stride=(1, 2), padding=1, groups=groups)
     np.testing.assert_array_equal(result, expected)
 

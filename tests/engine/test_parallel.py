@@ -1,6 +1,7 @@
-"""Bands cover the rows once, whoever works on them; errors, nesting, forks and interrupts end well."""
+"""Bands cover the rows once on any number of threads; errors, nesting, forks and interrupts leave nothing at work."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -161,6 +162,39 @@ except KeyboardInterrupt:
     print("interrupted", len(begun) < 100)
 """
     assert python(code).split() == ["interrupted", "True"]
+
+
+def test_an_exception_at_any_moment_leaves_no_band_at_work():
+    """A signal handler raises at moments that differ from round to round; no band may run after `run_bands` has ended."""
+    running, late, ended = set(), [], False
+
+    def interrupt(*_):
+        raise InterruptedError
+
+    def work(first, last):
+        running.add(first)
+        try:
+            for _ in range(200):
+                if ended:
+                    late.append(first)
+        finally:
+            running.discard(first)
+
+    former = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for turn in range(200):
+            ended = False
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 2e-5 * (1 + turn % 40))
+                while True:
+                    run_bands(work, 16, 1, 3)
+            except InterruptedError:
+                ended = True
+            assert not running
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, former)
+    assert not late
 
 
 def test_bands_still_run_while_the_interpreter_closes_down():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imgconv.engine import cache
+from imgconv.engine import compiled
 from imgconv.filters.color import LUMA, luma, to_linear, to_srgb
 from imgconv.loops.filters import luma_rows
 
@@ -44,7 +44,7 @@ def test_the_loop_as_plain_python(channels, alpha, dtype):
     constants = {"channels": channels, "alpha": alpha, "largest": int(np.iinfo(dtype).max)}
     made = [np.zeros((7, 31), dtype) for _ in range(2)]
     luma_rows(**constants)(rows, weights, made[0])
-    cache.loop(luma_rows, **constants)(rows, weights, made[1])
+    compiled.loop(luma_rows, **constants)(rows, weights, made[1])
     assert np.array_equal(*made)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from imgconv.engine import cache
+from imgconv.engine import compiled
 from imgconv.loops.filters import correlate_factors, correlate_product, correlate_small, correlate_taps, sliding_sums
 
 RNG = np.random.default_rng(5)
@@ -26,7 +26,7 @@ def written_out(source, taps, shape, parameters, *, stride=1, columns=1, rows=1)
 def both_ways(template, constants, *arguments, target):
     """What the Python function and the compiled one fill `target` with."""
     made = []
-    for loop in (template(**constants), cache.loop(template, **constants)):
+    for loop in (template(**constants), compiled.loop(template, **constants)):
         filled = np.zeros_like(target)
         loop(*(filled if a is target else a for a in arguments))
         made.append(filled)
