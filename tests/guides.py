@@ -53,7 +53,7 @@ def is_drawn(name):
 def play(guide, home):
     """Run all blocks of a guide below the empty folder `home`; the folder in which they ran."""
     folder = _prepared(home)
-    printed = ""
+    printed = None
     for block in blocks(guide):
         kind, _, argument = block.comment.partition(": ")
         if kind in ("command", "folder") or (kind == "needs" and shutil.which(argument, path=BIN) is None):

@@ -29,7 +29,7 @@ def test_what_is_no_scheduler_is_refused(tmp_path, address):
 
 
 def test_a_batch_is_made_on_one_machine(tmp_path):
-    assert "leave out --dask" in refused(2, "run", PHOTO, "-s", "grey", "--batch", "-o", tmp_path / "a.npy", "--dask", "local")
+    assert "cannot be used with --dask" in refused(2, "run", PHOTO, "-s", "grey", "--batch", "-o", tmp_path / "a.npy", "--dask", "local")
 
 
 def test_the_extra_is_named_where_the_library_is_missing(tmp_path):

@@ -172,8 +172,8 @@ def test_an_exception_at_any_moment_leaves_no_band_at_work():
         raise InterruptedError
 
     def work(first, last):
-        running.add(first)
         try:
+            running.add(first)
             for _ in range(200):
                 if ended:
                     late.append(first)

@@ -23,7 +23,7 @@ def test_an_interrupted_folder_run_stops_at_once_and_can_continue(tmp_path, numb
         code, _, err = finished(process)
     assert time.monotonic() - asked < 2
     assert code == 130
-    assert "interrupted; run the same command with --skip-existing to go on" in err
+    assert "interrupted; run the same command with --skip-existing to continue" in err
     made = list(out.iterdir())
     assert 5 < len(made) < 200 and all(path.suffix == ".png" for path in made)
     for path in made:
