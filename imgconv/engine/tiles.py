@@ -60,11 +60,10 @@ def register_intrinsic() -> None:
 @cache
 def _tile_sizes(*, has_few: bool) -> tuple[int, int]:
     """Outputs per tile, and bytes of sums for each: 16 registers with AVX-512 or NEON, 8 with AVX2."""
-    try:
+    is_wide = False
+    with forks.lock(), suppress(ImportError):  # without llvmlite, loops are Numba's own compiled functions
         from imgconv.engine.llvm import host
-    except ImportError:  # loops are Numba's own compiled functions
-        is_wide = False
-    else:
+
         is_wide = "+avx512f" in host()
     if has_few:
         return 1, 1024 if is_wide else 256
@@ -74,7 +73,7 @@ def _tile_sizes(*, has_few: bool) -> tuple[int, int]:
 def _verdict() -> bool:
     """The result of the test, cached in a file next to the loops, so that Numba is not imported for it again."""
     key = None
-    with suppress(*UNEXPECTED):
+    with forks.lock(), suppress(*UNEXPECTED):
         from imgconv.engine import compiler
 
         key = compiler.fingerprint(tile_sums, {}, Signature())
