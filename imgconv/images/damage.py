@@ -36,7 +36,7 @@ DECODER_ERRORS = (
 
 
 class DamageError(ValueError):
-    """The damage that one of our own readers found; `image_errors` turns it into an ImageError that names the format."""
+    """Damage that one of our own readers detects; `image_errors` turns it into an ImageError that names the format."""
 
 
 class TruncatedError(DamageError):

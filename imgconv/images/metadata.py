@@ -80,7 +80,7 @@ def description_of(image: Image.Image) -> str | None:
 
 
 def save_options(name: str, text: str | None) -> dict[str, Any]:
-    """Return the keyword arguments of Pillow's `save` that write `text` into a file of format `name`; none where it has no place for it."""
+    """Return the keyword arguments of Pillow's `save` that write `text` into a file of format `name`; empty if it stores no text."""
     if text and name in ("jpeg", "jpeg2000"):
         return {"comment": text.encode()}
     if text and name in ("webp", "avif"):

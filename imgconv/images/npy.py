@@ -20,7 +20,7 @@ _EXACT = ("uint8", "uint16", "float32")
 
 
 def decoder(file: BinaryIO, request: Request) -> Decoder:
-    """Return the decoder of the .npy array at the position of `file`. uint8, uint16 and float32 are kept, bool becomes 0 and 255.
+    """Return the decoder of the .npy array at the position of `file`. uint8, uint16 and float32 stay as they are, bool becomes 0 and 255.
 
     Other floats are rounded to float32, other integers must be exact in it. Raises ImageError for other arrays.
     """

@@ -57,7 +57,7 @@ def heif_library(module: str) -> Any:
 
 
 def load(image: ImageFile.ImageFile, salvage: bool) -> None:
-    """Decode the current frame; with `salvage`, keep the part that precedes the damage."""
+    """Decode the current frame; with `salvage`, return the part that precedes the damage."""
     try:
         image.load()
     except DECODER_ERRORS:
@@ -102,8 +102,8 @@ pillow_limit = _PillowLimit()
 
 @cache
 def _silence_libtiff() -> None:
-    """Keep libtiff from writing to stderr what Pillow also raises. Pillow has no call for it, so its private module is opened."""
-    with suppress(AttributeError, OSError):  # a libtiff that is linked statically cannot be reached, and writes on
+    """Stop libtiff from writing to stderr the errors that Pillow also raises. `PIL._imaging` is private; no public call does it."""
+    with suppress(AttributeError, OSError):  # a libtiff that is linked statically cannot be reached, and still writes to stderr
         ctypes.CDLL(import_module("PIL._imaging").__file__).TIFFSetErrorHandler(None)
 
 

@@ -92,7 +92,7 @@ def check(file: BinaryIO) -> None:
 def encode(frames: Iterable[Raster], stream: BinaryIO, *, description: str | None = None, loop: int = 0) -> None:
     """Write one image as PNG, or several of one size and kind as an animation (APNG) that plays `loop` times (0: for ever).
 
-    Grey, grey and alpha, RGB, RGBA; 8 or 16 bits; ICC profile, resolution and EXIF are kept where they hold.
+    Grey, grey and alpha, RGB, RGBA; 8 or 16 bits; ICC profile, resolution and EXIF are written where they apply.
     Raises ImageError for frames that differ in size, depth or channels.
 
     >>> import io

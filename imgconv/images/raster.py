@@ -25,7 +25,7 @@ def is_pixel_dtype(dtype: np.dtype[Any]) -> bool:
 
 @dataclass(frozen=True)
 class Metadata:
-    """Metadata that is kept with the pixels: an ICC profile, dots per inch (x, y), and EXIF with orientation 1."""
+    """Metadata of an image: an ICC profile, dots per inch (x, y), and EXIF with orientation 1."""
 
     icc_profile: bytes | None = None
     dpi: tuple[float, float] | None = None

@@ -78,7 +78,7 @@ def read_header(source: Path | bytes, *, max_pixels: int | None = DEFAULT_MAX_PI
 def read_stream(
     stream: BinaryIO, *, luma: Luma = "no", max_pixels: int | None = DEFAULT_MAX_PIXELS, salvage: bool = False
 ) -> Iterator[Frames]:
-    """Yield the images of a binary stream in order, without reading past the end of one before the caller asks for the next.
+    """Yield the images of a binary stream in order, without reading past the end of one before the caller requests the next.
 
     PNM, PAM, PFM, PNG and npy images can follow each other; any other format takes the whole stream. Memory is bounded by one frame, or
     one PNG file. Use the frames of an image before the next image; unused ones are skipped. Raises ImageError as `open_frames` does, from

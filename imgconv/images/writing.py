@@ -29,7 +29,7 @@ def encode(
     """Write one image, or the frames of an animation or pages, in the format `name` (see `format_for`).
 
     `quality`, 0 to 100, is for jpeg (default 92), avif (90), webp and jpeg2000 (default lossless). `description` is written where the
-    format has a place for it, and ICC profile, resolution and EXIF where they hold. An animation plays `loop` times, 0 for ever.
+    format has a place for it, and ICC profile, resolution and EXIF where they apply. An animation plays `loop` times, 0 for ever.
     Raises ImageError for an image that the format cannot hold, or several where it holds one, and UsageError for a quality that the format
     does not have.
 

@@ -1,4 +1,4 @@
-"""Frames of animations as they are shown, and metadata in unusual places."""
+"""Frames of animations as they are shown, and metadata in unusual positions."""
 
 import io
 import os

@@ -21,7 +21,7 @@ from imgconv.errors import ImageError
         (np.array([[0.1, np.nan]], ">f8"), "float32", 1),
     ],
 )
-def test_dtypes_are_kept_or_widened(array, dtype, factor):
+def test_dtypes_are_unchanged_or_widened(array, dtype, factor):
     header, (frame,) = read(npy(array))
     assert header.dtype == frame.pixels.dtype == dtype
     assert frame.pixels.dtype.isnative

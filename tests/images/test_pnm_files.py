@@ -1,4 +1,4 @@
-"""PNM, PAM and PFM, value for value as their definitions say."""
+"""PNM, PAM and PFM, value for value as in their specifications."""
 
 import numpy as np
 import pytest

@@ -60,9 +60,9 @@ def test_images_come_upright(name, orientation):
     assert header.size == expected.shape[:2]
     np.testing.assert_array_equal(frame.pixels, expected)
     if frame.metadata.exif:
-        kept = Image.Exif()
-        kept.load(frame.metadata.exif)
-        assert kept[0x0112] == 1
+        exif = Image.Exif()
+        exif.load(frame.metadata.exif)
+        assert exif[0x0112] == 1
 
 
 @pytest.mark.parametrize("orientation", [2, 5, 6, 8])
@@ -190,8 +190,8 @@ def test_cmyk_loses_its_profile_and_grey_deep_images_keep_theirs():
     data = saved(Image.fromarray(photo()).convert("CMYK"), "JPEG", icc_profile=profile)
     assert read(data)[1][0].metadata.icc_profile is None
     grey = b"\0" * 16 + b"GRAY" + b"\0" * 108
-    kept = read(tiff(np.zeros((3, 4, 2), np.uint16), photometric="minisblack", planarconfig="contig", iccprofile=grey))
-    assert kept[1][0].metadata.icc_profile == grey
+    matching = read(tiff(np.zeros((3, 4, 2), np.uint16), photometric="minisblack", planarconfig="contig", iccprofile=grey))
+    assert matching[1][0].metadata.icc_profile == grey
 
 
 def test_resolution_turns_with_the_image():

@@ -1,4 +1,4 @@
-"""Writing: images that a format holds are read back exactly, others are refused in one line, metadata is kept where it holds."""
+"""Writing: images that a format holds are read back exactly, others are refused in one line, metadata is written where it applies."""
 
 import io
 import os
@@ -27,12 +27,12 @@ ANIMATIONS = [("png", "uint8", 3), ("png", "uint16", 1), ("webp", "uint8", 4), (
 GREY_AS_COLOUR = ("webp",)  # formats that have no grey
 
 
-def image(dtype="uint8", channels=3, size=(7, 11), seed=1, **kept):
+def image(dtype="uint8", channels=3, size=(7, 11), seed=1, **metadata):
     rng = np.random.default_rng(seed)
     values = rng.normal(0, 100, (*size, channels)) if dtype == "float32" else rng.integers(0, np.iinfo(dtype).max, (*size, channels))
     if channels in (2, 4):
-        values[0, :2, -1] = 0  # the colour of what is fully transparent must be kept too
-    return Raster(values.astype(dtype), channels in (2, 4), Metadata(**kept))
+        values[0, :2, -1] = 0  # the colour of what is fully transparent must survive too
+    return Raster(values.astype(dtype), channels in (2, 4), Metadata(**metadata))
 
 
 def written(frames, name, **options):
@@ -121,30 +121,30 @@ def test_no_frames_and_wrong_qualities_are_refused():
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("space", [b"GRAY", b"RGB ", b"CMYK"])
 @pytest.mark.parametrize("name", ["png", "tiff", "jpeg"])
-def test_profiles_are_kept_where_they_hold(name, space, channels):
+def test_profiles_are_written_where_they_apply(name, space, channels):
     icc = profile(space)
     back = read(written([image(channels=channels, icc_profile=icc)], name))[1][0].metadata.icc_profile
     assert back == (icc if space == {1: b"GRAY", 3: b"RGB "}[channels] else None)
 
 
 @pytest.mark.parametrize("name", ["png", "tiff", "jpeg", "bmp"])
-def test_resolution_is_kept(name):
+def test_resolution_survives(name):
     x, y = read(written([image(dpi=(300, 150))], name))[1][0].metadata.dpi
     assert (x, y) == pytest.approx((300, 150), rel=1e-4)  # PNG and BMP count dots per metre
 
 
 @pytest.mark.parametrize("name", ["png", "jpeg", "webp"])
-def test_exif_is_kept(name):
+def test_exif_survives(name):
     exif = Image.Exif()
     exif[0x0112], exif[0x0110] = 1, "camera"
     back = read(written([image(exif=exif.tobytes()[6:])], name))[1][0].metadata.exif
-    kept = Image.Exif()
-    kept.load(back)
-    assert (kept[0x0112], kept[0x0110]) == (1, "camera")
+    loaded = Image.Exif()
+    loaded.load(back)
+    assert (loaded[0x0112], loaded[0x0110]) == (1, "camera")
 
 
 @pytest.mark.parametrize("name", ["png", "tiff", "jpeg", "gif", "webp", "avif", "jpeg2000"])
-def test_descriptions_are_kept(name):
+def test_descriptions_survive(name):
     text = "imgconv 1.0: conv 'laplacian8' <é> &lt; & more"
     assert read(written([image()], name, description=text))[0].description == text
 
