@@ -6,7 +6,7 @@ ends in `assert_never`: type checking fails until a new mode has one.
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Self
+from typing import NamedTuple, Self
 
 from imgconv.errors import ArgumentTypeError, UsageError
 
@@ -137,17 +137,40 @@ class PaddingMode(Mode):
         return max(size - self.spare, 0)
 
 
+class RangeArithmetic(NamedTuple):
+    """What a range does to each value, in this order: take the absolute value, add 8-bit levels, stretch smallest to largest."""
+
+    absolute: bool = False
+    added: int = 0
+    stretched: bool = False
+
+
 class Range(Mode):
-    """How signed results become pixels. Computed in `imgconv.filters.output_range`."""
+    """How signed results become pixels. Computed in `imgconv.filters.output_range`.
 
-    clip = "clip", "negative values become 0"
-    abs = "abs", "absolute values"
-    offset = "offset", "half of the largest value is added"
-    minmax = "minmax", "stretched from the smallest to the largest value"
-    raw = "raw", "unrounded; for outputs that hold floats"
+    `bounded`: values are levels of the image, so that they are clipped also where nothing is rounded, and linear light becomes sRGB.
+    `floats`: results are float32 maps, never pixels.
+    """
+
+    arithmetic: RangeArithmetic
+    bounded: bool
+    floats: bool
+
+    def __new__(
+        cls, name: str, help: str = "", arithmetic: RangeArithmetic | None = None, bounded: bool = False, floats: bool = False
+    ) -> Self:
+        member = cls._record(name, help)
+        member.arithmetic, member.bounded, member.floats = arithmetic or RangeArithmetic(), bounded, floats
+        return member
+
+    clip = "clip", "negative values become 0", None, True
+    abs = "abs", "absolute values", RangeArithmetic(absolute=True)
+    offset = "offset", "half of the largest value is added", RangeArithmetic(added=128)
+    minmax = "minmax", "stretched from the smallest to the largest value", RangeArithmetic(stretched=True)
+    raw = "raw", "unrounded; for outputs that hold floats", None, False, True
 
 
-class Combine(Mode):
+class CombineMode(Mode):
     """How the maps of a bank become one. Computed in `imgconv.filters.output_range`."""
 
     none = "none", "one map for each kernel"

@@ -1,72 +1,72 @@
 """A grey image smoothed by a Gaussian, a band of rows at a time."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from imgconv.arrays import Array
 from imgconv.engine import compiled
+from imgconv.filters.weights import Taps
 from imgconv.loops.filters import correlate_factors, correlate_product
 from imgconv.windows.borders import Border, PaddedRows
 
 REACH = 4  # of the Gaussian, in sigmas
-IN_REGISTERS = range(3, 14)  # taps for which the sums of a pass stay there
-PLAIN = (1, 0, 1, -np.inf, np.inf, 0)  # nothing is done to sums, see imgconv.loops.filters
+IN_REGISTERS = range(3, 14)  # numbers of taps for which the sums of a pass stay in registers
+UNCHANGED = (1, 0, 1, -np.inf, np.inf, 0)  # parameters of the loops that leave sums as they are, see imgconv.loops.filters
 
 
-def gaussian_taps(sigma: float) -> NDArray[np.float64]:
+def gaussian_taps(sigma: float) -> Taps:
     """The Gaussian of `sigma` pixels up to 4 sigma, of sum 1.
 
     >>> gaussian_taps(0.5).round(3).tolist()
     [0.0, 0.106, 0.787, 0.106, 0.0]
     """
     radius = int(REACH * sigma + 0.5)
-    places = np.arange(-radius, radius + 1)
-    taps = np.exp(-0.5 * (places / sigma) ** 2) if radius else np.ones(1)
+    distances = np.arange(-radius, radius + 1)
+    taps = np.exp(-0.5 * (distances / sigma) ** 2) if radius else np.ones(1)
     return np.asarray(taps / taps.sum())
 
 
-class Smoothed:
-    """Rows of an image (H, W) under a Gaussian, float32. Only what lies in the image counts; beyond it the edge goes on."""
+class SmoothedRows:
+    """Rows of an image (H, W) under a Gaussian, float32. Cells outside the image have no weight; outer rows and columns repeat."""
 
-    def __init__(self, grey: NDArray[Any], sigma: float):
+    def __init__(self, grey: Array, sigma: float):
         taps = gaussian_taps(sigma)
         self.size = height, width = grey.shape[0], grey.shape[1]
         self._radius = radius = len(taps) // 2
         self._taps = taps.astype(np.float32)
         self._padded = PaddedRows(grey, ((radius, radius), (radius + 1, radius + 1)), Border.of("zeros"))
-        self._down = _parts_inside(taps, height)
-        self._across = _parts_inside(taps, width)
+        self._down = _weights_inside(taps, height)
+        self._across = _weights_inside(taps, width)
 
     def rows(self, first: int, last: int) -> NDArray[np.float32]:
-        """Rows first..last, (last - first, W + 2): a column more on either side, and `first` may be -1 and `last` H + 1."""
+        """Rows first..last, (last - first, W + 2): one more column on either side; `first` may be -1 and `last` H + 1."""
         height = self.size[0]
         top, bottom = max(first, 0), min(last, height)
-        made = np.empty((last - first, self.size[1] + 2), np.float32)
-        inside = made[top - first : bottom - first]
+        smooth = np.empty((last - first, self.size[1] + 2), np.float32)
+        inside = smooth[top - first : bottom - first]
         self._correlate(self._padded.band(top, bottom + 2 * self._radius), inside)
         if top < self._radius or bottom > height - self._radius:
             inside /= self._down[top:bottom, None]
         for columns in (slice(0, self._radius), slice(max(self.size[1] - self._radius, self._radius), None)):
             inside[:, 1:-1][:, columns] /= self._across[columns]
-        made[: top - first] = inside[0]
-        made[bottom - first :] = inside[-1]
-        made[:, 0], made[:, -1] = made[:, 1], made[:, -2]
-        return made
+        smooth[: top - first] = inside[0]
+        smooth[bottom - first :] = inside[-1]
+        smooth[:, 0], smooth[:, -1] = smooth[:, 1], smooth[:, -2]
+        return smooth
 
-    def _correlate(self, source: NDArray[Any], target: NDArray[np.float32]) -> None:
+    def _correlate(self, source: Array, target: NDArray[np.float32]) -> None:
         taps, size = self._taps, len(self._taps)
-        parameters, middle = np.array(PLAIN, np.float32), np.empty(source.shape[1], np.float32)
+        parameters, middle = np.array(UNCHANGED, np.float32), np.empty(source.shape[1], np.float32)
         if size in IN_REGISTERS:
             compiled.loop(correlate_product, size=size, channels=1, divided=0)(source, taps, taps, middle, parameters, target)
         else:
-            places, sums = np.arange(size), np.empty(target.shape[1], np.float32)
+            offsets, sums = np.arange(size), np.empty(target.shape[1], np.float32)
             loop = compiled.loop(correlate_factors, divided=0)
-            loop(source, taps[None], places, taps[None], places, middle, sums, parameters, target, 1)
+            loop(source, taps[None], offsets, taps[None], offsets, middle, sums, parameters, target, 1)
 
 
-def _parts_inside(taps: NDArray[np.float64], size: int) -> NDArray[np.float32]:
-    """For each of `size` cells, how much of the taps that are laid on it falls on cells."""
+def _weights_inside(taps: Taps, size: int) -> NDArray[np.float32]:
+    """For each of `size` cells, the sum of those taps around it that lie on cells of the image."""
     radius, sums = len(taps) // 2, np.concatenate([[0.0], np.cumsum(taps)])
     cells = np.arange(size)
     return np.asarray(sums[np.minimum(size - cells, radius + 1) + radius] - sums[np.maximum(radius - cells, 0)], np.float32)

@@ -1,82 +1,153 @@
-"""What happens to sums on their way to pixels or values, as the numbers that the loops in `imgconv.loops.filters` ask for.
-
-Several maps of one image made into one.
-"""
+"""From sums to pixels: divisor, offset, range and rounding. And several maps combined into one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, assert_never
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imgconv.arrays import AnyArray, Array
+from imgconv.filters.color import level_scale, max_value_of
 from imgconv.filters.weights import FLOAT32_EXACT, Weights
+from imgconv.modes import CombineMode, Range
 
-ROUND_FLOAT32, ROUND_FLOAT64 = 1.5 * 2**23, 1.5 * 2**52  # added and taken away, they leave a whole number, half to even
-LARGEST = {np.dtype(np.int16): 2**15, np.dtype(np.int32): 2**31}
+ROUND_FLOAT32, ROUND_FLOAT64 = 1.5 * 2**23, 1.5 * 2**52  # a number plus this minus this is rounded to a whole one, half to even
+SUM_LIMITS = {np.dtype(np.int16): 2**15, np.dtype(np.int32): 2**31}
 
 
-class Finishing(NamedTuple):
-    """`parameters` (divisor, offset, mirror, lowest, largest, magic) in the type to reckon in, and whether the divisor matters."""
+class Stretch(NamedTuple):
+    """A linear map: (value - low) * factor / divisor."""
 
-    parameters: NDArray[Any]
+    low: float
+    factor: float
+    divisor: float
+
+
+def with_range(values: Array, range: Range, dtype: np.dtype[Any], stretch: Stretch | None = None) -> Array:
+    """`values` with a range applied, in levels of images of `dtype`; neither clipped nor rounded. `minmax` needs a `stretch`."""
+    absolute, added, _ = range.arithmetic
+    kind = values.dtype.type
+    if absolute:
+        values = np.abs(values)
+    if added:
+        values = values + kind(added * level_scale(dtype))
+    if stretch:
+        values = (values - kind(stretch.low)) * kind(stretch.factor) / kind(stretch.divisor)
+    return values
+
+
+def rounded(values: Array, dtype: np.dtype[Any]) -> Array:
+    """`values`, changed in place, rounded half to even and clipped to the whole numbers of `dtype`; NaN becomes 0."""
+    return np.rint(clipped(values, max_value_of(dtype)), out=values)
+
+
+def clipped(values: Array, largest: float) -> Array:
+    """`values`, changed in place, from 0 to `largest`; NaN becomes 0."""
+    np.fmax(values, 0, out=values)
+    return np.minimum(values, largest, out=values)
+
+
+def map_to_pixels(values: Array, range: Range, dtype: np.dtype[Any], *, unrounded: bool = False) -> Array:
+    """A whole map (H, W, C) float32 as pixels of `dtype`; as float32 values if `unrounded` or the range holds floats.
+
+    `minmax` stretches from the smallest to the largest finite value, so that a map of one value is black.
+
+    >>> map_to_pixels(np.array([[[-2.0], [0.0], [2.0]]], np.float32), Range.minmax, np.dtype("uint8")).ravel()
+    array([  0, 128, 255], dtype=uint8)
+    """
+    whole, floats = dtype.kind == "u", unrounded or range.floats
+    stretch = None
+    if range.arithmetic.stretched:
+        values = values.astype(np.float64)
+        finite = values[np.isfinite(values)]
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+        stretch = Stretch(low, max_value_of(dtype) / ((high - low) or 1.0), 1.0)
+    levels = with_range(values, range, dtype, stretch)
+    if whole and not floats:
+        return rounded(levels.copy() if levels is values else levels, dtype).astype(dtype)
+    if whole and range.bounded:
+        levels = np.clip(levels, 0, max_value_of(dtype))
+    return np.ascontiguousarray(levels, dtype=np.float32 if floats else dtype)
+
+
+class LoopParameters(NamedTuple):
+    """`values` (divisor, offset, mirror, lowest, largest, magic) as the loops of `imgconv.loops.filters` take them.
+
+    `divided` is 1 where the divisor is not 1.
+    """
+
+    values: AnyArray
     divided: int
 
 
-def to_pixels(weights: Weights, offset: float, white: float, *, absolute: bool) -> Finishing:
-    """Sums to whole numbers from 0 to `white`: divided, `offset` added, rounded once."""
-    kept = weights.accumulator
-    whole = LARGEST.get(kept, 0)
-    if weights.divisor == 1 and float(offset).is_integer() and weights.bound + abs(offset) < whole:
-        return Finishing(np.array([1, offset, -1 if absolute else 1, 0, white, 0], kept), 0)
-    if _rounds_alike(weights, offset, white):
-        return _finishing(weights, np.float32, offset, (-1 if absolute else 1, 0, white, ROUND_FLOAT32))
-    return _finishing(weights, np.float64, offset, (-1 if absolute else 1, 0, white, ROUND_FLOAT64))
+def to_pixels(weights: Weights, offset: float, largest: float, *, absolute: bool) -> LoopParameters:
+    """Parameters for whole numbers from 0 to `largest`: sums are divided, `offset` is added, and the result is rounded once."""
+    mirror = -1 if absolute else 1
+    if weights.divisor == 1 and float(offset).is_integer() and weights.bound + abs(offset) < SUM_LIMITS.get(weights.accumulator, 0):
+        return LoopParameters(np.array([1, offset, mirror, 0, largest, 0], weights.accumulator), 0)
+    if _float32_rounds_exactly(weights, offset, largest):
+        return _parameters(weights, np.float32, offset, (mirror, 0, largest, ROUND_FLOAT32))
+    return _parameters(weights, np.float64, offset, (mirror, 0, largest, ROUND_FLOAT64))
 
 
-def to_values(weights: Weights, offset: float, dtype: np.dtype[Any], *, absolute: bool = False, most: float = np.inf) -> Finishing:
-    """Sums to unrounded values, reckoned in `dtype` (floating); with a finite `most` held between 0 and that."""
-    return _finishing(weights, dtype, offset, (-1 if absolute else 1, 0 if most < np.inf else -np.inf, most, 0))
+def to_values(weights: Weights, offset: float, dtype: np.dtype[Any], *, absolute: bool = False, largest: float = np.inf) -> LoopParameters:
+    """Parameters for unrounded values of the floating type `dtype`, clipped to 0 to `largest` where that is finite."""
+    return _parameters(weights, dtype, offset, (-1 if absolute else 1, 0 if largest < np.inf else -np.inf, largest, 0))
 
 
-def _finishing(weights: Weights, dtype: Any, offset: float, rest: tuple[float, float, float, float]) -> Finishing:
-    return Finishing(np.array([weights.divisor, offset, *rest], dtype), int(weights.divisor != 1))
+def _parameters(weights: Weights, dtype: Any, offset: float, rest: tuple[float, float, float, float]) -> LoopParameters:
+    return LoopParameters(np.array([weights.divisor, offset, *rest], dtype), int(weights.divisor != 1))
 
 
-def _rounds_alike(weights: Weights, offset: float, white: float) -> bool:
-    """Whether float32 rounds sum/divisor + offset to the same pixel as exact reckoning.
+def _float32_rounds_exactly(weights: Weights, offset: float, largest: float) -> bool:
+    """Whether float32 rounds sum/divisor + offset to the same pixel as exact arithmetic.
 
-    Sums that are not exact have float32's rounding anyway. Quotients of whole numbers stay 1/(2*divisor) away from what would tie,
-    or are ties that float32 holds.
+    Inexact sums have float32's rounding anyway. Quotients of whole numbers differ from a tie by at least 1/(2*divisor), or are ties
+    that float32 represents.
     """
     if not weights.exact:
         return weights.accumulator == np.float32
     whole = weights.divisor.is_integer() and float(offset).is_integer()
-    return whole and weights.bound < FLOAT32_EXACT and abs(weights.divisor) * (white + 1 + 2 * abs(offset)) < FLOAT32_EXACT / 2
+    return whole and weights.bound < FLOAT32_EXACT and abs(weights.divisor) * (largest + 1 + 2 * abs(offset)) < FLOAT32_EXACT / 2
 
 
-@dataclass(frozen=True)
-class Combination:
-    """How the maps of several masks become one: none, hypot, max, sum, or projection on what the first `subspace` masks span."""
+class Combination(NamedTuple):
+    """How the maps of several kernels become one; `projection` is on the space of the first `subspace` kernels."""
 
-    name: str = "none"
+    mode: CombineMode = CombineMode.none
     subspace: int = 0
 
+    def largest(self, bound: float, count: int) -> float:
+        """The largest number on the way from `count` values of at most `bound` to their combination."""
+        match self.mode:
+            case CombineMode.none | CombineMode.max | CombineMode.sum:
+                return bound * count
+            case CombineMode.hypot:
+                return bound**2 * count
+            case CombineMode.projection:
+                return np.inf
+            case _:
+                assert_never(self.mode)
 
-def combine(maps: Sequence[NDArray[Any]], combination: Combination, top: float) -> NDArray[Any]:
-    """One map of several of the same shape, whose memory it may take: of absolute values (`max`, `sum`) or squares (`hypot`, `projection`).
 
-    `projection` gives top * sqrt(sum of the first `subspace` squares / sum of all), 0 where all are 0 (Frei and Chen 1977).
+def combine(maps: Sequence[Array], combination: Combination, largest: float) -> Array:
+    """One map from several of one shape, whose memory may be reused.
+
+    `projection` gives `largest` * sqrt(sum of the first `subspace` squares / sum of all), 0 where all are 0 (Frei and Chen 1977).
     """
-    if combination.name == "none":
-        return maps[0]
-    if combination.name in ("max", "sum"):
-        fold = np.maximum if combination.name == "max" else np.add
-        return reduce(lambda made, m: fold(made, np.abs(m, out=m), out=made), maps[1:], np.abs(maps[0], out=maps[0]))
-    squares = [np.square(m, out=m) for m in maps]
-    inside = reduce(np.add, squares[: combination.subspace], np.zeros_like(squares[0]))
-    whole = reduce(lambda made, m: np.add(made, m, out=made), squares[1:], squares[0])
-    if combination.name == "hypot":
-        return np.sqrt(whole, out=whole)
-    return top * np.sqrt(np.divide(inside, whole, out=np.zeros_like(whole), where=whole > 0))
+    mode = combination.mode
+    match mode:
+        case CombineMode.none:
+            return maps[0]
+        case CombineMode.max | CombineMode.sum:
+            join = np.maximum if mode is CombineMode.max else np.add
+            return reduce(lambda total, m: join(total, np.abs(m, out=m), out=total), maps[1:], np.abs(maps[0], out=maps[0]))
+        case CombineMode.hypot | CombineMode.projection:
+            squares = [np.square(m, out=m) for m in maps]
+            inside = reduce(np.add, squares[: combination.subspace], np.zeros_like(squares[0]))
+            whole = reduce(lambda total, m: np.add(total, m, out=total), squares[1:], squares[0])
+            if mode is CombineMode.hypot:
+                return np.sqrt(whole, out=whole)
+            return largest * np.sqrt(np.divide(inside, whole, out=np.zeros_like(whole), where=whole > 0))
+        case _:
+            assert_never(mode)

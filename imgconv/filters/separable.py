@@ -2,36 +2,37 @@
 
 from functools import lru_cache, reduce
 from math import gcd
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Taps = NDArray[np.float64]
+from imgconv.arrays import Array
+from imgconv.filters.weights import Taps
+
 LARGEST_RANK = 8
-ROUNDING = 2.0**-26  # of the sum of absolute taps: a quarter of what float32 rounds
+ROUNDING = 2.0**-26  # of the sum of absolute taps: a quarter of float32's rounding
 
 
 class Factors(NamedTuple):
     """taps[u, v] = sum over p of down[p, u] * across[p, v]; `down` (P, kh), `across` (P, kw)."""
 
-    down: NDArray[Any]
-    across: NDArray[Any]
+    down: Array
+    across: Array
 
 
 def factors(taps: Taps, *, exact: bool, single: bool = False) -> Factors | None:
-    """The outer products that make `taps` (kh, kw), None where more than a few are needed; with `single` where one is not enough.
+    """The outer products whose sum is `taps` (kh, kw), None where more than a few are needed; with `single` where one does not do.
 
-    `exact` asks for a single one of whole numbers. A tap of 0 is a factor of exactly 0 where one product is enough.
+    `exact` allows only a single product of whole numbers. Where one product does, a tap of 0 has a factor of exactly 0.
 
     >>> factors(np.array([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]]), exact=True)
     Factors(down=array([[1., 2., 1.]]), across=array([[ 1.,  0., -1.]]))
     """
-    return _found(np.ascontiguousarray(taps, np.float64).tobytes(), (taps.shape[0], taps.shape[1]), exact, single)
+    return _factors(np.ascontiguousarray(taps, np.float64).tobytes(), (taps.shape[0], taps.shape[1]), exact, single)
 
 
-@lru_cache(maxsize=64)  # for the next image of a folder: the decomposition of 101x101 taps takes as long as filtering a small one
-def _found(content: bytes, shape: tuple[int, int], exact: bool, single: bool) -> Factors | None:
+@lru_cache(maxsize=64)  # for the next image of a folder: decomposing 101x101 taps takes as long as filtering a small image
+def _factors(content: bytes, shape: tuple[int, int], exact: bool, single: bool) -> Factors | None:
     taps = np.frombuffer(content).reshape(shape)
     product = _whole_product(taps) if exact else _product(taps)
     if product is not None or exact or single:
@@ -45,7 +46,7 @@ def _found(content: bytes, shape: tuple[int, int], exact: bool, single: bool) ->
 
 
 def _product(taps: Taps) -> Factors | None:
-    """Through the largest tap, so that nothing is divided by next to nothing."""
+    """One outer product, from the row and column of the largest tap, so that no divisor is near 0."""
     i, j = np.unravel_index(np.argmax(np.abs(taps)), taps.shape)
     if taps[i, j] == 0:
         return None
@@ -54,7 +55,7 @@ def _product(taps: Taps) -> Factors | None:
 
 
 def _whole_product(taps: Taps) -> Factors | None:
-    """Rows of a whole product are whole multiples of one row without a common divisor."""
+    """The rows of a product of whole numbers are multiples of one row without a common divisor."""
     i, j = np.unravel_index(np.argmax(np.abs(taps)), taps.shape)
     divisor = reduce(gcd, (int(tap) for tap in taps[i]))
     if divisor == 0:
@@ -64,5 +65,5 @@ def _whole_product(taps: Taps) -> Factors | None:
     return Factors(down[None], across[None]) if np.array_equal(np.outer(down, across), taps) else None
 
 
-def _is_close(made: Taps, taps: Taps) -> bool:
-    return float(np.abs(made - taps).sum()) <= ROUNDING * float(np.abs(taps).sum())
+def _is_close(product: Taps, taps: Taps) -> bool:
+    return float(np.abs(product - taps).sum()) <= ROUNDING * float(np.abs(taps).sum())

@@ -1,4 +1,4 @@
-"""A kernel made ready for one kind of image: its taps as numbers to reckon with, and the cells around the image."""
+"""The weights of a kernel for images of one dtype: taps, divisor and the type of their sums; and the padding around an image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,19 +10,20 @@ from numpy.typing import NDArray
 from imgconv.errors import DoesNotFit
 from imgconv.window import Window
 
-FLOAT32_EXACT = 2**24  # up to here float32 holds every whole number
-FLOAT32_FAR = 1e30
-SNAP = 1e-12  # quotients of taps this close to a whole number are taken for one
+Taps = NDArray[np.float64]
+FLOAT32_EXACT = 2**24  # float32 represents every whole number up to here
+FLOAT32_LIMIT = 1e30
+SNAP = 1e-12  # quotients of taps this close to a whole number count as whole
 
 
-class Mask(Protocol):
-    """What a kernel has to say: `taps` (kh, kw) or, summing over channels, (C, kh, kw), and what comes after the sum.
+class FilterKernel(Protocol):
+    """A kernel: `taps` (kh, kw) or, summing over channels, (C, kh, kw), and what follows the sum.
 
     `offset` is in 8-bit levels, scaled to the image's depth; `bias` is added as it is.
     """
 
     @property
-    def taps(self) -> NDArray[np.float64]: ...
+    def taps(self) -> Taps: ...
     @property
     def divisor(self) -> float: ...
     @property
@@ -35,13 +36,13 @@ class Mask(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """Taps and what their sums are kept in, for values of one dtype.
+    """Taps and the accumulator of their sums, for values of one dtype.
 
-    `exact`: whole taps over whole values, no sum above `bound`, so that no sum is ever rounded. `finite`: values are whole numbers,
+    `exact`: whole taps over whole values, with no sum above `bound`, so that no sum is rounded. `finite`: values are whole numbers,
     never NaN or infinite. Sums are then divided by `divisor`.
     """
 
-    taps: NDArray[np.float64]
+    taps: Taps
     divisor: float
     accumulator: np.dtype[Any]
     exact: bool
@@ -49,44 +50,44 @@ class Weights:
     bound: float
 
     @classmethod
-    def of(cls, mask: Mask, dtype: np.dtype[Any], channels: int, *, flip: bool = False) -> "Weights":
-        """The weights of `mask` over images of `channels` and `dtype`; raises DoesNotFit for taps of other channels."""
-        taps = np.asarray(mask.taps[..., ::-1, ::-1] if flip else mask.taps, np.float64)
+    def of(cls, kernel: FilterKernel, dtype: np.dtype[Any], channels: int, *, flip: bool = False) -> "Weights":
+        """The weights of `kernel` over images of `channels` and `dtype`; raises DoesNotFit for taps of other channels."""
+        taps = np.asarray(kernel.taps[..., ::-1, ::-1] if flip else kernel.taps, np.float64)
         if taps.ndim == 3 and taps.shape[0] != channels:
             raise DoesNotFit(
                 f"weights for {taps.shape[0]} channels do not fit an image of {channels}; use --grey or --color, or other weights"
             )
         finite = dtype.kind == "u"
         largest = float(np.iinfo(dtype).max) if finite else 1.0
-        divisor = float(mask.divisor)
+        divisor = float(kernel.divisor)
         if finite:
-            taps, divisor = _whole(taps, divisor, FLOAT32_EXACT / largest)
+            taps, divisor = _as_whole(taps, divisor, FLOAT32_EXACT / largest)
         bound = float(np.abs(taps).sum()) * largest
         exact = finite and np.array_equal(taps, np.rint(taps))
-        return cls(taps, divisor, accumulator(bound, divisor, dtype, exact=exact), exact, finite, bound)
+        return cls(taps, divisor, _accumulator(bound, divisor, dtype, exact=exact), exact, finite, bound)
 
 
-def accumulator(bound: float, divisor: float, dtype: np.dtype[Any], *, exact: bool) -> np.dtype[Any]:
-    """What sums are kept in: for exact ones the quickest type that holds all whole numbers up to `bound`.
+def _accumulator(bound: float, divisor: float, dtype: np.dtype[Any], *, exact: bool) -> np.dtype[Any]:
+    """The type of sums: for exact ones the fastest that represents all whole numbers up to `bound`.
 
-    Anything else is summed in float32, or in float64 for float64 values and for sums or divisors near the ends of float32.
+    Other sums are float32, or float64 for float64 values and for sums or divisors near the limits of float32.
     """
     if exact:
-        for name, most in (("int16", 2**15), ("float32", FLOAT32_EXACT), ("int32", 2**31)):
-            if bound < most:
+        for name, limit in (("int16", 2**15), ("float32", FLOAT32_EXACT), ("int32", 2**31)):
+            if bound < limit:
                 return np.dtype(name)
-    held = all(size == 0 or 1 / FLOAT32_FAR < size < FLOAT32_FAR for size in (bound, abs(divisor)))
-    single = held and not exact and dtype != np.float64
+    in_range = all(size == 0 or 1 / FLOAT32_LIMIT < size < FLOAT32_LIMIT for size in (bound, abs(divisor)))
+    single = in_range and not exact and dtype != np.float64
     return np.dtype(np.float32 if single else np.float64)
 
 
-def _whole(taps: NDArray[np.float64], divisor: float, most: float) -> tuple[NDArray[np.float64], float]:
-    """Whole taps and a larger divisor for taps that are multiples of the smallest one (1/9, or 1/16 and 2/16), else both as given."""
+def _as_whole(taps: Taps, divisor: float, limit: float) -> tuple[Taps, float]:
+    """Whole taps and a larger divisor for multiples of the smallest tap (1/9, or 1/16 and 2/16), else both unchanged."""
     sizes = np.abs(taps)
     if np.array_equal(taps, np.rint(taps)) or not sizes.any():
         return taps, divisor
     unit = float(sizes[sizes > 0].min())
-    if float(sizes.sum()) >= most * unit:
+    if float(sizes.sum()) >= limit * unit:
         return taps, divisor
     whole = np.rint(taps / unit)
     if np.abs(whole - taps / unit).max() > SNAP:
@@ -96,20 +97,20 @@ def _whole(taps: NDArray[np.float64], divisor: float, most: float) -> tuple[NDAr
     return whole, near if near and abs(scaled - near) <= SNAP * abs(near) else scaled
 
 
-def pads_of(mask: Mask, window: Window, size: Sequence[int], *, flip: bool = False) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Cells ((top, bottom), (left, right)) around an image of `size`; `same` puts the mask's anchor on the pixel."""
+def pads_of(kernel: FilterKernel, window: Window, size: Sequence[int], *, flip: bool = False) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Cells ((top, bottom), (left, right)) around an image of `size`; `same` puts the kernel's anchor on the pixel."""
     (top, bottom), (left, right) = window.pads(size)
-    if window.padding == "same" and mask.anchor is not None:
-        anchor, kernel = anchor_of(mask, flip=flip), mask.taps.shape[-2:]
-        down, across = ((a - (k - 1) // 2) * d for a, k, d in zip(anchor, kernel, window.dilation, strict=True))
+    if window.padding == "same" and kernel.anchor is not None:
+        anchor, shape = anchor_of(kernel, flip=flip), kernel.taps.shape[-2:]
+        down, across = ((a - (k - 1) // 2) * d for a, k, d in zip(anchor, shape, window.dilation, strict=True))
         top, bottom, left, right = (max(p, 0) for p in (top + down, bottom - down, left + across, right - across))
     return (top, bottom), (left, right)
 
 
-def anchor_of(mask: Mask, *, flip: bool = False) -> tuple[int, int]:
-    """Row and column of the tap that is laid on the pixel: the mask's own, which turns with it, or ((kh-1)//2, (kw-1)//2)."""
-    height, width = mask.taps.shape[-2:]
-    if mask.anchor is None:
+def anchor_of(kernel: FilterKernel, *, flip: bool = False) -> tuple[int, int]:
+    """Row and column of the tap on the output pixel: the kernel's anchor, flipped with it, or ((kh-1)//2, (kw-1)//2)."""
+    height, width = kernel.taps.shape[-2:]
+    if kernel.anchor is None:
         return (height - 1) // 2, (width - 1) // 2
-    row, column = mask.anchor
+    row, column = kernel.anchor
     return (height - 1 - row, width - 1 - column) if flip else (row, column)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.errors import DoesNotFit
-from imgconv.filters.color import white
+from imgconv.filters.color import max_value_of
 from imgconv.fitting.least_squares import NormalEquations, rationalise
 from imgconv.images import Raster
 from imgconv.inspection.cells import filter_input
@@ -99,7 +99,7 @@ def learn(
     if len({(len(each.input), len(each.output)) for each in examples}) > 1:
         raise DoesNotFit("the pairs differ in their channels; use --channels grey, or pairs with the same channels")
     before, after = pairs[0]
-    max_value = white(after.pixels.dtype)
+    max_value = max_value_of(after.pixels.dtype)
     level = {"uint8": 1.0, "uint16": 256.0}.get(before.pixels.dtype.name, 1 / 256)
     names = channel_names(len(examples[0].output), alpha=False)
     if channels != "each":
@@ -118,7 +118,7 @@ def example(before: Raster, after: Raster, kernel_size: tuple[int, int], *, grey
     input, output = (np.ascontiguousarray(filter_input(each, grey=grey, alpha=False).pixels.transpose(2, 0, 1)) for each in (before, after))
     inside = _inside(before.size, after.size, kernel_size)
     colours = after.pixels[..., :-1] if after.alpha else after.pixels
-    unclipped = (colours > 0) & (colours < white(after.pixels.dtype)) if after.pixels.dtype.kind == "u" else np.isfinite(colours)
+    unclipped = (colours > 0) & (colours < max_value_of(after.pixels.dtype)) if after.pixels.dtype.kind == "u" else np.isfinite(colours)
     usable = np.asarray(unclipped.all(axis=2))[inside]
     if not usable.any():
         raise DoesNotFit("the second image has only black and white pixels, which may be clipped; use one with values between them")

@@ -1,38 +1,114 @@
-"""Canny's stages at one place: smoothed cells, gradients, the neighbours on either side, and how an edge hangs together.
+"""One pixel of a canny map, from the cells under the Gaussian to white or black.
 
-Numbers are those of `imgconv.filters.canny`; whole maps come from there too, so that nothing here decides what is an edge.
-
-One pixel of a canny map, from the cells under the Gaussian to white or black.
+Whole maps are those of `imgconv.filters.canny`: where rounding decides, the explanation reads them.
 """
 
 from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
 from math import atan2, degrees, isfinite
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imgconv.arrays import Array
 from imgconv.filters.canny import canny_edges, thresholds
-from imgconv.filters.color import white
-from imgconv.filters.gaussian import Smoothed, gaussian_taps
+from imgconv.filters.color import max_value_of
+from imgconv.filters.gaussian import SmoothedRows, gaussian_taps
 from imgconv.images import Raster
 from imgconv.inspection.cells import Patch, filter_input
 from imgconv.inspection.explanation import ChannelValue, MapValue, Member, Product, Stage, number, products_text
 from imgconv.process import Map
 from imgconv.recipe import Canny, Postprocess
 
-Array = NDArray[Any]
 Cell = tuple[int, int]
-DOWN = np.array([[-1, -2, -1], [0, 0, 0], [1, 2, 1]], float)
-ACROSS = np.ascontiguousarray(DOWN.T)
-NAMES = {(0, -1): "left", (0, 1): "right", (-1, 0): "above", (1, 0): "below"}
-NAMES |= {(-1, -1): "upper left", (-1, 1): "upper right", (1, -1): "lower left", (1, 1): "lower right"}
+SOBEL_Y = np.array([[-1, -2, -1], [0, 0, 0], [1, 2, 1]], float)
+SOBEL_X = np.ascontiguousarray(SOBEL_Y.T)
+DIRECTIONS = {(0, -1): "left", (0, 1): "right", (-1, 0): "above", (1, 0): "below"}
+DIRECTIONS |= {(-1, -1): "upper left", (-1, 1): "upper right", (1, -1): "lower left", (1, 1): "lower right"}
+CLOSE = 1e-5  # of a length: float32 rounds differences below this
+LENGTHS = "lengths of the gradient, those compared marked"
+
+
+def explain_canny(image: Raster, step: Canny, postprocess: Postprocess, output: Map, at: Cell) -> MapValue:
+    """Explain the output pixel `at` (row, column) of the finished map `output`."""
+    grey = filter_input(image, grey=True, alpha=step.keeps_alpha())
+    pixel = _Pixel(CannyStages(grey.pixels[..., :1], step), max_value_of(grey.pixels.dtype), postprocess, at)
+    written = output.image.pixels[at].astype(float).tolist()
+    channels = [pixel.explained(written[0])]
+    if grey.alpha:
+        alpha = Stage("alpha", f"as it is at {at[1]},{at[0]}", float(grey.pixels[at][-1]))
+        channels.append(ChannelValue("alpha", (), (alpha,), written[1]))
+    return MapValue(output.name, pixel.patch, tuple(channels))
+
+
+@dataclass(frozen=True, eq=False)
+class CannyStages:
+    """The stages of a `step` on a grey image (H, W, 1)."""
+
+    grey: Array
+    step: Canny
+
+    @cached_property
+    def smoothed(self) -> SmoothedRows:
+        """The image under the Gaussian."""
+        return SmoothedRows(self.grey[..., 0], self.step.sigma)
+
+    @cached_property
+    def bounds(self) -> tuple[float, float]:
+        """The low and the high threshold, as lengths of gradients."""
+        scale = 0.01 if self.step.percent else 1.0
+        low, high = (None if bound is None else bound * scale for bound in (self.step.low, self.step.high))
+        return thresholds(self.grey, self.step.sigma, low, high, quantiles=self.step.percent)
+
+    @cached_property
+    def ridges(self) -> NDArray[np.bool_]:
+        """(H, W): ridges of the gradient of at least the low threshold."""
+        return self._ridges_from(self.bounds[0])
+
+    @cached_property
+    def strong(self) -> NDArray[np.bool_]:
+        """(H, W): ridges of at least the high threshold."""
+        return self._ridges_from(self.bounds[1])
+
+    def _ridges_from(self, bound: float) -> NDArray[np.bool_]:
+        return np.asarray(canny_edges(self.grey, self.step.sigma, bound, bound)[..., 0] > 0)
+
+    def is_inside(self, at: Cell) -> bool:
+        """Whether a pixel is not one of the outermost, which are never edges."""
+        return all(0 < cell < size - 1 for cell, size in zip(at, self.grey.shape[:2], strict=True))
+
+    def cells(self, at: Cell, reach: int = 1) -> NDArray[np.float64]:
+        """Smoothed cells around a pixel, up to two beyond one that is inside; outer rows and columns of the image repeat."""
+        row, column = at
+        rows = self.smoothed.rows(row - reach, row + reach + 1)
+        return rows[:, column + 1 - reach : column + 2 + reach].astype(np.float64)
+
+    def lengths(self) -> Array:
+        """(H, W) float64: the lengths of all gradients."""
+        height, width = self.grey.shape[:2]
+        smooth = self.smoothed.rows(-1, height + 1).astype(np.float64)
+        windows = np.lib.stride_tricks.sliding_window_view(smooth, (3, 3))[:height, :width]
+        return np.asarray(np.hypot(np.einsum("ijuv,uv->ij", windows, SOBEL_Y), np.einsum("ijuv,uv->ij", windows, SOBEL_X)))
+
+    def path_to_strong(self, at: Cell) -> tuple[Cell, int] | None:
+        """The strong pixel nearest to a ridge along ridges, and the number of steps; None if the ridge is not connected to one."""
+        visited, waiting = {at}, deque([(at, 0)])
+        while waiting:
+            cell, steps = waiting.popleft()
+            if self.strong[cell]:
+                return cell, steps
+            for down, across in DIRECTIONS:
+                neighbour = cell[0] + down, cell[1] + across
+                if neighbour not in visited and self.ridges[neighbour]:  # the outermost pixels are never ridges
+                    visited.add(neighbour)
+                    waiting.append((neighbour, steps + 1))
+        return None
 
 
 class Side(NamedTuple):
-    """What lies one step along a gradient: the cells `straight` and `corner` (steps down and across), and how much of the corner."""
+    """The point one step along a gradient: the cells `straight` and `corner` (steps down and across), and the share of the corner."""
 
     straight: Cell
     corner: Cell
@@ -40,7 +116,7 @@ class Side(NamedTuple):
 
 
 def sides(down: float, across: float) -> tuple[Side, Side]:
-    """The places one step ahead along a gradient and one behind, each between the two neighbours that are nearest to there.
+    """The points one step ahead along a gradient and one step back, each between the two nearest neighbours.
 
     >>> sides(1.0, 2.0)
     (Side(straight=(0, 1), corner=(1, 1), share=0.5), Side(straight=(0, -1), corner=(-1, -1), share=0.5))
@@ -51,122 +127,37 @@ def sides(down: float, across: float) -> tuple[Side, Side]:
     return Side(straight, (y, x), share), Side((-straight[0], -straight[1]), (-y, -x), share)
 
 
-@dataclass(frozen=True, eq=False)
-class Stages:
-    """The stages of a `step` on a grey image (H, W, 1)."""
-
-    grey: Array
-    step: Canny
-
-    @cached_property
-    def smoothed(self) -> Smoothed:
-        """The image under the Gaussian."""
-        return Smoothed(self.grey[..., 0], self.step.sigma)
-
-    @cached_property
-    def bounds(self) -> tuple[float, float]:
-        """The low and the high threshold, as lengths of gradients."""
-        part = 0.01 if self.step.percent else 1.0
-        low, high = (None if bound is None else bound * part for bound in (self.step.low, self.step.high))
-        return thresholds(self.grey, self.step.sigma, low, high, quantiles=self.step.percent)
-
-    @cached_property
-    def ridges(self) -> NDArray[np.bool_]:
-        """(H, W): ridges of the gradient no weaker than the low threshold."""
-        return self._traced(self.bounds[0])
-
-    @cached_property
-    def strong(self) -> NDArray[np.bool_]:
-        """(H, W): those no weaker than the high one."""
-        return self._traced(self.bounds[1])
-
-    def _traced(self, bound: float) -> NDArray[np.bool_]:
-        return np.asarray(canny_edges(self.grey, self.step.sigma, bound, bound)[..., 0] > 0)
-
-    def is_inside(self, at: Cell) -> bool:
-        """Whether a pixel is none of the outermost ones, which have no edges."""
-        return all(0 < place < size - 1 for place, size in zip(at, self.grey.shape[:2], strict=True))
-
-    def cells(self, at: Cell, reach: int = 1) -> NDArray[np.float64]:
-        """Smoothed cells around a pixel, up to two beyond one that is inside; beyond the image its edge goes on."""
-        row, column = at
-        rows = self.smoothed.rows(row - reach, row + reach + 1)
-        return rows[:, column + 1 - reach : column + 2 + reach].astype(np.float64)
-
-    def lengths(self) -> Array:
-        """(H, W) float64: the lengths of all gradients."""
-        height, width = self.grey.shape[:2]
-        smooth = self.smoothed.rows(-1, height + 1).astype(np.float64)
-        windows = np.lib.stride_tricks.sliding_window_view(smooth, (3, 3))[:height, :width]
-        return np.asarray(np.hypot(np.einsum("ijuv,uv->ij", windows, DOWN), np.einsum("ijuv,uv->ij", windows, ACROSS)))
-
-    def way_to_strong(self, at: Cell) -> tuple[Cell, int] | None:
-        """The strong pixel that is nearest to a ridge along ridges, and how many steps away; None where none hangs together with it."""
-        seen, waiting = {at}, deque([(at, 0)])
-        while waiting:
-            cell, steps = waiting.popleft()
-            if self.strong[cell]:
-                return cell, steps
-            for down, across in NAMES:
-                near = cell[0] + down, cell[1] + across
-                if near not in seen and self.ridges[near]:  # ridges never lie on the outermost pixels
-                    seen.add(near)
-                    waiting.append((near, steps + 1))
-        return None
-
-
-def gradient(cells: NDArray[np.float64]) -> tuple[float, float, float]:
-    """How much 3x3 cells grow downward and across, by Sobel's kernels, and the length of that."""
-    down, across = float((cells * DOWN).sum()), float((cells * ACROSS).sum())
-    return down, across, float(np.hypot(down, across))
-
-
-CLOSE = 1e-5  # of a length: nearer to each other than this, two lengths in float32 are told apart by their rounding
-LENGTHS = "lengths of the gradient, those compared marked"
-
-
-def explain_canny(image: Raster, step: Canny, postprocess: Postprocess, made: Map, at: Cell) -> MapValue:
-    """How the output pixel `at` (row, column) of the finished map `made` comes about."""
-    given = filter_input(image, grey=True, alpha=step.keeps_alpha())
-    told = _Pixel(Stages(given.pixels[..., :1], step), white(given.pixels.dtype), postprocess, at)
-    pixel = made.image.pixels[at].astype(float).tolist()
-    channels = [told.explained(pixel[0])]
-    if given.alpha:
-        as_it_is = Stage("alpha", f"as it is at {at[1]},{at[0]}", float(given.pixels[at][-1]))
-        channels.append(ChannelValue("alpha", (), (as_it_is,), pixel[1]))
-    return MapValue(made.name, told.patch, tuple(channels))
-
-
 class _Pixel:
-    """The pixel `at` of an image whose white is `top`."""
+    """The pixel `at` of an image whose largest level is `white`."""
 
-    def __init__(self, stages: Stages, top: float, postprocess: Postprocess, at: Cell):
-        self.stages, self.top, self.postprocess, self.at = stages, top, postprocess, at
+    def __init__(self, stages: CannyStages, white: float, postprocess: Postprocess, at: Cell):
+        self.stages, self.white, self.postprocess, self.at = stages, white, postprocess, at
         self.cells = stages.cells(at)
-        self.down, self.across, self.length = gradient(self.cells)
+        self.down, self.across, self.length = _gradient(self.cells)
         self.patch = _patch(at, self.cells[..., None], stages.grey.shape)
 
     def explained(self, written: float) -> ChannelValue:
-        products = Product("smoothed", self.cells, DOWN), Product("smoothed", self.cells, ACROSS)
+        products = Product("smoothed", self.cells, SOBEL_Y), Product("smoothed", self.cells, SOBEL_X)
         slopes = (
             Member("sobel_y: grows downward by", products[:1], (Stage("down", products_text(products[0]), self.down),)),
             Member("sobel_x: grows to the right by", products[1:], (Stage("across", products_text(products[1]), self.across),)),
         )
         members = (*([self._smoothing()] if self.stages.step.sigma else []), *slopes)
-        told = f"sqrt(({number(self.down)})^2 + ({number(self.across)})^2)"
-        stages, lengths, compared = [Stage("length", told, self.length)], None, None
+        text = f"sqrt(({number(self.down)})^2 + ({number(self.across)})^2)"
+        stages, lengths, compared = [Stage("length", text, self.length)], None, None
         if not self.stages.is_inside(self.at):
             stages.append(Stage("border", "the outermost pixels have no edges", 0.0))
         elif not isfinite(self.length):
-            stages.append(Stage("edge", "whether what is not finite is an edge, the maps alone tell", self._decided()))
+            stages.append(Stage("edge", "a gradient that is not finite is an edge where the map has one", self._written_edge()))
         elif self.length > 0:
             lengths, compared = self._lengths()
             stages += self._thinned(lengths)
-        stages += self._looked(stages[-1].value)
+        if self.postprocess.invert:
+            stages.append(Stage("invert", f"{number(self.white)} - {number(stages[-1].value)}", self.white - stages[-1].value))
         return ChannelValue(LENGTHS if lengths is not None else "luma", members, tuple(stages), written, lengths, compared)
 
     def _smoothing(self) -> Member:
-        """The Gaussian over the cells that lie in the image; their weights alone count."""
+        """The Gaussian over the cells inside the image, divided by the sum of their weights."""
         grey, taps = self.stages.grey[..., 0], gaussian_taps(self.stages.step.sigma)
         radius = len(taps) // 2
         (top, bottom), (left, right) = ((max(c - radius, 0), min(c + radius + 1, n)) for c, n in zip(self.at, grey.shape, strict=True))
@@ -181,9 +172,9 @@ class _Pixel:
         return Member(f"gaussian of sigma {self.stages.step.sigma:g}", (product,), tuple(stages))
 
     def _lengths(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """The lengths (3, 3) around the pixel, and which of the neighbours are compared with it."""
+        """The lengths (3, 3) around the pixel, and the neighbours that are compared with it."""
         cells = self.stages.cells(self.at, 2)
-        lengths = np.array([[gradient(cells[u : u + 3, v : v + 3])[2] for v in range(3)] for u in range(3)])
+        lengths = np.array([[_gradient(cells[u : u + 3, v : v + 3])[2] for v in range(3)] for u in range(3)])
         compared = np.zeros((3, 3), bool)
         for side in sides(self.down, self.across):
             for (down, across), share in ((side.straight, 1 - side.share), (side.corner, side.share)):
@@ -191,55 +182,59 @@ class _Pixel:
         return lengths, compared
 
     def _thinned(self, lengths: NDArray[np.float64]) -> list[Stage]:
-        """From the length to what is left of it: neighbours along the gradient, then the thresholds."""
+        """From the length to an edge or none: comparison with the neighbours along the gradient, then with the thresholds."""
         angle = degrees(atan2(self.down, self.across))
         nearest = round(self.down / self.length), round(self.across / self.length)
-        stages = [Stage("direction", f"lighter {NAMES[nearest]}; degrees from the right, downward", angle)]
+        stages = [Stage("direction", f"lighter {DIRECTIONS[nearest]}; degrees from the right, downward", angle)]
         ahead, behind = sides(self.down, self.across)
-        stages += [_beside(name, side, lengths) for name, side in (("ahead", ahead), ("behind", behind))]
+        stages += [_neighbour(name, side, lengths) for name, side in (("ahead", ahead), ("behind", behind))]
         low, high = self.stages.bounds
         bounds = [("ridge", "ahead", stages[1].value), ("ridge", "behind", stages[2].value), ("low", "the low threshold", low)]
         for name, what, bound in bounds:
-            passed, why = self._no_less(bound, self.stages.ridges)
-            stages.append(Stage(name, f"{number(self.length)} {why} {what}, {number(bound)}", self.length if passed else 0.0))
+            passed, comparison = self._compared(bound, self.stages.ridges)
+            stages.append(Stage(name, f"{number(self.length)} {comparison} {what}, {number(bound)}", self.length if passed else 0.0))
             if not passed:
                 return stages
-        strong, why = self._no_less(high, self.stages.strong)
-        told = f"{number(self.length)} {why} the high threshold, {number(high)}"
-        return [*stages, Stage("strong", told, self.top) if strong else self._joined(told)]
+        strong, comparison = self._compared(high, self.stages.strong)
+        text = f"{number(self.length)} {comparison} the high threshold, {number(high)}"
+        return [*stages, Stage("strong", text, self.white) if strong else self._weak(text)]
 
-    def _no_less(self, bound: float, decided: NDArray[np.bool_]) -> tuple[bool, str]:
-        """Whether the length reaches a bound, and how that is said; what rounding decides is asked of the maps."""
+    def _compared(self, bound: float, passed_map: NDArray[np.bool_]) -> tuple[bool, str]:
+        """Whether the length reaches a bound, and the words for it; where rounding decides, `passed_map` says so."""
         if abs(self.length - bound) <= CLOSE * bound and self.length != bound:
-            passed = bool(decided[self.at])
+            passed = bool(passed_map[self.at])
             return passed, f"is {'no less' if passed else 'less'} (by rounding alone) than"
         passed = self.length >= bound
         return passed, "is no less than" if passed else "is less than"
 
-    def _decided(self) -> float:
-        return self.top if self.stages.ridges[self.at] and self.stages.way_to_strong(self.at) else 0.0
+    def _written_edge(self) -> float:
+        return self.white if self.stages.ridges[self.at] and self.stages.path_to_strong(self.at) else 0.0
 
-    def _joined(self, told: str) -> Stage:
-        """What becomes of a weak edge."""
-        found = self.stages.way_to_strong(self.at)
-        if found is None:
-            return Stage("weak", f"{told}, and it hangs together with no strong edge", 0.0)
-        (row, column), steps = found
-        return Stage("weak", f"{told}, but it leads to a strong edge at {column},{row} in {steps} step{'s' if steps > 1 else ''}", self.top)
-
-    def _looked(self, value: float) -> list[Stage]:
-        return [Stage("invert", f"{number(self.top)} - {number(value)}", self.top - value)] if self.postprocess.invert else []
+    def _weak(self, text: str) -> Stage:
+        """The result of a weak edge: white if it is connected to a strong one."""
+        path = self.stages.path_to_strong(self.at)
+        if path is None:
+            return Stage("weak", f"{text}, and it is not connected to a strong edge", 0.0)
+        (row, column), steps = path
+        plural = "s" if steps > 1 else ""
+        return Stage("weak", f"{text}, but it leads to a strong edge at {column},{row} in {steps} step{plural}", self.white)
 
 
-def _beside(name: str, side: Side, lengths: NDArray[np.float64]) -> Stage:
-    """The length one step away, between two neighbours, or on one."""
+def _gradient(cells: NDArray[np.float64]) -> tuple[float, float, float]:
+    """The slopes of 3x3 cells downward and across, by Sobel's kernels, and the length of the gradient."""
+    down, across = float((cells * SOBEL_Y).sum()), float((cells * SOBEL_X).sum())
+    return down, across, float(np.hypot(down, across))
+
+
+def _neighbour(name: str, side: Side, lengths: NDArray[np.float64]) -> Stage:
+    """The length one step away, interpolated between two neighbours."""
     straight, corner = (float(lengths[1 + down, 1 + across]) for down, across in (side.straight, side.corner))
     parts = [(1 - side.share, straight, side.straight), (side.share, corner, side.corner)]
-    told = " + ".join(f"{number(share)}*{number(length)} {NAMES[place]}" for share, length, place in parts if share)
-    return Stage(name, told, sum(share * length for share, length, _ in parts))  # a share of 0 hides no NaN
+    text = " + ".join(f"{number(share)}*{number(length)} {DIRECTIONS[cell]}" for share, length, cell in parts if share)
+    return Stage(name, text, sum(share * length for share, length, _ in parts))  # a share of 0 does not hide NaN
 
 
-def _patch(at: Cell, values: NDArray[Any], shape: tuple[int, ...]) -> Patch:
-    rows, columns = (tuple(range(place - 1, place + 2)) for place in at)
+def _patch(at: Cell, values: Array, shape: tuple[int, ...]) -> Patch:
+    rows, columns = (tuple(range(cell - 1, cell + 2)) for cell in at)
     outside = [np.array([not 0 <= cell < size for cell in cells]) for cells, size in zip((rows, columns), shape, strict=False)]
     return Patch(values, rows, columns, outside[0][:, None] | outside[1])

@@ -1,12 +1,12 @@
-"""One output pixel of a filter, from the cells under its kernels to the number that is written."""
+"""One output pixel of a filter, from the cells under its kernels to the value that the command writes."""
 
 from dataclasses import replace
-from typing import Any
+from typing import assert_never
 
 import numpy as np
-from numpy.typing import NDArray
 
-from imgconv.filters.color import to_linear, to_srgb, white
+from imgconv.arrays import Array
+from imgconv.filters.color import level_scale, max_value_of, to_linear, to_srgb
 from imgconv.filters.output_range import Combination, combine
 from imgconv.filters.weights import anchor_of, pads_of
 from imgconv.images import Raster
@@ -23,12 +23,13 @@ from imgconv.inspection.explanation import (
     number,
     products_text,
 )
+from imgconv.modes import CombineMode, Range
 from imgconv.process import Map, process
 from imgconv.recipe import Filter, MapPlan, Postprocess, Recipe
 from imgconv.registry import Kernel
 from imgconv.windows.borders import Border
 
-FLOAT32 = 1e-6  # of the sum of absolute products: what sums in float32 may be off
+FLOAT32 = 1e-6  # of the sum of absolute products: the tolerance of sums in float32
 
 
 class FilterArithmetic:
@@ -36,59 +37,60 @@ class FilterArithmetic:
 
     def __init__(self, image: Raster, step: Filter, plan: MapPlan, postprocess: Postprocess, at: tuple[int, int]):
         self.image, self.step, self.plan, self.postprocess, self.at = image, step, plan, postprocess, at
-        self.given = filter_input(image, grey=step.grey, alpha=step.keeps_alpha(plan))
-        self.dtype, self.white = self.given.pixels.dtype, white(self.given.pixels.dtype)
-        self.range = step.range or plan.range
-        self.weighed = self.given.alpha and step.alpha_rule(plan) == "filter"
+        self.input = filter_input(image, grey=step.grey, alpha=step.keeps_alpha(plan))
+        self.dtype = self.input.pixels.dtype
+        self.max_value = max_value_of(self.dtype)
+        self.range = Range(step.range or plan.range)
+        self.rounded = self.dtype.kind == "u" and not self.range.floats
+        self.filters_alpha = self.input.alpha and step.alpha_rule(plan) == "filter"
         self.patches = [self._patch(kernel) for kernel in plan.kernels]
 
-    def explained(self, made: Map) -> MapValue:
-        """The whole way to the pixel of the finished map `made`."""
-        pixel = made.image.pixels[self.at]
-        names = ("all channels",) if self.plan.sums_channels else channel_names(self.given.channels, alpha=self.given.alpha)
+    def explained(self, output: Map) -> MapValue:
+        """The explanation of the pixel of the finished map `output`."""
+        pixel = output.image.pixels[self.at]
+        names = ("all channels",) if self.plan.sums_channels else channel_names(self.input.channels, alpha=self.input.alpha)
         channels = tuple(self._channel(name, c, float(pixel[c])) for c, name in enumerate(names))
-        return MapValue(made.name, self.patches[0], channels)
+        return MapValue(output.name, self.patches[0], channels)
 
     def _patch(self, kernel: Kernel) -> Patch:
         window = self.step.window(self.plan)
-        pads = pads_of(kernel, window, self.given.size, flip=self.step.flip)
-        patch = filter_patch(self.given.pixels, window, pads, Border.of(self.step.padding_mode), self.at)
-        return replace(patch, values=self._weighed(self._lit(patch.values)))
+        pads = pads_of(kernel, window, self.input.size, flip=self.step.flip)
+        patch = filter_patch(self.input.pixels, window, pads, Border.of(self.step.padding_mode), self.at)
+        return replace(patch, values=self._premultiplied(self._linear(patch.values)))
 
-    def _lit(self, cells: NDArray[Any]) -> NDArray[Any]:
-        """Cells in linear light where that is asked for; alpha is no light."""
+    def _linear(self, cells: Array) -> Array:
+        """Cells in linear light if the step filters that; alpha is unchanged."""
         if not self.step.linear:
             return cells
-        light = to_linear(cells, self.dtype)
-        if self.given.alpha:
-            light[..., -1] = cells[..., -1]
-        return light
+        linear = to_linear(cells, self.dtype)
+        if self.input.alpha:
+            linear[..., -1] = cells[..., -1]
+        return linear
 
-    def _weighed(self, cells: NDArray[Any]) -> NDArray[Any]:
+    def _premultiplied(self, cells: Array) -> Array:
         """Colours times alpha, from 0 to 1, where alpha is filtered with them."""
-        if not self.weighed:
+        if not self.filters_alpha:
             return cells
         values = cells.astype(np.float64)
-        values[..., :-1] *= values[..., -1:] / self.white
+        values[..., :-1] *= values[..., -1:] / self.max_value
         return values
 
     def _channel(self, name: str, channel: int, written: float) -> ChannelValue:
-        if name == "alpha" and not self.weighed:
+        if name == "alpha" and not self.filters_alpha:
             return ChannelValue(name, (), (self._alpha_under_anchor(),), written)
         members = tuple(self._member(n, kernel, name, channel) for n, kernel in enumerate(self.plan.kernels))
-        stages: list[Stage] = self._combined(members)
+        stages = self._combined(members)
         value = stages[-1].value if stages else members[0].value
         if name != "alpha":
-            stages += self._ranged(value)
-        if self.dtype.kind == "u" and self.range != "raw":
+            stages += self._with_range(value)
             value = stages[-1].value if stages else value
-            shown = float(np.rint(np.clip(value, 0, self.white)))
-            stages.append(Stage("rounded", f"half to even, from 0 to {number(self.white)}", shown))
+        if self.rounded:
+            value = float(np.rint(np.clip(value, 0, self.max_value)))
+            stages.append(Stage("rounded", f"half to even, from 0 to {number(self.max_value)}", value))
         if name != "alpha":
-            stages += self._looked(stages[-1].value if stages else value)
-        whole = self.dtype.kind == "u" and self.range != "raw"
-        off = 0.0 if whole else FLOAT32 * max(1.0, *(float(np.abs(p.products).sum()) for m in members for p in m.products))
-        return ChannelValue(name, members, tuple(stages), written, tolerance=off)
+            stages += self._postprocessed(value)
+        tolerance = FLOAT32 * max(1.0, *(float(np.abs(p.products).sum()) for m in members for p in m.products))
+        return ChannelValue(name, members, tuple(stages), written, tolerance=0.0 if self.rounded else tolerance)
 
     def _member(self, index: int, kernel: Kernel, name: str, channel: int) -> Member:
         taps = np.asarray(kernel.taps[..., ::-1, ::-1] if self.step.flip else kernel.taps)
@@ -108,87 +110,94 @@ class FilterArithmetic:
         return Member(kernel.name, products, tuple(stages))
 
     def _after_sum(self, index: int, kernel: Kernel, value: float) -> list[Stage]:
-        """Divisor, alpha, offset and bias, each where it changes anything."""
+        """Divisor, alpha, offset and bias, where they change the value."""
         stages = []
         if kernel.divisor != 1:
-            told, value = f"{number(value)} / {number(kernel.divisor)}", value / kernel.divisor
-            stages.append(Stage("divisor", told, value))
-        if self.weighed:
-            share = self._alpha(index, kernel) / self.white
-            told, value = f"{number(value)} / {number(share)} opaque", value / share if share else 0.0
-            stages.append(Stage("alpha", told, value))
+            text, value = f"{number(value)} / {number(kernel.divisor)}", value / kernel.divisor
+            stages.append(Stage("divisor", text, value))
+        if self.filters_alpha:
+            share = self._alpha(index, kernel) / self.max_value
+            text, value = f"{number(value)} / {number(share)} opaque", value / share if share else 0.0
+            stages.append(Stage("alpha", text, value))
             if not share:
                 return stages
-        for name, more in (("offset", self._levels(kernel.offset)), ("bias", kernel.bias)):
+        for name, more in (("offset", kernel.offset * level_scale(self.dtype)), ("bias", kernel.bias)):
             if more:
-                told, value = f"{number(value)} + {number(more)}", value + more
-                stages.append(Stage(name, told, value))
+                text, value = f"{number(value)} + {number(more)}", value + more
+                stages.append(Stage(name, text, value))
         return stages
 
     def _alpha(self, index: int, kernel: Kernel) -> float:
-        """Alpha that is filtered with the kernel scaled to sum 1, so that opaque stays opaque."""
+        """Alpha, filtered with the kernel scaled to sum 1, so that opaque stays opaque."""
         taps = kernel.taps[::-1, ::-1] if self.step.flip else kernel.taps
-        return float(np.clip((self.patches[index].values[..., -1] * taps).sum() / kernel.taps.sum(), 0, self.white))
+        return float(np.clip((self.patches[index].values[..., -1] * taps).sum() / kernel.taps.sum(), 0, self.max_value))
 
     def _alpha_under_anchor(self) -> Stage:
         kernel, patch = self.plan.kernels[0], self.patches[0]
         down, across = anchor_of(kernel, flip=self.step.flip)
-        row, column = (int(np.clip(at, 0, n - 1)) for at, n in zip((patch.rows[down], patch.columns[across]), self.given.size, strict=True))
-        return Stage("alpha", f"as it is at {column},{row}", float(self.given.pixels[row, column, -1]))
+        row, column = (int(np.clip(at, 0, n - 1)) for at, n in zip((patch.rows[down], patch.columns[across]), self.input.size, strict=True))
+        return Stage("alpha", f"as it is at {column},{row}", float(self.input.pixels[row, column, -1]))
 
     def _combined(self, members: tuple[Member, ...]) -> list[Stage]:
-        """Of the members of a bank, one value."""
-        how = self.plan.combine
-        if how == "none":
+        """The combination of the members of a bank."""
+        combination = Combination(CombineMode(self.plan.combine), self.plan.subspace)
+        if combination.mode is CombineMode.none:
             return []
         values = [member.value for member in members]
-        value = float(combine([np.array([each]) for each in values], Combination(how, self.plan.subspace), self.white)[0])
-        return [Stage(how, _combination(how, values, self.plan.subspace, self.white), value)]
+        value = float(combine([np.array([each]) for each in values], combination, self.max_value)[0])
+        return [Stage(combination.mode, _combination_text(combination, values, self.max_value), value)]
 
-    def _ranged(self, value: float) -> list[Stage]:
-        if self.range == "abs":
-            return [Stage("range abs", f"|{number(value)}|", abs(value))]
-        if self.range == "offset":
-            middle = self._levels(128)
-            return [Stage("range offset", f"{number(value)} + {number(middle)}", value + middle)]
-        if self.range == "minmax":
+    def _with_range(self, value: float) -> list[Stage]:
+        """The arithmetic of the range, in the order of `RangeArithmetic`; sRGB for linear light."""
+        stages = []
+        absolute, added, stretched = self.range.arithmetic
+        if absolute:
+            text, value = f"|{number(value)}|", abs(value)
+            stages.append(Stage(f"range {self.range}", text, value))
+        if added:
+            more = added * level_scale(self.dtype)
+            text, value = f"{number(value)} + {number(more)}", value + more
+            stages.append(Stage(f"range {self.range}", text, value))
+        if stretched:
             low, high = self._extremes()
-            told = f"({number(value)} - {number(low)}) * {number(self.white)} / ({number(high)} - {number(low)})"
-            return [Stage("range minmax", told, (value - low) * self.white / ((high - low) or 1))]
-        if self.range == "clip" and self.step.linear:
-            return [Stage("sRGB", f"from light {number(value)}", float(to_srgb(np.array([value]), self.white)[0]))]
-        return []
+            text = f"({number(value)} - {number(low)}) * {number(self.max_value)} / ({number(high)} - {number(low)})"
+            value = (value - low) * self.max_value / ((high - low) or 1)
+            stages.append(Stage(f"range {self.range}", text, value))
+        if self.range.bounded and self.step.linear:
+            stages.append(Stage("sRGB", f"from light {number(value)}", float(to_srgb(np.array([value]), self.max_value)[0])))
+        return stages
 
     def _extremes(self) -> tuple[float, float]:
         """The lowest and highest finite value of all colours of the whole map."""
-        raw = replace(self.step, maps=(self.plan,), range="raw")
+        raw = replace(self.step, maps=(self.plan,), range=Range.raw)
         pixels = process(self.image, Recipe("raw", raw), floats=True)[0].image.pixels
-        colours = pixels[..., :-1] if self.given.alpha else pixels
+        colours = pixels[..., :-1] if self.input.alpha else pixels
         finite = colours[np.isfinite(colours)]
         return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
 
-    def _looked(self, value: float) -> list[Stage]:
-        stages = []
-        if self.postprocess.threshold is not None:
-            over = value >= self.postprocess.threshold
-            told = f"{number(value)} {'>=' if over else '<'} {number(self.postprocess.threshold)}"
-            value = self.white if over else 0.0
-            stages.append(Stage("threshold", told, value))
+    def _postprocessed(self, value: float) -> list[Stage]:
+        stages, threshold = [], self.postprocess.threshold
+        if threshold is not None:
+            text = f"{number(value)} {'>=' if value >= threshold else '<'} {number(threshold)}"
+            value = self.max_value if value >= threshold else 0.0
+            stages.append(Stage("threshold", text, value))
         if self.postprocess.invert:
-            stages.append(Stage("invert", f"{number(self.white)} - {number(value)}", self.white - value))
+            stages.append(Stage("invert", f"{number(self.max_value)} - {number(value)}", self.max_value - value))
         return stages
 
-    def _levels(self, offset: float) -> float:
-        """8-bit levels in those of the image."""
-        return offset * {"uint8": 1.0, "uint16": 256.0}.get(self.dtype.name, 1 / 256)
 
-
-def _combination(how: str, values: list[float], subspace: int, top: float) -> str:
+def _combination_text(combination: Combination, values: list[float], largest: float) -> str:
     if len(values) > LISTED:
         return f"of {len(values)} values"
-    if how in ("max", "sum"):
-        return (", " if how == "max" else " + ").join(f"|{number(value)}|" for value in values)
-    squares = [f"({number(value)})^2" for value in values]
-    if how == "hypot":
-        return f"sqrt({' + '.join(squares)})"
-    return f"{number(top)} * sqrt(({' + '.join(squares[:subspace])}) / ({' + '.join(squares)}))"
+    sizes, squares = [f"|{number(value)}|" for value in values], [f"({number(value)})^2" for value in values]
+    match combination.mode:
+        case CombineMode.none | CombineMode.max:
+            return ", ".join(sizes)
+        case CombineMode.sum:
+            return " + ".join(sizes)
+        case CombineMode.hypot:
+            return f"sqrt({' + '.join(squares)})"
+        case CombineMode.projection:
+            return f"{number(largest)} * sqrt(({' + '.join(squares[: combination.subspace])}) / ({' + '.join(squares)}))"
+        case _:
+            assert_never(combination.mode)

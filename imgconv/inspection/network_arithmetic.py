@@ -20,7 +20,8 @@ from imgconv.inspection.explanation import (
     number,
     products_text,
 )
-from imgconv.inspection.pool_arithmetic import listed_cells, selected
+from imgconv.inspection.pool_arithmetic import explain_channel
+from imgconv.modes import PoolMode
 from imgconv.process import shape_of
 from imgconv.process.network import results_of
 from imgconv.recipe import Network
@@ -81,19 +82,12 @@ def _stages(products: tuple[Product, ...], bias: float) -> tuple[Stage, ...]:
 
 def _pool(arithmetic: WindowPool, op: str, maps: Array, values: list[float], at: Cell) -> MapValue:
     patch = pool_patch(maps, arithmetic.window, arithmetic.window.pads(maps.shape[:2]), at)
-    channels = [
-        _averaged(arithmetic, patch, maps.shape[:2], name, patch.values[..., c], value)
-        if arithmetic.mode == "avg"
-        else selected(name, patch.values[..., c], patch.padded, arithmetic.mode, value)
-        for c, (name, value) in enumerate(zip(channel_names(maps.shape[2], alpha=False), values, strict=True))
-    ]
+    count = int(np.count_nonzero(~patch.padded))
+    divisor = arithmetic.divisor(patch.rows, patch.columns, maps.shape[:2], count)
+    channels = []
+    for c, (name, value) in enumerate(zip(channel_names(maps.shape[2], alpha=False), values, strict=True)):
+        cells = patch.values[..., c]
+        tolerance = FLOAT32 * float(np.abs(cells[~patch.padded]).sum() / abs(divisor)) if count else 0.0
+        mode = PoolMode(arithmetic.mode)
+        channels.append(explain_channel(name, cells, patch.padded, mode, value, tolerance=tolerance, divisor=divisor))
     return MapValue(op, patch, tuple(channels))
-
-
-def _averaged(arithmetic: WindowPool, patch: Patch, size: tuple[int, ...], name: str, cells: Array, value: float) -> ChannelValue:
-    inside = cells[~patch.padded]
-    divisor = arithmetic.divisor(patch.rows, patch.columns, size, len(inside))
-    total = float(inside.astype(np.float64).sum())
-    stages = (Stage("sum", listed_cells(inside, " + "), total), Stage("average", f"{number(total)} / {divisor}", total / divisor))
-    tolerance = FLOAT32 * float(np.abs(inside).sum() / abs(divisor)) if inside.size else 0.0
-    return ChannelValue(name, (), stages, value, cells, ~patch.padded, tolerance=tolerance)

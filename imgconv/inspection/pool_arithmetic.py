@@ -1,65 +1,77 @@
-"""The cells under one place of a pool, and which of them decided."""
+"""The cells under one window of a pool, and how they give the output pixel."""
 
-from typing import Any
+from typing import Literal, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imgconv.arrays import Array
 from imgconv.images import Raster
-from imgconv.inspection.cells import Patch, filter_input, pool_patch
+from imgconv.inspection.cells import filter_input, pool_patch
 from imgconv.inspection.explanation import LISTED, ChannelValue, MapValue, Stage, channel_names, number
+from imgconv.modes import PoolMode
 from imgconv.process import Map
 from imgconv.recipe import Pool
 
-FLOAT32 = 1e-6  # of the largest value: what averages in float32 may be off
+FLOAT32 = 1e-6  # of the largest value: the tolerance of averages in float32
+Selection = Literal[PoolMode.max, PoolMode.min, PoolMode.median]
 
 
-def explain_pool(image: Raster, step: Pool, made: Map, at: tuple[int, int]) -> MapValue:
-    """How the output pixel `at` (row, column) of a pool comes about."""
-    given = filter_input(image, grey=step.grey, alpha=step.keeps_alpha())
-    patch = pool_patch(given.pixels, step.window, step.window.pads(given.size), at)
-    names = channel_names(given.channels, alpha=given.alpha)
-    pixel = made.image.pixels[at]
-    channels = [_channel(name, patch, c, step.mode, float(pixel[c])) for c, name in enumerate(names)]
-    return MapValue(made.name, patch, tuple(channels))
+def explain_pool(image: Raster, step: Pool, output: Map, at: tuple[int, int]) -> MapValue:
+    """Explain the output pixel `at` (row, column) of a pool."""
+    pooled = filter_input(image, grey=step.grey, alpha=step.keeps_alpha())
+    patch = pool_patch(pooled.pixels, step.window, step.window.pads(pooled.size), at)
+    channels = []
+    for c, name in enumerate(channel_names(pooled.channels, alpha=pooled.alpha)):
+        cells, written = patch.values[..., c], float(output.image.pixels[at][c])
+        tolerance = 0.0 if cells.dtype.kind == "u" else FLOAT32 * float(np.abs(cells[~patch.padded]).max())
+        channels.append(explain_channel(name, cells, patch.padded, PoolMode(step.mode), written, tolerance=tolerance))
+    return MapValue(output.name, patch, tuple(channels))
 
 
-def _channel(name: str, patch: Patch, channel: int, mode: str, written: float) -> ChannelValue:
-    cells = patch.values[..., channel]
-    inside = cells[~patch.padded]
-    if mode == "avg":
-        off = 0.0 if cells.dtype.kind == "u" else FLOAT32 * float(np.abs(inside).max())
-        return ChannelValue(name, (), _averaged(inside, cells.dtype), written, cells, ~patch.padded, tolerance=off)
-    return selected(name, cells, patch.padded, mode, written)
+def explain_channel(
+    name: str, cells: Array, padded: NDArray[np.bool_], mode: PoolMode, written: float, *, tolerance: float, divisor: int | None = None
+) -> ChannelValue:
+    """Explain the value that a pool gives for `cells` (kh, kw), those `padded` left out.
 
-
-def selected(name: str, cells: NDArray[Any], padded: NDArray[np.bool_], mode: str, written: float) -> ChannelValue:
-    """The cell (of those that are not `padded`) that a max, min or median pool takes."""
+    `tolerance` is the error of an average in float32; `divisor` is what an average divides by, the number of cells by default.
+    """
     inside = cells[~padded]
-    value = chosen(inside, mode)
-    same = (cells == value) | (np.isnan(value) & np.isnan(cells))
-    winners = np.zeros(cells.shape, bool)
-    winners.flat[int(np.argmax(same & ~padded))] = True
-    what = {"max": "largest", "min": "smallest"}.get(mode, "lower median")
-    return ChannelValue(name, (), (Stage(mode, f"the {what} of {listed_cells(inside)}", value),), written, cells, winners)
+    match mode:
+        case PoolMode.avg:
+            return ChannelValue(name, (), _average(inside, divisor or len(inside)), written, cells, ~padded, tolerance=tolerance)
+        case PoolMode.max | PoolMode.min | PoolMode.median:
+            value = _selected(inside, mode)
+            winner = np.zeros(cells.shape, bool)
+            winner.flat[int(np.argmax(((cells == value) | (np.isnan(value) & np.isnan(cells))) & ~padded))] = True
+            stage = Stage(mode, f"the {mode.noun} of {_cells_text(inside)}", value)
+            return ChannelValue(name, (), (stage,), written, cells, winner)
+        case _:
+            assert_never(mode)
 
 
-def chosen(inside: NDArray[Any], mode: str) -> float:
-    """The largest, smallest or lower median of some values; NaN where one of them is."""
+def _average(inside: Array, divisor: int) -> tuple[Stage, ...]:
+    total = float(inside.astype(np.float64).sum())
+    mean = total / divisor
+    stages = (Stage("sum", _cells_text(inside, " + "), total), Stage("average", f"{number(total)} / {divisor}", mean))
+    return (*stages, Stage("rounded", "half to even", float(np.rint(mean)))) if inside.dtype.kind == "u" else stages
+
+
+def _selected(inside: Array, mode: Selection) -> float:
+    """The cell whose value a pool takes; NaN where one of them is."""
     if inside.dtype.kind == "f" and np.isnan(inside).any():
         return float("nan")
-    if mode == "median":
-        return float(np.sort(inside)[(len(inside) - 1) // 2])
-    return float(inside.max() if mode == "max" else inside.min())
+    match mode:
+        case PoolMode.max:
+            return float(inside.max())
+        case PoolMode.min:
+            return float(inside.min())
+        case PoolMode.median:
+            return float(np.sort(inside)[(len(inside) - 1) // 2])
+        case _:
+            assert_never(mode)
 
 
-def _averaged(inside: NDArray[Any], dtype: np.dtype[Any]) -> tuple[Stage, ...]:
-    total = float(inside.astype(np.float64).sum())
-    stages = (Stage("sum", listed_cells(inside, " + "), total), Stage("average", f"{number(total)} / {len(inside)}", total / len(inside)))
-    rounded = Stage("rounded", "half to even", float(np.rint(total / len(inside))))
-    return (*stages, rounded) if dtype.kind == "u" else stages
-
-
-def listed_cells(inside: NDArray[Any], between: str = ", ") -> str:
-    """Values one by one, or how many they are."""
-    return between.join(map(number, inside.tolist())) if inside.size <= LISTED else f"{inside.size} cells"
+def _cells_text(inside: Array, separator: str = ", ") -> str:
+    """Values one by one, or how many there are."""
+    return separator.join(map(number, inside.tolist())) if inside.size <= LISTED else f"{inside.size} cells"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from imgconv.errors import DoesNotFit, UsageError
-from imgconv.filters.color import white
+from imgconv.filters.color import max_value_of
 from imgconv.filters.weights import pads_of
 from imgconv.images import Raster
 from imgconv.inspection.cells import Patch, filter_input, filter_patch, pool_patch
@@ -114,7 +114,7 @@ def _scene(grey: Raster, recipe: Recipe, step: Filter | Pool, window: Window, at
     (top, rows), (left, columns) = (_stops(window, axis, cell, output.shape[axis]) for axis, cell in enumerate((row, column)))
     reach = [(stops - 1) * stride + span for stops, stride, span in zip((rows, columns), window.stride, window.span, strict=True)]
     whole = Pool((reach[0], reach[1]), stride=window.stride).window
-    shown, max_value = output[top : top + rows, left : left + columns], white(grey.pixels.dtype)
+    shown, max_value = output[top : top + rows, left : left + columns], max_value_of(grey.pixels.dtype)
     if isinstance(step, Pool):
         patch = pool_patch(grey.pixels, whole, window.pads(grey.size), (top, left))
         return Scene(patch, window, (top, left), shown, max_value, step.mode, padding_has_values=False)

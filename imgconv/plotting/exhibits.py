@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.filters.color import white
+from imgconv.filters.color import max_value_of
 from imgconv.images import Raster
-from imgconv.inspection.canny_arithmetic import Stages
+from imgconv.inspection.canny_arithmetic import CannyStages
 from imgconv.inspection.cells import filter_input
 from imgconv.plotting.thumbnails import shrunk
 from imgconv.process import process, shape_of
@@ -124,7 +124,7 @@ def size_text(size: Sequence[int]) -> str:
 
 def image_panel(image: Raster, title: str, note: str = "", taps: tuple[Taps, ...] = ()) -> Panel:
     """An image without alpha as its pixels look; a grey one with a scale, from black to white where no value lies beyond."""
-    pixels, top = image.pixels, white(image.pixels.dtype)
+    pixels, top = image.pixels, max_value_of(image.pixels.dtype)
     height, width, channels = pixels.shape
     note = note or size_text((height, width))
     if channels == 3:
@@ -202,7 +202,7 @@ def exhibit(image: Raster, recipe: Recipe, name: str, *, colour: bool = False) -
 
 def _of_canny(image: Raster, recipe: Recipe, step: Canny) -> list[Panel]:
     """Its stages: how long the gradients are, the ridges of them, weak ones grey, and the edges as they are written."""
-    stages = Stages(filter_input(image, grey=True, alpha=False).pixels, step)
+    stages = CannyStages(filter_input(image, grey=True, alpha=False).pixels, step)
     ridges = Raster((127 * stages.ridges + 128 * stages.strong).astype(np.uint8)[..., None])
     return [
         map_panel(stages.lengths(), "length of the gradient"),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
-from imgconv.filters.color import white
+from imgconv.filters.color import max_value_of
 from imgconv.functional import adaptive_avg_pool2d
 from imgconv.images import Raster, encode, open_frames
 from imgconv.inspection.cells import filter_input
@@ -108,7 +108,7 @@ def levels(small: NDArray[np.floating], image: Raster) -> NDArray[np.uint8]:
     array([  0, 255], dtype=uint8)
     """
     if image.pixels.dtype.kind == "u":
-        low, span = 0.0, white(image.pixels.dtype)
+        low, span = 0.0, max_value_of(image.pixels.dtype)
     else:
         finite = small[np.isfinite(small)]
         low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from imgconv.arrays import Array
-from imgconv.filters.color import luma, white
-from imgconv.filters.filter2d import Finish, filter_image
+from imgconv.filters.color import luma, max_value_of
+from imgconv.filters.filter2d import Output, filter_image
 from imgconv.filters.output_range import Combination
 from imgconv.images import Metadata, Raster
-from imgconv.modes import AlphaRule
+from imgconv.modes import AlphaRule, CombineMode, Range
 from imgconv.recipe import Canny, Filter, MapPlan, Pool, Postprocess, Recipe, Shape
 from imgconv.windows.borders import Border
 
@@ -89,7 +89,7 @@ def _over_black(pixels: Array) -> Array:
     colour, alpha = pixels[..., :-1], pixels[..., -1:]
     if pixels.dtype.kind != "u":
         return colour * alpha
-    max_value = int(white(pixels.dtype))
+    max_value = int(max_value_of(pixels.dtype))
     out = np.empty(colour.shape, pixels.dtype)
     for rows in _blocks(pixels):
         out[rows] = (colour[rows].astype(np.uint32) * alpha[rows] + max_value // 2) // max_value
@@ -104,14 +104,14 @@ def _blocks(pixels: Array) -> Iterator[slice]:
 
 def _filtered(prepared: _Prepared, step: Filter, plan: MapPlan, floats: bool, threads: int | None) -> Raster:
     image = prepared.get(alpha=step.keeps_alpha(plan))
-    range_ = step.range or ("raw" if floats else plan.range)
+    range_ = Range(step.range or ("raw" if floats else plan.range))
     pixels = filter_image(
         image.pixels,
         plan.kernels,
         step.window(plan),
         Border.of(step.padding_mode),
-        Finish(range_, rounded=not floats, linear=step.linear),
-        combination=Combination(plan.combine, plan.subspace),
+        Output(range_, rounded=not floats, linear=step.linear),
+        combination=Combination(CombineMode(plan.combine), plan.subspace),
         alpha=step.alpha_rule(plan) if image.alpha else "none",
         flip=step.flip,
         threads=threads,
@@ -143,7 +143,7 @@ def _postprocessed(result: Raster, original: Raster, recipe: Recipe) -> Raster:
     postprocess = recipe.postprocess
     if postprocess == Postprocess():
         return result
-    pixels, max_value = result.pixels, white(original.pixels.dtype)
+    pixels, max_value = result.pixels, max_value_of(original.pixels.dtype)
     colours = pixels[..., :-1] if result.alpha else pixels
     highest, lowest = np.asarray(max_value, pixels.dtype), np.asarray(0, pixels.dtype)
     if postprocess.threshold is not None:

@@ -7,14 +7,14 @@ import numpy as np
 
 from imgconv.arrays import Array
 from imgconv.errors import DoesNotFit
-from imgconv.filters.color import luma, white
+from imgconv.filters.color import luma
+from imgconv.filters.output_range import map_to_pixels
 from imgconv.images import Raster
+from imgconv.modes import Range
 from imgconv.process.image import Map
 from imgconv.recipe import Network, Shape
 from imgconv.recipe.network import Result
 from imgconv.recipe.shape import Sheet
-
-MIDDLE = {"uint8": 128, "uint16": 32768, "float32": 0.5, "float64": 0.5}  # what the range `offset` adds
 
 
 def run_network(image: Raster, network: Network, *, floats: bool) -> list[Map]:
@@ -66,40 +66,12 @@ def _numbers(result: Result, vector: Array) -> list[Map]:
 
 
 def _maps(result: Result, maps: Array, image: Raster, network: Network, floats: bool) -> list[Map]:
-    range_ = network.range or ("raw" if floats else result.range)
+    range_ = Range(network.range or ("raw" if floats else result.range))
     rasters = []
     for planes in np.split(maps, result.maps):
-        pixels = with_range(planes.transpose(1, 2, 0), range_, image.pixels.dtype, rounded=not floats)
+        pixels = map_to_pixels(planes.transpose(1, 2, 0), range_, image.pixels.dtype, unrounded=floats)
         rasters.append(replace(image, pixels=np.ascontiguousarray(pixels), alpha=False, luma=None))
     return [Map(name, raster) for name, raster in zip(result.names, rasters, strict=True)]
-
-
-def with_range(values: Array, range_: str, dtype: np.dtype[np.generic], *, rounded: bool = True) -> Array:
-    """Values (H, W, C) float32 in the levels of an image of `dtype`, by a range; with `rounded` as its pixels.
-
-    `minmax` stretches from the smallest to the largest finite value, so that a map of one value is black. NaN becomes 0.
-
-    >>> with_range(np.array([[[-2.0], [0.0], [2.0]]], np.float32), "minmax", np.dtype("uint8")).ravel()
-    array([  0, 128, 255], dtype=uint8)
-    """
-    ranged = _ranged(values, range_, dtype)
-    if not rounded or range_ == "raw" or dtype.kind != "u":
-        return np.ascontiguousarray(ranged, dtype=np.float32 if not rounded or range_ == "raw" else dtype)
-    max_value = white(dtype)
-    return np.rint(np.clip(np.nan_to_num(ranged, posinf=max_value, neginf=0), 0, max_value)).astype(dtype)
-
-
-def _ranged(values: Array, range_: str, dtype: np.dtype[np.generic]) -> Array:
-    max_value = white(dtype)
-    if range_ == "abs":
-        return np.abs(values)
-    if range_ == "offset":
-        return values + np.float32(MIDDLE[dtype.name])
-    if range_ == "minmax":
-        finite = values[np.isfinite(values)].astype(np.float64)
-        low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
-        return (values - low) * (max_value / ((high - low) or 1.0))
-    return np.clip(values, 0, max_value) if range_ == "clip" and dtype.kind == "u" else values
 
 
 def tiled(images: Sequence[Array], sheet: Sheet) -> Array:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from imgconv.errors import UsageError
-from imgconv.modes import Combine, Range
+from imgconv.modes import CombineMode, Range
 from imgconv.registry.files import parse_toml, read_text
 from imgconv.registry.generators import BANK_GENERATORS, GENERATORS, check_parameters, is_number
 from imgconv.registry.kernel import MAX_TAPS
@@ -260,7 +260,7 @@ BANK_KEYS: Mapping[str, Callable[[object], str]] = {
     "kernel": _name,
     "rotations": _count(2, 8),
     "generator": _one_of(tuple(BANK_GENERATORS)),
-    "combine": _one_of(Combine.names()),
+    "combine": _one_of(CombineMode.names()),
     "subspace": _count(1, 255),
     **_DETAILS,
 }

@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from imgconv.errors import ArgumentTypeError, UsageError
-from imgconv.modes import Combine, Range
+from imgconv.modes import CombineMode, Range
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -163,8 +163,8 @@ class Bank:
     def __post_init__(self) -> None:
         if not self.kernels:
             raise UsageError(f"bank {self.name} has no kernels; give at least one")
-        if self.combine not in Combine.names():
-            raise UsageError(f"bank {self.name}: combine {self.combine!r} is unknown; use one of {', '.join(Combine.names())}")
+        if self.combine not in CombineMode.names():
+            raise UsageError(f"bank {self.name}: combine {self.combine!r} is unknown; use one of {', '.join(CombineMode.names())}")
         if self.range not in Range.names():
             raise UsageError(f"bank {self.name}: range {self.range!r} is unknown; use one of {', '.join(Range.names())}")
         if (self.combine == "projection") != (1 <= self.subspace <= len(self.kernels)):

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imgconv.arrays import AnyArray
 from imgconv.errors import DoesNotFit
 from imgconv.modes import PaddingMode
 
@@ -62,12 +63,12 @@ class Border:
 
 
 class PaddedRows:
-    """Rows of a padded input, made a band at a time, so that no padded copy of the whole exists.
+    """Rows of a padded input, copied a band at a time, so that no padded copy of the whole input exists.
 
     `source` (H, W*C) holds interleaved pixels of `channels` values; `pads` are ((top, bottom), (left, right)) in pixels.
     """
 
-    def __init__(self, source: NDArray[np.generic], pads: Sequence[tuple[int, int]], border: Border, channels: int = 1):
+    def __init__(self, source: AnyArray, pads: Sequence[tuple[int, int]], border: Border, channels: int = 1):
         (top, bottom), (left, right) = pads
         height, width = source.shape[0], source.shape[1] // channels
         border.check(height, top, bottom)
@@ -77,10 +78,10 @@ class PaddedRows:
         self.right = elements(border.sources(np.arange(width, width + right), width), channels)
         self.shape = (top + height + bottom, (left + width + right) * channels)
 
-    def band(self, first: int, last: int) -> NDArray[np.generic]:
-        """Padded rows first..last, (last - first, (left + W + right)*C); a view of the source where nothing is padded there."""
+    def band(self, first: int, last: int) -> AnyArray:
+        """Padded rows first..last, (last - first, (left + W + right)*C); a view of the source where they have no padding."""
         height = self.source.shape[0]
-        begin, end = min(max(first - self.top, 0), height), min(max(last - self.top, 0), height)  # those that are rows of the source
+        begin, end = min(max(first - self.top, 0), height), min(max(last - self.top, 0), height)  # the rows of the source among them
         if end - begin == last - first and not len(self.left) and not len(self.right):
             return self.source[begin:end]
         band = np.empty((last - first, self.shape[1]), self.source.dtype)
@@ -88,23 +89,23 @@ class PaddedRows:
         head, tail = max(min(self.top, last) - first, 0), max(min(self.top + height, last) - first, 0)
         middle[head:tail] = self.source[begin:end]
         rows = np.arange(first - self.top, last - self.top)
-        for to in (*range(head), *range(tail, last - first)):
-            row = self.border.sources(rows[to : to + 1], height)[0]
-            middle[to] = self.border.value if row == CONSTANT else self.source[row]
+        for i in (*range(head), *range(tail, last - first)):
+            row = self.border.sources(rows[i : i + 1], height)[0]
+            middle[i] = self.border.value if row == CONSTANT else self.source[row]
         for side, index in ((band[:, : len(self.left)], self.left), (band[:, self.shape[1] - len(self.right) :], self.right)):
             if len(index):
-                side[:] = taken(middle, index, self.border.value)
+                side[:] = values_at(middle, index, self.border.value)
         return band
 
 
 def elements(columns: NDArray[np.intp], channels: int) -> NDArray[np.intp]:
-    """Row elements behind `columns`: every pixel index becomes `channels` element indices."""
+    """The row elements of pixel `columns`: `channels` for each pixel."""
     spread = columns[:, None] * channels + np.arange(channels)
     return np.where(columns[:, None] == CONSTANT, CONSTANT, spread).ravel()
 
 
-def taken(rows: NDArray[Any], index: NDArray[np.intp], value: float) -> NDArray[Any]:
+def values_at(rows: AnyArray, index: NDArray[np.intp], value: float) -> AnyArray:
     """The elements `index` of each row, `value` where that is CONSTANT."""
-    found = rows[:, index]
-    found[:, index == CONSTANT] = value
-    return found
+    values = rows[:, index]
+    values[:, index == CONSTANT] = value
+    return values

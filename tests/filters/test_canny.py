@@ -27,8 +27,8 @@ def near(edges, others):
 
 def noise(height, width, dtype=np.uint8):
     smooth = ndimage.uniform_filter(RNG.random((height, width)), 3)
-    top = np.iinfo(dtype).max if np.dtype(dtype).kind == "u" else 1
-    return (smooth * top).astype(dtype)[..., None]
+    white = np.iinfo(dtype).max if np.dtype(dtype).kind == "u" else 1
+    return (smooth * white).astype(dtype)[..., None]
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
@@ -48,11 +48,11 @@ def test_photographs_as_scikit_image(photograph, setting):
 @pytest.mark.parametrize("sigma", [0, 0.1, 0.7, 1.4, 2.5])
 def test_definition(size, sigma, dtype):
     image = noise(*size, dtype)
-    top = np.iinfo(dtype).max if image.dtype.kind == "u" else 1
-    low, high = 0.15 * top / (1 + sigma), 0.4 * top / (1 + sigma)
+    white = np.iinfo(dtype).max if image.dtype.kind == "u" else 1
+    low, high = 0.15 * white / (1 + sigma), 0.4 * white / (1 + sigma)
     found = canny_edges(image, sigma, low, high)
-    assert found.dtype == image.dtype and found.shape == image.shape and set(np.unique(found)) <= {0, top}
-    assert np.array_equal(found[..., 0] == top, naive_canny.canny(image[..., 0], sigma, low, high))
+    assert found.dtype == image.dtype and found.shape == image.shape and set(np.unique(found)) <= {0, white}
+    assert np.array_equal(found[..., 0] == white, naive_canny.canny(image[..., 0], sigma, low, high))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 9), (9, 2), (1, 30)])

@@ -13,9 +13,9 @@ RNG = np.random.default_rng(2)
 
 def colours(channels, dtype):
     """Random pixels, with black, white and transparent ones among them."""
-    top = np.iinfo(dtype).max
-    pixels = RNG.integers(0, top, (23, 31, channels), dtype=dtype, endpoint=True)
-    pixels[:4], pixels[4:8], pixels[8:10, :, -1] = top, 0, 0
+    white = np.iinfo(dtype).max
+    pixels = RNG.integers(0, white, (23, 31, channels), dtype=dtype, endpoint=True)
+    pixels[:4], pixels[4:8], pixels[8:10, :, -1] = white, 0, 0
     return pixels
 
 
@@ -27,10 +27,10 @@ def test_grey_is_pillows():
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("channels, alpha", [(2, True), (3, False), (4, True)])
 def test_grey_over_black(channels, alpha, dtype):
-    pixels, top = colours(channels, dtype), int(np.iinfo(dtype).max)
+    pixels, white = colours(channels, dtype), int(np.iinfo(dtype).max)
     whole = pixels.astype(np.int64)
     if alpha:
-        whole = (whole[..., :-1] * whole[..., -1:] + top // 2) // top
+        whole = (whole[..., :-1] * whole[..., -1:] + white // 2) // white
     expected = (whole * (LUMA if whole.shape[2] == 3 else 65536)).sum(axis=2) + 32768 >> 16
     assert np.array_equal(luma(pixels, alpha=alpha)[..., 0], expected)
     assert np.array_equal(luma(pixels, alpha=alpha, threads=3)[..., 0], expected)
@@ -59,9 +59,9 @@ def test_grey_stays_as_it_is():
     assert luma(pixels, alpha=False) is pixels
 
 
-@pytest.mark.parametrize("dtype, top", [(np.uint8, 255), (np.uint16, 65535)])
-def test_light_and_back(dtype, top):
-    levels = np.arange(top + 1).astype(dtype)
-    light = to_linear(levels, levels.dtype)
-    assert light[0] == 0 and light[-1] == top and (np.diff(light) > 0).all()
-    assert np.array_equal(np.rint(to_srgb(light, top)), levels)
+@pytest.mark.parametrize("dtype, white", [(np.uint8, 255), (np.uint16, 65535)])
+def test_linear_light_and_back(dtype, white):
+    levels = np.arange(white + 1).astype(dtype)
+    linear = to_linear(levels, levels.dtype)
+    assert linear[0] == 0 and linear[-1] == white and (np.diff(linear) > 0).all()
+    assert np.array_equal(np.rint(to_srgb(linear, white)), levels)

@@ -13,7 +13,7 @@ from scipy import ndimage
 import imgconv
 from imgconv.images import Raster
 from imgconv.inspection.arithmetic import explain
-from imgconv.inspection.canny_arithmetic import NAMES, Stages, sides
+from imgconv.inspection.canny_arithmetic import DIRECTIONS, CannyStages, sides
 from imgconv.recipe import Canny, Postprocess, Recipe
 
 
@@ -69,7 +69,7 @@ def test_the_value_is_the_pixel_that_canny_writes(pixels, sigma, bounds, quantil
     assert postprocess.overlay == (told.overlaid is not None)
 
 
-def test_gradients_neighbours_and_ridges_are_those_of_the_definition():
+def test_gradients_neighbours_and_ridges_match_the_direct_form():
     pixels = noise(3, 15, 17, 1, "uint8")
     down, across = naive_canny.gradients(pixels[..., 0].astype(float), 1.0)
     kept = naive_canny.ridges(down, across)
@@ -98,18 +98,18 @@ def test_the_smoothed_cell_is_the_sum_under_the_gaussian():
 def test_a_weak_edge_names_the_strong_one_that_it_leads_to():
     with Image.open(SAMPLES / "camera.png") as image:
         pixels = np.array(image)[..., None]
-    stages = Stages(pixels, Canny())
+    stages = CannyStages(pixels, Canny())
     edges = imgconv.canny(pixels[..., 0]) > 0
     joined = np.argwhere(stages.ridges & ~stages.strong & edges)
     for row, column in joined[:: len(joined) // 20].tolist():
         (told,) = explain(Raster(pixels), Recipe("canny", Canny()), (column, row)).maps
-        (strong_row, strong_column), steps = stages.way_to_strong((row, column))
+        (strong_row, strong_column), steps = stages.path_to_strong((row, column))
         assert f"a strong edge at {strong_column},{strong_row} in {steps} step" in stage(told.channels[0], "weak").text
         assert stages.strong[strong_row, strong_column] and steps >= max(abs(strong_row - row), abs(strong_column - column))
         assert told.written == [255]
     row, column = np.argwhere(stages.ridges & ~edges)[0].tolist()
     (told,) = explain(Raster(pixels), Recipe("canny", Canny()), (column, row)).maps
-    assert "hangs together with no strong edge" in stage(told.channels[0], "weak").text and told.written == [0]
+    assert "not connected to a strong edge" in stage(told.channels[0], "weak").text and told.written == [0]
 
 
 @pytest.mark.parametrize("bound, value", [(764, 255), (765, 0)])
@@ -123,11 +123,11 @@ def test_what_is_exactly_as_long_as_what_it_is_compared_with_stays(bound, value)
 
 
 def test_lengths_are_those_of_every_window():
-    stages = Stages(noise(1, 9, 11, 1, "uint8"), Canny(0.7))
+    stages = CannyStages(noise(1, 9, 11, 1, "uint8"), Canny(0.7))
     assert np.allclose(stages.lengths(), np.hypot(*naive_canny.gradients(stages.grey[..., 0].astype(float), 0.7)), atol=1e-3)
 
 
-@pytest.mark.parametrize("place", NAMES)
+@pytest.mark.parametrize("place", DIRECTIONS)
 def test_a_gradient_towards_a_neighbour_is_compared_with_that_one(place):
     ahead, behind = sides(*map(float, place))
     nearest = ahead.corner if 0 not in place else ahead.straight

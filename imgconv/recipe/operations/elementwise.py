@@ -7,6 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, Self
 
 from imgconv.errors import DoesNotFit, UsageError
+from imgconv.modes import CombineMode
 from imgconv.recipe.operations.operation import Cost, Dims, Operation, OperationType, Option, maps_of
 from imgconv.recipe.values import number, numbers, word
 
@@ -181,7 +182,7 @@ class Combine(Operation):
 
         from imgconv.filters.output_range import Combination, combine
 
-        return combine(list(input.swapaxes(0, 1)), Combination(self.mode), 1.0).astype(np.float32)[:, None]
+        return combine(list(input.swapaxes(0, 1)), Combination(CombineMode(self.mode)), 1.0).astype(np.float32)[:, None]
 
     def cost(self, input: tuple[int, ...], output: tuple[int, ...]) -> Cost:
         """One multiply-add for each value."""
