@@ -83,8 +83,9 @@ class LoopParameters(NamedTuple):
 def to_pixels(weights: Weights, offset: float, largest: float, *, absolute: bool) -> LoopParameters:
     """Parameters for whole numbers from 0 to `largest`: sums are divided, `offset` is added, and the result is rounded once."""
     mirror = -1 if absolute else 1
-    if weights.divisor == 1 and float(offset).is_integer() and weights.bound + abs(offset) < SUM_LIMITS.get(weights.accumulator, 0):
-        return LoopParameters(np.array([1, offset, mirror, 0, largest, 0], weights.accumulator), 0)
+    limit = SUM_LIMITS.get(weights.accumulator, 0)
+    if weights.divisor == 1 and float(offset).is_integer() and weights.bound + abs(offset) < limit:
+        return LoopParameters(np.array([1, offset, mirror, 0, min(largest, limit - 1), 0], weights.accumulator), 0)
     if _float32_rounds_exactly(weights, offset, largest):
         return _parameters(weights, np.float32, offset, (mirror, 0, largest, ROUND_FLOAT32))
     return _parameters(weights, np.float64, offset, (mirror, 0, largest, ROUND_FLOAT64))

@@ -223,9 +223,10 @@ def test_the_scale_of_taps_and_divisor_does_not_matter(name, scale):
     assert np.abs(plain.astype(int) - scaled).max() <= 1
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("shape", [(1, 1), (3, 3), (4, 9), (40, 40)])
-def test_nothing_but_zeros_gives_zeros(shape):
-    assert not filtered(image(9, 8, 3), Kernel(np.zeros(shape)), mode="replicate").any()
+def test_nothing_but_zeros_gives_zeros(shape, dtype):
+    assert not filtered(image(9, 8, 3, dtype), Kernel(np.zeros(shape)), mode="replicate").any()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (2, 3)])
