@@ -32,7 +32,8 @@ def command(quiet: Quiet = False) -> None:
     from imgconv.cli.console import counted, write_message
     from imgconv.engine import cache, compiled, fallback
 
-    fallback.announce = (lambda text: None) if quiet else write_message
+    if quiet:
+        fallback.announce = lambda text: None
     count = compiled.warmup(list(_jobs(_recipes())), None if quiet or not sys.stderr.isatty() else _show_progress)
     if not quiet:
         write_message(f"{counted(count, 'loop')} compiled, {cache.count()} cached in {cache.location() or 'memory only'}")

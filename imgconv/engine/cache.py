@@ -17,7 +17,7 @@ from pathlib import Path
 _MAGIC = b"imgconv loop 1\n"
 _DIGEST = 32
 _HEADER = len(_MAGIC) + 2 * _DIGEST  # magic, key, checksum of key and body
-_SUFFIX, _UNFINISHED = ".loop", ".part"
+LOOP, VERDICT, _UNFINISHED = ".loop", ".test", ".part"  # suffixes of object code, of results of tests, and of files being written
 _SWEPT, _ANNOUNCED = "swept", "announced"  # marker files
 _HOUR, DAY = 3600.0, 86400.0
 UNUSED = 90 * DAY
@@ -41,12 +41,12 @@ def location() -> Path | None:
 
 
 def count() -> int:
-    """The number of entries, stale ones included."""
+    """The number of loops in the cache, stale ones included."""
     folder = location()
-    return sum(1 for _ in folder.glob(f"*{_SUFFIX}")) if folder else 0
+    return sum(1 for _ in folder.glob(f"*{LOOP}")) if folder else 0
 
 
-def read(name: str, key: bytes) -> bytes | None:
+def read(name: str, key: bytes, suffix: str = LOOP) -> bytes | None:
     """The body that was last written under `name` and `key` (32 bytes), or None if there is none that can be trusted."""
     folder = location()
     if folder is None:
@@ -55,7 +55,7 @@ def read(name: str, key: bytes) -> bytes | None:
         if not _is_private(folder.lstat()):
             return None
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        path = _path(folder, name, key)
+        path = _path(folder, name, key, suffix)
         with os.fdopen(os.open(path, flags), "rb") as file:
             status = os.fstat(file.fileno())
             if not _is_private(status):
@@ -71,7 +71,7 @@ def read(name: str, key: bytes) -> bytes | None:
     return body
 
 
-def write(name: str, key: bytes, body: bytes) -> None:
+def write(name: str, key: bytes, body: bytes, suffix: str = LOOP) -> None:
     """Cache `body` under `name` and `key` (32 bytes) for later processes; OSError, which gives the reason, where that is impossible.
 
     The file appears whole or not at all, even if other processes write it at the same time.
@@ -81,7 +81,7 @@ def write(name: str, key: bytes, body: bytes) -> None:
         raise OSError("this user has no home folder; set IMGCONV_CACHE to a folder")
     _make_private(folder)
     _sweep(folder)
-    _replace(_path(folder, name, key), _header(key, body) + body)
+    _replace(_path(folder, name, key, suffix), _header(key, body) + body)
 
 
 def is_first_announcement() -> bool:
@@ -99,8 +99,8 @@ def is_first_announcement() -> bool:
     return True
 
 
-def _path(folder: Path, name: str, key: bytes) -> Path:
-    return folder / f"{name}-{key.hex()[:32]}{_SUFFIX}"
+def _path(folder: Path, name: str, key: bytes, suffix: str) -> Path:
+    return folder / f"{name}-{key.hex()[:32]}{suffix}"
 
 
 def _header(key: bytes, body: bytes) -> bytes:
@@ -128,7 +128,7 @@ def _make_private(folder: Path) -> None:
         raise OSError(f"{folder} belongs to another user")
     folder.chmod(0o700)
     for entry in folder.iterdir():
-        if entry.suffix == _SUFFIX or entry.name in (_SWEPT, _ANNOUNCED):
+        if entry.suffix in (LOOP, VERDICT) or entry.name in (_SWEPT, _ANNOUNCED):
             entry.unlink(missing_ok=True)
 
 
@@ -163,7 +163,7 @@ def _sweep(folder: Path) -> None:
             return
     marker.touch(mode=0o600)
     for path in folder.iterdir():
-        limit = {_SUFFIX: UNUSED, _UNFINISHED: _HOUR}.get(path.suffix)
+        limit = {LOOP: UNUSED, VERDICT: UNUSED, _UNFINISHED: _HOUR}.get(path.suffix)
         with suppress(FileNotFoundError):  # another process removed it
             if limit is not None and now - path.lstat().st_mtime > limit:
                 path.unlink()

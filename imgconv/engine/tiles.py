@@ -77,13 +77,13 @@ def _verdict() -> bool:
         from imgconv.engine import compiler
 
         key = compiler.fingerprint(tile_sums, {}, Signature())
-        if verdict := files.read("tile_sums", key):
+        if verdict := files.read("tile_sums", key, files.VERDICT):
             return verdict == b"usable"
     with forks.lock():
         result = _test()
     if key is not None:
         with suppress(OSError):  # the loops themselves report a cache that cannot be written
-            files.write("tile_sums", key, b"usable" if result else b"unusable")
+            files.write("tile_sums", key, b"usable" if result else b"unusable", files.VERDICT)
     return result
 
 

@@ -187,7 +187,7 @@ def test_unfinished_files_of_killed_processes_are_removed(sandbox):
 def test_entries_that_nothing_has_used_for_90_days_are_removed(sandbox):
     for name, days in (("unused", 91), ("rare", 89), ("daily", 0.5), ("used", 91)):
         cache.write(name, KEY, b"code")
-        age(cache._path(sandbox.loops, name, KEY), days * cache.DAY)  # the private name is that of the file
+        age(cache._path(sandbox.loops, name, KEY, cache.LOOP), days * cache.DAY)  # the private name is that of the file
     age(sandbox.loops / "swept", cache.DAY + 60)
     before = time.time()
     assert cache.read("daily", KEY) == b"code"
