@@ -34,12 +34,14 @@ MEANINGS = {
     "tiles": "tile after tile, sums in registers over all taps",
     "linear": "a vector times the weights",
     "adjoint": "each input cell adds a scaled kernel to the output",
-    "folds": "rows reduced first, then columns",
+    "separable": "rows reduced first, then columns",
+    "2x2 blocks": "four cells at a time",
     "gradient": "both derivatives and their length, three rows at a time",
     "counted": "a histogram of all gradient lengths, in two rounds",
     "ridges": "each length compared with its two neighbours along the gradient",
     "followed": "from strong ridges to the weak ones that touch them",
-    "selection": "a sorting network, or a histogram for large windows",
+    "sorting network": "windows sorted side by side",
+    "histogram": "a histogram that slides along the row",
 }
 
 

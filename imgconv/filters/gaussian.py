@@ -1,5 +1,7 @@
 """A grey image smoothed by a Gaussian, a band of rows at a time."""
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +26,15 @@ def gaussian_taps(sigma: float) -> Taps:
     distances = np.arange(-radius, radius + 1)
     taps = np.exp(-0.5 * (distances / sigma) ** 2) if radius else np.ones(1)
     return np.asarray(taps / taps.sum())
+
+
+def gaussian_algorithm(taps: int) -> Literal["product", "factors of 1"]:
+    """The algorithm that smooths with a number of taps.
+
+    >>> gaussian_algorithm(9), gaussian_algorithm(31)
+    ('product', 'factors of 1')
+    """
+    return "product" if taps in IN_REGISTERS else "factors of 1"
 
 
 class SmoothedRows:
@@ -57,7 +68,7 @@ class SmoothedRows:
     def _correlate(self, source: Array, target: NDArray[np.float32]) -> None:
         taps, size = self._taps, len(self._taps)
         parameters, middle = np.array(UNCHANGED, np.float32), np.empty(source.shape[1], np.float32)
-        if size in IN_REGISTERS:
+        if gaussian_algorithm(size) == "product":
             compiled.loop(correlate_product, size=size, channels=1, divided=0)(source, taps, taps, middle, parameters, target)
         else:
             offsets, sums = np.arange(size), np.empty(target.shape[1], np.float32)

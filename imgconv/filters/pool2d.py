@@ -8,8 +8,8 @@ from imgconv.arrays import AnyArray, as_real_array
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.modes import PoolMode
 from imgconv.window import Window
-from imgconv.windows.median import medians
-from imgconv.windows.reduce import Planes, Spans, averages, extremes
+from imgconv.windows.median import median_algorithm, medians
+from imgconv.windows.reduce import Planes, Spans, average_algorithm, averages, extremes
 
 
 def pool_image(pixels: AnyArray, window: Window, mode: str, *, threads: int | None = None) -> AnyArray:
@@ -62,6 +62,24 @@ def pool_image(pixels: AnyArray, window: Window, mode: str, *, threads: int | No
         case _:
             assert_never(pool_mode)
     return pooled.reshape(len(rows.count), len(columns.count), pixels.shape[2])
+
+
+def pool_algorithm(mode: str, window: Window, size: tuple[int, int], dtype: np.dtype[np.generic]) -> str:
+    """The algorithm with which `pool_image` pools images of `size` and `dtype`.
+
+    >>> pool_algorithm("avg", Window.of(2, stride=2), (480, 640), np.dtype(np.uint8))
+    '2x2 blocks'
+    """
+    pool_mode = PoolMode(mode)
+    match pool_mode:
+        case PoolMode.max | PoolMode.min:
+            return "separable"
+        case PoolMode.avg:
+            return average_algorithm(window, size)
+        case PoolMode.median:
+            return median_algorithm(window, dtype)
+        case _:
+            assert_never(pool_mode)
 
 
 def _checked(pixels: AnyArray, window: Window) -> tuple[Planes, tuple[Spans, Spans]]:

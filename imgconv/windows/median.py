@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from functools import cache
 from math import gcd, prod
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from imgconv.loops.median import median_histogram, median_network, median_select
 from imgconv.window import Window
 from imgconv.windows.reduce import Planes, Spans
 
+MedianAlgorithm = Literal["sorting network", "histogram"]
 _NETWORK_CELLS = {1: 121}  # by bytes a cell; larger windows are quicker by histogram (measured at 11x11 to 15x15, 2026-11)
 _NETWORK_CELLS_WIDER = 225
 _BLOCK = 1024  # windows sorted at once, so that the lines of a small one stay in the first cache
@@ -28,10 +30,19 @@ def medians(planes: Planes, window: Window, threads: int | None = None) -> AnyAr
     job = _Medians(planes, window)
     out = np.empty((planes.count * len(job.rows.first), len(job.columns.first) * planes.channels), planes.rows.dtype)
     rows_per_band = max(_BAND_CELLS // planes.rows.shape[1], window.kernel_size[0], 1)
-    small = prod(window.kernel_size) <= _NETWORK_CELLS.get(out.itemsize, _NETWORK_CELLS_WIDER)
-    band = job.by_network if small else job.by_histogram
+    band = job.by_network if median_algorithm(window, out.dtype) == "sorting network" else job.by_histogram
     run_bands(lambda first, last: band(first, last, out[first:last]), len(out), rows_per_band, threads)
     return out
+
+
+def median_algorithm(window: Window, dtype: np.dtype[np.generic]) -> MedianAlgorithm:
+    """The algorithm of `medians` for most windows; those at the border, and those with NaN, are sorted one by one.
+
+    >>> median_algorithm(Window.of(3), np.dtype(np.uint8)), median_algorithm(Window.of(15), np.dtype(np.uint8))
+    ('sorting network', 'histogram')
+    """
+    small = prod(window.kernel_size) <= _NETWORK_CELLS.get(dtype.itemsize, _NETWORK_CELLS_WIDER)
+    return "sorting network" if small else "histogram"
 
 
 class _Medians:

@@ -13,6 +13,7 @@ Extremes of windows together with their places, for fixed and adaptive windows.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,6 +146,7 @@ def _starts(window: Window, size: Sequence[int], axis: int) -> Cells:
     return np.arange(window.output_size(size)[axis]) * window.stride[axis] - window.pads(size)[axis][0]
 
 
+ReductionAlgorithm = Literal["separable", "2x2 blocks"]
 SCRATCH_BYTES = 1 << 20  # per band; smaller ones lost to the cost of a call (2026-11)
 BAND_BYTES = 1 << 18  # of an image that are worth handing to another thread
 JOBS = 2  # for each core at work, each with scratch of its own
@@ -211,12 +213,10 @@ def averages(
 
     For an integer `dtype` the exact quotient is rounded once, half to even; the rows are then unsigned.
     """
-    seen = Spans.of_window(window, planes.size, 0), Spans.of_window(window, planes.size, 1)
-    touching = window.span == window.kernel_size == window.stride == (2, 2) and all(spans.fewest == 2 for spans in seen)
-    by_four = touching and (divisors is None or all((d == 2).all() for d in divisors))
-    if by_four and dtype == planes.rows.dtype and (planes.count == 1 or planes.size[0] % 2 == 0):
+    plain = dtype == planes.rows.dtype and (divisors is None or all((d == 2).all() for d in divisors))
+    if plain and average_algorithm(window, planes.size, planes.count) == "2x2 blocks":
         return _halved(planes, threads)
-    divisors = divisors or (seen[0].count, seen[1].count)
+    divisors = divisors or (Spans.of_window(window, planes.size, 0).count, Spans.of_window(window, planes.size, 1).count)
     taps = window.kernel_size[0] * window.kernel_size[1]
     planes, accumulator, ratio = _types(planes, taps, window.kernel_size[0])
     fold = Fold(planes, window, SUM, accumulator)
@@ -236,6 +236,16 @@ def averages(
 
     _run(worker, len(out), band, threads)
     return out
+
+
+def average_algorithm(window: Window, size: tuple[int, int], count: int = 1) -> ReductionAlgorithm:
+    """The algorithm of `averages` for `count` planes of `size`, whose type the averages have, divided by the cells seen.
+
+    >>> average_algorithm(Window.of(2, stride=2), (4, 5)), average_algorithm(Window.of(3, stride=2), (4, 5))
+    ('2x2 blocks', 'separable')
+    """
+    adjacent = window.span == window.kernel_size == window.stride == (2, 2) and (count == 1 or size[0] % 2 == 0)
+    return "2x2 blocks" if adjacent and all(Spans.of_window(window, size, axis).fewest == 2 for axis in (0, 1)) else "separable"
 
 
 def _run(worker: Callable[[], Fill], rows: int, rows_per_band: int, threads: int | None) -> None:
@@ -276,7 +286,10 @@ def span_averages(planes: Planes, spans: tuple[Spans, Spans], divisors: tuple[An
 
 
 def _halved(planes: Planes, threads: int | None) -> AnyArray:
-    """Averages of 2x2 cells, in their own dtype; 2 to 4 times as fast as folds (2026-11). Only a single plane may have a row to spare."""
+    """Averages of 2x2 cells, in their own dtype; 2 to 4 times as fast as rows and then columns (2026-11).
+
+    Only a single plane may have a row to spare.
+    """
     (height, width), channels, dtype = planes.size, planes.channels, planes.rows.dtype
     out = np.empty((planes.count * (height // 2), width // 2 * channels), dtype)
     worker = _pairs(planes, out) if (channels, width % 2, dtype.kind) == (1, 0, "u") else _fours(planes, out)

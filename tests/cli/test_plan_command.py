@@ -2,12 +2,18 @@
 
 import json
 import re
+from typing import get_args
 
 import numpy as np
 import pytest
 from command import PHOTO, SAMPLES, imgconv, refused
 from PIL import Image
 from terminal import on_terminal
+
+from imgconv.cli.plan import MEANINGS
+from imgconv.engine.dispatch import Algorithm
+from imgconv.windows.median import MedianAlgorithm
+from imgconv.windows.reduce import ReductionAlgorithm
 
 DEEP_HEADER = b"P6 60000 50000 65535\n"  # an image of 18 GB whose pixels are not there
 
@@ -16,6 +22,11 @@ def planned(*words, **options):
     done = imgconv("plan", *words, "--json", **options)
     assert done.code == 0, done.err
     return [json.loads(line) for line in done.out.splitlines()]
+
+
+def test_every_algorithm_is_described():
+    names = {*get_args(Algorithm), *get_args(ReductionAlgorithm), *get_args(MedianAlgorithm), "unfolded", "tiles"}
+    assert names <= set(MEANINGS)
 
 
 def test_a_photograph_is_planned_as_edge_makes_it(tmp_path):

@@ -11,12 +11,13 @@ from imgconv.images import Raster
 from imgconv.inspection.plans import ReceptiveField, plan
 from imgconv.process import process
 from imgconv.recipe import Canny, Pool, Recipe, Shape, filter_recipe, network_recipe
+from imgconv.windows import median, reduce
 
 
 def evaluated(formula):
-    """Both sides of a told formula, reckoned by Python."""
-    told, _, size = formula.rpartition(" = ")
-    return eval(told, {"floor": floor, "ceil": ceil}), int(size)
+    """Both sides of a formula, calculated by Python."""
+    expression, _, size = formula.rpartition(" = ")
+    return eval(expression, {"floor": floor, "ceil": ceil}), int(size)
 
 
 @pytest.mark.parametrize("stride", [1, 2, (3, 1)])
@@ -85,7 +86,7 @@ def test_a_cell_sees_as_far_as_a_change_reaches(steps):
 @pytest.mark.parametrize("shape", [(40, 50, 1), (40, 50, 3), (40, 50, 4)])
 @pytest.mark.parametrize("kernel", ["laplacian8", "gaussian:sigma=2", "gaussian:sigma=9", "box:size=33", "@w.npy"])
 @pytest.mark.parametrize("options", [{}, {"stride": 2}, {"linear": True}])
-def test_the_algorithm_is_the_one_that_filter_takes(shape, kernel, options, monkeypatch, tmp_path):
+def test_the_algorithm_is_the_one_that_filter_runs(shape, kernel, options, monkeypatch, tmp_path):
     np.save(tmp_path / "w.npy", np.random.default_rng(0).random((17, 17)))
     kernel = kernel.replace("@", f"@{tmp_path}/")
     taken, choose = [], algorithms.choose
@@ -98,6 +99,30 @@ def test_the_algorithm_is_the_one_that_filter_takes(shape, kernel, options, monk
     imgconv.filter(np.full(shape, 9, np.uint8), kernel, **options)
     (step,) = plan(filter_recipe([kernel], **options), Shape(*shape, shape[2] == 4)).steps
     assert {choice.algorithm for choice in taken} == {step.algorithm.split(",")[0].split(" of ")[0]}
+
+
+@pytest.mark.parametrize("mode, size, options, algorithm", [
+    ("max", 2, {}, "separable"),
+    ("min", 15, {}, "separable"),
+    ("avg", 2, {}, "2x2 blocks"),
+    ("avg", 2, {"stride": 1}, "separable"),
+    ("avg", 2, {"ceil_mode": True}, "separable"),
+    ("avg", 3, {}, "separable"),
+    ("median", 3, {}, "sorting network"),
+    ("median", 13, {}, "histogram"),
+])  # fmt: skip
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_algorithm_is_the_one_that_pool_runs(mode, size, options, algorithm, channels, monkeypatch):
+    """The loops are recorded by patching how they are loaded: results do not show which of them ran."""
+    loops = {"separable": "fold_rows", "2x2 blocks": "halve", "sorting network": "median_network", "histogram": "median_histogram"}
+    ran = set()
+    for module in (reduce, median):
+        load = module.loop
+        monkeypatch.setattr(module, "loop", lambda template, load=load, **options: ran.add(template.__name__) or load(template, **options))
+    imgconv.pool(np.full((31, 41, channels), 9, np.uint8), size, mode, **options)
+    (step,) = plan(Recipe("pool", Pool(size, mode, **options)), Shape(31, 41, channels)).steps
+    assert step.algorithm == algorithm
+    assert {name for name in loops if loops[name] in {each.removesuffix("_pairs") for each in ran}} == {algorithm}
 
 
 def test_memory_counts_the_bytes_of_each_depth():
