@@ -1,21 +1,19 @@
 """Run bands of rows on several threads.
 
-The calling thread works too, next to helpers of a ThreadPoolExecutor that live as long as the process. A thread that is already at work
+The calling thread works too, next to helpers that sleep between calls and live as long as the process. A thread that is already at work
 on a band gets no helpers for nested calls, so that nested calls never wait for each other.
 """
 
 import os
 import threading
+from _thread import start_new_thread
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
-from typing import TYPE_CHECKING
+from queue import SimpleQueue
 
 from imgconv.system import usable_cores
-
-if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
 
 Work = Callable[[int, int], None]
 
@@ -47,19 +45,26 @@ def run_bands(work: Work, rows: int, rows_per_band: int, threads: int | None = N
 
 
 class _Shared:
-    """Bands that the calling thread and its helpers work off together."""
+    """Bands that the calling thread and its helpers work off together.
+
+    A signal handler may raise between any two steps of the calling thread. So the state is in objects whose calls are atomic, and
+    `threading.Condition` is not used: an exception inside of it leaves its lock held.
+    """
 
     def __init__(self, work: Work, bands: deque[tuple[int, int]]):
         self._work, self._bands = work, bands
-        self._changed, self._helping = threading.Condition(), 0
+        self._started: list[None] = []  # one element for each helper that may have taken a band
+        self._ended: list[None] = []
+        self._wake: SimpleQueue[None] = SimpleQueue()
         self._errors: list[BaseException] = []
 
     def run(self, helpers: int, threads: int) -> None:
         """Do all bands; whatever is raised, and when, no helper is at work afterwards."""
         try:
             with suppress(RuntimeError):  # no thread can start while the interpreter shuts down: this one does all bands
+                queue = _helpers(threads - 1)
                 for _ in range(helpers):
-                    _pool(threads - 1).submit(self._help)
+                    queue.put(self._help)
             self._do_bands()
         finally:
             try:
@@ -85,32 +90,46 @@ class _Shared:
             return None
 
     def _help(self) -> None:
-        with self._changed:
-            self._helping += 1
+        self._started.append(None)
         try:
             self._do_bands()
         except BaseException as error:  # raised again by the calling thread
             self._bands.clear()
             self._errors.append(error)
         finally:
-            with self._changed:
-                self._helping -= 1
-                self._changed.notify()
+            self._ended.append(None)
+            self._wake.put(None)
 
     def _end(self) -> None:
         """Let no band begin, and wait for those of helpers; a helper that has not started finds no band and is not waited for."""
         self._bands.clear()
-        with self._changed:
-            self._changed.wait_for(lambda: not self._helping)
+        while len(self._ended) < len(self._started):
+            self._wake.get()
 
 
 @cache
-def _pool(helpers: int) -> "ThreadPoolExecutor":
-    from concurrent.futures import ThreadPoolExecutor  # 3 ms, not spent on an image of one band
+def _helpers(count: int) -> "SimpleQueue[Callable[[], None]]":
+    """The queue from which `count` threads take calls. Raises RuntimeError if no thread can start.
 
-    return ThreadPoolExecutor(helpers, thread_name_prefix="imgconv-band")
+    A ThreadPoolExecutor did the same at the same speed, but a signal handler that raises while it starts a thread or submits a call leaves
+    its locks held for ever (2026-11). `start_new_thread` and a SimpleQueue are atomic.
+    """
+    queue: SimpleQueue[Callable[[], None]] = SimpleQueue()
+    for started in range(count):
+        try:
+            start_new_thread(_serve, (queue,))
+        except RuntimeError:
+            if not started:
+                raise
+            break
+    return queue
+
+
+def _serve(queue: "SimpleQueue[Callable[[], None]]") -> None:
+    while True:
+        queue.get()()
 
 
 _this_thread = threading.local()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not survive a fork
+    os.register_at_fork(after_in_child=_helpers.cache_clear)  # threads do not survive a fork

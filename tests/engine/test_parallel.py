@@ -195,6 +195,8 @@ def test_an_exception_at_any_moment_leaves_no_band_at_work():
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, former)
     assert not late
+    run_bands(lambda first, last: running.add(first), 16, 1, 3)  # no lock is left held
+    assert len(running) == 16
 
 
 def test_bands_still_run_while_the_interpreter_closes_down():
