@@ -23,7 +23,7 @@ if sys.platform != "win32":
 PART_SUFFIX = ".imgconv-part"  # of temporary files, which are hidden and never used as inputs
 _NO_FSYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)  # file systems without fsync raise one of these
 
-_lock = threading.Lock()
+_lock = threading.Lock()  # replaced in a forked child
 _temporary_files: set[Path] = set()
 _swept_folders: set[Path] = set()
 _abandoned = threading.Event()
@@ -185,3 +185,14 @@ def _sync(descriptor: int) -> None:
     except OSError as error:
         if error.errno not in _NO_FSYNC:
             raise
+
+
+def _reset_after_fork() -> None:
+    """Start without temporary files in a forked child: those of the parent are not the child's to remove."""
+    global _lock
+    _lock = threading.Lock()
+    _temporary_files.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset_after_fork)

@@ -1,5 +1,6 @@
 """Files are written whole or not at all."""
 
+import errno
 import os
 import signal
 import stat
@@ -10,7 +11,7 @@ import time
 
 import pytest
 
-from imgconv.atomic import atomic_write
+from imgconv.atomic import atomic_write, replace_file
 
 
 def test_a_new_file_follows_the_umask(tmp_path):
@@ -104,3 +105,40 @@ def test_long_names_fit(tmp_path):
         stream.write(b"new")
     assert path.read_bytes() == b"new"
     assert time.time() - path.stat().st_mtime < 60
+
+
+def test_a_symbolic_link_itself_is_replaced_with_the_mode_asked_for(tmp_path):
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    with replace_file(link, mode=0o600) as stream:
+        stream.write(b"new")
+    assert not link.is_symlink() and target.read_bytes() == b"old"
+    assert stat.S_IMODE(link.stat().st_mode) == 0o600
+
+
+def test_a_forked_child_leaves_temporary_files_of_its_parent_alone(tmp_path):
+    script = f"""
+        import os
+        from pathlib import Path
+        from imgconv import atomic
+        with atomic.atomic_write(Path({str(tmp_path / "out")!r})) as stream:
+            child = os.fork()
+            if child == 0:
+                atomic.abandon()
+                os._exit(0)
+            os.waitpid(child, 0)
+            stream.write(b"whole")
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=30)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"whole"]
+
+
+def test_a_file_system_without_fsync_is_written_to(tmp_path, monkeypatch):
+    def fsync(descriptor):
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with atomic_write(tmp_path / "out") as stream:
+        stream.write(b"whole")
+    assert (tmp_path / "out").read_bytes() == b"whole"

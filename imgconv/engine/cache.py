@@ -14,10 +14,12 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from imgconv.atomic import PART_SUFFIX, replace_file
+
 _MAGIC = b"imgconv loop 1\n"
 _DIGEST = 32
 _HEADER = len(_MAGIC) + 2 * _DIGEST  # magic, key, checksum of key and body
-LOOP, VERDICT, _UNFINISHED = ".loop", ".test", ".part"  # suffixes of object code, of results of tests, and of files being written
+LOOP, VERDICT = ".loop", ".test"  # suffixes of object code and of results of tests
 _SWEPT, _ANNOUNCED = "swept", "announced"  # marker files
 _HOUR, DAY = 3600.0, 86400.0
 UNUSED = 90 * DAY
@@ -81,7 +83,8 @@ def write(name: str, key: bytes, body: bytes, suffix: str = LOOP) -> None:
         raise OSError("this user has no home folder; set IMGCONV_CACHE to a folder")
     _make_private(folder)
     _sweep(folder)
-    _replace(_path(folder, name, key, suffix), _header(key, body) + body)
+    with replace_file(_path(folder, name, key, suffix), mode=0o600) as stream:
+        stream.write(_header(key, body) + body)
 
 
 def is_first_announcement() -> bool:
@@ -132,23 +135,6 @@ def _make_private(folder: Path) -> None:
             entry.unlink(missing_ok=True)
 
 
-def _replace(path: Path, content: bytes) -> None:
-    import tempfile
-
-    descriptor, name = tempfile.mkstemp(_UNFINISHED, dir=path.parent)  # created with mode 0600
-    unfinished = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            unfinished.unlink()
-        raise
-
-
 def _mark_used(path: Path) -> None:
     with suppress(OSError):  # a read-only cache is never swept either
         os.utime(path)
@@ -156,14 +142,14 @@ def _mark_used(path: Path) -> None:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove entries that nothing has used for long, and unfinished files that killed processes left behind; once a day at most."""
+    """Remove entries that nothing has used for long, and temporary files that killed processes left behind; once a day at most."""
     marker, now = folder / _SWEPT, time.time()
     with suppress(FileNotFoundError):
         if now - marker.lstat().st_mtime < DAY:
             return
     marker.touch(mode=0o600)
     for path in folder.iterdir():
-        limit = {LOOP: UNUSED, VERDICT: UNUSED, _UNFINISHED: _HOUR}.get(path.suffix)
+        limit = {LOOP: UNUSED, VERDICT: UNUSED, PART_SUFFIX: _HOUR}.get(path.suffix)
         with suppress(FileNotFoundError):  # another process removed it
             if limit is not None and now - path.lstat().st_mtime > limit:
                 path.unlink()

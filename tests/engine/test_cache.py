@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from imgconv.atomic import PART_SUFFIX
 from imgconv.engine import cache, compiled
 
 KEY, OTHER = bytes(range(32)), bytes(range(1, 33))
@@ -173,7 +174,7 @@ def age(path, seconds):
 
 def test_unfinished_files_of_killed_processes_are_removed(sandbox):
     sandbox.compiles()
-    young, old = sandbox.loops / "young.part", sandbox.loops / "old.part"
+    young, old = sandbox.loops / f"young{PART_SUFFIX}", sandbox.loops / f"old{PART_SUFFIX}"
     for file in (young, old):
         file.write_bytes(b"half")
     age(old, 7200)
