@@ -57,7 +57,7 @@ class _Limit:
             if not self._users:
                 self._former = [(library, library.num_threads or 1) for library in libraries]
                 for library in libraries:
-                    library.set_num_threads(1)
+                    _set_threads(library, 1)
             self._users.add(user)
 
     def remove(self, user: object) -> None:
@@ -75,8 +75,21 @@ class _Limit:
 
     def _restore(self) -> None:
         for library, threads in self._former:
-            library.set_num_threads(threads)
+            _set_threads(library, threads)
         self._former = []
+
+
+def _set_threads(library: Library, threads: int) -> None:
+    """Set the number of threads of a library, from any thread.
+
+    From threadpoolctl 3.8 on, only the first thread that sets a number can set another, until it gives up control.
+    """
+    give_up_control = getattr(library, "clear_controlling_thread", None)
+    if give_up_control:
+        give_up_control(force=True)
+    library.set_num_threads(threads)
+    if give_up_control:
+        give_up_control(force=True)
 
 
 @cache
