@@ -128,9 +128,10 @@ def pool(
     alpha: str = "auto",
     threads: int | None = None,
 ) -> Any:
-    """Reduce every window of an image to its "max", "avg", "min" or "median"; padded cells do not take part.
+    """Reduce every window of an image to one value; padded cells do not take part.
 
-    `image`, `threads` and the result are as in `filter`; `stride` None is the size.
+    `mode` is "max", "avg", "min" or "median", see `imgconv.modes.PoolMode`; `stride` None is the size. `image`, `threads` and the result
+    are as in `filter`.
 
     Examples
     --------

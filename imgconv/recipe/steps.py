@@ -131,7 +131,7 @@ class Filter(SingleStep):
 
 @dataclass(frozen=True)
 class Pool(PixelStep):
-    """Reduce every window of an image to its maximum, average, minimum or median; stride None means the size."""
+    """Reduce every window of an image to one value, see `PoolMode`; stride None means the size."""
 
     size: Size = 2
     mode: str = "max"
