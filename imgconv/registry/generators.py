@@ -1,6 +1,6 @@
-"""Which kernels are computed, from which parameters, and what each parameter may be.
+"""Computed kernels: their generators, and the name, range and default of each parameter.
 
-Numpy-free, so that a kernels file is checked and names are completed without it; the formulas are in `smoothing` and `derivatives`.
+The formulas are in `smoothing` and `derivatives`, which import numpy and are imported when a kernel is computed.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from imgconv.errors import UsageError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from imgconv.arrays import Array
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A number from `least` to `most`; `default` None leaves it to the formula."""
+    """A number from `least` to `most`; with the default None the formula computes it."""
 
     least: float
     most: float
@@ -27,18 +27,18 @@ class Parameter:
     whole: bool = False
 
     def checked(self, owner: str, name: str, value: object) -> float:
-        """`value` as this parameter takes it; UsageError names the owner, the parameter and what is allowed."""
+        """Return `value` as int or float. Raises UsageError, which names the owner, the parameter and its range."""
         number = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
         if not self.least <= number <= self.most or (self.whole and number != int(number)):
             kind = "whole number" if self.whole else "number"
-            given = f"{value:g}" if isinstance(value, float) else repr(value)
-            raise UsageError(f"{owner}: {name} must be a {kind} from {self.least:g} to {self.most:g}, not {given}")
+            shown = f"{value:g}" if isinstance(value, float) else repr(value)
+            raise UsageError(f"{owner}: {name} must be a {kind} from {self.least:g} to {self.most:g}, not {shown}")
         return int(number) if self.whole else float(number)
 
 
 @dataclass(frozen=True)
 class Generator:
-    """A formula: the module of this package that has it under the generator's name, and its parameters."""
+    """A formula: the module with a function of the generator's name, and its parameters."""
 
     module: str
     parameters: Mapping[str, Parameter]
@@ -48,10 +48,10 @@ def _sigma(default: float | None) -> Parameter:
     return Parameter(0.01, 1e6, default)
 
 
-LARGEST = 1.7e308  # TOML's whole numbers have no end
+LARGEST = 1.7e308  # TOML integers have no limit
 SIZE = Parameter(1, 1024, whole=True)
 SIDE = Parameter(1, 1024, 3, whole=True)
-TURN = Parameter(-36000, 36000, 0.0)
+ANGLE = Parameter(-36000, 36000, 0.0)
 
 GENERATORS: Mapping[str, Generator] = {
     "box": Generator("smoothing", {"size": SIDE}),
@@ -59,7 +59,7 @@ GENERATORS: Mapping[str, Generator] = {
     "tent": Generator("smoothing", {"size": SIDE}),
     "gaussian": Generator("smoothing", {"sigma": _sigma(1.0), "size": SIZE}),
     "disk": Generator("smoothing", {"radius": Parameter(0.1, 511, 3.0)}),
-    "motion": Generator("smoothing", {"length": Parameter(1, 1023, 9.0), "angle": TURN}),
+    "motion": Generator("smoothing", {"length": Parameter(1, 1023, 9.0), "angle": ANGLE}),
     "unsharp": Generator("smoothing", {"sigma": _sigma(1.0), "amount": Parameter(0, 1000, 1.0), "size": SIZE}),
     "highboost": Generator("smoothing", {"amount": Parameter(1, 1000, 1.0)}),
     "log": Generator("derivatives", {"sigma": _sigma(1.4), "size": SIZE}),
@@ -71,9 +71,9 @@ GENERATORS: Mapping[str, Generator] = {
         "derivatives",
         {
             "sigma": _sigma(2.0),
-            "angle": TURN,
+            "angle": ANGLE,
             "wavelength": Parameter(0.1, 1e6, 4.0),
-            "phase": TURN,
+            "phase": ANGLE,
             "aspect": Parameter(0.01, 100, 0.5),
             "size": SIZE,
         },
@@ -82,21 +82,21 @@ GENERATORS: Mapping[str, Generator] = {
 BANK_GENERATORS = {"laws": "derivatives"}
 
 
-def check_parameters(owner: str, generator: str, given: Mapping[str, object]) -> dict[str, float]:
-    """The parameters `given` to a generator, each checked; UsageError for an unknown name or a number out of range.
+def check_parameters(owner: str, generator: str, values: Mapping[str, object]) -> dict[str, float]:
+    """Check the parameters of a generator. Raises UsageError for an unknown name or a number out of range.
 
     >>> check_parameters("kernel blur", "gaussian", {"sigma": 2})
     {'sigma': 2.0}
     """
     allowed = GENERATORS[generator].parameters
-    for name in given:
+    for name in values:
         if name not in allowed:
             raise UsageError(f"{owner}: no parameter {name!r}; it takes {', '.join(allowed)}")
-    return {name: allowed[name].checked(owner, name, value) for name, value in given.items()}
+    return {name: allowed[name].checked(owner, name, value) for name, value in values.items()}
 
 
-def generate(generator: str, given: Mapping[str, float]) -> tuple[NDArray[Any], float]:
-    """(taps, divisor) of a generator's formula; what is not given takes its default.
+def generate(generator: str, values: Mapping[str, float]) -> tuple[Array, float]:
+    """Compute (taps, divisor) by a generator's formula; missing parameters have their defaults.
 
     >>> taps, divisor = generate("box", {"size": 5})
     >>> taps.shape, divisor
@@ -104,13 +104,13 @@ def generate(generator: str, given: Mapping[str, float]) -> tuple[NDArray[Any], 
     """
     formula = _formula(GENERATORS[generator].module, generator)
     defaults = {name: p.default for name, p in GENERATORS[generator].parameters.items() if p.default is not None}
-    taps, divisor = formula(**{**defaults, **given})
+    taps, divisor = formula(**{**defaults, **values})
     return taps, divisor
 
 
-def generate_bank(generator: str) -> dict[str, NDArray[Any]]:
-    """Taps of every kernel of a generated bank, by the kernel's name within it."""
-    taps: dict[str, NDArray[Any]] = _formula(BANK_GENERATORS[generator], generator)()
+def generate_bank(generator: str) -> dict[str, Array]:
+    """Compute the taps of every kernel of a generated bank, by the kernel's name in the bank."""
+    taps: dict[str, Array] = _formula(BANK_GENERATORS[generator], generator)()
     return taps
 
 

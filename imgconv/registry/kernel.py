@@ -1,11 +1,6 @@
-"""Kernel and Bank: weights together with everything an image filter must know about them.
+"""Kernel and Bank: weights with their divisor, offset, anchor and range.
 
-Owns how weights are stored and checked. Knows no names, no files and no images, and does not import numpy until a kernel is built,
-so that listing names stays quick.
-
-Kernels of several sizes made one size, so that their maps can be combined. Knows no names and no files.
-
-Turning a square kernel by steps of 45 degrees: every square ring of taps around the centre moves on by an eighth of its length.
+Numpy is imported when a kernel is built, so that listing names is fast.
 """
 
 from __future__ import annotations
@@ -14,32 +9,32 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from imgconv.errors import ArgumentTypeError, UsageError
 from imgconv.modes import CombineMode, Range
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from imgconv.arrays import Array
 
 
 MAX_TAPS = 1024 * 1024
-ROUNDING = 1e-12  # sums and products of taps below this share of the largest are rounding errors of the formula that made them
+ROUNDING = 1e-12  # relative to the largest tap; smaller sums and products are rounding errors of a formula
 
 
 @dataclass(frozen=True, eq=False)
 class Kernel:
-    """Weights of one correlation: one output value is sum(taps * values under them) / divisor + offset.
+    """The weights of a correlation: an output value is the sum of taps * input values / divisor + offset.
 
     Parameters
     ----------
-    name : the registry's name, or a slug of the reference as typed.
-    taps : (kh, kw) float64, or (C, kh, kw) when the kernel also sums over C channels; kept undivided, so whole numbers stay whole.
+    name : the name in the registry, or a slug of the reference.
+    taps : (kh, kw) float64, or (C, kh, kw) if the kernel also sums over C channels; not divided, so that integers stay exact.
     divisor : the sum is divided by it, last.
     offset : added after the division, in levels of an 8-bit image.
-    anchor : (row, column) of the tap that is laid on the pixel; None is ((kh-1)//2, (kw-1)//2).
-    range : how signed results become pixels unless asked otherwise: clip, abs, offset, minmax or raw.
-    bias : added per output map, as a layer's bias (files of weights only).
+    anchor : (row, column) of the tap at the position of the output pixel; None is ((kh-1)//2, (kw-1)//2).
+    range : the default conversion of signed results to pixels: clip, abs, offset, minmax or raw.
+    bias : added to each output map, as the bias of a layer (weight files only).
 
     Raises
     ------
@@ -53,7 +48,7 @@ class Kernel:
     """
 
     name: str
-    taps: NDArray[Any]
+    taps: Array
     divisor: float = 1.0
     offset: float = 0.0
     anchor: tuple[int, int] | None = None
@@ -75,7 +70,7 @@ class Kernel:
         if self.range not in Range.names():
             raise UsageError(f"kernel {self.name}: range {self.range!r} is unknown; use one of {', '.join(Range.names())}")
         if self.anchor is not None and not all(0 <= a < k for a, k in zip(self.anchor, self.taps.shape[-2:], strict=True)):
-            raise UsageError(f"kernel {self.name}: anchor {self.anchor} lies outside its {_by(self.taps.shape[-2:])} taps")
+            raise UsageError(f"kernel {self.name}: anchor {self.anchor} is outside of its {_by(self.taps.shape[-2:])} taps")
 
     def _summable(self) -> bool:
         import numpy as np
@@ -89,18 +84,18 @@ class Kernel:
         height, width = self.taps.shape[-2:]
         return height, width
 
-    def weights(self) -> NDArray[Any]:
+    def weights(self) -> Array:
         """The taps divided by the divisor, float64, in the shape of `taps`.
 
         >>> Kernel("box", [[1, 1], [1, 1]], divisor=4).weights().tolist()
         [[0.25, 0.25], [0.25, 0.25]]
         """
-        weights: NDArray[Any] = self.taps / self.divisor
+        weights: Array = self.taps / self.divisor
         return weights
 
     @cached_property
     def total(self) -> float:
-        """Sum of the weights: the answer to a constant 1. Exactly 0.0 where only rounding keeps a kernel from summing to zero."""
+        """The sum of the weights, which is the output for a constant input of 1; exactly 0.0 if it differs from zero by rounding only."""
         flat = self.taps.ravel().tolist()
         total = math.fsum(flat)
         if abs(total) <= ROUNDING * math.fsum(map(abs, flat)):
@@ -109,12 +104,12 @@ class Kernel:
 
     @cached_property
     def gain(self) -> float:
-        """Sum of the positive weights: the largest answer to values from 0 to 1."""
+        """The sum of the positive weights, which is the largest output for inputs from 0 to 1."""
         return math.fsum(w for w in self.weights().ravel().tolist() if w > 0)
 
     @cached_property
     def separable(self) -> bool:
-        """Whether the taps are one column times one row (numerical rank 1); a kernel over channels never is.
+        """Whether the taps are the outer product of a column and a row (numerical rank 1); False for a kernel over channels.
 
         >>> Kernel("sobel_x", [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]).separable
         True
@@ -132,7 +127,7 @@ class Kernel:
 
     @cached_property
     def rank(self) -> int:
-        """Numerical rank of the taps: how many column-times-row kernels add up to this one; 0 for a kernel over channels."""
+        """The numerical rank of the taps, which is the number of separable kernels whose sum is this one; 0 for a kernel over channels."""
         import numpy as np
 
         return int(np.linalg.matrix_rank(self.taps)) if self.taps.ndim == 2 else 0
@@ -140,10 +135,10 @@ class Kernel:
 
 @dataclass(frozen=True, eq=False)
 class Bank:
-    """Several kernels applied to one image, and how their maps r become one.
+    """Several kernels that are applied to one image, and how their maps r are combined.
 
     `combine` is "none" (each map is an output), "hypot" sqrt(sum r**2), "max" of |r|, "sum" of |r|, or "projection"
-    sqrt(sum of r**2 over the first `subspace` kernels / sum of r**2 over all), which lies between 0 and 1.
+    sqrt(sum of r**2 over the first `subspace` kernels / sum of r**2 over all), which is between 0 and 1.
 
     Examples
     --------
@@ -172,9 +167,9 @@ class Bank:
 
 
 def kernel_from_array(array: object, name: str = "matrix", divisor: float = 1.0) -> Kernel:
-    """The kernel whose taps are a 2-D array: range clip, or abs where it sums to zero.
+    """Return the kernel with these taps: range clip, or abs if they sum to zero.
 
-    Raises ArgumentTypeError for anything but real numbers, UsageError for another number of axes and for what `Kernel` refuses.
+    Raises ArgumentTypeError for anything but real numbers, UsageError for an array that is not 2-D and in the cases of `Kernel`.
 
     Examples
     --------
@@ -187,25 +182,25 @@ def kernel_from_array(array: object, name: str = "matrix", divisor: float = 1.0)
     return kernel_of_taps(taps, name, divisor)
 
 
-def kernel_of_taps(taps: NDArray[Any], name: str, divisor: float = 1.0, bias: float = 0.0) -> Kernel:
-    """A kernel without a registry entry: range clip, or abs where it sums to zero; `taps` (kh, kw) or (C, kh, kw)."""
+def kernel_of_taps(taps: Array, name: str, divisor: float = 1.0, bias: float = 0.0) -> Kernel:
+    """Return the kernel with these taps, (kh, kw) or (C, kh, kw): range clip, or abs if they sum to zero."""
     kernel = Kernel(name, taps, divisor, bias=bias)
     return Kernel(name, taps, divisor, bias=bias, range="abs") if kernel.total == 0 else kernel
 
 
-def _checked(array: object, name: str) -> NDArray[Any]:
+def _checked(array: object, name: str) -> Array:
     import numpy as np
 
     try:
-        given = np.asarray(array)
+        raw = np.asarray(array)
     except ValueError:
         raise UsageError(f"kernel {name} is ragged; give every row the same number of entries") from None
-    if given.dtype.kind not in "biuf":
-        raise ArgumentTypeError(f"kernel {name} holds {given.dtype}; give real numbers")
-    if given.ndim not in (2, 3):
-        raise UsageError(f"kernel {name} has {given.ndim} axes; give (height, width), or (channels, height, width)")
-    check_taps(given.shape, name)
-    taps = np.array(given, dtype=np.float64, order="C")
+    if raw.dtype.kind not in "biuf":
+        raise ArgumentTypeError(f"kernel {name} holds {raw.dtype}; give real numbers")
+    if raw.ndim not in (2, 3):
+        raise UsageError(f"kernel {name} has {raw.ndim} axes; give (height, width), or (channels, height, width)")
+    check_taps(raw.shape, name)
+    taps = np.array(raw, dtype=np.float64, order="C")
     if not np.isfinite(taps).all():
         raise UsageError(f"kernel {name} holds NaN or infinity; every tap must be finite")
     taps.flags.writeable = False
@@ -213,7 +208,7 @@ def _checked(array: object, name: str) -> NDArray[Any]:
 
 
 def check_taps(shape: tuple[int, ...], name: str) -> None:
-    """Refuse a kernel of `shape` (..., kh, kw) that is empty or too large to be meant, before anything is allocated."""
+    """Raise UsageError for a kernel of `shape` (..., kh, kw) that is empty or too large, before it is allocated."""
     if 0 in shape:
         raise UsageError(f"kernel {name} is empty ({_by(shape)}); give at least one tap")
     if shape[-2] * shape[-1] > MAX_TAPS:
@@ -225,9 +220,9 @@ def _by(shape: tuple[int, ...]) -> str:
 
 
 def of_one_size(kernels: Sequence[Kernel]) -> tuple[Kernel, ...]:
-    """The kernels with zeros around their taps, so that all are as large as the largest, and their anchors lie on each other.
+    """Pad kernels with zeros to one size, with their anchors at the same position, so that their maps can be combined.
 
-    Kernels of one size are left as they are.
+    Kernels that already have the same size do not change.
 
     >>> x, y = of_one_size([Kernel("x", [[-1, 0, 1]]), Kernel("y", [[-1], [0], [1]])])
     >>> x.taps.tolist()
@@ -235,28 +230,28 @@ def of_one_size(kernels: Sequence[Kernel]) -> tuple[Kernel, ...]:
     """
     if len({kernel.kernel_size for kernel in kernels}) == 1:
         return tuple(kernels)
-    before = [max(_reach(kernel)[axis][0] for kernel in kernels) for axis in (0, 1)]
-    after = [max(_reach(kernel)[axis][1] for kernel in kernels) for axis in (0, 1)]
-    return tuple(_grown(kernel, before, after) for kernel in kernels)
+    before = [max(_extent(kernel)[axis][0] for kernel in kernels) for axis in (0, 1)]
+    after = [max(_extent(kernel)[axis][1] for kernel in kernels) for axis in (0, 1)]
+    return tuple(_padded(kernel, before, after) for kernel in kernels)
 
 
-def _reach(kernel: Kernel) -> tuple[tuple[int, int], tuple[int, int]]:
+def _extent(kernel: Kernel) -> tuple[tuple[int, int], tuple[int, int]]:
     """Taps before and after the anchor, down and across."""
     height, width = kernel.kernel_size
     row, column = kernel.anchor if kernel.anchor is not None else ((height - 1) // 2, (width - 1) // 2)
     return (row, height - 1 - row), (column, width - 1 - column)
 
 
-def _grown(kernel: Kernel, before: Sequence[int], after: Sequence[int]) -> Kernel:
+def _padded(kernel: Kernel, before: Sequence[int], after: Sequence[int]) -> Kernel:
     import numpy as np
 
-    sides = [(b - reach[0], a - reach[1]) for b, a, reach in zip(before, after, _reach(kernel), strict=True)]
+    sides = [(b - extent[0], a - extent[1]) for b, a, extent in zip(before, after, _extent(kernel), strict=True)]
     taps = np.pad(kernel.taps, [(0, 0)] * (kernel.taps.ndim - 2) + sides)
     return replace(kernel, taps=taps, anchor=(before[0], before[1]))
 
 
 def ring_cells(radius: int) -> list[tuple[int, int]]:
-    """(row, column) offsets from the centre of the 8*radius cells at that distance, clockwise from the top left corner.
+    """Return the (row, column) offsets of the 8*radius cells at that distance from the centre, clockwise from the top left corner.
 
     >>> ring_cells(1)
     [(-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1)]
@@ -266,10 +261,11 @@ def ring_cells(radius: int) -> list[tuple[int, int]]:
     return top + right + [(-y, -x) for y, x in top + right]
 
 
-def rotated(taps: NDArray[Any], eighths: int) -> NDArray[Any]:
+def rotated(taps: Array, eighths: int) -> Array:
     """Rotate `taps`, an odd square, clockwise by `eighths` times 45 degrees.
 
-    Multiples of two are exact quarter turns of the image; odd ones are the compass masks' ring rotation (Kirsch, 1971).
+    Each square ring of taps is shifted by an eighth of its length per 45 degrees. Multiples of 90 degrees are exact rotations;
+    the others are the ring rotation of compass masks (Kirsch, 1971).
 
     >>> import numpy as np
     >>> rotated(np.array([[1, 1, 1], [0, 0, 0], [-1, -1, -1]]), 1).tolist()

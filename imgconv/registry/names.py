@@ -1,4 +1,4 @@
-"""How kernels are named: the spelling of names and parameters, near misses, and slugs for file names. Knows no entries and no numpy."""
+"""Names of kernels: their spelling, parameters in references, suggestions for unknown names, and slugs for file names."""
 
 import hashlib
 import re
@@ -15,9 +15,9 @@ RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt"
 
 
 def split_parameters(reference: str) -> tuple[str, dict[str, float]]:
-    """A reference NAME or NAME:KEY=VALUE,KEY=VALUE as (name, parameters).
+    """Split a reference NAME or NAME:KEY=VALUE,KEY=VALUE into (name, parameters).
 
-    Raises UsageError for a parameter that is not KEY=NUMBER or is given twice.
+    Raises UsageError for a parameter that is not KEY=NUMBER or appears twice.
 
     >>> split_parameters("gaussian:sigma=2,size=9")
     ('gaussian', {'sigma': 2.0, 'size': 9.0})
@@ -37,7 +37,7 @@ def split_parameters(reference: str) -> tuple[str, dict[str, float]]:
 
 
 def with_parameters(name: str, parameters: Mapping[str, float]) -> str:
-    """The reference that `split_parameters` reads as this name and these parameters.
+    """Return the reference that `split_parameters` splits into this name and these parameters.
 
     >>> with_parameters("kirsch_n", {"angle": 45.0})
     'kirsch_n:angle=45'
@@ -47,7 +47,7 @@ def with_parameters(name: str, parameters: Mapping[str, float]) -> str:
 
 
 def unknown_name(name: str, known: Iterable[str]) -> UsageError:
-    """The error for a name that nobody defined, with the nearest ones that somebody did.
+    """Return the error for an unknown name, with the most similar known ones.
 
     >>> str(unknown_name("sobelx", ["sobel_x", "sobel_y", "box"]))
     "kernel 'sobelx' is unknown; nearest: sobel_x, sobel_y; imgconv kernels list shows all"
@@ -56,7 +56,7 @@ def unknown_name(name: str, known: Iterable[str]) -> UsageError:
         return UsageError(f"kernel {name!r} is unknown; for a file of weights write @{name}")
     shown = name if len(name) <= 40 else name[:37] + "..."
     lower = {other.lower(): other for other in known}
-    import difflib  # for wrong names alone
+    import difflib  # only needed for unknown names
 
     near = [lower[match] for match in difflib.get_close_matches(name.lower(), lower, n=4, cutoff=0.55)]
     near += [other for low, other in lower.items() if len(name) > 2 and name.lower() in low and other not in near][:3]
@@ -65,7 +65,7 @@ def unknown_name(name: str, known: Iterable[str]) -> UsageError:
 
 
 def slug(reference: str) -> str:
-    """A reference as a part of a file name, safe on every system and at most 80 bytes long.
+    """Convert a reference to a part of a file name that is valid on every system and at most 80 bytes long.
 
     >>> [slug(r) for r in ("gaussian:sigma=2", "@some/w.npy", "@net.safetensors:conv1.weight", "0 1 0; 1 -4 1; 0 1 0")]
     ['gaussian-sigma-2', 'w', 'net-conv1.weight', 'matrix']
@@ -77,11 +77,11 @@ def slug(reference: str) -> str:
         text = re.sub(r"(?<==)[^,]+", lambda value: _plain_number(value[0]), re.sub(r"\s+", "", text))
     else:
         return "matrix"
-    kept = "".join(c if c.isalnum() or c in "._-" else "-" for c in unicodedata.normalize("NFC", text)).strip(".")
-    kept = kept.strip("-") or "kernel"
-    if kept.partition(".")[0].lower() in RESERVED:
-        kept = f"kernel-{kept}"
-    return kept if len(kept.encode()) <= SLUG_BYTES else _shortened(kept, reference)
+    name = "".join(c if c.isalnum() or c in "._-" else "-" for c in unicodedata.normalize("NFC", text)).strip(".")
+    name = name.strip("-") or "kernel"
+    if name.partition(".")[0].lower() in RESERVED:
+        name = f"kernel-{name}"
+    return name if len(name.encode()) <= SLUG_BYTES else _shortened(name, reference)
 
 
 def _file_slug(path: str) -> str:

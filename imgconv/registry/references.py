@@ -1,4 +1,4 @@
-"""Kernel references as typed: a name, a name with parameters, a matrix, or a file of weights."""
+"""Resolve kernel references: a name, a name with parameters, a matrix, or a weight file."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from imgconv.registry.names import NAME, NUMBER, split_parameters
 if TYPE_CHECKING:
     from imgconv.registry.lookup import Registry
 
-MINUS = "\N{MINUS SIGN}"  # as books print it
+MINUS = "\N{MINUS SIGN}"  # in matrices pasted from books
 FILE = re.compile(r"(?P<path>.*?\.(?:npz|npy|safetensors))(?::(?P<member>.+))?", re.IGNORECASE | re.DOTALL)
 
 
 def resolve(reference: str, registry: Registry | None = None) -> Kernel | Bank:
-    """The kernel or bank that a reference names.
+    """Return the kernel or bank of a reference.
 
     Parameters
     ----------
     reference : NAME, NAME:KEY=VALUE,KEY=VALUE, a matrix as "0 1 0; 1 -4 1; 0 1 0" with an optional "/ 16", @FILE.npy, @FILE.npz,
         or @FILE.npz:ARRAY and @FILE.safetensors:TENSOR for one array of several.
-    registry : where names are looked up; `Registry.load()` unless given.
+    registry : where names are looked up; `Registry.load()` by default.
 
     Raises
     ------
-    UsageError : anything that is none of these, or wrong in its numbers, names or files.
+    UsageError : any other text, an unknown name, or an invalid number or file.
     MissingExtra : a .safetensors file without the safetensors library.
 
     Examples
@@ -52,7 +52,7 @@ def resolve(reference: str, registry: Registry | None = None) -> Kernel | Bank:
 
 
 def looks_like_matrix(text: str) -> bool:
-    """Whether a reference is meant as numbers: it is no name, and has a number first, several rows or several entries.
+    """Whether a reference is a matrix: it is not a name, and begins with a number or has several rows or entries.
 
     >>> looks_like_matrix("-1 0 1"), looks_like_matrix("sobel_x"), looks_like_matrix("gaussian:sigma=2, size=9")
     (True, False, False)
@@ -63,7 +63,7 @@ def looks_like_matrix(text: str) -> bool:
 
 
 def parse_matrix(text: str) -> tuple[list[list[float]], float]:
-    """Rows and divisor of a typed matrix: rows parted by `;`, entries by spaces or commas, a last `/ n` divides everything.
+    """Parse the rows and the divisor of a matrix: `;` separates rows, spaces or commas separate entries, a final `/ n` divides them.
 
     Raises UsageError for an empty, ragged, oversized or non-numeric one.
 
@@ -86,8 +86,8 @@ def parse_matrix(text: str) -> tuple[list[list[float]], float]:
 
 def _entry(word: str, shown: str) -> float:
     if not NUMBER.fullmatch(word):
-        meant = f"{word!r} is not a finite number" if word else "an entry is empty"
-        raise UsageError(f"matrix {shown}: {meant}; write numbers as in '0 1 0; 1 -4 1; 0 1 0' or '1 2 1 / 4'")
+        problem = f"{word!r} is not a finite number" if word else "an entry is empty"
+        raise UsageError(f"matrix {shown}: {problem}; write numbers as in '0 1 0; 1 -4 1; 0 1 0' or '1 2 1 / 4'")
     value = float(word)
     if value in (float("inf"), float("-inf")):
         raise UsageError(f"matrix {shown}: {word!r} is too large for a finite number; give a smaller one")

@@ -1,26 +1,25 @@
-"""Formulas of kernels that smooth, and of those that sharpen by taking a blur away.
+"""Formulas of smoothing kernels, and of sharpening kernels that subtract a blur.
 
-Every function returns (taps, divisor), so that kernels of whole numbers stay exact; parameters come checked from `generators`.
-x runs to the right, y down, both from the centre of the kernel; angles turn from x towards y, which is clockwise as seen.
+Every function returns (taps, divisor), so that integer kernels are exact. `generators` checks the parameters.
+x points to the right and y down, both from the centre of the kernel; angles are clockwise, from x towards y.
 """
 
 from math import ceil, comb, cos, radians, sin
 
 import numpy as np
-from numpy.typing import NDArray
 
+from imgconv.arrays import Array
 from imgconv.errors import UsageError
 from imgconv.registry.kernel import check_taps
 
-Array = NDArray[np.float64]
 Taps = tuple[Array, float]
 
-EXACT = 2**53  # whole numbers up to here are exact in float64
+EXACT = 2**53  # integers up to this one are exact in float64
 CLOSE = 1e-9
 
 
 def box(*, size: int) -> Taps:
-    """The plain mean of size x size pixels."""
+    """The mean of size x size pixels."""
     check_taps((size, size), "box")
     return np.ones((size, size)), float(size * size)
 
@@ -42,12 +41,12 @@ def tent(*, size: int) -> Taps:
 
 
 def axis(size: int) -> Array:
-    """Coordinates of `size` taps around their centre."""
+    """Return the coordinates of `size` taps, relative to their centre."""
     return np.arange(float(size)) - (size - 1) / 2
 
 
 def gaussian_row(sigma: float, size: int | None) -> Array:
-    """A sampled Gaussian that sums to 1; without a size it reaches ceil(4 sigma) on both sides."""
+    """Return a sampled Gaussian that sums to 1; without a size it extends ceil(4 sigma) taps to both sides."""
     size = 2 * ceil(4 * sigma) + 1 if size is None else size
     check_taps((size, size), f"of sigma {sigma:g}")
     row = np.exp(-0.5 * (axis(size) / sigma) ** 2)
@@ -62,19 +61,19 @@ def gaussian(*, sigma: float, size: int | None = None) -> Taps:
 
 
 def disk(*, radius: float) -> Taps:
-    """How much of every pixel a circle covers, exactly: a lens out of focus."""
+    """The exact share of each pixel that a circle covers: the blur of a lens out of focus."""
     edge = np.arange(ceil(radius - 0.5) + 1) + 0.5
     edges = np.concatenate([-edge[::-1], edge])
     area = _quadrant_area(np.abs(edges)[:, None], np.abs(edges)[None, :], radius) * np.sign(edges)[:, None] * np.sign(edges)[None, :]
-    covered = np.clip(np.round(np.diff(np.diff(area, axis=0), axis=1), 12), 0, 1)  # differences of areas leave specks of 1e-14
+    covered = np.clip(np.round(np.diff(np.diff(area, axis=0), axis=1), 12), 0, 1)  # differences of areas have errors of 1e-14
     return covered, float(covered.sum())
 
 
 def _quadrant_area(x: Array, y: Array, radius: float) -> Array:
-    """Area of the circle within 0..x, 0..y: a rectangle up to where the arc falls below y, and what lies under the arc from there on."""
+    """Return the area of the circle within 0..x, 0..y: a rectangle up to where the arc falls below y, then the area under the arc."""
     x, y = np.minimum(x, radius), np.minimum(y, radius)
-    bend = np.minimum(x, np.sqrt(radius**2 - y**2))
-    return bend * y + _under_arc(x, radius) - _under_arc(bend, radius)
+    corner = np.minimum(x, np.sqrt(radius**2 - y**2))
+    return corner * y + _under_arc(x, radius) - _under_arc(corner, radius)
 
 
 def _under_arc(x: Array, radius: float) -> Array:
@@ -98,7 +97,7 @@ def unsharp(*, sigma: float, amount: float, size: int | None = None) -> Taps:
     """(1 + amount) times the image minus amount times its Gaussian blur."""
     blur, _ = gaussian(sigma=sigma, size=size)
     if blur.shape[0] % 2 == 0:
-        raise UsageError(f"kernel unsharp: size must be odd, not {size}; an even blur would shift what it is taken from")
+        raise UsageError(f"kernel unsharp: size must be odd, not {size}; an even blur would be shifted")
     taps = -amount * blur
     taps[blur.shape[0] // 2, blur.shape[0] // 2] += 1 + amount
     return taps, 1.0

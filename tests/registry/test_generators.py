@@ -210,7 +210,7 @@ def test_a_scale_that_needs_too_many_taps_is_refused(name: str) -> None:
 
 
 def test_dog_of_two_equal_scales_is_refused() -> None:
-    with pytest.raises(UsageError, match="both 2, which leaves nothing"):
+    with pytest.raises(UsageError, match="both 2"):
         generate("dog", {"sigma1": 2, "sigma2": 2})
 
 
