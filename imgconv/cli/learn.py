@@ -158,7 +158,7 @@ def _save(fits: "list[Fit]", what: LearnOptions) -> None:
 def _kernels(fits: "list[Fit]", name: str) -> "list[Kernel]":
     kernels = [kernel for fit in fits for kernel in fit.kernels(name)]
     if not all(kernel.taps.any() for kernel in kernels):
-        raise DoesNotFit("the second image does not depend on the first; there is no kernel to store")
+        raise DoesNotFit("the second image does not depend on the first, so no kernel can be stored")
     return kernels
 
 

@@ -1,7 +1,7 @@
 """Files of object code in the user's cache folder.
 
 Object code runs with this user's rights. An entry is therefore read only from a folder and a file that belong to this user and that
-nobody else can write, and only when its checksum holds. Whatever goes wrong with a file costs time and nothing else.
+other users cannot write, and only when its checksum holds. A problem with a file costs time and has no other effect.
 
 Entries that no process has used for UNUSED seconds are removed: a use sets an entry's modification time, at most once a day, and the
 folder is swept at most once a day, by a process that writes an entry or sets such a time.

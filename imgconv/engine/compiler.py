@@ -220,7 +220,7 @@ def _versions() -> str:
 
 
 def _numba_version() -> str:
-    """The text of Numba's version file, since importlib.metadata takes 27 ms (2026-11); its version where there is no such file."""
+    """The text of Numba's version file, since importlib.metadata takes 27 ms (2026-11); its version if the file is missing."""
     spec = find_spec("numba")
     for folder in (spec and spec.submodule_search_locations) or ():
         file = Path(folder, "_version.py")

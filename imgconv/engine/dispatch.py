@@ -3,7 +3,7 @@
 Nothing that fixes the order of a sum may depend on the number of threads, or else the last bits of a result would. Into how many blocks
 of images, groups, outputs and rows the work is cut may; into how many of channels may not.
 
-How an image is filtered: which algorithm, for a kernel told in whole numbers.
+For images: the algorithm for a kernel, from integers that describe the kernel.
 
 Nothing here may depend on the number of threads or the size of a band: the choice fixes the order of the sums.
 """
@@ -14,7 +14,7 @@ LayerAlgorithm = Literal["tiles", "product"]
 
 BLOCK_CELLS = 2**17  # half a megabyte of float32: a block stays in a core's second-level cache
 BLOCK_WORK = 2**24  # multiply-adds that are worth handing to another thread
-COMMON_THREADS = 4  # for which it is settled how many channels are taken at a time, whoever runs it
+COMMON_THREADS = 4  # blocks of channels are sized for this many threads, so that results do not depend on the actual number
 LEAST_POSITIONS = 512  # flat positions below which rows are too short for the loops to run at full speed
 STRIP_COLUMNS = 2**18  # output columns that row loops take: a row of cells is a megabyte of float32 for each channel
 PATCH_CELLS = 2**20  # of the unfolded operand of a matrix product
@@ -145,7 +145,7 @@ SMALL = ((3, 3), (5, 5))  # sizes for which sums stay in registers
 PRODUCT_SIZES = (7, 9, 11, 13)  # of square kernels of one product whose passes stay in registers
 RUNNING_REACH = 30  # height + width from which running sums beat two passes
 PASS_COST = 3  # taps that a row's way through scratch costs
-FOURIER_LONGEST = 2048  # above that the transform of a tile is no longer exact enough
+FOURIER_LONGEST = 2048  # above that the transform of a tile is not exact enough
 FOURIER_TAPS = 640  # what a Fourier transform by tiles costs; all measured on Zen 5 with AVX-512, 2026-11
 
 

@@ -84,7 +84,7 @@ def encode(frames: Iterable[Raster], stream: BinaryIO, *, description: str | Non
     remaining = iter(frames)
     first, second = next(remaining, None), next(remaining, None)
     if first is None:
-        raise ImageError("there is no image to write")
+        raise ImageError("an output needs at least one image")
     palette, indices = _indexed(first.pixels)
     size = struct.pack("<HH", *first.size[::-1])
     parts = [b"GIF89a" + size + bytes([0x80 | _palette_bits(palette), 0, 0]) + _palette_bytes(palette)]

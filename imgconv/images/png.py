@@ -104,7 +104,7 @@ def encode(frames: Iterable[Raster], stream: BinaryIO, *, description: str | Non
     frames = iter(frames)
     first, second = next(frames, None), next(frames, None)
     if first is None:
-        raise ImageError("there is no image to write")
+        raise ImageError("an output needs at least one image")
     _write_head(stream, first, description)
     if second is None:
         for data in filter(None, _deflated(first.pixels)):
@@ -151,7 +151,7 @@ def _write_frames(stream: BinaryIO, size: tuple[int, int], encoded: list[tuple[b
 
 
 def _deflated(pixels: NDArray[Any]) -> Iterator[bytes]:
-    """Yield the zlib stream of all rows, a strip at a time, so that there is no second copy of the image.
+    """Yield the zlib stream of all rows, a strip at a time, so that memory never holds a second copy of the image.
 
     A filter byte precedes each row: none for grey, up for colour (measured: smaller, not slower).
     """

@@ -112,7 +112,7 @@ def _checked(frames: Iterable[Raster], name: str, animated: bool) -> Iterator[Ra
     remaining = iter(frames)
     first = list(islice(remaining, 2))
     if not first:
-        raise ImageError("there is no image to write")
+        raise ImageError("an output needs at least one image")
     for raster in chain(first, remaining):
         check_output(name, raster.channels, raster.pixels.dtype.name, raster.alpha, len(first), animated)
         if max(raster.size) > OUTPUTS[name].longest:

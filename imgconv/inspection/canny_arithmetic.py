@@ -205,7 +205,7 @@ class _Pixel:
             passed = bool(passed_map[self.at])
             return passed, f"is {'no less' if passed else 'less'} (by rounding alone) than"
         passed = self.length >= bound
-        return passed, "is no less than" if passed else "is less than"
+        return passed, "is at least" if passed else "is less than"
 
     def _written_edge(self) -> float:
         return self.white if self.stages.ridges[self.at] and self.stages.path_to_strong(self.at) else 0.0

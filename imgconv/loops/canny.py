@@ -23,7 +23,7 @@ def gradient_lengths(smooth, lengths):  # type: ignore[no-untyped-def]
 def thin_edges(smooth, thresholds, gradients, marks):  # type: ignore[no-untyped-def]
     """Fill `marks` (R, W) uint8: 2 for edges no weaker than `thresholds[1]`, 1 no weaker than `thresholds[0]`, 0 for all else.
 
-    An edge is a pixel whose gradient is no shorter than one step ahead along it and one behind, each told from the two neighbours
+    An edge is a pixel whose gradient is no shorter than one step ahead along it and one behind, each interpolated from two neighbours
     that are nearest to there. `smooth` (R + 4, W + 2) has two rows more above and below. `gradients` (9, W) float32 is scratch: down,
     across and length, three rows each, in turns. The first and the last column have no edges; W is at least 3.
     """

@@ -22,7 +22,7 @@ def correlate_small(height, width, channels, divided):  # type: ignore[no-untype
     def loop(source, weights, parameters, target, left):  # type: ignore[no-untyped-def]
         """Fill columns `left` and on of `target` (R, S), R at least 2, from sums of weights[u, v] * source[i + u, j + v*channels].
 
-        There are as many as rows of `source` give. `weights` (height, width) have the type that sums are kept in.
+        The rows of `source` determine their number. `weights` (height, width) have the dtype of the accumulator.
         """
         kind, real, pixel = weights.dtype.type, parameters.dtype.type, target.dtype.type
         divisor, offset, mirror = parameters[0], parameters[1], parameters[2]

@@ -1,6 +1,6 @@
 """Loops of layers: sums over taps of shifted planes, planes copied from padded cells, patches and their adjoint, bilinear samples.
 
-`cells` (flat) holds planes as laid out by `imgconv.windows.layout`: one padded plane per channel and stride phase, one after the other, so
+`cells` (flat) holds the planes of `imgconv.windows.layout`: one padded plane per channel and stride phase, one after the other, so
 that every tap is a constant offset. Output cell (r, j) of a band reads cells[first + r*row_stride + j + offsets[t]]. Positions between the
 end of an output row and the row stride are computed and not used, which costs less than short rows.
 

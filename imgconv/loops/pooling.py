@@ -57,7 +57,7 @@ def fold_columns(operation, channels, stride):  # type: ignore[no-untyped-def]
 
         A window grows by doubling, so that k cells cost log2(k) passes: pass t takes windows of m cells to 2m, or to 2m + 1 with one
         more source cell. `shifts[t]` and `extras[t]` lead from a window's first element to those, -1 where there is none. Windows
-        are made at every element, which the compiler turns into wide instructions, and then every stride-th is kept. `nothing` is
+        are made at every element, which the compiler turns into wide instructions, and then every stride-th result is written. `nothing` is
         (1, P); `scratch` (2, P) holds every other pass.
         """
         between = channels or channels_given

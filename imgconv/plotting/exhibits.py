@@ -57,7 +57,7 @@ class Scale:
 
 @dataclass(frozen=True, eq=False)
 class Taps:
-    """A kernel as it is laid on an image: `rows` (kh, kw) of numbers, and its size and what happens to their sum, in words."""
+    """A kernel as it is applied to an image: `rows` (kh, kw) of numbers, and its size and what happens to their sum, in words."""
 
     name: str
     rows: Array
@@ -135,11 +135,11 @@ def image_panel(image: Raster, title: str, note: str = "", taps: tuple[Taps, ...
 
 
 def map_panel(values: Array, title: str, taps: tuple[Taps, ...] = (), longest: int = LONGEST) -> Panel:
-    """A map (H, W) of real values, told with its extremes; the scale is that of what is shown."""
+    """A map (H, W) of real values, with its extremes as text; the scale belongs to the values shown."""
     finite = values[np.isfinite(values)]
-    told = f"{number(finite.min())} to {number(finite.max())}" if finite.size else "no finite value"
+    extremes = f"{number(finite.min())} to {number(finite.max())}" if finite.size else "no finite value"
     shown = strongest(values, longest)
-    return Panel(title, told, shown, (values.shape[0], values.shape[1]), Scale.of(shown), taps)
+    return Panel(title, extremes, shown, (values.shape[0], values.shape[1]), Scale.of(shown), taps)
 
 
 def number(value: float) -> str:
@@ -242,13 +242,13 @@ def _written(image: Raster, recipe: Recipe, title: str, taps: tuple[Taps, ...]) 
 
 
 def _of_network(image: Raster, network: Network, given: Panel, name: str) -> Exhibit:
-    """The input, then a group for each step, or each that is kept, whose maps share one scale; of a single step one group with all."""
+    """The input, then a group for each step, or each selected step, whose maps share one scale; of a single step one group with all."""
     wanted = sorted(network.keep) or range(len(network.steps))
     every = replace(network, keep=tuple(wanted), sheet=False, only=None)
     groups = []
     for place, result in zip(wanted, results_of([image], every), strict=True):
         text = network.steps[place].text
-        groups.append(Group(_step_name(place + 1, text), _told(result[0]), tuple(_tiles(result[0], alone=len(wanted) == 1))))
+        groups.append(Group(_step_name(place + 1, text), _extremes(result[0]), tuple(_tiles(result[0], alone=len(wanted) == 1))))
     if len(groups) == 1 and result.ndim == 4:
         return Exhibit(f"{text} on {name}", groups[0].note, (replace(groups[0], panels=(given, *groups[0].panels)),), True)
     return Exhibit(
@@ -290,7 +290,7 @@ def tile_cells(count: int) -> int:
     return int((3700 if count >= MANY else 1850) / sqrt(max(count, 20) * 1.56))
 
 
-def _told(result: Array) -> str:
+def _extremes(result: Array) -> str:
     if result.ndim == 1:
         return f"{len(result)} numbers, largest at {int(np.argmax(result))}"
     maps = f"{len(result)} maps, " if len(result) > 1 else ""

@@ -2,7 +2,7 @@
 
 The only module that imports matplotlib, which is an extra, and only when a page is made. Knows nothing of recipes.
 
-Exhibits laid out on pages: panels side by side over their kernels, contact sheets of many, and one row for each step.
+Layout of exhibits on pages: panels in a row above their kernels, contact sheets of many, and one row for each step.
 """
 
 from collections.abc import Iterator
@@ -127,13 +127,13 @@ class Page:
         axes, most = self._axes(used), float(np.abs(taps.rows).max()) or 1.0
         texts = {at: number(tap) for at, tap in np.ndenumerate(taps.rows)} if side >= 2 * SMALLEST else {}
         size = min(side * 0.42, 26, 0.84 * side / max((text_width(text, 1) for text in texts.values()), default=side))
-        told = size >= SMALLEST
-        reach = most * PALE if told else most
+        has_numbers = size >= SMALLEST
+        reach = most * PALE if has_numbers else most
         axes.imshow(taps.rows, cmap=SIGNED, vmin=-reach, vmax=reach, aspect="auto", interpolation="nearest")
         _dress(axes)
         axes.set_xticks([])
         axes.set_yticks([])
-        for (i, j), text in texts.items() if told else ():
+        for (i, j), text in texts.items() if has_numbers else ():
             axes.text(j, i, text, fontsize=_points(size), color=INK, ha="center", va="center_baseline")
         if side > 8:
             for line in range(1, rows):
@@ -168,9 +168,9 @@ def fitted(words: str, width: float, size: float, *, bold: bool = False) -> tupl
     if needed <= width:
         return words, size
     smaller = max(size * width / needed, 0.66 * size, min(size, SMALLEST))
-    kept = len(words)
-    while kept and text_width(cut := words if kept == len(words) else f"{words[:kept].rstrip()}{CUT}", smaller, bold=bold) > width:
-        kept -= 1
+    length = len(words)
+    while length and text_width(cut := words if length == len(words) else f"{words[:length].rstrip()}{CUT}", smaller, bold=bold) > width:
+        length -= 1
     return cut, smaller
 
 
@@ -213,7 +213,7 @@ MARGIN = 60
 TOP = 132  # below the title
 AXIS, BAR, NUMBERS = 56, 16, 70  # room for numbers left of a panel, for a colour bar, and for its numbers
 LEAST_ROW = 78
-LEAST_BAR = 110  # height of a colour bar whose numbers are read, beside a thin panel too
+LEAST_BAR = 110  # height of a colour bar whose numbers are readable, next to a thin panel too
 APART = 28  # between kernels
 NAMES = 330  # width of the words before a row of maps
 
@@ -236,7 +236,7 @@ def draw(exhibit: Exhibit, stream: BinaryIO, format: str) -> None:
 
 
 def _side_by_side(sheet: Page, panels: tuple[Panel, ...]) -> None:
-    """Panels in a row, or in two where they are wide and there is no kernel below them."""
+    """Panels in a row, or in two where they are wide and have no kernel below them."""
     height, width = panels[-1].size
     if len(panels) < FEW or height > width or any(panel.taps for panel in panels):
         _row(sheet, panels, TOP, sheet.height)
@@ -291,8 +291,8 @@ def _kernels(sheet: Page, taps: tuple[Taps, ...], box: Box) -> None:
         if place and column == 0:
             top = lowest + 12
         cell = Box(left + column * (width + APART), top, width, box.height / rows)
-        told = kernel.after if len(taps) == 1 else kernel.name
-        sheet.text(told, cell.left, cell.top, cell.width, 16, colour=GREY, align="center")
+        caption = kernel.after if len(taps) == 1 else kernel.name
+        sheet.text(caption, cell.left, cell.top, cell.width, 16, colour=GREY, align="center")
         drawn = sheet.taps(Box(cell.left, cell.top + words, cell.width, cell.height - words - 12), kernel)
         lowest = max(lowest, drawn.top + drawn.height)
 
@@ -330,10 +330,10 @@ def _steps(sheet: Page, groups: tuple[Group, ...]) -> None:
         left, room = MARGIN + NAMES, WIDTH - 2 * MARGIN - NAMES - BAR - NUMBERS - 20
         first = group.panels[0]
         middle = top + height / 2
-        name, _, told = group.title.partition("  ")
+        name, _, caption = group.title.partition("  ")
         sheet.text(name, MARGIN, middle - 35, NAMES - 24, 19, bold=True)
-        sheet.text(told, MARGIN, middle - 9, NAMES - 24, 14, colour=GREY)
-        below = middle + (12 if told else -9)
+        sheet.text(caption, MARGIN, middle - 9, NAMES - 24, 14, colour=GREY)
+        below = middle + (12 if caption else -9)
         if first.values.ndim == 1:
             sheet.text(group.note, MARGIN, below, NAMES - 24, 14, colour=GREY)
             sheet.bars(Box(left + AXIS, top + 4, room - AXIS, height - 26), first.values)

@@ -48,7 +48,7 @@ def thumbnail(source: Path | bytes, *, longest: int, max_pixels: int | None = No
     Raises ImageError, without the name of the file, for anything that is not a regular file or not an image.
     """
     if isinstance(source, Path) and not source.is_file():  # opening a pipe could wait forever
-        raise ImageError("there is no such file")
+        raise ImageError("no such file")
     with open_frames(source, max_pixels=max_pixels, salvage=salvage) as frames:
         image = next(iter(frames))
     small = _shrunk_image(image, longest)

@@ -69,7 +69,7 @@ def parse_toml(text: str, file: Path) -> dict[str, Any]:
 
 
 def expanded(file: str | Path) -> Path:
-    """Replace ~ by the home folder; the path does not change, and is not found later, if there is no such home folder."""
+    """Replace ~ by the home folder; an unknown home folder leaves the path unchanged, and opening it fails later."""
     try:
         return Path(file).expanduser()
     except (RuntimeError, ValueError):

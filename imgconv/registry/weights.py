@@ -1,11 +1,6 @@
-"""Weights from files: .npy, .npz and .safetensors as arrays, and arrays as kernels.
+"""Weights from .npy, .npz and .safetensors files: as arrays, as kernels, and as the weight and bias of a layer.
 
-Files are data and nothing else: no pickle, sizes read from the header before anything is allocated. Owns no names but those of the
-arrays inside a file.
-
-A layer's weight and bias from a file, as arrays of whatever shape the layer has.
-
-`arrays` makes kernels of what it reads; layers that are no kernels (linear, transposed) are read here, by the same readers and rules.
+Files are data: no pickle is opened, and sizes are read from the header before memory is allocated.
 """
 
 from __future__ import annotations
@@ -277,7 +272,7 @@ def read_layer(reference: str, folder: Path | None = None) -> tuple[NDArray[Any]
     """
     parts = FILE.fullmatch(reference.removeprefix("@"))
     if parts is None:
-        raise UsageError(f"{reference!r} is no file of weights; give FILE.npy, FILE.npz:ARRAY or FILE.safetensors:TENSOR")
+        raise UsageError(f"{reference!r} is not a weights file; use FILE.npy, FILE.npz:ARRAY or FILE.safetensors:TENSOR")
     path = (folder or Path()) / expanded(parts["path"])
     check_there(path)
     member = parts["member"] or ""

@@ -111,7 +111,7 @@ def test_several_pages_need_a_format_that_has_them(name):
 
 
 def test_no_frames_and_wrong_qualities_are_refused():
-    with pytest.raises(ImageError, match="there is no image to write"):
+    with pytest.raises(ImageError, match="at least one image"):
         written([], "png")
     for name, quality in (("png", 90), ("jpeg", 101), ("webp", -1)):
         with pytest.raises(UsageError, match=f"quality {quality} .*{name}.* 0 to 100 with jpeg, webp"):

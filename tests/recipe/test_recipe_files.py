@@ -125,7 +125,7 @@ def test_a_name_finds_weight_and_bias_of_a_layer(tmp_path):
         ("nan.npy", "is empty or holds NaN or infinity"),
         ("text.npy", "damaged, or not a file of weights"),
         ("gone.safetensors:a", "cannot read these weights"),
-        ("photo.png", "is no file of weights"),
+        ("photo.png", "is not a weights file"),
     ],
 )
 def test_weights_that_cannot_be_read(tmp_path, reference, message):

@@ -97,7 +97,7 @@ def test_options_have_the_defaults_of_torch():
         ("flatten 2", "start_dim 2 is not possible"),
         ("pointwise sobel_x sobel_y", "are not pointwise"),
         ("linear", "weights are missing"),
-        ("linear fc", "'fc' is no file of weights"),
+        ("linear fc", "'fc' is not a weights file"),
     ],
 )
 def test_a_mistake_names_the_step(text, message):

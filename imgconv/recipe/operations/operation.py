@@ -120,7 +120,7 @@ class Operation(ABC):
         """The result (N, ...) float32 on a float32 batch (N, C, H, W) or (N, L) that `trace` accepts."""
 
     def range_after(self, before: str) -> str:
-        """The range that shows the result best where `before` shows the input best; minmax once values are no longer levels."""
+        """The range that shows the result best where `before` shows the input best; minmax if the values are not levels."""
         return before if self.keeps_levels else "minmax"
 
     def cost(self, input: tuple[int, ...], output: tuple[int, ...]) -> Cost:
