@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from imgconv.errors import one_line, wants_traceback
-from imgconv.process import Map, Shape
+from imgconv.process import Map
+from imgconv.recipe import Shape
 
 BLOCK = 1 << 18  # values that are converted to float64 at once
 

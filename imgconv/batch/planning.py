@@ -9,7 +9,7 @@ from imgconv.batch.sources import Source, list_sources
 from imgconv.errors import ImageError, UsageError
 from imgconv.images import IMAGE_EXTENSIONS
 from imgconv.images.formats import OUTPUTS
-from imgconv.process import Recipe
+from imgconv.recipe import Recipe
 
 
 @dataclass(frozen=True)

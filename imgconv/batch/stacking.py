@@ -18,9 +18,8 @@ from imgconv.batch.paths import AnyPath, open_output, parse_path, path_or_bytes
 from imgconv.batch.sources import STDIN, Source, list_sources
 from imgconv.errors import DoesNotFit, ImageError, ImgconvError, UsageError, reason
 from imgconv.images import IMAGE_EXTENSIONS, Frames, Luma, Raster, format_for, open_frames, read_stream
-from imgconv.process import Recipe, Shape
 from imgconv.process.network import results_of
-from imgconv.recipe import Network
+from imgconv.recipe import Network, Recipe, Shape
 
 CHUNK = 1 << 20  # input values per pass through the steps: 4 MB of float32, which layers may multiply by ten
 

@@ -23,7 +23,8 @@ from imgconv.batch.paths import AnyPath, exists, open_output, path_or_bytes
 from imgconv.batch.sources import Source
 from imgconv.errors import ImageError
 from imgconv.images import Frames, Header, Raster, check_output, encode, open_frames
-from imgconv.process import Map, Recipe, Shape, process, single_maps
+from imgconv.process import Map, process, single_maps
+from imgconv.recipe import Recipe, Shape
 from imgconv.system import CpuSlots, Memory
 
 

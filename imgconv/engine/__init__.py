@@ -1,1 +1,1 @@
-"""How loops are compiled (`store`), spread over threads (`bands`) and chosen (`choose`)."""
+"""Compile loops (`compiled`, `compiler`, `cache`), run them on threads (`parallel`) and choose algorithms (`dispatch`)."""

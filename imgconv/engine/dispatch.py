@@ -1,11 +1,8 @@
-"""How the work is done: which algorithm, and in blocks of what size. Whole numbers in, whole numbers and names out.
+"""Choose how the work is done: the algorithm, and the sizes of blocks, for layers and for images.
 
-Nothing that fixes the order of a sum may depend on the number of threads, or else the last bits of a result would. Into how many blocks
-of images, groups, outputs and rows the work is cut may; into how many of channels may not.
-
-For images: the algorithm for a kernel, from integers that describe the kernel.
-
-Nothing here may depend on the number of threads or the size of a band: the choice fixes the order of the sums.
+All arguments are integers that describe the work. Nothing here that fixes the order of a sum may depend on the number of threads or on
+the size of a band, since the last bits of a result would then depend on them too. The number of blocks of images, groups, outputs and
+rows may depend on the threads; the number of blocks of channels may not.
 """
 
 from typing import Literal, NamedTuple

@@ -4,7 +4,6 @@ The calling thread works too, next to helpers that sleep between calls and live 
 on a band gets no helpers for nested calls, so that nested calls never wait for each other.
 """
 
-import os
 import threading
 from _thread import start_new_thread
 from collections import deque
@@ -13,6 +12,7 @@ from contextlib import suppress
 from functools import cache
 from queue import SimpleQueue
 
+from imgconv.engine import forks
 from imgconv.system import usable_cores
 
 Work = Callable[[int, int], None]
@@ -131,5 +131,4 @@ def _serve(queue: "SimpleQueue[Callable[[], None]]") -> None:
 
 
 _this_thread = threading.local()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_helpers.cache_clear)  # threads do not survive a fork
+forks.call_in_child(_helpers.cache_clear)  # threads do not survive a fork

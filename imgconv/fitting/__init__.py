@@ -1,1 +1,1 @@
-"""TODO package docstring."""
+"""Find the kernel between two images, by least squares or by gradient descent."""

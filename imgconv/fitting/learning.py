@@ -15,7 +15,6 @@ from imgconv.inspection.cells import filter_input
 from imgconv.inspection.explanation import channel_names
 from imgconv.registry import Kernel
 
-CHANNELS = ("grey", "each", "all")
 Weights = NDArray[np.float64]
 
 

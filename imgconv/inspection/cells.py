@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.images import Raster
-from imgconv.process import Recipe, process
-from imgconv.recipe import Filter
+from imgconv.process import process
+from imgconv.recipe import Filter, Recipe
 from imgconv.recipe.maps import MapPlan
 from imgconv.registry import Kernel
 from imgconv.window import Window

@@ -1,15 +1,10 @@
-"""Correlation: weighted sums of shifted rows, and what makes pixels of them while they are warm.
+"""Loops of filters: correlation with any kernel, with outer products, with equal taps; and colour to grey.
 
-Every loop here ends a row in the same way. `parameters` are (divisor, offset, mirror, lowest, largest, magic) in the type to reckon
-in: sums are divided (in templates made with divided=1), offset is added, mirror -1 takes the absolute value (1 leaves it), and the
-result is held between lowest and largest. Adding and taking away magic, 1.5 * 2**(mantissa bits), rounds to whole numbers, half to
-even; 0 rounds nothing. `source` holds padded rows of interleaved pixels of any number type.
-
-Sums of equal taps that slide over an image. Rows end as in `correlation`.
-
-Correlation with sums of outer products: a pass down the columns, then one along the row. Rows end as in `correlation`.
-
-Colour to grey.
+The loops for correlation end a row in the same way, while it is in the cache. `parameters` are (divisor, offset, mirror, lowest, largest,
+magic) in the type of the arithmetic. Sums are divided (in templates made with divided=1), and the offset is added. Mirror -1 takes the
+absolute value, and 1 leaves the sum unchanged. The result is limited to lowest and largest. Adding and subtracting magic,
+1.5 * 2**(mantissa bits), rounds to whole numbers, half to even; with magic 0 nothing is rounded. `source` holds padded rows of interleaved
+pixels of any number type.
 """
 
 

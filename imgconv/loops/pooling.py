@@ -1,9 +1,8 @@
-"""Folds: the sum, largest or smallest value of the cells that each window sees, along rows and columns one after the other.
+"""Loops of pools: the sum, largest or smallest value of each window, and the position of a largest or smallest value.
 
-The loops are templates over `operation`. Each operation has a value that changes nothing (0, the lowest, the highest); rows named
-`nothing` are filled with it and stand in for cells that do not exist. NaN wins a largest and a smallest value.
-
-Where the largest or smallest cell of each window lies.
+A window is reduced along the rows first and then along the columns. The loops are templates over `operation`. Rows named `nothing` are
+filled with the identity of the operation (0, the lowest or the highest value) and replace cells that do not exist. NaN is the result of a
+largest or smallest value if it is in the window.
 """
 
 import numpy as np

@@ -1,1 +1,1 @@
-"""TODO package docstring."""
+"""Drawings of results: figures, animations, terminal previews and the report page."""

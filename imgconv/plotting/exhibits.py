@@ -1,9 +1,4 @@
-"""What a figure shows, as data: panels of pixels or of signed values with their scales, and kernels as numbers. Draws nothing.
-
-What a figure shows of a recipe on an image: the input, and every map or the maps of every step.
-
-Every kernel of a registry on one image, as one contact sheet.
-"""
+"""What a figure shows, as data: the input, the maps or steps with their scales, and kernels as numbers; nothing is drawn here."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

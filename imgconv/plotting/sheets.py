@@ -1,8 +1,6 @@
-"""A page to draw on, measured in pixels from the upper left: text that fits, images with axes and colour bars, kernels as numbers.
+"""Draw exhibits on pages with matplotlib: panels in a row above their kernels, contact sheets of many panels, one row for each step.
 
-The only module that imports matplotlib, which is an extra, and only when a page is made. Knows nothing of recipes.
-
-Layout of exhibits on pages: panels in a row above their kernels, contact sheets of many, and one row for each step.
+A page is measured in pixels from its upper left corner. matplotlib is an extra and is imported only when a page is made.
 """
 
 from collections.abc import Iterator

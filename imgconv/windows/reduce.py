@@ -1,13 +1,8 @@
-"""Planes of one size as the rows of one array: the form in which loops read batches and interleaved images alike.
+"""Reduce windows to their largest, smallest or average value, band by band, with or without the position of the value.
 
-Which input cells each output cell sees, along one axis: all that pooling and its gradients need to know of a window.
-
-Largest, smallest and average values of windows, band by band: the work behind every pool but the median.
-
-Rows are folded first, into scratch rows that stay in cache, then columns. Padded cells hold the value that changes nothing, so they
-never win and add nothing. This module checks nothing that a caller can get wrong.
-
-Extremes of windows together with their places, for fixed and adaptive windows.
+`Planes` are planes of one size as the rows of one array, in which loops read batches and interleaved images. `Spans` are the input cells
+under each output cell along one axis. Windows are reduced along the rows first, into scratch rows that stay in the cache, and then along
+the columns. Padded cells hold the identity of the reduction. Arguments are not checked here.
 """
 
 from collections.abc import Callable, Sequence
@@ -166,8 +161,8 @@ class Fold:
         self._step, self._left = window.dilation[0], window.pads(size)[1][0] * planes.channels
         width = max(((w_out - 1) * self._stride + window.span[1]) * planes.channels, self._left + row)
         self._doublings = _doublings(window.kernel_size[1], window.dilation[1] * planes.channels)
-        self._no_row = np.full((1, row), neutral(operation, planes.rows.dtype), planes.rows.dtype)
-        self._no_scratch = np.full((1, width), neutral(operation, accumulator), accumulator)
+        self._no_row = np.full((1, row), identity_of(operation, planes.rows.dtype), planes.rows.dtype)
+        self._no_scratch = np.full((1, width), identity_of(operation, accumulator), accumulator)
         self._fold_rows = loop(pooling.fold_rows, operation=operation)
         self._between = 1 if self._stride == 1 else planes.channels  # at stride 1 channels are as good as columns
         known = {"channels": _known(self._between), "stride": self._stride if self._stride <= 2 else 0}
@@ -318,10 +313,10 @@ def _fours(planes: Planes, out: AnyArray) -> Callable[[], Fill]:
     return worker
 
 
-def neutral(operation: int, dtype: np.dtype[np.generic]) -> float | int:
-    """The value that changes nothing: 0 for a sum, the lowest for the largest value, the highest for the smallest.
+def identity_of(operation: int, dtype: np.dtype[np.generic]) -> float | int:
+    """Return the identity of a reduction: 0 for a sum, the lowest value for the largest, the highest value for the smallest.
 
-    >>> neutral(SMALLEST, np.dtype(np.uint8))
+    >>> identity_of(SMALLEST, np.dtype(np.uint8))
     255
     """
     if operation == SUM:
@@ -377,8 +372,8 @@ def located_extremes(planes: Planes, spans: tuple[Spans, Spans], *, largest: boo
     """
     rows, columns = spans
     shape = planes.count * len(rows.first), len(columns.first)
-    nothing = neutral(LARGEST if largest else SMALLEST, planes.rows.dtype)
-    out, indices = np.full(shape, nothing, planes.rows.dtype), np.full(shape, -1, np.int64)
+    identity = identity_of(LARGEST if largest else SMALLEST, planes.rows.dtype)
+    out, indices = np.full(shape, identity, planes.rows.dtype), np.full(shape, -1, np.int64)
     find = loop(extreme_cells, largest=int(largest))
 
     def work(first: int, last: int) -> None:

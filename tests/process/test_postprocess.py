@@ -5,8 +5,8 @@ import pytest
 
 from imgconv.errors import UsageError
 from imgconv.images import Raster
-from imgconv.process import Shape, process
-from imgconv.recipe import Postprocess, filter_recipe
+from imgconv.process import process
+from imgconv.recipe import Postprocess, Shape, filter_recipe
 
 RNG = np.random.default_rng(3)
 
