@@ -41,11 +41,7 @@ def correlate(input: AnyArray, weight: AnyArray, bias: AnyArray | None, layout: 
         result[...] = shift[:, None, None]
     elif result.size:
         taps = np.ascontiguousarray(weight, dtype).reshape(groups, outputs // groups, -1)
-        if algorithm(layer_size(layout, groups, outputs)) == "product":
-            images, rows = layout.shape[0], layout.output_size[0]
-            whole = Block((0, images), (0, layout.shape[1]), (0, rows)), (0, groups), (0, channels)
-            _add_products(input, taps, shift, layout, [whole], result)
-        elif not tiles_work():
+        if algorithm(layer_size(layout, groups, outputs)) == "product" or not tiles_work():
             for strip, part, output in _strips(layout, input, result):
                 _add_products(part, taps, shift, strip, _parts(strip, groups, outputs), output)
         else:

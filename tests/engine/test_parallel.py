@@ -164,6 +164,7 @@ except KeyboardInterrupt:
     assert python(code).split() == ["interrupted", "True"]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the handler may raise in a finalizer of llvmlite
 def test_an_exception_at_any_moment_leaves_no_band_at_work():
     """A signal handler raises at moments that differ from round to round; no helper may be at work after `run_bands` has ended."""
     running, late, ended = set(), [], False
