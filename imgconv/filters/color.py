@@ -17,7 +17,7 @@ BAND_PIXELS = 1 << 18
 
 def max_value_of(dtype: np.dtype[np.generic]) -> float:
     """The level of white: the largest whole number of `dtype`, 1.0 for floats."""
-    return float(np.iinfo(dtype).max) if dtype.kind == "u" else 1.0  # type: ignore[type-var]
+    return float(np.iinfo(dtype.char).max) if dtype.kind == "u" else 1.0
 
 
 def level_scale(dtype: np.dtype[np.generic]) -> float:

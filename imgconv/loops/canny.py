@@ -6,7 +6,7 @@ Gradients are Sobel's, not divided. `smooth` rows are float32 and reach one colu
 import numpy as np
 
 
-def gradient_lengths(smooth, lengths):  # type: ignore[no-untyped-def]
+def gradient_lengths(smooth, lengths):
     """Fill `lengths` (R, W) float32 from `smooth` (R + 2, W + 2), which has a row more above and below."""
     width, two = lengths.shape[1], np.float32(2)
     for i in range(lengths.shape[0]):
@@ -20,7 +20,7 @@ def gradient_lengths(smooth, lengths):  # type: ignore[no-untyped-def]
             out[j] = np.sqrt(x * x + y * y)
 
 
-def thin_edges(smooth, thresholds, gradients, marks):  # type: ignore[no-untyped-def]
+def thin_edges(smooth, thresholds, gradients, marks):
     """Fill `marks` (R, W) uint8: 2 for edges no weaker than `thresholds[1]`, 1 no weaker than `thresholds[0]`, 0 for all else.
 
     An edge is a pixel whose gradient is no shorter than one step ahead along it and one behind, each interpolated from two neighbours
@@ -66,7 +66,7 @@ def thin_edges(smooth, thresholds, gradients, marks):  # type: ignore[no-untyped
                 out[j] = np.uint8(ridge) + np.uint8(ridge & (length >= high))
 
 
-def grow_edges(marks, rows, stack):  # type: ignore[no-untyped-def]
+def grow_edges(marks, rows, stack):
     """Make strong (2) the weak marks (1) of `marks` (R, W) that hang together, corners included, with strong ones in `rows` (N,).
 
     `stack` (M, 2) int32 is scratch, M one more than there are weak marks. The first and the last column hold none.

@@ -8,13 +8,13 @@ pixels of any number type.
 """
 
 
-def correlate_small(height, width, channels, divided):  # type: ignore[no-untyped-def]
+def correlate_small(height, width, channels, divided):
     """The loop for a kernel whose size the compiler knows, so that sums stay in registers. It stops unrolling well above 5x5.
 
     Two rows are made at once, since most of what they are made of is the same: 5x5 of floats takes two thirds of the time (2026-11).
     """
 
-    def loop(source, weights, parameters, target, left):  # type: ignore[no-untyped-def]
+    def loop(source, weights, parameters, target, left):
         """Fill columns `left` and on of `target` (R, S), R at least 2, from sums of weights[u, v] * source[i + u, j + v*channels].
 
         The rows of `source` determine their number. `weights` (height, width) have the dtype of the accumulator.
@@ -50,10 +50,10 @@ def correlate_small(height, width, channels, divided):  # type: ignore[no-untype
     return loop
 
 
-def correlate_taps(divided):  # type: ignore[no-untyped-def]
+def correlate_taps(divided):
     """The loop for any taps, one and then four per pass over a row of sums that stays in cache."""
 
-    def loop(source, rows, columns, weights, sums, parameters, target, row_stride):  # type: ignore[no-untyped-def]
+    def loop(source, rows, columns, weights, sums, parameters, target, row_stride):
         """Fill `target` (R, S) from sums over taps t (at least one) of weights[t] * source[i*row_stride + rows[t], columns[t] + j].
 
         `sums` (S,) is scratch and has the type of `weights`.
@@ -92,12 +92,12 @@ def correlate_taps(divided):  # type: ignore[no-untyped-def]
     return loop
 
 
-def sliding_sums(divided):  # type: ignore[no-untyped-def]
+def sliding_sums(divided):
     """The loop for a box of one weight: down the columns a cell that enters is added and one that leaves taken away; along the row
     sums over n pixels make those over 2n or 2n + 1, so that the size costs next to nothing and whole rows are added at once.
     """
 
-    def loop(source, weight, height, bits, channels, columns, wider, parameters, target):  # type: ignore[no-untyped-def]
+    def loop(source, weight, height, bits, channels, columns, wider, parameters, target):
         """Fill `target` (R, S) from weight[0] times sums over `height` rows and a number of pixels of `channels` values.
 
         The binary digits of that number behind the first are `bits`. `columns` (W,) and `wider` (2, W) are scratch of the whole-number
@@ -146,10 +146,10 @@ def sliding_sums(divided):  # type: ignore[no-untyped-def]
     return loop
 
 
-def correlate_product(size, channels, divided):  # type: ignore[no-untyped-def]
+def correlate_product(size, channels, divided):
     """The loop for one product of a column and a row of `size` taps each, known to the compiler so that sums stay in registers."""
 
-    def loop(source, down, across, middle, parameters, target):  # type: ignore[no-untyped-def]
+    def loop(source, down, across, middle, parameters, target):
         """Fill `target` (R, S) from sums over u, v of down[u] * across[v] * source[i + u, j + v*channels].
 
         `middle` (S + (size-1)*channels,) is scratch of the type of `down` and `across` (size,).
@@ -179,10 +179,10 @@ def correlate_product(size, channels, divided):  # type: ignore[no-untyped-def]
     return loop
 
 
-def correlate_factors(divided):  # type: ignore[no-untyped-def]
+def correlate_factors(divided):
     """The loop for kernels that are a sum of outer products of a column and a row: one tap, then four per pass over rows in cache."""
 
-    def loop(source, down, rows, across, columns, middle, sums, parameters, target, row_stride):  # type: ignore[no-untyped-def]
+    def loop(source, down, rows, across, columns, middle, sums, parameters, target, row_stride):
         """Fill `target` (R, S) from sums over p, u, v of down[p, u] * across[p, v] * source[i*row_stride + rows[u], columns[v] + j].
 
         `middle` (S + columns[-1],) and `sums` (S,) are scratch of the type of `down` (P, kh) and `across` (P, kw).
@@ -239,13 +239,13 @@ def correlate_factors(divided):  # type: ignore[no-untyped-def]
     return loop
 
 
-def luma_rows(channels, alpha, largest):  # type: ignore[no-untyped-def]
+def luma_rows(channels, alpha, largest):
     """The loop for pixels of `channels` values up to `largest`; with `alpha` the last one is alpha, and colour is multiplied by it."""
     colours = channels - alpha
     second, third = (1, 2) if colours >= 3 else (0, 0)  # all three weights fall on a single colour
     half = largest // 2
 
-    def loop(source, weights, target):  # type: ignore[no-untyped-def]
+    def loop(source, weights, target):
         """Fill `target` (R, W) with the luma of `source` (R, W*channels) whole numbers, rounded to nearest.
 
         `weights` (4,) uint32 are those of red, green and blue in 1/65536, and 32768. Sums of 16-bit values just fit 32 bits.

@@ -10,7 +10,7 @@ end of an output row and the row stride are computed and not used, which costs l
 import numpy as np
 
 
-def tile_sums(cells, base, offsets, weights, output, head, tail, sums, at, together, apart, width):  # type: ignore[no-untyped-def]
+def tile_sums(cells, base, offsets, weights, output, head, tail, sums, at, together, apart, width):
     """Sum weights[output + q, t] * cells[base + offsets[t] + j] over taps head <= t < tail, for q < `together` outputs and j < `width`.
 
     `cells` and `sums` are flat; the sums go to sums[at + q * apart + j], and are added to its values unless they begin with tap 0.
@@ -28,10 +28,10 @@ def tile_sums(cells, base, offsets, weights, output, head, tail, sums, at, toget
             row[:] = total if head == 0 else row + total
 
 
-def copy_planes(stride):  # type: ignore[no-untyped-def]
+def copy_planes(stride):
     """The loop that copies cells to planes; the horizontal `stride` is a constant for the compiler, or 0 and read from `geometry`."""
 
-    def copy(source, rows, columns, spans, value, geometry, skip, cells):  # type: ignore[no-untyped-def]
+    def copy(source, rows, columns, spans, value, geometry, skip, cells):
         """Fill `cells` (flat) with one plane for each vertical phase, horizontal phase and channel, each of all images.
 
         `rows` (A, R) and `columns` (B, P) are the indices in an image of `source` (flat) of the rows and columns of the phases' planes,
@@ -68,7 +68,7 @@ def copy_planes(stride):  # type: ignore[no-untyped-def]
     return copy
 
 
-def write_sums(scratch, apart, bias, begin, n, target, origin, geometry):  # type: ignore[no-untyped-def]
+def write_sums(scratch, apart, bias, begin, n, target, origin, geometry):
     """Write `n` sums for each output of `bias`, those of positions `begin` and after, to `target`, where the first begins at `origin`.
 
     `geometry` is that of `correlate`. Positions of a plane that are not output cells are left out.
@@ -93,15 +93,15 @@ def write_sums(scratch, apart, bias, begin, n, target, origin, geometry):  # typ
             image, row = image + 1, 0
 
 
-def correlate(together, apart, width, stride):  # type: ignore[no-untyped-def]
+def correlate(together, apart, width, stride):
     """The loop that sums `together` outputs at a time, in tiles of `width` cells.
 
     With `stride` 0 or more it copies the planes of one group after the other by `copy_planes(stride)`; with -1 it reads the input itself.
     Its scratch holds a row of sums for each output, `apart` elements from each other.
     """
-    copy, write = copy_planes(stride), write_sums  # type: ignore[no-untyped-call]
+    copy, write = copy_planes(stride), write_sums
 
-    def loop(source, copied_rows, copied_columns, spans, value, copying, cells, offsets, weights, bias, scratch, target, geometry):  # type: ignore[no-untyped-def]
+    def loop(source, copied_rows, copied_columns, spans, value, copying, cells, offsets, weights, bias, scratch, target, geometry):
         """Fill the part of `target` (flat) that `geometry` describes.
 
         The first six are those of `copy_planes`, `cells` has room for the planes of a group; `offsets` (T) are the taps of the first
@@ -131,7 +131,7 @@ def correlate(together, apart, width, stride):  # type: ignore[no-untyped-def]
                         for head in range(0, taps, block):
                             tail = min(head + block, taps)
                             if base + at + reach + width <= cells.shape[0]:
-                                tile_sums(cells, base + at, offsets, weights[g], o, head, tail, scratch, at, together, apart, width)  # type: ignore[no-untyped-call]
+                                tile_sums(cells, base + at, offsets, weights[g], o, head, tail, scratch, at, together, apart, width)
                             else:  # at the end of the cells there may be no room for a whole tile
                                 for q in range(together):
                                     row, sums = weights[g, min(o + q, outputs - 1)], scratch[q * apart + at :]
@@ -141,12 +141,12 @@ def correlate(together, apart, width, stride):  # type: ignore[no-untyped-def]
                                             added += row[t] * cells[base + at + j + offsets[t]]
                                         sums[j] = added if head == 0 else sums[j] + added
                     shift, at = bias[g, o : min(o + together, outputs)], origin + (g * outputs + o) * channel_step
-                    write(scratch, apart, shift, begin, n, target, at, geometry)  # type: ignore[no-untyped-call]
+                    write(scratch, apart, shift, begin, n, target, at, geometry)
 
     return loop
 
 
-def gather_patches(cells, offsets, starts, patches):  # type: ignore[no-untyped-def]
+def gather_patches(cells, offsets, starts, patches):
     """Write to `patches` the cells behind each tap."""
     columns = patches.shape[2]
     for t in range(patches.shape[0]):
@@ -156,7 +156,7 @@ def gather_patches(cells, offsets, starts, patches):  # type: ignore[no-untyped-
                 out[j] = source[j]
 
 
-def scatter_patches(patches, offsets, starts, cells):  # type: ignore[no-untyped-def]
+def scatter_patches(patches, offsets, starts, cells):
     """Add `patches` to the cells behind each tap; the adjoint of `gather_patches`. One job owns the cells that it adds to."""
     columns = patches.shape[2]
     for t in range(patches.shape[0]):
@@ -166,7 +166,7 @@ def scatter_patches(patches, offsets, starts, cells):  # type: ignore[no-untyped
                 out[j] += source[j]
 
 
-def sample_bilinear(planes, down, across, weights, patches, geometry):  # type: ignore[no-untyped-def]
+def sample_bilinear(planes, down, across, weights, patches, geometry):
     """Write to `patches` (C, K, P) the value of each plane (C, H, W) at rows `down` and columns `across`, times `weights`.
 
     `down`, `across` and `weights` are (D*K, P) fractions of cells for D groups of channels; geometry[0] is the number of channels in

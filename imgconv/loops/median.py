@@ -5,10 +5,10 @@ In all three, row i of `target` (R, w_out * channels) belongs to windows over th
 """
 
 
-def median_network(unit):  # type: ignore[no-untyped-def]
+def median_network(unit):
     """The loop that sorts many windows at once, line by line; `unit` tells the compiler that `between` and `step` are 1."""
 
-    def loop(source, first, count, taps, row_step, columns, pairs, middle, lines, target, begin, end, between_given, step_given):  # type: ignore[no-untyped-def]
+    def loop(source, first, count, taps, row_step, columns, pairs, middle, lines, target, begin, end, between_given, step_given):
         """Fill elements begin..end of those target rows whose windows are whole, count[i] == taps.
 
         columns[v] is the source element that tap v reads for target element `begin`; targets `between` apart read sources `step`
@@ -40,7 +40,7 @@ def median_network(unit):  # type: ignore[no-untyped-def]
     return loop
 
 
-def median_select(source, first, count, taps, row_step, left, width, column_step, cells, target, begin, end, channels):  # type: ignore[no-untyped-def]
+def median_select(source, first, count, taps, row_step, left, width, column_step, cells, target, begin, end, channels):
     """Fill `target` but for elements begin..end of rows with count[i] == taps; a NaN among the cells is the median.
 
     Output column j sees width[j] pixels from left[j] on, `column_step` apart. `cells` is scratch for one window.
@@ -76,7 +76,7 @@ def median_select(source, first, count, taps, row_step, left, width, column_step
             target[i, j] = cells[middle]
 
 
-def median_histogram(codes, first, count, row_step, starts, taps, column_step, lap, phases, fine, coarse, shift, broken, target, channels):  # type: ignore[no-untyped-def]
+def median_histogram(codes, first, count, row_step, starts, taps, column_step, lap, phases, fine, coarse, shift, broken, target, channels):
     """Fill `target` with the median code of every window; `codes` (rows, W * channels) are small whole numbers in the cells' order.
 
     The window of output column j has `taps` pixels from starts[j] on, `column_step` apart, those outside the image left out. The

@@ -10,10 +10,10 @@ import numpy as np
 SUM, LARGEST, SMALLEST = 0, 1, 2
 
 
-def fold_rows(operation):  # type: ignore[no-untyped-def]
+def fold_rows(operation):
     """The loop that folds some source rows, `step` apart, into every target row."""
 
-    def loop(source, first, count, step, nothing, target, left, many):  # type: ignore[no-untyped-def]
+    def loop(source, first, count, step, nothing, target, left, many):
         """Fold rows first[i], first[i] + step, ... (count[i] of them) of `source` (rows, S) into row i of `target` (R, left + S or more).
 
         So for `many` rows; only columns left..left+S are written. `nothing` is (1, S).
@@ -48,10 +48,10 @@ def fold_rows(operation):  # type: ignore[no-untyped-def]
     return loop
 
 
-def fold_columns(operation, channels, stride):  # type: ignore[no-untyped-def]
+def fold_columns(operation, channels, stride):
     """The loop that folds windows of one length along rows; `channels` and `stride` are fixed for the compiler, or open with 0."""
 
-    def loop(source, shifts, extras, nothing, scratch, target, channels_given, stride_given, many):  # type: ignore[no-untyped-def]
+    def loop(source, shifts, extras, nothing, scratch, target, channels_given, stride_given, many):
         """Fold `many` rows of interleaved pixels, `source` (R, P), into `target` (R, w_out * channels).
 
         A window grows by doubling, so that k cells cost log2(k) passes: pass t takes windows of m cells to 2m, or to 2m + 1 with one
@@ -90,10 +90,10 @@ def fold_columns(operation, channels, stride):  # type: ignore[no-untyped-def]
     return loop
 
 
-def divide_rows(rounded):  # type: ignore[no-untyped-def]
+def divide_rows(rounded):
     """The loop that divides sums by the cells they were taken over; with `rounded` to the nearest whole number, half to even."""
 
-    def loop(sums, heights, widths, target, many):  # type: ignore[no-untyped-def]
+    def loop(sums, heights, widths, target, many):
         """target[i, j] = sums[i, j] / (heights[i] * widths[j]) in `many` rows; sums, heights and widths are of one floating type."""
         for i in range(many):
             row, out, height = sums[i], target[i], heights[i]
@@ -104,13 +104,13 @@ def divide_rows(rounded):  # type: ignore[no-untyped-def]
     return loop
 
 
-def halve(channels, rounded):  # type: ignore[no-untyped-def]
+def halve(channels, rounded):
     """The loop for averages of 2x2 cells, the commonest pool: of whole numbers with `rounded`, half to even, else of floats.
 
     `channels` is fixed for the compiler, or open with 0.
     """
 
-    def loop(source, scratch, target, channels_given, many):  # type: ignore[no-untyped-def]
+    def loop(source, scratch, target, channels_given, many):
         """Fill `many` rows of `target` (R, w_out * channels) from `source` (2R, W * channels).
 
         `scratch` (1, W * channels) is of a dtype that holds sums of four.
@@ -139,10 +139,10 @@ def halve(channels, rounded):  # type: ignore[no-untyped-def]
     return loop
 
 
-def halve_pairs(bits):  # type: ignore[no-untyped-def]
+def halve_pairs(bits):
     """The same for whole numbers of `bits` on one channel, read two at a time: twice as fast, since nothing changes places (2026-11)."""
 
-    def loop(source, target, many):  # type: ignore[no-untyped-def]
+    def loop(source, target, many):
         """Fill `many` rows of `target` (R, w_out) from `source` (2R, w_out), each number of which holds two neighbours."""
         number = source.dtype.type
         low, one, two, shift = number((1 << bits) - 1), number(1), number(2), number(bits)
@@ -156,10 +156,10 @@ def halve_pairs(bits):  # type: ignore[no-untyped-def]
     return loop
 
 
-def extreme_cells(largest):  # type: ignore[no-untyped-def]
+def extreme_cells(largest):
     """The loop that finds the largest (or, with 0, smallest) cell of every window, and its place."""
 
-    def loop(source, first, count, row_step, plane, left, width, column_step, target, indices):  # type: ignore[no-untyped-def]
+    def loop(source, first, count, row_step, plane, left, width, column_step, target, indices):
         """Fill `target` and `indices` (R, w_out).
 
         Window (i, j) sees rows first[i], first[i] + row_step, ... (count[i] of them) of `source` (rows, W) and columns left[j],

@@ -8,7 +8,7 @@ the columns. Padded cells hold the identity of the reduction. Arguments are not 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,7 +152,7 @@ Fill = Callable[[int, int], None]  # fills output rows first..last
 class Fold:
     """One reduction over one window on some planes; any thread may call `fill`, with scratch of its own."""
 
-    def __init__(self, planes: Planes, window: Window, operation: int, accumulator: np.dtype[np.generic]):
+    def __init__(self, planes: Planes, window: Window, operation: int, accumulator: np.dtype[Any]):
         self._planes, self._accumulator = planes, accumulator
         size, row, self._stride = planes.size, planes.rows.shape[1], window.stride[1]
         h_out, w_out = window.output_size(size)
@@ -202,7 +202,7 @@ def extremes(planes: Planes, window: Window, *, largest: bool, threads: int | No
 
 
 def averages(
-    planes: Planes, window: Window, divisors: tuple[AnyArray, AnyArray] | None, dtype: np.dtype[np.generic], threads: int | None = None
+    planes: Planes, window: Window, divisors: tuple[AnyArray, AnyArray] | None, dtype: np.dtype[Any], threads: int | None = None
 ) -> AnyArray:
     """Sums of windows over heights[i] * widths[j], where `divisors` are (heights (h_out,), widths (w_out,)): by default the cells seen.
 
@@ -257,7 +257,7 @@ def _run(worker: Callable[[], Fill], rows: int, rows_per_band: int, threads: int
     run_bands(work, jobs, 1, threads)
 
 
-def span_averages(planes: Planes, spans: tuple[Spans, Spans], divisors: tuple[AnyArray, AnyArray], dtype: np.dtype[np.generic]) -> AnyArray:
+def span_averages(planes: Planes, spans: tuple[Spans, Spans], divisors: tuple[AnyArray, AnyArray], dtype: np.dtype[Any]) -> AnyArray:
     """Sums, taken in float64, of the cells under each pair of spans over heights[i] * widths[j]; (count * h_out, w_out) of `dtype`.
 
     For windows of unequal size: adaptive averages, and the gradients of all averages. The planes have one channel.
@@ -303,7 +303,7 @@ def _pairs(planes: Planes, out: AnyArray) -> Callable[[], Fill]:
 def _fours(planes: Planes, out: AnyArray) -> Callable[[], Fill]:
     """The workers for all other 2x2 averages."""
     dtype, is_whole = out.dtype, out.dtype.kind == "u"
-    sums = np.promote_types(np.uint16, np.min_scalar_type(4 * int(np.iinfo(dtype).max))) if is_whole else dtype  # type: ignore[type-var]
+    sums = np.promote_types(np.uint16, np.min_scalar_type(4 * int(np.iinfo(dtype.char).max))) if is_whole else dtype
     halve = loop(pooling.halve, channels=_known(planes.channels), rounded=int(is_whole))
 
     def worker() -> Fill:
@@ -313,7 +313,7 @@ def _fours(planes: Planes, out: AnyArray) -> Callable[[], Fill]:
     return worker
 
 
-def identity_of(operation: int, dtype: np.dtype[np.generic]) -> float | int:
+def identity_of(operation: int, dtype: np.dtype[Any]) -> float | int:
     """Return the identity of a reduction: 0 for a sum, the lowest value for the largest, the highest value for the smallest.
 
     >>> identity_of(SMALLEST, np.dtype(np.uint8))
@@ -323,11 +323,11 @@ def identity_of(operation: int, dtype: np.dtype[np.generic]) -> float | int:
         return 0
     if dtype.kind == "f":
         return -np.inf if operation == LARGEST else np.inf
-    limits = np.iinfo(dtype)  # type: ignore[type-var]
+    limits = np.iinfo(dtype.char)
     return int(limits.min if operation == LARGEST else limits.max)
 
 
-def _types(planes: Planes, taps: int, tall: int) -> tuple[Planes, np.dtype[np.generic], np.dtype[np.generic]]:
+def _types(planes: Planes, taps: int, tall: int) -> tuple[Planes, np.dtype[Any], np.dtype[Any]]:
     """Planes to sum over, the dtype that holds their sums of `taps` values, and the dtype of the division.
 
     Sums of 8- and 16-bit values are exact. A quotient rounds right when it lies farther from a half than the division's error:
@@ -335,7 +335,7 @@ def _types(planes: Planes, taps: int, tall: int) -> tuple[Planes, np.dtype[np.ge
     """
     dtype = planes.rows.dtype
     if dtype.kind == "u" and dtype.itemsize <= 2:
-        bound = int(np.iinfo(dtype).max) * taps  # type: ignore[type-var]
+        bound = int(np.iinfo(dtype.char).max) * taps
         ratio = np.dtype(np.float32 if bound < 1 << 23 else np.float64)
         return planes, np.promote_types(np.min_scalar_type(bound), np.uint16), ratio
     accumulator = np.dtype(np.float32 if dtype == np.float32 and tall <= _TALL else np.float64)
