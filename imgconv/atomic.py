@@ -1,27 +1,37 @@
 """Write files atomically: a reader sees the old contents or the complete new contents.
 
-New contents go to a hidden temporary file in the folder of the destination, which is flushed to disk and renamed. The writing
-process holds a lock on the temporary file. A temporary file without a lock was left behind by a killed process; the next
-writer in that folder removes it, also on another machine that shares the disk.
+New contents go to a hidden temporary file in the folder of the destination, which only this user can read. It is flushed to disk, gets
+the access rules of the file that it replaces, and is renamed. The writing process holds a lock on it. A temporary file without a lock
+was left behind by a killed process; the next writer in that folder removes it, also on another machine that shares the disk.
+
+Pipes and devices get their contents in one piece at the end.
 """
 
 import contextlib
 import errno
 import os
+import re
+import select
 import stat
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
+from imgconv.access import PRIVATE, Access
 from imgconv.errors import ImageError
+from imgconv.inputs import Inputs
 
 if sys.platform != "win32":
     import fcntl
 
 PART_SUFFIX = ".imgconv-part"  # of temporary files, which are hidden and never used as inputs
+_PART = re.compile(rf"\.[0-9a-f]{{16}}{re.escape(PART_SUFFIX)}")
 _NO_FSYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)  # file systems without fsync raise one of these
+_DESCRIPTORS = re.compile(r"/dev/fd|/proc/(\d+)(/task/\d+)?/fd")  # folders of open descriptors, links resolved
+_MOST_LINKS = 40  # as in the kernel
 
 _lock = threading.Lock()  # replaced in a forked child
 _temporary_files: set[Path] = set()
@@ -30,56 +40,80 @@ _abandoned = threading.Event()
 
 
 @contextlib.contextmanager
-def atomic_write(path: Path, before_sync: Callable[[], None] | None = None) -> Iterator[BinaryIO]:
+def atomic_write(path: Path, inputs: Inputs, before_sync: Callable[[], None] | None = None) -> Iterator[BinaryIO]:
     """Open a binary stream whose contents replace `path` when the block ends without an error; otherwise `path` does not change.
 
-    `before_sync()` is called before the contents are flushed to disk. The new file has the mode of the old one, and its owner
-    where that is allowed; without an old file its mode follows the umask. The target of a symbolic link is replaced, not the
-    link. A device or named pipe is written to directly. Raises OSError as the file system does.
+    `before_sync()` is called before the contents are flushed to disk. The new file has the access rules of the old one, and its owner
+    where that is allowed; without an old file its mode follows the umask. The target of a symbolic link is replaced, not the link.
+    A pipe or device, also by a name such as /dev/stdout, is written to at the end of the block.
+    Raises UsageError if `path` is one of `inputs`, OSError as the file system does.
     """
-    target = Path(os.path.realpath(path))
-    old = target.stat() if target.exists() else None
-    if old is not None and not stat.S_ISREG(old.st_mode):
-        with target.open("wb") as stream:
-            yield stream
+    inputs.refuse(path)
+    if is_stream(path):
+        contents = BytesIO()
+        yield contents
+        if before_sync is not None:
+            before_sync()
+        _send(path, contents.getbuffer())
         return
-    with replace_file(target, old=old, before_sync=before_sync, name=path) as stream:
+    target = Path(os.path.realpath(path))
+    try:
+        access = Access.of_file(target, target.stat())
+    except OSError:
+        access = Access.of_new_file(target.parent)
+    with replace_file(target, access, inputs, before_sync=before_sync, name=path) as stream:
         yield stream
 
 
 @contextlib.contextmanager
 def replace_file(
     path: Path,
+    access: Access,
+    inputs: Inputs,
     *,
-    mode: int = 0o666,
-    old: os.stat_result | None = None,
     before_sync: Callable[[], None] | None = None,
     name: Path | None = None,
 ) -> Iterator[BinaryIO]:
     """Open a binary stream whose contents become the file at exactly `path`, whatever is there; links are not followed.
 
-    The file has `mode` less the umask, or the owner and mode of `old`. Errors of the folder name `name` instead of `path`.
+    The file gets the rules of `access` when it is complete. Errors of the file system name `name` instead of `path`.
     """
-    try:
-        descriptor, part = _create_part(path.parent, mode)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(name or path)) from None
+    with _naming(name or path):
+        descriptor, part = _create_part(path.parent, inputs)
     try:
         with os.fdopen(descriptor, "w+b") as stream:
-            if old is not None:
-                _copy_owner_and_mode(stream.fileno(), old)
             yield stream
-            stream.flush()
-            if before_sync is not None:
-                before_sync()
-            _sync(stream.fileno())
-            part.replace(path)  # while it is open and locked, so that no other process removes it
+            with _naming(name or path):
+                stream.flush()
+                if before_sync is not None:
+                    before_sync()
+                access.apply(stream.fileno())
+                _sync(stream.fileno())
+                if sys.platform == "win32":  # which renames no open file
+                    stream.close()
+                part.replace(path)  # while it is open and locked, so that no other process removes it
     except BaseException:
         _remove(part)
         raise
     finally:
         with _lock:
             _temporary_files.discard(part)
+
+
+def is_stream(path: Path) -> bool:
+    """Whether a name is that of a pipe, a device or an open descriptor such as /dev/stdout, and not of a file or folder."""
+    if _descriptor(path) is not None:
+        return True
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def is_stdout(path: Path) -> bool:
+    """Whether a name such as /dev/stdout is that of standard output."""
+    return _descriptor(path) == 1
 
 
 @contextlib.contextmanager
@@ -108,28 +142,28 @@ def abandon() -> None:
             _remove(path)
 
 
-def sweep(folders: Iterable[Path]) -> None:
-    """Remove temporary files that killed processes left in `folders`."""
+def sweep(folders: Iterable[Path], inputs: Inputs) -> None:
+    """Remove temporary files that killed processes left in `folders`, unless they are `inputs`."""
     for folder in folders:
         with contextlib.suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name.startswith(".") and entry.name.endswith(PART_SUFFIX) and entry.is_file(follow_symlinks=False):
+                if _PART.fullmatch(entry.name) and entry.is_file(follow_symlinks=False) and not inputs.has(entry.stat()):
                     _remove_unlocked(folder / entry.name)
 
 
-def _create_part(folder: Path, mode: int) -> tuple[int, Path]:
+def _create_part(folder: Path, inputs: Inputs) -> tuple[int, Path]:
     """Create a locked temporary file; return its descriptor and path. The first call for a folder sweeps it."""
     with _lock:
         is_first = folder not in _swept_folders
         _swept_folders.add(folder)
     if is_first:
-        sweep([folder])
+        sweep([folder], inputs)
     while True:
         path = folder / f".{os.urandom(8).hex()}{PART_SUFFIX}"
         with _lock:
             if _abandoned.is_set():
                 raise ImageError("interrupted")
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), PRIVATE)
             _temporary_files.add(path)
         if _try_lock(descriptor) is not False and os.fstat(descriptor).st_nlink:
             return descriptor, path
@@ -168,15 +202,44 @@ def _try_lock(descriptor: int) -> bool | None:
     return True
 
 
-def _copy_owner_and_mode(descriptor: int, old: os.stat_result) -> None:
-    """Give a new file the owner and mode of the file that it replaces, as far as that is possible."""
-    if sys.platform == "win32":
-        return
-    with contextlib.suppress(OSError):  # only root may change owners
-        if (os.geteuid(), os.getegid()) != (old.st_uid, old.st_gid):
-            os.fchown(descriptor, old.st_uid, old.st_gid)
-    with contextlib.suppress(OSError):  # a file system without modes
-        os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name `path` in errors of the file system, instead of a temporary file."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def _descriptor(path: Path) -> int | None:
+    """Return the number of the open descriptor that a name such as /dev/stdout or /dev/fd/3 stands for; None for other names."""
+    name = path.absolute()
+    for _ in range(_MOST_LINKS):
+        match = _DESCRIPTORS.fullmatch(os.path.realpath(name.parent)) if name.name.isdecimal() else None
+        if match and match[1] in (None, str(os.getpid())):
+            return int(name.name)
+        try:
+            name = name.parent / name.readlink()
+        except (OSError, ValueError):  # not a link
+            return None
+    return None
+
+
+def _send(path: Path, contents: memoryview) -> None:
+    """Write to a pipe or device. An open descriptor is used as it is: its place in a file, for example, is that of the next output."""
+    number = _descriptor(path)
+    with _naming(path):
+        descriptor = os.open(path, os.O_WRONLY | getattr(os, "O_BINARY", 0)) if number is None else os.dup(number)
+        try:
+            while contents:
+                try:
+                    contents = contents[os.write(descriptor, contents) :]
+                except BlockingIOError:  # a pipe that does not wait for its reader
+                    select.select([], [descriptor], [])
+        finally:
+            os.close(descriptor)
 
 
 def _sync(descriptor: int) -> None:

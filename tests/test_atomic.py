@@ -7,17 +7,22 @@ import stat
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+from pathlib import Path
 
 import pytest
+from processes import names
 
+from imgconv.access import PRIVATE, Access
 from imgconv.atomic import atomic_write, replace_file
+from imgconv.inputs import Inputs
 
 
 def test_a_new_file_follows_the_umask(tmp_path):
     old = os.umask(0o027)
     try:
-        with atomic_write(tmp_path / "new.png") as stream:
+        with atomic_write(tmp_path / "new.png", Inputs()) as stream:
             stream.write(b"new")
     finally:
         os.umask(old)
@@ -30,7 +35,7 @@ def test_a_replaced_file_keeps_its_mode_and_a_link_stays_a_link(tmp_path):
     target.write_bytes(b"old")
     target.chmod(0o604)
     link.symlink_to(target)
-    with atomic_write(link) as stream:
+    with atomic_write(link, Inputs()) as stream:
         stream.write(b"new")
         assert target.read_bytes() == b"old"
     assert link.is_symlink() and target.read_bytes() == b"new"
@@ -41,7 +46,7 @@ def test_a_replaced_file_keeps_its_mode_and_a_link_stays_a_link(tmp_path):
 def test_after_an_error_the_old_file_is_whole_and_nothing_else_is_there(tmp_path, error):
     path = tmp_path / "out.png"
     path.write_bytes(b"old")
-    with pytest.raises(error), atomic_write(path) as stream:
+    with pytest.raises(error), atomic_write(path, Inputs()) as stream:
         stream.write(b"half")
         raise error
     assert path.read_bytes() == b"old"
@@ -55,7 +60,8 @@ def test_a_killed_writer_leaves_the_old_file_complete(tmp_path):
         import sys, time
         from pathlib import Path
         from imgconv.atomic import atomic_write
-        with atomic_write(Path({str(path)!r})) as stream:
+        from imgconv.inputs import Inputs
+        with atomic_write(Path({str(path)!r}), Inputs()) as stream:
             stream.write(b"half")
             stream.flush()
             print("written", flush=True)
@@ -75,10 +81,11 @@ def test_a_full_disk_keeps_the_old_file(tmp_path):
         import resource, signal
         from pathlib import Path
         from imgconv.atomic import atomic_write
+        from imgconv.inputs import Inputs
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
         try:
-            with atomic_write(Path({str(tmp_path / "out.png")!r})) as stream:
+            with atomic_write(Path({str(tmp_path / "out.png")!r}), Inputs()) as stream:
                 stream.write(bytes(100_000))
         except OSError as error:
             print(error.strerror)
@@ -93,7 +100,7 @@ def test_pipes_are_written_to_and_survive(tmp_path):
     pipe = tmp_path / "pipe.png"
     os.mkfifo(pipe)
     with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE) as reader:
-        with atomic_write(pipe) as stream:
+        with atomic_write(pipe, Inputs()) as stream:
             stream.write(b"through")
         assert reader.communicate(timeout=10)[0] == b"through"
     assert stat.S_ISFIFO(pipe.stat().st_mode)
@@ -101,7 +108,7 @@ def test_pipes_are_written_to_and_survive(tmp_path):
 
 def test_long_names_fit(tmp_path):
     path = tmp_path / ("x" * 246 + ".png")
-    with atomic_write(path) as stream:
+    with atomic_write(path, Inputs()) as stream:
         stream.write(b"new")
     assert path.read_bytes() == b"new"
     assert time.time() - path.stat().st_mtime < 60
@@ -111,7 +118,7 @@ def test_a_symbolic_link_itself_is_replaced_with_the_mode_asked_for(tmp_path):
     target, link = tmp_path / "target", tmp_path / "link"
     target.write_bytes(b"old")
     link.symlink_to(target)
-    with replace_file(link, mode=0o600) as stream:
+    with replace_file(link, Access(PRIVATE), Inputs()) as stream:
         stream.write(b"new")
     assert not link.is_symlink() and target.read_bytes() == b"old"
     assert stat.S_IMODE(link.stat().st_mode) == 0o600
@@ -122,7 +129,8 @@ def test_a_forked_child_leaves_temporary_files_of_its_parent_alone(tmp_path):
         import os
         from pathlib import Path
         from imgconv import atomic
-        with atomic.atomic_write(Path({str(tmp_path / "out")!r})) as stream:
+        from imgconv.inputs import Inputs
+        with atomic.atomic_write(Path({str(tmp_path / "out")!r}), Inputs()) as stream:
             child = os.fork()
             if child == 0:
                 atomic.abandon()
@@ -139,6 +147,75 @@ def test_a_file_system_without_fsync_is_written_to(tmp_path, monkeypatch):
         raise OSError(errno.EINVAL, "Invalid argument")
 
     monkeypatch.setattr(os, "fsync", fsync)
-    with atomic_write(tmp_path / "out") as stream:
+    with atomic_write(tmp_path / "out", Inputs()) as stream:
         stream.write(b"whole")
     assert (tmp_path / "out").read_bytes() == b"whole"
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize("failing", ["fsync", "open", "replace"])
+def test_an_error_names_the_output_and_not_a_hidden_file(tmp_path, monkeypatch, failing, number):
+    def fail(*names, **_):
+        raise OSError(number, os.strerror(number), *map(str, names[:1]))
+
+    with monkeypatch.context() as patch:
+        if failing == "replace":
+            patch.setattr(type(tmp_path), "replace", fail)
+        else:
+            patch.setattr(os, failing, fail)
+        with pytest.raises(OSError, match=r"out\.png") as caught, atomic_write(tmp_path / "out.png", Inputs()) as stream:
+            stream.write(b"whole")
+    assert caught.value.errno == number and ".imgconv-part" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_reaches_a_pipe_before_the_contents_are_complete(tmp_path):
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    path = next(folder for folder in (Path("/proc/self/fd"), Path("/dev/fd")) if folder.is_dir()) / str(writing)
+    with pytest.raises(ValueError, match="meanwhile"), atomic_write(path, Inputs()) as stream:
+        stream.write(b"half")
+        raise ValueError("meanwhile")
+    with atomic_write(path, Inputs()) as stream:
+        stream.write(b"whole")
+        with pytest.raises(BlockingIOError):
+            os.read(reading, 9)
+    assert os.read(reading, 9) == b"whole"
+    for descriptor in (reading, writing):
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_more_than_a_pipe_holds_is_written(waits):
+    reading, writing = os.pipe()
+    os.set_blocking(writing, waits)
+    contents, received = os.urandom(1 << 20), bytearray()
+
+    def read():
+        while len(received) < len(contents):
+            received.extend(os.read(reading, 1 << 16))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    with atomic_write(Path(f"/dev/fd/{writing}"), Inputs()) as stream:
+        stream.write(contents)
+    reader.join(20)
+    assert bytes(received) == contents
+    for descriptor in (reading, writing):
+        os.close(descriptor)
+
+
+def test_a_descriptor_of_a_file_is_written_at_its_place(tmp_path):
+    with (tmp_path / "log").open("wb") as log:
+        log.write(b"before ")
+        log.flush()
+        with atomic_write(Path(f"/dev/fd/{log.fileno()}"), Inputs()) as stream:
+            stream.write(b"contents")
+        log.write(b" after")
+    assert (tmp_path / "log").read_bytes() == b"before contents after"
+    assert names(tmp_path) == ["log"]
+
+
+def test_a_closed_descriptor_is_named():
+    with pytest.raises(OSError, match="/dev/fd/987"), atomic_write(Path("/dev/fd/987"), Inputs()) as stream:
+        stream.write(b"contents")

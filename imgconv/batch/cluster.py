@@ -28,6 +28,7 @@ from imgconv.batch.sources import Source
 from imgconv.batch.tasks import ExistingOutputs, Sender, identity, image_task, own_version
 from imgconv.batch.work import Job
 from imgconv.errors import ClusterError, MissingExtra, UsageError, reason
+from imgconv.inputs import Inputs
 
 LOCAL = "local"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -58,7 +59,7 @@ def run_on_cluster(
     sender = Sender(job)
     with ExitStack() as stack:
         stack.enter_context(_silenced())
-        stack.callback(_sweep, sources, sender)
+        stack.callback(_sweep, sources, sender, job.inputs)
         client = stack.enter_context(_client(address, jobs))
         cluster = _Cluster(client, sender, jobs if limited and address != LOCAL else None, may_stop=stop_on_error)
         yield from in_order(sources, partial(_Task, cluster), cluster.capacity, stop_on_error)
@@ -225,10 +226,10 @@ def _deferred_signals() -> Iterator[None]:
             signal.raise_signal(received[0])
 
 
-def _sweep(sources: Sequence[Source], sender: Sender) -> None:
+def _sweep(sources: Sequence[Source], sender: Sender, inputs: Inputs) -> None:
     """Remove temporary files that dead workers left in local folders."""
     outputs = (path for source in sources if not source.error for path in sender.outputs(source))
-    atomic.sweep({path.parent for path in outputs if isinstance(path, Path)})
+    atomic.sweep({path.parent for path in outputs if isinstance(path, Path)}, inputs)
 
 
 @contextmanager

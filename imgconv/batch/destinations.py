@@ -1,19 +1,18 @@
-"""Destinations of a run: what `-o` and `--format` mean, output names, and the checks that no input and no other output is overwritten."""
+"""Destinations of a run: what `-o` and `--format` mean, and the names of outputs."""
 
 import os
-import stat
 import sys
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from io import BufferedIOBase, BytesIO
+from io import BytesIO
 from pathlib import Path, PurePath
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO
 
+from imgconv.atomic import is_stdout
 from imgconv.batch import paths
-from imgconv.batch.paths import AnyPath, Url, parse_path
-from imgconv.batch.sources import STDIN, RealFolders, Source
+from imgconv.batch.paths import AnyPath, parse_path
+from imgconv.batch.sources import STDIN, Source
 from imgconv.errors import ImageError, ImgconvError, UsageError
 from imgconv.images import Header, format_for, open_frames, read_header
 from imgconv.images.formats import OUTPUTS
@@ -22,8 +21,6 @@ ARRAYS = ("npy", "npz")  # formats that hold all maps of an image in one file
 SEVERAL_MAPS = (*ARRAYS, "tiff")
 LONGEST_NAME = 255  # bytes of one name on every common file system
 PNG_END = b"IEND\xaeB`\x82"
-
-Identity = tuple[int, int] | Url  # device and inode of a local file
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ def destination_for(output: str | None, format: str | None, inputs: Sequence[str
     chosen = format_for(format) if format is not None else None
     if output == "":
         raise UsageError("-o is an empty name; give a file, a folder, or - for standard output")
-    if output == STDIN or (output is None and list(inputs) == [STDIN]):
+    if is_standard_output(output, inputs):
         return Destination(chosen or "png", "", stdout=True, explicit=chosen is not None)
     if output is None and STDIN in inputs:
         raise UsageError("results of standard input and of files need a common folder; give one with -o")
@@ -88,6 +85,14 @@ def destination_for(output: str | None, format: str | None, inputs: Sequence[str
         folder = None if output is None else parse_path(output)
         return Destination(chosen or "png", _suffix(format), folder=folder, explicit=chosen is not None)
     return _one_file(parse_path(output), chosen, maps)
+
+
+def is_standard_output(output: str | None, inputs: Sequence[str]) -> bool:
+    """Whether results go to standard output: by its name, or because there is no other name and standard input is the only input."""
+    if output is None:
+        return list(inputs) == [STDIN]
+    path = parse_path(output)
+    return output == STDIN or (isinstance(path, Path) and is_stdout(path))
 
 
 def _is_folder_name(output: str, inputs: Sequence[str]) -> bool:
@@ -124,96 +129,12 @@ def _suffix(format: str | None) -> str:
     return given if given in extensions else extensions[0]
 
 
-def identities(sources: Iterable[Source]) -> dict[Identity, str]:
-    """Map the identity of every input that exists to its name: device and inode of a local file, the URL of a remote one."""
-    known = ((_identity(source.path), source) for source in sources if source.path is not None)
-    return {identity: str(source) for identity, source in known if identity is not None}
-
-
-def refuse_input(path: AnyPath, inputs: Mapping[Identity, str]) -> None:
-    """Raise UsageError if writing `path` would replace one of `inputs` (see `identities`)."""
-    identity = _identity(path)
-    name = None if identity is None else inputs.get(identity)
-    if name is not None:
-        raise UsageError(f"output {path} is the input {name}; choose another name with -o")
-
-
-def _identity(path: AnyPath) -> Identity | None:
-    """Return what is the same for all names of a file; None if it is not a regular file."""
-    if isinstance(path, Url):
-        return path.normalised
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
-
-
-def check_outputs(sources: Sequence[Source], outputs: Iterable[Sequence[AnyPath]], within: AnyPath | None = None) -> None:
-    """Refuse, before any work, outputs with the same name, outputs that are inputs, and outputs outside of the folder `within`.
-
-    Names that differ only in case or Unicode normal form count as the same, as on many disks.
-    """
-    inputs = identities(sources)
-    folders = RealFolders()
-    root = None if within is None else (str(within.normalised) if isinstance(within, Url) else os.path.realpath(within)).rstrip("/") + "/"
-    writers: dict[str, Source] = {}
-    for source, own in zip(sources, outputs, strict=True):
-        for path in own:
-            real = os.path.realpath(path) if isinstance(path, Path) and _is_link(path) else folders.resolve(path)
-            other = writers.setdefault(fold_case(real), source)
-            if other is not source:
-                raise UsageError(f"{other} and {source} would both write {path}; process them separately, or rename one")
-            if root is not None and not real.startswith(root):
-                raise UsageError(f"output {path} would be {real}, outside of {within}; remove the link that leads there")
-            refuse_input(path, inputs)
-
-
-def fold_case(name: str) -> str:
-    """Return a form of a file name that is equal for names which a file system may take for the same.
-
-    Each character is folded to one character: file systems keep "ß" and "ss" apart.
-
-    >>> fold_case("Ä.PNG") == fold_case("a\\u0308.png"), fold_case("straße") == fold_case("strasse")
-    (True, False)
-    """
-    if name.isascii():
-        return name.lower()
-    return "".join(folded if len(folded := c.casefold()) == 1 else c.lower() for c in unicodedata.normalize("NFC", name))
-
-
 def refuse_long_names(outputs: Iterable[AnyPath]) -> None:
     """Raise ImageError for a name that is too long for every file system."""
     for path in outputs:
         length = len(os.fsencode(path.name))
         if length > LONGEST_NAME:
             raise ImageError(f"the output's name would have {length} bytes, and {LONGEST_NAME} are allowed; give a shorter one with -o")
-
-
-class OwnOutputs:
-    """Output names that a command derives from its inputs, to skip the results of an earlier run in the same folders."""
-
-    def __init__(self) -> None:
-        self._folders = RealFolders()
-        self._sources: dict[str, Source] = {}
-
-    def add(self, source: Source, outputs: Iterable[AnyPath]) -> None:
-        """Add the outputs of `source`."""
-        for path in outputs:
-            self._sources.setdefault(fold_case(self._folders.resolve(path)), source)
-
-    def has(self, source: Source) -> bool:
-        """Whether a source that was listed from a folder has the name of another source's output."""
-        if source.named or source.path is None:
-            return False
-        return self._sources.get(fold_case(self._folders.resolve(source.path)), source) is not source
-
-
-def _is_link(path: Path) -> bool:
-    try:
-        return path.is_symlink()
-    except OSError:  # for example a name that is too long, which is reported when the image is written
-        return False
 
 
 def is_complete(file: Path | bytes) -> bool:
@@ -252,16 +173,8 @@ def _last_bytes(file: Path | bytes, count: int) -> bytes:
 
 @contextmanager
 def standard_output() -> Iterator[BinaryIO]:
-    """Yield standard output, and flush it at the end of the block, so that its reader gets each image when it is complete."""
-    yield cast(BinaryIO, _Pipe())
+    """Yield a stream whose contents go to standard output when the block ends without an error, so that no half image does."""
+    contents = BytesIO()
+    yield contents
+    sys.stdout.buffer.write(contents.getbuffer())
     sys.stdout.buffer.flush()
-
-
-class _Pipe(BufferedIOBase):
-    """A write-only stream on standard output. NumPy would write past the buffer of a file object, and query the position of a pipe."""
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        return sys.stdout.buffer.write(data)

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from imgconv.atomic import atomic_write
-from imgconv.batch.destinations import identities, refuse_input
 from imgconv.batch.paths import AnyPath, parse_path, path_or_bytes
 from imgconv.batch.sources import STDIN, list_sources
 from imgconv.errors import ImageError, reason
 from imgconv.images import IMAGE_EXTENSIONS, Header, Luma, Raster, encode, open_frames, read_header
+from imgconv.inputs import Inputs
 
 
 def first_image(name: str, *, luma: Luma = "no", max_pixels: int | None, salvage: bool = False) -> Raster:
@@ -37,12 +37,11 @@ def headers(inputs: Sequence[str], max_pixels: int | None) -> Iterator[tuple[str
             yield str(source), error
 
 
-def write_animation(frames: Sequence[Raster], path: Path, source: str) -> None:
-    """Write frames to `path`, in the format of its name. Raises UsageError if it is the input `source`, or ImageError, which names it."""
-    refuse_input(path, identities(list_sources([source], frozenset())))
+def write_animation(frames: Sequence[Raster], path: Path, format: str, inputs: Inputs) -> None:
+    """Write frames to `path`. Raises UsageError if it is one of `inputs`, or ImageError, which names it."""
     try:
-        with atomic_write(path) as stream:
-            encode(frames, path.suffix, stream=stream, animated=True)
+        with atomic_write(path, inputs) as stream:
+            encode(frames, format, stream=stream, animated=True)
     except OSError as error:
         raise ImageError(f"{path}: {reason(error)}") from None
 

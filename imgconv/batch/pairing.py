@@ -29,10 +29,14 @@ class Result:
 
 @dataclass(frozen=True)
 class Results:
-    """All results in a folder, in the order of their names, and the folder of their inputs (None: not found, or ambiguous)."""
+    """All results in a folder, in the order of their names, and the folder of their inputs (None: not found, or ambiguous).
+
+    `read` are all files that were opened to find them, and the inputs.
+    """
 
     results: tuple[Result, ...]
     inputs: Path | None
+    read: tuple[Path, ...] = ()
 
 
 def find_results(folder: Path, inputs: Path | None = None, *, recursive: bool = True) -> Results:
@@ -56,7 +60,8 @@ def find_results(folder: Path, inputs: Path | None = None, *, recursive: bool = 
     )
     if not results:
         raise ImageError(f"no images made by imgconv in {folder}; give the folder that a run wrote to")
-    return Results(results, chosen.folder if chosen else None)
+    opened = [*(Path(str(source)) for source in sources), *(result.input for result in results if result.input is not None)]
+    return Results(results, chosen.folder if chosen else None, tuple(opened))
 
 
 def _read(source: Source) -> Result | None:

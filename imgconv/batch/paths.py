@@ -5,14 +5,10 @@ A URL is handled as a name alone. Its storage is imported when a file is read, w
 
 import posixpath
 import re
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import BinaryIO
 from urllib.parse import unquote
 
-from imgconv.atomic import atomic_write
 from imgconv.errors import UsageError
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)", re.DOTALL | re.IGNORECASE)
@@ -123,13 +119,3 @@ def is_folder(path: AnyPath) -> bool:
         return path.is_dir()
     except OSError:  # for example a name that is too long
         return False
-
-
-def open_output(path: AnyPath, before_sending: Callable[[], None] | None = None) -> AbstractContextManager[BinaryIO]:
-    """Open a stream whose contents replace a file once they are complete, and create its folders; see `atomic_write`."""
-    if isinstance(path, Path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return atomic_write(path, before_sending)
-    from imgconv.batch import remote
-
-    return remote.atomic_write(path, before_sending)

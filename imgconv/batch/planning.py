@@ -2,22 +2,31 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from imgconv.batch.destinations import Destination, OwnOutputs, check_outputs, destination_for
+from imgconv.batch.destinations import Destination, destination_for
 from imgconv.batch.paths import AnyPath, Url
+from imgconv.batch.protection import OutputNames, OwnOutputs, check_outputs, inputs_of
 from imgconv.batch.sources import Source, list_sources
 from imgconv.errors import ImageError, UsageError
 from imgconv.images import IMAGE_EXTENSIONS
 from imgconv.images.formats import OUTPUTS
+from imgconv.inputs import Inputs
 from imgconv.recipe import Recipe
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The sources of a run, in order, and its destination. Output names are derived again when they are needed."""
+    """The sources of a run, in order, and its destination. Output names are derived again when they are needed.
+
+    `inputs` are all files that the run reads. `names` are the outputs of files where standard input may hold images that would get
+    the same names.
+    """
 
     destination: Destination
     sources: tuple[Source, ...]
+    inputs: Inputs
+    names: OutputNames | None = None
 
 
 def plan_run(
@@ -30,9 +39,12 @@ def plan_run(
     quality: int | None = None,
     recursive: bool = True,
     shard: tuple[int, int] = (1, 1),
+    others: Sequence[Path] = (),
+    page: AnyPath | None = None,
 ) -> Plan:
     """Plan a run of `recipe` over `inputs`; names in `exact` are neither patterns nor standard input.
 
+    `others` are files besides images that the run reads, such as weights, and `page` is the file of its report.
     With `shard` (I, N) the plan has every N-th source from the I-th on, in the order of their names; all sources are checked.
     Raises UsageError for options that contradict each other, outputs with the same name, or an output that is an input;
     ImageError for folders without images.
@@ -49,8 +61,25 @@ def plan_run(
     if destination.file is not None and len(sources) > 1:
         raise UsageError(f"{len(sources)} inputs do not fit in {destination.file}; give a folder with -o")
     _check_writable(destination, sources)
-    check_outputs(sources, (_outputs(destination, source, recipe) for source in sources), destination.folder)
-    return Plan(destination, tuple(_sharded(sources, *shard)))
+    protected = inputs_of(sources, others)
+    names = check_outputs(sources, (_outputs(destination, source, recipe) for source in sources), protected, destination.folder)
+    if destination.stdout:
+        protected.refuse_stdout()
+    if page is not None:
+        _check_page(page, destination, sources, recipe)
+    has_stream = len(sources) > 1 and any(source.path is None for source in sources)
+    return Plan(destination, tuple(_sharded(sources, *shard)), protected, names if has_stream else None)
+
+
+def _check_page(page: AnyPath, destination: Destination, sources: Sequence[Source], recipe: Recipe) -> None:
+    """Raise UsageError if the page of a run would replace one of its results."""
+    for each in _earlier_destinations(destination):
+        names = OutputNames()
+        for source in sources:
+            for path in _outputs(each, source, recipe):
+                names.add(path, source)
+        if names.source_of(page) is not None:
+            raise UsageError(f"{page} is also the result of {names.source_of(page)}; choose another name with --report")
 
 
 def _check_writable(destination: Destination, sources: Sequence[Source]) -> None:

@@ -115,4 +115,9 @@ def _numbered(source: Source, number: int, job: Job) -> Source:
         return source
     if job.destination.file is not None:
         raise ImageError(f"standard input holds several images, and {job.destination.file} takes one; give a folder with -o")
-    return replace(source, relative=Path(f"{source.relative}-{number}"))
+    numbered = replace(source, relative=Path(f"{source.relative}-{number}"))
+    for each in (job.destination, job.destination.as_tiff()) if job.names else ():
+        for path in each.outputs(numbered, job.recipe.names, job.recipe.command):
+            if other := job.names and job.names.source_of(path):
+                raise ImageError(f"{other} has the output {path} too; rename that file, or send this stream alone")
+    return numbered

@@ -8,16 +8,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
 from imgconv.arrays import Array
-from imgconv.batch.destinations import ARRAYS, Identity, identities, refuse_input, standard_output
-from imgconv.batch.paths import AnyPath, open_output, parse_path, path_or_bytes
-from imgconv.batch.sources import STDIN, Source, list_sources
+from imgconv.batch.destinations import ARRAYS, is_standard_output, standard_output
+from imgconv.batch.paths import AnyPath, parse_path, path_or_bytes
+from imgconv.batch.protection import identified, inputs_of, open_output
+from imgconv.batch.sources import Source, list_sources
 from imgconv.errors import DoesNotFit, ImageError, ImgconvError, UsageError, reason
 from imgconv.images import IMAGE_EXTENSIONS, Frames, Luma, Raster, format_for, open_frames, read_stream
+from imgconv.inputs import Inputs
 from imgconv.process.network import results_of
 from imgconv.recipe import Network, Recipe, Shape
 
@@ -37,7 +38,7 @@ class Stack:
     format: str
     max_pixels: int | None = None
     salvage: bool = False
-    inputs: dict[Identity, str] = field(default_factory=dict)
+    inputs: Inputs = field(default_factory=Inputs)
 
 
 def plan_stack(
@@ -50,15 +51,16 @@ def plan_stack(
     recursive: bool = True,
     max_pixels: int | None = None,
     salvage: bool = False,
+    others: Sequence[Path] = (),
 ) -> Stack:
-    """Plan what a batch reads and writes; names in `exact` are neither patterns nor standard input.
+    """Plan what a batch reads and writes; names in `exact` are neither patterns nor standard input. `others` are files of weights.
 
     Raises UsageError for anything but one file of arrays, ImageError for folders without images.
     """
     network = recipe.step
     if not isinstance(network, Network):
         raise UsageError("--batch needs a recipe of steps; give some with -s or --recipe")
-    stdout = output == STDIN or (output is None and list(inputs) == [STDIN])
+    stdout = is_standard_output(output, inputs)
     from_name = format_for(output) if output is not None and not stdout and Path(output).suffix else None
     chosen = format_for(format) if format is not None else from_name or ("npy" if stdout else None)
     if chosen not in ARRAYS or (from_name is not None and from_name != chosen) or (output is None and not stdout):
@@ -68,10 +70,12 @@ def plan_stack(
     if not sources:
         raise ImageError(f"no images in {', '.join(inputs) or 'the list'}; give files, or a folder with images")
     file = None if stdout or output is None else parse_path(output)
-    known = identities(sources)
-    if file is not None:
-        refuse_input(file, known)
-    return Stack(tuple(sources), network, file, chosen, max_pixels, salvage, known)
+    protected = inputs_of(sources, others)
+    if file is None:
+        protected.refuse_stdout()
+    else:
+        protected.refuse(identified(file))
+    return Stack(tuple(sources), network, file, chosen, max_pixels, salvage, protected)
 
 
 def check_sizes(stack: Stack) -> Shape | None:
@@ -101,7 +105,7 @@ def write_stack(stack: Stack) -> list[tuple[str, tuple[int, int, int]]]:
         for arrays, array in zip(outputs, results_of([image for _, image in chunk], stack.network), strict=True):
             arrays.append(array)
     joined = [np.concatenate(arrays) for arrays in outputs]
-    with standard_output() if stack.file is None else _open_file(stack.file, stack) as stream:
+    with standard_output() if stack.file is None else open_output(stack.file, stack.inputs) as stream:
         if stack.format == "npy":
             np.save(stream, joined[0], allow_pickle=False)
         else:
@@ -109,13 +113,6 @@ def write_stack(stack: Stack) -> list[tuple[str, tuple[int, int, int]]]:
             np.savez(stream, allow_pickle=False, **members)
     channels, height, width = (*joined[-1].shape[1:], 1, 1)[:3]
     return [(name, (channels, height, width)) for name in names]
-
-
-@contextmanager
-def _open_file(file: AnyPath, stack: Stack) -> Iterator[BinaryIO]:
-    refuse_input(file, stack.inputs)
-    with open_output(file) as stream:
-        yield stream
 
 
 def _images(stack: Stack) -> Iterator[NamedImage]:

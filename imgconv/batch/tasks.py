@@ -11,7 +11,6 @@ from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 
-from imgconv.batch.destinations import identities
 from imgconv.batch.outcome import Outcome
 from imgconv.batch.paths import AnyPath, exists
 from imgconv.batch.sources import Source
@@ -19,7 +18,7 @@ from imgconv.batch.work import Job, process_source
 from imgconv.errors import ClusterError, ImageError
 from imgconv.system import CpuSlots, reuse_freed_memory
 
-PER_PROCESS = ("inputs", "memory", "threads", "cpu_slots")  # fields of a Job that are not sent
+PER_PROCESS = ("memory", "threads", "cpu_slots")  # fields of a Job that are not sent
 
 ExistingOutputs = frozenset[AnyPath] | None
 
@@ -31,7 +30,7 @@ class Sender:
         self._base = f"{Path.cwd()}".rstrip(os.sep) + os.sep
         self._destination = job.destination.folder or job.destination.file
         folder, file = _absolute(job.destination.folder), _absolute(job.destination.file)
-        self._job = replace(job, destination=replace(job.destination, folder=folder, file=file))
+        self._job = replace(job, destination=replace(job.destination, folder=folder, file=file), inputs=job.inputs.absolute(), names=None)
 
     def pickled_job(self) -> bytes:
         """Return the job, with the version of imgconv that sends it."""
@@ -79,7 +78,7 @@ def image_task(pickled_job: bytes, source: Source, existing_outputs: ExistingOut
     job = _unpickled(pickled_job)
     if stop is not None and import_module("distributed").Event(stop).is_set():
         return None
-    return process_source(source, replace(job, existing_outputs=existing_outputs, inputs=identities((source,))))
+    return process_source(source, replace(job, existing_outputs=existing_outputs))
 
 
 @lru_cache(maxsize=4)

@@ -1,28 +1,30 @@
 """The work on one image: trace its shapes, decode it, apply the recipe, encode its maps and write them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import BinaryIO, Literal
 
 import numpy as np
 
 from imgconv.arrays import Array
+from imgconv.atomic import is_stream
 from imgconv.batch.destinations import (
     Destination,
-    Identity,
     has_other_description,
     is_complete,
-    refuse_input,
     refuse_long_names,
     standard_output,
 )
 from imgconv.batch.outcome import Outcome, Statistics, recorded
-from imgconv.batch.paths import AnyPath, exists, open_output, path_or_bytes
+from imgconv.batch.paths import AnyPath, exists, path_or_bytes
+from imgconv.batch.protection import OutputNames, open_output
 from imgconv.batch.sources import Source
 from imgconv.errors import ImageError
 from imgconv.images import Frames, Header, Raster, check_output, encode, open_frames
+from imgconv.inputs import Inputs
 from imgconv.process import Map, process, single_maps
 from imgconv.recipe import Recipe, Shape
 from imgconv.system import CpuSlots, Memory
@@ -49,7 +51,8 @@ class Job:
     threads: int | None = None
     statistics: bool = False
     description: str | None = None
-    inputs: Mapping[Identity, str] = field(default_factory=dict)  # files that must never be written, see `identities`
+    inputs: Inputs = field(default_factory=Inputs)  # files that must never be written to
+    names: OutputNames | None = None  # of the results of files, which no further image on standard input may have
     existing: Literal["replace", "skip", "refuse"] = "replace"
     existing_outputs: frozenset[AnyPath] | None = None  # that existed before the first attempt at an image; None: look them up
     dry_run: bool = False
@@ -128,6 +131,9 @@ def _is_done(sinks: Sequence[Sink], job: Job, outcome: Outcome) -> bool:
 
 
 def _exists(path: AnyPath, job: Job) -> bool:
+    """Whether an output existed before. A pipe is not an output of an earlier run."""
+    if isinstance(path, Path) and is_stream(path):
+        return False
     return exists(path) if job.existing_outputs is None else path in job.existing_outputs
 
 
@@ -142,8 +148,7 @@ def _sinks(source: Source, job: Job) -> list[Sink]:
 
 
 def _open_file(path: AnyPath, job: Job) -> AbstractContextManager[BinaryIO]:
-    refuse_input(path, job.inputs)
-    return open_output(path, job.cpu_slots.release)
+    return open_output(path, job.inputs, job.cpu_slots.release)
 
 
 def _write(opened: Frames, job: Job, source: Source, sinks: Sequence[Sink], outcome: Outcome) -> None:

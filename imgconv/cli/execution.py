@@ -4,17 +4,16 @@ import sys
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from imgconv import __version__, atomic
-from imgconv.batch.destinations import identities
 from imgconv.batch.outcome import Outcome
 from imgconv.batch.planning import Plan, plan_run
 from imgconv.batch.run import run_sources
-from imgconv.batch.sources import STDIN, Source, read_names
+from imgconv.batch.sources import STDIN, read_names
 from imgconv.batch.work import Job
 from imgconv.cli.app import Interrupted
 from imgconv.cli.console import Reporter, counted, print_previews, write_json, write_message
@@ -23,9 +22,10 @@ from imgconv.engine import compiled, fallback
 from imgconv.engine.parallel import default_threads
 from imgconv.errors import ImageError, UsageError
 from imgconv.recipe import Recipe
-from imgconv.registry.files import weights_read
+from imgconv.registry.files import files_read
 
 if TYPE_CHECKING:
+    from imgconv.batch.paths import AnyPath
     from imgconv.batch.stacking import Stack
 
 
@@ -43,6 +43,8 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
         quality=where.quality,
         recursive=where.recursive,
         shard=shard(where.shard),
+        others=_other_inputs(where),
+        page=_page_file(tell),
     )
     _check_streams(plan, how, tell)
     if how.dask is not None:
@@ -57,7 +59,8 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
         salvage=how.salvage,
         statistics=tell.json,
         description=_description(recipe),
-        inputs=identities([*plan.sources, *_weight_files()]),
+        inputs=plan.inputs,
+        names=plan.names,
         existing="skip" if where.skip_existing else "refuse" if where.no_clobber else "replace",
         dry_run=how.dry_run,
     )
@@ -103,9 +106,17 @@ def _outcomes(plan: Plan, job: Job, how: HowOptions) -> Generator[Outcome]:
     return run_on_cluster(plan.sources, job, how.dask, jobs, limited=how.jobs is not None, stop_on_error=stop)
 
 
-def _weight_files() -> list[Source]:
-    """The files of weights that were read. They are inputs, which no output may replace."""
-    return [Source(file, file) for file in weights_read()]
+def _other_inputs(where: WhereOptions) -> list[Path]:
+    """The list of --files0-from, and the kernels, recipes and weights that were read: no output may replace them."""
+    listed = [] if where.files0_from in (None, STDIN) else [Path(where.files0_from or "")]
+    return [*listed, *files_read()]
+
+
+def _page_file(tell: TellOptions) -> "AnyPath | None":
+    """The file of --report."""
+    from imgconv.batch.paths import parse_path
+
+    return None if tell.report is None else parse_path(tell.report)
 
 
 def _listed_inputs(where: WhereOptions) -> list[str]:
@@ -175,8 +186,8 @@ def execute_batch(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, ho
         recursive=where.recursive,
         max_pixels=limit(how.max_pixels),
         salvage=how.salvage,
+        others=_other_inputs(where),
     )
-    stack = replace(stack, inputs=stack.inputs | identities(_weight_files()))
     _check_batch(stack, where, tell)
     started = time.perf_counter()
     check_sizes(stack)

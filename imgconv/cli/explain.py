@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from imgconv.cli.options import MAX_PIXELS, TELL, WHAT, Input, MaxPixels, Salvage, limit, option
+from imgconv.cli.outputs import check_output, format_of
 from imgconv.cli.selection import Selection
 from imgconv.errors import UsageError
 
@@ -25,6 +26,7 @@ EXAMPLES = """
 imgconv explain photo.jpg -k laplacian8 --at 120,80
 imgconv explain photo.jpg --size 3 --stride 2 --animate pool.gif
 """
+ANIMATIONS = ("gif", "png", "apng", "webp")
 LARGEST_SHOWN = 11  # cells along a side; a wider table does not fit a terminal
 MOST_MAPS, MOST_PLANES = 8, 4  # of a layer
 FEW_COLUMNS = 5  # leave room for a fourth decimal
@@ -61,8 +63,8 @@ def command(
     from imgconv.plotting.animation import animate as frames_of
 
     recipe, pixel = what.to_recipe(), None if at is None else _pixel(at)
-    if animate is not None and animate.suffix.lower() not in (".gif", ".png", ".apng", ".webp"):
-        raise UsageError(f"--animate: expected a file name that ends in .gif, .png or .webp, got {animate}")
+    format = "" if animate is None else format_of(animate, ANIMATIONS, "--animate")
+    inputs = None if animate is None else check_output(animate, [source], "--animate")
     image, frames = first_frame(source, luma=recipe.luma, max_pixels=limit(max_pixels), salvage=salvage)
     explanation = explain(image, recipe, pixel)
     matrices = _matrices(image, recipe, explanation.at) if matrix else []
@@ -74,8 +76,8 @@ def command(
         _print_matrices(matrices)
     else:
         _print_explanation(f"{source}, frame 1 of {frames}" if frames > 1 else source, recipe, image, explanation)
-    if animate is not None:
-        write_animation(drawn, animate, source)
+    if animate is not None and inputs is not None:
+        write_animation(drawn, animate, format, inputs)
         write_message(f"{animate}: {counted(len(drawn), 'frame')}")
 
 

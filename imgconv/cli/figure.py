@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from imgconv.cli.options import MAX_PIXELS, WHAT, WHERE, Input, MaxPixels, Salvage, limit, option
+from imgconv.cli.outputs import check_output, format_of
 from imgconv.cli.selection import Selection
-from imgconv.errors import ImageError, UsageError, reason
+from imgconv.errors import ImageError, reason
 
 if TYPE_CHECKING:
+    from imgconv.inputs import Inputs
     from imgconv.plotting.exhibits import Exhibit
     from imgconv.registry import Registry
 
@@ -42,44 +44,36 @@ def command(
     """
     from imgconv.batch.inputs import first_image
     from imgconv.plotting.exhibits import exhibit
+    from imgconv.plotting.sheets import FORMATS
 
-    recipe, format = what.to_recipe(keep or ()), _format(output)
+    recipe, format = what.to_recipe(keep or ()), format_of(output, FORMATS, "-o")
+    inputs = check_output(output, [source])
     image = first_image(source, luma="also", max_pixels=limit(max_pixels), salvage=salvage)
-    _write(exhibit(image, recipe, _name(source), colour=what.grey is False), output, format, source)
+    _write(exhibit(image, recipe, _name(source), colour=what.grey is False), output, format, inputs)
 
 
 def write_gallery(source: str, registry: "Registry", names: list[str], output: Path, max_pixels: str) -> None:
     """Draw the result of each of the named kernels."""
     from imgconv.batch.inputs import first_image
     from imgconv.plotting.exhibits import gallery
-
-    format = _format(output)
-    image = first_image(source, max_pixels=limit(max_pixels))
-    _write(gallery(image, registry, names, _name(source)), output, format, source)
-
-
-def _format(output: Path) -> str:
     from imgconv.plotting.sheets import FORMATS
 
-    format = output.suffix.lower().removeprefix(".")
-    if format not in FORMATS:
-        raise UsageError(f"-o: expected a file name that ends in .png, .pdf or .svg, got {output}")
-    return format
+    format = format_of(output, FORMATS, "-o")
+    inputs = check_output(output, [source])
+    image = first_image(source, max_pixels=limit(max_pixels))
+    _write(gallery(image, registry, names, _name(source)), output, format, inputs)
 
 
 def _name(source: str) -> str:
     return "standard input" if source == "-" else Path(source).name
 
 
-def _write(figure: "Exhibit", output: Path, format: str, source: str) -> None:
+def _write(figure: "Exhibit", output: Path, format: str, inputs: "Inputs") -> None:
     from imgconv.atomic import atomic_write
-    from imgconv.batch.destinations import identities, refuse_input
-    from imgconv.batch.sources import list_sources
     from imgconv.plotting.sheets import draw
 
-    refuse_input(output, identities(list_sources([source], frozenset())))
     try:
-        with atomic_write(output) as stream:
+        with atomic_write(output, inputs) as stream:
             draw(figure, stream, format)
     except OSError as error:
         raise ImageError(f"{output}: {reason(error)}") from None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 import typer
 
 from imgconv.cli.options import MAX_PIXELS, TELL, WHAT, WHERE, MaxPixels, Salvage, Size, limit, option
+from imgconv.cli.outputs import check_output, format_of
 from imgconv.errors import DoesNotFit, ImageError, UsageError, reason
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from imgconv.fitting.learning import Example, Fit
     from imgconv.images import Raster
+    from imgconv.inputs import Inputs
     from imgconv.registry import Kernel
 
 EXAMPLES = """
@@ -80,6 +82,7 @@ def command(
 
     kernel_size = _kernel_size(what.size)
     _check(images, what)
+    inputs = _inputs(images, what)
     max_pixels = limit(what.max_pixels)
     pairs = [_pair(before, after, max_pixels, salvage=what.salvage) for before, after in zip(images[::2], images[1::2], strict=True)]
     fits, losses = _fit(pairs, kernel_size, what)
@@ -87,7 +90,7 @@ def command(
         write_json({"pictures": images, "fits": [fit.as_json() for fit in fits], "losses": losses})
     else:
         _print_fits(fits, losses)
-    _save(fits, what)
+    _save(fits, what, inputs)
 
 
 def _kernel_size(text: str) -> tuple[int, int]:
@@ -107,10 +110,15 @@ def _check(images: Sequence[str], what: LearnOptions) -> None:
         raise UsageError("standard input is one image; give the other images as files")
     if what.name and what.channels == "all":
         raise UsageError("--name cannot store weights across channels; write them with -o FILE.npy, for -k @FILE.npy")
-    if what.output is not None and what.output.suffix != ".npy":
-        raise UsageError(f"-o: expected a file name that ends in .npy, got {what.output}")
-    if what.output is not None and str(what.output) in images:
-        raise UsageError(f"output {what.output} is an input; choose another name with -o")
+    if what.output is not None:
+        format_of(what.output, ["npy"], "-o")
+
+
+def _inputs(images: Sequence[str], what: LearnOptions) -> "Inputs | None":
+    """What -o may not replace: the images, and with --name the kernels file that gets an entry. None without -o."""
+    from imgconv.registry import user_file
+
+    return None if what.output is None else check_output(what.output, images, others=[user_file()] if what.name else [])
 
 
 def _pair(before: str, after: str, max_pixels: int | None, *, salvage: bool) -> "tuple[Raster, Raster]":
@@ -140,16 +148,16 @@ def _fit(pairs: "list[tuple[Raster, Raster]]", kernel_size: tuple[int, int], wha
     return learn(pairs, kernel_size, what.channels.value, descent), losses
 
 
-def _save(fits: "list[Fit]", what: LearnOptions) -> None:
+def _save(fits: "list[Fit]", what: LearnOptions, inputs: "Inputs | None") -> None:
     """Write the weights to --output and the kernels under --name."""
     import numpy as np
 
     from imgconv.cli.console import write_message
     from imgconv.registry import add_entry
 
-    if what.output is not None:
+    if what.output is not None and inputs is not None:
         weights = np.concatenate([fit.taps / fit.divisor for fit in fits])
-        _write(what.output, weights if what.channels == "all" else weights[:, 0])
+        _write(what.output, weights if what.channels == "all" else weights[:, 0], inputs)
     for kernel in [] if what.name is None else _kernels(fits, what.name):
         path = add_entry(kernel.name, kernel, replace=what.force, description="learnt from images", tags=("learnt",))
         write_message(f"added {kernel.name} to {path}")
@@ -162,14 +170,14 @@ def _kernels(fits: "list[Fit]", name: str) -> "list[Kernel]":
     return kernels
 
 
-def _write(path: Path, weights: "NDArray[np.float64]") -> None:
+def _write(path: Path, weights: "NDArray[np.float64]", inputs: "Inputs") -> None:
     import numpy as np
 
     from imgconv.atomic import atomic_write
     from imgconv.cli.console import write_message
 
     try:
-        with atomic_write(path) as stream:
+        with atomic_write(path, inputs) as stream:
             np.save(stream, weights[0] if len(weights) == 1 and weights.ndim == 3 else weights)
     except OSError as error:
         raise ImageError(f"{path}: {reason(error)}") from None

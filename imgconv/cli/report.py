@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imgconv.cli.options import MAX_PIXELS, WHERE, HowOptions, MaxPixels, Quiet, Recursive, limit, option
+from imgconv.cli.outputs import format_of
 from imgconv.errors import ImageError, UsageError, reason
+from imgconv.inputs import Inputs
 
 if TYPE_CHECKING:
-    from imgconv.batch.destinations import Identity
     from imgconv.batch.outcome import Outcome
     from imgconv.batch.pairing import Result, Results
     from imgconv.batch.paths import AnyPath
@@ -49,22 +50,20 @@ def command(
 
     The page is one file for any browser and needs no network.
     """
-    from imgconv.batch.destinations import identities
     from imgconv.batch.pairing import find_results
-    from imgconv.batch.sources import Source
     from imgconv.cli.console import write_message
     from imgconv.engine.parallel import default_threads
 
     limit_ = limit(max_pixels)
     results = find_results(folder, before, recursive=recursive)
-    images = [path for result in results.results for path in (result.path, result.input) if path is not None]
-    file = _page_file(str(folder / NAME) if output is None else output, "-o", identities(Source(path, path) for path in images))
+    inputs = Inputs(results.read)
+    file = _page_file(str(folder / NAME) if output is None else output, "-o", inputs)
     facts = [("Results", str(folder)), *_facts(results)]
     title = folder.resolve().name or str(folder)
     with _report(title, facts, len(results.results), default_threads(), limit_) as report:
         for result in results.results:
             report.add(_entry_of_file(result))
-        _write(report, file, quiet=quiet)
+        _write(report, file, inputs, quiet=quiet)
     for name, problem in report.failures:
         write_message(f"imgconv: {name}: {problem}")
     if results.inputs is None and not quiet:
@@ -95,7 +94,7 @@ def page_of_run(name: str, plan: "Plan", job: "Job", how: HowOptions, *, quiet: 
     recipe = [("Recipe", job.description or "")]
     with _report(f"imgconv {job.recipe.command}", recipe, expected, workers, job.max_pixels, salvage=job.salvage) as report:
         yield lambda outcome: report.add(_entry(outcome, sources))
-        _write(report, file, quiet=quiet)
+        _write(report, file, job.inputs, quiet=quiet)
 
 
 def _report(
@@ -133,26 +132,28 @@ def _facts(results: "Results") -> list[tuple[str, str]]:
     return [("Inputs", inputs), *(("Recipe", text) for text in recipes + more)]
 
 
-def _page_file(name: str, option: str, inputs: "Mapping[Identity, str]") -> "AnyPath":
+def _page_file(name: str, option: str, inputs: Inputs) -> "AnyPath":
     """The file of a page. Raises UsageError for a name that does not end in .html, a folder, or an input."""
     from imgconv.batch import paths
-    from imgconv.batch.destinations import refuse_input
+    from imgconv.batch.protection import identified
 
     file = paths.parse_path(name)
-    if file.suffix.lower() != ".html":
+    if isinstance(file, Path):
+        format_of(file, ["html"], option)
+    elif file.suffix.lower() != ".html":
         raise UsageError(f"{option}: expected a file name that ends in .html, got {name}")
     if paths.is_folder(file):
         raise UsageError(f"{option}: {name} is a folder; give the name of a file")
-    refuse_input(file, inputs)
+    inputs.refuse(identified(file), option)
     return file
 
 
-def _write(report: "Report", file: "AnyPath", *, quiet: bool) -> None:
-    from imgconv.batch import paths
+def _write(report: "Report", file: "AnyPath", inputs: Inputs, *, quiet: bool) -> None:
+    from imgconv.batch.protection import open_output
     from imgconv.cli.console import write_message
 
     try:
-        with paths.open_output(file) as stream:
+        with open_output(file, inputs) as stream:
             report.write(stream)
     except OSError as error:
         raise ImageError(f"{file}: {reason(error)}") from None

@@ -14,7 +14,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from imgconv.access import PRIVATE, Access
 from imgconv.atomic import PART_SUFFIX, replace_file
+from imgconv.inputs import Inputs
 
 _MAGIC = b"imgconv loop 1\n"
 _DIGEST = 32
@@ -83,7 +85,7 @@ def write(name: str, key: bytes, body: bytes, suffix: str = LOOP) -> None:
         raise OSError("this user has no home folder; set IMGCONV_CACHE to a folder")
     _make_private(folder)
     _sweep(folder)
-    with replace_file(_path(folder, name, key, suffix), mode=0o600) as stream:
+    with replace_file(_path(folder, name, key, suffix), Access(PRIVATE), Inputs()) as stream:
         stream.write(_header(key, body) + body)
 
 

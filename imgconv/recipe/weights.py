@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from imgconv.errors import ArgumentTypeError, UsageError
 from imgconv.recipe.shape import shape_text
 from imgconv.registry import Bank, Kernel, Registry, of_one_size, resolve
+from imgconv.registry.files import expanded, note_read
 from imgconv.registry.weights import is_weights_file, read_layer
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ class Context:
 
     folder: Path | None = None
     kernels_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.kernels_file is not None:  # named on the command line, so that no output may replace it, read or not
+            note_read(expanded(self.kernels_file))
 
     @cached_property
     def registry(self) -> Registry:

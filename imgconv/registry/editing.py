@@ -12,6 +12,7 @@ import tomlkit
 
 from imgconv.atomic import atomic_write, exclusive
 from imgconv.errors import UsageError, reason
+from imgconv.inputs import Inputs
 from imgconv.registry.entries import Entry, parse_entries
 from imgconv.registry.files import exists, read_text, user_file
 from imgconv.registry.generators import GENERATORS
@@ -104,7 +105,7 @@ def _edited(path: Path) -> Iterator[tuple[Any, Mapping[str, Entry]]]:
             yield document, entries
             text = tomlkit.dumps(document)
             Registry([builtin_entries(), parse_entries(text, path, "user")]).check_banks(first=1)
-            with atomic_write(path) as stream:
+            with atomic_write(path, Inputs()) as stream:
                 stream.write(text.encode())
     except OSError as error:
         raise UsageError(f"{path}: cannot write this kernels file ({reason(error)}); check its folder") from None

@@ -11,7 +11,7 @@ from imgconv.errors import UsageError, reason
 VARIABLE = "IMGCONV_KERNELS"
 _LONG_KEY = re.compile(r"""(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){64}""")  # tomllib's memory grows with the square of the parts
 
-_weights_read: set[Path] = set()
+_read: dict[Path, None] = {}
 
 
 def builtin_file() -> Path:
@@ -48,6 +48,7 @@ def later_files(kernels_file: str | Path | None = None) -> list[tuple[Path, str]
 
 def read_text(file: Path, kind: str) -> str:
     """Read a text file. Raises UsageError, which calls the file a `kind`, if it cannot be read or is not UTF-8."""
+    note_read(file)
     try:
         return file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -84,11 +85,15 @@ def exists(file: Path) -> bool:
         return False
 
 
-def note_weights(file: Path) -> None:
-    """Record that the weights of a file are used."""
-    _weights_read.add(file)
+def note_read(file: Path) -> None:
+    """Record that a file is read."""
+    _read[file] = None
 
 
-def weights_read() -> frozenset[Path]:
-    """Return every file whose weights this process has used. They are inputs, which no output may replace."""
-    return frozenset(_weights_read)
+def files_read() -> tuple[Path, ...]:
+    """Return every kernels file, recipe and file of weights that this process has read, and the one that IMGCONV_KERNELS names.
+
+    They are inputs, which no output may replace.
+    """
+    named = [expanded(os.environ[VARIABLE])] if os.environ.get(VARIABLE) else []
+    return (*_read, *named)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from imgconv.errors import ArgumentTypeError, MissingExtra, UsageError, reason
-from imgconv.registry.files import expanded, note_weights
+from imgconv.registry.files import expanded, note_read
 from imgconv.registry.kernel import Bank, Kernel, check_taps, kernel_of_taps
 from imgconv.registry.names import slug
 from imgconv.registry.references import FILE
@@ -91,7 +91,7 @@ def check_there(path: Path) -> None:
         path.stat()
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from None
-    note_weights(path)
+    note_read(path)
 
 
 def bank_of_weights(weights: NDArray[Any], name: str, bias: NDArray[Any] | None = None, where: str = "") -> Kernel | Bank:

@@ -4,9 +4,11 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from imgconv.batch.destinations import Destination, OwnOutputs, check_outputs, destination_for, identities, refuse_input, refuse_long_names
+from imgconv.batch.destinations import Destination, destination_for, refuse_long_names
+from imgconv.batch.protection import OwnOutputs, check_outputs, inputs_of
 from imgconv.batch.sources import Source
 from imgconv.errors import ImageError, UsageError
+from imgconv.inputs import Inputs
 
 
 def source(path: Path | str, relative: str | None = None, named: bool = True) -> Source:
@@ -77,7 +79,7 @@ def test_two_inputs_that_meet_in_one_name(tmp_path, first, second):
     sources = [source(tmp_path / first), source(tmp_path / second)]
     destination = Destination("png", ".png", folder=tmp_path / "out")
     with pytest.raises(UsageError, match="would both write"):
-        check_outputs(sources, [destination.outputs(s, ["edge"], "edge") for s in sources])
+        check_outputs(sources, [destination.outputs(s, ["edge"], "edge") for s in sources], Inputs())
 
 
 @pytest.mark.parametrize("link", ["same", "symbolic", "hard", "dotted"])
@@ -91,9 +93,9 @@ def test_an_input_is_never_an_output(tmp_path, link):
     elif link == "hard":
         out.hardlink_to(photo)
     with pytest.raises(UsageError, match="is the input"):
-        check_outputs([source(photo)], [(out,)])
+        check_outputs([source(photo)], [(out,)], inputs_of([source(photo)]))
     with pytest.raises(UsageError, match="is the input"):
-        refuse_input(out, identities([source(photo)]))
+        inputs_of([source(photo)]).refuse(out)
 
 
 def test_outputs_stay_in_their_folder(tmp_path):
@@ -105,9 +107,9 @@ def test_outputs_stay_in_their_folder(tmp_path):
     destination = Destination("png", ".png", folder=inside)
     for each in (source("photos/deep/a.jpg", "deep/a.jpg"), source("photos/b.jpg")):
         with pytest.raises(UsageError, match="outside of"):
-            check_outputs([each], [destination.outputs(each, ["edge"], "edge")], inside)
+            check_outputs([each], [destination.outputs(each, ["edge"], "edge")], Inputs(), inside)
     fine = source("photos/a.jpg")
-    check_outputs([fine], [destination.outputs(fine, ["edge"], "edge")], inside)
+    check_outputs([fine], [destination.outputs(fine, ["edge"], "edge")], Inputs(), inside)
 
 
 def test_names_that_are_too_long():
@@ -129,11 +131,11 @@ def test_own_outputs_in_folders_are_passed_over_unless_named(tmp_path):
 def test_names_that_no_file_system_takes_for_the_same_are_two_outputs(tmp_path):
     sources = [source(tmp_path / "straße.jpg"), source(tmp_path / "strasse.jpg")]
     destination = Destination("png", ".png", folder=tmp_path / "out")
-    check_outputs(sources, [destination.outputs(each, ["edge"], "edge") for each in sources])
+    check_outputs(sources, [destination.outputs(each, ["edge"], "edge") for each in sources], Inputs())
 
 
 def test_unicode_forms_of_one_name_are_one_output(tmp_path):
     sources = [source(tmp_path / "\u00c9t\u00e9.jpg"), source(tmp_path / "e\u0301te\u0301.jpg")]
     destination = Destination("png", ".png", folder=tmp_path / "out")
     with pytest.raises(UsageError, match="would both write"):
-        check_outputs(sources, [destination.outputs(each, ["edge"], "edge") for each in sources])
+        check_outputs(sources, [destination.outputs(each, ["edge"], "edge") for each in sources], Inputs())

@@ -11,7 +11,6 @@ from fsspec.implementations.local import LocalFileSystem
 from processes import environment
 
 from imgconv.batch import remote
-from imgconv.batch.destinations import identities
 from imgconv.batch.inputs import first_image
 from imgconv.batch.paths import parse_path
 from imgconv.batch.planning import plan_run
@@ -64,7 +63,7 @@ def photos(memory, tmp_path):
 def outcomes(inputs, output, command="edge", jobs=2, **options):
     recipe = filter_recipe(["laplacian8"], command=command)
     plan = plan_run([str(each) for each in inputs], recipe, output=str(output))
-    return list(run_sources(plan.sources, Job(recipe, plan.destination, inputs=identities(plan.sources), **options), jobs))
+    return list(run_sources(plan.sources, Job(recipe, plan.destination, inputs=plan.inputs, **options), jobs))
 
 
 def stored(files, folder):

@@ -5,8 +5,9 @@ from pathlib import Path, PurePath
 import pytest
 from command import refused
 
-from imgconv.batch.destinations import destination_for, identities, refuse_input
+from imgconv.batch.destinations import destination_for
 from imgconv.batch.paths import Url, parse_path
+from imgconv.batch.protection import identified, inputs_of
 from imgconv.batch.sources import Source
 from imgconv.errors import UsageError
 
@@ -62,10 +63,10 @@ def test_several_inputs_do_not_go_into_one_object():
 
 @pytest.mark.parametrize("output", ["s3://bucket/a.png", "s3a://bucket/./a.png", "s3:///bucket//b/../a.png"])
 def test_an_input_is_known_however_its_address_is_written(output):
-    inputs = identities([Source(parse_path("s3://bucket/a.png"), PurePath("a.png"))])
+    inputs = inputs_of([Source(parse_path("s3://bucket/a.png"), PurePath("a.png"))])
     with pytest.raises(UsageError, match=r"is the input s3://bucket/a\.png"):
-        refuse_input(parse_path(output), inputs)
-    refuse_input(parse_path("s3://bucket/A.png"), inputs)
+        inputs.refuse(identified(parse_path(output)))
+    inputs.refuse(identified(parse_path("s3://bucket/A.png")))
 
 
 @pytest.mark.parametrize("words", [("s3://", "-o", "out"), ("photo.jpg", "-o", "s3://")])

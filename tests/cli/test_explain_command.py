@@ -142,7 +142,7 @@ def test_standard_input_and_damaged_images(tmp_path):
         (1, ("--at", "600,0"), "outside the output laplacian8, which is 600 wide"),
         (2, ("--size", "2", "--matrix"), "--matrix shows one filter"),
         (1, ("-k", "gaussian:sigma=3", "--matrix"), "kernel gaussian-sigma-3 spans 25x25"),
-        (2, ("--animate", "a.jpg"), "ends in .gif, .png or .webp"),
+        (2, ("--animate", "a.jpg"), "ends in .gif, .png, .apng or .webp"),
         (2, ("-k", "box", "--mode", "max"), "--kernel cannot be used with a pool"),
     ],
 )

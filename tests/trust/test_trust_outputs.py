@@ -77,7 +77,8 @@ def test_temporary_files_of_another_process_are_left_alone(photo, tmp_path):
     script = f"""
 from pathlib import Path
 from imgconv.atomic import atomic_write
-with atomic_write(Path({str(tmp_path / "theirs.png")!r})) as stream:
+from imgconv.inputs import Inputs
+with atomic_write(Path({str(tmp_path / "theirs.png")!r}), Inputs()) as stream:
     stream.write(b"theirs")
     print("writing", flush=True)
     input()

@@ -1,0 +1,124 @@
+"""Outputs of local and remote files: none replaces an input, and none replaces another result of the same run."""
+
+import os
+import unicodedata
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import BinaryIO
+
+from imgconv.atomic import atomic_write
+from imgconv.batch.paths import AnyPath, Url
+from imgconv.batch.sources import RealFolders, Source
+from imgconv.errors import UsageError
+from imgconv.inputs import Inputs
+
+
+def inputs_of(sources: Iterable[Source], others: Iterable[Path] = (), *, reads_stdin: bool = False) -> Inputs:
+    """Return the files of sources, and other files that a command reads."""
+    sources = tuple(sources)
+    files = (identified(source.path) for source in sources if source.path is not None)
+    return Inputs((*files, *others), reads_stdin=reads_stdin or any(source.path is None for source in sources))
+
+
+def identified(path: AnyPath) -> Hashable:
+    """Return what `Inputs` identifies a file by."""
+    return path.normalised if isinstance(path, Url) else path
+
+
+def open_output(path: AnyPath, inputs: Inputs, before_sending: Callable[[], None] | None = None) -> AbstractContextManager[BinaryIO]:
+    """Open a stream whose contents replace a file once they are complete, and create its folders; see `atomic_write`.
+
+    Raises UsageError if `path` is one of `inputs`.
+    """
+    inputs.refuse(identified(path))
+    if isinstance(path, Path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return atomic_write(path, inputs, before_sending)
+    from imgconv.batch import remote
+
+    return remote.atomic_write(path, before_sending)
+
+
+class OutputNames:
+    """The names of results, and the source of each. Names that a file system may take for the same count as the same."""
+
+    def __init__(self, folders: RealFolders | None = None) -> None:
+        self._folders = folders or RealFolders()
+        self._sources: dict[str, Source] = {}
+
+    def add(self, path: AnyPath, source: Source) -> None:
+        """Add a result. Raises UsageError if it is also that of another source."""
+        other = self._sources.setdefault(self._key(path), source)
+        if other is not source:
+            raise UsageError(f"{other} and {source} would both write {path}; process them separately, or rename one")
+
+    def source_of(self, path: AnyPath) -> Source | None:
+        """Return the source whose result has this name."""
+        return self._sources.get(self._key(path))
+
+    def _key(self, path: AnyPath) -> str:
+        return fold_case(real_path(path, self._folders))
+
+
+def check_outputs(
+    sources: Sequence[Source], outputs: Iterable[Sequence[AnyPath]], inputs: Inputs, within: AnyPath | None = None
+) -> OutputNames:
+    """Refuse, before any work, outputs with the same name, outputs that are inputs, and outputs outside of the folder `within`.
+
+    Names that differ only in case or Unicode normal form count as the same, as on many disks.
+    """
+    folders = RealFolders()
+    names = OutputNames(folders)
+    root = None if within is None else (str(within.normalised) if isinstance(within, Url) else os.path.realpath(within)).rstrip("/") + "/"
+    for source, own in zip(sources, outputs, strict=True):
+        for path in own:
+            names.add(path, source)
+            if root is not None and not (real := real_path(path, folders)).startswith(root):
+                raise UsageError(f"output {path} would be {real}, outside of {within}; remove the link that leads there")
+            inputs.refuse(identified(path))
+    return names
+
+
+def real_path(path: AnyPath, folders: RealFolders) -> str:
+    """Return the name of the file that is written for `path`."""
+    return os.path.realpath(path) if isinstance(path, Path) and _is_link(path) else folders.resolve(path)
+
+
+def fold_case(name: str) -> str:
+    """Return a form of a file name that is equal for names which a file system may take for the same.
+
+    Each character is folded to one character: file systems keep "ß" and "ss" apart.
+
+    >>> fold_case("Ä.PNG") == fold_case("a\\u0308.png"), fold_case("straße") == fold_case("strasse")
+    (True, False)
+    """
+    if name.isascii():
+        return name.lower()
+    return "".join(folded if len(folded := c.casefold()) == 1 else c.lower() for c in unicodedata.normalize("NFC", name))
+
+
+class OwnOutputs:
+    """Output names that a command derives from its inputs, to skip the results of an earlier run in the same folders."""
+
+    def __init__(self) -> None:
+        self._folders = RealFolders()
+        self._sources: dict[str, Source] = {}
+
+    def add(self, source: Source, outputs: Iterable[AnyPath]) -> None:
+        """Add the outputs of `source`."""
+        for path in outputs:
+            self._sources.setdefault(fold_case(self._folders.resolve(path)), source)
+
+    def has(self, source: Source) -> bool:
+        """Whether a source that was listed from a folder has the name of another source's output."""
+        if source.named or source.path is None:
+            return False
+        return self._sources.get(fold_case(self._folders.resolve(source.path)), source) is not source
+
+
+def _is_link(path: Path) -> bool:
+    try:
+        return path.is_symlink()
+    except OSError:  # for example a name that is too long, which is reported when the image is written
+        return False
