@@ -8,7 +8,7 @@ from imgconv.atomic import atomic_write
 from imgconv.batch.paths import AnyPath, parse_path, path_or_bytes
 from imgconv.batch.sources import STDIN, list_sources
 from imgconv.errors import ImageError, reason
-from imgconv.images import IMAGE_EXTENSIONS, Header, Luma, Raster, encode, open_frames, read_header
+from imgconv.images import IMAGE_EXTENSIONS, Header, Luma, Raster, encode, open_frames, read_header, read_whole
 from imgconv.inputs import Inputs
 
 
@@ -20,7 +20,7 @@ def first_image(name: str, *, luma: Luma = "no", max_pixels: int | None, salvage
 def first_frame(name: str, *, luma: Luma = "no", max_pixels: int | None, salvage: bool = False) -> tuple[Raster, int]:
     """Read the first frame of a path, a URL or `-`, and the number of frames. Raises ImageError, which names it."""
     try:
-        file = _contents(None if name == STDIN else parse_path(name))
+        file = _contents(None if name == STDIN else parse_path(name), max_pixels)
         with open_frames(file, luma=luma, max_pixels=max_pixels, salvage=salvage) as opened:
             return next(iter(opened)), opened.header.frames
     except OSError as error:
@@ -32,7 +32,7 @@ def headers(inputs: Sequence[str], max_pixels: int | None) -> Iterator[tuple[str
     """Yield the name and the header, or the error, of every image in `inputs`; nothing is decoded."""
     for source in list_sources(inputs, IMAGE_EXTENSIONS):
         try:
-            yield str(source), read_header(_contents(source.path), max_pixels=max_pixels)
+            yield str(source), read_header(_contents(source.path, max_pixels), max_pixels=max_pixels)
         except ImageError as error:
             yield str(source), error
 
@@ -46,9 +46,9 @@ def write_animation(frames: Sequence[Raster], path: Path, format: str, inputs: I
         raise ImageError(f"{path}: {reason(error)}") from None
 
 
-def _contents(path: AnyPath | None) -> Path | bytes:
+def _contents(path: AnyPath | None, max_pixels: int | None) -> Path | bytes:
     if path is not None:
-        return path_or_bytes(path)
+        return path_or_bytes(path, max_pixels)
     if sys.stdin is None:
         raise ImageError("it is closed; give a file, or a pipe")
-    return sys.stdin.buffer.read()
+    return read_whole(sys.stdin.buffer, max_pixels=max_pixels)

@@ -91,13 +91,16 @@ def parse_path(text: str) -> AnyPath:
     return Url(protocol, path)
 
 
-def path_or_bytes(path: AnyPath) -> Path | bytes:
-    """Return what an image is opened from: a local path, or the contents of a remote file. Raises ImageError."""
+def path_or_bytes(path: AnyPath, max_pixels: int | None = None) -> Path | bytes:
+    """Return what an image is opened from: a local path, or the contents of a remote file.
+
+    Raises ImageError, also for contents that are not an image, or larger than one of `max_pixels` can be.
+    """
     if isinstance(path, Path):
         return path
     from imgconv.batch import remote
 
-    return remote.read_bytes(path)
+    return remote.read_image(path, max_pixels)
 
 
 def exists(path: AnyPath) -> bool:

@@ -17,6 +17,9 @@ from typing import Any, BinaryIO
 from imgconv.atomic import PART_SUFFIX
 from imgconv.batch.paths import OBJECT_STORES, WEB, Url
 from imgconv.errors import ImageError, ImgconvError, MissingExtra, UsageError, reason
+from imgconv.images import read_whole
+
+SILENCE = 30.0  # seconds after which a web server that sends nothing has failed
 
 
 def is_folder(url: Url) -> bool:
@@ -56,11 +59,11 @@ def glob(url: Url) -> list[Url]:
     ]
 
 
-def read_bytes(url: Url) -> bytes:
-    """Read a whole file. Raises ImageError."""
-    with _image_errors():
-        data: bytes = _filesystem(url).cat_file(_path(url))
-    return data
+def read_image(url: Url, max_pixels: int | None) -> bytes:
+    """Read a whole file. Raises ImageError, after its first bytes if it is not an image, and for one that does not end."""
+    options = {"block_size": 0, "size": 1} if url.protocol in WEB else {}  # one request, whose answer is read as it arrives
+    with _image_errors(), _filesystem(url).open(_path(url), "rb", **options) as stream:
+        return read_whole(stream, max_pixels=max_pixels)
 
 
 def exists(url: Url) -> bool:
@@ -118,7 +121,11 @@ def _path(url: Url) -> str:
 def _filesystem(url: Url) -> Any:
     """Return the fsspec filesystem of a URL; fsspec caches one per thread."""
     _filesystem_class(url.protocol)
-    filesystem, _ = import_module("fsspec.core").url_to_fs(url.root)
+    options = {}
+    if url.protocol in WEB:  # other storages have time limits of their own
+        timeout = import_module("aiohttp").ClientTimeout(total=None, connect=SILENCE, sock_connect=SILENCE, sock_read=SILENCE)
+        options = {"client_kwargs": {"timeout": timeout}}
+    filesystem, _ = import_module("fsspec.core").url_to_fs(url.root, **options)
     return filesystem
 
 

@@ -87,7 +87,9 @@ def check_sizes(stack: Stack) -> Shape | None:
     for source in stack.sources:
         if source.path is not None:
             with _naming(source):
-                with open_frames(path_or_bytes(source.path), max_pixels=stack.max_pixels, salvage=stack.salvage) as opened:
+                with open_frames(
+                    path_or_bytes(source.path, stack.max_pixels), max_pixels=stack.max_pixels, salvage=stack.salvage
+                ) as opened:
                     header = opened.header
                 first = _check_shape(stack, first, str(source), Shape(*header.size, header.channels, header.alpha))
     return first[1] if first else None
@@ -134,7 +136,7 @@ def _open_all(source: Source, stack: Stack) -> Iterator[Frames]:
         if source.path is None:
             yield from read_stream(sys.stdin.buffer, luma=luma, max_pixels=stack.max_pixels, salvage=stack.salvage)
         else:
-            yield open_frames(path_or_bytes(source.path), luma=luma, max_pixels=stack.max_pixels, salvage=stack.salvage)
+            yield open_frames(path_or_bytes(source.path, stack.max_pixels), luma=luma, max_pixels=stack.max_pixels, salvage=stack.salvage)
 
 
 def _chunks(images: Iterator[NamedImage]) -> Iterator[list[NamedImage]]:

@@ -78,7 +78,7 @@ def process_source(source: Source, job: Job) -> Outcome:
 
 def open_source(path: AnyPath, job: Job) -> Frames:
     """Open an input with the options of the job. Raises ImageError."""
-    return open_frames(path_or_bytes(path), luma=job.recipe.luma, max_pixels=job.max_pixels, salvage=job.salvage)
+    return open_frames(path_or_bytes(path, job.max_pixels), luma=job.recipe.luma, max_pixels=job.max_pixels, salvage=job.salvage)
 
 
 def process_opened(opened: Frames, job: Job, source: Source, outcome: Outcome) -> None:

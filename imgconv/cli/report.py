@@ -104,7 +104,7 @@ def _report(
     from imgconv.plotting.report import Reading, Report
 
     command = shlex.join(["imgconv", *sys.argv[1:]])
-    reading = Reading(lambda name: paths.path_or_bytes(paths.parse_path(name)), max_pixels, salvage)
+    reading = Reading(lambda name: paths.path_or_bytes(paths.parse_path(name), max_pixels), max_pixels, salvage)
     return Report(title, [("Command", command), *facts], reading, expected=expected, workers=workers)
 
 

@@ -3,7 +3,7 @@
 from imgconv.images.formats import IMAGE_EXTENSIONS, format_for
 from imgconv.images.modes import from_pil, to_pil
 from imgconv.images.raster import DEFAULT_MAX_PIXELS, Header, Luma, Metadata, Raster
-from imgconv.images.reading import Frames, open_frames, read_header, read_stream
+from imgconv.images.reading import Frames, open_frames, read_header, read_stream, read_whole
 from imgconv.images.writing import check_output, encode
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "open_frames",
     "read_header",
     "read_stream",
+    "read_whole",
     "to_pil",
 ]

@@ -16,6 +16,7 @@ from imgconv.images.damage import DamageError, TruncatedError, image_errors, rea
 from imgconv.images.raster import Decoder, Header, Raster, Request
 
 _LONGEST_HEADER = 1 << 16  # bytes, comments included
+_LONGEST_SAMPLE = 32  # bytes of a decimal number with the space around it
 _CHANNELS = {b"P1": 1, b"P2": 1, b"P3": 3, b"P4": 1, b"P5": 1, b"P6": 3, b"Pf": 1, b"PF": 3}
 _PLAIN = (b"P1", b"P2", b"P3")  # decimal numbers
 _TUPLE_TYPES = {1: b"GRAYSCALE", 2: b"GRAYSCALE_ALPHA", 3: b"RGB", 4: b"RGB_ALPHA"}
@@ -94,7 +95,7 @@ def read_image(file: BinaryIO, layout: Layout, salvage: bool = False) -> Raster:
     Values are scaled to 0 to 255, or to 0 to 65535 for a maxval above 255.
     """
     if layout.magic in _PLAIN:
-        return Raster(_scaled(_plain_samples(file.read(), layout), layout))
+        return Raster(_scaled(_plain_samples(_plain_text(file, layout), layout), layout))
     data = file.read(layout.length).ljust(layout.length, b"\0") if salvage else read_exactly(file, layout.length)
     shape = layout.height, layout.width, layout.channels
     if layout.scale:
@@ -157,13 +158,20 @@ def _token(file: BinaryIO) -> bytes:
     for _ in range(_LONGEST_HEADER):
         byte = read_exactly(file, 1)
         if byte == b"#":
-            while byte not in (b"\n", b"\r"):
-                byte = read_exactly(file, 1)
+            _skip_comment(file)
+            continue
         if not byte.isspace():
             word += byte
         elif word:
             return word
     raise DamageError("the header does not end")
+
+
+def _skip_comment(file: BinaryIO) -> None:
+    for _ in range(_LONGEST_HEADER):
+        if read_exactly(file, 1) in (b"\n", b"\r"):
+            return
+    raise DamageError("a comment in the header does not end")
 
 
 def _pam_layout(file: BinaryIO) -> Layout:
@@ -188,16 +196,27 @@ def _pam_layout(file: BinaryIO) -> Layout:
     return Layout(b"P7", height, width, depth, maxval, depth in (2, 4))
 
 
+def _plain_text(file: BinaryIO, layout: Layout) -> bytes:
+    """Read the rest of a file or pipe; it may have _LONGEST_SAMPLE bytes for each sample, and comments."""
+    most = _LONGEST_HEADER + _LONGEST_SAMPLE * prod((layout.height, layout.width, layout.channels))
+    text = file.read(most + 1)
+    if len(text) > most:
+        raise DamageError(f"more than {most} bytes follow the header")
+    return text
+
+
 def _plain_samples(text: bytes, layout: Layout) -> NDArray[Any]:
     """Return samples written as decimal numbers; a PBM needs no space between its digits."""
     shape = layout.height, layout.width, layout.channels
-    lines = (line.partition(b"#")[0] for line in text.splitlines())
-    words: Any = b" ".join(lines).split()
+    if b"#" in text:
+        text = b" ".join(line.partition(b"#")[0] for line in text.splitlines())
     if layout.magic == b"P1":
-        words = [bytes([digit]) for digit in b"".join(words)]
-    if len(words) < prod(shape):
+        values = np.frombuffer(b"".join(text.split()), np.uint8).astype(np.int32) - ord("0")
+    else:
+        values = np.fromstring(text.decode("ascii"), np.int32, sep=" ")
+    if len(values) < prod(shape):
         raise TruncatedError
-    values = np.array([int(word) for word in words[: prod(shape)]]).reshape(shape)
+    values = values[: prod(shape)].reshape(shape)
     if values.min() < 0:
         raise DamageError("negative values")
     return 1 - values if layout.magic == b"P1" else values

@@ -105,6 +105,16 @@ class Request:
                 f"{width}x{height} is {height * width} pixels, more than the limit of {self.max_pixels}; raise it with --max-pixels"
             )
 
+    def check_frames(self, header: Header) -> None:
+        """Raise ImageError for an image whose frames together have more than `max_pixels`."""
+        height, width = header.size
+        pixels = height * width * header.frames
+        if self.max_pixels is not None and pixels > self.max_pixels:
+            raise ImageError(
+                f"{header.frames} frames of {width}x{height} are {pixels} pixels, more than the limit of {self.max_pixels}; "
+                "raise it with --max-pixels"
+            )
+
 
 @dataclass(frozen=True)
 class Decoder:

@@ -19,6 +19,48 @@ from imgconv.images.raster import DEFAULT_MAX_PIXELS, Decoder, Header, Luma, Ras
 
 _JPEG_AFTER_JPEG = b"\xff\xd9\xff\xd8\xff"
 _PREVIEWS = b"MPF\0"  # marks a JPEG that declares further images of the same scene
+_PIECE = 1 << 20  # bytes that are read from a pipe at a time
+_FREE = 1 << 26  # bytes of any image; more are read only as far as its size explains them
+_BYTES_PER_PIXEL = 32  # at most, in any format: four channels of float64
+_WHOLE_FILES = ("avif", "heif", "webp")  # formats whose header is read from whole files only; they need less than 2 bytes a pixel
+_MOST_SPACE = 1 << 16  # bytes of white space between two images of a stream
+
+
+def read_whole(stream: BinaryIO, *, max_pixels: int | None = DEFAULT_MAX_PIXELS) -> bytes:
+    """Read one image from a pipe or a server, to its end.
+
+    Raises ImageError after the first bytes if they are not those of an image, and if more bytes follow than an image of its size, or of
+    `max_pixels`, can need. Returns an empty result for an empty stream.
+    """
+    data = BytesIO()
+    while data.tell() < SIGNATURE_LENGTH and (piece := stream.read(SIGNATURE_LENGTH - data.tell())):
+        data.write(piece)
+    if not data.tell():
+        return b""
+    name, most = _format_of(data.getvalue()), _FREE
+    while True:
+        piece = stream.read(_PIECE)
+        data.write(piece)
+        if not piece:
+            return data.getvalue()
+        if data.tell() > most == _FREE:
+            most += _most_bytes(name, data.getvalue(), max_pixels)
+        if data.tell() > most:
+            raise ImageError(f"more than {most} bytes follow, which no {name} image of its size needs; send one image")
+
+
+def _most_bytes(name: str, beginning: bytes, max_pixels: int | None) -> int:
+    """Return the most bytes that an image needs of which the first ones are known."""
+    most = max_pixels or 1 << 40
+    try:
+        header = read_header(beginning, max_pixels=max_pixels)
+    except ImageError:
+        if name in _WHOLE_FILES:
+            return 2 * most
+        if name == "tiff" and int.from_bytes(beginning[4:8], "little" if beginning[:1] == b"I" else "big") > len(beginning):
+            return _BYTES_PER_PIXEL * most  # the directory follows the pixels
+        raise
+    return _BYTES_PER_PIXEL * header.size[0] * header.size[1] * header.frames
 
 
 class Frames:
@@ -57,7 +99,7 @@ def open_frames(source: Path | bytes, *, luma: Luma = "no", max_pixels: int | No
     """
     request = Request(luma, max_pixels, salvage)
     with image_errors("cannot be read"):
-        file = _opened(source)
+        file = _opened(source, max_pixels)
     with ExitStack() as stack:
         stack.callback(file.close)
         frames = Frames(file, _decoder(file, request))
@@ -102,14 +144,14 @@ def read_stream(
             pass
 
 
-def _opened(source: Path | bytes) -> BinaryIO:
+def _opened(source: Path | bytes, max_pixels: int | None) -> BinaryIO:
     if isinstance(source, bytes):
         return BytesIO(source)
     file = BufferedReader(FileIO(source))
     if file.seekable():
         return file
     with file:  # a named pipe, such as a shell's <(command)
-        return BytesIO(file.read())
+        return BytesIO(read_whole(cast(BinaryIO, file), max_pixels=max_pixels))
 
 
 def _decoder(file: BinaryIO, request: Request) -> Decoder:
@@ -118,10 +160,16 @@ def _decoder(file: BinaryIO, request: Request) -> Decoder:
         file.seek(0)
     if not head:
         raise ImageError("contains no data")
+    decoder = _decoder_for(_format_of(head), file, request)
+    request.check_frames(decoder.header)
+    return decoder
+
+
+def _format_of(head: bytes) -> str:
     name = sniff(head)
     if name is None:
         raise ImageError(f"not an image of a known format ({', '.join(INPUTS)})")
-    return _decoder_for(name, file, request)
+    return name
 
 
 def _decoder_for(name: str, file: BinaryIO, request: Request) -> Decoder:
@@ -163,10 +211,11 @@ class _LookAhead:
 
 def _next_bytes(stream: BinaryIO) -> bytes:
     """Read the first two bytes of the next image, after white space; fewer at the end of the stream."""
-    byte = stream.read(1)
-    while byte.isspace():
+    for _ in range(_MOST_SPACE):
         byte = stream.read(1)
-    return byte + stream.read(1) if byte else b""
+        if not byte.isspace():
+            return byte + stream.read(1) if byte else b""
+    raise ImageError(f"more than {_MOST_SPACE} bytes of white space precede the image")
 
 
 def _open(stream: _LookAhead, head: bytes, request: Request, first: bool) -> Frames:
@@ -179,9 +228,9 @@ def _open(stream: _LookAhead, head: bytes, request: Request, first: bool) -> Fra
     if head == b"\x93N":
         return Frames(BytesIO(), _decoder_for("npy", file, request))
     if head == b"\x89P":
-        data = _one_png(file, request.salvage)
+        data = _one_png(file, request)
     elif first:
-        data = stream.read()
+        data = read_whole(file, max_pixels=request.max_pixels)
         if head == b"\xff\xd8" and _JPEG_AFTER_JPEG in data and _PREVIEWS not in data:
             raise ImageError("a stream cannot hold several jpeg images; send them as png or ppm, for example with ffmpeg's -c:v ppm")
     else:
@@ -189,17 +238,31 @@ def _open(stream: _LookAhead, head: bytes, request: Request, first: bool) -> Fra
     return open_frames(data, luma=request.luma, max_pixels=request.max_pixels, salvage=request.salvage)
 
 
-def _one_png(file: BinaryIO, salvage: bool) -> bytes:
-    """Read the bytes of one PNG, to the end of its last chunk."""
-    parts = [read_exactly(file, 8)]
+def _one_png(file: BinaryIO, request: Request) -> bytes:
+    """Read the bytes of one PNG, to the end of its last chunk. Raises ImageError if they are more than its size explains."""
+    from imgconv.images import png
+
+    data = BytesIO()
+    most, name = 0, b""
     try:
-        while parts[-1][4:8] != b"IEND":
+        data.write(read_exactly(file, 8))
+        while name != b"IEND":
             head = read_exactly(file, 8)
-            parts.append(head + read_exactly(file, int.from_bytes(head[:4], "big") + 4))
+            length, name = int.from_bytes(head[:4], "big") + 4, head[4:]
+            if not name.isalpha():
+                raise ImageError("damaged png: a chunk has no name")
+            if name == b"IDAT" and not most:
+                header = png.read_head(BytesIO(data.getvalue() + head))
+                request.check_size(*header.size)
+                most = _FREE + _BYTES_PER_PIXEL * header.size[0] * header.size[1] * header.frames
+            if data.tell() + length > (most or _FREE):
+                raise ImageError(f"more than {most or _FREE} bytes follow, which no png image of its size needs; send one image")
+            data.write(head)
+            data.write(read_exactly(file, length))
     except DamageError:
-        if not salvage:
+        if not request.salvage:
             raise
-    return b"".join(parts)
+    return data.getvalue()
 
 
 @contextmanager
