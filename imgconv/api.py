@@ -2,19 +2,21 @@
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
-from imgconv.arrays import Array, is_masked
+from imgconv.arrays import Array, as_array
 from imgconv.errors import ArgumentTypeError, DoesNotFit, ImageError, UsageError
 from imgconv.images import Raster, from_pil, open_frames, to_pil
 from imgconv.images.raster import is_pixel_dtype
 from imgconv.process import process
 from imgconv.recipe import Canny, Pool, Recipe, filter_recipe, network_recipe
 from imgconv.registry import Bank, Kernel, kernel_from_array
+from imgconv.remedies import python_remedies
 from imgconv.window import Padding, Size
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 ImageLike = Union[str, "os.PathLike[str]", "Image", Array]
 KernelLike = str | Kernel | Bank | Array
+NO_ALPHA = "none"  # as `alpha`: the last of 2 or 4 channels is a band like the others
 _EXACT = ((np.float32, 2**24), (np.float64, 2**53))  # floating dtypes, and up to where they hold every whole number
 
 
@@ -44,9 +47,10 @@ def filter(
 
     Parameters
     ----------
-    image : a path, a PIL image, or an (H, W) or (H, W, C) array of uint8, uint16, float32 or float64; 2 or 4 channels end in alpha.
-        Arrays of bools, other integers and float16 are converted to float32, or to float64 if float32 cannot hold a value. A file with
-        several frames gives the first one, a PIL image its current frame.
+    image : a path, a PIL image, or an (H, W) or (H, W, C) array of uint8, uint16, float32 or float64; 2 or 4 channels end in alpha,
+        except with `alpha="none"`. Arrays of bools, other integers and float16 are converted to float32, or to float64 if float32
+        cannot hold a value. Objects with `__array__` or `__dlpack__`, such as torch tensors on the CPU, are arrays. A file with several
+        frames gives the first one, a PIL image its current frame.
     kernel : a reference as on the command line (`"gaussian:sigma=2"`, `"0 -1 0; -1 4 -1; 0 -1 0"`, `"@w.npy"`), a Kernel or Bank, or a
         2-D array.
     stride, dilation : pixels, a number or (height, width).
@@ -57,7 +61,7 @@ def filter(
     grey : return one map of the luma instead of one per colour.
     linear : compute in linear light.
     alpha : "auto" (zero-sum kernels leave alpha unchanged, others filter it together with premultiplied colours), "keep", "drop" or
-        "filter".
+        "filter"; "none" if the last of 2 or 4 channels is a band like the others.
     threads : number of threads; None is one per core. The result does not depend on it.
 
     Returns
@@ -79,8 +83,9 @@ def filter(
     array([[  0, 150, 150,   0]], dtype=uint8)
     """
     window: dict[str, Any] = {"stride": stride, "padding": padding, "padding_mode": padding_mode, "dilation": dilation, "flip": flip}
-    output: dict[str, Any] = {"range": range, "grey": grey, "linear": linear, "alpha": alpha}
-    return _apply(filter_recipe([_as_kernel(kernel)], **window, **output), image, threads)
+    output: dict[str, Any] = {"range": range, "grey": grey, "linear": linear, "alpha": _rule(alpha)}
+    with python_remedies():
+        return _apply(filter_recipe([_as_kernel(kernel)], **window, **output), image, threads, bands=alpha == NO_ALPHA)
 
 
 def edge(
@@ -111,8 +116,10 @@ def edge(
            [10, 10, 10]], dtype=uint8)
     """
     window: dict[str, Any] = {"stride": stride, "padding": padding, "padding_mode": padding_mode, "dilation": dilation, "flip": flip}
-    output: dict[str, Any] = {"range": range, "grey": grey, "linear": linear, "alpha": alpha}
-    return _apply(filter_recipe([_as_kernel(kernel)], command="edge", **window, **output), image, threads)
+    output: dict[str, Any] = {"range": range, "grey": grey, "linear": linear, "alpha": _rule(alpha)}
+    with python_remedies():
+        recipe = filter_recipe([_as_kernel(kernel)], command="edge", **window, **output)
+        return _apply(recipe, image, threads, bands=alpha == NO_ALPHA)
 
 
 def pool(
@@ -140,7 +147,9 @@ def pool(
     array([[ 5,  7],
            [13, 15]], dtype=uint8)
     """
-    return _apply(Recipe("pool", Pool(size, mode, stride, padding, dilation, ceil_mode, grey, alpha)), image, threads)
+    with python_remedies():
+        step = Pool(size, mode, stride, padding, dilation, ceil_mode, grey, _rule(alpha))
+        return _apply(Recipe("pool", step), image, threads, bands=alpha == NO_ALPHA)
 
 
 def canny(
@@ -183,7 +192,8 @@ def canny(
     """
     scale = 100.0 if quantiles else 1.0
     low, high = (None if threshold is None else scale * threshold for threshold in (low, high))
-    return _apply(Recipe("canny", Canny(sigma, low, high, quantiles, alpha)), image, threads)
+    with python_remedies():
+        return _apply(Recipe("canny", Canny(sigma, low, high, quantiles, _rule(alpha))), image, threads, bands=alpha == NO_ALPHA)
 
 
 def run(
@@ -193,16 +203,18 @@ def run(
     keep: str | int | Sequence[str | int] = (),
     range: str | None = None,
     sheet: bool = False,
+    alpha: str = "drop",
 ) -> Any:
     """Apply the steps of a recipe to an image, as float32 from the stored values on, without rounding between steps.
 
     Parameters
     ----------
-    image : as in `filter`; alpha is dropped.
+    image : as in `filter`.
     recipe : a recipe file, FILE or FILE:NAME, or a list of steps as on the command line, such as `["conv sobel", "combine"]`.
     keep : the steps whose results are returned, each a number from 1 or an op; by default the last step.
     range : how values become pixels, as in `filter`; None is the default of the steps, "raw" gives float32.
     sheet : put all maps into one image.
+    alpha : "drop", or "none" if the last of 2 or 4 channels is a band like the others.
 
     Returns
     -------
@@ -224,11 +236,14 @@ def run(
            [1., 1.]], dtype=float32)
     """
     kept_steps = [str(step) for step in ([keep] if isinstance(keep, str | int) else keep)]
-    if isinstance(recipe, str | os.PathLike):
-        network = network_recipe(file=os.fspath(recipe), keep=kept_steps, range=range, sheet=sheet)
-    else:
-        network = network_recipe(recipe, keep=kept_steps, range=range, sheet=sheet)
-    return _apply(network, image)
+    with python_remedies():
+        if alpha not in ("drop", NO_ALPHA):
+            raise UsageError(f"alpha must be 'drop' or 'none', not {alpha!r}; steps have no transparency")
+        if isinstance(recipe, str | os.PathLike):
+            network = network_recipe(file=os.fspath(recipe), keep=kept_steps, range=range, sheet=sheet)
+        else:
+            network = network_recipe(recipe, keep=kept_steps, range=range, sheet=sheet)
+        return _apply(network, image, bands=alpha == NO_ALPHA)
 
 
 def kernel(reference: str) -> Kernel | Bank:
@@ -240,7 +255,8 @@ def kernel(reference: str) -> Kernel | Bank:
     """
     from imgconv.registry import resolve
 
-    return resolve(reference)
+    with python_remedies():
+        return resolve(reference)
 
 
 def kernels() -> list[str]:
@@ -255,11 +271,18 @@ def kernels() -> list[str]:
     return Registry.load().names()
 
 
-def _apply(recipe: Recipe, image: ImageLike, threads: int | None = None) -> Any:
-    """Return the result of a recipe in the form of `image`, or a list of several results."""
+def _rule(alpha: str) -> str:
+    """Return the alpha rule of an argument: images without alpha have the default one."""
+    return "auto" if alpha == NO_ALPHA else alpha
+
+
+def _apply(recipe: Recipe, image: ImageLike, threads: int | None = None, *, bands: bool = False) -> Any:
+    """Return the result of a recipe in the form of `image`, or a list of several results. With `bands` no channel is alpha."""
     if threads is not None and threads < 1:
         raise UsageError(f"threads must be at least 1, not {threads}; leave it out for one per core")
     raster, convert = _open(image, recipe)
+    if bands:
+        raster = replace(raster, alpha=False)
     results: list[Any] = []
     for vector, maps in groupby(process(raster, recipe, threads=threads), key=lambda result: result.vector):
         if vector:
@@ -271,28 +294,32 @@ def _apply(recipe: Recipe, image: ImageLike, threads: int | None = None) -> Any:
 
 def _open(image: ImageLike, recipe: Recipe) -> tuple[Raster, Callable[[Raster], Any]]:
     """Return `image` as a raster, and the function that converts a result to the form of `image`."""
-    if isinstance(image, np.ndarray):
-        return _from_array(image), lambda result: _to_array(result, image)
     if isinstance(image, str | os.PathLike):
         try:
             with open_frames(Path(image), luma=recipe.luma) as frames:
-                return next(iter(frames)), to_pil
+                return next(iter(frames)), _to_pil
         except ImageError as error:
             raise type(error)(f"{os.fsdecode(image)}: {error}") from None
-    if hasattr(image, "getbands"):  # a PIL image, without importing PIL
-        return from_pil(image), to_pil
-    raise ArgumentTypeError(f"image is a {type(image).__name__}; give a path, a PIL image, or a numpy array (H, W) or (H, W, C)")
+    if hasattr(image, "getbands") and not isinstance(image, np.ndarray):  # a PIL image, without importing PIL
+        return from_pil(image), _to_pil
+    array = as_array(image, "image")
+    if array is None:
+        raise ArgumentTypeError(f"image is a {type(image).__name__}; give a path, a PIL image, or a numpy array (H, W) or (H, W, C)")
+    return _from_array(array), lambda result: _to_array(result, array)
 
 
 def _from_array(image: Array) -> Raster:
-    if is_masked(image):
-        raise ArgumentTypeError("image is a masked array; fill the masked pixels with image.filled(value)")
     if image.dtype.kind not in "buif" or image.dtype.itemsize > 8:
         raise ArgumentTypeError(f"image has dtype {image.dtype}; use bool, an integer type, float16, float32 or float64")
     if image.ndim not in (2, 3) or 0 in image.shape:
         raise DoesNotFit(f"image has the shape {image.shape}; give (H, W) or (H, W, C), none of them 0")
     pixels = _as_pixels(np.ascontiguousarray(image[..., None] if image.ndim == 2 else image))
     return Raster(pixels, alpha=pixels.shape[2] in (2, 4))
+
+
+def _to_pil(result: Raster) -> "Image":
+    """Return a result as a PIL image; bands of an image with alpha go back to where they come from."""
+    return to_pil(replace(result, alpha=result.pixels.shape[2] in (2, 4)))
 
 
 def _as_pixels(array: Array) -> Array:
@@ -313,8 +340,9 @@ def _to_array(result: Raster, image: Array) -> Array:
 
 
 def _as_kernel(kernel: KernelLike) -> str | Kernel | Bank:
-    if isinstance(kernel, np.ndarray):
-        return kernel_from_array(kernel)
     if isinstance(kernel, str | Kernel | Bank):
         return kernel
+    array = as_array(kernel, "kernel")
+    if array is not None:
+        return kernel_from_array(array)
     raise ArgumentTypeError(f"kernel is a {type(kernel).__name__}; give a reference such as 'sobel_x', a Kernel, or a 2-D numpy array")

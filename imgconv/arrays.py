@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
+from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError, reason
 from imgconv.window import Padding, Size, Window, sizes
 
 Array = NDArray[Any]
@@ -24,29 +24,48 @@ _AXES = {1: "C,L", 2: "C,H,W"}
 
 
 def as_real_array(value: object, name: str, dims: int | None = None) -> AnyArray:
-    """Return `value`, checked to be a numpy array of bools, integers or floats, in native byte order.
+    """Return `value`, checked to be an array of bools, integers or floats, in native byte order.
 
-    `dims` is the required number of axes. An unaligned array is copied, since compiled loops cannot read it. Raises ArgumentTypeError
-    for other values, such as lists, complex arrays and masked arrays, and DoesNotFit for another number of axes.
+    `value` is a numpy array or anything that `as_array` converts, `dims` the required number of axes. An unaligned array is copied,
+    since compiled loops cannot read it. Raises ArgumentTypeError for other values, such as lists, complex arrays and masked arrays, and
+    DoesNotFit for another number of axes.
 
     >>> as_real_array(np.zeros(3), "bias", dims=1)
     array([0., 0., 0.])
     """
-    if not isinstance(value, np.ndarray):
+    array = as_array(value, name)
+    if array is None:
         raise ArgumentTypeError(f"{name} must be a numpy array, not {type(value).__name__}; convert it with numpy.asarray")
-    if is_masked(value):
-        raise ArgumentTypeError(f"{name} is a masked array; fill the masked elements with {name}.filled(value)")
-    if value.dtype.kind not in "buif" or value.dtype.itemsize > 8:
-        raise ArgumentTypeError(f"{name} has dtype {value.dtype}; use bool, an integer type, float16, float32 or float64")
-    if dims is not None and value.ndim != dims:
-        raise DoesNotFit(f"{name} must have {dims} dimensions, got shape {value.shape}")
-    array = np.asarray(value, value.dtype.newbyteorder("="))
+    if array.dtype.kind not in "buif" or array.dtype.itemsize > 8:
+        raise ArgumentTypeError(f"{name} has dtype {array.dtype}; use bool, an integer type, float16, float32 or float64")
+    if dims is not None and array.ndim != dims:
+        raise DoesNotFit(f"{name} must have {dims} dimensions, got shape {array.shape}")
+    array = np.asarray(array, array.dtype.newbyteorder("="))
     return array if array.flags.aligned else array.copy()
 
 
-def is_masked(array: AnyArray) -> bool:
-    """Return whether `array` is a numpy.ma.MaskedArray, without importing numpy.ma."""
-    return type(array) is not np.ndarray and "numpy.ma" in sys.modules and isinstance(array, np.ma.MaskedArray)
+def as_array(value: object, name: str) -> AnyArray | None:
+    """Return a numpy array, or an object with `__array__` or `__dlpack__` as one; None for anything else.
+
+    Raises ArgumentTypeError for a masked array and for an object that cannot be converted, such as a tensor on a GPU.
+
+    >>> as_array(np.ma.zeros(3), "input")
+    Traceback (most recent call last):
+    imgconv.errors.ArgumentTypeError: input is a masked array; fill the masked elements with its method filled(value)
+    """
+    if type(value) is np.ndarray:
+        return value
+    array: object = value
+    try:
+        if not isinstance(value, np.ndarray) and hasattr(value, "__array__"):
+            array = value.__array__()
+        elif not isinstance(value, np.ndarray) and hasattr(value, "__dlpack__"):
+            array = np.from_dlpack(value)
+    except (TypeError, ValueError, RuntimeError, BufferError) as error:
+        raise ArgumentTypeError(f"{name}, a {type(value).__name__}, cannot be converted to a numpy array: {reason(error)}") from None
+    if "numpy.ma" in sys.modules and (isinstance(value, np.ma.MaskedArray) or isinstance(array, np.ma.MaskedArray)):
+        raise ArgumentTypeError(f"{name} is a masked array; fill the masked elements with its method filled(value)")
+    return array if isinstance(array, np.ndarray) else None
 
 
 def sum_dtype(*arrays: AnyArray | None) -> np.dtype[np.float32] | np.dtype[np.float64]:
@@ -59,24 +78,25 @@ def sum_dtype(*arrays: AnyArray | None) -> np.dtype[np.float32] | np.dtype[np.fl
     return np.dtype(np.float64) if double else np.dtype(np.float32)
 
 
-def as_batch(value: object, name: str = "input", dims: int = 2) -> tuple[AnyArray, bool]:
-    """Return `value` as a batch (N, C, H, W), without a copy, and whether it has a batch axis of its own.
+def as_batch(value: object, name: str = "input", dims: int = 2, *, plain: bool = False) -> tuple[AnyArray, int]:
+    """Return `value` as a batch (N, C, H, W), without a copy, and its number of axes.
 
-    `dims` is the number of spatial axes: 2 for (N, C, H, W) or (C, H, W), 1 for (N, C, L) or (C, L), which get a height of 1.
-    `from_batch` removes the added axes from a result. Raises ArgumentTypeError and DoesNotFit, as `as_real_array`.
+    `dims` is the number of spatial axes: 2 for (N, C, H, W) or (C, H, W), 1 for (N, C, L) or (C, L), which get a height of 1. `plain`
+    also allows (H, W). `from_batch` removes the added axes from a result. Raises ArgumentTypeError and DoesNotFit, as `as_real_array`.
 
-    >>> batch, batched = as_batch(np.zeros((3, 5)), dims=1)
-    >>> batch.shape, batched
-    ((1, 3, 1, 5), False)
+    >>> batch, axes = as_batch(np.zeros((3, 5)), dims=1)
+    >>> batch.shape, axes
+    ((1, 3, 1, 5), 2)
     """
     array = as_real_array(value, name)
-    batched = array.ndim == dims + 2
-    if not batched and array.ndim != dims + 1:
-        axes = _AXES[dims]
-        raise DoesNotFit(f"{name} must have the shape (N,{axes}) or ({axes}), got {array.shape}")
+    axes = array.ndim
+    if not dims + 1 - (plain and dims == 2) <= axes <= dims + 2:
+        inner = _AXES[dims]
+        shapes = f"(N,{inner}), ({inner}) or (H,W)" if plain and dims == 2 else f"(N,{inner}) or ({inner})"
+        raise DoesNotFit(f"{name} must have the shape {shapes}, got {array.shape}")
     if dims == 1:
         array = array[..., None, :]
-    return (array if batched else array[None]), batched
+    return array.reshape((1,) * (4 - array.ndim) + array.shape), axes
 
 
 def require_batch(value: object, name: str, dims: int = 2) -> AnyArray:
@@ -84,20 +104,23 @@ def require_batch(value: object, name: str, dims: int = 2) -> AnyArray:
     return as_batch(as_real_array(value, name, dims + 2), name, dims)[0]
 
 
-def from_batch(result: NDArray[Scalar], batched: bool, dims: int = 2) -> NDArray[Scalar]:
-    """Return a result (N, C, H, W) without the axes that `as_batch` added to the input.
+def from_batch(result: NDArray[Scalar], axes: int, dims: int = 2) -> NDArray[Scalar]:
+    """Return a result (N, C, H, W) without the axes that `as_batch` added to an input of `axes` axes.
 
-    >>> from_batch(np.zeros((1, 3, 1, 5)), False, dims=1).shape
+    >>> from_batch(np.zeros((1, 3, 1, 5)), 2, dims=1).shape
     (3, 5)
     """
     if dims == 1:
         result = result[:, :, 0]
-    return result if batched else result[0]
+    return result.reshape(result.shape[result.ndim - axes :])
 
 
-def is_plain(input: object, weight: object) -> bool:
-    """Return whether `input` is a plain image (H, W) for a plain kernel (kh, kw)."""
-    return isinstance(input, np.ndarray) and isinstance(weight, np.ndarray) and input.ndim == weight.ndim == 2
+def as_plain(input: object, weight: object) -> tuple[AnyArray, AnyArray] | None:
+    """Return a plain image (H, W) and a plain kernel (kh, kw) with axes of 1 for batch and channels; None for other arguments."""
+    image, kernel = as_array(input, "input"), as_array(weight, "weight")
+    if image is None or kernel is None or not image.ndim == kernel.ndim == 2:
+        return None
+    return image[None], kernel[None, None]
 
 
 def as_bias(value: object, channels: int) -> AnyArray | None:

@@ -18,21 +18,22 @@ def adaptive_avg_pool2d(input: AnyArray, output_size: OutputSize) -> AnyArray:
 
     Parameters
     ----------
-    input : (N, C, H, W) or (C, H, W), bool, integers or floats; N and C may be 0, the other sizes not
+    input : (N, C, H, W), (C, H, W) or (H, W), bool, integers or floats; N and C may be 0, the other sizes not
     output_size : an int or (h_out, w_out); None keeps the input's size along that axis, 0 gives an empty result, as in torch
 
     Returns
     -------
-    (N, C, h_out, w_out) or (C, h_out, w_out); float64 for float64 input, else float32
+    (N, C, h_out, w_out), without the axes that the input does not have; float64 for float64 input, else float32
 
     Raises
     ------
     ArgumentTypeError (a TypeError), UsageError, DoesNotFit (both ValueErrors)
-        for an output size that is not a pair of whole numbers, and for 2-D or complex input.
+        for an output size that is not a pair of whole numbers, and for complex input.
 
     Notes
     -----
-    The cost is about two additions per cell, in float64. Matches torch.nn.functional.adaptive_avg_pool2d, which refuses integers.
+    The cost is about two additions per cell, in float64. Matches torch.nn.functional.adaptive_avg_pool2d, which refuses integers
+    and (H, W).
 
     Examples
     --------
@@ -40,19 +41,20 @@ def adaptive_avg_pool2d(input: AnyArray, output_size: OutputSize) -> AnyArray:
     >>> imgconv.adaptive_avg_pool2d(np.arange(15.0).reshape(1, 3, 5), (1, 2))
     array([[[6., 8.]]])
     """
-    batch, batched = as_batch(input)
+    batch, axes = as_batch(input, plain=True)
     check_cells(batch, batch.shape[2:])
     spans = _spans(batch, output_size)
     rows = span_averages(Planes.of_batch(batch), spans, (spans[0].count, spans[1].count), sum_dtype(batch))
-    return from_batch(rows.reshape(*batch.shape[:2], len(spans[0].first), len(spans[1].first)), batched)
+    return from_batch(rows.reshape(*batch.shape[:2], len(spans[0].first), len(spans[1].first)), axes)
 
 
 def adaptive_max_pool2d(input: AnyArray, output_size: OutputSize, return_indices: bool = False) -> Pooled:
     """Return the maximum of each window of `adaptive_avg_pool2d`; `input` and `output_size` are the same.
 
-    The result is (N, C, h_out, w_out) or (C, h_out, w_out) of the input's dtype; with `return_indices`, int64 indices of that shape
+    The result has the input's dtype and axes; with `return_indices`, int64 indices of that shape
     follow, as those of `max_pool2d`. Only the first axis of the input may be empty. The cost is a comparison for every cell of every
-    window. Raises the errors of `adaptive_avg_pool2d`. Matches torch.nn.functional.adaptive_max_pool2d.
+    window. Raises the errors of `adaptive_avg_pool2d`. Matches torch.nn.functional.adaptive_max_pool2d,
+    which refuses (H, W).
 
     Examples
     --------
@@ -62,13 +64,13 @@ def adaptive_max_pool2d(input: AnyArray, output_size: OutputSize, return_indices
             [ 9],
             [14]]])
     """
-    batch, batched = as_batch(input)
-    check_cells(batch, batch.shape[1:] if batched else batch.shape[2:])
+    batch, axes = as_batch(input, plain=True)
+    check_cells(batch, batch.shape[1:] if axes == 4 else batch.shape[2:])
     spans = _spans(batch, output_size)
     shape = (*batch.shape[:2], len(spans[0].first), len(spans[1].first))
     values, indices = located_extremes(Planes.of_batch(batch), spans, largest=True)
-    pooled = from_batch(values.astype(batch.dtype, copy=False).reshape(shape), batched)
-    return (pooled, from_batch(indices.reshape(shape), batched)) if return_indices else pooled
+    pooled = from_batch(values.astype(batch.dtype, copy=False).reshape(shape), axes)
+    return (pooled, from_batch(indices.reshape(shape), axes)) if return_indices else pooled
 
 
 def _spans(batch: AnyArray, output_size: OutputSize) -> tuple[Spans, Spans]:

@@ -22,7 +22,7 @@ def avg_pool2d(
 
     Parameters
     ----------
-    input : (N, C, H, W) or (C, H, W), bool, integers or floats; only N may be 0
+    input : (N, C, H, W), (C, H, W) or (H, W), bool, integers or floats; only N may be 0
     kernel_size, stride, padding : an int or (vertical, horizontal), in cells. The default stride, None or (), is kernel_size. Padding
         is at most half of kernel_size
     ceil_mode : round output sizes up; windows may reach beyond the padded input, but not start there. Cells beyond it never count
@@ -31,18 +31,18 @@ def avg_pool2d(
 
     Returns
     -------
-    (N, C, h_out, w_out) or (C, h_out, w_out); float64 for float64 input, else float32
+    (N, C, h_out, w_out), without the axes that the input does not have; float64 for float64 input, else float32
         h_out = floor((H + 2*padding - kernel_size) / stride) + 1, and w_out likewise.
 
     Raises
     ------
     ArgumentTypeError (a TypeError), UsageError, DoesNotFit (both ValueErrors)
-        for windows that do not fit, too much padding, sizes that torch refuses, and 2-D or complex input.
+        for windows that do not fit, too much padding, sizes that torch refuses, and complex input.
 
     Notes
     -----
     The cost is kernel height + log2(kernel width) additions per cell. Sums of 8- and 16-bit integers are exact.
-    Matches torch.nn.functional.avg_pool2d, which refuses integers.
+    Matches torch.nn.functional.avg_pool2d, which refuses integers and (H, W).
 
     Examples
     --------
@@ -91,8 +91,8 @@ def avg_pool2d_input(
 ) -> AnyArray:
     """Return the gradient of `avg_pool2d`: each output gradient over its window's divisor, added to all cells of the window.
 
-    `grad_output` is (N, C, h_out, w_out) or (C, h_out, w_out), `input_size` the shape of the pool's input and of the result; the other
-    parameters are those of `avg_pool2d`. float64 for float64 gradients, else float32. The cost is about two additions per cell.
+    `grad_output` is (N, C, h_out, w_out), (C, h_out, w_out) or (h_out, w_out), `input_size` the shape of the pool's input and of the
+    result; the other parameters are those of `avg_pool2d`. float64 for float64 gradients, else float32. The cost is about two additions per cell.
     Raises the errors of `avg_pool2d`, and DoesNotFit for shapes that do not match.
 
     >>> import numpy as np, imgconv
@@ -141,22 +141,24 @@ def _divisors(window: Window, size: Shape, count_include_pad: bool, divisor_over
 
 
 def _forward(input: AnyArray, window: Window, dims: int, count_include_pad: bool, divisor_override: int | None) -> AnyArray:
-    batch, batched = pool_batch(input, dims)
+    batch, axes = pool_batch(input, dims)
     size = batch.shape[2:]
     divisors = _divisors(window, size, count_include_pad, divisor_override)
     rows = averages(Planes.of_batch(batch), window, divisors, sum_dtype(batch))
-    return from_batch(rows.reshape(*batch.shape[:2], *window.output_size(size)), batched, dims)
+    return from_batch(rows.reshape(*batch.shape[:2], *window.output_size(size)), axes, dims)
 
 
 def _input_gradient(
     grad_output: AnyArray, input_size: Shape, window: Window, dims: int, count_include_pad: bool, divisor_override: int | None
 ) -> AnyArray:
-    grad, shape, batched = pool_gradient(grad_output, input_size, dims)
+    grad, shape, axes = pool_gradient(grad_output, input_size, dims)
     size = shape[2:]
     if grad.shape[2:] != window.output_size(size):
-        raise DoesNotFit(f"grad_output {grad_output.shape} must end with the pool's output size {window.output_size(size)}")
+        raise DoesNotFit(
+            f"grad_output {from_batch(grad, axes, dims).shape} must end with the pool's output size {window.output_size(size)}"
+        )
     heights, widths = _divisors(window, size, count_include_pad, divisor_override)
     shares = grad / (heights[:, None] * widths).astype(sum_dtype(grad))
     spans = Spans.of_window(window, size, 0).covering(size[0]), Spans.of_window(window, size, 1).covering(size[1])
     ones = np.ones(size[0]), np.ones(size[1])
-    return from_batch(span_averages(Planes.of_batch(shares), spans, ones, sum_dtype(grad)).reshape(shape), batched, dims)
+    return from_batch(span_averages(Planes.of_batch(shares), spans, ones, sum_dtype(grad)).reshape(shape), axes, dims)

@@ -11,6 +11,7 @@ from imgconv.arrays import (
     as_batch,
     as_bias,
     as_groups,
+    as_plain,
     as_shape,
     as_weight,
     as_window,
@@ -18,7 +19,6 @@ from imgconv.arrays import (
     check_grad_output,
     from_batch,
     ignore_float_errors,
-    is_plain,
     require_batch,
     sum_dtype,
 )
@@ -84,8 +84,8 @@ def conv2d(
              [43., 49.]]]])
     """
     parameters = _Parameters(2, stride, padding, dilation, groups)
-    if is_plain(input, weight):
-        return _forward(input[None], weight[None, None], bias, parameters, padding_mode, flip)[0]
+    if (plain := as_plain(input, weight)) is not None:
+        return _forward(*plain, bias, parameters, padding_mode, flip)[0]
     return _forward(input, weight, bias, parameters, padding_mode, flip)
 
 
@@ -232,13 +232,13 @@ class _Parameters(NamedTuple):
 def _forward(
     input: AnyArray, weight: AnyArray, bias: AnyArray | None, parameters: _Parameters, padding_mode: str | tuple[str, float], flip: bool
 ) -> FloatArray:
-    batch, batched = as_batch(input, dims=parameters.dims)
+    batch, axes = as_batch(input, dims=parameters.dims)
     weight = as_weight(weight, parameters.dims)
     bias = as_bias(bias, weight.shape[0])
     layout, groups = parameters.layout(batch.shape, weight.shape, Border.of(padding_mode))
     if flip:
         weight = weight[:, :, ::-1, ::-1]
-    return from_batch(correlate(batch, weight, bias, layout, groups, sum_dtype(batch, weight, bias)), batched, parameters.dims)
+    return from_batch(correlate(batch, weight, bias, layout, groups, sum_dtype(batch, weight, bias)), axes, parameters.dims)
 
 
 def _input_gradient(input_size: Shape, weight: AnyArray, grad_output: AnyArray, parameters: _Parameters) -> FloatArray:
@@ -247,7 +247,7 @@ def _input_gradient(input_size: Shape, weight: AnyArray, grad_output: AnyArray, 
     grad = require_batch(grad_output, "grad_output", dims)
     layout, groups = parameters.layout(shape, weight.shape, name="input_size")
     check_grad_output(grad, (shape[0], weight.shape[0], *layout.output_size), dims)
-    return from_batch(correlate_input(grad, weight, layout, groups, sum_dtype(weight, grad)), True, dims)
+    return from_batch(correlate_input(grad, weight, layout, groups, sum_dtype(weight, grad)), dims + 2, dims)
 
 
 def _weight_gradient(input: AnyArray, weight_size: Shape, grad_output: AnyArray, parameters: _Parameters) -> FloatArray:
@@ -256,7 +256,7 @@ def _weight_gradient(input: AnyArray, weight_size: Shape, grad_output: AnyArray,
     grad = require_batch(grad_output, "grad_output", dims)
     layout, groups = parameters.layout(batch.shape, shape)
     check_grad_output(grad, (len(batch), shape[0], *layout.output_size), dims)
-    return from_batch(correlate_weight(batch, grad, layout, shape, groups, sum_dtype(batch, grad)), True, dims)
+    return from_batch(correlate_weight(batch, grad, layout, shape, groups, sum_dtype(batch, grad)), dims + 2, dims)
 
 
 @ignore_float_errors

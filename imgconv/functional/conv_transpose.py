@@ -9,6 +9,7 @@ from imgconv.arrays import (
     as_batch,
     as_bias,
     as_groups,
+    as_plain,
     as_shape,
     as_weight,
     as_window,
@@ -17,7 +18,6 @@ from imgconv.arrays import (
     check_numeric,
     from_batch,
     ignore_float_errors,
-    is_plain,
     require_batch,
     sum_dtype,
 )
@@ -77,8 +77,8 @@ def conv_transpose2d(
             [3., 3., 4., 4.]]])
     """
     parameters = _Parameters(2, stride, padding, output_padding, groups, dilation)
-    if is_plain(input, weight):
-        return _forward(input[None], weight[None, None], bias, parameters)[0]
+    if (plain := as_plain(input, weight)) is not None:
+        return _forward(*plain, bias, parameters)[0]
     return _forward(input, weight, bias, parameters)
 
 
@@ -271,14 +271,14 @@ def _output_size(size: tuple[int, ...], window: Window, extra: tuple[int, ...]) 
 
 @ignore_float_errors
 def _forward(input: AnyArray, weight: AnyArray, bias: AnyArray | None, parameters: _Parameters) -> FloatArray:
-    batch, batched = as_batch(input, dims=parameters.dims)
+    batch, axes = as_batch(input, dims=parameters.dims)
     weight = as_weight(weight, parameters.dims)
     layout, groups = parameters.layout(batch.shape, weight.shape)
     bias = as_bias(bias, groups * weight.shape[1])
     output = correlate_input(batch, weight, layout, groups, sum_dtype(batch, weight, bias))
     if bias is not None:
         output += bias[:, None, None].astype(output.dtype)
-    return from_batch(output, batched, parameters.dims)
+    return from_batch(output, axes, parameters.dims)
 
 
 def _input_gradient(input_size: Shape, weight: AnyArray, grad_output: AnyArray, parameters: _Parameters) -> FloatArray:
@@ -287,7 +287,7 @@ def _input_gradient(input_size: Shape, weight: AnyArray, grad_output: AnyArray, 
     grad = require_batch(grad_output, "grad_output", dims)
     layout, groups = parameters.layout(shape, weight.shape, "input_size")
     check_grad_output(grad, layout.shape, dims)
-    return from_batch(correlate(grad, weight, None, layout, groups, sum_dtype(weight, grad)), True, dims)
+    return from_batch(correlate(grad, weight, None, layout, groups, sum_dtype(weight, grad)), dims + 2, dims)
 
 
 def _weight_gradient(input: AnyArray, weight_size: Shape, grad_output: AnyArray, parameters: _Parameters) -> FloatArray:
@@ -296,4 +296,4 @@ def _weight_gradient(input: AnyArray, weight_size: Shape, grad_output: AnyArray,
     grad = require_batch(grad_output, "grad_output", dims)
     layout, groups = parameters.layout(batch.shape, shape)
     check_grad_output(grad, layout.shape, dims)
-    return from_batch(correlate_weight(grad, batch, layout, shape, groups, sum_dtype(batch, grad)), True, dims)
+    return from_batch(correlate_weight(grad, batch, layout, shape, groups, sum_dtype(batch, grad)), dims + 2, dims)

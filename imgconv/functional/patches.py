@@ -46,11 +46,11 @@ def unfold(input: AnyArray, kernel_size: Size, dilation: Size = 1, padding: Size
            [3, 4],
            [4, 5]])
     """
-    batch, batched = as_batch(input)
+    batch, axes = as_batch(input)
     if 0 in batch.shape[1:]:
         raise DoesNotFit(f"input has the shape {batch.shape}; only the batch may be empty")
     patches = _gather_all(batch, Layout(batch.shape, _window(kernel_size, stride, padding, dilation)))
-    return patches if batched else patches[0]
+    return patches if axes == 4 else patches[0]
 
 
 def fold(input: AnyArray, output_size: Size, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1) -> FloatArray:
@@ -96,7 +96,7 @@ def fold(input: AnyArray, output_size: Size, kernel_size: Size, dilation: Size =
     layout = Layout((len(batch), batch.shape[1] // taps, height, width), window)
     if batch.shape[2] != prod(layout.output_size):
         raise DoesNotFit(f"input has {batch.shape[2]} patches; images of {height}x{width} have {prod(layout.output_size)}")
-    return from_batch(_scatter_all(batch, layout), columns.ndim == 3)
+    return from_batch(_scatter_all(batch, layout), columns.ndim + 1)
 
 
 def im2col(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from imgconv.arrays import AnyArray, Array, Shape, as_batch, as_window, check_numeric, from_batch, sum_dtype
+from imgconv.arrays import AnyArray, Array, Shape, as_batch, as_real_array, as_window, check_numeric, from_batch, sum_dtype
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
 from imgconv.window import Size, Window, sizes
 from imgconv.windows.median import medians
@@ -26,7 +26,7 @@ def max_pool2d(
 
     Parameters
     ----------
-    input : (N, C, H, W) or (C, H, W), bool, integers or floats; only N may be 0
+    input : (N, C, H, W), (C, H, W) or (H, W), bool, integers or floats; only N may be 0
     kernel_size, stride, padding, dilation : an int or (vertical, horizontal), in cells. The default stride, None or (), is kernel_size.
         Padding is at most half of kernel_size; padded cells never win
     ceil_mode : round output sizes up; windows may reach beyond the padded input, but not start there
@@ -34,7 +34,7 @@ def max_pool2d(
 
     Returns
     -------
-    (N, C, h_out, w_out) or (C, h_out, w_out), of the input's dtype
+    (N, C, h_out, w_out), without the axes that the input does not have, of the input's dtype
         h_out = floor((H + 2*padding - dilation*(kernel_size-1) - 1) / stride) + 1, and w_out likewise. NaN wins over every number.
         A window without a cell, which dilation makes possible, gives the lowest value of the dtype.
     indices, of the same shape, int64, with `return_indices`
@@ -43,12 +43,12 @@ def max_pool2d(
     Raises
     ------
     ArgumentTypeError (a TypeError), UsageError, DoesNotFit (both ValueErrors)
-        for windows that do not fit, too much padding, sizes that torch refuses, and 2-D or complex input.
+        for windows that do not fit, too much padding, sizes that torch refuses, and complex input.
 
     Notes
     -----
     The cost is kernel height + log2(kernel width) comparisons per cell; with `return_indices`, one for every cell of every window.
-    Matches torch.nn.functional.max_pool2d, which refuses bools.
+    Matches torch.nn.functional.max_pool2d, which refuses bools and (H, W).
 
     Examples
     --------
@@ -72,8 +72,8 @@ def min_pool2d(
 ) -> Pooled:
     """Return the minimum of every window; the parameters are those of `max_pool2d`.
 
-    `input` and the result are (N, C, H, W) or (C, H, W), of one dtype. The size, the indices and the number of comparisons are those of
-    `max_pool2d`; a window without a cell gives the highest value. Raises the errors of `max_pool2d`. torch has no such function;
+    `input` and the result are (N, C, H, W), (C, H, W) or (H, W), of one dtype. The size, the indices and the number of
+    comparisons are those of `max_pool2d`; a window without a cell gives the highest value. Raises the errors of `max_pool2d`. torch has no such function;
     for floats it equals -max_pool2d(-input).
 
     Examples
@@ -114,7 +114,7 @@ def max_pool1d(
 def median_pool2d(input: AnyArray, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> AnyArray:
     """Return the lower median of every window: of n cells the one of rank (n-1) // 2, counted from 0.
 
-    The parameters are those of `max_pool2d`. `input` and the result are (N, C, H, W) or (C, H, W), of one dtype, with
+    The parameters are those of `max_pool2d`. `input` and the result are (N, C, H, W), (C, H, W) or (H, W), of one dtype, with
     h_out = floor((H + 2*padding - kernel_size) / stride) + 1. Padded cells do not count: at the border the median is that of fewer
     cells. The median of a window with NaN is NaN.
 
@@ -128,9 +128,9 @@ def median_pool2d(input: AnyArray, kernel_size: Size, stride: Size | None = None
     array([[[2]]], dtype=uint8)
     """
     window = pool_window(kernel_size, stride, padding)
-    batch, batched = pool_batch(input)
+    batch, axes = pool_batch(input)
     window.output_size(batch.shape[2:])
-    return _from_rows(medians(Planes.of_batch(batch), window), batch, batched, window, 2)
+    return _from_rows(medians(Planes.of_batch(batch), window), batch, axes, window, 2)
 
 
 def max_unpool2d(
@@ -145,14 +145,14 @@ def max_unpool2d(
 
     Parameters
     ----------
-    input : (N, C, h, w) or (C, h, w), bool, integers or floats; the values that `max_pool2d` returned
+    input : (N, C, h, w), (C, h, w) or (h, w), bool, integers or floats; the values that `max_pool2d` returned
     indices : the same shape, int64; y*W + x in the output plane. Of several values for one cell, the last one is written
     kernel_size, stride, padding : as passed to `max_pool2d`, but without 1-tuples
     output_size : (H, W), or (N, C, H, W) of which the last two count; less than one stride away from the default
 
     Returns
     -------
-    (N, C, H, W) or (C, H, W), of the input's dtype
+    (N, C, H, W), (C, H, W) or (H, W), of the input's dtype
         By default H = (h - 1)*stride - 2*padding + kernel_size, and W likewise.
 
     Raises
@@ -172,18 +172,20 @@ def max_unpool2d(
     array([[[0., 0., 0., 0.],
             [0., 5., 0., 7.]]])
     """
-    batch, batched = as_batch(input)
-    flat, _ = as_batch(indices, "indices")
+    batch, axes = as_batch(input, plain=True)
+    flat, own_axes = as_batch(indices, "indices", plain=True)
     if flat.dtype != np.int64:
         raise ArgumentTypeError(f"indices must be int64, not {flat.dtype}; convert them with astype")
-    if np.shape(indices) != np.shape(input):
-        raise DoesNotFit(f"indices must have the shape {np.shape(input)} of the input, got {np.shape(indices)}")
+    if own_axes != axes or flat.shape != batch.shape:
+        raise DoesNotFit(
+            f"indices must have the shape {from_batch(batch, axes).shape} of the input, got {from_batch(flat, own_axes).shape}"
+        )
     height, width = _unpooled_size(batch.shape[2:], kernel_size, stride, padding, output_size)
     _check_indices(flat, height * width)
     planes, cells = batch.shape[0] * batch.shape[1], batch.shape[2] * batch.shape[3]
     output = np.zeros((planes, height * width), batch.dtype)
     np.put_along_axis(output, flat.reshape(planes, cells).astype(np.intp), batch.reshape(planes, cells), axis=1)
-    return from_batch(output.reshape(*batch.shape[:2], height, width), batched)
+    return from_batch(output.reshape(*batch.shape[:2], height, width), axes)
 
 
 def max_pool2d_input(grad_output: AnyArray, indices: AnyArray, input_size: Shape) -> AnyArray:
@@ -191,7 +193,7 @@ def max_pool2d_input(grad_output: AnyArray, indices: AnyArray, input_size: Shape
 
     Parameters
     ----------
-    grad_output : (N, C, h_out, w_out) or (C, h_out, w_out)
+    grad_output : (N, C, h_out, w_out), (C, h_out, w_out) or (h_out, w_out)
     indices : the same shape, integers; as the pool returned them, -1 for a window without a cell
     input_size : the shape of the pool's input
 
@@ -248,11 +250,11 @@ def pool_window(
     return window
 
 
-def pool_batch(input: object, dims: int = 2) -> tuple[AnyArray, bool]:
-    """Return `input` as `as_batch` does, checked to have cells to pool; only the batch may be empty."""
-    batch, batched = as_batch(input, dims=dims)
+def pool_batch(input: object, dims: int = 2) -> tuple[AnyArray, int]:
+    """Return `input` as `as_batch` does, checked to have cells to pool; only the batch may be empty. (H, W) is an image of one channel."""
+    batch, axes = as_batch(input, dims=dims, plain=True)
     check_cells(batch, batch.shape[1:])
-    return batch, batched
+    return batch, axes
 
 
 def check_cells(batch: AnyArray, required: Shape) -> None:
@@ -261,31 +263,31 @@ def check_cells(batch: AnyArray, required: Shape) -> None:
         raise DoesNotFit(f"input of shape {batch.shape} has no cells to pool; only the batch may be empty")
 
 
-def pool_gradient(grad_output: AnyArray, input_size: Shape, dims: int) -> tuple[AnyArray, tuple[int, ...], bool]:
-    """Return `grad_output` as a batch, `input_size` as the shape of a batch, and whether both have a batch axis of their own."""
-    grad, batched = as_batch(grad_output, "grad_output", dims)
-    shape = sizes(tuple(input_size), "input_size", grad_output.ndim, least=0)
-    if shape[:-dims] != grad_output.shape[:-dims]:
-        raise DoesNotFit(f"input_size {shape} and grad_output {grad_output.shape} must have the same batch and channels")
+def pool_gradient(grad_output: AnyArray, input_size: Shape, dims: int) -> tuple[AnyArray, tuple[int, ...], int]:
+    """Return `grad_output` as a batch, `input_size` as the shape of a batch, and the number of axes of both."""
+    grad, axes = as_batch(grad_output, "grad_output", dims, plain=True)
+    shape = sizes(tuple(input_size), "input_size", axes, least=0)
+    if (own_shape := from_batch(grad, axes, dims).shape)[:-dims] != shape[:-dims]:
+        raise DoesNotFit(f"input_size {shape} and grad_output {own_shape} must have the same batch and channels")
     height = (1,) if dims == 1 else ()
-    return grad, (*grad.shape[:2], *height, *shape[-dims:]), batched
+    return grad, (*grad.shape[:2], *height, *shape[-dims:]), axes
 
 
 def _pool(input: AnyArray, window: Window, dims: int, return_indices: bool, *, largest: bool) -> Pooled:
-    batch, batched = pool_batch(input, dims)
+    batch, axes = pool_batch(input, dims)
     size = batch.shape[2:]
     if not return_indices:
-        return _from_rows(extremes(Planes.of_batch(batch), window, largest=largest), batch, batched, window, dims)
+        return _from_rows(extremes(Planes.of_batch(batch), window, largest=largest), batch, axes, window, dims)
     spans = Spans.of_window(window, size, 0), Spans.of_window(window, size, 1)
     values, indices = located_extremes(Planes.of_batch(batch), spans, largest=largest)
     indices = indices.reshape(*batch.shape[:2], *window.output_size(size))
-    return _from_rows(values, batch, batched, window, dims), from_batch(indices, batched, dims)
+    return _from_rows(values, batch, axes, window, dims), from_batch(indices, axes, dims)
 
 
-def _from_rows(rows: AnyArray, batch: AnyArray, batched: bool, window: Window, dims: int) -> AnyArray:
+def _from_rows(rows: AnyArray, batch: AnyArray, axes: int, window: Window, dims: int) -> AnyArray:
     """Return stacked rows of output cells in the form and dtype of the input."""
     output = rows.reshape(*batch.shape[:2], *window.output_size(batch.shape[2:]))
-    return from_batch(output.astype(batch.dtype, copy=False), batched, dims)
+    return from_batch(output.astype(batch.dtype, copy=False), axes, dims)
 
 
 def _check_indices(indices: Array, cells: int, least: int = 0) -> None:
@@ -314,15 +316,16 @@ def _unpooled_size(
 
 
 def _input_gradient(grad_output: AnyArray, indices: AnyArray, input_size: Shape, dims: int) -> AnyArray:
-    grad, shape, batched = pool_gradient(grad_output, input_size, dims)
-    if not isinstance(indices, np.ndarray) or indices.dtype.kind != "i":
-        raise ArgumentTypeError("indices must be an array of whole numbers, as a pool returns them")
-    if indices.shape != grad_output.shape:
-        raise DoesNotFit(f"indices must have the shape {grad_output.shape} of grad_output, got {indices.shape}")
+    grad, shape, axes = pool_gradient(grad_output, input_size, dims)
+    indices = as_real_array(indices, "indices")
+    if indices.dtype.kind != "i":
+        raise ArgumentTypeError(f"indices must be whole numbers, as a pool returns them, not {indices.dtype}")
+    if indices.shape != (own_shape := from_batch(grad, axes, dims).shape):
+        raise DoesNotFit(f"indices must have the shape {own_shape} of grad_output, got {indices.shape}")
     planes, cells = shape[0] * shape[1], shape[2] * shape[3]
     _check_indices(indices, cells, least=-1)
     output = np.zeros(planes * cells, sum_dtype(grad))
     flat = indices.astype(np.int64).reshape(planes, grad.shape[2] * grad.shape[3])
     selected = flat >= 0
     np.add.at(output, (flat + np.arange(planes)[:, None] * cells)[selected], grad.reshape(flat.shape)[selected])
-    return from_batch(output.reshape(shape), batched, dims)
+    return from_batch(output.reshape(shape), axes, dims)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from imgconv import gradients
-from imgconv.arrays import AnyArray, FloatArray
+from imgconv.arrays import AnyArray, FloatArray, as_real_array
 from imgconv.errors import UsageError
 from imgconv.functional.activation import flatten, relu
 from imgconv.functional.avg_pooling import avg_pool2d
@@ -87,6 +87,7 @@ class MaxPool2d(Layer):
         self._arguments, self._return_indices = (kernel_size, stride, padding, dilation, ceil_mode), return_indices
 
     def forward(self, x: AnyArray) -> Any:
+        x = as_real_array(x, "input")
         pooled, indices = max_pool2d(x, *self._arguments, return_indices=True)
         self._saved = x.shape, indices
         return (pooled, indices) if self._return_indices else pooled
@@ -115,6 +116,7 @@ class AvgPool2d(Layer):
         self._arguments = kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
 
     def forward(self, x: AnyArray) -> AnyArray:
+        x = as_real_array(x, "input")
         self._saved = x.shape
         return avg_pool2d(x, *self._arguments)
 
@@ -137,7 +139,8 @@ class ReLU(Layer):
         return self._saved.copy()
 
     def backward(self, grad_output: AnyArray) -> AnyArray:
-        return np.where(self._from_forward() > 0, grad_output, np.zeros_like(grad_output, order="C"))
+        grad = as_real_array(grad_output, "grad_output")
+        return np.where(self._from_forward() > 0, grad, np.zeros_like(grad, order="C"))
 
 
 class Flatten(Layer):
@@ -151,8 +154,9 @@ class Flatten(Layer):
         self._arguments = start_dim, end_dim
 
     def forward(self, x: AnyArray) -> AnyArray:
+        x = as_real_array(x, "input")
         self._saved = x.shape
         return flatten(x, *self._arguments)
 
     def backward(self, grad_output: AnyArray) -> AnyArray:
-        return np.array(grad_output, order="C").reshape(self._from_forward())
+        return np.array(as_real_array(grad_output, "grad_output"), order="C").reshape(self._from_forward())

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from imgconv import gradients
-from imgconv.arrays import AnyArray, FloatArray, as_groups, as_window
+from imgconv.arrays import AnyArray, FloatArray, as_groups, as_real_array, as_window
 from imgconv.errors import UsageError
 from imgconv.functional.conv import conv2d
 from imgconv.functional.conv_transpose import conv_transpose2d
@@ -45,13 +45,13 @@ class _Weighted(Layer):
             yield self.bias, self.grad_bias
 
     def forward(self, x: AnyArray) -> AnyArray:
-        self._saved = x
+        self._saved = x = as_real_array(x, "input")
         return self._forward(x, self.weight, self.bias, *self._arguments)
 
     def backward(self, grad_output: AnyArray) -> AnyArray:
         input_gradient, weight_gradient, bias_gradient = self._gradients
-        x = self._from_forward()
-        batch, grad = (x[None], grad_output[None]) if self._takes_images and x.ndim == 3 else (x, grad_output)
+        x, grad = self._from_forward(), as_real_array(grad_output, "grad_output")
+        batch, grad = (x[None], grad[None]) if self._takes_images and x.ndim == 3 else (x, grad)
         self.grad_weight = weight_gradient(batch, self.weight.shape, grad, *self._arguments)
         self.grad_bias = None if self.bias is None else bias_gradient(grad)
         return input_gradient(batch.shape, self.weight, grad, *self._arguments).reshape(x.shape)
@@ -95,6 +95,7 @@ class Conv2d(_Weighted):
         self._arguments = (self._window.stride, self._window.padding if padding_mode == "zeros" else 0, self._window.dilation, groups)
 
     def forward(self, x: AnyArray) -> AnyArray:
+        x = as_real_array(x, "input")
         self._shape = x.shape
         return super().forward(x if self._padding_mode == "zeros" else self._padded(x))
 

@@ -191,8 +191,10 @@ def kernel_of_taps(taps: Array, name: str, divisor: float = 1.0, bias: float = 0
 def _checked(array: object, name: str) -> Array:
     import numpy as np
 
+    from imgconv.arrays import as_array
+
     try:
-        raw = np.asarray(array)
+        raw = np.asarray(array if (converted := as_array(array, f"kernel {name}")) is None else converted)
     except ValueError:
         raise UsageError(f"kernel {name} is ragged; give every row the same number of entries") from None
     if raw.dtype.kind not in "biuf":

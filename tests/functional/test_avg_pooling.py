@@ -118,7 +118,7 @@ def test_empty_batch():
 @pytest.mark.parametrize(
     ("error", "facts", "shape", "arguments"),
     [
-        (DoesNotFit, r"input.*\(6, 6\)", (6, 6), (2,)),
+        (DoesNotFit, r"input.*\(6,\)", (6,), (2,)),
         (DoesNotFit, "no cells", (3, 0, 6, 6), (2,)),
         (DoesNotFit, "kernel 8x8.*6x6", (1, 6, 6), (8, 2, 0, True)),
         (UsageError, "padding 2 .*half .*kernel_size 3", (1, 6, 6), (3, 1, 2)),

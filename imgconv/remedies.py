@@ -1,0 +1,41 @@
+"""Errors of code that the command line and Python share, with keyword arguments in place of options for a Python caller."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from imgconv.errors import ImgconvError
+
+OPTION = re.compile(r"--([a-z][a-z0-9-]*)(?: (keep|drop|filter|raw|clip|abs|each|all|grey)\b)?")
+PHRASES = {  # of messages about the command line, and what a Python caller reads instead
+    "use --grey or --color": "use grey=True or grey=False",
+    "--color": "grey=False",
+    "--grey": "grey=True",
+    "raise it with --max-pixels": "open it with Pillow, and pass the image",
+    "use -s STEP, as often as there are steps, or --recipe FILE": "give a list of steps, or a recipe file",
+    "use -o NAME.npy, --format npy, or --keep a step before flatten": "use keep= with a step before flatten",
+    "imgconv kernels list shows all": "imgconv.kernels() lists all",
+}
+
+
+@contextmanager
+def python_remedies() -> Iterator[None]:
+    """Raise the errors of the block with remedies for a Python caller."""
+    try:
+        yield
+    except ImgconvError as error:
+        text = in_python(str(error))
+        if text == str(error):
+            raise
+        raise type(error)(text).with_traceback(error.__traceback__) from None
+
+
+def in_python(text: str) -> str:
+    """Return the text of an error with keyword arguments in place of command-line options.
+
+    >>> in_python("pnm cannot hold it; drop it with --alpha drop, or add --padding")
+    "pnm cannot hold it; drop it with alpha='drop', or add padding="
+    """
+    for typed, python in PHRASES.items():
+        text = text.replace(typed, python)
+    return OPTION.sub(lambda match: match[1].replace("-", "_") + "=" + (repr(match[2]) if match[2] else ""), text)
