@@ -92,8 +92,8 @@ def avg_pool2d_input(
     """Return the gradient of `avg_pool2d`: each output gradient over its window's divisor, added to all cells of the window.
 
     `grad_output` is (N, C, h_out, w_out), (C, h_out, w_out) or (h_out, w_out), `input_size` the shape of the pool's input and of the
-    result; the other parameters are those of `avg_pool2d`. float64 for float64 gradients, else float32. The cost is about two additions per cell.
-    Raises the errors of `avg_pool2d`, and DoesNotFit for shapes that do not match.
+    result; the other parameters are those of `avg_pool2d`. float64 for float64 gradients, else float32. The cost is about two additions per
+    cell. Raises the errors of `avg_pool2d`, and DoesNotFit for shapes that do not match.
 
     >>> import numpy as np, imgconv
     >>> imgconv.gradients.avg_pool2d_input(np.array([[[4.0, 8.0]]]), (1, 2, 4), 2)

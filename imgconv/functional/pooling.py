@@ -72,8 +72,8 @@ def min_pool2d(
 ) -> Pooled:
     """Return the minimum of every window; the parameters are those of `max_pool2d`.
 
-    `input` and the result are (N, C, H, W), (C, H, W) or (H, W), of one dtype. The size, the indices and the number of
-    comparisons are those of `max_pool2d`; a window without a cell gives the highest value. Raises the errors of `max_pool2d`. torch has no such function;
+    `input` and the result are (N, C, H, W), (C, H, W) or (H, W), of one dtype. The size, the indices and the number of comparisons are
+    those of `max_pool2d`; a window without a cell gives the highest value. Raises the errors of `max_pool2d`. torch has no such function;
     for floats it equals -max_pool2d(-input).
 
     Examples
