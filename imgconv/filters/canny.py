@@ -32,7 +32,8 @@ def canny_edges(
 
     The image is smoothed with a Gaussian that ends at 4 sigma (cells outside the image have no weight) and differentiated with Sobel's
     kernels; the length of the gradient is thinned to ridges. Edges are the ridges of at least `high`, and those of at least `low` that
-    are connected to them. The outermost pixels are never edges.
+    are connected to them. The outermost pixels are never edges. Gradients as short as a rounding error count as 0, so that flat areas have
+    none.
 
     Parameters
     ----------
@@ -95,7 +96,7 @@ def _levels(low: float | None, high: float | None, white: float) -> tuple[float,
 
 def _mark(smoothed: SmoothedRows, bounds: Sequence[float], marks: NDArray[np.uint8], threads: int | None) -> None:
     """Fill `marks` with STRONG edges; ridges that are connected to none stay WEAK."""
-    (height, width), limits, weak = marks.shape, np.array(bounds, np.float32), []
+    (height, width), limits, weak = marks.shape, np.array([*bounds, smoothed.noise], np.float32), []
 
     def mark_band(first: int, last: int) -> None:
         band = marks[max(first, 1) : min(last, height - 1)]
@@ -141,7 +142,7 @@ def _counts(smoothed: SmoothedRows, head: int | None, threads: int | None) -> ND
 
     def count_band(first: int, last: int) -> None:
         lengths = np.empty((last - first, width), np.float32)
-        compiled.loop(gradient_lengths)(smoothed.rows(first - 1, last + 1), lengths)
+        compiled.loop(gradient_lengths)(smoothed.rows(first - 1, last + 1), np.array([smoothed.noise], np.float32), lengths)
         bits = lengths.view(np.uint32).ravel()
         halves = bits >> 16 if head is None else bits[bits >> 16 == head] & 0xFFFF
         band_counts = np.bincount(halves, minlength=1 << 16)

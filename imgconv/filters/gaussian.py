@@ -12,6 +12,7 @@ from imgconv.loops.filters import correlate_factors, correlate_product
 from imgconv.windows.borders import Border, PaddedRows
 
 REACH = 4  # of the Gaussian, in sigmas
+ROUNDING = 48 * 2.0**-23  # twice the longest gradient of a flat image under any sigma, over its level (measured 2026-11-29)
 IN_REGISTERS = range(3, 14)  # numbers of taps for which the sums of a pass stay in registers
 UNCHANGED = (1, 0, 1, -np.inf, np.inf, 0)  # parameters of the loops that leave sums as they are, see imgconv.loops.filters
 
@@ -43,6 +44,7 @@ class SmoothedRows:
     def __init__(self, grey: Array, sigma: float):
         taps = gaussian_taps(sigma)
         self.size = height, width = grey.shape[0], grey.shape[1]
+        self.noise = ROUNDING if len(taps) > 1 else 0.0  # share of a level; shorter gradients are rounding errors
         self._radius = radius = len(taps) // 2
         self._taps = taps.astype(np.float32)
         self._padded = PaddedRows(grey, ((radius, radius), (radius + 1, radius + 1)), Border.of("zeros"))

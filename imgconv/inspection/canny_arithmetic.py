@@ -90,7 +90,8 @@ class CannyStages:
         height, width = self.grey.shape[:2]
         smooth = self.smoothed.rows(-1, height + 1).astype(np.float64)
         windows = np.lib.stride_tricks.sliding_window_view(smooth, (3, 3))[:height, :width]
-        return np.asarray(np.hypot(np.einsum("ijuv,uv->ij", windows, SOBEL_Y), np.einsum("ijuv,uv->ij", windows, SOBEL_X)))
+        lengths = np.hypot(np.einsum("ijuv,uv->ij", windows, SOBEL_Y), np.einsum("ijuv,uv->ij", windows, SOBEL_X))
+        return np.asarray(np.where(lengths <= self.smoothed.noise * np.abs(windows[..., 1, 1]), 0, lengths))
 
     def path_to_strong(self, at: Cell) -> tuple[Cell, int] | None:
         """The strong pixel nearest to a ridge along ridges, and the number of steps; None if the ridge is not connected to one."""
@@ -133,7 +134,8 @@ class _Pixel:
     def __init__(self, stages: CannyStages, white: float, postprocess: Postprocess, at: Cell):
         self.stages, self.white, self.postprocess, self.at = stages, white, postprocess, at
         self.cells = stages.cells(at)
-        self.down, self.across, self.length = _gradient(self.cells)
+        self.noise = stages.smoothed.noise
+        self.down, self.across, self.length = _gradient(self.cells, self.noise)
         self.patch = _patch(at, self.cells[..., None], stages.grey.shape)
 
     def explained(self, written: float) -> ChannelValue:
@@ -144,6 +146,8 @@ class _Pixel:
         )
         members = (*([self._smoothing()] if self.stages.step.sigma else []), *slopes)
         text = f"sqrt(({number(self.down)})^2 + ({number(self.across)})^2)"
+        if not self.length and (self.down or self.across):
+            text = f"{text}, a rounding error of the smoothed cells"
         stages, lengths, compared = [Stage("length", text, self.length)], None, None
         if not self.stages.is_inside(self.at):
             stages.append(Stage("border", "the outermost pixels have no edges", 0.0))
@@ -174,7 +178,7 @@ class _Pixel:
     def _lengths(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """The lengths (3, 3) around the pixel, and the neighbours that are compared with it."""
         cells = self.stages.cells(self.at, 2)
-        lengths = np.array([[_gradient(cells[u : u + 3, v : v + 3])[2] for v in range(3)] for u in range(3)])
+        lengths = np.array([[_gradient(cells[u : u + 3, v : v + 3], self.noise)[2] for v in range(3)] for u in range(3)])
         compared = np.zeros((3, 3), bool)
         for side in sides(self.down, self.across):
             for (down, across), share in ((side.straight, 1 - side.share), (side.corner, side.share)):
@@ -220,10 +224,11 @@ class _Pixel:
         return Stage("weak", f"{text}, but it leads to a strong edge at {column},{row} in {steps} step{plural}", self.white)
 
 
-def _gradient(cells: NDArray[np.float64]) -> tuple[float, float, float]:
-    """The slopes of 3x3 cells downward and across, by Sobel's kernels, and the length of the gradient."""
+def _gradient(cells: NDArray[np.float64], noise: float) -> tuple[float, float, float]:
+    """The slopes of 3x3 cells downward and across, by Sobel's kernels, and the length of the gradient, 0 for a rounding error."""
     down, across = float((cells * SOBEL_Y).sum()), float((cells * SOBEL_X).sum())
-    return down, across, float(np.hypot(down, across))
+    length = float(np.hypot(down, across))
+    return down, across, 0.0 if length <= noise * abs(float(cells[1, 1])) else length
 
 
 def _neighbour(name: str, side: Side, lengths: NDArray[np.float64]) -> Stage:

@@ -6,33 +6,39 @@ Gradients are Sobel's, not divided. `smooth` rows are float32 and reach one colu
 import numpy as np
 
 
-def gradient_lengths(smooth, lengths):
-    """Fill `lengths` (R, W) float32 from `smooth` (R + 2, W + 2), which has a row more above and below."""
-    width, two = lengths.shape[1], np.float32(2)
+def gradient_lengths(smooth, noise, lengths):
+    """Fill `lengths` (R, W) float32 from `smooth` (R + 2, W + 2), which has a row more above and below.
+
+    A length of at most `noise` (1,) times the smoothed cell is a rounding error, and becomes 0.
+    """
+    width, two, floor = lengths.shape[1], np.float32(2), noise[0]
     for i in range(lengths.shape[0]):
         above, here, below, out = smooth[i], smooth[i + 1], smooth[i + 2], lengths[i]
         a0, a1, a2 = above[:width], above[1:], above[2:]
-        h0, h2 = here[:width], here[2:]
+        h0, h1, h2 = here[:width], here[1:], here[2:]
         b0, b1, b2 = below[:width], below[1:], below[2:]
         for j in range(width):
             y = (b0[j] - a0[j]) + two * (b1[j] - a1[j]) + (b2[j] - a2[j])
             x = (a2[j] - a0[j]) + two * (h2[j] - h0[j]) + (b2[j] - b0[j])
-            out[j] = np.sqrt(x * x + y * y)
+            length = np.sqrt(x * x + y * y)
+            out[j] = np.float32(0) if length <= floor * abs(h1[j]) else length
 
 
 def thin_edges(smooth, thresholds, gradients, marks):
     """Fill `marks` (R, W) uint8: 2 for edges no weaker than `thresholds[1]`, 1 no weaker than `thresholds[0]`, 0 for all else.
+
+    `thresholds[2]` is the `noise` of `gradient_lengths`.
 
     An edge is a pixel whose gradient is no shorter than one step ahead along it and one behind, each interpolated from two neighbours
     that are nearest to there. `smooth` (R + 4, W + 2) has two rows more above and below. `gradients` (9, W) float32 is scratch: down,
     across and length, three rows each, in turns. The first and the last column have no edges; W is at least 3.
     """
     width, inside, two = marks.shape[1], marks.shape[1] - 2, np.float32(2)
-    low, high = thresholds[0], thresholds[1]
+    low, high, floor = thresholds[0], thresholds[1], thresholds[2]
     for i in range(marks.shape[0] + 2):
         above, here, below = smooth[i], smooth[i + 1], smooth[i + 2]
         a0, a1, a2 = above[:width], above[1:], above[2:]
-        h0, h2 = here[:width], here[2:]
+        h0, h1, h2 = here[:width], here[1:], here[2:]
         b0, b1, b2 = below[:width], below[1:], below[2:]
         downs, acrosses, lengths = gradients[i % 3], gradients[3 + i % 3], gradients[6 + i % 3]
         for j in range(width):
@@ -40,7 +46,8 @@ def thin_edges(smooth, thresholds, gradients, marks):
             x = (a2[j] - a0[j]) + two * (h2[j] - h0[j]) + (b2[j] - b0[j])
             downs[j] = y
             acrosses[j] = x
-            lengths[j] = np.sqrt(x * x + y * y)
+            length = np.sqrt(x * x + y * y)
+            lengths[j] = np.float32(0) if length <= floor * abs(h1[j]) else length
         if i >= 2:
             downs, acrosses = gradients[(i - 1) % 3][1:], gradients[3 + (i - 1) % 3][1:]
             above, here, below = gradients[6 + (i - 2) % 3], gradients[6 + (i - 1) % 3], gradients[6 + i % 3]

@@ -14,13 +14,13 @@ from imgconv.recipe.values import read
 from imgconv.recipe.weights import Context
 from imgconv.registry import slug
 from imgconv.registry.files import expanded, parse_toml, read_text
+from imgconv.registry.matrices import looks_like_matrix
 from imgconv.registry.names import NAME
 from imgconv.registry.weights import is_weights_file
 
 KEYS = ("description", "source", "range", "steps")
 
 _OPTION = re.compile(r"([a-z_]+)=(.*)", re.DOTALL)
-_NUMERIC = re.compile(r"[-+.\d\N{MINUS SIGN}]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,11 +137,21 @@ def _names(options: Sequence[str], words: list[str]) -> list[tuple[str, str | li
     if not words:
         return []
     if "kernel" in options:
-        kernels = [" ".join(words)] if _NUMERIC.match(words[0]) else words
+        is_matrix = not words[0].startswith("@") and looks_like_matrix(words[0])
+        if is_matrix:
+            _refuse_sizes(words)
+        kernels = [" ".join(words)] if is_matrix else words
         return [("weights", kernels[0])] if len(kernels) == 1 and is_weights_file(kernels[0]) else [("kernel", kernels)]
     if len(words) > len(options):
         raise UsageError(f"{words[len(options)]!r} is one word too many; options are written name=value")
     return list(zip(options, words, strict=False))
+
+
+def _refuse_sizes(words: list[str]) -> None:
+    """Raise UsageError for whole numbers as torch.nn.Conv2d takes them, such as 64 outputs of 7x7: a step has weights."""
+    if len(words) in (2, 3) and all(re.fullmatch(r"[1-9]\d*", word) for word in words) and (len(words) == 2 or words[0] != words[2]):
+        numbers = " ".join(words)
+        raise UsageError(f"{numbers} are not weights; name a file of them, as in conv net.npz:conv1, or quote a matrix, as in conv '{numbers}'")
 
 
 def _path_and_name(reference: str) -> tuple[Path, str]:

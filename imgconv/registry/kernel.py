@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from imgconv.errors import ArgumentTypeError, UsageError
 from imgconv.modes import CombineMode, Range
+from imgconv.registry.matrices import MAX_TAPS
 
 if TYPE_CHECKING:
     from imgconv.arrays import Array
 
 
-MAX_TAPS = 1024 * 1024
 ROUNDING = 1e-12  # relative to the largest tap; smaller sums and products are rounding errors of a formula
 
 

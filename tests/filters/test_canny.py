@@ -94,6 +94,39 @@ def test_quantiles_are_those_of_all_gradients(share, monkeypatch):
     assert np.array_equal(canny_edges(image, 0, share, share, quantiles=True), expected)
 
 
+FLAT = [(np.uint8, level) for level in (1, 77, 230, 255)] + [(np.uint16, 40001), (np.float32, 0.37), (np.float64, -3.3)]
+
+
+@pytest.mark.parametrize(("dtype", "level"), FLAT)
+@pytest.mark.parametrize("sigma", [0.5, 1.4, 6])
+def test_quantiles_of_flat_images_find_no_edges(dtype, level, sigma):
+    for size in ((50, 61), (9, 7)):
+        flat = np.full((*size, 1), level, dtype)
+        for low, high in ((0.0, 0.5), (0.5, 0.9), (0.9, 0.99)):
+            assert not canny_edges(flat, sigma, low, high, quantiles=True).any()
+
+
+@pytest.mark.parametrize("margins", [(230, 230), (255, 40), (3, 201)])
+@pytest.mark.parametrize("sigma", [1.0, 1.4, 3])
+def test_quantiles_on_flat_margins_find_the_shape_alone(margins, sigma):
+    paper = np.empty((120, 140), np.uint8)
+    paper[:, :70], paper[:, 70:] = margins
+    paper[50:70, 60:80] = 128
+    near = np.zeros(paper.shape, bool)
+    reach = int(4 * sigma) + 3
+    near[50 - reach : 70 + reach, 60 - reach : 80 + reach] = True
+    near[:, 70 - reach : 70 + reach] |= margins[0] != margins[1]
+    for low, high in ((0.5, 0.8), (0.7, 0.9), (0.8, 0.95)):
+        edges = canny_edges(paper[..., None], sigma, low, high, quantiles=True)[..., 0] > 0
+        assert edges[near].any() and not edges[~near].any()
+
+
+def test_small_differences_of_levels_are_edges_without_smoothing():
+    image = np.full((9, 9, 1), 1000, np.float32)
+    image[:, 5:] += 1e-3
+    assert canny_edges(image, 0, 1e-3, 2e-3).any()
+
+
 def test_what_is_not_finite_leaves_the_rest_alone():
     image = noise(40, 60, np.float32)
     clean = canny_edges(image, 1.0)
@@ -105,8 +138,8 @@ def test_what_is_not_finite_leaves_the_rest_alone():
 def test_loops_as_plain_python():
     smooth = RNG.random((9, 13)).astype(np.float32)
     lengths, marks = np.empty((7, 11), np.float32), np.empty((5, 11), np.uint8)
-    gradient_lengths(smooth, lengths)
-    thin_edges(smooth, np.array([0.5, 1.0], np.float32), np.empty((9, 11), np.float32), marks)
+    gradient_lengths(smooth, np.zeros(1, np.float32), lengths)
+    thin_edges(smooth, np.array([0.5, 1.0, 0.0], np.float32), np.empty((9, 11), np.float32), marks)
     down, across = (plane[1:-1, 1:-1] for plane in naive_canny.gradients(smooth.astype(float), 0))
     assert np.allclose(lengths, np.hypot(down, across), rtol=1e-5)
     kept = naive_canny.ridges(down, across)[1:-1]

@@ -63,12 +63,27 @@ def test_options_have_the_defaults_of_torch():
 
 
 @pytest.mark.parametrize(
+    ("text", "taps"),
+    [
+        ("conv '64 7'", [[64, 7]]),
+        ("conv 1 2 1", [[1, 2, 1]]),
+        ("conv -1 1", [[-1, 1]]),
+        ("conv '[[0, 1], [1, 0]]'", [[0, 1], [1, 0]]),
+    ],
+)
+def test_matrices_of_steps(text, taps):
+    assert step_of_text(text, 1, Context()).operation.weight[0, 0].tolist() == taps
+
+
+@pytest.mark.parametrize(
     "text, message",
     [
         ("", "op '' is unknown"),
         ("maxpool 2", "op 'maxpool' is unknown; nearest: max_pool"),
         ("conv laplacian", "kernel 'laplacian' is unknown; nearest"),
         ("conv", "no kernel is given"),
+        ("conv 64 7 stride=2 padding=3", "64 7 are not weights"),
+        ("conv 3 64 7", "quote a matrix, as in conv '3 64 7'"),
         ("conv sobel_x weights=w.npy", "both a kernel and weights"),
         ("conv sobel_x gaussian5", "kernels of different sizes (3x3, 5x5)"),
         ("conv 'sobel_x", "no closing quotation"),

@@ -33,6 +33,7 @@ def kernel(reference: str) -> Kernel:
         ("\N{MINUS SIGN}1 2 / -2", [[-1, 2]], -2),
         ("5", [[5]], 1),
         ("1 1 / 0.5", [[1, 1]], 0.5),
+        ("1 2 1/4", [[1, 2, 1]], 4),
     ],
 )
 def test_typed_matrices(reference: str, taps: list[list[float]], divisor: float) -> None:
@@ -44,18 +45,32 @@ def test_typed_matrices(reference: str, taps: list[list[float]], divisor: float)
     ("reference", "text"),
     [
         ("1 2; 3", "row 1 has 2 entries, row 2 has 1"),
-        ("0 1 0;", "an entry is empty"),
+        ("0 1 0;;", "an entry is empty"),
         ("1,,2", "an entry is empty"),
         (";", "an entry is empty"),
         ("1 2 /", "an entry is empty"),
         ("1 2 / 0", "divided by 0"),
-        ("1 2 / 2 / 2", "'2 / 2' is not a finite number"),
+        ("1 2 / 2 / 2", "'/' is not a finite number"),
+        ("1/0 2", "'1/0' is divided by 0"),
+        ("1 - 1", "'-' is not a finite number"),
+        ("3\N{SUPERSCRIPT TWO} 1", "is not a finite number"),
         ("1 nan", "'nan' is not a finite number"),
         ("inf 1; 1 1", "'inf' is not a finite number"),
         ("1e999 1", "too large"),
         ("1 2_000", "'2_000' is not a finite number"),
         ("1 x", "'x' is not a finite number"),
-        ("[[1, 2]]", "'[[1' is not a finite number"),
+        ("[[1, 2]", "brackets do not match"),
+        ("[[[1, 2]]]", "brackets do not match"),
+        ("[[1, 2], [3]]", "row 1 has 2 entries, row 2 has 1"),
+        ("[]", "an entry is empty"),
+        ("0,5 0,5", "decimal commas"),
+        ("0,25 0,5; 0,125 0,125", "decimal commas"),
+        ("0,5; 0,5", "decimal commas"),
+        ("0,5", "decimal commas"),
+        ("0,5, 0,5", "decimal commas"),
+        ("1,05", "decimal commas"),
+        ("-0,5 1,5 / 2", "decimal commas"),
+        ("0，5 0，5", "decimal commas"),
         ("1e308 1e308", "too large to be summed"),
         ("1 / 1e-310", "too large to be summed"),
         (" ".join(["1"] * 1_048_577), "1x1048577 entries; at most 1048576"),
@@ -65,6 +80,59 @@ def test_broken_matrices(reference: str, text: str) -> None:
     with pytest.raises(UsageError, match=re.escape(text)) as caught:
         resolve(reference, REGISTRY)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 250
+
+
+PASTED = [
+    "[[0,-1,0],[-1,4,-1],[0,-1,0]]",
+    "[[ 0 -1  0]\n [-1  4 -1]\n [ 0 -1  0]]",
+    "[0 -1 0; -1 4 -1; 0 -1 0]",
+    "[0, -1, 0; -1, 4, -1; 0, -1, 0];",
+    "[0 -1 0\n-1 4 -1\n0 -1 0]",
+    "0 -1 0; -1 4 -1; 0 -1 0;",
+    "0 -1 0\n-1 4 -1\r\n0 -1 0\n",
+    "0\t-1\t0\n-1\t4\t-1\n0\t-1\t0",
+    "0, -1, 0,\n-1, 4, -1,\n0, -1, 0,\n",
+    "{{0, -1, 0},\n {-1, 4, -1},\n {0, -1, 0}};",
+    "((0, -1, 0), (-1, 4, -1), (0, -1, 0))",
+    "[0, -1, 0], [-1, 4, -1], [0, -1, 0]",
+    "array([[ 0., -1.,  0.],\n       [-1.,  4., -1.],\n       [ 0., -1.,  0.]])",
+    "np.array([[0, -1, 0], [-1, 4, -1], [0, -1, 0]], dtype=np.float32)",
+    "０，－１，０；－１，４，－１；０，－１，０",
+    "０　－１　０；－１　４　－１；０　－１　０",
+    "0 \N{MINUS SIGN}1 0; \N{MINUS SIGN}1 4 \N{MINUS SIGN}1; 0 \N{MINUS SIGN}1 0",
+    "［［0、-1、0］，［-1、4、-1］，［0、-1、0］］",
+]
+
+
+@pytest.mark.parametrize("reference", PASTED)
+def test_pasted_matrices(reference: str) -> None:
+    assert kernel(reference).taps.tolist() == [[0, -1, 0], [-1, 4, -1], [0, -1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("reference", "taps", "divisor"),
+    [
+        ("1/9 1/9 1/9; 1/9 1/9 1/9; 1/9 1/9 1/9", [[1] * 3] * 3, 9),
+        ("[1/16, 1/8; 1/8, 1/4]", [[0.0625, 0.125], [0.125, 0.25]], 1),
+        ("[[1/3, -1/2]]", [[2, -3]], 6),
+        ("\N{MINUS SIGN}1/3 1/3", [[-1, 1]], 3),
+        ("1\N{FRACTION SLASH}3 1/3", [[1, 1]], 3),
+        ("[1 2 1]/4", [[1, 2, 1]], 4),
+        ("[[1, 2], [2, 4]] / 9", [[1, 2], [2, 4]], 9),
+        ("[1 2 1/4]", [[1, 2, 0.25]], 1),
+        ("1/3 1/3 / 2", [[1, 1]], 6),
+        ("1/1 2/1", [[1, 2]], 1),
+    ],
+)
+def test_fractions(reference: str, taps: list[list[float]], divisor: float) -> None:
+    found = kernel(reference)
+    assert found.taps.tolist() == taps and found.divisor == divisor
+
+
+def test_commas_without_spaces_stay_separators() -> None:
+    assert kernel("0,1;-1,0").taps.tolist() == [[0, 1], [-1, 0]]
+    assert kernel("1,1;1,1").taps.tolist() == [[1, 1], [1, 1]]
+    assert kernel("[0,5]").taps.tolist() == [[0, 5]]
 
 
 @pytest.mark.parametrize(
