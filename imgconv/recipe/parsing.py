@@ -151,7 +151,9 @@ def _refuse_sizes(words: list[str]) -> None:
     """Raise UsageError for whole numbers as torch.nn.Conv2d takes them, such as 64 outputs of 7x7: a step has weights."""
     if len(words) in (2, 3) and all(re.fullmatch(r"[1-9]\d*", word) for word in words) and (len(words) == 2 or words[0] != words[2]):
         numbers = " ".join(words)
-        raise UsageError(f"{numbers} are not weights; name a file of them, as in conv net.npz:conv1, or quote a matrix, as in conv '{numbers}'")
+        raise UsageError(
+            f"{numbers} are not weights; name a file of them, as in conv net.npz:conv1, or quote a matrix, as in conv '{numbers}'"
+        )
 
 
 def _path_and_name(reference: str) -> tuple[Path, str]:

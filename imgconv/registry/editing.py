@@ -18,8 +18,8 @@ from imgconv.registry.files import exists, read_text, user_file
 from imgconv.registry.generators import GENERATORS
 from imgconv.registry.kernel import Bank, Kernel
 from imgconv.registry.lookup import Registry, builtin_entries
-from imgconv.registry.names import NAME, split_parameters, unknown_name
 from imgconv.registry.matrices import looks_like_matrix
+from imgconv.registry.names import NAME, split_parameters, unknown_name
 from imgconv.registry.references import resolve
 
 MAX_LISTED = 128 * 128  # taps; larger kernels are not readable as text and stay in their .npy file

@@ -23,8 +23,8 @@ _ROWS = re.compile(r"(?:\[[^][]*\]\s*[,;]?\s*)+")
 def as_typed(text: str) -> str:
     """Return a reference with ASCII characters in place of those that look like them.
 
-    >>> as_typed("０，－１ \N{MINUS SIGN}2")
-    '0,-1 -2'
+    >>> as_typed("\N{FULLWIDTH DIGIT ONE}\N{FULLWIDTH COMMA} \N{MINUS SIGN}2")
+    '1, -2'
     """
     return text if text.isascii() else text.translate(_LOOKALIKES)
 

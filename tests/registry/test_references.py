@@ -21,6 +21,11 @@ def kernel(reference: str) -> Kernel:
     return found
 
 
+def full_width(text: str) -> str:
+    """Characters as East Asian keyboards type them."""
+    return "".join("\N{IDEOGRAPHIC SPACE}" if c == " " else chr(ord(c) + 0xFEE0) for c in text)
+
+
 @pytest.mark.parametrize(
     ("reference", "taps", "divisor"),
     [
@@ -70,7 +75,7 @@ def test_typed_matrices(reference: str, taps: list[list[float]], divisor: float)
         ("0,5, 0,5", "decimal commas"),
         ("1,05", "decimal commas"),
         ("-0,5 1,5 / 2", "decimal commas"),
-        ("0，5 0，5", "decimal commas"),
+        (full_width("0,5 0,5"), "decimal commas"),
         ("1e308 1e308", "too large to be summed"),
         ("1 / 1e-310", "too large to be summed"),
         (" ".join(["1"] * 1_048_577), "1x1048577 entries; at most 1048576"),
@@ -97,10 +102,10 @@ PASTED = [
     "[0, -1, 0], [-1, 4, -1], [0, -1, 0]",
     "array([[ 0., -1.,  0.],\n       [-1.,  4., -1.],\n       [ 0., -1.,  0.]])",
     "np.array([[0, -1, 0], [-1, 4, -1], [0, -1, 0]], dtype=np.float32)",
-    "０，－１，０；－１，４，－１；０，－１，０",
-    "０　－１　０；－１　４　－１；０　－１　０",
+    full_width("0,-1,0;-1,4,-1;0,-1,0"),
+    full_width("0 -1 0;-1 4 -1;0 -1 0"),
+    full_width("[[0,-1,0],[-1,4,-1],[0,-1,0]]"),
     "0 \N{MINUS SIGN}1 0; \N{MINUS SIGN}1 4 \N{MINUS SIGN}1; 0 \N{MINUS SIGN}1 0",
-    "［［0、-1、0］，［-1、4、-1］，［0、-1、0］］",
 ]
 
 
