@@ -14,7 +14,7 @@ from imgconv.errors import UsageError
 from imgconv.modes import CombineMode, Range
 from imgconv.registry.files import parse_toml, read_text
 from imgconv.registry.generators import BANK_GENERATORS, GENERATORS, check_parameters, is_number
-from imgconv.registry.kernel import MAX_TAPS
+from imgconv.registry.matrices import MAX_TAPS
 from imgconv.registry.names import NAME, split_parameters
 
 Kind = Literal["kernel", "bank"]

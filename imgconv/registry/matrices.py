@@ -11,7 +11,7 @@ MAX_TAPS = 1024 * 1024
 LARGEST_DIVISOR = 1 << 20  # of fractions with a common one; sums of whole numbers below 2**53 are exact
 HINT = "write numbers as in '0 1 0; 1 -4 1; 0 1 0' or '1 2 1 / 4'"
 
-_LOOKALIKES = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # full-width forms of ASCII
+_LOOKALIKES: dict[int, int | str] = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # full-width forms of ASCII
 _LOOKALIKES |= dict(zip(map(ord, "\N{MINUS SIGN}\N{SMALL HYPHEN-MINUS}\N{EN DASH}"), "---", strict=True))
 _LOOKALIKES |= dict(zip(map(ord, "\N{FRACTION SLASH}\N{DIVISION SLASH}\N{IDEOGRAPHIC COMMA}\N{IDEOGRAPHIC SPACE}"), "//, ", strict=True))
 _BRACKETS = str.maketrans("({)}", "[[]]")
