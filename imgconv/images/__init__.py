@@ -1,8 +1,9 @@
 """Image files, bytes and streams to rasters and back. The only package that uses Pillow, tifffile and imagecodecs."""
 
 from imgconv.images.formats import IMAGE_EXTENSIONS, format_for
+from imgconv.images.metadata import fitted, resampled, transfer_of
 from imgconv.images.modes import from_pil, to_pil
-from imgconv.images.raster import DEFAULT_MAX_PIXELS, Header, Luma, Metadata, Raster
+from imgconv.images.raster import DEFAULT_MAX_PIXELS, Header, Luma, Metadata, Raster, Sampling
 from imgconv.images.reading import Frames, open_frames, read_header, read_stream, read_whole
 from imgconv.images.writing import check_output, encode
 
@@ -14,13 +15,17 @@ __all__ = [
     "Luma",
     "Metadata",
     "Raster",
+    "Sampling",
     "check_output",
     "encode",
+    "fitted",
     "format_for",
     "from_pil",
     "open_frames",
     "read_header",
     "read_stream",
     "read_whole",
+    "resampled",
     "to_pil",
+    "transfer_of",
 ]

@@ -52,7 +52,7 @@ def _png(file: BinaryIO, request: Request) -> Decoder | None:
         if key is not None:
             opaque = np.where((pixels == np.array(key)).all(axis=2, keepdims=True), 0, _OPAQUE).astype(np.uint16)
             pixels = np.concatenate([pixels, opaque], axis=2)
-        yield _upright(image, pixels, alpha)
+        yield _upright(file, "png", image, pixels, alpha)
 
     return Decoder(_header("png", image, channels, alpha), frames)
 
@@ -140,7 +140,7 @@ def _whole_file(name: str, file: BinaryIO, bits: int, request: Request, decode: 
         for index in range(getattr(image, "n_frames", 1)):
             with image_errors(f"damaged {name}"):
                 samples = decode(data, index).reshape(image.height, image.width, -1)
-            yield _upright(image, full_range(samples[..., :channels], bits), alpha)
+            yield _upright(file, name, image, full_range(samples[..., :channels], bits), alpha)
 
     return Decoder(_header(name, image, channels, alpha), frames)
 
@@ -152,7 +152,7 @@ def _header(name: str, image: Image.Image, channels: int, alpha: bool) -> Header
     return Header(name, size, channels, "uint16", alpha, frames, frames > 1, description=metadata.description_of(image))
 
 
-def _upright(image: Image.Image, pixels: NDArray[Any], alpha: bool) -> Raster:
+def _upright(file: BinaryIO, name: str, image: Image.Image, pixels: NDArray[Any], alpha: bool) -> Raster:
     """Return the raster of pixels that were decoded apart from `image`, with its orientation and metadata."""
     orientation = metadata.orientation_of(image.info)
-    return Raster(metadata.upright(pixels, orientation), alpha, metadata.from_info(image.info, orientation))
+    return Raster(metadata.upright(pixels, orientation), alpha, metadata.of_image(image, file, name, orientation))

@@ -16,7 +16,7 @@ _ANY = (1, 2, 3, 4)  # grey, grey and alpha, RGB, RGB and alpha
 
 @dataclass(frozen=True)
 class Format:
-    """One image format.
+    """One image format; `metadata` are the fields of `Metadata` that its files hold.
 
     `reader` and `writer` are modules of this package, None where the format is not read or not written here; `plugin` is Pillow's class
     for it, and `signatures` are the bytes with which its files begin. The other fields describe what is written: `dtypes`, `channels`
@@ -31,6 +31,7 @@ class Format:
     lossy: bool = False
     quality: int | None = None
     longest: int = (1 << 31) - 1
+    metadata: tuple[str, ...] = ()
     reader: Reader | None = "pillow"
     writer: Writer | None = "pillow"
     plugin: str = ""
@@ -43,6 +44,7 @@ FORMATS: dict[str, Format] = {
         (".png", ".apng"),
         ("uint8", "uint16"),
         animation=True,
+        metadata=("icc_profile", "dpi", "aspect", "exif", "xmp", "iptc", "colour"),
         writer="png",
         plugin="PIL.PngImagePlugin.PngImageFile",
         signatures=(b"\x89PNG\r\n\x1a\n",),
@@ -53,6 +55,7 @@ FORMATS: dict[str, Format] = {
         lossy=True,
         quality=92,
         longest=65500,  # libjpeg's limit
+        metadata=("icc_profile", "dpi", "aspect", "exif", "xmp", "iptc"),
         plugin="PIL.JpegImagePlugin.JpegImageFile",
         signatures=(b"\xff\xd8\xff",),
     ),
@@ -61,11 +64,19 @@ FORMATS: dict[str, Format] = {
         _DEPTHS,
         animation=True,
         pages=True,
+        metadata=("icc_profile", "dpi", "aspect", "exif", "xmp", "iptc"),
         writer="tiff",
         plugin="PIL.TiffImagePlugin.TiffImageFile",
         signatures=(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
     ),
-    "webp": Format((".webp",), animation=True, lossy=True, longest=16383, plugin="PIL.WebPImagePlugin.WebPImageFile"),
+    "webp": Format(
+        (".webp",),
+        animation=True,
+        lossy=True,
+        longest=16383,
+        metadata=("icc_profile", "exif", "xmp"),
+        plugin="PIL.WebPImagePlugin.WebPImageFile",
+    ),
     "gif": Format(
         (".gif",),
         channels=(1, 3),
@@ -75,7 +86,7 @@ FORMATS: dict[str, Format] = {
         plugin="PIL.GifImagePlugin.GifImageFile",
         signatures=(b"GIF87a", b"GIF89a"),
     ),
-    "bmp": Format((".bmp", ".dib"), channels=(1, 3), plugin="PIL.BmpImagePlugin.BmpImageFile", signatures=(b"BM",)),
+    "bmp": Format((".bmp", ".dib"), channels=(1, 3), metadata=("dpi",), plugin="PIL.BmpImagePlugin.BmpImageFile", signatures=(b"BM",)),
     "pnm": Format(
         (".pnm", ".pgm", ".ppm", ".pam", ".pfm"),
         _DEPTHS,
@@ -93,7 +104,13 @@ FORMATS: dict[str, Format] = {
         signatures=(b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  \r\n\x87\n"),
     ),
     "avif": Format(
-        (".avif",), animation=True, lossy=True, quality=90, plugin="PIL.AvifImagePlugin.AvifImageFile", input_extensions=(".avifs",)
+        (".avif",),
+        animation=True,
+        lossy=True,
+        quality=90,
+        metadata=("icc_profile", "exif", "xmp"),
+        plugin="PIL.AvifImagePlugin.AvifImageFile",
+        input_extensions=(".avifs",),
     ),
     "tga": Format((".tga",), longest=65535, plugin="PIL.TgaImagePlugin.TgaImageFile"),
     "qoi": Format((".qoi",), channels=(3, 4), plugin="PIL.QoiImagePlugin.QoiImageFile", signatures=(b"qoif",)),

@@ -1,51 +1,116 @@
-"""Metadata of images: EXIF, ICC profile and resolution for upright pixels, and the description that states how an image was made."""
+"""Metadata of images: read them from files, correct them for the result, choose what a format holds, and describe how it was made."""
 
-import re
-import struct
-from collections.abc import Iterator, Mapping
-from math import isfinite
-from typing import Any
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from fractions import Fraction
+from math import gcd, isfinite
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imgconv.images.raster import Metadata
+from imgconv.images import exif as exif_of
+from imgconv.images import iptc, transfer, xmp
+from imgconv.images.exif import Exif
+from imgconv.images.formats import FORMATS
+from imgconv.images.raster import Metadata, Sampling
 
-_ORIENTATION = 0x0112
-_EXIF_PREFIX = b"Exif\0\0"
-_XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
+LONGEST_EXIF = 65_527  # bytes in one segment of a JPEG, without the prefix
+_LONGEST_XMP = 65_502
 _MOST_DPI = 65535  # JFIF stores it in 16 bits
+_INCHES = {2: Fraction(1), 3: Fraction(254, 100)}  # resolution unit -> units in an inch
 _SPACES = {b"GRAY": (1, 2), b"RGB ": (3, 4)}  # colour space of an ICC profile -> channels that it fits
+_COLOUR_CHUNKS = {b"cICP": 4, b"mDCV": 24, b"cLLI": 8, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1}  # PNG chunk -> bytes
+_SRGB = 13  # code point of H.273
 _IMAGE_DESCRIPTION = 270  # TIFF tag
-_XMP = (
-    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-    '<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:description><rdf:Alt>'
-    '<rdf:li xml:lang="x-default">{}</rdf:li></rdf:Alt></dc:description></rdf:Description></rdf:RDF></x:xmpmeta>'
+_SUB_DIRECTORIES, _C2PA = 330, 52545  # TIFF tags
+_SEGMENTS = (  # beginning of a JPEG segment, and what it is where it does not hold for a result
+    ("APP2", b"MPF\0", "further images (MPF)"),
+    ("APP2", b"urn:iso:std:iso:ts:21496", "gain map"),
+    ("APP11", b"JP", "C2PA manifest"),
+    ("APP1", b"http://ns.adobe.com/xmp/extension/", "extended XMP"),
+    ("APP1", b"FLIR\0", "thermal data"),
+    ("APP0", b"JFXX\0", "thumbnail"),
 )
-_XMP_TEXT = re.compile(r"<dc:description>.*?<rdf:li[^>]*>(.*?)</rdf:li>", re.DOTALL)
+_NAMES = {
+    "icc_profile": "ICC profile",
+    "dpi": "resolution",
+    "aspect": "pixel aspect ratio",
+    "exif": "EXIF",
+    "xmp": "XMP",
+    "iptc": "IPTC",
+    "colour": "PNG colour chunks",
+}
+_SMALL_TRAILER = b"SEFT"  # the end of what Samsung's cameras append to a photograph
 
 
-def from_info(info: Mapping[Any, Any], orientation: int = 1) -> Metadata:
-    """Return the metadata in Pillow's `info`, for pixels that were rotated upright from `orientation`."""
-    dpi = _dpi(info.get("dpi"))
-    icc = info.get("icc_profile")
-    return Metadata(
-        icc_profile=icc if isinstance(icc, bytes) and len(icc) >= 128 and icc[16:20] in _SPACES else None,
-        dpi=dpi[::-1] if dpi and orientation > 4 else dpi,
-        exif=_upright_exif(info),
+def from_info(info: Mapping[Any, Any], orientation: int = 1, size: tuple[int, int] | None = None) -> Metadata:
+    """Return the metadata in Pillow's `info`, for pixels of `size` (H, W) that were rotated upright from `orientation`."""
+    block = _exif_bytes(info)
+    exif = exif_of.read(block) if block else None
+    packet = info.get("xmp") or info.get("XML:com.adobe.xmp")
+    photoshop = info.get("photoshop")
+    data = photoshop.get(0x0404) if isinstance(photoshop, dict) else _raw_profile(info.get("Raw profile type iptc"))
+    parts = Metadata(
+        icc_profile=_bytes(info.get("icc_profile")),
+        dpi=_positive(info.get("dpi")) if info.get("jfif_unit", 1) != 0 else None,
+        aspect=_positive(info.get("aspect") or (info.get("jfif_density") if info.get("jfif_unit") == 0 else None)),
+        xmp=packet.encode() if isinstance(packet, str) else _bytes(packet),
+        iptc=iptc.from_resources(data) if isinstance(data, bytes) else None,
+        dropped=("damaged EXIF",) if block and exif is None else (),
     )
+    return _upright(parts, exif, orientation, size)
+
+
+def of_image(image: Any, file: BinaryIO, name: str, orientation: int) -> Metadata:
+    """Return the metadata of an image that Pillow opened from `file`, whose pixels were rotated upright from `orientation`."""
+    size = image.size[::-1] if orientation < 5 else image.size
+    info = dict(image.info)
+    if name == "jpeg" and not info.get("jfif_unit"):
+        info.pop("dpi", None)  # Pillow's guess where JFIF has none
+    position = file.tell()
+    try:
+        if name == "tiff":
+            return of_tiff(file, exif_of.directory_offset(file, image.tell()), size)
+        found = from_info(info, orientation, size)
+        if name == "jpeg":
+            return replace(found, dropped=(*found.dropped, *_of_segments(image, file)))
+        return _with_png_chunks(found, file) if name == "png" else found
+    finally:
+        file.seek(position)
+
+
+def of_tiff(file: BinaryIO, offset: int, size: tuple[int, int]) -> Metadata:
+    """Return the metadata of the page of a TIFF file whose directory is at `offset`, for upright pixels of `size` (H, W)."""
+    more = {exif_of.XMP, exif_of.IPTC, exif_of.PHOTOSHOP, exif_of.ICC_PROFILE, _SUB_DIRECTORIES, _C2PA}
+    position = file.tell()
+    try:
+        exif = exif_of.read_directories(file, offset, lambda tag: tag in exif_of.OF_TIFF or tag in more)
+    finally:
+        file.seek(position)
+    if exif is None:
+        return Metadata()
+    tags = exif.directories["image"]
+    dropped = [what for tag, what in ((_SUB_DIRECTORIES, "reduced copies"), (_C2PA, "C2PA manifest")) if tag in tags]
+    parts = Metadata(icc_profile=tags[exif_of.ICC_PROFILE].data if exif_of.ICC_PROFILE in tags else None, dropped=tuple(dropped))
+    own = tags[_IMAGE_DESCRIPTION].data.startswith(b"imgconv ") if _IMAGE_DESCRIPTION in tags else False
+    exif = exif.without("image", (*([_IMAGE_DESCRIPTION] if own else []), _C2PA))
+    return _upright(parts, exif, exif.orientation, size)
 
 
 def orientation_of(info: Mapping[Any, Any]) -> int:
-    """Return the EXIF orientation, 1 to 8, from Pillow's `info` of a loaded image; 1 where it is missing or invalid."""
-    tiff = _tiff_part(info)
-    for order, offset in _orientation_fields(tiff):
-        value = int(struct.unpack_from(order + "H", tiff, offset)[0])
-        return value if 1 <= value <= 8 else 1
-    xmp = info.get("xmp") or info.get("XML:com.adobe.xmp") or b""
-    match = _XMP_ORIENTATION.search(xmp.encode() if isinstance(xmp, str) else bytes(xmp))
-    return int(match[1]) if match else 1
+    """Return the EXIF orientation, 1 to 8, from Pillow's `info` of a loaded image; 1 where it is missing or invalid.
+
+    Without EXIF's, that of XMP counts, as in Pillow's `ImageOps.exif_transpose`.
+    """
+    block = _exif_bytes(info)
+    orientation = exif_of.read_orientation(block) if block else None
+    if orientation is not None:
+        return orientation
+    packet = info.get("xmp") or info.get("XML:com.adobe.xmp") or b""
+    return xmp.orientation(packet.encode() if isinstance(packet, str) else bytes(packet))
 
 
 def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
@@ -60,9 +125,75 @@ def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     return result.view(pixels.dtype).reshape(*result.shape, -1)
 
 
+def resampled(metadata: Metadata, sampling: Sampling, size: tuple[int, int]) -> Metadata:
+    """Return the metadata of a result whose pixels are where `sampling` says in an original of `size` (H, W)."""
+    if (sampling.size, sampling.stride) == (size, Sampling(size).stride):
+        return metadata
+    down, across = sampling.stride
+    result = replace(
+        metadata,
+        dpi=_divided(metadata.dpi, across, down),
+        aspect=_reduced(_divided(metadata.aspect, across, down)),
+        exif=exif_of.resized(exif_of.moved(metadata.exif), sampling.size, sampling.stride) if metadata.exif else None,
+    )
+    if metadata.xmp is None:
+        return result
+    packet, dropped = xmp.resampled(metadata.xmp, sampling.size, sampling.stride, moved=True, turned=False)
+    return replace(result, xmp=packet, dropped=(*result.dropped, *dropped))
+
+
+def fitted(metadata: Metadata, name: str, channels: int, *, strip: bool = False, location: bool = True) -> Metadata:
+    """Return what a file in the format `name` with `channels` holds of the metadata, and in `dropped` also what it does not.
+
+    Nothing with `strip`; no position unless `location`.
+    """
+    if strip or metadata == Metadata():
+        return Metadata()
+    dropped = list(metadata.dropped)
+    if not location:
+        metadata = _without_location(metadata, dropped)
+    for part in _NAMES:
+        if getattr(metadata, part) and part not in FORMATS[name].metadata:
+            dropped.append(f"{_NAMES[part]} (no place in {name})")
+            missing: Any = () if part == "colour" else None
+            metadata = replace(metadata, **{part: missing})
+    if metadata.aspect and metadata.aspect[0] == metadata.aspect[1]:
+        metadata = replace(metadata, aspect=None)  # square pixels of unknown size are what a file without the entry has
+    if metadata.icc_profile and not profile_fits(metadata.icc_profile, channels):
+        dropped.append(f"ICC profile ({metadata.icc_profile[16:20].decode('latin-1').strip()})")
+        metadata = replace(metadata, icc_profile=None)
+    if metadata.exif:
+        dropped += [*metadata.exif.dropped, *exif_of.encode(metadata.exif, exif_limit(name))[1]]
+    if metadata.xmp and name == "jpeg" and len(metadata.xmp) > _LONGEST_XMP:
+        dropped.append("XMP (no room)")
+        metadata = replace(metadata, xmp=None)
+    return replace(metadata, dropped=tuple(dict.fromkeys(dropped)))
+
+
+def exif_limit(name: str) -> int | None:
+    """Return the number of bytes that a format has for EXIF; None without a limit."""
+    return LONGEST_EXIF if name == "jpeg" else None
+
+
 def profile_fits(icc_profile: bytes | None, channels: int) -> bool:
     """Return whether an ICC profile fits an image of `channels`: an RGB profile does not fit a grey map, CMYK and Lab fit nothing."""
     return icc_profile is not None and channels in _SPACES.get(icc_profile[16:20], ())
+
+
+def transfer_of(metadata: Metadata) -> transfer.Transfer | None:
+    """Return the transfer function that an image declares; None for sRGB, and without a declaration that is understood."""
+    chunks = dict(metadata.colour)
+    if b"cICP" in chunks:
+        return transfer.of_cicp(chunks[b"cICP"][1])
+    if metadata.icc_profile:
+        return transfer.of_profile(metadata.icc_profile)
+    if b"sRGB" in chunks:
+        return None
+    if b"gAMA" in chunks:
+        stored = int.from_bytes(chunks[b"gAMA"], "big")
+        return transfer.gamma(100_000 / stored) if stored else None
+    exponent = metadata.exif.fraction("exif", exif_of.GAMMA) if metadata.exif else None
+    return transfer.gamma(float(exponent)) if exponent else None
 
 
 def description_of(image: Image.Image) -> str | None:
@@ -71,26 +202,119 @@ def description_of(image: Image.Image) -> str | None:
     if not text and hasattr(image, "tag_v2"):
         text = str(image.tag_v2.get(_IMAGE_DESCRIPTION, "")).encode("latin-1", "replace")
     if not text and "xmp" in image.info:
-        import html  # a large table of names, needed for few files
-
-        xmp = _text(image.info["xmp"])
-        match = _XMP_TEXT.search(xmp)
-        text = html.unescape(match[1]) if match else None
+        text = xmp.description(image.info["xmp"])
     return _text(text) if text else None
 
 
-def save_options(name: str, text: str | None) -> dict[str, Any]:
-    """Return the keyword arguments of Pillow's `save` that write `text` into a file of format `name`; empty if it stores no text."""
-    if text and name in ("jpeg", "jpeg2000"):
-        return {"comment": text.encode()}
-    if text and name in ("webp", "avif"):
-        import html
+def _upright(parts: Metadata, exif: Exif | None, orientation: int, size: tuple[int, int] | None) -> Metadata:
+    """Return the metadata of upright pixels: what EXIF holds of other kinds goes to its place, and sizes are those of the pixels."""
+    dropped = list(parts.dropped)
+    dpi, aspect = parts.dpi, parts.aspect
+    packet, data = parts.xmp, parts.iptc
+    if exif is not None:
+        tags = exif.directories["image"]
+        if dpi is None and aspect is None:
+            dpi, aspect = _exif_density(exif)
+        packet = packet or (tags[exif_of.XMP].data if exif_of.XMP in tags else None)
+        for tag in (exif_of.IPTC, exif_of.PHOTOSHOP):
+            data = data or (iptc.from_resources(tags[tag].data) if tag in tags else None)
+        exif = exif_of.resized(exif_of.upright(exif, orientation), size) if size else exif_of.upright(exif, orientation)
+        exif = exif if any(exif.directories.values()) else None
+    if packet is not None:
+        whole = size or (0, 0)
+        one = (Fraction(1), Fraction(1))
+        packet, removed = xmp.resampled(packet, whole, one, moved=orientation > 1, turned=orientation > 4)
+        dropped += removed
+    icc = parts.icc_profile
+    if icc and (len(icc) < 128 or icc[16:20] not in _SPACES):
+        dropped.append(f"ICC profile ({icc[16:20].decode('latin-1').strip()})")
+        icc = None
+    return replace(
+        parts,
+        icc_profile=icc,
+        dpi=dpi[::-1] if dpi and orientation > 4 else dpi,
+        aspect=aspect[::-1] if aspect and orientation > 4 else aspect,
+        exif=exif,
+        xmp=packet,
+        iptc=iptc.cleaned(data) if data else None,
+        dropped=tuple(dropped),
+    )
 
-        return {"xmp": _XMP.format(html.escape(text, quote=False)).encode()}
-    return {}
+
+def _exif_density(exif: Exif) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
+    """Return dots per inch and per unknown unit that EXIF or a TIFF page declares."""
+    x, y = (exif.fraction("image", tag) for tag in (exif_of.X_RESOLUTION, exif_of.Y_RESOLUTION))
+    unit = (exif.numbers("image", exif_of.RESOLUTION_UNIT) or (2,))[0]
+    if not x or not y:
+        return None, None
+    if unit in _INCHES:
+        return _positive((x * _INCHES[unit], y * _INCHES[unit])), None
+    return None, _reduced(_positive((x, y)))
 
 
-def _dpi(value: Any) -> tuple[float, float] | None:
+def _of_segments(image: Any, file: BinaryIO) -> list[str]:
+    """Return what a JPEG has beyond one image and what describes it."""
+    applist = getattr(image, "applist", [])
+    names = [what for app, beginning, what in _SEGMENTS if any(a == app and s.startswith(beginning) for a, s in applist)]
+    photoshop = image.info.get("photoshop")
+    if isinstance(photoshop, dict) and (0x0409 in photoshop or 0x040C in photoshop):
+        names.append("thumbnail")
+    with suppress(OSError):
+        file.seek(-len(_SMALL_TRAILER), 2)
+        if file.read() == _SMALL_TRAILER:
+            names.append("motion photo")
+    return names
+
+
+def _with_png_chunks(found: Metadata, file: BinaryIO) -> Metadata:
+    """Return the metadata with the chunks of a PNG that Pillow does not keep."""
+    from imgconv.images import png
+
+    colour, dropped = [], list(found.dropped)
+    file.seek(0)
+    with suppress(ValueError, OSError):  # damage is found elsewhere
+        for name, length in png.chunks(file):
+            if name == b"IDAT":
+                break
+            if _COLOUR_CHUNKS.get(name) == length:
+                colour.append((name, file.read(length)))
+            elif name == b"caBX":
+                dropped.append("C2PA manifest")
+    return replace(found, colour=tuple(colour), dropped=tuple(dropped))
+
+
+def _without_location(metadata: Metadata, dropped: list[str]) -> Metadata:
+    exif, packet, data = metadata.exif, metadata.xmp, metadata.iptc
+    if exif:
+        if exif_of.MAKER_NOTE in exif.directories.get("exif", {}):
+            dropped.append("maker note (may hold a position)")
+        if exif.directories.get("gps"):
+            dropped.append("GPS position")
+        exif = exif_of.without_location(exif)
+    if packet:
+        packet = xmp.without_location(packet)
+        if packet is None:
+            dropped.append("damaged XMP")
+    return replace(metadata, exif=exif, xmp=packet, iptc=iptc.cleaned(data, location=False) if data else None)
+
+
+def _divided(density: tuple[float, float] | None, across: Fraction, down: Fraction) -> tuple[float, float] | None:
+    return _positive((density[0] / float(across), density[1] / float(down))) if density else None
+
+
+def _reduced(density: tuple[float, float] | None) -> tuple[float, float] | None:
+    """Return the ratio of two densities in small whole numbers; None for square pixels."""
+    if density is None:
+        return None
+    ratio = Fraction(density[0] / density[1]).limit_denominator(_MOST_DPI)
+    while max(ratio.numerator, ratio.denominator) > _MOST_DPI:
+        ratio = Fraction(density[0] / density[1]).limit_denominator(max(1, ratio.denominator // 2))
+    x, y = ratio.numerator, ratio.denominator
+    divisor = gcd(x, y) or 1
+    return (x // divisor, y // divisor) if x else None
+
+
+def _positive(value: Any) -> tuple[float, float] | None:
     try:
         x, y = (float(number) for number in value)
     except (TypeError, ValueError, ArithmeticError):
@@ -98,53 +322,21 @@ def _dpi(value: Any) -> tuple[float, float] | None:
     return (x, y) if isfinite(x) and isfinite(y) and min(x, y) > 0 and max(x, y) < _MOST_DPI else None
 
 
-def _tiff_part(info: Mapping[Any, Any]) -> bytearray:
-    exif = info.get("exif") or _raw_profile(info.get("Raw profile type exif"))
-    return bytearray(exif).removeprefix(_EXIF_PREFIX) if isinstance(exif, bytes) else bytearray()
+def _exif_bytes(info: Mapping[Any, Any]) -> bytes | None:
+    block = info.get("exif") or _raw_profile(info.get("Raw profile type exif"))
+    return block if isinstance(block, bytes) and block else None
 
 
 def _raw_profile(text: Any) -> bytes | None:
-    """Return EXIF from the text of a PNG, as ImageMagick wrote it before 2017: a name, a length, and hexadecimal digits."""
+    """Return a profile from the text of a PNG, as ImageMagick writes it: a name, a length, and hexadecimal digits."""
     try:
         return bytes.fromhex("".join(text.split()[2:])) if isinstance(text, str) else None
     except ValueError:
         return None
 
 
-def _directory(tiff: bytearray) -> tuple[str, int, int] | None:
-    """Return byte order, offset and number of entries of the first directory; None if there is none."""
-    order = {b"II": "<", b"MM": ">"}.get(bytes(tiff[:2]))
-    if order is None or len(tiff) < 10:
-        return None
-    (offset,) = struct.unpack_from(order + "I", tiff, 4)
-    if offset + 2 > len(tiff):
-        return None
-    (entries,) = struct.unpack_from(order + "H", tiff, offset)
-    return (order, offset, entries) if offset + 2 + 12 * entries + 4 <= len(tiff) else None
-
-
-def _orientation_fields(tiff: bytearray) -> Iterator[tuple[str, int]]:
-    """Yield byte order and offset of each orientation value (a 16-bit number) in the first directory."""
-    directory = _directory(tiff)
-    if directory:
-        order, offset, entries = directory
-        for entry in range(offset + 2, offset + 2 + 12 * entries, 12):
-            tag, kind, count = struct.unpack_from(order + "HHI", tiff, entry)
-            if tag == _ORIENTATION and kind == 3 and count == 1:
-                yield order, entry + 8
-
-
-def _upright_exif(info: Mapping[Any, Any]) -> bytes | None:
-    """Return EXIF with orientation 1 and without a link to the thumbnail, which shows the original image; None for invalid EXIF."""
-    tiff = _tiff_part(info)
-    directory = _directory(tiff)
-    if not directory:
-        return None
-    for order, offset in _orientation_fields(tiff):
-        struct.pack_into(order + "H", tiff, offset, 1)
-    order, offset, entries = directory
-    struct.pack_into("I", tiff, offset + 2 + 12 * entries, 0)
-    return bytes(tiff)
+def _bytes(value: Any) -> bytes | None:
+    return value if isinstance(value, bytes) and value else None
 
 
 def _text(value: Any) -> str:

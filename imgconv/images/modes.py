@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imgconv.errors import ImageError
+from imgconv.images import exif as exif_of
 from imgconv.images.damage import DamageError, image_errors
-from imgconv.images.metadata import from_info, orientation_of, profile_fits, upright
+from imgconv.images.metadata import exif_limit, from_info, orientation_of, profile_fits, upright
 from imgconv.images.raster import Metadata, Raster
 
 _EIGHT_BIT = {  # mode -> mode that holds the same image in channels of a raster
@@ -44,7 +45,8 @@ def from_pil(image: Image.Image) -> Raster:
     if image.mode == "I" and pixels.min() >= 0 and pixels.max() <= 65535:
         pixels = pixels.astype(np.uint16)
     orientation = orientation_of(image.info)
-    return Raster(upright(pixels, orientation), alpha, from_info(image.info, orientation))
+    pixels = upright(pixels, orientation)
+    return Raster(pixels, alpha, from_info(image.info, orientation, pixels.shape[:2]))
 
 
 def to_pil(raster: Raster) -> Image.Image:
@@ -96,11 +98,12 @@ def pixels_of(image: Image.Image) -> tuple[NDArray[Any], bool]:
     return _bytes_of(image if image.mode == mode else image.convert(mode)).reshape(image.height, image.width, channels), alpha
 
 
-def info_of(metadata: Metadata, channels: int) -> dict[str, Any]:
-    """Return Pillow's `info`, which is also the keyword arguments of its `save`, for an image of `channels`."""
+def info_of(metadata: Metadata, channels: int, name: str = "") -> dict[str, Any]:
+    """Return Pillow's `info`, which is also the keyword arguments of its `save`, for an image of `channels` in the format `name`."""
     profile = metadata.icc_profile if profile_fits(metadata.icc_profile, channels) else None
-    exif = b"Exif\0\0" + metadata.exif if metadata.exif else None
-    return {name: value for name, value in (("icc_profile", profile), ("dpi", metadata.dpi), ("exif", exif)) if value}
+    exif = exif_of.PREFIX + exif_of.encode(metadata.exif, exif_limit(name))[0] if metadata.exif else None
+    values = {"icc_profile": profile, "dpi": metadata.dpi, "exif": exif, "xmp": metadata.xmp}
+    return {key: value for key, value in values.items() if value}
 
 
 def exact_float32(values: NDArray[Any]) -> NDArray[np.float32]:

@@ -79,7 +79,7 @@ def _checked_frames(file: BinaryIO, image: ImageFile.ImageFile, header: Header, 
         prefix = f"damaged {header.format}" + (f", frame {index + 1}" if header.frames > 1 else "")
         try:
             with image_errors(prefix), plugins.pillow_limit.raised(request.max_pixels):
-                raster = _frame(image, index, header, request)
+                raster = _frame(file, image, index, header, request)
                 if luma == "also":
                     raster = replace(raster, luma=_luma(file, request))
         except ImageError:
@@ -91,7 +91,7 @@ def _checked_frames(file: BinaryIO, image: ImageFile.ImageFile, header: Header, 
         yield raster
 
 
-def _frame(image: Any, index: int, header: Header, request: Request) -> Raster:
+def _frame(file: BinaryIO, image: Any, index: int, header: Header, request: Request) -> Raster:
     if header.frames > 1:
         image.seek(index + _default_images(image))
         request.check_size(image.height, image.width)
@@ -103,7 +103,7 @@ def _frame(image: Any, index: int, header: Header, request: Request) -> Raster:
     orientation = 1 if header.format == "tiff" else metadata.orientation_of(image.info)
     pixels, alpha = modes.pixels_of(_composed(image, header))
     duration = float(image.info.get("duration", 0)) if header.animated else None
-    return Raster(metadata.upright(pixels, orientation), alpha, metadata.from_info(image.info, orientation), duration)
+    return Raster(metadata.upright(pixels, orientation), alpha, metadata.of_image(image, file, header.format, orientation), duration)
 
 
 def _composed(image: Any, header: Header) -> Any:

@@ -4,6 +4,7 @@ Pillow decodes PNG. It does not check every checksum, does not write 16-bit colo
 """
 
 import struct
+import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -14,9 +15,11 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
+from imgconv.images import exif as exif_of
+from imgconv.images import iptc
 from imgconv.images.damage import DamageError, TruncatedError, read_exactly
-from imgconv.images.metadata import profile_fits
-from imgconv.images.raster import Raster
+from imgconv.images.metadata import fitted
+from imgconv.images.raster import Metadata, Raster
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
@@ -92,7 +95,7 @@ def check(file: BinaryIO) -> None:
 def encode(frames: Iterable[Raster], stream: BinaryIO, *, description: str | None = None, loop: int = 0) -> None:
     """Write one image as PNG, or several of one size and kind as an animation (APNG) that plays `loop` times (0: for ever).
 
-    Grey, grey and alpha, RGB, RGBA; 8 or 16 bits; ICC profile, resolution and EXIF are written where they apply.
+    Grey, grey and alpha, RGB, RGBA; 8 or 16 bits; metadata is written where it applies.
     Raises ImageError for frames that differ in size, depth or channels.
 
     >>> import io
@@ -123,17 +126,37 @@ def _encoded(frame: Raster, first: Raster) -> tuple[bytes, float | None]:
 
 def _write_head(stream: BinaryIO, raster: Raster, description: str | None) -> None:
     height, width = raster.size
-    metadata = raster.metadata
     stream.write(SIGNATURE)
     _chunk(stream, b"IHDR", struct.pack(">IIBBBBB", width, height, raster.pixels.itemsize * 8, _COLOUR_TYPES[raster.channels], 0, 0, 0))
-    if metadata.icc_profile and profile_fits(metadata.icc_profile, raster.channels):
-        _chunk(stream, b"iCCP", b"ICC profile\0\0" + isal_zlib.compress(metadata.icc_profile))
-    if metadata.dpi:
-        _chunk(stream, b"pHYs", struct.pack(">IIB", *(round(dpi / 0.0254) for dpi in metadata.dpi), 1))
+    for name, data in metadata_chunks(fitted(raster.metadata, "png", raster.channels)):
+        _chunk(stream, name, data)
     if description:
         _chunk(stream, b"iTXt", b"Description\0\0\0\0\0" + description.encode())
+
+
+def metadata_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
+    """Yield name and data of the chunks that hold metadata, in the order that PNG prescribes."""
+    colour = dict(metadata.colour)
+    for name in (b"cICP", b"mDCV", b"cLLI"):
+        if name in colour:
+            yield name, colour[name]
+    if metadata.icc_profile:
+        yield b"iCCP", b"ICC profile\0\0" + isal_zlib.compress(metadata.icc_profile)
+    for name in (b"sRGB", b"gAMA", b"cHRM"):
+        if name in colour and not (name == b"sRGB" and metadata.icc_profile):
+            yield name, colour[name]
+    if metadata.dpi:
+        yield b"pHYs", struct.pack(">IIB", *(round(dpi / 0.0254) for dpi in metadata.dpi), 1)
+    elif metadata.aspect:
+        yield b"pHYs", struct.pack(">IIB", *(round(density) for density in metadata.aspect), 0)
     if metadata.exif:
-        _chunk(stream, b"eXIf", metadata.exif)
+        yield b"eXIf", exif_of.encode(metadata.exif)[0]
+    if metadata.xmp:
+        yield b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + metadata.xmp
+    if metadata.iptc:
+        profile = iptc.resources(metadata.iptc)
+        digits = "\n".join(textwrap.wrap(profile.hex(), 72))
+        yield b"zTXt", b"Raw profile type iptc\0\0" + isal_zlib.compress(f"\niptc\n{len(profile):8}\n{digits}\n".encode())
 
 
 def _write_frames(stream: BinaryIO, size: tuple[int, int], encoded: list[tuple[bytes, float | None]], loop: int) -> None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
+from imgconv.images.exif import Exif
 
 DEFAULT_MAX_PIXELS = 2 * 89_478_485  # twice the size at which Pillow warns of a decompression bomb
 DTYPES = ("uint8", "uint16", "float32", "float64")  # float64 occurs in Python only: files give float32
@@ -25,11 +27,33 @@ def is_pixel_dtype(dtype: np.dtype[Any]) -> bool:
 
 @dataclass(frozen=True)
 class Metadata:
-    """Metadata of an image: an ICC profile, dots per inch (x, y), and EXIF with orientation 1."""
+    """Metadata of an upright image, right for its size.
+
+    `icc_profile`, `xmp` and `iptc` are the bytes of the file. `dpi` are dots per inch (x, y); `aspect` are dots per unit (x, y) where the
+    unit is unknown, so that only their ratio counts. `colour` are the PNG chunks that describe colours, name and data. `dropped` names
+    what the file had that does not hold for its pixels any more, or has no place in the output.
+    """
 
     icc_profile: bytes | None = None
     dpi: tuple[float, float] | None = None
-    exif: bytes | None = None
+    aspect: tuple[float, float] | None = None
+    exif: Exif | None = None
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+    colour: tuple[tuple[bytes, bytes], ...] = ()
+    dropped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Where the pixels of a result are in its original: `stride` (down, across) original pixels apart, the first one at `origin`.
+
+    `size` is (H, W) of the result; coordinates are those of the centres of pixels.
+    """
+
+    size: tuple[int, int]
+    stride: tuple[Fraction, Fraction] = (Fraction(1), Fraction(1))
+    origin: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,8 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from io import BytesIO
-from typing import Any, BinaryIO
+from itertools import chain
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from isal import isal_zlib
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 from PIL import TiffImagePlugin
 
 from imgconv.errors import ImageError
+from imgconv.images import tiff_tags
 from imgconv.images.damage import DamageError, image_errors
-from imgconv.images.metadata import from_info, profile_fits, upright
+from imgconv.images.metadata import fitted, of_tiff, profile_fits, upright
 from imgconv.images.modes import exact_float32, full_range
 from imgconv.images.raster import Decoder, Header, Raster, Request
 
@@ -71,12 +73,17 @@ def encode(pages: Iterable[Raster], stream: BinaryIO, *, description: str | None
     """
     import tifffile
 
-    file = stream if stream.seekable() else BytesIO()
+    file = stream if stream.seekable() and stream.readable() else BytesIO()  # links to EXIF are written when a page is finished
     handle = tifffile.FileHandle(file, mode="wb", name="output.tiff", size=0)
     start = file.tell()
-    with tifffile.TiffWriter(handle, byteorder="<") as writer:
-        for page in pages:
-            writer.write(_strips(page, lambda: file.tell() - start), **_page_options(page, description))
+    remaining = iter(pages)
+    first = next(remaining)
+    order = tiff_tags.byte_order(first.metadata)
+    with tifffile.TiffWriter(handle, byteorder=order) as writer:
+        for page in chain([first], remaining):
+            options = _page_options(page, description)
+            with tiff_tags.directories(fitted(page.metadata, "tiff", page.channels), handle, order, description) as tags:
+                writer.write(_strips(page, order, lambda: file.tell() - start), **options, extratags=tags)
     if isinstance(file, BytesIO) and file is not stream:
         stream.write(file.getbuffer())
 
@@ -84,7 +91,7 @@ def encode(pages: Iterable[Raster], stream: BinaryIO, *, description: str | None
 def _page_options(page: Raster, description: str | None) -> dict[str, Any]:
     """Return the keyword arguments of `TiffWriter.write` for a page whose strips are deflated already."""
     metadata = page.metadata
-    dpi = [(round(value * 1000), 1000) for value in metadata.dpi] if metadata.dpi else None
+    density = metadata.dpi or metadata.aspect
     return {
         "shape": page.pixels.shape if page.channels > 1 else page.size,
         "dtype": page.pixels.dtype,
@@ -94,8 +101,8 @@ def _page_options(page: Raster, description: str | None) -> dict[str, Any]:
         "extrasamples": ["unassalpha"] if page.alpha else None,
         "compression": "adobe_deflate",
         "description": description.encode() if description else None,
-        "resolution": dpi,
-        "resolutionunit": "inch" if dpi else None,
+        "resolution": [(round(value * 1000), 1000) for value in density] if density else None,
+        "resolutionunit": ("inch" if metadata.dpi else "none") if density else None,
         "iccprofile": metadata.icc_profile if profile_fits(metadata.icc_profile, page.channels) else None,
         "software": False,
         "metadata": None,
@@ -106,9 +113,9 @@ def _rows_per_strip(pixels: NDArray[Any]) -> int:
     return max(1, min(len(pixels), _STRIP // pixels[0].nbytes))
 
 
-def _strips(page: Raster, written: Callable[[], int]) -> Iterator[bytes]:
+def _strips(page: Raster, order: Literal["<", ">"], written: Callable[[], int]) -> Iterator[bytes]:
     rows = _rows_per_strip(page.pixels)
-    pixels = np.ascontiguousarray(page.pixels, page.pixels.dtype.newbyteorder("<"))
+    pixels = np.ascontiguousarray(page.pixels, page.pixels.dtype.newbyteorder(order))
     for first in range(0, len(pixels), rows):
         strip = isal_zlib.compress(pixels[first : first + rows], 1)
         if written() + len(strip) > _LARGEST_FILE:
@@ -225,8 +232,8 @@ def _deep_raster(page: Any) -> Raster:
             pixels = _unpremultiplied(pixels, alpha_channel, max_value)
         pixels = np.concatenate([pixels, alpha_channel], axis=2)
     orientation = int(_tag(page, _ORIENTATION, 1))
-    info = {"icc_profile": _tag(page, _ICC_PROFILE, None) if colours < 4 else None, "dpi": _resolution(page)}
-    return Raster(upright(pixels, orientation), alpha, from_info(info, orientation))
+    pixels = upright(pixels, orientation)
+    return Raster(pixels, alpha, of_tiff(page.parent.filehandle, page.offset, pixels.shape[:2]))
 
 
 def _samples(page: Any) -> NDArray[Any]:

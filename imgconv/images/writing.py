@@ -1,19 +1,21 @@
 """Write images into a binary stream. An image that a format cannot hold is refused, never narrowed."""
 
+import struct
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from itertools import chain, islice
 from typing import Any, BinaryIO, assert_never
 
 from imgconv.errors import ImageError, UsageError
+from imgconv.images import iptc, xmp
 from imgconv.images.damage import image_errors
 from imgconv.images.formats import OUTPUTS, format_for
-from imgconv.images.metadata import save_options
+from imgconv.images.metadata import fitted
 from imgconv.images.modes import info_of, to_pil
 from imgconv.images.raster import Raster
 
 _NOT_IMAGES = "an .npz file holds one array for each kernel, not images; write .npy"
-_LONGEST_EXIF = 65_533  # bytes in one segment of a JPEG
+_JFIF_DENSITY = 13  # offset of unit and density in the first segment of a JPEG
 
 
 def encode(
@@ -29,7 +31,7 @@ def encode(
     """Write one image, or the frames of an animation or pages, in the format `name` (see `format_for`).
 
     `quality`, 0 to 100, is for jpeg (default 92), avif (90), webp and jpeg2000 (default lossless). `description` is written where the
-    format has a place for it, and ICC profile, resolution and EXIF where they apply. An animation plays `loop` times, 0 for ever.
+    format has a place for it, and metadata where it applies (see `fitted`). An animation plays `loop` times, 0 for ever.
     Raises ImageError for an image that the format cannot hold, or several where it holds one, and UsageError for a quality that the format
     does not have.
 
@@ -69,7 +71,7 @@ def encode(
 
                 npy.encode(rasters, stream)
             case "pillow":
-                _save(list(rasters), name, stream, {**_options(name, quality), **save_options(name, description)}, loop)
+                _save(list(rasters), name, stream, _options(name, quality), description, loop)
             case None:
                 raise ImageError(_NOT_IMAGES)
             case _:
@@ -133,17 +135,32 @@ def _options(name: str, quality: int | None) -> dict[str, Any]:
     return {}
 
 
-def _save(rasters: list[Raster], name: str, stream: BinaryIO, options: dict[str, Any], loop: int) -> None:
+def _save(rasters: list[Raster], name: str, stream: BinaryIO, options: dict[str, Any], description: str | None, loop: int) -> None:
     """Write images with Pillow, without metadata that it would inherit from their source."""
     images = [to_pil(raster) for raster in rasters]
-    metadata = info_of(rasters[0].metadata, rasters[0].channels)
     for image in images:
         image.info = {}
-    if name == "jpeg" and len(metadata.get("exif", b"")) > _LONGEST_EXIF:
-        del metadata["exif"]
+    metadata = fitted(rasters[0].metadata, name, rasters[0].channels)
+    options |= info_of(metadata, rasters[0].channels, name)
+    if metadata.iptc:
+        options["extra"] = iptc.segments(metadata.iptc)
+    if description:
+        options |= _description(name, description, metadata.xmp)
     if len(images) > 1:
         durations = [round(100 if raster.duration is None else raster.duration) for raster in rasters]
         options |= {"save_all": True, "append_images": images[1:], "duration": durations, "loop": loop}
     encoded = BytesIO()  # Pillow's JPEG 2000 encoder never ends if the file is full
-    images[0].save(encoded, name, **metadata, **options)
+    images[0].save(encoded, name, **options)
+    if name == "jpeg" and metadata.aspect:
+        encoded.seek(_JFIF_DENSITY)
+        encoded.write(struct.pack(">BHH", 0, *(round(density) for density in metadata.aspect)))
     stream.write(encoded.getbuffer())
+
+
+def _description(name: str, text: str, packet: bytes | None) -> dict[str, Any]:
+    """Return the keyword arguments of Pillow's `save` that write a description; empty for a format that stores no text."""
+    if name in ("jpeg", "jpeg2000"):
+        return {"comment": text.encode()}
+    if name in ("webp", "avif"):
+        return {"xmp": xmp.with_description(packet, text) or packet}
+    return {}

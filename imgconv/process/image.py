@@ -9,8 +9,10 @@ from imgconv.arrays import Array
 from imgconv.filters.color import luma, max_value_of
 from imgconv.filters.filter2d import Output, filter_image
 from imgconv.filters.output_range import Combination
-from imgconv.images import Metadata, Raster
+from imgconv.filters.weights import anchor_of
+from imgconv.images import Raster, Sampling
 from imgconv.modes import AlphaRule, CombineMode, Range
+from imgconv.process.sampling import of_window, with_metadata
 from imgconv.recipe import Canny, Filter, MapPlan, Pool, Postprocess, Recipe, Shape
 from imgconv.windows.borders import Border
 
@@ -34,15 +36,19 @@ def process(image: Raster, recipe: Recipe, *, floats: bool = False, threads: int
     if isinstance(step, Filter):
         prepared = _Prepared(image, step.grey, threads)
         results = [_filtered(prepared, step, plan, floats, threads) for plan in step.maps]
+        samplings = [_sampling(step, plan, image.size) for plan in step.maps]
     elif isinstance(step, Pool):
         results = [_pooled(image, step, floats, threads)]
+        samplings = [of_window(step.window, image.size)]
     elif isinstance(step, Canny):
         results = [_canny(image, step, floats, threads)]
+        samplings = [Sampling(image.size)]
     else:
         from imgconv.process.network import run_network  # the only users of functional calls: filters and pools start without them
 
-        return [replace(each, image=_with_metadata(each.image, image)) for each in run_network(image, step, floats=floats)]
-    finished = [_with_metadata(_postprocessed(result, image, recipe), image) for result in results]
+        return run_network(image, step, floats=floats)
+    finished = [_postprocessed(result, image, recipe) for result in results]
+    finished = [with_metadata(result, image, sampling) for result, sampling in zip(finished, samplings, strict=True)]
     return [Map(name, result) for (name, _), result in zip(traced, finished, strict=True)]
 
 
@@ -119,6 +125,11 @@ def _filtered(prepared: _Prepared, step: Filter, plan: MapPlan, floats: bool, th
     return replace(image, pixels=pixels)
 
 
+def _sampling(step: Filter, plan: MapPlan, size: tuple[int, int]) -> Sampling:
+    """Where the results of a filter are: under the anchor of its first kernel."""
+    return of_window(step.window(plan), size, anchor_of(plan.kernels[0], flip=step.flip))
+
+
 def _pooled(image: Raster, step: Pool, floats: bool, threads: int | None) -> Raster:
     from imgconv.filters.pool2d import pool_image  # filters start without its loops
 
@@ -168,13 +179,3 @@ def _overlaid(result: Raster, original: Raster, max_value: float) -> Raster:
     if original.alpha:
         out[..., 3] = pixels[..., -1]
     return replace(original, pixels=out)
-
-
-def _with_metadata(result: Raster, original: Raster) -> Raster:
-    """`result` with the metadata that still holds: no resolution for an image that was strided smaller."""
-    height, width = result.pixels.shape[:2]
-    smaller = height * 3 < original.pixels.shape[0] * 2 or width * 3 < original.pixels.shape[1] * 2
-    metadata: Metadata = replace(original.metadata, dpi=None) if smaller and original.metadata.dpi else original.metadata
-    if result.metadata is metadata and result.duration == original.duration:
-        return result
-    return replace(result, metadata=metadata, duration=original.duration)

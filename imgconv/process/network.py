@@ -12,6 +12,7 @@ from imgconv.filters.output_range import map_to_pixels
 from imgconv.images import Raster
 from imgconv.modes import Range
 from imgconv.process.image import Map
+from imgconv.process.sampling import of_result, with_metadata
 from imgconv.recipe import Network, Shape
 from imgconv.recipe.network import Result
 from imgconv.recipe.shape import Sheet
@@ -28,7 +29,7 @@ def run_network(image: Raster, network: Network, *, floats: bool) -> list[Map]:
     if network.sheet:
         tiles = [each.image.pixels for each in maps]
         sheet = Sheet.of([Shape(*tile.shape) for tile in tiles])
-        return [Map(network.name, replace(image, pixels=tiled(tiles, sheet), alpha=False, luma=None))]
+        return [Map(network.name, Raster(tiled(tiles, sheet), duration=image.duration))]
     return maps if network.only is None else [maps[network.only]]
 
 
@@ -70,7 +71,8 @@ def _maps(result: Result, maps: Array, image: Raster, network: Network, floats: 
     rasters = []
     for planes in np.split(maps, result.maps):
         pixels = map_to_pixels(planes.transpose(1, 2, 0), range_, image.pixels.dtype, unrounded=floats)
-        rasters.append(replace(image, pixels=np.ascontiguousarray(pixels), alpha=False, luma=None))
+        raster = replace(image, pixels=np.ascontiguousarray(pixels), alpha=False, luma=None)
+        rasters.append(with_metadata(raster, image, of_result(network, result, image, raster.size)))
     return [Map(name, raster) for name, raster in zip(result.names, rasters, strict=True)]
 
 

@@ -12,6 +12,7 @@ from PIL import Image, ImageCms
 
 from imgconv.errors import ImageError, UsageError
 from imgconv.images import Metadata, Raster, check_output, encode, tiff
+from imgconv.images import exif as exif_of
 from imgconv.images.formats import OUTPUTS
 
 LOSSLESS = [
@@ -137,9 +138,9 @@ def test_resolution_survives(name):
 def test_exif_survives(name):
     exif = Image.Exif()
     exif[0x0112], exif[0x0110] = 1, "camera"
-    back = read(written([image(exif=exif.tobytes()[6:])], name))[1][0].metadata.exif
+    back = read(written([image(exif=exif_of.read(exif.tobytes()))], name))[1][0].metadata.exif
     loaded = Image.Exif()
-    loaded.load(back)
+    loaded.load(exif_of.encode(back)[0])
     assert (loaded[0x0112], loaded[0x0110]) == (1, "camera")
 
 

@@ -1,0 +1,72 @@
+"""Metadata tags of a TIFF page, which tifffile writes, and the directories of EXIF and GPS, which it does not."""
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from imgconv.images import exif as exif_of
+from imgconv.images import iptc
+from imgconv.images.raster import Metadata
+
+_BYTE, _LONG, _UNDEFINED = 1, 4, 7
+# tifffile refuses the tags 34665 and 34853, since it writes no such directories; these stand for them until the page is written
+_STAND_INS = {"exif": (34664, 34665), "gps": (34852, 34853)}
+_WRITTEN = frozenset((exif_of.ORIENTATION, exif_of.X_RESOLUTION, exif_of.Y_RESOLUTION, exif_of.RESOLUTION_UNIT, 0x0100, 0x0101))
+Tag = tuple[int, int, int, Any, bool]
+
+
+def byte_order(metadata: Metadata) -> Literal["<", ">"]:
+    """Return the byte order of a file: that of its first page's EXIF, so that a maker note can be read."""
+    return ">" if metadata.exif and metadata.exif.order == ">" else "<"
+
+
+@contextmanager
+def directories(metadata: Metadata, handle: Any, order: str, description: str | None) -> Iterator[list[Tag]]:
+    """Write the directories of EXIF and GPS at the end of a file, and give the tags of the page that the block writes after them."""
+    tags: list[Tag] = []
+    if metadata.xmp:
+        tags.append((exif_of.XMP, _BYTE, len(metadata.xmp), metadata.xmp, True))
+    if metadata.iptc:
+        data = metadata.iptc
+        tags.append((exif_of.IPTC, _UNDEFINED, len(data), data, True))
+        resources = iptc.resources(data)
+        tags.append((exif_of.PHOTOSHOP, _BYTE, len(resources), resources, True))
+    if metadata.exif is None:
+        yield tags
+        return
+    exif = metadata.exif if metadata.exif.order == order else exif_of.swapped(metadata.exif)
+    skipped = {*_WRITTEN, *([exif_of.IMAGE_DESCRIPTION] if description else []), *(tag for tag, *_ in tags)}
+    for tag, (kind, data) in exif.directories["image"].items():
+        if tag in exif_of.OF_TIFF and tag not in skipped:
+            tags.append((tag, kind, 1, data, True))
+    block = exif_of.lay_out(exif, _even(handle), embedded=True)
+    handle.write(bytes(block.data))
+    for name, (stand_in, _) in _STAND_INS.items():
+        if name in block.offsets:
+            tags.append((stand_in, _LONG, 1, block.offsets[name], True))
+    position = _even(handle)
+    yield tags
+    _name_directories(handle, position, order)
+
+
+def _even(handle: Any) -> int:
+    """Fill a file up to an even offset, where TIFF has directories, and return it."""
+    if handle.tell() % 2:
+        handle.write(b"\0")
+    return int(handle.tell())
+
+
+def _name_directories(handle: Any, position: int, order: str) -> None:
+    """Write the numbers of the tags for which others stand into the directory at `position`."""
+    end = handle.tell()
+    handle.seek(position)
+    (count,) = struct.unpack(order + "H", handle.read(2))
+    table = handle.read(12 * count)
+    numbers = dict(_STAND_INS.values())
+    for entry in range(count):
+        (tag,) = struct.unpack_from(order + "H", table, 12 * entry)
+        if tag in numbers:
+            handle.seek(position + 2 + 12 * entry)
+            handle.write(struct.pack(order + "H", numbers[tag]))
+    handle.seek(end)

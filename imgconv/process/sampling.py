@@ -1,0 +1,43 @@
+"""Where the pixels of a result are in its original, and the metadata that hold for the result."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+from imgconv.images import Raster, Sampling, resampled
+from imgconv.recipe import Network, Shape
+from imgconv.recipe.network import Result
+from imgconv.window import Window
+
+
+def of_window(window: Window, size: tuple[int, int], anchor: Sequence[float] | None = None) -> Sampling:
+    """Return the sampling of an image of `size` by a window; its cell `anchor`, by default its middle, is where a result belongs.
+
+    >>> of_window(Window.of(2, stride=2), (8, 6)).origin
+    (0.5, 0.5)
+    """
+    cells = [(kernel - 1) / 2 for kernel in window.kernel_size] if anchor is None else anchor
+    axes = zip(cells, window.dilation, window.pads(size), strict=True)
+    down, across = (cell * dilation - before for cell, dilation, (before, _) in axes)
+    height, width = window.output_size(size)
+    return Sampling((height, width), (Fraction(window.stride[0]), Fraction(window.stride[1])), (down, across))
+
+
+def of_result(network: Network, result: Result, image: Raster, size: tuple[int, int]) -> Sampling:
+    """Return the sampling of a map of `size` (H, W) by the steps of a network up to `result`."""
+    height, width, channels = image.pixels.shape
+    shapes = network.shapes(Shape(height, width, channels, image.alpha))
+    down, across = Fraction(1), Fraction(1)
+    for step, before, after in zip(network.steps[: result.position + 1], shapes, shapes[1:], strict=False):
+        if len(before) == len(after) == 3:
+            stride = step.operation.cost(before, after).stride
+            down, across = down * stride[0], across * stride[1]
+    return Sampling(size, (down, across))
+
+
+def with_metadata(result: Raster, original: Raster, sampling: Sampling) -> Raster:
+    """Return `result` with the metadata and duration of `original`, as they hold for it."""
+    metadata = resampled(original.metadata, sampling, original.size)
+    if result.metadata is metadata and result.duration == original.duration:
+        return result
+    return replace(result, metadata=metadata, duration=original.duration)
