@@ -7,9 +7,11 @@ changes types. Only what a directory lists is written, so that no byte of a thum
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from io import BytesIO
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 PREFIX = b"Exif\0\0"
 IMAGE_DESCRIPTION, ORIENTATION, SOFTWARE, RESOLUTION_UNIT = 0x010E, 0x0112, 0x0131, 0x0128
@@ -69,11 +71,13 @@ class Exif:
             return ()
         return struct.unpack(f"{self.order}{len(value.data) // _SIZES[value.kind]}{_INTEGERS[value.kind]}", value.data)
 
-    def fraction(self, directory: str, tag: int) -> Fraction | None:
+    def fraction(self, directory: str, tag: int) -> "Fraction | None":
         """Return the first rational number of a tag; None without one, and for a denominator of 0."""
         value = self.directories.get(directory, {}).get(tag)
         if value is None or value.kind != _RATIONAL or len(value.data) < 8:
             return None
+        from fractions import Fraction  # takes 3 ms
+
         numerator, denominator = struct.unpack_from(self.order + "II", value.data)
         return Fraction(numerator, denominator) if denominator else None
 
@@ -230,7 +234,7 @@ def upright(exif: Exif, orientation: int) -> Exif:
     return exif
 
 
-def resized(exif: Exif, size: tuple[int, int], stride: tuple[Fraction, Fraction] = (Fraction(1), Fraction(1))) -> Exif:
+def resized(exif: Exif, size: tuple[int, int], stride: "tuple[int | Fraction, int | Fraction]" = (1, 1)) -> Exif:
     """Return EXIF of an image of `size` (H, W) whose pixels are `stride` (down, across) of the original ones apart."""
     exif = exif.without("image", _STORAGE | _STALE).without("exif", _STALE)
     for tags, number in ((_HEIGHTS, size[0]), (_WIDTHS, size[1])):
@@ -238,7 +242,7 @@ def resized(exif: Exif, size: tuple[int, int], stride: tuple[Fraction, Fraction]
             if tag in exif.directories.get(name, {}):
                 kind, code = (_SHORT, "H") if exif.directories[name][tag].kind == _SHORT and number < 1 << 16 else (_LONG, "I")
                 exif = exif.with_values(name, {tag: Value(kind, struct.pack(exif.order + code, number))})
-    if stride == (Fraction(1), Fraction(1)):
+    if stride == (1, 1):
         return exif
     for name, (x, y) in _DENSITIES.items():
         for tag, step in ((x, stride[1]), (y, stride[0])):
@@ -259,16 +263,15 @@ def without_location(exif: Exif) -> Exif:
     return exif.without("exif", (MAKER_NOTE,))
 
 
-def rational(order: str, number: Fraction) -> Value:
+def rational(order: str, number: "Fraction") -> Value:
     """Return a fraction as a RATIONAL, rounded where its parts exceed 32 bits.
 
+    >>> from fractions import Fraction
     >>> rational(">", Fraction(150))
     Value(kind=5, data=b'\\x00\\x00\\x00\\x96\\x00\\x00\\x00\\x01')
     """
     limit = (1 << 32) - 1
-    if number > limit:
-        number = Fraction(limit)
-    nearest = number.limit_denominator(max(1, int(limit / max(number, Fraction(1)))))
+    nearest = number.limit_denominator(max(1, min(limit, int(limit / number)))) if number < limit else type(number)(limit)
     return Value(_RATIONAL, struct.pack(order + "II", nearest.numerator, nearest.denominator))
 
 

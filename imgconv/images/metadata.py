@@ -3,24 +3,26 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from fractions import Fraction
 from math import gcd, isfinite
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from imgconv.images import exif as exif_of
-from imgconv.images import iptc, transfer, xmp
-from imgconv.images.exif import Exif
 from imgconv.images.formats import FORMATS
 from imgconv.images.raster import Metadata, Sampling
+
+if TYPE_CHECKING:  # few images have XMP, IPTC or a profile, and each module takes time to import
+    from fractions import Fraction
+
+    from imgconv.images.transfer import Transfer
 
 LONGEST_EXIF = 65_527  # bytes in one segment of a JPEG, without the prefix
 _LONGEST_XMP = 65_502
 _MOST_DPI = 65535  # JFIF stores it in 16 bits
-_INCHES = {2: Fraction(1), 3: Fraction(254, 100)}  # resolution unit -> units in an inch
+_INCHES = {2: (1, 1), 3: (254, 100)}  # resolution unit -> units in an inch
 _SPACES = {b"GRAY": (1, 2), b"RGB ": (3, 4)}  # colour space of an ICC profile -> channels that it fits
 _COLOUR_CHUNKS = {b"cICP": 4, b"mDCV": 24, b"cLLI": 8, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1}  # PNG chunk -> bytes
 _SRGB = 13  # code point of H.273
@@ -58,7 +60,7 @@ def from_info(info: Mapping[Any, Any], orientation: int = 1, size: tuple[int, in
         dpi=_positive(info.get("dpi")) if info.get("jfif_unit", 1) != 0 else None,
         aspect=_positive(info.get("aspect") or (info.get("jfif_density") if info.get("jfif_unit") == 0 else None)),
         xmp=packet.encode() if isinstance(packet, str) else _bytes(packet),
-        iptc=iptc.from_resources(data) if isinstance(data, bytes) else None,
+        iptc=_iptc(data),
         dropped=("damaged EXIF",) if block and exif is None else (),
     )
     return _upright(parts, exif, orientation, size)
@@ -109,7 +111,11 @@ def orientation_of(info: Mapping[Any, Any]) -> int:
     orientation = exif_of.read_orientation(block) if block else None
     if orientation is not None:
         return orientation
-    packet = info.get("xmp") or info.get("XML:com.adobe.xmp") or b""
+    packet = info.get("xmp") or info.get("XML:com.adobe.xmp")
+    if not packet:
+        return 1
+    from imgconv.images import xmp
+
     return xmp.orientation(packet.encode() if isinstance(packet, str) else bytes(packet))
 
 
@@ -138,6 +144,8 @@ def resampled(metadata: Metadata, sampling: Sampling, size: tuple[int, int]) -> 
     )
     if metadata.xmp is None:
         return result
+    from imgconv.images import xmp
+
     packet, dropped = xmp.resampled(metadata.xmp, sampling.size, sampling.stride, moved=True, turned=False)
     return replace(result, xmp=packet, dropped=(*result.dropped, *dropped))
 
@@ -180,8 +188,10 @@ def profile_fits(icc_profile: bytes | None, channels: int) -> bool:
     return icc_profile is not None and channels in _SPACES.get(icc_profile[16:20], ())
 
 
-def transfer_of(metadata: Metadata) -> transfer.Transfer | None:
+def transfer_of(metadata: Metadata) -> "Transfer | None":
     """Return the transfer function that an image declares; None for sRGB, and without a declaration that is understood."""
+    from imgconv.images import transfer
+
     chunks = dict(metadata.colour)
     if b"cICP" in chunks:
         return transfer.of_cicp(chunks[b"cICP"][1])
@@ -202,11 +212,13 @@ def description_of(image: Image.Image) -> str | None:
     if not text and hasattr(image, "tag_v2"):
         text = str(image.tag_v2.get(_IMAGE_DESCRIPTION, "")).encode("latin-1", "replace")
     if not text and "xmp" in image.info:
+        from imgconv.images import xmp
+
         text = xmp.description(image.info["xmp"])
     return _text(text) if text else None
 
 
-def _upright(parts: Metadata, exif: Exif | None, orientation: int, size: tuple[int, int] | None) -> Metadata:
+def _upright(parts: Metadata, exif: exif_of.Exif | None, orientation: int, size: tuple[int, int] | None) -> Metadata:
     """Return the metadata of upright pixels: what EXIF holds of other kinds goes to its place, and sizes are those of the pixels."""
     dropped = list(parts.dropped)
     dpi, aspect = parts.dpi, parts.aspect
@@ -217,13 +229,14 @@ def _upright(parts: Metadata, exif: Exif | None, orientation: int, size: tuple[i
             dpi, aspect = _exif_density(exif)
         packet = packet or (tags[exif_of.XMP].data if exif_of.XMP in tags else None)
         for tag in (exif_of.IPTC, exif_of.PHOTOSHOP):
-            data = data or (iptc.from_resources(tags[tag].data) if tag in tags else None)
+            data = data or (_iptc(tags[tag].data) if tag in tags else None)
         exif = exif_of.resized(exif_of.upright(exif, orientation), size) if size else exif_of.upright(exif, orientation)
         exif = exif if any(exif.directories.values()) else None
     if packet is not None:
+        from imgconv.images import xmp
+
         whole = size or (0, 0)
-        one = (Fraction(1), Fraction(1))
-        packet, removed = xmp.resampled(packet, whole, one, moved=orientation > 1, turned=orientation > 4)
+        packet, removed = xmp.resampled(packet, whole, (1, 1), moved=orientation > 1, turned=orientation > 4)
         dropped += removed
     icc = parts.icc_profile
     if icc and (len(icc) < 128 or icc[16:20] not in _SPACES):
@@ -236,19 +249,20 @@ def _upright(parts: Metadata, exif: Exif | None, orientation: int, size: tuple[i
         aspect=aspect[::-1] if aspect and orientation > 4 else aspect,
         exif=exif,
         xmp=packet,
-        iptc=iptc.cleaned(data) if data else None,
+        iptc=_cleaned(data, location=True),
         dropped=tuple(dropped),
     )
 
 
-def _exif_density(exif: Exif) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
+def _exif_density(exif: exif_of.Exif) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
     """Return dots per inch and per unknown unit that EXIF or a TIFF page declares."""
     x, y = (exif.fraction("image", tag) for tag in (exif_of.X_RESOLUTION, exif_of.Y_RESOLUTION))
     unit = (exif.numbers("image", exif_of.RESOLUTION_UNIT) or (2,))[0]
     if not x or not y:
         return None, None
     if unit in _INCHES:
-        return _positive((x * _INCHES[unit], y * _INCHES[unit])), None
+        units, in_inches = _INCHES[unit]
+        return _positive((x * units / in_inches, y * units / in_inches)), None
     return None, _reduced(_positive((x, y)))
 
 
@@ -292,13 +306,15 @@ def _without_location(metadata: Metadata, dropped: list[str]) -> Metadata:
             dropped.append("GPS position")
         exif = exif_of.without_location(exif)
     if packet:
+        from imgconv.images import xmp
+
         packet = xmp.without_location(packet)
         if packet is None:
             dropped.append("damaged XMP")
-    return replace(metadata, exif=exif, xmp=packet, iptc=iptc.cleaned(data, location=False) if data else None)
+    return replace(metadata, exif=exif, xmp=packet, iptc=_cleaned(data, location=False))
 
 
-def _divided(density: tuple[float, float] | None, across: Fraction, down: Fraction) -> tuple[float, float] | None:
+def _divided(density: tuple[float, float] | None, across: "int | Fraction", down: "int | Fraction") -> tuple[float, float] | None:
     return _positive((density[0] / float(across), density[1] / float(down))) if density else None
 
 
@@ -306,9 +322,13 @@ def _reduced(density: tuple[float, float] | None) -> tuple[float, float] | None:
     """Return the ratio of two densities in small whole numbers; None for square pixels."""
     if density is None:
         return None
+    from fractions import Fraction
+
     ratio = Fraction(density[0] / density[1]).limit_denominator(_MOST_DPI)
     while max(ratio.numerator, ratio.denominator) > _MOST_DPI:
-        ratio = Fraction(density[0] / density[1]).limit_denominator(max(1, ratio.denominator // 2))
+        from fractions import Fraction
+
+    ratio = Fraction(density[0] / density[1]).limit_denominator(max(1, ratio.denominator // 2))
     x, y = ratio.numerator, ratio.denominator
     divisor = gcd(x, y) or 1
     return (x // divisor, y // divisor) if x else None
@@ -333,6 +353,24 @@ def _raw_profile(text: Any) -> bytes | None:
         return bytes.fromhex("".join(text.split()[2:])) if isinstance(text, str) else None
     except ValueError:
         return None
+
+
+def _iptc(data: Any) -> bytes | None:
+    """Return the IPTC data in Photoshop's resources."""
+    if not isinstance(data, bytes):
+        return None
+    from imgconv.images import iptc
+
+    return iptc.from_resources(data)
+
+
+def _cleaned(data: bytes | None, *, location: bool) -> bytes | None:
+    """Return IPTC data without previews, and without places unless `location`."""
+    if data is None:
+        return None
+    from imgconv.images import iptc
+
+    return iptc.cleaned(data, location=location)
 
 
 def _bytes(value: Any) -> bytes | None:

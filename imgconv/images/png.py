@@ -4,7 +4,6 @@ Pillow decodes PNG. It does not check every checksum, does not write 16-bit colo
 """
 
 import struct
-import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -16,7 +15,6 @@ from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
 from imgconv.images import exif as exif_of
-from imgconv.images import iptc
 from imgconv.images.damage import DamageError, TruncatedError, read_exactly
 from imgconv.images.metadata import fitted
 from imgconv.images.raster import Metadata, Raster
@@ -154,8 +152,10 @@ def metadata_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
     if metadata.xmp:
         yield b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + metadata.xmp
     if metadata.iptc:
+        from imgconv.images import iptc
+
         profile = iptc.resources(metadata.iptc)
-        digits = "\n".join(textwrap.wrap(profile.hex(), 72))
+        digits = profile.hex("\n", -36)
         yield b"zTXt", b"Raw profile type iptc\0\0" + isal_zlib.compress(f"\niptc\n{len(profile):8}\n{digits}\n".encode())
 
 

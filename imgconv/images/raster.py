@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from fractions import Fraction
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
-from imgconv.images.exif import Exif
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from imgconv.images.exif import Exif
 
 DEFAULT_MAX_PIXELS = 2 * 89_478_485  # twice the size at which Pillow warns of a decompression bomb
 DTYPES = ("uint8", "uint16", "float32", "float64")  # float64 occurs in Python only: files give float32
@@ -37,7 +40,7 @@ class Metadata:
     icc_profile: bytes | None = None
     dpi: tuple[float, float] | None = None
     aspect: tuple[float, float] | None = None
-    exif: Exif | None = None
+    exif: "Exif | None" = None
     xmp: bytes | None = None
     iptc: bytes | None = None
     colour: tuple[tuple[bytes, bytes], ...] = ()
@@ -52,7 +55,7 @@ class Sampling:
     """
 
     size: tuple[int, int]
-    stride: tuple[Fraction, Fraction] = (Fraction(1), Fraction(1))
+    stride: "tuple[int | Fraction, int | Fraction]" = (1, 1)
     origin: tuple[float, float] = (0.0, 0.0)
 
 

@@ -7,7 +7,6 @@ from itertools import chain, islice
 from typing import Any, BinaryIO, assert_never
 
 from imgconv.errors import ImageError, UsageError
-from imgconv.images import iptc, xmp
 from imgconv.images.damage import image_errors
 from imgconv.images.formats import OUTPUTS, format_for
 from imgconv.images.metadata import fitted
@@ -143,6 +142,8 @@ def _save(rasters: list[Raster], name: str, stream: BinaryIO, options: dict[str,
     metadata = fitted(rasters[0].metadata, name, rasters[0].channels)
     options |= info_of(metadata, rasters[0].channels, name)
     if metadata.iptc:
+        from imgconv.images import iptc
+
         options["extra"] = iptc.segments(metadata.iptc)
     if description:
         options |= _description(name, description, metadata.xmp)
@@ -162,5 +163,7 @@ def _description(name: str, text: str, packet: bytes | None) -> dict[str, Any]:
     if name in ("jpeg", "jpeg2000"):
         return {"comment": text.encode()}
     if name in ("webp", "avif"):
+        from imgconv.images import xmp
+
         return {"xmp": xmp.with_description(packet, text) or packet}
     return {}

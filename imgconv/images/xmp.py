@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fractions import Fraction
     from xml.dom.minidom import Element, Node
 
 _LARGEST = 1 << 22  # bytes that are parsed
@@ -60,7 +60,7 @@ def orientation(packet: bytes) -> int:
 
 
 def resampled(
-    packet: bytes, size: tuple[int, int], stride: tuple[Fraction, Fraction], *, moved: bool, turned: bool
+    packet: bytes, size: tuple[int, int], stride: "tuple[int | Fraction, int | Fraction]", *, moved: bool, turned: bool
 ) -> tuple[bytes | None, tuple[str, ...]]:
     """Return a packet that is right for an image of `size`, and names of what was removed; None for a packet that is damaged.
 
@@ -179,7 +179,7 @@ def _properties(root: "Element") -> Iterator[Any]:
             yield element
 
 
-def _correct(place: Any, size: tuple[int, int], stride: tuple[Fraction, Fraction], turned: bool) -> None:
+def _correct(place: Any, size: tuple[int, int], stride: "tuple[int | Fraction, int | Fraction]", turned: bool) -> None:
     """Correct a size, a resolution or the orientation."""
     namespace, name = place.namespaceURI, place.localName
     if namespace not in (_TIFF, _EXIF):
@@ -191,6 +191,8 @@ def _correct(place: Any, size: tuple[int, int], stride: tuple[Fraction, Fraction
     elif name in _WIDTHS or name in _HEIGHTS:
         setattr(target, attribute, str(size[1] if name in _WIDTHS else size[0]))
     elif name in _DENSITIES:
+        from fractions import Fraction  # takes 3 ms
+
         axis = _DENSITIES[name] ^ turned
         if axis != _DENSITIES[name]:
             stride = (stride[1], stride[0])

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from imgconv.images import Raster, Sampling, resampled
 from imgconv.recipe import Network, Shape
 from imgconv.recipe.network import Result
 from imgconv.window import Window
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 
 def of_window(window: Window, size: tuple[int, int], anchor: Sequence[float] | None = None) -> Sampling:
@@ -20,14 +23,15 @@ def of_window(window: Window, size: tuple[int, int], anchor: Sequence[float] | N
     axes = zip(cells, window.dilation, window.pads(size), strict=True)
     down, across = (cell * dilation - before for cell, dilation, (before, _) in axes)
     height, width = window.output_size(size)
-    return Sampling((height, width), (Fraction(window.stride[0]), Fraction(window.stride[1])), (down, across))
+    return Sampling((height, width), (window.stride[0], window.stride[1]), (down, across))
 
 
 def of_result(network: Network, result: Result, image: Raster, size: tuple[int, int]) -> Sampling:
     """Return the sampling of a map of `size` (H, W) by the steps of a network up to `result`."""
     height, width, channels = image.pixels.shape
     shapes = network.shapes(Shape(height, width, channels, image.alpha))
-    down, across = Fraction(1), Fraction(1)
+    down: int | Fraction = 1
+    across: int | Fraction = 1
     for step, before, after in zip(network.steps[: result.position + 1], shapes, shapes[1:], strict=False):
         if len(before) == len(after) == 3:
             stride = step.operation.cost(before, after).stride
