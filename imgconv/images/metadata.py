@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from math import gcd, isfinite
+from math import isfinite
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -319,19 +319,14 @@ def _divided(density: tuple[float, float] | None, across: "int | Fraction", down
 
 
 def _reduced(density: tuple[float, float] | None) -> tuple[float, float] | None:
-    """Return the ratio of two densities in small whole numbers; None for square pixels."""
-    if density is None:
-        return None
+    """Return the ratio of two densities in whole numbers that JFIF holds; None for one that they cannot express."""
     from fractions import Fraction
 
-    ratio = Fraction(density[0] / density[1]).limit_denominator(_MOST_DPI)
-    while max(ratio.numerator, ratio.denominator) > _MOST_DPI:
-        from fractions import Fraction
-
-    ratio = Fraction(density[0] / density[1]).limit_denominator(max(1, ratio.denominator // 2))
-    x, y = ratio.numerator, ratio.denominator
-    divisor = gcd(x, y) or 1
-    return (x // divisor, y // divisor) if x else None
+    if density is None or not 1 / _MOST_DPI <= density[0] / density[1] <= _MOST_DPI:
+        return None
+    ratio = density[0] / density[1]
+    nearest = Fraction(ratio).limit_denominator(max(1, int(_MOST_DPI / max(ratio, 1))))
+    return nearest.numerator or 1, nearest.denominator
 
 
 def _positive(value: Any) -> tuple[float, float] | None:
