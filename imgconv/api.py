@@ -1,6 +1,7 @@
 """The calls for whole images: filter, edge, pool, canny, run, and the kernels by name."""
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -297,6 +298,8 @@ def _open(image: ImageLike, recipe: Recipe) -> tuple[Raster, Callable[[Raster], 
     if isinstance(image, str | os.PathLike):
         try:
             with open_frames(Path(image), luma=recipe.luma) as frames:
+                if frames.header.warning:
+                    warnings.warn(f"{os.fsdecode(image)}: {frames.header.warning}", stacklevel=4)
                 return next(iter(frames)), _to_pil
         except ImageError as error:
             raise type(error)(f"{os.fsdecode(image)}: {error}") from None

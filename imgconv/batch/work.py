@@ -88,6 +88,7 @@ def process_opened(opened: Frames, job: Job, source: Source, outcome: Outcome) -
     """
     header = opened.header
     shape = Shape(*header.size, header.channels, header.alpha)
+    outcome.note = header.warning
     outcome.header, traced = (shape, header.dtype), job.recipe.trace(shape)
     outcome.shapes = [(output.channels, output.height, output.width) for _, output in traced]
     job = replace(job, destination=job.destination.adapted(header))

@@ -1,6 +1,6 @@
-"""Images with more depth than Pillow's modes: 16-bit colour PNG, 16-bit and float colour TIFF, deep JPEG 2000, AVIF and HEIC.
+"""Images with more depth than Pillow's modes: 16-bit and float colour TIFF, deep JPEG 2000, AVIF and HEIC.
 
-Pillow's 8-bit modes decode PNG in two passes, tifffile decodes TIFF, imagecodecs JPEG 2000 and AVIF, pillow-heif HEIC.
+tifffile decodes TIFF, imagecodecs JPEG 2000 and AVIF, pillow-heif HEIC.
 """
 
 import struct
@@ -12,14 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imgconv.errors import ImageError
-from imgconv.images import metadata, plugins, png
+from imgconv.images import metadata, plugins
 from imgconv.images.damage import image_errors
 from imgconv.images.modes import full_range
 from imgconv.images.raster import Decoder, Header, Raster, Request
 
 _HEAD = 1 << 16  # bytes that are searched for the headers of JPEG 2000 and AVIF
-_OPAQUE = 65535
 
 
 def decoder(file: BinaryIO, name: str, request: Request) -> Decoder | None:
@@ -29,50 +27,6 @@ def decoder(file: BinaryIO, name: str, request: Request) -> Decoder | None:
     file.seek(0)
     with image_errors(f"damaged {name}"):
         return _DECODERS[name](file, request)
-
-
-def _png(file: BinaryIO, request: Request) -> Decoder | None:
-    head = png.read_head(file)
-    request.check_size(*head.size)
-    if head.depth < 16 or head.colour_type == 0:
-        return None
-    if head.frames > 1:
-        raise ImageError("animated png images of 16-bit colour are not supported; save the frames one by one")
-    image = plugins.open_image(file, "png")
-    key = image.info.get("transparency")
-    alpha = key is not None or head.colour_type != 2
-    channels = (1 if head.colour_type == 4 else 3) + alpha
-
-    def frames() -> Iterator[Raster]:
-        with image_errors("damaged png"):
-            if not request.salvage:
-                file.seek(0)
-                png.check(file)
-            pixels = _png_pixels(file, head.colour_type, request.salvage)
-        if key is not None:
-            opaque = np.where((pixels == np.array(key)).all(axis=2, keepdims=True), 0, _OPAQUE).astype(np.uint16)
-            pixels = np.concatenate([pixels, opaque], axis=2)
-        yield _upright(file, "png", image, pixels, alpha)
-
-    return Decoder(_header("png", image, channels, alpha), frames)
-
-
-def _png_pixels(file: BinaryIO, colour_type: int, salvage: bool) -> NDArray[np.uint16]:
-    """Decode 16-bit samples in Pillow's 8-bit modes: grey and alpha as RGBA, colours as the high bytes and then the low bytes."""
-
-    def decoded(raw_mode: str) -> NDArray[Any]:
-        image = plugins.open_image(file, "png")
-        image.tile = [tile._replace(args=raw_mode) for tile in image.tile]  # a namedtuple's method, and public
-        plugins.load(image, salvage)
-        return np.asarray(image)
-
-    if colour_type == 4:
-        return decoded("RGBA").view(">u2").astype(np.uint16)
-    mode = "RGB" if colour_type == 2 else "RGBA"
-    pixels = decoded(f"{mode};16B").astype(np.uint16)
-    pixels <<= 8
-    pixels |= decoded(f"{mode};16L")
-    return pixels
 
 
 def _tiff(file: BinaryIO, request: Request) -> Decoder | None:
@@ -122,7 +76,6 @@ _DECODERS: dict[str, Callable[[BinaryIO, Request], Decoder | None]] = {
     "avif": _avif,
     "heif": _heif,
     "jpeg2000": _jpeg2000,
-    "png": _png,
     "tiff": _tiff,
 }
 

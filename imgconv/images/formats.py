@@ -7,7 +7,7 @@ from typing import Literal
 from imgconv.errors import UsageError
 
 SIGNATURE_LENGTH = 32  # bytes that `sniff` needs
-Reader = Literal["pillow", "pnm", "npy"]
+Reader = Literal["pillow", "png", "gif", "pnm", "npy"]
 Writer = Literal["pillow", "png", "tiff", "gif", "pnm", "npy"]
 
 _DEPTHS = ("uint8", "uint16", "float32")
@@ -45,6 +45,7 @@ FORMATS: dict[str, Format] = {
         ("uint8", "uint16"),
         animation=True,
         metadata=("icc_profile", "dpi", "aspect", "exif", "xmp", "iptc", "colour"),
+        reader="png",
         writer="png",
         plugin="PIL.PngImagePlugin.PngImageFile",
         signatures=(b"\x89PNG\r\n\x1a\n",),
@@ -82,6 +83,7 @@ FORMATS: dict[str, Format] = {
         channels=(1, 3),
         animation=True,
         longest=65535,
+        reader="gif",
         writer="gif",
         plugin="PIL.GifImagePlugin.GifImageFile",
         signatures=(b"GIF87a", b"GIF89a"),

@@ -1,12 +1,13 @@
-"""GIF: walk the blocks of a file, which Pillow does not check, and write frames with their exact colours.
+"""GIF: read frames and draw them as GIF89a says, and write frames with their exact colours.
 
-Pillow decodes GIF, and compresses the pixels of the frames written here. Its own writer reduces an image to 256 colours, and joins
-equal frames.
+giflib (imagecodecs) decodes the pixels of each frame, and Pillow compresses them. Pillow's own reader and writer are not used: a disposal
+of the frame before holds on, colours that are transparent become opaque, images are reduced to 256 colours, equal frames are joined.
 """
 
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from io import BytesIO
 from itertools import chain
 from typing import Any, BinaryIO
 
@@ -15,59 +16,101 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imgconv.errors import ImageError
-from imgconv.images.damage import TruncatedError
-from imgconv.images.raster import Raster
+from imgconv.images import metadata, plugins
+from imgconv.images.animation import Canvas, Disposal, Placement, WholeUnits, always_opaque
+from imgconv.images.damage import DamageError, TruncatedError, image_errors, read_exactly
+from imgconv.images.raster import Decoder, Header, Raster, Request
 
-_TRAILER, _IMAGE, _EXTENSION, _CONTROL = b";", b",", b"!", b"\xf9"
-_TO_BACKGROUND, _TO_PREVIOUS = 2, 3  # disposals that remove a frame before the next one is drawn
+_TRAILER, _IMAGE, _EXTENSION = b";", b",", b"!"
+_CONTROL, _COMMENT, _APPLICATION = b"\xf9", b"\xfe", b"\xff"
+_LOOPS, _XMP = (b"NETSCAPE2.0", b"ANIMEXTS1.0"), b"XMP DataXMP"
+_DISPOSALS = {2: Disposal.CLEAR, 3: Disposal.RESTORE, 4: Disposal.RESTORE}  # 0 and 1 keep the frame; browsers read 4 as 3
+_INTERLACED = 0x40
+_TRANSPARENT = 1
+_LONGEST_TEXT = 1 << 20  # bytes of a comment or XMP
 _MOST_COLOURS = 256
 _LONGEST_DELAY = 65535  # hundredths of a second
-_DEFAULT_DURATION = 100.0  # milliseconds
 _STRIP = 1 << 18  # pixels
 _DESCRIPTOR = 10  # bytes before the data of a frame without a palette
 _GREYS = np.arange(_MOST_COLOURS, dtype=np.uint8)[:, None].repeat(3, axis=1)
 
 
+@dataclass(frozen=True)
+class Frame:
+    """One frame of a file: its place, palette (n, 3), transparent index, delay in milliseconds, and where its data begin."""
+
+    place: Placement
+    palette: NDArray[np.uint8]
+    transparent: int | None
+    duration: float
+    interlaced: bool
+    start: int
+
+
 @dataclass
-class Blocks:
-    """Summary of a GIF: number of whole `frames`, whether all of them are `opaque`, and whether the end mark is there (`ended`)."""
+class Contents:
+    """A GIF without its pixels. `whole` counts the frames whose data end in the file, `ended` means that its end mark is there."""
 
-    frames: int = 0
-    opaque: bool = True
+    size: tuple[int, int] = (0, 0)
+    frames: list[Frame] = field(default_factory=list)
+    whole: int = 0
     ended: bool = False
+    loop: int = 1
+    info: dict[str, bytes] = field(default_factory=dict)
 
 
-def read_blocks(file: BinaryIO) -> Blocks:
+def decoder(file: BinaryIO, request: Request) -> Decoder:
+    """Return the decoder of a GIF. Raises ImageError for a damaged header or too many pixels."""
+    with image_errors("damaged gif"):
+        contents = read_contents(file)
+        if not contents.frames:
+            raise TruncatedError
+        frames = contents.frames[: max(contents.whole, 1)]
+        size = _canvas_size(contents.size, frames)
+    places = [frame.place for frame in frames]
+    request.check_size(*size)
+    for place in places:
+        if place.height and place.width:
+            request.check_size(place.height, place.width)
+    animated = len(frames) > 1
+    grey = not animated and np.array_equal(frames[0].palette, _GREYS)
+    alpha = not always_opaque(places, size)
+    header = Header("gif", size, (1 if grey else 3) + alpha, "uint8", alpha, len(frames), animated)
+    if animated:
+        header = replace(header, loop=contents.loop)
+    header = replace(header, description=metadata.description_in(contents.info))
+    return Decoder(header, lambda: _frames(file, contents, header, request.salvage))
+
+
+def read_contents(file: BinaryIO) -> Contents:
     """Walk a GIF from block to block; the file can be truncated."""
     file.seek(6)
+    contents = Contents()
     head = file.read(7)
-    canvas = _Canvas(struct.unpack("<HH", head[:4]) if len(head) == 7 else (0, 0))
-    _skip_palette(file, head[4:5])
-    blocks = Blocks()
+    if len(head) < 7:
+        return contents
+    width, height = struct.unpack("<HH", head[:4])
+    contents.size = height, width
+    palette = _read_palette(file, head[4])
+    control = b""
     while True:
         kind = file.read(1)
         if kind in (_TRAILER, b""):
-            blocks.ended = kind == _TRAILER
-            return blocks
+            contents.ended = kind == _TRAILER
+            return contents
         if kind == _EXTENSION:
-            if file.read(1) == _CONTROL:
-                canvas.control(file)
+            control = _read_extension(file, contents) or control
         elif kind == _IMAGE:
             descriptor = file.read(9)
-            blocks.opaque &= canvas.draw(descriptor)
-            _skip_palette(file, descriptor[8:])
+            if len(descriptor) < 9:
+                return contents
+            own = _read_palette(file, descriptor[8])
+            contents.frames.append(
+                _frame(descriptor, own if own is not None else _GREYS if palette is None else palette, control, file.tell())
+            )
+            control = b""
             file.seek(1, 1)
-        else:
-            continue
-        if not _skip_data(file):
-            return blocks
-        blocks.frames += kind == _IMAGE
-
-
-def check(file: BinaryIO) -> None:
-    """Raise TruncatedError for a GIF without its end mark."""
-    if not read_blocks(file).ended:
-        raise TruncatedError
+            contents.whole += _skip_data(file)
 
 
 def encode(frames: Iterable[Raster], stream: BinaryIO, *, description: str | None = None, loop: int = 0) -> None:
@@ -97,56 +140,142 @@ def encode(frames: Iterable[Raster], stream: BinaryIO, *, description: str | Non
     stream.write(b"".join([*parts, b";"]))
 
 
-class _Canvas:
-    """The canvas on which frames are drawn; it is `covered` when no part of it is transparent."""
-
-    def __init__(self, size: tuple[int, ...]):
-        self._whole = struct.pack("<HHHH", 0, 0, *size)
-        self._covered = self._transparent = False
-        self._disposal = 0
-
-    def control(self, file: BinaryIO) -> None:
-        """Read the flags of the next frame, without moving on; a frame without a disposal has that of the frame before."""
-        block = file.read(2)
-        file.seek(-len(block), 1)
-        flags = block[1] if len(block) == 2 and block[0] else 0
-        self._transparent = bool(flags & 1)
-        self._disposal = (flags >> 2) & 7 or self._disposal
-
-    def draw(self, descriptor: bytes) -> bool:
-        """Draw a frame and dispose of it; return whether the canvas was opaque when the frame was shown."""
-        opaque = self._covered or (descriptor[:8] == self._whole and not self._transparent)
-        if self._disposal != _TO_PREVIOUS:
-            self._covered = opaque and self._disposal != _TO_BACKGROUND
-        self._transparent = False
-        return opaque
+def _frame(descriptor: bytes, palette: NDArray[np.uint8], control: bytes, start: int) -> Frame:
+    left, top, width, height, flags = struct.unpack("<HHHHB", descriptor)
+    options, delay, index = struct.unpack("<BHB", control) if control else (0, 0, 0)
+    transparent = index if options & _TRANSPARENT else None
+    disposal = _DISPOSALS.get(options >> 2 & 7, Disposal.KEEP)
+    place = Placement(left, top, width, height, transparent is None, True, disposal)
+    return Frame(place, palette, transparent, delay * 10.0, bool(flags & _INTERLACED), start)
 
 
-def _skip_palette(file: BinaryIO, flags: bytes) -> None:
-    if flags and flags[0] & 0x80:
-        file.seek(3 << ((flags[0] & 7) + 1), 1)
+def _canvas_size(screen: tuple[int, int], frames: list[Frame]) -> tuple[int, int]:
+    """Return the size of the canvas. A single image larger than its screen, or one on a screen of no size, gives its own size."""
+    first = frames[0].place
+    if len(frames) > 1 and all(screen):
+        return screen
+    return max(screen[0], first.top + first.height), max(screen[1], first.left + first.width)
+
+
+def _frames(file: BinaryIO, contents: Contents, header: Header, salvage: bool) -> Iterator[Raster]:
+    if not contents.ended and not salvage:
+        raise ImageError(f"damaged gif: {TruncatedError()}")
+    grey = header.channels < 3
+    canvas = Canvas(header.size, 2 if grey else 4)
+    orientation = metadata.orientation_of(contents.info)
+    for number, frame in enumerate(contents.frames[: header.frames], 1):
+        try:
+            with image_errors("damaged gif" + (f", frame {number}" if header.animated else "")):
+                pixels = canvas.show(_pixels(file, frame, grey, salvage), frame.place)
+        except ImageError:
+            if salvage and number > 1:
+                return
+            raise
+        pixels = pixels if header.alpha else np.ascontiguousarray(pixels[..., :-1])
+        duration = frame.duration if header.animated else None
+        pixels = metadata.upright(pixels, orientation)
+        yield Raster(pixels, header.alpha, metadata.from_info(contents.info, orientation, pixels.shape[:2]), duration)
+
+
+def _pixels(file: BinaryIO, frame: Frame, grey: bool, salvage: bool) -> NDArray[np.uint8]:
+    """Return the colours of a frame and its alpha, (H, W, 4), or grey and alpha."""
+    if not frame.place.width * frame.place.height:
+        return np.zeros((frame.place.height, frame.place.width, 2 if grey else 4), np.uint8)
+    table = np.zeros((_MOST_COLOURS, 4), np.uint8)
+    table[: len(frame.palette), :3] = frame.palette
+    table[:, 3] = 255
+    if frame.transparent is not None:
+        table[frame.transparent] = 0
+    return table[:, 2 * grey :][_indices(file, frame, salvage)]
+
+
+def _indices(file: BinaryIO, frame: Frame, salvage: bool) -> NDArray[np.uint8]:
+    """Return the palette index of each pixel of a frame, decoded as a GIF of its own."""
+    file.seek(frame.start)
+    parts = [read_exactly(file, 1)]
+    while (length := file.read(1)) not in (b"", b"\0"):
+        parts.append(length + file.read(length[0]))
+    size = struct.pack("<HH", frame.place.width, frame.place.height)
+    descriptor = b"," + bytes(4) + size + bytes([_INTERLACED * frame.interlaced])
+    data = b"".join([b"GIF89a", size, b"\xf7\0\0", _GREYS.tobytes(), descriptor, *parts, b"\0;"])
+    import imagecodecs
+
+    try:
+        return imagecodecs.gif_decode(data, index=0, asrgb=False)
+    except imagecodecs.GifError as error:
+        if not salvage:
+            raise DamageError("the data of the pixels are incomplete or wrong") from error
+    image = plugins.open_image(BytesIO(data), "gif")
+    plugins.load(image, salvage=True)
+    return np.asarray(image)
+
+
+def _read_palette(file: BinaryIO, flags: int) -> NDArray[np.uint8] | None:
+    if not flags & 0x80:
+        return None
+    colours = file.read(6 << (flags & 7))
+    return np.frombuffer(colours[: len(colours) // 3 * 3], np.uint8).reshape(-1, 3)
+
+
+def _read_extension(file: BinaryIO, contents: Contents) -> bytes | None:
+    """Read an extension; return the four bytes that control the next frame, and store loops, comments and XMP in `contents`."""
+    kind, length = file.read(1), file.read(1)
+    first = file.read(length[0]) if length else b""
+    if kind == _CONTROL:
+        _skip_data(file)
+        return first[:4] if len(first) >= 4 else None
+    if kind == _COMMENT and first and not contents.frames:
+        contents.info["comment"] = first + _read_data(file)
+    elif kind == _APPLICATION and first in _LOOPS:
+        data = _read_data(file)
+        if data[:1] == b"\1" and len(data) >= 3:
+            repetitions = int.from_bytes(data[1:3], "little")
+            contents.loop = repetitions + (repetitions > 0)
+    elif kind == _APPLICATION and first == _XMP:
+        contents.info["xmp"] = _read_xmp(file)
+    elif length != b"\0":
+        _skip_data(file)
+    return None
+
+
+def _read_data(file: BinaryIO) -> bytes:
+    """Return a chain of data blocks joined, up to a limit."""
+    data = b""
+    while (length := file.read(1)) not in (b"", b"\0"):
+        block = file.read(length[0])
+        data += block if len(data) < _LONGEST_TEXT else b""
+    return data
+
+
+def _read_xmp(file: BinaryIO) -> bytes:
+    """Return XMP, which a GIF stores without blocks: the 258 bytes after it lead any reader of blocks to the end."""
+    start = file.tell()
+    complete = _skip_data(file)
+    end = file.tell()
+    file.seek(start)
+    text = file.read(min(end - start, _LONGEST_TEXT))
+    file.seek(end)
+    return text[:-258] if complete and text.endswith(b"\0\0") else b""
 
 
 def _skip_data(file: BinaryIO) -> bool:
     """Skip a chain of data blocks; return False if the file ends in it."""
-    while True:
-        length = file.read(1)
-        if not length:
-            return False
+    while length := file.read(1):
         if length == b"\0":
             return True
         file.seek(length[0], 1)
+    return False
 
 
 def _animation(frames: Iterable[Raster], size: bytes, loop: int) -> Iterator[bytes]:
     if loop != 1:  # the block counts repetitions, and a GIF plays once without it
         yield b"!\xff" + _sub_blocks(b"NETSCAPE2.0", struct.pack("<BH", 1, loop - (loop > 0)))
+    delays = WholeUnits(10, _LONGEST_DELAY)
     for frame in frames:
         if struct.pack("<HH", *frame.size[::-1]) != size:
             raise ImageError("frames of an animated gif must have one size; write them as .tiff pages")
         palette, indices = _indexed(frame.pixels)
-        duration = _DEFAULT_DURATION if frame.duration is None else frame.duration
-        yield b"!\xf9" + _sub_blocks(struct.pack("<BHB", 0, min(round(duration / 10), _LONGEST_DELAY), 0))
+        yield b"!\xf9" + _sub_blocks(struct.pack("<BHB", 0, delays.next(frame.duration), 0))
         yield b"," + bytes(4) + size + bytes([0x80 | _palette_bits(palette)]) + _palette_bytes(palette) + _compressed(indices)
 
 

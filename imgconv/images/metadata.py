@@ -208,13 +208,18 @@ def transfer_of(metadata: Metadata) -> "Transfer | None":
 
 def description_of(image: Image.Image) -> str | None:
     """Return the description in an opened image, None without one."""
-    text: Any = image.info.get("Description") or image.info.get("comment")
-    if not text and hasattr(image, "tag_v2"):
-        text = str(image.tag_v2.get(_IMAGE_DESCRIPTION, "")).encode("latin-1", "replace")
-    if not text and "xmp" in image.info:
+    if hasattr(image, "tag_v2") and (text := str(image.tag_v2.get(_IMAGE_DESCRIPTION, ""))):
+        return _text(text.encode("latin-1", "replace"))
+    return description_in(image.info)
+
+
+def description_in(info: Mapping[Any, Any]) -> str | None:
+    """Return the description in Pillow's `info`, None without one."""
+    text: Any = info.get("Description") or info.get("comment")
+    if not text and "xmp" in info:
         from imgconv.images import xmp
 
-        text = xmp.description(image.info["xmp"])
+        text = xmp.description(info["xmp"])
     return _text(text) if text else None
 
 

@@ -5,17 +5,17 @@ from dataclasses import replace
 from io import BytesIO
 from typing import Any, BinaryIO
 
+import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageFile
 
 from imgconv.errors import ImageError
-from imgconv.images import deep, gif, metadata, modes, plugins, png
+from imgconv.images import deep, jpeg, metadata, modes, plugins
 from imgconv.images.damage import TruncatedError, image_errors
 from imgconv.images.raster import Decoder, Header, Raster, Request
 
-_JPEG_END = b"\xff\xd9"
 _QOI_END = b"\0\0\0\0\0\0\0\1"
-_ANIMATIONS = ("avif", "gif", "png", "webp")
+_ANIMATIONS = ("avif", "webp")
 
 
 def decoder(file: BinaryIO, name: str, request: Request) -> Decoder:
@@ -27,11 +27,10 @@ def decoder(file: BinaryIO, name: str, request: Request) -> Decoder:
     if of_deep_image:
         return of_deep_image
     if name == "jpeg" and request.salvage:
-        file = BytesIO(file.read() + _JPEG_END)  # with an end mark, libjpeg returns the rows that are there
+        file = BytesIO(file.read() + jpeg.END)  # with an end mark, libjpeg returns the rows that are there
     if name == "webp":
         request.check_size(*_webp_canvas(file))
-    with plugins.pillow_limit.raised(request.max_pixels):
-        image = plugins.open_image(file, name)
+    image = plugins.open_image(file, name)
     request.check_size(image.height, image.width)
     header = _header(image, name, file)
     return Decoder(header, lambda: _checked_frames(file, image, header, request))
@@ -40,28 +39,13 @@ def decoder(file: BinaryIO, name: str, request: Request) -> Decoder:
 def _header(image: ImageFile.ImageFile, name: str, file: BinaryIO) -> Header:
     with image_errors(f"damaged {name}"):
         channels, dtype, alpha = modes.layout_of(image)
-        blocks = gif.read_blocks(file) if name == "gif" else None
-        frames = max(blocks.frames, 1) if blocks else getattr(image, "n_frames", 1) - _default_images(image)
+        frames = getattr(image, "n_frames", 1)
     animated = frames > 1 and name in _ANIMATIONS
-    if animated and blocks:
-        channels, alpha = (3, False) if blocks.opaque else (4, True)
     height, width = image.height, image.width
     if name != "tiff" and metadata.orientation_of(image.info) > 4:
         height, width = width, height
-    loop = _loop_count(image, name) if animated else 0
+    loop = int(image.info.get("loop") or 0) if animated else 0
     return Header(name, (height, width), channels, dtype, alpha, frames, animated, loop, metadata.description_of(image))
-
-
-def _default_images(image: ImageFile.ImageFile) -> int:
-    """Return the number of images before the first frame: 1 for an APNG whose default image is not a frame of its animation."""
-    return int(getattr(image, "default_image", False) and getattr(image, "n_frames", 1) > 1)
-
-
-def _loop_count(image: ImageFile.ImageFile, name: str) -> int:
-    loop = image.info.get("loop")
-    if name == "gif":  # a GIF counts repetitions, and plays once without the block
-        return 1 if loop is None else loop + (loop > 0)
-    return int(loop or 0)
 
 
 def _checked_frames(file: BinaryIO, image: ImageFile.ImageFile, header: Header, request: Request) -> Iterator[Raster]:
@@ -72,16 +56,14 @@ def _checked_frames(file: BinaryIO, image: ImageFile.ImageFile, header: Header, 
         with image_errors(f"damaged {header.format}"):
             _CHECKS[header.format](file)
         file.seek(position)
-    luma = request.luma if header.format == "jpeg" and image.mode == "RGB" else "no"
-    if luma == "only":
-        image.draft("L", image.size)
+    if header.format == "jpeg":
+        yield _photograph(file, request)
+        return
     for index in range(header.frames):
         prefix = f"damaged {header.format}" + (f", frame {index + 1}" if header.frames > 1 else "")
         try:
-            with image_errors(prefix), plugins.pillow_limit.raised(request.max_pixels):
+            with image_errors(prefix):
                 raster = _frame(file, image, index, header, request)
-                if luma == "also":
-                    raster = replace(raster, luma=_luma(file, request))
         except ImageError:
             if request.salvage and index:
                 return
@@ -91,9 +73,37 @@ def _checked_frames(file: BinaryIO, image: ImageFile.ImageFile, header: Header, 
         yield raster
 
 
+def _photograph(file: BinaryIO, request: Request) -> Raster:
+    """Decode a JPEG. Raises ImageError if any of its rows are missing, unless the request salvages."""
+    with image_errors("damaged jpeg"):
+        if request.salvage:
+            return _jpeg(file, file, request)
+        file.seek(0)
+        data = file.read()
+        structure = jpeg.read_structure(data)
+        raster = _jpeg(BytesIO(jpeg.strict(data, structure)), file, request)
+        again = jpeg.with_other_end(data, structure)
+        if again and not np.array_equal(_jpeg(BytesIO(again), file, request).pixels, raster.pixels):
+            raise TruncatedError
+        return raster
+
+
+def _jpeg(source: BinaryIO, file: BinaryIO, request: Request) -> Raster:
+    """Decode the JPEG in `source`, with the metadata of `file`."""
+    image: Any = plugins.open_image(source, "jpeg")
+    luma = request.luma if image.mode == "RGB" else "no"
+    if luma == "only":
+        image.draft("L", image.size)
+    plugins.load(image, request.salvage)
+    orientation = metadata.orientation_of(image.info)
+    pixels, alpha = modes.pixels_of(image)
+    raster = Raster(metadata.upright(pixels, orientation), alpha, metadata.of_image(image, file, "jpeg", orientation))
+    return replace(raster, luma=_luma(source, request)) if luma == "also" else raster
+
+
 def _frame(file: BinaryIO, image: Any, index: int, header: Header, request: Request) -> Raster:
     if header.frames > 1:
-        image.seek(index + _default_images(image))
+        image.seek(index)
         request.check_size(image.height, image.width)
     if header.format == "tiff":
         from imgconv.images import tiff  # slow to import, and needed for this format only
@@ -107,9 +117,7 @@ def _frame(file: BinaryIO, image: Any, index: int, header: Header, request: Requ
 
 
 def _composed(image: Any, header: Header) -> Any:
-    """Return a frame with the channels of the header: each frame of an animation can have its own palette, or none."""
-    if header.animated and header.format == "gif":
-        return image.convert("RGBA" if header.alpha else "RGB")
+    """Return a frame with the channels of the header."""
     return image.convert("RGBA") if header.animated and header.alpha and image.mode != "LA" else image
 
 
@@ -139,4 +147,4 @@ def _check_qoi(file: BinaryIO) -> None:
         raise TruncatedError
 
 
-_CHECKS: dict[str, Callable[[BinaryIO], object]] = {"png": png.check, "gif": gif.check, "qoi": _check_qoi}
+_CHECKS: dict[str, Callable[[BinaryIO], object]] = {"qoi": _check_qoi}

@@ -6,10 +6,8 @@ pixels is our own. A JPEG is one image; previews and gain maps, which Pillow's M
 
 import ctypes
 import logging
-import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from typing import Any, BinaryIO
@@ -17,15 +15,14 @@ from typing import Any, BinaryIO
 from PIL import Image, ImageFile
 
 from imgconv.errors import MissingExtra
-from imgconv.images.damage import DECODER_ERRORS, image_errors
+from imgconv.images.damage import DECODER_ERRORS, TruncatedError, image_errors
 from imgconv.images.formats import FORMATS
-from imgconv.images.raster import DEFAULT_MAX_PIXELS
 
 _ALL_OR_NOTHING = ("WEBP", "AVIF", "HEIF")  # formats whose decoders return no part of a damaged frame
+_OWN_LOADERS = (*_ALL_OR_NOTHING, "TIFF")  # formats whose plugins decode without the loop of `ImageFile.load`
 _GREY_STEPS = {"1": 255, "L;2": 85, "L;4": 17}  # raw mode of a PNG -> 8-bit difference of two neighbouring grey values
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # Pillow logs to stderr what it also raises
-warnings.filterwarnings("ignore", module=r"PIL\.")  # Pillow warns of damage that leaves the pixels right, such as a broken EXIF tag
 
 
 def open_image(file: BinaryIO, name: str) -> ImageFile.ImageFile:
@@ -58,6 +55,9 @@ def heif_library(module: str) -> Any:
 
 def load(image: ImageFile.ImageFile, salvage: bool) -> None:
     """Decode the current frame; with `salvage`, return the part that precedes the damage."""
+    if image.format not in _OWN_LOADERS:
+        _decode_tiles(image, salvage)
+        return
     try:
         image.load()
     except DECODER_ERRORS:
@@ -71,33 +71,45 @@ def load(image: ImageFile.ImageFile, salvage: bool) -> None:
             ImageOps.exif_transpose(image, in_place=True)
 
 
-class _PillowLimit:
-    """Pillow's own limit on pixels, which some decoders check. It holds for the whole process; it is raised while any thread needs it."""
+def _decode_tiles(image: Any, salvage: bool) -> None:
+    """Decode an image as `ImageFile.load` does, but strictly, even where the host program sets `ImageFile.LOAD_TRUNCATED_IMAGES`.
 
-    def __init__(self) -> None:
-        self._lock, self._users, self._original = threading.Lock(), 0, Image.MAX_IMAGE_PIXELS
+    `Image._getdecoder` is private; the public `load` follows that global setting, which only the host program may change.
+    """
+    image.load_prepare()
+    read = getattr(image, "load_read", image.fp.read)
+    try:
+        for tile in sorted(image.tile, key=lambda tile: tile.offset):
+            getattr(image, "load_seek", image.fp.seek)(tile.offset)
+            decoder = Image._getdecoder(image.mode, tile.codec_name, tile.args, image.decoderconfig)
+            try:
+                decoder.setimage(image.im, tile.extents)
+                error = _decode_tile(decoder, read, image)
+            finally:
+                decoder.cleanup()
+            if error < 0:
+                raise ImageFile._get_oserror(error, encoder=False)
+        image.load_end()
+    except DECODER_ERRORS:
+        if not salvage:
+            raise
+    image.tile = []
 
-    @contextmanager
-    def raised(self, max_pixels: int | None) -> Iterator[None]:
-        """Allow images of up to `max_pixels`, of any size with None, for the time of the block."""
-        if max_pixels is not None and max_pixels <= DEFAULT_MAX_PIXELS:
-            yield
-            return
-        with self._lock:
-            if not self._users:
-                self._original = Image.MAX_IMAGE_PIXELS
-            self._users += 1
-            Image.MAX_IMAGE_PIXELS = None if max_pixels is None else -(-max_pixels // 2)  # Pillow refuses more than twice the limit
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._users -= 1
-                if not self._users:
-                    Image.MAX_IMAGE_PIXELS = self._original
 
-
-pillow_limit = _PillowLimit()
+def _decode_tile(decoder: Any, read: Callable[[int], bytes], image: Any) -> int:
+    """Feed a decoder of Pillow until it has all pixels, and return its error code. Raises TruncatedError at the end of the file."""
+    if decoder.pulls_fd:
+        decoder.setfd(image.fp)
+        return decoder.decode(b"")[1]
+    pending = getattr(image, "tile_prefix", b"")
+    used = error = 0
+    while used >= 0:
+        data = read(image.decodermaxblock)
+        if not data:
+            raise TruncatedError
+        pending = pending[used:] + data
+        used, error = decoder.decode(pending)
+    return error
 
 
 @cache

@@ -1,9 +1,10 @@
 """PNG: check the chunks of a file, and write images of 8 and 16 bits, animated or not, with ISA-L's deflate.
 
-Pillow decodes PNG. It does not check every checksum, does not write 16-bit colour, and its deflate is several times slower.
+Pillow does not check every checksum, does not write 16-bit colour, and its deflate is several times slower. `png_reader` decodes.
 """
 
 import struct
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
 from imgconv.images import exif as exif_of
+from imgconv.images.animation import fraction_of_a_second
 from imgconv.images.damage import DamageError, TruncatedError, read_exactly
 from imgconv.images.metadata import fitted
 from imgconv.images.raster import Metadata, Raster
@@ -23,8 +25,9 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 _BLOCK = 1 << 20  # bytes that are read at a time
 _STRIP = 1 << 21  # bytes of rows that are deflated at a time
-_LONGEST_DELAY = 65535  # milliseconds
-_DEFAULT_DURATION = 100.0  # milliseconds
+_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # colour type -> samples of a pixel
+_PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))  # y, x, and steps
+ANIMATION = (b"acTL", b"fcTL", b"fdAT")  # chunks that a still image lacks
 
 
 def chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
@@ -47,12 +50,26 @@ def chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
 
 @dataclass(frozen=True)
 class Head:
-    """The header of a PNG: size (H, W) as stored, bits per sample, colour type (2 is RGB, 4 grey and alpha, ...), frames."""
+    """The header of a PNG: size (H, W) as stored, bits per sample, colour type (2 is RGB, 4 grey and alpha, ...), and its interlacing.
+
+    `animated` means that a chunk before the pixels declares an animation, of `frames`.
+    """
 
     size: tuple[int, int]
     depth: int
     colour_type: int
+    interlaced: bool = False
+    animated: bool = False
     frames: int = 1
+
+    @property
+    def length(self) -> int:
+        """Bytes of all rows before they are deflated, each with its filter byte."""
+        height, width = self.size
+        bits = self.depth * _SAMPLES.get(self.colour_type, 1)
+        steps = _PASSES if self.interlaced else ((0, 0, 1, 1),)
+        parts = [(-(-(height - y) // down), -(-(width - x) // right)) for y, x, down, right in steps]
+        return sum(rows * (1 + -(-columns * bits // 8)) for rows, columns in parts if rows > 0 < columns)
 
 
 def read_head(file: BinaryIO) -> Head:
@@ -62,10 +79,10 @@ def read_head(file: BinaryIO) -> Head:
         if head is None:
             if name != b"IHDR" or length != 13:
                 raise DamageError("the first chunk is not IHDR")
-            width, height, depth, colour_type = struct.unpack(">IIBB", read_exactly(file, 10))
-            head = Head((height, width), depth, colour_type)
-        elif name == b"acTL" and length == 8:
-            head = replace(head, frames=max(int.from_bytes(read_exactly(file, 4), "big"), 1))
+            width, height, depth, colour_type, _, _, interlaced = struct.unpack(">IIBBBBB", read_exactly(file, 13))
+            head = Head((height, width), depth, colour_type, bool(interlaced))
+        elif name == b"acTL":
+            head = replace(head, animated=True, frames=int.from_bytes(file.read(min(length, 4)), "big") or 1)
         elif name in (b"IDAT", b"IEND"):
             break
     if head is None:
@@ -74,20 +91,42 @@ def read_head(file: BinaryIO) -> Head:
 
 
 def check(file: BinaryIO) -> None:
-    """Raise DamageError unless every chunk is whole and matches its checksum, up to the end of the image."""
+    """Raise DamageError unless every chunk of the still image is whole and matches its checksum, up to the end of the file."""
     for name, length in chunks(file):
-        checksum = isal_zlib.crc32(name)
-        while length:
-            block = file.read(min(length, _BLOCK))
-            if not block:
-                raise TruncatedError
-            checksum = isal_zlib.crc32(block, checksum)
-            length -= len(block)
-        stored = file.read(4)
-        if len(stored) < 4:
-            raise TruncatedError
-        if checksum != int.from_bytes(stored, "big"):
-            raise DamageError(f"the checksum of the {name.decode('ascii', 'replace')} chunk is wrong")
+        if name not in ANIMATION:
+            checksum = isal_zlib.crc32(name)
+            for block in _blocks(file, length):
+                checksum = isal_zlib.crc32(block, checksum)
+            check_sum(file, name, checksum)
+
+
+def check_sum(file: BinaryIO, name: bytes, checksum: int) -> None:
+    """Raise DamageError unless the checksum at the position of the file is the one of the chunk before it."""
+    if checksum != int.from_bytes(read_exactly(file, 4), "big"):
+        raise DamageError(f"the checksum of the {name.decode('ascii', 'replace')} chunk is wrong")
+
+
+def check_rows(file: BinaryIO, head: Head) -> None:
+    """Raise TruncatedError if the data of the pixels end before the last row, of which Pillow takes no notice."""
+    file.seek(0)
+    data = (block for name, length in chunks(file) if name == b"IDAT" for block in _blocks(file, length))
+    check_length(data, head.length)
+
+
+def check_length(blocks: Iterable[bytes], needed: int) -> None:
+    """Raise DamageError if the blocks of a zlib stream do not inflate to the bytes that are needed. Memory is bounded."""
+    inflate = zlib.decompressobj()
+    try:
+        for block in blocks:
+            while block and needed > 0 and not inflate.eof:
+                needed -= len(inflate.decompress(block, _BLOCK))
+                block = inflate.unconsumed_tail
+        while needed > 0 and (rest := inflate.decompress(b"", _BLOCK)):
+            needed -= len(rest)
+    except zlib.error as error:
+        raise DamageError("the compressed data are damaged") from error
+    if needed > 0:
+        raise TruncatedError
 
 
 def encode(frames: Iterable[Raster], stream: BinaryIO, *, description: str | None = None, loop: int = 0) -> None:
@@ -106,13 +145,25 @@ def encode(frames: Iterable[Raster], stream: BinaryIO, *, description: str | Non
     first, second = next(frames, None), next(frames, None)
     if first is None:
         raise ImageError("an output needs at least one image")
-    _write_head(stream, first, description)
     if second is None:
+        _write_head(stream, first, description)
         for data in filter(None, _deflated(first.pixels)):
-            _chunk(stream, b"IDAT", data)
+            write_chunk(stream, b"IDAT", data)
     else:
-        _write_frames(stream, first.size, [_encoded(frame, first) for frame in chain((first, second), frames)], loop)
-    _chunk(stream, b"IEND")
+        encoded = [_encoded(frame, first) for frame in chain((first, second), frames)]  # before anything is written
+        _write_head(stream, first, description)
+        _write_frames(stream, first.size, encoded, loop)
+    write_chunk(stream, b"IEND")
+
+
+def _blocks(file: BinaryIO, length: int) -> Iterator[bytes]:
+    """Yield `length` bytes of a file a block at a time. Raises TruncatedError where they are missing."""
+    while length:
+        block = file.read(min(length, _BLOCK))
+        if not block:
+            raise TruncatedError
+        yield block
+        length -= len(block)
 
 
 def _encoded(frame: Raster, first: Raster) -> tuple[bytes, float | None]:
@@ -125,11 +176,12 @@ def _encoded(frame: Raster, first: Raster) -> tuple[bytes, float | None]:
 def _write_head(stream: BinaryIO, raster: Raster, description: str | None) -> None:
     height, width = raster.size
     stream.write(SIGNATURE)
-    _chunk(stream, b"IHDR", struct.pack(">IIBBBBB", width, height, raster.pixels.itemsize * 8, _COLOUR_TYPES[raster.channels], 0, 0, 0))
+    depth = raster.pixels.itemsize * 8
+    write_chunk(stream, b"IHDR", struct.pack(">IIBBBBB", width, height, depth, _COLOUR_TYPES[raster.channels], 0, 0, 0))
     for name, data in metadata_chunks(fitted(raster.metadata, "png", raster.channels)):
-        _chunk(stream, name, data)
+        write_chunk(stream, name, data)
     if description:
-        _chunk(stream, b"iTXt", b"Description\0\0\0\0\0" + description.encode())
+        write_chunk(stream, b"iTXt", b"Description\0\0\0\0\0" + description.encode())
 
 
 def metadata_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
@@ -160,16 +212,16 @@ def metadata_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _write_frames(stream: BinaryIO, size: tuple[int, int], encoded: list[tuple[bytes, float | None]], loop: int) -> None:
-    _chunk(stream, b"acTL", struct.pack(">II", len(encoded), loop))
+    write_chunk(stream, b"acTL", struct.pack(">II", len(encoded), loop))
     sequence = 0
     for data, duration in encoded:
-        delay = min(round(_DEFAULT_DURATION if duration is None else duration), _LONGEST_DELAY)
-        _chunk(stream, b"fcTL", struct.pack(">IIIIIHHBB", sequence, size[1], size[0], 0, 0, delay, 1000, 0, 0))
+        delay = fraction_of_a_second(duration)
+        write_chunk(stream, b"fcTL", struct.pack(">IIIIIHHBB", sequence, size[1], size[0], 0, 0, *delay, 0, 0))
         if sequence == 0:
-            _chunk(stream, b"IDAT", data)
+            write_chunk(stream, b"IDAT", data)
         else:
             sequence += 1
-            _chunk(stream, b"fdAT", struct.pack(">I", sequence) + data)
+            write_chunk(stream, b"fdAT", struct.pack(">I", sequence) + data)
         sequence += 1
 
 
@@ -210,7 +262,8 @@ def _filtered(rows: NDArray[np.uint8], above: NDArray[np.uint8] | None) -> NDArr
     return strip
 
 
-def _chunk(stream: BinaryIO, name: bytes, data: bytes | memoryview = b"") -> None:
+def write_chunk(stream: BinaryIO, name: bytes, data: bytes | memoryview = b"") -> None:
+    """Write a chunk with its length and checksum."""
     stream.write(struct.pack(">I4s", len(data), name))
     stream.write(data)
     stream.write(struct.pack(">I", isal_zlib.crc32(data, isal_zlib.crc32(name))))

@@ -101,7 +101,8 @@ class Header:
     """The description of an image file, available before its pixels are decoded.
 
     `size` is (H, W) after orientation, `channels` counts alpha, `dtype` is that of the decoded pixels. `loop` is the number of times an
-    animation plays, 0 for ever; `description` is the text that the writer of the file left, such as a recipe.
+    animation plays, 0 for ever; `description` is the text that the writer of the file left, such as a recipe. `warning` says what of the
+    file is left out, such as a damaged animation around a still image that is whole.
     """
 
     format: str
@@ -113,6 +114,7 @@ class Header:
     animated: bool = False
     loop: int = 0
     description: str | None = None
+    warning: str | None = None
 
 
 @dataclass(frozen=True)

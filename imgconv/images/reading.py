@@ -17,8 +17,6 @@ from imgconv.images.damage import DamageError, image_errors, read_exactly
 from imgconv.images.formats import FORMATS, INPUTS, SIGNATURE_LENGTH, sniff
 from imgconv.images.raster import DEFAULT_MAX_PIXELS, Decoder, Header, Luma, Raster, Request
 
-_JPEG_AFTER_JPEG = b"\xff\xd9\xff\xd8\xff"
-_PREVIEWS = b"MPF\0"  # marks a JPEG that declares further images of the same scene
 _PIECE = 1 << 20  # bytes that are read from a pipe at a time
 _FREE = 1 << 26  # bytes of any image; more are read only as far as its size explains them
 _BYTES_PER_PIXEL = 32  # at most, in any format: four channels of float64
@@ -179,6 +177,14 @@ def _decoder_for(name: str, file: BinaryIO, request: Request) -> Decoder:
             from imgconv.images import pillow
 
             return pillow.decoder(file, name, request)
+        case "png":
+            from imgconv.images import png_reader
+
+            return png_reader.decoder(file, request)
+        case "gif":
+            from imgconv.images import gif
+
+            return gif.decoder(file, request)
         case "pnm":
             from imgconv.images import pnm
 
@@ -231,8 +237,11 @@ def _open(stream: _LookAhead, head: bytes, request: Request, first: bool) -> Fra
         data = _one_png(file, request)
     elif first:
         data = read_whole(file, max_pixels=request.max_pixels)
-        if head == b"\xff\xd8" and _JPEG_AFTER_JPEG in data and _PREVIEWS not in data:
-            raise ImageError("a stream cannot hold several jpeg images; send them as png or ppm, for example with ffmpeg's -c:v ppm")
+        if head == b"\xff\xd8":
+            from imgconv.images import jpeg
+
+            with image_errors("damaged jpeg"):
+                jpeg.check_one_image(data)
     else:
         raise DamageError("expected a PNM, PNG or npy image after the previous one")
     return open_frames(data, luma=request.luma, max_pixels=request.max_pixels, salvage=request.salvage)

@@ -7,6 +7,7 @@ from itertools import chain, islice
 from typing import Any, BinaryIO, assert_never
 
 from imgconv.errors import ImageError, UsageError
+from imgconv.images.animation import WholeUnits
 from imgconv.images.damage import image_errors
 from imgconv.images.formats import OUTPUTS, format_for
 from imgconv.images.metadata import fitted
@@ -14,6 +15,7 @@ from imgconv.images.modes import info_of, to_pil
 from imgconv.images.raster import Raster
 
 _NOT_IMAGES = "an .npz file holds one array for each kernel, not images; write .npy"
+_LONGEST_DELAY = (1 << 24) - 1  # milliseconds, in WebP
 _JFIF_DENSITY = 13  # offset of unit and density in the first segment of a JPEG
 
 
@@ -148,7 +150,8 @@ def _save(rasters: list[Raster], name: str, stream: BinaryIO, options: dict[str,
     if description:
         options |= _description(name, description, metadata.xmp)
     if len(images) > 1:
-        durations = [round(100 if raster.duration is None else raster.duration) for raster in rasters]
+        units = WholeUnits(1, _LONGEST_DELAY)
+        durations = [units.next(raster.duration) for raster in rasters]
         options |= {"save_all": True, "append_images": images[1:], "duration": durations, "loop": loop}
     encoded = BytesIO()  # Pillow's JPEG 2000 encoder never ends if the file is full
     images[0].save(encoded, name, **options)

@@ -30,7 +30,6 @@ def moving(mode="RGBA"):
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("GIF", {"disposal": 2}),
         ("GIF", {"disposal": 1}),
         ("PNG", {"disposal": 1, "blend": 1}),
         ("PNG", {"disposal": 0, "blend": 1}),
@@ -49,63 +48,6 @@ def test_frames_equal_those_of_pillow(name, options):
         np.testing.assert_array_equal(frame.pixels, pixels[..., : header.channels])
         assert header.alpha or (pixels[..., 3] == 255).all()
         assert frame.duration == duration
-
-
-def test_the_still_image_of_an_apng_is_not_a_frame():
-    still, *rest = moving("RGB")
-    data = saved(still, "PNG", save_all=True, default_image=True, append_images=rest)
-    header, frames = read(data)
-    assert header.frames == len(frames) == 2
-    np.testing.assert_array_equal(frames[0].pixels[..., :3], np.asarray(rest[0]))
-
-
-def test_animations_of_deep_colour_are_refused():
-    frames = [np.asarray(frame) for frame in moving("RGB")[:2]]
-    animated = bytearray(saved(Image.fromarray(frames[0]), "PNG", save_all=True, append_images=[Image.fromarray(frames[1])]))
-    animated[24] = 16
-    with pytest.raises(ImageError, match=r"animated png .*16-bit colour .*not supported"):
-        read(bytes(animated))
-
-
-def gif_of(*drawn, size=(6, 4)):
-    """A GIF of frames, each with a position (x, y, w, h), whether it has a transparent colour, and its disposal."""
-    palette = bytes([250, 10, 20, 10, 250, 20])
-    data = b"GIF89a" + struct.pack("<HHBBB", *size, 0x80, 0, 0) + palette
-    for position, clear, disposal in drawn:
-        data += b"!\xf9\4" + bytes([disposal << 2 | clear, 7, 0, 1, 0])
-        data += b"," + struct.pack("<HHHHB", *position, 0)
-        pixels = Image.fromarray(np.arange(position[2] * position[3], dtype=np.uint8).reshape(position[3], position[2]) % 2)
-        packed = saved(pixels, "GIF")
-        data += packed[packed.rindex(b"," + struct.pack("<HHHHB", 0, 0, *position[2:], 0)) + 10 : -1]
-    return data + b";"
-
-
-WHOLE, PART = (0, 0, 6, 4), (1, 1, 3, 2)
-
-
-@pytest.mark.parametrize(
-    ("drawn", "opaque"),
-    [
-        ([(WHOLE, 0, 0), (PART, 1, 0), (PART, 0, 1)], True),
-        ([(WHOLE, 0, 1), (PART, 1, 3), (PART, 1, 1)], True),
-        ([(WHOLE, 0, 2), (WHOLE, 0, 2)], True),
-        ([(WHOLE, 1, 0), (WHOLE, 0, 0)], False),
-        ([(PART, 0, 0), (WHOLE, 0, 0)], False),
-        ([(WHOLE, 0, 2), (PART, 0, 0)], False),
-        ([(WHOLE, 0, 2), (WHOLE, 0, 0), (PART, 0, 0)], False),
-        ([(WHOLE, 0, 0), (PART, 1, 2), (PART, 1, 0)], False),
-        ([(WHOLE, 0, 3), (PART, 0, 0)], False),
-    ],
-)
-def test_an_animated_gif_has_alpha_only_if_a_part_is_transparent(drawn, opaque):
-    data = gif_of(*drawn)
-    header, frames = read(data)
-    assert (header.alpha, header.channels) == (not opaque, 3 if opaque else 4)
-    with Image.open(io.BytesIO(data)) as image:
-        for frame, shown in zip(frames, ImageSequence.Iterator(image), strict=True):
-            expected = np.asarray(shown.convert("RGBA"))
-            np.testing.assert_array_equal(frame.pixels, expected[..., : header.channels])
-            assert not opaque or (expected[..., 3] == 255).all()
 
 
 def test_a_gif_frame_beyond_the_limit_is_refused():

@@ -17,18 +17,11 @@ from processes import IMGCONV, environment, names
 AWKWARD = Path(__file__).parents[1] / "data" / "awkward"
 BROKEN = {  # those of the awkward files that hold no image, or a part of one, and what is said of them
     "00r1_graya_la.jp2": "broken data stream",
-    "apng_chunk_no_fctl.png": "frame sequence errors",
-    "apng_chunk_no_fdat.png": "missing frame data",
-    "apng_mode_16bit.png": "animated png images of 16-bit colour are not supported",
-    "apng_sequence_gap.png": "frame 2: APNG contains frame sequence errors",
-    "apng_sequence_reorder.png": "frame 2: APNG contains frame sequence errors",
-    "apng_syntax_num_frames_high.png": "frame 3: truncated",
-    "apng_syntax_num_frames_zero.png": "cannot load this image",
+    "apng_syntax_num_frames_zero.png": "unexpected end of data",
     "broken.png": "the first chunk is not IHDR",
     "crash-4fb027452e6988530aa5dabee76eecacb3b79f8a.j2k": "subsampling not supported",
     "crash-d2c93af851d3ab9a19e34503626368b2ecde9c03.j2k": "broken data stream",
     "decompression_bomb.gif": "4364696535 pixels",
-    "decompression_bomb_extents.gif": "4307953225 pixels",
     "l2rgb_read.bmp": "3158064x48 is 151587072 pixels",
     "libtiff_segfault.tif": "samples per pixel",
     "oom-225817ca0f8c663be7ab4b9e717b02c661e66834.tif": "corrupted IFD",
@@ -37,7 +30,7 @@ BROKEN = {  # those of the awkward files that hold no image, or a part of one, a
     "unbound_variable.jp2": "malformed JP2 header",
     "unknown_mode.j2k": "image mode",
     "zero_height.j2k": "damaged jpeg2000",
-    "zero_width.gif": "damaged gif",
+    "zero_width.gif": "no pixels",
 }
 SLOWEST = 20  # seconds for one file, of the 60 that are promised
 NUMBERS = ("pbm_plain", "ppm_plain", "odd_pnm_plain_rgb")  # their last number cut short is another number

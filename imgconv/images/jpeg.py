@@ -1,0 +1,131 @@
+"""JPEG: find the scans of an image and where it ends, so that a part of an image is an error.
+
+libjpeg fills missing rows with grey, and an end mark after the part that is there hides that they are missing.
+"""
+
+from dataclasses import dataclass
+
+from imgconv.errors import ImageError
+from imgconv.images.damage import DamageError, TruncatedError
+
+END = b"\xff\xd9"
+_PREVIEWS = b"MPF\0"  # marks a JPEG that declares further images of the same scene
+_IN_SCAN = (0, *range(0xD0, 0xD8), 0xFF)  # what follows FF without ending a scan: a stuffed byte, a restart, another FF
+_ALONE = (0x01, *range(0xD0, 0xD9))  # markers without a segment
+_FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
+_HUFFMAN = (0xC0, 0xC1, 0xC2, 0xC3)
+_PROGRESSIVE = (0xC2, 0xCA)
+_SCAN, _END, _START = 0xDA, 0xD9, 0xD8
+_LAST_COEFFICIENT = 63
+# libjpeg reads up to 8 bytes ahead. A code of ones is not valid, so that these bytes give at most two blocks, and then no more.
+_AFTER_SCAN = b"\xff\x00" * 8
+_OTHER_DATA = bytes(range(1, 255)) * 40
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One scan: its components, its coefficients, the bit with which they end (0: all bits are there), and where its data end."""
+
+    components: tuple[int, ...]
+    coefficients: range
+    low_bit: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Structure:
+    """The parts of a JPEG: the marker of its frame, bits of a sample, components, scans, and where the image ends."""
+
+    frame: int
+    bits: int
+    components: tuple[int, ...]
+    scans: tuple[Scan, ...]
+    end: int
+
+    @property
+    def one_scan(self) -> bool:
+        """Whether the first scan holds the whole image."""
+        return self.frame not in _PROGRESSIVE and bool(self.scans) and len(self.scans[0].components) == len(self.components)
+
+    def check_scans(self) -> None:
+        """Raise TruncatedError if scans are missing: components, coefficients, or their last bits."""
+        final = {(c, k) for scan in self.scans if not scan.low_bit for c in scan.components for k in scan.coefficients}
+        needed = range(_LAST_COEFFICIENT + 1) if self.frame in _PROGRESSIVE else range(1)
+        if any((component, k) not in final for component in self.components for k in needed):
+            raise TruncatedError
+
+
+def read_structure(data: bytes) -> Structure:
+    """Walk the markers of a JPEG up to its end mark, or to the end of the data. Raises DamageError where there is no image."""
+    frame, bits = 0, 8
+    components: tuple[int, ...] = ()
+    scans: list[Scan] = []
+    position = 2
+    while (position := _next_marker(data, position)) < len(data) - 1:
+        marker, position = data[position + 1], position + 2
+        if marker == _END:
+            break
+        if marker in _ALONE:
+            continue
+        length = int.from_bytes(data[position : position + 2], "big")
+        segment = data[position + 2 : position + length]
+        position += max(length, 2)
+        if marker in _FRAMES and not components and len(segment) >= 6:
+            frame, bits, components = marker, segment[0], tuple(segment[6::3])
+        elif marker == _SCAN and segment:
+            position = _next_marker(data, position)
+            scans.append(_scan(segment, frame, position))
+            if frame not in _PROGRESSIVE and len(scans[-1].components) == len(components):
+                position += 2 * data.startswith(END, position)
+                break
+    if not components:
+        raise DamageError("the header of the image is missing")
+    return Structure(frame, bits, components, tuple(scans), position)
+
+
+def strict(data: bytes, structure: Structure) -> bytes:
+    """Return the file that libjpeg decodes to the end only if all rows are there; one of several scans needs `with_other_end` too.
+
+    Raises TruncatedError if scans are missing.
+    """
+    structure.check_scans()
+    if structure.one_scan and structure.frame in _HUFFMAN:
+        return data[: structure.scans[0].end] + _AFTER_SCAN  # without an end mark, at which libjpeg would fill the rest
+    return data[: structure.scans[-1].end] + END
+
+
+def with_other_end(data: bytes, structure: Structure) -> bytes | None:
+    """Return a file that decodes to the same pixels only if the last scan is whole; None where `strict` is enough.
+
+    It is not enough for several scans, and for an image without its end mark, whose last bytes can be missing too.
+    """
+    end = structure.scans[-1].end
+    if structure.one_scan and data.startswith(END, end):
+        return None
+    return data[:end] + _OTHER_DATA + END
+
+
+def check_one_image(data: bytes) -> None:
+    """Raise ImageError for the bytes of several JPEG images in a row. A preview or trailer after an image is not another image."""
+    end = read_structure(data).end
+    if _PREVIEWS not in data and data[end:].lstrip(b"\0").startswith(b"\xff\xd8\xff"):
+        raise ImageError("a stream cannot hold several jpeg images; send them as png or ppm, for example with ffmpeg's -c:v ppm")
+
+
+def _next_marker(data: bytes, start: int) -> int:
+    """Return the position of the next marker that is not part of a scan, or of the end of the data."""
+    position = data.find(b"\xff", start)
+    while position >= 0 and (position + 1 == len(data) or data[position + 1] in _IN_SCAN):
+        position = data.find(b"\xff", position + 1)
+    return len(data) if position < 0 else position
+
+
+def _scan(segment: bytes, frame: int, end: int) -> Scan:
+    count = segment[0]
+    spectral = segment[1 + 2 * count : 4 + 2 * count]
+    if len(spectral) < 3:
+        raise TruncatedError
+    components = tuple(segment[1 : 1 + 2 * count : 2])
+    if frame not in _PROGRESSIVE:
+        return Scan(components, range(_LAST_COEFFICIENT + 1), 0, end)
+    return Scan(components, range(spectral[0], spectral[1] + 1), spectral[2] & 15, end)
