@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Iterator
+from io import BytesIO
 from math import prod
 from typing import Any, BinaryIO
 
@@ -10,12 +11,13 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
-from imgconv.images.damage import image_errors, read_exactly
+from imgconv.images.damage import DamageError, image_errors, read_exactly
 from imgconv.images.modes import exact_float32
 from imgconv.images.raster import Decoder, Header, Raster, Request
 
 warnings.filterwarnings("ignore", category=SyntaxWarning, module="<unknown>")  # NumPy parses headers as Python, and warns of damaged ones
 
+_LONGEST_HEADER = 1 << 16  # bytes
 _EXACT = ("uint8", "uint16", "float32")
 
 
@@ -55,11 +57,14 @@ def encode(frames: Iterable[Raster], stream: BinaryIO) -> None:
 
 def _read_head(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = npy_format.read_magic(file)
-    if version == (1, 0):
-        return npy_format.read_array_header_1_0(file)
-    if version == (2, 0):
-        return npy_format.read_array_header_2_0(file)
-    raise ImageError(f"npy version {version[0]}.{version[1]} is not supported; save the array again with numpy.save")
+    if version not in ((1, 0), (2, 0)):
+        raise ImageError(f"npy version {version[0]}.{version[1]} is not supported; save the array again with numpy.save")
+    length = read_exactly(file, 2 if version == (1, 0) else 4)
+    count = int.from_bytes(length, "little")
+    if count > _LONGEST_HEADER:
+        raise DamageError(f"the header claims {count} bytes")
+    read = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
+    return read(BytesIO(length + read_exactly(file, count)))
 
 
 def _frames(file: BinaryIO, shape: tuple[int, int, int, int], fortran: bool, dtype: np.dtype[Any]) -> Iterator[Raster]:

@@ -9,7 +9,13 @@ from typing import Any
 from imgconv.errors import UsageError, reason
 
 VARIABLE = "IMGCONV_KERNELS"
-_LONG_KEY = re.compile(r"""(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){64}""")  # tomllib's memory grows with the square of the parts
+MAX_TEXT = 4 << 20  # bytes of a kernels file or recipe: ten kernels of 101x101 taps take one
+MAX_KEYS = 20_000  # tables, and keys with dots: each one takes a kilobyte for each of its parts
+MAX_PARTS = 8  # of a key; entries need three, and tomllib's memory grows with their square
+_MAX_WORDS = 64  # in a string, joined by dots; tomllib reads a key that is not finished, too
+_PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+"""
+_DOTTED = re.compile(rf"(?<![\w-]){_PART}(?:\.[ \t]*+{_PART})++")  # possessive: each character is read once
+_TABLE = re.compile(r"^[ \t]*+\[{1,2}[^\[\],\n]*+\]", re.MULTILINE)
 
 _read: dict[Path, None] = {}
 
@@ -47,10 +53,16 @@ def later_files(kernels_file: str | Path | None = None) -> list[tuple[Path, str]
 
 
 def read_text(file: Path, kind: str) -> str:
-    """Read a text file. Raises UsageError, which calls the file a `kind`, if it cannot be read or is not UTF-8."""
+    """Read a text file. Raises UsageError, which calls the file a `kind`, if it cannot be read, is too long, or is not UTF-8."""
     note_read(file)
     try:
-        return file.read_bytes().decode("utf-8-sig")
+        with file.open("rb") as stream:
+            data = stream.read(MAX_TEXT + 1)
+        if len(data) > MAX_TEXT:
+            raise UsageError(f"{file} has more than {MAX_TEXT} bytes; divide this {kind}, or put large kernels into .npy files")
+        return data.decode("utf-8-sig")
+    except UsageError:
+        raise
     except UnicodeDecodeError as error:
         raise UsageError(f"{file}: byte {error.start} is not UTF-8; save the {kind} as UTF-8 text") from None
     except (OSError, ValueError) as error:
@@ -58,15 +70,27 @@ def read_text(file: Path, kind: str) -> str:
 
 
 def parse_toml(text: str, file: Path) -> dict[str, Any]:
-    """Parse TOML. Raises UsageError, which names `file`, if it is not valid, nested too deeply, or has a key of 64 parts or more."""
+    """Parse TOML. Raises UsageError, which names `file`, if it is not valid, nested too deeply, or has too many or too long keys."""
     try:
-        if _LONG_KEY.search(text):
-            raise ValueError("a dotted key has 64 parts or more")
+        _check_keys(text)
         return tomllib.loads(text)
     except ValueError as error:
         raise UsageError(f"{file}: not valid TOML: {reason(error)}; correct it") from None
     except RecursionError:
         raise UsageError(f"{file}: not valid TOML: nested too deeply; correct it") from None
+
+
+def _check_keys(text: str) -> None:
+    keys = 0
+    for match in _DOTTED.finditer(text):
+        is_key = text[match.end() : match.end() + 1] in ("=", "]")  # not a number, or words in a string
+        keys += is_key
+        most = MAX_PARTS if is_key else _MAX_WORDS
+        if match[0].count(".") >= most and len(re.findall(_PART, match[0])) > most:
+            raise ValueError(f"a dotted key has more than {MAX_PARTS} parts")
+    for kind, count in (("dotted keys", keys), ("tables", sum(1 for _ in _TABLE.finditer(text)))):
+        if count > MAX_KEYS:
+            raise ValueError(f"more than {MAX_KEYS} {kind}")
 
 
 def expanded(file: str | Path) -> Path:

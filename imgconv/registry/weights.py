@@ -12,7 +12,8 @@ import tokenize
 import warnings
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -33,7 +34,11 @@ warnings.filterwarnings("ignore", category=SyntaxWarning, module="<unknown>")  #
 
 SUFFIXES = (".npy", ".npz", ".safetensors")
 MAX_WEIGHTS = 1 << 27  # a gigabyte as float64; the largest layers of known networks hold a tenth of it
+MAX_MEMBERS = 20_000  # of an archive
 _MAX_BYTES = 8 * MAX_WEIGHTS
+_MAX_DIRECTORY = 512 * MAX_MEMBERS  # bytes that describe the members
+_END_RECORDS = 66_000  # bytes at the end of an archive: the longest comment and two records
+_LONGEST_HEADER = 1 << 16  # bytes of the header of a .npy file
 
 # What the libraries of zip archives and numpy arrays raise for damaged ones.
 _DAMAGE = (
@@ -148,35 +153,72 @@ def _npy(path: Path) -> NDArray[Any]:
 
 
 def _npz(path: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of an archive, in the order in which they were saved."""
     arrays: dict[str, NDArray[Any]] = {}
-    for name in _npz_names(path):
-        arrays[name] = _npz_array(path, name)
-        if sum(array.nbytes for array in arrays.values()) > _MAX_BYTES:
-            raise UsageError(f"{path} holds more than {_MAX_BYTES} bytes of arrays; name one of them, as in @{path.name}:{name}")
+    total = 0
+    with _opened_npz(path) as archive:
+        for name in _members(archive):
+            arrays[name] = _member(archive, path, name)
+            total += arrays[name].nbytes
+            if total > _MAX_BYTES:
+                raise UsageError(f"{path} holds more than {_MAX_BYTES} bytes of arrays; name one of them, as in @{path.name}:{name}")
     return arrays
 
 
 def _npz_names(path: Path) -> list[str]:
+    with _opened_npz(path) as archive:
+        return _members(archive)
+
+
+def _npz_array(path: Path, name: str) -> NDArray[Any]:
+    with _opened_npz(path) as archive:
+        return _member(archive, path, name)
+
+
+@contextmanager
+def _opened_npz(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+        with path.open("rb") as file:
+            _check_directory(file, path)
+            archive = zipfile.ZipFile(file)
+            if len(archive.namelist()) > MAX_MEMBERS:
+                raise _too_many(path)
+            yield archive
+    except UsageError:
+        raise
     except OSError as error:
         raise _unreadable(path, error) from None
     except _DAMAGE as error:
         raise _damaged(str(path), error) from None
 
 
-def _npz_array(path: Path, name: str) -> NDArray[Any]:
+def _check_directory(file: IO[bytes], path: Path) -> None:
+    """Raise UsageError for an archive whose directory, which zipfile reads whole, is too long; the end record has its length."""
+    file.seek(max(0, file.seek(0, 2) - _END_RECORDS))
+    end = file.read()
+    for record, size in ((b"PK\5\6", slice(12, 16)), (b"PK\6\6", slice(40, 48))):
+        field = end[end.rfind(record) :][size] if record in end else b""
+        if int.from_bytes(field, "little") > _MAX_DIRECTORY and field != b"\xff\xff\xff\xff":  # the other record has the length
+            raise _too_many(path)
+
+
+def _too_many(path: Path) -> UsageError:
+    return UsageError(f"{path} has more than {MAX_MEMBERS} members; save fewer arrays in one archive")
+
+
+def _members(archive: zipfile.ZipFile) -> list[str]:
+    return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+
+
+def _member(archive: zipfile.ZipFile, path: Path, name: str) -> NDArray[Any]:
     where = f"{path}: {name}"
     try:
-        with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as stream:
+        with archive.open(f"{name}.npy") as stream:
             if archive.getinfo(f"{name}.npy").compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise ValueError("packed in a way that numpy never does")
             return _read_array(stream, where)
-    except UsageError:
+    except (UsageError, OSError):
         raise
-    except OSError as error:
-        raise _unreadable(path, error) from None
     except _DAMAGE as error:
         raise _damaged(where, error) from None
 
@@ -187,6 +229,10 @@ def _read_array(stream: IO[bytes], where: str) -> NDArray[Any]:
 
     try:
         version = np.lib.format.read_magic(stream)
+        length = int.from_bytes(stream.read(2 if version == (1, 0) else 4), "little")
+        if length > _LONGEST_HEADER:
+            raise ValueError(f"its header claims {length} bytes")
+        stream.seek(len(np.lib.format.magic(*version)))
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = read_header(stream)
         if dtype.hasobject:

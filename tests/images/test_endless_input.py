@@ -51,6 +51,7 @@ ENDLESS = {
     "bmp": (b"BM", b"\0"),
     "gif": (b"GIF89a\1\0\1\0", b"\0"),
     "qoi": (b"qoif\0\0\0\1\0\0\0\1\3\0", b"\0"),
+    "npy": (b"\x93NUMPY\2\0\xff\xff\xff\xff", b" "),
     "comment": (b"P5 #", b"a"),
     "number": (b"P5 ", b"1"),
     "text": (b"P2 3 3 255 ", b"1 "),

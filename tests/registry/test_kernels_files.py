@@ -220,3 +220,36 @@ def test_names_are_listed_and_completed_without_numpy() -> None:
     code = f"import sys; from imgconv.registry import Registry; {use}; print('numpy' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "False\n"
+
+
+LONG = {
+    "parts of a key": "a" + ".a" * 8 + " = 1\n",
+    "parts of a quoted key": "'a'" + ' . "a"' * 8 + " = 1\n",
+    "parts of a table": "[a" + ".a" * 8 + "]\n",
+    "parts in an inline table": "a = { b" + ".b" * 40_000 + " = 1 }\n",
+    "tables": "".join(f"[t{n}]\n" for n in range(20_001)),
+    "dotted keys": "".join(f"k{n}.a = 1\n" for n in range(20_001)),
+    "bytes": "# " + "x" * (4 << 20),
+}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+def test_a_file_whose_text_or_keys_would_take_gigabytes_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UsageError, match=r"mine\.toml.*(more than (8 parts|20000 tables|20000 dotted keys)|has more than 4194304 bytes)"):
+        load(tmp_path, text)
+
+
+def test_an_endless_file_is_refused() -> None:
+    with pytest.raises(UsageError, match="/dev/zero has more than"):
+        Registry.load(Path("/dev/zero"))
+
+
+@pytest.mark.parametrize("text", ["a" * (1 << 20), "'" * (1 << 20), "a." * (1 << 19), "a " * (1 << 19), "[" * (1 << 19)])
+def test_keys_are_counted_in_linear_time(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UsageError, match="not valid TOML"):  # minutes, if the time grew with the square of the length
+        load(tmp_path, text)
+
+
+def test_dots_in_strings_are_not_parts_of_keys(tmp_path: Path) -> None:
+    source = "https://www.a.b.c.d.e.f.g.h.i/j.k.l.m.n.o.p, = a.b.c.d.e.f.g.h.i.j.k"
+    assert taps(load(tmp_path, f'[kernels.step]\nrows = [[-1.5, 1.25]]\nsource = "{source}"\n'), "step") == [[-1.5, 1.25]]

@@ -245,3 +245,44 @@ def test_without_the_library_the_extra_is_named(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setitem(sys.modules, "safetensors", None)
     with pytest.raises(MissingExtra, match=r"pip install 'imgconv\[safetensors\]'"):
         resolve(f"@{path}:w", REGISTRY)
+
+
+def npy_header(length: int) -> bytes:
+    return b"\x93NUMPY\2\0" + length.to_bytes(4, "little")
+
+
+def test_a_header_that_claims_gigabytes_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    sparse = tmp_path / "w.npy"
+    with sparse.open("wb") as file:
+        file.write(npy_header(0xFFFFFFF0))
+        file.truncate(1 << 33)
+    with zipfile.ZipFile(tmp_path / "w.npz", "w", zipfile.ZIP_DEFLATED) as archive, archive.open("a.npy", "w") as member:
+        member.write(npy_header(1 << 30))
+        for _ in range(64):
+            member.write(bytes(1 << 20))
+    for reference in ("w.npy", "w.npz:a"):
+        with pytest.raises(UsageError, match=r"its header claims \d+ bytes"):
+            resolve(f"@{tmp_path}/{reference}", REGISTRY)
+
+
+def test_thousands_of_arrays_are_read_from_an_archive_that_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.savez(tmp_path / "w.npz", **{f"k{n}": np.ones((1, 2)) for n in range(4000)})
+    opened = []
+    original = zipfile.ZipFile.__init__
+    monkeypatch.setattr(zipfile.ZipFile, "__init__", lambda self, *words, **more: (opened.append(1), original(self, *words, **more))[1])
+    assert len(bank(f"@{tmp_path}/w.npz").kernels) == 4000 and len(opened) == 1
+
+
+def test_an_archive_of_too_many_members_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "w.npz", "w") as archive:
+        for n in range(20_001):
+            archive.writestr(f"{n}.npy", b"")
+    directory = tmp_path / "d.npz"
+    with directory.open("wb") as file:  # the end of an archive whose directory has 3 GB
+        file.write(b"PK\3\4")
+        file.truncate(3 << 30)
+        file.seek(3 << 30)
+        file.write(b"PK\5\6" + bytes(4) + struct.pack("<HHIIH", 9, 9, (3 << 30) - 4, 4, 0))
+    for name in ("w", "d"):
+        with pytest.raises(UsageError, match="has more than 20000 members"):
+            resolve(f"@{tmp_path}/{name}.npz", REGISTRY)
