@@ -17,6 +17,7 @@ EXAMPLES = """
 imgconv figure photo.jpg -k sobel_x -o sobel.png
 imgconv figure photo.jpg --recipe layers.toml -o layers.pdf
 """
+FORMATS = ("png", "pdf", "svg")
 FigureFile = Annotated[Path, option(WHERE, "-o", "--output", metavar="FILE.png|.pdf|.svg", help="File of the figure.", show_default=False)]
 
 
@@ -44,8 +45,6 @@ def command(
     """
     from imgconv.batch.inputs import first_image
     from imgconv.plotting.exhibits import exhibit
-    from imgconv.plotting.sheets import FORMATS
-
     recipe, format = what.to_recipe(keep or ()), format_of(output, FORMATS, "-o")
     inputs = check_output(output, [source])
     image = first_image(source, luma="also", max_pixels=limit(max_pixels), salvage=salvage)
@@ -56,8 +55,6 @@ def write_gallery(source: str, registry: "Registry", names: list[str], output: P
     """Draw the result of each of the named kernels."""
     from imgconv.batch.inputs import first_image
     from imgconv.plotting.exhibits import gallery
-    from imgconv.plotting.sheets import FORMATS
-
     format = format_of(output, FORMATS, "-o")
     inputs = check_output(output, [source])
     image = first_image(source, max_pixels=limit(max_pixels))
