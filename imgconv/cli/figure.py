@@ -1,5 +1,6 @@
 """The command `imgconv figure`, and the drawing of figures into files."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,6 +46,7 @@ def command(
     """
     from imgconv.batch.inputs import first_image
     from imgconv.plotting.exhibits import exhibit
+
     recipe, format = what.to_recipe(keep or ()), format_of(output, FORMATS, "-o")
     inputs = check_output(output, [source])
     image = first_image(source, luma="also", max_pixels=limit(max_pixels), salvage=salvage)
@@ -55,6 +57,7 @@ def write_gallery(source: str, registry: "Registry", names: list[str], output: P
     """Draw the result of each of the named kernels."""
     from imgconv.batch.inputs import first_image
     from imgconv.plotting.exhibits import gallery
+
     format = format_of(output, FORMATS, "-o")
     inputs = check_output(output, [source])
     image = first_image(source, max_pixels=limit(max_pixels))
@@ -69,6 +72,7 @@ def _write(figure: "Exhibit", output: Path, format: str, inputs: "Inputs") -> No
     from imgconv.atomic import atomic_write
     from imgconv.plotting.sheets import draw
 
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns about fonts without a bold face, and about its own cache
     try:
         with atomic_write(output, inputs) as stream:
             draw(figure, stream, format)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from imgconv.registry import Kernel, Registry
 Array = NDArray[Any]
 SHARE = 0.5  # percent of the values that may lie beyond either end of a scale, so that a few do not make all others pale
 READ = 11  # taps along a side of a kernel that is drawn as numbers
-LONGEST = 1400  # cells along a side that any figure can show
+LONGEST, TILE = 1400, 320  # cells along a side of a panel, and of one of many panels, that a page can show
 
 
 @dataclass(frozen=True)
@@ -100,12 +99,11 @@ class Group:
 
 @dataclass(frozen=True, eq=False)
 class Exhibit:
-    """A whole figure: one group side by side or as a contact sheet, several below each other. `common`: one scale holds for each group."""
+    """A whole figure: one group side by side or as a contact sheet, several below each other."""
 
     title: str
     note: str
     groups: tuple[Group, ...]
-    common: bool = False
 
 
 def size_text(size: Sequence[int]) -> str:
@@ -213,11 +211,10 @@ def _pool_name(step: Pool) -> str:
 
 def panels_of_filter(image: Raster, recipe: Recipe, step: Filter, *, colour: bool = False) -> list[Panel]:
     """A panel for each map that the `step` of `recipe` makes of an image without alpha, or three for one with a sign in `colour`."""
-    longest = LONGEST if len(step.maps) < FEW else tile_cells(len(step.maps))
-    return [panel for plan in step.maps for panel in _of_map(image, recipe, step, plan, colour=colour, longest=longest)]
+    return [panel for plan in step.maps for panel in _of_map(image, recipe, step, plan, colour=colour)]
 
 
-def _of_map(image: Raster, recipe: Recipe, step: Filter, plan: MapPlan, *, colour: bool, longest: int) -> Iterator[Panel]:
+def _of_map(image: Raster, recipe: Recipe, step: Filter, plan: MapPlan, *, colour: bool) -> Iterator[Panel]:
     taps = tuple(Taps.of(kernel, flip=step.flip) for kernel in plan.kernels) if not plan.sums_channels else ()
     one = replace(recipe, step=replace(step, maps=(plan,)))
     as_written = recipe.postprocess != Postprocess() or step.range not in (None, "raw") or (step.range is None and plan.range == "clip")
@@ -228,7 +225,7 @@ def _of_map(image: Raster, recipe: Recipe, step: Filter, plan: MapPlan, *, colou
     values = process(image, replace(one, step=replace(step, maps=(plan,), grey=grey or step.grey)), floats=True)[0].image.pixels
     for channel in range(values.shape[2]):
         named = f"{plan.name}, {COLOURS[channel]}" if values.shape[2] == 3 else plan.name
-        yield map_panel(values[..., channel], named, taps if channel == 0 else (), longest)
+        yield map_panel(values[..., channel], named, taps if channel == 0 else (), LONGEST if len(step.maps) < FEW else TILE)
 
 
 def _written(image: Raster, recipe: Recipe, title: str, taps: tuple[Taps, ...]) -> Panel:
@@ -245,13 +242,9 @@ def _of_network(image: Raster, network: Network, given: Panel, name: str) -> Exh
         text = network.steps[place].text
         groups.append(Group(_step_name(place + 1, text), _extremes(result[0]), tuple(_tiles(result[0], alone=len(wanted) == 1))))
     if len(groups) == 1 and result.ndim == 4:
-        return Exhibit(f"{text} on {name}", groups[0].note, (replace(groups[0], panels=(given, *groups[0].panels)),), True)
-    return Exhibit(
-        f"{network.name} on {name}",
-        f"{len(groups)} step{'s' if len(groups) > 1 else ''}",
-        (Group("input", given.note, (given,)), *groups),
-        True,
-    )
+        return Exhibit(f"{text} on {name}", groups[0].note, (replace(groups[0], panels=(given, *groups[0].panels)),))
+    note = f"{len(groups)} step{'s' if len(groups) > 1 else ''}"
+    return Exhibit(f"{network.name} on {name}", note, (Group("input", given.note, (given,)), *groups))
 
 
 def _step_name(number: int, text: str) -> str:
@@ -269,20 +262,11 @@ def _tiles(maps: Array, *, alone: bool) -> Iterator[Panel]:
     if maps.ndim == 1:
         yield Panel("", "", maps, (1, len(maps)), Scale.of(maps))
         return
-    longest = LONGEST if alone and len(maps) < FEW else tile_cells(len(maps))
+    longest = LONGEST if alone and len(maps) < FEW else TILE
     tiles = [strongest(values, longest) for values in maps]
     scale = Scale.of(np.stack(tiles))
     for place, tile in enumerate(tiles, 1):
         yield Panel(str(place), "", tile, (maps.shape[1], maps.shape[2]), scale)
-
-
-def tile_cells(count: int) -> int:
-    """Cells along the longer side of each of `count` tiles of a page, or of 20 where they are fewer; a page of many is written denser.
-
-    >>> tile_cells(25), tile_cells(64)
-    (296, 370)
-    """
-    return int((3700 if count >= MANY else 1850) / sqrt(max(count, 20) * 1.56))
 
 
 def _extremes(result: Array) -> str:
@@ -300,7 +284,10 @@ def gallery(image: Raster, registry: Registry, names: Sequence[str], source: str
 
     Maps with a sign are those of the luma, each on a scale of its own. Raises DoesNotFit for an image that is too small.
     """
-    small = _small(filter_input(image, grey=False, alpha=False) if image.alpha else image)
+    opaque = filter_input(image, grey=False, alpha=False) if image.alpha else image
+    pixels = shrunk(opaque.pixels, LONGEST_SIDE)
+    levels = np.rint(pixels) if opaque.pixels.dtype.kind == "u" else pixels
+    small = replace(opaque, pixels=levels.astype(opaque.pixels.dtype))
     shown: set[str] = set()  # a bank's member may have an entry of its own
     panels = [image_panel(small, "input")]
     for name in names:
@@ -310,15 +297,5 @@ def gallery(image: Raster, registry: Registry, names: Sequence[str], source: str
             titles = [name] if len(made) == 1 else [plan.kernels[0].name for plan in recipe.step.maps]
             panels += [replace(panel, title=title, taps=()) for panel, title in zip(made, titles, strict=True) if title not in shown]
             shown.update(titles)
-    note = f"{len(names)} kernels and banks, {len(panels) - 1} maps; red above zero, blue below; the image is {_caption(small)} here"
+    note = f"{len(names)} kernels and banks, {len(panels) - 1} maps; red above zero, blue below; the image is {size_text(small.size)} here"
     return Exhibit(f"The kernels of imgconv on {source}", note, (Group("", "", tuple(panels)),))
-
-
-def _small(image: Raster) -> Raster:
-    pixels = shrunk(image.pixels, LONGEST_SIDE)
-    return replace(image, pixels=(np.rint(pixels) if image.pixels.dtype.kind == "u" else pixels).astype(image.pixels.dtype))
-
-
-def _caption(image: Raster) -> str:
-    height, width = image.size
-    return f"{width} wide and {height} high"

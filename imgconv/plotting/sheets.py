@@ -67,7 +67,7 @@ def draw(exhibit: Exhibit, stream: BinaryIO, format: str) -> None:
         elif len(groups[0].panels) <= FEW:
             page.draw_side_by_side(groups[0].panels)
         else:
-            page.draw_contact_sheet(groups[0].panels, groups[0].panels[-1].scale if exhibit.common else None)
+            page.draw_contact_sheet(groups[0].panels)
         page.fit()
         density = 2 if len(groups) == 1 and len(groups[0].panels) > MANY else 1
         metadata = {"png": {"Software": "imgconv"}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[format]
@@ -108,14 +108,15 @@ class _Page:
             if panel.taps:  # the kernel of a single map belongs between it and the input
                 self._draw_kernels(grid[1, place if len(panels) > 2 else slice(None)], panel.taps)
 
-    def draw_contact_sheet(self, panels: tuple[Panel, ...], scale: Scale | None) -> None:
-        """Draw tiles in rows, each under its name, with one colour bar if one `scale` holds for all of them."""
+    def draw_contact_sheet(self, panels: tuple[Panel, ...]) -> None:
+        """Draw tiles in rows, each under its name, with one colour bar if one scale holds for all of them but the input."""
         height, width = panels[-1].size
         columns = _columns(len(panels), height / width, WIDTH - 2 * LEFT, self.height - TOP - BOTTOM)
         grid = self.figure.add_gridspec(-(-len(panels) // columns), columns)
         size = 16 if len(panels) <= MANY else 13
         tiles = [self._draw_image(grid[divmod(place, columns)], panel, size, bold=not place) for place, panel in enumerate(panels)]
-        if scale:
+        scales = {panel.scale for panel in panels[1:]}
+        if len(scales) == 1 and (scale := scales.pop()):
             self._draw_colour_bar(scale, ax=tiles, aspect=50, fraction=0.02, pad=0.01)
 
     def draw_steps(self, groups: tuple[Group, ...]) -> None:
@@ -198,7 +199,7 @@ class _Page:
         for label in self.labels:
             left, own = label.get_window_extent().x0, label.axes and label.axes.get_window_extent()
             row = [box for box in boxes if own and box.x0 > left + 1 and box.y0 < own.y1 and box.y1 > own.y0]
-            _shorten(label, min((box.x0 - 8 for box in row), default=WIDTH - LEFT) - left)
+            shorten(label, min((box.x0 - 8 for box in row), default=WIDTH - LEFT) - left)
         for image, taps in self.kernels:
             _write_taps(image, taps)
 
@@ -235,7 +236,7 @@ def _write_taps(image: AxesImage, taps: Array) -> None:
         axes.tick_params(which="minor", length=0)
 
 
-def _shorten(label: Text, width: float) -> None:
+def shorten(label: Text, width: float) -> None:
     """Make a text fit `width` pixels: first smaller, by a third at most, then cut."""
     extent = label.get_window_extent().width
     if extent > width:
@@ -278,6 +279,8 @@ def fonts_for(text: str) -> tuple[list[str], dict[int, str]]:
     controls = {character for character in text if category(character).startswith("C")}
     missing = {character for character in set(text) - controls if not _has_glyph(families[0], character)}
     for family in fontManager.get_font_names() if missing else ():
+        if family.startswith("Last Resort"):  # it has a box for each script
+            continue
         if glyphs := {character for character in missing if _has_glyph(family, character)}:
             families.append(family)
             missing -= glyphs

@@ -92,7 +92,7 @@ def test_steps_of_a_network_share_a_scale_each():
         "4 flatten  ",
         "5 softmax  ",
     ]
-    assert shown.common and shown.groups[2].panels[0].scale.signed
+    assert shown.groups[2].panels[0].scale.signed
     vector = shown.groups[-1].panels[0].values
     assert vector.ndim == 1 and np.isclose(vector.sum(), 1) and shown.groups[-1].note.startswith(f"{len(vector)} numbers, largest at ")
 

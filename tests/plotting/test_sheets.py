@@ -5,12 +5,15 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.text import Annotation, Text
 from PIL import Image
 
-from imgconv.errors import MissingExtra
 from imgconv.images import Raster
 from imgconv.plotting import sheets
-from imgconv.plotting.exhibits import exhibit, gallery
+from imgconv.plotting.exhibits import Exhibit, Group, exhibit, gallery, image_panel
 from imgconv.plotting.sheets import draw
 from imgconv.recipe import Pool, Recipe, filter_recipe, network_recipe
 from imgconv.registry import Registry
@@ -44,7 +47,7 @@ def shown(what):
         steps = ["grey", "conv kernel=sobel", *["relu", "conv laplacian8 padding=1"] * 6, "flatten", "softmax"]
         return exhibit(noise(), network_recipe(steps), "$x$ and $y.png")
     registry = Registry.load()
-    return gallery(noise(), registry, registry.names(), "noise.png")
+    return gallery(noise(), registry, registry.names()[:50], "noise.png")
 
 
 KINDS = ("one", "three", "tall", "wide", "deep", "many", "steps", "gallery")
@@ -52,16 +55,19 @@ KINDS = ("one", "three", "tall", "wide", "deep", "many", "steps", "gallery")
 
 @pytest.fixture(scope="module")
 def drawn():
-    """Every kind of page, with the boxes of all its words and of all its axes, in pixels."""
+    """Every kind of page: its height, its density, the boxes of its titles and notes, and those of its axes, in pixels."""
     pages = {}
 
-    def save(self, stream, format, *, density=1.0):
-        renderer = self._figure.canvas.get_renderer()
-        words = [(text.get_text(), text.get_window_extent(renderer)) for text in self._figure.texts if text.get_text().strip()]
-        pages[kind] = (self.height, density, words, [axes.get_window_extent(renderer) for axes in self._figure.axes])
+    def save(figure, stream, *, dpi, **options):
+        renderer = figure.canvas.get_renderer()
+        numbers = {text for axes in figure.axes for text in axes.texts if not isinstance(text, Annotation)}
+        ticks = {label for axes in figure.findobj(Axes) for axis in (axes.xaxis, axes.yaxis) for label in axis.findobj(Text)}
+        texts = set(figure.findobj(Text)) - numbers - ticks
+        words = [(text.get_text(), text.get_window_extent(renderer)) for text in texts if text.get_text()]
+        pages[kind] = (figure.bbox.height, dpi / 72, words, [axes.get_window_extent(renderer) for axes in figure.axes if axes.axison])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sheets.Page, "save", save)
+        patch.setattr(Figure, "savefig", save)
         for kind in KINDS:
             draw(shown(kind), io.BytesIO(), "png")
     return pages
@@ -138,12 +144,32 @@ def test_a_style_of_ones_own_changes_nothing():
 @pytest.mark.parametrize("words", ["sobel_x", LONG, "x" * 300, " "])
 @pytest.mark.parametrize("width", [40, 200, 1800])
 def test_words_fit_where_they_are_put(words, width):
-    kept, size = sheets.fitted(words, width, 20)
-    assert sheets.text_width(kept, size) <= width and size >= sheets.SMALLEST
-    assert kept == words or (kept.endswith(sheets.CUT) and words.startswith(kept[:-1]))
+    label = Figure().text(0, 0, words, size=20, parse_math=False)
+    sheets.shorten(label, width)
+    cut = label.get_text()
+    assert label.get_window_extent().width <= width and label.get_size() >= sheets.SMALLEST
+    assert cut == words or (cut.endswith("\N{HORIZONTAL ELLIPSIS}") and words.startswith(cut[:-1]))
 
 
-def test_without_matplotlib_the_extra_is_named(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
-    with pytest.raises(MissingExtra, match=r"pip install 'imgconv\[figure\]'"):
-        draw(exhibit(noise(), filter_recipe(["sobel_x"]), "x.png"), io.BytesIO(), "png")
+NAMES = ("日本語", "Фото", "नमस्ते", "☕😀👩‍🔬", "$x$ $y$", r"$\frac{", "%s {}", "\x1b[31m\t\n\0", "\udcff", "\u202egpj", "\ue000")
+
+
+@pytest.mark.parametrize("format", ["png", "pdf", "svg"])
+def test_any_name_is_drawn_without_a_warning(format):
+    panels = tuple(image_panel(noise(), name, name) for name in NAMES)
+    draw(Exhibit("".join(NAMES), "".join(NAMES), (Group("", "", panels),)), io.BytesIO(), format)
+    draw(Exhibit("", "", tuple(Group(f"{name}  {name}", name, panels[:1]) for name in NAMES)), io.BytesIO(), format)
+
+
+def test_characters_without_a_glyph_are_boxes():
+    families, boxes = sheets.fonts_for("a$\t\ue000\udcff\x9b")
+    assert families == ["DejaVu Sans"] and "a$\t\ue000\udcff\x9b".translate(boxes) == "a$□□□□"
+
+
+def test_another_font_is_used_for_what_the_first_lacks():
+    def characters(family, weight):
+        return set(get_font(findfont(FontProperties(family=[family], weight=weight))).get_charmap())
+
+    in_another = characters("STIXGeneral", "normal") & characters("STIXGeneral", "bold") - characters("DejaVu Sans", "normal")
+    families, boxes = sheets.fonts_for("a" + next(chr(code) for code in sorted(in_another) if chr(code).isprintable()))
+    assert len(families) == 2 and not boxes
