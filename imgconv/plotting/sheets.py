@@ -33,7 +33,6 @@ INK, GREY, FAINT = "#1a1a1a", "#6b6b6b", "#c9c9c9"
 SIGNED, UNSIGNED, BARS = "RdBu_r", "gray", "#3b6ea8"
 PALE = 1.7  # how much further the colours of kernels reach than their largest tap, so that numbers stay readable on them
 MOST_BARS = 500
-SMALL = 100  # cells; those of an image that is no longer are drawn as squares
 BOX = "\N{WHITE SQUARE}"
 STYLE = {
     "axes.edgecolor": FAINT,
@@ -154,8 +153,7 @@ class _Page:
         """Draw the values of a panel in a box of their proportions, under its title in text of a `size` if it is not 0."""
         axes, (height, width), scale = self.figure.add_subplot(spec), panel.size, panel.scale
         colours = {"cmap": _colours(scale), "vmin": scale.low, "vmax": scale.high, "interpolation_stage": "data"} if scale else {}
-        interpolation = "auto" if max(panel.size) > SMALL else "nearest"
-        axes.imshow(panel.values, extent=(-0.5, width - 0.5, height - 0.5, -0.5), interpolation=interpolation, **colours)
+        axes.imshow(panel.values, extent=(-0.5, width - 0.5, height - 0.5, -0.5), **colours)
         axes.set_box_aspect(_clamped(height / width))
         axes.set(xticks=[], yticks=[])
         if size:
@@ -185,17 +183,20 @@ class _Page:
         grid = spec.subgridspec(-(-len(kernels) // across), across)
         for place, kernel in enumerate(kernels):
             axes = self.figure.add_subplot(grid[divmod(place, across)])
-            image = axes.imshow(kernel.rows, cmap=SIGNED, interpolation="nearest", aspect="equal")
+            image = axes.imshow(kernel.rows, cmap=SIGNED, aspect="equal")
             axes.set(xticks=[], yticks=[])
             words = kernel.after if len(kernels) == 1 else kernel.name
             self.labels.append(axes.set_title(words.translate(self.boxes), size=16 if len(kernels) == 1 else 12, color=GREY, y=1))
             self.kernels.append((image, kernel.rows))
 
     def fit(self) -> None:
-        """Compute the positions; then shorten texts that do not fit, and write numbers into taps that are large enough."""
+        """Compute the positions; then draw enlarged cells as squares, shorten texts that do not fit, and write numbers into taps."""
         self.figure.draw_without_rendering()
         self.figure.set_layout_engine("none")
         boxes = [axes.get_window_extent() for axes in self.figure.axes]
+        for image in (image for axes in self.figure.axes for image in axes.images):
+            if image.axes.get_window_extent().width > 2 * image.get_array().shape[1]:
+                image.set_interpolation("nearest")
         for label in self.labels:
             left, own = label.get_window_extent().x0, label.axes and label.axes.get_window_extent()
             row = [box for box in boxes if own and box.x0 > left + 1 and box.y0 < own.y1 and box.y1 > own.y0]
