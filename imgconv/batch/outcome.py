@@ -44,7 +44,8 @@ class Statistics:
 class Outcome:
     """The outcome of one input: outputs, shapes (C, H, W), seconds, and an error, or the reason why it was skipped.
 
-    `header` holds the shape and dtype of the input. `note` is added to the input's line of text. `unchanged` are outputs that
+    `dropped` names metadata of the input that its outputs do not have. `header` holds the shape and dtype of the input. `note` is added to
+    the input's line of text. `unchanged` are outputs that
     existed before and were not replaced.
     """
 
@@ -54,6 +55,7 @@ class Outcome:
     unchanged: list[str] = field(default_factory=list)
     maps: list[Statistics] = field(default_factory=list)
     shapes: list[tuple[int, int, int]] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
     seconds: float = 0.0
     error: str | None = None
     skipped: str | None = None
@@ -65,6 +67,7 @@ class Outcome:
             "source": self.source,
             "outputs": self.outputs,
             "shapes": self.shapes,
+            "dropped": self.dropped,
             "seconds": round(self.seconds, 6),
             "error": self.error,
             "skipped": self.skipped,

@@ -23,7 +23,7 @@ from imgconv.batch.paths import AnyPath, exists, path_or_bytes
 from imgconv.batch.protection import OutputNames, open_output
 from imgconv.batch.sources import Source
 from imgconv.errors import ImageError
-from imgconv.images import Frames, Header, Raster, check_output, encode, open_frames
+from imgconv.images import Frames, Header, Raster, check_output, encode, fitted, open_frames
 from imgconv.inputs import Inputs
 from imgconv.process import Map, process, single_maps
 from imgconv.recipe import Recipe, Shape
@@ -51,6 +51,8 @@ class Job:
     threads: int | None = None
     statistics: bool = False
     description: str | None = None
+    strip: bool = False
+    strip_location: bool = False
     inputs: Inputs = field(default_factory=Inputs)  # files that must never be written to
     names: OutputNames | None = None  # of the results of files, which no further image on standard input may have
     existing: Literal["replace", "skip", "refuse"] = "replace"
@@ -188,7 +190,18 @@ def _maps(opened: Iterable[Raster], recipe: Recipe, job: Job, outcome: Outcome) 
 
 
 def _images(opened: Iterable[Raster], recipe: Recipe, job: Job, outcome: Outcome) -> Iterator[Raster]:
-    return (output.image for maps in _maps(opened, recipe, job, outcome) for output in maps)
+    return (_fitted(output.image, job, outcome) for maps in _maps(opened, recipe, job, outcome) for output in maps)
+
+
+def _fitted(image: Raster, job: Job, outcome: Outcome) -> Raster:
+    """Return an image with the metadata that its output holds, and record what is missing there."""
+    name = job.destination.format
+    metadata = fitted(image.metadata, name, image.channels, strip=job.strip, location=not job.strip_location)
+    outcome.dropped = list(dict.fromkeys([*outcome.dropped, *metadata.dropped]))
+    lost = [what for what in metadata.dropped if what.endswith("(no room)")]
+    if lost and outcome.note is None:
+        outcome.note = f"without {', '.join(lost)}"
+    return replace(image, metadata=metadata)
 
 
 def _write_frames(frames: Iterable[Raster], header: Header, job: Job, sink: Sink, outcome: Outcome) -> None:
@@ -210,7 +223,12 @@ def _write_floats(opened: Frames, job: Job, sinks: Sequence[Sink], outcome: Outc
     else:
         for index, sink in enumerate(sinks):
             chosen = frames if len(sinks) == 1 else [[maps[index]] for maps in frames]
-            pages = [replace(m.image, pixels=plane[..., None], alpha=False) for maps in chosen for m in maps for plane in _planes(m)]
+            pages = [
+                _fitted(replace(m.image, pixels=plane[..., None], alpha=False), job, outcome)
+                for maps in chosen
+                for m in maps
+                for plane in _planes(m)
+            ]
             _save(sink, outcome, partial(_encode_pages, pages, job.description))
 
 

@@ -117,12 +117,13 @@ class Reporter:
         return self.verbose or outcome.note is not None or (self.total == 1 and set(outcome.outputs) != {STDOUT})
 
     def _details(self, outcome: "Outcome") -> str:
-        """What --verbose adds: the shapes of all maps, the algorithms, and the time."""
+        """What --verbose adds: the shapes of all maps, the algorithms, the time, and metadata that is missing."""
         from imgconv.cli.plan import algorithms
 
         shapes = ", ".join("x".join(map(str, shape)) for shape in dict.fromkeys(outcome.shapes))
         ways = f"  {algorithms(self.recipe, *outcome.header)}" if outcome.header else ""
-        return f"  {shapes}{ways}  {outcome.seconds:.3f} s"
+        dropped = f"  without {', '.join(outcome.dropped)}" if outcome.dropped else ""
+        return f"  {shapes}{ways}  {outcome.seconds:.3f} s{dropped}"
 
     def _write(self, text: str) -> None:
         if self._progress is not None:

@@ -246,6 +246,10 @@ class HowOptions:
     dry_run: Annotated[bool, option(HOW, "--dry-run", help="Show what would be written, and write nothing.")] = False
     max_pixels: MaxPixels = MAX_PIXELS
     salvage: Salvage = False
+    strip: Annotated[bool, option(HOW, "--strip", help="Write no metadata: neither the image's nor the recipe.")] = False
+    strip_location: Annotated[bool, option(HOW, "--strip-location", help="Write metadata without the place where an image was made.")] = (
+        False
+    )
     dask: Annotated[
         str | None,
         option(HOW, "--dask", metavar="ADDRESS|local", help="Run on a Dask cluster: the address of its scheduler, or local."),

@@ -1,7 +1,7 @@
-"""Levels of images: their largest value, luma of colours, and conversion between sRGB and linear light."""
+"""Levels of images: their largest value, luma of colours, and conversion between levels and linear light."""
 
-from functools import cache
-from typing import Any
+from functools import lru_cache
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -53,27 +53,65 @@ def luma(pixels: Array, *, alpha: bool, threads: int | None = None) -> Array:
     return grey[..., None]
 
 
-def to_linear(levels: Array, dtype: np.dtype[np.generic]) -> Array:
-    """Linear light of sRGB `levels` of an image of `dtype`, on the same scale; float32, or float64 for float64."""
+class TransferFunction(Protocol):
+    """How levels, from 0 to 1, become light: `samples` at equally spaced levels, or without any (a*level + b)**g + e from the level d on
+    and c*level + f below, `parameters` being (g, a, b, c, d, e, f)."""
+
+    @property
+    def name(self) -> str:
+        """The name for messages."""
+
+    @property
+    def parameters(self) -> tuple[float, ...]:
+        """The numbers (g, a, b, c, d, e, f)."""
+
+    @property
+    def samples(self) -> tuple[float, ...]:
+        """Light at equally spaced levels; empty for a formula."""
+
+    def __hash__(self) -> int:
+        """Tables of levels are kept by it."""
+
+
+def to_linear(levels: Array, dtype: np.dtype[np.generic], transfer: TransferFunction | None = None) -> Array:
+    """Linear light of `levels` of an image of `dtype`, on the same scale; float32, or float64 for float64. None is sRGB."""
     if dtype.kind == "u":
-        return _linear_table(dtype.name)[levels.astype(np.intp)]
-    return _decode(levels)
+        return _linear_table(dtype.name, transfer)[levels.astype(np.intp)]
+    return _decode(levels, transfer)
 
 
-def to_srgb(linear: Array, largest: float) -> Array:
-    """sRGB levels of `linear` light on a scale that ends at `largest`; the inverse of `to_linear`, also outside the scale."""
+def from_linear(linear: Array, largest: float, transfer: TransferFunction | None = None) -> Array:
+    """Levels of `linear` light on a scale that ends at `largest`; the inverse of `to_linear`, for sRGB also outside the scale."""
     part = linear / largest
+    if transfer is not None:
+        return _encode(part, transfer) * largest
     curve = 1.055 * np.power(np.maximum(part, 0), 1 / 2.4, dtype=part.dtype) - 0.055
     return np.where(part <= 0.0031308, 12.92 * part, curve) * largest
 
 
-@cache
-def _linear_table(name: str) -> Array:
+@lru_cache(maxsize=16)
+def _linear_table(name: str, transfer: TransferFunction | None) -> Array:
     largest = np.iinfo(name).max
-    return (_decode(np.arange(largest + 1) / largest) * largest).astype(np.float32)
+    return (_decode(np.arange(largest + 1) / largest, transfer) * largest).astype(np.float32)
 
 
-def _decode(levels: Array) -> Array:
-    """IEC 61966-2-1, continued by its linear part below 0."""
-    curve: Any = np.power((np.maximum(levels, 0) + 0.055) / 1.055, 2.4)
-    return np.where(levels <= 0.04045, levels / 12.92, curve).astype(levels.dtype)
+def _decode(levels: Array, transfer: TransferFunction | None) -> Array:
+    """IEC 61966-2-1, continued by its linear part below 0, or another transfer function."""
+    if transfer is None:
+        curve: Any = np.power((np.maximum(levels, 0) + 0.055) / 1.055, 2.4)
+        return np.where(levels <= 0.04045, levels / 12.92, curve).astype(levels.dtype)
+    if transfer.samples:
+        return np.interp(levels, np.linspace(0, 1, len(transfer.samples)), transfer.samples).astype(levels.dtype)
+    g, a, b, c, d, e, f = transfer.parameters
+    curve = np.power(np.maximum(a * levels + b, 0), g) + e
+    return np.where(levels >= d, curve, c * levels + f).astype(levels.dtype)
+
+
+def _encode(light: Array, transfer: TransferFunction) -> Array:
+    """The inverse of `_decode`; light that no level has becomes the nearest that one has."""
+    if transfer.samples:
+        return np.interp(light, transfer.samples, np.linspace(0, 1, len(transfer.samples))).astype(light.dtype)
+    g, a, b, c, d, e, f = transfer.parameters
+    curve = (np.power(np.maximum(light - e, 0), 1 / g) - b) / a
+    below = (light - f) / c if c else np.full_like(light, d)
+    return np.where(light >= max(a * d + b, 0) ** g + e, curve, below).astype(light.dtype)

@@ -11,7 +11,7 @@ from imgconv.arrays import Array
 from imgconv.engine import parallel
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.filters.algorithms import correlator
-from imgconv.filters.color import level_scale, max_value_of, to_linear, to_srgb
+from imgconv.filters.color import TransferFunction, from_linear, level_scale, max_value_of, to_linear
 from imgconv.filters.output_range import (
     Combination,
     LoopParameters,
@@ -38,11 +38,15 @@ AlphaChannel = Literal["none", "keep", "filter"]
 
 @dataclass(frozen=True)
 class Output:
-    """How sums become pixels: by a range; not rounded for float maps of whole-number images; after filtering linear light."""
+    """How sums become pixels: by a range; not rounded for float maps of whole-number images; after filtering linear light.
+
+    `transfer` is how levels become light; None is sRGB.
+    """
 
     range: Range = Range.clip
     rounded: bool = True
     linear: bool = False
+    transfer: TransferFunction | None = None
 
 
 def filter_image(
@@ -186,7 +190,7 @@ class _Filter:
 
     def _linear(self, source: Array) -> Array:
         """Padded rows in linear light, with alpha unchanged."""
-        linear = to_linear(source, self.dtype)
+        linear = to_linear(source, self.dtype, self.output.transfer)
         if self.alpha != "none":
             linear[:, self.channels - 1 :: self.channels] = source[:, self.channels - 1 :: self.channels]
         return linear
@@ -243,7 +247,7 @@ class _Filter:
         colours = pixels if self.alpha == "none" else pixels[..., :-1]
         range = self.output.range
         if self.output.linear and range.bounded:
-            colours[...] = to_srgb(colours, self.max_value)
+            colours[...] = from_linear(colours, self.max_value, self.output.transfer)
         elif not range.bounded:
             colours[...] = with_range(colours, range, self.dtype, self.stretch)
         if target.dtype.kind == "u":

@@ -298,7 +298,10 @@ def encode(exif: Exif, limit: int | None = None) -> tuple[bytes, tuple[str, ...]
         block = lay_out(exif, 8)
         head = {"<": b"II*\0", ">": b"MM\0*"}[exif.order] + struct.pack(exif.order + "I", block.offsets["image"])
         if limit is None or len(head) + len(block.data) <= limit:
-            return head + bytes(block.data), (*dropped, *(["place of the maker note"] if block.note_moved else []))
+            return head + bytes(block.data), (
+                *dropped,
+                *(["place of the maker note, to which offsets in it refer"] if block.note_moved else []),
+            )
         if exif.note_offset is not None:
             exif = replace(exif, note_offset=-1)  # anywhere: a gap before the maker note may be what does not fit
             continue

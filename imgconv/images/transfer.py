@@ -1,10 +1,16 @@
 """The transfer function that a file declares: from cICP, an ICC profile, sRGB or gAMA, in the order in which PNG ranks them."""
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
-_BT709 = (1 / 0.45, 1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081)
+import numpy as np
+from numpy.typing import NDArray
+
+_BT709 = (1 / 0.45, 1 / 1.09929682680944, 0.09929682680944 / 1.09929682680944, 1 / 4.5, 4.5 * 0.018053968510807)
+_SMPTE240 = (1 / 0.45, 1 / 1.111572195921731, 0.111572195921731 / 1.111572195921731, 1 / 4, 4 * 0.022821585529445)
 _PARAMETERS = {0: 1, 1: 3, 2: 4, 3: 5, 4: 7}  # kind of an ICC parametric curve -> numbers
 _MOST_SAMPLES = 1 << 16
 
@@ -31,11 +37,43 @@ def gamma(exponent: float) -> Transfer | None:
     return Transfer(f"gamma {exponent:.4g}", (exponent, 1, 0, 0, 0, 0, 0)) if 0.1 <= exponent <= 10 else None
 
 
+@cache
 def of_cicp(code: int) -> Transfer | None:
-    """Return the transfer function of a code point of H.273; None for sRGB (13), and for those that are not relative to white."""
-    if code in (1, 6, 14, 15):
-        return Transfer("BT.709", (*_BT709, 0.0, 0.0))
-    return {4: gamma(2.2), 5: gamma(2.8), 8: Transfer("linear")}.get(code)
+    """Return the transfer function of a code point of H.273; None for sRGB (13), and for those that are not defined for display."""
+    match code:
+        case 1 | 6 | 14 | 15:
+            return Transfer("BT.709", (*_BT709, 0.0, 0.0))
+        case 4:
+            return gamma(2.2)
+        case 5:
+            return gamma(2.8)
+        case 7:
+            return Transfer("SMPTE 240M", (*_SMPTE240, 0.0, 0.0))
+        case 8:
+            return Transfer("linear")
+        case 16:
+            return Transfer("PQ", samples=_sampled(_pq))
+        case 17:
+            return Transfer("SMPTE 428", (2.6, (52.37 / 48) ** (1 / 2.6), 0.0, 0.0, 0.0, 0.0, 0.0))
+        case 18:
+            return Transfer("HLG", samples=_sampled(_hlg))
+    return None
+
+
+def _sampled(light_of: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> tuple[float, ...]:
+    return tuple(light_of(np.linspace(0, 1, _MOST_SAMPLES)).tolist())
+
+
+def _pq(levels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """SMPTE ST 2084; light 1 is 10000 cd/m2."""
+    root = levels ** (32 / 2523)
+    return np.asarray((np.maximum(root - 3424 / 4096, 0) / (2413 / 128 - 2392 / 128 * root)) ** (16384 / 2610))
+
+
+def _hlg(levels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """ARIB STD-B67, scene light."""
+    bright = (np.exp((levels - 0.55991073) / 0.17883277) + 0.28466892) / 12
+    return np.where(levels <= 0.5, levels**2 / 3, bright)
 
 
 def of_profile(profile: bytes) -> Transfer | None:

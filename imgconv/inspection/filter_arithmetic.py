@@ -6,10 +6,10 @@ from typing import assert_never
 import numpy as np
 
 from imgconv.arrays import Array
-from imgconv.filters.color import level_scale, max_value_of, to_linear, to_srgb
+from imgconv.filters.color import from_linear, level_scale, max_value_of, to_linear
 from imgconv.filters.output_range import Combination, combine
 from imgconv.filters.weights import anchor_of, pads_of
-from imgconv.images import Raster
+from imgconv.images import Raster, transfer_of
 from imgconv.inspection.cells import Patch, filter_input, filter_patch
 from imgconv.inspection.explanation import (
     LISTED,
@@ -62,7 +62,7 @@ class FilterArithmetic:
         """Cells in linear light if the step filters that; alpha is unchanged."""
         if not self.step.linear:
             return cells
-        linear = to_linear(cells, self.dtype)
+        linear = to_linear(cells, self.dtype, transfer_of(self.input.metadata))
         if self.input.alpha:
             linear[..., -1] = cells[..., -1]
         return linear
@@ -148,7 +148,7 @@ class FilterArithmetic:
         return [Stage(combination.mode, _combination_text(combination, values, self.max_value), value)]
 
     def _with_range(self, value: float) -> list[Stage]:
-        """The arithmetic of the range, in the order of `RangeArithmetic`; sRGB for linear light."""
+        """The arithmetic of the range, in the order of `RangeArithmetic`; levels for linear light."""
         stages = []
         absolute, added, stretched = self.range.arithmetic
         if absolute:
@@ -164,7 +164,9 @@ class FilterArithmetic:
             value = (value - low) * self.max_value / ((high - low) or 1)
             stages.append(Stage(f"range {self.range}", text, value))
         if self.range.bounded and self.step.linear:
-            stages.append(Stage("sRGB", f"from light {number(value)}", float(to_srgb(np.array([value]), self.max_value)[0])))
+            transfer = transfer_of(self.input.metadata)
+            level = float(from_linear(np.array([value]), self.max_value, transfer)[0])
+            stages.append(Stage(transfer.name if transfer else "sRGB", f"from light {number(value)}", level))
         return stages
 
     def _extremes(self) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from imgconv.filters.color import luma, max_value_of
 from imgconv.filters.filter2d import Output, filter_image
 from imgconv.filters.output_range import Combination
 from imgconv.filters.weights import anchor_of
-from imgconv.images import Raster, Sampling
+from imgconv.images import Raster, Sampling, transfer_of
 from imgconv.modes import AlphaRule, CombineMode, Range
 from imgconv.process.sampling import of_window, with_metadata
 from imgconv.recipe import Canny, Filter, MapPlan, Pool, Postprocess, Recipe, Shape
@@ -116,7 +116,7 @@ def _filtered(prepared: _Prepared, step: Filter, plan: MapPlan, floats: bool, th
         plan.kernels,
         step.window(plan),
         Border.of(step.padding_mode),
-        Output(range_, rounded=not floats, linear=step.linear),
+        Output(range_, rounded=not floats, linear=step.linear, transfer=transfer_of(image.metadata) if step.linear else None),
         combination=Combination(CombineMode(plan.combine), plan.subspace),
         alpha=step.alpha_rule(plan) if image.alpha else "none",
         flip=step.flip,
