@@ -271,11 +271,17 @@ def _animation(frames: Iterable[Raster], size: bytes, loop: int) -> Iterator[byt
     if loop != 1:  # the block counts repetitions, and a GIF plays once without it
         yield b"!\xff" + _sub_blocks(b"NETSCAPE2.0", struct.pack("<BH", 1, loop - (loop > 0)))
     delays = WholeUnits(10, _LONGEST_DELAY)
+    before: NDArray[Any] | None = None
     for frame in frames:
         if struct.pack("<HH", *frame.size[::-1]) != size:
             raise ImageError("frames of an animated gif must have one size; write them as .tiff pages")
         palette, indices = _indexed(frame.pixels)
-        yield b"!\xf9" + _sub_blocks(struct.pack("<BHB", 0, delays.next(frame.duration), 0))
+        flags, unchanged = 0, len(palette)
+        if before is not None and before.shape == frame.pixels.shape and unchanged < _MOST_COLOURS:  # transparent cells compress well
+            flags, palette = _TRANSPARENT, np.concatenate([palette, palette[:1]])
+            indices = np.where((frame.pixels == before).all(axis=2), np.uint8(unchanged), indices)
+        before = frame.pixels
+        yield b"!\xf9" + _sub_blocks(struct.pack("<BHB", flags, delays.next(frame.duration), unchanged if flags else 0))
         yield b"," + bytes(4) + size + bytes([0x80 | _palette_bits(palette)]) + _palette_bytes(palette) + _compressed(indices)
 
 

@@ -146,3 +146,13 @@ def test_previews_of_other_depths():
     deep = np.full((4, 4, 2), 65535, np.uint16)
     deep[..., 1] = 0
     assert not preview(Raster(deep, alpha=True), 4).any()
+
+
+def test_a_gif_of_an_animation_has_its_pixels_and_holds_only_what_changes():
+    frames = list(animate(NOISE, filter_recipe(["laplacian8"]), (8, 8)))
+    alone, together = io.BytesIO(), io.BytesIO()
+    encode(frames[-1:], "gif", stream=alone)
+    encode(frames, "gif", stream=together)
+    with open_frames(together.getvalue()) as written:
+        assert all(np.array_equal(one.pixels, other.pixels) for one, other in zip(written, frames, strict=True))
+    assert len(together.getvalue()) < 0.5 * len(frames) * len(alone.getvalue())
