@@ -152,7 +152,7 @@ def test_a_gif_of_an_animation_has_its_pixels_and_holds_only_what_changes():
     frames = list(animate(NOISE, filter_recipe(["laplacian8"]), (8, 8)))
     alone, together = io.BytesIO(), io.BytesIO()
     encode(frames[-1:], "gif", stream=alone)
-    encode(frames, "gif", stream=together)
+    encode(frames, "gif", stream=together, animated=True)
     with open_frames(together.getvalue()) as written:
         assert all(np.array_equal(one.pixels, other.pixels) for one, other in zip(written, frames, strict=True))
     assert len(together.getvalue()) < 0.5 * len(frames) * len(alone.getvalue())
