@@ -3,8 +3,8 @@
 tifffile decodes TIFF, imagecodecs JPEG 2000 and AVIF, pillow-heif HEIC.
 """
 
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, BinaryIO
 
@@ -16,8 +16,6 @@ from imgconv.images import metadata, plugins
 from imgconv.images.damage import image_errors
 from imgconv.images.modes import full_range
 from imgconv.images.raster import Decoder, Header, Raster, Request
-
-_HEAD = 1 << 16  # bytes that are searched for the headers of JPEG 2000 and AVIF
 
 
 def decoder(file: BinaryIO, name: str, request: Request) -> Decoder | None:
@@ -36,28 +34,30 @@ def _tiff(file: BinaryIO, request: Request) -> Decoder | None:
 
 
 def _jpeg2000(file: BinaryIO, request: Request) -> Decoder | None:
-    head = file.read(_HEAD)
-    start = head.find(b"\xff\x4f\xff\x51")
-    if start < 0:
-        return None
-    (components,) = struct.unpack_from(">H", head, start + 40)
-    bits = max((byte & 0x7F) + 1 for byte in head[start + 42 : start + 42 + 3 * components : 3])
-    if bits <= 8 or components == 1:
-        return None
-    import imagecodecs
+    from imgconv.images import jpeg2000
 
-    return _whole_file("jpeg2000", file, bits, request, lambda data, _: imagecodecs.jpeg2k_decode(data))
+    layout = jpeg2000.read_layout(file)
+    if layout.is_plain:
+        return None
+    colours, alpha = min(layout.colours, 3), layout.components > layout.colours
+    dtype = "uint8" if layout.bits <= 8 else "uint16" if layout.bits <= 16 else "float32"
+    form = _Form(dtype, colours + alpha, alpha)
+    return _whole_file("jpeg2000", file, form, request, lambda data, _: jpeg2000.decode(data, layout))
 
 
 def _avif(file: BinaryIO, request: Request) -> Decoder | None:
-    head = file.read(_HEAD)
-    flags = head[head.find(b"av1C") + 6 :][:1]
-    if b"av1C" not in head or not flags or not flags[0] & 0x40:
-        return None
-    import imagecodecs
+    from imgconv.images import boxes
 
-    bits = 12 if flags[0] & 0x20 else 10
-    return _whole_file("avif", file, bits, request, lambda data, index: imagecodecs.avif_decode(data, index=index))
+    bits = boxes.av1_bits(file)
+    if bits == 8:
+        return None
+
+    def decode(data: bytes, index: int) -> NDArray[Any]:
+        import imagecodecs
+
+        return full_range(imagecodecs.avif_decode(data, index=index), bits)
+
+    return _whole_file("avif", file, None, request, decode, boxes.durations(file))
 
 
 def _heif(file: BinaryIO, request: Request) -> Decoder | None:
@@ -69,7 +69,7 @@ def _heif(file: BinaryIO, request: Request) -> Decoder | None:
         opened = heif.open_heif(BytesIO(data), convert_hdr_to_8bit=False)
         return np.array(opened[index])  # copied while it is open: pillow-heif 0.21 frees the pixels with it
 
-    return _whole_file("heif", file, 16, request, decode)
+    return _whole_file("heif", file, None, request, decode)
 
 
 _DECODERS: dict[str, Callable[[BinaryIO, Request], Decoder | None]] = {
@@ -80,32 +80,67 @@ _DECODERS: dict[str, Callable[[BinaryIO, Request], Decoder | None]] = {
 }
 
 
-def _whole_file(name: str, file: BinaryIO, bits: int, request: Request, decode: Callable[[bytes, int], NDArray[Any]]) -> Decoder:
-    """Return the decoder of a file whose header Pillow reads; `decode` gives a frame from the bytes of the file and an index."""
+@dataclass(frozen=True)
+class _Form:
+    """What is decoded: dtype, channels, and whether the last one is alpha."""
+
+    dtype: str
+    channels: int
+    alpha: bool
+
+
+def _whole_file(
+    name: str,
+    file: BinaryIO,
+    form: _Form | None,
+    request: Request,
+    decode: Callable[[bytes, int], NDArray[Any]],
+    durations: Sequence[float] = (),
+) -> Decoder:
+    """Return the decoder of a file whose header Pillow reads; `decode` gives the pixels of a frame from the file and an index.
+
+    Without a form, the pixels have 16 bits and the channels of Pillow's mode.
+    """
     image = plugins.open_image(file, name)
     request.check_size(image.height, image.width)
-    alpha = image.has_transparency_data
-    channels = (1 if image.mode in ("L", "LA", "I;16") else 3) + alpha
+    if form is None:
+        alpha = image.has_transparency_data
+        form = _Form("uint16", (1 if image.mode in ("L", "LA", "I;16") else 3) + alpha, alpha)
+    header = _header(name, image, form)
 
     def frames() -> Iterator[Raster]:
         file.seek(0)
         data = file.read()
-        for index in range(getattr(image, "n_frames", 1)):
+        for index in range(header.frames):
             with image_errors(f"damaged {name}"):
-                samples = decode(data, index).reshape(image.height, image.width, -1)
-            yield _upright(file, name, image, full_range(samples[..., :channels], bits), alpha)
+                pixels = _with_channels(decode(data, index).reshape(image.height, image.width, -1), form)
+            duration = durations[index] if header.animated and index < len(durations) else None
+            yield _upright(file, name, image, pixels, form.alpha, duration)
 
-    return Decoder(_header(name, image, channels, alpha), frames)
+    return Decoder(header, frames)
 
 
-def _header(name: str, image: Image.Image, channels: int, alpha: bool) -> Header:
+def _with_channels(pixels: NDArray[Any], form: _Form) -> NDArray[Any]:
+    """Return pixels in the channels of a form: grey as colours, alpha left out where Pillow finds none, or opaque where it is missing."""
+    colours = form.channels - form.alpha
+    stored = pixels.shape[2] - (pixels.shape[2] in (2, 4))
+    parts = [np.broadcast_to(pixels[..., :stored], (*pixels.shape[:2], colours)) if stored == 1 else pixels[..., :colours]]
+    if form.alpha:
+        opaque = np.full((*pixels.shape[:2], 1), np.iinfo(pixels.dtype).max, pixels.dtype)
+        parts.append(pixels[..., stored:] if stored < pixels.shape[2] else opaque)
+    return np.ascontiguousarray(np.concatenate(parts, axis=2), form.dtype)
+
+
+def _header(name: str, image: Image.Image, form: _Form) -> Header:
     rotated = metadata.orientation_of(image.info) > 4
     size = (image.width, image.height) if rotated else (image.height, image.width)
     frames = getattr(image, "n_frames", 1)
-    return Header(name, size, channels, "uint16", alpha, frames, frames > 1, description=metadata.description_of(image))
+    animated = frames > 1
+    text = metadata.description_of(image)
+    return Header(name, size, form.channels, form.dtype, form.alpha, frames, animated, description=text)
 
 
-def _upright(file: BinaryIO, name: str, image: Image.Image, pixels: NDArray[Any], alpha: bool) -> Raster:
+def _upright(file: BinaryIO, name: str, image: Image.Image, pixels: NDArray[Any], alpha: bool, duration: float | None = None) -> Raster:
     """Return the raster of pixels that were decoded apart from `image`, with its orientation and metadata."""
     orientation = metadata.orientation_of(image.info)
-    return Raster(metadata.upright(pixels, orientation), alpha, metadata.of_image(image, file, name, orientation))
+    return Raster(metadata.upright(pixels, orientation), alpha, metadata.of_image(image, file, name, orientation), duration)

@@ -124,6 +124,17 @@ def full_range(samples: NDArray[Any], bits: int) -> NDArray[np.uint16]:
     return np.ascontiguousarray(wide | (wide >> bits) if bits < 16 else wide)
 
 
+def rgb_of_cmyk(inks: NDArray[Any]) -> NDArray[Any]:
+    """Return RGB of whole numbers of cyan, magenta, yellow and black, without a profile: (white - ink) * (white - black) / white.
+
+    >>> rgb_of_cmyk(np.array([[[0, 65535, 0, 0]]], np.uint16))
+    array([[[65535,     0, 65535]]], dtype=uint16)
+    """
+    white = int(np.iinfo(inks.dtype).max)
+    light = white - inks.astype(np.float64)
+    return np.rint(light[..., :3] * light[..., 3:] / white).astype(inks.dtype)
+
+
 def _bytes_of(image: Image.Image) -> NDArray[np.uint8]:
     """Return the bytes of `image.tobytes()`, in one piece.
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import ImageFile
 
 from imgconv.errors import ImageError
-from imgconv.images import deep, jpeg, metadata, modes, plugins
+from imgconv.images import boxes, deep, jpeg, metadata, modes, plugins
 from imgconv.images.damage import TruncatedError, image_errors
 from imgconv.images.raster import Decoder, Header, Raster, Request
 
@@ -59,11 +59,14 @@ def _checked_frames(file: BinaryIO, image: ImageFile.ImageFile, header: Header, 
     if header.format == "jpeg":
         yield _photograph(file, request)
         return
+    durations = boxes.durations(file) if header.format == "avif" and header.animated else ()  # Pillow rounds them
     for index in range(header.frames):
         prefix = f"damaged {header.format}" + (f", frame {index + 1}" if header.frames > 1 else "")
         try:
             with image_errors(prefix):
                 raster = _frame(file, image, index, header, request)
+                if index < len(durations):
+                    raster = replace(raster, duration=durations[index])
         except ImageError:
             if request.salvage and index:
                 return

@@ -1,0 +1,81 @@
+"""Boxes of ISO media files, JPEG 2000 and JPEG XL: find them wherever they stand, and read what AVIF keeps in them."""
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+_LONGEST = 1 << 26  # bytes of a box that is read
+_DEEP, _TWELVE_BITS = 0x40, 0x20  # flags of a codec configuration
+_CONFIGURATION = b"av1C\x81"  # with its version
+_FULL = ("meta", "stsd")  # boxes whose first 4 bytes are a version and flags
+
+
+def boxes(file: BinaryIO, start: int = 0, end: int | None = None) -> Iterator[tuple[str, int, int]]:
+    """Yield name, start and end of the content of each box between two offsets of a file; the last one can be truncated.
+
+    >>> from io import BytesIO
+    >>> list(boxes(BytesIO(b"\\0\\0\\0\\x0afreeab" + b"\\0\\0\\0\\0mdat123")))
+    [('free', 8, 10), ('mdat', 18, 21)]
+    """
+    size = file.seek(0, 2)
+    end = size if end is None else min(end, size)
+    while start + 8 <= end:
+        file.seek(start)
+        head = file.read(16)
+        length, content = int.from_bytes(head[:4], "big"), start + 8
+        if length == 1:
+            length, content = int.from_bytes(head[8:16], "big"), start + 16
+        stop = end if length == 0 else start + length
+        if stop < content:
+            return
+        yield head[4:8].decode("latin-1"), content, min(stop, end)
+        start = stop
+
+
+def find(file: BinaryIO, path: str, start: int = 0, end: int | None = None) -> tuple[int, int] | None:
+    """Return start and end of the content of the first box at a path such as `moov/trak`; None without one."""
+    name, _, rest = path.partition("/")
+    for found, first, last in boxes(file, start, end):
+        if found == name:
+            inner = first + 4 if name in _FULL else first
+            if not rest:
+                return inner, last
+            deeper = find(file, rest, inner, last)
+            if deeper:
+                return deeper
+    return None
+
+
+def content(file: BinaryIO, place: tuple[int, int] | None) -> bytes:
+    """Return the content of a box, nothing without one."""
+    if place is None:
+        return b""
+    file.seek(place[0])
+    return file.read(min(place[1] - place[0], _LONGEST))
+
+
+def av1_bits(file: BinaryIO) -> int:
+    """Return the bits per channel of an AVIF: 8, 10 or 12; 8 where it does not say."""
+    bits = 8
+    for path in ("meta", "moov"):
+        data = content(file, find(file, path))
+        at = data.find(_CONFIGURATION)
+        while at >= 0 and len(data) > at + 6:
+            flags = data[at + 6]
+            bits = max(bits, 8 if not flags & _DEEP else 12 if flags & _TWELVE_BITS else 10)
+            at = data.find(_CONFIGURATION, at + 1)
+    return bits
+
+
+def durations(file: BinaryIO) -> list[float]:
+    """Return the time in milliseconds that each frame of an AVIF sequence is shown; none without frames."""
+    header = content(file, find(file, "moov/trak/mdia/mdhd"))
+    at = 20 if header[:1] == b"\1" else 12
+    scale = int.from_bytes(header[at : at + 4], "big")
+    table = content(file, find(file, "moov/trak/mdia/minf/stbl/stts"))
+    if not scale:
+        return []
+    result: list[float] = []
+    for entry in range(8, min(8 + 8 * int.from_bytes(table[4:8], "big"), len(table) - 7), 8):
+        count, ticks = int.from_bytes(table[entry : entry + 4], "big"), int.from_bytes(table[entry + 4 : entry + 8], "big")
+        result += [1000 * ticks / scale] * min(count, _LONGEST >> 10)
+    return result

@@ -1,0 +1,123 @@
+"""JPEG 2000: the depths and colour space of a file, wherever its boxes stand, and the pixels of what Pillow does not hold.
+
+Pillow narrows colour to 8 bits, and its white is darker than white where a sample has another depth than 8 or 16 bits.
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgconv.errors import ImageError
+from imgconv.images import boxes, modes
+from imgconv.images.damage import DamageError
+
+_CODESTREAM = b"\xff\x4f\xff\x51"
+_SIZE = ">HHIIIIIIIIH"  # of the SIZ segment, up to the number of components
+_CMYK, _SRGB, _GREY, _SYCC = 12, 16, 17, 18
+_FULL_SIZE = (1, 1)
+_MOST_COMPONENTS = 16384
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Depth of the components and of the pixels: `bits`, `signed`, whether all components have the same, and the colour space."""
+
+    components: int
+    bits: int
+    signed: bool
+    uniform: bool
+    space: int | None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether Pillow reads the image right."""
+        return self.uniform and self.bits == 8 and not self.signed
+
+    @property
+    def colours(self) -> int:
+        """Number of colour components; one more is alpha."""
+        if self.space == _CMYK:
+            return 4
+        return 1 if self.components < 3 else 3
+
+
+def read_layout(file: BinaryIO) -> Layout:
+    """Read the headers of a file. Raises DamageError without an image, ImageError for what neither Pillow nor OpenJPEG reads."""
+    file.seek(0)
+    space = palette = None
+    start = 0
+    if file.read(4) != _CODESTREAM:
+        place = boxes.find(file, "jp2c")
+        if place is None:
+            raise DamageError("the image is missing")
+        start = place[0]
+        space = _space(boxes.content(file, boxes.find(file, "jp2h/colr")))
+        palette = boxes.content(file, boxes.find(file, "jp2h/pclr"))
+    file.seek(start)
+    depths, steps = _components(file)
+    if palette:
+        depths = [_depth(byte) for byte in palette[3 : 3 + palette[2]]]
+    if not depths:
+        raise DamageError("it has no components")
+    bits, signed = depths[0]
+    layout = Layout(len(depths), bits, signed, len(set(depths)) == 1, space)
+    _check(layout, steps)
+    return layout
+
+
+def decode(data: bytes, layout: Layout) -> NDArray[Any]:
+    """Return the pixels (H, W, C), uint8, uint16 or float32, of an image that is not plain. White is white at every depth."""
+    import imagecodecs
+
+    samples = imagecodecs.jpeg2k_decode(data)
+    if samples.ndim == 2:
+        samples = samples[..., None]
+    if layout.signed:
+        samples = (samples.astype(np.int64) + (1 << layout.bits - 1)).astype(np.uint32)
+    if layout.bits > 16:
+        return modes.exact_float32(samples)
+    if layout.bits > 8:
+        pixels: NDArray[Any] = modes.full_range(samples, layout.bits)
+    else:
+        pixels = np.rint(samples * (255 / ((1 << layout.bits) - 1))).astype(np.uint8)
+    if layout.space == _CMYK:
+        pixels = np.concatenate([modes.rgb_of_cmyk(pixels[..., :4]), pixels[..., 4:]], axis=2)
+    return pixels
+
+
+def _components(file: BinaryIO) -> tuple[list[tuple[int, bool]], set[tuple[int, int]]]:
+    """Return bits and sign of each component, and the distances of their samples."""
+    head = file.read(4 + struct.calcsize(_SIZE))
+    if not head.startswith(_CODESTREAM) or len(head) < 4 + struct.calcsize(_SIZE):
+        raise DamageError("the image is missing")
+    *_, count = struct.unpack(_SIZE, head[4:])
+    data = file.read(3 * min(count, _MOST_COMPONENTS))
+    triples = [data[at : at + 3] for at in range(0, len(data) - 2, 3)]
+    return [_depth(byte) for byte, _, _ in triples], {(across, down) for _, across, down in triples}
+
+
+def _depth(byte: int) -> tuple[int, bool]:
+    """Return bits and sign of samples as JPEG 2000 stores them."""
+    return (byte & 0x7F) + 1, byte > 0x7F
+
+
+def _space(colour: bytes) -> int | None:
+    """Return the number of the colour space, None where an ICC profile or nothing says it."""
+    return int.from_bytes(colour[3:7], "big") if colour[:1] == b"\1" and len(colour) >= 7 else None
+
+
+def _check(layout: Layout, steps: set[tuple[int, int]]) -> None:
+    what = None
+    if layout.space not in (None, 0, _CMYK, _SRGB, _GREY) and not (layout.space == _SYCC and layout.is_plain):
+        what = f"in colour space {layout.space}"
+    elif not layout.is_plain and (not layout.uniform or steps != {_FULL_SIZE}):
+        what = "whose components differ in depth or size"
+    elif layout.bits > 24:
+        what = f"of {layout.bits} bits"
+    elif layout.components > layout.colours + 1:
+        what = f"of {layout.components} components"
+    if what:
+        raise ImageError(f"jpeg2000 images {what} are not supported; convert the image to RGB of 8 or 16 bits")

@@ -1,0 +1,181 @@
+"""JPEG 2000 and AVIF of every depth, sign and colour space, with their boxes anywhere: white is white, nothing is narrowed."""
+
+import io
+import struct
+
+import imagecodecs
+import numpy as np
+import pytest
+from image_files import read, saved
+from PIL import Image
+
+from imgconv.errors import ImageError
+from imgconv.images.modes import rgb_of_cmyk
+
+SIZE = (20, 31)
+
+
+def samples(bits, channels, seed=0):
+    """Random samples of some bits, with the darkest and the lightest among them."""
+    values = np.random.default_rng(seed).integers(0, 1 << bits, (*SIZE, channels))
+    values[0, 0], values[0, 1] = 0, (1 << bits) - 1
+    return values.astype(np.uint8 if bits <= 8 else np.uint16 if bits <= 16 else np.uint32)
+
+
+def scaled(values, bits):
+    """What comes out: the whole range of 8 or 16 bits."""
+    top = 255 if bits <= 8 else 65535
+    return np.rint(values.astype(float) * top / ((1 << bits) - 1))
+
+
+def encoded(values, bits, **options):
+    return imagecodecs.jpeg2k_encode(values.squeeze(), bitspersample=bits, reversible=True, **options)
+
+
+def behind(box, data, start):
+    """The file with a box before the one that begins at `start`."""
+    return data[:start] + box + data[start:]
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("bits", [1, 2, 4, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16])
+def test_jpeg2000_of_every_depth(bits, channels):
+    values = samples(bits, channels)
+    for container in ("jp2", "j2k"):
+        header, (frame,) = read(encoded(values, bits, codecformat=container))
+        assert (header.dtype, header.channels, header.alpha) == ("uint8" if bits <= 8 else "uint16", channels, channels == 4)
+        assert frame.pixels.dtype == header.dtype
+        np.testing.assert_allclose(frame.pixels, scaled(values, bits), rtol=0, atol=1)
+        top = np.iinfo(header.dtype).max
+        assert (frame.pixels[0, 0] == 0).all() and (frame.pixels[0, 1] == top).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("bits", [8, 10, 12, 16])
+def test_jpeg2000_with_signed_samples(bits, channels):
+    values = samples(bits, channels).astype(np.int32)
+    signed = (values - (1 << bits - 1)).astype(np.int8 if bits == 8 else np.int16)
+    header, (frame,) = read(encoded(signed, bits))
+    assert (header.channels, frame.pixels.dtype) == (channels, "uint8" if bits == 8 else "uint16")
+    np.testing.assert_allclose(frame.pixels, scaled(values, bits), rtol=0, atol=1)
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_jpeg2000_in_cmyk_becomes_rgb(bits):
+    values = samples(bits, 4)
+    header, (frame,) = read(encoded(values, bits, colorspace="CMYK"))
+    assert (header.channels, header.alpha) == (3, False)
+    light = 1 - values / ((1 << bits) - 1)
+    expected = light[..., :3] * light[..., 3:] * (255 if bits == 8 else 65535)
+    np.testing.assert_allclose(frame.pixels, expected, rtol=0, atol=2)
+
+
+def test_jpeg2000_of_more_than_16_bits_is_float():
+    values = samples(20, 1)
+    header, (frame,) = read(encoded(values, 20))
+    assert header.dtype == "float32"
+    np.testing.assert_array_equal(frame.pixels, values.astype(np.float32))
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+@pytest.mark.parametrize("large", [100, 90_000])
+@pytest.mark.parametrize("wide", [False, True])
+def test_the_boxes_of_jpeg2000_can_stand_anywhere(bits, large, wide):
+    values = samples(bits, 3)
+    data = encoded(values, bits)
+    payload = b"<x/>" * (large // 4)
+    box = struct.pack(">I4sQ", 1, b"xml ", 16 + len(payload)) if wide else struct.pack(">I4s", 8 + len(payload), b"xml ")
+    for before in (b"jp2h", b"jp2c"):
+        _, (frame,) = read(behind(box + payload, data, data.index(before) - 4))
+        np.testing.assert_allclose(frame.pixels, scaled(values, bits), rtol=0, atol=1)
+
+
+@pytest.mark.parametrize("space", [14, 18, 24])
+def test_jpeg2000_in_a_colour_space_that_is_not_read_is_refused(space):
+    data = encoded(samples(12, 3), 12)
+    at = data.index(b"colr") + 7
+    with pytest.raises(ImageError, match=f"colour space {space} are not supported"):
+        read(data[:at] + struct.pack(">I", space) + data[at + 4 :])
+
+
+def test_half_a_jpeg2000_with_its_lengths_right_is_an_error():
+    for bits in (8, 12, 16):
+        data = encoded(samples(bits, 3), bits, codecformat="j2k")
+        start = data.index(b"\xff\x90")
+        half = bytearray(data[: len(data) // 2])
+        struct.pack_into(">I", half, start + 6, len(half) - start)
+        with pytest.raises(ImageError, match="damaged jpeg2000"):
+            read(bytes(half) + b"\xff\xd9")
+
+
+def avif(bits, channels, **options):
+    values = samples(bits, channels) if channels == 1 else smooth(bits, channels)
+    data = imagecodecs.avif_encode(values.squeeze(), level=100, bitspersample=bits, codec="aom", **options)
+    return values, data
+
+
+def smooth(bits, channels):
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    top = (1 << bits) - 1
+    ramps = [top * x / x.max(), top * y / y.max(), top * (x + y) / (x + y).max(), top - top * x / x.max() / 2]
+    return np.stack(ramps[:channels], axis=2).astype(np.uint8 if bits == 8 else np.uint16)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("bits", [8, 10, 12])
+@pytest.mark.parametrize("padding", [0, 90_000])
+def test_avif_of_every_depth_wherever_its_boxes_stand(bits, channels, padding):
+    values, data = avif(bits, channels, pixelformat="444")
+    header, (frame,) = read(data)
+    assert (header.channels, header.dtype) == (channels, "uint8" if bits == 8 else "uint16")
+    np.testing.assert_allclose(frame.pixels, scaled(values, bits), rtol=0, atol=np.iinfo(header.dtype).max / 60)
+    if padding:
+        with_free = behind_meta(data, padding)
+        again, (other,) = read(with_free)
+        assert again == header
+        np.testing.assert_array_equal(other.pixels, frame.pixels)
+
+
+def behind_meta(data, padding):
+    """The file with a large box before its `meta` box, and the offsets of its items moved along."""
+    at = data.index(b"meta") - 4
+    moved = bytearray(data[:at] + struct.pack(">I4s", 8 + padding, b"free") + bytes(padding) + data[at:])
+    iloc = moved.index(b"iloc") + 4
+    sizes, base, count = moved[iloc + 4], moved[iloc + 5] >> 4, int.from_bytes(moved[iloc + 6 : iloc + 8], "big")
+    assert (moved[iloc], sizes, base) == (0, 0x44, 0)  # version 0, offsets and lengths of 4 bytes
+    for item in range(count):
+        place = iloc + 8 + item * 14 + 6
+        struct.pack_into(">I", moved, place, struct.unpack_from(">I", moved, place)[0] + 8 + padding)
+    return bytes(moved)
+
+
+def test_grey_avif_of_10_bits():
+    values = smooth(10, 1)
+    data = imagecodecs.avif_encode(values[..., 0], level=100, bitspersample=10, codec="aom", pixelformat="400")
+    header, (frame,) = read(data)
+    assert (header.dtype, frame.channels) == ("uint16", header.channels)
+    np.testing.assert_allclose(frame.pixels, np.broadcast_to(scaled(values, 10), frame.pixels.shape), rtol=0, atol=1200)
+
+
+def test_an_avif_animation_keeps_the_time_of_its_frames():
+    frames = [Image.new("RGB", (16, 16), (40 * n, 0, 0)) for n in range(3)]
+    data = saved(frames[0], "AVIF", save_all=True, append_images=frames[1:], duration=[40, 50, 1001])
+    assert [frame.duration for frame in read(data)[1]] == [40, 50, 1001]
+    header = data.index(b"mdhd") + 4
+    at = header + (20 if data[header] == 1 else 12)  # the time scale: 1001 of 30000 rather than milliseconds
+    changed = data[:at] + struct.pack(">I", 30000) + data[at + 4 :]
+    assert read(changed)[1][2].duration == pytest.approx(1001 / 30, rel=1e-12)
+
+
+def test_cmyk_without_ink_is_white():
+    for dtype in (np.uint8, np.uint16):
+        assert (rgb_of_cmyk(np.zeros((1, 1, 4), dtype)) == np.iinfo(dtype).max).all()
+
+
+def test_half_an_avif_or_webp_is_an_error():
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    for name in ("AVIF", "WEBP"):
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, name)
+        with pytest.raises(ImageError):
+            read(file.getvalue()[: len(file.getvalue()) // 2])
