@@ -6,7 +6,7 @@ from typing import Literal
 
 from imgconv.errors import UsageError
 
-SIGNATURE_LENGTH = 32  # bytes that `sniff` needs
+SIGNATURE_LENGTH = 132  # bytes that `sniff` and `foreign` need
 Reader = Literal["pillow", "png", "gif", "pnm", "npy"]
 Writer = Literal["pillow", "png", "tiff", "gif", "pnm", "npy"]
 
@@ -129,6 +129,41 @@ IMAGE_EXTENSIONS = frozenset(
 _SIGNATURES = tuple((signature, name) for name, format in FORMATS.items() for signature in format.signatures)
 _AVIF_BRANDS = (b"avif", b"avis")
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+_TO_PNG = "convert it to .png or .tiff first"
+_FILM = "is a film; send its frames through a pipe: ffmpeg -i FILM -f image2pipe -c:v ppm - | imgconv edge -"
+_FOREIGN = (  # offset, signature, and what is said of files with it
+    (128, b"DICM", "is a DICOM image, which is not supported; convert it to .png or .tiff of 16 bits first, for example with dcm2img"),
+    (0, b"\x1aE\xdf\xa3", _FILM),  # Matroska and WebM
+    (0, b"OggS", _FILM),
+    (0, b"FLV\1", _FILM),
+    (0, b"0&\xb2u\x8ef\xcf\x11", _FILM),  # Windows Media
+    (0, b"\0\0\1\xba", _FILM),  # MPEG
+    (0, b"\0\0\1\xb3", _FILM),
+    (8, b"AVI ", _FILM),
+    (4, b"ftyp", _FILM),  # what is neither AVIF nor HEIF
+    (4, b"moov", _FILM),
+    (4, b"mdat", _FILM),
+    (4, b"wide", _FILM),
+    (0, b"8BPS", f"is a Photoshop document, which is not supported; {_TO_PNG}"),
+    (0, b"%PDF", f"is a PDF document, which is not supported; {_TO_PNG}"),
+    (0, b"SIMPLE  =", "is a FITS image, which is not supported; save its array as .npy"),
+    (0, b"v/1\1", "is an OpenEXR image, which is not supported; convert it to a .tiff of floats first"),
+    (0, b"#?RADIANCE", "is a Radiance image, which is not supported; convert it to a .tiff of floats first"),
+    (0, b"\x89HDF\r\n", "is an HDF5 file, which is not supported; save its array as .npy"),
+    (0, b"DDS ", f"is a DDS texture, which is not supported; {_TO_PNG}"),
+    (0, b"II\xbc\1", f"is a JPEG XR image, which is not supported; {_TO_PNG}"),
+    (0, b"gimp xcf", f"is a GIMP document, which is not supported; {_TO_PNG}"),
+    (0, b"\0\0\1\0", f"is an icon, which is not supported; {_TO_PNG}"),
+)
+
+
+def foreign(head: bytes) -> str | None:
+    """Return what is said of a file that is recognised and not read, by its first bytes; None for anything else.
+
+    >>> foreign(bytes(128) + b"DICM")[:15]
+    'is a DICOM imag'
+    """
+    return next((text for offset, signature, text in _FOREIGN if head.startswith(signature, offset)), None)
 
 
 def sniff(head: bytes) -> str | None:

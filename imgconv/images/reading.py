@@ -14,7 +14,7 @@ from typing import BinaryIO, assert_never, cast
 
 from imgconv.errors import ImageError
 from imgconv.images.damage import DamageError, image_errors, read_exactly
-from imgconv.images.formats import FORMATS, INPUTS, SIGNATURE_LENGTH, sniff
+from imgconv.images.formats import FORMATS, INPUTS, SIGNATURE_LENGTH, foreign, sniff
 from imgconv.images.raster import DEFAULT_MAX_PIXELS, Decoder, Header, Luma, Raster, Request
 
 _PIECE = 1 << 20  # bytes that are read from a pipe at a time
@@ -166,6 +166,9 @@ def _decoder(file: BinaryIO, request: Request) -> Decoder:
 def _format_of(head: bytes) -> str:
     name = sniff(head)
     if name is None:
+        text = foreign(head)
+        if text:
+            raise ImageError(text)
         raise ImageError(f"not an image of a known format ({', '.join(INPUTS)})")
     return name
 

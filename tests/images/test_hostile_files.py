@@ -16,7 +16,7 @@ from image_files import every_file, exact_files, photo, png, png_chunk, read, sa
 from PIL import Image
 
 from imgconv.errors import ImageError, ImgconvError
-from imgconv.images import open_frames, read_header
+from imgconv.images import open_frames, read_header, read_stream
 from imgconv.images.damage import image_errors
 
 FILES = every_file()
@@ -123,14 +123,11 @@ def test_thin_and_tiny_images(name, shape):
 
 
 FOREIGN = {
-    "pdf": b"%PDF-1.7\n1 0 obj",
     "eps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
     "script": b"#!/bin/sh\nrm -rf /\n",
     "font": b"\0\x01\0\0\0\x10\x01\0\0\x04\0\0OS/2" + bytes(90),
-    "icon": b"\0\0\x01\0\x01\0\x10\x10" + bytes(90),
     "zeros": bytes(4096),
     "text": b"hello, world\n" * 20,
-    "psd": b"8BPS\0\1" + bytes(60),
     "svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
     "mvg": b"push graphic-context\nimage over 0,0 0,0 'https://127.0.0.1/'\n",
 }
@@ -142,6 +139,35 @@ def test_other_files_are_not_opened_whatever_their_name(name, tmp_path):
     path.write_bytes(FOREIGN[name])
     with pytest.raises(ImageError, match="not an image of a known format"):
         open_frames(path)
+
+
+NOT_READ = {
+    "DICOM": (bytes(128) + b"DICM\2\0\0\0UL\4\0", ".png or .tiff"),
+    "film, mp4": (b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(60), "ffmpeg"),
+    "film, mov": (b"\0\0\0\x14ftypqt  \0\0\2\0qt  " + bytes(60), "ffmpeg"),
+    "film, old mov": (b"\0\0\0\x08wide\0\0\0\0mdat" + bytes(60), "ffmpeg"),
+    "film, mkv": (b"\x1aE\xdf\xa3\x01\0\0\0" + bytes(60), "ffmpeg"),
+    "film, avi": (b"RIFF\0\1\0\0AVI LIST" + bytes(60), "ffmpeg"),
+    "film, wmv": (b"0&\xb2u\x8ef\xcf\x11" + bytes(60), "ffmpeg"),
+    "film, ogv": (b"OggS\0\2" + bytes(60), "ffmpeg"),
+    "film, mpg": (b"\0\0\1\xba" + bytes(60), "ffmpeg"),
+    "Photoshop document": (b"8BPS\0\1" + bytes(60), ".png or .tiff"),
+    "PDF document": (b"%PDF-1.7\n1 0 obj", ".png or .tiff"),
+    "FITS": (b"SIMPLE  =                    T", ".npy"),
+    "OpenEXR": (b"v/1\1\2\0\0\0", ".tiff"),
+    "Radiance": (b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n", ".tiff"),
+    "icon": (b"\0\0\x01\0\x01\0\x10\x10" + bytes(90), ".png or .tiff"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_READ)
+def test_files_that_nobody_reads_are_named_with_a_remedy_and_not_called_damaged(name):
+    data, remedy = NOT_READ[name]
+    for opened in (lambda: open_frames(data), lambda: next(read_stream(io.BytesIO(data)))):
+        with pytest.raises(ImageError) as caught:
+            opened()
+        assert name.partition(",")[0] in str(caught.value) and remedy in str(caught.value)
+        assert "damaged" not in str(caught.value) and "cannot be read" not in str(caught.value)
 
 
 def test_missing_and_empty_files_and_folders(tmp_path):
