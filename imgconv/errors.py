@@ -15,6 +15,9 @@ to do, in lower case and without a full stop.
 """
 
 import os
+import re
+
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")  # also those that end lines or reverse the direction of text
 
 
 class ImgconvError(Exception):
@@ -52,6 +55,15 @@ class ClusterError(ImgconvError, ConnectionError):
 
 class MissingExtra(ImgconvError, ImportError):
     """An optional dependency is needed and not installed; the text names the extra that installs it."""
+
+
+def escaped(text: str) -> str:
+    r"""Return `text` with control characters written as escapes, so that a name on a terminal stays a name on its line.
+
+    >>> print(escaped("two\nlines, \x1b[2J"))
+    two\nlines, \x1b[2J
+    """
+    return _CONTROLS.sub(lambda match: repr(match[0])[1:-1], text)
 
 
 def one_line(error: BaseException) -> str:

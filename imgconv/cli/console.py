@@ -8,6 +8,8 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from imgconv.errors import escaped
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.console import Console, RenderableType
@@ -35,13 +37,13 @@ def write_message(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
-def escaped(text: str) -> str:
-    """Return `text` with control characters written as escapes, so that a file name stays on its line.
-
-    >>> print(escaped("two\\nlines"))
-    two\\nlines
-    """
-    return "".join(character if ord(character) >= 32 and not 127 <= ord(character) < 160 else repr(character)[1:-1] for character in text)
+def write_line(text: str) -> None:
+    """Write a line to standard output: escaped on a terminal, byte for byte to a program."""
+    if sys.stdout.isatty():
+        sys.stdout.write(f"{escaped(text)}\n")
+    else:
+        sys.stdout.buffer.write(os.fsencode(f"{text}\n"))
+    sys.stdout.flush()
 
 
 def counted(count: int, noun: str) -> str:
@@ -57,7 +59,8 @@ def write_json(value: Any) -> None:
     """Write `value` as one line of JSON to standard output and flush it."""
     import json  # takes a millisecond
 
-    sys.stdout.write(json.dumps(finite(value), allow_nan=False, default=str) + "\n")
+    line = json.dumps(finite(value), allow_nan=False, default=str).replace("\x7f", "\\u007f")  # the only control character that json writes
+    sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
@@ -189,15 +192,23 @@ def _scaled(number: float, step: int, units: tuple[str, ...]) -> str:
 
 
 def text(*parts: "str | tuple[str, str] | Text", style: str = "") -> "Text":
-    """Return parts, each plain or a pair of text and style, as one line."""
+    """Return parts, each plain or a pair of text and style, as one line; control characters are escaped."""
     from rich.text import Text
 
-    return Text.assemble(*parts, style=style)
+    shown = [escaped(part) if isinstance(part, str) else part if isinstance(part, Text) else (escaped(part[0]), part[1]) for part in parts]
+    return Text.assemble(*shown, style=style)
+
+
+def text_lines(lines: "Iterable[str]", style: str = "") -> "Text":
+    """Return several lines as one text; control characters are escaped."""
+    from rich.text import Text
+
+    return Text("\n".join(map(escaped, lines)), style=style)
 
 
 def heading(title: str, more: str = "") -> "Text":
     """Return a title and, dimmed, further text on its line."""
-    return text((escaped(title), "bold"), "   ", (escaped(more), "dim"))
+    return text((title, "bold"), "   ", (more, "dim"))
 
 
 def table(*, header: bool = False, padding: tuple[int, int, int, int] = (0, 2, 0, 0), pad_edge: bool = False) -> "Table":

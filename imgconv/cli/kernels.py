@@ -140,9 +140,10 @@ def path() -> None:
 
     The file does not need to exist.
     """
+    from imgconv.cli.console import write_line
     from imgconv.registry import user_file
 
-    typer.echo(user_file())
+    write_line(str(user_file()))
 
 
 @app.command(

@@ -257,9 +257,9 @@ class LossCurve:
 
 
 def _chart(losses: list[float], steps: int | None = None) -> "Text":
-    from imgconv.cli.console import text
+    from imgconv.cli.console import text_lines
 
-    return text("\n".join(curve(losses, steps or len(losses))), style="cyan")
+    return text_lines(curve(losses, steps or len(losses)), style="cyan")
 
 
 def curve(losses: list[float], steps: int) -> list[str]:

@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Callable
 
+from imgconv.errors import escaped
+
 UNEXPECTED = (AssertionError, AttributeError, ImportError, LookupError, NameError, OSError, RuntimeError, TypeError, ValueError)
 """Exceptions that trigger a fallback when internals of Numba or llvmlite change. Errors in a loop itself raise Numba's own classes."""
 
@@ -28,7 +30,7 @@ def warn_once(text: str) -> None:
     if announce:
         announce(text)
     elif sys.stderr:
-        sys.stderr.write(f"imgconv: {text}\n")
+        sys.stderr.write(f"imgconv: {escaped(text)}\n")
 
 
 _warned: set[str] = set()
