@@ -6,6 +6,7 @@ Images: `filter`, `edge`, `pool`, `canny`, `run`. Kernels: `kernel`, `kernels`. 
 
 from importlib import import_module
 
+import imgconv.engine.forks  # noqa: F401  a child that is forked during the first call works
 from imgconv.functional import MODULE_OF as _FUNCTIONAL
 
 TYPE_CHECKING = False  # type checkers read it as typing's; importing typing takes a third of the time until signals are handled

@@ -7,11 +7,11 @@ import operator
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from math import ceil, prod
 from typing import Any, Literal, assert_never, get_args
 
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
+from imgconv.properties import cached_property
 
 Size = int | Sequence[int]  # one number for all axes, or one for each
 PaddingName = Literal["valid", "same", "full"]

@@ -49,14 +49,22 @@ def check_address(address: str) -> None:
 
 
 def run_on_cluster(
-    sources: Sequence[Source], job: Job, address: str, jobs: int, *, limited: bool = False, stop_on_error: bool = False
+    sources: Sequence[Source],
+    job: Job,
+    address: str,
+    jobs: int,
+    *,
+    limited: bool = False,
+    stop_on_error: bool = False,
+    on_worker: Callable[[], None] | None = None,
 ) -> Generator[Outcome]:
     """Yield the outcome of each source, in order, from the cluster at `address`, or from `jobs` local processes for `local`.
 
-    With `limited` at most `jobs` images are submitted at once to a remote cluster, otherwise a few for each of its threads.
+    Each worker calls `on_worker` before its first image. With `limited` at most `jobs` images are submitted at once to a remote
+    cluster, otherwise a few for each of its threads.
     Raises ClusterError if no scheduler responds or no worker is available, MissingExtra without Dask.
     """
-    sender = Sender(job)
+    sender = Sender(job, on_worker)
     with ExitStack() as stack:
         stack.enter_context(_silenced())
         stack.callback(_sweep, sources, sender, job.inputs)

@@ -5,7 +5,7 @@ Workers may run in other folders, so paths are sent as absolute paths; outcomes 
 
 import os
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from functools import lru_cache
 from importlib import import_module
@@ -26,7 +26,8 @@ ExistingOutputs = frozenset[AnyPath] | None
 class Sender:
     """Prepares jobs and sources for workers, and their outcomes for the user."""
 
-    def __init__(self, job: Job):
+    def __init__(self, job: Job, on_worker: Callable[[], None] | None = None):
+        self._on_worker = on_worker
         self._base = f"{Path.cwd()}".rstrip(os.sep) + os.sep
         self._destination = job.destination.folder or job.destination.file
         folder, file = _absolute(job.destination.folder), _absolute(job.destination.file)
@@ -35,7 +36,7 @@ class Sender:
     def pickled_job(self) -> bytes:
         """Return the job, with the version of imgconv that sends it."""
         sent = {f.name: getattr(self._job, f.name) for f in fields(Job) if f.name not in PER_PROCESS}
-        return pickle.dumps((own_version(), pickle.dumps(sent)))
+        return pickle.dumps((own_version(), pickle.dumps((sent, self._on_worker))))
 
     def absolute(self, source: Source) -> Source:
         """Return a source with an absolute path."""
@@ -87,9 +88,12 @@ def _unpickled(pickled_job: bytes) -> Job:
     version, sent = pickle.loads(pickled_job)
     if version != own_version():
         raise ClusterError(f"a worker has imgconv {own_version()}, and this is {version}; install one version everywhere")
+    fields_of_job, on_worker = pickle.loads(sent)
+    if on_worker is not None:
+        on_worker()
     reuse_freed_memory()
     cpu_slots = CpuSlots(import_module("distributed").get_worker().state.nthreads)
-    return Job(**pickle.loads(sent), threads=1, cpu_slots=cpu_slots)
+    return Job(**fields_of_job, threads=1, cpu_slots=cpu_slots)
 
 
 def own_version() -> str:

@@ -86,6 +86,9 @@ def command_line(words: "Sequence[str]" = ()) -> "Typer":
 
 def _run() -> int:
     """Run the command and return its exit code."""
+    from imgconv.engine.settings import ignore_working_folder
+
+    ignore_working_folder()
     try:
         code = command_line(sys.argv[1:])(standalone_mode=False)
     except ImgconvError as error:

@@ -104,8 +104,10 @@ def _outcomes(plan: Plan, job: Job, how: HowOptions) -> Generator[Outcome]:
     if how.dask is None:
         return run_sources(plan.sources, job, jobs, stop_on_error=stop)
     from imgconv.batch.cluster import run_on_cluster
+    from imgconv.engine.settings import ignore_working_folder
 
-    return run_on_cluster(plan.sources, job, how.dask, jobs, limited=how.jobs is not None, stop_on_error=stop)
+    limited = how.jobs is not None
+    return run_on_cluster(plan.sources, job, how.dask, jobs, limited=limited, stop_on_error=stop, on_worker=ignore_working_folder)
 
 
 def _other_inputs(where: WhereOptions) -> list[Path]:

@@ -1,7 +1,9 @@
 """Files of object code in the user's cache folder.
 
 Object code runs with this user's rights. An entry is therefore read only from a folder and a file that belong to this user and that
-other users cannot write, and only when its checksum holds. A problem with a file costs time and has no other effect.
+other users cannot write, and only when its checksum holds. The folders above belong to this user or to root, and nobody else may
+write to them, as ssh requires of its own; in a sticky folder such as /tmp others may, since they cannot replace what is not theirs.
+A problem with a file costs time and has no other effect.
 
 Entries that no process has used for UNUSED seconds are removed: a use sets an entry's modification time, at most once a day, and the
 folder is swept at most once a day, by a process that writes an entry or sets such a time.
@@ -56,7 +58,7 @@ def read(name: str, key: bytes, suffix: str = LOOP) -> bytes | None:
     if folder is None:
         return None
     try:
-        if not _is_private(folder.lstat()):
+        if not _is_private(folder.lstat()) or _unsafe_parent(folder) is not None:
             return None
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         path = _path(folder, name, key, suffix)
@@ -119,14 +121,29 @@ def _is_private(status: os.stat_result) -> bool:
     return not hasattr(os, "geteuid") or (status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
+def _unsafe_parent(folder: Path) -> Path | None:
+    """Return a folder above `folder` that other users may write to or own, None if there is none."""
+    if not hasattr(os, "geteuid"):
+        return None
+    trusted = (0, os.geteuid())
+    for parent in Path(os.path.realpath(folder)).parents:
+        status = parent.lstat()
+        may_replace = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX
+        if status.st_uid not in trusted or may_replace:
+            return parent
+    return None
+
+
 def _make_private(folder: Path) -> None:
     """Make the folder. Empty it and deny access to others if it is this user's and others could write; OSError if it is another user's."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
+    for each in reversed((folder, *(parent for parent in folder.parents if not parent.exists()))):
+        with suppress(FileExistsError):
+            each.mkdir(mode=0o700)
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode):
         raise OSError(f"{folder} is not a folder")
+    if unsafe := _unsafe_parent(folder):
+        raise OSError(f"other users can replace what is in {unsafe}; set IMGCONV_CACHE to a folder that only you can write to")
     if _is_private(status):
         return
     if status.st_uid != os.geteuid():

@@ -147,6 +147,9 @@ class _Loop:
             return lambda words, arguments: dispatcher(*arguments)
         if fingerprint is not None:
             try:
+                fingerprint = compiler.fingerprint(
+                    self._source, self._constants, signature
+                )  # with the settings that Numba was imported with
                 cache.write(self._source.__name__, fingerprint, code.pack())
             except OSError as error:
                 self._note(error)

@@ -8,7 +8,6 @@ raised where it does not hold. Only this module and `tiles` import Numba.
 
 import hashlib
 import itertools
-import os
 import sys
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -20,7 +19,7 @@ import llvmlite
 import llvmlite.binding as llvm
 import numpy as np
 
-from imgconv.engine import tiles
+from imgconv.engine import settings, tiles
 from imgconv.engine.fallback import UnexpectedError
 from imgconv.engine.llvm import ENTRY, Code, host, link, target
 from imgconv.engine.signature import ArrayType, Signature, words_of
@@ -192,10 +191,11 @@ def fingerprint(function: Callable[..., None], constants: Mapping[str, int], sig
     """The key of `function` (a loop, or with `constants` a template) compiled for `signature` on this machine.
 
     It covers the source of the function's whole module and of this package's compiler, the versions of Numba and llvmlite, Numba's
-    settings, and the CPU. Computing it does not import Numba. Raises OSError or AttributeError where a source cannot be read.
+    settings, and the CPU. Computing it does not import Numba, whose import may change the settings. Raises OSError or AttributeError
+    where a source cannot be read.
     """
     name = f"{function.__module__}.{function.__qualname__}"
-    texts = (name, repr(sorted(constants.items())), repr(signature), _versions(), _settings(), host())
+    texts = (name, repr(sorted(constants.items())), repr(signature), _versions(), settings.described(), host())
     digest = hashlib.blake2b(digest_size=32)
     for part in (_source(function.__module__, function.__code__.co_filename), _compiler(), *(text.encode() for text in texts)):
         digest.update(len(part).to_bytes(8, "little") + part)
@@ -229,8 +229,3 @@ def _numba_version() -> str:
     from importlib.metadata import version
 
     return version("numba")
-
-
-def _settings() -> str:
-    """Numba's environment variables, any of which may change the code."""
-    return repr(sorted((name, value) for name, value in os.environ.items() if name.startswith("NUMBA_")))

@@ -1,33 +1,54 @@
-"""A lock that a fork waits for.
+"""A lock that a fork waits for, as it waits for imports of other threads.
 
 A forked child has no thread but the one that forked. A lock that another thread held at that moment stays locked in the child for ever:
-our own locks as well as those of the import system, Numba and llvmlite. Code that takes such locks therefore runs under `lock()`. A
-fork waits until it is free, and the child gets a new one.
+our own locks as well as those of Numba, llvmlite and the modules that are being imported. Code that takes such locks therefore runs under
+`lock()`. A fork waits until it is free and no other thread imports anything, and the child gets a new lock. The hooks are registered
+when imgconv is imported, so this module imports next to nothing.
 """
 
 import os
-import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import sys
+from _thread import RLock, get_ident
+from time import monotonic, sleep
 
-_lock = threading.RLock()
+TYPE_CHECKING = False  # see imgconv/__init__.py
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+PATIENCE = 10.0  # seconds that a fork waits for an import, which may wait for the forking thread
+
+_lock = RLock()
 
 
-def lock() -> AbstractContextManager[object]:
+def lock() -> "AbstractContextManager[object]":
     """The lock, for a `with` statement; a thread that has it may take it again."""
     return _lock
 
 
-def call_in_child(reset: Callable[[], object]) -> None:
+def call_in_child(reset: "Callable[[], object]") -> None:
     """Call `reset` in every forked child, where the platform has forks."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=reset)
 
 
+def _prepare() -> None:
+    _lock.acquire()
+    end = monotonic() + PATIENCE
+    while _others_import() and monotonic() < end:
+        sleep(0.001)
+
+
+def _others_import() -> bool:
+    """Whether another thread holds the lock of a module. Python has no public call for it; without the private one nothing is known."""
+    locks = [reference() for reference in list(getattr(sys.modules["_frozen_importlib"], "_module_locks", {}).values())]
+    return any(getattr(each, "owner", None) not in (None, get_ident()) for each in locks)
+
+
 def _replace_lock() -> None:
     global _lock
-    _lock = threading.RLock()
+    _lock = RLock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=lambda: _lock.acquire(), after_in_parent=lambda: _lock.release(), after_in_child=_replace_lock)
+    os.register_at_fork(before=_prepare, after_in_parent=lambda: _lock.release(), after_in_child=_replace_lock)

@@ -5,7 +5,6 @@ Whole maps are those of `imgconv.filters.canny`: where rounding decides, the exp
 
 from collections import deque
 from dataclasses import dataclass
-from functools import cached_property
 from math import atan2, degrees, isfinite
 from typing import NamedTuple
 
@@ -20,6 +19,7 @@ from imgconv.images import Raster
 from imgconv.inspection.cells import Patch, filter_input
 from imgconv.inspection.explanation import ChannelValue, MapValue, Member, Product, Stage, number, products_text
 from imgconv.process import Map
+from imgconv.properties import cached_property
 from imgconv.recipe import Canny, Postprocess
 
 Cell = tuple[int, int]

@@ -3,13 +3,13 @@
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import pairwise
 from math import prod
 from pathlib import Path
 
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.modes import Range
+from imgconv.properties import cached_property
 from imgconv.recipe.operations import Dims
 from imgconv.recipe.operations.elementwise import Grey
 from imgconv.recipe.parsing import Step, read_recipe, step_of_text

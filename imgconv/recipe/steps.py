@@ -6,12 +6,12 @@ of what is in memory between steps (`values_between`).
 """
 
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
 from math import isfinite
 from typing import Any, ClassVar, Literal, Self
 
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.modes import AlphaRule, PaddingMode, PoolMode, Range
+from imgconv.properties import cached_property
 from imgconv.recipe.maps import MapPlan
 from imgconv.recipe.shape import Shape, Size
 from imgconv.window import Window, sizes

@@ -33,10 +33,24 @@ def builtin_file() -> Path:
 
 
 def user_file() -> Path:
-    """Return the path of the user's own kernels file, which may not exist (on Linux ~/.config/imgconv/kernels.toml)."""
+    """Return the path of the user's own kernels file, which may not exist (on Linux ~/.config/imgconv/kernels.toml).
+
+    Raises UsageError for a user without a home folder.
+    """
+    file = _user_file()
+    if file is None:
+        raise UsageError(f"this user has no home folder for a kernels file; set HOME, or name a file in {VARIABLE}")
+    return file
+
+
+def _user_file() -> Path | None:
     from platformdirs import user_config_path
 
-    return user_config_path("imgconv", appauthor=False) / "kernels.toml"
+    try:
+        file = user_config_path("imgconv", appauthor=False) / "kernels.toml"
+    except RuntimeError:
+        return None
+    return file if file.is_absolute() else None  # platformdirs returns "~/.config", which is in the working folder, without a home
 
 
 def later_files(kernels_file: str | Path | None = None) -> list[tuple[Path, str]]:
@@ -44,7 +58,8 @@ def later_files(kernels_file: str | Path | None = None) -> list[tuple[Path, str]
 
     The user's file is left out if it does not exist. The others are named explicitly, so they must exist.
     """
-    files = [(user_file(), "user")] if exists(user_file()) else []
+    own = _user_file()
+    files = [(own, "user")] if own is not None and exists(own) else []
     if os.environ.get(VARIABLE):
         files.append((expanded(os.environ[VARIABLE]), VARIABLE))
     if kernels_file is not None:

@@ -205,3 +205,21 @@ def test_compiling_is_announced_once_until_the_cache_is_emptied(sandbox):
     assert [cache.is_first_announcement() for _ in range(2)] == [True, False]
     sandbox.loops.chmod(0o777)  # a folder that others could write is emptied
     assert [cache.is_first_announcement() for _ in range(2)] == [True, False]
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o775, 0o1777])
+def test_folders_above_that_others_can_write_are_not_trusted(sandbox, mode):
+    """Others could put a folder of their own in the place of the cache; in a sticky folder they cannot."""
+    is_sticky = bool(mode & stat.S_ISVTX)
+    assert sandbox.compiles() == 1
+    sandbox.loops.parent.parent.chmod(mode)
+    said = sandbox.run()
+    assert said["compiled"] == (0 if is_sticky else 1)
+    assert is_sticky or str(sandbox.loops.parent.parent) in " ".join(said["problems"])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_folders_above_of_somebody_else_are_not_trusted(sandbox):
+    assert sandbox.compiles() == 1
+    os.chown(sandbox.loops.parent.parent, FOREIGN, -1)
+    assert sandbox.compiles() == 1

@@ -1,11 +1,14 @@
 """A child that is forked while another thread imports, compiles or loads a loop works on its own and does not hang."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 
 import pytest
+from command import PHOTO
+from processes import ROOT
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no forks")
 
@@ -40,13 +43,93 @@ def test_a_child_forked_while_a_loop_is_made_ready(sandbox, state):
     assert run(FORKS, sandbox) == "{7}\n"
 
 
-def run(script, sandbox):
-    process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", script], env=sandbox.environment, stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
+def run(script, sandbox, *words):
+    command = [sys.executable, "-W", "ignore", "-c", script, *words]
+    options = {"env": sandbox.environment, "cwd": sandbox.folder, "start_new_session": True}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options)
     try:
         return process.communicate(timeout=100)[0]
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)  # the child that hangs, too
             process.wait()
+
+
+FIRST_CALL = """
+import os, sys, threading, time
+import imgconv
+
+def first_call():
+    imgconv.edge(sys.argv[1])
+
+thread = threading.Thread(target=first_call)
+thread.start()
+time.sleep(float(sys.argv[2]))
+child = os.fork()
+if not child:
+    first_call()
+    os._exit(7)
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+thread.join()
+print(code)
+"""
+
+
+@pytest.mark.parametrize("delay", [0, 0.01, 0.03, 0.06, 0.1, 0.15])
+def test_a_child_forked_while_modules_are_imported(sandbox, delay):
+    assert run(FIRST_CALL, sandbox, str(PHOTO), str(delay)) == "7\n"
+
+
+PROPERTY = """
+import os, threading
+from imgconv.properties import cached_property
+inside, leave = threading.Event(), threading.Event()
+
+class Owner:
+    @cached_property
+    def value(self):
+        if threading.current_thread() is not threading.main_thread():
+            inside.set()
+            leave.wait(60)
+        return 7
+
+thread = threading.Thread(target=lambda: Owner().value)
+thread.start()
+inside.wait(60)
+child = os.fork()
+if not child:
+    owner = Owner()
+    os._exit(owner.value if owner.value is owner.value else 1)
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+leave.set()
+thread.join()
+print(code)
+"""
+
+
+def test_a_child_forked_while_a_property_is_computed(sandbox):
+    assert run(PROPERTY, sandbox) == "7\n"
+
+
+def test_no_module_uses_the_property_with_a_lock():
+    for path in (ROOT / "imgconv").rglob("*.py"):
+        assert path.name == "properties.py" or not re.search(r"from functools import .*cached_property", path.read_text()), path
+
+
+def test_a_fork_waits_for_no_import_that_never_ends(sandbox):
+    script = """
+import os, sys, threading
+from imgconv.engine import forks
+forks.PATIENCE = 0.2
+open("endless.py", "w").write("import threading; begun.set(); threading.Event().wait(60)")
+begun = __builtins__.begun = threading.Event()
+sys.path.insert(0, ".")
+threading.Thread(target=__import__, args=("endless",), daemon=True).start()
+begun.wait(60)
+child = os.fork()
+if not child:
+    os._exit(7)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+os._exit(0)
+"""
+    assert run(script, sandbox) == "7\n"

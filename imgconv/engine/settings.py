@@ -1,0 +1,67 @@
+"""Numba's settings: which of them the key of a loop covers, and that a command takes none from its working folder.
+
+Numba takes settings from environment variables, from a file `.numba_config.yaml` in the working folder, and from programs that change
+`numba.config`. All of them may change the code that it compiles.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from functools import cache
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import CodeType, ModuleType
+
+CONFIG = "numba.core.config"
+IN_FOLDER = "'.numba_config.yaml'"  # as the module writes it
+NOWHERE = repr(os.path.join(os.devnull, "none"))  # noqa: PTH118  a path that cannot exist
+
+
+def ignore_working_folder() -> None:
+    """Let Numba, if this process imports it later, read no settings from the working folder, which is a folder of images."""
+    if not any(isinstance(finder, _ConfigFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _ConfigFinder())
+
+
+def described() -> str:
+    """Return the settings that may change code, as a part of the key of a loop; without Numba, those that it would have."""
+    environment = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("NUMBA_")))
+    config = sys.modules.get(CONFIG)
+    return repr([environment, _changed(config, environment) if config else []])
+
+
+def _changed(config: ModuleType, environment: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
+    """Return the settings of a loaded Numba that do not come from the environment."""
+    fresh = _settings_of(config.__file__ or "", environment)
+    return sorted((name, repr(vars(config).get(name))) for name, value in fresh.items() if repr(vars(config).get(name)) != value)
+
+
+@cache
+def _settings_of(file: str, environment: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """Return the settings of Numba's module `file` in this process's `environment`; it takes 20 ms."""
+    spec = spec_from_file_location("numba_settings", file, loader=_ConfigLoader("numba_settings", file))
+    assert spec is not None and spec.loader is not None  # of a file and a loader
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return {name: repr(value) for name, value in vars(module).items() if name.isupper()}
+
+
+class _ConfigLoader(SourceFileLoader):
+    """Loads Numba's settings without a file of the working folder."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        source = Path(self.path).read_text(encoding="utf-8").replace(IN_FOLDER, NOWHERE)
+        return compile(source, self.path, "exec", dont_inherit=True)
+
+
+class _ConfigFinder:
+    """Finds Numba's settings for `_ConfigLoader`."""
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if fullname != CONFIG:
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.origin is not None and isinstance(spec.loader, SourceFileLoader):
+            spec.loader = _ConfigLoader(fullname, spec.origin)
+        return spec
