@@ -44,7 +44,7 @@ class Destination:
         if self.file is not None:
             return (self.file,)
         folder = self.folder / source.relative.parent if self.folder is not None else source.path.parent if source.path else Path()
-        return tuple(folder / f"{source.relative.stem}{ending}" for ending in self.endings(names, command))
+        return tuple(folder / f"{source.stem}{ending}" for ending in self.endings(names, command))
 
     def endings(self, names: Sequence[str], command: str) -> tuple[str, ...]:
         """Return what replaces an input's extension in derived names."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from imgconv.batch.destinations import Destination, destination_for
 from imgconv.batch.paths import AnyPath, Url
-from imgconv.batch.protection import OutputNames, OwnOutputs, check_outputs, inputs_of
+from imgconv.batch.protection import OutputNames, OwnOutputs, check_outputs, fold_case, inputs_of
 from imgconv.batch.sources import Source, list_sources
 from imgconv.errors import ImageError, UsageError
 from imgconv.images import IMAGE_EXTENSIONS
@@ -19,7 +19,7 @@ from imgconv.recipe import Recipe
 class Plan:
     """The sources of a run, in order, and its destination. Output names are derived again when they are needed.
 
-    `inputs` are all files that the run reads. `names` are the outputs of files where standard input may hold images that would get
+    `inputs` are all files that the run reads. `notes` are lines about the names of results. `names` are the outputs of files where standard input may hold images that would get
     the same names.
     """
 
@@ -27,6 +27,7 @@ class Plan:
     sources: tuple[Source, ...]
     inputs: Inputs
     names: OutputNames | None = None
+    notes: tuple[str, ...] = ()
 
 
 def plan_run(
@@ -55,7 +56,7 @@ def plan_run(
     if quality is not None and not OUTPUTS[destination.format].lossy:
         raise UsageError(f"--quality has no effect on {destination.format}; leave it out, or choose jpeg, webp or avif with --format")
     listed = list_sources(inputs, IMAGE_EXTENSIONS, recursive=recursive, exact=exact)
-    sources = _without_own_outputs(listed, destination, recipe)
+    sources, notes = told_apart(_without_own_outputs(listed, destination, recipe), destination)
     if not sources:
         raise ImageError(f"no images in {', '.join(inputs) or 'the list'}; give files, or a folder with images")
     if destination.file is not None and len(sources) > 1:
@@ -68,7 +69,29 @@ def plan_run(
     if page is not None:
         _check_page(page, destination, sources, recipe)
     has_stream = len(sources) > 1 and any(source.path is None for source in sources)
-    return Plan(destination, tuple(_sharded(sources, *shard)), protected, names if has_stream else None)
+    return Plan(destination, tuple(_sharded(sources, *shard)), protected, names if has_stream else None, notes)
+
+
+def told_apart(sources: Sequence[Source], destination: Destination) -> tuple[list[Source], tuple[str, ...]]:
+    """Return the sources, and a note; where names of results would differ in the extension of the input alone, they contain it.
+
+    >>> sources, notes = told_apart([Source(Path(n), Path(n)) for n in ("a.jpg", "a.heic", "b.jpg")], Destination("png", ".png"))
+    >>> [source.stem for source in sources], notes
+    (['a.jpg', 'a.heic', 'b'], ('a.jpg and a.heic differ in the extension alone, which the names of their results contain',))
+    """
+    if destination.stdout or destination.file is not None:
+        return list(sources), ()
+    alike: dict[tuple[AnyPath, str], list[Source]] = {}
+    for source in sources:
+        if source.path is not None and not source.error:
+            folder = source.path.parent if destination.folder is None else destination.folder / source.relative.parent
+            alike.setdefault((folder, fold_case(source.relative.stem)), []).append(source)
+    groups = [group for group in alike.values() if len({fold_case(source.relative.suffix) for source in group}) > 1]
+    chosen = {id(source) for group in groups for source in group}
+    more = f", as {len(groups) - 1} more groups of files do" if len(groups) > 1 else ""
+    notes = [f"{' and '.join(map(str, group))} differ in the extension alone, which the names of their results contain" for group in groups[:1]]
+    named = [replace(source, keeps_extension=True) if id(source) in chosen else source for source in sources]
+    return named, tuple(note + more for note in notes)
 
 
 def _check_page(page: AnyPath, destination: Destination, sources: Sequence[Source], recipe: Recipe) -> None:
@@ -101,7 +124,8 @@ def _without_own_outputs(listed: Sequence[Source], destination: Destination, rec
     own = OwnOutputs()
     for source in listed:
         for each in destinations:
-            own.add(source, _outputs(each, source, recipe))
+            for named in (source, replace(source, keeps_extension=True)):
+                own.add(source, _outputs(each, named, recipe))
     return [source for source in listed if not own.has(source)]
 
 

@@ -9,6 +9,8 @@ from pathlib import Path, PurePath
 from imgconv.batch import paths
 from imgconv.batch.paths import AnyPath, Url, parse_path
 from imgconv.errors import ImageError, UsageError, reason
+from imgconv.images import read_header
+from imgconv.images.formats import FORMATS, SIGNATURE_LENGTH, sniff
 
 STDIN = "-"
 WILDCARDS = "*?["
@@ -18,13 +20,20 @@ WILDCARDS = "*?["
 class Source:
     """One input: its path (None for standard input), its path below the output folder, and whether it was named explicitly.
 
-    `error` is why a folder cannot be listed; such a source yields only this error.
+    `error` is why a folder cannot be listed; such a source yields only this error. `keeps_extension` tells apart the results of files
+    whose names differ in the extension alone.
     """
 
     path: AnyPath | None
     relative: PurePath
     named: bool = True
     error: str | None = None
+    keeps_extension: bool = False
+
+    @property
+    def stem(self) -> str:
+        """The part of the name with which results begin."""
+        return self.relative.name if self.keeps_extension else self.relative.stem
 
     def __str__(self) -> str:
         return "standard input" if self.path is None else str(self.path)
@@ -33,7 +42,8 @@ class Source:
 def list_sources(inputs: Iterable[str], extensions: frozenset[str], *, recursive: bool = True, exact: Iterable[str] = ()) -> list[Source]:
     """List all inputs, each file once: files in the order given, the contents of folders and patterns in the order of names.
 
-    In folders only regular files with one of `extensions` (lower case, with the dot) count; hidden files and folders, links to
+    In folders only regular files with one of `extensions` (lower case, with the dot) count, and files without an extension whose
+    contents are an image; hidden files and folders, links to
     folders, FIFOs and devices are skipped. A file that does not exist is listed, and fails when it is opened. Names in `exact`
     are neither patterns nor standard input. Raises UsageError for an empty name, or an unknown kind of URL.
     """
@@ -144,7 +154,7 @@ def _folder(root: Path, extensions: frozenset[str], recursive: bool) -> Iterator
                 continue
             if entry.is_dir(follow_symlinks=False):
                 subfolders.append(relative / entry.name)
-            elif _has_extension(entry.name, extensions) and _is_regular(entry):
+            elif _is_image(entry, extensions):
                 yield Source(folder / entry.name, relative / entry.name, named=False)
         if recursive:
             remaining += reversed(subfolders)
@@ -152,6 +162,26 @@ def _folder(root: Path, extensions: frozenset[str], recursive: bool) -> Iterator
 
 def _has_extension(name: str, extensions: frozenset[str]) -> bool:
     return f".{name.rpartition('.')[2].lower()}" in extensions
+
+
+def _is_image(entry: "os.DirEntry[str]", extensions: frozenset[str]) -> bool:
+    """Whether an entry of a folder is a regular file with one of `extensions`, or one without an extension that holds an image."""
+    if "." in entry.name:
+        return _has_extension(entry.name, extensions) and _is_regular(entry)
+    return bool(extensions) and _is_regular(entry) and _holds_image(Path(entry.path))
+
+
+def _holds_image(path: Path) -> bool:
+    """Whether a file begins with the signature and the header of an image format."""
+    try:
+        with path.open("rb") as file:
+            format = sniff(file.read(SIGNATURE_LENGTH))
+        if format is None or format == "tga" or not FORMATS[format].channels:  # the first bytes of a TGA file could be anything
+            return False
+        read_header(path, max_pixels=None)
+    except OSError:
+        return False
+    return True
 
 
 def _is_regular(entry: "os.DirEntry[str]") -> bool:

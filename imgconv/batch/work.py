@@ -97,7 +97,7 @@ def process_opened(opened: Frames, job: Job, source: Source, outcome: Outcome) -
     for _, output in () if job.floats else traced:
         check_output(job.destination.format, output.channels, header.dtype, output.alpha, header.frames, header.animated)
     sinks = _sinks(source, job)
-    if _is_done(sinks, job, outcome):
+    if _is_done(source, sinks, job, outcome):
         return
     size = 4 * job.recipe.values_between(shape) + _estimated_size(header, [output for _, output in traced], job)
     with job.memory.reserved(size, f"an image of {header.size[1]}x{header.size[0]}"), job.cpu_slots.acquired():
@@ -116,12 +116,17 @@ def _estimated_size(header: Header, shapes: Sequence[Shape], job: Job) -> int:
     return decoded + sum(sizes) * frames + 2 * max(sizes) * (frames if job.floats else 1)
 
 
-def _is_done(sinks: Sequence[Sink], job: Job, outcome: Outcome) -> bool:
-    """Whether there is nothing to write: outputs that exist are skipped or refused, and a dry run only lists them."""
+def _is_done(source: Source, sinks: Sequence[Sink], job: Job, outcome: Outcome) -> bool:
+    """Whether there is nothing to write: outputs that exist are skipped or refused, and a dry run only lists them.
+
+    An output that is older than its input is not skipped.
+    """
     paths = [sink.path for sink in sinks if sink.path is not None]
     existing = [] if job.existing == "replace" else [path for path in paths if _exists(path, job)]
     if existing and job.existing == "refuse":
         raise ImageError(f"output {existing[0]} exists; leave out --no-clobber to replace it")
+    if any(_is_older(path, source) for path in existing):
+        existing, outcome.note = [], "made again: the input is newer than the result"
     files = {path: path_or_bytes(path) for path in existing} if len(existing) == len(sinks) else {}
     if files and all(is_complete(file) for file in files.values()):
         outcome.skipped, outcome.unchanged = "exists", [str(path) for path in files]
@@ -131,6 +136,16 @@ def _is_done(sinks: Sequence[Sink], job: Job, outcome: Outcome) -> bool:
     if job.dry_run:
         outcome.outputs, outcome.note = [sink.name for sink in sinks], "not written: dry run"
     return job.dry_run
+
+
+def _is_older(output: AnyPath, source: Source) -> bool:
+    """Whether a local output was written before its local input changed."""
+    if not isinstance(output, Path) or not isinstance(source.path, Path):
+        return False
+    try:
+        return output.stat().st_mtime_ns < source.path.stat().st_mtime_ns
+    except OSError:
+        return False
 
 
 def _exists(path: AnyPath, job: Job) -> bool:

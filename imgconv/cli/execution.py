@@ -46,6 +46,8 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
         others=_other_inputs(where),
         page=_page_file(tell),
     )
+    for note in () if tell.quiet else plan.notes:
+        write_message(note)
     _check_streams(plan, how, tell)
     if how.dask is not None:
         _check_cluster(plan, how.dask)

@@ -193,7 +193,7 @@ class WhereOptions:
             WHERE, "--quality", metavar="N", min=1, max=100, help="Quality of JPEG, WebP and AVIF files, from 1 to 100.", show_default=False
         ),
     ] = None
-    skip_existing: Annotated[bool, option(WHERE, "--skip-existing", help="Skip inputs whose output files already exist.")] = False
+    skip_existing: Annotated[bool, option(WHERE, "--skip-existing", help="Skip inputs whose output files exist and are not older than the input.")] = False
     no_clobber: Annotated[bool, option(WHERE, "--no-clobber", help="Fail if an output file already exists.")] = False
     recursive: Recursive = True
     files0_from: Annotated[

@@ -80,12 +80,51 @@ def test_every_frame_and_every_kernel(tmp_path, through_a_pipe):
 
 
 def test_a_share_checks_the_whole_list_and_may_be_empty(tmp_path):
-    for name in ("a.png", "b.png", "b.jpg"):
+    for name in ("a.png", "b.png", "B.png"):
         shutil.copy(SAMPLES / "step_wedge.png", tmp_path / name)
     assert "would both write" in refused(2, "edge", tmp_path, "--shard", "1/3")
-    (tmp_path / "b.jpg").unlink()
+    (tmp_path / "B.png").unlink()
     done = imgconv("edge", tmp_path, "--shard", "3/3")
     assert done.code == 0 and not list(tmp_path.glob("*.edge.png"))
+
+
+def test_files_that_differ_in_the_extension_alone_keep_it(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("IMG_1.JPG", "IMG_1.png", "img_2.jpg"):
+        shutil.copy(PHOTO if name.lower().endswith("jpg") else SAMPLES / "camera.png", photos / name)
+    for folder in ("out", "out"):  # the second run has the same names
+        done = imgconv("edge", photos, "-o", tmp_path / folder)
+        assert done.code == 0 and "IMG_1.JPG and" in done.err and "differ in the extension alone" in done.err
+        assert sorted(contents(tmp_path / folder)) == ["IMG_1.JPG.edge.png", "IMG_1.png.edge.png", "img_2.edge.png"]
+    for _ in range(2):  # results next to their inputs are not inputs of the next run
+        assert imgconv("edge", photos, "-q").err == ""
+        assert len(contents(photos)) == 6
+    assert imgconv("edge", photos / "IMG_1.JPG", photos / "IMG_1.png", "-o", tmp_path / "two", "-q").code == 0
+    assert len(contents(tmp_path / "two")) == 2
+
+
+def test_images_without_an_extension_are_found_by_content(tmp_path):
+    shutil.copy(PHOTO, tmp_path / "photo")
+    (tmp_path / "README").write_text("BMW and P6 are no images")
+    (tmp_path / "bits").write_bytes(b"BM" + bytes(60))
+    (tmp_path / "empty").touch()
+    assert imgconv("edge", tmp_path).code == 0
+    assert sorted(contents(tmp_path)) == ["README", "bits", "empty", "photo", "photo.edge.png"]
+
+
+def test_existing_results_that_are_older_than_the_input_are_made_again(tmp_path):
+    photo, result = tmp_path / "photo.png", tmp_path / "photo.edge.png"
+    shutil.copy(SAMPLES / "step_wedge.png", photo)
+    assert imgconv("edge", photo).code == 0
+    before = result.read_bytes()
+    shutil.copy(SAMPLES / "camera.png", photo)
+    os.utime(result, ns=(0, photo.stat().st_mtime_ns - 1))
+    done = imgconv("edge", photo, "--skip-existing")
+    assert done.code == 0 and "the input is newer" in done.err and result.read_bytes() != before
+    assert "exists" not in imgconv("edge", photo, "--skip-existing", "-v").err.replace("skipped", "")
+    after = result.stat()
+    assert imgconv("edge", photo, "--skip-existing").code == 0 and result.stat().st_ino == after.st_ino
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "tiff", "webp", "npy", "npz", "bmp"])

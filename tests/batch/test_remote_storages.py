@@ -121,7 +121,7 @@ def test_only_whole_remote_outputs_are_passed_over(memory, photos):
 
 
 def test_outputs_with_the_same_name_and_inputs_are_refused(memory, photos):
-    memory.pipe_file("/photos/A.jpg", b"x")
+    memory.pipe_file("/photos/A.png", b"x")
     with pytest.raises(UsageError, match="would both write memory://out/a"):
         outcomes(["memory://photos/"], "memory://out/")
     with pytest.raises(UsageError, match=r"is the input memory://photos/a\.png"):

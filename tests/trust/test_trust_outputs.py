@@ -121,7 +121,7 @@ def test_an_input_is_never_written_to(tmp_path, link):
     assert photo.read_bytes() == before
 
 
-@pytest.mark.parametrize("first, second", [("a.jpg", "a.png"), ("A.png", "a.png"), ("one/a.png", "two/a.png")])
+@pytest.mark.parametrize("first, second", [("A.png", "a.png"), ("one/a.png", "two/a.png")])
 def test_inputs_with_the_same_output_name_are_refused_before_work(tmp_path, first, second):
     for name in (first, second):
         (tmp_path / name).parent.mkdir(exist_ok=True)
