@@ -108,6 +108,8 @@ def _section(name, command, common):
     parts += [told for told in options if told not in common]
     shared = sorted(_bold(option.opts[-1]) for told, option in options.items() if told in common)
     parts += [f".PP\nAlso {', '.join(shared)}.\n"] if shared else []
+    for title, records in command.more_sections().items():
+        parts += [f".PP\n{_words(title)}:\n", *(f".TP\n{_bold(name)}\n{_words(text)}\n" for name, text in records)]
     examples = [f"{_escaped(example.strip())}\n" for example in (command.epilog or "").strip().splitlines()]
     return "".join([*parts, ".PP\n.RS 4\n.nf\n", *examples, ".fi\n.RE\n"])
 

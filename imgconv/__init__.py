@@ -1,7 +1,8 @@
 """Filter images with convolution and pooling. Results match PyTorch.
 
 Images: `filter`, `edge`, `pool`, `canny`, `run`. Kernels: `kernel`, `kernels`. Arrays: everything in `imgconv.functional`, and the modules
-`functional`, `gradients` and `layers`. Every name is imported on first use (PEP 562), so that `import imgconv` is fast.
+`functional`, `gradients` and `layers`. Every name is imported on first use (PEP 562), so that `import imgconv` is fast. Type checkers read
+the imports below instead.
 """
 
 from importlib import import_module
@@ -12,6 +13,53 @@ from imgconv.functional import MODULE_OF as _FUNCTIONAL
 TYPE_CHECKING = False  # type checkers read it as typing's; importing typing takes a third of the time until signals are handled
 if TYPE_CHECKING:
     from typing import Any
+
+    from imgconv import functional as functional
+    from imgconv import gradients as gradients
+    from imgconv import layers as layers
+    from imgconv.api import canny as canny
+    from imgconv.api import edge as edge
+    from imgconv.api import filter as filter
+    from imgconv.api import kernel as kernel
+    from imgconv.api import kernels as kernels
+    from imgconv.api import pool as pool
+    from imgconv.api import run as run
+    from imgconv.errors import ArgumentTypeError as ArgumentTypeError
+    from imgconv.errors import DoesNotFit as DoesNotFit
+    from imgconv.errors import ImageError as ImageError
+    from imgconv.errors import ImgconvError as ImgconvError
+    from imgconv.errors import MissingExtra as MissingExtra
+    from imgconv.errors import PictureError as PictureError
+    from imgconv.errors import UsageError as UsageError
+    from imgconv.functional.activation import flatten as flatten
+    from imgconv.functional.activation import leaky_relu as leaky_relu
+    from imgconv.functional.activation import relu as relu
+    from imgconv.functional.activation import sigmoid as sigmoid
+    from imgconv.functional.activation import softmax as softmax
+    from imgconv.functional.activation import tanh as tanh
+    from imgconv.functional.adaptive_pooling import adaptive_avg_pool2d as adaptive_avg_pool2d
+    from imgconv.functional.adaptive_pooling import adaptive_max_pool2d as adaptive_max_pool2d
+    from imgconv.functional.avg_pooling import avg_pool1d as avg_pool1d
+    from imgconv.functional.avg_pooling import avg_pool2d as avg_pool2d
+    from imgconv.functional.conv import conv1d as conv1d
+    from imgconv.functional.conv import conv2d as conv2d
+    from imgconv.functional.conv_transpose import conv_transpose1d as conv_transpose1d
+    from imgconv.functional.conv_transpose import conv_transpose2d as conv_transpose2d
+    from imgconv.functional.deform_conv import deform_conv2d as deform_conv2d
+    from imgconv.functional.matrix import kernel_matrix as kernel_matrix
+    from imgconv.functional.matrix import linear as linear
+    from imgconv.functional.padding import pad as pad
+    from imgconv.functional.patches import col2im as col2im
+    from imgconv.functional.patches import fold as fold
+    from imgconv.functional.patches import im2col as im2col
+    from imgconv.functional.patches import unfold as unfold
+    from imgconv.functional.pooling import max_pool1d as max_pool1d
+    from imgconv.functional.pooling import max_pool2d as max_pool2d
+    from imgconv.functional.pooling import max_unpool2d as max_unpool2d
+    from imgconv.functional.pooling import median_pool2d as median_pool2d
+    from imgconv.functional.pooling import min_pool2d as min_pool2d
+    from imgconv.registry import Bank as Bank
+    from imgconv.registry import Kernel as Kernel
 
 __version__ = "0.1.0"
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from imgconv.errors import ImgconvError
 
 OPTION = re.compile(r"--([a-z][a-z0-9-]*)(?: (keep|drop|filter|raw|clip|abs|each|all|grey)\b)?")
+TAGGED = re.compile(r"; imgconv kernels list --tag \S+ shows all")
 PHRASES = {  # of messages about the command line, and what a Python caller reads instead
     "use --grey or --color": "use grey=True or grey=False",
     "--color": "grey=False",
@@ -14,6 +15,7 @@ PHRASES = {  # of messages about the command line, and what a Python caller read
     "raise it with --max-pixels": "open it with Pillow, and pass the image",
     "use -s STEP, as often as there are steps, or --recipe FILE": "give a list of steps, or a recipe file",
     "use -o NAME.npy, --format npy, or --keep a step before flatten": "use keep= with a step before flatten",
+    "use the command imgconv canny": "call imgconv.canny",
     "imgconv kernels list shows all": "imgconv.kernels() lists all",
 }
 
@@ -36,6 +38,7 @@ def in_python(text: str) -> str:
     >>> in_python("pnm cannot hold it; drop it with --alpha drop, or add --padding")
     "pnm cannot hold it; drop it with alpha='drop', or add padding="
     """
+    text = TAGGED.sub("", text)
     for typed, python in PHRASES.items():
         text = text.replace(typed, python)
     return OPTION.sub(lambda match: match[1].replace("-", "_") + "=" + (repr(match[2]) if match[2] else ""), text)

@@ -1,6 +1,10 @@
 """The public names of imgconv: each resolves and is documented with shapes, errors, cost and an example."""
 
 import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,3 +42,28 @@ def test_gradients_are_documented():
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'convolve'"):
         imgconv.convolve  # noqa: B018
+
+
+def test_type_checkers_see_the_types_of_all_names(tmp_path):
+    script = tmp_path / "types_of_names.py"
+    lines = [f"reveal_type(imgconv.{name})" for name in imgconv.__all__]
+    lines += [f"reveal_type(imgconv.functional.{name})" for name in functional.__all__]
+    script.write_text("\n".join(["import imgconv", *lines]))
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--config-file",
+        os.devnull,
+        "--cache-dir",
+        str(tmp_path),
+        "--follow-imports=silent",
+        str(script),
+    ]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "MYPYPATH": str(Path(__file__).parents[1])}, check=False
+    )
+    revealed = [line for line in done.stdout.splitlines() if "Revealed type" in line]
+    assert len(revealed) == len(lines), done.stdout[-2000:]
+    assert not [line for line in revealed if 'type is "Any"' in line]
+    assert any("def (image:" in line for line in revealed)

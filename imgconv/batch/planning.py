@@ -19,8 +19,8 @@ from imgconv.recipe import Recipe
 class Plan:
     """The sources of a run, in order, and its destination. Output names are derived again when they are needed.
 
-    `inputs` are all files that the run reads. `notes` are lines about the names of results. `names` are the outputs of files where standard input may hold images that would get
-    the same names.
+    `inputs` are all files that the run reads. `notes` are lines about the names of results. `names` are the outputs of files where standard
+    input may hold images that would get the same names.
     """
 
     destination: Destination
@@ -89,7 +89,9 @@ def told_apart(sources: Sequence[Source], destination: Destination) -> tuple[lis
     groups = [group for group in alike.values() if len({fold_case(source.relative.suffix) for source in group}) > 1]
     chosen = {id(source) for group in groups for source in group}
     more = f", as {len(groups) - 1} more groups of files do" if len(groups) > 1 else ""
-    notes = [f"{' and '.join(map(str, group))} differ in the extension alone, which the names of their results contain" for group in groups[:1]]
+    notes = [
+        f"{' and '.join(map(str, group))} differ in the extension alone, which the names of their results contain" for group in groups[:1]
+    ]
     named = [replace(source, keeps_extension=True) if id(source) in chosen else source for source in sources]
     return named, tuple(note + more for note in notes)
 

@@ -80,7 +80,7 @@ def command_line(words: "Sequence[str]" = ()) -> "Typer":
         if name == "kernels":
             app.add_typer(module.app, name=name)
         else:
-            app.command(name, cls=Command, epilog=module.EXAMPLES)(grouped(module.command))
+            app.command(name, cls=getattr(module, "CommandType", Command), epilog=module.EXAMPLES)(grouped(module.command))
     return app
 
 

@@ -25,6 +25,7 @@ STDOUT = "-"
 PATIENCE = 1.0  # seconds before a progress bar appears
 PLAIN_PAUSE = 10.0  # seconds between lines of progress where standard error is not a terminal
 UPPER_HALF = "\N{UPPER HALF BLOCK}"
+SHADES = " .:-=+*#%@"  # from black to white
 UNLIMITED = 100_000  # columns
 
 
@@ -313,6 +314,8 @@ def _print_pixels(pixels_of: "Callable[[int], NDArray[Any]]") -> None:
     from rich.style import Style
 
     console = Console(highlight=False)
+    if console.no_color or console.color_system is None:
+        return _print_shades(console, pixels_of(console.width))
     pixels = pixels_of(console.width).tolist()
     segments = []
     for upper, lower in zip(pixels[::2], pixels[1::2], strict=True):
@@ -320,3 +323,10 @@ def _print_pixels(pixels_of: "Callable[[int], NDArray[Any]]") -> None:
             segments.append(Segment(UPPER_HALF, Style(color=Color.from_rgb(*above), bgcolor=Color.from_rgb(*below))))
         segments.append(Segment.line())
     console.print(Segments(segments), end="")
+
+
+def _print_shades(console: "Console", pixels: "NDArray[Any]") -> None:
+    """Print (H, W, 3) colours without colour: a character for two rows, the lighter the denser."""
+    levels = pixels.reshape(-1, 2, *pixels.shape[1:]).mean(axis=(1, 3))
+    for line in (levels * len(SHADES) / 256).astype(int).tolist():
+        console.print("".join(SHADES[level] for level in line), markup=False, emoji=False, soft_wrap=True)

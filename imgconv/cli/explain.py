@@ -55,7 +55,8 @@ def command(
     """Show the arithmetic behind one output pixel.
 
     Select a filter with -k, a pool with --size or --mode, canny with --canny, or a network, whose last step is explained, with -s or
-    --recipe. The default is the filter of `imgconv edge`.
+    --recipe. The default is the filter of `imgconv edge`. With -k each colour is explained on its own, as `imgconv filter` computes it; add
+    --grey for the luma, which `imgconv edge` uses.
     """
     from imgconv.batch.inputs import first_frame, write_animation
     from imgconv.cli.console import counted, write_json, write_message
@@ -69,6 +70,8 @@ def command(
     explanation = explain(image, recipe, pixel)
     matrices = _matrices(image, recipe, explanation.at) if matrix else []
     drawn = list(frames_of(image, recipe, explanation.at)) if animate is not None else []
+    if what.kernel and what.grey is None and image.channels - image.alpha > 1 and not json:
+        write_message("each colour on its own, as imgconv filter computes it; imgconv edge uses the luma, which --grey explains")
     if json:
         value: dict[str, Any] = {"source": source, "frame": 1, "frames": frames, "recipe": recipe.describe(), **explanation.as_json()}
         write_json(value | ({"matrices": [each.as_json() for each in matrices]} if matrix else {}))

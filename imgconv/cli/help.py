@@ -18,6 +18,10 @@ class Command(TyperCommand):
         """Write usage, description, arguments and options, and examples."""
         _format_help(self, ctx, formatter)
 
+    def more_sections(self) -> dict[str, list[tuple[str, str]]]:
+        """Sections before the examples, of names and their help."""
+        return {}
+
 
 class Group(TyperGroup):
     """A group of commands. Without a command it prints its help."""
@@ -59,6 +63,8 @@ def _format_help(command: TyperCommand | TyperGroup, ctx: Any, formatter: Any) -
         sections.setdefault(section, []).append((names, NOTES.sub(lambda match: "]" if match[1] else "", text)))
     for section in sorted(sections, key="Options".__eq__):  # last, since it holds --help
         _write_section(formatter, section, sections[section])
+    for section, records in command.more_sections().items() if isinstance(command, Command) else ():
+        _write_section(formatter, section, records)
     if command.epilog:
         with formatter.section("Examples"):
             for line in command.epilog.strip().splitlines():

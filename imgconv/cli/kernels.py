@@ -1,12 +1,13 @@
 """The commands `imgconv kernels`: list, show, add, remove, path and gallery."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from imgconv.cli.figure import FigureFile
 from imgconv.cli.help import Command, Group
-from imgconv.cli.options import MAX_PIXELS, Input, KernelsFile, MaxPixels, complete_kernel
+from imgconv.cli.options import MAX_PIXELS, Input, KernelsFile, MaxPixels, complete_kernel, complete_tag
 from imgconv.modes import Range
 
 if TYPE_CHECKING:
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 LARGEST_SHOWN = 64  # taps along a side; a larger table is not readable
 ENTRY_KEYS = ("name", "kind", "description", "range", "tags", "parameters", "source", "origin", "file", "shadows")
 Json = Annotated[bool, typer.Option("--json", help="Write lines of JSON to standard output.")]
-Tag = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="Select entries with this tag. Repeat to require several.")]
+Tag = Annotated[
+    list[str] | None,
+    typer.Option("--tag", metavar="TAG", help="Select entries with this tag. Repeat to require several.", autocompletion=complete_tag),
+]
 Reference = Annotated[
     str,
     typer.Argument(
@@ -115,9 +119,7 @@ def add(
         default_range=default_range.value if default_range else "",
         replace=force,
     )
-    entry = next((entry for entry in Registry.load(kernels_file).entries() if entry.name == name), None)
-    shadows = f"; it replaces the {entry.shadows} kernel" if entry and entry.shadows else ""
-    write_message(f"added {name} to {path}{shadows}")
+    write_message(added_message(name, path, kernels_file))
 
 
 @app.command(cls=Command, epilog="imgconv kernels remove cross\nimgconv kernels remove blur9")
@@ -166,6 +168,15 @@ def gallery(
     if not names:
         raise UsageError("no kernel has all of these tags; imgconv kernels list shows all")
     write_gallery(source, registry, names, output, max_pixels)
+
+
+def added_message(name: str, path: Path, kernels_file: Path | None = None) -> str:
+    """What has been added to a kernels file, and the kernel of that name that it replaces."""
+    from imgconv.registry import Registry
+
+    entry = next((entry for entry in Registry.load(kernels_file).entries() if entry.name == name), None)
+    shadows = f"; it replaces the {entry.shadows} kernel" if entry and entry.shadows else ""
+    return f"added {name} to {path}{shadows}"
 
 
 def _matches(entry: "Entry", words: list[str], tags: list[str]) -> bool:

@@ -77,7 +77,11 @@ def command(
     ],
     what: LearnOptions,
 ) -> None:
-    """Find the kernel that turns one image into another."""
+    """Find the kernel that turns one image into another.
+
+    Windows are left out whose result is black or white, which may be clipped, or that hold pixels which are not finite. The kernel is
+    printed; --name adds it to your kernels, where it takes precedence over a built-in one of that name.
+    """
     from imgconv.cli.console import write_json
 
     kernel_size = _kernel_size(what.size)
@@ -108,6 +112,10 @@ def _check(images: Sequence[str], what: LearnOptions) -> None:
         raise UsageError(f"expected pairs of images, got {len(images)}; give BEFORE AFTER for each pair")
     if images.count("-") > 1:
         raise UsageError("standard input is one image; give the other images as files")
+    if what.name is not None:
+        from imgconv.registry.editing import check_name
+
+        check_name(what.name, replace=what.force or what.channels != "grey")  # the names of several channels are longer
     if what.name and what.channels == "all":
         raise UsageError("--name cannot store weights across channels; write them with -o FILE.npy, for -k @FILE.npy")
     if what.output is not None:
@@ -153,6 +161,7 @@ def _save(fits: "list[Fit]", what: LearnOptions, inputs: "Inputs | None") -> Non
     import numpy as np
 
     from imgconv.cli.console import write_message
+    from imgconv.cli.kernels import added_message
     from imgconv.registry import add_entry
 
     if what.output is not None and inputs is not None:
@@ -160,7 +169,7 @@ def _save(fits: "list[Fit]", what: LearnOptions, inputs: "Inputs | None") -> Non
         _write(what.output, weights if what.channels == "all" else weights[:, 0], inputs)
     for kernel in [] if what.name is None else _kernels(fits, what.name):
         path = add_entry(kernel.name, kernel, replace=what.force, description="learnt from images", tags=("learnt",))
-        write_message(f"added {kernel.name} to {path}")
+        write_message(added_message(kernel.name, path))
 
 
 def _kernels(fits: "list[Fit]", name: str) -> "list[Kernel]":
@@ -219,7 +228,11 @@ def _kernel(fit: "Fit", output: int, name: str) -> "list[Any]":
 def _quality(fit: "Fit") -> dict[str, str]:
     from imgconv.inspection.explanation import number
 
-    left_out = f", {fit.windows_total - fit.windows:,} left out because they are black or white" if fit.windows_total > fit.windows else ""
+    left_out = (
+        f", {fit.windows_total - fit.windows:,} left out because they are black, white or not finite"
+        if fit.windows_total > fit.windows
+        else ""
+    )
     return {
         "offset": ", ".join(number(round(float(offset), 4)) for offset in fit.offset),
         "error": f"{', '.join(f'{rms:.3g}' for rms in fit.rms)} levels (root mean square)",

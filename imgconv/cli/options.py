@@ -55,6 +55,41 @@ def complete_kernel(incomplete: str) -> list[str]:
         return []
 
 
+def complete_tag(incomplete: str) -> list[str]:
+    """Tags of kernels for shell completion."""
+    from imgconv.errors import ImgconvError
+    from imgconv.registry import Registry
+
+    try:
+        return _beginning_with(incomplete, sorted({tag for entry in Registry.load().entries() for tag in entry.tags}))
+    except ImgconvError:
+        return []
+
+
+def complete_format(incomplete: str) -> list[str]:
+    """Output formats for shell completion."""
+    from imgconv.images.formats import OUTPUTS
+
+    return _beginning_with(incomplete, OUTPUTS)
+
+
+def complete_recipe(incomplete: str) -> list[str]:
+    """Recipe files and folders for shell completion; after FILE.toml: the recipes of the file."""
+    import tomllib
+
+    file, colon, name = incomplete.rpartition(":")
+    try:
+        if colon and file.endswith(".toml"):
+            recipes = tomllib.loads(Path(file).read_text(encoding="utf-8")).get("recipes", {})
+            return [f"{file}:{each}" for each in _beginning_with(name, recipes)]
+        folder = incomplete[: incomplete.rfind("/") + 1]
+        entries = sorted(Path(folder or ".").iterdir())
+    except (OSError, ValueError):
+        return []
+    names = [f"{folder}{each.name}{'/' if each.is_dir() else ''}" for each in entries if each.is_dir() or each.suffix == ".toml"]
+    return _beginning_with(incomplete, names)
+
+
 def complete_step(incomplete: str) -> list[tuple[str, str]]:
     """Operations of a step for shell completion, each with its help."""
     from imgconv.recipe.operations import OPERATIONS
@@ -185,7 +220,13 @@ class WhereOptions:
     ] = None
     format: Annotated[
         str | None,
-        option(WHERE, "--format", metavar="NAME", help="Output format, such as png, jpeg, tiff, webp, pnm, npy or npz."),
+        option(
+            WHERE,
+            "--format",
+            metavar="NAME",
+            help="Output format, such as png, jpeg, tiff, webp, pnm, npy or npz.",
+            autocompletion=complete_format,
+        ),
     ] = None
     quality: Annotated[
         int | None,
@@ -193,7 +234,9 @@ class WhereOptions:
             WHERE, "--quality", metavar="N", min=1, max=100, help="Quality of JPEG, WebP and AVIF files, from 1 to 100.", show_default=False
         ),
     ] = None
-    skip_existing: Annotated[bool, option(WHERE, "--skip-existing", help="Skip inputs whose output files exist and are not older than the input.")] = False
+    skip_existing: Annotated[
+        bool, option(WHERE, "--skip-existing", help="Skip inputs whose output files exist and are not older than the input.")
+    ] = False
     no_clobber: Annotated[bool, option(WHERE, "--no-clobber", help="Fail if an output file already exists.")] = False
     recursive: Recursive = True
     files0_from: Annotated[

@@ -4,7 +4,19 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated
 
-from imgconv.cli.options import WHAT, HowOptions, Inputs, KernelsFile, TellOptions, WhereOptions, complete_step, mode_option, option
+from imgconv.cli.help import Command
+from imgconv.cli.options import (
+    WHAT,
+    HowOptions,
+    Inputs,
+    KernelsFile,
+    TellOptions,
+    WhereOptions,
+    complete_recipe,
+    complete_step,
+    mode_option,
+    option,
+)
 from imgconv.errors import UsageError
 from imgconv.modes import Range
 
@@ -34,7 +46,13 @@ class RunOptions:
     ] = None
     recipe: Annotated[
         str | None,
-        option(WHAT, "--recipe", metavar="FILE[:NAME]", help="Read the steps from a recipe file. NAME selects one of its recipes."),
+        option(
+            WHAT,
+            "--recipe",
+            metavar="FILE[:NAME]",
+            help="Read the steps from a recipe file. NAME selects one of its recipes.",
+            autocompletion=complete_recipe,
+        ),
     ] = None
     keep: Annotated[
         list[str] | None,
@@ -48,6 +66,20 @@ class RunOptions:
         bool, option(WHAT, "--batch", help="Write the results of all images, which have one size, as one array (N,C,H,W) or (N,L).")
     ] = False
     kernels_file: KernelsFile = None
+
+
+class CommandType(Command):
+    """`run`, whose help lists the operations of its steps."""
+
+    def more_sections(self) -> dict[str, list[tuple[str, str]]]:
+        """The operations, each with its options."""
+        from imgconv.recipe.operations import OPERATIONS
+
+        records = []
+        for name, operation in OPERATIONS.items():
+            options = ", ".join(each.name for each in operation.options)
+            records.append((name, f"{operation.help}{f' ({options})' if options else ''}"))
+        return {"Operations of steps": records}
 
 
 def command(inputs: Inputs, what: RunOptions, where: WhereOptions, tell: TellOptions, how: HowOptions) -> None:

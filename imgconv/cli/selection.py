@@ -4,13 +4,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any
 
-from imgconv.cli.options import WHAT, FilterOptions, Padding, PoolOptions, complete_step, option
+from imgconv.cli.options import WHAT, FilterOptions, Padding, PoolOptions, complete_recipe, complete_step, option
 from imgconv.errors import UsageError
 from imgconv.modes import PoolMode
 
 if TYPE_CHECKING:
     from imgconv.recipe import Recipe
-    from imgconv.registry import Registry
 
 OF_POOL = ("size", "mode", "ceil_mode")
 OF_CANNY = ("canny", "sigma", "low", "high")
@@ -39,20 +38,7 @@ def filter_recipe_of(command: str, what: FilterOptions, default: Sequence[str] =
         "linear": what.linear,
         "alpha": what.alpha.value,
     }
-    try:
-        return filter_recipe(what.kernel or default, command=command, registry=registry, **settings)
-    except UsageError:
-        for name in set(what.kernel or ()).difference(registry.names()):
-            _refuse_with_hint(name, registry)
-        raise
-
-
-def _refuse_with_hint(name: str, registry: "Registry") -> None:
-    """Raise UsageError if `name`, which is not a kernel, is a command or a tag."""
-    if name == "canny":
-        raise UsageError("canny is not a kernel; use the command imgconv canny")
-    if any(name in entry.tags for entry in registry.entries()):
-        raise UsageError(f"{name} is a tag and not a kernel; imgconv kernels list --tag {name} shows its kernels")
+    return filter_recipe(what.kernel or default, command=command, registry=registry, **settings)
 
 
 def pool_recipe_of(what: PoolOptions) -> "Recipe":
@@ -102,7 +88,10 @@ class Selection(FilterOptions):
             autocompletion=complete_step,
         ),
     ] = None
-    recipe: Annotated[str | None, option(WHAT, "--recipe", metavar="FILE[:NAME]", help="Network: a recipe file.")] = None
+    recipe: Annotated[
+        str | None,
+        option(WHAT, "--recipe", metavar="FILE[:NAME]", help="Network: a recipe file.", autocompletion=complete_recipe),
+    ] = None
 
     def to_recipe(self, keep: Sequence[str] = ()) -> "Recipe":
         """The recipe of the selected operation; `keep` names steps of a network. Raises UsageError for options that exclude each other."""

@@ -119,6 +119,11 @@ def example(before: Raster, after: Raster, kernel_size: tuple[int, int], *, grey
     colours = after.pixels[..., :-1] if after.alpha else after.pixels
     unclipped = (colours > 0) & (colours < max_value_of(after.pixels.dtype)) if after.pixels.dtype.kind == "u" else np.isfinite(colours)
     usable = np.asarray(unclipped.all(axis=2))[inside]
+    if input.dtype.kind == "f":
+        missing = ~np.isfinite(input).all(axis=0)
+        usable = usable & ~np.lib.stride_tricks.sliding_window_view(missing, kernel_size).any(axis=(2, 3))
+    if not usable.any() and "f" in (input.dtype.kind, after.pixels.dtype.kind):
+        raise DoesNotFit("every window holds a pixel that is not finite; use images with more finite pixels, or a smaller --size")
     if not usable.any():
         raise DoesNotFit("the second image has only black and white pixels, which may be clipped; use one with values between them")
     return Example(input, output[(slice(None), *inside)], usable)
@@ -126,6 +131,9 @@ def example(before: Raster, after: Raster, kernel_size: tuple[int, int], *, grey
 
 def _inside(before: Sequence[int], after: Sequence[int], kernel_size: Sequence[int]) -> tuple[slice, ...]:
     """The outputs, along each axis, of the windows that lie inside the input."""
+    if any(size < taps for size, taps in zip(before, kernel_size, strict=True)):
+        image, kernel = (f"{sides[1]}x{sides[0]}" for sides in (before, kernel_size))
+        raise DoesNotFit(f"an image of {image} is smaller than the kernel of {kernel}; use a smaller --size, or larger images")
     slices = []
     for input_size, output_size, taps in zip(before, after, kernel_size, strict=True):
         valid = input_size - taps + 1

@@ -51,10 +51,10 @@ def adaptive_avg_pool2d(input: AnyArray, output_size: OutputSize) -> AnyArray:
 def adaptive_max_pool2d(input: AnyArray, output_size: OutputSize, return_indices: bool = False) -> Pooled:
     """Return the maximum of each window of `adaptive_avg_pool2d`; `input` and `output_size` are the same.
 
-    The result has the input's dtype and axes; with `return_indices`, int64 indices of that shape
-    follow, as those of `max_pool2d`. Only the first axis of the input may be empty. The cost is a comparison for every cell of every
-    window. Raises the errors of `adaptive_avg_pool2d`. Matches torch.nn.functional.adaptive_max_pool2d,
-    which refuses (H, W).
+    The result is (N, C, h_out, w_out) of the input's dtype, without the axes that the input does not have; with `return_indices`, int64
+    indices of that shape follow, as those of `max_pool2d`. Only the first axis of the input may be empty. The cost is a comparison for
+    every cell of every window. Raises the errors of `adaptive_avg_pool2d`. Matches torch.nn.functional.adaptive_max_pool2d, which refuses
+    (H, W).
 
     Examples
     --------

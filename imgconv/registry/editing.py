@@ -13,7 +13,7 @@ import tomlkit
 from imgconv.atomic import atomic_write, exclusive
 from imgconv.errors import UsageError, reason
 from imgconv.inputs import Inputs
-from imgconv.registry.entries import Entry, parse_entries
+from imgconv.registry.entries import Entry, parse_entries, read_entries
 from imgconv.registry.files import exists, read_text, user_file
 from imgconv.registry.generators import GENERATORS
 from imgconv.registry.kernel import Bank, Kernel
@@ -52,8 +52,7 @@ def add_entry(
     >>> Registry.load(file).get("cross").total
     1.0
     """
-    if not NAME.fullmatch(name):
-        raise UsageError(f"kernel name {name!r} is not allowed; use up to 64 ASCII letters, digits, _ and -, a letter first")
+    check_name(name, replace=True)
     path = user_file() if file is None else file
     tables = _tables(name, kernel, registry)
     details = {"description": description, "source": source, "tags": list(tags), "range": default_range}
@@ -62,14 +61,27 @@ def add_entry(
         for section, entry_name, table in tables:
             if entry_name in entries:
                 if not replace:
-                    kind = entries[entry_name].kind
-                    raise UsageError(f"{path} already has a {kind} {entry_name!r}; choose another name, or replace it with --force")
+                    raise _taken(path, entries[entry_name])
                 if section != f"{entries[entry_name].kind}s":
                     document[f"{entries[entry_name].kind}s"].remove(entry_name)
             if section not in document:
                 document[section] = tomlkit.table(is_super_table=True)
             document[section][entry_name] = _toml(table)
     return path
+
+
+def check_name(name: str, *, replace: bool = False) -> None:
+    """Check a name for `add_entry`: its letters, and unless `replace` that the user's file has no entry of that name."""
+    if not NAME.fullmatch(name):
+        raise UsageError(f"kernel name {name!r} is not allowed; use up to 64 ASCII letters, digits, _ and -, a letter first")
+    path = user_file()
+    entry = None if replace or not exists(path) else read_entries(path, "user").get(name)
+    if entry is not None:
+        raise _taken(path, entry)
+
+
+def _taken(path: Path, entry: Entry) -> UsageError:
+    return UsageError(f"{path} already has a {entry.kind} {entry.name!r}; choose another name, or replace it with --force")
 
 
 def remove_entry(name: str, *, file: Path | None = None) -> Path:

@@ -82,6 +82,14 @@ class Registry:
         for number in range(depth, 0, -1):
             if name in self._layers[number - 1]:
                 return self._layers[number - 1][name], number
+        tagged = [entry.name for entry in self.entries() if name in entry.tags]
+        if tagged:
+            some = ", ".join(tagged[:4])
+            raise UsageError(
+                f"{name} is a tag and not a kernel; use one of its kernels, such as {some}; imgconv kernels list --tag {name} shows all"
+            )
+        if name == "canny":
+            raise UsageError("canny is not a kernel; use the command imgconv canny")
         raise unknown_name(name, self.names())
 
     def _check_member(self, bank: Entry, member: str, depth: int) -> None:
