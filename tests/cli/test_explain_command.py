@@ -101,7 +101,7 @@ def test_matrices_on_a_photograph():
 
 def test_an_animation_is_written_beside(tmp_path):
     done = imgconv("explain", PHOTO, "-k", "laplacian8", "--at", "100,100", "--animate", tmp_path / "a.gif")
-    assert done.code == 0 and done.err == f"{tmp_path / 'a.gif'}: 25 frames\n"
+    assert done.code == 0 and done.err.endswith(f"{tmp_path / 'a.gif'}: 25 frames\n")
     with Image.open(tmp_path / "a.gif") as image:
         assert image.n_frames == 25 and image.info["loop"] == 0
     copy = tmp_path / "copy.gif"
