@@ -50,7 +50,7 @@ class NormalEquations:
             last = min(first + step, rows)
             wanted = usable[first:last].ravel()
             cells = input[:, first : last + reach].astype(np.float64) - self.middle
-            windows = unfold(cells, self.kernel_size)[:, wanted]
+            windows = np.asarray(unfold(cells, self.kernel_size), np.float64)[:, wanted]
             windows = np.concatenate([windows, np.ones((1, windows.shape[1]))])
             values = output[:, first:last].reshape(self.outputs, -1)[:, wanted].astype(np.float64) - self.middle
             self.gram += windows @ windows.T

@@ -98,7 +98,8 @@ def shrunk(pixels: NDArray[Any], longest: int) -> NDArray[np.float32]:
 
 
 def _averaged(pixels: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]:
-    return adaptive_avg_pool2d(np.ascontiguousarray(pixels.transpose(2, 0, 1)), size).transpose(1, 2, 0)
+    averages = adaptive_avg_pool2d(np.ascontiguousarray(pixels.transpose(2, 0, 1)), size)
+    return np.asarray(averages, np.float32).transpose(1, 2, 0)
 
 
 def levels(small: NDArray[np.floating], image: Raster) -> NDArray[np.uint8]:
