@@ -271,7 +271,8 @@ def rational(order: str, number: "Fraction") -> Value:
     Value(kind=5, data=b'\\x00\\x00\\x00\\x96\\x00\\x00\\x00\\x01')
     """
     limit = (1 << 32) - 1
-    nearest = number.limit_denominator(max(1, min(limit, int(limit / number)))) if number < limit else type(number)(limit)
+    whole = max(int(number), 1)
+    nearest = number.limit_denominator(max(1, limit // (whole + 1))) if number < limit else type(number)(limit)
     return Value(_RATIONAL, struct.pack(order + "II", nearest.numerator, nearest.denominator))
 
 
@@ -302,13 +303,27 @@ def encode(exif: Exif, limit: int | None = None) -> tuple[bytes, tuple[str, ...]
                 *dropped,
                 *(["place of the maker note, to which offsets in it refer"] if block.note_moved else []),
             )
-        if exif.note_offset is not None:
+        if exif.note_offset is not None and exif.note_offset >= 0:
             exif = replace(exif, note_offset=-1)  # anywhere: a gap before the maker note may be what does not fit
             continue
-        entries = [(len(value.data), name, tag) for name, directory in exif.directories.items() for tag, value in directory.items()]
-        _, name, tag = max(entries)
-        dropped.append(f"EXIF {_NAMES.get(tag, f'tag 0x{tag:04x}')} (no room)")
-        exif = replace(exif.without(name, (tag,)), note_offset=None)
+        exif, names = _without_largest(exif, len(head) + len(block.data) - limit)
+        dropped += names
+
+
+def _without_largest(exif: Exif, excess: int) -> tuple[Exif, list[str]]:
+    """Return EXIF without its largest values, which together have `excess` bytes or more, and their names."""
+    entries = [(len(value.data), name, tag) for name, directory in exif.directories.items() for tag, value in directory.items()]
+    removed: dict[str, list[int]] = {name: [] for name in exif.directories}
+    names = []
+    for length, name, tag in sorted(entries, reverse=True):
+        if excess <= 0:
+            break
+        excess -= 12 + length
+        removed[name].append(tag)
+        names.append(f"EXIF {_NAMES.get(tag, f'tag 0x{tag:04x}')} (no room)")
+    for name, tags in removed.items():
+        exif = exif.without(name, tags)
+    return exif, names
 
 
 def lay_out(exif: Exif, start: int, *, embedded: bool = False) -> Block:

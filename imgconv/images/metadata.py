@@ -146,7 +146,7 @@ def resampled(metadata: Metadata, sampling: Sampling, size: tuple[int, int]) -> 
         return result
     from imgconv.images import xmp
 
-    packet, dropped = xmp.resampled(metadata.xmp, sampling.size, sampling.stride, moved=True, turned=False)
+    packet, dropped = xmp.resampled(metadata.xmp, sampling.size, sampling.stride, moved=True)
     return replace(result, xmp=packet, dropped=(*result.dropped, *dropped))
 
 
@@ -241,7 +241,7 @@ def _upright(parts: Metadata, exif: exif_of.Exif | None, orientation: int, size:
         from imgconv.images import xmp
 
         whole = size or (0, 0)
-        packet, removed = xmp.resampled(packet, whole, (1, 1), moved=orientation > 1, turned=orientation > 4)
+        packet, removed = xmp.resampled(packet, whole, (1, 1), moved=orientation > 1)
         dropped += removed
     icc = parts.icc_profile
     if icc and (len(icc) < 128 or icc[16:20] not in _SPACES):

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from xml.dom.minidom import Element, Node
 
 _LARGEST = 1 << 22  # bytes that are parsed
+_DEEPEST = 100  # levels of elements
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _TIFF, _EXIF = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/exif/1.0/"
 _IMGCONV = "https://pypi.org/project/imgconv/ns/1.0/"
@@ -42,6 +43,7 @@ _STALE_NAMES = {
 }
 _WIDTHS, _HEIGHTS = ("ImageWidth", "PixelXDimension", "ExifImageWidth"), ("ImageLength", "ImageHeight", "PixelYDimension")
 _DENSITIES = {"XResolution": 1, "YResolution": 0, "FocalPlaneXResolution": 1, "FocalPlaneYResolution": 0}  # name -> axis
+_NUMBER = re.compile(r"\s*(\d{1,12})(?:/(\d{1,12}))?\s*", re.ASCII)
 _IN_PIXELS = re.compile(r"Regions$|RegionInfo$|SubjectArea$|SubjectLocation$")
 _PANORAMA = "http://ns.google.com/photos/1.0/panorama/"
 _PLACE = re.compile(
@@ -60,11 +62,11 @@ def orientation(packet: bytes) -> int:
 
 
 def resampled(
-    packet: bytes, size: tuple[int, int], stride: "tuple[int | Fraction, int | Fraction]", *, moved: bool, turned: bool
+    packet: bytes, size: tuple[int, int], stride: "tuple[int | Fraction, int | Fraction]", *, moved: bool
 ) -> tuple[bytes | None, tuple[str, ...]]:
     """Return a packet that is right for an image of `size`, and names of what was removed; None for a packet that is damaged.
 
-    `moved`: pixels are not where they were. `turned`: height and width were exchanged.
+    `moved`: pixels are not where they were.
     """
     if not _SUSPECTS.search(packet):
         return packet, ()
@@ -85,7 +87,7 @@ def resampled(
 
     dropped = _remove(root, stale)
     for place in list(_properties(root)):
-        _correct(place, size, stride, turned)
+        _correct(place, size, stride)
     return _serialized(packet, root), dropped
 
 
@@ -131,9 +133,19 @@ def _parsed(packet: bytes) -> "Element | None":
     if len(data) > _LARGEST or b"<!" in data.replace(b"<!--", b"").replace(b"<![CDATA[", b""):
         return None
     try:
-        return parseString(data).documentElement
-    except (ExpatError, ValueError, RecursionError):
+        root = parseString(data).documentElement
+    except (ExpatError, ValueError):
         return None
+    return root if _depth(root) <= _DEEPEST else None
+
+
+def _depth(root: "Element") -> int:
+    """Return how deep elements are nested; `toxml` calls itself for each level."""
+    depth, level = 0, [root]
+    while level:
+        depth += 1
+        level = [child for element in level for child in element.childNodes if child.nodeType == child.ELEMENT_NODE]
+    return depth
 
 
 def _serialized(packet: bytes, root: "Element") -> bytes:
@@ -179,7 +191,7 @@ def _properties(root: "Element") -> Iterator[Any]:
             yield element
 
 
-def _correct(place: Any, size: tuple[int, int], stride: "tuple[int | Fraction, int | Fraction]", turned: bool) -> None:
+def _correct(place: Any, size: tuple[int, int], stride: "tuple[int | Fraction, int | Fraction]") -> None:
     """Correct a size, a resolution or the orientation."""
     namespace, name = place.namespaceURI, place.localName
     if namespace not in (_TIFF, _EXIF):
@@ -193,11 +205,8 @@ def _correct(place: Any, size: tuple[int, int], stride: "tuple[int | Fraction, i
     elif name in _DENSITIES:
         from fractions import Fraction  # takes 3 ms
 
-        axis = _DENSITIES[name] ^ turned
-        if axis != _DENSITIES[name]:
-            stride = (stride[1], stride[0])
-        try:
-            density = Fraction(str(getattr(target, attribute)).strip()) / stride[_DENSITIES[name]]
-        except (ValueError, ZeroDivisionError):
+        match = _NUMBER.fullmatch(str(getattr(target, attribute)))
+        if match is None or not int(match[2] or 1):
             return
+        density = Fraction(int(match[1]), int(match[2] or 1)) / stride[_DENSITIES[name]]
         setattr(target, attribute, f"{density.numerator}/{density.denominator}")
