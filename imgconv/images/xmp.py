@@ -136,7 +136,7 @@ def _parsed(packet: bytes) -> "Element | None":
         root = parseString(data).documentElement
     except (ExpatError, ValueError):
         return None
-    return root if _depth(root) <= _DEEPEST else None
+    return root if root is not None and _depth(root) <= _DEEPEST else None
 
 
 def _depth(root: "Element") -> int:
