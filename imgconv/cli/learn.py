@@ -126,7 +126,8 @@ def _inputs(images: Sequence[str], what: LearnOptions) -> "Inputs | None":
     """What -o may not replace: the images, and with --name the kernels file that gets an entry. None without -o."""
     from imgconv.registry import user_file
 
-    return None if what.output is None else check_output(what.output, images, others=[user_file()] if what.name else [])
+    others = [user_file()] if what.name else []  # also without -o, so that a user without a home folder is refused before work
+    return None if what.output is None else check_output(what.output, images, others=others)
 
 
 def _pair(before: str, after: str, max_pixels: int | None, *, salvage: bool) -> "tuple[Raster, Raster]":
