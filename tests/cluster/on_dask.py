@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command import SAMPLES, imgconv, refused
 from processes import IMGCONV, environment, finished, names, started, wait_for
@@ -208,3 +209,12 @@ def test_ten_times_the_images_take_no_more_memory(home, address, workers):
 @pytest.mark.parametrize("words", [("edge", "-", "-o", "x/"), ("edge", "photos/001.jpg", "-o", "-")])
 def test_streams_stay_here(home, words):
     assert "--dask reads and writes files" in refused(2, *words, "--dask", "local", cwd=home)
+
+
+def test_weights_that_a_link_leads_to_are_not_written_to(tmp_path):
+    np.save(tmp_path / "weights.npy", np.eye(3))
+    before = (tmp_path / "weights.npy").read_bytes()
+    (tmp_path / "link.png").symlink_to("weights.npy")
+    words = ["filter", PHOTOGRAPHS[0], "-k", "@weights.npy", "-o", "link.png", "--dask", "local"]
+    assert "is the input" in refused(2, *words, cwd=tmp_path)
+    assert (tmp_path / "weights.npy").read_bytes() == before

@@ -170,12 +170,6 @@ def test_an_array_of_a_batch(here):
     check_refused(here, ["run", "photo.png", "--batch", "-s", "conv @weights.npy", "-o", "weights.npy"])
 
 
-def test_a_dask_worker_refuses_too(here):
-    pytest.importorskip("distributed")
-    (here / "link.png").symlink_to("weights.npy")
-    check_refused(here, ["filter", "photo.png", "-k", "@weights.npy", "-o", "link.png", "--dask", "local"])
-
-
 def test_what_is_sent_to_another_process_protects_the_same_files(here):
     (here / "link.png").symlink_to("weights.npy")
     sent = pickle.loads(pickle.dumps(Inputs([here / "weights.npy"])))
