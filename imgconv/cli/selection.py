@@ -2,14 +2,18 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from imgconv.cli.options import WHAT, FilterOptions, Padding, PoolOptions, complete_recipe, complete_step, option
 from imgconv.errors import UsageError
 from imgconv.modes import PoolMode
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from imgconv.recipe import Recipe
+
+T = TypeVar("T", bound="DataclassInstance")
 
 OF_POOL = ("size", "mode", "ceil_mode")
 OF_CANNY = ("canny", "sigma", "low", "high")
@@ -101,11 +105,14 @@ class Selection(FilterOptions):
             raise UsageError("--keep selects steps of a network; give -s or --recipe")
         if self._has_any(OF_CANNY):
             self._refuse_all_but(CANNY_TAKES, "canny")
-            return self._canny()
+            from imgconv.cli.canny import CannyOptions
+
+            return self._as(CannyOptions).to_recipe()
         if self._has_any(OF_POOL):
             self._refuse_all_but(POOL_TAKES, "a pool")
-            return self._pool()
-        return self._filter()
+            return pool_recipe_of(self._as(PoolOptions))
+        what = self._as(FilterOptions)
+        return filter_recipe_of("filter", what) if self.kernel else filter_recipe_of("edge", what, ["laplacian8"])
 
     def _has_any(self, names: Collection[str]) -> bool:
         return any(field.name in names and getattr(self, field.name) != field.default for field in fields(self))
@@ -122,17 +129,7 @@ class Selection(FilterOptions):
         range_ = self.range.value if self.range else None
         return network_recipe(self.step or (), file=self.recipe, keep=keep, range=range_, kernels_file=self.kernels_file)
 
-    def _canny(self) -> "Recipe":
-        from imgconv.cli.canny import CannyOptions
-
-        values = {field.name: getattr(self, field.name) for field in fields(CannyOptions)}
-        return CannyOptions(**{name: value for name, value in values.items() if value is not None}).to_recipe()
-
-    def _pool(self) -> "Recipe":
-        values = {field.name: getattr(self, field.name) for field in fields(PoolOptions)}
-        return pool_recipe_of(PoolOptions(**{name: value for name, value in values.items() if value not in (None, "")}))
-
-    def _filter(self) -> "Recipe":
-        values = {field.name: getattr(self, field.name) for field in fields(FilterOptions)}
-        what = FilterOptions(**{**values, "padding": self.padding or "same"})
-        return filter_recipe_of("filter", what) if self.kernel else filter_recipe_of("edge", what, ["laplacian8"])
+    def _as(self, options: type[T]) -> T:
+        """Those of these options that a command has, with its defaults for those that were not given."""
+        values = {field.name: getattr(self, field.name) for field in fields(options)}
+        return options(**{name: value for name, value in values.items() if value is not None and (name, value) != ("padding", "")})

@@ -166,9 +166,10 @@ def conv2d_weight(
 
 
 def conv2d_bias(grad_output: AnyArray) -> FloatArray:
-    """Return the gradient of `conv2d` with respect to its bias (O,): the sum of `grad_output` (N, O, h_out, w_out) over all other axes.
+    """Return the gradient of `conv2d` or `conv_transpose2d` with respect to its bias (O,): the sum over all axes but the second.
 
-    The sum is taken in float64; the result is float64 if `grad_output` is, else float32. Raises ArgumentTypeError and DoesNotFit.
+    `grad_output` is (N, O, h_out, w_out). The sum is taken in float64; the result is float64 if `grad_output` is, else float32.
+    Raises ArgumentTypeError and DoesNotFit.
 
     >>> import numpy as np, imgconv
     >>> imgconv.gradients.conv2d_bias(np.ones((2, 3, 4, 5)))
@@ -202,7 +203,7 @@ def conv1d_weight(
 
 
 def conv1d_bias(grad_output: AnyArray) -> FloatArray:
-    """Return the gradient of `conv1d` with respect to its bias (O,): `conv2d_bias` for `grad_output` (N, O, l_out).
+    """Return the gradient of `conv1d` or `conv_transpose1d` with respect to its bias (O,): `conv2d_bias` for (N, O, l_out).
 
     >>> import numpy as np, imgconv
     >>> imgconv.gradients.conv1d_bias(np.ones((2, 3, 4)))

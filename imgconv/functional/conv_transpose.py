@@ -166,16 +166,6 @@ def conv_transpose2d_weight(
     return _weight_gradient(input, weight_size, grad_output, _Parameters(2, stride, padding, output_padding, groups, dilation))
 
 
-def conv_transpose2d_bias(grad_output: AnyArray) -> FloatArray:
-    """Return the gradient of `conv_transpose2d` with respect to its bias; the same sum as `conv2d_bias`.
-
-    >>> import numpy as np, imgconv
-    >>> imgconv.gradients.conv_transpose2d_bias(np.ones((2, 3, 4, 5)))
-    array([40., 40., 40.])
-    """
-    return conv2d_bias(grad_output)
-
-
 def conv_transpose1d_input(
     input_size: Shape,
     weight: AnyArray,
@@ -214,14 +204,7 @@ def conv_transpose1d_weight(
     return _weight_gradient(input, weight_size, grad_output, _Parameters(1, stride, padding, output_padding, groups, dilation))
 
 
-def conv_transpose1d_bias(grad_output: AnyArray) -> FloatArray:
-    """Return the gradient of `conv_transpose1d` with respect to its bias; the same sum as `conv1d_bias`.
-
-    >>> import numpy as np, imgconv
-    >>> imgconv.gradients.conv_transpose1d_bias(np.ones((2, 3, 4)))
-    array([8., 8., 8.])
-    """
-    return conv1d_bias(grad_output)
+conv_transpose1d_bias, conv_transpose2d_bias = conv1d_bias, conv2d_bias
 
 
 class _Parameters(NamedTuple):

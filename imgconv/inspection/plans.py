@@ -16,6 +16,7 @@ from imgconv.filters.gaussian import gaussian_algorithm, gaussian_taps
 from imgconv.filters.pool2d import pool_algorithm
 from imgconv.modes import Range
 from imgconv.recipe import Canny, Filter, MapPlan, Network, Pool, Recipe, Shape
+from imgconv.window import Window
 
 SOBEL, RIDGES = 18, 4  # multiply-adds for each pixel: two kernels of 3x3, and two neighbours on either side
 ROUNDS = 2  # in which quantiles are counted
@@ -158,16 +159,14 @@ def _map(step: Filter, plan: MapPlan, shape: Shape, dtype: str) -> PlannedStep:
     summed = summed_dtype(np.dtype(dtype), linear=step.linear, premultiplied=premultiplied)
     values = output.height * output.width * (1 if plan.sums_channels else output.channels)
     work = sum(multiply_adds_of(each, window, summed, input.channels, flip=step.flip) for each in plan.kernels)
-    return PlannedStep(
+    return _windowed(
         name if kernels == 1 else f"{name} ({kernels} kernels, {plan.combine})",
-        _dims(input),
-        _dims(output),
-        window.size_formulas(size),
-        window.padding_text(size),
+        (_dims(input), _dims(output)),
+        window,
+        size,
         parameters=sum(each.taps.size + (each.bias != 0) for each in plan.kernels),
         multiply_adds=kernels * summed_channels * window.multiply_adds(size),
         performed=round(values * work),
-        receptive_field=(window.span[0], window.span[1]),
         algorithm=algorithm_of(kernel, window, summed, input.channels, flip=step.flip),
         input_dtype=dtype,
         output_dtype="float32" if Range(step.range or plan.range).floats else dtype,
@@ -178,17 +177,16 @@ def _pool(step: Pool, shape: Shape, dtype: str) -> PlannedStep:
     input = _input(step, shape, alpha=step.keeps_alpha())
     window, size = step.window, (shape.height, shape.width)
     ((_, output),) = step.trace(shape)
-    return PlannedStep(
-        f"{step.mode} pool",
-        _dims(input),
-        _dims(output),
-        window.size_formulas(size),
-        window.padding_text(size),
-        receptive_field=(window.span[0], window.span[1]),
-        algorithm=pool_algorithm(step.mode, window, size, np.dtype(dtype)),
-        input_dtype=dtype,
-        output_dtype=dtype,
+    algorithm = pool_algorithm(step.mode, window, size, np.dtype(dtype))
+    return _windowed(
+        f"{step.mode} pool", (_dims(input), _dims(output)), window, size, algorithm=algorithm, input_dtype=dtype, output_dtype=dtype
     )
+
+
+def _windowed(name: str, shapes: tuple[tuple[int, ...], tuple[int, ...]], window: Window, size: Size, **facts: Any) -> PlannedStep:
+    """A step whose `window` slides over planes of `size`; `shapes` are those of input and output."""
+    field = window.span[0], window.span[1]
+    return PlannedStep(name, *shapes, window.size_formulas(size), window.padding_text(size), receptive_field=field, **facts)
 
 
 def _canny(step: Canny, shape: Shape, dtype: str) -> list[PlannedStep]:
@@ -235,15 +233,7 @@ def _quantiles(before: list[PlannedStep], size: Size) -> PlannedStep:
 def _slid(name: str, taps: int, size: Size) -> PlannedStep:
     """A window of `taps` x `taps` on every pixel of a plane, in float32."""
     window = Pool(taps, stride=1, padding="same").window
-    return PlannedStep(
-        name,
-        (1, *size),
-        (1, *size),
-        window.size_formulas(size),
-        window.padding_text(size),
-        multiply_adds=taps**2 * prod(size),
-        receptive_field=(taps, taps),
-    )
+    return _windowed(name, ((1, *size), (1, *size)), window, size, multiply_adds=taps**2 * prod(size))
 
 
 def _network(network: Network, shape: Shape) -> list[PlannedStep]:
