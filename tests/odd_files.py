@@ -19,7 +19,7 @@ COVER = with_alpha(RGB)[..., 3:]
 
 def odd_files():
     """All of them, by name, the format first: (bytes, pixels (H, W, C), the most that a value may differ)."""
-    exact = {**_png(), **_tiff(), **_bmp(), **_tga(), **_pnm(), **_npy(), **_gif(), **_jpeg2000()}
+    exact = {**_png(), **_tiff(), **_bmp(), **_tga(), **_pnm(), **_npy(), **_gif(), **_jpeg2000(), **_jpegxl()}
     return {name: (data, pixels, 0) for name, (data, pixels) in exact.items()} | _lossy()
 
 
@@ -177,6 +177,15 @@ def _jpeg2000():
         "jpeg2000_tiles": (saved(colour, "JPEG2000", tile_size=(16, 16)), RGB),
         "jpeg2000_stream": (saved(colour, "JPEG2000", no_jp2=True), RGB),
         "jpeg2000_16_bits_alpha": (imagecodecs.jpeg2k_encode(tall, reversible=True), tall),
+    }
+
+
+def _jpegxl():
+    tall = np.concatenate([deep(RGB), deep(COVER)], axis=2)
+    return {
+        "jpegxl_stream": (imagecodecs.jpegxl_encode(RGB, lossless=True), RGB),
+        "jpegxl_grey": (imagecodecs.jpegxl_encode(GREY[..., 0], lossless=True, usecontainer=True), GREY),
+        "jpegxl_16_bits_alpha": (imagecodecs.jpegxl_encode(tall, lossless=True), tall),
     }
 
 

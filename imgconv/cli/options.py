@@ -231,7 +231,13 @@ class WhereOptions:
     quality: Annotated[
         int | None,
         option(
-            WHERE, "--quality", metavar="N", min=1, max=100, help="Quality of JPEG, WebP and AVIF files, from 1 to 100.", show_default=False
+            WHERE,
+            "--quality",
+            metavar="N",
+            min=1,
+            max=100,
+            help="Quality of JPEG, WebP, AVIF, JPEG 2000 and JPEG XL files, from 1 to 100.",
+            show_default=False,
         ),
     ] = None
     skip_existing: Annotated[

@@ -7,8 +7,8 @@ from typing import Literal
 from imgconv.errors import UsageError
 
 SIGNATURE_LENGTH = 132  # bytes that `sniff` and `foreign` need
-Reader = Literal["pillow", "png", "gif", "pnm", "npy"]
-Writer = Literal["pillow", "png", "tiff", "gif", "pnm", "npy"]
+Reader = Literal["pillow", "png", "gif", "jpegxl", "pnm", "npy"]
+Writer = Literal["pillow", "png", "tiff", "gif", "jpegxl", "pnm", "npy"]
 
 _DEPTHS = ("uint8", "uint16", "float32")
 _ANY = (1, 2, 3, 4)  # grey, grey and alpha, RGB, RGB and alpha
@@ -104,6 +104,15 @@ FORMATS: dict[str, Format] = {
         lossy=True,
         plugin="PIL.Jpeg2KImagePlugin.Jpeg2KImageFile",
         signatures=(b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  \r\n\x87\n"),
+    ),
+    "jpegxl": Format(
+        (".jxl",),
+        ("uint8", "uint16"),
+        metadata=("exif", "xmp"),
+        lossy=True,
+        reader="jpegxl",
+        writer="jpegxl",
+        signatures=(b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"),
     ),
     "avif": Format(
         (".avif",),

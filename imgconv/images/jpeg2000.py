@@ -79,10 +79,7 @@ def decode(data: bytes, layout: Layout) -> NDArray[Any]:
         samples = (samples.astype(np.int64) + (1 << layout.bits - 1)).astype(np.uint32)
     if layout.bits > 16:
         return modes.exact_float32(samples)
-    if layout.bits > 8:
-        pixels: NDArray[Any] = modes.full_range(samples, layout.bits)
-    else:
-        pixels = np.rint(samples * (255 / ((1 << layout.bits) - 1))).astype(np.uint8)
+    pixels = modes.white_is_white(samples, layout.bits)
     if layout.space == _CMYK:
         pixels = np.concatenate([modes.rgb_of_cmyk(pixels[..., :4]), pixels[..., 4:]], axis=2)
     return pixels

@@ -124,6 +124,17 @@ def full_range(samples: NDArray[Any], bits: int) -> NDArray[np.uint16]:
     return np.ascontiguousarray(wide | (wide >> bits) if bits < 16 else wide)
 
 
+def white_is_white(samples: NDArray[Any], bits: int) -> NDArray[Any]:
+    """Return samples of 1 to 16 bits as 8-bit or 16-bit ones, so that the highest value is white.
+
+    >>> white_is_white(np.array([0, 3]), 2), white_is_white(np.array([0, 4095]), 12)
+    (array([  0, 255], dtype=uint8), array([    0, 65535], dtype=uint16))
+    """
+    if bits > 8:
+        return full_range(samples, bits)
+    return samples.astype(np.uint8) if bits == 8 else np.rint(samples * (255 / ((1 << bits) - 1))).astype(np.uint8)
+
+
 def rgb_of_cmyk(inks: NDArray[Any]) -> NDArray[Any]:
     """Return RGB of whole numbers of cyan, magenta, yellow and black, without a profile: (white - ink) * (white - black) / white.
 

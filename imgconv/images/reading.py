@@ -188,6 +188,10 @@ def _decoder_for(name: str, file: BinaryIO, request: Request) -> Decoder:
             from imgconv.images import gif
 
             return gif.decoder(file, request)
+        case "jpegxl":
+            from imgconv.images import jpegxl
+
+            return jpegxl.decoder(file, request)
         case "pnm":
             from imgconv.images import pnm
 

@@ -31,8 +31,8 @@ def encode(
 ) -> None:
     """Write one image, or the frames of an animation or pages, in the format `name` (see `format_for`).
 
-    `quality`, 0 to 100, is for jpeg (default 92), avif (90), webp and jpeg2000 (default lossless). `description` is written where the
-    format has a place for it, and metadata where it applies (see `fitted`). An animation plays `loop` times, 0 for ever.
+    `quality`, 0 to 100, is for jpeg (default 92), avif (90), webp, jpeg2000 and jpegxl (default lossless). `description` is written where
+    the format has a place for it, and metadata where it applies (see `fitted`). An animation plays `loop` times, 0 for ever.
     Raises ImageError for an image that the format cannot hold, or several where it holds one, and UsageError for a quality that the format
     does not have.
 
@@ -63,6 +63,10 @@ def encode(
                 from imgconv.images import gif
 
                 gif.encode(rasters, stream, description=description, loop=loop)
+            case "jpegxl":
+                from imgconv.images import jpegxl
+
+                jpegxl.encode(rasters, stream, quality=quality)
             case "pnm":
                 from imgconv.images import pnm
 

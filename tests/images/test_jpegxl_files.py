@@ -1,0 +1,93 @@
+"""JPEG XL: headers of every size and depth, pixels without loss, quality, metadata in boxes, and damage."""
+
+import io
+
+import imagecodecs
+import numpy as np
+import pytest
+from image_files import photo, read, saved
+from PIL import Image
+
+from imgconv.errors import ImageError
+from imgconv.images import Metadata, Raster, encode, open_frames, read_header
+
+SHAPES = [(8, 8), (8, 16), (20, 31), (5, 6), (300, 400), (256, 256), (1, 1), (600, 1), (90, 160), (1080, 1296), (2, 9000)]
+
+
+def written(pixels, **options):
+    file = io.BytesIO()
+    encode([Raster(pixels, pixels.shape[2] in (2, 4), options.pop("metadata", Metadata()))], "jxl", stream=file, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("container", [True, False])
+@pytest.mark.parametrize("size", SHAPES)
+def test_the_header_says_the_size(size, container):
+    data = imagecodecs.jpegxl_encode(np.zeros(size, np.uint8), usecontainer=container, effort=1)
+    assert read_header(data).size == size
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_files_of_another_writer_are_read_exactly(dtype, channels):
+    pixels = np.random.default_rng(channels).integers(0, np.iinfo(dtype).max + 1, (20, 31, channels)).astype(dtype)
+    header, (frame,) = read(imagecodecs.jpegxl_encode(pixels.squeeze(), lossless=True))
+    assert (header.channels, header.alpha, header.dtype) == (channels, channels in (2, 4), dtype.__name__)
+    np.testing.assert_array_equal(frame.pixels, pixels)
+    for data in (imagecodecs.jpegxl_encode(pixels.squeeze(), level=90), imagecodecs.jpegxl_encode(pixels.squeeze(), distance=4)):
+        assert read(data)[0] == header
+
+
+@pytest.mark.parametrize("bits", [4, 6, 9, 10, 12, 14, 16])
+def test_white_is_white_at_every_depth(bits):
+    pixels = np.full((16, 17, 3), (1 << bits) - 1, np.uint8 if bits < 8 else np.uint16)
+    pixels[3] = 0
+    header, (frame,) = read(imagecodecs.jpegxl_encode(pixels, bitspersample=bits, lossless=True))
+    assert header.dtype == ("uint8" if bits < 8 else "uint16")
+    assert (frame.pixels[0] == np.iinfo(header.dtype).max).all() and (frame.pixels[3] == 0).all()
+
+
+def test_floats_are_read():
+    pixels = np.random.default_rng(0).random((20, 31, 3), np.float32)
+    header, (frame,) = read(imagecodecs.jpegxl_encode(pixels, lossless=True))
+    assert header.dtype == "float32"
+    np.testing.assert_array_equal(frame.pixels, pixels)
+
+
+def test_quality_trades_size_for_error():
+    original = photo()
+    files = [written(original, quality=quality) for quality in (10, 60, 95, 100)]
+    errors = [np.abs(read(data)[1][0].pixels.astype(int) - original).mean() for data in files]
+    assert errors == sorted(errors, reverse=True) and errors[-1] == 0
+    assert [len(data) for data in files] == sorted(len(data) for data in files)
+
+
+def test_exif_and_xmp_go_along():
+    exif = Image.Exif()
+    exif[0x010F] = "maker"
+    with Image.open(io.BytesIO(saved(Image.fromarray(photo()), "JPEG", exif=exif, xmp=b"<x:xmpmeta/>"))) as image:
+        source = io.BytesIO(saved(image, "PNG", exif=exif))
+    with open_frames(source.getvalue()) as frames:
+        (frame,) = frames
+    (back,) = read(written(frame.pixels, metadata=frame.metadata))[1]
+    assert back.metadata.exif.directories["image"][0x010F].data.startswith(b"maker")
+
+
+@pytest.mark.parametrize("container", [True, False])
+@pytest.mark.parametrize("part", [0.02, 0.3, 0.6, 0.9, 0.98])
+def test_half_an_image_is_an_error(part, container):
+    for options in ({"lossless": True}, {"level": 80}):
+        data = imagecodecs.jpegxl_encode(photo(), usecontainer=container, **options)
+        with pytest.raises(ImageError, match="damaged jpegxl"):
+            read(data[: int(len(data) * part)])
+
+
+def test_a_header_that_claims_too_much_is_refused_before_anything_is_decoded():
+    data = imagecodecs.jpegxl_encode(np.zeros((20000, 9001), np.uint8), effort=1)
+    with pytest.raises(ImageError, match=r"180020000 pixels.*--max-pixels"):
+        read_header(data)
+
+
+def test_animations_are_refused():
+    with pytest.raises(ImageError, match="animated jpegxl images are not supported"):
+        read(imagecodecs.jpegxl_encode(np.zeros((3, 20, 31, 3), np.uint8), lossless=True))
