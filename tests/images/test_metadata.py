@@ -1,0 +1,194 @@
+"""Metadata across formats: what each output holds, what is stripped, what is named, and the table in docs/reliability.md."""
+
+import io
+import re
+import struct
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from exif_blocks import NOTE, block, tags
+from image_files import png, png_chunk, read, saved
+from PIL import Image
+
+from imgconv.images import Metadata, Raster, Sampling, encode, fitted, resampled, transfer_of
+from imgconv.images import exif as exif_of
+from imgconv.images.formats import FORMATS, OUTPUTS
+from imgconv.images.transfer import Transfer, of_cicp, of_profile
+
+PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+PIXELS = np.random.default_rng(1).integers(0, 256, (8, 12, 3)).astype(np.uint8)
+BLOCK = block({0x10F: (2, b"ACME\0\0"), 0x8298: (2, b"(c) Ann\0")}, {0x927C: (7, NOTE)}, {1: (2, b"N\0")}, order=">", note_at=300)
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
+    b'xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:rights>(c) Ann</dc:rights></rdf:Description></rdf:RDF></x:xmpmeta>'
+)
+NAME, CITY = b"\x1c\x02\x50\0\3Ann", b"\x1c\x02\x5a\0\5Paris"
+PROFILE = b"\0" * 16 + b"RGB " + b"\0" * 108
+EVERYTHING = Metadata(
+    icc_profile=PROFILE,
+    dpi=(300.0, 150.0),
+    exif=exif_of.read(BLOCK),
+    xmp=XMP,
+    iptc=NAME + CITY,
+    colour=((b"gAMA", struct.pack(">I", 45455)), (b"cHRM", bytes(32))),
+)
+
+
+def written(metadata, name, pixels=PIXELS, **options):
+    file = io.BytesIO()
+    encode([Raster(pixels, metadata=metadata)], name, stream=file, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("name", [name for name, output in OUTPUTS.items() if output.writer not in (None, "npy") and 3 in output.channels])
+def test_each_format_holds_what_it_declares(name):
+    frame = read(written(EVERYTHING, name, description="a recipe"))[1][0]
+    holds = {part for part in OUTPUTS[name].metadata if getattr(frame.metadata, part)} | ({"aspect"} & set(OUTPUTS[name].metadata))
+    assert holds == set(OUTPUTS[name].metadata)
+    if frame.metadata.exif:
+        found = tags(exif_of.encode(frame.metadata.exif)[0])
+        assert found[0x8298] == b"(c) Ann\0"
+        assert (found["exif", 0x927C], found["gps", 1], found["order"]) == (NOTE, b"N\0", ">")
+        assert found["exif", "note at"] == 300
+    if frame.metadata.xmp:
+        assert b"(c) Ann" in frame.metadata.xmp
+    assert frame.metadata.iptc in (None, NAME + CITY)
+    assert frame.metadata.icc_profile in (None, PROFILE)
+    named = " ".join(fitted(EVERYTHING, name, 3).dropped)
+    for part, word in (("exif", "EXIF"), ("xmp", "XMP"), ("iptc", "IPTC"), ("icc_profile", "ICC"), ("dpi", "resolution")):
+        assert (word in named) == (part not in OUTPUTS[name].metadata)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_exif_goes_to_tiff_and_back_in_its_byte_order(order, dtype):
+    exif = block({0x8298: (2, b"(c) Ann\0"), 0x13B: (2, b"Ann\0")}, {0x829A: (5, [1, 250]), 0x927C: (7, NOTE)}, order=order, note_at=333)
+    data = written(Metadata(exif=exif_of.read(exif)), "tiff", PIXELS.astype(dtype), description="a recipe")
+    frame = read(data)[1][0]
+    np.testing.assert_array_equal(frame.pixels, PIXELS.astype(dtype))
+    found = tags(exif_of.encode(frame.metadata.exif)[0])
+    assert (found[0x8298], found[0x13B], found["exif", 0x829A]) == (b"(c) Ann\0", b"Ann\0", [1, 250])
+    assert (found["exif", "note at"], found["exif", 0x927C]) == (333, NOTE)
+    with Image.open(io.BytesIO(written(Metadata(exif=exif_of.read(exif)), "tiff"))) as image:
+        assert image.getexif()[0x8298] == "(c) Ann"
+        assert float(image.getexif().get_ifd(0x8769)[0x829A]) == 1 / 250
+
+
+@pytest.mark.parametrize("name", ["png", "jpeg", "tiff"])
+@pytest.mark.parametrize("aspect", [(2, 1), (1, 2), (3, 4)])
+def test_pixel_aspect_ratios_survive_and_follow_unequal_strides(name, aspect):
+    back = read(written(Metadata(aspect=aspect), name))[1][0].metadata
+    assert (back.aspect, back.dpi) == (aspect, None)
+    strided = resampled(back, Sampling((4, 12), (2, 1)), (8, 12)).aspect
+    assert Fraction(*map(int, strided)) == Fraction(*aspect) * 2
+
+
+def test_resolution_follows_the_stride():
+    assert resampled(Metadata(dpi=(300, 150)), Sampling((4, 4), (2, 3)), (8, 12)).dpi == (100, 75)
+
+
+@pytest.mark.parametrize("name", ["png", "jpeg", "webp", "tiff", "avif"])
+def test_without_a_location_nothing_else_is_lost(name):
+    bare = fitted(EVERYTHING, name, 3, location=False)
+    data = written(bare, name)
+    assert b"(c) Ann" in data
+    back = read(data)[1][0].metadata
+    assert not back.exif.directories["gps"]
+    assert b"Paris" not in data
+    assert (b"Ann" in (back.iptc or b"")) == ("iptc" in OUTPUTS[name].metadata)
+    assert "GPS position" in bare.dropped
+
+
+@pytest.mark.parametrize("name", ["png", "jpeg", "tiff", "webp"])
+def test_strip_leaves_pixels_only(name):
+    data = written(fitted(EVERYTHING, name, 3, strip=True), name)
+    assert not any(word in data for word in (b"(c) Ann", b"gAMA", b"RGB \0", b"ACME", b"Paris"))
+
+
+COLOUR = {
+    "cICP": (b"cICP", bytes([1, 13, 0, 1])),
+    "sRGB": (b"sRGB", b"\0"),
+    "gAMA": (b"gAMA", struct.pack(">I", 50000)),
+    "cHRM": (b"cHRM", struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)),
+}
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("names", [("gAMA",), ("cHRM", "gAMA"), ("sRGB",), ("cICP",), tuple(COLOUR)])
+def test_colour_chunks_of_png_survive(names, depth):
+    extra = [COLOUR[name] for name in names]
+    data = png(2, 1, depth, 2, [bytes(6 * depth // 8)], extra=extra)
+    again = written(read(data)[1][0].metadata, "png")
+    for name in names:
+        assert png_chunk(*COLOUR[name]) in again
+
+
+def test_cut_and_long_colour_chunks_are_left_out():
+    data = png(2, 1, 8, 0, [b"ab"], extra=[(b"cICP", b"abc"), (b"gAMA", bytes(4))])
+    assert read(data)[1][0].metadata.colour == ((b"gAMA", bytes(4)),)
+
+
+def profile(names, curve, space):
+    start = 132 + 12 * len(names)
+    entries = b"".join(name + struct.pack(">II", start, len(curve)) for name in names)
+    return bytes(16) + space + bytes(108) + struct.pack(">I", len(names)) + entries + curve
+
+
+SRGB_CURVE = b"para\0\0\0\0\0\3\0\0" + struct.pack(">5i", *(round(65536 * x) for x in (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)))
+
+
+@pytest.mark.parametrize("space", [b"RGB ", b"GRAY"])
+def test_curves_of_profiles(space):
+    names = (b"kTRC",) if space == b"GRAY" else (b"rTRC", b"gTRC", b"bTRC")
+    assert of_profile(profile(names, b"curv" + bytes(8), space)).name == "linear"
+    assert of_profile(profile(names, b"curv\0\0\0\0\0\0\0\1" + struct.pack(">H", 563), space)).parameters[0] == pytest.approx(2.2, abs=1e-3)
+    samples = of_profile(profile(names, b"curv\0\0\0\0\0\0\0\3" + struct.pack(">3H", 0, 16384, 65535), space)).samples
+    assert samples == pytest.approx((0, 0.25, 1), abs=1e-4)
+    assert of_profile(profile(names, SRGB_CURVE, space)).parameters == pytest.approx((2.4, 0.948, 0.052, 0.0774, 0.04045, 0, 0), abs=1e-3)
+    for broken in (b"", b"curv", b"para\0\0\0\0\0\x09", b"curv\0\0\0\0\xff\xff\xff\xff", b"curv\0\0\0\0\0\0\0\2\xff\xff\0\0"):
+        assert of_profile(profile(names, broken, space)) is None
+
+
+def test_declarations_rank_as_in_png():
+    gamma, srgb, linear = COLOUR["gAMA"], COLOUR["sRGB"], (b"cICP", bytes([1, 8, 0, 1]))
+    assert transfer_of(Metadata(colour=(gamma,))).parameters[0] == 2
+    assert transfer_of(Metadata(colour=(gamma, srgb))) is None
+    assert transfer_of(Metadata(colour=(gamma, srgb, linear))) == Transfer("linear")
+    assert (
+        transfer_of(Metadata(icc_profile=profile((b"rTRC", b"gTRC", b"bTRC"), b"curv" + bytes(8), b"RGB "), colour=(gamma,))).name
+        == "linear"
+    )
+    assert transfer_of(Metadata()) is None
+    assert of_cicp(13) is None and of_cicp(16).name == "PQ"
+
+
+def test_a_jpeg_names_what_does_not_hold_for_its_result():
+    whole = saved(Image.fromarray(PIXELS), "JPEG")
+    segments = b""
+    for marker, content in (
+        (b"\xe2", b"MPF\0" + bytes(20)),
+        (b"\xeb", b"JP\0\1" + bytes(9)),
+        (b"\xe1", b"http://ns.adobe.com/xmp/extension/\0abc"),
+    ):
+        segments += b"\xff" + marker + struct.pack(">H", len(content) + 2) + content
+    frame = read(whole[:2] + segments + whole[2:] + b"film" + b"SEFT")[1][0]
+    assert set(frame.metadata.dropped) == {"further images (MPF)", "C2PA manifest", "extended XMP", "motion photo"}
+
+
+def test_the_table_of_formats_is_that_of_the_code():
+    rows = dict(re.findall(r"^\| ([a-z0-9]+) \| (.*) \|$", PAGE.read_text(), re.MULTILINE))
+    assert {name: rows.get(name) for name in FORMATS} == {name: expected_row(name) for name in FORMATS}
+
+
+def expected_row(name):
+    """Reads, writes, depths written, metadata written."""
+    record = FORMATS[name]
+    writes = name in OUTPUTS
+    depths = ", ".join({"uint8": "8", "uint16": "16", "float32": "float"}.get(dtype, dtype) for dtype in record.dtypes) if writes else "-"
+    words = {"icc_profile": "ICC", "dpi": "resolution", "aspect": "pixel aspect", "exif": "EXIF", "xmp": "XMP", "iptc": "IPTC"}
+    words["colour"] = "gAMA, cHRM, sRGB, cICP"
+    several = [word for word, has in (("animation", record.animation), ("pages", record.pages)) if has and writes]
+    held = ", ".join(words[part] for part in record.metadata) or "-"
+    return " | ".join(("yes" if record.reader else "no", "yes" if writes else "no", depths, ", ".join(several) or "-", held))
