@@ -160,13 +160,13 @@ def fitted(metadata: Metadata, name: str, channels: int, *, strip: bool = False,
     dropped = list(metadata.dropped)
     if not location:
         metadata = _without_location(metadata, dropped)
+    if metadata.aspect and metadata.aspect[0] == metadata.aspect[1]:
+        metadata = replace(metadata, aspect=None)  # square pixels of unknown size are what a file without the entry has
     for part in _NAMES:
         if getattr(metadata, part) and part not in FORMATS[name].metadata:
             dropped.append(f"{_NAMES[part]} (no place in {name})")
             missing: Any = () if part == "colour" else None
             metadata = replace(metadata, **{part: missing})
-    if metadata.aspect and metadata.aspect[0] == metadata.aspect[1]:
-        metadata = replace(metadata, aspect=None)  # square pixels of unknown size are what a file without the entry has
     if metadata.icc_profile and not profile_fits(metadata.icc_profile, channels):
         dropped.append(f"ICC profile ({metadata.icc_profile[16:20].decode('latin-1').strip()})")
         metadata = replace(metadata, icc_profile=None)

@@ -85,6 +85,10 @@ def test_pixel_aspect_ratios_survive_and_follow_unequal_strides(name, aspect):
     assert Fraction(*map(int, strided)) == Fraction(*aspect) * 2
 
 
+def test_square_pixels_are_not_missed():
+    assert fitted(Metadata(aspect=(1, 1)), "qoi", 3) == Metadata()
+
+
 def test_resolution_follows_the_stride():
     assert resampled(Metadata(dpi=(300, 150)), Sampling((4, 4), (2, 3)), (8, 12)).dpi == (100, 75)
 
