@@ -18,6 +18,7 @@ from imgconv.batch.destinations import (
     refuse_long_names,
     standard_output,
 )
+from imgconv.batch.memory import estimated_bytes
 from imgconv.batch.outcome import Outcome, Statistics, recorded
 from imgconv.batch.paths import AnyPath, exists, path_or_bytes
 from imgconv.batch.protection import OutputNames, open_output
@@ -99,21 +100,10 @@ def process_opened(opened: Frames, job: Job, source: Source, outcome: Outcome) -
     sinks = _sinks(source, job)
     if _is_done(source, sinks, job, outcome):
         return
-    size = 4 * job.recipe.values_between(shape) + _estimated_size(header, [output for _, output in traced], job)
+    format, maps = job.destination.format, [output for _, output in traced]
+    size = estimated_bytes(header, job.recipe, maps, format, floats=job.floats)
     with job.memory.reserved(size, f"an image of {header.size[1]}x{header.size[0]}"), job.cpu_slots.acquired():
         _write(opened, job, source, sinks, outcome)
-
-
-def _estimated_size(header: Header, shapes: Sequence[Shape], job: Job) -> int:
-    """Estimate the bytes of an image: the decoder's buffer, the pixels, all maps, and one map that is being encoded."""
-    item = np.dtype(header.dtype).itemsize
-    luma = job.recipe.luma if header.format == "jpeg" else "no"
-    channels = 1 if luma == "only" else header.channels
-    buffer = item if channels == 1 else max(4, item * channels)  # Pillow stores colour as 4 bytes per pixel
-    decoded = header.size[0] * header.size[1] * (buffer + item * channels + (2 if luma == "also" else 0))
-    sizes = [shape.height * shape.width * shape.channels * (4 if job.floats else item) for shape in shapes]
-    frames = header.frames if job.floats or job.destination.format != "png" else 1
-    return decoded + sum(sizes) * frames + 2 * max(sizes) * (frames if job.floats else 1)
 
 
 def _is_done(source: Source, sinks: Sequence[Sink], job: Job, outcome: Outcome) -> bool:

@@ -141,14 +141,20 @@ class Network:
         return [dims, *(tuple(size or 0 for size in after) for after in self.trace_steps(dims))]
 
     def values_between(self, shape: Shape) -> int:
-        """The most values that are in memory at a time: the input and output of a step, and the results so far.
+        """The most values that are in memory at a time: input, output and temporary results of a step, and the results so far.
 
         >>> from imgconv.recipe import Shape, network_recipe
         >>> network_recipe(["conv_transpose box:size=2 stride=2", "max_pool 2"]).values_between(Shape(10, 10, 1))
-        600
+        500
         """
         counts = [prod(dims) for dims in self.shapes(shape)]
-        return max(before + after for before, after in pairwise(counts)) + sum(counts[result.position + 1] for result in self.results)
+        written = {result.position for result in self.results}
+        most = 2 * counts[0]  # the image is copied into a batch
+        kept = 0
+        for position, (before, after) in enumerate(pairwise(counts)):
+            most = max(most, kept + before + int((1 + self.steps[position].operation.temporaries) * after))
+            kept += after if position in written else 0
+        return most
 
     def trace(self, shape: Shape) -> list[tuple[str, Shape]]:
         """Names and shapes of the outputs that an image of `shape` gives; a vector is as many channels of one cell.

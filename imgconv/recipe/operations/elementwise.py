@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.modes import CombineMode
@@ -66,6 +66,8 @@ class Scale(Operation):
 class Normalize(Operation):
     """(input - mean) / std, with one number for all channels or one for each."""
 
+    temporaries: ClassVar[float] = 1.0
+
     keeps_levels = False
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -115,6 +117,8 @@ class ReLU(Operation):
 class LeakyReLU(Operation):
     """`input` where it is positive, else negative_slope * input."""
 
+    temporaries: ClassVar[float] = 1.25
+
     negative_slope: float = 0.01
 
     def apply(self, input: Array) -> Array:
@@ -127,6 +131,8 @@ class LeakyReLU(Operation):
 @dataclass(frozen=True)
 class Sigmoid(Operation):
     """1 / (1 + exp(-input))."""
+
+    temporaries: ClassVar[float] = 3.0
 
     keeps_levels = False
 

@@ -100,6 +100,7 @@ class Operation(ABC):
     """What one step of a network does. Subclasses override what differs from a function of each value."""
 
     keeps_levels: ClassVar[bool] = True  # whether results can still be shown as the levels of an image
+    temporaries: ClassVar[float] = 0.0  # arrays of the size of the output that `apply` needs besides it
 
     @classmethod
     def build(cls, context: Context, **options: Any) -> Self:

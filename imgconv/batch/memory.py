@@ -1,0 +1,127 @@
+"""The memory that an image takes: while it is decoded, while its maps are computed, or while they are encoded, whichever is most.
+
+The factors were measured with `tests/load/memory.py` (2026-11, Pillow 13.0, imagecodecs 2026.3).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from imgconv.images import Header
+from imgconv.recipe import Recipe, Shape
+
+FLOAT = 4  # bytes of a float32
+SCRATCH = 6 << 20  # bytes: the bands of rows that threads compute at a time
+
+
+@dataclass(frozen=True)
+class Factors:
+    """Bytes that a decoder or encoder takes besides an image's own: for each pixel, and for each byte of the image.
+
+    `retained` bytes for each pixel stay in memory while the maps of a decoded frame are computed.
+    """
+
+    per_pixel: float = 0.0
+    per_byte: float = 0.0
+    retained: float = 0.0
+
+
+_DECODERS = {
+    "png": Factors(1.0, 1.0),
+    "jpeg": Factors(1.0, 1.0),
+    "tiff": Factors(0.0, 1.2),
+    "webp": Factors(13.2, retained=8.2),
+    "gif": Factors(5.0),
+    "bmp": Factors(1.0, 1.0),
+    "pnm": Factors(0.0, 0.2),
+    "jpeg2000": Factors(1.0, 5.0),
+    "avif": Factors(3.2, 1.0, retained=3.0),
+    "tga": Factors(1.0, 1.0),
+    "qoi": Factors(1.0, 1.0),
+    "heif": Factors(3.0, 0.7),
+    "npy": Factors(0.0, 0.5, retained=1.0),
+}
+_ENCODERS = {
+    "jpeg": Factors(0.0, 1.4),
+    "webp": Factors(34.0, 1.0),
+    "gif": Factors(1.5),
+    "bmp": Factors(0.0, 3.0),
+    "jpeg2000": Factors(0.0, 13.6),
+    "avif": Factors(20.0, 7.0),
+    "tga": Factors(0.0, 2.6),
+    "qoi": Factors(0.0, 2.4),
+}
+# The same for all frames of an animation together; of these formats, only the encoded frames are in memory.
+_FRAMES = {"png": Factors(0.0, 0.9), "gif": Factors(0.0, 2.6)}
+_ALL_FRAMES = {"webp": Factors(4.0, 0.5), "avif": Factors(20.0, 1.3)}
+_PAGES = ("tiff", "pnm")  # pages are written one by one
+
+
+def estimated_bytes(header: Header, recipe: Recipe, maps: Sequence[Shape], format: str, *, floats: bool) -> int:
+    """Estimate the bytes that an image takes at most, beyond those of the process, from its header and the shapes of its maps.
+
+    `format` is that of the output, and `floats` whether it holds unrounded maps. A measured run takes between 1/1.3 and 1.3 times as
+    much where the image has 12 megapixels or more.
+    """
+    item, pixels = np.dtype(header.dtype).itemsize, header.size[0] * header.size[1]
+    luma = recipe.luma if header.format == "jpeg" else "no"
+    channels = 1 if luma == "only" else header.channels
+    raster = pixels * item * channels + (pixels if luma == "also" else 0)
+    decoder = _decoder(header.format, channels)
+    decoding = raster + decoder.per_pixel * pixels + decoder.per_byte * raster
+    output = sum(shape.height * shape.width * shape.channels for shape in maps) * (FLOAT if floats else item)
+    computing = raster + decoder.retained * pixels + output + _temporaries(header, recipe, maps)
+    encoding = _encoding(header, maps, output, format, floats=floats)
+    if header.frames == 1:
+        return int(max(decoding, computing, encoding)) + SCRATCH
+    return int(max(decoding, computing, encoding) if floats else max(decoding, computing) + encoding) + SCRATCH
+
+
+def _temporaries(header: Header, recipe: Recipe, maps: Sequence[Shape]) -> int:
+    """Return the bytes that computing the maps takes besides the decoded image and the maps."""
+    item, pixels = np.dtype(header.dtype).itemsize, header.size[0] * header.size[1]
+    between = FLOAT * recipe.values_between(Shape(*header.size, header.channels, header.alpha))
+    if between:
+        results = sum(shape.height * shape.width * shape.channels for shape in maps)
+        return max(between, 2 * FLOAT * results)
+    largest = max(shape.height * shape.width * shape.channels for shape in maps) * item
+    total = 0
+    if recipe.step.grey and header.channels > 1 and header.format != "jpeg":
+        total += pixels * item  # the luma
+    elif header.alpha and not maps[0].alpha:
+        total += pixels * item * (header.channels - 1)  # the colours over black
+    if recipe.command == "canny" and item > 1:
+        total += pixels  # the marks
+    if recipe.postprocess.threshold is not None:
+        total += largest + largest // item
+    if recipe.postprocess.overlay:
+        total += pixels * item
+    return total
+
+
+def _decoder(format: str, channels: int) -> Factors:
+    factors = _DECODERS[format]
+    if channels == 1 and format in ("png", "jpeg", "bmp", "tga", "qoi", "gif"):
+        return Factors(0.0, 1.2)  # Pillow stores colour as 4 bytes a pixel, and grey as one
+    return factors
+
+
+def _encoding(header: Header, maps: Sequence[Shape], output: float, format: str, *, floats: bool) -> float:
+    """Return the bytes that the finished maps and the encoder take; of an animation, what grows with its frames."""
+    frames, largest = header.frames, max(shape.height * shape.width for shape in maps)
+    byte = output / len(maps)
+    if floats:
+        single = frames == 1 and all(shape.channels == 1 for shape in maps)
+        if format in ("npy", "npz"):
+            return output * frames * (2.1 if single else 3.05)
+        return output * frames * (1 if all(shape.channels == 1 for shape in maps) else 2)
+    if frames > 1:
+        if format in _PAGES:
+            return 0.0
+        if format in _FRAMES:
+            return _FRAMES[format].per_byte * byte * frames
+        of_all = _ALL_FRAMES.get(format, Factors())
+        return frames * (byte * (1 + of_all.per_byte) + of_all.per_pixel * largest) + (34.0 * largest if format == "webp" else 0)
+    encoder = _ENCODERS.get(format, Factors())
+    return output + encoder.per_pixel * largest + encoder.per_byte * byte
