@@ -14,10 +14,14 @@ Python caller would catch, and has the exit code of a command that ends with it.
 to do, in lower case and without a full stop.
 """
 
+import errno
 import os
 import re
 
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")  # also those that end lines or reverse the direction of text
+
+# What loaders of shared libraries say where address space or memory is missing.
+_UNLOADED = ("failed to map segment", "cannot allocate memory", "cannot map", "can't load", "cannot apply additional memory protection")
 
 
 class ImgconvError(Exception):
@@ -74,11 +78,36 @@ def one_line(error: BaseException) -> str:
     """
     if isinstance(error, ImgconvError):
         return str(error)
-    if isinstance(error, MemoryError):
-        return "not enough memory; use fewer --jobs, or smaller images"
+    if lacks_memory(error):
+        return "not enough memory; use fewer --jobs, or smaller images, or raise the limit of this process"
+    if lacks_threads(error):
+        return "no further thread can be started; raise the limit on processes of this user or container, or use fewer --jobs"
+    if isinstance(error, ImportError):  # the second attempt to import what did not fit into the memory fails in other ways
+        return f"a library cannot be loaded ({reason(error)}); allow more memory, or install imgconv again"
     if isinstance(error, OSError):
         return reason(error) + (f": {os.fsdecode(error.filename)}" if error.filename else "")
     return f"internal error, {type(error).__name__}: {error}; IMGCONV_TRACEBACK=1 shows where"
+
+
+def lacks_memory(error: BaseException | None) -> bool:
+    """Whether memory or address space was missing, also for a library that could not be loaded.
+
+    >>> lacks_memory(ImportError("libopenblas.so: failed to map segment from shared object")), lacks_memory(ImportError("no module"))
+    (True, False)
+    """
+    while error is not None:
+        text = str(error).lower()
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+            return True
+        if isinstance(error, ImportError | OSError | SyntaxError) and any(part in text for part in _UNLOADED):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def lacks_threads(error: BaseException) -> bool:
+    """Whether the system refused to start a thread or a process."""
+    return (isinstance(error, RuntimeError) and "start new thread" in str(error)) or getattr(error, "errno", None) == errno.EAGAIN
 
 
 def reason(error: BaseException) -> str:

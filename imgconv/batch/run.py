@@ -1,12 +1,13 @@
 """Run a job over all sources, in order, on a pool of threads; standard input may hold several images."""
 
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from imgconv.batch.outcome import Outcome, recorded
 from imgconv.batch.paths import Url
@@ -15,6 +16,9 @@ from imgconv.batch.work import Job, process_opened, process_source
 from imgconv.errors import ImageError
 from imgconv.images import Frames, read_stream
 from imgconv.system import CpuSlots, reuse_freed_memory
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 EXTRA_THREADS = 2  # besides the workers, so that the disk is busy while every worker computes
 EXTRA_THREADS_REMOTE = 16  # the same for storages on a network, which respond late and to many requests at once
@@ -75,13 +79,47 @@ def in_order(
 def _run_threads(sources: Sequence[Source], job: Job, jobs: int, stop_on_error: bool) -> Iterator[Outcome]:
     is_remote = any(isinstance(path, Url) for path in (sources[0].path, job.destination.folder))
     extra = EXTRA_THREADS_REMOTE if is_remote else EXTRA_THREADS
-    from concurrent.futures import ThreadPoolExecutor  # only needed for several images
-
-    pool = ThreadPoolExecutor(jobs + extra, thread_name_prefix="imgconv-image")
+    pool = _started_pool(jobs + extra)
+    if pool is None:
+        yield from in_order(sources, lambda source: _Done(process_source(source, job)), lambda: 1, stop_on_error)
+        return
     try:
         yield from in_order(sources, lambda source: pool.submit(process_source, source, job), lambda: 3 * jobs + extra, stop_on_error)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _started_pool(threads: int) -> "ThreadPoolExecutor | None":
+    """Return a pool of `threads` threads, or of as many as the system lets start; None if it lets none."""
+    from concurrent.futures import ThreadPoolExecutor  # only needed for several images
+
+    while threads:
+        pool = ThreadPoolExecutor(threads, thread_name_prefix="imgconv-image")
+        started, begin = 0, threading.Event()
+        try:
+            for started in range(threads):  # noqa: B007
+                pool.submit(begin.wait)
+        except RuntimeError:
+            begin.set()
+            pool.shutdown()
+            threads = started
+            continue
+        begin.set()
+        return pool
+    return None
+
+
+@dataclass(frozen=True)
+class _Done:
+    """The outcome of an image that was processed at once."""
+
+    outcome: Outcome
+
+    def result(self) -> Outcome:
+        return self.outcome
+
+    def cancel(self) -> bool:
+        return False
 
 
 def _process_stdin(source: Source, job: Job) -> Iterator[Outcome]:

@@ -45,6 +45,7 @@ def main() -> "NoReturn":
     try:
         handle_signals()
         gc.set_threshold(ALLOCATIONS)
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"  # matrix products run on our threads; OpenBLAS raises SIGINT where it gets none
         _fill_closed_streams()
         if not sys.warnoptions:  # warnings of libraries are for developers, who can enable them with -W
             warnings.simplefilter("ignore")
@@ -119,9 +120,12 @@ def _unexpected(error: Exception) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    from imgconv.cli.console import write_message
-
-    write_message(f"imgconv: {message}")
+    try:
+        from imgconv.cli.console import write_message
+    except (ImportError, MemoryError, OSError, SyntaxError):  # no memory for Rich
+        os.write(2, f"imgconv: {ascii(message)[1:-1]}\n".encode())
+    else:
+        write_message(f"imgconv: {message}")
     return code
 
 

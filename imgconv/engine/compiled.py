@@ -16,6 +16,7 @@ import numpy as np
 from imgconv.engine import cache, fallback, forks
 from imgconv.engine.fallback import UNEXPECTED
 from imgconv.engine.signature import Signature, words_of
+from imgconv.errors import lacks_memory
 
 Function = Callable[..., None]
 
@@ -52,7 +53,8 @@ def loop(function: Function, /, **constants: int) -> Function:
 def prepare() -> None:
     """Start a thread that imports what links cached loops, so that it is ready when the first image is decoded."""
     if not is_plain():
-        threading.Thread(target=_import_linker, daemon=True).start()
+        with suppress(RuntimeError):  # no further thread can start: the linker is imported when the first loop needs it
+            threading.Thread(target=_import_linker, daemon=True).start()
 
 
 def is_plain() -> bool:
@@ -129,6 +131,8 @@ class _Loop:
             if body is not None:
                 return llvm.link(llvm.Code.unpack(body), self._source.__name__, signature.words)
         except UNEXPECTED as error:
+            if lacks_memory(error):
+                raise MemoryError from error
             self._note(error)
         with _compiling:
             return self._compile(signature, fingerprint)
@@ -173,7 +177,8 @@ class _Compiling:
         self._start = time.perf_counter()
         self._timer = threading.Timer(max(PATIENCE - self._seconds, 0.0), self._announce)
         self._timer.daemon = True
-        self._timer.start()
+        with suppress(RuntimeError):  # no further thread can start
+            self._timer.start()
 
     def __exit__(self, *error: object) -> None:
         self._timer.cancel()

@@ -1,0 +1,57 @@
+"""Too little address space, memory or threads: one line and exit code 1, or fewer threads; never a crash, a hang or a traceback."""
+
+import resource
+import subprocess
+import sys
+
+import pytest
+from command import SAMPLES
+from processes import IMGCONV, environment, names
+
+PHOTO = str(SAMPLES / "coffee.jpg")
+COMMANDS = {
+    "edge": ("edge", PHOTO, "-o", "o.png"),
+    "conv": ("run", PHOTO, "-s", "conv laplacian8", "-o", "o.png"),
+    "pool": ("pool", PHOTO, "-o", "o.png"),
+    "learn": ("learn", PHOTO, PHOTO, "--size", "3", "-o", "o.npy"),
+    "figure": ("figure", PHOTO, "-k", "sobel_x", "-o", "o.png"),
+    "folder": ("edge", str(SAMPLES), "-o", "out"),
+}
+
+# No thread starts after the first `count`, as under a limit on processes.
+FEW_THREADS = """
+import sys, threading, _thread
+started, count, original = 0, int(sys.argv[1]), _thread.start_new_thread
+def start(*words, **more):
+    global started
+    started += 1
+    if started > count:
+        raise RuntimeError("can't start new thread")
+    return original(*words, **more)
+_thread.start_new_thread = threading._start_new_thread = start
+sys.argv = ["imgconv", *sys.argv[2:]]
+from imgconv.cli.app import program
+program()
+"""
+
+
+@pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
+@pytest.mark.parametrize("megabytes", [100, 150, 350])
+def test_little_address_space_gives_a_result_or_one_line(tmp_path, words, megabytes):
+    limited = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))}
+    done = subprocess.run(
+        [*IMGCONV, *words], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False, **limited
+    )
+    assert done.returncode in (0, 1), done.stderr
+    assert "Traceback" not in done.stderr and "internal error" not in done.stderr and "interrupted" not in done.stderr
+    lines = [line for line in done.stderr.splitlines() if "written" not in line]
+    assert done.returncode == 0 or words[1] == str(SAMPLES) or len(lines) == 1, done.stderr
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_where_few_threads_can_start_the_work_is_done_with_fewer(tmp_path, count):
+    command = [sys.executable, "-c", FEW_THREADS, str(count), "edge", SAMPLES, "-o", "out", "-q", "-j", "4"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    usual = subprocess.run([*IMGCONV, "edge", SAMPLES, "-o", tmp_path / "usual", "-q"], env=environment(), timeout=120, check=True)
+    assert usual.returncode == 0 and names(tmp_path / "out") == names(tmp_path / "usual")
