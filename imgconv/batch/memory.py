@@ -42,6 +42,7 @@ _DECODERS = {
     "heif": Factors(3.0, 0.7),
     "npy": Factors(0.0, 0.5, retained=1.0),
 }
+_DEEP_DECODERS = {"png": Factors(0.3, 1.6), "jpeg2000": Factors(1.0, 2.4)}  # of 16 bits
 _ENCODERS = {
     "jpeg": Factors(0.0, 1.4),
     "webp": Factors(34.0, 1.0),
@@ -68,8 +69,8 @@ def estimated_bytes(header: Header, recipe: Recipe, maps: Sequence[Shape], forma
     luma = recipe.luma if header.format == "jpeg" else "no"
     channels = 1 if luma == "only" else header.channels
     raster = pixels * item * channels + (pixels if luma == "also" else 0)
-    decoder = _decoder(header.format, channels)
-    decoding = raster + decoder.per_pixel * pixels + decoder.per_byte * raster
+    decoder = _decoder(header.format, channels, item)
+    decoding = raster + (decoder.per_pixel + header.conversion) * pixels + decoder.per_byte * raster
     output = sum(shape.height * shape.width * shape.channels for shape in maps) * (FLOAT if floats else item)
     computing = raster + decoder.retained * pixels + output + _temporaries(header, recipe, maps)
     encoding = _encoding(header, maps, output, format, floats=floats)
@@ -100,11 +101,11 @@ def _temporaries(header: Header, recipe: Recipe, maps: Sequence[Shape]) -> int:
     return total
 
 
-def _decoder(format: str, channels: int) -> Factors:
+def _decoder(format: str, channels: int, item: int) -> Factors:
     factors = _DECODERS[format]
     if channels == 1 and format in ("png", "jpeg", "bmp", "tga", "qoi", "gif"):
-        return Factors(0.0, 1.2)  # Pillow stores colour as 4 bytes a pixel, and grey as one
-    return factors
+        return Factors(0.0, 1.2 if item == 1 else 1.8)  # Pillow stores colour as 4 bytes a pixel, and grey as one
+    return _DEEP_DECODERS.get(format, factors) if item == 2 else factors
 
 
 def _encoding(header: Header, maps: Sequence[Shape], output: float, format: str, *, floats: bool) -> float:

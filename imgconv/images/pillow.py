@@ -45,7 +45,14 @@ def _header(image: ImageFile.ImageFile, name: str, file: BinaryIO) -> Header:
     if name != "tiff" and metadata.orientation_of(image.info) > 4:
         height, width = width, height
     loop = int(image.info.get("loop") or 0) if animated else 0
-    return Header(name, (height, width), channels, dtype, alpha, frames, animated, loop, metadata.description_of(image))
+    description = metadata.description_of(image)
+    return Header(name, (height, width), channels, dtype, alpha, frames, animated, loop, description, conversion=_conversion(image))
+
+
+def _conversion(image: ImageFile.ImageFile) -> float:
+    """Return the bytes for each pixel that an image takes in a mode that no raster has, and while it is turned upright."""
+    turned = len(image.getbands()) if metadata.orientation_of(image.info) > 1 else 0
+    return turned + (5.0 if image.mode in ("CMYK", "YCbCr", "LAB", "HSV") else 0)
 
 
 def _checked_frames(file: BinaryIO, image: ImageFile.ImageFile, header: Header, request: Request) -> Iterator[Raster]:

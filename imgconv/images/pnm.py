@@ -62,7 +62,8 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
 
 def header_of(layout: Layout, frames: int = 1) -> Header:
     """Return the header of an image with this layout."""
-    return Header("pnm", (layout.height, layout.width), layout.channels, layout.dtype, layout.alpha, frames)
+    text = 9.5 * layout.channels if layout.magic in _PLAIN else 0.0
+    return Header("pnm", (layout.height, layout.width), layout.channels, layout.dtype, layout.alpha, frames, conversion=text)
 
 
 def read_layout(file: BinaryIO, request: Request) -> Layout:

@@ -103,6 +103,7 @@ class Header:
     `size` is (H, W) after orientation, `channels` counts alpha, `dtype` is that of the decoded pixels. `loop` is the number of times an
     animation plays, 0 for ever; `description` is the text that the writer of the file left, such as a recipe. `warning` says what of the
     file is left out, such as a damaged animation around a still image that is whole.
+    `conversion` is how many bytes for each pixel the decoder needs besides what it usually needs for these channels, as for CMYK.
     """
 
     format: str
@@ -115,6 +116,7 @@ class Header:
     loop: int = 0
     description: str | None = None
     warning: str | None = None
+    conversion: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -50,4 +50,5 @@ def main() -> None:
     sys.stdout.write(f"{max(estimates)} {of_process('VmHWM') - before}\n")
 
 
-main()
+if __name__ == "__main__":
+    main()
