@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
-from imgconv.arrays import Array, as_array
+from imgconv.arrays import Array, as_array, ignore_float_errors
 from imgconv.errors import ArgumentTypeError, DoesNotFit, ImageError, UsageError
 from imgconv.images import Raster, from_pil, open_frames, to_pil
 from imgconv.images.raster import is_pixel_dtype
@@ -277,6 +277,7 @@ def _rule(alpha: str) -> str:
     return "auto" if alpha == NO_ALPHA else alpha
 
 
+@ignore_float_errors
 def _apply(recipe: Recipe, image: ImageLike, threads: int | None = None, *, bands: bool = False) -> Any:
     """Return the result of a recipe in the form of `image`, or a list of several results. With `bands` no channel is alpha."""
     if threads is not None and threads < 1:

@@ -6,7 +6,7 @@ Convolution, pooling, unfold and their gradients all describe their window with 
 import operator
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, prod
 from typing import Any, Literal, assert_never, get_args
 
@@ -16,6 +16,7 @@ from imgconv.properties import cached_property
 Size = int | Sequence[int]  # one number for all axes, or one for each
 PaddingName = Literal["valid", "same", "full"]
 Padding = Size | str
+LARGEST = 2**40  # of any size; no array has more cells along an axis, and products of two sizes stay below 2**63 with room
 PADDING_NAMES: tuple[PaddingName, ...] = get_args(PaddingName)
 
 
@@ -91,6 +92,12 @@ class Window:
             raise DoesNotFit(f"{self._kernel_text()} does not fit the padded input {padded}; use a smaller kernel or more padding")
         return tuple(output)
 
+    def clamped(self, size: Sequence[int]) -> "Window":
+        """Return a window that gives the same output for an input of `size`, and whose strides do not exceed the padded input."""
+        pads = self.pads(size)
+        stride = tuple(min(t, n + sum(pad) + 1) for t, n, pad in zip(self.stride, size, pads, strict=True))
+        return self if stride == self.stride else replace(self, stride=stride)
+
     def multiply_adds(self, size: Sequence[int]) -> int:
         """Return the multiply-adds for one input channel and one output channel: output cells times taps."""
         return prod(self.output_size(size)) * prod(self.kernel_size)
@@ -150,7 +157,7 @@ def sizes(value: Size, name: str, dims: int, least: int) -> tuple[int, ...]:
     >>> sizes(3, "stride", 2, least=1)
     (3, 3)
     """
-    if type(value) is int and value >= least:  # the most common case, without the checks below
+    if type(value) is int and least <= value <= LARGEST:  # the most common case, without the checks below
         return (value,) * dims
     values: Sequence[Any] = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
     numbers = tuple(_whole(number, name) for number in values)
@@ -160,6 +167,8 @@ def sizes(value: Size, name: str, dims: int, least: int) -> tuple[int, ...]:
         raise UsageError(f"{name} {value!r} has {len(numbers)} numbers; give one" + (f", or {dims}" if dims > 1 else ""))
     if min(numbers) < least:
         raise UsageError(f"{name} must be at least {least}, not {value!r}")
+    if max(numbers) > LARGEST:
+        raise UsageError(f"{name} must be at most 2**40, not {value!r}")
     return numbers
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from imgconv.arrays import AnyArray, Array, Shape, from_batch, sum_dtype
+from imgconv.arrays import AnyArray, Array, Shape, from_batch, ignore_float_errors, sum_dtype
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.functional.pooling import pool_batch, pool_gradient, pool_window
 from imgconv.window import Size, Window, sizes
@@ -148,6 +148,7 @@ def _forward(input: AnyArray, window: Window, dims: int, count_include_pad: bool
     return from_batch(rows.reshape(*batch.shape[:2], *window.output_size(size)), axes, dims)
 
 
+@ignore_float_errors
 def _input_gradient(
     grad_output: AnyArray, input_size: Shape, window: Window, dims: int, count_include_pad: bool, divisor_override: int | None
 ) -> AnyArray:

@@ -12,6 +12,8 @@ from imgconv.window import Size, Window, sizes
 from imgconv.windows.correlation import ranges
 from imgconv.windows.layout import Block, Layout, gather, scatter
 
+MOST_CELLS = 2**45  # of a matrix of patches: more than any machine can address
+
 
 def unfold(input: AnyArray, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1) -> AnyArray:
     """Return the patch under every position of a window, as the columns of a matrix (im2col).
@@ -49,7 +51,11 @@ def unfold(input: AnyArray, kernel_size: Size, dilation: Size = 1, padding: Size
     batch, axes = as_batch(input)
     if 0 in batch.shape[1:]:
         raise DoesNotFit(f"input has the shape {batch.shape}; only the batch may be empty")
-    patches = _gather_all(batch, Layout(batch.shape, _window(kernel_size, stride, padding, dilation)))
+    window = _window(kernel_size, stride, padding, dilation)
+    cells = prod(batch.shape[:2]) * prod(window.kernel_size) * prod(window.output_size(batch.shape[2:]))
+    if cells > MOST_CELLS:
+        raise DoesNotFit(f"the patches would have {cells} cells; use a smaller kernel_size, or less padding")
+    patches = _gather_all(batch, Layout(batch.shape, window))
     return patches if axes == 4 else patches[0]
 
 

@@ -65,6 +65,10 @@ class Layout:
     windows: tuple[int, ...] | None = None
     margins: tuple[Range, ...] | None = None
 
+    def __post_init__(self) -> None:
+        if max(self.window.stride) > 2 and self.margins is None:  # larger strides need more phases of planes than there are cells
+            object.__setattr__(self, "window", self.window.clamped(self.shape[2:]))
+
     @property
     def output_size(self) -> tuple[int, ...]:
         """(h_out, w_out)."""

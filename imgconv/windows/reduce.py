@@ -133,8 +133,14 @@ def padded_counts(window: Window, size: Sequence[int], axis: int) -> Cells:
     >>> padded_counts(Window.of(3, stride=2, padding=1, ceil_mode=True), (4, 4), axis=0)
     array([3, 3, 2])
     """
+    taps, count = window.kernel_size[axis], window.output_size(size)[axis]
+    padded = size[axis] + sum(window.pads(size)[axis])
+    if (count - 1) * window.stride[
+        axis
+    ] + taps <= padded:  # all windows are whole: no array of as many numbers as a long signal has windows
+        return np.broadcast_to(np.intp(taps), count)
     start = _starts(window, size, axis)
-    return np.minimum(start + window.kernel_size[axis], size[axis] + window.pads(size)[axis][1]) - start
+    return np.minimum(start + taps, size[axis] + window.pads(size)[axis][1]) - start
 
 
 def _starts(window: Window, size: Sequence[int], axis: int) -> Cells:
@@ -145,6 +151,8 @@ ReductionAlgorithm = Literal["separable", "2x2 blocks"]
 SCRATCH_BYTES = 1 << 20  # per band; smaller ones lost to the cost of a call (2026-11)
 BAND_BYTES = 1 << 18  # of an image that are worth handing to another thread
 JOBS = 2  # for each core at work, each with scratch of its own
+WIDEST = 1 << 18  # values of a row; longer rows are reduced strip by strip
+STRIP_CELLS = 1 << 18  # padded values of a strip
 _TALL = 32  # more rows than this are summed in float64: one after the other, they would lose float32's last digits
 Fill = Callable[[int, int], None]  # fills output rows first..last
 
@@ -190,6 +198,13 @@ class Fold:
 
 def extremes(planes: Planes, window: Window, *, largest: bool, threads: int | None = None) -> AnyArray:
     """The largest (or smallest) value of every window, (count * h_out, w_out * channels), of the planes' dtype."""
+    if _is_long(planes, window):
+        return _by_strips(
+            planes,
+            window,
+            LARGEST if largest else SMALLEST,
+            lambda strip, narrow, _: extremes(strip, narrow, largest=largest, threads=threads),
+        )
     fold = Fold(planes, window, LARGEST if largest else SMALLEST, planes.rows.dtype)
     out = np.empty(fold.output_shape, planes.rows.dtype)
 
@@ -212,6 +227,11 @@ def averages(
     if plain and average_algorithm(window, planes.size, planes.count) == "2x2 blocks":
         return _halved(planes, threads)
     divisors = divisors or (Spans.of_window(window, planes.size, 0).count, Spans.of_window(window, planes.size, 1).count)
+    if _is_long(planes, window):
+        heights, widths = divisors
+        return _by_strips(
+            planes, window, SUM, lambda strip, narrow, columns: averages(strip, narrow, (heights, widths[columns]), dtype, threads)
+        )
     taps = window.kernel_size[0] * window.kernel_size[1]
     planes, accumulator, ratio = _types(planes, taps, window.kernel_size[0])
     fold = Fold(planes, window, SUM, accumulator)
@@ -230,6 +250,39 @@ def averages(
         return fill
 
     _run(worker, len(out), band, threads)
+    return out
+
+
+def _is_long(planes: Planes, window: Window) -> bool:
+    """Whether planes are a few long rows, whose windows are small: strips of them need less scratch, and no more time."""
+    rows = planes.count * ((window.output_size(planes.size)[0] - 1) * window.stride[0] + window.span[0])
+    return planes.rows.shape[1] > WIDEST and 4 * rows * window.span[1] * planes.channels <= STRIP_CELLS
+
+
+def _by_strips(planes: Planes, window: Window, operation: int, reduce: Callable[[Planes, Window, slice], AnyArray]) -> AnyArray:
+    """Reduce wide planes strip by strip of output columns, each padded on its own, so that the scratch of a long row stays small."""
+    (height, width), channels, (kernel_size, stride) = planes.size, planes.channels, (window.kernel_size, window.stride)
+    (h_out, w_out), ((top, _), (left, _)) = window.output_size(planes.size), window.pads(planes.size)
+    rows = (h_out - 1) * stride[0] + window.span[0]
+    narrow = Window(kernel_size, stride, (0, 0), window.dilation)
+    count = max((STRIP_CELLS // (planes.count * rows * channels) - window.span[1]) // stride[1], 1)
+    cells = planes.rows.reshape(planes.count, height, width, channels)
+    out: AnyArray | None = None
+    low, high = max(-top, 0), min(max(rows - top, 0), height)
+    for first in range(0, w_out, count):
+        last = min(first + count, w_out)
+        begin = first * stride[1] - left
+        end = (last - 1) * stride[1] + window.span[1] - left
+        strip = np.full((planes.count, rows, end - begin, channels), identity_of(operation, cells.dtype), cells.dtype)
+        inside = slice(max(begin, 0), max(min(end, width), 0))
+        if inside.stop > inside.start:
+            strip[:, top : top + high - low, inside.start - begin : inside.stop - begin] = cells[:, low:high, inside]
+        part = Planes(strip.reshape(planes.count * rows, -1), planes.count, (rows, end - begin), channels)
+        reduced = reduce(part, narrow, slice(first, last))
+        if out is None:  # the first strip has the dtype of all
+            out = np.empty((len(reduced), w_out * channels), reduced.dtype)
+        out[:, first * channels : last * channels] = reduced
+    assert out is not None
     return out
 
 
@@ -262,6 +315,22 @@ def span_averages(planes: Planes, spans: tuple[Spans, Spans], divisors: tuple[An
 
     For windows of unequal size: adaptive averages, and the gradients of all averages. The planes have one channel.
     """
+    rows, columns = spans
+    outputs = max(STRIP_CELLS * len(columns.first) // max(planes.rows.size, 1), 1)  # columns of a strip
+    if planes.size[1] <= WIDEST or outputs >= len(columns.first):
+        return _span_averages(planes, spans, divisors, dtype)
+    strips = []
+    for first in range(0, len(columns.first), outputs):
+        begin, cells = columns.first[first : first + outputs], columns.count[first : first + outputs]
+        low, high = int(begin.min()), int((begin + cells * columns.step).max())
+        strip = np.ascontiguousarray(planes.rows[:, low:high])
+        part = Planes(strip, planes.count, (planes.size[0], strip.shape[1]))
+        narrow = rows, Spans(begin - low, cells, columns.step)
+        strips.append(_span_averages(part, narrow, (divisors[0], divisors[1][first : first + outputs]), dtype))
+    return np.concatenate(strips, axis=1)
+
+
+def _span_averages(planes: Planes, spans: tuple[Spans, Spans], divisors: tuple[AnyArray, AnyArray], dtype: np.dtype[Any]) -> AnyArray:
     planes, (rows, columns) = _summable(planes), spans
     heights, widths = np.tile(divisors[0], planes.count).astype(np.float64), divisors[1].astype(np.float64)
     out = np.empty((planes.count * len(rows.first), len(columns.first)), dtype)

@@ -1,0 +1,52 @@
+"""Long signals: strips of them give the same bits, and scratch memory stays small."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import imgconv
+from imgconv import gradients
+from imgconv.windows import reduce
+
+CELLS = 1 << 21
+SIGNAL = np.random.default_rng(2).random((1, CELLS), np.float32)
+CALLS = {
+    "conv1d": lambda x: imgconv.conv1d(x, np.ones((1, 1, 3), np.float32), stride=2),
+    "max_pool1d": lambda x: imgconv.max_pool1d(x, 3, stride=2),
+    "avg_pool1d": lambda x: imgconv.avg_pool1d(x, 3, stride=2),
+    "row": lambda x: imgconv.max_pool2d(x[:, None], (1, 3), stride=(1, 2)),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_scratch_of_a_long_signal_is_small(call):
+    call(SIGNAL)
+    tracemalloc.start()
+    try:
+        result = call(SIGNAL)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak - result.nbytes < 0.5 * 4 * CELLS + 8e6
+
+
+@pytest.mark.parametrize("cells", [34, 24])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.float32, np.float64])
+def test_strips_change_no_bit(monkeypatch, cells, dtype):
+    x = (np.random.default_rng(4).random((1, 2, 81)) * 200).astype(dtype)
+    calls = [
+        lambda: imgconv.max_pool1d(x[0], 3, 2, 1),
+        lambda: imgconv.max_pool2d(x, (1, 4), 2, (0, 2), (1, 3)),
+        lambda: imgconv.min_pool2d(x, (2, 3), (1, 3), (1, 1), ceil_mode=True),
+        lambda: imgconv.avg_pool2d(x, (1, 3), 2, (0, 1), count_include_pad=False),
+        lambda: imgconv.avg_pool1d(x[0], 4, 3, 2, True),
+        lambda: imgconv.adaptive_avg_pool2d(x, (1, 7)),
+        lambda: gradients.avg_pool1d_input(imgconv.avg_pool1d(x[0], 3, 2), (2, 81), 3, 2),
+        lambda: imgconv.pool(x[0], (1, 3), "max", stride=2, padding="same"),
+    ]
+    whole = [call() for call in calls]
+    monkeypatch.setattr(reduce, "WIDEST", 34)  # the real ones are millions of cells
+    monkeypatch.setattr(reduce, "STRIP_CELLS", cells)
+    for call, expected in zip(calls, whole, strict=True):
+        np.testing.assert_array_equal(call(), expected)
