@@ -8,10 +8,11 @@ import errno
 import os
 import stat
 import struct
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from imgconv.platforms import IS_WINDOWS
 
 ACCESS_LISTS = ("system.posix_acl_access", "system.nfs4_acl")  # extended attributes of Linux
 DEFAULT_LIST = "system.posix_acl_default"  # of a folder, for its new files
@@ -44,7 +45,7 @@ class Access:
     @classmethod
     def of_new_file(cls, folder: Path, mode: int = 0o666) -> "Access":
         """Return the rules of a file that would be created in `folder` with `mode`."""
-        if mode == PRIVATE or sys.platform == "win32":
+        if mode == PRIVATE or IS_WINDOWS:
             return cls(mode)
         with suppress(OSError):
             default = _attribute(folder, DEFAULT_LIST)
@@ -54,10 +55,10 @@ class Access:
 
     def apply(self, descriptor: int) -> None:
         """Give an open file, which was private so far, these rules."""
-        if sys.platform == "win32":
+        if IS_WINDOWS or not hasattr(os, "fchmod"):
             return
         mode, has_group = self.mode, True
-        if self.owner is not None:
+        if self.owner is not None and hasattr(os, "fchown"):
             mode, has_group = _with_owner(descriptor, self.owner, mode)
         try:
             for name, value in self.lists if has_group else ():

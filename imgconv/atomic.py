@@ -4,6 +4,9 @@ New contents go to a hidden temporary file in the folder of the destination, whi
 the access rules of the file that it replaces, and is renamed. The writing process holds a lock on it. A temporary file without a lock
 was left behind by a killed process; the next writer in that folder removes it, also on another machine that shares the disk.
 
+Windows neither renames nor removes an open file, so an open temporary file needs no other lock there. It is closed and then renamed;
+for that moment, and for a minute after it was last written to, no other process removes it.
+
 Pipes and devices get their contents in one piece at the end.
 """
 
@@ -13,8 +16,8 @@ import os
 import re
 import select
 import stat
-import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -23,15 +26,21 @@ from typing import BinaryIO
 from imgconv.access import PRIVATE, Access
 from imgconv.errors import ImageError
 from imgconv.inputs import Inputs
+from imgconv.platforms import IS_WINDOWS, reachable
 
-if sys.platform != "win32":
+try:
     import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 PART_SUFFIX = ".imgconv-part"  # of temporary files, which are hidden and never used as inputs
 _PART = re.compile(rf"\.[0-9a-f]{{16}}{re.escape(PART_SUFFIX)}")
 _NO_FSYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)  # file systems without fsync raise one of these
 _DESCRIPTORS = re.compile(r"/dev/fd|/proc/(\d+)(/task/\d+)?/fd")  # folders of open descriptors, links resolved
 _MOST_LINKS = 40  # as in the kernel
+_WINDOWS_LOCK = ".imgconv-lock"  # a file, since Windows does not lock folders
+_CLOSED = 60.0  # seconds for which a temporary file that Windows could remove is left alone
+_RETRIES = (0.01, 0.05, 0.2, 0.5)  # seconds between attempts to replace a file that another program has open, such as a virus scanner
 
 _lock = threading.Lock()  # replaced in a forked child
 _temporary_files: set[Path] = set()
@@ -56,7 +65,7 @@ def atomic_write(path: Path, inputs: Inputs, before_sync: Callable[[], None] | N
             before_sync()
         _send(path, contents.getbuffer())
         return
-    target = Path(os.path.realpath(path))
+    target = reachable(Path(os.path.realpath(path)))
     try:
         access = Access.of_file(target, target.stat())
     except OSError:
@@ -89,9 +98,11 @@ def replace_file(
                     before_sync()
                 access.apply(stream.fileno())
                 _sync(stream.fileno())
-                if sys.platform == "win32":  # which renames no open file
+                if IS_WINDOWS:
                     stream.close()
-                part.replace(path)  # while it is open and locked, so that no other process removes it
+                    _replace_closed(part, path)
+                else:
+                    part.replace(path)  # while it is open and locked, so that no other process removes it
     except BaseException:
         _remove(part)
         raise
@@ -120,15 +131,12 @@ def is_stdout(path: Path) -> bool:
 def exclusive(folder: Path) -> Iterator[None]:
     """Let one process at a time run the block for `folder`, to read a file, change it and write it.
 
-    Where folders cannot be locked (Windows, some network file systems), the block runs without a lock.
+    Where nothing can be locked (some network file systems), the block runs without a lock.
     """
-    if sys.platform == "win32":
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(folder / _WINDOWS_LOCK, os.O_RDWR | os.O_CREAT) if IS_WINDOWS else os.open(folder, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _wait_for_lock(descriptor)
         yield
     finally:
         os.close(descriptor)
@@ -147,8 +155,8 @@ def sweep(folders: Iterable[Path], inputs: Inputs) -> None:
     for folder in folders:
         with contextlib.suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
-                if _PART.fullmatch(entry.name) and entry.is_file(follow_symlinks=False) and not inputs.has(entry.stat()):
-                    _remove_unlocked(folder / entry.name)
+                if _PART.fullmatch(entry.name) and entry.is_file(follow_symlinks=False) and not inputs.has(Path(entry.path).stat()):
+                    _remove_unlocked(Path(entry.path))
 
 
 def _create_part(folder: Path, inputs: Inputs) -> tuple[int, Path]:
@@ -181,6 +189,10 @@ def _remove(path: Path) -> None:
 def _remove_unlocked(path: Path) -> None:
     """Remove a file unless a process holds its lock, or the file system has no locks."""
     with contextlib.suppress(OSError):
+        if IS_WINDOWS:
+            if time.time() - path.stat().st_mtime > _CLOSED:
+                path.unlink()  # fails if a process has it open
+            return
         descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
         try:
             if _try_lock(descriptor):
@@ -191,7 +203,7 @@ def _remove_unlocked(path: Path) -> None:
 
 def _try_lock(descriptor: int) -> bool | None:
     """Lock an open file for this process: False if another process holds the lock, None where files cannot be locked."""
-    if sys.platform == "win32":
+    if fcntl is None:
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -200,6 +212,31 @@ def _try_lock(descriptor: int) -> bool | None:
     except OSError:
         return None
     return True
+
+
+def _wait_for_lock(descriptor: int) -> None:
+    """Lock an open file or folder for this process, after other processes. Raises OSError where that is impossible."""
+    if fcntl is not None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    if not IS_WINDOWS:
+        return
+    import msvcrt
+
+    while True:
+        with contextlib.suppress(PermissionError):  # another process holds it
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+            return
+        time.sleep(_RETRIES[1])
+
+
+def _replace_closed(part: Path, path: Path) -> None:
+    """Rename a closed file on Windows, which refuses while another program has one of the two files open; try for a moment."""
+    for pause in _RETRIES:
+        with contextlib.suppress(PermissionError):
+            part.replace(path)
+            return
+        time.sleep(pause)
+    part.replace(path)
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ class Inputs:
 
     def has(self, status: os.stat_result) -> bool:
         """Whether a local file is one of the inputs."""
-        return (status.st_dev, status.st_ino) in self._names()
+        return status.st_ino != 0 and (status.st_dev, status.st_ino) in self._names()
 
     def refuse(self, output: Hashable, option: str = "-o") -> None:
         """Raise UsageError, which names `option`, if writing to `output`, a path or a URL, would change an input."""
@@ -70,6 +70,8 @@ def _identity(file: Hashable) -> Identity | None:
         status = file.stat()
     except (OSError, ValueError):  # ValueError: a NUL character in the name
         return None
+    if not status.st_ino:  # some network file systems of Windows
+        return os.path.normcase(os.path.realpath(file))
     return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 

@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,8 +10,10 @@ from pathlib import Path
 
 from imgconv.errors import ImageError
 
-if sys.platform != "win32":
+try:
     import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 PROC = Path("/proc")
 CGROUPS = Path("/sys/fs/cgroup")
@@ -111,7 +112,7 @@ def reuse_freed_memory() -> None:
 
     Measured 2026-11-20 on 60 photographs of 1920x1440: 16,000 page faults instead of 97,000, and a seventh less time.
     """
-    with suppress(AttributeError, OSError):  # another C library
+    with suppress(AttributeError, OSError, TypeError):  # another C library
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_MMAP_THRESHOLD, 1 << 26)
         mallopt(_M_TRIM_THRESHOLD, 1 << 28)
@@ -168,7 +169,7 @@ def _free_memory(proc: Path) -> int | None:
 
 def _free_address_space(proc: Path) -> int | None:
     """Return what `ulimit -v` leaves."""
-    if sys.platform == "win32":
+    if resource is None:
         return None
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     if limit == resource.RLIM_INFINITY:

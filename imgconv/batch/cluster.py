@@ -31,7 +31,7 @@ from imgconv.errors import ClusterError, MissingExtra, UsageError, reason
 from imgconv.inputs import Inputs
 
 LOCAL = "local"
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 CLOSE_TIMEOUT = 5.0  # seconds for local workers to end
 CONNECT_TIMEOUT = 10.0  # seconds for a scheduler to respond
 WORKER_TIMEOUT = 30.0  # seconds without any worker
@@ -199,7 +199,8 @@ def _connect(connect: Callable[..., Any]) -> Any:
 @contextmanager
 def _local_cluster(distributed: Any, jobs: int) -> Iterator[Any]:
     """Start worker processes with one thread each. Interrupts from the terminal reach this process only."""
-    resource_tracker.ensure_running()  # its start unblocks interrupts
+    if hasattr(signal, "pthread_sigmask"):
+        resource_tracker.ensure_running()  # its start unblocks interrupts
     quiet = {"dashboard_address": None, "silence_logs": logging.CRITICAL}
     with ExitStack() as stack:
         with _deferred_signals():
@@ -217,17 +218,18 @@ def _close(cluster: Any) -> None:
 def _deferred_signals() -> Iterator[None]:
     """Handle signals at the end of the block, so that no process is left half started or half stopped.
 
-    SIGINT is blocked in processes that are started in the block, and in their children.
+    Where signals can be blocked, SIGINT is blocked in processes that are started in the block, and in their children.
     """
     received: list[int] = []
     in_main = threading.current_thread() is threading.main_thread()
     deferred = [number for number in SIGNALS if in_main and callable(signal.getsignal(number))]
     handlers = {number: signal.signal(number, lambda number, _: received.append(number)) for number in deferred}
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if hasattr(signal, "pthread_sigmask") else None
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if mask is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for number, handler in handlers.items():
             signal.signal(number, handler)
         if received:

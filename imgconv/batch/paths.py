@@ -10,8 +10,9 @@ from pathlib import Path, PurePath
 from urllib.parse import unquote
 
 from imgconv.errors import UsageError
+from imgconv.platforms import path_of_file_url, reachable
 
-_URL = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)", re.DOTALL | re.IGNORECASE)
+_URL = re.compile(r"([a-z][a-z0-9+.-]+)://(.*)", re.DOTALL | re.IGNORECASE)
 _ALIASES = {"s3a": "s3", "gcs": "gs", "abfss": "abfs"}
 WEB = ("http", "https")  # read-only, and without folders that can be listed
 OBJECT_STORES = ("s3", "gs", "az", "abfs", "oss", "oci", "memory")  # these write an object completely or not at all
@@ -79,10 +80,10 @@ def parse_path(text: str) -> AnyPath:
     """
     match = _URL.fullmatch(text)
     if match is None:
-        return Path(text)
+        return reachable(Path(text))
     protocol, path = match[1].lower(), match[2]
     if protocol in ("file", "local"):
-        return Path(path)
+        return reachable(Path(path_of_file_url(path)))
     protocol = _ALIASES.get(protocol, protocol)
     if protocol in OBJECT_STORES:
         path = path.lstrip("/")

@@ -12,6 +12,9 @@ from imgconv.batch.paths import AnyPath, Url
 from imgconv.batch.sources import RealFolders, Source
 from imgconv.errors import UsageError
 from imgconv.inputs import Inputs
+from imgconv.platforms import reachable
+
+SEPARATORS = f"/{os.sep}"
 
 
 def inputs_of(sources: Iterable[Source], others: Iterable[Path] = (), *, reads_stdin: bool = False) -> Inputs:
@@ -33,7 +36,7 @@ def open_output(path: AnyPath, inputs: Inputs, before_sending: Callable[[], None
     """
     inputs.refuse(identified(path))
     if isinstance(path, Path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        reachable(path.parent).mkdir(parents=True, exist_ok=True)
         return atomic_write(path, inputs, before_sending)
     from imgconv.batch import remote
 
@@ -70,11 +73,11 @@ def check_outputs(
     """
     folders = RealFolders()
     names = OutputNames(folders)
-    root = None if within is None else (str(within.normalised) if isinstance(within, Url) else os.path.realpath(within)).rstrip("/") + "/"
+    root = None if within is None else (str(within.normalised) if isinstance(within, Url) else os.path.realpath(within)).rstrip(SEPARATORS)
     for source, own in zip(sources, outputs, strict=True):
         for path in own:
             names.add(path, source)
-            if root is not None and not (real := real_path(path, folders)).startswith(root):
+            if root is not None and not _is_below(real := real_path(path, folders), root):
                 raise UsageError(f"output {path} would be {real}, outside of {within}; remove the link that leads there")
             inputs.refuse(identified(path))
     return names
@@ -83,6 +86,10 @@ def check_outputs(
 def real_path(path: AnyPath, folders: RealFolders) -> str:
     """Return the name of the file that is written for `path`."""
     return os.path.realpath(path) if isinstance(path, Path) and _is_link(path) else folders.resolve(path)
+
+
+def _is_below(path: str, root: str) -> bool:
+    return path.startswith(root) and path[len(root) :].startswith(tuple(SEPARATORS))
 
 
 def fold_case(name: str) -> str:

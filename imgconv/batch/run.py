@@ -15,13 +15,15 @@ from imgconv.batch.sources import Source
 from imgconv.batch.work import Job, process_opened, process_source
 from imgconv.errors import ImageError
 from imgconv.images import Frames, read_stream
+from imgconv.platforms import IS_WINDOWS
 from imgconv.system import CpuSlots, reuse_freed_memory
 
 if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 EXTRA_THREADS = 2  # besides the workers, so that the disk is busy while every worker computes
 EXTRA_THREADS_REMOTE = 16  # the same for storages on a network, which respond late and to many requests at once
+POLL_INTERVAL = 0.2  # seconds
 
 
 class PendingOutcome(Protocol):
@@ -83,8 +85,13 @@ def _run_threads(sources: Sequence[Source], job: Job, jobs: int, stop_on_error: 
     if pool is None:
         yield from in_order(sources, lambda source: _Done(process_source(source, job)), lambda: 1, stop_on_error)
         return
+
+    def submit(source: Source) -> PendingOutcome:
+        future = pool.submit(process_source, source, job)
+        return _Interruptible(future) if IS_WINDOWS else future
+
     try:
-        yield from in_order(sources, lambda source: pool.submit(process_source, source, job), lambda: 3 * jobs + extra, stop_on_error)
+        yield from in_order(sources, submit, lambda: 3 * jobs + extra, stop_on_error)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
@@ -159,3 +166,17 @@ def _numbered(source: Source, number: int, job: Job) -> Source:
             if other := job.names and job.names.source_of(path):
                 raise ImageError(f"{other} has the output {path} too; rename that file, or send this stream alone")
     return numbered
+
+
+class _Interruptible:
+    """The future of a thread, for Windows: there, Ctrl-C takes effect between waits and not during one."""
+
+    def __init__(self, future: "Future[Outcome]"):
+        self._future, self.cancel = future, future.cancel
+
+    def result(self) -> Outcome:
+        from concurrent.futures import wait
+
+        while not self._future.done():
+            wait([self._future], timeout=POLL_INTERVAL)
+        return self._future.result()

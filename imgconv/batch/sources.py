@@ -11,6 +11,7 @@ from imgconv.batch.paths import AnyPath, Url, parse_path
 from imgconv.errors import ImageError, UsageError, reason
 from imgconv.images import read_header
 from imgconv.images.formats import FORMATS, SIGNATURE_LENGTH, sniff
+from imgconv.platforms import local_name, reachable
 
 STDIN = "-"
 WILDCARDS = "*?["
@@ -107,7 +108,7 @@ def _expand(name: str, extensions: frozenset[str], recursive: bool, exact: bool)
         yield from _remote(path, extensions, recursive, exact)
     elif paths.is_folder(path):
         yield from _folder(path, extensions, recursive)
-    elif not exact and any(sign in name for sign in WILDCARDS) and not os.path.lexists(name):
+    elif not exact and any(sign in name.removeprefix(path.anchor) for sign in WILDCARDS) and not os.path.lexists(name):
         for match in _glob(path) or [path]:
             yield Source(match, PurePath(match.name))
     else:
@@ -122,14 +123,14 @@ def _remote(url: Url, extensions: frozenset[str], recursive: bool, exact: bool) 
         if remote.is_folder(url):
             for name, file in remote.list_files(url, recursive=recursive):
                 if not f"/{name}".count("/.") and _has_extension(name, extensions):
-                    yield Source(file, PurePath(name), named=False)
+                    yield Source(file, PurePath(local_name(name)), named=False)
             return
         matches = [] if exact or not any(sign in url.path for sign in WILDCARDS) else remote.glob(url)
     except ImageError as error:
-        yield Source(url, PurePath(url.name), named=False, error=str(error))
+        yield Source(url, PurePath(local_name(url.name)), named=False, error=str(error))
         return
     for match in matches or [url]:
-        yield Source(match, PurePath(match.name))
+        yield Source(match, PurePath(local_name(match.name)))
 
 
 def _glob(pattern: Path) -> list[Path]:
@@ -142,7 +143,7 @@ def _folder(root: Path, extensions: frozenset[str], recursive: bool) -> Iterator
     remaining = [PurePath()]
     while remaining:
         relative = remaining.pop()
-        folder, subfolders = root / relative, []
+        folder, subfolders = reachable(root / relative), []
         try:
             with os.scandir(folder) as scan:
                 entries = sorted(scan, key=lambda entry: entry.name)
@@ -155,7 +156,7 @@ def _folder(root: Path, extensions: frozenset[str], recursive: bool) -> Iterator
             if entry.is_dir(follow_symlinks=False):
                 subfolders.append(relative / entry.name)
             elif _is_image(entry, extensions):
-                yield Source(folder / entry.name, relative / entry.name, named=False)
+                yield Source(reachable(folder / entry.name), relative / entry.name, named=False)
         if recursive:
             remaining += reversed(subfolders)
 

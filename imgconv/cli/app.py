@@ -5,6 +5,7 @@ It imports next to nothing before it handles signals, so that an interrupt durin
 
 import atexit
 import gc
+import io
 import os
 import signal
 import sys
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 COMMANDS = ("edge", "filter", "pool", "run", "canny", "plan", "explain", "learn", "figure", "report", "kernels", "warmup")
 ALLOCATIONS = 20_000  # between two garbage collections: imports allocate 60,000 objects and no garbage, and Python's default is 700
-SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name))
 SYNONYMS = {"mean": "avg", "average": "avg", "maximum": "max", "minimum": "min"}  # of values that options take
 REPEAT = 1.0  # seconds
 
@@ -47,6 +48,8 @@ def main() -> "NoReturn":
         gc.set_threshold(ALLOCATIONS)
         os.environ["OPENBLAS_NUM_THREADS"] = "1"  # matrix products run on our threads; OpenBLAS raises SIGINT where it gets none
         _fill_closed_streams()
+        if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+            sys.stdout.reconfigure(errors="replace")  # a character that the terminal does not have becomes a question mark
         if not sys.warnoptions:  # warnings of libraries are for developers, who can enable them with -W
             warnings.simplefilter("ignore")
         code = _flushed(_run())

@@ -259,12 +259,8 @@ def _width(console: "Console", part: "RenderableType") -> int:
 
 def print_parts(*parts: "RenderableType") -> None:
     """Print within the width of a terminal, and without wrapping elsewhere."""
-    from io import TextIOWrapper
-
     from rich.console import Console
 
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a character that the terminal does not have becomes a question mark
     console = Console(highlight=False, markup=False, emoji=False)
     for part in parts:
         console.width = console.width if console.is_terminal else max(console.width, _width(console, part))

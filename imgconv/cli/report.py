@@ -1,6 +1,5 @@
 """The command `imgconv report` and the option --report: pages that show images before and after."""
 
-import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
@@ -14,6 +13,7 @@ from imgconv.cli.options import MAX_PIXELS, WHERE, HowOptions, MaxPixels, Quiet,
 from imgconv.cli.outputs import format_of
 from imgconv.errors import ImageError, UsageError, reason
 from imgconv.inputs import Inputs
+from imgconv.platforms import command_of
 
 if TYPE_CHECKING:
     from imgconv.batch.outcome import Outcome
@@ -103,7 +103,7 @@ def _report(
     from imgconv.batch import paths
     from imgconv.plotting.report import Reading, Report
 
-    command = shlex.join(["imgconv", *sys.argv[1:]])
+    command = command_of(["imgconv", *sys.argv[1:]])
     reading = Reading(lambda name: paths.path_or_bytes(paths.parse_path(name), max_pixels), max_pixels, salvage)
     return Report(title, [("Command", command), *facts], reading, expected=expected, workers=workers)
 

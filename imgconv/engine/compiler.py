@@ -71,6 +71,12 @@ def emit(dispatcher: Dispatcher, signature: Signature) -> Code:
 
     Raises UnexpectedError where Numba's function is not called as expected, or needs more than the C library.
     """
+    module = module_of(dispatcher, signature)
+    return Code(_machine().emit_object(module), _needs(module))
+
+
+def module_of(dispatcher: Dispatcher, signature: Signature) -> Any:
+    """Return LLVM's module of what `compile_loop` returned: the entry and what it reaches."""
     (compiled,) = dispatcher.signatures
     name = dispatcher.overloads[compiled].fndesc.llvm_func_name
     module = llvm.parse_assembly(dispatcher.inspect_llvm(compiled))
@@ -82,7 +88,7 @@ def emit(dispatcher: Dispatcher, signature: Signature) -> Code:
         module.link_in(llvm.parse_assembly(_RELEASE))
     _keep_only_entry(module)
     module.verify()
-    return Code(_machine().emit_object(module), _needs(module))
+    return module
 
 
 def self_check() -> None:
@@ -225,7 +231,7 @@ def _numba_version() -> str:
     for folder in (spec and spec.submodule_search_locations) or ():
         file = Path(folder, "_version.py")
         if file.is_file():
-            return file.read_text()
+            return file.read_text(encoding="utf-8")
     from importlib.metadata import version
 
     return version("numba")

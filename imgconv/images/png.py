@@ -11,13 +11,13 @@ from itertools import chain
 from typing import Any, BinaryIO
 
 import numpy as np
-from isal import isal_zlib
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
 from imgconv.images import exif as exif_of
 from imgconv.images.animation import fraction_of_a_second
 from imgconv.images.damage import DamageError, TruncatedError, read_exactly
+from imgconv.images.deflate import fast_zlib
 from imgconv.images.metadata import fitted
 from imgconv.images.raster import Metadata, Raster
 
@@ -94,9 +94,9 @@ def check(file: BinaryIO) -> None:
     """Raise DamageError unless every chunk of the still image is whole and matches its checksum, up to the end of the file."""
     for name, length in chunks(file):
         if name not in ANIMATION:
-            checksum = isal_zlib.crc32(name)
+            checksum = fast_zlib.crc32(name)
             for block in _blocks(file, length):
-                checksum = isal_zlib.crc32(block, checksum)
+                checksum = fast_zlib.crc32(block, checksum)
             check_sum(file, name, checksum)
 
 
@@ -191,7 +191,7 @@ def metadata_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
         if name in colour:
             yield name, colour[name]
     if metadata.icc_profile:
-        yield b"iCCP", b"ICC profile\0\0" + isal_zlib.compress(metadata.icc_profile)
+        yield b"iCCP", b"ICC profile\0\0" + fast_zlib.compress(metadata.icc_profile)
     for name in (b"sRGB", b"gAMA", b"cHRM"):
         if name in colour and not (name == b"sRGB" and metadata.icc_profile):
             yield name, colour[name]
@@ -208,7 +208,7 @@ def metadata_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
 
         profile = iptc.resources(metadata.iptc)
         digits = profile.hex("\n", -36)
-        yield b"zTXt", b"Raw profile type iptc\0\0" + isal_zlib.compress(f"\niptc\n{len(profile):8}\n{digits}\n".encode())
+        yield b"zTXt", b"Raw profile type iptc\0\0" + fast_zlib.compress(f"\niptc\n{len(profile):8}\n{digits}\n".encode())
 
 
 def _write_frames(stream: BinaryIO, size: tuple[int, int], encoded: list[tuple[bytes, float | None]], loop: int) -> None:
@@ -230,7 +230,7 @@ def _deflated(pixels: NDArray[Any]) -> Iterator[bytes]:
 
     A filter byte precedes each row: none for grey, up for colour (measured: smaller, not slower).
     """
-    deflate = isal_zlib.compressobj(1)
+    deflate = fast_zlib.compressobj(1)
     up = pixels.shape[2] > 2
     step = max(1, _STRIP // max(pixels[0].nbytes, 1))
     above: NDArray[np.uint8] | None = None
@@ -266,4 +266,4 @@ def write_chunk(stream: BinaryIO, name: bytes, data: bytes | memoryview = b"") -
     """Write a chunk with its length and checksum."""
     stream.write(struct.pack(">I4s", len(data), name))
     stream.write(data)
-    stream.write(struct.pack(">I", isal_zlib.crc32(data, isal_zlib.crc32(name))))
+    stream.write(struct.pack(">I", fast_zlib.crc32(data, fast_zlib.crc32(name))))

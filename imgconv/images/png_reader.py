@@ -11,13 +11,13 @@ from io import BytesIO
 from typing import Any, BinaryIO
 
 import numpy as np
-from isal import isal_zlib
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
 from imgconv.images import metadata, modes, plugins, png
 from imgconv.images.animation import Canvas, Disposal, Placement, always_opaque
 from imgconv.images.damage import DamageError, TruncatedError, image_errors, read_exactly
+from imgconv.images.deflate import fast_zlib
 from imgconv.images.raster import Decoder, Header, Raster, Request
 
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
@@ -203,7 +203,7 @@ def _read_animation(file: BinaryIO, head: png.Head, salvage: bool) -> _Animation
 def _checked(file: BinaryIO, name: bytes, length: int) -> bytes:
     """Return the data of a chunk of the animation. Raises DamageError for a wrong checksum."""
     data = read_exactly(file, length)
-    png.check_sum(file, name, isal_zlib.crc32(data, isal_zlib.crc32(name)))
+    png.check_sum(file, name, fast_zlib.crc32(data, fast_zlib.crc32(name)))
     file.seek(-4, 1)
     return data
 

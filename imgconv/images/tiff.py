@@ -8,13 +8,13 @@ from itertools import chain
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
-from isal import isal_zlib
 from numpy.typing import NDArray
 from PIL import TiffImagePlugin
 
 from imgconv.errors import ImageError
 from imgconv.images import tiff_tags
 from imgconv.images.damage import DamageError, image_errors
+from imgconv.images.deflate import fast_zlib
 from imgconv.images.metadata import fitted, of_tiff, profile_fits, upright
 from imgconv.images.modes import exact_float32, full_range
 from imgconv.images.raster import Decoder, Header, Raster, Request
@@ -117,7 +117,7 @@ def _strips(page: Raster, order: Literal["<", ">"], written: Callable[[], int]) 
     rows = _rows_per_strip(page.pixels)
     pixels = np.ascontiguousarray(page.pixels, page.pixels.dtype.newbyteorder(order))
     for first in range(0, len(pixels), rows):
-        strip = isal_zlib.compress(pixels[first : first + rows], 1)
+        strip = fast_zlib.compress(pixels[first : first + rows], 1)
         if written() + len(strip) > _LARGEST_FILE:
             raise ImageError("a TIFF file holds at most 4 GB; write .npy")
         yield strip

@@ -1,7 +1,6 @@
 """Read the steps of a network: from the words of a command line, from TOML tables, and from recipe files."""
 
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 from imgconv.errors import ArgumentTypeError, ImgconvError, UsageError
 from imgconv.modes import Range
+from imgconv.platforms import words_of
 from imgconv.recipe.operations import OPERATIONS, Operation, OperationType
 from imgconv.recipe.values import read
 from imgconv.recipe.weights import Context
@@ -50,7 +50,7 @@ def step_of_text(text: str, number: int, context: Context) -> Step:
     (1, 4, 4)
     """
     try:
-        op, *words = shlex.split(text) or [""]
+        op, *words = words_of(text) or [""]
     except ValueError as error:
         raise UsageError(f"step {number} ({text}): {str(error).lower()}; write for example 'conv laplacian8 padding=1'") from None
     named = [(match[1], match[2]) for word in words if (match := _OPTION.fullmatch(word))]

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 
 from imgconv.errors import UsageError
+from imgconv.platforms import is_device
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 SLUG_BYTES = 80
-RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
 
 
 def split_parameters(reference: str) -> tuple[str, dict[str, float]]:
@@ -52,7 +52,7 @@ def unknown_name(name: str, known: Iterable[str]) -> UsageError:
     >>> str(unknown_name("sobelx", ["sobel_x", "sobel_y", "box"]))
     "kernel 'sobelx' is unknown; nearest: sobel_x, sobel_y; imgconv kernels list shows all"
     """
-    if name.lower().endswith((".npy", ".npz", ".safetensors")) or ".safetensors:" in name.lower():
+    if re.search(r"\.(npy|npz|safetensors)(:|$)", name, re.IGNORECASE):
         return UsageError(f"kernel {name!r} is unknown; for a file of weights write @{name}")
     shown = name if len(name) <= 40 else name[:37] + "..."
     lower = {other.lower(): other for other in known}
@@ -77,9 +77,8 @@ def slug(reference: str) -> str:
         text = re.sub(r"(?<==)[^,]+", lambda value: _plain_number(value[0]), re.sub(r"\s+", "", text))
     else:
         return "matrix"
-    name = "".join(c if c.isalnum() or c in "._-" else "-" for c in unicodedata.normalize("NFC", text)).strip(".")
-    name = name.strip("-") or "kernel"
-    if name.partition(".")[0].lower() in RESERVED:
+    name = "".join(c if c.isalnum() or c in "._-" else "-" for c in unicodedata.normalize("NFC", text)).strip(".-") or "kernel"
+    if is_device(name):
         name = f"kernel-{name}"
     return name if len(name.encode()) <= SLUG_BYTES else _shortened(name, reference)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from imgconv.registry.kernel import Bank, Kernel, kernel_from_array
 from imgconv.registry.matrices import as_typed, looks_like_matrix, parse_matrix
-from imgconv.registry.names import split_parameters
+from imgconv.registry.names import split_parameters, unknown_name
 
 if TYPE_CHECKING:
     from imgconv.registry.lookup import Registry
@@ -41,6 +41,8 @@ def resolve(reference: str, registry: Registry | None = None) -> Kernel | Bank:
     if text.startswith("@"):
         return _from_file(text[1:])
     if not looks_like_matrix(text):
+        if FILE.fullmatch(text):
+            raise unknown_name(text, ())
         text = as_typed(text)
         name, parameters = split_parameters(text)
         if registry is None:
