@@ -1,6 +1,5 @@
 """Arrays in .npy files as images: (H, W), or maps (M, H, W), or frames of maps (F, M, H, W). Pickles are never loaded."""
 
-import warnings
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from math import prod
@@ -14,8 +13,6 @@ from imgconv.errors import ImageError
 from imgconv.images.damage import DamageError, image_errors, read_exactly
 from imgconv.images.modes import exact_float32
 from imgconv.images.raster import Decoder, Header, Raster, Request
-
-warnings.filterwarnings("ignore", category=SyntaxWarning, module="<unknown>")  # NumPy parses headers as Python, and warns of damaged ones
 
 _LONGEST_HEADER = 1 << 16  # bytes
 _EXACT = ("uint8", "uint16", "float32")

@@ -77,7 +77,7 @@ def _decode_tiles(image: Any, salvage: bool) -> None:
     `Image._getdecoder` is private; the public `load` follows that global setting, which only the host program may change.
     """
     image.load_prepare()
-    read = getattr(image, "load_read", image.fp.read)
+    read = image.load_read if image.format == "PNG" else image.fp.read  # that of JPEG adds an end mark where the setting allows it
     try:
         for tile in sorted(image.tile, key=lambda tile: tile.offset):
             getattr(image, "load_seek", image.fp.seek)(tile.offset)

@@ -9,7 +9,6 @@ import importlib
 import re
 import struct
 import tokenize
-import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-
-warnings.filterwarnings("ignore", category=SyntaxWarning, module="<unknown>")  # NumPy reads headers as Python: damaged ones are odd Python
 
 SUFFIXES = (".npy", ".npz", ".safetensors")
 MAX_WEIGHTS = 1 << 27  # a gigabyte as float64; the largest layers of known networks hold a tenth of it

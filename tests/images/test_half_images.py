@@ -1,0 +1,171 @@
+"""Half an image is an error in every format, even with its end put right and whatever the host program tells Pillow."""
+
+import io
+import struct
+import zlib
+
+import imagecodecs
+import numpy as np
+import pytest
+from image_files import every_file, exact_files, photo, png, png_chunk, read, saved
+from PIL import Image, ImageFile
+
+from imgconv.errors import ImageError
+
+END = b"\xff\xd9"
+GREY, RGB = photo()[..., 1], photo()
+LARGE = np.kron(RGB, np.ones((4, 4, 1), np.uint8)) + np.random.default_rng(0).integers(0, 9, (188, 244, 3)).astype(np.uint8) // 2
+JPEGS = {
+    "baseline": ("RGB", {}),
+    "no subsampling": ("RGB", {"subsampling": 0}),
+    "restarts": ("RGB", {"restart_marker_blocks": 4}),
+    "grey": ("L", {}),
+    "optimized": ("L", {"optimize": True}),
+    "cmyk": ("CMYK", {}),
+    "progressive": ("RGB", {"progressive": True}),
+    "progressive grey": ("L", {"progressive": True}),
+    "low quality": ("RGB", {"quality": 5}),
+}
+
+
+@pytest.fixture(params=[False, True], ids=["strict", "lenient"])
+def host(request, monkeypatch):
+    """A program that lets Pillow read truncated images, or not."""
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", request.param)
+
+
+def jpeg(name):
+    mode, options = JPEGS[name]
+    return saved(Image.fromarray(LARGE).convert(mode), "JPEG", **options)
+
+
+@pytest.mark.parametrize("name", JPEGS)
+def test_a_jpeg_cut_short_and_closed_is_an_error(name, host):
+    data = jpeg(name)
+    start = data.index(b"\xff\xda") + 20
+    for part in (0.01, 0.3, 0.5, 0.9, 0.99):
+        cut = data[: start + int((len(data) - start) * part)]
+        for tail in (END, b""):
+            with pytest.raises(ImageError, match="damaged jpeg"):
+                read(cut + tail)
+    assert read(data[: len(data) // 2] + END, salvage=True)[0].size == LARGE.shape[:2]
+
+
+@pytest.mark.parametrize("name", JPEGS)
+@pytest.mark.parametrize("tail", [b"", END, END + END, END + b"\0" * 999, b"\0\0\1\x0aImage_UTC_Data" + bytes(range(128)) + b"SEFT"])
+def test_a_jpeg_with_all_its_rows_is_read_whatever_follows(name, tail, host):
+    data = jpeg(name)
+    _, (frame,) = read(data.removesuffix(END) + tail)
+    np.testing.assert_array_equal(frame.pixels, read(data)[1][0].pixels)
+
+
+def test_end_marks_in_a_maker_note_are_not_the_end():
+    data = jpeg("baseline")
+    note = b"Maker\0" + (END + b"\xff\xd8\xff") * 50
+    with_note = data[:2] + b"\xff\xea" + struct.pack(">H", len(note) + 2) + note + data[2:]
+    np.testing.assert_array_equal(read(with_note)[1][0].pixels, read(data)[1][0].pixels)
+
+
+def rows(pixels, depth=8):
+    return b"".join(b"\0" + np.ascontiguousarray(row, ">u2" if depth == 16 else "u1").tobytes() for row in pixels)
+
+
+def png_of(packed, depth, colour_type):
+    head = png_chunk(b"IHDR", struct.pack(">IIBBBBB", GREY.shape[1], GREY.shape[0], depth, colour_type, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + png_chunk(b"IDAT", packed) + png_chunk(b"IEND")
+
+
+@pytest.mark.parametrize("black", [False, True])
+@pytest.mark.parametrize(("depth", "colour_type"), [(8, 0), (16, 0), (8, 2), (16, 2)])
+def test_a_png_whose_data_end_early_is_an_error(depth, colour_type, black, host):
+    pixels = (GREY if colour_type == 0 else RGB) * (not black)
+    raw = rows(pixels, depth)
+    read(png_of(zlib.compress(raw), depth, colour_type))
+    one_row = len(raw) // len(pixels)
+    for missing in (1, one_row, len(raw) // 2, len(raw) - 1):
+        data = png_of(zlib.compress(raw[:-missing]), depth, colour_type)
+        with pytest.raises(ImageError, match="damaged png"):
+            read(data)
+        assert read(data, salvage=True)[0].size == GREY.shape
+    with pytest.raises(ImageError, match="damaged png"):
+        read(png_of(zlib.compress(raw)[: -len(zlib.compress(raw)) // 2], depth, colour_type))
+
+
+def test_an_interlaced_png_is_counted_in_its_passes(host):
+    passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+    lines = [row.tobytes() for y, x, down, right in passes for row in RGB[y::down, x::right]]
+    size = RGB.shape[1::-1]
+    np.testing.assert_array_equal(read(png(*size, 8, 2, lines, interlace=1))[1][0].pixels, RGB)
+    for kept in (-1, len(lines) // 2):
+        with pytest.raises(ImageError, match="damaged png"):
+            read(png(*size, 8, 2, lines[:kept], interlace=1))
+
+
+FILES = every_file()
+EASILY_CUT = [name for name in FILES if name not in ("pbm_plain", "ppm_plain") and not name.startswith(("tiff", "npy"))]
+
+
+@pytest.mark.parametrize("name", EASILY_CUT)
+def test_half_of_any_file_is_an_error(name, host):
+    with pytest.raises(ImageError):
+        read(FILES[name][: len(FILES[name]) // 2])
+
+
+@pytest.mark.parametrize("lossless", [True, False])
+def test_a_webp_cut_short_with_its_lengths_right_is_an_error(lossless, host):
+    data = saved(Image.fromarray(LARGE), "WEBP", lossless=lossless)
+    half = data[: len(data) // 4 * 2]
+    half = half[:4] + struct.pack("<I", len(half) - 8) + half[8:16] + struct.pack("<I", len(half) - 20) + half[20:]
+    with pytest.raises(ImageError, match="damaged webp"):
+        read(half)
+
+
+@pytest.mark.parametrize("name", ["tga_rle", "qoi_rgb"])
+def test_runs_cut_short_with_their_end_put_right_are_an_error(name, host):
+    data, _ = exact_files()[name]
+    end = bytes(8) + b"TRUEVISION-XFILE.\0" if name == "tga_rle" else b"\0\0\0\0\0\0\0\1"
+    with pytest.raises(ImageError, match="damaged"):
+        read(data[: len(data) // 2] + end)
+
+
+@pytest.mark.parametrize("kind", ["j2k", "jp2"])
+def test_a_jpeg2000_cut_short_and_closed_is_an_error(kind, host):
+    for pixels in (LARGE, LARGE.astype(np.uint16) << 8):
+        data = imagecodecs.jpeg2k_encode(pixels, codecformat=kind, reversible=True)
+        with pytest.raises(ImageError, match="damaged jpeg2000"):
+            read(data[: len(data) // 2] + END)
+
+
+def test_reading_changes_no_state_of_the_host_program():
+    import gc
+    import signal
+    import warnings
+
+    def state():
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        filters = [*warnings.filters]
+        pillow = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, ImageFile.MAXBLOCK
+        return filters, pillow, gc.get_threshold(), gc.isenabled(), [signal.getsignal(number) for number in numbers]
+
+    before = state()
+    for data in FILES.values():
+        for options in ({}, {"salvage": True}, {"max_pixels": None}, {"luma": "also"}):
+            read(data, **options)
+            assert state() == before
+        with pytest.raises(ImageError):
+            read(data[: len(data) // 3])
+    assert state() == before
+
+
+def test_a_program_that_makes_bomb_warnings_errors_keeps_them(monkeypatch):
+    import warnings
+
+    import imgconv
+
+    file = io.BytesIO(saved(Image.new("1", (200, 100)), "PNG"))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 15_000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        assert imgconv.edge(Image.fromarray(RGB)).size == RGB.shape[1::-1]
+        with pytest.raises(Image.DecompressionBombWarning):
+            Image.open(file)
