@@ -54,7 +54,7 @@ _ENCODERS = {
     "qoi": Factors(0.0, 2.4),
 }
 # The same for all frames of an animation together; of these formats, only the encoded frames are in memory.
-_FRAMES = {"png": Factors(0.0, 0.9), "gif": Factors(0.0, 2.6)}
+_FRAMES = {"png": Factors(0.0, 1.1), "gif": Factors(0.0, 2.6)}
 _ALL_FRAMES = {"webp": Factors(4.0, 0.5), "avif": Factors(20.0, 1.3)}
 _PAGES = ("tiff", "pnm")  # pages are written one by one
 
