@@ -64,6 +64,13 @@ class Mode(StrEnum):
         return [(mode.typed.removesuffix("V"), mode.help) for mode in cls if mode.typed.startswith(incomplete)]
 
 
+class Axes(Mode):
+    """The order of the axes of an array of three; read in `imgconv.images.npy`."""
+
+    HWC = "HWC", "height, width, channels"
+    CHW = "CHW", "maps, height, width"
+
+
 class PoolMode(Mode):
     """What a window of an image is reduced to; `noun` is how an explanation calls the result.
 

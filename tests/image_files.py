@@ -131,9 +131,9 @@ def _deep_tiffs(rgb, rgba):
         "tiff_bigtiff": (tiff(rgb, bigtiff=True, **colour), rgb),
         "tiff_float_rgb": (tiff(floats, **colour), floats),
         "tiff_float_grey": (tiff(floats[..., 0]), floats[..., :1]),
-        "tiff_double_grey": (tiff(floats[..., 0].astype(np.float64)), floats[..., :1]),
-        "tiff_int32": (tiff(deep(rgb)[..., 0].astype(np.int32) - 9), deep(rgb)[..., :1].astype(np.float32) - 9),
-        "tiff_uint32": (tiff(deep(rgb)[..., 0].astype(np.uint32)), deep(rgb)[..., :1].astype(np.float32)),
+        "tiff_double_grey": (tiff(floats[..., 0].astype(np.float64) / 3), floats[..., :1].astype(np.float64) / 3),
+        "tiff_int32": (tiff(deep(rgb)[..., 0].astype(np.int32) - 9), deep(rgb)[..., :1].astype(np.float64) - 9),
+        "tiff_uint32": (tiff(deep(rgb)[..., 0].astype(np.uint32)), deep(rgb)[..., :1].astype(np.float64)),
     }
 
 

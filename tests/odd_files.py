@@ -68,10 +68,13 @@ def _tiff():
         "tiff_signed_8_bits": (tiff(shade.view(np.int8)), GREY.view(np.int8).astype(np.float32)),
         "tiff_signed_16_bits": (tiff(shade.astype(np.int16) - 99), GREY.astype(np.float32) - 99),
         "tiff_signed_16_bits_rgb": (tiff(RGB.astype(np.int16) - 99, **colour), RGB.astype(np.float32) - 99),
-        "tiff_64_bits": (tiff(shade.astype(np.int64)), GREY.astype(np.float32)),
+        "tiff_64_bits": (tiff(shade.astype(np.int64)), GREY.astype(np.float64)),
         "tiff_half_floats": (tiff((shade / 2).astype(np.float16)), GREY.astype(np.float32) / 2),
-        "tiff_doubles_rgb": (tiff(RGB / 2, **colour), RGB.astype(np.float32) / 2),
-        "tiff_five_channels": (tiff(np.concatenate([RGB, RGB[..., :2]], axis=2), extrasamples=["unspecified"] * 2, **colour), RGB),
+        "tiff_doubles_rgb": (tiff(RGB / 3, **colour), RGB / 3),
+        "tiff_five_channels": (
+            tiff(np.concatenate([RGB, RGB[..., :2]], axis=2), extrasamples=["unspecified"] * 2, **colour),
+            np.concatenate([RGB, RGB[..., :2]], axis=2),
+        ),
         "tiff_no_photo": (tiff(deep(RGB)[..., 0], resolution=(0, 0), software="\t"), deep(GREY)),
     }
     for method in ("zlib", "lzw", "zstd", "lzma", "packbits"):
@@ -160,7 +163,7 @@ def _npy():
         "npy_fortran": (npy(np.asfortranarray(RGB.transpose(2, 0, 1))), RGB),
         "npy_big_endian": (npy(deep(shade).astype(">u2")), deep(GREY)),
         "npy_signed": (npy(shade.view(np.int8)), GREY.view(np.int8).astype(np.float32)),
-        "npy_doubles": (npy(shade / 2), GREY.astype(np.float32) / 2),
+        "npy_doubles": (npy(shade / 3), GREY / 3),
     }
 
 

@@ -44,9 +44,8 @@ class Statistics:
 class Outcome:
     """The outcome of one input: outputs, shapes (C, H, W), seconds, and an error, or the reason why it was skipped.
 
-    `dropped` names metadata of the input that its outputs do not have. `header` holds the shape and dtype of the input. `note` is added to
-    the input's line of text. `unchanged` are outputs that
-    existed before and were not replaced.
+    `dropped` names metadata of the input that its outputs do not have. `header` holds the shape and dtype of the input. `note` is added
+    to the input's line of text, `reading` to its details. `unchanged` are outputs that existed before and were not replaced.
     """
 
     source: str
@@ -60,6 +59,7 @@ class Outcome:
     error: str | None = None
     skipped: str | None = None
     note: str | None = None
+    reading: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields of a `--json` line."""

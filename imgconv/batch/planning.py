@@ -52,7 +52,7 @@ def plan_run(
     """
     destination = destination_for(output, format, [*inputs, *exact], len(recipe.names))
     holds_floats = "float32" in OUTPUTS[destination.format].dtypes
-    recipe.check_format(destination.format, asked_for=destination.explicit, holds_floats=holds_floats)
+    recipe.check_format(destination.format, holds_floats=holds_floats)
     if quality is not None and not OUTPUTS[destination.format].lossy:
         raise UsageError(f"--quality has no effect on {destination.format}; leave it out, or choose jpeg, webp or avif with --format")
     listed = list_sources(inputs, IMAGE_EXTENSIONS, recursive=recursive, exact=exact)

@@ -134,7 +134,7 @@ def _process_stdin(source: Source, job: Job) -> Iterator[Outcome]:
     if sys.stdin is None:
         yield Outcome(str(source), error="it is closed; give a file, or a pipe")
         return
-    images = read_stream(sys.stdin.buffer, luma=job.recipe.luma, max_pixels=job.max_pixels, salvage=job.salvage)
+    images = read_stream(sys.stdin.buffer, luma=job.recipe.luma, max_pixels=job.max_pixels, salvage=job.salvage, axes=job.axes)
     number = 0
     while True:
         number += 1

@@ -19,6 +19,7 @@ from imgconv.batch.sources import Source, list_sources
 from imgconv.errors import DoesNotFit, ImageError, ImgconvError, UsageError, reason
 from imgconv.images import IMAGE_EXTENSIONS, Frames, Luma, Raster, format_for, open_frames, read_stream
 from imgconv.inputs import Inputs
+from imgconv.modes import Axes
 from imgconv.process.network import results_of
 from imgconv.recipe import Network, Recipe, Shape
 
@@ -38,6 +39,7 @@ class Stack:
     format: str
     max_pixels: int | None = None
     salvage: bool = False
+    axes: Axes | None = None
     inputs: Inputs = field(default_factory=Inputs)
 
 
@@ -51,6 +53,7 @@ def plan_stack(
     recursive: bool = True,
     max_pixels: int | None = None,
     salvage: bool = False,
+    axes: Axes | None = None,
     others: Sequence[Path] = (),
 ) -> Stack:
     """Plan what a batch reads and writes; names in `exact` are neither patterns nor standard input. `others` are files of weights.
@@ -75,7 +78,7 @@ def plan_stack(
         protected.refuse_stdout()
     else:
         protected.refuse(identified(file))
-    return Stack(tuple(sources), network, file, chosen, max_pixels, salvage, protected)
+    return Stack(tuple(sources), network, file, chosen, max_pixels, salvage, axes, protected)
 
 
 def check_sizes(stack: Stack) -> Shape | None:
@@ -88,7 +91,7 @@ def check_sizes(stack: Stack) -> Shape | None:
         if source.path is not None:
             with _naming(source):
                 with open_frames(
-                    path_or_bytes(source.path, stack.max_pixels), max_pixels=stack.max_pixels, salvage=stack.salvage
+                    path_or_bytes(source.path, stack.max_pixels), max_pixels=stack.max_pixels, salvage=stack.salvage, axes=stack.axes
                 ) as opened:
                     header = opened.header
                 first = _check_shape(stack, first, str(source), Shape(*header.size, header.channels, header.alpha))
@@ -134,9 +137,10 @@ def _open_all(source: Source, stack: Stack) -> Iterator[Frames]:
     luma: Luma = "only" if stack.network.grey else "no"
     with _naming(source):
         if source.path is None:
-            yield from read_stream(sys.stdin.buffer, luma=luma, max_pixels=stack.max_pixels, salvage=stack.salvage)
+            yield from read_stream(sys.stdin.buffer, luma=luma, max_pixels=stack.max_pixels, salvage=stack.salvage, axes=stack.axes)
         else:
-            yield open_frames(path_or_bytes(source.path, stack.max_pixels), luma=luma, max_pixels=stack.max_pixels, salvage=stack.salvage)
+            file = path_or_bytes(source.path, stack.max_pixels)
+            yield open_frames(file, luma=luma, max_pixels=stack.max_pixels, salvage=stack.salvage, axes=stack.axes)
 
 
 def _chunks(images: Iterator[NamedImage]) -> Iterator[list[NamedImage]]:

@@ -26,6 +26,7 @@ from imgconv.batch.sources import Source
 from imgconv.errors import ImageError
 from imgconv.images import Frames, Header, Raster, check_output, encode, fitted, open_frames
 from imgconv.inputs import Inputs
+from imgconv.modes import Axes
 from imgconv.process import Map, process, single_maps
 from imgconv.recipe import Recipe, Shape
 from imgconv.system import CpuSlots, Memory
@@ -49,6 +50,7 @@ class Job:
     quality: int | None = None
     max_pixels: int | None = None
     salvage: bool = False
+    axes: Axes | None = None
     threads: int | None = None
     statistics: bool = False
     description: str | None = None
@@ -65,7 +67,7 @@ class Job:
     @property
     def floats(self) -> bool:
         """Whether outputs are unrounded float maps."""
-        return self.recipe.gives_floats(self.destination.format, asked_for=self.destination.explicit)
+        return self.recipe.gives_floats(self.destination.format)
 
 
 def process_source(source: Source, job: Job) -> Outcome:
@@ -81,7 +83,8 @@ def process_source(source: Source, job: Job) -> Outcome:
 
 def open_source(path: AnyPath, job: Job) -> Frames:
     """Open an input with the options of the job. Raises ImageError."""
-    return open_frames(path_or_bytes(path, job.max_pixels), luma=job.recipe.luma, max_pixels=job.max_pixels, salvage=job.salvage)
+    file = path_or_bytes(path, job.max_pixels)
+    return open_frames(file, luma=job.recipe.luma, max_pixels=job.max_pixels, salvage=job.salvage, axes=job.axes)
 
 
 def process_opened(opened: Frames, job: Job, source: Source, outcome: Outcome) -> None:
@@ -91,7 +94,7 @@ def process_opened(opened: Frames, job: Job, source: Source, outcome: Outcome) -
     """
     header = opened.header
     shape = Shape(*header.size, header.channels, header.alpha)
-    outcome.note = header.warning
+    outcome.note, outcome.reading = header.warning, header.note
     outcome.header, traced = (shape, header.dtype), job.recipe.trace(shape)
     outcome.shapes = [(output.channels, output.height, output.width) for _, output in traced]
     job = replace(job, destination=job.destination.adapted(header))
@@ -248,7 +251,7 @@ def _save(sink: Sink, outcome: Outcome, write: Callable[[BinaryIO], None]) -> No
 
 
 def _stacked(frames: Sequence[Sequence[Map]]) -> Array:
-    """Stack maps as (M, H, W) float32, where M counts all channels, or a vector as (L,); several frames as (F, ...)."""
+    """Stack maps as (M, H, W), where M counts all channels, or a vector as (L,); several frames as (F, ...)."""
     stacks = [np.concatenate([_planes(output) for output in maps]) for maps in frames]
     if frames[0][0].vector:
         stacks = [stack.ravel() for stack in stacks]

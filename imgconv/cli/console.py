@@ -127,7 +127,8 @@ class Reporter:
         shapes = ", ".join("x".join(map(str, shape)) for shape in dict.fromkeys(outcome.shapes))
         ways = f"  {algorithms(self.recipe, *outcome.header)}" if outcome.header else ""
         dropped = f"  without {', '.join(outcome.dropped)}" if outcome.dropped else ""
-        return f"  {shapes}{ways}  {outcome.seconds:.3f} s{dropped}"
+        reading = f"  {outcome.reading}" if outcome.reading else ""
+        return f"  {shapes}{ways}  {outcome.seconds:.3f} s{dropped}{reading}"
 
     def _write(self, text: str) -> None:
         if self._progress is not None:

@@ -59,6 +59,7 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
         quality=where.quality,
         max_pixels=max_pixels,
         salvage=how.salvage,
+        axes=how.axes,
         statistics=tell.json,
         description=None if how.strip else _description(recipe),
         strip=how.strip,
@@ -192,6 +193,7 @@ def execute_batch(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, ho
         recursive=where.recursive,
         max_pixels=limit(how.max_pixels),
         salvage=how.salvage,
+        axes=how.axes,
         others=_other_inputs(where),
     )
     _check_batch(stack, where, tell)

@@ -5,7 +5,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from imgconv.cli.options import MAX_PIXELS, TELL, WHAT, Input, MaxPixels, Salvage, limit, option
+from imgconv.cli.options import MAX_PIXELS, TELL, WHAT, AxesOrder, Input, MaxPixels, Salvage, limit, option
 from imgconv.cli.outputs import check_output, format_of
 from imgconv.cli.selection import Selection
 from imgconv.errors import UsageError
@@ -51,6 +51,7 @@ def command(
     json: Annotated[bool, option(TELL, "--json", help="Write one JSON object to standard output.")] = False,
     max_pixels: MaxPixels = MAX_PIXELS,
     salvage: Salvage = False,
+    axes: AxesOrder = None,
 ) -> None:
     """Show the arithmetic behind one output pixel.
 
@@ -66,7 +67,7 @@ def command(
     recipe, pixel = what.to_recipe(), None if at is None else _pixel(at)
     format = "" if animate is None else format_of(animate, ANIMATIONS, "--animate")
     inputs = None if animate is None else check_output(animate, [source], "--animate")
-    image, frames = first_frame(source, luma=recipe.luma, max_pixels=limit(max_pixels), salvage=salvage)
+    image, frames = first_frame(source, luma=recipe.luma, max_pixels=limit(max_pixels), salvage=salvage, axes=axes)
     explanation = explain(image, recipe, pixel)
     matrices = _matrices(image, recipe, explanation.at) if matrix else []
     drawn = list(frames_of(image, recipe, explanation.at)) if animate is not None else []

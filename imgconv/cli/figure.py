@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from imgconv.cli.options import MAX_PIXELS, WHAT, WHERE, Input, MaxPixels, Salvage, limit, option
+from imgconv.cli.options import MAX_PIXELS, WHAT, WHERE, AxesOrder, Input, MaxPixels, Salvage, limit, option
 from imgconv.cli.outputs import check_output, format_of
 from imgconv.cli.selection import Selection
 from imgconv.errors import ImageError, reason
@@ -37,6 +37,7 @@ def command(
     ] = None,
     max_pixels: MaxPixels = MAX_PIXELS,
     salvage: Salvage = False,
+    axes: AxesOrder = None,
 ) -> None:
     """Draw an image and its maps side by side.
 
@@ -49,7 +50,7 @@ def command(
 
     recipe, format = what.to_recipe(keep or ()), format_of(output, FORMATS, "-o")
     inputs = check_output(output, [source])
-    image = first_image(source, luma="also", max_pixels=limit(max_pixels), salvage=salvage)
+    image = first_image(source, luma="also", max_pixels=limit(max_pixels), salvage=salvage, axes=axes)
     _write(exhibit(image, recipe, _name(source), colour=what.grey is False), output, format, inputs)
 
 

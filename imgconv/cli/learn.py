@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
-from imgconv.cli.options import MAX_PIXELS, TELL, WHAT, WHERE, MaxPixels, Salvage, Size, limit, option
+from imgconv.cli.options import MAX_PIXELS, TELL, WHAT, WHERE, AxesOrder, MaxPixels, Salvage, Size, limit, option
 from imgconv.cli.outputs import check_output, format_of
 from imgconv.errors import DoesNotFit, ImageError, UsageError, reason
 
@@ -68,6 +68,7 @@ class LearnOptions:
     json: Annotated[bool, option(TELL, "--json", help="Write a line of JSON to standard output.")] = False
     max_pixels: MaxPixels = MAX_PIXELS
     salvage: Salvage = False
+    axes: AxesOrder = None
 
 
 def command(
@@ -88,7 +89,7 @@ def command(
     _check(images, what)
     inputs = _inputs(images, what)
     max_pixels = limit(what.max_pixels)
-    pairs = [_pair(before, after, max_pixels, salvage=what.salvage) for before, after in zip(images[::2], images[1::2], strict=True)]
+    pairs = [_pair(before, after, max_pixels, what) for before, after in zip(images[::2], images[1::2], strict=True)]
     fits, losses = _fit(pairs, kernel_size, what)
     if what.json:
         write_json({"pictures": images, "fits": [fit.as_json() for fit in fits], "losses": losses})
@@ -130,13 +131,13 @@ def _inputs(images: Sequence[str], what: LearnOptions) -> "Inputs | None":
     return None if what.output is None else check_output(what.output, images, others=others)
 
 
-def _pair(before: str, after: str, max_pixels: int | None, *, salvage: bool) -> "tuple[Raster, Raster]":
+def _pair(before: str, after: str, max_pixels: int | None, what: LearnOptions) -> "tuple[Raster, Raster]":
     """Read both images. If the second is grey, the luma of a first JPEG file is its own, of which the grey image was made."""
     from imgconv.batch.inputs import first_image
 
-    second = first_image(after, max_pixels=max_pixels, salvage=salvage)
+    second = first_image(after, max_pixels=max_pixels, salvage=what.salvage, axes=what.axes)
     is_grey = second.channels - second.alpha == 1
-    return first_image(before, luma="only" if is_grey else "no", max_pixels=max_pixels, salvage=salvage), second
+    return first_image(before, luma="only" if is_grey else "no", max_pixels=max_pixels, salvage=what.salvage, axes=what.axes), second
 
 
 def _fit(pairs: "list[tuple[Raster, Raster]]", kernel_size: tuple[int, int], what: LearnOptions) -> "tuple[list[Fit], list[list[float]]]":

@@ -16,7 +16,7 @@ import typer
 
 from imgconv import __version__
 from imgconv.errors import UsageError
-from imgconv.modes import AlphaRule, Mode, PaddingMode, PoolMode, Range
+from imgconv.modes import AlphaRule, Axes, Mode, PaddingMode, PoolMode, Range
 
 WHAT, WHERE, TELL, HOW = "Processing", "Output", "Messages", "Execution"  # sections of --help
 MAX_PIXELS = "178956970"
@@ -152,6 +152,10 @@ Recursive = Annotated[
 ]
 MaxPixels = Annotated[str, option(HOW, "--max-pixels", metavar="N|none", help="Refuse images with more pixels than this.")]
 Salvage = Annotated[bool, option(HOW, "--salvage", help="Use the readable part of damaged images.")]
+AxesOrder = Annotated[
+    Axes | None,
+    mode_option("--axes", Axes, "Axes of a .npy array of three", "Without it, a last axis of 3 or 4 cells is colour (HWC), else CHW."),
+]
 Json = Annotated[bool, option(TELL, "--json", help="Write a line of JSON for each image to standard output.")]
 Quiet = Annotated[bool, option(TELL, "-q", "--quiet", help="Show only errors.")]
 
@@ -299,6 +303,7 @@ class HowOptions:
     strip_location: Annotated[bool, option(HOW, "--strip-location", help="Write metadata without the place where an image was made.")] = (
         False
     )
+    axes: AxesOrder = None
     dask: Annotated[
         str | None,
         option(HOW, "--dask", metavar="ADDRESS|local", help="Run on a Dask cluster: the address of its scheduler, or local."),

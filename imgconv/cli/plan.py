@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgconv.cli.options import MAX_PIXELS, WHAT, Json, MaxPixels, limit, option
+from imgconv.cli.options import MAX_PIXELS, WHAT, AxesOrder, Json, MaxPixels, limit, option
 from imgconv.cli.selection import Selection
 from imgconv.errors import DoesNotFit, ImageError, UsageError
+from imgconv.modes import Axes
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -54,6 +55,7 @@ def command(
     shape: Annotated[str | None, option(WHAT, "--shape", metavar="CxHxW", help="Plan for an image of this size instead of a file.")] = None,
     json: Json = False,
     max_pixels: MaxPixels = MAX_PIXELS,
+    axes: AxesOrder = None,
 ) -> None:
     """Show the sizes, cost and algorithm of every step.
 
@@ -64,7 +66,7 @@ def command(
 
     recipe = what.to_recipe()
     failed = False
-    for source, outcome in _plans(inputs or [], shape, recipe, limit(max_pixels)):
+    for source, outcome in _plans(inputs or [], shape, recipe, limit(max_pixels), axes):
         if isinstance(outcome, str):
             failed = True
             write_message(f"imgconv: {source}: {outcome}")
@@ -88,7 +90,9 @@ def algorithms(recipe: "Recipe", shape: "Shape", dtype: str) -> str:
     return "; ".join(dict.fromkeys(step.algorithm for step in plan(recipe, shape, dtype).steps if step.algorithm))
 
 
-def _plans(inputs: Sequence[str], shape: str | None, recipe: "Recipe", max_pixels: int | None) -> "Iterator[tuple[str, ImagePlan | str]]":
+def _plans(
+    inputs: Sequence[str], shape: str | None, recipe: "Recipe", max_pixels: int | None, axes: Axes | None
+) -> "Iterator[tuple[str, ImagePlan | str]]":
     """The name of each image, and its plan or the error as text."""
     from imgconv.batch.inputs import headers
     from imgconv.inspection.plans import plan
@@ -100,7 +104,7 @@ def _plans(inputs: Sequence[str], shape: str | None, recipe: "Recipe", max_pixel
         return
     if not inputs:
         raise UsageError("no image given; name an image, or give --shape, such as 3x224x224")
-    for name, header in headers(inputs, max_pixels):
+    for name, header in headers(inputs, max_pixels, axes):
         yield name, str(header) if isinstance(header, ImageError) else _plan(recipe, header)
 
 

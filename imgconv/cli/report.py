@@ -13,6 +13,7 @@ from imgconv.cli.options import MAX_PIXELS, WHERE, HowOptions, MaxPixels, Quiet,
 from imgconv.cli.outputs import format_of
 from imgconv.errors import ImageError, UsageError, reason
 from imgconv.inputs import Inputs
+from imgconv.modes import Axes
 from imgconv.platforms import command_of
 
 if TYPE_CHECKING:
@@ -92,19 +93,26 @@ def page_of_run(name: str, plan: "Plan", job: "Job", how: HowOptions, *, quiet: 
     sources = {str(source) for source in plan.sources if source.path is not None}
     expected, workers = len(plan.sources) * len(job.recipe.names), how.jobs or default_threads()
     recipe = [("Recipe", job.description or "")]
-    with _report(f"imgconv {job.recipe.command}", recipe, expected, workers, job.max_pixels, salvage=job.salvage) as report:
+    with _report(f"imgconv {job.recipe.command}", recipe, expected, workers, job.max_pixels, salvage=job.salvage, axes=job.axes) as report:
         yield lambda outcome: report.add(_entry(outcome, sources))
         _write(report, file, job.inputs, quiet=quiet)
 
 
 def _report(
-    title: str, facts: list[tuple[str, str]], expected: int, workers: int, max_pixels: int | None, *, salvage: bool = False
+    title: str,
+    facts: list[tuple[str, str]],
+    expected: int,
+    workers: int,
+    max_pixels: int | None,
+    *,
+    salvage: bool = False,
+    axes: Axes | None = None,
 ) -> "Report":
     from imgconv.batch import paths
     from imgconv.plotting.report import Reading, Report
 
     command = command_of(["imgconv", *sys.argv[1:]])
-    reading = Reading(lambda name: paths.path_or_bytes(paths.parse_path(name), max_pixels), max_pixels, salvage)
+    reading = Reading(lambda name: paths.path_or_bytes(paths.parse_path(name), max_pixels), max_pixels, salvage, axes)
     return Report(title, [("Command", command), *facts], reading, expected=expected, workers=workers)
 
 

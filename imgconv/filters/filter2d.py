@@ -65,8 +65,9 @@ def filter_image(
 
     `pixels` are uint8, uint16, float32 or float64. `alpha` says what the last channel is: with `none` a colour like the others; with
     `keep` alpha, of which the values under the kernel's anchor are copied; with `filter` alpha that weighs the colours and is filtered
-    with them. The result has the dtype of `pixels`; float32 for unrounded results and for range `raw`. Kernels with (C, kh, kw) taps
-    give one channel. Raises DoesNotFit where the border's constant is not a level of whole-number pixels.
+    with them. The result has the dtype of `pixels`; unrounded results and those of range `raw` are float32, unrounded ones of float64 are
+    float64. Kernels with (C, kh, kw) taps give one channel. Raises DoesNotFit where the border's constant is not a level of whole-number
+    pixels.
     """
     job = _Filter(pixels, kernels, window, border, output, combination or Combination(), alpha, flip)
     if output.range.arithmetic.stretched:
@@ -110,8 +111,9 @@ class _Filter:
         self.stretch: Stretch | None = None
 
     def run(self, threads: int | None) -> Array:
+        unrounded = np.float64 if self.dtype == np.float64 and not self.output.rounded else np.float32
         floats = self.output.range.floats or not self.output.rounded
-        dtype = np.dtype(np.float32) if floats else self.dtype
+        dtype = np.dtype(unrounded) if floats else self.dtype
         target = np.empty((self.h_out, self.w_out * self.channels_out), dtype)
         parameters = self._parameters(dtype) if self.direct else None
 

@@ -1,6 +1,6 @@
-"""Images with more depth than Pillow's modes: 16-bit and float colour TIFF, deep JPEG 2000, AVIF and HEIC.
+"""Images with more depth than Pillow's modes: JPEG 2000, AVIF and HEIC.
 
-tifffile decodes TIFF, imagecodecs JPEG 2000 and AVIF, pillow-heif HEIC.
+imagecodecs decodes JPEG 2000 and AVIF, pillow-heif HEIC.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,12 +25,6 @@ def decoder(file: BinaryIO, name: str, request: Request) -> Decoder | None:
     file.seek(0)
     with image_errors(f"damaged {name}"):
         return _DECODERS[name](file, request)
-
-
-def _tiff(file: BinaryIO, request: Request) -> Decoder | None:
-    from imgconv.images import tiff  # slow to import, and needed for this format only
-
-    return tiff.decoder(file, request)
 
 
 def _jpeg2000(file: BinaryIO, request: Request) -> Decoder | None:
@@ -76,7 +70,6 @@ _DECODERS: dict[str, Callable[[BinaryIO, Request], Decoder | None]] = {
     "avif": _avif,
     "heif": _heif,
     "jpeg2000": _jpeg2000,
-    "tiff": _tiff,
 }
 
 

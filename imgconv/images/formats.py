@@ -7,10 +7,12 @@ from typing import Literal
 from imgconv.errors import UsageError
 
 SIGNATURE_LENGTH = 132  # bytes that `sniff` and `foreign` need
-Reader = Literal["pillow", "png", "gif", "jpegxl", "pnm", "npy"]
+Reader = Literal["pillow", "png", "gif", "jpegxl", "tiff", "raw", "pnm", "npy", "npz"]
 Writer = Literal["pillow", "png", "tiff", "gif", "jpegxl", "pnm", "npy"]
 
 _DEPTHS = ("uint8", "uint16", "float32")
+_ALL_DEPTHS = (*_DEPTHS, "float64")
+_RAW_NAMES = "3fr arw cr2 cr3 crw dcr dng erf iiq kdc mef mos mrw nef nrw orf pef raf rw2 rwl srw x3f"
 _ANY = (1, 2, 3, 4)  # grey, grey and alpha, RGB, RGB and alpha
 
 
@@ -20,12 +22,14 @@ class Format:
 
     `reader` and `writer` are modules of this package, None where the format is not read or not written here; `plugin` is Pillow's class
     for it, and `signatures` are the bytes with which its files begin. The other fields describe what is written: `dtypes`, `channels`
-    (empty for any number), the longest side in pixels, the default quality, and whether a file holds an animation or several pages.
+    (empty for arrays, which are not images), whether it holds any number of `bands`, the longest side in pixels, the default quality, and
+    whether a file holds an animation or several pages.
     """
 
     extensions: tuple[str, ...]
     dtypes: tuple[str, ...] = ("uint8",)
     channels: tuple[int, ...] = _ANY
+    bands: bool = False
     animation: bool = False
     pages: bool = False
     lossy: bool = False
@@ -62,10 +66,12 @@ FORMATS: dict[str, Format] = {
     ),
     "tiff": Format(
         (".tif", ".tiff"),
-        _DEPTHS,
+        _ALL_DEPTHS,
+        bands=True,
         animation=True,
         pages=True,
         metadata=("icc_profile", "dpi", "aspect", "exif", "xmp", "iptc"),
+        reader="tiff",
         writer="tiff",
         plugin="PIL.TiffImagePlugin.TiffImageFile",
         signatures=(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
@@ -126,8 +132,20 @@ FORMATS: dict[str, Format] = {
     "tga": Format((".tga",), longest=65535, plugin="PIL.TgaImagePlugin.TgaImageFile"),
     "qoi": Format((".qoi",), channels=(3, 4), plugin="PIL.QoiImagePlugin.QoiImageFile", signatures=(b"qoif",)),
     "heif": Format((), writer=None, plugin="pillow_heif.as_plugin.HeifImageFile", input_extensions=(".heic", ".heif", ".hif")),
-    "npy": Format((".npy",), _DEPTHS, (), animation=True, pages=True, reader="npy", writer="npy", signatures=(b"\x93NUMPY",)),
-    "npz": Format((".npz",), _DEPTHS, (), reader=None, writer=None),  # written by the batch: it holds one array for each kernel
+    "raw": Format(
+        (),
+        reader="raw",
+        writer=None,
+        # many others are TIFF files, which are recognised by their directories
+        signatures=(b"FUJIFILMCCD-RAW", b"FOVb", b"\0MRM", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"II\x1a\0\0\0HEAPCCDR"),
+        input_extensions=tuple(f".{name}" for name in _RAW_NAMES.split()),
+    ),
+    "npy": Format(
+        (".npy",), _ALL_DEPTHS, (), bands=True, animation=True, pages=True, reader="npy", writer="npy", signatures=(b"\x93NUMPY",)
+    ),
+    "npz": Format(  # written by the batch: it holds one array for each kernel
+        (".npz",), _ALL_DEPTHS, (), bands=True, reader="npz", writer=None
+    ),
 }
 INPUTS = tuple(name for name, format in FORMATS.items() if format.reader)
 OUTPUTS = {name: format for name, format in FORMATS.items() if format.extensions}
@@ -188,6 +206,8 @@ def sniff(head: bytes) -> str | None:
         return "webp"
     if head[:1] == b"P" and head[1:2] in b"1234567fF" and head[2:3].isspace():
         return "pnm"
+    if head[:4] == b"PK\3\4" and int.from_bytes(head[26:28], "little") > len(".npy"):  # a ZIP archive, of which the reader looks at names
+        return "npz"
     if head[4:8] == b"ftyp":
         return _isobmff(head)
     return "tga" if _is_tga(head) else None
@@ -211,10 +231,12 @@ def format_for(name: str | PurePath) -> str:
 
 
 def _isobmff(head: bytes) -> str | None:
-    """Return avif or heif, by the brands in the first box of an ISO media file."""
+    """Return avif, heif or raw, by the brands in the first box of an ISO media file."""
     brands = [head[8:12], *(head[i : i + 4] for i in range(16, min(int.from_bytes(head[:4], "big"), len(head)) - 3, 4))]
     if any(brand in _AVIF_BRANDS for brand in brands):
         return "avif"
+    if brands[0] == b"crx ":
+        return "raw"
     return "heif" if any(brand in _HEIF_BRANDS for brand in brands) else None
 
 

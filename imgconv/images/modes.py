@@ -1,5 +1,6 @@
 """Conversion between PIL images and rasters, without loss."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ _MODES = {  # dtype, channels, alpha -> mode
     ("float32", 1, False): "F",
 }
 _SPARE = 1 << 12  # bytes beyond the image, so that the buffer of the encoder is never full
-_LARGEST_EXACT = 1 << 24  # integers up to this one are exact in float32
+_LARGEST_EXACT = {"float32": 1 << 24, "float64": 1 << 53}  # integers up to these are exact
 
 
 def from_pil(image: Image.Image) -> Raster:
@@ -52,11 +53,13 @@ def from_pil(image: Image.Image) -> Raster:
 def to_pil(raster: Raster) -> Image.Image:
     """Return a PIL image of mode L, LA, RGB, RGBA, I;16 or F, with its metadata in `info`; it can share the pixels.
 
-    Raises ImageError where Pillow has no mode for the raster, such as 16-bit or float colour.
+    Grey float64 is rounded to float32. Raises ImageError where Pillow has no mode for the raster, such as 16-bit or float colour.
 
     >>> to_pil(Raster(np.zeros((2, 3, 1), np.uint16))).mode
     'I;16'
     """
+    if raster.channels == 1 and raster.pixels.dtype == np.float64:
+        raster = replace(raster, pixels=raster.pixels.astype(np.float32))
     dtype = raster.pixels.dtype.name
     mode = _MODES.get((dtype, raster.channels, raster.alpha))
     if mode is None:
@@ -88,7 +91,7 @@ def pixels_of(image: Image.Image) -> tuple[NDArray[Any], bool]:
     """Return the pixels (H, W, C) of a PIL image as it is stored, and whether the last channel is alpha. Mode I gives float32."""
     channels, dtype, alpha = layout_of(image)
     if dtype == "float32":
-        return exact_float32(np.asarray(image))[..., None], False
+        return exact_floats(np.asarray(image), np.dtype(np.float32))[..., None], False
     if channels < 3:
         grey = image.convert(_EIGHT_BIT[image.mode]) if dtype == "uint8" and image.mode not in ("L", "LA") else image
         values = _bytes_of(grey) if dtype == "uint8" else np.asarray(grey).astype(dtype, copy=False)
@@ -106,12 +109,13 @@ def info_of(metadata: Metadata, channels: int, name: str = "") -> dict[str, Any]
     return {key: value for key, value in values.items() if value}
 
 
-def exact_float32(values: NDArray[Any]) -> NDArray[np.float32]:
-    """Return `values` as float32. Floats are rounded; integers that float32 does not hold raise ImageError."""
-    if values.dtype.kind in "iu" and values.size and max(abs(int(values.min())), abs(int(values.max()))) > _LARGEST_EXACT:
-        raise ImageError(f"integers beyond {_LARGEST_EXACT} do not fit float32 pixels; scale the image to 16 bits or to floats first")
+def exact_floats(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return `values` as float32 or float64. Floats are rounded; integers that `dtype` does not hold raise ImageError."""
+    largest = _LARGEST_EXACT[dtype.name]
+    if values.dtype.kind in "iu" and values.size and max(abs(int(values.min())), abs(int(values.max()))) > largest:
+        raise ImageError(f"integers beyond {largest} do not fit {dtype.name} pixels; scale the image to 16 bits or to floats first")
     with np.errstate(over="ignore", invalid="ignore"):
-        return np.ascontiguousarray(values, dtype=np.float32)
+        return np.ascontiguousarray(values, dtype=dtype)
 
 
 def full_range(samples: NDArray[Any], bits: int) -> NDArray[np.uint16]:

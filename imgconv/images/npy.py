@@ -1,9 +1,11 @@
-"""Arrays in .npy files as images: (H, W), or maps (M, H, W), or frames of maps (F, M, H, W). Pickles are never loaded."""
+"""Arrays in .npy and .npz files as images: (H, W), colour images (H, W, C), or maps (M, H, W). Pickles are never loaded."""
 
+import zipfile
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from io import BytesIO
 from math import prod
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, assert_never, cast
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -11,29 +13,98 @@ from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
 from imgconv.images.damage import DamageError, image_errors, read_exactly
-from imgconv.images.modes import exact_float32
-from imgconv.images.raster import Decoder, Header, Raster, Request
+from imgconv.images.modes import exact_floats
+from imgconv.images.raster import DTYPES, Decoder, Header, Raster, Request
+from imgconv.modes import Axes
 
+_COLOURS = (3, 4)  # last axis of a colour image; the fourth channel is alpha
+_FEW = (1, 2, 3, 4)  # lengths of an axis that can be channels
+_SUFFIX = ".npy"
 _LONGEST_HEADER = 1 << 16  # bytes
-_EXACT = ("uint8", "uint16", "float32")
+_MOST_ARRAYS = 65_535  # of an archive without the extension of ZIP for more
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How an array is stored, and which of its axes are which."""
+
+    shape: tuple[int, ...]
+    fortran: bool
+    stored: np.dtype[Any]
+    axes: Axes
+    note: str | None
+
+    @property
+    def frames(self) -> int:
+        return self.shape[0] if len(self.shape) == 4 else 1
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return (self.shape[-3], self.shape[-2]) if self._channels_last else (self.shape[-2], self.shape[-1])
+
+    @property
+    def channels(self) -> int:
+        return self.shape[-1 if self._channels_last else -3] if len(self.shape) > 2 else 1
+
+    @property
+    def alpha(self) -> bool:
+        return self._channels_last and self.channels in (2, 4)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the pixels: the smallest of `DTYPES` that holds every value, float64 for whole numbers of 32 bits and more."""
+        kind, size = self.stored.kind, self.stored.itemsize
+        if kind == "b":
+            return np.dtype(np.uint8)
+        if kind == "u" and size <= 2:
+            return self.stored.newbyteorder("=")
+        return np.dtype(np.float32 if size <= (4 if kind == "f" else 2) else np.float64)
+
+    @property
+    def _channels_last(self) -> bool:
+        return len(self.shape) > 2 and self.axes is Axes.HWC
+
+    def header(self, format: str, frames: int) -> Header:
+        return Header(format, self.size, self.channels, self.dtype.name, self.alpha, frames, note=self.note)
+
+    def pixels(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Return one frame as (H, W, C)."""
+        if array.ndim == 2:
+            array = array[..., None]
+        elif not self._channels_last:
+            array = array.transpose(1, 2, 0)
+        if array.dtype.kind == "b":
+            return np.ascontiguousarray(array * np.uint8(255))
+        return np.ascontiguousarray(array, self.dtype) if self.dtype.kind == "u" else exact_floats(array, self.dtype)
 
 
 def decoder(file: BinaryIO, request: Request) -> Decoder:
-    """Return the decoder of the .npy array at the position of `file`. uint8, uint16 and float32 stay as they are, bool becomes 0 and 255.
+    """Return the decoder of the .npy array at the position of `file`.
 
-    Other floats are rounded to float32, other integers must be exact in it. Raises ImageError for other arrays.
+    uint8, uint16, float32 and float64 stay as they are, bool becomes 0 and 255, half floats and small integers become float32, other
+    integers float64, which must hold them. An array of three axes is a colour image (H, W, C) where the last axis has 3 or 4 cells, else
+    maps (M, H, W), unless the request states its axes; a fourth axis before them counts frames. Raises ImageError for other arrays.
     """
     with image_errors("damaged npy"):
-        shape, fortran, dtype = _read_head(file)
-    if dtype.kind not in "biuf" or not 2 <= len(shape) <= 4:
-        raise ImageError(f"expected real numbers of shape (H, W), (M, H, W) or (F, M, H, W), got {dtype} of shape {shape}")
-    frames, channels, height, width = (1, 1, *shape)[-4:] if len(shape) < 4 else shape
-    request.check_size(height, width)
-    if frames * channels < 1:
-        raise ImageError(f"an array of shape {shape} is empty")
-    name = "uint8" if dtype.kind == "b" else dtype.name if dtype.name in _EXACT else "float32"
-    header = Header("npy", (height, width), channels, name, frames=frames)
-    return Decoder(header, lambda: _frames(file, (frames, channels, height, width), fortran, dtype))
+        layout = _read_layout(file, request)
+    return Decoder(layout.header("npy", layout.frames), lambda: _frames(file, layout, "npy"))
+
+
+def archive_decoder(file: BinaryIO, request: Request) -> Decoder:
+    """Return the decoder of an .npz archive, of which each array is a page. Raises ImageError for an archive of anything else."""
+    with image_errors("damaged npz"):
+        try:
+            archive = zipfile.ZipFile(file)
+        except zipfile.BadZipFile as error:
+            raise DamageError(str(error)) from error
+        names = [name for name in archive.namelist() if name.endswith(_SUFFIX)]
+        if not names or len(names) < len(archive.namelist()) or len(names) > _MOST_ARRAYS:
+            raise ImageError("a ZIP archive of something other than NumPy arrays is not an image")
+        with archive.open(names[0]) as member:
+            layout = _read_layout(cast(BinaryIO, member), request)
+    frames = len(names) if len(names) > 1 else layout.frames
+    return Decoder(layout.header("npz", frames), lambda: _archived(archive, names, request))
 
 
 def encode(frames: Iterable[Raster], stream: BinaryIO) -> None:
@@ -52,6 +123,35 @@ def encode(frames: Iterable[Raster], stream: BinaryIO) -> None:
     npy_format.write_array(stream, maps[0] if maps.ndim == 3 and len(maps) == 1 else maps, version=(1, 0), allow_pickle=False)
 
 
+def _read_layout(file: BinaryIO, request: Request) -> _Layout:
+    shape, fortran, dtype = _read_head(file)
+    if dtype.kind not in "biuf" or not 2 <= len(shape) <= 4:
+        expected = "expected real numbers of shape (H, W), (H, W, C), (M, H, W), (F, H, W, C) or (F, M, H, W)"
+        raise ImageError(f"{expected}, got {dtype} of shape {shape}")
+    axes, note = _axes_of(shape, request.axes)
+    layout = _Layout(shape, fortran, dtype, axes, note)
+    request.check_size(*layout.size)
+    if 0 in shape:
+        raise ImageError(f"an array of shape {shape} is empty")
+    return layout
+
+
+def _axes_of(shape: tuple[int, ...], wanted: Axes | None) -> tuple[Axes, str | None]:
+    """Return the order of the axes of an array, and a note where its shape fits both orders."""
+    if wanted is not None or len(shape) < 3:
+        return wanted or Axes.CHW, None
+    first, _, last = shape[-3:]
+    axes = Axes.HWC if last in _COLOURS else Axes.CHW
+    if not (last in _FEW and (first in _FEW or last not in _COLOURS)):
+        return axes, None
+    match axes:
+        case Axes.HWC:
+            return axes, f"read as a colour image (H, W, {last}); --axes CHW reads {first} maps"
+        case Axes.CHW:
+            return axes, f"read as {first} maps (M, H, W); --axes HWC reads an image of {last} {'channel' if last == 1 else 'channels'}"
+    assert_never(axes)
+
+
 def _read_head(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = npy_format.read_magic(file)
     if version not in ((1, 0), (2, 0)):
@@ -64,23 +164,42 @@ def _read_head(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     return read(BytesIO(length + read_exactly(file, count)))
 
 
-def _frames(file: BinaryIO, shape: tuple[int, int, int, int], fortran: bool, dtype: np.dtype[Any]) -> Iterator[Raster]:
-    count = 1 if fortran else shape[0]
-    for _ in range(count):
-        with image_errors("damaged npy"):
-            maps = _read_maps(file, shape if fortran else (1, *shape[1:]), fortran, dtype)
-        for each in maps:
-            yield Raster(_pixels(each.transpose(1, 2, 0)))
+def _frames(file: BinaryIO, layout: _Layout, format: str) -> Iterator[Raster]:
+    shape = (layout.frames, *layout.shape[-3:]) if len(layout.shape) > 2 else (1, *layout.shape)
+    for _ in range(1 if layout.fortran else layout.frames):
+        with image_errors(f"damaged {format}"):
+            stored = _read_array(file, shape if layout.fortran else (1, *shape[1:]), layout)
+        for each in stored:
+            yield Raster(layout.pixels(each), layout.alpha)
 
 
-def _read_maps(file: BinaryIO, shape: tuple[int, ...], fortran: bool, dtype: np.dtype[Any]) -> NDArray[Any]:
-    data = read_exactly(file, prod(shape) * dtype.itemsize)
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+def _read_array(file: BinaryIO, shape: tuple[int, ...], layout: _Layout) -> NDArray[Any]:
+    data = read_exactly(file, prod(shape) * layout.stored.itemsize)
+    if not layout.fortran:
+        return np.frombuffer(data, layout.stored).reshape(shape)
+    return np.frombuffer(data, layout.stored).reshape(layout.shape, order="F").reshape(shape)
 
 
-def _pixels(maps: NDArray[Any]) -> NDArray[Any]:
-    if maps.dtype.kind == "b":
-        return np.ascontiguousarray(maps * np.uint8(255))
-    if maps.dtype.name in _EXACT:
-        return np.ascontiguousarray(maps, dtype=maps.dtype.newbyteorder("="))
-    return exact_float32(maps)
+def _archived(archive: zipfile.ZipFile, names: list[str], request: Request) -> Iterator[Raster]:
+    deepest = 0
+    for number, name in enumerate(names, 1):
+        prefix = f"damaged npz, array {number}" if len(names) > 1 else "damaged npz"
+        with image_errors(prefix), archive.open(name) as opened:
+            member = cast(BinaryIO, opened)
+            layout = _read_layout(member, request)
+            depth = DTYPES.index(layout.dtype.name)
+            deepest = depth if number == 1 else deepest
+            if depth > deepest or (layout.frames > 1 and len(names) > 1):
+                kind = "is deeper than the first one" if depth > deepest else "has frames"
+                raise ImageError(f"array {number} {kind}; save it as a file of its own")
+            rasters = list(_frames(member, layout, "npz"))
+            _check_end(member)
+        yield from rasters
+
+
+def _check_end(member: BinaryIO) -> None:
+    """Raise DamageError unless the checksum of an array, which zipfile compares at its end, is right."""
+    try:
+        member.read(1)
+    except zipfile.BadZipFile as error:
+        raise DamageError(str(error)) from error

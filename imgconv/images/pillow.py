@@ -115,10 +115,6 @@ def _frame(file: BinaryIO, image: Any, index: int, header: Header, request: Requ
     if header.frames > 1:
         image.seek(index)
         request.check_size(image.height, image.width)
-    if header.format == "tiff":
-        from imgconv.images import tiff  # slow to import, and needed for this format only
-
-        tiff.check_page(image, index, request)
     plugins.load(image, request.salvage)
     orientation = 1 if header.format == "tiff" else metadata.orientation_of(image.info)
     pixels, alpha = modes.pixels_of(_composed(image, header))

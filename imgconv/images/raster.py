@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
+from imgconv.modes import Axes
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from imgconv.images.exif import Exif
 
 DEFAULT_MAX_PIXELS = 2 * 89_478_485  # twice the size at which Pillow warns of a decompression bomb
-DTYPES = ("uint8", "uint16", "float32", "float64")  # float64 occurs in Python only: files give float32
+DTYPES = ("uint8", "uint16", "float32", "float64")
 Luma = Literal["no", "only", "also"]
 
 
@@ -64,9 +65,9 @@ class Raster:
     """One decoded image, upright.
 
     `pixels` is (H, W, C), C-contiguous, uint8 (0 to 255), uint16 (0 to 65535), float32 or float64 (as stored). C is 1 for grey, 2 for
-    grey and alpha, 3 for RGB, 4 for RGB and alpha; arrays of maps can have any C. `alpha` means that the last channel is alpha, not
-    premultiplied. `luma` is the luma (H, W, 1) that a JPEG file itself stores, if it was requested. `duration` is the time that a frame
-    of an animation is shown, in milliseconds. Raises ImageError for any other array.
+    grey and alpha, 3 for RGB, 4 for RGB and alpha; maps and images of several bands can have any C. `alpha` means that the last channel
+    is alpha, not premultiplied. `luma` is the luma (H, W, 1) that a JPEG file itself stores, if it was requested. `duration` is the time
+    that a frame of an animation is shown, in milliseconds. Raises ImageError for any other array.
 
     >>> Raster(np.zeros((2, 3, 1), np.uint8)).size
     (2, 3)
@@ -102,8 +103,9 @@ class Header:
 
     `size` is (H, W) after orientation, `channels` counts alpha, `dtype` is that of the decoded pixels. `loop` is the number of times an
     animation plays, 0 for ever; `description` is the text that the writer of the file left, such as a recipe. `warning` says what of the
-    file is left out, such as a damaged animation around a still image that is whole.
-    `conversion` is how many bytes for each pixel the decoder needs besides what it usually needs for these channels, as for CMYK.
+    file is left out, such as a damaged animation around a still image that is whole; `note` says how an array was read whose shape has
+    two meanings. `conversion` is how many bytes for each pixel the decoder needs besides what it usually needs for these channels, as for
+    CMYK.
     """
 
     format: str
@@ -117,6 +119,7 @@ class Header:
     description: str | None = None
     warning: str | None = None
     conversion: float = 0.0
+    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,7 @@ class Request:
     luma: Luma = "no"
     max_pixels: int | None = DEFAULT_MAX_PIXELS
     salvage: bool = False
+    axes: Axes | None = None
 
     def check_size(self, height: int, width: int) -> None:
         """Raise ImageError for an image without pixels, or with more than `max_pixels`."""

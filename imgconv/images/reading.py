@@ -16,11 +16,12 @@ from imgconv.errors import ImageError
 from imgconv.images.damage import DamageError, image_errors, read_exactly
 from imgconv.images.formats import FORMATS, INPUTS, SIGNATURE_LENGTH, foreign, sniff
 from imgconv.images.raster import DEFAULT_MAX_PIXELS, Decoder, Header, Luma, Raster, Request
+from imgconv.modes import Axes
 
 _PIECE = 1 << 20  # bytes that are read from a pipe at a time
 _FREE = 1 << 26  # bytes of any image; more are read only as far as its size explains them
 _BYTES_PER_PIXEL = 32  # at most, in any format: four channels of float64
-_WHOLE_FILES = ("avif", "heif", "webp")  # formats whose header is read from whole files only; they need less than 2 bytes a pixel
+_WHOLE_FILES = ("npz", "avif", "heif", "webp")  # formats whose header is read from whole files only; they need less than 2 bytes a pixel
 _MOST_SPACE = 1 << 16  # bytes of white space between two images of a stream
 
 
@@ -83,19 +84,26 @@ class Frames:
         self._file.close()
 
 
-def open_frames(source: Path | bytes, *, luma: Luma = "no", max_pixels: int | None = DEFAULT_MAX_PIXELS, salvage: bool = False) -> Frames:
+def open_frames(
+    source: Path | bytes,
+    *,
+    luma: Luma = "no",
+    max_pixels: int | None = DEFAULT_MAX_PIXELS,
+    salvage: bool = False,
+    axes: Axes | None = None,
+) -> Frames:
     """Open an image file, or the bytes of one; only the header is read, and frames are decoded when the iteration reaches them.
 
     `luma` selects the Y channel that a JPEG stores, which other formats lack: `only` gives it as one grey channel (the header still
     counts three), `also` gives it in `Raster.luma` with the colours. An image of more than `max_pixels` is refused, None lifts the limit.
-    `salvage` uses the readable part of a damaged file. Raises ImageError with the reason, without the name of the file, and MissingExtra
-    for HEIC without pillow-heif.
+    `salvage` uses the readable part of a damaged file. `axes` is the order of the axes of an array of three, which its shape decides
+    otherwise. Raises ImageError with the reason, without the name of the file, and MissingExtra for HEIC without pillow-heif.
 
     >>> with open_frames(b"P5 2 1 255 ab") as images:
     ...     [image.pixels.ravel().tolist() for image in images]
     [[97, 98]]
     """
-    request = Request(luma, max_pixels, salvage)
+    request = Request(luma, max_pixels, salvage, axes)
     with image_errors("cannot be read"):
         file = _opened(source, max_pixels)
     with ExitStack() as stack:
@@ -105,18 +113,23 @@ def open_frames(source: Path | bytes, *, luma: Luma = "no", max_pixels: int | No
     return frames
 
 
-def read_header(source: Path | bytes, *, max_pixels: int | None = DEFAULT_MAX_PIXELS) -> Header:
+def read_header(source: Path | bytes, *, max_pixels: int | None = DEFAULT_MAX_PIXELS, axes: Axes | None = None) -> Header:
     """Return size, channels, depth and number of frames of an image file, or of the bytes of one. Decodes nothing.
 
     >>> read_header(b"P5 2 1 255 ab").size
     (1, 2)
     """
-    with open_frames(source, max_pixels=max_pixels) as frames:
+    with open_frames(source, max_pixels=max_pixels, axes=axes) as frames:
         return frames.header
 
 
 def read_stream(
-    stream: BinaryIO, *, luma: Luma = "no", max_pixels: int | None = DEFAULT_MAX_PIXELS, salvage: bool = False
+    stream: BinaryIO,
+    *,
+    luma: Luma = "no",
+    max_pixels: int | None = DEFAULT_MAX_PIXELS,
+    salvage: bool = False,
+    axes: Axes | None = None,
 ) -> Iterator[Frames]:
     """Yield the images of a binary stream in order, without reading past the end of one before the caller requests the next.
 
@@ -127,7 +140,7 @@ def read_stream(
     >>> [[frame.size for frame in images] for images in read_stream(BytesIO(b"P5 2 1 255 abP5 1 1 255 c"))]
     [[(1, 2)], [(1, 1)]]
     """
-    request = Request(luma, max_pixels, salvage)
+    request = Request(luma, max_pixels, salvage, axes)
     for number in count(1):
         with _named(number):
             head = _next_bytes(stream)
@@ -192,6 +205,14 @@ def _decoder_for(name: str, file: BinaryIO, request: Request) -> Decoder:
             from imgconv.images import jpegxl
 
             return jpegxl.decoder(file, request)
+        case "tiff":
+            from imgconv.images import tiff
+
+            return tiff.decoder(file, request)
+        case "raw":
+            from imgconv.images import raw
+
+            return raw.decoder(file, request)
         case "pnm":
             from imgconv.images import pnm
 
@@ -200,6 +221,10 @@ def _decoder_for(name: str, file: BinaryIO, request: Request) -> Decoder:
             from imgconv.images import npy
 
             return npy.decoder(file, request)
+        case "npz":
+            from imgconv.images import npy
+
+            return npy.archive_decoder(file, request)
         case None:
             raise ImageError(f"{name} files cannot be read as images")
     assert_never(reader)
@@ -251,7 +276,7 @@ def _open(stream: _LookAhead, head: bytes, request: Request, first: bool) -> Fra
                 jpeg.check_one_image(data)
     else:
         raise DamageError("expected a PNM, PNG or npy image after the previous one")
-    return open_frames(data, luma=request.luma, max_pixels=request.max_pixels, salvage=request.salvage)
+    return open_frames(data, luma=request.luma, max_pixels=request.max_pixels, salvage=request.salvage, axes=request.axes)
 
 
 def _one_png(file: BinaryIO, request: Request) -> bytes:

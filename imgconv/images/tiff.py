@@ -1,67 +1,73 @@
-"""TIFF: check the strips and tiles of a page, decode pages with more depth than Pillow's modes, and write pages."""
+"""TIFF: read every page that is an image, with tifffile and imagecodecs, and write pages."""
 
 import logging
+import re
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from contextlib import contextmanager
 from io import BytesIO
 from itertools import chain
-from typing import Any, BinaryIO, Literal
+from math import prod
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import TiffImagePlugin
 
 from imgconv.errors import ImageError
 from imgconv.images import tiff_tags
-from imgconv.images.damage import DamageError, image_errors
+from imgconv.images.damage import DECODER_ERRORS, DamageError, image_errors
 from imgconv.images.deflate import fast_zlib
 from imgconv.images.metadata import fitted, of_tiff, profile_fits, upright
-from imgconv.images.modes import exact_float32, full_range
-from imgconv.images.raster import Decoder, Header, Raster, Request
+from imgconv.images.raster import DTYPES, Decoder, Header, Raster, Request
 
-_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _ORIENTATION = 256, 257, 258, 259, 274
-_SAMPLES, _ROWS, _X_RESOLUTION, _Y_RESOLUTION, _PLANAR, _UNIT = 277, 278, 282, 283, 284, 296
-_TILE_WIDTH, _TILE_HEIGHT, _SAMPLE_FORMAT, _ICC_PROFILE = 322, 323, 339, 34675
-_SEGMENTS = {"strips": (273, 279), "tiles": (324, 325)}  # tags of their offsets and lengths
-_FIRST_OFFSET = 8  # the header precedes it
-_OLD_JPEG = 6  # a compression whose offsets have another meaning
-_COLOURS = {0: 1, 1: 1, 2: 3, 5: 4}  # photometric interpretation -> colour samples: white is 0, black is 0, RGB, CMYK
-_MOST_SAMPLES = 16  # per pixel, so that a damaged header does not allocate more
-_SIGNED, _FLOAT = 2, 3  # sample formats
-_INCHES = {2: 1.0, 3: 2.54}  # resolution unit -> units in an inch
+_BITS, _PHOTOMETRIC, _ORIENTATION, _SUB_PAGES, _DNG_VERSION = 258, 262, 274, 330, 50706  # tags
+_NEEDED_TAGS = {*range(254, 321), *range(322, 340), 347, *range(529, 533)}  # those that pixels depend on
+_LOGGED_TAG = re.compile(r"TiffTag (\d+) @")
+_REDUCED, _IS_MASK = 1, 4  # bits of the subfile type
+_MASK, _RAW_PHOTOMETRIC = 4, (32803, 34892)  # photometric interpretations: mask; colour filter array, linear raw
+_OLD_JPEG, _FAX = 6, (2, 3, 4)  # compressions
+_RAW_COMPRESSIONS = (262, 32767, 32769, 32770, 34713, 65000, 65535)  # of Kodak, Sony, Samsung, Nikon, Pentax
+_MOST_SAMPLES = 16  # per pixel that the limit on pixels allows
 
 _STRIP = 1 << 18  # bytes of a strip before it is deflated
 _LARGEST_FILE = (1 << 32) - (1 << 25)  # bytes: offsets have 32 bits, and the rest is for tags
 
-
-def decoder(file: BinaryIO, request: Request) -> Decoder | None:
-    """Return the decoder of a TIFF if Pillow has no mode for its first page, else None."""
-    tags = _first_tags(file)
-    if not _is_deep(tags):
-        if tags.get(_COMPRESSION, 1) not in TiffImagePlugin.COMPRESSION_INFO:
-            raise ImageError(f"tiff compression {tags[_COMPRESSION]} is not supported; save the image with deflate or LZW")
-        return None
-    import tifffile  # slow to import, and not needed for 8-bit images
-
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)  # tifffile logs what it also raises
-    file.seek(0)
-    pages = list(tifffile.TiffFile(file).pages)
-    for page in pages:
-        _check_supported(page, request)
-    frames = partial(_deep_frames, pages)
-    return Decoder(_deep_header(pages), lambda: frames(None if request.salvage else file.seek(0, 2)))
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else what tifffile logs, and also raises, goes to stderr
 
 
-def check_page(image: Any, index: int, request: Request) -> None:
-    """Raise ImageError for a page that Pillow would narrow or, unless the request salvages, fill where data is missing."""
-    if index and _is_deep(image.tag_v2):
-        raise ImageError("the page is deeper than the first page; save it as a file of its own")
-    if not request.salvage:
-        _check_segments(image.tag_v2.get, image.fp.seek(0, 2))
+class _Image(NamedTuple):
+    """A page of tifffile, and the page that is its transparency mask."""
+
+    page: Any
+    mask: Any = None
+
+
+def decoder(file: BinaryIO, request: Request) -> Decoder:
+    """Return the decoder of a TIFF, BigTIFF or, with the extra `raw`, a camera raw file that is built like a TIFF.
+
+    Every sample of a page becomes a channel, alpha the last one. Masks become alpha; reduced copies are not pages. Raises ImageError for
+    what cannot be decoded, and for damage unless the request salvages.
+    """
+    import tifffile  # slow to import, and not needed for other formats
+
+    with image_errors("damaged tiff"), _strict_log(request.salvage):
+        pages = list(_opened(tifffile, file).pages)
+    if any(_is_raw(page) for page in pages):
+        from imgconv.images import raw
+
+        return raw.decoder(file, request)
+    with image_errors("damaged tiff"):
+        images = _images(pages)
+        if any(int(image.page.compression) == _OLD_JPEG for image in images):
+            from imgconv.images import pillow  # libtiff decodes it
+
+            return pillow.decoder(file, "tiff", request)
+        _check(images[0], request)
+        return Decoder(_header(images), lambda: _frames(images, request))
 
 
 def encode(pages: Iterable[Raster], stream: BinaryIO, *, description: str | None = None) -> None:
-    """Write pages of 8 or 16 bits or float32, grey or RGB, with or without alpha, each one as soon as it is available.
+    """Write pages of 8 or 16 bits, float32 or float64, of any number of bands, with or without alpha, each one as soon as it is available.
 
     Strips are deflated with ISA-L: 12 megapixels of RGB take 17 ms, and 55 ms with imagecodecs (2026-11, 2 cores). ICC profile and
     resolution are written where they apply. Raises ImageError where the file would exceed 4 GB.
@@ -90,15 +96,17 @@ def encode(pages: Iterable[Raster], stream: BinaryIO, *, description: str | None
 
 def _page_options(page: Raster, description: str | None) -> dict[str, Any]:
     """Return the keyword arguments of `TiffWriter.write` for a page whose strips are deflated already."""
-    metadata = page.metadata
+    metadata, colours = page.metadata, page.channels - page.alpha
+    bands = 0 if colours == 3 else colours - 1  # more than grey
+    extra = ["unspecified"] * bands + ["unassalpha"] * page.alpha
     density = metadata.dpi or metadata.aspect
     return {
         "shape": page.pixels.shape if page.channels > 1 else page.size,
         "dtype": page.pixels.dtype,
         "rowsperstrip": _rows_per_strip(page.pixels),
-        "photometric": "rgb" if page.channels - page.alpha == 3 else "minisblack",
+        "photometric": "rgb" if colours == 3 else "minisblack",
         "planarconfig": "contig" if page.channels > 1 else None,
-        "extrasamples": ["unassalpha"] if page.alpha else None,
+        "extrasamples": extra or None,
         "compression": "adobe_deflate",
         "description": description.encode() if description else None,
         "resolution": [(round(value * 1000), 1000) for value in density] if density else None,
@@ -123,143 +131,157 @@ def _strips(page: Raster, order: Literal["<", ">"], written: Callable[[], int]) 
         yield strip
 
 
-def _check_segments(value_of: Callable[[int, Any], Any], file_size: int) -> None:
-    """Raise DamageError unless a page has all strips or tiles that its size needs, each of them inside the file.
-
-    Libraries decode a missing one as black. `value_of` returns the value of a tag, or the default that follows it.
-    """
-    if value_of(_COMPRESSION, 1) == _OLD_JPEG:
-        return
-    kind = "tiles" if value_of(_TILE_WIDTH, None) else "strips"
-    offsets, lengths = (_numbers(value_of(tag, ())) for tag in _SEGMENTS[kind])
-    needed = _segments_needed(kind, value_of)
-    if len(offsets) < needed:
-        raise DamageError(f"expected {needed} {kind}, got {len(offsets)}")
-    if not all(_FIRST_OFFSET <= offset < file_size for offset in offsets[:needed]):
-        raise DamageError(f"some of the {kind} are outside the file")
-    if 0 in lengths[:needed]:
-        raise DamageError(f"some of the {kind} are empty")
+def _opened(tifffile: Any, file: BinaryIO) -> Any:
+    file.seek(0)
+    try:
+        return tifffile.TiffFile(file)
+    except TypeError as error:  # where a tag has several values instead of one
+        raise ImageError("tiff images whose samples differ in format are not supported; convert them to one format") from error
 
 
-def _segments_needed(kind: str, value_of: Callable[[int, Any], Any]) -> int:
-    width, height = int(value_of(_WIDTH, 1)), int(value_of(_HEIGHT, 1))
-    planes = int(value_of(_SAMPLES, 1)) if value_of(_PLANAR, 1) == 2 else 1
-    if kind == "strips":
-        rows = min(int(value_of(_ROWS, height)) or height, height)
-        return planes * -(-height // rows)
-    return planes * -(-width // int(value_of(_TILE_WIDTH, 1))) * -(-height // max(int(value_of(_TILE_HEIGHT, 1)), 1))
+class _Messages(logging.Handler):
+    """The errors that tifffile logs in this thread."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+        self._thread = threading.get_ident()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Store the text of an error."""
+        if record.thread == self._thread:
+            self.messages.append(record.getMessage())
 
 
-def _numbers(value: Any) -> tuple[int, ...]:
-    return (value,) if isinstance(value, int) else tuple(value)
+@contextmanager
+def _strict_log(salvage: bool) -> Iterator[None]:
+    """Raise DamageError for invalid tags and pages, which tifffile leaves out and logs."""
+    handler = _Messages()
+    logger = logging.getLogger("tifffile")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+    for message in handler.messages:
+        tag = _LOGGED_TAG.search(message)
+        if not salvage and (tag is None or int(tag[1]) in _NEEDED_TAGS):
+            raise DamageError(f"tag {tag[1]} is invalid" if tag else "the offset of a page is invalid")
 
 
-def _first_tags(file: BinaryIO) -> Any:
-    """Return the tags of the first page, read by Pillow."""
-    head = file.read(8)
-    if b"+" in head[2:4]:
-        head += file.read(8)
-    tags = TiffImagePlugin.ImageFileDirectory_v2(head)
-    file.seek(tags.next)
-    tags.load(file)
-    return tags
+def _sub_pages(page: Any) -> list[Any]:
+    """Return the pages that belong to a page; none where their directories are damaged, since they are copies."""
+    try:
+        return list(page.pages or ()) if _SUB_PAGES in page.tags else []
+    except DECODER_ERRORS:
+        return []
 
 
-def _is_deep(tags: Any) -> bool:
-    """Return whether Pillow has no mode for a page: deep colour, 9 to 15 bits, wide integers, half floats, signed bytes."""
-    bits: int = max(tags.get(_BITS, (1,)))
-    formats = tags.get(_SAMPLE_FORMAT, (1,))
-    if bits == 8 and _SIGNED in formats:
-        return True
-    if int(tags.get(_SAMPLES, 1)) > 1:
-        return bits > 8
-    return bits != 32 if _FLOAT in formats else 8 < bits < 16 or bits > 16
+def _is_raw(page: Any) -> bool:
+    """Return whether a page, or a page of it, has the unprocessed pixels of a camera; the others are previews then."""
+    pages = [page, *_sub_pages(page)]
+    return any(int(each.photometric) in _RAW_PHOTOMETRIC or int(each.compression) in _RAW_COMPRESSIONS for each in pages) or (
+        _DNG_VERSION in page.tags
+    )
 
 
-def _deep_header(pages: list[Any]) -> Header:
-    first = pages[0]
-    colours, alpha = _channels(first)
-    size = first.imagelength, first.imagewidth
-    dtype = "uint16" if first.dtype == np.uint16 else "float32"
-    upright_size = size[::-1] if _tag(first, _ORIENTATION, 1) > 4 else size
-    return Header("tiff", upright_size, min(colours, 3) + alpha, dtype, alpha, len(pages), description=first.description or None)
+def _images(pages: list[Any]) -> list[_Image]:
+    """Return the pages that are images. A reduced copy is not one, unless a page of its own is larger or there is nothing else."""
+    images: list[_Image] = []
+    for page in pages:
+        larger = [each for each in _sub_pages(page) if not each.subfiletype & (_REDUCED | _IS_MASK) and _area(each) > _area(page)]
+        page = max(larger, key=_area, default=page)
+        if page.subfiletype & _REDUCED:
+            continue
+        if not _is_mask(page):
+            own_mask = [each for each in _sub_pages(page) if _is_mask(each) and _area(each) == _area(page)]
+            images.append(_Image(page, *own_mask[:1]))
+        elif images:
+            images[-1] = images[-1]._replace(mask=page)
+    return images or [_Image(page) for page in pages]
 
 
-def _deep_frames(pages: list[Any], file_size: int | None) -> Iterator[Raster]:
-    for number, page in enumerate(pages, 1):
-        with image_errors("damaged tiff" + (f", page {number}" if len(pages) > 1 else "")):
-            if file_size is not None:
-                _check_segments(partial(_tag, page), file_size)
-            raster = _deep_raster(page)
+def _is_mask(page: Any) -> bool:
+    return int(page.photometric) == _MASK or bool(page.subfiletype & _IS_MASK)
+
+
+def _area(page: Any) -> int:
+    return int(page.imagewidth * page.imagelength)
+
+
+def _check(image: _Image, request: Request) -> None:
+    """Raise ImageError unless a page and its mask can be decoded, as far as their tags tell."""
+    from imgconv.images import tiff_colors, tiff_segments
+
+    for page in image[: 1 + (image.mask is not None)]:
+        request.check_size(page.imagelength, page.imagewidth)
+        if not request.salvage:
+            _check_tags(page)
+        elif _PHOTOMETRIC not in page.tags:  # as libtiff assumes
+            page.photometric = type(page.photometric)(2 if page.samplesperpixel >= 3 else 1)
+        if int(page.compression) not in tiff_segments.COMPRESSIONS:
+            raise ImageError(f"tiff compression {int(page.compression)} is not supported; save the image with deflate or LZW")
+        if not (tiff_colors.is_supported(page) and tiff_segments.is_supported(page)):
+            raise ImageError(f"tiff images of {_kind(page)} are not supported; convert them to RGB, or save them as .npy")
+        if request.max_pixels is not None and prod(page.shaped) > _MOST_SAMPLES * request.max_pixels:
+            excess = f"{prod(page.shaped)} samples are more than {_MOST_SAMPLES} times the limit on pixels"
+            raise ImageError(f"{excess}; raise it with --max-pixels")
+    if image.mask is not None and (image.mask.imagelength, image.mask.imagewidth) != (image.page.imagelength, image.page.imagewidth):
+        raise ImageError("tiff images with a mask of another size are not supported; save the mask as an alpha channel")
+
+
+def _check_tags(page: Any) -> None:
+    """Raise DamageError where a tag is missing that has no default, or one whose default contradicts the data."""
+    if _PHOTOMETRIC not in page.tags:
+        raise DamageError(f"tag {_PHOTOMETRIC} is missing")
+    packed = page.imagelength * -(-page.imagewidth // 8)  # bytes of one bit a pixel, the default
+    bilevel = page.samplesperpixel == 1 and (int(page.compression) in _FAX or sum(page.databytecounts) == packed)
+    if _BITS not in page.tags and not bilevel:
+        raise DamageError(f"tag {_BITS} is missing")
+
+
+def _kind(page: Any) -> str:
+    compression = "" if int(page.compression) == 1 else f", compression {int(page.compression)}"
+    bits = f"{page.bitspersample} bits and sample format {int(page.sampleformat)}"
+    return f"{page.samplesperpixel} channels, photometric {int(page.photometric)}{compression}, {bits}"
+
+
+def _header(images: list[_Image]) -> Header:
+    from imgconv.images import tiff_colors
+
+    page, mask = images[0]
+    size = page.imagelength, page.imagewidth
+    alpha = tiff_colors.alpha_index(page) is not None
+    channels = tiff_colors.channels_of(page) + (mask is not None and not alpha)
+    upright_size = size[::-1] if _orientation(page) > 4 else size
+    has_alpha = alpha or mask is not None
+    return Header("tiff", upright_size, channels, tiff_colors.dtype_of(page), has_alpha, len(images), description=page.description or None)
+
+
+def _frames(images: list[_Image], request: Request) -> Iterator[Raster]:
+    from imgconv.images import tiff_colors
+
+    deepest = DTYPES.index(tiff_colors.dtype_of(images[0].page))
+    for number, image in enumerate(images, 1):
+        with image_errors("damaged tiff" + (f", page {number}" if len(images) > 1 else "")):
+            _check(image, request)
+            if DTYPES.index(tiff_colors.dtype_of(image.page)) > deepest:
+                raise ImageError(f"page {number} is deeper than the first page; save it as a file of its own")
+            raster = _raster(image, request)
         yield raster
 
 
-def _check_supported(page: Any, request: Request) -> None:
-    request.check_size(page.imagelength, page.imagewidth)
-    kind = None
-    if page.samplesperpixel > _MOST_SAMPLES or int(page.photometric) not in _COLOURS:
-        kind = f"{page.samplesperpixel} channels and photometric {int(page.photometric)}"
-    elif page.dtype is None or page.dtype.kind not in "biuf":
-        kind = f"{page.bitspersample} bits and sample format {int(page.sampleformat)}"
-    if kind:
-        raise ImageError(f"deep tiff images of {kind} are not supported; convert them to RGB, or save them as .npy")
+def _raster(image: _Image, request: Request) -> Raster:
+    from imgconv.images import tiff_colors, tiff_segments
+
+    page, mask = image
+    pixels, alpha = tiff_colors.pixels_of(page, tiff_segments.samples_of(page, salvage=request.salvage))
+    if mask is not None:
+        pixels = tiff_colors.with_mask(pixels, alpha, tiff_segments.samples_of(mask, salvage=request.salvage)[..., :1])
+    pixels = upright(pixels, _orientation(page))
+    return Raster(pixels, alpha or mask is not None, of_tiff(page.parent.filehandle, page.offset, pixels.shape[:2]))
 
 
-def _tag(page: Any, number: int, default: Any) -> Any:
-    tag = page.tags.get(number)
-    return default if tag is None else tag.value
-
-
-def _channels(page: Any) -> tuple[int, bool]:
-    """Return the colour samples of a page, and whether alpha follows: by its extra samples, or one undeclared sample more."""
-    colours = _COLOURS[int(page.photometric)]
-    kinds = [int(kind) for kind in page.extrasamples]
-    return colours, page.samplesperpixel > colours and (not kinds or kinds[0] in (1, 2))
-
-
-def _deep_raster(page: Any) -> Raster:
-    samples = _samples(page)
-    max_value = int(np.iinfo(samples.dtype).max) if samples.dtype.kind == "u" else 1
-    colours, alpha = _channels(page)
-    pixels = samples[..., :colours]
-    if int(page.photometric) == 0:
-        pixels = max_value - pixels
-    if colours == 4:
-        pixels = _rounded((max_value - pixels[..., :3].astype(np.float64)) * (1 - pixels[..., 3:] / max_value), samples.dtype)
-    if alpha:
-        alpha_channel = samples[..., colours : colours + 1]
-        if 1 in [int(kind) for kind in page.extrasamples]:
-            pixels = _unpremultiplied(pixels, alpha_channel, max_value)
-        pixels = np.concatenate([pixels, alpha_channel], axis=2)
-    orientation = int(_tag(page, _ORIENTATION, 1))
-    pixels = upright(pixels, orientation)
-    return Raster(pixels, alpha, of_tiff(page.parent.filehandle, page.offset, pixels.shape[:2]))
-
-
-def _samples(page: Any) -> NDArray[Any]:
-    """Return the stored samples (H, W, S), uint16 or float32; uint8 for a page of up to 8 bits, which can follow deeper ones."""
-    samples = page.asarray(maxworkers=1)
-    planar = page.samplesperpixel > 1 and int(page.planarconfig) == 2
-    samples = np.moveaxis(samples, 0, -1) if planar else samples.reshape(page.imagelength, page.imagewidth, -1)
-    bits = int(page.bitspersample)
-    if samples.dtype == np.uint16:
-        return full_range(samples, bits) if bits < 16 else samples
-    if samples.dtype.kind in "bu" and bits <= 8:
-        return samples.astype(np.uint8) * (255 // (2**bits - 1))
-    return exact_float32(samples)
-
-
-def _unpremultiplied(pixels: NDArray[Any], alpha: NDArray[Any], max_value: int) -> NDArray[Any]:
-    """Return colours divided by their alpha, 0 where alpha is 0."""
-    divided = np.divide(pixels * float(max_value), alpha, out=np.zeros(pixels.shape), where=alpha > 0)
-    return _rounded(np.clip(divided, 0, max_value), pixels.dtype)
-
-
-def _rounded(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    return (np.rint(values) if dtype.kind == "u" else values).astype(dtype)
-
-
-def _resolution(page: Any) -> tuple[float, float] | None:
-    per_inch = _INCHES.get(int(_tag(page, _UNIT, 2)))
-    x, y = (_tag(page, number, (0, 1)) for number in (_X_RESOLUTION, _Y_RESOLUTION))
-    return None if per_inch is None or not x[1] or not y[1] else (x[0] / x[1] * per_inch, y[0] / y[1] * per_inch)
+def _orientation(page: Any) -> int:
+    value = int(np.ravel(page.tags.valueof(_ORIENTATION, 1))[0])
+    return value if 1 <= value <= 8 else 1

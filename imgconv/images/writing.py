@@ -97,13 +97,13 @@ def check_output(name: str, channels: int, dtype: str, alpha: bool, frames: int 
         instead = ".png, .webp or .gif" if animated else ".tiff or .npy"
         raise ImageError(f"{name} cannot hold {'an animation' if animated else 'several pages'}; write {instead}")
     if dtype not in output.dtypes:
-        depth = {"uint16": "16 bits a channel", "float32": "floats"}[dtype]
-        instead = ".tiff or .npy" if dtype == "float32" else ".png, .tiff or .npy"
+        depth = {"uint16": "16 bits a channel", "float32": "floats", "float64": "floats of 64 bits"}[dtype]
+        instead = ".tiff or .npy" if dtype != "uint16" else ".png, .tiff or .npy"
         raise ImageError(f"{name} cannot hold {depth}; write {instead}")
-    if name == "npy":
+    if output.bands:
         return
     if channels not in ((2, 4) if alpha else (1, 3)):
-        raise ImageError(f"{name} cannot hold {channels} channels; write .npy")
+        raise ImageError(f"{name} cannot hold {channels} channels; write .tiff or .npy")
     if channels not in output.channels:
         if alpha:
             raise ImageError(f"{name} cannot hold transparency; drop it with --alpha drop, or write .png, .tiff or .webp")

@@ -19,6 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from imgconv.errors import ImgconvError
+from imgconv.modes import Axes
 from imgconv.plotting.exhibits import size_text
 from imgconv.plotting.thumbnails import Thumbnail, thumbnail
 
@@ -51,6 +52,7 @@ class Reading:
     resolve: Callable[[str], Path | bytes] = Path
     max_pixels: int | None = None
     salvage: bool = False
+    axes: Axes | None = None
 
 
 class Report:
@@ -129,7 +131,7 @@ class Report:
         """A small version of a file, or the reason why it cannot be shown."""
         try:
             source, limit = self._reading.resolve(path), self._reading.max_pixels
-            return thumbnail(source, longest=self._longest, max_pixels=limit, salvage=self._reading.salvage)
+            return thumbnail(source, longest=self._longest, max_pixels=limit, salvage=self._reading.salvage, axes=self._reading.axes)
         except (ImgconvError, OSError, MemoryError) as error:  # other images can still be shown
             return str(error) or "not enough memory to show it"
 

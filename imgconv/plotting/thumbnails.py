@@ -14,6 +14,7 @@ from imgconv.filters.color import max_value_of
 from imgconv.functional import adaptive_avg_pool2d
 from imgconv.images import Raster, encode, open_frames
 from imgconv.inspection.cells import filter_input
+from imgconv.modes import Axes
 from imgconv.process import process
 from imgconv.recipe import Pool, Recipe
 
@@ -41,7 +42,9 @@ class Thumbnail:
         return max(self.original) <= TINY
 
 
-def thumbnail(source: Path | bytes, *, longest: int, max_pixels: int | None = None, salvage: bool = False) -> Thumbnail:
+def thumbnail(
+    source: Path | bytes, *, longest: int, max_pixels: int | None = None, salvage: bool = False, axes: Axes | None = None
+) -> Thumbnail:
     """Return the first frame of a file, or of its bytes, averaged to at most `longest` pixels along a side.
 
     Floats outside of 0 to 1 are scaled from their smallest to their largest value; transparency is preserved.
@@ -49,7 +52,7 @@ def thumbnail(source: Path | bytes, *, longest: int, max_pixels: int | None = No
     """
     if isinstance(source, Path) and not source.is_file():  # opening a pipe could wait forever
         raise ImageError("no such file")
-    with open_frames(source, max_pixels=max_pixels, salvage=salvage) as frames:
+    with open_frames(source, max_pixels=max_pixels, salvage=salvage, axes=axes) as frames:
         image = next(iter(frames))
     small = _shrunk_image(image, longest)
     file = BytesIO()

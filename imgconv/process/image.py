@@ -30,7 +30,7 @@ class Map:
 
 
 def process(image: Raster, recipe: Recipe, *, floats: bool = False, threads: int | None = None) -> list[Map]:
-    """The maps of `image` by `recipe`, in the image's depth, or with `floats` as unrounded float32 (with range `raw` by default)."""
+    """The maps of `image` by `recipe`, in the image's depth, or with `floats` as unrounded floats (with range `raw` by default)."""
     traced = recipe.trace(shape_of(image))
     step = recipe.step
     if isinstance(step, Filter):
@@ -135,7 +135,7 @@ def _pooled(image: Raster, step: Pool, floats: bool, threads: int | None) -> Ras
 
     prepared = _prepare(image, step.grey, step.keeps_alpha(), threads)
     pixels = pool_image(prepared.pixels, step.window, step.mode, threads=threads)
-    return Raster(pixels.astype(np.float32) if floats else pixels, prepared.alpha, prepared.metadata, prepared.duration)
+    return Raster(_as_floats(pixels) if floats else pixels, prepared.alpha, prepared.metadata, prepared.duration)
 
 
 def _canny(image: Raster, step: Canny, floats: bool, threads: int | None) -> Raster:
@@ -146,7 +146,11 @@ def _canny(image: Raster, step: Canny, floats: bool, threads: int | None) -> Ras
     low, high = (None if bound is None else bound * unit for bound in (step.low, step.high))
     edges = canny_edges(prepared.pixels[..., :1], step.sigma, low, high, quantiles=step.percent, threads=threads)
     pixels = np.concatenate([edges, prepared.pixels[..., 1:]], axis=2) if prepared.alpha else edges
-    return replace(prepared, pixels=pixels.astype(np.float32) if floats else pixels)
+    return replace(prepared, pixels=_as_floats(pixels) if floats else pixels)
+
+
+def _as_floats(pixels: Array) -> Array:
+    return pixels if pixels.dtype == np.float64 else pixels.astype(np.float32)
 
 
 def _postprocessed(result: Raster, original: Raster, recipe: Recipe) -> Raster:

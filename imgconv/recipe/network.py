@@ -15,7 +15,7 @@ from imgconv.recipe.operations.elementwise import Grey
 from imgconv.recipe.parsing import Step, read_recipe, step_of_text
 from imgconv.recipe.recipe import Recipe
 from imgconv.recipe.shape import Shape, Sheet, once_per_shape, shape_text
-from imgconv.recipe.steps import ARRAY_FORMATS, check_raw, ranged_floats
+from imgconv.recipe.steps import ARRAY_FORMATS, check_raw
 from imgconv.recipe.weights import Context
 
 MAX_VALUES = 1 << 31  # 8 GB of float32; more is a typing error
@@ -173,9 +173,9 @@ class Network:
             maps += [(name, Shape(height, width, channels // max(result.maps, 1))) for name in result.names]
         return maps
 
-    def gives_floats(self, format: str, *, asked_for: bool) -> bool:
-        """Whether an output in `format` holds unrounded float32 maps: range raw, or a TIFF asked for by name; never a sheet."""
-        return not self.sheet and ranged_floats(self.range, format, asked_for=asked_for)
+    def gives_floats(self, format: str) -> bool:
+        """Whether an output in `format` holds unrounded float32 maps, by range raw; never a sheet."""
+        return not self.sheet and self.range == "raw"
 
     def check_format(self, format: str, *, holds_floats: bool) -> None:
         """Raise UsageError where results cannot be held by `format`, whatever the image."""

@@ -93,14 +93,14 @@ class Recipe:
         """Whether the results of several steps are written, whose maps may differ in size."""
         return self.step.keeps_several
 
-    def gives_floats(self, format: str, *, asked_for: bool) -> bool:
-        """Whether an output in `format` holds unrounded float32 maps rather than pixels, as arrays always do."""
-        return format in ARRAY_FORMATS or self.step.gives_floats(format, asked_for=asked_for)
+    def gives_floats(self, format: str) -> bool:
+        """Whether an output in `format` holds unrounded float maps rather than pixels, as arrays always do."""
+        return format in ARRAY_FORMATS or self.step.gives_floats(format)
 
-    def check_format(self, format: str, *, asked_for: bool, holds_floats: bool) -> None:
+    def check_format(self, format: str, *, holds_floats: bool) -> None:
         """Raise UsageError where the step, its range or the postprocessing contradicts an output in `format`."""
         self.step.check_format(format, holds_floats=holds_floats)
-        if self.postprocess != Postprocess() and self.step.range is None and self.gives_floats(format, asked_for=asked_for):
+        if self.postprocess != Postprocess() and self.step.range is None and self.gives_floats(format):
             raise UsageError(f"--invert, --threshold and --overlay need pixels, and {format} holds raw maps; add --range abs or clip")
 
 

@@ -44,7 +44,7 @@ class PixelStep(SingleStep):
         """The step itself, for its one map."""
         return (self,)
 
-    def gives_floats(self, format: str, *, asked_for: bool) -> bool:
+    def gives_floats(self, format: str) -> bool:
         """False: pixels stay pixels, in a TIFF too."""
         return False
 
@@ -116,9 +116,9 @@ class Filter(SingleStep):
         """A filter for each map, in order."""
         return tuple(replace(self, maps=(plan,)) for plan in self.maps)
 
-    def gives_floats(self, format: str, *, asked_for: bool) -> bool:
-        """Whether an output in `format` holds unrounded float32 maps: range raw, or a TIFF asked for by name without a range."""
-        return ranged_floats(self.range, format, asked_for=asked_for)
+    def gives_floats(self, format: str) -> bool:
+        """Whether an output in `format`, which is not an array, holds unrounded float maps: with range raw."""
+        return self.range == "raw"
 
     def check_format(self, format: str, *, holds_floats: bool) -> None:
         """Raise UsageError where the range contradicts an output in `format`."""
@@ -210,11 +210,6 @@ class Canny(PixelStep):
     def keeps_alpha(self) -> bool:
         """Whether the map has alpha where the image has it."""
         return AlphaRule(self.alpha).keeps(grey=True)
-
-
-def ranged_floats(range: str | None, format: str, *, asked_for: bool) -> bool:
-    """Whether maps of a signed step are floats: with range `raw`, and in a TIFF that was `asked_for` by name without a range."""
-    return range == "raw" or (range is None and asked_for and format == "tiff")
 
 
 def check_raw(range: str | None, *, holds_floats: bool) -> None:

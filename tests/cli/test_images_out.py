@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import oracle_image as oracle
 import pytest
+import tifffile
 from command import PHOTO, SAMPLES, imgconv, refused
 from PIL import Image, ImageOps
 
@@ -131,8 +132,8 @@ def test_edges_over_a_jpeg_are_those_of_its_own_luma(tmp_path, name, words):
 def test_raw_maps(photo, tmp_path):
     npy, npz, tiff = tmp_path / "maps.npy", tmp_path / "maps.npz", tmp_path / "maps.tiff"
     kernels = ("-k", "sobel_x", "-k", "laplacian8")
-    for out in (npy, npz, tiff):
-        assert imgconv("filter", photo, *kernels, "-o", out).code == 0
+    for out, options in ((npy, ()), (npz, ()), (tiff, ("--range", "raw"))):
+        assert imgconv("filter", photo, *kernels, "-o", out, *options).code == 0
     x = oracle.correlate(pixels_of(photo), [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]).transpose(2, 0, 1)
     laplacian = oracle.correlate(pixels_of(photo), LAPLACIAN8).transpose(2, 0, 1)
     maps = np.load(npy)
@@ -145,6 +146,20 @@ def test_raw_maps(photo, tmp_path):
         assert pages.n_frames == 6
         pages.seek(4)
         assert np.array_equal(np.array(pages), laplacian[1])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+@pytest.mark.parametrize("channels", [1, 3, 6])
+def test_a_tiff_gives_a_tiff_like_it(tmp_path, dtype, channels):
+    pixels = np.random.default_rng(0).integers(0, 200, (9, 11, channels)).astype(dtype) / dtype(3 if np.dtype(dtype).kind == "f" else 1)
+    pixels = pixels.astype(dtype)
+    kind = {"photometric": "rgb" if channels == 3 else "minisblack", "planarconfig": "contig" if channels > 1 else None}
+    tifffile.imwrite(tmp_path / "a.tif", pixels.squeeze(), **kind)
+    assert imgconv("filter", tmp_path / "a.tif", "-k", "identity", "-o", tmp_path / "b.tif").code == 0
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        (page,) = file.pages
+        assert page.photometric.name == ("RGB" if channels == 3 else "MINISBLACK")
+        np.testing.assert_array_equal(page.asarray(), pixels.squeeze(), strict=True)
 
 
 def test_from_stdin_to_stdout(photo):
@@ -244,7 +259,7 @@ def test_the_readme_images_exist():
         (("--max-pixels", "lots"), "--max-pixels: expected a whole number above 0"),
         (("-q", "-v"), "contradict"),
         (("--sttride", "2"), "--stride"),
-        (("-o", "out.tiff", "--invert"), "need pixels"),
+        (("-o", "out.npy", "--invert"), "need pixels"),
         (("-o", "out.jpg", "--format", "png"), "contradicts"),
     ],
 )

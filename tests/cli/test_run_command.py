@@ -69,8 +69,8 @@ def test_an_image_for_each_map_and_what_json_says(photo):
 
 
 def test_raw_numbers_in_every_format_that_holds_them(photo, tmp_path):
-    for name in ("m.npy", "m.npz", "m.tiff"):
-        assert imgconv("run", photo, *SOBEL, "-o", tmp_path / name).code == 0
+    for name, *options in (("m.npy",), ("m.npz",), ("m.tiff", "--range", "raw")):
+        assert imgconv("run", photo, *SOBEL, "-o", tmp_path / name, *options).code == 0
     maps = np.load(tmp_path / "m.npy")
     assert maps.dtype == np.float32 and np.array_equal(maps, sobel_of(photo))
     with np.load(tmp_path / "m.npz") as arrays:

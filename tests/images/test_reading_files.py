@@ -214,8 +214,8 @@ def test_pages_of_different_sizes_and_integers_too_large():
     header, frames = read(saved(pages[0], "TIFF", save_all=True, append_images=pages[1:]))
     assert [frame.size for frame in frames] == [(20, 30), (21, 29), (22, 28)]
     assert (header.frames, header.animated) == (3, False)
-    with pytest.raises(ImageError, match="do not fit float32"):
-        read(tiff(np.full((2, 2), 1 << 25, np.uint32)))
+    with pytest.raises(ImageError, match="do not fit float64"):
+        read(tiff(np.full((2, 2), (1 << 53) + 1, np.uint64)))
 
 
 def test_12_bits_fill_the_range_and_survive_a_shift():
@@ -236,10 +236,8 @@ def test_deep_cmyk_becomes_rgb_by_its_definition():
 
 def test_deep_tiffs_without_a_meaning_are_refused():
     deep = EXACT["tiff16_rgb"][1]
-    with pytest.raises(ImageError, match=r"3 channels and photometric 8 .*not supported"):
-        read(tiff(deep, photometric="cielab"))
-    with pytest.raises(ImageError, match="20 channels"):
-        read(tiff(np.zeros((4, 5, 20), np.uint16), photometric="minisblack", planarconfig="contig"))
+    with pytest.raises(ImageError, match=r"3 channels, photometric 10, .*not supported"):
+        read(tiff(deep, photometric="itulab"))
     damaged = bytearray(tiff(deep, photometric="rgb", bigtiff=True))
     damaged[4] = 4
     with pytest.raises(ImageError, match="damaged tiff: "):

@@ -30,7 +30,7 @@ GREY_AS_COLOUR = ("webp",)  # formats that have no grey
 
 def image(dtype="uint8", channels=3, size=(7, 11), seed=1, **metadata):
     rng = np.random.default_rng(seed)
-    values = rng.normal(0, 100, (*size, channels)) if dtype == "float32" else rng.integers(0, np.iinfo(dtype).max, (*size, channels))
+    values = rng.normal(0, 100, (*size, channels)) if dtype.startswith("float") else rng.integers(0, np.iinfo(dtype).max, (*size, channels))
     if channels in (2, 4):
         values[0, :2, -1] = 0  # the colour of what is fully transparent must survive too
     return Raster(values.astype(dtype), channels in (2, 4), Metadata(**metadata))
@@ -96,11 +96,17 @@ def test_images_that_a_format_cannot_hold_are_refused(name, dtype, channels, mes
     assert file.getvalue() == b""
 
 
-def test_seven_maps_go_into_arrays_only():
-    maps = Raster(np.zeros((3, 4, 7), np.float32))
-    assert read(written([maps], "npy"))[0].channels == 7
-    with pytest.raises(ImageError, match="tiff cannot hold 7 channels"):
-        check_output("tiff", 7, "float32", False)
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize("channels", [2, 4, 5, 13])
+def test_any_number_of_bands_goes_into_tiff_and_arrays_only(channels, alpha):
+    bands = np.random.default_rng(channels).integers(0, 65536, (3, 5, channels)).astype(np.uint16)
+    header, (back,) = read(written([Raster(bands, alpha)], "tiff"))
+    assert (header.channels, header.alpha, back.alpha) == (channels, alpha, alpha)
+    np.testing.assert_array_equal(back.pixels, bands)
+    assert read(written([Raster(bands)], "npy"))[0].channels == channels
+    if channels > 4:
+        with pytest.raises(ImageError, match=rf"png cannot hold {channels} channels; write .tiff or .npy"):
+            check_output("png", channels, "uint16", alpha)
 
 
 @pytest.mark.parametrize("name", ["jpeg", "bmp", "jpeg2000", "qoi", "tga"])

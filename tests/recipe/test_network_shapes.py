@@ -152,7 +152,7 @@ def test_options_that_contradict_each_other(steps, options, message):
 ])  # fmt: skip
 def test_formats_that_cannot_hold_the_results(steps, options, format, message):
     with pytest.raises(UsageError, match=message):
-        network_recipe(steps, **options).check_format(format, asked_for=True, holds_floats=format != "png")
+        network_recipe(steps, **options).check_format(format, holds_floats=format != "png")
 
 
 def test_the_description_contains_steps_and_weights(tmp_path):

@@ -1,0 +1,223 @@
+"""The strips and tiles of a TIFF page: read, decoded, and refused where bytes are missing."""
+
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from math import ceil, prod
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from imgconv.errors import ImageError, reason
+from imgconv.images.damage import DECODER_ERRORS, DamageError, TruncatedError
+
+_FAX = (2, 3, 4)
+_JPEG = (7, 33007, 34892)
+_JPEG_XR = (22610, 34934)
+_BYTES = (1, 5, 8, 32773, 32946, 34925, 34926, 50000)  # of bytes in any meaning: none, LZW, deflate, PackBits, LZMA, Zstandard
+_DEFLATE = (8, 32946)
+COMPRESSIONS = (*_FAX, *_JPEG, *_JPEG_XR, *_BYTES, 33003, 33004, 33005, 34712, 34887, 34927, 34933, 50001, 50002, 52546)
+
+_YCBCR = 6  # photometric interpretation
+_LSB_FIRST = 2  # fill order
+_FIRST_OFFSET = 8  # the header precedes it
+_LARGEST_TILE = 1 << 24  # pixels; a larger one must not exceed the image four times
+_PACKBITS_RUN = 130  # bytes; an incomplete run is dropped
+
+# Bytes that can follow a segment: they change no pixel of a complete one. The first ones of a fax are codes of black pixels.
+_TAILS = {"jpeg": [bytes((37 * i + 11) % 251 for i in range(512))]}
+_TAILS["fax"] = [bytes.fromhex(pattern) * 64 for pattern in ("ff", "26b4d69ad3", "355535aa6d", "0137a9c45b6e")]
+_END_OF_IMAGE = b"\xff\xd9"
+_XR_OFFSET, _XR_LENGTH = 0xBCC0, 0xBCC1  # tags of a JPEG XR file
+
+
+def samples_of(page: Any, *, salvage: bool) -> NDArray[Any]:
+    """Return the samples (H, W, S) of a page as they are stored, in native byte order; colours that JPEG compresses are RGB.
+
+    A sparse strip or tile, with offset and length 0, has the page's nodata value. Raises DamageError for one that lacks bytes; with
+    `salvage` its readable part is used, and 0 for the rest.
+    """
+    planes = page.shaped[0]
+    pixels = np.zeros(page.shaped, page.dtype)
+    if page.nodata and 0 in page.databytecounts:
+        pixels[...] = page.nodata
+    for index in range(_needed(page, salvage)):
+        offset, length = page.dataoffsets[index], page.databytecounts[index]
+        if not offset and not length:
+            continue
+        try:
+            segment, (plane, _, top, left, _) = _decoded(page, index, _stored(page, offset, length), salvage)
+        except DECODER_ERRORS as error:
+            if salvage:
+                continue
+            kind = "tile" if page.is_tiled else "strip"
+            raise DamageError(f"{kind} {index + 1} of {prod(page.chunked)}: {reason(error)}") from error
+        target = pixels[plane, 0, top : top + segment.shape[0], left : left + segment.shape[1]]
+        target[...] = segment[: target.shape[0], : target.shape[1]]
+    return pixels[0, 0] if planes == 1 else np.moveaxis(pixels[:, 0, ..., 0], 0, -1)
+
+
+def stores_ycbcr(page: Any) -> bool:
+    """Return whether the samples of a page are YCbCr: JPEG colours are RGB as soon as they are decoded."""
+    return int(page.photometric) == _YCBCR and int(page.compression) not in _JPEG
+
+
+def is_supported(page: Any) -> bool:
+    """Return whether the segments of a page can be decoded, as far as its tags tell."""
+    bits, predicted = page.bitspersample, int(page.predictor) != 1
+    if predicted and page.compression in _BYTES and bits not in (8, 16, 24, 32, 64):
+        return False  # no program writes them, and the libraries disagree
+    if stores_ycbcr(page) and (page.compression not in _BYTES or predicted or bits not in (8, 16)):
+        return False
+    if stores_ycbcr(page) and (page.planarconfig != 1 or page.samplesperpixel != 3):
+        return False
+    pixels = page.imagewidth * page.imagelength
+    return page.shaped[1] == 1 and not (page.is_tiled and page.tilewidth * page.tilelength > max(4 * pixels, _LARGEST_TILE))
+
+
+def _needed(page: Any, salvage: bool) -> int:
+    """Return the number of segments; raise DamageError unless each of them is inside the file, or sparse."""
+    needed = prod(page.chunked)
+    kind = "tiles" if page.is_tiled else "strips"
+    entries = list(zip(page.dataoffsets, page.databytecounts, strict=False))[:needed]
+    if salvage:
+        return len(entries)
+    if len(entries) < needed:
+        raise DamageError(f"expected {needed} {kind}, got {len(entries)}")
+    size = page.parent.filehandle.size
+    if any((offset or length) and not _FIRST_OFFSET <= offset < size for offset, length in entries):
+        raise DamageError(f"some of the {kind} are outside the file")
+    if any(offset and not length for offset, length in entries):
+        raise DamageError(f"some of the {kind} are empty")
+    return needed
+
+
+def _stored(page: Any, offset: int, length: int) -> bytes:
+    file = page.parent.filehandle
+    file.seek(offset)
+    data: bytes = file.read(max(0, min(length, file.size - offset)))
+    return data
+
+
+def _decoded(page: Any, index: int, data: bytes, salvage: bool) -> tuple[NDArray[Any], tuple[int, ...]]:
+    """Return a segment as (rows, columns, samples), and its position in the page: plane, depth, row, column, sample."""
+    compression = int(page.compression)
+    if stores_ycbcr(page):
+        _, position, shape = page.decode(None, index)
+        return _upsampled(page, _bytes_of(page, data, shape, salvage), shape), position
+    options = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader} if compression in _JPEG else {}
+    try:
+        segment, position, _ = page.decode(data, index, **options)
+    except DECODER_ERRORS:
+        if compression not in _BYTES:
+            raise
+        _, position, shape = page.decode(None, index)
+        segment = page.decode(_packed_again(page, _bytes_of(page, data, shape, salvage)), index)[0]
+    if not salvage:
+        _check_complete(page, index, data, segment, options)
+    return segment[0], position
+
+
+def _check_complete(page: Any, index: int, data: bytes, segment: NDArray[Any], options: dict[str, Any]) -> None:
+    """Raise TruncatedError for a segment whose decoder fills in what is missing, and says nothing.
+
+    The pixels of a complete segment do not depend on the bytes that follow it.
+    """
+    compression = int(page.compression)
+    if compression in _JPEG_XR:
+        _check_jpeg_xr(data)
+    elif compression in _JPEG:
+        end = data.rfind(_END_OF_IMAGE)
+        body = data[:end] if end > 0 else data
+        for tail in _TAILS["jpeg"]:
+            if not np.array_equal(page.decode(body + tail + _END_OF_IMAGE, index, **options)[0], segment):
+                raise TruncatedError
+    elif compression in _FAX:
+        for tail in _TAILS["fax"]:
+            if not np.array_equal(page.decode(data + tail, index)[0], segment):
+                raise TruncatedError
+
+
+def _check_jpeg_xr(data: bytes) -> None:
+    """Raise TruncatedError unless the image of a JPEG XR file, of which the directory is that of a TIFF, is inside it."""
+    directory = int.from_bytes(data[4:8], "little")
+    count = int.from_bytes(data[directory : directory + 2], "little")
+    entries = {}
+    for at in range(directory + 2, directory + 2 + 12 * count, 12):
+        entries[int.from_bytes(data[at : at + 2], "little")] = int.from_bytes(data[at + 8 : at + 12], "little")
+    if entries.get(_XR_OFFSET, 0) + entries.get(_XR_LENGTH, len(data)) > len(data):
+        raise TruncatedError
+
+
+def _bytes_of(page: Any, data: bytes, shape: tuple[int, ...], salvage: bool) -> bytes:
+    """Return the bytes of a segment of `shape` without their compression. Raises TruncatedError where some are missing."""
+    _, rows, columns, _ = shape
+    size = _byte_count(page, rows, columns)
+    most = _byte_count(page, page.tilelength if page.is_tiled else min(page.rowsperstrip, page.imagelength), columns)
+    if page.fillorder == _LSB_FIRST:
+        data = bytes(imagecodecs.bitorder_decode(data))
+    plain = _readable(int(page.compression), data, most) if salvage else _decompressed(int(page.compression), data, most)
+    if len(plain) < size and not salvage:
+        raise TruncatedError
+    return plain[:size].ljust(size, b"\0")
+
+
+def _byte_count(page: Any, rows: int, columns: int) -> int:
+    bits = int(page.bitspersample)
+    if not stores_ycbcr(page):
+        return rows * ceil(columns * (page.samplesperpixel if page.planarconfig == 1 else 1) * bits / 8)
+    across, down = _subsampling(page)
+    return ceil(rows / down) * ceil(columns / across) * (across * down + 2) * bits // 8
+
+
+def _decompressed(compression: int, data: bytes, most: int) -> bytes:
+    return data if compression == 1 else bytes(tifffile.TIFF.DECOMPRESSORS[compression](data, out=most))
+
+
+def _readable(compression: int, data: bytes, most: int) -> bytes:
+    """Return the bytes of a damaged segment that precede the damage."""
+    if compression in _DEFLATE:
+        return b"".join(_inflated(data, most))
+    for dropped in range(_PACKBITS_RUN):
+        with suppress(*DECODER_ERRORS):
+            return _decompressed(compression, data[: len(data) - dropped], most)
+    return b""
+
+
+def _inflated(data: bytes, most: int) -> Iterator[bytes]:
+    inflater, size = zlib.decompressobj(), 0
+    with suppress(zlib.error):
+        for first in range(0, len(data), 64):
+            part = inflater.decompress(data[first : first + 64], most - size)
+            size += len(part)
+            yield part
+            if size >= most:
+                return
+
+
+def _packed_again(page: Any, plain: bytes) -> bytes:
+    """Return the bytes of a segment as the page stores them, for its decoder."""
+    data = plain if page.compression == 1 else bytes(tifffile.TIFF.COMPRESSORS[page.compression](plain))
+    return bytes(imagecodecs.bitorder_decode(data)) if page.fillorder == _LSB_FIRST else data
+
+
+def _subsampling(page: Any) -> tuple[int, int]:
+    """Return how many luma samples a chroma sample covers, across and down."""
+    across, down = page.tags.valueof(530, (2, 2))
+    if across not in (1, 2, 4) or down not in (1, 2, 4):
+        raise ImageError(f"chroma subsampling {across}x{down} is not supported; use 1, 2 or 4")
+    return int(across), int(down)
+
+
+def _upsampled(page: Any, plain: bytes, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return YCbCr (rows, columns, 3) of units that hold a block of luma samples and the two chroma samples of the block."""
+    _, rows, columns, _ = shape
+    across, down = _subsampling(page)
+    dtype = page.dtype.newbyteorder(page.parent.byteorder)
+    units = np.frombuffer(plain, dtype).reshape(ceil(rows / down), ceil(columns / across), -1)
+    luma = units[..., :-2].reshape(*units.shape[:2], down, across).swapaxes(1, 2).reshape(units.shape[0] * down, -1)
+    chroma = units[..., -2:].repeat(down, axis=0).repeat(across, axis=1)
+    return np.concatenate([luma[..., None], chroma], axis=2)[:rows, :columns].astype(page.dtype)
