@@ -206,7 +206,7 @@ def sniff(head: bytes) -> str | None:
         return "webp"
     if head[:1] == b"P" and head[1:2] in b"1234567fF" and head[2:3].isspace():
         return "pnm"
-    if head[:4] == b"PK\3\4" and int.from_bytes(head[26:28], "little") > len(".npy"):  # a ZIP archive, of which the reader looks at names
+    if head[:4] == b"PK\3\4" and head[30 : 30 + int.from_bytes(head[26:28], "little")].endswith(b".npy"):  # the first name in a ZIP archive
         return "npz"
     if head[4:8] == b"ftyp":
         return _isobmff(head)

@@ -78,7 +78,7 @@ def decode(data: bytes, layout: Layout) -> NDArray[Any]:
     if layout.signed:
         samples = (samples.astype(np.int64) + (1 << layout.bits - 1)).astype(np.uint32)
     if layout.bits > 16:
-        return modes.exact_float32(samples)
+        return modes.exact_floats(samples, np.dtype(np.float32))
     pixels = modes.white_is_white(samples, layout.bits)
     if layout.space == _CMYK:
         pixels = np.concatenate([modes.rgb_of_cmyk(pixels[..., :4]), pixels[..., 4:]], axis=2)

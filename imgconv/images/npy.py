@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from math import prod
@@ -93,13 +94,10 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
 
 def archive_decoder(file: BinaryIO, request: Request) -> Decoder:
     """Return the decoder of an .npz archive, of which each array is a page. Raises ImageError for an archive of anything else."""
-    with image_errors("damaged npz"):
-        try:
-            archive = zipfile.ZipFile(file)
-        except zipfile.BadZipFile as error:
-            raise DamageError(str(error)) from error
+    with image_errors("damaged npz"), _zip_errors():
+        archive = zipfile.ZipFile(file)
         names = [name for name in archive.namelist() if name.endswith(_SUFFIX)]
-        if not names or len(names) < len(archive.namelist()) or len(names) > _MOST_ARRAYS:
+        if len(names) < len(archive.namelist()) or len(names) > _MOST_ARRAYS:
             raise ImageError("a ZIP archive of something other than NumPy arrays is not an image")
         with archive.open(names[0]) as member:
             layout = _read_layout(cast(BinaryIO, member), request)
@@ -184,7 +182,7 @@ def _archived(archive: zipfile.ZipFile, names: list[str], request: Request) -> I
     deepest = 0
     for number, name in enumerate(names, 1):
         prefix = f"damaged npz, array {number}" if len(names) > 1 else "damaged npz"
-        with image_errors(prefix), archive.open(name) as opened:
+        with image_errors(prefix), _zip_errors(), archive.open(name) as opened:
             member = cast(BinaryIO, opened)
             layout = _read_layout(member, request)
             depth = DTYPES.index(layout.dtype.name)
@@ -193,13 +191,13 @@ def _archived(archive: zipfile.ZipFile, names: list[str], request: Request) -> I
                 kind = "is deeper than the first one" if depth > deepest else "has frames"
                 raise ImageError(f"array {number} {kind}; save it as a file of its own")
             rasters = list(_frames(member, layout, "npz"))
-            _check_end(member)
+            member.read(1)  # at the end zipfile compares the checksum
         yield from rasters
 
 
-def _check_end(member: BinaryIO) -> None:
-    """Raise DamageError unless the checksum of an array, which zipfile compares at its end, is right."""
+@contextmanager
+def _zip_errors() -> Iterator[None]:
     try:
-        member.read(1)
+        yield
     except zipfile.BadZipFile as error:
         raise DamageError(str(error)) from error

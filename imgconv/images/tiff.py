@@ -20,7 +20,7 @@ from imgconv.images.deflate import fast_zlib
 from imgconv.images.metadata import fitted, of_tiff, profile_fits, upright
 from imgconv.images.raster import DTYPES, Decoder, Header, Raster, Request
 
-_BITS, _PHOTOMETRIC, _ORIENTATION, _SUB_PAGES, _DNG_VERSION = 258, 262, 274, 330, 50706  # tags
+_BITS, _PHOTOMETRIC, _ORIENTATION, _MAKE, _SUB_PAGES, _DNG_VERSION = 258, 262, 274, 271, 330, 50706  # tags
 _NEEDED_TAGS = {*range(254, 321), *range(322, 340), 347, *range(529, 533)}  # those that pixels depend on
 _LOGGED_TAG = re.compile(r"TiffTag (\d+) @")
 _REDUCED, _IS_MASK = 1, 4  # bits of the subfile type
@@ -53,6 +53,8 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     with image_errors("damaged tiff"), _strict_log(request.salvage):
         pages = list(_opened(tifffile, file).pages)
     if any(_is_raw(page) for page in pages):
+        if not any(tag in page.tags for page in pages for tag in (_MAKE, _DNG_VERSION)):
+            raise ImageError("a colour filter array without the name of its camera is not supported; develop it to RGB first")
         from imgconv.images import raw
 
         return raw.decoder(file, request)

@@ -145,6 +145,7 @@ def test_one_array_of_frames_is_those_frames():
 def test_other_archives_and_damaged_ones_are_refused():
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a.npy", npy(np.ones((4, 5))))
         archive.writestr("word/document.xml", "<xml/>")
     with pytest.raises(ImageError, match="archive of something other"):
         read(file.getvalue())
