@@ -57,6 +57,8 @@ def samples_of(page: Any, *, salvage: bool) -> NDArray[Any]:
             raise DamageError(f"{kind} {index + 1} of {prod(page.chunked)}: {reason(error)}") from error
         target = pixels[plane, 0, top : top + segment.shape[0], left : left + segment.shape[1]]
         target[...] = segment[: target.shape[0], : target.shape[1]]
+    if page.bitspersample == 24 and pixels.dtype.kind == "u" and page.parent.byteorder == "<":  # tifffile ignores the byte order
+        pixels = ((pixels & 255) << 16) | (pixels & 0xFF00) | (pixels >> 16)
     return pixels[0, 0] if planes == 1 else np.moveaxis(pixels[:, 0, ..., 0], 0, -1)
 
 
@@ -68,7 +70,7 @@ def stores_ycbcr(page: Any) -> bool:
 def is_supported(page: Any) -> bool:
     """Return whether the segments of a page can be decoded, as far as its tags tell."""
     bits, predicted = page.bitspersample, int(page.predictor) != 1
-    if predicted and page.compression in _BYTES and bits not in (8, 16, 24, 32, 64):
+    if predicted and page.compression in _BYTES and bits not in (8, 16, 32, 64):
         return False  # no program writes them, and the libraries disagree
     if stores_ycbcr(page) and (page.compression not in _BYTES or predicted or bits not in (8, 16)):
         return False
@@ -106,6 +108,7 @@ def _decoded(page: Any, index: int, data: bytes, salvage: bool) -> tuple[NDArray
     """Return a segment as (rows, columns, samples), and its position in the page: plane, depth, row, column, sample."""
     compression = int(page.compression)
     if stores_ycbcr(page):
+        page.subsampling = (1, 1)  # else tifffile refuses to give the position
         _, position, shape = page.decode(None, index)
         return _upsampled(page, _bytes_of(page, data, shape, salvage), shape), position
     options = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader} if compression in _JPEG else {}
