@@ -92,14 +92,16 @@ def one_line(error: BaseException) -> str:
 def lacks_memory(error: BaseException | None) -> bool:
     """Whether memory or address space was missing, also for a library that could not be loaded.
 
-    A SystemError comes from extensions that return without a result and without an exception when an allocation fails.
+    An extension that returns without a result and without an exception, which is a SystemError, most often failed to allocate.
 
     >>> lacks_memory(ImportError("libopenblas.so: failed to map segment from shared object")), lacks_memory(ImportError("no module"))
     (True, False)
     """
     while error is not None:
         text = str(error).lower()
-        if isinstance(error, MemoryError | SystemError) or getattr(error, "errno", None) == errno.ENOMEM:
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+            return True
+        if isinstance(error, SystemError) and "without setting an exception" in text:
             return True
         if isinstance(error, ImportError | OSError | SyntaxError) and any(part in text for part in _UNLOADED):
             return True
