@@ -16,9 +16,14 @@ to do, in lower case and without a full stop.
 
 import errno
 import os
-import re
 
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")  # also those that end lines or reverse the direction of text
+_CONTROLS = (
+    *range(0x20),
+    *range(0x7F, 0xA0),
+    *range(0x2028, 0x202F),
+    *range(0x2066, 0x206A),
+)  # also ends of lines and changes of direction
+_ESCAPES = {code: repr(chr(code))[1:-1] for code in _CONTROLS}
 
 # What loaders of shared libraries say where address space or memory is missing.
 _UNLOADED = ("failed to map segment", "cannot allocate memory", "cannot map", "can't load", "cannot apply additional memory protection")
@@ -67,7 +72,7 @@ def escaped(text: str) -> str:
     >>> print(escaped("two\nlines, \x1b[2J"))
     two\nlines, \x1b[2J
     """
-    return _CONTROLS.sub(lambda match: repr(match[0])[1:-1], text)
+    return text.translate(_ESCAPES)
 
 
 def one_line(error: BaseException) -> str:

@@ -36,19 +36,23 @@ _DECODERS = {
     "bmp": Factors(1.0, 1.0),
     "pnm": Factors(0.0, 0.2),
     "jpeg2000": Factors(1.0, 5.0),
+    "jpegxl": Factors(0.0, 1.0),
     "avif": Factors(3.2, 1.0, retained=3.0),
     "tga": Factors(1.0, 1.0),
     "qoi": Factors(1.0, 1.0),
     "heif": Factors(3.0, 0.7),
     "npy": Factors(0.0, 0.5, retained=1.0),
+    "npz": Factors(0.0, 1.0),
+    "raw": Factors(8.0, 1.0),
 }
-_DEEP_DECODERS = {"png": Factors(0.3, 1.6), "jpeg2000": Factors(1.0, 2.4)}  # of 16 bits
+_DEEP_DECODERS = {"png": Factors(0.3, 1.6), "jpeg2000": Factors(1.0, 2.4), "jpegxl": Factors(0.0, 2.0)}  # of 16 bits
 _ENCODERS = {
     "jpeg": Factors(0.0, 1.4),
     "webp": Factors(34.0, 1.0),
     "gif": Factors(1.5),
     "bmp": Factors(0.0, 3.0),
     "jpeg2000": Factors(0.0, 13.6),
+    "jpegxl": Factors(0.0, 4.6),
     "avif": Factors(20.0, 7.0),
     "tga": Factors(0.0, 2.6),
     "qoi": Factors(0.0, 2.4),

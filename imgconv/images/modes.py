@@ -28,6 +28,7 @@ _MODES = {  # dtype, channels, alpha -> mode
     ("uint16", 1, False): "I;16",
     ("float32", 1, False): "F",
 }
+_ROWS = 64  # that are converted at a time, since the arithmetic is in float64
 _SPARE = 1 << 12  # bytes beyond the image, so that the buffer of the encoder is never full
 _LARGEST_EXACT = {"float32": 1 << 24, "float64": 1 << 53}  # integers up to these are exact
 
@@ -145,9 +146,11 @@ def rgb_of_cmyk(inks: NDArray[Any]) -> NDArray[Any]:
     >>> rgb_of_cmyk(np.array([[[0, 65535, 0, 0]]], np.uint16))
     array([[[65535,     0, 65535]]], dtype=uint16)
     """
-    white = int(np.iinfo(inks.dtype).max)
-    light = white - inks.astype(np.float64)
-    return np.rint(light[..., :3] * light[..., 3:] / white).astype(inks.dtype)
+    white, rgb = int(np.iinfo(inks.dtype).max), np.empty((*inks.shape[:2], 3), inks.dtype)
+    for first in range(0, len(inks), _ROWS):
+        light = white - inks[first : first + _ROWS].astype(np.float64)
+        rgb[first : first + _ROWS] = np.rint(light[..., :3] * light[..., 3:] / white)
+    return rgb
 
 
 def _bytes_of(image: Image.Image) -> NDArray[np.uint8]:

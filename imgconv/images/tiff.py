@@ -52,7 +52,8 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
 
     with image_errors("damaged tiff"), _strict_log(request.salvage):
         pages = list(_opened(tifffile, file).pages)
-    if any(_is_raw(page) for page in pages):
+        is_raw = any(_is_raw(page) for page in pages)
+    if is_raw:
         if not any(tag in page.tags for page in pages for tag in (_MAKE, _DNG_VERSION)):
             raise ImageError("a colour filter array without the name of its camera is not supported; develop it to RGB first")
         from imgconv.images import raw
@@ -167,6 +168,8 @@ def _strict_log(salvage: bool) -> Iterator[None]:
         logger.removeHandler(handler)
     for message in handler.messages:
         tag = _LOGGED_TAG.search(message)
+        if "circular reference" in message:  # to a page that is read already
+            continue
         if not salvage and (tag is None or int(tag[1]) in _NEEDED_TAGS):
             raise DamageError(f"tag {tag[1]} is invalid" if tag else "the offset of a page is invalid")
 

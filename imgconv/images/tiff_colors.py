@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
-from imgconv.images.modes import exact_floats, full_range
+from imgconv.images.modes import exact_floats, full_range, rgb_of_cmyk
 from imgconv.images.tiff_segments import stores_ycbcr
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, MASK, CMYK, YCBCR, CIELAB, ICCLAB = 0, 1, 2, 3, 4, 5, 6, 8, 9
@@ -113,6 +113,8 @@ def _colours(page: Any, stored: NDArray[Any], levels: NDArray[Any], dtype: np.dt
         if stored.size and int(stored.max()) >= len(palette):
             raise ImageError(f"palette index {int(stored.max())} is beyond the {len(palette)} colours")
         return palette[stored[..., 0].astype(np.intp)].astype(dtype)
+    if photometric == CMYK and dtype.kind == "u":
+        return rgb_of_cmyk(levels)
     if photometric == CMYK:
         inks = levels.astype(np.float64)
         return rounded((max_value - inks[..., :3]) * (1 - inks[..., 3:] / max_value), dtype)

@@ -86,13 +86,15 @@ class Warned(BaseException):
 
 
 def watch_warnings():
-    """Make a finding of every warning, though commands print none: but for NumPy's, of headers that Python 2 wrote."""
+    """Make a finding of every warning, though commands print none: but for those of Pillow and NumPy, which callers from Python may see."""
 
     def shown(message, *where):
         raise Warned(message, *where)
 
     warnings.showwarning = shown
     warnings.filterwarnings("ignore", "Reading `.npy` or `.npz` file required")
+    warnings.filterwarnings("ignore", category=SyntaxWarning, module="<unknown>")  # of headers of arrays, which NumPy parses
+    warnings.filterwarnings("ignore", module="PIL")
 
 
 def _text(data):

@@ -96,7 +96,7 @@ def test_failures_are_listed_with_reasons_and_only_then(tmp_path):
 
 
 def test_arrays_are_results_that_need_no_image(tmp_path):
-    np.savez(tmp_path / "a.npz", edges=np.zeros((1, 4, 5), np.float32))
+    np.savez(tmp_path / "a.npz", scores=np.zeros(10, np.float32))
     page = Parsed(page_of(Entry("a.jpg", drawn(tmp_path / "a.png"), [str(tmp_path / "a.npz")])))
     assert page.all("p", "summary")[0][1] == "1 image"
     assert "No image of the result" in page.all("li", "card")[0][1]

@@ -80,7 +80,8 @@ def test_matrices_of_steps(text, taps):
     [
         ("", "op '' is unknown"),
         ("maxpool 2", "op 'maxpool' is unknown; nearest: max_pool"),
-        ("conv laplacian", "kernel 'laplacian' is unknown; nearest"),
+        ("conv laplacian", "laplacian is a tag and not a kernel"),
+        ("conv laplacien8", "kernel 'laplacien8' is unknown; nearest: laplacian8"),
         ("conv", "no kernel is given"),
         ("conv 64 7 stride=2 padding=3", "64 7 are not weights"),
         ("conv 3 64 7", "quote a matrix, as in conv '3 64 7'"),
