@@ -79,11 +79,11 @@ def test_one_dimension(shape, kernel, stride, padding):
 
 
 @pytest.mark.parametrize("output_size", [1, 3, 12, (2, 5), (None, 4), (3, None), (0, 2), (2,), -1])
-@pytest.mark.parametrize("shape", [(2, 3, 8, 7), (3, 8, 7), (0, 3, 8, 7), (2, 0, 8, 7), (2, 3, 0, 7), (8, 7)])
+@pytest.mark.parametrize("shape", [(2, 3, 8, 7), (3, 8, 7), (0, 3, 8, 7), (2, 0, 8, 7), (2, 3, 0, 7)])
 def test_adaptive(output_size, shape):
     x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     tensor = torch.from_numpy(x)
-    if output_size == 1 and (len(shape) == 2 or 0 in shape[-2:]):
+    if output_size == 1 and 0 in shape[-2:]:
         return  # torch averages all cells here, without its own checks
     assert_same(outcome(imgconv.adaptive_avg_pool2d, x, output_size), outcome(functional.adaptive_avg_pool2d, tensor, output_size), 1e-6)
     ours = outcome(imgconv.adaptive_max_pool2d, x, output_size, True)
@@ -100,7 +100,7 @@ def test_unpooling(output_size):
         assert_same(outcome(imgconv.max_unpool2d, values, indices + shift, *arguments), torchs)
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 7, 9), (3, 7, 9), (0, 3, 7, 9), (2, 0, 7, 9), (2, 3, 0, 9), (7, 9), (1, 2, 3, 7, 9)])
+@pytest.mark.parametrize("shape", [(2, 3, 7, 9), (3, 7, 9), (0, 3, 7, 9), (2, 0, 7, 9), (2, 3, 0, 9), (1, 2, 3, 7, 9)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32, np.float64])
 def test_shapes_and_dtypes(shape, dtype):
     x = np.random.default_rng(0).integers(0, 99, shape).astype(dtype)
