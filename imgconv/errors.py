@@ -104,9 +104,7 @@ def lacks_memory(error: BaseException | None) -> bool:
     """
     while error is not None:
         text = str(error).lower()
-        if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
-            return True
-        if isinstance(error, SystemError) and "without setting an exception" in text:
+        if isinstance(error, MemoryError | SystemError) or getattr(error, "errno", None) == errno.ENOMEM:
             return True
         if isinstance(error, ImportError | OSError | SyntaxError) and any(part in text for part in _UNLOADED):
             return True

@@ -35,9 +35,17 @@ program()
 """
 
 
-@pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
-@pytest.mark.parametrize("megabytes", [100, 150, 350])
-def test_little_address_space_gives_a_result_or_one_line(tmp_path, words, megabytes):
+# what fails first differs from machine to machine, so the other commands and sizes are swept by `.ci/run full` alone
+@pytest.mark.parametrize(
+    ("name", "megabytes"),
+    [
+        pytest.param(name, megabytes, marks=[] if (name, megabytes) in (("edge", 100), ("pool", 350)) else pytest.mark.exhaustive)
+        for name in COMMANDS
+        for megabytes in (100, 150, 350)
+    ],
+)
+def test_little_address_space_gives_a_result_or_one_line(tmp_path, name, megabytes):
+    words = COMMANDS[name]
     limited = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))}
     done = subprocess.run(
         [*IMGCONV, *words], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False, **limited
