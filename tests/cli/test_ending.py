@@ -30,8 +30,8 @@ def test_functions_that_wait_for_the_end_are_called(words, code):
 
 
 def test_threads_that_are_at_work_end_it():
-    prelude = "import threading, time\nthreading.Thread(target=lambda: (time.sleep(0.5), sys.stdout.write('written'))).start()"
-    assert "written" in ended(prelude, "--version").stdout
+    prelude = "import threading\nthreading.Thread(target=lambda: (threading.main_thread().join(), sys.stdout.write('written'))).start()"
+    assert ended(prelude, "--version").stdout.endswith("written")
 
 
 def test_an_interrupt_while_threads_are_waited_for():
