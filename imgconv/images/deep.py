@@ -108,7 +108,7 @@ def _whole_file(
             with image_errors(f"damaged {name}"):
                 pixels = _with_channels(decode(data, index).reshape(image.height, image.width, -1), form)
             duration = durations[index] if header.animated and index < len(durations) else None
-            yield _upright(file, name, image, pixels, form.alpha, duration)
+            yield metadata.upright_raster(file, name, image, pixels, form.alpha, duration)
 
     return Decoder(header, frames)
 
@@ -131,9 +131,3 @@ def _header(name: str, image: Image.Image, form: _Form) -> Header:
     animated = frames > 1
     text = metadata.description_of(image)
     return Header(name, size, form.channels, form.dtype, form.alpha, frames, animated, description=text)
-
-
-def _upright(file: BinaryIO, name: str, image: Image.Image, pixels: NDArray[Any], alpha: bool, duration: float | None = None) -> Raster:
-    """Return the raster of pixels that were decoded apart from `image`, with its orientation and metadata."""
-    orientation = metadata.orientation_of(image.info)
-    return Raster(metadata.upright(pixels, orientation), alpha, metadata.of_image(image, file, name, orientation), duration)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
 PREFIX = b"Exif\0\0"
-IMAGE_DESCRIPTION, ORIENTATION, SOFTWARE, RESOLUTION_UNIT = 0x010E, 0x0112, 0x0131, 0x0128
-X_RESOLUTION, Y_RESOLUTION, MAKER_NOTE, COLOUR_SPACE, GAMMA = 0x011A, 0x011B, 0x927C, 0xA001, 0xA500
+IMAGE_DESCRIPTION, ORIENTATION, RESOLUTION_UNIT = 0x010E, 0x0112, 0x0128
+X_RESOLUTION, Y_RESOLUTION, MAKER_NOTE, GAMMA = 0x011A, 0x011B, 0x927C, 0xA500
 XMP, IPTC, PHOTOSHOP, ICC_PROFILE = 0x02BC, 0x83BB, 0x8649, 0x8773
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8, 17: 8, 18: 8, 129: 1}  # bytes of each type
@@ -94,8 +94,8 @@ class Exif:
     def without(self, directory: str, tags: Iterable[int]) -> "Exif":
         """Return a copy whose `directory` has none of `tags`."""
         removed = set(tags)
-        kept = {tag: value for tag, value in self.directories.get(directory, {}).items() if tag not in removed}
-        return replace(self, directories={**self.directories, directory: kept})
+        remaining = {tag: value for tag, value in self.directories.get(directory, {}).items() if tag not in removed}
+        return replace(self, directories={**self.directories, directory: remaining})
 
 
 def read(data: bytes) -> Exif | None:
@@ -284,7 +284,7 @@ def _without_positions(exif: Exif) -> Exif:
 
 @dataclass
 class Block:
-    """Directories laid out as bytes: `data` begins at the offset `start`, `offsets` are those of the directories."""
+    """Directories as bytes: `data` begins at the offset `start`, `offsets` are those of the directories."""
 
     start: int
     data: bytearray = field(default_factory=bytearray)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from imgconv.images import exif as exif_of
 from imgconv.images.formats import FORMATS
-from imgconv.images.raster import Metadata, Sampling
+from imgconv.images.raster import Metadata, Raster, Sampling
 
 if TYPE_CHECKING:  # few images have XMP, IPTC or a profile, and each module takes time to import
     from fractions import Fraction
@@ -64,6 +64,12 @@ def from_info(info: Mapping[Any, Any], orientation: int = 1, size: tuple[int, in
         dropped=("damaged EXIF",) if block and exif is None else (),
     )
     return _upright(parts, exif, orientation, size)
+
+
+def upright_raster(file: BinaryIO, name: str, image: Any, pixels: NDArray[Any], alpha: bool, duration: float | None = None) -> Raster:
+    """Return the raster of the decoded pixels of `image`, which Pillow opened from `file`, with its orientation and metadata."""
+    orientation = 1 if name == "tiff" else orientation_of(image.info)  # libtiff turns the pixels itself
+    return Raster(upright(pixels, orientation), alpha, of_image(image, file, name, orientation), duration)
 
 
 def of_image(image: Any, file: BinaryIO, name: str, orientation: int) -> Metadata:

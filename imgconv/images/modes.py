@@ -141,16 +141,26 @@ def white_is_white(samples: NDArray[Any], bits: int) -> NDArray[Any]:
 
 
 def rgb_of_cmyk(inks: NDArray[Any]) -> NDArray[Any]:
-    """Return RGB of whole numbers of cyan, magenta, yellow and black, without a profile: (white - ink) * (white - black) / white.
+    """Return RGB of levels of cyan, magenta, yellow and black, without a profile: (white - ink) * (white - black) / white.
 
     >>> rgb_of_cmyk(np.array([[[0, 65535, 0, 0]]], np.uint16))
     array([[[65535,     0, 65535]]], dtype=uint16)
     """
-    white, rgb = int(np.iinfo(inks.dtype).max), np.empty((*inks.shape[:2], 3), inks.dtype)
+    white, rgb = white_of(inks.dtype), np.empty((*inks.shape[:2], 3), inks.dtype)
     for first in range(0, len(inks), _ROWS):
         light = white - inks[first : first + _ROWS].astype(np.float64)
-        rgb[first : first + _ROWS] = np.rint(light[..., :3] * light[..., 3:] / white)
+        rgb[first : first + _ROWS] = rounded(light[..., :3] * light[..., 3:] / white, inks.dtype)
     return rgb
+
+
+def white_of(dtype: np.dtype[Any]) -> int:
+    """Return the level of white: the largest whole number of `dtype`, 1 for floats."""
+    return int(np.iinfo(dtype).max) if dtype.kind == "u" else 1
+
+
+def rounded(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return values as `dtype`, rounded to whole numbers unless it is a float."""
+    return (np.rint(values) if dtype.kind == "u" else values).astype(dtype)
 
 
 def _bytes_of(image: Image.Image) -> NDArray[np.uint8]:

@@ -105,9 +105,7 @@ def _jpeg(source: BinaryIO, file: BinaryIO, request: Request) -> Raster:
     if luma == "only":
         image.draft("L", image.size)
     plugins.load(image, request.salvage)
-    orientation = metadata.orientation_of(image.info)
-    pixels, alpha = modes.pixels_of(image)
-    raster = Raster(metadata.upright(pixels, orientation), alpha, metadata.of_image(image, file, "jpeg", orientation))
+    raster = metadata.upright_raster(file, "jpeg", image, *modes.pixels_of(image))
     return replace(raster, luma=_luma(source, request)) if luma == "also" else raster
 
 
@@ -116,10 +114,8 @@ def _frame(file: BinaryIO, image: Any, index: int, header: Header, request: Requ
         image.seek(index)
         request.check_size(image.height, image.width)
     plugins.load(image, request.salvage)
-    orientation = 1 if header.format == "tiff" else metadata.orientation_of(image.info)
-    pixels, alpha = modes.pixels_of(_composed(image, header))
     duration = float(image.info.get("duration", 0)) if header.animated else None
-    return Raster(metadata.upright(pixels, orientation), alpha, metadata.of_image(image, file, header.format, orientation), duration)
+    return metadata.upright_raster(file, header.format, image, *modes.pixels_of(_composed(image, header)), duration)
 
 
 def _composed(image: Any, header: Header) -> Any:

@@ -94,12 +94,7 @@ def _single(file: BinaryIO, still: BinaryIO, image: Any, head: png.Head, request
             file.seek(0)
             png.check(file)
         pixels, alpha = _pixels(still, head, request.salvage)
-        yield _upright(file, image, pixels, alpha)
-
-
-def _upright(file: BinaryIO, image: Any, pixels: NDArray[Any], alpha: bool, duration: float | None = None) -> Raster:
-    orientation = metadata.orientation_of(image.info)
-    return Raster(metadata.upright(pixels, orientation), alpha, metadata.of_image(image, file, "png", orientation), duration)
+        yield metadata.upright_raster(file, "png", image, pixels, alpha)
 
 
 def _animated(
@@ -121,7 +116,8 @@ def _animated(
                 return
             raise
         shown = shown if header.alpha else np.ascontiguousarray(shown[..., :-1])
-        yield _upright(file, image, shown, header.alpha, frame.duration if header.animated else None)
+        duration = frame.duration if header.animated else None
+        yield metadata.upright_raster(file, "png", image, shown, header.alpha, duration)
 
 
 def _pixels(file: BinaryIO, head: png.Head, salvage: bool) -> tuple[NDArray[Any], bool]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
-from imgconv.images.modes import exact_floats, full_range, rgb_of_cmyk
+from imgconv.images.modes import exact_floats, rgb_of_cmyk, rounded, white_is_white, white_of
 from imgconv.images.tiff_segments import stores_ycbcr
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, MASK, CMYK, YCBCR, CIELAB, ICCLAB = 0, 1, 2, 3, 4, 5, 6, 8, 9
@@ -79,7 +79,7 @@ def pixels_of(page: Any, samples: NDArray[Any]) -> tuple[NDArray[Any], bool]:
     if photometric in (CIELAB, ICCLAB):
         samples = np.ascontiguousarray(samples).view(dtype)
     levels = _levels(samples, page, dtype)
-    max_value = int(np.iinfo(dtype).max) if dtype.kind == "u" else 1
+    max_value = white_of(dtype)
     colours = _colours(page, samples[..., :stored], levels[..., :stored], dtype, max_value)
     at = alpha_index(page)
     others = [levels[..., i, None] for i in range(stored, samples.shape[2]) if i != at]
@@ -93,8 +93,7 @@ def pixels_of(page: Any, samples: NDArray[Any]) -> tuple[NDArray[Any], bool]:
 
 def with_mask(pixels: NDArray[Any], alpha: bool, mask: NDArray[Any]) -> NDArray[Any]:
     """Return pixels whose last channel is alpha, which is 0 where the mask (H, W, 1) is 0."""
-    opaque = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
-    cover = np.where(mask != 0, pixels[..., -1:] if alpha else opaque, 0).astype(pixels.dtype)
+    cover = np.where(mask != 0, pixels[..., -1:] if alpha else white_of(pixels.dtype), 0).astype(pixels.dtype)
     return np.concatenate([pixels[..., :-1] if alpha else pixels, cover], axis=2)
 
 
@@ -113,11 +112,8 @@ def _colours(page: Any, stored: NDArray[Any], levels: NDArray[Any], dtype: np.dt
         if stored.size and int(stored.max()) >= len(palette):
             raise ImageError(f"palette index {int(stored.max())} is beyond the {len(palette)} colours")
         return palette[stored[..., 0].astype(np.intp)].astype(dtype)
-    if photometric == CMYK and dtype.kind == "u":
-        return rgb_of_cmyk(levels)
     if photometric == CMYK:
-        inks = levels.astype(np.float64)
-        return rounded((max_value - inks[..., :3]) * (1 - inks[..., 3:] / max_value), dtype)
+        return rgb_of_cmyk(levels)
     if photometric in (CIELAB, ICCLAB):
         return _rgb_of_lab(stored, photometric)
     return _rgb_of_ycbcr(page, stored, dtype, max_value) if stores_ycbcr(page) else levels
@@ -129,7 +125,7 @@ def _levels(samples: NDArray[Any], page: Any, dtype: np.dtype[Any]) -> NDArray[A
     if dtype.kind == "u":
         if bits in (8, 16) or int(page.photometric) == PALETTE:
             return np.ascontiguousarray(samples)
-        return full_range(samples, bits) if bits > 8 else np.rint(samples * (255 / (2**bits - 1))).astype(np.uint8)
+        return white_is_white(samples, bits)
     return exact_floats(samples, dtype)
 
 
@@ -182,8 +178,3 @@ def _unpremultiplied(colours: NDArray[Any], alpha: NDArray[Any], max_value: int)
     """Return colours divided by their alpha, 0 where alpha is 0."""
     divided = np.divide(colours * float(max_value), alpha, out=np.zeros(colours.shape), where=alpha > 0)
     return rounded(np.clip(divided, 0, max_value) if colours.dtype.kind == "u" else divided, colours.dtype)
-
-
-def rounded(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return values as `dtype`, rounded to whole numbers unless it is a float."""
-    return (np.rint(values) if dtype.kind == "u" else values).astype(dtype)

@@ -48,39 +48,43 @@ def encode(
     if quality is not None and not (output.lossy and 0 <= quality <= 100):
         lossy = ", ".join(each for each, its in OUTPUTS.items() if its.lossy)
         raise UsageError(f"quality {quality} is not possible for {name}; use 0 to 100 with {lossy}")
-    rasters = _checked(frames, name, animated)
     with image_errors(f"cannot write {name}"):
-        match output.writer:  # most runs write PNG only, and each of these modules takes time to import
-            case "png":
-                from imgconv.images import png
+        _write(_checked(frames, name, animated), name, stream, quality, description, loop)
 
-                png.encode(rasters, stream, description=description, loop=loop)
-            case "tiff":
-                from imgconv.images import tiff
 
-                tiff.encode(rasters, stream, description=description)
-            case "gif":
-                from imgconv.images import gif
+def _write(rasters: Iterator[Raster], name: str, stream: BinaryIO, quality: int | None, description: str | None, loop: int) -> None:
+    writer = OUTPUTS[name].writer
+    match writer:  # most runs write PNG only, and each of these modules takes time to import
+        case "png":
+            from imgconv.images import png
 
-                gif.encode(rasters, stream, description=description, loop=loop)
-            case "jpegxl":
-                from imgconv.images import jpegxl
+            png.encode(rasters, stream, description=description, loop=loop)
+        case "tiff":
+            from imgconv.images import tiff
 
-                jpegxl.encode(rasters, stream, quality=quality)
-            case "pnm":
-                from imgconv.images import pnm
+            tiff.encode(rasters, stream, description=description)
+        case "gif":
+            from imgconv.images import gif
 
-                pnm.encode(rasters, stream)
-            case "npy":
-                from imgconv.images import npy
+            gif.encode(rasters, stream, description=description, loop=loop)
+        case "jpegxl":
+            from imgconv.images import jpegxl
 
-                npy.encode(rasters, stream)
-            case "pillow":
-                _save(list(rasters), name, stream, _options(name, quality), description, loop)
-            case None:
-                raise ImageError(_NOT_IMAGES)
-            case _:
-                assert_never(output.writer)
+            jpegxl.encode(rasters, stream, quality=quality)
+        case "pnm":
+            from imgconv.images import pnm
+
+            pnm.encode(rasters, stream)
+        case "npy":
+            from imgconv.images import npy
+
+            npy.encode(rasters, stream)
+        case "pillow":
+            _save(list(rasters), name, stream, _options(name, quality), description, loop)
+        case None:
+            raise ImageError(_NOT_IMAGES)
+        case _:
+            assert_never(writer)
 
 
 def check_output(name: str, channels: int, dtype: str, alpha: bool, frames: int = 1, animated: bool = False) -> None:
