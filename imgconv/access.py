@@ -1,7 +1,7 @@
 """The access rules of a new file: those of the file that it replaces, or those that its folder and the umask give.
 
 A file is written while only this user can read it, and gets its rules when it is complete. A rule that cannot be copied is replaced by
-one that gives nobody more rights. Set-user-ID and similar bits are not copied. Windows applies the rules of the folder.
+one that gives no user more rights. Set-user-ID and similar bits are not copied. Windows applies the rules of the folder.
 """
 
 import errno

@@ -1,7 +1,7 @@
 """Files of object code in the user's cache folder.
 
 Object code runs with this user's rights. An entry is therefore read only from a folder and a file that belong to this user and that
-other users cannot write, and only when its checksum holds. The folders above belong to this user or to root, and nobody else may
+other users cannot write, and only when its checksum holds. The folders above belong to this user or to root, and no other user may
 write to them, as ssh requires of its own; in a sticky folder such as /tmp others may, since they cannot replace what is not theirs.
 A problem with a file costs time and has no other effect.
 

@@ -70,7 +70,7 @@ class TransferFunction(Protocol):
         """Light at equally spaced levels; empty for a formula."""
 
     def __hash__(self) -> int:
-        """Tables of levels are kept by it."""
+        """The hash by which tables of levels are cached."""
 
 
 def to_linear(levels: Array, dtype: np.dtype[np.generic], transfer: TransferFunction | None = None) -> Array:
