@@ -26,6 +26,8 @@ SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 SYNONYMS = {"mean": "avg", "average": "avg", "maximum": "max", "minimum": "min"}  # of values that options take
 REPEAT = 1.0  # seconds
 
+_received: list[int] = []  # the signals that interrupted the command
+
 
 class Interrupted(BaseException):
     """A signal that ends the process. Not a KeyboardInterrupt, which Typer would handle by itself."""
@@ -53,6 +55,8 @@ def main() -> "NoReturn":
         if not sys.warnoptions:  # warnings of libraries are for developers, who can enable them with -W
             warnings.simplefilter("ignore")
         code = _flushed(_run())
+        if _received and code != 130:  # Python dropped the exception, and the work ended before it was repeated
+            raise Interrupted("interrupted")
     except (Interrupted, KeyboardInterrupt) as interrupt:
         _leave_at_once(str(interrupt) or "interrupted")
     sys.exit(code)
@@ -203,8 +207,10 @@ def ignore_signals() -> None:
 def _interrupt(number: int, frame: object) -> None:
     """Raise Interrupted, and again every second until it takes effect.
 
-    Python drops exceptions that are raised during some clean-ups, for example in the middle of an import, whose lock it then keeps.
+    Python drops exceptions that are raised during some clean-ups, for example in the middle of an import, whose lock it then keeps, and
+    while it compiles a module.
     """
+    _received.append(number)
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, REPEAT)
     raise Interrupted("interrupted")

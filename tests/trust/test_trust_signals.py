@@ -90,6 +90,25 @@ except app.Interrupted:
     assert (done.stdout, done.stderr) == ("dropped\nheard\n", "")
 
 
+def test_work_that_ends_after_a_dropped_interrupt_counts_as_interrupted(tmp_path):
+    script = """
+import os, signal, sys
+class Tidied:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+class Finder:
+    def find_spec(self, name, path, target=None):
+        if name == "imgconv.cli.edge":
+            Tidied()
+sys.meta_path.insert(0, Finder())
+from imgconv.cli.app import main
+main()
+"""
+    command = [sys.executable, "-c", script, "edge", SAMPLES / "step_wedge.png", "-o", tmp_path / "out.png"]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 130 and done.stderr.splitlines()[-1] == "imgconv: interrupted"
+
+
 def test_few_modules_are_imported_before_signals_are_caught():
     script = "import sys; before = set(sys.modules); import imgconv.cli.app; print(*set(sys.modules) - before)"
     done = subprocess.run([sys.executable, "-c", script], env=environment(), capture_output=True, text=True, check=True)
