@@ -24,7 +24,8 @@ PADDING_NAMES: tuple[PaddingName, ...] = get_args(PaddingName)
 class Window:
     """A sliding window; each tuple has one number per axis, height before width.
 
-    `padding` is a name or a number of cells added on both sides of each axis. Build a window with `Window.of`, which checks its arguments.
+    `padding` is a name or a number of cells added on both sides of each axis; `around` states the cells (before, after) of each axis
+    instead, for a part of an input. Build a window with `Window.of`, which checks its arguments.
     """
 
     kernel_size: tuple[int, ...]
@@ -32,6 +33,7 @@ class Window:
     padding: PaddingName | tuple[int, ...]
     dilation: tuple[int, ...]
     ceil_mode: bool = False
+    around: tuple[tuple[int, int], ...] | None = None
 
     @classmethod
     def of(
@@ -61,6 +63,8 @@ class Window:
         `same` adds (ceil(size/stride)-1)*stride + span - size cells in total, at least 0, the odd cell after (TensorFlow's rule, and
         torch's at stride 1). `full` adds span-1 cells on each side.
         """
+        if self.around is not None:
+            return self.around
         if isinstance(self.padding, tuple):
             return tuple((p, p) for p in self.padding)
         match self.padding:

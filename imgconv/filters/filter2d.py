@@ -23,6 +23,7 @@ from imgconv.filters.output_range import (
     to_values,
     with_range,
 )
+from imgconv.filters.parts import Part
 from imgconv.filters.weights import FLOAT32_EXACT, FilterKernel, Weights, anchor_of, pads_of
 from imgconv.modes import CombineMode, Range
 from imgconv.window import Window
@@ -32,7 +33,7 @@ BAND_BYTES = 1 << 19  # padded rows of one band: half of a common second-level c
 MOST_BANDS = 12
 VALUES_COST = 4  # bands have this many times fewer rows where values are stored before they become pixels
 LEAST_WIDTH = 4  # times the columns that the sides read: a narrower image is padded as a whole
-Part = tuple[PaddedRows, int]  # rows, and the first element of a target row that their windows give
+Strip = tuple[PaddedRows, int]  # rows, and the first element of a target row that their windows give
 AlphaChannel = Literal["none", "keep", "filter"]
 
 
@@ -69,14 +70,14 @@ def filter_image(
     float64. Kernels with (C, kh, kw) taps give one channel. Raises DoesNotFit where the border's constant is not a level of whole-number
     pixels.
     """
-    job = _Filter(pixels, kernels, window, border, output, combination or Combination(), alpha, flip)
-    if output.range.arithmetic.stretched:
-        job.measure(threads)
-    return job.run(threads)
+    return ImageFilter(pixels, kernels, window, border, output, combination or Combination(), alpha, flip).run(threads)
 
 
-class _Filter:
-    """One call of `filter_image`: everything that the bands share."""
+class ImageFilter:
+    """One call of `filter_image`: everything that the bands share.
+
+    With a `part`, `pixels` are those rows of a taller image that the windows of some output rows see, and `run` gives these output rows.
+    """
 
     def __init__(
         self,
@@ -88,6 +89,7 @@ class _Filter:
         combination: Combination,
         alpha: AlphaChannel,
         flip: bool,
+        part: Part | None = None,
     ):
         if len(kernels) > 1 and combination.mode is CombineMode.none:
             raise UsageError("several kernels make one map only when they are combined; use max, sum or hypot")
@@ -95,9 +97,11 @@ class _Filter:
         if self.dtype.kind == "u" and not (border.value.is_integer() and 0 <= border.value <= self.max_value):
             raise DoesNotFit(f"constant {border.value:g} is not a level of this image; use a whole number from 0 to {self.max_value:g}")
         self.output, self.combination, self.alpha = output, combination, alpha
-        self.size, self.channels = pixels.shape[:2], pixels.shape[2]
+        height, width, self.channels = pixels.shape
+        self.size = (height if part is None else part.height, width)
         self.window, self.kernels = window, kernels
         self.h_out, self.w_out = window.output_size(self.size)
+        self.part = part or Part(height, 0, 0, self.h_out)
         self.weights = [Weights.of(kernel, self._summed_dtype(), self.channels, flip=flip) for kernel in kernels]
         self.correlators = [correlator(w, window, self.channels) for w in self.weights]
         self.pixels, self.anchor = pixels, anchor_of(kernels[0], flip=flip)
@@ -106,31 +110,36 @@ class _Filter:
         plain = combination.mode is CombineMode.none and alpha != "filter"
         self.direct = plain and not output.linear and not output.range.arithmetic.stretched  # loops write pixels, and no values are stored
         self.sides = self._sides(border)
-        rows = pixels.reshape(self.size[0], -1)
-        self.sources = [] if self.sides else [PaddedRows(rows, pads, border, self.channels) for pads in self.pads]
+        rows, held = pixels.reshape(height, -1), self.part.held
+        self.sources = [] if self.sides else [PaddedRows(rows, pads, border, self.channels, **held) for pads in self.pads]
         self.stretch: Stretch | None = None
 
-    def run(self, threads: int | None) -> Array:
+    def run(self, threads: int | None, extremes: tuple[float, float] | None = None) -> Array:
+        """The pixels of the output rows; for range `minmax`, from the lowest to the highest value, those of `extremes` or its own."""
+        if self.output.range.arithmetic.stretched:
+            low, high = extremes or self.measured(threads) or (0.0, 0.0)
+            self.stretch = Stretch(low, self.max_value, high - low or 1)
+        first_row, last_row = self.part.first, self.part.last
         unrounded = np.float64 if self.dtype == np.float64 and not self.output.rounded else np.float32
         floats = self.output.range.floats or not self.output.rounded
         dtype = np.dtype(unrounded) if floats else self.dtype
-        target = np.empty((self.h_out, self.w_out * self.channels_out), dtype)
+        target = np.empty((last_row - first_row, self.w_out * self.channels_out), dtype)
         parameters = self._parameters(dtype) if self.direct else None
 
         def fill_band(first: int, last: int) -> None:
             if parameters:
                 self._fill_from_sums(first, last, target, parameters)
             else:
-                self._fill_from_values(target[first:last], self._values(first, last))
+                self._fill_from_values(target[first - first_row : last - first_row], self._values(first, last))
 
         self._each_band(fill_band, threads)
-        image = target.reshape(self.h_out, self.w_out, self.channels_out)
+        image = target.reshape(last_row - first_row, self.w_out, self.channels_out)
         if self.alpha == "keep":
             image[..., -1] = self._alpha_under_anchor()
         return image
 
-    def measure(self, threads: int | None) -> None:
-        """Find the lowest and highest finite value of all colour channels, for range `minmax`."""
+    def measured(self, threads: int | None) -> tuple[float, float] | None:
+        """The lowest and highest finite value of all colour channels, for range `minmax`; None without one."""
         extremes: list[float] = []
 
         def measure_band(first: int, last: int) -> None:
@@ -138,15 +147,22 @@ class _Filter:
             extremes.extend(_extremes(values if self.alpha == "none" else values[..., :-1]))
 
         self._each_band(measure_band, threads)
-        low, high = min(extremes, default=0.0), max(extremes, default=0.0)
-        self.stretch = Stretch(low, self.max_value, high - low or 1)
+        return (min(extremes), max(extremes)) if extremes else None
+
+    @property
+    def alignment(self) -> int:
+        """The number of output rows of which the first row of a part must be a multiple, for the same sums to the last bit."""
+        return self._band_rows() if any(each.rows(1) > 1 for each in self.correlators) else 1
 
     def _each_band(self, work: Callable[[int, int], None], threads: int | None) -> None:
+        offset = self.part.first
+        parallel.run_bands(lambda first, last: work(offset + first, offset + last), self.part.last - offset, self._band_rows(), threads)
+
+    def _band_rows(self) -> int:
         row_bytes = max(self.pixels[:1].nbytes * (1 if self.direct else VALUES_COST), 1)
         taller = self.window.span[0] // (2 * self.window.stride[0])  # a band pads span-1 more rows: keep that below twice its work
-        least = -(-self.h_out // MOST_BANDS) if self.sides else 1  # nothing is copied: few bands cost less, and share as well
-        rows = self.correlators[0].rows(max(BAND_BYTES // row_bytes, taller, least))
-        parallel.run_bands(work, self.h_out, rows, threads)
+        least = -(-(self.part.last - self.part.first) // MOST_BANDS) if self.sides else 1  # nothing is copied: few bands cost less, and share as well
+        return self.correlators[0].rows(max(BAND_BYTES // row_bytes, taller, least))
 
     def _summed_dtype(self) -> np.dtype[Any]:
         return summed_dtype(self.dtype, linear=self.output.linear, premultiplied=self.alpha == "filter")
@@ -165,20 +181,22 @@ class _Filter:
         """The parts of the image to filter separately, without padded copies of whole rows; None where rows are copied anyway."""
         if not self.direct or self.alpha == "filter" or not self.correlators[0].in_place:
             return None
-        rows, reach = self.pixels.reshape(self.size[0], -1), self.window.span[1] - 1
-        sides = _Sides(rows, self.pads[0], border, self.channels, reach)
+        rows, reach = self.pixels.reshape(len(self.pixels), -1), self.window.span[1] - 1
+        sides = _Sides(rows, self.pads[0], border, self.channels, reach, self.part)
         return sides if sides.are_narrow else None
 
     def _fill_from_sums(self, first: int, last: int, target: Array, parameters: LoopParameters) -> None:
         """Fill rows first..last of `target`; the first band fills all rows at the sides."""
+        begin, end = self.part.first, self.part.last
+        rows = target[first - begin : last - begin]
         if self.sides is None:
-            self._correlate(0, first, last, target[first:last], parameters)
+            self._correlate(0, first, last, rows, parameters)
             return
         fill, more = self.correlators[0].fill, self.window.span[0] - 1
-        for source, left in self.sides.outer() if first == 0 else ():
-            fill(source.band(0, self.h_out + more), target, parameters, left)
+        for source, left in self.sides.outer() if first == begin else ():
+            fill(source.band(begin, end + more), target, parameters, left)
         source, left = self.sides.middle
-        fill(source.band(first, last + more), target[first:last], parameters, left)
+        fill(source.band(first, last + more), rows, parameters, left)
 
     def _correlate(self, index: int, first: int, last: int, target: Array, parameters: LoopParameters) -> None:
         """Fill `target` (last - first, w_out*channels_out) with output rows first..last of kernel `index`."""
@@ -261,10 +279,10 @@ class _Filter:
         """Source alpha (h_out, w_out) at the pixels under the anchor of the first kernel."""
         (top, _), (left, _) = self.pads[0]
         cells = []
-        for axis, (before, out) in enumerate(((top, self.h_out), (left, self.w_out))):
-            indices = np.arange(out) * self.window.stride[axis] + self.anchor[axis] * self.window.dilation[axis] - before
+        for axis, (before, outputs) in enumerate(((top, range(self.part.first, self.part.last)), (left, range(self.w_out)))):
+            indices = np.array(outputs) * self.window.stride[axis] + self.anchor[axis] * self.window.dilation[axis] - before
             cells.append(np.clip(indices, 0, self.size[axis] - 1))
-        return self.pixels[..., -1][np.ix_(*cells)]
+        return self.pixels[..., -1][np.ix_(cells[0] - self.part.begin, cells[1])]
 
 
 def summed_dtype(dtype: np.dtype[Any], *, linear: bool, premultiplied: bool) -> np.dtype[Any]:
@@ -281,27 +299,28 @@ class _Sides:
     are `reach` + 1 pixels wide and one pixel apart.
     """
 
-    def __init__(self, source: Array, pads: Sequence[tuple[int, int]], border: Border, channels: int, reach: int):
+    def __init__(self, source: Array, pads: Sequence[tuple[int, int]], border: Border, channels: int, reach: int, part: Part):
+        self._held = part.held
         (self._down, (self._left, self._right)), self._reach = pads, reach
         self._source, self._border, self._channels = source, border, channels
         self._width = source.shape[1] // channels
         border.check(self._width, self._left, self._right)
-        self.middle: Part = self._part(source, self._left)
+        self.middle: Strip = self._part(source, self._left)
 
     @property
     def are_narrow(self) -> bool:
         """Whether the sides are so narrow that filtering them separately is faster."""
         return LEAST_WIDTH * (self._left + self._right + 2 * self._reach) <= self._width
 
-    def outer(self) -> Iterator[Part]:
+    def outer(self) -> Iterator[Strip]:
         """The sides, as far as there is padding."""
         for first, count in ((0, self._left), (self._left + self._width - self._reach, self._right)):
             if count:
                 columns = self._border.sources(np.arange(first, first + count + self._reach) - self._left, self._width)
                 yield self._part(values_at(self._source, elements(columns, self._channels), self._border.value), first)
 
-    def _part(self, rows: Array, first: int) -> Part:
-        return PaddedRows(rows, (self._down, (0, 0)), self._border, self._channels), first * self._channels
+    def _part(self, rows: Array, first: int) -> Strip:
+        return PaddedRows(rows, (self._down, (0, 0)), self._border, self._channels, **self._held), first * self._channels
 
 
 def _extremes(values: Array) -> tuple[float, ...]:

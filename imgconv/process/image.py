@@ -7,13 +7,15 @@ import numpy as np
 
 from imgconv.arrays import Array
 from imgconv.filters.color import luma, max_value_of
-from imgconv.filters.filter2d import Output, filter_image
+from imgconv.filters.filter2d import ImageFilter, Output
 from imgconv.filters.output_range import Combination
+from imgconv.filters.parts import Part
 from imgconv.filters.weights import anchor_of
 from imgconv.images import Raster, Sampling, transfer_of
 from imgconv.modes import AlphaRule, CombineMode, Range
 from imgconv.process.sampling import of_window, with_metadata
 from imgconv.recipe import Canny, Filter, MapPlan, Pool, Postprocess, Recipe, Shape
+from imgconv.window import Window
 from imgconv.windows.borders import Border
 
 BLOCK = 1 << 14  # pixels
@@ -36,9 +38,9 @@ def process(image: Raster, recipe: Recipe, *, floats: bool = False, threads: int
     if isinstance(step, Filter):
         prepared = _Prepared(image, step.grey, threads)
         results = [_filtered(prepared, step, plan, floats, threads) for plan in step.maps]
-        samplings = [_sampling(step, plan, image.size) for plan in step.maps]
+        samplings = [sampling_of(step, plan, image.size) for plan in step.maps]
     elif isinstance(step, Pool):
-        results = [_pooled(image, step, floats, threads)]
+        results = [pooled(image, step, floats, threads)]
         samplings = [of_window(step.window, image.size)]
     elif isinstance(step, Canny):
         results = [_canny(image, step, floats, threads)]
@@ -47,7 +49,7 @@ def process(image: Raster, recipe: Recipe, *, floats: bool = False, threads: int
         from imgconv.process.network import run_network  # the only users of functional calls: filters and pools start without them
 
         return run_network(image, step, floats=floats)
-    finished = [_postprocessed(result, image, recipe) for result in results]
+    finished = [postprocessed(result, image, recipe) for result in results]
     finished = [with_metadata(result, image, sampling) for result, sampling in zip(finished, samplings, strict=True)]
     return [Map(name, result) for (name, _), result in zip(traced, finished, strict=True)]
 
@@ -72,11 +74,11 @@ class _Prepared:
 
     def get(self, *, alpha: bool) -> Raster:
         if alpha not in self._forms:
-            self._forms[alpha] = _prepare(self._image, self._grey, alpha, self._threads)
+            self._forms[alpha] = prepare(self._image, self._grey, alpha, self._threads)
         return self._forms[alpha]
 
 
-def _prepare(image: Raster, grey: bool, keep_alpha: bool, threads: int | None) -> Raster:
+def prepare(image: Raster, grey: bool, keep_alpha: bool, threads: int | None) -> Raster:
     """`image` in grey if requested, by its file's own luma if there is one; without `keep_alpha`, over black and without alpha."""
     pixels, alpha = image.pixels, image.alpha
     if image.luma is not None:
@@ -110,38 +112,43 @@ def _blocks(pixels: Array) -> Iterator[slice]:
 
 def _filtered(prepared: _Prepared, step: Filter, plan: MapPlan, floats: bool, threads: int | None) -> Raster:
     image = prepared.get(alpha=step.keeps_alpha(plan))
+    return replace(image, pixels=image_filter(image, step, plan, floats).run(threads))
+
+
+def image_filter(image: Raster, step: Filter, plan: MapPlan, floats: bool, part: Part | None = None) -> ImageFilter:
+    """The filter of one map on an image that is prepared for it."""
     range_ = Range(step.range or ("raw" if floats else plan.range))
-    pixels = filter_image(
+    return ImageFilter(
         image.pixels,
         plan.kernels,
         step.window(plan),
         Border.of(step.padding_mode),
         Output(range_, rounded=not floats, linear=step.linear, transfer=transfer_of(image.metadata) if step.linear else None),
-        combination=Combination(CombineMode(plan.combine), plan.subspace),
-        alpha=step.alpha_rule(plan) if image.alpha else "none",
-        flip=step.flip,
-        threads=threads,
+        Combination(CombineMode(plan.combine), plan.subspace),
+        step.alpha_rule(plan) if image.alpha else "none",
+        step.flip,
+        part,
     )
-    return replace(image, pixels=pixels)
 
 
-def _sampling(step: Filter, plan: MapPlan, size: tuple[int, int]) -> Sampling:
+def sampling_of(step: Filter, plan: MapPlan, size: tuple[int, int]) -> Sampling:
     """Where the results of a filter are: under the anchor of its first kernel."""
     return of_window(step.window(plan), size, anchor_of(plan.kernels[0], flip=step.flip))
 
 
-def _pooled(image: Raster, step: Pool, floats: bool, threads: int | None) -> Raster:
+def pooled(image: Raster, step: Pool, floats: bool, threads: int | None, window: Window | None = None) -> Raster:
+    """The pool of an image; of a part of one, by a window for just this part."""
     from imgconv.filters.pool2d import pool_image  # filters start without its loops
 
-    prepared = _prepare(image, step.grey, step.keeps_alpha(), threads)
-    pixels = pool_image(prepared.pixels, step.window, step.mode, threads=threads)
+    prepared = prepare(image, step.grey, step.keeps_alpha(), threads)
+    pixels = pool_image(prepared.pixels, window or step.window, step.mode, threads=threads)
     return Raster(_as_floats(pixels) if floats else pixels, prepared.alpha, prepared.metadata, prepared.duration)
 
 
 def _canny(image: Raster, step: Canny, floats: bool, threads: int | None) -> Raster:
     from imgconv.filters.canny import canny_edges  # filters start without its loops
 
-    prepared = _prepare(image, True, step.keeps_alpha(), threads)
+    prepared = prepare(image, True, step.keeps_alpha(), threads)
     unit = 0.01 if step.percent else 1.0
     low, high = (None if bound is None else bound * unit for bound in (step.low, step.high))
     edges = canny_edges(prepared.pixels[..., :1], step.sigma, low, high, quantiles=step.percent, threads=threads)
@@ -153,7 +160,7 @@ def _as_floats(pixels: Array) -> Array:
     return pixels if pixels.dtype == np.float64 else pixels.astype(np.float32)
 
 
-def _postprocessed(result: Raster, original: Raster, recipe: Recipe) -> Raster:
+def postprocessed(result: Raster, original: Raster, recipe: Recipe) -> Raster:
     """`result` cut at the threshold, inverted and drawn over `original`, as the recipe states; alpha does not change."""
     postprocess = recipe.postprocess
     if postprocess == Postprocess():
@@ -167,7 +174,7 @@ def _postprocessed(result: Raster, original: Raster, recipe: Recipe) -> Raster:
         np.subtract(highest, colours, out=colours)
     if not postprocess.overlay:
         return result
-    return _overlaid(result, _prepare(original, False, AlphaRule(recipe.step.alpha).in_colour, None), max_value)
+    return _overlaid(result, prepare(original, False, AlphaRule(recipe.step.alpha).in_colour, None), max_value)
 
 
 def _overlaid(result: Raster, original: Raster, max_value: float) -> Raster:

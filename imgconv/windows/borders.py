@@ -65,33 +65,45 @@ class Border:
 class PaddedRows:
     """Rows of a padded input, copied a band at a time, so that no padded copy of the whole input exists.
 
-    `source` (H, W*C) holds interleaved pixels of `channels` values; `pads` are ((top, bottom), (left, right)) in pixels.
+    `source` (H, W*C) holds interleaved pixels of `channels` values; `pads` are ((top, bottom), (left, right)) in pixels. With a `height`
+    the source holds the rows from `begin` on of an input of that height, those that are read; rows outside of the input, below 0 for
+    example, may be among them.
     """
 
-    def __init__(self, source: AnyArray, pads: Sequence[tuple[int, int]], border: Border, channels: int = 1):
+    def __init__(
+        self,
+        source: AnyArray,
+        pads: Sequence[tuple[int, int]],
+        border: Border,
+        channels: int = 1,
+        *,
+        begin: int = 0,
+        height: int | None = None,
+    ):
         (top, bottom), (left, right) = pads
-        height, width = source.shape[0], source.shape[1] // channels
+        height, width = source.shape[0] if height is None else height, source.shape[1] // channels
         border.check(height, top, bottom)
         border.check(width, left, right)
         self.source, self.border, self.top = source, border, top
+        self._begin, self._height = begin, height
         self.left = elements(border.sources(np.arange(-left, 0), width), channels)
         self.right = elements(border.sources(np.arange(width, width + right), width), channels)
         self.shape = (top + height + bottom, (left + width + right) * channels)
 
     def band(self, first: int, last: int) -> AnyArray:
         """Padded rows first..last, (last - first, (left + W + right)*C); a view of the source where they have no padding."""
-        height = self.source.shape[0]
-        begin, end = min(max(first - self.top, 0), height), min(max(last - self.top, 0), height)  # the rows of the source among them
+        cell, held = first - self.top - self._begin, self.source.shape[0]  # the first one, as a row of the source
+        begin, end = min(max(cell, 0), held), min(max(cell + last - first, 0), held)  # the rows of the source among them
         if end - begin == last - first and not len(self.left) and not len(self.right):
             return self.source[begin:end]
         band = np.empty((last - first, self.shape[1]), self.source.dtype)
         middle = band[:, len(self.left) : self.shape[1] - len(self.right)]
-        head, tail = max(min(self.top, last) - first, 0), max(min(self.top + height, last) - first, 0)
+        head, tail = (min(max(row - cell, 0), last - first) for row in (0, held))
         middle[head:tail] = self.source[begin:end]
         rows = np.arange(first - self.top, last - self.top)
         for i in (*range(head), *range(tail, last - first)):
-            row = self.border.sources(rows[i : i + 1], height)[0]
-            middle[i] = self.border.value if row == CONSTANT else self.source[row]
+            row = self.border.sources(rows[i : i + 1], self._height)[0]
+            middle[i] = self.border.value if row == CONSTANT else self.source[row - self._begin]
         for side, index in ((band[:, : len(self.left)], self.left), (band[:, self.shape[1] - len(self.right) :], self.right)):
             if len(index):
                 side[:] = values_at(middle, index, self.border.value)
