@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from command import imgconv
+from command import PHOTO, imgconv
 
 HEAVY = ("numpy", "numba", "llvmlite", "PIL", "rich.progress", "tifffile", "imagecodecs", "matplotlib", "torch")
 
@@ -27,11 +27,12 @@ def test_import_costs_nothing():
     assert modules_after("import imgconv").isdisjoint(HEAVY)
 
 
-def test_a_warm_edge_imports_no_compiler(tmp_path):
-    words = ("edge", str(__import__("command").PHOTO), "-o", str(tmp_path / "e.png"), "-q")
+def test_a_warm_edge_imports_no_compiler_and_no_network(tmp_path):
+    words = ("edge", str(PHOTO), "-o", str(tmp_path / "e.png"), "-q")
     assert imgconv(*words).code == 0
     loaded = modules_after(command(*words))
-    assert loaded.isdisjoint({"numba", "rich", "matplotlib", "tifffile", "imagecodecs"})
+    assert loaded.isdisjoint({"numba", "rich", "matplotlib", "tifffile", "imagecodecs", "decimal"})
+    assert loaded.isdisjoint({f"imgconv.{name}" for name in ("recipe.operations", "functional.conv", "loops.layers", "images.animation")})
 
 
 def completed(words):

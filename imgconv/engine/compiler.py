@@ -19,7 +19,7 @@ import llvmlite
 import llvmlite.binding as llvm
 import numpy as np
 
-from imgconv.engine import settings, tiles
+from imgconv.engine import settings
 from imgconv.engine.fallback import UnexpectedError
 from imgconv.engine.llvm import ENTRY, Code, host, link, target
 from imgconv.engine.signature import ArrayType, Signature, words_of
@@ -47,6 +47,8 @@ def compile_loop(function: Callable[..., None], signature: Signature) -> Dispatc
     """
     import numba  # 230 ms, which a run with cached loops does not spend
     from numba import extending
+
+    from imgconv.engine import tiles
 
     tiles.register_intrinsic()
     for cell in function.__closure__ or ():

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
 from imgconv.images import exif as exif_of
-from imgconv.images.animation import fraction_of_a_second
 from imgconv.images.damage import DamageError, TruncatedError, read_exactly
 from imgconv.images.deflate import fast_zlib
 from imgconv.images.metadata import fitted
@@ -212,6 +211,8 @@ def metadata_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _write_frames(stream: BinaryIO, size: tuple[int, int], encoded: list[tuple[bytes, float | None]], loop: int) -> None:
+    from imgconv.images.animation import fraction_of_a_second
+
     write_chunk(stream, b"acTL", struct.pack(">II", len(encoded), loop))
     sequence = 0
     for data, duration in encoded:

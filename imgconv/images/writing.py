@@ -7,7 +7,6 @@ from itertools import chain, islice
 from typing import Any, BinaryIO, assert_never
 
 from imgconv.errors import ImageError, UsageError
-from imgconv.images.animation import WholeUnits
 from imgconv.images.damage import image_errors
 from imgconv.images.formats import OUTPUTS, format_for
 from imgconv.images.metadata import fitted
@@ -158,6 +157,8 @@ def _save(rasters: list[Raster], name: str, stream: BinaryIO, options: dict[str,
     if description:
         options |= _description(name, description, metadata.xmp)
     if len(images) > 1:
+        from imgconv.images.animation import WholeUnits
+
         units = WholeUnits(1, _LONGEST_DELAY)
         durations = [units.next(raster.duration) for raster in rasters]
         options |= {"save_all": True, "append_images": images[1:], "duration": durations, "loop": loop}

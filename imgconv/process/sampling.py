@@ -1,16 +1,20 @@
 """Where the pixels of a result are in its original, and the metadata that hold for the result."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imgconv.images import Raster, Sampling, resampled
-from imgconv.recipe import Network, Shape
-from imgconv.recipe.network import Result
-from imgconv.window import Window
+from imgconv.recipe import Shape
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # filters start without networks and their steps
+    from collections.abc import Sequence
     from fractions import Fraction
+
+    from imgconv.recipe import Network
+    from imgconv.recipe.network import Result
+    from imgconv.window import Window
 
 
 def of_window(window: Window, size: tuple[int, int], anchor: Sequence[float] | None = None) -> Sampling:

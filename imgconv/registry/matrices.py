@@ -1,11 +1,16 @@
 """Matrices as people type them and paste them: from books, Python, MATLAB, C and spreadsheets."""
 
+from __future__ import annotations
+
 import re
-from fractions import Fraction
 from math import lcm
+from typing import TYPE_CHECKING
 
 from imgconv.errors import UsageError
 from imgconv.registry.names import NAME, NUMBER
+
+if TYPE_CHECKING:  # takes 3 ms, and few matrices have fractions
+    from fractions import Fraction
 
 MAX_TAPS = 1024 * 1024
 LARGEST_DIVISOR = 1 << 20  # of fractions with a common one; sums of whole numbers below 2**53 are exact
@@ -129,12 +134,14 @@ def _entry(word: str, shown: str) -> float | Fraction:
         return float(word)
     if float(parts[1]) == 0:
         raise UsageError(f"matrix {shown}: {word!r} is divided by 0; give another number")
+    from fractions import Fraction
+
     return Fraction(float(parts[0])) / Fraction(float(parts[1]))
 
 
 def _with_common_divisor(rows: list[list[float | Fraction]], divisor: float) -> tuple[list[list[float]], float]:
     """Return the rows and the divisor as floats, with whole numbers where fractions such as 1/9 have a common denominator."""
-    common = lcm(*(entry.denominator for row in rows for entry in row if isinstance(entry, Fraction)))
+    common = lcm(*(entry.denominator for row in rows for entry in row if not isinstance(entry, float)))
     if common & (common - 1) == 0 or common > LARGEST_DIVISOR:  # binary fractions are exact as they are
         common = 1
     return [[float(entry * common) for entry in row] for row in rows], divisor * common
