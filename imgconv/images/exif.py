@@ -18,7 +18,7 @@ IMAGE_DESCRIPTION, ORIENTATION, RESOLUTION_UNIT = 0x010E, 0x0112, 0x0128
 X_RESOLUTION, Y_RESOLUTION, MAKER_NOTE, GAMMA = 0x011A, 0x011B, 0x927C, 0xA500
 XMP, IPTC, PHOTOSHOP, ICC_PROFILE = 0x02BC, 0x83BB, 0x8649, 0x8773
 
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8, 17: 8, 18: 8, 129: 1}  # bytes of each type
+SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8, 17: 8, 18: 8, 129: 1}  # bytes of each type
 _INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 16: "Q", 17: "q"}
 _SHORT, _LONG, _RATIONAL, _POINTER = 3, 4, 5, 13
 _PARENTS = {"exif": ("image", 0x8769), "gps": ("image", 0x8825), "interop": ("exif", 0xA005)}  # directory -> parent and its pointer
@@ -69,7 +69,7 @@ class Exif:
         value = self.directories.get(directory, {}).get(tag)
         if value is None or value.kind not in _INTEGERS:
             return ()
-        return struct.unpack(f"{self.order}{len(value.data) // _SIZES[value.kind]}{_INTEGERS[value.kind]}", value.data)
+        return struct.unpack(f"{self.order}{len(value.data) // SIZES[value.kind]}{_INTEGERS[value.kind]}", value.data)
 
     def fraction(self, directory: str, tag: int) -> "Fraction | None":
         """Return the first rational number of a tag; None without one, and for a denominator of 0."""
@@ -178,10 +178,10 @@ class _Reader:
             return
         if tag in values or kind == _POINTER or not wanted(tag):
             return
-        length = _SIZES.get(kind, 0) * count
+        length = SIZES.get(kind, 0) * count
         offset = self._number(entry[4 + room :]) if length > room else position + 4 + room
         if not 0 < length <= min(self._left, _LARGEST_VALUE) or offset + length > self._length:
-            self.damaged |= length != 0 or kind not in _SIZES
+            self.damaged |= length != 0 or kind not in SIZES
             return
         self._left -= length if length > room else 0  # values do not overlap: together they are no longer than the file
         values[tag] = Value(kind, self._at(offset, length))
@@ -348,7 +348,7 @@ def lay_out(exif: Exif, start: int, *, embedded: bool = False) -> Block:
                 offset = wall if wall is not None and (name, tag) == ("exif", MAKER_NOTE) else space.take(len(data))
                 _put(block, offset, data)
                 content = struct.pack(exif.order + "I", offset)
-            entries += struct.pack(exif.order + "HHI", tag, kind, len(data) // _SIZES[kind]) + content
+            entries += struct.pack(exif.order + "HHI", tag, kind, len(data) // SIZES[kind]) + content
         _put(block, block.offsets[name], struct.pack(exif.order + "H", len(table)) + entries + bytes(4))
     return block
 
@@ -401,5 +401,5 @@ def swapped(exif: Exif) -> Exif:
 
 
 def _swapped(kind: int, data: bytes) -> bytes:
-    size = 4 if kind in (5, 10) else _SIZES[kind]
+    size = 4 if kind in (5, 10) else SIZES[kind]
     return b"".join(data[start : start + size][::-1] for start in range(0, len(data), size)) if size > 1 else data

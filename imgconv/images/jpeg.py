@@ -3,7 +3,12 @@
 libjpeg fills missing rows with grey, and an end mark after the part that is there hides that they are missing.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
 from imgconv.images.damage import DamageError, TruncatedError
@@ -20,6 +25,7 @@ _LAST_COEFFICIENT = 63
 # libjpeg reads up to 8 bytes ahead. A code of ones is not valid, so that these bytes give at most two blocks, and then no more.
 _AFTER_SCAN = b"\xff\x00" * 8
 _OTHER_DATA = bytes(range(1, 255)) * 40
+_OTHER_STRIP = bytes((37 * i + 11) % 251 for i in range(512))
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,14 @@ def with_other_end(data: bytes, structure: Structure) -> bytes | None:
     if structure.one_scan and data.startswith(END, end):
         return None
     return data[:end] + _OTHER_DATA + END
+
+
+def check_complete(data: bytes, pixels: NDArray[Any], decode: Callable[[bytes], NDArray[Any]]) -> None:
+    """Raise TruncatedError unless `decode` returns the same `pixels` for a JPEG inside a TIFF when other bytes follow its data."""
+    end = data.rfind(END)
+    body = data[:end] if end > 0 else data
+    if not np.array_equal(decode(body + _OTHER_STRIP + END), pixels):
+        raise TruncatedError
 
 
 def check_one_image(data: bytes) -> None:

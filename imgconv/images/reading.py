@@ -206,9 +206,9 @@ def _decoder_for(name: str, file: BinaryIO, request: Request) -> Decoder:
 
             return jpegxl.decoder(file, request)
         case "tiff":
-            from imgconv.images import tiff
+            from imgconv.images import tiff_plain
 
-            return tiff.decoder(file, request)
+            return tiff_plain.decoder(file, request)
         case "raw":
             from imgconv.images import raw
 

@@ -12,6 +12,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError, reason
+from imgconv.images import jpeg
 from imgconv.images.damage import DECODER_ERRORS, DamageError, TruncatedError
 
 _FAX = (2, 3, 4)
@@ -27,10 +28,8 @@ _FIRST_OFFSET = 8  # the header precedes it
 _LARGEST_TILE = 1 << 24  # pixels; a larger one must not exceed the image four times
 _PACKBITS_RUN = 130  # bytes; an incomplete run is dropped
 
-# Bytes that can follow a segment: they change no pixel of a complete one. The first ones of a fax are codes of black pixels.
-_TAILS = {"jpeg": [bytes((37 * i + 11) % 251 for i in range(512))]}
-_TAILS["fax"] = [bytes.fromhex(pattern) * 64 for pattern in ("ff", "26b4d69ad3", "355535aa6d", "0137a9c45b6e")]
-_END_OF_IMAGE = b"\xff\xd9"
+# Codes of black pixels that can follow a fax: they change no pixel of a complete one.
+_TAILS = [bytes.fromhex(pattern) * 64 for pattern in ("ff", "26b4d69ad3", "355535aa6d", "0137a9c45b6e")]
 _XR_OFFSET, _XR_LENGTH = 0xBCC0, 0xBCC1  # tags of a JPEG XR file
 
 
@@ -133,13 +132,9 @@ def _check_complete(page: Any, index: int, data: bytes, segment: NDArray[Any], o
     if compression in _JPEG_XR:
         _check_jpeg_xr(data)
     elif compression in _JPEG:
-        end = data.rfind(_END_OF_IMAGE)
-        body = data[:end] if end > 0 else data
-        for tail in _TAILS["jpeg"]:
-            if not np.array_equal(page.decode(body + tail + _END_OF_IMAGE, index, **options)[0], segment):
-                raise TruncatedError
+        jpeg.check_complete(data, segment, lambda other: page.decode(other, index, **options)[0])
     elif compression in _FAX:
-        for tail in _TAILS["fax"]:
+        for tail in _TAILS:
             if not np.array_equal(page.decode(data + tail, index)[0], segment):
                 raise TruncatedError
 
