@@ -16,6 +16,7 @@ to do, in lower case and without a full stop.
 
 import errno
 import os
+import re
 
 _CONTROLS = (
     *range(0x20),
@@ -23,6 +24,7 @@ _CONTROLS = (
     *range(0x2028, 0x202F),
     *range(0x2066, 0x206A),
 )  # also line ends and directions
+_DECIMAL_COMMA = re.compile(r"[-+]?[0-9]+,[0-9]+(e[-+]?[0-9]+)?%?", re.IGNORECASE)
 _ESCAPES = {code: repr(chr(code))[1:-1] for code in _CONTROLS}
 
 # What loaders of shared libraries say where address space or memory is missing.
@@ -73,6 +75,17 @@ def escaped(text: str) -> str:
     two\nlines, \x1b[2J
     """
     return text.translate(_ESCAPES)
+
+
+def comma_hint(text: object) -> str:
+    """Return what to write instead of a decimal comma, for the end of a message; nothing for any other text.
+
+    >>> comma_hint("1,5"), comma_hint("80,5%"), comma_hint("1,5,2")
+    ('; write 1.5 for 1,5', '; write 80.5% for 80,5%', '')
+    """
+    if isinstance(text, str) and _DECIMAL_COMMA.fullmatch(text.strip()):
+        return f"; write {text.strip().replace(',', '.')} for {text.strip()}"
+    return ""
 
 
 def one_line(error: BaseException) -> str:

@@ -11,7 +11,7 @@ import signal
 import sys
 import warnings
 
-from imgconv.errors import ImgconvError, one_line, reason, wants_traceback
+from imgconv.errors import ImgconvError, comma_hint, one_line, reason, wants_traceback
 
 TYPE_CHECKING = False  # see imgconv/__init__.py
 if TYPE_CHECKING:
@@ -117,7 +117,8 @@ def _usage_message(text: str) -> str:
     line = " ".join(text.split()).removesuffix(".")
     value = line.partition(" is not one of ")[0].rpartition(": ")[2].strip("'")
     hint = SYNONYMS.get(value, "")
-    return line[:1].lower() + line[1:] + (f"; use {hint}" if f"'{hint}'" in line else "")
+    number = line.partition(" is not a valid float")[0].rpartition(": ")[2].strip("'")
+    return line[:1].lower() + line[1:] + (f"; use {hint}" if f"'{hint}'" in line else comma_hint(number))
 
 
 def _unexpected(error: Exception) -> int:

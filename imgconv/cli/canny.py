@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from imgconv.cli.options import WHAT, Alpha, HowOptions, Inputs, Invert, Overlay, TellOptions, WhereOptions, option
-from imgconv.errors import UsageError
+from imgconv.errors import UsageError, comma_hint
 from imgconv.modes import AlphaRule
 
 if TYPE_CHECKING:
@@ -73,5 +73,5 @@ def _threshold(text: str | None, name: str) -> float | None:
     except ValueError:
         level = math.nan
     if not math.isfinite(level):
-        raise UsageError(f"{name}: expected a level such as 25, or a percentage such as 80%, got {text!r}")
+        raise UsageError(f"{name}: expected a level such as 25, or a percentage such as 80%, got {text!r}{comma_hint(text)}")
     return level

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeGuard, TypeVar
 
-from imgconv.errors import UsageError
+from imgconv.errors import UsageError, comma_hint
 from imgconv.modes import PaddingMode
 
 Value = TypeVar("Value")
@@ -125,7 +125,7 @@ def number(value: object) -> float:
     elif isinstance(value, int | float) and not isinstance(value, bool):
         result = float(value)
     if not math.isfinite(result):
-        raise _unexpected("a finite number such as 0.5 or 1/255", value)
+        raise _unexpected("a finite number such as 0.5 or 1/255", value, comma_hint(value))
     return result
 
 
@@ -180,6 +180,6 @@ def _is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _unexpected(expected: str, value: object) -> UsageError:
+def _unexpected(expected: str, value: object, hint: str = "") -> UsageError:
     text = repr(value)
-    return UsageError(f"expected {expected}, got {text if len(text) <= 40 else text[:37] + '...'}")
+    return UsageError(f"expected {expected}, got {text if len(text) <= 40 else text[:37] + '...'}{hint}")

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 
-from imgconv.errors import UsageError
+from imgconv.errors import UsageError, comma_hint
 from imgconv.platforms import is_device
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
@@ -24,12 +24,12 @@ def split_parameters(reference: str) -> tuple[str, dict[str, float]]:
     """
     name, colon, listed = reference.partition(":")
     parameters: dict[str, float] = {}
-    for part in listed.split(",") if colon else ():
+    parts = listed.split(",") if colon else []
+    for before, part in zip(["", *parts], parts, strict=False):
         key, _, value = (word.strip() for word in part.partition("="))
         if not re.fullmatch(r"[a-z][a-z0-9]*", key) or not NUMBER.fullmatch(value):
-            raise UsageError(
-                f"kernel {reference!r}: parameter {part.strip()!r} is not NAME=NUMBER; write for example gaussian:sigma=2,size=9"
-            )
+            hint = comma_hint(f"{before.partition('=')[2]},{part}") or "; write for example gaussian:sigma=2,size=9"
+            raise UsageError(f"kernel {reference!r}: parameter {part.strip()!r} is not NAME=NUMBER{hint}")
         if key in parameters:
             raise UsageError(f"kernel {reference!r} gives {key} twice; give it once")
         parameters[key] = float(value)
