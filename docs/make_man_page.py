@@ -1,20 +1,18 @@
-"""Writes the manual page beside it, imgconv.1, from the commands themselves: python docs/make_man_page.py"""
+"""Writes the manual page imgconv.1 in this folder from the commands of the program: `python docs/make_man_page.py`."""
 
 import re
 from collections import Counter
 from pathlib import Path
 
-import typer
+from commands import commands
 
 from imgconv import __version__
-from imgconv.cli.app import command_line
 
 PAGE = Path(__file__).with_name("imgconv.1")
-TAKES = {"int": "N", "integer": "N", "int range": "N", "integer range": "N", "float": "X"}
 COMMON = 4  # commands that share an option before it moves to a section of its own
 ABOUT = """\
 .SH NAME
-imgconv \\- convolution and pooling on images, exactly as PyTorch means them
+imgconv \\- filter images with convolution and pooling; results match PyTorch
 .SH SYNOPSIS
 .B imgconv
 .I COMMAND
@@ -80,56 +78,32 @@ says where compiled loops are kept. Completion, kernel names included:
 
 def page():
     """The whole page, as roff; the same commands give the same text."""
-    group = typer.main.get_command(command_line())
-    commands = list(_commands("imgconv", group))
-    counts = Counter(_told(option) for _, command in commands for option in _options(command))
-    common = {told for told, count in counts.items() if count >= COMMON}
+    described = commands()
+    counts = Counter(_described(option) for command in described for option in command.options)
+    common = {text for text, count in counts.items() if count >= COMMON}
     parts = [f'.TH IMGCONV 1 "" "imgconv {__version__}" "User Commands"\n.nh\n.ad l\n', ABOUT, ".SH COMMANDS\n"]
-    parts += [_section(name, command, common) for name, command in commands]
+    parts += [_section(command, common) for command in described]
     parts.append(f".SH COMMON OPTIONS\nOptions that at least {COMMON} commands share.\n")
-    parts += sorted(common, key=lambda told: told.replace("\\-", "").casefold())
+    parts += sorted(common, key=lambda text: text.replace("\\-", "").casefold())
     return "".join([*parts, REST])
 
 
-def _commands(name, command):
-    """Every command with its name in full, those of groups after the others of their place."""
-    for part, each in getattr(command, "commands", {}).items():
-        if hasattr(each, "commands"):
-            yield from _commands(f"{name} {part}", each)
-        else:
-            yield f"{name} {part}", each
-
-
-def _section(name, command, common):
-    arguments = [each for each in command.params if each.param_type_name == "argument"]
-    parts = [f".SS {_escaped(' '.join([name, *map(_name_of, arguments)]))}\n", f"{_words(command.help)}\n"]
-    parts += [f".TP\n{_italic(_name_of(each))}\n{_words(each.help)}\n" for each in arguments if each.help]
-    options = {_told(option): option for option in _options(command)}
-    parts += [told for told in options if told not in common]
-    shared = sorted(_bold(option.opts[-1]) for told, option in options.items() if told in common)
+def _section(command, common):
+    parts = [f".SS {_escaped(command.usage)}\n", f"{_words(command.help)}\n"]
+    parts += [f".TP\n{_italic(each.name)}\n{_words(each.help)}\n" for each in command.arguments if each.help]
+    options = {_described(option): option for option in command.options}
+    parts += [text for text in options if text not in common]
+    shared = sorted(_bold(option.name) for text, option in options.items() if text in common)
     parts += [f".PP\nAlso {', '.join(shared)}.\n"] if shared else []
-    for title, records in command.more_sections().items():
+    for title, records in command.sections.items():
         parts += [f".PP\n{_words(title)}:\n", *(f".TP\n{_bold(name)}\n{_words(text)}\n" for name, text in records)]
-    examples = [f"{_escaped(example.strip())}\n" for example in (command.epilog or "").strip().splitlines()]
-    return "".join([*parts, ".PP\n.RS 4\n.nf\n", *examples, ".fi\n.RE\n"])
+    return "".join([*parts, ".PP\n.RS 4\n.nf\n", *(f"{_escaped(line)}\n" for line in command.examples), ".fi\n.RE\n"])
 
 
-def _name_of(argument):
-    name = argument.metavar or argument.name.upper()
-    return f"{name}..." if argument.nargs < 0 and not name.endswith("...") else name
-
-
-def _options(command):
-    return [each for each in command.params if each.param_type_name == "option" and not each.hidden]
-
-
-def _told(option):
+def _described(option):
     """An option with what it takes, what it means, and its default."""
-    names = ", ".join(map(_bold, (*option.opts, *option.secondary_opts)))
-    choices = "|".join(getattr(option.type, "choices", ())) or TAKES.get(option.type.name.lower(), "TEXT")
-    takes = "" if option.is_flag else f" {_italic(option.metavar or choices)}"
-    default = "" if option.default in (None, "", False, True) or option.multiple else f" Default: {_escaped(str(option.default))}."
-    return f".TP\n{names}{takes}\n{_words(option.help)}{default}\n"
+    takes = f" {_italic(option.takes)}" if option.takes else ""
+    return f".TP\n{', '.join(map(_bold, option.names))}{takes}\n{_words(option.help)}\n"
 
 
 def _bold(text):
