@@ -6,11 +6,11 @@ to the output. Each gradient is defined next to its operation in `imgconv.functi
 
 from imgconv.functional.avg_pooling import avg_pool1d_input, avg_pool2d_input
 from imgconv.functional.conv import conv1d_bias, conv1d_input, conv1d_weight, conv2d_bias, conv2d_input, conv2d_weight
+from imgconv.functional.conv import conv1d_bias as conv_transpose1d_bias
+from imgconv.functional.conv import conv2d_bias as conv_transpose2d_bias
 from imgconv.functional.conv_transpose import (
-    conv_transpose1d_bias,
     conv_transpose1d_input,
     conv_transpose1d_weight,
-    conv_transpose2d_bias,
     conv_transpose2d_input,
     conv_transpose2d_weight,
 )

@@ -67,11 +67,11 @@ class Page:
                 return answer["result"]
             self.received.append(answer)
 
-    def visit(self, path):
-        """Load a file; seconds until it is there with all its images."""
+    def visit(self, place):
+        """Load a file or an address; seconds until it is there with all its images."""
         self.received.clear()
         started = time.perf_counter()
-        self.call("Page.navigate", url=path.absolute().as_uri())
+        self.call("Page.navigate", url=place if isinstance(place, str) else place.absolute().as_uri())
         while not any(event["method"] == "Page.loadEventFired" for event in self.received):
             self.received.append(self._read())
         return time.perf_counter() - started

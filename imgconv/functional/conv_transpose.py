@@ -22,7 +22,6 @@ from imgconv.arrays import (
     sum_dtype,
 )
 from imgconv.errors import DoesNotFit, UsageError
-from imgconv.functional.conv import conv1d_bias, conv2d_bias
 from imgconv.window import Size, Window, sizes
 from imgconv.windows.correlation import correlate, correlate_input, correlate_weight
 from imgconv.windows.layout import Layout
@@ -202,9 +201,6 @@ def conv_transpose1d_weight(
     array([[[21., 42.]]])
     """
     return _weight_gradient(input, weight_size, grad_output, _Parameters(1, stride, padding, output_padding, groups, dilation))
-
-
-conv_transpose1d_bias, conv_transpose2d_bias = conv1d_bias, conv2d_bias
 
 
 class _Parameters(NamedTuple):

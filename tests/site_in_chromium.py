@@ -1,0 +1,92 @@
+"""The documentation site in a real Chromium, after `mkdocs build`: `python -m pytest tests/site_in_chromium.py`; fails without either."""
+
+import html
+import re
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from browser import browsing
+from commands import commands
+from guides import GUIDES, ROOT
+from processes import wait_for
+
+import imgconv
+
+SITE = ROOT / "site"
+PAGES = sorted(path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html"))
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Serves files without a log."""
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def address():
+    """The site on a local port."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=SITE))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    with browsing(tmp_path_factory.mktemp("profile")) as page:
+        page.resize(1280, 900)
+        yield page
+
+
+def text_of(name):
+    """The text of a page of the site without its tags."""
+    return html.unescape(re.sub(r"<[^>]+>", "", (SITE / name).read_text()))
+
+
+def test_every_guide_is_a_page_that_the_navigation_leads_to():
+    index = (SITE / "index.html").read_text()
+    assert {f"{guide.stem}.html" for guide in GUIDES} <= set(re.findall(r'href="([\w-]+\.html)"', index))
+
+
+@pytest.mark.parametrize("command", commands(), ids=lambda command: command.name)
+def test_every_command_with_its_options_and_examples(command):
+    text = text_of("commands.html").partition(f"\n{command.usage} [OPTIONS]")[2].partition(" [OPTIONS]")[0]
+    assert all(", ".join(option.names) in text for option in command.options)
+    assert all(example in text for example in command.examples)
+
+
+@pytest.mark.parametrize("name", [name for name in imgconv.__all__ if name not in ("__version__", "functional", "gradients", "layers")])
+def test_every_public_name_with_its_documentation(name):
+    assert f'id="imgconv.{name}"' in (SITE / "python.html").read_text()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_load_without_errors_and_without_the_network(page, address, name):
+    page.visit(f"{address}/{name}")
+    assert [event["entry"]["text"] for event in page.events("Log.entryAdded")] == []
+    assert page.events("Runtime.exceptionThrown") == []
+    addresses = {event["request"]["url"] for event in page.events("Network.requestWillBeSent")}
+    assert {each for each in addresses if not each.startswith((address, "data:", "blob:"))} == set()
+
+
+@pytest.mark.parametrize("scheme, is_light", [("light", True), ("dark", False)])
+def test_colours_follow_the_system(page, address, scheme, is_light):
+    page.colours(scheme)
+    page.visit(f"{address}/index.html")
+    levels = re.findall(r"[\d.]+", page.value("getComputedStyle(document.body).backgroundColor"))[:3]
+    assert (sum(map(float, levels)) > 3 * 128) == is_light
+
+
+@pytest.mark.parametrize(
+    "words, place", [("max_pool2d", "python.html"), ("padding-mode", "commands.html"), ("median noise", "pooling.html")]
+)
+def test_search_finds(page, address, words, place):
+    page.visit(f"{address}/index.html")
+    page.value("document.querySelector('[data-md-component=search-query]').focus()")
+    page.write(words)
+    links = "[...document.querySelectorAll('.md-search-result__link')].map(link => link.href).join(' ')"
+    wait_for(lambda: place in page.value(links))
