@@ -1,8 +1,8 @@
 """Filter images with convolution and pooling. Results match PyTorch.
 
-Images: `filter`, `edge`, `pool`, `canny`, `run`. Kernels: `kernel`, `kernels`. Arrays: everything in `imgconv.functional`, and the modules
-`functional`, `gradients` and `layers`. Every name is imported on first use (PEP 562), so that `import imgconv` is fast. Type checkers read
-the imports below instead.
+Images: `filter`, `edge`, `pool`, `canny`, `run`. What they compute: `plan`, `explain`, `figure`, `learn`. Kernels: `kernel`, `kernels`.
+Arrays: everything in `imgconv.functional`, and the modules `functional`, `gradients` and `layers`. Every name is imported on
+first use (PEP 562), so that `import imgconv` is fast. Type checkers read the imports below instead.
 """
 
 from importlib import import_module
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from imgconv.api import kernels as kernels
     from imgconv.api import pool as pool
     from imgconv.api import run as run
+    from imgconv.api_inspection import explain as explain
+    from imgconv.api_inspection import figure as figure
+    from imgconv.api_inspection import learn as learn
+    from imgconv.api_inspection import plan as plan
     from imgconv.errors import ArgumentTypeError as ArgumentTypeError
     from imgconv.errors import DoesNotFit as DoesNotFit
     from imgconv.errors import ImageError as ImageError
@@ -65,6 +69,7 @@ __version__ = "0.1.0"
 
 _NAMES = {
     "imgconv.api": "canny edge filter kernel kernels pool run",
+    "imgconv.api_inspection": "explain figure learn plan",
     "imgconv.errors": "ArgumentTypeError DoesNotFit ImgconvError ImageError MissingExtra PictureError UsageError",
     "imgconv.registry": "Bank Kernel",
 }

@@ -4,27 +4,29 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard, Union
 
 import numpy as np
 
-from imgconv.arrays import Array, as_array, ignore_float_errors
-from imgconv.errors import ArgumentTypeError, DoesNotFit, ImageError, UsageError
-from imgconv.images import Raster, from_pil, open_frames, to_pil
+from imgconv.arrays import Array, ArrayLike, as_array, ignore_float_errors
+from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
+from imgconv.images import DEFAULT_MAX_PIXELS, Luma, Raster, from_pil, open_frames, to_pil
 from imgconv.images.raster import is_pixel_dtype
+from imgconv.modes import Axes
 from imgconv.process import process
 from imgconv.recipe import Canny, Pool, Recipe, filter_recipe, network_recipe
 from imgconv.registry import Bank, Kernel, kernel_from_array
-from imgconv.remedies import python_remedies
+from imgconv.remedies import named, python_remedies
 from imgconv.window import Padding, Size
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-ImageLike = Union[str, "os.PathLike[str]", "Image", Array]
-KernelLike = str | Kernel | Bank | Array
+ImageLike = Union[str, "os.PathLike[str]", "Image", ArrayLike]
+KernelLike = str | Kernel | Bank | ArrayLike
 NO_ALPHA = "none"  # as `alpha`: the last of 2 or 4 channels is a band like the others
 _EXACT = ((np.float32, 2**24), (np.float64, 2**53))  # floating dtypes, and up to where they hold every whole number
 
@@ -84,9 +86,9 @@ def filter(
     array([[  0, 150, 150,   0]], dtype=uint8)
     """
     window: dict[str, Any] = {"stride": stride, "padding": padding, "padding_mode": padding_mode, "dilation": dilation, "flip": flip}
-    output: dict[str, Any] = {"range": range, "grey": grey, "linear": linear, "alpha": _rule(alpha)}
+    output: dict[str, Any] = {"range": range, "grey": grey, "linear": linear, "alpha": alpha_rule(alpha)}
     with python_remedies():
-        return _apply(filter_recipe([_as_kernel(kernel)], **window, **output), image, threads, bands=alpha == NO_ALPHA)
+        return _apply(filter_recipe([as_kernel(kernel)], **window, **output), image, threads, bands=alpha == NO_ALPHA)
 
 
 def edge(
@@ -117,9 +119,9 @@ def edge(
            [10, 10, 10]], dtype=uint8)
     """
     window: dict[str, Any] = {"stride": stride, "padding": padding, "padding_mode": padding_mode, "dilation": dilation, "flip": flip}
-    output: dict[str, Any] = {"range": range, "grey": grey, "linear": linear, "alpha": _rule(alpha)}
+    output: dict[str, Any] = {"range": range, "grey": grey, "linear": linear, "alpha": alpha_rule(alpha)}
     with python_remedies():
-        recipe = filter_recipe([_as_kernel(kernel)], command="edge", **window, **output)
+        recipe = filter_recipe([as_kernel(kernel)], command="edge", **window, **output)
         return _apply(recipe, image, threads, bands=alpha == NO_ALPHA)
 
 
@@ -149,7 +151,7 @@ def pool(
            [13, 15]], dtype=uint8)
     """
     with python_remedies():
-        step = Pool(size, mode, stride, padding, dilation, ceil_mode, grey, _rule(alpha))
+        step = Pool(size, mode, stride, padding, dilation, ceil_mode, grey, alpha_rule(alpha))
         return _apply(Recipe("pool", step), image, threads, bands=alpha == NO_ALPHA)
 
 
@@ -194,7 +196,7 @@ def canny(
     scale = 100.0 if quantiles else 1.0
     low, high = (None if threshold is None else scale * threshold for threshold in (low, high))
     with python_remedies():
-        return _apply(Recipe("canny", Canny(sigma, low, high, quantiles, _rule(alpha))), image, threads, bands=alpha == NO_ALPHA)
+        return _apply(Recipe("canny", Canny(sigma, low, high, quantiles, alpha_rule(alpha))), image, threads, bands=alpha == NO_ALPHA)
 
 
 def run(
@@ -272,7 +274,7 @@ def kernels() -> list[str]:
     return Registry.load().names()
 
 
-def _rule(alpha: str) -> str:
+def alpha_rule(alpha: str) -> str:
     """Return the alpha rule of an argument: images without alpha have the default one."""
     return "auto" if alpha == NO_ALPHA else alpha
 
@@ -282,34 +284,60 @@ def _apply(recipe: Recipe, image: ImageLike, threads: int | None = None, *, band
     """Return the result of a recipe in the form of `image`, or a list of several results. With `bands` no channel is alpha."""
     if threads is not None and threads < 1:
         raise UsageError(f"threads must be at least 1, not {threads}; leave it out for one per core")
-    raster, convert = _open(image, recipe)
-    if bands:
-        raster = replace(raster, alpha=False)
     results: list[Any] = []
-    for vector, maps in groupby(process(raster, recipe, threads=threads), key=lambda result: result.vector):
-        if vector:
-            results.append(np.array([number.image.pixels.item() for number in maps], np.float32))
-        else:
-            results += [convert(result.image) for result in maps]
+    with named(image):
+        raster, _, convert = open_image(image, recipe.luma, bands=bands, stacklevel=5)
+        for vector, maps in groupby(process(raster, recipe, threads=threads), key=lambda result: result.vector):
+            if vector:
+                results.append(np.array([number.image.pixels.item() for number in maps], np.float32))
+            else:
+                results += [convert(result.image) for result in maps]
     return results[0] if len(results) == 1 else results
 
 
-def _open(image: ImageLike, recipe: Recipe) -> tuple[Raster, Callable[[Raster], Any]]:
-    """Return `image` as a raster, and the function that converts a result to the form of `image`."""
+class Opened(NamedTuple):
+    """An opened image: its first frame, the number of frames, and the conversion of a result to the form of the image."""
+
+    raster: Raster
+    frames: int
+    convert: Callable[[Raster], Any]
+
+
+def open_image(
+    image: ImageLike,
+    luma: Luma = "no",
+    *,
+    bands: bool = False,
+    max_pixels: int | None = DEFAULT_MAX_PIXELS,
+    salvage: bool = False,
+    axes: str | None = None,
+    stacklevel: int = 3,
+) -> Opened:
+    """Open an image. With `bands` no channel is alpha; `stacklevel` is that of a warning; the other parameters are those of `open_frames`.
+
+    Raises ArgumentTypeError for what is not an image, and ImageError, which does not name the file.
+    """
+    frames = 1
+    convert: Callable[[Raster], Any] = _to_pil
     if isinstance(image, str | os.PathLike):
-        try:
-            with open_frames(Path(image), luma=recipe.luma) as frames:
-                if frames.header.warning:
-                    warnings.warn(f"{os.fsdecode(image)}: {frames.header.warning}", stacklevel=4)
-                return next(iter(frames)), _to_pil
-        except ImageError as error:
-            raise type(error)(f"{os.fsdecode(image)}: {error}") from None
-    if hasattr(image, "getbands") and not isinstance(image, np.ndarray):  # a PIL image, without importing PIL
-        return from_pil(image), _to_pil
-    array = as_array(image, "image")
-    if array is None:
-        raise ArgumentTypeError(f"image is a {type(image).__name__}; give a path, a PIL image, or a numpy array (H, W) or (H, W, C)")
-    return _from_array(array), lambda result: _to_array(result, array)
+        order = None if axes is None else Axes(axes)
+        with open_frames(Path(image), luma=luma, max_pixels=max_pixels, salvage=salvage, axes=order) as opened:
+            if opened.header.warning:
+                warnings.warn(f"{os.fsdecode(image)}: {opened.header.warning}", stacklevel=stacklevel)
+            raster, frames = next(iter(opened)), opened.header.frames
+    elif is_pil(image):
+        raster = from_pil(image)
+    else:
+        array = as_array(image, "image")
+        if array is None:
+            raise ArgumentTypeError(f"image is a {type(image).__name__}; give a path, a PIL image, or a numpy array (H, W) or (H, W, C)")
+        raster, convert = _from_array(array), partial(_to_array, array)
+    return Opened(replace(raster, alpha=False) if bands else raster, frames, convert)
+
+
+def is_pil(image: ImageLike) -> TypeGuard["Image"]:
+    """Whether an image is one of Pillow, which need not be imported for this."""
+    return hasattr(image, "getbands") and not isinstance(image, np.ndarray)
 
 
 def _from_array(image: Array) -> Raster:
@@ -337,13 +365,13 @@ def _as_pixels(array: Array) -> Array:
     raise DoesNotFit(f"image has values up to {largest}, more than float64 holds exactly; scale it to 2**53 or less")
 
 
-def _to_array(result: Raster, image: Array) -> Array:
+def _to_array(image: Array, result: Raster) -> Array:
     """Return the pixels of a result, without a channel axis if `image` has none or had its channels merged into one."""
     pixels = result.pixels
     return pixels[..., 0] if pixels.shape[2] == 1 and (image.ndim == 2 or image.shape[2] != 1) else pixels
 
 
-def _as_kernel(kernel: KernelLike) -> str | Kernel | Bank:
+def as_kernel(kernel: KernelLike) -> str | Kernel | Bank:
     if isinstance(kernel, str | Kernel | Bank):
         return kernel
     array = as_array(kernel, "kernel")

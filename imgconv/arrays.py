@@ -5,7 +5,7 @@ Every call checks its arrays with the functions of this module, so that dtypes, 
 
 import sys
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,21 @@ AnyArray = NDArray[np.generic]
 FloatArray = NDArray[np.floating[Any]]
 Shape = Sequence[int]
 Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+class SupportsArray(Protocol):
+    """An object that numpy converts to an array, such as a torch tensor on the CPU."""
+
+    def __array__(self) -> Array: ...
+
+
+class SupportsDLPack(Protocol):
+    """An object that lends its memory to other libraries, such as a JAX array on the CPU."""
+
+    def __dlpack__(self) -> object: ...
+
+
+ArrayLike = Array | SupportsArray | SupportsDLPack
 
 ignore_float_errors = np.errstate(over="ignore", invalid="ignore", under="ignore")  # infinities and NaN propagate, as in torch
 _AXES = {1: "C,L", 2: "C,H,W"}

@@ -71,6 +71,14 @@ class Axes(Mode):
     CHW = "CHW", "maps, height, width"
 
 
+class Channels(Mode):
+    """How `learn` fits colour channels; read in `imgconv.fitting.learning`."""
+
+    grey = "grey", "one kernel for the luma"
+    each = "each", "a kernel for each colour channel"
+    all = "all", "weights across all channels"
+
+
 class PoolMode(Mode):
     """What a window of an image is reduced to; `noun` is how an explanation calls the result.
 

@@ -1,11 +1,14 @@
 """Errors of code that the command line and Python share, with keyword arguments in place of options for a Python caller."""
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from imgconv.errors import ImgconvError
+from imgconv.errors import DoesNotFit, ImageError, ImgconvError
 
+SHORT = re.compile(r"(?<![\w-])-([kos])\b(?: (?:NAME|STEP|FILE)\b)?")
+LONG_NAMES = {"k": "kernel=", "o": "output=", "s": "step="}
 OPTION = re.compile(r"--([a-z][a-z0-9-]*)(?: (keep|drop|filter|raw|clip|abs|each|all|grey)\b)?")
 TAGGED = re.compile(r"; imgconv kernels list --tag \S+ shows all")
 PHRASES = {  # of messages about the command line, and what a Python caller reads instead
@@ -32,6 +35,17 @@ def python_remedies() -> Iterator[None]:
         raise type(error)(text).with_traceback(error.__traceback__) from None
 
 
+@contextmanager
+def named(image: object) -> Iterator[None]:
+    """Raise what is wrong with one image with the name of its file, if `image` is a path."""
+    try:
+        yield
+    except (DoesNotFit, ImageError) as error:
+        if not isinstance(image, str | os.PathLike):
+            raise
+        raise type(error)(f"{os.fsdecode(image)}: {error}") from None
+
+
 def in_python(text: str) -> str:
     """Return the text of an error with keyword arguments in place of command-line options.
 
@@ -41,4 +55,5 @@ def in_python(text: str) -> str:
     text = TAGGED.sub("", text)
     for typed, python in PHRASES.items():
         text = text.replace(typed, python)
+    text = SHORT.sub(lambda match: LONG_NAMES[match[1]], text)
     return OPTION.sub(lambda match: match[1].replace("-", "_") + "=" + (repr(match[2]) if match[2] else ""), text)

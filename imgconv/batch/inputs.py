@@ -1,15 +1,13 @@
-"""Images for commands that look at a few: headers and first frames of files and standard input, and an animation as output."""
+"""Images for commands that look at a few: headers and first frames of files and standard input."""
 
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from imgconv.atomic import atomic_write
 from imgconv.batch.paths import AnyPath, parse_path, path_or_bytes
 from imgconv.batch.sources import STDIN, list_sources
 from imgconv.errors import ImageError, reason
-from imgconv.images import IMAGE_EXTENSIONS, Header, Luma, Raster, encode, open_frames, read_header, read_whole
-from imgconv.inputs import Inputs
+from imgconv.images import IMAGE_EXTENSIONS, Header, Luma, Raster, open_frames, read_header, read_whole
 from imgconv.modes import Axes
 
 
@@ -38,15 +36,6 @@ def headers(inputs: Sequence[str], max_pixels: int | None, axes: Axes | None = N
             yield str(source), read_header(_contents(source.path, max_pixels), max_pixels=max_pixels, axes=axes)
         except ImageError as error:
             yield str(source), error
-
-
-def write_animation(frames: Sequence[Raster], path: Path, format: str, inputs: Inputs) -> None:
-    """Write frames to `path`. Raises UsageError if it is one of `inputs`, or ImageError, which names it."""
-    try:
-        with atomic_write(path, inputs) as stream:
-            encode(frames, format, stream=stream, animated=True)
-    except OSError as error:
-        raise ImageError(f"{path}: {reason(error)}") from None
 
 
 def _contents(path: AnyPath | None, max_pixels: int | None) -> Path | bytes:

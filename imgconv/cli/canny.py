@@ -47,10 +47,8 @@ class CannyOptions:
         """The recipe of the options."""
         from imgconv.recipe import Canny, Postprocess, Recipe
 
-        percent = {text.endswith("%") for text in (self.low, self.high) if text is not None}
-        if len(percent) == 2:
-            raise UsageError(f"--low {self.low} and --high {self.high} have different units; give both as levels, or both as percentages")
-        step = Canny(self.sigma, _threshold(self.low, "--low"), _threshold(self.high, "--high"), percent == {True}, self.alpha.value)
+        low, high, percent = thresholds_of(self.low, self.high)
+        step = Canny(self.sigma, low, high, percent, self.alpha.value)
         return Recipe("canny", step, Postprocess(self.invert, None, self.overlay))
 
 
@@ -63,6 +61,14 @@ def command(inputs: Inputs, what: CannyOptions, where: WhereOptions, tell: TellO
     from imgconv.cli.execution import execute
 
     execute(inputs, what.to_recipe(), where, how, tell)
+
+
+def thresholds_of(low: str | None, high: str | None) -> tuple[float | None, float | None, bool]:
+    """Read both thresholds, and whether they are percentages. Raises UsageError where only one of them is."""
+    percent = {text.endswith("%") for text in (low, high) if text is not None}
+    if len(percent) == 2:
+        raise UsageError(f"--low {low} and --high {high} have different units; give both as levels, or both as percentages")
+    return _threshold(low, "--low"), _threshold(high, "--high"), percent == {True}
 
 
 def _threshold(text: str | None, name: str) -> float | None:

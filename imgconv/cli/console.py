@@ -1,24 +1,23 @@
-"""Text on the terminal and JSON for programs: messages, progress, tables, previews. The only module that uses Rich."""
+"""Text on the terminal and JSON for programs: messages, progress, tables, previews."""
 
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from imgconv.display.words import counted, finite
 from imgconv.errors import escaped
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from rich.console import Console, RenderableType
-    from rich.live import Live
+    from rich.console import Console
     from rich.progress import Progress
-    from rich.table import Table
-    from rich.text import Text
 
     from imgconv.batch.outcome import Outcome
+    from imgconv.display.parts import Part
     from imgconv.recipe import Recipe
 
 STDOUT = "-"
@@ -26,7 +25,6 @@ PATIENCE = 1.0  # seconds before a progress bar appears
 PLAIN_PAUSE = 10.0  # seconds between lines of progress where standard error is not a terminal
 UPPER_HALF = "\N{UPPER HALF BLOCK}"
 SHADES = " .:-=+*#%@"  # from black to white
-UNLIMITED = 100_000  # columns
 
 
 def write_message(text: str) -> None:
@@ -47,15 +45,6 @@ def write_line(text: str) -> None:
     sys.stdout.flush()
 
 
-def counted(count: int, noun: str) -> str:
-    """Return a number and a noun.
-
-    >>> counted(1, "file"), counted(2, "file"), counted(0, "file")
-    ('1 file', '2 files', '0 files')
-    """
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
 def write_json(value: Any) -> None:
     """Write `value` as one line of JSON to standard output and flush it."""
     import json  # takes a millisecond
@@ -63,19 +52,6 @@ def write_json(value: Any) -> None:
     line = json.dumps(finite(value), allow_nan=False, default=str).replace("\x7f", "\\u007f")  # the only control character that json writes
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
-
-
-def finite(value: Any) -> Any:
-    """Return `value` with None for every NaN and infinity, which JSON does not have.
-
-    >>> finite({"pixel": [1.5, float("nan")]})
-    {'pixel': [1.5, None]}
-    """
-    if isinstance(value, float):
-        return value if value - value == 0 else None
-    if isinstance(value, dict):
-        return {key: finite(each) for key, each in value.items()}
-    return [finite(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 class Reporter:
@@ -166,124 +142,13 @@ def _results(outcome: "Outcome") -> str:
     return f"{outcome.source} -> {results}" + (f" ({outcome.note})" if outcome.note else "")
 
 
-def shortened(number: int) -> str:
-    """Return a count in thousands, millions and so on, with three digits.
-
-    >>> shortened(999), shortened(2_160_000), shortened(0)
-    ('999', '2.16 M', '0')
-    """
-    return _scaled(number, 1000, ("", " k", " M", " G", " T", " P"))
-
-
-def in_bytes(number: int) -> str:
-    """Return a number of bytes in binary units.
-
-    >>> in_bytes(720_000)
-    '703 KiB'
-    """
-    return _scaled(number, 1024, (" B", " KiB", " MiB", " GiB", " TiB", " PiB"))
-
-
-def _scaled(number: float, step: int, units: tuple[str, ...]) -> str:
-    exponent = 0
-    while number >= 999.5 and exponent < len(units) - 1:
-        number /= step
-        exponent += 1
-    digits = 0 if exponent == 0 or number >= 100 else 1 if number >= 10 else 2
-    return f"{number:.{digits}f}{units[exponent]}"
-
-
-def text(*parts: "str | tuple[str, str] | Text", style: str = "") -> "Text":
-    """Return parts, each plain or a pair of text and style, as one line; control characters are escaped."""
-    from rich.text import Text
-
-    shown = [escaped(part) if isinstance(part, str) else part if isinstance(part, Text) else (escaped(part[0]), part[1]) for part in parts]
-    return Text.assemble(*shown, style=style)
-
-
-def text_lines(lines: "Iterable[str]", style: str = "") -> "Text":
-    """Return several lines as one text; control characters are escaped."""
-    from rich.text import Text
-
-    return Text("\n".join(map(escaped, lines)), style=style)
-
-
-def heading(title: str, more: str = "") -> "Text":
-    """Return a title and, dimmed, further text on its line."""
-    return text((title, "bold"), "   ", (more, "dim"))
-
-
-def table(*, header: bool = False, padding: tuple[int, int, int, int] = (0, 2, 0, 0), pad_edge: bool = False) -> "Table":
-    """Return an empty table without lines."""
-    from rich.table import Table
-
-    return Table(box=None, pad_edge=pad_edge, show_header=header, padding=padding, header_style="dim")
-
-
-def facts(values: dict[str, str]) -> "Table":
-    """Return a table of names and their values."""
-    rows = table()
-    rows.add_column(style="dim", no_wrap=True)
-    for name, value in values.items():
-        rows.add_row(name, text(value))
-    return rows
-
-
-def numbers(plane: "NDArray[Any]", written: Callable[[float], str], *, header: bool = False) -> "Table":
-    """Return a plane of numbers in columns, coloured by sign; `header` adds an empty line above."""
-    rows = table(header=header, padding=(0, 1, 0, 1), pad_edge=not header)
-    for _ in plane[0]:
-        rows.add_column("", justify="right", no_wrap=True)
-    for line in plane.tolist():
-        rows.add_row(*(text(written(value), style=style_of(value)) for value in line))
-    return rows
-
-
-def style_of(value: float) -> str:
-    """Return the colour of a number: green above 0, red below, dim for 0."""
-    return "dim" if value == 0 else "green" if value > 0 else "red"
-
-
-def fits(part: "RenderableType") -> bool:
-    """Whether a terminal is wide enough for a part; True where standard output is not a terminal."""
-    from rich.console import Console
-
-    console = Console()
-    return not console.is_terminal or _width(console, part) <= console.width
-
-
-def _width(console: "Console", part: "RenderableType") -> int:
-    from rich.measure import Measurement
-
-    return Measurement.get(console, console.options.update(max_width=UNLIMITED), part).maximum
-
-
-def print_parts(*parts: "RenderableType") -> None:
+def print_parts(*parts: "Part") -> None:
     """Print within the width of a terminal, and without wrapping elsewhere."""
     from rich.console import Console
 
-    console = Console(highlight=False, markup=False, emoji=False)
-    for part in parts:
-        console.width = console.width if console.is_terminal else max(console.width, _width(console, part))
-        console.print(part, crop=False)
+    from imgconv.display.parts import print_to
 
-
-def side_by_side(*parts: "RenderableType", otherwise: "Iterable[RenderableType]") -> "RenderableType":
-    """Return parts in one row, or `otherwise` below each other on a terminal that is too narrow for the row."""
-    from rich.console import Group
-    from rich.table import Table
-
-    grid = Table.grid(padding=(0, 1))
-    grid.add_row(*parts)
-    return grid if fits(grid) else Group(*otherwise)
-
-
-def live_display() -> "Live":
-    """Return a display on standard error that is drawn anew with each update, and disappears at its end."""
-    from rich.console import Console
-    from rich.live import Live
-
-    return Live(console=Console(stderr=True), transient=True, refresh_per_second=8)
+    print_to(Console(highlight=False, markup=False, emoji=False), parts)
 
 
 def print_previews(outputs: Sequence[str]) -> None:

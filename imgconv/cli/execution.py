@@ -16,8 +16,9 @@ from imgconv.batch.run import run_sources
 from imgconv.batch.sources import STDIN, read_names
 from imgconv.batch.work import Job
 from imgconv.cli.app import Interrupted
-from imgconv.cli.console import Reporter, counted, print_previews, write_json, write_message
+from imgconv.cli.console import Reporter, print_previews, write_json, write_message
 from imgconv.cli.options import HowOptions, OnError, TellOptions, WhereOptions, limit, shard
+from imgconv.display.words import counted
 from imgconv.engine import compiled, fallback
 from imgconv.engine.parallel import default_threads
 from imgconv.errors import ImageError, UsageError

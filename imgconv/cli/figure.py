@@ -1,24 +1,19 @@
-"""The command `imgconv figure`, and the drawing of figures into files."""
+"""The command `imgconv figure`, and the contact sheet of `imgconv kernels gallery`."""
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from imgconv.cli.options import MAX_PIXELS, WHAT, WHERE, AxesOrder, Input, MaxPixels, Salvage, limit, option
-from imgconv.cli.outputs import check_output, format_of
+from imgconv.cli.outputs import check_output
 from imgconv.cli.selection import Selection
-from imgconv.errors import ImageError, reason
 
 if TYPE_CHECKING:
-    from imgconv.inputs import Inputs
-    from imgconv.plotting.exhibits import Exhibit
     from imgconv.registry import Registry
 
 EXAMPLES = """
 imgconv figure photo.jpg -k sobel_x -o sobel.png
 imgconv figure photo.jpg --recipe layers.toml -o layers.pdf
 """
-FORMATS = ("png", "pdf", "svg")
 FigureFile = Annotated[Path, option(WHERE, "-o", "--output", metavar="FILE.png|.pdf|.svg", help="File of the figure.", show_default=False)]
 
 
@@ -46,36 +41,22 @@ def command(
     `imgconv edge`.
     """
     from imgconv.batch.inputs import first_image
-    from imgconv.plotting.exhibits import exhibit
+    from imgconv.outputs import format_of
+    from imgconv.plotting.figures import FORMATS, figure
 
-    recipe, format = what.to_recipe(keep or ()), format_of(output, FORMATS, "-o")
+    recipe, _ = what.to_recipe(keep or ()), format_of(output, FORMATS, "-o")
     inputs = check_output(output, [source])
     image = first_image(source, luma="also", max_pixels=limit(max_pixels), salvage=salvage, axes=axes)
-    _write(exhibit(image, recipe, _name(source), colour=what.grey is False), output, format, inputs)
+    figure(image, recipe, source, colour=what.grey is False).save(output, inputs)
 
 
 def write_gallery(source: str, registry: "Registry", names: list[str], output: Path, max_pixels: str) -> None:
     """Draw the result of each of the named kernels."""
     from imgconv.batch.inputs import first_image
-    from imgconv.plotting.exhibits import gallery
+    from imgconv.outputs import format_of
+    from imgconv.plotting.figures import FORMATS, gallery_figure
 
-    format = format_of(output, FORMATS, "-o")
+    format_of(output, FORMATS, "-o")
     inputs = check_output(output, [source])
     image = first_image(source, max_pixels=limit(max_pixels))
-    _write(gallery(image, registry, names, _name(source)), output, format, inputs)
-
-
-def _name(source: str) -> str:
-    return "standard input" if source == "-" else Path(source).name
-
-
-def _write(figure: "Exhibit", output: Path, format: str, inputs: "Inputs") -> None:
-    from imgconv.atomic import atomic_write
-    from imgconv.plotting.sheets import draw
-
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns about fonts without a bold face, and about its own cache
-    try:
-        with atomic_write(output, inputs) as stream:
-            draw(figure, stream, format)
-    except OSError as error:
-        raise ImageError(f"{output}: {reason(error)}") from None
+    gallery_figure(image, registry, names, source).save(output, inputs)

@@ -1,7 +1,7 @@
 """The commands `imgconv kernels`: list, show, add, remove, path and gallery."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,9 +11,8 @@ from imgconv.cli.options import MAX_PIXELS, Input, KernelsFile, MaxPixels, compl
 from imgconv.modes import Range
 
 if TYPE_CHECKING:
-    from imgconv.registry import Bank, Entry, Kernel
+    from imgconv.registry import Entry
 
-LARGEST_SHOWN = 64  # taps along a side; a larger table is not readable
 ENTRY_KEYS = ("name", "kind", "description", "range", "tags", "parameters", "source", "origin", "file", "shadows")
 Json = Annotated[bool, typer.Option("--json", help="Write lines of JSON to standard output.")]
 Tag = Annotated[
@@ -72,14 +71,14 @@ def show(reference: Reference, kernels_file: KernelsFile = None, json: Json = Fa
 
     Also shows the sum, gain, divisor, rank and source.
     """
-    from imgconv.cli.console import write_json
+    from imgconv.cli.console import print_parts, write_json
     from imgconv.registry import Registry, resolve
 
     kernel = resolve(reference, Registry.load(kernels_file))
     if json:
-        write_json(_described(kernel))
+        write_json(kernel.to_dict())
     else:
-        _print_kernel(kernel)
+        print_parts(*kernel.parts())
 
 
 @app.command(
@@ -185,7 +184,8 @@ def _matches(entry: "Entry", words: list[str], tags: list[str]) -> bool:
 
 
 def _print_entries(entries: "list[Entry]") -> None:
-    from imgconv.cli.console import print_parts, table, text
+    from imgconv.cli.console import print_parts
+    from imgconv.display.parts import table, text
 
     rows = table()
     rows.add_column(no_wrap=True, style="bold")
@@ -197,55 +197,3 @@ def _print_entries(entries: "list[Entry]") -> None:
         parameters = f" [{', '.join(entry.parameters)}]" if entry.parameters else ""
         rows.add_row(text(entry.name), entry.kind, text(f"{entry.description or 'no description'}{parameters}{origin}"))
     print_parts(rows)
-
-
-def _described(shown: "Kernel | Bank") -> dict[str, Any]:
-    """The JSON object of a kernel or bank; that of a bank contains those of its kernels."""
-    from imgconv.registry import Bank
-
-    kind = "bank" if isinstance(shown, Bank) else "kernel"
-    about: dict[str, Any] = {"name": shown.name, "kind": kind, "range": shown.range, "description": shown.description}
-    about |= {"source": shown.source, "tags": shown.tags}
-    if isinstance(shown, Bank):
-        kernels = [_described(kernel) for kernel in shown.kernels]
-        return about | {"combine": shown.combine, "subspace": shown.subspace, "kernels": kernels}
-    numbers = {"taps": shown.taps.tolist(), "divisor": shown.divisor, "offset": shown.offset, "bias": shown.bias, "anchor": shown.anchor}
-    return about | numbers | {"sum": shown.total, "gain": shown.gain, "separable": shown.separable, "rank": shown.rank}
-
-
-def _print_kernel(shown: "Kernel | Bank") -> None:
-    """Print the taps of each kernel, coloured by sign, and what follows from them; of a bank also how its maps are combined."""
-    from imgconv.cli.console import facts, numbers, print_parts, text
-    from imgconv.registry import Bank
-
-    if isinstance(shown, Bank):
-        share = f", the first {shown.subspace} against all" if shown.combine == "projection" else ""
-        print_parts(text(shown.name, style="bold"), facts({"combine": f"{shown.combine}{share}", **_about(shown)}), text())
-    for kernel in shown.kernels if isinstance(shown, Bank) else [shown]:
-        print_parts(text(kernel.name, style="bold"))
-        for plane in [kernel.taps] if kernel.taps.ndim == 2 else kernel.taps:
-            if max(plane.shape) <= LARGEST_SHOWN:
-                print_parts(numbers(plane, "{:.6g}".format))
-            else:
-                print_parts(text(f"more than {LARGEST_SHOWN} taps along a side; --json lists them", style="dim"))
-        print_parts(facts(_properties(kernel)), text() if isinstance(shown, Bank) else facts(_about(shown)))
-
-
-def _properties(kernel: "Kernel") -> dict[str, str]:
-    height, width = kernel.kernel_size
-    shape = f"{height}x{width}" + (f" over {len(kernel.taps)} channels" if kernel.taps.ndim == 3 else "")
-    properties = {"size": shape, "sum": f"{kernel.total:.10g}", "gain": f"{kernel.gain:.10g}", "divisor": f"{kernel.divisor:.10g}"}
-    if kernel.offset:
-        properties["offset"] = f"{kernel.offset:.10g} of 255"
-    if kernel.bias:
-        properties["bias"] = f"{kernel.bias:.10g}"
-    if kernel.anchor is not None:
-        properties["anchor"] = f"row {kernel.anchor[0]}, column {kernel.anchor[1]}"
-    if kernel.taps.ndim == 2:
-        properties["separable"] = "yes, rank 1" if kernel.separable else f"no, rank {kernel.rank}"
-    return properties
-
-
-def _about(shown: "Kernel | Bank") -> dict[str, str]:
-    about = {"range": shown.range, "about": shown.description, "source": shown.source, "tags": ", ".join(shown.tags)}
-    return {key: value for key, value in about.items() if value}

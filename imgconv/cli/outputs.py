@@ -1,29 +1,11 @@
-"""The output of a command that writes one file: the format that its name stands for, and the check that it is not an input."""
+"""The check that the output of a command that writes one file is not one of its inputs."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgconv.atomic import is_stream
-from imgconv.errors import UsageError
-
 if TYPE_CHECKING:
     from imgconv.inputs import Inputs
-
-
-def format_of(output: Path, formats: Collection[str], option: str) -> str:
-    """Return the format, one of `formats`, of a file name. A pipe without an extension gets the first one.
-
-    Raises UsageError, which names `option`, for any other name.
-    """
-    format = output.suffix.lower().removeprefix(".")
-    if format in formats:
-        return format
-    first, *others = formats
-    if not format and is_stream(output):
-        return first
-    endings = f".{first}" if not others else f"{', '.join(f'.{each}' for each in (first, *others[:-1]))} or .{others[-1]}"
-    raise UsageError(f"{option}: expected a file name that ends in {endings}, got {output}")
 
 
 def check_output(output: Path, images: Iterable[str], option: str = "-o", others: Iterable[Path] = ()) -> "Inputs":

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imgconv.cli.options import MAX_PIXELS, WHERE, HowOptions, MaxPixels, Quiet, Recursive, limit, option
-from imgconv.cli.outputs import format_of
 from imgconv.errors import ImageError, UsageError, reason
 from imgconv.inputs import Inputs
 from imgconv.modes import Axes
+from imgconv.outputs import format_of
 from imgconv.platforms import command_of
 
 if TYPE_CHECKING:

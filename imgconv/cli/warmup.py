@@ -29,7 +29,8 @@ def command(quiet: Quiet = False) -> None:
 
     Without this command each loop is compiled when it is first used. Compiled loops are cached; the command shows where.
     """
-    from imgconv.cli.console import counted, write_message
+    from imgconv.cli.console import write_message
+    from imgconv.display.words import counted
     from imgconv.engine import cache, compiled, fallback
 
     if quiet:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from imgconv.errors import DoesNotFit
 from imgconv.filters.color import max_value_of
 from imgconv.fitting.least_squares import NormalEquations, rationalise
-from imgconv.images import Raster
+from imgconv.images import Luma, Raster
 from imgconv.inspection.cells import filter_input
 from imgconv.inspection.explanation import channel_names
 from imgconv.registry import Kernel
 
 Weights = NDArray[np.float64]
+Name = TypeVar("Name")
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,14 +78,25 @@ class Fit:
         return {"channels": self.names, **arrays, "divisor": self.divisor, "simple": self.simple, **counts}
 
 
+def opened_pair(before: Name, after: Name, opened: Callable[[Name, Luma], Raster]) -> tuple[Raster, Raster]:
+    """Open both images. If the second is grey, the luma of a first JPEG file is its own, of which the grey image was made."""
+    second = opened(after, "no")
+    is_grey = second.channels - second.alpha == 1
+    return opened(before, "only" if is_grey else "no"), second
+
+
 def learn(
-    pairs: Sequence[tuple[Raster, Raster]], kernel_size: tuple[int, int], channels: str = "grey", descend: Descent | None = None
+    pairs: Sequence[tuple[Raster, Raster]],
+    kernel_size: tuple[int, int],
+    channels: str = "grey",
+    descend: Descent | None = None,
+    names: Sequence[str] | None = None,
 ) -> list[Fit]:
     """Return the kernels of `kernel_size` that turn the first image of each pair into the second.
 
     `channels`: `grey` for one channel, `each` for a kernel for every colour, `all` for weights across all colours. Black and white
     outputs of an integer image may be clipped and are not used. `descend` replaces least squares; it returns weights (O, C, kh, kw).
-    Raises DoesNotFit for images whose sizes or channels do not match.
+    Raises DoesNotFit for images whose sizes or channels do not match, with the `names` of both if there are any.
 
     >>> from imgconv.recipe import filter_recipe
     >>> from imgconv.process import process
@@ -94,7 +106,12 @@ def learn(
     >>> fit.taps[0, 0].tolist(), fit.divisor
     ([[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]], 16)
     """
-    examples = [example(before, after, kernel_size, grey=channels == "grey") for before, after in pairs]
+    examples = []
+    for index, (before, after) in enumerate(pairs):
+        try:
+            examples.append(example(before, after, kernel_size, grey=channels == "grey"))
+        except DoesNotFit as error:
+            raise DoesNotFit(f"{' and '.join(names[2 * index : 2 * index + 2])}: {error}" if names else str(error)) from None
     if len({(len(each.input), len(each.output)) for each in examples}) > 1:
         raise DoesNotFit("the pairs differ in their channels; use --channels grey, or pairs with the same channels")
     before, after = pairs[0]

@@ -1,13 +1,20 @@
 """The records of an explanation, which are written as JSON: products, stages, members, channels and maps."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imgconv.display.shown import Shown
+from imgconv.images import Raster
 from imgconv.inspection.cells import Patch
+from imgconv.recipe import Recipe
+
+if TYPE_CHECKING:
+    from imgconv.display.parts import Part
+    from imgconv.inspection.matrices import Matrices
 
 LISTED = 25  # products and values that are listed one by one; longer lists are only counted
 
@@ -133,16 +140,32 @@ class MapValue:
         return {"name": self.name, **position, "channels": [channel.as_json() for channel in self.channels], "pixel": self.written}
 
 
-@dataclass(frozen=True, eq=False)
-class Explanation:
-    """One output pixel, `at` (x, y), of every map of a recipe."""
+@dataclass(frozen=True, eq=False, repr=False)
+class Explanation(Shown):
+    """What `imgconv.explain` returns: one output pixel, `at` (x, y), of every map of a recipe.
 
+    `source` is the name of the image, of which `image` is the first of `frames`. `matrices` are those of each kernel, if requested.
+    """
+
+    source: str
+    frames: int
+    image: Raster
+    recipe: Recipe
     at: tuple[int, int]
     maps: tuple[MapValue, ...]
+    matrices: tuple["Matrices", ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Return the fields as JSON values."""
-        return {"at": self.at, "maps": [each.as_json() for each in self.maps]}
+        """Return the fields as JSON values, without the image."""
+        about = {"source": self.source, "frame": 1, "frames": self.frames, "recipe": self.recipe.describe(), "at": self.at}
+        matrices = {"matrices": [each.as_json() for each in self.matrices]} if self.matrices else {}
+        return {**about, "maps": [each.as_json() for each in self.maps], **matrices}
+
+    def parts(self) -> "Iterator[Part]":
+        """Return the tables of all maps, or the matrices."""
+        from imgconv.inspection.explanation_tables import explanation_parts
+
+        return explanation_parts(self)
 
 
 def channel_names(count: int, *, alpha: bool) -> tuple[str, ...]:

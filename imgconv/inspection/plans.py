@@ -1,13 +1,15 @@
 """The plan of a recipe: sizes, operation counts, memory and algorithm of every step, before any pixel is decoded."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from math import ceil, prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from imgconv.display.shown import Shown
 from imgconv.filters.algorithms import algorithm_of
 from imgconv.filters.canny import band_rows
 from imgconv.filters.cost import multiply_adds_of
@@ -18,14 +20,17 @@ from imgconv.modes import Range
 from imgconv.recipe import Canny, Filter, MapPlan, Network, Pool, Recipe, Shape
 from imgconv.window import Window
 
+if TYPE_CHECKING:
+    from imgconv.display.parts import Part
+
 SOBEL, RIDGES = 18, 4  # multiply-adds for each pixel: two kernels of 3x3, and two neighbours on either side
 ROUNDS = 2  # in which quantiles are counted
 
 Size = tuple[int, int]
 
 
-def plan(recipe: Recipe, shape: Shape, dtype: str = "uint8") -> "ImagePlan":
-    """The plan of `recipe` for images of `shape` and `dtype`. Raises DoesNotFit where a step does not fit.
+def plan(recipe: Recipe, shape: Shape, dtype: str = "uint8", source: str = "") -> "ImagePlan":
+    """The plan of `recipe` for an image of `shape` and `dtype` that is called `source`. Raises DoesNotFit where a step does not fit.
 
     >>> from imgconv.recipe import filter_recipe
     >>> plan(filter_recipe(["sobel_x"], stride=2), Shape(9, 12, 3)).steps[0].output
@@ -41,13 +46,15 @@ def plan(recipe: Recipe, shape: Shape, dtype: str = "uint8") -> "ImagePlan":
         steps = [*_grey(step, shape, dtype), *_canny(step, shape, dtype)]
     else:
         steps = [*_grey(step, shape, dtype), *(_map(step, plan, shape, dtype) for plan in step.maps)]
-    return ImagePlan(_dims(shape), dtype, tuple(steps))
+    return ImagePlan(source or f"an image of {'x'.join(map(str, _dims(shape)))}", recipe.describe(), _dims(shape), dtype, tuple(steps))
 
 
-@dataclass(frozen=True)
-class ImagePlan:
-    """A recipe on one image: its shape (C, H, W), its dtype, and every step."""
+@dataclass(frozen=True, repr=False)
+class ImagePlan(Shown):
+    """What `imgconv.plan` returns: a recipe on one image, the image's shape (C, H, W) and dtype, and every step."""
 
+    source: str
+    recipe: str
     shape: tuple[int, int, int]
     dtype: str
     steps: tuple["PlannedStep", ...]
@@ -76,7 +83,14 @@ class ImagePlan:
         """The fields and totals as JSON values."""
         totals = {"parameters": self.parameters, "multiply_adds": self.multiply_adds, "performed": self.work}
         totals["peak_memory"] = self.peak_memory
-        return {"shape": self.shape, "dtype": self.dtype, "steps": [step.as_json() for step in self.steps], **totals}
+        image = {"source": self.source, "recipe": self.recipe, "shape": self.shape, "dtype": self.dtype}
+        return {**image, "steps": [step.as_json() for step in self.steps], **totals}
+
+    def parts(self) -> "Iterator[Part]":
+        """The tables of all steps, and the totals."""
+        from imgconv.inspection.plan_table import plan_parts
+
+        return plan_parts(self)
 
 
 @dataclass(frozen=True)

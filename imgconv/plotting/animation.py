@@ -1,7 +1,8 @@
 """An animation of a window that moves over a few cells of an image while the output fills up."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
@@ -12,9 +13,11 @@ from PIL import Image, ImageDraw, ImageFont
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.filters.color import max_value_of
 from imgconv.filters.weights import pads_of
-from imgconv.images import Raster
+from imgconv.images import Raster, encode
+from imgconv.inputs import Inputs
 from imgconv.inspection.cells import Patch, filter_input, filter_patch, pool_patch
 from imgconv.inspection.explanation import Product, number, products_text
+from imgconv.outputs import format_of, output_file
 from imgconv.process import process
 from imgconv.recipe import Canny, Filter, Network, Pool, Recipe
 from imgconv.window import Window
@@ -23,6 +26,7 @@ from imgconv.windows.borders import Border
 Colour = tuple[int, int, int]
 Box = tuple[int, int, int, int]
 
+FORMATS = ("gif", "png", "apng", "webp")
 MOST_SPAN = 15  # cells that a window may span; more would be too small to read
 MOST_CELLS, MOST_STOPS = 24, 5  # input and output cells along a side
 MOST_TAPS = 7  # along a side of a kernel that is drawn
@@ -105,6 +109,12 @@ def animate(image: Raster, recipe: Recipe, at: tuple[int, int] | None = None) ->
         most = f"windows of up to {MOST_SPAN}x{MOST_SPAN} cells, two of them within {MOST_CELLS}"
         raise DoesNotFit(f"--animate draws {most}; use a smaller kernel, or less stride or dilation")
     yield from _Drawing(_scene(filter_input(image, grey=True, alpha=False), recipe, step, window, at)).frames()
+
+
+def write_animation(frames: Sequence[Raster], path: Path, inputs: Inputs) -> None:
+    """Write frames to a file of one of `FORMATS`. Raises UsageError if it is one of `inputs`, or ImageError, which names it."""
+    with output_file(path, inputs) as stream:
+        encode(frames, format_of(path, FORMATS, "--animate"), stream=stream, animated=True)
 
 
 def _scene(grey: Raster, recipe: Recipe, step: Filter | Pool, window: Window, at: tuple[int, int] | None) -> Scene:

@@ -6,24 +6,27 @@ Numpy is imported when a kernel is built, so that listing names is fast.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from imgconv.display.shown import Shown
 from imgconv.errors import ArgumentTypeError, UsageError
 from imgconv.modes import CombineMode, Range
 from imgconv.properties import cached_property
 from imgconv.registry.matrices import MAX_TAPS
 
 if TYPE_CHECKING:
-    from imgconv.arrays import Array
+    from numpy.typing import DTypeLike
 
+    from imgconv.arrays import Array
+    from imgconv.display.parts import Part
 
 ROUNDING = 1e-12  # relative to the largest tap; smaller sums and products are rounding errors of a formula
 
 
 @dataclass(frozen=True, eq=False)
-class Kernel:
+class Kernel(Shown):
     """The weights of a correlation: an output value is the sum of taps * input values / divisor + offset.
 
     Parameters
@@ -132,9 +135,25 @@ class Kernel:
 
         return int(np.linalg.matrix_rank(self.taps)) if self.taps.ndim == 2 else 0
 
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
+        """Return `weights()`, so that `imgconv.conv2d` and numpy take a kernel as an array."""
+        return _converted(self.weights(), dtype, copy)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the taps and their properties as JSON values."""
+        numbers = {"taps": self.taps.tolist(), "divisor": self.divisor, "offset": self.offset, "bias": self.bias, "anchor": self.anchor}
+        sums = {"sum": self.total, "gain": self.gain, "separable": self.separable, "rank": self.rank}
+        return {**_described("kernel", self), **numbers, **sums}
+
+    def parts(self) -> Iterator[Part]:
+        """Return the table of the taps, coloured by sign, and of what follows from them."""
+        from imgconv.registry.kernel_tables import kernel_parts
+
+        return kernel_parts(self)
+
 
 @dataclass(frozen=True, eq=False)
-class Bank:
+class Bank(Shown):
     """Several kernels that are applied to one image, and how their maps r are combined.
 
     `combine` is "none" (each map is an output), "hypot" sqrt(sum r**2), "max" of |r|, "sum" of |r|, or "projection"
@@ -164,6 +183,35 @@ class Bank:
             raise UsageError(f"bank {self.name}: range {self.range!r} is unknown; use one of {', '.join(Range.names())}")
         if (self.combine == "projection") != (1 <= self.subspace <= len(self.kernels)):
             raise UsageError(f"bank {self.name}: subspace {self.subspace} must be from 1 to {len(self.kernels)}, and goes with projection")
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
+        """Return the weights of all kernels, (K, kh, kw) or (K, C, kh, kw), smaller ones padded with zeros around their anchors."""
+        import numpy as np
+
+        return _converted(np.stack([kernel.weights() for kernel in of_one_size(self.kernels)]), dtype, copy)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return how the maps are combined, and all kernels, as JSON values."""
+        kernels = [kernel.as_json() for kernel in self.kernels]
+        return {**_described("bank", self), "combine": self.combine, "subspace": self.subspace, "kernels": kernels}
+
+    def parts(self) -> Iterator[Part]:
+        """Return how the maps are combined, and the tables of all kernels."""
+        from imgconv.registry.kernel_tables import bank_parts
+
+        return bank_parts(self)
+
+
+def _described(kind: str, shown: Kernel | Bank) -> dict[str, Any]:
+    about = {"name": shown.name, "kind": kind, "range": shown.range, "description": shown.description}
+    return {**about, "source": shown.source, "tags": shown.tags}
+
+
+def _converted(weights: Array, dtype: DTypeLike | None, copy: bool | None) -> Array:
+    """Return new weights as numpy's protocol `__array__` asks for them."""
+    if copy is False:
+        raise ValueError("the weights of a kernel are computed, so that an array is a copy; leave out copy=False")
+    return weights if dtype is None else weights.astype(dtype)
 
 
 def kernel_from_array(array: object, name: str = "matrix", divisor: float = 1.0) -> Kernel:

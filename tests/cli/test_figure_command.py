@@ -10,7 +10,7 @@ from PIL import Image
 
 from imgconv.cli import figure
 from imgconv.cli.selection import Selection
-from imgconv.plotting import exhibits
+from imgconv.plotting import figures
 
 
 def size(path):
@@ -88,8 +88,8 @@ def test_help_has_two_examples(command):
 
 def test_a_figure_of_a_jpeg_has_its_own_luma(monkeypatch, tmp_path):
     shown = []
-    draw = exhibits.exhibit
-    monkeypatch.setattr(exhibits, "exhibit", lambda raster, *more, **options: shown.append(raster) or draw(raster, *more, **options))
+    draw = figures.exhibit
+    monkeypatch.setattr(figures, "exhibit", lambda raster, *more, **options: shown.append(raster) or draw(raster, *more, **options))
     figure.command(str(PHOTO), tmp_path / "f.png", Selection())
     with Image.open(PHOTO) as image:
         image.draft("L", image.size)

@@ -93,7 +93,7 @@ def test_what_is_no_kernel_is_said(tmp_path):
     "code, words, text",
     [
         (2, (PHOTO,), "expected pairs of images, got 1"),
-        (2, (PHOTO, PHOTO, "--size", "99"), "--size: expected a size from 1 to 31, got 99"),
+        (2, (PHOTO, PHOTO, "--size", "99"), "size must be from 1 to 31, not 99"),
         (2, (PHOTO, PHOTO, "--channels", "all", "--name", "mine"), "--name cannot store weights across channels"),
         (2, (PHOTO, PHOTO, "-o", "w.txt"), "ends in .npy"),
         (1, (PHOTO, SAMPLES / "chelsea.jpg"), "600x400 and 451x300 are not input and output"),

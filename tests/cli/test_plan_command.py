@@ -10,8 +10,8 @@ from command import PHOTO, SAMPLES, imgconv, refused
 from PIL import Image
 from terminal import on_terminal
 
-from imgconv.cli.plan import MEANINGS
 from imgconv.engine.dispatch import Algorithm
+from imgconv.inspection.plan_table import MEANINGS
 from imgconv.windows.median import MedianAlgorithm
 from imgconv.windows.reduce import ReductionAlgorithm
 

@@ -168,9 +168,9 @@ def test_thresholds_inversion_and_overlay_come_after_the_map():
 
 def test_a_pixel_outside_and_other_steps_are_refused():
     image = Raster(np.zeros((5, 6, 1), np.uint8))
-    with pytest.raises(DoesNotFit, match="--at 6,2 lies outside the output laplacian8, which is 6 wide and 5 high"):
+    with pytest.raises(DoesNotFit, match="pixel 6,2 lies outside the output laplacian8, which is 6 wide and 5 high"):
         explain(image, filter_recipe(["laplacian8"]), (6, 2))
-    with pytest.raises(DoesNotFit, match="--at 0,4 lies outside the output run, which is 3 wide and 2 high"):
+    with pytest.raises(DoesNotFit, match="pixel 0,4 lies outside the output run, which is 3 wide and 2 high"):
         explain(image, network_recipe(["max_pool 2"]), (0, 4))
     with pytest.raises(UsageError, match="the last step is relu"):
         explain(image, network_recipe(["relu"]))

@@ -1,0 +1,39 @@
+"""The base class of results that show themselves as text, as HTML and as JSON values."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from imgconv.display.words import finite
+
+if TYPE_CHECKING:
+    from imgconv.display.parts import Part
+
+
+class Shown:
+    """Base class of results that show themselves: `parts` as text and as HTML, `as_json` as JSON values."""
+
+    def parts(self) -> "Iterable[Part]":
+        """Return the lines and tables of the result."""
+        raise NotImplementedError
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields as JSON values, among which NaN and infinity may be."""
+        raise NotImplementedError
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the command writes with --json: JSON values, with None for NaN and infinity."""
+        values: dict[str, Any] = finite(self.as_json())
+        return values
+
+    def __str__(self) -> str:
+        """The text that the command prints where standard output is not a terminal."""
+        from imgconv.display.parts import plain
+
+        return plain(self.parts())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from imgconv.display.web import html
+
+        return html(self.parts())

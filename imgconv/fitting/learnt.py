@@ -1,0 +1,139 @@
+"""Learn kernels from pairs of images, and store them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from imgconv.display.parts import live_display
+from imgconv.display.shown import Shown
+from imgconv.errors import DoesNotFit, UsageError
+from imgconv.fitting.gradient_descent import descend
+from imgconv.fitting.learning import Example, Fit, Weights, learn
+from imgconv.fitting.learnt_tables import chart, learnt_parts
+from imgconv.images import Raster
+from imgconv.inputs import Inputs
+from imgconv.modes import Channels
+from imgconv.outputs import output_file
+from imgconv.registry import Kernel, add_entry
+from imgconv.registry.editing import check_name
+from imgconv.window import Size, sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from imgconv.display.parts import Part
+
+LARGEST = 31  # taps along a side: the work grows with the fourth power
+MOST_STEPS = 100_000  # of gradient descent
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LearntKernels(Shown):
+    """What `imgconv.learn` returns: the `fits` of kernels to the pairs `sources`, one for each channel with `channels` "each".
+
+    `losses` are those of every step of each gradient descent; empty for least squares.
+    """
+
+    sources: tuple[str, ...]
+    channels: str
+    fits: tuple[Fit, ...]
+    losses: tuple[Sequence[float], ...] = ()
+
+    @property
+    def kernel(self) -> Kernel:
+        """The kernel, the first one if there are several."""
+        return self.kernels()[0]
+
+    @property
+    def weights(self) -> Weights:
+        """The weights, divisors applied: (kh, kw), (O, kh, kw) for several channels, (O, C, kh, kw) for `channels` "all"."""
+        weights = np.concatenate([fit.taps / fit.divisor for fit in self.fits])
+        if self.channels == Channels.all:
+            return weights
+        return weights[0, 0] if len(weights) == 1 else weights[:, 0]
+
+    def kernels(self, name: str = "learnt") -> list[Kernel]:
+        """Return the kernel of each channel; all but grey have the channel in their name."""
+        return [kernel for fit in self.fits for kernel in fit.kernels(name)]
+
+    def save(self, output: Path, inputs: Inputs) -> None:
+        """Write the weights to a .npy file. Raises UsageError if it is one of `inputs`, or ImageError, which names it."""
+        with output_file(output, inputs) as stream:
+            np.save(stream, self.weights)
+
+    def store(self, name: str, *, force: bool = False) -> list[tuple[str, Path]]:
+        """Add the kernels to the user's kernels file; return the name of each and the file.
+
+        Raises DoesNotFit for weights that are all 0, UsageError for a name that is taken, unless `force`.
+        """
+        kernels = self.kernels(name)
+        if not all(kernel.taps.any() for kernel in kernels):
+            raise DoesNotFit("the second image does not depend on the first, so no kernel can be stored")
+        about: dict[str, Any] = {"description": "learnt from images", "tags": ("learnt",)}
+        return [(kernel.name, add_entry(kernel.name, kernel, replace=force, **about)) for kernel in kernels]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields as JSON values."""
+        return {"pictures": self.sources, "fits": [fit.as_json() for fit in self.fits], "losses": self.losses}
+
+    def parts(self) -> "Iterator[Part]":
+        """Return the loss curves, the tables of all kernels, and how well they fit."""
+        return learnt_parts(self.fits, self.losses)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be learnt. Raises UsageError for a size, a number of steps or a name that is not allowed.
+
+    `descend` is gradient descent of `steps` steps in place of least squares. `name` is that under which the kernel will be stored.
+    """
+
+    size: Size = 3
+    channels: str = "grey"
+    descend: bool = False
+    steps: int = 600
+    name: str | None = None
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        Channels(self.channels)
+        if max(self.kernel_size) > LARGEST:
+            raise UsageError(f"size must be from 1 to {LARGEST}, not {self.size}")
+        if not 1 <= self.steps <= MOST_STEPS:
+            raise UsageError(f"steps must be from 1 to {MOST_STEPS:,}, not {self.steps}")
+        if self.name is not None:
+            check_name(self.name, replace=self.force or self.channels != Channels.grey)  # the names of several channels are longer
+        if self.name and self.channels == Channels.all:
+            raise UsageError("--name cannot store weights across channels; write them with -o FILE.npy, for -k @FILE.npy")
+
+    @property
+    def kernel_size(self) -> tuple[int, int]:
+        """Height and width."""
+        height, width = sizes(self.size, "size", 2, least=1)
+        return height, width
+
+    def learn(self, pairs: Sequence[tuple[Raster, Raster]], sources: Sequence[str], *, on_terminal: bool) -> LearntKernels:
+        """Learn from pairs of images with these names. The loss is drawn as it falls, in a notebook and, if wanted, on a terminal."""
+        losses: list[list[float]] = []
+        descent = partial(self._descend, losses, on_terminal) if self.descend else None
+        fits = learn(pairs, self.kernel_size, self.channels, descent, sources)
+        return LearntKernels(tuple(sources), self.channels, tuple(fits), tuple(losses))
+
+    def _descend(self, losses: list[list[float]], on_terminal: bool, examples: Sequence[Example], kernel_size: tuple[int, int]) -> Weights:
+        curve: list[float] = []
+        losses.append(curve)
+        display = live_display(on_terminal=on_terminal)
+        if display is None:
+            return descend(examples, kernel_size, self.steps, lambda step, loss: curve.append(loss))
+
+        def draw(step: int, loss: float) -> None:
+            curve.append(loss)
+            if step % 10 == 0:
+                display.update(chart(curve, self.steps))
+
+        with display:
+            return descend(examples, kernel_size, self.steps, draw)

@@ -1,0 +1,95 @@
+"""A plan as tables: what each step takes, returns and costs, and how its sizes are computed."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from imgconv.display.parts import Either, facts, heading, table, text
+from imgconv.display.words import in_bytes, shortened
+
+if TYPE_CHECKING:
+    from imgconv.display.parts import Part, Table
+    from imgconv.inspection.plans import ImagePlan
+
+NARROW = 26  # characters of a step that leave room for its formulas on 80 columns
+MEANINGS = {
+    "small": "all taps at once, sums in registers",
+    "running": "a running sum, whatever the size",
+    "product": "columns, then rows, sums in registers",
+    "unfolded": "im2col, then one matrix product",
+    "factors": "columns, then rows, for each outer product",
+    "fourier": "products of Fourier transforms, tile by tile",
+    "taps": "tap after tap over whole rows",
+    "tiles": "tile after tile, sums in registers over all taps",
+    "linear": "a vector times the weights",
+    "adjoint": "each input cell adds a scaled kernel to the output",
+    "separable": "rows reduced first, then columns",
+    "2x2 blocks": "four cells at a time",
+    "gradient": "both derivatives and their length, three rows at a time",
+    "counted": "a histogram of all gradient lengths, in two rounds",
+    "ridges": "each length compared with its two neighbours along the gradient",
+    "followed": "from strong ridges to the weak ones that touch them",
+    "sorting network": "windows sorted side by side",
+    "histogram": "a histogram that slides along the row",
+}
+
+
+def plan_parts(plan: "ImagePlan") -> "Iterator[Part]":
+    """Yield what each step takes, returns and costs; how its sizes are computed; and the totals."""
+    yield heading(plan.source, f"{_by(plan.shape)} {plan.dtype}   {plan.recipe}")
+    yield from (text(), _steps(plan), text())
+    if any(step.algorithm or step.sizes for step in plan.steps):
+        yield from (Either(_details(plan), _details(plan, NARROW)), text())
+    work = f"{plan.multiply_adds:,}"
+    if plan.work != plan.multiply_adds:
+        work += f" direct, {plan.work:,} optimised"
+    totals = {
+        "parameters": f"{plan.parameters:,}",
+        "multiply-adds": work,
+        "memory": f"at most {in_bytes(plan.peak_memory)}, for input and output of one step",
+    }
+    yield facts(totals)
+
+
+def _steps(plan: "ImagePlan") -> "Part":
+    rows = _table("step")
+    for title in ("input", "output"):
+        rows.add_column(title, no_wrap=True)
+    for title in ("params", "mult-adds", "field", "memory"):
+        rows.add_column(title, justify="right", no_wrap=True)
+    for step in plan.steps:
+        values = (shortened(step.parameters), shortened(step.multiply_adds), _by(step.receptive_field), in_bytes(step.memory))
+        rows.add_row(text(step.name), _by(step.input), _by(step.output), *values)
+    return rows
+
+
+def _details(plan: "ImagePlan", widest: int | None = None) -> "Part":
+    """How the sizes of each step are computed, the name of its padding, and its algorithm."""
+    rows = _table("details", widest)
+    rows.add_column("", style="dim", no_wrap=True)
+    rows.add_column("")
+    for step in plan.steps:
+        lines = [(axis, _formula(formula)) for axis, formula in zip(("height", "width"), step.sizes, strict=False)]
+        lines += [("padding", text(step.padding, style="green"))] if step.padding else []
+        if step.algorithm:
+            meaning = MEANINGS.get(step.algorithm.partition(",")[0].partition(" of ")[0], "")
+            optimised = f" ({shortened(step.work)} multiply-adds)" if step.work != step.multiply_adds else ""
+            lines.append(("method", text((step.algorithm, "cyan"), f": {meaning}{optimised}")))
+        for number, (name, value) in enumerate(lines):
+            rows.add_row(text(step.name if number == 0 else ""), name, value)
+    return rows
+
+
+def _formula(formula: str) -> "Part":
+    terms, _, size = formula.rpartition(" = ")
+    return text(f"{terms} = ", (size, "bold")) if terms else text(formula)
+
+
+def _table(first: str, widest: int | None = None) -> "Table":
+    """A table whose first column, at most `widest` characters, folds where the terminal is narrow."""
+    rows = table(header=True)
+    rows.add_column(first, style="bold", overflow="fold", min_width=12, max_width=widest)
+    return rows
+
+
+def _by(numbers: tuple[int, ...]) -> str:
+    return "x".join(map(str, numbers))

@@ -1,0 +1,82 @@
+"""Figures as objects that a notebook shows: what a figure shows, drawn when it is displayed or saved."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from imgconv.display.words import finite
+from imgconv.images import Raster
+from imgconv.inputs import Inputs
+from imgconv.outputs import format_of, output_file
+from imgconv.plotting.exhibits import Exhibit, Panel, exhibit, gallery
+from imgconv.plotting.sheets import draw
+from imgconv.recipe import Recipe
+from imgconv.registry import Registry
+
+FORMATS = ("png", "pdf", "svg")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Figure:
+    """What `imgconv.figure` returns: an `exhibit`, which holds titles, panels and scales, and the recipe that it shows."""
+
+    source: str
+    recipe: str
+    exhibit: Exhibit
+
+    def draw(self, format: str = "png") -> bytes:
+        """Return the page as "png", "pdf" or "svg": the same bytes each time."""
+        logger = logging.getLogger("matplotlib")
+        level = logger.level
+        logger.setLevel(logging.ERROR)  # it warns about fonts without a bold face, and about its own cache
+        try:
+            page = BytesIO()
+            draw(self.exhibit, page, format)
+            return page.getvalue()
+        finally:
+            logger.setLevel(level)
+
+    def save(self, path: Path, inputs: Inputs) -> None:
+        """Write the page to a .png, .pdf or .svg file. Raises UsageError if it is one of `inputs`, or ImageError, which names it."""
+        format = format_of(path, FORMATS, "-o")
+        with output_file(path, inputs) as stream:
+            stream.write(self.draw(format))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return titles, sizes and scales as JSON values, without the pixels."""
+        groups = [{"title": each.title, "note": each.note, "panels": list(map(_described, each.panels))} for each in self.exhibit.groups]
+        about = {"source": self.source, "recipe": self.recipe, "title": self.exhibit.title, "note": self.exhibit.note}
+        values: dict[str, Any] = finite({**about, "groups": groups})
+        return values
+
+    def __str__(self) -> str:
+        return f"{self.exhibit.title}   {self.exhibit.note}"
+
+    def __repr__(self) -> str:
+        return f"<Figure: {self.exhibit.title}>"
+
+    def _repr_png_(self) -> bytes:
+        return self.draw()
+
+
+def figure(image: Raster, recipe: Recipe, source: str, *, colour: bool = False) -> Figure:
+    """Return the figure of `recipe` on `image`, which came from `source`; see `exhibit`."""
+    return Figure(source, recipe.describe(), exhibit(image, recipe, _name(source), colour=colour))
+
+
+def gallery_figure(image: Raster, registry: Registry, names: Sequence[str], source: str) -> Figure:
+    """Return the figure of the kernels and banks of these `names` on `image`, which came from `source`; see `gallery`."""
+    return Figure(source, "gallery", gallery(image, registry, names, _name(source)))
+
+
+def _name(source: str) -> str:
+    return "standard input" if source == "-" else Path(source).name
+
+
+def _described(panel: Panel) -> dict[str, Any]:
+    scale = panel.scale and {"low": panel.scale.low, "high": panel.scale.high, "signed": panel.scale.signed}
+    kernels = [{"name": each.name, "taps": each.rows.tolist(), "after": each.after} for each in panel.taps]
+    return {"title": panel.title, "note": panel.note, "size": panel.size, "scale": scale, "kernels": kernels}

@@ -1,0 +1,101 @@
+"""The operation that plan, explain and figure are about: a filter, a pool, canny or the steps of a network."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
+from os import PathLike, fspath
+from pathlib import Path
+
+from imgconv.errors import UsageError
+from imgconv.recipe.network import network_recipe
+from imgconv.recipe.recipe import Postprocess, Recipe, filter_recipe
+from imgconv.recipe.steps import Canny, Pool
+from imgconv.registry import Bank, Kernel, Registry
+from imgconv.window import Padding, Size
+
+OF_POOL = ("size", "mode", "ceil_mode")
+OF_CANNY = ("canny", "sigma", "low", "high", "quantiles")
+OF_NETWORK = ("step", "recipe")
+POOL_TAKES = (*OF_POOL, "stride", "padding", "dilation", "grey", "alpha")
+CANNY_TAKES = (*OF_CANNY, "invert", "overlay", "alpha")
+NETWORK_TAKES = (*OF_NETWORK, "kernels_file", "range")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The options of the operation, each None or empty where the operation has a default of its own.
+
+    Without any of them it is the filter of `imgconv edge`. `low` and `high` are percentages with `quantiles`.
+    """
+
+    kernel: Sequence[str | Kernel | Bank] = ()
+    range: str | None = None
+    threshold: float | None = None
+    invert: bool = False
+    overlay: bool = False
+    grey: bool | None = None
+    stride: Size | None = None
+    padding: Padding | None = None
+    padding_mode: str | tuple[str, float] = "replicate"
+    dilation: Size = 1
+    flip: bool = False
+    linear: bool = False
+    alpha: str = "auto"
+    kernels_file: Path | None = None
+    size: Size | None = None
+    mode: str | None = None
+    ceil_mode: bool = False
+    canny: bool = False
+    sigma: float | None = None
+    low: float | None = None
+    high: float | None = None
+    quantiles: bool = False
+    step: Sequence[str] = ()
+    recipe: str | PathLike[str] | None = None
+
+    def to_recipe(self, keep: Sequence[str] = ()) -> Recipe:
+        """The recipe of the operation; `keep` names steps of a network. Raises UsageError for options that exclude each other."""
+        if self._has_any(OF_NETWORK):
+            self._refuse_all_but(NETWORK_TAKES, "the steps of a network")
+            file = None if self.recipe is None else fspath(self.recipe)
+            return network_recipe(self.step, file=file, keep=keep, range=self.range, kernels_file=self.kernels_file)
+        if keep:
+            raise UsageError("--keep selects steps of a network; give -s or --recipe")
+        if self._has_any(OF_CANNY):
+            self._refuse_all_but(CANNY_TAKES, "canny")
+            sigma = Canny.sigma if self.sigma is None else self.sigma
+            step = Canny(sigma, self.low, self.high, self.quantiles, self.alpha)
+            return Recipe("canny", step, Postprocess(self.invert, None, self.overlay))
+        if self._has_any(OF_POOL):
+            self._refuse_all_but(POOL_TAKES, "a pool")
+            return Recipe("pool", self._pool())
+        return self._filter()
+
+    def _pool(self) -> Pool:
+        size = Pool.size if self.size is None else self.size
+        padding = Pool.padding if self.padding is None else self.padding
+        return Pool(size, self.mode or Pool.mode, self.stride, padding, self.dilation, self.ceil_mode, bool(self.grey), self.alpha)
+
+    def _filter(self) -> Recipe:
+        return filter_recipe(
+            self.kernel or ["laplacian8"],
+            command="filter" if self.kernel else "edge",
+            registry=Registry.load(self.kernels_file),
+            postprocess=Postprocess(self.invert, self.threshold, self.overlay),
+            stride=self.stride,
+            padding=self.padding,
+            padding_mode=self.padding_mode,
+            dilation=self.dilation,
+            flip=self.flip,
+            range=self.range,
+            grey=self.grey,
+            linear=self.linear,
+            alpha=self.alpha,
+        )
+
+    def _has_any(self, names: Collection[str]) -> bool:
+        return any(field.name in names and getattr(self, field.name) != field.default for field in fields(self))
+
+    def _refuse_all_but(self, allowed: Collection[str], operation: str) -> None:
+        for field in fields(self):
+            if field.name not in allowed and getattr(self, field.name) != field.default:
+                raise UsageError(f"--{field.name.replace('_', '-')} cannot be used with {operation}; leave one of them out")
