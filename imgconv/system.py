@@ -183,10 +183,11 @@ def _check_fits(size: int, about: str) -> None:
     available = available_memory()
     if available is not None and size > available:
         raise ImageError(
-            f"{about} needs about {_readable_size(size)} of memory, and {_readable_size(available)} are available; "
+            f"{about} needs about {readable_size(size)} of memory, and {readable_size(available)} are available; "
             "use a smaller image, or fewer maps at once"
         )
 
 
-def _readable_size(size: int) -> str:
+def readable_size(size: int) -> str:
+    """Return a number of bytes as messages show it."""
     return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.0f} MB"

@@ -40,6 +40,37 @@ class Statistics:
         return cls(output.name, (channels, height, width), float(colours.min()), float(colours.max()), mean, variance**0.5)
 
 
+class RunningStatistics:
+    """The statistics of a map whose bands arrive one after the other (Chan, Golub and LeVeque 1979)."""
+
+    def __init__(self, name: str, height: int):
+        self._name, self._height = name, height
+        self._shape = (0, 0)
+        self._count, self._sum, self._squares = 0, 0.0, 0.0
+        self._low, self._high = np.inf, -np.inf
+
+    def add(self, band: Map) -> None:
+        """Add some rows of the map; with its last row, further ones are a repetition."""
+        of_band = Statistics.of(band)
+        channels, rows, width = of_band.shape
+        count = rows * width * (channels - band.image.alpha)
+        if self._count >= self._height * width * (channels - band.image.alpha):
+            return
+        self._shape, total = (channels, width), self._count + count
+        with np.errstate(all="ignore"):
+            change = of_band.mean - self._sum / max(self._count, 1)
+            self._squares += of_band.std**2 * count + change**2 * self._count * count / total
+            self._sum += float(band.image.pixels[..., : channels - band.image.alpha].sum(dtype=np.float64))
+            self._low, self._high = float(np.minimum(self._low, of_band.min)), float(np.maximum(self._high, of_band.max))
+        self._count = total
+
+    def result(self) -> Statistics:
+        """Return the statistics of the whole map."""
+        channels, width = self._shape
+        std = (self._squares / self._count) ** 0.5
+        return Statistics(self._name, (channels, self._height, width), self._low, self._high, self._sum / self._count, std)
+
+
 @dataclass
 class Outcome:
     """The outcome of one input: outputs, shapes (C, H, W), seconds, and an error, or the reason why it was skipped.

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import numpy as np
 
@@ -24,12 +24,17 @@ from imgconv.batch.paths import AnyPath, exists, path_or_bytes
 from imgconv.batch.protection import OutputNames, open_output
 from imgconv.batch.sources import Source
 from imgconv.errors import ImageError
-from imgconv.images import Frames, Header, Raster, check_output, encode, fitted, open_frames
+from imgconv.images import Frames, Header, Raster, check_output, check_size, encode, fitted, open_frames
 from imgconv.inputs import Inputs
 from imgconv.modes import Axes
 from imgconv.process import Map, process, single_maps
 from imgconv.recipe import Recipe, Shape
-from imgconv.system import CpuSlots, Memory
+from imgconv.system import CpuSlots, Memory, readable_size
+
+if TYPE_CHECKING:
+    from imgconv.images.tiff_writer import TiffLayout
+
+LARGE = 1 << 28  # bytes; an image that needs more is processed by bands where that is possible
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,9 @@ class Job:
     dry_run: bool = False
     memory: Memory = field(default_factory=Memory)
     cpu_slots: CpuSlots = field(default_factory=CpuSlots)
+    large: int = LARGE
+    is_bounded: bool = False  # whether the user chose what is large: an image that cannot be processed by bands is then refused
+    layout: "TiffLayout | None" = None
 
     @property
     def floats(self) -> bool:
@@ -84,7 +92,7 @@ def process_source(source: Source, job: Job) -> Outcome:
 def open_source(path: AnyPath, job: Job) -> Frames:
     """Open an input with the options of the job. Raises ImageError."""
     file = path_or_bytes(path, job.max_pixels)
-    return open_frames(file, luma=job.recipe.luma, max_pixels=job.max_pixels, salvage=job.salvage, axes=job.axes)
+    return open_frames(file, luma=job.recipe.luma, max_pixels=job.max_pixels, salvage=job.salvage, axes=job.axes, by_rows=True)
 
 
 def process_opened(opened: Frames, job: Job, source: Source, outcome: Outcome) -> None:
@@ -105,8 +113,35 @@ def process_opened(opened: Frames, job: Job, source: Source, outcome: Outcome) -
         return
     format, maps = job.destination.format, [output for _, output in traced]
     size = estimated_bytes(header, job.recipe, maps, format, floats=job.floats)
-    with job.memory.reserved(size, f"an image of {header.size[1]}x{header.size[0]}"), job.cpu_slots.acquired():
+    name = f"an image of {header.size[1]}x{header.size[0]}"
+    if size > job.large and _write_large(opened, job, sinks, outcome, size, name):
+        return
+    check_size(header, job.max_pixels)
+    with job.memory.reserved(size, name), job.cpu_slots.acquired():
         _write(opened, job, source, sinks, outcome)
+
+
+def _write_large(opened: Frames, job: Job, sinks: Sequence[Sink], outcome: Outcome, size: int, name: str) -> bool:
+    """Process an image by bands; False if that is impossible, and the image may be processed as a whole."""
+    from imgconv.batch import banding  # rarely needed
+
+    try:
+        rows = opened.rows()
+        if rows is None:
+            raise banding.NotByBands(
+                f"{opened.header.format} is decoded as a whole" if opened.header.frames == 1 else "it has several frames"
+            )
+        with job.memory.reserved(job.large, name), job.cpu_slots.acquired():
+            banding.write_by_bands(rows, job, sinks, outcome, job.large)
+    except banding.NotByBands as reason:
+        if job.is_bounded:
+            raise ImageError(
+                f"{name} needs about {readable_size(size)} of memory, more than --memory, since {reason}; "
+                "raise --memory, or convert it to a tiled .tiff and write .tiff, .png, .pnm or .npy"
+            ) from None
+        outcome.reading = outcome.reading or f"in memory as a whole, since {reason}"
+        return False
+    return True
 
 
 def _is_done(source: Source, sinks: Sequence[Sink], job: Job, outcome: Outcome) -> bool:
@@ -198,10 +233,10 @@ def _maps(opened: Iterable[Raster], recipe: Recipe, job: Job, outcome: Outcome) 
 
 
 def _images(opened: Iterable[Raster], recipe: Recipe, job: Job, outcome: Outcome) -> Iterator[Raster]:
-    return (_fitted(output.image, job, outcome) for maps in _maps(opened, recipe, job, outcome) for output in maps)
+    return (fitted_image(output.image, job, outcome) for maps in _maps(opened, recipe, job, outcome) for output in maps)
 
 
-def _fitted(image: Raster, job: Job, outcome: Outcome) -> Raster:
+def fitted_image(image: Raster, job: Job, outcome: Outcome) -> Raster:
     """Return an image with the metadata that its output holds, and record what is missing there."""
     name = job.destination.format
     metadata = fitted(image.metadata, name, image.channels, strip=job.strip, location=not job.strip_location)
@@ -232,7 +267,7 @@ def _write_floats(opened: Frames, job: Job, sinks: Sequence[Sink], outcome: Outc
         for index, sink in enumerate(sinks):
             chosen = frames if len(sinks) == 1 else [[maps[index]] for maps in frames]
             pages = [
-                _fitted(replace(m.image, pixels=plane[..., None], alpha=False), job, outcome)
+                fitted_image(replace(m.image, pixels=plane[..., None], alpha=False), job, outcome)
                 for maps in chosen
                 for m in maps
                 for plane in _planes(m)

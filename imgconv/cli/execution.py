@@ -14,10 +14,10 @@ from imgconv.batch.outcome import Outcome
 from imgconv.batch.planning import Plan, plan_run
 from imgconv.batch.run import run_sources
 from imgconv.batch.sources import STDIN, read_names
-from imgconv.batch.work import Job
+from imgconv.batch.work import LARGE, Job
 from imgconv.cli.app import Interrupted
 from imgconv.cli.console import Reporter, print_previews, write_json, write_message
-from imgconv.cli.options import HowOptions, OnError, TellOptions, WhereOptions, limit, shard
+from imgconv.cli.options import HowOptions, OnError, TellOptions, WhereOptions, limit, memory, shard
 from imgconv.display.words import counted
 from imgconv.engine import compiled, fallback
 from imgconv.engine.parallel import default_threads
@@ -69,6 +69,8 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
         names=plan.names,
         existing="skip" if where.skip_existing else "refuse" if where.no_clobber else "replace",
         dry_run=how.dry_run,
+        large=LARGE if how.memory is None else memory(how.memory),
+        is_bounded=how.memory is not None,
     )
     if _run(plan, job, how, tell).failed:
         raise typer.Exit(1)

@@ -20,6 +20,7 @@ from imgconv.modes import AlphaRule, Axes, Mode, PaddingMode, PoolMode, Range
 
 WHAT, WHERE, TELL, HOW = "Processing", "Output", "Messages", "Execution"  # sections of --help
 MAX_PIXELS = "178956970"
+LEAST_MEMORY = 10**6  # bytes
 
 
 class OnError(StrEnum):
@@ -298,6 +299,16 @@ class HowOptions:
     on_error: Annotated[OnError, option(HOW, "--on-error", help="What to do after an input fails.")] = OnError.carry_on
     dry_run: Annotated[bool, option(HOW, "--dry-run", help="Show what would be written, and write nothing.")] = False
     max_pixels: MaxPixels = MAX_PIXELS
+    memory: Annotated[
+        str | None,
+        option(
+            HOW,
+            "--memory",
+            metavar="SIZE",
+            help="Memory for a large image, such as 100M or 2G (default 256M). A larger one is processed by bands of rows.",
+            show_default=False,
+        ),
+    ] = None
     salvage: Salvage = False
     strip: Annotated[bool, option(HOW, "--strip", help="Write no metadata: neither the image's nor the recipe.")] = False
     strip_location: Annotated[bool, option(HOW, "--strip-location", help="Write metadata without the place where an image was made.")] = (
@@ -368,6 +379,19 @@ def limit(text: str) -> int | None:
     if re.fullmatch(r"\d{1,18}", text, re.ASCII) is None or int(text) < 1:
         raise UsageError(f"--max-pixels: expected a whole number above 0, or none, got {text!r}")
     return int(text)
+
+
+def memory(text: str) -> int:
+    """Read the value of --memory: bytes, or thousands, millions or billions of them with K, M or G.
+
+    >>> memory("256M"), memory("1.5g")
+    (256000000, 1500000000)
+    """
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,3})?)([kmg]?)b?", text.strip().lower(), re.ASCII)
+    size = int(float(match[1]) * {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}[match[2]]) if match else 0
+    if size < LEAST_MEMORY:
+        raise UsageError(f"--memory: expected at least 1M, such as 100M or 2G, got {text!r}")
+    return size
 
 
 def shard(text: str | None) -> tuple[int, int]:

@@ -161,9 +161,8 @@ class ImageFilter:
     def _band_rows(self) -> int:
         row_bytes = max(self.pixels[:1].nbytes * (1 if self.direct else VALUES_COST), 1)
         taller = self.window.span[0] // (2 * self.window.stride[0])  # a band pads span-1 more rows: keep that below twice its work
-        least = (
-            -(-(self.part.last - self.part.first) // MOST_BANDS) if self.sides else 1
-        )  # nothing is copied: few bands cost less, and share as well
+        rows = self.part.last - self.part.first
+        least = -(-rows // MOST_BANDS) if self.sides else 1  # nothing is copied: few bands cost less, and share as well
         return self.correlators[0].rows(max(BAND_BYTES // row_bytes, taller, least))
 
     def _summed_dtype(self) -> np.dtype[Any]:

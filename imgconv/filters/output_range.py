@@ -47,10 +47,13 @@ def clipped(values: Array, largest: float) -> Array:
     return np.minimum(values, largest, out=values)
 
 
-def map_to_pixels(values: Array, range: Range, dtype: np.dtype[Any], *, unrounded: bool = False) -> Array:
-    """A whole map (H, W, C) float32 as pixels of `dtype`; as float32 values if `unrounded` or the range holds floats.
+def map_to_pixels(
+    values: Array, range: Range, dtype: np.dtype[Any], *, unrounded: bool = False, extremes: tuple[float, float] | None = None
+) -> Array:
+    """A map (H, W, C) float32 as pixels of `dtype`; as float32 values if `unrounded` or the range holds floats.
 
-    `minmax` stretches from the smallest to the largest finite value, so that a map of one value is black.
+    `minmax` stretches from the smallest to the largest finite value, so that a map of one value is black: those of `extremes`, for some
+    rows of a map, or its own.
 
     >>> map_to_pixels(np.array([[[-2.0], [0.0], [2.0]]], np.float32), Range.minmax, np.dtype("uint8")).ravel()
     array([  0, 128, 255], dtype=uint8)
@@ -59,8 +62,7 @@ def map_to_pixels(values: Array, range: Range, dtype: np.dtype[Any], *, unrounde
     stretch = None
     if range.arithmetic.stretched:
         values = values.astype(np.float64)
-        finite = values[np.isfinite(values)]
-        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+        low, high = extremes or finite_extremes(values) or (0.0, 0.0)
         stretch = Stretch(low, max_value_of(dtype) / ((high - low) or 1.0), 1.0)
     levels = with_range(values, range, dtype, stretch)
     if whole and not floats:
@@ -68,6 +70,12 @@ def map_to_pixels(values: Array, range: Range, dtype: np.dtype[Any], *, unrounde
     if whole and range.bounded:
         levels = np.clip(levels, 0, max_value_of(dtype))
     return np.ascontiguousarray(levels, dtype=np.float32 if floats else dtype)
+
+
+def finite_extremes(values: Array) -> tuple[float, float] | None:
+    """The lowest and highest finite value; None without one."""
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if finite.size else None
 
 
 class LoopParameters(NamedTuple):

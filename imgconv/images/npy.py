@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from math import prod
-from typing import Any, BinaryIO, assert_never, cast
+from typing import Any, BinaryIO, Literal, assert_never, cast
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -16,6 +16,7 @@ from imgconv.errors import ImageError
 from imgconv.images.damage import DamageError, image_errors, read_exactly
 from imgconv.images.modes import exact_floats
 from imgconv.images.raster import DTYPES, Decoder, Header, Raster, Request
+from imgconv.images.rows import BandedImage, RowReader
 from imgconv.modes import Axes
 
 _COLOURS = (3, 4)  # last axis of a colour image; the fourth channel is alpha
@@ -69,8 +70,12 @@ class _Layout:
     def header(self, format: str, frames: int) -> Header:
         return Header(format, self.size, self.channels, self.dtype.name, self.alpha, frames, note=self.note)
 
+    def rows(self, array: NDArray[Any], first: int, last: int) -> NDArray[Any]:
+        """Return some rows of the array of one image."""
+        return array[..., first:last, :] if len(self.shape) == 2 or not self._channels_last else array[first:last]
+
     def pixels(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Return one frame as (H, W, C)."""
+        """Return one frame, or some rows of it, as (H, W, C)."""
         if array.ndim == 2:
             array = array[..., None]
         elif not self._channels_last:
@@ -89,7 +94,28 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     """
     with image_errors("damaged npy"):
         layout = _read_layout(file, request)
-    return Decoder(layout.header("npy", layout.frames), lambda: _frames(file, layout, "npy"))
+    return Decoder(layout.header("npy", layout.frames), lambda: _frames(file, layout, "npy"), lambda: _Rows(file, layout))
+
+
+class _Rows(RowReader):
+    """The rows of an array in a file, which is mapped into memory for each call, so that no more of it stays there."""
+
+    def __init__(self, file: BinaryIO, layout: _Layout):
+        self.header = layout.header("npy", 1)
+        self._file, self._layout, self._start = file, layout, file.tell()
+        if file.seek(0, 2) - self._start < prod(layout.shape) * layout.stored.itemsize:
+            raise ImageError("damaged npy: unexpected end of data")
+
+    def read(self, first: int, last: int) -> NDArray[Any]:
+        layout = self._layout
+        order: Literal["F", "C"] = "F" if layout.fortran else "C"
+        if isinstance(self._file, BytesIO):
+            array: NDArray[Any] = np.frombuffer(self._file.getbuffer(), layout.stored, prod(layout.shape), self._start)
+            array = array.reshape(layout.shape, order=order)
+        else:
+            array = np.memmap(cast(Any, self._file), layout.stored, "r", self._start, layout.shape, order)
+        with image_errors("damaged npy"):
+            return np.array(layout.pixels(layout.rows(array, first, last)))
 
 
 def archive_decoder(file: BinaryIO, request: Request) -> Decoder:
@@ -119,6 +145,19 @@ def encode(frames: Iterable[Raster], stream: BinaryIO) -> None:
         raise ImageError("frames in one .npy file must have one size; write them as .tiff pages")
     maps = np.stack(arrays) if len(arrays) > 1 else arrays[0]
     npy_format.write_array(stream, maps[0] if maps.ndim == 3 and len(maps) == 1 else maps, version=(1, 0), allow_pickle=False)
+
+
+def encode_rows(image: BandedImage, stream: BinaryIO) -> None:
+    """Write the channels of an image as maps (M, H, W), the rows as they arrive, each channel into its place."""
+    height, width, channels = image.shape
+    header = {"descr": npy_format.dtype_to_descr(image.dtype), "fortran_order": False, "shape": (channels, height, width)}
+    npy_format.write_array_header_1_0(stream, header)
+    start, row, rows = stream.tell(), width * image.dtype.itemsize, 0
+    for band in image.bands:
+        for channel in range(channels):
+            stream.seek(start + (channel * height + rows) * row)
+            stream.write(np.ascontiguousarray(band[..., channel]).data)
+        rows += len(band)
 
 
 def _read_layout(file: BinaryIO, request: Request) -> _Layout:

@@ -19,6 +19,7 @@ from imgconv.images.damage import DamageError, TruncatedError, read_exactly
 from imgconv.images.deflate import fast_zlib
 from imgconv.images.metadata import fitted
 from imgconv.images.raster import Metadata, Raster
+from imgconv.images.rows import BandedImage, regrouped
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
@@ -145,13 +146,19 @@ def encode(frames: Iterable[Raster], stream: BinaryIO, *, description: str | Non
     if first is None:
         raise ImageError("an output needs at least one image")
     if second is None:
-        _write_head(stream, first, description)
-        for data in filter(None, _deflated(first.pixels)):
-            write_chunk(stream, b"IDAT", data)
-    else:
-        encoded = [_encoded(frame, first) for frame in chain((first, second), frames)]  # before anything is written
-        _write_head(stream, first, description)
-        _write_frames(stream, first.size, encoded, loop)
+        encode_rows(BandedImage.of(first), stream, description=description)
+        return
+    encoded = [_encoded(frame, first) for frame in chain((first, second), frames)]  # before anything is written
+    _write_head(stream, BandedImage.of(first), description)
+    _write_frames(stream, first.size, encoded, loop)
+    write_chunk(stream, b"IEND")
+
+
+def encode_rows(image: BandedImage, stream: BinaryIO, *, description: str | None = None) -> None:
+    """Write one image as PNG, its rows as they arrive."""
+    _write_head(stream, image, description)
+    for data in filter(None, _deflated(image)):
+        write_chunk(stream, b"IDAT", data)
     write_chunk(stream, b"IEND")
 
 
@@ -169,15 +176,15 @@ def _encoded(frame: Raster, first: Raster) -> tuple[bytes, float | None]:
     """Return the zlib stream of a frame, and its duration."""
     if (frame.pixels.shape, frame.pixels.dtype) != (first.pixels.shape, first.pixels.dtype):
         raise ImageError("frames of an animated png must have one size and one depth; write them as .tiff pages")
-    return b"".join(_deflated(frame.pixels)), frame.duration
+    return b"".join(_deflated(BandedImage.of(frame))), frame.duration
 
 
-def _write_head(stream: BinaryIO, raster: Raster, description: str | None) -> None:
-    height, width = raster.size
+def _write_head(stream: BinaryIO, image: BandedImage, description: str | None) -> None:
+    height, width, channels = image.shape
     stream.write(SIGNATURE)
-    depth = raster.pixels.itemsize * 8
-    write_chunk(stream, b"IHDR", struct.pack(">IIBBBBB", width, height, depth, _COLOUR_TYPES[raster.channels], 0, 0, 0))
-    for name, data in metadata_chunks(fitted(raster.metadata, "png", raster.channels)):
+    depth = image.dtype.itemsize * 8
+    write_chunk(stream, b"IHDR", struct.pack(">IIBBBBB", width, height, depth, _COLOUR_TYPES[channels], 0, 0, 0))
+    for name, data in metadata_chunks(fitted(image.metadata, "png", channels)):
         write_chunk(stream, name, data)
     if description:
         write_chunk(stream, b"iTXt", b"Description\0\0\0\0\0" + description.encode())
@@ -226,17 +233,16 @@ def _write_frames(stream: BinaryIO, size: tuple[int, int], encoded: list[tuple[b
         sequence += 1
 
 
-def _deflated(pixels: NDArray[Any]) -> Iterator[bytes]:
+def _deflated(image: BandedImage) -> Iterator[bytes]:
     """Yield the zlib stream of all rows, a strip at a time, so that memory never holds a second copy of the image.
 
     A filter byte precedes each row: none for grey, up for colour (measured: smaller, not slower).
     """
     deflate = fast_zlib.compressobj(1)
-    up = pixels.shape[2] > 2
-    step = max(1, _STRIP // max(pixels[0].nbytes, 1))
+    up = image.channels > 2
     above: NDArray[np.uint8] | None = None
-    for first in range(0, len(pixels), step):
-        rows = _bytes_of(pixels[first : first + step])
+    for pixels in regrouped(image.bands, max(1, _STRIP // image.row_bytes)):
+        rows = _bytes_of(pixels)
         yield deflate.compress(_filtered(rows, above) if up else _unfiltered(rows))
         above = rows[-1]
     yield deflate.flush()

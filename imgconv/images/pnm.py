@@ -4,7 +4,7 @@ Pillow narrows 16-bit PPM to 8 bits and does not read PAM.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, BinaryIO
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from imgconv.errors import ImageError
 from imgconv.images.damage import DamageError, TruncatedError, image_errors, read_exactly
 from imgconv.images.raster import Decoder, Header, Raster, Request
+from imgconv.images.rows import BandedImage, RowReader
 
 _LONGEST_HEADER = 1 << 16  # bytes, comments included
 _LONGEST_SAMPLE = 32  # bytes of a decimal number with the space around it
@@ -57,7 +58,24 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
             if layout.magic in _PLAIN:
                 break
             file.seek(layout.length, 1)
-    return Decoder(header_of(layouts[0][1], len(layouts)), lambda: _frames(file, layouts, request.salvage))
+    start, layout = layouts[0]
+    rows = None if layout.magic in _PLAIN else lambda: _Rows(file, start, layout, request.salvage)
+    return Decoder(header_of(layout, len(layouts)), lambda: _frames(file, layouts, request.salvage), rows)
+
+
+class _Rows(RowReader):
+    """The rows of binary data from `start` on. A PFM has the last row first."""
+
+    def __init__(self, file: BinaryIO, start: int, layout: Layout, salvage: bool):
+        self.header = header_of(layout)
+        self._file, self._start, self._layout, self._salvage = file, start, layout, salvage
+
+    def read(self, first: int, last: int) -> NDArray[Any]:
+        layout = self._layout
+        above = layout.height - last if layout.scale else first
+        with image_errors("damaged pnm"):
+            self._file.seek(self._start + replace(layout, height=above).length)
+            return read_image(self._file, replace(layout, height=last - first), self._salvage).pixels
 
 
 def header_of(layout: Layout, frames: int = 1) -> Header:
@@ -124,18 +142,36 @@ def encode(frames: Iterable[Raster], stream: BinaryIO) -> None:
     b'P5\\n2 1\\n255\\nAA'
     """
     for frame in frames:
-        (height, width), pixels = frame.size, frame.pixels
-        if pixels.dtype == np.float32:
-            stream.write(b"P%s\n%d %d\n-1.0\n" % (b"f" if frame.channels == 1 else b"F", width, height))
-            stream.write(np.ascontiguousarray(pixels[::-1], "<f4").data)
-            continue
-        maxval = np.iinfo(pixels.dtype).max
-        if frame.alpha:
-            tail = (width, height, frame.channels, maxval, _TUPLE_TYPES[frame.channels])
-            stream.write(b"P7\nWIDTH %d\nHEIGHT %d\nDEPTH %d\nMAXVAL %d\nTUPLTYPE %s\nENDHDR\n" % tail)
-        else:
-            stream.write(b"P%d\n%d %d\n%d\n" % (5 if frame.channels == 1 else 6, width, height, maxval))
-        stream.write(np.ascontiguousarray(pixels, ">u2" if maxval > 255 else None).data)
+        encode_rows(BandedImage.of(frame), stream)
+
+
+def encode_rows(image: BandedImage, stream: BinaryIO) -> None:
+    """Write one image, its rows as they arrive; in a PFM, which has the last row first, each band goes to its place."""
+    height, width, channels = image.shape
+    if image.dtype == np.float32:
+        stream.write(b"P%s\n%d %d\n-1.0\n" % (b"f" if channels == 1 else b"F", width, height))
+        _write_upwards(image, stream)
+        return
+    maxval = np.iinfo(image.dtype).max
+    if image.alpha:
+        tail = (width, height, channels, maxval, _TUPLE_TYPES[channels])
+        stream.write(b"P7\nWIDTH %d\nHEIGHT %d\nDEPTH %d\nMAXVAL %d\nTUPLTYPE %s\nENDHDR\n" % tail)
+    else:
+        stream.write(b"P%d\n%d %d\n%d\n" % (5 if channels == 1 else 6, width, height, maxval))
+    for band in image.bands:
+        stream.write(np.ascontiguousarray(band, ">u2" if maxval > 255 else None).data)
+
+
+def _write_upwards(image: BandedImage, stream: BinaryIO) -> None:
+    rows = 0
+    start = stream.tell() if image.shape[0] * image.row_bytes and stream.seekable() else 0
+    for band in image.bands:
+        rows += len(band)
+        if len(band) < image.shape[0]:
+            stream.seek(start + (image.shape[0] - rows) * image.row_bytes)
+        stream.write(np.ascontiguousarray(band[::-1], "<f4").data)
+    if stream.seekable():
+        stream.seek(0, 2)
 
 
 def _has_another(file: BinaryIO) -> bool:

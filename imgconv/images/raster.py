@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from imgconv.images.exif import Exif
+    from imgconv.images.rows import RowReader
 
 DEFAULT_MAX_PIXELS = 2 * 89_478_485  # twice the size at which Pillow warns of a decompression bomb
+MOST_STREAMED = 1 << 34  # pixels of an image that is read by rows
 DTYPES = ("uint8", "uint16", "float32", "float64")
 Luma = Literal["no", "only", "also"]
 
@@ -124,18 +126,23 @@ class Header:
 
 @dataclass(frozen=True)
 class Request:
-    """Options for decoding a file; see `open_frames`."""
+    """Options for decoding a file; see `open_frames`. With `by_rows` the image need not be in memory as a whole."""
 
     luma: Luma = "no"
     max_pixels: int | None = DEFAULT_MAX_PIXELS
     salvage: bool = False
     axes: Axes | None = None
+    by_rows: bool = False
+
+    def allows(self, pixels: int) -> bool:
+        """Return whether an image may have so many pixels: more where it can be read by rows."""
+        return self.max_pixels is None or pixels <= self.max_pixels or (self.by_rows and pixels <= MOST_STREAMED)
 
     def check_size(self, height: int, width: int) -> None:
         """Raise ImageError for an image without pixels, or with more than `max_pixels`."""
         if height < 1 or width < 1:
             raise ImageError(f"an image of {width}x{height} has no pixels")
-        if self.max_pixels is not None and height * width > self.max_pixels:
+        if not self.allows(height * width):
             raise ImageError(
                 f"{width}x{height} is {height * width} pixels, more than the limit of {self.max_pixels}; raise it with --max-pixels"
             )
@@ -144,7 +151,7 @@ class Request:
         """Raise ImageError for an image whose frames together have more than `max_pixels`."""
         height, width = header.size
         pixels = height * width * header.frames
-        if self.max_pixels is not None and pixels > self.max_pixels:
+        if not (self.allows(pixels) if header.frames == 1 else self.max_pixels is None or pixels <= self.max_pixels):
             raise ImageError(
                 f"{header.frames} frames of {width}x{height} are {pixels} pixels, more than the limit of {self.max_pixels}; "
                 "raise it with --max-pixels"
@@ -153,7 +160,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Decoder:
-    """An opened file: its header, and a function that decodes its frames in order, each one when the iterator reaches it."""
+    """An opened file: its header, and a function that decodes its frames in order, each one when the iterator reaches it.
+
+    `rows` opens the rows of a single image, where they can be read without decoding all of it.
+    """
 
     header: Header
     frames: Callable[[], Iterator[Raster]]
+    rows: "Callable[[], RowReader] | None" = None

@@ -5,6 +5,7 @@ A pipe carries one image of any format, or many PNM, PAM, PNG or npy images, eac
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from io import BufferedReader, BytesIO, FileIO
 from itertools import count
@@ -16,12 +17,15 @@ from imgconv.errors import ImageError
 from imgconv.images.damage import DamageError, image_errors, read_exactly
 from imgconv.images.formats import FORMATS, INPUTS, SIGNATURE_LENGTH, foreign, sniff
 from imgconv.images.raster import DEFAULT_MAX_PIXELS, Decoder, Header, Luma, Raster, Request
+from imgconv.images.rows import RowReader
 from imgconv.modes import Axes
 
+_BY_ROWS = ("npy", "pnm", "tiff")
 _PIECE = 1 << 20  # bytes that are read from a pipe at a time
 _FREE = 1 << 26  # bytes of any image; more are read only as far as its size explains them
 _BYTES_PER_PIXEL = 32  # at most, in any format: four channels of float64
 _WHOLE_FILES = ("npz", "avif", "heif", "webp")  # formats whose header is read from whole files only; they need less than 2 bytes a pixel
+_MOST_EXPANSION = 1 << 16  # pixels for each byte of a file: deflate gives 1000, and tiles that are missing a few thousand
 _MOST_SPACE = 1 << 16  # bytes of white space between two images of a stream
 
 
@@ -73,6 +77,19 @@ class Frames:
     def __iter__(self) -> Iterator[Raster]:
         return self._decoder.frames()
 
+    def rows(self) -> RowReader | None:
+        """Return the rows of the image, if it is a single one whose rows can be read without decoding all of it; else None.
+
+        Use either the rows or the frames. A file that would expand more than any image does has none. Raises ImageError.
+        """
+        header = self.header
+        if self._decoder.rows is None or header.frames > 1:
+            return None
+        position, size = self._file.tell(), self._file.seek(0, 2)
+        self._file.seek(position)
+        is_bomb = header.size[0] * header.size[1] > _MOST_EXPANSION * size
+        return None if is_bomb else self._decoder.rows()
+
     def __enter__(self) -> "Frames":
         return self
 
@@ -91,19 +108,21 @@ def open_frames(
     max_pixels: int | None = DEFAULT_MAX_PIXELS,
     salvage: bool = False,
     axes: Axes | None = None,
+    by_rows: bool = False,
 ) -> Frames:
     """Open an image file, or the bytes of one; only the header is read, and frames are decoded when the iteration reaches them.
 
     `luma` selects the Y channel that a JPEG stores, which other formats lack: `only` gives it as one grey channel (the header still
     counts three), `also` gives it in `Raster.luma` with the colours. An image of more than `max_pixels` is refused, None lifts the limit.
     `salvage` uses the readable part of a damaged file. `axes` is the order of the axes of an array of three, which its shape decides
-    otherwise. Raises ImageError with the reason, without the name of the file, and MissingExtra for HEIC without pillow-heif.
+    otherwise. With `by_rows` a format that gives rows may have MOST_STREAMED pixels, which the caller does not hold in memory together.
+    Raises ImageError with the reason, without the name of the file, and MissingExtra for HEIC without pillow-heif.
 
     >>> with open_frames(b"P5 2 1 255 ab") as images:
     ...     [image.pixels.ravel().tolist() for image in images]
     [[97, 98]]
     """
-    request = Request(luma, max_pixels, salvage, axes)
+    request = Request(luma, max_pixels, salvage, axes, by_rows)
     with image_errors("cannot be read"):
         file = _opened(source, max_pixels)
     with ExitStack() as stack:
@@ -121,6 +140,13 @@ def read_header(source: Path | bytes, *, max_pixels: int | None = DEFAULT_MAX_PI
     """
     with open_frames(source, max_pixels=max_pixels, axes=axes) as frames:
         return frames.header
+
+
+def check_size(header: Header, max_pixels: int | None) -> None:
+    """Raise ImageError for an image that has more than `max_pixels`, as `open_frames` does without `by_rows`."""
+    request = Request(max_pixels=max_pixels)
+    request.check_size(*header.size)
+    request.check_frames(header)
 
 
 def read_stream(
@@ -171,8 +197,9 @@ def _decoder(file: BinaryIO, request: Request) -> Decoder:
         file.seek(0)
     if not head:
         raise ImageError("contains no data")
-    decoder = _decoder_for(_format_of(head), file, request)
-    request.check_frames(decoder.header)
+    name = _format_of(head)
+    decoder = _decoder_for(name, file, request if name in _BY_ROWS else replace(request, by_rows=False))
+    replace(request, by_rows=request.by_rows and decoder.rows is not None).check_frames(decoder.header)
     return decoder
 
 

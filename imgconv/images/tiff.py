@@ -1,24 +1,20 @@
-"""TIFF: read every page that is an image, with tifffile and imagecodecs, and write pages."""
+"""TIFF: read every page that is an image, with tifffile and imagecodecs. `tiff_writer` writes."""
 
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from io import BytesIO
-from itertools import chain
 from math import prod
-from typing import Any, BinaryIO, Literal, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
-from imgconv.images import tiff_tags
 from imgconv.images.damage import DECODER_ERRORS, DamageError, image_errors
-from imgconv.images.deflate import fast_zlib
-from imgconv.images.metadata import fitted, of_tiff, profile_fits, upright
+from imgconv.images.metadata import of_tiff, upright
 from imgconv.images.raster import DTYPES, Decoder, Header, Raster, Request
+from imgconv.images.rows import RowReader
 
 _BITS, _PHOTOMETRIC, _ORIENTATION, _MAKE, _SUB_PAGES, _DNG_VERSION = 258, 262, 274, 271, 330, 50706  # tags
 _NEEDED_TAGS = {*range(254, 321), *range(322, 340), 347, *range(529, 533)}  # those that pixels depend on
@@ -28,9 +24,6 @@ _MASK, _RAW_PHOTOMETRIC = 4, (32803, 34892)  # photometric interpretations: mask
 _OLD_JPEG, _FAX = 6, (2, 3, 4)  # compressions
 _RAW_COMPRESSIONS = (262, 32767, 32769, 32770, 34713, 65000, 65535)  # of Kodak, Sony, Samsung, Nikon, Pentax
 _MOST_SAMPLES = 16  # per pixel that the limit on pixels allows
-
-_STRIP = 1 << 18  # bytes of a strip before it is deflated
-_LARGEST_FILE = (1 << 32) - (1 << 25)  # bytes: offsets have 32 bits, and the rest is for tags
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else what tifffile logs, and also raises, goes to stderr
 
@@ -66,72 +59,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
 
             return pillow.decoder(file, "tiff", request)
         _check(images[0], request)
-        return Decoder(_header(images), lambda: _frames(images, request))
-
-
-def encode(pages: Iterable[Raster], stream: BinaryIO, *, description: str | None = None) -> None:
-    """Write pages of 8 or 16 bits, float32 or float64, of any number of bands, with or without alpha, each one as soon as it is available.
-
-    Strips are deflated with ISA-L: 12 megapixels of RGB take 17 ms, and 55 ms with imagecodecs (2026-11, 2 cores). ICC profile and
-    resolution are written where they apply. Raises ImageError where the file would exceed 4 GB.
-
-    >>> file = BytesIO()
-    >>> encode([Raster(np.zeros((2, 3, 3), np.float32))], file)
-    >>> file.getvalue()[:4]
-    b'II*\\x00'
-    """
-    import tifffile
-
-    file = stream if stream.seekable() and stream.readable() else BytesIO()  # links to EXIF are written when a page is finished
-    handle = tifffile.FileHandle(file, mode="wb", name="output.tiff", size=0)
-    start = file.tell()
-    remaining = iter(pages)
-    first = next(remaining)
-    order = tiff_tags.byte_order(first.metadata)
-    with tifffile.TiffWriter(handle, byteorder=order) as writer:
-        for page in chain([first], remaining):
-            options = _page_options(page, description)
-            with tiff_tags.directories(fitted(page.metadata, "tiff", page.channels), handle, order, description) as tags:
-                writer.write(_strips(page, order, lambda: file.tell() - start), **options, extratags=tags)
-    if isinstance(file, BytesIO) and file is not stream:
-        stream.write(file.getbuffer())
-
-
-def _page_options(page: Raster, description: str | None) -> dict[str, Any]:
-    """Return the keyword arguments of `TiffWriter.write` for a page whose strips are deflated already."""
-    metadata, colours = page.metadata, page.channels - page.alpha
-    bands = 0 if colours == 3 else colours - 1  # more than grey
-    extra = ["unspecified"] * bands + ["unassalpha"] * page.alpha
-    density = metadata.dpi or metadata.aspect
-    return {
-        "shape": page.pixels.shape if page.channels > 1 else page.size,
-        "dtype": page.pixels.dtype,
-        "rowsperstrip": _rows_per_strip(page.pixels),
-        "photometric": "rgb" if colours == 3 else "minisblack",
-        "planarconfig": "contig" if page.channels > 1 else None,
-        "extrasamples": extra or None,
-        "compression": "adobe_deflate",
-        "description": description.encode() if description else None,
-        "resolution": [(round(value * 1000), 1000) for value in density] if density else None,
-        "resolutionunit": ("inch" if metadata.dpi else "none") if density else None,
-        "iccprofile": metadata.icc_profile if profile_fits(metadata.icc_profile, page.channels) else None,
-        "software": False,
-        "metadata": None,
-    }
-
-
-def _rows_per_strip(pixels: NDArray[Any]) -> int:
-    return max(1, min(len(pixels), _STRIP // pixels[0].nbytes))
-
-
-def _strips(page: Raster, order: Literal["<", ">"], written: Callable[[], int]) -> Iterator[bytes]:
-    rows = _rows_per_strip(page.pixels)
-    pixels = np.ascontiguousarray(page.pixels, page.pixels.dtype.newbyteorder(order))
-    for first in range(0, len(pixels), rows):
-        strip = fast_zlib.compress(pixels[first : first + rows], 1)
-        if written() + len(strip) > _LARGEST_FILE:
-            raise ImageError("a TIFF file holds at most 4 GB; write .npy")
-        yield strip
+        return Decoder(_header(images), lambda: _frames(images, request), _rows(images[0], _header(images), request))
 
 
 def _opened(tifffile: Any, file: BinaryIO) -> Any:
@@ -285,6 +213,23 @@ def _raster(image: _Image, request: Request) -> Raster:
         pixels = tiff_colors.with_mask(pixels, alpha, tiff_segments.samples_of(mask, salvage=request.salvage)[..., :1])
     pixels = upright(pixels, _orientation(page))
     return Raster(pixels, alpha or mask is not None, of_tiff(page.parent.filehandle, page.offset, pixels.shape[:2]))
+
+
+def _rows(image: _Image, header: Header, request: Request) -> Callable[[], RowReader] | None:
+    """Return what opens the rows of a page; None where rows are columns of the file."""
+    page, mask = image
+    orientation = _orientation(page)
+    if orientation > 4:
+        return None
+
+    def opened() -> RowReader:
+        from imgconv.images.tiff_rows import TiffRows
+
+        metadata = of_tiff(page.parent.filehandle, page.offset, header.size)
+        with image_errors("damaged tiff"):
+            return TiffRows(page, mask, orientation, header, metadata, salvage=request.salvage)
+
+    return opened
 
 
 def _orientation(page: Any) -> int:

@@ -43,12 +43,12 @@ def samples_of(page: Any, *, salvage: bool) -> NDArray[Any]:
     pixels = np.zeros(page.shaped, page.dtype)
     if page.nodata and 0 in page.databytecounts:
         pixels[...] = page.nodata
-    for index in range(_needed(page, salvage)):
+    for index in range(needed_segments(page, salvage)):
         offset, length = page.dataoffsets[index], page.databytecounts[index]
         if not offset and not length:
             continue
         try:
-            segment, (plane, _, top, left, _) = _decoded(page, index, _stored(page, offset, length), salvage)
+            segment, (plane, _, top, left, _) = decoded(page, index, stored(page, offset, length), salvage)
         except DECODER_ERRORS as error:
             if salvage:
                 continue
@@ -56,9 +56,15 @@ def samples_of(page: Any, *, salvage: bool) -> NDArray[Any]:
             raise DamageError(f"{kind} {index + 1} of {prod(page.chunked)}: {reason(error)}") from error
         target = pixels[plane, 0, top : top + segment.shape[0], left : left + segment.shape[1]]
         target[...] = segment[: target.shape[0], : target.shape[1]]
-    if page.bitspersample == 24 and pixels.dtype.kind == "u" and page.parent.byteorder == "<":  # tifffile ignores the byte order
-        pixels = ((pixels & 255) << 16) | (pixels & 0xFF00) | (pixels >> 16)
+    pixels = in_byte_order(page, pixels)
     return pixels[0, 0] if planes == 1 else np.moveaxis(pixels[:, 0, ..., 0], 0, -1)
+
+
+def in_byte_order(page: Any, samples: NDArray[Any]) -> NDArray[Any]:
+    """Return decoded samples of 24 bits in native byte order: tifffile ignores that of the file."""
+    if page.bitspersample == 24 and samples.dtype.kind == "u" and page.parent.byteorder == "<":
+        return ((samples & 255) << 16) | (samples & 0xFF00) | (samples >> 16)
+    return samples
 
 
 def stores_ycbcr(page: Any) -> bool:
@@ -79,7 +85,7 @@ def is_supported(page: Any) -> bool:
     return page.shaped[1] == 1 and not (page.is_tiled and page.tilewidth * page.tilelength > max(4 * pixels, _LARGEST_TILE))
 
 
-def _needed(page: Any, salvage: bool) -> int:
+def needed_segments(page: Any, salvage: bool) -> int:
     """Return the number of segments; raise DamageError unless each of them is inside the file, or sparse."""
     needed = prod(page.chunked)
     kind = "tiles" if page.is_tiled else "strips"
@@ -96,14 +102,14 @@ def _needed(page: Any, salvage: bool) -> int:
     return needed
 
 
-def _stored(page: Any, offset: int, length: int) -> bytes:
+def stored(page: Any, offset: int, length: int) -> bytes:
     file = page.parent.filehandle
     file.seek(offset)
     data: bytes = file.read(max(0, min(length, file.size - offset)))
     return data
 
 
-def _decoded(page: Any, index: int, data: bytes, salvage: bool) -> tuple[NDArray[Any], tuple[int, ...]]:
+def decoded(page: Any, index: int, data: bytes, salvage: bool) -> tuple[NDArray[Any], tuple[int, ...]]:
     """Return a segment as (rows, columns, samples), and its position in the page: plane, depth, row, column, sample."""
     compression = int(page.compression)
     if stores_ycbcr(page):

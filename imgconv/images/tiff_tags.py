@@ -22,8 +22,11 @@ def byte_order(metadata: Metadata) -> Literal["<", ">"]:
 
 
 @contextmanager
-def directories(metadata: Metadata, handle: Any, order: str, description: str | None) -> Iterator[list[Tag]]:
-    """Write the directories of EXIF and GPS at the end of a file, and give the tags of the page that the block writes after them."""
+def directories(metadata: Metadata, handle: Any, order: str, description: str | None, *, is_big: bool = False) -> Iterator[list[Tag]]:
+    """Write the directories of EXIF and GPS at the end of a file, and give the tags of the page that the block writes after them.
+
+    A BigTIFF gets the tags alone.
+    """
     tags: list[Tag] = []
     if metadata.xmp:
         tags.append((exif_of.XMP, _BYTE, len(metadata.xmp), metadata.xmp, True))
@@ -40,6 +43,9 @@ def directories(metadata: Metadata, handle: Any, order: str, description: str | 
     for tag, (kind, data) in exif.directories["image"].items():
         if tag in exif_of.OF_TIFF and tag not in skipped:
             tags.append((tag, kind, 1, data, True))
+    if is_big:
+        yield tags
+        return
     block = exif_of.lay_out(exif, _even(handle), embedded=True)
     handle.write(bytes(block.data))
     for name, (stand_in, _) in _STAND_INS.items():

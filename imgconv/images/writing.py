@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from itertools import chain, islice
-from typing import Any, BinaryIO, assert_never
+from typing import TYPE_CHECKING, Any, BinaryIO, assert_never
 
 from imgconv.errors import ImageError, UsageError
 from imgconv.images.damage import image_errors
@@ -12,6 +12,12 @@ from imgconv.images.formats import OUTPUTS, format_for
 from imgconv.images.metadata import fitted
 from imgconv.images.modes import info_of, to_pil
 from imgconv.images.raster import Raster
+from imgconv.images.rows import BandedImage
+
+if TYPE_CHECKING:
+    from imgconv.images.tiff_writer import TiffLayout
+
+BY_ROWS = ("png", "tiff", "pnm", "npy")  # formats that are written row by row
 
 _NOT_IMAGES = "an .npz file holds one array for each kernel, not images; write .npy"
 _LONGEST_DELAY = (1 << 24) - 1  # milliseconds, in WebP
@@ -27,13 +33,14 @@ def encode(
     description: str | None = None,
     animated: bool = False,
     loop: int = 0,
+    layout: "TiffLayout | None" = None,
 ) -> None:
     """Write one image, or the frames of an animation or pages, in the format `name` (see `format_for`).
 
     `quality`, 0 to 100, is for jpeg (default 92), avif (90), webp, jpeg2000 and jpegxl (default lossless). `description` is written where
     the format has a place for it, and metadata where it applies (see `fitted`). An animation plays `loop` times, 0 for ever.
-    Raises ImageError for an image that the format cannot hold, or several where it holds one, and UsageError for a quality that the format
-    does not have.
+    `layout` is that of a TIFF. Raises ImageError for an image that the format cannot hold, or several where it holds one, and UsageError
+    for a quality that the format does not have.
 
     >>> import io
     >>> import numpy as np
@@ -48,10 +55,49 @@ def encode(
         lossy = ", ".join(each for each, its in OUTPUTS.items() if its.lossy)
         raise UsageError(f"quality {quality} is not possible for {name}; use 0 to 100 with {lossy}")
     with image_errors(f"cannot write {name}"):
-        _write(_checked(frames, name, animated), name, stream, quality, description, loop)
+        _write(_checked(frames, name, animated), name, stream, quality, description, loop, layout)
 
 
-def _write(rasters: Iterator[Raster], name: str, stream: BinaryIO, quality: int | None, description: str | None, loop: int) -> None:
+def encode_bands(
+    pages: Iterable[BandedImage], name: str, *, stream: BinaryIO, description: str | None = None, layout: "TiffLayout | None" = None
+) -> None:
+    """Write one image, or the pages of a TIFF, in one of the formats BY_ROWS, each row when it is available.
+
+    The bytes are those that `encode` writes. `stream` can be read and positioned.
+    """
+    with image_errors(f"cannot write {name}"):
+        if name == "tiff":
+            from imgconv.images import tiff_writer
+
+            tiff_writer.encode(pages, stream, description=description, layout=layout)
+            return
+        remaining = iter(pages)
+        page = next(remaining)
+        if name == "png":
+            from imgconv.images import png
+
+            png.encode_rows(page, stream, description=description)
+        elif name == "pnm":
+            from imgconv.images import pnm
+
+            pnm.encode_rows(page, stream)
+        else:
+            from imgconv.images import npy
+
+            npy.encode_rows(page, stream)
+        if next(remaining, None) is not None:
+            raise ImageError(f"{name} holds one image; write .tiff")
+
+
+def _write(
+    rasters: Iterator[Raster],
+    name: str,
+    stream: BinaryIO,
+    quality: int | None,
+    description: str | None,
+    loop: int,
+    layout: "TiffLayout | None",
+) -> None:
     writer = OUTPUTS[name].writer
     match writer:  # most runs write PNG only, and each of these modules takes time to import
         case "png":
@@ -59,9 +105,9 @@ def _write(rasters: Iterator[Raster], name: str, stream: BinaryIO, quality: int 
 
             png.encode(rasters, stream, description=description, loop=loop)
         case "tiff":
-            from imgconv.images import tiff
+            from imgconv.images import tiff_writer
 
-            tiff.encode(rasters, stream, description=description)
+            tiff_writer.encode(map(BandedImage.of, rasters), stream, description=description, layout=layout)
         case "gif":
             from imgconv.images import gif
 

@@ -38,7 +38,7 @@ def results_of(images: Sequence[Raster], network: Network) -> list[Array]:
 
     Steps get stored values; alpha is dropped. Raises DoesNotFit, which names the step, where a step does not fit.
     """
-    batch = np.stack([_stored(image, grey=network.grey) for image in images])
+    batch = np.stack([stored(image, grey=network.grey) for image in images])
     positions = [result.position for result in network.results]
     outputs: dict[int, Array] = {}
     with np.errstate(all="ignore"):  # infinity and NaN are results, as in torch
@@ -52,7 +52,7 @@ def results_of(images: Sequence[Raster], network: Network) -> list[Array]:
     return [outputs[position] for position in positions]
 
 
-def _stored(image: Raster, *, grey: bool) -> Array:
+def stored(image: Raster, *, grey: bool) -> Array:
     """(C, H, W) float32 of an image's stored values without alpha; a network that begins with grey gets the luma of whole levels."""
     colours = image.pixels[..., :-1] if image.alpha else image.pixels
     if grey and image.luma is not None:

@@ -11,7 +11,7 @@ from image_files import read
 from PIL import Image, ImageCms
 
 from imgconv.errors import ImageError, UsageError
-from imgconv.images import Metadata, Raster, check_output, encode, tiff
+from imgconv.images import Metadata, Raster, check_output, encode, tiff_writer
 from imgconv.images import exif as exif_of
 from imgconv.images.formats import OUTPUTS
 
@@ -204,10 +204,23 @@ class Unseekable(io.BufferedIOBase):
         self.write = stream.write
 
 
-def test_a_tiff_beyond_4_gb_is_refused(monkeypatch):
-    monkeypatch.setattr(tiff, "_LARGEST_FILE", 10_000)  # so that a small file exceeds it
+def test_a_tiff_beyond_4_gb_has_offsets_of_64_bits_and_several_small_pages_are_refused(monkeypatch):
+    monkeypatch.setattr(tiff_writer, "_LARGEST_FILE", 200_000)  # so that a small file exceeds it
+    large = image(size=(400, 300))
+    data = written([large], "tiff")
+    assert data[:4] == b"II+\0"
+    np.testing.assert_array_equal(read(data)[1][0].pixels, large.pixels)
     with pytest.raises(ImageError, match="at most 4 GB"):
-        written([image(size=(200, 300))], "tiff")
+        written([image(size=(200, 300), seed=seed) for seed in (1, 2)], "tiff")
+
+
+def test_a_large_image_gets_tiles(monkeypatch):
+    monkeypatch.setattr(tiff_writer, "_LARGE", 200_000)
+    large = image(size=(400, 300))
+    data = written([large], "tiff")
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        assert (file.pages[0].tilelength, file.pages[0].tilewidth) == (256, 256)
+    np.testing.assert_array_equal(read(data)[1][0].pixels, large.pixels)
 
 
 def test_float_maps_become_pages_that_may_differ_in_size():

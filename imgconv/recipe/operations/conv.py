@@ -15,6 +15,7 @@ from imgconv.recipe.operations.operation import (
     Dims,
     OperationType,
     Option,
+    Reach,
     WeightedOperation,
     WeightedSum,
     WindowSums,
@@ -109,6 +110,10 @@ class Convolution(WeightedOperation):
             return conv2d(maps, self.weight, self.bias, *geometry, groups, padding_mode=self.padding_mode, flip=self.flip)
 
         return _of_each_channel(input, correlated) if self.each_channel else correlated(input)
+
+    def reach(self) -> Reach | None:
+        """The rows of its window; a circular border repeats those of the other end."""
+        return None if PaddingMode.of(self.padding_mode)[0] is PaddingMode.circular else Reach(self.window)
 
     def range_after(self, before: str) -> str:
         """The kernels' own range on levels; on signed values absolute ones."""
@@ -235,6 +240,10 @@ class TransposedConvolution(WeightedOperation):
             return conv_transpose2d(maps, self.weight, self.bias, window.stride, padding, self.output_padding, self.groups, window.dilation)
 
         return _of_each_channel(input, transposed) if self.each_channel else transposed(input)
+
+    def reach(self) -> Reach:
+        """The rows that add to an output row."""
+        return Reach(self.window, transposed=True)
 
     def cost(self, input: tuple[int, ...], output: tuple[int, ...]) -> Cost:
         """Every input cell adds a whole kernel, so that multiply-adds are counted in input cells."""

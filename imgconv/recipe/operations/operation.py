@@ -9,11 +9,11 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from imgconv.errors import DoesNotFit
+from imgconv.window import Window
 
 if TYPE_CHECKING:
     from imgconv.arrays import Array
     from imgconv.recipe.weights import Context
-    from imgconv.window import Window
 
 Dims = tuple[int | None, ...]  # (C, H, W) of maps, (L,) of a vector, without the batch axis; None is an unknown size
 REQUIRED: Any = object()  # the default of an option without one
@@ -62,6 +62,38 @@ class Cost:
     span: tuple[int, ...] = (1, 1)
     stride: tuple[int | Fraction, ...] = (1, 1)
     sees_all: bool = False
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The rows that an operation sees: those of a `window`, or with `transposed` those that a transposed convolution adds from.
+
+    An operation is applied to some rows as it is to all. Where rows are cut off, its results near the cut are wrong and left out.
+    """
+
+    window: Window
+    transposed: bool = False
+
+    def inputs_of(self, outputs: tuple[int, int], height: int) -> tuple[int, int]:
+        """The rows (begin, end) of an input of `height` to which the operation is applied for output rows (first, last).
+
+        They begin at a multiple of the stride and end at one from the end, so that windows lie as they do in the whole input.
+        """
+        first, last = outputs
+        stride, span, pads = self.window.stride[0], self.window.span[0], self.window.pads((height, height))[0]
+        if self.transposed:
+            begin = min(-((span - 1 - first - pads[0]) // stride), first // stride)
+            end = (last - 1 + pads[0]) // stride + 2 + pads[0] // stride
+            return max(begin, 0), min(end, height)
+        begin, end = first * stride - pads[0], (last - 1) * stride + span - pads[0]
+        begin = max(begin, 0) // stride * stride
+        end = height - max(height - max(end, begin + max(pads) + 1), 0) // stride * stride
+        least = end - max(pads) - 1  # a border repeats so many rows
+        return min(begin, max(least, 0) // stride * stride), end
+
+    def output_of(self, row: int) -> int:
+        """The output row that is the first one where the input is cut before `row`."""
+        return row * self.window.stride[0] if self.transposed else row // self.window.stride[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +151,10 @@ class Operation(ABC):
     @abstractmethod
     def apply(self, input: Array) -> Array:
         """The result (N, ...) float32 on a float32 batch (N, C, H, W) or (N, L) that `trace` accepts."""
+
+    def reach(self) -> Reach | None:
+        """The rows that an output row depends on; None for all of them. By default the one row in its place."""
+        return Reach(Window.of(1))
 
     def range_after(self, before: str) -> str:
         """The range that shows the result best where `before` shows the input best; minmax if the values are not levels."""

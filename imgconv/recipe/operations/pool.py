@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from imgconv.errors import UsageError
-from imgconv.recipe.operations.operation import Cost, Dims, Operation, OperationType, Option, WindowPool, maps_of, window_output
+from imgconv.recipe.operations.operation import Cost, Dims, Operation, OperationType, Option, Reach, WindowPool, maps_of, window_output
 from imgconv.recipe.values import flag, output_size, padding, size, size_or_none, whole
 from imgconv.window import Window
 
@@ -66,6 +66,10 @@ class Pooling(Operation):
         pool = min_pool2d if self.mode == "min" else max_pool2d
         return np.asarray(pool(input, size, stride, padding, window.dilation, ceil_mode))
 
+    def reach(self) -> Reach:
+        """The rows of its window."""
+        return Reach(self.window)
+
     def cost(self, input: tuple[int, ...], output: tuple[int, ...]) -> Cost:
         """No multiplications."""
         size = input[1:]
@@ -113,6 +117,9 @@ class AdaptivePooling(Operation):
         from imgconv.functional.adaptive_pooling import adaptive_avg_pool2d, adaptive_max_pool2d
 
         return np.asarray((adaptive_avg_pool2d if self.mode == "avg" else adaptive_max_pool2d)(input, self.output_size))
+
+    def reach(self) -> None:
+        """All rows: their number decides how they are divided."""
 
     def cost(self, input: tuple[int, ...], output: tuple[int, ...]) -> Cost:
         """No multiplications; the widest window counts for the receptive field."""

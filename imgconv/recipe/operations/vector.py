@@ -7,7 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, Self
 
 from imgconv.errors import DoesNotFit, UsageError
-from imgconv.recipe.operations.operation import Cost, Dims, Operation, OperationType, Option, WeightedOperation
+from imgconv.recipe.operations.operation import Cost, Dims, Operation, OperationType, Option, Reach, WeightedOperation
 from imgconv.recipe.shape import shape_text
 from imgconv.recipe.values import weights, whole
 from imgconv.recipe.weights import check_bias, layer_weights
@@ -40,6 +40,9 @@ class Flatten(Operation):
         from imgconv.functional.activation import flatten
 
         return flatten(input, 1)
+
+    def reach(self) -> None:
+        """All rows."""
 
     def cost(self, input: tuple[int, ...], output: tuple[int, ...]) -> Cost:
         """No arithmetic."""
@@ -79,6 +82,9 @@ class Linear(WeightedOperation):
 
         return linear(input, self.weight, self.bias)
 
+    def reach(self) -> None:
+        """All numbers of a vector."""
+
     def cost(self, input: tuple[int, ...], output: tuple[int, ...]) -> Cost:
         """Every weight once for each row of the input."""
         return Cost(self.weight.size * prod(input[:-1]), "linear", sees_all=True)
@@ -97,6 +103,10 @@ class Softmax(Operation):
         if not (1 <= self.dim <= last or -last <= self.dim <= -1):
             raise DoesNotFit(f"needs a dim from 1 to {last} (0 is the batch), not {self.dim}")
         return dims
+
+    def reach(self) -> Reach | None:
+        """One row, unless the sum is over rows."""
+        return None if self.dim in (2, -2) else super().reach()
 
     def apply(self, input: Array) -> Array:
         """Values from 0 to 1 that add up to 1 along `dim`."""

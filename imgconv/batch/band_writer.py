@@ -1,0 +1,110 @@
+"""Write an output whose bands arrive one after the other, on a thread of its own."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from queue import Empty, Full, Queue
+from threading import Event, Thread
+from typing import Any, BinaryIO
+
+from imgconv.arrays import Array
+from imgconv.batch.work import Job, Sink
+from imgconv.images.rows import BandedImage
+from imgconv.images.writing import encode_bands
+
+_PAUSE = 0.1  # seconds between looks at the other thread
+_END: Any = object()  # of a page, or of all pages
+
+
+class _Abandoned(BaseException):
+    """The bands end before the image does."""
+
+
+class BandWriter:
+    """The thread that encodes and writes an output; the output is replaced when `finish` is called, or not at all."""
+
+    def __init__(self, sink: Sink, job: Job):
+        self._sink, self._job = sink, job
+        self._queue: Queue[Any] = Queue(1)
+        self._abandoned = Event()
+        self._error: BaseException | None = None
+        self._thread = Thread(target=self._run, name="imgconv-write", daemon=True)
+        self._thread.start()
+        self.in_page = False
+
+    def begin(self, page: BandedImage) -> None:
+        """Begin a page, whose bands follow."""
+        self._send(page)
+        self.in_page = True
+
+    def put(self, band: Array) -> None:
+        """Write some rows; wait until those before are encoded. Raises what stopped the thread."""
+        self._send(band)
+
+    def end(self) -> None:
+        """End a page."""
+        self._send(_END)
+        self.in_page = False
+
+    def finish(self) -> None:
+        """Wait until the output is complete and in its place. Raises what stopped the thread."""
+        self._send(_END)
+        while self._thread.is_alive():
+            self._thread.join(_PAUSE)
+        if self._error is not None:
+            raise self._error
+
+    def abandon(self) -> None:
+        """Stop the thread, if it has not finished, and wait for it; an output that is not complete is removed."""
+        self._abandoned.set()
+        self._thread.join()
+
+    def _send(self, item: Any) -> None:
+        while self._thread.is_alive() and self._error is None:
+            try:
+                self._queue.put(item, timeout=_PAUSE)
+                return
+            except Full:
+                continue
+        raise self._error or RuntimeError("the writer has ended before its image")
+
+    def _run(self) -> None:
+        try:
+            with self._stream() as stream:
+                destination = self._job.destination
+                encode_bands(self._pages(), destination.format, stream=stream, description=self._job.description, layout=self._job.layout)
+        except BaseException as error:  # raised again by the thread that computes
+            self._error = error
+
+    @contextmanager
+    def _stream(self) -> Iterator[BinaryIO]:
+        """Open the output; what goes to standard output is complete before it goes there."""
+        if self._sink.path is not None:
+            with self._sink.open() as stream:
+                yield stream
+            return
+        with tempfile.TemporaryFile() as spool:
+            yield spool
+            spool.seek(0)
+            shutil.copyfileobj(spool, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+
+    def _pages(self) -> Iterator[BandedImage]:
+        while (page := self._next()) is not _END:
+            page.bands = self._bands()
+            yield page
+
+    def _bands(self) -> Iterator[Array]:
+        while (band := self._next()) is not _END:
+            yield band
+
+    def _next(self) -> Any:
+        while True:
+            if self._abandoned.is_set():
+                raise _Abandoned
+            try:
+                return self._queue.get(timeout=_PAUSE)
+            except Empty:
+                continue

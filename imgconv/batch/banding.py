@@ -1,0 +1,218 @@
+"""Images larger than the memory that a run may use: read, computed and written by bands of rows, in one pass forward.
+
+The next rows are read, and finished ones are encoded and written, while a band is computed.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from math import ceil
+
+import numpy as np
+
+from imgconv.arrays import Array
+from imgconv.batch.band_writer import BandWriter
+from imgconv.batch.outcome import Outcome, RunningStatistics
+from imgconv.batch.work import Job, Sink, fitted_image
+from imgconv.errors import DoesNotFit, ImageError
+from imgconv.images import Raster
+from imgconv.images.rows import BandedImage, RowReader
+from imgconv.images.writing import BY_ROWS
+from imgconv.process import BandedMaps, Map, banded_maps
+from imgconv.recipe import Shape
+
+_SHARE = 2  # of the memory that bands in progress take; the rest is for decoders, encoders and libraries
+_COPIES_IN, _COPIES_OUT = 3, 4  # of a band: read ahead, held and prepared; computed, queued, being written
+Rows = tuple[int, int]
+
+
+class NotByBands(ImageError):
+    """An image, a recipe or a format that needs the whole image in memory; the text says which."""
+
+
+@dataclass(frozen=True)
+class _Page:
+    """An image of an output: the maps whose channels it has, each by the number of its object and its own; of one map, `plane` alone."""
+
+    maps: tuple[tuple[int, int], ...]
+    plane: int | None = None
+
+    def pixels(self, computed: dict[int, list[Map]]) -> Array:
+        """Return its part of a band."""
+        parts = [computed[group][number].image.pixels for group, number in self.maps]
+        pixels = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
+        return pixels if self.plane is None else pixels[..., self.plane : self.plane + 1]
+
+
+def write_by_bands(reader: RowReader, job: Job, sinks: Sequence[Sink], outcome: Outcome, memory: int) -> None:
+    """Compute all maps of an image with about `memory` bytes, and write them. The pixels are those of `process`.
+
+    Raises NotByBands before anything is written where that is impossible.
+    """
+    run = _Run(reader, job, len(sinks), memory)
+    run.measure()
+    writers = [BandWriter(sink, job) for sink in sinks]
+    try:
+        for number in range(max(map(len, run.pages))):
+            run.write({writer: pages[number] for writer, pages in zip(writers, run.pages, strict=True) if number < len(pages)}, outcome)
+        for writer in writers:
+            writer.finish()
+    finally:
+        for writer in writers:
+            writer.abandon()
+    outcome.outputs += [sink.name for sink in sinks]
+    outcome.maps += [each.result() for each in run.statistics.values()]
+
+
+class _Run:
+    """One image by bands: the objects that compute its maps, the rows of each band, and the rows that are in memory."""
+
+    def __init__(self, reader: RowReader, job: Job, sinks: int, memory: int):
+        header = reader.header
+        self._job, self._reader, self._memory = job, reader, memory
+        image = Raster(reader.read(0, 1), header.alpha, reader.metadata)
+        try:
+            self._groups = banded_maps(job.recipe, image, header.size, floats=job.floats, threads=job.threads)
+        except DoesNotFit as error:
+            raise NotByBands(str(error)) from None
+        shape = Shape(*header.size, header.channels, header.alpha)
+        self._shapes = [each for _, each in job.recipe.trace(shape)]
+        self.pages = self._pages(sinks)
+        self.statistics: dict[tuple[int, int], RunningStatistics] = {}
+        self._count = self._band_count(shape, image)
+        self._check(image)
+        self._image, self._held = image, _HeldRows(reader)
+
+    def measure(self) -> None:
+        """Take every band into account for the range `minmax`, if a map has it."""
+        measured = {number: group for number, group in enumerate(self._groups) if group.measured}
+        for bands, held, begin in self._each_band(measured):
+            for number, band in bands.items():
+                measured[number].measure(held, begin, band)
+
+    def write(self, pages: dict[BandWriter, _Page], outcome: Outcome) -> None:
+        """Compute one page of each output, band by band."""
+        needed = {group for page in pages.values() for group, _ in page.maps}
+        is_first = True
+        for bands, held, begin in self._each_band({number: self._groups[number] for number in needed}):
+            computed = {number: self._groups[number].maps(held, begin, band) for number, band in bands.items()}
+            self._add_statistics(computed)
+            for writer, page in pages.items():
+                if all(group in computed for group, _ in page.maps):
+                    pixels = page.pixels(computed)
+                    if is_first or not writer.in_page:
+                        writer.begin(self._banded(page, pixels, computed, outcome))
+                    writer.put(pixels)
+            is_first = False
+        for writer in pages:
+            writer.end()
+
+    def _each_band(self, groups: dict[int, BandedMaps]) -> Iterator[tuple[dict[int, Rows], Raster, int]]:
+        """Yield the output rows of each band of some maps, and the input rows behind them, read while the band before is computed."""
+        steps = [bands for number in range(self._count) if (bands := _bands(groups, number, self._count))]
+        spans = [_united([groups[number].rows(band) for number, band in bands.items()]) for bands in steps]
+        with ThreadPoolExecutor(1, thread_name_prefix="imgconv-read") as pool:
+            ahead = pool.submit(self._held.read, *spans[0]) if spans else None
+            for number, bands in enumerate(steps):
+                assert ahead is not None
+                pixels = ahead.result()
+                ahead = pool.submit(self._held.read, *spans[number + 1]) if number + 1 < len(spans) else None
+                yield bands, replace(self._image, pixels=pixels), spans[number][0]
+
+    def _banded(self, page: _Page, pixels: Array, computed: dict[int, list[Map]], outcome: Outcome) -> BandedImage:
+        group, number = page.maps[0]
+        whole = computed[group][number].image
+        alpha = whole.alpha and page.plane is None and len(page.maps) == 1
+        image = fitted_image(Raster(pixels[:1], alpha, whole.metadata), self._job, outcome)
+        return BandedImage((self._groups[group].height, *pixels.shape[1:]), pixels.dtype, (), alpha, image.metadata)
+
+    def _add_statistics(self, computed: dict[int, list[Map]]) -> None:
+        for group, maps in computed.items() if self._job.statistics else ():
+            for number, each in enumerate(maps):
+                known = self.statistics.setdefault((group, number), RunningStatistics(each.name, self._groups[group].height))
+                known.add(each)
+
+    def _pages(self, sinks: int) -> list[list[_Page]]:
+        """Return the pages of each output, as whole images are written."""
+        format, numbers = self._job.destination.format, self._numbers()
+        if self._job.floats and format == "npy":
+            if len({(shape.height, shape.width) for shape in self._shapes}) > 1:
+                raise ImageError("maps of several sizes do not fit in one array; write them as .tiff pages")
+            return [[_Page(tuple(numbers))]]
+        if format not in BY_ROWS:
+            raise NotByBands(f"{format} is written as a whole")
+        if not self._job.floats:
+            pages = [[_Page((number,))] for number in numbers]
+        else:
+            planes = zip(numbers, self._shapes, strict=True)
+            pages = [[_Page((number,), plane) for plane in range(shape.channels)] for number, shape in planes]
+        return pages if sinks > 1 else [[page for each in pages for page in each]]
+
+    def _numbers(self) -> list[tuple[int, int]]:
+        """Return which object computes each map, and which of its maps it is."""
+        if len(self._groups) == len(self._shapes):
+            return [(number, 0) for number in range(len(self._groups))]
+        from imgconv.recipe import Network
+
+        step = self._job.recipe.step
+        assert isinstance(step, Network)
+        return [(group, number) for group, result in enumerate(step.results) for number in range(result.maps)]
+
+    def _band_count(self, shape: Shape, image: Raster) -> int:
+        """Return the number of bands for which the memory is enough."""
+        item = 4 if self._job.floats else image.pixels.itemsize
+        outputs = sum(each.height * each.width * each.channels for each in self._shapes) * item
+        total = _COPIES_IN * image.pixels.nbytes * shape.height + _COPIES_OUT * outputs + 4 * self._job.recipe.values_between(shape)
+        tallest = max(group.height for group in self._groups)
+        return min(max(ceil(_SHARE * total / self._memory), 1), tallest)
+
+    def _check(self, image: Raster) -> None:
+        """Raise NotByBands where even a band is too large."""
+        width, rows = self._reader.header.size[1], self._reader.step
+        if rows * image.pixels.nbytes > max(self._memory, 1 << 24):
+            raise NotByBands(f"{rows} rows of {width} pixels are stored together; store it with smaller strips or tiles")
+        if self._job.max_pixels is not None and width > self._job.max_pixels:
+            raise NotByBands(f"a row has {width} pixels")
+
+
+def _bands(groups: dict[int, BandedMaps], number: int, count: int) -> dict[int, Rows]:
+    """Return the output rows of band `number` of `count`, for each of some maps that has rows in it."""
+    bands = {}
+    for key, group in groups.items():
+        first, last = (group.height * n // count // group.alignment * group.alignment for n in (number, number + 1))
+        last = group.height if number + 1 == count else last
+        if last > first:
+            bands[key] = first, last
+    return bands
+
+
+def _united(rows: Sequence[Rows]) -> Rows:
+    return min(first for first, _ in rows), max(last for _, last in rows)
+
+
+class _HeldRows:
+    """The rows of an image that are in memory: those of the last call that the next one needs again are not read twice."""
+
+    def __init__(self, reader: RowReader):
+        self._reader, self._height = reader, reader.header.size[0]
+        self._begin = self._end = 0
+        self._pixels: Array | None = None
+
+    def read(self, begin: int, end: int) -> Array:
+        """Return rows begin to end; rows outside of the image are those of its other end."""
+        inside = self._inside(max(begin, 0), min(end, self._height))
+        above = [self._reader.read(self._height + begin, self._height)] if begin < 0 else []
+        below = [self._reader.read(0, end - self._height)] if end > self._height else []
+        return np.concatenate([*above, inside, *below]) if above or below else inside
+
+    def _inside(self, begin: int, end: int) -> Array:
+        step = self._reader.step
+        stop = min(-(-end // step) * step, self._height)
+        if self._pixels is None or not self._begin <= begin < self._end:
+            start = begin if self._reader.forward else begin // step * step
+            self._pixels, self._begin = self._reader.read(start, stop), start
+        elif stop > self._end:
+            self._pixels = np.concatenate([self._pixels[begin - self._begin :], self._reader.read(self._end, stop)])
+            self._begin = begin
+        self._end = self._begin + len(self._pixels)
+        return self._pixels[begin - self._begin : end - self._begin]

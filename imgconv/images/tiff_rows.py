@@ -1,0 +1,143 @@
+"""Rows of a TIFF page: the strips or tiles that hold them are decoded, on several threads."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgconv.errors import reason
+from imgconv.images import tiff_colors, tiff_segments
+from imgconv.images.damage import DECODER_ERRORS, DamageError, TruncatedError, image_errors, read_exactly
+from imgconv.images.raster import Header, Metadata
+from imgconv.images.rows import RowReader
+
+_WHOLE_BYTES = (8, 16, 32, 64)
+
+
+class TiffRows(RowReader):
+    """The upright rows of a page, and of the mask that is its alpha; None for a mask without one."""
+
+    def __init__(self, page: Any, mask: Any, orientation: int, header: Header, metadata: Metadata, *, salvage: bool):
+        self.header, self.metadata = header, metadata
+        self._page, self._mask, self._orientation = page, mask, orientation
+        self._samples = [_Samples(each, salvage) for each in (page, mask) if each is not None]
+        self.step = self._samples[0].step
+
+    @property
+    def columns(self) -> tuple[int, int]:
+        """The columns that are read; others are 0."""
+        return self._samples[0].columns
+
+    @columns.setter
+    def columns(self, columns: tuple[int, int]) -> None:
+        width = self.header.size[1]
+        mirrored = self._orientation in (2, 3)
+        for samples in self._samples:
+            samples.columns = (width - columns[1], width - columns[0]) if mirrored else columns
+
+    def read(self, first: int, last: int) -> NDArray[Any]:
+        height = self.header.size[0]
+        if self._orientation in (3, 4):
+            first, last = height - last, height - first
+        with image_errors("damaged tiff"):
+            pixels, alpha = tiff_colors.pixels_of(self._page, self._samples[0].rows(first, last))
+            if self._mask is not None:
+                pixels = tiff_colors.with_mask(pixels, alpha, self._samples[1].rows(first, last)[..., :1])
+        down, across = {2: (1, -1), 3: (-1, -1), 4: (-1, 1)}.get(self._orientation, (1, 1))
+        return np.ascontiguousarray(pixels[::down, ::across])
+
+
+class _Samples:
+    """The samples of a page as they are stored, by rows."""
+
+    def __init__(self, page: Any, salvage: bool):
+        self._page, self._salvage = page, salvage
+        self._lock = threading.Lock()
+        self._count = tiff_segments.needed_segments(page, salvage)
+        self.columns = (0, int(page.imagewidth))
+        height, width = int(page.imagelength), int(page.imagewidth)
+        rows, columns = (page.tilelength, page.tilewidth) if page.is_tiled else (min(page.rowsperstrip, height), width)
+        self._segment = int(rows), int(columns)
+        self._grid = -(-height // rows), -(-width // columns)
+        self._plain = not page.is_tiled and int(page.compression) == 1 and int(page.predictor) == 1 and page.fillorder == 1
+        self._plain &= page.bitspersample in _WHOLE_BYTES and not tiff_segments.stores_ycbcr(page)
+        self.step = 1 if self._plain else self._segment[0]
+
+    def rows(self, first: int, last: int) -> NDArray[Any]:
+        """Return the samples (last - first, W, S) of some rows."""
+        page, planes = self._page, self._page.shaped[0]
+        samples = np.zeros((planes, last - first, *page.shaped[3:]), page.dtype)
+        if page.nodata and 0 in page.databytecounts:
+            samples[...] = page.nodata
+        fill = self._fill_plain if self._plain else self._fill
+        list(_workers().map(lambda index: fill(index, samples, first), self._segments(first, last)))
+        samples = tiff_segments.in_byte_order(page, samples)
+        return samples[0] if planes == 1 else np.moveaxis(samples[..., 0], 0, -1)
+
+    def _segments(self, first: int, last: int) -> Iterator[int]:
+        """Yield the numbers of the segments that hold some rows of the columns that are read."""
+        (rows, columns), (down, across) = self._segment, self._grid
+        left, right = self.columns
+        for plane in range(self._page.shaped[0]):
+            for row in range(first // rows, -(-last // rows)):
+                for column in range(left // columns, -(-right // columns)):
+                    index = (plane * down + row) * across + column
+                    if index < self._count and self._page.databytecounts[index]:
+                        yield index
+
+    def _fill(self, index: int, samples: NDArray[Any], top: int) -> None:
+        page = self._page
+        try:
+            with self._lock:
+                data = tiff_segments.stored(page, page.dataoffsets[index], page.databytecounts[index])
+            segment, (plane, _, row, left, _) = tiff_segments.decoded(page, index, data, self._salvage)
+        except DECODER_ERRORS as error:
+            if self._salvage:
+                return
+            raise DamageError(f"{self._place(index)}: {reason(error)}") from error
+        begin, end = max(row, top), min(row + segment.shape[0], top + samples.shape[1])
+        target = samples[plane, begin - top : end - top, left : left + segment.shape[1]]
+        target[...] = segment[begin - row : end - row, : target.shape[1]]
+
+    def _fill_plain(self, index: int, samples: NDArray[Any], top: int) -> None:
+        """Read the rows of a strip that is not compressed, and no others."""
+        page, (rows, _) = self._page, self._segment
+        plane, number = divmod(index, self._grid[0])
+        row, height = number * rows, int(page.imagelength)
+        begin, end = max(row, top), min(row + rows, top + samples.shape[1], height)
+        dtype = page.dtype.newbyteorder(page.parent.byteorder)
+        length = prod(samples.shape[2:]) * dtype.itemsize
+        try:
+            if (min(row + rows, height) - row) * length > page.databytecounts[index]:
+                raise TruncatedError
+            with self._lock:
+                file = page.parent.filehandle
+                file.seek(page.dataoffsets[index] + (begin - row) * length)
+                data = read_exactly(file, (end - begin) * length)
+        except DECODER_ERRORS as error:
+            if self._salvage:
+                return
+            raise DamageError(f"{self._place(index)}: {reason(error)}") from error
+        samples[plane, begin - top : end - top] = np.frombuffer(data, dtype).reshape(end - begin, *samples.shape[2:])
+
+    def _place(self, index: int) -> str:
+        """Return which segment it is, and where: in the rows and columns of tiles, from 1."""
+        total, (down, across) = prod(self._page.chunked), self._grid
+        if not self._page.is_tiled:
+            return f"strip {index + 1} of {total}"
+        return f"tile {index + 1} of {total} (row {index // across % down + 1}, column {index % across + 1})"
+
+
+_pool: ThreadPoolExecutor | None = None
+
+
+def _workers() -> ThreadPoolExecutor:
+    """Return the threads that decode, as many as there are cores; they live as long as the process."""
+    global _pool
+    if _pool is None:
+        _pool = ThreadPoolExecutor(None, thread_name_prefix="imgconv-tile")
+    return _pool

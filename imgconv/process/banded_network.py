@@ -1,0 +1,95 @@
+"""The steps of a network on bands of rows: each step gets the rows that its windows see, and its results at a cut are left out."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from imgconv.arrays import Array
+from imgconv.errors import DoesNotFit
+from imgconv.filters.output_range import finite_extremes, map_to_pixels
+from imgconv.images import Raster, resampled
+from imgconv.modes import Range
+from imgconv.process.bands import BandedMaps, Rows, rows_of, united
+from imgconv.process.image import Map
+from imgconv.process.network import stored
+from imgconv.process.sampling import of_result
+from imgconv.recipe import Network, Shape
+from imgconv.recipe.network import Result
+from imgconv.recipe.operations.operation import Reach
+
+
+def banded_network(network: Network, image: Raster, size: tuple[int, int], *, floats: bool) -> list[BandedMaps]:
+    """The results of a network by bands, one object for each. Raises DoesNotFit for a step that sees all rows, and for a sheet."""
+    if network.sheet:
+        raise DoesNotFit("a sheet shows whole maps; leave out --sheet")
+    return [_Result(network, result, image, size, floats) for result in network.results]
+
+
+@dataclass(frozen=True)
+class _Need:
+    """The input rows that a step gets for the output rows that are needed of it."""
+
+    rows: Rows
+    outputs: Rows
+
+
+class _Result(BandedMaps):
+    """The maps of one result of a network."""
+
+    alignment = 1
+
+    def __init__(self, network: Network, result: Result, image: Raster, size: tuple[int, int], floats: bool):
+        self._network, self._result, self._floats = network, result, floats
+        shapes = network.shapes(Shape(*size, image.channels, image.alpha))[: result.position + 2]
+        self._heights = [shape[1] if len(shape) == 3 else 0 for shape in shapes]
+        steps = network.steps[: result.position + 1]
+        self._reaches = [_reach(number, step.operation.reach(), step.text) for number, step in enumerate(steps, 1)]
+        self._operations = [step.operation for step in steps]
+        self.height = self._heights[-1]
+        whole = replace(image, pixels=np.broadcast_to(image.pixels[:1], (*size, image.channels)), luma=None)
+        self._metadata = resampled(image.metadata, of_result(network, result, whole, (shapes[-1][1], shapes[-1][2])), size)
+        self._range = Range(network.range or ("raw" if floats else result.range))
+        self.measured = self._range.arithmetic.stretched
+        self._extremes: list[tuple[float, float] | None] = [None] * result.maps
+
+    def rows(self, band: Rows) -> Rows:
+        return self._needs(band)[0].rows
+
+    def measure(self, held: Raster, begin: int, band: Rows) -> None:
+        maps = np.split(self._computed(held, begin, band), self._result.maps)
+        self._extremes = [united(known, finite_extremes(planes)) for known, planes in zip(self._extremes, maps, strict=True)]
+
+    def maps(self, held: Raster, begin: int, band: Rows) -> list[Map]:
+        finished = []
+        split = np.split(self._computed(held, begin, band), self._result.maps)
+        for name, planes, extremes in zip(self._result.names, split, self._extremes, strict=True):
+            values = planes.transpose(1, 2, 0)
+            pixels = map_to_pixels(values, self._range, held.pixels.dtype, unrounded=self._floats, extremes=extremes or (0.0, 0.0))
+            finished.append(Map(name, replace(held, pixels=np.ascontiguousarray(pixels), alpha=False, metadata=self._metadata)))
+        return finished
+
+    def _computed(self, held: Raster, begin: int, band: Rows) -> Array:
+        """The rows of all maps, (C, rows, w_out) float32."""
+        needs = self._needs(band)
+        batch = stored(rows_of(held, begin, needs[0].rows), grey=self._network.grey)[None]
+        with np.errstate(all="ignore"):
+            for operation, reach, need in zip(self._operations, self._reaches, needs, strict=True):
+                first = reach.output_of(need.rows[0])
+                batch = operation.apply(batch)[..., need.outputs[0] - first : need.outputs[1] - first, :]
+                batch = np.ascontiguousarray(batch)
+        return batch[0]
+
+    def _needs(self, band: Rows) -> list[_Need]:
+        """What each step gets and gives for a band of the result."""
+        needs: list[_Need] = []
+        for reach, height in zip(reversed(self._reaches), reversed(self._heights[:-1]), strict=True):
+            rows = reach.inputs_of(band, height)
+            needs.append(_Need(rows, band))
+            band = rows
+        return needs[::-1]
+
+
+def _reach(number: int, reach: Reach | None, text: str) -> Reach:
+    if reach is None:
+        raise DoesNotFit(f"step {number} ({text}) sees all rows of the image")
+    return reach

@@ -1,0 +1,128 @@
+"""An image through a recipe by bands of output rows, with the pixels of the whole image, where each step sees few rows at a time."""
+
+from dataclasses import replace
+from typing import Protocol
+
+from imgconv.errors import DoesNotFit
+from imgconv.filters.filter2d import ImageFilter
+from imgconv.filters.parts import Part, filter_rows, pool_rows
+from imgconv.images import Raster, resampled
+from imgconv.process.image import Map, image_filter, pooled, postprocessed, prepare, sampling_of
+from imgconv.process.sampling import of_window
+from imgconv.recipe import Canny, Filter, Pool, Recipe
+from imgconv.windows.borders import Border
+
+Rows = tuple[int, int]  # first and last, exclusive
+
+
+class BandedMaps(Protocol):
+    """Maps of one size that are computed band by band.
+
+    `height` are their rows, and the first row of a band is a multiple of `alignment`. With `measured` every band goes through `measure`
+    before the first one is computed.
+    """
+
+    height: int
+    alignment: int
+    measured: bool
+
+    def rows(self, band: Rows) -> Rows:
+        """The input rows behind the output rows of a band; rows outside of the image are those that a circular border repeats."""
+
+    def measure(self, held: Raster, begin: int, band: Rows) -> None:
+        """Take the band into account for range `minmax`; `held` are the input rows from `begin` on."""
+
+    def maps(self, held: Raster, begin: int, band: Rows) -> list[Map]:
+        """The output rows of all maps, with the metadata of whole maps."""
+
+
+def banded_maps(recipe: Recipe, image: Raster, size: tuple[int, int], *, floats: bool, threads: int | None) -> list[BandedMaps]:
+    """The maps of an image of `size` that is not in memory, those of one size together; `image` are some rows of it, with its metadata.
+
+    Raises DoesNotFit for a step that sees the whole image.
+    """
+    step = recipe.step
+    if isinstance(step, Filter):
+        names = recipe.names
+        return [_FilteredMap(recipe, step, n, name, image, size, floats, threads) for n, name in enumerate(names)]
+    if isinstance(step, Pool):
+        return [_PooledMap(recipe, step, image, size, floats, threads)]
+    if isinstance(step, Canny):
+        raise DoesNotFit("canny follows edges through the whole image")
+    from imgconv.process.banded_network import banded_network
+
+    return banded_network(step, image, size, floats=floats)
+
+
+class _FilteredMap(BandedMaps):
+    """One map of a filter."""
+
+    def __init__(
+        self, recipe: Recipe, step: Filter, number: int, name: str, image: Raster, size: tuple[int, int], floats: bool, threads: int | None
+    ):
+        plan = step.maps[number]
+        self._recipe, self._step, self._plan, self._size, self._floats, self._threads = recipe, step, plan, size, floats, threads
+        self.height = step.window(plan).output_size(size)[0]
+        self._metadata = resampled(image.metadata, sampling_of(step, plan, size), size)
+        self._name = name
+        one = self._filter(self._prepared(image), 0, (0, 1))
+        self.alignment = one.alignment
+        self.measured = one.output.range.arithmetic.stretched
+        self._extremes: tuple[float, float] | None = None
+
+    def rows(self, band: Rows) -> Rows:
+        step = self._step
+        border = Border.of(step.padding_mode)
+        begin, end = filter_rows(self._plan.kernels, step.window(self._plan), border, self._size, band, flip=step.flip)
+        return (min(begin, band[0]), max(end, band[1])) if self._recipe.postprocess.overlay else (begin, end)
+
+    def measure(self, held: Raster, begin: int, band: Rows) -> None:
+        extremes = self._filter(self._prepared(held), begin, band).measured(self._threads)
+        self._extremes = united(self._extremes, extremes)
+
+    def maps(self, held: Raster, begin: int, band: Rows) -> list[Map]:
+        prepared = self._prepared(held)
+        pixels = self._filter(prepared, begin, band).run(self._threads, self._extremes or (0.0, 0.0))
+        original = rows_of(held, begin, band) if self._recipe.postprocess.overlay else held
+        result = postprocessed(replace(prepared, pixels=pixels), original, self._recipe)
+        return [Map(self._name, replace(result, metadata=self._metadata))]
+
+    def _prepared(self, held: Raster) -> Raster:
+        return prepare(held, self._step.grey, self._step.keeps_alpha(self._plan), self._threads)
+
+    def _filter(self, prepared: Raster, begin: int, band: Rows) -> ImageFilter:
+        return image_filter(prepared, self._step, self._plan, self._floats, Part(self._size[0], begin, *band))
+
+
+class _PooledMap(BandedMaps):
+    """The map of a pool."""
+
+    alignment = 1
+    measured = False
+
+    def __init__(self, recipe: Recipe, step: Pool, image: Raster, size: tuple[int, int], floats: bool, threads: int | None):
+        self._recipe, self._step, self._size, self._floats, self._threads = recipe, step, size, floats, threads
+        self.height = step.window.output_size(size)[0]
+        self._metadata = resampled(image.metadata, of_window(step.window, size), size)
+
+    def rows(self, band: Rows) -> Rows:
+        return pool_rows(self._step.window, self._size, band)[1]
+
+    def measure(self, held: Raster, begin: int, band: Rows) -> None:
+        raise AssertionError("a pool has no range")
+
+    def maps(self, held: Raster, begin: int, band: Rows) -> list[Map]:
+        window, seen = pool_rows(self._step.window, self._size, band)
+        result = pooled(rows_of(held, begin, seen), self._step, self._floats, self._threads, window)
+        return [Map("pool", replace(result, metadata=self._metadata))]
+
+
+def rows_of(held: Raster, begin: int, rows: Rows) -> Raster:
+    """Some of the rows that are in memory from `begin` on."""
+    return replace(held, pixels=held.pixels[rows[0] - begin : rows[1] - begin])
+
+
+def united(one: tuple[float, float] | None, other: tuple[float, float] | None) -> tuple[float, float] | None:
+    if one is None or other is None:
+        return one or other
+    return min(one[0], other[0]), max(one[1], other[1])
