@@ -167,4 +167,4 @@ class Decoder:
 
     header: Header
     frames: Callable[[], Iterator[Raster]]
-    rows: "Callable[[], RowReader] | None" = None
+    rows: "Callable[[], RowReader | None] | None" = None

@@ -18,6 +18,7 @@ from imgconv.images.deflate import DeflateError, fast_zlib
 from imgconv.images.exif import SIZES
 from imgconv.images.metadata import of_tiff, upright
 from imgconv.images.raster import Decoder, Header, Raster, Request
+from imgconv.images.rows import RowReader
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _DESCRIPTION, _OFFSETS, _ORIENTATION = 256, 257, 258, 259, 262, 270, 273, 274
 _SAMPLES, _ROWS, _COUNTS, _PREDICTOR, _ALPHA, _TABLES = 277, 278, 279, 317, 338, 347
@@ -70,7 +71,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     request.check_size(*page.size)
     size = page.size[::-1] if page.orientation > 4 else page.size
     header = Header("tiff", size, page.samples, page.dtype, page.alpha, description=page.description)
-    return Decoder(header, partial(_frames, file, page, request))
+    return Decoder(header, partial(_frames, file, page, request), partial(_rows, file, request))
 
 
 def _full_decoder(file: BinaryIO, request: Request) -> Decoder:
@@ -78,6 +79,11 @@ def _full_decoder(file: BinaryIO, request: Request) -> Decoder:
 
     file.seek(0)
     return tiff.decoder(file, request)
+
+
+def _rows(file: BinaryIO, request: Request) -> RowReader | None:
+    rows = _full_decoder(file, request).rows
+    return None if rows is None else rows()
 
 
 def _frames(file: BinaryIO, page: _Page, request: Request) -> Iterator[Raster]:

@@ -2,6 +2,7 @@
 
 import io
 import random
+import shlex
 
 import numpy as np
 import pytest
@@ -86,12 +87,6 @@ COMMANDS = [
 ]
 
 
-def words_of(command):
-    import shlex
-
-    return shlex.split(command)
-
-
 def outputs(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
@@ -105,7 +100,7 @@ def inputs(tmp_path_factory):
 
 
 def compare(file, command, tmp_path, memory, threads, format):
-    words = [*words_of(command), file, "--format", format]
+    words = [*shlex.split(command), file, "--format", format]
     whole = imgconv(*words, "-o", tmp_path / "whole/")
     banded = imgconv(*words, "-o", tmp_path / "banded/", "--memory", memory, "-j", threads)
     assert (whole.code, whole.err.replace("whole/", "banded/").split(",")[0]) == (banded.code, banded.err.split(",")[0]), banded.err
@@ -118,12 +113,9 @@ def compare(file, command, tmp_path, memory, threads, format):
 def test_every_command_on_a_file_of_each_kind(inputs, tmp_path, command):
     choice = random.Random(command)
     done = 0
-    for name in choice.sample(sorted(FILES), 4):
-        memory, threads, format = (
-            choice.choice(["1M", "1.3M", "2M", "4M"]),
-            choice.choice([1, 2, 3]),
-            choice.choice(["png", "tiff", "npy", "pnm"]),
-        )
+    for name in choice.sample(sorted(FILES), 2):
+        memory, threads = choice.choice(["1M", "1.3M", "2M", "4M"]), choice.choice([1, 2, 3])
+        format = choice.choice(["png", "tiff", "npy", "pnm"])
         done += compare(inputs / name, command, tmp_path / name, memory, threads, format) == 0
     assert done
 
