@@ -3,7 +3,7 @@
 Numba compiles and optimises. Its function takes arrays spread out into (owner, parent, size, itemsize, data, shape..., strides...)
 after two slots, for a result and an error. An entry that takes the words of a call (see `llvm`) is put before it, everything else is
 made private or removed, and LLVM emits the rest as object code. What this requires of Numba is checked here; `UnexpectedError` is
-raised where it does not hold. Only this module and `tiles` import Numba.
+raised where it does not hold. Only this module, `settings` and `tiles` import Numba.
 """
 
 import hashlib
@@ -45,7 +45,7 @@ def compile_loop(function: Callable[..., None], signature: Signature) -> Dispatc
 
     `contract` is the only floating-point optimisation: multiply-adds may keep the full precision of the product.
     """
-    import numba  # 230 ms, which a run with cached loops does not spend
+    numba = settings.load_numba()
     from numba import extending
 
     from imgconv.engine import tiles

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from imgconv.engine import cache as files
-from imgconv.engine import fallback, forks
+from imgconv.engine import fallback, forks, settings
 from imgconv.engine.compiled import is_plain
 from imgconv.engine.fallback import UNEXPECTED
 from imgconv.engine.signature import Signature
@@ -94,7 +94,7 @@ def _warn() -> bool:
 
 def _test() -> bool:
     """Whether the intrinsic returns what `tile_sums` returns in Python."""
-    from numba import njit
+    numba = settings.load_numba()
     from numba.core.errors import NumbaError
 
     cells, weights, offsets = np.arange(9.0), np.arange(6.0).reshape(2, 3), np.array([0, 2, 3])
@@ -102,7 +102,7 @@ def _test() -> bool:
     tile_sums(cells, 1, offsets, weights, 1, 0, 3, expected, 0, 2, 8, 4)  # type: ignore[no-untyped-call]
     try:
         intrinsic = _intrinsic(2, 8, 4)
-        call = njit(lambda cells, offsets, weights, sums: intrinsic(cells, 1, offsets, weights, 1, 0, 3, sums, 0))
+        call = numba.njit(lambda cells, offsets, weights, sums: intrinsic(cells, 1, offsets, weights, 1, 0, 3, sums, 0))
         call(cells, offsets, weights, sums)
     except (NumbaError, *UNEXPECTED):
         return False

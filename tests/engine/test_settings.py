@@ -10,7 +10,7 @@ SCRIPT = """
 from imgconv.engine import settings
 {first}
 before = settings.described()
-import numba
+settings.load_numba(); import numba
 {then}
 print(before == settings.described())
 """
@@ -25,6 +25,7 @@ print(before == settings.described())
         ("", "import os; os.environ['NUMBA_LOOP_VECTORIZE'] = '0'", False),
         ("import os; open('.numba_config.yaml', 'w').close()", "", False),
         ("import os; open('.numba_config.yaml', 'w').close(); settings.ignore_working_folder()", "", True),
+        ("import sys; finders = [*sys.meta_path]; settings.ignore_working_folder()", "assert sys.meta_path == finders", True),
     ],
 )
 def test_settings_of_a_loaded_numba(tmp_path, first, then, is_same):
