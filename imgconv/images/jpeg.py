@@ -5,6 +5,7 @@ libjpeg fills missing rows with grey, and an end mark after the part that is the
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -25,16 +26,18 @@ _LAST_COEFFICIENT = 63
 # libjpeg reads up to 8 bytes ahead. A code of ones is not valid, so that these bytes give at most two blocks, and then no more.
 _AFTER_SCAN = b"\xff\x00" * 8
 _OTHER_DATA = bytes(range(1, 255)) * 40
+_MOST_UNUSED = 64  # bytes behind the last pixel; some cameras write a few
 _OTHER_STRIP = bytes((37 * i + 11) % 251 for i in range(512))
 
 
 @dataclass(frozen=True)
 class Scan:
-    """One scan: its components, its coefficients, the bit with which they end (0: all bits are there), and where its data end."""
+    """One scan: its components, its coefficients, the bit with which they end (0: all bits are there), and where its data are."""
 
     components: tuple[int, ...]
     coefficients: range
     low_bit: int
+    start: int
     end: int
 
 
@@ -52,6 +55,10 @@ class Structure:
     def one_scan(self) -> bool:
         """Whether the first scan holds the whole image."""
         return self.frame not in _PROGRESSIVE and bool(self.scans) and len(self.scans[0].components) == len(self.components)
+
+    def is_closed(self, data: bytes) -> bool:
+        """Return whether the end mark is there; some cameras leave it out, and write other data behind the image."""
+        return data.startswith(END, self.end - len(END))
 
     def check_scans(self) -> None:
         """Raise TruncatedError if scans are missing: components, coefficients, or their last bits."""
@@ -79,8 +86,9 @@ def read_structure(data: bytes) -> Structure:
         if marker in _FRAMES and not components and len(segment) >= 6:
             frame, bits, components = marker, segment[0], tuple(segment[6::3])
         elif marker == _SCAN and segment:
-            position = _next_marker(data, position)
-            scans.append(_scan(segment, frame, position))
+            start, position = position, _next_marker(data, position)
+            end = start + len(data[start:position].rstrip(b"\xff"))  # without bytes that fill up the space before a marker
+            scans.append(_scan(segment, frame, start, end))
             if frame not in _PROGRESSIVE and len(scans[-1].components) == len(components):
                 position += 2 * data.startswith(END, position)
                 break
@@ -89,26 +97,50 @@ def read_structure(data: bytes) -> Structure:
     return Structure(frame, bits, components, tuple(scans), position)
 
 
-def strict(data: bytes, structure: Structure) -> bytes:
-    """Return the file that libjpeg decodes to the end only if all rows are there; one of several scans needs `with_other_end` too.
+class StrictFile(BytesIO):
+    """A file that libjpeg decodes to the end only if all rows are there; one of several scans needs `with_other_end` too.
 
-    Raises TruncatedError if scans are missing.
+    With `padded`, zeros at the end of the only scan are left out. Raises TruncatedError if scans are missing.
     """
-    structure.check_scans()
-    if structure.one_scan and structure.frame in _HUFFMAN:
-        return data[: structure.scans[0].end] + _AFTER_SCAN  # without an end mark, at which libjpeg would fill the rest
-    return data[: structure.scans[-1].end] + END
+
+    def __init__(self, data: bytes, structure: Structure, *, padded: bool = False):
+        structure.check_scans()
+        first, last = structure.scans[0], structure.scans[-1]
+        self._last_part = 0
+        if structure.one_scan and structure.frame in _HUFFMAN:
+            end = _end_before_zeros(data, first) if padded else first.end
+            self._last_part = max(first.start, end - _MOST_UNUSED)
+            super().__init__(data[:end] + _AFTER_SCAN)  # without an end mark, at which libjpeg would fill the rest
+        else:
+            super().__init__(data[: last.end] + END)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read on; the last part of the scan needs a call of its own."""
+        room = self._last_part - self.tell()
+        return super().read(room if room > 0 and (size is None or not 0 <= size <= room) else size)
+
+    @property
+    def has_unused(self) -> bool:
+        """Whether the decoder had all pixels before the last part of the scan, as where other data replace the end of an image."""
+        return self.tell() <= self._last_part
 
 
 def with_other_end(data: bytes, structure: Structure) -> bytes | None:
-    """Return a file that decodes to the same pixels only if the last scan is whole; None where `strict` is enough.
+    """Return a file that decodes to the same pixels only if the last scan is whole; None where a StrictFile is enough.
 
     It is not enough for several scans, and for an image without its end mark, whose last bytes can be missing too.
     """
-    end = structure.scans[-1].end
-    if structure.one_scan and data.startswith(END, end):
+    last = structure.scans[-1]
+    if structure.one_scan and structure.is_closed(data):
         return None
+    end = _end_before_zeros(data, last) if structure.frame in _PROGRESSIVE else last.end
     return data[:end] + _OTHER_DATA + END
+
+
+def _end_before_zeros(data: bytes, scan: Scan) -> int:
+    """Return where a scan ends that more zeros follow than its codes end with."""
+    end = scan.start + len(data[scan.start : scan.end].rstrip(b"\0"))
+    return end if scan.end - end > _MOST_UNUSED else scan.end
 
 
 def check_complete(data: bytes, pixels: NDArray[Any], decode: Callable[[bytes], NDArray[Any]]) -> None:
@@ -134,12 +166,12 @@ def _next_marker(data: bytes, start: int) -> int:
     return len(data) if position < 0 else position
 
 
-def _scan(segment: bytes, frame: int, end: int) -> Scan:
+def _scan(segment: bytes, frame: int, start: int, end: int) -> Scan:
     count = segment[0]
     spectral = segment[1 + 2 * count : 4 + 2 * count]
     if len(spectral) < 3:
         raise TruncatedError
     components = tuple(segment[1 : 1 + 2 * count : 2])
     if frame not in _PROGRESSIVE:
-        return Scan(components, range(_LAST_COEFFICIENT + 1), 0, end)
-    return Scan(components, range(spectral[0], spectral[1] + 1), spectral[2] & 15, end)
+        return Scan(components, range(_LAST_COEFFICIENT + 1), 0, start, end)
+    return Scan(components, range(spectral[0], spectral[1] + 1), spectral[2] & 15, start, end)

@@ -11,7 +11,7 @@ from PIL import ImageFile
 
 from imgconv.errors import ImageError
 from imgconv.images import boxes, deep, jpeg, metadata, modes, plugins
-from imgconv.images.damage import TruncatedError, image_errors
+from imgconv.images.damage import DamageError, TruncatedError, image_errors
 from imgconv.images.raster import Decoder, Header, Raster, Request
 
 _QOI_END = b"\0\0\0\0\0\0\0\1"
@@ -91,7 +91,13 @@ def _photograph(file: BinaryIO, request: Request) -> Raster:
         file.seek(0)
         data = file.read()
         structure = jpeg.read_structure(data)
-        raster = _jpeg(BytesIO(jpeg.strict(data, structure)), file, request)
+        source = jpeg.StrictFile(data, structure)
+        raster = _jpeg(source, file, request)
+        if source.has_unused:  # sound only if zeros follow an image that is whole without them
+            source = jpeg.StrictFile(data, structure, padded=True)
+            raster = _jpeg(source, file, request)
+            if source.has_unused and structure.is_closed(data):
+                raise DamageError("data follow the last pixel")
         again = jpeg.with_other_end(data, structure)
         if again and not np.array_equal(_jpeg(BytesIO(again), file, request).pixels, raster.pixels):
             raise TruncatedError
