@@ -1,6 +1,7 @@
 """The calls for whole images: filter, edge, pool, canny, run, and the kernels by name."""
 
 import os
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,7 +18,8 @@ from imgconv.images import DEFAULT_MAX_PIXELS, Luma, Raster, from_pil, open_fram
 from imgconv.images.raster import is_pixel_dtype
 from imgconv.modes import Axes
 from imgconv.process import process
-from imgconv.recipe import Canny, Pool, Recipe, filter_recipe, network_recipe
+from imgconv.process.missing import located, mask_of, transparent
+from imgconv.recipe import DECLARED, Canny, MissingData, Pool, Recipe, filter_recipe, network_recipe
 from imgconv.registry import Bank, Kernel, kernel_from_array
 from imgconv.remedies import named, python_remedies
 from imgconv.window import Padding, Size
@@ -44,6 +46,10 @@ def filter(
     grey: bool = False,
     linear: bool = False,
     alpha: str = "auto",
+    nodata: float | str | None = "auto",
+    mask: "ImageLike | None" = None,
+    missing: str = "keep",
+    min_valid: float = 0.0,
     threads: int | None = None,
 ) -> Any:
     """Correlate an image with a kernel, each colour on its own.
@@ -65,17 +71,23 @@ def filter(
     linear : compute in linear light.
     alpha : "auto" (zero-sum kernels leave alpha unchanged, others filter it together with premultiplied colours), "keep", "drop" or
         "filter"; "none" if the last of 2 or 4 channels is a band like the others.
+    nodata : which cells are missing: "auto" (those of the value that the file declares), a value, "nan", or "none". Missing cells do not
+        take part: a kernel whose sum is not zero weighs the valid cells, and one whose sum is zero gives a missing cell.
+    mask : an image or array (H, W) in which 0 means missing.
+    missing : "keep" (missing cells stay missing), "fill" (they get an estimate) or "propagate" (a window with a missing cell is missing).
+    min_valid : the share of a kernel's absolute taps, 0 to 1, that must be over valid cells; else the result is missing.
     threads : number of threads; None is one per core. The result does not depend on it.
 
     Returns
     -------
     A PIL image for a path or a PIL image; for an array an array (h_out, w_out[, C]) of its dtype, float32 for range "raw". A list of
-    them for a bank whose maps are not combined. h_out = floor((H + padding - dilation*(kh-1) - 1) / stride) + 1.
+    them for a bank whose maps are not combined. A masked array for a masked array, and for an array with a mask. Missing cells hold
+    `nodata`, else NaN in floats. h_out = floor((H + padding - dilation*(kh-1) - 1) / stride) + 1.
 
     Raises
     ------
     ValueError : an argument that is invalid, or that does not fit this image.
-    TypeError : an array of another dtype, or a masked array.
+    TypeError : an array of another dtype.
     OSError : a file that cannot be read, or a result that no PIL image holds, such as floats in colour; an array holds every result.
 
     Examples
@@ -87,8 +99,10 @@ def filter(
     """
     window: dict[str, Any] = {"stride": stride, "padding": padding, "padding_mode": padding_mode, "dilation": dilation, "flip": flip}
     output: dict[str, Any] = {"range": range, "grey": grey, "linear": linear, "alpha": alpha_rule(alpha)}
+    cells: dict[str, Any] = {"missing": missing, "min_valid": min_valid}
     with python_remedies():
-        return _apply(filter_recipe([as_kernel(kernel)], **window, **output), image, threads, bands=alpha == NO_ALPHA)
+        recipe = filter_recipe([as_kernel(kernel)], **window, **output, **cells, missing_data=missing_data_of(nodata, mask))
+        return _apply(recipe, image, threads, bands=alpha == NO_ALPHA)
 
 
 def edge(
@@ -104,6 +118,10 @@ def edge(
     grey: bool = True,
     linear: bool = False,
     alpha: str = "auto",
+    nodata: float | str | None = "auto",
+    mask: "ImageLike | None" = None,
+    missing: str = "keep",
+    min_valid: float = 0.0,
     threads: int | None = None,
 ) -> Any:
     """Find edges: the absolute response of a kernel to the luma of an image. The parameters are those of `filter`.
@@ -120,8 +138,10 @@ def edge(
     """
     window: dict[str, Any] = {"stride": stride, "padding": padding, "padding_mode": padding_mode, "dilation": dilation, "flip": flip}
     output: dict[str, Any] = {"range": range, "grey": grey, "linear": linear, "alpha": alpha_rule(alpha)}
+    cells: dict[str, Any] = {"missing": missing, "min_valid": min_valid}
     with python_remedies():
-        recipe = filter_recipe([as_kernel(kernel)], command="edge", **window, **output)
+        data = missing_data_of(nodata, mask)
+        recipe = filter_recipe([as_kernel(kernel)], command="edge", **window, **output, **cells, missing_data=data)
         return _apply(recipe, image, threads, bands=alpha == NO_ALPHA)
 
 
@@ -136,12 +156,16 @@ def pool(
     ceil_mode: bool = False,
     grey: bool = False,
     alpha: str = "auto",
+    nodata: float | str | None = "auto",
+    mask: "ImageLike | None" = None,
+    missing: str = "keep",
+    min_valid: float = 0.0,
     threads: int | None = None,
 ) -> Any:
     """Reduce every window of an image to one value; padded cells do not take part.
 
-    `mode` is "max", "avg", "min" or "median", see `imgconv.modes.PoolMode`; `stride` None is the size. `image`, `threads` and the result
-    are as in `filter`.
+    `mode` is "max", "avg", "min" or "median", see `imgconv.modes.PoolMode`; `stride` None is the size. `image`, `threads`, the result
+    and the arguments about missing cells are as in `filter`; `min_valid` is a share of the cells of the window in the image.
 
     Examples
     --------
@@ -151,8 +175,8 @@ def pool(
            [13, 15]], dtype=uint8)
     """
     with python_remedies():
-        step = Pool(size, mode, stride, padding, dilation, ceil_mode, grey, alpha_rule(alpha))
-        return _apply(Recipe("pool", step), image, threads, bands=alpha == NO_ALPHA)
+        step = Pool(size, mode, stride, padding, dilation, ceil_mode, grey, alpha_rule(alpha), missing, min_valid)
+        return _apply(Recipe("pool", step, missing_data=missing_data_of(nodata, mask)), image, threads, bands=alpha == NO_ALPHA)
 
 
 def canny(
@@ -207,6 +231,10 @@ def run(
     range: str | None = None,
     sheet: bool = False,
     alpha: str = "drop",
+    nodata: float | str | None = "auto",
+    mask: "ImageLike | None" = None,
+    missing: str = "keep",
+    min_valid: float = 0.0,
 ) -> Any:
     """Apply the steps of a recipe to an image, as float32 from the stored values on, without rounding between steps.
 
@@ -218,6 +246,7 @@ def run(
     range : how values become pixels, as in `filter`; None is the default of the steps, "raw" gives float32.
     sheet : put all maps into one image.
     alpha : "drop", or "none" if the last of 2 or 4 channels is a band like the others.
+    nodata, mask, missing, min_valid : as in `filter`; steps pass the missing cells on.
 
     Returns
     -------
@@ -242,10 +271,12 @@ def run(
     with python_remedies():
         if alpha not in ("drop", NO_ALPHA):
             raise UsageError(f"alpha must be 'drop' or 'none', not {alpha!r}; steps have no transparency")
+        options: dict[str, Any] = {"keep": kept_steps, "range": range, "sheet": sheet, "missing": missing, "min_valid": min_valid}
+        options["missing_data"] = missing_data_of(nodata, mask)
         if isinstance(recipe, str | os.PathLike):
-            network = network_recipe(file=os.fspath(recipe), keep=kept_steps, range=range, sheet=sheet)
+            network = network_recipe(file=os.fspath(recipe), **options)
         else:
-            network = network_recipe(recipe, keep=kept_steps, range=range, sheet=sheet)
+            network = network_recipe(recipe, **options)
         return _apply(network, image, bands=alpha == NO_ALPHA)
 
 
@@ -279,6 +310,13 @@ def alpha_rule(alpha: str) -> str:
     return "auto" if alpha == NO_ALPHA else alpha
 
 
+def missing_data_of(nodata: float | str | None, mask: "ImageLike | None") -> MissingData:
+    """Return the missing cells of the arguments; a mask is 0 where a cell is missing."""
+    if mask is None:
+        return DECLARED if nodata == "auto" else MissingData.of(nodata)
+    return MissingData.of(nodata, mask_of(open_image(mask).raster))
+
+
 @ignore_float_errors
 def _apply(recipe: Recipe, image: ImageLike, threads: int | None = None, *, bands: bool = False) -> Any:
     """Return the result of a recipe in the form of `image`, or a list of several results. With `bands` no channel is alpha."""
@@ -286,7 +324,11 @@ def _apply(recipe: Recipe, image: ImageLike, threads: int | None = None, *, band
         raise UsageError(f"threads must be at least 1, not {threads}; leave it out for one per core")
     results: list[Any] = []
     with named(image):
-        raster, _, convert = open_image(image, recipe.luma, bands=bands, stacklevel=5)
+        raster, _, convert = open_image(image, recipe.luma, bands=bands, masked=True, stacklevel=5)
+        if recipe.missing_data.mask is not None and isinstance(
+            convert, partial
+        ):  # a masked array shows which cells of an array are missing
+            convert = partial(_to_masked, *convert.args)
         for vector, maps in groupby(process(raster, recipe, threads=threads), key=lambda result: result.vector):
             if vector:
                 results.append(np.array([number.image.pixels.item() for number in maps], np.float32))
@@ -311,9 +353,12 @@ def open_image(
     max_pixels: int | None = DEFAULT_MAX_PIXELS,
     salvage: bool = False,
     axes: str | None = None,
+    masked: bool = False,
     stacklevel: int = 3,
 ) -> Opened:
-    """Open an image. With `bands` no channel is alpha; `stacklevel` is that of a warning; the other parameters are those of `open_frames`.
+    """Open an image. With `bands` no channel is alpha; with `masked` it can be a masked array; `stacklevel` is that of a warning.
+
+    The other parameters are those of `open_frames`.
 
     Raises ArgumentTypeError for what is not an image, and ImageError, which does not name the file.
     """
@@ -328,6 +373,9 @@ def open_image(
     elif is_pil(image):
         raster = from_pil(image)
     else:
+        if masked and _is_masked(image):
+            raster = _of_masked(image)
+            return Opened(replace(raster, alpha=False) if bands else raster, 1, partial(_to_masked, image))
         array = as_array(image, "image")
         if array is None:
             raise ArgumentTypeError(f"image is a {type(image).__name__}; give a path, a PIL image, or a numpy array (H, W) or (H, W, C)")
@@ -338,6 +386,14 @@ def open_image(
 def is_pil(image: ImageLike) -> TypeGuard["Image"]:
     """Whether an image is one of Pillow, which need not be imported for this."""
     return hasattr(image, "getbands") and not isinstance(image, np.ndarray)
+
+
+def _is_masked(image: ImageLike) -> TypeGuard["np.ma.MaskedArray[Any, Any]"]:
+    return "numpy.ma" in sys.modules and isinstance(image, np.ma.MaskedArray)
+
+
+def _of_masked(image: "np.ma.MaskedArray[Any, Any]") -> Raster:
+    return located(_from_array(np.ma.getdata(image)), MissingData(mask=~np.ma.getmaskarray(image)))
 
 
 def _from_array(image: Array) -> Raster:
@@ -351,7 +407,8 @@ def _from_array(image: Array) -> Raster:
 
 def _to_pil(result: Raster) -> "Image":
     """Return a result as a PIL image; bands of an image with alpha go back to where they come from."""
-    return to_pil(replace(result, alpha=result.pixels.shape[2] in (2, 4)))
+    result = replace(result, alpha=result.pixels.shape[2] in (2, 4))
+    return to_pil(transparent(result) if result.pixels.dtype == np.uint8 else result)
 
 
 def _as_pixels(array: Array) -> Array:
@@ -369,6 +426,15 @@ def _to_array(image: Array, result: Raster) -> Array:
     """Return the pixels of a result, without a channel axis if `image` has none or had its channels merged into one."""
     pixels = result.pixels
     return pixels[..., 0] if pixels.shape[2] == 1 and (image.ndim == 2 or image.shape[2] != 1) else pixels
+
+
+def _to_masked(image: Array, result: Raster) -> Any:
+    """Return the pixels of a result as a masked array."""
+    mask = np.ma.nomask if result.valid is None else _to_array(image, replace(result, pixels=result.valid, valid=None)) == 0
+    masked = np.ma.MaskedArray(_to_array(image, result), mask)
+    if isinstance(image, np.ma.MaskedArray) and masked.dtype == image.dtype:
+        masked.fill_value = image.fill_value
+    return masked
 
 
 def as_kernel(kernel: KernelLike) -> str | Kernel | Bank:

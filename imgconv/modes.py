@@ -160,6 +160,32 @@ class RangeArithmetic(NamedTuple):
     stretched: bool = False
 
 
+class MissingMode(Mode):
+    """What becomes of missing cells. Computed in `imgconv.filters.missing`."""
+
+    keep = "keep", "missing cells stay missing"
+    fill = "fill", "missing cells get an estimate from the valid ones around them"
+    propagate = "propagate", "every window with a missing cell gives a missing one"
+
+
+class MissingRule(NamedTuple):
+    """What becomes of missing cells, and the share of a window that has to be valid, by the absolute taps that are over it."""
+
+    mode: MissingMode = MissingMode.keep
+    min_valid: float = 0.0
+
+    @classmethod
+    def of(cls, missing: str, min_valid: float) -> "MissingRule":
+        """The rule of the arguments `missing` and `min_valid`. Raises UsageError for others.
+
+        >>> MissingRule.of("fill", 0.5).mode
+        <MissingMode.fill: 'fill'>
+        """
+        if not 0 <= min_valid <= 1:
+            raise UsageError(f"min-valid must be a share from 0 to 1, not {min_valid:g}")
+        return cls(MissingMode(missing), min_valid)
+
+
 class Range(Mode):
     """How signed results become pixels. Computed in `imgconv.filters.output_range`.
 

@@ -63,9 +63,15 @@ def test_objects_that_convert_themselves_are_arrays(call, wrapper):
     np.testing.assert_array_equal(call(wrapper(PLANE)), call(PLANE))
 
 
+MASKED = ("filter", "edge", "pool", "run")  # these calls take a masked array
+
+
 @pytest.mark.parametrize("wrapped", [False, True])
-@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_masked_arrays_are_refused_everywhere(call, wrapped):
+@pytest.mark.parametrize("name", CALLS)
+def test_masked_arrays_are_refused_where_missing_cells_have_no_meaning(name, wrapped):
+    if name in MASKED and not wrapped:
+        return
+    call = CALLS[name]
     masked = np.ma.masked_array(PLANE, mask=PLANE > 3)
     with pytest.raises(ArgumentTypeError, match=r"masked array.*filled\(value\)"):
         call(WithArray(masked) if wrapped else masked)

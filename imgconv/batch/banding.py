@@ -19,7 +19,7 @@ from imgconv.images import Raster
 from imgconv.images.rows import BandedImage, RowReader
 from imgconv.images.writing import BY_ROWS
 from imgconv.process import BandedMaps, Map, banded_maps
-from imgconv.recipe import Shape
+from imgconv.recipe import DECLARED, Shape
 
 _SHARE = 2  # of the memory that bands in progress take; the rest is for decoders, encoders and libraries
 _COPIES_IN, _COPIES_OUT = 3, 4  # of a band: read ahead, held and prepared; computed, queued, being written
@@ -49,6 +49,8 @@ def write_by_bands(reader: RowReader, job: Job, sinks: Sequence[Sink], outcome: 
 
     Raises NotByBands before anything is written where that is impossible.
     """
+    if reader.metadata.nodata is not None or job.recipe.missing_data is not DECLARED:
+        raise NotByBands("missing cells need the whole image")
     run = _Run(reader, job, len(sinks), memory)
     run.measure()
     writers = [BandWriter(sink, job) for sink in sinks]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from imgconv.arrays import Array
 from imgconv.errors import one_line, wants_traceback
 from imgconv.process import Map
 from imgconv.recipe import Shape
@@ -17,7 +18,7 @@ BLOCK = 1 << 18  # values that are converted to float64 at once
 
 @dataclass(frozen=True)
 class Statistics:
-    """Minimum, maximum, mean and standard deviation of the levels of one written map, without alpha."""
+    """Minimum, maximum, mean and standard deviation of the levels of one written map, without alpha and `missing` cells."""
 
     name: str
     shape: tuple[int, int, int]
@@ -25,6 +26,7 @@ class Statistics:
     max: float
     mean: float
     std: float
+    missing: int = 0
 
     @classmethod
     def of(cls, output: Map) -> "Statistics":
@@ -32,12 +34,22 @@ class Statistics:
         pixels = output.image.pixels
         colours = pixels[..., :-1] if output.image.alpha else pixels
         height, width, channels = pixels.shape
+        if output.missing:
+            colours = _valid_values(output)
         step = max(1, BLOCK // (width * channels))
-        blocks = [colours[row : row + step] for row in range(0, height, step)]  # no copy of the whole map in float64
+        blocks = [colours[row : row + step] for row in range(0, len(colours), step)]  # no copy of the whole map in float64
         with np.errstate(all="ignore"):  # infinity and NaN are valid results
             mean = sum(float(block.sum(dtype=np.float64)) for block in blocks) / colours.size
             variance = sum(float(np.square(block - mean, dtype=np.float64).sum()) for block in blocks) / colours.size
-        return cls(output.name, (channels, height, width), float(colours.min()), float(colours.max()), mean, variance**0.5)
+        return cls(output.name, (channels, height, width), float(colours.min()), float(colours.max()), mean, variance**0.5, output.missing)
+
+
+def _valid_values(output: Map) -> Array:
+    """The values of the valid cells of a map (N, 1, 1); one NaN where all cells are missing."""
+    image = output.image
+    colours = slice(image.channels - image.alpha)
+    values = image.pixels[..., colours][np.asarray(image.valid)[..., colours] != 0]
+    return (values if values.size else np.full(1, np.nan))[:, None, None]
 
 
 class RunningStatistics:
@@ -76,7 +88,8 @@ class Outcome:
     """The outcome of one input: outputs, shapes (C, H, W), seconds, and an error, or the reason why it was skipped.
 
     `dropped` names metadata of the input that its outputs do not have. `header` holds the shape and dtype of the input. `note` is added
-    to the input's line of text, `reading` to its details. `unchanged` are outputs that existed before and were not replaced.
+    to the input's line of text, `reading` to its details. `missing_before` and `missing_after` count missing cells of the input and of all
+    maps. `unchanged` are outputs that existed before and were not replaced.
     """
 
     source: str
@@ -89,6 +102,8 @@ class Outcome:
     seconds: float = 0.0
     error: str | None = None
     skipped: str | None = None
+    missing_before: int = 0
+    missing_after: int = 0
     note: str | None = None
     reading: str | None = None
 
@@ -99,6 +114,7 @@ class Outcome:
             "outputs": self.outputs,
             "shapes": self.shapes,
             "dropped": self.dropped,
+            "missing": {"before": self.missing_before, "after": self.missing_after},
             "seconds": round(self.seconds, 6),
             "error": self.error,
             "skipped": self.skipped,

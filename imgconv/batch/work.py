@@ -25,10 +25,11 @@ from imgconv.batch.protection import OutputNames, open_output
 from imgconv.batch.sources import Source
 from imgconv.errors import ImageError
 from imgconv.images import Frames, Header, Raster, check_output, check_size, encode, fitted, open_frames
+from imgconv.images.formats import OUTPUTS
 from imgconv.inputs import Inputs
 from imgconv.modes import Axes
 from imgconv.process import Map, process, single_maps
-from imgconv.recipe import Recipe, Shape
+from imgconv.recipe import DECLARED, Recipe, Shape
 from imgconv.system import CpuSlots, Memory, readable_size
 
 if TYPE_CHECKING:
@@ -226,10 +227,23 @@ def _passes(opened: Frames, job: Job, source: Source) -> Iterator[tuple[Recipe, 
 def _maps(opened: Iterable[Raster], recipe: Recipe, job: Job, outcome: Outcome) -> Iterator[list[Map]]:
     """Yield the maps of each frame; one frame is in memory at a time."""
     for frame in opened:
+        frame = _located(frame, recipe, outcome)
         maps = process(frame, recipe, floats=job.floats, threads=job.threads)
+        outcome.missing_after += sum(output.missing for output in maps)
         if job.statistics:
             outcome.maps += [Statistics.of(output) for output in maps]
         yield maps
+
+
+def _located(frame: Raster, recipe: Recipe, outcome: Outcome) -> Raster:
+    """Return a frame with its missing cells, and count them."""
+    if frame.metadata.nodata is None and recipe.missing_data is DECLARED:
+        return frame
+    from imgconv.process.missing import located  # most images have no missing cells
+
+    frame = located(frame, recipe.missing_data)
+    outcome.missing_before += frame.missing
+    return frame
 
 
 def _images(opened: Iterable[Raster], recipe: Recipe, job: Job, outcome: Outcome) -> Iterator[Raster]:
@@ -239,6 +253,10 @@ def _images(opened: Iterable[Raster], recipe: Recipe, job: Job, outcome: Outcome
 def fitted_image(image: Raster, job: Job, outcome: Outcome) -> Raster:
     """Return an image with the metadata that its output holds, and record what is missing there."""
     name = job.destination.format
+    if image.valid is not None and image.channels + 1 in OUTPUTS[name].channels:
+        from imgconv.process.missing import transparent
+
+        image = transparent(image)
     metadata = fitted(image.metadata, name, image.channels, strip=job.strip, location=not job.strip_location)
     outcome.dropped = list(dict.fromkeys([*outcome.dropped, *metadata.dropped]))
     lost = [what for what in metadata.dropped if what.endswith("(no room)")]

@@ -16,7 +16,7 @@ import typer
 
 from imgconv import __version__
 from imgconv.errors import UsageError
-from imgconv.modes import AlphaRule, Axes, Mode, PaddingMode, PoolMode, Range
+from imgconv.modes import AlphaRule, Axes, MissingMode, Mode, PaddingMode, PoolMode, Range
 
 WHAT, WHERE, TELL, HOW = "Processing", "Output", "Messages", "Execution"  # sections of --help
 MAX_PIXELS = "178956970"
@@ -146,6 +146,27 @@ Alpha = Annotated[
     AlphaRule,
     mode_option("--alpha", AlphaRule, "How to treat transparency"),
 ]
+Nodata = Annotated[
+    str,
+    option(
+        WHAT,
+        "--nodata",
+        metavar="auto|VALUE|nan|none",
+        help="The value of missing cells, which take no part. auto: the one that a file declares.",
+    ),
+]
+Mask = Annotated[str | None, option(WHAT, "--mask", metavar="FILE", help="An image of the size of the inputs in which 0 means missing.")]
+Missing = Annotated[MissingMode, mode_option("--missing", MissingMode, "What becomes of missing cells")]
+MinValid = Annotated[
+    float,
+    option(
+        WHAT,
+        "--min-valid",
+        metavar="SHARE",
+        help="The share of a window, by its absolute taps, that must be valid. Defaults to anything above 0.",
+        show_default=False,
+    ),
+]
 Invert = Annotated[bool, option(WHAT, "--invert", help="Invert the result, to draw dark on white.")]
 Overlay = Annotated[bool, option(WHAT, "--overlay", help="Draw the result over the photo, in red.")]
 Recursive = Annotated[
@@ -198,6 +219,10 @@ class FilterOptions:
     flip: Annotated[bool, option(WHAT, "--flip", help="Rotate the kernel by 180 degrees (mathematical convolution).")] = False
     linear: Annotated[bool, option(WHAT, "--linear", help="Compute in linear light.")] = False
     alpha: Alpha = AlphaRule.auto
+    nodata: Nodata = "auto"
+    mask: Mask = None
+    missing: Missing = MissingMode.keep
+    min_valid: MinValid = 0.0
     kernels_file: KernelsFile = None
 
 
@@ -213,6 +238,10 @@ class PoolOptions:
     ceil_mode: Annotated[bool, option(WHAT, "--ceil-mode", help="Include a last window that extends beyond the edge of the image.")] = False
     grey: Grey = None
     alpha: Alpha = AlphaRule.auto
+    nodata: Nodata = "auto"
+    mask: Mask = None
+    missing: Missing = MissingMode.keep
+    min_valid: MinValid = 0.0
 
 
 @dataclass(frozen=True)

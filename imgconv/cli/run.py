@@ -10,6 +10,10 @@ from imgconv.cli.options import (
     HowOptions,
     Inputs,
     KernelsFile,
+    Mask,
+    MinValid,
+    Missing,
+    Nodata,
     TellOptions,
     WhereOptions,
     complete_recipe,
@@ -18,7 +22,7 @@ from imgconv.cli.options import (
     option,
 )
 from imgconv.errors import UsageError
-from imgconv.modes import Range
+from imgconv.modes import MissingMode, Range
 
 if TYPE_CHECKING:
     from imgconv.recipe import Recipe
@@ -65,6 +69,10 @@ class RunOptions:
     batch: Annotated[
         bool, option(WHAT, "--batch", help="Write the results of all images, which have one size, as one array (N,C,H,W) or (N,L).")
     ] = False
+    nodata: Nodata = "auto"
+    mask: Mask = None
+    missing: Missing = MissingMode.keep
+    min_valid: MinValid = 0.0
     kernels_file: KernelsFile = None
 
 
@@ -88,6 +96,7 @@ def command(inputs: Inputs, what: RunOptions, where: WhereOptions, tell: TellOpt
     The result for photo.jpg is photo.run.png, or photo.NAME.png for a recipe called NAME.
     """
     from imgconv.cli.execution import execute, execute_batch
+    from imgconv.cli.selection import missing_data_of
     from imgconv.recipe import network_recipe
 
     recipe = network_recipe(
@@ -97,6 +106,9 @@ def command(inputs: Inputs, what: RunOptions, where: WhereOptions, tell: TellOpt
         range=what.range.value if what.range else None,
         sheet=what.sheet,
         kernels_file=what.kernels_file,
+        missing=what.missing.value,
+        min_valid=what.min_valid,
+        missing_data=missing_data_of(what),
     )
     (execute_batch if what.batch else execute)(inputs, recipe, _with_format(where, recipe, inputs), how, tell)
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from imgconv.cli.options import WHAT, FilterOptions, Padding, PoolOptions, complete_recipe, complete_step, option
 from imgconv.modes import PoolMode
 
 if TYPE_CHECKING:
-    from imgconv.recipe import Recipe
+    from imgconv.recipe import MissingData, Recipe
 
 
 def filter_recipe_of(command: str, what: FilterOptions, default: Sequence[str] = ()) -> "Recipe":
@@ -35,6 +36,9 @@ def _filter_settings(what: FilterOptions) -> dict[str, Any]:
         "grey": what.grey,
         "linear": what.linear,
         "alpha": what.alpha.value,
+        "missing": what.missing.value,
+        "min_valid": what.min_valid,
+        "missing_data": missing_data_of(what),
     }
 
 
@@ -52,8 +56,36 @@ def pool_recipe_of(what: PoolOptions) -> "Recipe":
         what.ceil_mode,
         bool(what.grey),
         what.alpha.value,
+        what.missing.value,
+        what.min_valid,
     )
-    return Recipe("pool", step)
+    return Recipe("pool", step, missing_data=missing_data_of(what))
+
+
+class MissingOptions(Protocol):
+    """The options that say which cells are missing."""
+
+    @property
+    def nodata(self) -> str: ...
+    @property
+    def mask(self) -> str | None: ...
+
+
+def missing_data_of(what: MissingOptions) -> "MissingData":
+    """Which cells are missing. Reads the file of --mask."""
+    from imgconv.recipe import DECLARED, MissingData
+
+    if (what.nodata, what.mask) == ("auto", None):
+        return DECLARED
+    data = MissingData.of(what.nodata)
+    if what.mask is None:
+        return data
+    from imgconv.batch.inputs import first_image
+    from imgconv.process.missing import mask_of
+    from imgconv.registry.files import note_read
+
+    note_read(Path(what.mask))
+    return MissingData(data.nodata, mask_of(first_image(what.mask, max_pixels=None)))
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,11 @@ class Correlator(Protocol):
     """Correlation of padded rows with one kernel.
 
     `in_place` correlators are so fast that copying rows into padded ones would cost more than filtering their sides separately.
+    `transforms` correlators add the rounding of a transform to sums that are not whole.
     """
 
     in_place: bool = False
+    transforms: bool = False
 
     def fill(self, source: Array, target: Array, parameters: LoopParameters, left: int = 0) -> None:
         """Fill `target` (R, w_out*C_out) from padded rows ((R-1)*stride + span, W*C).
@@ -192,6 +194,8 @@ class _Factored(Correlator):
 
 class _Fourier(Correlator):
     """Products of spectra, tile by tile, in float64; exact sums are rounded back to whole numbers."""
+
+    transforms = True
 
     def __init__(self, weights: Weights, channels: int):
         self._tiles = FourierTiles(weights.taps, channels, rounded=weights.exact)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from imgconv.filters.weights import FLOAT32_EXACT, FilterKernel, Weights, anchor
 from imgconv.modes import CombineMode, Range
 from imgconv.window import Window
 from imgconv.windows.borders import Border, PaddedRows, elements, values_at
+
+if TYPE_CHECKING:
+    from imgconv.filters.missing import MissingCells  # most images have none
 
 BAND_BYTES = 1 << 19  # padded rows of one band: half of a common second-level cache
 MOST_BANDS = 12
@@ -90,6 +93,7 @@ class ImageFilter:
         alpha: AlphaChannel,
         flip: bool,
         part: Part | None = None,
+        missing: "MissingCells | None" = None,
     ):
         if len(kernels) > 1 and combination.mode is CombineMode.none:
             raise UsageError("several kernels make one map only when they are combined; use max, sum or hypot")
@@ -102,8 +106,15 @@ class ImageFilter:
         self.window, self.kernels = window, kernels
         self.h_out, self.w_out = window.output_size(self.size)
         self.part = part or Part(height, 0, 0, self.h_out)
-        self.weights = [Weights.of(kernel, self._summed_dtype(), self.channels, flip=flip) for kernel in kernels]
-        self.correlators = [correlator(w, window, self.channels) for w in self.weights]
+        self.missing, self.normalisers = missing, missing.normalisers if missing else [None] * len(kernels)
+        self.weights = [
+            normaliser.weights if normaliser else Weights.of(kernel, self._summed_dtype(), self.channels, flip=flip)
+            for kernel, normaliser in zip(kernels, self.normalisers, strict=True)
+        ]
+        self.correlators = [
+            normaliser.correlator if normaliser else correlator(weights, window, self.channels)
+            for weights, normaliser in zip(self.weights, self.normalisers, strict=True)
+        ]
         self.pixels, self.anchor = pixels, anchor_of(kernels[0], flip=flip)
         self.pads = [pads_of(kernel, window, self.size, flip=flip) for kernel in kernels]
         self.channels_out = 1 if kernels[0].taps.ndim == 3 else self.channels
@@ -144,6 +155,8 @@ class ImageFilter:
 
         def measure_band(first: int, last: int) -> None:
             values = self._values(first, last).reshape(last - first, -1, self.channels_out)
+            if self.missing:
+                values[self.missing.valid[first:last] == 0] = np.nan
             extremes.extend(_extremes(values if self.alpha == "none" else values[..., :-1]))
 
         self._each_band(measure_band, threads)
@@ -180,7 +193,7 @@ class ImageFilter:
 
     def _sides(self, border: Border) -> "_Sides | None":
         """The parts of the image to filter separately, without padded copies of whole rows; None where rows are copied anyway."""
-        if not self.direct or self.alpha == "filter" or not self.correlators[0].in_place:
+        if not self.direct or self.alpha == "filter" or self.normalisers[0] or not self.correlators[0].in_place:
             return None
         rows, reach = self.pixels.reshape(len(self.pixels), -1), self.window.span[1] - 1
         sides = _Sides(rows, self.pads[0], border, self.channels, reach, self.part)
@@ -207,7 +220,11 @@ class ImageFilter:
             source = self._linear(source)
         if self.alpha == "filter":
             source = self._premultiplied(source)
-        self.correlators[index].fill(source, target, parameters)
+        normaliser = self.normalisers[index]
+        if normaliser:
+            normaliser.fill(source, target, parameters, first, last)
+        else:
+            self.correlators[index].fill(source, target, parameters)
 
     def _linear(self, source: Array) -> Array:
         """Padded rows in linear light, with alpha unchanged."""

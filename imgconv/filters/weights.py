@@ -102,7 +102,7 @@ def pads_of(kernel: FilterKernel, window: Window, size: Sequence[int], *, flip: 
     (top, bottom), (left, right) = window.pads(size)
     if window.padding == "same" and kernel.anchor is not None:
         anchor, shape = anchor_of(kernel, flip=flip), kernel.taps.shape[-2:]
-        down, across = ((a - (k - 1) // 2) * d for a, k, d in zip(anchor, shape, window.dilation, strict=True))
+        down, across = (a * d - (k - 1) * d // 2 for a, k, d in zip(anchor, shape, window.dilation, strict=True))
         top, bottom, left, right = (max(p, 0) for p in (top + down, bottom - down, left + across, right - across))
     return (top, bottom), (left, right)
 

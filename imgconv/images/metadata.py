@@ -28,6 +28,7 @@ _COLOUR_CHUNKS = {b"cICP": 4, b"mDCV": 24, b"cLLI": 8, b"gAMA": 4, b"cHRM": 32, 
 _SRGB = 13  # code point of H.273
 _IMAGE_DESCRIPTION = 270  # TIFF tag
 _SUB_DIRECTORIES, _C2PA = 330, 52545  # TIFF tags
+_GDAL = frozenset((33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113))  # those that `geotiff` reads
 _SEGMENTS = (  # beginning of a JPEG segment, and what it is where it does not hold for a result
     ("APP2", b"MPF\0", "further images (MPF)"),
     ("APP2", b"urn:iso:std:iso:ts:21496", "gain map"),
@@ -44,6 +45,9 @@ _NAMES = {
     "xmp": "XMP",
     "iptc": "IPTC",
     "colour": "PNG colour chunks",
+    "nodata": "nodata value",
+    "ground": "georeference",
+    "bands": "descriptions of bands",
 }
 _SMALL_TRAILER = b"SEFT"  # the end of what Samsung's cameras append to a photograph
 
@@ -90,9 +94,9 @@ def of_image(image: Any, file: BinaryIO, name: str, orientation: int) -> Metadat
         file.seek(position)
 
 
-def of_tiff(file: BinaryIO, offset: int, size: tuple[int, int]) -> Metadata:
+def of_tiff(file: BinaryIO, offset: int, size: tuple[int, int], channels: int = 0) -> Metadata:
     """Return the metadata of the page of a TIFF file whose directory is at `offset`, for upright pixels of `size` (H, W)."""
-    more = {exif_of.XMP, exif_of.IPTC, exif_of.PHOTOSHOP, exif_of.ICC_PROFILE, _SUB_DIRECTORIES, _C2PA}
+    more = {exif_of.XMP, exif_of.IPTC, exif_of.PHOTOSHOP, exif_of.ICC_PROFILE, _SUB_DIRECTORIES, _C2PA, *_GDAL}
     position = file.tell()
     try:
         exif = exif_of.read_directories(file, offset, lambda tag: tag in exif_of.OF_TIFF or tag in more)
@@ -104,8 +108,20 @@ def of_tiff(file: BinaryIO, offset: int, size: tuple[int, int]) -> Metadata:
     dropped = [what for tag, what in ((_SUB_DIRECTORIES, "reduced copies"), (_C2PA, "C2PA manifest")) if tag in tags]
     parts = Metadata(icc_profile=tags[exif_of.ICC_PROFILE].data if exif_of.ICC_PROFILE in tags else None, dropped=tuple(dropped))
     own = tags[_IMAGE_DESCRIPTION].data.startswith(b"imgconv ") if _IMAGE_DESCRIPTION in tags else False
-    exif = exif.without("image", (*([_IMAGE_DESCRIPTION] if own else []), _C2PA))
+    if _GDAL & tags.keys():
+        parts = _with_gdal(parts, exif, channels)
+    exif = exif.without("image", (*([_IMAGE_DESCRIPTION] if own else []), _C2PA, *_GDAL))
     return _upright(parts, exif, exif.orientation, size)
+
+
+def _with_gdal(parts: Metadata, exif: exif_of.Exif, channels: int) -> Metadata:
+    """Return the metadata with what GDAL declares; the place of pixels that are turned upright is lost."""
+    from imgconv.images import geotiff
+
+    declared = geotiff.read(exif.directories["image"], exif.order, channels)
+    turned = declared.ground is not None and exif.orientation != 1
+    dropped = (*parts.dropped, "georeference of a turned image") if turned else parts.dropped
+    return replace(parts, nodata=declared.nodata, ground=None if turned else declared.ground, bands=declared.bands, dropped=dropped)
 
 
 def orientation_of(info: Mapping[Any, Any]) -> int:
@@ -139,6 +155,8 @@ def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 def resampled(metadata: Metadata, sampling: Sampling, size: tuple[int, int]) -> Metadata:
     """Return the metadata of a result whose pixels are where `sampling` says in an original of `size` (H, W)."""
+    if metadata.ground and sampling != Sampling(size):
+        metadata = replace(metadata, ground=metadata.ground.moved(sampling))
     if (sampling.size, sampling.stride) == (size, Sampling(size).stride):
         return metadata
     down, across = sampling.stride
@@ -164,12 +182,14 @@ def fitted(metadata: Metadata, name: str, channels: int, *, strip: bool = False,
     if strip or metadata == Metadata():
         return Metadata()
     dropped = list(metadata.dropped)
+    if metadata.bands:
+        metadata = replace(metadata, bands=metadata.bands.fitted(channels))
     if not location:
         metadata = _without_location(metadata, dropped)
     if metadata.aspect and metadata.aspect[0] == metadata.aspect[1]:
         metadata = replace(metadata, aspect=None)  # square pixels of unknown size are what a file without the entry has
     for part in _NAMES:
-        if getattr(metadata, part) and part not in FORMATS[name].metadata:
+        if getattr(metadata, part) not in (None, ()) and part not in FORMATS[name].metadata:
             dropped.append(f"{_NAMES[part]} (no place in {name})")
             missing: Any = () if part == "colour" else None
             metadata = replace(metadata, **{part: missing})
@@ -322,7 +342,9 @@ def _without_location(metadata: Metadata, dropped: list[str]) -> Metadata:
         packet = xmp.without_location(packet)
         if packet is None:
             dropped.append("damaged XMP")
-    return replace(metadata, exif=exif, xmp=packet, iptc=_cleaned(data, location=False))
+    if metadata.ground:
+        dropped.append("georeference")
+    return replace(metadata, exif=exif, xmp=packet, iptc=_cleaned(data, location=False), ground=None)
 
 
 def _divided(density: tuple[float, float] | None, across: "int | Fraction", down: "int | Fraction") -> tuple[float, float] | None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from imgconv.images.exif import Exif
     from imgconv.images.rows import RowReader
+    from imgconv.images.geotiff import Bands, Ground
 
 DEFAULT_MAX_PIXELS = 2 * 89_478_485  # twice the size at which Pillow warns of a decompression bomb
 MOST_STREAMED = 1 << 34  # pixels of an image that is read by rows
@@ -36,8 +37,9 @@ class Metadata:
     """Metadata of an upright image, right for its size.
 
     `icc_profile`, `xmp` and `iptc` are the bytes of the file. `dpi` are dots per inch (x, y); `aspect` are dots per unit (x, y) where the
-    unit is unknown, so that only their ratio counts. `colour` are the PNG chunks that describe colours, name and data. `dropped` names
-    what the file had that does not hold for its pixels any more, or has no place in the output.
+    unit is unknown, so that only their ratio counts. `colour` are the PNG chunks that describe colours, name and data. `nodata` is the
+    declared value of missing cells, `ground` the place of the pixels, and `bands` what is said about the channels. `dropped` names what
+    the file had that does not hold for its pixels any more, or has no place in the output.
     """
 
     icc_profile: bytes | None = None
@@ -47,6 +49,9 @@ class Metadata:
     xmp: bytes | None = None
     iptc: bytes | None = None
     colour: tuple[tuple[bytes, bytes], ...] = ()
+    nodata: float | None = None
+    ground: "Ground | None" = None
+    bands: "Bands | None" = None
     dropped: tuple[str, ...] = ()
 
 
@@ -69,7 +74,8 @@ class Raster:
     `pixels` is (H, W, C), C-contiguous, uint8 (0 to 255), uint16 (0 to 65535), float32 or float64 (as stored). C is 1 for grey, 2 for
     grey and alpha, 3 for RGB, 4 for RGB and alpha; maps and images of several bands can have any C. `alpha` means that the last channel
     is alpha, not premultiplied. `luma` is the luma (H, W, 1) that a JPEG file itself stores, if it was requested. `duration` is the time
-    that a frame of an animation is shown, in milliseconds. Raises ImageError for any other array.
+    that a frame of an animation is shown, in milliseconds. `valid`, of the shape of `pixels`, is 1 in valid and 0 in missing cells, whose
+    pixels are 0 before they are filtered; None where no cell is missing. Raises ImageError for any other array.
 
     >>> Raster(np.zeros((2, 3, 1), np.uint8)).size
     (2, 3)
@@ -80,6 +86,7 @@ class Raster:
     metadata: Metadata = field(default_factory=Metadata)
     duration: float | None = None
     luma: NDArray[Any] | None = None
+    valid: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3 or 0 in self.pixels.shape or not is_pixel_dtype(self.pixels.dtype):
@@ -87,11 +94,21 @@ class Raster:
             raise ImageError(f"{expected}; got {self.pixels.dtype} of shape {self.pixels.shape}")
         if self.luma is not None and self.luma.shape != (*self.size, 1):
             raise ImageError(f"expected luma of shape {(*self.size, 1)} for pixels of shape {self.pixels.shape}, got {self.luma.shape}")
+        if self.valid is not None and self.valid.shape != self.pixels.shape:
+            raise ImageError(f"expected valid cells of shape {self.pixels.shape}, got {self.valid.shape}")
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width in pixels."""
         return self.pixels.shape[0], self.pixels.shape[1]
+
+    @property
+    def missing(self) -> int:
+        """Number of missing cells, each channel counted, without alpha."""
+        if self.valid is None:
+            return 0
+        valid = self.valid[..., :-1] if self.alpha else self.valid
+        return int(valid.size - np.count_nonzero(valid))
 
     @property
     def channels(self) -> int:

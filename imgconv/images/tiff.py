@@ -212,7 +212,7 @@ def _raster(image: _Image, request: Request) -> Raster:
     if mask is not None:
         pixels = tiff_colors.with_mask(pixels, alpha, tiff_segments.samples_of(mask, salvage=request.salvage)[..., :1])
     pixels = upright(pixels, _orientation(page))
-    return Raster(pixels, alpha or mask is not None, of_tiff(page.parent.filehandle, page.offset, pixels.shape[:2]))
+    return Raster(pixels, alpha or mask is not None, of_tiff(page.parent.filehandle, page.offset, pixels.shape[:2], pixels.shape[2]))
 
 
 def _rows(image: _Image, header: Header, request: Request) -> Callable[[], RowReader] | None:
@@ -225,7 +225,7 @@ def _rows(image: _Image, header: Header, request: Request) -> Callable[[], RowRe
     def opened() -> RowReader:
         from imgconv.images.tiff_rows import TiffRows
 
-        metadata = of_tiff(page.parent.filehandle, page.offset, header.size)
+        metadata = of_tiff(page.parent.filehandle, page.offset, header.size, header.channels)
         with image_errors("damaged tiff"):
             return TiffRows(page, mask, orientation, header, metadata, salvage=request.salvage)
 

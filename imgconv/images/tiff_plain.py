@@ -93,7 +93,7 @@ def _frames(file: BinaryIO, page: _Page, request: Request) -> Iterator[Raster]:
         yield from _full_decoder(file, request).frames()
         return
     pixels = upright(pixels, page.orientation)
-    yield Raster(pixels, page.alpha, of_tiff(file, page.offset, pixels.shape[:2]))
+    yield Raster(pixels, page.alpha, of_tiff(file, page.offset, pixels.shape[:2], pixels.shape[2]))
 
 
 def _plain_page(file: BinaryIO) -> _Page | None:

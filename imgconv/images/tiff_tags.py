@@ -35,6 +35,10 @@ def directories(metadata: Metadata, handle: Any, order: str, description: str | 
         tags.append((exif_of.IPTC, _UNDEFINED, len(data), data, True))
         resources = iptc.resources(data)
         tags.append((exif_of.PHOTOSHOP, _BYTE, len(resources), resources, True))
+    if metadata.nodata is not None or metadata.ground or metadata.bands:
+        from imgconv.images import geotiff
+
+        tags += geotiff.tags_of(metadata.ground, metadata.nodata, metadata.bands)
     if metadata.exif is None:
         yield tags
         return

@@ -217,6 +217,30 @@ def correlate_factors(divided):
     return loop
 
 
+def normalise(divided):
+    """The loop that makes pixels of sums over the valid cells and of the taps that are over valid cells."""
+
+    finish = finished(divided)
+
+    def loop(sums, weights, scale, parameters, target, valid):
+        """Fill `target` (R, S) from scale[0] * sums / weights; where |weights| is at most scale[1], 0, and `valid` (R, S) is set to 0."""
+        real, pixel = parameters.dtype.type, target.dtype.type
+        divisor, offset, mirror = parameters[0], parameters[1], parameters[2]
+        lowest, largest, magic = parameters[3], parameters[4], parameters[5]
+        total, limit, one, nothing = real(scale[0]), real(scale[1]), real(1), real(0)
+        for i in range(target.shape[0]):
+            upper, lower, out, known = sums[i], weights[i], target[i], valid[i]
+            for j in range(target.shape[1]):
+                weight = real(lower[j])
+                is_known = abs(weight) > limit
+                value = real(total * real(upper[j]) / (weight if is_known else one))
+                value = real(finish(value, real, divisor, offset, mirror, lowest, largest, magic))
+                out[j] = pixel(value if is_known else nothing)
+                known[j] = known[j] if is_known else 0
+
+    return loop
+
+
 def finished(divided):
     """The function from a sum to the value of a pixel, in the type of the arithmetic."""
 

@@ -1,24 +1,26 @@
 """One image through one recipe: prepare its pixels, filter, pool or trace edges, postprocess, and carry metadata over."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from imgconv.arrays import Array
+from imgconv.errors import DoesNotFit
 from imgconv.filters.color import luma, max_value_of
-from imgconv.filters.filter2d import ImageFilter, Output
+from imgconv.filters.filter2d import AlphaChannel, ImageFilter, Output
 from imgconv.filters.output_range import Combination
 from imgconv.filters.parts import Part
-from imgconv.filters.weights import anchor_of
+from imgconv.filters.weights import FilterKernel, anchor_of
 from imgconv.images import Raster, Sampling, transfer_of
 from imgconv.modes import AlphaRule, CombineMode, Range
 from imgconv.process.sampling import of_window, with_metadata
-from imgconv.recipe import Canny, Filter, MapPlan, Pool, Postprocess, Recipe, Shape
+from imgconv.recipe import DECLARED, Canny, Filter, MapPlan, Pool, Postprocess, Recipe, Shape
 from imgconv.window import Window
 from imgconv.windows.borders import Border
 
 BLOCK = 1 << 14  # pixels
+FilterArguments = tuple[Array, Sequence[FilterKernel], Window, Border, Output, Combination, AlphaChannel, bool]
 OVERLAY_COLOUR = (1.0, 0.0, 0.0)  # red is rare in photographs and visible on dark and light
 
 
@@ -30,11 +32,24 @@ class Map:
     image: Raster
     vector: str = ""
 
+    @property
+    def missing(self) -> int:
+        """Number of missing cells."""
+        return self.image.missing
+
 
 def process(image: Raster, recipe: Recipe, *, floats: bool = False, threads: int | None = None) -> list[Map]:
     """The maps of `image` by `recipe`, in the image's depth, or with `floats` as unrounded floats (with range `raw` by default)."""
     traced = recipe.trace(shape_of(image))
     step = recipe.step
+    if image.metadata.nodata is not None or recipe.missing_data is not DECLARED:
+        from imgconv.process.missing import located
+
+        image = located(image, recipe.missing_data)
+    if image.valid is not None and not isinstance(step, Filter):
+        raise DoesNotFit(
+            f"{recipe.command} has no rule for missing cells; fill them first with filter --missing fill, or use --nodata none"
+        )
     if isinstance(step, Filter):
         prepared = _Prepared(image, step.grey, threads)
         results = [_filtered(prepared, step, plan, floats, threads) for plan in step.maps]
@@ -51,6 +66,10 @@ def process(image: Raster, recipe: Recipe, *, floats: bool = False, threads: int
         return run_network(image, step, floats=floats)
     finished = [postprocessed(result, image, recipe) for result in results]
     finished = [with_metadata(result, image, sampling) for result, sampling in zip(finished, samplings, strict=True)]
+    if image.valid is not None:
+        from imgconv.process.missing import marked
+
+        finished = [marked(replace(shown, valid=None), result.valid) for shown, result in zip(finished, results, strict=True)]
     return [Map(name, result) for (name, _), result in zip(traced, finished, strict=True)]
 
 
@@ -80,6 +99,10 @@ class _Prepared:
 
 def prepare(image: Raster, grey: bool, keep_alpha: bool, threads: int | None) -> Raster:
     """`image` in grey if requested, by its file's own luma if there is one; without `keep_alpha`, over black and without alpha."""
+    if image.valid is not None:
+        from imgconv.process.missing import valid_of_form  # most images have no missing cells
+
+        return valid_of_form(prepare(replace(image, valid=None), grey, keep_alpha, threads), image, grey=grey)
     pixels, alpha = image.pixels, image.alpha
     if image.luma is not None:
         return replace(image, pixels=image.luma if grey else pixels, luma=None)
@@ -112,13 +135,22 @@ def _blocks(pixels: Array) -> Iterator[slice]:
 
 def _filtered(prepared: _Prepared, step: Filter, plan: MapPlan, floats: bool, threads: int | None) -> Raster:
     image = prepared.get(alpha=step.keeps_alpha(plan))
-    return replace(image, pixels=image_filter(image, step, plan, floats).run(threads))
+    if image.valid is None:
+        return replace(image, pixels=image_filter(image, step, plan, floats).run(threads))
+    from imgconv.filters.missing import filter_missing
+
+    pixels, valid = filter_missing(image.valid, step.rule, *_filter_arguments(image, step, plan, floats), threads=threads)
+    return replace(image, pixels=pixels, valid=valid)
 
 
 def image_filter(image: Raster, step: Filter, plan: MapPlan, floats: bool, part: Part | None = None) -> ImageFilter:
     """The filter of one map on an image that is prepared for it."""
+    return ImageFilter(*_filter_arguments(image, step, plan, floats), part)
+
+
+def _filter_arguments(image: Raster, step: Filter, plan: MapPlan, floats: bool) -> FilterArguments:
     range_ = Range(step.range or ("raw" if floats else plan.range))
-    return ImageFilter(
+    return (
         image.pixels,
         plan.kernels,
         step.window(plan),
@@ -127,7 +159,6 @@ def image_filter(image: Raster, step: Filter, plan: MapPlan, floats: bool, part:
         Combination(CombineMode(plan.combine), plan.subspace),
         step.alpha_rule(plan) if image.alpha else "none",
         step.flip,
-        part,
     )
 
 
@@ -189,4 +220,4 @@ def _overlaid(result: Raster, original: Raster, max_value: float) -> Raster:
         out[rows, :, :3] = np.rint(blend) if pixels.dtype.kind == "u" else blend
     if original.alpha:
         out[..., 3] = pixels[..., -1]
-    return replace(original, pixels=out)
+    return replace(original, pixels=out, valid=None)

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from imgconv.recipe.maps import MapPlan, plan_maps
-from imgconv.recipe.recipe import Postprocess, Recipe, filter_recipe
+from imgconv.recipe.recipe import DECLARED, MissingData, Postprocess, Recipe, filter_recipe
 from imgconv.recipe.shape import Shape, Size
 from imgconv.recipe.steps import Canny, Filter, Pool
 
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from imgconv.recipe.network import Network, network_recipe
 
 __all__ = [
+    "DECLARED",
     "Canny",
     "Filter",
     "MapPlan",
+    "MissingData",
     "Network",
     "Pool",
     "Postprocess",

@@ -8,12 +8,12 @@ from math import prod
 from pathlib import Path
 
 from imgconv.errors import DoesNotFit, UsageError
-from imgconv.modes import Range
+from imgconv.modes import MissingMode, MissingRule, Range
 from imgconv.properties import cached_property
 from imgconv.recipe.operations import Dims
 from imgconv.recipe.operations.elementwise import Grey
 from imgconv.recipe.parsing import Step, read_recipe, step_of_text
-from imgconv.recipe.recipe import Recipe
+from imgconv.recipe.recipe import DECLARED, MissingData, Recipe
 from imgconv.recipe.shape import Shape, Sheet, once_per_shape, shape_text
 from imgconv.recipe.steps import ARRAY_FORMATS, check_raw
 from imgconv.recipe.weights import Context
@@ -55,9 +55,11 @@ class Network:
     range: str | None = None
     sheet: bool = False
     only: int | None = None
+    missing: str = "keep"
+    min_valid: float = 0.0
 
     def __post_init__(self) -> None:
-        Range.or_none(self.range)
+        Range.or_none(self.range), self.rule
         if not self.steps:
             raise UsageError("a recipe needs at least one step, such as -s 'conv laplacian8 padding=1'")
         try:
@@ -73,6 +75,11 @@ class Network:
     def alpha(self) -> str:
         """The alpha rule: steps have no transparency."""
         return "drop"
+
+    @property
+    def rule(self) -> MissingRule:
+        """What becomes of missing cells."""
+        return MissingRule.of(self.missing, self.min_valid)
 
     @property
     def grey(self) -> bool:
@@ -197,6 +204,8 @@ class Network:
         words = [_described(step) for step in self.steps]
         words += [f"keep={','.join(str(position + 1) for position in self.keep)}"] if self.keep else []
         words += [f"range={self.range}"] if self.range else []
+        words += [f"missing={self.missing}"] if self.rule.mode is not MissingMode.keep else []
+        words += [f"min_valid={self.min_valid:g}"] if self.min_valid else []
         return " | ".join(words + (["sheet"] if self.sheet else []))
 
 
@@ -228,6 +237,9 @@ def network_recipe(
     range: str | None = None,
     sheet: bool = False,
     kernels_file: Path | None = None,
+    missing: str = "keep",
+    min_valid: float = 0.0,
+    missing_data: MissingData = DECLARED,
 ) -> Recipe:
     """A recipe of one Network: of steps as typed on a command line, or of a recipe file (`FILE` or `FILE:NAME`).
 
@@ -246,5 +258,5 @@ def network_recipe(
     else:
         recipe = read_recipe(file, kernels_file)
         known, name, own_range = recipe.steps, recipe.name, recipe.range
-    network = Network(known, name, positions(known, keep), range or own_range, sheet)
-    return Recipe(name, network)
+    network = Network(known, name, positions(known, keep), range or own_range, sheet, missing=missing, min_valid=min_valid)
+    return Recipe(name, network, missing_data=missing_data)

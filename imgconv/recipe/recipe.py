@@ -1,5 +1,6 @@
 """A whole recipe: a step, the postprocessing of its maps, and what outputs can hold them."""
 
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from math import isfinite
@@ -13,6 +14,7 @@ from imgconv.recipe.steps import ARRAY_FORMATS, Canny, Filter, Pool, changed
 from imgconv.registry import Bank, Kernel, Registry
 
 if TYPE_CHECKING:
+    from imgconv.arrays import Array
     from imgconv.recipe.network import Network  # imported when it is needed: filters start without it
 
 
@@ -29,6 +31,40 @@ class Postprocess:
             raise UsageError(f"threshold must be a finite number, in levels of the output, not {self.threshold}")
 
 
+@dataclass(frozen=True, eq=False)
+class MissingData:
+    """Which cells of images are missing: those of the value `nodata`, by default of the one that a file declares, and those where
+    `mask`, (H, W) or (H, W, C), is 0.
+    """
+
+    nodata: float | Literal["auto", "none"] = "auto"
+    mask: "Array | None" = None
+
+    @classmethod
+    def of(cls, nodata: object, mask: "Array | None" = None) -> "MissingData":
+        """The missing data of the arguments `nodata`, a number or one of the words auto, nan and none, and `mask`.
+
+        >>> MissingData.of("-9999").nodata
+        -9999.0
+        """
+        if nodata is None or nodata == "none":
+            return cls("none", mask)
+        if nodata == "auto":
+            return cls("auto", mask)
+        try:
+            return cls(float(str(nodata)), mask)
+        except ValueError:
+            raise UsageError(f"nodata must be a number, auto, nan or none, not {nodata!r}") from None
+
+    def describe(self) -> list[str]:
+        """`name=value` of what differs from the defaults; a mask is identified by a checksum."""
+        words = [] if self.nodata == "auto" else [f"nodata={self.nodata if self.nodata == 'none' else format(self.nodata, '.17g')}"]
+        return words if self.mask is None else [*words, f"mask=[{zlib.crc32(self.mask.tobytes()):08x}]"]
+
+
+DECLARED = MissingData()
+
+
 @dataclass(frozen=True)
 class Recipe:
     """A step on images, the postprocessing of its maps, and the command's name, which goes into output names."""
@@ -36,6 +72,7 @@ class Recipe:
     command: str
     step: "Filter | Pool | Canny | Network"
     postprocess: Postprocess = field(default_factory=Postprocess)
+    missing_data: MissingData = DECLARED
 
     def __post_init__(self) -> None:
         if self.step.range == "raw" and self.postprocess != Postprocess():
@@ -69,7 +106,8 @@ class Recipe:
 
     def describe(self) -> str:
         """The recipe in one line, as it is written into outputs: the command, its step, and what differs from the defaults."""
-        return " ".join(part for part in (self.command, self.step.describe(), *changed(self.postprocess)) if part)
+        words = (self.command, self.step.describe(), *changed(self.postprocess), *self.missing_data.describe())
+        return " ".join(word for word in words if word)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -110,6 +148,7 @@ def filter_recipe(
     command: str = "filter",
     registry: Registry | None = None,
     postprocess: Postprocess | None = None,
+    missing_data: MissingData = DECLARED,
     **options: Any,
 ) -> Recipe:
     """A recipe of one Filter; `options` are its fields. The command `edge` makes grey maps of absolute values by default."""
@@ -117,4 +156,5 @@ def filter_recipe(
     if command == "edge":
         maps = tuple(replace(plan, range="abs") for plan in maps)
         options = {**options, "grey": options.get("grey") is not False}
-    return Recipe(command, Filter(maps, **{k: v for k, v in options.items() if v is not None}), postprocess or Postprocess())
+    step = Filter(maps, **{k: v for k, v in options.items() if v is not None})
+    return Recipe(command, step, postprocess or Postprocess(), missing_data)

@@ -4,10 +4,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from os import PathLike, fspath
 from pathlib import Path
+from typing import Any
 
 from imgconv.errors import UsageError
 from imgconv.recipe.network import network_recipe
-from imgconv.recipe.recipe import Postprocess, Recipe, filter_recipe
+from imgconv.recipe.recipe import DECLARED, MissingData, Postprocess, Recipe, filter_recipe
 from imgconv.recipe.steps import Canny, Pool
 from imgconv.registry import Bank, Kernel, Registry
 from imgconv.window import Padding, Size
@@ -15,9 +16,10 @@ from imgconv.window import Padding, Size
 OF_POOL = ("size", "mode", "ceil_mode")
 OF_CANNY = ("canny", "sigma", "low", "high", "quantiles")
 OF_NETWORK = ("step", "recipe")
-POOL_TAKES = (*OF_POOL, "stride", "padding", "dilation", "grey", "alpha")
+OF_MISSING = ("missing", "min_valid", "missing_data")
+POOL_TAKES = (*OF_POOL, *OF_MISSING, "stride", "padding", "dilation", "grey", "alpha")
 CANNY_TAKES = (*OF_CANNY, "invert", "overlay", "alpha")
-NETWORK_TAKES = (*OF_NETWORK, "kernels_file", "range")
+NETWORK_TAKES = (*OF_NETWORK, *OF_MISSING, "kernels_file", "range")
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,9 @@ class Selection:
     flip: bool = False
     linear: bool = False
     alpha: str = "auto"
+    missing: str = "keep"
+    min_valid: float = 0.0
+    missing_data: MissingData = DECLARED
     kernels_file: Path | None = None
     size: Size | None = None
     mode: str | None = None
@@ -57,7 +62,8 @@ class Selection:
         if self._has_any(OF_NETWORK):
             self._refuse_all_but(NETWORK_TAKES, "the steps of a network")
             file = None if self.recipe is None else fspath(self.recipe)
-            return network_recipe(self.step, file=file, keep=keep, range=self.range, kernels_file=self.kernels_file)
+            options: dict[str, Any] = {"keep": keep, "range": self.range, "kernels_file": self.kernels_file}
+            return network_recipe(self.step, file=file, **options, **self._missing())
         if keep:
             raise UsageError("--keep selects steps of a network; give -s or --recipe")
         if self._has_any(OF_CANNY):
@@ -67,13 +73,18 @@ class Selection:
             return Recipe("canny", step, Postprocess(self.invert, None, self.overlay))
         if self._has_any(OF_POOL):
             self._refuse_all_but(POOL_TAKES, "a pool")
-            return Recipe("pool", self._pool())
+            return Recipe("pool", self._pool(), missing_data=self.missing_data)
         return self._filter()
 
     def _pool(self) -> Pool:
         size = Pool.size if self.size is None else self.size
         padding = Pool.padding if self.padding is None else self.padding
-        return Pool(size, self.mode or Pool.mode, self.stride, padding, self.dilation, self.ceil_mode, bool(self.grey), self.alpha)
+        window: dict[str, Any] = {"stride": self.stride, "padding": padding, "dilation": self.dilation, "ceil_mode": self.ceil_mode}
+        cells: dict[str, Any] = {"missing": self.missing, "min_valid": self.min_valid}
+        return Pool(size, self.mode or Pool.mode, **window, grey=bool(self.grey), alpha=self.alpha, **cells)
+
+    def _missing(self) -> dict[str, Any]:
+        return {"missing": self.missing, "min_valid": self.min_valid, "missing_data": self.missing_data}
 
     def _filter(self) -> Recipe:
         return filter_recipe(
@@ -90,6 +101,7 @@ class Selection:
             grey=self.grey,
             linear=self.linear,
             alpha=self.alpha,
+            **self._missing(),
         )
 
     def _has_any(self, names: Collection[str]) -> bool:

@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any, ClassVar, Literal, Self
 
 from imgconv.errors import DoesNotFit, UsageError
-from imgconv.modes import AlphaRule, PaddingMode, PoolMode, Range
+from imgconv.modes import AlphaRule, MissingRule, PaddingMode, PoolMode, Range
 from imgconv.properties import cached_property
 from imgconv.recipe.maps import MapPlan
 from imgconv.recipe.shape import Shape, Size
@@ -26,9 +26,17 @@ class SingleStep:
     gives_vectors: ClassVar[bool] = False
     keeps_several: ClassVar[bool] = False
 
+    missing: str = "keep"
+    min_valid: float = 0.0
+
     def values_between(self, shape: Shape) -> int:
         """0: there is one step."""
         return 0
+
+    @property
+    def rule(self) -> MissingRule:
+        """What becomes of missing cells."""
+        return MissingRule.of(self.missing, self.min_valid)
 
 
 class PixelStep(SingleStep):
@@ -70,9 +78,11 @@ class Filter(SingleStep):
     grey: bool = False
     linear: bool = False
     alpha: str = "auto"
+    missing: str = "keep"
+    min_valid: float = 0.0
 
     def __post_init__(self) -> None:
-        Range.or_none(self.range), AlphaRule(self.alpha), PaddingMode.of(self.padding_mode)
+        Range.or_none(self.range), AlphaRule(self.alpha), PaddingMode.of(self.padding_mode), self.rule
         for plan in self.maps:
             self.window(plan)
 
@@ -141,9 +151,11 @@ class Pool(PixelStep):
     ceil_mode: bool = False
     grey: bool = False
     alpha: str = "auto"
+    missing: str = "keep"
+    min_valid: float = 0.0
 
     def __post_init__(self) -> None:
-        PoolMode(self.mode), AlphaRule(self.alpha)
+        PoolMode(self.mode), AlphaRule(self.alpha), self.rule
         sizes(self.size, "size", 2, least=1)  # an error then says size, not kernel_size
         window = self.window
         if isinstance(window.padding, tuple) and any(p >= s for p, s in zip(window.padding, window.span, strict=True)):

@@ -1,0 +1,165 @@
+"""Filters of images with missing cells: normalised convolution over the valid ones, and which results are missing.
+
+A kernel whose sum is not zero gives sum(k*v over the valid cells) / sum(k over the valid cells) * sum(k) (Knutsson and Westin 1993,
+as `astropy.convolution.convolve`). A kernel whose sum is zero gives a missing cell where a missing one is under a tap that is not 0: an
+estimate would invent edges.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgconv.arrays import Array
+from imgconv.engine import compiled
+from imgconv.filters.algorithms import Correlator, correlator
+from imgconv.filters.filter2d import AlphaChannel, ImageFilter, Output, filter_image, summed_dtype
+from imgconv.filters.output_range import Combination, LoopParameters, to_values
+from imgconv.filters.weights import FLOAT32_EXACT, FilterKernel, Taps, Weights, anchor_of, pads_of
+from imgconv.loops.filters import normalise
+from imgconv.modes import MissingMode, MissingRule
+from imgconv.window import Window
+from imgconv.windows.borders import Border, PaddedRows
+
+ROUNDING = 1e-7  # of the sum of absolute taps: a smaller sum of taps is 0 within the rounding of float32 weights
+FOURIER_ROUNDING = 1e-9  # the same where no tap is negative: the rounding of transforms, which leave a rest of cells that are missing
+SHARE_ROUNDING = 1e-6
+Valid = NDArray[np.uint8]
+
+
+def filter_missing(
+    valid: Valid,
+    rule: MissingRule,
+    pixels: Array,
+    kernels: Sequence[FilterKernel],
+    window: Window,
+    border: Border,
+    output: Output,
+    combination: Combination | None = None,
+    alpha: AlphaChannel = "none",
+    flip: bool = False,
+    *,
+    threads: int | None = None,
+) -> tuple[Array, Valid]:
+    """One map as `filter_image` makes it, and its valid cells (h_out, w_out, C), 1 for valid and 0 for missing.
+
+    `valid` (H, W, C) are those of `pixels`, whose missing cells hold 0. Padded cells are missing where they repeat a missing cell; those
+    of `zeros` and `constant` are valid. A combined map is missing where one of its maps is. The values of missing results are arbitrary.
+    """
+    valid_out = _under_anchor(valid, kernels[0], window, rule.mode, flip=flip)
+    normalisers: list[Normaliser | None] = []
+    for kernel in kernels:
+        if rule.mode is MissingMode.propagate or is_zero_sum(kernel.taps):
+            whole = rule.mode is MissingMode.propagate  # a window counts with its zero taps, as for NaN
+            footprint = _Footprint(np.where(whole, 1.0, kernel.taps != 0), kernel.anchor)
+            touched = filter_image(1 - valid, [footprint], window, Border(border.mode), Output(), flip=flip, threads=threads)
+            valid_out &= touched == 0
+            normalisers.append(None)
+        else:
+            dtype = summed_dtype(pixels.dtype, linear=output.linear, premultiplied=alpha == "filter")
+            normalisers.append(Normaliser(valid, kernel, dtype, Placed(window, border, flip), rule.min_valid, valid_out))
+    missing = MissingCells(normalisers, valid_out)
+    job = ImageFilter(pixels, kernels, window, border, output, combination or Combination(), alpha, flip, missing=missing)
+    return job.run(threads), valid_out
+
+
+def is_zero_sum(taps: Taps) -> bool:
+    """Whether the sum of a kernel's taps is 0 within rounding.
+
+    >>> is_zero_sum(np.array([[-1.0, 0, 1]])), is_zero_sum(np.array([[-1.0, 3, -1]]))
+    (True, False)
+    """
+    return abs(float(taps.sum())) <= ROUNDING * float(np.abs(taps).sum())
+
+
+@dataclass(frozen=True)
+class MissingCells:
+    """What `ImageFilter` needs: how the sums of each kernel are normalised (None: they are not), and the valid results so far."""
+
+    normalisers: Sequence["Normaliser | None"]
+    valid: Valid
+
+
+@dataclass(frozen=True)
+class Placed:
+    """How a kernel moves over an image: its window, the border around the image, and whether it is turned by 180 degrees."""
+
+    window: Window
+    border: Border
+    flip: bool
+
+
+@dataclass(frozen=True)
+class _Footprint:
+    """A kernel of ones and zeros."""
+
+    taps: Taps
+    anchor: tuple[int, int] | None
+    divisor: float = 1.0
+    offset: float = 0.0
+    bias: float = 0.0
+
+
+class Normaliser:
+    """Sums of one kernel over the valid cells of an image, each divided by the sum of the taps that are over valid cells.
+
+    The mask goes through the loops of the kernel as bytes, a band of rows at a time. `weights` and `correlator` are those of the sums.
+    """
+
+    def __init__(self, valid: Valid, kernel: FilterKernel, dtype: np.dtype[Any], placed: Placed, least: float, valid_out: Valid):
+        height, width, channels = valid.shape
+        weights = Weights.of(kernel, dtype, channels, flip=placed.flip)
+        total, self._size = float(weights.taps.sum()), float(np.abs(weights.taps).sum())
+        one_sign = abs(total) >= self._size * (1 - ROUNDING)
+        if not (one_sign or weights.exact):  # sums that nearly cancel each other need more digits
+            weights = replace(weights, accumulator=np.dtype(np.float64))
+        self.correlator = correlator(weights, placed.window, channels)
+        rounding = FOURIER_ROUNDING if one_sign else ROUNDING
+        limit = 0.0 if weights.exact or (one_sign and not self.correlator.transforms) else rounding * self._size
+        self._scale = np.array([total, limit])
+        self._kind = np.dtype(np.float32 if weights.accumulator == np.float32 or weights.bound < FLOAT32_EXACT else np.float64)
+        self._least = least
+        self._sizes = None if one_sign or least <= 0 else correlator(replace(weights, taps=np.abs(weights.taps)), placed.window, channels)
+        rows = valid.reshape(height, width * channels)
+        one = Border(placed.border.mode, 1.0)  # what zeros and constant add is valid
+        self._source = PaddedRows(rows, pads_of(kernel, placed.window, (height, width), flip=placed.flip), one, channels)
+        self._window, self._valid_out = placed.window, valid_out.reshape(len(valid_out), -1)
+        # a quotient of exact sums has a rounding of its own
+        self.weights = replace(weights, exact=False, accumulator=np.dtype(np.float64)) if weights.exact else weights
+        self._sums = to_values(replace(weights, divisor=1.0), 0, self._kind)
+
+    def fill(self, source: Array, target: Array, parameters: LoopParameters, first: int, last: int) -> None:
+        """Fill `target` with rows first..last of sum(k*v) / sum(k) over the valid cells times sum(k), and record missing ones."""
+        stride = self._window.stride[0]
+        mask = self._source.band(first * stride, (last - 1) * stride + self._window.span[0])
+        sums, weights = (self._filled(self.correlator, rows) for rows in (source, mask))
+        if self._least > 0:
+            sizes = self._filled(self._sizes, mask) if self._sizes else np.abs(weights)
+            weights[sizes < (self._least - SHARE_ROUNDING) * self._size] = 0
+        loop = compiled.loop(normalise, divided=parameters.divided)
+        loop(sums, weights, self._scale, parameters.values, target, self._valid_out[first:last])
+
+    def _filled(self, correlator: Correlator, source: Array) -> Array:
+        shape = (len(source) - self._window.span[0]) // self._window.stride[0] + 1, self._valid_out.shape[1]
+        target = np.empty(shape, self._kind)
+        correlator.fill(source, target, self._sums)
+        return target
+
+
+def _under_anchor(valid: Valid, kernel: FilterKernel, window: Window, mode: MissingMode, *, flip: bool) -> Valid:
+    """Which results (h_out, w_out, C) are not missing for the cell under the kernel's anchor; all of them unless that matters."""
+    size = valid.shape[:2]
+    out = np.ones((*window.output_size(size), 1 if kernel.taps.ndim == 3 else valid.shape[2]), np.uint8)
+    if mode is not MissingMode.keep:
+        return out
+    inside, cells = [], []
+    for axis, (before, _) in enumerate(pads_of(kernel, window, size, flip=flip)):
+        stride, offset = window.stride[axis], anchor_of(kernel, flip=flip)[axis] * window.dilation[axis] - before
+        first, last = max(-(offset // stride), 0), min(-((offset - size[axis]) // stride), out.shape[axis])  # those over the image
+        inside.append(slice(first, max(first, last)))
+        cells.append(slice(max(first * stride + offset, 0), max(last * stride + offset - stride + 1, 0), stride))
+    centre = valid[*cells]
+    out[*inside] = centre if out.shape[2] == centre.shape[2] else centre.min(axis=2, keepdims=True)
+    return out

@@ -1,0 +1,115 @@
+"""Which cells of an image are missing, by what its file declares, a value or a mask; and how a result shows its missing cells."""
+
+from dataclasses import replace
+from functools import reduce
+from math import isnan
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgconv.arrays import Array
+from imgconv.errors import DoesNotFit
+from imgconv.filters.color import max_value_of
+from imgconv.images import Raster
+from imgconv.recipe import MissingData
+
+Valid = NDArray[np.uint8]
+
+
+def located(image: Raster, data: MissingData) -> Raster:
+    """`image` with its missing cells in `valid`, and 0 in their pixels; the same image where no cell is missing.
+
+    A pixel with alpha is missing where one of its channels is. Raises DoesNotFit for a mask of another size.
+    """
+    declared = image.metadata.nodata if data.nodata == "auto" else None if data.nodata == "none" else data.nodata
+    if declared != image.metadata.nodata:
+        image = replace(image, metadata=replace(image.metadata, nodata=declared))
+    parts = [part for part in (_of_value(image, declared), _of_mask(image, data.mask)) if part is not None]
+    if not parts:
+        return image
+    if image.alpha:
+        parts = [np.asarray(part.all(axis=2, keepdims=True)) for part in parts]
+    if image.valid is not None:  # those of a masked array
+        parts.append(image.valid != 0)
+    valid = reduce(np.logical_and, parts)
+    if valid.all():
+        return image
+    luma = None if image.luma is None else np.where(valid.all(axis=2, keepdims=True), image.luma, image.luma.dtype.type(0))
+    pixels = np.where(valid, image.pixels, image.pixels.dtype.type(0))
+    return replace(image, pixels=pixels, luma=luma, valid=np.ascontiguousarray(np.broadcast_to(valid, pixels.shape)).view(np.uint8))
+
+
+def _of_value(image: Raster, declared: float | None) -> NDArray[np.bool_] | None:
+    """The cells that do not have the declared value."""
+    colours = image.pixels[..., :-1] if image.alpha else image.pixels
+    value = None if declared is None else held_as(declared, colours.dtype)
+    if value is None:
+        return None
+    return ~np.isnan(colours) if isnan(value) else colours != value
+
+
+def _of_mask(image: Raster, mask: Array | None) -> NDArray[np.bool_] | None:
+    """The cells that a mask (H, W) or (H, W, C) allows."""
+    if mask is None:
+        return None
+    height, width, channels = image.pixels.shape
+    cells = mask if mask.ndim == 3 else mask[..., None]
+    if cells.shape[:2] != (height, width) or cells.shape[2] not in (1, channels):
+        size = "x".join(str(n) for n in mask.shape)
+        raise DoesNotFit(f"a mask of {size} (height x width) does not fit an image of {height}x{width}; give one of the same size")
+    return cells != 0
+
+
+def mask_of(image: Raster) -> Array:
+    """The mask (H, W) that an image is: 0 where all its colours are 0."""
+    colours = image.pixels[..., :-1] if image.alpha else image.pixels
+    return np.asarray((colours != 0).any(axis=2))
+
+
+def held_as(value: float, dtype: np.dtype[Any]) -> Any:
+    """`value` as a number of `dtype`; None where that has no such level."""
+    if dtype.kind != "u":
+        with np.errstate(over="ignore"):  # the largest float64, as a float32
+            return dtype.type(value)
+    return dtype.type(value) if value == value // 1 and 0 <= value <= max_value_of(dtype) else None
+
+
+def valid_of_form(form: Raster, image: Raster, *, grey: bool) -> Raster:
+    """`form`, which was made of the colours of `image`, with its valid cells; luma is missing where one of the colours is."""
+    if image.valid is None:
+        return form
+    if grey and image.channels > 1:
+        whole = image.valid.min(axis=2, keepdims=True)
+        valid = np.ascontiguousarray(np.broadcast_to(whole, form.pixels.shape))
+        return replace(form, pixels=form.pixels * whole if form.pixels.dtype.kind == "u" else np.where(whole, form.pixels, 0), valid=valid)
+    return replace(form, valid=np.ascontiguousarray(image.valid[..., : form.channels]))
+
+
+def marked(result: Raster, valid: Valid | None) -> Raster:
+    """`result` with the declared value in its missing cells, NaN in floats without one, and 0 in levels, which `transparent` hides."""
+    if valid is None:
+        return result
+    whole = valid.shape[2] != result.channels  # drawn over the image, in other channels
+    valid = np.ascontiguousarray(np.broadcast_to(valid.min(axis=2, keepdims=True), result.pixels.shape)) if whole else valid
+    if valid.all():
+        return result
+    declared = result.metadata.nodata
+    value = None if declared is None else held_as(declared, result.pixels.dtype)
+    if value is None:
+        value = np.nan if result.pixels.dtype.kind == "f" else 0
+    pixels = np.where(valid, result.pixels, result.pixels.dtype.type(value))
+    if result.alpha:
+        pixels[..., -1] *= valid[..., -1]
+    return replace(result, pixels=pixels, valid=valid)
+
+
+def transparent(result: Raster) -> Raster:
+    """`result`, for a format with alpha, with transparency in missing cells that no value marks."""
+    pixels, declared = result.pixels, result.metadata.nodata
+    by_value = pixels.dtype.kind == "f" or (declared is not None and held_as(declared, pixels.dtype) is not None)
+    if result.valid is None or result.alpha or by_value:
+        return result
+    whole = result.valid.min(axis=2, keepdims=True)
+    alpha = (whole * max_value_of(pixels.dtype)).astype(pixels.dtype)
+    return replace(result, pixels=np.concatenate([pixels, alpha], axis=2), alpha=True, valid=np.concatenate([result.valid, whole], axis=2))

@@ -1,0 +1,140 @@
+"""GeoTIFF: results lie where their originals lie, as rasterio reads them; missing cells and band names survive."""
+
+import numpy as np
+import pytest
+import rasterio
+from command import imgconv as command
+from rasterio.transform import Affine, GroundControlPoint, from_gcps
+from tifffile import TiffFile
+
+import imgconv
+
+SOUTH_UP = Affine(10, 0, 500_000, 0, -20, 4_600_000)
+TURNED = Affine(8.66025404, 10, 500_000, 5, -17.3205081, 4_600_000)
+SIZE = (41, 52)
+NODATA = [("uint8", 0), ("uint8", 255), ("int16", -9999), ("uint16", 65535), ("float32", np.nan), ("float64", -1e38)]
+
+
+def at(transform, column, row):
+    """The place of a point of the raster."""
+    return np.array([[transform.a, transform.b], [transform.d, transform.e]]) @ (column, row) + (transform.c, transform.f)
+
+
+def write(path, pixels, transform=SOUTH_UP, names=(), **options):
+    """A GeoTIFF of pixels (C, H, W)."""
+    profile = {"driver": "GTiff", "count": len(pixels), "height": pixels.shape[1], "width": pixels.shape[2], "dtype": pixels.dtype}
+    with rasterio.open(path, "w", crs="EPSG:32633", transform=transform, **profile, **options) as file:
+        file.write(pixels)
+        for number, name in enumerate(names, 1):
+            file.set_band_description(number, name)
+    return path
+
+
+def done(*words):
+    """Run imgconv, which must succeed."""
+    finished = command(*words)
+    assert finished.code == 0, finished.err
+    return finished
+
+
+def spot(row, column):
+    """An image of one bright pixel."""
+    pixels = np.zeros((1, *SIZE), np.float32)
+    pixels[0, row, column] = 1000
+    return pixels
+
+
+@pytest.mark.parametrize("transform", [SOUTH_UP, TURNED], ids=["scale", "transformation"])
+@pytest.mark.parametrize("point", [False, True], ids=["area", "point"])
+@pytest.mark.parametrize(
+    "options, pixel",
+    [
+        (["--stride", "2x3"], (20, 24)),
+        (["--stride", "2x3", "--padding", "valid"], (21, 25)),
+        (["--padding", "full"], (20, 24)),
+        (["--padding", "4x1", "--dilation", "2x1"], (20, 24)),
+    ],
+)
+def test_a_point_on_the_ground_stays_where_it_is(tmp_path, transform, point, options, pixel):
+    file = write(tmp_path / "a.tif", spot(*pixel), transform, **({"AREA_OR_POINT": "Point"} if point else {}))
+    if point:
+        with rasterio.open(file, "r+") as opened:
+            opened.update_tags(AREA_OR_POINT="Point")
+    done("filter", file, "-k", "0 0 0; 0 1 0; 0 0 0", *options, "-o", tmp_path / "out.tif")
+    with rasterio.open(tmp_path / "out.tif") as result:
+        row, column = np.unravel_index(np.argmax(result.read(1)), result.shape)
+        assert result.read(1)[row, column] == 1000
+        assert result.crs.to_epsg() == 32633
+        place = at(result.transform, column + 0.5, row + 0.5)
+    expected = at(transform, pixel[1] + 0.5, pixel[0] + 0.5)
+    assert np.hypot(*(np.subtract(place, expected) / (10, 20))) < 0.01
+
+
+def test_control_points_move_with_the_pixels(tmp_path):
+    points = [GroundControlPoint(row, column, *at(SOUTH_UP, column, row), 0) for row, column in ((0, 0), (0, 50), (40, 0), (40, 50))]
+    file = tmp_path / "a.tif"
+    with rasterio.open(file, "w", driver="GTiff", width=52, height=41, count=1, dtype="float32", crs="EPSG:32633", gcps=points) as opened:
+        opened.write(spot(21, 25))
+    done("filter", file, "-k", "0 0 0; 0 1 0; 0 0 0", "--stride", "2", "--padding", "valid", "-o", tmp_path / "out.tif")
+    with rasterio.open(tmp_path / "out.tif") as result:
+        row, column = np.unravel_index(np.argmax(result.read(1)), result.shape)
+        if not result.gcps[0]:
+            pytest.fail("the control points are lost")
+        place = at(from_gcps(result.gcps[0]), column + 0.5, row + 0.5)
+    assert np.hypot(*(np.subtract(place, at(SOUTH_UP, 25.5, 21.5)) / (10, 20))) < 0.01
+
+
+@pytest.mark.parametrize(
+    "dtype, nodata", [("uint8", 0), ("uint8", 255), ("int16", -9999), ("uint16", 65535), ("float32", np.nan), ("float64", -1e38)]
+)
+def test_declared_missing_cells_take_no_part_and_stay(tmp_path, dtype, nodata):
+    pixels = np.full((5, *SIZE), 70, dtype)
+    pixels[:, 10:15, 20:30] = nodata
+    names = [f"band {n}" for n in range(5)]
+    file = write(tmp_path / "a.tif", pixels, names=names, nodata=nodata)
+    done("filter", file, "-k", "gaussian:sigma=2", "-o", tmp_path / "out.tif")
+    with rasterio.open(tmp_path / "out.tif") as result:
+        assert result.count == 5 and list(result.descriptions) == names
+        assert result.nodata == nodata or (np.isnan(nodata) and np.isnan(result.nodata))
+        cells = result.read(masked=True)
+    assert np.array_equal(cells.mask, np.isnan(pixels) if np.isnan(nodata) else pixels == nodata)
+    assert np.abs(cells.compressed() - 70).max() < 1e-4
+    done("filter", file, "-k", "gaussian:sigma=2", "--missing", "fill", "-o", tmp_path / "filled.tif")
+    with rasterio.open(tmp_path / "filled.tif") as result:
+        assert np.abs(result.read() - 70.0).max() < 1e-4
+
+
+def test_statistics_of_the_original_and_names_of_other_bands_are_not_kept(tmp_path):
+    file = write(tmp_path / "a.tif", np.ones((3, *SIZE), np.uint8), names=["red", "green", "blue"])
+    with rasterio.open(file, "r+") as opened:
+        opened.update_tags(1, STATISTICS_MEAN="1")
+        opened.update_tags(1, unit="m")
+        opened.update_tags(survey="2026")
+    done("filter", file, "-k", "box:size=3", "-o", tmp_path / "colour.tif")
+    done("edge", file, "-o", tmp_path / "grey.tif")
+    with rasterio.open(tmp_path / "colour.tif") as result:
+        assert result.descriptions == ("red", "green", "blue") and result.tags(1) == {"unit": "m"} and result.tags()["survey"] == "2026"
+    with rasterio.open(tmp_path / "grey.tif") as result:
+        assert result.descriptions == (None,) and result.tags()["survey"] == "2026"
+
+
+def test_strip_location_drops_the_place_and_strip_everything(tmp_path):
+    file = write(tmp_path / "a.tif", np.ones((1, *SIZE), np.uint8), nodata=0)
+    done("filter", file, "-k", "box:size=3", "--strip-location", "-o", tmp_path / "a-out.tif")
+    done("filter", file, "-k", "box:size=3", "--strip", "-o", tmp_path / "b-out.tif")
+    with TiffFile(tmp_path / "a-out.tif") as first, TiffFile(tmp_path / "b-out.tif") as second:
+        assert 33550 not in first.pages[0].tags and 42113 in first.pages[0].tags
+        assert not {33550, 34735, 42113} & set(second.pages[0].tags.keys())
+
+
+def test_a_png_has_no_place_for_a_georeference(tmp_path):
+    file = write(tmp_path / "a.tif", np.ones((1, *SIZE), np.uint8))
+    finished = done("filter", file, "-k", "box:size=3", "--json", "-o", tmp_path / "out.png")
+    assert b"georeference (no place in png)" in finished.out
+
+
+def test_a_path_in_python_has_the_missing_cells_of_its_file(tmp_path):
+    pixels = np.full((1, *SIZE), 70, np.float32)
+    pixels[0, 10:15, 20:30] = -9999
+    result = np.asarray(imgconv.filter(write(tmp_path / "a.tif", pixels, nodata=-9999), "gaussian:sigma=2"))
+    assert np.array_equal(result == -9999, pixels[0] == -9999) and np.allclose(result[pixels[0] == 70], 70)
