@@ -324,7 +324,7 @@ def _apply(recipe: Recipe, image: ImageLike, threads: int | None = None, *, band
         raise UsageError(f"threads must be at least 1, not {threads}; leave it out for one per core")
     results: list[Any] = []
     with named(image):
-        raster, _, convert = open_image(image, recipe.luma, bands=bands, masked=True, stacklevel=5)
+        raster, _, convert = open_image(image, recipe.luma, bands=bands, masked=not isinstance(recipe.step, Canny), stacklevel=5)
         if recipe.missing_data.mask is not None and isinstance(
             convert, partial
         ):  # a masked array shows which cells of an array are missing

@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgconv.api import NO_ALPHA, ImageLike, KernelLike, alpha_rule, as_kernel, is_pil, open_image
+from imgconv.api import NO_ALPHA, ImageLike, KernelLike, alpha_rule, as_kernel, is_pil, missing_data_of, open_image
 from imgconv.errors import UsageError
 from imgconv.images import DEFAULT_MAX_PIXELS, Luma, Raster, read_header
 from imgconv.inputs import Inputs
@@ -47,6 +47,10 @@ def plan(
     flip: bool = False,
     linear: bool = False,
     alpha: str = "auto",
+    nodata: float | str | None = "auto",
+    mask: ImageLike | None = None,
+    missing: str = "keep",
+    min_valid: float = 0.0,
     kernels_file: PathLike | None = None,
     size: Size | None = None,
     mode: str | None = None,
@@ -69,8 +73,8 @@ def plan(
         (C, H, W) or (H, W), which `shape` is as well.
     kernel : one kernel or several, as in `imgconv.filter`. Without it, and without the options of a pool, canny or a network, the
         operation is that of `imgconv.edge`.
-    range, threshold, invert, overlay, grey, stride, padding, padding_mode, dilation, flip, linear, alpha : as in `imgconv.filter` and the
-        command; None is the default of the operation.
+    range, threshold, invert, overlay, grey, stride, padding, padding_mode, dilation, flip, linear, alpha, nodata, mask, missing,
+        min_valid : as in `imgconv.filter` and the command; None is the default of the operation.
     size, mode, ceil_mode : of a pool, as in `imgconv.pool`.
     canny, sigma, low, high, quantiles : of canny edges, as in `imgconv.canny`; `canny=True` alone has the defaults.
     step, recipe : the steps of a network, each as on the command line; or a recipe file, FILE or FILE:NAME, or a list of steps.
@@ -131,6 +135,10 @@ def explain(
     flip: bool = False,
     linear: bool = False,
     alpha: str = "auto",
+    nodata: float | str | None = "auto",
+    mask: ImageLike | None = None,
+    missing: str = "keep",
+    min_valid: float = 0.0,
     kernels_file: PathLike | None = None,
     size: Size | None = None,
     mode: str | None = None,
@@ -181,8 +189,9 @@ def explain(
 
     with python_remedies():
         selected = _selected(locals())
+        reading: dict[str, Any] = {"max_pixels": max_pixels, "salvage": salvage, "axes": axes}
         with named(image):
-            raster, frames, _ = open_image(image, selected.luma, bands=alpha == NO_ALPHA, max_pixels=max_pixels, salvage=salvage, axes=axes)
+            raster, frames, _ = open_image(image, selected.luma, bands=alpha == NO_ALPHA, masked=True, **reading)
             source = _source(image, raster)
             explanation = explained(raster, selected, _pixel(at), source=source, frames=frames, matrix=matrix)
         if animate is not None:
@@ -208,6 +217,10 @@ def figure(
     flip: bool = False,
     linear: bool = False,
     alpha: str = "auto",
+    nodata: float | str | None = "auto",
+    mask: ImageLike | None = None,
+    missing: str = "keep",
+    min_valid: float = 0.0,
     kernels_file: PathLike | None = None,
     size: Size | None = None,
     mode: str | None = None,
@@ -252,8 +265,9 @@ def figure(
 
     with python_remedies():
         selected = _selected(locals(), [str(step) for step in ([keep] if isinstance(keep, str | int) else keep)])
+        reading: dict[str, Any] = {"max_pixels": max_pixels, "salvage": salvage, "axes": axes}
         with named(image):
-            raster, _, _ = open_image(image, "also", bands=alpha == NO_ALPHA, max_pixels=max_pixels, salvage=salvage, axes=axes)
+            raster, _, _ = open_image(image, "also", bands=alpha == NO_ALPHA, masked=True, **reading)
             drawn = figure_of(raster, selected, _source(image, raster), colour=grey is False)
         if output is not None:
             drawn.save(Path(output), _inputs(image))
@@ -338,7 +352,8 @@ def learn(
 
 def _selected(arguments: Mapping[str, Any], keep: Sequence[str] = ()) -> Recipe:
     """Return the recipe of the arguments of a call, among whose parameters are the fields of `Selection`."""
-    values = {field.name: arguments[field.name] for field in fields(Selection)}
+    values = {field.name: arguments[field.name] for field in fields(Selection) if field.name != "missing_data"}
+    values["missing_data"] = missing_data_of(arguments["nodata"], arguments["mask"])
     kernel, step, recipe, file = (values[name] for name in ("kernel", "step", "recipe", "kernels_file"))
     if isinstance(kernel, list | tuple) and not kernel:
         raise UsageError("kernel is empty; give at least one kernel, or leave it out")
@@ -382,7 +397,7 @@ def _header(image: ImageLike, max_pixels: int | None, axes: str | None, *, bands
     if isinstance(image, str | os.PathLike):
         header = read_header(Path(image), max_pixels=max_pixels, axes=None if axes is None else Axes(axes))
         return os.fspath(image), Shape(*header.size, header.channels, header.alpha and not bands), header.dtype
-    raster = open_image(image, bands=bands).raster
+    raster = open_image(image, bands=bands, masked=True).raster
     return _source(image, raster), Shape(*raster.size, raster.channels, raster.alpha), raster.pixels.dtype.name
 
 

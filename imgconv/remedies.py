@@ -13,6 +13,7 @@ OPTION = re.compile(r"--([a-z][a-z0-9-]*)(?: (keep|drop|filter|raw|clip|abs|each
 TAGGED = re.compile(r"; imgconv kernels list --tag \S+ shows all")
 PHRASES = {  # of messages about the command line, and what a Python caller reads instead
     "use --grey or --color": "use grey=True or grey=False",
+    "--nodata none": 'nodata="none"',
     "--color": "grey=False",
     "--grey": "grey=True",
     "raise it with --max-pixels": "open it with Pillow, and pass the image",

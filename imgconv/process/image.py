@@ -47,9 +47,7 @@ def process(image: Raster, recipe: Recipe, *, floats: bool = False, threads: int
 
         image = located(image, recipe.missing_data)
     if image.valid is not None and not isinstance(step, Filter):
-        raise DoesNotFit(
-            f"{recipe.command} has no rule for missing cells; fill them first with filter --missing fill, or use --nodata none"
-        )
+        raise DoesNotFit(f"{recipe.command} has no rule for missing cells; fill them first, or take them as values with --nodata none")
     if isinstance(step, Filter):
         prepared = _Prepared(image, step.grey, threads)
         results = [_filtered(prepared, step, plan, floats, threads) for plan in step.maps]
