@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from imgconv.images.exif import Exif
-    from imgconv.images.rows import RowReader
     from imgconv.images.geotiff import Bands, Ground
+    from imgconv.images.rows import RowReader
 
 DEFAULT_MAX_PIXELS = 2 * 89_478_485  # twice the size at which Pillow warns of a decompression bomb
 MOST_STREAMED = 1 << 34  # pixels of an image that is read by rows
