@@ -20,8 +20,9 @@ from imgconv.errors import DoesNotFit, ImageError, ImgconvError, UsageError, rea
 from imgconv.images import IMAGE_EXTENSIONS, Frames, Luma, Raster, format_for, open_frames, read_stream
 from imgconv.inputs import Inputs
 from imgconv.modes import Axes
+from imgconv.process.missing import located
 from imgconv.process.network import results_of
-from imgconv.recipe import Network, Recipe, Shape
+from imgconv.recipe import DECLARED, MissingData, Network, Recipe, Shape
 
 CHUNK = 1 << 20  # input values per pass through the steps: 4 MB of float32, which layers may multiply by ten
 
@@ -41,6 +42,7 @@ class Stack:
     salvage: bool = False
     axes: Axes | None = None
     inputs: Inputs = field(default_factory=Inputs)
+    missing_data: MissingData = DECLARED
 
 
 def plan_stack(
@@ -78,7 +80,7 @@ def plan_stack(
         protected.refuse_stdout()
     else:
         protected.refuse(identified(file))
-    return Stack(tuple(sources), network, file, chosen, max_pixels, salvage, axes, protected)
+    return Stack(tuple(sources), network, file, chosen, max_pixels, salvage, axes, protected, recipe.missing_data)
 
 
 def check_sizes(stack: Stack) -> Shape | None:
@@ -129,7 +131,7 @@ def _images(stack: Stack) -> Iterator[NamedImage]:
                 for frame, image in enumerate(opened, 1):
                     name = f"{source}{f', image {number}' if number > 1 else ''}{f', frame {frame}' if frame > 1 else ''}"
                     first = _check_shape(stack, first, name, Shape(*image.size, image.channels, image.alpha))
-                    yield name, image
+                    yield name, located(image, stack.missing_data)
 
 
 def _open_all(source: Source, stack: Stack) -> Iterator[Frames]:

@@ -19,7 +19,7 @@ from imgconv.filters.filter2d import AlphaChannel, ImageFilter, Output, filter_i
 from imgconv.filters.output_range import Combination, LoopParameters, to_values
 from imgconv.filters.weights import FLOAT32_EXACT, FilterKernel, Taps, Weights, anchor_of, pads_of
 from imgconv.loops.filters import normalise
-from imgconv.modes import MissingMode, MissingRule
+from imgconv.modes import MissingMode, MissingRule, Range
 from imgconv.window import Window
 from imgconv.windows.borders import Border, PaddedRows
 
@@ -53,7 +53,7 @@ def filter_missing(
     for kernel in kernels:
         if rule.mode is MissingMode.propagate or is_zero_sum(kernel.taps):
             whole = rule.mode is MissingMode.propagate  # a window counts with its zero taps, as for NaN
-            footprint = _Footprint(np.where(whole, 1.0, kernel.taps != 0), kernel.anchor)
+            footprint = PlainKernel(np.where(whole, 1.0, kernel.taps != 0), kernel.anchor)
             touched = filter_image(1 - valid, [footprint], window, Border(border.mode), Output(), flip=flip, threads=threads)
             valid_out &= touched == 0
             normalisers.append(None)
@@ -63,6 +63,16 @@ def filter_missing(
     missing = MissingCells(normalisers, valid_out)
     job = ImageFilter(pixels, kernels, window, border, output, combination or Combination(), alpha, flip, missing=missing)
     return job.run(threads), valid_out
+
+
+def correlate_missing(maps: Array, taps: Taps, window: Window, border: Border, rule: MissingRule) -> Array:
+    """One map (h_out, w_out) of maps (C, H, W) float32, whose missing cells and results are NaN, by taps (C, kh, kw)."""
+    pixels = np.ascontiguousarray(maps.transpose(1, 2, 0))
+    missing = np.isnan(pixels)
+    kernel = PlainKernel(taps[0].astype(np.float64) if len(taps) == 1 else taps.astype(np.float64))
+    valid = (~missing).view(np.uint8)
+    values, valid_out = filter_missing(valid, rule, np.where(missing, 0, pixels), [kernel], window, border, Output(Range.raw))
+    return np.where(valid_out, values, np.float32(np.nan))[..., 0]
 
 
 def is_zero_sum(taps: Taps) -> bool:
@@ -92,11 +102,11 @@ class Placed:
 
 
 @dataclass(frozen=True)
-class _Footprint:
-    """A kernel of ones and zeros."""
+class PlainKernel:
+    """Taps alone, and the cell on the output pixel."""
 
     taps: Taps
-    anchor: tuple[int, int] | None
+    anchor: tuple[int, int] | None = None
     divisor: float = 1.0
     offset: float = 0.0
     bias: float = 0.0

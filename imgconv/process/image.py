@@ -46,7 +46,7 @@ def process(image: Raster, recipe: Recipe, *, floats: bool = False, threads: int
         from imgconv.process.missing import located
 
         image = located(image, recipe.missing_data)
-    if image.valid is not None and not isinstance(step, Filter):
+    if image.valid is not None and isinstance(step, Canny):
         raise DoesNotFit(f"{recipe.command} has no rule for missing cells; fill them first, or take them as values with --nodata none")
     if isinstance(step, Filter):
         prepared = _Prepared(image, step.grey, threads)
@@ -170,8 +170,14 @@ def pooled(image: Raster, step: Pool, floats: bool, threads: int | None, window:
     from imgconv.filters.pool2d import pool_image  # filters start without its loops
 
     prepared = prepare(image, step.grey, step.keeps_alpha(), threads)
-    pixels = pool_image(prepared.pixels, window or step.window, step.mode, threads=threads)
-    return Raster(_as_floats(pixels) if floats else pixels, prepared.alpha, prepared.metadata, prepared.duration)
+    valid = None
+    if prepared.valid is None:
+        pixels = pool_image(prepared.pixels, window or step.window, step.mode, threads=threads)
+    else:
+        from imgconv.filters.pool_missing import pool_missing
+
+        pixels, valid = pool_missing(prepared.valid, step.rule, prepared.pixels, step.window, step.mode, threads=threads)
+    return Raster(_as_floats(pixels) if floats else pixels, prepared.alpha, prepared.metadata, prepared.duration, valid=valid)
 
 
 def _canny(image: Raster, step: Canny, floats: bool, threads: int | None) -> Raster:

@@ -39,12 +39,13 @@ def results_of(images: Sequence[Raster], network: Network) -> list[Array]:
     Steps get stored values; alpha is dropped. Raises DoesNotFit, which names the step, where a step does not fit.
     """
     batch = np.stack([stored(image, grey=network.grey) for image in images])
+    has_missing = any(image.valid is not None for image in images)
     positions = [result.position for result in network.results]
     outputs: dict[int, Array] = {}
     with np.errstate(all="ignore"):  # infinity and NaN are results, as in torch
         for position, step in enumerate(network.steps[: positions[-1] + 1]):
             try:
-                batch = step.operation.apply(batch)
+                batch = step.operation.apply_missing(batch, network.rule) if has_missing else step.operation.apply(batch)
             except DoesNotFit as error:
                 raise DoesNotFit(f"step {position + 1} ({step.text}): {error}") from None
             if position in positions:
@@ -53,13 +54,20 @@ def results_of(images: Sequence[Raster], network: Network) -> list[Array]:
 
 
 def stored(image: Raster, *, grey: bool) -> Array:
-    """(C, H, W) float32 of an image's stored values without alpha; a network that begins with grey gets the luma of whole levels."""
+    """(C, H, W) float32 of an image's stored values without alpha, NaN in missing cells.
+
+    A network that begins with grey gets the luma of whole levels.
+    """
     colours = image.pixels[..., :-1] if image.alpha else image.pixels
     if grey and image.luma is not None:
         colours = image.luma
     elif grey and colours.shape[2] == 3:
         colours = luma(np.ascontiguousarray(colours), alpha=False)
-    return np.ascontiguousarray(colours.transpose(2, 0, 1), dtype=np.float32)
+    values = colours.astype(np.float32)
+    if image.valid is not None:
+        valid = image.valid[..., :1] if image.alpha else image.valid  # that of a pixel with alpha is one for all channels
+        np.copyto(values, np.nan, where=(valid if valid.shape[2] in (1, values.shape[2]) else valid.min(axis=2, keepdims=True)) == 0)
+    return np.ascontiguousarray(values.transpose(2, 0, 1))
 
 
 def _numbers(result: Result, vector: Array) -> list[Map]:
@@ -71,8 +79,13 @@ def _maps(result: Result, maps: Array, image: Raster, network: Network, floats: 
     rasters = []
     for planes in np.split(maps, result.maps):
         pixels = map_to_pixels(planes.transpose(1, 2, 0), range_, image.pixels.dtype, unrounded=floats)
-        raster = replace(image, pixels=np.ascontiguousarray(pixels), alpha=False, luma=None)
-        rasters.append(with_metadata(raster, image, of_result(network, result, image, raster.size)))
+        raster = replace(image, pixels=np.ascontiguousarray(pixels), alpha=False, luma=None, valid=None)
+        raster = with_metadata(raster, image, of_result(network, result, image, raster.size))
+        if image.valid is not None:
+            from imgconv.process.missing import marked
+
+            raster = marked(raster, (~np.isnan(planes.transpose(1, 2, 0))).view(np.uint8))
+        rasters.append(raster)
     return [Map(name, raster) for name, raster in zip(result.names, rasters, strict=True)]
 
 

@@ -29,6 +29,7 @@ from imgconv.window import Window, sizes
 
 if TYPE_CHECKING:
     from imgconv.arrays import Array
+    from imgconv.modes import MissingRule
     from imgconv.recipe.weights import Context
 
 
@@ -110,6 +111,21 @@ class Convolution(WeightedOperation):
             return conv2d(maps, self.weight, self.bias, *geometry, groups, padding_mode=self.padding_mode, flip=self.flip)
 
         return _of_each_channel(input, correlated) if self.each_channel else correlated(input)
+
+    def apply_missing(self, input: Array, rule: MissingRule) -> Array:
+        """The correlated maps by normalised convolution, see `imgconv.filters.missing`."""
+        import numpy as np
+
+        from imgconv.filters.missing import correlate_missing
+        from imgconv.windows.borders import Border
+
+        border, sums = Border.of(self.padding_mode), self.arithmetic(input.shape[1]).sums
+
+        def of_image(maps: Array) -> list[Array]:
+            parts = ((maps[each.inputs.start : each.inputs.stop], each) for each in sums)
+            return [correlate_missing(part, each.weights, self.window, border, rule) + np.float32(each.bias) for part, each in parts]
+
+        return np.array([of_image(maps) for maps in input])
 
     def reach(self) -> Reach | None:
         """The rows of its window; a circular border repeats those of the other end."""

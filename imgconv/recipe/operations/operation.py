@@ -13,6 +13,7 @@ from imgconv.window import Window
 
 if TYPE_CHECKING:
     from imgconv.arrays import Array
+    from imgconv.modes import MissingRule
     from imgconv.recipe.weights import Context
 
 Dims = tuple[int | None, ...]  # (C, H, W) of maps, (L,) of a vector, without the batch axis; None is an unknown size
@@ -155,6 +156,10 @@ class Operation(ABC):
     def reach(self) -> Reach | None:
         """The rows that an output row depends on; None for all of them. By default the one row in its place."""
         return Reach(Window.of(1))
+
+    def apply_missing(self, input: Array, rule: MissingRule) -> Array:
+        """The same on a batch whose missing cells are NaN, and NaN where results are missing: by default as NaN propagates."""
+        return self.apply(input)
 
     def range_after(self, before: str) -> str:
         """The range that shows the result best where `before` shows the input best; minmax if the values are not levels."""

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from imgconv.errors import UsageError
+from imgconv.modes import MissingMode
 from imgconv.recipe.operations.operation import Cost, Dims, Operation, OperationType, Option, Reach, WindowPool, maps_of, window_output
 from imgconv.recipe.values import flag, output_size, padding, size, size_or_none, whole
 from imgconv.window import Window
 
 if TYPE_CHECKING:
     from imgconv.arrays import Array
+    from imgconv.modes import MissingRule
     from imgconv.recipe.weights import Context
+
+
+SHARE_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,22 @@ class Pooling(Operation):
             return median_pool2d(input, size, stride, padding)
         pool = min_pool2d if self.mode == "min" else max_pool2d
         return np.asarray(pool(input, size, stride, padding, window.dilation, ceil_mode))
+
+    def apply_missing(self, input: Array, rule: MissingRule) -> Array:
+        """The pooled valid cells; cells of the padding of an average count as valid ones."""
+        if self.mode == "avg":
+            return _averaged(self.apply, replace(self, divisor_override=None).apply, input, rule)
+        import numpy as np
+
+        from imgconv.filters.pool_missing import pool_missing
+
+        pooled = []
+        for maps in input:
+            pixels = np.ascontiguousarray(maps.transpose(1, 2, 0))
+            missing = np.isnan(pixels)
+            values, valid = pool_missing((~missing).view(np.uint8), rule, np.where(missing, np.float32(0), pixels), self.window, self.mode)
+            pooled.append(np.where(valid, values, np.float32(np.nan)).transpose(2, 0, 1))
+        return np.ascontiguousarray(pooled)
 
     def reach(self) -> Reach:
         """The rows of its window."""
@@ -118,6 +139,17 @@ class AdaptivePooling(Operation):
 
         return np.asarray((adaptive_avg_pool2d if self.mode == "avg" else adaptive_max_pool2d)(input, self.output_size))
 
+    def apply_missing(self, input: Array, rule: MissingRule) -> Array:
+        """The pooled valid cells."""
+        import numpy as np
+
+        average = replace(self, mode="avg").apply
+        if self.mode == "avg":
+            return _averaged(average, average, input, rule)
+        missing = np.isnan(input)
+        enough = is_enough(average(missing.astype(np.float32)), rule)
+        return np.where(enough, self.apply(np.where(missing, np.float32(-np.inf), input)), np.float32(np.nan))
+
     def reach(self) -> None:
         """All rows: their number decides how they are divided."""
 
@@ -127,6 +159,22 @@ class AdaptivePooling(Operation):
         spans = tuple(max(-(-(j + 1) * n // out) - j * n // out for j in range(out)) for n, out in axes)
         formulas = tuple(f"{out} windows over {n} cells" for n, out in axes)
         return Cost(sizes=formulas, padding="adaptive", span=spans, stride=tuple(Fraction(n, out) for n, out in axes))
+
+
+def _averaged(sums: Callable[[Array], Array], average: Callable[[Array], Array], input: Array, rule: MissingRule) -> Array:
+    """Averages over the valid cells: `sums` of them, divided by what `average` leaves of the missing ones."""
+    import numpy as np
+
+    missing = np.isnan(input)
+    gone = average(missing.astype(np.float32))
+    return np.where(is_enough(gone, rule), sums(np.where(missing, np.float32(0), input)) / (1 - gone), np.float32(np.nan))
+
+
+def is_enough(gone: Array, rule: MissingRule) -> Array:
+    """Whether a window of which the share `gone` is missing has a result."""
+    if rule.mode is MissingMode.propagate:
+        return gone == 0
+    return (gone < 1 - SHARE_ROUNDING) & (1 - gone >= rule.min_valid - SHARE_ROUNDING)
 
 
 KERNEL_SIZE, STRIDE, PADDING = Option("kernel_size", size), Option("stride", size_or_none, None), Option("padding", padding, 0)

@@ -1,0 +1,81 @@
+"""Pools of images with missing cells: each window is reduced to one value of its valid cells."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, assert_never
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgconv.arrays import Array
+from imgconv.filters.missing import SHARE_ROUNDING, Valid
+from imgconv.filters.pool2d import pool_image
+from imgconv.modes import MissingMode, MissingRule, PoolMode
+from imgconv.window import Window
+
+CHUNK = 1 << 22  # cells that are gathered at a time
+SAME = 9  # decimals in which averages of whole numbers are equal, so that ties are rounded as ties
+
+
+def pool_missing(
+    valid: Valid, rule: MissingRule, pixels: Array, window: Window, mode: str, *, threads: int | None = None
+) -> tuple[Array, Valid]:
+    """The image that `pool_image` makes of the valid cells, and its valid cells (h_out, w_out, C).
+
+    `valid` (H, W, C) is 1 for valid and 0 for missing cells, which hold 0 in `pixels`. A window without a valid cell is missing, and one
+    whose share of valid cells is below the rule's. Padded cells take no part. The values of missing results are arbitrary.
+    """
+    pooled: Callable[..., Array] = partial(pool_image, window=window, threads=threads)
+    share = pooled(valid.astype(np.float32), mode="avg")
+    least = 1 - SHARE_ROUNDING if rule.mode is MissingMode.propagate else max(rule.min_valid - SHARE_ROUNDING, 0)
+    valid_out = ((share > 0) & (share >= least)).view(np.uint8)
+    pool_mode = PoolMode(mode)
+    match pool_mode:
+        case PoolMode.max | PoolMode.min:
+            return pooled(_without(pixels, valid, pool_mode), mode=mode), valid_out
+        case PoolMode.avg:
+            wide = pooled(pixels.astype(np.float64), mode="avg")
+            np.divide(wide, pooled(valid.astype(np.float64), mode="avg"), out=wide, where=valid_out != 0)
+            return _rounded(wide, pixels.dtype), valid_out
+        case PoolMode.median:
+            return _gathered(pixels, valid, window, pooled(pixels, mode=mode), (share < 1) & (valid_out != 0), _lower_median), valid_out
+        case _:
+            assert_never(pool_mode)
+
+
+def _without(pixels: Array, valid: Valid, mode: PoolMode) -> Array:
+    """`pixels` with a value in missing cells that no largest or smallest value is affected by."""
+    whole = pixels.dtype.kind == "u"
+    low, high = (0, np.iinfo(pixels.dtype.name).max) if whole else (-np.inf, np.inf)
+    return np.where(valid, pixels, pixels.dtype.type(low if mode is PoolMode.max else high))
+
+
+def _rounded(values: Array, dtype: np.dtype[Any]) -> Array:
+    return np.rint(np.round(values, SAME)).astype(dtype) if dtype.kind == "u" else values.astype(dtype)
+
+
+def _lower_median(cells: Array, counts: NDArray[np.intp]) -> Array:
+    """The lower median of the first `counts` of each row of sorted `cells`."""
+    return np.take_along_axis(cells, (counts[:, None] - 1) // 2, axis=1)[:, 0]
+
+
+def _gathered(
+    pixels: Array, valid: Valid, window: Window, out: Array, wanted: NDArray[np.bool_], reduce: Callable[[Array, NDArray[np.intp]], Array]
+) -> Array:
+    """`out` with the results of `reduce` at the `wanted` windows, on the sorted valid cells of each."""
+    (kh, kw), size = window.kernel_size, pixels.shape[:2]
+    taps = np.indices((kh, kw)).reshape(2, -1)
+    pads = window.pads(size)
+    every = np.argwhere(wanted)
+    for first in range(0, len(every), max(CHUNK // taps.shape[1], 1)):
+        i, j, c = every[first : first + max(CHUNK // taps.shape[1], 1)].T
+        rows, columns = (
+            at[:, None] * window.stride[axis] + taps[axis] * window.dilation[axis] - pads[axis][0] for axis, at in enumerate((i, j))
+        )
+        inside = (rows >= 0) & (rows < size[0]) & (columns >= 0) & (columns < size[1])
+        rows, columns = np.clip(rows, 0, size[0] - 1), np.clip(columns, 0, size[1] - 1)
+        known = inside & (valid[rows, columns, c[:, None]] != 0)
+        cells = np.where(known, pixels[rows, columns, c[:, None]], np.inf)
+        cells.sort(axis=1)
+        out[i, j, c] = np.where(np.isnan(cells[:, -1]), cells[:, -1], reduce(cells, known.sum(axis=1)))  # NaN is last
+    return out

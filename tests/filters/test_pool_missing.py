@@ -1,0 +1,72 @@
+"""Pools over images with missing cells: every mode against its definition, one window at a time."""
+
+import numpy as np
+import pytest
+from examples import examples
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imgconv.filters.pool_missing import pool_missing
+from imgconv.modes import MissingMode, MissingRule, PoolMode
+from imgconv.window import Window
+
+REDUCTIONS = {
+    "max": np.max,
+    "min": np.min,
+    "avg": np.mean,
+    "median": lambda cells: np.sort(cells)[(len(cells) - 1) // 2],
+}
+
+
+def naive(pixels, valid, window, mode, rule):
+    """The results and NaN in missing ones, of one plane."""
+    h_out, w_out = window.output_size(pixels.shape)
+    out = np.full((h_out, w_out), np.nan)
+    for i, j in np.ndindex(h_out, w_out):
+        cells = []
+        for u, v in np.ndindex(*window.kernel_size):
+            y, x = (
+                at * s + tap * d - pad[0]
+                for at, s, tap, d, pad in zip((i, j), window.stride, (u, v), window.dilation, window.pads(pixels.shape), strict=True)
+            )
+            if 0 <= y < pixels.shape[0] and 0 <= x < pixels.shape[1]:
+                cells.append((pixels[y, x], valid[y, x]))
+        values = np.array([value for value, known in cells if known], np.float64)
+        enough = len(values) >= rule.min_valid * len(cells) - 1e-9
+        if len(values) and enough and (rule.mode is not MissingMode.propagate or len(values) == len(cells)):
+            out[i, j] = REDUCTIONS[mode](values)
+    return np.rint(out) if pixels.dtype.kind == "u" else out
+
+
+@st.composite
+def _cases(draw):
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    kernel = draw(st.tuples(st.integers(1, 4), st.integers(1, 5)))
+    padding = draw(st.sampled_from(["valid", "same", (kernel[0] // 2, kernel[1] // 2)]))
+    strides = st.integers(1, 3)
+    window = Window.of(kernel, draw(st.tuples(strides, strides)), padding, draw(st.integers(1, 2)), ceil_mode=draw(st.booleans()))
+    shape = draw(st.integers(9, 14)), draw(st.integers(9, 16)), draw(st.integers(1, 3))
+    dtype = draw(st.sampled_from(["uint8", "uint16", "float32", "float64"]))
+    valid = (rng.random(shape) > draw(st.sampled_from([0.0, 0.2, 0.8]))).astype(np.uint8)
+    rule = MissingRule(MissingMode(draw(st.sampled_from(MissingMode.names()))), draw(st.sampled_from([0.0, 0.5, 1.0])))
+    return (rng.random(shape) * 9 + (rng.random() < 0.5) * 200).astype(dtype) * valid, valid, window, rule
+
+
+@pytest.mark.parametrize("mode", PoolMode.names())
+@examples(60)
+@given(case=_cases())
+def test_every_mode_follows_its_definition(mode, case):
+    pixels, valid, window, rule = case
+    result, valid_out = pool_missing(valid, rule, pixels, window, mode)
+    expected = np.stack([naive(pixels[..., c], valid[..., c], window, mode, rule) for c in range(pixels.shape[2])], axis=-1)
+    assert result.dtype == pixels.dtype
+    assert np.array_equal(valid_out == 0, np.isnan(expected))
+    assert np.allclose(result[valid_out == 1], expected[valid_out == 1], rtol=1e-6)
+
+
+def test_nan_that_is_not_missing_propagates():
+    pixels, valid = np.ones((4, 4, 1), np.float32), np.ones((4, 4, 1), np.uint8)
+    pixels[0, 0], valid[1, 1] = np.nan, 0
+    for mode in PoolMode.names():
+        result, _ = pool_missing(valid, MissingRule(), pixels, Window.of(2, 2), mode)
+        assert np.isnan(result[0, 0, 0]) and (result[1:] == 1).all()
