@@ -65,13 +65,13 @@ def filter_missing(
     return job.run(threads), valid_out
 
 
-def correlate_missing(maps: Array, taps: Taps, window: Window, border: Border, rule: MissingRule) -> Array:
+def correlate_missing(maps: Array, taps: Taps, window: Window, padding_mode: str | tuple[str, float], rule: MissingRule) -> Array:
     """One map (h_out, w_out) of maps (C, H, W) float32, whose missing cells and results are NaN, by taps (C, kh, kw)."""
     pixels = np.ascontiguousarray(maps.transpose(1, 2, 0))
     missing = np.isnan(pixels)
     kernel = PlainKernel(taps[0].astype(np.float64) if len(taps) == 1 else taps.astype(np.float64))
-    valid = (~missing).view(np.uint8)
-    values, valid_out = filter_missing(valid, rule, np.where(missing, 0, pixels), [kernel], window, border, Output(Range.raw))
+    arguments = np.where(missing, np.float32(0), pixels), [kernel], window, Border.of(padding_mode), Output(Range.raw)
+    values, valid_out = filter_missing((~missing).view(np.uint8), rule, *arguments)
     return np.where(valid_out, values, np.float32(np.nan))[..., 0]
 
 

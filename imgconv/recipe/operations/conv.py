@@ -117,13 +117,14 @@ class Convolution(WeightedOperation):
         import numpy as np
 
         from imgconv.filters.missing import correlate_missing
-        from imgconv.windows.borders import Border
 
-        border, sums = Border.of(self.padding_mode), self.arithmetic(input.shape[1]).sums
+        sums = self.arithmetic(input.shape[1]).sums
 
         def of_image(maps: Array) -> list[Array]:
             parts = ((maps[each.inputs.start : each.inputs.stop], each) for each in sums)
-            return [correlate_missing(part, each.weights, self.window, border, rule) + np.float32(each.bias) for part, each in parts]
+            return [
+                correlate_missing(part, each.weights, self.window, self.padding_mode, rule) + np.float32(each.bias) for part, each in parts
+            ]
 
         return np.array([of_image(maps) for maps in input])
 
