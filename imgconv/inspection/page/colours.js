@@ -1,0 +1,87 @@
+// Colours: of the cells of maps, and of the page's theme.
+
+const TINTS = { red: [1, 0, 0], green: [0, 1, 0], blue: [0, 0, 1] };
+const scales = new WeakMap();
+
+/** Whether maps are the three colours of an image, which are drawn as one. */
+export function isColour(maps) {
+  return maps.names.join() === "red,green,blue" && maps.whole;
+}
+
+/** From a value of plane `c` to [red, green, blue]: levels in the colour of their channel, signed values blue to red, others grey. */
+export function toneOf(maps, c, tinted = true) {
+  const { low, high } = scaleOf(maps, c), span = high - low || 1, tint = (tinted && maps.names.length > 1 && TINTS[maps.names[c]]) || [1, 1, 1];
+  if (low >= 0) {
+    return (value) => {
+      const level = 255 * Math.min(Math.max((value - low) / span, 0), 1) || 0;
+      return tint.map((part) => level * part);
+    };
+  }
+  const most = Math.max(-low, high);
+  return (value) => diverging(value / most);
+}
+
+/** White at 0, red above and blue below. */
+function diverging(share) {
+  const size = Math.min(Math.abs(share), 1) || 0, [r, g, b] = share > 0 ? [178, 24, 43] : [33, 102, 172];
+  return [247 + (r - 247) * size, 247 + (g - 247) * size, 247 + (b - 247) * size];
+}
+
+function scaleOf(maps, c) {
+  if (maps.whole || (maps.names[c] === "ridges") || maps.names[c] === "edges") return { low: 0, high: maps.largest };
+  const plane = maps.planes[c];
+  if (!scales.has(plane)) {
+    let low = Infinity, high = -Infinity;
+    for (const value of plane) {
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+    const levels = low >= 0 && high <= maps.largest && high > maps.largest / 4;
+    scales.set(plane, levels ? { low: 0, high: maps.largest } : { low, high });
+  }
+  return scales.get(plane);
+}
+
+/** Pixels of plane `c`, or of all three colours for null, as image data. */
+export function imageOf(maps, c) {
+  const { width, height, planes } = maps, image = new ImageData(width, height), { data } = image;
+  if (c === null) {
+    const factor = 255 / maps.largest;
+    for (let i = 0, o = 0; i < planes[0].length; i++, o += 4) {
+      data[o] = planes[0][i] * factor;
+      data[o + 1] = planes[1][i] * factor;
+      data[o + 2] = planes[2][i] * factor;
+      data[o + 3] = 255;
+    }
+    return image;
+  }
+  const { low, high } = scaleOf(maps, c), plane = planes[c];
+  if (low >= 0) {
+    const factor = 255 / (high - low || 1);
+    for (let i = 0, o = 0; i < plane.length; i++, o += 4) {
+      data[o] = data[o + 1] = data[o + 2] = (plane[i] - low) * factor;
+      data[o + 3] = 255;
+    }
+    return image;
+  }
+  const tone = toneOf(maps, c);
+  for (let i = 0, o = 0; i < plane.length; i++, o += 4) {
+    [data[o], data[o + 1], data[o + 2]] = tone(plane[i]);
+    data[o + 3] = 255;
+  }
+  return image;
+}
+
+/** Black or white, whichever can be read on a colour. */
+export function inkOn([r, g, b]) {
+  return 0.299 * r + 0.587 * g + 0.114 * b > 127 ? "#111" : "#fff";
+}
+
+export function css(rgb) {
+  return `rgb(${rgb.map(Math.round).join(" ")})`;
+}
+
+/** A colour of the theme by the name of its custom property. */
+export function themed(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}

@@ -1,0 +1,112 @@
+// The command line, or the lines of Python, that give the image that the page shows.
+
+import { copyButton, byId, element } from "./elements.js";
+import { imageFile, npy, save, weightsFile } from "./files.js";
+import { matrixText } from "./kernels.js";
+
+const PHOTO = "photo.npy";
+
+/** Show the commands, and buttons for the files that they read. */
+export function drawCommand(model) {
+  const { lines, files } = commandOf(model), nodes = lines.map((line) => {
+    const code = element("code", { textContent: line });
+    return element("div", { className: "line" }, code, copyButton(line));
+  });
+  const buttons = element("div", { className: "buttons" });
+  const file = (name, blob) => {
+    const button = element("button", { type: "button", textContent: `Save ${name}` });
+    button.addEventListener("click", () => save(blob(), name));
+    buttons.append(button);
+  };
+  if (lines.some((line) => line.includes(PHOTO))) file(PHOTO, () => imageFile(model.photo));
+  for (const [name, blob] of files) file(name, blob);
+  byId("lines").replaceChildren(...nodes, ...(buttons.children.length ? [buttons] : []));
+}
+
+/** The lines, and the files that they read as [name, function that gives it]. */
+export function commandOf(model) {
+  const { data, spec } = model, file = data.stored ? data.file : PHOTO, files = [];
+  if (model.isNetwork || spec.type === "conv" || spec.type === "conv_transpose") {
+    const texts = model.branch.specs.map((each, n) => stepText(each, n + 1, files)), grey = !model.isNetwork && data.grey && data.stored;
+    const words = [...(grey ? ["grey"] : []), ...texts].map((text) => `-s ${quoted(text)}`);
+    return { lines: [`imgconv run ${file} ${words.join(" ")} --range raw -o maps.npy`], files };
+  }
+  if (spec.type === "deform") return { lines: python(model), files };
+  const words = { filter: filterWords, pool: poolWords, canny: cannyWords }[spec.type](spec, data, file);
+  const name = spec.range === "raw" && spec.type === "filter" ? "map.npy" : "map.png";
+  return { lines: [`imgconv ${words.filter(Boolean).join(" ")}${spec.several ? "" : ` -o ${name}`}`], files };
+}
+
+function filterWords(spec, { command, grey }, file) {
+  const edge = command === "edge", [kernel] = spec.kernels, sum = kernel.taps.flat(2).reduce((a, b) => a + b, 0);
+  const own = edge ? "abs" : spec.reference ? spec.own : Math.abs(sum) < 1e-9 ? "abs" : "clip";
+  return [
+    edge ? "edge" : "filter", file, `-k ${quoted(spec.reference ?? matrixText(kernel.taps, kernel.divisor))}`, !edge && grey && "--grey",
+    ...windowWords(spec, "same"),
+    spec.paddingMode !== "replicate" && `--padding-mode ${spec.paddingMode}${spec.paddingMode === "constant" ? `:${spec.paddingValue}` : ""}`,
+    spec.flip && "--flip", spec.linear && "--linear", spec.range !== own && `--range ${spec.range}`,
+    spec.threshold !== null && `--threshold ${spec.threshold}`, spec.invert && "--invert",
+  ];
+}
+
+function windowWords(spec, padding, stride = [1, 1]) {
+  const pair = (name, value, usual) => `${value}` !== `${usual}` && `--${name} ${value[0] === value[1] ? value[0] : value.join("x")}`;
+  return [pair("stride", spec.stride, stride), spec.padding !== padding && `--padding ${Array.isArray(spec.padding) ? spec.padding.join("x") : spec.padding}`, pair("dilation", spec.dilation, [1, 1])];
+}
+
+function poolWords(spec, { grey }, file) {
+  const size = spec.taps ? [] : [`--size ${spec.size.join("x")}`], mode = spec.mode === "rank" ? `rank:${spec.percent}` : spec.mode;
+  return ["pool", file, ...size, spec.reference && `--window ${quoted(spec.reference)}`, `--mode ${mode}`, grey && "--grey", ...windowWords(spec, "valid", spec.size), spec.ceilMode && "--ceil-mode"];
+}
+
+function cannyWords(spec, data, file) {
+  const unit = spec.percent ? "%" : "";
+  return ["canny", file, `--sigma ${spec.sigma}`, `--low ${spec.low}${unit}`, `--high ${spec.high}${unit}`, spec.invert && "--invert"];
+}
+
+/** The text of a step: as it was typed, or with the values that the page has now. */
+function stepText(spec, number, files) {
+  if (!spec.edited) return spec.text;
+  const words = spec.text.match(/(?:[^\s"']+|"[^"]*"|'[^']*')+/g), first = words.filter((word, n) => n === 0 || !/^\w+=/.test(word) || /^(weights|kernel|bias)=/.test(word));
+  const pair = (name, value, usual) => value !== undefined && `${value}` !== `${usual}` && `${name}=${Array.isArray(value) ? value.join("x") : value}`;
+  const options = [
+    pair("stride", spec.stride, spec.type === "pool" ? spec.size : [1, 1]), pair("padding", spec.padding, [0, 0]), pair("dilation", spec.dilation, [1, 1]),
+    spec.type === "pool" && pair("kernel_size", spec.size, ""), pair("output_padding", spec.outputPadding, [0, 0]),
+    !spec.eachChannel && spec.groups > 1 && `groups=${spec.groups}`, spec.flip && "flip=true",
+    spec.paddingMode && spec.paddingMode !== "zeros" && `padding_mode=${spec.paddingMode}${spec.paddingMode === "constant" ? `:${spec.paddingValue}` : ""}`, spec.ceilMode && "ceil_mode=true",
+  ].filter(Boolean);
+  return [...reference(spec, first, number, files), ...options].join(" ");
+}
+
+/** The op and its weights; weights that were changed are a file to save, or a matrix where there is one. */
+function reference(spec, first, number, files) {
+  if (spec.type === "pool") return [first[0]];
+  if (!spec.changed) return first;
+  const single = spec.eachChannel && spec.weight.length === 1 && spec.weight[0].length === 1, name = `weights-${number}.npy`;
+  const words = [first[0], single ? `"${matrixText(spec.weight[0][0], 1)}"` : `weights=${name}`];
+  if (!single) files.push([name, () => weightsFile(spec.weight)]);
+  if (!spec.bias?.some(Boolean)) return words;
+  files.push([`bias-${number}.npy`, () => npy(Float32Array.from(spec.bias), [spec.bias.length])]);
+  return [...words, `bias=bias-${number}.npy`];
+}
+
+/** Lines of Python for a deformable convolution, which no command has. */
+function python({ spec, step, output }) {
+  const [{ taps, divisor }] = spec.kernels, offsets = step.offsets.flat(2).map((value) => +value.toFixed(9));
+  return [
+    `import imgconv, numpy; image = numpy.load("${PHOTO}").astype("float32").transpose(2, 0, 1)[None]`,
+    `taps = numpy.array(${JSON.stringify(taps)}, "float32") / ${divisor}`,
+    `offset = numpy.array(${JSON.stringify(offsets)}, "float32")[None, :, None, None] * numpy.ones((1, 1, ${output.height}, ${output.width}), "float32")`,
+    `options = ${tuple(spec.stride)}, ${tuple(spec.padding)}, ${tuple(spec.dilation)}`,
+    `maps = [imgconv.deform_conv2d(image[:, [c]], offset, taps[None, None], None, *options) for c in range(image.shape[1])]`,
+  ];
+}
+
+function tuple(value) {
+  return `(${value.join(", ")})`;
+}
+
+/** A word for a shell. */
+function quoted(text) {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`;
+}

@@ -1,0 +1,32 @@
+// Files that a reader can save: arrays as NumPy writes them, which imgconv reads as images and as weights.
+
+const DESCRIPTIONS = new Map([[Uint8Array, "|u1"], [Uint16Array, "<u2"], [Float32Array, "<f4"], [Float64Array, "<f8"]]);
+
+/** A .npy file of an array (typed values in C order). */
+export function npy(values, shape) {
+  const text = `{'descr': '${DESCRIPTIONS.get(values.constructor)}', 'fortran_order': False, 'shape': (${shape.join(", ")},), }`;
+  const padded = `${text.padEnd(Math.ceil((text.length + 11) / 64) * 64 - 11)}\n`, header = new Uint8Array(10 + padded.length);
+  header.set([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0, padded.length & 255, padded.length >> 8]);
+  header.set(new TextEncoder().encode(padded), 10);
+  return new Blob([header, values]);
+}
+
+/** The photograph or other maps as an array (H, W, C). */
+export function imageFile({ planes, height, width }) {
+  const values = new planes[0].constructor(planes.length * height * width);
+  planes.forEach((plane, c) => plane.forEach((value, i) => (values[i * planes.length + c] = value)));
+  return npy(values, [height, width, planes.length]);
+}
+
+/** Weights (O, I, kh, kw) as float32. */
+export function weightsFile(weight) {
+  return npy(Float32Array.from(weight.flat(3)), [weight.length, weight[0].length, weight[0][0].length, weight[0][0][0].length]);
+}
+
+/** Save a file under a name. */
+export function save(blob, name) {
+  const url = URL.createObjectURL(blob), link = document.createElement("a");
+  Object.assign(link, { href: url, download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+}

@@ -1,0 +1,222 @@
+// The filter of `imgconv edge` and `imgconv filter`: from pixels to pixels, whole maps and single cells.
+
+import { Misfit, checkBorder, fieldOf, outputSize, padsOf, patchOf, positionsOf, sizeFormulas } from "./geometry.js";
+import { flipped, wholeTaps } from "./kernels.js";
+import { number, productsText } from "./numbers.js";
+import { addCorrelation, padded, sumOf, toLevel } from "./sums.js";
+
+const COMBINED = {
+  none: { of: (values) => values[0], text: (values) => values.join("") },
+  max: { of: (values) => Math.max(...values.map(Math.abs)), text: (values) => values.map((v) => `|${v}|`).join(", ") },
+  sum: { of: (values) => values.reduce((sum, v) => sum + Math.abs(v), 0), text: (values) => values.map((v) => `|${v}|`).join(" + ") },
+  hypot: { of: (values) => Math.sqrt(squares(values)), text: (values) => `√(${values.map((v) => `(${v})²`).join(" + ")})` },
+};
+
+const squares = (values) => values.reduce((sum, v) => sum + v * v, 0);
+
+/** A filter step; `settings` are those of the page, `modes` the records of padding modes and ranges. */
+export class Filter {
+  constructor(settings, modes) {
+    Object.assign(this, settings);
+    this.modes = modes;
+    this.arithmetic = modes.range[this.range];
+    this.overChannels = Array.isArray(this.kernels[0].taps[0][0]);
+    this.border = { mode: this.paddingMode, value: this.paddingValue, spare: modes.padding[this.paddingMode].spare };
+  }
+
+  get title() {
+    return this.kernels.length > 1 ? `${this.name} (${this.kernels.length} kernels, ${this.combine})` : this.name;
+  }
+
+  /** The window of one kernel of the bank. */
+  windowOf(kernel) {
+    const plane = this.overChannels ? kernel.taps[0] : kernel.taps, kernelSize = [plane.length, plane[0].length];
+    const anchor = kernel.anchor && this.flip ? kernel.anchor.map((a, axis) => kernelSize[axis] - 1 - a) : kernel.anchor;
+    return { kernelSize, stride: this.stride, padding: this.padding, dilation: this.dilation, anchor };
+  }
+
+  get window() {
+    return this.windowOf(this.kernels[0]);
+  }
+
+  shape([channels, height, width]) {
+    if (this.overChannels && this.kernels[0].taps.length !== channels) {
+      throw new Misfit(`the kernel is for ${this.kernels[0].taps.length} channels, the image has ${channels}`);
+    }
+    for (const kernel of this.kernels) checkBorder(this.border, padsOf(this.windowOf(kernel), [height, width]), [height, width]);
+    return [this.overChannels ? 1 : channels, ...outputSize(this.window, [height, width])];
+  }
+
+  /** The planes of taps of a kernel, one for each channel that it sums, and its divisor. */
+  weights(kernel, largest) {
+    const { taps, divisor } = wholeTaps(kernel.taps, kernel.divisor, largest);
+    const planes = this.overChannels ? taps : [taps];
+    return { planes: this.flip ? planes.map(flipped) : planes, divisor };
+  }
+
+  apply(input) {
+    const [channels, height, width] = this.shape([input.planes.length, input.height, input.width]);
+    const source = this.linear ? input.planes.map((plane) => plane.map((level) => input.light[level])) : input.planes;
+    const values = Array.from({ length: channels }, (_, c) => {
+      const maps = this.kernels.map((kernel) => this.#map(kernel, this.overChannels ? source : [source[c]], input, height * width));
+      return this.#combined(maps, input.largest);
+    });
+    const stretch = this.arithmetic.stretched ? extremes(values) : null;
+    const planes = values.map((plane) => this.#pixels(plane, input, stretch));
+    return { ...input, planes, height, width, stretch, floats: this.arithmetic.floats };
+  }
+
+  #map(kernel, planes, input, count) {
+    const window = this.windowOf(kernel), size = [input.height, input.width], sums = new Float64Array(count);
+    const { planes: taps, divisor } = this.weights(kernel, input.largest), pads = padsOf(window, size);
+    planes.forEach((plane, c) => {
+      addCorrelation(sums, outputSize(window, size), padded(plane, size, pads, this.border), taps[c], this.stride, this.dilation);
+    });
+    const more = kernel.offset * input.level + kernel.bias;
+    if (divisor !== 1 || more) for (let i = 0; i < count; i++) sums[i] = sums[i] / divisor + more;
+    return sums;
+  }
+
+  #combined(maps, largest) {
+    if (maps.length === 1 && this.combine === "none") return maps[0];
+    const cells = new Array(maps.length);
+    return maps[0].map((_, i) => {
+      for (let n = 0; n < maps.length; n++) cells[n] = maps[n][i];
+      return this.combineCells(cells, largest);
+    });
+  }
+
+  combineCells(cells, largest) {
+    if (this.combine !== "projection") return COMBINED[this.combine].of(cells);
+    const whole = squares(cells);
+    return whole > 0 ? largest * Math.sqrt(squares(cells.slice(0, this.subspace)) / whole) : 0;
+  }
+
+  #pixels(values, input, stretch) {
+    const pixels = new input.planes[0].constructor(this.arithmetic.floats ? 0 : values.length);
+    if (this.arithmetic.floats) return Float32Array.from(values);
+    const finish = this.#finish(input, stretch);
+    for (let i = 0; i < values.length; i++) pixels[i] = finish(values[i]);
+    return pixels;
+  }
+
+  /** A function from a value to its pixel. */
+  #finish(input, stretch) {
+    const { absolute, added, bounded } = this.arithmetic, { largest, whole } = input, more = added * input.level;
+    const factor = stretch && largest / (stretch[1] - stretch[0] || 1);
+    const ranged = (value) => {
+      let result = absolute ? Math.abs(value) : value;
+      if (added) result += more;
+      if (stretch) result = (result - stretch[0]) * factor;
+      return this.linear && bounded ? fromLight(result / largest) * largest : result;
+    };
+    const { threshold, invert } = this, level = whole ? (value) => toLevel(ranged(value), largest) : ranged;
+    if (threshold === null && !invert) return level;
+    return (value) => {
+      let pixel = level(value);
+      if (threshold !== null) pixel = pixel >= threshold ? largest : 0;
+      return invert ? largest - pixel : pixel;
+    };
+  }
+
+  /** The arithmetic of an output cell [channel, row, column]. */
+  explain(input, output, [c, row, column]) {
+    const members = this.kernels.map((kernel) => this.#member(kernel, input, c, [row, column]));
+    const parts = members.flatMap((member) => member.parts), values = members.map((member) => member.value);
+    const stages = members.length > 1 ? [] : [...members[0].stages];
+    let value = values[0];
+    if (members.length > 1 || this.combine !== "none") {
+      members.forEach((member, n) => stages.push({ name: this.kernels[n].name, text: member.stages.at(-1).text, value: member.value }));
+      value = this.combineCells(values, input.largest);
+      stages.push({ name: this.combine, text: this.#combinationText(values, input.largest), value });
+    }
+    this.#finishStages(stages, value, input, output);
+    return { parts, stages, value: stages.at(-1).value };
+  }
+
+  #combinationText(values, largest) {
+    const texts = values.map(number);
+    if (this.combine !== "projection") return COMBINED[this.combine].text(texts);
+    const sum = (some) => some.map((v) => `(${v})²`).join(" + ");
+    return `${number(largest)} · √((${sum(texts.slice(0, this.subspace))}) / (${sum(texts)}))`;
+  }
+
+  #member(kernel, input, c, at) {
+    const window = this.windowOf(kernel), size = [input.height, input.width], pads = padsOf(window, size);
+    const [rows, columns] = [0, 1].map((axis) => positionsOf(window, pads, axis, at[axis]));
+    const { planes: taps, divisor } = this.weights(kernel, input.largest);
+    const parts = taps.map((plane, n) => {
+      const channel = this.overChannels ? n : c, cells = patchOf(input.planes[channel], size, rows, columns, this.border);
+      if (this.linear) cells.values = cells.values.map((line) => line.map((level) => input.light[level]));
+      return { title: input.names[channel], kernel: this.kernels.length > 1 ? kernel.name : "", channel, cells, taps: plane };
+    });
+    let value = parts.reduce((sum, part) => sum + sumOf(part.cells.values, part.taps), 0);
+    const stages = [{ name: "sum", text: productsText(parts), value }];
+    const step = (name, text, result) => stages.push({ name, text, value: (value = result) });
+    if (divisor !== 1) step("divisor", `${number(value)} / ${number(divisor)}`, value / divisor);
+    const more = kernel.offset * input.level;
+    if (more) step("offset", `${number(value)} + ${number(more)}`, value + more);
+    if (kernel.bias) step("bias", `${number(value)} + ${number(kernel.bias)}`, value + kernel.bias);
+    return { parts, stages, value };
+  }
+
+  #finishStages(stages, start, input, output) {
+    let value = start;
+    const { absolute, added, bounded, floats } = this.arithmetic, { largest } = input;
+    const step = (name, text, result) => stages.push({ name, text, value: (value = result) });
+    if (absolute) step("range abs", `|${number(value)}|`, Math.abs(value));
+    if (added) step("range offset", `${number(value)} + ${number(added * input.level)}`, value + added * input.level);
+    if (output.stretch) {
+      const [low, high] = output.stretch, text = `(${number(value)} − ${number(low)}) · ${number(largest)} / (${number(high)} − ${number(low)})`;
+      step("range minmax", text, (value - low) * (largest / (high - low || 1)));
+    }
+    if (floats) return;
+    if (this.linear && bounded) step("sRGB", `from light ${number(value)}`, fromLight(value / largest) * largest);
+    if (input.whole) step("rounded", `half to even, from 0 to ${number(largest)}`, toLevel(value, largest));
+    if (this.threshold !== null) {
+      const passes = value >= this.threshold;
+      step("threshold", `${number(value)} ${passes ? "≥" : "<"} ${number(this.threshold)}`, passes ? largest : 0);
+    }
+    if (this.invert) step("invert", `${number(largest)} − ${number(value)}`, largest - value);
+  }
+
+  /** The input cells that output cells [first, last] along an axis depend on. */
+  field(size, axis, cells) {
+    return fieldOf(this.window, padsOf(this.window, size), axis, cells, size[axis]);
+  }
+
+  facts([channels, height, width]) {
+    const [out, h, w] = this.shape([channels, height, width]), size = [height, width];
+    const taps = this.kernels.reduce((sum, kernel) => sum + kernel.taps.flat(2).length, 0);
+    const biases = this.kernels.filter((kernel) => kernel.bias).length;
+    const multiplyAdds = taps * h * w * out;
+    return {
+      sizes: sizeFormulas(this.window, size),
+      pads: padsOf(this.window, size),
+      multiplyAdds,
+      multiplyAddsText: `${h} · ${w} cells · ${taps} taps${out > 1 ? ` · ${out} channels` : ""}`,
+      parameters: taps + biases,
+    };
+  }
+
+  get span() {
+    return [0, 1].map((axis) => this.dilation[axis] * (this.window.kernelSize[axis] - 1) + 1);
+  }
+}
+
+/** The lowest and the highest finite value of some planes. */
+function extremes(planes) {
+  let low = Infinity, high = -Infinity;
+  for (const plane of planes) {
+    for (const value of plane) {
+      if (value < low && value > -Infinity) low = value;
+      if (value > high && value < Infinity) high = value;
+    }
+  }
+  return low <= high ? [low, high] : [0, 0];
+}
+
+/** sRGB from linear light, both from 0 to 1 (IEC 61966-2-1). */
+function fromLight(light) {
+  return light <= 0.0031308 ? 12.92 * light : 1.055 * light ** (1 / 2.4) - 0.055;
+}

@@ -1,0 +1,385 @@
+// Steps of a network on float32 maps: convolutions, transposed ones, functions of each value, and vectors.
+
+import { AXES, Misfit, checkBorder, fieldOf, outputSize, padsOf, patchOf, positionsOf, sizeFormulas, spanOf } from "./geometry.js";
+import { flipped } from "./kernels.js";
+import { number, productsText } from "./numbers.js";
+import { addCorrelation, padded, sumOf } from "./sums.js";
+
+/** Float32 maps as the result of a step on `input`. */
+function mapsOf(input, planes, [height, width], names) {
+  const list = names ?? planes.map((_, n) => `map ${n + 1}`);
+  return { ...input, planes, height, width, names: list, whole: false, floats: true, stretch: null, vector: false };
+}
+
+/** What is common to conv and conv_transpose: weights (O, I, kh, kw) or (I, O/groups, kh, kw) as planes of rows, and a bias. */
+class Weighted {
+  constructor(settings, modes) {
+    Object.assign(this, settings);
+    this.border = { mode: this.paddingMode ?? "zeros", value: this.paddingValue ?? 0, spare: modes.padding[this.paddingMode ?? "zeros"].spare };
+  }
+
+  get title() {
+    return this.text;
+  }
+
+  get window() {
+    const plane = this.weight[0][0];
+    return { kernelSize: [plane.length, plane[0].length], stride: this.stride, padding: this.padding, dilation: this.dilation, ceilMode: false, anchor: null };
+  }
+
+  get parameters() {
+    return this.weight.flat(3).length + (this.bias?.length ?? 0);
+  }
+
+  stagesOf(parts, bias) {
+    const sum = parts.reduce((total, part) => total + sumOf(part.cells.values, part.taps), 0);
+    const stages = [{ name: "sum", text: productsText(parts), value: sum }];
+    if (bias) stages.push({ name: "bias", text: `${number(sum)} + ${number(bias)}`, value: sum + bias });
+    return stages;
+  }
+}
+
+/** Cross-correlation with groups and bias; `eachChannel` puts every kernel on each channel on its own, kernels outermost. */
+export class Conv extends Weighted {
+  get span() {
+    return AXES.map((axis) => spanOf(this.window, axis));
+  }
+
+  shape([channels, height, width]) {
+    const needed = this.groups * this.weight[0].length;
+    if (!this.eachChannel && this.groups && channels !== needed) throw new Misfit(`${this.text} needs ${needed} channels, it gets ${channels}`);
+    if (this.groups && this.weight.length % this.groups) throw new Misfit(`${this.groups} groups do not divide ${this.weight.length} maps`);
+    checkBorder(this.border, padsOf(this.window, [height, width]), [height, width]);
+    return [this.eachChannel ? this.weight.length * channels : this.weight.length, ...outputSize(this.window, [height, width])];
+  }
+
+  /** The kernel of an output map, and the first of the channels that it sums. */
+  sourceOf(map, channels) {
+    if (this.eachChannel) return { kernel: Math.floor(map / channels), first: map % channels };
+    const groups = this.groups || channels, count = channels / groups;
+    return { kernel: map, first: Math.floor((map * groups) / this.weight.length) * count };
+  }
+
+  tapsOf(kernel) {
+    return this.flip ? this.weight[kernel].map(flipped) : this.weight[kernel];
+  }
+
+  apply(input) {
+    const size = [input.height, input.width], [count, ...output] = this.shape([input.planes.length, ...size]);
+    const sources = input.planes.map((plane) => padded(plane, size, padsOf(this.window, size), this.border));
+    const planes = Array.from({ length: count }, (_, map) => {
+      const { kernel, first } = this.sourceOf(map, input.planes.length), sums = new Float64Array(output[0] * output[1]);
+      this.tapsOf(kernel).forEach((taps, n) => addCorrelation(sums, output, sources[first + n], taps, this.stride, this.dilation));
+      const bias = this.bias?.[kernel] ?? 0;
+      return Float32Array.from(sums, (sum) => sum + bias);
+    });
+    return mapsOf(input, planes, output, this.#names(input, count));
+  }
+
+  #names(input, count) {
+    if (!this.eachChannel) return null;
+    if (this.weight.length === 1) return input.names;
+    return Array.from({ length: count }, (_, map) => `kernel ${Math.floor(map / input.planes.length) + 1} ${input.planes.length > 1 ? input.names[map % input.planes.length] : ""}`.trim());
+  }
+
+  explain(input, output, [map, row, column]) {
+    const size = [input.height, input.width], pads = padsOf(this.window, size);
+    const { kernel, first } = this.sourceOf(map, input.planes.length);
+    const [rows, columns] = AXES.map((axis) => positionsOf(this.window, pads, axis, [row, column][axis]));
+    const parts = this.tapsOf(kernel).map((taps, n) => {
+      const cells = patchOf(input.planes[first + n], size, rows, columns, this.border);
+      return { title: input.names[first + n], kernel: "", channel: first + n, cells, taps };
+    });
+    const stages = this.stagesOf(parts, this.bias?.[kernel]);
+    return { parts, stages, value: stages.at(-1).value };
+  }
+
+  field(size, axis, cells) {
+    return fieldOf(this.window, padsOf(this.window, size), axis, cells, size[axis]);
+  }
+
+  facts([channels, height, width]) {
+    const [count, h, w] = this.shape([channels, height, width]), size = [height, width];
+    const [kh, kw] = this.window.kernelSize, depth = this.weight[0].length;
+    return {
+      sizes: sizeFormulas(this.window, size),
+      pads: padsOf(this.window, size),
+      multiplyAdds: count * h * w * depth * kh * kw,
+      multiplyAddsText: `${h} · ${w} cells · ${count} maps · ${depth} channels · ${kh} · ${kw} taps`,
+      parameters: this.parameters,
+    };
+  }
+}
+
+/** Transposed convolution: every input cell adds a weighted kernel to the output. */
+export class ConvTranspose extends Weighted {
+  /** Cells of the output that one input cell reaches, as input cells: a transposed window has the stride 1/stride. */
+  get span() {
+    return AXES.map((axis) => Math.ceil(spanOf(this.window, axis) / this.stride[axis]));
+  }
+
+  #cells(cells, axis) {
+    const size = (cells - 1) * this.stride[axis] + spanOf(this.window, axis) + this.outputPadding[axis] - 2 * this.padding[axis];
+    if (size < 1) throw new Misfit("nothing is left of the output; use less padding");
+    return size;
+  }
+
+  shape([channels, height, width]) {
+    if (!this.eachChannel && channels !== this.weight.length) throw new Misfit(`${this.text} needs ${this.weight.length} channels, it gets ${channels}`);
+    const outputs = this.groups * this.weight[0].length;
+    return [this.eachChannel ? outputs * channels : outputs, this.#cells(height, 0), this.#cells(width, 1)];
+  }
+
+  /** The input channels [channel, taps] that add to an output map, and the number of its bias. */
+  #sources(map, channels) {
+    if (this.eachChannel) return { bias: Math.floor(map / channels), sources: [[map % channels, this.weight[0][Math.floor(map / channels)]]] };
+    const outputs = this.weight[0].length, count = channels / this.groups, group = Math.floor(map / outputs);
+    return { bias: map, sources: Array.from({ length: count }, (_, n) => [group * count + n, this.weight[group * count + n][map % outputs]]) };
+  }
+
+  apply(input) {
+    const size = [input.height, input.width], [count, ...output] = this.shape([input.planes.length, ...size]);
+    const planes = Array.from({ length: count }, (_, map) => {
+      const sums = new Float64Array(output[0] * output[1]), { bias, sources } = this.#sources(map, input.planes.length);
+      for (const [channel, taps] of sources) this.#stamp(sums, output, input.planes[channel], size, taps);
+      const more = this.bias?.[bias] ?? 0;
+      return Float32Array.from(sums, (sum) => sum + more);
+    });
+    return mapsOf(input, planes, output);
+  }
+
+  #stamp(sums, [height, width], plane, size, taps) {
+    taps.forEach((line, u) => line.forEach((tap, v) => {
+      for (let i = 0; i < size[0]; i++) {
+        const row = i * this.stride[0] - this.padding[0] + u * this.dilation[0];
+        if (row < 0 || row >= height) continue;
+        for (let j = 0; j < size[1]; j++) {
+          const column = j * this.stride[1] - this.padding[1] + v * this.dilation[1];
+          if (column >= 0 && column < width) sums[row * width + column] += tap * plane[i * size[1] + j];
+        }
+      }
+    }));
+  }
+
+  /** The input cells whose stamps cover an output cell along an axis, as pairs [input cell, tap]. */
+  stampsOn(cell, axis, cells) {
+    const pairs = [];
+    for (let tap = this.window.kernelSize[axis] - 1; tap >= 0; tap--) {
+      const from = (cell + this.padding[axis] - tap * this.dilation[axis]) / this.stride[axis];
+      if (Number.isInteger(from) && from >= 0 && from < cells) pairs.push([from, tap]);
+    }
+    return pairs;
+  }
+
+  explain(input, output, [map, row, column]) {
+    const size = [input.height, input.width], down = this.stampsOn(row, 0, size[0]), across = this.stampsOn(column, 1, size[1]);
+    const { bias, sources } = this.#sources(map, input.planes.length), rows = down.map(([i]) => i), columns = across.map(([j]) => j);
+    const parts = sources.map(([channel, taps]) => ({
+      title: input.names[channel],
+      kernel: "",
+      channel,
+      cells: patchOf(input.planes[channel], size, rows, columns, this.border),
+      taps: down.map(([, u]) => across.map(([, v]) => taps[u][v])),
+      stamp: taps,
+    }));
+    const stages = this.stagesOf(parts, this.bias?.[bias]);
+    return { parts, stages, value: stages.at(-1).value };
+  }
+
+  field(size, axis, [first, last]) {
+    const low = (first + this.padding[axis] - spanOf(this.window, axis) + 1) / this.stride[axis], high = (last + this.padding[axis]) / this.stride[axis];
+    return [Math.min(Math.max(Math.ceil(low), 0), size[axis] - 1), Math.min(Math.floor(high), size[axis] - 1)];
+  }
+
+  /** The rows or columns of the output under the stamp of an input cell. */
+  stampOf(cell, axis) {
+    return Array.from({ length: this.window.kernelSize[axis] }, (_, tap) => cell * this.stride[axis] - this.padding[axis] + tap * this.dilation[axis]);
+  }
+
+  facts([channels, height, width]) {
+    const size = [height, width], [kh, kw] = this.window.kernelSize, outputs = this.eachChannel ? this.weight[0].length : this.weight[0].length;
+    return {
+      sizes: AXES.map((axis) => {
+        const dilation = this.dilation[axis], kernel = this.window.kernelSize[axis], span = dilation === 1 ? kernel : `(${dilation}·(${kernel} − 1) + 1)`;
+        return `(${size[axis]} − 1)·${this.stride[axis]} − ${this.padding[axis]} − ${this.padding[axis]} + ${span} + ${this.outputPadding[axis]} = ${this.#cells(size[axis], axis)}`;
+      }),
+      multiplyAdds: channels * height * width * outputs * kh * kw,
+      multiplyAddsText: `${channels} · ${height} · ${width} input cells · ${outputs} maps · ${kh} · ${kw} taps`,
+      parameters: this.parameters,
+    };
+  }
+}
+
+const FUNCTIONS = {
+  scale: { of: (x, { factor }) => x * Math.fround(factor), text: (x, { factor }) => `${x} · ${number(factor)}` },
+  relu: { of: (x) => (x < 0 ? 0 : x), text: (x) => `max(${x}, 0)` },
+  leaky_relu: { of: (x, { slope }) => (x > 0 ? x : Math.fround(slope) * x), text: (x, { slope }) => `${x}, times ${number(slope)} where it is negative` },
+  sigmoid: { of: (x) => 1 / (1 + Math.exp(-x)), text: (x) => `1 / (1 + exp(−(${x})))` },
+  tanh: { of: Math.tanh, text: (x) => `tanh(${x})` },
+  abs: { of: Math.abs, text: (x) => `|${x}|` },
+  normalize: { of: (x, { mean, std }, c) => (x - pick(mean, c)) / pick(std, c), text: (x, { mean, std }, c) => `(${x} − ${number(pick(mean, c))}) / ${number(pick(std, c))}` },
+};
+
+const pick = (list, c) => Math.fround(list[list.length > 1 ? c : 0]);
+
+/** A function of each value. */
+export class Elementwise {
+  constructor(settings) {
+    Object.assign(this, settings);
+  }
+
+  get title() {
+    return this.text;
+  }
+
+  span = [1, 1];
+  window = null;
+
+  shape(dims) {
+    return dims;
+  }
+
+  apply(input) {
+    const { of } = FUNCTIONS[this.op], planes = input.planes.map((plane, c) => Float32Array.from(plane, (value) => of(value, this, c)));
+    return { ...mapsOf(input, planes, [input.height, input.width], input.names), vector: input.vector };
+  }
+
+  explain(input, output, [c, row, column]) {
+    const { of, text } = FUNCTIONS[this.op], value = input.planes[c][row * input.width + column];
+    return pointwise(this, [[input, c]], row, column, text(number(value), this, c), of(value, this, c));
+  }
+
+  field(size, axis, cells) {
+    return cells;
+  }
+
+  facts() {
+    return { sizes: [], multiplyAdds: 0, multiplyAddsText: "one operation for each value", parameters: 0 };
+  }
+}
+
+/** An explanation from the cells of some channels at one position. */
+function pointwise(step, sources, row, column, text, value) {
+  const parts = sources.map(([input, c]) => ({
+    title: input.names[c],
+    kernel: "",
+    channel: c,
+    cells: { rows: [row], columns: [column], values: [[input.planes[c][row * input.width + column]]], padded: [[false]] },
+    taps: null,
+    members: [[1]],
+  }));
+  return { parts, stages: [{ name: step.op, text, value }], value };
+}
+
+const ACROSS = {
+  hypot: (values) => Math.sqrt(values.reduce((sum, x) => sum + x * x, 0)),
+  max: (values) => values.reduce((most, x) => Math.max(most, Math.abs(x)), 0),
+  sum: (values) => values.reduce((sum, x) => sum + Math.abs(x), 0),
+  grey: ([red, green, blue]) => (red * 19595 + green * 38470 + blue * 7471) / 65536,
+};
+
+/** One map of all maps: the luma of colours, or `combine`. */
+export class Across extends Elementwise {
+  shape([, height, width]) {
+    return [1, height, width];
+  }
+
+  get #of() {
+    return ACROSS[this.op === "grey" ? "grey" : this.mode];
+  }
+
+  apply(input) {
+    const { planes } = input;
+    if (planes.length === 1 && this.op === "grey") return input;
+    const values = new Float32Array(planes[0].length), cells = new Array(planes.length);
+    for (let i = 0; i < values.length; i++) {
+      for (let c = 0; c < planes.length; c++) cells[c] = planes[c][i];
+      values[i] = this.#of(cells);
+    }
+    return mapsOf(input, [values], [input.height, input.width], [this.op === "grey" ? "grey" : "combined"]);
+  }
+
+  explain(input, output, [, row, column]) {
+    const all = input.planes.map((_, c) => [input, c]), values = input.planes.map((plane) => plane[row * input.width + column]);
+    const text = this.op === "grey" && values.length === 3 ? "0.299·red + 0.587·green + 0.114·blue" : `${this.mode ?? "the value"} of ${values.map(number).join(", ")}`;
+    return pointwise(this, all.slice(0, 8), row, column, text, values.length === 1 && this.op === "grey" ? values[0] : this.#of(values));
+  }
+}
+
+/** Windows that make an output of one size: an adaptive pool. */
+export class AdaptivePool extends Elementwise {
+  shape([channels, height, width]) {
+    return [channels, this.size[0] ?? height, this.size[1] ?? width];
+  }
+
+  #cells(index, axis, size) {
+    const out = this.size[axis] ?? size, first = Math.floor((index * size) / out), end = Math.ceil(((index + 1) * size) / out);
+    return Array.from({ length: end - first }, (_, n) => first + n);
+  }
+
+  #value(plane, width, rows, columns) {
+    const values = rows.flatMap((row) => columns.map((column) => plane[row * width + column]));
+    return this.mode === "avg" ? values.reduce((sum, x) => sum + x, 0) / values.length : values.reduce((most, x) => Math.max(most, x), -Infinity);
+  }
+
+  apply(input) {
+    const [, height, width] = this.shape([input.planes.length, input.height, input.width]);
+    const planes = input.planes.map((plane) => Float32Array.from({ length: height * width }, (_, n) => {
+      const rows = this.#cells(Math.floor(n / width), 0, input.height), columns = this.#cells(n % width, 1, input.width);
+      return this.#value(plane, input.width, rows, columns);
+    }));
+    return mapsOf(input, planes, [height, width], input.names);
+  }
+
+  explain(input, output, [c, row, column]) {
+    const rows = this.#cells(row, 0, input.height), columns = this.#cells(column, 1, input.width);
+    const cells = patchOf(input.planes[c], [input.height, input.width], rows, columns, { mode: "zeros", value: 0 });
+    const value = this.#value(input.planes[c], input.width, rows, columns), members = rows.map(() => columns.map(() => 1));
+    const text = `the ${this.mode === "avg" ? "average" : "largest"} of ${rows.length}×${columns.length} cells`;
+    return { parts: [{ title: input.names[c], kernel: "", channel: c, cells, taps: null, members }], stages: [{ name: this.mode, text, value }], value };
+  }
+
+  field(size, axis, [first, last]) {
+    return [this.#cells(first, axis, size[axis])[0], this.#cells(last, axis, size[axis]).at(-1)];
+  }
+}
+
+/** Vectors: flatten, linear layers and softmax, as maps of one row. */
+export class Vector extends Elementwise {
+  shape(dims) {
+    const length = dims.reduce((product, size) => product * size, 1);
+    if (this.op === "linear" && this.weight[0].length !== dims.at(-1)) throw new Misfit(`${this.text} needs ${this.weight[0].length} numbers, it gets ${dims.at(-1)}`);
+    return [this.op === "linear" ? this.weight.length : length];
+  }
+
+  apply(input) {
+    const values = input.planes.length === 1 ? input.planes[0] : input.planes.flatMap((plane) => [...plane]);
+    const plane = Float32Array.from({ flatten: () => values, linear: () => this.#products(values), softmax: () => softmax(values) }[this.op]());
+    return { ...mapsOf(input, [plane], [1, plane.length], ["vector"]), vector: true };
+  }
+
+  #products(values) {
+    return this.weight.map((row, n) => row.reduce((sum, weight, i) => sum + weight * values[i], this.bias?.[n] ?? 0));
+  }
+
+  explain(input, output, [, , column]) {
+    const value = output.planes[0][column], count = input.planes.length * input.planes[0].length;
+    const text = { flatten: `number ${column} of ${count}`, linear: `${count} products${this.bias ? " and the bias" : ""}`, softmax: "exp(value) / sum of all exp(value)" }[this.op];
+    return { parts: [], stages: [{ name: this.op, text, value }], value };
+  }
+
+  field(size, axis) {
+    return [0, size[axis] - 1];
+  }
+
+  facts(dims) {
+    const parameters = this.op === "linear" ? this.weight.flat().length + (this.bias?.length ?? 0) : 0;
+    return { sizes: [], multiplyAdds: this.op === "linear" ? this.weight.flat().length : 0, multiplyAddsText: `${dims.join(" · ")} numbers`, parameters };
+  }
+}
+
+function softmax(values) {
+  const most = values.reduce((a, b) => Math.max(a, b), -Infinity), powers = Array.from(values, (value) => Math.exp(value - most));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  return powers.map((power) => power / sum);
+}

@@ -1,0 +1,127 @@
+// The page: reads the data, and draws again whatever changes.
+
+import { drawArithmetic, drawChain, drawViews } from "./arithmetic.js";
+import { Closeups } from "./closeup.js";
+import { drawCommand } from "./commands.js";
+import { drawControls } from "./controls.js";
+import { byId, element } from "./elements.js";
+import { Maps } from "./maps.js";
+import { Model } from "./model.js";
+import { by, grouped } from "./numbers.js";
+import { inflated, photoOf } from "./photo.js";
+import { drawQuiz } from "./quiz.js";
+import { cellValueText, receptiveFields, shapeOf } from "./steps.js";
+
+const QUIET = 600; // milliseconds without a move before the cell is read out
+
+const data = JSON.parse(new TextDecoder().decode(await inflated(byId("data").textContent)));
+const model = new Model(data, photoOf(data.photo, await inflated(byId("photo").textContent)));
+const pictures = new Maps(model, togglePlay);
+const closeups = new Closeups(model, togglePlay);
+let timer = 0, spoken = 0, drawn = 0;
+
+document.title = `${data.name}, cell by cell`;
+byId("title").textContent = data.name;
+byId("origin").textContent = originText(data);
+
+/** Where the pixels come from. */
+function originText({ photo, from: { size, crop, factor } }) {
+  const parts = [`${photo.height}×${photo.width} pixels (rows×columns), ${photo.names.join(", ")}`];
+  if (crop) parts.push(`the part from column ${crop[0]}, row ${crop[1]} on, of ${by(size)}`);
+  if (factor > 1) parts.push(`scaled down ${factor} times by an average pool${crop ? "" : ` from ${by(size)}`}`);
+  return parts.join("; ");
+}
+
+/** Draw what depends on the selected cell, at most once in a frame. */
+function drawCell() {
+  if (drawn) return;
+  drawn = requestAnimationFrame(() => {
+    drawn = 0;
+    pictures.mark();
+    closeups.draw();
+    drawArithmetic(model);
+    drawChain(model);
+    drawTransport();
+  });
+}
+
+function drawMaps() {
+  const fits = !model.problem;
+  byId("message").hidden = fits;
+  byId("message").textContent = fits ? "" : `These settings do not fit: ${model.problem}`;
+  if (!fits) return;
+  pictures.draw();
+  drawFacts();
+  drawCommand(model);
+  drawViews(model);
+  drawCell();
+}
+
+function drawAll() {
+  drawControls(model);
+  drawMaps();
+}
+
+function drawFacts() {
+  const facts = model.facts(), fields = receptiveFields(model.steps, model.results), shape = shapeOf(model.output);
+  const rows = [["Input and output", `${by(shapeOf(model.input))} → ${by(shape)}`]];
+  ["Height of the output", "Width of the output"].forEach((name, axis) => facts.sizes[axis] && rows.push([name, facts.sizes[axis]]));
+  if (facts.pads) rows.push(["Padding", `${facts.pads[0].join(" + ")} rows, ${facts.pads[1].join(" + ")} columns`]);
+  rows.push(["Multiply-adds", facts.multiplyAdds ? `${facts.multiplyAddsText} = ${grouped(facts.multiplyAdds)}` : facts.multiplyAddsText]);
+  rows.push(["Parameters", grouped(facts.parameters)], ["Receptive field", `${by(fields[model.index - 1])} cells of the photograph`]);
+  byId("sizes").replaceChildren(...rows.map(([name, text]) => element("div", {}, element("dt", { textContent: name }), element("dd", { textContent: text }))));
+}
+
+/** The position, the menu of maps, and what is read out. */
+function drawTransport() {
+  const { output, at: [c, row, column] } = model, channel = byId("channel");
+  for (const [id, value, size] of [["x", column, output.width], ["y", row, output.height]]) {
+    const input = byId(id);
+    input.max = size - 1;
+    if (document.activeElement !== input) input.value = value;
+  }
+  if (channel.options.length !== output.names.length || channel.options[0]?.textContent !== output.names[0]) {
+    channel.replaceChildren(...output.names.map((name, n) => element("option", { value: n, textContent: name })));
+  }
+  channel.value = c;
+  byId("channel-label").hidden = output.names.length < 2;
+  byId("gradient-label").hidden = !model.step.gradientAt;
+  clearTimeout(spoken);
+  spoken = setTimeout(() => (byId("status").textContent = `The output at ${cellValueText(model.output, model.at)}.`), QUIET);
+}
+
+function togglePlay() {
+  const playing = !timer;
+  byId("play").textContent = playing ? "Pause" : "Play";
+  byId("play").setAttribute("aria-pressed", String(playing));
+  if (playing) timer = setTimeout(tick, 0);
+  else timer = clearTimeout(timer) ?? 0;
+}
+
+function tick() {
+  model.move(0, 1, true);
+  timer = setTimeout(tick, 1000 / Number(byId("speed").value));
+}
+
+byId("play").addEventListener("click", togglePlay);
+byId("gradient").addEventListener("change", drawCell);
+byId("again").addEventListener("click", () => drawQuiz(model));
+byId("channel").addEventListener("change", (event) => {
+  model.select(model.index, [Number(event.target.value), ...model.at.slice(1)]);
+  if (model.step.weight) drawControls(model);
+});
+for (const [id, axis] of [["x", 2], ["y", 1]]) {
+  byId(id).addEventListener("input", (event) => {
+    if (event.target.value === "") return;
+    const at = [...model.at];
+    at[axis] = Math.round(Number(event.target.value));
+    model.select(model.index, at);
+  });
+}
+model.addEventListener("cell", drawCell);
+model.addEventListener("maps", drawMaps);
+model.addEventListener("structure", drawAll);
+drawAll();
+byId("quiz").hidden = !data.quiz;
+if (data.quiz) drawQuiz(model);
+globalThis.imgconvPage = model;

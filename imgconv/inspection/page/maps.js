@@ -1,0 +1,141 @@
+// Every map as a picture of its pixels, with the receptive field of the selected cell as a frame that can be dragged and moved by keys.
+
+import { imageOf, isColour } from "./colours.js";
+import { byId, element } from "./elements.js";
+import { by } from "./numbers.js";
+import { cellUnder, cellValueText, fieldsOf, receptiveFields, shapeOf } from "./steps.js";
+
+const MOST_TILES = 16;
+const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+
+/** Move the selected cell with the keys that are pressed on an element. */
+export function listenToKeys(node, model, toggle) {
+  node.addEventListener("keydown", (event) => {
+    const [down, across] = MOVES[event.key] ?? [0, 0], [c, row] = model.at, far = event.shiftKey ? 10 : 1;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (down || across) model.move(down * far, across * far);
+    else if (event.key === "Home") model.select(model.index, [c, row, 0]);
+    else if (event.key === "End") model.select(model.index, [c, row, model.output.width - 1]);
+    else if (event.key === " ") toggle();
+    else return;
+    event.preventDefault();
+  });
+}
+
+/** Report the cells of an element of `size` [rows, columns] that a pointer is pressed on or dragged over. */
+export function listenToPointer(node, sizeOf, onCell) {
+  const cell = (event) => {
+    const box = node.getBoundingClientRect(), [rows, columns] = sizeOf();
+    onCell(Math.floor(((event.clientY - box.top) / box.height) * rows), Math.floor(((event.clientX - box.left) / box.width) * columns));
+  };
+  node.addEventListener("pointerdown", (event) => {
+    node.setPointerCapture(event.pointerId);
+    cell(event);
+  });
+  node.addEventListener("pointermove", (event) => node.hasPointerCapture(event.pointerId) && cell(event));
+}
+
+export class Maps {
+  constructor(model, toggle) {
+    this.model = model;
+    this.toggle = toggle;
+    this.tiles = [];
+  }
+
+  /** Draw all maps anew. */
+  draw() {
+    const { model } = this, focused = document.activeElement?.dataset?.tile;
+    this.tiles = [];
+    const rows = model.isNetwork || model.steps.length > 1 ? this.#stepRows() : this.#pair();
+    byId("rows").replaceChildren(...rows);
+    byId("rows").className = model.isNetwork || model.steps.length > 1 ? "steps" : "pair";
+    this.mark();
+    if (focused) this.tiles.find((tile) => tile.node.dataset.tile === focused)?.node.focus();
+  }
+
+  #pair() {
+    const { model } = this, nodes = [...this.#tilesOf(model.results[0], 0, model.number)];
+    model.branches.forEach((branch, number) => nodes.push(...this.#tilesOf(branch.results[1], 1, number)));
+    return nodes;
+  }
+
+  #stepRows() {
+    const { model } = this, fields = receptiveFields(model.steps, model.results);
+    return model.results.map((maps, index) => {
+      const step = model.steps[index - 1], facts = index ? step.facts(shapeOf(model.results[index - 1])) : null;
+      const field = index ? `receptive field ${by(fields[index - 1])}` : "";
+      const head = element("div", { className: "head" },
+        element("h3", { textContent: index ? `${index}. ${step.title}` : "Photograph" }),
+        element("p", { className: "quiet", textContent: [by(shapeOf(maps)), field, ...(facts?.sizes ?? [])].filter(Boolean).join(", ") }));
+      const node = element("div", { className: "row" }, head, element("div", { className: "tiles" }, ...this.#tilesOf(maps, index, model.number)));
+      if (maps.planes.length > MOST_TILES) head.append(element("p", { className: "quiet", textContent: `the first ${MOST_TILES} of ${maps.planes.length} maps; the menu below selects any` }));
+      return node;
+    });
+  }
+
+  #tilesOf(maps, index, number) {
+    if (isColour(maps)) return [this.#tile(maps, index, number, null)];
+    return maps.planes.slice(0, MOST_TILES).map((_, c) => this.#tile(maps, index, number, c));
+  }
+
+  #tile(maps, index, number, c) {
+    const { model } = this, canvas = element("canvas", { width: maps.width, height: maps.height });
+    canvas.getContext("2d").putImageData(imageOf(maps, c), 0, 0);
+    const frame = element("div", { className: "frame" }), spot = element("div", { className: "spot" });
+    const title = this.#title(maps, index, number, c), size = `${maps.height}×${maps.width}`;
+    const about = { tabIndex: 0, role: "application", "aria-roledescription": "map", "aria-label": `${title}, ${size}: arrow keys move the selected cell`, "data-tile": `${number} ${index} ${c}` };
+    const node = element("div", { className: "tile", ...about }, canvas, frame, spot);
+    const widest = model.results[0].width, figure = element("figure", {}, node, element("figcaption", {}, element("strong", { textContent: title }), ` ${size}`));
+    figure.style.setProperty("--share", Math.min(maps.width / widest, 1.5));
+    node.style.aspectRatio = `${maps.width} / ${maps.height}`;
+    listenToPointer(node, () => [maps.height, maps.width], (row, column) => this.#pressed(index, number, c, row, column));
+    listenToKeys(node, model, this.toggle);
+    this.tiles.push({ node, frame, spot, maps, index, number, c });
+    return figure;
+  }
+
+  #title(maps, index, number, c) {
+    if (index === 0) return c === null || maps.planes.length === 1 ? "photograph" : maps.names[c];
+    const { model } = this, { title } = model.branches[number].steps[index - 1];
+    if (model.isNetwork || model.steps.length > 1) return maps.names[c ?? 0];
+    return c === null || maps.planes.length === 1 ? title : `${title} ${maps.names[c]}`;
+  }
+
+  /** On an earlier map, the window is moved to the cell; on any other, the cell is selected. */
+  #pressed(index, number, c, row, column) {
+    const { model } = this;
+    if (number !== model.number) model.show(number);
+    if (index > 0) {
+      model.select(index, [c ?? model.at[0], row, column]);
+      return;
+    }
+    const { output, step, input } = model, [from] = model.results;
+    const place = (axis, cell) => {
+      const sizes = [[from.height, input.height, output.height], [from.width, input.width, output.width]][axis];
+      return cellUnder(step, input, output, axis, Math.floor((cell * sizes[1]) / sizes[0]));
+    };
+    model.select(model.index, [model.at[0], place(0, row), place(1, column)]);
+  }
+
+  /** Put the frames where the selected cell's receptive fields are. */
+  mark() {
+    const { model } = this, fields = fieldsOf(model.steps, model.results, model.index, model.at);
+    for (const { node, frame, spot, maps, index, number, c } of this.tiles) {
+      const shown = number === model.number || index === 0, field = shown ? fields[index] : null;
+      frame.hidden = !field;
+      spot.hidden = !field;
+      node.classList.toggle("selected", index === model.index && shown && (c === null || c === model.at[0]));
+      if (!field) continue;
+      const [[top, bottom], [left, right]] = field;
+      place(frame, maps, top, left, bottom - top + 1, right - left + 1);
+      place(spot, maps, (top + bottom) / 2 - 0.5, (left + right) / 2 - 0.5, 1, 1);
+      spot.hidden = (bottom - top + 1) / maps.height > 0.12;
+      node.title = index === model.index ? cellValueText(maps, model.at) : "";
+    }
+  }
+}
+
+function place(node, maps, top, left, height, width) {
+  const share = (cells, size) => `${(100 * cells) / size}%`;
+  Object.assign(node.style, { top: share(top, maps.height), left: share(left, maps.width), height: share(height, maps.height), width: share(width, maps.width) });
+}

@@ -1,0 +1,120 @@
+// What the page shows: the settings of every step, the maps that they give, and the selected cell.
+
+import { Misfit } from "./geometry.js";
+import { arrayOf } from "./photo.js";
+import { evaluate, shapeOf, stepsOf } from "./steps.js";
+
+/** Events: "structure" for other steps, "maps" for other values, "cell" for another cell. */
+export class Model extends EventTarget {
+  constructor(data, photo) {
+    super();
+    this.data = data;
+    this.photo = photo;
+    this.branches = data.branches.map((specs) => this.#branch(specs));
+    this.number = 0;
+    this.problem = null;
+    this.view = "window";
+    const last = data.command === "run" ? this.steps.findLastIndex((step) => step.window) + 1 || this.steps.length : this.steps.length;
+    const { output } = this.select(last, [0, 0, 0], true), [x, y] = data.at ?? [Math.floor(output.width / 2), Math.floor(output.height / 2)];
+    this.select(last, [0, y, x], true);
+  }
+
+  get branch() {
+    return this.branches[this.number];
+  }
+  get steps() {
+    return this.branch.steps;
+  }
+  get results() {
+    return this.branch.results;
+  }
+  get step() {
+    return this.steps[this.index - 1];
+  }
+  get spec() {
+    return this.branch.specs[this.step.spec];
+  }
+  get input() {
+    return this.results[this.index - 1];
+  }
+  get output() {
+    return this.results[this.index];
+  }
+  get isNetwork() {
+    return this.data.command === "run";
+  }
+
+  #branch(packed) {
+    const specs = packed.map(unpacked);
+    const steps = stepsOf(specs, this.data.modes);
+    return { specs, steps, results: evaluate(this.photo, steps) };
+  }
+
+  /** Other steps: one list of settings for each map. */
+  replace(branches) {
+    this.#attempt(() => {
+      this.branches = branches.map((specs) => this.#branch(specs));
+      this.number = 0;
+      this.select(this.steps.length, this.at, true);
+    }, "structure");
+  }
+
+  /** Change the settings of the selected step. */
+  edit(change, event = "maps") {
+    this.#attempt(() => {
+      const specs = this.branch.specs.map((spec, n) => (n === this.step.spec ? { ...spec, ...change, edited: true } : spec));
+      this.branches[this.number] = this.#branch(specs);
+      this.select(Math.min(this.index, this.steps.length), this.at, true);
+    }, event);
+  }
+
+  /** Settings that fit no image keep the maps as they are, and their reason is shown. */
+  #attempt(change, event) {
+    this.problem = null;
+    try {
+      change();
+    } catch (error) {
+      if (!(error instanceof Misfit)) throw error;
+      this.problem = error.message;
+    }
+    this.dispatchEvent(new Event(event));
+  }
+
+  /** Select the cell [channel, row, column] of map `index`; one outside is moved to the edge. */
+  select(index, [c, row, column], quiet = false) {
+    const within = (cell, size) => Math.min(Math.max(cell, 0), size - 1), maps = this.results[index];
+    const other = index !== this.index;
+    this.index = index;
+    this.at = [within(c, maps.planes.length), within(row, maps.height), within(column, maps.width)];
+    if (!quiet) this.dispatchEvent(new Event(other ? "structure" : "cell"));
+    return this;
+  }
+
+  show(number) {
+    this.number = number;
+    this.select(this.steps.length, this.at, true);
+    this.dispatchEvent(new Event("structure"));
+  }
+
+  /** Move the selected cell by rows and columns; `wrap` goes on in the next row. */
+  move(down, across, wrap = false) {
+    let [c, row, column] = this.at;
+    column += across;
+    if (wrap && column >= this.output.width) (column = 0), (row = (row + 1) % this.output.height);
+    this.select(this.index, [c, row + down, column]);
+  }
+
+  explained() {
+    return this.step.explain(this.input, this.output, this.at);
+  }
+
+  facts() {
+    return this.step.facts(shapeOf(this.input));
+  }
+}
+
+/** Settings with their weights as nested lists. */
+function unpacked(spec) {
+  const unpack = (name) => (spec[name]?.data ? { [name]: arrayOf(spec[name]) } : {});
+  return { ...spec, ...unpack("weight"), ...unpack("bias") };
+}

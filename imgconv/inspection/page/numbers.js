@@ -1,0 +1,48 @@
+// Numbers and sums as text.
+
+const LISTED = 25; // products that are listed one by one; longer lists are only counted
+
+/** A number as text: whole numbers in full, others with six significant digits. */
+export function number(value) {
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "∞" : "−∞";
+  const text = Number.isInteger(value) ? `${value}` : Math.abs(value) >= 1e-4 && Math.abs(value) < 1e6 ? `${+value.toPrecision(6)}` : value.toExponential(4);
+  return text.replace("-", "−");
+}
+
+/** A number for a narrow cell. */
+export function short(value) {
+  if (Number.isInteger(value) || !Number.isFinite(value)) return number(value);
+  return (Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2)).replace("-", "−");
+}
+
+/** A large whole number with thin spaces between thousands. */
+export function grouped(value) {
+  return String(value).replace(/\B(?=(\d{3})+$)/g, "\u202f");
+}
+
+/** Sizes as text: 3×480×640. */
+export function by(sizes) {
+  return sizes.join("×");
+}
+
+/** The sum of the products of one part, or of the sums of several. */
+export function productsText(parts) {
+  if (parts.length > 1) {
+    return parts.length > LISTED ? `of ${parts.length} channels` : parts.map((part) => `${part.title} ${number(partSum(part))}`).join(" + ");
+  }
+  const [{ cells, taps }] = parts, pairs = [];
+  taps.forEach((line, u) => line.forEach((tap, v) => {
+    if (tap !== 0) pairs.push([tap, cells.values[u][v]]);
+  }));
+  if (pairs.length > LISTED) return `${pairs.length} products`;
+  return signed(pairs.map(([tap, value]) => [tap < 0, `${number(Math.abs(tap))}·${value < 0 ? `(${number(value)})` : number(value)}`])) || "no tap but 0";
+}
+
+/** Terms [negative, text] joined by their signs. */
+export function signed(terms) {
+  return terms.map(([negative, text], n) => (n ? (negative ? ` − ${text}` : ` + ${text}`) : negative ? `−${text}` : text)).join("");
+}
+
+function partSum({ cells, taps }) {
+  return taps.reduce((sum, line, u) => line.reduce((total, tap, v) => (tap ? total + tap * cells.values[u][v] : total), sum), 0);
+}

@@ -1,0 +1,57 @@
+// The photograph of the page, from the text in which it is embedded: exact levels, without any image format of the browser.
+
+const TYPES = { uint8: Uint8Array, uint16: Uint16Array, float32: Float32Array, float64: Float64Array };
+
+/** The bytes of a base64 text. */
+export function bytesOf(text) {
+  return Uint8Array.from(atob(text.trim()), (letter) => letter.charCodeAt(0));
+}
+
+/** Float32 numbers of a base64 text, nested as in `shape`. */
+export function arrayOf({ shape, data }) {
+  const flat = Array.from(new Float32Array(bytesOf(data).buffer));
+  return shape.reduceRight((list, size) => Array.from({ length: list.length / size }, (_, n) => list.slice(n * size, (n + 1) * size)), flat)[0];
+}
+
+/** The bytes of a deflated base64 text. */
+export async function inflated(text) {
+  const stream = new Blob([bytesOf(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/** The maps of the photograph: `facts` and `bytes` are those of `imgconv.inspection.page.photo`. */
+export function photoOf(facts, bytes) {
+  const { height, width, names, dtype, varies, groups } = facts;
+  const planes = names.map((_, c) => planeOf(bytes, c, height * width, TYPES[dtype]));
+  if (varies) {
+    for (const [c, plane] of planes.entries()) planes[c] = restored(plane, height, width, varies, groups[c]);
+    if (planes.length === 3) for (const c of [0, 2]) planes[c].forEach((value, i) => (planes[c][i] = value + planes[1][i]));
+  }
+  return { ...facts, planes, whole: dtype.startsWith("uint"), floats: false, stretch: null, vector: false };
+}
+
+/** One plane; the bytes of a value lie a whole plane apart, the lowest first. */
+function planeOf(bytes, c, count, Type) {
+  const size = Type.BYTES_PER_ELEMENT, out = new Uint8Array(count * size);
+  for (let b = 0; b < size; b++) {
+    const start = (c * size + b) * count;
+    for (let i = 0; i < count; i++) out[i * size + b] = bytes[start + i];
+  }
+  return new Type(out.buffer);
+}
+
+/** Levels from differences: what was predicted from the cells to the left and above (the median rule of JPEG-LS) is added. */
+function restored(differences, height, width, bounds, counts) {
+  const plane = new differences.constructor(differences.length), group = new Uint8Array(bounds.at(-1) + 1);
+  for (const n of group.keys()) group[n] = bounds.filter((bound) => n >= bound).length;
+  const next = counts.map((_, n) => counts.slice(0, n).reduce((sum, count) => sum + count, 0));
+  for (let i = 0, n = 0; i < height; i++) {
+    for (let j = 0; j < width; j++, n++) {
+      const left = j ? plane[n - 1] : i ? plane[n - width] : 0, above = i ? plane[n - width] : left;
+      const corner = i && j ? plane[n - width - 1] : above, low = Math.min(left, above), high = Math.max(left, above);
+      const at = group[Math.min(Math.abs(left - corner) + Math.abs(above - corner), group.length - 1)];
+      plane[n] = differences[next[at]++] + (corner >= high ? low : corner <= low ? high : left + above - corner);
+    }
+  }
+  return plane;
+}

@@ -1,0 +1,123 @@
+"""The photograph of a page: scaled down by an average pool, and embedded without loss."""
+
+import zlib
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+from imgconv.arrays import Array
+from imgconv.errors import DoesNotFit, UsageError
+from imgconv.filters.color import level_scale, max_value_of, to_linear
+from imgconv.images import Raster, transfer_of
+from imgconv.inspection.cells import filter_input
+from imgconv.inspection.explanation import channel_names
+from imgconv.process import process
+from imgconv.recipe import Pool, Recipe
+
+LONG, SHORT = 640, 480  # pixels along the sides of a photograph on a page
+MOST_BYTES = 172_000  # deflated: with the script and the kernels, a page stays below 400 KB (measured 2026-11-29)
+MOST_FACTOR = 1 << 12
+VARIES = (1, 3, 6, 12, 24, 48, 96)  # levels: bounds between the groups of differences
+
+
+@dataclass(frozen=True, eq=False)
+class PagePhoto:
+    """The photograph (H, W, C) of a page: the part `crop` (x, y, width, height) of a file, `factor` times smaller; `data` is its levels."""
+
+    image: Raster
+    full_size: tuple[int, int]
+    crop: tuple[int, int, int, int] | None
+    factor: int
+    data: bytes
+    groups: list[list[int]]
+
+    def facts(self, *, linear: bool) -> dict[str, Any]:
+        """What the script needs to restore the levels and to compute with them; with `linear` also the light of every level."""
+        pixels = self.image.pixels
+        height, width, channels = pixels.shape
+        facts = {
+            "height": height,
+            "width": width,
+            "names": channel_names(channels, alpha=False),
+            "dtype": pixels.dtype.name,
+            "varies": VARIES if self.groups else None,
+            "groups": self.groups,
+            "largest": max_value_of(pixels.dtype),
+            "level": level_scale(pixels.dtype),
+        }
+        if not linear:
+            return facts
+        if pixels.dtype != np.uint8 or transfer_of(self.image.metadata) is not None:
+            raise DoesNotFit("the page shows linear light of 8-bit sRGB alone; leave --linear out")
+        return facts | {"light": to_linear(np.arange(256, dtype=np.uint8), pixels.dtype).tolist()}
+
+
+def page_photo(image: Raster, *, grey: bool, crop: tuple[int, int, int, int] | None, most_cells: float) -> PagePhoto:
+    """The photograph of a page, without alpha, as large as a page can hold and as `most_cells` allows.
+
+    Raises UsageError for a part that lies outside the image.
+    """
+    whole = filter_input(image, grey=grey, alpha=False)
+    part = whole if crop is None else _cropped(whole, crop)
+    factor = _least_factor(part.size, most_cells)
+    while True:
+        small = _averaged(part, factor)
+        data, groups = _encoded(small.pixels)
+        if len(deflated(data)) <= MOST_BYTES or factor >= min(part.size):
+            return PagePhoto(small, image.size, crop, factor, data, groups)
+        factor += 1
+
+
+def deflated(data: bytes) -> bytes:
+    """The bytes deflated with the better of two strategies: repeated bytes of drawings, or frequent ones of photographs."""
+    packers = (zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS, 9, way) for way in (zlib.Z_DEFAULT_STRATEGY, zlib.Z_HUFFMAN_ONLY))
+    return min((packer.compress(data) + packer.flush() for packer in packers), key=len)
+
+
+def _cropped(image: Raster, crop: tuple[int, int, int, int]) -> Raster:
+    (x, y, width, height), (rows, columns) = crop, image.size
+    if not (width > 0 and height > 0 and x + width <= columns and y + height <= rows):
+        raise UsageError(f"--crop {x},{y},{width},{height} lies outside the image, which is {columns} wide and {rows} high")
+    return replace(image, pixels=np.ascontiguousarray(image.pixels[y : y + height, x : x + width]), luma=None)
+
+
+def _least_factor(size: tuple[int, int], most_cells: float) -> int:
+    longest, shortest = max(size), min(size)
+    factor = max(ceil(longest / LONG), ceil(shortest / SHORT), 1)
+    return max(factor, ceil((longest * shortest / max(most_cells, 1)) ** 0.5))
+
+
+def _averaged(image: Raster, factor: int) -> Raster:
+    return image if factor == 1 else process(image, Recipe("pool", Pool(min(factor, MOST_FACTOR), "avg")))[0].image
+
+
+def _encoded(pixels: Array) -> tuple[bytes, list[list[int]]]:
+    """The bytes of all planes, and of whole levels the size of each group of differences.
+
+    Whole levels are stored as differences from their prediction, ordered by how much the neighbours of their cell vary, since similar
+    ones deflate better together; red and blue as differences from green. The bytes of a value lie a whole plane apart, the lowest first.
+    """
+    planes = [np.ascontiguousarray(pixels[..., c]) for c in range(pixels.shape[2])]
+    groups = []
+    if pixels.dtype.kind == "u":
+        if len(planes) == 3:
+            planes = [planes[0] - planes[1], planes[1], planes[2] - planes[1]]
+        planes, groups = map(list, zip(*map(_differences, planes), strict=True))
+    little = [plane.ravel().astype(plane.dtype.newbyteorder("<")) for plane in planes]
+    return b"".join(np.ascontiguousarray(each.view(np.uint8).reshape(each.size, -1).T).tobytes() for each in little), groups
+
+
+def _differences(plane: Array) -> tuple[Array, list[int]]:
+    """What each level exceeds the median of its left and upper neighbours and of their sum less the corner by, group after group."""
+    levels = plane.astype(np.int64)
+    left, above, corner = np.zeros_like(levels), np.zeros_like(levels), np.zeros_like(levels)
+    left[:, 1:], above[1:], corner[1:, 1:] = levels[:, :-1], levels[:-1], levels[:-1, :-1]
+    left[1:, 0] = corner[1:, 0] = above[1:, 0]
+    above[0], corner[0] = left[0], left[0]
+    low, high = np.minimum(left, above), np.maximum(left, above)
+    predicted = np.where(corner >= high, low, np.where(corner <= low, high, left + above - corner))
+    varies = np.digitize(np.abs(left - corner) + np.abs(above - corner), VARIES).ravel()
+    differences = (levels - predicted).astype(plane.dtype).ravel()
+    return differences[np.argsort(varies, kind="stable")], np.bincount(varies, minlength=len(VARIES) + 1).tolist()

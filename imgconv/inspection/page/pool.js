@@ -1,0 +1,221 @@
+// Pools: what a window of cells is reduced to, which cells win, and where the gradient goes. Padded cells take no part.
+
+import { AXES, Misfit, fieldOf, outputSize, padsOf, patchOf, positionsOf, sizeFormulas, spanOf } from "./geometry.js";
+import { number } from "./numbers.js";
+import { addCorrelation, padded, toLevel } from "./sums.js";
+
+const MOST_LISTED = 25;
+const OUTSIDE = { mode: "constant", value: NaN, spare: null };
+
+/** A pool step. `taps` (rows of 0 and 1) is the shape of the window; `divisor` is "inside", "pads" or the number of an average. */
+export class Pool {
+  constructor(settings) {
+    Object.assign(this, settings);
+    this.taps = settings.taps ?? Array.from({ length: settings.size[0] }, () => new Array(settings.size[1]).fill(1));
+  }
+
+  get title() {
+    return this.text ?? `${this.mode} pool`;
+  }
+
+  get window() {
+    const { stride, padding, dilation, ceilMode } = this;
+    return { kernelSize: [this.taps.length, this.taps[0].length], stride, padding, dilation, ceilMode, anchor: null };
+  }
+
+  get span() {
+    return AXES.map((axis) => spanOf(this.window, axis));
+  }
+
+  shape([channels, height, width]) {
+    const size = [height, width], output = outputSize(this.window, size), pads = padsOf(this.window, size);
+    for (const axis of AXES) {
+      const first = positionsOf(this.window, pads, axis, 0), last = positionsOf(this.window, pads, axis, output[axis] - 1);
+      if (![first, last].every((cells) => cells.some((cell) => cell >= 0 && cell < size[axis]))) {
+        throw new Misfit("a window holds nothing but padding; use less padding");
+      }
+    }
+    return [channels, ...output];
+  }
+
+  apply(input) {
+    const [, height, width] = this.shape([input.planes.length, input.height, input.width]);
+    const planes = input.planes.map((plane) => {
+      const values = this.#values(plane, [input.height, input.width], [height, width], input);
+      const pixels = new input.planes[0].constructor(values.length);
+      for (let i = 0; i < values.length; i++) pixels[i] = input.whole ? toLevel(values[i], input.largest) : values[i];
+      return pixels;
+    });
+    return { ...input, planes, height, width, stretch: null };
+  }
+
+  /** Padding as wide as the last window reaches: with ceilMode it may reach beyond. */
+  #pads(size, output) {
+    return padsOf(this.window, size).map(([before, after], axis) => {
+      const reach = (output[axis] - 1) * this.stride[axis] + spanOf(this.window, axis);
+      return [before, Math.max(after, reach - before - size[axis])];
+    });
+  }
+
+  #values(plane, size, output, input) {
+    const pads = this.#pads(size, output), values = new Float64Array(output[0] * output[1]);
+    const cells = (value) => padded(plane, size, pads, { mode: "constant", value });
+    const all = (source, sums = new Float64Array(values.length)) => {
+      addCorrelation(sums, output, source, this.taps, this.stride, this.dilation);
+      return sums;
+    };
+    if (this.mode === "max") return this.#extreme(cells(-Infinity), output, Math.max, -Infinity);
+    if (this.mode === "min") return this.#extreme(cells(Infinity), output, Math.min, Infinity);
+    if (this.mode === "range") {
+      const high = this.#extreme(cells(-Infinity), output, Math.max, -Infinity);
+      return this.#extreme(cells(Infinity), output, Math.min, Infinity).map((low, i) => high[i] - low);
+    }
+    if (this.mode === "median" || this.mode === "rank") return this.#ranked(cells(NaN), output, input);
+    const sums = all(cells(0)), counts = all(this.#counted(size, pads));
+    if (this.mode === "avg") return sums.map((sum, i) => sum / (typeof this.divisor === "number" ? this.divisor : counts[i]));
+    const squares = all({ ...cells(0), data: cells(0).data.map((value) => value * value) });
+    return squares.map((square, i) => Math.sqrt(Math.max(square - (sums[i] * sums[i]) / counts[i], 0) / counts[i]));
+  }
+
+  /** A padded plane that is 1 where a cell counts in an average. */
+  #counted(size, pads) {
+    const border = padsOf(this.window, size), source = padded(new Float64Array(size[0] * size[1]).fill(1), size, pads, { mode: "zeros", value: 0 });
+    if (this.divisor !== "pads") return source;
+    for (let i = 0; i < size[0] + border[0][0] + border[0][1]; i++) {
+      source.data.fill(1, i * source.width, i * source.width + size[1] + border[1][0] + border[1][1]);
+    }
+    return source;
+  }
+
+  #extreme({ data, width }, [hOut, wOut], choose, start) {
+    const values = new Float64Array(hOut * wOut).fill(start), step = this.stride[1];
+    for (let i = 0; i < hOut; i++) {
+      this.taps.forEach((line, u) => line.forEach((tap, v) => {
+        if (!tap) return;
+        let p = (i * this.stride[0] + u * this.dilation[0]) * width + v * this.dilation[1];
+        for (let o = i * wOut; o < (i + 1) * wOut; o++, p += step) values[o] = choose(values[o], data[p]);
+      }));
+    }
+    return values;
+  }
+
+  /** Values of a rank: counted in a histogram that moves along each row for 8 bits, else sorted. */
+  #ranked({ data, width }, [hOut, wOut], input) {
+    const values = new Float64Array(hOut * wOut), columns = this.taps[0].map((_, v) => this.taps.flatMap((line, u) => (line[v] ? [u] : [])));
+    const moves = input.largest === 255 && input.whole && this.stride[1] === 1 && this.dilation[1] === 1 && this.taps.flat().every(Boolean);
+    const counts = new Int32Array(256);
+    for (let i = 0; i < hOut; i++) {
+      const top = i * this.stride[0];
+      const column = (v, j, more) => {
+        for (const u of columns[v]) {
+          const value = data[(top + u * this.dilation[0]) * width + j];
+          if (value === value) (counts[value] += more), (total += more);
+        }
+      };
+      let total = 0;
+      counts.fill(0);
+      for (let j = 0; j < wOut; j++) {
+        if (!moves) {
+          values[i * wOut + j] = this.#sorted(data, width, top, j * this.stride[1], columns);
+          continue;
+        }
+        if (j === 0) columns.forEach((_, v) => column(v, v, 1));
+        else column(0, j - 1, -1), column(columns.length - 1, j + columns.length - 1, 1);
+        let rest = this.#index(total), level = 0;
+        while (rest >= counts[level]) rest -= counts[level++];
+        values[i * wOut + j] = level;
+      }
+    }
+    return values;
+  }
+
+  #sorted(data, width, top, left, columns) {
+    const cells = [];
+    columns.forEach((rows, v) => rows.forEach((u) => {
+      const value = data[(top + u * this.dilation[0]) * width + left + v * this.dilation[1]];
+      if (value === value) cells.push(value);
+    }));
+    return Float64Array.from(cells).sort()[this.#index(cells.length)];
+  }
+
+  /** The place of the result among cells in ascending order. */
+  #index(count) {
+    if (this.mode === "max") return count - 1;
+    if (this.mode === "min") return 0;
+    return this.mode === "rank" ? Math.min(Math.trunc((count * this.percent) / 100), count - 1) : Math.floor((count - 1) / 2);
+  }
+
+  /** The cells under the window of an output cell, and the gradient that each gets of 1: {cells, values, gradient}. */
+  reduced(input, c, at) {
+    const size = [input.height, input.width], pads = padsOf(this.window, size);
+    const [rows, columns] = AXES.map((axis) => positionsOf(this.window, pads, axis, at[axis]));
+    const cells = patchOf(input.planes[c], size, rows, columns, OUTSIDE), inside = [];
+    cells.padded.forEach((line, u) => line.forEach((outside, v) => {
+      if (!outside && this.taps[u][v]) inside.push({ u, v, value: cells.values[u][v] });
+    }));
+    return { cells, inside, ...this.#result(inside, this.#divisor(cells, size, pads, inside.length)) };
+  }
+
+  #divisor({ rows, columns }, size, pads, count) {
+    if (typeof this.divisor === "number") return this.divisor;
+    if (this.divisor !== "pads") return count;
+    return rows.filter((row) => row < size[0] + pads[0][1]).length * columns.filter((column) => column < size[1] + pads[1][1]).length;
+  }
+
+  #result(inside, divisor) {
+    const sorted = inside.map(({ value }) => value).sort((a, b) => a - b), cell = (value) => inside.find((each) => each.value === value);
+    const sum = sorted.reduce((total, value) => total + value, 0), list = (join) => (inside.length > MOST_LISTED ? `${inside.length} cells` : inside.map(({ value }) => number(value)).join(join));
+    if (this.mode === "avg") {
+      const stages = [{ name: "sum", text: list(" + "), value: sum }, { name: "average", text: `${number(sum)} / ${number(divisor)}`, value: sum / divisor }];
+      return { stages, value: sum / divisor, gradient: inside.map((each) => [each, 1 / divisor]) };
+    }
+    if (this.mode === "range") {
+      const [low, high] = [sorted[0], sorted.at(-1)], text = `${number(high)} − ${number(low)}`;
+      return { stages: [{ name: "range", text, value: high - low }], value: high - low, gradient: [[cell(high), 1], [cell(low), -1]] };
+    }
+    if (this.mode === "std") {
+      const mean = sum / inside.length, value = Math.sqrt(inside.reduce((total, each) => total + (each.value - mean) ** 2, 0) / inside.length);
+      const stages = [{ name: "mean", text: `${number(sum)} / ${inside.length}`, value: mean }, { name: "std", text: "√(mean of (cell − mean)²)", value }];
+      return { stages, value, gradient: value ? inside.map((each) => [each, (each.value - mean) / (inside.length * value)]) : [] };
+    }
+    const value = sorted[this.#index(sorted.length)], noun = { max: "largest", min: "smallest", median: "lower median" }[this.mode] ?? `rank ${this.percent}%`;
+    return { stages: [{ name: this.mode, text: `the ${noun} of ${list(", ")}`, value }], value, gradient: inside.length ? [[cell(value), 1]] : [] };
+  }
+
+  explain(input, output, [c, row, column]) {
+    const { cells, stages, value, gradient } = this.reduced(input, c, [row, column]), list = [...stages];
+    if (input.whole && !Number.isInteger(value)) list.push({ name: "rounded", text: "half to even", value: toLevel(value, input.largest) });
+    const winners = cells.values.map((line) => line.map(() => 0));
+    for (const [{ u, v }, share] of gradient) winners[u][v] += share;
+    const part = { title: input.names[c], kernel: "", channel: c, cells, taps: null, members: this.taps, winners };
+    return { parts: [part], stages: list, value: list.at(-1).value };
+  }
+
+  /** The gradient of an input cell when that of every output cell is 1. */
+  gradientAt(input, c, [row, column]) {
+    const size = [input.height, input.width], pads = padsOf(this.window, size), output = outputSize(this.window, size);
+    const windows = AXES.map((axis) => {
+      const cell = [row, column][axis], low = Math.floor((cell + pads[axis][0] - spanOf(this.window, axis) + 1) / this.stride[axis]);
+      const high = Math.floor((cell + pads[axis][0]) / this.stride[axis]);
+      return Array.from({ length: Math.max(high - low + 1, 0) }, (_, n) => low + n).filter((n) => n >= 0 && n < output[axis]);
+    });
+    let sum = 0;
+    for (const i of windows[0]) {
+      for (const j of windows[1]) {
+        const { cells, gradient } = this.reduced(input, c, [i, j]);
+        for (const [{ u, v }, share] of gradient) if (cells.rows[u] === row && cells.columns[v] === column) sum += share;
+      }
+    }
+    return sum;
+  }
+
+  field(size, axis, cells) {
+    return fieldOf(this.window, padsOf(this.window, size), axis, cells, size[axis]);
+  }
+
+  facts([channels, height, width]) {
+    this.shape([channels, height, width]);
+    const size = [height, width];
+    return { sizes: sizeFormulas(this.window, size), pads: padsOf(this.window, size), multiplyAdds: 0, multiplyAddsText: "a pool multiplies nothing", parameters: 0 };
+  }
+}

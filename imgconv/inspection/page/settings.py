@@ -1,0 +1,179 @@
+"""The settings of a page: a recipe, the registry and the modes as JSON values that the script reads."""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from imgconv.arrays import Array
+from imgconv.errors import UsageError
+from imgconv.filters.canny import HIGH, LOW
+from imgconv.inspection.page.photo import PagePhoto
+from imgconv.modes import PaddingMode, PoolMode, Range
+from imgconv.recipe import Canny, Filter, MapPlan, Network, Pool, Recipe
+from imgconv.recipe.maps import plan_maps
+from imgconv.recipe.operations import Operation
+from imgconv.recipe.operations.conv import Convolution, TransposedConvolution
+from imgconv.recipe.operations.elementwise import Combine, Grey, Normalize
+from imgconv.recipe.operations.pool import AdaptivePooling, Pooling
+from imgconv.recipe.operations.vector import Flatten, Linear, Softmax
+from imgconv.recipe.parsing import Step
+from imgconv.registry import Kernel, Registry
+from imgconv.window import sizes
+
+LARGEST_KERNEL = 15  # along a side, in the menu
+EVERY_VALUE = ("scale", "relu", "leaky_relu", "sigmoid", "tanh", "abs", "normalize")
+Settings = dict[str, Any]
+
+
+def modes() -> Settings:
+    """Every padding mode, range and pooling mode with what the script needs of it."""
+    return {
+        "padding": {mode.value: {"help": mode.help, "spare": mode.spare} for mode in PaddingMode},
+        "range": {each.value: {"help": each.help, "bounded": each.bounded, "floats": each.floats, **_range(each)} for each in Range},
+        "pool": {mode.value: {"help": mode.help} for mode in PoolMode},
+    }
+
+
+def _range(range: Range) -> Settings:
+    absolute, added, stretched = range.arithmetic
+    return {"absolute": absolute, "added": added, "stretched": stretched}
+
+
+def menu(registry: Registry) -> list[Settings]:
+    """Every kernel and bank of the registry that is not too large to edit."""
+    entries = []
+    for entry in registry.entries():
+        plans = plan_maps([entry.name], registry)
+        if max(max(plan.kernels[0].kernel_size) for plan in plans) <= LARGEST_KERNEL:
+            maps = [{**_map(plan), "reference": entry.name, "several": len(plans) > 1} for plan in plans]
+            entries.append({"name": entry.name, "kind": entry.kind, "help": entry.description, "maps": maps})
+    return entries
+
+
+def branches(recipe: Recipe, photo: PagePhoto, references: Sequence[str]) -> list[list[Settings]]:
+    """The settings of every step, for each map that is computed from the photograph. Raises UsageError for a step without a view."""
+    step = recipe.step
+    if isinstance(step, Network):
+        return [[_network_step(each, number) for number, each in enumerate(step.steps, 1)]]
+    if isinstance(step, Pool):
+        return [[_pool(step)]]
+    if isinstance(step, Canny):
+        return [[_canny(step, recipe, photo)]]
+    named = references if len(references) == len(step.maps) else [plan.name for plan in step.maps]
+    return [[_filter(step, plan, recipe, reference)] for plan, reference in zip(step.maps, named, strict=True)]
+
+
+def _filter(step: Filter, plan: MapPlan, recipe: Recipe, reference: str | None) -> Settings:
+    mode, value = PaddingMode.of(step.padding_mode)
+    window = step.window(plan)
+    return {
+        "type": "filter",
+        **_map(plan),
+        "reference": reference,
+        "own": plan.range,
+        "range": step.range or plan.range,
+        "stride": window.stride,
+        "padding": window.padding,
+        "dilation": window.dilation,
+        "paddingMode": mode.value,
+        "paddingValue": value,
+        "flip": step.flip,
+        "linear": step.linear,
+        "threshold": recipe.postprocess.threshold,
+        "invert": recipe.postprocess.invert,
+    }
+
+
+def _map(plan: MapPlan) -> Settings:
+    kernels = [_kernel(kernel) for kernel in plan.kernels]
+    return {"name": plan.name, "kernels": kernels, "combine": plan.combine, "subspace": plan.subspace, "range": plan.range}
+
+
+def _kernel(kernel: Kernel) -> Settings:
+    facts = {"divisor": kernel.divisor, "offset": kernel.offset, "bias": kernel.bias, "anchor": kernel.anchor}
+    return {"name": kernel.name, "taps": kernel.taps.tolist(), **facts}
+
+
+def _pool(step: Pool) -> Settings:
+    window = step.window
+    return _pool_window(step.mode, window) | {"divisor": "inside"}
+
+
+def _pool_window(mode: str, window: Any) -> Settings:
+    name, _, percent = mode.partition(":")
+    sides = {"size": window.kernel_size, "stride": window.stride, "padding": window.padding, "dilation": window.dilation}
+    return {"type": "pool", "mode": name, "percent": float(percent or 50), **sides, "ceilMode": window.ceil_mode}
+
+
+def _canny(step: Canny, recipe: Recipe, photo: PagePhoto) -> Settings:
+    white = photo.facts(linear=False)["largest"]
+    low, high = LOW * white if step.low is None else step.low, HIGH * white if step.high is None else step.high
+    return {"type": "canny", "sigma": step.sigma, "low": low, "high": high, "percent": step.percent, "invert": recipe.postprocess.invert}
+
+
+def _network_step(step: Step, number: int) -> Settings:
+    settings = _operation(step.op, step.operation)
+    if settings is None:
+        raise UsageError(f"step {number} ({step.text}): the page has no view of {step.op}; leave it out")
+    return {"op": step.op, "text": step.text, **settings}
+
+
+def _operation(op: str, operation: Operation) -> Settings | None:
+    match operation:
+        case Convolution():
+            return _convolution(operation)
+        case TransposedConvolution():
+            padding = sizes(operation.window.padding, "padding", 2, least=0) if not isinstance(operation.window.padding, str) else (0, 0)
+            more = {"outputPadding": operation.output_padding, "groups": operation.groups, "eachChannel": operation.each_channel}
+            return {"type": "conv_transpose", **_weights(operation), **more, **_window(operation.window), "padding": padding}
+        case Pooling():
+            divisor = operation.divisor_override or ("pads" if operation.count_include_pad else "inside")
+            return _pool_window(operation.mode, operation.window) | {"divisor": divisor}
+        case AdaptivePooling():
+            return {"type": "adaptive", "mode": operation.mode, "size": operation.output_size}
+        case Grey():
+            return {"type": "across", "mode": None}
+        case Combine():
+            return {"type": "across", "mode": operation.mode}
+        case Linear():
+            return {"type": "vector", **_weights(operation)}
+        case Flatten() | Softmax():
+            return {"type": "vector"}
+        case Normalize():
+            return {"type": "elementwise", "mean": operation.mean, "std": operation.std}
+        case _:
+            return _every_value(op, operation)
+
+
+def _every_value(op: str, operation: Operation) -> Settings | None:
+    if op not in EVERY_VALUE:
+        return None
+    return {"type": "elementwise", "factor": getattr(operation, "factor", 1), "slope": getattr(operation, "negative_slope", 0)}
+
+
+def _convolution(operation: Convolution) -> Settings:
+    mode, value = PaddingMode.of(operation.padding_mode)
+    return {
+        "type": "conv",
+        **_weights(operation),
+        **_window(operation.window),
+        "groups": operation.groups or 0,
+        "eachChannel": operation.each_channel,
+        "paddingMode": mode.value,
+        "paddingValue": value,
+        "flip": operation.flip,
+    }
+
+
+def _window(window: Any) -> Settings:
+    return {"stride": window.stride, "padding": window.padding, "dilation": window.dilation}
+
+
+def _weights(operation: Any) -> Settings:
+    return {"weight": _packed(operation.weight), "bias": None if operation.bias is None else _packed(operation.bias)}
+
+
+def _packed(array: Array) -> Settings:
+    return {"shape": array.shape, "data": b64encode(np.ascontiguousarray(array, "<f4").tobytes()).decode()}

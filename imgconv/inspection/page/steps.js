@@ -1,0 +1,125 @@
+// The steps of a page from their settings, their maps, receptive fields and chains of sums.
+
+import { cannyStages } from "./canny.js";
+import { Deformed, OFFSETS } from "./deform.js";
+import { Filter } from "./filter.js";
+import { AXES } from "./geometry.js";
+import { Across, AdaptivePool, Conv, ConvTranspose, Elementwise, Vector } from "./layers.js";
+import { number } from "./numbers.js";
+import { Pool } from "./pool.js";
+
+const OF_TYPE = {
+  filter: (spec, modes) => [new Filter(spec, modes)],
+  deform: (spec) => [deformed(spec)],
+  pool: (spec) => [new Pool(spec)],
+  conv: (spec, modes) => [new Conv(spec, modes)],
+  conv_transpose: (spec, modes) => [new ConvTranspose(spec, modes)],
+  elementwise: (spec) => [new Elementwise(spec)],
+  across: (spec) => [new Across(spec)],
+  adaptive: (spec) => [new AdaptivePool(spec)],
+  vector: (spec) => [new Vector(spec)],
+  canny: cannyStages,
+};
+
+/** The steps of a list of settings; each has `spec`, the number of its settings in the list. */
+export function stepsOf(specs, modes) {
+  return specs.flatMap((spec, n) => OF_TYPE[spec.type](spec, modes).map((step) => Object.assign(step, { spec: n })));
+}
+
+function deformed(spec) {
+  const [{ taps, divisor }] = spec.kernels, size = [taps.length, taps[0].length];
+  const offsets = taps.map((line, u) => line.map((_, v) => OFFSETS[spec.offsets]([u, v], size, spec.strength)));
+  return new Deformed({ ...spec, taps, divisor, offsets });
+}
+
+/** The shape of maps: [channels, height, width], or [length] of a vector. */
+export function shapeOf(maps) {
+  return maps.vector ? [maps.width] : [maps.planes.length, maps.height, maps.width];
+}
+
+/** The photograph and the maps of every step. Throws Misfit, with the number of the step as `step`. */
+export function evaluate(photo, steps) {
+  const results = [photo];
+  steps.forEach((step, n) => {
+    try {
+      results.push(step.apply(results[n]));
+    } catch (error) {
+      throw Object.assign(error, { step: n });
+    }
+  });
+  return results;
+}
+
+/** The receptive field [height, width] of a cell after each step, in cells of the photograph. */
+export function receptiveFields(steps, results) {
+  let cells = [1, 1], jump = [1, 1], all = false;
+  return steps.map((step, n) => {
+    const stride = step.stride ?? [1, 1], back = step.outputPadding !== undefined;
+    cells = AXES.map((axis) => cells[axis] + (step.span[axis] - 1) * jump[axis]);
+    jump = AXES.map((axis) => (back ? jump[axis] / stride[axis] : jump[axis] * stride[axis]));
+    all ||= results[n + 1].vector;
+    return all ? [results[0].height, results[0].width] : cells.map((cell) => Math.ceil(cell));
+  });
+}
+
+/** The cells [[first, last] of rows, of columns] of the photograph and of every map that the cell `at` of map `index` depends on. */
+export function fieldsOf(steps, results, index, [, row, column]) {
+  const fields = new Array(index + 1);
+  fields[index] = [[row, row], [column, column]];
+  for (let n = index; n > 0; n--) {
+    const { height, width } = results[n - 1];
+    fields[n - 1] = AXES.map((axis) => steps[n - 1].field([height, width], axis, fields[n][axis]));
+  }
+  return fields;
+}
+
+/** The input cell that counts most in an explanation: [channel, row, column], null where there is none. */
+export function strongest({ parts }) {
+  let best = null, most = -1;
+  for (const { cells, taps, winners, channel } of parts) {
+    cells.values.forEach((line, u) => line.forEach((value, v) => {
+      const weight = Math.abs(winners ? winners[u][v] : taps ? taps[u][v] * value : 1);
+      if (!cells.padded[u][v] && weight > most) (most = weight), (best = [channel, cells.rows[u], cells.columns[v]]);
+    }));
+  }
+  return best;
+}
+
+/** From a cell back to the photograph, through the strongest cell of each window: [{index, at, text, value}]. */
+export function chainOf(steps, results, index, at) {
+  const chain = [];
+  for (let n = index, cell = at; n > 0 && cell; n--) {
+    const explained = steps[n - 1].explain(results[n - 1], results[n], cell);
+    chain.push({ index: n, at: cell, text: explained.stages.at(-1)?.text ?? "", stages: explained.stages, value: explained.value });
+    cell = strongest(explained);
+    if (cell && n === 1) chain.push({ index: 0, at: cell, text: "a cell of the photograph", stages: [], value: valueAt(results[0], cell) });
+  }
+  return chain;
+}
+
+/** The value of a cell [channel, row, column]. */
+export function valueAt(maps, [c, row, column]) {
+  return maps.planes[c][row * maps.width + column];
+}
+
+/** A cell as text: column and row, as `--at` takes them, and the map where there are several. */
+export function cellText(maps, [c, row, column]) {
+  return `${maps.planes.length > 1 ? `${maps.names[c]} ` : ""}${column},${row}`;
+}
+
+/** A cell and its value as text. */
+export function cellValueText(maps, at) {
+  return `${cellText(maps, at)} = ${number(valueAt(maps, at))}`;
+}
+
+/** The output cell along an axis whose window has its middle nearest to an input cell. */
+export function cellUnder(step, input, output, axis, cell) {
+  const sizes = [[input.height, output.height], [input.width, output.width]][axis], size = [input.height, input.width];
+  let found = Math.floor((cell * sizes[1]) / sizes[0]);
+  if (step.stampOf) found = step.stampOf(cell, axis)[Math.floor((step.window.kernelSize[axis] - 1) / 2)];
+  else if (step.window) {
+    const before = step.facts([input.planes.length, ...size]).pads[axis][0];
+    found = Math.round((cell + before - (step.span[axis] - 1) / 2) / step.stride[axis]);
+  }
+  return Math.min(Math.max(found, 0), sizes[1] - 1);
+}

@@ -1,0 +1,169 @@
+"""The page of an explanation in a real Chromium. Run by name: `python -m pytest tests/inspection/page_in_chromium.py`."""
+
+import json
+
+import numpy as np
+import pytest
+from browser import browsing
+from command import SAMPLES
+
+from imgconv.batch.inputs import first_image
+from imgconv.images import Raster
+from imgconv.inspection.page import explanation_page
+from imgconv.inspection.page.photo import page_photo
+from imgconv.inspection.page.settings import branches
+from imgconv.modes import PaddingMode, PoolMode, Range
+from imgconv.process import process
+from imgconv.recipe import Canny, Filter, Pool, Postprocess, Recipe, filter_recipe, network_recipe
+from imgconv.registry import Registry
+
+SETTINGS = 150
+KERNELS = [name for name in Registry.load().names() if name not in ("gabor", "laws")]
+NETWORKS = [
+    ["grey", "conv gaussian5", "max_pool 2", "conv sobel_x sobel_y padding=1", "relu"],
+    ["conv laplacian8 padding=same stride=2 padding_mode=reflect", "abs", "avg_pool 3 stride=2 padding=1 ceil_mode=true"],
+    ["scale 0.00392156862745098", "normalize 0.4 0.2", "conv box:size=3 dilation=2 flip=true", "leaky_relu 0.1"],
+    ["max_pool 3", "conv_transpose gaussian5 stride=2 padding=1 output_padding=1"],
+    ["conv '1 2; 3 4' padding=full padding_mode=circular", "median_pool 3 stride=1", "sigmoid"],
+    ["conv kirsch_n sobel_x", "combine max", "adaptive_avg_pool 5x7", "tanh"],
+    ["scale 0.01", "avg_pool 4 count_include_pad=false padding=2", "min_pool 2 dilation=2", "flatten", "softmax"],
+]
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory):
+    with browsing(tmp_path_factory.mktemp("profile")) as page:
+        page.resize(1280, 900)
+        yield page
+
+
+def opened(tab, folder, image, recipe, **options):
+    """The page of a recipe, loaded."""
+    file = folder / "page.html"
+    file.write_text(explanation_page(image, recipe, **({"name": "photo.jpg"} | options)).html, encoding="utf-8")
+    tab.visit(file)
+    assert tab.value("new Promise((found) => { const look = () => globalThis.imgconvPage ? found(true) : setTimeout(look, 20); look(); })")
+    return tab
+
+
+def maps_on(tab, specs):
+    """The planes of the last map of some settings, (C, H, W), or the reason why they do not fit."""
+    script = f"""(() => {{ const model = imgconvPage; model.replace([{json.dumps(specs)}]);
+      if (model.problem) return model.problem; const {{ planes, height, width }} = model.results.at(-1);
+      return {{ height, width, planes: planes.map((plane) => [...plane]) }}; }})()"""
+    value = tab.value(script)
+    assert isinstance(value, dict), value
+    return np.array([[np.nan if number is None else number for number in plane] for plane in value["planes"]]).reshape(
+        -1, value["height"], value["width"]
+    )
+
+
+def small_image(rng, kind, channels=3):
+    """A photograph of 41x53 pixels with noise and flat parts."""
+    photo = first_image(str(SAMPLES / "chelsea.jpg"), max_pixels=None).pixels[100:141, 150:203, :channels].astype(np.int64)
+    photo[:9, :12] = rng.choice([0, 255])
+    if kind == "uint16":
+        return Raster((photo * 257 + rng.integers(-100, 100, photo.shape)).clip(0, 65535).astype(np.uint16))
+    return Raster(photo.astype(np.uint8) if kind == "uint8" else (photo / 255).astype(kind))
+
+
+def random_recipe(rng):
+    """A filter or a pool with every shared option."""
+    pair = lambda least, most: tuple(int(n) for n in rng.integers(least, most, 2))  # noqa: E731
+    padding = str(rng.choice(["same", "valid", "full"])) if rng.random() < 0.7 else pair(0, 3)
+    if rng.random() < 0.25:
+        size = pair(1, 6)
+        named = padding if isinstance(padding, str) and padding != "full" else tuple(side // 2 for side in size)
+        mode = str(rng.choice([name for name in PoolMode.names() if name != "rank"]))
+        stride = None if rng.random() < 0.5 else pair(1, 4)
+        return Recipe("pool", Pool(size, mode, stride, named, pair(1, 3), bool(rng.random() < 0.3), grey=bool(rng.random() < 0.3)))
+    mode = str(rng.choice(PaddingMode.names()))
+    kernel = str(rng.choice(KERNELS)) if rng.random() < 0.7 else random_matrix(rng)
+    range_ = None if rng.random() < 0.3 else str(rng.choice(Range.names()))
+    options = {"stride": pair(1, 4), "padding": padding, "padding_mode": ("constant", 7.0) if mode == "constant" else mode}
+    if range_ != "raw" and rng.random() < 0.3:
+        options["postprocess"] = Postprocess(invert=bool(rng.random() < 0.5), threshold=float(rng.integers(1, 90)))
+    return filter_recipe(
+        [kernel], dilation=pair(1, 3), flip=bool(rng.random() < 0.3), range=range_, grey=bool(rng.random() < 0.4), **options
+    )
+
+
+def random_matrix(rng):
+    height, width = rng.integers(1, 8, 2)
+    rows = "; ".join(" ".join(map(str, row)) for row in rng.integers(-9, 10, (height, width)))
+    return f"{rows} / {rng.choice([1, 2, 9, 16])}"
+
+
+def written(image, recipe):
+    """The maps of the last or only result as imgconv writes them, (C, H, W)."""
+    maps = process(image, recipe, floats=False)
+    return np.concatenate([each.image.pixels.transpose(2, 0, 1) for each in maps]).astype(float)
+
+
+def is_whole(recipe):
+    """Whether the sums of a filter are whole numbers over a divisor."""
+    kernels = [kernel for plan in recipe.step.maps for kernel in plan.kernels]
+    return all((kernel.taps == np.rint(kernel.taps)).all() for kernel in kernels)
+
+
+def check(shown, expected, recipe):
+    """Pixels are equal, except that a sum of fractions, whose last bits depend on the order, may lie on the other side of a half."""
+    assert shown.shape == expected.shape
+    difference = np.abs(shown - expected)
+    if is_raw(recipe):
+        assert difference.max() <= 1e-6 * max(1.0, np.abs(expected).max())
+    elif is_exact(recipe):
+        assert difference.max() == 0
+    else:
+        assert (difference > 0).mean() < 0.01
+        assert recipe.postprocess.threshold is not None or difference.max() <= 1
+
+
+def is_raw(recipe):
+    return isinstance(recipe.step, Filter) and (recipe.step.range or recipe.step.maps[0].range) == "raw"
+
+
+def is_exact(recipe):
+    """Whether the result is computed from whole numbers until the division."""
+    return not isinstance(recipe.step, Filter) or (is_whole(recipe) and recipe.step.maps[0].combine != "projection")
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16"])
+def test_whole_maps_of_many_settings_equal_those_of_imgconv(tab, tmp_path, kind):
+    rng = np.random.default_rng(16)
+    for grey in (True, False):
+        image = small_image(rng, kind)
+        photo = page_photo(image, grey=grey, crop=None, most_cells=float("inf"))
+        opened(tab, tmp_path, image, filter_recipe(["laplacian8"], grey=grey))
+        tried = 0
+        while tried < SETTINGS // 2:
+            recipe = random_recipe(rng)
+            if recipe.step.grey != grey:
+                continue
+            try:
+                written(image, recipe)
+            except ValueError:
+                continue
+            tried += 1
+            for settings, step in zip(branches(recipe, photo, []), recipe.step.singles(), strict=True):
+                single = Recipe(recipe.command, step, recipe.postprocess)
+                check(maps_on(tab, settings), written(image, single), single)
+
+
+@pytest.mark.parametrize("steps", NETWORKS, ids=lambda steps: steps[0].split()[0] + f"-{len(steps)}")
+def test_whole_maps_of_networks_equal_those_of_imgconv(tab, tmp_path, steps):
+    image, recipe = small_image(np.random.default_rng(3), "uint8"), network_recipe(steps, range="raw")
+    opened(tab, tmp_path, image, recipe)
+    photo = page_photo(image, grey=recipe.step.grey, crop=None, most_cells=float("inf"))
+    expected = written(image, recipe).reshape(-1)
+    shown = maps_on(tab, branches(recipe, photo, [])[0]).reshape(-1)
+    np.testing.assert_allclose(shown, expected, rtol=1e-6, atol=1e-6 * max(1.0, np.abs(expected).max()))
+
+
+@pytest.mark.parametrize("step", [Canny(), Canny(0), Canny(2.5, 20, 90), Canny(1, 70, 90, percent=True)], ids=repr)
+def test_canny_equals_that_of_imgconv(tab, tmp_path, step):
+    image, recipe = first_image(str(SAMPLES / "astronaut.jpg"), luma="only", max_pixels=None), Recipe("canny", step)
+    opened(tab, tmp_path, image, recipe)
+    photo = page_photo(image, grey=True, crop=None, most_cells=float("inf"))
+    shown, expected = maps_on(tab, branches(recipe, photo, [])[0]), written(photo.image, recipe)
+    assert (shown != expected).mean() < 1e-4
