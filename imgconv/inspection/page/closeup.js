@@ -123,7 +123,7 @@ export class Closeups {
       context.strokeStyle = themed("window");
       context.lineWidth = 1.5;
       if (cell > 7) context.strokeRect(x + 1.5, y + 1.5, cell - 3, cell - 3);
-      if (taps && cell >= WEIGHTED) corner(context, short(taps[u][v]), x, y, cell);
+      if (taps && cell >= WEIGHTED && !this.model.step.points) corner(context, short(taps[u][v]), x, y, cell);
     }));
   }
 

@@ -1,6 +1,6 @@
 // Colours: of the cells of maps, and of the page's theme.
 
-const TINTS = { red: [1, 0, 0], green: [0, 1, 0], blue: [0, 0, 1] };
+const TINTS = { red: [1, 0.45, 0.4], green: [0.5, 0.86, 0.5], blue: [0.5, 0.66, 1] };
 const scales = new WeakMap();
 
 /** Whether maps are the three colours of an image, which are drawn as one. */
@@ -81,7 +81,11 @@ export function css(rgb) {
   return `rgb(${rgb.map(Math.round).join(" ")})`;
 }
 
+const theme = new Map();
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => theme.clear());
+
 /** A colour of the theme by the name of its custom property. */
 export function themed(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  if (!theme.has(name)) theme.set(name, getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim());
+  return theme.get(name);
 }

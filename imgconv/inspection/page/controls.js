@@ -13,6 +13,8 @@ const TYPE_FIELDS = {
   canny: ["sigma", "low", "high", "invert"],
 };
 
+const ENLARGES = [[0.25, 0.5, 0.25], [0.5, 1, 0.5], [0.25, 0.5, 0.25]]; // bilinear, at stride 2
+
 /** Build the controls of the selected step; the focus stays where it was. */
 export function drawControls(model) {
   const focused = document.activeElement?.id, { spec } = model, form = byId("controls");
@@ -44,10 +46,10 @@ function otherSpec(model, type) {
   const weights = plane.map((line) => line.map((tap) => tap / divisor)), window = { stride: [1, 1], dilation: [1, 1] };
   const specs = {
     filter,
-    deform: { ...filter, kernels: [{ ...kernel, taps: plane }], padding: [1, 1], offsets: "turn", strength: 0.5 },
+    deform: { ...filter, kernels: [{ ...kernel, taps: plane }], padding: [1, 1], offsets: "turn", strength: 1 },
     pool: { mode: "max", percent: 50, size: [2, 2], stride: [2, 2], padding: "valid", dilation: [1, 1], ceilMode: false, divisor: "inside" },
-    conv: { op: "conv", text: "conv layer", changed: true, edited: true, ...window, padding: "same", paddingMode: "zeros", paddingValue: 0, flip: false, eachChannel: false, groups: 1, weight: layerOf(weights, 2, model.photo.planes.length), bias: [0, 0] },
-    conv_transpose: { op: "conv_transpose", text: "conv_transpose kernel", changed: true, edited: true, ...window, stride: [2, 2], padding: [0, 0], outputPadding: [0, 0], groups: 1, eachChannel: true, weight: [[weights]], bias: null },
+    conv: { op: "conv", text: "conv layer", label: "layer", changed: true, edited: true, ...window, padding: "same", paddingMode: "zeros", paddingValue: 0, flip: false, eachChannel: false, groups: 1, weight: layerOf(weights, 2, model.photo.planes.length), bias: [0, 0] },
+    conv_transpose: { op: "conv_transpose", text: "conv_transpose kernel", label: "transposed convolution", changed: true, edited: true, ...window, stride: [2, 2], padding: [0, 0], outputPadding: [0, 0], groups: 1, eachChannel: true, weight: [[taps.flat(2).reduce((a, b) => a + b, 0) ? weights : ENLARGES]], bias: null },
     canny: { sigma: 1.4, low: 0.1 * model.photo.largest, high: 0.2 * model.photo.largest, percent: false, invert: false },
   };
   return { ...specs[type], type };

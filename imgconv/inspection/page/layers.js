@@ -19,7 +19,7 @@ class Weighted {
   }
 
   get title() {
-    return this.text;
+    return this.label ?? this.text;
   }
 
   get window() {

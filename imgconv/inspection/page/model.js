@@ -53,9 +53,11 @@ export class Model extends EventTarget {
   /** Other steps: one list of settings for each map. */
   replace(branches) {
     this.#attempt(() => {
-      this.branches = branches.map((specs) => this.#branch(specs));
+      const made = branches.map((specs) => this.#branch(specs)), before = this.output;
+      this.branches = made;
       this.number = 0;
-      this.select(this.steps.length, this.at, true);
+      this.index = this.steps.length;
+      this.#stay(before);
     }, "structure");
   }
 
@@ -63,9 +65,17 @@ export class Model extends EventTarget {
   edit(change, event = "maps") {
     this.#attempt(() => {
       const specs = this.branch.specs.map((spec, n) => (n === this.step.spec ? { ...spec, ...change, edited: true } : spec));
-      this.branches[this.number] = this.#branch(specs);
-      this.select(Math.min(this.index, this.steps.length), this.at, true);
+      const before = this.output, made = this.#branch(specs);
+      this.branches[this.number] = made;
+      this.index = Math.min(this.index, this.steps.length);
+      this.#stay(before);
     }, event);
+  }
+
+  /** Select the cell of the new output that is at the same part of the photograph. */
+  #stay({ height, width }) {
+    const [c, row, column] = this.at, { output } = this;
+    this.select(this.index, [c, Math.floor(((row + 0.5) * output.height) / height), Math.floor(((column + 0.5) * output.width) / width)], true);
   }
 
   /** Settings that fit no image keep the maps as they are, and their reason is shown. */
@@ -90,9 +100,12 @@ export class Model extends EventTarget {
     return this;
   }
 
+  /** Show the map of another kernel. */
   show(number) {
+    const before = this.output;
     this.number = number;
-    this.select(this.steps.length, this.at, true);
+    this.index = this.steps.length;
+    this.#stay(before);
     this.dispatchEvent(new Event("structure"));
   }
 

@@ -2,7 +2,7 @@
 
 import { AXES, Misfit, fieldOf, outputSize, padsOf, patchOf, positionsOf, sizeFormulas, spanOf } from "./geometry.js";
 import { number } from "./numbers.js";
-import { addCorrelation, padded, toLevel } from "./sums.js";
+import { padded, reduceWindows, toLevel } from "./sums.js";
 
 const MOST_LISTED = 25;
 const OUTSIDE = { mode: "constant", value: NaN, spare: null };
@@ -60,20 +60,17 @@ export class Pool {
   #values(plane, size, output, input) {
     const pads = this.#pads(size, output), values = new Float64Array(output[0] * output[1]);
     const cells = (value) => padded(plane, size, pads, { mode: "constant", value });
-    const all = (source, sums = new Float64Array(values.length)) => {
-      addCorrelation(sums, output, source, this.taps, this.stride, this.dilation);
-      return sums;
-    };
-    if (this.mode === "max") return this.#extreme(cells(-Infinity), output, Math.max, -Infinity);
-    if (this.mode === "min") return this.#extreme(cells(Infinity), output, Math.min, Infinity);
+    const reduce = (kind, source) => reduceWindows(kind, output, source, this.taps, this.stride, this.dilation);
+    if (this.mode === "max") return reduce("max", cells(-Infinity));
+    if (this.mode === "min") return reduce("min", cells(Infinity));
     if (this.mode === "range") {
-      const high = this.#extreme(cells(-Infinity), output, Math.max, -Infinity);
-      return this.#extreme(cells(Infinity), output, Math.min, Infinity).map((low, i) => high[i] - low);
+      const high = reduce("max", cells(-Infinity));
+      return reduce("min", cells(Infinity)).map((low, i) => high[i] - low);
     }
     if (this.mode === "median" || this.mode === "rank") return this.#ranked(cells(NaN), output, input);
-    const sums = all(cells(0)), counts = all(this.#counted(size, pads));
+    const source = cells(0), sums = reduce("sum", source), counts = reduce("sum", this.#counted(size, pads));
     if (this.mode === "avg") return sums.map((sum, i) => sum / (typeof this.divisor === "number" ? this.divisor : counts[i]));
-    const squares = all({ ...cells(0), data: cells(0).data.map((value) => value * value) });
+    const squares = reduce("sum", { ...source, data: source.data.map((value) => value * value) });
     return squares.map((square, i) => Math.sqrt(Math.max(square - (sums[i] * sums[i]) / counts[i], 0) / counts[i]));
   }
 
@@ -85,18 +82,6 @@ export class Pool {
       source.data.fill(1, i * source.width, i * source.width + size[1] + border[1][0] + border[1][1]);
     }
     return source;
-  }
-
-  #extreme({ data, width }, [hOut, wOut], choose, start) {
-    const values = new Float64Array(hOut * wOut).fill(start), step = this.stride[1];
-    for (let i = 0; i < hOut; i++) {
-      this.taps.forEach((line, u) => line.forEach((tap, v) => {
-        if (!tap) return;
-        let p = (i * this.stride[0] + u * this.dilation[0]) * width + v * this.dilation[1];
-        for (let o = i * wOut; o < (i + 1) * wOut; o++, p += step) values[o] = choose(values[o], data[p]);
-      }));
-    }
-    return values;
   }
 
   /** Values of a rank: counted in a histogram that moves along each row for 8 bits, else sorted. */

@@ -33,30 +33,75 @@ export function padded(plane, size, pads, border) {
 }
 
 /** Add the correlation of a padded plane with `taps` (rows of numbers) to `sums` (hOut * wOut), taps in reading order. */
-export function addCorrelation(sums, [hOut, wOut], source, taps, stride, dilation) {
-  const list = [];
-  taps.forEach((line, u) => line.forEach((tap, v) => {
-    if (tap !== 0) list.push([tap, u * dilation[0] * source.width + v * dilation[1]]);
-  }));
-  const { data, width } = source, step = stride[1], fours = list.length - (list.length % 4);
+export function addCorrelation(sums, [hOut, wOut], { data, width }, taps, stride, dilation) {
+  const runs = taps.flatMap((line, u) => runsOf(line).map(({ first, weights }) => ({ weights, offset: u * dilation[0] * width + first * dilation[1] })));
   for (let i = 0; i < hOut; i++) {
-    const start = i * stride[0] * width, end = (i + 1) * wOut;
-    for (let n = 0; n < fours; n += 4) {
-      const [[a, p], [b, q], [c, r], [d, s]] = [list[n], list[n + 1], list[n + 2], list[n + 3]];
-      addFour(sums, data, i * wOut, end, step, a, b, c, d, start + p, start + q, start + r, start + s);
+    const start = i * stride[0] * width;
+    for (const { weights, offset } of runs) addRun(sums, data, i * wOut, (i + 1) * wOut, weights, start + offset, stride[1], dilation[1]);
+  }
+}
+
+/** The taps of a row that are not 0, in groups of neighbours. */
+function runsOf(line) {
+  const runs = [];
+  line.forEach((tap, v) => {
+    if (tap === 0) return;
+    if (v && line[v - 1] !== 0) runs.at(-1).weights.push(tap);
+    else runs.push({ first: v, weights: [tap] });
+  });
+  return runs.map(({ first, weights }) => ({ first, weights: Float64Array.from(weights) }));
+}
+
+/** Add the products of neighbouring taps to a row of sums, four sums at a time. */
+function addRun(sums, data, first, end, weights, start, stride, dilation) {
+  const count = weights.length;
+  let o = first, j = start;
+  for (; o + 4 <= end; o += 4, j += 4 * stride) {
+    let a = sums[o], b = sums[o + 1], c = sums[o + 2], d = sums[o + 3];
+    for (let v = 0, q = j; v < count; v++, q += dilation) {
+      const weight = weights[v];
+      a += weight * data[q];
+      b += weight * data[q + stride];
+      c += weight * data[q + 2 * stride];
+      d += weight * data[q + 3 * stride];
     }
-    for (let n = fours; n < list.length; n++) addOne(sums, data, i * wOut, end, step, list[n][0], start + list[n][1]);
+    sums[o] = a;
+    sums[o + 1] = b;
+    sums[o + 2] = c;
+    sums[o + 3] = d;
+  }
+  for (; o < end; o++, j += stride) {
+    for (let v = 0, q = j; v < count; v++, q += dilation) sums[o] += weights[v] * data[q];
   }
 }
 
-function addFour(sums, data, first, end, step, a, b, c, d, p, q, r, s) {
-  for (let o = first, j = 0; o < end; o++, j += step) {
-    sums[o] = sums[o] + a * data[p + j] + b * data[q + j] + c * data[r + j] + d * data[s + j];
-  }
-}
+const ROWS = {
+  sum: (out, data, start, step) => {
+    for (let o = 0, j = start; o < out.length; o++, j += step) out[o] += data[j];
+  },
+  max: (out, data, start, step) => {
+    for (let o = 0, j = start; o < out.length; o++, j += step) out[o] = Math.max(out[o], data[j]);
+  },
+  min: (out, data, start, step) => {
+    for (let o = 0, j = start; o < out.length; o++, j += step) out[o] = Math.min(out[o], data[j]);
+  },
+};
 
-function addOne(sums, data, first, end, step, a, p) {
-  for (let o = first, j = p; o < end; o++, j += step) sums[o] += a * data[j];
+/** What every window of a padded plane is reduced to: its "sum", "max" or "min". Full windows are reduced by columns, then by rows. */
+export function reduceWindows(kind, [hOut, wOut], { data, width }, taps, stride, dilation) {
+  const values = new Float64Array(hOut * wOut), addRow = ROWS[kind], neutral = { sum: 0, max: -Infinity, min: Infinity }[kind];
+  const full = taps.flat().every(Boolean), line = new Float64Array(width);
+  for (let i = 0; i < hOut; i++) {
+    const out = values.subarray(i * wOut, (i + 1) * wOut).fill(neutral), rows = taps.map((_, u) => (i * stride[0] + u * dilation[0]) * width);
+    if (!full) {
+      taps.forEach((row, u) => row.forEach((tap, v) => tap && addRow(out, data, rows[u] + v * dilation[1], stride[1])));
+      continue;
+    }
+    line.fill(neutral);
+    for (const row of rows) addRow(line, data, row, 1);
+    for (const v of taps[0].keys()) addRow(out, line, v * dilation[1], stride[1]);
+  }
+  return values;
 }
 
 /** The sum of a patch of values times taps, in the order of `addCorrelation`. */
