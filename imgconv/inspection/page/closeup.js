@@ -128,19 +128,20 @@ export class Closeups {
   }
 
   #arrows({ context, cell, top, left }, points) {
-    context.strokeStyle = context.fillStyle = themed("spot");
-    context.lineWidth = 2;
-    for (const [y, x, down, across] of points.flat()) {
-      const from = [(x - left + 0.5) * cell, (y - top + 0.5) * cell], to = [from[0] + across * cell, from[1] + down * cell];
-      context.beginPath();
-      context.moveTo(...from);
-      context.lineTo(...to);
-      context.stroke();
-      const angle = Math.atan2(to[1] - from[1], to[0] - from[0]), head = Math.min(9, Math.hypot(down, across) * cell);
-      context.beginPath();
-      context.moveTo(...to);
-      for (const turn of [2.6, -2.6]) context.lineTo(to[0] + head * Math.cos(angle + turn), to[1] + head * Math.sin(angle + turn));
-      context.fill();
+    for (const [colour, width] of [[themed("halo"), 6], [themed("spot"), 2.5]]) {
+      Object.assign(context, { strokeStyle: colour, lineWidth: width, lineCap: "round" });
+      for (const [y, x, down, across] of points.flat()) {
+        const from = [(x - left + 0.5) * cell, (y - top + 0.5) * cell], to = [from[0] + across * cell, from[1] + down * cell];
+        const angle = Math.atan2(to[1] - from[1], to[0] - from[0]), head = Math.min(9, (Math.hypot(down, across) * cell) / 2);
+        context.beginPath();
+        context.moveTo(...from);
+        context.lineTo(...to);
+        for (const turn of [2.5, -2.5]) {
+          context.moveTo(...to);
+          context.lineTo(to[0] + head * Math.cos(angle + turn), to[1] + head * Math.sin(angle + turn));
+        }
+        context.stroke();
+      }
     }
   }
 
