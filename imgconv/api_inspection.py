@@ -123,6 +123,9 @@ def explain(
     at: tuple[int, int] | None = None,
     matrix: bool = False,
     animate: PathLike | None = None,
+    html: PathLike | None = None,
+    crop: Sequence[int] | None = None,
+    quiz: bool = False,
     range: str | None = None,
     threshold: float | None = None,
     invert: bool = False,
@@ -162,6 +165,8 @@ def explain(
     at : the output pixel as (column, row), counted from zero; by default the middle of the output.
     matrix : show the kernel as a matrix, and im2col, for a few cells around the pixel.
     animate : also draw the window as it moves over a few cells, into this .gif, .png, .apng or .webp file.
+    html : also write a page for a browser into this .html file; `crop`, (x, y, width, height), is the part of the image that it shows, and
+        `quiz` adds five questions. `show()` of the result returns the same page for a notebook.
     salvage : use the readable part of a damaged file.
     The others are those of `imgconv.plan`. Of a network the last step is explained.
 
@@ -196,6 +201,10 @@ def explain(
             explanation = explained(raster, selected, _pixel(at), source=source, frames=frames, matrix=matrix)
         if animate is not None:
             write_animation(list(frames_of(raster, selected, explanation.at)), Path(animate), _inputs(image))
+        if html is not None:
+            explanation.show(crop=crop, quiz=quiz).write(Path(html), _inputs(image))
+        elif crop is not None or quiz:
+            raise UsageError(f"{'quiz' if quiz else 'crop'} is for the page; add --html FILE.html")
     return explanation
 
 

@@ -1,8 +1,8 @@
-"""The command `imgconv explain`: the arithmetic of one output pixel as coloured tables, matrices, JSON or an animation."""
+"""The command `imgconv explain`: the arithmetic of one output pixel as coloured tables, matrices, JSON, an animation or a page."""
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from imgconv.cli.options import MAX_PIXELS, TELL, WHAT, AxesOrder, Input, MaxPixels, Salvage, limit, option
 from imgconv.cli.outputs import check_output
@@ -12,6 +12,7 @@ from imgconv.errors import UsageError
 EXAMPLES = """
 imgconv explain photo.jpg -k laplacian8 --at 120,80
 imgconv explain photo.jpg --size 3 --stride 2 --animate pool.gif
+imgconv explain photo.jpg --html page.html
 """
 
 
@@ -29,6 +30,15 @@ def command(
         Path | None,
         option(TELL, "--animate", metavar="FILE.gif", help="Draw the window as it moves over a few cells around the pixel."),
     ] = None,
+    html: Annotated[
+        Path | None,
+        option(TELL, "--html", metavar="FILE.html", help="Write a page for a browser, on which the window moves and all settings change."),
+    ] = None,
+    crop: Annotated[
+        str | None,
+        option(TELL, "--crop", metavar="X,Y,W,H", help="Part of the photograph on the page. Defaults to all of it, scaled down."),
+    ] = None,
+    quiz: Annotated[bool, option(TELL, "--quiz", help="Add five questions to the page.")] = False,
     json: Annotated[bool, option(TELL, "--json", help="Write one JSON object to standard output.")] = False,
     max_pixels: MaxPixels = MAX_PIXELS,
     salvage: Salvage = False,
@@ -44,16 +54,30 @@ def command(
     from imgconv.cli.console import print_parts, write_json, write_message
     from imgconv.display.words import counted
     from imgconv.inspection.arithmetic import explain
+    from imgconv.inspection.page import explanation_page
     from imgconv.outputs import format_of
     from imgconv.plotting.animation import FORMATS, write_animation
     from imgconv.plotting.animation import animate as frames_of
 
-    recipe, pixel = what.to_recipe(), None if at is None else _pixel(at)
-    inputs = None
+    recipe, pixel = what.to_recipe(), None if at is None else _numbers("--at", at, "X,Y", "120,80")
+    part = None if crop is None else _numbers("--crop", crop, "X,Y,W,H", "100,50,320,240")
+    if html is None and (part or quiz):
+        raise UsageError(f"{'--quiz' if quiz else '--crop'} is for the page; add --html FILE.html")
+    inputs = page_inputs = None
     if animate is not None:
         format_of(animate, FORMATS, "--animate")
         inputs = check_output(animate, [source], "--animate")
+    if html is not None:
+        format_of(html, ["html"], "--html")
+        page_inputs = check_output(html, [source], "--html")
     image, frames = first_frame(source, luma=recipe.luma, max_pixels=limit(max_pixels), salvage=salvage, axes=axes)
+    if html is not None and page_inputs is not None:
+        known: dict[str, Any] = {"references": what.kernel or (), "kernels_file": what.kernels_file, "plain": not salvage and axes is None}
+        page = explanation_page(image, recipe, source=source, frames=frames, at=pixel, crop=part, quiz=quiz, **known)
+        page.write(html, page_inputs)
+        write_message(f"{html}: {page.kilobytes} KB")
+        if not (json or matrix or animate):
+            return
     explanation = explain(image, recipe, pixel, source=source, frames=frames, matrix=matrix)
     drawn = list(frames_of(image, recipe, explanation.at)) if animate is not None else []
     if what.kernel and what.grey is None and image.channels - image.alpha > 1 and not json:
@@ -67,8 +91,9 @@ def command(
         write_message(f"{animate}: {counted(len(drawn), 'frame')}")
 
 
-def _pixel(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"\s*(\d{1,9})\s*,\s*(\d{1,9})\s*", text, re.ASCII)
-    if match is None:
-        raise UsageError(f"--at: expected X,Y counted from zero, such as 120,80, got {text!r}")
-    return int(match[1]), int(match[2])
+def _numbers(name: str, text: str, form: str, example: str) -> tuple[Any, ...]:
+    """Whole numbers separated by commas, as many as `form` has."""
+    count = form.count(",") + 1
+    if re.fullmatch(rf"\s*\d{{1,9}}(\s*,\s*\d{{1,9}}){{{count - 1}}}\s*", text, re.ASCII) is None:
+        raise UsageError(f"{name}: expected {form} counted from zero, such as {example}, got {text!r}")
+    return tuple(map(int, text.split(",")))

@@ -15,6 +15,7 @@ from imgconv.recipe import Recipe
 if TYPE_CHECKING:
     from imgconv.display.parts import Part
     from imgconv.inspection.matrices import Matrices
+    from imgconv.inspection.page import Page
 
 LISTED = 25  # products and values that are listed one by one; longer lists are only counted
 
@@ -166,6 +167,19 @@ class Explanation(Shown):
         from imgconv.inspection.explanation_tables import explanation_parts
 
         return explanation_parts(self)
+
+    def show(self, *, crop: Sequence[int] | None = None, quiz: bool = False) -> "Page":
+        """Return the page that `imgconv explain --html` writes; a notebook shows it in a frame, and its `html` is the text.
+
+        `crop` (x, y, width, height) is the part of the image that is used; `quiz` adds five questions. Raises ValueError for a part
+        outside of the image, and for an operation that a page cannot show.
+        """
+        from imgconv.inspection.page import explanation_page, part_of
+        from imgconv.remedies import python_remedies
+
+        with python_remedies():
+            part = None if crop is None else part_of(crop)
+            return explanation_page(self.image, self.recipe, source=self.source, frames=self.frames, at=self.at, crop=part, quiz=quiz)
 
 
 def channel_names(count: int, *, alpha: bool) -> tuple[str, ...]:

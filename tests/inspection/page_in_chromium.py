@@ -40,7 +40,7 @@ def tab(tmp_path_factory):
 def opened(tab, folder, image, recipe, **options):
     """The page of a recipe, loaded."""
     file = folder / "page.html"
-    file.write_text(explanation_page(image, recipe, **({"name": "photo.jpg"} | options)).html, encoding="utf-8")
+    file.write_text(explanation_page(image, recipe, **({"source": "photo.jpg"} | options)).html, encoding="utf-8")
     tab.visit(file)
     assert tab.value("new Promise((found) => { const look = () => globalThis.imgconvPage ? found(true) : setTimeout(look, 20); look(); })")
     return tab
@@ -56,6 +56,11 @@ def maps_on(tab, specs):
     return np.array([[np.nan if number is None else number for number in plane] for plane in value["planes"]]).reshape(
         -1, value["height"], value["width"]
     )
+
+
+def settings_of(recipe, photo):
+    """The settings of every map, for kernels without references."""
+    return branches(recipe, photo, [None] * len(getattr(recipe.step, "maps", ())))
 
 
 def small_image(rng, kind, channels=3):
@@ -145,7 +150,7 @@ def test_whole_maps_of_many_settings_equal_those_of_imgconv(tab, tmp_path, kind)
             except ValueError:
                 continue
             tried += 1
-            for settings, step in zip(branches(recipe, photo, []), recipe.step.singles(), strict=True):
+            for settings, step in zip(settings_of(recipe, photo), recipe.step.singles(), strict=True):
                 single = Recipe(recipe.command, step, recipe.postprocess)
                 check(maps_on(tab, settings), written(image, single), single)
 
@@ -156,7 +161,7 @@ def test_whole_maps_of_networks_equal_those_of_imgconv(tab, tmp_path, steps):
     opened(tab, tmp_path, image, recipe)
     photo = page_photo(image, grey=recipe.step.grey, crop=None, most_cells=float("inf"))
     expected = written(image, recipe).reshape(-1)
-    shown = maps_on(tab, branches(recipe, photo, [])[0]).reshape(-1)
+    shown = maps_on(tab, settings_of(recipe, photo)[0]).reshape(-1)
     np.testing.assert_allclose(shown, expected, rtol=1e-6, atol=1e-6 * max(1.0, np.abs(expected).max()))
 
 
@@ -165,5 +170,5 @@ def test_canny_equals_that_of_imgconv(tab, tmp_path, step):
     image, recipe = first_image(str(SAMPLES / "astronaut.jpg"), luma="only", max_pixels=None), Recipe("canny", step)
     opened(tab, tmp_path, image, recipe)
     photo = page_photo(image, grey=True, crop=None, most_cells=float("inf"))
-    shown, expected = maps_on(tab, branches(recipe, photo, [])[0]), written(photo.image, recipe)
+    shown, expected = maps_on(tab, settings_of(recipe, photo)[0]), written(photo.image, recipe)
     assert (shown != expected).mean() < 1e-4

@@ -8,14 +8,17 @@ from functools import cache
 from hashlib import sha256
 from html import escape
 from json import dumps
-from math import prod
-from pathlib import Path
+from math import floor, prod
+from pathlib import Path, PurePath
 from shlex import quote
 from typing import Any
 
+from imgconv.errors import DoesNotFit, UsageError
 from imgconv.images import Raster
+from imgconv.inputs import Inputs
 from imgconv.inspection.page.photo import PagePhoto, deflated, page_photo
 from imgconv.inspection.page.settings import branches, menu, modes
+from imgconv.outputs import format_of, output_file
 from imgconv.process import shape_of
 from imgconv.recipe import Filter, Network, Recipe
 from imgconv.registry import Registry
@@ -27,11 +30,25 @@ MOST_VALUES = 2e7  # values in all maps of a network
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([a-z]+\.js)";\n', re.MULTILINE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Page:
-    """A page as text; a notebook shows it in a frame that can reach nothing outside of it."""
+    """A page as text. A notebook shows it in a frame that can reach nothing outside of it."""
 
     html: str
+
+    @property
+    def kilobytes(self) -> int:
+        """The size of the file."""
+        return round(len(self.html.encode()) / 1000)
+
+    def write(self, output: Path, inputs: Inputs) -> None:
+        """Write the page to an .html file. Raises UsageError for another name and for one of `inputs`, ImageError where that fails."""
+        format_of(output, ["html"], "--html")
+        with output_file(output, inputs) as stream:
+            stream.write(self.html.encode())
+
+    def __repr__(self) -> str:
+        return f"a page of {self.kilobytes} KB; a notebook shows it, and html is its text"
 
     def _repr_html_(self) -> str:
         frame = 'sandbox="allow-scripts allow-downloads" style="width:100%;height:56rem;border:0" title="explanation"'
@@ -42,36 +59,67 @@ def explanation_page(
     image: Raster,
     recipe: Recipe,
     *,
-    name: str,
+    source: str,
+    frames: int = 1,
     at: tuple[int, int] | None = None,
     crop: tuple[int, int, int, int] | None = None,
     quiz: bool = False,
-    references: Sequence[str] = (),
+    references: Sequence[object] = (),
     kernels_file: Path | None = None,
+    plain: bool = True,
 ) -> Page:
-    """The page of `recipe` on `image`, which is called `name`; `at` (x, y) is the output pixel that it shows first.
+    """The page of `recipe` on `image`, the first of the `frames` of `source`.
 
-    `crop` (x, y, width, height) is the part of the image that is used. `references` are the kernels as they were typed. Raises DoesNotFit
-    and UsageError for a recipe that does not fit the photograph or that has no view on a page.
+    It shows the output pixel `at` (x, y) first. `crop` (x, y, width, height) is the part of the image that is used. `references` are the
+    kernels as they were typed. `plain` says that the file is read without options, so that a command line on the page can name it.
+    Raises DoesNotFit and UsageError for a recipe that does not fit the photograph or that has no view on a page.
     """
     step = recipe.step
+    if recipe.postprocess.overlay:
+        raise UsageError("--overlay draws the map over the photograph, and a page shows the map alone; leave it out")
     photo = page_photo(image, grey=step.grey, crop=crop, most_cells=_most_cells(image, recipe))
     recipe.trace(shape_of(photo.image))
+    registry = Registry.load(kernels_file)
     data = {
-        "name": _visible(name),
+        "name": _visible(PurePath(source).name or source),
         "photo": photo.facts(linear=isinstance(step, Filter) and step.linear),
-        "from": {"size": photo.full_size, "crop": crop, "factor": photo.factor},
-        "file": quote(_visible(name)),
-        "stored": photo.factor == 1 and crop is None and not image.alpha,
-        "command": recipe.command if not isinstance(step, Network) else "run",
+        "from": {"size": image.size, "crop": crop, "factor": photo.factor},
+        "file": quote(source),
+        "stored": plain and photo.is_whole and not image.alpha and frames == 1 and source.isprintable() and Path(source).is_file(),
+        "kernelsFile": None if kernels_file is None else quote(str(kernels_file)),
+        "command": "run" if isinstance(step, Network) else recipe.command,
         "grey": step.grey,
-        "at": None if at is None else [(cell - start) // photo.factor for cell, start in zip(at, crop or (0, 0), strict=False)],
-        "branches": branches(recipe, photo, references),
-        "menu": [] if isinstance(step, Network) else menu(Registry.load(kernels_file)),
+        "at": None if at is None else _cell_of(at, image, photo, recipe),
+        "branches": branches(recipe, photo, _named(recipe, references, registry)),
+        "menu": [] if isinstance(step, Network) else menu(registry),
         "modes": modes(),
         "quiz": quiz,
     }
     return Page(_page(data, photo))
+
+
+def _named(recipe: Recipe, references: Sequence[object], registry: Registry) -> list[str | None]:
+    """The reference of every map of a filter: as it was typed, or its name if the registry has it."""
+    maps, names = getattr(recipe.step, "maps", ()), registry.names()
+    if len(references) == len(maps):
+        return [reference if isinstance(reference, str) else None for reference in references]
+    return [plan.name if plan.name in names else None for plan in maps]
+
+
+def _cell_of(at: tuple[int, int], image: Raster, photo: PagePhoto, recipe: Recipe) -> tuple[int, int]:
+    """The output cell (x, y) of the page whose window is where that of the pixel `at` is in the whole image.
+
+    Raises DoesNotFit for a pixel outside of the output, or of the part that is used.
+    """
+    (_, whole), (_, shown) = recipe.trace(shape_of(image))[-1], recipe.trace(shape_of(photo.image))[-1]
+    x, y, width, height = photo.crop or (0, 0, image.size[1], image.size[0])
+    axes = ((at[0], whole.width, image.size[1], x, width, shown.width), (at[1], whole.height, image.size[0], y, height, shown.height))
+    cells = [floor(((cell + 0.5) * size / out - start) / part * new) for cell, out, size, start, part, new in axes]
+    if not all(0 <= cell < out for cell, out in zip(at, (whole.width, whole.height), strict=True)):
+        raise DoesNotFit(f"pixel {at[0]},{at[1]} lies outside the output, which is {whole.width} wide and {whole.height} high")
+    if not all(0 <= cell < new for cell, (*_, new) in zip(cells, axes, strict=True)):
+        raise DoesNotFit(f"pixel {at[0]},{at[1]} lies outside the part of the image that is used; choose another --at or --crop")
+    return cells[0], cells[1]
 
 
 def _most_cells(image: Raster, recipe: Recipe) -> float:

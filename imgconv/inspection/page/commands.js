@@ -37,12 +37,12 @@ export function commandOf(model) {
   return { lines: [`imgconv ${words.filter(Boolean).join(" ")}${spec.several ? "" : ` -o ${name}`}`], files };
 }
 
-function filterWords(spec, { command, grey }, file) {
-  const edge = command === "edge", [kernel] = spec.kernels, sum = kernel.taps.flat(2).reduce((a, b) => a + b, 0);
+function filterWords(spec, data, file) {
+  const { command, grey } = data, edge = command === "edge", [kernel] = spec.kernels, sum = kernel.taps.flat(2).reduce((a, b) => a + b, 0);
   const own = edge ? "abs" : spec.reference ? spec.own : Math.abs(sum) < 1e-9 ? "abs" : "clip";
   return [
     edge ? "edge" : "filter", file, `-k ${quoted(spec.reference ?? matrixText(kernel.taps, kernel.divisor))}`, !edge && grey && "--grey",
-    ...windowWords(spec, "same"),
+    data.kernelsFile && `--kernels-file ${data.kernelsFile}`, ...windowWords(spec, "same"),
     spec.paddingMode !== "replicate" && `--padding-mode ${spec.paddingMode}${spec.paddingMode === "constant" ? `:${spec.paddingValue}` : ""}`,
     spec.flip && "--flip", spec.linear && "--linear", spec.range !== own && `--range ${spec.range}`,
     spec.threshold !== null && `--threshold ${spec.threshold}`, spec.invert && "--invert",

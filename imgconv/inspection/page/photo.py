@@ -1,6 +1,7 @@
 """The photograph of a page: scaled down by an average pool, and embedded without loss."""
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
@@ -15,6 +16,7 @@ from imgconv.inspection.cells import filter_input
 from imgconv.inspection.explanation import channel_names
 from imgconv.process import process
 from imgconv.recipe import Pool, Recipe
+from imgconv.window import sizes
 
 LONG, SHORT = 640, 480  # pixels along the sides of a photograph on a page
 MOST_BYTES = 172_000  # deflated: with the script and the kernels, a page stays below 400 KB (measured 2026-11-29)
@@ -27,11 +29,15 @@ class PagePhoto:
     """The photograph (H, W, C) of a page: the part `crop` (x, y, width, height) of a file, `factor` times smaller; `data` is its levels."""
 
     image: Raster
-    full_size: tuple[int, int]
     crop: tuple[int, int, int, int] | None
     factor: int
     data: bytes
     groups: list[list[int]]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has all pixels of the file."""
+        return self.crop is None and self.factor == 1
 
     def facts(self, *, linear: bool) -> dict[str, Any]:
         """What the script needs to restore the levels and to compute with them; with `linear` also the light of every level."""
@@ -66,7 +72,7 @@ def page_photo(image: Raster, *, grey: bool, crop: tuple[int, int, int, int] | N
         small = _averaged(part, factor)
         data, groups = _encoded(small.pixels)
         if len(deflated(data)) <= MOST_BYTES or factor >= min(part.size):
-            return PagePhoto(small, image.size, crop, factor, data, groups)
+            return PagePhoto(small, crop, factor, data, groups)
         factor += 1
 
 
@@ -74,6 +80,12 @@ def deflated(data: bytes) -> bytes:
     """The bytes deflated with the better of two strategies: repeated bytes of drawings, or frequent ones of photographs."""
     packers = (zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS, 9, way) for way in (zlib.Z_DEFAULT_STRATEGY, zlib.Z_HUFFMAN_ONLY))
     return min((packer.compress(data) + packer.flush() for packer in packers), key=len)
+
+
+def part_of(crop: Sequence[int]) -> tuple[int, int, int, int]:
+    """Return the part (x, y, width, height) of an image, from four whole numbers; raise UsageError for anything else."""
+    x, y, width, height = sizes(crop, "crop", 4, least=0)
+    return x, y, width, height
 
 
 def _cropped(image: Raster, crop: tuple[int, int, int, int]) -> Raster:

@@ -52,7 +52,7 @@ def menu(registry: Registry) -> list[Settings]:
     return entries
 
 
-def branches(recipe: Recipe, photo: PagePhoto, references: Sequence[str]) -> list[list[Settings]]:
+def branches(recipe: Recipe, photo: PagePhoto, references: Sequence[str | None]) -> list[list[Settings]]:
     """The settings of every step, for each map that is computed from the photograph. Raises UsageError for a step without a view."""
     step = recipe.step
     if isinstance(step, Network):
@@ -61,8 +61,7 @@ def branches(recipe: Recipe, photo: PagePhoto, references: Sequence[str]) -> lis
         return [[_pool(step)]]
     if isinstance(step, Canny):
         return [[_canny(step, recipe, photo)]]
-    named = references if len(references) == len(step.maps) else [plan.name for plan in step.maps]
-    return [[_filter(step, plan, recipe, reference)] for plan, reference in zip(step.maps, named, strict=True)]
+    return [[_filter(step, plan, recipe, reference)] for plan, reference in zip(step.maps, references, strict=True)]
 
 
 def _filter(step: Filter, plan: MapPlan, recipe: Recipe, reference: str | None) -> Settings:
