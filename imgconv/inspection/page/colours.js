@@ -72,9 +72,10 @@ export function imageOf(maps, c) {
   return image;
 }
 
-/** Black or white, whichever can be read on a colour. */
-export function inkOn([r, g, b]) {
-  return 0.299 * r + 0.587 * g + 0.114 * b > 127 ? "#111" : "#fff";
+/** Black or white, whichever has more contrast with a colour (WCAG 2.2). */
+export function inkOn(rgb) {
+  const [r, g, b] = rgb.map((level) => (level <= 10 ? level / 3294.6 : ((level / 255 + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
 }
 
 export function css(rgb) {

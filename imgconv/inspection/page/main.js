@@ -10,7 +10,7 @@ import { Model } from "./model.js";
 import { by, grouped } from "./numbers.js";
 import { inflated, photoOf } from "./photo.js";
 import { drawQuiz } from "./quiz.js";
-import { cellValueText, receptiveFields, shapeOf } from "./steps.js";
+import { cellValueText, shapeOf } from "./steps.js";
 
 const QUIET = 600; // milliseconds without a move before the cell is read out
 
@@ -63,7 +63,7 @@ function drawAll() {
 }
 
 function drawFacts() {
-  const facts = model.facts(), fields = receptiveFields(model.steps, model.results), shape = shapeOf(model.output);
+  const facts = model.facts(), fields = model.receptiveFields(), shape = shapeOf(model.output);
   const rows = [["Input and output", `${by(shapeOf(model.input))} → ${by(shape)}`]];
   ["Height of the output", "Width of the output"].forEach((name, axis) => facts.sizes[axis] && rows.push([name, facts.sizes[axis]]));
   if (facts.pads) rows.push(["Padding", `${facts.pads[0].join(" + ")} rows, ${facts.pads[1].join(" + ")} columns`]);
@@ -124,4 +124,4 @@ model.addEventListener("structure", drawAll);
 drawAll();
 byId("quiz").hidden = !data.quiz;
 if (data.quiz) drawQuiz(model);
-globalThis.imgconvPage = model;
+globalThis.imgconvPage = model; // for tests, and for the console of a curious reader

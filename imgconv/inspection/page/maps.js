@@ -3,7 +3,7 @@
 import { imageOf, isColour } from "./colours.js";
 import { byId, element } from "./elements.js";
 import { by } from "./numbers.js";
-import { cellUnder, cellValueText, fieldsOf, receptiveFields, shapeOf } from "./steps.js";
+import { cellUnder, cellValueText, shapeOf } from "./steps.js";
 
 const MOST_TILES = 16;
 const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
@@ -60,7 +60,7 @@ export class Maps {
   }
 
   #stepRows() {
-    const { model } = this, fields = receptiveFields(model.steps, model.results);
+    const { model } = this, fields = model.receptiveFields();
     return model.results.map((maps, index) => {
       const step = model.steps[index - 1], facts = index ? step.facts(shapeOf(model.results[index - 1])) : null;
       const field = index ? `receptive field ${by(fields[index - 1])}` : "";
@@ -119,7 +119,7 @@ export class Maps {
 
   /** Put the frames where the selected cell's receptive fields are. */
   mark() {
-    const { model } = this, fields = fieldsOf(model.steps, model.results, model.index, model.at);
+    const { model } = this, fields = model.fields();
     for (const { node, frame, spot, maps, index, number, c } of this.tiles) {
       const shown = number === model.number || index === 0, field = shown ? fields[index] : null;
       frame.hidden = !field;

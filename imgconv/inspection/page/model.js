@@ -2,7 +2,7 @@
 
 import { Misfit } from "./geometry.js";
 import { arrayOf } from "./photo.js";
-import { evaluate, shapeOf, stepsOf } from "./steps.js";
+import { evaluate, fieldsOf, receptiveFields, shapeOf, stepsOf } from "./steps.js";
 
 /** Events: "structure" for other steps, "maps" for other values, "cell" for another cell. */
 export class Model extends EventTarget {
@@ -115,6 +115,16 @@ export class Model extends EventTarget {
     column += across;
     if (wrap && column >= this.output.width) (column = 0), (row = (row + 1) % this.output.height);
     this.select(this.index, [c, row + down, column]);
+  }
+
+  /** The receptive field of a cell after each step. */
+  receptiveFields() {
+    return receptiveFields(this.steps, this.results);
+  }
+
+  /** The rows and columns of every map up to the selected one that the selected cell depends on. */
+  fields() {
+    return fieldsOf(this.steps, this.results, this.index, this.at);
   }
 
   explained() {

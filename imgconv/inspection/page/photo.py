@@ -20,7 +20,6 @@ from imgconv.window import sizes
 
 LONG, SHORT = 640, 480  # pixels along the sides of a photograph on a page
 MOST_BYTES = 172_000  # deflated: with the script and the kernels, a page stays below 400 KB (measured 2026-11-29)
-MOST_FACTOR = 1 << 12
 VARIES = (1, 3, 6, 12, 24, 48, 96)  # levels: bounds between the groups of differences
 
 
@@ -71,9 +70,10 @@ def page_photo(image: Raster, *, grey: bool, crop: tuple[int, int, int, int] | N
     while True:
         small = _averaged(part, factor)
         data, groups = _encoded(small.pixels)
-        if len(deflated(data)) <= MOST_BYTES or factor >= min(part.size):
+        excess = len(deflated(data)) / MOST_BYTES
+        if excess <= 1 or factor >= max(part.size):
             return PagePhoto(small, crop, factor, data, groups)
-        factor += 1
+        factor = max(factor + 1, int(factor * excess**0.5))
 
 
 def deflated(data: bytes) -> bytes:
@@ -102,7 +102,10 @@ def _least_factor(size: tuple[int, int], most_cells: float) -> int:
 
 
 def _averaged(image: Raster, factor: int) -> Raster:
-    return image if factor == 1 else process(image, Recipe("pool", Pool(min(factor, MOST_FACTOR), "avg")))[0].image
+    if factor == 1:
+        return image
+    height, width = (min(factor, cells) for cells in image.size)
+    return process(image, Recipe("pool", Pool((height, width), "avg")))[0].image
 
 
 def _encoded(pixels: Array) -> tuple[bytes, list[list[int]]]:

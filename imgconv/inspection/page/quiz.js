@@ -3,7 +3,7 @@
 import { byId, element } from "./elements.js";
 import { outputSize, padsOf, sizeFormulas } from "./geometry.js";
 import { by, grouped, number } from "./numbers.js";
-import { cellText, receptiveFields } from "./steps.js";
+import { cellText } from "./steps.js";
 
 /** Show five questions; `random` gives numbers from 0 to 1. */
 export function drawQuiz(model, random = Math.random) {
@@ -52,7 +52,7 @@ function paddingQuestion(model, whole) {
 
 function fieldQuestion(model, whole) {
   if (model.steps.length > 1) {
-    const fields = receptiveFields(model.steps, model.results), n = whole(1, model.steps.length);
+    const fields = model.receptiveFields(), n = whole(1, model.steps.length);
     return { question: `How large is the receptive field of one cell after step ${n}, ${model.steps[n - 1].title}, in the photograph?`, answer: `${by(fields[n - 1])} cells.`, why: "Each step adds (span − 1) times the product of the strides before it." };
   }
   const [k] = kernelOf(model), stride = whole(1, 3), second = whole(1, 3) * 2 + 1, cells = k + (second - 1) * stride;

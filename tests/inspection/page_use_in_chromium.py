@@ -1,0 +1,294 @@
+"""How the page of an explanation is used: pointer, keyboard, commands to copy, questions, and what it must not do."""
+
+import importlib.util
+import json
+import re
+import shlex
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser import browsing
+from command import SAMPLES, imgconv
+
+import imgconv as api
+
+EVIL = "<script>alert(1)<img src=x onerror=alert(2)>.jpg"
+AXE = Path(importlib.util.find_spec("axe_playwright_python").origin).parent / "axe.min.js"
+PAGES = {
+    "edge": ["-k", "laplacian8", "--grey", "--quiz"],
+    "colour": ["-k", "sobel_x", "-k", "gaussian5"],
+    "pool": ["--size", "3", "--stride", "2", "--grey"],
+    "canny": ["--canny"],
+    "network": ["-s", "grey", "-s", "conv gaussian5", "-s", "max_pool 2", "-s", "conv sobel_x sobel_y padding=1", "-s", "relu"],
+    "transposed": ["-s", "grey", "-s", "max_pool 4", "-s", "conv_transpose gaussian5 stride=2"],
+}
+CHOOSE = """((id, value) => { const node = document.getElementById(id); node.value = value;
+  node.dispatchEvent(new Event(node.matches('input') ? 'input' : 'change')); })"""
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory):
+    with browsing(tmp_path_factory.mktemp("profile")) as page:
+        page.resize(1280, 900)
+        yield page
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with a photograph and a page of every kind."""
+    folder = tmp_path_factory.mktemp("pages")
+    assert imgconv("pool", SAMPLES / "chelsea.jpg", "--size", "4", "--mode", "avg", "-o", "photo.png", "-q", cwd=folder).code == 0
+    for name, words in PAGES.items():
+        done = imgconv("explain", "photo.png", *words, "--html", f"{name}.html", cwd=folder)
+        assert done.code == 0, done.err
+    return folder
+
+
+def shown(tab, file):
+    """A page, loaded and drawn."""
+    tab.visit(file)
+    ready = "new Promise((found) => { const look = () => globalThis.imgconvPage ? found(true) : setTimeout(look, 20); look(); })"
+    assert tab.value(ready)
+    settle(tab)
+    return tab
+
+
+def settle(tab):
+    tab.value("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def last_map(tab):
+    """The planes of the selected map, (C, H, W)."""
+    script = "(({ planes, height, width }) => ({ planes: planes.map((plane) => [...plane]), height, width }))(imgconvPage.output)"
+    value = tab.value(script)
+    return np.array(value["planes"]).reshape(-1, value["height"], value["width"])
+
+
+def at(tab):
+    return tab.value("imgconvPage.at")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_is_asked_of_the_network_and_nothing_goes_wrong(tab, folder, name):
+    shown(tab, folder / f"{name}.html")
+    asked = {event["request"]["url"].split(",")[0] for event in tab.events("Network.requestWillBeSent")}
+    assert asked <= {(folder / f"{name}.html").as_uri(), "data:"}
+    for event in ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded", "Page.javascriptDialogOpening"):
+        assert tab.events(event) == []
+
+
+def test_whatever_gets_into_the_page_reaches_nothing_outside(tab, folder):
+    shown(tab, folder / "edge.html")
+    probe = (
+        "new Promise((tell) => { document.addEventListener('securitypolicyviolation', (event) => tell(event.effectiveDirective));"
+        "{} setTimeout(() => tell('allowed'), 2000); })"
+    )
+    image = "const image = new Image(); image.src = 'https://imgconv.invalid/x.png'; document.body.append(image);"
+    script = "const script = document.createElement('script'); script.textContent = 'window.ran = 1'; document.body.append(script);"
+    fetched = "fetch('https://imgconv.invalid/').catch(() => 0);"
+    assert tab.value(probe.replace("{}", image)) == "img-src"
+    assert tab.value(probe.replace("{}", script)) == "script-src-elem"
+    assert tab.value(probe.replace("{}", fetched)) == "connect-src"
+    assert tab.value("window.ran") is None
+
+
+@pytest.mark.parametrize("words", [[], ["-s", "conv '0 1; 2 3' bias=\"<img src=x onerror=alert(3)>.npy\""]], ids=["name", "step"])
+def test_names_are_text(tab, folder, words):
+    (folder / EVIL).write_bytes((folder / "photo.png").read_bytes())
+    np.save(folder / "<img src=x onerror=alert(3)>.npy", np.ones(1, np.float32))
+    done = imgconv("explain", EVIL, *words, "--html", "evil.html", cwd=folder)
+    assert done.code == 0, done.err
+    shown(tab, folder / "evil.html")
+    assert tab.value("document.scripts.length") == 3 and tab.value("document.images.length") == 0
+    assert tab.value("document.getElementById('title').textContent") == EVIL == tab.value("document.title").removesuffix(", cell by cell")
+    assert tab.events("Page.javascriptDialogOpening") == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("width", [1280, 360])
+def test_no_rule_of_axe_is_broken(tab, folder, name, width):
+    tab.resize(width, 900)
+    for scheme in ("light", "dark"):
+        tab.colours(scheme)
+        shown(tab, folder / f"{name}.html")
+        tab.value(f"{AXE.read_text(encoding='utf-8')}; 0")
+        violations = "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes[0].html]))"
+        assert tab.value(violations) == []
+        assert tab.value("document.documentElement.scrollWidth") <= width
+    tab.resize(1280, 900)
+    tab.colours("light")
+
+
+def test_the_window_moves_by_keyboard_alone(tab, folder):
+    shown(tab, folder / "edge.html")
+    while not tab.value("document.activeElement.matches('.tile')"):
+        tab.press("Tab")
+    row, column = at(tab)[1:]
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp", "ArrowUp"):
+        tab.press(key)
+    assert at(tab) == [0, row - 1, column + 1]
+    tab.press("Home")
+    assert at(tab) == [0, row - 1, 0]
+    tab.press("ArrowLeft")
+    tab.press("End")
+    assert at(tab)[2] == tab.value("imgconvPage.output.width") - 1
+    tab.press(" ")
+    time.sleep(0.8)
+    tab.press(" ")
+    assert at(tab)[1:] >= [row, 0]
+    assert tab.value("document.activeElement.matches('.tile')")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_frame_is_dragged(tab, folder, name):
+    shown(tab, folder / f"{name}.html")
+    tab.value("window.scrollTo(0, 0)")
+    box = tab.value(
+        "(({ left, top, width, height }) => [left, top, width, height])(document.querySelector('.tile').getBoundingClientRect())"
+    )
+    tab.drag((box[0] + 5, box[1] + 5), (box[0] + box[2] * 0.25, box[1] + box[3] * 0.75))
+    settle(tab)
+    (top, bottom), (left, right) = tab.value("imgconvPage.fields()[0]")
+    height, width = tab.value("[imgconvPage.photo.height, imgconvPage.photo.width]")
+    assert abs((top + bottom) / 2 - 0.75 * height) <= 8 and abs((left + right) / 2 - 0.25 * width) <= 8
+
+
+def test_the_arithmetic_of_every_cell_gives_its_value(tab, folder):
+    script = """(() => { const model = imgconvPage; let most = 0;
+      model.results.slice(1).forEach((maps, n) => { for (let k = 0; k < 60; k++) {
+        const at = [k % maps.planes.length, (k * 7) % maps.height, (k * 13) % maps.width];
+        const { value } = model.steps[n].explain(model.results[n], maps, at);
+        most = Math.max(most, Math.abs(value - maps.planes[at[0]][at[1] * maps.width + at[2]])); } });
+      return most; })()"""
+    for name in PAGES:
+        shown(tab, folder / f"{name}.html")
+        assert tab.value(script) < 1e-3, name
+    shown(tab, folder / "colour.html")
+    for operation in ("pool", "conv", "conv_transpose", "deform"):
+        tab.value(f"{CHOOSE}('set-operation', '{operation}')")
+        assert tab.value(script) < 1e-3, operation
+
+
+def test_receptive_fields_are_those_of_the_plan(tab, folder):
+    shown(tab, folder / "network.html")
+    fields = [tuple(field) for field in tab.value("imgconvPage.receptiveFields()")]
+    steps = PAGES["network"][1::2]
+    assert fields == [step.receptive_field for step in api.plan(folder / "photo.png", step=steps).steps]
+
+
+EDITS = {
+    "kernel": ("edge", "imgconvPage.edit({ stride: [2, 3], padding: 'full', paddingMode: 'reflect', range: 'offset' })"),
+    "matrix": ("edge", f"{CHOOSE}('set-tap-1-1', '5'); imgconvPage.edit({{ dilation: [2, 1], flip: true }})"),
+    "bank": ("edge", f"{CHOOSE}('set-kernel', 'sobel'); imgconvPage.edit({{ padding: [1, 2], paddingMode: 'constant', paddingValue: 9 }})"),
+    "gaussian": ("colour", f"{CHOOSE}('set-kernel', 'box')"),
+    "pool": ("pool", "imgconvPage.edit({ mode: 'avg', size: [3, 4], padding: 'same', ceilMode: true })"),
+    "canny": ("canny", "imgconvPage.edit({ sigma: 0.8, low: 30, high: 90, invert: true })"),
+    "network": (
+        "network",
+        "imgconvPage.select(4, [0, 0, 0]); imgconvPage.edit({ stride: [2, 2], padding: [2, 2], paddingMode: 'circular' })",
+    ),
+    "weights": ("network", f"imgconvPage.select(2, [0, 0, 0]); {CHOOSE}('set-tap-0-0', '0.5')"),
+    "layer": (
+        "colour",
+        f"{CHOOSE}('set-operation', 'conv'); {CHOOSE}('set-maps', '6'); {CHOOSE}('set-groups', '3'); {CHOOSE}('set-bias', '2')",
+    ),
+    "enlarged": ("colour", f"{CHOOSE}('set-operation', 'conv_transpose'); imgconvPage.edit({{ outputPadding: [1, 0], padding: [1, 1] }})"),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_the_command_gives_the_same_maps(tab, folder, edit):
+    page, script = EDITS[edit]
+    shown(tab, folder / f"{page}.html")
+    tab.value(f"{script}; 0")
+    assert tab.value("imgconvPage.problem") is None
+    tab.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+    for name in tab.value("[...document.querySelectorAll('#lines .buttons button')].map((button) => button.textContent.slice(5))"):
+        (folder / name).unlink(missing_ok=True)
+        tab.value(f"[...document.querySelectorAll('#lines button')].find((button) => button.textContent === 'Save {name}').click()")
+        wait_for_file(folder / name)
+    (line,) = tab.value("[...document.querySelectorAll('#lines code')].map((code) => code.textContent)")
+    program, *words = shlex.split(line)
+    done = imgconv(*words, "-q", cwd=folder)
+    assert program == "imgconv" and done.code == 0, (line, done.err)
+    made = folder / words[words.index("-o") + 1]
+    expected = np.load(made) if made.suffix == ".npy" else np.atleast_3d(api.filter(made, "1", padding="valid")).transpose(2, 0, 1)
+    index = tab.value("imgconvPage.results.length - 1")
+    tab.value(f"imgconvPage.select({index}, [0, 0, 0]); 0")
+    np.testing.assert_allclose(last_map(tab), expected, rtol=1e-6, atol=1e-4, err_msg=line)
+
+
+def wait_for_file(path, seconds=10):
+    limit = time.monotonic() + seconds
+    while not (path.is_file() and path.stat().st_size):
+        assert time.monotonic() < limit, path
+        time.sleep(0.05)
+
+
+def test_the_gradient_of_a_pool_is_that_of_the_functions(tab, folder):
+    shown(tab, folder / "pool.html")
+    gradient = (
+        "(({ step, input }) => [...Array(20 * 30).keys()].map((n) => step.gradientAt(input, 0, [Math.floor(n / 30), n % 30])))(imgconvPage)"
+    )
+    image = np.array(tab.value("[...imgconvPage.input.planes[0]]"), np.float32).reshape(1, 1, tab.value("imgconvPage.input.height"), -1)
+    for mode in ("max", "avg"):
+        tab.value(f"imgconvPage.edit({{ mode: '{mode}' }}); 0")
+        if mode == "max":
+            output, indices = api.max_pool2d(image, 3, 2, return_indices=True)
+            expected = api.gradients.max_pool2d_input(np.ones_like(output), indices, image.shape)
+        else:
+            expected = api.gradients.avg_pool2d_input(np.ones_like(api.avg_pool2d(image, 3, 2)), image.shape, 3, 2)
+        shown_gradient = np.array(tab.value(gradient)).reshape(20, 30)
+        np.testing.assert_allclose(shown_gradient, expected[0, 0, :20, :30], atol=1e-6)
+
+
+def test_a_deformable_convolution_equals_the_function(tab, folder):
+    shown(tab, folder / "edge.html")
+    tab.value(f"{CHOOSE}('set-operation', 'deform'); imgconvPage.edit({{ offsets: 'scatter', strength: 1.7, stride: [2, 1] }}); 0")
+    lines = tab.value("[...document.querySelectorAll('#lines code')].map((code) => code.textContent)")
+    tab.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+    (folder / "photo.npy").unlink(missing_ok=True)
+    tab.value("document.querySelector('#lines .buttons button').click()")
+    wait_for_file(folder / "photo.npy")
+    names = {}
+    exec("\n".join(lines).replace("photo.npy", str(folder / "photo.npy")), names)
+    expected = np.concatenate([np.asarray(each)[0] for each in names["maps"]])
+    np.testing.assert_allclose(last_map(tab), expected, atol=0.01)  # positions in float32 there
+
+
+def test_five_questions_with_their_answers_behind_buttons(tab, folder):
+    shown(tab, folder / "edge.html")
+    for _ in range(10):
+        questions = tab.value("[...document.querySelectorAll('#questions li')].map((item) => item.firstChild.textContent)")
+        assert len(questions) == 5 == len(set(questions))
+        assert tab.value("[...document.querySelectorAll('.answer')].every((answer) => answer.hidden)")
+        tab.value("document.querySelectorAll('#questions button').forEach((button) => button.click())")
+        answers = tab.value("[...document.querySelectorAll('.answer strong')].map((answer) => answer.textContent)")
+        numbers = map(int, re.findall(r"\d+", questions[0]))
+        height, width, kernel, _, stride, padding, dilation = numbers
+        expected = api.conv2d(np.zeros((1, height, width), np.float32), np.zeros((1, 1, kernel, kernel)), None, stride, padding, dilation)
+        assert tuple(map(int, re.findall(r"\d+", answers[0]))) == expected.shape[1:]
+        column, row = (int(number) for number in questions[1].split(" at ")[1].split(" ")[0].split(","))
+        assert int(answers[1]) == last_map(tab)[0, row, column]
+        tab.value("document.getElementById('again').click()")
+
+
+def test_settings_that_do_not_fit_are_explained_and_change_nothing(tab, folder):
+    shown(tab, folder / "edge.html")
+    before = last_map(tab)
+    tab.value("imgconvPage.edit({ padding: 'valid', dilation: [60, 60] }); 0")
+    assert "do not fit" in tab.value("document.getElementById('message').textContent")
+    assert np.array_equal(last_map(tab), before)
+    tab.value("imgconvPage.edit({ padding: 'same', dilation: [1, 1] }); 0")
+    assert tab.value("document.getElementById('message').hidden")
+
+
+def test_a_notebook_shows_the_page_in_a_frame(tab, folder):
+    frame = api.explain(folder / "photo.png", "sobel_x", at=(7, 9)).show()._repr_html_()
+    (folder / "notebook.html").write_text(f"<!doctype html><meta charset=utf-8>{frame}", encoding="utf-8")
+    tab.visit(folder / "notebook.html")
+    assert json.dumps(frame).count("iframe") == 2
+    time.sleep(1.5)
+    assert tab.events("Runtime.exceptionThrown") == [] and tab.events("Log.entryAdded") == []

@@ -1,0 +1,180 @@
+"""The page of an explanation as a file: its size, its policy, its data, and the command that writes it."""
+
+import json
+import re
+import zlib
+from base64 import b64decode, b64encode
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import PHOTO, SAMPLES, imgconv, refused
+
+import imgconv as api
+from imgconv.batch.inputs import first_image
+from imgconv.errors import DoesNotFit, UsageError
+from imgconv.images import Raster
+from imgconv.inspection.page import bundle, explanation_page
+from imgconv.recipe import Canny, Pool, Postprocess, Recipe, filter_recipe, network_recipe
+
+FOLDER = Path(bundle.__file__).parent
+LARGEST = 400_000  # bytes of a page
+RECIPES = [
+    filter_recipe(["laplacian8"], command="edge"),
+    filter_recipe(["sobel", "gaussian:sigma=2"]),
+    Recipe("pool", Pool(3, "median")),
+    Recipe("canny", Canny()),
+    network_recipe(["conv sobel_x sobel_y padding=1", "relu", "max_pool 2"]),
+]
+
+
+def photograph(size, channels=3, dtype=np.uint8):
+    """Something like a photograph of a noisy camera, (H, W, C)."""
+    rng = np.random.default_rng(7)
+    rows, columns = np.indices(size)
+    waves = 120 + 60 * np.sin(rows / 17) + 50 * np.cos(columns / 23)
+    levels = (waves[..., None] + rng.normal(0, 6, (*size, channels))).clip(0, 255)
+    return Raster((levels * (257 if dtype == np.uint16 else 1)).astype(dtype))
+
+
+def data_of(page):
+    """The data in a page, as its script reads them."""
+    packed = re.search(r'<script type="text/plain" id="data">([^<]*)</script>', page.html)
+    return json.loads(zlib.decompress(b64decode(packed[1])))
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.command)
+@pytest.mark.parametrize("name", ["chelsea.jpg", "camera.png", "logo_transparent.png", "ramp_16bit.png", "animated.gif"])
+def test_pages_of_the_samples_are_small(recipe, name):
+    image = first_image(str(SAMPLES / name), luma=recipe.luma, max_pixels=None)
+    page = explanation_page(image, recipe, source=name)
+    assert len(page.html.encode()) < LARGEST
+    photo = data_of(page)["photo"]
+    assert photo["width"] <= 640 and photo["height"] <= 480
+
+
+@pytest.mark.parametrize("size", [(480, 640), (640, 480), (481, 641), (1, 2000), (7, 5)])
+@pytest.mark.parametrize("kind", [(3, np.uint8), (1, np.uint8), (3, np.uint16), (1, np.float32)], ids=str)
+def test_a_photograph_is_scaled_down_until_its_page_is_small(size, kind):
+    image = photograph(size, *kind)
+    page = explanation_page(image, filter_recipe(["laplacian8"]), source="photo.png")
+    data = data_of(page)
+    height, width, factor = data["photo"]["height"], data["photo"]["width"], data["from"]["factor"]
+    assert len(page.html.encode()) < LARGEST and max(height, width) <= 640 and min(height, width) <= 480
+    assert (height, width) == (max(size[0] // factor, 1), max(size[1] // factor, 1))
+
+
+def test_the_pixels_are_those_of_an_average_pool():
+    image = photograph((500, 900), 1)
+    photo = bundle.page_photo(image, grey=False, crop=(40, 20, 700, 300), most_cells=1e9)
+    expected = api.pool(image.pixels[20:320, 40:740, 0], photo.factor, "avg")
+    assert np.array_equal(photo.image.pixels[..., 0], expected)
+
+
+def test_the_policy_names_the_one_script_and_the_one_style():
+    html = explanation_page(photograph((9, 9)), RECIPES[0], source="photo.jpg").html
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html)[1]
+    script = re.search(r'<script type="module">(.*?)</script>', html, re.DOTALL)[1]
+    style = re.search(r"<style>(.*?)</style>", html, re.DOTALL)[1]
+    for kind, text in (("script", script), ("style", style)):
+        assert f"{kind}-src 'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" in policy
+    assert policy.startswith("default-src 'none'") and "unsafe" not in policy
+    assert "://" not in html and not re.search(r"\s(src|action|style|on\w+)=", html.replace(script, ""))
+
+
+@pytest.mark.parametrize("name", ["</script><b>", "a'b\"c.jpg", "new\nline.jpg", "not utf-8 \udcff.jpg", "\u202eright to left"])
+def test_a_name_stays_in_the_data(name):
+    image = photograph((9, 9))
+    page = explanation_page(image, RECIPES[0], source=name)
+    plain = explanation_page(image, RECIPES[0], source="plain.jpg")
+    assert page.html.count("<") == plain.html.count("<")
+    assert data_of(page)["name"].isprintable()
+
+
+def test_every_module_is_bundled_once_and_shares_one_scope():
+    script = bundle.bundled_script()
+    names = re.findall(r"^(?:async )?(?:function|class|const|let) (\w+)", "\n".join(top_lines()), re.MULTILINE)
+    assert len(names) == len(set(names)) > 100
+    assert all(re.search(rf"\b{name}\b", script) for name in names)
+    assert not re.search(r"^(import|export) ", script, re.MULTILINE)
+
+
+def top_lines():
+    for file in sorted(FOLDER.glob("*.js")):
+        yield from (re.sub(r"^export ", "", line) for line in file.read_text(encoding="utf-8").splitlines())
+
+
+def test_every_kernel_of_moderate_size_is_in_the_menu():
+    data = data_of(explanation_page(photograph((9, 9)), RECIPES[0], source="photo.jpg"))
+    missing = set(api.kernels()) - {entry["name"] for entry in data["menu"]}
+    assert missing == {"gabor"}
+
+
+def test_the_cell_is_that_of_the_pixel():
+    image = photograph((600, 800), 1)
+    for recipe, at in ((filter_recipe(["box:size=3"], stride=2), (100, 50)), (Recipe("pool", Pool(2)), (399, 299))):
+        data = data_of(explanation_page(image, recipe, source="photo.png", at=at))
+        factor = data["from"]["factor"]
+        assert factor > 1 and data["at"] == [at[0] // factor, at[1] // factor]
+    crop = data_of(explanation_page(image, filter_recipe(["identity"]), source="photo.png", at=(130, 45), crop=(120, 40, 50, 60)))
+    assert crop["at"] == [10, 5] and crop["photo"]["width"] == 50
+
+
+@pytest.mark.parametrize(
+    "options, error, fact",
+    [
+        ({"crop": (0, 0, 10, 5)}, UsageError, "9 wide and 9 high"),
+        ({"crop": (2, 2, 0, 5)}, UsageError, "2,2,0,5"),
+        ({"at": (9, 0)}, DoesNotFit, "9 wide"),
+        ({"at": (1, 1), "crop": (4, 4, 5, 5)}, DoesNotFit, "--crop"),
+    ],
+)
+def test_parts_and_pixels_outside_are_refused(options, error, fact):
+    with pytest.raises(error, match=fact):
+        explanation_page(photograph((9, 9)), RECIPES[0], source="photo.png", **options)
+
+
+def test_what_a_page_cannot_show_is_refused():
+    with pytest.raises(UsageError, match="--overlay"):
+        explanation_page(photograph((9, 9)), filter_recipe(["sobel"], postprocess=Postprocess(overlay=True)), source="photo.png")
+
+
+def test_a_large_network_gets_a_smaller_photograph():
+    steps = ["conv sobel_x sobel_y laplacian8 box:size=3 padding=same"] * 3
+    data = data_of(explanation_page(photograph((480, 640), 1), network_recipe(steps), source="photo.png"))
+    assert data["from"]["factor"] > 1
+
+
+def test_the_command_writes_a_page(tmp_path):
+    done = imgconv("explain", PHOTO, "-k", "sobel_x", "--at", "3,4", "--crop", "0,0,40,30", "--quiz", "--html", "page.html", cwd=tmp_path)
+    assert done.code == 0 and done.out == b"" and "page.html: " in done.err
+    html = (tmp_path / "page.html").read_text(encoding="utf-8")
+    data = data_of(bundle.Page(html))
+    assert data["quiz"] and data["at"] == [3, 4] and data["branches"][0][0]["reference"] == "sobel_x"
+
+
+@pytest.mark.parametrize(
+    "words, fact",
+    [
+        (["--quiz"], "--html"),
+        (["--crop", "1,2,3,4"], "--html"),
+        (["--crop", "1,2,3", "--html", "a.html"], "X,Y,W,H"),
+        (["--crop", "1,2,3,x", "--html", "a.html"], "100,50,320,240"),
+        (["--html", "page.txt"], ".html"),
+        (["--html", "page.html", "--overlay"], "--overlay"),
+    ],
+)
+def test_wrong_options_are_refused(tmp_path, words, fact):
+    assert fact in refused(2, "explain", PHOTO, *words, cwd=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_python_writes_and_returns_the_same_page(tmp_path):
+    explanation = api.explain(PHOTO, "sobel_x", at=(5, 6), html=tmp_path / "page.html", crop=(0, 0, 40, 30))
+    page = explanation.show(crop=(0, 0, 40, 30))
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == page.html
+    frame = page._repr_html_()
+    assert frame.startswith("<iframe srcdoc=") and 'sandbox="allow-scripts' in frame and frame.count("<") == 2
+    with pytest.raises(ValueError, match="html="):
+        api.explain(PHOTO, "sobel_x", quiz=True)
