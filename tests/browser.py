@@ -104,9 +104,13 @@ class Page:
         """Prefer light or dark."""
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
-    def screenshot(self, path):
-        """Write what is seen to a PNG file."""
-        path.write_bytes(b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+    def screenshot(self, path, part=None):
+        """Write what is seen, or the first element that a selector `part` finds, to a PNG file."""
+        clip = {}
+        if part:
+            box = self.value(f"(({{ x, y, width, height }}) => [x + scrollX, y + scrollY, width, height])({_box(part)})")
+            clip = {"captureBeyondViewport": True, "clip": {**dict(zip(("x", "y", "width", "height"), box, strict=True)), "scale": 1}}
+        path.write_bytes(b64decode(self.call("Page.captureScreenshot", format="png", **clip)["data"]))
 
     def events(self, method):
         """The parameters of all events of one kind since the last visit."""
@@ -119,3 +123,7 @@ class Page:
             self._rest += os.read(self._answers, 1 << 20)
         line, _, self._rest = self._rest.partition(b"\0")
         return json.loads(line)
+
+
+def _box(selector):
+    return f"document.querySelector({json.dumps(selector)}).getBoundingClientRect()"

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from guides import GUIDES, IMAGES, README, ROOT, blocks, is_drawn, play, shown_images
+from make_page_screenshots import SCREENSHOTS, VIEWS
 from PIL import Image, ImageSequence
 
 DOCUMENTS = [README, *GUIDES]
@@ -42,8 +43,14 @@ def test_files_that_commands_name_are_written(played):
     guide, folder = played
     for block in blocks(guide):
         if block.language == "sh" and not block.comment.startswith(("command", "needs", "folder")):
-            for name in re.findall(r"(?:-o |--animate |[^<]> )([\w.-]+\.\w+)", block.text):
+            for name in re.findall(r"(?:-o |--animate |--html |[^<]> )([\w.-]+\.\w+)", block.text):
                 assert (folder / name).stat().st_size > 0, name
+
+
+def test_every_view_of_the_page_is_shown():
+    shown = re.findall(r"!\[[^]]*\]\(screenshots/([\w-]+)\.png\)", (ROOT / "docs" / "page.md").read_text())
+    assert set(shown) == set(VIEWS) == {path.stem for path in SCREENSHOTS.iterdir()}
+    assert sum(path.stat().st_size for path in SCREENSHOTS.iterdir()) < 1_000_000
 
 
 def test_images_are_few_and_all_are_shown():
@@ -57,6 +64,7 @@ def test_every_image_shown_is_made_by_a_command(guide):
     """Beside those in docs/images only the README's first two, which test_readme.py sees to."""
     images = re.findall(r"!\[[^]]*\]\(([^)]+)\)", guide.read_text())
     others = {image for image in images if image.removeprefix("docs/").removeprefix("images/") not in shown_images(guide)}
+    others -= {f"screenshots/{name}.png" for name in VIEWS}
     assert others <= ({"sample_images/astronaut.jpg", "docs/astronaut.edge.png"} if guide == README else set())
 
 

@@ -16,7 +16,7 @@ from imgconv.batch.inputs import first_image
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.images import Raster
 from imgconv.inspection.page import bundle, explanation_page
-from imgconv.recipe import Canny, Pool, Postprocess, Recipe, filter_recipe, network_recipe
+from imgconv.recipe import Canny, MissingData, Pool, Postprocess, Recipe, filter_recipe, network_recipe
 
 FOLDER = Path(bundle.__file__).parent
 LARGEST = 400_000  # bytes of a page
@@ -138,6 +138,13 @@ def test_parts_and_pixels_outside_are_refused(options, error, fact):
 def test_what_a_page_cannot_show_is_refused():
     with pytest.raises(UsageError, match="--overlay"):
         explanation_page(photograph((9, 9)), filter_recipe(["sobel"], postprocess=Postprocess(overlay=True)), source="photo.png")
+
+
+def test_missing_cells_are_refused():
+    image = photograph((9, 9))
+    recipe = filter_recipe(["sobel"], missing_data=MissingData.of(float(image.pixels[0, 0, 0])))
+    with pytest.raises(DoesNotFit, match="--nodata none"):
+        explanation_page(image, recipe, source="photo.png")
 
 
 def test_a_large_network_gets_a_smaller_photograph():

@@ -20,6 +20,7 @@ from imgconv.inspection.page.photo import PagePhoto, deflated, page_photo
 from imgconv.inspection.page.settings import branches, menu, modes
 from imgconv.outputs import format_of, output_file
 from imgconv.process import shape_of
+from imgconv.process.missing import located
 from imgconv.recipe import Filter, Network, Recipe
 from imgconv.registry import Registry
 
@@ -77,6 +78,8 @@ def explanation_page(
     step = recipe.step
     if recipe.postprocess.overlay:
         raise UsageError("--overlay draws the map over the photograph, and a page shows the map alone; leave it out")
+    if located(image, recipe.missing_data).valid is not None:
+        raise DoesNotFit("a page has no view of missing cells; fill them first, or take them as values with --nodata none")
     photo = page_photo(image, grey=step.grey, crop=crop, most_cells=_most_cells(image, recipe))
     recipe.trace(shape_of(photo.image))
     registry = Registry.load(kernels_file)
