@@ -95,6 +95,8 @@ class BandWriter:
         while (page := self._next()) is not _END:
             page.bands = self._bands()
             yield page
+            for _ in page.bands:  # an encoder may stop at the last row, before the end of the page arrives
+                pass
 
     def _bands(self) -> Iterator[Array]:
         while (band := self._next()) is not _END:

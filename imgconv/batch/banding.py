@@ -22,6 +22,7 @@ from imgconv.process import BandedMaps, Map, banded_maps
 from imgconv.recipe import DECLARED, Shape
 
 _SHARE = 2  # of the memory that bands in progress take; the rest is for decoders, encoders and libraries
+_BAND = 1 << 23  # bytes of input and output of a band; larger ones are not faster
 _COPIES_IN, _COPIES_OUT = 3, 4  # of a band: read ahead, held and prepared; computed, queued, being written
 Rows = tuple[int, int]
 
@@ -166,7 +167,8 @@ class _Run:
         outputs = sum(each.height * each.width * each.channels for each in self._shapes) * item
         total = _COPIES_IN * image.pixels.nbytes * shape.height + _COPIES_OUT * outputs + 4 * self._job.recipe.values_between(shape)
         tallest = max(group.height for group in self._groups)
-        return min(max(ceil(_SHARE * total / self._memory), 1), tallest)
+        least = (image.pixels.nbytes * shape.height + outputs) // _BAND
+        return min(max(ceil(_SHARE * total / self._memory), least, 1), tallest)
 
     def _check(self, image: Raster) -> None:
         """Raise NotByBands where even a band is too large."""

@@ -145,6 +145,7 @@ def _process_stdin(source: Source, job: Job) -> Iterator[Outcome]:
             if opened is None and number == 1:
                 raise ImageError("standard input is empty; send an image through it")
             if opened is not None:
+                opened = opened if job.region is None else opened.cropped(job.region, job.max_pixels)
                 process_opened(opened, job, _numbered(source, number, job), outcome)
         if outcome.error:
             outcome.error = outcome.error.removeprefix(f"image {number} of the stream: ")

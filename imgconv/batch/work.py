@@ -33,6 +33,7 @@ from imgconv.recipe import DECLARED, Recipe, Shape
 from imgconv.system import CpuSlots, Memory, readable_size
 
 if TYPE_CHECKING:
+    from imgconv.images.region import Region
     from imgconv.images.tiff_writer import TiffLayout
 
 LARGE = 1 << 28  # bytes; an image that needs more is processed by bands where that is possible
@@ -72,6 +73,7 @@ class Job:
     large: int = LARGE
     is_bounded: bool = False  # whether the user chose what is large: an image that cannot be processed by bands is then refused
     layout: "TiffLayout | None" = None
+    region: "Region | None" = None
 
     @property
     def floats(self) -> bool:
@@ -93,7 +95,8 @@ def process_source(source: Source, job: Job) -> Outcome:
 def open_source(path: AnyPath, job: Job) -> Frames:
     """Open an input with the options of the job. Raises ImageError."""
     file = path_or_bytes(path, job.max_pixels)
-    return open_frames(file, luma=job.recipe.luma, max_pixels=job.max_pixels, salvage=job.salvage, axes=job.axes, by_rows=True)
+    opened = open_frames(file, luma=job.recipe.luma, max_pixels=job.max_pixels, salvage=job.salvage, axes=job.axes, by_rows=True)
+    return opened if job.region is None else opened.cropped(job.region, job.max_pixels)
 
 
 def process_opened(opened: Frames, job: Job, source: Source, outcome: Outcome) -> None:
@@ -268,7 +271,8 @@ def fitted_image(image: Raster, job: Job, outcome: Outcome) -> Raster:
 def _write_frames(frames: Iterable[Raster], header: Header, job: Job, sink: Sink, outcome: Outcome) -> None:
     def write(stream: BinaryIO) -> None:
         format, text = job.destination.format, job.description
-        encode(frames, format, stream=stream, quality=job.quality, description=text, animated=header.animated, loop=header.loop)
+        animated, loop, layout = header.animated, header.loop, job.layout
+        encode(frames, format, stream=stream, quality=job.quality, description=text, animated=animated, loop=loop, layout=layout)
 
     _save(sink, outcome, write)
 
@@ -290,11 +294,11 @@ def _write_floats(opened: Frames, job: Job, sinks: Sequence[Sink], outcome: Outc
                 for m in maps
                 for plane in _planes(m)
             ]
-            _save(sink, outcome, partial(_encode_pages, pages, job.description))
+            _save(sink, outcome, partial(_encode_pages, pages, job))
 
 
-def _encode_pages(pages: Sequence[Raster], description: str | None, stream: BinaryIO) -> None:
-    encode(pages, "tiff", stream=stream, description=description)
+def _encode_pages(pages: Sequence[Raster], job: Job, stream: BinaryIO) -> None:
+    encode(pages, "tiff", stream=stream, description=job.description, layout=job.layout)
 
 
 def _save(sink: Sink, outcome: Outcome, write: Callable[[BinaryIO], None]) -> None:

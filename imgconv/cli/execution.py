@@ -17,7 +17,7 @@ from imgconv.batch.sources import STDIN, read_names
 from imgconv.batch.work import LARGE, Job
 from imgconv.cli.app import Interrupted
 from imgconv.cli.console import Reporter, print_previews, write_json, write_message
-from imgconv.cli.options import HowOptions, OnError, TellOptions, WhereOptions, limit, memory, shard
+from imgconv.cli.options import HowOptions, OnError, TellOptions, WhereOptions, limit, memory, region, shard, tiff_layout
 from imgconv.display.words import counted
 from imgconv.engine import compiled, fallback
 from imgconv.engine.parallel import default_threads
@@ -28,6 +28,7 @@ from imgconv.registry.files import files_read
 if TYPE_CHECKING:
     from imgconv.batch.paths import AnyPath
     from imgconv.batch.stacking import Stack
+    from imgconv.images.tiff_writer import TiffLayout
 
 
 def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: HowOptions, tell: TellOptions) -> None:
@@ -69,6 +70,8 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
         names=plan.names,
         existing="skip" if where.skip_existing else "refuse" if where.no_clobber else "replace",
         dry_run=how.dry_run,
+        layout=_layout(where, plan),
+        region=region(how.region),
         large=LARGE if how.memory is None else memory(how.memory),
         is_bounded=how.memory is not None,
     )
@@ -114,6 +117,14 @@ def _outcomes(plan: Plan, job: Job, how: HowOptions) -> Generator[Outcome]:
 
     limited = how.jobs is not None
     return run_on_cluster(plan.sources, job, how.dask, jobs, limited=limited, stop_on_error=stop, on_worker=ignore_working_folder)
+
+
+def _layout(where: WhereOptions, plan: Plan) -> "TiffLayout | None":
+    """How TIFF files are laid out. Raises UsageError where the results are no TIFF files."""
+    layout = tiff_layout(where.tile, where.compression)
+    if layout is not None and plan.destination.explicit and plan.destination.format != "tiff":
+        raise UsageError(f"--tile and --compression have no effect on {plan.destination.format}; leave them out, or write .tiff")
+    return layout
 
 
 def _other_inputs(where: WhereOptions) -> list[Path]:

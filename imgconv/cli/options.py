@@ -10,13 +10,17 @@ from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from enum import StrEnum
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from imgconv import __version__
 from imgconv.errors import UsageError
 from imgconv.modes import AlphaRule, Axes, MissingMode, Mode, PaddingMode, PoolMode, Range
+
+if TYPE_CHECKING:
+    from imgconv.images.region import Region
+    from imgconv.images.tiff_writer import TiffLayout
 
 WHAT, WHERE, TELL, HOW = "Processing", "Output", "Messages", "Execution"  # sections of --help
 MAX_PIXELS = "178956970"
@@ -72,6 +76,13 @@ def complete_format(incomplete: str) -> list[str]:
     from imgconv.images.formats import OUTPUTS
 
     return _beginning_with(incomplete, OUTPUTS)
+
+
+def complete_compression(incomplete: str) -> list[str]:
+    """Names of compressions for shell completion."""
+    from imgconv.images.tiff_writer import COMPRESSIONS
+
+    return _beginning_with(incomplete, COMPRESSIONS)
 
 
 def complete_recipe(incomplete: str) -> list[str]:
@@ -274,6 +285,20 @@ class WhereOptions:
             show_default=False,
         ),
     ] = None
+    tile: Annotated[
+        str | None,
+        option(WHERE, "--tile", metavar="N|HxW", help="Write TIFF files in tiles of this size, a multiple of 16. Large ones have 256x256."),
+    ] = None
+    compression: Annotated[
+        str | None,
+        option(
+            WHERE,
+            "--compression",
+            metavar="NAME",
+            help="Compression of TIFF files: deflate (the default), zstd or none.",
+            autocompletion=complete_compression,
+        ),
+    ] = None
     skip_existing: Annotated[
         bool, option(WHERE, "--skip-existing", help="Skip inputs whose output files exist and are not older than the input.")
     ] = False
@@ -328,6 +353,10 @@ class HowOptions:
     on_error: Annotated[OnError, option(HOW, "--on-error", help="What to do after an input fails.")] = OnError.carry_on
     dry_run: Annotated[bool, option(HOW, "--dry-run", help="Show what would be written, and write nothing.")] = False
     max_pixels: MaxPixels = MAX_PIXELS
+    region: Annotated[
+        str | None,
+        option(HOW, "--region", metavar="X,Y,WxH", help="Process this part of each image alone: its left and upper edge, and its size."),
+    ] = None
     memory: Annotated[
         str | None,
         option(
@@ -421,6 +450,35 @@ def memory(text: str) -> int:
     if size < LEAST_MEMORY:
         raise UsageError(f"--memory: expected at least 1M, such as 100M or 2G, got {text!r}")
     return size
+
+
+def tiff_layout(tile: str | None, compression: str | None) -> "TiffLayout | None":
+    """Read the values of --tile and --compression; None without either."""
+    if tile is None and compression is None:
+        return None
+    from imgconv.images.tiff_writer import TiffLayout
+    from imgconv.recipe.values import image_size, read
+    from imgconv.window import sizes
+
+    height, width = (256, 256) if tile is None else sizes(read("--tile", image_size, tile), "--tile", 2, least=1)
+    return TiffLayout.of((height, width) if tile else None, compression)
+
+
+def region(text: str | None) -> "Region | None":
+    """Read `X,Y,WxH`: whole numbers, the size at least 1x1.
+
+    >>> region("10,20,300x200")
+    Region(top=20, left=10, height=200, width=300)
+    """
+    if text is None:
+        return None
+    from imgconv.images.region import Region
+
+    match = re.fullmatch(r"(\d{1,9}),(\d{1,9}),([1-9]\d{0,8})x([1-9]\d{0,8})", text.replace(" ", ""), re.ASCII)
+    if match is None:
+        raise UsageError(f"--region: expected X,Y,WxH, such as 1000,500,640x480, got {text!r}")
+    left, top, width, height = map(int, match.groups())
+    return Region(top, left, height, width)
 
 
 def shard(text: str | None) -> tuple[int, int]:

@@ -25,7 +25,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 _BLOCK = 1 << 20  # bytes that are read at a time
 _STRIP = 1 << 21  # bytes of rows that are deflated at a time
-_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # colour type -> samples of a pixel
+SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # colour type -> samples of a pixel
 _PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))  # y, x, and steps
 ANIMATION = (b"acTL", b"fcTL", b"fdAT")  # chunks that a still image lacks
 
@@ -66,7 +66,7 @@ class Head:
     def length(self) -> int:
         """Bytes of all rows before they are deflated, each with its filter byte."""
         height, width = self.size
-        bits = self.depth * _SAMPLES.get(self.colour_type, 1)
+        bits = self.depth * SAMPLES.get(self.colour_type, 1)
         steps = _PASSES if self.interlaced else ((0, 0, 1, 1),)
         parts = [(-(-(height - y) // down), -(-(width - x) // right)) for y, x, down, right in steps]
         return sum(rows * (1 + -(-columns * bits // 8)) for rows, columns in parts if rows > 0 < columns)

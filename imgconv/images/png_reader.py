@@ -19,6 +19,7 @@ from imgconv.images.animation import Canvas, Disposal, Placement, always_opaque
 from imgconv.images.damage import DamageError, TruncatedError, image_errors, read_exactly
 from imgconv.images.deflate import fast_zlib
 from imgconv.images.raster import Decoder, Header, Raster, Request
+from imgconv.images.rows import RowReader
 
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
 _SHORT_TEXT = 1000  # bytes, which cannot inflate to more than Pillow takes
@@ -71,7 +72,17 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
         header = replace(_header(image, head, animation), warning=warning)
     if animation:
         return Decoder(header, lambda: _animated(file, still, image, head, animation, header, request))
-    return Decoder(header, lambda: _single(file, still, image, head, request))
+    by_rows = request.by_rows and not (head.interlaced or request.salvage) and metadata.orientation_of(image.info) == 1
+    rows = (lambda: _rows(file, image, head, header)) if by_rows else None
+    return Decoder(header, lambda: _single(file, still, image, head, request), rows)
+
+
+def _rows(file: BinaryIO, image: Any, head: png.Head, header: Header) -> RowReader:
+    from imgconv.images.png_rows import PngRows
+
+    with image_errors("damaged png"):
+        upright = metadata.of_image(image, file, "png", 1)
+        return PngRows(file, head, header, upright, lambda small, part: _pixels(small, part, False)[0])
 
 
 def _header(image: Any, head: png.Head, animation: _Animation | None) -> Header:

@@ -11,7 +11,7 @@ from io import BufferedReader, BytesIO, FileIO
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, assert_never, cast
+from typing import TYPE_CHECKING, BinaryIO, assert_never, cast
 
 from imgconv.errors import ImageError
 from imgconv.images.damage import DamageError, image_errors, read_exactly
@@ -20,7 +20,10 @@ from imgconv.images.raster import DEFAULT_MAX_PIXELS, Decoder, Header, Luma, Ras
 from imgconv.images.rows import RowReader
 from imgconv.modes import Axes
 
-_BY_ROWS = ("npy", "pnm", "tiff")
+if TYPE_CHECKING:
+    from imgconv.images.region import Region
+
+_BY_ROWS = ("npy", "png", "pnm", "tiff")
 _PIECE = 1 << 20  # bytes that are read from a pipe at a time
 _FREE = 1 << 26  # bytes of any image; more are read only as far as its size explains them
 _BYTES_PER_PIXEL = 32  # at most, in any format: four channels of float64
@@ -89,6 +92,14 @@ class Frames:
         self._file.seek(position)
         is_bomb = header.size[0] * header.size[1] > _MOST_EXPANSION * size
         return None if is_bomb else self._decoder.rows()
+
+    def cropped(self, region: "Region", max_pixels: int | None) -> "Frames":
+        """Return the frames of a region. Raises ImageError for one outside of the image, and for an image that is too large to decode."""
+        from imgconv.images.region import decoder_of
+
+        if self._decoder.rows is None:
+            check_size(self.header, max_pixels)
+        return Frames(self._file, decoder_of(self._decoder, region))
 
     def __enter__(self) -> "Frames":
         return self

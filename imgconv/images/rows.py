@@ -15,13 +15,15 @@ class RowReader(ABC):
     """The rows of one image in a file; `header` is that of the rows, which are upright.
 
     `step` are the rows that are decoded together, so that reading from one multiple of it to another decodes nothing twice. A `forward`
-    reader gives rows in their order only, and again from the first row on.
+    reader gives rows in their order only, and again from the first row on. `columns` are those that the caller uses; others may be
+    anything.
     """
 
     header: Header
     metadata: Metadata = Metadata()
     step: int = 1
     forward: bool = False
+    columns: tuple[int, int] | None = None
 
     @abstractmethod
     def read(self, first: int, last: int) -> NDArray[Any]:

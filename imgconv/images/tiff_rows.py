@@ -27,20 +27,11 @@ class TiffRows(RowReader):
         self._samples = [_Samples(each, salvage) for each in (page, mask) if each is not None]
         self.step = self._samples[0].step
 
-    @property
-    def columns(self) -> tuple[int, int]:
-        """The columns that are read; others are 0."""
-        return self._samples[0].columns
-
-    @columns.setter
-    def columns(self, columns: tuple[int, int]) -> None:
-        width = self.header.size[1]
-        mirrored = self._orientation in (2, 3)
-        for samples in self._samples:
-            samples.columns = (width - columns[1], width - columns[0]) if mirrored else columns
-
     def read(self, first: int, last: int) -> NDArray[Any]:
-        height = self.header.size[0]
+        height, width = self.header.size
+        left, right = self.columns or (0, width)
+        for samples in self._samples:
+            samples.columns = (width - right, width - left) if self._orientation in (2, 3) else (left, right)
         if self._orientation in (3, 4):
             first, last = height - last, height - first
         with image_errors("damaged tiff"):

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.errors import ImageError
+from imgconv.errors import ImageError, UsageError
 from imgconv.images import tiff_tags
 from imgconv.images.deflate import fast_zlib
 from imgconv.images.metadata import fitted, profile_fits
@@ -25,6 +25,7 @@ _STRIP = 1 << 18  # bytes of a strip before it is deflated
 _LARGEST_FILE = (1 << 32) - (1 << 25)  # bytes: offsets have 32 bits, and the rest is for tags
 _LARGE = 1 << 28  # bytes of an image from which on it gets tiles, so that viewers can show a part of it
 _TILE = 256
+_LARGEST_TILE = 1 << 12  # pixels a side
 _NAMES = {"deflate": "adobe_deflate", "zstd": "zstd", "none": None}
 
 
@@ -34,6 +35,18 @@ class TiffLayout:
 
     tile: tuple[int, int] | None = None
     compression: Compression | None = None
+
+    @classmethod
+    def of(cls, tile: tuple[int, int] | None, compression: str | None) -> "TiffLayout":
+        """Return a checked layout. Raises UsageError."""
+        if tile is not None and (any(side % 16 for side in tile) or max(tile) > _LARGEST_TILE):
+            raise UsageError(
+                f"--tile {tile[0]}x{tile[1]} is not possible; use multiples of 16, such as 256, of {_LARGEST_TILE} pixels at most"
+            )
+        for known in COMPRESSIONS:
+            if compression in (known, None):
+                return cls(tile, None if compression is None else known)
+        raise UsageError(f"--compression {compression!r} is unknown; use one of {', '.join(COMPRESSIONS)}")
 
     def tile_of(self, page: BandedImage) -> tuple[int, int] | None:
         """Return the size of the tiles of a page; None for strips."""
@@ -125,7 +138,9 @@ def _tiles_of(rows: NDArray[Any], tile: tuple[int, int], dtype: np.dtype[Any]) -
     for left in range(0, rows.shape[1], wide):
         part = rows[:, left : left + wide]
         missing = ((0, high - part.shape[0]), (0, wide - part.shape[1]), (0, 0))
-        yield np.ascontiguousarray(np.pad(part, missing, mode="edge"), dtype)
+        if part.shape[:2] != tile:
+            part = np.pad(part, missing, mode="edge")
+        yield np.ascontiguousarray(part, dtype)
 
 
 def _packed(tiles: Iterable[NDArray[Any]], pack: Callable[[NDArray[Any]], bytes]) -> Iterator[bytes]:

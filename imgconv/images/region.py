@@ -1,0 +1,73 @@
+"""A part of an image: its rows and columns alone are read where the format gives rows."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgconv.errors import ImageError
+from imgconv.images.metadata import resampled
+from imgconv.images.raster import Decoder, Header, Metadata, Raster, Sampling
+from imgconv.images.rows import RowReader
+
+
+@dataclass(frozen=True)
+class Region:
+    """The part of an upright image whose first pixel is in row `top` and column `left`."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def check(self, size: tuple[int, int]) -> None:
+        """Raise ImageError for a region that is not inside an image of `size`."""
+        if self.top + self.height > size[0] or self.left + self.width > size[1]:
+            given = f"region {self.left},{self.top},{self.width}x{self.height}"
+            raise ImageError(f"{given} is not inside the image of {size[1]}x{size[0]}; give X,Y,WxH of a part of it")
+
+    def cut(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """Return the pixels of the region of a whole image."""
+        return np.ascontiguousarray(pixels[self.top : self.top + self.height, self.left : self.left + self.width])
+
+    def metadata(self, metadata: Metadata, size: tuple[int, int]) -> Metadata:
+        """Return the metadata of a whole image of `size` as they hold for the region."""
+        return resampled(metadata, Sampling((self.height, self.width), origin=(self.top, self.left)), size)
+
+
+def decoder_of(whole: Decoder, region: Region) -> Decoder:
+    """Return the decoder of a region. Raises ImageError for one that is not inside the image."""
+    region.check(whole.header.size)
+    header = replace(whole.header, size=(region.height, region.width))
+
+    def opened() -> RowReader | None:
+        rows = whole.rows() if whole.rows is not None else None
+        return None if rows is None else _Rows(rows, region, header)
+
+    def frames() -> Iterator[Raster]:
+        rows = opened() if header.frames == 1 else None
+        if rows is not None:
+            yield Raster(rows.read(0, region.height), header.alpha, rows.metadata)
+            return
+        for frame in whole.frames():
+            luma = None if frame.luma is None else region.cut(frame.luma)
+            yield replace(frame, pixels=region.cut(frame.pixels), luma=luma, metadata=region.metadata(frame.metadata, frame.size))
+
+    return Decoder(header, frames, opened if whole.rows is not None else None)
+
+
+class _Rows(RowReader):
+    """The rows of a region."""
+
+    def __init__(self, rows: RowReader, region: Region, header: Header):
+        self.header, self.metadata = header, region.metadata(rows.metadata, rows.header.size)
+        self.step, self.forward = rows.step, rows.forward
+        self._rows, self._region = rows, region
+        rows.columns = region.left, region.left + region.width
+
+    def read(self, first: int, last: int) -> NDArray[Any]:
+        region = self._region
+        pixels = self._rows.read(region.top + first, region.top + last)
+        return np.ascontiguousarray(pixels[:, region.left : region.left + region.width])
