@@ -8,6 +8,7 @@ raised where it does not hold. Only this module, `settings` and `tiles` import N
 
 import hashlib
 import itertools
+import re
 import sys
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -35,8 +36,7 @@ _MATHS = frozenset((
     "sqrt", "tan", "tanh", "trunc",
 ))
 # fmt: on
-# Numba's counting of owners ends in this call; arrays come in without an owner, so it is never reached
-_RELEASE = "define void @NRT_MemInfo_call_dtor(ptr %owner) { unreachable }"
+_COUNTING = re.compile(r"^.* call void @NRT_(?:in|de)cref\(.*\n", re.MULTILINE)  # of owners, which the arrays of a call do not have
 _KNOWN = _MEMORY | _MATHS | {f"{name}f" for name in _MATHS}  # in every C library
 
 
@@ -81,13 +81,11 @@ def module_of(dispatcher: Dispatcher, signature: Signature) -> Any:
     """Return LLVM's module of what `compile_loop` returned: the entry and what it reaches."""
     (compiled,) = dispatcher.signatures
     name = dispatcher.overloads[compiled].fndesc.llvm_func_name
-    module = llvm.parse_assembly(dispatcher.inspect_llvm(compiled))
+    module = llvm.parse_assembly(_COUNTING.sub("", dispatcher.inspect_llvm(compiled)))
     types = [str(argument.type) for argument in module.get_function(name).arguments]
     fields = _fields(signature)
     _check(types, fields)
     module.link_in(llvm.parse_assembly(_entry(name, fields)))
-    if any(declared.name == "NRT_MemInfo_call_dtor" and declared.is_declaration for declared in module.functions):
-        module.link_in(llvm.parse_assembly(_RELEASE))
     _keep_only_entry(module)
     module.verify()
     return module

@@ -1,0 +1,57 @@
+"""Machine code of loops for processors other than that of this machine. It is emitted, but not run.
+
+`python tests/targets.py` compiles every loop as warmup and the layers call it, emits it for every target, and prints how many forms of each
+loop there were. Set IMGCONV_CACHE to an empty folder, since cached loops are not compiled.
+"""
+
+import json
+import sys
+from collections import Counter
+
+import llvmlite.binding as llvm
+import numpy as np
+
+from imgconv.cli import warmup
+from imgconv.engine import compiler
+from imgconv.functional.deform_conv import deform_conv2d
+
+X86, ARM = (62).to_bytes(2, "little"), (183).to_bytes(2, "little")  # machines in the header of an ELF file
+TARGETS = {
+    "x86-64-v2": ("x86_64-unknown-linux-gnu", "x86-64-v2", X86),
+    "x86-64-v3": ("x86_64-unknown-linux-gnu", "x86-64-v3", X86),
+    "aarch64": ("aarch64-unknown-linux-gnu", "generic", ARM),
+}
+
+
+def check_machine_code(module, target):
+    """Emit a loop's module for a target; fail if it is not valid, or if the result is not an object file for that processor."""
+    triple, cpu, machine = TARGETS[target]
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    emitter = llvm.Target.from_triple(triple).create_target_machine(cpu=cpu, opt=3, reloc="pic", codemodel="default")
+    module = module.clone()
+    module.triple, module.data_layout = triple, str(emitter.target_data)
+    module.verify()
+    code = emitter.emit_object(module)
+    assert code[:4] == b"\x7fELF" and code[18:20] == machine and b"imgconv_loop" in code, target
+
+
+def main():
+    """Compile every loop and print how many forms each of them has."""
+    forms, emit = Counter(), compiler.emit
+
+    def emit_for_all(dispatcher, signature):
+        for target in TARGETS:
+            check_machine_code(compiler.module_of(dispatcher, signature), target)
+        forms[dispatcher.py_func.__qualname__.partition(".")[0]] += 1
+        return emit(dispatcher, signature)
+
+    compiler.emit = emit_for_all
+    warmup.command(quiet=True)
+    maps, weight = np.ones((1, 2, 9, 9), np.float32), np.ones((2, 2, 3, 3), np.float32)
+    deform_conv2d(maps, np.ones((1, 18, 7, 7), np.float32), weight)
+    sys.stdout.write(json.dumps(forms))
+
+
+if __name__ == "__main__":
+    main()
