@@ -96,6 +96,16 @@ class Window:
             raise DoesNotFit(f"{self._kernel_text()} does not fit the padded input {padded}; use a smaller kernel or more padding")
         return tuple(output)
 
+    def cells(self, at: Sequence[int], pads: Sequence[tuple[int, int]]) -> tuple[tuple[int, ...], ...]:
+        """Return the input cells under the window of the output cell `at`, along each axis; some may be among the padded ones, `pads`.
+
+        >>> Window.of(3, stride=2).cells((0, 2), ((1, 1), (1, 1)))
+        ((-1, 0, 1), (3, 4, 5))
+        """
+        first = (cell * stride - before for cell, stride, (before, _) in zip(at, self.stride, pads, strict=True))
+        taps = zip(first, self.kernel_size, self.dilation, strict=True)
+        return tuple(tuple(start + tap * dilation for tap in range(count)) for start, count, dilation in taps)
+
     def clamped(self, size: Sequence[int]) -> "Window":
         """Return a window that gives the same output for an input of `size`, and whose strides do not exceed the padded input."""
         pads = self.pads(size)

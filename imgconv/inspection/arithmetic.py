@@ -24,8 +24,8 @@ def explain(
     """Explain the output pixel `at` (column, row from zero); the default is the middle one.
 
     `source` is the name of the image, which is the first of `frames`. `matrix` adds the kernels of a filter as matrices. Of a network the
-    last step is explained, which must be a convolution or a pool; its values are those before any range. Raises DoesNotFit for a pixel
-    outside of the output and for an image that is too small, UsageError for a network that ends in another step.
+    last step is explained; its values are those before any range, and a vector is a map of one row. Raises DoesNotFit for a pixel outside
+    of the output and for an image that is too small, UsageError for a network that ends in a step without arithmetic.
 
     >>> import numpy as np
     >>> from imgconv.recipe import filter_recipe
@@ -62,7 +62,7 @@ def _explained(image: Raster, recipe: Recipe, at: tuple[int, int] | None) -> tup
 
 
 def _explain_network(image: Raster, network: Network, at: tuple[int, int] | None) -> tuple[tuple[int, int], list[MapValue]]:
-    height, width = (size or 1 for size in (*network.shapes(shape_of(image))[-1], 1, 1)[1:3])
+    height, width = (size or 1 for size in (1, *network.shapes(shape_of(image))[-1])[-2:])
     column, row = at or (width // 2, height // 2)
     _check_inside((column, row), network.name, height, width)
     return (column, row), explain_network(image, network, (row, column))

@@ -13,7 +13,7 @@ from imgconv.recipe import Filter, Recipe
 from imgconv.recipe.maps import MapPlan
 from imgconv.registry import Kernel
 from imgconv.window import Window
-from imgconv.windows.borders import Border, PaddedRows
+from imgconv.windows.borders import CONSTANT, Border, PaddedRows
 
 IDENTITY = MapPlan("identity", (Kernel("identity", np.ones((1, 1))),))
 
@@ -44,32 +44,32 @@ def filter_input(image: Raster, *, grey: bool, alpha: bool) -> Raster:
 def filter_patch(pixels: NDArray[Any], window: Window, pads: Sequence[tuple[int, int]], border: Border, at: tuple[int, int]) -> Patch:
     """Return the cells of `pixels` (H, W, C) under the window of the output cell `at` (row, column), including padding."""
     height, width, channels = pixels.shape
-    rows, columns = _positions(window, pads, at)
+    rows, columns = window.cells(at, pads)
     top, left = rows[0] + pads[0][0], columns[0] + pads[1][0]
     band = PaddedRows(pixels.reshape(height, -1), pads, border, channels).band(top, top + window.span[0])
     cells = band.reshape(window.span[0], -1, channels)[:: window.dilation[0], left : left + window.span[1] : window.dilation[1]]
     return Patch(cells, rows, columns, _outside(rows, height)[:, None] | _outside(columns, width))
 
 
+def cell_patch(pixels: NDArray[Any], rows: tuple[int, ...], columns: tuple[int, ...], border: Border) -> Patch:
+    """Return the cells of `pixels` (H, W, C) at `rows` and `columns`, some of which may be padding."""
+    height, width = pixels.shape[:2]
+    axes = zip((rows, columns), (height, width), strict=True)
+    down, across = (border.sources(np.array(cells, np.intp), size) for cells, size in axes)
+    values = pixels[np.ix_(down, across)]  # CONSTANT is the last cell
+    values[(down == CONSTANT)[:, None] | (across == CONSTANT)] = border.value
+    return Patch(values, rows, columns, _outside(rows, height)[:, None] | _outside(columns, width))
+
+
 def pool_patch(pixels: NDArray[Any], window: Window, pads: Sequence[tuple[int, int]], at: tuple[int, int]) -> Patch:
     """Return the cells under the window of a pool. Padding of a pool has no values; those cells are 0 and marked as padded."""
     height, width = pixels.shape[:2]
-    rows, columns = _positions(window, pads, at)
+    rows, columns = window.cells(at, pads)
     padded = _outside(rows, height)[:, None] | _outside(columns, width)
     values = pixels[np.ix_(np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1))].copy()
     values[padded] = 0
     return Patch(values, rows, columns, padded)
 
 
-def _positions(window: Window, pads: Sequence[tuple[int, int]], at: tuple[int, int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The rows and the columns of the input under the window of one output cell."""
-    first = [cell * stride - before for cell, stride, (before, _) in zip(at, window.stride, pads, strict=True)]
-    rows, columns = (
-        tuple(start + tap * dilation for tap in range(taps))
-        for start, taps, dilation in zip(first, window.kernel_size, window.dilation, strict=True)
-    )
-    return rows, columns
-
-
 def _outside(positions: Sequence[int], size: int) -> NDArray[np.bool_]:
-    return np.array([not 0 <= position < size for position in positions])
+    return np.array([not 0 <= position < size for position in positions], bool)

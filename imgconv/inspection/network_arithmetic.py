@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from imgconv.errors import UsageError
 from imgconv.images import Raster
-from imgconv.inspection.cells import Patch, filter_patch, pool_patch
+from imgconv.inspection.cells import Patch, cell_patch
 from imgconv.inspection.explanation import (
+    LISTED,
     ChannelValue,
     MapValue,
     Member,
@@ -22,16 +23,16 @@ from imgconv.inspection.explanation import (
 )
 from imgconv.inspection.pool_arithmetic import explain_channel
 from imgconv.modes import PoolMode
-from imgconv.process import shape_of
 from imgconv.process.network import results_of
 from imgconv.recipe import Network
-from imgconv.recipe.operations import WeightedSum, WindowPool, WindowSums
-from imgconv.recipe.operations.elementwise import Scale
+from imgconv.recipe.operations import Formula, Pooled, Sums, WeightedSum
+from imgconv.recipe.operations.elementwise import Grey, Scale
+from imgconv.recipe.operations.operation import Term
 from imgconv.recipe.parsing import Step
 from imgconv.windows.borders import Border
 
 FLOAT32 = 1e-5  # of the sum of absolute products: the tolerance of a layer's sums, as the functional calls promise
-IDENTITY = Step("scale", "scale 1", Scale(1.0))
+IDENTITY, GREY = Step("scale", "scale 1", Scale(1.0)), Step("grey", "grey", Grey())
 
 Array = NDArray[Any]
 Cell = tuple[int, int]
@@ -40,27 +41,38 @@ Cell = tuple[int, int]
 def explain_network(image: Raster, network: Network, at: Cell) -> list[MapValue]:
     """How the cell `at` (row, column) of every map of the last step is computed; values are those of the step, before any range.
 
-    Raises UsageError for a last step that is neither a convolution nor a pool.
+    A vector is a map of one row. Raises UsageError for a last step without arithmetic.
     """
     step = network.steps[-1]
-    arithmetic = step.operation.arithmetic(network.shapes(shape_of(image))[-2][0])
+    steps = network.steps[:-1] or (GREY if network.grey else IDENTITY,)
+    before, after = (
+        results_of([image], replace(network, steps=each, keep=(), sheet=False, only=None))[0][0] for each in (steps, network.steps)
+    )
+    arithmetic = step.operation.arithmetic(before.shape, at)
     if arithmetic is None:
-        raise UsageError(f"explain is for a conv or a pool; the last step is {step.text}, leave it out")
-    before = replace(network, steps=network.steps[:-1] or (IDENTITY,), keep=(), sheet=False, only=None)
-    maps = np.ascontiguousarray(results_of([image], before)[0][0].transpose(1, 2, 0))
-    values = results_of([image], replace(network, keep=(), sheet=False, only=None))[0][0][:, at[0], at[1]].tolist()
+        raise UsageError(f"explain has no arithmetic for the last step, {step.text}; leave it out")
+    maps, values = _maps(before), _maps(after)[:, at[0], at[1]].tolist()
+    border = Border.of(arithmetic.padding_mode if isinstance(arithmetic, Sums) else "zeros")
+    patch = cell_patch(maps.transpose(1, 2, 0), arithmetic.rows, arithmetic.columns, border)
     match arithmetic:
-        case WindowSums():
-            return _sums(arithmetic, step.op, maps, values, at)
-        case WindowPool():
-            return [_pool(arithmetic, step.op, maps, values, at)]
+        case Sums():
+            sampled = patch if arithmetic.sampled is None else replace(patch, values=arithmetic.sampled(maps))
+            return _sums(arithmetic, step.op, sampled, values)
+        case Pooled():
+            return [_pool(arithmetic, step.op, patch, values)]
+        case Formula():
+            return [_formula(arithmetic, step.op, patch, values)]
         case _:
             assert_never(arithmetic)
 
 
-def _sums(arithmetic: WindowSums, op: str, maps: Array, values: list[float], at: Cell) -> list[MapValue]:
-    window, names = arithmetic.window, channel_names(maps.shape[2], alpha=False)
-    patch = filter_patch(maps, window, window.pads(maps.shape[:2]), Border.of(arithmetic.padding_mode), at)
+def _maps(result: Array) -> Array:
+    """A result as (C, H, W); a vector is a map of one row."""
+    return result.reshape((1, 1, *result.shape)[-3:])
+
+
+def _sums(arithmetic: Sums, op: str, patch: Patch, values: list[float]) -> list[MapValue]:
+    names = channel_names(patch.values.shape[2], alpha=False)
     channels = [_channel(each, patch, names, value) for each, value in zip(arithmetic.sums, values, strict=True)]
     return [MapValue(f"{op} map {output}", patch, (channel,)) for output, channel in enumerate(channels, 1)]
 
@@ -80,14 +92,25 @@ def _stages(products: tuple[Product, ...], bias: float) -> tuple[Stage, ...]:
     return (stage, Stage("bias", f"{number(total)} + {number(bias)}", total + bias)) if bias else (stage,)
 
 
-def _pool(arithmetic: WindowPool, op: str, maps: Array, values: list[float], at: Cell) -> MapValue:
-    patch = pool_patch(maps, arithmetic.window, arithmetic.window.pads(maps.shape[:2]), at)
-    count = int(np.count_nonzero(~patch.padded))
-    divisor = arithmetic.divisor(patch.rows, patch.columns, maps.shape[:2], count)
+def _pool(arithmetic: Pooled, op: str, patch: Patch, values: list[float]) -> MapValue:
     channels = []
-    for c, (name, value) in enumerate(zip(channel_names(maps.shape[2], alpha=False), values, strict=True)):
+    for c, (name, value) in enumerate(zip(channel_names(len(values), alpha=False), values, strict=True)):
         cells = patch.values[..., c]
-        tolerance = FLOAT32 * float(np.abs(cells[~patch.padded]).sum() / abs(divisor)) if count else 0.0
-        mode = PoolMode(arithmetic.mode)
+        tolerance = FLOAT32 * float(np.abs(cells[~patch.padded]).sum() / abs(arithmetic.divisor)) if arithmetic.divisor else 0.0
+        mode, divisor = PoolMode(arithmetic.mode), arithmetic.divisor
         channels.append(explain_channel(name, cells, patch.padded, mode, value, tolerance=tolerance, divisor=divisor))
     return MapValue(op, patch, tuple(channels))
+
+
+def _formula(arithmetic: Formula, op: str, patch: Patch, values: list[float]) -> MapValue:
+    channels = []
+    for c, (name, value) in enumerate(zip(channel_names(len(values), alpha=False), values, strict=True)):
+        terms = arithmetic.terms(patch.values, c)
+        tolerance = FLOAT32 * max(abs(number) for term in terms for number in (term.value, *term.operands))
+        channels.append(ChannelValue(name, (), tuple(_stage(term, op) for term in terms), value, tolerance=tolerance))
+    return MapValue(op, patch, tuple(channels))
+
+
+def _stage(term: Term, op: str) -> Stage:
+    few = len(term.operands) <= LISTED
+    return Stage(term.name or op, term.text.format(*map(number, term.operands)) if few else f"of {len(term.operands)} values", term.value)

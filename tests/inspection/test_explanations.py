@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import imgconv
-from imgconv.errors import DoesNotFit, UsageError
+from imgconv.errors import DoesNotFit
 from imgconv.images import Raster
 from imgconv.inspection.arithmetic import explain
 from imgconv.inspection.cells import filter_input
 from imgconv.inspection.matrices import filter_matrices
-from imgconv.process import process
+from imgconv.process.network import results_of
 from imgconv.recipe import Pool, Postprocess, Recipe, filter_recipe, network_recipe
+from imgconv.recipe.operations import OPERATIONS
 
 WHOLE = ("sobel_x", "laplacian8", "relief", "roberts_x", "0 -1 0; -1 5 -1; 0 -1 0 / 3", "1 2 3 4; 5 6 7 8", "kirsch", "sobel")
 FRACTIONS = ("gaussian:sigma=1,size=5", "freichen_x", "freichen_edge", "1 2 3; 4 5 6 / -7.5")
@@ -127,6 +128,15 @@ def test_weights_across_channels_are_summed(tmp_path):
         assert told.written == [(pixels[4:7, 3:6].astype(float).transpose(2, 0, 1) * plane).sum()]
 
 
+SHAPES = {
+    "w6": (6, 1, 3, 3),
+    "b6": (6,),
+    "mix": (4, 3, 2, 3),
+    "up": (3, 2, 3, 2),
+    "dense": (10, 27),
+    "dense_bias": (10,),
+    "columns": (4, 18),
+}
 NETWORKS = [
     ["conv box padding=1 padding_mode=reflect"],
     ["conv 'sobel_x' sobel_y padding=same stride=2 flip=true"],
@@ -139,6 +149,28 @@ NETWORKS = [
     ["avg_pool 2 ceil_mode=true divisor_override=3"],
     ["relu", "median_pool 3 padding=1"],
     ["conv box", "min_pool 2x3 stride=1 dilation=2"],
+    ["conv_transpose box:size=2 stride=2"],
+    ["conv_transpose sobel_x stride=2x1 padding=1 output_padding=1x0 dilation=2"],
+    ["conv_transpose weights=up.npy groups=3 stride=3 bias=b6.npy"],
+    ["adaptive_avg_pool 4x5"],
+    ["conv sobel_x", "adaptive_max_pool 7xnone"],
+    ["grey"],
+    ["conv box", "grey"],
+    ["conv box", "scale -0.5"],
+    ["scale 1/255", "normalize 0.1,0.2,0.3 0.5"],
+    ["conv sobel_x", "relu"],
+    ["conv sobel_x", "leaky_relu 0.2"],
+    ["scale 1/9", "conv sobel_x", "sigmoid"],
+    ["scale 1/99", "conv sobel_x", "tanh"],
+    ["conv sobel_x", "abs"],
+    *(["conv sobel_x", f"combine {mode}"] for mode in ("hypot", "max", "sum")),
+    *(["scale 1/99", f"softmax {dim}"] for dim in (1, 2, 3, -1, -3)),
+    ["flatten"],
+    ["max_pool 5", "flatten", "softmax"],
+    ["max_pool 5", "flatten", "linear dense.npy dense_bias.npy", "relu"],
+    ["max_pool 5", "flatten", "linear dense.npy dense_bias.npy"],
+    ["linear columns.npy"],
+    ["pointwise colours.npy"],
 ]
 
 
@@ -147,15 +179,26 @@ NETWORKS = [
 def test_the_value_is_what_the_last_step_of_a_network_gives(steps, at, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(4)
-    for name, shape in {"w6": (6, 1, 3, 3), "b6": (6,), "mix": (4, 3, 2, 3)}.items():
+    for name, shape in SHAPES.items():
         np.save(f"{name}.npy", rng.standard_normal(shape).astype(np.float32))
     image, recipe = Raster(rng.integers(0, 256, (15, 18, 3), np.uint8)), network_recipe(steps)
-    maps = np.concatenate([made.image.pixels.transpose(2, 0, 1) for made in process(image, recipe, floats=True)])
+    (maps,) = results_of([image], recipe.step)
+    maps = maps[0] if maps.ndim == 4 else maps[None]  # a vector is a map of one row
     height, width = maps.shape[1:]
     explanation = explain(image, recipe, at and (at[0] % width, at[1] % height))
     column, row = explanation.at
     assert [value for told in explanation.maps for value in told.written] == maps[:, row, column].tolist()
     assert all(channel.agrees for told in explanation.maps for channel in told.channels)
+
+
+def test_every_operation_is_explained():
+    assert {steps[-1].split()[0] for steps in NETWORKS} == set(OPERATIONS)
+
+
+def test_a_cell_that_no_input_reaches_is_the_bias():
+    """A kernel of one tap leaves gaps of zeros between the cells that it enlarges."""
+    (told,) = explain(Raster(np.full((2, 2, 1), 5, np.uint8)), network_recipe(["conv_transpose 3 stride=2"]), (1, 0)).maps
+    assert told.patch.columns == () and told.written == [0] and told.channels[0].agrees
 
 
 def test_thresholds_inversion_and_overlay_come_after_the_map():
@@ -166,14 +209,14 @@ def test_thresholds_inversion_and_overlay_come_after_the_map():
     assert len(told.written) == 3 and told.channels[0].written in (0, 255)
 
 
-def test_a_pixel_outside_and_other_steps_are_refused():
+def test_a_pixel_outside_is_refused():
     image = Raster(np.zeros((5, 6, 1), np.uint8))
     with pytest.raises(DoesNotFit, match="pixel 6,2 lies outside the output laplacian8, which is 6 wide and 5 high"):
         explain(image, filter_recipe(["laplacian8"]), (6, 2))
     with pytest.raises(DoesNotFit, match="pixel 0,4 lies outside the output run, which is 3 wide and 2 high"):
         explain(image, network_recipe(["max_pool 2"]), (0, 4))
-    with pytest.raises(UsageError, match="the last step is relu"):
-        explain(image, network_recipe(["relu"]))
+    with pytest.raises(DoesNotFit, match="lies outside the output run, which is 30 wide and 1 high"):
+        explain(image, network_recipe(["flatten"]), (30, 0))
 
 
 @pytest.mark.parametrize("size", [(6, 7), (40, 30)])

@@ -6,9 +6,9 @@ completion stay fast.
 """
 
 from imgconv.recipe.operations import conv, elementwise, pool, vector
-from imgconv.recipe.operations.operation import Dims, Operation, OperationType, Option, WeightedSum, WindowPool, WindowSums
+from imgconv.recipe.operations.operation import Dims, Formula, Operation, OperationType, Option, Pooled, Sums, WeightedSum
 
-__all__ = ["OPERATIONS", "Dims", "Operation", "OperationType", "Option", "WeightedSum", "WindowPool", "WindowSums"]
+__all__ = ["OPERATIONS", "Dims", "Formula", "Operation", "OperationType", "Option", "Pooled", "Sums", "WeightedSum"]
 
 OPERATIONS: dict[str, OperationType] = {
     operation.name: operation for module in (elementwise, conv, pool, vector) for operation in module.TYPES

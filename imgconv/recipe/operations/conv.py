@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any, Self
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.modes import PaddingMode
 from imgconv.recipe.operations.operation import (
+    Cell,
     Cost,
     Dims,
     OperationType,
     Option,
     Reach,
+    Sums,
     WeightedOperation,
     WeightedSum,
-    WindowSums,
     maps_of,
     window_output,
 )
@@ -152,10 +153,12 @@ class Convolution(WeightedOperation):
             self.window.stride,
         )
 
-    def arithmetic(self, channels: int) -> WindowSums:
+    def arithmetic(self, input: tuple[int, ...], at: Cell) -> Sums:
         """A weighted sum for each output map."""
-        outputs = self._outputs(channels) or 0
-        return WindowSums(self.window, self.padding_mode, tuple(self._sum(output, channels) for output in range(outputs)))
+        channels, *size = input
+        rows, columns = self.window.cells(at, self.window.pads(size))
+        sums = tuple(self._sum(output, channels) for output in range(self._outputs(channels) or 0))
+        return Sums(rows, columns, sums, self.padding_mode)
 
     def _sum(self, output: int, channels: int) -> WeightedSum:
         kernel, first, count = output, 0, 1
@@ -273,6 +276,27 @@ class TransposedConvolution(WeightedOperation):
             tuple(-(-span // stride) for span, stride in zip(window.span, window.stride, strict=True)),
             tuple(Fraction(1, stride) for stride in window.stride),
         )
+
+    def arithmetic(self, input: tuple[int, ...], at: Cell) -> Sums:
+        """Each input cell adds the kernel around its place, so that an output cell is a sum over the input cells that reach it."""
+        channels, *size = input
+        (rows, down), (columns, across) = (self._reaching(size[axis], at[axis], axis) for axis in (0, 1))
+        sums = []
+        for output in range(self._outputs * (channels if self.each_channel else 1)):
+            kernel, first, count = (output // channels, output % channels, 1) if self.each_channel else (output, 0, channels // self.groups)
+            group, map_ = divmod(kernel, self.weight.shape[1])
+            inputs = range(first + group * count, first + (group + 1) * count)
+            planes = self.weight[:, map_] if self.each_channel else self.weight[inputs.start : inputs.stop, map_]
+            bias = 0.0 if self.bias is None else float(self.bias[kernel])
+            sums.append(WeightedSum(kernel, inputs, planes[:, down][:, :, across], bias))
+        return Sums(rows, columns, tuple(sums))
+
+    def _reaching(self, cells: int, at: int, axis: int) -> tuple[tuple[int, ...], list[int]]:
+        """The input cells along an axis that add to the output cell `at`, and the taps that they add with."""
+        (before, _), stride, dilation = self.window.pads((1, 1))[axis], self.window.stride[axis], self.window.dilation[axis]
+        taps = {cell: divmod(at + before - cell * stride, dilation) for cell in range(cells)}
+        taken = {cell: tap for cell, (tap, rest) in taps.items() if rest == 0 and 0 <= tap < self.window.kernel_size[axis]}
+        return tuple(taken), list(taken.values())
 
     def _size_formula(self, cells: int, axis: int) -> str:
         """(size - 1)*stride - before - after + span + output_padding, with its numbers."""

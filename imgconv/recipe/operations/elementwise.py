@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.modes import CombineMode
-from imgconv.recipe.operations.operation import Cost, Dims, Operation, OperationType, Option, maps_of
+from imgconv.recipe.operations.operation import (
+    Cell,
+    Cost,
+    Dims,
+    Elementwise,
+    Formula,
+    Operation,
+    OperationType,
+    Option,
+    Sums,
+    Term,
+    WeightedSum,
+    maps_of,
+)
 from imgconv.recipe.values import number, numbers, word
 
 if TYPE_CHECKING:
@@ -43,9 +56,18 @@ class Grey(Operation):
         """One multiply-add for each colour value."""
         return Cost(multiply_adds=prod(input) if input[0] > 1 else 0)
 
+    def arithmetic(self, input: tuple[int, ...], at: Cell) -> Sums:
+        """The weighted sum of the colours."""
+        import numpy as np
+
+        from imgconv.filters.color import LUMA
+
+        weights = np.array(LUMA if input[0] == 3 else [65536])[:, None, None] / 65536
+        return Sums((at[0],), (at[1],), (WeightedSum(0, range(input[0]), weights, 0.0),))
+
 
 @dataclass(frozen=True)
-class Scale(Operation):
+class Scale(Elementwise):
     """input * factor."""
 
     keeps_levels = False
@@ -61,9 +83,13 @@ class Scale(Operation):
         """One multiplication for each value."""
         return Cost(multiply_adds=prod(input))
 
+    def term(self, value: float, channel: int) -> Term:
+        """The value times the factor."""
+        return Term("", "{} * {}", (value, self.factor), value * self.factor)
+
 
 @dataclass(frozen=True)
-class Normalize(Operation):
+class Normalize(Elementwise):
     """(input - mean) / std, with one number for all channels or one for each."""
 
     temporaries: ClassVar[float] = 1.0
@@ -101,9 +127,14 @@ class Normalize(Operation):
         """One multiply-add for each value."""
         return Cost(multiply_adds=prod(input))
 
+    def term(self, value: float, channel: int) -> Term:
+        """The value less the mean of its channel, over the standard deviation."""
+        mean, std = (numbers[channel if len(numbers) > 1 else 0] for numbers in (self.mean, self.std))
+        return Term("", "({} - {}) / {}", (value, mean, std), (value - mean) / std)
+
 
 @dataclass(frozen=True)
-class ReLU(Operation):
+class ReLU(Elementwise):
     """max(input, 0)."""
 
     def apply(self, input: Array) -> Array:
@@ -112,9 +143,13 @@ class ReLU(Operation):
 
         return relu(input)
 
+    def term(self, value: float, channel: int) -> Term:
+        """The larger one of the value and 0."""
+        return Term("", "max({}, 0)", (value,), max(value, 0.0))
+
 
 @dataclass(frozen=True)
-class LeakyReLU(Operation):
+class LeakyReLU(Elementwise):
     """`input` where it is positive, else negative_slope * input."""
 
     temporaries: ClassVar[float] = 1.25
@@ -127,9 +162,15 @@ class LeakyReLU(Operation):
 
         return leaky_relu(input, self.negative_slope)
 
+    def term(self, value: float, channel: int) -> Term:
+        """The value, or the slope times it."""
+        if value > 0:
+            return Term("", "{}, which is positive", (value,), value)
+        return Term("", "{} * {}", (self.negative_slope, value), self.negative_slope * value)
+
 
 @dataclass(frozen=True)
-class Sigmoid(Operation):
+class Sigmoid(Elementwise):
     """1 / (1 + exp(-input))."""
 
     temporaries: ClassVar[float] = 3.0
@@ -142,9 +183,15 @@ class Sigmoid(Operation):
 
         return sigmoid(input)
 
+    def term(self, value: float, channel: int) -> Term:
+        """The logistic function of the value."""
+        import numpy as np
+
+        return Term("", "1 / (1 + exp(-({})))", (value,), float(1 / (1 + np.exp(-value))))
+
 
 @dataclass(frozen=True)
-class Tanh(Operation):
+class Tanh(Elementwise):
     """The hyperbolic tangent."""
 
     keeps_levels = False
@@ -155,9 +202,15 @@ class Tanh(Operation):
 
         return tanh(input)
 
+    def term(self, value: float, channel: int) -> Term:
+        """The hyperbolic tangent of the value."""
+        from math import tanh
+
+        return Term("", "tanh({})", (value,), tanh(value))
+
 
 @dataclass(frozen=True)
-class Abs(Operation):
+class Abs(Elementwise):
     """|input|."""
 
     def apply(self, input: Array) -> Array:
@@ -165,6 +218,10 @@ class Abs(Operation):
         import numpy as np
 
         return np.abs(input)
+
+    def term(self, value: float, channel: int) -> Term:
+        """The absolute value."""
+        return Term("", "|{}|", (value,), abs(value))
 
 
 @dataclass(frozen=True)
@@ -193,6 +250,20 @@ class Combine(Operation):
     def cost(self, input: tuple[int, ...], output: tuple[int, ...]) -> Cost:
         """One multiply-add for each value."""
         return Cost(multiply_adds=prod(input))
+
+    def arithmetic(self, input: tuple[int, ...], at: Cell) -> Formula:
+        """The cell of all maps."""
+        return Formula((at[0],), (at[1],), lambda cells, channel: self._terms([float(value) for value in cells[0, 0]]))
+
+    def _terms(self, values: list[float]) -> list[Term]:
+        if self.mode == "hypot":
+            squares = sum(value * value for value in values)
+            text = " + ".join(["({})^2"] * len(values))
+            return [Term("squares", text, tuple(values), squares), Term("", "sqrt({})", (squares,), squares**0.5)]
+        sizes = [abs(value) for value in values]
+        if self.mode == "sum":
+            return [Term("", " + ".join(["|{}|"] * len(values)), tuple(values), sum(sizes))]
+        return [Term("", f"max({', '.join(['|{}|'] * len(values))})", tuple(values), max(sizes))]
 
 
 TYPES = (

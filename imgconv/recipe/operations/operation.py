@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from imgconv.recipe.weights import Context
 
 Dims = tuple[int | None, ...]  # (C, H, W) of maps, (L,) of a vector, without the batch axis; None is an unknown size
+Cell = tuple[int, int]  # row, column
 REQUIRED: Any = object()  # the default of an option without one
 
 
@@ -108,24 +109,47 @@ class WeightedSum:
 
 
 @dataclass(frozen=True, eq=False)
-class WindowSums:
-    """For `explain`: every output map is a weighted sum of the cells under `window`."""
+class Sums:
+    """For `explain`: an output cell of every map is a weighted sum of the input cells at `rows` and `columns`.
 
-    window: Window
-    padding_mode: str | tuple[str, float]
+    Cells outside of the input have the values of `padding_mode`. `sampled` returns the cells (kh, kw, C) of the input (C, H, W) where the
+    sums are over values between cells.
+    """
+
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
     sums: tuple[WeightedSum, ...]
+    padding_mode: str | tuple[str, float] = "zeros"
+    sampled: Callable[[Array], Array] | None = None
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """For `explain`: an output cell is the `mode` of the input cells at `rows` and `columns`; an average is divided by `divisor`."""
+
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+    mode: str
+    divisor: int
+
+
+@dataclass(frozen=True)
+class Term:
+    """A line of arithmetic: its name ("" for that of the step), a text with {} for each of `operands`, and the result."""
+
+    name: str
+    text: str
+    operands: tuple[float, ...]
+    value: float
 
 
 @dataclass(frozen=True, eq=False)
-class WindowPool:
-    """For `explain`: `mode` of the cells under `window`.
+class Formula:
+    """For `explain`: `terms` computes an output cell of a channel from the input cells (kh, kw, C) at `rows` and `columns`."""
 
-    `divisor` is that of an average over a window on `rows` and `columns` of an input of `size`, of which `count` cells are not padding.
-    """
-
-    window: Window
-    mode: str
-    divisor: Callable[[Sequence[int], Sequence[int], Sequence[int], int], int]
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+    terms: Callable[[Array, int], list[Term]]
 
 
 @dataclass(frozen=True)
@@ -169,9 +193,28 @@ class Operation(ABC):
         """What `plan` shows of this operation from shape `input` to shape `output`."""
         return Cost()
 
-    def arithmetic(self, channels: int) -> WindowSums | WindowPool | None:
-        """How `explain` explains an output cell for an input of `channels`; None if it cannot."""
+    def arithmetic(self, input: tuple[int, ...], at: Cell) -> Arithmetic | None:
+        """How the output cell `at` (row, column) of an input of shape `input` is computed; None if `explain` cannot explain it.
+
+        A vector of L numbers is a map of 1 row and L columns.
+        """
         return None
+
+
+Arithmetic = Sums | Pooled | Formula
+
+
+class Elementwise(Operation):
+    """An operation on each value."""
+
+    @abstractmethod
+    def term(self, value: float, channel: int) -> Term:
+        """The arithmetic of one value of a channel, in float64."""
+
+    def arithmetic(self, input: tuple[int, ...], at: Cell) -> Formula:
+        """The value in its place."""
+        row, column = at
+        return Formula((row,), (column,), lambda cells, channel: [self.term(float(cells[0, 0, channel]), channel)])
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from imgconv.errors import UsageError
 from imgconv.modes import MissingMode
-from imgconv.recipe.operations.operation import Cost, Dims, Operation, OperationType, Option, Reach, WindowPool, maps_of, window_output
+from imgconv.recipe.operations.operation import Cell, Cost, Dims, Operation, OperationType, Option, Pooled, Reach, maps_of, window_output
 from imgconv.recipe.values import flag, output_size, padding, size, size_or_none, whole
 from imgconv.window import Window
 
@@ -97,18 +97,19 @@ class Pooling(Operation):
         formulas, name = self.window.size_formulas(size), self.window.padding_text(size)
         return Cost(sizes=formulas, padding=name, span=self.window.span, stride=self.window.stride)
 
-    def arithmetic(self, channels: int) -> WindowPool:
+    def arithmetic(self, input: tuple[int, ...], at: Cell) -> Pooled:
         """The mode of the cells under the window."""
-        return WindowPool(self.window, self.mode, self._divisor)
+        _, *size = input
+        rows, columns = self.window.cells(at, self.window.pads(size))
+        return Pooled(rows, columns, self.mode, self._divisor(rows, columns, size))
 
-    def _divisor(self, rows: Sequence[int], columns: Sequence[int], size: Sequence[int], count: int) -> int:
+    def _divisor(self, rows: Sequence[int], columns: Sequence[int], size: Sequence[int]) -> int:
         """The number that an average is divided by: padding counts with `count_include_pad`, cells beyond the padding never."""
         if self.divisor_override is not None:
             return self.divisor_override
-        if not self.count_include_pad:
-            return count
-        bottom, right = (cells + after for cells, (_, after) in zip(size, self.window.pads(size), strict=True))
-        return sum(row < bottom for row in rows) * sum(column < right for column in columns)
+        pads = self.window.pads(size) if self.count_include_pad else ((0, 0), (0, 0))
+        (top, bottom), (left, right) = ((-before, cells + after) for cells, (before, after) in zip(size, pads, strict=True))
+        return sum(top <= row < bottom for row in rows) * sum(left <= column < right for column in columns)
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,13 @@ class AdaptivePooling(Operation):
         spans = tuple(max(-(-(j + 1) * n // out) - j * n // out for j in range(out)) for n, out in axes)
         formulas = tuple(f"{out} windows over {n} cells" for n, out in axes)
         return Cost(sizes=formulas, padding="adaptive", span=spans, stride=tuple(Fraction(n, out) for n, out in axes))
+
+    def arithmetic(self, input: tuple[int, ...], at: Cell) -> Pooled:
+        """The mode of the window that adapts to the size of the input."""
+        _, *size = input
+        axes = zip(size, self.output_size, at, strict=True)
+        rows, columns = (tuple(range(i * n // (out or n), -(-(i + 1) * n // (out or n)))) for n, out, i in axes)
+        return Pooled(rows, columns, self.mode, len(rows) * len(columns))
 
 
 def _averaged(sums: Callable[[Array], Array], average: Callable[[Array], Array], input: Array, rule: MissingRule) -> Array:

@@ -7,7 +7,20 @@ from math import prod
 from typing import TYPE_CHECKING, Any, Self
 
 from imgconv.errors import DoesNotFit, UsageError
-from imgconv.recipe.operations.operation import Cost, Dims, Operation, OperationType, Option, Reach, WeightedOperation
+from imgconv.recipe.operations.operation import (
+    Cell,
+    Cost,
+    Dims,
+    Formula,
+    Operation,
+    OperationType,
+    Option,
+    Reach,
+    Sums,
+    Term,
+    WeightedOperation,
+    WeightedSum,
+)
 from imgconv.recipe.shape import shape_text
 from imgconv.recipe.values import weights, whole
 from imgconv.recipe.weights import check_bias, layer_weights
@@ -47,6 +60,18 @@ class Flatten(Operation):
     def cost(self, input: tuple[int, ...], output: tuple[int, ...]) -> Cost:
         """No arithmetic."""
         return Cost(sees_all=True)
+
+    def arithmetic(self, input: tuple[int, ...], at: Cell) -> Formula:
+        """The cell that has this place in the vector."""
+        _, height, width = (1, 1, *input)[-3:]
+        channel, cell = divmod(at[1], height * width)
+        row, column = divmod(cell, width)
+
+        def terms(cells: Array, _: int) -> list[Term]:
+            value = float(cells[0, 0, channel])
+            return [Term("", f"{{}} of channel {channel + 1}, column {column}, row {row}", (value,), value)]
+
+        return Formula((row,), (column,), terms)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +114,14 @@ class Linear(WeightedOperation):
         """Every weight once for each row of the input."""
         return Cost(self.weight.size * prod(input[:-1]), "linear", sees_all=True)
 
+    def arithmetic(self, input: tuple[int, ...], at: Cell) -> Sums:
+        """The numbers of a row times those of one row of the weight."""
+        channels, _, width = (1, 1, *input)[-3:]
+        row, output = at
+        weights, bias = self.weight[output][None, None], 0.0 if self.bias is None else float(self.bias[output])
+        sums = tuple(WeightedSum(output, range(channel, channel + 1), weights, bias) for channel in range(channels))
+        return Sums((row,), tuple(range(width)), sums)
+
 
 @dataclass(frozen=True)
 class Softmax(Operation):
@@ -113,6 +146,32 @@ class Softmax(Operation):
         from imgconv.functional.activation import softmax
 
         return softmax(input, self.dim)
+
+    def arithmetic(self, input: tuple[int, ...], at: Cell) -> Formula:
+        """The values along `dim`."""
+        _, height, width = (1, 1, *input)[-3:]
+        axis = (self.dim - 1 if self.dim > 0 else self.dim + len(input)) + 3 - len(input)  # of channels, rows, columns
+        row, column = at
+        rows, columns = tuple(range(height)) if axis == 1 else (row,), tuple(range(width)) if axis == 2 else (column,)
+
+        def terms(cells: Array, channel: int) -> list[Term]:
+            line = (cells[0, 0], cells[:, 0, channel], cells[0, :, channel])[axis].tolist()
+            return _softmax(line, (channel, row, column)[axis])
+
+        return Formula(rows, columns, terms)
+
+
+def _softmax(values: list[float], position: int) -> list[Term]:
+    """The share of one of `values`; the largest is subtracted first, so that exp is finite."""
+    from math import exp
+
+    largest, value = max(values), values[position]
+    share, total = exp(value - largest), sum(exp(each - largest) for each in values)
+    return [
+        Term("exp", "exp({} - {}), less the largest", (value, largest), share),
+        Term("sum", f"exp of all {len(values)} values, less {{}}", (largest,), total),
+        Term("", "{} / {}", (share, total), share / total),
+    ]
 
 
 TYPES = (
