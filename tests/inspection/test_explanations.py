@@ -136,6 +136,7 @@ SHAPES = {
     "dense": (10, 27),
     "dense_bias": (10,),
     "columns": (4, 18),
+    "colours": (2, 3),
 }
 NETWORKS = [
     ["conv box padding=1 padding_mode=reflect"],

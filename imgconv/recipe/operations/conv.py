@@ -111,7 +111,7 @@ class Convolution(WeightedOperation):
             geometry = window.stride, window.padding, window.dilation
             return conv2d(maps, self.weight, self.bias, *geometry, groups, padding_mode=self.padding_mode, flip=self.flip)
 
-        return _of_each_channel(input, correlated) if self.each_channel else correlated(input)
+        return of_each_channel(input, correlated) if self.each_channel else correlated(input)
 
     def apply_missing(self, input: Array, rule: MissingRule) -> Array:
         """The correlated maps by normalised convolution, see `imgconv.filters.missing`."""
@@ -259,7 +259,7 @@ class TransposedConvolution(WeightedOperation):
         def transposed(maps: Array) -> Array:
             return conv_transpose2d(maps, self.weight, self.bias, window.stride, padding, self.output_padding, self.groups, window.dilation)
 
-        return _of_each_channel(input, transposed) if self.each_channel else transposed(input)
+        return of_each_channel(input, transposed) if self.each_channel else transposed(input)
 
     def reach(self) -> Reach:
         """The rows that add to an output row."""
@@ -306,22 +306,22 @@ class TransposedConvolution(WeightedOperation):
         return f"({cells} - 1)*{stride} - {before} - {after} + {span} + {self.output_padding[axis]} = {out}"
 
 
-def _of_each_channel(input: Array, convolve: Callable[[Array], Array]) -> Array:
+def of_each_channel(input: Array, convolve: Callable[[Array], Array]) -> Array:
     """`convolve` on every channel as an image of its own; the M maps of C channels come as (N, M*C, h, w), kernels outermost."""
     count, channels = input.shape[:2]
     maps = convolve(input.reshape(-1, 1, *input.shape[2:]))
     return maps.reshape(count, channels, *maps.shape[1:]).swapaxes(1, 2).reshape(count, -1, *maps.shape[2:])
 
 
-_WEIGHTS = (Option("kernel", references, None), Option("weights", weights, None), Option("bias", weights, None))
+WEIGHTS = (Option("kernel", references, None), Option("weights", weights, None), Option("bias", weights, None))
 STRIDE, PADDING, DILATION = Option("stride", size, 1), Option("padding", padding, 0), Option("dilation", size, 1)
 GROUPS, OUTPUT_PADDING = Option("groups", whole, 1), Option("output_padding", size, 0)
 PADDING_MODE, FLIP = Option("padding_mode", padding_mode, "zeros"), Option("flip", flag, False)
-_SLIDING = (*_WEIGHTS, STRIDE, PADDING)
+_SLIDING = (*WEIGHTS, STRIDE, PADDING)
 
 TYPES = (
     OperationType("conv", "convolves maps", Convolution.build, (*_SLIDING, DILATION, GROUPS, PADDING_MODE, FLIP)),
     OperationType("conv_transpose", "enlarges maps", TransposedConvolution.build, (*_SLIDING, OUTPUT_PADDING, GROUPS, DILATION)),
     OperationType("depthwise", "convolves each channel on its own", Depthwise.build, (*_SLIDING, DILATION, PADDING_MODE, FLIP)),
-    OperationType("pointwise", "mixes the channels of each pixel", Pointwise.build, _WEIGHTS),
+    OperationType("pointwise", "mixes the channels of each pixel", Pointwise.build, WEIGHTS),
 )

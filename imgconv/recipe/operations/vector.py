@@ -168,8 +168,9 @@ def _softmax(values: list[float], position: int) -> list[Term]:
     largest, value = max(values), values[position]
     share, total = exp(value - largest), sum(exp(each - largest) for each in values)
     return [
-        Term("exp", "exp({} - {}), less the largest", (value, largest), share),
-        Term("sum", f"exp of all {len(values)} values, less {{}}", (largest,), total),
+        Term("largest", f"max of {len(values)} values", (), largest),
+        Term("exp", "exp({} - {})", (value, largest), share),
+        Term("sum", f"exp(value - {{}}) of all {len(values)} values", (largest,), total),
         Term("", "{} / {}", (share, total), share / total),
     ]
 
