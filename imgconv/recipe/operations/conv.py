@@ -119,7 +119,7 @@ class Convolution(WeightedOperation):
 
         from imgconv.filters.missing import correlate_missing
 
-        sums = self.arithmetic(input.shape[1]).sums
+        sums = self._sums(input.shape[1])
 
         def of_image(maps: Array) -> list[Array]:
             parts = ((maps[each.inputs.start : each.inputs.stop], each) for each in sums)
@@ -157,8 +157,10 @@ class Convolution(WeightedOperation):
         """A weighted sum for each output map."""
         channels, *size = input
         rows, columns = self.window.cells(at, self.window.pads(size))
-        sums = tuple(self._sum(output, channels) for output in range(self._outputs(channels) or 0))
-        return Sums(rows, columns, sums, self.padding_mode)
+        return Sums(rows, columns, self._sums(channels), self.padding_mode)
+
+    def _sums(self, channels: int) -> tuple[WeightedSum, ...]:
+        return tuple(self._sum(output, channels) for output in range(self._outputs(channels) or 0))
 
     def _sum(self, output: int, channels: int) -> WeightedSum:
         kernel, first, count = output, 0, 1
