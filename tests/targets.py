@@ -14,6 +14,7 @@ import numpy as np
 from imgconv.cli import warmup
 from imgconv.engine import compiler
 from imgconv.functional.deform_conv import deform_conv2d
+from imgconv.functional.patches import unfold
 
 X86, ARM = (62).to_bytes(2, "little"), (183).to_bytes(2, "little")  # machines in the header of an ELF file
 TARGETS = {
@@ -38,6 +39,7 @@ def check_machine_code(module, target):
 
 def main():
     """Compile every loop and print how many forms each of them has."""
+    compiler.self_check()
     forms, emit = Counter(), compiler.emit
 
     def emit_for_all(dispatcher, signature):
@@ -49,6 +51,7 @@ def main():
     compiler.emit = emit_for_all
     warmup.command(quiet=True)
     maps, weight = np.ones((1, 2, 9, 9), np.float32), np.ones((2, 2, 3, 3), np.float32)
+    unfold(maps, 3)
     deform_conv2d(maps, np.ones((1, 18, 7, 7), np.float32), weight)
     sys.stdout.write(json.dumps(forms))
 

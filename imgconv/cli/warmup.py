@@ -65,7 +65,7 @@ def _recipes() -> "list[Recipe]":
     from imgconv.modes import PoolMode
     from imgconv.recipe import Canny, Pool, Recipe, filter_recipe, network_recipe
 
-    kernels = ("laplacian8", "gaussian5", "box:size=3", "sobel", "gaussian:sigma=2", "emboss", "unsharp5", "kv")
+    kernels = ("laplacian8", "gaussian5", "box:size=3", "box:size=15", "sobel", "gaussian:sigma=2", "emboss", "unsharp5", "kv")
     filters = [filter_recipe([kernel], stride=stride) for kernel in kernels for stride in (1, 2)]
     ranges = [filter_recipe(["sobel_x"], range=name) for name in ("clip", "abs", "minmax")]
     pools = [Recipe("pool", Pool(size, mode, stride)) for size in (2, 3, 15) for mode in PoolMode for stride in (None, 1)]
