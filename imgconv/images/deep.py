@@ -1,6 +1,6 @@
-"""Images with more depth than Pillow's modes: JPEG 2000, AVIF and HEIC.
+"""Images with more depth than Pillow's modes: JPEG, JPEG 2000, AVIF and HEIC; and JPEG without loss.
 
-imagecodecs decodes JPEG 2000 and AVIF, pillow-heif HEIC.
+imagecodecs decodes JPEG, JPEG 2000 and AVIF, pillow-heif HEIC.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,21 +10,51 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFile
 
-from imgconv.images import metadata, plugins
+from imgconv.errors import ImageError
+from imgconv.images import jpeg, metadata, plugins
 from imgconv.images.damage import image_errors
-from imgconv.images.modes import full_range
+from imgconv.images.modes import full_range, white_is_white
 from imgconv.images.raster import Decoder, Header, Raster, Request
 
 
 def decoder(file: BinaryIO, name: str, request: Request) -> Decoder | None:
-    """Return the decoder of a file with more than 8 bits per channel; None for everything that Pillow holds."""
+    """Return the decoder of a file with more than 8 bits per channel, or of a kind of JPEG that Pillow lacks; None for all others."""
     if name not in _DECODERS:
         return None
     file.seek(0)
     with image_errors(f"damaged {name}"):
         return _DECODERS[name](file, request)
+
+
+def _jpeg(file: BinaryIO, request: Request) -> Decoder | None:
+    frame = jpeg.frame_header(file)
+    if frame is None or (frame[1] in jpeg.PILLOWS and frame[2] == 8):
+        file.seek(0)
+        return None
+    position, marker, bits = frame
+    if marker not in (*jpeg.PILLOWS, jpeg.LOSSLESS):  # imagecodecs can hang in a JPEG-LS that was cut short (2026.3)
+        kind = "JPEG-LS images" if marker == jpeg.JPEG_LS else "hierarchical jpeg images, and lossless ones in arithmetic codes,"
+        raise ImageError(f"{kind} are not supported; convert them to .png")
+    file.seek(0)
+    data = bytearray(file.read())
+    data[position + 1], data[position + 4] = jpeg.PILLOWS[0], 8  # for Pillow, which reads the header and metadata
+    image = plugins.open_image(BytesIO(data), "jpeg")
+    if image.mode not in ("L", "RGB"):
+        raise ImageError(f"jpeg images of {image.mode} and {bits} bits are not supported; convert them to RGB")
+
+    def decode(data: bytes, _: int) -> NDArray[Any]:
+        import imagecodecs
+
+        pixels = imagecodecs.jpeg8_decode(data)
+        if not request.salvage:
+            jpeg.read_structure(data).check_scans()
+            jpeg.check_complete(data, pixels, imagecodecs.jpeg8_decode)
+        return white_is_white(pixels, bits)
+
+    form = _Form("uint8" if bits <= 8 else "uint16", len(image.getbands()), alpha=False)
+    return _whole_file("jpeg", file, form, request, decode, image=image)
 
 
 def _jpeg2000(file: BinaryIO, request: Request) -> Decoder | None:
@@ -69,6 +99,7 @@ def _heif(file: BinaryIO, request: Request) -> Decoder | None:
 _DECODERS: dict[str, Callable[[BinaryIO, Request], Decoder | None]] = {
     "avif": _avif,
     "heif": _heif,
+    "jpeg": _jpeg,
     "jpeg2000": _jpeg2000,
 }
 
@@ -89,12 +120,13 @@ def _whole_file(
     request: Request,
     decode: Callable[[bytes, int], NDArray[Any]],
     durations: Sequence[float] = (),
+    image: ImageFile.ImageFile | None = None,
 ) -> Decoder:
     """Return the decoder of a file whose header Pillow reads; `decode` gives the pixels of a frame from the file and an index.
 
     Without a form, the pixels have 16 bits and the channels of Pillow's mode.
     """
-    image = plugins.open_image(file, name)
+    image = image or plugins.open_image(file, name)
     request.check_size(image.height, image.width)
     if form is None:
         alpha = image.has_transparency_data

@@ -6,7 +6,7 @@ libjpeg fills missing rows with grey, and an end mark after the part that is the
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ _PREVIEWS = b"MPF\0"  # marks a JPEG that declares further images of the same sc
 _IN_SCAN = (0, *range(0xD0, 0xD8), 0xFF)  # what follows FF without ending a scan: a stuffed byte, a restart, another FF
 _ALONE = (0x01, *range(0xD0, 0xD9))  # markers without a segment
 _FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
+PILLOWS = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)  # frames that Pillow decodes: baseline, extended, progressive; the last two with arithmetic codes
+LOSSLESS, JPEG_LS = 0xC3, 0xF7
 _HUFFMAN = (0xC0, 0xC1, 0xC2, 0xC3)
 _PROGRESSIVE = (0xC2, 0xCA)
 _SCAN, _END, _START = 0xDA, 0xD9, 0xD8
@@ -149,6 +151,16 @@ def check_complete(data: bytes, pixels: NDArray[Any], decode: Callable[[bytes], 
     body = data[:end] if end > 0 else data
     if not np.array_equal(decode(body + _OTHER_STRIP + END), pixels):
         raise TruncatedError
+
+
+def frame_header(file: BinaryIO) -> tuple[int, int, int] | None:
+    """Return the position of the marker that begins the frame of a JPEG, the marker, and the bits of a sample; None without one."""
+    file.seek(2)
+    while len(head := file.read(4)) == 4 and head[0] == 0xFF and head[1] not in (_SCAN, _END):
+        if head[1] in (*_FRAMES, JPEG_LS):
+            return file.tell() - 4, head[1], int.from_bytes(file.read(1), "big")
+        file.seek(-3 if head[1] == 0xFF else -2 if head[1] in _ALONE else int.from_bytes(head[2:], "big") - 2, 1)
+    return None
 
 
 def check_one_image(data: bytes) -> None:

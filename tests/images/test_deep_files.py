@@ -179,3 +179,32 @@ def test_half_an_avif_or_webp_is_an_error():
         Image.fromarray(pixels).save(file, name)
         with pytest.raises(ImageError):
             read(file.getvalue()[: len(file.getvalue()) // 2])
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 16])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_jpeg_without_loss_of_every_depth(bits, channels):
+    values = samples(bits, channels)
+    header, (frame,) = read(imagecodecs.jpeg8_encode(values.squeeze(), bitspersample=bits, lossless=True))
+    assert (header.dtype, header.channels) == ("uint8" if bits == 8 else "uint16", channels)
+    np.testing.assert_allclose(frame.pixels, scaled(values, bits), rtol=0, atol=1)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_jpeg_of_12_bits(channels):
+    ramp = np.broadcast_to(np.linspace(0, 4095, 64)[None, :, None], (40, 64, channels)).astype(np.uint16)
+    data = imagecodecs.jpeg8_encode(np.ascontiguousarray(ramp.squeeze()), bitspersample=12, level=98)
+    header, (frame,) = read(data)
+    assert (header.dtype, header.channels, header.size) == ("uint16", channels, (40, 64))
+    np.testing.assert_allclose(frame.pixels, scaled(ramp, 12), rtol=0, atol=400)
+    for position in range(len(data) // 2, len(data) - 20, 40):
+        for end in (b"", b"\xff\xd9"):
+            with pytest.raises(ImageError, match="damaged jpeg"):
+                read(data[:position] + end)
+
+
+@pytest.mark.parametrize("marker", [0xC5, 0xC7, 0xCB, 0xCF, 0xF7])
+def test_other_kinds_of_jpeg_are_not_supported_and_never_damaged(marker):
+    data = saved(Image.new("L", (9, 9)), "JPEG")
+    with pytest.raises(ImageError, match="not supported"):
+        read(data.replace(b"\xff\xc0", bytes([0xFF, marker])))
