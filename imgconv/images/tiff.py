@@ -148,10 +148,10 @@ def _check(image: _Image, request: Request) -> None:
 
     for page in image[: 1 + (image.mask is not None)]:
         request.check_size(page.imagelength, page.imagewidth)
+        if _PHOTOMETRIC not in page.tags:  # as libtiff assumes
+            page.photometric = type(page.photometric)(2 if page.samplesperpixel >= 3 else int(int(page.compression) not in _FAX))
         if not request.salvage:
-            _check_tags(page)
-        elif _PHOTOMETRIC not in page.tags:  # as libtiff assumes
-            page.photometric = type(page.photometric)(2 if page.samplesperpixel >= 3 else 1)
+            _check_bits(page)
         if int(page.compression) not in tiff_segments.COMPRESSIONS:
             raise ImageError(f"tiff compression {int(page.compression)} is not supported; save the image with deflate or LZW")
         if not (tiff_colors.is_supported(page) and tiff_segments.is_supported(page)):
@@ -163,10 +163,8 @@ def _check(image: _Image, request: Request) -> None:
         raise ImageError("tiff images with a mask of another size are not supported; save the mask as an alpha channel")
 
 
-def _check_tags(page: Any) -> None:
-    """Raise DamageError where a tag is missing that has no default, or one whose default contradicts the data."""
-    if _PHOTOMETRIC not in page.tags:
-        raise DamageError(f"tag {_PHOTOMETRIC} is missing")
+def _check_bits(page: Any) -> None:
+    """Raise DamageError where the number of bits is missing, and its default contradicts the data."""
     packed = page.imagelength * -(-page.imagewidth // 8)  # bytes of one bit a pixel, the default
     bilevel = page.samplesperpixel == 1 and (int(page.compression) in _FAX or sum(page.databytecounts) == packed)
     if _BITS not in page.tags and not bilevel:

@@ -281,3 +281,20 @@ def by_hand(data, size, *, bits=8, photometric=1, samples=1, compression=1, samp
         directory += struct.pack("<HHI", tag, kind, len(values)) + value.ljust(4, b"\0")
     head = b"II*\0" + struct.pack("<I", 8 + len(body))
     return head + body + struct.pack("<H", len(tags)) + directory + bytes(4) + tail
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+def test_a_missing_photometric_interpretation_is_grey_or_rgb_as_in_libtiff(samples):
+    pixels = photo()[..., :samples]
+    data = by_hand(pixels.tobytes(), pixels.shape[:2], samples=samples, photometric=samples)
+    without = data.replace(struct.pack("<HH", 262, 3), struct.pack("<HH", 263, 3))  # 263: thresholding
+    exact(without, np.ascontiguousarray(pixels))
+
+
+def test_missing_bits_are_one_bit_or_damage():
+    opaque = GREY > 99
+    packed = np.packbits(opaque, axis=1)
+    tag, other = struct.pack("<HH", 258, 3), struct.pack("<HH", 254, 3)
+    exact(by_hand(packed.tobytes(), GREY.shape[:2], bits=1).replace(tag, other[:2] + tag[2:]), opaque.astype(np.uint8) * 255)
+    with pytest.raises(ImageError, match="tag 258 is missing"):
+        read(by_hand(GREY.tobytes(), GREY.shape[:2]).replace(tag, other))
