@@ -118,7 +118,7 @@ def check(shown, expected, recipe):
     if is_raw(recipe):
         assert difference.max() <= 1e-6 * max(1.0, np.abs(expected).max())
     elif is_exact(recipe):
-        assert difference.max() == 0
+        assert difference.max() == 0, recipe.describe()
     else:
         assert (difference > 0).mean() < 0.01
         assert recipe.postprocess.threshold is not None or difference.max() <= 1

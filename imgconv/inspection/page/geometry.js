@@ -22,7 +22,7 @@ export function padsOf(window, size) {
     const total = Math.max((windows - 1) * window.stride[axis] + span - size[axis], 0);
     const before = Math.floor(total / 2), after = total - before;
     if (!window.anchor) return [before, after];
-    const shift = (window.anchor[axis] - Math.floor((window.kernelSize[axis] - 1) / 2)) * window.dilation[axis];
+    const shift = window.anchor[axis] * window.dilation[axis] - Math.floor((span - 1) / 2);
     return [Math.max(before + shift, 0), Math.max(after - shift, 0)];
   });
 }

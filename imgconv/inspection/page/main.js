@@ -21,7 +21,7 @@ const closeups = new Closeups(model, togglePlay);
 let timer = 0, spoken = 0, drawn = 0;
 
 document.title = `${data.name}, cell by cell`;
-byId("title").textContent = data.name;
+byId("title").textContent = data.name === "-" ? "standard input" : data.name;
 byId("origin").textContent = originText(data);
 
 /** Where the pixels come from. */

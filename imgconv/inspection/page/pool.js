@@ -87,29 +87,11 @@ export class Pool {
   /** Values of a rank: counted in a histogram that moves along each row for 8 bits, else sorted. */
   #ranked({ data, width }, [hOut, wOut], input) {
     const values = new Float64Array(hOut * wOut), columns = this.taps[0].map((_, v) => this.taps.flatMap((line, u) => (line[v] ? [u] : [])));
-    const moves = input.largest === 255 && input.whole && this.stride[1] === 1 && this.dilation[1] === 1 && this.taps.flat().every(Boolean);
-    const counts = new Int32Array(256);
+    const dense = this.stride[1] === 1 && this.dilation[1] === 1 && this.taps.flat().every(Boolean), moves = dense && input.largest === 255 && input.whole;
     for (let i = 0; i < hOut; i++) {
-      const top = i * this.stride[0];
-      const column = (v, j, more) => {
-        for (const u of columns[v]) {
-          const value = data[(top + u * this.dilation[0]) * width + j];
-          if (value === value) (counts[value] += more), (total += more);
-        }
-      };
-      let total = 0;
-      counts.fill(0);
-      for (let j = 0; j < wOut; j++) {
-        if (!moves) {
-          values[i * wOut + j] = this.#sorted(data, width, top, j * this.stride[1], columns);
-          continue;
-        }
-        if (j === 0) columns.forEach((_, v) => column(v, v, 1));
-        else column(0, j - 1, -1), column(columns.length - 1, j + columns.length - 1, 1);
-        let rest = this.#index(total), level = 0;
-        while (rest >= counts[level]) rest -= counts[level++];
-        values[i * wOut + j] = level;
-      }
+      const top = i * this.stride[0], out = values.subarray(i * wOut, (i + 1) * wOut), rows = this.taps.map((_, u) => (top + u * this.dilation[0]) * width);
+      if (moves) slideRanks(out, data, rows, columns.length, (count) => this.#index(count));
+      else for (let j = 0; j < wOut; j++) out[j] = this.#sorted(data, width, top, j * this.stride[1], columns);
     }
     return values;
   }
@@ -202,5 +184,32 @@ export class Pool {
     this.shape([channels, height, width]);
     const size = [height, width];
     return { sizes: sizeFormulas(this.window, size), pads: padsOf(this.window, size), multiplyAdds: 0, multiplyAddsText: "a pool multiplies nothing", parameters: 0 };
+  }
+}
+
+/** Fill a row with the cells of a rank under windows of `columns` columns: counts of levels, and how many cells are below the result. */
+function slideRanks(out, data, rows, columns, indexOf) {
+  const counts = new Int32Array(256)
+  let level = 0, below = 0, total = 0;
+  const starts = Int32Array.from(rows);
+  for (let j = 1 - columns; j < out.length; j++) {
+    for (let r = 0; r < starts.length; r++) {
+      const old = j > 0 ? data[starts[r] + j - 1] : NaN, next = data[starts[r] + j + columns - 1];
+      if (old === old) {
+        counts[old]--;
+        total--;
+        if (old < level) below--;
+      }
+      if (next === next) {
+        counts[next]++;
+        total++;
+        if (next < level) below++;
+      }
+    }
+    if (j < 0) continue;
+    const rank = indexOf(total);
+    while (below > rank) below -= counts[--level];
+    while (below + counts[level] <= rank) below += counts[level++];
+    out[j] = level;
   }
 }

@@ -35,9 +35,10 @@ export function padded(plane, size, pads, border) {
 /** Add the correlation of a padded plane with `taps` (rows of numbers) to `sums` (hOut * wOut), taps in reading order. */
 export function addCorrelation(sums, [hOut, wOut], { data, width }, taps, stride, dilation) {
   const runs = taps.flatMap((line, u) => runsOf(line).map(({ first, weights }) => ({ weights, offset: u * dilation[0] * width + first * dilation[1] })));
+  const add = stride[1] === 1 && dilation[1] === 1 ? addDenseRun : addRun;
   for (let i = 0; i < hOut; i++) {
     const start = i * stride[0] * width;
-    for (const { weights, offset } of runs) addRun(sums, data, i * wOut, (i + 1) * wOut, weights, start + offset, stride[1], dilation[1]);
+    for (const { weights, offset } of runs) add(sums, data, i * wOut, (i + 1) * wOut, weights, start + offset, stride[1], dilation[1]);
   }
 }
 
@@ -73,6 +74,30 @@ function addRun(sums, data, first, end, weights, start, stride, dilation) {
   for (; o < end; o++, j += stride) {
     for (let v = 0, q = j; v < count; v++, q += dilation) sums[o] += weights[v] * data[q];
   }
+}
+
+/** `addRun` for neighbouring windows: four sums share all but one of the cells that they read. */
+function addDenseRun(sums, data, first, end, weights, start) {
+  const count = weights.length;
+  let o = first, j = start;
+  for (; o + 4 <= end; o += 4, j += 4) {
+    let a = sums[o], b = sums[o + 1], c = sums[o + 2], d = sums[o + 3], p = data[j], q = data[j + 1], r = data[j + 2];
+    for (let v = 0; v < count; v++) {
+      const weight = weights[v], s = data[j + v + 3];
+      a += weight * p;
+      b += weight * q;
+      c += weight * r;
+      d += weight * s;
+      p = q;
+      q = r;
+      r = s;
+    }
+    sums[o] = a;
+    sums[o + 1] = b;
+    sums[o + 2] = c;
+    sums[o + 3] = d;
+  }
+  if (o < end) addRun(sums, data, o, end, weights, j, 1, 1);
 }
 
 const ROWS = {
