@@ -54,19 +54,26 @@ class Destination:
     def adapted(self, header: Header) -> "Destination":
         """Return the destination for one image, if the user did not choose the format.
 
-        PNM and arrays are written to standard output in their own format. Pages and float images, which PNG cannot hold, become TIFF.
+        PNM and arrays are written to standard output in their own format. Files that are measurements keep theirs. Pages and float
+        images, which PNG cannot hold, become TIFF.
         """
         if self.explicit:
             return self
         if self.stdout and header.format in ("pnm", "npy"):
             return replace(self, format=header.format)
+        if header.measured:
+            return self.as_format(header.format) if OUTPUTS.get(header.format) else self.as_tiff()
         if (header.frames > 1 and not header.animated) or header.dtype.startswith("float"):
             return self.as_tiff()
         return self
 
     def as_tiff(self) -> "Destination":
         """Return the destination for images that PNG cannot hold."""
-        return replace(self, format="tiff", suffix=".tiff")
+        return self.as_format("tiff")
+
+    def as_format(self, name: str) -> "Destination":
+        """Return the destination for images in another format."""
+        return replace(self, format=name, suffix=".tiff" if name == "tiff" else OUTPUTS[name].extensions[0])
 
 
 def destination_for(output: str | None, format: str | None, inputs: Sequence[str], maps: int) -> Destination:

@@ -44,6 +44,9 @@ _DECODERS = {
     "npy": Factors(0.0, 0.5, retained=1.0),
     "npz": Factors(0.0, 1.0),
     "raw": Factors(8.0, 1.0),
+    "fits": Factors(0.0, 2.0, retained=1.0),
+    "dicom": Factors(0.0, 2.0, retained=1.0),
+    "nifti": Factors(0.0, 2.0, retained=1.0),
 }
 _DEEP_DECODERS = {"png": Factors(0.3, 1.6), "jpeg2000": Factors(1.0, 2.4), "jpegxl": Factors(0.0, 2.0)}  # of 16 bits
 _ENCODERS = {
@@ -56,6 +59,7 @@ _ENCODERS = {
     "avif": Factors(20.0, 7.0),
     "tga": Factors(0.0, 2.6),
     "qoi": Factors(0.0, 2.4),
+    "fits": Factors(0.0, 2.0),
 }
 # The same for all frames of an animation together; of these formats, only the encoded frames are in memory.
 _FRAMES = {"png": Factors(0.0, 1.1), "gif": Factors(0.0, 2.6)}

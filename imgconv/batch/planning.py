@@ -136,6 +136,7 @@ def _earlier_destinations(destination: Destination) -> Iterator[Destination]:
         yield each
         if not destination.explicit:
             yield each.as_tiff()
+            yield each.as_format("fits")
 
 
 def _outputs(destination: Destination, source: Source, recipe: Recipe) -> tuple[AnyPath, ...]:

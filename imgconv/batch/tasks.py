@@ -54,7 +54,7 @@ class Sender:
     def outputs(self, source: Source) -> Iterator[AnyPath]:
         """Yield every path to which an output of a source may be written."""
         recipe, destination = self._job.recipe, self._job.destination
-        for each in (destination,) if destination.explicit else (destination, destination.as_tiff()):
+        for each in (destination,) if destination.explicit else (destination, destination.as_tiff(), destination.as_format("fits")):
             yield from each.outputs(self.absolute(source), recipe.names, recipe.command)
 
     def with_given_names(self, outcome: Outcome, source: Source) -> Outcome:

@@ -262,7 +262,7 @@ def fitted_image(image: Raster, job: Job, outcome: Outcome) -> Raster:
         image = transparent(image)
     metadata = fitted(image.metadata, name, image.channels, strip=job.strip, location=not job.strip_location)
     outcome.dropped = list(dict.fromkeys([*outcome.dropped, *metadata.dropped]))
-    lost = [what for what in metadata.dropped if what.endswith("(no room)")]
+    lost = [what for what in metadata.dropped if what.endswith("(no room)") or what.startswith(("DICOM", "NIfTI"))]
     if lost and outcome.note is None:
         outcome.note = f"without {', '.join(lost)}"
     return replace(image, metadata=metadata)

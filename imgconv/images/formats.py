@@ -7,12 +7,13 @@ from typing import Literal
 from imgconv.errors import UsageError
 
 SIGNATURE_LENGTH = 132  # bytes that `sniff` and `foreign` need
-Reader = Literal["pillow", "png", "gif", "jpegxl", "tiff", "raw", "pnm", "npy", "npz"]
-Writer = Literal["pillow", "png", "tiff", "gif", "jpegxl", "pnm", "npy"]
+Reader = Literal["pillow", "png", "gif", "jpegxl", "tiff", "raw", "pnm", "npy", "npz", "fits", "dicom", "nifti"]
+Writer = Literal["pillow", "png", "tiff", "gif", "jpegxl", "pnm", "npy", "fits"]
 
 _DEPTHS = ("uint8", "uint16", "float32")
 _ALL_DEPTHS = (*_DEPTHS, "float64")
 _RAW_NAMES = "3fr arw cr2 cr3 crw dcr dng erf iiq kdc mef mos mrw nef nrw orf pef raf rw2 rwl srw x3f"
+_NIFTI = (b"\x5c\1\0\0", b"\0\0\1\x5c", b"\x1c\2\0\0", b"\0\0\2\x1c")  # the size of the header, in both byte orders
 _ANY = (1, 2, 3, 4)  # grey, grey and alpha, RGB, RGB and alpha
 
 
@@ -140,6 +141,18 @@ FORMATS: dict[str, Format] = {
         signatures=(b"FUJIFILMCCD-RAW", b"FOVb", b"\0MRM", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"II\x1a\0\0\0HEAPCCDR"),
         input_extensions=tuple(f".{name}" for name in _RAW_NAMES.split()),
     ),
+    "fits": Format(
+        (".fits", ".fit", ".fts"),
+        _ALL_DEPTHS,
+        bands=True,
+        pages=True,
+        metadata=("nodata", "cards"),
+        reader="fits",
+        writer="fits",
+        signatures=(b"SIMPLE  =",),
+    ),
+    "dicom": Format((), reader="dicom", writer=None, input_extensions=(".dcm", ".dicom")),
+    "nifti": Format((), reader="nifti", writer=None, input_extensions=(".nii", ".nii.gz"), signatures=_NIFTI),
     "npy": Format(
         (".npy",), _ALL_DEPTHS, (), bands=True, animation=True, pages=True, reader="npy", writer="npy", signatures=(b"\x93NUMPY",)
     ),
@@ -159,7 +172,6 @@ _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b
 _TO_PNG = "convert it to .png or .tiff first"
 _FILM = "is a film; send its frames through a pipe: ffmpeg -i FILM -f image2pipe -c:v ppm - | imgconv edge -"
 _FOREIGN = (  # offset, signature, and what is said of files with it
-    (128, b"DICM", "is a DICOM image, which is not supported; convert it to .png or .tiff of 16 bits first, for example with dcm2img"),
     (0, b"\x1aE\xdf\xa3", _FILM),  # Matroska and WebM
     (0, b"OggS", _FILM),
     (0, b"FLV\1", _FILM),
@@ -173,7 +185,6 @@ _FOREIGN = (  # offset, signature, and what is said of files with it
     (4, b"wide", _FILM),
     (0, b"8BPS", f"is a Photoshop document, which is not supported; {_TO_PNG}"),
     (0, b"%PDF", f"is a PDF document, which is not supported; {_TO_PNG}"),
-    (0, b"SIMPLE  =", "is a FITS image, which is not supported; save its array as .npy"),
     (0, b"v/1\1", "is an OpenEXR image, which is not supported; convert it to a .tiff of floats first"),
     (0, b"#?RADIANCE", "is a Radiance image, which is not supported; convert it to a .tiff of floats first"),
     (0, b"\x89HDF\r\n", "is an HDF5 file, which is not supported; save its array as .npy"),
@@ -187,8 +198,8 @@ _FOREIGN = (  # offset, signature, and what is said of files with it
 def foreign(head: bytes) -> str | None:
     """Return what is said of a file that is recognised and not read, by its first bytes; None for anything else.
 
-    >>> foreign(bytes(128) + b"DICM")[:15]
-    'is a DICOM imag'
+    >>> foreign(b"%PDF-1.7")[:15]
+    'is a PDF docume'
     """
     return next((text for offset, signature, text in _FOREIGN if head.startswith(signature, offset)), None)
 
@@ -210,6 +221,10 @@ def sniff(head: bytes) -> str | None:
         return "npz"
     if head[4:8] == b"ftyp":
         return _isobmff(head)
+    if head[128:132] == b"DICM":
+        return "dicom"
+    if head[:2] == b"\x1f\x8b" and _unpacked(head, 4) in _NIFTI:
+        return "nifti"
     return "tga" if _is_tga(head) else None
 
 
@@ -228,6 +243,16 @@ def format_for(name: str | PurePath) -> str:
             return known
     allowed = ", ".join(output.extensions[0] for output in OUTPUTS.values())
     raise UsageError(f"unknown image format {text!r}; use one of {allowed}")
+
+
+def _unpacked(head: bytes, length: int) -> bytes:
+    """Return the first bytes of what a gzip file holds."""
+    import zlib  # rarely needed
+
+    try:
+        return zlib.decompressobj(31).decompress(head, length)
+    except zlib.error:
+        return b""
 
 
 def _isobmff(head: bytes) -> str | None:

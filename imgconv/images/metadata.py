@@ -48,6 +48,7 @@ _NAMES = {
     "nodata": "nodata value",
     "ground": "georeference",
     "bands": "descriptions of bands",
+    "cards": "FITS header",
 }
 _SMALL_TRAILER = b"SEFT"  # the end of what Samsung's cameras append to a photograph
 
@@ -155,8 +156,9 @@ def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 def resampled(metadata: Metadata, sampling: Sampling, size: tuple[int, int]) -> Metadata:
     """Return the metadata of a result whose pixels are where `sampling` says in an original of `size` (H, W)."""
-    if metadata.ground and sampling != Sampling(size):
-        metadata = replace(metadata, ground=metadata.ground.moved(sampling))
+    if (metadata.ground or metadata.cards) and sampling != Sampling(size):
+        ground, cards = metadata.ground, metadata.cards
+        metadata = replace(metadata, ground=ground and ground.moved(sampling), cards=cards and cards.moved(sampling))
     if (sampling.size, sampling.stride) == (size, Sampling(size).stride):
         return metadata
     down, across = sampling.stride

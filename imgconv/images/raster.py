@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from imgconv.images.exif import Exif
+    from imgconv.images.fits import Cards
     from imgconv.images.geotiff import Bands, Ground
     from imgconv.images.rows import RowReader
 
@@ -38,8 +39,8 @@ class Metadata:
 
     `icc_profile`, `xmp` and `iptc` are the bytes of the file. `dpi` are dots per inch (x, y); `aspect` are dots per unit (x, y) where the
     unit is unknown, so that only their ratio counts. `colour` are the PNG chunks that describe colours, name and data. `nodata` is the
-    declared value of missing cells, `ground` the place of the pixels, and `bands` what is said about the channels. `dropped` names what
-    the file had that does not hold for its pixels any more, or has no place in the output.
+    declared value of missing cells, `ground` the place of the pixels, and `bands` what is said about the channels, `cards` the header of
+    a FITS image. `dropped` names what the file had that does not hold for its pixels any more, or has no place in the output.
     """
 
     icc_profile: bytes | None = None
@@ -52,6 +53,7 @@ class Metadata:
     nodata: float | None = None
     ground: "Ground | None" = None
     bands: "Bands | None" = None
+    cards: "Cards | None" = None
     dropped: tuple[str, ...] = ()
 
 
@@ -123,7 +125,8 @@ class Header:
     `size` is (H, W) after orientation, `channels` counts alpha, `dtype` is that of the decoded pixels. `loop` is the number of times an
     animation plays, 0 for ever; `description` is the text that the writer of the file left, such as a recipe. `warning` says what of the
     file is left out, such as a damaged animation around a still image that is whole; `note` says how an array was read whose shape has
-    two meanings. `conversion` is how many bytes for each pixel the decoder needs besides what it usually needs for these channels, as for
+    two meanings. `measured` is true of files whose own format is kept since no other has a place for what they declare.
+    `conversion` is how many bytes for each pixel the decoder needs besides what it usually needs for these channels, as for
     CMYK.
     """
 
@@ -139,6 +142,7 @@ class Header:
     warning: str | None = None
     conversion: float = 0.0
     note: str | None = None
+    measured: bool = False
 
 
 @dataclass(frozen=True)

@@ -255,6 +255,18 @@ def _decoder_for(name: str, file: BinaryIO, request: Request) -> Decoder:
             from imgconv.images import pnm
 
             return pnm.decoder(file, request)
+        case "fits":
+            from imgconv.images import fits
+
+            return fits.decoder(file, request)
+        case "dicom":
+            from imgconv.images import dicom
+
+            return dicom.decoder(file, request)
+        case "nifti":
+            from imgconv.images import nifti
+
+            return nifti.decoder(file, request)
         case "npy":
             from imgconv.images import npy
 

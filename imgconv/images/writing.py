@@ -120,6 +120,10 @@ def _write(
             from imgconv.images import pnm
 
             pnm.encode(rasters, stream)
+        case "fits":
+            from imgconv.images import fits
+
+            fits.encode(rasters, stream, description=description)
         case "npy":
             from imgconv.images import npy
 

@@ -1,0 +1,187 @@
+"""FITS images, read and written with astropy, which is the extra `fits`."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from importlib import import_module
+from itertools import chain
+from math import prod
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgconv.errors import ImageError, MissingExtra
+from imgconv.images.damage import DamageError, image_errors
+from imgconv.images.modes import exact_floats
+from imgconv.images.raster import Decoder, Header, Metadata, Raster, Request, Sampling
+
+_MOST_SAMPLES = 16  # per pixel that the limit on pixels allows
+_STALE = ("BSCALE", "BZERO", "BLANK", "DATAMIN", "DATAMAX", "CHECKSUM", "DATASUM")  # they describe the stored numbers of the original
+_REFERENCE = re.compile(r"CRPIX([12])[A-Z]?")
+_STEP = re.compile(r"CDELT([12])([A-Z]?)")
+_MATRIX = re.compile(r"(?:CD|PC)\d_([12])([A-Z]?)")
+_DISTORTION = re.compile(r"([AB])P?_(\d)_(\d)")
+
+
+@dataclass(frozen=True)
+class Cards:
+    """The header cards of an image, and those of the file's first header if that has no image of its own; both as text."""
+
+    own: str
+    primary: str | None = None
+    leading: tuple[int, ...] = ()
+
+    def moved(self, sampling: Sampling) -> "Cards":
+        """The same for a result whose pixels are where `sampling` says: the world coordinates of a point stay."""
+        fits = library()
+        header = fits.Header.fromstring(self.own, sep="\n")
+        strides = float(sampling.stride[1]), float(sampling.stride[0])
+        origins = sampling.origin[1], sampling.origin[0]
+        rotated = {match[2] for match in map(_MATRIX.fullmatch, header) if match}
+        for name in list(header):
+            value = header[name]
+            if isinstance(value, str | bool) or not isinstance(value, int | float):
+                continue
+            if match := _REFERENCE.fullmatch(name):
+                axis = int(match[1]) - 1
+                header[name] = (value - 1 - origins[axis]) / strides[axis] + 1
+            elif (match := _MATRIX.fullmatch(name)) or ((match := _STEP.fullmatch(name)) and match[2] not in rotated):
+                header[name] = value * strides[int(match[1]) - 1]
+            elif match := _DISTORTION.fullmatch(name):
+                axis = "AB".index(match[1])
+                header[name] = value * strides[0] ** int(match[2]) * strides[1] ** int(match[3]) / strides[axis]
+        for letter in rotated:  # a missing element of the diagonal is 1
+            for axis in (1, 2):
+                if f"PC{axis}_{axis}{letter}" not in header and f"CD1_1{letter}" not in header and f"CD1_2{letter}" not in header:
+                    header[f"PC{axis}_{axis}{letter}"] = strides[axis - 1]
+        return replace(self, own=header.tostring(sep="\n"))
+
+
+def library() -> Any:
+    """Return `astropy.io.fits`. Raises MissingExtra without astropy."""
+    try:
+        return import_module("astropy.io.fits")
+    except ImportError as error:
+        raise MissingExtra("FITS images need astropy; install it: pip install 'imgconv[fits]'") from error
+
+
+def decoder(file: BinaryIO, request: Request) -> Decoder:
+    """Return the decoder of a FITS file: every extension that is an image is a frame, and the planes of a cube are channels.
+
+    Rows are in the order of the file, as in astropy. Scaled numbers are physical values; BLANK and NaN are missing cells.
+    """
+    fits = library()
+    with image_errors("damaged fits"):
+        file.seek(0, 2)
+        length = file.tell()
+        file.seek(0)
+        units = fits.open(file, memmap=False, do_not_scale_image_data=True, lazy_load_hdus=False)
+        images = [unit for unit in units if unit.is_image and len(unit.shape) >= 2 and 0 not in unit.shape]
+        if not images:
+            raise ImageError("a FITS file without an image; tables and spectra are not supported")
+        for unit in images:
+            _check(unit, length, request)
+        first = images[0]
+        header = Header(
+            "fits",
+            first.shape[-2:],
+            prod(first.shape[:-2]),
+            _dtype_of(first).name,
+            frames=len(images),
+            description=_history(first.header),
+            measured=True,
+        )
+    primary = None if images[0] is units[0] else units[0].header.tostring(sep="\n")
+    tables = ("FITS tables",) if any(not unit.is_image for unit in units) else ()
+
+    def frames() -> Iterator[Raster]:
+        for unit in images:
+            with image_errors("damaged fits"):
+                yield _raster(unit, primary, tables)
+
+    return Decoder(header, frames)
+
+
+def encode(pages: Iterable[Raster], stream: BinaryIO, *, description: str | None = None) -> None:
+    """Write images as the extensions of a FITS file; several channels become the planes of a cube."""
+    fits = library()
+    remaining = iter(pages)
+    first = next(remaining)
+    cards = first.metadata.cards
+    units = []
+    if cards and cards.primary is not None:
+        units.append(fits.PrimaryHDU(header=_written(fits, cards.primary, None)))
+    for page in chain([first], remaining):
+        kind = fits.ImageHDU if units else fits.PrimaryHDU
+        text = page.metadata.cards.own if page.metadata.cards else ""
+        data, blank = _stored(page)
+        unit = kind(data, header=_written(fits, text, description))
+        if blank is not None:
+            unit.header["BLANK"] = blank
+        units.append(unit)
+    fits.HDUList(units).writeto(stream, output_verify="silentfix")
+
+
+def _check(unit: Any, length: int, request: Request) -> None:
+    request.check_size(*unit.shape[-2:])
+    if request.max_pixels is not None and prod(unit.shape) > _MOST_SAMPLES * request.max_pixels:
+        excess = f"{prod(unit.shape)} samples are more than {_MOST_SAMPLES} times the limit on pixels"
+        raise ImageError(f"{excess}; raise it with --max-pixels")
+    place = unit.fileinfo() or {}
+    if place.get("datLoc", 0) + unit.size > length:
+        raise DamageError("its data end early")
+
+
+def _dtype_of(unit: Any) -> np.dtype[Any]:
+    """Return the dtype of the pixels: the smallest one that holds every physical value."""
+    bits, scale, zero = int(unit.header["BITPIX"]), unit.header.get("BSCALE", 1), unit.header.get("BZERO", 0)
+    if scale == 1 and (bits, zero) in ((8, 0), (16, 32768)):
+        return np.dtype(np.uint8 if bits == 8 else np.uint16)
+    return np.dtype(np.float32 if abs(bits) <= 16 or bits == -32 else np.float64)
+
+
+def _raster(unit: Any, primary: str | None, dropped: tuple[str, ...]) -> Raster:
+    raw, header, dtype = np.asarray(unit.data), unit.header, _dtype_of(unit)
+    scale, zero, blank = header.get("BSCALE", 1), header.get("BZERO", 0), header.get("BLANK") if raw.dtype.kind in "iu" else None
+    nodata: float | None = float("nan")
+    if dtype.kind == "u":
+        values = (raw.astype(np.int32) + int(zero)).astype(dtype)
+        nodata = None if blank is None else float(blank + zero)
+    else:
+        values = exact_floats(raw.astype(raw.dtype.newbyteorder("=")), dtype)
+        if (scale, zero) != (1, 0):
+            values = (values * float(scale) + float(zero)).astype(dtype)
+        if blank is not None:
+            values = np.where(raw == blank, dtype.type(np.nan), values)
+    planes: NDArray[Any] = values.reshape(-1, *raw.shape[-2:])
+    cards = Cards(header.tostring(sep="\n"), primary, raw.shape[:-2])
+    return Raster(np.ascontiguousarray(planes.transpose(1, 2, 0)), metadata=Metadata(nodata=nodata, cards=cards, dropped=dropped))
+
+
+def _stored(page: Raster) -> tuple[NDArray[Any], int | None]:
+    """Return the array of an image and the stored number of its missing cells; those of floats become NaN."""
+    pixels, nodata, cards = page.pixels.transpose(2, 0, 1), page.metadata.nodata, page.metadata.cards
+    blank = None
+    if nodata is not None and pixels.dtype.kind == "f" and nodata == nodata:
+        pixels = np.where(pixels == pixels.dtype.type(nodata), pixels.dtype.type(np.nan), pixels)
+    elif nodata is not None and pixels.dtype.kind == "u":
+        blank = int(nodata) - (32768 if pixels.dtype.itemsize == 2 else 0)
+    leading = cards.leading if cards and prod(cards.leading) == len(pixels) else (len(pixels),) * (len(pixels) > 1)
+    return np.ascontiguousarray(pixels.reshape(*leading, *pixels.shape[1:])), blank
+
+
+def _written(fits: Any, text: str, description: str | None) -> Any:
+    header = fits.Header.fromstring(text, sep="\n") if text else fits.Header()
+    for name in _STALE:
+        header.remove(name, ignore_missing=True, remove_all=True)
+    if description:
+        header.add_history(description.encode("ascii", "backslashreplace").decode())
+    return header
+
+
+def _history(header: Any) -> str | None:
+    """Return the last line of the history that imgconv wrote, over as many cards as it takes."""
+    lines = [str(line) for line in header.get("HISTORY", [])]
+    starts = [number for number, line in enumerate(lines) if line.startswith("imgconv ")]
+    return "".join(lines[starts[-1] :]) if starts else None
