@@ -28,7 +28,7 @@ _COLOUR_CHUNKS = {b"cICP": 4, b"mDCV": 24, b"cLLI": 8, b"gAMA": 4, b"cHRM": 32, 
 _SRGB = 13  # code point of H.273
 _IMAGE_DESCRIPTION = 270  # TIFF tag
 _SUB_DIRECTORIES, _C2PA = 330, 52545  # TIFF tags
-_GDAL = frozenset((33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113))  # those that `geotiff` reads
+GDAL = frozenset((33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113))  # those that `geotiff` reads
 _SEGMENTS = (  # beginning of a JPEG segment, and what it is where it does not hold for a result
     ("APP2", b"MPF\0", "further images (MPF)"),
     ("APP2", b"urn:iso:std:iso:ts:21496", "gain map"),
@@ -97,7 +97,7 @@ def of_image(image: Any, file: BinaryIO, name: str, orientation: int) -> Metadat
 
 def of_tiff(file: BinaryIO, offset: int, size: tuple[int, int], channels: int = 0) -> Metadata:
     """Return the metadata of the page of a TIFF file whose directory is at `offset`, for upright pixels of `size` (H, W)."""
-    more = {exif_of.XMP, exif_of.IPTC, exif_of.PHOTOSHOP, exif_of.ICC_PROFILE, _SUB_DIRECTORIES, _C2PA, *_GDAL}
+    more = {exif_of.XMP, exif_of.IPTC, exif_of.PHOTOSHOP, exif_of.ICC_PROFILE, _SUB_DIRECTORIES, _C2PA, *GDAL}
     position = file.tell()
     try:
         exif = exif_of.read_directories(file, offset, lambda tag: tag in exif_of.OF_TIFF or tag in more)
@@ -109,9 +109,9 @@ def of_tiff(file: BinaryIO, offset: int, size: tuple[int, int], channels: int = 
     dropped = [what for tag, what in ((_SUB_DIRECTORIES, "reduced copies"), (_C2PA, "C2PA manifest")) if tag in tags]
     parts = Metadata(icc_profile=tags[exif_of.ICC_PROFILE].data if exif_of.ICC_PROFILE in tags else None, dropped=tuple(dropped))
     own = tags[_IMAGE_DESCRIPTION].data.startswith(b"imgconv ") if _IMAGE_DESCRIPTION in tags else False
-    if _GDAL & tags.keys():
+    if GDAL & tags.keys():
         parts = _with_gdal(parts, exif, channels)
-    exif = exif.without("image", (*([_IMAGE_DESCRIPTION] if own else []), _C2PA, *_GDAL))
+    exif = exif.without("image", (*([_IMAGE_DESCRIPTION] if own else []), _C2PA, *GDAL))
     return _upright(parts, exif, exif.orientation, size)
 
 

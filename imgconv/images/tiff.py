@@ -12,7 +12,7 @@ import numpy as np
 
 from imgconv.errors import ImageError
 from imgconv.images.damage import DECODER_ERRORS, DamageError, image_errors
-from imgconv.images.metadata import of_tiff, upright
+from imgconv.images.metadata import GDAL, of_tiff, upright
 from imgconv.images.raster import DTYPES, Decoder, Header, Raster, Request
 from imgconv.images.rows import RowReader
 
@@ -186,7 +186,9 @@ def _header(images: list[_Image]) -> Header:
     channels = tiff_colors.channels_of(page) + (mask is not None and not alpha)
     upright_size = size[::-1] if _orientation(page) > 4 else size
     has_alpha = alpha or mask is not None
-    return Header("tiff", upright_size, channels, tiff_colors.dtype_of(page), has_alpha, len(images), description=page.description or None)
+    dtype, measured = tiff_colors.dtype_of(page), any(tag in page.tags for tag in GDAL)
+    text = page.description or None
+    return Header("tiff", upright_size, channels, dtype, has_alpha, len(images), description=text, measured=measured)
 
 
 def _frames(images: list[_Image], request: Request) -> Iterator[Raster]:

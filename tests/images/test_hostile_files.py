@@ -142,7 +142,6 @@ def test_other_files_are_not_opened_whatever_their_name(name, tmp_path):
 
 
 NOT_READ = {
-    "DICOM": (bytes(128) + b"DICM\2\0\0\0UL\4\0", ".png or .tiff"),
     "film, mp4": (b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(60), "ffmpeg"),
     "film, mov": (b"\0\0\0\x14ftypqt  \0\0\2\0qt  " + bytes(60), "ffmpeg"),
     "film, old mov": (b"\0\0\0\x08wide\0\0\0\0mdat" + bytes(60), "ffmpeg"),
@@ -153,7 +152,6 @@ NOT_READ = {
     "film, mpg": (b"\0\0\1\xba" + bytes(60), "ffmpeg"),
     "Photoshop document": (b"8BPS\0\1" + bytes(60), ".png or .tiff"),
     "PDF document": (b"%PDF-1.7\n1 0 obj", ".png or .tiff"),
-    "FITS": (b"SIMPLE  =                    T", ".npy"),
     "OpenEXR": (b"v/1\1\2\0\0\0", ".tiff"),
     "Radiance": (b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n", ".tiff"),
     "icon": (b"\0\0\x01\0\x01\0\x10\x10" + bytes(90), ".png or .tiff"),

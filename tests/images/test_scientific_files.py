@@ -1,0 +1,189 @@
+"""FITS, DICOM and NIfTI: values, missing cells and coordinates, as astropy, pydicom and nibabel read them."""
+
+import importlib
+
+import nibabel
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.wcs import WCS
+from command import imgconv as command
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+from tifffile import TiffFile, imread
+
+import imgconv
+from imgconv.errors import MissingExtra
+from imgconv.images import open_frames
+
+RNG = np.random.default_rng(31)
+SAME = "0 0 0; 0 1 0; 0 0 0"
+SKY = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 10.0, "CRVAL2": 20.0, "CRPIX1": 20.5, "CRPIX2": 15.0, "BUNIT": "adu"}
+MATRICES = {
+    "CDELT": {"CDELT1": -0.001, "CDELT2": 0.001},
+    "CD": {"CD1_1": -0.001, "CD1_2": 0.0002, "CD2_1": 0.0003, "CD2_2": 0.001},
+    "PC": {"CDELT1": -0.001, "CDELT2": 0.001, "PC1_2": 0.2, "PC2_1": -0.1},
+    "SIP": {
+        **{"CTYPE1": "RA---TAN-SIP", "CTYPE2": "DEC--TAN-SIP", "CD1_1": -0.001, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": 0.001},
+        **{"A_ORDER": 2, "B_ORDER": 2, "A_2_0": 1e-4, "A_1_1": 2e-4, "B_0_2": 3e-4, "B_1_1": 1e-4},
+    },
+}
+
+
+def done(*words):
+    finished = command(*words)
+    assert finished.code == 0, finished.err
+    return finished
+
+
+def header(**cards):
+    result = fits.Header()
+    result.update({**SKY, **cards})
+    return result
+
+
+@pytest.mark.parametrize("options", [["--stride", "2x3", "--padding", "valid"], ["--padding", "full"], ["--stride", "3"]])
+@pytest.mark.parametrize("name", MATRICES)
+def test_a_star_stays_at_its_place_in_the_sky(tmp_path, name, options):
+    sky = header(**MATRICES[name])
+    pixels = np.zeros((31, 41), np.float32)
+    pixels[1:-1, 1:-1] = RNG.permutation(29 * 39).reshape(29, 39)  # the star is not repeated in the padding
+    fits.PrimaryHDU(pixels, sky).writeto(tmp_path / "a.fits")
+    done("filter", tmp_path / "a.fits", "-k", SAME, *options, "-o", tmp_path / "out.fits")
+    with fits.open(tmp_path / "out.fits") as result:
+        row, column = np.unravel_index(np.argmax(result[0].data), result[0].shape)
+        place = WCS(result[0].header).all_pix2world([[column, row]], 0)
+        assert result[0].header["BUNIT"] == "adu" and "imgconv" in str(result[0].header["HISTORY"])
+        star = np.argwhere(pixels == result[0].data.max())[0]
+    expected = WCS(sky).all_pix2world([star[::-1]], 0)
+    assert np.abs(place - expected).max() < 1e-5  # a hundredth of a pixel
+
+
+@pytest.mark.parametrize("bits", ["uint8", ">i2", ">u2", ">i4", ">f4", ">f8"])
+def test_blank_and_nan_are_missing_in_every_depth(tmp_path, bits):
+    values = RNG.integers(1, 200, (20, 24)).astype(bits)
+    unit = fits.PrimaryHDU(values)
+    hole = np.zeros((20, 24), bool)
+    hole[5:8, 6:12] = True
+    if values.dtype.kind == "f":
+        unit.data[hole] = np.nan
+    else:
+        unit.data[hole] = 255
+        unit.header["BLANK"] = 255 - int(unit.header.get("BZERO", 0))
+    unit.writeto(tmp_path / "a.fits")
+    done("filter", tmp_path / "a.fits", "-k", "gaussian:sigma=1")
+    with fits.open(tmp_path / "a.gaussian-sigma-1.fits") as result:
+        cells = result[0].data
+    expected = np.ma.getdata(imgconv.filter(np.ma.masked_array(values.astype(np.float64), hole), "gaussian:sigma=1"))
+    missing = np.isnan(cells) if cells.dtype.kind == "f" else cells == 255
+    assert np.array_equal(missing, hole)
+    assert np.abs(cells[~hole] - expected[~hole]).max() <= (0.51 if bits in ("uint8", ">u2") else 1e-3)
+
+
+def test_scaled_numbers_are_physical_values(tmp_path):
+    unit = fits.PrimaryHDU(RNG.integers(-300, 300, (9, 8)).astype(np.int16))
+    unit.header["BSCALE"], unit.header["BZERO"] = 0.5, 100.0
+    unit.writeto(tmp_path / "a.fits")
+    with open_frames(tmp_path / "a.fits") as frames:
+        (image,) = frames
+    with fits.open(tmp_path / "a.fits") as expected:
+        assert np.allclose(image.pixels[..., 0], expected[0].data)
+
+
+def test_every_image_extension_and_plane_is_filtered_and_cards_stay(tmp_path):
+    cube, plane = RNG.random((3, 12, 14)).astype(np.float32), RNG.random((10, 11))
+    units = [fits.PrimaryHDU(header=fits.Header({"OBSERVER": "Ann"})), fits.ImageHDU(cube, name="SCI"), fits.ImageHDU(plane, name="ERR")]
+    table = fits.BinTableHDU.from_columns([fits.Column("a", "E", array=np.zeros(3))])
+    fits.HDUList([*units, table]).writeto(tmp_path / "a.fits")
+    finished = done("filter", tmp_path / "a.fits", "-k", "box:size=3", "--json", "-o", tmp_path / "out.fits")
+    assert b"FITS tables" in finished.out
+    with fits.open(tmp_path / "out.fits") as result:
+        assert [unit.name for unit in result] == ["PRIMARY", "SCI", "ERR"] and result[0].header["OBSERVER"] == "Ann"
+        assert result["SCI"].shape == (3, 12, 14) and result["ERR"].data.dtype == ">f8"
+        expected = imgconv.filter(cube[1], "box:size=3")
+        assert np.allclose(result["SCI"].data[1], expected)
+
+
+def test_an_image_of_another_format_becomes_fits_with_nan(tmp_path):
+    array = np.full((9, 9), 5, np.float32)
+    array[4, 4] = -1
+    np.save(tmp_path / "a.npy", array)
+    done("filter", tmp_path / "a.npy", "-k", "box:size=3", "--nodata", "-1", "--format", "fits", "-o", tmp_path / "out/")
+    with fits.open(tmp_path / "out" / "a.box-size-3.fits") as result:
+        assert np.isnan(result[0].data).sum() == 1 and np.nanmax(result[0].data) == 5
+
+
+@pytest.mark.parametrize("cut", [100, 2880, 3000])
+def test_a_fits_file_that_is_cut_short_is_an_error(tmp_path, cut):
+    fits.PrimaryHDU(RNG.random((40, 40))).writeto(tmp_path / "a.fits")
+    (tmp_path / "cut.fits").write_bytes((tmp_path / "a.fits").read_bytes()[:cut])
+    finished = command("edge", tmp_path / "cut.fits")
+    assert finished.code == 1 and finished.err.count("\n") == 1
+
+
+def dicom(path, pixels, **attributes):
+    """A DICOM file of frames (N, H, W) uint16."""
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID, meta.MediaStorageSOPInstanceUID = ExplicitVRLittleEndian, "1.2.3"
+    meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    data = FileDataset(path, {}, file_meta=meta, preamble=bytes(128))
+    data.PatientName, data.Rows, data.Columns, data.NumberOfFrames = "Ann", *pixels.shape[1:], len(pixels)
+    data.SamplesPerPixel, data.PhotometricInterpretation, data.PixelRepresentation = 1, "MONOCHROME2", 0
+    data.BitsAllocated = data.BitsStored = 16
+    data.HighBit, data.PixelData = 15, pixels.tobytes()
+    for name, value in attributes.items():
+        setattr(data, name, value)
+    data.save_as(path, enforce_file_format=True)
+    return path
+
+
+def test_dicom_becomes_tiff_with_spacing_and_says_what_it_drops(tmp_path):
+    stored = RNG.integers(900, 1200, (2, 20, 24)).astype(np.uint16)
+    stored[:, 3:5, 4:9] = 0
+    file = dicom(tmp_path / "a.dcm", stored, RescaleSlope=2, RescaleIntercept=-1024, PixelSpacing=[0.5, 0.25], PixelPaddingValue=0)
+    finished = done("filter", file, "-k", "box:size=3", "--stride", "2")
+    assert "without DICOM attributes" in finished.err
+    with TiffFile(tmp_path / "a.box-size-3.tiff") as result:
+        assert len(result.pages) == 2
+        across, unit = result.pages[0].tags["XResolution"].value
+        assert across / unit == pytest.approx(25.4 / 0.5, 1e-4)
+        pages = result.asarray()
+    values = np.ma.masked_equal(stored, 0).astype(np.float32) * 2 - 1024
+    expected = imgconv.filter(values[1], "box:size=3", stride=2)
+    assert np.allclose(pages[1][~expected.mask], expected.compressed()) and (pages[1][expected.mask] == -1024).all()
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
+def test_slices_of_nifti_become_pages_with_spacing(tmp_path, suffix, dtype):
+    volume = RNG.integers(0, 200, (14, 11, 3)).astype(dtype)
+    image = nibabel.Nifti1Image(volume, np.diag([0.5, 2, 3, 1]))
+    image.header.set_xyzt_units("mm")
+    nibabel.save(image, tmp_path / f"a{suffix}")
+    finished = done("filter", tmp_path / f"a{suffix}", "-k", SAME, "-o", tmp_path / "out.tiff")
+    assert "without NIfTI header" in finished.err
+    assert np.array_equal(imread(tmp_path / "out.tiff"), volume.transpose(2, 1, 0))
+    with TiffFile(tmp_path / "out.tiff") as result:
+        tags = result.pages[0].tags
+        assert [tags[name].value[0] / tags[name].value[1] for name in ("XResolution", "YResolution")] == pytest.approx([50.8, 12.7])
+
+
+@pytest.mark.parametrize(
+    "library, extra, data",
+    [
+        ("astropy.io.fits", "fits", b"SIMPLE  =                    T"),
+        ("pydicom", "dicom", bytes(128) + b"DICM"),
+        ("nibabel", "nifti", b"\x5c\1\0\0" + bytes(400)),
+    ],
+)
+def test_without_the_extra_the_error_names_it(library, extra, data, monkeypatch):
+    def absent(name, *rest):
+        if name == library:
+            raise ImportError(name)
+        return original(name, *rest)
+
+    original = importlib.import_module
+    module = original(f"imgconv.images.{extra}")
+    monkeypatch.setattr(module, "import_module", absent)
+    with pytest.raises(MissingExtra, match=rf"imgconv\[{extra}\]"):
+        open_frames(data)
