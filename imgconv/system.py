@@ -47,6 +47,13 @@ def available_memory(proc: Path = PROC, cgroups: Path = CGROUPS) -> int | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
+def require_address_space(size: int) -> None:
+    """Raise MemoryError where `ulimit -v` leaves less than `size` bytes."""
+    free = _free_address_space(PROC)
+    if free is not None and free < size:
+        raise MemoryError
+
+
 class Memory:
     """The memory that the images of a run share: an image that does not fit next to the ones in progress waits for them."""
 

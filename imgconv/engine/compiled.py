@@ -200,7 +200,7 @@ def _instance(function: Function, constants: dict[str, int]) -> Function:
 
 
 def _import_linker() -> None:
-    with forks.lock(), suppress(*UNEXPECTED):  # a thread that needs a loop meets the same error, and falls back
+    with forks.lock(), suppress(MemoryError, SystemError, *UNEXPECTED):  # a thread that needs a loop meets the same error, and reports it
         from imgconv.engine import compiler, llvm  # noqa: F401
 
         llvm.target()

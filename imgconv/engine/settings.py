@@ -14,8 +14,11 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+from imgconv.system import require_address_space
+
 CONFIG = "numba.core.config"
 IN_FOLDER = "'.numba_config.yaml'"  # as the module writes it
+NUMBA_BYTES = 100 * 10**6  # address space that importing it takes, with scipy's BLAS
 NOWHERE = repr(os.path.join(os.devnull, "none"))  # noqa: PTH118  a path that cannot exist
 
 _finders: list["_ConfigFinder"] = []
@@ -27,7 +30,11 @@ def ignore_working_folder() -> None:
 
 
 def load_numba() -> Any:
-    """Import Numba and return it: 230 ms, which a run with cached loops does not spend."""
+    """Import Numba and return it: 230 ms, which a run with cached loops does not spend.
+
+    Numba imports scipy if it can be found, whose OpenBLAS asks for 32 MB again and again until it gets them. Raises MemoryError instead.
+    """
+    require_address_space(NUMBA_BYTES)
     finders = [] if CONFIG in sys.modules else _finders[:1]
     sys.meta_path[:0] = finders
     try:

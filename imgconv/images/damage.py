@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from imgconv.errors import ImageError, ImgconvError, reason
+from imgconv.errors import ImageError, ImgconvError, one_line, reason
 
 _LARGEST_READ = 1 << 26  # bytes that are allocated at most before the end of a file is noticed, whatever its header claims
 
@@ -21,7 +21,6 @@ DECODER_ERRORS = (
     BufferError,
     EOFError,
     LookupError,
-    MemoryError,
     OSError,
     RuntimeError,
     SyntaxError,
@@ -59,6 +58,8 @@ def image_errors(prefix: str) -> Iterator[None]:
         yield
     except ImgconvError:
         raise
+    except MemoryError as error:
+        raise ImageError(one_line(error)) from error
     except DECODER_ERRORS as error:
         raise ImageError(f"{prefix}: {_reason(error)}") from error
 
@@ -81,6 +82,4 @@ def read_exactly(file: BinaryIO, length: int) -> bytes:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, MemoryError):
-        return "not enough memory"
     return reason(error) if str(error) else f"{type(error).__name__} in its data"

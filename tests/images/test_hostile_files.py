@@ -280,7 +280,6 @@ def test_every_page_is_checked_against_the_limit():
     ("error", "reason"),
     [
         (ValueError("Two\n  lines."), "two lines"),
-        (MemoryError(), "not enough memory"),
         (OSError(28, "No space left on device"), "no space left on device"),
         (EOFError(), "EOFError in its data"),
         (struct.error("unpack requires 4 bytes"), "unpack requires 4 bytes"),
@@ -292,3 +291,8 @@ def test_any_error_of_a_decoder_becomes_one_line(error, reason):
         raise error
     assert str(caught.value) == f"damaged tiff: {reason}"
     assert caught.value.__cause__ is error
+
+
+def test_too_little_memory_is_not_called_damage():
+    with pytest.raises(ImageError, match="^not enough memory"), image_errors("damaged tiff"):
+        raise MemoryError

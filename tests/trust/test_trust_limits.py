@@ -63,3 +63,25 @@ def test_where_few_threads_can_start_the_work_is_done_with_fewer(tmp_path, count
     assert (done.returncode, done.stderr) == (0, "")
     usual = subprocess.run([*IMGCONV, "edge", SAMPLES, "-o", tmp_path / "usual", "-q"], env=environment(), timeout=120, check=True)
     assert usual.returncode == 0 and names(tmp_path / "out") == names(tmp_path / "usual")
+
+
+LITTLE_FOR_NUMBA = """
+import resource
+import imgconv, numpy as np
+import llvmlite.binding, PIL.Image
+imgconv.filter  # imports the loops
+pages = int(open("/proc/self/statm").read().split()[0])
+size = pages * resource.getpagesize() + (50 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (size, size))
+try:
+    imgconv.edge(np.zeros((9, 9), np.uint8))
+except MemoryError:
+    print("MemoryError")
+"""
+
+
+def test_numba_is_not_imported_where_a_library_that_it_imports_would_ask_for_memory_without_end(tmp_path):
+    variables = environment(IMGCONV_CACHE=str(tmp_path / "cache"))
+    words = [sys.executable, "-c", LITTLE_FOR_NUMBA]
+    done = subprocess.run(words, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "MemoryError\n", done.stderr
