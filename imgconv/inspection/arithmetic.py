@@ -14,6 +14,7 @@ from imgconv.inspection.matrices import Matrices, filter_matrices
 from imgconv.inspection.network_arithmetic import explain_network
 from imgconv.inspection.pool_arithmetic import explain_pool
 from imgconv.process import process, shape_of
+from imgconv.process.missing import located
 from imgconv.recipe import Canny, Filter, Network, Pool, Recipe
 
 
@@ -33,6 +34,7 @@ def explain(
     >>> [(stage.text, stage.value) for stage in explain(step, filter_recipe(["-1 0 1"]), (1, 0)).maps[0].channels[0].members[0].stages]
     [('-1*50 + 1*200', 150.0)]
     """
+    image = located(image, recipe.missing_data)
     at, maps = _explained(image, recipe, at)
     return Explanation(source, frames, image, recipe, at, tuple(maps), tuple(_matrices(image, recipe, at)) if matrix else ())
 

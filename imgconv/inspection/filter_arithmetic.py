@@ -4,9 +4,11 @@ from dataclasses import replace
 from typing import assert_never
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imgconv.arrays import Array
 from imgconv.filters.color import from_linear, level_scale, max_value_of, to_linear
+from imgconv.filters.missing import is_zero_sum
 from imgconv.filters.output_range import Combination, combine
 from imgconv.filters.weights import anchor_of, pads_of
 from imgconv.images import Raster, transfer_of
@@ -23,7 +25,7 @@ from imgconv.inspection.explanation import (
     number,
     products_text,
 )
-from imgconv.modes import CombineMode, Range
+from imgconv.modes import CombineMode, MissingMode, MissingRule, Range
 from imgconv.process import Map, process
 from imgconv.recipe import Filter, MapPlan, Postprocess, Recipe
 from imgconv.registry import Kernel
@@ -44,12 +46,15 @@ class FilterArithmetic:
         self.rounded = self.dtype.kind == "u" and not self.range.floats
         self.filters_alpha = self.input.alpha and step.alpha_rule(plan) == "filter"
         self.patches = [self._patch(kernel) for kernel in plan.kernels]
+        self.known = None if self.input.valid is None else [self._known(kernel, self.input.valid) for kernel in plan.kernels]
 
     def explained(self, output: Map) -> MapValue:
         """The explanation of the pixel of the finished map `output`."""
         pixel = output.image.pixels[self.at]
         names = ("all channels",) if self.plan.sums_channels else channel_names(self.input.channels, alpha=self.input.alpha)
-        channels = tuple(self._channel(name, c, float(pixel[c])) for c, name in enumerate(names))
+        valid = output.image.valid
+        missing = () if valid is None else np.flatnonzero(valid[self.at][: len(names)] == 0)
+        channels = tuple(self._channel(name, c, float(pixel[c]), is_missing=c in missing) for c, name in enumerate(names))
         return MapValue(output.name, self.patches[0], channels)
 
     def _patch(self, kernel: Kernel) -> Patch:
@@ -57,6 +62,12 @@ class FilterArithmetic:
         pads = pads_of(kernel, window, self.input.size, flip=self.step.flip)
         patch = filter_patch(self.input.pixels, window, pads, Border.of(self.step.padding_mode), self.at)
         return replace(patch, values=self._premultiplied(self._linear(patch.values)))
+
+    def _known(self, kernel: Kernel, valid: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Which cells under a kernel are valid, (kh, kw, C); those that zeros and constant add are."""
+        window, mode = self.step.window(self.plan), Border.of(self.step.padding_mode).mode
+        pads = pads_of(kernel, window, self.input.size, flip=self.step.flip)
+        return filter_patch(valid, window, pads, Border(mode, 1.0), self.at).values != 0
 
     def _linear(self, cells: Array) -> Array:
         """Cells in linear light if the step filters that; alpha is unchanged."""
@@ -75,10 +86,13 @@ class FilterArithmetic:
         values[..., :-1] *= values[..., -1:] / self.max_value
         return values
 
-    def _channel(self, name: str, channel: int, written: float) -> ChannelValue:
+    def _channel(self, name: str, channel: int, written: float, *, is_missing: bool = False) -> ChannelValue:
         if name == "alpha" and not self.filters_alpha:
-            return ChannelValue(name, (), (self._alpha_under_anchor(),), written)
+            stage = Stage("missing", missing_text(self.step.rule), written) if is_missing else self._alpha_under_anchor()
+            return ChannelValue(name, (), (stage,), written)
         members = tuple(self._member(n, kernel, name, channel) for n, kernel in enumerate(self.plan.kernels))
+        if is_missing:
+            return ChannelValue(name, members, (Stage("missing", missing_text(self.step.rule), written),), written)
         stages = self._combined(members)
         value = stages[-1].value if stages else members[0].value
         if name != "alpha":
@@ -95,6 +109,8 @@ class FilterArithmetic:
     def _member(self, index: int, kernel: Kernel, name: str, channel: int) -> Member:
         taps = np.asarray(kernel.taps[..., ::-1, ::-1] if self.step.flip else kernel.taps)
         values = self.patches[index].values
+        if self.known is not None:
+            return self._normalised(index, kernel, name, channel, taps)
         if self.plan.sums_channels:
             names = channel_names(len(taps), alpha=False)
             products = tuple(Product(each, values[..., c], taps[c]) for c, each in enumerate(names))
@@ -108,6 +124,31 @@ class FilterArithmetic:
         else:
             stages += self._after_sum(index, kernel, stages[-1].value)
         return Member(kernel.name, products, tuple(stages))
+
+    def _normalised(self, index: int, kernel: Kernel, name: str, channel: int, taps: Array) -> Member:
+        """The sum over the valid cells, the sum of the taps that are over them, and their quotient."""
+        known = np.asarray(self.known)[index].transpose(2, 0, 1) if self.known is not None else np.ones(taps.shape, bool)
+        chosen = known[: len(taps)] if self.plan.sums_channels else known[channel : channel + 1]
+        cells = self.patches[index].values.transpose(2, 0, 1)
+        cells = cells[: len(taps)] if self.plan.sums_channels else cells[channel : channel + 1]
+        weights = np.where(chosen, taps, 0.0)  # a missing cell has no part in any sum
+        names = channel_names(len(cells), alpha=False) if self.plan.sums_channels else [name]
+        each = zip(names, np.where(chosen, cells, 0), weights, strict=True)
+        products = tuple(Product(*parts) for parts in each)
+        total, weight, whole = sum(product.sum for product in products), float(weights.sum()), float(np.asarray(taps).sum())
+        text = channel_sums_text(products) if self.plan.sums_channels else products_text(products[0])
+        stages = [Stage("valid", f"{int(chosen.sum())} of {chosen.size} cells", float(chosen.sum())), Stage("sum", text, total)]
+        if self.step.rule.mode is MissingMode.propagate or is_zero_sum(np.asarray(taps)):
+            touched = not (chosen | (np.asarray(taps == 0) & (self.step.rule.mode is not MissingMode.propagate))).all()
+            stages += [Stage("missing", "a missing cell is under the kernel", float("nan"))] if touched else []
+        else:
+            stages.append(Stage("weight", "taps over the valid cells", weight))
+            value = total / weight * whole if weight else float("nan")
+            stages.append(Stage("quotient", f"{number(total)} / {number(weight)} * {number(whole)}", value))
+        if name == "alpha":
+            share = float(np.clip(stages[-1].value / whole, 0, self.max_value))
+            return Member(kernel.name, products, (*stages, Stage("share", f"{number(stages[-1].value)} / {number(whole)}", share)))
+        return Member(kernel.name, products, (*stages, *self._after_sum(index, kernel, stages[-1].value)))
 
     def _after_sum(self, index: int, kernel: Kernel, value: float) -> list[Stage]:
         """Divisor, alpha, offset and bias, where they change the value."""
@@ -130,7 +171,10 @@ class FilterArithmetic:
     def _alpha(self, index: int, kernel: Kernel) -> float:
         """Alpha, filtered with the kernel scaled to sum 1, so that opaque stays opaque."""
         taps = kernel.taps[::-1, ::-1] if self.step.flip else kernel.taps
-        return float(np.clip((self.patches[index].values[..., -1] * taps).sum() / kernel.taps.sum(), 0, self.max_value))
+        values = self.patches[index].values[..., -1]
+        if self.known is not None:
+            taps, values = np.where(self.known[index][..., -1], taps, 0.0), np.where(self.known[index][..., -1], values, 0)
+        return float(np.clip((values * taps).sum() / taps.sum(), 0, self.max_value)) if taps.sum() else 0.0
 
     def _alpha_under_anchor(self) -> Stage:
         kernel, patch = self.plan.kernels[0], self.patches[0]
@@ -172,7 +216,8 @@ class FilterArithmetic:
     def _extremes(self) -> tuple[float, float]:
         """The lowest and highest finite value of all colours of the whole map."""
         raw = replace(self.step, maps=(self.plan,), range=Range.raw)
-        pixels = process(self.image, Recipe("raw", raw), floats=True)[0].image.pixels
+        output = process(self.image, Recipe("raw", raw), floats=True)[0].image
+        pixels = output.pixels if output.valid is None else np.where(output.valid, output.pixels, np.nan)
         colours = pixels[..., :-1] if self.input.alpha else pixels
         finite = colours[np.isfinite(colours)]
         return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
@@ -186,6 +231,19 @@ class FilterArithmetic:
         if self.postprocess.invert:
             stages.append(Stage("invert", f"{number(self.max_value)} - {number(value)}", self.max_value - value))
         return stages
+
+
+def missing_text(rule: MissingRule) -> str:
+    """Why a result is missing."""
+    match rule.mode:
+        case MissingMode.keep:
+            return "the cell itself is missing, or too few valid ones are under the window"
+        case MissingMode.fill:
+            return "too few valid cells are under the window, or a missing one under a kernel of sum 0"
+        case MissingMode.propagate:
+            return "a missing cell is under the window"
+        case _:
+            assert_never(rule.mode)
 
 
 def _combination_text(combination: Combination, values: list[float], largest: float) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from imgconv.display.parts import Part
 
 SOBEL, RIDGES = 18, 4  # multiply-adds for each pixel: two kernels of 3x3, and two neighbours on either side
+MASKED = ", values and mask; sum(k*v) / sum(k) over the valid cells * sum(k)"
 ROUNDS = 2  # in which quantiles are counted
 
 Size = tuple[int, int]
@@ -45,7 +46,8 @@ def plan(recipe: Recipe, shape: Shape, dtype: str = "uint8", source: str = "") -
     elif isinstance(step, Canny):
         steps = [*_grey(step, shape, dtype), *_canny(step, shape, dtype)]
     else:
-        steps = [*_grey(step, shape, dtype), *(_map(step, plan, shape, dtype) for plan in step.maps)]
+        normalised = recipe.missing_data.is_given
+        steps = [*_grey(step, shape, dtype), *(_map(step, plan, shape, dtype, normalised) for plan in step.maps)]
     return ImagePlan(source or f"an image of {'x'.join(map(str, _dims(shape)))}", recipe.describe(), _dims(shape), dtype, tuple(steps))
 
 
@@ -163,7 +165,7 @@ def _input(step: Filter | Pool, shape: Shape, *, alpha: bool) -> Shape:
     return Shape(shape.height, shape.width, (1 if step.grey else shape.colours) + has_alpha, has_alpha)
 
 
-def _map(step: Filter, plan: MapPlan, shape: Shape, dtype: str) -> PlannedStep:
+def _map(step: Filter, plan: MapPlan, shape: Shape, dtype: str, normalised: bool) -> PlannedStep:
     input = _input(step, shape, alpha=step.keeps_alpha(plan))
     window, size = step.window(plan), (shape.height, shape.width)
     kernels, kernel = len(plan.kernels), plan.kernels[0]
@@ -173,6 +175,9 @@ def _map(step: Filter, plan: MapPlan, shape: Shape, dtype: str) -> PlannedStep:
     summed = summed_dtype(np.dtype(dtype), linear=step.linear, premultiplied=premultiplied)
     values = output.height * output.width * (1 if plan.sums_channels else output.channels)
     work = sum(multiply_adds_of(each, window, summed, input.channels, flip=step.flip) for each in plan.kernels)
+    algorithm = algorithm_of(kernel, window, summed, input.channels, flip=step.flip)
+    if normalised:  # the mask goes through the same loop, and values are divided by the sums of taps
+        work, algorithm = 2 * work + 1, f"{algorithm}{MASKED}"
     return _windowed(
         name if kernels == 1 else f"{name} ({kernels} kernels, {plan.combine})",
         (_dims(input), _dims(output)),
@@ -181,7 +186,7 @@ def _map(step: Filter, plan: MapPlan, shape: Shape, dtype: str) -> PlannedStep:
         parameters=sum(each.taps.size + (each.bias != 0) for each in plan.kernels),
         multiply_adds=kernels * summed_channels * window.multiply_adds(size),
         performed=round(values * work),
-        algorithm=algorithm_of(kernel, window, summed, input.channels, flip=step.flip),
+        algorithm=algorithm,
         input_dtype=dtype,
         output_dtype="float32" if Range(step.range or plan.range).floats else dtype,
     )

@@ -1,5 +1,6 @@
 """The cells under one window of a pool, and how they give the output pixel."""
 
+from dataclasses import replace
 from typing import Literal, assert_never
 
 import numpy as np
@@ -9,6 +10,7 @@ from imgconv.arrays import Array
 from imgconv.images import Raster
 from imgconv.inspection.cells import filter_input, pool_patch
 from imgconv.inspection.explanation import LISTED, ChannelValue, MapValue, Stage, channel_names, number
+from imgconv.inspection.filter_arithmetic import missing_text
 from imgconv.modes import PoolMode
 from imgconv.process import Map
 from imgconv.recipe import Pool
@@ -24,9 +26,27 @@ def explain_pool(image: Raster, step: Pool, output: Map, at: tuple[int, int]) ->
     channels = []
     for c, name in enumerate(channel_names(pooled.channels, alpha=pooled.alpha)):
         cells, written = patch.values[..., c], float(output.image.pixels[at][c])
+        if pooled.valid is not None:
+            known = (pool_patch(pooled.valid, step.window, step.window.pads(pooled.size), at).values[..., c] != 0) & ~patch.padded
+            channels.append(_of_valid(name, cells, known, step, output, at, c))
+            continue
         tolerance = 0.0 if cells.dtype.kind == "u" else FLOAT32 * float(np.abs(cells[~patch.padded]).max())
         channels.append(explain_channel(name, cells, patch.padded, PoolMode(step.mode), written, tolerance=tolerance))
     return MapValue(output.name, patch, tuple(channels))
+
+
+def _of_valid(
+    name: str, cells: Array, known: NDArray[np.bool_], step: Pool, output: Map, at: tuple[int, int], channel: int
+) -> ChannelValue:
+    """Explain a value that a pool gives for the `known` ones among `cells`."""
+    written, valid = float(output.image.pixels[at][channel]), output.image.valid
+    counted = Stage("valid", f"{int(known.sum())} of {known.size} cells", float(known.sum()))
+    if valid is not None and valid[at][channel] == 0:
+        stages = (counted, Stage("missing", missing_text(step.rule), written))
+        return ChannelValue(name, (), stages, written, cells, known)
+    tolerance = 0.0 if cells.dtype.kind == "u" else FLOAT32 * float(np.abs(cells[known]).max())
+    explained = explain_channel(name, cells, ~known, PoolMode(step.mode), written, tolerance=tolerance)
+    return replace(explained, stages=(counted, *explained.stages))
 
 
 def explain_channel(

@@ -56,6 +56,11 @@ class MissingData:
         except ValueError:
             raise UsageError(f"nodata must be a number, auto, nan or none, not {nodata!r}") from None
 
+    @property
+    def is_given(self) -> bool:
+        """Whether a value or a mask is given, whatever a file declares."""
+        return self.mask is not None or not isinstance(self.nodata, str)
+
     def describe(self) -> list[str]:
         """`name=value` of what differs from the defaults; a mask is identified by a checksum."""
         words = [] if self.nodata == "auto" else [f"nodata={self.nodata if self.nodata == 'none' else format(self.nodata, '.17g')}"]

@@ -1,0 +1,46 @@
+"""Explanations and plans of images with missing cells: the counts, both sums and the quotient give what is written."""
+
+import numpy as np
+import pytest
+
+import imgconv
+
+RNG = np.random.default_rng(37)
+IMAGE = RNG.integers(1, 255, (9, 11, 4), np.uint8)
+VALID = RNG.random((9, 11)) > 0.15
+KERNELS = ["gaussian:sigma=1,size=3", "sobel_x", "sobel", "0 -1 0; -1 5 -1; 0 -1 0", "box:size=3"]
+
+
+@pytest.mark.parametrize("missing", ["keep", "fill", "propagate"])
+@pytest.mark.parametrize("bands, alpha", [(1, "auto"), (3, "auto"), (4, "auto"), (4, "keep")])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_the_arithmetic_of_a_filter_gives_what_is_written(kernel, bands, alpha, missing):
+    options = {"mask": VALID, "missing": missing, "alpha": alpha}
+    result = imgconv.filter(IMAGE[..., :bands], kernel, **options)
+    for row, column in [(0, 0), (3, 4), *np.argwhere(~VALID)[:2].tolist(), (8, 10)]:
+        explained = imgconv.explain(IMAGE[..., :bands], kernel, at=(column, row), **options).maps[0]
+        assert all(channel.agrees for channel in explained.channels), (row, column)
+        assert np.allclose(explained.written, np.ma.getdata(result)[row, column])
+
+
+@pytest.mark.parametrize("mode", ["max", "min", "avg", "median"])
+def test_the_arithmetic_of_a_pool_gives_what_is_written(mode):
+    result = imgconv.pool(IMAGE[..., 0], 3, mode, mask=VALID, stride=2)
+    for row, column in np.ndindex(*result.shape):
+        explained = imgconv.explain(IMAGE[..., 0], size=3, mode=mode, stride=2, mask=VALID, at=(column, row)).maps[0]
+        assert explained.channels[0].agrees and explained.written == [result[row, column]]
+        assert explained.channels[0].stages[0].name == "valid"
+
+
+def test_an_explanation_has_both_sums_and_the_quotient():
+    image, valid = np.arange(9, dtype=np.float32).reshape(3, 3), np.ones((3, 3))
+    valid[0, 0] = 0
+    (channel,) = imgconv.explain(image, "1 2 1; 2 4 2; 1 2 1 / 16", at=(1, 1), mask=valid, range="raw").maps[0].channels
+    stages = {stage.name: stage.value for stage in channel.members[0].stages}
+    assert stages["valid"] == 8 and stages["weight"] == 15 and stages["sum"] == 64
+    assert stages["quotient"] == pytest.approx(64 / 15 * 16) and stages["divisor"] == pytest.approx(64 / 15)
+
+
+def test_a_plan_counts_the_mask_and_names_the_quotient():
+    plain, masked = (imgconv.plan(IMAGE, "gaussian:sigma=3", mask=mask).steps[0] for mask in (None, VALID))
+    assert masked.work > 2 * plain.work and "over the valid cells" in masked.algorithm
