@@ -163,6 +163,19 @@ class Window:
         return text if self.span == self.kernel_size else f"{text} with dilation {_by(self.dilation)} (spanning {_by(self.span)})"
 
 
+def cut(begin: int, end: int, size: int, stride: int, least: int) -> tuple[int, int]:
+    """Return cells from `begin` or before to `end` or after, in which windows lie as they do in all `size` cells of an axis.
+
+    They begin at a multiple of the stride and end at one from the end; there are at least `least`, which a border repeats.
+
+    >>> cut(7, 12, 100, 3, 1)
+    (6, 13)
+    """
+    begin = max(begin, 0) // stride * stride
+    end = size - max(size - max(end, begin + least), 0) // stride * stride
+    return min(begin, max(end - least, 0) // stride * stride), end
+
+
 def sizes(value: Size, name: str, dims: int, least: int) -> tuple[int, ...]:
     """Return `value` as a tuple of `dims` whole numbers, each at least `least`, from an int, a 1-tuple or a full tuple, as in torch.
 

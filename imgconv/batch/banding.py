@@ -3,6 +3,7 @@
 The next rows are read, and finished ones are encoded and written, while a band is computed.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from imgconv.images import Raster
 from imgconv.images.rows import BandedImage, RowReader
 from imgconv.images.writing import BY_ROWS
 from imgconv.process import BandedMaps, Map, banded_maps
-from imgconv.recipe import DECLARED, Shape
+from imgconv.recipe import Shape
 
 _SHARE = 2  # of the memory that bands in progress take; the rest is for decoders, encoders and libraries
 _BAND = 1 << 23  # bytes of input and output of a band; larger ones are not faster
@@ -50,10 +51,9 @@ def write_by_bands(reader: RowReader, job: Job, sinks: Sequence[Sink], outcome: 
 
     Raises NotByBands before anything is written where that is impossible.
     """
-    if reader.metadata.nodata is not None or job.recipe.missing_data is not DECLARED:
-        raise NotByBands("missing cells need the whole image")
     run = _Run(reader, job, len(sinks), memory)
     run.measure()
+    outcome.missing_before += run.missing
     writers = [BandWriter(sink, job) for sink in sinks]
     try:
         for number in range(max(map(len, run.pages))):
@@ -64,7 +64,7 @@ def write_by_bands(reader: RowReader, job: Job, sinks: Sequence[Sink], outcome: 
         for writer in writers:
             writer.abandon()
     outcome.outputs += [sink.name for sink in sinks]
-    outcome.maps += [each.result() for each in run.statistics.values()]
+    outcome.maps += [each.result() for each in run.statistics.values()] if job.statistics else []
 
 
 class _Run:
@@ -85,6 +85,12 @@ class _Run:
         self._count = self._band_count(shape, image)
         self._check(image)
         self._image, self._held = image, _HeldRows(reader)
+        self._done, self._passes = 0.0, max(map(len, self.pages)) + any(group.measured for group in self._groups)
+
+    @property
+    def missing(self) -> int:
+        """Number of missing cells of the image, once they are measured."""
+        return self._groups[0].missing
 
     def measure(self) -> None:
         """Take every band into account for the range `minmax`, if a map has it."""
@@ -99,7 +105,7 @@ class _Run:
         is_first = True
         for bands, held, begin in self._each_band({number: self._groups[number] for number in needed}):
             computed = {number: self._groups[number].maps(held, begin, band) for number, band in bands.items()}
-            self._add_statistics(computed)
+            outcome.missing_after += self._add_statistics(computed)
             for writer, page in pages.items():
                 if all(group in computed for group, _ in page.maps):
                     pixels = page.pixels(computed)
@@ -121,6 +127,9 @@ class _Run:
                 pixels = ahead.result()
                 ahead = pool.submit(self._held.read, *spans[number + 1]) if number + 1 < len(spans) else None
                 yield bands, replace(self._image, pixels=pixels), spans[number][0]
+                self._done += 1 / len(steps)
+                if self._job.progress is not None:
+                    self._job.progress(min(self._done / self._passes, 1.0))
 
     def _banded(self, page: _Page, pixels: Array, computed: dict[int, list[Map]], outcome: Outcome) -> BandedImage:
         group, number = page.maps[0]
@@ -129,11 +138,14 @@ class _Run:
         image = fitted_image(Raster(pixels[:1], alpha, whole.metadata), self._job, outcome)
         return BandedImage((self._groups[group].height, *pixels.shape[1:]), pixels.dtype, (), alpha, image.metadata)
 
-    def _add_statistics(self, computed: dict[int, list[Map]]) -> None:
-        for group, maps in computed.items() if self._job.statistics else ():
+    def _add_statistics(self, computed: dict[int, list[Map]]) -> int:
+        """Add a band to the statistics of the maps that are not complete, and return the number of its missing cells."""
+        missing = 0
+        for group, maps in computed.items():
             for number, each in enumerate(maps):
                 known = self.statistics.setdefault((group, number), RunningStatistics(each.name, self._groups[group].height))
-                known.add(each)
+                missing += known.add(each, values=self._job.statistics)
+        return missing
 
     def _pages(self, sinks: int) -> list[list[_Page]]:
         """Return the pages of each output, as whole images are written."""
@@ -195,28 +207,30 @@ def _united(rows: Sequence[Rows]) -> Rows:
 
 
 class _HeldRows:
-    """The rows of an image that are in memory: those of the last call that the next one needs again are not read twice."""
+    """The rows of an image that are in memory, in pieces as they were read: no row is read twice while the rows only move down."""
 
     def __init__(self, reader: RowReader):
         self._reader, self._height = reader, reader.header.size[0]
-        self._begin = self._end = 0
-        self._pixels: Array | None = None
+        self._pieces: deque[tuple[int, Array]] = deque()  # the first row of each, and its rows
+        self._end = 0
 
     def read(self, begin: int, end: int) -> Array:
         """Return rows begin to end; rows outside of the image are those of its other end."""
         inside = self._inside(max(begin, 0), min(end, self._height))
         above = [self._reader.read(self._height + begin, self._height)] if begin < 0 else []
         below = [self._reader.read(0, end - self._height)] if end > self._height else []
-        return np.concatenate([*above, inside, *below]) if above or below else inside
+        parts = [*above, *inside, *below]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def _inside(self, begin: int, end: int) -> Array:
+    def _inside(self, begin: int, end: int) -> list[Array]:
         step = self._reader.step
-        stop = min(-(-end // step) * step, self._height)
-        if self._pixels is None or not self._begin <= begin < self._end:
-            start = begin if self._reader.forward else begin // step * step
-            self._pixels, self._begin = self._reader.read(start, stop), start
-        elif stop > self._end:
-            self._pixels = np.concatenate([self._pixels[begin - self._begin :], self._reader.read(self._end, stop)])
-            self._begin = begin
-        self._end = self._begin + len(self._pixels)
-        return self._pixels[begin - self._begin : end - self._begin]
+        while self._pieces and self._pieces[0][0] + len(self._pieces[0][1]) <= begin:
+            self._pieces.popleft()
+        if not self._pieces or begin < self._pieces[0][0]:
+            self._pieces.clear()
+            self._end = begin if self._reader.forward else begin // step * step
+        if self._end < end:
+            stop = min(-(-end // step) * step, self._height)
+            self._pieces.append((self._end, self._reader.read(self._end, stop)))
+            self._end = stop
+        return [rows[max(begin - first, 0) : end - first] for first, rows in self._pieces if first < end]

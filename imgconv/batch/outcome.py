@@ -31,17 +31,18 @@ class Statistics:
     @classmethod
     def of(cls, output: Map) -> "Statistics":
         """Compute the statistics of a map; `shape` is (C, H, W)."""
-        pixels = output.image.pixels
-        colours = pixels[..., :-1] if output.image.alpha else pixels
-        height, width, channels = pixels.shape
-        if output.missing:
-            colours = _valid_values(output)
+        height, width, channels = output.image.pixels.shape
+        colours = _valid_values(output) if output.missing else _colours(output)
         step = max(1, BLOCK // (width * channels))
         blocks = [colours[row : row + step] for row in range(0, len(colours), step)]  # no copy of the whole map in float64
         with np.errstate(all="ignore"):  # infinity and NaN are valid results
             mean = sum(float(block.sum(dtype=np.float64)) for block in blocks) / colours.size
             variance = sum(float(np.square(block - mean, dtype=np.float64).sum()) for block in blocks) / colours.size
         return cls(output.name, (channels, height, width), float(colours.min()), float(colours.max()), mean, variance**0.5, output.missing)
+
+
+def _colours(output: Map) -> Array:
+    return output.image.pixels[..., :-1] if output.image.alpha else output.image.pixels
 
 
 def _valid_values(output: Map) -> Array:
@@ -57,30 +58,38 @@ class RunningStatistics:
 
     def __init__(self, name: str, height: int):
         self._name, self._height = name, height
-        self._shape = (0, 0)
+        self._rows, self._shape = 0, (0, 0)
         self._count, self._sum, self._squares = 0, 0.0, 0.0
-        self._low, self._high = np.inf, -np.inf
+        self._low, self._high, self._missing = np.nan, np.nan, 0
 
-    def add(self, band: Map) -> None:
-        """Add some rows of the map; with its last row, further ones are a repetition."""
-        of_band = Statistics.of(band)
-        channels, rows, width = of_band.shape
-        count = rows * width * (channels - band.image.alpha)
-        if self._count >= self._height * width * (channels - band.image.alpha):
-            return
-        self._shape, total = (channels, width), self._count + count
+    def add(self, band: Map, *, values: bool) -> int:
+        """Add some rows of the map, their values too if wanted; return the number of missing cells. Nothing follows the last row."""
+        rows, width, channels = band.image.pixels.shape
+        if self._rows >= self._height:
+            return 0
+        self._rows += rows
+        self._shape = (channels, width)
+        self._missing += band.missing
+        count = rows * width * (channels - band.image.alpha) - band.missing
+        if values and count:
+            self._add_values(Statistics.of(band), _valid_values(band) if band.missing else _colours(band), count)
+        return band.missing
+
+    def _add_values(self, band: Statistics, values: Array, count: int) -> None:
+        total, is_first = self._count + count, self._count == 0
         with np.errstate(all="ignore"):
-            change = of_band.mean - self._sum / max(self._count, 1)
-            self._squares += of_band.std**2 * count + change**2 * self._count * count / total
-            self._sum += float(band.image.pixels[..., : channels - band.image.alpha].sum(dtype=np.float64))
-            self._low, self._high = float(np.minimum(self._low, of_band.min)), float(np.maximum(self._high, of_band.max))
+            change = 0.0 if is_first else band.mean - self._sum / self._count
+            self._squares += band.std**2 * count + change**2 * self._count * count / total
+            self._sum += float(values.sum(dtype=np.float64))
+            self._low = band.min if is_first else float(np.minimum(self._low, band.min))
+            self._high = band.max if is_first else float(np.maximum(self._high, band.max))
         self._count = total
 
     def result(self) -> Statistics:
         """Return the statistics of the whole map."""
         channels, width = self._shape
-        std = (self._squares / self._count) ** 0.5
-        return Statistics(self._name, (channels, self._height, width), self._low, self._high, self._sum / self._count, std)
+        mean, std = (self._sum / self._count, (self._squares / self._count) ** 0.5) if self._count else (np.nan, np.nan)
+        return Statistics(self._name, (channels, self._height, width), self._low, self._high, mean, std, self._missing)
 
 
 @dataclass

@@ -18,7 +18,7 @@ from imgconv.batch.work import Job, process_source
 from imgconv.errors import ClusterError, ImageError
 from imgconv.system import CpuSlots, reuse_freed_memory
 
-PER_PROCESS = ("memory", "threads", "cpu_slots")  # fields of a Job that are not sent
+PER_PROCESS = ("memory", "threads", "cpu_slots", "progress")  # fields of a Job that are not sent
 
 ExistingOutputs = frozenset[AnyPath] | None
 

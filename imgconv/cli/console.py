@@ -112,6 +112,18 @@ class Reporter:
         else:
             write_message(text)
 
+    def show_part(self, part: float) -> None:
+        """Show how much of the only image is done, from 0 to 1."""
+        if self.quiet:
+            return
+        if self._progress is None and self._seconds > PATIENCE and sys.stderr.isatty():
+            self._progress = _bar_of_one()
+        if self._progress is not None:
+            self._progress.update(self._progress.task_ids[0], completed=part)
+        elif part > 0 and time.perf_counter() - self._last_line > PLAIN_PAUSE:
+            self._last_line = time.perf_counter()
+            write_message(f"{part:.0%} done, {self._seconds * (1 - part) / part:.0f} s left")
+
     def _advance(self) -> None:
         """Update the bar, which appears after a while on a terminal; elsewhere write a line from time to time."""
         rate = self.done / max(self._seconds, 1e-6)
@@ -132,6 +144,16 @@ def _bar(total: int) -> "Progress":
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[failed]} failed"), TextColumn("{task.fields[rate]}"))
     progress = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
     progress.add_task("images", total=total, failed=0, rate="")
+    progress.start()
+    return progress
+
+
+def _bar_of_one() -> "Progress":
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
+
+    progress = Progress(BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+    progress.add_task("image", total=1.0)
     progress.start()
     return progress
 

@@ -68,14 +68,21 @@ def regrouped(bands: Iterable[NDArray[Any]], rows: int) -> Iterator[NDArray[Any]
     >>> [len(band) for band in regrouped([np.zeros((3, 1)), np.zeros((4, 1))], 2)]
     [2, 2, 2, 1]
     """
-    rest: list[NDArray[Any]] = []
+    group: NDArray[Any] | None = None
+    filled = 0
     for band in bands:
         at = 0
-        while (missing := rows - sum(map(len, rest))) <= len(band) - at:
-            rest.append(band[at : at + missing])
-            yield rest[0] if len(rest) == 1 else np.concatenate(rest)
-            rest, at = [], at + missing
-        if at < len(band):
-            rest.append(band[at:])
-    if rest:
-        yield rest[0] if len(rest) == 1 else np.concatenate(rest)
+        while at < len(band):
+            if not filled and len(band) - at >= rows:
+                yield band[at : at + rows]
+                at += rows
+                continue
+            if group is None or not filled:
+                group = np.empty((rows, *band.shape[1:]), band.dtype)
+            count = min(rows - filled, len(band) - at)
+            group[filled : filled + count] = band[at : at + count]
+            filled, at = (filled + count) % rows, at + count
+            if not filled:
+                yield group
+    if group is not None and filled:
+        yield group[:filled]

@@ -9,7 +9,7 @@ from imgconv.filters.parts import Part, filter_rows, pool_rows
 from imgconv.images import Raster, resampled
 from imgconv.process.image import Map, image_filter, pooled, postprocessed, prepare, sampling_of
 from imgconv.process.sampling import of_window
-from imgconv.recipe import Canny, Filter, Pool, Recipe
+from imgconv.recipe import DECLARED, Canny, Filter, Pool, Recipe
 from imgconv.windows.borders import Border
 
 Rows = tuple[int, int]  # first and last, exclusive
@@ -19,12 +19,13 @@ class BandedMaps(Protocol):
     """Maps of one size that are computed band by band.
 
     `height` are their rows, and the first row of a band is a multiple of `alignment`. With `measured` every band goes through `measure`
-    before the first one is computed.
+    before the first one is computed. `missing` are the missing cells of the image that were measured.
     """
 
     height: int
     alignment: int
     measured: bool
+    missing: int = 0
 
     def rows(self, band: Rows) -> Rows:
         """The input rows behind the output rows of a band; rows outside of the image are those that a circular border repeats."""
@@ -41,6 +42,15 @@ def banded_maps(recipe: Recipe, image: Raster, size: tuple[int, int], *, floats:
 
     Raises DoesNotFit for a step that sees the whole image.
     """
+    maps = _plain_maps(recipe, image, size, floats=floats, threads=threads)
+    if image.metadata.nodata is None and recipe.missing_data is DECLARED:
+        return maps
+    from imgconv.process.banded_missing import with_missing
+
+    return with_missing(recipe, maps, image, size, floats=floats)
+
+
+def _plain_maps(recipe: Recipe, image: Raster, size: tuple[int, int], *, floats: bool, threads: int | None) -> list[BandedMaps]:
     step = recipe.step
     if isinstance(step, Filter):
         names = recipe.names

@@ -137,6 +137,35 @@ def test_every_command(inputs, tmp_path, command):
     assert codes == [0]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "filter -k gaussian:sigma=2 --nodata 77",
+        "filter -k gaussian:sigma=2 --nodata 77 --stride 3 --missing fill --min-valid 0.4",
+        "edge --nodata 77 --padding-mode reflect",
+        "filter -k box -k roberts --padding full --padding-mode zeros --missing propagate --nodata 77",
+        "pool --size 3 --stride 2 --padding 1 --mode avg --nodata 77",
+        "pool --size 4x3 --mode median --ceil-mode --nodata 77 --missing fill",
+        "pool --size 2 --nodata 300",
+        "filter -k box --nodata 77 --mask {}/mask.png",
+    ],
+)
+def test_missing_cells(inputs, tmp_path, command):
+    mask = np.full(SIZE, 255, np.uint8)
+    mask[50:90, 60:70] = 0
+    Image.fromarray(mask).save(inputs / "mask.png")
+    words = [*shlex.split(command.format(inputs)), inputs / "tiles.tif", "--format", "tiff", "--json"]
+    lines = []
+    for memory, folder in (("1G", "whole"), ("1M", "banded")):
+        done = imgconv(*words, "-o", tmp_path / folder, "--memory", memory)
+        assert done.code == 0, done.err
+        lines.append(json.loads(done.out))
+    assert outputs(tmp_path / "whole") == outputs(tmp_path / "banded")
+    assert lines[0]["missing"] == lines[1]["missing"] and (lines[0]["missing"]["before"] > 0) == ("300" not in command)
+    for one, other in zip(lines[0]["maps"], lines[1]["maps"], strict=True):
+        assert one["mean"] == pytest.approx(other["mean"], rel=1e-12) and one["missing"] == other["missing"]
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_every_file_gives_its_rows(inputs, tmp_path, name):
     assert compare(inputs / name, "filter -k gaussian:sigma=1.5", tmp_path, "1M", 2, "tiff") == 0

@@ -199,6 +199,14 @@ def test_elsewhere_there_are_plain_lines_now_and_then(monkeypatch, capsys):
     assert re.fullmatch(r"3 of 3 images: 0 files written, 1 failed, 0\.\d s", lines[-1]) and len(lines) == 4
 
 
+def test_a_large_image_gets_lines_with_the_time_left(monkeypatch, capsys):
+    monkeypatch.setattr(console, "PLAIN_PAUSE", 0.01)
+    with console.Reporter(1, filter_recipe(["laplacian8"])) as reporter:
+        time.sleep(0.02)
+        reporter.show_part(0.25)
+    assert re.fullmatch(r"25% done, \d+ s left\n", capsys.readouterr().err)
+
+
 def test_statistics_that_json_cannot_hold_are_null(tmp_path):
     np.save(tmp_path / "a.npy", np.array([[1, np.inf], [np.nan, 2]], np.float32))
     done = imgconv("filter", tmp_path / "a.npy", "-k", "identity", "-o", tmp_path / "b.npy", "--json")

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from imgconv.errors import DoesNotFit
-from imgconv.window import Window
+from imgconv.window import Window, cut
 
 if TYPE_CHECKING:
     from imgconv.arrays import Array
@@ -87,11 +87,7 @@ class Reach:
             begin = min(-((span - 1 - first - pads[0]) // stride), first // stride)
             end = (last - 1 + pads[0]) // stride + 2 + pads[0] // stride
             return max(begin, 0), min(end, height)
-        begin, end = first * stride - pads[0], (last - 1) * stride + span - pads[0]
-        begin = max(begin, 0) // stride * stride
-        end = height - max(height - max(end, begin + max(pads) + 1), 0) // stride * stride
-        least = end - max(pads) - 1  # a border repeats so many rows
-        return min(begin, max(least, 0) // stride * stride), end
+        return cut(first * stride - pads[0], (last - 1) * stride + span - pads[0], height, stride, max(pads) + 1)
 
     def output_of(self, row: int) -> int:
         """The output row that is the first one where the input is cut before `row`."""

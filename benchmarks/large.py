@@ -1,0 +1,112 @@
+"""Images larger than memory against `vips conv`: python benchmarks/large.py [SIDE [FOLDER]]
+
+Makes tiled TIFF files of SIDE x SIDE pixels (10,000 by default; 30,000 needs some 12 GB in FOLDER), grey and RGB, plain and deflated, and
+filters each with a 3x3 kernel and a Gaussian of sigma 5. Both programs write tiles of 256x256 with the compression of the input. Prints
+lines of a table: seconds, processor seconds, and the most memory that a process ever held. `sparse` instead of SIDE filters a grey image
+of 100,000 x 100,000 whose tiles are all alike.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+
+SMOOTH = "1 2 1; 2 4 2; 1 2 1 / 16"
+SMOOTH_OF_VIPS = "3 3 16 0\n1 2 1\n2 4 2\n1 2 1\n"
+SIGMA = 5
+TILE = 256
+
+
+def tiles(side: int, channels: int, changes: bool) -> Iterator[np.ndarray[Any, Any]]:
+    """Yield tiles of noise on shades that differ from tile to tile, or of one tile again and again."""
+    noise = np.random.default_rng(0).integers(0, 40, (TILE, 4096, channels), dtype=np.uint8)
+    for y in range(0, side, TILE):
+        for x in range(0, side, TILE):
+            first = (x * 7 + y * 3) % 3800 if changes else 0
+            tile = noise[:, first : first + TILE] + np.uint8((x // TILE * 5 + y // TILE * 3) % 200 if changes else 0)
+            tile = tile if changes else tile // 40
+            yield np.ascontiguousarray(tile if channels > 1 else tile[..., 0])
+
+
+def make(path: Path, side: int, channels: int, compression: str, changes: bool = True) -> None:
+    """Write an image."""
+    tifffile.imwrite(
+        path,
+        tiles(side, channels, changes),
+        shape=(side, side, channels) if channels > 1 else (side, side),
+        dtype=np.uint8,
+        tile=(TILE, TILE),
+        photometric="rgb" if channels == 3 else "minisblack",
+        compression=None if compression == "none" else "zlib",
+        compressionargs=None if compression == "none" else {"level": 1},
+        bigtiff=True,
+    )
+
+
+def measured(command: list[str]) -> str:
+    """Run a program: its seconds, processor seconds and megabytes; `failed` with its last line of errors."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    said = process.stderr.read().decode() if process.stderr else ""
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        return f"failed: {said.strip().splitlines()[-1:]}"
+    seconds = time.perf_counter() - started
+    return f"{seconds:.1f} s, {usage.ru_utime + usage.ru_stime:.1f} s CPU, {usage.ru_maxrss / 1024:.0f} MB"
+
+
+def commands(image: Path, output: Path, compression: str, matrix: Path) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield what is measured: the work, the program and its command."""
+    ours = [
+        sys.executable,
+        "-m",
+        "imgconv",
+        "filter",
+        str(image),
+        "-o",
+        str(output),
+        "--tile",
+        str(TILE),
+        "--compression",
+        compression,
+        "-q",
+    ]
+    theirs = f"{output}[tile,tile-width={TILE},tile-height={TILE},compression={compression},bigtiff]"
+    yield "3x3", "imgconv", [*ours, "-k", SMOOTH]
+    yield "3x3", "vips conv", ["vips", "conv", str(image), theirs, str(matrix), "--precision", "integer"]
+    yield f"gaussian sigma {SIGMA}", "imgconv", [*ours, "-k", f"gaussian:sigma={SIGMA}"]
+    yield f"gaussian sigma {SIGMA}", "vips gaussblur", ["vips", "gaussblur", str(image), theirs, str(SIGMA)]
+
+
+def main(side: str = "10000", folder: str | None = None) -> None:
+    """Measure every file with every command."""
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        place = Path(name)
+        if side == "sparse":
+            make(place / "sparse.tif", 100_000, 1, "deflate", changes=False)
+            ours = [sys.executable, "-m", "imgconv", "edge", str(place / "sparse.tif"), "-o", str(place / "out.tif"), "-q"]
+            print(f"| 100,000 x 100,000, grey, edge | imgconv | {measured(ours)} |", flush=True)
+            return
+        matrix = place / "smooth.mat"
+        matrix.write_text(SMOOTH_OF_VIPS)
+        for channels in (1, 3):
+            for compression in ("none", "deflate"):
+                image = place / "image.tif"
+                make(image, int(side), channels, compression)
+                for work, program, command in commands(image, place / "out.tif", compression, matrix):
+                    result = measured(command) if shutil.which(command[0]) else "not installed"
+                    what = f"{int(side):,} x {int(side):,}, {'grey' if channels == 1 else 'RGB'}, {compression}, {work}"
+                    print(f"| {what} | {program} | {result} |", flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

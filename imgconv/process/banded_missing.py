@@ -1,0 +1,94 @@
+"""Images with missing cells by bands: the rows that a band sees are an image of their own, whose results near a cut are left out."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from imgconv.errors import DoesNotFit
+from imgconv.filters.weights import pads_of
+from imgconv.images import Raster
+from imgconv.modes import PaddingMode
+from imgconv.process.bands import BandedMaps, Rows, rows_of
+from imgconv.process.image import Map, process
+from imgconv.process.missing import held_as, located
+from imgconv.recipe import DECLARED, Filter, Pool, Recipe
+from imgconv.window import cut
+
+
+def with_missing(recipe: Recipe, plain: list[BandedMaps], image: Raster, size: tuple[int, int], *, floats: bool) -> list[BandedMaps]:
+    """The maps of an image that may have missing cells; `plain` compute them where it has none.
+
+    Raises DoesNotFit for what depends on all missing cells together.
+    """
+    step, data = recipe.step, recipe.missing_data
+    if not isinstance(step, Filter | Pool):
+        raise DoesNotFit("its steps see missing cells of the whole image")
+    if isinstance(step, Filter) and PaddingMode.of(step.padding_mode)[0] is PaddingMode.circular:
+        raise DoesNotFit("a circular border and missing cells need both ends of the image")
+    if any(each.measured for each in plain):
+        raise DoesNotFit("the range minmax of an image with missing cells needs all of them")
+    declared = image.metadata.nodata if data.nodata == "auto" else None if data.nodata == "none" else data.nodata
+    is_marked = floats or image.pixels.dtype.kind == "f" or (declared is not None and held_as(declared, image.pixels.dtype) is not None)
+    if data.mask is not None and data.mask.shape[:2] != size:
+        raise DoesNotFit("its mask has another size")
+    if data.mask is not None and not is_marked:
+        raise DoesNotFit(
+            "a mask makes an image transparent where one of its cells is missing; give the value of missing cells with --nodata"
+        )
+    singles = [replace(recipe, step=each) for each in step.singles()]
+    return [_CutMap(single, each, size, floats, declared) for single, each in zip(singles, plain, strict=True)]
+
+
+class _CutMap(BandedMaps):
+    """One map of a filter or a pool. All rows are read once before the first band, to find out whether a cell is missing."""
+
+    measured = True
+
+    def __init__(self, recipe: Recipe, plain: BandedMaps, size: tuple[int, int], floats: bool, declared: float | None):
+        self._declared = declared
+        self._recipe, self._plain, self._size, self._floats = recipe, plain, size, floats
+        self.height, self.alignment = plain.height, plain.alignment
+        self.missing, self._seen = 0, 0
+        step = recipe.step
+        assert isinstance(step, Filter | Pool)
+        window = step.window(step.maps[0]) if isinstance(step, Filter) else step.window
+        self._stride, pads = window.stride[0], [window.pads(size)[0]]
+        if isinstance(step, Filter):
+            pads += [pads_of(kernel, window, size, flip=step.flip)[0] for kernel in step.maps[0].kernels]
+        self._least = max(map(max, pads)) + 1
+
+    def rows(self, band: Rows) -> Rows:
+        begin, end = self._plain.rows(band)
+        return cut(begin, end, self._size[0], self._stride, self._least)
+
+    def measure(self, held: Raster, begin: int, band: Rows) -> None:
+        rows = self.rows(band)
+        first = max(rows[0], self._seen)
+        if first < rows[1]:
+            self.missing += self._located(held, begin, (first, rows[1])).missing
+            self._seen = rows[1]
+
+    def maps(self, held: Raster, begin: int, band: Rows) -> list[Map]:
+        if not self.missing:
+            return [self._declaring(each) for each in self._plain.maps(held, begin, band)]
+        rows = self.rows(band)
+        image = self._located(held, begin, rows)
+        if image.valid is None:
+            image = replace(image, valid=np.ones(image.pixels.shape, np.uint8))
+        (result,) = process(image, replace(self._recipe, missing_data=DECLARED), floats=self._floats)
+        first = rows[0] // self._stride
+        part = slice(band[0] - first, band[1] - first)
+        valid = None if result.image.valid is None else result.image.valid[part]
+        (whole,) = self._plain.maps(held, begin, (band[0], band[0] + 1))  # the metadata of the whole map
+        metadata = self._declaring(whole).image.metadata
+        return [Map(result.name, replace(result.image, pixels=result.image.pixels[part], valid=valid, metadata=metadata))]
+
+    def _declaring(self, result: Map) -> Map:
+        """A result of the plain map, with the value of missing cells."""
+        metadata = replace(result.image.metadata, nodata=self._declared)
+        return replace(result, image=replace(result.image, metadata=metadata))
+
+    def _located(self, held: Raster, begin: int, rows: Rows) -> Raster:
+        data = self._recipe.missing_data
+        mask = None if data.mask is None else data.mask[rows[0] : rows[1]]
+        return located(rows_of(held, begin, rows), replace(data, mask=mask))
