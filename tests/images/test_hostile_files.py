@@ -294,5 +294,5 @@ def test_any_error_of_a_decoder_becomes_one_line(error, reason):
 
 
 def test_too_little_memory_is_not_called_damage():
-    with pytest.raises(ImageError, match="^not enough memory"), image_errors("damaged tiff"):
+    with pytest.raises(ImageError, match=r"^not enough memory"), image_errors("damaged tiff"):
         raise MemoryError
