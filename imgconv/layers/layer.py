@@ -1,7 +1,8 @@
 """The base class of layers, Sequential, and the layers without parameters: pools, ReLU, Flatten."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from copy import copy, deepcopy
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from imgconv.functional.activation import flatten, relu
 from imgconv.functional.avg_pooling import avg_pool2d
 from imgconv.functional.pooling import max_pool2d
 from imgconv.window import Size
+
+if TYPE_CHECKING:
+    from imgconv.layers.summary import Summary
 
 
 class Layer:
@@ -31,13 +35,58 @@ class Layer:
         """Yield each parameter with its gradient, None before a backward pass: `for p, g in net.parameters(): p -= rate * g`."""
         yield from ()
 
+    def summary(self, input_size: Sequence[int]) -> "Summary":
+        """Return the table of all layers for an input of `input_size`: output shapes, parameters and multiply-adds.
+
+        Nothing is computed. Raises DoesNotFit where an input does not fit its layer.
+
+        >>> Sequential(MaxPool2d(2), Flatten()).summary((1, 3, 8, 10)).output_size
+        (1, 60)
+        """
+        from imgconv.layers.summary import summarise
+
+        return summarise(self, input_size)
+
+    def children(self) -> dict[str, "Layer"]:
+        """Return the layers inside this one by name, those among its attributes."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, Layer)}
+
+    def extra_repr(self) -> str:
+        """Return the arguments as `repr` shows them, which is how torch shows them."""
+        return ""
+
+    def output_size(self, input_size: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of the output for an input of `input_size`, here that of a forward pass."""
+        return np.shape(deepcopy(self).forward(np.zeros(input_size, np.float32)))
+
+    def multiply_adds(self, input_size: tuple[int, ...], output_size: tuple[int, ...]) -> int:
+        """Return the multiply-adds of a forward pass between arrays of these shapes."""
+        return 0
+
     def __call__(self, x: AnyArray) -> Any:
         return self.forward(x)
+
+    def __repr__(self) -> str:
+        children = [f"({name}): {layer!r}".replace("\n", "\n  ") for name, layer in self.children().items()]
+        lines = [*filter(None, [self.extra_repr()]), *children]
+        inside = "".join(f"\n  {line}" for line in lines) + "\n" if children else "".join(lines)
+        return f"{type(self).__name__}({inside})"
 
     def _from_forward(self) -> Any:
         if self._saved is None:
             raise UsageError(f"{type(self).__name__}.backward needs a forward pass; call forward first")
         return self._saved
+
+
+class ImageLayer(Layer):
+    """Base class of layers on images (N, C, H, W) or (C, H, W)."""
+
+    def output_size(self, input_size: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of the output for an input of `input_size`, from a forward pass of a batch without images."""
+        if len(input_size) not in (3, 4):
+            return super().output_size(input_size)
+        result = copy(self).forward(np.zeros((0, *input_size[-3:]), np.float32))
+        return (*input_size[:-3], *np.shape(result[0] if isinstance(result, tuple) else result)[1:])
 
 
 class Sequential(Layer):
@@ -67,8 +116,11 @@ class Sequential(Layer):
         for layer in self.layers:
             yield from layer.parameters()
 
+    def children(self) -> dict[str, Layer]:
+        return {str(place): layer for place, layer in enumerate(self.layers)}
 
-class MaxPool2d(Layer):
+
+class MaxPool2d(ImageLayer):
     """torch.nn.MaxPool2d: applies `max_pool2d`; as in torch, return_indices comes before ceil_mode.
 
     >>> MaxPool2d(2).forward(np.array([[[1, 2], [4, 3]]]))
@@ -84,20 +136,26 @@ class MaxPool2d(Layer):
         return_indices: bool = False,
         ceil_mode: bool = False,
     ):
-        self._arguments, self._return_indices = (kernel_size, stride, padding, dilation, ceil_mode), return_indices
+        self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
+        self.dilation, self.return_indices, self.ceil_mode = dilation, return_indices, ceil_mode
+
+    def extra_repr(self) -> str:
+        window = f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, dilation={self.dilation}"
+        return f"{window}, ceil_mode={self.ceil_mode}"
 
     def forward(self, x: AnyArray) -> Any:
         x = as_real_array(x, "input")
-        pooled, indices = max_pool2d(x, *self._arguments, return_indices=True)
+        window = self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
+        pooled, indices = max_pool2d(x, *window, return_indices=True)
         self._saved = x.shape, indices
-        return (pooled, indices) if self._return_indices else pooled
+        return (pooled, indices) if self.return_indices else pooled
 
     def backward(self, grad_output: AnyArray) -> AnyArray:
         shape, indices = self._from_forward()
         return gradients.max_pool2d_input(grad_output, indices, shape)
 
 
-class AvgPool2d(Layer):
+class AvgPool2d(ImageLayer):
     """torch.nn.AvgPool2d: applies `avg_pool2d`.
 
     >>> AvgPool2d(2).forward(np.array([[[1.0, 2.0], [4.0, 3.0]]]))
@@ -113,7 +171,11 @@ class AvgPool2d(Layer):
         count_include_pad: bool = True,
         divisor_override: int | None = None,
     ):
+        self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
         self._arguments = kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
     def forward(self, x: AnyArray) -> AnyArray:
         x = as_real_array(x, "input")
@@ -134,6 +196,12 @@ class ReLU(Layer):
     def __init__(self, inplace: bool = False):
         self.inplace = inplace
 
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
+
+    def output_size(self, input_size: tuple[int, ...]) -> tuple[int, ...]:
+        return input_size
+
     def forward(self, x: AnyArray) -> AnyArray:
         self._saved = relu(x)
         return self._saved.copy()
@@ -151,12 +219,19 @@ class Flatten(Layer):
     """
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1):
-        self._arguments = start_dim, end_dim
+        self.start_dim, self.end_dim = start_dim, end_dim
+
+    def extra_repr(self) -> str:
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+    def output_size(self, input_size: tuple[int, ...]) -> tuple[int, ...]:
+        cells = np.broadcast_to(np.int8(0), input_size)  # a view of one cell
+        return flatten(cells, self.start_dim, self.end_dim).shape
 
     def forward(self, x: AnyArray) -> AnyArray:
         x = as_real_array(x, "input")
         self._saved = x.shape
-        return flatten(x, *self._arguments)
+        return flatten(x, self.start_dim, self.end_dim)
 
     def backward(self, grad_output: AnyArray) -> AnyArray:
         return np.array(as_real_array(grad_output, "grad_output"), order="C").reshape(self._from_forward())

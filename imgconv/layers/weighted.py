@@ -1,6 +1,7 @@
 """Layers with a weight and an optional bias: Conv2d, ConvTranspose2d, Linear."""
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from math import prod
 from typing import Any
 
@@ -13,8 +14,8 @@ from imgconv.functional.conv import conv2d
 from imgconv.functional.conv_transpose import conv_transpose2d
 from imgconv.functional.matrix import linear
 from imgconv.functional.padding import pad
-from imgconv.layers.layer import Layer
-from imgconv.window import Size
+from imgconv.layers.layer import ImageLayer, Layer
+from imgconv.window import Size, Window, sizes
 from imgconv.windows.borders import Border
 
 Generator = np.random.Generator | int | None
@@ -39,6 +40,9 @@ class _Weighted(Layer):
         self.weight: FloatArray = random.uniform(-bound, bound, shape).astype(np.float32)
         self.bias: FloatArray | None = random.uniform(-bound, bound, outputs).astype(np.float32) if bias else None
 
+    def multiply_adds(self, input_size: tuple[int, ...], output_size: tuple[int, ...]) -> int:
+        return prod(output_size) * prod(self.weight.shape[1:])
+
     def parameters(self) -> Iterator[tuple[FloatArray, FloatArray | None]]:
         yield self.weight, self.grad_weight
         if self.bias is not None:
@@ -57,7 +61,7 @@ class _Weighted(Layer):
         return input_gradient(batch.shape, self.weight, grad, *self._arguments).reshape(x.shape)
 
 
-class Conv2d(_Weighted):
+class Conv2d(_Weighted, ImageLayer):
     """torch.nn.Conv2d: applies `conv2d` with a weight (out_channels, in_channels/groups, kh, kw) and a bias (out_channels,).
 
     `generator`, a numpy Generator or a seed, initialises them. The other parameters, with all padding modes, are those of `conv2d`.
@@ -91,17 +95,21 @@ class Conv2d(_Weighted):
         shape = (out_channels, in_channels // as_groups(groups, (out_channels,)), *self._window.kernel_size)
         super().__init__(shape, out_channels, bias, generator)
         Border.of(padding_mode)
-        self._padding_mode, self._shape = padding_mode, ()
+        self.in_channels, self.out_channels, self.groups, self.padding_mode = in_channels, out_channels, groups, padding_mode
+        self._shape = ()
         self._arguments = (self._window.stride, self._window.padding if padding_mode == "zeros" else 0, self._window.dilation, groups)
+
+    def extra_repr(self) -> str:
+        return _shown(self, self._window, groups=self.groups, padding_mode=self.padding_mode)
 
     def forward(self, x: AnyArray) -> AnyArray:
         x = as_real_array(x, "input")
         self._shape = x.shape
-        return super().forward(x if self._padding_mode == "zeros" else self._padded(x))
+        return super().forward(x if self.padding_mode == "zeros" else self._padded(x))
 
     def backward(self, grad_output: AnyArray) -> AnyArray:
         grad = super().backward(grad_output)
-        if self._padding_mode == "zeros":
+        if self.padding_mode == "zeros":
             return grad
         size = self._shape[-2:]
         source = self._padded(np.arange(prod(size)).reshape(1, 1, *size)).reshape(grad.shape[-2:])  # the input cell of each padded cell
@@ -109,10 +117,10 @@ class Conv2d(_Weighted):
 
     def _padded(self, x: AnyArray) -> AnyArray:
         (top, bottom), (left, right) = self._window.pads(x.shape[-2:])
-        return pad(x, (left, right, top, bottom), self._padding_mode)
+        return pad(x, (left, right, top, bottom), self.padding_mode)
 
 
-class ConvTranspose2d(_Weighted):
+class ConvTranspose2d(_Weighted, ImageLayer):
     """torch.nn.ConvTranspose2d: applies `conv_transpose2d` with a weight (in_channels, out_channels/groups, kh, kw) and a bias.
 
     The bias is (out_channels,). `generator`, a numpy Generator or a seed, initialises both. As in torch, the padding mode is "zeros".
@@ -141,10 +149,19 @@ class ConvTranspose2d(_Weighted):
     ):
         if padding_mode != "zeros":
             raise UsageError(f"padding_mode of a transposed convolution must be 'zeros', not {padding_mode!r}")
-        kernel = as_window(_sequence(kernel_size), stride, padding, dilation).kernel_size
+        self._window = as_window(_sequence(kernel_size), stride, padding, dilation)
         as_groups(groups, (in_channels,))
-        super().__init__((in_channels, out_channels // as_groups(groups, (out_channels,)), *kernel), out_channels, bias, generator)
+        shape = (in_channels, out_channels // as_groups(groups, (out_channels,)), *self._window.kernel_size)
+        super().__init__(shape, out_channels, bias, generator)
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.output_padding = sizes(output_padding, "output_padding", 2, least=0)
         self._arguments = stride, padding, output_padding, groups, dilation
+
+    def multiply_adds(self, input_size: tuple[int, ...], output_size: tuple[int, ...]) -> int:
+        return prod(input_size) * prod(self.weight.shape[1:])
+
+    def extra_repr(self) -> str:
+        return _shown(self, self._window, output_padding=self.output_padding, groups=self.groups)
 
 
 class Linear(_Weighted):
@@ -160,6 +177,26 @@ class Linear(_Weighted):
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, *, generator: Generator = None):
         super().__init__((out_features, in_features), out_features, bias, generator)
+        self.in_features, self.out_features = in_features, out_features
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+    def output_size(self, input_size: tuple[int, ...]) -> tuple[int, ...]:
+        if not input_size:
+            return super().output_size(input_size)
+        return (*input_size[:-1], *copy(self).forward(np.zeros((0, input_size[-1]), np.float32)).shape[1:])
+
+
+def _shown(layer: Conv2d | ConvTranspose2d, window: Window, **others: object) -> str:
+    """Return the arguments of a convolution as torch shows them: those that are not the default, after the first four."""
+    defaults = {"padding": (0, 0), "dilation": (1, 1), "output_padding": (0, 0), "groups": 1, "padding_mode": "zeros"}
+    values = {"padding": window.padding, "dilation": window.dilation, **others}
+    bias = {} if layer.bias is not None else {"bias": False}
+    order = ("padding", "dilation", "output_padding", "groups", "bias", "padding_mode")
+    shown = {name: value for name, value in (values | bias).items() if value != defaults.get(name)}
+    words = [f"{layer.in_channels}, {layer.out_channels}, kernel_size={window.kernel_size}, stride={window.stride}"]
+    return ", ".join(words + [f"{name}={shown[name]}" for name in order if name in shown])
 
 
 def _sequence(size: Size) -> Any:

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from layer_texts import TEXTS
 
 import imgconv
 from imgconv import gradients, layers
@@ -203,3 +204,8 @@ def test_a_lenet_has_the_losses_of_torch():
         ours.backward(probabilities / 32)
         for value, gradient in ours.parameters():
             value -= 0.1 * gradient
+
+
+@pytest.mark.parametrize("code", TEXTS)
+def test_layers_show_themselves_as_torch_does(code):
+    assert repr(eval(code, vars(torch.nn))) == TEXTS[code]
