@@ -2,14 +2,16 @@
 
 import inspect
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import public_usage
 import pytest
 
 import imgconv
-from imgconv import functional, gradients
+from imgconv import functional, gradients, layers
 
 OPERATORS = [
     name for name in functional.__all__ if name.startswith(("conv", "deform", "avg", "max", "min", "median", "adaptive", "unfold", "fold"))
@@ -44,26 +46,44 @@ def test_an_unknown_name_is_an_attribute_error():
         imgconv.convolve  # noqa: B018
 
 
-def test_type_checkers_see_the_types_of_all_names(tmp_path):
-    script = tmp_path / "types_of_names.py"
-    lines = [f"reveal_type(imgconv.{name})" for name in imgconv.__all__]
-    lines += [f"reveal_type(imgconv.functional.{name})" for name in functional.__all__]
-    script.write_text("\n".join(["import imgconv", *lines]))
-    command = [
-        sys.executable,
-        "-m",
-        "mypy",
-        "--config-file",
-        os.devnull,
-        "--cache-dir",
-        str(tmp_path),
-        "--follow-imports=silent",
-        str(script),
-    ]
-    done = subprocess.run(
-        command, capture_output=True, text=True, env={**os.environ, "MYPYPATH": str(Path(__file__).parents[1])}, check=False
-    )
-    revealed = [line for line in done.stdout.splitlines() if "Revealed type" in line]
-    assert len(revealed) == len(lines), done.stdout[-2000:]
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory):
+    """The lines that mypy writes about a script that reveals the type of every name, and about tests/public_usage.py; the names."""
+    folder = tmp_path_factory.mktemp("types")
+    script = folder / "types_of_names.py"
+    names = [f"imgconv.{name}" for name in imgconv.__all__] + [f"imgconv.functional.{name}" for name in functional.__all__]
+    script.write_text("\n".join(["import imgconv", *(f"reveal_type({name})" for name in names)]))
+    options = ["--config-file", os.devnull, "--strict", "--cache-dir", str(folder), "--follow-imports=silent"]
+    command = [sys.executable, "-m", "mypy", *options, str(script), public_usage.__file__]
+    environment = {**os.environ, "MYPYPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    return done.stdout.splitlines(), names
+
+
+def test_type_checkers_see_the_types_of_all_names(checked):
+    lines, names = checked
+    revealed = [line for line in lines if "Revealed type" in line]
+    assert len(revealed) == len(names), lines[-20:]
     assert not [line for line in revealed if 'type is "Any"' in line]
     assert any("def (image:" in line for line in revealed)
+
+
+def test_a_script_that_uses_every_name_is_typed_strictly(checked):
+    lines, _ = checked
+    assert not [line for line in lines if ": error:" in line]
+    text = Path(public_usage.__file__).read_text()
+    names = [f"imgconv.{name}" for name in imgconv.__all__ if name not in ("functional", "gradients", "layers")]
+    names += [f"{module.__name__.removeprefix('imgconv.')}.{name}" for module in (gradients, layers) for name in module.__all__]
+    assert not [name for name in names if not re.search(rf"\b{re.escape(name)}\b", text)]
+
+
+@pytest.mark.parametrize("part", ["images", "results", "arrays", "derivatives", "networks", "errors"])
+def test_the_script_runs(part):
+    getattr(public_usage, part)()
+
+
+@pytest.mark.parametrize("name", ["plan", "explain", "figure", "learn", "filter", "edge", "pool", "canny", "run"])
+def test_parameters_are_typed_without_any(name):
+    signature = inspect.signature(getattr(imgconv, name))
+    annotations = [str(parameter.annotation) for parameter in signature.parameters.values()]
+    assert not [text for text in annotations if text in ("typing.Any", str(inspect.Parameter.empty))]
