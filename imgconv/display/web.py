@@ -49,7 +49,12 @@ def _html_table(table: "Table") -> str:
 
     columns = table.columns
     heads = [_spans(column.header) for column in columns] if table.show_header else []
-    lines = [[f'<th scope="col" style="{CELL};text-align:right;opacity:.65">{each}</th>' for each in heads]] if any(heads) else []
+    lines = []
+    if any(heads):
+        sides = ["right" if column.justify == "right" else "left" for column in columns]
+        lines.append(
+            [f'<th scope="col" style="{CELL};text-align:{side};opacity:.65">{head}</th>' for head, side in zip(heads, sides, strict=True)]
+        )
     styles = [Style.parse(column.style) if isinstance(column.style, str) else column.style for column in columns]
     for row in zip(*(column.cells for column in columns), strict=True):
         lines.append([_html_cell(cell, style, column.justify) for cell, style, column in zip(row, styles, columns, strict=True)])
