@@ -7,13 +7,13 @@ import nbformat
 from nbclient import NotebookClient
 
 COURSE = Path(__file__).with_name("course")
-WIDGETS = "application/vnd.jupyter.widget-view+json"  # progress, which is gone when the cell is done
+WIDGETS = "application/vnd.jupyter.widget-view+json"  # progress, which leaves an empty line when it is done
 
 
 def run_cells(notebook):
     """Run all cells in a new kernel in docs/course, and put their outputs into them."""
     resources = {"metadata": {"path": str(COURSE)}}
-    NotebookClient(notebook, timeout=120, kernel_name="python3", coalesce_streams=True, resources=resources).execute()
+    NotebookClient(notebook, timeout=600, kernel_name="python3", coalesce_streams=True, resources=resources).execute()
 
 
 def executed(path):
@@ -31,7 +31,7 @@ def executed(path):
 
 def _cleaned(output):
     data = output.get("data", {})
-    if WIDGETS in data:
+    if WIDGETS in data or data.get("text/plain") == "":
         return None
     data.pop("image/jpeg", None)  # Pillow gives an image twice
     return output

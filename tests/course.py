@@ -1,11 +1,18 @@
 """The notebooks of docs/course: their code, answers and PyTorch blocks, and new runs of them."""
 
 import base64
+import json
 import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from pathlib import Path
 
 import nbformat
-from make_course import COURSE, WIDGETS, run_cells
+
+sys.path.append(str(Path(__file__).parents[1] / "docs"))
+from make_course import COURSE, WIDGETS, run_cells  # noqa: F401
 from PIL import Image
 
 NOTEBOOKS = sorted(COURSE.glob("*.ipynb"))
@@ -33,23 +40,21 @@ def code_cells(path):
     return [list(map(_data, cell.outputs)) for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
 
 
-def run(sources):
-    """The outputs of cells with this code in a new kernel."""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source.strip()) for source in sources])
-    run_cells(notebook)
-    return [list(map(_data, cell.outputs)) for cell in notebook.cells]
+def run(notebooks):
+    """The outputs of the cells of notebooks, which are lists of code, each in a new kernel.
+
+    Another process runs them, since nbclient leaves loops and sockets open, which is a warning.
+    """
+    command = [sys.executable, __file__]
+    done = subprocess.run(command, input=json.dumps(notebooks), capture_output=True, text=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return json.loads(done.stdout)
 
 
-def run_with_answers(path):
-    """The outputs of the code cells of a notebook in a new kernel, and what its answers print afterwards."""
-    notebook = nbformat.read(path, as_version=4)
-    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    outputs = run([*sources, *(code for code, _ in answers(path))])
-    printed = ["".join(output.get("text/plain", "") for output in each) for each in outputs[len(sources) :]]
-    return [
-        [{k: v for k, v in output.items() if k != "image/jpeg"} for output in each if WIDGETS not in output]
-        for each in outputs[: len(sources)]
-    ], printed
+def sources(path):
+    """The code of a notebook: its cells, and then its answers."""
+    cells = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    return [*cells, *(code for code, _ in answers(path))]
 
 
 def image_size(data):
@@ -60,3 +65,14 @@ def image_size(data):
 
 def _data(output):
     return {"text/plain": output.text} if output.output_type == "stream" else dict(output.get("data", {}))
+
+
+def _outputs(code):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source.strip()) for source in code])
+    run_cells(notebook)
+    return [list(map(_data, cell.outputs)) for cell in notebook.cells]
+
+
+if __name__ == "__main__":
+    with ThreadPoolExecutor(2) as pool:  # most of it is the start of kernels and libraries
+        sys.stdout.write(json.dumps(list(pool.map(_outputs, json.load(sys.stdin)))))

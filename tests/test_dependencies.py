@@ -15,10 +15,14 @@ FLOORS = {  # the first version without the error
     "pillow-heif": "1.7",  # before: libheif before 1.23.3 and libde265 before 1.1.2
     "imagecodecs": "2025.11.11",  # before: OpenJPEG 2.5.3 writes beyond the header of a damaged file (CVE-2025-54874)
     "jinja2": "3.1.6",  # before: a template leaves the sandbox
+    "jupyterlab": "4.4.8",  # before: a notebook of somebody else reads the user's data (CVE-2024-43805), or steers its tab (CVE-2025-59842)
     "aiohttp": "3.13.3",  # before: a compressed answer takes any amount of memory
 }
 BUNDLED = {"libtiff": "4.7.1", "jpg_2000": "2.5.4", "avif": "1.3.0", "webp": "1.3.2"}  # of Pillow: the first without known errors
-REQUIREMENTS = [*PROJECT["dependencies"], *(line for name in ("figure", "heif", "remote", "safetensors") for line in EXTRAS[name])]
+REQUIREMENTS = [
+    *PROJECT["dependencies"],
+    *(line for name in ("figure", "heif", "notebook", "remote", "safetensors") for line in EXTRAS[name] if "[" not in line),
+]
 
 
 def version(text):
