@@ -19,7 +19,7 @@ from imgconv.images.raster import is_pixel_dtype
 from imgconv.modes import Axes
 from imgconv.process import process
 from imgconv.process.missing import located, mask_of, transparent
-from imgconv.recipe import DECLARED, Canny, MissingData, Pool, Recipe, filter_recipe, network_recipe
+from imgconv.recipe import DECLARED, Canny, MissingData, Pool, Recipe, filter_recipe, footprint_of, network_recipe
 from imgconv.registry import Bank, Kernel, kernel_from_array
 from imgconv.remedies import named, python_remedies
 from imgconv.window import Padding, Size
@@ -147,11 +147,13 @@ def edge(
 
 def pool(
     image: ImageLike,
-    size: Size,
+    size: Size | None = None,
     mode: str = "max",
     *,
+    window: KernelLike | None = None,
     stride: Size | None = None,
-    padding: Padding = "valid",
+    padding: Padding | None = None,
+    padding_mode: str | tuple[str, float] | None = None,
     dilation: Size = 1,
     ceil_mode: bool = False,
     grey: bool = False,
@@ -162,10 +164,26 @@ def pool(
     min_valid: float = 0.0,
     threads: int | None = None,
 ) -> Any:
-    """Reduce every window of an image to one value; padded cells do not take part.
+    """Reduce every window of an image to one value.
 
-    `mode` is "max", "avg", "min" or "median", see `imgconv.modes.PoolMode`; `stride` None is the size. `image`, `threads`, the result
-    and the arguments about missing cells are as in `filter`; `min_valid` is a share of the cells of the window in the image.
+    Parameters
+    ----------
+    image, threads : as in `filter`.
+    size : of rectangular windows; by default they do not overlap (stride None is the size) and lie inside of the image (padding "valid").
+    mode : "max", "avg", "min", "median" (the lower one), "rank:P" (above P percent of the window, as `scipy.ndimage.percentile_filter`),
+        "range" (largest minus smallest) or "std", see `imgconv.modes.PoolMode`.
+    window : instead of a size, windows of any shape: the cells where a kernel, as `filter` takes it, is not zero. The stride is then 1 and
+        the padding "same" by default.
+    padding_mode : the values of padded cells, as in `filter`; by default padded cells do not take part.
+    nodata, mask, missing, min_valid : about missing cells, as in `filter`; `min_valid` is a share of the cells of the window in the image.
+
+    Returns
+    -------
+    As in `filter`.
+
+    Raises
+    ------
+    ValueError : both or neither of `size` and `window`, an unknown mode, or a window that does not fit or sees nothing but padding.
 
     Examples
     --------
@@ -173,9 +191,18 @@ def pool(
     >>> imgconv.pool(np.arange(16, dtype=np.uint8).reshape(4, 4), 2)
     array([[ 5,  7],
            [13, 15]], dtype=uint8)
+    >>> imgconv.pool(np.eye(3, dtype=np.uint8), window="cross", mode="max")
+    array([[1, 1, 0],
+           [1, 1, 1],
+           [0, 1, 1]], dtype=uint8)
     """
     with python_remedies():
-        step = Pool(size, mode, stride, padding, dilation, ceil_mode, grey, alpha_rule(alpha), missing, min_valid)
+        if (size is None) == (window is None):
+            raise UsageError("give either a size or a window")
+        footprint = None if window is None else footprint_of(as_kernel(window))
+        cells: dict[str, Any] = {"stride": stride, "padding": padding, "padding_mode": padding_mode, "dilation": dilation}
+        cells |= {"ceil_mode": ceil_mode, "footprint": footprint, "missing": missing, "min_valid": min_valid}
+        step = Pool(2 if size is None else size, mode, grey=grey, alpha=alpha_rule(alpha), **cells)
         return _apply(Recipe("pool", step, missing_data=missing_data_of(nodata, mask)), image, threads, bands=alpha == NO_ALPHA)
 
 

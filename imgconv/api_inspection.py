@@ -42,7 +42,7 @@ def plan(
     grey: bool | None = None,
     stride: Size | None = None,
     padding: Padding | None = None,
-    padding_mode: str | tuple[str, float] = "replicate",
+    padding_mode: str | tuple[str, float] | None = None,
     dilation: Size = 1,
     flip: bool = False,
     linear: bool = False,
@@ -53,6 +53,7 @@ def plan(
     min_valid: float = 0.0,
     kernels_file: PathLike | None = None,
     size: Size | None = None,
+    window: KernelLike | None = None,
     mode: str | None = None,
     ceil_mode: bool = False,
     canny: bool = False,
@@ -75,7 +76,7 @@ def plan(
         operation is that of `imgconv.edge`.
     range, threshold, invert, overlay, grey, stride, padding, padding_mode, dilation, flip, linear, alpha, nodata, mask, missing,
         min_valid : as in `imgconv.filter` and the command; None is the default of the operation.
-    size, mode, ceil_mode : of a pool, as in `imgconv.pool`.
+    size, window, mode, ceil_mode : of a pool, as in `imgconv.pool`.
     canny, sigma, low, high, quantiles : of canny edges, as in `imgconv.canny`; `canny=True` alone has the defaults.
     step, recipe : the steps of a network, each as on the command line; or a recipe file, FILE or FILE:NAME, or a list of steps.
     kernels_file : a file of kernels that take precedence over all others.
@@ -133,7 +134,7 @@ def explain(
     grey: bool | None = None,
     stride: Size | None = None,
     padding: Padding | None = None,
-    padding_mode: str | tuple[str, float] = "replicate",
+    padding_mode: str | tuple[str, float] | None = None,
     dilation: Size = 1,
     flip: bool = False,
     linear: bool = False,
@@ -144,6 +145,7 @@ def explain(
     min_valid: float = 0.0,
     kernels_file: PathLike | None = None,
     size: Size | None = None,
+    window: KernelLike | None = None,
     mode: str | None = None,
     ceil_mode: bool = False,
     canny: bool = False,
@@ -221,7 +223,7 @@ def figure(
     grey: bool | None = None,
     stride: Size | None = None,
     padding: Padding | None = None,
-    padding_mode: str | tuple[str, float] = "replicate",
+    padding_mode: str | tuple[str, float] | None = None,
     dilation: Size = 1,
     flip: bool = False,
     linear: bool = False,
@@ -232,6 +234,7 @@ def figure(
     min_valid: float = 0.0,
     kernels_file: PathLike | None = None,
     size: Size | None = None,
+    window: KernelLike | None = None,
     mode: str | None = None,
     ceil_mode: bool = False,
     canny: bool = False,
@@ -375,7 +378,8 @@ def _selected(arguments: Mapping[str, Any], keep: Sequence[str] = ()) -> Recipe:
     values |= {name: None if values[name] is None else float(values[name]) for name in ("threshold", "sigma", "low", "high")}
     if values["quantiles"]:
         values |= {name: None if values[name] is None else 100.0 * values[name] for name in ("low", "high")}
-    if not isinstance(values["padding_mode"], str):
+    values["window"] = None if values["window"] is None else as_kernel(values["window"])
+    if values["padding_mode"] is not None and not isinstance(values["padding_mode"], str):
         values["padding_mode"] = PaddingMode.of(values["padding_mode"])
     return Selection(**values).to_recipe(keep)
 

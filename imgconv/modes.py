@@ -53,15 +53,18 @@ class Mode(StrEnum):
     def described(cls) -> str:
         """All modes with their help, for the help of an option.
 
-        >>> PoolMode.described()
-        'max (largest value), avg (average), min (smallest value), median (lower median)'
+        >>> CombineMode.described().split(",")[0]
+        'none (one map for each kernel)'
         """
         return ", ".join(f"{mode.typed} ({mode.help})" for mode in cls)
 
     @classmethod
     def completed(cls, incomplete: str) -> list[tuple[str, str]]:
         """The modes that begin as typed, each with its help, for shell completion."""
-        return [(mode.typed.removesuffix("V"), mode.help) for mode in cls if mode.typed.startswith(incomplete)]
+        return [(mode.typed[: mode.typed.find(":") + 1] or mode.typed, mode.help) for mode in cls if mode.typed.startswith(incomplete)]
+
+
+SYNONYMS = {"mean": "avg", "average": "avg", "maximum": "max", "minimum": "min", "percentile": "rank:P"}  # of pool modes
 
 
 class Axes(Mode):
@@ -82,20 +85,81 @@ class Channels(Mode):
 class PoolMode(Mode):
     """What a window of an image is reduced to; `noun` is how an explanation calls the result.
 
-    Computed in `imgconv.filters.pool2d`, explained in `imgconv.inspection.pool_arithmetic`.
+    `selects`: the result is one of the cells, the one at `place` among all in ascending order. Computed in `imgconv.filters.pool2d`,
+    explained in `imgconv.inspection.pool_arithmetic`.
     """
 
     noun: str
+    selects: bool
 
-    def __new__(cls, name: str, help: str = "", noun: str = "") -> Self:
+    def __new__(cls, name: str, help: str = "", noun: str = "", selects: bool = False) -> Self:
         member = cls._record(name, help)
-        member.noun = noun
+        member.noun, member.selects = noun, selects
         return member
 
-    max = "max", "largest value", "largest"
+    max = "max", "largest value", "largest", True
     avg = "avg", "average", "average"
-    min = "min", "smallest value", "smallest"
-    median = "median", "lower median", "lower median"
+    min = "min", "smallest value", "smallest", True
+    median = "median", "lower median", "lower median", True
+    rank = "rank", "the value above P percent of the window", "ranked value", True
+    range = "range", "largest minus smallest value", "range"
+    std = "std", "standard deviation", "standard deviation"
+
+    @property
+    def typed(self) -> str:
+        """The mode as it is typed: `rank` takes a percentage."""
+        return "rank:P" if self is PoolMode.rank else self.value
+
+    @classmethod
+    def of(cls, mode: str) -> "tuple[PoolMode, float]":
+        """The mode and its percentage of "max" or "rank:90"; 0 without one. Raises UsageError for anything else.
+
+        >>> PoolMode.of("rank:90"), PoolMode.of("max")
+        ((<PoolMode.rank: 'rank'>, 90.0), (<PoolMode.max: 'max'>, 0.0))
+        """
+        name, colon, percent = mode.partition(":")
+        if name not in cls.names() or (name == "rank") != bool(colon):
+            hint = f"; use {SYNONYMS[name]}" if name in SYNONYMS else f"; use one of {', '.join(each.typed for each in cls)}"
+            raise UsageError(f"pool mode {mode!r} is unknown{hint}")
+        known = cls(name)
+        if not colon:
+            return known, 0.0
+        try:
+            number = float(percent)
+        except ValueError:
+            number = -1.0
+        if not 0 <= number <= 100:
+            raise UsageError(f"rank needs a percentage from 0 to 100, such as rank:90, not {mode!r}")
+        return known, number
+
+    def place(self, percent: float, cells: int) -> int:
+        """The place of the result among `cells` cells in ascending order, for modes that select one. The rule of a rank is SciPy's.
+
+        >>> PoolMode.median.place(0, 9), PoolMode.rank.place(90, 9), PoolMode.rank.place(100, 9)
+        (4, 8, 8)
+        """
+        if self is PoolMode.rank:
+            return min(int(cells * percent / 100), cells - 1)
+        return 0 if self is PoolMode.min else cells - 1 if self is PoolMode.max else (cells - 1) // 2
+
+
+class Morphology(Mode):
+    """What a window of a step does to every map. Computed in `imgconv.functional.morphology`; `pool` is the mode of a single window."""
+
+    pool: PoolMode | None
+
+    def __new__(cls, name: str, help: str = "", pool: PoolMode | None = None) -> Self:
+        member = cls._record(name, help)
+        member.pool = pool
+        return member
+
+    erode = "erode", "keeps the smallest value under a window", PoolMode.min
+    dilate = "dilate", "keeps the largest value under a window", PoolMode.max
+    open = "open", "erodes, then dilates, which removes what is bright and smaller than the window"
+    close = "close", "dilates, then erodes, which fills what is dark and smaller than the window"
+    tophat = "tophat", "subtracts what open gives, which leaves what is bright and smaller than the window"
+    blackhat = "blackhat", "subtracts from what close gives, which leaves what is dark and smaller than the window"
+    gradient = "gradient", "subtracts what erode gives from what dilate gives"
 
 
 class PaddingMode(Mode):

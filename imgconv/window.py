@@ -1,4 +1,4 @@
-"""The geometry of a sliding window: kernel size, stride, padding and dilation, and the output size that follows from them.
+"""The geometry of a sliding window: kernel size, shape, stride, padding and dilation, and the output size that follows from them.
 
 Convolution, pooling, unfold and their gradients all describe their window with one `Window`. All values are integers.
 """
@@ -6,7 +6,8 @@ Convolution, pooling, unfold and their gradients all describe their window with 
 import operator
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from math import ceil, prod
 from typing import Any, Literal, assert_never, get_args
 
@@ -21,11 +22,62 @@ PADDING_NAMES: tuple[PaddingName, ...] = get_args(PaddingName)
 
 
 @dataclass(frozen=True)
+class Footprint:
+    """The cells of a window of any shape: `runs` of neighbouring cells in a row, (row, first column, cells), within `kernel_size`.
+
+    `name` is how messages and descriptions call it.
+    """
+
+    kernel_size: tuple[int, int]
+    runs: tuple[tuple[int, int, int], ...]
+    name: str = field(default="", compare=False)
+
+    @classmethod
+    def of(cls, mask: Sequence[Sequence[object]], name: str = "") -> "Footprint":
+        """The footprint of the cells of a matrix that are not 0. Raises UsageError where there is none.
+
+        >>> Footprint.of([[0, 1, 0], [1, 1, 1], [0, 1, 0]]).runs
+        ((0, 1, 1), (1, 0, 3), (2, 1, 1))
+        """
+        runs = []
+        for row, cells in enumerate(mask):
+            column = 0
+            for is_inside, group in groupby(cells, bool):
+                count = len(list(group))
+                if is_inside:
+                    runs.append((row, column, count))
+                column += count
+        if not runs:
+            raise UsageError(f"window {name or 'of zeros'} has no cell that is not 0; give at least one")
+        return cls((len(mask), len(mask[0])), tuple(runs), name)
+
+    @cached_property
+    def cells(self) -> int:
+        """The number of cells."""
+        return sum(count for _, _, count in self.runs)
+
+    @property
+    def turned(self) -> "Footprint":
+        """The footprint rotated by 180 degrees.
+
+        >>> Footprint.of([[1, 1], [0, 1]]).turned.runs
+        ((0, 0, 1), (1, 0, 2))
+        """
+        height, width = self.kernel_size
+        runs = tuple((height - 1 - row, width - column - count, count) for row, column, count in reversed(self.runs))
+        return replace(self, runs=runs)
+
+    def __str__(self) -> str:
+        return self.name or f"{self.kernel_size[0]}x{self.kernel_size[1]} cells"
+
+
+@dataclass(frozen=True)
 class Window:
     """A sliding window; each tuple has one number per axis, height before width.
 
     `padding` is a name or a number of cells added on both sides of each axis; `around` states the cells (before, after) of each axis
-    instead, for a part of an input. Build a window with `Window.of`, which checks its arguments.
+    instead, for a part of an input. `footprint` are the cells, None for the whole rectangle of `kernel_size`. Build a window with
+    `Window.of`, which checks its arguments.
     """
 
     kernel_size: tuple[int, ...]
@@ -33,24 +85,59 @@ class Window:
     padding: PaddingName | tuple[int, ...]
     dilation: tuple[int, ...]
     ceil_mode: bool = False
+    footprint: Footprint | None = None
     around: tuple[tuple[int, int], ...] | None = None
 
     @classmethod
     def of(
-        cls, kernel_size: Size, stride: Size = 1, padding: Padding = 0, dilation: Size = 1, *, dims: int = 2, ceil_mode: bool = False
+        cls,
+        kernel_size: Size | Footprint,
+        stride: Size = 1,
+        padding: Padding = 0,
+        dilation: Size = 1,
+        *,
+        dims: int = 2,
+        ceil_mode: bool = False,
     ) -> "Window":
-        """Return a checked window over `dims` axes, from ints or sequences as torch takes them.
+        """Return a checked window over `dims` axes, from ints or sequences as torch takes them; a Footprint gives its size and shape.
 
         >>> Window.of(3, stride=2, padding=1).output_size((8, 9))
         (4, 5)
         """
+        footprint = kernel_size if isinstance(kernel_size, Footprint) else None
         return cls(
-            sizes(kernel_size, "kernel_size", dims, least=1),
+            sizes(kernel_size.kernel_size if isinstance(kernel_size, Footprint) else kernel_size, "kernel_size", dims, least=1),
             sizes(stride, "stride", dims, least=1),
             _padding_name(padding) if isinstance(padding, str) else sizes(padding, "padding", dims, least=0),
             sizes(dilation, "dilation", dims, least=1),
             bool(ceil_mode),
+            None if footprint and footprint.cells == prod(footprint.kernel_size) else footprint,
         )
+
+    @property
+    def cell_count(self) -> int:
+        """The number of cells of one window."""
+        return self.footprint.cells if self.footprint else prod(self.kernel_size)
+
+    @property
+    def runs(self) -> tuple[tuple[int, int, int], ...]:
+        """The cells as runs of neighbours in a row, (row, first column, cells); two axes only.
+
+        >>> Window.of((2, 3)).runs
+        ((0, 0, 3), (1, 0, 3))
+        """
+        height, width = self.kernel_size
+        return self.footprint.runs if self.footprint else tuple((row, 0, width) for row in range(height))
+
+    @property
+    def turned(self) -> "Window":
+        """The window turned by 180 degrees, and its padding with it; for stride 1 and padding "same".
+
+        >>> Window.of(2, padding="same").turned.pads((8, 8))
+        ((1, 0), (1, 0))
+        """
+        around = tuple((after, before) for before, after in self.pads(self.kernel_size))
+        return replace(self, footprint=self.footprint and self.footprint.turned, around=around)
 
     @cached_property
     def span(self) -> tuple[int, ...]:

@@ -60,8 +60,29 @@ def smallest(cells, _):
     return np.nan if np.isnan(cells.astype(np.float64)).any() else min(cells)
 
 
+def ranked(percent):
+    """The cell that so many percent of the window are below, by SciPy's rule."""
+    return lambda cells, _: _of_sorted(cells, min(int(len(cells) * percent / 100), len(cells) - 1))
+
+
 def lower_median(cells, _):
-    return np.nan if np.isnan(cells.astype(np.float64)).any() else sorted(cells)[(len(cells) - 1) // 2]
+    return _of_sorted(cells, (len(cells) - 1) // 2)
+
+
+def _of_sorted(cells, place):
+    return np.nan if np.isnan(cells.astype(np.float64)).any() else sorted(cells)[place]
+
+
+def spread(cells, _):
+    return largest(cells, _) - smallest(cells, _)
+
+
+def deviation(cells, _):
+    return np.std(cells.astype(np.float64))
+
+
+def rounded_deviation(cells, _):
+    return round(float(np.std(cells.astype(np.float64))))
 
 
 def first_largest(cells, flat):

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 COMMANDS = ("edge", "filter", "pool", "run", "canny", "plan", "explain", "learn", "figure", "report", "kernels", "warmup")
 ALLOCATIONS = 20_000  # between two garbage collections: imports allocate 60,000 objects and no garbage, and Python's default is 700
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name))
-SYNONYMS = {"mean": "avg", "average": "avg", "maximum": "max", "minimum": "min"}  # of values that options take
 REPEAT = 1.0  # seconds
 
 _received: list[int] = []  # the signals that interrupted the command
@@ -113,12 +112,10 @@ def _run() -> int:
 
 
 def _usage_message(text: str) -> str:
-    """A message of Click in the form of other errors, with a hint where an allowed value has another name."""
+    """A message of Click in the form of other errors, with a hint about decimal commas."""
     line = " ".join(text.split()).removesuffix(".")
-    value = line.partition(" is not one of ")[0].rpartition(": ")[2].strip("'")
-    hint = SYNONYMS.get(value, "")
     number = line.partition(" is not a valid float")[0].rpartition(": ")[2].strip("'")
-    return line[:1].lower() + line[1:] + (f"; use {hint}" if f"'{hint}'" in line else comma_hint(number))
+    return line[:1].lower() + line[1:] + comma_hint(number)
 
 
 def _unexpected(error: Exception) -> int:

@@ -124,14 +124,24 @@ Inputs = Annotated[
     ),
 ]
 Input = Annotated[str, typer.Argument(metavar="INPUT", help="An image file, an address, or - for standard input.", show_default=False)]
-Size = Annotated[str, option(WHAT, "--size", metavar="N|HxW", help="Window size in pixels.")]
+Size = Annotated[str | None, option(WHAT, "--size", metavar="N|HxW", help="Pool: window size in pixels. Defaults to 2.")]
+Shape = Annotated[
+    str | None,
+    option(
+        WHAT,
+        "--window",
+        metavar="REFERENCE",
+        help="Pool: a window of any shape, the cells where this kernel is not zero (disk:radius=7, '0 1 0; 1 1 1; 0 1 0', @mask.npy).",
+        autocompletion=complete_kernel,
+    ),
+]
 KernelsFile = Annotated[
     Path | None,
     option(WHAT, "--kernels-file", metavar="FILE", help="Also read kernels from this file. They take precedence over all others."),
 ]
 Stride = Annotated[
     str | None,
-    option(WHAT, "--stride", metavar="N|HxW", help="Step between windows. Filters default to 1, pools to the window size."),
+    option(WHAT, "--stride", metavar="N|HxW", help="Step between windows. Filters and --window default to 1, --size to the size."),
 ]
 Padding = Annotated[
     str,
@@ -140,6 +150,16 @@ Padding = Annotated[
         "--padding",
         metavar="N|HxW|same|valid|full",
         help="Pixels added on each side of the image, or a rule that chooses them.",
+        autocompletion=complete_padding,
+    ),
+]
+PoolPadding = Annotated[
+    str | None,
+    option(
+        WHAT,
+        "--padding",
+        metavar="N|HxW|same|valid|full",
+        help="Pixels added on each side of the image, or a rule that chooses them. --window defaults to same, --size to valid.",
         autocompletion=complete_padding,
     ),
 ]
@@ -193,6 +213,9 @@ Json = Annotated[bool, option(TELL, "--json", help="Write a line of JSON for eac
 Quiet = Annotated[bool, option(TELL, "-q", "--quiet", help="Show only errors.")]
 
 
+PaddingModeName = Annotated[str, mode_option("--padding-mode", PaddingMode, "Values beyond the edge of the image", metavar="MODE")]
+
+
 @dataclass(frozen=True)
 class FilterOptions:
     """What `edge` and `filter` compute."""
@@ -222,10 +245,7 @@ class FilterOptions:
     grey: Grey = None
     stride: Stride = None
     padding: Padding = "same"
-    padding_mode: Annotated[
-        str,
-        mode_option("--padding-mode", PaddingMode, "Values beyond the edge of the image", metavar="MODE"),
-    ] = "replicate"
+    padding_mode: PaddingModeName = "replicate"
     dilation: Dilation = "1"
     flip: Annotated[bool, option(WHAT, "--flip", help="Rotate the kernel by 180 degrees (mathematical convolution).")] = False
     linear: Annotated[bool, option(WHAT, "--linear", help="Compute in linear light.")] = False
@@ -241,10 +261,15 @@ class FilterOptions:
 class PoolOptions:
     """What `pool` computes."""
 
-    size: Size = "2"
-    mode: Annotated[PoolMode, mode_option("--mode", PoolMode, "How to reduce each window to one value")] = PoolMode.max
+    size: Size = None
+    window: Shape = None
+    mode: Annotated[str, mode_option("--mode", PoolMode, "How to reduce each window to one value", metavar="MODE")] = PoolMode.max.value
     stride: Stride = None
-    padding: Padding = "valid"
+    padding: PoolPadding = None
+    padding_mode: Annotated[
+        str | None,
+        mode_option("--padding-mode", PaddingMode, "Values beyond the edge of the image", "By default they take no part.", metavar="MODE"),
+    ] = None
     dilation: Dilation = "1"
     ceil_mode: Annotated[bool, option(WHAT, "--ceil-mode", help="Include a last window that extends beyond the edge of the image.")] = False
     grey: Grey = None
@@ -253,6 +278,7 @@ class PoolOptions:
     mask: Mask = None
     missing: Missing = MissingMode.keep
     min_valid: MinValid = 0.0
+    kernels_file: KernelsFile = None
 
 
 @dataclass(frozen=True)

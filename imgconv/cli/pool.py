@@ -5,6 +5,8 @@ from imgconv.cli.options import HowOptions, Inputs, PoolOptions, TellOptions, Wh
 EXAMPLES = """
 imgconv pool photo.jpg --size 4 --mode avg
 imgconv pool scan.png --size 3 --stride 1 --padding same --mode median
+imgconv pool scan.png --window disk:radius=7 --mode min
+imgconv pool scan.png --window '0 1 0; 1 1 1; 0 1 0' --mode rank:90
 """
 
 

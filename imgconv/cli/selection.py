@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
-from imgconv.cli.options import WHAT, FilterOptions, Padding, PoolOptions, complete_recipe, complete_step, option
+from imgconv.cli.options import WHAT, FilterOptions, Padding, PaddingModeName, PoolOptions, Shape, complete_recipe, complete_step, option
+from imgconv.errors import UsageError
 from imgconv.modes import PoolMode
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def _filter_settings(what: FilterOptions) -> dict[str, Any]:
     return {
         "stride": None if what.stride is None else read("--stride", image_size, what.stride),
         "padding": read("--padding", image_padding, what.padding) if what.padding else None,
-        "padding_mode": read("--padding-mode", padding_mode, what.padding_mode),
+        "padding_mode": read("--padding-mode", padding_mode, what.padding_mode) if what.padding_mode else None,
         "dilation": read("--dilation", image_size, what.dilation),
         "flip": what.flip,
         "range": what.range.value if what.range else None,
@@ -44,20 +45,25 @@ def _filter_settings(what: FilterOptions) -> dict[str, Any]:
 
 def pool_recipe_of(what: PoolOptions) -> "Recipe":
     """The recipe of `pool`."""
-    from imgconv.recipe import Pool, Recipe
-    from imgconv.recipe.values import image_padding, image_size, read
+    from imgconv.recipe import Pool, Recipe, footprint_of
+    from imgconv.recipe.values import image_padding, image_size, padding_mode, read
+    from imgconv.registry import Registry
 
+    if what.size and what.window:
+        raise UsageError("--size and --window exclude each other; leave one of them out")
     step = Pool(
-        read("--size", image_size, what.size),
-        what.mode.value,
+        read("--size", image_size, what.size or "2"),
+        what.mode,
         None if what.stride is None else read("--stride", image_size, what.stride),
-        read("--padding", image_padding, what.padding),
+        None if what.padding is None else read("--padding", image_padding, what.padding),
         read("--dilation", image_size, what.dilation),
         what.ceil_mode,
         bool(what.grey),
         what.alpha.value,
         what.missing.value,
         what.min_valid,
+        footprint_of(what.window, Registry.load(what.kernels_file)) if what.window else None,
+        None if what.padding_mode is None else read("--padding-mode", padding_mode, what.padding_mode),
     )
     return Recipe("pool", step, missing_data=missing_data_of(what))
 
@@ -93,9 +99,12 @@ class Selection(FilterOptions):
     """A filter (`-k`), a pool, canny, or the steps of a network; without any of their options, the filter of `edge`."""
 
     padding: Padding = ""
+    padding_mode: PaddingModeName = ""
     size: Annotated[str | None, option(WHAT, "--size", metavar="N|HxW", help="Pool: window size in pixels.")] = None
+    window: Shape = None
     mode: Annotated[
-        PoolMode | None, option(WHAT, "--mode", help="Pool: how to reduce each window to one value.", autocompletion=PoolMode.completed)
+        str | None,
+        option(WHAT, "--mode", metavar="MODE", help="Pool: how to reduce each window to one value.", autocompletion=PoolMode.completed),
     ] = None
     ceil_mode: Annotated[
         bool, option(WHAT, "--ceil-mode", help="Pool: include a last window that extends beyond the edge of the image.")
@@ -136,6 +145,7 @@ class Selection(FilterOptions):
             overlay=self.overlay,
             kernels_file=self.kernels_file,
             size=None if self.size is None else read("--size", image_size, self.size),
+            window=self.window,
             mode=self.mode,
             ceil_mode=self.ceil_mode,
             canny=self.canny,

@@ -18,10 +18,12 @@ STEPS = (
     *(f"conv {kernel} {how}" for kernel in ("laplacian8", "kirsch") for how in ("", "padding=1", "stride=2", "stride=3")),
     "conv_transpose laplacian8 stride=2",
     *(f"{mode}_pool {size}" for mode in ("max", "min", "avg", "median") for size in ("2", "3 stride=1", "15 stride=1")),
+    "open cross",
     "adaptive_avg_pool 5",
     "adaptive_max_pool 5",
 )
 SIDE = 64  # pixels: enough for every kernel and window below
+NETWORK_SIDE = 260  # enough for the networks of small windows, which small images do not use
 
 
 def command(quiet: Quiet = False) -> None:
@@ -35,7 +37,9 @@ def command(quiet: Quiet = False) -> None:
 
     if quiet:
         fallback.announce = lambda text: None
-    count = compiled.warmup(list(_jobs(_recipes())), None if quiet or not sys.stderr.isatty() else _show_progress)
+    count = compiled.warmup(
+        [*_jobs(_recipes(), SIDE), *_jobs(_medians(), NETWORK_SIDE)], None if quiet or not sys.stderr.isatty() else _show_progress
+    )
     if not quiet:
         write_message(f"{counted(count, 'loop')} compiled, {cache.count()} cached in {cache.location() or 'memory only'}")
 
@@ -45,7 +49,7 @@ def _show_progress(done: int, total: int) -> None:
     sys.stderr.flush()
 
 
-def _jobs(recipes: "list[Recipe]") -> Iterator[Callable[[], object]]:
+def _jobs(recipes: "list[Recipe]", side: int) -> Iterator[Callable[[], object]]:
     """Yield a call for each recipe and each kind of image: 8-bit, 16-bit and float; grey of an even and an odd width, colour, alpha."""
     import numpy as np
 
@@ -53,9 +57,9 @@ def _jobs(recipes: "list[Recipe]") -> Iterator[Callable[[], object]]:
     from imgconv.process import process
 
     for dtype, max_value in (("uint8", 255), ("uint16", 65535), ("float32", 1)):
-        for channels, width in ((1, SIDE), (1, SIDE + 1), (3, SIDE), (4, SIDE)):
-            ramp = np.linspace(0, max_value, SIDE * width * channels).astype(dtype)
-            image = Raster(ramp.reshape(SIDE, width, channels), alpha=channels == 4)
+        for channels, width in ((1, side), (1, side + 1), (3, side), (4, side)):
+            ramp = np.linspace(0, max_value, side * width * channels).astype(dtype)
+            image = Raster(ramp.reshape(side, width, channels), alpha=channels == 4)
             for recipe in recipes:
                 yield partial(process, image, recipe, threads=1)
 
@@ -63,11 +67,20 @@ def _jobs(recipes: "list[Recipe]") -> Iterator[Callable[[], object]]:
 def _recipes() -> "list[Recipe]":
     """Recipes that together use every loop of filters, pools and steps of networks."""
     from imgconv.modes import PoolMode
-    from imgconv.recipe import Canny, Pool, Recipe, filter_recipe, network_recipe
+    from imgconv.recipe import Canny, Pool, Recipe, filter_recipe, footprint_of, network_recipe
 
     kernels = ("laplacian8", "gaussian5", "box:size=3", "box:size=15", "sobel", "gaussian:sigma=2", "emboss", "unsharp5", "kv")
     filters = [filter_recipe([kernel], stride=stride) for kernel in kernels for stride in (1, 2)]
     ranges = [filter_recipe(["sobel_x"], range=name) for name in ("clip", "abs", "minmax")]
-    pools = [Recipe("pool", Pool(size, mode, stride)) for size in (2, 3, 15) for mode in PoolMode for stride in (None, 1)]
+    modes = [mode.typed.replace("P", "50") for mode in PoolMode]
+    pools = [Recipe("pool", Pool(size, mode, stride)) for size in (2, 3, 15) for mode in modes for stride in (None, 1)]
+    pools += [Recipe("pool", Pool(mode=mode, footprint=footprint_of("disk"))) for mode in modes]
     edges = [filter_recipe(["laplacian8"], command="edge"), Recipe("canny", Canny()), Recipe("canny", Canny(0, 80, 90, percent=True))]
     return [*edges, *filters, *ranges, *pools, *(network_recipe([step]) for step in STEPS)]
+
+
+def _medians() -> "list[Recipe]":
+    """The medians that are most common."""
+    from imgconv.recipe import Pool, Recipe
+
+    return [Recipe("pool", Pool(size, "median", 1, "same")) for size in (3, 5)]

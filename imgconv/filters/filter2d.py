@@ -9,7 +9,7 @@ import numpy as np
 
 from imgconv.arrays import Array
 from imgconv.engine import parallel
-from imgconv.errors import DoesNotFit, UsageError
+from imgconv.errors import UsageError
 from imgconv.filters.algorithms import correlator
 from imgconv.filters.color import TransferFunction, from_linear, level_scale, max_value_of, to_linear
 from imgconv.filters.output_range import (
@@ -98,8 +98,7 @@ class ImageFilter:
         if len(kernels) > 1 and combination.mode is CombineMode.none:
             raise UsageError("several kernels make one map only when they are combined; use max, sum or hypot")
         self.dtype, self.max_value = pixels.dtype, max_value_of(pixels.dtype)
-        if self.dtype.kind == "u" and not (border.value.is_integer() and 0 <= border.value <= self.max_value):
-            raise DoesNotFit(f"constant {border.value:g} is not a level of this image; use a whole number from 0 to {self.max_value:g}")
+        border.check_level(self.dtype)
         self.output, self.combination, self.alpha = output, combination, alpha
         height, width, self.channels = pixels.shape
         self.size = (height if part is None else part.height, width)

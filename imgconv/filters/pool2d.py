@@ -1,18 +1,29 @@
 """Pooling of images: interleaved pixels in, pixels of the same dtype out, exact for whole numbers."""
 
+from dataclasses import replace
+from functools import partial
 from typing import assert_never
 
 import numpy as np
 
 from imgconv.arrays import AnyArray, as_real_array
+from imgconv.engine.parallel import run_bands
 from imgconv.errors import DoesNotFit, UsageError
+from imgconv.filters.parts import Part
 from imgconv.modes import PoolMode
 from imgconv.window import Window
-from imgconv.windows.median import median_algorithm, medians
+from imgconv.windows.blocks import Seen
+from imgconv.windows.borders import Border, PaddedRows
+from imgconv.windows.ranks import rank_algorithm, ranked
 from imgconv.windows.reduce import Planes, Spans, average_algorithm, averages, extremes
+from imgconv.windows.shapes import deviations, shaped_averages, shaped_extremes
+
+BAND_VALUES = 1 << 20  # of a padded image at a time
 
 
-def pool_image(pixels: AnyArray, window: Window, mode: str, *, threads: int | None = None) -> AnyArray:
+def pool_image(
+    pixels: AnyArray, window: Window, mode: str, *, border: Border | None = None, part: Part | None = None, threads: int | None = None
+) -> AnyArray:
     """Reduce every window of an image to one value.
 
     Parameters
@@ -20,9 +31,14 @@ def pool_image(pixels: AnyArray, window: Window, mode: str, *, threads: int | No
     pixels : (H, W, C) uint8, uint16, float32 or float64
         Interleaved channels, each pooled on its own.
     window : Window
-        Two axes, with any stride, dilation and padding; padded cells take no part.
-    mode : a name of `imgconv.modes.PoolMode`
-        The average of whole numbers is exact and rounded once, half to even. The median is the lower one.
+        Two axes, with any shape, stride, dilation and padding.
+    mode : as `imgconv.modes.PoolMode.of` takes it
+        The average and the standard deviation of whole numbers are rounded once, half to even; the average is exact. The median is the
+        lower one.
+    border : Border, optional
+        The values of padded cells; by default they take no part.
+    part : Part, optional
+        With a border: the output rows that are made, and the input rows that `pixels` are.
     threads : int, optional
         Number of threads; by default that of the cores this process may use. The result does not depend on it.
 
@@ -36,12 +52,13 @@ def pool_image(pixels: AnyArray, window: Window, mode: str, *, threads: int | No
     UsageError
         An unknown mode or dtype.
     DoesNotFit
-        No window fits, or one would hold nothing but padding.
+        No window fits, or one would hold nothing but padding, or the border has a value that no pixel can have.
 
     Notes
     -----
-    A window of k x k pixels costs k + log2(k) operations for each output pixel; a median costs about k*k*log2(k)**2 in small windows
-    and 2*k in large ones.
+    A window of k x k pixels costs k + log2(k) operations for each output pixel, one of another shape two operations for each run of
+    neighbours and one for each length of runs. A rank costs about k*k*log2(k)**2 in small windows, and a comparison for each cell and
+    bit in large ones; a standard deviation costs 3*k*k.
 
     Examples
     --------
@@ -50,47 +67,98 @@ def pool_image(pixels: AnyArray, window: Window, mode: str, *, threads: int | No
     array([[ 2,  4],
            [10, 12]], dtype=uint8)
     """
-    pool_mode = PoolMode(mode)
-    planes, (rows, columns) = _checked(pixels, window)
+    pool_mode, percent = PoolMode.of(mode)
+    _check(pixels)
+    if border is not None:
+        return _pool_padded(pixels, window, mode, border, part, threads)
+    _check_seen(window, pixels.shape[:2])
+    planes = Planes.of_image(pixels)
     match pool_mode:
         case PoolMode.max | PoolMode.min:
-            pooled = extremes(planes, window, largest=pool_mode is PoolMode.max, threads=threads)
+            pooled = _extremes(planes, window, threads, largest=pool_mode is PoolMode.max)
+        case PoolMode.range:
+            largest, smallest = (_extremes(planes, window, threads, largest=each) for each in (True, False))
+            with np.errstate(invalid="ignore"):
+                pooled = np.subtract(largest, smallest, out=largest)
+        case PoolMode.avg if window.footprint:
+            pooled = shaped_averages(planes, window, threads)
         case PoolMode.avg:
             pooled = averages(planes, window, None, pixels.dtype, threads)
-        case PoolMode.median:
-            pooled = medians(planes, window, threads)
+        case PoolMode.median | PoolMode.rank:
+            pooled = ranked(planes, window, partial(pool_mode.place, percent), threads)
+        case PoolMode.std:
+            pooled = deviations(planes, window, threads)
         case _:
             assert_never(pool_mode)
-    return pooled.reshape(len(rows.count), len(columns.count), pixels.shape[2])
+    return pooled.reshape(*window.output_size(planes.size), pixels.shape[2])
 
 
-def pool_algorithm(mode: str, window: Window, size: tuple[int, int], dtype: np.dtype[np.generic]) -> str:
-    """The algorithm with which `pool_image` pools images of `size` and `dtype`.
+def pool_algorithm(mode: str, window: Window, size: tuple[int, int], dtype: np.dtype[np.generic], *, padded: bool = False) -> str:
+    """The algorithm with which `pool_image` pools images of `size` and `dtype`; `padded` if padded cells have values.
+
+    Raises DoesNotFit where `pool_image` does.
 
     >>> pool_algorithm("avg", Window.of(2, stride=2), (480, 640), np.dtype(np.uint8))
     '2x2 blocks'
     """
-    pool_mode = PoolMode(mode)
+    if padded:
+        window, size = _padded(window, size)
+    _check_seen(window, size)
+    pool_mode, _ = PoolMode.of(mode)
     match pool_mode:
-        case PoolMode.max | PoolMode.min:
-            return "separable"
+        case PoolMode.max | PoolMode.min | PoolMode.range:
+            return "runs" if window.footprint else "separable"
         case PoolMode.avg:
-            return average_algorithm(window, size)
-        case PoolMode.median:
-            return median_algorithm(window, dtype)
+            return "runs" if window.footprint else average_algorithm(window, size)
+        case PoolMode.median | PoolMode.rank:
+            return rank_algorithm(window, size, dtype)
+        case PoolMode.std:
+            return "cell by cell"
         case _:
             assert_never(pool_mode)
 
 
-def _checked(pixels: AnyArray, window: Window) -> tuple[Planes, tuple[Spans, Spans]]:
-    """`pixels` as planes, and the cells of every window along both axes."""
+def _extremes(planes: Planes, window: Window, threads: int | None, *, largest: bool) -> AnyArray:
+    return (shaped_extremes if window.footprint else extremes)(planes, window, largest=largest, threads=threads)
+
+
+def _check(pixels: AnyArray) -> None:
     as_real_array(pixels, "pixels", dims=3)
     if pixels.dtype not in (np.uint8, np.uint16, np.float32, np.float64):
         raise UsageError(f"pixels of dtype {pixels.dtype} cannot be pooled; use uint8, uint16, float32 or float64")
     if 0 in pixels.shape:
         raise DoesNotFit(f"an image of shape {pixels.shape} has nothing to pool")
-    size = pixels.shape[:2]
-    spans = (Spans.of_window(window, size, 0), Spans.of_window(window, size, 1))
-    if not all(s.fewest for s in spans):
-        raise DoesNotFit(f"a window of {window.kernel_size} holds only padding of the image {size}; use less padding or dilation")
-    return Planes.of_image(pixels), spans
+
+
+def _check_seen(window: Window, size: tuple[int, int]) -> None:
+    """Raise DoesNotFit where a window would see no cell."""
+    spans = (Spans.of_window(window, size, axis).fewest for axis in (0, 1))
+    if not (all(spans) and (window.footprint is None or Seen(window, size).fewest)):
+        shape = window.footprint or window.kernel_size
+        raise DoesNotFit(f"a window of {shape} holds only padding of the image {size}; use less padding or dilation, or --padding-mode")
+
+
+def _padded(window: Window, size: tuple[int, int]) -> tuple[Window, tuple[int, int]]:
+    """The window and the size once padded cells are cells of the image."""
+    height, width = (cells + before + after for cells, (before, after) in zip(size, window.pads(size), strict=True))
+    return replace(window, padding=(0, 0), around=None), (height, width)
+
+
+def _pool_padded(pixels: AnyArray, window: Window, mode: str, border: Border, part: Part | None, threads: int | None) -> AnyArray:
+    """Pool an image whose padded cells have values, in bands of rows that are padded one at a time."""
+    border.check_level(pixels.dtype)
+    height, width, channels = pixels.shape
+    size = (height if part is None else part.height, width)
+    (h_out, w_out), (inner, _) = window.output_size(size), _padded(window, size)
+    part = part or Part(height, 0, 0, h_out)
+    padded = PaddedRows(np.ascontiguousarray(pixels).reshape(height, -1), window.pads(size), border, channels, **part.held)
+    stride, span, start = window.stride[0], window.span[0], part.first
+    out = np.empty((part.last - start, w_out, channels), pixels.dtype)
+
+    def work(first: int, last: int) -> None:
+        band = padded.band((start + first) * stride, min((start + last - 1) * stride + span, padded.shape[0]))
+        pooled = pool_image(band.reshape(len(band), -1, channels), inner, mode, threads=1)
+        out[first:last] = pooled[: last - first, :w_out]  # with ceil_mode, padding leaves room for more windows than the image
+
+    run_bands(work, len(out), max(BAND_VALUES // padded.shape[1] // stride, 4 * span // stride, 1), threads)
+    return out

@@ -1,13 +1,15 @@
 """Pools that select a cell of each window (maximum, minimum, lower median), max unpooling, and their gradients."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from imgconv.arrays import AnyArray, Array, Shape, as_batch, as_real_array, as_window, check_numeric, from_batch, sum_dtype
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
+from imgconv.modes import PoolMode
 from imgconv.window import Size, Window, sizes
-from imgconv.windows.median import medians
+from imgconv.windows.ranks import ranked
 from imgconv.windows.reduce import Planes, Spans, extremes, located_extremes
 
 Pooled = AnyArray | tuple[AnyArray, AnyArray]  # values, or values and indices
@@ -130,7 +132,7 @@ def median_pool2d(input: AnyArray, kernel_size: Size, stride: Size | None = None
     window = pool_window(kernel_size, stride, padding)
     batch, axes = pool_batch(input)
     window.output_size(batch.shape[2:])
-    return _from_rows(medians(Planes.of_batch(batch), window), batch, axes, window, 2)
+    return _from_rows(ranked(Planes.of_batch(batch), window, partial(PoolMode.median.place, 0)), batch, axes, window, 2)
 
 
 def max_unpool2d(

@@ -1,7 +1,7 @@
 """The cells of an image under one window: their values, their positions, and which of them are padding."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,12 +23,14 @@ class Patch:
     """The cells under one window.
 
     `values` (kh, kw, C) lie at `rows` and `columns` of the input, which may be outside of it; `padded` (kh, kw) marks those cells.
+    `used` (kh, kw) are the cells of a pool that take part.
     """
 
     values: NDArray[Any]
     rows: tuple[int, ...]
     columns: tuple[int, ...]
     padded: NDArray[np.bool_]
+    used: NDArray[np.bool_] | None = None
 
 
 def filter_input(image: Raster, *, grey: bool, alpha: bool) -> Raster:
@@ -61,14 +63,31 @@ def cell_patch(pixels: NDArray[Any], rows: tuple[int, ...], columns: tuple[int, 
     return Patch(values, rows, columns, _outside(rows, height)[:, None] | _outside(columns, width))
 
 
-def pool_patch(pixels: NDArray[Any], window: Window, pads: Sequence[tuple[int, int]], at: tuple[int, int]) -> Patch:
-    """Return the cells under the window of a pool. Padding of a pool has no values; those cells are 0 and marked as padded."""
+def pool_patch(
+    pixels: NDArray[Any], window: Window, pads: Sequence[tuple[int, int]], at: tuple[int, int], border: Border | None = None
+) -> Patch:
+    """Return the cells under the window of a pool. Without a border padding has no values; those cells are 0 and take no part."""
+    if border is not None:
+        patch = filter_patch(pixels, window, pads, border, at)
+        return replace(patch, used=mask_of(window))
     height, width = pixels.shape[:2]
     rows, columns = window.cells(at, pads)
     padded = _outside(rows, height)[:, None] | _outside(columns, width)
     values = pixels[np.ix_(np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1))].copy()
     values[padded] = 0
-    return Patch(values, rows, columns, padded)
+    return Patch(values, rows, columns, padded, mask_of(window) & ~padded)
+
+
+def mask_of(window: Window) -> NDArray[np.bool_]:
+    """Return the cells (kh, kw) of a window, True where they belong to its shape.
+
+    >>> mask_of(Window.of(2)).all()
+    np.True_
+    """
+    mask = np.zeros(window.kernel_size, bool)
+    for row, first, count in window.runs:
+        mask[row, first : first + count] = True
+    return mask
 
 
 def _outside(positions: Sequence[int], size: int) -> NDArray[np.bool_]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 LARGEST_SHOWN = 11  # cells along a side; a wider table does not fit a terminal
 MOST_MAPS, MOST_PLANES = 8, 4  # of a layer
+MOST_WINNERS = 2  # the largest and the smallest cell of a range
 FEW_COLUMNS = 5  # leave room for a fourth decimal
 TINTS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1)}
 MAX_VALUES = {"uint8": 255.0, "uint16": 65535.0}
@@ -99,14 +100,12 @@ def _cells(channel: ChannelValue, patch: Patch, max_value: float) -> "Part":
     cells, winners = channel.cells, channel.winners
     if cells is None or winners is None or max(cells.shape) > LARGEST_SHOWN:
         return text("the cells are too many to show; --json lists them", style="dim")
-    alone = winners if winners.sum() == 1 or channel.members else None
-    return _numbered(cells, patch, channel.channel, max_value, pads=False, winners=alone)
+    alone = winners if winners.sum() <= MOST_WINNERS or channel.members else None
+    return _numbered(cells, patch, channel.channel, max_value, winners=alone)
 
 
-def _numbered(
-    values: "NDArray[Any]", patch: Patch, channel: str, max_value: float, *, pads: bool = True, winners: "NDArray[Any] | None" = None
-) -> "Part":
-    """Cells on their own colour with the numbers of their columns and rows; padding in brackets, or empty without `pads`."""
+def _numbered(values: "NDArray[Any]", patch: Patch, channel: str, max_value: float, winners: "NDArray[Any] | None" = None) -> "Part":
+    """Cells on their own colour with the numbers of their columns and rows; padding in brackets, and cells that take no part empty."""
     rows = table(header=True, padding=(0, 0, 0, 0))
     rows.add_column("", justify="right", style="dim")
     for column in patch.columns:
@@ -115,8 +114,9 @@ def _numbered(
         texts = []
         for column, value in enumerate(values[line].tolist()):
             wins = winners is not None and winners[line, column]
-            style = "bold black on yellow" if wins else "blue" if outside[column] else _tinted(value / max_value, channel)
-            shown = _short(value, values.shape[1]) if pads or not outside[column] else " "
+            used = patch.used is None or patch.used[line, column]
+            style = "bold black on yellow" if wins else "blue" if outside[column] or not used else _tinted(value / max_value, channel)
+            shown = _short(value, values.shape[1]) if used else " "
             texts.append(text(f"({shown})" if outside[column] else f" {shown} ", style=style))
         rows.add_row(f"{row} ", *texts)
     return rows

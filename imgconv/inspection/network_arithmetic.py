@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from imgconv.errors import UsageError
 from imgconv.images import Raster
-from imgconv.inspection.cells import Patch, cell_patch
+from imgconv.inspection.cells import Patch, cell_patch, mask_of
 from imgconv.inspection.explanation import (
     LISTED,
     ChannelValue,
@@ -22,7 +22,6 @@ from imgconv.inspection.explanation import (
     products_text,
 )
 from imgconv.inspection.pool_arithmetic import explain_channel
-from imgconv.modes import PoolMode
 from imgconv.process.network import results_of
 from imgconv.recipe import Network
 from imgconv.recipe.operations import Formula, Pooled, Sums, WeightedSum
@@ -52,7 +51,7 @@ def explain_network(image: Raster, network: Network, at: Cell) -> list[MapValue]
     if arithmetic is None:
         raise UsageError(f"explain has no arithmetic for the last step, {step.text}; leave it out")
     maps, values = _maps(before), _maps(after)[:, at[0], at[1]].tolist()
-    border = Border.of(arithmetic.padding_mode if isinstance(arithmetic, Sums) else "zeros")
+    border = Border.of("zeros" if isinstance(arithmetic, Formula) else arithmetic.padding_mode or "zeros")
     patch = cell_patch(maps.transpose(1, 2, 0), arithmetic.rows, arithmetic.columns, border)
     match arithmetic:
         case Sums():
@@ -93,12 +92,10 @@ def _stages(products: tuple[Product, ...], bias: float) -> tuple[Stage, ...]:
 
 
 def _pool(arithmetic: Pooled, op: str, patch: Patch, values: list[float]) -> MapValue:
-    channels = []
-    for c, (name, value) in enumerate(zip(channel_names(len(values), alpha=False), values, strict=True)):
-        cells = patch.values[..., c]
-        tolerance = FLOAT32 * float(np.abs(cells[~patch.padded]).sum() / abs(arithmetic.divisor)) if arithmetic.divisor else 0.0
-        mode, divisor = PoolMode(arithmetic.mode), arithmetic.divisor
-        channels.append(explain_channel(name, cells, patch.padded, mode, value, tolerance=tolerance, divisor=divisor))
+    used = np.ones(patch.padded.shape, bool) if arithmetic.window is None else mask_of(arithmetic.window)
+    patch = replace(patch, used=used & ~patch.padded if arithmetic.padding_mode is None else used)
+    names = channel_names(len(values), alpha=False)
+    channels = [explain_channel(name, patch, c, arithmetic.mode, values[c], arithmetic.divisor) for c, name in enumerate(names)]
     return MapValue(op, patch, tuple(channels))
 
 

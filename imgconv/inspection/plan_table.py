@@ -28,7 +28,10 @@ MEANINGS = {
     "counted": "a histogram of all gradient lengths, in two rounds",
     "ridges": "each length compared with its two neighbours along the gradient",
     "followed": "from strong ridges to the weak ones that touch them",
+    "runs": "rows of neighbouring cells, each shared by all windows over it",
+    "cell by cell": "the mean, then the squared differences from it",
     "sorting network": "windows sorted side by side",
+    "counting": "bit after bit, by counting the cells below",
     "histogram": "a histogram that slides along the row",
 }
 

@@ -196,7 +196,7 @@ def _pool(step: Pool, shape: Shape, dtype: str) -> PlannedStep:
     input = _input(step, shape, alpha=step.keeps_alpha())
     window, size = step.window, (shape.height, shape.width)
     ((_, output),) = step.trace(shape)
-    algorithm = pool_algorithm(step.mode, window, size, np.dtype(dtype))
+    algorithm = pool_algorithm(step.mode, window, size, np.dtype(dtype), padded=step.padding_mode is not None)
     return _windowed(
         f"{step.mode} pool", (_dims(input), _dims(output)), window, size, algorithm=algorithm, input_dtype=dtype, output_dtype=dtype
     )

@@ -1,95 +1,124 @@
 """The cells under one window of a pool, and how they give the output pixel."""
 
 from dataclasses import replace
-from typing import Literal, assert_never
+from typing import assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.arrays import Array
 from imgconv.images import Raster
-from imgconv.inspection.cells import filter_input, pool_patch
+from imgconv.inspection.cells import Patch, filter_input, pool_patch
 from imgconv.inspection.explanation import LISTED, ChannelValue, MapValue, Stage, channel_names, number
 from imgconv.inspection.filter_arithmetic import missing_text
 from imgconv.modes import PoolMode
 from imgconv.process import Map
 from imgconv.recipe import Pool
+from imgconv.windows.borders import Border
 
 FLOAT32 = 1e-6  # of the largest value: the tolerance of averages in float32
-Selection = Literal[PoolMode.max, PoolMode.min, PoolMode.median]
 
 
 def explain_pool(image: Raster, step: Pool, output: Map, at: tuple[int, int]) -> MapValue:
     """Explain the output pixel `at` (row, column) of a pool."""
     pooled = filter_input(image, grey=step.grey, alpha=step.keeps_alpha())
-    patch = pool_patch(pooled.pixels, step.window, step.window.pads(pooled.size), at)
+    border = None if step.padding_mode is None else Border.of(step.padding_mode)
+    patch = pool_patch(pooled.pixels, step.window, step.window.pads(pooled.size), at, border)
     channels = []
     for c, name in enumerate(channel_names(pooled.channels, alpha=pooled.alpha)):
-        cells, written = patch.values[..., c], float(output.image.pixels[at][c])
-        if pooled.valid is not None:
-            known = (pool_patch(pooled.valid, step.window, step.window.pads(pooled.size), at).values[..., c] != 0) & ~patch.padded
-            channels.append(_of_valid(name, cells, known, step, output, at, c))
+        written = float(output.image.pixels[at][c])
+        if pooled.valid is None:
+            channels.append(explain_channel(name, patch, c, step.mode, written))
             continue
-        tolerance = 0.0 if cells.dtype.kind == "u" else FLOAT32 * float(np.abs(cells[~patch.padded]).max())
-        channels.append(explain_channel(name, cells, patch.padded, PoolMode(step.mode), written, tolerance=tolerance))
+        known = pool_patch(pooled.valid, step.window, step.window.pads(pooled.size), at, border and Border(border.mode, 1.0))
+        is_missing = output.image.valid is not None and output.image.valid[at][c] == 0
+        channels.append(_of_valid(name, patch, (known.values[..., c] != 0) & patch.used, step, written, c, is_missing=is_missing))
     return MapValue(output.name, patch, tuple(channels))
 
 
 def _of_valid(
-    name: str, cells: Array, known: NDArray[np.bool_], step: Pool, output: Map, at: tuple[int, int], channel: int
+    name: str, patch: Patch, known: NDArray[np.bool_], step: Pool, written: float, channel: int, *, is_missing: bool
 ) -> ChannelValue:
-    """Explain a value that a pool gives for the `known` ones among `cells`."""
-    written, valid = float(output.image.pixels[at][channel]), output.image.valid
+    """Explain a value that a pool gives for the `known` ones among the cells of a patch."""
     counted = Stage("valid", f"{int(known.sum())} of {known.size} cells", float(known.sum()))
-    if valid is not None and valid[at][channel] == 0:
+    if is_missing:
         stages = (counted, Stage("missing", missing_text(step.rule), written))
-        return ChannelValue(name, (), stages, written, cells, known)
-    tolerance = 0.0 if cells.dtype.kind == "u" else FLOAT32 * float(np.abs(cells[known]).max())
-    explained = explain_channel(name, cells, ~known, PoolMode(step.mode), written, tolerance=tolerance)
+        return ChannelValue(name, (), stages, written, patch.values[..., channel], known)
+    explained = explain_channel(name, replace(patch, used=known), channel, step.mode, written)
     return replace(explained, stages=(counted, *explained.stages))
 
 
-def explain_channel(
-    name: str, cells: Array, padded: NDArray[np.bool_], mode: PoolMode, written: float, *, tolerance: float, divisor: int | None = None
-) -> ChannelValue:
-    """Explain the value that a pool gives for `cells` (kh, kw), those `padded` left out.
+def explain_channel(name: str, patch: Patch, channel: int, mode: str, written: float, divisor: int | None = None) -> ChannelValue:
+    """Explain the value that a pool by `mode` gives for one channel of the cells that take part.
 
-    `tolerance` is the error of an average in float32; `divisor` is what an average divides by, the number of cells by default.
+    `divisor` is what an average divides by, the number of cells by default.
     """
-    inside = cells[~padded]
-    match mode:
+    cells, used = patch.values[..., channel], patch.padded | True if patch.used is None else patch.used
+    inside, (pool_mode, percent) = cells[used], PoolMode.of(mode)
+    winners = used
+    match pool_mode:
         case PoolMode.avg:
-            return ChannelValue(name, (), _average(inside, divisor or len(inside)), written, cells, ~padded, tolerance=tolerance)
-        case PoolMode.max | PoolMode.min | PoolMode.median:
-            value = _selected(inside, mode)
-            winner = np.zeros(cells.shape, bool)
-            winner.flat[int(np.argmax(((cells == value) | (np.isnan(value) & np.isnan(cells))) & ~padded))] = True
-            stage = Stage(mode, f"the {mode.noun} of {_cells_text(inside)}", value)
-            return ChannelValue(name, (), (stage,), written, cells, winner)
+            stages = _average(inside, divisor or len(inside))
+        case PoolMode.std:
+            stages = _deviation(inside)
+        case PoolMode.range:
+            largest, smallest = (_selected(inside, each, 0) for each in (PoolMode.max, PoolMode.min))
+            stages = (Stage("range", f"{number(largest)} - {number(smallest)}", largest - smallest),)
+            winners = _first(cells, largest, used) | _first(cells, smallest, used)
+        case PoolMode.max | PoolMode.min | PoolMode.median | PoolMode.rank:
+            value = _selected(inside, pool_mode, percent)
+            stages = (Stage(mode, _selection_text(inside, pool_mode, percent), value),)
+            winners = _first(cells, value, used)
         case _:
-            assert_never(mode)
+            assert_never(pool_mode)
+    largest_cell = float(np.abs(inside).max()) if len(inside) else 0.0
+    tolerance = 0.0 if pool_mode.selects or cells.dtype.kind == "u" else FLOAT32 * largest_cell * len(inside) / abs(divisor or len(inside))
+    return ChannelValue(name, (), stages, written, cells, winners, tolerance=tolerance)
+
+
+def _first(cells: Array, value: float, used: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The first of the cells in use that has the value; NaN is equal to itself."""
+    winner = np.zeros(cells.shape, bool)
+    winner.flat[int(np.argmax(((cells == value) | (np.isnan(value) & np.isnan(cells))) & used))] = True
+    return winner
+
+
+def _deviation(inside: Array) -> tuple[Stage, ...]:
+    values = inside.astype(np.float64)
+    mean, deviation = float(values.mean()), float(values.std())
+    squares = f"the mean of {_cells_text((values - mean) ** 2)}"
+    stages = (
+        Stage("average", f"{number(float(values.sum()))} / {len(inside)}", mean),
+        Stage("variance", squares, deviation**2),
+        Stage("std", f"the root of {number(deviation**2)}", deviation),
+    )
+    return _rounded(stages, inside)
+
+
+def _rounded(stages: tuple[Stage, ...], inside: Array) -> tuple[Stage, ...]:
+    """The stages, and that of rounding whole numbers."""
+    return (*stages, Stage("rounded", "half to even", float(np.rint(stages[-1].value)))) if inside.dtype.kind == "u" else stages
 
 
 def _average(inside: Array, divisor: int) -> tuple[Stage, ...]:
     total = float(inside.astype(np.float64).sum())
     mean = total / divisor
-    stages = (Stage("sum", _cells_text(inside, " + "), total), Stage("average", f"{number(total)} / {divisor}", mean))
-    return (*stages, Stage("rounded", "half to even", float(np.rint(mean)))) if inside.dtype.kind == "u" else stages
+    return _rounded((Stage("sum", _cells_text(inside, " + "), total), Stage("average", f"{number(total)} / {divisor}", mean)), inside)
 
 
-def _selected(inside: Array, mode: Selection) -> float:
+def _selected(inside: Array, mode: PoolMode, percent: float) -> float:
     """The cell whose value a pool takes; NaN where one of them is."""
     if inside.dtype.kind == "f" and np.isnan(inside).any():
         return float("nan")
-    match mode:
-        case PoolMode.max:
-            return float(inside.max())
-        case PoolMode.min:
-            return float(inside.min())
-        case PoolMode.median:
-            return float(np.sort(inside)[(len(inside) - 1) // 2])
-        case _:
-            assert_never(mode)
+    return float(np.sort(inside)[mode.place(percent, len(inside))])
+
+
+def _selection_text(inside: Array, mode: PoolMode, percent: float) -> str:
+    """Which cell is selected: of an extreme among the cells as they lie, of a rank among the sorted ones."""
+    if mode in (PoolMode.max, PoolMode.min):
+        return f"the {mode.noun} of {_cells_text(inside)}"
+    place = mode.place(percent, len(inside)) + 1
+    return f"the {mode.noun}, number {place} of {_cells_text(np.sort(inside))} in ascending order"
 
 
 def _cells_text(inside: Array, separator: str = ", ") -> str:

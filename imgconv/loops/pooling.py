@@ -94,11 +94,14 @@ def divide_rows(rounded):
     """The loop that divides sums by the cells they were taken over; with `rounded` to the nearest whole number, half to even."""
 
     def loop(sums, heights, widths, target, many):
-        """target[i, j] = sums[i, j] / (heights[i] * widths[j]) in `many` rows; sums, heights and widths are of one floating type."""
+        """target[i, j] = sums[i, j] / (heights[i] * widths[i, j]) in `many` rows; sums, heights and widths are of one floating type.
+
+        `widths` has a row for each, or one for all.
+        """
         for i in range(many):
-            row, out, height = sums[i], target[i], heights[i]
+            row, out, height, width = sums[i], target[i], heights[i], widths[i if widths.shape[0] > 1 else 0]
             for j in range(target.shape[1]):
-                mean = row[j] / (height * widths[j])
+                mean = row[j] / (height * width[j])
                 out[j] = np.rint(mean) if rounded else mean
 
     return loop

@@ -15,7 +15,7 @@ from imgconv.filters.color import max_value_of
 from imgconv.filters.weights import pads_of
 from imgconv.images import Raster, encode
 from imgconv.inputs import Inputs
-from imgconv.inspection.cells import Patch, filter_input, filter_patch, pool_patch
+from imgconv.inspection.cells import Patch, filter_input, filter_patch, mask_of, pool_patch
 from imgconv.inspection.explanation import Product, number, products_text
 from imgconv.outputs import format_of, output_file
 from imgconv.process import process
@@ -51,8 +51,8 @@ CAPTION_LINES = 4  # at most
 class Scene:
     """The data of an animation: the input cells, and the `output` cells of the windows over them.
 
-    `first` is the position (row, column) of the first output cell. `kernel` (kh, kw) is drawn if it is not None. `padding_has_values`
-    is true for a filter and false for a pool. Input and output hold grey levels up to `max_value`.
+    `first` is the position (row, column) of the first output cell. `kernel` (kh, kw) is drawn if it is not None. Input and
+    output hold grey levels up to `max_value`. The patch of a pool has `used` cells, that of a filter has not.
     """
 
     patch: Patch
@@ -61,7 +61,6 @@ class Scene:
     output: NDArray[Any]
     max_value: float
     name: str
-    padding_has_values: bool
     kernel: NDArray[Any] | None = None
 
     @property
@@ -83,8 +82,8 @@ class Scene:
         left, right = (self.patch.columns[each] for each in (columns[0], columns[-1]))
         position = f"output {column},{row}: window over columns {left} to {right}, rows {top} to {bottom}"
         values, value = self.cells[np.ix_(rows, columns)], float(self.output[output])
-        if not self.padding_has_values:
-            inside = values[~self.patch.padded[np.ix_(rows, columns)]]
+        if self.patch.used is not None:
+            inside = values[mask_of(self.window) & self.patch.used[np.ix_(rows, columns)]]
             return f"{position}\n{self.name} of {', '.join(map(cell_text, inside.tolist()))} = {cell_text(value)}"
         if self.kernel is None:
             return f"{position}\n{self.name}: {cell_text(value)}"
@@ -126,11 +125,12 @@ def _scene(grey: Raster, recipe: Recipe, step: Filter | Pool, window: Window, at
     whole = Pool((reach[0], reach[1]), stride=window.stride).window
     shown, max_value = output[top : top + rows, left : left + columns], max_value_of(grey.pixels.dtype)
     if isinstance(step, Pool):
-        patch = pool_patch(grey.pixels, whole, window.pads(grey.size), (top, left))
-        return Scene(patch, window, (top, left), shown, max_value, step.mode, padding_has_values=False)
+        border = None if step.padding_mode is None else Border.of(step.padding_mode)
+        patch = pool_patch(grey.pixels, whole, window.pads(grey.size), (top, left), border)
+        return Scene(patch, window, (top, left), shown, max_value, step.mode)
     pads = pads_of(step.maps[0].kernels[0], window, grey.size, flip=step.flip)
     patch = filter_patch(grey.pixels, whole, pads, Border.of(step.padding_mode), (top, left))
-    return Scene(patch, window, (top, left), shown, max_value, step.maps[0].name, padding_has_values=True, kernel=_kernel(step))
+    return Scene(patch, window, (top, left), shown, max_value, step.maps[0].name, _kernel(step))
 
 
 def _stops(window: Window, axis: int, at: int, size: int) -> tuple[int, int]:
@@ -182,7 +182,8 @@ class _Drawing:
             frame = self.image.copy()
             draw = ImageDraw.Draw(frame)
             rows, columns = scene.taps((row, column))
-            boxes = [self._box(self.input_at, down, across) for down in rows for across in columns]
+            shape = mask_of(scene.window)
+            boxes = [self._box(self.input_at, rows[u], columns[v]) for u, v in np.ndindex(*shape.shape) if shape[u, v]]
             for box in (*boxes, self._box(self.output_at, row, column)):
                 draw.rectangle(box, outline=WINDOW, width=3)
             draw.multiline_text((MARGIN, self.bottom), "\n".join(lines), INK, _font(CAPTION_FONT), spacing=5)
@@ -195,7 +196,8 @@ class _Drawing:
         for row, column in np.ndindex(*scene.cells.shape):
             value = float(scene.cells[row, column])
             if scene.patch.padded[row, column]:
-                self._draw_cell(self.input_at, row, column, cell_text(value) if scene.padding_has_values else "", PADDING, PADDING_INK)
+                shown = cell_text(value) if scene.patch.used is None or scene.patch.used[row, column] else ""
+                self._draw_cell(self.input_at, row, column, shown, PADDING, PADDING_INK)
             else:
                 self._draw_level(self.input_at, row, column, value)
 

@@ -206,7 +206,7 @@ def _of_canny(image: Raster, recipe: Recipe, step: Canny) -> list[Panel]:
 
 def _pool_name(step: Pool) -> str:
     height, width = step.window.kernel_size
-    return f"{step.mode} pool {height}x{width}"
+    return f"{step.mode} pool {step.footprint or f'{height}x{width}'}"
 
 
 def panels_of_filter(image: Raster, recipe: Recipe, step: Filter, *, colour: bool = False) -> list[Panel]:

@@ -116,14 +116,21 @@ class _PooledMap(BandedMaps):
         self._metadata = resampled(image.metadata, of_window(step.window, size), size)
 
     def rows(self, band: Rows) -> Rows:
-        return pool_rows(self._step.window, self._size, band)[1]
+        step = self._step
+        if step.padding_mode is None:
+            return pool_rows(step.window, self._size, band)[1]
+        return filter_rows([], step.window, Border.of(step.padding_mode), self._size, band, flip=False)
 
     def measure(self, held: Raster, begin: int, band: Rows) -> None:
         raise AssertionError("a pool has no range")
 
     def maps(self, held: Raster, begin: int, band: Rows) -> list[Map]:
-        window, seen = pool_rows(self._step.window, self._size, band)
-        result = pooled(rows_of(held, begin, seen), self._step, self._floats, self._threads, window)
+        if self._step.padding_mode is None:
+            window, seen = pool_rows(self._step.window, self._size, band)
+            result = pooled(rows_of(held, begin, seen), self._step, self._floats, self._threads, window)
+        else:
+            part = Part(self._size[0], begin, *band)
+            result = pooled(held, self._step, self._floats, self._threads, part=part)
         return [Map("pool", replace(result, metadata=self._metadata))]
 
 

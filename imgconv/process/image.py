@@ -165,18 +165,19 @@ def sampling_of(step: Filter, plan: MapPlan, size: tuple[int, int]) -> Sampling:
     return of_window(step.window(plan), size, anchor_of(plan.kernels[0], flip=step.flip))
 
 
-def pooled(image: Raster, step: Pool, floats: bool, threads: int | None, window: Window | None = None) -> Raster:
-    """The pool of an image; of a part of one, by a window for just this part."""
+def pooled(image: Raster, step: Pool, floats: bool, threads: int | None, window: Window | None = None, part: Part | None = None) -> Raster:
+    """The pool of an image; of a part of one, by a window for just this part, or where padded cells have values by the part itself."""
     from imgconv.filters.pool2d import pool_image  # filters start without its loops
 
     prepared = prepare(image, step.grey, step.keeps_alpha(), threads)
+    border = None if step.padding_mode is None else Border.of(step.padding_mode)
     valid = None
     if prepared.valid is None:
-        pixels = pool_image(prepared.pixels, window or step.window, step.mode, threads=threads)
+        pixels = pool_image(prepared.pixels, window or step.window, step.mode, border=border, part=part, threads=threads)
     else:
         from imgconv.filters.pool_missing import pool_missing
 
-        pixels, valid = pool_missing(prepared.valid, step.rule, prepared.pixels, step.window, step.mode, threads=threads)
+        pixels, valid = pool_missing(prepared.valid, step.rule, prepared.pixels, step.window, step.mode, border=border, threads=threads)
     return Raster(_as_floats(pixels) if floats else pixels, prepared.alpha, prepared.metadata, prepared.duration, valid=valid)
 
 

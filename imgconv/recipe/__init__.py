@@ -7,6 +7,7 @@ them; the functions that compute are imported when a step of a network runs.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from imgconv.recipe.footprints import footprint_of
 from imgconv.recipe.maps import MapPlan, plan_maps
 from imgconv.recipe.recipe import DECLARED, MissingData, Postprocess, Recipe, filter_recipe
 from imgconv.recipe.shape import Shape, Size
@@ -28,6 +29,7 @@ __all__ = [
     "Shape",
     "Size",
     "filter_recipe",
+    "footprint_of",
     "network_recipe",
     "plan_maps",
 ]

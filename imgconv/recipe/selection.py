@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from imgconv.errors import UsageError
+from imgconv.recipe.footprints import footprint_of
 from imgconv.recipe.network import network_recipe
 from imgconv.recipe.recipe import DECLARED, MissingData, Postprocess, Recipe, filter_recipe
 from imgconv.recipe.steps import Canny, Pool
 from imgconv.registry import Bank, Kernel, Registry
 from imgconv.window import Padding, Size
 
-OF_POOL = ("size", "mode", "ceil_mode")
+OF_POOL = ("size", "window", "mode", "ceil_mode")
 OF_CANNY = ("canny", "sigma", "low", "high", "quantiles")
 OF_NETWORK = ("step", "recipe")
 OF_MISSING = ("missing", "min_valid", "missing_data")
-POOL_TAKES = (*OF_POOL, *OF_MISSING, "stride", "padding", "dilation", "grey", "alpha")
+POOL_TAKES = (*OF_POOL, *OF_MISSING, "stride", "padding", "padding_mode", "dilation", "grey", "alpha", "kernels_file")
 CANNY_TAKES = (*OF_CANNY, "invert", "overlay", "alpha")
 NETWORK_TAKES = (*OF_NETWORK, *OF_MISSING, "kernels_file", "range")
 
@@ -37,7 +38,7 @@ class Selection:
     grey: bool | None = None
     stride: Size | None = None
     padding: Padding | None = None
-    padding_mode: str | tuple[str, float] = "replicate"
+    padding_mode: str | tuple[str, float] | None = None
     dilation: Size = 1
     flip: bool = False
     linear: bool = False
@@ -47,6 +48,7 @@ class Selection:
     missing_data: MissingData = DECLARED
     kernels_file: Path | None = None
     size: Size | None = None
+    window: str | Kernel | Bank | None = None
     mode: str | None = None
     ceil_mode: bool = False
     canny: bool = False
@@ -77,9 +79,14 @@ class Selection:
         return self._filter()
 
     def _pool(self) -> Pool:
+        footprint = None
+        if self.window is not None:
+            if self.size is not None:
+                raise UsageError("--size and --window exclude each other; leave one of them out")
+            footprint = footprint_of(self.window, Registry.load(self.kernels_file))
         size = Pool.size if self.size is None else self.size
-        padding = Pool.padding if self.padding is None else self.padding
-        window: dict[str, Any] = {"stride": self.stride, "padding": padding, "dilation": self.dilation, "ceil_mode": self.ceil_mode}
+        window: dict[str, Any] = {"stride": self.stride, "padding": self.padding, "padding_mode": self.padding_mode}
+        window |= {"dilation": self.dilation, "ceil_mode": self.ceil_mode, "footprint": footprint}
         cells: dict[str, Any] = {"missing": self.missing, "min_valid": self.min_valid}
         return Pool(size, self.mode or Pool.mode, **window, grey=bool(self.grey), alpha=self.alpha, **cells)
 

@@ -14,7 +14,7 @@ from imgconv.modes import AlphaRule, MissingRule, PaddingMode, PoolMode, Range
 from imgconv.properties import cached_property
 from imgconv.recipe.maps import MapPlan
 from imgconv.recipe.shape import Shape, Size
-from imgconv.window import Window, sizes
+from imgconv.window import Footprint, Window, sizes
 
 ARRAY_FORMATS = ("npy", "npz")
 LARGEST_SIGMA = 256.0  # pixels; a Gaussian of 2049 taps
@@ -141,31 +141,44 @@ class Filter(SingleStep):
 
 @dataclass(frozen=True)
 class Pool(PixelStep):
-    """Reduce every window of an image to one value, see `PoolMode`; stride None means the size."""
+    """Reduce every window of an image to one value, see `PoolMode`.
+
+    Windows are rectangles of `size`, with that stride and no padding by default, or have a `footprint`, with stride 1 and padding same.
+    Without a `padding_mode` padded cells take no part.
+    """
 
     size: Size = 2
     mode: str = "max"
     stride: Size | None = None
-    padding: str | Size = "valid"
+    padding: str | Size | None = None
     dilation: Size = 1
     ceil_mode: bool = False
     grey: bool = False
     alpha: str = "auto"
     missing: str = "keep"
     min_valid: float = 0.0
+    footprint: Footprint | None = None
+    padding_mode: str | tuple[str, float] | None = None
 
     def __post_init__(self) -> None:
-        PoolMode(self.mode), AlphaRule(self.alpha), self.rule
+        PoolMode.of(self.mode), AlphaRule(self.alpha), self.rule
+        if self.padding_mode is not None:
+            PaddingMode.of(self.padding_mode)
         sizes(self.size, "size", 2, least=1)  # an error then says size, not kernel_size
         window = self.window
-        if isinstance(window.padding, tuple) and any(p >= s for p, s in zip(window.padding, window.span, strict=True)):
-            raise UsageError(f"padding {self.padding} leaves windows of padding alone; use less than the pool's {self.size}")
+        if self.padding_mode is not None or not isinstance(window.padding, tuple):
+            return
+        if any(p >= s for p, s in zip(window.padding, window.span, strict=True)):
+            size = self.footprint.kernel_size if self.footprint else self.size
+            raise UsageError(f"padding {self.padding} leaves windows of padding alone; use less than the pool's {size}, or --padding-mode")
 
     @cached_property
     def window(self) -> Window:
         """The window, with its stride and padding."""
-        stride = self.size if self.stride is None else self.stride
-        return Window.of(self.size, stride, self.padding, self.dilation, ceil_mode=self.ceil_mode)
+        shape = self.footprint or self.size
+        stride = (1 if self.footprint else self.size) if self.stride is None else self.stride
+        padding = ("same" if self.footprint else "valid") if self.padding is None else self.padding
+        return Window.of(shape, stride, padding, self.dilation, ceil_mode=self.ceil_mode)
 
     def trace(self, shape: Shape) -> list[tuple[str, Shape]]:
         """The name and shape of the one map that an image of `shape` gives. Raises DoesNotFit where the window does not fit."""
@@ -178,6 +191,10 @@ class Pool(PixelStep):
     def keeps_alpha(self) -> bool:
         """Whether the map has alpha where the image has it."""
         return AlphaRule(self.alpha).keeps(grey=self.grey)
+
+    def describe(self) -> str:
+        """Every option that differs from its default, a footprint as the window that was given."""
+        return super().describe().replace("footprint=", "window=")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Computed kernels: their generators, and the name, range and default of each parameter.
 
-The formulas are in `smoothing` and `derivatives`, which import numpy and are imported when a kernel is computed.
+The formulas are in `smoothing`, `shapes` and `derivatives`, which import numpy and are imported when a kernel is computed.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ def _sigma(default: float | None) -> Parameter:
 LARGEST = 1.7e308  # TOML integers have no limit
 SIZE = Parameter(1, 1024, whole=True)
 SIDE = Parameter(1, 1024, 3, whole=True)
+RADIUS = Parameter(1, 511, 3, whole=True)
 ANGLE = Parameter(-36000, 36000, 0.0)
 
 GENERATORS: Mapping[str, Generator] = {
@@ -60,6 +61,11 @@ GENERATORS: Mapping[str, Generator] = {
     "gaussian": Generator("smoothing", {"sigma": _sigma(1.0), "size": SIZE}),
     "disk": Generator("smoothing", {"radius": Parameter(0.1, 511, 3.0)}),
     "motion": Generator("smoothing", {"length": Parameter(1, 1023, 9.0), "angle": ANGLE}),
+    "square": Generator("shapes", {"size": SIDE}),
+    "cross": Generator("shapes", {"size": SIDE}),
+    "diamond": Generator("shapes", {"radius": RADIUS}),
+    "ring": Generator("shapes", {"radius": RADIUS}),
+    "segment": Generator("shapes", {"length": Parameter(1, 1023, 9.0), "angle": ANGLE}),
     "unsharp": Generator("smoothing", {"sigma": _sigma(1.0), "amount": Parameter(0, 1000, 1.0), "size": SIZE}),
     "highboost": Generator("smoothing", {"amount": Parameter(1, 1000, 1.0)}),
     "log": Generator("derivatives", {"sigma": _sigma(1.4), "size": SIZE}),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Any, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,12 @@ class Border:
         most, widest = self.mode.most(size), max(before, after)
         if most is not None and widest > most:
             raise DoesNotFit(f"padding {widest} is too wide for padding_mode {self.mode.value!r} on {size} cells; use at most {most}")
+
+    def check_level(self, dtype: np.dtype[Any]) -> None:
+        """Raise DoesNotFit where whole-number pixels of `dtype` cannot have the border's value."""
+        largest = np.iinfo(dtype.char).max if dtype.kind == "u" else np.inf
+        if dtype.kind == "u" and not (self.value.is_integer() and 0 <= self.value <= largest):
+            raise DoesNotFit(f"constant {self.value:g} is not a level of this image; use a whole number from 0 to {largest}")
 
     def sources(self, cells: NDArray[np.intp], size: int) -> NDArray[np.intp]:
         """The input cell (or CONSTANT) whose value each of some padded `cells` has; those of the input are 0 to `size` - 1."""

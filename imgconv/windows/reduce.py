@@ -119,7 +119,7 @@ class Spans:
 @lru_cache(64)  # images of a folder are often of one size
 def _of_window(window: Window, size: tuple[int, ...], axis: int) -> Spans:
     taps, step, cells = window.kernel_size[axis], window.dilation[axis], size[axis]
-    start = _starts(window, size, axis)
+    start = starts(window, size, axis)
     skipped = np.maximum(-(start // step), 0)
     end = np.minimum(-((start - cells) // step), taps)
     first, count = start + skipped * step, np.maximum(end - skipped, 0)
@@ -139,11 +139,12 @@ def padded_counts(window: Window, size: Sequence[int], axis: int) -> Cells:
         axis
     ] + taps <= padded:  # all windows are whole: no array of as many numbers as a long signal has windows
         return np.broadcast_to(np.intp(taps), count)
-    start = _starts(window, size, axis)
+    start = starts(window, size, axis)
     return np.minimum(start + taps, size[axis] + window.pads(size)[axis][1]) - start
 
 
-def _starts(window: Window, size: Sequence[int], axis: int) -> Cells:
+def starts(window: Window, size: Sequence[int], axis: int) -> Cells:
+    """The input cell under the first tap of each window along `axis`; it may lie in the padding."""
     return np.arange(window.output_size(size)[axis]) * window.stride[axis] - window.pads(size)[axis][0]
 
 
@@ -233,7 +234,7 @@ def averages(
             planes, window, SUM, lambda strip, narrow, columns: averages(strip, narrow, (heights, widths[columns]), dtype, threads)
         )
     taps = window.kernel_size[0] * window.kernel_size[1]
-    planes, accumulator, ratio = _types(planes, taps, window.kernel_size[0])
+    planes, accumulator, ratio = exact_types(planes, taps, window.kernel_size[0])
     fold = Fold(planes, window, SUM, accumulator)
     heights = np.tile(divisors[0], planes.count).astype(ratio)
     widths = np.repeat(divisors[1], planes.channels).astype(ratio)
@@ -245,7 +246,7 @@ def averages(
 
         def fill(first: int, last: int) -> None:
             fold.fill(first, last, scratch, sums)
-            divide(sums, heights[first:], widths, out[first:], last - first)
+            divide(sums, heights[first:], widths[None], out[first:], last - first)
 
         return fill
 
@@ -343,7 +344,7 @@ def _span_averages(planes: Planes, spans: tuple[Spans, Spans], divisors: tuple[A
         fold_rows(planes.rows, top, count, rows.step, no_row, scratch, 0, last - first)
         turned, no_column = np.ascontiguousarray(scratch.T), np.zeros((1, last - first))
         fold_rows(turned, columns.first, columns.count, columns.step, no_column, sums, 0, len(sums))
-        divide(np.ascontiguousarray(sums.T), heights[first:last], widths, out[first:last], last - first)
+        divide(np.ascontiguousarray(sums.T), heights[first:last], widths[None], out[first:last], last - first)
 
     run_bands(work, len(out), max(SCRATCH_BYTES // (8 * max(planes.size[1], 1)), 1))
     return out
@@ -396,7 +397,7 @@ def identity_of(operation: int, dtype: np.dtype[Any]) -> float | int:
     return int(limits.min if operation == LARGEST else limits.max)
 
 
-def _types(planes: Planes, taps: int, tall: int) -> tuple[Planes, np.dtype[Any], np.dtype[Any]]:
+def exact_types(planes: Planes, taps: int, tall: int) -> tuple[Planes, np.dtype[Any], np.dtype[Any]]:
     """Planes to sum over, the dtype that holds their sums of `taps` values, and the dtype of the division.
 
     Sums of 8- and 16-bit values are exact. A quotient rounds right when it lies farther from a half than the division's error:

@@ -28,6 +28,8 @@ def told(*words, **options):
         (LOGO, "filter", ("-k", "box:size=5")),
         (SAMPLES / "rotated_exif6.jpg", "filter", ("-k", "sharpen4", "--grey")),
         (LOGO, "pool", ("--size", "3", "--stride", "2", "--mode", "median")),
+        (PHOTO, "pool", ("--window", "ring:radius=2", "--mode", "rank:90", "--padding-mode", "symmetric")),
+        (SAMPLES / "ramp_16bit.png", "pool", ("--window", "0 1 0; 1 1 1; 0 1 0", "--mode", "std", "--dilation", "2")),
         (PHOTO, "filter", ("-k", "laplacian8", "--grey", "--overlay", "--threshold", "40")),
         (PHOTO, "edge", ("--overlay",)),
         (SAMPLES / "rotated_exif6.jpg", "edge", ("--overlay", "--linear")),
@@ -52,6 +54,13 @@ def test_products_and_coordinates_are_those_of_the_image():
     assert product["values"] == pixels[40:42, 20:22].tolist()
     assert product["products"] == (pixels[40:42, 20:22] * [[1, 2], [3, 4]]).tolist()
     assert product["sum"] == sum(map(sum, product["products"]))
+
+
+def test_a_rank_sorts_its_cells_and_a_shape_leaves_others_out():
+    text = imgconv("explain", SAMPLES / "camera.png", "--window", "cross", "--mode", "rank:75", "--at", "0,10").out.decode()
+    assert "number 4 of 200, 200, 200, 201 in ascending order = 201" in text and "window=cross" in text
+    (found,) = told(SAMPLES / "camera.png", "--window", "cross", "--at", "0,10")["maps"]
+    assert found["used"] == [[False, True, False], [False, True, True], [False, True, False]]
 
 
 def test_padding_is_marked_and_tables_are_readable():

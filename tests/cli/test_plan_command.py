@@ -12,7 +12,7 @@ from terminal import on_terminal
 
 from imgconv.engine.dispatch import Algorithm
 from imgconv.inspection.plan_table import MEANINGS
-from imgconv.windows.median import MedianAlgorithm
+from imgconv.windows.ranks import RankAlgorithm
 from imgconv.windows.reduce import ReductionAlgorithm
 
 DEEP_HEADER = b"P6 60000 50000 65535\n"  # an image of 18 GB whose pixels are not there
@@ -25,7 +25,7 @@ def planned(*words, **options):
 
 
 def test_every_algorithm_is_described():
-    names = {*get_args(Algorithm), *get_args(ReductionAlgorithm), *get_args(MedianAlgorithm), "unfolded", "tiles"}
+    names = {*get_args(Algorithm), *get_args(ReductionAlgorithm), *get_args(RankAlgorithm), "unfolded", "tiles"}
     assert names <= set(MEANINGS)
 
 
@@ -103,7 +103,8 @@ def test_several_images_standard_input_and_one_that_fails(tmp_path):
         ((PHOTO, "--shape", "3x4x5"), "both an image and --shape"),
         (("--shape", "3x0x5"), "expected CxHxW"),
         ((PHOTO, "-k", "box", "--size", "2"), "--kernel cannot be used with a pool"),
-        ((PHOTO, "--mode", "avg", "--padding-mode", "zeros"), "--padding-mode cannot be used with a pool"),
+        ((PHOTO, "--mode", "avg", "--flip"), "--flip cannot be used with a pool"),
+        ((PHOTO, "--size", "3", "--window", "cross"), "--size and --window exclude each other"),
         ((PHOTO, "-s", "relu", "--stride", "2"), "--stride cannot be used with the steps of a network"),
         ((PHOTO, "-k", "nosuch"), "'nosuch' is unknown"),
         ((PHOTO, "--canny", "--size", "2"), "--size cannot be used with canny"),

@@ -7,14 +7,29 @@ import pytest
 from examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
-from naive_pooling import largest, lower_median, mean, output_size, pool, rounded_mean, smallest, taps
+from naive_pooling import (
+    deviation,
+    largest,
+    lower_median,
+    mean,
+    output_size,
+    pool,
+    ranked,
+    rounded_deviation,
+    rounded_mean,
+    smallest,
+    spread,
+    taps,
+)
 
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
 from imgconv.filters.pool2d import pool_image
 from imgconv.modes import PoolMode
 from imgconv.window import Window
 
-ORACLES = {"max": largest, "min": smallest, "median": lower_median, "avg": rounded_mean}
+ORACLES = {"max": largest, "min": smallest, "median": lower_median, "avg": rounded_mean, "range": spread, "std": rounded_deviation}
+FLOATING = {"avg": mean, "std": deviation}
+MODES = [mode.typed.replace("P", "80") for mode in PoolMode]
 
 
 def image(shape, dtype, seed=0):
@@ -38,14 +53,15 @@ def places(size, kernel, stride, pads, dilation, ceil_mode):
 
 
 def expected(pixels, mode, where):
-    oracle = mean if mode == "avg" and pixels.dtype.kind == "f" else ORACLES[mode]
+    name, _, percent = mode.partition(":")
+    oracle = ranked(float(percent)) if percent else FLOATING[mode] if name in FLOATING and pixels.dtype.kind == "f" else ORACLES[name]
     return pool(pixels.transpose(2, 0, 1)[None], where, oracle)[0].transpose(1, 2, 0)
 
 
 def assert_pooled(pixels, window, mode, where):
     got = pool_image(pixels, window, mode)
     assert got.dtype == pixels.dtype and got.flags.c_contiguous
-    if mode == "avg" and pixels.dtype.kind == "f":
+    if mode in FLOATING and pixels.dtype.kind == "f":
         np.testing.assert_allclose(got, expected(pixels, mode, where), 1e-5, 1e-5)
     else:
         np.testing.assert_array_equal(got, expected(pixels, mode, where))
@@ -53,7 +69,7 @@ def assert_pooled(pixels, window, mode, where):
 
 @examples(40)
 @given(
-    st.sampled_from(PoolMode.names()),
+    st.sampled_from(MODES),
     st.sampled_from([np.uint8, np.float32]),
     st.tuples(st.integers(1, 4), st.integers(1, 4)),
     st.tuples(st.integers(1, 3), st.integers(1, 3)),
@@ -71,7 +87,7 @@ def test_numbers_of_padding(mode, dtype, kernel, stride, dilation, channels, cei
     assert_pooled(image((*size, channels), dtype, seed), window, mode, where)
 
 
-@pytest.mark.parametrize("mode", PoolMode.names())
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
     ("name", "kernel", "stride", "pads"),
     [
@@ -88,7 +104,7 @@ def test_named_padding(name, kernel, stride, pads, mode):
     assert_pooled(pixels, Window.of(kernel, stride, name), mode, where)
 
 
-@pytest.mark.parametrize("mode", PoolMode.names())
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
 def test_large_windows(mode, dtype):
     pixels = image((40, 37, 2), dtype)
@@ -132,7 +148,7 @@ def test_average_of_two_by_two(channels, dtype):
         assert_pooled(pixels, Window.of(2, 2, padding, dilation, ceil_mode=ceil_mode), "avg", where)
 
 
-@pytest.mark.parametrize("mode", PoolMode.names())
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("kernel", [3, 19])
 def test_nan_stays_in_its_windows(mode, kernel):
     pixels = image((30, 32, 3), np.float32)
@@ -144,7 +160,7 @@ def test_nan_stays_in_its_windows(mode, kernel):
     np.testing.assert_array_equal(np.isnan(got), broken)
 
 
-@pytest.mark.parametrize("mode", PoolMode.names())
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("kernel", [3, 17])
 def test_threads_and_memory_change_nothing(mode, kernel):
     pixels = image((700, 611, 3), np.uint8)
@@ -161,16 +177,16 @@ def test_threads_and_memory_change_nothing(mode, kernel):
 
 def test_one_pixel_windows_copy():
     pixels = image((5, 6, 3), np.uint8)
-    for mode in PoolMode.names():
+    for mode in MODES:
         got = pool_image(pixels, Window.of(1), mode)
-        np.testing.assert_array_equal(got, pixels)
+        np.testing.assert_array_equal(got, np.zeros_like(pixels) if mode in ("range", "std") else pixels)
         assert not np.shares_memory(got, pixels)
 
 
 @pytest.mark.parametrize(
     ("error", "text", "shape", "dtype", "window", "mode"),
     [
-        (UsageError, "pool mode 'mean' is unknown; use one of max, avg, min, median", (4, 4, 1), np.uint8, Window.of(2), "mean"),
+        (UsageError, "pool mode 'middle' is unknown; use one of max, avg, min, median", (4, 4, 1), np.uint8, Window.of(2), "middle"),
         (UsageError, "dtype int32 cannot be pooled", (4, 4, 1), np.int32, Window.of(2), "max"),
         (ArgumentTypeError, "complex64", (4, 4, 1), np.complex64, Window.of(2), "max"),
         (DoesNotFit, "pixels must have 3 dimensions", (4, 4), np.uint8, Window.of(2), "max"),

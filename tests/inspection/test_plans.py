@@ -11,7 +11,8 @@ from imgconv.images import Raster
 from imgconv.inspection.plans import ReceptiveField, plan
 from imgconv.process import process
 from imgconv.recipe import Canny, Pool, Recipe, Shape, filter_recipe, network_recipe
-from imgconv.windows import median, reduce
+from imgconv.window import Footprint
+from imgconv.windows import ranks, reduce, shapes
 
 
 def evaluated(formula):
@@ -108,21 +109,28 @@ def test_the_algorithm_is_the_one_that_filter_runs(shape, kernel, options, monke
     ("avg", 2, {"stride": 1}, "separable"),
     ("avg", 2, {"ceil_mode": True}, "separable"),
     ("avg", 3, {}, "separable"),
-    ("median", 3, {}, "sorting network"),
-    ("median", 13, {}, "histogram"),
+    ("median", 3, {}, "counting"),
+    ("median", 3, {"stride": 1}, "sorting network"),
+    ("rank:20", 55, {"stride": 9}, "histogram"),
+    ("range", 3, {"footprint": Footprint.of([[1, 1], [1, 0]])}, "runs"),
+    ("avg", 3, {"footprint": Footprint.of([[1, 1], [1, 0]])}, "runs"),
+    ("std", 3, {}, "cell by cell"),
 ])  # fmt: skip
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_algorithm_is_the_one_that_pool_runs(mode, size, options, algorithm, channels, monkeypatch):
     """The loops are recorded by patching how they are loaded: results do not show which of them ran."""
-    loops = {"separable": "fold_rows", "2x2 blocks": "halve", "sorting network": "median_network", "histogram": "median_histogram"}
+    loops = {"separable": "fold_rows", "2x2 blocks": "halve", "sorting network": "rank_network", "histogram": "rank_histogram"}
+    loops |= {"counting": "rank_counts", "runs": "fold_runs", "cell by cell": "deviations"}
     ran = set()
-    for module in (reduce, median):
+    for module in (reduce, ranks, shapes):
         load = module.loop
         monkeypatch.setattr(module, "loop", lambda template, load=load, **options: ran.add(template.__name__) or load(template, **options))
-    imgconv.pool(np.full((31, 41, channels), 9, np.uint8), size, mode, **options)
-    (step,) = plan(Recipe("pool", Pool(size, mode, **options)), Shape(31, 41, channels)).steps
+    recipe, shape = Recipe("pool", Pool(size, mode, **options)), (257, 263, channels)
+    process(Raster(np.full(shape, 9, np.uint8)), recipe)
+    (step,) = plan(recipe, Shape(*shape)).steps
     assert step.algorithm == algorithm
-    assert {name for name in loops if loops[name] in {each.removesuffix("_pairs") for each in ran}} == {algorithm}
+    used = {name for name in loops if loops[name] in {each.removesuffix("_pairs") for each in ran}}
+    assert used - {"counting" if algorithm == "sorting network" else ""} == {algorithm}  # a network's border is counted
 
 
 def test_memory_counts_the_bytes_of_each_depth():

@@ -121,12 +121,17 @@ class Sums:
 
 @dataclass(frozen=True)
 class Pooled:
-    """For `explain`: an output cell is the `mode` of the input cells at `rows` and `columns`; an average is divided by `divisor`."""
+    """For `explain`: an output cell is the `mode` of the input cells at `rows` and `columns`; an average is divided by `divisor`.
+
+    With a `window` they are only those of its shape. Cells outside of the input have the values of `padding_mode`, or take no part.
+    """
 
     rows: tuple[int, ...]
     columns: tuple[int, ...]
     mode: str
-    divisor: int
+    divisor: int | None = None
+    window: Window | None = None
+    padding_mode: str | tuple[str, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -75,17 +75,9 @@ class Pooling(Operation):
         """The pooled valid cells; cells of the padding of an average count as valid ones."""
         if self.mode == "avg":
             return _averaged(self.apply, replace(self, divisor_override=None).apply, input, rule)
-        import numpy as np
+        from imgconv.filters.pool_missing import pool_maps
 
-        from imgconv.filters.pool_missing import pool_missing
-
-        pooled = []
-        for maps in input:
-            pixels = np.ascontiguousarray(maps.transpose(1, 2, 0))
-            missing = np.isnan(pixels)
-            values, valid = pool_missing((~missing).view(np.uint8), rule, np.where(missing, np.float32(0), pixels), self.window, self.mode)
-            pooled.append(np.where(valid, values, np.float32(np.nan)).transpose(2, 0, 1))
-        return np.ascontiguousarray(pooled)
+        return pool_maps(input, rule, self.window, self.mode)
 
     def reach(self) -> Reach:
         """The rows of its window."""

@@ -1,0 +1,158 @@
+"""Windows of any shape, block by block: the cells that a block of outputs sees, in scratch that stays in the cache.
+
+Cells that do not exist hold a filler, so that a loop over a block needs no case for the border; `Seen` counts the cells that do exist.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgconv.arrays import AnyArray
+from imgconv.engine.parallel import run_bands
+from imgconv.window import Window
+from imgconv.windows.reduce import Planes, Spans, starts
+
+BLOCK_BYTES = 1 << 18  # of scratch, so that it stays in the second cache
+WIDEST = 1 << 13  # values of a row of scratch
+
+
+@dataclass(frozen=True)
+class Region:
+    """Output rows first..last and output columns begin..end of every plane."""
+
+    first: int
+    last: int
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Block:
+    """Output rows first..last and output columns begin..end of one plane."""
+
+    plane: int
+    first: int
+    last: int
+    begin: int
+    end: int
+
+
+class Taps:
+    """Where the cells of a window are in a block of interleaved pixels: `rows` and `columns` (elements) of every cell."""
+
+    def __init__(self, window: Window, channels: int):
+        runs, (down, across) = window.runs, window.dilation
+        self.rows = np.array([row * down for row, _, count in runs for _ in range(count)], np.intp)
+        columns = [first + cell for _, first, count in runs for cell in range(count)]
+        self.columns = np.array(columns, np.intp) * (across * channels)
+
+
+class Seen:
+    """How many cells of a plane of `size` the window of each output sees.
+
+    `whole_rows` and `whole_columns` (first, last) are the outputs whose windows lack no row, or no column.
+    """
+
+    def __init__(self, window: Window, size: tuple[int, int], channels: int = 1):
+        height, width = window.kernel_size
+        above = np.zeros((height + 1, width + 1), np.int32)  # cells of the window above and to the left of a corner
+        for row, first, count in window.runs:
+            above[row + 1, first + 1 : first + count + 1] += 1
+        above = above.cumsum(0, np.int32).cumsum(1, np.int32)
+        (top, bottom), (left, right) = (_tap_range(window, size, axis) for axis in (0, 1))
+        is_new = np.append(True, (np.diff(top) != 0) | (np.diff(bottom) != 0))
+        self._kinds = is_new.cumsum() - 1  # neighbouring rows are mostly alike
+        bands = above[bottom[is_new]] - above[top[is_new]]
+        self._counts = np.repeat(bands[:, right] - bands[:, left], channels, axis=1)
+        self.cells, self._channels = window.cell_count, channels
+        self.whole_rows, self.whole_columns = _whole(top, bottom, height), _whole(left, right, width)
+
+    @property
+    def fewest(self) -> int:
+        """The least that any output cell sees."""
+        return int(self._counts.min())
+
+    def of(self, block: Block, stride: int) -> NDArray[np.int32]:
+        """The counts of a block with a column for every element of its `target`, see `by_blocks`; a single row where all are alike."""
+        kinds = self._kinds[block.first : block.last]
+        kinds = kinds[:1] if (kinds == kinds[0]).all() else kinds
+        counts = self._counts[kinds, block.begin * self._channels : block.end * self._channels]
+        if stride == 1:
+            return counts
+        pixels = np.repeat(counts.reshape(len(counts), -1, self._channels), stride, axis=1)
+        return pixels.reshape(len(counts), -1)[:, : pixels[0].size - (stride - 1) * self._channels]
+
+
+def _tap_range(window: Window, size: tuple[int, int], axis: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The first tap of each window along `axis` that lies on the input, and the one after the last."""
+    spans = Spans.of_window(window, size, axis)
+    first = np.clip((spans.first - starts(window, size, axis)) // spans.step, 0, window.kernel_size[axis])
+    return first, first + spans.count
+
+
+def _whole(first: NDArray[np.intp], last: NDArray[np.intp], taps: int) -> tuple[int, int]:
+    outputs = np.flatnonzero(last - first == taps)
+    return (int(outputs[0]), int(outputs[-1]) + 1) if len(outputs) else (0, 0)
+
+
+Fill = Callable[[AnyArray, AnyArray, Block], None]
+
+
+def by_blocks(
+    planes: Planes,
+    window: Window,
+    fill: Fill,
+    out: AnyArray,
+    regions: Sequence[Region] = (),
+    *,
+    filler: float,
+    cells: np.dtype[Any],
+    threads: int | None,
+) -> None:
+    """Fill `regions` of `out` (count, h_out, w_out, channels), by default all of it, with what `fill(cells, target, block)` writes.
+
+    `cells` are those that a block sees, of dtype `cells`, with `filler` for those that do not exist. `target` has a result for every
+    column of the input, of which those at the stride are used: rows of neighbours turn into wide instructions.
+    """
+    count, h_out, w_out, channels = out.shape
+    (down, across), (height, width) = window.stride, window.span
+    regions = regions or [Region(0, h_out, 0, w_out)]
+    blocks = [
+        Block(plane, first, min(first + rows, region.last), begin, min(begin + columns, region.end))
+        for plane in range(count)
+        for region in regions
+        for columns in (max(min(WIDEST // (channels * across), region.end - region.begin), 1),)
+        for rows in (max((BLOCK_BYTES // ((columns * across + width) * channels * cells.itemsize) - height) // down, height // down, 8),)
+        for first in range(region.first, region.last, rows)
+        for begin in range(region.begin, region.end, columns)
+    ]
+
+    def work(first: int, last: int) -> None:
+        for block in blocks[first:last]:
+            rows, columns = block.last - block.first, (block.end - block.begin - 1) * across + 1
+            target = np.empty((rows, columns * channels), out.dtype)
+            fill(cells_of(planes, window, block, filler, cells), target, block)
+            chosen = target.reshape(rows, columns, channels)[:, ::across]
+            out[block.plane, block.first : block.last, block.begin : block.end] = chosen
+
+    run_bands(work, len(blocks), 1, threads)
+
+
+def cells_of(planes: Planes, window: Window, block: Block, filler: float, dtype: np.dtype[Any]) -> AnyArray:
+    """The cells that a block sees, with `filler` for those that do not exist."""
+    (height, width), channels, ((top, _), (left, _)) = planes.size, planes.channels, window.pads(planes.size)
+    y, x = block.first * window.stride[0] - top, block.begin * window.stride[1] - left
+    rows = (block.last - block.first - 1) * window.stride[0] + window.span[0]
+    columns = (block.end - block.begin - 1) * window.stride[1] + window.span[1]
+    above, below = min(max(-y, 0), rows), min(max(height - y, 0), rows)
+    before, after = (min(max(edge, 0), columns) * channels for edge in (-x, width - x))
+    scratch = np.empty((rows, columns * channels), dtype)
+    scratch[:above], scratch[below:] = filler, filler
+    scratch[above:below, :before], scratch[above:below, after:] = filler, filler
+    if above < below and before < after:
+        source = planes.rows[block.plane * height :]
+        scratch[above:below, before:after] = source[y + above : y + below, x * channels + before : x * channels + after]
+    return scratch

@@ -1,0 +1,158 @@
+"""Ranked values of windows, such as the median: which of the loops runs where, and what it needs."""
+
+from collections.abc import Callable
+from typing import Any, Literal, assert_never
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgconv.arrays import AnyArray
+from imgconv.engine.compiled import loop
+from imgconv.engine.parallel import run_bands
+from imgconv.loops import ranks as loops
+from imgconv.loops.pooling import SMALLEST
+from imgconv.window import Window
+from imgconv.windows.blocks import Block, Region, Seen, Taps, by_blocks
+from imgconv.windows.reduce import Planes, identity_of, starts
+from imgconv.windows.shapes import shaped_extremes
+
+RankAlgorithm = Literal["sorting network", "counting", "histogram"]
+Place = Callable[[int], int]  # of the result among so many cells in ascending order
+NETWORK_CELLS, NETWORK_ROWS = 25, 7  # a loop over more rows is not made of wide instructions
+NETWORK_PIXELS = 1 << 16  # a network is compiled for its window, which takes a second
+COUNTED_BITS = 16_000  # of the cells of a window; larger ones are quicker by histogram (2026-11)
+BAND_VALUES = 1 << 18  # results of a thread at a time
+NARROW = 64  # fewer columns than this are counted along their length
+
+
+def ranked(planes: Planes, window: Window, place: Place, threads: int | None = None) -> AnyArray:
+    """The cell at `place` of those that every window sees, (count * h_out, w_out * channels), of the planes' dtype.
+
+    Every window must see a cell. A NaN among the cells is the result.
+    """
+    (h_out, w_out), dtype = window.output_size(planes.size), planes.rows.dtype
+    out = np.empty((planes.count, h_out, w_out, planes.channels), dtype)
+    job, algorithm = _Ranks(planes, window, place), rank_algorithm(window, planes.size, dtype)
+    match algorithm:
+        case "sorting network":
+            regions = job.by_network(out, threads)
+        case "counting" | "histogram":
+            regions = [Region(0, h_out, 0, w_out)]
+        case _:
+            assert_never(algorithm)
+    fill = job.by_histogram if algorithm == "histogram" else job.by_counting
+    by_blocks(planes, window, fill, out, regions, filler=identity_of(SMALLEST, dtype), cells=dtype, threads=threads)
+    if dtype.kind == "f" and np.isnan(planes.rows.max()):
+        broken = planes.with_rows(np.isnan(planes.rows).view(np.uint8))
+        out[shaped_extremes(broken, window, largest=True, threads=threads).reshape(out.shape) != 0] = np.nan
+    return out.reshape(planes.count * h_out, w_out * planes.channels)
+
+
+def rank_algorithm(window: Window, size: tuple[int, int], dtype: np.dtype[Any]) -> RankAlgorithm:
+    """The algorithm of `ranked` for most windows on planes of `size`; those at the border of a network's plane are counted.
+
+    >>> [rank_algorithm(Window.of(taps), (480, 640), np.dtype(np.uint8)) for taps in (3, 15, 63)]
+    ['sorting network', 'counting', 'histogram']
+    """
+    h_out, w_out = window.output_size(size)
+    if h_out * w_out >= NETWORK_PIXELS and window.cell_count <= NETWORK_CELLS and window.kernel_size[0] <= NETWORK_ROWS:
+        return "sorting network"
+    return "counting" if 8 * window.cell_count * dtype.itemsize <= COUNTED_BITS else "histogram"
+
+
+class _Ranks:
+    """One window on some planes.
+
+    Cells that do not exist hold the largest value, so that the cell at the place of those that exist is the right one among all.
+    """
+
+    def __init__(self, planes: Planes, window: Window, place: Place):
+        self.planes, self.window = planes, window
+        self.places = np.array([0, *map(place, range(1, window.cell_count + 1))], np.int32)
+        self.taps, self.seen = Taps(window, planes.channels), Seen(window, planes.size, planes.channels)
+
+    def by_network(self, out: AnyArray, threads: int | None) -> list[Region]:
+        """Fill `out` by a sorting network in registers where windows are whole; returns the regions that it leaves out."""
+        planes, window, (_, h_out, w_out, channels) = self.planes, self.window, out.shape
+        (first, last), (begin, end) = self.seen.whole_rows, self.seen.whole_columns
+        if first == last or begin == end:
+            return [Region(0, h_out, 0, w_out)]
+        height, width = window.kernel_size
+        shape = sum(((1 << count) - 1) << row * width + column for row, column, count in window.runs)
+        steps = {"row_step": window.dilation[0], "column_step": window.dilation[1] * channels, "stride": int(window.stride[1] == 1)}
+        sort = loop(loops.rank_network, height=height, width=width, shape=shape, rank=int(self.places[-1]), **steps)
+        rows = out.reshape(len(out), h_out, w_out * channels)
+        top, left = (int(starts(window, planes.size, axis)[at]) for axis, at in ((0, first), (1, begin)))
+        bands = -(-(last - first) * w_out * channels // BAND_VALUES)
+
+        def work(number: int, _: int) -> None:
+            (plane, band), scratch = divmod(number, bands), np.empty((1, planes.rows.shape[1]), rows.dtype)
+            upper, lower = (first + (last - first) * edge // bands for edge in (band, band + 1))
+            where = (plane * planes.size[0] + top + (upper - first) * window.stride[0], left * channels)
+            to = (upper, lower - upper, begin * channels, (end - begin) * channels)
+            sort(planes.rows, *where, rows[plane], *to, scratch, channels, *window.stride)
+
+        run_bands(work, len(out) * bands, 1, threads)
+        edges = [(0, first, 0, w_out), (last, h_out, 0, w_out), (first, last, 0, begin), (first, last, end, w_out)]
+        return [Region(*edge) for edge in edges]
+
+    def by_counting(self, cells: AnyArray, target: AnyArray, block: Block) -> None:
+        """Fill `target` from the cells of a block bit by bit, by counting the cells below."""
+        keys, stride, channels = _ordered(cells), self.window.stride, self.planes.channels
+        counter = np.dtype(np.uint8 if self.window.cell_count <= np.iinfo(np.uint8).max else np.int32)
+        ranks, rows, columns = self._ranks(block).astype(counter), self.taps.rows, self.taps.columns
+        pixels = target.shape[1] // channels
+        if pixels <= NARROW and len(target) > pixels:
+            height, span = (len(target) - 1) * stride[0] + 1, keys.shape[1]
+            turned = np.ascontiguousarray(keys.reshape(len(keys), -1, channels).transpose(1, 0, 2)).reshape(span // channels, -1)
+            results = np.empty((pixels, height * channels), keys.dtype)
+            wide = np.repeat(np.broadcast_to(ranks, target.shape).reshape(len(target), pixels, channels), stride[0], axis=0)[:height]
+            ranks = np.ascontiguousarray(wide.transpose(1, 0, 2)).reshape(results.shape)
+            self._count(turned, columns // channels, rows * channels, ranks, results, 1)
+            results = results.reshape(pixels, height, channels)[:, :: stride[0]].transpose(1, 0, 2).reshape(target.shape)
+        else:
+            results = np.empty(target.shape, keys.dtype)
+            self._count(keys, rows, columns, ranks, results, stride[0])
+        target[:] = _from_ordered(results, target.dtype)
+
+    def _count(self, keys: AnyArray, rows: AnyArray, columns: AnyArray, ranks: AnyArray, results: AnyArray, stride: int) -> None:
+        limit, counts = np.empty((1, results.shape[1]), keys.dtype), np.empty((1, results.shape[1]), ranks.dtype)
+        loop(loops.rank_counts, bits=8 * keys.itemsize)(keys, rows, columns, ranks, limit, counts, results, stride)
+
+    def by_histogram(self, cells: AnyArray, target: AnyArray, block: Block) -> None:
+        """Fill `target` by a sliding histogram of the values, or of their places in order where they are not small whole numbers."""
+        codes, values = cells, None
+        if cells.dtype not in (np.uint8, np.uint16):
+            values, inverse = np.unique(cells, return_inverse=True)
+            codes = inverse.reshape(cells.shape).astype(np.uint32)
+        bits = int(len(values) - 1).bit_length() if values is not None else cells.itemsize * 8
+        fine, coarse = np.empty(1 << bits, np.int32), np.empty(1 << (bits - bits // 2), np.int32)
+        results = target if values is None else np.empty(target.shape, np.uint32)
+        window, apart = self.window, self.window.dilation[1] * self.planes.channels
+        runs = np.array([(row * window.dilation[0], first * apart, count) for row, first, count in window.runs], np.intp)
+        loop(loops.rank_histogram)(codes, runs, apart, fine, coarse, bits // 2, self._ranks(block), results, window.stride[0])
+        if values is not None:
+            target[:] = values[results]
+
+    def _ranks(self, block: Block) -> NDArray[np.int32]:
+        ranks: NDArray[np.int32] = self.places[self.seen.of(block, self.window.stride[1])]
+        return ranks
+
+
+def _ordered(values: AnyArray) -> AnyArray:
+    """`values` as unsigned numbers in the same order; those of floats are their bits, with the sign turned over or all of them."""
+    if values.dtype.kind == "u":
+        return values
+    bits: Any = values.view(f"u{values.itemsize}")
+    top = bits.dtype.type(1 << (8 * values.itemsize - 1))
+    keys: AnyArray = bits ^ top if values.dtype.kind == "i" else np.where(bits & top, ~bits, bits | top)
+    return keys
+
+
+def _from_ordered(keys: Any, dtype: np.dtype[Any]) -> AnyArray:
+    """The values that `_ordered` made `keys` of."""
+    if dtype.kind == "u":
+        return keys
+    top = keys.dtype.type(1 << (8 * dtype.itemsize - 1))
+    bits: AnyArray = keys ^ top if dtype.kind == "i" else np.where(keys & top, keys ^ top, ~keys)
+    return bits.view(dtype)
