@@ -50,7 +50,8 @@ def pool_missing(
             return pooled(_without(pixels, valid, pool_mode), mode=mode), valid_out
         case PoolMode.range:
             largest, smallest = (pooled(_without(pixels, valid, each), mode=each) for each in (PoolMode.max, PoolMode.min))
-            return np.where(valid_out, largest, smallest) - smallest, valid_out
+            with np.errstate(invalid="ignore"):  # infinity minus infinity is NaN
+                return np.subtract(largest, smallest, out=np.zeros_like(largest), where=valid_out != 0), valid_out
         case PoolMode.avg:
             wide = pooled(pixels.astype(np.float64), mode="avg")
             np.divide(wide, pooled(valid.astype(np.float64), mode="avg"), out=wide, where=valid_out != 0)
@@ -98,6 +99,7 @@ def _ranked(places: Sequence[int], cells: Array, counts: NDArray[np.intp]) -> Ar
     return np.take_along_axis(cells, np.array(places)[counts][:, None], axis=1)[:, 0]
 
 
+@np.errstate(invalid="ignore")  # infinity minus infinity is NaN
 def _deviation(cells: Array, counts: NDArray[np.intp], *, rounded: bool) -> Array:
     """The standard deviation of the first `counts` of each row of `cells`."""
     known = np.arange(cells.shape[1]) < counts[:, None]

@@ -7,14 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgconv.filters.pool_missing import pool_missing
-from imgconv.modes import MissingMode, MissingRule, PoolMode
-from imgconv.window import Window
+from imgconv.modes import MissingMode, MissingRule
+from imgconv.window import Footprint, Window
+from imgconv.windows.borders import Border
 
 REDUCTIONS = {
     "max": np.max,
     "min": np.min,
     "avg": np.mean,
     "median": lambda cells: np.sort(cells)[(len(cells) - 1) // 2],
+    "rank:70": lambda cells: np.sort(cells)[int(len(cells) * 0.7)],
+    "range": np.ptp,
+    "std": np.std,
 }
 
 
@@ -24,7 +28,7 @@ def naive(pixels, valid, window, mode, rule):
     out = np.full((h_out, w_out), np.nan)
     for i, j in np.ndindex(h_out, w_out):
         cells = []
-        for u, v in np.ndindex(*window.kernel_size):
+        for u, v in ((row, first + cell) for row, first, count in window.runs for cell in range(count)):
             y, x = (
                 at * s + tap * d - pad[0]
                 for at, s, tap, d, pad in zip((i, j), window.stride, (u, v), window.dilation, window.pads(pixels.shape), strict=True)
@@ -44,7 +48,11 @@ def _cases(draw):
     kernel = draw(st.tuples(st.integers(1, 4), st.integers(1, 5)))
     padding = draw(st.sampled_from(["valid", "same", (kernel[0] // 2, kernel[1] // 2)]))
     strides = st.integers(1, 3)
-    window = Window.of(kernel, draw(st.tuples(strides, strides)), padding, draw(st.integers(1, 2)), ceil_mode=draw(st.booleans()))
+    mask = rng.random(kernel) < draw(st.sampled_from([0.6, 1]))
+    mask[kernel[0] // 2 :, kernel[1] // 2 :] = mask[: kernel[0] // 2 + 1, : kernel[1] // 2 + 1] = True  # so that all see a cell
+    window = Window.of(
+        Footprint.of(mask.tolist()), draw(st.tuples(strides, strides)), padding, draw(st.integers(1, 2)), ceil_mode=draw(st.booleans())
+    )
     shape = draw(st.integers(9, 14)), draw(st.integers(9, 16)), draw(st.integers(1, 3))
     dtype = draw(st.sampled_from(["uint8", "uint16", "float32", "float64"]))
     valid = (rng.random(shape) > draw(st.sampled_from([0.0, 0.2, 0.8]))).astype(np.uint8)
@@ -52,7 +60,7 @@ def _cases(draw):
     return (rng.random(shape) * 9 + (rng.random() < 0.5) * 200).astype(dtype) * valid, valid, window, rule
 
 
-@pytest.mark.parametrize("mode", PoolMode.names())
+@pytest.mark.parametrize("mode", REDUCTIONS)
 @examples(60)
 @given(case=_cases())
 def test_every_mode_follows_its_definition(mode, case):
@@ -67,6 +75,21 @@ def test_every_mode_follows_its_definition(mode, case):
 def test_nan_that_is_not_missing_propagates():
     pixels, valid = np.ones((4, 4, 1), np.float32), np.ones((4, 4, 1), np.uint8)
     pixels[0, 0], valid[1, 1] = np.nan, 0
-    for mode in PoolMode.names():
+    for mode in REDUCTIONS:
         result, _ = pool_missing(valid, MissingRule(), pixels, Window.of(2, 2), mode)
-        assert np.isnan(result[0, 0, 0]) and (result[1:] == 1).all()
+        assert np.isnan(result[0, 0, 0]) and (result[1:] == (mode not in ("range", "std"))).all()
+
+
+@pytest.mark.parametrize("mode", REDUCTIONS)
+@pytest.mark.parametrize("padding_mode", ["reflect", "circular", ("constant", 3.0)])
+def test_padding_with_values_is_as_if_the_image_had_them(mode, padding_mode):
+    rng = np.random.default_rng(1)
+    pixels, valid = rng.integers(0, 256, (9, 10, 2), np.uint8), (rng.random((9, 10, 2)) > 0.3).astype(np.uint8)
+    border, shape = Border.of(padding_mode), Footprint.of([[0, 1, 1], [1, 1, 0], [1, 0, 1]])
+    name = {"circular": "wrap"}.get(border.mode, "reflect")
+    how = [{"mode": "constant", "constant_values": value} if border.mode.fills else {"mode": name} for value in (3, 1)]
+    padded, known = (np.pad(each, ((1, 1), (1, 1), (0, 0)), **way) for each, way in zip((pixels * valid, valid), how, strict=True))
+    result, valid_out = pool_missing(valid, MissingRule(), pixels * valid, Window.of(shape, padding=1), mode, border=border)
+    expected, expected_valid = pool_missing(known, MissingRule(), padded, Window.of(shape), mode)
+    np.testing.assert_array_equal(valid_out, expected_valid)
+    np.testing.assert_array_equal(result[valid_out == 1], expected[valid_out == 1])

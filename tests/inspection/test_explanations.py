@@ -178,6 +178,11 @@ NETWORKS = [
     ["pointwise colours.npy"],
     ["erode '0 1; 1 1; 0 1'"],
     ["relu", "dilate '0 1; 1 1; 0 1' padding_mode=reflect"],
+    ["open '0 1; 1 1; 0 1'"],
+    ["close cross padding_mode=symmetric"],
+    ["tophat square padding_mode=circular"],
+    ["blackhat '1 0 1; 0 1 0' padding_mode=constant:30"],
+    ["gradient disk:radius=2"],
 ]
 
 

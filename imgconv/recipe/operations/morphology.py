@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from imgconv.modes import MissingRule, Morphology, PaddingMode
 from imgconv.recipe.footprints import footprint_of
-from imgconv.recipe.operations.operation import Cell, Cost, Dims, Operation, OperationType, Option, Pooled, Reach, maps_of, window_output
+from imgconv.recipe.operations.operation import (
+    Cell,
+    Cost,
+    Dims,
+    Formula,
+    Operation,
+    OperationType,
+    Option,
+    Pooled,
+    Reach,
+    Term,
+    maps_of,
+    window_output,
+)
 from imgconv.recipe.values import padding_mode, word
 from imgconv.window import Window
 
@@ -56,9 +69,7 @@ class Morphing(Operation):
 
     def reach(self) -> Reach | None:
         """The rows of two windows; a circular border repeats those of the other end."""
-        if self.padding_mode is not None and PaddingMode.of(self.padding_mode)[0] is PaddingMode.circular:
-            return None
-        return Reach(Window.of([2 * cells - 1 for cells in self.window.kernel_size], padding="same"))
+        return None if self._is_circular else Reach(Window.of([2 * cells - 1 for cells in self.window.kernel_size], padding="same"))
 
     def apply_missing(self, input: Array, rule: MissingRule) -> Array:
         """The same, each window over its valid cells."""
@@ -66,18 +77,61 @@ class Morphing(Operation):
         from imgconv.functional.morphology import compose
 
         def extreme(maps: Array, largest: bool) -> Array:
-            window = self.window.turned if largest else self.window
-            return pool_maps(maps, rule, window, "max" if largest else "min", self.padding_mode)
+            return pool_maps(maps, rule, self._window(largest=largest), "max" if largest else "min", self.padding_mode)
 
         return compose(input, self.operation, extreme)
 
-    def arithmetic(self, input: tuple[int, ...], at: Cell) -> Pooled | None:
-        """The largest or smallest of the cells under the window; None where there are two windows."""
+    def arithmetic(self, input: tuple[int, ...], at: Cell) -> Pooled | Formula:
+        """The largest or smallest of the cells under the window, or the arithmetic of two windows."""
         if self.operation.pool is None:
-            return None
-        window = self.window.turned if self.operation is Morphology.dilate else self.window
-        rows, columns = window.cells(at, window.pads(input[1:]))
-        return Pooled(rows, columns, self.operation.pool, window=window, padding_mode=self.padding_mode)
+            rows, columns = (self._around(cell, size, axis) for axis, (cell, size) in enumerate(zip(at, input[1:], strict=True)))
+            place = (at[0] - rows.start, at[1] - columns.start)
+            return Formula(tuple(rows), tuple(columns), lambda cells, channel: self._terms(cells[..., channel], place))
+        window = self._window(largest=self.operation is Morphology.dilate)
+        rows_seen, columns_seen = window.cells(at, window.pads(input[1:]))
+        return Pooled(rows_seen, columns_seen, self.operation.pool, window=window, padding_mode=self.padding_mode)
+
+    def _window(self, *, largest: bool) -> Window:
+        return self.window.turned if largest else self.window
+
+    def _around(self, cell: int, size: int, axis: int) -> range:
+        """The cells of the input that two windows see, one after the other; a circular border sees all of them."""
+        reach = size if self._is_circular else 2 * (self.window.span[axis] - 1)
+        return range(max(cell - reach, 0), min(cell + reach + 1, size))
+
+    @property
+    def _is_circular(self) -> bool:
+        return self.padding_mode is not None and PaddingMode.of(self.padding_mode)[0] is PaddingMode.circular
+
+    def _terms(self, cells: Array, at: Cell) -> list[Term]:
+        """What each window gives at a cell, from the cells (H, W) around it, and the difference that follows."""
+        import numpy as np
+
+        from imgconv.functional.morphology import compose, morphology
+
+        terms: list[Term] = []
+
+        def extreme(maps: Array, largest: bool) -> Array:
+            result = morphology(maps, Morphology.dilate if largest else Morphology.erode, self.window, self.padding_mode)
+            seen = self._seen(maps[0, 0], at, largest=largest)
+            text = f"the {'largest' if largest else 'smallest'} of {', '.join(['{}'] * len(seen))}"
+            terms.append(Term("dilate" if largest else "erode", text, seen, float(result[0, 0][at])))
+            return result
+
+        value = float(compose(np.ascontiguousarray(cells, np.float32)[None, None], self.operation, extreme)[0, 0][at])
+        own, (first, last) = float(cells[at]), (terms[0].value, terms[-1].value)
+        pairs = {Morphology.tophat: (own, last), Morphology.blackhat: (last, own), Morphology.gradient: (first, last)}
+        return [*terms, Term("", "{} - {}", pairs[self.operation], value)] if self.operation in pairs else terms
+
+    def _seen(self, cells: Array, at: Cell, *, largest: bool) -> tuple[float, ...]:
+        """The values under the window at a cell that are not padding, and the value of a constant border if it is seen."""
+        window = self._window(largest=largest)
+        rows, columns = window.cells(at, window.pads(cells.shape))
+        places = [(rows[row], columns[first + cell]) for row, first, count in window.runs for cell in range(count)]
+        inside = [(y, x) for y, x in places if 0 <= y < cells.shape[0] and 0 <= x < cells.shape[1]]
+        mode, value = (None, 0.0) if self.padding_mode is None else PaddingMode.of(self.padding_mode)
+        beyond = (value,) if mode is not None and mode.fills and len(inside) < len(places) else ()
+        return (*(float(cells[place]) for place in inside), *beyond)
 
 
 _OPTIONS = (Option("window", word), Option("padding_mode", padding_mode, None))
