@@ -21,6 +21,7 @@ from imgconv.images.rows import BandedImage, RowReader
 from imgconv.images.writing import BY_ROWS
 from imgconv.process import BandedMaps, Map, banded_maps
 from imgconv.recipe import Shape
+from imgconv.system import return_freed_memory
 
 _SHARE = 2  # of the memory that bands in progress take; the rest is for decoders, encoders and libraries
 _BAND = 1 << 23  # bytes of input and output of a band; larger ones are not faster
@@ -51,6 +52,7 @@ def write_by_bands(reader: RowReader, job: Job, sinks: Sequence[Sink], outcome: 
 
     Raises NotByBands before anything is written where that is impossible.
     """
+    return_freed_memory()
     run = _Run(reader, job, len(sinks), memory)
     run.measure()
     outcome.missing_before += run.missing

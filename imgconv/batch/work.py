@@ -30,12 +30,13 @@ from imgconv.inputs import Inputs
 from imgconv.modes import Axes
 from imgconv.process import Map, process, single_maps
 from imgconv.recipe import DECLARED, Recipe, Shape
-from imgconv.system import CpuSlots, Memory, readable_size
+from imgconv.system import CpuSlots, Memory, available_memory, readable_size
 
 if TYPE_CHECKING:
     from imgconv.images.region import Region
     from imgconv.images.tiff_writer import TiffLayout
 
+LEAST = 1 << 24  # bytes that bands take at least
 LARGE = 1 << 28  # bytes; an image that needs more is processed by bands where that is possible
 
 
@@ -119,15 +120,16 @@ def process_opened(opened: Frames, job: Job, source: Source, outcome: Outcome) -
     format, maps = job.destination.format, [output for _, output in traced]
     size = estimated_bytes(header, job.recipe, maps, format, floats=job.floats)
     name = f"an image of {header.size[1]}x{header.size[0]}"
-    if size > job.large and _write_large(opened, job, sinks, outcome, size, name):
+    reason = _write_large(opened, job, sinks, outcome, size, name) if size > job.large else ""
+    if reason is None:
         return
     check_size(header, job.max_pixels)
-    with job.memory.reserved(size, name), job.cpu_slots.acquired():
+    with job.memory.reserved(size, f"{name}, as a whole since {reason}," if reason else name), job.cpu_slots.acquired():
         _write(opened, job, source, sinks, outcome)
 
 
-def _write_large(opened: Frames, job: Job, sinks: Sequence[Sink], outcome: Outcome, size: int, name: str) -> bool:
-    """Process an image by bands; False if that is impossible, and the image may be processed as a whole."""
+def _write_large(opened: Frames, job: Job, sinks: Sequence[Sink], outcome: Outcome, size: int, name: str) -> str | None:
+    """Process an image by bands; return the reason if that is impossible, and the image may be processed as a whole."""
     from imgconv.batch import banding  # rarely needed
 
     try:
@@ -136,8 +138,10 @@ def _write_large(opened: Frames, job: Job, sinks: Sequence[Sink], outcome: Outco
             raise banding.NotByBands(
                 f"{opened.header.format} is decoded as a whole" if opened.header.frames == 1 else "it has several frames"
             )
-        with job.memory.reserved(job.large, name), job.cpu_slots.acquired():
-            banding.write_by_bands(rows, job, sinks, outcome, job.large)
+        available = available_memory()
+        memory = job.large if available is None else max(min(job.large, available // 2), LEAST)
+        with job.memory.reserved(memory, name), job.cpu_slots.acquired():
+            banding.write_by_bands(rows, job, sinks, outcome, memory)
     except banding.NotByBands as reason:
         if job.is_bounded:
             raise ImageError(
@@ -145,8 +149,8 @@ def _write_large(opened: Frames, job: Job, sinks: Sequence[Sink], outcome: Outco
                 "raise --memory, or convert it to a tiled .tiff and write .tiff, .png, .pnm or .npy"
             ) from None
         outcome.reading = outcome.reading or f"in memory as a whole, since {reason}"
-        return False
-    return True
+        return str(reason)
+    return None
 
 
 def _is_done(source: Source, sinks: Sequence[Sink], job: Job, outcome: Outcome) -> bool:

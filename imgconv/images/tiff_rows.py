@@ -1,5 +1,6 @@
 """Rows of a TIFF page: the strips or tiles that hold them are decoded, on several threads."""
 
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -130,5 +131,5 @@ def _workers() -> ThreadPoolExecutor:
     """Return the threads that decode, as many as there are cores; they live as long as the process."""
     global _pool
     if _pool is None:
-        _pool = ThreadPoolExecutor(None, thread_name_prefix="imgconv-tile")
+        _pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="imgconv-tile")
     return _pool
