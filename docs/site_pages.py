@@ -27,6 +27,17 @@ PYTHON = {
 }
 
 
+def on_config(config):
+    """Add the guides and notebooks that the navigation does not name to its sections."""
+    sections = {title: pages for entry in config.nav if isinstance(entry, dict) for title, pages in entry.items()}
+    named = {page for pages in sections.values() for page in pages}
+    docs = Path(config.docs_dir)
+    sections["Guides"] += sorted({path.name for path in docs.glob("*.md")} - named)
+    if notebooks := sorted(path.relative_to(docs).as_posix() for path in docs.glob("course/*.ipynb")):
+        config.nav.insert(1, {"Course": notebooks})
+    return config
+
+
 def on_files(files, config):
     """Add the pages that are not files of docs/, and the images that they show."""
     pages = {name: (ROOT / source).read_text() for source, name in PAGES.items()}
