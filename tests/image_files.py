@@ -150,7 +150,7 @@ def lossy_files():
         "jpeg_cmyk": saved(colour.convert("CMYK"), "JPEG"),
         "webp": saved(colour, "WEBP"),
         "avif": saved(colour, "AVIF"),
-        "avif_10bit": imagecodecs.avif_encode(rgb.astype(np.uint16) * 4, level=95, bitspersample=10, pixelformat="444", codec="aom"),
+        "avif_10bit": imagecodecs.avif_encode(rgb.astype(np.uint16) * 4, level=95, bitspersample=10, pixelformat="yuv444", codec="aom"),
         "gif": saved(colour, "GIF"),
         "gif_moving": saved(clear, "GIF", **moving),
         "apng": saved(clear, "PNG", **moving),

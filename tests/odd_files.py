@@ -212,7 +212,7 @@ def _lossy():
     files["jpeg2000_rough"] = rough, imagecodecs.jpeg2k_decode(rough), 0
     still = saved(Image.fromarray(with_alpha(RGB)), "AVIF", quality=90, subsampling="4:4:4")
     files["avif_alpha"] = still, imagecodecs.avif_decode(still), 2
-    twelve = imagecodecs.avif_encode(RGB.astype(np.uint16) * 16, level=100, bitspersample=12, pixelformat="444", codec="aom")
+    twelve = imagecodecs.avif_encode(RGB.astype(np.uint16) * 16, level=100, bitspersample=12, pixelformat="yuv444", codec="aom")
     files["avif_12_bits"] = twelve, RGB.astype(np.uint16) * 257, 2000
     levels = np.array([31, 63, 31])
     files["bmp_565"] = _bmp_565(), np.rint((RGB >> [3, 2, 3]) * (255 / levels)).astype(np.uint8), 1

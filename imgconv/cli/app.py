@@ -37,9 +37,15 @@ def program() -> "NoReturn":
     try:
         main()
     except SystemExit as leaving:
-        if sys.getprofile() or sys.gettrace():  # profilers report when Python ends in its usual way
+        if _is_observed():  # profilers report when Python ends in its usual way
             raise
         _end(leaving.code if isinstance(leaving.code, int) else 0)
+
+
+def _is_observed() -> bool:
+    """Whether a profiler, debugger or tracer is at work; from CPython 3.12 on they are tools of sys.monitoring, numbered to 5."""
+    monitoring = getattr(sys, "monitoring", None)
+    return bool(sys.getprofile() or sys.gettrace() or (monitoring and any(map(monitoring.get_tool, range(6)))))
 
 
 def main() -> "NoReturn":

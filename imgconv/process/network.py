@@ -71,7 +71,8 @@ def stored(image: Raster, *, grey: bool) -> Array:
 
 
 def _numbers(result: Result, vector: Array) -> list[Map]:
-    return [Map(f"{result.name}-{n}", Raster(value.reshape(1, 1, 1)), result.name) for n, value in enumerate(vector, 1)]
+    """The numbers of a vector, named from 0, so that number 7 of a classifier is class 7."""
+    return [Map(f"{result.name}-{n}", Raster(value.reshape(1, 1, 1)), result.name) for n, value in enumerate(vector)]
 
 
 def _maps(result: Result, maps: Array, image: Raster, network: Network, floats: bool) -> list[Map]:

@@ -237,6 +237,7 @@ else:
 
 def python(code):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment)
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", code]  # of a fork while threads run, from CPython 3.12 on
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout

@@ -125,7 +125,7 @@ def smooth(bits, channels):
 @pytest.mark.parametrize("bits", [8, 10, 12])
 @pytest.mark.parametrize("padding", [0, 90_000])
 def test_avif_of_every_depth_wherever_its_boxes_stand(bits, channels, padding):
-    values, data = avif(bits, channels, pixelformat="444")
+    values, data = avif(bits, channels, pixelformat="yuv444")
     header, (frame,) = read(data)
     assert (header.channels, header.dtype) == (channels, "uint8" if bits == 8 else "uint16")
     np.testing.assert_allclose(frame.pixels, scaled(values, bits), rtol=0, atol=np.iinfo(header.dtype).max / 60)
@@ -151,7 +151,7 @@ def behind_meta(data, padding):
 
 def test_grey_avif_of_10_bits():
     values = smooth(10, 1)
-    data = imagecodecs.avif_encode(values[..., 0], level=100, bitspersample=10, codec="aom", pixelformat="400")
+    data = imagecodecs.avif_encode(values[..., 0], level=100, bitspersample=10, codec="aom", pixelformat="yuv400")
     header, (frame,) = read(data)
     assert (header.dtype, frame.channels) == ("uint16", header.channels)
     np.testing.assert_allclose(frame.pixels, np.broadcast_to(scaled(values, 10), frame.pixels.shape), rtol=0, atol=1200)
