@@ -28,13 +28,10 @@ PYTHON = {
 
 
 def on_config(config):
-    """Add the guides and notebooks that the navigation does not name to its sections."""
+    """Add the guides that the navigation does not name."""
     sections = {title: pages for entry in config.nav if isinstance(entry, dict) for title, pages in entry.items()}
     named = {page for pages in sections.values() for page in pages}
-    docs = Path(config.docs_dir)
-    sections["Guides"] += sorted({path.name for path in docs.glob("*.md")} - named)
-    if notebooks := sorted(path.relative_to(docs).as_posix() for path in docs.glob("course/*.ipynb")):
-        config.nav.insert(1, {"Course": notebooks})
+    sections["Guides"] += sorted({path.name for path in Path(config.docs_dir).glob("*.md")} - named)
     return config
 
 
