@@ -12,7 +12,8 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache
 from importlib import import_module
 from io import BytesIO
-from typing import Any, BinaryIO
+from time import monotonic
+from typing import Any, BinaryIO, cast
 
 from imgconv.atomic import PART_SUFFIX
 from imgconv.batch.paths import OBJECT_STORES, WEB, Url
@@ -20,6 +21,7 @@ from imgconv.errors import ImageError, ImgconvError, MissingExtra, UsageError, r
 from imgconv.images import read_whole
 
 SILENCE = 30.0  # seconds after which a web server that sends nothing has failed
+LEAST_BYTES = 1000  # in that time
 
 
 def is_folder(url: Url) -> bool:
@@ -63,7 +65,26 @@ def read_image(url: Url, max_pixels: int | None) -> bytes:
     """Read a whole file. Raises ImageError, after its first bytes if it is not an image, and for one that does not end."""
     options = {"block_size": 0, "size": 1} if url.protocol in WEB else {}  # one request, whose answer is read as it arrives
     with _image_errors(), _filesystem(url).open(_path(url), "rb", **options) as stream:
-        return read_whole(stream, max_pixels=max_pixels)
+        return read_whole(cast(BinaryIO, _Answer(stream)) if url.protocol in WEB else stream, max_pixels=max_pixels)
+
+
+class _Answer:
+    """The answer of a web server. Reading raises ImageError where fewer than LEAST_BYTES arrive in SILENCE seconds."""
+
+    def __init__(self, stream: BinaryIO):
+        self._stream = stream
+        self._start, self._length = monotonic(), 0
+
+    def read(self, length: int = -1) -> bytes:
+        """Return the next bytes, at most `length` of them."""
+        data = self._stream.read(length)
+        self._length += len(data)
+        seconds = monotonic() - self._start
+        if seconds > SILENCE:
+            if data and self._length < LEAST_BYTES:
+                raise ImageError(f"the server sent {self._length} bytes in {seconds:.0f} seconds; try again, or download the file first")
+            self._start, self._length = monotonic(), 0
+        return data
 
 
 def exists(url: Url) -> bool:

@@ -24,6 +24,7 @@ from imgconv.images.rows import RowReader
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
 _SHORT_TEXT = 1000  # bytes, which cannot inflate to more than Pillow takes
 _LONGEST_TEXT = 8 << 20  # bytes after inflating
+_MOST_INFLATED = 8 * _LONGEST_TEXT  # bytes of all texts, also of those that are left out
 _XMP = "XML:com.adobe.xmp"
 _WITH_ALPHA = (4, 6)  # colour types
 _GREY = (0, 4)
@@ -272,7 +273,7 @@ def _for_pillow(file: BinaryIO) -> tuple[BinaryIO, dict[str, Any], str | None]:
     info: dict[str, Any] = {}
     warning = None
     parts: list[tuple[int, int]] = []  # start and length of the chunks that stay
-    dropped, end, total = False, 8, 0
+    dropped, end, total, inflated = False, 8, 0, 0
     file.seek(0)
     try:
         for name, length in png.chunks(file):
@@ -281,7 +282,9 @@ def _for_pillow(file: BinaryIO) -> tuple[BinaryIO, dict[str, Any], str | None]:
                 dropped = True
             elif name in _TEXTS and length > _SHORT_TEXT:
                 dropped = True
-                text = _text_of(name, read_exactly(file, min(length, _LONGEST_TEXT + 1)))
+                chunk = read_exactly(file, min(length, _LONGEST_TEXT + 1))
+                text, size = _text_of(name, chunk) if inflated <= _MOST_INFLATED else ({}, 0)
+                inflated += size
                 total += sum(map(len, text.values()))
                 if text and total <= _LONGEST_TEXT:
                     info |= text
@@ -302,8 +305,8 @@ def _for_pillow(file: BinaryIO) -> tuple[BinaryIO, dict[str, Any], str | None]:
     return still, info, warning
 
 
-def _text_of(name: bytes, chunk: bytes) -> dict[str, Any]:
-    """Return the entry of Pillow's `info` for a text or an ICC profile; none if it is invalid or longer than a limit."""
+def _text_of(name: bytes, chunk: bytes) -> tuple[dict[str, Any], int]:
+    """Return the entry of Pillow's `info` for a text or an ICC profile, none if it is invalid or longer than a limit, and its bytes."""
     keyword, _, rest = chunk.partition(b"\0")
     packed = name in (b"zTXt", b"iCCP")
     if name == b"iTXt":
@@ -314,10 +317,11 @@ def _text_of(name: bytes, chunk: bytes) -> dict[str, Any]:
     try:
         text = zlib.decompressobj().decompress(rest, _LONGEST_TEXT + 1) if packed else rest
     except zlib.error:
-        return {}
+        return {}, len(chunk)
     if len(text) > _LONGEST_TEXT:
-        return {}
+        return {}, len(text)
     if name == b"iCCP":
-        return {"icc_profile": text}
+        return {"icc_profile": text}, len(text)
     key = keyword.decode("latin-1")
-    return {key: text.decode("utf-8" if name == b"iTXt" else "latin-1", "replace"), **({"xmp": text} if key == _XMP else {})}
+    decoded = text.decode("utf-8" if name == b"iTXt" else "latin-1", "replace")
+    return {key: decoded, **({"xmp": text} if key == _XMP else {})}, len(text)

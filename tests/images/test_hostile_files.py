@@ -198,6 +198,12 @@ def test_long_texts_of_a_png_are_read_and_bombs_left_out(name, megabytes):
     assert name == b"iCCP" or len(header.description or "") == (2 << 20 if megabytes == 2 else 0)
 
 
+def test_many_texts_of_a_png_together_inflate_no_more_than_a_few():
+    packed = b"Comment\0\0" + zlib.compress(bytes(4 << 20))
+    header, (frame,) = read(png(2, 1, 8, 0, [b"ab"], extra=[(b"zTXt", packed)] * 5000))
+    assert header.warning is not None and frame.pixels.ravel().tolist() == [97, 98]
+
+
 def test_many_threads_decode_at_once():
     expected = {name: pixels for name, (_, pixels) in exact_files().items()}
     names = [name for name in expected for _ in range(4)]

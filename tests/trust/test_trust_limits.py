@@ -41,7 +41,7 @@ program()
     [
         pytest.param(name, megabytes, marks=[] if (name, megabytes) in (("edge", 100), ("pool", 350)) else pytest.mark.exhaustive)
         for name in COMMANDS
-        for megabytes in (100, 150, 350)
+        for megabytes in (100, 150, 250, 350, 500)
     ],
 )
 def test_little_address_space_gives_a_result_or_one_line(tmp_path, name, megabytes):
