@@ -144,6 +144,7 @@ FORMATS: dict[str, Format] = {
     "fits": Format(
         (".fits", ".fit", ".fts"),
         _ALL_DEPTHS,
+        (1, 3),
         bands=True,
         pages=True,
         metadata=("nodata", "cards"),

@@ -153,7 +153,7 @@ def check_output(name: str, channels: int, dtype: str, alpha: bool, frames: int 
         depth = {"uint16": "16 bits a channel", "float32": "floats", "float64": "floats of 64 bits"}[dtype]
         instead = ".tiff or .npy" if dtype != "uint16" else ".png, .tiff or .npy"
         raise ImageError(f"{name} cannot hold {depth}; write {instead}")
-    if output.bands:
+    if output.bands and not (alpha and output.channels == (1, 3)):
         return
     if channels not in ((2, 4) if alpha else (1, 3)):
         raise ImageError(f"{name} cannot hold {channels} channels; write .tiff or .npy")
