@@ -19,6 +19,9 @@ PAGES |= {name: name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.m
 LINK = re.compile(r"\]\(([^):#]+)(#[^)]*)?\)")
 PYTHON = {
     "Images": "imgconv.api",
+    "Plans and explanations": "imgconv.inspection",
+    "Figures": "imgconv.plotting",
+    "Learning": "imgconv.fitting",
     "Kernels": "imgconv.registry",
     "Arrays": "imgconv.functional",
     "Gradients": "imgconv.gradients",

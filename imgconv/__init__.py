@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from imgconv.errors import MissingExtra as MissingExtra
     from imgconv.errors import PictureError as PictureError
     from imgconv.errors import UsageError as UsageError
+    from imgconv.fitting.learnt import LearntKernels as LearntKernels
     from imgconv.functional.activation import flatten as flatten
     from imgconv.functional.activation import leaky_relu as leaky_relu
     from imgconv.functional.activation import relu as relu
@@ -62,6 +63,9 @@ if TYPE_CHECKING:
     from imgconv.functional.pooling import max_unpool2d as max_unpool2d
     from imgconv.functional.pooling import median_pool2d as median_pool2d
     from imgconv.functional.pooling import min_pool2d as min_pool2d
+    from imgconv.inspection.explanation import Explanation as Explanation
+    from imgconv.inspection.plans import ImagePlan as ImagePlan
+    from imgconv.plotting.figures import Figure as Figure
     from imgconv.registry import Bank as Bank
     from imgconv.registry import Kernel as Kernel
 
@@ -71,6 +75,10 @@ _NAMES = {
     "imgconv.api": "canny edge filter kernel kernels pool run",
     "imgconv.api_inspection": "explain figure learn plan",
     "imgconv.errors": "ArgumentTypeError DoesNotFit ImgconvError ImageError MissingExtra PictureError UsageError",
+    "imgconv.fitting.learnt": "LearntKernels",
+    "imgconv.inspection.explanation": "Explanation",
+    "imgconv.inspection.plans": "ImagePlan",
+    "imgconv.plotting.figures": "Figure",
     "imgconv.registry": "Bank Kernel",
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()} | _FUNCTIONAL

@@ -45,19 +45,21 @@ def images() -> None:
 
 def results() -> None:
     """The fields of what plan, explain, figure and learn return."""
-    plan = imgconv.plan((3, 20, 30), ["sobel", imgconv.kernel("box")], padding=(1, 2))
+    plan: imgconv.ImagePlan = imgconv.plan((3, 20, 30), ["sobel", imgconv.kernel("box")], padding=(1, 2))
     imgconv.plan(shape=[20, 30], step="max_pool 2")
     step = plan.steps[0]
     sizes: tuple[str, ...] = step.sizes
     work: int = plan.work + step.multiply_adds + step.memory
-    explanation = imgconv.explain(np.eye(9), np.ones((3, 3)), at=(4, 4), matrix=True, grey=True)
+    explanation: imgconv.Explanation = imgconv.explain(np.eye(9), np.ones((3, 3)), at=(4, 4), matrix=True, grey=True)
     at: tuple[int, int] = explanation.at
     values: list[float] = [stage.value for channel in explanation.maps[0].channels for stage in channel.stages]
     sums: Array = explanation.matrices[0].sums
-    figure = imgconv.figure(Lender(), recipe=["conv sobel_x", "relu"], keep="conv")
+    figure: imgconv.Figure = imgconv.figure(Lender(), recipe=["conv sobel_x", "relu"], keep="conv")
     page: bytes = figure.draw("svg")
     noise = np.random.default_rng(0).integers(0, 256, (20, 30), np.uint8)
-    learnt = imgconv.learn([noise], [imgconv.filter(noise, "box")], size=(3, 3), channels="each", steps=9, descend=True)
+    learnt: imgconv.LearntKernels = imgconv.learn(
+        [noise], [imgconv.filter(noise, "box")], size=(3, 3), channels="each", steps=9, descend=True
+    )
     r2: NDArray[np.float64] = learnt.fits[0].r2
     texts: list[str] = [str(result) for result in (plan, explanation, figure, learnt)]
     records: list[dict[str, Any]] = [result.to_dict() for result in (plan, explanation, figure, learnt, learnt.kernel)]

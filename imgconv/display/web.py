@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 TINTS = {"green": "46,160,67", "red": "248,81,73", "blue": "56,139,253", "yellow": "210,153,34"}  # readable on white and on black
 WINNER = "#ffd54f"
-CELL = "padding:1px 6px;border:0"
+CELL = "padding:1px 6px;border:0;min-width:0;vertical-align:middle"
 
 
 def html(parts: "Iterable[Part]") -> str:
