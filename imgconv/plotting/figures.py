@@ -12,7 +12,6 @@ from imgconv.images import Raster
 from imgconv.inputs import Inputs
 from imgconv.outputs import format_of, output_file
 from imgconv.plotting.exhibits import Exhibit, Panel, exhibit, gallery
-from imgconv.plotting.sheets import draw
 from imgconv.recipe import Recipe
 from imgconv.registry import Registry
 
@@ -29,6 +28,8 @@ class Figure:
 
     def draw(self, format: str = "png") -> bytes:
         """Return the page as "png", "pdf" or "svg": the same bytes each time."""
+        from imgconv.plotting.sheets import draw
+
         logger = logging.getLogger("matplotlib")
         level = logger.level
         logger.setLevel(logging.ERROR)  # it warns about fonts without a bold face, and about its own cache
@@ -63,7 +64,9 @@ class Figure:
 
 
 def figure(image: Raster, recipe: Recipe, source: str, *, colour: bool = False) -> Figure:
-    """Return the figure of `recipe` on `image`, which came from `source`; see `exhibit`."""
+    """Return the figure of `recipe` on `image`, which came from `source`; see `exhibit`. Raises MissingExtra without matplotlib."""
+    import imgconv.plotting.sheets  # noqa: F401  so that it is missing here and not when a notebook shows the figure
+
     return Figure(source, recipe.describe(), exhibit(image, recipe, _name(source), colour=colour))
 
 
