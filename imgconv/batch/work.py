@@ -75,6 +75,7 @@ class Job:
     is_bounded: bool = False  # whether the user chose what is large: an image that cannot be processed by bands is then refused
     layout: "TiffLayout | None" = None
     region: "Region | None" = None
+    level: int = 0
     progress: Callable[[float], None] | None = None  # is called with the part of a large image that is done
 
     @property
@@ -97,7 +98,8 @@ def process_source(source: Source, job: Job) -> Outcome:
 def open_source(path: AnyPath, job: Job) -> Frames:
     """Open an input with the options of the job. Raises ImageError."""
     file = path_or_bytes(path, job.max_pixels)
-    opened = open_frames(file, luma=job.recipe.luma, max_pixels=job.max_pixels, salvage=job.salvage, axes=job.axes, by_rows=True)
+    luma, most = job.recipe.luma, job.max_pixels
+    opened = open_frames(file, luma=luma, max_pixels=most, salvage=job.salvage, axes=job.axes, by_rows=True, level=job.level)
     return opened if job.region is None else opened.cropped(job.region, job.max_pixels)
 
 

@@ -73,6 +73,7 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
         dry_run=how.dry_run,
         layout=_layout(where, plan),
         region=region(how.region),
+        level=how.level,
         large=LARGE if how.memory is None else memory(how.memory),
         is_bounded=how.memory is not None,
     )
@@ -123,9 +124,9 @@ def _outcomes(plan: Plan, job: Job, how: HowOptions) -> Generator[Outcome]:
 
 def _layout(where: WhereOptions, plan: Plan) -> "TiffLayout | None":
     """How TIFF files are laid out. Raises UsageError where the results are no TIFF files."""
-    layout = tiff_layout(where.tile, where.compression)
+    layout = tiff_layout(where.tile, where.compression, pyramid=where.pyramid)
     if layout is not None and plan.destination.explicit and plan.destination.format != "tiff":
-        raise UsageError(f"--tile and --compression have no effect on {plan.destination.format}; leave them out, or write .tiff")
+        raise UsageError(f"--tile, --compression and --pyramid have no effect on {plan.destination.format}; leave them out, or write .tiff")
     return layout
 
 

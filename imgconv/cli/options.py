@@ -325,6 +325,7 @@ class WhereOptions:
             autocompletion=complete_compression,
         ),
     ] = None
+    pyramid: Annotated[bool, option(WHERE, "--pyramid", help="Write TIFF files with reduced copies, for viewers and --level.")] = False
     skip_existing: Annotated[
         bool, option(WHERE, "--skip-existing", help="Skip inputs whose output files exist and are not older than the input.")
     ] = False
@@ -383,6 +384,12 @@ class HowOptions:
         str | None,
         option(HOW, "--region", metavar="X,Y,WxH", help="Process this part of each image alone: its left and upper edge, and its size."),
     ] = None
+    level: Annotated[
+        int,
+        option(
+            HOW, "--level", metavar="N", min=0, max=64, help="Read a reduced copy of a TIFF file; 1 is the largest.", show_default=False
+        ),
+    ] = 0
     memory: Annotated[
         str | None,
         option(
@@ -478,16 +485,16 @@ def memory(text: str) -> int:
     return size
 
 
-def tiff_layout(tile: str | None, compression: str | None) -> "TiffLayout | None":
-    """Read the values of --tile and --compression; None without either."""
-    if tile is None and compression is None:
+def tiff_layout(tile: str | None, compression: str | None, *, pyramid: bool) -> "TiffLayout | None":
+    """Read the values of --tile, --compression and --pyramid; None without any of them."""
+    if tile is None and compression is None and not pyramid:
         return None
     from imgconv.images.tiff_writer import TiffLayout
     from imgconv.recipe.values import image_size, read
     from imgconv.window import sizes
 
     height, width = (256, 256) if tile is None else sizes(read("--tile", image_size, tile), "--tile", 2, least=1)
-    return TiffLayout.of((height, width) if tile else None, compression)
+    return TiffLayout.of((height, width) if tile else None, compression, pyramid=pyramid)
 
 
 def region(text: str | None) -> "Region | None":

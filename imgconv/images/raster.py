@@ -147,13 +147,17 @@ class Header:
 
 @dataclass(frozen=True)
 class Request:
-    """Options for decoding a file; see `open_frames`. With `by_rows` the image need not be in memory as a whole."""
+    """Options for decoding a file; see `open_frames`. With `by_rows` the image need not be in memory as a whole.
+
+    `level` 1 is the largest reduced copy that the file has.
+    """
 
     luma: Luma = "no"
     max_pixels: int | None = DEFAULT_MAX_PIXELS
     salvage: bool = False
     axes: Axes | None = None
     by_rows: bool = False
+    level: int = 0
 
     def allows(self, pixels: int) -> bool:
         """Return whether an image may have so many pixels: more where it can be read by rows."""

@@ -120,6 +120,7 @@ def open_frames(
     salvage: bool = False,
     axes: Axes | None = None,
     by_rows: bool = False,
+    level: int = 0,
 ) -> Frames:
     """Open an image file, or the bytes of one; only the header is read, and frames are decoded when the iteration reaches them.
 
@@ -127,13 +128,14 @@ def open_frames(
     counts three), `also` gives it in `Raster.luma` with the colours. An image of more than `max_pixels` is refused, None lifts the limit.
     `salvage` uses the readable part of a damaged file. `axes` is the order of the axes of an array of three, which its shape decides
     otherwise. With `by_rows` a format that gives rows may have MOST_STREAMED pixels, which the caller does not hold in memory together.
+    `level` is the number of a reduced copy of a TIFF file, 0 for the image itself.
     Raises ImageError with the reason, without the name of the file, and MissingExtra for HEIC without pillow-heif.
 
     >>> with open_frames(b"P5 2 1 255 ab") as images:
     ...     [image.pixels.ravel().tolist() for image in images]
     [[97, 98]]
     """
-    request = Request(luma, max_pixels, salvage, axes, by_rows)
+    request = Request(luma, max_pixels, salvage, axes, by_rows, level)
     with image_errors("cannot be read"):
         file = _opened(source, max_pixels)
     with ExitStack() as stack:
@@ -209,6 +211,8 @@ def _decoder(file: BinaryIO, request: Request) -> Decoder:
     if not head:
         raise ImageError("contains no data")
     name = _format_of(head)
+    if request.level and name != "tiff":
+        raise ImageError(f"{name} images have no reduced copies; leave out --level")
     decoder = _decoder_for(name, file, request if name in _BY_ROWS else replace(request, by_rows=False))
     replace(request, by_rows=request.by_rows and decoder.rows is not None).check_frames(decoder.header)
     return decoder

@@ -65,7 +65,7 @@ class _Page(NamedTuple):
 
 def decoder(file: BinaryIO, request: Request) -> Decoder:
     """Return the decoder of a TIFF file: the one here for a plain file, else that of `tiff`. Raises ImageError for too many pixels."""
-    page = None if request.salvage else _plain_page(file)
+    page = None if request.salvage or request.level else _plain_page(file)
     if page is None:
         return _full_decoder(file, request)
     request.check_size(*page.size)

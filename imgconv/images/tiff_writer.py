@@ -1,10 +1,12 @@
 """Write TIFF: strips for images of usual size, tiles for large ones, and BigTIFF where offsets need more than 32 bits."""
 
 import os
+import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from io import BytesIO
 from itertools import chain
 from typing import Any, BinaryIO, Literal
@@ -31,13 +33,17 @@ _NAMES = {"deflate": "adobe_deflate", "zstd": "zstd", "none": None}
 
 @dataclass(frozen=True)
 class TiffLayout:
-    """How pixels are stored; without a `tile` (H, W) or compression, images of usual size get strips, and larger ones tiles."""
+    """How pixels are stored; without a `tile` (H, W) or compression, images of usual size get strips, and larger ones tiles.
+
+    A `pyramid` has reduced copies, each of half the size of the one before, down to a single tile.
+    """
 
     tile: tuple[int, int] | None = None
     compression: Compression | None = None
+    pyramid: bool = False
 
     @classmethod
-    def of(cls, tile: tuple[int, int] | None, compression: str | None) -> "TiffLayout":
+    def of(cls, tile: tuple[int, int] | None, compression: str | None, *, pyramid: bool = False) -> "TiffLayout":
         """Return a checked layout. Raises UsageError."""
         if tile is not None and (any(side % 16 for side in tile) or max(tile) > _LARGEST_TILE):
             raise UsageError(
@@ -45,12 +51,12 @@ class TiffLayout:
             )
         for known in COMPRESSIONS:
             if compression in (known, None):
-                return cls(tile, None if compression is None else known)
+                return cls(tile, None if compression is None else known, pyramid)
         raise UsageError(f"--compression {compression!r} is unknown; use one of {', '.join(COMPRESSIONS)}")
 
     def tile_of(self, page: BandedImage) -> tuple[int, int] | None:
         """Return the size of the tiles of a page; None for strips."""
-        is_tiled = self.compression is not None or page.nbytes > _LARGE
+        is_tiled = self.compression is not None or self.pyramid or page.nbytes > _LARGE
         return self.tile or ((_TILE, _TILE) if is_tiled else None)
 
 
@@ -74,16 +80,52 @@ def encode(pages: Iterable[BandedImage], stream: BinaryIO, *, description: str |
     start = file.tell()
     remaining = iter(pages)
     first = next(remaining)
-    order, is_big = tiff_tags.byte_order(first.metadata), first.nbytes > _LARGEST_FILE
+    order = tiff_tags.byte_order(first.metadata)
+    is_big = first.nbytes * (4 / 3 if layout.pyramid else 1) > _LARGEST_FILE
     with tifffile.TiffWriter(handle, byteorder=order, bigtiff=is_big) as writer:
         for page in chain([first], remaining):
             options = _page_options(page, layout, description)
             metadata = fitted(page.metadata, "tiff", page.channels)
             most = None if is_big else start + _LARGEST_FILE
-            with tiff_tags.directories(metadata, handle, order, description, is_big=is_big) as tags:
-                writer.write(_within(_segments(page, layout, order), file.tell, most), **options, extratags=tags)
+            levels = list(_levels(page, layout))
+            with ExitStack() as spools, tiff_tags.directories(metadata, handle, order, description, is_big=is_big) as tags:
+                options |= {"extratags": tags, "subifds": len(levels)} if levels else {"extratags": tags}
+                for level in [*levels, None]:
+                    spool = None if level is None else spools.enter_context(tempfile.TemporaryFile())
+                    if spool is not None:
+                        page.bands = halved(page.bands, spool)
+                    writer.write(_within(_segments(page, layout, order), file.tell, most), **options)
+                    if level is not None and spool is not None:
+                        page = replace(level, bands=_spooled(level, spool))
+                        options = _page_options(page, layout, None) | {"subfiletype": 1}
     if isinstance(file, BytesIO) and file is not stream:
         stream.write(file.getbuffer())
+
+
+def _levels(page: BandedImage, layout: TiffLayout) -> Iterator[BandedImage]:
+    """Yield the reduced copies of a page, without their bands."""
+    (height, width, channels), tile = page.shape, layout.tile_of(page) or (_TILE, _TILE)
+    while layout.pyramid and (height > tile[0] or width > tile[1]) and min(height, width) > 1:
+        height, width = height // 2, width // 2
+        yield BandedImage((height, width, channels), page.dtype, (), page.alpha)
+
+
+def halved(bands: Iterable[NDArray[Any]], spool: BinaryIO) -> Iterator[NDArray[Any]]:
+    """Yield `bands` as they are, and write their averages over 2x2 pixels into a file; an odd last row or column is left out."""
+    for band in regrouped(bands, _TILE):
+        is_whole = band.dtype.kind == "u"
+        even = band[: len(band) // 2 * 2, : band.shape[1] // 2 * 2]
+        sums = np.add(even[::2], even[1::2], dtype=np.float32 if is_whole else band.dtype)
+        mean = (sums[:, ::2] + sums[:, 1::2]) / sums.dtype.type(4)
+        spool.write((np.rint(mean) if is_whole else mean).astype(band.dtype).tobytes())
+        yield band
+    spool.seek(0)
+
+
+def _spooled(page: BandedImage, spool: BinaryIO) -> Iterator[NDArray[Any]]:
+    for first in range(0, page.shape[0], _TILE):
+        rows = min(_TILE, page.shape[0] - first)
+        yield np.frombuffer(spool.read(rows * page.row_bytes), page.dtype).reshape(rows, *page.shape[1:])
 
 
 def _page_options(page: BandedImage, layout: TiffLayout, description: str | None) -> dict[str, Any]:

@@ -233,6 +233,22 @@ def test_tiles_and_compressions_of_tiff_files(inputs, tmp_path, compression, nam
         np.testing.assert_array_equal(page.asarray(), tifffile.imread(tmp_path / "plain.tiff"))
 
 
+@pytest.mark.parametrize("name", ["tiles.tif", "deep_grey.png", "floats.tif"])
+def test_levels_of_a_pyramid_are_averages(inputs, tmp_path, name):
+    words = ["filter", inputs / name, "-k", "identity", "--pyramid", "--tile", "64"]
+    for memory in ("1M", "1G"):
+        assert imgconv(*words, "-o", tmp_path / f"{memory}.tiff", "--memory", memory).code == 0
+    assert (tmp_path / "1M.tiff").read_bytes() == (tmp_path / "1G.tiff").read_bytes()
+    expected = inputs / name
+    for level in (1, 2, 3):
+        imgconv("pool", expected, "--mode", "avg", "-o", tmp_path / f"expected{level}.tiff")
+        expected = tmp_path / f"expected{level}.tiff"
+        imgconv("filter", tmp_path / "1M.tiff", "-k", "identity", "--level", level, "-o", tmp_path / "level.tiff")
+        np.testing.assert_array_equal(tifffile.imread(tmp_path / "level.tiff"), tifffile.imread(expected))
+    assert "3 reduced copies" in refused(1, "edge", tmp_path / "1M.tiff", "--level", "4", "-o", tmp_path / "out.png")
+    assert "png images have no reduced copies" in refused(1, "edge", inputs / "deep_grey.png", "--level", "1", "-o", tmp_path / "out.png")
+
+
 @pytest.mark.parametrize(
     "options, said",
     [
