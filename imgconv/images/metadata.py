@@ -182,7 +182,7 @@ def fitted(metadata: Metadata, name: str, channels: int, *, strip: bool = False,
     Nothing with `strip`; no position unless `location`.
     """
     if strip or metadata == Metadata():
-        return Metadata()
+        return Metadata(rgb_bands=metadata.rgb_bands)
     dropped = list(metadata.dropped)
     if metadata.bands:
         metadata = replace(metadata, bands=metadata.bands.fitted(channels))

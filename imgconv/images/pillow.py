@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ImageFile
+from PIL import Image, ImageFile
 
 from imgconv.errors import ImageError
 from imgconv.images import boxes, deep, jpeg, metadata, modes, plugins
@@ -29,7 +29,10 @@ def decoder(file: BinaryIO, name: str, request: Request) -> Decoder:
     if name == "jpeg" and request.salvage:
         file = BytesIO(file.read() + jpeg.END)  # with an end mark, libjpeg returns the rows that are there
     if name == "webp":
-        request.check_size(*_webp_canvas(file))
+        height, width = _webp_canvas(file)
+        request.check_size(height, width)
+        if Image.MAX_IMAGE_PIXELS and height * width > 2 * Image.MAX_IMAGE_PIXELS:  # Pillow refuses it, and the program may set its limit
+            raise ImageError(f"webp images of {width}x{height} pixels are not supported; convert the image to .png or .tiff")
     image = plugins.open_image(file, name)
     request.check_size(image.height, image.width)
     header = _header(image, name, file)

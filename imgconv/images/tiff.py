@@ -5,6 +5,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from math import prod
 from typing import Any, BinaryIO, NamedTuple
 
@@ -13,7 +14,7 @@ import numpy as np
 from imgconv.errors import ImageError
 from imgconv.images.damage import DECODER_ERRORS, DamageError, image_errors
 from imgconv.images.metadata import GDAL, of_tiff, upright
-from imgconv.images.raster import DTYPES, Decoder, Header, Raster, Request
+from imgconv.images.raster import DTYPES, Decoder, Header, Metadata, Raster, Request
 from imgconv.images.rows import RowReader
 
 _BITS, _PHOTOMETRIC, _ORIENTATION, _MAKE, _SUB_PAGES, _DNG_VERSION = 258, 262, 274, 271, 330, 50706  # tags
@@ -223,7 +224,8 @@ def _raster(image: _Image, request: Request) -> Raster:
     if mask is not None:
         pixels = tiff_colors.with_mask(pixels, alpha, tiff_segments.samples_of(mask, salvage=request.salvage)[..., :1])
     pixels = upright(pixels, _orientation(page))
-    return Raster(pixels, alpha or mask is not None, of_tiff(page.parent.filehandle, page.offset, pixels.shape[:2], pixels.shape[2]))
+    alpha = alpha or mask is not None
+    return Raster(pixels, alpha, _metadata(page, pixels.shape[:2], pixels.shape[2], alpha=alpha))
 
 
 def _rows(image: _Image, header: Header, request: Request) -> Callable[[], RowReader] | None:
@@ -236,11 +238,19 @@ def _rows(image: _Image, header: Header, request: Request) -> Callable[[], RowRe
     def opened() -> RowReader:
         from imgconv.images.tiff_rows import TiffRows
 
-        metadata = of_tiff(page.parent.filehandle, page.offset, header.size, header.channels)
+        metadata = _metadata(page, header.size, header.channels, alpha=header.alpha)
         with image_errors("damaged tiff"):
             return TiffRows(page, mask, orientation, header, metadata, salvage=request.salvage)
 
     return opened
+
+
+def _metadata(page: Any, size: tuple[int, int], channels: int, *, alpha: bool) -> Metadata:
+    from imgconv.images import tiff_colors
+
+    metadata = of_tiff(page.parent.filehandle, page.offset, size, channels)
+    has_others = int(page.photometric) == tiff_colors.RGB and channels - alpha > 3
+    return replace(metadata, rgb_bands=channels) if has_others else metadata
 
 
 def _orientation(page: Any) -> int:

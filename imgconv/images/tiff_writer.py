@@ -131,14 +131,15 @@ def _spooled(page: BandedImage, spool: BinaryIO) -> Iterator[NDArray[Any]]:
 def _page_options(page: BandedImage, layout: TiffLayout, description: str | None) -> dict[str, Any]:
     """Return the keyword arguments of `TiffWriter.write` for a page whose strips or tiles are compressed already."""
     metadata, colours, tile = page.metadata, page.channels - page.alpha, layout.tile_of(page)
-    bands = 0 if colours == 3 else colours - 1  # more than grey
+    is_rgb = colours == 3 or metadata.rgb_bands == page.channels
+    bands = colours - (3 if is_rgb else 1)
     extra = ["unspecified"] * bands + ["unassalpha"] * page.alpha
     density = metadata.dpi or metadata.aspect
     return {
         "shape": page.shape if page.channels > 1 else page.shape[:2],
         "dtype": page.dtype,
         **({"tile": tile} if tile else {"rowsperstrip": _rows_per_strip(page)}),
-        "photometric": "rgb" if colours == 3 else "minisblack",
+        "photometric": "rgb" if is_rgb else "minisblack",
         "planarconfig": "contig" if page.channels > 1 else None,
         "extrasamples": extra or None,
         "compression": _NAMES[layout.compression or "deflate"],

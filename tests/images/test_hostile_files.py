@@ -204,6 +204,12 @@ def test_many_texts_of_a_png_together_inflate_no_more_than_a_few():
     assert header.warning is not None and frame.pixels.ravel().tolist() == [97, 98]
 
 
+def test_a_webp_beyond_the_limit_of_pillow_is_not_called_damaged(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
+    with pytest.raises(ImageError, match="61x47 pixels are not supported"):
+        read(saved(Image.fromarray(photo()), "WEBP"), max_pixels=None)
+
+
 def test_many_threads_decode_at_once():
     expected = {name: pixels for name, (_, pixels) in exact_files().items()}
     names = [name for name in expected for _ in range(4)]

@@ -10,7 +10,7 @@ from image_files import deep, photo, read, tiff, with_alpha
 from PIL import Image
 
 from imgconv.errors import ImageError
-from imgconv.images import tiff_segments
+from imgconv.images import encode, tiff_segments
 
 GREY = np.ascontiguousarray(photo()[..., :1])
 BYTE_COMPRESSIONS = [None, "lzw", "zlib", "packbits", "lzma", "zstd"]
@@ -298,3 +298,16 @@ def test_missing_bits_are_one_bit_or_damage():
     exact(by_hand(packed.tobytes(), GREY.shape[:2], bits=1).replace(tag, other[:2] + tag[2:]), opaque.astype(np.uint8) * 255)
     with pytest.raises(ImageError, match="tag 258 is missing"):
         read(by_hand(GREY.tobytes(), GREY.shape[:2]).replace(tag, other))
+
+
+@pytest.mark.parametrize("kinds", [["unspecified"], ["unspecified"] * 2, ["unspecified", "unassalpha"]])
+def test_rgb_with_further_bands_is_written_as_it_was(kinds):
+    samples = np.concatenate([photo(), *[GREY] * len(kinds)], axis=2)
+    _, frames = read(tiff(samples, photometric="rgb", extrasamples=kinds))
+    file = io.BytesIO()
+    encode(frames, "tiff", stream=file)
+    exact(file.getvalue(), samples, alpha="unassalpha" in kinds)
+    with tifffile.TiffFile(io.BytesIO(file.getvalue())) as written:
+        page = written.pages[0]
+        assert page.photometric.name == "RGB"
+        assert [kind.name.lower() for kind in page.extrasamples] == kinds
