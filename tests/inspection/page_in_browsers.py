@@ -1,11 +1,12 @@
-"""The page of an explanation in a real Chromium. Run by name: `python -m pytest tests/inspection/page_in_chromium.py`."""
+"""The maps of a page in a real Chromium and a real Firefox. Run by name: `python -m pytest tests/inspection/page_in_browsers.py`."""
 
 import json
 
 import numpy as np
 import pytest
-from browser import browsing
+from browser import Page, browsing
 from command import SAMPLES
+from firefox import browsing_in_firefox
 
 from imgconv.batch.inputs import first_image
 from imgconv.images import Raster
@@ -17,7 +18,7 @@ from imgconv.process import process
 from imgconv.recipe import Canny, Filter, Pool, Postprocess, Recipe, filter_recipe, network_recipe
 from imgconv.registry import Registry
 
-SETTINGS = 150
+SETTINGS, FEWER = 150, 20  # of Chromium, and of Firefox, which takes more time to hand over maps
 KERNELS = [name for name in Registry.load().names() if name not in ("gabor", "laws")]
 NETWORKS = [
     ["grey", "conv gaussian5", "max_pool 2", "conv sobel_x sobel_y padding=1", "relu"],
@@ -30,9 +31,9 @@ NETWORKS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory):
-    with browsing(tmp_path_factory.mktemp("profile")) as page:
+@pytest.fixture(scope="module", params=[browsing, browsing_in_firefox], ids=["chromium", "firefox"])
+def tab(request, tmp_path_factory):
+    with request.param(tmp_path_factory.mktemp("profile")) as page:
         page.resize(1280, 900)
         yield page
 
@@ -141,7 +142,7 @@ def test_whole_maps_of_many_settings_equal_those_of_imgconv(tab, tmp_path, kind)
         photo = page_photo(image, grey=grey, crop=None, most_cells=float("inf"))
         opened(tab, tmp_path, image, filter_recipe(["laplacian8"], grey=grey))
         tried = 0
-        while tried < SETTINGS // 2:
+        while tried < (SETTINGS if isinstance(tab, Page) else FEWER) // 2:
             recipe = random_recipe(rng)
             if recipe.step.grey != grey:
                 continue
