@@ -47,10 +47,12 @@ function partTables(model, part) {
     if (outside) return [`(${short(value)})`, { className: "padding" }];
     return [short(value), { className: winners?.[u][v] ? "winner" : "", "data-cell": `${channel} ${cells.rows[u]} ${cells.columns[v]}` }];
   };
-  const head = ["", ...cells.columns.map(String)], rows = cells.rows.map((row, u) => [String(row), ...cells.columns.map((_, v) => cell(u, v))]);
+  const head = ["", ...cells.columns.map(String)];
+  const rows = cells.rows.map((row, u) => [String(row), ...cells.columns.map((_, v) => cell(u, v))]);
   const values = tableOf([head, ...rows], { headers: true, className: "cells", caption: "cells" });
   for (const node of values.querySelectorAll("td[data-cell]")) {
-    const [, row, column] = node.dataset.cell.split(" ").map(Number), colour = tone(model.input.planes[channel][row * model.input.width + column]);
+    const [, row, column] = node.dataset.cell.split(" ").map(Number);
+    const colour = tone(model.input.planes[channel][row * model.input.width + column]);
     Object.assign(node.style, { background: css(colour), color: inkOn(colour) });
   }
   const parts = [element("h3", { textContent: title }), values];
@@ -72,8 +74,10 @@ function sign(text) {
 /** For a transposed convolution, the stamp of the middle one of the input cells that reach the output cell. */
 function stampTables({ step }, { parts: [part] }) {
   if (!step.stampOf || !part?.cells.rows.length || !part.cells.columns.length) return [];
-  const u = Math.floor(part.cells.rows.length / 2), v = Math.floor(part.cells.columns.length / 2), value = part.cells.values[u][v];
-  const [row, column] = [part.cells.rows[u], part.cells.columns[v]], rows = step.stampOf(row, 0), columns = step.stampOf(column, 1);
+  const u = Math.floor(part.cells.rows.length / 2), v = Math.floor(part.cells.columns.length / 2);
+  const value = part.cells.values[u][v];
+  const [row, column] = [part.cells.rows[u], part.cells.columns[v]], rows = step.stampOf(row, 0);
+  const columns = step.stampOf(column, 1);
   const stamp = part.stamp.map((line, a) => [String(rows[a]), ...line.map((tap) => [short(tap * value), {}])]);
   const about = `Every input cell adds a stamp to the output: its value times the kernel. The cell ${column},${row} has the value ${number(value)}; its stamp covers rows ${rows[0]} to ${rows.at(-1)} and columns ${columns[0]} to ${columns.at(-1)}. The sum below adds the stamps of ${part.cells.rows.length * part.cells.columns.length} cells.`;
   return [

@@ -76,7 +76,8 @@ export class Smoothed extends Stage {
     const cells = this.around(input, 0, [row, column]), outer = this.taps.map((a) => this.taps.map((b) => a * b));
     const taps = outer.map((line, u) => line.map((tap, v) => (cells.padded[u][v] ? 0 : tap)));
     const sum = sumOf(cells.values, taps), inside = taps.flat().reduce((a, b) => a + b, 0);
-    const part = { title: input.names[0], kernel: "", channel: 0, cells, taps }, stages = [{ name: "sum", text: productsText([part]), value: sum }];
+    const part = { title: input.names[0], kernel: "", channel: 0, cells, taps };
+    const stages = [{ name: "sum", text: productsText([part]), value: sum }];
     if (inside < 1 - 1e-9) stages.push({ name: "inside", text: `${number(sum)} / ${number(inside)} of the weights`, value: sum / inside });
     return { parts: [part], stages, value: stages.at(-1).value };
   }
@@ -135,13 +136,15 @@ export class Ridges extends Stage {
   /** The lengths one step ahead and one behind along the gradient, times the longer of its two parts. */
   #neighbours([length, down, across], width, at) {
     const y = Math.abs(down[at]), x = Math.abs(across[at]), falls = down[at] * across[at] >= 0;
-    const longer = Math.max(y, x), shorter = Math.min(y, x), side = y > x ? width : falls ? 1 : -1, corner = falls ? width + 1 : width - 1;
+    const longer = Math.max(y, x), shorter = Math.min(y, x), side = y > x ? width : falls ? 1 : -1;
+    const corner = falls ? width + 1 : width - 1;
     const mixed = (sign) => length[at + sign * corner] * shorter + length[at + sign * side] * (longer - shorter);
     return { ahead: mixed(1), behind: mixed(-1), longer };
   }
 
   apply(input) {
-    const { width, height, largest, planes } = input, marks = new Float32Array(width * height), [low, high] = bounds(this, planes[0], largest);
+    const { width, height, largest, planes } = input, marks = new Float32Array(width * height);
+    const [low, high] = bounds(this, planes[0], largest);
     for (let i = 1; i < height - 1; i++) {
       for (let j = 1; j < width - 1; j++) {
         const at = i * width + j, length = planes[0][at];
@@ -154,7 +157,8 @@ export class Ridges extends Stage {
   }
 
   explain(input, output, [, row, column]) {
-    const { width, height, planes, largest } = input, at = row * width + column, length = planes[0][at], value = output.planes[0][at];
+    const { width, height, planes, largest } = input, at = row * width + column, length = planes[0][at];
+    const value = output.planes[0][at];
     const part = { title: "length", kernel: "", channel: 0, cells: this.around(input, 0, [row, column]), taps: null, members: [[1, 1, 1], [1, 1, 1], [1, 1, 1]] };
     const inside = row > 0 && column > 0 && row < height - 1 && column < width - 1, stages = [];
     if (!inside || !length) stages.push({ name: "ridge", text: inside ? "no gradient" : "the outermost pixels are never edges", value: 0 });
@@ -196,7 +200,8 @@ export class Edges extends Stage {
 
   explain(input, output, [, row, column]) {
     const { width, largest } = input, at = row * width + column, mark = input.planes[0][at], value = output.planes[0][at];
-    const members = [[1, 1, 1], [1, 1, 1], [1, 1, 1]], part = { title: "ridges", kernel: "", channel: 0, cells: this.around(input, 0, [row, column]), taps: null, members };
+    const members = [[1, 1, 1], [1, 1, 1], [1, 1, 1]];
+    const part = { title: "ridges", kernel: "", channel: 0, cells: this.around(input, 0, [row, column]), taps: null, members };
     const edge = (value === largest) !== Boolean(this.invert);
     const text = mark === largest ? "a strong ridge" : !mark ? "no ridge" : edge ? "a weak ridge that is connected to a strong one" : "a weak ridge that is connected to no strong one";
     const stages = [{ name: "edge", text, value: edge ? largest : 0 }];

@@ -21,7 +21,8 @@ export class Closeups {
 
   #view(kind, toggle) {
     const canvas = element("canvas", { tabIndex: 0, role: "application", "aria-roledescription": "cells" });
-    const caption = element("figcaption"), figure = element("figure", {}, canvas, caption), view = { kind, canvas, caption, figure, top: 0, left: 0, rows: 1, columns: 1 };
+    const caption = element("figcaption"), figure = element("figure", {}, canvas, caption);
+    const view = { kind, canvas, caption, figure, top: 0, left: 0, rows: 1, columns: 1 };
     listenToKeys(canvas, this.model, toggle);
     listenToPointer(canvas, () => [view.rows, view.columns], (row, column) => this.#pressed(view, view.top + row, view.left + column));
     return view;
@@ -55,7 +56,8 @@ export class Closeups {
   }
 
   #output(view, part) {
-    const { output, step, at: [c, row, column] } = this.model, stamp = step.stampOf && part?.cells.rows.length && part.cells.columns.length;
+    const { output, step, at: [c, row, column] } = this.model;
+    const stamp = step.stampOf && part?.cells.rows.length && part.cells.columns.length;
     const middle = (list) => list[Math.floor(list.length / 2)];
     const cells = stamp ? [step.stampOf(middle(part.cells.rows), 0), step.stampOf(middle(part.cells.columns), 1)] : [[row], [column]];
     this.#prepare(view, [output.height, output.width], [[0, 0], [0, 0]], cells);
@@ -67,7 +69,8 @@ export class Closeups {
 
   /** Choose the part of the map that is shown, so that `cells` [rows, columns] are in it, and the size of a cell. */
   #prepare(view, size, pads, [rows, columns]) {
-    const width = Math.max(Math.floor(view.figure.clientWidth), 120), spans = [rows.at(-1) - rows[0] + 1, columns.at(-1) - columns[0] + 1];
+    const width = Math.max(Math.floor(view.figure.clientWidth), 120);
+    const spans = [rows.at(-1) - rows[0] + 1, columns.at(-1) - columns[0] + 1];
     view.columns = Math.max(spans[1] + 2, Math.min(LEAST.columns, Math.floor(width / 30)));
     view.rows = Math.max(spans[0] + 2, LEAST.rows);
     view.cell = Math.max(Math.min(WIDEST, Math.floor(width / view.columns)), 3);
@@ -98,7 +101,8 @@ export class Closeups {
   }
 
   #cell({ context, cell }, u, v, value, tone, padding, gradient) {
-    const x = v * cell, y = u * cell, colour = padding ? null : gradient === null ? tone(value) : gradient ? [255, 214, 102] : [250, 250, 250];
+    const x = v * cell, y = u * cell;
+    const colour = padding ? null : gradient === null ? tone(value) : gradient ? [255, 214, 102] : [250, 250, 250];
     context.fillStyle = colour ? css(colour) : themed("padding");
     context.fillRect(x, y, cell, cell);
     if (padding) hatch(context, x, y, cell);

@@ -10,7 +10,8 @@ export function isColour(maps) {
 
 /** From a value of plane `c` to [red, green, blue]: levels in the colour of their channel, signed values blue to red, others grey. */
 export function toneOf(maps, c, tinted = true) {
-  const { low, high } = scaleOf(maps, c), span = high - low || 1, tint = (tinted && maps.names.length > 1 && TINTS[maps.names[c]]) || [1, 1, 1];
+  const { low, high } = scaleOf(maps, c), span = high - low || 1;
+  const tint = (tinted && maps.names.length > 1 && TINTS[maps.names[c]]) || [1, 1, 1];
   if (low >= 0) {
     return (value) => {
       const level = 255 * Math.min(Math.max((value - low) / span, 0), 1) || 0;

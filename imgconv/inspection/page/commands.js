@@ -27,7 +27,8 @@ export function drawCommand(model) {
 export function commandOf(model) {
   const { data, spec } = model, file = data.stored ? data.file : PHOTO, files = [];
   if (model.isNetwork || spec.type === "conv" || spec.type === "conv_transpose") {
-    const texts = model.branch.specs.map((each, n) => stepText(each, n + 1, files)), grey = !model.isNetwork && data.grey && data.stored;
+    const texts = model.branch.specs.map((each, n) => stepText(each, n + 1, files));
+    const grey = !model.isNetwork && data.grey && data.stored;
     const words = [...(grey ? ["grey"] : []), ...texts].map((text) => `-s ${quoted(text)}`);
     return { lines: [`imgconv run ${file} ${words.join(" ")} --range raw -o maps.npy`], files };
   }
@@ -38,7 +39,8 @@ export function commandOf(model) {
 }
 
 function filterWords(spec, data, file) {
-  const { command, grey } = data, edge = command === "edge", [kernel] = spec.kernels, sum = kernel.taps.flat(2).reduce((a, b) => a + b, 0);
+  const { command, grey } = data, edge = command === "edge", [kernel] = spec.kernels;
+  const sum = kernel.taps.flat(2).reduce((a, b) => a + b, 0);
   const own = edge ? "abs" : spec.reference ? spec.own : Math.abs(sum) < 1e-9 ? "abs" : "clip";
   return [
     edge ? "edge" : "filter", file, `-k ${quoted(spec.reference ?? matrixText(kernel.taps, kernel.divisor))}`, !edge && grey && "--grey",
@@ -55,7 +57,8 @@ function windowWords(spec, padding, stride = [1, 1]) {
 }
 
 function poolWords(spec, { grey }, file) {
-  const size = spec.taps ? [] : [`--size ${spec.size.join("x")}`], mode = spec.mode === "rank" ? `rank:${spec.percent}` : spec.mode;
+  const size = spec.taps ? [] : [`--size ${spec.size.join("x")}`];
+  const mode = spec.mode === "rank" ? `rank:${spec.percent}` : spec.mode;
   return ["pool", file, ...size, spec.reference && `--window ${quoted(spec.reference)}`, `--mode ${mode}`, grey && "--grey", ...windowWords(spec, "valid", spec.size), spec.ceilMode && "--ceil-mode"];
 }
 

@@ -3,7 +3,10 @@
 import { kernelEditor, weightEditor } from "./editors.js";
 import { byId, choice, element, labelled, numberInput } from "./elements.js";
 
-const OPERATIONS = { filter: "filter", pool: "pool", conv: "layer of a network", conv_transpose: "transposed convolution", deform: "deformable convolution", canny: "canny" };
+const OPERATIONS = {
+  ...{ filter: "filter", pool: "pool", conv: "layer of a network" },
+  ...{ conv_transpose: "transposed convolution", deform: "deformable convolution", canny: "canny" },
+};
 const TYPE_FIELDS = {
   filter: ["kernel", "stride", "padding", "paddingMode", "dilation", "range", "flip"],
   deform: ["kernel", "offsets", "strength", "stride", "paddingCells", "dilation"],
@@ -36,28 +39,41 @@ function branchChoice(model) {
 
 function operationChoice(model) {
   const options = Object.entries(OPERATIONS).filter(([type]) => type !== "canny" || model.photo.planes.length === 1);
-  return choice("operation", "Operation", options, model.spec.type, (type) => model.replace(type === "filter" && model.filters ? model.filters : [[otherSpec(model, type)]]));
+  const chosen = (type) => (type === "filter" && model.filters ? model.filters : [[otherSpec(model, type)]]);
+  return choice("operation", "Operation", options, model.spec.type, (type) => model.replace(chosen(type)));
 }
 
 /** Settings of another operation, with the kernel of the last filter. */
 function otherSpec(model, type) {
   if (model.spec.type === "filter") model.filters = model.branches.map(({ specs }) => specs);
-  const filter = model.filters?.[0][0] ?? defaultFilter(model), [kernel] = filter.kernels, { taps, divisor } = kernel, plane = Array.isArray(taps[0][0]) ? taps[0] : taps;
+  const filter = model.filters?.[0][0] ?? defaultFilter(model), [kernel] = filter.kernels;
+  const { taps, divisor } = kernel, plane = Array.isArray(taps[0][0]) ? taps[0] : taps;
   const weights = plane.map((line) => line.map((tap) => tap / divisor)), window = { stride: [1, 1], dilation: [1, 1] };
   const specs = {
     filter,
     deform: { ...filter, kernels: [{ ...kernel, taps: plane }], padding: [1, 1], offsets: "turn", strength: 1 },
     pool: { mode: "max", percent: 50, size: [2, 2], stride: [2, 2], padding: "valid", dilation: [1, 1], ceilMode: false, divisor: "inside" },
-    conv: { op: "conv", text: "conv layer", label: "layer", changed: true, edited: true, ...window, padding: "same", paddingMode: "zeros", paddingValue: 0, flip: false, eachChannel: false, groups: 1, weight: layerOf(weights, 2, model.photo.planes.length), bias: [0, 0] },
-    conv_transpose: { op: "conv_transpose", text: "conv_transpose kernel", label: "transposed convolution", changed: true, edited: true, ...window, stride: [2, 2], padding: [0, 0], outputPadding: [0, 0], groups: 1, eachChannel: true, weight: [[taps.flat(2).reduce((a, b) => a + b, 0) ? weights : ENLARGES]], bias: null },
+    conv: {
+      ...{ op: "conv", text: "conv layer", label: "layer", changed: true, edited: true, ...window },
+      ...{ padding: "same", paddingMode: "zeros", paddingValue: 0, flip: false, eachChannel: false, groups: 1 },
+      weight: layerOf(weights, 2, model.photo.planes.length),
+      bias: [0, 0],
+    },
+    conv_transpose: {
+      ...{ op: "conv_transpose", text: "conv_transpose kernel", label: "transposed convolution", changed: true, edited: true },
+      ...{ ...window, stride: [2, 2], padding: [0, 0], outputPadding: [0, 0], groups: 1, eachChannel: true },
+      weight: [[taps.flat(2).reduce((a, b) => a + b, 0) ? weights : ENLARGES]],
+      bias: null,
+    },
     canny: { sigma: 1.4, low: 0.1 * model.photo.largest, high: 0.2 * model.photo.largest, percent: false, invert: false },
   };
   return { ...specs[type], type };
 }
 
-function defaultFilter({ data, photo }) {
+function defaultFilter({ data }) {
   const entry = data.menu.find(({ name }) => name === "sobel_x") ?? data.menu[0];
-  return { type: "filter", ...entry.maps[0], own: entry.maps[0].range, stride: [1, 1], padding: "same", dilation: [1, 1], paddingMode: "replicate", paddingValue: 0, flip: false, linear: false, threshold: null, invert: false, photo: photo.names };
+  const window = { stride: [1, 1], padding: "same", dilation: [1, 1], paddingMode: "replicate", paddingValue: 0, flip: false };
+  return { type: "filter", ...entry.maps[0], own: entry.maps[0].range, ...window, linear: false, threshold: null, invert: false };
 }
 
 /** Weights (O, I, kh, kw): each map has the kernel turned by another quarter turn, divided by the channels. */
@@ -91,9 +107,14 @@ const FIELDS = {
   offsets: (model, spec) => choice("offsets", "Offsets", ["none", "spread", "turn", "shear", "scatter"].map((name) => [name, name]), spec.offsets, (offsets) => model.edit({ offsets })),
   strength: (model) => slider(model, "strength", "Strength in cells", 0, 3, 0.1),
   sigma: (model) => slider(model, "sigma", "Sigma", 0, 5, 0.1),
-  low: (model, spec) => slider(model, "low", "Low threshold", 0, spec.percent ? 100 : 3 * model.photo.largest, spec.percent ? 1 : model.photo.largest / 510, (low) => ({ low, high: Math.max(low, spec.high, model.spec.high) })),
-  high: (model, spec) => slider(model, "high", "High threshold", 0, spec.percent ? 100 : 3 * model.photo.largest, spec.percent ? 1 : model.photo.largest / 510, (high) => ({ high, low: Math.min(high, model.spec.low) })),
+  low: (model) => slider(model, "low", "Low threshold", 0, ...lengths(model), (low) => ({ low, high: Math.max(low, model.spec.high) })),
+  high: (model) => slider(model, "high", "High threshold", 0, ...lengths(model), (high) => ({ high, low: Math.min(high, model.spec.low) })),
 };
+
+/** The longest gradient of a slider, and its step. */
+function lengths({ spec, photo }) {
+  return spec.percent ? [100, 1] : [3 * photo.largest, photo.largest / 510];
+}
 
 function helped(modes) {
   return Object.entries(modes).map(([name, { help }]) => [name, `${name}: ${help}`]);
@@ -146,7 +167,8 @@ function pair(model, name, text, min) {
 }
 
 function paddingField(model, spec) {
-  const named = Array.isArray(spec.padding) ? "cells" : spec.padding, names = spec.type === "pool" && model.isNetwork ? ["cells"] : ["valid", "same", "full", "cells"];
+  const named = Array.isArray(spec.padding) ? "cells" : spec.padding;
+  const names = spec.type === "pool" && model.isNetwork ? ["cells"] : ["valid", "same", "full", "cells"];
   const texts = { valid: "valid: none", same: "same: size / stride", full: "full: span − 1 on each side", cells: "a number of cells" };
   const node = choice("padding", "Padding", names.map((name) => [name, texts[name]]), named, (value) => model.edit({ padding: value === "cells" ? [1, 1] : value }, "structure"));
   return named === "cells" ? group(node, pair(model, "padding", "Cells of padding", 0)) : node;
@@ -155,14 +177,17 @@ function paddingField(model, spec) {
 /** Groups, and for a layer of the page's own also the number of its maps. */
 function groupField(model, spec) {
   if (spec.eachChannel || !spec.groups) return null;
-  const channels = model.input.planes.length, divisors = [...Array(channels).keys()].map((n) => n + 1).filter((n) => channels % n === 0 && spec.weight.length % n === 0);
+  const channels = model.input.planes.length;
+  const divisors = [...Array(channels).keys()].map((n) => n + 1).filter((n) => channels % n === 0 && spec.weight.length % n === 0);
   const groups = choice("groups", "Groups", divisors.map((n) => [n, n]), spec.groups, (value) => {
-    const count = channels / Number(value), weight = spec.weight.map((kernel) => Array.from({ length: count }, (_, n) => kernel[n % kernel.length]));
+    const count = channels / Number(value);
+    const weight = spec.weight.map((kernel) => Array.from({ length: count }, (_, n) => kernel[n % kernel.length]));
     model.edit({ groups: Number(value), weight, changed: true }, "structure");
   });
   const maps = numberInput("maps", spec.weight.length, { min: 1, max: 12, step: 1 }, (count) => {
     const kernels = spec.weight.length < count ? layerOf(spec.weight[0][0], count, channels / spec.groups) : spec.weight;
-    const weight = Array.from({ length: count }, (_, n) => spec.weight[n] ?? kernels[n]), bias = Array.from({ length: count }, (_, n) => spec.bias?.[n] ?? 0);
+    const weight = Array.from({ length: count }, (_, n) => spec.weight[n] ?? kernels[n]);
+    const bias = Array.from({ length: count }, (_, n) => spec.bias?.[n] ?? 0);
     model.edit({ weight, bias, changed: true, groups: count % spec.groups ? 1 : spec.groups }, "structure");
   });
   return group(labelled("Maps out", maps), groups);

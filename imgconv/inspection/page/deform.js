@@ -59,7 +59,8 @@ export class Deformed {
 
   /** Where each tap of an output cell reads, as [row, column] with fractions. */
   points(input, at) {
-    const pads = padsOf(this.window, [input.height, input.width]), [rows, columns] = AXES.map((axis) => positionsOf(this.window, pads, axis, at[axis]));
+    const pads = padsOf(this.window, [input.height, input.width]);
+    const [rows, columns] = AXES.map((axis) => positionsOf(this.window, pads, axis, at[axis]));
     return this.taps.map((line, u) => line.map((_, v) => [rows[u], columns[v], ...this.offsets[u][v]]));
   }
 

@@ -44,7 +44,8 @@ function edited(model, { taps, divisor }, event = "structure") {
 
 /** A grid of numbers. */
 function grid(taps, onChange) {
-  const now = taps.map((line) => [...line]), node = element("div", { className: "grid", role: "group", "aria-label": "taps of the kernel" });
+  const now = taps.map((line) => [...line]);
+  const node = element("div", { className: "grid", role: "group", "aria-label": "taps of the kernel" });
   node.style.gridTemplateColumns = `repeat(${taps[0].length}, minmax(0, 1fr))`;
   taps.forEach((line, u) => line.forEach((tap, v) => {
     const input = numberInput(`tap-${u}-${v}`, +tap.toPrecision(6), {}, (value) => {
@@ -87,7 +88,8 @@ function matrix(model, kernel) {
 
 /** The weights of one map from one channel, and the bias of the map. */
 export function weightEditor(model) {
-  const { spec, at: [map], input } = model, transposed = spec.type === "conv_transpose", { kernel, channel, count } = position(model, spec, map, input, transposed);
+  const { spec, at: [map], input } = model, transposed = spec.type === "conv_transpose";
+  const { kernel, channel, count } = position(model, spec, map, input, transposed);
   const nodes = [], pick = choice("from", "Weights from channel", Array.from({ length: count }, (_, n) => [n, n + 1]), channel, (value) => {
     model.from = Number(value);
     model.dispatchEvent(new Event("structure"));

@@ -167,7 +167,8 @@ export class Filter {
     if (absolute) step("range abs", `|${number(value)}|`, Math.abs(value));
     if (added) step("range offset", `${number(value)} + ${number(added * input.level)}`, value + added * input.level);
     if (output.stretch) {
-      const [low, high] = output.stretch, text = `(${number(value)} − ${number(low)}) · ${number(largest)} / (${number(high)} − ${number(low)})`;
+      const [low, high] = output.stretch;
+      const text = `(${number(value)} − ${number(low)}) · ${number(largest)} / (${number(high)} − ${number(low)})`;
       step("range minmax", text, (value - low) * (largest / (high - low || 1)));
     }
     if (floats) return;

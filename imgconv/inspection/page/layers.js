@@ -173,7 +173,8 @@ export class ConvTranspose extends Weighted {
 
   explain(input, output, [map, row, column]) {
     const size = [input.height, input.width], down = this.stampsOn(row, 0, size[0]), across = this.stampsOn(column, 1, size[1]);
-    const { bias, sources } = this.#sources(map, input.planes.length), rows = down.map(([i]) => i), columns = across.map(([j]) => j);
+    const { bias, sources } = this.#sources(map, input.planes.length), rows = down.map(([i]) => i);
+    const columns = across.map(([j]) => j);
     const parts = sources.map(([channel, taps]) => ({
       title: input.names[channel],
       kernel: "",
@@ -187,7 +188,8 @@ export class ConvTranspose extends Weighted {
   }
 
   field(size, axis, [first, last]) {
-    const low = (first + this.padding[axis] - spanOf(this.window, axis) + 1) / this.stride[axis], high = (last + this.padding[axis]) / this.stride[axis];
+    const low = (first + this.padding[axis] - spanOf(this.window, axis) + 1) / this.stride[axis];
+    const high = (last + this.padding[axis]) / this.stride[axis];
     return [Math.min(Math.max(Math.ceil(low), 0), size[axis] - 1), Math.min(Math.floor(high), size[axis] - 1)];
   }
 
@@ -197,10 +199,12 @@ export class ConvTranspose extends Weighted {
   }
 
   facts([channels, height, width]) {
-    const size = [height, width], [kh, kw] = this.window.kernelSize, outputs = this.eachChannel ? this.weight[0].length : this.weight[0].length;
+    const size = [height, width], [kh, kw] = this.window.kernelSize;
+    const outputs = this.weight[0].length;
     return {
       sizes: AXES.map((axis) => {
-        const dilation = this.dilation[axis], kernel = this.window.kernelSize[axis], span = dilation === 1 ? kernel : `(${dilation}·(${kernel} − 1) + 1)`;
+        const dilation = this.dilation[axis], kernel = this.window.kernelSize[axis];
+        const span = dilation === 1 ? kernel : `(${dilation}·(${kernel} − 1) + 1)`;
         return `(${size[axis]} − 1)·${this.stride[axis]} − ${this.padding[axis]} − ${this.padding[axis]} + ${span} + ${this.outputPadding[axis]} = ${this.#cells(size[axis], axis)}`;
       }),
       multiplyAdds: channels * height * width * outputs * kh * kw,
@@ -240,7 +244,8 @@ export class Elementwise {
   }
 
   apply(input) {
-    const { of } = FUNCTIONS[this.op], planes = input.planes.map((plane, c) => Float32Array.from(plane, (value) => of(value, this, c)));
+    const { of } = FUNCTIONS[this.op];
+    const planes = input.planes.map((plane, c) => Float32Array.from(plane, (value) => of(value, this, c)));
     return { ...mapsOf(input, planes, [input.height, input.width], input.names), vector: input.vector };
   }
 

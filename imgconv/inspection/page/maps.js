@@ -85,7 +85,8 @@ export class Maps {
     const title = this.#title(maps, index, number, c), size = `${maps.height}×${maps.width}`;
     const about = { tabIndex: 0, role: "application", "aria-roledescription": "map", "aria-label": `${title}, ${size}: arrow keys move the selected cell`, "data-tile": `${number} ${index} ${c}` };
     const node = element("div", { className: "tile", ...about }, canvas, frame, spot);
-    const widest = model.results[0].width, figure = element("figure", {}, node, element("figcaption", {}, element("strong", { textContent: title }), ` ${size}`));
+    const widest = model.results[0].width;
+    const figure = element("figure", {}, node, element("figcaption", {}, element("strong", { textContent: title }), ` ${size}`));
     figure.style.setProperty("--share", Math.min(maps.width / widest, 1.5));
     node.style.aspectRatio = `${maps.width} / ${maps.height}`;
     listenToPointer(node, () => [maps.height, maps.width], (row, column) => this.#pressed(index, number, c, row, column));

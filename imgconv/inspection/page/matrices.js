@@ -26,7 +26,8 @@ function note(text) {
 function windowsAround(window, { height, width }, [, ...at]) {
   const size = [height, width], pads = padsOf(window, size), output = outputSize(window, size);
   return AXES.map((axis) => {
-    const fitting = Math.floor((MOST_CELLS - spanOf(window, axis)) / window.stride[axis]) + 1, count = Math.min(WINDOWS, fitting, output[axis]);
+    const fitting = Math.floor((MOST_CELLS - spanOf(window, axis)) / window.stride[axis]) + 1;
+    const count = Math.min(WINDOWS, fitting, output[axis]);
     const first = Math.min(Math.max(at[axis] - Math.floor(count / 2), 0), output[axis] - count);
     const start = first * window.stride[axis] - pads[axis][0], cells = spanOf(window, axis) + (count - 1) * window.stride[axis];
     return { outputs: Array.from({ length: count }, (_, n) => first + n), cells: Array.from({ length: cells }, (_, n) => start + n), start };
@@ -58,7 +59,8 @@ function kernelMatrix(model, parts, windows) {
   const rows = list.map(({ i, j, selected }) => {
     const line = new Array(flat.length).fill(0);
     taps.forEach((row, u) => row.forEach((tap, v) => {
-      const y = (i - down.outputs[0]) * window.stride[0] + u * window.dilation[0], x = (j - across.outputs[0]) * window.stride[1] + v * window.dilation[1];
+      const y = (i - down.outputs[0]) * window.stride[0] + u * window.dilation[0];
+      const x = (j - across.outputs[0]) * window.stride[1] + v * window.dilation[1];
       line[y * across.cells.length + x] = tap;
     }));
     const sum = line.reduce((total, tap, n) => (tap ? total + tap * flat[n] : total), 0), className = selected ? "selected" : "";

@@ -15,7 +15,8 @@ export class Model extends EventTarget {
     this.problem = null;
     this.view = "window";
     const last = data.command === "run" ? this.steps.findLastIndex((step) => step.window) + 1 || this.steps.length : this.steps.length;
-    const { output } = this.select(last, [0, 0, 0], true), [x, y] = data.at ?? [Math.floor(output.width / 2), Math.floor(output.height / 2)];
+    const { output } = this.select(last, [0, 0, 0], true);
+    const [x, y] = data.at ?? [Math.floor(output.width / 2), Math.floor(output.height / 2)];
     this.select(last, [0, y, x], true);
   }
 

@@ -76,7 +76,8 @@ export class Pool {
 
   /** A padded plane that is 1 where a cell counts in an average. */
   #counted(size, pads) {
-    const border = padsOf(this.window, size), source = padded(new Float64Array(size[0] * size[1]).fill(1), size, pads, { mode: "zeros", value: 0 });
+    const border = padsOf(this.window, size);
+    const source = padded(new Float64Array(size[0] * size[1]).fill(1), size, pads, { mode: "zeros", value: 0 });
     if (this.divisor !== "pads") return source;
     for (let i = 0; i < size[0] + border[0][0] + border[0][1]; i++) {
       source.data.fill(1, i * source.width, i * source.width + size[1] + border[1][0] + border[1][1]);
@@ -86,10 +87,13 @@ export class Pool {
 
   /** Values of a rank: counted in a histogram that moves along each row for 8 bits, else sorted. */
   #ranked({ data, width }, [hOut, wOut], input) {
-    const values = new Float64Array(hOut * wOut), columns = this.taps[0].map((_, v) => this.taps.flatMap((line, u) => (line[v] ? [u] : [])));
-    const dense = this.stride[1] === 1 && this.dilation[1] === 1 && this.taps.flat().every(Boolean), moves = dense && input.largest === 255 && input.whole;
+    const values = new Float64Array(hOut * wOut);
+    const columns = this.taps[0].map((_, v) => this.taps.flatMap((line, u) => (line[v] ? [u] : [])));
+    const dense = this.stride[1] === 1 && this.dilation[1] === 1 && this.taps.flat().every(Boolean);
+    const moves = dense && input.largest === 255 && input.whole;
     for (let i = 0; i < hOut; i++) {
-      const top = i * this.stride[0], out = values.subarray(i * wOut, (i + 1) * wOut), rows = this.taps.map((_, u) => (top + u * this.dilation[0]) * width);
+      const top = i * this.stride[0], out = values.subarray(i * wOut, (i + 1) * wOut);
+      const rows = this.taps.map((_, u) => (top + u * this.dilation[0]) * width);
       if (moves) slideRanks(out, data, rows, columns.length, (count) => this.#index(count));
       else for (let j = 0; j < wOut; j++) out[j] = this.#sorted(data, width, top, j * this.stride[1], columns);
     }
@@ -130,8 +134,10 @@ export class Pool {
   }
 
   #result(inside, divisor) {
-    const sorted = inside.map(({ value }) => value).sort((a, b) => a - b), cell = (value) => inside.find((each) => each.value === value);
-    const sum = sorted.reduce((total, value) => total + value, 0), list = (join) => (inside.length > MOST_LISTED ? `${inside.length} cells` : inside.map(({ value }) => number(value)).join(join));
+    const sorted = inside.map(({ value }) => value).sort((a, b) => a - b);
+    const cell = (value) => inside.find((each) => each.value === value);
+    const sum = sorted.reduce((total, value) => total + value, 0);
+    const list = (join) => (inside.length > MOST_LISTED ? `${inside.length} cells` : inside.map(({ value }) => number(value)).join(join));
     if (this.mode === "avg") {
       const stages = [{ name: "sum", text: list(" + "), value: sum }, { name: "average", text: `${number(sum)} / ${number(divisor)}`, value: sum / divisor }];
       return { stages, value: sum / divisor, gradient: inside.map((each) => [each, 1 / divisor]) };
@@ -141,11 +147,13 @@ export class Pool {
       return { stages: [{ name: "range", text, value: high - low }], value: high - low, gradient: [[cell(high), 1], [cell(low), -1]] };
     }
     if (this.mode === "std") {
-      const mean = sum / inside.length, value = Math.sqrt(inside.reduce((total, each) => total + (each.value - mean) ** 2, 0) / inside.length);
+      const mean = sum / inside.length;
+      const value = Math.sqrt(inside.reduce((total, each) => total + (each.value - mean) ** 2, 0) / inside.length);
       const stages = [{ name: "mean", text: `${number(sum)} / ${inside.length}`, value: mean }, { name: "std", text: "√(mean of (cell − mean)²)", value }];
       return { stages, value, gradient: value ? inside.map((each) => [each, (each.value - mean) / (inside.length * value)]) : [] };
     }
-    const value = sorted[this.#index(sorted.length)], noun = { max: "largest", min: "smallest", median: "lower median" }[this.mode] ?? `rank ${this.percent}%`;
+    const value = sorted[this.#index(sorted.length)];
+    const noun = { max: "largest", min: "smallest", median: "lower median" }[this.mode] ?? `rank ${this.percent}%`;
     return { stages: [{ name: this.mode, text: `the ${noun} of ${list(", ")}`, value }], value, gradient: inside.length ? [[cell(value), 1]] : [] };
   }
 
@@ -162,7 +170,8 @@ export class Pool {
   gradientAt(input, c, [row, column]) {
     const size = [input.height, input.width], pads = padsOf(this.window, size), output = outputSize(this.window, size);
     const windows = AXES.map((axis) => {
-      const cell = [row, column][axis], low = Math.floor((cell + pads[axis][0] - spanOf(this.window, axis) + 1) / this.stride[axis]);
+      const cell = [row, column][axis];
+      const low = Math.floor((cell + pads[axis][0] - spanOf(this.window, axis) + 1) / this.stride[axis]);
       const high = Math.floor((cell + pads[axis][0]) / this.stride[axis]);
       return Array.from({ length: Math.max(high - low + 1, 0) }, (_, n) => low + n).filter((n) => n >= 0 && n < output[axis]);
     });

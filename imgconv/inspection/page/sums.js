@@ -117,7 +117,8 @@ export function reduceWindows(kind, [hOut, wOut], { data, width }, taps, stride,
   const values = new Float64Array(hOut * wOut), addRow = ROWS[kind], neutral = { sum: 0, max: -Infinity, min: Infinity }[kind];
   const full = taps.flat().every(Boolean), line = new Float64Array(width);
   for (let i = 0; i < hOut; i++) {
-    const out = values.subarray(i * wOut, (i + 1) * wOut).fill(neutral), rows = taps.map((_, u) => (i * stride[0] + u * dilation[0]) * width);
+    const out = values.subarray(i * wOut, (i + 1) * wOut).fill(neutral);
+    const rows = taps.map((_, u) => (i * stride[0] + u * dilation[0]) * width);
     if (!full) {
       taps.forEach((row, u) => row.forEach((tap, v) => tap && addRow(out, data, rows[u] + v * dilation[1], stride[1])));
       continue;
