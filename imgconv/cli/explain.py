@@ -72,7 +72,11 @@ def command(
         page_inputs = check_output(html, [source], "--html")
     image, frames = first_frame(source, luma=recipe.luma, max_pixels=limit(max_pixels), salvage=salvage, axes=axes)
     if html is not None and page_inputs is not None:
-        known: dict[str, Any] = {"references": what.kernel or (), "kernels_file": what.kernels_file, "plain": not salvage and axes is None}
+        known: dict[str, Any] = {
+            "references": what.kernel or [what.window] if what.kernel or what.window else (),
+            "kernels_file": what.kernels_file,
+            "plain": not salvage and axes is None,
+        }
         page = explanation_page(image, recipe, source=source, frames=frames, at=pixel, crop=part, quiz=quiz, **known)
         page.write(html, page_inputs)
         write_message(f"{html}: {page.kilobytes} KB")

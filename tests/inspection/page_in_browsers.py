@@ -17,6 +17,7 @@ from imgconv.modes import PaddingMode, PoolMode, Range
 from imgconv.process import process
 from imgconv.recipe import Canny, Filter, Pool, Postprocess, Recipe, filter_recipe, network_recipe
 from imgconv.registry import Registry
+from imgconv.window import Footprint
 
 SETTINGS, FEWER = 150, 20  # of Chromium, and of Firefox, which takes more time to hand over maps
 KERNELS = [name for name in Registry.load().names() if name not in ("gabor", "laws")]
@@ -26,6 +27,14 @@ NETWORKS = [
     ["scale 0.00392156862745098", "normalize 0.4 0.2", "conv box:size=3 dilation=2 flip=true", "leaky_relu 0.1"],
     ["max_pool 3", "conv_transpose gaussian5 stride=2 padding=1 output_padding=1"],
     ["conv '1 2; 3 4' padding=full padding_mode=circular", "median_pool 3 stride=1", "sigmoid"],
+    [
+        "dilate disk:radius=2",
+        "open '1 1; 0 1'",
+        "tophat '0 1 0; 1 1 1; 0 1 0'",
+        "gradient box:size=3",
+        "erode '1 0; 1 1' padding_mode=reflect",
+    ],
+    ["close '1 1 0; 1 1 1'", "blackhat disk:radius=3"],
     ["conv kirsch_n sobel_x", "combine max", "adaptive_avg_pool 5x7", "tanh"],
     ["scale 0.01", "avg_pool 4 count_include_pad=false padding=2", "min_pool 2 dilation=2", "flatten", "softmax"],
 ]
@@ -78,11 +87,7 @@ def random_recipe(rng):
     pair = lambda least, most: tuple(int(n) for n in rng.integers(least, most, 2))  # noqa: E731
     padding = str(rng.choice(["same", "valid", "full"])) if rng.random() < 0.7 else pair(0, 3)
     if rng.random() < 0.25:
-        size = pair(1, 6)
-        named = padding if isinstance(padding, str) and padding != "full" else tuple(side // 2 for side in size)
-        mode = str(rng.choice([name for name in PoolMode.names() if name != "rank"]))
-        stride = None if rng.random() < 0.5 else pair(1, 4)
-        return Recipe("pool", Pool(size, mode, stride, named, pair(1, 3), bool(rng.random() < 0.3), grey=bool(rng.random() < 0.3)))
+        return random_pool(rng, pair, padding)
     mode = str(rng.choice(PaddingMode.names()))
     kernel = str(rng.choice(KERNELS)) if rng.random() < 0.7 else random_matrix(rng)
     range_ = None if rng.random() < 0.3 else str(rng.choice(Range.names()))
@@ -92,6 +97,17 @@ def random_recipe(rng):
     return filter_recipe(
         [kernel], dilation=pair(1, 3), flip=bool(rng.random() < 0.3), range=range_, grey=bool(rng.random() < 0.4), **options
     )
+
+
+def random_pool(rng, pair, padding):
+    size = pair(1, 6)
+    footprint = Footprint.of(rng.integers(0, 2, size).tolist(), "shape") if rng.random() < 0.3 else None
+    named = padding if isinstance(padding, str) and padding != "full" else tuple(side // 2 for side in size)
+    mode = str(rng.choice(PoolMode.names()))
+    stride = None if rng.random() < 0.5 else pair(1, 4)
+    border = None if rng.random() < 0.7 else str(rng.choice(["zeros", "replicate", "reflect", "circular"]))
+    options = {"grey": bool(rng.random() < 0.3), "footprint": footprint, "padding_mode": border}
+    return Recipe("pool", Pool(size, f"rank:{rng.integers(0, 101)}" if mode == "rank" else mode, stride, named, pair(1, 3), **options))
 
 
 def random_matrix(rng):

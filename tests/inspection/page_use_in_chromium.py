@@ -20,6 +20,8 @@ PAGES = {
     "edge": ["-k", "laplacian8", "--grey", "--quiz"],
     "colour": ["-k", "sobel_x", "-k", "gaussian5"],
     "pool": ["--size", "3", "--stride", "2", "--grey"],
+    "shape": ["--window", "disk:radius=2", "--mode", "rank:80", "--grey"],
+    "morphology": ["-s", "grey", "-s", "erode '1 0; 1 1'", "-s", "tophat disk:radius=2", "-s", "gradient box:size=3"],
     "canny": ["--canny"],
     "network": ["-s", "grey", "-s", "conv gaussian5", "-s", "max_pool 2", "-s", "conv sobel_x sobel_y padding=1", "-s", "relu"],
     "transposed": ["-s", "grey", "-s", "max_pool 4", "-s", "conv_transpose gaussian5 stride=2"],
@@ -184,6 +186,7 @@ EDITS = {
     "bank": ("edge", f"{CHOOSE}('set-kernel', 'sobel'); imgconvPage.edit({{ padding: [1, 2], paddingMode: 'constant', paddingValue: 9 }})"),
     "gaussian": ("colour", f"{CHOOSE}('set-kernel', 'box')"),
     "pool": ("pool", "imgconvPage.edit({ mode: 'avg', size: [3, 4], padding: 'same', ceilMode: true })"),
+    "shape": ("shape", "imgconvPage.edit({ mode: 'std', paddingMode: 'reflect', stride: [2, 1] })"),
     "canny": ("canny", "imgconvPage.edit({ sigma: 0.8, low: 30, high: 90, invert: true })"),
     "network": (
         "network",

@@ -16,7 +16,9 @@ from imgconv.batch.inputs import first_image
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.images import Raster
 from imgconv.inspection.page import bundle, explanation_page
+from imgconv.modes import Morphology
 from imgconv.recipe import Canny, MissingData, Pool, Postprocess, Recipe, filter_recipe, network_recipe
+from imgconv.recipe.operations import OPERATIONS
 
 FOLDER = Path(bundle.__file__).parent
 LARGEST = 400_000  # bytes of a page
@@ -145,6 +147,24 @@ def test_missing_cells_are_refused():
     recipe = filter_recipe(["sobel"], missing_data=MissingData.of(float(image.pixels[0, 0, 0])))
     with pytest.raises(DoesNotFit, match="--nodata none"):
         explanation_page(image, recipe, source="photo.png")
+
+
+STEPS = {
+    **{op: op for op in ("grey", "relu", "leaky_relu", "sigmoid", "tanh", "abs", "combine", "flatten", "softmax")},
+    **{op: f"{op} 2" for op in ("scale", "max_pool", "min_pool", "avg_pool", "median_pool", "adaptive_avg_pool", "adaptive_max_pool")},
+    **{op: f"{op} sobel_x" for op in ("conv", "conv_transpose", "depthwise")},
+    **{op: f"{op} '1 1; 0 1'" for op in Morphology.names()},
+    **{"normalize": "normalize 0.5 0.5", "pointwise": "pointwise '1 0 0; 0 1 1'", "linear": "linear weights=w.npy"},
+}
+
+
+def test_every_step_has_a_view(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("w.npy", np.ones((2, 9), np.float32))
+    assert set(STEPS) == set(OPERATIONS)
+    for op, text in STEPS.items():
+        (specs,) = data_of(explanation_page(photograph((9, 9)), network_recipe([text]), source="photo.png"))["branches"]
+        assert specs[0]["op"] == op
 
 
 def test_a_large_network_gets_a_smaller_photograph():

@@ -102,9 +102,9 @@ def explanation_page(
 
 
 def _named(recipe: Recipe, references: Sequence[object], registry: Registry) -> list[str | None]:
-    """The reference of every map of a filter: as it was typed, or its name if the registry has it."""
+    """The reference of every map of a filter, or of the window of a pool: as it was typed, or its name if the registry has it."""
     maps, names = getattr(recipe.step, "maps", ()), registry.names()
-    if len(references) == len(maps):
+    if len(references) == len(maps) or not maps:
         return [reference if isinstance(reference, str) else None for reference in references]
     return [plan.name if plan.name in names else None for plan in maps]
 

@@ -45,7 +45,7 @@ export class Closeups {
     const { input, step } = this.model, { rows, columns } = part.cells, c = part.channel;
     const pads = step.facts(shapeOf(input)).pads ?? [[0, 0], [0, 0]];
     this.#prepare(view, [input.height, input.width], pads, [rows, columns]);
-    const gradient = byId("gradient").checked && step.gradientAt ? (i, j) => step.gradientAt(input, c, [i, j]) : null;
+    const gradient = byId("gradient").checked && step.gradientAt && !step.border ? (i, j) => step.gradientAt(input, c, [i, j]) : null;
     this.#cells(view, input, c, pads, step.border, gradient);
     this.#taps(view, part, rows, columns);
     if (step.points) this.#arrows(view, step.points(input, this.model.at.slice(1)));

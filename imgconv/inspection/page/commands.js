@@ -45,7 +45,7 @@ function filterWords(spec, data, file) {
   return [
     edge ? "edge" : "filter", file, `-k ${quoted(spec.reference ?? matrixText(kernel.taps, kernel.divisor))}`, !edge && grey && "--grey",
     data.kernelsFile && `--kernels-file ${data.kernelsFile}`, ...windowWords(spec, "same"),
-    spec.paddingMode !== "replicate" && `--padding-mode ${spec.paddingMode}${spec.paddingMode === "constant" ? `:${spec.paddingValue}` : ""}`,
+    spec.paddingMode !== "replicate" && borderWord(spec),
     spec.flip && "--flip", spec.linear && "--linear", spec.range !== own && `--range ${spec.range}`,
     spec.threshold !== null && `--threshold ${spec.threshold}`, spec.invert && "--invert",
   ];
@@ -56,10 +56,17 @@ function windowWords(spec, padding, stride = [1, 1]) {
   return [pair("stride", spec.stride, stride), spec.padding !== padding && `--padding ${Array.isArray(spec.padding) ? spec.padding.join("x") : spec.padding}`, pair("dilation", spec.dilation, [1, 1])];
 }
 
-function poolWords(spec, { grey }, file) {
+function poolWords(spec, { grey, kernelsFile }, file) {
   const size = spec.taps ? [] : [`--size ${spec.size.join("x")}`];
   const mode = spec.mode === "rank" ? `rank:${spec.percent}` : spec.mode;
-  return ["pool", file, ...size, spec.reference && `--window ${quoted(spec.reference)}`, `--mode ${mode}`, grey && "--grey", ...windowWords(spec, "valid", spec.size), spec.ceilMode && "--ceil-mode"];
+  const named = spec.taps ? [`--window ${quoted(spec.reference ?? matrixText(spec.taps, 1))}`, kernelsFile && `--kernels-file ${kernelsFile}`] : [];
+  const window = windowWords(spec, spec.taps ? "same" : "valid", spec.taps ? [1, 1] : spec.size);
+  return ["pool", file, ...size, ...named, `--mode ${mode}`, grey && "--grey", ...window, borderWord(spec), spec.ceilMode && "--ceil-mode"];
+}
+
+/** The padding mode, if there is one. */
+function borderWord({ paddingMode, paddingValue }) {
+  return paddingMode && `--padding-mode ${paddingMode}${paddingMode === "constant" ? `:${paddingValue}` : ""}`;
 }
 
 function cannyWords(spec, data, file) {

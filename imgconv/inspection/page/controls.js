@@ -10,7 +10,7 @@ const OPERATIONS = {
 const TYPE_FIELDS = {
   filter: ["kernel", "stride", "padding", "paddingMode", "dilation", "range", "flip"],
   deform: ["kernel", "offsets", "strength", "stride", "paddingCells", "dilation"],
-  pool: ["mode", "percent", "size", "stride", "padding", "dilation", "ceilMode"],
+  pool: ["mode", "percent", "size", "stride", "padding", "border", "dilation", "ceilMode"],
   conv: ["weights", "groups", "stride", "padding", "paddingMode", "dilation", "flip"],
   conv_transpose: ["weights", "stride", "paddingCells", "outputPadding", "dilation"],
   canny: ["sigma", "low", "high", "invert"],
@@ -52,7 +52,7 @@ function otherSpec(model, type) {
   const specs = {
     filter,
     deform: { ...filter, kernels: [{ ...kernel, taps: plane }], padding: [1, 1], offsets: "turn", strength: 1 },
-    pool: { mode: "max", percent: 50, size: [2, 2], stride: [2, 2], padding: "valid", dilation: [1, 1], ceilMode: false, divisor: "inside" },
+    pool: { mode: "max", percent: 50, size: [2, 2], stride: [2, 2], padding: "valid", dilation: [1, 1], ceilMode: false, divisor: "inside", paddingMode: null, paddingValue: 0 },
     conv: {
       ...{ op: "conv", text: "conv layer", label: "layer", changed: true, edited: true, ...window },
       ...{ padding: "same", paddingMode: "zeros", paddingValue: 0, flip: false, eachChannel: false, groups: 1 },
@@ -96,6 +96,11 @@ const FIELDS = {
   paddingMode: (model, spec) => {
     const node = choice("paddingMode", "Padding holds", helped(model.data.modes.padding), spec.paddingMode, (paddingMode) => model.edit({ paddingMode }, "structure"));
     return spec.paddingMode === "constant" ? group(node, numeric(model, "paddingValue", "Value", {})) : node;
+  },
+  border: (model, spec) => {
+    if (model.isNetwork) return null;
+    const modes = [["", "nothing: padded cells take no part"], ...helped(model.data.modes.padding)];
+    return choice("paddingMode", "Padding holds", modes, spec.paddingMode ?? "", (mode) => model.edit({ paddingMode: mode || null }, "structure"));
   },
   range: (model, spec) => choice("range", "Range", helped(model.data.modes.range), spec.range, (range) => model.edit({ range })),
   flip: (model) => check(model, "flip", "Flip the kernel (mathematical convolution)"),

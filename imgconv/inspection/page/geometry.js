@@ -1,5 +1,6 @@
 // The geometry of sliding windows: spans, padding, output sizes, and the input cell behind each padded cell.
-// Pairs are [height, width]. A window has kernelSize, stride, dilation, padding (a name or a pair), ceilMode and anchor.
+// Pairs are [height, width]. A window has kernelSize, stride, dilation, padding (a name or a pair), ceilMode and anchor; `around` is
+// its padding [[top, bottom], [left, right]] where no rule gives it.
 
 /** Settings that no image of this size allows. */
 export class Misfit extends Error {}
@@ -13,6 +14,7 @@ export function spanOf(window, axis) {
 
 /** The padded cells [[top, bottom], [left, right]] around an input of a size. */
 export function padsOf(window, size) {
+  if (window.around) return window.around;
   return AXES.map((axis) => {
     const span = spanOf(window, axis);
     if (Array.isArray(window.padding)) return [window.padding[axis], window.padding[axis]];

@@ -85,7 +85,7 @@ function drawTransport() {
   }
   channel.value = c;
   byId("channel-label").hidden = output.names.length < 2;
-  byId("gradient-label").hidden = !model.step.gradientAt;
+  byId("gradient-label").hidden = !model.step.gradientAt || Boolean(model.step.border);
   clearTimeout(spoken);
   spoken = setTimeout(() => (byId("status").textContent = `The output at ${cellValueText(model.output, model.at)}.`), QUIET);
 }

@@ -1,16 +1,21 @@
 // Pools: what a window of cells is reduced to, which cells win, and where the gradient goes. Padded cells take no part.
 
-import { AXES, Misfit, fieldOf, outputSize, padsOf, patchOf, positionsOf, sizeFormulas, spanOf } from "./geometry.js";
+import { AXES, Misfit, checkBorder, fieldOf, outputSize, padsOf, patchOf, positionsOf, sizeFormulas, spanOf } from "./geometry.js";
 import { number } from "./numbers.js";
 import { padded, reduceWindows, toLevel } from "./sums.js";
 
 const MOST_LISTED = 25;
 const OUTSIDE = { mode: "constant", value: NaN, spare: null };
 
-/** A pool step. `taps` (rows of 0 and 1) is the shape of the window; `divisor` is "inside", "pads" or the number of an average. */
+/**
+ * A pool step. `taps` (rows of 0 and 1) is the shape of the window; `divisor` is "inside", "pads" or the number of an average. With a
+ * padding mode, padded cells have values and take part.
+ */
 export class Pool {
-  constructor(settings) {
+  constructor(settings, modes) {
     Object.assign(this, settings);
+    const { paddingMode: mode, paddingValue: value } = settings;
+    this.border = mode ? { mode, value, spare: modes.padding[mode].spare } : null;
     this.taps = settings.taps ?? Array.from({ length: settings.size[0] }, () => new Array(settings.size[1]).fill(1));
   }
 
@@ -20,7 +25,7 @@ export class Pool {
 
   get window() {
     const { stride, padding, dilation, ceilMode } = this;
-    return { kernelSize: [this.taps.length, this.taps[0].length], stride, padding, dilation, ceilMode, anchor: null };
+    return { kernelSize: [this.taps.length, this.taps[0].length], stride, padding, dilation, ceilMode, anchor: null, around: this.around };
   }
 
   get span() {
@@ -29,7 +34,8 @@ export class Pool {
 
   shape([channels, height, width]) {
     const size = [height, width], output = outputSize(this.window, size), pads = padsOf(this.window, size);
-    for (const axis of AXES) {
+    if (this.border) checkBorder(this.border, pads, size);
+    for (const axis of this.border ? [] : AXES) {
       const first = positionsOf(this.window, pads, axis, 0), last = positionsOf(this.window, pads, axis, output[axis] - 1);
       if (![first, last].every((cells) => cells.some((cell) => cell >= 0 && cell < size[axis]))) {
         throw new Misfit("a window holds nothing but padding; use less padding");
@@ -59,7 +65,7 @@ export class Pool {
 
   #values(plane, size, output, input) {
     const pads = this.#pads(size, output), values = new Float64Array(output[0] * output[1]);
-    const cells = (value) => padded(plane, size, pads, { mode: "constant", value });
+    const cells = (value) => padded(plane, size, pads, this.border ?? { mode: "constant", value });
     const reduce = (kind, source) => reduceWindows(kind, output, source, this.taps, this.stride, this.dilation);
     if (this.mode === "max") return reduce("max", cells(-Infinity));
     if (this.mode === "min") return reduce("min", cells(Infinity));
@@ -76,6 +82,7 @@ export class Pool {
 
   /** A padded plane that is 1 where a cell counts in an average. */
   #counted(size, pads) {
+    if (this.border) return padded(new Float64Array(size[0] * size[1]).fill(1), size, pads, { mode: "constant", value: 1 });
     const border = padsOf(this.window, size);
     const source = padded(new Float64Array(size[0] * size[1]).fill(1), size, pads, { mode: "zeros", value: 0 });
     if (this.divisor !== "pads") return source;
@@ -120,9 +127,9 @@ export class Pool {
   reduced(input, c, at) {
     const size = [input.height, input.width], pads = padsOf(this.window, size);
     const [rows, columns] = AXES.map((axis) => positionsOf(this.window, pads, axis, at[axis]));
-    const cells = patchOf(input.planes[c], size, rows, columns, OUTSIDE), inside = [];
+    const cells = patchOf(input.planes[c], size, rows, columns, this.border ?? OUTSIDE), inside = [];
     cells.padded.forEach((line, u) => line.forEach((outside, v) => {
-      if (!outside && this.taps[u][v]) inside.push({ u, v, value: cells.values[u][v] });
+      if ((this.border || !outside) && this.taps[u][v]) inside.push({ u, v, value: cells.values[u][v] });
     }));
     return { cells, inside, ...this.#result(inside, this.#divisor(cells, size, pads, inside.length)) };
   }

@@ -16,11 +16,12 @@ from imgconv.recipe.maps import plan_maps
 from imgconv.recipe.operations import Operation
 from imgconv.recipe.operations.conv import Convolution, TransposedConvolution
 from imgconv.recipe.operations.elementwise import Combine, Grey, Normalize
+from imgconv.recipe.operations.morphology import Morphing
 from imgconv.recipe.operations.pool import AdaptivePooling, Pooling
 from imgconv.recipe.operations.vector import Flatten, Linear, Softmax
 from imgconv.recipe.parsing import Step
 from imgconv.registry import Kernel, Registry
-from imgconv.window import sizes
+from imgconv.window import Window, sizes
 
 LARGEST_KERNEL = 15  # along a side, in the menu
 EVERY_VALUE = ("scale", "relu", "leaky_relu", "sigmoid", "tanh", "abs", "normalize")
@@ -58,14 +59,13 @@ def branches(recipe: Recipe, photo: PagePhoto, references: Sequence[str | None])
     if isinstance(step, Network):
         return [[_network_step(each, number) for number, each in enumerate(step.steps, 1)]]
     if isinstance(step, Pool):
-        return [[_pool(step)]]
+        return [[_pool(step, references[0] if references else None)]]
     if isinstance(step, Canny):
         return [[_canny(step, recipe, photo)]]
     return [[_filter(step, plan, recipe, reference)] for plan, reference in zip(step.maps, references, strict=True)]
 
 
 def _filter(step: Filter, plan: MapPlan, recipe: Recipe, reference: str | None) -> Settings:
-    mode, value = PaddingMode.of(step.padding_mode)
     window = step.window(plan)
     return {
         "type": "filter",
@@ -76,8 +76,7 @@ def _filter(step: Filter, plan: MapPlan, recipe: Recipe, reference: str | None) 
         "stride": window.stride,
         "padding": window.padding,
         "dilation": window.dilation,
-        "paddingMode": mode.value,
-        "paddingValue": value,
+        **_border(step.padding_mode),
         "flip": step.flip,
         "linear": step.linear,
         "threshold": recipe.postprocess.threshold,
@@ -95,15 +94,37 @@ def _kernel(kernel: Kernel) -> Settings:
     return {"name": kernel.name, "taps": kernel.taps.tolist(), **facts}
 
 
-def _pool(step: Pool) -> Settings:
-    window = step.window
-    return _pool_window(step.mode, window) | {"divisor": "inside"}
+def _pool(step: Pool, reference: str | None) -> Settings:
+    return _pool_window(step.mode, step.window) | {"divisor": "inside", "reference": reference} | _border(step.padding_mode)
 
 
-def _pool_window(mode: str, window: Any) -> Settings:
-    name, _, percent = mode.partition(":")
+def _pool_window(mode: str, window: Window) -> Settings:
+    name, percent = PoolMode.of(mode)
     sides = {"size": window.kernel_size, "stride": window.stride, "padding": window.padding, "dilation": window.dilation}
-    return {"type": "pool", "mode": name, "percent": float(percent or 50), **sides, "ceilMode": window.ceil_mode}
+    percent = percent if name is PoolMode.rank else 50.0
+    return {"type": "pool", "mode": name, "percent": percent, **sides, "ceilMode": window.ceil_mode, "taps": _shape(window)}
+
+
+def _shape(window: Window) -> list[list[int]] | None:
+    """Rows of 1 where a window of any shape has a cell, else 0; None for a rectangle."""
+    if window.footprint is None:
+        return None
+    height, width = window.kernel_size
+    rows = [[0] * width for _ in range(height)]
+    for row, first, count in window.footprint.runs:
+        rows[row][first : first + count] = [1] * count
+    return rows
+
+
+def _full(window: Window) -> list[list[int]]:
+    height, width = window.kernel_size
+    return [[1] * width for _ in range(height)]
+
+
+def _border(padding_mode: str | tuple[str, float] | None) -> Settings:
+    """The values of padded cells, None where they take no part."""
+    mode, value = (None, 0.0) if padding_mode is None else PaddingMode.of(padding_mode)
+    return {"paddingMode": mode, "paddingValue": value}
 
 
 def _canny(step: Canny, recipe: Recipe, photo: PagePhoto) -> Settings:
@@ -127,6 +148,8 @@ def _operation(op: str, operation: Operation) -> Settings | None:
             padding = sizes(operation.window.padding, "padding", 2, least=0) if not isinstance(operation.window.padding, str) else (0, 0)
             more = {"outputPadding": operation.output_padding, "groups": operation.groups, "eachChannel": operation.each_channel}
             return {"type": "conv_transpose", **_weights(operation), **more, **_window(operation.window), "padding": padding}
+        case Morphing():
+            return {"type": "morphology", "taps": _shape(operation.window) or _full(operation.window), **_border(operation.padding_mode)}
         case Pooling():
             divisor = operation.divisor_override or ("pads" if operation.count_include_pad else "inside")
             return _pool_window(operation.mode, operation.window) | {"divisor": divisor}
@@ -153,20 +176,18 @@ def _every_value(op: str, operation: Operation) -> Settings | None:
 
 
 def _convolution(operation: Convolution) -> Settings:
-    mode, value = PaddingMode.of(operation.padding_mode)
     return {
         "type": "conv",
         **_weights(operation),
         **_window(operation.window),
         "groups": operation.groups or 0,
         "eachChannel": operation.each_channel,
-        "paddingMode": mode.value,
-        "paddingValue": value,
+        **_border(operation.padding_mode),
         "flip": operation.flip,
     }
 
 
-def _window(window: Any) -> Settings:
+def _window(window: Window) -> Settings:
     return {"stride": window.stride, "padding": window.padding, "dilation": window.dilation}
 
 

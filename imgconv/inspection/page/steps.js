@@ -6,12 +6,14 @@ import { Filter } from "./filter.js";
 import { AXES } from "./geometry.js";
 import { Across, AdaptivePool, Conv, ConvTranspose, Elementwise, Vector } from "./layers.js";
 import { number } from "./numbers.js";
+import { Morphology } from "./morphology.js";
 import { Pool } from "./pool.js";
 
 const OF_TYPE = {
   filter: (spec, modes) => [new Filter(spec, modes)],
   deform: (spec) => [deformed(spec)],
-  pool: (spec) => [new Pool(spec)],
+  pool: (spec, modes) => [new Pool(spec, modes)],
+  morphology: (spec, modes) => [new Morphology(spec, modes)],
   conv: (spec, modes) => [new Conv(spec, modes)],
   conv_transpose: (spec, modes) => [new ConvTranspose(spec, modes)],
   elementwise: (spec) => [new Elementwise(spec)],
