@@ -205,9 +205,10 @@ def test_many_texts_of_a_png_together_inflate_no_more_than_a_few():
 
 
 def test_a_webp_beyond_the_limit_of_pillow_is_not_called_damaged(monkeypatch):
+    data = saved(Image.fromarray(photo()), "WEBP")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
     with pytest.raises(ImageError, match="61x47 pixels are not supported"):
-        read(saved(Image.fromarray(photo()), "WEBP"), max_pixels=None)
+        read(data, max_pixels=None)
 
 
 def test_many_threads_decode_at_once():
