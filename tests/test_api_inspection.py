@@ -125,7 +125,7 @@ def test_names_of_files_are_text_in_html(tmp_path):
 def test_signatures_have_the_options_of_a_selection(call):
     parameters = inspect.signature(call).parameters
     for field in fields(Selection):
-        if field.name not in ("kernel", "kernels_file", "step", "recipe", "missing_data"):  # these take more kinds in Python
+        if field.name not in ("kernel", "kernels_file", "step", "recipe", "missing_data", "window"):  # these take more kinds in Python
             assert (parameters[field.name].annotation, parameters[field.name].default) == (field.type, field.default), field.name
     assert not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
 
