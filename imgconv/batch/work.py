@@ -267,6 +267,8 @@ def fitted_image(image: Raster, job: Job, outcome: Outcome) -> Raster:
         from imgconv.process.missing import transparent
 
         image = transparent(image)
+    if image.metadata.stack and len(job.recipe.names) > 1 and job.destination.file is not None:
+        image = replace(image, metadata=replace(image.metadata, stack=None))  # more pages than it has
     metadata = fitted(image.metadata, name, image.channels, strip=job.strip, location=not job.strip_location)
     outcome.dropped = list(dict.fromkeys([*outcome.dropped, *metadata.dropped]))
     lost = [what for what in metadata.dropped if what.endswith("(no room)") or what.startswith(("DICOM", "NIfTI"))]

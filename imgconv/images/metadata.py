@@ -49,6 +49,7 @@ _NAMES = {
     "ground": "georeference",
     "bands": "descriptions of bands",
     "cards": "FITS header",
+    "stack": "axes of the stack",
 }
 _SMALL_TRAILER = b"SEFT"  # the end of what Samsung's cameras append to a photograph
 
@@ -156,9 +157,10 @@ def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 def resampled(metadata: Metadata, sampling: Sampling, size: tuple[int, int]) -> Metadata:
     """Return the metadata of a result whose pixels are where `sampling` says in an original of `size` (H, W)."""
-    if (metadata.ground or metadata.cards) and sampling != Sampling(size):
-        ground, cards = metadata.ground, metadata.cards
+    if (metadata.ground or metadata.cards or metadata.stack) and sampling != Sampling(size):
+        ground, cards, stack = metadata.ground, metadata.cards, metadata.stack
         metadata = replace(metadata, ground=ground and ground.moved(sampling), cards=cards and cards.moved(sampling))
+        metadata = replace(metadata, stack=stack and stack.moved(sampling))
     if (sampling.size, sampling.stride) == (size, Sampling(size).stride):
         return metadata
     down, across = sampling.stride
@@ -186,6 +188,9 @@ def fitted(metadata: Metadata, name: str, channels: int, *, strip: bool = False,
     dropped = list(metadata.dropped)
     if metadata.bands:
         metadata = replace(metadata, bands=metadata.bands.fitted(channels))
+    if metadata.stack and metadata.stack.channels != channels:
+        dropped.append(_NAMES["stack"])
+        metadata = replace(metadata, stack=None)
     if not location:
         metadata = _without_location(metadata, dropped)
     if metadata.aspect and metadata.aspect[0] == metadata.aspect[1]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from imgconv.images.fits import Cards
     from imgconv.images.geotiff import Bands, Ground
     from imgconv.images.rows import RowReader
+    from imgconv.images.stacks import Stack
 
 DEFAULT_MAX_PIXELS = 2 * 89_478_485  # twice the size at which Pillow warns of a decompression bomb
 MOST_STREAMED = 1 << 34  # pixels of an image that is read by rows
@@ -40,8 +41,8 @@ class Metadata:
     `icc_profile`, `xmp` and `iptc` are the bytes of the file. `dpi` are dots per inch (x, y); `aspect` are dots per unit (x, y) where the
     unit is unknown, so that only their ratio counts. `colour` are the PNG chunks that describe colours, name and data. `nodata` is the
     declared value of missing cells, `ground` the place of the pixels, and `bands` what is said about the channels, `cards` the header of
-    a FITS image. `rgb_bands` is the number of channels if the first three of more colours are red, green and blue. `dropped` names what
-    the file had that does not hold for its pixels any more, or has no place in the output.
+    a FITS image, `stack` the axes of a stack. `rgb_bands` is the number of channels if the first three of more colours are red, green and
+    blue. `dropped` names what the file had that does not hold for its pixels any more, or has no place in the output.
     """
 
     icc_profile: bytes | None = None
@@ -55,6 +56,7 @@ class Metadata:
     ground: "Ground | None" = None
     bands: "Bands | None" = None
     cards: "Cards | None" = None
+    stack: "Stack | None" = None
     rgb_bands: int = 0
     dropped: tuple[str, ...] = ()
 

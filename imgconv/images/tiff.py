@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from imgconv.errors import ImageError
+from imgconv.images import stacks
 from imgconv.images.damage import DECODER_ERRORS, DamageError, image_errors
 from imgconv.images.metadata import GDAL, of_tiff, upright
 from imgconv.images.raster import DTYPES, Decoder, Header, Metadata, Raster, Request
@@ -200,6 +201,8 @@ def _header(images: list[_Image]) -> Header:
     has_alpha = alpha or mask is not None
     dtype, measured = tiff_colors.dtype_of(page), any(tag in page.tags for tag in GDAL)
     text = page.description or None
+    if text and stacks.stack_of(page, len(images), channels):
+        text, measured = stacks.recipe_in(text) or text, True
     return Header("tiff", upright_size, channels, dtype, has_alpha, len(images), description=text, measured=measured)
 
 
@@ -213,7 +216,8 @@ def _frames(images: list[_Image], request: Request) -> Iterator[Raster]:
             if DTYPES.index(tiff_colors.dtype_of(image.page)) > deepest:
                 raise ImageError(f"page {number} is deeper than the first page; save it as a file of its own")
             raster = _raster(image, request)
-        yield raster
+        stack = stacks.stack_of(images[0].page, len(images), raster.channels)
+        yield replace(raster, metadata=replace(raster.metadata, stack=stack)) if stack else raster
 
 
 def _raster(image: _Image, request: Request) -> Raster:

@@ -39,6 +39,8 @@ def directories(metadata: Metadata, handle: Any, order: str, description: str | 
         from imgconv.images import geotiff
 
         tags += geotiff.tags_of(metadata.ground, metadata.nodata, metadata.bands)
+    if metadata.stack:
+        tags += metadata.stack.tags
     if metadata.exif is None:
         yield tags
         return

@@ -84,11 +84,12 @@ def encode(pages: Iterable[BandedImage], stream: BinaryIO, *, description: str |
     is_big = first.nbytes * (4 / 3 if layout.pyramid else 1) > _LARGEST_FILE
     with tifffile.TiffWriter(handle, byteorder=order, bigtiff=is_big) as writer:
         for page in chain([first], remaining):
-            options = _page_options(page, layout, description)
+            text = _text_of(page, description, is_first=page is first)
+            options = _page_options(page, layout, text)
             metadata = fitted(page.metadata, "tiff", page.channels)
             most = None if is_big else start + _LARGEST_FILE
             levels = list(_levels(page, layout))
-            with ExitStack() as spools, tiff_tags.directories(metadata, handle, order, description, is_big=is_big) as tags:
+            with ExitStack() as spools, tiff_tags.directories(metadata, handle, order, text, is_big=is_big) as tags:
                 options |= {"extratags": tags, "subifds": len(levels)} if levels else {"extratags": tags}
                 for level in [*levels, None]:
                     spool = None if level is None else spools.enter_context(tempfile.TemporaryFile())
@@ -128,13 +129,23 @@ def _spooled(page: BandedImage, spool: BinaryIO) -> Iterator[NDArray[Any]]:
         yield np.frombuffer(spool.read(rows * page.row_bytes), page.dtype).reshape(rows, *page.shape[1:])
 
 
+def _text_of(page: BandedImage, description: str | None, *, is_first: bool) -> str | None:
+    """Return the description of a page: of the first one of a stack its axes with the recipe, of the others of a stack none."""
+    stack = page.metadata.stack
+    if stack is None:
+        return description
+    return stack.written((page.shape[0], page.shape[1]), page.dtype, description) if is_first else None
+
+
 def _page_options(page: BandedImage, layout: TiffLayout, description: str | None) -> dict[str, Any]:
     """Return the keyword arguments of `TiffWriter.write` for a page whose strips or tiles are compressed already."""
     metadata, colours, tile = page.metadata, page.channels - page.alpha, layout.tile_of(page)
     is_rgb = colours == 3 or metadata.rgb_bands == page.channels
     bands = colours - (3 if is_rgb else 1)
     extra = ["unspecified"] * bands + ["unassalpha"] * page.alpha
-    density = metadata.dpi or metadata.aspect
+    stacked = metadata.stack.density if metadata.stack else None
+    density = metadata.dpi or stacked or metadata.aspect
+    scale = 1_000_000 if stacked else 1000
     return {
         "shape": page.shape if page.channels > 1 else page.shape[:2],
         "dtype": page.dtype,
@@ -144,7 +155,7 @@ def _page_options(page: BandedImage, layout: TiffLayout, description: str | None
         "extrasamples": extra or None,
         "compression": _NAMES[layout.compression or "deflate"],
         "description": description.encode() if description else None,
-        "resolution": [(round(value * 1000), 1000) for value in density] if density else None,
+        "resolution": [(round(value * scale), scale) for value in density] if density else None,
         "resolutionunit": ("inch" if metadata.dpi else "none") if density else None,
         "iccprofile": metadata.icc_profile if profile_fits(metadata.icc_profile, page.channels) else None,
         "software": False,

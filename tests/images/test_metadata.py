@@ -17,6 +17,7 @@ from imgconv.images import exif as exif_of
 from imgconv.images.fits import Cards
 from imgconv.images.formats import FORMATS, OUTPUTS
 from imgconv.images.geotiff import Bands, Ground
+from imgconv.images.stacks import Stack
 from imgconv.images.transfer import Transfer, of_cicp, of_profile
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
@@ -39,6 +40,7 @@ EVERYTHING = Metadata(
     ground=Ground((10.0, 10.0, 0.0), (0.0, 0.0, 0.0, 500.0, 900.0, 0.0), keys=(1, 1, 0, 1, 1024, 0, 1, 1)),
     bands=Bands("<GDALMetadata></GDALMetadata>", 3),
     cards=Cards("OBJECT  = 'M31     '"),
+    stack=Stack("ImageJ=1.54f\nimages=1\n", 1, 3),
 )
 
 
@@ -199,7 +201,7 @@ def expected_row(name):
     depths = ", ".join({"uint8": "8", "uint16": "16", "float32": "float"}.get(dtype, dtype) for dtype in record.dtypes) if writes else "-"
     words = {"icc_profile": "ICC", "dpi": "resolution", "aspect": "pixel aspect", "exif": "EXIF", "xmp": "XMP", "iptc": "IPTC"}
     words |= {"colour": "gAMA, cHRM, sRGB, cICP", "nodata": "nodata", "ground": "georeference", "bands": "names of bands"}
-    words["cards"] = "header cards"
+    words |= {"cards": "header cards", "stack": "axes of stacks"}
     several = [word for word, has in (("animation", record.animation), ("pages", record.pages)) if has and writes]
     held = ", ".join(words[part] for part in record.metadata) or "-"
     return " | ".join(("yes" if record.reader else "no", "yes" if writes else "no", depths, ", ".join(several) or "-", held))
