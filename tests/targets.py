@@ -11,6 +11,7 @@ from collections import Counter
 import llvmlite.binding as llvm
 import numpy as np
 
+from imgconv.api import filter
 from imgconv.cli import warmup
 from imgconv.engine import compiler
 from imgconv.functional.deform_conv import deform_conv2d
@@ -51,6 +52,7 @@ def main():
     compiler.emit = emit_for_all
     warmup.command(quiet=True)
     maps, weight = np.ones((1, 2, 9, 9), np.float32), np.ones((2, 2, 3, 3), np.float32)
+    filter(np.ma.masked_less(np.arange(81.0).reshape(9, 9), 5), "gaussian5")
     unfold(maps, 3)
     deform_conv2d(maps, np.ones((1, 18, 7, 7), np.float32), weight)
     sys.stdout.write(json.dumps(forms))
