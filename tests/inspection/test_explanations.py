@@ -141,6 +141,11 @@ SHAPES = {
     "dense_bias": (10,),
     "columns": (4, 18),
     "colours": (2, 3),
+    "moves": (18,),
+    "field": (18, 7, 14),
+    "shares": (9,),
+    "moving": (12, 3, 2, 3),
+    "masking": (6, 3, 2, 3),
 }
 NETWORKS = [
     ["conv box padding=1 padding_mode=reflect"],
@@ -176,6 +181,11 @@ NETWORKS = [
     ["max_pool 5", "flatten", "linear dense.npy dense_bias.npy"],
     ["linear columns.npy"],
     ["pointwise colours.npy"],
+    ["pad 2x1 reflect"],
+    ["conv box", "pad 3 padding_mode=constant:-7"],
+    ["deform_conv sobel_x offset=moves.npy padding=1"],
+    ["deform_conv weights=w6.npy groups=3 bias=b6.npy offset=field.npy mask=shares.npy stride=2x1 dilation=1x2"],
+    ["scale 1/99", "deform_conv weights=mix.npy offset=moving.npy mask=masking.npy padding=1"],
     ["erode '0 1; 1 1; 0 1'"],
     ["relu", "dilate '0 1; 1 1; 0 1' padding_mode=reflect"],
     ["open '0 1; 1 1; 0 1'"],

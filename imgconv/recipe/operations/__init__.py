@@ -5,11 +5,11 @@ A class declares the output shape (`trace`), the values (`apply`), what `plan` s
 completion stay fast.
 """
 
-from imgconv.recipe.operations import conv, elementwise, morphology, pool, vector
+from imgconv.recipe.operations import conv, deform, elementwise, morphology, pad, pool, vector
 from imgconv.recipe.operations.operation import Dims, Formula, Operation, OperationType, Option, Pooled, Sums, WeightedSum
 
 __all__ = ["OPERATIONS", "Dims", "Formula", "Operation", "OperationType", "Option", "Pooled", "Sums", "WeightedSum"]
 
 OPERATIONS: dict[str, OperationType] = {
-    operation.name: operation for module in (elementwise, conv, pool, morphology, vector) for operation in module.TYPES
+    operation.name: operation for module in (elementwise, pad, conv, deform, pool, morphology, vector) for operation in module.TYPES
 }

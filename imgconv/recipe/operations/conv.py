@@ -76,16 +76,8 @@ class Convolution(WeightedOperation):
         channels, height, width = maps_of(dims)
         outputs, output_size = self._outputs(channels), window_output(self.window, height, width)
         if height is not None and width is not None:
-            self._check_border((height, width))
+            check_border(self.window, self.padding_mode, (height, width))
         return outputs, *output_size
-
-    def _check_border(self, size: tuple[int, int]) -> None:
-        """Raise DoesNotFit for padding that reaches further than its mode has cells to repeat."""
-        mode, _ = PaddingMode.of(self.padding_mode)
-        for cells, pads in zip(size, self.window.pads(size), strict=True):
-            most = mode.most(cells)
-            if most is not None and max(pads) > most:
-                raise DoesNotFit(f"needs padding of at most {most} for padding_mode {mode}, not {max(pads)}")
 
     def _outputs(self, channels: int | None) -> int | None:
         outputs = len(self.weight)
@@ -306,6 +298,15 @@ class TransposedConvolution(WeightedOperation):
         span, stride = self.window.span_text(axis), self.window.stride[axis]
         out = self._cells(cells, axis)
         return f"({cells} - 1)*{stride} - {before} - {after} + {span} + {self.output_padding[axis]} = {out}"
+
+
+def check_border(window: Window, padding_mode: str | tuple[str, float], size: tuple[int, int]) -> None:
+    """Raise DoesNotFit for padding that reaches further than its mode has cells to repeat."""
+    mode, _ = PaddingMode.of(padding_mode)
+    for cells, pads in zip(size, window.pads(size), strict=True):
+        most = mode.most(cells)
+        if most is not None and max(pads) > most:
+            raise DoesNotFit(f"needs padding of at most {most} for padding_mode {mode}, not {max(pads)}")
 
 
 def of_each_channel(input: Array, convolve: Callable[[Array], Array]) -> Array:
