@@ -59,7 +59,7 @@ def _html_table(table: "Table") -> str:
     for row in zip(*(column.cells for column in columns), strict=True):
         lines.append([_html_cell(cell, style, column.justify) for cell, style, column in zip(row, styles, columns, strict=True)])
     rows = "".join(f"<tr>{''.join(line)}</tr>" for line in lines)
-    return f'<table style="border-collapse:collapse;width:auto;margin:4px 0">{rows}</table>'
+    return f'<table style="border-collapse:collapse;width:auto;margin:4px 0">{rows}</table>' if rows else ""
 
 
 def _html_cell(cell: "Part", style: "Style", justify: str) -> str:
