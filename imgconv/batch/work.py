@@ -29,7 +29,7 @@ from imgconv.images.formats import OUTPUTS
 from imgconv.inputs import Inputs
 from imgconv.modes import Axes
 from imgconv.process import Map, process, single_maps
-from imgconv.recipe import DECLARED, Recipe, Shape
+from imgconv.recipe import Recipe, Shape
 from imgconv.system import CpuSlots, Memory, available_memory, readable_size
 
 if TYPE_CHECKING:
@@ -247,7 +247,7 @@ def _maps(opened: Iterable[Raster], recipe: Recipe, job: Job, outcome: Outcome) 
 
 def _located(frame: Raster, recipe: Recipe, outcome: Outcome) -> Raster:
     """Return a frame with its missing cells, and count them."""
-    if frame.metadata.nodata is None and recipe.missing_data is DECLARED:
+    if frame.metadata.nodata is None and recipe.missing_data.is_default:
         return frame
     from imgconv.process.missing import located  # most images have no missing cells
 

@@ -9,7 +9,7 @@ from imgconv.filters.parts import Part, filter_rows, pool_rows
 from imgconv.images import Raster, resampled
 from imgconv.process.image import Map, image_filter, pooled, postprocessed, prepare, sampling_of
 from imgconv.process.sampling import of_window
-from imgconv.recipe import DECLARED, Canny, Filter, Pool, Recipe
+from imgconv.recipe import Canny, Filter, Pool, Recipe
 from imgconv.windows.borders import Border
 
 Rows = tuple[int, int]  # first and last, exclusive
@@ -43,7 +43,7 @@ def banded_maps(recipe: Recipe, image: Raster, size: tuple[int, int], *, floats:
     Raises DoesNotFit for a step that sees the whole image.
     """
     maps = _plain_maps(recipe, image, size, floats=floats, threads=threads)
-    if image.metadata.nodata is None and recipe.missing_data is DECLARED:
+    if image.metadata.nodata is None and recipe.missing_data.is_default:
         return maps
     from imgconv.process.banded_missing import with_missing
 

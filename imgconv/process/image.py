@@ -15,7 +15,7 @@ from imgconv.filters.weights import FilterKernel, anchor_of
 from imgconv.images import Raster, Sampling, transfer_of
 from imgconv.modes import AlphaRule, CombineMode, Range
 from imgconv.process.sampling import of_window, with_metadata
-from imgconv.recipe import DECLARED, Canny, Filter, MapPlan, Pool, Postprocess, Recipe, Shape
+from imgconv.recipe import Canny, Filter, MapPlan, Pool, Postprocess, Recipe, Shape
 from imgconv.window import Window
 from imgconv.windows.borders import Border
 
@@ -42,7 +42,7 @@ def process(image: Raster, recipe: Recipe, *, floats: bool = False, threads: int
     """The maps of `image` by `recipe`, in the image's depth, or with `floats` as unrounded floats (with range `raw` by default)."""
     traced = recipe.trace(shape_of(image))
     step = recipe.step
-    if image.metadata.nodata is not None or recipe.missing_data is not DECLARED:
+    if image.metadata.nodata is not None or not recipe.missing_data.is_default:
         from imgconv.process.missing import located
 
         image = located(image, recipe.missing_data)

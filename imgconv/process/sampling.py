@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # filters start without networks and their steps
 
     from imgconv.recipe import Network
     from imgconv.recipe.network import Result
+    from imgconv.recipe.operations.operation import Operation
     from imgconv.window import Window
 
 
@@ -31,16 +32,30 @@ def of_window(window: Window, size: tuple[int, int], anchor: Sequence[float] | N
 
 
 def of_result(network: Network, result: Result, image: Raster, size: tuple[int, int]) -> Sampling:
-    """Return the sampling of a map of `size` (H, W) by the steps of a network up to `result`."""
+    """Return the sampling of a map of `size` (H, W) by the steps of a network up to `result`; a cell is in the middle of its window."""
     height, width, channels = image.pixels.shape
     shapes = network.shapes(Shape(height, width, channels, image.alpha))
-    down: int | Fraction = 1
-    across: int | Fraction = 1
+    stride: list[int | Fraction] = [1, 1]
+    origin = [0.0, 0.0]
     for step, before, after in zip(network.steps[: result.position + 1], shapes, shapes[1:], strict=False):
         if len(before) == len(after) == 3:
-            stride = step.operation.cost(before, after).stride
-            down, across = down * stride[0], across * stride[1]
-    return Sampling(size, (down, across))
+            steps = step.operation.cost(before, after).stride
+            for axis, middle in enumerate(_middles(step.operation, before, after, steps)):
+                origin[axis] += float(stride[axis]) * middle
+                stride[axis] *= steps[axis]
+    return Sampling(size, (stride[0], stride[1]), (origin[0], origin[1]))
+
+
+def _middles(operation: Operation, before: Sequence[int], after: Sequence[int], strides: Sequence[int | Fraction]) -> tuple[float, float]:
+    """Where the first cell that an operation gives lies in its input (C, H, W): in the middle of what it is made of."""
+    window: Window | None = getattr(operation, "window", None)
+    if window is None:  # adaptive windows divide the input
+        down, across = ((n / out - 1) / 2 if n != out else 0.0 for n, out in zip(before[1:], after[1:], strict=True))
+        return down, across
+    middles = [(span - 1) / 2 - first for span, (first, _) in zip(window.span, window.pads(before[1:]), strict=True)]
+    if any(step < 1 for step in strides):  # an enlarging step puts windows around its input cells
+        return -middles[0] * float(strides[0]), -middles[1] * float(strides[1])
+    return middles[0], middles[1]
 
 
 def with_metadata(result: Raster, original: Raster, sampling: Sampling) -> Raster:

@@ -57,6 +57,11 @@ class MissingData:
             raise UsageError(f"nodata must be a number, auto, nan or none, not {nodata!r}") from None
 
     @property
+    def is_default(self) -> bool:
+        """Whether missing cells are those that a file declares."""
+        return self.nodata == "auto" and self.mask is None
+
+    @property
     def is_given(self) -> bool:
         """Whether a value or a mask is given, whatever a file declares."""
         return self.mask is not None or not isinstance(self.nodata, str)

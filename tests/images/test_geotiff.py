@@ -138,3 +138,22 @@ def test_a_path_in_python_has_the_missing_cells_of_its_file(tmp_path):
     pixels[0, 10:15, 20:30] = -9999
     result = np.asarray(imgconv.filter(write(tmp_path / "a.tif", pixels, nodata=-9999), "gaussian:sigma=2"))
     assert np.array_equal(result == -9999, pixels[0] == -9999) and np.allclose(result[pixels[0] == 70], 70)
+
+
+@pytest.mark.parametrize(
+    "steps, pixel",
+    [
+        (["conv '0 0 0; 0 1 0; 0 0 0'", "max_pool 1 stride=2"], (21, 25)),
+        (["conv '0 0 0; 0 1 0; 0 0 0' stride=3"], (22, 25)),
+        (["conv '0 0 0 0 0; 0 0 1 0 0; 0 0 0 0 0' padding=same dilation=2", "conv '0 0 0; 0 1 0; 0 0 0'"], (20, 24)),
+        (["conv_transpose '0 0 0; 0 1 0; 0 0 0' stride=2 padding=1"], (20, 24)),
+    ],
+)
+def test_a_point_stays_through_the_steps_of_a_recipe(tmp_path, steps, pixel):
+    file = write(tmp_path / "a.tif", spot(*pixel))
+    done("run", file, *(word for step in steps for word in ("-s", step)), "--range", "raw", "-o", tmp_path / "out.tif")
+    with rasterio.open(tmp_path / "out.tif") as result:
+        row, column = np.unravel_index(np.argmax(result.read(1)), result.shape)
+        assert result.read(1)[row, column] == 1000
+        place = at(result.transform, column + 0.5, row + 0.5)
+    assert np.hypot(*(np.subtract(place, at(SOUTH_UP, pixel[1] + 0.5, pixel[0] + 0.5)) / (10, 20))) < 0.01
