@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.errors import UsageError
+from imgconv.filters.missing import is_zero_sum
 from imgconv.images import Raster
 from imgconv.inspection.cells import Patch, cell_patch, mask_of
 from imgconv.inspection.explanation import (
@@ -56,7 +57,7 @@ def explain_network(image: Raster, network: Network, at: Cell) -> list[MapValue]
     match arithmetic:
         case Sums():
             sampled = patch if arithmetic.sampled is None else replace(patch, values=arithmetic.sampled(maps))
-            return _sums(arithmetic, step.op, sampled, values)
+            return _sums(arithmetic, step.op, sampled, values, image.valid is not None)
         case Pooled():
             return [_pool(arithmetic, step.op, patch, values)]
         case Formula():
@@ -70,19 +71,43 @@ def _maps(result: Array) -> Array:
     return result.reshape((1, 1, *result.shape)[-3:])
 
 
-def _sums(arithmetic: Sums, op: str, patch: Patch, values: list[float]) -> list[MapValue]:
+def _sums(arithmetic: Sums, op: str, patch: Patch, values: list[float], has_missing: bool) -> list[MapValue]:
     names = channel_names(patch.values.shape[2], alpha=False)
-    channels = [_channel(each, patch, names, value) for each, value in zip(arithmetic.sums, values, strict=True)]
+    channels = [_channel(each, patch, names, value, has_missing) for each, value in zip(arithmetic.sums, values, strict=True)]
     return [MapValue(f"{op} map {output}", patch, (channel,)) for output, channel in enumerate(channels, 1)]
 
 
-def _channel(weighted: WeightedSum, patch: Patch, names: tuple[str, ...], value: float) -> ChannelValue:
+def _channel(weighted: WeightedSum, patch: Patch, names: tuple[str, ...], value: float, has_missing: bool) -> ChannelValue:
     bias, inputs = weighted.bias, weighted.inputs
+    planes = [patch.values[..., c] for c in inputs]
+    if has_missing and np.isnan(planes).any():
+        return _normalised(weighted, planes, [names[c] for c in inputs], value)
     products = tuple(Product(names[c], patch.values[..., c], taps) for c, taps in zip(inputs, weighted.weights, strict=True))
     tolerance = FLOAT32 * (abs(bias) + sum(float(np.abs(product.products).sum()) for product in products))
     member = Member(f"kernel {weighted.kernel + 1}", products, _stages(products, bias))
     channel = ", ".join(names[c] for c in inputs) if len(inputs) < len(names) else "all channels"
     return ChannelValue(channel, (member,), (), value, tolerance=tolerance)
+
+
+def _normalised(weighted: WeightedSum, planes: list[Array], names: list[str], value: float) -> ChannelValue:
+    """The sums over the valid cells, and their quotient; NaN is a missing cell."""
+    known, taps = ~np.isnan(planes), np.asarray(weighted.weights, np.float64)
+    weights, cells = np.where(known, taps, 0), np.where(known, planes, 0)
+    products = tuple(Product(*parts) for parts in zip(names, cells, weights, strict=True))
+    (summed, *_), total = _stages(products, 0.0), sum(product.sum for product in products)
+    stages = [Stage("valid", f"{int(known.sum())} of {known.size} cells", float(known.sum())), summed]
+    if value != value:
+        stages.append(Stage("missing", "the cell itself is missing, or too few valid ones are under the window", value))
+    else:
+        weight, whole, result = float(weights.sum()), float(taps.sum()), total
+        if not is_zero_sum(taps):
+            result = total / weight * whole
+            stages.append(Stage("weight", "taps over the valid cells", weight))
+            stages.append(Stage("quotient", f"{number(total)} / {number(weight)} * {number(whole)}", result))
+        stages += [Stage("bias", f"{number(result)} + {number(weighted.bias)}", result + weighted.bias)] if weighted.bias else []
+    tolerance = FLOAT32 * (abs(weighted.bias) + abs(value) + sum(float(np.abs(product.products).sum()) for product in products))
+    member = Member(f"kernel {weighted.kernel + 1}", products, tuple(stages))
+    return ChannelValue(", ".join(names), (member,), (), value, tolerance=tolerance)
 
 
 def _stages(products: tuple[Product, ...], bias: float) -> tuple[Stage, ...]:

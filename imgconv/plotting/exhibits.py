@@ -117,14 +117,21 @@ def size_text(size: Sequence[int]) -> str:
 
 def image_panel(image: Raster, title: str, note: str = "", taps: tuple[Taps, ...] = ()) -> Panel:
     """An image without alpha as its pixels look; a grey one with a scale, from black to white where no value lies beyond."""
-    pixels, top = image.pixels, max_value_of(image.pixels.dtype)
+    pixels, top = valid_values(image), max_value_of(image.pixels.dtype)
     height, width, channels = pixels.shape
     note = note or size_text((height, width))
     if channels == 3:
         return Panel(title, note, np.clip(shrunk(pixels, LONGEST) / np.float32(top), 0, 1), (height, width), taps=taps)
     shown = shrunk(pixels, LONGEST)[..., 0]
-    plain = pixels.dtype.kind == "u" or (shown.min() >= 0 and shown.max() <= top)
+    plain = image.pixels.dtype.kind == "u" or (np.nanmin(shown, initial=0) >= 0 and np.nanmax(shown, initial=0) <= top)
     return Panel(title, note, shown, (height, width), Scale(0.0, top, False) if plain else Scale.of(shown), taps)
+
+
+def valid_values(image: Raster) -> Array:
+    """The pixels of an image; where some cells are missing as floats, with NaN in those."""
+    if image.valid is None:
+        return image.pixels
+    return np.where(image.valid, image.pixels.astype(np.float32), np.float32(np.nan))
 
 
 def map_panel(values: Array, title: str, taps: tuple[Taps, ...] = (), longest: int = LONGEST) -> Panel:
@@ -222,7 +229,8 @@ def _of_map(image: Raster, recipe: Recipe, step: Filter, plan: MapPlan, *, colou
         yield _written(image, one, plan.name, taps)
         return
     grey = not colour and not plan.sums_channels
-    values = process(image, replace(one, step=replace(step, maps=(plan,), grey=grey or step.grey)), floats=True)[0].image.pixels
+    output = process(image, replace(one, step=replace(step, maps=(plan,), grey=grey or step.grey)), floats=True)[0].image
+    values = valid_values(output)
     for channel in range(values.shape[2]):
         named = f"{plan.name}, {COLOURS[channel]}" if values.shape[2] == 3 else plan.name
         yield map_panel(values[..., channel], named, taps if channel == 0 else (), LONGEST if len(step.maps) < FEW else TILE)

@@ -12,6 +12,7 @@ from imgconv.images import Raster
 from imgconv.inputs import Inputs
 from imgconv.outputs import format_of, output_file
 from imgconv.plotting.exhibits import Exhibit, Panel, exhibit, gallery
+from imgconv.process.missing import located
 from imgconv.recipe import Recipe
 from imgconv.registry import Registry
 
@@ -67,6 +68,7 @@ def figure(image: Raster, recipe: Recipe, source: str, *, colour: bool = False) 
     """Return the figure of `recipe` on `image`, which came from `source`; see `exhibit`. Raises MissingExtra without matplotlib."""
     import imgconv.plotting.sheets  # noqa: F401  so that it is missing here and not when a notebook shows the figure
 
+    image = located(image, recipe.missing_data)
     return Figure(source, recipe.describe(), exhibit(image, recipe, _name(source), colour=colour))
 
 

@@ -44,3 +44,17 @@ def test_an_explanation_has_both_sums_and_the_quotient():
 def test_a_plan_counts_the_mask_and_names_the_quotient():
     plain, masked = (imgconv.plan(IMAGE, "gaussian:sigma=3", mask=mask).steps[0] for mask in (None, VALID))
     assert masked.work > 2 * plain.work and "over the valid cells" in masked.algorithm
+
+
+@pytest.mark.parametrize("step", ["conv gaussian:sigma=1,size=3 padding=1", "conv sobel_x padding=1", "conv '1 2; 3 4'"])
+def test_the_arithmetic_of_a_step_gives_what_is_written(step):
+    result = imgconv.run(IMAGE[..., 0], [step], mask=VALID, range="raw")
+    for row, column in np.ndindex(*result.shape):
+        (channel,) = imgconv.explain(IMAGE[..., 0], step=[step], mask=VALID, at=(column, row)).maps[0].channels
+        assert channel.agrees and np.isnan(channel.written) == np.ma.getmaskarray(result)[row, column]
+
+
+def test_a_figure_has_the_scale_of_the_valid_cells():
+    image = np.where(VALID, IMAGE[..., 0], -9999).astype(np.float32)
+    (group,) = imgconv.figure(image, "sobel_x", nodata=-9999).to_dict()["groups"]
+    assert all(abs(bound) < 2000 for panel in group["panels"] for bound in (panel["scale"]["low"], panel["scale"]["high"]))
