@@ -36,14 +36,16 @@ FRAME, LAST_FRAME = 500.0, 2500.0  # milliseconds
 PAPER: Colour = (255, 255, 255)
 INK: Colour = (0, 0, 0)
 EMPTY: Colour = (221, 221, 221)
+POSITIONS: Colour = (102, 102, 102)
 PADDING: Colour = (187, 204, 238)
 PADDING_INK: Colour = (34, 68, 136)
 WINDOW: Colour = (221, 85, 17)
 POSITIVE: Colour = (204, 238, 204)
 NEGATIVE: Colour = (238, 204, 204)
 
-CELL_FONT, LABEL_FONT, CAPTION_FONT = 13, 15, 13
-MARGIN, HEAD, LINE = 8, 24, 19  # pixels; HEAD is the height of a label above a grid, LINE that of a line of the caption
+CELL_FONT, LABEL_FONT, CAPTION_FONT, POSITION_FONT = 13, 15, 13, 11
+MARGIN, HEAD, LINE = 8, 40, 19  # pixels; HEAD is the height of labels above a grid, LINE that of a line of the caption
+SIDE, POSITION = 30, 15  # pixels for the numbers of rows, and the height of those of columns
 CAPTION_LINES = 4  # at most
 
 
@@ -148,7 +150,7 @@ def _kernel(step: Filter) -> NDArray[Any] | None:
 
 
 class _Drawing:
-    """The frames of a scene: grids of numbered cells with labels, and a caption below them."""
+    """The frames of a scene: grids of cells with labels and the numbers of rows and columns, and a caption below them."""
 
     def __init__(self, scene: Scene):
         self.scene = scene
@@ -156,25 +158,25 @@ class _Drawing:
         self.side = cell_size([cell_text(value) for grid in grids for value in grid.ravel().tolist()])
         high, between = max(len(grid) for grid in grids), 2 + (0 if scene.kernel is None else scene.kernel.shape[1])
         wide = scene.cells.shape[1] + between + scene.output.shape[1]
-        width, self.bottom = wide * self.side + 2 * MARGIN, MARGIN + HEAD + high * self.side + MARGIN
+        width, self.bottom = wide * self.side + SIDE + 2 * MARGIN, MARGIN + HEAD + high * self.side + MARGIN
         self.captions = [_lines(scene.caption(at), width - 2 * MARGIN) for at in np.ndindex(*scene.output.shape)]
         height = self.bottom + max(map(len, self.captions)) * LINE + MARGIN
         self.image = Image.new("RGB", (width, height), PAPER)
         self.draw = ImageDraw.Draw(self.image)
-        self.input_at = MARGIN, MARGIN + HEAD
+        self.input_at = MARGIN + SIDE, MARGIN + HEAD
         self.kernel_at = self._corner(scene.cells.shape[1] + 1, high - scene.window.kernel_size[0])
         self.output_at = self._corner(scene.cells.shape[1] + between, high - scene.output.shape[0])
 
     def _corner(self, column: int, free_rows: int) -> tuple[int, int]:
         """The corner (x, y) of a grid that starts at a column and is centred vertically."""
-        return MARGIN + column * self.side, MARGIN + HEAD + free_rows * self.side // 2
+        return MARGIN + SIDE + column * self.side, MARGIN + HEAD + free_rows * self.side // 2
 
     def frames(self) -> Iterator[Raster]:
         """Draw the grids, then fill the output cell by cell."""
         scene = self.scene
         self._draw_input()
         self._draw_kernel()
-        self._label(self.output_at, "output")
+        self._label(self.output_at, "output", *(range(first, first + n) for first, n in zip(scene.first, scene.output.shape, strict=True)))
         for row, column in np.ndindex(scene.output.shape):
             self.draw.rectangle(self._box(self.output_at, row, column), EMPTY)
         for (row, column), lines in zip(np.ndindex(scene.output.shape), self.captions, strict=True):
@@ -192,7 +194,8 @@ class _Drawing:
 
     def _draw_input(self) -> None:
         scene = self.scene
-        self._label(self.input_at, "input, padding in blue" if scene.patch.padded.any() else "input")
+        label = "input, padding in blue" if scene.patch.padded.any() else "input"
+        self._label(self.input_at, label, scene.patch.rows, scene.patch.columns)
         for row, column in np.ndindex(*scene.cells.shape):
             value = float(scene.cells[row, column])
             if scene.patch.padded[row, column]:
@@ -226,8 +229,14 @@ class _Drawing:
         left, top = corner[0] + column * self.side, corner[1] + row * self.side
         return left, top, left + self.side - 2, top + self.side - 2
 
-    def _label(self, corner: tuple[int, int], text: str) -> None:
-        self.draw.text((corner[0], corner[1] - 5), text, INK, _font(LABEL_FONT), anchor="ls")
+    def _label(self, corner: tuple[int, int], text: str, rows: Sequence[int] = (), columns: Sequence[int] = ()) -> None:
+        """The name of a grid above it, and the positions of its rows and columns in the image."""
+        left, top = corner
+        self.draw.text((left, top - 5 - (POSITION if columns else 0)), text, INK, _font(LABEL_FONT), anchor="ls")
+        for cell, column in enumerate(columns):
+            self.draw.text((left + (cell + 0.5) * self.side, top - 4), str(column), POSITIONS, _font(POSITION_FONT), anchor="ms")
+        for cell, row in enumerate(rows):
+            self.draw.text((left - 5, top + (cell + 0.5) * self.side), str(row), POSITIONS, _font(POSITION_FONT), anchor="rm")
 
 
 def _lines(caption: str, width: int) -> list[str]:

@@ -17,12 +17,12 @@ from imgconv.recipe import Pool, Recipe, filter_recipe
 NOISE = Raster(np.random.default_rng(0).integers(0, 256, (30, 41, 3), np.uint8))
 
 
-TOP, SIDE = animation.MARGIN + animation.HEAD, animation.cell_size(["255"])
+TOP, LEFT, SIDE = animation.MARGIN + animation.HEAD, animation.MARGIN + animation.SIDE, animation.cell_size(["255"])
 
 
 def cells_of(colour, frame, offset=1):
     """Cells (row, column) that have `colour` at `offset` from their corner."""
-    pixels = frame.pixels[TOP + offset :: SIDE, animation.MARGIN + offset :: SIDE]
+    pixels = frame.pixels[TOP + offset :: SIDE, LEFT + offset :: SIDE]
     return {tuple(at) for at in np.argwhere((pixels == colour).all(axis=2))}
 
 
@@ -41,7 +41,7 @@ def test_the_window_moves_by_the_stride_and_spreads_by_the_dilation(stride, dila
 
 def shown(frame):
     """The colours of all cells of a frame, from the upper left."""
-    return frame.pixels[TOP + 4 :: SIDE, animation.MARGIN + 4 :: SIDE]
+    return frame.pixels[TOP + 4 :: SIDE, LEFT + 4 :: SIDE]
 
 
 @pytest.mark.parametrize("at, expected", [((0, 0), {0}), ((40, 29), {6}), ((20, 15), set())])
@@ -64,7 +64,7 @@ def test_cells_are_those_of_the_image_and_results_those_of_the_whole_map(kernel,
     assert np.allclose(shown(last)[:size, :size, 0].astype(int), grey[top : top + size, left : left + size], rtol=0, atol=8)  # 16 greys
     across = size + 2 + (2 if kernel == "1 2; 3 4" else 3)
     above = TOP + (size - 5) * SIDE // 2
-    results = last.pixels[above + 4 :: SIDE, animation.MARGIN + 4 :: SIDE]
+    results = last.pixels[above + 4 :: SIDE, LEFT + 4 :: SIDE]
     assert np.allclose(results[:5, across : across + 5, 0].astype(int), made[5:10, 6:11], rtol=0, atol=8)
 
 
@@ -92,7 +92,7 @@ def test_a_drawing_has_no_more_colours_than_a_gif():
     dark, light = (Raster(np.full((5, 5, 1), level, np.uint8)) for level in (0, 255))
     for image, level in ((dark, 0), (light, 255)):
         (first, *_) = animate(image, Recipe("pool", Pool(1)))
-        assert (first.pixels[TOP + 4, animation.MARGIN + 4] == level).all()
+        assert (first.pixels[TOP + 4, LEFT + 4] == level).all()
 
 
 def test_windows_too_wide_to_draw_are_refused():
@@ -129,6 +129,15 @@ def test_a_caption_has_the_position_and_the_arithmetic(recipe, caption, monkeypa
     list(animate(NOISE, recipe, (0, 0)))
     first = (grey[0, 0], grey[0, 1])
     assert captions[0].startswith(caption.format(a=first[0], b=first[1]))
+
+
+def test_rows_and_columns_are_numbered():
+    """Above and left of the input; other cells have other numbers."""
+    frames = [next(animate(NOISE, filter_recipe(["laplacian8"]), at)).pixels for at in ((8, 8), (3, 8))]
+    above = [pixels[TOP - 14 : TOP - 2, LEFT:300] for pixels in frames]
+    beside = [pixels[TOP:, animation.MARGIN : LEFT - 2] for pixels in frames]
+    assert all((each == animation.POSITIONS).all(axis=-1).any() for each in (*above, *beside))
+    assert (above[0] != above[1]).any() and (beside[0][:200] == beside[1][:200]).all()
 
 
 def test_a_preview_keeps_proportions_and_colours():
