@@ -32,6 +32,7 @@ MEANINGS = {
     "cell by cell": "the mean, then the squared differences from it",
     "sorting network": "windows sorted side by side",
     "counting": "bit after bit, by counting the cells below",
+    "column histograms": "histograms of columns, added up along the row",
     "histogram": "a histogram that slides along the row",
 }
 

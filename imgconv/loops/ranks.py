@@ -1,4 +1,4 @@
-"""Ranked values of windows, such as the median: by a sorting network, by counting, or by a sliding histogram.
+"""Ranked values of windows, such as the median: by a sorting network, by counting, or by histograms.
 
 Where a loop takes `cells` (S, P), row i of its `target` (R, T) belongs to windows that begin at row i * row_stride, one at every
 element, and `rows` and `columns` say where the taps of a window are, counted from its first row and element.
@@ -142,3 +142,65 @@ def rank_histogram(codes, runs, apart, fine, coarse, shift, ranks, target, row_s
                     left -= fine[b]
                     b += 1
                 target[i, j] = b
+
+
+def rank_columns(cells, height, width, apart, ranks, coarse, fine, window, segments, filled, target, row_stride):
+    """Fill `target` from the bytes under rectangles, at the same cost for all sizes (Perreault, Hebert: Median Filtering in Constant Time).
+
+    Every element of the row has histograms of the `height` cells below it: coarse[x, b] counts those of 16*b to 16*b + 15, and
+    fine[b, x] each of them. Those of `width` elements, `apart` from each other, add up to the histogram of a window: to `window` (16,), and
+    to segments[b] only where a result is found in it; filled[b] is the last element that did so.
+    """
+    for i in range(target.shape[0]):
+        rank, top = ranks[i if ranks.shape[0] > 1 else 0], i * row_stride
+        if i == 0:
+            for x in range(cells.shape[1]):
+                for b in range(16):
+                    coarse[x, b] = 0
+                    for s in range(16):
+                        fine[b, x, s] = 0
+        for y in range(top - row_stride if i else top, min(top, top - row_stride + height)):
+            row = cells[y]
+            for x in range(cells.shape[1]):
+                coarse[x, row[x] >> 4] -= 1
+                fine[row[x] >> 4, x, row[x] & 15] -= 1
+        for y in range(max(top, top - row_stride + height) if i else top, top + height):
+            row = cells[y]
+            for x in range(cells.shape[1]):
+                coarse[x, row[x] >> 4] += 1
+                fine[row[x] >> 4, x, row[x] & 15] += 1
+        for track in range(min(apart, target.shape[1])):
+            for b in range(16):
+                window[b] = 0
+                filled[b] = -1
+            for j in range(track, target.shape[1], apart):
+                for v in range(0 if j == track else width - 1, width):
+                    new = coarse[j + v * apart]
+                    for b in range(16):
+                        window[b] += new[b]
+                if j > track:
+                    old = coarse[j - apart]
+                    for b in range(16):
+                        window[b] -= old[b]
+                left, b = rank[j], 0
+                while left >= window[b]:
+                    left -= window[b]
+                    b += 1
+                segment, columns = segments[b], fine[b]
+                if filled[b] < 0 or 2 * (j - filled[b]) > width * apart:
+                    for s in range(16):
+                        segment[s] = 0
+                    for v in range(width):
+                        new = columns[j + v * apart]
+                        for s in range(16):
+                            segment[s] += new[s]
+                else:
+                    for x in range(filled[b] + apart, j + 1, apart):
+                        new, old = columns[x + (width - 1) * apart], columns[x - apart]
+                        for s in range(16):
+                            segment[s] += new[s] - old[s]
+                filled[b], s = j, 0
+                while left >= segment[s]:
+                    left -= segment[s]
+                    s += 1
+                target[i, j] = 16 * b + s

@@ -110,12 +110,14 @@ def by_blocks(
     *,
     filler: float,
     cells: np.dtype[Any],
+    widest: int = WIDEST,
     threads: int | None,
 ) -> None:
     """Fill `regions` of `out` (count, h_out, w_out, channels), by default all of it, with what `fill(cells, target, block)` writes.
 
-    `cells` are those that a block sees, of dtype `cells`, with `filler` for those that do not exist. `target` has a result for every
-    column of the input, of which those at the stride are used: rows of neighbours turn into wide instructions.
+    `cells` are those that a block sees, of dtype `cells`, in rows of about `widest` values, with `filler` for those that do not exist.
+    `target` has a result for every column of the input, of which those at the stride are used: rows of neighbours turn into wide
+    instructions.
     """
     count, h_out, w_out, channels = out.shape
     (down, across), (height, width) = window.stride, window.span
@@ -124,7 +126,7 @@ def by_blocks(
         Block(plane, first, min(first + rows, region.last), begin, min(begin + columns, region.end))
         for plane in range(count)
         for region in regions
-        for columns in (max(min(WIDEST // (channels * across), region.end - region.begin), 1),)
+        for columns in (max(min(widest // (channels * across), region.end - region.begin), 1),)
         for rows in (max((BLOCK_BYTES // ((columns * across + width) * channels * cells.itemsize) - height) // down, height // down, 8),)
         for first in range(region.first, region.last, rows)
         for begin in range(region.begin, region.end, columns)

@@ -12,15 +12,17 @@ from imgconv.engine.parallel import run_bands
 from imgconv.loops import ranks as loops
 from imgconv.loops.pooling import SMALLEST
 from imgconv.window import Window
-from imgconv.windows.blocks import Block, Region, Seen, Taps, by_blocks
+from imgconv.windows.blocks import WIDEST, Block, Region, Seen, Taps, by_blocks
 from imgconv.windows.reduce import Planes, identity_of, starts
 from imgconv.windows.shapes import shaped_extremes
 
-RankAlgorithm = Literal["sorting network", "counting", "histogram"]
+RankAlgorithm = Literal["sorting network", "counting", "column histograms", "histogram"]
 Place = Callable[[int], int]  # of the result among so many cells in ascending order
 NETWORK_CELLS, NETWORK_ROWS = 25, 7  # a loop over more rows is not made of wide instructions
 NETWORK_PIXELS = 1 << 16  # a network is compiled for its window, which takes a second
 COUNTED_BITS = 16_000  # of the cells of a window; larger ones are quicker by histogram (2026-11)
+COLUMN_CELLS = range(226, 1 << 16)  # of rectangles of bytes, whose histograms count in 16 bits; smaller ones are counted (2026-11)
+COLUMNS = 1 << 10  # with their histograms, 512 kB
 BAND_VALUES = 1 << 18  # results of a thread at a time
 NARROW = 64  # fewer columns than this are counted along their length
 
@@ -36,12 +38,13 @@ def ranked(planes: Planes, window: Window, place: Place, threads: int | None = N
     match algorithm:
         case "sorting network":
             regions = job.by_network(out, threads)
-        case "counting" | "histogram":
+        case "counting" | "column histograms" | "histogram":
             regions = [Region(0, h_out, 0, w_out)]
         case _:
             assert_never(algorithm)
-    fill = job.by_histogram if algorithm == "histogram" else job.by_counting
-    by_blocks(planes, window, fill, out, regions, filler=identity_of(SMALLEST, dtype), cells=dtype, threads=threads)
+    fill = {"column histograms": job.by_columns, "histogram": job.by_histogram}.get(algorithm, job.by_counting)
+    widest = COLUMNS if algorithm == "column histograms" else WIDEST
+    by_blocks(planes, window, fill, out, regions, filler=identity_of(SMALLEST, dtype), cells=dtype, widest=widest, threads=threads)
     if dtype.kind == "f" and np.isnan(planes.rows.max()):
         broken = planes.with_rows(np.isnan(planes.rows).view(np.uint8))
         out[shaped_extremes(broken, window, largest=True, threads=threads).reshape(out.shape) != 0] = np.nan
@@ -52,11 +55,13 @@ def rank_algorithm(window: Window, size: tuple[int, int], dtype: np.dtype[Any]) 
     """The algorithm of `ranked` for most windows on planes of `size`; those at the border of a network's plane are counted.
 
     >>> [rank_algorithm(Window.of(taps), (480, 640), np.dtype(np.uint8)) for taps in (3, 15, 63)]
-    ['sorting network', 'counting', 'histogram']
+    ['sorting network', 'counting', 'column histograms']
     """
     h_out, w_out = window.output_size(size)
     if h_out * w_out >= NETWORK_PIXELS and window.cell_count <= NETWORK_CELLS and window.kernel_size[0] <= NETWORK_ROWS:
         return "sorting network"
+    if dtype == np.uint8 and window.footprint is None and window.dilation[0] == 1 and window.cell_count in COLUMN_CELLS:
+        return "column histograms"
     return "counting" if 8 * window.cell_count * dtype.itemsize <= COUNTED_BITS else "histogram"
 
 
@@ -118,6 +123,14 @@ class _Ranks:
     def _count(self, keys: AnyArray, rows: AnyArray, columns: AnyArray, ranks: AnyArray, results: AnyArray, stride: int) -> None:
         limit, counts = np.empty((1, results.shape[1]), keys.dtype), np.empty((1, results.shape[1]), ranks.dtype)
         loop(loops.rank_counts, bits=8 * keys.itemsize)(keys, rows, columns, ranks, limit, counts, results, stride)
+
+    def by_columns(self, cells: AnyArray, target: AnyArray, block: Block) -> None:
+        """Fill `target` by histograms of columns."""
+        (height, width), count, ranks = self.window.kernel_size, cells.shape[1], self._ranks(block)
+        coarse, fine, window, segments = (np.empty(shape, np.uint16) for shape in ((count, 16), (16, count, 16), 16, (16, 16)))
+        how = (height, width, self.window.dilation[1] * self.planes.channels, ranks)
+        scratch = (coarse, fine, window, segments, np.empty(16, np.intp))
+        loop(loops.rank_columns)(cells, *how, *scratch, target, self.window.stride[0])
 
     def by_histogram(self, cells: AnyArray, target: AnyArray, block: Block) -> None:
         """Fill `target` by a sliding histogram of the values, or of their places in order where they are not small whole numbers."""

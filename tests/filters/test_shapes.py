@@ -133,3 +133,14 @@ def test_ceil_mode_with_values_beyond_the_edge():
     padded = np.pad(image, 1, mode="edge")
     expected = [[padded[i : i + 3, j : j + 3].max() for j in range(0, 12, 3)] for i in range(0, 12, 3)]
     np.testing.assert_array_equal(imgconv.pool(image, 3, padding_mode="replicate", **step), expected)
+
+
+@pytest.mark.parametrize(("stride", "dilation", "channels"), [((1, 1), (1, 1), 1), ((3, 2), (1, 2), 3), ((40, 1), (1, 1), 2)])
+@pytest.mark.parametrize("mode", ["median", "rank:0", "rank:100", "rank:70"])
+def test_large_rectangles_of_bytes(stride, dilation, channels, mode):
+    """Histograms of columns give what counting gives for 16 bits, at the border too."""
+    image = picture((70, 90, channels), np.uint8)
+    image[20:50, 10:60] //= 9  # results in few and in many bins
+    by = Window.of((17, 15), stride, "same", dilation)
+    assert pool_algorithm(mode, by, (70, 90), np.dtype(np.uint8)) == "column histograms"
+    np.testing.assert_array_equal(pool_image(image, by, mode), pool_image(image.astype(np.uint16), by, mode))

@@ -111,7 +111,8 @@ def test_the_algorithm_is_the_one_that_filter_runs(shape, kernel, options, monke
     ("avg", 3, {}, "separable"),
     ("median", 3, {}, "counting"),
     ("median", 3, {"stride": 1}, "sorting network"),
-    ("rank:20", 55, {"stride": 9}, "histogram"),
+    ("rank:20", 55, {"stride": 9}, "column histograms"),
+    ("rank:20", 55, {"stride": 9, "dilation": 2}, "histogram"),
     ("range", 3, {"footprint": Footprint.of([[1, 1], [1, 0]])}, "runs"),
     ("avg", 3, {"footprint": Footprint.of([[1, 1], [1, 0]])}, "runs"),
     ("std", 3, {}, "cell by cell"),
@@ -120,7 +121,7 @@ def test_the_algorithm_is_the_one_that_filter_runs(shape, kernel, options, monke
 def test_the_algorithm_is_the_one_that_pool_runs(mode, size, options, algorithm, channels, monkeypatch):
     """The loops are recorded by patching how they are loaded: results do not show which of them ran."""
     loops = {"separable": "fold_rows", "2x2 blocks": "halve", "sorting network": "rank_network", "histogram": "rank_histogram"}
-    loops |= {"counting": "rank_counts", "runs": "fold_runs", "cell by cell": "deviations"}
+    loops |= {"counting": "rank_counts", "column histograms": "rank_columns", "runs": "fold_runs", "cell by cell": "deviations"}
     ran = set()
     for module in (reduce, ranks, shapes):
         load = module.loop
