@@ -3,7 +3,8 @@
 python benchmarks/run.py           all of it, some five minutes
 python benchmarks/run.py images  one group, printed and not written
 
-Run it with an interpreter that has imgconv and the peers: opencv-python-headless, torch, scipy. What is not installed is said to be so.
+Run it with an interpreter that has imgconv and the peers: opencv-python-headless, scikit-image, torch, scipy. What is not installed is
+said to be so.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import breadth
 import commands
 import images
 import layers
@@ -24,8 +26,8 @@ from measure import SECONDS, Line, Result, measure
 README = Path(__file__).parent / "README.md"
 START, END = "<!-- table: written by run.py -->", "<!-- end of table -->"
 HEAD = "| what | ours | peer | peer's | times as fast | goal | |\n|---|---|---|---|---|---|---|"
-PEERS = ("numpy", "numba", "opencv-python-headless", "torch", "scipy", "pillow")
-GROUPS = ("images", "layers", "commands")
+PEERS = ("numpy", "numba", "opencv-python-headless", "scikit-image", "torch", "scipy", "pillow")
+GROUPS = ("images", "breadth", "layers", "commands")
 
 
 def main() -> None:
@@ -50,6 +52,8 @@ def section(group: str, folder: Path, seconds: float) -> str:
     """One table, and what is judged over all of its lines."""
     if group == "images":
         return f"### Images of 12 megapixels\n\n{table(images.lines(), seconds)[0]}"
+    if group == "breadth":
+        return f"### Windows of any shape and medians, on one thread\n\n{table(breadth.lines(), seconds)[0]}"
     if group == "layers":
         text, results = table(layers.lines(), seconds)
         mean = layers.geometric_mean(results)

@@ -12,7 +12,7 @@ from imgconv.errors import DoesNotFit, UsageError
 from imgconv.filters.parts import Part
 from imgconv.modes import PoolMode
 from imgconv.window import Window
-from imgconv.windows.blocks import Seen
+from imgconv.windows.blocks import seen
 from imgconv.windows.borders import Border, PaddedRows
 from imgconv.windows.ranks import rank_algorithm, ranked
 from imgconv.windows.reduce import Planes, Spans, average_algorithm, averages, extremes
@@ -133,7 +133,7 @@ def _check(pixels: AnyArray) -> None:
 def _check_seen(window: Window, size: tuple[int, int]) -> None:
     """Raise DoesNotFit where a window would see no cell."""
     spans = (Spans.of_window(window, size, axis).fewest for axis in (0, 1))
-    if not (all(spans) and (window.footprint is None or Seen(window, size).fewest)):
+    if not (all(spans) and (window.footprint is None or seen(window, size).fewest)):
         shape = window.footprint or window.kernel_size
         raise DoesNotFit(f"a window of {shape} holds only padding of the image {size}; use less padding or dilation, or --padding-mode")
 

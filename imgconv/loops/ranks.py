@@ -6,6 +6,8 @@ element, and `rows` and `columns` say where the taps of a window are, counted fr
 
 from collections.abc import Callable, Iterator
 
+RUN = 256  # elements that wide instructions handle without a rest
+
 
 def network_pairs(cells: int, rank: int) -> tuple[tuple[int, int], ...]:
     """Pairs of cells to compare and exchange, the smaller first, that bring the cell of that rank to its place among `cells`.
@@ -50,20 +52,24 @@ def rank_network(height, width, shape, row_step, column_step, rank, stride):
     taps = [(u, v) for u in range(height) for v in range(width) if shape >> (u * width + v) & 1]
     lines = [
         "def loop(source, top, left, target, first, many, begin, count, scratch, channels, down, across):",
+        " length = count" if stride == 1 else " length = (count // channels - 1) * across * channels + channels",
+        f" whole = length // {RUN} * {RUN} or length",
         " for i in range(many):",
-        "  out = target[first + i][begin:]" if stride == 1 else "  out = scratch[0]",
-        *(f"  row{u} = source[top + i * down + {u * row_step}][left:]" for u in sorted({u for u, _ in taps})),
-        "  for j in range(count):" if stride == 1 else "  for j in range((count // channels - 1) * across * channels + channels):",
-        *(f"   x{t} = row{u}[j + {v * column_step}]" for t, (u, v) in enumerate(taps)),
+        "  for at in range(0, length, whole):",  # the last run overlaps the others: a rest takes as long as a whole one
+        f"   skip, run = (0, whole) if at == 0 else (length - {RUN}, {RUN})",
+        "   out = target[first + i][begin + skip:]" if stride == 1 else "   out = scratch[0][skip:]",
+        *(f"   row{u} = source[top + i * down + {u * row_step}][left + skip:]" for u in sorted({u for u, _ in taps})),
+        "   for j in range(run):",
+        *(f"    x{t} = row{u}[j + {v * column_step}]" for t, (u, v) in enumerate(taps)),
     ]
     names = [f"x{t}" for t in range(len(taps))]
     for number, (a, b) in enumerate(network_pairs(len(taps), rank)):  # every name is assigned once: Numba compiles that ten times as fast
-        lines += [f"   a{number} = min({names[a]}, {names[b]})", f"   b{number} = max({names[a]}, {names[b]})"]
+        lines += [f"    a{number} = min({names[a]}, {names[b]})", f"    b{number} = max({names[a]}, {names[b]})"]
         names[a], names[b] = f"a{number}", f"b{number}"
-    lines += [f"   out[j] = {names[rank]}"]
+    lines += [f"    out[j] = {names[rank]}"]
     if stride != 1:
         lines += ["  for j in range(count // channels):", "   for e in range(channels):"]
-        lines += ["    target[first + i, begin + j * channels + e] = out[j * across * channels + e]"]
+        lines += ["    target[first + i, begin + j * channels + e] = scratch[0, j * across * channels + e]"]
     module: dict[str, Callable[..., None]] = {}
     exec("\n".join(lines), module)
     return module["loop"]

@@ -4,7 +4,8 @@ Cells that do not exist hold a filler, so that a loop over a block needs no case
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from imgconv.windows.reduce import Planes, Spans, starts
 
 BLOCK_BYTES = 1 << 18  # of scratch, so that it stays in the second cache
 WIDEST = 1 << 13  # values of a row of scratch
+RUN = 256  # elements that wide instructions handle without a rest, which takes as long as a whole run
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,14 @@ class Region:
 
 @dataclass(frozen=True)
 class Block:
-    """Output rows first..last and output columns begin..end of one plane."""
+    """Output rows first..last and output columns begin..end of one plane; its rows of cells and of results have `spare` elements more."""
 
     plane: int
     first: int
     last: int
     begin: int
     end: int
+    spare: int = 0
 
 
 class Taps:
@@ -75,15 +78,21 @@ class Seen:
         """The least that any output cell sees."""
         return int(self._counts.min())
 
-    def of(self, block: Block, stride: int) -> NDArray[np.int32]:
-        """The counts of a block with a column for every element of its `target`, see `by_blocks`; a single row where all are alike."""
+    def of(self, block: Block, stride: int, length: int) -> NDArray[np.int32]:
+        """The counts of a block with a column for each of the `length` elements of its `target`; a single row where all are alike."""
         kinds = self._kinds[block.first : block.last]
         kinds = kinds[:1] if (kinds == kinds[0]).all() else kinds
         counts = self._counts[kinds, block.begin * self._channels : block.end * self._channels]
-        if stride == 1:
-            return counts
-        pixels = np.repeat(counts.reshape(len(counts), -1, self._channels), stride, axis=1)
-        return pixels.reshape(len(counts), -1)[:, : pixels[0].size - (stride - 1) * self._channels]
+        if stride > 1:
+            pixels = np.repeat(counts.reshape(len(counts), -1, self._channels), stride, axis=1)
+            counts = pixels.reshape(len(counts), -1)[:, :length]
+        return np.pad(counts, ((0, 0), (0, length - counts.shape[1])), constant_values=1) if counts.shape[1] < length else counts
+
+
+@lru_cache(32)  # images of a folder are often of one size
+def seen(window: Window, size: tuple[int, int], channels: int = 1) -> Seen:
+    """How many cells of a plane of `size` the window of each output sees."""
+    return Seen(window, size, channels)
 
 
 def _tap_range(window: Window, size: tuple[int, int], axis: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -116,8 +125,8 @@ def by_blocks(
     """Fill `regions` of `out` (count, h_out, w_out, channels), by default all of it, with what `fill(cells, target, block)` writes.
 
     `cells` are those that a block sees, of dtype `cells`, in rows of about `widest` values, with `filler` for those that do not exist.
-    `target` has a result for every column of the input, of which those at the stride are used: rows of neighbours turn into wide
-    instructions.
+    `target` has a result for every column of the input and some to spare, of which those at the stride are used: rows of neighbours turn
+    into wide instructions.
     """
     count, h_out, w_out, channels = out.shape
     (down, across), (height, width) = window.stride, window.span
@@ -135,9 +144,11 @@ def by_blocks(
     def work(first: int, last: int) -> None:
         for block in blocks[first:last]:
             rows, columns = block.last - block.first, (block.end - block.begin - 1) * across + 1
-            target = np.empty((rows, columns * channels), out.dtype)
-            fill(cells_of(planes, window, block, filler, cells), target, block)
-            chosen = target.reshape(rows, columns, channels)[:, ::across]
+            length = columns * channels
+            wide = replace(block, spare=-length % RUN if length >= RUN else 0)
+            target = np.empty((rows, length + wide.spare), out.dtype)
+            fill(cells_of(planes, window, wide, filler, cells), target, wide)
+            chosen = target[:, :length].reshape(rows, columns, channels)[:, ::across]
             out[block.plane, block.first : block.last, block.begin : block.end] = chosen
 
     run_bands(work, len(blocks), 1, threads)
@@ -151,7 +162,7 @@ def cells_of(planes: Planes, window: Window, block: Block, filler: float, dtype:
     columns = (block.end - block.begin - 1) * window.stride[1] + window.span[1]
     above, below = min(max(-y, 0), rows), min(max(height - y, 0), rows)
     before, after = (min(max(edge, 0), columns) * channels for edge in (-x, width - x))
-    scratch = np.empty((rows, columns * channels), dtype)
+    scratch = np.empty((rows, columns * channels + block.spare), dtype)
     scratch[:above], scratch[below:] = filler, filler
     scratch[above:below, :before], scratch[above:below, after:] = filler, filler
     if above < below and before < after:

@@ -12,7 +12,7 @@ from imgconv.engine.parallel import run_bands
 from imgconv.loops import ranks as loops
 from imgconv.loops.pooling import SMALLEST
 from imgconv.window import Window
-from imgconv.windows.blocks import WIDEST, Block, Region, Seen, Taps, by_blocks
+from imgconv.windows.blocks import WIDEST, Block, Region, Taps, by_blocks, seen
 from imgconv.windows.reduce import Planes, identity_of, starts
 from imgconv.windows.shapes import shaped_extremes
 
@@ -23,7 +23,7 @@ NETWORK_PIXELS = 1 << 16  # a network is compiled for its window, which takes a 
 COUNTED_BITS = 16_000  # of the cells of a window; larger ones are quicker by histogram (2026-11)
 COLUMN_CELLS = range(226, 1 << 16)  # of rectangles of bytes, whose histograms count in 16 bits; smaller ones are counted (2026-11)
 COLUMNS = 1 << 10  # with their histograms, 512 kB
-BAND_VALUES = 1 << 18  # results of a thread at a time
+BAND_VALUES = 1 << 20  # results of a thread at a time
 NARROW = 64  # fewer columns than this are counted along their length
 
 
@@ -74,7 +74,7 @@ class _Ranks:
     def __init__(self, planes: Planes, window: Window, place: Place):
         self.planes, self.window = planes, window
         self.places = np.array([0, *map(place, range(1, window.cell_count + 1))], np.int32)
-        self.taps, self.seen = Taps(window, planes.channels), Seen(window, planes.size, planes.channels)
+        self.taps, self.seen = Taps(window, planes.channels), seen(window, planes.size, planes.channels)
 
     def by_network(self, out: AnyArray, threads: int | None) -> list[Region]:
         """Fill `out` by a sorting network in registers where windows are whole; returns the regions that it leaves out."""
@@ -105,7 +105,7 @@ class _Ranks:
         """Fill `target` from the cells of a block bit by bit, by counting the cells below."""
         keys, stride, channels = _ordered(cells), self.window.stride, self.planes.channels
         counter = np.dtype(np.uint8 if self.window.cell_count <= np.iinfo(np.uint8).max else np.int32)
-        ranks, rows, columns = self._ranks(block).astype(counter), self.taps.rows, self.taps.columns
+        ranks, rows, columns = self._ranks(block, target.shape[1]).astype(counter), self.taps.rows, self.taps.columns
         pixels = target.shape[1] // channels
         if pixels <= NARROW and len(target) > pixels:
             height, span = (len(target) - 1) * stride[0] + 1, keys.shape[1]
@@ -126,7 +126,7 @@ class _Ranks:
 
     def by_columns(self, cells: AnyArray, target: AnyArray, block: Block) -> None:
         """Fill `target` by histograms of columns."""
-        (height, width), count, ranks = self.window.kernel_size, cells.shape[1], self._ranks(block)
+        (height, width), count, ranks = self.window.kernel_size, cells.shape[1], self._ranks(block, target.shape[1])
         coarse, fine, window, segments = (np.empty(shape, np.uint16) for shape in ((count, 16), (16, count, 16), 16, (16, 16)))
         how = (height, width, self.window.dilation[1] * self.planes.channels, ranks)
         scratch = (coarse, fine, window, segments, np.empty(16, np.intp))
@@ -143,12 +143,14 @@ class _Ranks:
         results = target if values is None else np.empty(target.shape, np.uint32)
         window, apart = self.window, self.window.dilation[1] * self.planes.channels
         runs = np.array([(row * window.dilation[0], first * apart, count) for row, first, count in window.runs], np.intp)
-        loop(loops.rank_histogram)(codes, runs, apart, fine, coarse, bits // 2, self._ranks(block), results, window.stride[0])
+        loop(loops.rank_histogram)(
+            codes, runs, apart, fine, coarse, bits // 2, self._ranks(block, target.shape[1]), results, window.stride[0]
+        )
         if values is not None:
             target[:] = values[results]
 
-    def _ranks(self, block: Block) -> NDArray[np.int32]:
-        ranks: NDArray[np.int32] = self.places[self.seen.of(block, self.window.stride[1])]
+    def _ranks(self, block: Block, length: int) -> NDArray[np.int32]:
+        ranks: NDArray[np.int32] = self.places[self.seen.of(block, self.window.stride[1], length)]
         return ranks
 
 

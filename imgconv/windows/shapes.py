@@ -11,7 +11,7 @@ from imgconv.engine.compiled import loop
 from imgconv.loops import pooling, shapes
 from imgconv.loops.pooling import LARGEST, SMALLEST, SUM
 from imgconv.window import Window
-from imgconv.windows.blocks import Block, Fill, Seen, Taps, by_blocks, cells_of
+from imgconv.windows.blocks import Block, Fill, Taps, by_blocks, cells_of, seen
 from imgconv.windows.reduce import Planes, exact_types, identity_of
 
 Program = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
@@ -32,13 +32,13 @@ def shaped_averages(planes: Planes, window: Window, threads: int | None = None) 
     """The average of the cells that every window sees, of the planes' dtype; whole numbers are rounded once, half to even."""
     dtype = planes.rows.dtype
     planes, accumulator, ratio = exact_types(planes, window.cell_count, window.kernel_size[0])
-    fold, seen = _Runs(window, planes.channels, SUM, accumulator), Seen(window, planes.size, planes.channels)
+    fold, counted = _Runs(window, planes.channels, SUM, accumulator), seen(window, planes.size, planes.channels)
     divide = loop(pooling.divide_rows, rounded=int(dtype.kind == "u"))
 
     def fill(cells: AnyArray, target: AnyArray, block: Block) -> None:
         sums = np.empty(target.shape, accumulator)
         fold(cells, sums)
-        counts = seen.of(block, window.stride[1]).astype(ratio)
+        counts = counted.of(block, window.stride[1], target.shape[1]).astype(ratio)
         divide(sums.astype(ratio, copy=False), np.ones(len(sums), ratio), counts, target, len(sums))
 
     return _all_blocks(planes, window, fill, dtype, filler=0, cells=accumulator, threads=threads)
@@ -46,12 +46,12 @@ def shaped_averages(planes: Planes, window: Window, threads: int | None = None) 
 
 def deviations(planes: Planes, window: Window, threads: int | None = None) -> AnyArray:
     """The standard deviation (of the whole population) of the cells that every window sees, in float64 and rounded to the planes' dtype."""
-    dtype, taps, seen = planes.rows.dtype, Taps(window, planes.channels), Seen(window, planes.size, planes.channels)
-    cells_seen = planes.with_rows(np.ones(planes.rows.shape, np.uint8)) if seen.fewest < window.cell_count else None
+    dtype, taps, counted = planes.rows.dtype, Taps(window, planes.channels), seen(window, planes.size, planes.channels)
+    cells_seen = planes.with_rows(np.ones(planes.rows.shape, np.uint8)) if counted.fewest < window.cell_count else None
 
     def fill(cells: AnyArray, target: AnyArray, block: Block) -> None:
         exists = cells[:1] if cells_seen is None else cells_of(cells_seen, window, block, 0, np.dtype(np.uint8))
-        counts, means, squares = seen.of(block, window.stride[1]), np.empty(target.shape), np.empty(target.shape)
+        counts, means, squares = counted.of(block, window.stride[1], target.shape[1]), np.empty(target.shape), np.empty(target.shape)
         masked = int(bool((counts < window.cell_count).any()))
         loop(shapes.deviations, masked=masked)(cells, exists, taps.rows, taps.columns, counts, means, squares, window.stride[0])
         result = np.sqrt(squares / counts)

@@ -223,11 +223,11 @@ def test_any_allowed_parameters_give_a_sound_kernel(name: str, data: st.DataObje
         upper = min(parameter.most, most.get(word, parameter.most))
         numbers = st.integers(int(parameter.least), int(upper)) if parameter.whole else st.floats(parameter.least, upper)
         drawn[word] = data.draw(numbers, label=word)
-    if name == "unsharp":
+    if name in ("unsharp", "cross"):
         drawn["size"] |= 1
     if name == "dog" and drawn["sigma1"] == drawn["sigma2"]:
         drawn["sigma2"] += 0.5
     taps, divisor = generate(name, drawn)
     assert np.isfinite(taps).all() and taps.size and np.isfinite(divisor) and divisor != 0
-    if GENERATORS[name].module == "smoothing" and name != "highboost":
+    if GENERATORS[name].module in ("smoothing", "shapes") and name != "highboost":
         assert (taps / divisor).sum() == pytest.approx(1, abs=1e-9)
