@@ -1,5 +1,6 @@
 """Errors of damaged files: whatever a decoder or encoder raises becomes one ImageError of one line."""
 
+import re
 import struct
 import tokenize
 import zlib
@@ -12,6 +13,9 @@ from PIL import Image
 from imgconv.errors import ImageError, ImgconvError, one_line, reason
 
 _LARGEST_READ = 1 << 26  # bytes that are allocated at most before the end of a file is noticed, whatever its header claims
+
+_DAMAGED = "damaged "
+_UNSUPPORTED = re.compile(r"unsupported|not supported|not (yet )?implemented|unimplemented|cannot handle|can't handle", re.IGNORECASE)
 
 # Pillow, NumPy, tifffile and imagecodecs raise all of these for damaged files; imagecodecs' own errors are RuntimeErrors.
 DECODER_ERRORS = (
@@ -47,7 +51,7 @@ class TruncatedError(DamageError):
 
 @contextmanager
 def image_errors(prefix: str) -> Iterator[None]:
-    """Turn errors of decoders and encoders into an ImageError: `prefix`, and a reason of one line.
+    """Turn errors of decoders and encoders into an ImageError: `prefix`, and a reason of one line; sound files are not called damaged.
 
     >>> with image_errors("damaged png"):
     ...     raise ValueError("Bad header.")
@@ -61,7 +65,11 @@ def image_errors(prefix: str) -> Iterator[None]:
     except MemoryError as error:
         raise ImageError(one_line(error)) from error
     except DECODER_ERRORS as error:
-        raise ImageError(f"{prefix}: {_reason(error)}") from error
+        text = _reason(error)
+        if prefix.startswith(_DAMAGED) and _UNSUPPORTED.search(text):
+            text = f"{prefix.removeprefix(_DAMAGED)} images of this kind are not supported: {text}; convert it to .png or .tiff"
+            raise ImageError(text) from error
+        raise ImageError(f"{prefix}: {text}") from error
 
 
 def read_exactly(file: BinaryIO, length: int) -> bytes:

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from image_files import SIZE, photo, png, read, tiff
+from image_files import SIZE, photo, png, read, saved, tiff
 from odd_files import odd_files
+from PIL import Image
 
 from imgconv.errors import ImageError
 from imgconv.images.formats import INPUTS
@@ -52,3 +53,12 @@ def test_an_invalid_raw_profile_is_ignored():
 def test_unsupported_tiffs_are_named(array, options, reason):
     with pytest.raises(ImageError, match=reason):
         read(tiff(array, **options))
+
+
+@pytest.mark.parametrize(("position", "value"), [(30, 4), (30, 5), (28, 2)], ids=["JPEG in BMP", "PNG in BMP", "2 bits"])
+def test_kinds_of_bmp_that_pillow_lacks_are_not_supported_and_never_damaged(position, value):
+    data = bytearray(saved(Image.new("RGB", (9, 7)), "BMP"))
+    data[position] = value
+    with pytest.raises(ImageError, match="bmp images of this kind are not supported") as caught:
+        read(bytes(data))
+    assert "damaged" not in str(caught.value)
