@@ -41,6 +41,7 @@ def lines() -> Iterator[Line]:
     yield from blurs(cv2, grey)
     yield from scipy_lines(grey)
     yield from pools(cv2, grey)
+    yield from holes()
 
 
 def blurs(cv2: Any, grey: Any) -> Iterator[Line]:
@@ -82,3 +83,26 @@ def pools(cv2: Any, grey: Any) -> Iterator[Line]:
         )
     half = (lambda: cv2.resize(grey, (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA)) if cv2 else None
     yield Line("average pool 2x2", "cv2.resize INTER_AREA", 1.0, lambda: imgconv.pool(grey, 2, "avg"), half)
+
+
+def holes() -> Iterator[Line]:
+    """A Gaussian of 25x25 over 3 megapixels of which a hundredth is missing, against astropy, SciPy, and itself without missing cells."""
+    convolution, ndimage, kernel = peer("astropy.convolution"), peer("scipy.ndimage"), imgconv.kernel("gaussian:sigma=3")
+    values = np.random.default_rng(1).random((1500, 2000), np.float32)
+    valid = np.random.default_rng(2).random(values.shape) > 0.01
+    holed, taps = np.where(valid, values, np.float32(np.nan)), np.asarray(kernel.taps)
+
+    def ours() -> Any:
+        return imgconv.filter(holed, kernel, nodata="nan")
+
+    def twice() -> Any:
+        sums, weights = (
+            ndimage.gaussian_filter(each, 3, mode="nearest") for each in (np.where(valid, values, 0), valid.astype(np.float32))
+        )
+        return np.where(valid, sums / weights, np.nan)
+
+    text = "gaussian sigma 3, 3 megapixels with holes"
+    interpolated = {"boundary": "extend", "nan_treatment": "interpolate", "preserve_nan": True}
+    yield Line(text, "astropy convolve", 20.0, ours, (lambda: convolution.convolve(holed, taps, **interpolated)) if convolution else None)
+    yield Line(text, "scipy, two Gaussians", 3.0, ours, twice if ndimage else None)
+    yield Line(text, "without holes", 0.4, ours, lambda: imgconv.filter(values, kernel))

@@ -67,10 +67,11 @@ def _jobs(recipes: "list[Recipe]", side: int) -> Iterator[Callable[[], object]]:
 def _recipes() -> "list[Recipe]":
     """Recipes that together use every loop of filters, pools and steps of networks."""
     from imgconv.modes import PoolMode
-    from imgconv.recipe import Canny, Pool, Recipe, filter_recipe, footprint_of, network_recipe
+    from imgconv.recipe import Canny, MissingData, Pool, Recipe, filter_recipe, footprint_of, network_recipe
 
     kernels = ("laplacian8", "gaussian5", "box:size=3", "box:size=15", "sobel", "gaussian:sigma=2", "emboss", "unsharp5", "kv")
     filters = [filter_recipe([kernel], stride=stride) for kernel in kernels for stride in (1, 2)]
+    filters += [filter_recipe([kernel], missing_data=MissingData(0.0)) for kernel in ("box:size=3", "gaussian:sigma=2")]
     ranges = [filter_recipe(["sobel_x"], range=name) for name in ("clip", "abs", "minmax")]
     modes = [mode.typed.replace("P", "50") for mode in PoolMode]
     pools = [Recipe("pool", Pool(size, mode, stride)) for size in (2, 3, 15) for mode in modes for stride in (None, 1)]

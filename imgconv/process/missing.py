@@ -36,7 +36,8 @@ def located(image: Raster, data: MissingData) -> Raster:
     if valid.all():
         return image
     luma = None if image.luma is None else np.where(valid.all(axis=2, keepdims=True), image.luma, image.luma.dtype.type(0))
-    pixels = np.where(valid, image.pixels, image.pixels.dtype.type(0))
+    pixels = image.pixels.copy()
+    np.copyto(pixels, 0, where=~valid)
     return replace(image, pixels=pixels, luma=luma, valid=np.ascontiguousarray(np.broadcast_to(valid, pixels.shape)).view(np.uint8))
 
 
@@ -87,7 +88,10 @@ def valid_of_form(form: Raster, image: Raster, *, grey: bool) -> Raster:
 
 
 def marked(result: Raster, valid: Valid | None) -> Raster:
-    """`result` with the declared value in its missing cells, NaN in floats without one, and 0 in levels, which `transparent` hides."""
+    """`result`, whose pixels are changed, with the declared value in missing cells; without one NaN in floats, and 0 in levels.
+
+    `transparent` hides those.
+    """
     if valid is None:
         return result
     whole = valid.shape[2] != result.channels  # drawn over the image, in other channels
@@ -98,10 +102,10 @@ def marked(result: Raster, valid: Valid | None) -> Raster:
     value = None if declared is None else held_as(declared, result.pixels.dtype)
     if value is None:
         value = np.nan if result.pixels.dtype.kind == "f" else 0
-    pixels = np.where(valid, result.pixels, result.pixels.dtype.type(value))
+    np.copyto(result.pixels, value, where=valid == 0)
     if result.alpha:
-        pixels[..., -1] *= valid[..., -1]
-    return replace(result, pixels=pixels, valid=valid)
+        result.pixels[..., -1] *= valid[..., -1]
+    return replace(result, valid=valid)
 
 
 def transparent(result: Raster) -> Raster:

@@ -85,7 +85,7 @@ def _maps(result: Result, maps: Array, image: Raster, network: Network, floats: 
         if image.valid is not None:
             from imgconv.process.missing import marked
 
-            raster = marked(raster, (~np.isnan(planes.transpose(1, 2, 0))).view(np.uint8))
+            raster = marked(replace(raster, pixels=raster.pixels.copy()), (~np.isnan(planes.transpose(1, 2, 0))).view(np.uint8))
         rasters.append(raster)
     return [Map(name, raster) for name, raster in zip(result.names, rasters, strict=True)]
 
