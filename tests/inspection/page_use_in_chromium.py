@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from browser import browsing
 from command import SAMPLES, imgconv
+from PIL import Image
 
 import imgconv as api
 
@@ -295,3 +296,41 @@ def test_a_notebook_shows_the_page_in_a_frame(tab, folder):
     assert json.dumps(frame).count("iframe") == 2
     time.sleep(1.5)
     assert tab.events("Runtime.exceptionThrown") == [] and tab.events("Log.entryAdded") == []
+
+
+REDRAWS = {3: 50, 5: 50, 7: 50, 15: 100}  # milliseconds for a kernel of a size on a photograph of 0.3 megapixels
+REDRAW = """((size) => { const model = imgconvPage, line = [...Array(size).keys()];
+  const taps = line.map((i) => line.map((j) => ((7 * i + 3 * j) % 5) - 2));
+  model.edit({ kernels: [{ ...model.spec.kernels[0], taps, divisor: 1 }] });
+  return new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0))); })"""
+
+
+@pytest.mark.exhaustive
+def test_a_change_is_drawn_soon(tab, folder):
+    """The time of the page's thread alone, which other programs hardly change."""
+    levels = np.random.default_rng(5).integers(0, 256, (48, 64)).repeat(10, 0).repeat(10, 1)
+    Image.fromarray(levels.astype(np.uint8)).save(folder / "large.png")
+    assert imgconv("explain", "large.png", "-k", "laplacian8", "--html", "large.html", cwd=folder).code == 0
+    shown(tab, folder / "large.html")
+    assert tab.value("[imgconvPage.photo.width, imgconvPage.photo.height]") == [640, 480]
+    tab.call("Performance.enable", timeDomain="threadTicks")
+    for size, limit in REDRAWS.items():
+        assert least(tab, f"{REDRAW}({size})") < limit, size
+    tab.value(f"{REDRAW}(7)")
+    assert least(tab, "imgconvPage.move(0, 1); new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)))") < 1000 / 60
+    tab.call("Performance.disable")
+
+
+def least(tab, script, rounds=8):
+    """The least milliseconds of the page's thread for a script."""
+
+    def spent():
+        metrics = tab.call("Performance.getMetrics")["metrics"]
+        return 1000 * next(each["value"] for each in metrics if each["name"] == "TaskDuration")
+
+    times = []
+    for _ in range(rounds):
+        before = spent()
+        tab.value(script)
+        times.append(spent() - before)
+    return min(times)

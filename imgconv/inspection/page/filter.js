@@ -3,7 +3,7 @@
 import { Misfit, checkBorder, fieldOf, outputSize, padsOf, patchOf, positionsOf, sizeFormulas } from "./geometry.js";
 import { flipped, wholeTaps } from "./kernels.js";
 import { number, productsText } from "./numbers.js";
-import { addCorrelation, padded, sumOf, toLevel } from "./sums.js";
+import { addProduct, padded, sumOf, toLevel } from "./sums.js";
 
 const COMBINED = {
   none: { of: (values) => values[0], text: (values) => values.join("") },
@@ -70,7 +70,7 @@ export class Filter {
     const window = this.windowOf(kernel), size = [input.height, input.width], sums = new Float64Array(count);
     const { planes: taps, divisor } = this.weights(kernel, input.largest), pads = padsOf(window, size);
     planes.forEach((plane, c) => {
-      addCorrelation(sums, outputSize(window, size), padded(plane, size, pads, this.border), taps[c], this.stride, this.dilation);
+      addProduct(sums, outputSize(window, size), padded(plane, size, pads, this.border), taps[c], this.stride, this.dilation);
     });
     const more = kernel.offset * input.level + kernel.bias;
     if (divisor !== 1 || more) for (let i = 0; i < count; i++) sums[i] = sums[i] / divisor + more;
