@@ -50,11 +50,11 @@ def main() -> None:
 
 
 def _reduced(path: Path) -> None:
-    """A smaller file: 128 colours are enough for a screenshot."""
+    """A smaller file: 256 colours are enough for a screenshot."""
     from PIL import Image
 
     with Image.open(path) as image:
-        image.convert("RGB").quantize(128, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
+        image.convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
 
 
 if __name__ == "__main__":

@@ -163,8 +163,13 @@ def test_every_step_has_a_view(tmp_path, monkeypatch):
     np.save("w.npy", np.ones((2, 9), np.float32))
     assert set(STEPS) == set(OPERATIONS)
     for op, text in STEPS.items():
-        (specs,) = data_of(explanation_page(photograph((9, 9)), network_recipe([text]), source="photo.png"))["branches"]
-        assert specs[0]["op"] == op
+        steps = ["flatten", text] if op in ("linear", "softmax") else [text]
+        (specs,) = data_of(explanation_page(photograph((3, 3), 1 if op == "linear" else 3), network_recipe(steps), source="photo.png"))[
+            "branches"
+        ]
+        assert specs[-1]["op"] == op
+    with pytest.raises(UsageError, match="flatten"):
+        explanation_page(photograph((9, 9)), network_recipe(["softmax"]), source="photo.png")
 
 
 def test_a_large_network_gets_a_smaller_photograph():

@@ -56,7 +56,7 @@ export class Filter {
 
   apply(input) {
     const [channels, height, width] = this.shape([input.planes.length, input.height, input.width]);
-    const source = this.linear ? input.planes.map((plane) => plane.map((level) => input.light[level])) : input.planes;
+    const source = this.linear ? input.planes.map((plane) => Float32Array.from(plane, (level) => input.light[level])) : input.planes;
     const values = Array.from({ length: channels }, (_, c) => {
       const maps = this.kernels.map((kernel) => this.#map(kernel, this.overChannels ? source : [source[c]], input, height * width));
       return this.#combined(maps, input.largest);
@@ -69,8 +69,9 @@ export class Filter {
   #map(kernel, planes, input, count) {
     const window = this.windowOf(kernel), size = [input.height, input.width], sums = new Float64Array(count);
     const { planes: taps, divisor } = this.weights(kernel, input.largest), pads = padsOf(window, size);
+    const border = this.linear ? { ...this.border, value: input.light[this.border.value] } : this.border;
     planes.forEach((plane, c) => {
-      addProduct(sums, outputSize(window, size), padded(plane, size, pads, this.border), taps[c], this.stride, this.dilation);
+      addProduct(sums, outputSize(window, size), padded(plane, size, pads, border), taps[c], this.stride, this.dilation);
     });
     const more = kernel.offset * input.level + kernel.bias;
     if (divisor !== 1 || more) for (let i = 0; i < count; i++) sums[i] = sums[i] / divisor + more;

@@ -11,6 +11,7 @@ from imgconv.errors import UsageError
 from imgconv.filters.canny import HIGH, LOW
 from imgconv.inspection.page.photo import PagePhoto
 from imgconv.modes import PaddingMode, PoolMode, Range
+from imgconv.process import shape_of
 from imgconv.recipe import Canny, Filter, MapPlan, Network, Pool, Recipe
 from imgconv.recipe.maps import plan_maps
 from imgconv.recipe.operations import Operation
@@ -57,7 +58,8 @@ def branches(recipe: Recipe, photo: PagePhoto, references: Sequence[str | None])
     """The settings of every step, for each map that is computed from the photograph. Raises UsageError for a step without a view."""
     step = recipe.step
     if isinstance(step, Network):
-        return [[_network_step(each, number) for number, each in enumerate(step.steps, 1)]]
+        shapes = step.shapes(shape_of(photo.image))
+        return [[_network_step(each, number, shape) for number, (each, shape) in enumerate(zip(step.steps, shapes, strict=False), 1)]]
     if isinstance(step, Pool):
         return [[_pool(step, references[0] if references else None)]]
     if isinstance(step, Canny):
@@ -133,10 +135,12 @@ def _canny(step: Canny, recipe: Recipe, photo: PagePhoto) -> Settings:
     return {"type": "canny", "sigma": step.sigma, "low": low, "high": high, "percent": step.percent, "invert": recipe.postprocess.invert}
 
 
-def _network_step(step: Step, number: int) -> Settings:
+def _network_step(step: Step, number: int, shape: tuple[int, ...]) -> Settings:
     settings = _operation(step.op, step.operation)
     if settings is None:
         raise UsageError(f"step {number} ({step.text}): the page has no view of {step.op}; leave it out")
+    if settings["type"] == "vector" and step.op != "flatten" and len(shape) > 1:
+        raise UsageError(f"step {number} ({step.text}): the page has a view of {step.op} for vectors alone; put flatten before it")
     return {"op": step.op, "text": step.text, **settings}
 
 
