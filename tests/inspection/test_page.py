@@ -154,6 +154,7 @@ STEPS = {
     **{op: f"{op} 2" for op in ("scale", "max_pool", "min_pool", "avg_pool", "median_pool", "adaptive_avg_pool", "adaptive_max_pool")},
     **{op: f"{op} sobel_x" for op in ("conv", "conv_transpose", "depthwise")},
     **{op: f"{op} '1 1; 0 1'" for op in Morphology.names()},
+    **{"pad": "pad 2", "deform_conv": "deform_conv box:size=3 offset=offsets.npy"},
     **{"normalize": "normalize 0.5 0.5", "pointwise": "pointwise '1 0 0; 0 1 1'", "linear": "linear weights=w.npy"},
 }
 
@@ -161,6 +162,7 @@ STEPS = {
 def test_every_step_has_a_view(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     np.save("w.npy", np.ones((2, 9), np.float32))
+    np.save("offsets.npy", np.linspace(-1, 1, 18, dtype=np.float32))
     assert set(STEPS) == set(OPERATIONS)
     for op, text in STEPS.items():
         steps = ["flatten", text] if op in ("linear", "softmax") else [text]

@@ -77,7 +77,7 @@ function cannyWords(spec, data, file) {
 /** The text of a step: as it was typed, or with the values that the page has now. */
 function stepText(spec, number, files) {
   if (!spec.edited) return spec.text;
-  const words = spec.text.match(/(?:[^\s"']+|"[^"]*"|'[^']*')+/g), first = words.filter((word, n) => n === 0 || !/^\w+=/.test(word) || /^(weights|kernel|bias)=/.test(word));
+  const words = spec.text.match(/(?:[^\s"']+|"[^"]*"|'[^']*')+/g), first = words.filter((word, n) => n === 0 || !/^\w+=/.test(word) || /^(weights|kernel|bias|offset|mask)=/.test(word));
   const pair = (name, value, usual) => value !== undefined && `${value}` !== `${usual}` && `${name}=${Array.isArray(value) ? value.join("x") : value}`;
   const options = [
     pair("stride", spec.stride, spec.type === "pool" ? spec.size : [1, 1]), pair("padding", spec.padding, [0, 0]), pair("dilation", spec.dilation, [1, 1]),
@@ -90,7 +90,7 @@ function stepText(spec, number, files) {
 
 /** The op and its weights; weights that were changed are a file to save, or a matrix where there is one. */
 function reference(spec, first, number, files) {
-  if (spec.type === "pool") return [first[0]];
+  if (spec.type === "pool" || spec.type === "pad") return [first[0]];
   if (!spec.changed) return first;
   const single = spec.eachChannel && spec.weight.length === 1 && spec.weight[0].length === 1, name = `weights-${number}.npy`;
   const words = [first[0], single ? `"${matrixText(spec.weight[0][0], 1)}"` : `weights=${name}`];

@@ -12,6 +12,7 @@ const TYPE_FIELDS = {
   deform: ["kernel", "offsets", "strength", "stride", "paddingCells", "dilation"],
   pool: ["mode", "percent", "size", "stride", "padding", "border", "dilation", "ceilMode"],
   conv: ["weights", "groups", "stride", "padding", "paddingMode", "dilation", "flip"],
+  pad: ["paddingCells", "paddingMode"],
   conv_transpose: ["weights", "stride", "paddingCells", "outputPadding", "dilation"],
   canny: ["sigma", "low", "high", "invert"],
 };
@@ -85,7 +86,7 @@ function layerOf(taps, maps, channels) {
 }
 
 const FIELDS = {
-  kernel: (model) => kernelEditor(model),
+  kernel: (model) => (model.isNetwork ? null : kernelEditor(model)),
   weights: (model) => weightEditor(model),
   stride: (model, spec) => pair(model, "stride", "Stride", 1),
   dilation: (model, spec) => (spec.type === "pool" && spec.mode === "median" && model.isNetwork ? null : pair(model, "dilation", "Dilation", 1)),
@@ -109,8 +110,8 @@ const FIELDS = {
   mode: (model, spec) => (model.isNetwork ? null : choice("mode", "Mode", helped(model.data.modes.pool), spec.mode, (mode) => model.edit({ mode }, "structure"))),
   percent: (model, spec) => (spec.mode === "rank" ? slider(model, "percent", "Percent", 0, 100, 1) : null),
   groups: (model, spec) => groupField(model, spec),
-  offsets: (model, spec) => choice("offsets", "Offsets", ["none", "spread", "turn", "shear", "scatter"].map((name) => [name, name]), spec.offsets, (offsets) => model.edit({ offsets })),
-  strength: (model) => slider(model, "strength", "Strength in cells", 0, 3, 0.1),
+  offsets: (model, spec) => spec.pairs ? null : choice("offsets", "Offsets", ["none", "spread", "turn", "shear", "scatter"].map((name) => [name, name]), spec.offsets, (offsets) => model.edit({ offsets })),
+  strength: (model, spec) => spec.pairs ? null : slider(model, "strength", "Strength in cells", 0, 3, 0.1),
   sigma: (model) => slider(model, "sigma", "Sigma", 0, 5, 0.1),
   low: (model) => slider(model, "low", "Low threshold", 0, ...lengths(model), (low) => ({ low, high: Math.max(low, model.spec.high) })),
   high: (model) => slider(model, "high", "High threshold", 0, ...lengths(model), (high) => ({ high, low: Math.min(high, model.spec.low) })),

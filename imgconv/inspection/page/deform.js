@@ -21,7 +21,7 @@ function scattered(n) {
 export class Deformed {
   constructor(settings) {
     Object.assign(this, settings);
-    this.title = `deformable ${settings.name}`;
+    this.title = settings.text ?? `deformable ${settings.name}`;
   }
 
   get window() {

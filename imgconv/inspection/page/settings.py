@@ -16,8 +16,10 @@ from imgconv.recipe import Canny, Filter, MapPlan, Network, Pool, Recipe
 from imgconv.recipe.maps import plan_maps
 from imgconv.recipe.operations import Operation
 from imgconv.recipe.operations.conv import Convolution, TransposedConvolution
+from imgconv.recipe.operations.deform import DeformableConvolution
 from imgconv.recipe.operations.elementwise import Combine, Grey, Normalize
 from imgconv.recipe.operations.morphology import Morphing
+from imgconv.recipe.operations.pad import Pad
 from imgconv.recipe.operations.pool import AdaptivePooling, Pooling
 from imgconv.recipe.operations.vector import Flatten, Linear, Softmax
 from imgconv.recipe.parsing import Step
@@ -146,8 +148,13 @@ def _network_step(step: Step, number: int, shape: tuple[int, ...]) -> Settings:
 
 def _operation(op: str, operation: Operation) -> Settings | None:
     match operation:
+        case DeformableConvolution():
+            return _deformable(operation)
         case Convolution():
             return _convolution(operation)
+        case Pad():
+            one = {"weight": _packed(np.ones((1, 1, 1, 1))), "bias": None, "groups": 1, "eachChannel": True, "flip": False}
+            return {"type": "pad", **one, **_window(operation.window), **_border(operation.padding_mode)}
         case TransposedConvolution():
             padding = sizes(operation.window.padding, "padding", 2, least=0) if not isinstance(operation.window.padding, str) else (0, 0)
             more = {"outputPadding": operation.output_padding, "groups": operation.groups, "eachChannel": operation.each_channel}
@@ -189,6 +196,17 @@ def _convolution(operation: Convolution) -> Settings:
         **_border(operation.padding_mode),
         "flip": operation.flip,
     }
+
+
+def _deformable(operation: DeformableConvolution) -> Settings | None:
+    """The settings of one kernel on each channel, with the same offsets everywhere; None for any other deformable convolution."""
+    offsets, (height, width) = operation.offset.numbers, operation.weight.shape[2:]
+    plain = operation.each_channel and len(operation.weight) == 1 and operation.bias is None and operation.mask is None
+    if not plain or offsets.shape != (2 * height * width,):
+        return None
+    kernel = {"taps": operation.weight[0, 0].tolist(), "divisor": 1}
+    pairs = offsets.reshape(height, width, 2).tolist()
+    return {"type": "deform", "name": "convolution", "kernels": [kernel], "pairs": pairs, **_window(operation.window)}
 
 
 def _window(window: Window) -> Settings:

@@ -15,6 +15,7 @@ const OF_TYPE = {
   pool: (spec, modes) => [new Pool(spec, modes)],
   morphology: (spec, modes) => [new Morphology(spec, modes)],
   conv: (spec, modes) => [new Conv(spec, modes)],
+  pad: (spec, modes) => [new Conv(spec, modes)],
   conv_transpose: (spec, modes) => [new ConvTranspose(spec, modes)],
   elementwise: (spec) => [new Elementwise(spec)],
   across: (spec) => [new Across(spec)],
@@ -30,7 +31,7 @@ export function stepsOf(specs, modes) {
 
 function deformed(spec) {
   const [{ taps, divisor }] = spec.kernels, size = [taps.length, taps[0].length];
-  const offsets = taps.map((line, u) => line.map((_, v) => OFFSETS[spec.offsets]([u, v], size, spec.strength)));
+  const offsets = taps.map((line, u) => line.map((_, v) => spec.pairs?.[u][v] ?? OFFSETS[spec.offsets]([u, v], size, spec.strength)));
   return new Deformed({ ...spec, taps, divisor, offsets });
 }
 
