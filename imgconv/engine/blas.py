@@ -6,7 +6,7 @@ can be identified.
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -47,12 +47,13 @@ class _Limit:
     """The users of the limit, and the numbers of threads to restore after the last one."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._users: set[object] = set()
         self._former: list[tuple[Library, int]] = []
 
     def add(self, user: object) -> None:
         libraries = _libraries()
+        self._release()
         with self._lock:
             if not self._users:
                 self._former = [(library, library.num_threads or 1) for library in libraries]
@@ -62,6 +63,7 @@ class _Limit:
 
     def remove(self, user: object) -> None:
         """Remove a user, who may be missing."""
+        self._release()
         with self._lock:
             self._users.discard(user)
             if not self._users:
@@ -69,9 +71,15 @@ class _Limit:
 
     def reset(self) -> None:
         """Remove all users: their threads do not exist in a forked child."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._users.clear()
         self._restore()
+
+    def _release(self) -> None:
+        """Release the lock if an interrupted call of this thread left it: on CPython 3.14 a signal may come before its block begins."""
+        with suppress(RuntimeError):  # it is not ours
+            while True:
+                self._lock.release()
 
     def _restore(self) -> None:
         for library, threads in self._former:
@@ -82,14 +90,10 @@ class _Limit:
 def _set_threads(library: Library, threads: int) -> None:
     """Set the number of threads of a library, from any thread.
 
-    From threadpoolctl 3.8 on, only the first thread that sets a number can set another, until it gives up control.
+    From threadpoolctl 3.8 on, the public call of OpenBLAS does nothing in other threads than the first, and takes a lock, which an
+    exception of a signal handler leaves locked on CPython 3.14. The call below it has neither.
     """
-    give_up_control = getattr(library, "clear_controlling_thread", None)
-    if give_up_control:
-        give_up_control(force=True)
-    library.set_num_threads(threads)
-    if give_up_control:
-        give_up_control(force=True)
+    getattr(library, "_real_set_num_threads", library.set_num_threads)(threads)
 
 
 @cache
