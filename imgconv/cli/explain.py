@@ -54,7 +54,6 @@ def command(
     from imgconv.cli.console import print_parts, write_json, write_message
     from imgconv.display.words import counted
     from imgconv.inspection.arithmetic import explain
-    from imgconv.inspection.page import explanation_page
     from imgconv.outputs import format_of
     from imgconv.plotting.animation import FORMATS, write_animation
     from imgconv.plotting.animation import animate as frames_of
@@ -72,6 +71,8 @@ def command(
         page_inputs = check_output(html, [source], "--html")
     image, frames = first_frame(source, luma=recipe.luma, max_pixels=limit(max_pixels), salvage=salvage, axes=axes)
     if html is not None and page_inputs is not None:
+        from imgconv.inspection.page import explanation_page
+
         known: dict[str, Any] = {
             "references": what.kernel or [what.window] if what.kernel or what.window else (),
             "kernels_file": what.kernels_file,

@@ -39,6 +39,12 @@ def test_the_wheel_holds_what_reports_are_made_of(wheel: Path) -> None:
     assert {f"imgconv/plotting/report.{kind}" for kind in ("py", "html", "css", "js")} <= names
 
 
+def test_the_wheel_holds_the_page_of_explain(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = {Path(name).name for name in archive.namelist() if name.startswith("imgconv/inspection/page/")}
+    assert {path.name for path in (ROOT / "imgconv/inspection/page").iterdir() if path.is_file()} <= names
+
+
 def test_the_wheel_puts_the_manual_page_where_man_looks(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         (page,) = [name for name in archive.namelist() if name.endswith(".data/data/share/man/man1/imgconv.1")]
