@@ -171,11 +171,9 @@ def test_a_bank_is_missing_where_one_of_its_maps_is():
 
 def test_missing_cells_do_not_stretch_minmax():
     pixels = np.linspace(50, 150, 400, dtype=np.float32).reshape(20, 20, 1)
-    valid = holes(20, 20)
-    window, border = Window.of(3, 1, "same"), Border.of("replicate")
-    result, valid_out = filter_missing(
-        pixels * valid, valid, [Kernel(np.ones((3, 3)), 9)], window, border, Output(Range.minmax), MissingRule()
-    )
+    valid, kernel, window = holes(20, 20), Kernel(np.ones((3, 3)), 9), Window.of(3, 1, "same")
+    arguments = pixels * valid, [kernel], window, Border.of("replicate"), Output(Range.minmax)
+    result, valid_out = filter_missing(valid, MissingRule(), *arguments)
     assert (result[valid_out == 1].min(), result[valid_out == 1].max()) == (0, 1)
 
 
