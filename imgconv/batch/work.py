@@ -75,7 +75,7 @@ class Job:
     is_bounded: bool = False  # whether the user chose what is large: an image that cannot be processed by bands is then refused
     layout: "TiffLayout | None" = None
     region: "Region | None" = None
-    level: int = 0
+    level: int | None = None
     progress: Callable[[float], None] | None = None  # is called with the part of a large image that is done
 
     @property

@@ -385,11 +385,17 @@ class HowOptions:
         option(HOW, "--region", metavar="X,Y,WxH", help="Process this part of each image alone: its left and upper edge, and its size."),
     ] = None
     level: Annotated[
-        int,
+        int | None,
         option(
-            HOW, "--level", metavar="N", min=0, max=64, help="Read a reduced copy of a TIFF file; 1 is the largest.", show_default=False
+            HOW,
+            "--level",
+            metavar="N",
+            min=0,
+            max=64,
+            help="Read one image of a TIFF pyramid: 0 is the whole one, 1 its largest reduced copy.",
+            show_default=False,
         ),
-    ] = 0
+    ] = None
     memory: Annotated[
         str | None,
         option(

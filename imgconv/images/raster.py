@@ -153,7 +153,7 @@ class Header:
 class Request:
     """Options for decoding a file; see `open_frames`. With `by_rows` the image need not be in memory as a whole.
 
-    `level` 1 is the largest reduced copy that the file has.
+    `level` 0 is the first image of a file alone, 1 the largest reduced copy of it.
     """
 
     luma: Luma = "no"
@@ -161,7 +161,7 @@ class Request:
     salvage: bool = False
     axes: Axes | None = None
     by_rows: bool = False
-    level: int = 0
+    level: int | None = None
 
     def allows(self, pixels: int) -> bool:
         """Return whether an image may have so many pixels: more where it can be read by rows."""

@@ -120,7 +120,7 @@ def open_frames(
     salvage: bool = False,
     axes: Axes | None = None,
     by_rows: bool = False,
-    level: int = 0,
+    level: int | None = None,
 ) -> Frames:
     """Open an image file, or the bytes of one; only the header is read, and frames are decoded when the iteration reaches them.
 
@@ -128,7 +128,7 @@ def open_frames(
     counts three), `also` gives it in `Raster.luma` with the colours. An image of more than `max_pixels` is refused, None lifts the limit.
     `salvage` uses the readable part of a damaged file. `axes` is the order of the axes of an array of three, which its shape decides
     otherwise. With `by_rows` a format that gives rows may have MOST_STREAMED pixels, which the caller does not hold in memory together.
-    `level` is the number of a reduced copy of a TIFF file, 0 for the image itself.
+    `level` is the number of a reduced copy of a TIFF file, 0 its first image alone.
     Raises ImageError with the reason, without the name of the file, and MissingExtra for HEIC without pillow-heif.
 
     >>> with open_frames(b"P5 2 1 255 ab") as images:

@@ -55,7 +55,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
 
         return raw.decoder(file, request)
     with image_errors("damaged tiff"):
-        images = _images(pages) if not request.level else [_level(pages, request.level)]
+        images = _images(pages) if request.level is None else [_level(pages, request.level)]
         if any(int(image.page.compression) == _OLD_JPEG for image in images):
             from imgconv.images import pillow  # libtiff decodes it
 
@@ -138,7 +138,10 @@ def _images(pages: list[Any]) -> list[_Image]:
 
 def _level(pages: list[Any], number: int) -> _Image:
     """Return a reduced copy of the first image: those of its own directory, of the format, or the reduced pages of the file."""
-    image = _images(pages)[0].page
+    first = _images(pages)[0]
+    if number == 0:
+        return first
+    image = first.page
     copies = [level.pages[0].aspage() for level in image.parent.series[0].levels[1:]]
     copies = copies or [each for each in pages if each.subfiletype & _REDUCED]
     copies = sorted((each for each in copies if not _is_mask(each) and _area(each) < _area(image)), key=_area, reverse=True)
