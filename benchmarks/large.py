@@ -22,6 +22,7 @@ import tifffile
 SMOOTH = "1 2 1; 2 4 2; 1 2 1 / 16"
 SMOOTH_OF_VIPS = "3 3 16 0\n1 2 1\n2 4 2\n1 2 1\n"
 SIGMA = 5
+WIDTH = "0.0003"  # the height of a Gaussian at 4 sigma, where ours ends
 TILE = 256
 
 
@@ -84,7 +85,7 @@ def commands(image: Path, output: Path, compression: str, matrix: Path) -> Itera
     yield "3x3", "imgconv", [*ours, "-k", SMOOTH]
     yield "3x3", "vips conv", ["vips", "conv", str(image), theirs, str(matrix), "--precision", "integer"]
     yield f"gaussian sigma {SIGMA}", "imgconv", [*ours, "-k", f"gaussian:sigma={SIGMA}"]
-    yield f"gaussian sigma {SIGMA}", "vips gaussblur", ["vips", "gaussblur", str(image), theirs, str(SIGMA)]
+    yield f"gaussian sigma {SIGMA}", "vips gaussblur", ["vips", "gaussblur", str(image), theirs, str(SIGMA), "--min-ampl", WIDTH]
 
 
 def main(side: str = "10000", folder: str | None = None) -> None:

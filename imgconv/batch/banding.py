@@ -47,32 +47,36 @@ class _Page:
         return pixels if self.plane is None else pixels[..., self.plane : self.plane + 1]
 
 
-def write_by_bands(reader: RowReader, job: Job, sinks: Sequence[Sink], outcome: Outcome, memory: int) -> None:
-    """Compute all maps of an image with about `memory` bytes, and write them. The pixels are those of `process`.
+def write_by_bands(readers: Sequence[RowReader], job: Job, sinks: Sequence[Sink], outcome: Outcome, memory: int) -> None:
+    """Compute all maps of an image, or of its frames, with about `memory` bytes, and write them. The pixels are those of `process`.
 
     Raises NotByBands before anything is written where that is impossible.
     """
     return_freed_memory()
-    run = _Run(reader, job, len(sinks), memory)
-    run.measure()
-    outcome.missing_before += run.missing
+    if len(readers) > 1 and job.destination.format == "npy":
+        raise NotByBands("an array of several frames is written as a whole")
+    runs = [_Run(reader, job, len(sinks), memory, (number, len(readers))) for number, reader in enumerate(readers)]
     writers = [BandWriter(sink, job) for sink in sinks]
     try:
-        for number in range(max(map(len, run.pages))):
-            run.write({writer: pages[number] for writer, pages in zip(writers, run.pages, strict=True) if number < len(pages)}, outcome)
+        for run in runs:
+            run.measure()
+            outcome.missing_before += run.missing
+            for number in range(max(map(len, run.pages))):
+                run.write({writer: pages[number] for writer, pages in zip(writers, run.pages, strict=True) if number < len(pages)}, outcome)
+            outcome.maps += [each.result() for each in run.statistics.values()] if job.statistics else []
+            run.close()
         for writer in writers:
             writer.finish()
     finally:
         for writer in writers:
             writer.abandon()
     outcome.outputs += [sink.name for sink in sinks]
-    outcome.maps += [each.result() for each in run.statistics.values()] if job.statistics else []
 
 
 class _Run:
     """One image by bands: the objects that compute its maps, the rows of each band, and the rows that are in memory."""
 
-    def __init__(self, reader: RowReader, job: Job, sinks: int, memory: int):
+    def __init__(self, reader: RowReader, job: Job, sinks: int, memory: int, frame: tuple[int, int]):
         header = reader.header
         self._job, self._reader, self._memory = job, reader, memory
         image = Raster(reader.read(0, 1), header.alpha, reader.metadata)
@@ -87,12 +91,16 @@ class _Run:
         self._count = self._band_count(shape, image)
         self._check(image)
         self._image, self._held = image, _HeldRows(reader)
-        self._done, self._passes = 0.0, max(map(len, self.pages)) + any(group.measured for group in self._groups)
+        self._frame, self._done, self._passes = frame, 0.0, max(map(len, self.pages)) + any(group.measured for group in self._groups)
 
     @property
     def missing(self) -> int:
         """Number of missing cells of the image, once they are measured."""
         return self._groups[0].missing
+
+    def close(self) -> None:
+        """Give up the rows that are in memory."""
+        self._held = _HeldRows(self._reader)
 
     def measure(self) -> None:
         """Take every band into account for the range `minmax`, if a map has it."""
@@ -131,7 +139,7 @@ class _Run:
                 yield bands, replace(self._image, pixels=pixels), spans[number][0]
                 self._done += 1 / len(steps)
                 if self._job.progress is not None:
-                    self._job.progress(min(self._done / self._passes, 1.0))
+                    self._job.progress((self._frame[0] + min(self._done / self._passes, 1.0)) / self._frame[1])
 
     def _banded(self, page: _Page, pixels: Array, computed: dict[int, list[Map]], outcome: Outcome) -> BandedImage:
         group, number = page.maps[0]

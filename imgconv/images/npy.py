@@ -94,7 +94,8 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     """
     with image_errors("damaged npy"):
         layout = _read_layout(file, request)
-    return Decoder(layout.header("npy", layout.frames), lambda: _frames(file, layout, "npy"), lambda: _Rows(file, layout))
+    rows = (lambda: [_Rows(file, layout)]) if layout.frames == 1 else None
+    return Decoder(layout.header("npy", layout.frames), lambda: _frames(file, layout, "npy"), rows)
 
 
 class _Rows(RowReader):

@@ -74,7 +74,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     if animation:
         return Decoder(header, lambda: _animated(file, still, image, head, animation, header, request))
     by_rows = request.by_rows and not (head.interlaced or request.salvage) and metadata.orientation_of(image.info) == 1
-    rows = (lambda: _rows(file, image, head, header)) if by_rows else None
+    rows = (lambda: [_rows(file, image, head, header)]) if by_rows else None
     return Decoder(header, lambda: _single(file, still, image, head, request), rows)
 
 

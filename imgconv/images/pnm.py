@@ -58,9 +58,8 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
             if layout.magic in _PLAIN:
                 break
             file.seek(layout.length, 1)
-    start, layout = layouts[0]
-    rows = None if layout.magic in _PLAIN else lambda: _Rows(file, start, layout, request.salvage)
-    return Decoder(header_of(layout, len(layouts)), lambda: _frames(file, layouts, request.salvage), rows)
+    rows = None if layout.magic in _PLAIN else lambda: [_Rows(file, *each, request.salvage) for each in layouts]
+    return Decoder(header_of(layouts[0][1], len(layouts)), lambda: _frames(file, layouts, request.salvage), rows)
 
 
 class _Rows(RowReader):

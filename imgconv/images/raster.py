@@ -1,6 +1,6 @@
 """A decoded image: pixels, alpha and metadata, and the description of a file before it is decoded."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -180,7 +180,7 @@ class Request:
         """Raise ImageError for an image whose frames together have more than `max_pixels`."""
         height, width = header.size
         pixels = height * width * header.frames
-        if not (self.allows(pixels) if header.frames == 1 else self.max_pixels is None or pixels <= self.max_pixels):
+        if not self.allows(pixels):
             raise ImageError(
                 f"{header.frames} frames of {width}x{height} are {pixels} pixels, more than the limit of {self.max_pixels}; "
                 "raise it with --max-pixels"
@@ -191,9 +191,9 @@ class Request:
 class Decoder:
     """An opened file: its header, and a function that decodes its frames in order, each one when the iterator reaches it.
 
-    `rows` opens the rows of a single image, where they can be read without decoding all of it.
+    `rows` opens the rows of each frame, where they can be read without decoding all of it.
     """
 
     header: Header
     frames: Callable[[], Iterator[Raster]]
-    rows: "Callable[[], RowReader | None] | None" = None
+    rows: "Callable[[], Sequence[RowReader] | None] | None" = None

@@ -3,7 +3,7 @@
 A pipe carries one image of any format, or many PNM, PAM, PNG or npy images, each of which is available before the next one arrives.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -80,13 +80,13 @@ class Frames:
     def __iter__(self) -> Iterator[Raster]:
         return self._decoder.frames()
 
-    def rows(self) -> RowReader | None:
-        """Return the rows of the image, if it is a single one whose rows can be read without decoding all of it; else None.
+    def rows(self) -> Sequence[RowReader] | None:
+        """Return the rows of each frame, if they can be read without decoding all of it; else None.
 
         Use either the rows or the frames. A file that would expand more than any image does has none. Raises ImageError.
         """
         header = self.header
-        if self._decoder.rows is None or header.frames > 1:
+        if self._decoder.rows is None:
             return None
         position, size = self._file.tell(), self._file.seek(0, 2)
         self._file.seek(position)

@@ -1,6 +1,6 @@
 """A part of an image: its rows and columns alone are read where the format gives rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
 from imgconv.images.metadata import resampled
-from imgconv.images.raster import Decoder, Header, Metadata, Raster, Sampling
+from imgconv.images.raster import Decoder, Metadata, Raster, Sampling
 from imgconv.images.rows import RowReader
 
 
@@ -42,16 +42,17 @@ def decoder_of(whole: Decoder, region: Region) -> Decoder:
     region.check(whole.header.size)
     header = replace(whole.header, size=(region.height, region.width))
 
-    def opened() -> RowReader | None:
-        rows = whole.rows() if whole.rows is not None else None
-        return None if rows is None else _Rows(rows, region, header)
+    def opened() -> Sequence[RowReader] | None:
+        readers = whole.rows() if whole.rows is not None else None
+        return None if readers is None else [_Rows(rows, region) for rows in readers]
 
     def frames() -> Iterator[Raster]:
-        rows = opened() if header.frames == 1 else None
-        if rows is not None:
-            yield Raster(rows.read(0, region.height), header.alpha, rows.metadata)
+        readers = opened()
+        if readers is not None:
+            yield from (Raster(rows.read(0, region.height), rows.header.alpha, rows.metadata) for rows in readers)
             return
         for frame in whole.frames():
+            region.check(frame.size)
             luma = None if frame.luma is None else region.cut(frame.luma)
             yield replace(frame, pixels=region.cut(frame.pixels), luma=luma, metadata=region.metadata(frame.metadata, frame.size))
 
@@ -61,8 +62,10 @@ def decoder_of(whole: Decoder, region: Region) -> Decoder:
 class _Rows(RowReader):
     """The rows of a region."""
 
-    def __init__(self, rows: RowReader, region: Region, header: Header):
-        self.header, self.metadata = header, region.metadata(rows.metadata, rows.header.size)
+    def __init__(self, rows: RowReader, region: Region):
+        region.check(rows.header.size)
+        self.header = replace(rows.header, size=(region.height, region.width))
+        self.metadata = region.metadata(rows.metadata, rows.header.size)
         self.step, self.forward = rows.step, rows.forward
         self._rows, self._region = rows, region
         rows.columns = region.left, region.left + region.width

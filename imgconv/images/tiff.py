@@ -3,7 +3,7 @@
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from math import prod
@@ -61,7 +61,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
 
             return pillow.decoder(file, "tiff", request)
         _check(images[0], request)
-        return Decoder(_header(images), lambda: _frames(images, request), _rows(images[0], _header(images), request))
+        return Decoder(_header(images), lambda: _frames(images, request), lambda: _rows(images, request))
 
 
 def _opened(tifffile: Any, file: BinaryIO) -> Any:
@@ -210,17 +210,21 @@ def _header(images: list[_Image]) -> Header:
 
 
 def _frames(images: list[_Image], request: Request) -> Iterator[Raster]:
-    from imgconv.images import tiff_colors
 
-    deepest = DTYPES.index(tiff_colors.dtype_of(images[0].page))
     for number, image in enumerate(images, 1):
         with image_errors("damaged tiff" + (f", page {number}" if len(images) > 1 else "")):
             _check(image, request)
-            if DTYPES.index(tiff_colors.dtype_of(image.page)) > deepest:
-                raise ImageError(f"page {number} is deeper than the first page; save it as a file of its own")
+            _check_depth(number, image.page, images[0].page)
             raster = _raster(image, request)
         stack = stacks.stack_of(images[0].page, len(images), raster.channels)
         yield replace(raster, metadata=replace(raster.metadata, stack=stack)) if stack else raster
+
+
+def _check_depth(number: int, page: Any, first: Any) -> None:
+    from imgconv.images import tiff_colors
+
+    if DTYPES.index(tiff_colors.dtype_of(page)) > DTYPES.index(tiff_colors.dtype_of(first)):
+        raise ImageError(f"page {number} is deeper than the first page; save it as a file of its own")
 
 
 def _raster(image: _Image, request: Request) -> Raster:
@@ -235,21 +239,24 @@ def _raster(image: _Image, request: Request) -> Raster:
     return Raster(pixels, alpha, _metadata(page, pixels.shape[:2], pixels.shape[2], alpha=alpha))
 
 
-def _rows(image: _Image, header: Header, request: Request) -> Callable[[], RowReader] | None:
-    """Return what opens the rows of a page; None where rows are columns of the file."""
-    page, mask = image
-    orientation = _orientation(page)
-    if orientation > 4:
-        return None
+def _rows(images: list[_Image], request: Request) -> Sequence[RowReader] | None:
+    """Return the rows of each page; None where the rows of one are columns of the file. Raises ImageError as `_frames` does."""
+    from imgconv.images.tiff_rows import TiffRows
 
-    def opened() -> RowReader:
-        from imgconv.images.tiff_rows import TiffRows
-
-        metadata = _metadata(page, header.size, header.channels, alpha=header.alpha)
-        with image_errors("damaged tiff"):
-            return TiffRows(page, mask, orientation, header, metadata, salvage=request.salvage)
-
-    return opened
+    readers: list[RowReader] = []
+    for number, image in enumerate(images, 1):
+        page, mask = image
+        if _orientation(page) > 4:
+            return None
+        with image_errors("damaged tiff" + (f", page {number}" if len(images) > 1 else "")):
+            _check(image, request)
+            header = _header([image])
+            _check_depth(number, page, images[0].page)
+            metadata = _metadata(page, header.size, header.channels, alpha=header.alpha)
+            stack = stacks.stack_of(images[0].page, len(images), header.channels)
+            metadata = replace(metadata, stack=stack) if stack else metadata
+            readers.append(TiffRows(page, mask, _orientation(page), header, metadata, salvage=request.salvage))
+    return readers
 
 
 def _metadata(page: Any, size: tuple[int, int], channels: int, *, alpha: bool) -> Metadata:

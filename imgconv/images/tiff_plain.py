@@ -4,7 +4,7 @@ Whatever else a file has, and every damaged one, is read by `tiff`, which gives 
 """
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from math import ceil
 from typing import Any, BinaryIO, NamedTuple
@@ -81,7 +81,7 @@ def _full_decoder(file: BinaryIO, request: Request) -> Decoder:
     return tiff.decoder(file, request)
 
 
-def _rows(file: BinaryIO, request: Request) -> RowReader | None:
+def _rows(file: BinaryIO, request: Request) -> Sequence[RowReader] | None:
     rows = _full_decoder(file, request).rows
     return None if rows is None else rows()
 

@@ -71,16 +71,18 @@ def encode_bands(
 
             tiff_writer.encode(pages, stream, description=description, layout=layout)
             return
+        if name == "pnm":
+            from imgconv.images import pnm
+
+            for page in pages:
+                pnm.encode_rows(page, stream)
+            return
         remaining = iter(pages)
         page = next(remaining)
         if name == "png":
             from imgconv.images import png
 
             png.encode_rows(page, stream, description=description)
-        elif name == "pnm":
-            from imgconv.images import pnm
-
-            pnm.encode_rows(page, stream)
         else:
             from imgconv.images import npy
 

@@ -121,7 +121,7 @@ def inputs(tmp_path_factory):
 
 
 def compare(file, command, tmp_path, memory, threads, format):
-    words = [*shlex.split(command), file, "--format", format]
+    words = [*shlex.split(command), file, *(["--format", format] if format else [])]
     whole = imgconv(*words, "-o", tmp_path / "whole/")
     banded = imgconv(*words, "-o", tmp_path / "banded/", "--memory", memory, "-j", threads)
     assert (whole.code, whole.err.replace("whole/", "banded/").split(",")[0]) == (banded.code, banded.err.split(",")[0]), banded.err
@@ -214,6 +214,18 @@ def test_a_region_of_what_is_decoded_as_a_whole(tmp_path, name):
 )
 def test_a_region_that_is_not_one(inputs, tmp_path, region, said):
     assert said in refused(1 if "inside" in said else 2, "edge", inputs / "tiles.tif", f"--region={region}", "-o", tmp_path / "out.png")
+
+
+def test_pages_of_several_sizes(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "pages.tif") as file:
+        for step, options in ((1, {"tile": (32, 32)}), (2, {"rowsperstrip": 9}), (3, {})):
+            file.write(levels(3)[::step, ::step], photometric="rgb", **options)
+    (tmp_path / "pages.ppm").write_bytes(FILES["deep.ppm"] * 2)
+    for name in ("pages.tif", "pages.ppm"):
+        for words in ("filter -k box -k sobel_x --range offset", "filter -k box -k sobel_x --range raw --format tiff", "pool --format pnm"):
+            compare(tmp_path / name, words, tmp_path / f"{name}{len(words)}", "1M", 2, None)
+    done = imgconv("edge", tmp_path / "pages.tif", "--level", "0", "-o", tmp_path / "first.png", "--memory", "1M")
+    assert done.code == 0, done.err
 
 
 @pytest.mark.parametrize("compression", ["deflate", "zstd", "none"])
