@@ -210,7 +210,6 @@ def _header(images: list[_Image]) -> Header:
 
 
 def _frames(images: list[_Image], request: Request) -> Iterator[Raster]:
-
     for number, image in enumerate(images, 1):
         with image_errors("damaged tiff" + (f", page {number}" if len(images) > 1 else "")):
             _check(image, request)

@@ -97,6 +97,7 @@ def encode(pages: Iterable[BandedImage], stream: BinaryIO, *, description: str |
                         page.bands = halved(page.bands, spool)
                     writer.write(_within(_segments(page, layout, order), file.tell, most), **options)
                     if level is not None and spool is not None:
+                        spool.seek(0)
                         page = replace(level, bands=_spooled(level, spool))
                         options = _page_options(page, layout, None) | {"subfiletype": 1}
     if isinstance(file, BytesIO) and file is not stream:
@@ -120,7 +121,6 @@ def halved(bands: Iterable[NDArray[Any]], spool: BinaryIO) -> Iterator[NDArray[A
         mean = (sums[:, ::2] + sums[:, 1::2]) / sums.dtype.type(4)
         spool.write((np.rint(mean) if is_whole else mean).astype(band.dtype).tobytes())
         yield band
-    spool.seek(0)
 
 
 def _spooled(page: BandedImage, spool: BinaryIO) -> Iterator[NDArray[Any]]:

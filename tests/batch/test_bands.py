@@ -247,7 +247,8 @@ def test_tiles_and_compressions_of_tiff_files(inputs, tmp_path, compression, nam
 
 @pytest.mark.parametrize("name", ["tiles.tif", "deep_grey.png", "floats.tif"])
 def test_levels_of_a_pyramid_are_averages(inputs, tmp_path, name):
-    words = ["filter", inputs / name, "-k", "identity", "--pyramid", "--tile", "64"]
+    compression = "deflate" if name == "tiles.tif" else "none"
+    words = ["filter", inputs / name, "-k", "identity", "--pyramid", "--tile", "64", "--compression", compression]
     for memory in ("1M", "1G"):
         assert imgconv(*words, "-o", tmp_path / f"{memory}.tiff", "--memory", memory).code == 0
     assert (tmp_path / "1M.tiff").read_bytes() == (tmp_path / "1G.tiff").read_bytes()
