@@ -30,7 +30,7 @@ class Factors:
 _DECODERS = {
     "png": Factors(1.0, 1.0),
     "jpeg": Factors(1.0, 1.0),
-    "tiff": Factors(0.0, 1.2),
+    "tiff": Factors(0.0, 0.8),
     "webp": Factors(13.2, retained=8.2),
     "gif": Factors(5.0),
     "bmp": Factors(1.0, 1.0),

@@ -64,7 +64,7 @@ def photo(height, width, channels, depth, turn=0):
     tiled = np.tile(tile, (-(-height // tile.shape[0]), -(-width // tile.shape[1]), 1))[:height, :width]
     pixels = {1: tiled[..., :1], 3: tiled, 4: np.dstack([tiled, tiled[..., 0]])}[channels]
     dtype, factor = DEPTHS[depth]
-    return Raster(np.ascontiguousarray((np.roll(pixels, turn, axis=1) * factor).astype(dtype)), channels == 4)
+    return Raster(np.ascontiguousarray((np.roll(pixels, turn, axis=1) * dtype(factor)).astype(dtype)), channels == 4)
 
 
 def written(folder, format, channels, depth, frames=1):
