@@ -11,7 +11,7 @@ from collections import Counter
 import llvmlite.binding as llvm
 import numpy as np
 
-from imgconv.api import filter
+from imgconv.api import filter, pool
 from imgconv.cli import warmup
 from imgconv.engine import compiler
 from imgconv.functional.deform_conv import deform_conv2d
@@ -41,18 +41,23 @@ def check_machine_code(module, target):
 def main():
     """Compile every loop and print how many forms each of them has."""
     compiler.self_check()
-    forms, emit = Counter(), compiler.emit
+    forms, emit, fingerprint = Counter(), compiler.emit, compiler.fingerprint
 
     def emit_for_all(dispatcher, signature):
         for target in TARGETS:
             check_machine_code(compiler.module_of(dispatcher, signature), target)
-        forms[dispatcher.py_func.__qualname__.partition(".")[0]] += 1
         return emit(dispatcher, signature)
 
-    compiler.emit = emit_for_all
+    def counted(function, constants, signature):
+        forms[function.__name__] += 1
+        return fingerprint(function, constants, signature)
+
+    compiler.emit, compiler.fingerprint = emit_for_all, counted
     warmup.command(quiet=True)
     maps, weight = np.ones((1, 2, 9, 9), np.float32), np.ones((2, 2, 3, 3), np.float32)
     filter(np.ma.masked_less(np.arange(81.0).reshape(9, 9), 5), "gaussian5")
+    for dtype in (np.uint8, np.float32):
+        pool(np.ones((80, 80), dtype), 31, "median", stride=1, padding="same")
     unfold(maps, 3)
     deform_conv2d(maps, np.ones((1, 18, 7, 7), np.float32), weight)
     sys.stdout.write(json.dumps(forms))
