@@ -45,9 +45,8 @@ def _filter_settings(what: FilterOptions) -> dict[str, Any]:
 
 def pool_recipe_of(what: PoolOptions) -> "Recipe":
     """The recipe of `pool`."""
-    from imgconv.recipe import Pool, Recipe, footprint_of
+    from imgconv.recipe import Pool, Recipe, window_shape
     from imgconv.recipe.values import image_padding, image_size, padding_mode, read
-    from imgconv.registry import Registry
 
     if what.size and what.window:
         raise UsageError("--size and --window exclude each other; leave one of them out")
@@ -62,7 +61,7 @@ def pool_recipe_of(what: PoolOptions) -> "Recipe":
         what.alpha.value,
         what.missing.value,
         what.min_valid,
-        footprint_of(what.window, Registry.load(what.kernels_file)) if what.window else None,
+        window_shape(what.window, what.kernels_file),
         None if what.padding_mode is None else read("--padding-mode", padding_mode, what.padding_mode),
     )
     return Recipe("pool", step, missing_data=missing_data_of(what))

@@ -7,7 +7,7 @@ them; the functions that compute are imported when a step of a network runs.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from imgconv.recipe.footprints import footprint_of
+from imgconv.recipe.footprints import footprint_of, window_shape
 from imgconv.recipe.maps import MapPlan, plan_maps
 from imgconv.recipe.recipe import DECLARED, MissingData, Postprocess, Recipe, filter_recipe
 from imgconv.recipe.shape import Shape, Size
@@ -32,6 +32,7 @@ __all__ = [
     "footprint_of",
     "network_recipe",
     "plan_maps",
+    "window_shape",
 ]
 _LAZY = {"Network": "imgconv.recipe.network", "network_recipe": "imgconv.recipe.network"}
 

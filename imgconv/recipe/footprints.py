@@ -10,7 +10,20 @@ from imgconv.registry import Kernel, Registry, resolve, slug
 from imgconv.window import Footprint
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from imgconv.registry import Bank
+
+
+def window_shape(reference: str | Kernel | Bank | None, kernels_file: Path | None) -> Footprint | None:
+    """The footprint of a window option; None without one.
+
+    The kernels file is read even then, so that a broken one is refused and no output may replace it.
+    """
+    if reference is None and kernels_file is None:
+        return None
+    registry = Registry.load(kernels_file)
+    return None if reference is None else footprint_of(reference, registry)
 
 
 def footprint_of(reference: str | Kernel | Bank, registry: Registry | None = None) -> Footprint:

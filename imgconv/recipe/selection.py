@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from imgconv.errors import UsageError
-from imgconv.recipe.footprints import footprint_of
+from imgconv.recipe.footprints import window_shape
 from imgconv.recipe.network import network_recipe
 from imgconv.recipe.recipe import DECLARED, MissingData, Postprocess, Recipe, filter_recipe
 from imgconv.recipe.steps import Canny, Pool
@@ -79,11 +79,9 @@ class Selection:
         return self._filter()
 
     def _pool(self) -> Pool:
-        footprint = None
-        if self.window is not None:
-            if self.size is not None:
-                raise UsageError("--size and --window exclude each other; leave one of them out")
-            footprint = footprint_of(self.window, Registry.load(self.kernels_file))
+        if self.window is not None and self.size is not None:
+            raise UsageError("--size and --window exclude each other; leave one of them out")
+        footprint = window_shape(self.window, self.kernels_file)
         size = Pool.size if self.size is None else self.size
         window: dict[str, Any] = {"stride": self.stride, "padding": self.padding, "padding_mode": self.padding_mode}
         window |= {"dilation": self.dilation, "ceil_mode": self.ceil_mode, "footprint": footprint}

@@ -116,13 +116,13 @@ def test_show_survives_a_terminal_without_the_letters(shell: Shell) -> None:
 def test_add_writes_the_users_file_and_keeps_its_comments(shell: Shell) -> None:
     path = Path(shell("path").stdout.strip())
     assert path == Path(shell.environment["XDG_CONFIG_HOME"]) / "imgconv" / "kernels.toml" and not path.exists()
-    added = shell("add", "cross", "-k", "0 1 0; 1 1 1; 0 1 0 / 5", "--description", "a plus", "--tag", "own", "--range", "minmax")
-    assert added.stdout == "" and added.stderr == f"added cross to {path}\n"
+    added = shell("add", "mine", "-k", "0 1 0; 1 1 1; 0 1 0 / 5", "--description", "a plus", "--tag", "own", "--range", "minmax")
+    assert added.stdout == "" and added.stderr == f"added mine to {path}\n"
     path.write_text("# mine\n" + path.read_text("utf-8"), "utf-8")
     assert "; it replaces the built-in kernel" in shell("add", "box", "-k", "-1 1").stderr
     assert path.read_text("utf-8").startswith("# mine\n")
-    cross = shell.lines("show", "cross")[0]
-    assert (cross["divisor"], cross["range"], cross["tags"], cross["description"]) == (5, "minmax", ["own"], "a plus")
+    mine = shell.lines("show", "mine")[0]
+    assert (mine["divisor"], mine["range"], mine["tags"], mine["description"]) == (5, "minmax", ["own"], "a plus")
 
 
 def test_add_replaces_only_by_force(shell: Shell) -> None:

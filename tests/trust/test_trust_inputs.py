@@ -25,6 +25,7 @@ WRITES = {
     ("output", "FILE.html"): ("-o", ".html"),
     ("report", "FILE.html"): ("--report", ".html"),
     ("animate", "FILE.gif"): ("--animate", ".gif"),
+    ("html", "FILE.html"): ("--html", ".html"),
 }
 # parameters that name files to read: the words of a command line, and the files that they lead to
 READS = {
@@ -34,6 +35,8 @@ READS = {
     ("images", "BEFORE AFTER..."): (["before.npy", "after.npy"], ["before.npy", "after.npy"]),
     ("kernel", "REFERENCE"): (["-k", "@weights.npy"], ["weights.npy"]),
     ("reference", "REFERENCE"): (["@weights.npy"], ["weights.npy"]),
+    ("window", "REFERENCE"): (["--window", "@weights.npy"], ["weights.npy"]),
+    ("mask", "FILE"): (["--mask", "mask.png"], ["mask.png"]),
     ("kernels_file", "FILE"): (["--kernels-file", "kernels.toml"], ["kernels.toml"]),
     ("files0_from", "FILE"): (["--files0-from", "list"], ["list"]),
     ("step", "STEP"): (["-s", "conv @weights.npy bias=bias.npy"], ["weights.npy", "bias.npy"]),
@@ -43,8 +46,24 @@ READS = {
 }
 # parameters with a text that is not the name of a file
 TEXTS = {
-    *("at", "dask", "description", "dilation", "format", "high", "keep", "low", "max_pixels", "name", "padding", "padding_mode", "shape"),
-    *("shard", "size", "source", "stride", "tag", "words"),
+    *(
+        "at",
+        "compression",
+        "crop",
+        "dask",
+        "description",
+        "dilation",
+        "format",
+        "high",
+        "keep",
+        "low",
+        "max_pixels",
+        "memory",
+        "mode",
+        "name",
+        "nodata",
+    ),
+    *("padding", "padding_mode", "region", "shape", "shard", "size", "source", "stride", "tag", "tile", "words"),
 }
 # words that a command needs besides the one under test, unless one of the parameters is it
 NEEDS = {
@@ -92,6 +111,7 @@ def test_every_option_with_a_text_is_known_here():
 @pytest.fixture
 def here(tmp_path):
     shutil.copy(SAMPLES / "step_wedge.png", tmp_path / "photo.png")
+    shutil.copy(SAMPLES / "step_wedge.png", tmp_path / "mask.png")
     np.save(tmp_path / "weights.npy", KERNEL)
     np.save(tmp_path / "bias.npy", np.zeros(1))
     np.savez(tmp_path / "bank.npz", a=KERNEL, b=KERNEL.T)
