@@ -46,6 +46,11 @@ def environment(**more):
     return {**usual, "PYTHONPATH": str(ROOT), **more}
 
 
+def limited_environment(**more):
+    """The environment of a process that may write little to a file: Python 3.11 would cut the bytecode of this checkout short there."""
+    return environment(PYTHONDONTWRITEBYTECODE="1", **more)
+
+
 @contextmanager
 def started(*words, **options):
     """`imgconv` with these words as a running process, which is gone when the block ends."""

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from processes import names
+from processes import limited_environment, names
 
 from imgconv.access import PRIVATE, Access
 from imgconv.atomic import atomic_write, replace_file
@@ -91,7 +91,8 @@ def test_a_full_disk_keeps_the_old_file(tmp_path):
             print(error.strerror)
     """
     (tmp_path / "out.png").write_bytes(b"old")
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True)
+    words = [sys.executable, "-c", textwrap.dedent(script)]
+    done = subprocess.run(words, env=limited_environment(), capture_output=True, text=True, check=True)
     assert done.stdout == "File too large\n"
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
 

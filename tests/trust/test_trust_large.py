@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 import tifffile
-from processes import IMGCONV, environment, started
+from processes import IMGCONV, limited_environment, started
 
 SIDE = 12_288
 
@@ -25,7 +25,7 @@ def large(tmp_path_factory):
 
 def run(*words, limit, most):
     little = {"preexec_fn": lambda: resource.setrlimit(limit, (most, most))}
-    settings = environment(OPENBLAS_NUM_THREADS="1")
+    settings = limited_environment(OPENBLAS_NUM_THREADS="1")
     return subprocess.run([*IMGCONV, *map(str, words)], env=settings, capture_output=True, text=True, timeout=120, check=False, **little)
 
 
