@@ -32,7 +32,9 @@ def test_a_quota_leaves_the_old_output_and_nothing_else(photo, tmp_path, format)
     old.write_bytes(b"old")
     colours = ["--grey"] if format == "gif" else []  # of which it holds 256
     command = [*IMGCONV, "filter", photo, "-k", "identity", "--format", format, "-o", out, *colours]
-    done = subprocess.run(command, env=limited_environment(), preexec_fn=small_files_only, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, env=limited_environment(), preexec_fn=small_files_only, capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 1, done.stderr
     assert done.stderr.count("\n") == 1 and "photo.jpg" in done.stderr and "file too large" in done.stderr
     assert names(out) == [old.name] and old.read_bytes() == b"old"
