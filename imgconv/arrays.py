@@ -181,8 +181,9 @@ def as_groups(value: object, weight_size: Shape) -> int:
 def as_window(kernel_size: Size, stride: Size, padding: Padding, dilation: Size, dims: int = 2, *, ceil_mode: bool = False) -> Window:
     """Return a checked window over two axes; a window over one axis (`dims` = 1) gets a height of 1.
 
-    >>> as_window((3,), 2, 1, 1, dims=1)
-    Window(kernel_size=(1, 3), stride=(1, 2), padding=(0, 1), dilation=(1, 1), ceil_mode=False)
+    >>> window = as_window((3,), 2, 1, 1, dims=1)
+    >>> window.kernel_size, window.stride, window.padding
+    ((1, 3), (1, 2), (0, 1))
     """
     window = Window.of(kernel_size, stride, padding, dilation, dims=dims, ceil_mode=ceil_mode)
     if dims == 2:

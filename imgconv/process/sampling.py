@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # filters start without networks and their steps
 def of_window(window: Window, size: tuple[int, int], anchor: Sequence[float] | None = None) -> Sampling:
     """Return the sampling of an image of `size` by a window; its cell `anchor`, by default its middle, is where a result belongs.
 
+    >>> from imgconv.window import Window
     >>> of_window(Window.of(2, stride=2), (8, 6)).origin
     (0.5, 0.5)
     """

@@ -39,7 +39,7 @@ def test_the_estimate_is_near_what_is_taken(images, tmp_path, words):
     name, *command = words
     files = [str(images / size / name) for size in ("small", "large")]
     done = subprocess.run(
-        [sys.executable, ROOT / "tests" / "measured_memory.py", *files, *command, "-q"],
+        [sys.executable, ROOT / "tests" / "measured_memory.py", *files, *command, "-q", "--memory", "8G"],  # not by bands
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

@@ -80,7 +80,7 @@ def written(folder, format, channels, depth, frames=1):
 
 def ratio(files, *words):
     """The estimate divided by what the command took."""
-    command = [sys.executable, ROOT / "tests" / "measured_memory.py", *files, *words, "-q"]
+    command = [sys.executable, ROOT / "tests" / "measured_memory.py", *files, *words, "-q", "--memory", "8G"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
