@@ -16,7 +16,6 @@ to do, in lower case and without a full stop.
 
 import errno
 import os
-import re
 
 _CONTROLS = (
     *range(0x20),
@@ -24,7 +23,6 @@ _CONTROLS = (
     *range(0x2028, 0x202F),
     *range(0x2066, 0x206A),
 )  # also line ends and directions
-_DECIMAL_COMMA = re.compile(r"[-+]?[0-9]+,[0-9]+(e[-+]?[0-9]+)?%?", re.IGNORECASE)
 _ESCAPES = {code: repr(chr(code))[1:-1] for code in _CONTROLS}
 
 # What loaders of shared libraries say where address space or memory is missing.
@@ -83,7 +81,9 @@ def comma_hint(text: object) -> str:
     >>> comma_hint("1,5"), comma_hint("80,5%"), comma_hint("1,5,2")
     ('; write 1.5 for 1,5', '; write 80.5% for 80,5%', '')
     """
-    if isinstance(text, str) and _DECIMAL_COMMA.fullmatch(text.strip()):
+    import re  # a command imports this module before it handles signals
+
+    if isinstance(text, str) and re.fullmatch(r"[-+]?[0-9]+,[0-9]+(e[-+]?[0-9]+)?%?", text.strip(), re.IGNORECASE):
         return f"; write {text.strip().replace(',', '.')} for {text.strip()}"
     return ""
 
