@@ -1,7 +1,7 @@
 """The cells of an image under one window: their values, their positions, and which of them are padding."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -66,16 +66,18 @@ def cell_patch(pixels: NDArray[Any], rows: tuple[int, ...], columns: tuple[int, 
 def pool_patch(
     pixels: NDArray[Any], window: Window, pads: Sequence[tuple[int, int]], at: tuple[int, int], border: Border | None = None
 ) -> Patch:
-    """Return the cells under the window of a pool. Without a border padding has no values; those cells are 0 and take no part."""
-    if border is not None:
-        patch = filter_patch(pixels, window, pads, border, at)
-        return replace(patch, used=mask_of(window))
+    """Return the cells under the window of a pool.
+
+    Without a border padding has no values. Those cells, and with `ceil_mode` the ones beyond the padding, are 0 and take no part.
+    """
     height, width = pixels.shape[:2]
     rows, columns = window.cells(at, pads)
-    padded = _outside(rows, height)[:, None] | _outside(columns, width)
-    values = pixels[np.ix_(np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1))].copy()
-    values[padded] = 0
-    return Patch(values, rows, columns, padded, mask_of(window) & ~padded)
+    vertical, horizontal = pads if border else ((0, 0), (0, 0))
+    down, across = _outside(rows, height, vertical), _outside(columns, width, horizontal)
+    beyond = down[:, None] | across
+    values = cell_patch(pixels, _or_zero(rows, down), _or_zero(columns, across), border or Border.of("zeros")).values
+    values[beyond] = 0
+    return Patch(values, rows, columns, _outside(rows, height)[:, None] | _outside(columns, width), mask_of(window) & ~beyond)
 
 
 def mask_of(window: Window) -> NDArray[np.bool_]:
@@ -90,5 +92,9 @@ def mask_of(window: Window) -> NDArray[np.bool_]:
     return mask
 
 
-def _outside(positions: Sequence[int], size: int) -> NDArray[np.bool_]:
-    return np.array([not 0 <= position < size for position in positions], bool)
+def _outside(positions: Sequence[int], size: int, pad: tuple[int, int] = (0, 0)) -> NDArray[np.bool_]:
+    return np.array([not -pad[0] <= position < size + pad[1] for position in positions], bool)
+
+
+def _or_zero(positions: Sequence[int], outside: NDArray[np.bool_]) -> tuple[int, ...]:
+    return tuple(0 if is_outside else position for position, is_outside in zip(positions, outside, strict=True))
