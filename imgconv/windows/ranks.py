@@ -24,6 +24,7 @@ COUNTED_BITS = 16_000  # of the cells of a window; larger ones are quicker by hi
 COLUMN_CELLS = range(226, 1 << 16)  # of rectangles of bytes, whose histograms count in 16 bits; smaller ones are counted (2026-11)
 COLUMNS = 1 << 10  # with their histograms, 512 kB
 BAND_VALUES = 1 << 20  # results of a thread at a time
+SMALL_PLANE = 1 << 14  # results of a plane; smaller ones of a batch are ranked together (2026-11)
 NARROW = 64  # fewer columns than this are counted along their length
 
 
@@ -32,9 +33,31 @@ def ranked(planes: Planes, window: Window, place: Place, threads: int | None = N
 
     Every window must see a cell. A NaN among the cells is the result.
     """
+    (h_out, w_out), algorithm = window.output_size(planes.size), rank_algorithm(window, planes.size, planes.rows.dtype, planes.count)
+    if planes.count == 1 or h_out * w_out > SMALL_PLANE:
+        return _ranked(planes, window, place, algorithm, threads)
+    mixed = _ranked(planes.interleaved(), window, place, algorithm, threads).reshape(h_out, w_out, planes.count, planes.channels)
+    return np.ascontiguousarray(mixed.transpose(2, 0, 1, 3)).reshape(planes.count * h_out, w_out * planes.channels)
+
+
+def rank_algorithm(window: Window, size: tuple[int, int], dtype: np.dtype[Any], planes: int = 1) -> RankAlgorithm:
+    """The algorithm of `ranked` for most windows on `planes` of a size; those at the border of a network's plane are counted.
+
+    >>> [rank_algorithm(Window.of(taps), (480, 640), np.dtype(np.uint8)) for taps in (3, 15, 63)]
+    ['sorting network', 'counting', 'column histograms']
+    """
+    h_out, w_out = window.output_size(size)
+    if planes * h_out * w_out >= NETWORK_PIXELS and window.cell_count <= NETWORK_CELLS and window.kernel_size[0] <= NETWORK_ROWS:
+        return "sorting network"
+    if dtype == np.uint8 and window.footprint is None and window.dilation[0] == 1 and window.cell_count in COLUMN_CELLS:
+        return "column histograms"
+    return "counting" if 8 * window.cell_count * dtype.itemsize <= COUNTED_BITS else "histogram"
+
+
+def _ranked(planes: Planes, window: Window, place: Place, algorithm: RankAlgorithm, threads: int | None) -> AnyArray:
     (h_out, w_out), dtype = window.output_size(planes.size), planes.rows.dtype
     out = np.empty((planes.count, h_out, w_out, planes.channels), dtype)
-    job, algorithm = _Ranks(planes, window, place), rank_algorithm(window, planes.size, dtype)
+    job = _Ranks(planes, window, place)
     match algorithm:
         case "sorting network":
             regions = job.by_network(out, threads)
@@ -49,20 +72,6 @@ def ranked(planes: Planes, window: Window, place: Place, threads: int | None = N
         broken = planes.with_rows(np.isnan(planes.rows).view(np.uint8))
         out[shaped_extremes(broken, window, largest=True, threads=threads).reshape(out.shape) != 0] = np.nan
     return out.reshape(planes.count * h_out, w_out * planes.channels)
-
-
-def rank_algorithm(window: Window, size: tuple[int, int], dtype: np.dtype[Any]) -> RankAlgorithm:
-    """The algorithm of `ranked` for most windows on planes of `size`; those at the border of a network's plane are counted.
-
-    >>> [rank_algorithm(Window.of(taps), (480, 640), np.dtype(np.uint8)) for taps in (3, 15, 63)]
-    ['sorting network', 'counting', 'column histograms']
-    """
-    h_out, w_out = window.output_size(size)
-    if h_out * w_out >= NETWORK_PIXELS and window.cell_count <= NETWORK_CELLS and window.kernel_size[0] <= NETWORK_ROWS:
-        return "sorting network"
-    if dtype == np.uint8 and window.footprint is None and window.dilation[0] == 1 and window.cell_count in COLUMN_CELLS:
-        return "column histograms"
-    return "counting" if 8 * window.cell_count * dtype.itemsize <= COUNTED_BITS else "histogram"
 
 
 class _Ranks:

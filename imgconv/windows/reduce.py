@@ -46,6 +46,17 @@ class Planes:
         height, width, channels = pixels.shape
         return cls(_plain(pixels).reshape(height, width * channels), 1, (height, width), channels)
 
+    def interleaved(self) -> "Planes":
+        """The same planes as one, each pixel of which holds a value of every plane: loops over rows of few pixels cost more.
+
+        >>> Planes(np.array([[1, 2], [3, 4], [5, 6], [7, 8]]), 2, (2, 2)).interleaved().rows
+        array([[1, 5, 2, 6],
+               [3, 7, 4, 8]])
+        """
+        height, width = self.size
+        rows = self.rows.reshape(self.count, height, width, self.channels).transpose(1, 2, 0, 3)
+        return Planes(np.ascontiguousarray(rows).reshape(height, -1), 1, self.size, self.count * self.channels)
+
     def with_rows(self, rows: AnyArray) -> "Planes":
         """The same planes with other values or another dtype."""
         return replace(self, rows=rows)
