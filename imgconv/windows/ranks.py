@@ -34,7 +34,7 @@ def ranked(planes: Planes, window: Window, place: Place, threads: int | None = N
     Every window must see a cell. A NaN among the cells is the result.
     """
     (h_out, w_out), algorithm = window.output_size(planes.size), rank_algorithm(window, planes.size, planes.rows.dtype, planes.count)
-    if planes.count == 1 or h_out * w_out > SMALL_PLANE:
+    if planes.count < 2 or h_out * w_out > SMALL_PLANE:
         return _ranked(planes, window, place, algorithm, threads)
     mixed = _ranked(planes.interleaved(), window, place, algorithm, threads).reshape(h_out, w_out, planes.count, planes.channels)
     return np.ascontiguousarray(mixed.transpose(2, 0, 1, 3)).reshape(planes.count * h_out, w_out * planes.channels)
