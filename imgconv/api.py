@@ -465,6 +465,7 @@ def _to_masked(image: Array, result: Raster) -> Any:
 
 
 def as_kernel(kernel: KernelLike) -> str | Kernel | Bank:
+    """Return a reference, kernel or bank as it is, and a 2-D array as a kernel. Raises ArgumentTypeError for anything else."""
     if isinstance(kernel, str | Kernel | Bank):
         return kernel
     array = as_array(kernel, "kernel")

@@ -19,7 +19,8 @@ from imgconv.errors import DoesNotFit, ImageError
 from imgconv.images import Raster
 from imgconv.images.rows import BandedImage, RowReader
 from imgconv.images.writing import BY_ROWS
-from imgconv.process import BandedMaps, Map, banded_maps
+from imgconv.process import Map
+from imgconv.process.bands import BandedMaps, banded_maps
 from imgconv.recipe import Shape
 from imgconv.system import return_freed_memory
 

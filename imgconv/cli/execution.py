@@ -123,7 +123,7 @@ def _outcomes(plan: Plan, job: Job, how: HowOptions) -> Generator[Outcome]:
 
 
 def _layout(where: WhereOptions, plan: Plan) -> "TiffLayout | None":
-    """How TIFF files are laid out. Raises UsageError where the results are no TIFF files."""
+    """The layout of TIFF files. Raises UsageError where the results are no TIFF files."""
     layout = tiff_layout(where.tile, where.compression, pyramid=where.pyramid)
     if layout is not None and plan.destination.explicit and plan.destination.format != "tiff":
         raise UsageError(f"--tile, --compression and --pyramid have no effect on {plan.destination.format}; leave them out, or write .tiff")

@@ -47,7 +47,7 @@ class PngRows(RowReader):
 
     def _restart(self) -> None:
         self._row, self._above = 0, bytes(self._row_bytes)
-        self._kept: list[tuple[bytes, bytes]] = []
+        self._chunks: list[tuple[bytes, bytes]] = []
         self._blocks = self._inflated()
         self._rest = bytearray()
 
@@ -71,13 +71,13 @@ class PngRows(RowReader):
     def _pixels(self, rows: NDArray[np.uint8]) -> NDArray[Any]:
         """Return the pixels of rows of bytes."""
         head, width = self._head, self._head.size[1]
-        if head.colour_type != 3 and not self._kept and head.depth >= 8:
+        if head.colour_type != 3 and not self._chunks and head.depth >= 8:
             samples = rows if head.depth == 8 else rows.view(">u2").astype(np.uint16)
             return np.ascontiguousarray(samples.reshape(len(rows), width, -1))
         plain = np.zeros((len(rows), 1 + self._row_bytes), np.uint8)
         plain[:, 1:] = rows
         size = len(rows), width
-        small = BytesIO(_file(size, head.depth, head.colour_type, self._kept, plain.tobytes()))
+        small = BytesIO(_file(size, head.depth, head.colour_type, self._chunks, plain.tobytes()))
         return self._convert(small, png.Head(size, head.depth, head.colour_type))
 
     def _inflated(self) -> Iterator[bytes]:
@@ -88,17 +88,17 @@ class PngRows(RowReader):
             if name in png.ANIMATION:
                 continue
             checksum = fast_zlib.crc32(name)
-            kept = []
+            parts = []
             while length:
                 data = read_exactly(self._file, min(length, _BLOCK))
                 length -= len(data)
                 checksum = fast_zlib.crc32(data, checksum)
-                kept += [data] if name in (b"PLTE", b"tRNS") else []
+                parts += [data] if name in (b"PLTE", b"tRNS") else []
                 while data and name == b"IDAT":
                     yield inflate.decompress(data, _BLOCK)
                     data = inflate.unconsumed_tail
             png.check_sum(self._file, name, checksum)
-            self._kept += [(name, b"".join(kept))] if kept else []
+            self._chunks += [(name, b"".join(parts))] if parts else []
         yield inflate.flush()
 
 

@@ -103,6 +103,7 @@ def needed_segments(page: Any, salvage: bool) -> int:
 
 
 def stored(page: Any, offset: int, length: int) -> bytes:
+    """Return the bytes of a segment as they are in the file; fewer where the file ends before."""
     file = page.parent.filehandle
     file.seek(offset)
     data: bytes = file.read(max(0, min(length, file.size - offset)))

@@ -140,6 +140,7 @@ def rows_of(held: Raster, begin: int, rows: Rows) -> Raster:
 
 
 def united(one: tuple[float, float] | None, other: tuple[float, float] | None) -> tuple[float, float] | None:
+    """Return the smallest and largest of two pairs of extremes, either of which may be unknown."""
     if one is None or other is None:
         return one or other
     return min(one[0], other[0]), max(one[1], other[1])

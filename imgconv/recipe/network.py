@@ -157,10 +157,10 @@ class Network:
         counts = [prod(dims) for dims in self.shapes(shape)]
         written = {result.position for result in self.results}
         most = 2 * counts[0]  # the image is copied into a batch
-        kept = 0
+        results = 0
         for position, (before, after) in enumerate(pairwise(counts)):
-            most = max(most, kept + before + int((1 + self.steps[position].operation.temporaries) * after))
-            kept += after if position in written else 0
+            most = max(most, results + before + int((1 + self.steps[position].operation.temporaries) * after))
+            results += after if position in written else 0
         return most
 
     def trace(self, shape: Shape) -> list[tuple[str, Shape]]:
