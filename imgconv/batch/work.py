@@ -126,7 +126,7 @@ def process_opened(opened: Frames, job: Job, source: Source, outcome: Outcome) -
     if reason is None:
         return
     check_size(header, job.max_pixels)
-    with job.memory.reserved(size, f"{name}, as a whole since {reason}," if reason else name), job.cpu_slots.acquired():
+    with job.memory.reserved(size, f"{name}, which is processed as a whole ({reason})," if reason else name), job.cpu_slots.acquired():
         _write(opened, job, source, sinks, outcome)
 
 
