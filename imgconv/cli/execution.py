@@ -18,7 +18,8 @@ from imgconv.batch.sources import STDIN, read_names
 from imgconv.batch.work import LARGE, Job
 from imgconv.cli.app import Interrupted
 from imgconv.cli.console import Reporter, print_previews, write_json, write_message
-from imgconv.cli.options import HowOptions, OnError, TellOptions, WhereOptions, limit, memory, region, shard, tiff_layout
+from imgconv.cli.option_values import limit, memory, region, shard, tiff_layout
+from imgconv.cli.options import HowOptions, OnError, TellOptions, WhereOptions
 from imgconv.display.words import counted
 from imgconv.engine import compiled, fallback
 from imgconv.engine.parallel import default_threads

@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from imgconv.cli.options import MAX_PIXELS, TELL, WHAT, AxesOrder, Input, MaxPixels, Salvage, limit, option
+from imgconv.cli.option_values import limit
+from imgconv.cli.options import MAX_PIXELS, TELL, WHAT, AxesOrder, Input, MaxPixels, Salvage, option
 from imgconv.cli.outputs import check_output
 from imgconv.cli.selection import Selection
 from imgconv.errors import UsageError

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from imgconv.cli.options import MAX_PIXELS, WHAT, WHERE, AxesOrder, Input, MaxPixels, Salvage, limit, option
+from imgconv.cli.option_values import limit
+from imgconv.cli.options import MAX_PIXELS, WHAT, WHERE, AxesOrder, Input, MaxPixels, Salvage, option
 from imgconv.cli.outputs import check_output
 from imgconv.cli.selection import Selection
 

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from imgconv.cli.completion import complete_kernel, complete_tag
 from imgconv.cli.figure import FigureFile
 from imgconv.cli.help import Command, Group
-from imgconv.cli.options import MAX_PIXELS, Input, KernelsFile, MaxPixels, complete_kernel, complete_tag
+from imgconv.cli.options import MAX_PIXELS, Input, KernelsFile, MaxPixels
 from imgconv.modes import Range
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgconv.cli.options import MAX_PIXELS, TELL, WHAT, WHERE, AxesOrder, MaxPixels, Salvage, Size, limit, mode_option, option
+from imgconv.cli.option_values import limit
+from imgconv.cli.options import MAX_PIXELS, TELL, WHAT, WHERE, AxesOrder, MaxPixels, Salvage, Size, mode_option, option
 from imgconv.cli.outputs import check_output
 from imgconv.errors import UsageError
 from imgconv.modes import Channels

@@ -1,30 +1,24 @@
-"""The options that commands share, each declared once, and the readers of their values.
+"""The options that commands share, each declared once.
 
 A command takes dataclasses of options. `grouped` turns each field into an option of its own for Typer.
 """
 
 import inspect
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from enum import StrEnum
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from imgconv import __version__
-from imgconv.errors import UsageError
+from imgconv.cli.completion import complete_compression, complete_format, complete_kernel, complete_padding
 from imgconv.modes import AlphaRule, Axes, MissingMode, Mode, PaddingMode, PoolMode, Range
-
-if TYPE_CHECKING:
-    from imgconv.images.region import Region
-    from imgconv.images.tiff_writer import TiffLayout
 
 WHAT, WHERE, TELL, HOW = "Processing", "Output", "Messages", "Execution"  # sections of --help
 MAX_PIXELS = "178956970"
-LEAST_MEMORY = 10**6  # bytes
 
 
 class OnError(StrEnum):
@@ -43,75 +37,6 @@ def mode_option(name: str, modes: type[Mode], help: str, more: str = "", **setti
     """An option that takes one of `modes`, which its help lists."""
     text = f"{help}: {modes.described()}. {more}".rstrip()
     return option(WHAT, name, help=text, autocompletion=modes.completed, **settings)
-
-
-def _beginning_with(incomplete: str, names: Iterable[str]) -> list[str]:
-    return [name for name in names if name.startswith(incomplete)]
-
-
-def complete_kernel(incomplete: str) -> list[str]:
-    """Kernel names for shell completion."""
-    from imgconv.errors import ImgconvError
-    from imgconv.registry import Registry
-
-    try:
-        return _beginning_with(incomplete, Registry.load().names())
-    except ImgconvError:  # commands report a broken kernels file; completion must not write in the middle of a command line
-        return []
-
-
-def complete_tag(incomplete: str) -> list[str]:
-    """Tags of kernels for shell completion."""
-    from imgconv.errors import ImgconvError
-    from imgconv.registry import Registry
-
-    try:
-        return _beginning_with(incomplete, sorted({tag for entry in Registry.load().entries() for tag in entry.tags}))
-    except ImgconvError:
-        return []
-
-
-def complete_format(incomplete: str) -> list[str]:
-    """Output formats for shell completion."""
-    from imgconv.images.formats import OUTPUTS
-
-    return _beginning_with(incomplete, OUTPUTS)
-
-
-def complete_compression(incomplete: str) -> list[str]:
-    """Names of compressions for shell completion."""
-    from imgconv.images.tiff_writer import COMPRESSIONS
-
-    return _beginning_with(incomplete, COMPRESSIONS)
-
-
-def complete_recipe(incomplete: str) -> list[str]:
-    """Recipe files and folders for shell completion; after FILE.toml: the recipes of the file."""
-    import tomllib
-
-    file, colon, name = incomplete.rpartition(":")
-    try:
-        if colon and file.endswith(".toml"):
-            recipes = tomllib.loads(Path(file).read_text(encoding="utf-8")).get("recipes", {})
-            return [f"{file}:{each}" for each in _beginning_with(name, recipes)]
-        folder = incomplete[: incomplete.rfind("/") + 1]
-        entries = sorted(Path(folder or ".").iterdir())
-    except (OSError, ValueError):
-        return []
-    names = [f"{folder}{each.name}{'/' if each.is_dir() else ''}" for each in entries if each.is_dir() or each.suffix == ".toml"]
-    return _beginning_with(incomplete, names)
-
-
-def complete_step(incomplete: str) -> list[tuple[str, str]]:
-    """Operations of a step for shell completion, each with its help."""
-    from imgconv.recipe.operations import OPERATIONS
-
-    return [(name, operation.help) for name, operation in OPERATIONS.items() if name.startswith(incomplete)]
-
-
-def complete_padding(incomplete: str) -> list[str]:
-    """Names of paddings for shell completion."""
-    return _beginning_with(incomplete, ("same", "valid", "full"))
 
 
 Inputs = Annotated[
@@ -467,68 +392,3 @@ def _default(field: Field[Any]) -> Any:
     if field.default is not MISSING:
         return field.default
     return field.default_factory() if field.default_factory is not MISSING else inspect.Parameter.empty
-
-
-def limit(text: str) -> int | None:
-    """Read the value of --max-pixels: a whole number of at least 1, or None for `none`."""
-    if text.lower() == "none":
-        return None
-    if re.fullmatch(r"\d{1,18}", text, re.ASCII) is None or int(text) < 1:
-        raise UsageError(f"--max-pixels: expected a whole number above 0, or none, got {text!r}")
-    return int(text)
-
-
-def memory(text: str) -> int:
-    """Read the value of --memory: bytes, or thousands, millions or billions of them with K, M or G.
-
-    >>> memory("256M"), memory("1.5g")
-    (256000000, 1500000000)
-    """
-    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,3})?)([kmg]?)b?", text.strip().lower(), re.ASCII)
-    size = int(float(match[1]) * {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}[match[2]]) if match else 0
-    if size < LEAST_MEMORY:
-        raise UsageError(f"--memory: expected at least 1M, such as 100M or 2G, got {text!r}")
-    return size
-
-
-def tiff_layout(tile: str | None, compression: str | None, *, pyramid: bool) -> "TiffLayout | None":
-    """Read the values of --tile, --compression and --pyramid; None without any of them."""
-    if tile is None and compression is None and not pyramid:
-        return None
-    from imgconv.images.tiff_writer import TiffLayout
-    from imgconv.recipe.values import image_size, read
-    from imgconv.window import sizes
-
-    height, width = (256, 256) if tile is None else sizes(read("--tile", image_size, tile), "--tile", 2, least=1)
-    return TiffLayout.of((height, width) if tile else None, compression, pyramid=pyramid)
-
-
-def region(text: str | None) -> "Region | None":
-    """Read `X,Y,WxH`: whole numbers, the size at least 1x1.
-
-    >>> region("10,20,300x200")
-    Region(top=20, left=10, height=200, width=300)
-    """
-    if text is None:
-        return None
-    from imgconv.images.region import Region
-
-    match = re.fullmatch(r"(\d{1,9}),(\d{1,9}),([1-9]\d{0,8})x([1-9]\d{0,8})", text.replace(" ", ""), re.ASCII)
-    if match is None:
-        raise UsageError(f"--region: expected X,Y,WxH, such as 1000,500,640x480, got {text!r}")
-    left, top, width, height = map(int, match.groups())
-    return Region(top, left, height, width)
-
-
-def shard(text: str | None) -> tuple[int, int]:
-    """Read `I/N` with 1 <= I <= N; None is 1/1, all inputs.
-
-    >>> shard("2/8")
-    (2, 8)
-    """
-    if text is None:
-        return 1, 1
-    match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text, re.ASCII)
-    if match is None or not 1 <= int(match[1]) <= int(match[2]):
-        raise UsageError(f"--shard: expected I/N with I from 1 to N, such as 1/4, got {text!r}")
-    return int(match[1]), int(match[2])

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgconv.cli.options import MAX_PIXELS, WHAT, AxesOrder, Json, MaxPixels, limit, option
+from imgconv.cli.option_values import limit
+from imgconv.cli.options import MAX_PIXELS, WHAT, AxesOrder, Json, MaxPixels, option
 from imgconv.cli.selection import Selection
 from imgconv.errors import DoesNotFit, ImageError, UsageError
 from imgconv.modes import Axes

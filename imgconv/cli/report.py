@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgconv.cli.options import MAX_PIXELS, WHERE, HowOptions, MaxPixels, Quiet, Recursive, limit, option
+from imgconv.cli.option_values import limit
+from imgconv.cli.options import MAX_PIXELS, WHERE, HowOptions, MaxPixels, Quiet, Recursive, option
 from imgconv.errors import ImageError, UsageError, reason
 from imgconv.inputs import Inputs
 from imgconv.modes import Axes

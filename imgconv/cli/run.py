@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated
 
+from imgconv.cli.completion import complete_recipe, complete_step
 from imgconv.cli.help import Command
 from imgconv.cli.options import (
     WHAT,
@@ -16,8 +17,6 @@ from imgconv.cli.options import (
     Nodata,
     TellOptions,
     WhereOptions,
-    complete_recipe,
-    complete_step,
     mode_option,
     option,
 )

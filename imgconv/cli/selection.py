@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
-from imgconv.cli.options import WHAT, FilterOptions, Padding, PaddingModeName, PoolOptions, Shape, complete_recipe, complete_step, option
+from imgconv.cli.completion import complete_recipe, complete_step
+from imgconv.cli.options import WHAT, FilterOptions, Padding, PaddingModeName, PoolOptions, Shape, option
 from imgconv.errors import UsageError
 from imgconv.modes import PoolMode
 

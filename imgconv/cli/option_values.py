@@ -1,0 +1,77 @@
+"""Readers of option values that are more than a number or a name."""
+
+import re
+from typing import TYPE_CHECKING
+
+from imgconv.errors import UsageError
+
+if TYPE_CHECKING:
+    from imgconv.images.region import Region
+    from imgconv.images.tiff_writer import TiffLayout
+
+LEAST_MEMORY = 10**6  # bytes
+
+
+def limit(text: str) -> int | None:
+    """Read the value of --max-pixels: a whole number of at least 1, or None for `none`."""
+    if text.lower() == "none":
+        return None
+    if re.fullmatch(r"\d{1,18}", text, re.ASCII) is None or int(text) < 1:
+        raise UsageError(f"--max-pixels: expected a whole number above 0, or none, got {text!r}")
+    return int(text)
+
+
+def memory(text: str) -> int:
+    """Read the value of --memory: bytes, or thousands, millions or billions of them with K, M or G.
+
+    >>> memory("256M"), memory("1.5g")
+    (256000000, 1500000000)
+    """
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,3})?)([kmg]?)b?", text.strip().lower(), re.ASCII)
+    size = int(float(match[1]) * {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}[match[2]]) if match else 0
+    if size < LEAST_MEMORY:
+        raise UsageError(f"--memory: expected at least 1M, such as 100M or 2G, got {text!r}")
+    return size
+
+
+def tiff_layout(tile: str | None, compression: str | None, *, pyramid: bool) -> "TiffLayout | None":
+    """Read the values of --tile, --compression and --pyramid; None without any of them."""
+    if tile is None and compression is None and not pyramid:
+        return None
+    from imgconv.images.tiff_writer import TiffLayout
+    from imgconv.recipe.values import image_size, read
+    from imgconv.window import sizes
+
+    height, width = (256, 256) if tile is None else sizes(read("--tile", image_size, tile), "--tile", 2, least=1)
+    return TiffLayout.of((height, width) if tile else None, compression, pyramid=pyramid)
+
+
+def region(text: str | None) -> "Region | None":
+    """Read `X,Y,WxH`: whole numbers, the size at least 1x1.
+
+    >>> region("10,20,300x200")
+    Region(top=20, left=10, height=200, width=300)
+    """
+    if text is None:
+        return None
+    from imgconv.images.region import Region
+
+    match = re.fullmatch(r"(\d{1,9}),(\d{1,9}),([1-9]\d{0,8})x([1-9]\d{0,8})", text.replace(" ", ""), re.ASCII)
+    if match is None:
+        raise UsageError(f"--region: expected X,Y,WxH, such as 1000,500,640x480, got {text!r}")
+    left, top, width, height = map(int, match.groups())
+    return Region(top, left, height, width)
+
+
+def shard(text: str | None) -> tuple[int, int]:
+    """Read `I/N` with 1 <= I <= N; None is 1/1, all inputs.
+
+    >>> shard("2/8")
+    (2, 8)
+    """
+    if text is None:
+        return 1, 1
+    match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text, re.ASCII)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise UsageError(f"--shard: expected I/N with I from 1 to N, such as 1/4, got {text!r}")
+    return int(match[1]), int(match[2])
