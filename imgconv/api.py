@@ -1,38 +1,39 @@
 """The calls for whole images: filter, edge, pool, canny, run, and the kernels by name."""
 
 import os
-import sys
-import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Sequence
 from itertools import groupby
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard, Union
+from typing import TYPE_CHECKING, Any, Union, overload
 
 import numpy as np
 
+from imgconv.api_images import ImageLike, open_image
 from imgconv.arrays import Array, ArrayLike, as_array, ignore_float_errors
-from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
-from imgconv.images import DEFAULT_MAX_PIXELS, Luma, Raster, from_pil, open_frames, to_pil
-from imgconv.images.raster import is_pixel_dtype
-from imgconv.modes import Axes
+from imgconv.errors import ArgumentTypeError, UsageError
 from imgconv.process import process
-from imgconv.process.missing import located, mask_of, transparent
+from imgconv.process.missing import mask_of
 from imgconv.recipe import DECLARED, Canny, MissingData, Pool, Recipe, filter_recipe, footprint_of, network_recipe
 from imgconv.registry import Bank, Kernel, kernel_from_array
 from imgconv.remedies import named, python_remedies
 from imgconv.window import Padding, Size
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from PIL.Image import Image
 
-ImageLike = Union[str, "os.PathLike[str]", "Image", ArrayLike]
+    from imgconv.api_options import CannyOptions, FileImage, FilterOptions, Masked, PoolOptions, RunOptions
+
 KernelLike = str | Kernel | Bank | ArrayLike
 NO_ALPHA = "none"  # as `alpha`: the last of 2 or 4 channels is a band like the others
-_EXACT = ((np.float32, 2**24), (np.float64, 2**53))  # floating dtypes, and up to where they hold every whole number
 
 
+@overload
+def filter(image: "Masked", kernel: KernelLike, **options: "Unpack[FilterOptions]") -> "Masked | Any": ...
+@overload
+def filter(image: ArrayLike, kernel: KernelLike, **options: "Unpack[FilterOptions]") -> Array | Any: ...
+@overload
+def filter(image: "FileImage", kernel: KernelLike, **options: "Unpack[FilterOptions]") -> "Image | Any": ...
 def filter(
     image: ImageLike,
     kernel: KernelLike,
@@ -105,6 +106,12 @@ def filter(
         return _apply(recipe, image, threads, bands=alpha == NO_ALPHA)
 
 
+@overload
+def edge(image: "Masked", kernel: KernelLike = ..., **options: "Unpack[FilterOptions]") -> "Masked | Any": ...
+@overload
+def edge(image: ArrayLike, kernel: KernelLike = ..., **options: "Unpack[FilterOptions]") -> Array | Any: ...
+@overload
+def edge(image: "FileImage", kernel: KernelLike = ..., **options: "Unpack[FilterOptions]") -> "Image | Any": ...
 def edge(
     image: ImageLike,
     kernel: KernelLike = "laplacian8",
@@ -145,6 +152,12 @@ def edge(
         return _apply(recipe, image, threads, bands=alpha == NO_ALPHA)
 
 
+@overload
+def pool(image: "Masked", size: Size | None = ..., mode: str = ..., **options: "Unpack[PoolOptions]") -> "Masked": ...
+@overload
+def pool(image: ArrayLike, size: Size | None = ..., mode: str = ..., **options: "Unpack[PoolOptions]") -> Array: ...
+@overload
+def pool(image: "FileImage", size: Size | None = ..., mode: str = ..., **options: "Unpack[PoolOptions]") -> "Image": ...
 def pool(
     image: ImageLike,
     size: Size | None = None,
@@ -206,6 +219,10 @@ def pool(
         return _apply(Recipe("pool", step, missing_data=missing_data_of(nodata, mask)), image, threads, bands=alpha == NO_ALPHA)
 
 
+@overload
+def canny(image: ArrayLike, **options: "Unpack[CannyOptions]") -> Array: ...
+@overload
+def canny(image: "FileImage", **options: "Unpack[CannyOptions]") -> "Image": ...
 def canny(
     image: ImageLike,
     *,
@@ -250,6 +267,12 @@ def canny(
         return _apply(Recipe("canny", Canny(sigma, low, high, quantiles, alpha_rule(alpha))), image, threads, bands=alpha == NO_ALPHA)
 
 
+@overload
+def run(image: "Masked", recipe: Union[str, "os.PathLike[str]", Sequence[str]], **options: "Unpack[RunOptions]") -> "Masked | Any": ...
+@overload
+def run(image: ArrayLike, recipe: Union[str, "os.PathLike[str]", Sequence[str]], **options: "Unpack[RunOptions]") -> Array | Any: ...
+@overload
+def run(image: "FileImage", recipe: Union[str, "os.PathLike[str]", Sequence[str]], **options: "Unpack[RunOptions]") -> "Image | Any": ...
 def run(
     image: ImageLike,
     recipe: Union[str, "os.PathLike[str]", Sequence[str]],
@@ -351,117 +374,14 @@ def _apply(recipe: Recipe, image: ImageLike, threads: int | None = None, *, band
         raise UsageError(f"threads must be at least 1, not {threads}; leave it out for one per core")
     results: list[Any] = []
     with named(image):
-        raster, _, convert = open_image(image, recipe.luma, bands=bands, masked=not isinstance(recipe.step, Canny), stacklevel=5)
-        if recipe.missing_data.mask is not None and isinstance(
-            convert, partial
-        ):  # a masked array shows which cells of an array are missing
-            convert = partial(_to_masked, *convert.args)
-        for vector, maps in groupby(process(raster, recipe, threads=threads), key=lambda result: result.vector):
+        opened = open_image(image, recipe.luma, bands=bands, masked=not isinstance(recipe.step, Canny), stacklevel=5)
+        masked = recipe.missing_data.mask is not None  # a masked array shows which cells of an array are missing
+        for vector, maps in groupby(process(opened.raster, recipe, threads=threads), key=lambda result: result.vector):
             if vector:
                 results.append(np.array([number.image.pixels.item() for number in maps], np.float32))
             else:
-                results += [convert(result.image) for result in maps]
+                results += [opened.convert(result.image, masked=masked) for result in maps]
     return results[0] if len(results) == 1 else results
-
-
-class Opened(NamedTuple):
-    """An opened image: its first frame, the number of frames, and the conversion of a result to the form of the image."""
-
-    raster: Raster
-    frames: int
-    convert: Callable[[Raster], Any]
-
-
-def open_image(
-    image: ImageLike,
-    luma: Luma = "no",
-    *,
-    bands: bool = False,
-    max_pixels: int | None = DEFAULT_MAX_PIXELS,
-    salvage: bool = False,
-    axes: str | None = None,
-    masked: bool = False,
-    stacklevel: int = 3,
-) -> Opened:
-    """Open an image. With `bands` no channel is alpha; with `masked` it can be a masked array; `stacklevel` is that of a warning.
-
-    The other parameters are those of `open_frames`.
-
-    Raises ArgumentTypeError for what is not an image, and ImageError, which does not name the file.
-    """
-    frames = 1
-    convert: Callable[[Raster], Any] = _to_pil
-    if isinstance(image, str | os.PathLike):
-        order = None if axes is None else Axes(axes)
-        with open_frames(Path(image), luma=luma, max_pixels=max_pixels, salvage=salvage, axes=order) as opened:
-            if opened.header.warning:
-                warnings.warn(f"{os.fsdecode(image)}: {opened.header.warning}", stacklevel=stacklevel)
-            raster, frames = next(iter(opened)), opened.header.frames
-    elif is_pil(image):
-        raster = from_pil(image)
-    else:
-        if masked and _is_masked(image):
-            raster = _of_masked(image)
-            return Opened(replace(raster, alpha=False) if bands else raster, 1, partial(_to_masked, image))
-        array = as_array(image, "image")
-        if array is None:
-            raise ArgumentTypeError(f"image is a {type(image).__name__}; give a path, a PIL image, or a numpy array (H, W) or (H, W, C)")
-        raster, convert = _from_array(array), partial(_to_array, array)
-    return Opened(replace(raster, alpha=False) if bands else raster, frames, convert)
-
-
-def is_pil(image: ImageLike) -> TypeGuard["Image"]:
-    """Whether an image is one of Pillow, which need not be imported for this."""
-    return hasattr(image, "getbands") and not isinstance(image, np.ndarray)
-
-
-def _is_masked(image: ImageLike) -> TypeGuard["np.ma.MaskedArray[Any, Any]"]:
-    return "numpy.ma" in sys.modules and isinstance(image, np.ma.MaskedArray)
-
-
-def _of_masked(image: "np.ma.MaskedArray[Any, Any]") -> Raster:
-    return located(_from_array(np.ma.getdata(image)), MissingData(mask=~np.ma.getmaskarray(image)))
-
-
-def _from_array(image: Array) -> Raster:
-    if image.dtype.kind not in "buif" or image.dtype.itemsize > 8:
-        raise ArgumentTypeError(f"image has dtype {image.dtype}; use bool, an integer type, float16, float32 or float64")
-    if image.ndim not in (2, 3) or 0 in image.shape:
-        raise DoesNotFit(f"image has the shape {image.shape}; give (H, W) or (H, W, C), none of them 0")
-    pixels = _as_pixels(np.ascontiguousarray(image[..., None] if image.ndim == 2 else image))
-    return Raster(pixels, alpha=pixels.shape[2] in (2, 4))
-
-
-def _to_pil(result: Raster) -> "Image":
-    """Return a result as a PIL image; bands of an image with alpha go back to where they come from."""
-    result = replace(result, alpha=result.pixels.shape[2] in (2, 4))
-    return to_pil(transparent(result) if result.pixels.dtype == np.uint8 else result)
-
-
-def _as_pixels(array: Array) -> Array:
-    """Return an array with a dtype of rasters, in native byte order; other dtypes become a float that holds every value."""
-    if is_pixel_dtype(array.dtype):
-        return array.astype(array.dtype.newbyteorder("="), copy=False)
-    largest = max(-int(array.min()), int(array.max())) if array.dtype.kind in "iu" else 0
-    for dtype, exact in _EXACT:
-        if largest <= exact:
-            return array.astype(dtype)
-    raise DoesNotFit(f"image has values up to {largest}, more than float64 holds exactly; scale it to 2**53 or less")
-
-
-def _to_array(image: Array, result: Raster) -> Array:
-    """Return the pixels of a result, without a channel axis if `image` has none or had its channels merged into one."""
-    pixels = result.pixels
-    return pixels[..., 0] if pixels.shape[2] == 1 and (image.ndim == 2 or image.shape[2] != 1) else pixels
-
-
-def _to_masked(image: Array, result: Raster) -> Any:
-    """Return the pixels of a result as a masked array."""
-    mask = np.ma.nomask if result.valid is None else _to_array(image, replace(result, pixels=result.valid, valid=None)) == 0
-    masked = np.ma.MaskedArray(_to_array(image, result), mask)
-    if isinstance(image, np.ma.MaskedArray) and masked.dtype == image.dtype:
-        masked.fill_value = image.fill_value
-    return masked
 
 
 def as_kernel(kernel: KernelLike) -> str | Kernel | Bank:

@@ -10,7 +10,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgconv.api import NO_ALPHA, ImageLike, KernelLike, alpha_rule, as_kernel, is_pil, missing_data_of, open_image
+from imgconv.api import NO_ALPHA, KernelLike, alpha_rule, as_kernel, missing_data_of
+from imgconv.api_images import ImageLike, is_pil, open_image
 from imgconv.errors import UsageError
 from imgconv.images import DEFAULT_MAX_PIXELS, Luma, Raster, read_header
 from imgconv.inputs import Inputs

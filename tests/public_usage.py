@@ -36,10 +36,11 @@ def images() -> None:
         for image in (str(PHOTO), PHOTO, picture, np.eye(9), Lender()):
             imgconv.edge(image, alpha="none")
             imgconv.filter(image, own, stride=(1, 2), padding="same", padding_mode=("constant", 0), range="raw")
-    imgconv.filter(np.eye(9), Lender())
-    imgconv.pool(np.eye(9), 2, "avg", stride=1, ceil_mode=True)
-    imgconv.canny(np.eye(9), low=0.1, high=0.2, quantiles=True)
-    imgconv.run(np.eye(9), ["conv sobel", "combine"], keep=[1], range="abs")
+    edges: Array = imgconv.filter(np.eye(9), Lender())
+    holes: np.ma.MaskedArray[Any, Any] = imgconv.pool(np.ma.masked_equal(np.eye(9), 0), 2, "avg", stride=1, ceil_mode=True)
+    lines: Image.Image = imgconv.canny(PHOTO, low=0.1, high=0.2, quantiles=True)
+    maps: list[Array] = list(imgconv.run(np.eye(9), ["conv sobel", "combine"], keep=[1], range="abs"))
+    use(edges, holes.mask, lines.size, maps)
     use(weights.shape, kernel, bank.to_dict(), len(imgconv.kernels()), imgconv.__version__)
 
 

@@ -1,0 +1,129 @@
+"""Images in the forms that Python callers give, and results in the same forms."""
+
+import os
+import sys
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard, Union
+
+import numpy as np
+
+from imgconv.arrays import Array, ArrayLike, as_array
+from imgconv.errors import ArgumentTypeError, DoesNotFit
+from imgconv.images import DEFAULT_MAX_PIXELS, Luma, Raster, from_pil, open_frames, to_pil
+from imgconv.images.raster import is_pixel_dtype
+from imgconv.modes import Axes
+from imgconv.process.missing import located, transparent
+from imgconv.recipe import MissingData
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+ImageLike = Union[str, "os.PathLike[str]", "Image", ArrayLike]
+_EXACT = ((np.float32, 2**24), (np.float64, 2**53))  # floating dtypes, and up to where they hold every whole number
+
+
+class Opened(NamedTuple):
+    """An opened image: its first frame, the number of frames, and the array that it is, if it is one."""
+
+    raster: Raster
+    frames: int
+    array: Array | None = None
+
+    def convert(self, result: Raster, *, masked: bool = False) -> "Array | Image":
+        """Return a result in the form of the image. With `masked` that of an array is a masked array, as that of a masked array is."""
+        if self.array is None:
+            return _to_pil(result)
+        return (_to_masked if masked or _is_masked(self.array) else _to_array)(self.array, result)
+
+
+def open_image(
+    image: ImageLike,
+    luma: Luma = "no",
+    *,
+    bands: bool = False,
+    max_pixels: int | None = DEFAULT_MAX_PIXELS,
+    salvage: bool = False,
+    axes: str | None = None,
+    masked: bool = False,
+    stacklevel: int = 3,
+) -> Opened:
+    """Open an image. With `bands` no channel is alpha; with `masked` it can be a masked array; `stacklevel` is that of a warning.
+
+    The other parameters are those of `open_frames`.
+
+    Raises ArgumentTypeError for what is not an image, and ImageError, which does not name the file.
+    """
+    frames = 1
+    array: Array | None = None
+    if isinstance(image, str | os.PathLike):
+        order = None if axes is None else Axes(axes)
+        with open_frames(Path(image), luma=luma, max_pixels=max_pixels, salvage=salvage, axes=order) as opened:
+            if opened.header.warning:
+                warnings.warn(f"{os.fsdecode(image)}: {opened.header.warning}", stacklevel=stacklevel)
+            raster, frames = next(iter(opened)), opened.header.frames
+    elif is_pil(image):
+        raster = from_pil(image)
+    elif masked and _is_masked(image):
+        raster, array = _of_masked(image), image
+    else:
+        array = as_array(image, "image")
+        if array is None:
+            raise ArgumentTypeError(f"image is a {type(image).__name__}; give a path, a PIL image, or a numpy array (H, W) or (H, W, C)")
+        raster = _from_array(array)
+    return Opened(replace(raster, alpha=False) if bands else raster, frames, array)
+
+
+def is_pil(image: ImageLike) -> TypeGuard["Image"]:
+    """Whether an image is one of Pillow, which need not be imported for this."""
+    return hasattr(image, "getbands") and not isinstance(image, np.ndarray)
+
+
+def _is_masked(image: ImageLike) -> TypeGuard["np.ma.MaskedArray[Any, Any]"]:
+    return "numpy.ma" in sys.modules and isinstance(image, np.ma.MaskedArray)
+
+
+def _of_masked(image: "np.ma.MaskedArray[Any, Any]") -> Raster:
+    return located(_from_array(np.ma.getdata(image)), MissingData(mask=~np.ma.getmaskarray(image)))
+
+
+def _from_array(image: Array) -> Raster:
+    if image.dtype.kind not in "buif" or image.dtype.itemsize > 8:
+        raise ArgumentTypeError(f"image has dtype {image.dtype}; use bool, an integer type, float16, float32 or float64")
+    if image.ndim not in (2, 3) or 0 in image.shape:
+        raise DoesNotFit(f"image has the shape {image.shape}; give (H, W) or (H, W, C), none of them 0")
+    pixels = _as_pixels(np.ascontiguousarray(image[..., None] if image.ndim == 2 else image))
+    return Raster(pixels, alpha=pixels.shape[2] in (2, 4))
+
+
+def _to_pil(result: Raster) -> "Image":
+    """Return a result as a PIL image; bands of an image with alpha go back to where they come from."""
+    result = replace(result, alpha=result.pixels.shape[2] in (2, 4))
+    return to_pil(transparent(result) if result.pixels.dtype == np.uint8 else result)
+
+
+def _as_pixels(array: Array) -> Array:
+    """Return an array with a dtype of rasters, in native byte order; other dtypes become a float that holds every value."""
+    if is_pixel_dtype(array.dtype):
+        return array.astype(array.dtype.newbyteorder("="), copy=False)
+    largest = max(-int(array.min()), int(array.max())) if array.dtype.kind in "iu" else 0
+    for dtype, exact in _EXACT:
+        if largest <= exact:
+            return array.astype(dtype)
+    raise DoesNotFit(f"image has values up to {largest}, more than float64 holds exactly; scale it to 2**53 or less")
+
+
+def _to_array(image: Array, result: Raster) -> Array:
+    """Return the pixels of a result, without a channel axis if `image` has none or had its channels merged into one."""
+    pixels = result.pixels
+    return pixels[..., 0] if pixels.shape[2] == 1 and (image.ndim == 2 or image.shape[2] != 1) else pixels
+
+
+def _to_masked(image: Array, result: Raster) -> "np.ma.MaskedArray[Any, Any]":
+    """Return the pixels of a result as a masked array."""
+    mask = np.ma.nomask if result.valid is None else _to_array(image, replace(result, pixels=result.valid, valid=None)) == 0
+    masked = np.ma.MaskedArray(_to_array(image, result), mask)
+    if isinstance(image, np.ma.MaskedArray) and masked.dtype == image.dtype:
+        masked.fill_value = image.fill_value
+    return masked
