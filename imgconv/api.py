@@ -364,6 +364,8 @@ def missing_data_of(nodata: float | str | None, mask: "ImageLike | None") -> Mis
     """Return the missing cells of the arguments; a mask is 0 where a cell is missing."""
     if mask is None:
         return DECLARED if nodata == "auto" else MissingData.of(nodata)
+    if type(mask) is np.ndarray and mask.dtype == np.bool_ and mask.ndim == 2:
+        return MissingData.of(nodata, mask)
     return MissingData.of(nodata, mask_of(open_image(mask).raster))
 
 

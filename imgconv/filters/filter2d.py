@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -213,17 +214,21 @@ class ImageFilter:
 
     def _correlate(self, index: int, first: int, last: int, target: Array, parameters: LoopParameters) -> None:
         """Fill `target` (last - first, w_out*channels_out) with output rows first..last of kernel `index`."""
+        normaliser = self.normalisers[index]
+        if normaliser:
+            normaliser.fill(partial(self._band, index, first, last), target, parameters, first, last)
+        else:
+            self.correlators[index].fill(self._band(index, first, last), target, parameters)
+
+    def _band(self, index: int, first: int, last: int, into: Array | None = None) -> Array:
+        """The padded rows behind output rows first..last, as they are summed; `into` has room for those that are summed as they are."""
         stride = self.window.stride[0]
+        if not (self.output.linear or self.alpha == "filter"):
+            return self.sources[index].band(first * stride, (last - 1) * stride + self.window.span[0], into)
         source: Array = self.sources[index].band(first * stride, (last - 1) * stride + self.window.span[0])
         if self.output.linear:
             source = self._linear(source)
-        if self.alpha == "filter":
-            source = self._premultiplied(source)
-        normaliser = self.normalisers[index]
-        if normaliser:
-            normaliser.fill(source, target, parameters, first, last)
-        else:
-            self.correlators[index].fill(source, target, parameters)
+        return self._premultiplied(source) if self.alpha == "filter" else source
 
     def _linear(self, source: Array) -> Array:
         """Padded rows in linear light, with alpha unchanged."""

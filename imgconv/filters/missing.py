@@ -5,7 +5,7 @@ as `astropy.convolution.convolve`). A kernel whose sum is zero gives a missing c
 estimate would invent edges.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -115,47 +115,85 @@ class PlainKernel:
 class Normaliser:
     """Sums of one kernel over the valid cells of an image, each divided by the sum of the taps that are over valid cells.
 
-    The mask goes through the loops of the kernel as bytes, a band of rows at a time. `weights` and `correlator` are those of the sums.
+    A band of rows goes through the loops of the kernel with its part of the mask to its right, so that one pass gives both sums. Where a
+    band has no missing cell, the sums are pixels at once: those of a window without missing cells are the same either way, to the last
+    bit. `weights` and `correlator` are those of the sums.
     """
 
     def __init__(self, valid: Valid, kernel: FilterKernel, dtype: np.dtype[Any], placed: Placed, least: float, valid_out: Valid):
         height, width, channels = valid.shape
+        self._window, self._least, self._dtype = placed.window, least, dtype
+        self._channels, self._each = channels, kernel.taps.ndim == 2
         weights = Weights.of(kernel, dtype, channels, flip=placed.flip)
         total, self._size = float(weights.taps.sum()), float(np.abs(weights.taps).sum())
         one_sign = abs(total) >= self._size * (1 - ROUNDING)
         if not (one_sign or weights.exact):  # sums that nearly cancel each other need more digits
             weights = replace(weights, accumulator=np.dtype(np.float64))
         self.correlator = correlator(weights, placed.window, channels)
+        self._kind = np.dtype(np.float32 if weights.accumulator == np.float32 or weights.bound < FLOAT32_EXACT else np.float64)
+        self._sums = to_values(replace(weights, divisor=1.0), 0, self._kind)
+        self._is_stable = weights.exact or not self.correlator.transforms  # equal windows give equal sums
         rounding = FOURIER_ROUNDING if one_sign else ROUNDING
         limit = 0.0 if weights.exact or (one_sign and not self.correlator.transforms) else rounding * self._size
-        self._scale = np.array([total, limit])
-        self._kind = np.dtype(np.float32 if weights.accumulator == np.float32 or weights.bound < FLOAT32_EXACT else np.float64)
-        self._least = least
+        self._scale = np.array([self._whole_weight() if self._is_stable else total, limit])
         self._sizes = None if one_sign or least <= 0 else correlator(replace(weights, taps=np.abs(weights.taps)), placed.window, channels)
         rows = valid.reshape(height, width * channels)
         one = Border(placed.border.mode, 1.0)  # what zeros and constant add is valid
         self._source = PaddedRows(rows, pads_of(kernel, placed.window, (height, width), flip=placed.flip), one, channels)
-        self._window, self._valid_out = placed.window, valid_out.reshape(len(valid_out), -1)
+        self._valid_out = valid_out.reshape(len(valid_out), -1)
         # a quotient of exact sums has a rounding of its own
         self.weights = replace(weights, exact=False, accumulator=np.dtype(np.float64)) if weights.exact else weights
-        self._sums = to_values(replace(weights, divisor=1.0), 0, self._kind)
 
-    def fill(self, source: Array, target: Array, parameters: LoopParameters, first: int, last: int) -> None:
-        """Fill `target` with rows first..last of sum(k*v) / sum(k) over the valid cells times sum(k), and record missing ones."""
+    def fill(self, band: Callable[..., Array], target: Array, parameters: LoopParameters, first: int, last: int) -> None:
+        """Fill `target` with rows first..last of sum(k*v) / sum(k) over the valid cells times sum(k), and record missing ones.
+
+        `band()` gives the padded rows behind them, and `band(into)` fills an array with them if it can.
+        """
         stride = self._window.stride[0]
-        mask = self._source.band(first * stride, (last - 1) * stride + self._window.span[0])
-        sums, weights = (self._filled(self.correlator, rows) for rows in (source, mask))
+        rows = first * stride, (last - 1) * stride + self._window.span[0]
+        mask: Array = self._source.band(*rows)
+        if self._is_stable and mask.all():
+            self.correlator.fill(band(), target, parameters)
+            return
+        sums, middle = self._both(band, mask)
         if self._least > 0:
+            weights = sums[:, middle : middle + target.shape[1]]
             sizes = self._filled(self._sizes, mask) if self._sizes else np.abs(weights)
             weights[sizes < (self._least - SHARE_ROUNDING) * self._size] = 0
         loop = compiled.loop(normalise, divided=parameters.divided)
-        loop(sums, weights, self._scale, parameters.values, target, self._valid_out[first:last])
+        loop(sums, middle, self._scale, parameters.values, target, self._valid_out[first:last])
+
+    def _both(self, band: Callable[..., Array], mask: Array) -> tuple[Array, int]:
+        """Rows of sums over a band and, from the returned position on, of sums over its mask."""
+        if self.correlator.transforms:  # their rounding is that of the largest values
+            sums = self._filled(self.correlator, band())
+            return np.concatenate([sums, self._filled(self.correlator, mask)], axis=1), sums.shape[1]
+        width, step = mask.shape[1], self._window.stride[1] * self._channels
+        outputs = -(-width // step)
+        both = np.empty((len(mask), outputs * step + width), self._dtype)
+        both[:, width : outputs * step] = 0
+        values = both[:, :width]
+        source = band(values)
+        if source is not values:
+            values[:] = source
+        both[:, outputs * step :] = mask
+        return self._filled(self.correlator, both), outputs * (self._channels if self._each else 1)
 
     def _filled(self, correlator: Correlator, source: Array) -> Array:
-        shape = (len(source) - self._window.span[0]) // self._window.stride[0] + 1, self._valid_out.shape[1]
-        target = np.empty(shape, self._kind)
+        height, width = (
+            (cells - span) // stride + 1
+            for cells, span, stride in zip(
+                (len(source), source.shape[1] // self._channels), self._window.span, self._window.stride, strict=True
+            )
+        )
+        target = np.empty((height, width * (self._channels if self._each else 1)), self._kind)
         correlator.fill(source, target, self._sums)
         return target
+
+    def _whole_weight(self) -> float:
+        """The weight of a window without missing cells, as the correlator rounds it."""
+        down, across = self._window.span
+        return float(self._filled(self.correlator, np.ones((down, across * self._channels), self._dtype))[0, 0])
 
 
 def _under_anchor(valid: Valid, kernel: FilterKernel, window: Window, mode: MissingMode, *, flip: bool) -> Valid:

@@ -222,21 +222,25 @@ def normalise(divided):
 
     finish = finished(divided)
 
-    def loop(sums, weights, scale, parameters, target, valid):
-        """Fill `target` (R, S) from scale[0] * sums / weights; where |weights| is at most scale[1], 0, and `valid` (R, S) is set to 0."""
-        real, pixel = parameters.dtype.type, target.dtype.type
+    def loop(sums, first, scale, parameters, target, valid):
+        """Fill `target` (R, S) from scale[0] * sum / weight; where |weight| is at most scale[1], 0, and `valid` (R, S) is set to 0.
+
+        A row of `sums` has the S sums and, from `first` on, the S weights. The sum itself is the result where the weight is scale[0].
+        """
+        real, pixel, bit = parameters.dtype.type, target.dtype.type, valid.dtype.type
         divisor, offset, mirror = parameters[0], parameters[1], parameters[2]
         lowest, largest, magic = parameters[3], parameters[4], parameters[5]
         total, limit, one, nothing = real(scale[0]), real(scale[1]), real(1), real(0)
         for i in range(target.shape[0]):
-            upper, lower, out, known = sums[i], weights[i], target[i], valid[i]
+            upper, lower, out, known = sums[i], sums[i][first:], target[i], valid[i]
             for j in range(target.shape[1]):
-                weight = real(lower[j])
+                value, weight = real(upper[j]), real(lower[j])
                 is_known = abs(weight) > limit
-                value = real(total * real(upper[j]) / (weight if is_known else one))
+                quotient = real(total * value / (weight if is_known else one))
+                value = value if weight == total else quotient
                 value = real(finish(value, real, divisor, offset, mirror, lowest, largest, magic))
                 out[j] = pixel(value if is_known else nothing)
-                known[j] = known[j] if is_known else 0
+                known[j] = bit(known[j] & bit(is_known))
 
     return loop
 

@@ -35,10 +35,11 @@ def located(image: Raster, data: MissingData) -> Raster:
     valid = reduce(np.logical_and, parts)
     if valid.all():
         return image
-    luma = None if image.luma is None else np.where(valid.all(axis=2, keepdims=True), image.luma, image.luma.dtype.type(0))
-    pixels = image.pixels.copy()
-    np.copyto(pixels, 0, where=~valid)
-    return replace(image, pixels=pixels, luma=luma, valid=np.ascontiguousarray(np.broadcast_to(valid, pixels.shape)).view(np.uint8))
+    cells: Valid = np.ascontiguousarray(np.broadcast_to(valid, image.pixels.shape)).view(np.uint8)
+    if image.valid is not None and np.array_equal(cells, image.valid):
+        return image
+    luma = None if image.luma is None else _without_missing(image.luma, cells.min(axis=2, keepdims=True))
+    return replace(image, pixels=_without_missing(image.pixels, cells), luma=luma, valid=cells)
 
 
 def _of_value(image: Raster, declared: float | None) -> NDArray[np.bool_] | None:
@@ -59,7 +60,16 @@ def _of_mask(image: Raster, mask: Array | None) -> NDArray[np.bool_] | None:
     if cells.shape[:2] != (height, width) or cells.shape[2] not in (1, channels):
         size = "x".join(str(n) for n in mask.shape)
         raise DoesNotFit(f"a mask of {size} (height x width) does not fit an image of {height}x{width}; give one of the same size")
-    return cells != 0
+    return cells if cells.dtype == np.bool_ else cells != 0
+
+
+def _without_missing(pixels: Array, valid: Valid) -> Array:
+    """A copy of `pixels` with 0 in missing cells."""
+    if pixels.dtype.kind == "u":
+        return np.multiply(pixels, valid, dtype=pixels.dtype)
+    pixels = pixels.copy()
+    np.copyto(pixels, 0, where=valid == 0)
+    return pixels
 
 
 def mask_of(image: Raster) -> Array:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgconv.filters.algorithms import algorithm_of
-from imgconv.filters.filter2d import Output
+from imgconv.filters.filter2d import Output, filter_image
 from imgconv.filters.missing import filter_missing
 from imgconv.filters.output_range import Combination
 from imgconv.filters.weights import anchor_of, pads_of
@@ -215,3 +215,18 @@ def test_the_kernels_take_every_path():
         algorithm_of(Kernel(taps), Window.of(taps.shape), np.dtype(np.uint8), 1).split(",")[0].split(" of")[0] for taps in KERNELS.values()
     }
     assert names == {"small", "product", "factors", "running", "fourier", "taps"}
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize(
+    "taps", [np.array([[1.0, 2, 1], [2, 5, 2], [1, 2, 1]]), 3 * np.outer(gauss(25, 3), gauss(25, 3)), np.ones((31, 9))]
+)
+def test_windows_without_missing_cells_are_as_without_any(taps, dtype):
+    """To the last bit, in bands with missing cells and in those without."""
+    pixels, valid = (RNG.random((1200, 500, 1)) * 250).astype(dtype), np.ones((1200, 500, 1), np.uint8)
+    valid[200:205, 3:7] = 0
+    far = np.ones(pixels.shape, bool)
+    far[200 - taps.shape[0] : 205 + taps.shape[0], : 7 + taps.shape[1]] = False
+    arguments = [Kernel(taps, 3.0)], Window.of(taps.shape, 1, "same"), Border.of("replicate"), Output()
+    result, _ = filter_missing(valid, MissingRule(), pixels * valid, *arguments)
+    np.testing.assert_array_equal(result[far], filter_image(pixels, *arguments)[far])
