@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Union, overload
 
 import numpy as np
 
-from imgconv.api_images import ImageLike, open_image
+from imgconv.api_images import ImageLike, Result, open_image
 from imgconv.arrays import Array, ArrayLike, as_array, ignore_float_errors
 from imgconv.errors import ArgumentTypeError, UsageError
 from imgconv.process import process
@@ -52,7 +52,7 @@ def filter(
     missing: str = "keep",
     min_valid: float = 0.0,
     threads: int | None = None,
-) -> Any:
+) -> Result | list[Result]:
     """Correlate an image with a kernel, each colour on its own.
 
     Parameters
@@ -130,7 +130,7 @@ def edge(
     missing: str = "keep",
     min_valid: float = 0.0,
     threads: int | None = None,
-) -> Any:
+) -> Result | list[Result]:
     """Find edges: the absolute response of a kernel to the luma of an image. The parameters are those of `filter`.
 
     Examples
@@ -176,7 +176,7 @@ def pool(
     missing: str = "keep",
     min_valid: float = 0.0,
     threads: int | None = None,
-) -> Any:
+) -> Result:
     """Reduce every window of an image to one value.
 
     Parameters
@@ -232,7 +232,7 @@ def canny(
     quantiles: bool = False,
     alpha: str = "auto",
     threads: int | None = None,
-) -> Any:
+) -> Result:
     """Trace the edges of an image's luma, one pixel wide: white on an edge, black elsewhere.
 
     Parameters
@@ -285,7 +285,7 @@ def run(
     mask: "ImageLike | None" = None,
     missing: str = "keep",
     min_valid: float = 0.0,
-) -> Any:
+) -> Result | list[Result]:
     """Apply the steps of a recipe to an image, as float32 from the stored values on, without rounding between steps.
 
     Parameters

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 ImageLike = Union[str, "os.PathLike[str]", "Image", ArrayLike]
+Result = Union[Array, "Image"]
 _EXACT = ((np.float32, 2**24), (np.float64, 2**53))  # floating dtypes, and up to where they hold every whole number
 
 
@@ -31,7 +32,7 @@ class Opened(NamedTuple):
     frames: int
     array: Array | None = None
 
-    def convert(self, result: Raster, *, masked: bool = False) -> "Array | Image":
+    def convert(self, result: Raster, *, masked: bool = False) -> Result:
         """Return a result in the form of the image. With `masked` that of an array is a masked array, as that of a masked array is."""
         if self.array is None:
             return _to_pil(result)
