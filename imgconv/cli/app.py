@@ -177,6 +177,8 @@ def _end(code: int) -> "NoReturn":
 
     try:
         threading._shutdown()  # type: ignore[attr-defined]
+        if _received:  # CPython 3.13 ends the wait, and drops the exception
+            raise Interrupted("interrupted")
         atexit._run_exitfuncs()
     except (Interrupted, KeyboardInterrupt) as interrupt:
         _leave_at_once(str(interrupt) or "interrupted")
