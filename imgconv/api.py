@@ -15,7 +15,7 @@ from imgconv.process.missing import mask_of
 from imgconv.recipe import DECLARED, Canny, MissingData, Pool, Recipe, filter_recipe, footprint_of, network_recipe
 from imgconv.registry import Bank, Kernel, kernel_from_array
 from imgconv.remedies import named, python_remedies
-from imgconv.window import Padding, Size
+from imgconv.window import Padding, Size, as_number
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -262,8 +262,9 @@ def canny(
     array([  0,   0, 255, 255,   0,   0], dtype=uint8)
     """
     scale = 100.0 if quantiles else 1.0
-    low, high = (None if threshold is None else scale * threshold for threshold in (low, high))
     with python_remedies():
+        sigma = as_number(sigma, "sigma")
+        low, high = (None if value is None else scale * as_number(value, name) for name, value in (("low", low), ("high", high)))
         return _apply(Recipe("canny", Canny(sigma, low, high, quantiles, alpha_rule(alpha))), image, threads, bands=alpha == NO_ALPHA)
 
 
@@ -326,7 +327,7 @@ def run(
         if isinstance(recipe, str | os.PathLike):
             network = network_recipe(file=os.fspath(recipe), **options)
         else:
-            network = network_recipe(recipe, **options)
+            network = network_recipe(as_steps(recipe), **options)
         return _apply(network, image, bands=alpha == NO_ALPHA)
 
 
@@ -393,4 +394,13 @@ def as_kernel(kernel: KernelLike) -> str | Kernel | Bank:
     array = as_array(kernel, "kernel")
     if array is not None:
         return kernel_from_array(array)
-    raise ArgumentTypeError(f"kernel is a {type(kernel).__name__}; give a reference such as 'sobel_x', a Kernel, or a 2-D numpy array")
+    raise ArgumentTypeError(f"kernel is of type {type(kernel).__name__}; use a reference such as 'sobel_x', a Kernel or a 2-D array")
+
+
+def as_steps(steps: str | Sequence[str]) -> tuple[str, ...]:
+    """Return one step, or a sequence of them, as a tuple. Raises ArgumentTypeError for what is not text."""
+    several = (steps,) if isinstance(steps, str) or not isinstance(steps, Sequence) else tuple(steps)
+    for step in several:
+        if not isinstance(step, str):
+            raise ArgumentTypeError(f"a step is text such as 'conv laplacian8 padding=1', not {step!r}")
+    return several

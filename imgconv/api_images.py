@@ -71,7 +71,7 @@ def open_image(
     else:
         array = as_array(image, "image")
         if array is None:
-            raise ArgumentTypeError(f"image is a {type(image).__name__}; give a path, a PIL image, or a numpy array (H, W) or (H, W, C)")
+            raise ArgumentTypeError(f"image is of type {type(image).__name__}; use a path, a PIL image, or an array (H, W) or (H, W, C)")
         raster = _from_array(array)
     return Opened(replace(raster, alpha=False) if bands else raster, frames, array)
 

@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgconv.api import NO_ALPHA, KernelLike, alpha_rule, as_kernel, missing_data_of
+from imgconv.api import NO_ALPHA, KernelLike, alpha_rule, as_kernel, as_steps, missing_data_of
 from imgconv.api_images import ImageLike, is_pil, open_image
 from imgconv.errors import UsageError
 from imgconv.images import DEFAULT_MAX_PIXELS, Luma, Raster, read_header
@@ -20,7 +20,7 @@ from imgconv.recipe import Recipe, Shape
 from imgconv.recipe.selection import Selection
 from imgconv.registry.files import files_read
 from imgconv.remedies import named, python_remedies
-from imgconv.window import Padding, Size, sizes
+from imgconv.window import Padding, Size, as_number, sizes
 
 if TYPE_CHECKING:
     from imgconv.fitting.learnt import LearntKernels
@@ -304,7 +304,7 @@ def learn(
 ) -> "LearntKernels":
     """Find the kernel that turns one image into another.
 
-    Windows are left out whose result is black or white, which may be clipped, or that hold pixels which are not finite.
+    Windows are left out whose result is black or white, which may be clipped, or that hold pixels which are missing or not finite.
 
     Parameters
     ----------
@@ -341,7 +341,7 @@ def learn(
 
     def opened(image: ImageLike, luma: Luma) -> Raster:
         with named(image):
-            return open_image(image, luma, max_pixels=max_pixels, salvage=salvage, axes=axes, stacklevel=5).raster
+            return open_image(image, luma, max_pixels=max_pixels, salvage=salvage, axes=axes, masked=True, stacklevel=5).raster
 
     befores, afters = ([each] if not isinstance(each, list | tuple) else list(each) for each in (before, after))
     with python_remedies():
@@ -371,12 +371,12 @@ def _selected(arguments: Mapping[str, Any], keep: Sequence[str] = ()) -> Recipe:
     if isinstance(kernel, list | tuple) and not kernel:
         raise UsageError("kernel is empty; give at least one kernel, or leave it out")
     values["kernel"] = () if kernel is None else tuple(map(as_kernel, kernel if isinstance(kernel, list | tuple) else [kernel]))
-    values["step"] = (step,) if isinstance(step, str) else tuple(step)
+    values["step"] = as_steps(step)
     if recipe is not None and not isinstance(recipe, str | os.PathLike):
-        values["step"], values["recipe"] = (*values["step"], *recipe), None
+        values["step"], values["recipe"] = (*values["step"], *as_steps(recipe)), None
     values["kernels_file"] = None if file is None else Path(file)
     values["alpha"] = alpha_rule(values["alpha"])
-    values |= {name: None if values[name] is None else float(values[name]) for name in ("threshold", "sigma", "low", "high")}
+    values |= {name: None if values[name] is None else as_number(values[name], name) for name in ("threshold", "sigma", "low", "high")}
     if values["quantiles"]:
         values |= {name: None if values[name] is None else 100.0 * values[name] for name in ("low", "high")}
     values["window"] = None if values["window"] is None else as_kernel(values["window"])
@@ -396,7 +396,7 @@ def _pixel(at: tuple[int, int] | None) -> tuple[int, int] | None:
 
 def _shape(size: Sequence[int]) -> Shape:
     """Return the shape of a bare (C, H, W) or (H, W). Of two or four channels the last is alpha."""
-    if not isinstance(size, Sequence) or len(size) not in (2, 3):
+    if not isinstance(size, Sequence) or isinstance(size, str | bytes) or len(size) not in (2, 3):
         raise UsageError(f"shape must be (C, H, W) or (H, W), not {size!r}")
     channels, height, width = (1, *sizes(size, "shape", len(size), least=1))[-3:]
     return Shape(height, width, channels, channels in (2, 4))

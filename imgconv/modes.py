@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple, Self
 
 from imgconv.errors import ArgumentTypeError, UsageError
+from imgconv.window import as_number
 
 
 class Mode(StrEnum):
@@ -192,7 +193,7 @@ class PaddingMode(Mode):
         if isinstance(padding_mode, str):
             return cls(padding_mode), 0.0
         if isinstance(padding_mode, Sequence) and len(padding_mode) == 2 and padding_mode[0] == "constant":
-            return cls.constant, float(padding_mode[1])
+            return cls.constant, as_number(padding_mode[1], "the constant of padding_mode")
         raise ArgumentTypeError(f'padding_mode must be a name or ("constant", value), not {padding_mode!r}')
 
     @property
@@ -245,8 +246,8 @@ class MissingRule(NamedTuple):
         >>> MissingRule.of("fill", 0.5).mode
         <MissingMode.fill: 'fill'>
         """
-        if not 0 <= min_valid <= 1:
-            raise UsageError(f"min-valid must be a share from 0 to 1, not {min_valid:g}")
+        if not 0 <= as_number(min_valid, "--min-valid") <= 1:
+            raise UsageError(f"--min-valid must be a share from 0 to 1, not {min_valid:g}")
         return cls(MissingMode(missing), min_valid)
 
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from math import ceil, prod
+from numbers import Real
 from typing import Any, Literal, assert_never, get_args
 
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
@@ -284,6 +285,17 @@ def sizes(value: Size, name: str, dims: int, least: int) -> tuple[int, ...]:
     if max(numbers) > LARGEST:
         raise UsageError(f"{name} must be at most 2**40, not {value!r}")
     return numbers
+
+
+def as_number(value: object, name: str) -> float:
+    """Return `value` as a float. Raises ArgumentTypeError for what is not a real number, such as text or a bool.
+
+    >>> as_number(2, "sigma")
+    2.0
+    """
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return float(value)
+    raise ArgumentTypeError(f"{name} must be a number, not {value!r}")
 
 
 def _whole(value: Any, name: str) -> int:

@@ -191,6 +191,9 @@ def test_kernels_are_learnt_from_pairs_of_any_kind_and_stored(sharp, tmp_path, m
     assert imgconv.learn(PHOTO, sharp, name="mine", force=True).sources == (str(PHOTO), str(sharp))
 
 
+BANDS = np.zeros((5, 6, 9), np.uint8)
+
+
 @pytest.mark.parametrize(
     "call, error, facts",
     [
@@ -202,8 +205,21 @@ def test_kernels_are_learnt_from_pairs_of_any_kind_and_stored(sharp, tmp_path, m
         (lambda: imgconv.plan(PHOTO, "box", padding="valid", size=None, kernel_size=2), TypeError, "kernel_size"),
         (lambda: imgconv.plan(PHOTO, "box:size=999", padding="valid"), ValueError, r"coffee\.jpg: .*999x999"),
         (lambda: imgconv.plan(PHOTO, []), ValueError, "kernel is empty"),
-        (lambda: imgconv.plan(PHOTO, [[1, 2]]), TypeError, "kernel is a list"),
-        (lambda: imgconv.plan(5), TypeError, "image is a int"),
+        (lambda: imgconv.plan(PHOTO, [[1, 2]]), TypeError, "kernel is of type list"),
+        (lambda: imgconv.plan(5), TypeError, "image is of type int"),
+        (lambda: imgconv.plan(b"row"), ValueError, "shape must be .*not b'row'"),
+        (lambda: imgconv.plan(PHOTO, threshold="9"), TypeError, "threshold must be a number, not '9'"),
+        (lambda: imgconv.explain(PHOTO, sigma="9"), TypeError, "sigma must be a number, not '9'"),
+        (lambda: imgconv.explain(PHOTO, min_valid="9"), TypeError, "min_valid= must be a number, not '9'"),
+        (lambda: imgconv.plan(PHOTO, padding_mode=("constant", "9")), TypeError, "constant of padding_mode must be a number, not '9'"),
+        (lambda: imgconv.canny(PHOTO, low="9"), TypeError, "low must be a number, not '9'"),
+        (lambda: imgconv.plan(PHOTO, step=["relu", 3]), TypeError, "a step is text.*not 3"),
+        (lambda: imgconv.run(PHOTO, 3), TypeError, "a step is text.*not 3"),
+        (lambda: imgconv.plan(BANDS, "box", overlay=True), ValueError, "an image of 9 channels.*leave out overlay="),
+        (lambda: imgconv.edge(BANDS), ValueError, "9 channels has no luma; use grey=False"),
+        (lambda: imgconv.canny(BANDS), ValueError, "9 channels has no luma; use one of 1 or 3"),
+        (lambda: imgconv.learn(BANDS, BANDS), ValueError, "9 channels has no luma; use channels='each' or all"),
+        (lambda: imgconv.run(BANDS, ["grey"]), ValueError, "step 1.*1 or 3 channels have a luma"),
         (lambda: imgconv.explain("nope.jpg"), OSError, r"nope\.jpg: .*no such file"),
         (lambda: imgconv.explain(PHOTO, at=(700, 0)), ValueError, r"coffee\.jpg: pixel 700,0 lies outside.*at="),
         (lambda: imgconv.explain(PHOTO, at=5), ValueError, "at must be"),

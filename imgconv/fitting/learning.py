@@ -23,7 +23,7 @@ Name = TypeVar("Name")
 class Example:
     """A training pair: `input` (C, H, W), `output` (O, h_out, w_out) of every window that lies inside the input, and the `usable` windows.
 
-    A window (h_out, w_out) is usable if its output is not saturated.
+    A window (h_out, w_out) is usable if it has no missing cell and its output is not saturated.
     """
 
     input: NDArray[Any]
@@ -131,19 +131,31 @@ def example(before: Raster, after: Raster, kernel_size: tuple[int, int], *, grey
 
     The output must have the size of the input, or the size that a kernel gives without padding or with full padding.
     """
-    input, output = (np.ascontiguousarray(filter_input(each, grey=grey, alpha=False).pixels.transpose(2, 0, 1)) for each in (before, after))
+    for channels in (each.channels - each.alpha for each in (before, after)):
+        if grey and channels not in (1, 3):
+            raise DoesNotFit(f"an image of {channels} channels has no luma; use --channels each or all")
+    first, second = (filter_input(each, grey=grey, alpha=False) for each in (before, after))
+    input, output = (np.ascontiguousarray(each.pixels.transpose(2, 0, 1)) for each in (first, second))
     inside = _inside(before.size, after.size, kernel_size)
     colours = after.pixels[..., :-1] if after.alpha else after.pixels
-    unclipped = (colours > 0) & (colours < max_value_of(after.pixels.dtype)) if after.pixels.dtype.kind == "u" else np.isfinite(colours)
-    usable = np.asarray(unclipped.all(axis=2))[inside]
-    if input.dtype.kind == "f":
-        missing = ~np.isfinite(input).all(axis=0)
+    levels = colours.dtype.kind == "u"
+    clipped = np.asarray(levels & ((colours <= 0) | (colours >= max_value_of(colours.dtype))).any(axis=2))
+    unclipped = ~clipped[inside]
+    usable = unclipped & ~_missing(second)[inside]
+    missing = _missing(first)
+    if missing.any():
         usable = usable & ~np.lib.stride_tricks.sliding_window_view(missing, kernel_size).any(axis=(2, 3))
-    if not usable.any() and "f" in (input.dtype.kind, after.pixels.dtype.kind):
-        raise DoesNotFit("every window holds a pixel that is not finite; use images with more finite pixels, or a smaller --size")
-    if not usable.any():
+    if not unclipped.any():
         raise DoesNotFit("the second image has only black and white pixels, which may be clipped; use one with values between them")
+    if not usable.any():
+        raise DoesNotFit("every window holds a pixel that is missing or not finite; use images with fewer of them, or a smaller --size")
     return Example(input, output[(slice(None), *inside)], usable)
+
+
+def _missing(image: Raster) -> NDArray[np.bool_]:
+    """Where a pixel has no value: one of its channels is not finite, or missing."""
+    missing = ~np.isfinite(image.pixels).all(axis=2)
+    return np.asarray(missing if image.valid is None else missing | (image.valid == 0).any(axis=2))
 
 
 def _inside(before: Sequence[int], after: Sequence[int], kernel_size: Sequence[int]) -> tuple[slice, ...]:

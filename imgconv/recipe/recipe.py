@@ -104,6 +104,8 @@ class Recipe:
         maps = self.step.trace(shape)
         if not self.postprocess.overlay:
             return maps
+        if shape.colours not in (1, 3):
+            raise DoesNotFit(f"edges cannot be drawn over an image of {shape.colours} channels; use one of 1 or 3, or leave out --overlay")
         for name, traced in maps:
             if (traced.height, traced.width) != (shape.height, shape.width):
                 raise DoesNotFit(f"map {name} of {traced} cannot be drawn over an image of {shape}; use stride 1 and padding same")

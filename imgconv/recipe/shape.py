@@ -27,10 +27,10 @@ class Shape:
         """Channels without alpha."""
         return self.channels - self.alpha
 
-    def check_luma(self) -> None:
+    def check_luma(self, remedy: str = "use --color") -> None:
         """Raise DoesNotFit for an image whose channels are neither grey nor red, green and blue."""
         if self.colours not in (1, 3):
-            raise DoesNotFit(f"an image of {self.colours} channels has no luma; use --color")
+            raise DoesNotFit(f"an image of {self.colours} channels has no luma; {remedy}")
 
     def __str__(self) -> str:
         return f"{self.channels}x{self.height}x{self.width}"

@@ -232,7 +232,7 @@ class Canny(PixelStep):
 
     def trace(self, shape: Shape) -> list[tuple[str, Shape]]:
         """The name and shape of the one map that an image of `shape` gives. Raises DoesNotFit for an image without luma."""
-        shape.check_luma()
+        shape.check_luma("use one of 1 or 3")
         alpha = shape.alpha and self.keeps_alpha()
         return [("canny", Shape(shape.height, shape.width, 1 + alpha, alpha))]
 

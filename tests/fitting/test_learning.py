@@ -9,7 +9,7 @@ from imgconv.filters.color import luma
 from imgconv.fitting import least_squares
 from imgconv.fitting.gradient_descent import descend
 from imgconv.fitting.learning import learn
-from imgconv.images import Raster, open_frames
+from imgconv.images import Metadata, Raster, open_frames
 from imgconv.process import process
 from imgconv.recipe import filter_recipe
 from imgconv.registry import Kernel, Registry
@@ -147,6 +147,27 @@ def test_a_black_output_is_refused(photo):
     black = Raster(np.zeros_like(luma(photo.pixels, alpha=False)))
     with pytest.raises(DoesNotFit, match="only black and white"):
         learn([(photo, black)], (3, 3))
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["before", "after"])
+@pytest.mark.parametrize("by", ["value", "mask"])
+def test_missing_cells_take_no_part(which, by):
+    rng = np.random.default_rng(0)
+    pair = [Raster(rng.integers(100, 200, (40, 50, 1)).astype(np.uint8))]
+    pair.append(filtered(pair[0], "gaussian3"))
+    pixels = pair[which].pixels.copy()
+    pixels[10:20, 5:9] = 7
+
+    def holed(pixels):
+        return Raster(pixels, metadata=Metadata(nodata=7.0)) if by == "value" else Raster(pixels, valid=(pixels != 7).astype(np.uint8))
+
+    pair[which] = holed(pixels)
+    (fit,) = learn([tuple(pair)], (3, 3))
+    assert np.array_equal(fit.taps[0, 0] / fit.divisor, REGISTRY.get("gaussian3").weights())
+    assert fit.windows == 38 * 48 - (12 * 6 if which == 0 else 10 * 4)
+    pair[which] = holed(np.full_like(pixels, 7))
+    with pytest.raises(DoesNotFit, match="missing or not finite"):
+        learn([tuple(pair)], (3, 3))
 
 
 @pytest.mark.parametrize("name", ["sobel_x", "sharpen4", "gaussian3"])

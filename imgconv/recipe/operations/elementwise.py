@@ -39,7 +39,7 @@ class Grey(Operation):
         """(1, H, W) of (1, H, W) or (3, H, W)."""
         channels, height, width = maps_of(dims)
         if channels not in (None, 1, 3):
-            raise DoesNotFit("needs 1 or 3 channels; put grey first")
+            raise DoesNotFit("only 1 or 3 channels have a luma; use conv with weights of 1x1 that combine the channels")
         return 1, height, width
 
     def apply(self, input: Array) -> Array:
