@@ -6,7 +6,7 @@ from pathlib import Path
 
 from imgconv.batch.destinations import Destination, destination_for
 from imgconv.batch.paths import AnyPath, Url
-from imgconv.batch.protection import OutputNames, OwnOutputs, check_outputs, fold_case, inputs_of
+from imgconv.batch.protection import OutputNames, check_outputs, fold_case, inputs_of
 from imgconv.batch.sources import Source, list_sources
 from imgconv.errors import ImageError, UsageError
 from imgconv.images import IMAGE_EXTENSIONS
@@ -123,12 +123,13 @@ def _without_own_outputs(listed: Sequence[Source], destination: Destination, rec
     endings = tuple(ending.casefold() for each in destinations for ending in each.endings(recipe.names, recipe.command))
     if not any(source.relative.name.casefold().endswith(endings) for source in listed if not source.named):
         return list(listed)
-    own = OwnOutputs()
+    names = OutputNames()
     for source in listed:
         for each in destinations:
             for named in (source, replace(source, keeps_extension=True)):
-                own.add(source, _outputs(each, named, recipe))
-    return [source for source in listed if not own.has(source)]
+                for path in _outputs(each, named, recipe):
+                    names.add(path, source)
+    return [source for source in listed if source.named or source.path is None or names.source_of(source.path) in (None, source)]
 
 
 def _earlier_destinations(destination: Destination) -> Iterator[Destination]:

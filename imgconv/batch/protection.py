@@ -50,9 +50,13 @@ class OutputNames:
         self._folders = folders or RealFolders()
         self._sources: dict[str, Source] = {}
 
-    def add(self, path: AnyPath, source: Source) -> None:
+    def add(self, path: AnyPath, source: Source) -> Source:
+        """Add a result, and return the first source that has it."""
+        return self._sources.setdefault(self._key(path), source)
+
+    def add_new(self, path: AnyPath, source: Source) -> None:
         """Add a result. Raises UsageError if it is also that of another source."""
-        other = self._sources.setdefault(self._key(path), source)
+        other = self.add(path, source)
         if other is not source:
             raise UsageError(f"{other} and {source} would both write {path}; process them separately, or rename one")
 
@@ -76,7 +80,7 @@ def check_outputs(
     root = None if within is None else (str(within.normalised) if isinstance(within, Url) else os.path.realpath(within)).rstrip(SEPARATORS)
     for source, own in zip(sources, outputs, strict=True):
         for path in own:
-            names.add(path, source)
+            names.add_new(path, source)
             if root is not None and not _is_below(real := real_path(path, folders), root):
                 raise UsageError(f"output {path} would be {real}, outside of {within}; remove the link that leads there")
             inputs.refuse(identified(path))
@@ -103,25 +107,6 @@ def fold_case(name: str) -> str:
     if name.isascii():
         return name.lower()
     return "".join(folded if len(folded := c.casefold()) == 1 else c.lower() for c in unicodedata.normalize("NFC", name))
-
-
-class OwnOutputs:
-    """Output names that a command derives from its inputs, to skip the results of an earlier run in the same folders."""
-
-    def __init__(self) -> None:
-        self._folders = RealFolders()
-        self._sources: dict[str, Source] = {}
-
-    def add(self, source: Source, outputs: Iterable[AnyPath]) -> None:
-        """Add the outputs of `source`."""
-        for path in outputs:
-            self._sources.setdefault(fold_case(self._folders.resolve(path)), source)
-
-    def has(self, source: Source) -> bool:
-        """Whether a source that was listed from a folder has the name of another source's output."""
-        if source.named or source.path is None:
-            return False
-        return self._sources.get(fold_case(self._folders.resolve(source.path)), source) is not source
 
 
 def _is_link(path: Path) -> bool:

@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from imgconv.images.damage import DamageError
+
 _LONGEST = 1 << 26  # bytes of a box that is read
+_MOST_BOXES = _MOST_FRAMES = 1 << 16
 _DEEP, _TWELVE_BITS = 0x40, 0x20  # flags of a codec configuration
 _CONFIGURATION = b"av1C\x81"  # with its version
 _FULL = ("meta", "stsd")  # boxes whose first 4 bytes are a version and flags
@@ -12,13 +15,19 @@ _FULL = ("meta", "stsd")  # boxes whose first 4 bytes are a version and flags
 def boxes(file: BinaryIO, start: int = 0, end: int | None = None) -> Iterator[tuple[str, int, int]]:
     """Yield name, start and end of the content of each box between two offsets of a file; the last one can be truncated.
 
+    Raises DamageError for more boxes than any image has.
+
     >>> from io import BytesIO
     >>> list(boxes(BytesIO(b"\\0\\0\\0\\x0afreeab" + b"\\0\\0\\0\\0mdat123")))
     [('free', 8, 10), ('mdat', 18, 21)]
     """
     size = file.seek(0, 2)
     end = size if end is None else min(end, size)
+    number = 0
     while start + 8 <= end:
+        number += 1
+        if number > _MOST_BOXES:
+            raise DamageError(f"more than {_MOST_BOXES} boxes are in one")
         file.seek(start)
         head = file.read(16)
         length, content = int.from_bytes(head[:4], "big"), start + 8
@@ -77,5 +86,7 @@ def durations(file: BinaryIO) -> list[float]:
     result: list[float] = []
     for entry in range(8, min(8 + 8 * int.from_bytes(table[4:8], "big"), len(table) - 7), 8):
         count, ticks = int.from_bytes(table[entry : entry + 4], "big"), int.from_bytes(table[entry + 4 : entry + 8], "big")
-        result += [1000 * ticks / scale] * min(count, _LONGEST >> 10)
+        result += [1000 * ticks / scale] * min(count, _MOST_FRAMES - len(result))
+        if len(result) == _MOST_FRAMES:
+            break
     return result

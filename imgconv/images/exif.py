@@ -20,7 +20,7 @@ XMP, IPTC, PHOTOSHOP, ICC_PROFILE = 0x02BC, 0x83BB, 0x8649, 0x8773
 
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8, 17: 8, 18: 8, 129: 1}  # bytes of each type
 _INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 16: "Q", 17: "q"}
-_SHORT, _LONG, _RATIONAL, _POINTER = 3, 4, 5, 13
+_SHORT, _LONG, _RATIONAL, _POINTER, _LONG_8 = 3, 4, 5, 13, 16
 _PARENTS = {"exif": ("image", 0x8769), "gps": ("image", 0x8825), "interop": ("exif", 0xA005)}  # directory -> parent and its pointer
 _POINTERS = frozenset(tag for _, tag in _PARENTS.values())
 _WIDTHS = {"image": 0x0100, "exif": 0xA002, "interop": 0x1001}
@@ -39,6 +39,26 @@ _NAMES = {MAKER_NOTE: "maker note", 0x9286: "user comment", IMAGE_DESCRIPTION: "
 # Tags of a TIFF page that describe what it shows
 OF_TIFF = frozenset((269, 270, 271, 272, 274, 282, 283, 285, 296, 305, 306, 315, 316, 318, 319, 33432, 0x4746, 0x4749, 0xC4A5, 0xC614))
 OF_TIFF |= frozenset(range(0x9C9B, 0x9CA0))
+
+
+class Form(NamedTuple):
+    """How a file stores directories, as codes of `struct`: their number of entries, an entry without its value, and an offset."""
+
+    number: str
+    entry: str
+    offset: str
+
+    @property
+    def room(self) -> int:
+        """Bytes for an offset, or for a value that is no longer."""
+        return struct.calcsize("<" + self.offset)
+
+    def length(self, entries: int) -> int:
+        """Return the bytes of a directory."""
+        return struct.calcsize("<" + self.number) + entries * (struct.calcsize("<" + self.entry) + self.room) + self.room
+
+
+CLASSIC, BIG_TIFF = Form("H", "HHI", "I"), Form("Q", "HHQ", "Q")
 
 
 class Value(NamedTuple):
@@ -174,7 +194,7 @@ class _Reader:
         room = 8 if self._big else 4
         tag, kind, count = self._number(entry[:2]), self._number(entry[2:4]), self._number(entry[4 : 4 + room])
         if (name, tag) in _PARENTS.values():
-            self.pointers.setdefault((name, tag), self._number(entry[4 + room :]))
+            self.pointers.setdefault((name, tag), self._number(entry[4 + room :][: 4 if kind in (_LONG, _POINTER) else room]))
             return
         if tag in values or kind == _POINTER or not wanted(tag):
             return
@@ -326,41 +346,44 @@ def _without_largest(exif: Exif, excess: int) -> tuple[Exif, list[str]]:
     return exif, names
 
 
-def lay_out(exif: Exif, start: int, *, embedded: bool = False) -> Block:
+def lay_out(exif: Exif, start: int, *, embedded: bool = False, form: Form = CLASSIC) -> Block:
     """Lay out the directories from the offset `start` on, `embedded` without IFD0; the maker note stays at its offset if it can."""
-    tables = _tables(exif, embedded)
+    tables = _tables(exif, embedded, form)
     note = exif.directories.get("exif", {}).get(MAKER_NOTE)
     length = len(note.data) if note else 0
-    at = exif.note_offset if length > 4 else None
+    at = exif.note_offset if length > form.room else None
     wall = at if at is not None and start <= at <= _FARTHEST_NOTE else None
     space = _Space(start, wall, length)
     block = Block(start, note_moved=at is not None and wall is None)
     for name, table in tables.items():
-        block.offsets[name] = space.take(2 + 12 * len(table) + 4)
+        block.offsets[name] = space.take(form.length(len(table)))
     for name, (parent, tag) in _PARENTS.items():
         if name in tables and parent in tables:
-            tables[parent][tag] = Value(_LONG, struct.pack(exif.order + "I", block.offsets[name]))
+            tables[parent][tag] = _pointer(exif.order, form, block.offsets[name])
     for name, table in tables.items():
         entries = b""
         for tag, (kind, data) in sorted(table.items()):
-            content = data.ljust(4, b"\0")
-            if len(data) > 4:
+            content = data.ljust(form.room, b"\0")
+            if len(data) > form.room:
                 offset = wall if wall is not None and (name, tag) == ("exif", MAKER_NOTE) else space.take(len(data))
                 _put(block, offset, data)
-                content = struct.pack(exif.order + "I", offset)
-            entries += struct.pack(exif.order + "HHI", tag, kind, len(data) // SIZES[kind]) + content
-        _put(block, block.offsets[name], struct.pack(exif.order + "H", len(table)) + entries + bytes(4))
+                content = struct.pack(exif.order + form.offset, offset)
+            entries += struct.pack(exif.order + form.entry, tag, kind, len(data) // SIZES[kind]) + content
+        _put(block, block.offsets[name], struct.pack(exif.order + form.number, len(table)) + entries + bytes(form.room))
     return block
 
 
-def _tables(exif: Exif, embedded: bool) -> dict[str, Directory]:
+def _pointer(order: str, form: Form, offset: int) -> Value:
+    return Value(_LONG if form.room == 4 else _LONG_8, struct.pack(order + form.offset, offset))
+
+
+def _tables(exif: Exif, embedded: bool, form: Form) -> dict[str, Directory]:
     """Return the directories to write, each after its parent, with room for the pointers to the others."""
     tables = {name: dict(exif.directories.get(name, {})) for name in ("image", *_PARENTS)}
-    if tables["interop"]:
-        tables["exif"][_PARENTS["interop"][1]] = Value(_LONG, bytes(4))
-    for name in ("exif", "gps"):
+    for name in ("interop", "exif", "gps"):
         if tables[name]:
-            tables["image"][_PARENTS[name][1]] = Value(_LONG, bytes(4))
+            parent, tag = _PARENTS[name]
+            tables[parent][tag] = _pointer(exif.order, form, 0)
     if embedded:
         del tables["image"]
     return {name: table for name, table in tables.items() if table or name == "image"}

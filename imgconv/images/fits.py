@@ -17,6 +17,7 @@ from imgconv.images.modes import exact_floats
 from imgconv.images.raster import Decoder, Header, Metadata, Raster, Request, Sampling
 
 _MOST_SAMPLES = 16  # per pixel that the limit on pixels allows
+_MOST_UNITS, _LONGEST_HEADER = 4096, 1 << 20
 _STALE = ("BSCALE", "BZERO", "BLANK", "DATAMIN", "DATAMAX", "CHECKSUM", "DATASUM")  # they describe the stored numbers of the original
 _REFERENCE = re.compile(r"CRPIX([12])[A-Z]?")
 _STEP = re.compile(r"CDELT([12])([A-Z]?)")
@@ -76,7 +77,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
         file.seek(0, 2)
         length = file.tell()
         file.seek(0)
-        units = fits.open(file, memmap=False, do_not_scale_image_data=True, lazy_load_hdus=False)
+        units = list(_units(fits.open(file, memmap=False, do_not_scale_image_data=True)))
         images = [unit for unit in units if unit.is_image and len(unit.shape) >= 2 and 0 not in unit.shape]
         if not images:
             raise ImageError("a FITS file without an image; tables and spectra are not supported")
@@ -101,6 +102,15 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
                 yield _raster(unit, primary, tables)
 
     return Decoder(header, frames)
+
+
+def _units(opened: Iterable[Any]) -> Iterator[Any]:
+    """Yield the units of a file one by one. Raises ImageError for more of them, or longer headers, than astropy reads in a second."""
+    for number, unit in enumerate(opened, 1):
+        places = unit.fileinfo()
+        if number > _MOST_UNITS or places["datLoc"] - places["hdrLoc"] > _LONGEST_HEADER:
+            raise ImageError(f"more than {_MOST_UNITS} units, or {_LONGEST_HEADER} bytes of a header, are not supported; save it anew")
+        yield unit
 
 
 def encode(pages: Iterable[Raster], stream: BinaryIO, *, description: str | None = None) -> None:

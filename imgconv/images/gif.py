@@ -31,6 +31,8 @@ _LONGEST_TEXT = 1 << 20  # bytes of a comment or XMP
 _MOST_COLOURS = 256
 _LONGEST_DELAY = 65535  # hundredths of a second
 _STRIP = 1 << 18  # pixels
+_MOST_FRAMES = 1 << 16
+_MOST_BYTES, _FREE = 8, 1 << 16  # bytes for a pixel: codes of 12 bits in blocks of one byte take 3; pixels of any frame
 _DESCRIPTOR = 10  # bytes before the data of a frame without a palette
 _GREYS = np.arange(_MOST_COLOURS, dtype=np.uint8)[:, None].repeat(3, axis=1)
 
@@ -83,7 +85,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
 
 
 def read_contents(file: BinaryIO) -> Contents:
-    """Walk a GIF from block to block; the file can be truncated."""
+    """Walk a GIF from block to block; the file can be truncated. Raises ImageError for too many frames."""
     file.seek(6)
     contents = Contents()
     head = file.read(7)
@@ -105,6 +107,8 @@ def read_contents(file: BinaryIO) -> Contents:
             if len(descriptor) < 9:
                 return contents
             own = _read_palette(file, descriptor[8])
+            if len(contents.frames) == _MOST_FRAMES:
+                raise ImageError(f"a gif of more than {_MOST_FRAMES} frames is not supported; split it")
             contents.frames.append(
                 _frame(descriptor, own if own is not None else _GREYS if palette is None else palette, control, file.tell())
             )
@@ -192,12 +196,14 @@ def _pixels(file: BinaryIO, frame: Frame, grey: bool, salvage: bool) -> NDArray[
 def _indices(file: BinaryIO, frame: Frame, salvage: bool) -> NDArray[np.uint8]:
     """Return the palette index of each pixel of a frame, decoded as a GIF of its own."""
     file.seek(frame.start)
-    parts = [read_exactly(file, 1)]
+    blocks = bytearray(read_exactly(file, 1))
     while (length := file.read(1)) not in (b"", b"\0"):
-        parts.append(length + file.read(length[0]))
+        blocks += length + file.read(length[0])
+        if len(blocks) > _MOST_BYTES * (frame.place.width * frame.place.height + _FREE):
+            raise DamageError("more data follow than its pixels need")
     size = struct.pack("<HH", frame.place.width, frame.place.height)
     descriptor = b"," + bytes(4) + size + bytes([_INTERLACED * frame.interlaced])
-    data = b"".join([b"GIF89a", size, b"\xf7\0\0", _GREYS.tobytes(), descriptor, *parts, b"\0;"])
+    data = b"".join([b"GIF89a", size, b"\xf7\0\0", _GREYS.tobytes(), descriptor, blocks, b"\0;"])
     import imagecodecs
 
     try:

@@ -23,8 +23,9 @@ PILLOWS = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)  # frames that Pillow decodes: baseline
 LOSSLESS, JPEG_LS = 0xC3, 0xF7
 _HUFFMAN = (0xC0, 0xC1, 0xC2, 0xC3)
 _PROGRESSIVE = (0xC2, 0xCA)
-_SCAN, _END, _START = 0xDA, 0xD9, 0xD8
+_SCAN, _END, _APP1 = 0xDA, 0xD9, 0xE1
 _LAST_COEFFICIENT = 63
+_MOST_SEGMENTS, _MOST_EXIF = 1 << 14, 64  # before the first scan; bytes that fill up the space before a marker count as segments
 # libjpeg reads up to 8 bytes ahead. A code of ones is not valid, so that these bytes give at most two blocks, and then no more.
 _AFTER_SCAN = b"\xff\x00" * 8
 _OTHER_DATA = bytes(range(1, 255)) * 40
@@ -154,13 +155,23 @@ def check_complete(data: bytes, pixels: NDArray[Any], decode: Callable[[bytes], 
 
 
 def frame_header(file: BinaryIO) -> tuple[int, int, int] | None:
-    """Return the position of the marker that begins the frame of a JPEG, the marker, and the bits of a sample; None without one."""
+    """Return the position of the marker that begins the frame of a JPEG, the marker, and the bits of a sample; None without one.
+
+    Raises DamageError where more segments precede the first scan than Pillow reads in a second: it takes time for each of them, and joins
+    all those of EXIF whenever another one comes.
+    """
+    found = None
+    many = exif = 0
     file.seek(2)
-    while len(head := file.read(4)) == 4 and head[0] == 0xFF and head[1] not in (_SCAN, _END):
-        if head[1] in (*_FRAMES, JPEG_LS):
-            return file.tell() - 4, head[1], int.from_bytes(file.read(1), "big")
-        file.seek(-3 if head[1] == 0xFF else -2 if head[1] in _ALONE else int.from_bytes(head[2:], "big") - 2, 1)
-    return None
+    while len(head := file.read(10)) > 4 and head[0] == 0xFF and head[1] not in (_SCAN, _END):
+        many, exif = many + 1, exif + (head[1] == _APP1 and head[4:] == b"Exif\0\0")
+        if many > _MOST_SEGMENTS or exif > _MOST_EXIF:
+            raise DamageError(f"more than {_MOST_SEGMENTS} segments, or {_MOST_EXIF} of EXIF, precede the image")
+        position = file.tell() - len(head)
+        if head[1] in (*_FRAMES, JPEG_LS) and found is None:
+            found = position, head[1], head[4]
+        file.seek(position + (1 if head[1] == 0xFF else 2 if head[1] in _ALONE else 2 + int.from_bytes(head[2:4], "big")))
+    return found
 
 
 def check_one_image(data: bytes) -> None:

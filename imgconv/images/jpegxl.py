@@ -17,6 +17,9 @@ _LONGEST_HEADER = 1 << 12  # bytes
 _RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # width to height
 _GREY = 1
 _ALPHA = 0
+_METADATA = {"Exif": ("exif", 4), "xml ": ("xmp", 0)}  # box -> entry of Pillow's `info`, and bytes before the data
+_DROPPED = {"jumb": "C2PA manifest", "jhgm": "gain map"}
+_LONGEST_BOX = 1 << 24  # bytes
 _SIDE = ((9, 1), (13, 1), (18, 1), (30, 1))  # bits and offset of a size
 
 
@@ -187,15 +190,34 @@ def _enumeration(bits: _Bits) -> int:
 
 
 def _metadata(file: BinaryIO, layout: Layout) -> Metadata:
-    """Return EXIF and XMP; an ICC profile is named as dropped, since imagecodecs does not return it."""
+    """Return EXIF and XMP; what a result does not have is named, an ICC profile too, since imagecodecs does not return it."""
     info: dict[str, Any] = {}
-    for name, key, start in (("Exif", "exif", 4), ("xml ", "xmp", 0)):
-        data = boxes.content(file, boxes.find(file, name))[start:]
-        if data:
-            info[key] = data
+    dropped = ["ICC profile (not read from jpegxl)"] if layout.has_profile else []
+    for name, start, end in boxes.boxes(file):
+        data = b""
+        if name == "brob":
+            data = boxes.content(file, (start, end))
+            name, data = data[:4].decode("latin-1"), _unpacked(data[4:]) if data[:4].decode("latin-1") in _METADATA else b""
+        elif name in _METADATA:
+            data = boxes.content(file, (start, end))
+        if name in _DROPPED:
+            dropped.append(_DROPPED[name])
+        elif name in _METADATA:
+            key, skipped = _METADATA[name]
+            info.setdefault(key, data[skipped:])
     size = layout.size[::-1] if layout.orientation > 4 else layout.size
     found = metadata.from_info(info, layout.orientation, size)
-    return replace(found, dropped=(*found.dropped, "ICC profile (not read from jpegxl)")) if layout.has_profile else found
+    return replace(found, dropped=(*found.dropped, *dropped))
+
+
+def _unpacked(data: bytes) -> bytes:
+    """Return the content of a box that is compressed; nothing where it is damaged, or far longer than metadata are."""
+    import imagecodecs
+
+    try:
+        return bytes(imagecodecs.brotli_decode(data, out=_LONGEST_BOX))
+    except imagecodecs.BrotliError:
+        return b""
 
 
 def _distance(quality: int | None) -> float:

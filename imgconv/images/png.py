@@ -27,22 +27,27 @@ _BLOCK = 1 << 20  # bytes that are read at a time
 _STRIP = 1 << 21  # bytes of rows that are deflated at a time
 SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # colour type -> samples of a pixel
 _PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))  # y, x, and steps
+_PIXELS, _SMALL, _MOST_SMALL = (b"IDAT", b"fdAT"), 1 << 10, 1 << 16  # each chunk takes time, here and in Pillow
 ANIMATION = (b"acTL", b"fcTL", b"fdAT")  # chunks that a still image lacks
 
 
 def chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
     """Yield the name and length of each chunk, with the file positioned at its data, which the caller can leave unread.
 
-    Raises DamageError without a signature, TruncatedError for a file that ends before its last chunk.
+    Raises DamageError without a signature and for many thousands of small chunks, TruncatedError for a file that ends before its last
+    chunk.
     """
     if file.read(8) != SIGNATURE:
         raise DamageError("the signature is missing")
-    name = b""
+    name, small = b"", 0
     while name != b"IEND":
         head = file.read(8)
         if len(head) < 8:
             raise TruncatedError
         length, name = struct.unpack(">I4s", head)
+        small += length < _SMALL or name not in _PIXELS
+        if small > _MOST_SMALL:
+            raise DamageError(f"more than {_MOST_SMALL} of its chunks are small, or are not pixels")
         start = file.tell()
         yield name, length
         file.seek(start + length + 4)

@@ -12,13 +12,13 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from imgconv.errors import ImageError
-from imgconv.images import stacks
+from imgconv.images import stacks, tiff_directories
 from imgconv.images.damage import DECODER_ERRORS, DamageError, image_errors
 from imgconv.images.metadata import GDAL, of_tiff, upright
 from imgconv.images.raster import DTYPES, Decoder, Header, Metadata, Raster, Request
 from imgconv.images.rows import RowReader
 
-_BITS, _PHOTOMETRIC, _ORIENTATION, _MAKE, _SUB_PAGES, _DNG_VERSION = 258, 262, 274, 271, 330, 50706  # tags
+_BITS, _PHOTOMETRIC, _MAKE, _ORIENTATION, _PALETTE, _SUB_PAGES, _DNG_VERSION = 258, 262, 271, 274, 320, 330, 50706  # tags
 _NEEDED_TAGS = {*range(254, 321), *range(322, 340), 347, *range(529, 533)}  # those that pixels depend on
 _LOGGED_TAG = re.compile(r"TiffTag (\d+) @")
 _REDUCED, _IS_MASK = 1, 4  # bits of the subfile type
@@ -46,6 +46,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     import tifffile  # slow to import, and not needed for other formats
 
     with image_errors("damaged tiff"), _strict_log(request.salvage):
+        tiff_directories.check(file, tifffile.TIFF.TAG_LOAD | {_PALETTE})
         pages = list(_opened(tifffile, file).pages)
         is_raw = any(_is_raw(page) for page in pages)
     if is_raw:

@@ -9,7 +9,7 @@ from imgconv.images import exif as exif_of
 from imgconv.images import iptc
 from imgconv.images.raster import Metadata
 
-_BYTE, _LONG, _UNDEFINED = 1, 4, 7
+_BYTE, _LONG, _UNDEFINED, _LONG_8 = 1, 4, 7, 16
 # tifffile refuses the tags 34665 and 34853, since it writes no such directories; these stand for them until the page is written
 _STAND_INS = {"exif": (34664, 34665), "gps": (34852, 34853)}
 _WRITTEN = frozenset((exif_of.ORIENTATION, exif_of.X_RESOLUTION, exif_of.Y_RESOLUTION, exif_of.RESOLUTION_UNIT, 0x0100, 0x0101))
@@ -23,10 +23,7 @@ def byte_order(metadata: Metadata) -> Literal["<", ">"]:
 
 @contextmanager
 def directories(metadata: Metadata, handle: Any, order: str, description: str | None, *, is_big: bool = False) -> Iterator[list[Tag]]:
-    """Write the directories of EXIF and GPS at the end of a file, and give the tags of the page that the block writes after them.
-
-    A BigTIFF gets the tags alone.
-    """
+    """Write the directories of EXIF and GPS at the end of a file, and give the tags of the page that the block writes after them."""
     tags: list[Tag] = []
     if metadata.xmp:
         tags.append((exif_of.XMP, _BYTE, len(metadata.xmp), metadata.xmp, True))
@@ -49,17 +46,15 @@ def directories(metadata: Metadata, handle: Any, order: str, description: str | 
     for tag, (kind, data) in exif.directories["image"].items():
         if tag in exif_of.OF_TIFF and tag not in skipped:
             tags.append((tag, kind, 1, data, True))
-    if is_big:
-        yield tags
-        return
-    block = exif_of.lay_out(exif, _even(handle), embedded=True)
+    form = exif_of.BIG_TIFF if is_big else exif_of.CLASSIC
+    block = exif_of.lay_out(exif, _even(handle), embedded=True, form=form)
     handle.write(bytes(block.data))
     for name, (stand_in, _) in _STAND_INS.items():
         if name in block.offsets:
-            tags.append((stand_in, _LONG, 1, block.offsets[name], True))
+            tags.append((stand_in, _LONG_8 if is_big else _LONG, 1, block.offsets[name], True))
     position = _even(handle)
     yield tags
-    _name_directories(handle, position, order)
+    _name_directories(handle, position, order, form)
 
 
 def _even(handle: Any) -> int:
@@ -69,16 +64,17 @@ def _even(handle: Any) -> int:
     return int(handle.tell())
 
 
-def _name_directories(handle: Any, position: int, order: str) -> None:
+def _name_directories(handle: Any, position: int, order: str, form: exif_of.Form) -> None:
     """Write the numbers of the tags for which others stand into the directory at `position`."""
     end = handle.tell()
     handle.seek(position)
-    (count,) = struct.unpack(order + "H", handle.read(2))
-    table = handle.read(12 * count)
+    (count,) = struct.unpack(order + form.number, handle.read(struct.calcsize(order + form.number)))
+    first, length = handle.tell(), form.length(1) - form.length(0)
+    table = handle.read(length * count)
     numbers = dict(_STAND_INS.values())
     for entry in range(count):
-        (tag,) = struct.unpack_from(order + "H", table, 12 * entry)
+        (tag,) = struct.unpack_from(order + "H", table, length * entry)
         if tag in numbers:
-            handle.seek(position + 2 + 12 * entry)
+            handle.seek(first + length * entry)
             handle.write(struct.pack(order + "H", numbers[tag]))
     handle.seek(end)

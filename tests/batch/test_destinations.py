@@ -5,7 +5,7 @@ from pathlib import Path, PurePath
 import pytest
 
 from imgconv.batch.destinations import Destination, destination_for, refuse_long_names
-from imgconv.batch.protection import OwnOutputs, check_outputs, inputs_of
+from imgconv.batch.protection import OutputNames, check_outputs, inputs_of
 from imgconv.batch.sources import Source
 from imgconv.errors import ImageError, UsageError
 from imgconv.inputs import Inputs
@@ -118,14 +118,12 @@ def test_names_that_are_too_long():
         refuse_long_names([Path("ä" * 128)])
 
 
-def test_own_outputs_in_folders_are_passed_over_unless_named(tmp_path):
-    photo, made = source(tmp_path / "photo.jpg", named=False), source(tmp_path / "photo.edge.png", named=False)
-    destination = Destination("png", ".png")
-    for sources, kept in (([photo, made], [photo]), ([photo, source(made.path)], None), ([made], None)):
-        own = OwnOutputs()
-        for each in sources:
-            own.add(each, destination.outputs(each, ["edge"], "edge"))
-        assert [each for each in sources if not own.has(each)] == (kept or sources)
+def test_a_name_belongs_to_the_first_source_that_has_it(tmp_path):
+    photo, other = source(tmp_path / "photo.jpg"), source(tmp_path / "photo.JPG")
+    names = OutputNames()
+    assert names.add(tmp_path / "photo.edge.png", photo) is photo
+    assert names.add(tmp_path / "PHOTO.edge.png", other) is photo
+    assert (names.source_of(tmp_path / "Photo.Edge.png"), names.source_of(photo.path)) == (photo, None)
 
 
 def test_names_that_no_file_system_takes_for_the_same_are_two_outputs(tmp_path):

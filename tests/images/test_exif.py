@@ -1,11 +1,13 @@
 """EXIF: what stays is the bytes of the file, what a filter changes is right, thumbnails are gone, damage is harmless."""
 
+import io
 import struct
 import time
 from fractions import Fraction
 
 import numpy as np
 import pytest
+import tifffile
 from exif_blocks import NOTE, THUMBNAIL, block, tags
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +15,8 @@ from image_files import png, read, saved
 from PIL import Image
 
 from imgconv.images import exif as exif_of
-from imgconv.images import from_pil
+from imgconv.images import from_pil, tiff_tags
+from imgconv.images.raster import Metadata
 
 ORDERS = ("<", ">")
 RESOLUTION = {0x11A: (5, [300, 1]), 0x11B: (5, [150, 1]), 0x128: (3, [2])}
@@ -177,3 +180,36 @@ def test_a_photograph_without_size_tags_gets_none(name):
     data = saved(Image.fromarray(np.zeros((8, 8, 3), np.uint8)), name, exif=b"Exif\0\0" + block({0x10F: (2, b"ACME\0\0")}))
     found = tags(exif_of.encode(read(data)[1][0].metadata.exif)[0])
     assert set(found) - {0x112, 0x8769} == {0x10F, "order"}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("big", [False, True])
+def test_a_page_of_either_kind_of_tiff_has_the_directories_of_exif_and_gps(order, big):
+    note = {0x927C: (7, NOTE), 0x9004: (2, b"2026:01:01\0")}
+    data = block(RESOLUTION, note, {0: (1, [2, 3, 0, 0]), 2: (5, [51, 1, 30, 1, 0, 1])}, order=order, note_at=900)
+    exif = exif_of.read(data)
+    file = io.BytesIO()
+    handle = tifffile.FileHandle(file, mode="wb", name="o.tif", size=0)
+    with (
+        tifffile.TiffWriter(handle, byteorder=order, bigtiff=big) as writer,
+        tiff_tags.directories(Metadata(exif=exif), handle, order, None, is_big=big) as extra,
+    ):
+        writer.write(np.zeros((4, 6), np.uint8), extratags=extra, metadata=None)
+    with tifffile.TiffFile(io.BytesIO(file.getvalue())) as opened:
+        page = opened.pages[0]
+        assert (opened.is_bigtiff, page.tags["ExifTag"].value["DateTimeDigitized"]) == (big, "2026:01:01")
+        assert page.tags["GPSTag"].value["GPSLatitude"] == (51, 1, 30, 1, 0, 1)
+    (raster,) = read(file.getvalue())[1]
+    directories = raster.metadata.exif.directories
+    assert (directories["exif"], directories["gps"]) == (exif.directories["exif"], exif.directories["gps"])
+    assert raster.metadata.exif.note_offset == 900
+
+
+@pytest.mark.parametrize("kind", [4, 13, 16, 18])
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_bigtiff_points_to_directories_with_every_type(order, kind):
+    text = struct.pack(order + "QHHQ8sQ", 1, 0x9004, 2, 4, b"abc\0", 0)
+    pointer = struct.pack(order + ("I" if kind in (4, 13) else "Q"), 64).ljust(8, b"\0")
+    image = struct.pack(order + "QHHQ8sQ", 1, 0x8769, kind, 1, pointer, 0)
+    head = (b"II" if order == "<" else b"MM") + struct.pack(order + "HHHQ", 43, 8, 0, 16)
+    assert exif_of.read((head + image).ljust(64, b"\0") + text).directories["exif"][0x9004].data == b"abc\0"
