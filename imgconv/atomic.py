@@ -26,6 +26,7 @@ from typing import BinaryIO
 from imgconv.access import PRIVATE, Access
 from imgconv.errors import ImageError
 from imgconv.inputs import Inputs
+from imgconv.locks import InterruptibleLock
 from imgconv.platforms import IS_WINDOWS, reachable
 
 try:
@@ -38,11 +39,11 @@ _PART = re.compile(rf"\.[0-9a-f]{{16}}{re.escape(PART_SUFFIX)}")
 _NO_FSYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)  # file systems without fsync raise one of these
 _DESCRIPTORS = re.compile(r"/dev/fd|/proc/(\d+)(/task/\d+)?/fd")  # folders of open descriptors, links resolved
 _MOST_LINKS = 40  # as in the kernel
-_WINDOWS_LOCK = ".imgconv-lock"  # a file, since Windows does not lock folders
+WINDOWS_LOCK = ".imgconv-lock"  # a file, since Windows does not lock folders
 _CLOSED = 60.0  # seconds for which a temporary file that Windows could remove is left alone
 _RETRIES = (0.01, 0.05, 0.2, 0.5)  # seconds between attempts to replace a file that another program has open, such as a virus scanner
 
-_lock = threading.Lock()  # replaced in a forked child
+_lock = InterruptibleLock()  # replaced in a forked child
 _temporary_files: set[Path] = set()
 _swept_folders: set[Path] = set()
 _abandoned = threading.Event()
@@ -87,17 +88,17 @@ def replace_file(
 
     The file gets the rules of `access` when it is complete. Errors of the file system name `name` instead of `path`.
     """
-    with _naming(name or path):
-        descriptor, part = _create_part(path.parent, inputs)
+    with naming(name or path):
+        descriptor, part = create_part(path.parent, inputs)
     try:
         with os.fdopen(descriptor, "w+b") as stream:
             yield stream
-            with _naming(name or path):
+            with naming(name or path):
                 stream.flush()
                 if before_sync is not None:
                     before_sync()
                 access.apply(stream.fileno())
-                _sync(stream.fileno())
+                sync(stream.fileno())
                 if IS_WINDOWS:
                     stream.close()
                     _replace_closed(part, path)
@@ -107,8 +108,33 @@ def replace_file(
         _remove(part)
         raise
     finally:
+        _forget(part)
+
+
+def create_part(folder: Path, inputs: Inputs, *, is_folder: bool = False) -> tuple[int, Path]:
+    """Create a locked temporary file or folder; return its descriptor and path. The first call for a folder sweeps it."""
+    with _lock:
+        is_first = folder not in _swept_folders
+        _swept_folders.add(folder)
+    if is_first:
+        sweep([folder], inputs)
+    while True:
+        path = folder / f".{os.urandom(8).hex()}{PART_SUFFIX}"
         with _lock:
-            _temporary_files.discard(part)
+            if _abandoned.is_set():
+                raise ImageError("interrupted")
+            descriptor = _new_folder(path) if is_folder else _new_file(path)
+            _temporary_files.add(path)
+        if _try_lock(descriptor) is not False and os.fstat(descriptor).st_nlink:
+            return descriptor, path
+        os.close(descriptor)  # another process swept it before it was locked
+        remove_part(path)
+
+
+def remove_part(path: Path) -> None:
+    """Remove a temporary file or folder, if it is still there."""
+    _remove(path)
+    _forget(path)
 
 
 def is_stream(path: Path) -> bool:
@@ -133,7 +159,7 @@ def exclusive(folder: Path) -> Iterator[None]:
 
     Where nothing can be locked (some network file systems), the block runs without a lock.
     """
-    descriptor = os.open(folder / _WINDOWS_LOCK, os.O_RDWR | os.O_CREAT) if IS_WINDOWS else os.open(folder, os.O_RDONLY)
+    descriptor = os.open(folder / WINDOWS_LOCK, os.O_RDWR | os.O_CREAT) if IS_WINDOWS else os.open(folder, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):
             _wait_for_lock(descriptor)
@@ -155,48 +181,58 @@ def sweep(folders: Iterable[Path], inputs: Inputs) -> None:
     for folder in folders:
         with contextlib.suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
-                if _PART.fullmatch(entry.name) and entry.is_file(follow_symlinks=False) and not inputs.has(Path(entry.path).stat()):
-                    _remove_unlocked(Path(entry.path))
+                if _PART.fullmatch(entry.name) and not entry.is_symlink() and (entry.is_file() or entry.is_dir()):
+                    path = Path(entry.path)
+                    if not inputs.has(path.stat()) and not inputs.below(path):
+                        _remove_unlocked(path)
 
 
-def _create_part(folder: Path, inputs: Inputs) -> tuple[int, Path]:
-    """Create a locked temporary file; return its descriptor and path. The first call for a folder sweeps it."""
+def _new_file(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), PRIVATE)
+
+
+def _new_folder(path: Path) -> int:
+    """Create a folder, and return the descriptor that is locked for it."""
+    path.mkdir(PRIVATE | 0o100)
+    return os.open(path / WINDOWS_LOCK, os.O_RDWR | os.O_CREAT) if IS_WINDOWS else os.open(path, os.O_RDONLY)
+
+
+def _forget(path: Path) -> None:
     with _lock:
-        is_first = folder not in _swept_folders
-        _swept_folders.add(folder)
-    if is_first:
-        sweep([folder], inputs)
-    while True:
-        path = folder / f".{os.urandom(8).hex()}{PART_SUFFIX}"
-        with _lock:
-            if _abandoned.is_set():
-                raise ImageError("interrupted")
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), PRIVATE)
-            _temporary_files.add(path)
-        if _try_lock(descriptor) is not False and os.fstat(descriptor).st_nlink:
-            return descriptor, path
-        os.close(descriptor)  # another process swept the file before it was locked
-        _remove(path)
-        with _lock:
-            _temporary_files.discard(path)
+        _temporary_files.discard(path)
 
 
 def _remove(path: Path) -> None:
     with contextlib.suppress(OSError):
-        path.unlink()
+        if path.is_dir() and not path.is_symlink():
+            _remove_folder(path)
+        else:
+            path.unlink()
+
+
+def _remove_folder(path: Path) -> None:
+    import shutil  # most runs write no folder
+
+    for pause in (*_RETRIES, 0.0):  # another thread may write into it
+        shutil.rmtree(path, ignore_errors=True)
+        if not path.exists():
+            return
+        time.sleep(pause)
 
 
 def _remove_unlocked(path: Path) -> None:
-    """Remove a file unless a process holds its lock, or the file system has no locks."""
+    """Remove a file or folder unless a process holds its lock, or the file system has no locks."""
     with contextlib.suppress(OSError):
         if IS_WINDOWS:
             if time.time() - path.stat().st_mtime > _CLOSED:
-                path.unlink()  # fails if a process has it open
+                if path.is_dir():
+                    (path / WINDOWS_LOCK).unlink(missing_ok=True)  # fails if a process has it open
+                _remove(path)
             return
-        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+        descriptor = os.open(path, (os.O_RDONLY if path.is_dir() else os.O_RDWR) | getattr(os, "O_NOFOLLOW", 0))
         try:
             if _try_lock(descriptor):
-                path.unlink()
+                _remove(path)
         finally:
             os.close(descriptor)
 
@@ -240,7 +276,7 @@ def _replace_closed(part: Path, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def naming(path: Path) -> Iterator[None]:
     """Name `path` in errors of the file system, instead of a temporary file."""
     try:
         yield
@@ -267,7 +303,7 @@ def _descriptor(path: Path) -> int | None:
 def _send(path: Path, contents: memoryview) -> None:
     """Write to a pipe or device. An open descriptor is used as it is: its place in a file, for example, is that of the next output."""
     number = _descriptor(path)
-    with _naming(path):
+    with naming(path):
         descriptor = os.open(path, os.O_WRONLY | getattr(os, "O_BINARY", 0)) if number is None else os.dup(number)
         try:
             while contents:
@@ -279,7 +315,8 @@ def _send(path: Path, contents: memoryview) -> None:
             os.close(descriptor)
 
 
-def _sync(descriptor: int) -> None:
+def sync(descriptor: int) -> None:
+    """Flush an open file to disk, where the file system can."""
     try:
         os.fsync(descriptor)
     except OSError as error:
@@ -290,7 +327,7 @@ def _sync(descriptor: int) -> None:
 def _reset_after_fork() -> None:
     """Start without temporary files in a forked child: those of the parent are not the child's to remove."""
     global _lock
-    _lock = threading.Lock()
+    _lock = InterruptibleLock()
     _temporary_files.clear()
 
 

@@ -3,11 +3,13 @@
 import os
 import stat
 import sys
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from pathlib import Path
 
 from imgconv.errors import UsageError
+from imgconv.properties import cached_property
 
+_ZARR = ".zarr"  # in the address of a folder that is an image
 Identity = tuple[int, int] | Hashable  # device and inode of a local file, the normalised URL of a remote one
 
 
@@ -25,6 +27,7 @@ class Inputs:
         """Protect paths, the normalised URLs of remote files, and with `reads_stdin` the file that standard input comes from."""
         self.files = tuple(dict.fromkeys(files))
         self._known: dict[Identity, str] | None = None
+        self._around: dict[Identity, str] | None = None  # the folders that inputs are in
         self._stdin = _regular_file(0) if reads_stdin else None
 
     def absolute(self) -> "Inputs":
@@ -41,6 +44,34 @@ class Inputs:
         name = None if identity is None else self._names().get(identity)
         if name is not None:
             raise UsageError(f"output {output} is the input {name}; choose another name with {option}")
+        if not self._has_folders:
+            return
+        for folder in _folders(output):
+            identity = _identity(folder)
+            name = None if identity is None else self._names().get(identity)
+            if name is not None:
+                raise UsageError(f"output {output} is inside the input {name}; choose another place with {option}")
+
+    def refuse_folder(self, output: Hashable, option: str = "-o") -> None:
+        """Raise UsageError as `refuse`, and where the folder `output`, which is replaced as a whole, holds an input."""
+        self.refuse(output, option)
+        if name := self.below(output):
+            raise UsageError(f"output {output} holds the input {name}; choose another name with {option}")
+
+    def below(self, folder: Hashable) -> str | None:
+        """Return the name of an input in a folder; None without one."""
+        identity = _identity(folder)
+        if identity is None:
+            return None
+        if self._around is None:
+            around: dict[Hashable, str] = {}
+            for file in self.files:
+                for each in _folders(file):
+                    if each in around:
+                        break
+                    around[each] = str(file)
+            self._around = {_identity(each) or each: name for each, name in around.items()}
+        return self._around.get(identity)
 
     def refuse_stdout(self) -> None:
         """Raise UsageError if standard output goes to an input, as in `>> photo.png`."""
@@ -61,18 +92,33 @@ class Inputs:
             self._known = known if self._stdin is None else {self._stdin: "standard input", **known}
         return self._known
 
+    @cached_property
+    def _has_folders(self) -> bool:
+        return any(file.is_dir() if isinstance(file, Path) else _ZARR in str(file).lower() for file in self.files)
+
 
 def _identity(file: Hashable) -> Identity | None:
-    """Return what is the same for all names of a file; None if it is not a regular file."""
+    """Return what is the same for all names of a file or folder; None if it is neither."""
     if not isinstance(file, Path):
-        return file
+        return str(file)
     try:
         status = file.stat()
     except (OSError, ValueError):  # ValueError: a NUL character in the name
         return None
     if not status.st_ino:  # some network file systems of Windows
         return os.path.normcase(os.path.realpath(file))
-    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode) else None
+
+
+def _folders(file: Hashable) -> Iterator[Hashable]:
+    """Yield the folders that a file is in, the innermost first; those of a URL as text."""
+    if isinstance(file, Path):
+        yield from Path(os.path.realpath(file)).parents
+        return
+    text = str(file)
+    while "/" in text.partition("://")[2]:
+        text = text.rpartition("/")[0]
+        yield text
 
 
 def _regular_file(descriptor: int) -> Identity | None:

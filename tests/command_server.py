@@ -20,6 +20,7 @@ PRELOADED = (
     "imgconv.cli.app",
     "imgconv.cli.options",
     "imgconv.batch.run",
+    "zarr",
 )
 
 

@@ -16,12 +16,13 @@ FLOORS = {  # the first version without the error
     "imagecodecs": "2025.11.11",  # before: OpenJPEG 2.5.3 writes beyond the header of a damaged file (CVE-2025-54874)
     "jinja2": "3.1.6",  # before: a template leaves the sandbox
     "jupyterlab": "4.4.8",  # before: a notebook of somebody else reads the user's data (CVE-2024-43805), or steers its tab (CVE-2025-59842)
+    "zarr": "3.1.3",  # before: a process that is killed while it writes a chunk leaves half of it under its name
     "aiohttp": "3.13.3",  # before: a compressed answer takes any amount of memory
 }
 BUNDLED = {"libtiff": "4.7.1", "jpg_2000": "2.5.4", "avif": "1.3.0", "webp": "1.3.2"}  # of Pillow: the first without known errors
 REQUIREMENTS = [
     *PROJECT["dependencies"],
-    *(line for name in ("figure", "heif", "notebook", "remote", "safetensors") for line in EXTRAS[name] if "[" not in line),
+    *(line for name in ("figure", "heif", "notebook", "remote", "safetensors", "zarr") for line in EXTRAS[name] if "[" not in line),
 ]
 
 

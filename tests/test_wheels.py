@@ -9,7 +9,7 @@ import pytest
 
 PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 PLATFORMS = ("x86_64-manylinux_2_28", "aarch64-manylinux_2_28", "aarch64-apple-darwin", "x86_64-apple-darwin", "x86_64-pc-windows-msvc")
-USERS = ("dask", "dicom", "figure", "fits", "heif", "nifti", "notebook", "raw", "remote", "safetensors")
+USERS = ("dask", "dicom", "figure", "fits", "heif", "nifti", "notebook", "raw", "remote", "safetensors", "zarr")
 WITHOUT = {("3.14", "x86_64-apple-darwin"): {"raw"}}  # extras that have no wheel there, see docs/platforms.md
 
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from queue import Empty, Full, Queue
 from threading import Event, Thread
-from typing import Any, BinaryIO
+from typing import Any
 
 from imgconv.arrays import Array
 from imgconv.batch.work import Job, Sink
 from imgconv.images.rows import BandedImage
 from imgconv.images.writing import encode_bands
+from imgconv.images.zarr_store import Writable
 
 _PAUSE = 0.1  # seconds between looks at the other thread
 _END: Any = object()  # of a page, or of all pages
@@ -25,8 +26,8 @@ class _Abandoned(BaseException):
 class BandWriter:
     """The thread that encodes and writes an output; the output is replaced when `finish` is called, or not at all."""
 
-    def __init__(self, sink: Sink, job: Job):
-        self._sink, self._job = sink, job
+    def __init__(self, sink: Sink, job: Job, pages: int):
+        self._sink, self._job, self._count = sink, job, pages
         self._queue: Queue[Any] = Queue(1)
         self._abandoned = Event()
         self._error: BaseException | None = None
@@ -73,13 +74,13 @@ class BandWriter:
     def _run(self) -> None:
         try:
             with self._stream() as stream:
-                destination = self._job.destination
-                encode_bands(self._pages(), destination.format, stream=stream, description=self._job.description, layout=self._job.layout)
+                format, text, layout = self._job.destination.format, self._job.description, self._job.layout
+                encode_bands(self._pages(), format, stream=stream, count=self._count, description=text, layout=layout)
         except BaseException as error:  # raised again by the thread that computes
             self._error = error
 
     @contextmanager
-    def _stream(self) -> Iterator[BinaryIO]:
+    def _stream(self) -> Iterator[Writable]:
         """Open the output; what goes to standard output is complete before it goes there."""
         if self._sink.path is not None:
             with self._sink.open() as stream:

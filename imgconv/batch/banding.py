@@ -57,7 +57,7 @@ def write_by_bands(readers: Sequence[RowReader], job: Job, sinks: Sequence[Sink]
     if len(readers) > 1 and job.destination.format == "npy":
         raise NotByBands("an array of several frames is written as a whole")
     runs = [_Run(reader, job, len(sinks), memory, (number, len(readers))) for number, reader in enumerate(readers)]
-    writers = [BandWriter(sink, job) for sink in sinks]
+    writers = [BandWriter(sink, job, sum(len(run.pages[number]) for run in runs)) for number, sink in enumerate(sinks)]
     try:
         for run in runs:
             run.measure()
@@ -147,7 +147,8 @@ class _Run:
         whole = computed[group][number].image
         alpha = whole.alpha and page.plane is None and len(page.maps) == 1
         image = fitted_image(Raster(pixels[:1], alpha, whole.metadata), self._job, outcome)
-        return BandedImage((self._groups[group].height, *pixels.shape[1:]), pixels.dtype, (), alpha, image.metadata)
+        shape = (self._groups[group].height, *pixels.shape[1:])
+        return BandedImage(shape, pixels.dtype, (), alpha, image.metadata, are_maps=len(page.maps) > 1)
 
     def _add_statistics(self, computed: dict[int, list[Map]]) -> int:
         """Add a band to the statistics of the maps that are not complete, and return the number of its missing cells."""
@@ -161,10 +162,10 @@ class _Run:
     def _pages(self, sinks: int) -> list[list[_Page]]:
         """Return the pages of each output, as whole images are written."""
         format, numbers = self._job.destination.format, self._numbers()
-        if self._job.floats and format == "npy":
-            if len({(shape.height, shape.width) for shape in self._shapes}) > 1:
+        if self._job.floats and format in ("npy", "zarr"):
+            if sinks == 1 and len({(shape.height, shape.width) for shape in self._shapes}) > 1:
                 raise ImageError("maps of several sizes do not fit in one array; write them as .tiff pages")
-            return [[_Page(tuple(numbers))]]
+            return [[_Page((number,))] for number in numbers] if sinks > 1 else [[_Page(tuple(numbers))]]
         if format not in BY_ROWS:
             raise NotByBands(f"{format} is written as a whole")
         if not self._job.floats:

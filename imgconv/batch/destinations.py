@@ -16,9 +16,10 @@ from imgconv.batch.sources import STDIN, Source
 from imgconv.errors import ImageError, ImgconvError, UsageError
 from imgconv.images import Header, format_for, open_frames, read_header
 from imgconv.images.formats import OUTPUTS
+from imgconv.images.zarr_store import SUFFIX, Readable, Store, is_zarr
 
 ARRAYS = ("npy", "npz")  # formats that hold all maps of an image in one file
-SEVERAL_MAPS = (*ARRAYS, "tiff")
+SEVERAL_MAPS = (*ARRAYS, "tiff", "zarr")
 LONGEST_NAME = 255  # bytes of one name on every common file system
 PNG_END = b"IEND\xaeB`\x82"
 
@@ -43,7 +44,7 @@ class Destination:
             return ()
         if self.file is not None:
             return (self.file,)
-        folder = self.folder / source.relative.parent if self.folder is not None else source.path.parent if source.path else Path()
+        folder = self.folder / source.relative.parent if self.folder is not None else source.folder
         return tuple(folder / f"{source.stem}{ending}" for ending in self.endings(names, command))
 
     def endings(self, names: Sequence[str], command: str) -> tuple[str, ...]:
@@ -85,6 +86,8 @@ def destination_for(output: str | None, format: str | None, inputs: Sequence[str
     if output == "":
         raise UsageError("-o is an empty name; give a file, a folder, or - for standard output")
     if is_standard_output(output, inputs):
+        if chosen == "zarr":
+            raise UsageError("a Zarr is a folder, which standard output cannot hold; give its name with -o")
         return Destination(chosen or "png", "", stdout=True, explicit=chosen is not None)
     if output is None and STDIN in inputs:
         raise UsageError("results of standard input and of files need a common folder; give one with -o")
@@ -104,6 +107,8 @@ def is_standard_output(output: str | None, inputs: Sequence[str]) -> bool:
 
 def _is_folder_name(output: str, inputs: Sequence[str]) -> bool:
     path = parse_path(output)
+    if len(inputs) == 1 and path.suffix.lower() == SUFFIX and not _is_input_folder(inputs[0]):
+        return False  # the folder of one image
     if output.endswith(("/", os.sep)) or (path.is_dir() if isinstance(path, Path) else path.is_folder_name):
         return True
     is_file = isinstance(path, Path) and paths.exists(path)
@@ -115,7 +120,8 @@ def _is_folder_name(output: str, inputs: Sequence[str]) -> bool:
 
 def _is_input_folder(name: str) -> bool:
     try:
-        return paths.is_folder(parse_path(name))
+        path = parse_path(name)
+        return not paths.is_zarr(path) and paths.is_folder(path)
     except ImageError:  # a storage that does not respond: opening the file reports it
         return False
 
@@ -144,10 +150,15 @@ def refuse_long_names(outputs: Iterable[AnyPath]) -> None:
             raise ImageError(f"the output's name would have {length} bytes, and {LONGEST_NAME} are allowed; give a shorter one with -o")
 
 
-def is_complete(file: Path | bytes) -> bool:
-    """Whether a file, or its contents, is a complete image or archive of arrays: it is decoded to its end, or for PNG to its end mark."""
+def is_complete(file: Readable) -> bool:
+    """Whether a file, or its contents, is a complete image or archive of arrays: it is decoded to its end, or for PNG to its end mark.
+
+    A Zarr gets its name, or its metadata in a storage, when it is complete.
+    """
     from zipfile import is_zipfile  # only needed if an output exists
 
+    if isinstance(file, Store) or (isinstance(file, Path) and is_zarr(file)):
+        return _has_header(file)
     if is_zipfile(BytesIO(file) if isinstance(file, bytes) else file):  # its directory is at its end
         return True
     try:
@@ -161,7 +172,15 @@ def is_complete(file: Path | bytes) -> bool:
     return True
 
 
-def has_other_description(file: Path | bytes, description: str | None) -> bool:
+def _has_header(file: Readable) -> bool:
+    try:
+        read_header(file, max_pixels=None)
+    except (ImgconvError, OSError):
+        return False
+    return True
+
+
+def has_other_description(file: Readable, description: str | None) -> bool:
     """Whether the metadata of an output describe another recipe or version than `description`; False without a description."""
     try:
         found = read_header(file, max_pixels=None).description

@@ -2,12 +2,12 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from imgconv.batch.paths import AnyPath, parse_path, path_or_bytes
 from imgconv.batch.sources import STDIN, list_sources
 from imgconv.errors import ImageError, reason
 from imgconv.images import IMAGE_EXTENSIONS, Header, Luma, Raster, open_frames, read_header, read_whole
+from imgconv.images.zarr_store import Readable
 from imgconv.modes import Axes
 
 
@@ -38,7 +38,7 @@ def headers(inputs: Sequence[str], max_pixels: int | None, axes: Axes | None = N
             yield str(source), error
 
 
-def _contents(path: AnyPath | None, max_pixels: int | None) -> Path | bytes:
+def _contents(path: AnyPath | None, max_pixels: int | None) -> Readable:
     if path is not None:
         return path_or_bytes(path, max_pixels)
     if sys.stdin is None:

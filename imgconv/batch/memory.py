@@ -42,6 +42,7 @@ _DECODERS = {
     "qoi": Factors(1.0, 1.0),
     "heif": Factors(3.0, 0.7),
     "npy": Factors(0.0, 0.5, retained=1.0),
+    "zarr": Factors(0.0, 1.0),
     "npz": Factors(0.0, 1.0),
     "raw": Factors(8.0, 1.0),
     "fits": Factors(0.0, 2.0, retained=1.0),
@@ -64,7 +65,7 @@ _ENCODERS = {
 # The same for all frames of an animation together; of these formats, only the encoded frames are in memory.
 _FRAMES = {"png": Factors(0.0, 1.1), "gif": Factors(0.0, 2.6)}
 _ALL_FRAMES = {"webp": Factors(4.0, 0.5), "avif": Factors(20.0, 1.3)}
-_PAGES = ("tiff", "pnm")  # pages are written one by one
+_PAGES = ("tiff", "pnm", "zarr")  # pages are written one by one
 
 
 def estimated_bytes(header: Header, recipe: Recipe, maps: Sequence[Shape], format: str, *, floats: bool) -> int:

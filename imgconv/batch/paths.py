@@ -10,6 +10,8 @@ from pathlib import Path, PurePath
 from urllib.parse import unquote
 
 from imgconv.errors import UsageError
+from imgconv.images.zarr_store import SUFFIX, Readable
+from imgconv.images.zarr_store import is_zarr as is_local_zarr
 from imgconv.platforms import path_of_file_url, reachable
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://(.*)", re.DOTALL | re.IGNORECASE)
@@ -92,8 +94,8 @@ def parse_path(text: str) -> AnyPath:
     return Url(protocol, path)
 
 
-def path_or_bytes(path: AnyPath, max_pixels: int | None = None) -> Path | bytes:
-    """Return what an image is opened from: a local path, or the contents of a remote file.
+def path_or_bytes(path: AnyPath, max_pixels: int | None = None) -> Readable:
+    """Return what an image is opened from: a local path, the contents of a remote file, or the place of a remote Zarr.
 
     Raises ImageError, also for contents that are not an image, or larger than one of `max_pixels` can be.
     """
@@ -101,6 +103,8 @@ def path_or_bytes(path: AnyPath, max_pixels: int | None = None) -> Path | bytes:
         return path
     from imgconv.batch import remote
 
+    if is_zarr(path):
+        return remote.store(path)
     return remote.read_image(path, max_pixels)
 
 
@@ -111,6 +115,31 @@ def exists(path: AnyPath) -> bool:
     from imgconv.batch import remote
 
     return remote.exists(path)
+
+
+def is_zarr(path: AnyPath) -> bool:
+    """Whether a path is that of a Zarr array or group; a URL by its name, or as a part of one whose name ends so.
+
+    >>> [is_zarr(parse_path(f"s3://bucket/{name}")) for name in ("a.zarr", "a.zarr/0", "a.zarr/photo.png", "a.png")]
+    [True, True, False, False]
+    """
+    if isinstance(path, Path):
+        return is_local_zarr(path)
+    return path.suffix.lower() == SUFFIX or (not path.suffix and zarr_root(path) is not path)
+
+
+def zarr_root(path: AnyPath) -> AnyPath:
+    """Return the outermost folder around a path whose name ends with .zarr; the path itself where there is none.
+
+    >>> str(zarr_root(parse_path("s3://bucket/a.zarr/labels/0")))
+    's3://bucket/a.zarr'
+    """
+    root = folder = path
+    while folder.name and folder.parent != folder:
+        if folder.suffix.lower() == SUFFIX:
+            root = folder
+        folder = folder.parent
+    return root
 
 
 def is_folder(path: AnyPath) -> bool:

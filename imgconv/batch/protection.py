@@ -2,8 +2,8 @@
 
 import os
 import unicodedata
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,6 +11,7 @@ from imgconv.atomic import atomic_write
 from imgconv.batch.paths import AnyPath, Url
 from imgconv.batch.sources import RealFolders, Source
 from imgconv.errors import UsageError
+from imgconv.images.zarr_store import SUFFIX, Store, holds_zarr
 from imgconv.inputs import Inputs
 from imgconv.platforms import reachable
 
@@ -41,6 +42,31 @@ def open_output(path: AnyPath, inputs: Inputs, before_sending: Callable[[], None
     from imgconv.batch import remote
 
     return remote.atomic_write(path, before_sending)
+
+
+def open_store(path: AnyPath, inputs: Inputs, before_sending: Callable[[], None] | None = None) -> AbstractContextManager[Store]:
+    """Open a place for a Zarr that replaces the one at `path` once it is complete, and create its folders.
+
+    Raises UsageError if `path` is or holds one of `inputs`, and if it is a folder of anything else than a Zarr.
+    """
+    inputs.refuse_folder(identified(path))
+    if isinstance(path, Path):
+        folder = reachable(path)
+        if folder.is_dir() and not holds_zarr(folder) and any(folder.iterdir()):
+            raise UsageError(f"output {path} is a folder with other files than a Zarr; choose another name with -o")
+        reachable(path.parent).mkdir(parents=True, exist_ok=True)
+        return _local_store(path, inputs, before_sending)
+    from imgconv.batch import remote
+
+    return remote.atomic_folder(path, before_sending)
+
+
+@contextmanager
+def _local_store(path: Path, inputs: Inputs, before_sending: Callable[[], None] | None) -> Iterator[Store]:
+    from imgconv.folders import atomic_folder
+
+    with atomic_folder(path, inputs, before_sending) as folder:
+        yield Store(folder)
 
 
 class OutputNames:
@@ -83,7 +109,8 @@ def check_outputs(
             names.add_new(path, source)
             if root is not None and not _is_below(real := real_path(path, folders), root):
                 raise UsageError(f"output {path} would be {real}, outside of {within}; remove the link that leads there")
-            inputs.refuse(identified(path))
+            refuse = inputs.refuse_folder if path.suffix.lower() == SUFFIX else inputs.refuse
+            refuse(identified(path))
     return names
 
 

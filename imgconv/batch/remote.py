@@ -19,6 +19,7 @@ from imgconv.atomic import PART_SUFFIX
 from imgconv.batch.paths import OBJECT_STORES, WEB, Url
 from imgconv.errors import ImageError, ImgconvError, MissingExtra, UsageError, reason
 from imgconv.images import read_whole
+from imgconv.images.zarr_store import METADATA, Store
 
 SILENCE = 30.0  # seconds after which a web server that sends nothing has failed
 LEAST_BYTES = 1000  # in that time
@@ -118,6 +119,42 @@ def atomic_write(url: Url, before_sending: Callable[[], None] | None = None) -> 
             filesystem.pipe_file(path, stream.getvalue())
         else:
             _write_and_rename(filesystem, path, stream.getvalue())
+
+
+def store(url: Url) -> Store:
+    """Return the place of a Zarr. Raises MissingExtra, or UsageError for an unknown kind of URL."""
+    _filesystem_class(url.protocol)
+    return Store(str(url).rstrip("/"))
+
+
+@contextmanager
+def atomic_folder(url: Url, before_sending: Callable[[], None] | None = None) -> Iterator[Store]:
+    """Yield the place of a new folder that replaces the one at `url` when the block ends without an error.
+
+    No storage exchanges two folders: the old one is removed when the new one is complete, and the metadata of the new one move last, so
+    that nobody sees a part of it as an image.
+    """
+    part = url.parent / f".{secrets.token_hex(8)}{PART_SUFFIX}"
+    with _image_errors():
+        filesystem, target, source = _filesystem(url), _path(url).rstrip("/"), _path(part)
+    try:
+        yield store(part)
+        if before_sending is not None:
+            before_sending()
+        with _image_errors():
+            if filesystem.exists(target):
+                filesystem.rm(target, recursive=True)
+            names = sorted(filesystem.find(source), key=lambda name: posixpath.basename(name) in METADATA)
+            moved = [target + name.removeprefix(source) for name in names]
+            last = next((number for number, name in enumerate(names) if posixpath.basename(name) in METADATA), len(names))
+            for part_of in (slice(last), slice(last, None)):
+                for folder in {posixpath.dirname(name) for name in moved[part_of]}:
+                    filesystem.makedirs(folder, exist_ok=True)
+                filesystem.copy(names[part_of], moved[part_of])
+    finally:
+        with suppress(Exception):  # also where the storage does not respond
+            filesystem.invalidate_cache()
+            filesystem.rm(source, recursive=True)
 
 
 def _write_and_rename(filesystem: Any, path: str, data: bytes) -> None:

@@ -11,6 +11,7 @@ from imgconv.batch.paths import AnyPath, Url, parse_path
 from imgconv.errors import ImageError, UsageError, reason
 from imgconv.images import read_header
 from imgconv.images.formats import FORMATS, SIGNATURE_LENGTH, sniff
+from imgconv.images.zarr_store import SUFFIX, is_zarr
 from imgconv.platforms import local_name, reachable
 
 STDIN = "-"
@@ -36,6 +37,11 @@ class Source:
         """The part of the name with which results begin."""
         return self.relative.name if self.keeps_extension else self.relative.stem
 
+    @property
+    def folder(self) -> AnyPath:
+        """The folder that holds the input; that of the whole Zarr for a part of one."""
+        return Path() if self.path is None else paths.zarr_root(self.path).parent
+
     def __str__(self) -> str:
         return "standard input" if self.path is None else str(self.path)
 
@@ -43,10 +49,10 @@ class Source:
 def list_sources(inputs: Iterable[str], extensions: frozenset[str], *, recursive: bool = True, exact: Iterable[str] = ()) -> list[Source]:
     """List all inputs, each file once: files in the order given, the contents of folders and patterns in the order of names.
 
-    In folders only regular files with one of `extensions` (lower case, with the dot) count, and files without an extension whose
-    contents are an image; hidden files and folders, links to
-    folders, FIFOs and devices are skipped. A file that does not exist is listed, and fails when it is opened. Names in `exact`
-    are neither patterns nor standard input. Raises UsageError for an empty name, or an unknown kind of URL.
+    In folders only regular files with one of `extensions` (lower case, with the dot) count, files without an extension whose contents are
+    an image, and the folders of Zarr arrays, which are one image each; hidden files and folders, links to folders, FIFOs
+    and devices are skipped. A file that does not exist is listed, and fails when it is opened. Names in `exact` are neither patterns nor
+    standard input. Raises UsageError for an empty name, or an unknown kind of URL.
     """
     sources: dict[str, Source] = {}
     folders = RealFolders()
@@ -104,6 +110,8 @@ def _expand(name: str, extensions: frozenset[str], recursive: bool, exact: bool)
     path = parse_path(name)
     if name == STDIN and not exact:
         yield Source(None, PurePath("stdin"))
+    elif paths.is_zarr(path):
+        yield Source(path, _zarr_name(path))
     elif isinstance(path, Url):
         yield from _remote(path, extensions, recursive, exact)
     elif paths.is_folder(path):
@@ -122,8 +130,9 @@ def _remote(url: Url, extensions: frozenset[str], recursive: bool, exact: bool) 
     try:
         if remote.is_folder(url):
             for name, file in remote.list_files(url, recursive=recursive):
+                name, path = _whole_zarr(name, file)
                 if not f"/{name}".count("/.") and _has_extension(name, extensions):
-                    yield Source(file, PurePath(local_name(name)), named=False)
+                    yield Source(path, PurePath(local_name(name)), named=False)
             return
         matches = [] if exact or not any(sign in url.path for sign in WILDCARDS) else remote.glob(url)
     except ImageError as error:
@@ -131,6 +140,27 @@ def _remote(url: Url, extensions: frozenset[str], recursive: bool, exact: bool) 
         return
     for match in matches or [url]:
         yield Source(match, PurePath(local_name(match.name)))
+
+
+def _zarr_name(path: AnyPath) -> PurePath:
+    """Return the name from which those of results are derived: for a part of a Zarr that of the Zarr and of the part.
+
+    >>> str(_zarr_name(Path("photos/a.zarr/0"))), str(_zarr_name(Path("photos/a.zarr")))
+    ('a-0.zarr', 'a.zarr')
+    """
+    root = paths.zarr_root(path)
+    below = str(path).rstrip("/").removeprefix(str(root)).replace(os.sep, "-").replace("/", "-")
+    return PurePath(local_name(f"{PurePath(root.name).stem}{below}{SUFFIX}" if below else path.name))
+
+
+def _whole_zarr(name: str, file: Url) -> tuple[str, Url]:
+    """Return the name and place of the outermost Zarr that a remote file is a part of; its own without one."""
+    parts = name.split("/")
+    for count, part in enumerate(parts[:-1], 1):
+        if part.lower().endswith(SUFFIX):
+            rest = "/".join(parts[count:])
+            return "/".join(parts[:count]), Url(file.protocol, file.path.removesuffix(f"/{rest}"))
+    return name, file
 
 
 def _glob(pattern: Path) -> list[Path]:
@@ -154,7 +184,10 @@ def _folder(root: Path, extensions: frozenset[str], recursive: bool) -> Iterator
             if entry.name.startswith("."):
                 continue
             if entry.is_dir(follow_symlinks=False):
-                subfolders.append(relative / entry.name)
+                if is_zarr(Path(entry.path)):
+                    yield Source(reachable(folder / entry.name), relative / entry.name, named=False)
+                else:
+                    subfolders.append(relative / entry.name)
             elif _is_image(entry, extensions):
                 yield Source(reachable(folder / entry.name), relative / entry.name, named=False)
         if recursive:

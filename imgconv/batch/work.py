@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 
@@ -21,11 +21,14 @@ from imgconv.batch.destinations import (
 from imgconv.batch.memory import estimated_bytes
 from imgconv.batch.outcome import Outcome, Statistics, recorded
 from imgconv.batch.paths import AnyPath, exists, path_or_bytes
-from imgconv.batch.protection import OutputNames, open_output
+from imgconv.batch.protection import OutputNames, open_output, open_store
 from imgconv.batch.sources import Source
 from imgconv.errors import ImageError
 from imgconv.images import Frames, Header, Raster, check_output, check_size, encode, fitted, open_frames
 from imgconv.images.formats import OUTPUTS
+from imgconv.images.rows import BandedImage
+from imgconv.images.writing import encode_bands
+from imgconv.images.zarr_store import Writable, newest
 from imgconv.inputs import Inputs
 from imgconv.modes import Axes
 from imgconv.process import Map, process, single_maps
@@ -33,8 +36,8 @@ from imgconv.recipe import Recipe, Shape
 from imgconv.system import CpuSlots, Memory, available_memory, readable_size
 
 if TYPE_CHECKING:
+    from imgconv.images.layout import Layout
     from imgconv.images.region import Region
-    from imgconv.images.tiff_writer import TiffLayout
 
 LEAST = 1 << 24  # bytes that bands take at least
 LARGE = 1 << 28  # bytes; an image that needs more is processed by bands where that is possible
@@ -46,7 +49,7 @@ class Sink:
 
     name: str
     path: AnyPath | None
-    open: Callable[[], AbstractContextManager[BinaryIO]]
+    open: Callable[[], AbstractContextManager[Writable]]
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class Job:
     cpu_slots: CpuSlots = field(default_factory=CpuSlots)
     large: int = LARGE
     is_bounded: bool = False  # whether the user chose what is large: an image that cannot be processed by bands is then refused
-    layout: "TiffLayout | None" = None
+    layout: "Layout | None" = None
     region: "Region | None" = None
     level: int | None = None
     progress: Callable[[float], None] | None = None  # is called with the part of a large image that is done
@@ -182,7 +185,8 @@ def _is_older(output: AnyPath, source: Source) -> bool:
     if not isinstance(output, Path) or not isinstance(source.path, Path):
         return False
     try:
-        return output.stat().st_mtime_ns < source.path.stat().st_mtime_ns
+        written = newest(source.path) if source.path.is_dir() else source.path.stat().st_mtime_ns
+        return output.stat().st_mtime_ns < written
     except OSError:
         return False
 
@@ -204,7 +208,9 @@ def _sinks(source: Source, job: Job) -> list[Sink]:
     return [Sink(str(path), path, partial(_open_file, path, job)) for path in paths]
 
 
-def _open_file(path: AnyPath, job: Job) -> AbstractContextManager[BinaryIO]:
+def _open_file(path: AnyPath, job: Job) -> AbstractContextManager[Writable]:
+    if job.destination.format == "zarr":
+        return open_store(path, job.inputs, job.cpu_slots.release)
     return open_output(path, job.inputs, job.cpu_slots.release)
 
 
@@ -215,12 +221,12 @@ def _write(opened: Frames, job: Job, source: Source, sinks: Sequence[Sink], outc
     elif header.frames == 1:
         images = list(_images(opened, job.recipe, job, outcome))
         for pages, sink in zip([images] if len(sinks) == 1 else ([image] for image in images), sinks, strict=True):
-            _write_frames(pages, header, job, sink, outcome)
+            _write_frames(pages, header, len(pages), job, sink, outcome)
     elif len(sinks) == 1:
-        _write_frames(_images(opened, job.recipe, job, outcome), header, job, sinks[0], outcome)
+        _write_frames(_images(opened, job.recipe, job, outcome), header, len(job.recipe.names), job, sinks[0], outcome)
     else:
         for (recipe, frames), sink in zip(_passes(opened, job, source), sinks, strict=True):
-            _write_frames(_images(frames, recipe, job, outcome), header, job, sink, outcome)
+            _write_frames(_images(frames, recipe, job, outcome), header, 1, job, sink, outcome)
 
 
 def _passes(opened: Frames, job: Job, source: Source) -> Iterator[tuple[Recipe, Iterable[Raster]]]:
@@ -277,11 +283,19 @@ def fitted_image(image: Raster, job: Job, outcome: Outcome) -> Raster:
     return replace(image, metadata=metadata)
 
 
-def _write_frames(frames: Iterable[Raster], header: Header, job: Job, sink: Sink, outcome: Outcome) -> None:
-    def write(stream: BinaryIO) -> None:
-        format, text = job.destination.format, job.description
-        animated, loop, layout = header.animated, header.loop, job.layout
-        encode(frames, format, stream=stream, quality=job.quality, description=text, animated=animated, loop=loop, layout=layout)
+def _write_frames(frames: Iterable[Raster], header: Header, maps: int, job: Job, sink: Sink, outcome: Outcome) -> None:
+    def write(stream: Writable) -> None:
+        encode(
+            frames,
+            job.destination.format,
+            stream=stream,
+            pages=header.frames * maps,
+            quality=job.quality,
+            description=job.description,
+            animated=header.animated,
+            loop=header.loop,
+            layout=job.layout,
+        )
 
     _save(sink, outcome, write)
 
@@ -294,6 +308,10 @@ def _write_floats(opened: Frames, job: Job, sinks: Sequence[Sink], outcome: Outc
         _save(sinks[0], outcome, lambda stream: np.savez(stream, allow_pickle=False, **arrays))
     elif job.destination.format == "npy":
         _save(sinks[0], outcome, lambda stream: np.save(stream, _stacked(frames)))
+    elif job.destination.format == "zarr":
+        for index, sink in enumerate(sinks):
+            chosen = frames if len(sinks) == 1 else [[maps[index]] for maps in frames]
+            _save(sink, outcome, partial(_encode_maps, [_joined(maps, job, outcome) for maps in chosen], job))
     else:
         for index, sink in enumerate(sinks):
             chosen = frames if len(sinks) == 1 else [[maps[index]] for maps in frames]
@@ -310,7 +328,20 @@ def _encode_pages(pages: Sequence[Raster], job: Job, stream: BinaryIO) -> None:
     encode(pages, "tiff", stream=stream, description=job.description, layout=job.layout)
 
 
-def _save(sink: Sink, outcome: Outcome, write: Callable[[BinaryIO], None]) -> None:
+def _joined(maps: Sequence[Map], job: Job, outcome: Outcome) -> BandedImage:
+    """Return maps as the channels of one image."""
+    if len({each.image.size for each in maps}) > 1:
+        raise ImageError("maps of several sizes do not fit in one array; write them as .tiff pages")
+    pixels = maps[0].image.pixels if len(maps) == 1 else np.concatenate([each.image.pixels for each in maps], axis=2)
+    image = fitted_image(replace(maps[0].image, pixels=pixels, alpha=maps[0].image.alpha and len(maps) == 1, valid=None), job, outcome)
+    return replace(BandedImage.of(image), are_maps=len(maps) > 1)
+
+
+def _encode_maps(pages: Sequence[BandedImage], job: Job, store: Writable) -> None:
+    encode_bands(pages, "zarr", stream=store, count=len(pages), description=job.description, layout=job.layout)
+
+
+def _save(sink: Sink, outcome: Outcome, write: Callable[[Any], None]) -> None:
     with sink.open() as stream:
         write(stream)
     outcome.outputs.append(sink.name)

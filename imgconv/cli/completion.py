@@ -35,7 +35,7 @@ def complete_format(incomplete: str) -> list[str]:
 
 def complete_compression(incomplete: str) -> list[str]:
     """Names of compressions for shell completion."""
-    from imgconv.images.tiff_writer import COMPRESSIONS
+    from imgconv.images.layout import COMPRESSIONS
 
     return _beginning_with(incomplete, COMPRESSIONS)
 

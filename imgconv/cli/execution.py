@@ -18,7 +18,7 @@ from imgconv.batch.sources import STDIN, read_names
 from imgconv.batch.work import LARGE, Job
 from imgconv.cli.app import Interrupted
 from imgconv.cli.console import Reporter, print_previews, write_json, write_message
-from imgconv.cli.option_values import limit, memory, region, shard, tiff_layout
+from imgconv.cli.option_values import layout, limit, memory, region, shard
 from imgconv.cli.options import HowOptions, OnError, TellOptions, WhereOptions
 from imgconv.display.words import counted
 from imgconv.engine import compiled, fallback
@@ -30,7 +30,7 @@ from imgconv.registry.files import files_read
 if TYPE_CHECKING:
     from imgconv.batch.paths import AnyPath
     from imgconv.batch.stacking import Stack
-    from imgconv.images.tiff_writer import TiffLayout
+    from imgconv.images.layout import Layout
 
 
 def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: HowOptions, tell: TellOptions) -> None:
@@ -123,12 +123,13 @@ def _outcomes(plan: Plan, job: Job, how: HowOptions) -> Generator[Outcome]:
     return run_on_cluster(plan.sources, job, how.dask, jobs, limited=limited, stop_on_error=stop, on_worker=ignore_working_folder)
 
 
-def _layout(where: WhereOptions, plan: Plan) -> "TiffLayout | None":
-    """The layout of TIFF files. Raises UsageError where the results are no TIFF files."""
-    layout = tiff_layout(where.tile, where.compression, pyramid=where.pyramid)
-    if layout is not None and plan.destination.explicit and plan.destination.format != "tiff":
-        raise UsageError(f"--tile, --compression and --pyramid have no effect on {plan.destination.format}; leave them out, or write .tiff")
-    return layout
+def _layout(where: WhereOptions, plan: Plan) -> "Layout | None":
+    """The layout of TIFF files and Zarr arrays. Raises UsageError where the results are neither."""
+    format = plan.destination.format if plan.destination.explicit else "tiff"
+    chosen = layout(where, format)
+    if chosen is not None and format not in ("tiff", "zarr"):
+        raise UsageError(f"--tile, --compression and --pyramid have no effect on {format}; leave them out, or write .tiff or .zarr")
+    return chosen
 
 
 def _other_inputs(where: WhereOptions) -> list[Path]:

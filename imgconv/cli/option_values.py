@@ -1,13 +1,14 @@
 """Readers of option values that are more than a number or a name."""
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from imgconv.errors import UsageError
 
 if TYPE_CHECKING:
+    from imgconv.cli.options import WhereOptions
+    from imgconv.images.layout import Layout
     from imgconv.images.region import Region
-    from imgconv.images.tiff_writer import TiffLayout
 
 LEAST_MEMORY = 10**6  # bytes
 
@@ -34,16 +35,21 @@ def memory(text: str) -> int:
     return size
 
 
-def tiff_layout(tile: str | None, compression: str | None, *, pyramid: bool) -> "TiffLayout | None":
-    """Read the values of --tile, --compression and --pyramid; None without any of them."""
-    if tile is None and compression is None and not pyramid:
+def layout(where: "WhereOptions", format: str) -> "Layout | None":
+    """Read the values of --tile, --compression, --pyramid and --zarr-format; None without any of them."""
+    tile, version = where.tile, where.zarr_format
+    if tile is None and where.compression is None and not where.pyramid and version is None:
         return None
-    from imgconv.images.tiff_writer import TiffLayout
+    if version is not None and format != "zarr":
+        raise UsageError(f"--zarr-format has no effect on {format}; leave it out, or write .zarr")
+    from imgconv.images.layout import Layout
     from imgconv.recipe.values import image_size, read
     from imgconv.window import sizes
 
     height, width = (256, 256) if tile is None else sizes(read("--tile", image_size, tile), "--tile", 2, least=1)
-    return TiffLayout.of((height, width) if tile else None, compression, pyramid=pyramid)
+    zarr_format: Literal[2, 3] = 2 if version == 2 else 3
+    size = (height, width) if tile else None
+    return Layout.of(size, where.compression, format=format, pyramid=where.pyramid, zarr_format=zarr_format)
 
 
 def region(text: str | None) -> "Region | None":

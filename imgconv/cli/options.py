@@ -220,7 +220,7 @@ class WhereOptions:
             WHERE,
             "--format",
             metavar="NAME",
-            help="Output format, such as png, jpeg, tiff, webp, pnm, npy or npz.",
+            help="Output format, such as png, jpeg, tiff, webp, pnm, npy, npz or zarr.",
             autocompletion=complete_format,
         ),
     ] = None
@@ -238,7 +238,12 @@ class WhereOptions:
     ] = None
     tile: Annotated[
         str | None,
-        option(WHERE, "--tile", metavar="N|HxW", help="Write TIFF files in tiles of this size, a multiple of 16. Large ones have 256x256."),
+        option(
+            WHERE,
+            "--tile",
+            metavar="N|HxW",
+            help="Size of the tiles of TIFF files, a multiple of 16 (large ones have 256x256), or of the chunks of Zarr arrays (512x512).",
+        ),
     ] = None
     compression: Annotated[
         str | None,
@@ -246,11 +251,17 @@ class WhereOptions:
             WHERE,
             "--compression",
             metavar="NAME",
-            help="Compression of TIFF files: deflate (the default), zstd or none.",
+            help="Compression of TIFF files and Zarr arrays: deflate (the default of TIFF), zstd (that of Zarr) or none.",
             autocompletion=complete_compression,
         ),
     ] = None
-    pyramid: Annotated[bool, option(WHERE, "--pyramid", help="Write TIFF files with reduced copies, for viewers and --level.")] = False
+    pyramid: Annotated[
+        bool, option(WHERE, "--pyramid", help="Write TIFF files with reduced copies, or OME-Zarr images, for viewers and --level.")
+    ] = False
+    zarr_format: Annotated[
+        int | None,
+        option(WHERE, "--zarr-format", metavar="2|3", min=2, max=3, help="Version of Zarr outputs. Defaults to 3.", show_default=False),
+    ] = None
     skip_existing: Annotated[
         bool, option(WHERE, "--skip-existing", help="Skip inputs whose output files exist and are not older than the input.")
     ] = False
@@ -317,7 +328,7 @@ class HowOptions:
             metavar="N",
             min=0,
             max=64,
-            help="Read one image of a TIFF pyramid: 0 is the whole one, 1 its largest reduced copy.",
+            help="Read one image of a TIFF pyramid or an OME-Zarr: 0 is the whole one, 1 its largest reduced copy.",
             show_default=False,
         ),
     ] = None

@@ -4,9 +4,8 @@ The matrix products run on the threads of `run_bands` instead. Of all BLAS libra
 can be identified.
 """
 
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from imgconv.engine import forks
+from imgconv.locks import InterruptibleLock
 
 Library = Any  # threadpoolctl's LibController, which has no types
 
@@ -47,13 +47,12 @@ class _Limit:
     """The users of the limit, and the numbers of threads to restore after the last one."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._lock = InterruptibleLock()
         self._users: set[object] = set()
         self._former: list[tuple[Library, int]] = []
 
     def add(self, user: object) -> None:
         libraries = _libraries()
-        self._release()
         with self._lock:
             if not self._users:
                 self._former = [(library, library.num_threads or 1) for library in libraries]
@@ -63,7 +62,6 @@ class _Limit:
 
     def remove(self, user: object) -> None:
         """Remove a user, who may be missing."""
-        self._release()
         with self._lock:
             self._users.discard(user)
             if not self._users:
@@ -71,15 +69,9 @@ class _Limit:
 
     def reset(self) -> None:
         """Remove all users: their threads do not exist in a forked child."""
-        self._lock = threading.RLock()
+        self._lock = InterruptibleLock()
         self._users.clear()
         self._restore()
-
-    def _release(self) -> None:
-        """Release the lock if an interrupted call of this thread left it: on CPython 3.14 a signal may come before its block begins."""
-        with suppress(RuntimeError):  # it is not ours
-            while True:
-                self._lock.release()
 
     def _restore(self) -> None:
         for library, threads in self._former:

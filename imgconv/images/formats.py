@@ -7,8 +7,8 @@ from typing import Literal
 from imgconv.errors import UsageError
 
 SIGNATURE_LENGTH = 132  # bytes that `sniff` and `foreign` need
-Reader = Literal["pillow", "png", "gif", "jpegxl", "tiff", "raw", "pnm", "npy", "npz", "fits", "dicom", "nifti"]
-Writer = Literal["pillow", "png", "tiff", "gif", "jpegxl", "pnm", "npy", "fits"]
+Reader = Literal["pillow", "png", "gif", "jpegxl", "tiff", "raw", "pnm", "npy", "npz", "fits", "dicom", "nifti", "zarr"]
+Writer = Literal["pillow", "png", "tiff", "gif", "jpegxl", "pnm", "npy", "fits", "zarr"]
 
 _DEPTHS = ("uint8", "uint16", "float32")
 _ALL_DEPTHS = (*_DEPTHS, "float64")
@@ -154,6 +154,9 @@ FORMATS: dict[str, Format] = {
     ),
     "dicom": Format((), reader="dicom", writer=None, input_extensions=(".dcm", ".dicom")),
     "nifti": Format((), reader="nifti", writer=None, input_extensions=(".nii", ".nii.gz"), signatures=_NIFTI),
+    "zarr": Format(  # a folder, which is recognised by the files in it
+        (".zarr",), _ALL_DEPTHS, bands=True, animation=True, pages=True, metadata=("dpi", "nodata", "grid"), reader="zarr", writer="zarr"
+    ),
     "npy": Format(
         (".npy",), _ALL_DEPTHS, (), bands=True, animation=True, pages=True, reader="npy", writer="npy", signatures=(b"\x93NUMPY",)
     ),

@@ -50,7 +50,9 @@ _NAMES = {
     "bands": "descriptions of bands",
     "cards": "FITS header",
     "stack": "axes of the stack",
+    "grid": "axes and sizes of pixels",
 }
+_MOVING = ("ground", "cards", "stack", "grid")
 _SMALL_TRAILER = b"SEFT"  # the end of what Samsung's cameras append to a photograph
 
 
@@ -157,10 +159,9 @@ def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 def resampled(metadata: Metadata, sampling: Sampling, size: tuple[int, int]) -> Metadata:
     """Return the metadata of a result whose pixels are where `sampling` says in an original of `size` (H, W)."""
-    if (metadata.ground or metadata.cards or metadata.stack) and sampling != Sampling(size):
-        ground, cards, stack = metadata.ground, metadata.cards, metadata.stack
-        metadata = replace(metadata, ground=ground and ground.moved(sampling), cards=cards and cards.moved(sampling))
-        metadata = replace(metadata, stack=stack and stack.moved(sampling))
+    if sampling != Sampling(size):
+        moving = {name: part.moved(sampling) for name in _MOVING if (part := getattr(metadata, name)) is not None}
+        metadata = replace(metadata, **moving) if moving else metadata
     if (sampling.size, sampling.stride) == (size, Sampling(size).stride):
         return metadata
     down, across = sampling.stride

@@ -55,13 +55,8 @@ class _Layout:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The dtype of the pixels: the smallest of `DTYPES` that holds every value, float64 for whole numbers of 32 bits and more."""
-        kind, size = self.stored.kind, self.stored.itemsize
-        if kind == "b":
-            return np.dtype(np.uint8)
-        if kind == "u" and size <= 2:
-            return self.stored.newbyteorder("=")
-        return np.dtype(np.float32 if size <= (4 if kind == "f" else 2) else np.float64)
+        """The dtype of the pixels."""
+        return pixel_dtype(self.stored)
 
     @property
     def _channels_last(self) -> bool:
@@ -80,9 +75,7 @@ class _Layout:
             array = array[..., None]
         elif not self._channels_last:
             array = array.transpose(1, 2, 0)
-        if array.dtype.kind == "b":
-            return np.ascontiguousarray(array * np.uint8(255))
-        return np.ascontiguousarray(array, self.dtype) if self.dtype.kind == "u" else exact_floats(array, self.dtype)
+        return pixels_of(array)
 
 
 def decoder(file: BinaryIO, request: Request) -> Decoder:
@@ -161,12 +154,30 @@ def encode_rows(image: BandedImage, stream: BinaryIO) -> None:
         rows += len(band)
 
 
+def pixel_dtype(stored: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype of the pixels: the smallest of `DTYPES` that holds every value, float64 for whole numbers of 32 bits and more."""
+    kind, size = stored.kind, stored.itemsize
+    if kind == "b":
+        return np.dtype(np.uint8)
+    if kind == "u" and size <= 2:
+        return stored.newbyteorder("=")
+    return np.dtype(np.float32 if size <= (4 if kind == "f" else 2) else np.float64)
+
+
+def pixels_of(array: NDArray[Any]) -> NDArray[Any]:
+    """Return stored values (H, W, C) as pixels, see `pixel_dtype`. Raises ImageError for whole numbers that no float holds."""
+    dtype = pixel_dtype(array.dtype)
+    if array.dtype.kind == "b":
+        return np.ascontiguousarray(array * np.uint8(255))
+    return np.ascontiguousarray(array, dtype) if dtype.kind == "u" else exact_floats(array, dtype)
+
+
 def _read_layout(file: BinaryIO, request: Request) -> _Layout:
     shape, fortran, dtype = _read_head(file)
     if dtype.kind not in "biuf" or not 2 <= len(shape) <= 4:
         expected = "expected real numbers of shape (H, W), (H, W, C), (M, H, W), (F, H, W, C) or (F, M, H, W)"
         raise ImageError(f"{expected}, got {dtype} of shape {shape}")
-    axes, note = _axes_of(shape, request.axes)
+    axes, note = axes_of(shape, request.axes)
     layout = _Layout(shape, fortran, dtype, axes, note)
     request.check_size(*layout.size)
     if 0 in shape:
@@ -174,7 +185,7 @@ def _read_layout(file: BinaryIO, request: Request) -> _Layout:
     return layout
 
 
-def _axes_of(shape: tuple[int, ...], wanted: Axes | None) -> tuple[Axes, str | None]:
+def axes_of(shape: tuple[int, ...], wanted: Axes | None) -> tuple[Axes, str | None]:
     """Return the order of the axes of an array, and a note where its shape fits both orders."""
     if wanted is not None or len(shape) < 3:
         return wanted or Axes.CHW, None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from imgconv.images.exif import Exif
     from imgconv.images.fits import Cards
     from imgconv.images.geotiff import Bands, Ground
+    from imgconv.images.ome_zarr import Grid
     from imgconv.images.rows import RowReader
     from imgconv.images.stacks import Stack
 
@@ -41,8 +42,9 @@ class Metadata:
     `icc_profile`, `xmp` and `iptc` are the bytes of the file. `dpi` are dots per inch (x, y); `aspect` are dots per unit (x, y) where the
     unit is unknown, so that only their ratio counts. `colour` are the PNG chunks that describe colours, name and data. `nodata` is the
     declared value of missing cells, `ground` the place of the pixels, and `bands` what is said about the channels, `cards` the header of
-    a FITS image, `stack` the axes of a stack. `rgb_bands` is the number of channels if the first three of more colours are red, green and
-    blue. `dropped` names what the file had that does not hold for its pixels any more, or has no place in the output.
+    a FITS image, `stack` the axes of a stack, `grid` those of an OME-Zarr image. `rgb_bands` is the number of channels if the first three
+    of more colours are red, green and blue. `dropped` names what the file had that does not hold for its pixels any more, or has no place
+    in the output.
     """
 
     icc_profile: bytes | None = None
@@ -57,6 +59,7 @@ class Metadata:
     bands: "Bands | None" = None
     cards: "Cards | None" = None
     stack: "Stack | None" = None
+    grid: "Grid | None" = None
     rgb_bands: int = 0
     dropped: tuple[str, ...] = ()
 

@@ -18,12 +18,13 @@ from imgconv.images.damage import DamageError, image_errors, read_exactly
 from imgconv.images.formats import FORMATS, INPUTS, SIGNATURE_LENGTH, foreign, sniff
 from imgconv.images.raster import DEFAULT_MAX_PIXELS, Decoder, Header, Luma, Raster, Request
 from imgconv.images.rows import RowReader
+from imgconv.images.zarr_store import Readable, Store, is_zarr
 from imgconv.modes import Axes
 
 if TYPE_CHECKING:
     from imgconv.images.region import Region
 
-_BY_ROWS = ("npy", "png", "pnm", "tiff")
+_BY_ROWS = ("npy", "png", "pnm", "tiff", "zarr")
 _PIECE = 1 << 20  # bytes that are read from a pipe at a time
 _FREE = 1 << 26  # bytes of any image; more are read only as far as its size explains them
 _BYTES_PER_PIXEL = 32  # at most, in any format: four channels of float64
@@ -72,7 +73,7 @@ def _most_bytes(name: str, beginning: bytes, max_pixels: int | None) -> int:
 class Frames:
     """An opened file: its `header`, and its frames, over which one can iterate once. Use it in a `with` statement."""
 
-    def __init__(self, file: BinaryIO, decoder: Decoder):
+    def __init__(self, file: BinaryIO | None, decoder: Decoder):
         self._file = file
         self._decoder = decoder
         self.header = decoder.header
@@ -88,6 +89,8 @@ class Frames:
         header = self.header
         if self._decoder.rows is None:
             return None
+        if self._file is None:  # chunks of an array may be missing, so that the size of its files says nothing
+            return self._decoder.rows()
         position, size = self._file.tell(), self._file.seek(0, 2)
         self._file.seek(position)
         is_bomb = header.size[0] * header.size[1] > _MOST_EXPANSION * size
@@ -109,11 +112,12 @@ class Frames:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
 
 def open_frames(
-    source: Path | bytes,
+    source: Readable,
     *,
     luma: Luma = "no",
     max_pixels: int | None = DEFAULT_MAX_PIXELS,
@@ -122,13 +126,13 @@ def open_frames(
     by_rows: bool = False,
     level: int | None = None,
 ) -> Frames:
-    """Open an image file, or the bytes of one; only the header is read, and frames are decoded when the iteration reaches them.
+    """Open an image file, the bytes of one, or a Zarr; only the header is read, and frames are decoded when the iteration reaches them.
 
     `luma` selects the Y channel that a JPEG stores, which other formats lack: `only` gives it as one grey channel (the header still
     counts three), `also` gives it in `Raster.luma` with the colours. An image of more than `max_pixels` is refused, None lifts the limit.
     `salvage` uses the readable part of a damaged file. `axes` is the order of the axes of an array of three, which its shape decides
     otherwise. With `by_rows` a format that gives rows may have MOST_STREAMED pixels, which the caller does not hold in memory together.
-    `level` is the number of a reduced copy of a TIFF file, 0 its first image alone.
+    `level` is the number of a reduced copy of a TIFF file or an OME-Zarr image, 0 its first image alone.
     Raises ImageError with the reason, without the name of the file, and MissingExtra for HEIC without pillow-heif.
 
     >>> with open_frames(b"P5 2 1 255 ab") as images:
@@ -136,8 +140,11 @@ def open_frames(
     [[97, 98]]
     """
     request = Request(luma, max_pixels, salvage, axes, by_rows, level)
+    store = Store(source) if isinstance(source, Path) and is_zarr(source) else source
+    if isinstance(store, Store):
+        return _open_store(store, request)
     with image_errors("cannot be read"):
-        file = _opened(source, max_pixels)
+        file = _opened(store, max_pixels)
     with ExitStack() as stack:
         stack.callback(file.close)
         frames = Frames(file, _decoder(file, request))
@@ -145,7 +152,7 @@ def open_frames(
     return frames
 
 
-def read_header(source: Path | bytes, *, max_pixels: int | None = DEFAULT_MAX_PIXELS, axes: Axes | None = None) -> Header:
+def read_header(source: Readable, *, max_pixels: int | None = DEFAULT_MAX_PIXELS, axes: Axes | None = None) -> Header:
     """Return size, channels, depth and number of frames of an image file, or of the bytes of one. Decodes nothing.
 
     >>> read_header(b"P5 2 1 255 ab").size
@@ -202,6 +209,14 @@ def _opened(source: Path | bytes, max_pixels: int | None) -> BinaryIO:
         return file
     with file:  # a named pipe, such as a shell's <(command)
         return BytesIO(read_whole(cast(BinaryIO, file), max_pixels=max_pixels))
+
+
+def _open_store(store: Store, request: Request) -> Frames:
+    from imgconv.images import zarr_reader
+
+    decoder = zarr_reader.decoder(store, request)
+    request.check_frames(decoder.header)
+    return Frames(None, decoder)
 
 
 def _decoder(file: BinaryIO, request: Request) -> Decoder:
@@ -279,7 +294,7 @@ def _decoder_for(name: str, file: BinaryIO, request: Request) -> Decoder:
             from imgconv.images import npy
 
             return npy.archive_decoder(file, request)
-        case None:
+        case None | "zarr":
             raise ImageError(f"{name} files cannot be read as images")
     assert_never(reader)
 

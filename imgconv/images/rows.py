@@ -32,13 +32,17 @@ class RowReader(ABC):
 
 @dataclass
 class BandedImage:
-    """An image whose rows come in bands (rows, W, C), from the first row to the last; `shape` is (H, W, C)."""
+    """An image whose rows come in bands (rows, W, C), from the first row to the last; `shape` is (H, W, C).
+
+    `are_maps` says that its channels are maps, and not colours.
+    """
 
     shape: tuple[int, int, int]
     dtype: np.dtype[Any]
     bands: Iterable[NDArray[Any]]
     alpha: bool = False
     metadata: Metadata = field(default_factory=Metadata)
+    are_maps: bool = False
 
     @classmethod
     def of(cls, raster: Raster) -> "BandedImage":

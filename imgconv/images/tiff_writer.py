@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from io import BytesIO
 from itertools import chain
 from typing import Any, BinaryIO, Literal
@@ -14,53 +14,21 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.errors import ImageError, UsageError
+from imgconv.errors import ImageError
 from imgconv.images import tiff_tags
 from imgconv.images.deflate import fast_zlib
+from imgconv.images.layout import Layout, half
 from imgconv.images.metadata import fitted, profile_fits
 from imgconv.images.rows import BandedImage, regrouped
-
-Compression = Literal["deflate", "zstd", "none"]
-COMPRESSIONS: tuple[Compression, ...] = ("deflate", "zstd", "none")
 
 _STRIP = 1 << 18  # bytes of a strip before it is deflated
 _LARGEST_FILE = (1 << 32) - (1 << 25)  # bytes: offsets have 32 bits, and the rest is for tags
 _LARGE = 1 << 28  # bytes of an image from which on it gets tiles, so that viewers can show a part of it
 _TILE = 256
-_LARGEST_TILE = 1 << 12  # pixels a side
 _NAMES = {"deflate": "adobe_deflate", "zstd": "zstd", "none": None}
 
 
-@dataclass(frozen=True)
-class TiffLayout:
-    """How pixels are stored; without a `tile` (H, W) or compression, images of usual size get strips, and larger ones tiles.
-
-    A `pyramid` has reduced copies, each of half the size of the one before, down to a single tile.
-    """
-
-    tile: tuple[int, int] | None = None
-    compression: Compression | None = None
-    pyramid: bool = False
-
-    @classmethod
-    def of(cls, tile: tuple[int, int] | None, compression: str | None, *, pyramid: bool = False) -> "TiffLayout":
-        """Return a checked layout. Raises UsageError."""
-        if tile is not None and (any(side % 16 for side in tile) or max(tile) > _LARGEST_TILE):
-            raise UsageError(
-                f"--tile {tile[0]}x{tile[1]} is not possible; use multiples of 16, such as 256, of {_LARGEST_TILE} pixels at most"
-            )
-        for known in COMPRESSIONS:
-            if compression in (known, None):
-                return cls(tile, None if compression is None else known, pyramid)
-        raise UsageError(f"--compression {compression!r} is unknown; use one of {', '.join(COMPRESSIONS)}")
-
-    def tile_of(self, page: BandedImage) -> tuple[int, int] | None:
-        """Return the size of the tiles of a page; None for strips."""
-        is_tiled = self.compression is not None or self.pyramid or page.nbytes > _LARGE
-        return self.tile or ((_TILE, _TILE) if is_tiled else None)
-
-
-def encode(pages: Iterable[BandedImage], stream: BinaryIO, *, description: str | None = None, layout: TiffLayout | None = None) -> None:
+def encode(pages: Iterable[BandedImage], stream: BinaryIO, *, description: str | None = None, layout: Layout | None = None) -> None:
     """Write pages of 8 or 16 bits, float32 or float64, of any number of bands, with or without alpha, each one as soon as it is available.
 
     Strips are deflated with ISA-L: 12 megapixels of RGB take 17 ms, and 55 ms with imagecodecs (2026-11, 2 cores). ICC profile and
@@ -74,7 +42,7 @@ def encode(pages: Iterable[BandedImage], stream: BinaryIO, *, description: str |
     """
     import tifffile
 
-    layout = layout or TiffLayout()
+    layout = layout or Layout()
     file = stream if stream.seekable() and stream.readable() else BytesIO()  # links to EXIF are written when a page is finished
     handle = tifffile.FileHandle(file, mode="wb", name="output.tiff", size=0)
     start = file.tell()
@@ -104,9 +72,15 @@ def encode(pages: Iterable[BandedImage], stream: BinaryIO, *, description: str |
         stream.write(file.getbuffer())
 
 
-def _levels(page: BandedImage, layout: TiffLayout) -> Iterator[BandedImage]:
+def _tile_of(page: BandedImage, layout: Layout) -> tuple[int, int] | None:
+    """Return the size of the tiles of a page; None for strips."""
+    is_tiled = layout.compression is not None or layout.pyramid or page.nbytes > _LARGE
+    return layout.tile or ((_TILE, _TILE) if is_tiled else None)
+
+
+def _levels(page: BandedImage, layout: Layout) -> Iterator[BandedImage]:
     """Yield the reduced copies of a page, without their bands."""
-    (height, width, channels), tile = page.shape, layout.tile_of(page) or (_TILE, _TILE)
+    (height, width, channels), tile = page.shape, _tile_of(page, layout) or (_TILE, _TILE)
     while layout.pyramid and (height > tile[0] or width > tile[1]) and min(height, width) > 1:
         height, width = height // 2, width // 2
         yield BandedImage((height, width, channels), page.dtype, (), page.alpha)
@@ -115,11 +89,7 @@ def _levels(page: BandedImage, layout: TiffLayout) -> Iterator[BandedImage]:
 def halved(bands: Iterable[NDArray[Any]], spool: BinaryIO) -> Iterator[NDArray[Any]]:
     """Yield `bands` as they are, and write their averages over 2x2 pixels into a file; an odd last row or column is left out."""
     for band in regrouped(bands, _TILE):
-        is_whole = band.dtype.kind == "u"
-        even = band[: len(band) // 2 * 2, : band.shape[1] // 2 * 2]
-        sums = np.add(even[::2], even[1::2], dtype=np.float32 if is_whole else band.dtype)
-        mean = (sums[:, ::2] + sums[:, 1::2]) / sums.dtype.type(4)
-        spool.write((np.rint(mean) if is_whole else mean).astype(band.dtype).tobytes())
+        spool.write(half(band).tobytes())
         yield band
 
 
@@ -137,9 +107,9 @@ def _text_of(page: BandedImage, description: str | None, *, is_first: bool) -> s
     return stack.written((page.shape[0], page.shape[1]), page.dtype, description) if is_first else None
 
 
-def _page_options(page: BandedImage, layout: TiffLayout, description: str | None) -> dict[str, Any]:
+def _page_options(page: BandedImage, layout: Layout, description: str | None) -> dict[str, Any]:
     """Return the keyword arguments of `TiffWriter.write` for a page whose strips or tiles are compressed already."""
-    metadata, colours, tile = page.metadata, page.channels - page.alpha, layout.tile_of(page)
+    metadata, colours, tile = page.metadata, page.channels - page.alpha, _tile_of(page, layout)
     is_rgb = colours == 3 or metadata.rgb_bands == page.channels
     bands = colours - (3 if is_rgb else 1)
     extra = ["unspecified"] * bands + ["unassalpha"] * page.alpha
@@ -167,9 +137,9 @@ def _rows_per_strip(page: BandedImage) -> int:
     return max(1, min(page.shape[0], _STRIP // page.row_bytes))
 
 
-def _segments(page: BandedImage, layout: TiffLayout, order: Literal["<", ">"]) -> Iterator[Any]:
+def _segments(page: BandedImage, layout: Layout, order: Literal["<", ">"]) -> Iterator[Any]:
     """Yield the strips or tiles of a page as they are stored; tiles that are not compressed as arrays."""
-    tile, dtype = layout.tile_of(page), page.dtype.newbyteorder(order)
+    tile, dtype = _tile_of(page, layout), page.dtype.newbyteorder(order)
     if tile is None:
         for rows in regrouped(page.bands, _rows_per_strip(page)):
             yield fast_zlib.compress(np.ascontiguousarray(rows, dtype), 1)

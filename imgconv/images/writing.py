@@ -13,11 +13,12 @@ from imgconv.images.metadata import fitted
 from imgconv.images.modes import info_of, to_pil
 from imgconv.images.raster import Raster
 from imgconv.images.rows import BandedImage
+from imgconv.images.zarr_store import Store, Writable
 
 if TYPE_CHECKING:
-    from imgconv.images.tiff_writer import TiffLayout
+    from imgconv.images.layout import Layout
 
-BY_ROWS = ("png", "tiff", "pnm", "npy")  # formats that are written row by row
+BY_ROWS = ("png", "tiff", "pnm", "npy", "zarr")  # formats that are written row by row
 
 _NOT_IMAGES = "an .npz file holds one array for each kernel, not images; write .npy"
 _LONGEST_DELAY = (1 << 24) - 1  # milliseconds, in WebP
@@ -28,19 +29,20 @@ def encode(
     frames: Iterable[Raster],
     name: str,
     *,
-    stream: BinaryIO,
+    stream: Writable,
+    pages: int = 1,
     quality: int | None = None,
     description: str | None = None,
     animated: bool = False,
     loop: int = 0,
-    layout: "TiffLayout | None" = None,
+    layout: "Layout | None" = None,
 ) -> None:
     """Write one image, or the frames of an animation or pages, in the format `name` (see `format_for`).
 
     `quality`, 0 to 100, is for jpeg (default 92), avif (90), webp, jpeg2000 and jpegxl (default lossless). `description` is written where
     the format has a place for it, and metadata where it applies (see `fitted`). An animation plays `loop` times, 0 for ever.
-    `layout` is that of a TIFF. Raises ImageError for an image that the format cannot hold, or several where it holds one, and UsageError
-    for a quality that the format does not have.
+    `layout` is that of a TIFF or a Zarr, and `pages` the number of images that a Zarr gets. Raises ImageError for an image that the
+    format cannot hold, or several where it holds one, and UsageError for a quality that the format does not have.
 
     >>> import io
     >>> import numpy as np
@@ -55,17 +57,34 @@ def encode(
         lossy = ", ".join(each for each, its in OUTPUTS.items() if its.lossy)
         raise UsageError(f"quality {quality} is not possible for {name}; use 0 to 100 with {lossy}")
     with image_errors(f"cannot write {name}"):
-        _write(_checked(frames, name, animated), name, stream, quality, description, loop, layout)
+        checked = _checked(frames, name, animated)
+        if isinstance(stream, Store):
+            from imgconv.images import zarr_writer
+
+            zarr_writer.encode(map(BandedImage.of, checked), stream, count=pages, description=description, layout=layout)
+        else:
+            _write(checked, name, stream, quality, description, loop, layout)
 
 
 def encode_bands(
-    pages: Iterable[BandedImage], name: str, *, stream: BinaryIO, description: str | None = None, layout: "TiffLayout | None" = None
+    pages: Iterable[BandedImage],
+    name: str,
+    *,
+    stream: Writable,
+    count: int = 1,
+    description: str | None = None,
+    layout: "Layout | None" = None,
 ) -> None:
-    """Write one image, or the pages of a TIFF, in one of the formats BY_ROWS, each row when it is available.
+    """Write one image, or the `count` pages of a TIFF or a Zarr, in one of the formats BY_ROWS, each row when it is available.
 
     The bytes are those that `encode` writes. `stream` can be read and positioned.
     """
     with image_errors(f"cannot write {name}"):
+        if isinstance(stream, Store):
+            from imgconv.images import zarr_writer
+
+            zarr_writer.encode(pages, stream, count=count, description=description, layout=layout)
+            return
         if name == "tiff":
             from imgconv.images import tiff_writer
 
@@ -98,7 +117,7 @@ def _write(
     quality: int | None,
     description: str | None,
     loop: int,
-    layout: "TiffLayout | None",
+    layout: "Layout | None",
 ) -> None:
     writer = OUTPUTS[name].writer
     match writer:  # most runs write PNG only, and each of these modules takes time to import
@@ -132,7 +151,7 @@ def _write(
             npy.encode(rasters, stream)
         case "pillow":
             _save(list(rasters), name, stream, _options(name, quality), description, loop)
-        case None:
+        case None | "zarr":
             raise ImageError(_NOT_IMAGES)
         case _:
             assert_never(writer)

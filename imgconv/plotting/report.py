@@ -19,6 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from imgconv.errors import ImgconvError
+from imgconv.images.zarr_store import Readable
 from imgconv.modes import Axes
 from imgconv.plotting.exhibits import size_text
 from imgconv.plotting.thumbnails import Thumbnail, thumbnail
@@ -49,7 +50,7 @@ class Entry:
 class Reading:
     """How a report reads images: `resolve` returns what to open for a name; the limits are those of `open_frames`."""
 
-    resolve: Callable[[str], Path | bytes] = Path
+    resolve: Callable[[str], Readable] = Path
     max_pixels: int | None = None
     salvage: bool = False
     axes: Axes | None = None

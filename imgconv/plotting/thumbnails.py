@@ -13,6 +13,7 @@ from imgconv.errors import ImageError
 from imgconv.filters.color import max_value_of
 from imgconv.functional import adaptive_avg_pool2d
 from imgconv.images import Raster, encode, open_frames
+from imgconv.images.zarr_store import Readable, is_zarr
 from imgconv.inspection.cells import filter_input
 from imgconv.modes import Axes
 from imgconv.process import process
@@ -43,14 +44,14 @@ class Thumbnail:
 
 
 def thumbnail(
-    source: Path | bytes, *, longest: int, max_pixels: int | None = None, salvage: bool = False, axes: Axes | None = None
+    source: Readable, *, longest: int, max_pixels: int | None = None, salvage: bool = False, axes: Axes | None = None
 ) -> Thumbnail:
     """Return the first frame of a file, or of its bytes, averaged to at most `longest` pixels along a side.
 
     Floats outside of 0 to 1 are scaled from their smallest to their largest value; transparency is preserved.
     Raises ImageError, without the name of the file, for anything that is not a regular file or not an image.
     """
-    if isinstance(source, Path) and not source.is_file():  # opening a pipe could wait forever
+    if isinstance(source, Path) and not source.is_file() and not is_zarr(source):  # opening a pipe could wait forever
         raise ImageError("no such file")
     with open_frames(source, max_pixels=max_pixels, salvage=salvage, axes=axes) as frames:
         image = next(iter(frames))

@@ -201,7 +201,7 @@ def expected_row(name):
     depths = ", ".join({"uint8": "8", "uint16": "16", "float32": "float"}.get(dtype, dtype) for dtype in record.dtypes) if writes else "-"
     words = {"icc_profile": "ICC", "dpi": "resolution", "aspect": "pixel aspect", "exif": "EXIF", "xmp": "XMP", "iptc": "IPTC"}
     words |= {"colour": "gAMA, cHRM, sRGB, cICP", "nodata": "nodata", "ground": "georeference", "bands": "names of bands"}
-    words |= {"cards": "header cards", "stack": "axes of stacks"}
+    words |= {"cards": "header cards", "stack": "axes of stacks", "grid": "axes of OME-Zarr"}
     several = [word for word, has in (("animation", record.animation), ("pages", record.pages)) if has and writes]
     held = ", ".join(words[part] for part in record.metadata) or "-"
     return " | ".join(("yes" if record.reader else "no", "yes" if writes else "no", depths, ", ".join(several) or "-", held))

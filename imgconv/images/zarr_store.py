@@ -1,0 +1,75 @@
+"""The places of Zarr arrays: local folders and addresses of remote storages, opened with zarr, which is the extra `zarr`."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from imgconv.errors import ImageError, ImgconvError, MissingExtra, reason
+from imgconv.images.damage import image_errors
+
+SUFFIX = ".zarr"
+METADATA = ("zarr.json", ".zgroup", ".zarray", ".zattrs")  # files of an array or a group
+
+
+@dataclass(frozen=True)
+class Store:
+    """A Zarr array or group: its folder, or its address in a storage of fsspec."""
+
+    place: Path | str
+
+    def opened(self, *, read_only: bool = True) -> Any:
+        """Return the store of zarr. Raises MissingExtra without zarr."""
+        storage = library("zarr.storage")
+        if isinstance(self.place, Path):
+            return storage.LocalStore(self.place, read_only=read_only)
+        return storage.FsspecStore.from_url(self.place, read_only=read_only)
+
+    @contextmanager
+    def errors(self, prefix: str) -> Iterator[None]:
+        """Turn errors into ImageErrors of one line, see `image_errors`."""
+        try:
+            with image_errors(prefix):
+                yield
+        except ImgconvError:
+            raise
+        except Exception as error:  # every storage has its own error classes, and not all of them are OSErrors
+            if isinstance(self.place, Path):
+                raise
+            raise ImageError(reason(error)) from error
+
+
+Readable = Path | bytes | Store  # what an image is opened from
+Writable = BinaryIO | Store  # what an image is written into
+
+
+def library(name: str = "zarr") -> Any:
+    """Return a module of zarr. Raises MissingExtra without zarr."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise MissingExtra("Zarr arrays need zarr; install it: pip install 'imgconv[zarr]'") from error
+
+
+def is_zarr(folder: Path) -> bool:
+    """Whether a local path is the folder of an array or a group, or has the name of one."""
+    try:
+        return folder.is_dir() and (folder.suffix.lower() == SUFFIX or holds_zarr(folder))
+    except OSError:  # for example a name that is too long
+        return False
+
+
+def holds_zarr(folder: Path) -> bool:
+    """Whether a local folder is that of an array or a group."""
+    return any((folder / name).is_file() for name in METADATA[:3])
+
+
+def newest(folder: Path) -> int:
+    """Return the time in nanoseconds at which a file in a folder was written last."""
+    latest = folder.stat().st_mtime_ns
+    for parent, _, names in os.walk(folder):
+        latest = max(latest, *((Path(parent) / name).stat().st_mtime_ns for name in names), latest)
+    return latest
