@@ -27,8 +27,20 @@ class Axis:
     start: float = 0.0
 
     def described(self) -> dict[str, str]:
-        """Return the axis as it is written."""
+        """Return the axis as OME-Zarr has it."""
         return {"name": self.name, **({"type": self.type} if self.type else {}), **({"unit": self.unit} if self.unit else {})}
+
+    def measured(self) -> dict[str, Any]:
+        """Return the axis with its scale, for an array without a group."""
+        return {**self.described(), "scale": self.scale, "translation": self.start}
+
+    @classmethod
+    def of(cls, axis: Any, size: int = 1) -> "Axis":
+        """Return an axis as it is written: in OME-Zarr before 0.4 as a name."""
+        if isinstance(axis, str):
+            return cls(axis, _TYPES.get(axis), size=size)
+        scale, start = float(axis.get("scale", 1)), float(axis.get("translation", 0))
+        return cls(str(axis["name"]), axis.get("type"), axis.get("unit"), size, scale, start)
 
 
 @dataclass(frozen=True)
@@ -83,7 +95,7 @@ class Multiscale:
         if not ome.get("multiscales"):
             return None
         image = ome["multiscales"][0]
-        axes = tuple(_axis(each) for each in image.get("axes") or OLD_AXES)
+        axes = tuple(Axis.of(each) for each in image.get("axes") or OLD_AXES)
         datasets = image["datasets"]
         own = tuple([*each.get("coordinateTransformations", ()), *image.get("coordinateTransformations", ())] for each in datasets)
         return cls(tuple(each["path"] for each in datasets), axes, own, _colour_channels(ome))
@@ -130,12 +142,6 @@ def attributes(axes: tuple[Axis, ...], levels: int, version: int, colours: int, 
 def channel_axis(size: int) -> Axis:
     """Return the axis of channels."""
     return Axis("c", _TYPES["c"], size=size)
-
-
-def _axis(axis: Any) -> Axis:
-    if isinstance(axis, str):
-        return Axis(axis, _TYPES.get(axis))
-    return Axis(str(axis["name"]), axis.get("type"), axis.get("unit"))
 
 
 def _colour_channels(ome: dict[str, Any]) -> int:

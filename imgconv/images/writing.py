@@ -151,8 +151,10 @@ def _write(
             npy.encode(rasters, stream)
         case "pillow":
             _save(list(rasters), name, stream, _options(name, quality), description, loop)
-        case None | "zarr":
+        case None:
             raise ImageError(_NOT_IMAGES)
+        case "zarr":
+            raise ImageError("a Zarr is a folder, which a stream cannot hold; give the name of one")
         case _:
             assert_never(writer)
 

@@ -21,6 +21,7 @@ from imgconv.images.zarr_store import Store, library
 from imgconv.modes import Axes
 
 DESCRIPTION = "imgconv"  # the attribute with the recipe
+AXES = "axes"  # the attribute with the axes and sizes of pixels of an array without a group
 NAMES = "_ARRAY_DIMENSIONS"  # the attribute with the names of the axes in version 2, as in xarray
 NODATA = "_FillValue"  # the attribute with the value of missing cells, as in the CF conventions
 _CHANNELS = ("c", "channel", "band")
@@ -196,16 +197,20 @@ def _described(array: Any, multiscale: Multiscale | None, level: int, request: R
         channels = [axis for axis, name in enumerate(names) if name in _CHANNELS]
         channel = channels[0] if len(channels) == 1 else None
         is_colour = channel == len(names) - 1 and shape[channel] in (2, 4)
+        if attributes.get(AXES):
+            axes = [Axis.of(axis, size) for axis, size in zip(attributes[AXES], shape, strict=True)]
+            pages = tuple(axis for number, axis in enumerate(axes) if names[number] not in ("y", "x") and number != channel)
+            metadata = _with_grid(metadata, Grid(pages, axes[names.index("y")], axes[names.index("x")]))
         return _Image(array, names.index("y"), names.index("x"), channel, is_colour, metadata, description)
     if len(shape) == len(OLD_AXES):
         return _Image(array, 3, 4, None, False, metadata, description)
     if len(shape) > len(OLD_AXES):
         raise ImageError(f"an array of {len(shape)} axes needs their names, with y and x among them")
-    axes, note = npy.axes_of(shape, request.axes)
+    order, note = npy.axes_of(shape, request.axes)
     if len(shape) == 2:
         return _Image(array, 0, 1, None, False, metadata, description)
     first = len(shape) - 3
-    if axes is Axes.HWC:
+    if order is Axes.HWC:
         return _Image(array, first, first + 1, first + 2, shape[-1] in (2, 4), metadata, description, note)
     return _Image(array, first + 1, first + 2, first, False, metadata, description, note)
 
@@ -219,8 +224,12 @@ def _of_axes(array: Any, image: Multiscale, axes: tuple[Axis, ...], metadata: Me
     has_colours = channel is not None and image.colours == axes[channel].size
     pages = tuple(axis for number, axis in enumerate(axes) if number not in (y, x) and not (has_colours and number == channel))
     grid = Grid(pages, axes[y], axes[x])
-    metadata = replace(metadata, grid=grid, dpi=grid.dpi)
+    metadata = _with_grid(metadata, grid)
     return _Image(array, y, x, channel if has_colours else None, has_colours and image.colours in (2, 4), metadata, description)
+
+
+def _with_grid(metadata: Metadata, grid: Grid) -> Metadata:
+    return replace(metadata, grid=grid, dpi=grid.dpi)
 
 
 def _nodata(value: Any) -> float | None:

@@ -12,7 +12,7 @@ from imgconv.images import ome_zarr
 from imgconv.images.layout import Layout, half
 from imgconv.images.ome_zarr import Axis, Grid
 from imgconv.images.rows import BandedImage, regrouped
-from imgconv.images.zarr_reader import DESCRIPTION, NAMES, NODATA
+from imgconv.images.zarr_reader import AXES, DESCRIPTION, NAMES, NODATA
 from imgconv.images.zarr_store import Store, library
 
 _CHUNK = 512  # pixels a side: 256 KB of grey levels, and less than 60 MB for a row of them across 100,000 pixels
@@ -104,6 +104,8 @@ def create(store: Store, page: BandedImage, count: int, description: str | None,
     page_sizes = tuple(axis.size for axis in axes[: len(axes) - 2 - (channels > 1)])
     paths = tuple(str(level) for level in range(len(sizes))) if layout.pyramid else ("",)
     more: dict[str, Any] = {} if description is None else {DESCRIPTION: description}
+    if not layout.pyramid and (page.metadata.grid or page.metadata.dpi):
+        more[AXES] = [axis.measured() for axis in axes]
     if layout.pyramid:
         colours = (channels - page.alpha) if is_colour else 0
         described = ome_zarr.attributes(axes, len(sizes), layout.zarr_format, colours, page.alpha)

@@ -20,7 +20,7 @@ LOSSLESS = [
     for name, output in OUTPUTS.items()
     for dtype in output.dtypes
     for channels in output.channels or ((1, 3) if name == "npy" else ())
-    if name not in ("jpeg", "avif", "npz")
+    if name not in ("jpeg", "avif", "npz", "zarr")
     and (name, dtype, channels) not in {("pnm", "float32", 2), ("pnm", "float32", 4)}
     and not (name == "jpeg2000" and dtype == "uint16" and channels > 1)
 ]

@@ -1,6 +1,7 @@
 """Zarr arrays and OME-Zarr images: the meaning of axes, values, missing and damaged chunks, and what is written."""
 
 import importlib
+import io
 import json
 
 import numpy as np
@@ -10,7 +11,7 @@ from zarr_files import COLOURS, levels, write, write_ome
 
 import imgconv
 from imgconv.errors import ImageError, MissingExtra
-from imgconv.images import Raster, encode, open_frames, read_header
+from imgconv.images import Raster, encode, fitted, open_frames, read_header
 from imgconv.images.layout import Layout
 from imgconv.images.raster import Metadata
 from imgconv.images.zarr_store import Store
@@ -207,6 +208,16 @@ def test_the_same_pixels_give_the_same_bytes(tmp_path, monkeypatch, version, com
         written.append({path.relative_to(store.place): path.read_bytes() for path in store.place.rglob("*") if path.is_file()})
         np.testing.assert_array_equal(zarr.open_array(store.place, mode="r")[...], RGB)
     assert written[0] == written[1] and len(written[0]) >= 10
+
+
+def test_an_array_holds_the_metadata_that_the_table_names(tmp_path):
+    metadata = Metadata(dpi=(300.0, 150.0), nodata=-9999.0, icc_profile=b"profile")
+    encode([Raster(RGB, metadata=metadata)], "zarr", stream=Store(tmp_path / "a.zarr"))
+    back = frames_of(tmp_path / "a.zarr")[0].metadata
+    assert back.dpi == pytest.approx((300, 150)) and (back.nodata, back.icc_profile) == (-9999, None)
+    assert fitted(metadata, "zarr", 3).dropped == ("ICC profile (no place in zarr)",)
+    with pytest.raises(ImageError, match="a Zarr is a folder"):
+        encode([Raster(RGB)], "zarr", stream=io.BytesIO())
 
 
 def test_pages_of_one_shape_are_an_axis(tmp_path):
