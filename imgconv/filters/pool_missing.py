@@ -1,12 +1,11 @@
 """Pools of images with missing cells: each window is reduced to one value of its valid cells."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, assert_never
+from typing import assert_never
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imgconv.arrays import Array
 from imgconv.filters.missing import SHARE_ROUNDING, Valid
@@ -14,9 +13,9 @@ from imgconv.filters.pool2d import pool_image
 from imgconv.modes import MissingMode, MissingRule, PoolMode
 from imgconv.window import Window
 from imgconv.windows.borders import Border, PaddedRows
-
-CHUNK = 1 << 22  # cells that are gathered at a time
-SAME = 9  # decimals in which averages of whole numbers are equal, so that ties are rounded as ties
+from imgconv.windows.ranks import ranked
+from imgconv.windows.reduce import Planes
+from imgconv.windows.shapes import deviations, shaped_averages
 
 
 def pool_missing(
@@ -41,9 +40,8 @@ def pool_missing(
         values, known = pool_missing(cells, rule, padded, inner, mode, threads=threads)
         return values[:h_out, :w_out], known[:h_out, :w_out]
     pooled: Callable[..., Array] = partial(pool_image, window=window, threads=threads)
-    share = pooled(valid.astype(np.float32), mode="avg")
-    least = 1 - SHARE_ROUNDING if rule.mode is MissingMode.propagate else max(rule.min_valid - SHARE_ROUNDING, 0)
-    valid_out = ((share > 0) & (share >= least)).view(np.uint8)
+    valid_out = _valid_out(pooled, valid, rule)
+    planes, exists = Planes.of_image(pixels), Planes.of_image(valid)
     pool_mode, percent = PoolMode.of(mode)
     match pool_mode:
         case PoolMode.max | PoolMode.min:
@@ -53,16 +51,15 @@ def pool_missing(
             with np.errstate(invalid="ignore"):  # infinity minus infinity is NaN
                 return np.subtract(largest, smallest, out=np.zeros_like(largest), where=valid_out != 0), valid_out
         case PoolMode.avg:
-            wide = pooled(pixels.astype(np.float64), mode="avg")
-            np.divide(wide, pooled(valid.astype(np.float64), mode="avg"), out=wide, where=valid_out != 0)
-            return _rounded(wide, pixels.dtype), valid_out
+            rows = shaped_averages(planes, window, threads, exists)
         case PoolMode.median | PoolMode.rank:
-            reduce = partial(_ranked, [0, *(pool_mode.place(percent, n) for n in range(1, window.cell_count + 1))])
+            without = Planes.of_image(_without(pixels, valid, PoolMode.min))
+            rows = ranked(without, window, partial(pool_mode.place, percent), threads, exists)
         case PoolMode.std:
-            reduce = partial(_deviation, rounded=pixels.dtype.kind == "u")
+            rows = deviations(planes, window, threads, exists)
         case _:
             assert_never(pool_mode)
-    return _gathered(pixels, valid, window, pooled(pixels, mode=mode), (share < 1) & (valid_out != 0), reduce), valid_out
+    return rows.reshape(valid_out.shape), valid_out
 
 
 def pool_maps(maps: Array, rule: MissingRule, window: Window, mode: str, padding_mode: str | tuple[str, float] | None = None) -> Array:
@@ -83,49 +80,21 @@ def _padded(cells: Array, window: Window, border: Border) -> Array:
     return rows.band(0, rows.shape[0]).reshape(rows.shape[0], -1, channels)
 
 
+def _valid_out(pooled: Callable[..., Array], valid: Valid, rule: MissingRule) -> Valid:
+    """The windows with enough valid cells."""
+    if rule.mode is MissingMode.propagate:
+        return pooled(valid, mode="min")
+    any_valid = pooled(valid, mode="max")
+    if rule.min_valid > 0:
+        any_valid &= pooled(valid.astype(np.float32), mode="avg") >= rule.min_valid - SHARE_ROUNDING
+    return any_valid
+
+
 def _without(pixels: Array, valid: Valid, mode: PoolMode) -> Array:
     """`pixels` with a value in missing cells that no largest or smallest value is affected by."""
-    whole = pixels.dtype.kind == "u"
-    low, high = (0, np.iinfo(pixels.dtype.name).max) if whole else (-np.inf, np.inf)
-    return np.where(valid, pixels, pixels.dtype.type(low if mode is PoolMode.max else high))
-
-
-def _rounded(values: Array, dtype: np.dtype[Any]) -> Array:
-    return np.rint(np.round(values, SAME)).astype(dtype) if dtype.kind == "u" else values.astype(dtype)
-
-
-def _ranked(places: Sequence[int], cells: Array, counts: NDArray[np.intp]) -> Array:
-    """The cell at places[n] of the first n = `counts` of each row of sorted `cells`."""
-    return np.take_along_axis(cells, np.array(places)[counts][:, None], axis=1)[:, 0]
-
-
-@np.errstate(invalid="ignore")  # infinity minus infinity is NaN
-def _deviation(cells: Array, counts: NDArray[np.intp], *, rounded: bool) -> Array:
-    """The standard deviation of the first `counts` of each row of `cells`."""
-    known = np.arange(cells.shape[1]) < counts[:, None]
-    values = np.where(known, cells, 0).astype(np.float64)
-    squares = np.where(known, values - values.sum(axis=1, keepdims=True) / counts[:, None], 0) ** 2
-    deviation = np.sqrt(squares.sum(axis=1) / counts)
-    return np.rint(deviation) if rounded else deviation
-
-
-def _gathered(
-    pixels: Array, valid: Valid, window: Window, out: Array, wanted: NDArray[np.bool_], reduce: Callable[[Array, NDArray[np.intp]], Array]
-) -> Array:
-    """`out` with the results of `reduce` at the `wanted` windows, on the sorted valid cells of each."""
-    size = pixels.shape[:2]
-    taps = np.array([(row, first + cell) for row, first, count in window.runs for cell in range(count)]).T
-    pads = window.pads(size)
-    every = np.argwhere(wanted)
-    for first in range(0, len(every), max(CHUNK // taps.shape[1], 1)):
-        i, j, c = every[first : first + max(CHUNK // taps.shape[1], 1)].T
-        rows, columns = (
-            at[:, None] * window.stride[axis] + taps[axis] * window.dilation[axis] - pads[axis][0] for axis, at in enumerate((i, j))
-        )
-        inside = (rows >= 0) & (rows < size[0]) & (columns >= 0) & (columns < size[1])
-        rows, columns = np.clip(rows, 0, size[0] - 1), np.clip(columns, 0, size[1] - 1)
-        known = inside & (valid[rows, columns, c[:, None]] != 0)
-        cells = np.where(known, pixels[rows, columns, c[:, None]], np.inf)
-        cells.sort(axis=1)
-        out[i, j, c] = np.where(np.isnan(cells[:, -1]), cells[:, -1], reduce(cells, known.sum(axis=1)))  # NaN is last
-    return out
+    whole, is_largest = pixels.dtype.kind == "u", mode is PoolMode.max
+    if whole and is_largest:
+        return pixels  # missing cells hold 0
+    pixels = pixels.copy()
+    np.copyto(pixels, np.iinfo(pixels.dtype.name).max if whole else -np.inf if is_largest else np.inf, where=valid == 0)
+    return pixels

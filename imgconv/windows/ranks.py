@@ -14,7 +14,7 @@ from imgconv.loops.pooling import SMALLEST
 from imgconv.window import Window
 from imgconv.windows.blocks import WIDEST, Block, Region, Taps, by_blocks, seen
 from imgconv.windows.reduce import Planes, identity_of, starts
-from imgconv.windows.shapes import shaped_extremes
+from imgconv.windows.shapes import counts_of, shaped_extremes
 
 RankAlgorithm = Literal["sorting network", "counting", "column histograms", "histogram"]
 Place = Callable[[int], int]  # of the result among so many cells in ascending order
@@ -28,14 +28,15 @@ SMALL_PLANE = 1 << 14  # results of a plane; smaller ones of a batch are ranked 
 NARROW = 64  # fewer columns than this are counted along their length
 
 
-def ranked(planes: Planes, window: Window, place: Place, threads: int | None = None) -> AnyArray:
+def ranked(planes: Planes, window: Window, place: Place, threads: int | None = None, valid: Planes | None = None) -> AnyArray:
     """The cell at `place` of those that every window sees, (count * h_out, w_out * channels), of the planes' dtype.
 
-    Every window must see a cell. A NaN among the cells is the result.
+    Every window must see a cell. A NaN among the cells is the result. `valid` planes, for a single plane, are 1 where a cell exists, and
+    0 where it does not, which must be the largest value.
     """
     (h_out, w_out), algorithm = window.output_size(planes.size), rank_algorithm(window, planes.size, planes.rows.dtype, planes.count)
     if planes.count < 2 or h_out * w_out > SMALL_PLANE:
-        return _ranked(planes, window, place, algorithm, threads)
+        return _ranked(planes, window, place, "counting" if valid and algorithm == "sorting network" else algorithm, threads, valid)
     mixed = _ranked(planes.interleaved(), window, place, algorithm, threads).reshape(h_out, w_out, planes.count, planes.channels)
     return np.ascontiguousarray(mixed.transpose(2, 0, 1, 3)).reshape(planes.count * h_out, w_out * planes.channels)
 
@@ -54,10 +55,12 @@ def rank_algorithm(window: Window, size: tuple[int, int], dtype: np.dtype[Any], 
     return "counting" if 8 * window.cell_count * dtype.itemsize <= COUNTED_BITS else "histogram"
 
 
-def _ranked(planes: Planes, window: Window, place: Place, algorithm: RankAlgorithm, threads: int | None) -> AnyArray:
+def _ranked(
+    planes: Planes, window: Window, place: Place, algorithm: RankAlgorithm, threads: int | None, valid: Planes | None = None
+) -> AnyArray:
     (h_out, w_out), dtype = window.output_size(planes.size), planes.rows.dtype
     out = np.empty((planes.count, h_out, w_out, planes.channels), dtype)
-    job = _Ranks(planes, window, place)
+    job = _Ranks(planes, window, place, valid)
     match algorithm:
         case "sorting network":
             regions = job.by_network(out, threads)
@@ -80,10 +83,11 @@ class _Ranks:
     Cells that do not exist hold the largest value, so that the cell at the place of those that exist is the right one among all.
     """
 
-    def __init__(self, planes: Planes, window: Window, place: Place):
+    def __init__(self, planes: Planes, window: Window, place: Place, valid: Planes | None):
         self.planes, self.window = planes, window
         self.places = np.array([0, *map(place, range(1, window.cell_count + 1))], np.int32)
         self.taps, self.seen = Taps(window, planes.channels), seen(window, planes.size, planes.channels)
+        self.counted = counts_of(valid, planes, window)
 
     def by_network(self, out: AnyArray, threads: int | None) -> list[Region]:
         """Fill `out` by a sorting network in registers where windows are whole; returns the regions that it leaves out."""
@@ -159,7 +163,7 @@ class _Ranks:
             target[:] = values[results]
 
     def _ranks(self, block: Block, length: int) -> NDArray[np.int32]:
-        ranks: NDArray[np.int32] = self.places[self.seen.of(block, self.window.stride[1], length)]
+        ranks: NDArray[np.int32] = self.places[self.counted.of(block, self.window.stride[1], length)]
         return ranks
 
 

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.arrays import AnyArray
+from imgconv.arrays import AnyArray, Array
 from imgconv.engine.compiled import loop
 from imgconv.loops import pooling, shapes
 from imgconv.loops.pooling import LARGEST, SMALLEST, SUM
 from imgconv.window import Window
-from imgconv.windows.blocks import Block, Fill, Taps, by_blocks, cells_of, seen
+from imgconv.windows.blocks import Block, Fill, Seen, Taps, by_blocks, cells_of, seen
 from imgconv.windows.reduce import Planes, exact_types, identity_of
 
 Program = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
@@ -28,11 +28,14 @@ def shaped_extremes(planes: Planes, window: Window, *, largest: bool, threads: i
     return _all_blocks(planes, window, fill, dtype, filler=fold.identity, cells=dtype, threads=threads)
 
 
-def shaped_averages(planes: Planes, window: Window, threads: int | None = None) -> AnyArray:
-    """The average of the cells that every window sees, of the planes' dtype; whole numbers are rounded once, half to even."""
+def shaped_averages(planes: Planes, window: Window, threads: int | None = None, valid: Planes | None = None) -> AnyArray:
+    """The average of the cells that every window sees, of the planes' dtype; whole numbers are rounded once, half to even.
+
+    `valid` planes are 1 where a cell exists, and 0 where it does not, which must be 0.
+    """
     dtype = planes.rows.dtype
     planes, accumulator, ratio = exact_types(planes, window.cell_count, window.kernel_size[0])
-    fold, counted = _Runs(window, planes.channels, SUM, accumulator), seen(window, planes.size, planes.channels)
+    fold, counted = _Runs(window, planes.channels, SUM, accumulator), counts_of(valid, planes, window)
     divide = loop(pooling.divide_rows, rounded=int(dtype.kind == "u"))
 
     def fill(cells: AnyArray, target: AnyArray, block: Block) -> None:
@@ -44,10 +47,14 @@ def shaped_averages(planes: Planes, window: Window, threads: int | None = None) 
     return _all_blocks(planes, window, fill, dtype, filler=0, cells=accumulator, threads=threads)
 
 
-def deviations(planes: Planes, window: Window, threads: int | None = None) -> AnyArray:
-    """The standard deviation (of the whole population) of the cells that every window sees, in float64 and rounded to the planes' dtype."""
-    dtype, taps, counted = planes.rows.dtype, Taps(window, planes.channels), seen(window, planes.size, planes.channels)
-    cells_seen = planes.with_rows(np.ones(planes.rows.shape, np.uint8)) if counted.fewest < window.cell_count else None
+def deviations(planes: Planes, window: Window, threads: int | None = None, valid: Planes | None = None) -> AnyArray:
+    """The standard deviation (of the whole population) of the cells that every window sees, in float64 and rounded to the planes' dtype.
+
+    `valid` is as in `shaped_averages`.
+    """
+    dtype, taps, counted = planes.rows.dtype, Taps(window, planes.channels), counts_of(valid, planes, window)
+    all_exist = valid is None and seen(window, planes.size, planes.channels).fewest == window.cell_count
+    cells_seen = None if all_exist else valid or planes.with_rows(np.ones(planes.rows.shape, np.uint8))
 
     def fill(cells: AnyArray, target: AnyArray, block: Block) -> None:
         exists = cells[:1] if cells_seen is None else cells_of(cells_seen, window, block, 0, np.dtype(np.uint8))
@@ -58,6 +65,25 @@ def deviations(planes: Planes, window: Window, threads: int | None = None) -> An
         target[:] = np.rint(result) if dtype.kind == "u" else result
 
     return _all_blocks(planes, window, fill, dtype, filler=0, cells=dtype, threads=threads)
+
+
+def counts_of(valid: Planes | None, planes: Planes, window: Window) -> "Seen | SeenValid":
+    """How many cells the window of each output sees; with `valid` planes only those that are 1."""
+    return seen(window, planes.size, planes.channels) if valid is None else SeenValid(valid, window)
+
+
+class SeenValid:
+    """How many cells of `valid` planes, which are 1 or 0, the window of each output sees; at least 1, since sums are divided by it."""
+
+    def __init__(self, valid: Planes, window: Window):
+        _, self._dtype, _ = exact_types(valid, window.cell_count, window.kernel_size[0])
+        self._valid, self._window, self._fold = valid, window, _Runs(window, valid.channels, SUM, self._dtype)
+
+    def of(self, block: Block, stride: int, length: int) -> Array:
+        """The counts of a block with a column for each of the `length` elements of its `target`, whatever the `stride`."""
+        counts = np.empty((block.last - block.first, length), self._dtype)
+        self._fold(cells_of(self._valid, self._window, block, 0, self._dtype), counts)
+        return np.maximum(counts, 1)
 
 
 def _all_blocks(planes: Planes, window: Window, fill: Fill, dtype: np.dtype[Any], **how: Any) -> AnyArray:
