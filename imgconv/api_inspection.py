@@ -295,6 +295,8 @@ def learn(
     channels: str = "grey",
     descend: bool = False,
     steps: int = 600,
+    nodata: float | str | None = "auto",
+    mask: "ImageLike | None" = None,
     name: str | None = None,
     force: bool = False,
     output: PathLike | None = None,
@@ -312,6 +314,7 @@ def learn(
     size : of the kernel, a number or (height, width).
     channels : "grey" for one kernel for the luma, "each" for one for each colour channel, "all" for weights across all channels.
     descend : use gradient descent of `steps` steps, as networks do, instead of least squares. A notebook shows the loss as it falls.
+    nodata, mask : as in `imgconv.filter`; the mask is one of the images `before`.
     name, force : add the kernel to your kernels file under this name; with `force` it replaces one of that name.
     output : write the weights to this .npy file.
     max_pixels, salvage, axes : as in `imgconv.explain`.
@@ -345,7 +348,7 @@ def learn(
 
     befores, afters = ([each] if not isinstance(each, list | tuple) else list(each) for each in (before, after))
     with python_remedies():
-        task = Task(size, channels, descend, steps, name, force)
+        task = Task(size, channels, descend, steps, name, force, missing_data_of(nodata, mask))
         inputs = Inputs((*_inputs(*befores, *afters).files, *([user_file()] if name is not None else [])))
         if output is not None:
             format_of(Path(output), ["npy"], "-o")

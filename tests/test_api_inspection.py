@@ -179,6 +179,25 @@ def test_learnt_kernels_have_the_text_and_the_json_of_the_command(sharp, options
     assert "table" in Text(learnt._repr_html_()).elements
 
 
+def test_missing_cells_of_arrays_and_files_are_left_out_of_what_is_learnt(tmp_path):
+    rng = np.random.default_rng(8)
+    heights, valid = rng.integers(1, 250, (50, 60), np.uint8), rng.random((50, 60)) > 0.05
+    soft, kernel = imgconv.filter(heights, "1 2 1; 2 4 2; 1 2 1 / 16"), [[1, 2, 1], [2, 4, 2], [1, 2, 1]]
+    holed = np.where(valid, heights, 255).astype(np.uint8)
+    assert imgconv.learn(holed, soft).kernel.divisor != 16
+    for learnt in (
+        imgconv.learn(np.ma.masked_array(holed, ~valid), soft),
+        imgconv.learn(holed, soft, mask=valid),
+        imgconv.learn(holed, soft, nodata=255),
+    ):
+        assert (learnt.kernel.taps.tolist(), learnt.kernel.divisor) == (kernel, 16)
+    names = [tmp_path / name for name in ("holed.png", "soft.png", "mask.png")]
+    for name, pixels in zip(names, (holed, soft, valid.astype(np.uint8)), strict=True):
+        Image.fromarray(pixels).save(name)
+    for words in (["--mask", names[2]], ["--nodata", "255"]):
+        assert json.loads(written("learn", *names[:2], *words, "--json"))["fits"][0]["taps"] == [[kernel]]
+
+
 def test_kernels_are_learnt_from_pairs_of_any_kind_and_stored(sharp, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     with Image.open(PHOTO) as before, Image.open(sharp) as after:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imgconv.cli.option_values import limit
-from imgconv.cli.options import MAX_PIXELS, TELL, WHAT, WHERE, AxesOrder, MaxPixels, Salvage, Size, mode_option, option
+from imgconv.cli.options import MAX_PIXELS, TELL, WHAT, WHERE, AxesOrder, Mask, MaxPixels, Nodata, Salvage, Size, mode_option, option
 from imgconv.cli.outputs import check_output
 from imgconv.errors import UsageError
 from imgconv.modes import Channels
@@ -37,6 +37,8 @@ class LearnOptions:
     steps: Annotated[
         int, option(WHAT, "--steps", metavar="N", min=1, max=100_000, help="Number of steps of --descend, from 1 to 100,000.")
     ] = 600
+    nodata: Nodata = "auto"
+    mask: Mask = None
     name: Annotated[str | None, option(WHERE, "--name", metavar="NAME", help="Add the kernel to your kernels file under this name.")] = None
     force: Annotated[bool, option(WHERE, "--force", help="Replace an existing kernel of that name.")] = False
     output: Annotated[
@@ -49,11 +51,12 @@ class LearnOptions:
 
     def to_task(self) -> "Task":
         """What is to be learnt."""
+        from imgconv.cli.selection import missing_data_of
         from imgconv.fitting.learnt import Task
         from imgconv.recipe.values import image_size, read
 
         size = read("--size", image_size, self.size)
-        return Task(size, self.channels, self.descend, self.steps, self.name, self.force)
+        return Task(size, self.channels, self.descend, self.steps, self.name, self.force, missing_data_of(self))
 
 
 def command(
@@ -65,8 +68,9 @@ def command(
 ) -> None:
     """Find the kernel that turns one image into another.
 
-    Windows are left out whose result is black or white, which may be clipped, or that hold pixels which are not finite. The kernel is
-    printed; --name adds it to your kernels, where it takes precedence over a built-in one of that name.
+    Windows are left out whose result is black or white, which may be clipped, or that hold pixels which are missing or not finite. A
+    mask is one of the images BEFORE. The kernel is printed; --name adds it to your kernels, where it takes precedence over a built-in
+    one of that name.
     """
     from imgconv.cli.console import print_parts, write_json
 

@@ -1,7 +1,7 @@
 """Find the kernel that turns one image into another, from pairs of images."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,6 +13,7 @@ from imgconv.fitting.least_squares import NormalEquations, rationalise
 from imgconv.images import Luma, Raster
 from imgconv.inspection.cells import filter_input
 from imgconv.inspection.explanation import channel_names
+from imgconv.recipe import DECLARED, MissingData
 from imgconv.registry import Kernel
 
 Weights = NDArray[np.float64]
@@ -91,11 +92,13 @@ def learn(
     channels: str = "grey",
     descend: Descent | None = None,
     names: Sequence[str] | None = None,
+    missing_data: MissingData = DECLARED,
 ) -> list[Fit]:
     """Return the kernels of `kernel_size` that turn the first image of each pair into the second.
 
     `channels`: `grey` for one channel, `each` for a kernel for every colour, `all` for weights across all colours. Black and white
-    outputs of an integer image may be clipped and are not used. `descend` replaces least squares; it returns weights (O, C, kh, kw).
+    outputs of an integer image may be clipped and are not used, nor are windows with cells that are missing by `missing_data`, whose mask
+    is that of first images. `descend` replaces least squares; it returns weights (O, C, kh, kw).
     Raises DoesNotFit for images whose sizes or channels do not match, with the `names` of both if there are any.
 
     >>> from imgconv.recipe import filter_recipe
@@ -109,7 +112,7 @@ def learn(
     examples = []
     for index, (before, after) in enumerate(pairs):
         try:
-            examples.append(example(before, after, kernel_size, grey=channels == "grey"))
+            examples.append(example(before, after, kernel_size, grey=channels == "grey", missing_data=missing_data))
         except DoesNotFit as error:
             raise DoesNotFit(f"{' and '.join(names[2 * index : 2 * index + 2])}: {error}" if names else str(error)) from None
     if len({(len(each.input), len(each.output)) for each in examples}) > 1:
@@ -126,7 +129,7 @@ def learn(
     ]
 
 
-def example(before: Raster, after: Raster, kernel_size: tuple[int, int], *, grey: bool) -> Example:
+def example(before: Raster, after: Raster, kernel_size: tuple[int, int], *, grey: bool, missing_data: MissingData = DECLARED) -> Example:
     """Prepare a pair of images: grey if requested, and the output cropped to the windows that lie inside the input.
 
     The output must have the size of the input, or the size that a kernel gives without padding or with full padding.
@@ -134,8 +137,10 @@ def example(before: Raster, after: Raster, kernel_size: tuple[int, int], *, grey
     for channels in (each.channels - each.alpha for each in (before, after)):
         if grey and channels not in (1, 3):
             raise DoesNotFit(f"an image of {channels} channels has no luma; use --channels each or all")
-    first, second = (filter_input(each, grey=grey, alpha=False) for each in (before, after))
-    input, output = (np.ascontiguousarray(each.pixels.transpose(2, 0, 1)) for each in (first, second))
+    first, second = (
+        filter_input(image, grey=grey, alpha=False, missing_data=data)
+        for image, data in ((before, missing_data), (after, replace(missing_data, mask=None)))
+    )
     inside = _inside(before.size, after.size, kernel_size)
     colours = after.pixels[..., :-1] if after.alpha else after.pixels
     levels = colours.dtype.kind == "u"
@@ -149,7 +154,13 @@ def example(before: Raster, after: Raster, kernel_size: tuple[int, int], *, grey
         raise DoesNotFit("the second image has only black and white pixels, which may be clipped; use one with values between them")
     if not usable.any():
         raise DoesNotFit("every window holds a pixel that is missing or not finite; use images with fewer of them, or a smaller --size")
-    return Example(input, output[(slice(None), *inside)], usable)
+    input, output = (np.ascontiguousarray(each.pixels.transpose(2, 0, 1)) for each in (first, second))
+    return Example(_with_zeros(input, missing), _with_zeros(output[(slice(None), *inside)], ~usable), usable)
+
+
+def _with_zeros(planes: NDArray[Any], missing: NDArray[np.bool_]) -> NDArray[Any]:
+    """`planes` (C, H, W) with 0 where a pixel is missing, since NaN times a weight of 0 is NaN."""
+    return np.where(missing, planes.dtype.type(0), planes) if missing.any() else planes
 
 
 def _missing(image: Raster) -> NDArray[np.bool_]:

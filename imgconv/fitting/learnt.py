@@ -18,6 +18,7 @@ from imgconv.images import Raster
 from imgconv.inputs import Inputs
 from imgconv.modes import Channels
 from imgconv.outputs import output_file
+from imgconv.recipe import DECLARED, MissingData
 from imgconv.registry import Kernel, add_entry
 from imgconv.registry.editing import check_name
 from imgconv.window import Size, sizes
@@ -90,6 +91,7 @@ class Task:
     """What is to be learnt. Raises UsageError for a size, a number of steps or a name that is not allowed.
 
     `descend` is gradient descent of `steps` steps in place of least squares. `name` is that under which the kernel will be stored.
+    Windows with cells that are missing by `missing_data` are left out; its mask is that of first images.
     """
 
     size: Size = 3
@@ -98,6 +100,7 @@ class Task:
     steps: int = 600
     name: str | None = None
     force: bool = False
+    missing_data: MissingData = DECLARED
 
     def __post_init__(self) -> None:
         Channels(self.channels)
@@ -120,7 +123,7 @@ class Task:
         """Learn from pairs of images with these names. The loss is drawn as it falls, in a notebook and, if wanted, on a terminal."""
         losses: list[list[float]] = []
         descent = partial(self._descend, losses, on_terminal) if self.descend else None
-        fits = learn(pairs, self.kernel_size, self.channels, descent, sources)
+        fits = learn(pairs, self.kernel_size, self.channels, descent, sources, self.missing_data)
         return LearntKernels(tuple(sources), self.channels, tuple(fits), tuple(losses))
 
     def _descend(self, losses: list[list[float]], on_terminal: bool, examples: Sequence[Example], kernel_size: tuple[int, int]) -> Weights:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from imgconv.images import Raster
 from imgconv.process import process
-from imgconv.recipe import Filter, Recipe
+from imgconv.recipe import DECLARED, Filter, MissingData, Recipe
 from imgconv.recipe.maps import MapPlan
 from imgconv.registry import Kernel
 from imgconv.window import Window
@@ -33,14 +33,16 @@ class Patch:
     used: NDArray[np.bool_] | None = None
 
 
-def filter_input(image: Raster, *, grey: bool, alpha: bool) -> Raster:
+def filter_input(image: Raster, *, grey: bool, alpha: bool, missing_data: MissingData = DECLARED) -> Raster:
     """Return the pixels that kernels and pools work on: grey if requested, and without `alpha` blended over black.
+
+    Its `valid` cells are None where no cell is missing.
 
     >>> filter_input(Raster(np.array([[[255, 0, 0]]], np.uint8)), grey=True, alpha=False).pixels
     array([[[76]]], dtype=uint8)
     """
     step = Filter((IDENTITY,), grey=grey, alpha="keep" if alpha else "drop")
-    return process(image, Recipe("identity", step))[0].image
+    return process(image, Recipe("identity", step, missing_data=missing_data))[0].image
 
 
 def filter_patch(pixels: NDArray[Any], window: Window, pads: Sequence[tuple[int, int]], border: Border, at: tuple[int, int]) -> Patch:

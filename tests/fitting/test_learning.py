@@ -1,5 +1,7 @@
 """Kernels are found from their own output; operations that are not a kernel fit badly."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from command import SAMPLES
@@ -11,7 +13,7 @@ from imgconv.fitting.gradient_descent import descend
 from imgconv.fitting.learning import learn
 from imgconv.images import Metadata, Raster, open_frames
 from imgconv.process import process
-from imgconv.recipe import filter_recipe
+from imgconv.recipe import MissingData, filter_recipe
 from imgconv.registry import Kernel, Registry
 
 REGISTRY = Registry.load()
@@ -179,3 +181,32 @@ def test_descent_ends_where_least_squares_do(photo, name):
     )
     assert np.abs(fit.free[0, 0] - REGISTRY.get(name).weights()).max() < 1e-3
     assert len(losses) == 500 and losses[-1] < 1e-6 * losses[0]
+
+
+@pytest.mark.parametrize("descent", [False, True])
+@pytest.mark.parametrize("value", [-9999.0, np.nan])
+def test_windows_with_missing_cells_are_left_out(value, descent):
+    """Missing cells of the first image, and results that are missing, have values that would spoil every fit."""
+    rng = np.random.default_rng(3)
+    heights, taps = (rng.random((90, 80, 1)) * 1000).astype(np.float32), np.array([[1.0, 2, 1], [2, 4, 2], [0, 1, 5]])
+    image = Raster(heights, metadata=Metadata(nodata=value))
+    image.pixels[rng.random((90, 80)) < 0.02] = value
+    result = filtered(image, Kernel("k", taps), range="raw")
+    assert result.missing > 50 and result.metadata.nodata is value
+    result.pixels[:30] = value
+    steps = partial(descend, steps=400, on_step=lambda step, loss: None) if descent else None
+    (fit,) = learn([(image, result)], (3, 3), descend=steps)
+    assert np.abs(weights_of(fit)[0, 0] - taps).max() < 1e-3
+    assert fit.windows < fit.windows_total - 30 * 78
+
+
+def test_a_mask_leaves_out_windows_of_the_first_image():
+    rng = np.random.default_rng(4)
+    image, mask = Raster(rng.integers(1, 200, (60, 70, 1), np.uint8)), rng.random((60, 70)) > 0.05
+    soft = filtered(image, "1 2 1; 2 4 2; 1 2 1 / 16")
+    image.pixels[~mask] = 255
+    assert learn([(image, soft)], (3, 3))[0].divisor != 16
+    (fit,) = learn([(image, soft)], (3, 3), missing_data=MissingData(mask=mask))
+    assert (fit.taps[0, 0].tolist(), fit.divisor) == ([[1, 2, 1], [2, 4, 2], [1, 2, 1]], 16)
+    with pytest.raises(DoesNotFit, match="missing"):
+        learn([(image, soft)], (3, 3), missing_data=MissingData(mask=np.zeros((60, 70), np.bool_)))
