@@ -11,15 +11,15 @@ import socket
 import sys
 
 HEADER = 8
-PRELOADED = (
+LIBRARIES = (
     "numpy",
     "PIL.JpegImagePlugin",
     "PIL.PngImagePlugin",
     "llvmlite.binding",
-    "imgconv.api",
-    "imgconv.cli.app",
-    "imgconv.cli.options",
-    "imgconv.batch.run",
+    "rich.console",
+    "rich.progress",
+    "rich.table",
+    "typer",
     "zarr",
 )
 
@@ -42,14 +42,16 @@ def call(address, words, cwd, environment, streams, timeout=None):
 
 def serve(address):
     """Answer calls at a Unix socket until standard input is closed."""
+    import gc
     import importlib
     import select
     import signal
     from contextlib import suppress
 
-    for name in PRELOADED:
+    for name in _preloaded():
         with suppress(ImportError):
             importlib.import_module(name)
+    gc.freeze()  # or the first collection in a child copies every page
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(address)
     listening.listen(64)
@@ -63,6 +65,18 @@ def serve(address):
             _answer(connection)
             os._exit(0)
         connection.close()
+
+
+def _preloaded():
+    """The libraries of every command and all of imgconv."""
+    import pkgutil
+
+    import imgconv
+
+    yield from LIBRARIES
+    for module in pkgutil.walk_packages(imgconv.__path__, "imgconv.", onerror=lambda name: None):
+        if module.name != "imgconv.__main__":
+            yield module.name
 
 
 def _answer(connection):

@@ -16,3 +16,11 @@ def _no_user_registry(tmp_path_factory):
     yield
     del os.environ["XDG_CONFIG_HOME"]
     os.environ.update({name: value for name, value in old.items() if value is not None})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give each file to one worker, so that what a file prepares for its tests is made once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    return LoadFileScheduling(config, log)

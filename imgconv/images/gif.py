@@ -21,6 +21,7 @@ from imgconv.images.animation import Canvas, Disposal, Placement, WholeUnits, al
 from imgconv.images.damage import DamageError, TruncatedError, image_errors, read_exactly
 from imgconv.images.raster import Decoder, Header, Raster, Request
 
+_MOST_STRAY = 1 << 16  # bytes between blocks, which other decoders skip, too
 _TRAILER, _IMAGE, _EXTENSION = b";", b",", b"!"
 _CONTROL, _COMMENT, _APPLICATION = b"\xf9", b"\xfe", b"\xff"
 _LOOPS, _XMP = (b"NETSCAPE2.0", b"ANIMEXTS1.0"), b"XMP DataXMP"
@@ -95,11 +96,12 @@ def read_contents(file: BinaryIO) -> Contents:
     contents.size = height, width
     palette = _read_palette(file, head[4])
     control = b""
-    while True:
+    stray = 0
+    while stray <= _MOST_STRAY:
         kind = file.read(1)
         if kind in (_TRAILER, b""):
             contents.ended = kind == _TRAILER
-            return contents
+            break
         if kind == _EXTENSION:
             control = _read_extension(file, contents) or control
         elif kind == _IMAGE:
@@ -115,6 +117,9 @@ def read_contents(file: BinaryIO) -> Contents:
             control = b""
             file.seek(1, 1)
             contents.whole += _skip_data(file)
+        else:
+            stray += 1
+    return contents
 
 
 def encode(frames: Iterable[Raster], stream: BinaryIO, *, description: str | None = None, loop: int = 0) -> None:

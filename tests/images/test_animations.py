@@ -227,7 +227,7 @@ def test_delays_beyond_a_fraction_of_16_bits_come_as_near_as_it_can(duration, fr
 @pytest.mark.parametrize(("name", "unit"), [("gif", 10), ("webp", 1)])
 @pytest.mark.parametrize("duration", [1000 / 60, 1001 / 30, 1001 / 24, 1000 / 3, 14.9, 15, 25])
 def test_the_total_time_stays_where_delays_are_rounded(name, unit, duration):
-    frames = [Raster(np.full((*SIZE, 3), value, np.uint8), duration=duration) for value in range(60)]
+    frames = [Raster(np.full((*SIZE, 1), value, np.uint8), duration=duration) for value in range(60)]
     file = io.BytesIO()
     encode(frames, name, stream=file, animated=True)
     durations = [raster.duration for raster in read(file.getvalue())[1]]
