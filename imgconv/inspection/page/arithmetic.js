@@ -7,14 +7,20 @@ import { number, short } from "./numbers.js";
 import { cellText, cellValueText, chainOf } from "./steps.js";
 
 const VIEWS = { window: "Window over the input", im2col: "im2col and matrix product", matrix: "Kernel matrix" };
-const MOST_PARTS = 4, MOST_SHOWN = 15;
+const MOST_PARTS = 4;
+const MOST_SHOWN = 15;
 
 /** Show the arithmetic in the chosen form. */
 export function drawArithmetic(model) {
   const explained = model.explained();
-  const tables = model.view === "window" ? explained.parts.slice(0, MOST_PARTS).map((part) => partTables(model, part)) : matrixTables(model, explained, model.view);
+  const tables =
+    model.view === "window"
+      ? explained.parts.slice(0, MOST_PARTS).map((part) => partTables(model, part))
+      : matrixTables(model, explained, model.view);
   const more = explained.parts.length - MOST_PARTS;
-  if (model.view === "window" && more > 0) tables.push(element("p", { className: "quiet", textContent: `and ${more} more channels in the same way` }));
+  if (model.view === "window" && more > 0) {
+    tables.push(element("p", { className: "quiet", textContent: `and ${more} more channels in the same way` }));
+  }
   byId("sums").replaceChildren(...stampTables(model, explained), ...tables, stages(model, explained));
   byId("arithmetic-title").textContent = `Arithmetic of ${cellText(model.output, model.at)}`;
 }
@@ -36,13 +42,34 @@ export function drawViews(model) {
 }
 
 function partTables(model, part) {
-  const { cells, taps, winners, members, channel } = part, tone = toneOf(model.input, channel);
+  const { cells, taps, winners } = part;
   const title = [part.title, part.kernel].filter(Boolean).join(", ");
   if (cells.rows.length > MOST_SHOWN || cells.columns.length > MOST_SHOWN) {
-    return element("p", { className: "quiet", textContent: `${title}: ${cells.rows.length}×${cells.columns.length} cells are too many to list` });
+    return element("p", {
+      className: "quiet",
+      textContent: `${title}: ${cells.rows.length}×${cells.columns.length} cells are too many to list`,
+    });
   }
+  const parts = [element("h3", { textContent: title }), cellTable(model, part)];
+  if (taps) {
+    const products = taps.map((line, u) => line.map((tap, v) => [short(tap === 0 ? 0 : tap * cells.values[u][v]), {}]));
+    const kernel = taps.map((line) => line.map((tap) => [short(tap), { className: tap ? "" : "zero" }]));
+    parts.push(sign("×"), tableOf(kernel, { className: "taps", caption: "kernel" }));
+    parts.push(sign("="), tableOf(products, { className: "products", caption: "products" }));
+  } else if (winners) {
+    const shares = winners.map((line) => line.map((share) => [share ? short(share) : "·", { className: share ? "winner" : "zero" }]));
+    parts.push(sign("→"), tableOf(shares, { className: "products", caption: "share of the gradient" }));
+  }
+  return element("div", { className: "part" }, ...parts);
+}
+
+/** The cells under the window, in the tones of the map. */
+function cellTable(model, { cells, winners, members, channel }) {
+  const tone = toneOf(model.input, channel);
   const cell = (u, v) => {
-    const value = cells.values[u][v], outside = cells.padded[u][v], left = members && !members[u][v];
+    const value = cells.values[u][v];
+    const outside = cells.padded[u][v];
+    const left = members && !members[u][v];
     if (left || (outside && Number.isNaN(value))) return ["", { className: "padding" }];
     if (outside) return [`(${short(value)})`, { className: "padding" }];
     return [short(value), { className: winners?.[u][v] ? "winner" : "", "data-cell": `${channel} ${cells.rows[u]} ${cells.columns[v]}` }];
@@ -55,16 +82,7 @@ function partTables(model, part) {
     const colour = tone(model.input.planes[channel][row * model.input.width + column]);
     Object.assign(node.style, { background: css(colour), color: inkOn(colour) });
   }
-  const parts = [element("h3", { textContent: title }), values];
-  if (taps) {
-    const products = taps.map((line, u) => line.map((tap, v) => [short(tap === 0 ? 0 : tap * cells.values[u][v]), {}]));
-    parts.push(sign("×"), tableOf(taps.map((line) => line.map((tap) => [short(tap), { className: tap ? "" : "zero" }])), { className: "taps", caption: "kernel" }));
-    parts.push(sign("="), tableOf(products, { className: "products", caption: "products" }));
-  } else if (winners) {
-    const shares = winners.map((line) => line.map((share) => [share ? short(share) : "·", { className: share ? "winner" : "zero" }]));
-    parts.push(sign("→"), tableOf(shares, { className: "products", caption: "share of the gradient" }));
-  }
-  return element("div", { className: "part" }, ...parts);
+  return values;
 }
 
 function sign(text) {
@@ -74,24 +92,52 @@ function sign(text) {
 /** For a transposed convolution, the stamp of the middle one of the input cells that reach the output cell. */
 function stampTables({ step }, { parts: [part] }) {
   if (!step.stampOf || !part?.cells.rows.length || !part.cells.columns.length) return [];
-  const u = Math.floor(part.cells.rows.length / 2), v = Math.floor(part.cells.columns.length / 2);
+  const u = Math.floor(part.cells.rows.length / 2);
+  const v = Math.floor(part.cells.columns.length / 2);
   const value = part.cells.values[u][v];
-  const [row, column] = [part.cells.rows[u], part.cells.columns[v]], rows = step.stampOf(row, 0);
+  const [row, column] = [part.cells.rows[u], part.cells.columns[v]];
+  const rows = step.stampOf(row, 0);
   const columns = step.stampOf(column, 1);
   const stamp = part.stamp.map((line, a) => [String(rows[a]), ...line.map((tap) => [short(tap * value), {}])]);
-  const about = `Every input cell adds a stamp to the output: its value times the kernel. The cell ${column},${row} has the value ${number(value)}; its stamp covers rows ${rows[0]} to ${rows.at(-1)} and columns ${columns[0]} to ${columns.at(-1)}. The sum below adds the stamps of ${part.cells.rows.length * part.cells.columns.length} cells.`;
+  const about =
+    "Every input cell adds a stamp to the output: its value times the kernel. " +
+    `The cell ${column},${row} has the value ${number(value)}; its stamp covers rows ${rows[0]} to ${rows.at(-1)} ` +
+    `and columns ${columns[0]} to ${columns.at(-1)}. ` +
+    `The sum below adds the stamps of ${part.cells.rows.length * part.cells.columns.length} cells.`;
   return [
     element("p", { textContent: about }),
-    element("div", { className: "part" }, element("h3", { textContent: `stamp of ${column},${row}` }), tableOf([[short(value)]], { className: "cells", caption: "cell" }), sign("×"),
-      tableOf(part.stamp.map((line) => line.map((tap) => [short(tap), {}])), { className: "taps", caption: "kernel" }), sign("="),
-      tableOf([["", ...columns.map(String)], ...stamp], { headers: true, className: "products", caption: "stamp" })),
+    element(
+      "div",
+      { className: "part" },
+      element("h3", { textContent: `stamp of ${column},${row}` }),
+      tableOf([[short(value)]], { className: "cells", caption: "cell" }),
+      sign("×"),
+      tableOf(
+        part.stamp.map((line) => line.map((tap) => [short(tap), {}])),
+        { className: "taps", caption: "kernel" },
+      ),
+      sign("="),
+      tableOf([["", ...columns.map(String)], ...stamp], { headers: true, className: "products", caption: "stamp" }),
+    ),
   ];
 }
 
 function stages(model, { stages: list }) {
-  const rows = list.map(({ name, text, value }, n) => element("tr", { className: n === list.length - 1 ? "last" : "" },
-    element("th", { scope: "row", textContent: name }), element("td", { textContent: text }), element("td", { textContent: `= ${number(value)}` })));
-  const table = element("table", { className: "stages" }, element("caption", { textContent: "from the sum to the value of the map" }), ...rows);
+  const rows = list.map(({ name, text, value }, n) =>
+    element(
+      "tr",
+      { className: n === list.length - 1 ? "last" : "" },
+      element("th", { scope: "row", textContent: name }),
+      element("td", { textContent: text }),
+      element("td", { textContent: `= ${number(value)}` }),
+    ),
+  );
+  const table = element(
+    "table",
+    { className: "stages" },
+    element("caption", { textContent: "from the sum to the value of the map" }),
+    ...rows,
+  );
   if (model.output.whole && !model.output.floats) {
     const swatch = element("span", { className: "swatch" });
     swatch.style.background = css(toneOf(model.output, model.at[0])(list.at(-1).value));
@@ -106,11 +152,17 @@ export function drawChain(model) {
   section.hidden = model.steps.length < 2;
   if (section.hidden) return;
   const links = chainOf(model.steps, model.results, model.index, model.at).map(({ index, at, text, value }) => {
-    const step = model.steps[index - 1], name = index ? `${index}. ${step.title}` : "photograph";
+    const step = model.steps[index - 1];
+    const name = index ? `${index}. ${step.title}` : "photograph";
     const button = element("button", { type: "button", className: "link", textContent: `${name}: ${cellText(model.results[index], at)}` });
     button.disabled = index === 0;
     button.addEventListener("click", () => model.select(index, at));
-    return element("li", {}, button, element("span", { textContent: index ? ` ${text} = ${number(value)}` : ` ${cellValueText(model.results[0], at)}` }));
+    return element(
+      "li",
+      {},
+      button,
+      element("span", { textContent: index ? ` ${text} = ${number(value)}` : ` ${cellValueText(model.results[0], at)}` }),
+    );
   });
   byId("links").replaceChildren(...links);
 }

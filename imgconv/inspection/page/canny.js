@@ -5,13 +5,25 @@ import { number, productsText } from "./numbers.js";
 import { sumOf } from "./sums.js";
 
 const NEAREST = { mode: "replicate", value: 0, spare: null };
-const SOBEL = { down: [[-1, -2, -1], [0, 0, 0], [1, 2, 1]], across: [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]] };
+const SOBEL = {
+  down: [
+    [-1, -2, -1],
+    [0, 0, 0],
+    [1, 2, 1],
+  ],
+  across: [
+    [-1, 0, 1],
+    [-2, 0, 2],
+    [-1, 0, 1],
+  ],
+};
 const ROUNDING = 48 * 2 ** -23; // share of a level; shorter gradients of smoothed cells are rounding errors
 const round = Math.fround;
 
 /** The Gaussian of a sigma up to 4 sigma, of sum 1. */
 export function gaussian(sigma) {
-  const radius = Math.trunc(4 * sigma + 0.5), taps = [];
+  const radius = Math.trunc(4 * sigma + 0.5);
+  const taps = [];
   for (let d = -radius; d <= radius; d++) taps.push(radius ? Math.exp(-0.5 * (d / sigma) ** 2) : 1);
   const sum = taps.reduce((a, b) => a + b, 0);
   return taps.map((tap) => tap / sum);
@@ -53,10 +65,12 @@ export class Smoothed extends Stage {
   }
 
   #along(source, count, stride, lines, lineStride) {
-    const out = new Float32Array(source.length), { taps, radius } = this;
+    const out = new Float32Array(source.length);
+    const { taps, radius } = this;
     for (let line = 0; line < lines; line++) {
       for (let i = 0, o = line * lineStride; i < count; i++, o += stride) {
-        let sum = 0, weights = 0;
+        let sum = 0;
+        let weights = 0;
         for (let t = Math.max(-radius, -i); t <= Math.min(radius, count - 1 - i); t++) {
           sum += taps[t + radius] * source[o + t * stride];
           weights += taps[t + radius];
@@ -68,14 +82,17 @@ export class Smoothed extends Stage {
   }
 
   apply(input) {
-    const { width, height } = input, down = this.#along(input.planes[0], height, width, width, 1);
+    const { width, height } = input;
+    const down = this.#along(input.planes[0], height, width, width, 1);
     return this.result(input, [this.#along(down, width, 1, height, width)], ["smoothed"]);
   }
 
   explain(input, output, [, row, column]) {
-    const cells = this.around(input, 0, [row, column]), outer = this.taps.map((a) => this.taps.map((b) => a * b));
+    const cells = this.around(input, 0, [row, column]);
+    const outer = this.taps.map((a) => this.taps.map((b) => a * b));
     const taps = outer.map((line, u) => line.map((tap, v) => (cells.padded[u][v] ? 0 : tap)));
-    const sum = sumOf(cells.values, taps), inside = taps.flat().reduce((a, b) => a + b, 0);
+    const sum = sumOf(cells.values, taps);
+    const inside = taps.flat().reduce((a, b) => a + b, 0);
     const part = { title: input.names[0], kernel: "", channel: 0, cells, taps };
     const stages = [{ name: "sum", text: productsText([part]), value: sum }];
     if (inside < 1 - 1e-9) stages.push({ name: "inside", text: `${number(sum)} / ${number(inside)} of the weights`, value: sum / inside });
@@ -93,14 +110,26 @@ export class Gradient extends Stage {
   }
 
   apply(input) {
-    const { width, height } = input, plane = input.planes[0], count = width * height, noise = this.sigma > 0.12 ? ROUNDING : 0;
+    const { width, height } = input;
+    const plane = input.planes[0];
+    const count = width * height;
+    const noise = this.sigma > 0.12 ? ROUNDING : 0;
     const [down, across, length] = [0, 1, 2].map(() => new Float32Array(count));
     for (let i = 0; i < height; i++) {
-      const above = Math.max(i - 1, 0) * width, here = i * width, below = Math.min(i + 1, height - 1) * width;
+      const above = Math.max(i - 1, 0) * width;
+      const here = i * width;
+      const below = Math.min(i + 1, height - 1) * width;
       for (let j = 0; j < width; j++) {
-        const l = Math.max(j - 1, 0), r = Math.min(j + 1, width - 1);
-        const y = round(plane[below + l] - plane[above + l]) + 2 * round(plane[below + j] - plane[above + j]) + round(plane[below + r] - plane[above + r]);
-        const x = round(plane[above + r] - plane[above + l]) + 2 * round(plane[here + r] - plane[here + l]) + round(plane[below + r] - plane[below + l]);
+        const l = Math.max(j - 1, 0);
+        const r = Math.min(j + 1, width - 1);
+        const y =
+          round(plane[below + l] - plane[above + l]) +
+          2 * round(plane[below + j] - plane[above + j]) +
+          round(plane[below + r] - plane[above + r]);
+        const x =
+          round(plane[above + r] - plane[above + l]) +
+          2 * round(plane[here + r] - plane[here + l]) +
+          round(plane[below + r] - plane[below + l]);
         down[here + j] = y;
         across[here + j] = x;
         const size = Math.sqrt(x * x + y * y);
@@ -112,17 +141,24 @@ export class Gradient extends Stage {
 
   explain(input, output, [c, row, column]) {
     const cells = this.around(input, 0, [row, column]);
-    const part = (name) => ({ title: "smoothed", kernel: name === "down" ? "sobel_y: grows downward" : "sobel_x: grows to the right", channel: 0, cells, taps: SOBEL[name] });
+    const part = (name) => ({
+      title: "smoothed",
+      kernel: name === "down" ? "sobel_y: grows downward" : "sobel_x: grows to the right",
+      channel: 0,
+      cells,
+      taps: SOBEL[name],
+    });
     const stage = (name) => ({ name, text: productsText([part(name)]), value: sumOf(cells.values, SOBEL[name]) });
     if (c) return { parts: [part(output.names[c])], stages: [stage(output.names[c])], value: stage(output.names[c]).value };
-    const stages = [stage("down"), stage("across")], value = Math.hypot(stages[0].value, stages[1].value);
+    const stages = [stage("down"), stage("across")];
+    const value = Math.hypot(stages[0].value, stages[1].value);
     const text = `√((${number(stages[0].value)})² + (${number(stages[1].value)})²)`;
     return { parts: [part("down"), part("across")], stages: [...stages, { name: "length", text, value }], value };
   }
 }
 
 /** Both thresholds as lengths of gradients. */
-function bounds({ low, high, percent }, lengths, largest) {
+function bounds({ low, high, percent }, lengths) {
   if (!percent) return [low, high];
   const sorted = Float32Array.from(lengths).sort();
   return [low, high].map((share) => sorted[Math.round((share / 100) * (sorted.length - 1))]);
@@ -135,21 +171,28 @@ export class Ridges extends Stage {
 
   /** The lengths one step ahead and one behind along the gradient, times the longer of its two parts. */
   #neighbours([length, down, across], width, at) {
-    const y = Math.abs(down[at]), x = Math.abs(across[at]), falls = down[at] * across[at] >= 0;
-    const longer = Math.max(y, x), shorter = Math.min(y, x), side = y > x ? width : falls ? 1 : -1;
+    const y = Math.abs(down[at]);
+    const x = Math.abs(across[at]);
+    const falls = down[at] * across[at] >= 0;
+    const longer = Math.max(y, x);
+    const shorter = Math.min(y, x);
+    const side = y > x ? width : falls ? 1 : -1;
     const corner = falls ? width + 1 : width - 1;
     const mixed = (sign) => length[at + sign * corner] * shorter + length[at + sign * side] * (longer - shorter);
     return { ahead: mixed(1), behind: mixed(-1), longer };
   }
 
   apply(input) {
-    const { width, height, largest, planes } = input, marks = new Float32Array(width * height);
-    const [low, high] = bounds(this, planes[0], largest);
+    const { width, height, largest, planes } = input;
+    const marks = new Float32Array(width * height);
+    const [low, high] = bounds(this, planes[0]);
     for (let i = 1; i < height - 1; i++) {
       for (let j = 1; j < width - 1; j++) {
-        const at = i * width + j, length = planes[0][at];
+        const at = i * width + j;
+        const length = planes[0][at];
         if (!(length > 0 && length >= round(low))) continue;
-        const { ahead, behind, longer } = this.#neighbours(planes, width, at), here = length * longer;
+        const { ahead, behind, longer } = this.#neighbours(planes, width, at);
+        const here = length * longer;
         if (ahead <= here && behind <= here) marks[at] = length >= round(high) ? largest : Math.floor(largest / 2);
       }
     }
@@ -157,22 +200,32 @@ export class Ridges extends Stage {
   }
 
   explain(input, output, [, row, column]) {
-    const { width, height, planes, largest } = input, at = row * width + column, length = planes[0][at];
+    const { width, height } = input;
+    const cells = this.around(input, 0, [row, column]);
+    const members = cells.values.map((line) => line.map(() => 1));
+    const part = { title: "length", kernel: "", channel: 0, cells, taps: null, members };
+    const at = row * width + column;
+    const inside = row > 0 && column > 0 && row < height - 1 && column < width - 1;
+    const text = inside ? "no gradient" : "the outermost pixels are never edges";
+    const stages = inside && input.planes[0][at] ? this.#stages(input, output, at) : [{ name: "ridge", text, value: 0 }];
+    return { parts: [part], stages, value: output.planes[0][at] };
+  }
+
+  #stages({ width, planes, largest }, output, at) {
+    const length = planes[0][at];
     const value = output.planes[0][at];
-    const part = { title: "length", kernel: "", channel: 0, cells: this.around(input, 0, [row, column]), taps: null, members: [[1, 1, 1], [1, 1, 1], [1, 1, 1]] };
-    const inside = row > 0 && column > 0 && row < height - 1 && column < width - 1, stages = [];
-    if (!inside || !length) stages.push({ name: "ridge", text: inside ? "no gradient" : "the outermost pixels are never edges", value: 0 });
-    else {
-      const { ahead, behind, longer } = this.#neighbours(planes, width, at);
-      stages.push({ name: "direction", text: "degrees from the right, downward", value: (Math.atan2(planes[1][at], planes[2][at]) * 180) / Math.PI });
-      for (const [name, other] of [["ahead", ahead / longer], ["behind", behind / longer]]) {
-        stages.push({ name, text: `${number(length)} ${other <= length ? "≥" : "<"} the length one step ${name}`, value: other });
-      }
-      const [low, high] = output.bounds;
-      stages.push({ name: "thresholds", text: `${number(length)} ${length < low ? "< low" : length < high ? "≥ low, < high" : "≥ high"} (${number(low)}, ${number(high)})`, value: length });
-      stages.push({ name: "mark", text: value === largest ? "strong" : value ? "weak" : "no ridge", value });
-    }
-    return { parts: [part], stages, value };
+    const [low, high] = output.bounds;
+    const { ahead, behind, longer } = this.#neighbours(planes, width, at);
+    const neighbours = { ahead: ahead / longer, behind: behind / longer };
+    const compared = length < low ? "< low" : length < high ? "≥ low, < high" : "≥ high";
+    return [
+      { name: "direction", text: "degrees from the right, downward", value: (Math.atan2(planes[1][at], planes[2][at]) * 180) / Math.PI },
+      ...Object.entries(neighbours).map(([name, other]) => {
+        return { name, text: `${number(length)} ${other <= length ? "≥" : "<"} the length one step ${name}`, value: other };
+      }),
+      { name: "thresholds", text: `${number(length)} ${compared} (${number(low)}, ${number(high)})`, value: length },
+      { name: "mark", text: value === largest ? "strong" : value ? "weak" : "no ridge", value },
+    ];
   }
 }
 
@@ -182,16 +235,21 @@ export class Edges extends Stage {
   }
 
   apply(input) {
-    const { width, height, largest } = input, ridges = input.planes[0], edges = new Float32Array(ridges.length), stack = [];
+    const { width, height, largest } = input;
+    const ridges = input.planes[0];
+    const edges = new Float32Array(ridges.length);
+    const stack = [];
     ridges.forEach((mark, at) => {
-      if (mark === largest) (edges[at] = largest), stack.push(at);
+      if (mark === largest) ((edges[at] = largest), stack.push(at));
     });
     while (stack.length) {
-      const at = stack.pop(), row = Math.floor(at / width), column = at % width;
+      const at = stack.pop();
+      const row = Math.floor(at / width);
+      const column = at % width;
       for (let i = Math.max(row - 1, 0); i <= Math.min(row + 1, height - 1); i++) {
         for (let j = Math.max(column - 1, 0); j <= Math.min(column + 1, width - 1); j++) {
           const next = i * width + j;
-          if (ridges[next] && !edges[next]) (edges[next] = largest), stack.push(next);
+          if (ridges[next] && !edges[next]) ((edges[next] = largest), stack.push(next));
         }
       }
     }
@@ -199,11 +257,25 @@ export class Edges extends Stage {
   }
 
   explain(input, output, [, row, column]) {
-    const { width, largest } = input, at = row * width + column, mark = input.planes[0][at], value = output.planes[0][at];
-    const members = [[1, 1, 1], [1, 1, 1], [1, 1, 1]];
+    const { width, largest } = input;
+    const at = row * width + column;
+    const mark = input.planes[0][at];
+    const value = output.planes[0][at];
+    const members = [
+      [1, 1, 1],
+      [1, 1, 1],
+      [1, 1, 1],
+    ];
     const part = { title: "ridges", kernel: "", channel: 0, cells: this.around(input, 0, [row, column]), taps: null, members };
     const edge = (value === largest) !== Boolean(this.invert);
-    const text = mark === largest ? "a strong ridge" : !mark ? "no ridge" : edge ? "a weak ridge that is connected to a strong one" : "a weak ridge that is connected to no strong one";
+    const text =
+      mark === largest
+        ? "a strong ridge"
+        : !mark
+          ? "no ridge"
+          : edge
+            ? "a weak ridge that is connected to a strong one"
+            : "a weak ridge that is connected to no strong one";
     const stages = [{ name: "edge", text, value: edge ? largest : 0 }];
     if (this.invert) stages.push({ name: "invert", text: `${largest} − ${number(stages[0].value)}`, value });
     return { parts: [part], stages, value };

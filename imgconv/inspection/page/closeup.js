@@ -7,7 +7,9 @@ import { listenToKeys, listenToPointer } from "./maps.js";
 import { short } from "./numbers.js";
 import { cellUnder, cellValueText, shapeOf } from "./steps.js";
 
-const WIDEST = 46, NUMBERED = 25, WEIGHTED = 36; // pixels along a cell: at most, with its value, with its tap
+const WIDEST = 46;
+const NUMBERED = 25;
+const WEIGHTED = 36; // pixels along a cell: at most, with its value, with its tap
 const LEAST = { rows: 9, columns: 11 };
 
 export class Closeups {
@@ -21,29 +23,42 @@ export class Closeups {
 
   #view(kind, toggle) {
     const canvas = element("canvas", { tabIndex: 0, role: "application", "aria-roledescription": "cells" });
-    const caption = element("figcaption"), figure = element("figure", {}, canvas, caption);
+    const caption = element("figcaption");
+    const figure = element("figure", {}, canvas, caption);
     const view = { kind, canvas, caption, figure, top: 0, left: 0, rows: 1, columns: 1 };
     listenToKeys(canvas, this.model, toggle);
-    listenToPointer(canvas, () => [view.rows, view.columns], (row, column) => this.#pressed(view, view.top + row, view.left + column));
+    listenToPointer(
+      canvas,
+      () => [view.rows, view.columns],
+      (row, column) => this.#pressed(view, view.top + row, view.left + column),
+    );
     return view;
   }
 
   #pressed({ kind }, row, column) {
-    const { model } = this, { step, input, output } = model;
+    const { model } = this;
+    const { step, input, output } = model;
     const cells = kind === "output" ? [row, column] : [cellUnder(step, input, output, 0, row), cellUnder(step, input, output, 1, column)];
     model.select(model.index, [model.at[0], ...cells]);
   }
 
   draw() {
-    const { model } = this, explained = model.explained(), [part] = explained.parts;
+    const { model } = this;
+    const explained = model.explained();
+    const [part] = explained.parts;
     for (const view of this.views) view.figure.hidden = !part && view.kind === "input";
     if (part) this.#input(this.views[0], part);
     this.#output(this.views[1], part);
   }
 
   #input(view, part) {
-    const { input, step } = this.model, { rows, columns } = part.cells, c = part.channel;
-    const pads = step.facts(shapeOf(input)).pads ?? [[0, 0], [0, 0]];
+    const { input, step } = this.model;
+    const { rows, columns } = part.cells;
+    const c = part.channel;
+    const pads = step.facts(shapeOf(input)).pads ?? [
+      [0, 0],
+      [0, 0],
+    ];
     this.#prepare(view, [input.height, input.width], pads, [rows, columns]);
     const gradient = byId("gradient").checked && step.gradientAt && !step.border ? (i, j) => step.gradientAt(input, c, [i, j]) : null;
     this.#cells(view, input, c, pads, step.border, gradient);
@@ -56,12 +71,34 @@ export class Closeups {
   }
 
   #output(view, part) {
-    const { output, step, at: [c, row, column] } = this.model;
+    const {
+      output,
+      step,
+      at: [c, row, column],
+    } = this.model;
     const stamp = step.stampOf && part?.cells.rows.length && part.cells.columns.length;
     const middle = (list) => list[Math.floor(list.length / 2)];
     const cells = stamp ? [step.stampOf(middle(part.cells.rows), 0), step.stampOf(middle(part.cells.columns), 1)] : [[row], [column]];
-    this.#prepare(view, [output.height, output.width], [[0, 0], [0, 0]], cells);
-    this.#cells(view, output, c, [[0, 0], [0, 0]], null, null);
+    this.#prepare(
+      view,
+      [output.height, output.width],
+      [
+        [0, 0],
+        [0, 0],
+      ],
+      cells,
+    );
+    this.#cells(
+      view,
+      output,
+      c,
+      [
+        [0, 0],
+        [0, 0],
+      ],
+      null,
+      null,
+    );
     if (stamp) this.#outline(view, [cells[0][0], cells[0].at(-1), cells[1][0], cells[1].at(-1)], themed("window"), 3);
     this.#outline(view, [row, row, column, column], themed("spot"), 4);
     this.#label(view, stamp ? "output, with one stamp" : `output, ${output.names[c]}`, cellValueText(output, this.model.at));
@@ -76,7 +113,8 @@ export class Closeups {
     view.cell = Math.max(Math.min(WIDEST, Math.floor(width / view.columns)), 3);
     view.top = origin(view.top, view.rows, [rows[0], rows.at(-1)], pads[0], size[0]);
     view.left = origin(view.left, view.columns, [columns[0], columns.at(-1)], pads[1], size[1]);
-    const ratio = devicePixelRatio || 1, { canvas, cell } = view;
+    const ratio = devicePixelRatio || 1;
+    const { canvas, cell } = view;
     canvas.width = Math.round(view.columns * cell * ratio);
     canvas.height = Math.round(view.rows * cell * ratio);
     Object.assign(canvas.style, { width: `${view.columns * cell}px`, height: `${view.rows * cell}px` });
@@ -87,10 +125,14 @@ export class Closeups {
   }
 
   #cells(view, maps, c, pads, border, gradient) {
-    const tone = toneOf(maps, c), { height, width } = maps, plane = maps.planes[c];
+    const tone = toneOf(maps, c);
+    const { height, width } = maps;
+    const plane = maps.planes[c];
     for (let u = 0; u < view.rows; u++) {
       for (let v = 0; v < view.columns; v++) {
-        const i = view.top + u, j = view.left + v, inside = i >= 0 && j >= 0 && i < height && j < width;
+        const i = view.top + u;
+        const j = view.left + v;
+        const inside = i >= 0 && j >= 0 && i < height && j < width;
         const padding = !inside && i >= -pads[0][0] && j >= -pads[1][0] && i < height + pads[0][1] && j < width + pads[1][1];
         if (!inside && !padding) continue;
         const [row, column] = inside ? [i, j] : border ? [sourceOf(border.mode, i, height), sourceOf(border.mode, j, width)] : [-1, -1];
@@ -101,7 +143,8 @@ export class Closeups {
   }
 
   #cell({ context, cell }, u, v, value, tone, padding, gradient) {
-    const x = v * cell, y = u * cell;
+    const x = v * cell;
+    const y = u * cell;
     const colour = padding ? null : gradient === null ? tone(value) : gradient ? [255, 214, 102] : [250, 250, 250];
     context.fillStyle = colour ? css(colour) : themed("padding");
     context.fillRect(x, y, cell, cell);
@@ -119,24 +162,33 @@ export class Closeups {
 
   /** The taps in the corners of their cells, and rings around the cells that a pool selects. */
   #taps(view, { taps, winners, members }, rows, columns) {
-    const { context, cell } = view, most = taps ? 0 : Math.max(...(winners ?? [[0]]).flat().map(Math.abs));
-    rows.forEach((row, u) => columns.forEach((column, v) => {
-      const x = (column - view.left) * cell, y = (row - view.top) * cell;
-      if (members && !members[u][v]) return;
-      if (winners?.[u][v] && Math.abs(winners[u][v]) === most && most > 0.99) ring(context, x, y, cell, themed("spot"));
-      context.strokeStyle = themed("window");
-      context.lineWidth = 1.5;
-      if (cell > 7) context.strokeRect(x + 1.5, y + 1.5, cell - 3, cell - 3);
-      if (taps && cell >= WEIGHTED && !this.model.step.points) corner(context, short(taps[u][v]), x, y, cell);
-    }));
+    const { context, cell } = view;
+    const most = taps ? 0 : Math.max(...(winners ?? [[0]]).flat().map(Math.abs));
+    rows.forEach((row, u) =>
+      columns.forEach((column, v) => {
+        const x = (column - view.left) * cell;
+        const y = (row - view.top) * cell;
+        if (members && !members[u][v]) return;
+        if (winners?.[u][v] && Math.abs(winners[u][v]) === most && most > 0.99) ring(context, x, y, cell, themed("spot"));
+        context.strokeStyle = themed("window");
+        context.lineWidth = 1.5;
+        if (cell > 7) context.strokeRect(x + 1.5, y + 1.5, cell - 3, cell - 3);
+        if (taps && cell >= WEIGHTED && !this.model.step.points) corner(context, short(taps[u][v]), x, y, cell);
+      }),
+    );
   }
 
   #arrows({ context, cell, top, left }, points) {
-    for (const [colour, width] of [[themed("halo"), 6], [themed("spot"), 2.5]]) {
+    for (const [colour, width] of [
+      [themed("halo"), 6],
+      [themed("spot"), 2.5],
+    ]) {
       Object.assign(context, { strokeStyle: colour, lineWidth: width, lineCap: "round" });
       for (const [y, x, down, across] of points.flat()) {
-        const from = [(x - left + 0.5) * cell, (y - top + 0.5) * cell], to = [from[0] + across * cell, from[1] + down * cell];
-        const angle = Math.atan2(to[1] - from[1], to[0] - from[0]), head = Math.min(9, (Math.hypot(down, across) * cell) / 2);
+        const from = [(x - left + 0.5) * cell, (y - top + 0.5) * cell];
+        const to = [from[0] + across * cell, from[1] + down * cell];
+        const angle = Math.atan2(to[1] - from[1], to[0] - from[0]);
+        const head = Math.min(9, (Math.hypot(down, across) * cell) / 2);
         context.beginPath();
         context.moveTo(...from);
         context.lineTo(...to);
@@ -151,7 +203,10 @@ export class Closeups {
 
   #outline({ context, cell, top, left }, [first, last, start, end], colour, width) {
     const box = [(start - left) * cell + 1, (first - top) * cell + 1, (end - start + 1) * cell - 1, (last - first + 1) * cell - 1];
-    for (const [style, line] of [[themed("halo"), width + 2], [colour, width]]) {
+    for (const [style, line] of [
+      [themed("halo"), width + 2],
+      [colour, width],
+    ]) {
       context.strokeStyle = style;
       context.lineWidth = line;
       context.strokeRect(...box);
@@ -166,7 +221,8 @@ export class Closeups {
 
 /** The first cell that is shown: unchanged while the cells that must be seen are, else so that they are in the middle. */
 function origin(now, count, [first, last], [before, after], size) {
-  const least = -before, most = Math.max(size + after - count, least);
+  const least = -before;
+  const most = Math.max(size + after - count, least);
   const fits = now >= Math.min(least, first) && now <= Math.max(most, last - count + 1) && now <= first && now + count > last;
   if (fits) return now;
   const middle = Math.round((first + last + 1 - count) / 2);
@@ -187,7 +243,10 @@ function hatch(context, x, y, cell) {
 }
 
 function ring(context, x, y, cell, colour) {
-  for (const [style, width] of [[themed("halo"), 5], [colour, 3]]) {
+  for (const [style, width] of [
+    [themed("halo"), 5],
+    [colour, 3],
+  ]) {
     context.strokeStyle = style;
     context.lineWidth = width;
     context.beginPath();

@@ -10,7 +10,8 @@ export function isColour(maps) {
 
 /** From a value of plane `c` to [red, green, blue]: levels in the colour of their channel, signed values blue to red, others grey. */
 export function toneOf(maps, c, tinted = true) {
-  const { low, high } = scaleOf(maps, c), span = high - low || 1;
+  const { low, high } = scaleOf(maps, c);
+  const span = high - low || 1;
   const tint = (tinted && maps.names.length > 1 && TINTS[maps.names[c]]) || [1, 1, 1];
   if (low >= 0) {
     return (value) => {
@@ -24,15 +25,17 @@ export function toneOf(maps, c, tinted = true) {
 
 /** White at 0, red above and blue below. */
 function diverging(share) {
-  const size = Math.min(Math.abs(share), 1) || 0, [r, g, b] = share > 0 ? [178, 24, 43] : [33, 102, 172];
+  const size = Math.min(Math.abs(share), 1) || 0;
+  const [r, g, b] = share > 0 ? [178, 24, 43] : [33, 102, 172];
   return [247 + (r - 247) * size, 247 + (g - 247) * size, 247 + (b - 247) * size];
 }
 
 function scaleOf(maps, c) {
-  if (maps.whole || (maps.names[c] === "ridges") || maps.names[c] === "edges") return { low: 0, high: maps.largest };
+  if (maps.whole || maps.names[c] === "ridges" || maps.names[c] === "edges") return { low: 0, high: maps.largest };
   const plane = maps.planes[c];
   if (!scales.has(plane)) {
-    let low = Infinity, high = -Infinity;
+    let low = Infinity;
+    let high = -Infinity;
     for (const value of plane) {
       if (value < low) low = value;
       if (value > high) high = value;
@@ -45,7 +48,9 @@ function scaleOf(maps, c) {
 
 /** Pixels of plane `c`, or of all three colours for null, as image data. */
 export function imageOf(maps, c) {
-  const { width, height, planes } = maps, image = new ImageData(width, height), { data } = image;
+  const { width, height, planes } = maps;
+  const image = new ImageData(width, height);
+  const { data } = image;
   if (c === null) {
     const factor = 255 / maps.largest;
     for (let i = 0, o = 0; i < planes[0].length; i++, o += 4) {
@@ -56,7 +61,8 @@ export function imageOf(maps, c) {
     }
     return image;
   }
-  const { low, high } = scaleOf(maps, c), plane = planes[c];
+  const { low, high } = scaleOf(maps, c);
+  const plane = planes[c];
   if (low >= 0) {
     const factor = 255 / (high - low || 1);
     for (let i = 0, o = 0; i < plane.length; i++, o += 4) {

@@ -8,7 +8,8 @@ const PHOTO = "photo.npy";
 
 /** Show the commands, and buttons for the files that they read. */
 export function drawCommand(model) {
-  const { lines, files } = commandOf(model), nodes = lines.map((line) => {
+  const { lines, files } = commandOf(model);
+  const nodes = lines.map((line) => {
     const code = element("code", { textContent: line });
     return element("div", { className: "line" }, code, copyButton(line));
   });
@@ -25,7 +26,9 @@ export function drawCommand(model) {
 
 /** The lines, and the files that they read as [name, function that gives it]. */
 export function commandOf(model) {
-  const { data, spec } = model, file = data.stored ? data.file : PHOTO, files = [];
+  const { data, spec } = model;
+  const file = data.stored ? data.file : PHOTO;
+  const files = [];
   if (model.isNetwork || spec.type === "conv" || spec.type === "conv_transpose") {
     const texts = model.branch.specs.map((each, n) => stepText(each, n + 1, files));
     const grey = !model.isNetwork && data.grey && data.stored;
@@ -39,27 +42,42 @@ export function commandOf(model) {
 }
 
 function filterWords(spec, data, file) {
-  const { command, grey } = data, edge = command === "edge", [kernel] = spec.kernels;
+  const { command, grey } = data;
+  const edge = command === "edge";
+  const [kernel] = spec.kernels;
   const sum = kernel.taps.flat(2).reduce((a, b) => a + b, 0);
   const own = edge ? "abs" : spec.reference ? spec.own : Math.abs(sum) < 1e-9 ? "abs" : "clip";
   return [
-    edge ? "edge" : "filter", file, `-k ${quoted(spec.reference ?? matrixText(kernel.taps, kernel.divisor))}`, !edge && grey && "--grey",
-    data.kernelsFile && `--kernels-file ${data.kernelsFile}`, ...windowWords(spec, "same"),
+    edge ? "edge" : "filter",
+    file,
+    `-k ${quoted(spec.reference ?? matrixText(kernel.taps, kernel.divisor))}`,
+    !edge && grey && "--grey",
+    data.kernelsFile && `--kernels-file ${data.kernelsFile}`,
+    ...windowWords(spec, "same"),
     spec.paddingMode !== "replicate" && borderWord(spec),
-    spec.flip && "--flip", spec.linear && "--linear", spec.range !== own && `--range ${spec.range}`,
-    spec.threshold !== null && `--threshold ${spec.threshold}`, spec.invert && "--invert",
+    spec.flip && "--flip",
+    spec.linear && "--linear",
+    spec.range !== own && `--range ${spec.range}`,
+    spec.threshold !== null && `--threshold ${spec.threshold}`,
+    spec.invert && "--invert",
   ];
 }
 
 function windowWords(spec, padding, stride = [1, 1]) {
   const pair = (name, value, usual) => `${value}` !== `${usual}` && `--${name} ${value[0] === value[1] ? value[0] : value.join("x")}`;
-  return [pair("stride", spec.stride, stride), spec.padding !== padding && `--padding ${Array.isArray(spec.padding) ? spec.padding.join("x") : spec.padding}`, pair("dilation", spec.dilation, [1, 1])];
+  return [
+    pair("stride", spec.stride, stride),
+    spec.padding !== padding && `--padding ${Array.isArray(spec.padding) ? spec.padding.join("x") : spec.padding}`,
+    pair("dilation", spec.dilation, [1, 1]),
+  ];
 }
 
 function poolWords(spec, { grey, kernelsFile }, file) {
   const size = spec.taps ? [] : [`--size ${spec.size.join("x")}`];
   const mode = spec.mode === "rank" ? `rank:${spec.percent}` : spec.mode;
-  const named = spec.taps ? [`--window ${quoted(spec.reference ?? matrixText(spec.taps, 1))}`, kernelsFile && `--kernels-file ${kernelsFile}`] : [];
+  const named = spec.taps
+    ? [`--window ${quoted(spec.reference ?? matrixText(spec.taps, 1))}`, kernelsFile && `--kernels-file ${kernelsFile}`]
+    : [];
   const window = windowWords(spec, spec.taps ? "same" : "valid", spec.taps ? [1, 1] : spec.size);
   return ["pool", file, ...size, ...named, `--mode ${mode}`, grey && "--grey", ...window, borderWord(spec), spec.ceilMode && "--ceil-mode"];
 }
@@ -77,13 +95,22 @@ function cannyWords(spec, data, file) {
 /** The text of a step: as it was typed, or with the values that the page has now. */
 function stepText(spec, number, files) {
   if (!spec.edited) return spec.text;
-  const words = spec.text.match(/(?:[^\s"']+|"[^"]*"|'[^']*')+/g), first = words.filter((word, n) => n === 0 || !/^\w+=/.test(word) || /^(weights|kernel|bias|offset|mask)=/.test(word));
-  const pair = (name, value, usual) => value !== undefined && `${value}` !== `${usual}` && `${name}=${Array.isArray(value) ? value.join("x") : value}`;
+  const words = spec.text.match(/(?:[^\s"']+|"[^"]*"|'[^']*')+/g);
+  const first = words.filter((word, n) => n === 0 || !/^\w+=/.test(word) || /^(weights|kernel|bias|offset|mask)=/.test(word));
+  const pair = (name, value, usual) =>
+    value !== undefined && `${value}` !== `${usual}` && `${name}=${Array.isArray(value) ? value.join("x") : value}`;
   const options = [
-    pair("stride", spec.stride, spec.type === "pool" ? spec.size : [1, 1]), pair("padding", spec.padding, [0, 0]), pair("dilation", spec.dilation, [1, 1]),
-    spec.type === "pool" && pair("kernel_size", spec.size, ""), pair("output_padding", spec.outputPadding, [0, 0]),
-    !spec.eachChannel && spec.groups > 1 && `groups=${spec.groups}`, spec.flip && "flip=true",
-    spec.paddingMode && spec.paddingMode !== "zeros" && `padding_mode=${spec.paddingMode}${spec.paddingMode === "constant" ? `:${spec.paddingValue}` : ""}`, spec.ceilMode && "ceil_mode=true",
+    pair("stride", spec.stride, spec.type === "pool" ? spec.size : [1, 1]),
+    pair("padding", spec.padding, [0, 0]),
+    pair("dilation", spec.dilation, [1, 1]),
+    spec.type === "pool" && pair("kernel_size", spec.size, ""),
+    pair("output_padding", spec.outputPadding, [0, 0]),
+    !spec.eachChannel && spec.groups > 1 && `groups=${spec.groups}`,
+    spec.flip && "flip=true",
+    spec.paddingMode &&
+      spec.paddingMode !== "zeros" &&
+      `padding_mode=${spec.paddingMode}${spec.paddingMode === "constant" ? `:${spec.paddingValue}` : ""}`,
+    spec.ceilMode && "ceil_mode=true",
   ].filter(Boolean);
   return [...reference(spec, first, number, files), ...options].join(" ");
 }
@@ -92,7 +119,8 @@ function stepText(spec, number, files) {
 function reference(spec, first, number, files) {
   if (spec.type === "pool" || spec.type === "pad") return [first[0]];
   if (!spec.changed) return first;
-  const single = spec.eachChannel && spec.weight.length === 1 && spec.weight[0].length === 1, name = `weights-${number}.npy`;
+  const single = spec.eachChannel && spec.weight.length === 1 && spec.weight[0].length === 1;
+  const name = `weights-${number}.npy`;
   const words = [first[0], single ? `"${matrixText(spec.weight[0][0], 1)}"` : `weights=${name}`];
   if (!single) files.push([name, () => weightsFile(spec.weight)]);
   if (!spec.bias?.some(Boolean)) return words;
@@ -102,11 +130,13 @@ function reference(spec, first, number, files) {
 
 /** Lines of Python for a deformable convolution, which no command has. */
 function python({ spec, step, output }) {
-  const [{ taps, divisor }] = spec.kernels, offsets = step.offsets.flat(2).map((value) => +value.toFixed(9));
+  const [{ taps, divisor }] = spec.kernels;
+  const offsets = step.offsets.flat(2).map((value) => +value.toFixed(9));
   return [
     `import imgconv, numpy; image = numpy.load("${PHOTO}").astype("float32").transpose(2, 0, 1)[None]`,
     `taps = numpy.array(${JSON.stringify(taps)}, "float32") / ${divisor}`,
-    `offset = numpy.array(${JSON.stringify(offsets)}, "float32")[None, :, None, None] * numpy.ones((1, 1, ${output.height}, ${output.width}), "float32")`,
+    `offset = numpy.array(${JSON.stringify(offsets)}, "float32")[None, :, None, None]`,
+    `offset = offset * numpy.ones((1, 1, ${output.height}, ${output.width}), "float32")`,
     `options = ${tuple(spec.stride)}, ${tuple(spec.padding)}, ${tuple(spec.dilation)}`,
     `maps = [imgconv.deform_conv2d(image[:, [c]], offset, taps[None, None], None, *options) for c in range(image.shape[1])]`,
   ];

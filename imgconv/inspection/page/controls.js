@@ -17,13 +17,22 @@ const TYPE_FIELDS = {
   canny: ["sigma", "low", "high", "invert"],
 };
 
-const ENLARGES = [[0.25, 0.5, 0.25], [0.5, 1, 0.5], [0.25, 0.5, 0.25]]; // bilinear, at stride 2
+const ENLARGES = [
+  [0.25, 0.5, 0.25],
+  [0.5, 1, 0.5],
+  [0.25, 0.5, 0.25],
+]; // bilinear, at stride 2
 
 /** Build the controls of the selected step; the focus stays where it was. */
 export function drawControls(model) {
-  const focused = document.activeElement?.id, { spec } = model, form = byId("controls");
+  const focused = document.activeElement?.id;
+  const { spec } = model;
+  const form = byId("controls");
   const fields = (TYPE_FIELDS[spec.type] ?? []).map((name) => FIELDS[name](model, spec)).filter(Boolean);
-  form.replaceChildren(...(model.isNetwork ? [stepChoice(model)] : [operationChoice(model), branchChoice(model)].filter(Boolean)), ...fields);
+  form.replaceChildren(
+    ...(model.isNetwork ? [stepChoice(model)] : [operationChoice(model), branchChoice(model)].filter(Boolean)),
+    ...fields,
+  );
   if (!fields.length) form.append(element("p", { className: "quiet", textContent: "This step has no settings." }));
   if (focused) byId(focused)?.focus();
 }
@@ -35,7 +44,13 @@ function stepChoice(model) {
 
 function branchChoice(model) {
   if (model.branches.length < 2) return null;
-  return choice("branch", "Map", model.branches.map(({ specs }, n) => [n, specs[0].name]), model.number, (value) => model.show(Number(value)));
+  return choice(
+    "branch",
+    "Map",
+    model.branches.map(({ specs }, n) => [n, specs[0].name]),
+    model.number,
+    (value) => model.show(Number(value)),
+  );
 }
 
 function operationChoice(model) {
@@ -47,13 +62,27 @@ function operationChoice(model) {
 /** Settings of another operation, with the kernel of the last filter. */
 function otherSpec(model, type) {
   if (model.spec.type === "filter") model.filters = model.branches.map(({ specs }) => specs);
-  const filter = model.filters?.[0][0] ?? defaultFilter(model), [kernel] = filter.kernels;
-  const { taps, divisor } = kernel, plane = Array.isArray(taps[0][0]) ? taps[0] : taps;
-  const weights = plane.map((line) => line.map((tap) => tap / divisor)), window = { stride: [1, 1], dilation: [1, 1] };
+  const filter = model.filters?.[0][0] ?? defaultFilter(model);
+  const [kernel] = filter.kernels;
+  const { taps, divisor } = kernel;
+  const plane = Array.isArray(taps[0][0]) ? taps[0] : taps;
+  const weights = plane.map((line) => line.map((tap) => tap / divisor));
+  const window = { stride: [1, 1], dilation: [1, 1] };
   const specs = {
     filter,
     deform: { ...filter, kernels: [{ ...kernel, taps: plane }], padding: [1, 1], offsets: "turn", strength: 1 },
-    pool: { mode: "max", percent: 50, size: [2, 2], stride: [2, 2], padding: "valid", dilation: [1, 1], ceilMode: false, divisor: "inside", paddingMode: null, paddingValue: 0 },
+    pool: {
+      mode: "max",
+      percent: 50,
+      size: [2, 2],
+      stride: [2, 2],
+      padding: "valid",
+      dilation: [1, 1],
+      ceilMode: false,
+      divisor: "inside",
+      paddingMode: null,
+      paddingValue: 0,
+    },
     conv: {
       ...{ op: "conv", text: "conv layer", label: "layer", changed: true, edited: true, ...window },
       ...{ padding: "same", paddingMode: "zeros", paddingValue: 0, flip: false, eachChannel: false, groups: 1 },
@@ -79,7 +108,8 @@ function defaultFilter({ data }) {
 
 /** Weights (O, I, kh, kw): each map has the kernel turned by another quarter turn, divided by the channels. */
 function layerOf(taps, maps, channels) {
-  const turn = (rows) => rows[0].map((_, j) => rows.map((row) => row[j]).reverse()), square = taps.length === taps[0].length;
+  const turn = (rows) => rows[0].map((_, j) => rows.map((row) => row[j]).reverse());
+  const square = taps.length === taps[0].length;
   const turned = [taps];
   while (turned.length < maps) turned.push(square ? turn(turned.at(-1)) : taps);
   return turned.slice(0, maps).map((rows) => Array.from({ length: channels }, () => rows.map((row) => row.map((tap) => tap / channels))));
@@ -88,30 +118,45 @@ function layerOf(taps, maps, channels) {
 const FIELDS = {
   kernel: (model) => (model.isNetwork ? null : kernelEditor(model)),
   weights: (model) => weightEditor(model),
-  stride: (model, spec) => pair(model, "stride", "Stride", 1),
-  dilation: (model, spec) => (spec.type === "pool" && spec.mode === "median" && model.isNetwork ? null : pair(model, "dilation", "Dilation", 1)),
+  stride: (model) => pair(model, "stride", "Stride", 1),
+  dilation: (model, spec) =>
+    spec.type === "pool" && spec.mode === "median" && model.isNetwork ? null : pair(model, "dilation", "Dilation", 1),
   size: (model, spec) => (spec.taps ? null : pair(model, "size", "Window size", 1)),
   outputPadding: (model) => pair(model, "outputPadding", "Output padding", 0),
   paddingCells: (model) => pair(model, "padding", "Padding", 0),
   padding: (model, spec) => paddingField(model, spec),
   paddingMode: (model, spec) => {
-    const node = choice("paddingMode", "Padding holds", helped(model.data.modes.padding), spec.paddingMode, (paddingMode) => model.edit({ paddingMode }, "structure"));
+    const node = choice("paddingMode", "Padding holds", helped(model.data.modes.padding), spec.paddingMode, (paddingMode) =>
+      model.edit({ paddingMode }, "structure"),
+    );
     return spec.paddingMode === "constant" ? group(node, numeric(model, "paddingValue", "Value", {})) : node;
   },
   border: (model, spec) => {
     if (model.isNetwork) return null;
     const modes = [["", "nothing: padded cells take no part"], ...helped(model.data.modes.padding)];
-    return choice("paddingMode", "Padding holds", modes, spec.paddingMode ?? "", (mode) => model.edit({ paddingMode: mode || null }, "structure"));
+    return choice("paddingMode", "Padding holds", modes, spec.paddingMode ?? "", (mode) =>
+      model.edit({ paddingMode: mode || null }, "structure"),
+    );
   },
   range: (model, spec) => choice("range", "Range", helped(model.data.modes.range), spec.range, (range) => model.edit({ range })),
   flip: (model) => check(model, "flip", "Flip the kernel (mathematical convolution)"),
   ceilMode: (model) => check(model, "ceilMode", "Include a last window beyond the edge"),
   invert: (model) => check(model, "invert", "Black edges on white"),
-  mode: (model, spec) => (model.isNetwork ? null : choice("mode", "Mode", helped(model.data.modes.pool), spec.mode, (mode) => model.edit({ mode }, "structure"))),
+  mode: (model, spec) =>
+    model.isNetwork ? null : choice("mode", "Mode", helped(model.data.modes.pool), spec.mode, (mode) => model.edit({ mode }, "structure")),
   percent: (model, spec) => (spec.mode === "rank" ? slider(model, "percent", "Percent", 0, 100, 1) : null),
   groups: (model, spec) => groupField(model, spec),
-  offsets: (model, spec) => spec.pairs ? null : choice("offsets", "Offsets", ["none", "spread", "turn", "shear", "scatter"].map((name) => [name, name]), spec.offsets, (offsets) => model.edit({ offsets })),
-  strength: (model, spec) => spec.pairs ? null : slider(model, "strength", "Strength in cells", 0, 3, 0.1),
+  offsets: (model, spec) =>
+    spec.pairs
+      ? null
+      : choice(
+          "offsets",
+          "Offsets",
+          ["none", "spread", "turn", "shear", "scatter"].map((name) => [name, name]),
+          spec.offsets,
+          (offsets) => model.edit({ offsets }),
+        ),
+  strength: (model, spec) => (spec.pairs ? null : slider(model, "strength", "Strength in cells", 0, 3, 0.1)),
   sigma: (model) => slider(model, "sigma", "Sigma", 0, 5, 0.1),
   low: (model) => slider(model, "low", "Low threshold", 0, ...lengths(model), (low) => ({ low, high: Math.max(low, model.spec.high) })),
   high: (model) => slider(model, "high", "High threshold", 0, ...lengths(model), (high) => ({ high, low: Math.min(high, model.spec.low) })),
@@ -137,7 +182,10 @@ function check(model, name, text) {
 }
 
 function numeric(model, name, text, options) {
-  return labelled(text, numberInput(name, model.spec[name], options, (value) => model.edit({ [name]: value })));
+  return labelled(
+    text,
+    numberInput(name, model.spec[name], options, (value) => model.edit({ [name]: value })),
+  );
 }
 
 function slider(model, name, text, min, max, step, change = (value) => ({ [name]: value })) {
@@ -169,14 +217,27 @@ function pair(model, name, text, min) {
     input.setAttribute("aria-label", `${text}, ${side}`);
     return input;
   });
-  return element("fieldset", { className: "pair" }, element("legend", { textContent: text }), inputs[0], element("span", { textContent: "×", "aria-hidden": "true" }), inputs[1]);
+  return element(
+    "fieldset",
+    { className: "pair" },
+    element("legend", { textContent: text }),
+    inputs[0],
+    element("span", { textContent: "×", "aria-hidden": "true" }),
+    inputs[1],
+  );
 }
 
 function paddingField(model, spec) {
   const named = Array.isArray(spec.padding) ? "cells" : spec.padding;
   const names = spec.type === "pool" && model.isNetwork ? ["cells"] : ["valid", "same", "full", "cells"];
   const texts = { valid: "valid: none", same: "same: size / stride", full: "full: span − 1 on each side", cells: "a number of cells" };
-  const node = choice("padding", "Padding", names.map((name) => [name, texts[name]]), named, (value) => model.edit({ padding: value === "cells" ? [1, 1] : value }, "structure"));
+  const node = choice(
+    "padding",
+    "Padding",
+    names.map((name) => [name, texts[name]]),
+    named,
+    (value) => model.edit({ padding: value === "cells" ? [1, 1] : value }, "structure"),
+  );
   return named === "cells" ? group(node, pair(model, "padding", "Cells of padding", 0)) : node;
 }
 
@@ -185,11 +246,17 @@ function groupField(model, spec) {
   if (spec.eachChannel || !spec.groups) return null;
   const channels = model.input.planes.length;
   const divisors = [...Array(channels).keys()].map((n) => n + 1).filter((n) => channels % n === 0 && spec.weight.length % n === 0);
-  const groups = choice("groups", "Groups", divisors.map((n) => [n, n]), spec.groups, (value) => {
-    const count = channels / Number(value);
-    const weight = spec.weight.map((kernel) => Array.from({ length: count }, (_, n) => kernel[n % kernel.length]));
-    model.edit({ groups: Number(value), weight, changed: true }, "structure");
-  });
+  const groups = choice(
+    "groups",
+    "Groups",
+    divisors.map((n) => [n, n]),
+    spec.groups,
+    (value) => {
+      const count = channels / Number(value);
+      const weight = spec.weight.map((kernel) => Array.from({ length: count }, (_, n) => kernel[n % kernel.length]));
+      model.edit({ groups: Number(value), weight, changed: true }, "structure");
+    },
+  );
   const maps = numberInput("maps", spec.weight.length, { min: 1, max: 12, step: 1 }, (count) => {
     const kernels = spec.weight.length < count ? layerOf(spec.weight[0][0], count, channels / spec.groups) : spec.weight;
     const weight = Array.from({ length: count }, (_, n) => spec.weight[n] ?? kernels[n]);

@@ -38,20 +38,23 @@ export class Deformed {
   }
 
   apply(input) {
-    const [, height, width] = this.shape([input.planes.length, input.height, input.width]), size = [input.height, input.width];
+    const [, height, width] = this.shape([input.planes.length, input.height, input.width]);
+    const size = [input.height, input.width];
     const pads = padsOf(this.window, size);
     const planes = input.planes.map((plane) => {
       const sums = new Float64Array(height * width);
-      this.taps.forEach((line, u) => line.forEach((tap, v) => {
-        if (!tap) return;
-        const [down, across] = this.offsets[u][v];
-        for (let i = 0; i < height; i++) {
-          const y = i * this.stride[0] - pads[0][0] + u * this.dilation[0] + down;
-          for (let j = 0; j < width; j++) {
-            sums[i * width + j] += tap * between(plane, size, y, j * this.stride[1] - pads[1][0] + v * this.dilation[1] + across);
+      this.taps.forEach((line, u) =>
+        line.forEach((tap, v) => {
+          if (!tap) return;
+          const [down, across] = this.offsets[u][v];
+          for (let i = 0; i < height; i++) {
+            const y = i * this.stride[0] - pads[0][0] + u * this.dilation[0] + down;
+            for (let j = 0; j < width; j++) {
+              sums[i * width + j] += tap * between(plane, size, y, j * this.stride[1] - pads[1][0] + v * this.dilation[1] + across);
+            }
           }
-        }
-      }));
+        }),
+      );
       return Float32Array.from(sums, (sum) => sum / this.divisor);
     });
     return { ...input, planes, height, width, whole: false, floats: true, stretch: null };
@@ -65,15 +68,25 @@ export class Deformed {
   }
 
   explain(input, output, [c, row, column]) {
-    const size = [input.height, input.width], points = this.points(input, [row, column]), pads = padsOf(this.window, size);
+    const size = [input.height, input.width];
+    const points = this.points(input, [row, column]);
+    const pads = padsOf(this.window, size);
     const values = points.map((line) => line.map(([y, x, down, across]) => between(input.planes[c], size, y + down, x + across)));
     const [rows, columns] = AXES.map((axis) => positionsOf(this.window, pads, axis, [row, column][axis]));
     const padded = points.map((line) => line.map(([y, x]) => y < 0 || x < 0 || y >= size[0] || x >= size[1]));
     const sum = this.taps.reduce((total, line, u) => line.reduce((t, tap, v) => t + tap * values[u][v], total), 0);
-    const terms = this.taps.flatMap((line, u) => line.flatMap((tap, v) => (tap ? [[tap < 0, `${number(Math.abs(tap))}·${number(values[u][v])}`]] : [])));
+    const terms = this.taps.flatMap((line, u) =>
+      line.flatMap((tap, v) => (tap ? [[tap < 0, `${number(Math.abs(tap))}·${number(values[u][v])}`]] : [])),
+    );
     const stages = [{ name: "sum", text: terms.length > 25 ? `${terms.length} products` : signed(terms) || "no tap but 0", value: sum }];
     if (this.divisor !== 1) stages.push({ name: "divisor", text: `${number(sum)} / ${number(this.divisor)}`, value: sum / this.divisor });
-    const part = { title: `${input.names[c]}, between cells`, kernel: "", channel: c, cells: { rows, columns, values, padded }, taps: this.taps };
+    const part = {
+      title: `${input.names[c]}, between cells`,
+      kernel: "",
+      channel: c,
+      cells: { rows, columns, values, padded },
+      taps: this.taps,
+    };
     return { parts: [part], stages, value: stages.at(-1).value };
   }
 
@@ -84,7 +97,9 @@ export class Deformed {
   }
 
   facts([channels, height, width]) {
-    const [, h, w] = this.shape([channels, height, width]), taps = this.taps.flat().length, size = [height, width];
+    const [, h, w] = this.shape([channels, height, width]);
+    const taps = this.taps.flat().length;
+    const size = [height, width];
     return {
       sizes: sizeFormulas(this.window, size),
       pads: padsOf(this.window, size),
@@ -97,7 +112,10 @@ export class Deformed {
 
 /** The value of a plane between four cells; cells outside are 0. */
 export function between(plane, [height, width], y, x) {
-  const i = Math.floor(y), j = Math.floor(x), down = y - i, across = x - j;
+  const i = Math.floor(y);
+  const j = Math.floor(x);
+  const down = y - i;
+  const across = x - j;
   const at = (row, column) => (row < 0 || column < 0 || row >= height || column >= width ? 0 : plane[row * width + column]);
   return (1 - down) * ((1 - across) * at(i, j) + across * at(i, j + 1)) + down * ((1 - across) * at(i + 1, j) + across * at(i + 1, j + 1));
 }

@@ -22,7 +22,11 @@ export function labelled(text, control, className = "") {
 
 /** A menu of [value, text] pairs. */
 export function choice(id, text, options, value, onChange) {
-  const select = element("select", { id: `set-${id}` }, ...options.map(([key, label]) => element("option", { value: key, textContent: label, selected: String(key) === String(value) })));
+  const select = element(
+    "select",
+    { id: `set-${id}` },
+    ...options.map(([key, label]) => element("option", { value: key, textContent: label, selected: String(key) === String(value) })),
+  );
   select.addEventListener("change", () => onChange(select.value));
   return labelled(text, select);
 }
@@ -43,7 +47,9 @@ export function tableOf(rows, { headers = false, caption = "", className = "" } 
     cells.forEach((cell, j) => {
       const [text, properties] = Array.isArray(cell) ? cell : [cell, {}];
       const isHeader = headers && (i === 0 || j === 0) && text !== "";
-      row.append(element(isHeader ? "th" : "td", { textContent: text, ...(isHeader && { scope: i === 0 ? "col" : "row" }), ...properties }));
+      row.append(
+        element(isHeader ? "th" : "td", { textContent: text, ...(isHeader && { scope: i === 0 ? "col" : "row" }), ...properties }),
+      );
     });
     table.append(row);
   });
@@ -54,7 +60,10 @@ export function tableOf(rows, { headers = false, caption = "", className = "" } 
 export function copyButton(text) {
   const button = element("button", { type: "button", textContent: "Copy" });
   button.addEventListener("click", async () => {
-    const copied = await navigator.clipboard?.writeText(text).then(() => true, () => false);
+    const copied = await navigator.clipboard?.writeText(text).then(
+      () => true,
+      () => false,
+    );
     if (!copied) getSelection().selectAllChildren(button.previousElementSibling);
     button.textContent = copied ? "Copied" : "Selected";
     setTimeout(() => (button.textContent = "Copy"), 1500);

@@ -1,11 +1,17 @@
 // Files that a reader can save: arrays as NumPy writes them, which imgconv reads as images and as weights.
 
-const DESCRIPTIONS = new Map([[Uint8Array, "|u1"], [Uint16Array, "<u2"], [Float32Array, "<f4"], [Float64Array, "<f8"]]);
+const DESCRIPTIONS = new Map([
+  [Uint8Array, "|u1"],
+  [Uint16Array, "<u2"],
+  [Float32Array, "<f4"],
+  [Float64Array, "<f8"],
+]);
 
 /** A .npy file of an array (typed values in C order). */
 export function npy(values, shape) {
   const text = `{'descr': '${DESCRIPTIONS.get(values.constructor)}', 'fortran_order': False, 'shape': (${shape.join(", ")},), }`;
-  const padded = `${text.padEnd(Math.ceil((text.length + 11) / 64) * 64 - 11)}\n`, header = new Uint8Array(10 + padded.length);
+  const padded = `${text.padEnd(Math.ceil((text.length + 11) / 64) * 64 - 11)}\n`;
+  const header = new Uint8Array(10 + padded.length);
   header.set([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0, padded.length & 255, padded.length >> 8]);
   header.set(new TextEncoder().encode(padded), 10);
   return new Blob([header, values]);
@@ -25,7 +31,8 @@ export function weightsFile(weight) {
 
 /** Save a file under a name. */
 export function save(blob, name) {
-  const url = URL.createObjectURL(blob), link = document.createElement("a");
+  const url = URL.createObjectURL(blob);
+  const link = document.createElement("a");
   Object.assign(link, { href: url, download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), 1000);

@@ -30,7 +30,8 @@ export class Filter {
 
   /** The window of one kernel of the bank. */
   windowOf(kernel) {
-    const plane = this.overChannels ? kernel.taps[0] : kernel.taps, kernelSize = [plane.length, plane[0].length];
+    const plane = this.overChannels ? kernel.taps[0] : kernel.taps;
+    const kernelSize = [plane.length, plane[0].length];
     const anchor = kernel.anchor && this.flip ? kernel.anchor.map((a, axis) => kernelSize[axis] - 1 - a) : kernel.anchor;
     return { kernelSize, stride: this.stride, padding: this.padding, dilation: this.dilation, anchor };
   }
@@ -67,8 +68,11 @@ export class Filter {
   }
 
   #map(kernel, planes, input, count) {
-    const window = this.windowOf(kernel), size = [input.height, input.width], sums = new Float64Array(count);
-    const { planes: taps, divisor } = this.weights(kernel, input.largest), pads = padsOf(window, size);
+    const window = this.windowOf(kernel);
+    const size = [input.height, input.width];
+    const sums = new Float64Array(count);
+    const { planes: taps, divisor } = this.weights(kernel, input.largest);
+    const pads = padsOf(window, size);
     const border = this.linear ? { ...this.border, value: input.light[this.border.value] } : this.border;
     planes.forEach((plane, c) => {
       addProduct(sums, outputSize(window, size), padded(plane, size, pads, border), taps[c], this.stride, this.dilation);
@@ -103,7 +107,9 @@ export class Filter {
 
   /** A function from a value to its pixel. */
   #finish(input, stretch) {
-    const { absolute, added, bounded } = this.arithmetic, { largest, whole } = input, more = added * input.level;
+    const { absolute, added, bounded } = this.arithmetic;
+    const { largest, whole } = input;
+    const more = added * input.level;
     const factor = stretch && largest / (stretch[1] - stretch[0] || 1);
     const ranged = (value) => {
       let result = absolute ? Math.abs(value) : value;
@@ -111,7 +117,8 @@ export class Filter {
       if (stretch) result = (result - stretch[0]) * factor;
       return this.linear && bounded ? fromLight(result / largest) * largest : result;
     };
-    const { threshold, invert } = this, level = whole ? (value) => toLevel(ranged(value), largest) : ranged;
+    const { threshold, invert } = this;
+    const level = whole ? (value) => toLevel(ranged(value), largest) : ranged;
     if (threshold === null && !invert) return level;
     return (value) => {
       let pixel = level(value);
@@ -123,7 +130,8 @@ export class Filter {
   /** The arithmetic of an output cell [channel, row, column]. */
   explain(input, output, [c, row, column]) {
     const members = this.kernels.map((kernel) => this.#member(kernel, input, c, [row, column]));
-    const parts = members.flatMap((member) => member.parts), values = members.map((member) => member.value);
+    const parts = members.flatMap((member) => member.parts);
+    const values = members.map((member) => member.value);
     const stages = members.length > 1 ? [] : [...members[0].stages];
     let value = values[0];
     if (members.length > 1 || this.combine !== "none") {
@@ -143,11 +151,14 @@ export class Filter {
   }
 
   #member(kernel, input, c, at) {
-    const window = this.windowOf(kernel), size = [input.height, input.width], pads = padsOf(window, size);
+    const window = this.windowOf(kernel);
+    const size = [input.height, input.width];
+    const pads = padsOf(window, size);
     const [rows, columns] = [0, 1].map((axis) => positionsOf(window, pads, axis, at[axis]));
     const { planes: taps, divisor } = this.weights(kernel, input.largest);
     const parts = taps.map((plane, n) => {
-      const channel = this.overChannels ? n : c, cells = patchOf(input.planes[channel], size, rows, columns, this.border);
+      const channel = this.overChannels ? n : c;
+      const cells = patchOf(input.planes[channel], size, rows, columns, this.border);
       if (this.linear) cells.values = cells.values.map((line) => line.map((level) => input.light[level]));
       return { title: input.names[channel], kernel: this.kernels.length > 1 ? kernel.name : "", channel, cells, taps: plane };
     });
@@ -163,7 +174,8 @@ export class Filter {
 
   #finishStages(stages, start, input, output) {
     let value = start;
-    const { absolute, added, bounded, floats } = this.arithmetic, { largest } = input;
+    const { absolute, added, bounded, floats } = this.arithmetic;
+    const { largest } = input;
     const step = (name, text, result) => stages.push({ name, text, value: (value = result) });
     if (absolute) step("range abs", `|${number(value)}|`, Math.abs(value));
     if (added) step("range offset", `${number(value)} + ${number(added * input.level)}`, value + added * input.level);
@@ -188,7 +200,8 @@ export class Filter {
   }
 
   facts([channels, height, width]) {
-    const [out, h, w] = this.shape([channels, height, width]), size = [height, width];
+    const [out, h, w] = this.shape([channels, height, width]);
+    const size = [height, width];
     const taps = this.kernels.reduce((sum, kernel) => sum + kernel.taps.flat(2).length, 0);
     const biases = this.kernels.filter((kernel) => kernel.bias).length;
     const multiplyAdds = taps * h * w * out;
@@ -208,7 +221,8 @@ export class Filter {
 
 /** The lowest and the highest finite value of some planes. */
 function extremes(planes) {
-  let low = Infinity, high = -Infinity;
+  let low = Infinity;
+  let high = -Infinity;
   for (const plane of planes) {
     for (const value of plane) {
       if (value < low && value > -Infinity) low = value;

@@ -22,7 +22,8 @@ export function padsOf(window, size) {
     if (window.padding === "full") return [span - 1, span - 1];
     const windows = Math.ceil(size[axis] / window.stride[axis]);
     const total = Math.max((windows - 1) * window.stride[axis] + span - size[axis], 0);
-    const before = Math.floor(total / 2), after = total - before;
+    const before = Math.floor(total / 2);
+    const after = total - before;
     if (!window.anchor) return [before, after];
     const shift = window.anchor[axis] * window.dilation[axis] - Math.floor((span - 1) / 2);
     return [Math.max(before + shift, 0), Math.max(after - shift, 0)];
@@ -34,7 +35,8 @@ export function outputSize(window, size) {
   // an anchor moves the padding and not the size
   const pads = padsOf({ ...window, anchor: null }, size);
   return AXES.map((axis) => {
-    const [before, after] = pads[axis], stride = window.stride[axis];
+    const [before, after] = pads[axis];
+    const stride = window.stride[axis];
     const room = size[axis] + before + after - spanOf(window, axis);
     if (room < 0 && !window.ceilMode) {
       throw new Misfit(`the kernel spans ${spanOf(window, axis)} cells, the padded input has ${size[axis] + before + after}`);
@@ -48,9 +50,12 @@ export function outputSize(window, size) {
 
 /** The formulas of both output sizes with their numbers. */
 export function sizeFormulas(window, size) {
-  const pads = padsOf({ ...window, anchor: null }, size), output = outputSize(window, size);
+  const pads = padsOf({ ...window, anchor: null }, size);
+  const output = outputSize(window, size);
   return AXES.map((axis) => {
-    const [before, after] = pads[axis], dilation = window.dilation[axis], kernel = window.kernelSize[axis];
+    const [before, after] = pads[axis];
+    const dilation = window.dilation[axis];
+    const kernel = window.kernelSize[axis];
     const span = dilation === 1 ? `${kernel}` : `(${dilation}·(${kernel} − 1) + 1)`;
     const room = size[axis] + before + after - spanOf(window, axis);
     const dropped = window.ceilMode && Math.ceil(room / window.stride[axis]) + 1 > output[axis] ? " − 1" : "";
@@ -93,7 +98,8 @@ export function positionsOf(window, pads, axis, cell) {
 export function patchOf(plane, size, rows, columns, border) {
   const inside = (cell, axis) => cell >= 0 && cell < size[axis];
   const at = (row, column) => {
-    const i = sourceOf(border.mode, row, size[0]), j = sourceOf(border.mode, column, size[1]);
+    const i = sourceOf(border.mode, row, size[0]);
+    const j = sourceOf(border.mode, column, size[1]);
     return i < 0 || j < 0 ? border.value : plane[i * size[1] + j];
   };
   return {

@@ -5,12 +5,14 @@ const EXACT = 2 ** 24;
 
 /** Taps and divisor in whole numbers where all taps are multiples of the smallest (1/9, or 1/16 and 2/16), else both unchanged. */
 export function wholeTaps(taps, divisor, largest) {
-  const sizes = taps.flat(2).map(Math.abs).filter(Boolean), sum = sizes.reduce((a, b) => a + b, 0);
+  const sizes = taps.flat(2).map(Math.abs).filter(Boolean);
+  const sum = sizes.reduce((a, b) => a + b, 0);
   if (!sizes.length || sizes.every(Number.isInteger)) return { taps, divisor };
   const unit = Math.min(...sizes);
   if (sum >= (EXACT / largest) * unit) return { taps, divisor };
   if (sizes.some((size) => Math.abs(Math.round(size / unit) - size / unit) > SNAP)) return { taps, divisor };
-  const scaled = divisor / unit, near = Math.round(scaled);
+  const scaled = divisor / unit;
+  const near = Math.round(scaled);
   const whole = (value) => (Array.isArray(value) ? value.map(whole) : Math.round(value / unit));
   return { taps: whole(taps), divisor: near && Math.abs(scaled - near) <= SNAP * Math.abs(near) ? near : scaled };
 }
@@ -23,7 +25,16 @@ export function flipped(taps) {
 /** Taps turned clockwise: a 3x3 kernel by 45 degrees around its ring, any other by 90 degrees. */
 export function rotated(taps) {
   if (taps.length !== 3 || taps[0].length !== 3) return taps[0].map((_, j) => taps.map((row) => row[j]).reverse());
-  const ring = [[0, 0], [0, 1], [0, 2], [1, 2], [2, 2], [2, 1], [2, 0], [1, 0]];
+  const ring = [
+    [0, 0],
+    [0, 1],
+    [0, 2],
+    [1, 2],
+    [2, 2],
+    [2, 1],
+    [2, 0],
+    [1, 0],
+  ];
   const turned = taps.map((row) => [...row]);
   ring.forEach(([i, j], n) => {
     const [from, across] = ring[(n + 7) % 8];
@@ -45,7 +56,12 @@ export function matrixText(taps, divisor) {
 /** The taps and the divisor of a typed matrix, null for a text that is none. */
 export function readMatrix(text) {
   const [matrix, divisor = "1", ...rest] = text.split("/");
-  const taps = matrix.split(";").map((row) => row.trim().split(/[\s,]+/).map(Number));
+  const taps = matrix.split(";").map((row) =>
+    row
+      .trim()
+      .split(/[\s,]+/)
+      .map(Number),
+  );
   const regular = taps.every((row) => row.length === taps[0].length && row.every(Number.isFinite));
   const number = Number(divisor);
   return rest.length || !regular || !number || !Number.isFinite(number) || !matrix.trim() ? null : { taps, divisor: number };

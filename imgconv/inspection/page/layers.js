@@ -15,7 +15,11 @@ function mapsOf(input, planes, [height, width], names) {
 class Weighted {
   constructor(settings, modes) {
     Object.assign(this, settings);
-    this.border = { mode: this.paddingMode ?? "zeros", value: this.paddingValue ?? 0, spare: modes.padding[this.paddingMode ?? "zeros"].spare };
+    this.border = {
+      mode: this.paddingMode ?? "zeros",
+      value: this.paddingValue ?? 0,
+      spare: modes.padding[this.paddingMode ?? "zeros"].spare,
+    };
   }
 
   get title() {
@@ -24,7 +28,14 @@ class Weighted {
 
   get window() {
     const plane = this.weight[0][0];
-    return { kernelSize: [plane.length, plane[0].length], stride: this.stride, padding: this.padding, dilation: this.dilation, ceilMode: false, anchor: null };
+    return {
+      kernelSize: [plane.length, plane[0].length],
+      stride: this.stride,
+      padding: this.padding,
+      dilation: this.dilation,
+      ceilMode: false,
+      anchor: null,
+    };
   }
 
   get parameters() {
@@ -47,7 +58,9 @@ export class Conv extends Weighted {
 
   shape([channels, height, width]) {
     const needed = this.groups * this.weight[0].length;
-    if (!this.eachChannel && this.groups && channels !== needed) throw new Misfit(`${this.text} needs ${needed} channels, it gets ${channels}`);
+    if (!this.eachChannel && this.groups && channels !== needed) {
+      throw new Misfit(`${this.text} needs ${needed} channels, it gets ${channels}`);
+    }
     if (this.groups && this.weight.length % this.groups) throw new Misfit(`${this.groups} groups do not divide ${this.weight.length} maps`);
     checkBorder(this.border, padsOf(this.window, [height, width]), [height, width]);
     return [this.eachChannel ? this.weight.length * channels : this.weight.length, ...outputSize(this.window, [height, width])];
@@ -56,7 +69,8 @@ export class Conv extends Weighted {
   /** The kernel of an output map, and the first of the channels that it sums. */
   sourceOf(map, channels) {
     if (this.eachChannel) return { kernel: Math.floor(map / channels), first: map % channels };
-    const groups = this.groups || channels, count = channels / groups;
+    const groups = this.groups || channels;
+    const count = channels / groups;
     return { kernel: map, first: Math.floor((map * groups) / this.weight.length) * count };
   }
 
@@ -65,10 +79,12 @@ export class Conv extends Weighted {
   }
 
   apply(input) {
-    const size = [input.height, input.width], [count, ...output] = this.shape([input.planes.length, ...size]);
+    const size = [input.height, input.width];
+    const [count, ...output] = this.shape([input.planes.length, ...size]);
     const sources = input.planes.map((plane) => padded(plane, size, padsOf(this.window, size), this.border));
     const planes = Array.from({ length: count }, (_, map) => {
-      const { kernel, first } = this.sourceOf(map, input.planes.length), sums = new Float64Array(output[0] * output[1]);
+      const { kernel, first } = this.sourceOf(map, input.planes.length);
+      const sums = new Float64Array(output[0] * output[1]);
       this.tapsOf(kernel).forEach((taps, n) => addCorrelation(sums, output, sources[first + n], taps, this.stride, this.dilation));
       const bias = this.bias?.[kernel] ?? 0;
       return Float32Array.from(sums, (sum) => sum + bias);
@@ -79,11 +95,14 @@ export class Conv extends Weighted {
   #names(input, count) {
     if (!this.eachChannel) return null;
     if (this.weight.length === 1) return input.names;
-    return Array.from({ length: count }, (_, map) => `kernel ${Math.floor(map / input.planes.length) + 1} ${input.planes.length > 1 ? input.names[map % input.planes.length] : ""}`.trim());
+    return Array.from({ length: count }, (_, map) =>
+      `kernel ${Math.floor(map / input.planes.length) + 1} ${input.planes.length > 1 ? input.names[map % input.planes.length] : ""}`.trim(),
+    );
   }
 
   explain(input, output, [map, row, column]) {
-    const size = [input.height, input.width], pads = padsOf(this.window, size);
+    const size = [input.height, input.width];
+    const pads = padsOf(this.window, size);
     const { kernel, first } = this.sourceOf(map, input.planes.length);
     const [rows, columns] = AXES.map((axis) => positionsOf(this.window, pads, axis, [row, column][axis]));
     const parts = this.tapsOf(kernel).map((taps, n) => {
@@ -99,8 +118,10 @@ export class Conv extends Weighted {
   }
 
   facts([channels, height, width]) {
-    const [count, h, w] = this.shape([channels, height, width]), size = [height, width];
-    const [kh, kw] = this.window.kernelSize, depth = this.weight[0].length;
+    const [count, h, w] = this.shape([channels, height, width]);
+    const size = [height, width];
+    const [kh, kw] = this.window.kernelSize;
+    const depth = this.weight[0].length;
     return {
       sizes: sizeFormulas(this.window, size),
       pads: padsOf(this.window, size),
@@ -125,22 +146,33 @@ export class ConvTranspose extends Weighted {
   }
 
   shape([channels, height, width]) {
-    if (!this.eachChannel && channels !== this.weight.length) throw new Misfit(`${this.text} needs ${this.weight.length} channels, it gets ${channels}`);
+    if (!this.eachChannel && channels !== this.weight.length) {
+      throw new Misfit(`${this.text} needs ${this.weight.length} channels, it gets ${channels}`);
+    }
     const outputs = this.groups * this.weight[0].length;
     return [this.eachChannel ? outputs * channels : outputs, this.#cells(height, 0), this.#cells(width, 1)];
   }
 
   /** The input channels [channel, taps] that add to an output map, and the number of its bias. */
   #sources(map, channels) {
-    if (this.eachChannel) return { bias: Math.floor(map / channels), sources: [[map % channels, this.weight[0][Math.floor(map / channels)]]] };
-    const outputs = this.weight[0].length, count = channels / this.groups, group = Math.floor(map / outputs);
-    return { bias: map, sources: Array.from({ length: count }, (_, n) => [group * count + n, this.weight[group * count + n][map % outputs]]) };
+    if (this.eachChannel) {
+      return { bias: Math.floor(map / channels), sources: [[map % channels, this.weight[0][Math.floor(map / channels)]]] };
+    }
+    const outputs = this.weight[0].length;
+    const count = channels / this.groups;
+    const group = Math.floor(map / outputs);
+    return {
+      bias: map,
+      sources: Array.from({ length: count }, (_, n) => [group * count + n, this.weight[group * count + n][map % outputs]]),
+    };
   }
 
   apply(input) {
-    const size = [input.height, input.width], [count, ...output] = this.shape([input.planes.length, ...size]);
+    const size = [input.height, input.width];
+    const [count, ...output] = this.shape([input.planes.length, ...size]);
     const planes = Array.from({ length: count }, (_, map) => {
-      const sums = new Float64Array(output[0] * output[1]), { bias, sources } = this.#sources(map, input.planes.length);
+      const sums = new Float64Array(output[0] * output[1]);
+      const { bias, sources } = this.#sources(map, input.planes.length);
       for (const [channel, taps] of sources) this.#stamp(sums, output, input.planes[channel], size, taps);
       const more = this.bias?.[bias] ?? 0;
       return Float32Array.from(sums, (sum) => sum + more);
@@ -149,16 +181,18 @@ export class ConvTranspose extends Weighted {
   }
 
   #stamp(sums, [height, width], plane, size, taps) {
-    taps.forEach((line, u) => line.forEach((tap, v) => {
-      for (let i = 0; i < size[0]; i++) {
-        const row = i * this.stride[0] - this.padding[0] + u * this.dilation[0];
-        if (row < 0 || row >= height) continue;
-        for (let j = 0; j < size[1]; j++) {
-          const column = j * this.stride[1] - this.padding[1] + v * this.dilation[1];
-          if (column >= 0 && column < width) sums[row * width + column] += tap * plane[i * size[1] + j];
+    taps.forEach((line, u) =>
+      line.forEach((tap, v) => {
+        for (let i = 0; i < size[0]; i++) {
+          const row = i * this.stride[0] - this.padding[0] + u * this.dilation[0];
+          if (row < 0 || row >= height) continue;
+          for (let j = 0; j < size[1]; j++) {
+            const column = j * this.stride[1] - this.padding[1] + v * this.dilation[1];
+            if (column >= 0 && column < width) sums[row * width + column] += tap * plane[i * size[1] + j];
+          }
         }
-      }
-    }));
+      }),
+    );
   }
 
   /** The input cells whose stamps cover an output cell along an axis, as pairs [input cell, tap]. */
@@ -172,8 +206,11 @@ export class ConvTranspose extends Weighted {
   }
 
   explain(input, output, [map, row, column]) {
-    const size = [input.height, input.width], down = this.stampsOn(row, 0, size[0]), across = this.stampsOn(column, 1, size[1]);
-    const { bias, sources } = this.#sources(map, input.planes.length), rows = down.map(([i]) => i);
+    const size = [input.height, input.width];
+    const down = this.stampsOn(row, 0, size[0]);
+    const across = this.stampsOn(column, 1, size[1]);
+    const { bias, sources } = this.#sources(map, input.planes.length);
+    const rows = down.map(([i]) => i);
     const columns = across.map(([j]) => j);
     const parts = sources.map(([channel, taps]) => ({
       title: input.names[channel],
@@ -195,17 +232,23 @@ export class ConvTranspose extends Weighted {
 
   /** The rows or columns of the output under the stamp of an input cell. */
   stampOf(cell, axis) {
-    return Array.from({ length: this.window.kernelSize[axis] }, (_, tap) => cell * this.stride[axis] - this.padding[axis] + tap * this.dilation[axis]);
+    return Array.from(
+      { length: this.window.kernelSize[axis] },
+      (_, tap) => cell * this.stride[axis] - this.padding[axis] + tap * this.dilation[axis],
+    );
   }
 
   facts([channels, height, width]) {
-    const size = [height, width], [kh, kw] = this.window.kernelSize;
+    const size = [height, width];
+    const [kh, kw] = this.window.kernelSize;
     const outputs = this.weight[0].length;
     return {
       sizes: AXES.map((axis) => {
-        const dilation = this.dilation[axis], kernel = this.window.kernelSize[axis];
+        const dilation = this.dilation[axis];
+        const kernel = this.window.kernelSize[axis];
         const span = dilation === 1 ? kernel : `(${dilation}·(${kernel} − 1) + 1)`;
-        return `(${size[axis]} − 1)·${this.stride[axis]} − ${this.padding[axis]} − ${this.padding[axis]} + ${span} + ${this.outputPadding[axis]} = ${this.#cells(size[axis], axis)}`;
+        const [stride, padding, more] = [this.stride[axis], this.padding[axis], this.outputPadding[axis]];
+        return `(${size[axis]} − 1)·${stride} − ${padding} − ${padding} + ${span} + ${more} = ${this.#cells(size[axis], axis)}`;
       }),
       multiplyAdds: channels * height * width * outputs * kh * kw,
       multiplyAddsText: `${channels} · ${height} · ${width} input cells · ${outputs} maps · ${kh} · ${kw} taps`,
@@ -217,11 +260,17 @@ export class ConvTranspose extends Weighted {
 const FUNCTIONS = {
   scale: { of: (x, { factor }) => x * Math.fround(factor), text: (x, { factor }) => `${x} · ${number(factor)}` },
   relu: { of: (x) => (x < 0 ? 0 : x), text: (x) => `max(${x}, 0)` },
-  leaky_relu: { of: (x, { slope }) => (x > 0 ? x : Math.fround(slope) * x), text: (x, { slope }) => `${x}, times ${number(slope)} where it is negative` },
+  leaky_relu: {
+    of: (x, { slope }) => (x > 0 ? x : Math.fround(slope) * x),
+    text: (x, { slope }) => `${x}, times ${number(slope)} where it is negative`,
+  },
   sigmoid: { of: (x) => 1 / (1 + Math.exp(-x)), text: (x) => `1 / (1 + exp(−(${x})))` },
   tanh: { of: Math.tanh, text: (x) => `tanh(${x})` },
   abs: { of: Math.abs, text: (x) => `|${x}|` },
-  normalize: { of: (x, { mean, std }, c) => (x - pick(mean, c)) / pick(std, c), text: (x, { mean, std }, c) => `(${x} − ${number(pick(mean, c))}) / ${number(pick(std, c))}` },
+  normalize: {
+    of: (x, { mean, std }, c) => (x - pick(mean, c)) / pick(std, c),
+    text: (x, { mean, std }, c) => `(${x} − ${number(pick(mean, c))}) / ${number(pick(std, c))}`,
+  },
 };
 
 const pick = (list, c) => Math.fround(list[list.length > 1 ? c : 0]);
@@ -250,7 +299,8 @@ export class Elementwise {
   }
 
   explain(input, output, [c, row, column]) {
-    const { of, text } = FUNCTIONS[this.op], value = input.planes[c][row * input.width + column];
+    const { of, text } = FUNCTIONS[this.op];
+    const value = input.planes[c][row * input.width + column];
     return pointwise(this, [[input, c]], row, column, text(number(value), this, c), of(value, this, c));
   }
 
@@ -296,7 +346,8 @@ export class Across extends Elementwise {
   apply(input) {
     const { planes } = input;
     if (planes.length === 1 && this.op === "grey") return input;
-    const values = new Float32Array(planes[0].length), cells = new Array(planes.length);
+    const values = new Float32Array(planes[0].length);
+    const cells = new Array(planes.length);
     for (let i = 0; i < values.length; i++) {
       for (let c = 0; c < planes.length; c++) cells[c] = planes[c][i];
       values[i] = this.#of(cells);
@@ -305,8 +356,12 @@ export class Across extends Elementwise {
   }
 
   explain(input, output, [, row, column]) {
-    const all = input.planes.map((_, c) => [input, c]), values = input.planes.map((plane) => plane[row * input.width + column]);
-    const text = this.op === "grey" && values.length === 3 ? "0.299·red + 0.587·green + 0.114·blue" : `${this.mode ?? "the value"} of ${values.map(number).join(", ")}`;
+    const all = input.planes.map((_, c) => [input, c]);
+    const values = input.planes.map((plane) => plane[row * input.width + column]);
+    const text =
+      this.op === "grey" && values.length === 3
+        ? "0.299·red + 0.587·green + 0.114·blue"
+        : `${this.mode ?? "the value"} of ${values.map(number).join(", ")}`;
     return pointwise(this, all.slice(0, 8), row, column, text, values.length === 1 && this.op === "grey" ? values[0] : this.#of(values));
   }
 }
@@ -318,30 +373,43 @@ export class AdaptivePool extends Elementwise {
   }
 
   #cells(index, axis, size) {
-    const out = this.size[axis] ?? size, first = Math.floor((index * size) / out), end = Math.ceil(((index + 1) * size) / out);
+    const out = this.size[axis] ?? size;
+    const first = Math.floor((index * size) / out);
+    const end = Math.ceil(((index + 1) * size) / out);
     return Array.from({ length: end - first }, (_, n) => first + n);
   }
 
   #value(plane, width, rows, columns) {
     const values = rows.flatMap((row) => columns.map((column) => plane[row * width + column]));
-    return this.mode === "avg" ? values.reduce((sum, x) => sum + x, 0) / values.length : values.reduce((most, x) => Math.max(most, x), -Infinity);
+    return this.mode === "avg"
+      ? values.reduce((sum, x) => sum + x, 0) / values.length
+      : values.reduce((most, x) => Math.max(most, x), -Infinity);
   }
 
   apply(input) {
     const [, height, width] = this.shape([input.planes.length, input.height, input.width]);
-    const planes = input.planes.map((plane) => Float32Array.from({ length: height * width }, (_, n) => {
-      const rows = this.#cells(Math.floor(n / width), 0, input.height), columns = this.#cells(n % width, 1, input.width);
-      return this.#value(plane, input.width, rows, columns);
-    }));
+    const planes = input.planes.map((plane) =>
+      Float32Array.from({ length: height * width }, (_, n) => {
+        const rows = this.#cells(Math.floor(n / width), 0, input.height);
+        const columns = this.#cells(n % width, 1, input.width);
+        return this.#value(plane, input.width, rows, columns);
+      }),
+    );
     return mapsOf(input, planes, [height, width], input.names);
   }
 
   explain(input, output, [c, row, column]) {
-    const rows = this.#cells(row, 0, input.height), columns = this.#cells(column, 1, input.width);
+    const rows = this.#cells(row, 0, input.height);
+    const columns = this.#cells(column, 1, input.width);
     const cells = patchOf(input.planes[c], [input.height, input.width], rows, columns, { mode: "zeros", value: 0 });
-    const value = this.#value(input.planes[c], input.width, rows, columns), members = rows.map(() => columns.map(() => 1));
+    const value = this.#value(input.planes[c], input.width, rows, columns);
+    const members = rows.map(() => columns.map(() => 1));
     const text = `the ${this.mode === "avg" ? "average" : "largest"} of ${rows.length}×${columns.length} cells`;
-    return { parts: [{ title: input.names[c], kernel: "", channel: c, cells, taps: null, members }], stages: [{ name: this.mode, text, value }], value };
+    return {
+      parts: [{ title: input.names[c], kernel: "", channel: c, cells, taps: null, members }],
+      stages: [{ name: this.mode, text, value }],
+      value,
+    };
   }
 
   field(size, axis, [first, last]) {
@@ -353,13 +421,17 @@ export class AdaptivePool extends Elementwise {
 export class Vector extends Elementwise {
   shape(dims) {
     const length = dims.reduce((product, size) => product * size, 1);
-    if (this.op === "linear" && this.weight[0].length !== dims.at(-1)) throw new Misfit(`${this.text} needs ${this.weight[0].length} numbers, it gets ${dims.at(-1)}`);
+    if (this.op === "linear" && this.weight[0].length !== dims.at(-1)) {
+      throw new Misfit(`${this.text} needs ${this.weight[0].length} numbers, it gets ${dims.at(-1)}`);
+    }
     return [this.op === "linear" ? this.weight.length : length];
   }
 
   apply(input) {
     const values = input.planes.length === 1 ? input.planes[0] : input.planes.flatMap((plane) => [...plane]);
-    const plane = Float32Array.from({ flatten: () => values, linear: () => this.#products(values), softmax: () => softmax(values) }[this.op]());
+    const plane = Float32Array.from(
+      { flatten: () => values, linear: () => this.#products(values), softmax: () => softmax(values) }[this.op](),
+    );
     return { ...mapsOf(input, [plane], [1, plane.length], ["vector"]), vector: true };
   }
 
@@ -368,8 +440,13 @@ export class Vector extends Elementwise {
   }
 
   explain(input, output, [, , column]) {
-    const value = output.planes[0][column], count = input.planes.length * input.planes[0].length;
-    const text = { flatten: `number ${column} of ${count}`, linear: `${count} products${this.bias ? " and the bias" : ""}`, softmax: "exp(value) / sum of all exp(value)" }[this.op];
+    const value = output.planes[0][column];
+    const count = input.planes.length * input.planes[0].length;
+    const text = {
+      flatten: `number ${column} of ${count}`,
+      linear: `${count} products${this.bias ? " and the bias" : ""}`,
+      softmax: "exp(value) / sum of all exp(value)",
+    }[this.op];
     return { parts: [], stages: [{ name: this.op, text, value }], value };
   }
 
@@ -379,12 +456,18 @@ export class Vector extends Elementwise {
 
   facts(dims) {
     const parameters = this.op === "linear" ? this.weight.flat().length + (this.bias?.length ?? 0) : 0;
-    return { sizes: [], multiplyAdds: this.op === "linear" ? this.weight.flat().length : 0, multiplyAddsText: `${dims.join(" · ")} numbers`, parameters };
+    return {
+      sizes: [],
+      multiplyAdds: this.op === "linear" ? this.weight.flat().length : 0,
+      multiplyAddsText: `${dims.join(" · ")} numbers`,
+      parameters,
+    };
   }
 }
 
 function softmax(values) {
-  const most = values.reduce((a, b) => Math.max(a, b), -Infinity), powers = Array.from(values, (value) => Math.exp(value - most));
+  const most = values.reduce((a, b) => Math.max(a, b), -Infinity);
+  const powers = Array.from(values, (value) => Math.exp(value - most));
   const sum = powers.reduce((a, b) => a + b, 0);
   return powers.map((power) => power / sum);
 }

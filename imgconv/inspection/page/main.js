@@ -18,7 +18,9 @@ const data = JSON.parse(new TextDecoder().decode(await inflated(byId("data").tex
 const model = new Model(data, photoOf(data.photo, await inflated(byId("photo").textContent)));
 const pictures = new Maps(model, togglePlay);
 const closeups = new Closeups(model, togglePlay);
-let timer = 0, spoken = 0, drawn = 0;
+let timer = 0;
+let spoken = 0;
+let drawn = 0;
 
 document.title = `${data.name}, cell by cell`;
 byId("title").textContent = data.name === "-" ? "standard input" : data.name;
@@ -64,19 +66,30 @@ function drawAll() {
 }
 
 function drawFacts() {
-  const facts = model.facts(), fields = model.receptiveFields(), shape = shapeOf(model.output);
+  const facts = model.facts();
+  const fields = model.receptiveFields();
+  const shape = shapeOf(model.output);
   const rows = [["Input and output", `${by(shapeOf(model.input))} → ${by(shape)}`]];
   ["Height of the output", "Width of the output"].forEach((name, axis) => facts.sizes[axis] && rows.push([name, facts.sizes[axis]]));
   if (facts.pads) rows.push(["Padding", `${facts.pads[0].join(" + ")} rows, ${facts.pads[1].join(" + ")} columns`]);
   rows.push(["Multiply-adds", facts.multiplyAdds ? `${facts.multiplyAddsText} = ${grouped(facts.multiplyAdds)}` : facts.multiplyAddsText]);
   rows.push(["Parameters", grouped(facts.parameters)], ["Receptive field", `${by(fields[model.index - 1])} cells of the photograph`]);
-  byId("sizes").replaceChildren(...rows.map(([name, text]) => element("div", {}, element("dt", { textContent: name }), element("dd", { textContent: text }))));
+  byId("sizes").replaceChildren(
+    ...rows.map(([name, text]) => element("div", {}, element("dt", { textContent: name }), element("dd", { textContent: text }))),
+  );
 }
 
 /** The position, the menu of maps, and what is read out. */
 function drawTransport() {
-  const { output, at: [c, row, column] } = model, channel = byId("channel");
-  for (const [id, value, size] of [["x", column, output.width], ["y", row, output.height]]) {
+  const {
+    output,
+    at: [c, row, column],
+  } = model;
+  const channel = byId("channel");
+  for (const [id, value, size] of [
+    ["x", column, output.width],
+    ["y", row, output.height],
+  ]) {
     const input = byId(id);
     input.max = size - 1;
     if (document.activeElement !== input) input.value = value;
@@ -111,7 +124,10 @@ byId("channel").addEventListener("change", (event) => {
   model.select(model.index, [Number(event.target.value), ...model.at.slice(1)]);
   if (model.step.weight) drawControls(model);
 });
-for (const [id, axis] of [["x", 2], ["y", 1]]) {
+for (const [id, axis] of [
+  ["x", 2],
+  ["y", 1],
+]) {
   byId(id).addEventListener("input", (event) => {
     if (event.target.value === "") return;
     const at = [...model.at];

@@ -11,7 +11,9 @@ const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowD
 /** Move the selected cell with the keys that are pressed on an element. */
 export function listenToKeys(node, model, toggle) {
   node.addEventListener("keydown", (event) => {
-    const [down, across] = MOVES[event.key] ?? [0, 0], [c, row] = model.at, far = event.shiftKey ? 10 : 1;
+    const [down, across] = MOVES[event.key] ?? [0, 0];
+    const [c, row] = model.at;
+    const far = event.shiftKey ? 10 : 1;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (down || across) model.move(down * far, across * far);
     else if (event.key === "Home") model.select(model.index, [c, row, 0]);
@@ -25,7 +27,8 @@ export function listenToKeys(node, model, toggle) {
 /** Report the cells of an element of `size` [rows, columns] that a pointer is pressed on or dragged over. */
 export function listenToPointer(node, sizeOf, onCell) {
   const cell = (event) => {
-    const box = node.getBoundingClientRect(), [rows, columns] = sizeOf();
+    const box = node.getBoundingClientRect();
+    const [rows, columns] = sizeOf();
     onCell(Math.floor(((event.clientY - box.top) / box.height) * rows), Math.floor(((event.clientX - box.left) / box.width) * columns));
   };
   node.addEventListener("pointerdown", (event) => {
@@ -44,7 +47,8 @@ export class Maps {
 
   /** Draw all maps anew. */
   draw() {
-    const { model } = this, focused = document.activeElement?.dataset?.tile;
+    const { model } = this;
+    const focused = document.activeElement?.dataset?.tile;
     this.tiles = [];
     const rows = model.isNetwork || model.steps.length > 1 ? this.#stepRows() : this.#pair();
     byId("rows").replaceChildren(...rows);
@@ -54,21 +58,39 @@ export class Maps {
   }
 
   #pair() {
-    const { model } = this, nodes = [...this.#tilesOf(model.results[0], 0, model.number)];
+    const { model } = this;
+    const nodes = [...this.#tilesOf(model.results[0], 0, model.number)];
     model.branches.forEach((branch, number) => nodes.push(...this.#tilesOf(branch.results[1], 1, number)));
     return nodes;
   }
 
   #stepRows() {
-    const { model } = this, fields = model.receptiveFields();
+    const { model } = this;
+    const fields = model.receptiveFields();
     return model.results.map((maps, index) => {
-      const step = model.steps[index - 1], facts = index ? step.facts(shapeOf(model.results[index - 1])) : null;
+      const step = model.steps[index - 1];
+      const facts = index ? step.facts(shapeOf(model.results[index - 1])) : null;
       const field = index ? `receptive field ${by(fields[index - 1])}` : "";
-      const head = element("div", { className: "head" },
+      const head = element(
+        "div",
+        { className: "head" },
         element("h3", { textContent: index ? `${index}. ${step.title}` : "Photograph" }),
-        element("p", { className: "quiet", textContent: [by(shapeOf(maps)), field, ...(facts?.sizes ?? [])].filter(Boolean).join(", ") }));
-      const node = element("div", { className: "row" }, head, element("div", { className: "tiles" }, ...this.#tilesOf(maps, index, model.number)));
-      if (maps.planes.length > MOST_TILES) head.append(element("p", { className: "quiet", textContent: `the first ${MOST_TILES} of ${maps.planes.length} maps; the menu below selects any` }));
+        element("p", { className: "quiet", textContent: [by(shapeOf(maps)), field, ...(facts?.sizes ?? [])].filter(Boolean).join(", ") }),
+      );
+      const node = element(
+        "div",
+        { className: "row" },
+        head,
+        element("div", { className: "tiles" }, ...this.#tilesOf(maps, index, model.number)),
+      );
+      if (maps.planes.length > MOST_TILES) {
+        head.append(
+          element("p", {
+            className: "quiet",
+            textContent: `the first ${MOST_TILES} of ${maps.planes.length} maps; the menu below selects any`,
+          }),
+        );
+      }
       return node;
     });
   }
@@ -79,17 +101,30 @@ export class Maps {
   }
 
   #tile(maps, index, number, c) {
-    const { model } = this, canvas = element("canvas", { width: maps.width, height: maps.height });
+    const { model } = this;
+    const canvas = element("canvas", { width: maps.width, height: maps.height });
     canvas.getContext("2d").putImageData(imageOf(maps, c), 0, 0);
-    const frame = element("div", { className: "frame" }), spot = element("div", { className: "spot" });
-    const title = this.#title(maps, index, number, c), size = `${maps.height}×${maps.width}`;
-    const about = { tabIndex: 0, role: "application", "aria-roledescription": "map", "aria-label": `${title}, ${size}: arrow keys move the selected cell`, "data-tile": `${number} ${index} ${c}` };
+    const frame = element("div", { className: "frame" });
+    const spot = element("div", { className: "spot" });
+    const title = this.#title(maps, index, number, c);
+    const size = `${maps.height}×${maps.width}`;
+    const about = {
+      tabIndex: 0,
+      role: "application",
+      "aria-roledescription": "map",
+      "aria-label": `${title}, ${size}: arrow keys move the selected cell`,
+      "data-tile": `${number} ${index} ${c}`,
+    };
     const node = element("div", { className: "tile", ...about }, canvas, frame, spot);
     const widest = model.results[0].width;
     const figure = element("figure", {}, node, element("figcaption", {}, element("strong", { textContent: title }), ` ${size}`));
     figure.style.setProperty("--share", Math.min(maps.width / widest, 1.5));
     node.style.aspectRatio = `${maps.width} / ${maps.height}`;
-    listenToPointer(node, () => [maps.height, maps.width], (row, column) => this.#pressed(index, number, c, row, column));
+    listenToPointer(
+      node,
+      () => [maps.height, maps.width],
+      (row, column) => this.#pressed(index, number, c, row, column),
+    );
     listenToKeys(node, model, this.toggle);
     this.tiles.push({ node, frame, spot, maps, index, number, c });
     return figure;
@@ -97,7 +132,8 @@ export class Maps {
 
   #title(maps, index, number, c) {
     if (index === 0) return c === null || maps.planes.length === 1 ? "photograph" : maps.names[c];
-    const { model } = this, { title } = model.branches[number].steps[index - 1];
+    const { model } = this;
+    const { title } = model.branches[number].steps[index - 1];
     if (model.isNetwork || model.steps.length > 1) return maps.names[c ?? 0];
     return c === null || maps.planes.length === 1 ? title : `${title} ${maps.names[c]}`;
   }
@@ -110,9 +146,13 @@ export class Maps {
       model.select(index, [c ?? model.at[0], row, column]);
       return;
     }
-    const { output, step, input } = model, [from] = model.results;
+    const { output, step, input } = model;
+    const [from] = model.results;
     const place = (axis, cell) => {
-      const sizes = [[from.height, input.height, output.height], [from.width, input.width, output.width]][axis];
+      const sizes = [
+        [from.height, input.height, output.height],
+        [from.width, input.width, output.width],
+      ][axis];
       return cellUnder(step, input, output, axis, Math.floor((cell * sizes[1]) / sizes[0]));
     };
     model.select(model.index, [model.at[0], place(0, row), place(1, column)]);
@@ -120,9 +160,11 @@ export class Maps {
 
   /** Put the frames where the selected cell's receptive fields are. */
   mark() {
-    const { model } = this, fields = model.fields();
+    const { model } = this;
+    const fields = model.fields();
     for (const { node, frame, spot, maps, index, number, c } of this.tiles) {
-      const shown = number === model.number || index === 0, field = shown ? fields[index] : null;
+      const shown = number === model.number || index === 0;
+      const field = shown ? fields[index] : null;
       frame.hidden = !field;
       spot.hidden = !field;
       node.classList.toggle("selected", index === model.index && shown && (c === null || c === model.at[0]));
@@ -138,5 +180,10 @@ export class Maps {
 
 function place(node, maps, top, left, height, width) {
   const share = (cells, size) => `${(100 * cells) / size}%`;
-  Object.assign(node.style, { top: share(top, maps.height), left: share(left, maps.width), height: share(height, maps.height), width: share(width, maps.width) });
+  Object.assign(node.style, {
+    top: share(top, maps.height),
+    left: share(left, maps.width),
+    height: share(height, maps.height),
+    width: share(width, maps.width),
+  });
 }

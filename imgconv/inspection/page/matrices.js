@@ -9,10 +9,13 @@ const WINDOWS = 3;
 
 /** The tables of im2col (`form` "im2col") or of the kernel matrix, or a sentence where there are none. */
 export function matrixTables(model, explained, form) {
-  const { step, input } = model, parts = explained.parts.filter((part) => part.taps);
+  const { step, input } = model;
+  const parts = explained.parts.filter((part) => part.taps);
   if (!step.window || !parts.length || step.stampOf || step.points) return [note("Matrices are shown for a convolution.")];
   if (parts.length * parts[0].taps.flat().length > 81 || AXES.some((axis) => spanOf(step.window, axis) > MOST_CELLS)) {
-    return [note(`A kernel over more than ${MOST_CELLS}×${MOST_CELLS} cells makes matrices that are too large to show; choose a smaller one.`)];
+    return [
+      note(`A kernel over more than ${MOST_CELLS}×${MOST_CELLS} cells makes matrices that are too large to show; choose a smaller one.`),
+    ];
   }
   const windows = windowsAround(step.window, input, model.at);
   return form === "im2col" ? im2col(model, parts, windows) : kernelMatrix(model, parts, windows);
@@ -24,13 +27,20 @@ function note(text) {
 
 /** The output cells along each axis whose windows are shown: up to three, and the rows and columns of the input under them. */
 function windowsAround(window, { height, width }, [, ...at]) {
-  const size = [height, width], pads = padsOf(window, size), output = outputSize(window, size);
+  const size = [height, width];
+  const pads = padsOf(window, size);
+  const output = outputSize(window, size);
   return AXES.map((axis) => {
     const fitting = Math.floor((MOST_CELLS - spanOf(window, axis)) / window.stride[axis]) + 1;
     const count = Math.min(WINDOWS, fitting, output[axis]);
     const first = Math.min(Math.max(at[axis] - Math.floor(count / 2), 0), output[axis] - count);
-    const start = first * window.stride[axis] - pads[axis][0], cells = spanOf(window, axis) + (count - 1) * window.stride[axis];
-    return { outputs: Array.from({ length: count }, (_, n) => first + n), cells: Array.from({ length: cells }, (_, n) => start + n), start };
+    const start = first * window.stride[axis] - pads[axis][0];
+    const cells = spanOf(window, axis) + (count - 1) * window.stride[axis];
+    return {
+      outputs: Array.from({ length: count }, (_, n) => first + n),
+      cells: Array.from({ length: cells }, (_, n) => start + n),
+      start,
+    };
   });
 }
 
@@ -40,41 +50,87 @@ function pairs([down, across], [, row, column]) {
 }
 
 function im2col(model, parts, windows) {
-  const list = pairs(windows, model.at), { window } = model.step, pads = padsOf(window, [model.input.height, model.input.width]);
+  const list = pairs(windows, model.at);
+  const { window } = model.step;
+  const pads = padsOf(window, [model.input.height, model.input.width]);
   const columns = list.map(({ i, j }) => parts.flatMap(({ channel, taps }) => patchAt(model, channel, window, pads, [i, j], taps).flat()));
-  const weights = parts.flatMap(({ taps }) => taps.flat()), mark = (n) => (list[n].selected ? "selected" : "");
+  const weights = parts.flatMap(({ taps }) => taps.flat());
+  const mark = (n) => (list[n].selected ? "selected" : "");
   const header = ["", ...list.map(({ i, j }, n) => [`${j},${i}`, { className: mark(n) }])];
-  const rows = weights.map((weight, k) => [[short(weight), { className: tone(weight) }], ...columns.map((column, n) => [short(column[k]), { className: mark(n) }])]);
+  const rows = weights.map((weight, k) => [
+    [short(weight), { className: tone(weight) }],
+    ...columns.map((column, n) => [short(column[k]), { className: mark(n) }]),
+  ]);
   const sums = columns.map((column) => column.reduce((sum, value, k) => sum + value * weights[k], 0));
   const last = ["sum", ...sums.map((sum, n) => [short(sum), { className: `total ${mark(n)}` }])];
-  const about = `im2col copies the ${weights.length} cells under each window into a column. The taps, as one row, times this matrix give the sum of every window: ${weights.length} taps × a ${weights.length}×${list.length} matrix.`;
-  return [note(about), scrolled(tableOf([header, ...rows, last], { headers: true, caption: "taps, and one column for each output cell (column,row)" }))];
+  const about =
+    `im2col copies the ${weights.length} cells under each window into a column. ` +
+    `The taps, as one row, times this matrix give the sum of every window: ` +
+    `${weights.length} taps × a ${weights.length}×${list.length} matrix.`;
+  return [
+    note(about),
+    scrolled(tableOf([header, ...rows, last], { headers: true, caption: "taps, and one column for each output cell (column,row)" })),
+  ];
 }
 
 function kernelMatrix(model, parts, windows) {
-  const list = pairs(windows, model.at), [down, across] = windows, { window } = model.step, [{ channel, taps }] = parts;
+  const list = pairs(windows, model.at);
+  const [down, across] = windows;
+  const [{ channel, taps }] = parts;
   const border = model.step.border ?? { mode: "zeros", value: 0 };
   const cells = patchOf(model.input.planes[channel], [model.input.height, model.input.width], down.cells, across.cells, border);
-  const flat = cells.values.flat(), positions = down.cells.flatMap((i) => across.cells.map((j) => `${j},${i}`));
+  const flat = cells.values.flat();
+  const positions = down.cells.flatMap((i) => across.cells.map((j) => `${j},${i}`));
   const rows = list.map(({ i, j, selected }) => {
-    const line = new Array(flat.length).fill(0);
-    taps.forEach((row, u) => row.forEach((tap, v) => {
-      const y = (i - down.outputs[0]) * window.stride[0] + u * window.dilation[0];
-      const x = (j - across.outputs[0]) * window.stride[1] + v * window.dilation[1];
-      line[y * across.cells.length + x] = tap;
-    }));
-    const sum = line.reduce((total, tap, n) => (tap ? total + tap * flat[n] : total), 0), className = selected ? "selected" : "";
-    return [[`${j},${i}`, { className }], ...line.map((tap) => [tap ? short(tap) : "·", { className: `${tone(tap)} ${className}` }]), [`= ${short(sum)}`, { className: `total ${className}` }]];
+    const line = kernelRow(taps, model.step.window, [i - down.outputs[0], j - across.outputs[0]], down.cells.length, across.cells.length);
+    const sum = line.reduce((total, tap, n) => (tap ? total + tap * flat[n] : total), 0);
+    const className = selected ? "selected" : "";
+    return [
+      [`${j},${i}`, { className }],
+      ...line.map((tap) => [tap ? short(tap) : "·", { className: `${tone(tap)} ${className}` }]),
+      [`= ${short(sum)}`, { className: `total ${className}` }],
+    ];
   });
-  const header = ["", ...positions, "sum"], values = ["cells", ...flat.map((value) => [short(value), {}]), ""];
+  const header = ["", ...positions, "sum"];
+  const values = ["cells", ...flat.map((value) => [short(value), {}]), ""];
   const more = parts.length > 1 ? ` It shows the first of ${parts.length} channels; the others add matrices of the same form.` : "";
-  const about = `Each row of the kernel matrix holds the taps at the cells under one window, and 0 elsewhere. The matrix (${list.length}×${flat.length}) times the column of cells gives all sums at once; its transpose is the transposed convolution.${more}`;
-  return [note(about), scrolled(tableOf([header, values, ...rows], { headers: true, className: "dense", caption: "one row for each output cell, one column for each input cell (column,row)" }))];
+  const about =
+    "Each row of the kernel matrix holds the taps at the cells under one window, and 0 elsewhere. " +
+    `The matrix (${list.length}×${flat.length}) times the column of cells gives all sums at once; ` +
+    `its transpose is the transposed convolution.${more}`;
+  return [
+    note(about),
+    scrolled(
+      tableOf([header, values, ...rows], {
+        headers: true,
+        className: "dense",
+        caption: "one row for each output cell, one column for each input cell (column,row)",
+      }),
+    ),
+  ];
+}
+
+/** A row of the kernel matrix: the taps at the cells under the window of the output cell `at`, and 0 elsewhere. */
+function kernelRow(taps, { stride, dilation }, at, height, width) {
+  const line = new Array(height * width).fill(0);
+  for (const [u, row] of taps.entries()) {
+    const y = at[0] * stride[0] + u * dilation[0];
+    for (const [v, tap] of row.entries()) line[y * width + at[1] * stride[1] + v * dilation[1]] = tap;
+  }
+  return line;
 }
 
 function patchAt(model, channel, window, pads, at, taps) {
-  const [rows, columns] = AXES.map((axis) => taps0(axis === 0 ? taps.length : taps[0].length, at[axis] * window.stride[axis] - pads[axis][0], window.dilation[axis]));
-  return patchOf(model.input.planes[channel], [model.input.height, model.input.width], rows, columns, model.step.border ?? { mode: "zeros", value: 0 }).values;
+  const [rows, columns] = AXES.map((axis) =>
+    taps0(axis === 0 ? taps.length : taps[0].length, at[axis] * window.stride[axis] - pads[axis][0], window.dilation[axis]),
+  );
+  return patchOf(
+    model.input.planes[channel],
+    [model.input.height, model.input.width],
+    rows,
+    columns,
+    model.step.border ?? { mode: "zeros", value: 0 },
+  ).values;
 }
 
 function taps0(count, first, step) {

@@ -54,7 +54,8 @@ export class Model extends EventTarget {
   /** Other steps: one list of settings for each map. */
   replace(branches) {
     this.#attempt(() => {
-      const made = branches.map((specs) => this.#branch(specs)), before = this.output;
+      const made = branches.map((specs) => this.#branch(specs));
+      const before = this.output;
       this.branches = made;
       this.number = 0;
       this.index = this.steps.length;
@@ -66,7 +67,8 @@ export class Model extends EventTarget {
   edit(change, event = "maps") {
     this.#attempt(() => {
       const specs = this.branch.specs.map((spec, n) => (n === this.step.spec ? { ...spec, ...change, edited: true } : spec));
-      const before = this.output, made = this.#branch(specs);
+      const before = this.output;
+      const made = this.#branch(specs);
       this.branches[this.number] = made;
       this.index = Math.min(this.index, this.steps.length);
       this.#stay(before);
@@ -75,8 +77,13 @@ export class Model extends EventTarget {
 
   /** Select the cell of the new output that is at the same part of the photograph. */
   #stay({ height, width }) {
-    const [c, row, column] = this.at, { output } = this;
-    this.select(this.index, [c, Math.floor(((row + 0.5) * output.height) / height), Math.floor(((column + 0.5) * output.width) / width)], true);
+    const [c, row, column] = this.at;
+    const { output } = this;
+    this.select(
+      this.index,
+      [c, Math.floor(((row + 0.5) * output.height) / height), Math.floor(((column + 0.5) * output.width) / width)],
+      true,
+    );
   }
 
   /** Settings that fit no image keep the maps as they are, and their reason is shown. */
@@ -93,7 +100,8 @@ export class Model extends EventTarget {
 
   /** Select the cell [channel, row, column] of map `index`; one outside is moved to the edge. */
   select(index, [c, row, column], quiet = false) {
-    const within = (cell, size) => Math.min(Math.max(cell, 0), size - 1), maps = this.results[index];
+    const within = (cell, size) => Math.min(Math.max(cell, 0), size - 1);
+    const maps = this.results[index];
     const other = index !== this.index;
     this.index = index;
     this.at = [within(c, maps.planes.length), within(row, maps.height), within(column, maps.width)];
@@ -114,7 +122,7 @@ export class Model extends EventTarget {
   move(down, across, wrap = false) {
     let [c, row, column] = this.at;
     column += across;
-    if (wrap && column >= this.output.width) (column = 0), (row = (row + 1) % this.output.height);
+    if (wrap && column >= this.output.width) ((column = 0), (row = (row + 1) % this.output.height));
     this.select(this.index, [c, row + down, column]);
   }
 

@@ -50,21 +50,31 @@ export class Morphology {
 
   apply(input) {
     const floats = { ...input, planes: input.planes.map((plane) => Float32Array.from(plane)), whole: false, floats: true };
-    const [first, second] = PARTS[this.op](floats, (maps) => this.eroding.apply(maps), (maps) => this.dilating.apply(maps));
+    const [first, second] = PARTS[this.op](
+      floats,
+      (maps) => this.eroding.apply(maps),
+      (maps) => this.dilating.apply(maps),
+    );
     const planes = second ? first.planes.map((plane, c) => plane.map((value, i) => value - second.planes[c][i])) : first.planes;
     return { ...floats, planes, stretch: null };
   }
 
   explain(input, output, at) {
     if (this.single) return this.single.explain({ ...input, whole: false }, output, at);
-    const [c, row, column] = at, value = output.planes[c][row * output.width + column];
+    const [c, row, column] = at;
+    const value = output.planes[c][row * output.width + column];
     const { parts } = this.eroding.explain({ ...input, whole: false }, output, at);
     parts[0].winners = null;
-    return { parts, stages: [{ name: this.op, text: `${TEXTS[this.op]} of windows around ${number(column)},${number(row)}`, value }], value };
+    return {
+      parts,
+      stages: [{ name: this.op, text: `${TEXTS[this.op]} of windows around ${number(column)},${number(row)}`, value }],
+      value,
+    };
   }
 
   field(size, axis, [first, last]) {
-    const pads = padsOf(this.window, size), once = fieldOf(this.window, pads, axis, [first, last], size[axis]);
+    const pads = padsOf(this.window, size);
+    const once = fieldOf(this.window, pads, axis, [first, last], size[axis]);
     return this.span[axis] === this.eroding.span[axis] ? once : fieldOf(this.window, pads, axis, once, size[axis]);
   }
 

@@ -5,7 +5,11 @@ const LISTED = 25; // products that are listed one by one; longer lists are only
 /** A number as text: whole numbers in full, others with six significant digits. */
 export function number(value) {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "∞" : "−∞";
-  const text = Number.isInteger(value) ? `${value}` : Math.abs(value) >= 1e-4 && Math.abs(value) < 1e6 ? `${+value.toPrecision(6)}` : value.toExponential(4);
+  const text = Number.isInteger(value)
+    ? `${value}`
+    : Math.abs(value) >= 1e-4 && Math.abs(value) < 1e6
+      ? `${+value.toPrecision(6)}`
+      : value.toExponential(4);
   return text.replace("-", "−");
 }
 
@@ -28,14 +32,22 @@ export function by(sizes) {
 /** The sum of the products of one part, or of the sums of several. */
 export function productsText(parts) {
   if (parts.length > 1) {
-    return parts.length > LISTED ? `of ${parts.length} channels` : parts.map((part) => `${part.title} ${number(partSum(part))}`).join(" + ");
+    return parts.length > LISTED
+      ? `of ${parts.length} channels`
+      : parts.map((part) => `${part.title} ${number(partSum(part))}`).join(" + ");
   }
-  const [{ cells, taps }] = parts, pairs = [];
-  taps.forEach((line, u) => line.forEach((tap, v) => {
-    if (tap !== 0) pairs.push([tap, cells.values[u][v]]);
-  }));
+  const [{ cells, taps }] = parts;
+  const pairs = [];
+  taps.forEach((line, u) =>
+    line.forEach((tap, v) => {
+      if (tap !== 0) pairs.push([tap, cells.values[u][v]]);
+    }),
+  );
   if (pairs.length > LISTED) return `${pairs.length} products`;
-  return signed(pairs.map(([tap, value]) => [tap < 0, `${number(Math.abs(tap))}·${value < 0 ? `(${number(value)})` : number(value)}`])) || "no tap but 0";
+  return (
+    signed(pairs.map(([tap, value]) => [tap < 0, `${number(Math.abs(tap))}·${value < 0 ? `(${number(value)})` : number(value)}`])) ||
+    "no tap but 0"
+  );
 }
 
 /** Terms [negative, text] joined by their signs. */

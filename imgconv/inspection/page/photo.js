@@ -10,7 +10,10 @@ export function bytesOf(text) {
 /** Float32 numbers of a base64 text, nested as in `shape`. */
 export function arrayOf({ shape, data }) {
   const flat = Array.from(new Float32Array(bytesOf(data).buffer));
-  return shape.reduceRight((list, size) => Array.from({ length: list.length / size }, (_, n) => list.slice(n * size, (n + 1) * size)), flat)[0];
+  return shape.reduceRight(
+    (list, size) => Array.from({ length: list.length / size }, (_, n) => list.slice(n * size, (n + 1) * size)),
+    flat,
+  )[0];
 }
 
 /** The bytes of a deflated base64 text. */
@@ -32,7 +35,8 @@ export function photoOf(facts, bytes) {
 
 /** One plane; the bytes of a value lie a whole plane apart, the lowest first. */
 function planeOf(bytes, c, count, Type) {
-  const size = Type.BYTES_PER_ELEMENT, out = new Uint8Array(count * size);
+  const size = Type.BYTES_PER_ELEMENT;
+  const out = new Uint8Array(count * size);
   for (let b = 0; b < size; b++) {
     const start = (c * size + b) * count;
     for (let i = 0; i < count; i++) out[i * size + b] = bytes[start + i];
@@ -42,13 +46,17 @@ function planeOf(bytes, c, count, Type) {
 
 /** Levels from differences: what was predicted from the cells to the left and above (the median rule of JPEG-LS) is added. */
 function restored(differences, height, width, bounds, counts) {
-  const plane = new differences.constructor(differences.length), group = new Uint8Array(bounds.at(-1) + 1);
+  const plane = new differences.constructor(differences.length);
+  const group = new Uint8Array(bounds.at(-1) + 1);
   for (const n of group.keys()) group[n] = bounds.filter((bound) => n >= bound).length;
   const next = counts.map((_, n) => counts.slice(0, n).reduce((sum, count) => sum + count, 0));
   for (let i = 0, n = 0; i < height; i++) {
     for (let j = 0; j < width; j++, n++) {
-      const left = j ? plane[n - 1] : i ? plane[n - width] : 0, above = i ? plane[n - width] : left;
-      const corner = i && j ? plane[n - width - 1] : above, low = Math.min(left, above), high = Math.max(left, above);
+      const left = j ? plane[n - 1] : i ? plane[n - width] : 0;
+      const above = i ? plane[n - width] : left;
+      const corner = i && j ? plane[n - width - 1] : above;
+      const low = Math.min(left, above);
+      const high = Math.max(left, above);
       const at = group[Math.min(Math.abs(left - corner) + Math.abs(above - corner), group.length - 1)];
       plane[n] = differences[next[at]++] + (corner >= high ? low : corner <= low ? high : left + above - corner);
     }

@@ -33,10 +33,13 @@ export class Pool {
   }
 
   shape([channels, height, width]) {
-    const size = [height, width], output = outputSize(this.window, size), pads = padsOf(this.window, size);
+    const size = [height, width];
+    const output = outputSize(this.window, size);
+    const pads = padsOf(this.window, size);
     if (this.border) checkBorder(this.border, pads, size);
     for (const axis of this.border ? [] : AXES) {
-      const first = positionsOf(this.window, pads, axis, 0), last = positionsOf(this.window, pads, axis, output[axis] - 1);
+      const first = positionsOf(this.window, pads, axis, 0);
+      const last = positionsOf(this.window, pads, axis, output[axis] - 1);
       if (![first, last].every((cells) => cells.some((cell) => cell >= 0 && cell < size[axis]))) {
         throw new Misfit("a window holds nothing but padding; use less padding");
       }
@@ -64,7 +67,7 @@ export class Pool {
   }
 
   #values(plane, size, output, input) {
-    const pads = this.#pads(size, output), values = new Float64Array(output[0] * output[1]);
+    const pads = this.#pads(size, output);
     const cells = (value) => padded(plane, size, pads, this.border ?? { mode: "constant", value });
     const reduce = (kind, source) => reduceWindows(kind, output, source, this.taps, this.stride, this.dilation);
     if (this.mode === "max") return reduce("max", cells(-Infinity));
@@ -74,7 +77,9 @@ export class Pool {
       return reduce("min", cells(Infinity)).map((low, i) => high[i] - low);
     }
     if (this.mode === "median" || this.mode === "rank") return this.#ranked(cells(NaN), output, input);
-    const source = cells(0), sums = reduce("sum", source), counts = reduce("sum", this.#counted(size, pads));
+    const source = cells(0);
+    const sums = reduce("sum", source);
+    const counts = reduce("sum", this.#counted(size, pads));
     if (this.mode === "avg") return sums.map((sum, i) => sum / (typeof this.divisor === "number" ? this.divisor : counts[i]));
     const squares = reduce("sum", { ...source, data: source.data.map((value) => value * value) });
     return squares.map((square, i) => Math.sqrt(Math.max(square - (sums[i] * sums[i]) / counts[i], 0) / counts[i]));
@@ -99,7 +104,8 @@ export class Pool {
     const dense = this.stride[1] === 1 && this.dilation[1] === 1 && this.taps.flat().every(Boolean);
     const moves = dense && input.largest === 255 && input.whole;
     for (let i = 0; i < hOut; i++) {
-      const top = i * this.stride[0], out = values.subarray(i * wOut, (i + 1) * wOut);
+      const top = i * this.stride[0];
+      const out = values.subarray(i * wOut, (i + 1) * wOut);
       const rows = this.taps.map((_, u) => (top + u * this.dilation[0]) * width);
       if (moves) slideRanks(out, data, rows, columns.length, (count) => this.#index(count));
       else for (let j = 0; j < wOut; j++) out[j] = this.#sorted(data, width, top, j * this.stride[1], columns);
@@ -109,10 +115,12 @@ export class Pool {
 
   #sorted(data, width, top, left, columns) {
     const cells = [];
-    columns.forEach((rows, v) => rows.forEach((u) => {
-      const value = data[(top + u * this.dilation[0]) * width + left + v * this.dilation[1]];
-      if (value === value) cells.push(value);
-    }));
+    columns.forEach((rows, v) =>
+      rows.forEach((u) => {
+        const value = data[(top + u * this.dilation[0]) * width + left + v * this.dilation[1]];
+        if (value === value) cells.push(value);
+      }),
+    );
     return Float64Array.from(cells).sort()[this.#index(cells.length)];
   }
 
@@ -125,12 +133,16 @@ export class Pool {
 
   /** The cells under the window of an output cell, and the gradient that each gets of 1: {cells, values, gradient}. */
   reduced(input, c, at) {
-    const size = [input.height, input.width], pads = padsOf(this.window, size);
+    const size = [input.height, input.width];
+    const pads = padsOf(this.window, size);
     const [rows, columns] = AXES.map((axis) => positionsOf(this.window, pads, axis, at[axis]));
-    const cells = patchOf(input.planes[c], size, rows, columns, this.border ?? OUTSIDE), inside = [];
-    cells.padded.forEach((line, u) => line.forEach((outside, v) => {
-      if ((this.border || !outside) && this.taps[u][v]) inside.push({ u, v, value: cells.values[u][v] });
-    }));
+    const cells = patchOf(input.planes[c], size, rows, columns, this.border ?? OUTSIDE);
+    const inside = [];
+    cells.padded.forEach((line, u) =>
+      line.forEach((outside, v) => {
+        if ((this.border || !outside) && this.taps[u][v]) inside.push({ u, v, value: cells.values[u][v] });
+      }),
+    );
     return { cells, inside, ...this.#result(inside, this.#divisor(cells, size, pads, inside.length)) };
   }
 
@@ -146,26 +158,39 @@ export class Pool {
     const sum = sorted.reduce((total, value) => total + value, 0);
     const list = (join) => (inside.length > MOST_LISTED ? `${inside.length} cells` : inside.map(({ value }) => number(value)).join(join));
     if (this.mode === "avg") {
-      const stages = [{ name: "sum", text: list(" + "), value: sum }, { name: "average", text: `${number(sum)} / ${number(divisor)}`, value: sum / divisor }];
+      const stages = [
+        { name: "sum", text: list(" + "), value: sum },
+        { name: "average", text: `${number(sum)} / ${number(divisor)}`, value: sum / divisor },
+      ];
       return { stages, value: sum / divisor, gradient: inside.map((each) => [each, 1 / divisor]) };
     }
     if (this.mode === "range") {
-      const [low, high] = [sorted[0], sorted.at(-1)], text = `${number(high)} − ${number(low)}`;
-      return { stages: [{ name: "range", text, value: high - low }], value: high - low, gradient: [[cell(high), 1], [cell(low), -1]] };
+      const [low, high] = [sorted[0], sorted.at(-1)];
+      const stages = [{ name: "range", text: `${number(high)} − ${number(low)}`, value: high - low }];
+      const ends = [cell(high), cell(low)];
+      return { stages, value: high - low, gradient: ends.map((each, n) => [each, n ? -1 : 1]) };
     }
     if (this.mode === "std") {
       const mean = sum / inside.length;
       const value = Math.sqrt(inside.reduce((total, each) => total + (each.value - mean) ** 2, 0) / inside.length);
-      const stages = [{ name: "mean", text: `${number(sum)} / ${inside.length}`, value: mean }, { name: "std", text: "√(mean of (cell − mean)²)", value }];
+      const stages = [
+        { name: "mean", text: `${number(sum)} / ${inside.length}`, value: mean },
+        { name: "std", text: "√(mean of (cell − mean)²)", value },
+      ];
       return { stages, value, gradient: value ? inside.map((each) => [each, (each.value - mean) / (inside.length * value)]) : [] };
     }
     const value = sorted[this.#index(sorted.length)];
     const noun = { max: "largest", min: "smallest", median: "lower median" }[this.mode] ?? `rank ${this.percent}%`;
-    return { stages: [{ name: this.mode, text: `the ${noun} of ${list(", ")}`, value }], value, gradient: inside.length ? [[cell(value), 1]] : [] };
+    return {
+      stages: [{ name: this.mode, text: `the ${noun} of ${list(", ")}`, value }],
+      value,
+      gradient: inside.length ? [[cell(value), 1]] : [],
+    };
   }
 
   explain(input, output, [c, row, column]) {
-    const { cells, stages, value, gradient } = this.reduced(input, c, [row, column]), list = [...stages];
+    const { cells, stages, value, gradient } = this.reduced(input, c, [row, column]);
+    const list = [...stages];
     if (input.whole && !Number.isInteger(value)) list.push({ name: "rounded", text: "half to even", value: toLevel(value, input.largest) });
     const winners = cells.values.map((line) => line.map(() => 0));
     for (const [{ u, v }, share] of gradient) winners[u][v] += share;
@@ -175,7 +200,9 @@ export class Pool {
 
   /** The gradient of an input cell when that of every output cell is 1. */
   gradientAt(input, c, [row, column]) {
-    const size = [input.height, input.width], pads = padsOf(this.window, size), output = outputSize(this.window, size);
+    const size = [input.height, input.width];
+    const pads = padsOf(this.window, size);
+    const output = outputSize(this.window, size);
     const windows = AXES.map((axis) => {
       const cell = [row, column][axis];
       const low = Math.floor((cell + pads[axis][0] - spanOf(this.window, axis) + 1) / this.stride[axis]);
@@ -199,18 +226,27 @@ export class Pool {
   facts([channels, height, width]) {
     this.shape([channels, height, width]);
     const size = [height, width];
-    return { sizes: sizeFormulas(this.window, size), pads: padsOf(this.window, size), multiplyAdds: 0, multiplyAddsText: "a pool multiplies nothing", parameters: 0 };
+    return {
+      sizes: sizeFormulas(this.window, size),
+      pads: padsOf(this.window, size),
+      multiplyAdds: 0,
+      multiplyAddsText: "a pool multiplies nothing",
+      parameters: 0,
+    };
   }
 }
 
 /** Fill a row with the cells of a rank under windows of `columns` columns: counts of levels, and how many cells are below the result. */
 function slideRanks(out, data, rows, columns, indexOf) {
-  const counts = new Int32Array(256)
-  let level = 0, below = 0, total = 0;
+  const counts = new Int32Array(256);
+  let level = 0;
+  let below = 0;
+  let total = 0;
   const starts = Int32Array.from(rows);
   for (let j = 1 - columns; j < out.length; j++) {
     for (let r = 0; r < starts.length; r++) {
-      const old = j > 0 ? data[starts[r] + j - 1] : NaN, next = data[starts[r] + j + columns - 1];
+      const old = j > 0 ? data[starts[r] + j - 1] : NaN;
+      const next = data[starts[r] + j + columns - 1];
       if (old === old) {
         counts[old]--;
         total--;

@@ -29,40 +29,80 @@ function kernelOf({ step }) {
 }
 
 function sizeQuestion(model, whole) {
-  const size = [model.input.height, model.input.width], stride = whole(1, 3), padding = whole(0, 2), dilation = whole(1, 2);
-  const window = { kernelSize: kernelOf(model), stride: [stride, stride], padding: [padding, padding], dilation: [dilation, dilation], ceilMode: false, anchor: null };
-  const question = `A map of ${by(size)} cells (rows×columns) meets a kernel of ${by(window.kernelSize)} with stride ${stride}, padding ${padding} and dilation ${dilation}. What is the size of the output?`;
+  const size = [model.input.height, model.input.width];
+  const stride = whole(1, 3);
+  const padding = whole(0, 2);
+  const dilation = whole(1, 2);
+  const window = {
+    kernelSize: kernelOf(model),
+    stride: [stride, stride],
+    padding: [padding, padding],
+    dilation: [dilation, dilation],
+    ceilMode: false,
+    anchor: null,
+  };
+  const question =
+    `A map of ${by(size)} cells (rows×columns) meets a kernel of ${by(window.kernelSize)} ` +
+    `with stride ${stride}, padding ${padding} and dilation ${dilation}. What is the size of the output?`;
   return { question, answer: by(outputSize(window, size)), why: sizeFormulas(window, size).join("; ") };
 }
 
 function valueQuestion(model, whole) {
-  const { output } = model, at = [whole(0, output.planes.length - 1), whole(0, output.height - 1), whole(0, output.width - 1)];
+  const { output } = model;
+  const at = [whole(0, output.planes.length - 1), whole(0, output.height - 1), whole(0, output.width - 1)];
   const { stages, value } = model.step.explain(model.input, output, at);
   const question = `What is the value of the output at ${cellText(output, at)} (column,row)? Move the window there and read the cells.`;
-  return { question, answer: number(value), why: stages.map(({ name, text, value: result }) => `${name}: ${text} = ${number(result)}`).join("; ") };
+  return {
+    question,
+    answer: number(value),
+    why: stages.map(({ name, text, value: result }) => `${name}: ${text} = ${number(result)}`).join("; "),
+  };
 }
 
 function paddingQuestion(model, whole) {
-  const kernelSize = kernelOf(model), dilation = whole(1, 3), size = [model.input.height, model.input.width];
-  const [[top, bottom], [left, right]] = padsOf({ kernelSize, stride: [1, 1], padding: "same", dilation: [dilation, dilation], anchor: null }, size);
-  const question = `How many cells of padding does a kernel of ${by(kernelSize)} with dilation ${dilation} and stride 1 need, so that the output has the size of the input?`;
-  const why = `The kernel spans ${kernelSize.map((k) => `${dilation}·(${k} − 1) + 1 = ${dilation * (k - 1) + 1}`).join(" and ")} cells, and span − 1 cells are needed in all.`;
+  const kernelSize = kernelOf(model);
+  const dilation = whole(1, 3);
+  const size = [model.input.height, model.input.width];
+  const [[top, bottom], [left, right]] = padsOf(
+    { kernelSize, stride: [1, 1], padding: "same", dilation: [dilation, dilation], anchor: null },
+    size,
+  );
+  const question =
+    `How many cells of padding does a kernel of ${by(kernelSize)} with dilation ${dilation} and stride 1 need, ` +
+    `so that the output has the size of the input?`;
+  const spans = kernelSize.map((k) => `${dilation}·(${k} − 1) + 1 = ${dilation * (k - 1) + 1}`);
+  const why = `The kernel spans ${spans.join(" and ")} cells, and span − 1 cells are needed in all.`;
   return { question, answer: `${top} above and ${bottom} below, ${left} left and ${right} right.`, why };
 }
 
 function fieldQuestion(model, whole) {
   if (model.steps.length > 1) {
-    const fields = model.receptiveFields(), n = whole(1, model.steps.length);
-    return { question: `How large is the receptive field of one cell after step ${n}, ${model.steps[n - 1].title}, in the photograph?`, answer: `${by(fields[n - 1])} cells.`, why: "Each step adds (span − 1) times the product of the strides before it." };
+    const fields = model.receptiveFields();
+    const n = whole(1, model.steps.length);
+    return {
+      question: `How large is the receptive field of one cell after step ${n}, ${model.steps[n - 1].title}, in the photograph?`,
+      answer: `${by(fields[n - 1])} cells.`,
+      why: "Each step adds (span − 1) times the product of the strides before it.",
+    };
   }
-  const [k] = kernelOf(model), stride = whole(1, 3), second = whole(1, 3) * 2 + 1, cells = k + (second - 1) * stride;
-  const question = `After a kernel with ${k} rows and stride ${stride} comes one with ${second} rows. On how many rows of the photograph does one cell of the second map depend?`;
+  const [k] = kernelOf(model);
+  const stride = whole(1, 3);
+  const second = whole(1, 3) * 2 + 1;
+  const cells = k + (second - 1) * stride;
+  const question =
+    `After a kernel with ${k} rows and stride ${stride} comes one with ${second} rows. ` +
+    `On how many rows of the photograph does one cell of the second map depend?`;
   return { question, answer: `${cells} rows.`, why: `${k} + (${second} − 1)·${stride} = ${cells}` };
 }
 
 function parameterQuestion(model, whole) {
-  const [kh, kw] = kernelOf(model), groups = whole(1, 2), channels = groups * whole(1, 3), maps = groups * whole(2, 8);
+  const [kh, kw] = kernelOf(model);
+  const groups = whole(1, 2);
+  const channels = groups * whole(1, 3);
+  const maps = groups * whole(2, 8);
   const count = (maps * channels * kh * kw) / groups + maps;
-  const question = `How many parameters does a layer learn that makes ${maps} maps of ${channels} channels with kernels of ${kh}×${kw}, ${groups === 1 ? "one group" : `${groups} groups`} and a bias for each map?`;
+  const question =
+    `How many parameters does a layer learn that makes ${maps} maps of ${channels} channels with kernels of ${kh}×${kw}, ` +
+    `${groups === 1 ? "one group" : `${groups} groups`} and a bias for each map?`;
   return { question, answer: grouped(count), why: `${maps}·${channels / groups}·${kh}·${kw} weights + ${maps} biases = ${count}` };
 }

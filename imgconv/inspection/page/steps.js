@@ -30,7 +30,8 @@ export function stepsOf(specs, modes) {
 }
 
 function deformed(spec) {
-  const [{ taps, divisor }] = spec.kernels, size = [taps.length, taps[0].length];
+  const [{ taps, divisor }] = spec.kernels;
+  const size = [taps.length, taps[0].length];
   const offsets = taps.map((line, u) => line.map((_, v) => spec.pairs?.[u][v] ?? OFFSETS[spec.offsets]([u, v], size, spec.strength)));
   return new Deformed({ ...spec, taps, divisor, offsets });
 }
@@ -55,9 +56,12 @@ export function evaluate(photo, steps) {
 
 /** The receptive field [height, width] of a cell after each step, in cells of the photograph. */
 export function receptiveFields(steps, results) {
-  let cells = [1, 1], jump = [1, 1], all = false;
+  let cells = [1, 1];
+  let jump = [1, 1];
+  let all = false;
   return steps.map((step, n) => {
-    const stride = step.stride ?? [1, 1], back = step.outputPadding !== undefined;
+    const stride = step.stride ?? [1, 1];
+    const back = step.outputPadding !== undefined;
     cells = AXES.map((axis) => cells[axis] + (step.span[axis] - 1) * jump[axis]);
     jump = AXES.map((axis) => (back ? jump[axis] / stride[axis] : jump[axis] * stride[axis]));
     all ||= results[n + 1].vector;
@@ -68,7 +72,10 @@ export function receptiveFields(steps, results) {
 /** The cells [[first, last] of rows, of columns] of the photograph and of every map that the cell `at` of map `index` depends on. */
 export function fieldsOf(steps, results, index, [, row, column]) {
   const fields = new Array(index + 1);
-  fields[index] = [[row, row], [column, column]];
+  fields[index] = [
+    [row, row],
+    [column, column],
+  ];
   for (let n = index; n > 0; n--) {
     const { height, width } = results[n - 1];
     fields[n - 1] = AXES.map((axis) => steps[n - 1].field([height, width], axis, fields[n][axis]));
@@ -78,12 +85,15 @@ export function fieldsOf(steps, results, index, [, row, column]) {
 
 /** The input cell that counts most in an explanation: [channel, row, column], null where there is none. */
 export function strongest({ parts }) {
-  let best = null, most = -1;
+  let best = null;
+  let most = -1;
   for (const { cells, taps, winners, channel } of parts) {
-    cells.values.forEach((line, u) => line.forEach((value, v) => {
-      const weight = Math.abs(winners ? winners[u][v] : taps ? taps[u][v] * value : 1);
-      if (!cells.padded[u][v] && weight > most) (most = weight), (best = [channel, cells.rows[u], cells.columns[v]]);
-    }));
+    cells.values.forEach((line, u) =>
+      line.forEach((value, v) => {
+        const weight = Math.abs(winners ? winners[u][v] : taps ? taps[u][v] * value : 1);
+        if (!cells.padded[u][v] && weight > most) ((most = weight), (best = [channel, cells.rows[u], cells.columns[v]]));
+      }),
+    );
   }
   return best;
 }
@@ -117,7 +127,11 @@ export function cellValueText(maps, at) {
 
 /** The output cell along an axis whose window has its middle nearest to an input cell. */
 export function cellUnder(step, input, output, axis, cell) {
-  const sizes = [[input.height, output.height], [input.width, output.width]][axis], size = [input.height, input.width];
+  const sizes = [
+    [input.height, output.height],
+    [input.width, output.width],
+  ][axis];
+  const size = [input.height, input.width];
   let found = Math.floor((cell * sizes[1]) / sizes[0]);
   if (step.stampOf) found = step.stampOf(cell, axis)[Math.floor((step.window.kernelSize[axis] - 1) / 2)];
   else if (step.window) {

@@ -18,11 +18,13 @@ export function toLevel(value, largest) {
 /** A plane with its padding, float64: {data, height, width}. */
 export function padded(plane, size, pads, border) {
   const [height, width] = AXES.map((axis) => size[axis] + pads[axis][0] + pads[axis][1]);
-  const data = new Float64Array(height * width), [top, left] = [pads[0][0], pads[1][0]];
+  const data = new Float64Array(height * width);
+  const [top, left] = [pads[0][0], pads[1][0]];
   const beyond = [];
   for (let j = -left; j < width - left; j++) if (j < 0 || j >= size[1]) beyond.push([j + left, sourceOf(border.mode, j, size[1])]);
   for (let i = 0; i < height; i++) {
-    const source = sourceOf(border.mode, i - top, size[0]), start = i * width;
+    const source = sourceOf(border.mode, i - top, size[0]);
+    const start = i * width;
     if (source < 0) {
       data.fill(border.value, start, start + width);
       continue;
@@ -35,7 +37,9 @@ export function padded(plane, size, pads, border) {
 
 /** Add the correlation of a padded plane with `taps` (rows of numbers) to `sums` (hOut * wOut), taps in reading order. */
 export function addCorrelation(sums, [hOut, wOut], { data, width }, taps, stride, dilation) {
-  const runs = taps.flatMap((line, u) => runsOf(line).map(({ first, weights }) => ({ weights, offset: u * dilation[0] * width + first * dilation[1] })));
+  const runs = taps.flatMap((line, u) =>
+    runsOf(line).map(({ first, weights }) => ({ weights, offset: u * dilation[0] * width + first * dilation[1] })),
+  );
   const add = stride[1] === 1 && dilation[1] === 1 ? addDenseRun : addRun;
   for (let i = 0; i < hOut; i++) {
     const start = i * stride[0] * width;
@@ -50,17 +54,23 @@ export function addProduct(sums, output, source, taps, stride, dilation) {
     addCorrelation(sums, output, source, taps, stride, dilation);
     return;
   }
-  const middle = new Float64Array(output[0] * source.width), columns = factors.column.map((tap) => [tap]);
+  const middle = new Float64Array(output[0] * source.width);
+  const columns = factors.column.map((tap) => [tap]);
   addCorrelation(middle, [output[0], source.width], source, columns, [stride[0], 1], [dilation[0], 1]);
   addCorrelation(sums, output, { data: middle, width: source.width }, [factors.row], [1, stride[1]], [1, dilation[1]]);
 }
 
 /** A column and a row whose products are the taps, null where there is none; whole numbers stay whole. */
 function factorsOf(taps) {
-  const sizes = taps.flat().map(Math.abs), largest = Math.max(...sizes), at = sizes.indexOf(largest), width = taps[0].length;
+  const sizes = taps.flat().map(Math.abs);
+  const largest = Math.max(...sizes);
+  const at = sizes.indexOf(largest);
+  const width = taps[0].length;
   if (!largest) return null;
-  const column = taps.map((line) => line[at % width]), row = taps[Math.floor(at / width)].map((tap) => tap / largest);
-  const sign = Math.sign(column[Math.floor(at / width)]), exact = taps.flat().every(Number.isInteger);
+  const column = taps.map((line) => line[at % width]);
+  const row = taps[Math.floor(at / width)].map((tap) => tap / largest);
+  const sign = Math.sign(column[Math.floor(at / width)]);
+  const exact = taps.flat().every(Number.isInteger);
   if (exact && !row.every(Number.isInteger)) return null;
   const fits = taps.every((line, u) => line.every((tap, v) => Math.abs(tap - sign * column[u] * row[v]) <= 1e-12 * largest));
   return fits ? { column: column.map((tap) => sign * tap), row } : null;
@@ -80,9 +90,13 @@ function runsOf(line) {
 /** Add the products of neighbouring taps to a row of sums, four sums at a time. */
 function addRun(sums, data, first, end, weights, start, stride, dilation) {
   const count = weights.length;
-  let o = first, j = start;
+  let o = first;
+  let j = start;
   for (; o + 4 <= end; o += 4, j += 4 * stride) {
-    let a = sums[o], b = sums[o + 1], c = sums[o + 2], d = sums[o + 3];
+    let a = sums[o];
+    let b = sums[o + 1];
+    let c = sums[o + 2];
+    let d = sums[o + 3];
     for (let v = 0, q = j; v < count; v++, q += dilation) {
       const weight = weights[v];
       a += weight * data[q];
@@ -103,11 +117,19 @@ function addRun(sums, data, first, end, weights, start, stride, dilation) {
 /** `addRun` for neighbouring windows: four sums share all but one of the cells that they read. */
 function addDenseRun(sums, data, first, end, weights, start) {
   const count = weights.length;
-  let o = first, j = start;
+  let o = first;
+  let j = start;
   for (; o + 4 <= end; o += 4, j += 4) {
-    let a = sums[o], b = sums[o + 1], c = sums[o + 2], d = sums[o + 3], p = data[j], q = data[j + 1], r = data[j + 2];
+    let a = sums[o];
+    let b = sums[o + 1];
+    let c = sums[o + 2];
+    let d = sums[o + 3];
+    let p = data[j];
+    let q = data[j + 1];
+    let r = data[j + 2];
     for (let v = 0; v < count; v++) {
-      const weight = weights[v], s = data[j + v + 3];
+      const weight = weights[v];
+      const s = data[j + v + 3];
       a += weight * p;
       b += weight * q;
       c += weight * r;
@@ -138,8 +160,11 @@ const ROWS = {
 
 /** What every window of a padded plane is reduced to: its "sum", "max" or "min". Full windows are reduced by columns, then by rows. */
 export function reduceWindows(kind, [hOut, wOut], { data, width }, taps, stride, dilation) {
-  const values = new Float64Array(hOut * wOut), addRow = ROWS[kind], neutral = { sum: 0, max: -Infinity, min: Infinity }[kind];
-  const full = taps.flat().every(Boolean), line = new Float64Array(width);
+  const values = new Float64Array(hOut * wOut);
+  const addRow = ROWS[kind];
+  const neutral = { sum: 0, max: -Infinity, min: Infinity }[kind];
+  const full = taps.flat().every(Boolean);
+  const line = new Float64Array(width);
   for (let i = 0; i < hOut; i++) {
     const out = values.subarray(i * wOut, (i + 1) * wOut).fill(neutral);
     const rows = taps.map((_, u) => (i * stride[0] + u * dilation[0]) * width);
@@ -157,8 +182,10 @@ export function reduceWindows(kind, [hOut, wOut], { data, width }, taps, stride,
 /** The sum of a patch of values times taps, in the order of `addCorrelation`. */
 export function sumOf(values, taps) {
   let sum = 0;
-  taps.forEach((line, u) => line.forEach((tap, v) => {
-    if (tap !== 0) sum += tap * values[u][v];
-  }));
+  taps.forEach((line, u) =>
+    line.forEach((tap, v) => {
+      if (tap !== 0) sum += tap * values[u][v];
+    }),
+  );
   return sum;
 }
