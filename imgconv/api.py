@@ -15,7 +15,7 @@ from imgconv.process.missing import mask_of
 from imgconv.recipe import DECLARED, Canny, MissingData, Pool, Recipe, filter_recipe, footprint_of, network_recipe
 from imgconv.registry import Bank, Kernel, kernel_from_array
 from imgconv.remedies import named, python_remedies
-from imgconv.window import Padding, Size, as_number
+from imgconv.window import Padding, Size, as_number, sizes
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -373,8 +373,8 @@ def missing_data_of(nodata: float | str | None, mask: "ImageLike | None") -> Mis
 @ignore_float_errors
 def _apply(recipe: Recipe, image: ImageLike, threads: int | None = None, *, bands: bool = False) -> Any:
     """Return the result of a recipe in the form of `image`, or a list of several results. With `bands` no channel is alpha."""
-    if threads is not None and threads < 1:
-        raise UsageError(f"threads must be at least 1, not {threads}; leave it out for one per core")
+    if threads is not None:
+        sizes(threads, "threads", 1, least=1)
     results: list[Any] = []
     with named(image):
         opened = open_image(image, recipe.luma, bands=bands, masked=not isinstance(recipe.step, Canny), stacklevel=5)

@@ -238,6 +238,8 @@ BANDS = np.zeros((5, 6, 9), np.uint8)
         (lambda: imgconv.edge(BANDS), ValueError, "9 channels has no luma; use grey=False"),
         (lambda: imgconv.canny(BANDS), ValueError, "9 channels has no luma; use one of 1 or 3"),
         (lambda: imgconv.learn(BANDS, BANDS), ValueError, "9 channels has no luma; use channels='each' or all"),
+        (lambda: imgconv.edge(BANDS, threads="9"), TypeError, "threads must be a whole number"),
+        (lambda: imgconv.learn(BANDS, BANDS, steps="9"), TypeError, "steps must be a whole number"),
         (lambda: imgconv.run(BANDS, ["grey"]), ValueError, "step 1.*1 or 3 channels have a luma"),
         (lambda: imgconv.explain("nope.jpg"), OSError, r"nope\.jpg: .*no such file"),
         (lambda: imgconv.explain(PHOTO, at=(700, 0)), ValueError, r"coffee\.jpg: pixel 700,0 lies outside.*at="),

@@ -106,7 +106,7 @@ class Task:
         Channels(self.channels)
         if max(self.kernel_size) > LARGEST:
             raise UsageError(f"size must be from 1 to {LARGEST}, not {self.size}")
-        if not 1 <= self.steps <= MOST_STEPS:
+        if sizes(self.steps, "steps", 1, least=1) > (MOST_STEPS,):
             raise UsageError(f"steps must be from 1 to {MOST_STEPS:,}, not {self.steps}")
         if self.name is not None:
             check_name(self.name, replace=self.force or self.channels != Channels.grey)  # the names of several channels are longer

@@ -4,13 +4,11 @@ The page is one file without network access. A few threads render its cards, whi
 """
 
 import os
-from base64 import b64encode
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from hashlib import sha256
 from pathlib import Path, PurePath
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO, Self
@@ -18,6 +16,7 @@ from typing import Any, BinaryIO, Self
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from imgconv.display.document import document_head
 from imgconv.errors import ImgconvError
 from imgconv.images.zarr_store import Readable
 from imgconv.modes import Axes
@@ -98,14 +97,15 @@ class Report:
         self._collect(0)
         self._cards.seek(0)
         page = _templates().get_template("report.html")
+        style, script = (_file(name) for name in ("report.css", "report.js"))
         for text in page.generate(
+            head=Markup(document_head(visible(self._title), style, script)),
             title=self._title,
             facts=self._facts,
             summary=_summary(self.results, len(self.failures)),
             failures=self.failures[:MOST],
             cards=map(Markup, self._cards),
-            style=_file("report.css"),
-            script=_file("report.js"),
+            script=Markup(script),
         ):
             stream.write(text.encode())
 
@@ -170,7 +170,6 @@ def _templates() -> Environment:
         trim_blocks=True,
         undefined=StrictUndefined,
     )
-    templates.filters["csp_hash"] = _csp_hash
     templates.tests["image"] = lambda value: isinstance(value, Thumbnail)
     return templates
 
@@ -179,13 +178,8 @@ def _visible_value(value: Any) -> Any:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _file(name: str) -> Markup:
-    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
-
-
-def _csp_hash(text: str) -> str:
-    """The name of an inline style or script in the content security policy of its page."""
-    return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
+def _file(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
 def _summary(results: int, failed: int) -> str:

@@ -5,7 +5,6 @@ from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from hashlib import sha256
 from html import escape
 from json import dumps
 from math import floor, prod
@@ -13,6 +12,7 @@ from pathlib import Path, PurePath
 from shlex import quote
 from typing import Any
 
+from imgconv.display.document import document_head
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.images import Raster
 from imgconv.inputs import Inputs
@@ -140,9 +140,7 @@ def _most_cells(image: Raster, recipe: Recipe) -> float:
 def _page(data: dict[str, Any], photo: PagePhoto) -> str:
     script, style = bundled_script(), (FOLDER / "page.css").read_text(encoding="utf-8")
     parts = {
-        "script-hash": _csp_hash(script),
-        "style-hash": _csp_hash(style),
-        "style": style,
+        "head": document_head("Convolution, cell by cell", style, script),
         "data": _packed(dumps(data, separators=(",", ":")).encode()),
         "photo": _packed(photo.data),
         "script": script,
@@ -188,7 +186,3 @@ def _visible(name: str) -> str:
     'a\\nb\\udcff.jpg'
     """
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name)
-
-
-def _csp_hash(text: str) -> str:
-    return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
