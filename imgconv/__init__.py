@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from imgconv.errors import MissingExtra as MissingExtra
     from imgconv.errors import PictureError as PictureError
     from imgconv.errors import UsageError as UsageError
-    from imgconv.fitting.learnt import LearntKernels as LearntKernels
+    from imgconv.fitting.task import LearntKernels as LearntKernels
     from imgconv.functional.activation import flatten as flatten
     from imgconv.functional.activation import leaky_relu as leaky_relu
     from imgconv.functional.activation import relu as relu
@@ -75,7 +75,7 @@ _NAMES = {
     "imgconv.api": "canny edge filter kernel kernels pool run",
     "imgconv.api_inspection": "explain figure learn plan",
     "imgconv.errors": "ArgumentTypeError DoesNotFit ImgconvError ImageError MissingExtra PictureError UsageError",
-    "imgconv.fitting.learnt": "LearntKernels",
+    "imgconv.fitting.task": "LearntKernels",
     "imgconv.inspection.explanation": "Explanation",
     "imgconv.inspection.plans": "ImagePlan",
     "imgconv.plotting.figures": "Figure",

@@ -23,7 +23,7 @@ from imgconv.remedies import named, python_remedies
 from imgconv.window import Padding, Size, as_number, sizes
 
 if TYPE_CHECKING:
-    from imgconv.fitting.learnt import LearntKernels
+    from imgconv.fitting.task import LearntKernels
     from imgconv.inspection.explanation import Explanation
     from imgconv.inspection.plans import ImagePlan
     from imgconv.plotting.figures import Figure
@@ -338,7 +338,7 @@ def learn(
     [[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]]
     """
     from imgconv.fitting.learning import opened_pair
-    from imgconv.fitting.learnt import Task
+    from imgconv.fitting.task import Task
     from imgconv.outputs import format_of
     from imgconv.registry import user_file
 

@@ -14,7 +14,7 @@ from imgconv.errors import UsageError
 from imgconv.modes import Channels
 
 if TYPE_CHECKING:
-    from imgconv.fitting.learnt import LearntKernels, Task
+    from imgconv.fitting.task import LearntKernels, Task
     from imgconv.images import Luma, Raster
     from imgconv.inputs import Inputs
 
@@ -52,7 +52,7 @@ class LearnOptions:
     def to_task(self) -> "Task":
         """What is to be learnt."""
         from imgconv.cli.selection import missing_data_of
-        from imgconv.fitting.learnt import Task
+        from imgconv.fitting.task import Task
         from imgconv.recipe.values import image_size, read
 
         size = read("--size", image_size, self.size)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.display.shown import Shown
+from imgconv.display.displayable import Displayable
 from imgconv.images import Raster
 from imgconv.inspection.cells import Patch
 from imgconv.recipe import Recipe
@@ -143,7 +143,7 @@ class MapValue:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Explanation(Shown):
+class Explanation(Displayable):
     """What `imgconv.explain` returns: one output pixel, `at` (x, y), of every map of a recipe.
 
     `source` is the name of the image, of which `image` is the first of `frames`. `matrices` are those of each kernel, if requested.

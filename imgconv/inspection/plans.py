@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imgconv.display.shown import Shown
+from imgconv.display.displayable import Displayable
 from imgconv.filters.algorithms import algorithm_of
 from imgconv.filters.canny import band_rows
 from imgconv.filters.cost import multiply_adds_of
@@ -52,7 +52,7 @@ def plan(recipe: Recipe, shape: Shape, dtype: str = "uint8", source: str = "") -
 
 
 @dataclass(frozen=True, repr=False)
-class ImagePlan(Shown):
+class ImagePlan(Displayable):
     """What `imgconv.plan` returns: a recipe on one image, the image's shape (C, H, W) and dtype, and every step."""
 
     source: str

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from imgconv.display.shown import Shown
+from imgconv.display.displayable import Displayable
 from imgconv.errors import DoesNotFit
 from imgconv.layers.layer import Layer, Sequential
 from imgconv.window import sizes
@@ -26,7 +26,7 @@ class LayerSummary:
 
 
 @dataclass(frozen=True, repr=False)
-class Summary(Shown):
+class Summary(Displayable):
     """What `summary` of a layer returns: all `layers` in their order, and the totals."""
 
     name: str

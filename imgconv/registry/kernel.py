@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from imgconv.display.shown import Shown
+from imgconv.display.displayable import Displayable
 from imgconv.errors import ArgumentTypeError, UsageError
 from imgconv.modes import CombineMode, Range
 from imgconv.properties import cached_property
@@ -26,7 +26,7 @@ ROUNDING = 1e-12  # relative to the largest tap; smaller sums and products are r
 
 
 @dataclass(frozen=True, eq=False)
-class Kernel(Shown):
+class Kernel(Displayable):
     """The weights of a correlation: an output value is the sum of taps * input values / divisor + offset.
 
     Parameters
@@ -153,7 +153,7 @@ class Kernel(Shown):
 
 
 @dataclass(frozen=True, eq=False)
-class Bank(Shown):
+class Bank(Displayable):
     """Several kernels that are applied to one image, and how their maps r are combined.
 
     `combine` is "none" (each map is an output), "hypot" sqrt(sum r**2), "max" of |r|, "sum" of |r|, or "projection"

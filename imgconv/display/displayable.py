@@ -1,4 +1,4 @@
-"""The base class of results that show themselves as text, as HTML and as JSON values."""
+"""The base class of what can be displayed as text, as HTML and as JSON values."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from imgconv.display.parts import Part
 
 
-class Shown:
-    """Base class of results that show themselves: `parts` as text and as HTML, `as_json` as JSON values."""
+class Displayable:
+    """Base class of results and kernels: `parts` are displayed as text and as HTML, `as_json` as JSON values."""
 
     def parts(self) -> "Iterable[Part]":
-        """Return the lines and tables of the result."""
+        """Return the lines and tables that are displayed."""
         raise NotImplementedError
 
     def as_json(self) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from imgconv.display.displayable import Displayable
 from imgconv.display.parts import live_display
-from imgconv.display.shown import Shown
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.fitting.gradient_descent import descend
 from imgconv.fitting.learning import Example, Fit, Weights, learn
-from imgconv.fitting.learnt_tables import chart, learnt_parts
+from imgconv.fitting.tables import chart, learnt_parts
 from imgconv.images import Raster
 from imgconv.inputs import Inputs
 from imgconv.modes import Channels
@@ -33,7 +33,7 @@ MOST_STEPS = 100_000  # of gradient descent
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LearntKernels(Shown):
+class LearntKernels(Displayable):
     """What `imgconv.learn` returns: the `fits` of kernels to the pairs `sources`, one for each channel with `channels` "each".
 
     `losses` are those of every step of each gradient descent; empty for least squares.
