@@ -367,7 +367,8 @@ def missing_data_of(nodata: float | str | None, mask: "ImageLike | None") -> Mis
         return DECLARED if nodata == "auto" else MissingData.of(nodata)
     if type(mask) is np.ndarray and mask.dtype == np.bool_ and mask.ndim == 2:
         return MissingData.of(nodata, mask)
-    return MissingData.of(nodata, mask_of(open_image(mask).raster))
+    with named(mask):
+        return MissingData.of(nodata, mask_of(open_image(mask, name="mask").raster))
 
 
 @ignore_float_errors

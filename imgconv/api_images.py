@@ -43,6 +43,7 @@ def open_image(
     image: ImageLike,
     luma: Luma = "no",
     *,
+    name: str = "image",
     bands: bool = False,
     max_pixels: int | None = DEFAULT_MAX_PIXELS,
     salvage: bool = False,
@@ -50,9 +51,9 @@ def open_image(
     masked: bool = False,
     stacklevel: int = 3,
 ) -> Opened:
-    """Open an image. With `bands` no channel is alpha; with `masked` it can be a masked array; `stacklevel` is that of a warning.
+    """Open an image. With `bands` no channel is alpha; with `masked` it can be a masked array.
 
-    The other parameters are those of `open_frames`.
+    `name` is that of the argument, `stacklevel` that of a warning. The other parameters are those of `open_frames`.
 
     Raises ArgumentTypeError for what is not an image, and ImageError, which does not name the file.
     """
@@ -69,10 +70,10 @@ def open_image(
     elif masked and _is_masked(image):
         raster, array = _of_masked(image), image
     else:
-        array = as_array(image, "image")
+        array = as_array(image, name)
         if array is None:
-            raise ArgumentTypeError(f"image is of type {type(image).__name__}; use a path, a PIL image, or an array (H, W) or (H, W, C)")
-        raster = _from_array(array)
+            raise ArgumentTypeError(f"{name} is of type {type(image).__name__}; use a path, a PIL image, or an array (H, W) or (H, W, C)")
+        raster = _from_array(array, name)
     return Opened(replace(raster, alpha=False) if bands else raster, frames, array)
 
 
@@ -89,11 +90,11 @@ def _of_masked(image: "np.ma.MaskedArray[Any, Any]") -> Raster:
     return located(_from_array(np.ma.getdata(image)), MissingData(mask=~np.ma.getmaskarray(image)))
 
 
-def _from_array(image: Array) -> Raster:
+def _from_array(image: Array, name: str = "image") -> Raster:
     if image.dtype.kind not in "buif" or image.dtype.itemsize > 8:
-        raise ArgumentTypeError(f"image has dtype {image.dtype}; use bool, an integer type, float16, float32 or float64")
+        raise ArgumentTypeError(f"{name} has dtype {image.dtype}; use bool, an integer type, float16, float32 or float64")
     if image.ndim not in (2, 3) or 0 in image.shape:
-        raise DoesNotFit(f"image has the shape {image.shape}; give (H, W) or (H, W, C), none of them 0")
+        raise DoesNotFit(f"{name} has the shape {image.shape}; give (H, W) or (H, W, C), none of them 0")
     pixels = _as_pixels(np.ascontiguousarray(image[..., None] if image.ndim == 2 else image))
     return Raster(pixels, alpha=pixels.shape[2] in (2, 4))
 

@@ -9,7 +9,7 @@ from imgconv.errors import DoesNotFit, ImageError, ImgconvError
 
 SHORT = re.compile(r"(?<![\w-])-([kos])\b(?: (?:NAME|STEP|FILE)\b)?")
 LONG_NAMES = {"k": "kernel=", "o": "output=", "s": "step="}
-OPTION = re.compile(r"--([a-z][a-z0-9-]*)(?: (keep|drop|filter|raw|clip|abs|each|all|grey)\b)?")
+OPTION = re.compile(r"--([a-z][a-z0-9-]*)(?: (?=')| (keep|drop|filter|raw|clip|abs|each|all|grey)\b)?")
 TAGGED = re.compile(r"; imgconv kernels list --tag \S+ shows all")
 PHRASES = {  # of messages about the command line, and what a Python caller reads instead
     "use --grey or --color": "use grey=True or grey=False",
@@ -53,6 +53,8 @@ def in_python(text: str) -> str:
 
     >>> in_python("pnm cannot hold it; drop it with --alpha drop, or add --padding")
     "pnm cannot hold it; drop it with alpha='drop', or add padding="
+    >>> in_python("--keep 'relu' is not a step of this recipe")
+    "keep='relu' is not a step of this recipe"
     """
     text = TAGGED.sub("", text)
     for typed, python in PHRASES.items():
