@@ -1,7 +1,7 @@
 // The arithmetic of the selected cell: cells, kernel and products as tables, then every step up to the pixel; and the chain of sums.
 
 import { css, inkOn, toneOf } from "./colours.js";
-import { byId, element, tableOf } from "./elements.js";
+import { byId, element, renew, tableOf } from "./elements.js";
 import { matrixTables, scrolled } from "./matrices.js";
 import { number, short } from "./numbers.js";
 import { cellText, cellValueText, chainOf } from "./steps.js";
@@ -21,7 +21,7 @@ export function drawArithmetic(model) {
   if (model.view === "window" && more > 0) {
     tables.push(element("p", { className: "quiet", textContent: `and ${more} more channels in the same way` }));
   }
-  byId("sums").replaceChildren(...stampTables(model, explained), ...tables, stages(model, explained));
+  renew(byId("sums"), [...stampTables(model, explained), ...tables, stages(model, explained)]);
   byId("arithmetic-title").textContent = `Arithmetic of ${cellText(model.output, model.at)}`;
 }
 
@@ -72,17 +72,12 @@ function cellTable(model, { cells, winners, members, channel }) {
     const left = members && !members[u][v];
     if (left || (outside && Number.isNaN(value))) return ["", { className: "padding" }];
     if (outside) return [`(${short(value)})`, { className: "padding" }];
-    return [short(value), { className: winners?.[u][v] ? "winner" : "", "data-cell": `${channel} ${cells.rows[u]} ${cells.columns[v]}` }];
+    const colour = tone(model.input.planes[channel][cells.rows[u] * model.input.width + cells.columns[v]]);
+    return [short(value), { className: winners?.[u][v] ? "winner" : "", style: `background: ${css(colour)}; color: ${inkOn(colour)}` }];
   };
   const head = ["", ...cells.columns.map(String)];
   const rows = cells.rows.map((row, u) => [String(row), ...cells.columns.map((_, v) => cell(u, v))]);
-  const values = tableOf([head, ...rows], { headers: true, className: "cells", caption: "cells" });
-  for (const node of values.querySelectorAll("td[data-cell]")) {
-    const [, row, column] = node.dataset.cell.split(" ").map(Number);
-    const colour = tone(model.input.planes[channel][row * model.input.width + column]);
-    Object.assign(node.style, { background: css(colour), color: inkOn(colour) });
-  }
-  return values;
+  return tableOf([head, ...rows], { headers: true, className: "cells", caption: "cells" });
 }
 
 function sign(text) {

@@ -11,6 +11,18 @@ export function element(tag, properties = {}, ...children) {
   return node;
 }
 
+/** Give a node these children, and leave what is equal in it as it is: it needs no new layout. */
+export function renew(node, children) {
+  const old = [...node.childNodes];
+  if (old.length !== children.length) return node.replaceChildren(...children);
+  for (const [n, child] of children.entries()) {
+    if (old[n].isEqualNode(child)) continue;
+    const isAlike = child.childElementCount && old[n].cloneNode(false).isEqualNode(child.cloneNode(false));
+    if (isAlike) renew(old[n], [...child.childNodes]);
+    else old[n].replaceWith(child);
+  }
+}
+
 export function byId(id) {
   return document.getElementById(id);
 }
