@@ -2,20 +2,15 @@
 
 import os
 import signal
+from tempfile import TemporaryDirectory
 
 import pytest
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts tests in the background has it ignored, in commands too
 
-
-@pytest.fixture(autouse=True, scope="session")
-def _no_user_registry(tmp_path_factory):
-    home = tmp_path_factory.mktemp("config")
-    old = {name: os.environ.pop(name, None) for name in ("XDG_CONFIG_HOME", "IMGCONV_KERNELS")}
-    os.environ["XDG_CONFIG_HOME"] = str(home)
-    yield
-    del os.environ["XDG_CONFIG_HOME"]
-    os.environ.update({name: value for name, value in old.items() if value is not None})
+CONFIG = TemporaryDirectory(prefix="imgconv-tests-")  # from here on: modules of tests resolve kernels while they are imported
+os.environ["XDG_CONFIG_HOME"] = CONFIG.name
+os.environ.pop("IMGCONV_KERNELS", None)
 
 
 @pytest.hookimpl(optionalhook=True)
