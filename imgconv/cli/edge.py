@@ -15,6 +15,6 @@ def command(inputs: Inputs, what: FilterOptions, where: WhereOptions, tell: Tell
     photo.edge.png.
     """
     from imgconv.cli.execution import execute
-    from imgconv.cli.selection import filter_recipe_of
+    from imgconv.cli.recipes import filter_recipe_of
 
     execute(inputs, filter_recipe_of("edge", what, ["laplacian8"]), where, how, tell)

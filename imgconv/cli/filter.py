@@ -14,6 +14,6 @@ def command(inputs: Inputs, what: FilterOptions, where: WhereOptions, tell: Tell
     Computes the cross-correlation, as PyTorch does, of each colour channel. The result for photo.jpg is photo.KERNEL.png.
     """
     from imgconv.cli.execution import execute
-    from imgconv.cli.selection import filter_recipe_of
+    from imgconv.cli.recipes import filter_recipe_of
 
     execute(inputs, filter_recipe_of("filter", what), where, how, tell)

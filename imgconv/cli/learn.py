@@ -51,7 +51,7 @@ class LearnOptions:
 
     def to_task(self) -> "Task":
         """What is to be learnt."""
-        from imgconv.cli.selection import missing_data_of
+        from imgconv.cli.recipes import missing_data_of
         from imgconv.fitting.task import Task
         from imgconv.recipe.values import image_size, read
 

@@ -95,7 +95,7 @@ def command(inputs: Inputs, what: RunOptions, where: WhereOptions, tell: TellOpt
     The result for photo.jpg is photo.run.png, or photo.NAME.png for a recipe called NAME.
     """
     from imgconv.cli.execution import execute, execute_batch
-    from imgconv.cli.selection import missing_data_of
+    from imgconv.cli.recipes import missing_data_of
     from imgconv.recipe import network_recipe
 
     recipe = network_recipe(
