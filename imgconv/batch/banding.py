@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from math import ceil
+from math import ceil, lcm
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from imgconv.errors import DoesNotFit, ImageError
 from imgconv.images import Raster
 from imgconv.images.rows import BandedImage, RowReader
 from imgconv.images.writing import BY_ROWS
+from imgconv.images.zarr_writer import Output
 from imgconv.process import Map
 from imgconv.process.bands import BandedMaps, banded_maps
 from imgconv.recipe import Shape
@@ -56,7 +58,7 @@ def write_by_bands(readers: Sequence[RowReader], job: Job, sinks: Sequence[Sink]
     return_freed_memory()
     if len(readers) > 1 and job.destination.format == "npy":
         raise NotByBands("an array of several frames is written as a whole")
-    runs = [_Run(reader, job, len(sinks), memory, (number, len(readers))) for number, reader in enumerate(readers)]
+    runs = [Run(reader, job, len(sinks), memory, (number, len(readers))) for number, reader in enumerate(readers)]
     writers = [BandWriter(sink, job, sum(len(run.pages[number]) for run in runs)) for number, sink in enumerate(sinks)]
     try:
         for run in runs:
@@ -74,7 +76,7 @@ def write_by_bands(readers: Sequence[RowReader], job: Job, sinks: Sequence[Sink]
     outcome.outputs += [sink.name for sink in sinks]
 
 
-class _Run:
+class Run:
     """One image by bands: the objects that compute its maps, the rows of each band, and the rows that are in memory."""
 
     def __init__(self, reader: RowReader, job: Job, sinks: int, memory: int, frame: tuple[int, int]):
@@ -89,7 +91,7 @@ class _Run:
         self._shapes = [each for _, each in job.recipe.trace(shape)]
         self.pages = self._pages(sinks)
         self.statistics: dict[tuple[int, int], RunningStatistics] = {}
-        self._count = self._band_count(shape, image)
+        self._count, self.group = self._band_count(shape, image), 1
         self._check(image)
         self._image, self._held = image, _HeldRows(reader)
         self._frame, self._done, self._passes = frame, 0.0, max(map(len, self.pages)) + any(group.measured for group in self._groups)
@@ -103,12 +105,57 @@ class _Run:
         """Give up the rows that are in memory."""
         self._held = _HeldRows(self._reader)
 
-    def measure(self) -> None:
-        """Take every band into account for the range `minmax`, if a map has it."""
+    def measure(self, part: Rows | None = None) -> list[Any]:
+        """Take every band, or those of some output rows, into account for the range `minmax`, if a map has it; return what was found."""
         measured = {number: group for number, group in enumerate(self._groups) if group.measured}
-        for bands, held, begin in self._each_band(measured):
+        for group in measured.values() if part else ():
+            group.measure_part(part or (0, group.height))
+        for bands, held, begin in self._each_band(measured, part):
             for number, band in bands.items():
                 measured[number].measure(held, begin, band)
+        return [group.found for group in self._groups]
+
+    def take(self, found: Sequence[list[Any]]) -> None:
+        """Use what `measure` has found in every part of the image."""
+        for group, each in zip(self._groups, zip(*found, strict=True), strict=True):
+            if group.measured:
+                group.take(each)
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether the image is read twice."""
+        return any(group.measured for group in self._groups)
+
+    def unit(self, rows: int) -> int | None:
+        """Return the least number of output rows of a part that begins where all maps and groups of `rows` do; None for several heights."""
+        if len({group.height for group in self._groups}) > 1:
+            return None
+        return lcm(rows, *(group.alignment for group in self._groups))
+
+    @property
+    def height(self) -> int:
+        """Rows of the first map."""
+        return self._groups[0].height
+
+    def forms(self, outcome: Outcome) -> list[BandedImage]:
+        """Return the first page of each output without its rows."""
+        pages = [pages[0] for pages in self.pages]
+        for bands, held, begin in self._each_band(dict(enumerate(self._groups)), (0, 1)):
+            computed = {number: self._groups[number].maps(held, begin, band) for number, band in bands.items()}
+        return [self._banded(page, page.pixels(computed), computed, outcome) for page in pages]
+
+    def write_part(self, outputs: Sequence[Output], part: Rows, outcome: Outcome) -> None:
+        """Compute some output rows of every page, and write them into the arrays of the outputs."""
+        arrays = [output.array(0) for output in outputs]
+        for number in range(max(map(len, self.pages))):
+            pages = [(sink, each[number]) for sink, each in enumerate(self.pages) if number < len(each)]
+            needed = {group for _, page in pages for group, _ in page.maps}
+            for bands, held, begin in self._each_band({each: self._groups[each] for each in needed}, part):
+                computed = {each: self._groups[each].maps(held, begin, band) for each, band in bands.items()}
+                outcome.missing_after += self._add_statistics(computed, part[1] - part[0])
+                top = min(band[0] for band in bands.values())
+                for sink, page in pages:
+                    outputs[sink].write(arrays[sink], number, top, page.pixels(computed))
 
     def write(self, pages: dict[BandWriter, _Page], outcome: Outcome) -> None:
         """Compute one page of each output, band by band."""
@@ -127,9 +174,13 @@ class _Run:
         for writer in pages:
             writer.end()
 
-    def _each_band(self, groups: dict[int, BandedMaps]) -> Iterator[tuple[dict[int, Rows], Raster, int]]:
-        """Yield the output rows of each band of some maps, and the input rows behind them, read while the band before is computed."""
-        steps = [bands for number in range(self._count) if (bands := _bands(groups, number, self._count))]
+    def _each_band(self, groups: dict[int, BandedMaps], part: Rows | None = None) -> Iterator[tuple[dict[int, Rows], Raster, int]]:
+        """Yield the output rows of each band of some maps, and the input rows behind them, read while the band before is computed.
+
+        The bands are those of the whole maps, or of a part of their rows in groups of `self.group`.
+        """
+        count = self._count if part is None else max(self._count * (part[1] - part[0]) // self.height, 1)
+        steps = [bands for number in range(count) if (bands := _bands(groups, number, count, part, self.group))]
         spans = [_united([groups[number].rows(band) for number, band in bands.items()]) for bands in steps]
         with ThreadPoolExecutor(1, thread_name_prefix="imgconv-read") as pool:
             ahead = pool.submit(self._held.read, *spans[0]) if spans else None
@@ -150,12 +201,12 @@ class _Run:
         shape = (self._groups[group].height, *pixels.shape[1:])
         return BandedImage(shape, pixels.dtype, (), alpha, image.metadata, are_maps=len(page.maps) > 1)
 
-    def _add_statistics(self, computed: dict[int, list[Map]]) -> int:
+    def _add_statistics(self, computed: dict[int, list[Map]], rows: int | None = None) -> int:
         """Add a band to the statistics of the maps that are not complete, and return the number of its missing cells."""
         missing = 0
         for group, maps in computed.items():
             for number, each in enumerate(maps):
-                known = self.statistics.setdefault((group, number), RunningStatistics(each.name, self._groups[group].height))
+                known = self.statistics.setdefault((group, number), RunningStatistics(each.name, rows or self._groups[group].height))
                 missing += known.add(each, values=self._job.statistics)
         return missing
 
@@ -203,12 +254,17 @@ class _Run:
             raise NotByBands(f"a row has {width} pixels")
 
 
-def _bands(groups: dict[int, BandedMaps], number: int, count: int) -> dict[int, Rows]:
-    """Return the output rows of band `number` of `count`, for each of some maps that has rows in it."""
+def _bands(groups: dict[int, BandedMaps], number: int, count: int, part: Rows | None = None, rows: int = 1) -> dict[int, Rows]:
+    """Return the output rows of band `number` of `count` in a part, for each of some maps that has rows in it.
+
+    Bands of a part begin at multiples of `rows`.
+    """
     bands = {}
     for key, group in groups.items():
-        first, last = (group.height * n // count // group.alignment * group.alignment for n in (number, number + 1))
-        last = group.height if number + 1 == count else last
+        begin, end = part or (0, group.height)
+        step = lcm(group.alignment, rows)
+        first, last = (begin + (end - begin) * n // count // step * step for n in (number, number + 1))
+        last = end if number + 1 == count else last
         if last > first:
             bands[key] = first, last
     return bands

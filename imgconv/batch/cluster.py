@@ -23,9 +23,9 @@ from typing import Any
 
 from imgconv import atomic
 from imgconv.batch.outcome import Outcome
-from imgconv.batch.run import in_order
+from imgconv.batch.run import PendingOutcome, in_order
 from imgconv.batch.sources import Source
-from imgconv.batch.tasks import ExistingOutputs, Sender, identity, image_task, own_version
+from imgconv.batch.tasks import ExistingOutputs, Sender, identity, image_task, own_version, pickled_task
 from imgconv.batch.work import Job
 from imgconv.errors import ClusterError, MissingExtra, UsageError, reason
 from imgconv.inputs import Inputs
@@ -70,7 +70,17 @@ def run_on_cluster(
         stack.callback(_sweep, sources, sender, job.inputs)
         client = stack.enter_context(_client(address, jobs))
         cluster = _Cluster(client, sender, jobs if limited and address != LOCAL else None, may_stop=stop_on_error)
-        yield from in_order(sources, partial(_Task, cluster), cluster.capacity, stop_on_error)
+        yield from in_order(sources, partial(_submitted, cluster), cluster.capacity, stop_on_error)
+
+
+def _submitted(cluster: "_Cluster", source: Source) -> PendingOutcome:
+    """Submit an image: as a task, or a large one with a Zarr output as many tasks once its outcome is waited for."""
+    if cluster.sender.job.destination.format == "zarr":
+        from imgconv.batch import spreading  # rarely needed
+
+        if spreading.is_large(cluster.sender.absolute(source), cluster.sender.job):
+            return _SpreadTask(cluster, source)
+    return _Task(cluster, source)
 
 
 class _Cluster:
@@ -98,11 +108,31 @@ class _Cluster:
         arguments = (self._job, self.sender.absolute(source), existing_outputs, self._stop)
         return self._client.submit(image_task, *arguments, key=f"{self._name}-{self._number}", pure=False)
 
-    def result(self, future: Any) -> Outcome | None:
+    def run_all(self, tasks: Sequence[Callable[[bytes], Any]]) -> Iterator[Any]:
+        """Run tasks that need the job, and yield their results in order. Dask runs one again if its worker is lost."""
+        self._number += 1
+        keys = [f"{self._name}-{self._number}-{number}" for number in range(len(tasks))]
+        futures = [self._client.submit(pickled_task, self._job, task, key=key, pure=False) for task, key in zip(tasks, keys, strict=True)]
+        try:
+            for number, future in enumerate(futures):
+                try:
+                    yield self.result(future)
+                except self.killed:  # perhaps of another task on the same worker
+                    again = self._client.submit(pickled_task, self._job, tasks[number], key=f"{keys[number]}-again", pure=False)
+                    yield self.result(again)
+        finally:
+            self._client.cancel(futures)
+
+    @property
+    def threads(self) -> int:
+        """Number of threads of the workers at the last count."""
+        return self._threads
+
+    def result(self, future: Any) -> Any:
         """Wait for a future. Raises `killed` if too many workers died of the image, ClusterError if the cluster cannot process it."""
         while True:
             try:
-                outcome: Outcome | None = future.result(timeout=POLL_INTERVAL)
+                outcome = future.result(timeout=POLL_INTERVAL)
             except TimeoutError:
                 self._count_threads()
             except (ClusterError, self.killed):
@@ -135,6 +165,31 @@ class _Cluster:
         elif self._counted - self._last_seen > WORKER_TIMEOUT:
             address = self._client.scheduler.address
             raise ClusterError(f"no worker for {WORKER_TIMEOUT:.0f} s; start some with: dask worker {address}")
+
+
+class _SpreadTask:
+    """A large image whose parts are tasks; they are submitted when the images before it are done."""
+
+    def __init__(self, cluster: _Cluster, source: Source):
+        self._cluster, self._source, self._is_cancelled = cluster, source, False
+
+    def result(self) -> Outcome | None:
+        """Process the image, and wait for it."""
+        from imgconv.batch.spreading import spread
+
+        if self._is_cancelled:
+            return None
+        cluster, sender = self._cluster, self._cluster.sender
+        try:
+            outcome = spread(sender.absolute(self._source), sender.job, cluster.run_all, cluster.threads)
+        except cluster.killed:
+            return Outcome(str(self._source), error="every worker that processed a part of it died; it may need more memory than they have")
+        return _Task(cluster, self._source).result() if outcome is None else sender.with_given_names(outcome, self._source)
+
+    def cancel(self) -> bool:
+        """Do not begin the image."""
+        self._is_cancelled = True
+        return True
 
 
 class _Task:

@@ -85,6 +85,23 @@ class RunningStatistics:
             self._high = band.max if is_first else float(np.maximum(self._high, band.max))
         self._count = total
 
+    def merge(self, below: "RunningStatistics") -> None:
+        """Add the statistics of the rows that follow."""
+        total, is_first = self._count + below._count, self._count == 0
+        with np.errstate(all="ignore"):
+            if below._count:
+                change = 0.0 if is_first else below._sum / below._count - self._sum / self._count
+                self._squares += below._squares + change**2 * self._count * below._count / total
+                self._low = below._low if is_first else float(np.minimum(self._low, below._low))
+                self._high = below._high if is_first else float(np.maximum(self._high, below._high))
+            self._sum += below._sum
+        self._height, self._count, self._missing, self._shape = (
+            self._height + below._height,
+            total,
+            self._missing + below._missing,
+            below._shape,
+        )
+
     def result(self) -> Statistics:
         """Return the statistics of the whole map."""
         channels, width = self._shape

@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from imgconv.batch.outcome import Outcome
 from imgconv.batch.paths import AnyPath, exists
@@ -31,11 +32,11 @@ class Sender:
         self._base = f"{Path.cwd()}".rstrip(os.sep) + os.sep
         self._destination = job.destination.folder or job.destination.file
         folder, file = _absolute(job.destination.folder), _absolute(job.destination.file)
-        self._job = replace(job, destination=replace(job.destination, folder=folder, file=file), inputs=job.inputs.absolute(), names=None)
+        self.job = replace(job, destination=replace(job.destination, folder=folder, file=file), inputs=job.inputs.absolute(), names=None)
 
     def pickled_job(self) -> bytes:
         """Return the job, with the version of imgconv that sends it."""
-        sent = {f.name: getattr(self._job, f.name) for f in fields(Job) if f.name not in PER_PROCESS}
+        sent = {f.name: getattr(self.job, f.name) for f in fields(Job) if f.name not in PER_PROCESS}
         return pickle.dumps((own_version(), pickle.dumps((sent, self._on_worker))))
 
     def absolute(self, source: Source) -> Source:
@@ -44,7 +45,7 @@ class Sender:
 
     def existing_outputs(self, source: Source) -> ExistingOutputs:
         """Return the outputs that exist before the first attempt, if that matters: a later attempt may find its own outputs."""
-        if self._job.existing == "replace" or source.error:
+        if self.job.existing == "replace" or source.error:
             return None
         try:
             return frozenset(path for path in self.outputs(source) if exists(path))
@@ -53,7 +54,7 @@ class Sender:
 
     def outputs(self, source: Source) -> Iterator[AnyPath]:
         """Yield every path to which an output of a source may be written."""
-        recipe, destination = self._job.recipe, self._job.destination
+        recipe, destination = self.job.recipe, self.job.destination
         for each in (destination,) if destination.explicit else (destination, destination.as_tiff(), destination.as_format("fits")):
             yield from each.outputs(self.absolute(source), recipe.names, recipe.command)
 
@@ -69,6 +70,11 @@ class Sender:
         return outcome
 
 
+def pickled_task(pickled_job: bytes, task: Callable[[bytes], Any]) -> Any:
+    """Run a task that needs the job on this worker."""
+    return task(pickled_job)
+
+
 def identity(pickled_job: bytes) -> bytes:
     """Return a pickled job, as the result of a task: Dask runs the task again where the job is lost."""
     return pickled_job
@@ -76,14 +82,14 @@ def identity(pickled_job: bytes) -> bytes:
 
 def image_task(pickled_job: bytes, source: Source, existing_outputs: ExistingOutputs, stop: str | None) -> Outcome | None:
     """Process a source on this worker; None once the event `stop` is set. Raises ClusterError for a job of another version."""
-    job = _unpickled(pickled_job)
+    job = unpickled(pickled_job)
     if stop is not None and import_module("distributed").Event(stop).is_set():
         return None
     return process_source(source, replace(job, existing_outputs=existing_outputs))
 
 
 @lru_cache(maxsize=4)
-def _unpickled(pickled_job: bytes) -> Job:
+def unpickled(pickled_job: bytes) -> Job:
     """Return a job that all threads of this process share, with a memory budget and a CPU slot for each thread."""
     version, sent = pickle.loads(pickled_job)
     if version != own_version():

@@ -111,6 +111,22 @@ def process_opened(opened: Frames, job: Job, source: Source, outcome: Outcome) -
 
     Shapes are traced first, so that nothing is decoded for a recipe that does not fit the image.
     """
+    settled = settle(opened, job, source, outcome)
+    if settled is None:
+        return
+    job, sinks, size = settled
+    header = opened.header
+    name = f"an image of {header.size[1]}x{header.size[0]}"
+    reason = _write_large(opened, job, sinks, outcome, size, name) if size > job.large else ""
+    if reason is None:
+        return
+    check_size(header, job.max_pixels)
+    with job.memory.reserved(size, f"{name}, which is processed as a whole ({reason})," if reason else name), job.cpu_slots.acquired():
+        _write(opened, job, source, sinks, outcome)
+
+
+def settle(opened: Frames, job: Job, source: Source, outcome: Outcome) -> tuple[Job, list[Sink], int] | None:
+    """Return the job for an opened image, its outputs, and the bytes that it takes as a whole; None where nothing is to be done."""
     header = opened.header
     shape = Shape(*header.size, header.channels, header.alpha)
     outcome.note, outcome.reading = header.warning, header.note
@@ -121,16 +137,9 @@ def process_opened(opened: Frames, job: Job, source: Source, outcome: Outcome) -
         check_output(job.destination.format, output.channels, header.dtype, output.alpha, header.frames, header.animated)
     sinks = _sinks(source, job)
     if _is_done(source, sinks, job, outcome):
-        return
+        return None
     format, maps = job.destination.format, [output for _, output in traced]
-    size = estimated_bytes(header, job.recipe, maps, format, floats=job.floats)
-    name = f"an image of {header.size[1]}x{header.size[0]}"
-    reason = _write_large(opened, job, sinks, outcome, size, name) if size > job.large else ""
-    if reason is None:
-        return
-    check_size(header, job.max_pixels)
-    with job.memory.reserved(size, f"{name}, which is processed as a whole ({reason})," if reason else name), job.cpu_slots.acquired():
-        _write(opened, job, source, sinks, outcome)
+    return job, sinks, estimated_bytes(header, job.recipe, maps, format, floats=job.floats)
 
 
 def _write_large(opened: Frames, job: Job, sinks: Sequence[Sink], outcome: Outcome, size: int, name: str) -> str | None:
@@ -143,8 +152,7 @@ def _write_large(opened: Frames, job: Job, sinks: Sequence[Sink], outcome: Outco
             raise banding.NotByBands(
                 f"{opened.header.format} is decoded as a whole" if opened.header.frames == 1 else "it has several frames"
             )
-        available = available_memory()
-        memory = job.large if available is None else max(min(job.large, available // 2), LEAST)
+        memory = memory_of_bands(job)
         with job.memory.reserved(memory, name), job.cpu_slots.acquired():
             banding.write_by_bands(rows, job, sinks, outcome, memory)
     except banding.NotByBands as reason:
@@ -156,6 +164,12 @@ def _write_large(opened: Frames, job: Job, sinks: Sequence[Sink], outcome: Outco
         outcome.reading = outcome.reading or f"in memory as a whole, since {reason}"
         return str(reason)
     return None
+
+
+def memory_of_bands(job: Job) -> int:
+    """Return the bytes that the bands of a large image may take."""
+    available = available_memory()
+    return job.large if available is None else max(min(job.large, available // 2), LEAST)
 
 
 def _is_done(source: Source, sinks: Sequence[Sink], job: Job, outcome: Outcome) -> bool:

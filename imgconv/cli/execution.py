@@ -85,7 +85,7 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
 def _run(plan: Plan, job: Job, how: HowOptions, tell: TellOptions) -> Reporter:
     """Run, and report every outcome. An interrupted run leaves no half-written file."""
     reporter = Reporter(len(plan.sources), job.recipe, quiet=tell.quiet, verbose=tell.verbose, dry_run=how.dry_run)
-    job = replace(job, progress=reporter.show_part) if len(plan.sources) == 1 and how.dask is None else job
+    job = replace(job, progress=reporter.show_part) if len(plan.sources) == 1 else job
     try:
         with reporter, _page(plan, job, how, tell) as add_to_page, closing(_outcomes(plan, job, how)) as outcomes:
             for outcome in outcomes:

@@ -15,7 +15,7 @@ from imgconv.images.rows import BandedImage, regrouped
 from imgconv.images.zarr_reader import AXES, DESCRIPTION, NAMES, NODATA
 from imgconv.images.zarr_store import Store, library
 
-_CHUNK = 512  # pixels a side: 256 KB of grey levels, and less than 60 MB for a row of them across 100,000 pixels
+CHUNK = 512  # pixels a side: 256 KB of grey levels, and less than 60 MB for a row of them across 100,000 pixels
 _LEVEL = 1  # of both compressions
 
 
@@ -99,7 +99,7 @@ def create(store: Store, page: BandedImage, count: int, description: str | None,
     is_colour = (page.alpha or channels == 3) and not page.are_maps
     is_first = layout.pyramid and channels > 1 if is_colour else channels > 1
     axes = _axes(page, count, grid, is_first=is_first, is_ome=layout.pyramid)
-    chunk = min((layout.tile or (_CHUNK, _CHUNK))[0], height), min((layout.tile or (_CHUNK, _CHUNK))[1], width)
+    chunk = min((layout.tile or (CHUNK, CHUNK))[0], height), min((layout.tile or (CHUNK, CHUNK))[1], width)
     sizes = _levels((height, width), chunk) if layout.pyramid else [(height, width)]
     page_sizes = tuple(axis.size for axis in axes[: len(axes) - 2 - (channels > 1)])
     paths = tuple(str(level) for level in range(len(sizes))) if layout.pyramid else ("",)

@@ -1,6 +1,8 @@
 """Images with missing cells by bands: the rows that a band sees are an image of their own, whose results near a cut are left out."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -48,7 +50,7 @@ class _CutMap(BandedMaps):
         self._declared = declared
         self._recipe, self._plain, self._size, self._floats = recipe, plain, size, floats
         self.height, self.alignment = plain.height, plain.alignment
-        self.missing, self._seen = 0, 0
+        self.missing, self._seen, self._stop = 0, 0, size[0]
         step = recipe.step
         assert isinstance(step, Filter | Pool)
         window = step.window(step.maps[0]) if isinstance(step, Filter) else step.window
@@ -63,10 +65,22 @@ class _CutMap(BandedMaps):
 
     def measure(self, held: Raster, begin: int, band: Rows) -> None:
         rows = self.rows(band)
-        first = max(rows[0], self._seen)
-        if first < rows[1]:
-            self.missing += self._located(held, begin, (first, rows[1])).missing
-            self._seen = rows[1]
+        first, last = max(rows[0], self._seen), min(rows[1], self._stop)
+        if first < last:
+            self.missing += self._located(held, begin, (first, last)).missing
+            self._seen = last
+
+    def measure_part(self, rows: Rows) -> None:
+        first, last = rows
+        self._seen = self.rows((first, first + 1))[0] if first else 0
+        self._stop = self.rows((last, last + 1))[0] if last < self.height else self._size[0]
+
+    @property
+    def found(self) -> int:
+        return self.missing
+
+    def take(self, found: Sequence[Any]) -> None:
+        self.missing = sum(found)
 
     def maps(self, held: Raster, begin: int, band: Rows) -> list[Map]:
         if not self.missing:

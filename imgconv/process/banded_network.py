@@ -1,6 +1,9 @@
 """The steps of a network on bands of rows: each step gets the rows that its windows see, and its results at a cut are left out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Any
 
 import numpy as np
 
@@ -58,6 +61,13 @@ class _Result(BandedMaps):
     def measure(self, held: Raster, begin: int, band: Rows) -> None:
         maps = np.split(self._computed(held, begin, band), self._result.maps)
         self._extremes = [united(known, finite_extremes(planes)) for known, planes in zip(self._extremes, maps, strict=True)]
+
+    @property
+    def found(self) -> list[tuple[float, float] | None]:
+        return self._extremes
+
+    def take(self, found: Sequence[Any]) -> None:
+        self._extremes = [reduce(united, each) for each in zip(*found, strict=True)]
 
     def maps(self, held: Raster, begin: int, band: Rows) -> list[Map]:
         finished = []

@@ -1,7 +1,9 @@
 """An image through a recipe by bands of output rows, with the pixels of the whole image, where each step sees few rows at a time."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
+from functools import reduce
+from typing import Any, Protocol
 
 from imgconv.errors import DoesNotFit
 from imgconv.filters.filter2d import ImageFilter
@@ -35,6 +37,19 @@ class BandedMaps(Protocol):
 
     def maps(self, held: Raster, begin: int, band: Rows) -> list[Map]:
         """The output rows of all maps, with the metadata of whole maps."""
+
+    def measure_part(self, rows: Rows) -> None:
+        """Prepare to measure the bands of some output rows alone."""
+        return
+
+    @property
+    def found(self) -> Any:
+        """What was measured, for `take`."""
+        return None
+
+    def take(self, found: Sequence[Any]) -> None:
+        """Use what was found in all parts of the image."""
+        return
 
 
 def banded_maps(recipe: Recipe, image: Raster, size: tuple[int, int], *, floats: bool, threads: int | None) -> list[BandedMaps]:
@@ -89,6 +104,13 @@ class _FilteredMap(BandedMaps):
     def measure(self, held: Raster, begin: int, band: Rows) -> None:
         extremes = self._filter(self._prepared(held), begin, band).measured(self._threads)
         self._extremes = united(self._extremes, extremes)
+
+    @property
+    def found(self) -> tuple[float, float] | None:
+        return self._extremes
+
+    def take(self, found: Sequence[Any]) -> None:
+        self._extremes = reduce(united, found)
 
     def maps(self, held: Raster, begin: int, band: Rows) -> list[Map]:
         prepared = self._prepared(held)
