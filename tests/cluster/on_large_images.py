@@ -1,0 +1,109 @@
+"""One large image with a Zarr output on a Dask cluster, on a disk and in S3: with imgconv[dask,remote,zarr] and moto[server].
+
+Run by name: `python -m pytest tests/cluster/on_large_images.py`.
+"""
+
+import json
+import shlex
+import signal
+
+import fsspec
+import pytest
+import tifffile
+import zarr
+from command import imgconv
+from processes import environment, finished, started, wait_for
+from services import files_below, s3_endpoint, scheduler, worker
+from zarr_files import levels, write
+
+SIZE = (1200, 700)
+COMMANDS = [
+    "filter -k gaussian:sigma=3 --pyramid --tile 128",
+    "edge -k sobel --range minmax --tile 100",
+    "filter -k box --stride 3 --nodata 77 --tile 64",
+    "filter -k box -k sobel_x --range raw --tile 64 --zarr-format 2",
+    "run -s grey -s 'conv laplacian8 padding=1' -s 'max_pool 3' --range minmax --tile 50",
+]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    home = tmp_path_factory.mktemp("large")
+    write(home / "in.zarr", levels(3, size=SIZE), (100, 200, 3))
+    tifffile.imwrite(home / "in.tif", levels(3, size=SIZE), tile=(64, 64), photometric="rgb")
+    return home
+
+
+@pytest.fixture(scope="module")
+def address(home):
+    with scheduler(home) as (address, _), worker(home, address, "--no-nanny"), worker(home, address, "--no-nanny"):
+        yield address
+
+
+@pytest.mark.parametrize("source", ["in.zarr", "in.tif"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_cluster_writes_what_one_machine_writes(home, address, command, source):
+    words = [*shlex.split(command), source, "--memory", "2M", "--json"]
+    alone = json.loads(imgconv(*words, "-o", "alone.zarr", cwd=home).out)
+    done = imgconv(*words, "-o", "there.zarr", "--dask", address, cwd=home)
+    assert done.code == 0, done.err
+    there = json.loads(done.out)
+    assert files_below(home / "alone.zarr") == files_below(home / "there.zarr")
+    assert there["outputs"] == ["there.zarr"] and there["missing"] == alone["missing"] and there["shapes"] == alone["shapes"]
+    for one, other in zip(alone["maps"], there["maps"], strict=True):
+        assert one == {**other, "std": one["std"], "mean": one["mean"]}
+        assert (one["std"], one["mean"]) == pytest.approx((other["std"], other["mean"]), rel=1e-6)
+    assert not [path for path in home.iterdir() if path.name.startswith(".")]
+
+
+def test_a_worker_that_is_killed_costs_nothing(home):
+    zarr.create_array(home / "tall.zarr", shape=(9000, 3000), dtype="u1", chunks=(300, 3000), fill_value=7)
+    words = ("filter", "tall.zarr", "-k", "gaussian:sigma=30", "--memory", "20M", "--tile", "100", "-q")
+    assert imgconv(*words, "-o", "alone.zarr", cwd=home).code == 0
+    with (
+        scheduler(home) as (address, _),
+        worker(home, address, "--no-nanny") as first,
+        worker(home, address, "--no-nanny"),
+        started(*words, "-o", "killed.zarr", "--dask", address, cwd=home) as process,
+    ):
+        wait_for(lambda: len(list(home.glob(".*.imgconv-part/c/*"))) > 9)
+        first.kill()
+        assert first.wait() == -signal.SIGKILL
+        code, _, err = finished(process, seconds=60)
+    assert code == 0, err
+    assert files_below(home / "killed.zarr") == files_below(home / "alone.zarr")
+
+
+def test_damage_is_named_and_leaves_the_old_output(home, address):
+    write(home / "bad.zarr", levels(3, size=SIZE), (100, 200, 3))
+    (home / "bad.zarr/c/7/2/0").write_bytes(b"damaged")
+    (home / "old.zarr").mkdir(exist_ok=True)
+    done = imgconv("edge", "bad.zarr", "-o", "old.zarr", "--memory", "2M", "--dask", address, cwd=home)
+    assert done.code == 1 and "imgconv: bad.zarr: damaged zarr: chunk in row 8, column 3 (c/7/2/0)" in done.err, done.err
+    assert not list((home / "old.zarr").iterdir())
+
+
+def test_a_bucket_holds_input_and_output(home):
+    pixels = levels(1, size=SIZE)[..., 0]
+    with s3_endpoint(home) as found, scheduler(home, **found) as (address, _):
+        storage = fsspec.filesystem("s3", key="testing", secret="testing", endpoint_url=found["AWS_ENDPOINT_URL"])
+        storage.mkdir("photos")
+        write(home / "grey.zarr", pixels, (100, 200))
+        storage.put(str(home / "grey.zarr"), "photos/grey.zarr", recursive=True)
+        storage.put(str(home / "grey.zarr"), "photos/old.zarr", recursive=True)
+        words = ["edge", "--memory", "2M", "--tile", "128"]
+        more = {"cwd": home, "env": environment(**found)}
+        assert imgconv(*words, "grey.zarr", "-o", "alone.zarr", cwd=home).code == 0
+        with worker(home, address, "--no-nanny", **found), worker(home, address, "--no-nanny", **found):
+            there = ("s3://photos/grey.zarr", "-o", "s3://photos/old.zarr")
+            for options in ([], ["--dask", address]):
+                done = imgconv(*words, *there, *options, **more)
+                assert done.code == 0, done.err
+                storage.invalidate_cache()
+                names = [name.removeprefix("photos/old.zarr/") for name in storage.find("photos/old.zarr")]
+                assert {name: storage.cat(f"photos/old.zarr/{name}") for name in names} == files_below(home / "alone.zarr")
+                assert imgconv("edge", *there, "--no-clobber", *options, **more).code == 1
+                assert "is the input" in imgconv("edge", there[0], "-o", there[0], *options, **more).err
+        folder = imgconv("pool", "s3://photos/", "-o", "pooled", "--json", **more)
+        assert [json.loads(line)["source"] for line in folder.out.splitlines()] == ["s3://photos/grey.zarr", "s3://photos/old.zarr"]
+        assert not [name for name in storage.find("photos") if "imgconv-part" in name]
