@@ -3,7 +3,8 @@
 Makes tiled TIFF files of SIDE x SIDE pixels (10,000 by default; 30,000 needs some 12 GB in FOLDER), grey and RGB, plain and deflated, and
 filters each with a 3x3 kernel and a Gaussian of sigma 5. Both programs write tiles of 256x256 with the compression of the input. Prints
 lines of a table: seconds, processor seconds, and the most memory that a process ever held. `sparse` instead of SIDE filters a grey image
-of 100,000 x 100,000 whose tiles are all alike.
+of 100,000 x 100,000 whose tiles are all alike. `zarr` filters a grey Zarr array of 20,000 x 20,000 into another, and `cluster` grey
+images of several sizes with one core, and with two workers of a Dask cluster that have one core each.
 """
 
 import os
@@ -24,6 +25,7 @@ SMOOTH_OF_VIPS = "3 3 16 0\n1 2 1\n2 4 2\n1 2 1\n"
 SIGMA = 5
 WIDTH = "0.0003"  # the height of a Gaussian at 4 sigma, where ours ends
 TILE = 256
+CLUSTER_SIDES = (3000, 6000, 12_000)
 
 
 def tiles(side: int, channels: int, changes: bool) -> Iterator[np.ndarray[Any, Any]]:
@@ -88,6 +90,35 @@ def commands(image: Path, output: Path, compression: str, matrix: Path) -> Itera
     yield f"gaussian sigma {SIGMA}", "vips gaussblur", ["vips", "gaussblur", str(image), theirs, str(SIGMA), "--min-ampl", WIDTH]
 
 
+def zarr_arrays(place: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield the commands that make a Zarr array and filter it, with what is measured."""
+    make(place / "image.tif", 20_000, 1, "deflate")
+    ours = [sys.executable, "-m", "imgconv", "filter", "-q"]
+    yield "TIFF to Zarr, identity", [*ours, str(place / "image.tif"), "-k", "identity", "-o", str(place / "image.zarr")]
+    for kernel in (SMOOTH, f"gaussian:sigma={SIGMA}"):
+        yield f"Zarr to Zarr, {kernel}", [*ours, str(place / "image.zarr"), "-k", kernel, "-o", str(place / "out.zarr")]
+    yield "Zarr to OME-Zarr, identity", [*ours, str(place / "image.zarr"), "-k", "identity", "-o", str(place / "out.zarr"), "--pyramid"]
+
+
+def cluster(place: Path) -> None:
+    """Compare one core with two workers of one core each, for images of several sizes."""
+    port, programs = "18799", Path(sys.executable).parent
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": place}
+    address = f"tcp://127.0.0.1:{port}"
+    with subprocess.Popen([programs / "dask", "scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"], **quiet) as scheduler:
+        words = [programs / "dask", "worker", address, "--nworkers", "2", "--nthreads", "1", "--no-dashboard"]
+        with subprocess.Popen(words, **quiet) as workers:
+            time.sleep(10)
+            for side in CLUSTER_SIDES:
+                make(place / "image.tif", side, 1, "deflate")
+                ours = [sys.executable, "-m", "imgconv", "filter", str(place / "image.tif"), "-k", f"gaussian:sigma={SIGMA}", "-q"]
+                ours += ["--memory", "64M", "-o", str(place / "out.zarr")]
+                for program, more in (("one core", ["-j", "1"]), ("two workers", ["--dask", address])):
+                    print(f"| {side:,} x {side:,}, grey | {program} | {measured([*ours, *more])} |", flush=True)
+            workers.terminate()
+        scheduler.terminate()
+
+
 def main(side: str = "10000", folder: str | None = None) -> None:
     """Measure every file with every command."""
     with tempfile.TemporaryDirectory(dir=folder) as name:
@@ -96,6 +127,13 @@ def main(side: str = "10000", folder: str | None = None) -> None:
             make(place / "sparse.tif", 100_000, 1, "deflate", changes=False)
             ours = [sys.executable, "-m", "imgconv", "edge", str(place / "sparse.tif"), "-o", str(place / "out.tif"), "-q"]
             print(f"| 100,000 x 100,000, grey, edge | imgconv | {measured(ours)} |", flush=True)
+            return
+        if side == "zarr":
+            for what, command in zarr_arrays(place):
+                print(f"| 20,000 x 20,000, grey, {what} | imgconv | {measured(command)} |", flush=True)
+            return
+        if side == "cluster":
+            cluster(place)
             return
         matrix = place / "smooth.mat"
         matrix.write_text(SMOOTH_OF_VIPS)

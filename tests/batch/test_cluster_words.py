@@ -14,7 +14,7 @@ from imgconv.batch.outcome import Outcome
 from imgconv.batch.paths import Url
 from imgconv.batch.run import in_order
 from imgconv.batch.sources import Source
-from imgconv.batch.tasks import Sender, _unpickled
+from imgconv.batch.tasks import Sender, unpickled
 from imgconv.batch.work import Job
 from imgconv.errors import ClusterError
 from imgconv.recipe import filter_recipe
@@ -110,4 +110,4 @@ def test_what_exists_is_known_before_the_first_attempt_where_it_matters(tmp_path
 
 def test_the_job_of_another_version_is_refused():
     with pytest.raises(ClusterError, match=r"a worker has imgconv .*, and this is 0\.0\.1"):
-        _unpickled(pickle.dumps(("0.0.1", b"")))
+        unpickled(pickle.dumps(("0.0.1", b"")))
