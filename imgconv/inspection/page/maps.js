@@ -1,4 +1,4 @@
-// Every map as a picture of its pixels, with the receptive field of the selected cell as a frame that can be dragged and moved by keys.
+// Every map as an image of its pixels, with the receptive field of the selected cell as a frame that can be dragged and moved by keys.
 
 import { imageOf, isColour } from "./colours.js";
 import { byId, element } from "./elements.js";

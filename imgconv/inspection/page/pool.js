@@ -81,6 +81,7 @@ export class Pool {
     const sums = reduce("sum", source);
     const counts = reduce("sum", this.#counted(size, pads));
     if (this.mode === "avg") return sums.map((sum, i) => sum / (typeof this.divisor === "number" ? this.divisor : counts[i]));
+    if (this.mode !== "std") throw new Error(`the page has no pooling mode ${this.mode}`);
     const squares = reduce("sum", { ...source, data: source.data.map((value) => value * value) });
     return squares.map((square, i) => Math.sqrt(Math.max(square - (sums[i] * sums[i]) / counts[i], 0) / counts[i]));
   }
