@@ -3,7 +3,6 @@
 The next rows are read, and finished ones are encoded and written, while a band is computed.
 """
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -18,7 +17,8 @@ from imgconv.batch.outcome import Outcome, RunningStatistics
 from imgconv.batch.work import Job, Sink, fitted_image
 from imgconv.errors import DoesNotFit, ImageError
 from imgconv.images import Raster
-from imgconv.images.rows import BandedImage, RowReader
+from imgconv.images.formats import OUTPUTS
+from imgconv.images.rows import BandedImage, HeldRows, RowReader
 from imgconv.images.writing import BY_ROWS
 from imgconv.images.zarr_writer import Output
 from imgconv.process import Map
@@ -93,7 +93,7 @@ class Run:
         self.statistics: dict[tuple[int, int], RunningStatistics] = {}
         self._count, self.group = self._band_count(shape, image), 1
         self._check(image)
-        self._image, self._held = image, _HeldRows(reader)
+        self._image, self._held = image, HeldRows(reader)
         self._frame, self._done, self._passes = frame, 0.0, max(map(len, self.pages)) + any(group.measured for group in self._groups)
 
     @property
@@ -103,7 +103,7 @@ class Run:
 
     def close(self) -> None:
         """Give up the rows that are in memory."""
-        self._held = _HeldRows(self._reader)
+        self._held = HeldRows(self._reader)
 
     def measure(self, part: Rows | None = None) -> list[Any]:
         """Take every band, or those of some output rows, into account for the range `minmax`, if a map has it; return what was found."""
@@ -141,7 +141,7 @@ class Run:
         """Return the first page of each output without its rows."""
         pages = [pages[0] for pages in self.pages]
         for bands, held, begin in self._each_band(dict(enumerate(self._groups)), (0, 1)):
-            computed = {number: self._groups[number].maps(held, begin, band) for number, band in bands.items()}
+            computed = self._shown({number: self._groups[number].maps(held, begin, band) for number, band in bands.items()})
         return [self._banded(page, page.pixels(computed), computed, outcome) for page in pages]
 
     def write_part(self, outputs: Sequence[Output], part: Rows, outcome: Outcome) -> None:
@@ -153,6 +153,7 @@ class Run:
             for bands, held, begin in self._each_band({each: self._groups[each] for each in needed}, part):
                 computed = {each: self._groups[each].maps(held, begin, band) for each, band in bands.items()}
                 outcome.missing_after += self._add_statistics(computed, part[1] - part[0])
+                computed = self._shown(computed)
                 top = min(band[0] for band in bands.values())
                 for sink, page in pages:
                     outputs[sink].write(arrays[sink], number, top, page.pixels(computed))
@@ -164,6 +165,7 @@ class Run:
         for bands, held, begin in self._each_band({number: self._groups[number] for number in needed}):
             computed = {number: self._groups[number].maps(held, begin, band) for number, band in bands.items()}
             outcome.missing_after += self._add_statistics(computed)
+            computed = self._shown(computed)
             for writer, page in pages.items():
                 if all(group in computed for group, _ in page.maps):
                     pixels = page.pixels(computed)
@@ -192,6 +194,20 @@ class Run:
                 self._done += 1 / len(steps)
                 if self._job.progress is not None:
                     self._job.progress((self._frame[0] + min(self._done / self._passes, 1.0)) / self._frame[1])
+
+    def _shown(self, computed: dict[int, list[Map]]) -> dict[int, list[Map]]:
+        """Maps as the outputs show them: with transparency in missing cells that no value marks, where the format has it."""
+        taken = OUTPUTS[self._job.destination.format].channels
+        shown = {}
+        for group, maps in computed.items():
+            shown[group] = maps
+            if self._groups[group].has_missing_results:
+                from imgconv.process.missing import all_valid, transparent
+
+                shown[group] = [
+                    replace(each, image=transparent(all_valid(each.image))) if each.image.channels + 1 in taken else each for each in maps
+                ]
+        return shown
 
     def _banded(self, page: _Page, pixels: Array, computed: dict[int, list[Map]], outcome: Outcome) -> BandedImage:
         group, number = page.maps[0]
@@ -272,33 +288,3 @@ def _bands(groups: dict[int, BandedMaps], number: int, count: int, part: Rows | 
 
 def _united(rows: Sequence[Rows]) -> Rows:
     return min(first for first, _ in rows), max(last for _, last in rows)
-
-
-class _HeldRows:
-    """The rows of an image that are in memory, in pieces as they were read: no row is read twice while the rows only move down."""
-
-    def __init__(self, reader: RowReader):
-        self._reader, self._height = reader, reader.header.size[0]
-        self._pieces: deque[tuple[int, Array]] = deque()  # the first row of each, and its rows
-        self._end = 0
-
-    def read(self, begin: int, end: int) -> Array:
-        """Return rows begin to end; rows outside of the image are those of its other end."""
-        inside = self._inside(max(begin, 0), min(end, self._height))
-        above = [self._reader.read(self._height + begin, self._height)] if begin < 0 else []
-        below = [self._reader.read(0, end - self._height)] if end > self._height else []
-        parts = [*above, *inside, *below]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-    def _inside(self, begin: int, end: int) -> list[Array]:
-        step = self._reader.step
-        while self._pieces and self._pieces[0][0] + len(self._pieces[0][1]) <= begin:
-            self._pieces.popleft()
-        if not self._pieces or begin < self._pieces[0][0]:
-            self._pieces.clear()
-            self._end = begin if self._reader.forward else begin // step * step
-        if self._end < end:
-            stop = min(-(-end // step) * step, self._height)
-            self._pieces.append((self._end, self._reader.read(self._end, stop)))
-            self._end = stop
-        return [rows[max(begin - first, 0) : end - first] for first, rows in self._pieces if first < end]

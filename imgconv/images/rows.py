@@ -1,6 +1,7 @@
 """Images that are read a few rows at a time, or written so: the common part of the formats that can."""
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -90,3 +91,33 @@ def regrouped(bands: Iterable[NDArray[Any]], rows: int) -> Iterator[NDArray[Any]
                 yield group
     if group is not None and filled:
         yield group[:filled]
+
+
+class HeldRows:
+    """The rows of an image that are in memory, in pieces as they were read: no row is read twice while the rows only move down."""
+
+    def __init__(self, reader: RowReader):
+        self._reader, self._height = reader, reader.header.size[0]
+        self._pieces: deque[tuple[int, NDArray[Any]]] = deque()  # the first row of each, and its rows
+        self._end = 0
+
+    def read(self, begin: int, end: int) -> NDArray[Any]:
+        """Return rows begin to end; rows outside of the image are those of its other end."""
+        inside = self._inside(max(begin, 0), min(end, self._height))
+        above = [self._reader.read(self._height + begin, self._height)] if begin < 0 else []
+        below = [self._reader.read(0, end - self._height)] if end > self._height else []
+        parts = [*above, *inside, *below]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _inside(self, begin: int, end: int) -> list[NDArray[Any]]:
+        step = self._reader.step
+        while self._pieces and self._pieces[0][0] + len(self._pieces[0][1]) <= begin:
+            self._pieces.popleft()
+        if not self._pieces or begin < self._pieces[0][0]:
+            self._pieces.clear()
+            self._end = begin if self._reader.forward else begin // step * step
+        if self._end < end:
+            stop = min(-(-end // step) * step, self._height)
+            self._pieces.append((self._end, self._reader.read(self._end, stop)))
+            self._end = stop
+        return [rows[max(begin - first, 0) : end - first] for first, rows in self._pieces if first < end]

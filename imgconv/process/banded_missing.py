@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from imgconv.errors import DoesNotFit
 from imgconv.filters.weights import pads_of
 from imgconv.images import Raster
 from imgconv.modes import PaddingMode
 from imgconv.process.bands import BandedMaps, Rows, rows_of
 from imgconv.process.image import Map, process
-from imgconv.process.missing import held_as, located
+from imgconv.process.mask_file import MaskFile
+from imgconv.process.missing import all_valid, held_as, located
 from imgconv.recipe import DECLARED, Filter, Pool, Recipe
 from imgconv.window import cut
 
@@ -33,12 +32,10 @@ def with_missing(recipe: Recipe, plain: list[BandedMaps], image: Raster, size: t
     is_marked = floats or image.pixels.dtype.kind == "f" or (declared is not None and held_as(declared, image.pixels.dtype) is not None)
     if data.mask is not None and data.mask.shape[:2] != size:
         raise DoesNotFit("its mask has another size")
-    if data.mask is not None and not is_marked:
-        raise DoesNotFit(
-            "a mask makes an image transparent where one of its cells is missing; give the value of missing cells with --nodata"
-        )
+    if isinstance(data.mask, MaskFile):
+        recipe = replace(recipe, missing_data=replace(data, mask=data.mask.opened()))
     singles = [replace(recipe, step=each) for each in step.singles()]
-    return [_CutMap(single, each, size, floats, declared) for single, each in zip(singles, plain, strict=True)]
+    return [_CutMap(single, each, size, floats, declared, is_marked) for single, each in zip(singles, plain, strict=True)]
 
 
 class _CutMap(BandedMaps):
@@ -46,8 +43,8 @@ class _CutMap(BandedMaps):
 
     measured = True
 
-    def __init__(self, recipe: Recipe, plain: BandedMaps, size: tuple[int, int], floats: bool, declared: float | None):
-        self._declared = declared
+    def __init__(self, recipe: Recipe, plain: BandedMaps, size: tuple[int, int], floats: bool, declared: float | None, is_marked: bool):
+        self._declared, self._is_marked = declared, is_marked
         self._recipe, self._plain, self._size, self._floats = recipe, plain, size, floats
         self.height, self.alignment = plain.height, plain.alignment
         self.missing, self._seen, self._stop = 0, 0, size[0]
@@ -67,8 +64,11 @@ class _CutMap(BandedMaps):
         rows = self.rows(band)
         first, last = max(rows[0], self._seen), min(rows[1], self._stop)
         if first < last:
-            self.missing += self._located(held, begin, (first, last)).missing
+            missing = self._located(held, begin, (first, last)).missing
+            self.missing += missing
             self._seen = last
+            if missing and not (self._is_marked or self.has_missing_results):
+                self.has_missing_results = self._result(held, begin, band).missing > 0
 
     def measure_part(self, rows: Rows) -> None:
         first, last = rows
@@ -76,26 +76,28 @@ class _CutMap(BandedMaps):
         self._stop = self.rows((last, last + 1))[0] if last < self.height else self._size[0]
 
     @property
-    def found(self) -> int:
-        return self.missing
+    def found(self) -> tuple[int, bool]:
+        return self.missing, self.has_missing_results
 
     def take(self, found: Sequence[Any]) -> None:
-        self.missing = sum(found)
+        self.missing = sum(missing for missing, _ in found)
+        self.has_missing_results = any(has for _, has in found)
 
     def maps(self, held: Raster, begin: int, band: Rows) -> list[Map]:
         if not self.missing:
             return [self._declaring(each) for each in self._plain.maps(held, begin, band)]
+        (whole,) = self._plain.maps(held, begin, (band[0], band[0] + 1))  # the metadata of the whole map
+        result = self._result(held, begin, band)
+        return [replace(result, image=replace(result.image, metadata=self._declaring(whole).image.metadata))]
+
+    def _result(self, held: Raster, begin: int, band: Rows) -> Map:
+        """The output rows of a band."""
         rows = self.rows(band)
-        image = self._located(held, begin, rows)
-        if image.valid is None:
-            image = replace(image, valid=np.ones(image.pixels.shape, np.uint8))
-        (result,) = process(image, replace(self._recipe, missing_data=DECLARED), floats=self._floats)
+        (result,) = process(all_valid(self._located(held, begin, rows)), replace(self._recipe, missing_data=DECLARED), floats=self._floats)
         first = rows[0] // self._stride
         part = slice(band[0] - first, band[1] - first)
         valid = None if result.image.valid is None else result.image.valid[part]
-        (whole,) = self._plain.maps(held, begin, (band[0], band[0] + 1))  # the metadata of the whole map
-        metadata = self._declaring(whole).image.metadata
-        return [Map(result.name, replace(result.image, pixels=result.image.pixels[part], valid=valid, metadata=metadata))]
+        return replace(result, image=replace(result.image, pixels=result.image.pixels[part], valid=valid))
 
     def _declaring(self, result: Map) -> Map:
         """A result of the plain map, with the value of missing cells."""

@@ -21,13 +21,15 @@ class BandedMaps(Protocol):
     """Maps of one size that are computed band by band.
 
     `height` are their rows, and the first row of a band is a multiple of `alignment`. With `measured` every band goes through `measure`
-    before the first one is computed. `missing` are the missing cells of the image that were measured.
+    before the first one is computed. `missing` are the missing cells of the image that were measured; `has_missing_results` says that the
+    maps have some which no value marks.
     """
 
     height: int
     alignment: int
     measured: bool
     missing: int = 0
+    has_missing_results: bool = False
 
     def rows(self, band: Rows) -> Rows:
         """The input rows behind the output rows of a band; rows outside of the image are those that a circular border repeats."""

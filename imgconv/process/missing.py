@@ -12,7 +12,7 @@ from imgconv.arrays import Array
 from imgconv.errors import DoesNotFit
 from imgconv.filters.color import max_value_of
 from imgconv.images import Raster
-from imgconv.recipe import MissingData
+from imgconv.recipe import Mask, MissingData
 
 Valid = NDArray[np.uint8]
 
@@ -51,15 +51,16 @@ def _of_value(image: Raster, declared: float | None) -> NDArray[np.bool_] | None
     return ~np.isnan(colours) if isnan(value) else colours != value
 
 
-def _of_mask(image: Raster, mask: Array | None) -> NDArray[np.bool_] | None:
+def _of_mask(image: Raster, mask: Mask | None) -> NDArray[np.bool_] | None:
     """The cells that a mask (H, W) or (H, W, C) allows."""
     if mask is None:
         return None
     height, width, channels = image.pixels.shape
-    cells = mask if mask.ndim == 3 else mask[..., None]
-    if cells.shape[:2] != (height, width) or cells.shape[2] not in (1, channels):
+    if mask.shape not in ((height, width), (height, width, 1), (height, width, channels)):
         size = "x".join(str(n) for n in mask.shape)
         raise DoesNotFit(f"a mask of {size} (height x width) does not fit an image of {height}x{width}; give one of the same size")
+    cells = mask[:]
+    cells = cells if cells.ndim == 3 else cells[..., None]
     return cells if cells.dtype == np.bool_ else cells != 0
 
 
@@ -116,6 +117,11 @@ def marked(result: Raster, valid: Valid | None) -> Raster:
     if result.alpha:
         result.pixels[..., -1] *= valid[..., -1]
     return replace(result, valid=valid)
+
+
+def all_valid(image: Raster) -> Raster:
+    """`image` with valid cells also where none is missing."""
+    return image if image.valid is not None else replace(image, valid=np.ones(image.pixels.shape, np.uint8))
 
 
 def transparent(result: Raster) -> Raster:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgconv.recipe.footprints import footprint_of, window_shape
 from imgconv.recipe.maps import MapPlan, plan_maps
-from imgconv.recipe.recipe import DECLARED, MissingData, Postprocess, Recipe, filter_recipe
+from imgconv.recipe.recipe import DECLARED, Mask, MissingData, Postprocess, Recipe, filter_recipe
 from imgconv.recipe.shape import Shape, Size
 from imgconv.recipe.steps import Canny, Filter, Pool
 
@@ -21,6 +21,7 @@ __all__ = [
     "Canny",
     "Filter",
     "MapPlan",
+    "Mask",
     "MissingData",
     "Network",
     "Pool",

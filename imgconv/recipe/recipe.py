@@ -3,8 +3,9 @@
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.modes import AlphaRule
@@ -16,6 +17,8 @@ from imgconv.registry import Bank, Kernel, Registry
 if TYPE_CHECKING:
     from imgconv.arrays import Array
     from imgconv.recipe.network import Network  # imported when it is needed: filters start without it
+
+ROWS = 256  # of a mask that are read at a time
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,14 @@ class Postprocess:
             raise UsageError(f"threshold must be a finite number, in levels of the output, not {self.threshold}")
 
 
+class Mask(Protocol):
+    """An array (H, W) or (H, W, C) that is 0 where a cell is missing, or a file of one: its shape and some of its rows."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    def __getitem__(self, rows: slice, /) -> "Array": ...
+
+
 @dataclass(frozen=True, eq=False)
 class MissingData:
     """Which cells of images are missing: those of the value `nodata`, by default of the one that a file declares, and those where
@@ -38,10 +49,10 @@ class MissingData:
     """
 
     nodata: float | Literal["auto", "none"] = "auto"
-    mask: "Array | None" = None
+    mask: Mask | None = None
 
     @classmethod
-    def of(cls, nodata: object, mask: "Array | None" = None) -> "MissingData":
+    def of(cls, nodata: object, mask: Mask | None = None) -> "MissingData":
         """The missing data of the arguments `nodata`, a number or one of the words auto, nan and none, and `mask`.
 
         >>> MissingData.of("-9999").nodata
@@ -69,10 +80,15 @@ class MissingData:
     def describe(self) -> list[str]:
         """`name=value` of what differs from the defaults; a mask is identified by a checksum."""
         words = [] if self.nodata == "auto" else [f"nodata={self.nodata if self.nodata == 'none' else format(self.nodata, '.17g')}"]
-        return words if self.mask is None else [*words, f"mask=[{zlib.crc32(self.mask.tobytes()):08x}]"]
+        return words if self.mask is None else [*words, f"mask=[{_checksum(self.mask):08x}]"]
 
 
 DECLARED = MissingData()
+
+
+def _checksum(mask: Mask) -> int:
+    starts = range(0, mask.shape[0], ROWS)
+    return reduce(lambda checksum, first: zlib.crc32(mask[first : first + ROWS].tobytes(), checksum), starts, 0)
 
 
 @dataclass(frozen=True)

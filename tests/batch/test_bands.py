@@ -151,6 +151,9 @@ def test_every_command(inputs, tmp_path, command):
         "pool --size 4x3 --mode median --ceil-mode --nodata 77 --missing fill",
         "pool --size 2 --nodata 300",
         "filter -k box --nodata 77 --mask {}/mask.png",
+        "filter -k gaussian:sigma=1 --mask {}/mask.png",
+        "edge --mask {}/mask.png --stride 2",
+        "pool --size 3 --mode median --mask {}/mask.png --missing propagate",
     ],
 )
 def test_missing_cells(inputs, tmp_path, command):
@@ -167,6 +170,23 @@ def test_missing_cells(inputs, tmp_path, command):
     assert lines[0]["missing"] == lines[1]["missing"] and (lines[0]["missing"]["before"] > 0) == ("300" not in command)
     for one, other in zip(lines[0]["maps"], lines[1]["maps"], strict=True):
         assert one["mean"] == pytest.approx(other["mean"], rel=1e-12) and one["missing"] == other["missing"]
+
+
+@pytest.mark.parametrize("format", ["png", "pgm", "tiff"])
+def test_a_large_mask_is_read_by_rows(tmp_path, format):
+    """Missing results are transparent where the format has that, also when the first bands have none, and 0 elsewhere."""
+    height, width = 2300, 2000
+    tifffile.imwrite(tmp_path / "photo.tif", np.full((height, width), 50, np.uint8), tile=(256, 256), compression="zlib")
+    mask = np.full((height, width), 255, np.uint8)
+    mask[2000:2010, 300:1700] = 0
+    Image.fromarray(mask).save(tmp_path / "mask.png", compress_level=1)
+    words = ["filter", tmp_path / "photo.tif", "-k", "box", "--mask", tmp_path / "mask.png", "--format", format, "--json"]
+    done = [imgconv(*words, "-o", tmp_path / memory, "--memory", memory) for memory in ("1G", "16M")]
+    assert [each.code for each in done] == [0, 0], done[1].err
+    one, other = (json.loads(each.out) for each in done)
+    assert one["missing"] == other["missing"] == {"before": 14000, "after": 14000}
+    assert outputs(tmp_path / "1G") == outputs(tmp_path / "16M")
+    assert "as a whole" not in done[1].err
 
 
 @pytest.mark.parametrize("name", FILES)

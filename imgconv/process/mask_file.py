@@ -1,0 +1,60 @@
+"""A mask that stays in its file, of which the rows that are needed are read."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from weakref import finalize
+
+from imgconv.arrays import Array
+from imgconv.errors import ImageError
+from imgconv.images import Raster, open_frames
+from imgconv.images.rows import HeldRows
+from imgconv.process.missing import mask_of
+
+LARGE = 1 << 22  # pixels; a smaller mask is read at once
+
+
+class MaskFile:
+    """The mask (H, W) that an image file is; `mask[first:last]` are some of its rows, which are read as far as they go down.
+
+    An image that is read by rows has a mask of its own, by `opened`, since others may be at other rows.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, int]):
+        self.shape = shape
+        self._path = path
+        self._held: HeldRows | None = None
+        self._alpha = False
+
+    @classmethod
+    def of(cls, path: Path) -> "MaskFile | None":
+        """The mask in a file; None where it is small, or cannot be read by rows."""
+        with suppress(ImageError, OSError), open_frames(path, max_pixels=None, by_rows=True) as frames:
+            height, width = frames.header.size
+            if height * width >= LARGE and frames.rows() is not None:
+                return cls(path, (height, width))
+        return None
+
+    def opened(self) -> "MaskFile":
+        """The same mask, from its first row on."""
+        return MaskFile(self._path, self.shape)
+
+    def __getitem__(self, rows: slice) -> Array:
+        first, last, _ = rows.indices(self.shape[0])
+        if last - first == self.shape[0]:
+            with open_frames(self._path, max_pixels=None) as frames:
+                return mask_of(next(iter(frames)))
+        held = self._held or self._open()
+        return mask_of(Raster(held.read(first, last), self._alpha))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_held": None}
+
+    def _open(self) -> HeldRows:
+        frames = open_frames(self._path, max_pixels=None, by_rows=True)
+        finalize(self, frames.close)
+        rows = frames.rows()
+        if rows is None or frames.header.size != self.shape:
+            raise ImageError(f"the mask {self._path} has changed; leave it as it is until the run ends")
+        self._held, self._alpha = HeldRows(rows[0]), frames.header.alpha
+        return self._held
