@@ -47,14 +47,45 @@ class Layout:
         raise UsageError(f"--compression {compression!r} is unknown; use one of {', '.join(COMPRESSIONS)}")
 
 
-def half(pixels: NDArray[Any]) -> NDArray[Any]:
+def half(pixels: NDArray[Any], nodata: float | None = None, *, alpha: bool = False) -> NDArray[Any]:
     """Return the averages over 2x2 pixels (H, W, C); an odd last row or column is left out.
+
+    Cells of the value `nodata`, and NaN in floats, take no part; without another cell an average has this value, or is NaN. With `alpha`
+    the last channel is alpha, by which colours are weighed.
 
     >>> half(np.arange(12, dtype=np.uint8).reshape(3, 4, 1)).tolist()
     [[[2], [4]]]
+    >>> half(np.array([[1.0, -9], [4, 7]])[..., None], -9.0).tolist()
+    [[[4.0]]]
     """
     is_whole = pixels.dtype.kind == "u"
     even = pixels[: len(pixels) // 2 * 2, : pixels.shape[1] // 2 * 2]
-    sums = np.add(even[::2], even[1::2], dtype=np.float32 if is_whole else pixels.dtype)
-    mean = (sums[:, ::2] + sums[:, 1::2]) / sums.dtype.type(4)
+    weights = _weights(even, nodata, alpha=alpha)
+    if weights is None:
+        mean = _quads(even, np.dtype(np.float32) if is_whole else pixels.dtype) / pixels.dtype.type(4)
+    else:
+        is_level = nodata is not None and not (is_whole and not 0 <= nodata <= np.iinfo(pixels.dtype.char).max)
+        empty = nodata if is_level else 0 if is_whole else np.nan
+        total = _quads(weights, np.dtype(np.float64))
+        sums = _quads(np.where(weights > 0, even, 0) * weights, np.dtype(np.float64))
+        mean = np.divide(sums, total, out=np.full(total.shape, empty, np.float64), where=total > 0)
     return (np.rint(mean) if is_whole else mean).astype(pixels.dtype)
+
+
+def _quads(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return the sums over 2x2 pixels of an even number of rows and columns."""
+    sums = np.add(values[::2], values[1::2], dtype=dtype)
+    return np.asarray(sums[:, ::2] + sums[:, 1::2])
+
+
+def _weights(pixels: NDArray[Any], nodata: float | None, *, alpha: bool) -> NDArray[Any] | None:
+    """Return what every cell counts for in an average; None where all count for the same."""
+    known = ~np.isnan(pixels) if pixels.dtype.kind == "f" else np.ones(pixels.shape, np.bool_)
+    if nodata is not None and nodata == nodata:
+        known &= pixels != (nodata if pixels.dtype.kind == "u" else pixels.dtype.type(nodata))
+    if alpha:
+        opacity = pixels[..., -1:]
+        known[..., -1] = True
+        if not (opacity == opacity[:1, :1]).all():
+            return np.asarray(known * np.where(np.arange(pixels.shape[2]) < pixels.shape[2] - 1, opacity.astype(np.float64), 1.0))
+    return None if known.all() else known.astype(np.float64)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from fractions import Fraction
 from math import prod
 from typing import Any, BinaryIO, NamedTuple
 
@@ -14,8 +15,8 @@ import numpy as np
 from imgconv.errors import ImageError
 from imgconv.images import stacks, tiff_directories
 from imgconv.images.damage import DECODER_ERRORS, DamageError, image_errors
-from imgconv.images.metadata import GDAL, of_tiff, upright
-from imgconv.images.raster import DTYPES, Decoder, Header, Metadata, Raster, Request
+from imgconv.images.metadata import GDAL, of_tiff, resampled, upright
+from imgconv.images.raster import DTYPES, Decoder, Header, Metadata, Raster, Request, Sampling
 from imgconv.images.rows import RowReader
 
 _BITS, _PHOTOMETRIC, _MAKE, _ORIENTATION, _PALETTE, _SUB_PAGES, _DNG_VERSION = 258, 262, 271, 274, 320, 330, 50706  # tags
@@ -31,10 +32,11 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else what tif
 
 
 class _Image(NamedTuple):
-    """A page of tifffile, and the page that is its transparency mask."""
+    """A page of tifffile, the page that is its transparency mask, and the page that it is a reduced copy of."""
 
     page: Any
     mask: Any = None
+    whole: Any = None
 
 
 def decoder(file: BinaryIO, request: Request) -> Decoder:
@@ -148,7 +150,7 @@ def _level(pages: list[Any], number: int) -> _Image:
     copies = sorted((each for each in copies if not _is_mask(each) and _area(each) < _area(image)), key=_area, reverse=True)
     if number > len(copies):
         raise ImageError(f"level {number} does not exist; the image has {len(copies)} reduced {'copy' if len(copies) == 1 else 'copies'}")
-    return _Image(copies[number - 1])
+    return _Image(copies[number - 1], whole=image)
 
 
 def _is_mask(page: Any) -> bool:
@@ -197,13 +199,13 @@ def _kind(page: Any) -> str:
 def _header(images: list[_Image]) -> Header:
     from imgconv.images import tiff_colors
 
-    page, mask = images[0]
+    page, mask, whole = images[0]
     size = page.imagelength, page.imagewidth
     alpha = tiff_colors.alpha_index(page) is not None
     channels = tiff_colors.channels_of(page) + (mask is not None and not alpha)
     upright_size = size[::-1] if _orientation(page) > 4 else size
     has_alpha = alpha or mask is not None
-    dtype, measured = tiff_colors.dtype_of(page), any(tag in page.tags for tag in GDAL)
+    dtype, measured = tiff_colors.dtype_of(page), any(tag in (whole or page).tags for tag in GDAL)
     text = page.description or None
     if text and stacks.stack_of(page, len(images), channels):
         text, measured = stacks.recipe_in(text) or text, True
@@ -230,13 +232,13 @@ def _check_depth(number: int, page: Any, first: Any) -> None:
 def _raster(image: _Image, request: Request) -> Raster:
     from imgconv.images import tiff_colors, tiff_segments
 
-    page, mask = image
+    page, mask, _ = image
     pixels, alpha = tiff_colors.pixels_of(page, tiff_segments.samples_of(page, salvage=request.salvage))
     if mask is not None:
         pixels = tiff_colors.with_mask(pixels, alpha, tiff_segments.samples_of(mask, salvage=request.salvage)[..., :1])
     pixels = upright(pixels, _orientation(page))
     alpha = alpha or mask is not None
-    return Raster(pixels, alpha, _metadata(page, pixels.shape[:2], pixels.shape[2], alpha=alpha))
+    return Raster(pixels, alpha, _metadata(image, pixels.shape[:2], pixels.shape[2], alpha=alpha))
 
 
 def _rows(images: list[_Image], request: Request) -> Sequence[RowReader] | None:
@@ -245,26 +247,41 @@ def _rows(images: list[_Image], request: Request) -> Sequence[RowReader] | None:
 
     readers: list[RowReader] = []
     for number, image in enumerate(images, 1):
-        page, mask = image
+        page, mask, _ = image
         if _orientation(page) > 4:
             return None
         with image_errors("damaged tiff" + (f", page {number}" if len(images) > 1 else "")):
             _check(image, request)
             header = _header([image])
             _check_depth(number, page, images[0].page)
-            metadata = _metadata(page, header.size, header.channels, alpha=header.alpha)
+            metadata = _metadata(image, header.size, header.channels, alpha=header.alpha)
             stack = stacks.stack_of(images[0].page, len(images), header.channels)
             metadata = replace(metadata, stack=stack) if stack else metadata
             readers.append(TiffRows(page, mask, _orientation(page), header, metadata, salvage=request.salvage))
     return readers
 
 
-def _metadata(page: Any, size: tuple[int, int], channels: int, *, alpha: bool) -> Metadata:
+def _metadata(image: _Image, size: tuple[int, int], channels: int, *, alpha: bool) -> Metadata:
+    """Return the metadata of a page; those of a reduced copy are those of the image that it is of, adapted to its size."""
     from imgconv.images import tiff_colors
 
-    metadata = of_tiff(page.parent.filehandle, page.offset, size, channels)
+    page, whole = image.page, image.whole if image.whole is not None and _orientation(image.whole) == 1 else None
+    if whole is None:
+        metadata = of_tiff(page.parent.filehandle, page.offset, size, channels)
+    else:
+        whole_size = whole.imagelength, whole.imagewidth
+        metadata = of_tiff(whole.parent.filehandle, whole.offset, whole_size, channels)
+        down, across = (_step(cells, copies) for cells, copies in zip(whole_size, size, strict=True))
+        sampling = Sampling(size, (down, across), (float(down - 1) / 2, float(across - 1) / 2))
+        metadata = resampled(metadata, sampling, whole_size)
     has_others = int(page.photometric) == tiff_colors.RGB and channels - alpha > 3
     return replace(metadata, rgb_bands=channels) if has_others else metadata
+
+
+def _step(cells: int, copies: int) -> Fraction:
+    """Return how many cells one cell of a reduced copy is made of: a power of two if a rest of them was left out."""
+    power = 1 << (cells // copies).bit_length() - 1
+    return Fraction(power) if cells // power == copies else Fraction(cells, copies)
 
 
 def _orientation(page: Any) -> int:

@@ -21,6 +21,15 @@ def byte_order(metadata: Metadata) -> Literal["<", ">"]:
     return ">" if metadata.exif and metadata.exif.order == ">" else "<"
 
 
+def nodata_tags(metadata: Metadata) -> list[Tag]:
+    """The tags of a reduced copy."""
+    if metadata.nodata is None:
+        return []
+    from imgconv.images import geotiff
+
+    return geotiff.tags_of(None, metadata.nodata, None)
+
+
 @contextmanager
 def directories(metadata: Metadata, handle: Any, order: str, description: str | None, *, is_big: bool = False) -> Iterator[list[Tag]]:
     """Write the directories of EXIF and GPS at the end of a file, and give the tags of the page that the block writes after them."""

@@ -19,6 +19,7 @@ from imgconv.images import tiff_tags
 from imgconv.images.deflate import fast_zlib
 from imgconv.images.layout import Layout, half
 from imgconv.images.metadata import fitted, profile_fits
+from imgconv.images.raster import Metadata
 from imgconv.images.rows import BandedImage, regrouped
 
 _STRIP = 1 << 18  # bytes of a strip before it is deflated
@@ -56,18 +57,18 @@ def encode(pages: Iterable[BandedImage], stream: BinaryIO, *, description: str |
             options = _page_options(page, layout, text)
             metadata = fitted(page.metadata, "tiff", page.channels)
             most = None if is_big else start + _LARGEST_FILE
-            levels = list(_levels(page, layout))
+            levels, nodata_tags = list(_levels(page, layout)), tiff_tags.nodata_tags(metadata)
             with ExitStack() as spools, tiff_tags.directories(metadata, handle, order, text, is_big=is_big) as tags:
                 options |= {"extratags": tags, "subifds": len(levels)} if levels else {"extratags": tags}
                 for level in [*levels, None]:
                     spool = None if level is None else spools.enter_context(tempfile.TemporaryFile())
                     if spool is not None:
-                        page.bands = halved(page.bands, spool)
+                        page.bands = halved(replace(page), spool)
                     writer.write(_within(_segments(page, layout, order), file.tell, most), **options)
                     if level is not None and spool is not None:
                         spool.seek(0)
                         page = replace(level, bands=_spooled(level, spool))
-                        options = _page_options(page, layout, None) | {"subfiletype": 1}
+                        options = _page_options(page, layout, None) | {"subfiletype": 1, "extratags": nodata_tags}
     if isinstance(file, BytesIO) and file is not stream:
         stream.write(file.getbuffer())
 
@@ -83,13 +84,13 @@ def _levels(page: BandedImage, layout: Layout) -> Iterator[BandedImage]:
     (height, width, channels), tile = page.shape, _tile_of(page, layout) or (_TILE, _TILE)
     while layout.pyramid and (height > tile[0] or width > tile[1]) and min(height, width) > 1:
         height, width = height // 2, width // 2
-        yield BandedImage((height, width, channels), page.dtype, (), page.alpha)
+        yield BandedImage((height, width, channels), page.dtype, (), page.alpha, Metadata(nodata=page.metadata.nodata))
 
 
-def halved(bands: Iterable[NDArray[Any]], spool: BinaryIO) -> Iterator[NDArray[Any]]:
-    """Yield `bands` as they are, and write their averages over 2x2 pixels into a file; an odd last row or column is left out."""
-    for band in regrouped(bands, _TILE):
-        spool.write(half(band).tobytes())
+def halved(page: BandedImage, spool: BinaryIO) -> Iterator[NDArray[Any]]:
+    """Yield the bands of a page, and write their averages over 2x2 pixels into a file; an odd last row or column is left out."""
+    for band in regrouped(page.bands, _TILE):
+        spool.write(half(band, page.metadata.nodata, alpha=page.alpha).tobytes())
         yield band
 
 

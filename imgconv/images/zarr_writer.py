@@ -33,6 +33,8 @@ class Output:
     pages: tuple[int, ...]
     is_channel_first: bool
     chunk: tuple[int, int]
+    nodata: float | None = None
+    alpha: bool = False
 
     def array(self, level: int) -> Any:
         """Return the array of a resolution."""
@@ -52,7 +54,7 @@ class Output:
         for top in range(first, last, self.chunk[0]):
             bottom = min(top + self.chunk[0], last)
             values = np.asarray(larger[self._place(page, 2 * top, 2 * (bottom - top))])
-            self.write(smaller, page, top, half(self._pixels(values)))
+            self.write(smaller, page, top, half(self._pixels(values), self.nodata, alpha=self.alpha))
 
     def _place(self, page: int, top: int, count: int) -> tuple[Any, ...]:
         index = tuple(int(number) for number in np.unravel_index(page, self.pages)) if self.pages else ()
@@ -113,7 +115,7 @@ def create(store: Store, page: BandedImage, count: int, description: str | None,
     for path, size in zip(paths, sizes, strict=True):
         resized = tuple(replace(axis, size=dict(zip("yx", size, strict=True)).get(axis.name, axis.size)) for axis in axes)
         _create_array(store, path, page, resized, chunk, layout, more)
-    return Output(store, paths, page.shape, page.dtype, page_sizes, is_first, chunk)
+    return Output(store, paths, page.shape, page.dtype, page_sizes, is_first, chunk, page.metadata.nodata, page.alpha)
 
 
 def _axes(page: BandedImage, count: int, grid: Grid, *, is_first: bool, is_ome: bool) -> tuple[Axis, ...]:

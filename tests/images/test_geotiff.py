@@ -157,3 +157,57 @@ def test_a_point_stays_through_the_steps_of_a_recipe(tmp_path, steps, pixel):
         assert result.read(1)[row, column] == 1000
         place = at(result.transform, column + 0.5, row + 0.5)
     assert np.hypot(*(np.subtract(place, at(SOUTH_UP, pixel[1] + 0.5, pixel[0] + 0.5)) / (10, 20))) < 0.01
+
+
+@pytest.mark.parametrize("dtype, nodata", [("int16", -9999), ("uint16", 0), ("float32", np.nan), ("float32", -1e30)])
+def test_reduced_copies_average_the_valid_cells_alone(tmp_path, dtype, nodata):
+    """And they have the declared value where there is none."""
+    rng = np.random.default_rng(2)
+    pixels = rng.integers(100, 110, (1, 70, 84)).astype(dtype)
+    pixels[0][rng.random((70, 84)) < 0.3] = nodata
+    pixels[0, 20:40, 10:30] = nodata
+    path = write(tmp_path / "dem.tif", pixels, nodata=nodata)
+    done("filter", path, "-k", "identity", "-o", tmp_path / "out.tif", "--pyramid", "--tile", "16")
+    with rasterio.open(tmp_path / "out.tif") as file:
+        expected, factors = file.read(1, masked=True).astype(np.float64), file.overviews(1)
+    assert factors == [2, 4, 8]
+    for level in range(3):
+        height, width = (cells // 2 for cells in expected.shape)
+        quads = expected[: 2 * height, : 2 * width].reshape(height, 2, width, 2)
+        expected = np.ma.round(quads.mean(axis=(1, 3))) if dtype == "uint16" else quads.mean(axis=(1, 3))
+        with rasterio.open(tmp_path / "out.tif", overview_level=level) as file:
+            copy = file.read(1, masked=True)
+        assert np.array_equal(np.ma.getmaskarray(copy), np.ma.getmaskarray(expected))
+        assert np.abs(copy.astype(np.float64) - expected).max() < 1e-4
+        assert level == 2 or np.ma.getmaskarray(copy).any()
+
+
+def test_colours_of_reduced_copies_weigh_as_much_as_they_are_opaque(tmp_path):
+    pixels = np.zeros((64, 64, 4), np.uint8)
+    pixels[::2] = 200, 100, 50, 255
+    np.save(tmp_path / "colour.npy", pixels)
+    done("filter", tmp_path / "colour.npy", "-k", "identity", "--axes", "HWC", "-o", tmp_path / "out.tif", "--pyramid", "--tile", "16")
+    with TiffFile(tmp_path / "out.tif") as file:
+        assert (file.pages[0].pages[0].asarray() == (200, 100, 50, 128)).all()
+
+
+@pytest.mark.parametrize("level", [1, 2])
+@pytest.mark.parametrize("writer", ["rasterio", "imgconv"])
+def test_a_point_of_a_reduced_copy_stays_on_the_ground(tmp_path, level, writer):
+    pixels = np.zeros((1, 64, 80), np.float32)
+    pixels[0, 20:24, 40:44] = 1000
+    pixels[0, 0, 0] = -5
+    path = write(tmp_path / "in.tif", pixels, nodata=-5, tiled=True, blockxsize=16, blockysize=16)
+    if writer == "rasterio":
+        with rasterio.open(path, "r+") as file:
+            file.build_overviews([2, 4], rasterio.enums.Resampling.average)
+    else:
+        done("filter", path, "-k", "identity", "-o", tmp_path / "copies.tif", "--pyramid", "--tile", "16")
+        path = tmp_path / "copies.tif"
+    for memory in ("1M", "1G"):
+        done("filter", path, "-k", "identity", "--level", level, "-o", tmp_path / "out.tif", "--memory", memory)
+        with rasterio.open(tmp_path / "out.tif") as file:
+            row, column = (float(np.average(places)) for places in np.nonzero(file.read(1) > 500))
+            found, expected = at(file.transform, column + 0.5, row + 0.5), at(SOUTH_UP, 42, 22)
+            assert np.abs(found - expected).max() < 0.01 * 10
+            assert (file.nodata, file.crs.to_epsg()) == (-5, 32633)
