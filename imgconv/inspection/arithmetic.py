@@ -35,8 +35,9 @@ def explain(
     [('-1*50 + 1*200', 150.0)]
     """
     image = located(image, recipe.missing_data)
-    at, maps = _explained(image, recipe, at)
-    return Explanation(source, frames, image, recipe, at, tuple(maps), tuple(_matrices(image, recipe, at)) if matrix else ())
+    pixel, maps = _explained(image, recipe, at)
+    matrices = tuple(_matrices(image, recipe, pixel)) if matrix else ()
+    return Explanation(source, frames, image, recipe, pixel, tuple(maps), matrices, is_middle=at is None)
 
 
 def _explained(image: Raster, recipe: Recipe, at: tuple[int, int] | None) -> tuple[tuple[int, int], list[MapValue]]:

@@ -147,6 +147,7 @@ class Explanation(Displayable):
     """What `imgconv.explain` returns: one output pixel, `at` (x, y), of every map of a recipe.
 
     `source` is the name of the image, of which `image` is the first of `frames`. `matrices` are those of each kernel, if requested.
+    `is_middle` says that no pixel was chosen, so that it is the middle of the output.
     """
 
     source: str
@@ -156,6 +157,7 @@ class Explanation(Displayable):
     at: tuple[int, int]
     maps: tuple[MapValue, ...]
     matrices: tuple["Matrices", ...] = ()
+    is_middle: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields as JSON values, without the image."""
@@ -180,7 +182,8 @@ class Explanation(Displayable):
 
         with python_remedies():
             part = None if crop is None else part_of(crop)
-            return explanation_page(self.image, self.recipe, source=self.source, frames=self.frames, at=self.at, crop=part, quiz=quiz)
+            at = None if self.is_middle else self.at
+            return explanation_page(self.image, self.recipe, source=self.source, frames=self.frames, at=at, crop=part, quiz=quiz)
 
 
 def channel_names(count: int, *, alpha: bool) -> tuple[str, ...]:

@@ -204,8 +204,9 @@ def test_wrong_options_are_refused(tmp_path, words, fact):
     assert not list(tmp_path.iterdir())
 
 
-def test_python_writes_and_returns_the_same_page(tmp_path):
-    explanation = api.explain(PHOTO, "sobel_x", at=(5, 6), html=tmp_path / "page.html", crop=(0, 0, 40, 30))
+@pytest.mark.parametrize("at", [(5, 6), None])
+def test_python_writes_and_returns_the_same_page(tmp_path, at):
+    explanation = api.explain(PHOTO, "sobel_x", at=at, html=tmp_path / "page.html", crop=(0, 0, 40, 30))
     page = explanation.show(crop=(0, 0, 40, 30))
     assert (tmp_path / "page.html").read_text(encoding="utf-8") == page.html
     frame = page._repr_html_()
