@@ -239,9 +239,11 @@ export class Edges extends Stage {
     const ridges = input.planes[0];
     const edges = new Float32Array(ridges.length);
     const stack = [];
-    ridges.forEach((mark, at) => {
-      if (mark === largest) ((edges[at] = largest), stack.push(at));
-    });
+    const add = (at) => {
+      edges[at] = largest;
+      stack.push(at);
+    };
+    ridges.forEach((mark, at) => mark === largest && add(at));
     while (stack.length) {
       const at = stack.pop();
       const row = Math.floor(at / width);
@@ -249,7 +251,7 @@ export class Edges extends Stage {
       for (let i = Math.max(row - 1, 0); i <= Math.min(row + 1, height - 1); i++) {
         for (let j = Math.max(column - 1, 0); j <= Math.min(column + 1, width - 1); j++) {
           const next = i * width + j;
-          if (ridges[next] && !edges[next]) ((edges[next] = largest), stack.push(next));
+          if (ridges[next] && !edges[next]) add(next);
         }
       }
     }

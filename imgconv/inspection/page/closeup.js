@@ -10,6 +10,10 @@ import { cellUnder, cellValueText, shapeOf } from "./steps.js";
 const WIDEST = 46;
 const NUMBERED = 25;
 const WEIGHTED = 36; // pixels along a cell: at most, with its value, with its tap
+const NO_PADS = [
+  [0, 0],
+  [0, 0],
+];
 const LEAST = { rows: 9, columns: 11 };
 
 export class Closeups {
@@ -55,10 +59,7 @@ export class Closeups {
     const { input, step } = this.model;
     const { rows, columns } = part.cells;
     const c = part.channel;
-    const pads = step.facts(shapeOf(input)).pads ?? [
-      [0, 0],
-      [0, 0],
-    ];
+    const pads = step.facts(shapeOf(input)).pads ?? NO_PADS;
     this.#prepare(view, [input.height, input.width], pads, [rows, columns]);
     const gradient = byId("gradient").checked && step.gradientAt && !step.border ? (i, j) => step.gradientAt(input, c, [i, j]) : null;
     this.#cells(view, input, c, pads, step.border, gradient);
@@ -71,34 +72,13 @@ export class Closeups {
   }
 
   #output(view, part) {
-    const {
-      output,
-      step,
-      at: [c, row, column],
-    } = this.model;
+    const { output, step, at } = this.model;
+    const [c, row, column] = at;
     const stamp = step.stampOf && part?.cells.rows.length && part.cells.columns.length;
     const middle = (list) => list[Math.floor(list.length / 2)];
     const cells = stamp ? [step.stampOf(middle(part.cells.rows), 0), step.stampOf(middle(part.cells.columns), 1)] : [[row], [column]];
-    this.#prepare(
-      view,
-      [output.height, output.width],
-      [
-        [0, 0],
-        [0, 0],
-      ],
-      cells,
-    );
-    this.#cells(
-      view,
-      output,
-      c,
-      [
-        [0, 0],
-        [0, 0],
-      ],
-      null,
-      null,
-    );
+    this.#prepare(view, [output.height, output.width], NO_PADS, cells);
+    this.#cells(view, output, c, NO_PADS, null, null);
     if (stamp) this.#outline(view, [cells[0][0], cells[0].at(-1), cells[1][0], cells[1].at(-1)], themed("window"), 3);
     this.#outline(view, [row, row, column, column], themed("spot"), 4);
     this.#label(view, stamp ? "output, with one stamp" : `output, ${output.names[c]}`, cellValueText(output, this.model.at));

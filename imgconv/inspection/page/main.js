@@ -16,11 +16,11 @@ const QUIET = 600; // milliseconds without a move before the cell is read out
 
 const data = JSON.parse(new TextDecoder().decode(await inflated(byId("data").textContent)));
 const model = new Model(data, photoOf(data.photo, await inflated(byId("photo").textContent)));
-const pictures = new Maps(model, togglePlay);
+const maps = new Maps(model, togglePlay);
 const closeups = new Closeups(model, togglePlay);
-let timer = 0;
-let spoken = 0;
-let drawn = 0;
+let player = 0;
+let announcement = 0;
+let frame = 0;
 
 document.title = `${data.name}, cell by cell`;
 byId("title").textContent = data.name === "-" ? "standard input" : data.name;
@@ -37,10 +37,10 @@ function originText({ photo, from: { size, crop, factor } }) {
 
 /** Draw what depends on the selected cell, at most once in a frame. */
 function drawCell() {
-  if (drawn) return;
-  drawn = requestAnimationFrame(() => {
-    drawn = 0;
-    pictures.mark();
+  if (frame) return;
+  frame = requestAnimationFrame(() => {
+    frame = 0;
+    maps.mark();
     closeups.draw();
     drawArithmetic(model);
     drawChain(model);
@@ -53,7 +53,7 @@ function drawMaps() {
   byId("message").hidden = fits;
   byId("message").textContent = fits ? "" : `These settings do not fit: ${model.problem}`;
   if (!fits) return;
-  pictures.draw();
+  maps.draw();
   drawFacts();
   drawCommand(model);
   drawViews(model);
@@ -81,10 +81,8 @@ function drawFacts() {
 
 /** The position, the menu of maps, and what is read out. */
 function drawTransport() {
-  const {
-    output,
-    at: [c, row, column],
-  } = model;
+  const { output } = model;
+  const [c, row, column] = model.at;
   const channel = byId("channel");
   for (const [id, value, size] of [
     ["x", column, output.width],
@@ -100,21 +98,21 @@ function drawTransport() {
   channel.value = c;
   byId("channel-label").hidden = output.names.length < 2;
   byId("gradient-label").hidden = !model.step.gradientAt || Boolean(model.step.border);
-  clearTimeout(spoken);
-  spoken = setTimeout(() => (byId("status").textContent = `The output at ${cellValueText(model.output, model.at)}.`), QUIET);
+  clearTimeout(announcement);
+  announcement = setTimeout(() => (byId("status").textContent = `The output at ${cellValueText(model.output, model.at)}.`), QUIET);
 }
 
 function togglePlay() {
-  const playing = !timer;
+  const playing = !player;
   byId("play").textContent = playing ? "Pause" : "Play";
   byId("play").setAttribute("aria-pressed", String(playing));
-  if (playing) timer = setTimeout(tick, 0);
-  else timer = clearTimeout(timer) ?? 0;
+  if (playing) player = setTimeout(tick, 0);
+  else player = clearTimeout(player) ?? 0;
 }
 
 function tick() {
   model.move(0, 1, true);
-  timer = setTimeout(tick, 1000 / Number(byId("speed").value));
+  player = setTimeout(tick, 1000 / Number(byId("speed").value));
 }
 
 byId("play").addEventListener("click", togglePlay);

@@ -54,9 +54,9 @@ export class Model extends EventTarget {
   /** Other steps: one list of settings for each map. */
   replace(branches) {
     this.#attempt(() => {
-      const made = branches.map((specs) => this.#branch(specs));
+      const evaluated = branches.map((specs) => this.#branch(specs));
       const before = this.output;
-      this.branches = made;
+      this.branches = evaluated;
       this.number = 0;
       this.index = this.steps.length;
       this.#stay(before);
@@ -68,8 +68,7 @@ export class Model extends EventTarget {
     this.#attempt(() => {
       const specs = this.branch.specs.map((spec, n) => (n === this.step.spec ? { ...spec, ...change, edited: true } : spec));
       const before = this.output;
-      const made = this.#branch(specs);
-      this.branches[this.number] = made;
+      this.branches[this.number] = this.#branch(specs);
       this.index = Math.min(this.index, this.steps.length);
       this.#stay(before);
     }, event);
@@ -122,7 +121,10 @@ export class Model extends EventTarget {
   move(down, across, wrap = false) {
     let [c, row, column] = this.at;
     column += across;
-    if (wrap && column >= this.output.width) ((column = 0), (row = (row + 1) % this.output.height));
+    if (wrap && column >= this.output.width) {
+      column = 0;
+      row = (row + 1) % this.output.height;
+    }
     this.select(this.index, [c, row + down, column]);
   }
 

@@ -91,7 +91,9 @@ export function strongest({ parts }) {
     cells.values.forEach((line, u) =>
       line.forEach((value, v) => {
         const weight = Math.abs(winners ? winners[u][v] : taps ? taps[u][v] * value : 1);
-        if (!cells.padded[u][v] && weight > most) ((most = weight), (best = [channel, cells.rows[u], cells.columns[v]]));
+        if (cells.padded[u][v] || weight <= most) return;
+        most = weight;
+        best = [channel, cells.rows[u], cells.columns[v]];
       }),
     );
   }
@@ -132,11 +134,11 @@ export function cellUnder(step, input, output, axis, cell) {
     [input.width, output.width],
   ][axis];
   const size = [input.height, input.width];
-  let found = Math.floor((cell * sizes[1]) / sizes[0]);
-  if (step.stampOf) found = step.stampOf(cell, axis)[Math.floor((step.window.kernelSize[axis] - 1) / 2)];
+  let nearest = Math.floor((cell * sizes[1]) / sizes[0]);
+  if (step.stampOf) nearest = step.stampOf(cell, axis)[Math.floor((step.window.kernelSize[axis] - 1) / 2)];
   else if (step.window) {
     const before = step.facts([input.planes.length, ...size]).pads[axis][0];
-    found = Math.round((cell + before - (step.span[axis] - 1) / 2) / step.stride[axis]);
+    nearest = Math.round((cell + before - (step.span[axis] - 1) / 2) / step.stride[axis]);
   }
-  return Math.min(Math.max(found, 0), sizes[1] - 1);
+  return Math.min(Math.max(nearest, 0), sizes[1] - 1);
 }
