@@ -55,6 +55,6 @@ def test_the_arithmetic_of_a_step_gives_what_is_written(step):
 
 
 def test_a_figure_has_the_scale_of_the_valid_cells():
-    image = np.where(VALID, IMAGE[..., 0], -9999).astype(np.float32)
+    image = np.where(VALID, IMAGE[..., 0].astype(np.float32), -9999)
     (group,) = imgconv.figure(image, "sobel_x", nodata=-9999).to_dict()["groups"]
     assert all(abs(bound) < 2000 for panel in group["panels"] for bound in (panel["scale"]["low"], panel["scale"]["high"]))
