@@ -1,6 +1,7 @@
 """A mask that stays in its file, of which the rows that are needed are read."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from weakref import finalize
@@ -32,7 +33,7 @@ class MaskFile:
         with suppress(ImageError, OSError), open_frames(path, max_pixels=None, by_rows=True) as frames:
             height, width = frames.header.size
             if height * width >= LARGE and frames.rows() is not None:
-                return cls(path, (height, width))
+                return cls(path.absolute(), (height, width))  # workers of a cluster have other folders
         return None
 
     def opened(self) -> "MaskFile":
@@ -42,10 +43,11 @@ class MaskFile:
     def __getitem__(self, rows: slice) -> Array:
         first, last, _ = rows.indices(self.shape[0])
         if last - first == self.shape[0]:
-            with open_frames(self._path, max_pixels=None) as frames:
+            with self._named(), open_frames(self._path, max_pixels=None) as frames:
                 return mask_of(next(iter(frames)))
-        held = self._held or self._open()
-        return mask_of(Raster(held.read(first, last), self._alpha))
+        with self._named():
+            held = self._held or self._open()
+            return mask_of(Raster(held.read(first, last), self._alpha))
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_held": None}
@@ -55,6 +57,14 @@ class MaskFile:
         finalize(self, frames.close)
         rows = frames.rows()
         if rows is None or frames.header.size != self.shape:
-            raise ImageError(f"the mask {self._path} has changed; leave it as it is until the run ends")
+            raise ImageError("it has changed; leave it as it is until the run ends")
         self._held, self._alpha = HeldRows(rows[0]), frames.header.alpha
         return self._held
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Name the mask in errors, which are those of an image otherwise."""
+        try:
+            yield
+        except ImageError as error:
+            raise ImageError(f"mask {self._path}: {error}") from None

@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from command import SAMPLES, imgconv, refused
+from PIL import Image
 from processes import IMGCONV, environment, finished, names, started, wait_for
 from services import answers, children, copies, files_below, free_port, images_in, running, scheduler, worker
 
@@ -110,6 +114,47 @@ def test_every_command_says_and_writes_what_it_does_alone(home, address, workers
     assert told(there.out, "") == told(alone.out, "")
     assert re.sub(r"\d+\.\d+ s|two/", "", there.err) == re.sub(r"\d+\.\d+ s|one/", "", alone.err)
     assert files_below(home / "two") == files_below(home / "one")
+
+
+@pytest.fixture(scope="module")
+def measurements(home):
+    """A terrain model and an image with a declared value in missing cells, an image without one, and a large and a small mask."""
+    folder, rng = home / "measurements", np.random.default_rng(6)
+    folder.mkdir()
+    (folder / "large").mkdir()
+    for size, to in (((90, 120), folder), ((2100, 2050), folder / "large")):
+        mask = np.full(size, 255, np.uint8)
+        mask[size[0] // 2 :, 20:40] = 0
+        Image.fromarray(mask).save(home / f"mask{size[0]}.png", compress_level=1)
+        heights = rng.integers(0, 300, size).astype(np.float32)
+        heights[rng.random(size) < 0.05] = -9999
+        options = {"tile": (128, 128), "compression": "zlib"}
+        tifffile.imwrite(to / "heights.tif", heights, extratags=[(42113, "s", 0, "-9999", True)], **options)
+        tifffile.imwrite(to / "grey.tif", rng.integers(0, 200, size, np.uint8), **options)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "filter measurements --no-recursive -k gaussian:sigma=2 --mask mask90.png --min-valid 0.3",
+        "pool measurements --no-recursive --mode median --nodata 7 --missing propagate",
+        "run measurements --no-recursive -s 'conv box:size=3 padding=1' -s 'max_pool 2' --mask mask90.png",
+        "filter measurements/large -k gaussian:sigma=2 --mask mask2100.png --memory 16M",
+        "filter measurements/large/heights.tif -k box --mask mask2100.png --memory 16M --format zarr",
+        "filter measurements/large/grey.tif -k box --mask mask2100.png --memory 16M --format zarr --pyramid",
+    ],
+)
+def test_missing_cells_are_those_of_one_machine(home, address, workers, measurements, command):
+    words = shlex.split(command)
+    alone = imgconv(*words, "-o", "here/", "--json", cwd=home)
+    there = imgconv(*words, "-o", "away/", "--json", "--dask", address, cwd=home)
+    assert (there.code, alone.code) == (0, 0), there.err + alone.err
+    one, other = ([{**each, "maps": None} for each in told(done.out, "")] for done in (alone, there))  # parts add up in another order
+    assert one == other and one[0]["missing"]["before"] > 0
+    assert files_below(home / "away") == files_below(home / "here")
+    for folder in ("here", "away"):
+        shutil.rmtree(home / folder)
 
 
 def test_after_an_error_nothing_more_begins_and_all_that_began_is_told(home, address, workers):
