@@ -14,6 +14,7 @@ TAGGED = re.compile(r"; imgconv kernels list --tag \S+ shows all")
 PHRASES = {  # of messages about the command line, and what a Python caller reads instead
     "use --grey or --color": "use grey=True or grey=False",
     "--nodata none": 'nodata="none"',
+    "--html FILE.html": 'html="FILE.html"',
     "--color": "grey=False",
     "--grey": "grey=True",
     "raise it with --max-pixels": "open it with Pillow, and pass the image",

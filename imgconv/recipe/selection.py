@@ -115,4 +115,12 @@ class Selection:
     def _refuse_all_but(self, allowed: Collection[str], operation: str) -> None:
         for field in fields(self):
             if field.name not in allowed and getattr(self, field.name) != field.default:
-                raise UsageError(f"--{field.name.replace('_', '-')} cannot be used with {operation}; leave one of them out")
+                raise UsageError(f"--{self._option(field.name)} cannot be used with {operation}; leave one of them out")
+
+    def _option(self, name: str) -> str:
+        """The option that gave a field its value."""
+        if name == "grey":
+            return "grey" if self.grey else "color"
+        if name == "missing_data":
+            return "nodata" if self.missing_data.mask is None else "mask"
+        return name.replace("_", "-")
