@@ -145,22 +145,26 @@ class PoolMode(Mode):
 
 
 class Morphology(Mode):
-    """What a window of a step does to every map. Computed in `imgconv.functional.morphology`; `pool` is the mode of a single window."""
+    """What a window of a step does to every map. Computed in `imgconv.functional.morphology`; `pool` is the mode of a single window.
+
+    `temporaries` are the maps that it needs besides input and output.
+    """
 
     pool: PoolMode | None
+    temporaries: int
 
-    def __new__(cls, name: str, help: str = "", pool: PoolMode | None = None) -> Self:
+    def __new__(cls, name: str, help: str = "", pool: PoolMode | None = None, temporaries: int = 0) -> Self:
         member = cls._record(name, help)
-        member.pool = pool
+        member.pool, member.temporaries = pool, temporaries
         return member
 
     erode = "erode", "keeps the smallest value under a window", PoolMode.min
     dilate = "dilate", "keeps the largest value under a window", PoolMode.max
-    open = "open", "erodes, then dilates, which removes what is bright and smaller than the window"
-    close = "close", "dilates, then erodes, which fills what is dark and smaller than the window"
-    tophat = "tophat", "subtracts what open gives, which leaves what is bright and smaller than the window"
-    blackhat = "blackhat", "subtracts from what close gives, which leaves what is dark and smaller than the window"
-    gradient = "gradient", "subtracts what erode gives from what dilate gives"
+    open = "open", "erodes, then dilates, which removes what is bright and smaller than the window", None, 1
+    close = "close", "dilates, then erodes, which fills what is dark and smaller than the window", None, 1
+    tophat = "tophat", "subtracts what open gives, which leaves what is bright and smaller than the window", None, 1
+    blackhat = "blackhat", "subtracts from what close gives, which leaves what is dark and smaller than the window", None, 1
+    gradient = "gradient", "subtracts what erode gives from what dilate gives", None, 2
 
 
 class PaddingMode(Mode):

@@ -4,7 +4,6 @@ The next rows are read, and finished ones are encoded and written, while a band 
 """
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from math import ceil, lcm
 from typing import Any
@@ -17,6 +16,7 @@ from imgconv.batch.outcome import Outcome, RunningStatistics
 from imgconv.batch.work import Job, Sink, fitted_image
 from imgconv.errors import DoesNotFit, ImageError
 from imgconv.images import Raster
+from imgconv.images.ahead import in_order
 from imgconv.images.formats import OUTPUTS
 from imgconv.images.rows import BandedImage, HeldRows, RowReader
 from imgconv.images.writing import BY_ROWS
@@ -184,16 +184,12 @@ class Run:
         count = self._count if part is None else max(self._count * (part[1] - part[0]) // self.height, 1)
         steps = [bands for number in range(count) if (bands := _bands(groups, number, count, part, self.group))]
         spans = [_united([groups[number].rows(band) for number, band in bands.items()]) for bands in steps]
-        with ThreadPoolExecutor(1, thread_name_prefix="imgconv-read") as pool:
-            ahead = pool.submit(self._held.read, *spans[0]) if spans else None
-            for number, bands in enumerate(steps):
-                assert ahead is not None
-                pixels = ahead.result()
-                ahead = pool.submit(self._held.read, *spans[number + 1]) if number + 1 < len(spans) else None
-                yield bands, replace(self._image, pixels=pixels), spans[number][0]
-                self._done += 1 / len(steps)
-                if self._job.progress is not None:
-                    self._job.progress((self._frame[0] + min(self._done / self._passes, 1.0)) / self._frame[1])
+        read = in_order(lambda span: self._held.read(*span), spans, threads=1, ahead=1)
+        for bands, span, pixels in zip(steps, spans, read, strict=True):
+            yield bands, replace(self._image, pixels=pixels), span[0]
+            self._done += 1 / len(steps)
+            if self._job.progress is not None:
+                self._job.progress((self._frame[0] + min(self._done / self._passes, 1.0)) / self._frame[1])
 
     def _shown(self, computed: dict[int, list[Map]]) -> dict[int, list[Map]]:
         """Maps as the outputs show them: with transparency in missing cells that no value marks, where the format has it."""

@@ -41,7 +41,7 @@ _DECODERS = {
     "tga": Factors(1.0, 1.0),
     "qoi": Factors(1.0, 1.0),
     "heif": Factors(3.0, 0.7),
-    "npy": Factors(0.0, 0.5, retained=1.0),
+    "npy": Factors(0.0, 0.5),
     "zarr": Factors(0.0, 1.0),
     "npz": Factors(0.0, 1.0),
     "raw": Factors(8.0, 1.0),
@@ -51,20 +51,22 @@ _DECODERS = {
 }
 _DEEP_DECODERS = {"png": Factors(0.3, 1.6), "jpeg2000": Factors(1.0, 2.4), "jpegxl": Factors(0.0, 2.0)}  # of 16 bits
 _ENCODERS = {
+    "png": Factors(0.0, 1.2),
+    "pnm": Factors(0.0, 1.5),
     "jpeg": Factors(0.0, 1.4),
     "webp": Factors(34.0, 1.0),
     "gif": Factors(1.5),
-    "bmp": Factors(0.0, 3.0),
+    "bmp": Factors(0.0, 2.7),
     "jpeg2000": Factors(0.0, 13.6),
-    "jpegxl": Factors(0.0, 4.6),
+    "jpegxl": Factors(4.4, 4.3),
     "avif": Factors(20.0, 7.0),
     "tga": Factors(0.0, 2.6),
     "qoi": Factors(0.0, 2.4),
     "fits": Factors(0.0, 2.0),
 }
 # The same for all frames of an animation together; of these formats, only the encoded frames are in memory.
-_FRAMES = {"png": Factors(0.0, 1.1), "gif": Factors(0.0, 2.6)}
-_ALL_FRAMES = {"webp": Factors(4.0, 0.5), "avif": Factors(20.0, 1.3)}
+_FRAMES = {"png": Factors(0.0, 1.0), "gif": Factors(0.0, 2.6)}
+_ALL_FRAMES = {"webp": Factors(0.0, 1.6), "avif": Factors(20.0, 1.3)}
 _PAGES = ("tiff", "pnm", "zarr")  # pages are written one by one
 
 
@@ -93,8 +95,7 @@ def _temporaries(header: Header, recipe: Recipe, maps: Sequence[Shape]) -> int:
     item, pixels = np.dtype(header.dtype).itemsize, header.size[0] * header.size[1]
     between = FLOAT * recipe.values_between(Shape(*header.size, header.channels, header.alpha))
     if between:
-        results = sum(shape.height * shape.width * shape.channels for shape in maps)
-        return max(between, 2 * FLOAT * results)
+        return between
     largest = max(shape.height * shape.width * shape.channels for shape in maps) * item
     total = 0
     if recipe.step.grey and header.channels > 1 and header.format != "jpeg":
@@ -112,8 +113,10 @@ def _temporaries(header: Header, recipe: Recipe, maps: Sequence[Shape]) -> int:
 
 def _decoder(format: str, channels: int, item: int) -> Factors:
     factors = _DECODERS[format]
-    if channels == 1 and format in ("png", "jpeg", "bmp", "tga", "qoi", "gif"):
-        return Factors(0.0, 1.2 if item == 1 else 1.8)  # Pillow stores colour as 4 bytes a pixel, and grey as one
+    if channels == 1 and format in ("png", "jpeg", "bmp", "tga", "qoi"):
+        return Factors(0.0, 1.0 if item == 1 else 1.8)  # Pillow stores colour as 4 bytes a pixel, and grey as one
+    if format == "fits" and item == 1:
+        return Factors(0.0, 7.0, retained=1.0)  # astropy computes floats
     return _DEEP_DECODERS.get(format, factors) if item == 2 else factors
 
 

@@ -12,6 +12,7 @@ from imgconv.filters.weights import FLOAT32_EXACT, Weights
 from imgconv.modes import CombineMode, Range
 
 ROUND_FLOAT32, ROUND_FLOAT64 = 1.5 * 2**23, 1.5 * 2**52  # a number plus this minus this is rounded to a whole one, half to even
+_BAND = 1 << 18  # values that become pixels at a time
 SUM_LIMITS = {np.dtype(np.int16): 2**15, np.dtype(np.int32): 2**31}
 
 
@@ -58,22 +59,34 @@ def map_to_pixels(
     >>> map_to_pixels(np.array([[[-2.0], [0.0], [2.0]]], np.float32), Range.minmax, np.dtype("uint8")).ravel()
     array([  0, 128, 255], dtype=uint8)
     """
-    whole, floats = dtype.kind == "u", unrounded or range.floats
     stretch = None
     if range.arithmetic.stretched:
-        values = values.astype(np.float64)
         low, high = extremes or finite_extremes(values) or (0.0, 0.0)
         stretch = Stretch(low, max_value_of(dtype) / ((high - low) or 1.0), 1.0)
-    levels = with_range(values, range, dtype, stretch)
-    if whole and not floats:
-        return rounded(levels.copy() if levels is values else levels, dtype).astype(dtype)
-    if whole and range.bounded:
-        levels = np.clip(levels, 0, max_value_of(dtype))
-    return np.ascontiguousarray(levels, dtype=np.float32 if floats else dtype)
+    kind = np.dtype(np.float32) if unrounded or range.floats else dtype
+    if range.floats:
+        return np.ascontiguousarray(values, dtype=kind)
+    pixels = np.empty(values.shape, kind)
+    rows = max(1, _BAND // max(values[:1].size, 1))
+    for first in np.arange(0, len(values), rows):
+        pixels[first : first + rows] = _levels(values[first : first + rows], range, dtype, stretch, is_rounded=kind.kind == "u")
+    return pixels
+
+
+def _levels(values: Array, range: Range, dtype: np.dtype[Any], stretch: Stretch | None, *, is_rounded: bool) -> Array:
+    """Return some rows of a map in levels of `dtype`."""
+    levels = with_range(values.astype(np.float64) if stretch else values, range, dtype, stretch)
+    if is_rounded:
+        return rounded(levels.copy() if levels is values else levels, dtype)
+    return np.clip(levels, 0, max_value_of(dtype)) if dtype.kind == "u" and range.bounded else levels
 
 
 def finite_extremes(values: Array) -> tuple[float, float] | None:
     """The lowest and highest finite value; None without one."""
+    with np.errstate(invalid="ignore"):
+        extremes = (float(values.min()), float(values.max())) if values.size else (np.nan, np.nan)
+    if np.isfinite(extremes).all():
+        return extremes
     finite = values[np.isfinite(values)]
     return (float(finite.min()), float(finite.max())) if finite.size else None
 

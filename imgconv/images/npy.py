@@ -215,11 +215,20 @@ def _read_head(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
 
 def _frames(file: BinaryIO, layout: _Layout, format: str) -> Iterator[Raster]:
     shape = (layout.frames, *layout.shape[-3:]) if len(layout.shape) > 2 else (1, *layout.shape)
-    for _ in range(1 if layout.fortran else layout.frames):
-        with image_errors(f"damaged {format}"):
-            stored = _read_array(file, shape if layout.fortran else (1, *shape[1:]), layout)
-        for each in stored:
-            yield Raster(layout.pixels(each), layout.alpha)
+    if not layout.fortran:
+        for _ in range(layout.frames):
+            yield Raster(_frame(file, (1, *shape[1:]), layout, format), layout.alpha)
+        return
+    with image_errors(f"damaged {format}"):
+        stored = _read_array(file, shape, layout)
+    for each in stored:
+        yield Raster(layout.pixels(each), layout.alpha)
+
+
+def _frame(file: BinaryIO, shape: tuple[int, ...], layout: _Layout, format: str) -> NDArray[Any]:
+    """Read and return the pixels of one frame; what was read is freed where the pixels are a copy of it."""
+    with image_errors(f"damaged {format}"):
+        return layout.pixels(_read_array(file, shape, layout)[0])
 
 
 def _read_array(file: BinaryIO, shape: tuple[int, ...], layout: _Layout) -> NDArray[Any]:

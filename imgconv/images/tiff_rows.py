@@ -1,9 +1,7 @@
 """Rows of a TIFF page: the strips or tiles that hold them are decoded, on several threads."""
 
-import os
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from math import prod
 from typing import Any
 
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 
 from imgconv.errors import reason
 from imgconv.images import tiff_colors, tiff_segments
+from imgconv.images.ahead import in_order
 from imgconv.images.damage import DECODER_ERRORS, DamageError, TruncatedError, image_errors, read_exactly
 from imgconv.images.raster import Header, Metadata
 from imgconv.images.rows import RowReader
@@ -66,7 +65,8 @@ class _Samples:
         if page.nodata and 0 in page.databytecounts:
             samples[...] = page.nodata
         fill = self._fill_plain if self._plain else self._fill
-        list(_workers().map(lambda index: fill(index, samples, first), self._segments(first, last)))
+        for _ in in_order(lambda index: fill(index, samples, first), self._segments(first, last)):
+            pass
         samples = tiff_segments.in_byte_order(page, samples)
         return samples[0] if planes == 1 else np.moveaxis(samples[..., 0], 0, -1)
 
@@ -122,14 +122,3 @@ class _Samples:
         if not self._page.is_tiled:
             return f"strip {index + 1} of {total}"
         return f"tile {index + 1} of {total} (row {index // across % down + 1}, column {index % across + 1})"
-
-
-_pool: ThreadPoolExecutor | None = None
-
-
-def _workers() -> ThreadPoolExecutor:
-    """Return the threads that decode, as many as there are cores; they live as long as the process."""
-    global _pool
-    if _pool is None:
-        _pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="imgconv-tile")
-    return _pool

@@ -1,10 +1,7 @@
 """Write TIFF: strips for images of usual size, tiles for large ones, and BigTIFF where offsets need more than 32 bits."""
 
-import os
 import tempfile
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from io import BytesIO
@@ -16,6 +13,7 @@ from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
 from imgconv.images import tiff_tags
+from imgconv.images.ahead import in_order
 from imgconv.images.deflate import fast_zlib
 from imgconv.images.layout import Layout, half
 from imgconv.images.metadata import fitted, profile_fits
@@ -152,9 +150,9 @@ def _segments(page: BandedImage, layout: Layout, order: Literal["<", ">"]) -> It
         case "zstd":
             from imagecodecs import zstd_encode
 
-            yield from _packed(tiles, lambda data: bytes(zstd_encode(data.tobytes(), 1)))
+            yield from in_order(lambda data: bytes(zstd_encode(data.tobytes(), 1)), tiles)
         case _:
-            yield from _packed(tiles, lambda data: fast_zlib.compress(data, 1))
+            yield from in_order(lambda data: fast_zlib.compress(data, 1), tiles)
 
 
 def _tiles_of(rows: NDArray[Any], tile: tuple[int, int], dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:
@@ -166,19 +164,6 @@ def _tiles_of(rows: NDArray[Any], tile: tuple[int, int], dtype: np.dtype[Any]) -
         if part.shape[:2] != tile:
             part = np.pad(part, missing, mode="edge")
         yield np.ascontiguousarray(part, dtype)
-
-
-def _packed(tiles: Iterable[NDArray[Any]], pack: Callable[[NDArray[Any]], bytes]) -> Iterator[bytes]:
-    """Yield the tiles in their order, compressed on as many threads as there are cores, few of them ahead."""
-    threads = os.cpu_count() or 1
-    ahead: deque[Future[bytes]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="imgconv-pack") as pool:
-        for tile in tiles:
-            ahead.append(pool.submit(pack, tile))
-            if len(ahead) > 4 * threads:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
 
 
 def _within(segments: Iterator[Any], position: Callable[[], int], most: int | None) -> Iterator[Any]:

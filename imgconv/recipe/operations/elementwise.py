@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.modes import CombineMode
@@ -92,8 +92,6 @@ class Scale(Elementwise):
 class Normalize(Elementwise):
     """(input - mean) / std, with one number for all channels or one for each."""
 
-    temporaries: ClassVar[float] = 1.0
-
     keeps_levels = False
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -121,7 +119,9 @@ class Normalize(Elementwise):
         import numpy as np
 
         mean, std = (np.array(each, np.float32)[:, None, None] for each in (self.mean, self.std))
-        return np.asarray((input - mean) / std)
+        output: Array = input - mean
+        output /= std
+        return output
 
     def cost(self, input: tuple[int, ...], output: tuple[int, ...]) -> Cost:
         """One multiply-add for each value."""
@@ -152,9 +152,12 @@ class ReLU(Elementwise):
 class LeakyReLU(Elementwise):
     """`input` where it is positive, else negative_slope * input."""
 
-    temporaries: ClassVar[float] = 1.25
-
     negative_slope: float = 0.01
+
+    @property
+    def temporaries(self) -> float:
+        """What numpy needs on the way."""
+        return 1.25
 
     def apply(self, input: Array) -> Array:
         """Negative values times the slope."""
@@ -173,9 +176,12 @@ class LeakyReLU(Elementwise):
 class Sigmoid(Elementwise):
     """1 / (1 + exp(-input))."""
 
-    temporaries: ClassVar[float] = 3.0
-
     keeps_levels = False
+
+    @property
+    def temporaries(self) -> float:
+        """What numpy needs on the way."""
+        return 3.0
 
     def apply(self, input: Array) -> Array:
         """Values from 0 to 1."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from imgconv.modes import MissingRule, Morphology, PaddingMode
 from imgconv.recipe.footprints import footprint_of
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 class Morphing(Operation):
     """An operation of mathematical morphology by `window`; without a padding mode, padded cells take no part."""
 
-    temporaries: ClassVar[float] = 2.0
-
     operation: Morphology
     window: Window
     padding_mode: str | tuple[str, float] | None = None
@@ -52,6 +50,11 @@ class Morphing(Operation):
         """The same shape."""
         channels, height, width = maps_of(dims)
         return channels, *window_output(self.window, height, width)
+
+    @property
+    def temporaries(self) -> float:
+        """The maps between the parts of the operation."""
+        return self.operation.temporaries
 
     def apply(self, input: Array) -> Array:
         """The maps, each on its own."""

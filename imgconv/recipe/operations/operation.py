@@ -158,12 +158,16 @@ class Operation(ABC):
     """What one step of a network does. Subclasses override what differs from a function of each value."""
 
     keeps_levels: ClassVar[bool] = True  # whether results can still be shown as the levels of an image
-    temporaries: ClassVar[float] = 0.0  # arrays of the size of the output that `apply` needs besides it
 
     @classmethod
     def build(cls, context: Context, **options: Any) -> Self:
         """The operation with these options."""
         return cls(**options)
+
+    @property
+    def temporaries(self) -> float:
+        """Arrays of the size of the output that `apply` needs besides it."""
+        return 0.0
 
     @property
     def parameters(self) -> tuple[Array, ...]:
@@ -224,6 +228,11 @@ class WeightedOperation(Operation):
 
     weight: Array
     bias: Array | None
+
+    @property
+    def temporaries(self) -> float:
+        """Arrays of the size of the output that `apply` needs besides it."""
+        return 0.0
 
     @property
     def parameters(self) -> tuple[Array, ...]:

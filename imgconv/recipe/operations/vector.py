@@ -130,6 +130,11 @@ class Softmax(Operation):
     keeps_levels = False
     dim: int = 1
 
+    @property
+    def temporaries(self) -> float:
+        """The exponentials, while they are divided."""
+        return 1.1
+
     def trace(self, dims: Dims) -> Dims:
         """The same shape."""
         last = len(dims)

@@ -1,0 +1,45 @@
+"""Calls that are made on other threads a few items ahead, or in this thread where no other one can start."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def in_order(
+    function: Callable[[Item], Result], items: Iterable[Item], *, threads: int | None = None, ahead: int | None = None
+) -> Iterator[Result]:
+    """Yield `function(item)` of each item in order, computed on as many threads as there are cores, `ahead` items before their turn.
+
+    >>> list(in_order(len, ["a", "bc", ""]))
+    [1, 2, 0]
+    """
+    threads = threads or os.cpu_count() or 1
+    most = 4 * threads if ahead is None else ahead
+    pending: deque[Future[Result]] = deque()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="imgconv-ahead")
+    try:
+        for item in items:
+            pending.append(_submitted(pool, function, item))
+            if len(pending) > most:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _submitted(pool: ThreadPoolExecutor, function: Callable[[Item], Result], item: Item) -> Future[Result]:
+    try:
+        return pool.submit(function, item)
+    except RuntimeError:  # no thread can start
+        result: Future[Result] = Future()
+        try:
+            result.set_result(function(item))
+        except BaseException as error:
+            result.set_exception(error)
+        return result
