@@ -231,6 +231,8 @@ def canny(
     high: float | None = None,
     quantiles: bool = False,
     alpha: str = "auto",
+    nodata: float | str | None = "auto",
+    mask: "ImageLike | None" = None,
     threads: int | None = None,
 ) -> Result:
     """Trace the edges of an image's luma, one pixel wide: white on an edge, black elsewhere.
@@ -242,6 +244,7 @@ def canny(
     low, high : thresholds of the length of the Sobel gradient, undivided, in levels of the image: an edge begins at `high` and continues
         down to `low`. By default 1/10 and 1/5 of the maximum value.
     quantiles : `low` and `high`, both required, are fractions (0 to 1) of the pixels with a shorter gradient.
+    nodata, mask : as in `filter`. Missing cells have no weight and stay missing; there is no edge next to one.
 
     Returns
     -------
@@ -265,7 +268,12 @@ def canny(
     with python_remedies():
         sigma = as_number(sigma, "sigma")
         low, high = (None if value is None else scale * as_number(value, name) for name, value in (("low", low), ("high", high)))
-        return _apply(Recipe("canny", Canny(sigma, low, high, quantiles, alpha_rule(alpha))), image, threads, bands=alpha == NO_ALPHA)
+        return _apply(
+            Recipe("canny", Canny(sigma, low, high, quantiles, alpha_rule(alpha)), missing_data=missing_data_of(nodata, mask)),
+            image,
+            threads,
+            bands=alpha == NO_ALPHA,
+        )
 
 
 @overload
@@ -378,7 +386,7 @@ def _apply(recipe: Recipe, image: ImageLike, threads: int | None = None, *, band
         sizes(threads, "threads", 1, least=1)
     results: list[Any] = []
     with named(image):
-        opened = open_image(image, recipe.luma, bands=bands, masked=not isinstance(recipe.step, Canny), stacklevel=5)
+        opened = open_image(image, recipe.luma, bands=bands, masked=True, stacklevel=5)
         masked = recipe.missing_data.mask is not None  # a masked array shows which cells of an array are missing
         for vector, maps in groupby(process(opened.raster, recipe, threads=threads), key=lambda result: result.vector):
             if vector:

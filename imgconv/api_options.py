@@ -67,6 +67,8 @@ class CannyOptions(TypedDict, total=False):
     high: float | None
     quantiles: bool
     alpha: str
+    nodata: float | str | None
+    mask: "ImageLike | None"
     threads: int | None
 
 

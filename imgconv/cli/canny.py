@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from imgconv.cli.options import WHAT, Alpha, HowOptions, Inputs, Invert, Overlay, TellOptions, WhereOptions, option
+from imgconv.cli.options import WHAT, Alpha, HowOptions, Inputs, Invert, Mask, Nodata, Overlay, TellOptions, WhereOptions, option
 from imgconv.errors import UsageError, comma_hint
 from imgconv.modes import AlphaRule
 
@@ -42,21 +42,24 @@ class CannyOptions:
     invert: Invert = False
     overlay: Overlay = False
     alpha: Alpha = AlphaRule.auto
+    nodata: Nodata = "auto"
+    mask: Mask = None
 
     def to_recipe(self) -> "Recipe":
         """The recipe of the options."""
+        from imgconv.cli.recipes import missing_data_of
         from imgconv.recipe import Canny, Postprocess, Recipe
 
         low, high, percent = thresholds_of(self.low, self.high)
         step = Canny(self.sigma, low, high, percent, self.alpha.value)
-        return Recipe("canny", step, Postprocess(self.invert, None, self.overlay))
+        return Recipe("canny", step, Postprocess(self.invert, None, self.overlay), missing_data_of(self))
 
 
 def command(inputs: Inputs, what: CannyOptions, where: WhereOptions, tell: TellOptions, how: HowOptions) -> None:
     """Trace edges as lines one pixel wide.
 
     Smooths the luma, thins the gradient to its ridges, and follows edges from strong gradients to the weaker ones that touch them.
-    The result for photo.jpg is photo.canny.png.
+    The result for photo.jpg is photo.canny.png. There is no edge next to a missing cell.
     """
     from imgconv.cli.execution import execute
 

@@ -10,13 +10,15 @@ from imgconv.arrays import Array
 from imgconv.engine import compiled, parallel
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.filters.color import max_value_of
-from imgconv.filters.gaussian import SmoothedRows
+from imgconv.filters.gaussian import SmoothedRows, SmoothedValid
 from imgconv.loops.canny import gradient_lengths, grow_edges, thin_edges
 
 BAND_BYTES = 1 << 19  # smoothed rows of one band: half of a common second-level cache
 LEAST_ROWS = 8  # of a band, which smooths four rows more than it marks
 WEAK, STRONG = 1, 2
 LOW, HIGH = 0.1, 0.2  # default thresholds, as shares of white
+Smoothed = SmoothedRows | SmoothedValid
+Inside = NDArray[np.uint8] | None  # 0 where no gradient counts
 
 
 def canny_edges(
@@ -26,6 +28,7 @@ def canny_edges(
     high: float | None = None,
     *,
     quantiles: bool = False,
+    valid: NDArray[np.uint8] | None = None,
     threads: int | None = None,
 ) -> Array:
     """Edges (H, W, 1) of a grey image (H, W, 1) in its dtype: white at an edge, else 0.
@@ -41,6 +44,7 @@ def canny_edges(
     sigma : in pixels; 0 for no smoothing.
     low, high : lengths of Sobel's gradient, undivided, in levels of the image; by default 1/10 and 1/5 of white.
     quantiles : `low` and `high`, both required, are shares (0 to 1) of all pixels, those with a shorter gradient.
+    valid : (H, W), 0 in missing cells. They have no weight; the gradient next to one is that of a border, and there is no edge.
 
     Raises
     ------
@@ -55,11 +59,12 @@ def canny_edges(
     """
     height, width = grey.shape[:2]
     white = max_value_of(grey.dtype)
-    smoothed = SmoothedRows(grey[..., 0], sigma)
-    bounds = _quantiles(smoothed, low, high, threads) if quantiles else _levels(low, high, white)
+    smoothed = SmoothedRows(grey[..., 0], sigma) if valid is None else SmoothedValid(grey[..., 0], valid, sigma)
+    inside = None if valid is None else _surrounded(valid, threads)
+    bounds = _quantiles(smoothed, low, high, inside, threads) if quantiles else _levels(low, high, white)
     marks = np.zeros((height, width), np.uint8)
     if min(height, width) >= 3:
-        _mark(smoothed, bounds, marks, threads)
+        _mark(smoothed, bounds, marks, inside, threads)
     edges = marks if grey.dtype == np.uint8 else np.empty((height, width), grey.dtype)
 
     def fill_band(first: int, last: int) -> None:
@@ -78,7 +83,7 @@ def thresholds(
     (25.5, 60)
     """
     if quantiles:
-        return _quantiles(SmoothedRows(grey[..., 0], sigma), low, high, threads)
+        return _quantiles(SmoothedRows(grey[..., 0], sigma), low, high, None, threads)
     return _levels(low, high, max_value_of(grey.dtype))
 
 
@@ -94,7 +99,16 @@ def _levels(low: float | None, high: float | None, white: float) -> tuple[float,
     return low, high
 
 
-def _mark(smoothed: SmoothedRows, bounds: Sequence[float], marks: NDArray[np.uint8], threads: int | None) -> None:
+def _surrounded(valid: NDArray[np.uint8], threads: int | None) -> NDArray[np.uint8]:
+    """The cells (H, W) without a missing one among them and their neighbours: 1, others 0."""
+    from imgconv.filters.pool2d import pool_image  # most images have no missing cells
+    from imgconv.window import Window
+
+    surrounded: Array = pool_image(valid[..., None], Window.of(3, 1, "same"), "min", threads=threads)
+    return surrounded[..., 0]
+
+
+def _mark(smoothed: Smoothed, bounds: Sequence[float], marks: NDArray[np.uint8], inside: Inside, threads: int | None) -> None:
     """Fill `marks` with STRONG edges; ridges that are connected to none stay WEAK."""
     (height, width), limits, weak = marks.shape, np.array([*bounds, smoothed.noise], np.float32), []
 
@@ -103,6 +117,8 @@ def _mark(smoothed: SmoothedRows, bounds: Sequence[float], marks: NDArray[np.uin
         if len(band):
             smooth = smoothed.rows(max(first, 1) - 2, min(last, height - 1) + 2)
             compiled.loop(thin_edges)(smooth, limits, np.empty((9, width), np.float32), band)
+            if inside is not None:
+                band *= inside[max(first, 1) : min(last, height - 1)]
             _grow(band, np.arange(len(band)), int(np.count_nonzero(band == WEAK)))
             weak.append(int(np.count_nonzero(band == WEAK)))
 
@@ -117,33 +133,33 @@ def _grow(marks: NDArray[np.uint8], rows: NDArray[np.intp], weak: int) -> None:
     compiled.loop(grow_edges)(marks, rows, np.empty((weak + 1, 2), np.int32))
 
 
-def _quantiles(smoothed: SmoothedRows, low: float | None, high: float | None, threads: int | None) -> tuple[float, float]:
+def _quantiles(smoothed: Smoothed, low: float | None, high: float | None, inside: Inside, threads: int | None) -> tuple[float, float]:
     """The lengths below which the shares `low` and `high` of all gradients are.
 
     Each is found in two rounds, by the upper and then the lower 16 bits: positive floats have the order of their bits.
     """
     if low is None or high is None:
         raise UsageError("quantiles need both thresholds; give low and high")
-    height, width = smoothed.size
-    heads = _counts(smoothed, None, threads)
+    heads = _counts(smoothed, None, inside, threads)
+    last = max(int(heads.sum()) - 1, 0)
 
     def length_at(rank: int) -> float:
         head = int(np.searchsorted(np.cumsum(heads), rank, side="right"))
-        tails = np.cumsum(_counts(smoothed, head, threads))
+        tails = np.cumsum(_counts(smoothed, head, inside, threads))
         tail = int(np.searchsorted(tails, rank - int(heads[:head].sum()), side="right"))
         return float(np.array(head << 16 | tail, np.uint32).view(np.float32))
 
-    return length_at(round(low * (height * width - 1))), length_at(round(high * (height * width - 1)))
+    return length_at(round(low * last)), length_at(round(high * last))
 
 
-def _counts(smoothed: SmoothedRows, head: int | None, threads: int | None) -> NDArray[np.intp]:
+def _counts(smoothed: Smoothed, head: int | None, inside: Inside, threads: int | None) -> NDArray[np.intp]:
     """How many gradient lengths have each upper half of 32 bits; with `head`, each lower half among those with that upper half."""
     (height, width), counts, lock = smoothed.size, np.zeros(1 << 16, np.intp), threading.Lock()
 
     def count_band(first: int, last: int) -> None:
         lengths = np.empty((last - first, width), np.float32)
         compiled.loop(gradient_lengths)(smoothed.rows(first - 1, last + 1), np.array([smoothed.noise], np.float32), lengths)
-        bits = lengths.view(np.uint32).ravel()
+        bits = lengths.view(np.uint32).ravel() if inside is None else lengths.view(np.uint32)[inside[first:last] != 0]
         halves = bits >> 16 if head is None else bits[bits >> 16 == head] & 0xFFFF
         band_counts = np.bincount(halves, minlength=1 << 16)
         with lock:

@@ -13,6 +13,7 @@ from imgconv.windows.borders import Border, PaddedRows
 
 REACH = 4  # of the Gaussian, in sigmas
 ROUNDING = 48 * 2.0**-23  # twice the longest gradient of a flat image under any sigma, over its level (measured 2026-11-29)
+LEAST_WEIGHT = 1e-9  # of valid cells, less than the least tap in a corner
 IN_REGISTERS = range(3, 14)  # numbers of taps for which the sums of a pass stay in registers
 UNCHANGED = (1, 0, 1, -np.inf, np.inf, 0)  # parameters of the loops that leave sums as they are, see imgconv.loops.filters
 
@@ -46,7 +47,7 @@ class SmoothedRows:
         self.size = height, width = grey.shape[0], grey.shape[1]
         self.noise = ROUNDING if len(taps) > 1 else 0.0  # share of a level; shorter gradients are rounding errors
         self._radius = radius = len(taps) // 2
-        self._taps = taps.astype(np.float32)
+        self.taps = taps.astype(np.float32)
         self._padded = PaddedRows(grey, ((radius, radius), (radius + 1, radius + 1)), Border.of("zeros"))
         self._down = _weights_inside(taps, height)
         self._across = _weights_inside(taps, width)
@@ -68,7 +69,7 @@ class SmoothedRows:
         return smooth
 
     def _correlate(self, source: Array, target: NDArray[np.float32]) -> None:
-        taps, size = self._taps, len(self._taps)
+        taps, size = self.taps, len(self.taps)
         parameters, middle = np.array(UNCHANGED, np.float32), np.empty(source.shape[1], np.float32)
         if gaussian_algorithm(size) == "product":
             compiled.loop(correlate_product, size=size, channels=1, divided=0)(source, taps, taps, middle, parameters, target)
@@ -76,6 +77,25 @@ class SmoothedRows:
             offsets, sums = np.arange(size), np.empty(target.shape[1], np.float32)
             loop = compiled.loop(correlate_factors, divided=0)
             loop(source, taps[None], offsets, taps[None], offsets, middle, sums, parameters, target, 1)
+
+
+class SmoothedValid:
+    """The rows of a `SmoothedRows` whose missing cells have no weight either; `valid` (H, W) is 0 there.
+
+    Where no valid cell is in reach a row is 0; without smoothing, missing cells have an estimate from their neighbours.
+    """
+
+    def __init__(self, grey: Array, valid: NDArray[np.uint8], sigma: float):
+        known = np.where(valid, grey, grey.dtype.type(0))
+        self._sums, self._weights = SmoothedRows(known, sigma), SmoothedRows(valid, sigma)
+        self._estimate = None if len(self._sums.taps) > 1 else SmoothedValid(grey, valid, 1.0)
+        self.size, self.noise = self._sums.size, 2 * self._sums.noise  # a quotient has the rounding of both
+
+    def rows(self, first: int, last: int) -> NDArray[np.float32]:
+        """Rows first..last, as those of `SmoothedRows`."""
+        weights = self._weights.rows(first, last)
+        nothing = np.zeros_like(weights) if self._estimate is None else self._estimate.rows(first, last)
+        return np.divide(self._sums.rows(first, last), weights, out=nothing, where=weights > LEAST_WEIGHT)
 
 
 def _weights_inside(taps: Taps, size: int) -> NDArray[np.float32]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.arrays import Array
+from imgconv.errors import DoesNotFit
 from imgconv.filters.canny import canny_edges, thresholds
 from imgconv.filters.color import max_value_of
 from imgconv.filters.gaussian import SmoothedRows, gaussian_taps
@@ -34,6 +35,8 @@ LENGTHS = "lengths of the gradient, those compared marked"
 def explain_canny(image: Raster, step: Canny, postprocess: Postprocess, output: Map, at: Cell) -> MapValue:
     """Explain the output pixel `at` (row, column) of the finished map `output`."""
     grey = filter_input(image, grey=True, alpha=step.keeps_alpha())
+    if grey.valid is not None:
+        raise DoesNotFit("the arithmetic of canny has no missing cells; fill them first, or take them as values with --nodata none")
     pixel = _Pixel(CannyStages(grey.pixels[..., :1], step), max_value_of(grey.pixels.dtype), postprocess, at)
     written = output.image.pixels[at].astype(float).tolist()
     channels = [pixel.explained(written[0])]

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from imgconv.arrays import Array
-from imgconv.errors import DoesNotFit
 from imgconv.filters.color import luma, max_value_of
 from imgconv.filters.filter2d import AlphaChannel, ImageFilter, Output
 from imgconv.filters.output_range import Combination
@@ -46,8 +45,6 @@ def process(image: Raster, recipe: Recipe, *, floats: bool = False, threads: int
         from imgconv.process.missing import located
 
         image = located(image, recipe.missing_data)
-    if image.valid is not None and isinstance(step, Canny):
-        raise DoesNotFit(f"{recipe.command} has no rule for missing cells; fill them first, or take them as values with --nodata none")
     if isinstance(step, Filter):
         prepared = _Prepared(image, step.grey, threads)
         results = [_filtered(prepared, step, plan, floats, threads) for plan in step.maps]
@@ -187,7 +184,8 @@ def _canny(image: Raster, step: Canny, floats: bool, threads: int | None) -> Ras
     prepared = prepare(image, True, step.keeps_alpha(), threads)
     unit = 0.01 if step.percent else 1.0
     low, high = (None if bound is None else bound * unit for bound in (step.low, step.high))
-    edges = canny_edges(prepared.pixels[..., :1], step.sigma, low, high, quantiles=step.percent, threads=threads)
+    valid = None if prepared.valid is None else np.ascontiguousarray(prepared.valid[..., 0])
+    edges = canny_edges(prepared.pixels[..., :1], step.sigma, low, high, quantiles=step.percent, valid=valid, threads=threads)
     pixels = np.concatenate([edges, prepared.pixels[..., 1:]], axis=2) if prepared.alpha else edges
     return replace(prepared, pixels=_as_floats(pixels) if floats else pixels)
 

@@ -19,7 +19,7 @@ OF_CANNY = ("canny", "sigma", "low", "high", "quantiles")
 OF_NETWORK = ("step", "recipe")
 OF_MISSING = ("missing", "min_valid", "missing_data")
 POOL_TAKES = (*OF_POOL, *OF_MISSING, "stride", "padding", "padding_mode", "dilation", "grey", "alpha", "kernels_file")
-CANNY_TAKES = (*OF_CANNY, "invert", "overlay", "alpha")
+CANNY_TAKES = (*OF_CANNY, "invert", "overlay", "alpha", "missing_data")
 NETWORK_TAKES = (*OF_NETWORK, *OF_MISSING, "kernels_file", "range")
 
 
@@ -72,7 +72,7 @@ class Selection:
             self._refuse_all_but(CANNY_TAKES, "canny")
             sigma = Canny.sigma if self.sigma is None else self.sigma
             step = Canny(sigma, self.low, self.high, self.quantiles, self.alpha)
-            return Recipe("canny", step, Postprocess(self.invert, None, self.overlay))
+            return Recipe("canny", step, Postprocess(self.invert, None, self.overlay), self.missing_data)
         if self._has_any(OF_POOL):
             self._refuse_all_but(POOL_TAKES, "a pool")
             return Recipe("pool", self._pool(), missing_data=self.missing_data)

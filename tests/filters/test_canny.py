@@ -155,3 +155,34 @@ def test_errors():
         canny_edges(image, low=60)
     with pytest.raises(UsageError, match="quantiles need both thresholds"):
         canny_edges(image, low=0.5, quantiles=True)
+
+
+@pytest.mark.parametrize("setting", ["default", "levels"])
+def test_missing_cells_as_scikit_image(setting):
+    from skimage.feature import canny as reference
+
+    with Image.open(SAMPLES / "camera.png") as image:
+        grey = np.array(image.convert("L"))[:250, :300]
+    valid = RNG.random(grey.shape) > 0.002
+    valid[100:160, 80:140] = valid[:, 250:253] = False
+    options = {"low": 25.5, "high": 51, **SETTINGS[setting]}
+    levels = {"low_threshold": options["low"] / 255, "high_threshold": options["high"] / 255}
+    expected = reference(grey / 255, options["sigma"], **levels, mask=valid)
+    found = canny_edges(np.where(valid, grey, 0)[..., None].astype(np.uint8), **options, valid=valid.view(np.uint8))[..., 0] == 255
+    assert expected.sum() > 1000 and (found != expected).mean() < 3e-4
+
+
+@pytest.mark.parametrize("quantiles", [False, True])
+@pytest.mark.parametrize("sigma", [0, 1.0, 3.0])
+def test_no_edge_is_at_a_hole_and_values_in_it_do_not_matter(sigma, quantiles):
+    image, valid = noise(60, 70, np.float32), RNG.random((60, 70)) > 0.01
+    valid[20:40, 20:45] = False
+    bounds = {"low": 0.6, "high": 0.9} if quantiles else {"low": 0.1 / (1 + sigma), "high": 0.2 / (1 + sigma)}
+    results = []
+    for value in (0, -9999):
+        image[~valid] = value
+        results.append(canny_edges(image, sigma, **bounds, quantiles=quantiles, valid=valid.view(np.uint8)))
+    assert np.array_equal(*results) and results[0].any()
+    assert not results[0][ndimage.binary_dilation(~valid, np.ones((3, 3)))].any()
+    flat = canny_edges(np.where(valid, 100, 0)[..., None].astype(np.uint8), sigma, 0.1, 0.2, valid=valid.view(np.uint8))
+    assert not flat.any()

@@ -79,3 +79,14 @@ def test_a_threshold_and_inversion_leave_missing_cells_alone():
 def test_wrong_arguments_are_value_errors(options, fact):
     with pytest.raises(ValueError, match=fact):
         imgconv.filter(ARRAY, "box:size=3", **options)
+
+
+def test_canny_has_no_edge_at_a_hole():
+    image = np.where(np.arange(27) < 20, ARRAY / 1000, 1).astype(np.float32)
+    expected = imgconv.canny(np.ma.masked_array(image, ~VALID))
+    assert np.array_equal(expected.mask, ~VALID) and expected.any()
+    for result in (imgconv.canny(np.where(VALID, image, -9999), nodata=-9999), imgconv.canny(image, mask=VALID).filled(-9999)):
+        assert np.array_equal(result, expected.filled(-9999))
+    beside = np.zeros_like(VALID)
+    beside[1:-1, 1:-1] = sum(~VALID[i : i + 23, j : j + 25] for i in range(3) for j in range(3)) > 0
+    assert not expected.data[beside & VALID].any()
