@@ -6,7 +6,7 @@ import signal
 
 import numpy as np
 import pytest
-from command import PHOTO, refused
+from command import PHOTO, imgconv, refused
 from PIL import Image
 from processes import finished, let_in, many, names, run_as, started, users, wait_for
 
@@ -49,6 +49,22 @@ def test_old_outputs_are_complete_after_an_interrupt(tmp_path, number):
             image.load()
     if number != signal.SIGKILL:
         assert names(out) == [path.name for path in outputs]
+
+
+@pytest.mark.parametrize("ending", ["tiff", "png", "npy"])
+def test_an_image_that_is_killed_between_its_bands_leaves_the_old_output(tmp_path, ending):
+    source, out = tmp_path / "large.npy", tmp_path / "out"
+    np.lib.format.open_memmap(source, "w+", np.uint8, (9000, 9000, 3)).flush()  # a file of holes
+    out.mkdir()
+    old = out / f"o.{ending}"
+    old.write_bytes(OLD)
+    with started("filter", source, "-k", "identity", "-o", old, "--memory", "16M", "--max-pixels", "none", "-q") as process:
+        wait_for(lambda: any(path.stat().st_size > 1000 for path in out.glob(".*")))
+        process.send_signal(signal.SIGKILL)
+        assert process.wait(20) == -signal.SIGKILL
+    assert old.read_bytes() == OLD and len(list(out.iterdir())) == 2
+    imgconv("edge", PHOTO, "-o", out / "next.png")
+    assert names(out) == ["next.png", old.name] and old.read_bytes() == OLD
 
 
 @pytest.mark.parametrize("user", users())
