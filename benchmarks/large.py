@@ -3,8 +3,9 @@
 Makes tiled TIFF files of SIDE x SIDE pixels (10,000 by default; 30,000 needs some 12 GB in FOLDER), grey and RGB, plain and deflated, and
 filters each with a 3x3 kernel and a Gaussian of sigma 5. Both programs write tiles of 256x256 with the compression of the input. Prints
 lines of a table: seconds, processor seconds, and the most memory that a process ever held. `sparse` instead of SIDE filters a grey image
-of 100,000 x 100,000 whose tiles are all alike. `zarr` filters a grey Zarr array of 20,000 x 20,000 into another, and `cluster` grey
-images of several sizes with one core, and with two workers of a Dask cluster that have one core each.
+of 100,000 x 100,000 whose tiles are all alike, and `wide` its first 12,288 rows, which take as much memory. `zarr` filters a grey Zarr
+array of 20,000 x 20,000 into another, and `cluster` grey images of several sizes with one core, and with two workers of a Dask cluster
+that have one core each.
 """
 
 import os
@@ -25,13 +26,13 @@ SMOOTH_OF_VIPS = "3 3 16 0\n1 2 1\n2 4 2\n1 2 1\n"
 SIGMA = 5
 WIDTH = "0.0003"  # the height of a Gaussian at 4 sigma, where ours ends
 TILE = 256
-CLUSTER_SIDES = (3000, 6000, 12_000)
+CLUSTER_SIDES = (3000, 6000, 12_000, 24_000)
 
 
-def tiles(side: int, channels: int, changes: bool) -> Iterator[np.ndarray[Any, Any]]:
+def tiles(side: int, channels: int, changes: bool, rows: int) -> Iterator[np.ndarray[Any, Any]]:
     """Yield tiles of noise on shades that differ from tile to tile, or of one tile again and again."""
     noise = np.random.default_rng(0).integers(0, 40, (TILE, 4096, channels), dtype=np.uint8)
-    for y in range(0, side, TILE):
+    for y in range(0, rows, TILE):
         for x in range(0, side, TILE):
             first = (x * 7 + y * 3) % 3800 if changes else 0
             tile = noise[:, first : first + TILE] + np.uint8((x // TILE * 5 + y // TILE * 3) % 200 if changes else 0)
@@ -39,12 +40,13 @@ def tiles(side: int, channels: int, changes: bool) -> Iterator[np.ndarray[Any, A
             yield np.ascontiguousarray(tile if channels > 1 else tile[..., 0])
 
 
-def make(path: Path, side: int, channels: int, compression: str, changes: bool = True) -> None:
-    """Write an image."""
+def make(path: Path, side: int, channels: int, compression: str, changes: bool = True, rows: int | None = None) -> None:
+    """Write an image, square without `rows`."""
+    rows = rows or side
     tifffile.imwrite(
         path,
-        tiles(side, channels, changes),
-        shape=(side, side, channels) if channels > 1 else (side, side),
+        tiles(side, channels, changes, rows),
+        shape=(rows, side, channels) if channels > 1 else (rows, side),
         dtype=np.uint8,
         tile=(TILE, TILE),
         photometric="rgb" if channels == 3 else "minisblack",
@@ -123,10 +125,11 @@ def main(side: str = "10000", folder: str | None = None) -> None:
     """Measure every file with every command."""
     with tempfile.TemporaryDirectory(dir=folder) as name:
         place = Path(name)
-        if side == "sparse":
-            make(place / "sparse.tif", 100_000, 1, "deflate", changes=False)
+        if side in ("sparse", "wide"):
+            rows = 100_000 if side == "sparse" else 12_288
+            make(place / "sparse.tif", 100_000, 1, "deflate", changes=False, rows=rows)
             ours = [sys.executable, "-m", "imgconv", "edge", str(place / "sparse.tif"), "-o", str(place / "out.tif"), "-q"]
-            print(f"| 100,000 x 100,000, grey, edge | imgconv | {measured(ours)} |", flush=True)
+            print(f"| 100,000 x {rows:,}, grey, edge | imgconv | {measured(ours)} |", flush=True)
             return
         if side == "zarr":
             for what, command in zarr_arrays(place):

@@ -175,7 +175,7 @@ def _check(image: _Image, request: Request) -> None:
             raise ImageError(f"tiff compression {int(page.compression)} is not supported; save the image with deflate or LZW")
         if not (tiff_colors.is_supported(page) and tiff_segments.is_supported(page)):
             raise ImageError(f"tiff images of {_kind(page)} are not supported; convert them to RGB, or save them as .npy")
-        if request.max_pixels is not None and prod(page.shaped) > _MOST_SAMPLES * request.max_pixels:
+        if not request.allows(prod(page.shaped) // _MOST_SAMPLES):
             excess = f"{prod(page.shaped)} samples are more than {_MOST_SAMPLES} times the limit on pixels"
             raise ImageError(f"{excess}; raise it with --max-pixels")
     if image.mask is not None and (image.mask.imagelength, image.mask.imagewidth) != (image.page.imagelength, image.page.imagewidth):

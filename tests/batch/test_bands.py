@@ -322,6 +322,13 @@ def test_statistics_and_threads(inputs, tmp_path):
         assert one | other == one
 
 
+def test_the_limit_on_pixels_is_one_on_those_in_memory(inputs, tmp_path):
+    for name in ("tiles.tif", "planes.tif", "colour.npy"):
+        words = ["edge", inputs / name, "--max-pixels", "2000", "-o", tmp_path / "out.png"]
+        assert imgconv(*words, "--memory", "1M").code == 0
+        assert "limit" in refused(1, *words)
+
+
 def test_standard_output_gets_a_whole_image(inputs, tmp_path):
     words = ["edge", inputs / "tiles.tif", "-o", "-", "--format", "png"]
     assert imgconv(*words, "--memory", "1M").out == imgconv(*words).out

@@ -26,7 +26,7 @@ INPUTS = {
     "alpha": (lambda path: write(path, levels(4, "uint16"), (301, 20, 4), 3), "filter -k box --stride 2x3 --compression deflate"),
     "floats": (lambda path: write(path, levels(1, "float32")[..., 0], (7, 200), 2), "pool --size 3x2 --tile 40x17 --zarr-format 2"),
     "raw": (lambda path: write(path, levels(3), (33, 44, 3), 3), "filter -k sobel_x -k sobel_y --range raw --compression none"),
-    "maps": (lambda path: write(path, np.moveaxis(levels(5, "float64"), 2, 0), (1, 30, 30), 3), "filter -k box --pyramid --tile 64"),
+    "maps": (lambda path: write(path, np.moveaxis(levels(5, "float64"), 2, 0), (1, 30, 30), 3), "pool --size 2 --pyramid --tile 64"),
     "nodata": (
         lambda path: write(path, levels(1)[..., 0], (40, 40), 3, attributes={"_FillValue": 77}),
         "filter -k gaussian:sigma=2 --missing keep",

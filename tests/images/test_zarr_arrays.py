@@ -159,6 +159,7 @@ def test_shards_are_read_by_their_inner_chunks(tmp_path):
         (lambda path: (path.mkdir(), (path / "zarr.json").write_text("{")), "damaged zarr"),
         (lambda path: (path.mkdir(), (path / ".zarray").write_text('{"zarr_format": 2}')), "damaged zarr"),
         (lambda path: zarr.create_group(path, attributes={"multiscales": [{"axes": 5}]}), "damaged zarr"),
+        (lambda path: zarr.create_array(path, shape=(1 << 20, 99, 99), chunks=(9, 9, 9), dtype="u1"), "samples"),
         (lambda path: zarr.create_array(path, shape=(1 << 16, 1 << 16), chunks=(9, 9), dtype="u1"), "more than the limit"),
     ],
 )

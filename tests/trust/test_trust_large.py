@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 import tifffile
+import zarr
 from processes import IMGCONV, limited_environment, started
 
 SIDE = 12_288
@@ -37,6 +38,14 @@ def test_little_address_space_is_enough_for_bands_and_too_little_for_the_whole(l
     words[0:4] = ["canny", large]
     refused = run(*words, limit=resource.RLIMIT_AS, most=650 << 20)
     assert refused.returncode == 1 and "canny follows edges" in refused.stderr and "of memory" in refused.stderr
+
+
+def test_little_address_space_is_enough_for_a_zarr(tmp_path):
+    zarr.create_array(tmp_path / "large.zarr", shape=(SIDE, SIDE), dtype="u1", chunks=(512, 512), fill_value=3)
+    words = ["pool", tmp_path / "large.zarr", "--size", "8", "-o", tmp_path / "out.zarr", "-q", "-j", "2"]
+    done = run(*words, limit=resource.RLIMIT_AS, most=650 << 20)
+    assert done.returncode == 0, done.stderr
+    assert zarr.open_array(tmp_path / "out.zarr", mode="r")[...].min() == 3
 
 
 def test_a_full_disk_leaves_the_old_output(large, tmp_path):
