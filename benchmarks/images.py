@@ -106,3 +106,15 @@ def holes() -> Iterator[Line]:
     yield Line(text, "astropy convolve", 20.0, ours, (lambda: convolution.convolve(holed, taps, **interpolated)) if convolution else None)
     yield Line(text, "scipy, two Gaussians", 3.0, ours, twice if ndimage else None)
     yield Line(text, "without holes", 0.4, ours, lambda: imgconv.filter(values, kernel))
+    yield from small_windows((values * 255).astype(np.uint8), valid)
+
+
+def small_windows(grey: Any, valid: Any) -> Iterator[Line]:
+    """Small kernels, boxes and pools of 8-bit images with a mask, against the same without one."""
+    for name in ("laplacian8", "box:size=3", "gaussian:sigma=1", "box:size=31"):
+        kernel = imgconv.kernel(name)
+        masked, plain = (lambda k=kernel, m=each: imgconv.filter(grey, k, mask=m) for each in (valid, None))
+        yield Line(f"{name}, 8-bit grey with a mask", "without a mask", None, masked, plain)
+    for mode in ("max", "avg", "median", "std"):
+        masked, plain = (lambda m=mode, v=each: imgconv.pool(grey, 3, m, stride=1, mask=v) for each in (valid, None))
+        yield Line(f"{mode} pool 3x3, stride 1, with a mask", "without a mask", None, masked, plain)
