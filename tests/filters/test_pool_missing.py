@@ -93,3 +93,32 @@ def test_padding_with_values_is_as_if_the_image_had_them(mode, padding_mode):
     expected, expected_valid = pool_missing(known, MissingRule(), padded, Window.of(shape), mode)
     np.testing.assert_array_equal(valid_out, expected_valid)
     np.testing.assert_array_equal(result[valid_out == 1], expected[valid_out == 1])
+
+
+@pytest.mark.parametrize("share", [0.002, 0.3])
+@pytest.mark.parametrize("dtype, stride", [("uint8", 1), ("float32", (2, 1))])
+def test_medians_of_large_images_are_those_of_the_valid_cells(dtype, stride, share):
+    """They take another path: where few windows have a missing cell, those are sorted one by one."""
+    rng = np.random.default_rng(5)
+    pixels, valid = (rng.random((421, 337, 1)) * 250).astype(dtype), (rng.random((421, 337, 1)) > share).astype(np.uint8)
+    valid[50:70, 60:90] = 0
+    pixels *= valid
+    if dtype == "float32":
+        pixels[200, 200] = np.nan
+        valid[200, 200] = 1
+    window = Window.of(3, stride, 1, ceil_mode=True)
+    result, valid_out = pool_missing(valid, MissingRule(), pixels, window, "median")
+    expected = naive_medians(pixels[..., 0], valid[..., 0], window)
+    known = valid_out[..., 0] != 0
+    assert np.array_equal(known, np.isfinite(expected) | np.isnan(expected))
+    np.testing.assert_array_equal(result[..., 0][known], expected[known])
+
+
+def naive_medians(pixels, valid, window):
+    """Lower medians of 3x3 windows with padding 1; infinity without a valid cell."""
+    cells = np.pad(np.where(valid, pixels.astype(np.float64), np.inf), 1, constant_values=np.inf)
+    views = np.lib.stride_tricks.sliding_window_view(cells, (3, 3))[:: window.stride[0], :: window.stride[1]]
+    ordered = np.sort(views.reshape(*views.shape[:2], 9), axis=2)
+    counts = np.isfinite(ordered).sum(axis=2) + np.isnan(ordered).sum(axis=2)
+    picked = np.take_along_axis(ordered, np.maximum((counts - 1) // 2, 0)[..., None], axis=2)[..., 0]
+    return np.where(np.isnan(ordered[..., -1]), np.nan, picked)
