@@ -1,6 +1,7 @@
 """The keyword arguments of the calls for whole images, for the types of their results.
 
-What a call returns depends on the form of its image alone, so the overloads of `imgconv.api` list every argument once, here.
+What a call returns depends on the form of its image, so the overloads of `imgconv.api` take every other argument from here. A call that may
+also return a list of several results has the type `X | Any`: a union with the list would need a check wherever there is one result.
 """
 
 import os
