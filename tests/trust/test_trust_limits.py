@@ -56,6 +56,15 @@ def test_little_address_space_gives_a_result_or_one_line(tmp_path, name, megabyt
     assert done.returncode == 0 or words[1] == str(SAMPLES) or len(lines) == 1, done.stderr
 
 
+@pytest.mark.parametrize(("kind", "most"), [("DATA", 60 << 20), ("DATA", 300 << 20), ("NOFILE", 8), ("STACK", 128 << 10)])
+def test_other_limits_give_a_result_or_one_line(tmp_path, kind, most):
+    words = [*IMGCONV, *COMMANDS["edge"], "-q"]
+    limited = {"preexec_fn": lambda: resource.setrlimit(getattr(resource, f"RLIMIT_{kind}"), (most, most))}
+    done = subprocess.run(words, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False, **limited)
+    assert (done.returncode, len(done.stderr.splitlines())) in ((0, 0), (1, 1)), done.stderr
+    assert "Traceback" not in done.stderr and "interrupted" not in done.stderr
+
+
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_where_few_threads_can_start_the_work_is_done_with_fewer(tmp_path, count):
     command = [sys.executable, "-c", FEW_THREADS, str(count), "edge", SAMPLES, "-o", "out", "-q", "-j", "4"]

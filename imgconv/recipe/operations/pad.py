@@ -48,6 +48,11 @@ class Pad(Operation):
             check_border(self.window, self.padding_mode, (height, width))
         return channels, *window_output(self.window, height, width)
 
+    @property
+    def temporaries(self) -> float:
+        """A border of other values is gathered row by row, then column by column."""
+        return 0.0 if self.padding_mode == "zeros" else 1.0
+
     def apply(self, input: Array) -> Array:
         """The padded maps."""
         from imgconv.functional.padding import pad
