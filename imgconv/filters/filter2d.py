@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -52,6 +52,19 @@ class Output:
     rounded: bool = True
     linear: bool = False
     transfer: TransferFunction | None = None
+
+
+class FilterArguments(NamedTuple):
+    """The arguments of `filter_image` but for the number of threads."""
+
+    pixels: Array
+    kernels: Sequence[FilterKernel]
+    window: Window
+    border: Border
+    output: Output
+    combination: Combination = Combination()
+    alpha: AlphaChannel = "none"
+    flip: bool = False
 
 
 def filter_image(

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from imgconv.arrays import Array
 from imgconv.engine import compiled
 from imgconv.filters.algorithms import Correlator, correlator
-from imgconv.filters.filter2d import AlphaChannel, ImageFilter, Output, filter_image, summed_dtype
-from imgconv.filters.output_range import Combination, LoopParameters, to_values
+from imgconv.filters.filter2d import FilterArguments, ImageFilter, Output, filter_image, summed_dtype
+from imgconv.filters.output_range import LoopParameters, to_values
 from imgconv.filters.weights import FLOAT32_EXACT, FilterKernel, Taps, Weights, anchor_of, pads_of
 from imgconv.loops.filters import normalise
 from imgconv.modes import MissingMode, MissingRule, Range
@@ -29,25 +29,13 @@ SHARE_ROUNDING = 1e-6
 Valid = NDArray[np.uint8]
 
 
-def filter_missing(
-    valid: Valid,
-    rule: MissingRule,
-    pixels: Array,
-    kernels: Sequence[FilterKernel],
-    window: Window,
-    border: Border,
-    output: Output,
-    combination: Combination | None = None,
-    alpha: AlphaChannel = "none",
-    flip: bool = False,
-    *,
-    threads: int | None = None,
-) -> tuple[Array, Valid]:
+def filter_missing(valid: Valid, rule: MissingRule, arguments: FilterArguments, threads: int | None = None) -> tuple[Array, Valid]:
     """One map as `filter_image` makes it, and its valid cells (h_out, w_out, C), 1 for valid and 0 for missing.
 
-    `valid` (H, W, C) are those of `pixels`, whose missing cells hold 0. Padded cells are missing where they repeat a missing cell; those
+    `valid` (H, W, C) are those of the pixels, whose missing cells hold 0. Padded cells are missing where they repeat a missing cell; those
     of `zeros` and `constant` are valid. A combined map is missing where one of its maps is. The values of missing results are arbitrary.
     """
+    pixels, kernels, window, border, output, _, alpha, flip = arguments
     valid_out = _under_anchor(valid, kernels[0], window, rule.mode, flip=flip)
     normalisers: list[Normaliser | None] = []
     for kernel in kernels:
@@ -60,9 +48,7 @@ def filter_missing(
         else:
             dtype = summed_dtype(pixels.dtype, linear=output.linear, premultiplied=alpha == "filter")
             normalisers.append(Normaliser(valid, kernel, dtype, Placed(window, border, flip), rule.min_valid, valid_out))
-    missing = MissingCells(normalisers, valid_out)
-    job = ImageFilter(pixels, kernels, window, border, output, combination or Combination(), alpha, flip, missing=missing)
-    return job.run(threads), valid_out
+    return ImageFilter(*arguments, missing=MissingCells(normalisers, valid_out)).run(threads), valid_out
 
 
 def correlate_missing(maps: Array, taps: Taps, window: Window, padding_mode: str | tuple[str, float], rule: MissingRule) -> Array:
@@ -70,8 +56,9 @@ def correlate_missing(maps: Array, taps: Taps, window: Window, padding_mode: str
     pixels = np.ascontiguousarray(maps.transpose(1, 2, 0))
     missing = np.isnan(pixels)
     kernel = PlainKernel(taps[0].astype(np.float64) if len(taps) == 1 else taps.astype(np.float64))
-    arguments = np.where(missing, np.float32(0), pixels), [kernel], window, Border.of(padding_mode), Output(Range.raw)
-    values, valid_out = filter_missing((~missing).view(np.uint8), rule, *arguments)
+    known = np.where(missing, np.float32(0), pixels)
+    arguments = FilterArguments(known, [kernel], window, Border.of(padding_mode), Output(Range.raw))
+    values, valid_out = filter_missing((~missing).view(np.uint8), rule, arguments)
     return np.where(valid_out, values, np.float32(np.nan))[..., 0]
 
 

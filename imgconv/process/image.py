@@ -1,16 +1,16 @@
 """One image through one recipe: prepare its pixels, filter, pool or trace edges, postprocess, and carry metadata over."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from imgconv.arrays import Array
 from imgconv.filters.color import luma, max_value_of
-from imgconv.filters.filter2d import AlphaChannel, ImageFilter, Output
+from imgconv.filters.filter2d import FilterArguments, ImageFilter, Output
 from imgconv.filters.output_range import Combination
 from imgconv.filters.parts import Part
-from imgconv.filters.weights import FilterKernel, anchor_of
+from imgconv.filters.weights import anchor_of
 from imgconv.images import Raster, Sampling, transfer_of
 from imgconv.modes import AlphaRule, CombineMode, Range
 from imgconv.process.sampling import of_window, with_metadata
@@ -19,7 +19,6 @@ from imgconv.window import Window
 from imgconv.windows.borders import Border
 
 BLOCK = 1 << 14  # pixels
-FilterArguments = tuple[Array, Sequence[FilterKernel], Window, Border, Output, Combination, AlphaChannel, bool]
 OVERLAY_COLOUR = (1.0, 0.0, 0.0)  # red is rare in photographs and visible on dark and light
 
 
@@ -134,7 +133,7 @@ def _filtered(prepared: _Prepared, step: Filter, plan: MapPlan, floats: bool, th
         return replace(image, pixels=image_filter(image, step, plan, floats).run(threads))
     from imgconv.filters.missing import filter_missing
 
-    pixels, valid = filter_missing(image.valid, step.rule, *_filter_arguments(image, step, plan, floats), threads=threads)
+    pixels, valid = filter_missing(image.valid, step.rule, _filter_arguments(image, step, plan, floats), threads)
     return replace(image, pixels=pixels, valid=valid)
 
 
@@ -145,7 +144,7 @@ def image_filter(image: Raster, step: Filter, plan: MapPlan, floats: bool, part:
 
 def _filter_arguments(image: Raster, step: Filter, plan: MapPlan, floats: bool) -> FilterArguments:
     range_ = Range(step.range or ("raw" if floats else plan.range))
-    return (
+    return FilterArguments(
         image.pixels,
         plan.kernels,
         step.window(plan),

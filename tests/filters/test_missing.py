@@ -10,9 +10,9 @@ from examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imgconv.filters import missing
 from imgconv.filters.algorithms import algorithm_of
-from imgconv.filters.filter2d import Output, filter_image
-from imgconv.filters.missing import filter_missing
+from imgconv.filters.filter2d import FilterArguments, Output, filter_image
 from imgconv.filters.output_range import Combination
 from imgconv.filters.weights import anchor_of, pads_of
 from imgconv.modes import CombineMode, MissingMode, MissingRule, Range
@@ -31,6 +31,10 @@ KERNELS = {
     "negative": -np.ones((3, 3)),
     "one tap": np.array([[0.0, 0, 2], [0, 0, 0]]),
 }
+
+
+def filter_missing(valid, rule, *arguments, **options):
+    return missing.filter_missing(valid, rule, FilterArguments(*arguments, **options))
 
 
 def holes(height, width, channels=1, share=0.2, rng=RNG):
