@@ -10,6 +10,7 @@ from imgconv.errors import UsageError
 from imgconv.properties import cached_property
 
 _ZARR = ".zarr"  # in the address of a folder that is an image
+_FILES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".gif", ".bmp")  # names of many inputs, which are no folders
 Identity = tuple[int, int] | Hashable  # device and inode of a local file, the normalised URL of a remote one
 
 
@@ -64,13 +65,9 @@ class Inputs:
         if identity is None:
             return None
         if self._around is None:
-            around: dict[Hashable, str] = {}
-            for file in self.files:
-                for each in _folders(file):
-                    if each in around:
-                        break
-                    around[each] = str(file)
-            self._around = {_identity(each) or each: name for each, name in around.items()}
+            places = {_place(file): str(file) for file in self.files}
+            around = {folder: name for place, name in places.items() for folder in _folders(place)}
+            self._around = {_identity(folder) or folder: name for folder, name in around.items()}
         return self._around.get(identity)
 
     def refuse_stdout(self) -> None:
@@ -94,7 +91,8 @@ class Inputs:
 
     @cached_property
     def _has_folders(self) -> bool:
-        return any(file.is_dir() if isinstance(file, Path) else _ZARR in str(file).lower() for file in self.files)
+        local = (file for file in self.files if isinstance(file, Path) and file.suffix.lower() not in _FILES)
+        return any(file.is_dir() for file in local) or any(_ZARR in str(file).lower() for file in self.files if not isinstance(file, Path))
 
 
 def _identity(file: Hashable) -> Identity | None:
@@ -108,6 +106,13 @@ def _identity(file: Hashable) -> Identity | None:
     if not status.st_ino:  # some network file systems of Windows
         return os.path.normcase(os.path.realpath(file))
     return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode) else None
+
+
+def _place(file: Hashable) -> Hashable:
+    """Return a name in the folder that a local file is in, the same for all its files; for a link one in the folder of its target."""
+    if not isinstance(file, Path):
+        return file
+    return (Path(os.path.realpath(file)) if file.is_symlink() else file).parent / "_"
 
 
 def _folders(file: Hashable) -> Iterator[Hashable]:
