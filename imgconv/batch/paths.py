@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from urllib.parse import unquote
 
 from imgconv.errors import UsageError
-from imgconv.images.zarr_store import SUFFIX, Readable
+from imgconv.images.zarr_store import SUFFIX, Readable, holds_zarr
 from imgconv.images.zarr_store import is_zarr as is_local_zarr
 from imgconv.platforms import path_of_file_url, reachable
 
@@ -129,14 +129,14 @@ def is_zarr(path: AnyPath) -> bool:
 
 
 def zarr_root(path: AnyPath) -> AnyPath:
-    """Return the outermost folder around a path whose name ends with .zarr; the path itself where there is none.
+    """Return the outermost Zarr around a path, a remote one by its name; the path itself where there is none.
 
     >>> str(zarr_root(parse_path("s3://bucket/a.zarr/labels/0")))
     's3://bucket/a.zarr'
     """
     root = folder = path
     while folder.name and folder.parent != folder:
-        if folder.suffix.lower() == SUFFIX:
+        if holds_zarr(folder) if isinstance(folder, Path) else folder.suffix.lower() == SUFFIX:
             root = folder
         folder = folder.parent
     return root

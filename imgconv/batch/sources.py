@@ -40,7 +40,9 @@ class Source:
     @property
     def folder(self) -> AnyPath:
         """The folder that holds the input; that of the whole Zarr for a part of one."""
-        return Path() if self.path is None else paths.zarr_root(self.path).parent
+        if self.path is None:
+            return Path()
+        return (paths.zarr_root(self.path) if self.relative.suffix.lower() == SUFFIX else self.path).parent
 
     def __str__(self) -> str:
         return "standard input" if self.path is None else str(self.path)
@@ -145,8 +147,8 @@ def _remote(url: Url, extensions: frozenset[str], recursive: bool, exact: bool) 
 def _zarr_name(path: AnyPath) -> PurePath:
     """Return the name from which those of results are derived: for a part of a Zarr that of the Zarr and of the part.
 
-    >>> str(_zarr_name(Path("photos/a.zarr/0"))), str(_zarr_name(Path("photos/a.zarr")))
-    ('a-0.zarr', 'a.zarr')
+    >>> [str(_zarr_name(parse_path(f"s3://photos/{name}"))) for name in ("a.zarr/0", "a.zarr")]
+    ['a-0.zarr', 'a.zarr']
     """
     root = paths.zarr_root(path)
     below = str(path).rstrip("/").removeprefix(str(root)).replace(os.sep, "-").replace("/", "-")

@@ -107,6 +107,14 @@ def test_a_zarr_in_a_folder_is_one_image(tmp_path):
     assert done.code == again.code == 0 and "0 files written, 3 skipped" in again.err
     beside = imgconv("edge", "photos/deep/a.zarr/1", "photos/*.zarr", "--dry-run", "--json", cwd=tmp_path)
     assert json.loads(beside.out.splitlines()[0])["outputs"] == ["photos/deep/a-1.edge.png"]
+    (tmp_path / "work.zarr/photos").mkdir(parents=True)  # only the name is that of a Zarr
+    for source in ("photos/c.png", "photos/b.zarr"):
+        (tmp_path / source).rename(tmp_path / "work.zarr" / source)
+    beside = imgconv("edge", "work.zarr/photos/c.png", "work.zarr/photos/b.zarr", "--dry-run", "--json", cwd=tmp_path)
+    outputs = [json.loads(line)["outputs"] for line in beside.out.splitlines()]
+    assert outputs == [["work.zarr/photos/c.edge.png"], ["work.zarr/photos/b.edge.png"]]
+    piped = imgconv("edge", "-", "-o", "piped.zarr", stdin=(tmp_path / "work.zarr/photos/c.png").read_bytes(), cwd=tmp_path)
+    assert piped.code == 0 and (tmp_path / "piped.zarr/zarr.json").exists()
 
 
 @pytest.mark.parametrize(
