@@ -1,7 +1,7 @@
 """Filtering of images (H, W, C), band by band from padded rows to pixels."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -12,6 +12,7 @@ from imgconv.arrays import Array
 from imgconv.engine import parallel
 from imgconv.errors import UsageError
 from imgconv.filters.algorithms import correlator
+from imgconv.filters.alpha import AlphaFilter
 from imgconv.filters.color import TransferFunction, from_linear, level_scale, max_value_of, to_linear
 from imgconv.filters.output_range import (
     Combination,
@@ -131,8 +132,9 @@ class ImageFilter:
         self.pixels, self.anchor = pixels, anchor_of(kernels[0], flip=flip)
         self.pads = [pads_of(kernel, window, self.size, flip=flip) for kernel in kernels]
         self.channels_out = 1 if kernels[0].taps.ndim == 3 else self.channels
-        plain = combination.mode is CombineMode.none and alpha != "filter"
+        plain = combination.mode is CombineMode.none
         self.direct = plain and not output.linear and not output.range.arithmetic.stretched  # loops write pixels, and no values are stored
+        self.alphas = [self._alpha_filter(i) for i in range(len(kernels))] if alpha == "filter" else []
         self.sides = self._sides(border)
         rows, held = pixels.reshape(height, -1), self.part.held
         self.sources = [] if self.sides else [PaddedRows(rows, pads, border, self.channels, **held) for pads in self.pads]
@@ -185,7 +187,7 @@ class ImageFilter:
         parallel.run_bands(lambda first, last: work(offset + first, offset + last), self.part.last - offset, self._band_rows(), threads)
 
     def _band_rows(self) -> int:
-        row_bytes = max(self.pixels[:1].nbytes * (1 if self.direct else VALUES_COST), 1)
+        row_bytes = max(self.pixels[:1].nbytes * (VALUES_COST if self.alphas or not self.direct else 1), 1)
         taller = self.window.span[0] // (2 * self.window.stride[0])  # a band pads span-1 more rows: keep that below twice its work
         rows = self.part.last - self.part.first
         least = -(-rows // MOST_BANDS) if self.sides else 1  # nothing is copied: few bands cost less, and share as well
@@ -197,10 +199,13 @@ class ImageFilter:
     def _parameters(self, dtype: np.dtype[Any]) -> LoopParameters:
         """The parameters with which loops turn sums into a target of `dtype`."""
         weights, arithmetic = self.weights[0], self.output.range.arithmetic
-        offset = self._offset(self.kernels[0]) + arithmetic.added * level_scale(self.dtype)
+        added = arithmetic.added * level_scale(self.dtype)
+        offset = self._offset(self.kernels[0]) + added
+        largest = self.max_value if dtype.kind == "u" or (self.output.range.bounded and self.dtype.kind == "u") else np.inf
+        if self.alphas:
+            return self.alphas[0].parameters(dtype, absolute=arithmetic.absolute, added=added, largest=largest)
         if dtype.kind == "u":
             return to_pixels(weights, offset, self.max_value, absolute=arithmetic.absolute)
-        largest = self.max_value if self.output.range.bounded and self.dtype.kind == "u" else np.inf
         kind = np.float32 if dtype == np.float32 and weights.bound < FLOAT32_EXACT else np.float64
         return to_values(weights, offset, np.dtype(kind), absolute=arithmetic.absolute, largest=largest)
 
@@ -227,6 +232,13 @@ class ImageFilter:
 
     def _correlate(self, index: int, first: int, last: int, target: Array, parameters: LoopParameters) -> None:
         """Fill `target` (last - first, w_out*channels_out) with output rows first..last of kernel `index`."""
+        sums = partial(self._sums, index, first, last)
+        if self.alphas:
+            self.alphas[index].fill(sums, target, parameters)
+        else:
+            sums(target, parameters)
+
+    def _sums(self, index: int, first: int, last: int, target: Array, parameters: LoopParameters) -> None:
         normaliser = self.normalisers[index]
         if normaliser:
             normaliser.fill(partial(self._band, index, first, last), target, parameters, first, last)
@@ -236,12 +248,16 @@ class ImageFilter:
     def _band(self, index: int, first: int, last: int, into: Array | None = None) -> Array:
         """The padded rows behind output rows first..last, as they are summed; `into` has room for those that are summed as they are."""
         stride = self.window.stride[0]
-        if not (self.output.linear or self.alpha == "filter"):
+        if not (self.output.linear or self.alphas):
             return self.sources[index].band(first * stride, (last - 1) * stride + self.window.span[0], into)
         source: Array = self.sources[index].band(first * stride, (last - 1) * stride + self.window.span[0])
         if self.output.linear:
             source = self._linear(source)
-        return self._premultiplied(source) if self.alpha == "filter" else source
+        return self.alphas[index].premultiplied(source) if self.alphas else source
+
+    def _alpha_filter(self, index: int) -> AlphaFilter:
+        weights, transforms = self.weights[index], self.correlators[index].transforms
+        return AlphaFilter(weights, self.channels, self.max_value, self._offset(self.kernels[index]), transforms=transforms)
 
     def _linear(self, source: Array) -> Array:
         """Padded rows in linear light, with alpha unchanged."""
@@ -250,13 +266,6 @@ class ImageFilter:
             linear[:, self.channels - 1 :: self.channels] = source[:, self.channels - 1 :: self.channels]
         return linear
 
-    def _premultiplied(self, source: Array) -> Array:
-        """Colour times alpha, and alpha times the largest value, which puts both on one scale."""
-        values = source.reshape(len(source), -1, self.channels).astype(self._summed_dtype())
-        values[..., :-1] *= values[..., -1:]
-        values[..., -1] *= values.dtype.type(self.max_value)
-        return values.reshape(len(source), -1)
-
     def _values(self, first: int, last: int) -> Array:
         """Rows first..last in the image's levels after divisor, offset and combination, before the range."""
         values = [self._one_map(i, first, last) for i in range(len(self.kernels))]
@@ -264,12 +273,13 @@ class ImageFilter:
 
     def _one_map(self, index: int, first: int, last: int) -> Array:
         kernel, weights = self.kernels[index], self.weights[index]
-        kind = np.dtype(np.float64) if self.alpha == "filter" else self._values_dtype(index)
+        kind = np.dtype(np.float64) if self.alphas else self._values_dtype(index)
         values = np.empty((last - first, self.w_out * self.channels_out), kind)
-        if self.alpha == "filter":
-            self._correlate(index, first, last, values, to_values(replace(weights, divisor=1.0), 0, kind))
-            return self._unpremultiplied(values, weights, self._offset(kernel))
-        self._correlate(index, first, last, values, to_values(weights, self._offset(kernel), kind))
+        if self.alphas:
+            parameters = self.alphas[index].parameters(kind, absolute=False, added=0, largest=np.inf)
+        else:
+            parameters = to_values(weights, self._offset(kernel), kind)
+        self._correlate(index, first, last, values, parameters)
         return values
 
     def _values_dtype(self, index: int) -> np.dtype[Any]:
@@ -283,19 +293,6 @@ class ImageFilter:
 
     def _offset(self, kernel: FilterKernel) -> float:
         return kernel.offset * level_scale(self.dtype) + kernel.bias
-
-    def _unpremultiplied(self, sums: Array, weights: Weights, offset: float) -> Array:
-        """Colour and alpha of premultiplied sums; alpha is filtered with the kernel scaled to sum 1, so that opaque stays opaque."""
-        values = sums.reshape(len(sums), -1, self.channels)
-        alpha = np.clip(values[..., -1] / (self.max_value * weights.taps.sum()), 0, self.max_value)
-        visible = alpha > 0
-        divisor = np.where(visible, alpha, 1) * weights.divisor
-        for channel in range(self.channels - 1):
-            colour = values[..., channel] / divisor
-            colour += offset
-            values[..., channel] = colour * visible
-        values[..., -1] = alpha
-        return values.reshape(len(sums), -1)
 
     def _fill_from_values(self, target: Array, values: Array) -> None:
         pixels = values.reshape(len(values), -1, self.channels_out)
