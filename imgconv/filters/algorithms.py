@@ -165,13 +165,15 @@ class _Running(Correlator):
 class _Product(Correlator):
     """Down the columns and along the rows of one outer product, each pass in registers."""
 
+    in_place = True
+
     def __init__(self, weights: Weights, products: Factors, channels: int):
         self._down, self._across = (np.ascontiguousarray(f[0], weights.accumulator) for f in products)
         self._channels = channels
 
     def fill(self, source: Array, target: Array, parameters: LoopParameters, left: int = 0) -> None:
         loop = compiled.loop(correlate_product, size=len(self._down), channels=self._channels, divided=parameters.divided)
-        loop(source, self._down, self._across, np.empty(source.shape[1], self._down.dtype), parameters.values, target)
+        loop(source, self._down, self._across, np.empty(source.shape[1], self._down.dtype), parameters.values, target, left)
 
 
 class _Factored(Correlator):

@@ -39,7 +39,8 @@ class FourierTiles:
         return out.reshape(len(out), -1)
 
     def _fill(self, out: Array, tile: Array) -> None:
-        sums = np.fft.irfft2(np.fft.rfft2(tile, self._tile) * self._spectrum, self._tile)[: out.shape[0], : out.shape[1]]
+        spectrum = np.fft.rfft2(tile.astype(np.float64), self._tile)  # that of float32 values would be single
+        sums = np.fft.irfft2(spectrum * self._spectrum, self._tile)[: out.shape[0], : out.shape[1]]
         if self._rounded:
             np.rint(sums, out=out)
         else:

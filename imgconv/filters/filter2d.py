@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from imgconv.arrays import Array
-from imgconv.engine import parallel
+from imgconv.engine import compiled, parallel
 from imgconv.errors import UsageError
 from imgconv.filters.algorithms import correlator
 from imgconv.filters.alpha import AlphaFilter
@@ -27,6 +27,7 @@ from imgconv.filters.output_range import (
 )
 from imgconv.filters.parts import Part
 from imgconv.filters.weights import FLOAT32_EXACT, FilterKernel, Weights, anchor_of, pads_of
+from imgconv.loops.alpha import copy_alpha
 from imgconv.modes import CombineMode, Range
 from imgconv.window import Window
 from imgconv.windows.borders import Border, PaddedRows, elements, values_at
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 BAND_BYTES = 1 << 19  # padded rows of one band: half of a common second-level cache
 MOST_BANDS = 12
-VALUES_COST = 4  # bands have this many times fewer rows where values are stored before they become pixels
+ALPHA_COST, VALUES_COST = 2, 4  # bands have this many times fewer rows where values are stored before they become pixels
 LEAST_WIDTH = 4  # times the columns that the sides read: a narrower image is padded as a whole
 Strip = tuple[PaddedRows, int]  # rows, and the first element of a target row that their windows give
 AlphaChannel = Literal["none", "keep", "filter"]
@@ -159,10 +160,9 @@ class ImageFilter:
                 self._fill_from_values(target[first - first_row : last - first_row], self._values(first, last))
 
         self._each_band(fill_band, threads)
-        image = target.reshape(last_row - first_row, self.w_out, self.channels_out)
         if self.alpha == "keep":
-            image[..., -1] = self._alpha_under_anchor()
-        return image
+            self._copy_alpha(target, threads)
+        return target.reshape(last_row - first_row, self.w_out, self.channels_out)
 
     def measured(self, threads: int | None) -> tuple[float, float] | None:
         """The lowest and highest finite value of all colour channels, for range `minmax`; None without one."""
@@ -187,7 +187,8 @@ class ImageFilter:
         parallel.run_bands(lambda first, last: work(offset + first, offset + last), self.part.last - offset, self._band_rows(), threads)
 
     def _band_rows(self) -> int:
-        row_bytes = max(self.pixels[:1].nbytes * (VALUES_COST if self.alphas or not self.direct else 1), 1)
+        cost = VALUES_COST if not self.direct else ALPHA_COST if self.alphas else 1
+        row_bytes = max(self.pixels[:1].nbytes * cost, 1)
         taller = self.window.span[0] // (2 * self.window.stride[0])  # a band pads span-1 more rows: keep that below twice its work
         rows = self.part.last - self.part.first
         least = -(-rows // MOST_BANDS) if self.sides else 1  # nothing is copied: few bands cost less, and share as well
@@ -307,14 +308,21 @@ class ImageFilter:
         else:
             target[...] = clipped(values, self.max_value) if range.bounded and self.dtype.kind == "u" else values
 
-    def _alpha_under_anchor(self) -> Array:
-        """Source alpha (h_out, w_out) at the pixels under the anchor of the first kernel."""
-        (top, _), (left, _) = self.pads[0]
+    def _copy_alpha(self, target: Array, threads: int | None) -> None:
+        """Give `target` the source alpha at the pixels under the anchor of the first kernel."""
         cells = []
-        for axis, (before, outputs) in enumerate(((top, range(self.part.first, self.part.last)), (left, range(self.w_out)))):
-            indices = np.array(outputs) * self.window.stride[axis] + self.anchor[axis] * self.window.dilation[axis] - before
+        for axis, outputs in enumerate((range(self.part.first, self.part.last), range(self.w_out))):
+            before, offset = self.pads[0][axis][0], self.anchor[axis] * self.window.dilation[axis]
+            indices = np.array(outputs) * self.window.stride[axis] + offset - before
             cells.append(np.clip(indices, 0, self.size[axis] - 1))
-        return self.pixels[..., -1][np.ix_(cells[0] - self.part.begin, cells[1])]
+        rows, columns = cells[0] - self.part.begin, (cells[1] + 1) * self.channels - 1
+        source, begin = self.pixels.reshape(len(self.pixels), -1), self.part.first
+
+        def copy(first: int, last: int) -> None:
+            part = slice(first - begin, last - begin)
+            compiled.loop(copy_alpha)(source, rows[part], columns, target[part], self.channels_out)
+
+        self._each_band(copy, threads)
 
 
 def summed_dtype(dtype: np.dtype[Any], *, linear: bool, premultiplied: bool) -> np.dtype[Any]:

@@ -55,3 +55,11 @@ def divide_by_alpha(channels):
                 out[j] = pixel(finish(value, real, one, offsets[j], mirror, lowest, largest, magic))
 
     return loop
+
+
+def copy_alpha(source, rows, columns, target, step):
+    """Copy elements `columns` (W,) of `rows` (R,) of `source` to the last value of every pixel of `target` (R, W*step)."""
+    for i in range(target.shape[0]):
+        row, out = source[rows[i]], target[i][step - 1 :]
+        for j in range(columns.shape[0]):
+            out[j * step] = row[columns[j]]

@@ -137,10 +137,10 @@ def correlate_product(size, channels, divided):
 
     finish = finished(divided)
 
-    def loop(source, down, across, middle, parameters, target):
-        """Fill `target` (R, S) from sums over u, v of down[u] * across[v] * source[i + u, j + v*channels].
+    def loop(source, down, across, middle, parameters, target, left):
+        """Fill columns `left` and on of `target` (R, S) from sums over u, v of down[u] * across[v] * source[i + u, j + v*channels].
 
-        `middle` (S + (size-1)*channels,) is scratch of the type of `down` and `across` (size,).
+        `middle`, as long as a row of `source`, is scratch of the type of `down` and `across` (size,).
         """
         kind, real, pixel = middle.dtype.type, parameters.dtype.type, target.dtype.type
         divisor, offset, mirror = parameters[0], parameters[1], parameters[2]
@@ -151,8 +151,8 @@ def correlate_product(size, channels, divided):
                 for u in range(size):
                     total = kind(total + down[u] * kind(source[i + u, j]))
                 middle[j] = total
-            out = target[i]
-            for j in range(out.shape[0]):
+            out = target[i][left:]
+            for j in range(middle.shape[0] - (size - 1) * channels):
                 total = kind(0)
                 for v in range(size):
                     total = kind(total + across[v] * middle[j + v * channels])
