@@ -187,6 +187,6 @@ def algorithm_for(kernel: KernelSize) -> Algorithm:
     costs: dict[Algorithm, int] = {"taps": kernel.taps}
     if kernel.apart and kernel.rank and (kernel.rank == 1 or (kernel.finite and not kernel.exact)):
         costs["factors"] = kernel.rank * (reach + PASS_COST)
-    if plain and kernel.finite and kernel.small_sums and max(kernel.height, kernel.width) <= FOURIER_LONGEST:
+    if plain and kernel.small_sums and max(kernel.height, kernel.width) <= FOURIER_LONGEST:
         costs["fourier"] = FOURIER_TAPS
     return min(costs, key=lambda name: costs[name])

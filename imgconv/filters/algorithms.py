@@ -1,6 +1,6 @@
 """Correlation of padded rows with one kernel, by the algorithm that suits the kernel."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, assert_never
 
 import numpy as np
@@ -200,15 +200,15 @@ class _Fourier(Correlator):
     transforms = True
 
     def __init__(self, weights: Weights, channels: int):
-        self._tiles = FourierTiles(weights.taps, channels, rounded=weights.exact)
+        self._tiles = FourierTiles(weights.taps, channels, weights.accumulator, rounded=weights.exact)
+        self._end = _Small(replace(weights, taps=np.ones((1, 1)), accumulator=np.dtype(np.float64)), 1)
 
     def rows(self, fitting: int) -> int:
         return self._tiles.rows
 
     def fill(self, source: Array, target: Array, parameters: LoopParameters, left: int = 0) -> None:
-        sums, one, first = self._tiles.sums(source), np.ones(1), np.zeros(1, np.intp)
-        loop = compiled.loop(correlate_taps, divided=parameters.divided)
-        loop(sums, first, first, one, np.empty(target.shape[1]), parameters.values, target, 1)
+        for first, begin, sums in self._tiles.sums(source):
+            self._end.fill(sums, target[first : first + len(sums)], parameters, left + begin)
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,11 @@ class AlphaFilter:
     """One kernel over premultiplied pixels of `channels` values, the last of which is alpha, up to `max_value`.
 
     `offset` is that of colours before the range, `added` that of the range. Alpha is filtered with the kernel scaled to sum 1, so that
-    opaque stays opaque. `transforms`: sums have the rounding of a transform.
+    opaque stays opaque. `summed` is the dtype of premultiplied values; `transforms`: sums have the rounding of a transform.
     """
 
-    def __init__(self, weights: Weights, channels: int, max_value: float, offset: float, *, transforms: bool):
-        self._weights, self._channels, self._max_value, self._offset = weights, channels, max_value, offset
+    def __init__(self, weights: Weights, summed: np.dtype[Any], channels: int, max_value: float, offset: float, *, transforms: bool):
+        self._weights, self._summed, self._channels, self._max_value, self._offset = weights, summed, channels, max_value, offset
         self._total = float(weights.taps.sum())
         self._least = TRANSFORM_ROUNDING * max_value * float(np.abs(weights.taps).sum()) if transforms and not weights.exact else 0.0
 
@@ -38,7 +38,7 @@ class AlphaFilter:
 
     def premultiplied(self, source: Array) -> Array:
         """Rows of colours times alpha, and alpha."""
-        rows = np.empty(source.shape, self._row_dtype())
+        rows = np.empty(source.shape, self._summed)
         loop(premultiply, channels=self._channels)(source, rows)
         return rows
 
@@ -51,9 +51,6 @@ class AlphaFilter:
         offsets[self._channels - 1 :: self._channels] = 0
         shares = np.array(self._shares(), values.dtype)
         loop(divide_by_alpha, channels=self._channels)(sums, shares, offsets, np.empty(length, values.dtype), values, target)
-
-    def _row_dtype(self) -> np.dtype[Any]:
-        return self._weights.accumulator if self._weights.accumulator.kind == "f" else np.dtype(np.uint16)
 
     def _shares(self) -> tuple[float, ...]:
         """Those of `divide_by_alpha`; a factor and a divisor that are whole have no common divisor."""

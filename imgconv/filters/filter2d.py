@@ -257,8 +257,8 @@ class ImageFilter:
         return self.alphas[index].premultiplied(source) if self.alphas else source
 
     def _alpha_filter(self, index: int) -> AlphaFilter:
-        weights, transforms = self.weights[index], self.correlators[index].transforms
-        return AlphaFilter(weights, self.channels, self.max_value, self._offset(self.kernels[index]), transforms=transforms)
+        weights, transforms, offset = self.weights[index], self.correlators[index].transforms, self._offset(self.kernels[index])
+        return AlphaFilter(weights, self._summed_dtype(), self.channels, self.max_value, offset, transforms=transforms)
 
     def _linear(self, source: Array) -> Array:
         """Padded rows in linear light, with alpha unchanged."""
@@ -328,7 +328,7 @@ class ImageFilter:
 def summed_dtype(dtype: np.dtype[Any], *, linear: bool, premultiplied: bool) -> np.dtype[Any]:
     """The dtype of the values that are summed: linear light is not whole, and premultiplied colour needs twice the bits."""
     if premultiplied:
-        return np.dtype(np.uint16 if dtype == np.uint8 and not linear else np.float64)
+        return np.dtype(np.float64 if linear or dtype.kind == "f" else f"u{2 * dtype.itemsize}")
     return np.dtype(np.float32) if linear and dtype.kind == "u" else dtype
 
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from imgconv.arrays import Array
 from imgconv.engine import compiled
+from imgconv.filters.output_range import UNCHANGED
 from imgconv.filters.weights import Taps
 from imgconv.loops.filters import correlate_factors, correlate_product
 from imgconv.windows.borders import Border, PaddedRows
@@ -15,7 +16,6 @@ REACH = 4  # of the Gaussian, in sigmas
 ROUNDING = 48 * 2.0**-23  # twice the longest gradient of a flat image under any sigma, over its level (measured 2026-11-29)
 LEAST_WEIGHT = 1e-9  # of valid cells, less than the least tap in a corner
 IN_REGISTERS = range(3, 14)  # numbers of taps for which the sums of a pass stay in registers
-UNCHANGED = (1, 0, 1, -np.inf, np.inf, 0)  # parameters of the loops that leave sums as they are, see imgconv.loops.filters
 
 
 def gaussian_taps(sigma: float) -> Taps:

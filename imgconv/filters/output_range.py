@@ -13,6 +13,7 @@ from imgconv.modes import CombineMode, Range
 
 ROUND_FLOAT32, ROUND_FLOAT64 = 1.5 * 2**23, 1.5 * 2**52  # a number plus this minus this is rounded to a whole one, half to even
 _BAND = 1 << 18  # values that become pixels at a time
+UNCHANGED = (1, 0, 1, -np.inf, np.inf, 0)  # parameters of the loops that leave sums as they are, see imgconv.loops.filters
 SUM_LIMITS = {np.dtype(np.int16): 2**15, np.dtype(np.int32): 2**31}
 
 

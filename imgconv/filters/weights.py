@@ -11,7 +11,7 @@ from imgconv.errors import DoesNotFit
 from imgconv.window import Window
 
 Taps = NDArray[np.float64]
-FLOAT32_EXACT = 2**24  # float32 represents every whole number up to here
+FLOAT32_EXACT, FLOAT64_EXACT = 2**24, 2**53  # float32 and float64 represent every whole number up to here
 FLOAT32_LIMIT = 1e30
 SNAP = 1e-12  # quotients of taps this close to a whole number count as whole
 
@@ -61,7 +61,7 @@ class Weights:
         largest = float(np.iinfo(dtype).max) if finite else 1.0
         divisor = float(kernel.divisor)
         if finite:
-            taps, divisor = _as_whole(taps, divisor, FLOAT32_EXACT / largest)
+            taps, divisor = _as_whole(taps, divisor, (FLOAT32_EXACT if dtype.itemsize < 4 else FLOAT64_EXACT) / largest)
         bound = float(np.abs(taps).sum()) * largest
         exact = finite and np.array_equal(taps, np.rint(taps))
         return cls(taps, divisor, _accumulator(bound, divisor, dtype, exact=exact), exact, finite, bound)
@@ -70,14 +70,14 @@ class Weights:
 def _accumulator(bound: float, divisor: float, dtype: np.dtype[Any], *, exact: bool) -> np.dtype[Any]:
     """The type of sums: for exact ones the fastest that represents all whole numbers up to `bound`.
 
-    Other sums are float32, or float64 for float64 values and for sums or divisors near the limits of float32.
+    Other sums are float32, or float64 for values of more than 24 bits and for sums or divisors near the limits of float32.
     """
     if exact:
         for name, limit in (("int16", 2**15), ("float32", FLOAT32_EXACT), ("int32", 2**31)):
             if bound < limit:
                 return np.dtype(name)
     in_range = all(size == 0 or 1 / FLOAT32_LIMIT < size < FLOAT32_LIMIT for size in (bound, abs(divisor)))
-    single = in_range and not exact and dtype != np.float64
+    single = in_range and not exact and dtype not in (np.float64, np.uint32)
     return np.dtype(np.float32 if single else np.float64)
 
 

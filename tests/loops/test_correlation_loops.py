@@ -79,7 +79,7 @@ def test_one_product_in_registers(channels):
     target, middle = np.zeros((5, 9 * channels), np.uint8), np.empty(15 * channels, np.float32)
     constants = {"size": 7, "channels": channels, "divided": 1}
     expected = written_out(source, np.outer(down, across), target.shape, TO_PIXELS, columns=channels)
-    for filled in both_ways(correlate_product, constants, source, down, across, middle, TO_PIXELS, target, target=target):
+    for filled in both_ways(correlate_product, constants, source, down, across, middle, TO_PIXELS, target, 0, target=target):
         assert np.array_equal(filled, expected)
 
 
