@@ -11,7 +11,7 @@ from imgconv.arrays import Array
 from imgconv.engine.compiled import loop
 from imgconv.filters.output_range import ROUND_FLOAT32, ROUND_FLOAT64, LoopParameters, to_values
 from imgconv.filters.weights import FLOAT32_EXACT, Weights
-from imgconv.loops.alpha import divide_by_alpha, premultiply
+from imgconv.loops.filters import divide_by_alpha, premultiply
 
 TRANSFORM_ROUNDING = 1e-9  # of the sum of absolute taps: where no more alpha than that is under a kernel, there is none
 

@@ -27,7 +27,7 @@ from imgconv.filters.output_range import (
 )
 from imgconv.filters.parts import Part
 from imgconv.filters.weights import FLOAT32_EXACT, FilterKernel, Weights, anchor_of, pads_of
-from imgconv.loops.alpha import copy_alpha
+from imgconv.loops.filters import copy_alpha
 from imgconv.modes import CombineMode, Range
 from imgconv.window import Window
 from imgconv.windows.borders import Border, PaddedRows, elements, values_at
