@@ -1,10 +1,10 @@
-"""Lines about windows of any shape and medians: one thread on either side, on a 12-megapixel photograph-like image."""
+"""Lines about alpha, large kernels, floats, medians and windows of any shape: one thread on either side, on 12 megapixels."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from images import HEIGHT, WIDTH, noise
+from images import HEIGHT, LAPLACIAN8, WIDTH, noise, taps
 from measure import Job, Line, peer
 
 import imgconv
@@ -20,17 +20,42 @@ def photo() -> Any:
 
 
 def lines() -> Iterator[Line]:
-    """Medians, then erosion and ranks by a disk."""
+    """Filters of alpha and of floats, medians, then erosion and ranks by a disk."""
     cv2, grey = peer("cv2"), photo()
     threads = cv2.getNumThreads() if cv2 else 1
     try:
         if cv2:
             cv2.setNumThreads(1)
+        yield from alphas(cv2)
+        yield from floats(cv2, grey)
         yield from medians(cv2, grey)
         yield from disks(cv2, grey)
     finally:
         if cv2:
             cv2.setNumThreads(threads)
+
+
+def alphas(cv2: Any) -> Iterator[Line]:
+    """RGBA with alpha filtered, or as it is where the kernel's sum is 0, against four channels that are filtered each on its own."""
+    image = noise(4)
+    binomial3, binomial5 = (np.outer(row, row) / sum(row) ** 2 for row in ([1, 2, 1], [1, 4, 6, 4, 1]))
+    for name, weights, goal in (("3x3", binomial3, 0.4), ("5x5", binomial5, 0.4), ("laplacian8", LAPLACIAN8, 0.8)):
+        yield _filter(cv2, f"{name}, 8-bit RGBA", goal, image, weights)
+    soft, size = imgconv.kernel("gaussian:sigma=2"), (17, 17)
+    theirs = (lambda: cv2.GaussianBlur(image, size, 2, borderType=cv2.BORDER_REPLICATE)) if cv2 else None
+    yield Line("gaussian sigma 2, 8-bit RGBA", "cv2.GaussianBlur", 0.4, lambda: imgconv.filter(image, soft, threads=1), theirs)
+
+
+def floats(cv2: Any, grey: Any) -> Iterator[Line]:
+    """Dense taps, a Gaussian and a maximum of float32 values."""
+    real = grey.astype(np.float32)
+    yield _filter(cv2, "41x41, float32 grey", 0.8, real, taps(41))
+    colour, soft = np.repeat(real[: HEIGHT // 2, : WIDTH // 2, None], 3, axis=2), imgconv.kernel("gaussian:sigma=1")
+    theirs = (lambda: cv2.GaussianBlur(colour, (9, 9), 1, borderType=cv2.BORDER_REPLICATE)) if cv2 else None
+    text = "gaussian sigma 1, float32 RGB, 3 megapixels"
+    yield Line(text, "cv2.GaussianBlur", 0.8, lambda: imgconv.filter(colour, soft, threads=1), theirs)
+    dilate = (lambda: cv2.dilate(real, np.ones((5, 5), np.uint8))) if cv2 else None
+    yield Line("maximum 5x5, float32 grey", "cv2.dilate", 0.8, _pool(real, "max", size=5, padding="same"), dilate)
 
 
 def medians(cv2: Any, grey: Any) -> Iterator[Line]:
@@ -60,6 +85,11 @@ def disks(cv2: Any, grey: Any) -> Iterator[Line]:
         yield Line(
             f"{mode} by a disk of radius {RADIUS}", "skimage.filters.rank", 5.0, _pool(grey, mode, window=disk), theirs if rank else None
         )
+
+
+def _filter(cv2: Any, name: str, goal: float, image: Any, weights: Any) -> Line:
+    theirs = (lambda: cv2.filter2D(image, -1, weights, borderType=cv2.BORDER_REPLICATE)) if cv2 else None
+    return Line(name, "cv2.filter2D", goal, lambda: imgconv.filter(image, weights, threads=1), theirs)
 
 
 def _pool(image: Any, mode: str, **window: Any) -> Job:

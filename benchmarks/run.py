@@ -53,7 +53,7 @@ def section(group: str, folder: Path, seconds: float) -> str:
     if group == "images":
         return f"### Images of 12 megapixels\n\n{table(images.lines(), seconds)[0]}"
     if group == "breadth":
-        return f"### Windows of any shape and medians, on one thread\n\n{table(breadth.lines(), seconds)[0]}"
+        return f"### Alpha, floats, medians and windows of any shape, on one thread\n\n{table(breadth.lines(), seconds)[0]}"
     if group == "layers":
         text, results = table(layers.lines(), seconds)
         mean = layers.geometric_mean(results)

@@ -9,6 +9,9 @@ from imgconv.loops.pooling import LARGEST, SUM
 def fold_runs(operation):
     """The loop that folds the runs of every window: `cells` are first folded over the lengths of the runs, then those over the rows."""
 
+    def further(x, y):
+        return y if (y > x if operation == LARGEST else y < x) | (y != y) else x
+
     def loop(cells, grown, nothing, lengths, growth, runs, target, row_stride):
         """Fold into `target`, which holds the identity.
 
@@ -35,9 +38,7 @@ def fold_runs(operation):
                             out[j] += b[j]
                             out[j] += c[j]
                         else:
-                            x, z, w = a[j], b[j], c[j]
-                            x = z if (z > x if operation == LARGEST else z < x) | (z != z) else x
-                            out[j] = w if (w > x if operation == LARGEST else w < x) | (w != w) else x
+                            out[j] = further(further(a[j], b[j]), c[j])
                 have, spare = longer, 1 - spare
             for i in range(target.shape[0]):
                 out = target[i]
@@ -49,9 +50,7 @@ def fold_runs(operation):
                             out[j] += a[j]
                             out[j] += b[j]
                         else:
-                            x, z, w = out[j], a[j], b[j]
-                            x = z if (z > x if operation == LARGEST else z < x) | (z != z) else x
-                            out[j] = w if (w > x if operation == LARGEST else w < x) | (w != w) else x
+                            out[j] = further(further(out[j], a[j]), b[j])
 
     return loop
 
