@@ -15,6 +15,7 @@ from imgconv.images.modes import exact_floats
 from imgconv.images.raster import Decoder, Header, Metadata, Raster, Request
 
 _UNITS = {"mm": 25.4, "meter": 0.0254, "micron": 25400.0}  # in an inch
+_LONGEST_HEADER = 1 << 20  # bytes, extensions included
 _DROPPED = ("NIfTI header, such as orientation and the thickness of slices",)
 
 
@@ -26,18 +27,22 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     nibabel = _library()
     with image_errors("damaged nifti"):
         file.seek(0)
-        most = None if request.max_pixels is None else 16 * request.max_pixels + (1 << 20)
         packed = file.read(2) == b"\x1f\x8b"
         file.seek(0)
-        contents = gzip.GzipFile(fileobj=file).read(-1 if most is None else most) if packed else file.read()
-        kind = nibabel.Nifti2Image if contents[:4] in (b"\x1c\2\0\0", b"\0\0\2\x1c") else nibabel.Nifti1Image
-        image = kind.from_bytes(contents)
-        shape = tuple(int(n) for n in image.shape)
-        if len(shape) < 2:
-            raise ImageError("a NIfTI file of one axis is not an image")
+        stream = gzip.GzipFile(fileobj=file) if packed else file
+        head = stream.read(_LONGEST_HEADER)
+        kind = nibabel.Nifti2Image if head[:4] in (b"\x1c\2\0\0", b"\0\0\2\x1c") else nibabel.Nifti1Image
+        fields = kind.header_class(head[: kind.header_class.sizeof_hdr])
+        shape = tuple(int(n) for n in fields.get_data_shape())
+        if len(shape) < 2 or 0 in shape:
+            raise ImageError(f"a NIfTI file of shape {shape} is not an image")
         request.check_size(shape[1], shape[0])
-        dtype = _dtype_of(image)
+        dtype = _dtype_of(fields)
         header = Header("nifti", (shape[1], shape[0]), 1, dtype.name, frames=prod(shape[2:]), measured=True)
+        request.check_frames(header)
+        contents = head + stream.read(max(_length(fields) - len(head), 0))  # no more, since what follows can be far longer
+        stream.read(1)  # at the end gzip compares the checksum
+        image = kind.from_bytes(contents)
 
     def frames() -> Iterator[Raster]:
         with image_errors("damaged nifti"):
@@ -50,8 +55,16 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     return Decoder(header, frames)
 
 
-def _dtype_of(image: Any) -> np.dtype[Any]:
-    stored, (slope, intercept) = image.get_data_dtype(), image.header.get_slope_inter()
+def _length(fields: Any) -> int:
+    """Return the bytes of a file, by its header. Raises ImageError for a header of many extensions."""
+    offset = int(fields.get_data_offset())
+    if offset > _LONGEST_HEADER:
+        raise ImageError(f"a NIfTI header of {offset} bytes is not supported; {_LONGEST_HEADER} are allowed")
+    return offset + prod(fields.get_data_shape()) * int(fields.get_data_dtype().itemsize)
+
+
+def _dtype_of(fields: Any) -> np.dtype[Any]:
+    stored, (slope, intercept) = fields.get_data_dtype(), fields.get_slope_inter()
     if stored.kind not in "iuf" or stored.itemsize > 8:
         raise ImageError(f"NIfTI images of {stored} are not supported; convert them to floats")
     plain = (slope in (None, 1)) and not intercept

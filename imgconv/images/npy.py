@@ -22,7 +22,7 @@ from imgconv.modes import Axes
 _COLOURS = (3, 4)  # last axis of a colour image; the fourth channel is alpha
 _FEW = (1, 2, 3, 4)  # lengths of an axis that can be channels
 _SUFFIX = ".npy"
-_LONGEST_HEADER = 1 << 16  # bytes
+_LONGEST_HEADER = 10_000  # bytes, as in numpy
 _MOST_ARRAYS = 65_535  # of an archive without the extension of ZIP for more
 
 

@@ -1,7 +1,9 @@
 """Small files whose metadata would take minutes or gigabytes to read: each is refused, or the image is read without them."""
 
+import gzip
 import io
 import struct
+import tracemalloc
 
 import imagecodecs
 import numpy as np
@@ -169,3 +171,35 @@ def test_a_fits_file_has_no_more_units_than_astropy_reads_in_a_second():
     data = file.getvalue()
     with pytest.raises(ImageError, match="4096 units"):
         read(data[:5760] + data[5760:] * 4100)
+
+
+@pytest.mark.parametrize("offset", [352, 2 << 20])
+def test_a_packed_nifti_is_read_no_further_than_its_pixels(offset):
+    import nibabel
+
+    data = bytearray(nibabel.Nifti1Image(PIXELS, np.eye(4)).to_bytes())
+    struct.pack_into("<f", data, 108, offset)  # where the pixels begin
+    file = gzip.compress(bytes(data) + bytes(1 << 25), 1)
+    if offset > 352:
+        with pytest.raises(ImageError, match="header of 2097152 bytes"):
+            read(file)
+        return
+    tracemalloc.start()
+    (raster,) = read(file)[1]
+    assert np.array_equal(raster.pixels[..., 0], PIXELS.T) and tracemalloc.get_traced_memory()[1] < 1 << 23
+    tracemalloc.stop()
+
+
+def test_a_packed_nifti_with_a_wrong_checksum_is_an_error():
+    import nibabel
+
+    data = bytearray(gzip.compress(nibabel.Nifti1Image(PIXELS, np.eye(4)).to_bytes()))
+    data[-8] ^= 1
+    with pytest.raises(ImageError, match="CRC"):
+        read(bytes(data))
+
+
+def test_a_long_header_of_an_array_is_refused_in_plain_words():
+    head = b"{'descr': '|u1', 'fortran_order': False, 'shape': (2, 2), }".ljust(20_000) + b"\n"
+    with pytest.raises(ImageError, match="the header claims 20001 bytes"):
+        read(b"\x93NUMPY\1\0" + struct.pack("<H", len(head)) + head + bytes(4))
