@@ -194,17 +194,15 @@ def _metadata(file: BinaryIO, layout: Layout) -> Metadata:
     info: dict[str, Any] = {}
     dropped = ["ICC profile (not read from jpegxl)"] if layout.has_profile else []
     for name, start, end in boxes.boxes(file):
-        data = b""
-        if name == "brob":
-            data = boxes.content(file, (start, end))
-            name, data = data[:4].decode("latin-1"), _unpacked(data[4:]) if data[:4].decode("latin-1") in _METADATA else b""
-        elif name in _METADATA:
-            data = boxes.content(file, (start, end))
+        packed = name == "brob"
+        if packed:
+            name = boxes.content(file, (start, start + 4)).decode("latin-1")
         if name in _DROPPED:
             dropped.append(_DROPPED[name])
-        elif name in _METADATA:
+        elif name in _METADATA and _METADATA[name][0] not in info:
             key, skipped = _METADATA[name]
-            info.setdefault(key, data[skipped:])
+            data = boxes.content(file, (start + 4 * packed, end))
+            info[key] = (_unpacked(data) if packed else data)[skipped:]
     size = layout.size[::-1] if layout.orientation > 4 else layout.size
     found = metadata.from_info(info, layout.orientation, size)
     return replace(found, dropped=(*found.dropped, *dropped))

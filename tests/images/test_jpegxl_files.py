@@ -5,6 +5,7 @@ import io
 import imagecodecs
 import numpy as np
 import pytest
+from exif_blocks import block
 from image_files import photo, read, saved
 from PIL import Image
 
@@ -91,3 +92,19 @@ def test_a_header_that_claims_too_much_is_refused_before_anything_is_decoded():
 def test_animations_are_refused():
     with pytest.raises(ImageError, match="animated jpegxl images are not supported"):
         read(imagecodecs.jpegxl_encode(np.zeros((3, 20, 31, 3), np.uint8), lossless=True))
+
+
+@pytest.mark.parametrize("name", [b"Exif", b"xml "])
+def test_compressed_metadata_are_read(name):
+    text = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>" if name == b"xml " else bytes(4) + block({0x110: (2, b"Camera\0")})
+    packed = name + imagecodecs.brotli_encode(text)
+    data = imagecodecs.jpegxl_encode(np.zeros((3, 4), np.uint8), usecontainer=True)
+    metadata = read(data + (8 + len(packed)).to_bytes(4, "big") + b"brob" + packed)[1][0].metadata
+    found = metadata.xmp if name == b"xml " else metadata.exif.directories["image"][0x110].data
+    assert found in (text, b"Camera\0")
+
+
+def test_what_a_result_does_not_have_is_named():
+    data = imagecodecs.jpegxl_encode(np.zeros((3, 4), np.uint8), usecontainer=True)
+    (raster,) = read(data + b"\0\0\0\x0cjhgm1234" + b"\0\0\0\x10brobjumb1234")[1]
+    assert raster.metadata.dropped == ("gain map", "C2PA manifest")

@@ -230,11 +230,6 @@ class WeightedOperation(Operation):
     bias: Array | None
 
     @property
-    def temporaries(self) -> float:
-        """Arrays of the size of the output that `apply` needs besides it."""
-        return 0.0
-
-    @property
     def parameters(self) -> tuple[Array, ...]:
         """The weight, and the bias if there is one."""
         return (self.weight,) if self.bias is None else (self.weight, self.bias)
