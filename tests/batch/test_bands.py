@@ -11,20 +11,11 @@ import pytest
 import tifffile
 from command import imgconv, refused
 from PIL import Image
+from zarr_files import levels
 
 from imgconv.images import open_frames
 
 SIZE = (301, 223)
-
-
-def levels(channels, dtype="uint8", size=SIZE):
-    """Smooth gradients with noise, so that every row differs."""
-    generator = np.random.default_rng(channels)
-    ramp = np.add.outer(np.arange(size[0]), np.arange(size[1]))[..., None] % 200
-    noisy = ramp + generator.integers(0, 56, (*size, channels))
-    if np.dtype(dtype).kind == "f":
-        return (noisy / 255).astype(dtype)
-    return (noisy * (257 if dtype == "uint16" else 1)).astype(dtype)
 
 
 def tiff(pixels, **options):
