@@ -109,7 +109,7 @@ def test_several_images_standard_input_and_one_that_fails(tmp_path):
         ((PHOTO, "-k", "nosuch"), "'nosuch' is unknown"),
         ((PHOTO, "--canny", "--size", "2"), "--size cannot be used with canny"),
         ((PHOTO, "--canny", "--color"), "--color cannot be used with canny"),
-        ((PHOTO, "--canny", "--nodata", "3"), "--nodata cannot be used with canny"),
+        ((PHOTO, "--canny", "--missing", "fill"), "--missing cannot be used with canny"),
         ((PHOTO, "--sigma", "0", "-s", "relu"), "--sigma cannot be used with the steps of a network"),
         ((PHOTO, "--low", "9%"), "percentages of gradients need both thresholds"),
     ],
