@@ -37,7 +37,7 @@ class FourierTiles:
         return self._tile[0] - self._kernel[0] + 1
 
     def sums(self, source: Array) -> Iterator[tuple[int, int, Array]]:
-        """For every tile its first row and element in the target, and sums (R, S*C) float64 over `source` (rows, W*C), for this moment."""
+        """For every tile its first row and element in the target, and sums (R, S*C) float64 over `source` (rows, W*C)."""
         planes = source.reshape(len(source), -1, self._channels)
         (kh, kw), (high, wide) = self._kernel, self._tile
         scratch = np.empty(self._tile), np.empty(self._spectrum.shape, complex), np.empty(self._spectrum.shape, complex)
