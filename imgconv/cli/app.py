@@ -7,7 +7,6 @@ import atexit
 import gc
 import io
 import os
-import signal
 import sys
 import warnings
 
@@ -15,10 +14,13 @@ from imgconv.errors import ImgconvError, comma_hint, one_line, reason, wants_tra
 
 TYPE_CHECKING = False  # see imgconv/__init__.py
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Sequence
     from typing import NoReturn
 
     from typer import Typer
+else:
+    import _signal as signal  # the part that is built in: the other one imports enum, and an interrupt meanwhile would show a traceback
 
 COMMANDS = ("edge", "filter", "pool", "run", "canny", "plan", "explain", "learn", "figure", "report", "kernels", "warmup")
 ALLOCATIONS = 100_000  # between two garbage collections: imports allocate 70,000 objects, and neither they nor images make garbage
@@ -197,7 +199,7 @@ def _leave_at_once(message: str) -> "NoReturn":
 def handle_signals() -> None:
     """Raise Interrupted in the main thread on each signal, except for signals that the parent process chose to ignore."""
     for number in SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:
+        if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _interrupt)
     if hasattr(signal, "SIGALRM"):
         signal.signal(signal.SIGALRM, _interrupt)
