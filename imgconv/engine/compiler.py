@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -51,12 +51,19 @@ def compile_loop(function: Callable[..., None], signature: Signature) -> Dispatc
     from imgconv.engine import tiles
 
     tiles.register_intrinsic()
-    for cell in function.__closure__ or ():
-        if callable(cell.cell_contents):  # a loop within the loop
-            extending.register_jitable(cell.cell_contents)
+    for inner in _inner_loops(function):
+        extending.register_jitable(inner)
     dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath={"contract"})(function)
     dispatcher.compile(numba.types.void(*(_numba_type(t) for t in signature)))
     return dispatcher
+
+
+def _inner_loops(function: Callable[..., None]) -> Iterator[Callable[..., None]]:
+    """The loops that a loop calls and that are made by templates, and those that they call."""
+    for cell in function.__closure__ or ():
+        if callable(cell.cell_contents):
+            yield from _inner_loops(cell.cell_contents)
+            yield cell.cell_contents
 
 
 def _numba_type(argument: ArrayType | None) -> Any:

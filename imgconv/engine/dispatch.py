@@ -10,6 +10,8 @@ from typing import Literal, NamedTuple
 LayerAlgorithm = Literal["tiles", "product"]
 
 BLOCK_CELLS = 2**17  # half a megabyte of float32: a block stays in a core's second-level cache
+SMALL_BLOCK = 2**14  # cells below which a block takes longer to describe than it is worth
+MOST_PHASES = 4  # of strides, each a correlation of its own
 BLOCK_WORK = 2**24  # multiply-adds that are worth handing to another thread
 COMMON_THREADS = 4  # blocks of channels are sized for this many threads, so that results do not depend on the actual number
 LEAST_POSITIONS = 512  # flat positions below which rows are too short for the loops to run at full speed
@@ -24,11 +26,17 @@ class LayerSize(NamedTuple):
     groups: int
     group_channels: int
     group_outputs: int
-    kernel: int
+    kernel_rows: int
+    kernel_columns: int
     rows: int
     row_stride: int
     halo: int
     phases: int
+
+    @property
+    def kernel(self) -> int:
+        """Cells of the kernel."""
+        return self.kernel_rows * self.kernel_columns
 
     @property
     def taps(self) -> int:
@@ -66,6 +74,30 @@ def algorithm(size: LayerSize) -> LayerAlgorithm:
     return "product" if is_small and size.taps >= 512 and size.group_outputs >= 128 else "tiles"
 
 
+def takes_tiles(size: LayerSize, phases: int) -> bool:
+    """Whether the adjoint in the input is computed by tiles, a stride phase at a time, and not by products of patches that are added.
+
+    The weights are laid out anew for it, which takes longer than their products with a few cells.
+    """
+    return phases <= MOST_PHASES and size.images * size.rows * size.row_stride >= LEAST_POSITIONS
+
+
+def takes_tiles_of_channels(size: LayerSize) -> bool:
+    """Whether the gradient of the weight is computed by tiles of neighbouring channels, and not by products of patches.
+
+    Interleaving the channels takes as long as copying the patches of a single cell; a row of the kernel should fill a tile.
+    """
+    return size.kernel > 1 and size.group_channels * size.kernel_columns >= 32 and size.group_outputs >= 4
+
+
+def copies_by_column(size: LayerSize, columns: int) -> bool:
+    """Whether planes for each column of the kernel cost less than the sums at the end of rows, which are computed and not used.
+
+    `columns` are those of the output. A cell is copied in about a cycle, in which sixteen sums grow by one tap.
+    """
+    return (size.row_stride - columns) * size.group_outputs * size.kernel_rows > 12 * columns
+
+
 def block_size(size: LayerSize, threads: int) -> BlockSize:
     """Blocks for the row loops: cells that stay in cache, rows long enough, and one for each thread where the work is worth it.
 
@@ -73,18 +105,16 @@ def block_size(size: LayerSize, threads: int) -> BlockSize:
     """
     budget = BLOCK_CELLS if size.group_outputs > 2 else 2 * BLOCK_CELLS  # cells that are read once need not stay in cache
     rows = _rows(size, budget, _wanted(size, COMMON_THREADS))
-    channels = min(max(4 * budget * size.group_channels // size.cells(rows), 1), size.group_channels)
-    wanted = _wanted(size, threads)
-    if channels < size.group_channels:
-        return BlockSize(1, 1, channels, _outputs(size, rows, wanted), rows)
-    rows = _rows(size, budget, wanted)
-    outputs = _outputs(size, rows, wanted)
-    if rows < size.rows:
-        return BlockSize(1, 1, channels, outputs, rows)
-    room = max(budget // size.cells(rows), 1)
-    groups = _even(size.groups, max(min(room, size.images * size.groups // wanted), 1))
-    images = _even(size.images, max(min(room // size.groups, size.images // wanted), 1)) if groups == size.groups else 1
-    return BlockSize(images, groups, channels, outputs, rows)
+    images = min(max(-(-LEAST_POSITIONS // (rows * size.row_stride)), SMALL_BLOCK // size.cells(rows)), size.images)
+    cells, wanted = images * size.cells(rows), _wanted(size, threads)
+    if cells > 4 * budget:
+        channels = _even(size.group_channels, max(2 * budget * size.group_channels // cells, 1))
+    else:
+        channels, rows = size.group_channels, _rows(size, budget, wanted)
+        images = min(images, max(4 * budget // size.cells(rows), 1))
+    outputs, parts = _outputs(size, rows, wanted), -(-size.rows // rows)
+    groups = _even(size.groups, max(size.images * size.groups * parts // wanted, 1))
+    return BlockSize(_even(size.images, max(min(images, size.images // wanted), 1)), groups, channels, outputs, rows)
 
 
 def _wanted(size: LayerSize, threads: int) -> int:

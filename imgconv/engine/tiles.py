@@ -16,7 +16,7 @@ from imgconv.engine import fallback, forks, settings
 from imgconv.engine.compiled import is_plain
 from imgconv.engine.fallback import UNEXPECTED
 from imgconv.engine.signature import Signature
-from imgconv.loops.layers import tile_sums
+from imgconv.loops.layers import move_cells, tile_sums
 
 
 class Tile(NamedTuple):
@@ -29,11 +29,16 @@ class Tile(NamedTuple):
 def tile_of(outputs: int, itemsize: int) -> Tile:
     """The tile for groups of so many outputs in numbers of `itemsize` bytes: as many sums as the registers of this CPU hold.
 
+    Outputs in excess of a multiple of those summed together take as long as any, and one output alone takes half as long again, since
+    every cell is read for a single product.
+
     >>> tile_of(64, itemsize=4).width // tile_of(64, itemsize=8).width
     2
     """
-    together, size = _tile_sizes(has_few=outputs <= 2)
-    return Tile(together, size // itemsize)
+    most, size = _tile_sizes()
+    counts = [count for count in (8, 4, 2, 1) if count <= most]
+    together = min(counts, key=lambda count: -(-outputs // count) * count * (1.5 if count == 1 else 1))
+    return Tile(together, size // together // itemsize)
 
 
 @cache
@@ -48,26 +53,33 @@ def register_intrinsic() -> None:
     from numba import extending
 
     @extending.overload(tile_sums, prefer_literal=True)
-    def compiled(cells, base, offsets, weights, output, head, tail, sums, at, together, apart, width):  # type: ignore[no-untyped-def]
+    def compiled(cells, base, offsets, weights, output, head, tail, sums, at, fresh, together, apart, width):  # type: ignore[no-untyped-def]
         intrinsic = _intrinsic(together.literal_value, apart.literal_value, width.literal_value)
 
-        def call(cells, base, offsets, weights, output, head, tail, sums, at, together, apart, width):  # type: ignore[no-untyped-def]
-            intrinsic(cells, base, offsets, weights, output, head, tail, sums, at)
+        def call(cells, base, offsets, weights, output, head, tail, sums, at, fresh, together, apart, width):  # type: ignore[no-untyped-def]
+            intrinsic(cells, base, offsets, weights, output, head, tail, sums, at, fresh)
+
+        return call
+
+    @extending.overload(move_cells, prefer_literal=True)
+    def moved(source, at, target, to, width, step):  # type: ignore[no-untyped-def]
+        intrinsic = _move_intrinsic(width.literal_value, step.literal_value)
+
+        def call(source, at, target, to, width, step):  # type: ignore[no-untyped-def]
+            intrinsic(source, at, target, to)
 
         return call
 
 
 @cache
-def _tile_sizes(*, has_few: bool) -> tuple[int, int]:
-    """Outputs per tile, and bytes of sums for each: 16 registers with AVX-512 or NEON, 8 with AVX2."""
+def _tile_sizes() -> tuple[int, int]:
+    """The most outputs per tile, and bytes of sums of a tile: 16 registers with AVX-512 or NEON, 8 with AVX2."""
     is_wide = False
     with forks.lock(), suppress(ImportError):  # without llvmlite, loops are Numba's own compiled functions
         from imgconv.engine.llvm import host
 
         is_wide = "+avx512f" in host()
-    if has_few:
-        return 1, 1024 if is_wide else 256
-    return (8, 128) if is_wide else (4, 64)
+    return (8, 1024) if is_wide else (4, 256)
 
 
 def _verdict() -> bool:
@@ -99,10 +111,10 @@ def _test() -> bool:
 
     cells, weights, offsets = np.arange(9.0), np.arange(6.0).reshape(2, 3), np.array([0, 2, 3])
     sums, expected = np.zeros(16), np.zeros(16)
-    tile_sums(cells, 1, offsets, weights, 1, 0, 3, expected, 0, 2, 8, 4)  # type: ignore[no-untyped-call]
+    tile_sums(cells, 1, offsets, weights, 1, 0, 3, expected, 0, True, 2, 8, 4)  # type: ignore[no-untyped-call]
     try:
         intrinsic = _intrinsic(2, 8, 4)
-        call = numba.njit(lambda cells, offsets, weights, sums: intrinsic(cells, 1, offsets, weights, 1, 0, 3, sums, 0))
+        call = numba.njit(lambda cells, offsets, weights, sums: intrinsic(cells, 1, offsets, weights, 1, 0, 3, sums, 0, True))
         call(cells, offsets, weights, sums)
     except (NumbaError, *UNEXPECTED):
         return False
@@ -114,23 +126,57 @@ def _intrinsic(together: int, apart: int, width: int) -> Any:
     from numba.extending import intrinsic
 
     @intrinsic
-    def tile_sums(typing, cells, base, offsets, weights, output, head, tail, sums, at):  # type: ignore[no-untyped-def]
+    def tile_sums(typing, cells, base, offsets, weights, output, head, tail, sums, at, fresh):  # type: ignore[no-untyped-def]
         def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
             arrays = [context.make_array(signature.args[n])(context, builder, values[n]) for n in (0, 2, 3, 7)]
-            numbers = [values[n] for n in (1, 4, 5, 6, 8)]
+            numbers = [values[n] for n in (1, 4, 5, 6, 8, 9)]
             _emit_sums(builder, context.get_data_type(cells.dtype), arrays, numbers, together, apart, width)
             return context.get_dummy_value()
 
-        return types.void(cells, types.intp, offsets, weights, *[types.intp] * 3, sums, types.intp), generate
+        return types.void(cells, types.intp, offsets, weights, *[types.intp] * 3, sums, types.intp, types.boolean), generate
 
     return tile_sums
+
+
+def _move_intrinsic(width: int, step: int) -> Any:
+    from numba import types
+    from numba.extending import intrinsic
+
+    @intrinsic
+    def move_cells(typing, source, at, target, to):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
+            arrays = [context.make_array(signature.args[n])(context, builder, values[n]) for n in (0, 2)]
+            _emit_move(builder, context.get_data_type(source.dtype), arrays, [values[1], values[3]], width, step)
+            return context.get_dummy_value()
+
+        return types.void(source, types.intp, target, types.intp), generate
+
+    return move_cells
+
+
+def _emit_move(builder: Any, number: Any, arrays: list[Any], numbers: list[Any], width: int, step: int) -> None:
+    """Emit the copy of one vector. With a step the second half of its cells comes from a vector that ends at the last of them."""
+    from llvmlite import ir
+
+    (source, target), (at, to) = arrays, numbers
+    vector = ir.VectorType(number, width).as_pointer()
+
+    def cells(first: Any) -> Any:
+        return builder.load(builder.bitcast(builder.gep(source.data, [first]), vector), align=1)
+
+    moved = cells(at)
+    if step > 1:
+        last = cells(builder.add(at, at.type((width - 1) * (step - 1))))
+        lanes = [n * step if n * step < width else width + n * step - (width - 1) * (step - 1) for n in range(width)]
+        moved = builder.shuffle_vector(moved, last, ir.Constant(ir.VectorType(ir.IntType(32), width), lanes))
+    builder.store(moved, builder.bitcast(builder.gep(target.data, [to]), vector), align=1)
 
 
 def _emit_sums(builder: Any, number: Any, arrays: list[Any], numbers: list[Any], together: int, apart: int, width: int) -> None:
     """Emit a loop over taps whose `together` vectors of `width` sums stay in registers."""
     from llvmlite import ir
 
-    (cells, offsets, weights, sums), (base, output, head, tail, at) = arrays, numbers
+    (cells, offsets, weights, sums), (base, output, head, tail, at, fresh) = arrays, numbers
     vector, zero = ir.VectorType(number, width), ir.Constant(ir.VectorType(number, width), None)
 
     def as_vector(address: Any) -> Any:
@@ -168,8 +214,7 @@ def _emit_sums(builder: Any, number: Any, arrays: list[Any], numbers: list[Any],
     for result, total in zip(results, added, strict=True):
         result.add_incoming(zero, before)
         result.add_incoming(total, loop)
-    is_first = builder.icmp_signed("==", head, word(0))
     for q, result in enumerate(results):
         address = as_vector(builder.gep(sums.data, [builder.add(at, word(q * apart))]))
-        earlier = builder.select(is_first, zero, builder.load(address, align=1))
+        earlier = builder.select(fresh, zero, builder.load(address, align=1))
         builder.store(builder.fadd(result, earlier), address, align=1)

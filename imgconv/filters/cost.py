@@ -11,8 +11,7 @@ from imgconv.filters.algorithms import choose
 from imgconv.filters.fft import tile_size
 from imgconv.filters.weights import FilterKernel, Weights
 from imgconv.window import Window
-from imgconv.windows.correlation import layer_size
-from imgconv.windows.layout import Layout
+from imgconv.windows.layout import Layout, layer_size
 
 
 def layer_algorithm(shape: Sequence[int], weight_shape: Sequence[int], window: Window, groups: int) -> str:

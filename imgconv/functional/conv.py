@@ -248,7 +248,7 @@ def _input_gradient(input_size: Shape, weight: AnyArray, grad_output: AnyArray, 
     grad = require_batch(grad_output, "grad_output", dims)
     layout, groups = parameters.layout(shape, weight.shape, name="input_size")
     check_grad_output(grad, (shape[0], weight.shape[0], *layout.output_size), dims)
-    return from_batch(correlate_input(grad, weight, layout, groups, sum_dtype(weight, grad)), dims + 2, dims)
+    return from_batch(correlate_input(grad, weight, None, layout, groups, sum_dtype(weight, grad)), dims + 2, dims)
 
 
 def _weight_gradient(input: AnyArray, weight_size: Shape, grad_output: AnyArray, parameters: _Parameters) -> FloatArray:

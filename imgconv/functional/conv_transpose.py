@@ -17,7 +17,6 @@ from imgconv.arrays import (
     check_grad_output,
     check_numeric,
     from_batch,
-    ignore_float_errors,
     require_batch,
     sum_dtype,
 )
@@ -248,15 +247,12 @@ def _output_size(size: tuple[int, ...], window: Window, extra: tuple[int, ...]) 
     return output
 
 
-@ignore_float_errors
 def _forward(input: AnyArray, weight: AnyArray, bias: AnyArray | None, parameters: _Parameters) -> FloatArray:
     batch, axes = as_batch(input, dims=parameters.dims)
     weight = as_weight(weight, parameters.dims)
     layout, groups = parameters.layout(batch.shape, weight.shape)
     bias = as_bias(bias, groups * weight.shape[1])
-    output = correlate_input(batch, weight, layout, groups, sum_dtype(batch, weight, bias))
-    if bias is not None:
-        output += bias[:, None, None].astype(output.dtype)
+    output = correlate_input(batch, weight, bias, layout, groups, sum_dtype(batch, weight, bias))
     return from_batch(output, axes, parameters.dims)
 
 

@@ -24,8 +24,8 @@ from imgconv.engine.parallel import run_bands
 from imgconv.errors import DoesNotFit
 from imgconv.loops.layers import sample_bilinear
 from imgconv.window import Size
-from imgconv.windows.correlation import layer_size, matrix_product, ranges
-from imgconv.windows.layout import Layout
+from imgconv.windows.correlation import matrix_product
+from imgconv.windows.layout import Layout, layer_size, ranges
 
 BAND_SAMPLES = 2**15  # fewer samples are not worth another thread
 

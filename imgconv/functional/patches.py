@@ -9,8 +9,7 @@ from imgconv.arrays import AnyArray, FloatArray, as_batch, as_real_array, from_b
 from imgconv.engine.dispatch import PATCH_CELLS
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
 from imgconv.window import Size, Window, sizes
-from imgconv.windows.correlation import ranges
-from imgconv.windows.layout import Block, Layout, gather, scatter
+from imgconv.windows.layout import Block, Layout, gather, ranges, scatter
 
 MOST_CELLS = 2**45  # of a matrix of patches: more than any machine can address
 

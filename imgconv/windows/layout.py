@@ -1,13 +1,16 @@
 """Lay out the padded cells of a batch so that every tap of a window is a constant offset, and gather patches from them (im2col).
 
 For a block of images, channels and output rows, `Layout.planes` copies the input cells that the windows touch into flat planes: one per
-channel and stride phase, with borders filled, cast to the dtype of the sums. `Layout.add_planes` is its adjoint. No loop after it has to
-handle strides or borders, and only one block at a time is padded.
+channel and stride phase, with borders filled, cast to the dtype of the sums. A row of all images of the block precedes the next row, so
+that only one halo follows them. `Layout.add_planes` is the adjoint. No loop after it has to handle strides or borders, and only one block
+at a time is padded.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import product
+from math import gcd
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +18,7 @@ from numpy.typing import NDArray
 
 from imgconv.arrays import AnyArray
 from imgconv.engine.compiled import loop
+from imgconv.engine.dispatch import LayerSize
 from imgconv.engine.parallel import run_bands
 from imgconv.loops.layers import copy_planes, gather_patches, scatter_patches
 from imgconv.window import Window
@@ -36,11 +40,15 @@ class Block(NamedTuple):
 
 
 class Planes(NamedTuple):
-    """Flat planes (P, L), the position in each of the first window of a block, and all readable cells from the first plane on."""
+    """Flat planes (P, L), the position in each of the first window of a block, and all readable cells from the first plane on.
+
+    `pitch` is the number of cells from a row of an image to its next row.
+    """
 
     planes: NDArray[Any]
     first: int
     flat: NDArray[Any]
+    pitch: int
 
 
 class _AxisCells(NamedTuple):
@@ -56,7 +64,8 @@ class Layout:
     """The layout for a `window` on inputs of `shape` (N, C, H, W) with a `border`.
 
     `windows` (rows, columns) is the number of windows if they are not all that fit. `margins` are the cells before and after each axis
-    if they are not the window's own padding.
+    if they are not the window's own padding; below 0 they leave out cells of the input. With `by_column` there is a plane for each column
+    of the kernel: more is copied, but rows have no cells in addition to those of the output.
     """
 
     shape: tuple[int, ...]
@@ -64,6 +73,7 @@ class Layout:
     border: Border = ZEROS
     windows: tuple[int, ...] | None = None
     margins: tuple[Range, ...] | None = None
+    by_column: bool = False
 
     def __post_init__(self) -> None:
         if max(self.window.stride) > 2 and self.margins is None:  # larger strides need more phases of planes than there are cells
@@ -75,8 +85,13 @@ class Layout:
         return self._geometry.output_size
 
     @property
+    def pads(self) -> tuple[Range, ...]:
+        """The cells before and after each axis."""
+        return self._geometry.pads
+
+    @property
     def row_stride(self) -> int:
-        """Elements from one row of a plane to the next."""
+        """Elements of one image's row of a plane."""
         return self._geometry.row_stride
 
     @property
@@ -94,66 +109,91 @@ class Layout:
         """The horizontal stride as a constant for the compiler, 0 where it is not one of KNOWN_STRIDES."""
         return self.window.stride[1] if self.window.stride[1] in KNOWN_STRIDES else 0
 
-    def tap_offsets(self, planes: NDArray[Any], group_channels: int) -> NDArray[np.int64]:
-        """The offset of each tap (channel, u, v) of the first group in `planes` (P, L), flat."""
-        return _tap_offsets(self.window, self.row_stride, planes.shape[0] // self.phases, planes.shape[1], group_channels)
+    def tap_offsets(self, channels: int, pitch: int, length: int) -> NDArray[np.int64]:
+        """The offset of each tap (channel, u, v) of the first `channels` in planes of `length`, flat."""
+        return _tap_offsets(self.window, self.by_column, channels, pitch, length)
 
-    def starts(self, block: Block, first: int = 0) -> NDArray[np.int64]:
+    def starts(self, block: Block, planes: Planes) -> NDArray[np.int64]:
         """The position (n, rows) in a plane of the first window of each output row of a block."""
         (n0, n1), _, (r0, r1) = block
-        image = np.arange(n1 - n0)[:, None] * ((r1 - r0 + self.halo) * self.row_stride)
-        return first + image + np.arange(r1 - r0, dtype=np.int64) * self.row_stride
+        images = np.arange(n1 - n0)[:, None] * self.row_stride
+        return planes.first + images + np.arange(r1 - r0, dtype=np.int64) * planes.pitch
 
     def planes(self, input: AnyArray, block: Block, dtype: np.dtype[Any]) -> Planes:
         """The planes for a block of output rows."""
-        planes = self.view(input, block, dtype)
-        if planes is None:
-            planes = self.empty(block, dtype)
-            loop(copy_planes, stride=self.known_stride)(*self.copy_arguments(input, block, dtype), 0, planes.planes.reshape(-1))
+        if self.is_view(input, dtype) and block.images[1] - block.images[0] == 1:
+            return self.view(input, block)
+        planes = self.empty(block, dtype)
+        source, job = self.source(input, block, dtype)
+        job += planes.pitch, planes.planes.shape[1]
+        loop(copy_planes, stride=self.known_stride)(source, *self.origins(dtype), np.array(job), 0, planes.planes.reshape(-1))
         return planes
 
-    def view(self, input: AnyArray, block: Block, dtype: np.dtype[Any]) -> Planes | None:
-        """The planes as a view of the input if no padded copy is needed, else None."""
-        (n0, n1), (c0, c1), (r0, r1) = block
+    def is_view(self, input: AnyArray, dtype: np.dtype[Any]) -> bool:
+        """Whether the planes of one image are a view of the input, without a padded copy."""
+        is_plain = self.window.stride == (1, 1) and self._geometry.pads == ((0, 0), (0, 0)) and self.row_stride == self.shape[3]
+        return is_plain and self.shape[2] * self.shape[3] >= SPARE and self.is_source(input, dtype)
+
+    def view(self, input: AnyArray, block: Block) -> Planes:
+        """The planes for a block of one image, as a view of the input."""
+        (n0, _), (c0, c1), (r0, _) = block
         _, channels, height, width = self.shape
-        is_plain = self.window.stride == (1, 1) and self._geometry.pads == ((0, 0), (0, 0)) and self.row_stride == width
-        if not (is_plain and n1 - n0 == 1 and (r1 - r0) * width >= SPARE and input.dtype == dtype and input.flags.c_contiguous):
-            return None
         flat = input.reshape(-1)[(n0 * channels + c0) * height * width :]
-        return Planes(flat[: (c1 - c0) * height * width].reshape(c1 - c0, -1), r0 * width, flat)
+        return Planes(flat[: (c1 - c0) * height * width].reshape(c1 - c0, -1), r0 * width, flat, width)
 
     def empty(self, block: Block, dtype: np.dtype[Any]) -> Planes:
         """Uninitialised planes for a block."""
         (n0, n1), (c0, c1), (r0, r1) = block
-        count, length = self.phases * (c1 - c0), (n1 - n0) * (r1 - r0 + self.halo) * self.row_stride
+        count, pitch = self.phases * (c1 - c0), (n1 - n0) * self.row_stride
+        length = (r1 - r0 + self.halo) * pitch
         flat = np.empty(count * length + SPARE, dtype)
-        return Planes(flat[: count * length].reshape(count, length), 0, flat)
+        return Planes(flat[: count * length].reshape(count, length), 0, flat, pitch)
 
-    def copy_arguments(self, input: AnyArray, block: Block, dtype: np.dtype[Any], groups: int = 1) -> tuple[AnyArray, ...]:
-        """The first arguments of `copy_planes`, which fill planes for a block, or for each of its `groups` of channels."""
+    @staticmethod
+    def is_source(input: AnyArray, dtype: np.dtype[Any]) -> bool:
+        """Whether `copy_planes` reads the input itself: it is contiguous, and its values need no conversion."""
+        return input.dtype == dtype and input.flags.c_contiguous
+
+    def origins(self, dtype: np.dtype[Any]) -> tuple[AnyArray, ...]:
+        """The cells of the input from which `copy_planes` copies: rows, columns, spans and the value of the border."""
+        return self._geometry.rows, *self._geometry.columns, np.array([self.border.value], dtype)
+
+    def source(self, input: AnyArray, block: Block, dtype: np.dtype[Any]) -> tuple[AnyArray, tuple[int, ...]]:
+        """The flat array from which `copy_planes` copies the planes of a block, and the first ten numbers of its job.
+
+        An input of another dtype or layout is copied, as far as the block needs it.
+        """
         (n0, n1), (c0, c1), (r0, r1) = block
-        (_, channels, height, width), count = self.shape, (c1 - c0) // groups
-        downs = sorted({down for down, _ in self._geometry.phases})
-        rows = np.stack([self._cells(0, down, r0, r1 - r0 + self.halo).origin for down in downs])
-        if input.dtype != dtype or not input.flags.c_contiguous:  # the loop reads a copy of the rows that it needs
+        _, channels, height, width = self.shape
+        count, low = r1 - r0 + self.halo, 0
+        counts = n1 - n0, c1 - c0, r0, count
+        if not self.is_source(input, dtype):
+            rows = self._geometry.rows[:, r0 : r0 + count]
             inside = rows[rows >= 0]
             low, high = (int(inside.min()), int(inside.max()) + 1) if inside.size else (0, 0)
             input = input[n0:n1, c0:c1, low:high].astype(dtype, order="C")
-            rows, n0, n1, c0, channels, height = np.where(rows < 0, rows, rows - low), 0, n1 - n0, 0, c1 - c0, high - low
+            n0, c0, channels, height = 0, 0, c1 - c0, high - low
         step = height * width
-        geometry = ((n0 * channels + c0) * step, channels * step, step, width, n1 - n0, count, self.window.stride[1])
-        value = np.array([self.border.value], dtype)
-        return input.reshape(-1), rows, *self._geometry.columns, value, np.array(geometry, np.int64)
+        return input.reshape(-1), (*counts, low, (n0 * channels + c0) * step, channels * step, step, width, self.window.stride[1])
 
     def add_planes(self, planes: NDArray[Any], block: Block, target: NDArray[Any]) -> None:
         """Add the planes of a block to the input cells (N, C, H, W) that they hold; cells in a border of zeros are dropped."""
         (n0, n1), (c0, c1), (r0, r1) = block
-        into = target[n0:n1, c0:c1].transpose(1, 0, 2, 3)
+        into = target[n0:n1, c0:c1].transpose(1, 2, 0, 3)
         count = r1 - r0 + self.halo
-        split = planes.reshape(self.phases, c1 - c0, n1 - n0, count, self.row_stride)
+        split = planes.reshape(c1 - c0, self.phases, count, n1 - n0, self.row_stride).swapaxes(0, 1)
         for part, (down, across) in zip(split, self._geometry.phases, strict=True):
             rows, columns = self._cells(0, down, r0, count), self._cells(1, across, 0, self.row_stride)
-            into[:, :, rows.source, columns.source] += part[:, :, rows.inside, columns.inside]
+            into[:, rows.source, :, columns.source] += part[:, rows.inside, :, columns.inside]
+
+    def adjoints(self, outputs: int) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...], "Layout"]]:
+        """The correlations of which the adjoint in the input consists, one for each stride phase: the cells of the input that it gives,
+        the taps of the kernel that it takes, in reverse order, and its layout on the `outputs` maps."""
+        for axes in product(*(_phases_of_adjoint(self, axis) for axis in (0, 1))):
+            cells, taps, kernel_size, dilation, windows, margins = zip(*axes, strict=True)
+            window = Window(kernel_size, (1, 1), (0, 0), dilation)
+            shape = (self.shape[0], outputs, *self.output_size)
+            yield cells, taps, Layout(shape, window, windows=windows, margins=margins)
 
     def strips(self, input: AnyArray, most: int) -> Iterator[tuple[int, AnyArray, "Layout"]]:
         """The first output column of each strip of at most `most`, and the part of `input` and the layout that give the strip."""
@@ -188,7 +228,8 @@ class Layout:
 class _Geometry(NamedTuple):
     """What follows from a layout: `phases` are the stride phases (row, column) that some tap falls on.
 
-    `columns` are the input indices (B, P) of the columns of the planes of each horizontal phase, and which of them (B, 2) need no border.
+    `rows` (A, R) and `columns` (B, P) are the input indices of the rows and columns of the planes of each vertical and horizontal phase,
+    the latter with those (B, 2) that need no border.
     """
 
     output_size: tuple[int, ...]
@@ -196,6 +237,7 @@ class _Geometry(NamedTuple):
     halo: int
     pads: tuple[Range, ...]
     phases: list[tuple[int, int]]
+    rows: NDArray[np.intp]
     columns: tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
@@ -206,13 +248,17 @@ def _geometry(layout: Layout) -> _Geometry:
     pads = layout.margins or window.pads(layout.shape[2:])
     for size, pad in zip(layout.shape[2:], pads, strict=True):
         layout.border.check(size, *pad)
-    row_stride, halo = output_size[1] + (window.span[1] - 1) // window.stride[1], (window.span[0] - 1) // window.stride[0]
+    beyond = tuple((span - 1) // stride for span, stride in zip(window.span, window.stride, strict=True))
+    row_stride, halo = output_size[1] + (0 if layout.by_column else beyond[1]), beyond[0]
     down, across = (
         sorted({u * d % s for u in range(k)}) for k, d, s in zip(window.kernel_size, window.dilation, window.stride, strict=True)
     )
+    if layout.by_column:
+        across = [v * window.dilation[1] for v in range(window.kernel_size[1])]
     cells = [_axis_cells(layout, pads[1], 1, phase, 0, row_stride) for phase in across]
     columns = np.stack([c.origin for c in cells]), np.array([(c.inside.start, c.inside.stop) for c in cells])
-    return _Geometry(output_size, row_stride, halo, pads, [(a, b) for a in down for b in across], columns)
+    rows = np.stack([_axis_cells(layout, pads[0], 0, phase, 0, output_size[0] + halo).origin for phase in down])
+    return _Geometry(output_size, row_stride, halo, pads, [(a, b) for a in down for b in across], rows, columns)
 
 
 def _axis_cells(layout: Layout, pads: Range, axis: int, phase: int, first: int, count: int) -> _AxisCells:
@@ -227,20 +273,64 @@ def _axis_cells(layout: Layout, pads: Range, axis: int, phase: int, first: int, 
     return _AxisCells(layout.border.sources(cells, size), slice(begin, end), source)
 
 
+class _AdjointPhase(NamedTuple):
+    """Every stride-th cell of an axis, the taps that meet them, and the kernel size, dilation, windows and margins of their correlation."""
+
+    cells: slice
+    taps: slice
+    kernel_size: int
+    dilation: int
+    windows: int
+    margins: Range
+
+
+def _phases_of_adjoint(layout: Layout, axis: int) -> Iterator[_AdjointPhase]:
+    window, size, before = layout.window, layout.shape[2 + axis], layout._geometry.pads[axis][0]
+    stride, dilation, taps = window.stride[axis], window.dilation[axis], window.kernel_size[axis]
+    step = stride // gcd(stride, dilation)  # from one tap that meets a cell to the next
+    apart = step * dilation // stride  # output cells between them
+    for first in range(min(stride, size)):
+        tap = next((u for u in range(min(step, taps)) if (first + before - u * dilation) % stride == 0), taps)
+        met = (first + before - tap * dilation) // stride  # the output cell whose window has `tap` on the first cell
+        count, windows = len(range(tap, taps, step)), len(range(first, size, stride))
+        margins = (count - 1) * apart - met, met + windows - layout.output_size[axis]
+        yield _AdjointPhase(slice(first, None, stride), slice(tap, None, step), count, apart, windows, margins)
+
+
 @lru_cache(256)
-def _tap_offsets(window: Window, row_stride: int, channels: int, length: int, group_channels: int) -> NDArray[np.int64]:
+def _tap_offsets(window: Window, by_column: bool, channels: int, pitch: int, length: int) -> NDArray[np.int64]:
     (kh, kw), (dh, dw), (sh, sw) = window.kernel_size, window.dilation, window.stride
     u, v = np.arange(kh, dtype=np.int64)[:, None] * dh, np.arange(kw, dtype=np.int64) * dw
-    down, across = np.unique(u % sh), np.unique(v % sw)
-    phase = np.searchsorted(down, u % sh) * len(across) + np.searchsorted(across, v % sw)
-    planes = phase * channels + np.arange(group_channels, dtype=np.int64)[:, None, None]
-    return (planes * length + u // sh * row_stride + v // sw).ravel()
+    down, phases, column = np.unique(u % sh), np.unique(v % sw), v // sw
+    across = np.searchsorted(phases, v % sw)
+    if by_column:
+        phases, across, column = v, np.arange(kw), np.zeros_like(v)
+    phase = np.searchsorted(down, u % sh) * len(phases) + across
+    planes = phase + np.arange(channels, dtype=np.int64)[:, None, None] * (len(down) * len(phases))
+    return (planes * length + u // sh * pitch + column).ravel()
+
+
+def layer_size(layout: Layout, groups: int, outputs: int) -> LayerSize:
+    """The sizes from which `imgconv.engine.dispatch` chooses how to compute a convolution."""
+    images, channels = layout.shape[:2]
+    rows, (kh, kw) = layout.output_size[0], layout.window.kernel_size
+    halo, row_stride = layout.halo, layout.row_stride
+    return LayerSize(images, groups, channels // groups, outputs // groups, kh, kw, rows, row_stride, halo, layout.phases)
+
+
+def ranges(total: int, step: int) -> list[Range]:
+    """range(total) in steps, as pairs (first, last).
+
+    >>> ranges(5, 2)
+    [(0, 2), (2, 4), (4, 5)]
+    """
+    return [(first, min(first + step, total)) for first in range(0, total, step)]
 
 
 def gather(planes: Planes, layout: Layout, block: Block, out: NDArray[Any] | None = None) -> NDArray[Any]:
     """Patches (C*kh*kw, n*rows, w_out) of a block, written to `out` if given."""
-    channels, starts = block.channels[1] - block.channels[0], layout.starts(block, planes.first).ravel()
-    offsets = layout.tap_offsets(planes.planes, channels)
+    starts = layout.starts(block, planes).ravel()
+    offsets = layout.tap_offsets(block.channels[1] - block.channels[0], planes.pitch, planes.planes.shape[1])
     patches = np.empty((len(offsets), len(starts), layout.output_size[1]), planes.planes.dtype) if out is None else out
     flat = planes.planes.reshape(-1)
 
@@ -254,10 +344,10 @@ def gather(planes: Planes, layout: Layout, block: Block, out: NDArray[Any] | Non
 
 def scatter(patches: NDArray[Any], layout: Layout, block: Block) -> NDArray[Any]:
     """Planes (P, L) to which the patches (C*kh*kw, n*rows, w_out) of a block are added; the adjoint of `gather`."""
-    channels, starts = block.channels[1] - block.channels[0], layout.starts(block).ravel()
-    planes = layout.empty(block, patches.dtype).planes
+    channels, cells = block.channels[1] - block.channels[0], layout.empty(block, patches.dtype)
+    starts, planes = layout.starts(block, cells).ravel(), cells.planes
+    offsets = layout.tap_offsets(channels, cells.pitch, planes.shape[1])
     planes[...] = 0
-    offsets = layout.tap_offsets(planes, channels)
     kernel = len(offsets) // channels
 
     def work(first: int, last: int) -> None:

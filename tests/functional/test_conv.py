@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from imgconv.engine import parallel
 from imgconv.functional.conv import conv1d, conv2d
 from imgconv.window import Window
-from imgconv.windows import correlation
+from imgconv.windows import correlation, tiles
 
 FLOATS = [np.float32, np.float64]
 
@@ -269,6 +269,6 @@ def test_bits_do_not_depend_on_threads(monkeypatch, shape, weight, options):
     input, bank = (np.random.default_rng(1).standard_normal(size).astype(np.float32) for size in (shape, weight))
     results = []
     for threads in (1, 2, 3, 5, 16):
-        monkeypatch.setattr(correlation, "default_threads", lambda threads=threads: threads)
+        monkeypatch.setattr(tiles, "default_threads", lambda threads=threads: threads)
         results.append(conv2d(input, bank, **options))
     assert all(np.array_equal(results[0], other) for other in results[1:])

@@ -14,6 +14,7 @@ from imgconv.functional.conv import conv1d, conv2d
 from imgconv.functional.conv_transpose import conv_transpose1d, conv_transpose2d
 from imgconv.functional.matrix import linear
 from imgconv.functional.patches import fold, unfold
+from imgconv.windows import correlation, tiles
 
 
 @pytest.mark.parametrize("patch_cells", [dispatch.PATCH_CELLS, 40], ids=["whole", "by small blocks"])
@@ -73,6 +74,39 @@ def test_linear_gradients_are_adjoints():
     np.testing.assert_allclose((gradients.linear_input(x.shape, w, grad) * x).sum(), expected, rtol=1e-12)
     np.testing.assert_allclose((gradients.linear_weight(x, w.shape, grad) * w).sum(), expected, rtol=1e-12)
     np.testing.assert_allclose(gradients.linear_bias(grad), grad.sum((0, 1)), rtol=1e-12)
+
+
+LARGE = [  # input, weight and options of gradients that are computed by tiles
+    ((2, 12, 25, 23), (9, 12, 3, 3), {"padding": 1}),
+    ((3, 16, 40, 41), (5, 16, 4, 3), {"stride": 2, "padding": (2, 0)}),
+    ((2, 12, 33, 30), (8, 6, 3, 7), {"stride": (1, 2), "dilation": (2, 1), "groups": 2}),
+    ((1, 32, 60, 50), (4, 32, 2, 2), {"dilation": 2, "stride": 2, "padding": 1}),
+    ((2, 40, 31, 35), (40, 1, 3, 5), {"groups": 40, "padding": (3, 2)}),
+    ((1, 16, 3, 2100), (4, 16, 3, 3), {"padding": (0, 4)}),
+]
+
+
+@pytest.mark.parametrize(("shape", "weight", "options"), LARGE)
+def test_tiles_give_the_gradients_of_products_whatever_the_threads(monkeypatch, shape, weight, options):
+    x, w = (np.random.default_rng(0).integers(-9, 9, size).astype(np.float32) for size in (shape, weight))
+    grad = np.sign(conv2d(x, w, **options))
+    results = []
+    for threads in (1, 3):
+        monkeypatch.setattr(tiles, "default_threads", lambda threads=threads: threads)
+        results.append((gradients.conv2d_input(shape, w, grad, **options), gradients.conv2d_weight(x, weight, grad, **options)))
+    monkeypatch.setattr(correlation, "takes_tiles", lambda size, phases: False)
+    monkeypatch.setattr(correlation, "takes_tiles_of_channels", lambda size: False)
+    results.append((gradients.conv2d_input(shape, w, grad, **options), gradients.conv2d_weight(x, weight, grad, **options)))
+    for first, second in results[1:]:
+        np.testing.assert_array_equal(first, results[0][0])
+        np.testing.assert_array_equal(second, results[0][1])
+
+
+def test_an_infinite_weight_meets_no_padding_in_the_gradient_of_many_cells():
+    weight, grad = np.ones((1, 1, 3, 3), np.float32), np.ones((1, 1, 40, 40), np.float32)
+    weight[0, 0, 0, 0] = np.inf
+    result = gradients.conv2d_input((1, 1, 42, 42), weight, grad)[0, 0]
+    assert np.isinf(result[:40, :40]).all() and np.isfinite(result[40:]).all() and np.isfinite(result[:, 40:]).all()
 
 
 def test_gradients_of_many_cells_keep_float32_accuracy():
