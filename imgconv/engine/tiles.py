@@ -105,7 +105,7 @@ def _warn() -> bool:
 
 
 def _test() -> bool:
-    """Whether the intrinsic returns what `tile_sums` returns in Python."""
+    """Whether the intrinsics return what `tile_sums` and `move_cells` return in Python."""
     numba = settings.load_numba()
     from numba.core.errors import NumbaError
 
@@ -116,9 +116,11 @@ def _test() -> bool:
         intrinsic = _intrinsic(2, 8, 4)
         call = numba.njit(lambda cells, offsets, weights, sums: intrinsic(cells, 1, offsets, weights, 1, 0, 3, sums, 0, True))
         call(cells, offsets, weights, sums)
+        move, moved = _move_intrinsic(4, 2), np.zeros(4)
+        numba.njit(lambda cells, moved: move(cells, 1, moved, 0))(cells, moved)
     except (NumbaError, *UNEXPECTED):
         return False
-    return np.array_equal(sums, expected)
+    return np.array_equal(sums, expected) and np.array_equal(moved, cells[1:8:2])
 
 
 def _intrinsic(together: int, apart: int, width: int) -> Any:

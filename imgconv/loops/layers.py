@@ -38,24 +38,28 @@ def move_cells(source, at, target, to, width, step):
 
 
 def copy_row(step):
-    """The loop that copies cells that are `step` apart; by `move_cells` if that is 1 or 2, and else one by one, `stride` apart."""
+    """The loop that copies cells that are `step` apart, 1 or 2, by `move_cells`; with 0 one by one, and `stride` apart."""
+
+    def copy_one_by_one(source, at, target, to, count, stride):
+        for j in range(count):
+            target[to + j] = source[at + j * stride]
 
     def copy(source, at, target, to, count, stride):
-        if step != 0 and count >= 16:
+        if count >= 16:
             for i in range(0, count, 16):
                 j = min(i, count - 16)
                 move_cells(source, at + j * step, target, to + j, 16, step)
-        elif step != 0 and count >= 8:
+        elif count >= 8:
             move_cells(source, at, target, to, 8, step)
             move_cells(source, at + (count - 8) * step, target, to + count - 8, 8, step)
-        elif step != 0 and count >= 4:
+        elif count >= 4:
             move_cells(source, at, target, to, 4, step)
             move_cells(source, at + (count - 4) * step, target, to + count - 4, 4, step)
         else:
             for j in range(count):
-                target[to + j] = source[at + j * stride]
+                target[to + j] = source[at + j * step]
 
-    return copy
+    return copy if step else copy_one_by_one
 
 
 def copy_planes(stride):

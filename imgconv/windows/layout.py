@@ -20,12 +20,13 @@ from imgconv.arrays import AnyArray
 from imgconv.engine.compiled import loop
 from imgconv.engine.dispatch import LayerSize
 from imgconv.engine.parallel import run_bands
+from imgconv.engine.tiles import tiles_work
 from imgconv.loops.layers import copy_planes, gather_patches, scatter_patches
 from imgconv.window import Window
 from imgconv.windows.borders import Border
 
 ZEROS = Border.of("zeros")
-KNOWN_STRIDES = (1, 2)  # horizontal strides that the compiler gets as constants: five times as fast as one that it does not know
+KNOWN_STRIDES = (1, 2)  # horizontal strides whose cells are copied by vectors
 SPARE = 256  # cells after the last plane, so that tiles may be read whole, and the least number that is worth a tile
 BAND_CELLS = 2**17  # patch cells that are worth sharing
 Range = tuple[int, int]
@@ -106,8 +107,8 @@ class Layout:
 
     @property
     def known_stride(self) -> int:
-        """The horizontal stride as a constant for the compiler, 0 where it is not one of KNOWN_STRIDES."""
-        return self.window.stride[1] if self.window.stride[1] in KNOWN_STRIDES else 0
+        """The horizontal stride as a constant for the compiler, 0 where it is not one of KNOWN_STRIDES or vectors do not work."""
+        return self.window.stride[1] if self.window.stride[1] in KNOWN_STRIDES and tiles_work() else 0
 
     def tap_offsets(self, channels: int, pitch: int, length: int) -> NDArray[np.int64]:
         """The offset of each tap (channel, u, v) of the first `channels` in planes of `length`, flat."""
