@@ -79,7 +79,7 @@ def takes_tiles(size: LayerSize, phases: int) -> bool:
 
     The weights are laid out anew for it, which takes longer than their products with a few cells.
     """
-    return phases <= MOST_PHASES and size.images * size.rows * size.row_stride >= LEAST_POSITIONS
+    return phases <= MOST_PHASES and size.images * size.rows * size.row_stride >= 2 * LEAST_POSITIONS
 
 
 def takes_tiles_of_channels(size: LayerSize) -> bool:
