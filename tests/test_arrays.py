@@ -63,7 +63,7 @@ def test_objects_that_convert_themselves_are_arrays(call, wrapper):
     np.testing.assert_array_equal(call(wrapper(PLANE)), call(PLANE))
 
 
-MASKED = ("filter", "edge", "pool", "run")  # these calls take a masked array
+MASKED = ("filter", "edge", "pool", "run", "canny")  # these calls take a masked array
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
