@@ -1,6 +1,7 @@
-"""How many examples a property is tested with: a quarter of them in the quick run, all of them in `.ci/run full`."""
+"""How many examples a property and a sweep are tested with: a part of them in the quick run, all of them in `.ci/run full`."""
 
 import os
+from itertools import product
 
 from hypothesis import settings
 
@@ -10,3 +11,11 @@ FULL = os.environ.get("IMGCONV_TESTS") == "full"
 def examples(count, **options):
     """Hypothesis settings for `count` examples in the full run."""
     return settings(max_examples=count if FULL else max(count // 4, 10), deadline=None, **options)
+
+
+def sampled(step, *values):
+    """Every `step`-th combination of some values in the quick run, each of which may compile a loop; all of them in the full run.
+
+    A step without a common factor with the numbers of values meets all of them.
+    """
+    return list(product(*values))[:: 1 if FULL else step]

@@ -61,7 +61,7 @@ def _cases(draw):
 
 
 @pytest.mark.parametrize("mode", REDUCTIONS)
-@examples(60)
+@examples(40)
 @given(case=_cases())
 def test_every_mode_follows_its_definition(mode, case):
     pixels, valid, window, rule = case
