@@ -6,7 +6,7 @@ The next rows are read, and finished ones are encoded and written, while a band 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, lcm
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,11 +20,13 @@ from imgconv.images.ahead import in_order
 from imgconv.images.formats import OUTPUTS
 from imgconv.images.rows import BandedImage, HeldRows, RowReader
 from imgconv.images.writing import BY_ROWS
-from imgconv.images.zarr_writer import Output
 from imgconv.process import Map
 from imgconv.process.bands import BandedMaps, banded_maps
 from imgconv.recipe import Shape
 from imgconv.system import return_freed_memory
+
+if TYPE_CHECKING:
+    from imgconv.images.zarr_writer import Output
 
 _SHARE = 2  # of the memory that bands in progress take; the rest is for decoders, encoders and libraries
 _BAND = 1 << 23  # bytes of input and output of a band; larger ones are not faster
@@ -108,8 +110,9 @@ class Run:
     def measure(self, part: Rows | None = None) -> list[Any]:
         """Take every band, or those of some output rows, into account for the range `minmax`, if a map has it; return what was found."""
         measured = {number: group for number, group in enumerate(self._groups) if group.measured}
-        for group in measured.values() if part else ():
-            group.measure_part(part or (0, group.height))
+        if part is not None:
+            for group in measured.values():
+                group.measure_part(part)
         for bands, held, begin in self._each_band(measured, part):
             for number, band in bands.items():
                 measured[number].measure(held, begin, band)
@@ -144,7 +147,7 @@ class Run:
             computed = self._shown({number: self._groups[number].maps(held, begin, band) for number, band in bands.items()})
         return [self._banded(page, page.pixels(computed), computed, outcome) for page in pages]
 
-    def write_part(self, outputs: Sequence[Output], part: Rows, outcome: Outcome) -> None:
+    def write_part(self, outputs: "Sequence[Output]", part: Rows, outcome: Outcome) -> None:
         """Compute some output rows of every page, and write them into the arrays of the outputs."""
         arrays = [output.array(0) for output in outputs]
         for number in range(max(map(len, self.pages))):

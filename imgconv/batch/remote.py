@@ -132,7 +132,7 @@ def atomic_folder(url: Url, before_sending: Callable[[], None] | None = None) ->
     """Yield the place of a new folder that replaces the one at `url` when the block ends without an error.
 
     No storage exchanges two folders: the old one is removed when the new one is complete, and the metadata of the new one move last, so
-    that nobody sees a part of it as an image.
+    that a part of it is never read as an image.
     """
     part = url.parent / f".{secrets.token_hex(8)}{PART_SUFFIX}"
     with _image_errors():

@@ -77,7 +77,7 @@ def algorithm(size: LayerSize) -> LayerAlgorithm:
 def takes_tiles(size: LayerSize, phases: int) -> bool:
     """Whether the adjoint in the input is computed by tiles, a stride phase at a time, and not by products of patches that are added.
 
-    The weights are laid out anew for it, which takes longer than their products with a few cells.
+    The weights are rearranged for it, which takes longer than their products with a few cells.
     """
     return phases <= MOST_PHASES and size.images * size.rows * size.row_stride >= 2 * LEAST_POSITIONS
 

@@ -1,11 +1,11 @@
 """Colours weighed by their alpha, against fractions that nothing rounds; alpha that stays as it is."""
 
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 import oracle_image as oracle
 import pytest
+from algorithm_kernels import Kernel
 
 from imgconv.filters.filter2d import Output, filter_image
 from imgconv.modes import Range
@@ -17,15 +17,6 @@ BINOMIAL = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1])
 SHARPEN = np.array([[0, -1, 0], [-1, 5, -1], [0, -1, 0]])
 LEVELS = {"uint8": 255, "uint16": 65535}
 NO_PADS = ((0, 0), (0, 0))
-
-
-@dataclass(frozen=True)
-class Kernel:
-    taps: np.ndarray
-    divisor: float = 1.0
-    offset: float = 0.0
-    bias: float = 0.0
-    anchor: tuple[int, int] | None = None
 
 
 def pixels(dtype, channels=4, height=12, width=15):

@@ -1,10 +1,9 @@
 """Filtering of (H, W, C) images against an independent computation in int64 and float64."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import oracle_image as oracle
 import pytest
+from algorithm_kernels import Kernel
 from examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,15 +18,6 @@ from imgconv.windows.borders import Border
 RNG = np.random.default_rng(7)
 LAPLACIAN8 = [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]]
 MODES = ["zeros", "replicate", "reflect", "symmetric", "circular", ("constant", 9)]
-
-
-@dataclass(frozen=True)
-class Kernel:
-    taps: np.ndarray
-    divisor: float = 1.0
-    offset: float = 0.0
-    bias: float = 0.0
-    anchor: tuple[int, int] | None = None
 
 
 def image(height, width, channels, dtype=np.uint8):
