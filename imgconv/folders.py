@@ -10,10 +10,10 @@ import ctypes
 import os
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from imgconv import atomic
+from imgconv.ahead import in_order
 from imgconv.inputs import Inputs
 from imgconv.platforms import IS_WINDOWS, reachable
 
@@ -62,9 +62,8 @@ def _finish(folder: Path) -> None:
                 path.unlink()
             elif name != atomic.WINDOWS_LOCK:
                 files.append(path)
-    with ThreadPoolExecutor(_SYNCED, thread_name_prefix="imgconv-sync") as pool:
-        for _ in pool.map(_sync, files):
-            pass
+    for _ in in_order(_sync, files, threads=_SYNCED):
+        pass
 
 
 def _sync(path: Path) -> None:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from imgconv.ahead import in_order
 from imgconv.arrays import Array
 from imgconv.batch.band_writer import BandWriter
 from imgconv.batch.outcome import Outcome, RunningStatistics
 from imgconv.batch.work import Job, Sink, fitted_image
 from imgconv.errors import DoesNotFit, ImageError
 from imgconv.images import Raster
-from imgconv.images.ahead import in_order
 from imgconv.images.formats import OUTPUTS
 from imgconv.images.rows import BandedImage, HeldRows, RowReader
 from imgconv.images.writing import BY_ROWS

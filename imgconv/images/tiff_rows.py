@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imgconv.ahead import in_order
 from imgconv.errors import reason
 from imgconv.images import tiff_colors, tiff_segments
-from imgconv.images.ahead import in_order
 from imgconv.images.damage import DECODER_ERRORS, DamageError, TruncatedError, image_errors, read_exactly
 from imgconv.images.raster import Header, Metadata
 from imgconv.images.rows import RowReader

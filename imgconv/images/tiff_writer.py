@@ -11,9 +11,9 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from imgconv.ahead import in_order
 from imgconv.errors import ImageError
 from imgconv.images import tiff_tags
-from imgconv.images.ahead import in_order
 from imgconv.images.deflate import fast_zlib
 from imgconv.images.layout import Layout, half
 from imgconv.images.metadata import fitted, profile_fits

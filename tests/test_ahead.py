@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from imgconv.images.ahead import in_order
+from imgconv.ahead import in_order
 
 
 @pytest.fixture(params=[0, 1, None], ids=["no thread", "one thread", "any threads"])
