@@ -204,7 +204,7 @@ def _forget(path: Path) -> None:
 
 def _remove(path: Path) -> None:
     with contextlib.suppress(OSError):
-        if path.is_dir() and not path.is_symlink():
+        if os.path.isdir(path) and not os.path.islink(path):
             _remove_folder(path)
         else:
             path.unlink()
@@ -215,7 +215,7 @@ def _remove_folder(path: Path) -> None:
 
     for pause in (*_RETRIES, 0.0):  # another thread may write into it
         shutil.rmtree(path, ignore_errors=True)
-        if not path.exists():
+        if not os.path.exists(path):
             return
         time.sleep(pause)
 
@@ -225,11 +225,11 @@ def _remove_unlocked(path: Path) -> None:
     with contextlib.suppress(OSError):
         if IS_WINDOWS:
             if time.time() - path.stat().st_mtime > _CLOSED:
-                if path.is_dir():
+                if os.path.isdir(path):
                     (path / WINDOWS_LOCK).unlink(missing_ok=True)  # fails if a process has it open
                 _remove(path)
             return
-        descriptor = os.open(path, (os.O_RDONLY if path.is_dir() else os.O_RDWR) | getattr(os, "O_NOFOLLOW", 0))
+        descriptor = os.open(path, (os.O_RDONLY if os.path.isdir(path) else os.O_RDWR) | getattr(os, "O_NOFOLLOW", 0))
         try:
             if _try_lock(descriptor):
                 _remove(path)

@@ -41,7 +41,7 @@ def atomic_folder(path: Path, inputs: Inputs, before_sync: Callable[[], None] | 
             before_sync()
         with atomic.naming(path):
             _finish(part)
-            part.chmod(target.stat().st_mode & 0o777 if target.is_dir() else _new_mode(target.parent))
+            part.chmod(target.stat().st_mode & 0o777 if os.path.isdir(target) else _new_mode(target.parent))
             if IS_WINDOWS:  # which renames no folder with an open file
                 os.close(descriptor)
                 (part / atomic.WINDOWS_LOCK).unlink()

@@ -3,7 +3,7 @@
 import os
 import stat
 import sys
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from pathlib import Path
 
 from imgconv.errors import UsageError
@@ -93,7 +93,7 @@ class Inputs:
     def _has_folders(self) -> bool:
         local = (file for file in self.files if isinstance(file, Path) and file.suffix.lower() not in _FILES)
         remote = (file for file in self.files if not isinstance(file, Path))
-        return any(_has_type(file, stat.S_ISDIR) for file in local) or any(_ZARR in str(file).lower() for file in remote)
+        return any(os.path.isdir(file) for file in local) or any(_ZARR in str(file).lower() for file in remote)
 
 
 def _identity(file: Hashable) -> Identity | None:
@@ -109,19 +109,11 @@ def _identity(file: Hashable) -> Identity | None:
     return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode) else None
 
 
-def _has_type(file: Path, is_type: Callable[[int], bool]) -> bool:
-    """Whether a file is of a type, a folder or a link; False in a folder that cannot be searched, where methods of `Path` raise."""
-    try:
-        return is_type((file.lstat() if is_type is stat.S_ISLNK else file.stat()).st_mode)
-    except (OSError, ValueError):
-        return False
-
-
 def _place(file: Hashable) -> Hashable:
     """Return a name in the folder that a local file is in, the same for all its files; for a link one in the folder of its target."""
     if not isinstance(file, Path):
         return file
-    return (Path(os.path.realpath(file)) if _has_type(file, stat.S_ISLNK) else file).parent / "_"
+    return (Path(os.path.realpath(file)) if os.path.islink(file) else file).parent / "_"
 
 
 def _folders(file: Hashable) -> Iterator[Hashable]:

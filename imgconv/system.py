@@ -161,7 +161,7 @@ def _limits(controller: str, read: Callable[[Path], int | None], proc: Path, cgr
 
 def _group_quota(folder: Path) -> int | None:
     """Read a control group's CPU quota, rounded up to whole cores: `cpu.max` in version 2, `cpu.cfs_quota_us` in version 1."""
-    if (folder / "cpu.max").exists():
+    if os.path.exists(folder / "cpu.max"):
         quota, period = map(int, (folder / "cpu.max").read_text().split())
     else:
         quota, period = (int((folder / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
@@ -170,7 +170,7 @@ def _group_quota(folder: Path) -> int | None:
 
 def _group_memory(folder: Path) -> int:
     """Read how many bytes a control group leaves. File cache that the system can drop counts as free."""
-    is_version_2 = (folder / "memory.max").exists()
+    is_version_2 = os.path.exists(folder / "memory.max")
     limit, usage = ("max", "current") if is_version_2 else ("limit_in_bytes", "usage_in_bytes")
     statistics = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
     inactive = int(statistics.get("inactive_file" if is_version_2 else "total_inactive_file", 0))

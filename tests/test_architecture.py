@@ -58,6 +58,15 @@ def test_arrows(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_files_are_looked_up_by_functions_that_raise_no_error(path: Path) -> None:
+    """Methods of Path raise PermissionError in a folder that cannot be searched (until Python 3.14)."""
+    calls = (node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+    methods = [call for call in calls if isinstance(call, ast.Attribute) and call.attr in ("exists", "is_dir", "is_file", "is_symlink")]
+    others = {"os.path", "entry", "filesystem", "paths", "remote"}  # functions, entries of os.scandir, remote storages
+    assert [text for call in methods if (text := ast.unparse(call.value)) not in others] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
 def test_compilers_are_imported_in_loops_and_engine_alone(path: Path) -> None:
     used = {name.split(".")[0] for name in imports_of(path)} & COMPILERS
     assert not used or layer_of(module_of(path)) in ("loops", "engine")

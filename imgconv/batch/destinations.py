@@ -109,7 +109,7 @@ def _is_folder_name(output: str, inputs: Sequence[str]) -> bool:
     path = parse_path(output)
     if len(inputs) == 1 and path.suffix.lower() == SUFFIX and not _is_input_folder(inputs[0]):
         return False  # the folder of one image
-    if output.endswith(("/", os.sep)) or (path.is_dir() if isinstance(path, Path) else path.is_folder_name):
+    if output.endswith(("/", os.sep)) or (os.path.isdir(path) if isinstance(path, Path) else path.is_folder_name):
         return True
     is_file = isinstance(path, Path) and paths.exists(path)
     several = len(inputs) != 1 or _is_input_folder(inputs[0])

@@ -47,7 +47,7 @@ def find_results(folder: Path, inputs: Path | None = None, *, recursive: bool = 
     no metadata and their input is found. Raises UsageError for a path that is not a folder, ImageError for a folder without results.
     """
     for path in (folder, inputs):
-        if path is not None and not path.is_dir():
+        if path is not None and not os.path.isdir(path):
             raise UsageError(f"expected a folder, got {path}; give the folder that a run wrote to, or the one with its inputs")
     sources = list_sources([], IMAGE_EXTENSIONS, recursive=recursive, exact=[str(folder)])
     candidates = [(source.relative, result) for source in sources if (result := _read(source)) is not None]

@@ -3,6 +3,7 @@
 A URL is handled as a name alone. Its storage is imported when a file is read, written or looked up.
 """
 
+import os
 import posixpath
 import re
 from dataclasses import dataclass
@@ -111,7 +112,7 @@ def path_or_bytes(path: AnyPath, max_pixels: int | None = None) -> Readable:
 def exists(path: AnyPath) -> bool:
     """Whether a file or folder exists. Raises ImageError if its storage does not respond."""
     if isinstance(path, Path):
-        return path.exists()
+        return os.path.exists(path)
     from imgconv.batch import remote
 
     return remote.exists(path)
@@ -148,7 +149,4 @@ def is_folder(path: AnyPath) -> bool:
         from imgconv.batch import remote
 
         return remote.is_folder(path)
-    try:
-        return path.is_dir()
-    except OSError:  # for example a name that is too long
-        return False
+    return os.path.isdir(path)

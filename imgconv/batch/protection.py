@@ -52,7 +52,7 @@ def open_store(path: AnyPath, inputs: Inputs, before_sending: Callable[[], None]
     inputs.refuse_folder(identified(path))
     if isinstance(path, Path):
         folder = reachable(path)
-        if folder.is_dir() and not holds_zarr(folder) and any(folder.iterdir()):
+        if os.path.isdir(folder) and not holds_zarr(folder) and any(folder.iterdir()):
             raise UsageError(f"output {path} is a folder with other files than a Zarr; choose another name with -o")
         reachable(path.parent).mkdir(parents=True, exist_ok=True)
         return _local_store(path, inputs, before_sending)
@@ -116,7 +116,7 @@ def check_outputs(
 
 def real_path(path: AnyPath, folders: RealFolders) -> str:
     """Return the name of the file that is written for `path`."""
-    return os.path.realpath(path) if isinstance(path, Path) and _is_link(path) else folders.resolve(path)
+    return os.path.realpath(path) if isinstance(path, Path) and os.path.islink(path) else folders.resolve(path)
 
 
 def _is_below(path: str, root: str) -> bool:
@@ -134,10 +134,3 @@ def fold_case(name: str) -> str:
     if name.isascii():
         return name.lower()
     return "".join(folded if len(folded := c.casefold()) == 1 else c.lower() for c in unicodedata.normalize("NFC", name))
-
-
-def _is_link(path: Path) -> bool:
-    try:
-        return path.is_symlink()
-    except OSError:  # for example a name that is too long, which is reported when the image is written
-        return False

@@ -1,5 +1,6 @@
 """The work on one image: trace its shapes, decode it, apply the recipe, encode its maps and write them."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -199,7 +200,7 @@ def _is_older(output: AnyPath, source: Source) -> bool:
     if not isinstance(output, Path) or not isinstance(source.path, Path):
         return False
     try:
-        written = newest(source.path) if source.path.is_dir() else source.path.stat().st_mtime_ns
+        written = newest(source.path) if os.path.isdir(source.path) else source.path.stat().st_mtime_ns
         return output.stat().st_mtime_ns < written
     except OSError:
         return False

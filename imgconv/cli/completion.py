@@ -1,5 +1,6 @@
 """What the shell proposes for the value of an option; each function takes the beginning that was typed."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -53,7 +54,9 @@ def complete_recipe(incomplete: str) -> list[str]:
         entries = sorted(Path(folder or ".").iterdir())
     except (OSError, ValueError):
         return []
-    names = [f"{folder}{each.name}{'/' if each.is_dir() else ''}" for each in entries if each.is_dir() or each.suffix == ".toml"]
+    names = [
+        f"{folder}{each.name}{'/' if os.path.isdir(each) else ''}" for each in entries if os.path.isdir(each) or each.suffix == ".toml"
+    ]
     return _beginning_with(incomplete, names)
 
 

@@ -1,5 +1,6 @@
 """The layout of --help: plain text within 80 columns, options in sections, examples on lines of their own."""
 
+import os
 import re
 from inspect import cleandoc
 from pathlib import Path
@@ -40,7 +41,7 @@ class Group(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command; fail with an example if a file stands in its place."""
         name = args[0]
-        if name not in self.commands and (name == "-" or Path(name).suffix or Path(name).exists()):
+        if name not in self.commands and (name == "-" or Path(name).suffix or os.path.exists(name)):
             ctx.fail(f"expected a command before {name}, for example {ctx.command_path} {next(iter(self.commands))} {name}")
         return super().resolve_command(ctx, args)
 

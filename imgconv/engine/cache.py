@@ -136,7 +136,7 @@ def _unsafe_parent(folder: Path) -> Path | None:
 
 def _make_private(folder: Path) -> None:
     """Make the folder. Empty it and deny access to others if it is this user's and others could write; OSError if it is another user's."""
-    for each in reversed((folder, *(parent for parent in folder.parents if not parent.exists()))):
+    for each in reversed((folder, *(parent for parent in folder.parents if not os.path.exists(parent)))):
         with suppress(FileExistsError):
             each.mkdir(mode=0o700)
     status = folder.lstat()

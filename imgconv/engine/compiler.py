@@ -8,6 +8,7 @@ raised where it does not hold. Only this module, `settings` and `tiles` import N
 
 import hashlib
 import itertools
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -237,7 +238,7 @@ def _numba_version() -> str:
     spec = find_spec("numba")
     for folder in (spec and spec.submodule_search_locations) or ():
         file = Path(folder, "_version.py")
-        if file.is_file():
+        if os.path.isfile(file):
             return file.read_text(encoding="utf-8")
     from importlib.metadata import version
 

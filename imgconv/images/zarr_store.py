@@ -56,15 +56,12 @@ def library(name: str = "zarr") -> Any:
 
 def is_zarr(folder: Path) -> bool:
     """Whether a local path is the folder of an array or a group, or has the name of one."""
-    try:
-        return folder.is_dir() and (folder.suffix.lower() == SUFFIX or holds_zarr(folder))
-    except OSError:  # for example a name that is too long
-        return False
+    return os.path.isdir(folder) and (folder.suffix.lower() == SUFFIX or holds_zarr(folder))
 
 
 def holds_zarr(folder: Path) -> bool:
     """Whether a local folder is that of an array or a group."""
-    return any((folder / name).is_file() for name in METADATA[:3])
+    return any(os.path.isfile(folder / name) for name in METADATA[:3])
 
 
 def newest(folder: Path) -> int:

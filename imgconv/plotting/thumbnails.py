@@ -1,5 +1,6 @@
 """Small versions of images: 8-bit pixels for a terminal, WebP files for a page."""
 
+import os
 from base64 import b64encode
 from dataclasses import dataclass
 from io import BytesIO
@@ -51,7 +52,7 @@ def thumbnail(
     Floats outside of 0 to 1 are scaled from their smallest to their largest value; transparency is preserved.
     Raises ImageError, without the name of the file, for anything that is not a regular file or not an image.
     """
-    if isinstance(source, Path) and not source.is_file() and not is_zarr(source):  # opening a pipe could wait forever
+    if isinstance(source, Path) and not os.path.isfile(source) and not is_zarr(source):  # opening a pipe could wait forever
         raise ImageError("no such file")
     with open_frames(source, max_pixels=max_pixels, salvage=salvage, axes=axes) as frames:
         image = next(iter(frames))

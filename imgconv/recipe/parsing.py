@@ -1,5 +1,6 @@
 """Read the steps of a network: from the words of a command line, from TOML tables, and from recipe files."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -160,7 +161,7 @@ def _path_and_name(reference: str) -> tuple[Path, str]:
     """Path and name of FILE or FILE:NAME; a path that exists as it stands has no name after it."""
     match = re.fullmatch(r"(.+\.toml):(.*)", reference, re.IGNORECASE | re.DOTALL)
     path = expanded(reference)
-    if match is None or path.is_file():
+    if match is None or os.path.isfile(path):
         return path, ""
     return expanded(match[1]), match[2]
 

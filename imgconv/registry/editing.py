@@ -14,7 +14,7 @@ from imgconv.atomic import atomic_write, exclusive
 from imgconv.errors import UsageError, reason
 from imgconv.inputs import Inputs
 from imgconv.registry.entries import Entry, parse_entries, read_entries
-from imgconv.registry.files import exists, read_text, user_file
+from imgconv.registry.files import read_text, user_file
 from imgconv.registry.generators import GENERATORS
 from imgconv.registry.kernel import Bank, Kernel
 from imgconv.registry.lookup import Registry, builtin_entries
@@ -75,7 +75,7 @@ def check_name(name: str, *, replace: bool = False) -> None:
     if not NAME.fullmatch(name):
         raise UsageError(f"kernel name {name!r} is not allowed; use up to 64 ASCII letters, digits, _ and -, a letter first")
     path = user_file()
-    entry = None if replace or not exists(path) else read_entries(path, "user").get(name)
+    entry = None if replace or not os.path.exists(path) else read_entries(path, "user").get(name)
     if entry is not None:
         raise _taken(path, entry)
 
@@ -112,7 +112,7 @@ def _edited(path: Path) -> Iterator[tuple[Any, Mapping[str, Entry]]]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with exclusive(folder):
-            text = read_text(path, "kernels file") if exists(path) else ""
+            text = read_text(path, "kernels file") if os.path.exists(path) else ""
             entries = parse_entries(text, path, "user")
             document = tomlkit.parse(text)
             yield document, entries

@@ -27,7 +27,7 @@ def builtin_file() -> Path:
     """
     package = Path(__file__).resolve().parent.parent
     for folder in (package, package.parent):
-        if (folder / "kernels.toml").is_file():
+        if os.path.isfile(folder / "kernels.toml"):
             return folder / "kernels.toml"
     raise UsageError(f"{package / 'kernels.toml'} is missing; install imgconv again")
 
@@ -59,7 +59,7 @@ def later_files(kernels_file: str | Path | None = None) -> list[tuple[Path, str]
     The user's file is left out if it does not exist. The others are named explicitly, so they must exist.
     """
     own = _user_file()
-    files = [(own, "user")] if own is not None and exists(own) else []
+    files = [(own, "user")] if own is not None and os.path.exists(own) else []
     if os.environ.get(VARIABLE):
         files.append((expanded(os.environ[VARIABLE]), VARIABLE))
     if kernels_file is not None:
@@ -114,14 +114,6 @@ def expanded(file: str | Path) -> Path:
         return Path(file).expanduser()
     except (RuntimeError, ValueError):
         return Path(file)
-
-
-def exists(file: Path) -> bool:
-    """Whether a file exists; False in a folder that this user may not read (a service account without a home)."""
-    try:
-        return file.exists()
-    except OSError:
-        return False
 
 
 def note_read(file: Path) -> None:

@@ -165,6 +165,36 @@ def test_folders_and_files_without_permission(tmp_path, user):
     assert f"{photos / 'closed'}: permission denied" in err
 
 
+@pytest.mark.skipif("nobody" not in users(), reason="only root can close a folder to an ordinary user")
+@pytest.mark.parametrize(
+    "words, expected, lines",
+    [
+        (["edge", "closed/a.zarr", "closed/b.jpg", "photo.jpg", "-o", "out"], 1, ["closed/a.zarr: cannot be read", "closed/b.jpg: cannot"]),
+        (
+            ["edge", "photo.jpg", "other.jpg", "-o", "closed/out"],
+            1,
+            ["photo.jpg: permission denied: closed", "other.jpg: permission denied"],
+        ),
+        (["edge", "photo.jpg", "-o", "closed/a.zarr", "--skip-existing"], 1, ["photo.jpg: permission denied: closed/a.zarr"]),
+        (["run", "photo.jpg", "--recipe", "closed/net.toml:a", "-o", "out"], 2, ["closed/net.toml: cannot read this recipe file"]),
+        (["report", "closed/out", "-o", "out/report.html"], 2, ["closed/out"]),
+        (["closed/photo"], 2, ["closed/photo"]),
+    ],
+)
+def test_folders_that_cannot_be_searched_concern_only_what_is_in_them(tmp_path, words, expected, lines):
+    let_in(tmp_path)
+    (tmp_path / "closed").mkdir(mode=0)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out").chmod(0o777)
+    for name in ("photo.jpg", "other.jpg"):
+        shutil.copy(PHOTO, tmp_path / name)
+    code, err = run_as("nobody", tmp_path, *words)
+    assert code == expected
+    errors = [line for line in err.splitlines() if line.startswith("imgconv: ")]
+    assert len(errors) == len(lines) and all(part in error for part, error in zip(lines, errors, strict=True)), err
+    assert names(tmp_path / "out") == (["photo.edge.png"] if "closed/b.jpg" in words else [])
+
+
 @pytest.mark.parametrize("user", users())
 def test_an_output_folder_without_write_permission(tmp_path, user):
     let_in(tmp_path)

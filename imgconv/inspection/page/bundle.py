@@ -1,5 +1,6 @@
 """One HTML file from the script, the style and the data of a page. A content security policy lets nothing else run or load."""
 
+import os
 import re
 from base64 import b64encode
 from collections.abc import Sequence
@@ -88,7 +89,7 @@ def explanation_page(
         "photo": photo.facts(linear=isinstance(step, Filter) and step.linear),
         "from": {"size": image.size, "crop": crop, "factor": photo.factor},
         "file": quote(source),
-        "stored": plain and photo.is_whole and not image.alpha and frames == 1 and source.isprintable() and Path(source).is_file(),
+        "stored": plain and photo.is_whole and not image.alpha and frames == 1 and source.isprintable() and os.path.isfile(source),
         "kernelsFile": None if kernels_file is None else quote(str(kernels_file)),
         "command": "run" if isinstance(step, Network) else recipe.command,
         "grey": step.grey,
