@@ -11,7 +11,7 @@ from typing import Any
 
 from imgconv.arrays import Array
 from imgconv.batch.work import Job, Sink
-from imgconv.images.rows import BandedImage
+from imgconv.images.rows import BandedImage, StoredRows
 from imgconv.images.writing import encode_bands
 from imgconv.images.zarr_store import Writable
 
@@ -40,8 +40,8 @@ class BandWriter:
         self._send(page)
         self.in_page = True
 
-    def put(self, band: Array) -> None:
-        """Write some rows; wait until those before are encoded. Raises what stopped the thread."""
+    def put(self, band: Array | StoredRows) -> None:
+        """Write some rows of the page; wait until those before are encoded. Raises what stopped the thread."""
         self._send(band)
 
     def end(self) -> None:

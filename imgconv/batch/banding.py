@@ -3,10 +3,10 @@
 The next rows are read, and finished ones are encoded and written, while a band is computed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, lcm
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -24,9 +24,6 @@ from imgconv.process import Map
 from imgconv.process.bands import BandedMaps, banded_maps
 from imgconv.recipe import Shape
 from imgconv.system import return_freed_memory
-
-if TYPE_CHECKING:
-    from imgconv.images.zarr_writer import Output
 
 _SHARE = 2  # of the memory that bands in progress take; the rest is for decoders, encoders and libraries
 _BAND = 1 << 23  # bytes of input and output of a band; larger ones are not faster
@@ -84,7 +81,9 @@ class Run:
     def __init__(self, reader: RowReader, job: Job, sinks: int, memory: int, frame: tuple[int, int]):
         header = reader.header
         self._job, self._reader, self._memory = job, reader, memory
+        columns, reader.columns = reader.columns, (0, 1)
         image = Raster(reader.read(0, 1), header.alpha, reader.metadata)
+        reader.columns = columns
         try:
             self._groups = banded_maps(job.recipe, image, header.size, floats=job.floats, threads=job.threads)
         except DoesNotFit as error:
@@ -140,26 +139,22 @@ class Run:
         """Rows of the first map."""
         return self._groups[0].height
 
-    def forms(self, outcome: Outcome) -> list[BandedImage]:
-        """Return the first page of each output without its rows."""
-        pages = [pages[0] for pages in self.pages]
+    def forms(self, outcome: Outcome) -> list[list[BandedImage]]:
+        """Return the pages of each output without their rows."""
         for bands, held, begin in self._each_band(dict(enumerate(self._groups)), (0, 1)):
             computed = self._shown({number: self._groups[number].maps(held, begin, band) for number, band in bands.items()})
-        return [self._banded(page, page.pixels(computed), computed, outcome) for page in pages]
+        return [[self._banded(page, page.pixels(computed), computed, outcome) for page in pages] for pages in self.pages]
 
-    def write_part(self, outputs: "Sequence[Output]", part: Rows, outcome: Outcome) -> None:
-        """Compute some output rows of every page, and write them into the arrays of the outputs."""
-        arrays = [output.array(0) for output in outputs]
-        for number in range(max(map(len, self.pages))):
-            pages = [(sink, each[number]) for sink, each in enumerate(self.pages) if number < len(each)]
-            needed = {group for _, page in pages for group, _ in page.maps}
-            for bands, held, begin in self._each_band({each: self._groups[each] for each in needed}, part):
-                computed = {each: self._groups[each].maps(held, begin, band) for each, band in bands.items()}
-                outcome.missing_after += self._add_statistics(computed, part[1] - part[0])
-                computed = self._shown(computed)
-                top = min(band[0] for band in bands.values())
-                for sink, page in pages:
-                    outputs[sink].write(arrays[sink], number, top, page.pixels(computed))
+    def compute_part(self, number: int, part: Rows, put: Callable[[int, int, Array], None]) -> None:
+        """Compute some output rows of one page of each output that has it, and put them: the output, the first row, and some rows."""
+        pages = [(sink, each[number]) for sink, each in enumerate(self.pages) if number < len(each)]
+        needed = {group for _, page in pages for group, _ in page.maps}
+        for bands, held, begin in self._each_band({each: self._groups[each] for each in needed}, part):
+            computed = {each: self._groups[each].maps(held, begin, band) for each, band in bands.items()}
+            self._add_statistics(computed, part[1] - part[0])
+            computed = self._shown(computed)
+            for sink, page in pages:
+                put(sink, min(band[0] for band in bands.values()), page.pixels(computed))
 
     def write(self, pages: dict[BandWriter, _Page], outcome: Outcome) -> None:
         """Compute one page of each output, band by band."""

@@ -12,7 +12,8 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -23,7 +24,7 @@ from typing import Any
 
 from imgconv import atomic
 from imgconv.batch.outcome import Outcome
-from imgconv.batch.run import PendingOutcome, in_order
+from imgconv.batch.run import in_order
 from imgconv.batch.sources import Source
 from imgconv.batch.tasks import ExistingOutputs, Sender, identity, image_task, own_version, pickled_task
 from imgconv.batch.work import Job
@@ -70,17 +71,7 @@ def run_on_cluster(
         stack.callback(_sweep, sources, sender, job.inputs)
         client = stack.enter_context(_client(address, jobs))
         cluster = _Cluster(client, sender, jobs if limited and address != LOCAL else None, may_stop=stop_on_error)
-        yield from in_order(sources, partial(_submitted, cluster), cluster.capacity, stop_on_error)
-
-
-def _submitted(cluster: "_Cluster", source: Source) -> PendingOutcome:
-    """Submit an image: as a task, or a large one with a Zarr output as many tasks once its outcome is waited for."""
-    if cluster.sender.job.destination.format == "zarr":
-        from imgconv.batch import spreading  # rarely needed
-
-        if spreading.is_large(cluster.sender.absolute(source), cluster.sender.job):
-            return _SpreadTask(cluster, source)
-    return _Task(cluster, source)
+        yield from in_order(sources, partial(_Task, cluster), cluster.capacity, stop_on_error)
 
 
 class _Cluster:
@@ -102,26 +93,37 @@ class _Cluster:
             self._count_threads()
         return self._limit or 2 * self._threads + AHEAD
 
-    def submit(self, source: Source, existing_outputs: ExistingOutputs) -> Any:
-        """Return the future of an image. Dask tries it again if its worker dies."""
+    def submit(self, source: Source, existing_outputs: ExistingOutputs, *, spreads: bool) -> Any:
+        """Return the future of an image, see `image_task`. Dask tries it again if its worker dies."""
         self._number += 1
-        arguments = (self._job, self.sender.absolute(source), existing_outputs, self._stop)
+        arguments = (self._job, self.sender.absolute(source), existing_outputs, self._stop, spreads)
         return self._client.submit(image_task, *arguments, key=f"{self._name}-{self._number}", pure=False)
 
-    def run_all(self, tasks: Sequence[Callable[[bytes], Any]]) -> Iterator[Any]:
-        """Run tasks that need the job, and yield their results in order. Dask runs one again if its worker is lost."""
-        self._number += 1
-        keys = [f"{self._name}-{self._number}-{number}" for number in range(len(tasks))]
-        futures = [self._client.submit(pickled_task, self._job, task, key=key, pure=False) for task, key in zip(tasks, keys, strict=True)]
+    def run_all(self, tasks: Iterable[Callable[[bytes], Any]]) -> Iterator[Any]:
+        """Run tasks that need the job, a few for each thread at once, and yield their results in order.
+
+        Dask runs a task again if its worker is lost.
+        """
+        pending: deque[tuple[Callable[[bytes], Any], Any]] = deque()
         try:
-            for number, future in enumerate(futures):
-                try:
-                    yield self.result(future)
-                except self.killed:  # perhaps of another task on the same worker
-                    again = self._client.submit(pickled_task, self._job, tasks[number], key=f"{keys[number]}-again", pure=False)
-                    yield self.result(again)
+            for task in tasks:
+                if len(pending) >= self.capacity():
+                    yield self._result_of_task(*pending.popleft())
+                pending.append((task, self._submit_task(task)))
+            while pending:
+                yield self._result_of_task(*pending.popleft())
         finally:
-            self._client.cancel(futures)
+            self._client.cancel([future for _, future in pending])
+
+    def _submit_task(self, task: Callable[[bytes], Any]) -> Any:
+        self._number += 1
+        return self._client.submit(pickled_task, self._job, task, key=f"{self._name}-{self._number}", pure=False)
+
+    def _result_of_task(self, task: Callable[[bytes], Any], future: Any) -> Any:
+        try:
+            return self.result(future)
+        except self.killed:  # perhaps of another task on the same worker
+            return self.result(self._submit_task(task))
 
     @property
     def threads(self) -> int:
@@ -167,55 +169,49 @@ class _Cluster:
             raise ClusterError(f"no worker for {WORKER_TIMEOUT:.0f} s; start some with: dask worker {address}")
 
 
-class _SpreadTask:
-    """A large image whose parts are tasks; they are submitted when the images before it are done."""
-
-    def __init__(self, cluster: _Cluster, source: Source):
-        self._cluster, self._source, self._is_cancelled = cluster, source, False
-
-    def result(self) -> Outcome | None:
-        """Process the image, and wait for it."""
-        from imgconv.batch.spreading import spread
-
-        if self._is_cancelled:
-            return None
-        cluster, sender = self._cluster, self._cluster.sender
-        try:
-            outcome = spread(sender.absolute(self._source), sender.job, cluster.run_all, cluster.threads)
-        except cluster.killed:
-            return Outcome(str(self._source), error="every worker that processed a part of it died; it may need more memory than they have")
-        return _Task(cluster, self._source).result() if outcome is None else sender.with_given_names(outcome, self._source)
-
-    def cancel(self) -> bool:
-        """Do not begin the image."""
-        self._is_cancelled = True
-        return True
-
-
 class _Task:
-    """A submitted image."""
+    """A submitted image. The rows of a large one are spread over the workers when its outcome is waited for."""
 
-    def __init__(self, cluster: _Cluster, source: Source):
-        self._cluster, self._source = cluster, source
+    def __init__(self, cluster: _Cluster, source: Source, *, spreads: bool = True):
+        self._cluster, self._source, self._spreads, self._is_cancelled = cluster, source, spreads, False
         self._existing_outputs = cluster.sender.existing_outputs(source)
-        self._future = cluster.submit(source, self._existing_outputs)
+        self._future = self._submitted()
 
     def result(self) -> Outcome | None:
         """Wait for the outcome. An image whose worker died of another image in progress is submitted a second time."""
         try:
             outcome = self._cluster.result(self._future)
         except self._cluster.killed:
-            self._future = self._cluster.submit(self._source, self._existing_outputs)
+            self._future = self._submitted()
             try:
                 outcome = self._cluster.result(self._future)
             except self._cluster.killed:
                 return Outcome(str(self._source), error="every worker that processed it died; it may need more memory than they have")
+        if outcome is not None and outcome.is_large:
+            return None if self._is_cancelled else self._spread()
         return outcome and self._cluster.sender.with_given_names(outcome, self._source)
 
     def cancel(self) -> bool:
         """Stop the run; whether this image has begun is known from its result."""
+        self._is_cancelled = True
         self._cluster.stop()
         return False
+
+    def _submitted(self) -> Any:
+        return self._cluster.submit(self._source, self._existing_outputs, spreads=self._spreads)
+
+    def _spread(self) -> Outcome | None:
+        """Process a large image as many tasks, or as one task if it cannot be processed by bands."""
+        from imgconv.batch.spreading import spread  # rarely needed
+
+        cluster, sender = self._cluster, self._cluster.sender
+        try:
+            outcome = spread(sender.absolute(self._source), sender.job, cluster.run_all, cluster.threads)
+        except cluster.killed:
+            return Outcome(str(self._source), error="every worker that processed a part of it died; it may need more memory than they have")
+        if outcome is None:
+            return _Task(cluster, self._source, spreads=False).result()
+        return sender.with_given_names(outcome, self._source)
 
 
 @contextmanager

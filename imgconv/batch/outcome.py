@@ -102,6 +102,11 @@ class RunningStatistics:
             below._shape,
         )
 
+    @property
+    def missing(self) -> int:
+        """Number of missing cells."""
+        return self._missing
+
     def result(self) -> Statistics:
         """Return the statistics of the whole map."""
         channels, width = self._shape
@@ -115,7 +120,8 @@ class Outcome:
 
     `dropped` names metadata of the input that its outputs do not have. `header` holds the shape and dtype of the input. `note` is added
     to the input's line of text, `reading` to its details. `missing_before` and `missing_after` count missing cells of the input and of all
-    maps. `unchanged` are outputs that existed before and were not replaced.
+    maps. `unchanged` are outputs that existed before and were not replaced. `is_large` says that nothing was done yet, since the rows of
+    the image are to be spread over a cluster.
     """
 
     source: str
@@ -132,6 +138,7 @@ class Outcome:
     missing_after: int = 0
     note: str | None = None
     reading: str | None = None
+    is_large: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields of a `--json` line."""

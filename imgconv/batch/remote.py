@@ -7,11 +7,12 @@ when a URL is given on the command line.
 import posixpath
 import re
 import secrets
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from importlib import import_module
-from io import BytesIO
 from time import monotonic
 from typing import Any, BinaryIO, cast
 
@@ -23,6 +24,8 @@ from imgconv.images.zarr_store import METADATA, Store
 
 SILENCE = 30.0  # seconds after which a web server that sends nothing has failed
 LEAST_BYTES = 1000  # in that time
+_IN_MEMORY = 1 << 26  # bytes; a larger output is a temporary file until it is sent
+_BLOCK = 1 << 24  # bytes of it that are sent at a time
 
 
 def is_folder(url: Url) -> bool:
@@ -109,16 +112,12 @@ def atomic_write(url: Url, before_sending: Callable[[], None] | None = None) -> 
 
     The contents are sent at the end, after a call of `before_sending()`: as one object, or as a temporary file that is renamed.
     """
-    stream = BytesIO()
-    yield stream
-    if before_sending is not None:
-        before_sending()
-    with _image_errors():
-        filesystem, path = _filesystem(url), _path(url)
-        if url.protocol in OBJECT_STORES:
-            filesystem.pipe_file(path, stream.getvalue())
-        else:
-            _write_and_rename(filesystem, path, stream.getvalue())
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as stream:
+        yield cast(BinaryIO, stream)
+        if before_sending is not None:
+            before_sending()
+        with _image_errors():
+            (_send if url.protocol in OBJECT_STORES else _send_and_rename)(_filesystem(url), _path(url), cast(BinaryIO, stream))
 
 
 def store(url: Url) -> Store:
@@ -157,12 +156,29 @@ def atomic_folder(url: Url, before_sending: Callable[[], None] | None = None) ->
             filesystem.rm(source, recursive=True)
 
 
-def _write_and_rename(filesystem: Any, path: str, data: bytes) -> None:
+def _send(filesystem: Any, path: str, stream: BinaryIO) -> None:
+    """Write the contents of a stream as one object; of large ones some blocks at a time, and nothing is there before the last one."""
+    size = stream.seek(0, 2)
+    stream.seek(0)
+    if size <= _IN_MEMORY:
+        filesystem.pipe_file(path, stream.read())
+        return
+    target = filesystem.open(path, "wb", block_size=_BLOCK)
+    try:
+        shutil.copyfileobj(stream, target, _BLOCK)
+    except BaseException:
+        target.closed = True  # else its end would make an object of what was sent
+        target.discard()
+        raise
+    target.close()
+
+
+def _send_and_rename(filesystem: Any, path: str, stream: BinaryIO) -> None:
     folder = posixpath.dirname(path)
     part = f"{folder}/.{secrets.token_hex(8)}{PART_SUFFIX}"
     filesystem.makedirs(folder, exist_ok=True)
     try:
-        filesystem.pipe_file(part, data)
+        _send(filesystem, part, stream)
         filesystem.mv(part, path)
     except BaseException:
         with suppress(OSError):

@@ -155,14 +155,11 @@ def _zarr_name(path: AnyPath) -> PurePath:
     return PurePath(local_name(f"{PurePath(root.name).stem}{below}{SUFFIX}" if below else path.name))
 
 
-def _whole_zarr(name: str, file: Url) -> tuple[str, Url]:
+def _whole_zarr(name: str, file: Url) -> tuple[str, AnyPath]:
     """Return the name and place of the outermost Zarr that a remote file is a part of; its own without one."""
-    parts = name.split("/")
-    for count, part in enumerate(parts[:-1], 1):
-        if part.lower().endswith(SUFFIX):
-            rest = "/".join(parts[count:])
-            return "/".join(parts[:count]), Url(file.protocol, file.path.removesuffix(f"/{rest}"))
-    return name, file
+    root = paths.zarr_root(file)
+    rest = str(file).removeprefix(str(root))
+    return (name.removesuffix(rest), root) if len(rest) < len(name) else (name, file)
 
 
 def _glob(pattern: Path) -> list[Path]:

@@ -1,55 +1,43 @@
-"""One large image on a cluster: workers compute parts of it, and write whole chunks of one Zarr output.
+"""One large image on a cluster: workers compute parts of it, and write whole chunks of one Zarr, or send the tiles of one TIFF file.
 
-All workers see the input and the output under the same names. A part that is computed again, since its worker was lost, writes the same
-chunks. The output gets its name when all parts are there.
+All workers see the input under the same name, and a Zarr output too. The tiles of a TIFF file are computed and compressed by the workers;
+the process that distributes the parts writes them in their order, a few at a time. A part that is computed again, since its worker was
+lost, gives the same chunks or tiles. The output gets its name when all parts are there.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from imgconv.arrays import Array
+from imgconv.batch.band_writer import BandWriter
 from imgconv.batch.banding import NotByBands, Rows, Run
 from imgconv.batch.outcome import Outcome, RunningStatistics, recorded
-from imgconv.batch.paths import is_zarr
 from imgconv.batch.sources import Source
 from imgconv.batch.tasks import unpickled
 from imgconv.batch.work import Job, Sink, memory_of_bands, open_source, settle
-from imgconv.errors import ImageError, ImgconvError
-from imgconv.images import Frames
+from imgconv.errors import ImageError
+from imgconv.images import Frames, tiff_tags, tiff_writer
+from imgconv.images.raster import Metadata
+from imgconv.images.rows import BandedImage, StoredRows
 from imgconv.images.zarr_store import Store
 from imgconv.images.zarr_writer import CHUNK, Output, create
 
 _PARTS = 3  # at least, for each thread of the cluster
 _MOST_UNITS = 8  # of a part, so that a lost worker costs little
+_MOST_BYTES = 1 << 25  # of the pixels of a part whose tiles are sent, unless a row of tiles has more
 _REDUCED = 4  # rows of chunks that a task reduces
 Task = Callable[[bytes], Any]  # what a worker does with the pickled job
-RunAll = Callable[[Sequence[Task]], Iterator[Any]]  # runs tasks on the cluster and yields their results in order
-
-
-def is_large(source: Source, job: Job) -> bool:
-    """Whether an image is to be spread: a large one that can be opened here and by parts elsewhere, with a Zarr output."""
-    if job.destination.format != "zarr" or job.dry_run or source.error or source.path is None:
-        return False
-    if not isinstance(source.path, Path) and not is_zarr(source.path):
-        return False  # every worker would read all of it
-    try:
-        with open_source(source.path, job) as opened:
-            if opened.header.frames > 1:
-                return False
-            settled = settle(opened, replace(job, existing="replace"), source, Outcome(str(source)))
-            return settled is not None and settled[2] > job.large
-    except (ImgconvError, OSError):  # the worker that gets the image reports it
-        return False
+RunAll = Callable[[Iterable[Task]], Iterator[Any]]  # runs tasks on the cluster and yields their results in order
 
 
 def spread(source: Source, job: Job, run_all: RunAll, threads: int) -> Outcome | None:
-    """Process a large image on a cluster with so many threads. Returns None for one that cannot be processed by bands."""
+    """Process a large image on a cluster with so many threads. Returns None for one whose parts cannot be computed apart."""
     outcome, failures = Outcome(str(source)), []
 
-    def run_tasks(tasks: Sequence[Task]) -> Iterator[Any]:
+    def run_tasks(tasks: Iterable[Task]) -> Iterator[Any]:
         try:
             yield from run_all(tasks)
         except Exception as error:  # of the cluster; errors of the image are in the results
@@ -64,78 +52,163 @@ def spread(source: Source, job: Job, run_all: RunAll, threads: int) -> Outcome |
                 return outcome
             own, sinks, _ = settled
             try:
-                run = _run(opened, own, len(sinks))
-                unit = run.unit(_chunk_rows(own, run.height))
+                spreading = _Spreading(source, own, sinks, _run(opened, own, len(sinks)), threads, outcome)
             except NotByBands:
                 return None
-            if unit is None:
-                return None
-            _write(source, own, sinks, run, _parts(run.height, unit, threads), run_tasks, outcome)
+            spreading.write(run_tasks)
     if failures:
         raise failures[0]
     return outcome
 
 
-def _write(source: Source, job: Job, sinks: Sequence[Sink], run: Run, parts: list[Rows], run_all: RunAll, outcome: Outcome) -> None:
-    """Let workers measure the image, write its parts and reduce it; then give the outputs their names."""
-    found: list[Any] = []
-    if run.is_measured:
-        found = [_checked(each).found for each in run_all([partial(measure_part, source, part, len(sinks)) for part in parts])]
-        run.take(found)
-    outcome.missing_before = run.missing
-    statistics: dict[tuple[int, int], RunningStatistics] = {}
-    with ExitStack() as stack:
-        stores = [stack.enter_context(sink.open()) for sink in sinks]
-        pages = [len(each) for each in run.pages]
-        outputs = []
-        for store, form, count in zip(stores, run.forms(outcome), pages, strict=True):
-            assert isinstance(store, Store)
-            outputs.append(create(store, form, count, job.description, job.layout))
-        results = run_all([partial(write_part, source, part, outputs, found) for part in parts])
-        for number, result in enumerate(map(_checked, results), 1):
+class _Spreading:
+    """An image whose parts are computed elsewhere. Raises NotByBands where parts of all its maps do not begin in the same rows."""
+
+    def __init__(self, source: Source, job: Job, sinks: Sequence[Sink], run: Run, threads: int, outcome: Outcome):
+        self._source, self._job, self._sinks, self._run, self._outcome = source, job, sinks, run, outcome
+        self._is_zarr = job.destination.format == "zarr"
+        self._statistics: dict[tuple[int, int], RunningStatistics] = {}
+        self._pages = run.forms(outcome)
+        pages = [page for each in self._pages for page in each]
+        rows = {min(((job.layout and job.layout.tile) or (CHUNK,))[0], run.height)}
+        if not self._is_zarr:
+            rows = {tiff_writer.unit_of(page, job.layout) for page in pages}
+        unit = run.unit(rows.pop()) if len(rows) == 1 else None
+        if unit is None:
+            raise NotByBands("its maps differ in size")
+        most = _MOST_UNITS if self._is_zarr else max(_MOST_BYTES // (unit * max(page.row_bytes for page in pages)), 1)
+        units = -(-run.height // unit)
+        rows_of_part = max(min(units // (_PARTS * max(threads, 1)), most), 1) * unit
+        self._parts = [(top, min(top + rows_of_part, run.height)) for top in range(0, run.height, rows_of_part)]
+
+    def write(self, run_all: RunAll) -> None:
+        """Let workers measure the image and compute its parts, write the outputs, and give them their names."""
+        found: list[Any] = []
+        if self._run.is_measured:
+            tasks = [partial(measure_part, self._source, part, len(self._sinks)) for part in self._parts]
+            found = [each.found for each in map(_checked, run_all(tasks))]
+            self._run.take(found)
+        outcome = self._outcome
+        outcome.missing_before = self._run.missing
+        (self._write_arrays if self._is_zarr else self._write_files)(run_all, found)
+        outcome.missing_after = sum(each.missing for each in self._statistics.values())
+        outcome.maps = [each.result() for _, each in sorted(self._statistics.items())] if self._job.statistics else []
+        outcome.outputs += [sink.name for sink in self._sinks]
+
+    def _write_arrays(self, run_all: RunAll, found: list[Any]) -> None:
+        """Let workers write the chunks of Zarr arrays, and those of their reduced copies."""
+        job, counts = self._job, [len(pages) for pages in self._pages]
+        with ExitStack() as stack:
+            outputs = []
+            for sink, pages in zip(self._sinks, self._pages, strict=True):
+                store = stack.enter_context(sink.open())
+                assert isinstance(store, Store)
+                outputs.append(create(store, pages[0], len(pages), job.description, job.layout))
+            for number in range(max(counts)):
+                written = [output if number < count else None for output, count in zip(outputs, counts, strict=True)]
+                tasks = [partial(write_part, self._source, part, number, written, found) for part in self._parts]
+                for _ in self._results(run_all, tasks, number):
+                    pass
+            for level in range(1, max(len(output.paths) for output in outputs)):
+                for each in run_all(_reductions(outputs, counts, level)):
+                    _checked(each)
+
+    def _write_files(self, run_all: RunAll, found: list[Any]) -> None:
+        """Write the tiles of TIFF files that workers compute and compress."""
+        writers = [BandWriter(sink, self._job, len(pages)) for sink, pages in zip(self._sinks, self._pages, strict=True)]
+        orders = [tiff_tags.byte_order(pages[0].metadata) for pages in self._pages]
+        try:
+            for number in range(max(map(len, self._pages))):
+                pages = [each[number] if number < len(each) else None for each in self._pages]
+                written = [(writer, page) for writer, page in zip(writers, pages, strict=True) if page is not None]
+                for writer, page in written:
+                    writer.begin(replace(page, are_stored=True))
+                forms = [page and replace(page, metadata=Metadata(nodata=page.metadata.nodata)) for page in pages]
+                tasks = [partial(encode_part, self._source, part, number, forms, orders, found) for part in self._parts]
+                for result in self._results(run_all, tasks, number):
+                    for (writer, _), rows in zip(written, result.stored, strict=True):
+                        writer.put(rows)
+                for writer, _ in written:
+                    writer.end()
+            for writer in writers:
+                writer.finish()
+        finally:
+            for writer in writers:
+                writer.abandon()
+
+    def _results(self, run_all: RunAll, tasks: Sequence[Task], page: int) -> "Iterator[Part]":
+        """Yield the results of the parts of a page, and add the statistics of the maps that are in no page before."""
+        known = set(self._statistics)
+        pages = max(map(len, self._pages))
+        for done, result in enumerate(map(_checked, run_all(tasks)), page * len(tasks) + 1):
             for key, part in result.statistics.items():
-                if key in statistics:
-                    statistics[key].merge(part)
+                if key in known:
+                    continue
+                if key in self._statistics:
+                    self._statistics[key].merge(part)
                 else:
-                    statistics[key] = part
-            outcome.missing_after += result.missing
-            if job.progress is not None:
-                job.progress(number / len(parts))
-        for level in range(1, max(len(output.paths) for output in outputs)):
-            for each in run_all(_reductions(outputs, pages, level)):
-                _checked(each)
-    outcome.maps = [each.result() for _, each in sorted(statistics.items())] if job.statistics else []
-    outcome.outputs += [sink.name for sink in sinks]
+                    self._statistics[key] = part
+            yield result
+            if self._job.progress is not None:
+                self._job.progress(done / (len(tasks) * pages))
 
 
 @dataclass
 class Part:
-    """What a worker did with a part of an image: what it measured, or the statistics and missing cells of its rows; or its error."""
+    """What a worker did with a part of an image: what it measured, or the statistics of its rows and the tiles to write; or its error."""
 
     error: str | None = None
     found: list[Any] = field(default_factory=list)
     statistics: dict[tuple[int, int], RunningStatistics] = field(default_factory=dict)
-    missing: int = 0
+    stored: list[StoredRows] = field(default_factory=list)
 
 
 def measure_part(source: Source, part: Rows, sinks: int, pickled_job: bytes) -> Part:
     """Measure some output rows on this worker."""
     outcome, result = Outcome(str(source)), Part()
-    with recorded(outcome), _running(source, pickled_job, sinks) as run:
+    with recorded(outcome), _running(source, pickled_job, sinks) as (run, _):
         result.found = run.measure(part)
     return replace(result, error=outcome.error)
 
 
-def write_part(source: Source, part: Rows, outputs: Sequence[Output], found: Sequence[list[Any]], pickled_job: bytes) -> Part:
-    """Compute and write some output rows on this worker."""
+def write_part(
+    source: Source, part: Rows, number: int, outputs: Sequence[Output | None], found: Sequence[list[Any]], pickled_job: bytes
+) -> Part:
+    """Compute some output rows of page `number` on this worker, and write them into the arrays of the outputs that have it."""
     outcome, result = Outcome(str(source)), Part()
-    with recorded(outcome), _running(source, pickled_job, len(outputs)) as run:
-        run.group = outputs[0].chunk[0]
-        if found:
-            run.take(found)
-        run.write_part(outputs, part, outcome)
+    with recorded(outcome), _running(source, pickled_job, len(outputs), found) as (run, _):
+        arrays = [output and output.array(0) for output in outputs]
+
+        def put(sink: int, top: int, rows: Array) -> None:
+            output = outputs[sink]
+            assert output is not None
+            output.write(arrays[sink], number, top, rows)
+
+        run.group = next(output.chunk[0] for output in outputs if output is not None)
+        run.compute_part(number, part, put)
         result.statistics = run.statistics
-    return replace(result, error=outcome.error, missing=outcome.missing_after)
+    return replace(result, error=outcome.error)
+
+
+def encode_part(
+    source: Source,
+    part: Rows,
+    number: int,
+    pages: Sequence[BandedImage | None],
+    orders: Sequence[Literal["<", ">"]],
+    found: Sequence[list[Any]],
+    pickled_job: bytes,
+) -> Part:
+    """Compute and compress some output rows of page `number` on this worker; `pages` and `orders` are those of each output."""
+    outcome, result = Outcome(str(source)), Part()
+    with recorded(outcome), _running(source, pickled_job, len(pages), found) as (run, job):
+        bands: list[list[Array]] = [[] for _ in pages]
+        run.compute_part(number, part, lambda sink, _, rows: bands[sink].append(rows))
+        result.statistics = run.statistics
+        for page, order, rows in zip(pages, orders, bands, strict=True):
+            if page is not None:
+                result.stored.append(tiff_writer.stored(replace(page, bands=rows), job.layout, order))
+    return replace(result, error=outcome.error)
 
 
 def reduce_part(output: Output, level: int, page: int, part: Rows, pickled_job: bytes) -> Part:
@@ -164,14 +237,19 @@ def _checked(part: Part) -> Part:
 
 
 @contextmanager
-def _running(source: Source, pickled_job: bytes, sinks: int) -> Iterator[Run]:
-    """Open an image on this worker, with its share of the memory."""
+def _running(source: Source, pickled_job: bytes, sinks: int, found: Sequence[list[Any]] = ()) -> Iterator[tuple[Run, Job]]:
+    """Open an image on this worker, with its share of the memory and what was found in all parts."""
     job = unpickled(pickled_job)
     assert source.path is not None
     with open_source(source.path, job) as opened:
+        header = opened.header
+        job = replace(job, destination=job.destination.adapted(header))
         memory = memory_of_bands(job)
         with job.memory.reserved(memory, str(source)), job.cpu_slots.acquired():
-            yield _run(opened, job, sinks)
+            run = _run(opened, job, sinks)
+            if found:
+                run.take(found)
+            yield run, job
 
 
 def _run(opened: Frames, job: Job, sinks: int) -> Run:
@@ -179,15 +257,3 @@ def _run(opened: Frames, job: Job, sinks: int) -> Run:
     if readers is None:
         raise NotByBands("it is decoded as a whole")
     return Run(readers[0], job, sinks, memory_of_bands(job), (0, 1))
-
-
-def _chunk_rows(job: Job, height: int) -> int:
-    """Return the rows of the chunks of an output of so many rows."""
-    return min(((job.layout and job.layout.tile) or (CHUNK,))[0], height)
-
-
-def _parts(height: int, unit: int, threads: int) -> list[Rows]:
-    """Return parts of the output rows, in whole units, a few for each thread."""
-    units = -(-height // unit)
-    rows = max(min(units // (_PARTS * max(threads, 1)), _MOST_UNITS), 1) * unit
-    return [(top, min(top + rows, height)) for top in range(0, height, rows)]

@@ -80,12 +80,15 @@ def identity(pickled_job: bytes) -> bytes:
     return pickled_job
 
 
-def image_task(pickled_job: bytes, source: Source, existing_outputs: ExistingOutputs, stop: str | None) -> Outcome | None:
-    """Process a source on this worker; None once the event `stop` is set. Raises ClusterError for a job of another version."""
+def image_task(pickled_job: bytes, source: Source, existing_outputs: ExistingOutputs, stop: str | None, spreads: bool) -> Outcome | None:
+    """Process a source on this worker, but with `spreads` no large image; None once the event `stop` is set.
+
+    Raises ClusterError for a job of another version.
+    """
     job = unpickled(pickled_job)
     if stop is not None and import_module("distributed").Event(stop).is_set():
         return None
-    return process_source(source, replace(job, existing_outputs=existing_outputs))
+    return process_source(source, replace(job, existing_outputs=existing_outputs, spreads=spreads))
 
 
 @lru_cache(maxsize=4)

@@ -21,7 +21,7 @@ from imgconv.batch.destinations import (
 )
 from imgconv.batch.memory import estimated_bytes
 from imgconv.batch.outcome import Outcome, Statistics, recorded
-from imgconv.batch.paths import AnyPath, exists, path_or_bytes
+from imgconv.batch.paths import AnyPath, exists, is_zarr, path_or_bytes
 from imgconv.batch.protection import OutputNames, open_output, open_store
 from imgconv.batch.sources import Source
 from imgconv.errors import ImageError
@@ -81,6 +81,7 @@ class Job:
     region: "Region | None" = None
     level: int | None = None
     progress: Callable[[float], None] | None = None  # is called with the part of a large image that is done
+    spreads: bool = False  # whether nothing is done with a large image whose rows a cluster can share
 
     @property
     def floats(self) -> bool:
@@ -116,6 +117,9 @@ def process_opened(opened: Frames, job: Job, source: Source, outcome: Outcome) -
     if settled is None:
         return
     job, sinks, size = settled
+    if size > job.large and job.spreads and _can_be_spread(opened, job, source):
+        outcome.is_large = True
+        return
     header = opened.header
     name = f"an image of {header.size[1]}x{header.size[0]}"
     reason = _write_large(opened, job, sinks, outcome, size, name) if size > job.large else ""
@@ -165,6 +169,16 @@ def _write_large(opened: Frames, job: Job, sinks: Sequence[Sink], outcome: Outco
         outcome.reading = outcome.reading or f"in memory as a whole, since {reason}"
         return str(reason)
     return None
+
+
+def _can_be_spread(opened: Frames, job: Job, source: Source) -> bool:
+    """Whether the workers of a cluster can compute parts of an image, each from the rows that it needs."""
+    if opened.header.frames > 1 or job.destination.format not in ("tiff", "zarr"):
+        return False
+    if source.path is None or not (isinstance(source.path, Path) or is_zarr(source.path)):
+        return False  # every worker would read all of it
+    rows = opened.rows()
+    return rows is not None and not rows[0].forward
 
 
 def memory_of_bands(job: Job) -> int:

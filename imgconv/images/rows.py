@@ -31,19 +31,28 @@ class RowReader(ABC):
         """Return rows first to last, (last - first, W, C) C-contiguous. Raises ImageError for damage."""
 
 
+@dataclass(frozen=True)
+class StoredRows:
+    """Rows of a TIFF page as the file has them: strips or tiles, and the bytes of their averages over 2x2 pixels for a reduced copy."""
+
+    segments: list[Any]
+    averages: bytes
+
+
 @dataclass
 class BandedImage:
     """An image whose rows come in bands (rows, W, C), from the first row to the last; `shape` is (H, W, C).
 
-    `are_maps` says that its channels are maps, and not colours.
+    `are_maps` says that its channels are maps, and not colours; `are_stored` that the bands are StoredRows.
     """
 
     shape: tuple[int, int, int]
     dtype: np.dtype[Any]
-    bands: Iterable[NDArray[Any]]
+    bands: Iterable[Any]
     alpha: bool = False
     metadata: Metadata = field(default_factory=Metadata)
     are_maps: bool = False
+    are_stored: bool = False
 
     @classmethod
     def of(cls, raster: Raster) -> "BandedImage":

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from io import BytesIO
 from itertools import chain
+from math import lcm
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
@@ -18,7 +19,7 @@ from imgconv.images.deflate import fast_zlib
 from imgconv.images.layout import Layout, half
 from imgconv.images.metadata import fitted, profile_fits
 from imgconv.images.raster import Metadata
-from imgconv.images.rows import BandedImage, regrouped
+from imgconv.images.rows import BandedImage, StoredRows, regrouped
 
 _STRIP = 1 << 18  # bytes of a strip before it is deflated
 _LARGEST_FILE = (1 << 32) - (1 << 25)  # bytes: offsets have 32 bits, and the rest is for tags
@@ -71,6 +72,22 @@ def encode(pages: Iterable[BandedImage], stream: BinaryIO, *, description: str |
         stream.write(file.getbuffer())
 
 
+def stored(page: BandedImage, layout: Layout | None, order: Literal["<", ">"]) -> StoredRows:
+    """Return some rows of a page, which is one of a file of this byte order; they begin at a multiple of `unit_of(page, layout)`."""
+    layout, spool = layout or Layout(), BytesIO()
+    if next(_levels(page, layout), None) is not None:
+        page = replace(page, bands=halved(replace(page), spool))
+    return StoredRows(list(_segments(page, layout, order)), spool.getvalue())
+
+
+def unit_of(page: BandedImage, layout: Layout | None) -> int:
+    """Return how many rows are stored together, and averaged together for a reduced copy."""
+    layout = layout or Layout()
+    tile = _tile_of(page, layout)
+    rows = tile[0] if tile else _rows_per_strip(page)
+    return lcm(rows, _TILE) if layout.pyramid else rows
+
+
 def _tile_of(page: BandedImage, layout: Layout) -> tuple[int, int] | None:
     """Return the size of the tiles of a page; None for strips."""
     is_tiled = layout.compression is not None or layout.pyramid or page.nbytes > _LARGE
@@ -87,6 +104,11 @@ def _levels(page: BandedImage, layout: Layout) -> Iterator[BandedImage]:
 
 def halved(page: BandedImage, spool: BinaryIO) -> Iterator[NDArray[Any]]:
     """Yield the bands of a page, and write their averages over 2x2 pixels into a file; an odd last row or column is left out."""
+    if page.are_stored:
+        for rows in page.bands:
+            spool.write(rows.averages)
+            yield rows
+        return
     for band in regrouped(page.bands, _TILE):
         spool.write(half(band, page.metadata.nodata, alpha=page.alpha).tobytes())
         yield band
@@ -138,6 +160,10 @@ def _rows_per_strip(page: BandedImage) -> int:
 
 def _segments(page: BandedImage, layout: Layout, order: Literal["<", ">"]) -> Iterator[Any]:
     """Yield the strips or tiles of a page as they are stored; tiles that are not compressed as arrays."""
+    if page.are_stored:
+        for stored_rows in page.bands:
+            yield from stored_rows.segments
+        return
     tile, dtype = _tile_of(page, layout), page.dtype.newbyteorder(order)
     if tile is None:
         for rows in regrouped(page.bands, _rows_per_strip(page)):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import fsspec
+import numpy as np
 import pytest
 from command import SAMPLES, imgconv, refused
 from fsspec.implementations.local import LocalFileSystem
@@ -18,6 +19,7 @@ from imgconv.batch.run import run_sources
 from imgconv.batch.sources import list_sources
 from imgconv.batch.work import Job
 from imgconv.errors import ImageError, UsageError
+from imgconv.images.layout import Layout
 from imgconv.recipe import filter_recipe
 
 EXTENSIONS = frozenset({".jpg", ".png"})
@@ -159,6 +161,22 @@ def test_elsewhere_files_are_written_beside_and_renamed(renaming, tmp_path):
             stream.write(content)
             assert content == b"first" or (tmp_path / "store" / "out.png").read_bytes() == b"first"
         assert [path.read_bytes() for path in (tmp_path / "store").iterdir()] == [content]
+
+
+def test_a_large_output_is_sent_in_blocks(renaming, tmp_path, monkeypatch):
+    np.save(tmp_path / "large.npy", np.arange(9000 * 8000, dtype=np.uint8).reshape(9000, 8000))
+    layout, place = Layout(compression="none"), tmp_path / "results"
+    place.mkdir(exist_ok=True)
+    (place / "large.laplacian8.tiff").write_bytes(b"old")
+    recipe, memory, there = filter_recipe(["laplacian8"]), 1 << 24, f"renaming://{place}/large.laplacian8.tiff"
+    for output, fails in ((tmp_path / "here.tiff", False), (there, True), (there, False)):
+        monkeypatch.setattr(Renaming, "fails", fails)
+        plan = plan_run([str(tmp_path / "large.npy")], recipe, output=str(output))
+        (done,) = run_sources(plan.sources, Job(recipe, plan.destination, inputs=plan.inputs, layout=layout, large=memory), 2)
+        assert (done.error is not None) == fails
+        assert not fails or (place / "large.laplacian8.tiff").read_bytes() == b"old"
+    assert (place / "large.laplacian8.tiff").read_bytes() == (tmp_path / "here.tiff").read_bytes()
+    assert [path.name for path in place.iterdir()] == ["large.laplacian8.tiff"]
 
 
 def test_a_connection_that_is_lost_leaves_the_old_file_alone(renaming, tmp_path):
