@@ -36,7 +36,7 @@ def test_little_address_space_is_enough_for_bands_and_too_little_for_the_whole(l
     assert done.returncode == 0, done.stderr
     assert tifffile.imread(tmp_path / "out.tiff").shape == (SIDE // 8, SIDE // 8)
     words[0:4] = ["canny", large]
-    refused = run(*words, limit=resource.RLIMIT_AS, most=650 << 20)
+    refused = run(*words, limit=resource.RLIMIT_AS, most=500 << 20)
     assert refused.returncode == 1 and "canny follows edges" in refused.stderr and "of memory" in refused.stderr
 
 
