@@ -18,6 +18,7 @@ except ImportError:  # Windows
 PROC = Path("/proc")
 CGROUPS = Path("/sys/fs/cgroup")
 SMALL = 1 << 26  # bytes; less is never refused, so that the available memory need not be read
+_TOTAL, _DATA = 0, 5  # fields of /proc/self/statm, in pages
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # of malloc.h
 
 
@@ -41,14 +42,14 @@ def cpu_quota(proc: Path = PROC, cgroups: Path = CGROUPS) -> int | None:
 def available_memory(proc: Path = PROC, cgroups: Path = CGROUPS) -> int | None:
     """Return the bytes that this process can still allocate, or None if unknown.
 
-    This is the minimum of the machine's free memory, the limits of the control groups, and `ulimit -v`.
+    This is the minimum of the machine's free memory, the limits of the control groups, and `ulimit -v` or `-d`.
     """
     limits = [_free_memory(proc), _free_address_space(proc), *_limits("memory", _group_memory, proc, cgroups)]
     return min((limit for limit in limits if limit is not None), default=None)
 
 
 def require_address_space(size: int) -> None:
-    """Raise MemoryError where `ulimit -v` leaves less than `size` bytes."""
+    """Raise MemoryError where `ulimit -v` or `-d` leaves less than `size` bytes."""
     free = _free_address_space(PROC)
     if free is not None and free < size:
         raise MemoryError
@@ -186,15 +187,17 @@ def _free_memory(proc: Path) -> int | None:
 
 
 def _free_address_space(proc: Path) -> int | None:
-    """Return what `ulimit -v` leaves."""
+    """Return what `ulimit -v` and `ulimit -d` leave."""
     if resource is None:
         return None
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit == resource.RLIM_INFINITY:
+    kinds = [(resource.RLIMIT_AS, _TOTAL), (resource.RLIMIT_DATA, _DATA)]
+    limits = {field: limit for kind, field in kinds if (limit := resource.getrlimit(kind)[0]) != resource.RLIM_INFINITY}
+    if not limits:
         return None
     with suppress(OSError, ValueError):
-        return max(0, limit - int((proc / "self" / "statm").read_text().split()[0]) * resource.getpagesize())
-    return limit
+        pages = [int(count) for count in (proc / "self" / "statm").read_text().split()]
+        return max(0, min(limit - pages[field] * resource.getpagesize() for field, limit in limits.items()))
+    return min(limits.values())
 
 
 def _check_fits(size: int, about: str) -> None:

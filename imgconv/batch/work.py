@@ -34,7 +34,7 @@ from imgconv.inputs import Inputs
 from imgconv.modes import Axes
 from imgconv.process import Map, process, single_maps
 from imgconv.recipe import Recipe, Shape
-from imgconv.system import CpuSlots, Memory, available_memory, readable_size
+from imgconv.system import SMALL, CpuSlots, Memory, available_memory, readable_size
 
 if TYPE_CHECKING:
     from imgconv.images.layout import Layout
@@ -122,7 +122,7 @@ def process_opened(opened: Frames, job: Job, source: Source, outcome: Outcome) -
         return
     header = opened.header
     name = f"an image of {header.size[1]}x{header.size[0]}"
-    reason = _write_large(opened, job, sinks, outcome, size, name) if size > job.large else ""
+    reason = _write_large(opened, job, sinks, outcome, size, name) if exceeds_memory(size, job) else ""
     if reason is None:
         return
     check_size(header, job.max_pixels)
@@ -147,6 +147,11 @@ def settle(opened: Frames, job: Job, source: Source, outcome: Outcome) -> tuple[
     return job, sinks, estimated_bytes(header, job.recipe, maps, format, floats=job.floats)
 
 
+def exceeds_memory(size: int, job: Job) -> bool:
+    """Whether an image takes more as a whole, `size` bytes, than bands of it may."""
+    return size > job.large or (size > SMALL and size > memory_of_bands(job))
+
+
 def _write_large(opened: Frames, job: Job, sinks: Sequence[Sink], outcome: Outcome, size: int, name: str) -> str | None:
     """Process an image by bands; return the reason if that is impossible, and the image may be processed as a whole."""
     from imgconv.batch import banding  # rarely needed
@@ -161,7 +166,7 @@ def _write_large(opened: Frames, job: Job, sinks: Sequence[Sink], outcome: Outco
         with job.memory.reserved(memory, name), job.cpu_slots.acquired():
             banding.write_by_bands(rows, job, sinks, outcome, memory)
     except banding.NotByBands as reason:
-        if job.is_bounded:
+        if job.is_bounded and size > job.large:
             raise ImageError(
                 f"{name} needs about {readable_size(size)} of memory, more than --memory, since {reason}; "
                 "raise --memory, or convert it to a tiled .tiff and write .tiff, .png, .pnm or .npy"

@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 import llvmlite.binding as llvm
 
 from imgconv.engine.fallback import UnexpectedError
+from imgconv.system import require_address_space
 
 ENTRY = "imgconv_loop"
+_LINKER_BYTES = 4 * 10**6  # address space; the largest loop takes a tenth
 _prototype = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_char_p)  # releases the interpreter lock during the call
 
 
@@ -64,8 +66,9 @@ def target() -> Any:
 def link(code: Code, name: str, words: int) -> LinkedCode:
     """Link `code` of the loop `name`, whose calls have so many `words`, into this process.
 
-    Raises UnexpectedError where a C function is missing, since LLVM would abort the process.
+    Raises UnexpectedError where a C function is missing, and MemoryError without memory, since LLVM would abort the process.
     """
+    require_address_space(_LINKER_BYTES)
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target().create_target_machine())
     missing = [symbol for symbol in code.needs if not llvm.address_of_symbol(symbol)]
     if missing:

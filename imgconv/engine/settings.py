@@ -19,6 +19,7 @@ from imgconv.system import require_address_space
 CONFIG = "numba.core.config"
 IN_FOLDER = "'.numba_config.yaml'"  # as the module writes it
 NUMBA_BYTES = 100 * 10**6  # address space that importing it takes, with scipy's BLAS
+COMPILER_BYTES = 30 * 10**6  # that compiling a loop takes (20 MB on 2026-11-29); LLVM aborts the process where it gets less
 NOWHERE = repr(os.path.join(os.devnull, "none"))  # noqa: PTH118  a path that cannot exist
 
 _finders: list["_ConfigFinder"] = []
@@ -34,7 +35,7 @@ def load_numba() -> Any:
 
     Numba imports scipy if it can be found, whose OpenBLAS asks for 32 MB again and again until it gets them. Raises MemoryError instead.
     """
-    require_address_space(NUMBA_BYTES)
+    require_address_space(COMPILER_BYTES if CONFIG in sys.modules else NUMBA_BYTES)
     finders = [] if CONFIG in sys.modules else _finders[:1]
     sys.meta_path[:0] = finders
     try:
