@@ -28,6 +28,7 @@ from imgconv.system import return_freed_memory
 _SHARE = 2  # of the memory that bands in progress take; the rest is for decoders, encoders and libraries
 _BAND = 1 << 23  # bytes of input and output of a band; larger ones are not faster
 _COPIES_IN, _COPIES_OUT = 3, 4  # of a band: read ahead, held and prepared; computed, queued, being written
+_TILE, _CHUNK = 256, 512  # rows of tiles of TIFF files and of chunks of Zarr arrays
 Rows = tuple[int, int]
 
 
@@ -92,7 +93,8 @@ class Run:
         self._shapes = [each for _, each in job.recipe.trace(shape)]
         self.pages = self._pages(sinks)
         self.statistics: dict[tuple[int, int], RunningStatistics] = {}
-        self._count, self.group = self._band_count(shape, image), 1
+        self._count = self._band_count(shape, image)
+        self.group = self._tile_rows()
         self._check(image)
         self._image, self._held = image, HeldRows(reader)
         self._frame, self._done, self._passes = frame, 0.0, max(map(len, self.pages)) + any(group.measured for group in self._groups)
@@ -154,7 +156,7 @@ class Run:
             self._add_statistics(computed, part[1] - part[0])
             computed = self._shown(computed)
             for sink, page in pages:
-                put(sink, min(band[0] for band in bands.values()), page.pixels(computed))
+                put(sink, min(band[0] for band in bands.values()), _apart(page.pixels(computed), held))
 
     def write(self, pages: dict[BandWriter, _Page], outcome: Outcome) -> None:
         """Compute one page of each output, band by band."""
@@ -166,7 +168,7 @@ class Run:
             computed = self._shown(computed)
             for writer, page in pages.items():
                 if all(group in computed for group, _ in page.maps):
-                    pixels = page.pixels(computed)
+                    pixels = _apart(page.pixels(computed), held)
                     if is_first or not writer.in_page:
                         writer.begin(self._banded(page, pixels, computed, outcome))
                     writer.put(pixels)
@@ -177,10 +179,9 @@ class Run:
     def _each_band(self, groups: dict[int, BandedMaps], part: Rows | None = None) -> Iterator[tuple[dict[int, Rows], Raster, int]]:
         """Yield the output rows of each band of some maps, and the input rows behind them, read while the band before is computed.
 
-        The bands are those of the whole maps, or of a part of their rows in groups of `self.group`.
+        The bands are those of the whole maps, or of a part of their rows.
         """
-        count = self._count if part is None else max(self._count * (part[1] - part[0]) // self.height, 1)
-        steps = [bands for number in range(count) if (bands := _bands(groups, number, count, part, self.group))]
+        steps = self._bands(groups, part)
         spans = [_united([groups[number].rows(band) for number, band in bands.items()]) for bands in steps]
         read = in_order(lambda span: self._held.read(*span), spans, threads=1, ahead=1)
         for bands, span, pixels in zip(steps, spans, read, strict=True):
@@ -188,6 +189,27 @@ class Run:
             self._done += 1 / len(steps)
             if self._job.progress is not None:
                 self._job.progress((self._frame[0] + min(self._done / self._passes, 1.0)) / self._frame[1])
+
+    def _bands(self, groups: dict[int, BandedMaps], part: Rows | None) -> list[dict[int, Rows]]:
+        """Return the output rows of each band, for each of some maps that has rows in it.
+
+        Bands of maps of one height begin at multiples of `self.group`, those of others divide all maps alike.
+        """
+        if len({group.height for group in groups.values()}) == 1:
+            begin, end = part or (0, next(iter(groups.values())).height)
+            step = lcm(self.group, *(group.alignment for group in groups.values()))
+            rows = max(ceil(next(iter(groups.values())).height / self._count) // step, 1) * step
+            return [dict.fromkeys(groups, (top, min(top + rows, end))) for top in range(begin, end, rows)]
+        steps = []
+        for number in range(self._count):
+            bands = {}
+            for key, group in groups.items():
+                ends = [group.height * each // self._count // group.alignment * group.alignment for each in (number, number + 1)]
+                first, last = ends[0], group.height if number + 1 == self._count else ends[1]
+                if last > first:
+                    bands[key] = first, last
+            steps.append(bands)
+        return [bands for bands in steps if bands]
 
     def _shown(self, computed: dict[int, list[Map]]) -> dict[int, list[Map]]:
         """Maps as the outputs show them: with transparency in missing cells that no value marks, where the format has it."""
@@ -255,6 +277,12 @@ class Run:
         least = (image.pixels.nbytes * shape.height + outputs) // _BAND
         return min(max(ceil(_SHARE * total / self._memory), least, 1), tallest)
 
+    def _tile_rows(self) -> int:
+        """Return the rows of tiles or chunks of the outputs, if a band has as many: the others are copied once more."""
+        layout, format = self._job.layout, self._job.destination.format
+        rows = layout.tile[0] if layout and layout.tile else {"tiff": _TILE, "zarr": _CHUNK}.get(format, 1)
+        return rows if rows <= max(group.height for group in self._groups) // self._count else 1
+
     def _check(self, image: Raster) -> None:
         """Raise NotByBands where even a band is too large."""
         width, rows = self._reader.header.size[1], self._reader.step
@@ -264,20 +292,9 @@ class Run:
             raise NotByBands(f"a row has {width} pixels")
 
 
-def _bands(groups: dict[int, BandedMaps], number: int, count: int, part: Rows | None = None, rows: int = 1) -> dict[int, Rows]:
-    """Return the output rows of band `number` of `count` in a part, for each of some maps that has rows in it.
-
-    Bands of a part begin at multiples of `rows`.
-    """
-    bands = {}
-    for key, group in groups.items():
-        begin, end = part or (0, group.height)
-        step = lcm(group.alignment, rows)
-        first, last = (begin + (end - begin) * n // count // step * step for n in (number, number + 1))
-        last = end if number + 1 == count else last
-        if last > first:
-            bands[key] = first, last
-    return bands
+def _apart(pixels: Array, held: Raster) -> Array:
+    """Return pixels that do not change when the memory of the input rows gets other rows."""
+    return pixels.copy() if np.may_share_memory(pixels, held.pixels) else pixels
 
 
 def _united(rows: Sequence[Rows]) -> Rows:

@@ -249,7 +249,7 @@ def _deflated(image: BandedImage) -> Iterator[bytes]:
     for pixels in regrouped(image.bands, max(1, _STRIP // image.row_bytes)):
         rows = _bytes_of(pixels)
         yield deflate.compress(_filtered(rows, above) if up else _unfiltered(rows))
-        above = rows[-1]
+        above = rows[-1].copy()  # the next rows can have the same memory
     yield deflate.flush()
 
 

@@ -1,7 +1,6 @@
 """Images that are read a few rows at a time, or written so: the common part of the formats that can."""
 
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +28,10 @@ class RowReader(ABC):
     @abstractmethod
     def read(self, first: int, last: int) -> NDArray[Any]:
         """Return rows first to last, (last - first, W, C) C-contiguous. Raises ImageError for damage."""
+
+    def read_into(self, first: int, target: NDArray[Any]) -> None:
+        """Read the rows from `first` on into an array of this size."""
+        target[...] = self.read(first, first + len(target))
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class BandedImage:
 
 
 def regrouped(bands: Iterable[NDArray[Any]], rows: int) -> Iterator[NDArray[Any]]:
-    """Yield the rows of `bands` in bands of `rows`; the last one may have fewer.
+    """Yield the rows of `bands` in bands of `rows`, each of which is valid until the next one; the last one may have fewer.
 
     >>> [len(band) for band in regrouped([np.zeros((3, 1)), np.zeros((4, 1))], 2)]
     [2, 2, 2, 1]
@@ -91,7 +94,7 @@ def regrouped(bands: Iterable[NDArray[Any]], rows: int) -> Iterator[NDArray[Any]
                 yield band[at : at + rows]
                 at += rows
                 continue
-            if group is None or not filled:
+            if group is None:
                 group = np.empty((rows, *band.shape[1:]), band.dtype)
             count = min(rows - filled, len(band) - at)
             group[filled : filled + count] = band[at : at + count]
@@ -103,30 +106,49 @@ def regrouped(bands: Iterable[NDArray[Any]], rows: int) -> Iterator[NDArray[Any]
 
 
 class HeldRows:
-    """The rows of an image that are in memory, in pieces as they were read: no row is read twice while the rows only move down."""
+    """The rows of an image that are in memory: no row is read twice while the rows only move down.
+
+    What is returned is overwritten by the second call of `read` that follows.
+    """
 
     def __init__(self, reader: RowReader):
         self._reader, self._height = reader, reader.header.size[0]
-        self._pieces: deque[tuple[int, NDArray[Any]]] = deque()  # the first row of each, and its rows
-        self._end = 0
+        self._rows: NDArray[Any] | None = None  # from row `_begin` on
+        self._begin = 0
+        self._buffers: list[NDArray[Any] | None] = [None, None]
 
     def read(self, begin: int, end: int) -> NDArray[Any]:
         """Return rows begin to end; rows outside of the image are those of its other end."""
         inside = self._inside(max(begin, 0), min(end, self._height))
+        if begin >= 0 and end <= self._height:
+            return inside
         above = [self._reader.read(self._height + begin, self._height)] if begin < 0 else []
         below = [self._reader.read(0, end - self._height)] if end > self._height else []
-        parts = [*above, *inside, *below]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return np.concatenate([*above, inside, *below])
 
-    def _inside(self, begin: int, end: int) -> list[NDArray[Any]]:
-        step = self._reader.step
-        while self._pieces and self._pieces[0][0] + len(self._pieces[0][1]) <= begin:
-            self._pieces.popleft()
-        if not self._pieces or begin < self._pieces[0][0]:
-            self._pieces.clear()
-            self._end = begin if self._reader.forward else begin // step * step
-        if self._end < end:
+    def _inside(self, begin: int, end: int) -> NDArray[Any]:
+        known, step = self._rows, self._reader.step
+        last = self._begin + (0 if known is None else len(known))
+        if known is None or not self._begin <= begin <= last:
+            first = last = begin if self._reader.forward else begin // step * step
+        else:
+            first = begin
+        if known is None or last < end:
             stop = min(-(-end // step) * step, self._height)
-            self._pieces.append((self._end, self._reader.read(self._end, stop)))
-            self._end = stop
-        return [rows[max(begin - first, 0) : end - first] for first, rows in self._pieces if first < end]
+            rows = self._buffer(stop - first)
+            if first < last and known is not None:
+                rows[: last - first] = known[first - self._begin :]
+            self._reader.read_into(last, rows[last - first :])
+            self._rows, self._begin = rows, first
+        else:
+            rows = known
+        return rows[begin - self._begin : end - self._begin]
+
+    def _buffer(self, count: int) -> NDArray[Any]:
+        """Return memory for rows, other than that of the rows before: new memory takes longer to get than to fill."""
+        self._buffers.reverse()
+        buffer, header = self._buffers[0], self._reader.header
+        if buffer is None or len(buffer) < count:
+            self._buffers[0] = buffer = None  # freed before there is more
+            self._buffers[0] = buffer = np.empty((count, header.size[1], header.channels), header.dtype)
+        return buffer[:count]

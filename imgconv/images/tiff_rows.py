@@ -28,6 +28,15 @@ class TiffRows(RowReader):
         self.step = self._samples[0].step
 
     def read(self, first: int, last: int) -> NDArray[Any]:
+        return self._pixels(first, last)
+
+    def read_into(self, first: int, target: NDArray[Any]) -> None:
+        pixels = self._pixels(first, first + len(target), target)
+        if pixels.ctypes.data != target.ctypes.data or pixels.strides != target.strides:
+            target[...] = pixels
+
+    def _pixels(self, first: int, last: int, memory: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Return upright rows, in the memory that is given if they have the same form in the file."""
         height, width = self.header.size
         left, right = self.columns or (0, width)
         for samples in self._samples:
@@ -35,7 +44,7 @@ class TiffRows(RowReader):
         if self._orientation in (3, 4):
             first, last = height - last, height - first
         with image_errors("damaged tiff"):
-            pixels, alpha = tiff_colors.pixels_of(self._page, self._samples[0].rows(first, last))
+            pixels, alpha = tiff_colors.pixels_of(self._page, self._samples[0].rows(first, last, memory))
             if self._mask is not None:
                 pixels = tiff_colors.with_mask(pixels, alpha, self._samples[1].rows(first, last)[..., :1])
         down, across = {2: (1, -1), 3: (-1, -1), 4: (-1, 1)}.get(self._orientation, (1, 1))
@@ -56,14 +65,19 @@ class _Samples:
         self._grid = -(-height // rows), -(-width // columns)
         self._plain = not page.is_tiled and int(page.compression) == 1 and int(page.predictor) == 1 and page.fillorder == 1
         self._plain &= page.bitspersample in _WHOLE_BYTES and not tiff_segments.stores_ycbcr(page)
+        self._is_filled = not salvage and 0 not in page.databytecounts
         self.step = 1 if self._plain else self._segment[0]
 
-    def rows(self, first: int, last: int) -> NDArray[Any]:
-        """Return the samples (last - first, W, S) of some rows."""
+    def rows(self, first: int, last: int, memory: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Return the samples (last - first, W, S) of some rows, in the memory that is given if it has this form."""
         page, planes = self._page, self._page.shaped[0]
-        samples = np.zeros((planes, last - first, *page.shaped[3:]), page.dtype)
-        if page.nodata and 0 in page.databytecounts:
-            samples[...] = page.nodata
+        shape = (planes, last - first, *page.shaped[3:])
+        if memory is None or (memory[None].shape, memory.dtype) != (shape, page.dtype):
+            samples = np.empty(shape, page.dtype)
+        else:
+            samples = memory[None]
+        if not self._is_filled:
+            samples[...] = page.nodata if 0 in page.databytecounts else 0
         fill = self._fill_plain if self._plain else self._fill
         for _ in in_order(lambda index: fill(index, samples, first), self._segments(first, last)):
             pass

@@ -189,7 +189,7 @@ def _tiles_of(rows: NDArray[Any], tile: tuple[int, int], dtype: np.dtype[Any]) -
         missing = ((0, high - part.shape[0]), (0, wide - part.shape[1]), (0, 0))
         if part.shape[:2] != tile:
             part = np.pad(part, missing, mode="edge")
-        yield np.ascontiguousarray(part, dtype)
+        yield np.array(part, dtype, order="C")  # a copy, since tiles are compressed while the next rows arrive
 
 
 def _within(segments: Iterator[Any], position: Callable[[], int], most: int | None) -> Iterator[Any]:
