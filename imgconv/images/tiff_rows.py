@@ -63,7 +63,7 @@ class _Samples:
         rows, columns = (page.tilelength, page.tilewidth) if page.is_tiled else (min(page.rowsperstrip, height), width)
         self._segment = int(rows), int(columns)
         self._grid = -(-height // rows), -(-width // columns)
-        self._plain = not page.is_tiled and int(page.compression) == 1 and int(page.predictor) == 1 and page.fillorder == 1
+        self._plain = int(page.compression) == 1 and int(page.predictor) == 1 and page.fillorder == 1
         self._plain &= page.bitspersample in _WHOLE_BYTES and not tiff_segments.stores_ycbcr(page)
         self._is_filled = not salvage and 0 not in page.databytecounts
         self.step = 1 if self._plain else self._segment[0]
@@ -78,9 +78,12 @@ class _Samples:
             samples = memory[None]
         if not self._is_filled:
             samples[...] = page.nodata if 0 in page.databytecounts else 0
-        fill = self._fill_plain if self._plain else self._fill
-        for _ in in_order(lambda index: fill(index, samples, first), self._segments(first, last)):
-            pass
+        if self._plain:
+            for index in self._segments(first, last):
+                self._fill_plain(index, samples, first)
+        else:
+            for _ in in_order(lambda index: self._fill(index, samples, first), self._segments(first, last)):
+                pass
         samples = tiff_segments.in_byte_order(page, samples)
         return samples[0] if planes == 1 else np.moveaxis(samples[..., 0], 0, -1)
 
@@ -110,25 +113,25 @@ class _Samples:
         target[...] = segment[begin - row : end - row, : target.shape[1]]
 
     def _fill_plain(self, index: int, samples: NDArray[Any], top: int) -> None:
-        """Read the rows of a strip that is not compressed, and no others."""
-        page, (rows, _) = self._page, self._segment
-        plane, number = divmod(index, self._grid[0])
-        row, height = number * rows, int(page.imagelength)
-        begin, end = max(row, top), min(row + rows, top + samples.shape[1], height)
+        """Read the rows of a strip or tile that is not compressed, and no others."""
+        page, (rows, columns), (down, across) = self._page, self._segment, self._grid
+        plane, row, left = index // across // down, index // across % down * rows, index % across * columns
+        bottom = row + rows if page.is_tiled else min(row + rows, int(page.imagelength))
+        begin, end = max(row, top), min(bottom, top + samples.shape[1])
         dtype = page.dtype.newbyteorder(page.parent.byteorder)
-        length = prod(samples.shape[2:]) * dtype.itemsize
+        length = columns * samples.shape[3] * dtype.itemsize
         try:
-            if (min(row + rows, height) - row) * length > page.databytecounts[index]:
+            if (bottom - row) * length > page.databytecounts[index]:
                 raise TruncatedError
-            with self._lock:
-                file = page.parent.filehandle
-                file.seek(page.dataoffsets[index] + (begin - row) * length)
-                data = read_exactly(file, (end - begin) * length)
+            file = page.parent.filehandle
+            file.seek(page.dataoffsets[index] + (begin - row) * length)
+            data = read_exactly(file, (end - begin) * length)
         except DECODER_ERRORS as error:
             if self._salvage:
                 return
             raise DamageError(f"{self._place(index)}: {reason(error)}") from error
-        samples[plane, begin - top : end - top] = np.frombuffer(data, dtype).reshape(end - begin, *samples.shape[2:])
+        target = samples[plane, begin - top : end - top, left : left + columns]
+        target[...] = np.frombuffer(data, dtype).reshape(end - begin, columns, -1)[:, : target.shape[1]]
 
     def _place(self, index: int) -> str:
         """Return which segment it is, and where: in the rows and columns of tiles, from 1."""
