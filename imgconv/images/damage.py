@@ -15,7 +15,9 @@ from imgconv.errors import ImageError, ImgconvError, one_line, reason
 _LARGEST_READ = 1 << 26  # bytes that are allocated at most before the end of a file is noticed, whatever its header claims
 
 _DAMAGED = "damaged "
-_UNSUPPORTED = re.compile(r"unsupported|not supported|not (yet )?implemented|unimplemented|cannot handle|can't handle", re.IGNORECASE)
+_UNSUPPORTED = re.compile(
+    r"unsupported|not support(ed)?|not (yet )?implemented|unimplemented|cannot handle|can't handle|missing dependencies", re.IGNORECASE
+)
 
 # Pillow, NumPy, tifffile and imagecodecs raise all of these for damaged files; imagecodecs' own errors are RuntimeErrors.
 DECODER_ERRORS = (

@@ -1,5 +1,8 @@
 """DICOM images, read with pydicom, which is the extra `dicom`: values of the modality, with the spacing of pixels."""
 
+import io
+import struct
+import zlib
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, BinaryIO
@@ -13,28 +16,34 @@ from imgconv.images.raster import Decoder, Header, Metadata, Raster, Request
 
 _INCH = 25.4  # millimetres
 _DROPPED = ("DICOM attributes, such as patient and study",)
+_MOST_READS = 1 << 18  # each element takes one or two, and 500 bytes of memory
+_MOST_INFLATED = 1 << 27  # bytes
+_DEFLATED, _PLAIN = b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.1\0\0\0"  # transfer syntaxes
+_META = struct.Struct("<128s4sHH2sHI")  # the beginning of a file up to the length of what follows in group 2
 
 
 def decoder(file: BinaryIO, request: Request) -> Decoder:
     """Return the decoder of a DICOM file, whose frames are pages. Raises MissingExtra without pydicom.
 
     Whole numbers without a rescaling stay as they are, others become floats: slope and intercept are applied. The padding value is that
-    of missing cells.
+    of missing cells. Palettes are applied.
     """
     pydicom = _library()
     with image_errors("damaged dicom"):
-        file.seek(0)
-        data = pydicom.dcmread(file)
+        data = pydicom.dcmread(_Bounded(_inflated(file)))
         if "PixelData" not in data:
             raise ImageError("a DICOM file without pixels is not an image")
         size, count = (int(data.Rows), int(data.Columns)), int(data.get("NumberOfFrames", 1) or 1)
         request.check_size(*size)
-        channels, dtype = int(data.get("SamplesPerPixel", 1)), _dtype_of(data)
+        has_palette = data.get("PhotometricInterpretation") == "PALETTE COLOR"
+        channels, dtype = 3 if has_palette else int(data.get("SamplesPerPixel", 1)), _dtype_of(data)
         header = Header("dicom", size, channels, dtype.name, frames=count, measured=True)
 
     def frames() -> Iterator[Raster]:
         with image_errors("damaged dicom"):
             pixels = _library("pydicom.pixels").pixel_array(data)
+            if has_palette:
+                pixels = _library("pydicom.pixels").apply_color_lut(pixels, data)[..., :channels]
             planes = pixels.reshape(count, *size, channels)
         for plane in planes:
             yield _raster(plane, data, dtype)
@@ -42,7 +51,40 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     return Decoder(header, frames)
 
 
+class _Bounded:
+    """A file of which no more elements are read than images have."""
+
+    def __init__(self, file: BinaryIO):
+        self._file, self._left = file, _MOST_READS
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        """Read bytes. Raises ImageError after too many calls."""
+        self._left -= 1
+        if self._left < 0:
+            raise ImageError(f"a DICOM file of more than {_MOST_READS // 2} elements is not supported; convert it with another program")
+        return self._file.read(size)
+
+
+def _inflated(file: BinaryIO) -> BinaryIO:
+    """Return a file whose elements are deflated as one whose elements are not; any other as it is. Raises ImageError for a large one."""
+    file.seek(0)
+    start = file.read(_META.size)
+    length = _META.unpack(start)[-1] if len(start) == _META.size else 0
+    meta = file.read(min(length, 1 << 16))
+    if _DEFLATED not in meta:
+        file.seek(0)
+        return file
+    inflating = zlib.decompressobj(-zlib.MAX_WBITS)
+    data = inflating.decompress(file.read(), _MOST_INFLATED)
+    if not inflating.eof:
+        raise ImageError(f"deflated DICOM is damaged, or has more than {_MOST_INFLATED} bytes; convert it with another program")
+    return io.BytesIO(start + meta.replace(_DEFLATED, _PLAIN) + data)
+
+
 def _dtype_of(data: Any) -> np.dtype[Any]:
+    if data.get("PhotometricInterpretation") == "PALETTE COLOR":
+        return np.dtype(np.uint8 if int(data.RedPaletteColorLookupTableDescriptor[2]) <= 8 else np.uint16)
     signed, bits = int(data.get("PixelRepresentation", 0)), int(data.get("BitsAllocated", 16))
     if _rescaling(data) == (1, 0) and not signed and bits <= 16:
         return np.dtype(np.uint8 if bits <= 8 else np.uint16)

@@ -214,6 +214,8 @@ def sniff(head: bytes) -> str | None:
     >>> sniff(b"GIF89a")
     'gif'
     """
+    if head[128:132] == b"DICM":  # after bytes for other programs, such as the beginning of a TIFF
+        return "dicom"
     for signature, name in _SIGNATURES:
         if head.startswith(signature):
             return name
@@ -225,8 +227,6 @@ def sniff(head: bytes) -> str | None:
         return "npz"
     if head[4:8] == b"ftyp":
         return _isobmff(head)
-    if head[128:132] == b"DICM":
-        return "dicom"
     if head[:2] == b"\x1f\x8b" and _unpacked(head, 4) in _NIFTI:
         return "nifti"
     return "tga" if _is_tga(head) else None

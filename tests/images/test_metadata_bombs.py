@@ -4,6 +4,7 @@ import gzip
 import io
 import struct
 import tracemalloc
+import zlib
 
 import imagecodecs
 import numpy as np
@@ -203,3 +204,45 @@ def test_a_long_header_of_an_array_is_refused_in_plain_words():
     head = b"{'descr': '|u1', 'fortran_order': False, 'shape': (2, 2), }".ljust(20_000) + b"\n"
     with pytest.raises(ImageError, match="the header claims 20001 bytes"):
         read(b"\x93NUMPY\1\0" + struct.pack("<H", len(head)) + head + bytes(4))
+
+
+DICOM_START = bytes(128) + b"DICM"
+DICOM_PIXELS = b"".join(
+    [
+        struct.pack("<HH2sHH", 0x28, 2, b"US", 2, 1),
+        struct.pack("<HH2sH12s", 0x28, 4, b"CS", 12, b"MONOCHROME2 "),
+        *(struct.pack("<HH2sHH", 0x28, tag, b"US", 2, value) for tag, value in ((16, 3), (17, 4), (256, 8), (257, 8), (259, 0))),
+    ]
+) + struct.pack("<HH2sHL", 0x7FE0, 16, b"OB", 0, 12)
+ELEMENT = struct.pack("<HH2sHH", 9, 0x1010, b"US", 2, 1)
+
+
+def in_sequences(elements):
+    """A sequence of an item of undefined length for each element."""
+    item, end = struct.pack("<HHL", 0xFFFE, 0xE000, 0xFFFFFFFF), struct.pack("<HHL", 0xFFFE, 0xE00D, 0)
+    start = struct.pack("<HH2sHL", 9, 0x1000, b"SQ", 0, 0xFFFFFFFF)
+    return start + (item + elements + end) * 70_000 + struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
+
+
+def dicom(elements, deflated=False):
+    """A DICOM file of 4x3 pixels with these elements before those of its pixels."""
+    syntax = b"1.2.840.10008.1.2.1.99" if deflated else b"1.2.840.10008.1.2.1\0"
+    meta = struct.pack("<HH2sH", 2, 16, b"UI", len(syntax)) + syntax
+    data = elements + DICOM_PIXELS + PIXELS.tobytes()
+    if deflated:
+        deflating = zlib.compressobj(1, wbits=-15)
+        data = deflating.compress(data) + deflating.flush()
+    return DICOM_START + struct.pack("<HH2sHL", 2, 0, b"UL", 4, len(meta)) + meta + data
+
+
+@pytest.mark.parametrize("deflated, elements", [(False, ELEMENT * 270_000), (True, in_sequences(ELEMENT))])
+def test_a_dicom_file_has_no_more_elements_than_images_have(deflated, elements):
+    assert np.array_equal(read(dicom(ELEMENT * 1000, deflated))[1][0].pixels[..., 0], PIXELS)
+    with pytest.raises(ImageError, match="more than 131072 elements"):
+        read(dicom(elements, deflated))
+
+
+def test_a_dicom_file_inflates_to_no_more_than_images_take():
+    large = struct.pack("<HH2sHL", 9, 0x1010, b"OB", 0, 1 << 27) + bytes(1 << 27)
+    with pytest.raises(ImageError, match="more than 134217728 bytes"):
+        read(dicom(large, deflated=True))

@@ -9,7 +9,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from command import imgconv as command
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from tifffile import TiffFile, imread
 
 import imgconv
@@ -121,10 +121,10 @@ def test_a_fits_file_that_is_cut_short_is_an_error(tmp_path, cut):
     assert finished.code == 1 and finished.err.count("\n") == 1
 
 
-def dicom(path, pixels, **attributes):
+def dicom(path, pixels, syntax=ExplicitVRLittleEndian, **attributes):
     """A DICOM file of frames (N, H, W) uint16."""
     meta = FileMetaDataset()
-    meta.TransferSyntaxUID, meta.MediaStorageSOPInstanceUID = ExplicitVRLittleEndian, "1.2.3"
+    meta.TransferSyntaxUID, meta.MediaStorageSOPInstanceUID = syntax, "1.2.3"
     meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
     data = FileDataset(path, {}, file_meta=meta, preamble=bytes(128))
     data.PatientName, data.Rows, data.Columns, data.NumberOfFrames = "Ann", *pixels.shape[1:], len(pixels)
@@ -151,6 +151,28 @@ def test_dicom_becomes_tiff_with_spacing_and_says_what_it_drops(tmp_path):
     values = np.ma.masked_equal(stored, 0).astype(np.float32) * 2 - 1024
     expected = imgconv.filter(values[1], "box:size=3", stride=2)
     assert np.allclose(pages[1][~expected.mask], expected.compressed()) and (pages[1][expected.mask] == -1024).all()
+
+
+def test_dicom_with_a_palette_has_its_colours(tmp_path):
+    indices = RNG.integers(0, 4, (1, 6, 8)).astype(np.uint16)
+    colours = RNG.integers(0, 1 << 16, (3, 4)).astype(np.uint16)
+    palette = {"PhotometricInterpretation": "PALETTE COLOR"}
+    for name, entries in zip(("Red", "Green", "Blue"), colours, strict=True):
+        palette[f"{name}PaletteColorLookupTableDescriptor"] = [4, 0, 16]
+        palette[f"{name}PaletteColorLookupTableData"] = entries.tobytes()
+    file = dicom(tmp_path / "a.dcm", indices, **palette)
+    done("filter", file, "-k", SAME, "-o", tmp_path / "out.tiff")
+    assert np.array_equal(imread(tmp_path / "out.tiff"), colours.T[indices[0]])
+
+
+@pytest.mark.parametrize("start", [b"II*\0\x08\0\0\0", b"\x89PNG\r\n\x1a\n"])
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian])
+def test_dicom_is_found_after_the_first_bytes_of_another_format(tmp_path, start, syntax):
+    stored = RNG.integers(0, 60000, (1, 5, 7)).astype(np.uint16)
+    file = dicom(tmp_path / "a.dcm", stored, syntax)
+    file.write_bytes(start.ljust(128, b"\0") + file.read_bytes()[128:])
+    done("filter", file, "-k", SAME, "-o", tmp_path / "out.tiff")
+    assert np.array_equal(imread(tmp_path / "out.tiff"), stored[0])
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
