@@ -6,6 +6,8 @@ element, and `rows` and `columns` say where the taps of a window are, counted fr
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
+
 RUN = 256  # elements that wide instructions handle without a rest
 
 
@@ -150,63 +152,94 @@ def rank_histogram(codes, runs, apart, fine, coarse, shift, ranks, target, row_s
                 target[i, j] = b
 
 
-def rank_columns(cells, height, width, apart, ranks, coarse, fine, window, segments, filled, target, row_stride):
-    """Fill `target` from the bytes under rectangles, at the same cost for all sizes (Perreault, Hebert: Median Filtering in Constant Time).
+def rank_columns(wide):
+    """The loop that ranks bytes under rectangles, at one cost for all sizes (Perreault, Hebert: Median Filtering in Constant Time).
 
-    Every element of the row has histograms of the `height` cells below it: coarse[x, b] counts those of 16*b to 16*b + 15, and
-    fine[b, x] each of them. Those of `width` elements, `apart` from each other, add up to the histogram of a window: to `window` (16,), and
-    to segments[b] only where a result is found in it; filled[b] is the last element that did so.
+    Histograms are numbers of 64 bits, four counts of 16 bits in each: one instruction adds or compares four. `wide` is 1 for windows of
+    32768 cells or more, whose counts take all 16 bits.
     """
-    for i in range(target.shape[0]):
-        rank, top = ranks[i if ranks.shape[0] > 1 else 0], i * row_stride
-        if i == 0:
-            for x in range(cells.shape[1]):
-                for b in range(16):
-                    coarse[x, b] = 0
-                    for s in range(16):
-                        fine[b, x, s] = 0
-        for y in range(top - row_stride if i else top, min(top, top - row_stride + height)):
-            row = cells[y]
-            for x in range(cells.shape[1]):
-                coarse[x, row[x] >> 4] -= 1
-                fine[row[x] >> 4, x, row[x] & 15] -= 1
-        for y in range(max(top, top - row_stride + height) if i else top, top + height):
-            row = cells[y]
-            for x in range(cells.shape[1]):
-                coarse[x, row[x] >> 4] += 1
-                fine[row[x] >> 4, x, row[x] & 15] += 1
-        for track in range(min(apart, target.shape[1])):
-            for b in range(16):
-                window[b] = 0
-                filled[b] = -1
-            for j in range(track, target.shape[1], apart):
-                for v in range(0 if j == track else width - 1, width):
-                    new = coarse[j + v * apart]
-                    for b in range(16):
-                        window[b] += new[b]
-                if j > track:
-                    old = coarse[j - apart]
-                    for b in range(16):
-                        window[b] -= old[b]
-                left, b = rank[j], 0
-                while left >= window[b]:
-                    left -= window[b]
-                    b += 1
-                segment, columns = segments[b], fine[b]
-                if filled[b] < 0 or 2 * (j - filled[b]) > width * apart:
-                    for s in range(16):
-                        segment[s] = 0
-                    for v in range(width):
-                        new = columns[j + v * apart]
-                        for s in range(16):
-                            segment[s] += new[s]
-                else:
-                    for x in range(filled[b] + apart, j + 1, apart):
-                        new, old = columns[x + (width - 1) * apart], columns[x - apart]
-                        for s in range(16):
-                            segment[s] += new[s] - old[s]
-                filled[b], s = j, 0
-                while left >= segment[s]:
-                    left -= segment[s]
-                    s += 1
-                target[i, j] = 16 * b + s
+    lanes, tops = np.uint64(0x0001000100010001), np.uint64(0x8000800080008000)
+    one, two, three, four, last = (np.uint64(number) for number in (1, 2, 3, 4, 48))
+
+    def find(a, b, c, d, rank):
+        """The bin, of 16, of the cell at place `rank` in ascending order, and its place among the cells of that bin."""
+        first, second, third = (a * lanes) >> last, (b * lanes) >> last, (c * lanes) >> last  # the sum of four counts
+        second += first
+        third += second
+        in_second, in_third, in_fourth = rank >= first, rank >= second, rank >= third
+        counts = d if in_fourth else c if in_third else b if in_second else a
+        rank -= third if in_fourth else second if in_third else first if in_second else np.uint64(0)
+        start = np.uint64(12) if in_fourth else np.uint64(8) if in_third else four if in_second else np.uint64(0)
+        sums, most = counts * lanes, rank * lanes  # those of all counts up to each
+        below = (most | tops) - (sums & ~tops if wide else sums)
+        if wide:
+            below = (most & ~sums) | (~(most ^ sums) & below)
+        bin = (((below & tops) >> np.uint64(15)) * lanes) >> last
+        return start + bin, rank - (((sums - counts) >> (bin << four)) & np.uint64(0xFFFF))
+
+    def loop(cells, height, width, apart, ranks, coarse, fine, segments, filled, target, row_stride):
+        """Fill `target` from `cells` (S, P) under windows of `height` rows and `width` elements, which are `apart` from each other.
+
+        Every element of the row has histograms of the `height` cells below it, of four numbers each: `coarse` (4 * P,) counts those of
+        16*b to 16*b + 15, and `fine` (64 * P,) has, bin after bin, each of the 16 levels. Those of `width` elements add up to the
+        histogram of a window, and in `segments` (64,) only in bins where a result is: filled[b] (16,) is where such a sum goes on.
+        """
+        line = 4 * cells.shape[1]
+        step, span = np.uint64(4 * apart), np.uint64(4 * apart * (width - 1))
+        for i in range(target.shape[0]):
+            rank, top = ranks[i if ranks.shape[0] > 1 else 0], i * row_stride
+            if i == 0:
+                for x in range(coarse.shape[0]):
+                    coarse[x] = 0
+                for x in range(fine.shape[0]):
+                    fine[x] = 0
+            for y in range(top - row_stride if i else top, min(top, top - row_stride + height)):
+                row = cells[y]
+                for x in range(row.shape[0]):
+                    high, low = row[x] >> 4, row[x] & 15
+                    coarse[4 * x + (high >> 2)] -= one << np.uint64((high & 3) << 4)
+                    fine[high * line + 4 * x + (low >> 2)] -= one << np.uint64((low & 3) << 4)
+            for y in range(max(top, top - row_stride + height) if i else top, top + height):
+                row = cells[y]
+                for x in range(row.shape[0]):
+                    high, low = row[x] >> 4, row[x] & 15
+                    coarse[4 * x + (high >> 2)] += one << np.uint64((high & 3) << 4)
+                    fine[high * line + 4 * x + (low >> 2)] += one << np.uint64((low & 3) << 4)
+            for track in range(min(apart, target.shape[1])):
+                a = b = c = d = np.uint64(0)
+                for bin in range(16):
+                    filled[bin] = 0
+                begin = at = np.uint64(4 * track)
+                while at < begin + span:  # `for` loops over so few elements would be made of wide instructions that take longer
+                    a, b, c, d = a + coarse[at], b + coarse[at + one], c + coarse[at + two], d + coarse[at + three]
+                    at += step
+                at = begin
+                for j in range(track, target.shape[1], apart):
+                    new = at + span
+                    a, b, c, d = a + coarse[new], b + coarse[new + one], c + coarse[new + two], d + coarse[new + three]
+                    bin, left = find(a, b, c, d, np.uint64(rank[j]))
+                    a, b, c, d = a - coarse[at], b - coarse[at + one], c - coarse[at + two], d - coarse[at + three]
+                    base, s = bin * np.uint64(line), bin << two
+                    x, end = base + filled[bin], base + at
+                    at += step
+                    filled[bin] = at
+                    if x == base or end - x > span >> one:
+                        e = f = g = h = np.uint64(0)
+                        x, end = end, end + span
+                        while x <= end:
+                            e, f, g, h = e + fine[x], f + fine[x + one], g + fine[x + two], h + fine[x + three]
+                            x += step
+                    else:
+                        e, f, g, h = segments[s], segments[s + one], segments[s + two], segments[s + three]
+                        while x <= end:
+                            new, old = x + span, x - step
+                            e += fine[new] - fine[old]
+                            f += fine[new + one] - fine[old + one]
+                            g += fine[new + two] - fine[old + two]
+                            h += fine[new + three] - fine[old + three]
+                            x += step
+                    segments[s], segments[s + one], segments[s + two], segments[s + three] = e, f, g, h
+                    level, _ = find(e, f, g, h, left)
+                    target[i, j] = (bin << four) + level
+
+    return loop

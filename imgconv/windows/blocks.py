@@ -120,11 +120,13 @@ def by_blocks(
     filler: float,
     cells: np.dtype[Any],
     widest: int = WIDEST,
+    least: int = 1,
     threads: int | None,
 ) -> None:
     """Fill `regions` of `out` (count, h_out, w_out, channels), by default all of it, with what `fill(cells, target, block)` writes.
 
     `cells` are those that a block sees, of dtype `cells`, in rows of about `widest` values, with `filler` for those that do not exist.
+    A block is at least `least` times as high as a window.
     `target` has a result for every column of the input and some to spare, of which those at the stride are used: rows of neighbours turn
     into wide instructions.
     """
@@ -136,7 +138,8 @@ def by_blocks(
         for plane in range(count)
         for region in regions
         for columns in (max(min(widest // (channels * across), region.end - region.begin), 1),)
-        for rows in (max((BLOCK_BYTES // ((columns * across + width) * channels * cells.itemsize) - height) // down, height // down, 8),)
+        for row_bytes in ((columns * across + width) * channels * cells.itemsize,)
+        for rows in (max((BLOCK_BYTES // row_bytes - height) // down, least * height // down, 8),)
         for first in range(region.first, region.last, rows)
         for begin in range(region.begin, region.end, columns)
     ]

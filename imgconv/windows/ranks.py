@@ -12,7 +12,7 @@ from imgconv.engine.parallel import run_bands
 from imgconv.loops import ranks as loops
 from imgconv.loops.pooling import SMALLEST
 from imgconv.window import Window
-from imgconv.windows.blocks import WIDEST, Block, Region, Taps, by_blocks, seen
+from imgconv.windows.blocks import Block, Region, Taps, by_blocks, seen
 from imgconv.windows.reduce import Planes, identity_of, starts
 from imgconv.windows.shapes import counts_of, shaped_extremes
 
@@ -21,8 +21,8 @@ Place = Callable[[int], int]  # of the result among so many cells in ascending o
 NETWORK_CELLS, NETWORK_ROWS = 25, 7  # a loop over more rows is not made of wide instructions
 NETWORK_PIXELS = 1 << 16  # a network is compiled for its window, which takes a second
 COUNTED_BITS = 16_000  # of the cells of a window; larger ones are quicker by histogram (2026-11)
-COLUMN_CELLS = range(226, 1 << 16)  # of rectangles of bytes, whose histograms count in 16 bits; smaller ones are counted (2026-11)
-COLUMNS = 1 << 10  # with their histograms, 512 kB
+COLUMN_CELLS = range(40, 1 << 16)  # of rectangles of bytes, whose histograms count in 16 bits; smaller ones are counted (2026-11)
+COLUMNS, HEIGHTS = 1 << 10, 8  # with their histograms, 512 kB; a block begins with as many rows as a window has, without results
 BAND_VALUES = 1 << 20  # results of a thread at a time
 SMALL_PLANE = 1 << 14  # results of a plane; smaller ones of a batch are ranked together (2026-11)
 NARROW = 64  # fewer columns than this are counted along their length
@@ -44,13 +44,14 @@ def ranked(planes: Planes, window: Window, place: Place, threads: int | None = N
 def rank_algorithm(window: Window, size: tuple[int, int], dtype: np.dtype[Any], planes: int = 1) -> RankAlgorithm:
     """The algorithm of `ranked` for most windows on `planes` of a size; those at the border of a network's plane are counted.
 
-    >>> [rank_algorithm(Window.of(taps), (480, 640), np.dtype(np.uint8)) for taps in (3, 15, 63)]
+    >>> [rank_algorithm(Window.of(taps), (480, 640), np.dtype(np.uint8)) for taps in (3, 6, 15)]
     ['sorting network', 'counting', 'column histograms']
     """
     h_out, w_out = window.output_size(size)
     if planes * h_out * w_out >= NETWORK_PIXELS and window.cell_count <= NETWORK_CELLS and window.kernel_size[0] <= NETWORK_ROWS:
         return "sorting network"
-    if dtype == np.uint8 and window.footprint is None and window.dilation[0] == 1 and window.cell_count in COLUMN_CELLS:
+    is_plain = window.footprint is None and window.dilation[0] == 1 and (planes == 1 or h_out * w_out > SMALL_PLANE)
+    if dtype == np.uint8 and is_plain and window.cell_count in COLUMN_CELLS:
         return "column histograms"
     return "counting" if 8 * window.cell_count * dtype.itemsize <= COUNTED_BITS else "histogram"
 
@@ -69,8 +70,8 @@ def _ranked(
         case _:
             assert_never(algorithm)
     fill = {"column histograms": job.by_columns, "histogram": job.by_histogram}.get(algorithm, job.by_counting)
-    widest = COLUMNS if algorithm == "column histograms" else WIDEST
-    by_blocks(planes, window, fill, out, regions, filler=identity_of(SMALLEST, dtype), cells=dtype, widest=widest, threads=threads)
+    blocks = {"widest": COLUMNS, "least": HEIGHTS} if algorithm == "column histograms" else {}
+    by_blocks(planes, window, fill, out, regions, filler=identity_of(SMALLEST, dtype), cells=dtype, threads=threads, **blocks)
     if dtype.kind == "f" and np.isnan(planes.rows.max()):
         broken = planes.with_rows(np.isnan(planes.rows).view(np.uint8))
         out[shaped_extremes(broken, window, largest=True, threads=threads).reshape(out.shape) != 0] = np.nan
@@ -140,10 +141,9 @@ class _Ranks:
     def by_columns(self, cells: AnyArray, target: AnyArray, block: Block) -> None:
         """Fill `target` by histograms of columns."""
         (height, width), count, ranks = self.window.kernel_size, cells.shape[1], self._ranks(block, target.shape[1])
-        coarse, fine, window, segments = (np.empty(shape, np.uint16) for shape in ((count, 16), (16, count, 16), 16, (16, 16)))
         how = (height, width, self.window.dilation[1] * self.planes.channels, ranks)
-        scratch = (coarse, fine, window, segments, np.empty(16, np.intp))
-        loop(loops.rank_columns)(cells, *how, *scratch, target, self.window.stride[0])
+        scratch = [np.empty(size, np.uint64) for size in (4 * count, 64 * count, 64, 16)]
+        loop(loops.rank_columns, wide=int(self.window.cell_count >= 1 << 15))(cells, *how, *scratch, target, self.window.stride[0])
 
     def by_histogram(self, cells: AnyArray, target: AnyArray, block: Block) -> None:
         """Fill `target` by a sliding histogram of the values, or of their places in order where they are not small whole numbers."""
