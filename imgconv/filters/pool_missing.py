@@ -7,19 +7,15 @@ from typing import assert_never
 
 import numpy as np
 
-from imgconv.arrays import Array
+from imgconv.arrays import Array, set_missing
 from imgconv.filters.missing import SHARE_ROUNDING, Valid
 from imgconv.filters.pool2d import pool_image
 from imgconv.modes import MissingMode, MissingRule, PoolMode
 from imgconv.window import Window
-from imgconv.windows.blocks import Taps
 from imgconv.windows.borders import Border, PaddedRows
-from imgconv.windows.ranks import Place, rank_algorithm, ranked
-from imgconv.windows.reduce import Planes, extremes
+from imgconv.windows.ranks import ranked
+from imgconv.windows.reduce import Planes
 from imgconv.windows.shapes import deviations, shaped_averages
-
-SPARSE = 6  # times as many windows in all cost as much by counting as those with a missing cell one by one (measured 2026-11-29)
-CHUNK = 1 << 16  # windows that are sorted at a time
 
 
 def pool_missing(
@@ -58,51 +54,12 @@ def pool_missing(
             rows = shaped_averages(planes, window, threads, exists)
         case PoolMode.median | PoolMode.rank:
             without = Planes.of_image(_without(pixels, valid, PoolMode.min))
-            rows = _ranked(without, exists, window, partial(pool_mode.place, percent), threads)
+            rows = ranked(without, window, partial(pool_mode.place, percent), threads, exists)
         case PoolMode.std:
             rows = deviations(planes, window, threads, exists)
         case _:
             assert_never(pool_mode)
     return rows.reshape(valid_out.shape), valid_out
-
-
-def _ranked(planes: Planes, valid: Planes, window: Window, place: Place, threads: int | None) -> Array:
-    """The ranked valid cells of one plane, whose missing cells have the largest value.
-
-    Where few windows have a missing cell, those are sorted one by one and the others ranked as without missing cells, by a network.
-    """
-    if window.footprint or rank_algorithm(window, planes.size, planes.rows.dtype) != "sorting network":
-        return ranked(planes, window, place, threads, valid)
-    has_missing, has_valid = (extremes(valid, window, largest=each, threads=threads) == int(each) for each in (False, True))
-    touched = np.flatnonzero(has_missing & has_valid)
-    if len(touched) * SPARSE > has_missing.size:
-        return ranked(planes, window, place, threads, valid)
-    out: Array = ranked(planes, window, place, threads)
-    taps, places = Taps(window, planes.channels), np.array([0, *map(place, range(1, window.cell_count + 1))])
-    largest = np.inf if out.dtype.kind == "f" else np.iinfo(out.dtype.char).max
-    cells, known = (_padded_rows(each, window, value) for each, value in ((planes, largest), (valid, 0)))
-    offsets = taps.rows * cells.shape[1] + taps.columns
-    for first in range(0, len(touched), CHUNK):
-        at = touched[first : first + CHUNK]
-        (i, element), (down, across) = np.divmod(at, out.shape[1]), window.stride
-        begin = i * down * cells.shape[1] + element // planes.channels * across * planes.channels + element % planes.channels
-        places_of = begin[:, None] + offsets
-        values, counts = np.sort(cells.ravel()[places_of], axis=1), known.ravel()[places_of].sum(axis=1, dtype=np.intp)
-        picked, last = values[np.arange(len(at)), places[counts]], values[:, -1]
-        out.ravel()[at] = np.where(last == last, picked, last)  # NaN is last
-    return out
-
-
-def _padded_rows(planes: Planes, window: Window, value: float) -> Array:
-    """The rows of one plane with cells of a value around them, so that every window lies inside."""
-    pads = []
-    for size, outputs, stride, span, (before, _) in zip(
-        planes.size, window.output_size(planes.size), window.stride, window.span, window.pads(planes.size), strict=True
-    ):
-        pads.append((before, max((outputs - 1) * stride + span - before - size, 0)))
-    (above, below), (left, right) = pads
-    sides = left * planes.channels, right * planes.channels
-    return np.pad(planes.rows, ((above, below), sides), constant_values=value)
 
 
 def pool_maps(maps: Array, rule: MissingRule, window: Window, mode: str, padding_mode: str | tuple[str, float] | None = None) -> Array:
@@ -139,5 +96,5 @@ def _without(pixels: Array, valid: Valid, mode: PoolMode) -> Array:
     if whole and is_largest:
         return pixels  # missing cells hold 0
     pixels = pixels.copy()
-    np.copyto(pixels, np.iinfo(pixels.dtype.name).max if whole else -np.inf if is_largest else np.inf, where=valid == 0)
+    set_missing(pixels, valid, np.iinfo(pixels.dtype.name).max if whole else -np.inf if is_largest else np.inf)
     return pixels

@@ -1,26 +1,26 @@
-"""Ranked values of windows, such as the median: by a sorting network, by counting, or by histograms.
+"""Ranked values of windows, such as the median: by sorting networks, by counting, or by histograms.
 
 Where a loop takes `cells` (S, P), row i of its `target` (R, T) belongs to windows that begin at row i * row_stride, one at every
 element, and `rows` and `columns` say where the taps of a window are, counted from its first row and element.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import numpy as np
 
 RUN = 256  # elements that wide instructions handle without a rest
 
 
-def network_pairs(cells: int, rank: int) -> tuple[tuple[int, int], ...]:
-    """Pairs of cells to compare and exchange, the smaller first, that bring the cell of that rank to its place among `cells`.
+def network_pairs(cells: int, ranks: Collection[int]) -> tuple[tuple[int, int], ...]:
+    """Pairs of cells to compare and exchange, the smaller first, that bring the cells of those ranks to their places among `cells`.
 
-    Batcher's merge exchange (Knuth, The Art of Computer Programming 3, 5.2.2, algorithm M) without the pairs that the rank does not
+    Batcher's merge exchange (Knuth, The Art of Computer Programming 3, 5.2.2, algorithm M) without the pairs that the ranks do not
     depend on.
 
-    >>> len(network_pairs(9, 4))
-    22
+    >>> len(network_pairs(9, [4])), len(network_pairs(9, range(9)))
+    (22, 26)
     """
-    pairs, needed = [], {rank}
+    pairs, needed = [], set(ranks)
     for pair in reversed(list(_merge_exchange(cells))):
         if not needed.isdisjoint(pair):
             needed.update(pair)
@@ -54,6 +54,7 @@ def rank_network(height, width, shape, row_step, column_step, rank, stride):
     taps = [(u, v) for u in range(height) for v in range(width) if shape >> (u * width + v) & 1]
     lines = [
         "def loop(source, top, left, target, first, many, begin, count, scratch, channels, down, across):",
+        " zero = target.dtype.type(0)",
         " length = count" if stride == 1 else " length = (count // channels - 1) * across * channels + channels",
         f" whole = length // {RUN} * {RUN} or length",
         " for i in range(many):",
@@ -65,16 +66,61 @@ def rank_network(height, width, shape, row_step, column_step, rank, stride):
         *(f"    x{t} = row{u}[j + {v * column_step}]" for t, (u, v) in enumerate(taps)),
     ]
     names = [f"x{t}" for t in range(len(taps))]
-    for number, (a, b) in enumerate(network_pairs(len(taps), rank)):  # every name is assigned once: Numba compiles that ten times as fast
+    for number, (a, b) in enumerate(network_pairs(len(taps), [rank])):  # every name is assigned once: Numba compiles that ten times as fast
         lines += [f"    a{number} = min({names[a]}, {names[b]})", f"    b{number} = max({names[a]}, {names[b]})"]
         names[a], names[b] = f"a{number}", f"b{number}"
-    lines += [f"    out[j] = {names[rank]}"]
+    lines += [f"    out[j] = {names[rank]} + zero"]  # as in `rank_lines`
     if stride != 1:
         lines += ["  for j in range(count // channels):", "   for e in range(channels):"]
         lines += ["    target[first + i, begin + j * channels + e] = scratch[0, j * across * channels + e]"]
     module: dict[str, Callable[..., None]] = {}
     exec("\n".join(lines), module)
     return module["loop"]
+
+
+def rank_lines(cells, exists, rows, columns, pairs, picked, lines, counts, target, row_stride):
+    """Fill `target` by a network whose values are lines of scratch: for any window and cells that do not exist, without compiling it.
+
+    Every pair of `pairs` (N, 2) is exchanged in the lines of its two taps, so that the smaller is in the first. picked[p] are a line
+    and the least number of existing cells, in ascending order: the last pick of which a window has enough is its result. Cells that do not
+    exist hold the largest value, and `exists` (S, P), read where there are two picks or more, is 0 there and 1 elsewhere. `lines` (taps, L)
+    and `counts` (1, L) are scratch; short rows share a line.
+    """
+    wide, many = min(target.shape[1], lines.shape[1]), max(lines.shape[1] // target.shape[1], 1)
+    count, kind, zero = counts[0], counts.dtype.type, target.dtype.type(0)
+    for top in range(0, target.shape[0], many):
+        height = min(many, target.shape[0] - top)
+        for begin in range(0, target.shape[1], wide):
+            width = min(wide, target.shape[1] - begin)
+            for t in range(rows.shape[0]):
+                for i in range(height):
+                    row, line = cells[(top + i) * row_stride + rows[t]][columns[t] + begin :], lines[t][i * width :]
+                    for j in range(width):
+                        line[j] = row[j]
+            for p in range(pairs.shape[0]):
+                a, b = lines[pairs[p, 0]], lines[pairs[p, 1]]
+                for j in range(height * width):
+                    x, y = a[j], b[j]
+                    a[j] = min(x, y)
+                    b[j] = max(x, y)
+            result = lines[picked[0, 0]]
+            if picked.shape[0] > 1:
+                for j in range(height * width):
+                    count[j] = 0
+                for t in range(rows.shape[0]):
+                    for i in range(height):
+                        there, total = exists[(top + i) * row_stride + rows[t]][columns[t] + begin :], count[i * width :]
+                        for j in range(width):
+                            total[j] += there[j]
+            for p in range(1, picked.shape[0]):
+                other, least = lines[picked[p, 0]], kind(picked[p, 1])
+                for j in range(height * width):
+                    x, y = result[j], other[j]  # both are read, or the compiler makes no wide instructions of it
+                    result[j] = y if count[j] >= least else x
+            for i in range(height):
+                line, out = result[i * width :], target[top + i][begin:]
+                for j in range(width):
+                    out[j] = line[j] + zero  # no -0.0: which of two equal zeros comes first depends on the network
 
 
 def rank_counts(bits):
@@ -85,7 +131,7 @@ def rank_counts(bits):
 
         `limit` (1, T), of the dtype of `cells`, and `counts` (1, T), of that of `ranks`, are scratch.
         """
-        count, bound = counts[0], limit[0]
+        count, bound, kind = counts[0], limit[0], counts.dtype.type
         for i in range(target.shape[0]):
             out, rank = target[i], ranks[i if ranks.shape[0] > 1 else 0]
             for j in range(out.shape[0]):
@@ -102,10 +148,7 @@ def rank_counts(bits):
                     s = cells[i * row_stride + rows[t + 3]][columns[t + 3] :]
                     for j in range(out.shape[0]):
                         most = bound[j]
-                        count[j] += p[j] < most
-                        count[j] += q[j] < most
-                        count[j] += r[j] < most
-                        count[j] += s[j] < most
+                        count[j] += kind(kind(p[j] < most) + kind(q[j] < most) + kind(r[j] < most) + kind(s[j] < most))
                 for t in range(rows.shape[0] // 4 * 4, rows.shape[0]):
                     p = cells[i * row_stride + rows[t]][columns[t] :]
                     for j in range(out.shape[0]):

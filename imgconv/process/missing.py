@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.arrays import Array
+from imgconv.arrays import Array, set_missing
 from imgconv.errors import DoesNotFit
 from imgconv.filters.color import max_value_of
 from imgconv.images import Raster
@@ -69,7 +69,7 @@ def _without_missing(pixels: Array, valid: Valid) -> Array:
     if pixels.dtype.kind == "u":
         return np.multiply(pixels, valid, dtype=pixels.dtype)
     pixels = pixels.copy()
-    np.copyto(pixels, 0, where=valid == 0)
+    set_missing(pixels, valid, 0)
     return pixels
 
 
@@ -113,7 +113,7 @@ def marked(result: Raster, valid: Valid | None) -> Raster:
     value = None if declared is None else held_as(declared, result.pixels.dtype)
     if value is None:
         value = np.nan if result.pixels.dtype.kind == "f" else 0
-    np.copyto(result.pixels, value, where=valid == 0)
+    set_missing(result.pixels, valid, value)
     if result.alpha:
         result.pixels[..., -1] *= valid[..., -1]
     return replace(result, valid=valid)

@@ -1,6 +1,7 @@
 """Ranked values of windows, such as the median: which of the loops runs where, and what it needs."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Literal, assert_never
 
 import numpy as np
@@ -12,20 +13,22 @@ from imgconv.engine.parallel import run_bands
 from imgconv.loops import ranks as loops
 from imgconv.loops.pooling import SMALLEST
 from imgconv.window import Window
-from imgconv.windows.blocks import Block, Region, Taps, by_blocks, seen
+from imgconv.windows.blocks import Block, Region, Taps, by_blocks, cells_of, seen
 from imgconv.windows.reduce import Planes, identity_of, starts
 from imgconv.windows.shapes import counts_of, shaped_extremes
 
 RankAlgorithm = Literal["sorting network", "counting", "column histograms", "histogram"]
 Place = Callable[[int], int]  # of the result among so many cells in ascending order
-NETWORK_CELLS, NETWORK_ROWS = 25, 7  # a loop over more rows is not made of wide instructions
-NETWORK_PIXELS = 1 << 16  # a network is compiled for its window, which takes a second
+NETWORK_CELLS = 81  # larger windows are quicker by counting (2026-11)
+REGISTER_CELLS, REGISTER_ROWS = 25, 7  # a loop over more rows is not made of wide instructions
+REGISTER_PIXELS = 1 << 16  # a network in registers is compiled for its window, which takes a second
+LINE_BYTES = 1 << 10  # of a network's line: those of 25 cells stay in the first cache
 COUNTED_BITS = 16_000  # of the cells of a window; larger ones are quicker by histogram (2026-11)
-COLUMN_CELLS = range(40, 1 << 16)  # of rectangles of bytes, whose histograms count in 16 bits; smaller ones are counted (2026-11)
+COLUMN_CELLS = range(65, 1 << 16)  # of rectangles of bytes, whose histograms count in 16 bits; smaller ones are sorted (2026-11)
 COLUMNS, HEIGHTS = 1 << 10, 8  # with their histograms, 512 kB; a block begins with as many rows as a window has, without results
-BAND_VALUES = 1 << 20  # results of a thread at a time
+BAND_VALUES = 1 << 21  # results of a thread at a time
 SMALL_PLANE = 1 << 14  # results of a plane; smaller ones of a batch are ranked together (2026-11)
-NARROW = 64  # fewer columns than this are counted along their length
+NARROW = 64  # fewer columns than this are sorted along their length
 
 
 def ranked(planes: Planes, window: Window, place: Place, threads: int | None = None, valid: Planes | None = None) -> AnyArray:
@@ -36,40 +39,45 @@ def ranked(planes: Planes, window: Window, place: Place, threads: int | None = N
     """
     (h_out, w_out), algorithm = window.output_size(planes.size), rank_algorithm(window, planes.size, planes.rows.dtype, planes.count)
     if planes.count < 2 or h_out * w_out > SMALL_PLANE:
-        return _ranked(planes, window, place, "counting" if valid and algorithm == "sorting network" else algorithm, threads, valid)
+        return _ranked(planes, window, place, algorithm, threads, valid)
     mixed = _ranked(planes.interleaved(), window, place, algorithm, threads).reshape(h_out, w_out, planes.count, planes.channels)
     return np.ascontiguousarray(mixed.transpose(2, 0, 1, 3)).reshape(planes.count * h_out, w_out * planes.channels)
 
 
 def rank_algorithm(window: Window, size: tuple[int, int], dtype: np.dtype[Any], planes: int = 1) -> RankAlgorithm:
-    """The algorithm of `ranked` for most windows on `planes` of a size; those at the border of a network's plane are counted.
+    """The algorithm of `ranked` on `planes` of a size.
 
-    >>> [rank_algorithm(Window.of(taps), (480, 640), np.dtype(np.uint8)) for taps in (3, 6, 15)]
-    ['sorting network', 'counting', 'column histograms']
+    >>> [rank_algorithm(Window.of(taps), (480, 640), np.dtype(np.uint8)) for taps in (3, 15)]
+    ['sorting network', 'column histograms']
     """
     h_out, w_out = window.output_size(size)
-    if planes * h_out * w_out >= NETWORK_PIXELS and window.cell_count <= NETWORK_CELLS and window.kernel_size[0] <= NETWORK_ROWS:
-        return "sorting network"
     is_plain = window.footprint is None and window.dilation[0] == 1 and (planes == 1 or h_out * w_out > SMALL_PLANE)
     if dtype == np.uint8 and is_plain and window.cell_count in COLUMN_CELLS:
         return "column histograms"
-    return "counting" if 8 * window.cell_count * dtype.itemsize <= COUNTED_BITS else "histogram"
+    if window.cell_count <= NETWORK_CELLS:
+        return "sorting network"
+    return "counting" if 8 * window.cell_count * dtype.itemsize <= COUNTED_BITS and w_out > NARROW else "histogram"
 
 
 def _ranked(
     planes: Planes, window: Window, place: Place, algorithm: RankAlgorithm, threads: int | None, valid: Planes | None = None
 ) -> AnyArray:
-    (h_out, w_out), dtype = window.output_size(planes.size), planes.rows.dtype
+    (h_out, w_out), dtype, cells = window.output_size(planes.size), planes.rows.dtype, window.cell_count
     out = np.empty((planes.count, h_out, w_out, planes.channels), dtype)
-    job = _Ranks(planes, window, place, valid)
+    job, regions = _Ranks(planes, window, place, valid), [Region(0, h_out, 0, w_out)]
     match algorithm:
         case "sorting network":
-            regions = job.by_network(out, threads)
-        case "counting" | "column histograms" | "histogram":
-            regions = [Region(0, h_out, 0, w_out)]
+            fill = job.by_lines
+            if valid is None and out.size >= REGISTER_PIXELS and cells <= REGISTER_CELLS and window.kernel_size[0] <= REGISTER_ROWS:
+                regions = job.by_registers(out, threads)
+        case "column histograms":
+            fill = job.by_columns
+        case "counting":
+            fill = job.by_counting
+        case "histogram":
+            fill = job.by_histogram
         case _:
             assert_never(algorithm)
-    fill = {"column histograms": job.by_columns, "histogram": job.by_histogram}.get(algorithm, job.by_counting)
     blocks = {"widest": COLUMNS, "least": HEIGHTS} if algorithm == "column histograms" else {}
     by_blocks(planes, window, fill, out, regions, filler=identity_of(SMALLEST, dtype), cells=dtype, threads=threads, **blocks)
     if dtype.kind == "f" and np.isnan(planes.rows.max()):
@@ -89,8 +97,9 @@ class _Ranks:
         self.places = np.array([0, *map(place, range(1, window.cell_count + 1))], np.int32)
         self.taps, self.seen = Taps(window, planes.channels), seen(window, planes.size, planes.channels)
         self.counted = counts_of(valid, planes, window)
+        self.exists = valid or planes.with_rows(np.broadcast_to(np.uint8(1), planes.rows.shape))
 
-    def by_network(self, out: AnyArray, threads: int | None) -> list[Region]:
+    def by_registers(self, out: AnyArray, threads: int | None) -> list[Region]:
         """Fill `out` by a sorting network in registers where windows are whole; returns the regions that it leaves out."""
         planes, window, (_, h_out, w_out, channels) = self.planes, self.window, out.shape
         (first, last), (begin, end) = self.seen.whole_rows, self.seen.whole_columns
@@ -115,28 +124,30 @@ class _Ranks:
         edges = [(0, first, 0, w_out), (last, h_out, 0, w_out), (first, last, 0, begin), (first, last, end, w_out)]
         return [Region(*edge) for edge in edges]
 
+    def by_lines(self, cells: AnyArray, target: AnyArray, block: Block) -> None:
+        """Fill `target` from the cells of a block by a sorting network in lines of scratch."""
+        exists = cells_of(self.exists, self.window, block, 0, np.dtype(np.uint8))
+        rows, columns, stride, channels = self.taps.rows, self.taps.columns, self.window.stride[0], self.planes.channels
+        pairs, picked = _network(len(rows), tuple(self.places[-1:] if exists.all() else self.places[1:]))
+        size = LINE_BYTES // cells.itemsize
+        scratch = np.empty((len(rows), size), cells.dtype), np.empty((1, size), np.uint8)
+        pixels = target.shape[1] // channels
+        if pixels <= NARROW and len(target) > pixels:  # short rows: columns become rows
+            results = np.empty((pixels, ((len(target) - 1) * stride + 1) * channels), cells.dtype)
+            turned = _turned(cells, channels), _turned(exists, channels), columns // channels, rows * channels
+            loop(loops.rank_lines)(*turned, pairs, picked, *scratch, results, 1)
+            target[:] = _turned(results, channels)[::stride]
+        else:
+            loop(loops.rank_lines)(cells, exists, rows, columns, pairs, picked, *scratch, target, stride)
+
     def by_counting(self, cells: AnyArray, target: AnyArray, block: Block) -> None:
         """Fill `target` from the cells of a block bit by bit, by counting the cells below."""
-        keys, stride, channels = _ordered(cells), self.window.stride, self.planes.channels
-        counter = np.dtype(np.uint8 if self.window.cell_count <= np.iinfo(np.uint8).max else np.int32)
-        ranks, rows, columns = self._ranks(block, target.shape[1]).astype(counter), self.taps.rows, self.taps.columns
-        pixels = target.shape[1] // channels
-        if pixels <= NARROW and len(target) > pixels:
-            height, span = (len(target) - 1) * stride[0] + 1, keys.shape[1]
-            turned = np.ascontiguousarray(keys.reshape(len(keys), -1, channels).transpose(1, 0, 2)).reshape(span // channels, -1)
-            results = np.empty((pixels, height * channels), keys.dtype)
-            wide = np.repeat(np.broadcast_to(ranks, target.shape).reshape(len(target), pixels, channels), stride[0], axis=0)[:height]
-            ranks = np.ascontiguousarray(wide.transpose(1, 0, 2)).reshape(results.shape)
-            self._count(turned, columns // channels, rows * channels, ranks, results, 1)
-            results = results.reshape(pixels, height, channels)[:, :: stride[0]].transpose(1, 0, 2).reshape(target.shape)
-        else:
-            results = np.empty(target.shape, keys.dtype)
-            self._count(keys, rows, columns, ranks, results, stride[0])
+        keys, counter = _ordered(cells), np.dtype(np.uint8 if self.window.cell_count <= np.iinfo(np.uint8).max else np.int32)
+        ranks, results = self._ranks(block, target.shape[1]).astype(counter), np.empty(target.shape, keys.dtype)
+        scratch = np.empty((1, target.shape[1]), keys.dtype), np.empty((1, target.shape[1]), counter)
+        taps, stride = self.taps, self.window.stride[0]
+        loop(loops.rank_counts, bits=8 * keys.itemsize)(keys, taps.rows, taps.columns, ranks, *scratch, results, stride)
         target[:] = _from_ordered(results, target.dtype)
-
-    def _count(self, keys: AnyArray, rows: AnyArray, columns: AnyArray, ranks: AnyArray, results: AnyArray, stride: int) -> None:
-        limit, counts = np.empty((1, results.shape[1]), keys.dtype), np.empty((1, results.shape[1]), ranks.dtype)
-        loop(loops.rank_counts, bits=8 * keys.itemsize)(keys, rows, columns, ranks, limit, counts, results, stride)
 
     def by_columns(self, cells: AnyArray, target: AnyArray, block: Block) -> None:
         """Fill `target` by histograms of columns."""
@@ -165,6 +176,19 @@ class _Ranks:
     def _ranks(self, block: Block, length: int) -> NDArray[np.int32]:
         ranks: NDArray[np.int32] = self.places[self.counted.of(block, self.window.stride[1], length)]
         return ranks
+
+
+@lru_cache(64)  # blocks of an image, and images of a folder, have one window
+def _network(cells: int, places: tuple[int, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The pairs and picks of `loops.ranks.rank_lines` for the places of results among 1, 2, ... existing cells, or among all of them."""
+    picked = {place: count for count, place in reversed([*enumerate(places, 1)])}
+    pairs = loops.network_pairs(cells, picked)
+    return np.array(pairs, np.intp).reshape(-1, 2), np.array(sorted(picked.items()), np.intp)
+
+
+def _turned(cells: AnyArray, channels: int) -> AnyArray:
+    """Rows of interleaved pixels as columns of them."""
+    return np.ascontiguousarray(cells.reshape(len(cells), -1, channels).transpose(1, 0, 2)).reshape(-1, len(cells) * channels)
 
 
 def _ordered(values: AnyArray) -> AnyArray:
