@@ -1,4 +1,4 @@
-"""The networks behind medians: the zero-one principle, and what they leave out."""
+"""The networks behind medians: the zero-one principle, and what they leave out; values of windows against sorted ones."""
 
 from itertools import product
 
@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from imgconv.loops.ranks import network_pairs
+from imgconv.window import Window
+from imgconv.windows.ranks import ranked
+from imgconv.windows.reduce import Planes
 
 
 def exchanged(columns, pairs):
@@ -34,3 +37,31 @@ def test_larger_networks(cells):
 def test_comparisons_without_influence_are_left_out():
     assert len(network_pairs(9, [4])) < len(network_pairs(9, range(9))) == 26  # Batcher's whole sort
     assert len(network_pairs(1, [0])) == 0
+
+
+@pytest.mark.parametrize("shape", [(9, 1300), (1300, 9)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_rows_longer_than_a_line_and_columns_that_become_rows(shape, dtype):
+    rng = np.random.default_rng(1)
+    pixels, valid = rng.integers(0, 255, shape).astype(dtype), (rng.random(shape) < 0.7).astype(np.uint8)
+    valid[4, 4] = valid[2, 4] = 1
+    largest = np.inf if dtype == np.float32 else 255
+    window = Window.of((5, 3), (2, 1), (2, 1))
+    got = ranked(Planes(np.where(valid, pixels, dtype(largest)), 1, shape), window, lambda cells: cells // 3, 1, Planes(valid, 1, shape))
+    padded = np.pad(np.where(valid, pixels, np.nan), ((2, 2), (1, 1)), constant_values=np.nan)
+    cells = np.sort(np.lib.stride_tricks.sliding_window_view(padded, (5, 3))[::2].reshape(*got.shape, 15))
+    counts = (~np.isnan(cells)).sum(-1)
+    expected = np.take_along_axis(cells, counts[..., None] // 3, -1)[..., 0]
+    np.testing.assert_array_equal(got[counts > 0], expected[counts > 0])
+
+
+@pytest.mark.exhaustive
+def test_bytes_under_more_than_32767_cells():
+    """Their counts take all 16 bits of a histogram's."""
+    image = np.random.default_rng(2).integers(0, 40, (192, 230)).astype(np.uint8) ** 2 // 6
+    image[:, :60] = 7
+    windows = np.lib.stride_tricks.sliding_window_view(image, (190, 185)).reshape(3, 46, -1)
+    for place in (0, 17_000, 35_149):
+        expected = np.partition(windows, place, axis=-1)[..., place]
+        got = ranked(Planes.of_image(image[..., None]), Window.of((190, 185)), lambda cells, at=place: min(at, cells - 1))
+        np.testing.assert_array_equal(got, expected)
