@@ -77,6 +77,7 @@ def command(
         known: dict[str, Any] = {
             "references": what.kernel or [what.window] if what.kernel or what.window else (),
             "kernels_file": what.kernels_file,
+            "mask": what.mask,
             "plain": not salvage and axes is None,
         }
         page = explanation_page(image, recipe, source=source, frames=frames, at=pixel, crop=part, quiz=quiz, **known)

@@ -1,6 +1,7 @@
 """The maps of a page in a real Chromium and a real Firefox. Run by name: `python -m pytest tests/inspection/page_in_browsers.py`."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,13 +14,13 @@ from imgconv.images import Raster
 from imgconv.inspection.page import explanation_page
 from imgconv.inspection.page.photo import page_photo
 from imgconv.inspection.page.settings import branches
-from imgconv.modes import PaddingMode, PoolMode, Range
+from imgconv.modes import MissingMode, PaddingMode, PoolMode, Range
 from imgconv.process import process
 from imgconv.recipe import Canny, Filter, Pool, Postprocess, Recipe, filter_recipe, network_recipe
 from imgconv.registry import Registry
 from imgconv.window import Footprint
 
-SETTINGS, FEWER = 150, 20  # of Chromium, and of Firefox, which takes more time to hand over maps
+SETTINGS, FEWER = 100, 20  # of Chromium, and of Firefox, which takes more time to hand over maps
 KERNELS = [name for name in Registry.load().names() if name not in ("gabor", "laws")]
 NETWORKS = [
     ["grey", "conv gaussian5", "max_pool 2", "conv sobel_x sobel_y padding=1", "relu"],
@@ -58,10 +59,11 @@ def opened(tab, folder, image, recipe, **options):
 
 
 def maps_on(tab, specs):
-    """The planes of the last map of some settings, (C, H, W), or the reason why they do not fit."""
+    """The planes of the last map of some settings, (C, H, W), NaN in missing cells."""
     script = f"""(() => {{ const model = imgconvPage; model.replace([{json.dumps(specs)}]);
-      if (model.problem) return model.problem; const {{ planes, height, width }} = model.results.at(-1);
-      return {{ height, width, planes: planes.map((plane) => [...plane]) }}; }})()"""
+      if (model.problem) return model.problem; const {{ planes, height, width, valid }} = model.results.at(-1);
+      const shown = (plane, c) => [...plane].map((value, i) => (!valid || valid[c][i] ? value : null));
+      return {{ height, width, planes: planes.map(shown) }}; }})()"""
     value = tab.value(script)
     assert isinstance(value, dict), value
     return np.array([[np.nan if number is None else number for number in plane] for plane in value["planes"]]).reshape(
@@ -81,6 +83,14 @@ def small_image(rng, kind, channels=3):
     if kind == "uint16":
         return Raster((photo * 257 + rng.integers(-100, 100, photo.shape)).clip(0, 65535).astype(np.uint16))
     return Raster(photo.astype(np.uint8) if kind == "uint8" else (photo / 255).astype(kind))
+
+
+def with_holes(rng, image):
+    """The photograph without a disk, a column, and cells here and there that differ between channels."""
+    rows, columns = np.indices(image.size)
+    holes = (np.hypot(rows - 20, columns - 15) < 6) | (columns == 40)
+    valid = (~holes[..., None] & (rng.random(image.pixels.shape) > 0.03)).astype(np.uint8)
+    return replace(image, pixels=image.pixels * valid, valid=valid)
 
 
 def random_recipe(rng, kind):
@@ -126,9 +136,10 @@ def random_matrix(rng):
 
 
 def written(image, recipe):
-    """The maps of the last or only result as imgconv writes them, (C, H, W)."""
-    maps = process(image, recipe, floats=False)
-    return np.concatenate([each.image.pixels.transpose(2, 0, 1) for each in maps]).astype(float)
+    """The maps of the last or only result as imgconv writes them, (C, H, W), NaN in missing cells."""
+    maps = [each.image for each in process(image, recipe, floats=False)]
+    values = [np.where(True if each.valid is None else each.valid, each.pixels, np.nan) for each in maps]
+    return np.concatenate([each.transpose(2, 0, 1) for each in values])
 
 
 def is_whole(recipe):
@@ -140,9 +151,10 @@ def is_whole(recipe):
 def check(shown, expected, recipe):
     """Pixels are equal, except that a sum of fractions, whose last bits depend on the order, may lie on the other side of a half."""
     assert shown.shape == expected.shape
-    difference = np.abs(shown - expected)
+    assert np.array_equal(np.isnan(shown), np.isnan(expected)), recipe.describe()
+    difference = np.nan_to_num(np.abs(shown - expected))
     if is_raw(recipe):
-        assert difference.max() <= 1e-6 * max(1.0, np.abs(expected).max())
+        assert difference.max() <= 1e-6 * max(1.0, np.nanmax(np.abs(expected), initial=0))
     elif is_exact(recipe):
         assert difference.max() == 0, recipe.describe()
     else:
@@ -160,16 +172,21 @@ def is_exact(recipe):
     return not isinstance(step, Filter) or (is_whole(recipe) and step.maps[0].combine != "projection" and not step.linear)
 
 
+@pytest.mark.parametrize("has_missing", [False, True], ids=["complete", "missing"])
 @pytest.mark.parametrize("kind", ["uint8", "uint16"])
-def test_whole_maps_of_many_settings_equal_those_of_imgconv(tab, tmp_path, kind):
+def test_whole_maps_of_many_settings_equal_those_of_imgconv(tab, tmp_path, kind, has_missing):
     rng = np.random.default_rng(16)
     for grey in (True, False):
         image = small_image(rng, kind)
-        photo = page_photo(image, grey=grey, crop=None, most_cells=float("inf"))
+        image = with_holes(rng, image) if has_missing else image
+        photo = page_photo(image, grey=grey, crop=None)
         opened(tab, tmp_path, image, filter_recipe(["laplacian8"], grey=grey, linear=kind == "uint8"))
         tried = 0
         while tried < (SETTINGS if isinstance(tab, Page) else FEWER) // 2:
             recipe = random_recipe(rng, kind)
+            if has_missing:
+                rule = {"missing": str(rng.choice(MissingMode.names())), "min_valid": float(rng.choice([0, 0.3, 0.8]))}
+                recipe = replace(recipe, step=replace(recipe.step, **rule))
             if recipe.step.grey != grey:
                 continue
             try:
@@ -177,27 +194,37 @@ def test_whole_maps_of_many_settings_equal_those_of_imgconv(tab, tmp_path, kind)
             except ValueError:
                 continue
             tried += 1
+            if has_missing:
+                tab.value(f"imgconvPage.setRule({{ mode: '{rule['missing']}', least: {rule['min_valid']} }})")
             for settings, step in zip(settings_of(recipe, photo), recipe.step.singles(), strict=True):
                 single = Recipe(recipe.command, step, recipe.postprocess)
                 check(maps_on(tab, settings), written(image, single), single)
 
 
+RULES = [None, ("keep", 0.0), ("fill", 0.4), ("propagate", 0.0)]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
 @pytest.mark.parametrize("steps", NETWORKS, ids=lambda steps: steps[0].split()[0] + f"-{len(steps)}")
-def test_whole_maps_of_networks_equal_those_of_imgconv(tab, tmp_path, monkeypatch, steps):
+def test_whole_maps_of_networks_equal_those_of_imgconv(tab, tmp_path, monkeypatch, steps, rule):
     monkeypatch.chdir(tmp_path)
     np.save("offsets.npy", np.linspace(-1.3, 0.9, 18, dtype=np.float32))
-    image, recipe = small_image(np.random.default_rng(3), "uint8"), network_recipe(steps, range="raw")
+    rng = np.random.default_rng(3)
+    image, recipe = small_image(rng, "uint8"), network_recipe(steps, range="raw")
+    if rule:
+        recipe = network_recipe(steps, range="raw", missing=rule[0], min_valid=rule[1])
+        image = with_holes(rng, image)
     opened(tab, tmp_path, image, recipe)
-    photo = page_photo(image, grey=recipe.step.grey, crop=None, most_cells=float("inf"))
+    photo = page_photo(image, grey=recipe.step.grey, crop=None)
     expected = written(image, recipe).reshape(-1)
     shown = maps_on(tab, settings_of(recipe, photo)[0]).reshape(-1)
-    np.testing.assert_allclose(shown, expected, rtol=1e-6, atol=(1e-5 if "deform" in steps[1] else 1e-6) * max(1.0, np.abs(expected).max()))
+    np.testing.assert_allclose(shown, expected, rtol=1e-6, atol=(1e-5 if "deform" in steps[1] else 1e-6) * max(1.0, np.nanmax(np.abs(expected), initial=0)))
 
 
 @pytest.mark.parametrize("step", [Canny(), Canny(0), Canny(2.5, 20, 90), Canny(1, 70, 90, percent=True)], ids=repr)
 def test_canny_equals_that_of_imgconv(tab, tmp_path, step):
     image, recipe = first_image(str(SAMPLES / "astronaut.jpg"), luma="only", max_pixels=None), Recipe("canny", step)
     opened(tab, tmp_path, image, recipe)
-    photo = page_photo(image, grey=True, crop=None, most_cells=float("inf"))
+    photo = page_photo(image, grey=True, crop=None)
     shown, expected = maps_on(tab, settings_of(recipe, photo)[0]), written(photo.image, recipe)
     assert (shown != expected).mean() < 1e-4

@@ -24,6 +24,9 @@ PAGES = {
     "morphology": ["-s", "grey", "-s", "erode '1 0; 1 1'", "-s", "tophat disk:radius=2", "-s", "gradient box:size=3"],
     "canny": ["--canny"],
     "network": ["-s", "grey", "-s", "conv gaussian5", "-s", "max_pool 2", "-s", "conv sobel_x sobel_y padding=1", "-s", "relu"],
+    "masked": ["-k", "gaussian5", "-k", "sobel", "--mask", "mask.png", "--grey", "--quiz"],
+    "holes": ["-k", "box:size=5", "--nodata", "120", "--crop", "10,20,70,40"],
+    "masked_network": ["-s", "conv sobel_x padding=1", "-s", "max_pool 2", "-s", "relu", "--mask", "mask.png", "--crop", "10,20,70,40"],
     "transposed": ["-s", "grey", "-s", "max_pool 4", "-s", "conv_transpose gaussian5 stride=2"],
 }
 CHOOSE = """((id, value) => { const node = document.getElementById(id); node.value = value;
@@ -42,6 +45,9 @@ def folder(tmp_path_factory):
     """A folder with a photograph and a page of every kind."""
     folder = tmp_path_factory.mktemp("pages")
     assert imgconv("pool", SAMPLES / "chelsea.jpg", "--size", "4", "--mode", "avg", "-o", "photo.png", "-q", cwd=folder).code == 0
+    rows, columns = np.indices((75, 112))
+    holes = (np.hypot(rows - 37, columns - 50) < 9) | (columns == 20)
+    Image.fromarray(np.where(holes, 0, 255).astype(np.uint8)).save(folder / "mask.png")
     for name, words in PAGES.items():
         done = imgconv("explain", "photo.png", *words, "--html", f"{name}.html", cwd=folder)
         assert done.code == 0, done.err
@@ -62,10 +68,11 @@ def settle(tab):
 
 
 def last_map(tab):
-    """The planes of the selected map, (C, H, W)."""
-    script = "(({ planes, height, width }) => ({ planes: planes.map((plane) => [...plane]), height, width }))(imgconvPage.output)"
+    """The planes of the selected map, (C, H, W), NaN in missing cells."""
+    script = """(({ planes, height, width, valid }) => ({ height, width,
+      planes: planes.map((plane, c) => [...plane].map((value, i) => (valid && !valid[c][i] ? null : value))) }))(imgconvPage.output)"""
     value = tab.value(script)
-    return np.array(value["planes"]).reshape(-1, value["height"], value["width"])
+    return np.array(value["planes"], float).reshape(-1, value["height"], value["width"])
 
 
 def at(tab):
@@ -168,8 +175,9 @@ def test_the_arithmetic_of_every_cell_gives_its_value(tab, folder):
     script = """(() => { const model = imgconvPage; let most = 0;
       model.results.slice(1).forEach((maps, n) => { for (let k = 0; k < 60; k++) {
         const at = [k % maps.planes.length, (k * 7) % maps.height, (k * 13) % maps.width];
-        const { value } = model.steps[n].explain(model.results[n], maps, at);
-        most = Math.max(most, Math.abs(value - maps.planes[at[0]][at[1] * maps.width + at[2]])); } });
+        const { value } = model.steps[n].explain(model.results[n], maps, at), cell = at[1] * maps.width + at[2];
+        const isMissing = maps.valid && !maps.valid[at[0]][cell];
+        most = Math.max(most, isMissing ? (Number.isNaN(value) ? 0 : 1) : Math.abs(value - maps.planes[at[0]][cell])); } });
       return most; })()"""
     for name in PAGES:
         shown(tab, folder / f"{name}.html")
@@ -199,6 +207,11 @@ EDITS = {
         "network",
         "imgconvPage.select(4, [0, 0, 0]); imgconvPage.edit({ stride: [2, 2], padding: [2, 2], paddingMode: 'circular' })",
     ),
+    "masked": ("masked", "imgconvPage.setRule({ mode: 'fill', least: 0.6 }); imgconvPage.edit({ stride: [2, 1], dilation: [1, 2] })"),
+    "masked pool": ("masked", f"{CHOOSE}('set-operation', 'pool'); imgconvPage.edit({{ mode: 'median', size: [5, 3] }})"),
+    "holes": ("holes", "imgconvPage.edit({ padding: 'full', paddingMode: 'constant', paddingValue: 9 })"),
+    "holes in a layer": ("holes", f"{CHOOSE}('set-operation', 'conv')"),
+    "masked network": ("masked_network", "imgconvPage.setRule({ mode: 'propagate' }); imgconvPage.edit({ stride: [1, 2] })"),
     "weights": ("network", f"imgconvPage.select(2, [0, 0, 0]); {CHOOSE}('set-tap-0-0', '0.5')"),
     "layer": (
         "colour",
@@ -224,10 +237,22 @@ def test_the_command_gives_the_same_maps(tab, folder, edit):
     done = imgconv(*words, "-q", cwd=folder)
     assert program == "imgconv" and done.code == 0, (line, done.err)
     made = folder / words[words.index("-o") + 1]
-    expected = np.load(made) if made.suffix == ".npy" else np.atleast_3d(api.filter(made, "1", padding="valid")).transpose(2, 0, 1)
+    expected = np.load(made) if made.suffix == ".npy" else pixels_of(made)
     index = tab.value("imgconvPage.results.length - 1")
     tab.value(f"imgconvPage.select({index}, [0, 0, 0]); 0")
-    np.testing.assert_allclose(last_map(tab), expected, rtol=1e-6, atol=1e-4, err_msg=line)
+    result = last_map(tab)
+    if "--nodata" in words:  # the value that marks missing cells
+        value = float(words[words.index("--nodata") + 1])
+        assert (expected[np.isnan(result)] == value).all() and np.isnan(result).any()
+        expected = np.where(np.isnan(result), np.nan, expected)
+    np.testing.assert_allclose(result, expected, rtol=1e-6, atol=1e-4, err_msg=line)
+
+
+def pixels_of(file):
+    """The colours (C, H, W) of an image, NaN where it is transparent."""
+    with Image.open(file) as image:
+        pixels = np.atleast_3d(image).transpose(2, 0, 1).astype(float)
+        return np.where(pixels[-1] > 0, pixels[:-1], np.nan) if image.mode in ("LA", "RGBA") else pixels
 
 
 def wait_for_file(path, seconds=10):

@@ -17,11 +17,11 @@ from imgconv.errors import DoesNotFit, UsageError
 from imgconv.images import Raster
 from imgconv.inspection.page import bundle, explanation_page
 from imgconv.modes import Morphology
+from imgconv.process.missing import located
 from imgconv.recipe import Canny, MissingData, Pool, Postprocess, Recipe, filter_recipe, network_recipe
 from imgconv.recipe.operations import OPERATIONS
 
 FOLDER = Path(bundle.__file__).parent
-LARGEST = 400_000  # bytes of a page
 RECIPES = [
     filter_recipe(["laplacian8"], command="edge"),
     filter_recipe(["sobel", "gaussian:sigma=2"]),
@@ -51,7 +51,7 @@ def data_of(page):
 def test_pages_of_the_samples_are_small(recipe, name):
     image = first_image(str(SAMPLES / name), luma=recipe.luma, max_pixels=None)
     page = explanation_page(image, recipe, source=name)
-    assert len(page.html.encode()) < LARGEST
+    assert len(page.html.encode()) < bundle.LARGEST
     photo = data_of(page)["photo"]
     assert photo["width"] <= 640 and photo["height"] <= 480
 
@@ -63,13 +63,13 @@ def test_a_photograph_is_scaled_down_until_its_page_is_small(size, kind):
     page = explanation_page(image, filter_recipe(["laplacian8"]), source="photo.png")
     data = data_of(page)
     height, width, factor = data["photo"]["height"], data["photo"]["width"], data["from"]["factor"]
-    assert len(page.html.encode()) < LARGEST and max(height, width) <= 640 and min(height, width) <= 480
+    assert len(page.html.encode()) < bundle.LARGEST == 400_000 and max(height, width) <= 640 and min(height, width) <= 480
     assert (height, width) == (max(size[0] // factor, 1), max(size[1] // factor, 1))
 
 
 def test_the_pixels_are_those_of_an_average_pool():
     image = photograph((500, 900), 1)
-    photo = bundle.page_photo(image, grey=False, crop=(40, 20, 700, 300), most_cells=1e9)
+    photo = bundle.page_photo(image, grey=False, crop=(40, 20, 700, 300))
     expected = api.pool(image.pixels[20:320, 40:740, 0], photo.factor, "avg")
     assert np.array_equal(photo.image.pixels[..., 0], expected)
 
@@ -142,11 +142,25 @@ def test_what_a_page_cannot_show_is_refused():
         explanation_page(photograph((9, 9)), filter_recipe(["sobel"], postprocess=Postprocess(overlay=True)), source="photo.png")
 
 
-def test_missing_cells_are_refused():
-    image = photograph((9, 9))
-    recipe = filter_recipe(["sobel"], missing_data=MissingData.of(float(image.pixels[0, 0, 0])))
-    with pytest.raises(DoesNotFit, match="--nodata none"):
-        explanation_page(image, recipe, source="photo.png")
+@pytest.mark.parametrize("factor", [1, 2])
+@pytest.mark.parametrize("nodata, mask", [("0", None), ("none", None), ("auto", "one"), ("auto", "each")])
+def test_missing_cells_are_those_of_the_image(nodata, mask, factor):
+    image = photograph((480 * factor, 64))
+    masks = {"one": image.pixels[..., 0] > 100, "each": image.pixels > 100}
+    image.pixels[5:9, 3:6, 1] = 0
+    recipe = filter_recipe(["sobel"], missing_data=MissingData.of(nodata, masks.get(mask)))
+    photo = bundle.page_photo(located(image, recipe.missing_data), grey=False, crop=None)
+    facts = data_of(explanation_page(image, recipe, source="photo.png"))["photo"]
+    assert facts["masks"] == {"none": 0, "auto": {"one": 1}.get(mask, 3), "0": 3}[nodata]
+    if nodata == "none":
+        assert photo.image.valid is None
+        return
+    valid = image.pixels != 0 if mask is None else np.broadcast_to(masks[mask].reshape(480 * factor, 64, -1), image.pixels.shape)
+    blocks = lambda values: values.reshape(480, factor, 64 // factor, factor, 3)  # noqa: E731
+    counts = blocks(valid).sum(axis=(1, 3))
+    means = blocks(image.pixels * valid).sum(axis=(1, 3)) / np.maximum(counts, 1)
+    assert np.array_equal(photo.image.valid == 0, counts == 0) and (counts == 0).any()
+    assert np.array_equal(photo.image.pixels, np.rint(means))
 
 
 STEPS = {

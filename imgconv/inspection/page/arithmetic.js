@@ -3,7 +3,7 @@
 import { css, inkOn, toneOf } from "./colours.js";
 import { byId, element, renew, tableOf } from "./elements.js";
 import { matrixTables, scrolled } from "./matrices.js";
-import { number, short } from "./numbers.js";
+import { number, resultText, short } from "./numbers.js";
 import { cellText, cellValueText, chainOf } from "./steps.js";
 
 const VIEWS = { window: "Window over the input", im2col: "im2col and matrix product", matrix: "Kernel matrix" };
@@ -52,8 +52,9 @@ function partTables(model, part) {
   }
   const parts = [element("h3", { textContent: title }), cellTable(model, part)];
   if (taps) {
-    const products = taps.map((line, u) => line.map((tap, v) => [short(tap === 0 ? 0 : tap * cells.values[u][v]), {}]));
-    const kernel = taps.map((line) => line.map((tap) => [short(tap), { className: tap ? "" : "zero" }]));
+    const known = (u, v, cell) => (cells.missing?.[u][v] ? ["", { className: "missing" }] : cell);
+    const products = taps.map((line, u) => line.map((tap, v) => known(u, v, [short(tap === 0 ? 0 : tap * cells.values[u][v]), {}])));
+    const kernel = taps.map((line, u) => line.map((tap, v) => known(u, v, [short(tap), { className: tap ? "" : "zero" }])));
     parts.push(sign("×"), tableOf(kernel, { className: "taps", caption: "kernel" }));
     parts.push(sign("="), tableOf(products, { className: "products", caption: "products" }));
   } else if (winners) {
@@ -70,6 +71,7 @@ function cellTable(model, { cells, winners, members, channel }) {
     const value = cells.values[u][v];
     const outside = cells.padded[u][v];
     const left = members && !members[u][v];
+    if (!left && cells.missing?.[u][v]) return ["", { className: "missing", title: "missing" }];
     if (left || (outside && Number.isNaN(value))) return ["", { className: "padding" }];
     if (outside) return [`(${short(value)})`, { className: "padding" }];
     const colour = tone(model.input.planes[channel][cells.rows[u] * model.input.width + cells.columns[v]]);
@@ -124,7 +126,7 @@ function stages(model, { stages: list }) {
       { className: n === list.length - 1 ? "last" : "" },
       element("th", { scope: "row", textContent: name }),
       element("td", { textContent: text }),
-      element("td", { textContent: `= ${number(value)}` }),
+      element("td", { textContent: resultText({ name, value }) }),
     ),
   );
   const table = element(
@@ -133,7 +135,7 @@ function stages(model, { stages: list }) {
     element("caption", { textContent: "from the sum to the value of the map" }),
     ...rows,
   );
-  if (model.output.whole && !model.output.floats) {
+  if (model.output.whole && !model.output.floats && list.at(-1).name !== "missing") {
     const swatch = element("span", { className: "swatch" });
     swatch.style.background = css(toneOf(model.output, model.at[0])(list.at(-1).value));
     rows.at(-1).lastChild.append(swatch);
@@ -146,7 +148,7 @@ export function drawChain(model) {
   const section = byId("chain");
   section.hidden = model.steps.length < 2;
   if (section.hidden) return;
-  const links = chainOf(model.steps, model.results, model.index, model.at).map(({ index, at, text, value }) => {
+  const links = chainOf(model.steps, model.results, model.index, model.at).map(({ index, at, stages, text }) => {
     const step = model.steps[index - 1];
     const name = index ? `${index}. ${step.title}` : "photograph";
     const button = element("button", { type: "button", className: "link", textContent: `${name}: ${cellText(model.results[index], at)}` });
@@ -156,7 +158,7 @@ export function drawChain(model) {
       "li",
       {},
       button,
-      element("span", { textContent: index ? ` ${text} = ${number(value)}` : ` ${cellValueText(model.results[0], at)}` }),
+      element("span", { textContent: index ? ` ${text} ${resultText(stages.at(-1))}` : ` ${cellValueText(model.results[0], at)}` }),
     );
   });
   byId("links").replaceChildren(...links);

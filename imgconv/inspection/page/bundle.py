@@ -19,14 +19,17 @@ from imgconv.images import Raster
 from imgconv.inputs import Inputs
 from imgconv.inspection.page.photo import PagePhoto, deflated, page_photo
 from imgconv.inspection.page.settings import branches, menu, modes
+from imgconv.modes import MissingRule
 from imgconv.outputs import format_of, output_file
 from imgconv.process import shape_of
 from imgconv.process.missing import located
-from imgconv.recipe import Filter, Network, Recipe
+from imgconv.recipe import Canny, Filter, Network, Recipe
 from imgconv.registry import Registry
 
 FOLDER = Path(__file__).parent
 MAIN = "main.js"
+LARGEST = 400_000  # bytes of a page
+OTHER_BYTES = 40_000  # of the style, the elements, the kernels and the settings
 MOST_WORK = 4e8  # multiply-adds of a network on a page, which a browser does in about half a second
 MOST_VALUES = 2e7  # values in all maps of a network
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([a-z]+\.js)";\n', re.MULTILINE)
@@ -68,28 +71,31 @@ def explanation_page(
     quiz: bool = False,
     references: Sequence[object] = (),
     kernels_file: Path | None = None,
+    mask: str | None = None,
     plain: bool = True,
 ) -> Page:
     """The page of `recipe` on `image`, the first of the `frames` of `source`.
 
     It shows the output pixel `at` (x, y) first. `crop` (x, y, width, height) is the part of the image that is used. `references` are the
-    kernels as they were typed. `plain` says that the file is read without options, so that a command line on the page can name it.
+    kernels as they were typed, `mask` is the file of the recipe's mask. `plain` says that the file is read without options, so that a
+    command line on the page can name it.
     Raises DoesNotFit and UsageError for a recipe that does not fit the photograph or that has no view on a page.
     """
     step = recipe.step
     if recipe.postprocess.overlay:
         raise UsageError("--overlay draws the map over the photograph, and a page shows the map alone; leave it out")
-    if located(image, recipe.missing_data).valid is not None:
-        raise DoesNotFit("a page has no view of missing cells; fill them first, or take them as values with --nodata none")
-    photo = page_photo(image, grey=step.grey, crop=crop, most_cells=_most_cells(image, recipe))
+    image = located(image, recipe.missing_data)
+    most_bytes = (LARGEST - OTHER_BYTES - len(bundled_script())) * 3 / 4  # base64 takes a third more
+    photo = page_photo(image, grey=step.grey, crop=crop, most_bytes=most_bytes, most_cells=_most_cells(image, recipe))
     recipe.trace(shape_of(photo.image))
     registry = Registry.load(kernels_file)
     data = {
         "name": _visible(PurePath(source).name or source),
-        "photo": photo.facts(linear=isinstance(step, Filter) and step.linear),
+        "photo": photo.facts(linear=isinstance(step, Filter) and step.linear) | {"rule": _rule(recipe)},
         "from": {"size": image.size, "crop": crop, "factor": photo.factor},
         "file": quote(source),
-        "stored": plain and photo.is_whole and not image.alpha and frames == 1 and source.isprintable() and os.path.isfile(source),
+        "stored": plain and photo.is_whole and not image.alpha and frames == 1 and _is_file(source) and _has_mask(recipe, mask),
+        "missing": _missing_words(recipe, mask),
         "kernelsFile": None if kernels_file is None else quote(str(kernels_file)),
         "command": "run" if isinstance(step, Network) else recipe.command,
         "grey": step.grey,
@@ -100,6 +106,28 @@ def explanation_page(
         "quiz": quiz,
     }
     return Page(_page(data, photo))
+
+
+def _is_file(name: str) -> bool:
+    return name.isprintable() and os.path.isfile(name)
+
+
+def _has_mask(recipe: Recipe, mask: str | None) -> bool:
+    """Whether the mask of a recipe, if it has one, is a file that a command line can name."""
+    return recipe.missing_data.mask is None or (mask is not None and _is_file(mask))
+
+
+def _missing_words(recipe: Recipe, mask: str | None) -> str:
+    """The options that say which cells of the file are missing."""
+    nodata = recipe.missing_data.nodata
+    words = [] if nodata == "auto" else [f"--nodata {nodata if nodata == 'none' else format(nodata, '.17g')}"]
+    return " ".join(words if mask is None else [*words, f"--mask {quote(mask)}"])
+
+
+def _rule(recipe: Recipe) -> dict[str, Any]:
+    """What becomes of missing cells; the default for canny, which has no such option."""
+    mode, least = MissingRule() if isinstance(recipe.step, Canny) else recipe.step.rule
+    return {"mode": mode, "least": least}
 
 
 def _named(recipe: Recipe, references: Sequence[object], registry: Registry) -> list[str | None]:

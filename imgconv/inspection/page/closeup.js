@@ -5,6 +5,7 @@ import { byId, element } from "./elements.js";
 import { sourceOf } from "./geometry.js";
 import { listenToKeys, listenToPointer } from "./maps.js";
 import { short } from "./numbers.js";
+import { isMissing } from "./missing.js";
 import { cellUnder, cellValueText, shapeOf } from "./steps.js";
 
 const WIDEST = 46;
@@ -117,9 +118,18 @@ export class Closeups {
         if (!inside && !padding) continue;
         const [row, column] = inside ? [i, j] : border ? [sourceOf(border.mode, i, height), sourceOf(border.mode, j, width)] : [-1, -1];
         const value = row >= 0 && column >= 0 ? plane[row * width + column] : border ? border.value : NaN;
-        this.#cell(view, u, v, value, tone, padding, gradient && inside ? gradient(i, j) : null);
+        if (row >= 0 && column >= 0 && isMissing(maps, [c, row, column])) this.#missing(view, u, v, padding);
+        else this.#cell(view, u, v, value, tone, padding, gradient && inside ? gradient(i, j) : null);
       }
     }
+  }
+
+  #missing({ context, cell }, u, v, padding) {
+    const [x, y] = [v * cell, u * cell];
+    context.fillStyle = themed(padding ? "padding" : "missing");
+    context.fillRect(x, y, cell, cell);
+    hatch(context, x, y, cell, "missing-hatch", -1);
+    outlineCell(context, x, y, cell);
   }
 
   #cell({ context, cell }, u, v, value, tone, padding, gradient) {
@@ -128,10 +138,8 @@ export class Closeups {
     const colour = padding ? null : gradient === null ? tone(value) : gradient ? [255, 214, 102] : [250, 250, 250];
     context.fillStyle = colour ? css(colour) : themed("padding");
     context.fillRect(x, y, cell, cell);
-    if (padding) hatch(context, x, y, cell);
-    context.strokeStyle = themed("grid");
-    context.lineWidth = 1;
-    if (cell > 7) context.strokeRect(x + 0.5, y + 0.5, cell, cell);
+    if (padding) hatch(context, x, y, cell, "hatch", 1);
+    outlineCell(context, x, y, cell);
     const shown = gradient ?? value;
     if (cell < NUMBERED || Number.isNaN(shown)) return;
     const text = short(shown);
@@ -141,7 +149,7 @@ export class Closeups {
   }
 
   /** The taps in the corners of their cells, and rings around the cells that a pool selects. */
-  #taps(view, { taps, winners, members }, rows, columns) {
+  #taps(view, { cells, taps, winners, members }, rows, columns) {
     const { context, cell } = view;
     const most = taps ? 0 : Math.max(...(winners ?? [[0]]).flat().map(Math.abs));
     rows.forEach((row, u) =>
@@ -153,7 +161,7 @@ export class Closeups {
         context.strokeStyle = themed("window");
         context.lineWidth = 1.5;
         if (cell > 7) context.strokeRect(x + 1.5, y + 1.5, cell - 3, cell - 3);
-        if (taps && cell >= WEIGHTED && !this.model.step.points) corner(context, short(taps[u][v]), x, y, cell);
+        if (taps && !cells.missing?.[u][v] && cell >= WEIGHTED && !this.model.step.points) corner(context, short(taps[u][v]), x, y, cell);
       }),
     );
   }
@@ -209,15 +217,23 @@ function origin(now, count, [first, last], [before, after], size) {
   return Math.min(Math.max(Math.min(Math.max(middle, least), most), last - count + 1), first);
 }
 
-function hatch(context, x, y, cell) {
+function outlineCell(context, x, y, cell) {
+  context.strokeStyle = themed("grid");
+  context.lineWidth = 1;
+  if (cell > 7) context.strokeRect(x + 0.5, y + 0.5, cell, cell);
+}
+
+/** Lines across a cell that rise (1) or fall (-1) to the right. */
+function hatch(context, x, y, cell, colour, direction) {
   context.save();
   context.beginPath();
   context.rect(x, y, cell, cell);
   context.clip();
-  context.strokeStyle = themed("hatch");
+  context.strokeStyle = themed(colour);
   context.lineWidth = 1;
   context.beginPath();
-  for (let d = -cell; d < cell; d += 7) (context.moveTo(x + d, y + cell), context.lineTo(x + d + cell, y));
+  const [from, to] = direction > 0 ? [y + cell, y] : [y, y + cell];
+  for (let d = -cell; d < cell; d += 7) (context.moveTo(x + d, from), context.lineTo(x + d + cell, to));
   context.stroke();
   context.restore();
 }

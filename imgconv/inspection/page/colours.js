@@ -36,7 +36,9 @@ function scaleOf(maps, c) {
   if (!scales.has(plane)) {
     let low = Infinity;
     let high = -Infinity;
-    for (const value of plane) {
+    const known = maps.valid?.[c];
+    for (let i = 0; i < plane.length; i++) {
+      const value = known && !known[i] ? NaN : plane[i];
       if (value < low) low = value;
       if (value > high) high = value;
     }
@@ -46,9 +48,9 @@ function scaleOf(maps, c) {
   return scales.get(plane);
 }
 
-/** Pixels of plane `c`, or of all three colours for null, as image data. */
+/** Pixels of plane `c`, or of all three colours for null, as image data; missing cells are transparent. */
 export function imageOf(maps, c) {
-  const { width, height, planes } = maps;
+  const { width, height, planes, valid } = maps;
   const image = new ImageData(width, height);
   const { data } = image;
   if (c === null) {
@@ -57,24 +59,25 @@ export function imageOf(maps, c) {
       data[o] = planes[0][i] * factor;
       data[o + 1] = planes[1][i] * factor;
       data[o + 2] = planes[2][i] * factor;
-      data[o + 3] = 255;
+      data[o + 3] = valid && !valid.every((cells) => cells[i]) ? 0 : 255;
     }
     return image;
   }
+  const known = valid?.[c];
   const { low, high } = scaleOf(maps, c);
   const plane = planes[c];
   if (low >= 0) {
     const factor = 255 / (high - low || 1);
     for (let i = 0, o = 0; i < plane.length; i++, o += 4) {
       data[o] = data[o + 1] = data[o + 2] = (plane[i] - low) * factor;
-      data[o + 3] = 255;
+      data[o + 3] = known && !known[i] ? 0 : 255;
     }
     return image;
   }
   const tone = toneOf(maps, c);
   for (let i = 0, o = 0; i < plane.length; i++, o += 4) {
     [data[o], data[o + 1], data[o + 2]] = tone(plane[i]);
-    data[o + 3] = 255;
+    data[o + 3] = known && !known[i] ? 0 : 255;
   }
   return image;
 }

@@ -1,10 +1,11 @@
 // The command line, or the lines of Python, that give the image that the page shows.
 
 import { copyButton, byId, element } from "./elements.js";
-import { imageFile, npy, save, weightsFile } from "./files.js";
+import { imageFile, markedImage, maskFile, npy, save, weightsFile } from "./files.js";
 import { matrixText } from "./kernels.js";
 
 const PHOTO = "photo.npy";
+const MASK = "mask.npy";
 
 /** Show the commands, and buttons for the files that they read. */
 export function drawCommand(model) {
@@ -19,7 +20,8 @@ export function drawCommand(model) {
     button.addEventListener("click", () => save(blob(), name));
     buttons.append(button);
   };
-  if (lines.some((line) => line.includes(PHOTO))) file(PHOTO, () => imageFile(model.photo));
+  if (lines.some((line) => line.includes(PHOTO))) file(PHOTO, () => imageFile(photoToSave(model).image));
+  if (lines.some((line) => line.includes(MASK))) file(MASK, () => maskFile(model.photo));
   for (const [name, blob] of files) file(name, blob);
   byId("lines").replaceChildren(...nodes, ...(buttons.children.length ? [buttons] : []));
 }
@@ -33,12 +35,34 @@ export function commandOf(model) {
     const texts = model.branch.specs.map((each, n) => stepText(each, n + 1, files));
     const grey = !model.isNetwork && data.grey && data.stored;
     const words = [...(grey ? ["grey"] : []), ...texts].map((text) => `-s ${quoted(text)}`);
-    return { lines: [`imgconv run ${file} ${words.join(" ")} --range raw -o maps.npy`], files };
+    const missing = missingWords(model).map((word) => ` ${word}`);
+    return { lines: [`imgconv run ${file} ${words.join(" ")}${missing.join("")} --range raw -o maps.npy`], files };
   }
   if (spec.type === "deform") return { lines: python(model), files };
   const words = { filter: filterWords, pool: poolWords, canny: cannyWords }[spec.type](spec, data, file);
   const name = spec.range === "raw" && spec.type === "filter" ? "map.npy" : "map.png";
+  words.push(...missingWords(model));
   return { lines: [`imgconv ${words.filter(Boolean).join(" ")}${spec.several ? "" : ` -o ${name}`}`], files };
+}
+
+/**
+ * The photograph for a file, and the option that says which of its cells are missing: a mask, or where each channel has cells of its own
+ * a value that no other cell has.
+ */
+function photoToSave({ photo }) {
+  if (!photo.valid) return { image: photo, words: [] };
+  if (photo.masks === 1) return { image: photo, words: [`--mask ${MASK}`] };
+  const { image, value } = markedImage(photo);
+  return { image, words: [`--nodata ${value}`] };
+}
+
+/** The options for missing cells; canny has no rule for them. */
+function missingWords(model) {
+  const { data, photo, spec } = model;
+  const words = data.stored ? [data.missing] : photoToSave(model).words;
+  if (!photo.valid || spec.type === "canny") return words.filter(Boolean);
+  const { mode, least } = photo.rule;
+  return [...words, mode !== "keep" && `--missing ${mode}`, least > 0 && `--min-valid ${least}`].filter(Boolean);
 }
 
 function filterWords(spec, data, file) {
@@ -129,11 +153,14 @@ function reference(spec, first, number, files) {
 }
 
 /** Lines of Python for a deformable convolution, which no command has. */
-function python({ spec, step, output }) {
+function python(model) {
+  const { spec, step, output, photo } = model;
+  const missing = photo.masks === 1 ? `numpy.load("${MASK}") == 0` : `image == ${photoToSave(model).words[0]?.split(" ")[1]}`;
   const [{ taps, divisor }] = spec.kernels;
   const offsets = step.offsets.flat(2).map((value) => +value.toFixed(9));
   return [
     `import imgconv, numpy; image = numpy.load("${PHOTO}").astype("float32").transpose(2, 0, 1)[None]`,
+    ...(photo.valid ? [`image = numpy.where(${missing}, numpy.float32("nan"), image)`] : []),
     `taps = numpy.array(${JSON.stringify(taps)}, "float32") / ${divisor}`,
     `offset = numpy.array(${JSON.stringify(offsets)}, "float32")[None, :, None, None]`,
     `offset = offset * numpy.ones((1, 1, ${output.height}, ${output.width}), "float32")`,

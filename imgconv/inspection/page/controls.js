@@ -32,9 +32,20 @@ export function drawControls(model) {
   form.replaceChildren(
     ...(model.isNetwork ? [stepChoice(model)] : [operationChoice(model), branchChoice(model)].filter(Boolean)),
     ...fields,
+    ...missingFields(model),
   );
   if (!fields.length) form.append(element("p", { className: "quiet", textContent: "This step has no settings." }));
   if (focused) byId(focused)?.focus();
+}
+
+/** What becomes of missing cells; canny has no such rule. */
+function missingFields(model) {
+  const { photo, data, spec } = model;
+  const setRule = (change) => model.setRule(change);
+  if (!photo.valid || spec.type === "canny") return [];
+  const mode = choice("missing", "Missing cells", helped(data.modes.missing), photo.rule.mode, (value) => setRule({ mode: value }));
+  const least = numberInput("least", photo.rule.least, { min: 0, max: 1 }, (value) => setRule({ least: value }));
+  return [mode, labelled("Least valid share of a window, 0 to 1", least)];
 }
 
 function stepChoice(model) {
@@ -79,7 +90,8 @@ function otherSpec(model, type) {
       padding: "valid",
       dilation: [1, 1],
       ceilMode: false,
-      divisor: "inside",
+      divisor: null,
+      counted: "inside",
       paddingMode: null,
       paddingValue: 0,
     },

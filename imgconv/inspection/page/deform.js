@@ -1,6 +1,7 @@
 // Deformable convolution: each tap reads the input at its place plus an offset, between four cells. Offsets are the same everywhere.
 
 import { AXES, fieldOf, outputSize, padsOf, positionsOf, sizeFormulas, spanOf } from "./geometry.js";
+import { validOf } from "./missing.js";
 import { number, signed } from "./numbers.js";
 
 /** Named offsets [down, across] for the tap (u, v) of a kernel of a size, of some strength in cells. */
@@ -45,7 +46,6 @@ export class Deformed {
       const sums = new Float64Array(height * width);
       this.taps.forEach((line, u) =>
         line.forEach((tap, v) => {
-          if (!tap) return;
           const [down, across] = this.offsets[u][v];
           for (let i = 0; i < height; i++) {
             const y = i * this.stride[0] - pads[0][0] + u * this.dilation[0] + down;
@@ -57,7 +57,7 @@ export class Deformed {
       );
       return Float32Array.from(sums, (sum) => sum / this.divisor);
     });
-    return { ...input, planes, height, width, whole: false, floats: true, stretch: null };
+    return { ...input, planes, height, width, whole: false, floats: true, stretch: null, valid: validOf(input, planes) };
   }
 
   /** Where each tap of an output cell reads, as [row, column] with fractions. */

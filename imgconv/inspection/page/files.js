@@ -24,6 +24,24 @@ export function imageFile({ planes, height, width }) {
   return npy(values, [height, width, planes.length]);
 }
 
+/** A mask (H, W) of the photograph: 0 in missing cells, else 255. */
+export function maskFile({ valid, height, width }) {
+  return npy(
+    valid[0].map((cell) => 255 * cell),
+    [height, width],
+  );
+}
+
+/** The photograph with a value in its missing cells that no other cell has. */
+export function markedImage(photo) {
+  const { planes, valid, whole, largest } = photo;
+  const used = new Set();
+  planes.forEach((plane, c) => plane.forEach((value, i) => valid[c][i] && used.add(value)));
+  let value = whole ? 0 : -9999;
+  while (used.has(value) && value < largest) value += whole ? 1 : -1;
+  return { value, image: { ...photo, planes: planes.map((plane, c) => plane.map((cell, i) => (valid[c][i] ? cell : value))) } };
+}
+
 /** Weights (O, I, kh, kw) as float32. */
 export function weightsFile(weight) {
   return npy(Float32Array.from(weight.flat(3)), [weight.length, weight[0].length, weight[0][0].length, weight[0][0][0].length]);

@@ -2,8 +2,9 @@
 
 import { Misfit, checkBorder, fieldOf, outputSize, padsOf, patchOf, positionsOf, sizeFormulas } from "./geometry.js";
 import { flipped, wholeTaps } from "./kernels.js";
-import { number, productsText } from "./numbers.js";
-import { addProduct, padded, sumOf, toLevel } from "./sums.js";
+import { hide, isMissing, normalise, sumStages, underAnchor, withoutMissing, withReason } from "./missing.js";
+import { number } from "./numbers.js";
+import { addProduct, padded, toLevel } from "./sums.js";
 
 const COMBINED = {
   none: { of: (values) => values[0], text: (values) => values.join("") },
@@ -58,25 +59,37 @@ export class Filter {
   apply(input) {
     const [channels, height, width] = this.shape([input.planes.length, input.height, input.width]);
     const source = this.linear ? input.planes.map((plane) => Float32Array.from(plane, (level) => input.light[level])) : input.planes;
+    const valid = input.valid && [];
     const values = Array.from({ length: channels }, (_, c) => {
-      const maps = this.kernels.map((kernel) => this.#map(kernel, this.overChannels ? source : [source[c]], input, height * width));
-      return this.#combined(maps, input.largest);
+      const own = (planes) => (this.overChannels ? planes : [planes[c]]);
+      const cells = input.valid && own(input.valid);
+      valid?.push(underAnchor(cells, this.#place(this.kernels[0], input), input.rule));
+      const maps = this.kernels.map((kernel) => this.#map(kernel, own(source), input, cells, valid?.[c]));
+      return hide(this.#combined(maps, input.largest), valid?.[c], NaN);
     });
     const stretch = this.arithmetic.stretched ? extremes(values) : null;
-    const planes = values.map((plane) => this.#pixels(plane, input, stretch));
-    return { ...input, planes, height, width, stretch, floats: this.arithmetic.floats };
+    const planes = values.map((plane, c) => hide(this.#pixels(plane, input, stretch), valid?.[c], input.whole ? 0 : NaN));
+    const whole = input.whole && !this.arithmetic.floats;
+    return { ...input, planes, height, width, stretch, whole, floats: this.arithmetic.floats, valid };
   }
 
-  #map(kernel, planes, input, count) {
+  /** Where a kernel is over an image. */
+  #place(kernel, { height, width }) {
     const window = this.windowOf(kernel);
-    const size = [input.height, input.width];
+    const size = [height, width];
+    return { window, size, pads: padsOf(window, size), border: this.border, output: outputSize(window, size) };
+  }
+
+  /** One map of planes; `cells` are their valid cells, and `known` becomes 0 where a result is missing. */
+  #map(kernel, planes, input, cells, known) {
+    const place = this.#place(kernel, input);
+    const { size, pads, output } = place;
+    const count = output[0] * output[1];
     const sums = new Float64Array(count);
     const { planes: taps, divisor } = this.weights(kernel, input.largest);
-    const pads = padsOf(window, size);
     const border = this.linear ? { ...this.border, value: input.light[this.border.value] } : this.border;
-    planes.forEach((plane, c) => {
-      addProduct(sums, outputSize(window, size), padded(plane, size, pads, border), taps[c], this.stride, this.dilation);
-    });
+    planes.forEach((plane, c) => addProduct(sums, output, padded(plane, size, pads, border), taps[c], this.stride, this.dilation));
+    if (known) normalise(sums, known, taps, cells, place, input.rule);
     const more = kernel.offset * input.level + kernel.bias;
     if (divisor !== 1 || more) for (let i = 0; i < count; i++) sums[i] = sums[i] / divisor + more;
     return sums;
@@ -110,11 +123,11 @@ export class Filter {
     const { absolute, added, bounded } = this.arithmetic;
     const { largest, whole } = input;
     const more = added * input.level;
-    const factor = stretch && largest / (stretch[1] - stretch[0] || 1);
+    const span = stretch && (stretch[1] - stretch[0] || 1);
     const ranged = (value) => {
       let result = absolute ? Math.abs(value) : value;
       if (added) result += more;
-      if (stretch) result = (result - stretch[0]) * factor;
+      if (stretch) result = ((result - stretch[0]) * largest) / span;
       return this.linear && bounded ? fromLight(result / largest) * largest : result;
     };
     const { threshold, invert } = this;
@@ -131,6 +144,10 @@ export class Filter {
   explain(input, output, [c, row, column]) {
     const members = this.kernels.map((kernel) => this.#member(kernel, input, c, [row, column]));
     const parts = members.flatMap((member) => member.parts);
+    if (isMissing(output, [c, row, column])) {
+      const { stages } = members.find((member) => member.stages.some(({ name }) => name === "missing")) ?? members[0];
+      return { parts, stages: withReason(stages, input), value: NaN };
+    }
     const values = members.map((member) => member.value);
     const stages = members.length > 1 ? [] : [...members[0].stages];
     let value = values[0];
@@ -156,14 +173,15 @@ export class Filter {
     const pads = padsOf(window, size);
     const [rows, columns] = [0, 1].map((axis) => positionsOf(window, pads, axis, at[axis]));
     const { planes: taps, divisor } = this.weights(kernel, input.largest);
-    const parts = taps.map((plane, n) => {
+    const all = taps.map((plane, n) => {
       const channel = this.overChannels ? n : c;
       const cells = patchOf(input.planes[channel], size, rows, columns, this.border);
       if (this.linear) cells.values = cells.values.map((line) => line.map((level) => input.light[level]));
       return { title: input.names[channel], kernel: this.kernels.length > 1 ? kernel.name : "", channel, cells, taps: plane };
     });
-    let value = parts.reduce((sum, part) => sum + sumOf(part.cells.values, part.taps), 0);
-    const stages = [{ name: "sum", text: productsText(parts), value }];
+    const parts = withoutMissing(all, input, this.border);
+    const stages = sumStages(parts, input);
+    let { value } = stages.at(-1);
     const step = (name, text, result) => stages.push({ name, text, value: (value = result) });
     if (divisor !== 1) step("divisor", `${number(value)} / ${number(divisor)}`, value / divisor);
     const more = kernel.offset * input.level;
@@ -182,7 +200,7 @@ export class Filter {
     if (output.stretch) {
       const [low, high] = output.stretch;
       const text = `(${number(value)} − ${number(low)}) · ${number(largest)} / (${number(high)} − ${number(low)})`;
-      step("range minmax", text, (value - low) * (largest / (high - low || 1)));
+      step("range minmax", text, ((value - low) * largest) / (high - low || 1));
     }
     if (floats) return;
     if (this.linear && bounded) step("sRGB", `from light ${number(value)}`, fromLight(value / largest) * largest);

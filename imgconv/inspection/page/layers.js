@@ -2,13 +2,28 @@
 
 import { AXES, Misfit, checkBorder, fieldOf, outputSize, padsOf, patchOf, positionsOf, sizeFormulas, spanOf } from "./geometry.js";
 import { flipped } from "./kernels.js";
-import { number, productsText } from "./numbers.js";
-import { addCorrelation, padded, sumOf } from "./sums.js";
+import {
+  enoughCells,
+  hide,
+  isMissing,
+  missingStage,
+  missingUnder,
+  normalise,
+  sumStages,
+  underAnchor,
+  validOf,
+  validStage,
+  withoutMissing,
+  withReason,
+  withValue,
+} from "./missing.js";
+import { number } from "./numbers.js";
+import { addCorrelation, padded } from "./sums.js";
 
 /** Float32 maps as the result of a step on `input`. */
 function mapsOf(input, planes, [height, width], names) {
   const list = names ?? planes.map((_, n) => `map ${n + 1}`);
-  return { ...input, planes, height, width, names: list, whole: false, floats: true, stretch: null, vector: false };
+  return { ...input, planes, height, width, names: list, whole: false, floats: true, stretch: null, vector: false, valid: validOf(input, planes) };
 }
 
 /** What is common to conv and conv_transpose: weights (O, I, kh, kw) or (I, O/groups, kh, kw) as planes of rows, and a bias. */
@@ -42,10 +57,10 @@ class Weighted {
     return this.weight.flat(3).length + (this.bias?.length ?? 0);
   }
 
-  stagesOf(parts, bias) {
-    const sum = parts.reduce((total, part) => total + sumOf(part.cells.values, part.taps), 0);
-    const stages = [{ name: "sum", text: productsText(parts), value: sum }];
-    if (bias) stages.push({ name: "bias", text: `${number(sum)} + ${number(bias)}`, value: sum + bias });
+  stagesOf(parts, input, bias) {
+    const stages = sumStages(parts, input);
+    const { value } = stages.at(-1);
+    if (bias) stages.push({ name: "bias", text: `${number(value)} + ${number(bias)}`, value: value + bias });
     return stages;
   }
 }
@@ -81,15 +96,27 @@ export class Conv extends Weighted {
   apply(input) {
     const size = [input.height, input.width];
     const [count, ...output] = this.shape([input.planes.length, ...size]);
-    const sources = input.planes.map((plane) => padded(plane, size, padsOf(this.window, size), this.border));
+    const pads = padsOf(this.window, size);
+    const place = { window: this.window, size, pads, border: this.border, output };
+    const known = (plane, c) => (input.valid ? withValue(plane, input.valid[c], 0) : plane);
+    const sources = input.planes.map((plane, c) => padded(known(plane, c), size, pads, this.border));
     const planes = Array.from({ length: count }, (_, map) => {
       const { kernel, first } = this.sourceOf(map, input.planes.length);
       const sums = new Float64Array(output[0] * output[1]);
-      this.tapsOf(kernel).forEach((taps, n) => addCorrelation(sums, output, sources[first + n], taps, this.stride, this.dilation));
+      const taps = this.tapsOf(kernel);
+      taps.forEach((rows, n) => addCorrelation(sums, output, sources[first + n], rows, this.stride, this.dilation));
+      if (input.valid) this.#normalise(sums, taps, input.valid.slice(first, first + taps.length), place, input.rule);
       const bias = this.bias?.[kernel] ?? 0;
       return Float32Array.from(sums, (sum) => sum + bias);
     });
     return mapsOf(input, planes, output, this.#names(input, count));
+  }
+
+  /** The sums over the valid cells become those over all, and NaN where a result is missing. */
+  #normalise(sums, taps, valid, place, rule) {
+    const known = underAnchor(valid, place, rule);
+    normalise(sums, known, taps, valid, place, rule);
+    hide(sums, known, NaN);
   }
 
   #names(input, count) {
@@ -105,11 +132,14 @@ export class Conv extends Weighted {
     const pads = padsOf(this.window, size);
     const { kernel, first } = this.sourceOf(map, input.planes.length);
     const [rows, columns] = AXES.map((axis) => positionsOf(this.window, pads, axis, [row, column][axis]));
-    const parts = this.tapsOf(kernel).map((taps, n) => {
+    const all = this.tapsOf(kernel).map((taps, n) => {
       const cells = patchOf(input.planes[first + n], size, rows, columns, this.border);
       return { title: input.names[first + n], kernel: "", channel: first + n, cells, taps };
     });
-    const stages = this.stagesOf(parts, this.bias?.[kernel]);
+    const parts = withoutMissing(all, input, this.border);
+    const missing = isMissing(output, [map, row, column]);
+    const stages = this.stagesOf(parts, input, missing ? 0 : this.bias?.[kernel]);
+    if (missing) return { parts, stages: withReason(stages, input), value: NaN };
     return { parts, stages, value: stages.at(-1).value };
   }
 
@@ -220,7 +250,7 @@ export class ConvTranspose extends Weighted {
       taps: down.map(([, u]) => across.map(([, v]) => taps[u][v])),
       stamp: taps,
     }));
-    const stages = this.stagesOf(parts, this.bias?.[bias]);
+    const stages = this.stagesOf(parts, { valid: null }, this.bias?.[bias]);
     return { parts, stages, value: stages.at(-1).value };
   }
 
@@ -379,22 +409,34 @@ export class AdaptivePool extends Elementwise {
     return Array.from({ length: end - first }, (_, n) => first + n);
   }
 
-  #value(plane, width, rows, columns) {
-    const values = rows.flatMap((row) => columns.map((column) => plane[row * width + column]));
+  /** The average or the largest of the cells that are not missing. */
+  #value(plane, width, rows, columns, valid) {
+    const cells = rows.flatMap((row) => columns.map((column) => row * width + column));
+    const values = (valid ? cells.filter((cell) => valid[cell]) : cells).map((cell) => plane[cell]);
     return this.mode === "avg"
       ? values.reduce((sum, x) => sum + x, 0) / values.length
       : values.reduce((most, x) => Math.max(most, x), -Infinity);
   }
 
+  #known(windows, { valid, width, rule }, c) {
+    const lost = windows.map(([rows, columns]) => rows.reduce((sum, row) => sum + columns.filter((j) => !valid[c][row * width + j]).length, 0));
+    return enoughCells(
+      windows.map(([rows, columns]) => rows.length * columns.length),
+      lost,
+      rule,
+    );
+  }
+
   apply(input) {
     const [, height, width] = this.shape([input.planes.length, input.height, input.width]);
-    const planes = input.planes.map((plane) =>
-      Float32Array.from({ length: height * width }, (_, n) => {
-        const rows = this.#cells(Math.floor(n / width), 0, input.height);
-        const columns = this.#cells(n % width, 1, input.width);
-        return this.#value(plane, input.width, rows, columns);
-      }),
-    );
+    const windows = Array.from({ length: height * width }, (_, n) => [
+      this.#cells(Math.floor(n / width), 0, input.height),
+      this.#cells(n % width, 1, input.width),
+    ]);
+    const planes = input.planes.map((plane, c) => {
+      const values = Float32Array.from(windows, ([rows, columns]) => this.#value(plane, input.width, rows, columns, input.valid?.[c]));
+      return input.valid ? hide(values, this.#known(windows, input, c), NaN) : values;
+    });
     return mapsOf(input, planes, [height, width], input.names);
   }
 
@@ -402,12 +444,14 @@ export class AdaptivePool extends Elementwise {
     const rows = this.#cells(row, 0, input.height);
     const columns = this.#cells(column, 1, input.width);
     const cells = patchOf(input.planes[c], [input.height, input.width], rows, columns, { mode: "zeros", value: 0 });
-    const value = this.#value(input.planes[c], input.width, rows, columns);
+    const value = this.#value(input.planes[c], input.width, rows, columns, input.valid?.[c]);
+    const missing = missingUnder(input, c, rows, columns, { mode: "zeros" });
     const members = rows.map(() => columns.map(() => 1));
+    const counted = missing ? [validStage(missing.flat().filter((cell) => !cell).length, rows.length * columns.length)] : [];
     const text = `the ${this.mode === "avg" ? "average" : "largest"} of ${rows.length}×${columns.length} cells`;
     return {
-      parts: [{ title: input.names[c], kernel: "", channel: c, cells, taps: null, members }],
-      stages: [{ name: this.mode, text, value }],
+      parts: [{ title: input.names[c], kernel: "", channel: c, cells: { ...cells, missing }, taps: null, members }],
+      stages: [...counted, isMissing(output, [c, row, column]) ? missingStage(input) : { name: this.mode, text, value }],
       value,
     };
   }

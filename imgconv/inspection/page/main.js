@@ -7,6 +7,7 @@ import { drawControls } from "./controls.js";
 import { byId, element } from "./elements.js";
 import { Maps } from "./maps.js";
 import { Model } from "./model.js";
+import { countMissing } from "./missing.js";
 import { by, grouped } from "./numbers.js";
 import { inflated, photoOf } from "./photo.js";
 import { drawQuiz } from "./quiz.js";
@@ -72,6 +73,7 @@ function drawFacts() {
   const rows = [["Input and output", `${by(shapeOf(model.input))} → ${by(shape)}`]];
   ["Height of the output", "Width of the output"].forEach((name, axis) => facts.sizes[axis] && rows.push([name, facts.sizes[axis]]));
   if (facts.pads) rows.push(["Padding", `${facts.pads[0].join(" + ")} rows, ${facts.pads[1].join(" + ")} columns`]);
+  if (model.photo.valid) rows.push(["Missing cells", `${grouped(countMissing(model.input))} → ${grouped(countMissing(model.output))}`]);
   rows.push(["Multiply-adds", facts.multiplyAdds ? `${facts.multiplyAddsText} = ${grouped(facts.multiplyAdds)}` : facts.multiplyAddsText]);
   rows.push(["Parameters", grouped(facts.parameters)], ["Receptive field", `${by(fields[model.index - 1])} cells of the photograph`]);
   byId("sizes").replaceChildren(

@@ -3,7 +3,7 @@
 import { imageOf, isColour } from "./colours.js";
 import { byId, element } from "./elements.js";
 import { by } from "./numbers.js";
-import { cellUnder, cellValueText, shapeOf } from "./steps.js";
+import { cellUnder, cellValueText, missingText, shapeOf } from "./steps.js";
 
 const MOST_TILES = 16;
 const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
@@ -117,7 +117,7 @@ export class Maps {
     };
     const node = element("div", { className: "tile", ...about }, canvas, frame, spot);
     const widest = model.results[0].width;
-    const figure = element("figure", {}, node, element("figcaption", {}, element("strong", { textContent: title }), ` ${size}`));
+    const figure = element("figure", {}, node, element("figcaption", {}, element("strong", { textContent: title }), ` ${size}${missingText(maps, c)}`));
     figure.style.setProperty("--share", Math.min(maps.width / widest, 1.5));
     node.style.aspectRatio = `${maps.width} / ${maps.height}`;
     listenToPointer(

@@ -2,6 +2,7 @@
 
 import { element, tableOf } from "./elements.js";
 import { AXES, outputSize, padsOf, patchOf, spanOf } from "./geometry.js";
+import { missingUnder } from "./missing.js";
 import { short } from "./numbers.js";
 
 const MOST_CELLS = 8; // along a side: a kernel matrix has a column for every cell
@@ -18,6 +19,10 @@ export function matrixTables(model, explained, form) {
     ];
   }
   const windows = windowsAround(step.window, input, model.at);
+  const cells = windows.map((axis) => axis.cells);
+  if (parts.some(({ channel }) => missingUnder(input, channel, ...cells, step.border)?.flat().includes(true))) {
+    return [note("A missing cell is under one of these windows, so that each has a quotient of its own; move to other cells.")];
+  }
   return form === "im2col" ? im2col(model, parts, windows) : kernelMatrix(model, parts, windows);
 }
 

@@ -2,7 +2,7 @@
 
 import { Misfit } from "./geometry.js";
 import { arrayOf } from "./photo.js";
-import { evaluate, fieldsOf, receptiveFields, shapeOf, stepsOf } from "./steps.js";
+import { evaluate, explainedAt, fieldsOf, inputOf, receptiveFields, shapeOf, stepsOf } from "./steps.js";
 
 /** Events: "structure" for other steps, "maps" for other values, "cell" for another cell. */
 export class Model extends EventTarget {
@@ -48,7 +48,7 @@ export class Model extends EventTarget {
   #branch(packed) {
     const specs = packed.map(unpacked);
     const steps = stepsOf(specs, this.data.modes);
-    return { specs, steps, results: evaluate(this.photo, steps) };
+    return { specs, steps, results: evaluate(inputOf(this.photo, specs), steps) };
   }
 
   /** Other steps: one list of settings for each map. */
@@ -72,6 +72,16 @@ export class Model extends EventTarget {
       this.index = Math.min(this.index, this.steps.length);
       this.#stay(before);
     }, event);
+  }
+
+  /** Change what becomes of missing cells, in every step. */
+  setRule(change) {
+    this.#attempt(() => {
+      const before = this.output;
+      this.photo = { ...this.photo, rule: { ...this.photo.rule, ...change } };
+      this.branches = this.branches.map(({ specs }) => this.#branch(specs));
+      this.#stay(before);
+    }, "maps");
   }
 
   /** Select the cell of the new output that is at the same part of the photograph. */
@@ -139,7 +149,7 @@ export class Model extends EventTarget {
   }
 
   explained() {
-    return this.step.explain(this.input, this.output, this.at);
+    return explainedAt(this.steps, this.results, this.index, this.at);
   }
 
   facts() {

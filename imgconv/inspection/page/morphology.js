@@ -2,6 +2,7 @@
 
 import { fieldOf, padsOf } from "./geometry.js";
 import { flipped } from "./kernels.js";
+import { isMissing, missingStage, validOf } from "./missing.js";
 import { number } from "./numbers.js";
 import { Pool } from "./pool.js";
 
@@ -26,7 +27,7 @@ const TEXTS = {
 export class Morphology {
   constructor(settings, modes) {
     Object.assign(this, settings);
-    const window = { size: null, stride: [1, 1], padding: "same", dilation: [1, 1], ceilMode: false, percent: 0, divisor: "inside" };
+    const window = { size: null, stride: [1, 1], padding: "same", dilation: [1, 1], ceilMode: false, percent: 0, divisor: null, counted: "inside" };
     this.eroding = new Pool({ ...settings, ...window, mode: "min" }, modes);
     const around = padsOf(this.eroding.window, this.eroding.window.kernelSize).map(([before, after]) => [after, before]);
     this.dilating = new Pool({ ...settings, ...window, mode: "max", taps: flipped(settings.taps), around }, modes);
@@ -56,7 +57,7 @@ export class Morphology {
       (maps) => this.dilating.apply(maps),
     );
     const planes = second ? first.planes.map((plane, c) => plane.map((value, i) => value - second.planes[c][i])) : first.planes;
-    return { ...floats, planes, stretch: null };
+    return { ...floats, planes, stretch: null, valid: validOf(input, planes) };
   }
 
   explain(input, output, at) {
@@ -65,11 +66,8 @@ export class Morphology {
     const value = output.planes[c][row * output.width + column];
     const { parts } = this.eroding.explain({ ...input, whole: false }, output, at);
     parts[0].winners = null;
-    return {
-      parts,
-      stages: [{ name: this.op, text: `${TEXTS[this.op]} of windows around ${number(column)},${number(row)}`, value }],
-      value,
-    };
+    const text = `${TEXTS[this.op]} of windows around ${number(column)},${number(row)}`;
+    return { parts, stages: [isMissing(output, at) ? missingStage(input) : { name: this.op, text, value }], value };
   }
 
   field(size, axis, [first, last]) {

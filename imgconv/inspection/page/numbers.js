@@ -13,6 +13,11 @@ export function number(value) {
   return text.replace("-", "−");
 }
 
+/** The result of a stage of arithmetic. */
+export function resultText({ name, value }) {
+  return name === "missing" ? "missing" : `= ${number(value)}`;
+}
+
 /** A number for a narrow cell. */
 export function short(value) {
   if (Number.isInteger(value) || !Number.isFinite(value)) return number(value);

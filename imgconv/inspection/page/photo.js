@@ -30,7 +30,19 @@ export function photoOf(facts, bytes) {
     for (const [c, plane] of planes.entries()) planes[c] = restored(plane, height, width, varies, groups[c]);
     if (planes.length === 3) for (const c of [0, 2]) planes[c].forEach((value, i) => (planes[c][i] = value + planes[1][i]));
   }
-  return { ...facts, planes, whole: dtype.startsWith("uint"), floats: false, stretch: null, vector: false };
+  const valid = validIn(bytes.subarray(names.length * height * width * TYPES[dtype].BYTES_PER_ELEMENT), facts);
+  return { ...facts, planes, valid, whole: dtype.startsWith("uint"), floats: false, stretch: null, vector: false };
+}
+
+/** The valid cells of every plane from their bits, the first one the highest of a byte; null without masks. */
+function validIn(bytes, { masks, names, height, width }) {
+  if (!masks) return null;
+  const count = height * width;
+  const planes = Array.from({ length: masks }, (_, c) => {
+    const first = c * Math.ceil(count / 8);
+    return Uint8Array.from({ length: count }, (_, i) => (bytes[first + (i >> 3)] >> (7 - (i & 7))) & 1);
+  });
+  return names.map((_, c) => planes[c] ?? planes[0]);
 }
 
 /** One plane; the bytes of a value lie a whole plane apart, the lowest first. */

@@ -3,10 +3,11 @@
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import ceil
+from math import ceil, inf
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imgconv.arrays import Array
 from imgconv.errors import DoesNotFit, UsageError
@@ -19,19 +20,23 @@ from imgconv.recipe import Pool, Recipe
 from imgconv.window import sizes
 
 LONG, SHORT = 640, 480  # pixels along the sides of a photograph on a page
-MOST_BYTES = 170_000  # deflated: with the script and the kernels, a page stays below 400 KB (measured 2026-11-29)
 VARIES = (1, 3, 6, 12, 24, 48, 96)  # levels: bounds between the groups of differences
 
 
 @dataclass(frozen=True, eq=False)
 class PagePhoto:
-    """The photograph (H, W, C) of a page: the part `crop` (x, y, width, height) of a file, `factor` times smaller; `data` is its levels."""
+    """The photograph (H, W, C) of a page: the part `crop` (x, y, width, height) of a file, `factor` times smaller.
+
+    `data` has its levels, and after them `masks` planes of bits that are 1 in valid cells: one for each channel, one for all, or none.
+    Missing cells hold 0.
+    """
 
     image: Raster
     crop: tuple[int, int, int, int] | None
     factor: int
     data: bytes
     groups: list[list[int]]
+    masks: int = 0
 
     @property
     def is_whole(self) -> bool:
@@ -49,6 +54,7 @@ class PagePhoto:
             "dtype": pixels.dtype.name,
             "varies": VARIES if self.groups else None,
             "groups": self.groups,
+            "masks": self.masks,
             "largest": max_value_of(pixels.dtype),
             "level": level_scale(pixels.dtype),
         }
@@ -59,20 +65,24 @@ class PagePhoto:
         return facts | {"light": to_linear(np.arange(256, dtype=np.uint8), pixels.dtype).tolist()}
 
 
-def page_photo(image: Raster, *, grey: bool, crop: tuple[int, int, int, int] | None, most_cells: float) -> PagePhoto:
-    """The photograph of a page, without alpha, as large as a page can hold and as `most_cells` allows.
+def page_photo(
+    image: Raster, *, grey: bool, crop: tuple[int, int, int, int] | None, most_bytes: float = inf, most_cells: float = inf
+) -> PagePhoto:
+    """The photograph of a page, without alpha, as large as `most_bytes`, deflated, and `most_cells` allow.
 
     Raises UsageError for a part that lies outside the image.
     """
-    whole = filter_input(image, grey=grey, alpha=False)
+    whole = _unmarked(filter_input(image, grey=grey, alpha=False))
     part = whole if crop is None else _cropped(whole, crop)
     factor = _least_factor(part.size, most_cells)
     while True:
         small = _averaged(part, factor)
         data, groups = _encoded(small.pixels)
-        excess = len(deflated(data)) / MOST_BYTES
+        masks = _masks(small)
+        data += masks.tobytes()
+        excess = len(deflated(data)) / most_bytes
         if excess <= 1 or factor >= max(part.size):
-            return PagePhoto(small, crop, factor, data, groups)
+            return PagePhoto(small, crop, factor, data, groups, len(masks))
         factor = max(factor + 1, int(factor * excess**0.5))
 
 
@@ -92,7 +102,9 @@ def _cropped(image: Raster, crop: tuple[int, int, int, int]) -> Raster:
     (x, y, width, height), (rows, columns) = crop, image.size
     if not (width > 0 and height > 0 and x + width <= columns and y + height <= rows):
         raise UsageError(f"--crop {x},{y},{width},{height} lies outside the image, which is {columns} wide and {rows} high")
-    return replace(image, pixels=np.ascontiguousarray(image.pixels[y : y + height, x : x + width]), luma=None)
+    rows, columns = slice(y, y + height), slice(x, x + width)
+    valid = None if image.valid is None else np.ascontiguousarray(image.valid[rows, columns])
+    return replace(image, pixels=np.ascontiguousarray(image.pixels[rows, columns]), luma=None, valid=valid)
 
 
 def _least_factor(size: tuple[int, int], most_cells: float) -> int:
@@ -105,7 +117,24 @@ def _averaged(image: Raster, factor: int) -> Raster:
     if factor == 1:
         return image
     height, width = (min(factor, cells) for cells in image.size)
-    return process(image, Recipe("pool", Pool((height, width), "avg")))[0].image
+    return _unmarked(process(image, Recipe("pool", Pool((height, width), "avg")))[0].image)
+
+
+def _unmarked(image: Raster) -> Raster:
+    """`image` with 0 in missing cells and without the value that marks them, which an average of valid cells may have."""
+    image = replace(image, metadata=replace(image.metadata, nodata=None))
+    if image.valid is None or image.valid.all():
+        return replace(image, valid=None)
+    return replace(image, pixels=np.where(image.valid, image.pixels, image.pixels.dtype.type(0)))
+
+
+def _masks(image: Raster) -> NDArray[np.uint8]:
+    """The bits of the valid cells, one row for each channel or, where all channels have the same, one for all."""
+    if image.valid is None:
+        return np.zeros((0, 0), np.uint8)
+    first = image.valid[..., :1]
+    planes = first if (image.valid == first).all() else image.valid
+    return np.packbits(planes.reshape(-1, planes.shape[2]).T, axis=1)
 
 
 def _encoded(pixels: Array) -> tuple[bytes, list[list[int]]]:

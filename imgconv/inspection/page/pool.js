@@ -1,6 +1,7 @@
 // Pools: what a window of cells is reduced to, which cells win, and where the gradient goes. Padded cells take no part.
 
 import { AXES, Misfit, checkBorder, fieldOf, outputSize, padsOf, patchOf, positionsOf, sizeFormulas, spanOf } from "./geometry.js";
+import { enoughCells, hide, inverted, isMissing, missingStage, missingUnder, validStage, withValue } from "./missing.js";
 import { number } from "./numbers.js";
 import { padded, reduceWindows, toLevel } from "./sums.js";
 
@@ -8,8 +9,8 @@ const MOST_LISTED = 25;
 const OUTSIDE = { mode: "constant", value: NaN, spare: null };
 
 /**
- * A pool step. `taps` (rows of 0 and 1) is the shape of the window; `divisor` is "inside", "pads" or the number of an average. With a
- * padding mode, padded cells have values and take part.
+ * A pool step. `taps` (rows of 0 and 1) is the shape of the window. An average divides by `divisor`, or by the number of its cells:
+ * those "inside" the image, or with "pads" also padded ones, as `counted` says. With a padding mode, padded cells have values and take part.
  */
 export class Pool {
   constructor(settings, modes) {
@@ -49,13 +50,32 @@ export class Pool {
 
   apply(input) {
     const [, height, width] = this.shape([input.planes.length, input.height, input.width]);
-    const planes = input.planes.map((plane) => {
-      const values = this.#values(plane, [input.height, input.width], [height, width], input);
-      const pixels = new input.planes[0].constructor(values.length);
-      for (let i = 0; i < values.length; i++) pixels[i] = input.whole ? toLevel(values[i], input.largest) : values[i];
-      return pixels;
+    const rounds = input.whole && !input.floats;
+    const sizes = [
+      [input.height, input.width],
+      [height, width],
+    ];
+    const valid = input.valid?.map((cells) => this.#known(cells, ...sizes, input.rule)) ?? null;
+    const planes = input.planes.map((plane, c) => {
+      const values = this.#values(plane, input.valid?.[c], ...sizes, input);
+      const pixels = new plane.constructor(values.length);
+      for (let i = 0; i < values.length; i++) pixels[i] = rounds ? toLevel(values[i], input.largest) : values[i];
+      return hide(pixels, valid?.[c], rounds ? 0 : NaN);
     });
-    return { ...input, planes, height, width, stretch: null };
+    const whole = input.whole && (rounds || !["avg", "std"].includes(this.mode));
+    return { ...input, planes, height, width, stretch: null, whole, valid };
+  }
+
+  /** Which windows have enough valid cells; those of an average count as they do in its divisor. */
+  #known(valid, size, output, rule) {
+    const pads = this.#pads(size, output);
+    const reduce = (source) => reduceWindows("sum", output, source, this.taps, this.stride, this.dilation);
+    return enoughCells(reduce(this.#counted(size, pads)), reduce(this.#lost(valid, size, pads)), rule);
+  }
+
+  /** A padded plane that is 1 in missing cells. */
+  #lost(valid, size, pads) {
+    return padded(inverted(valid), size, pads, { mode: this.border?.mode ?? "zeros", value: 0 });
   }
 
   /** Padding as wide as the last window reaches: with ceilMode it may reach beyond. */
@@ -66,9 +86,10 @@ export class Pool {
     });
   }
 
-  #values(plane, size, output, input) {
+  #values(plane, valid, size, output, input) {
     const pads = this.#pads(size, output);
-    const cells = (value) => padded(plane, size, pads, this.border ?? { mode: "constant", value });
+    const filled = (value) => (valid ? withValue(plane, valid, value) : plane);
+    const cells = (value) => padded(filled(value), size, pads, this.border ?? { mode: "constant", value });
     const reduce = (kind, source) => reduceWindows(kind, output, source, this.taps, this.stride, this.dilation);
     if (this.mode === "max") return reduce("max", cells(-Infinity));
     if (this.mode === "min") return reduce("min", cells(Infinity));
@@ -79,8 +100,10 @@ export class Pool {
     if (this.mode === "median" || this.mode === "rank") return this.#ranked(cells(NaN), output, input);
     const source = cells(0);
     const sums = reduce("sum", source);
-    const counts = reduce("sum", this.#counted(size, pads));
-    if (this.mode === "avg") return sums.map((sum, i) => sum / (typeof this.divisor === "number" ? this.divisor : counts[i]));
+    const all = reduce("sum", this.#counted(size, pads));
+    const lost = valid ? reduce("sum", this.#lost(valid, size, pads)) : null;
+    const counts = lost ? all.map((count, i) => count - lost[i]) : all;
+    if (this.mode === "avg") return sums.map((sum, i) => sum / (this.divisor ? (this.divisor * counts[i]) / all[i] : counts[i]));
     if (this.mode !== "std") throw new Error(`the page has no pooling mode ${this.mode}`);
     const squares = reduce("sum", { ...source, data: source.data.map((value) => value * value) });
     return squares.map((square, i) => Math.sqrt(Math.max(square - (sums[i] * sums[i]) / counts[i], 0) / counts[i]));
@@ -91,7 +114,7 @@ export class Pool {
     if (this.border) return padded(new Float64Array(size[0] * size[1]).fill(1), size, pads, { mode: "constant", value: 1 });
     const border = padsOf(this.window, size);
     const source = padded(new Float64Array(size[0] * size[1]).fill(1), size, pads, { mode: "zeros", value: 0 });
-    if (this.divisor !== "pads") return source;
+    if (this.mode !== "avg" || this.counted !== "pads") return source;
     for (let i = 0; i < size[0] + border[0][0] + border[0][1]; i++) {
       source.data.fill(1, i * source.width, i * source.width + size[1] + border[1][0] + border[1][1]);
     }
@@ -138,18 +161,25 @@ export class Pool {
     const pads = padsOf(this.window, size);
     const [rows, columns] = AXES.map((axis) => positionsOf(this.window, pads, axis, at[axis]));
     const cells = patchOf(input.planes[c], size, rows, columns, this.border ?? OUTSIDE);
-    const inside = [];
+    const missing = missingUnder(input, c, rows, columns, this.border ?? OUTSIDE);
+    const all = [];
     cells.padded.forEach((line, u) =>
       line.forEach((outside, v) => {
-        if ((this.border || !outside) && this.taps[u][v]) inside.push({ u, v, value: cells.values[u][v] });
+        if ((this.border || !outside) && this.taps[u][v]) all.push({ u, v, value: cells.values[u][v] });
       }),
     );
-    return { cells, inside, ...this.#result(inside, this.#divisor(cells, size, pads, inside.length)) };
+    const inside = missing ? all.filter(({ u, v }) => !missing[u][v]) : all;
+    const count = this.#count(cells, size, pads, all.length);
+    const valid = count - (all.length - inside.length);
+    const divisor = this.divisor ? (this.divisor * valid) / count : valid;
+    const counted = missing ? [validStage(inside.length, all.length)] : [];
+    const result = inside.length ? this.#result(inside, divisor) : { stages: [], value: NaN, gradient: [] };
+    return { cells: { ...cells, missing }, inside, counted, ...result };
   }
 
-  #divisor({ rows, columns }, size, pads, count) {
-    if (typeof this.divisor === "number") return this.divisor;
-    if (this.divisor !== "pads") return count;
+  /** How many cells count in an average. */
+  #count({ rows, columns }, size, pads, count) {
+    if (this.mode !== "avg" || this.counted !== "pads") return count;
     return rows.filter((row) => row < size[0] + pads[0][1]).length * columns.filter((column) => column < size[1] + pads[1][1]).length;
   }
 
@@ -190,11 +220,12 @@ export class Pool {
   }
 
   explain(input, output, [c, row, column]) {
-    const { cells, stages, value, gradient } = this.reduced(input, c, [row, column]);
-    const list = [...stages];
-    if (input.whole && !Number.isInteger(value)) list.push({ name: "rounded", text: "half to even", value: toLevel(value, input.largest) });
+    const { cells, counted, stages, value, gradient } = this.reduced(input, c, [row, column]);
+    const missing = isMissing(output, [c, row, column]);
+    const list = [...counted, ...(missing ? [missingStage(input)] : stages)];
+    if (!missing && input.whole && !input.floats && !Number.isInteger(value)) list.push({ name: "rounded", text: "half to even", value: toLevel(value, input.largest) });
     const winners = cells.values.map((line) => line.map(() => 0));
-    for (const [{ u, v }, share] of gradient) winners[u][v] += share;
+    for (const [{ u, v }, share] of missing ? [] : gradient) winners[u][v] += share;
     const part = { title: input.names[c], kernel: "", channel: c, cells, taps: null, members: this.taps, winners };
     return { parts: [part], stages: list, value: list.at(-1).value };
   }
@@ -259,7 +290,7 @@ function slideRanks(out, data, rows, columns, indexOf) {
         if (next < level) below++;
       }
     }
-    if (j < 0) continue;
+    if (j < 0 || !total) continue;
     const rank = indexOf(total);
     while (below > rank) below -= counts[--level];
     while (below + counts[level] <= rank) below += counts[level++];

@@ -2,6 +2,7 @@
 
 import { byId, element } from "./elements.js";
 import { outputSize, padsOf, sizeFormulas } from "./geometry.js";
+import { countMissing, isMissing } from "./missing.js";
 import { by, grouped, number } from "./numbers.js";
 import { cellText } from "./steps.js";
 
@@ -49,7 +50,10 @@ function sizeQuestion(model, whole) {
 
 function valueQuestion(model, whole) {
   const { output } = model;
-  const at = [whole(0, output.planes.length - 1), whole(0, output.height - 1), whole(0, output.width - 1)];
+  const cell = () => [whole(0, output.planes.length - 1), whole(0, output.height - 1), whole(0, output.width - 1)];
+  let at = cell();
+  const none = countMissing(output) === output.planes.length * output.planes[0].length;
+  while (!none && isMissing(output, at)) at = cell();
   const { stages, value } = model.step.explain(model.input, output, at);
   const question = `What is the value of the output at ${cellText(output, at)} (column,row)? Move the window there and read the cells.`;
   return {

@@ -10,7 +10,7 @@ from imgconv.arrays import Array
 from imgconv.errors import UsageError
 from imgconv.filters.canny import HIGH, LOW
 from imgconv.inspection.page.photo import PagePhoto
-from imgconv.modes import PaddingMode, PoolMode, Range
+from imgconv.modes import MissingMode, PaddingMode, PoolMode, Range
 from imgconv.process import shape_of
 from imgconv.recipe import Canny, Filter, MapPlan, Network, Pool, Recipe
 from imgconv.recipe.maps import plan_maps
@@ -32,11 +32,12 @@ Settings = dict[str, Any]
 
 
 def modes() -> Settings:
-    """Every padding mode, range and pooling mode with what the script needs of it."""
+    """Every padding mode, range, pooling mode and rule for missing cells with what the script needs of it."""
     return {
         "padding": {mode.value: {"help": mode.help, "spare": mode.spare} for mode in PaddingMode},
         "range": {each.value: {"help": each.help, "bounded": each.bounded, "floats": each.floats, **_range(each)} for each in Range},
         "pool": {mode.value: {"help": mode.help} for mode in PoolMode},
+        "missing": {mode.value: {"help": mode.help} for mode in MissingMode},
     }
 
 
@@ -99,14 +100,18 @@ def _kernel(kernel: Kernel) -> Settings:
 
 
 def _pool(step: Pool, reference: str | None) -> Settings:
-    return _pool_window(step.mode, step.window) | {"divisor": "inside", "reference": reference} | _border(step.padding_mode)
+    return _pool_window(step.mode, step.window) | {"reference": reference} | _border(step.padding_mode)
 
 
 def _pool_window(mode: str, window: Window) -> Settings:
     name, percent = PoolMode.of(mode)
     sides = {"size": window.kernel_size, "stride": window.stride, "padding": window.padding, "dilation": window.dilation}
     percent = percent if name is PoolMode.rank else 50.0
-    return {"type": "pool", "mode": name, "percent": percent, **sides, "ceilMode": window.ceil_mode, "taps": _shape(window)}
+    return {"type": "pool", "mode": name, "percent": percent, **sides, "ceilMode": window.ceil_mode} | {
+        "taps": _shape(window),
+        "divisor": None,
+        "counted": "inside",
+    }
 
 
 def _shape(window: Window) -> list[list[int]] | None:
@@ -162,8 +167,8 @@ def _operation(op: str, operation: Operation) -> Settings | None:
         case Morphing():
             return {"type": "morphology", "taps": _shape(operation.window) or _full(operation.window), **_border(operation.padding_mode)}
         case Pooling():
-            divisor = operation.divisor_override or ("pads" if operation.count_include_pad else "inside")
-            return _pool_window(operation.mode, operation.window) | {"divisor": divisor}
+            counted = "pads" if operation.count_include_pad else "inside"
+            return _pool_window(operation.mode, operation.window) | {"divisor": operation.divisor_override, "counted": counted}
         case AdaptivePooling():
             return {"type": "adaptive", "mode": operation.mode, "size": operation.output_size}
         case Grey():

@@ -5,8 +5,9 @@ import { Deformed, OFFSETS } from "./deform.js";
 import { Filter } from "./filter.js";
 import { AXES } from "./geometry.js";
 import { Across, AdaptivePool, Conv, ConvTranspose, Elementwise, Vector } from "./layers.js";
-import { number } from "./numbers.js";
+import { countMissing, isMissing, numbersOf, withReason } from "./missing.js";
 import { Morphology } from "./morphology.js";
+import { grouped, number } from "./numbers.js";
 import { Pool } from "./pool.js";
 
 const OF_TYPE = {
@@ -39,6 +40,11 @@ function deformed(spec) {
 /** The shape of maps: [channels, height, width], or [length] of a vector. */
 export function shapeOf(maps) {
   return maps.vector ? [maps.width] : [maps.planes.length, maps.height, maps.width];
+}
+
+/** The photograph as the first step of a list of settings takes it: steps of networks take numbers, others levels. */
+export function inputOf(photo, [{ op, type }]) {
+  return op || type === "conv" || type === "deform" || type === "conv_transpose" ? numbersOf(photo) : photo;
 }
 
 /** The photograph and the maps of every step. Throws Misfit, with the number of the step as `step`. */
@@ -91,7 +97,7 @@ export function strongest({ parts }) {
     cells.values.forEach((line, u) =>
       line.forEach((value, v) => {
         const weight = Math.abs(winners ? winners[u][v] : taps ? taps[u][v] * value : 1);
-        if (cells.padded[u][v] || weight <= most) return;
+        if (cells.padded[u][v] || cells.missing?.[u][v] || weight <= most) return;
         most = weight;
         best = [channel, cells.rows[u], cells.columns[v]];
       }),
@@ -100,11 +106,18 @@ export function strongest({ parts }) {
   return best;
 }
 
+/** The arithmetic of the cell `at` of map `index`, which ends with the reason for a missing one. */
+export function explainedAt(steps, results, index, at) {
+  const explained = steps[index - 1].explain(results[index - 1], results[index], at);
+  if (!isMissing(results[index], at) || explained.stages.at(-1)?.name === "missing") return explained;
+  return { ...explained, stages: withReason(explained.stages, { rule: { mode: "propagate" } }) };
+}
+
 /** From a cell back to the photograph, through the strongest cell of each window: [{index, at, text, value}]. */
 export function chainOf(steps, results, index, at) {
   const chain = [];
   for (let n = index, cell = at; n > 0 && cell; n--) {
-    const explained = steps[n - 1].explain(results[n - 1], results[n], cell);
+    const explained = explainedAt(steps, results, n, cell);
     chain.push({ index: n, at: cell, text: explained.stages.at(-1)?.text ?? "", stages: explained.stages, value: explained.value });
     cell = strongest(explained);
     if (cell && n === 1) chain.push({ index: 0, at: cell, text: "a cell of the photograph", stages: [], value: valueAt(results[0], cell) });
@@ -124,7 +137,13 @@ export function cellText(maps, [c, row, column]) {
 
 /** A cell and its value as text. */
 export function cellValueText(maps, at) {
-  return `${cellText(maps, at)} = ${number(valueAt(maps, at))}`;
+  return `${cellText(maps, at)} = ${isMissing(maps, at) ? "missing" : number(valueAt(maps, at))}`;
+}
+
+/** How many cells of plane `c`, or of all for null, are missing, as the end of a caption. */
+export function missingText(maps, c) {
+  const count = countMissing(maps, c);
+  return count ? `, ${grouped(count)} missing` : "";
 }
 
 /** The output cell along an axis whose window has its middle nearest to an input cell. */
