@@ -23,6 +23,13 @@ VIEWS = {
     "transposed": (["--size", "4", "--grey"], (1280, 900), "light", f"{OPERATION}('conv_transpose')", "#closeups"),
     "deformable": (SMALL, (1280, 900), "light", f"{OPERATION}('deform')", "#closeups"),
     "canny": (["--canny"], (1280, 900), "dark", "", "#maps"),
+    "missing": (
+        ["-k", "gaussian5", "--grey", "--mask", "mask.png", "--at", "96,60"],
+        (1280, 1250),
+        "light",
+        "",
+        "#stage",
+    ),
     "quiz": ([*SMALL, "--quiz"], (900, 900), "light", "document.querySelectorAll('#questions button').forEach((b) => b.click())", "#quiz"),
 }
 
@@ -37,6 +44,7 @@ def main() -> None:
     with TemporaryDirectory() as name, browsing(Path(name) / "profile") as tab:
         folder = Path(name)
         assert imgconv("pool", SAMPLES / "chelsea.jpg", "--size", "2", "--mode", "avg", "-o", "cat.png", cwd=folder).code == 0
+        assert imgconv("edge", "cat.png", "-k", "identity", "--threshold", "45", "-o", "mask.png", cwd=folder).code == 0
         for view, (options, (width, height), scheme, script, part) in VIEWS.items():
             done = imgconv("explain", "cat.png", *options, "--html", "page.html", cwd=folder)
             assert done.code == 0, done.err

@@ -59,8 +59,8 @@ def canny_edges(
     """
     height, width = grey.shape[:2]
     white = max_value_of(grey.dtype)
-    smoothed = SmoothedRows(grey[..., 0], sigma) if valid is None else SmoothedValid(grey[..., 0], valid, sigma)
-    inside = None if valid is None else _surrounded(valid, threads)
+    smoothed = smoothed_rows(grey, sigma, valid)
+    inside = None if valid is None else surrounded(valid, threads)
     bounds = _quantiles(smoothed, low, high, inside, threads) if quantiles else _levels(low, high, white)
     marks = np.zeros((height, width), np.uint8)
     if min(height, width) >= 3:
@@ -75,7 +75,14 @@ def canny_edges(
 
 
 def thresholds(
-    grey: Array, sigma: float, low: float | None, high: float | None, *, quantiles: bool = False, threads: int | None = None
+    grey: Array,
+    sigma: float,
+    low: float | None,
+    high: float | None,
+    *,
+    quantiles: bool = False,
+    valid: NDArray[np.uint8] | None = None,
+    threads: int | None = None,
 ) -> tuple[float, float]:
     """The two lengths of gradients that `canny_edges` compares with for the same arguments.
 
@@ -83,8 +90,22 @@ def thresholds(
     (25.5, 60)
     """
     if quantiles:
-        return _quantiles(SmoothedRows(grey[..., 0], sigma), low, high, None, threads)
+        return _quantiles(smoothed_rows(grey, sigma, valid), low, high, None if valid is None else surrounded(valid, threads), threads)
     return _levels(low, high, max_value_of(grey.dtype))
+
+
+def smoothed_rows(grey: Array, sigma: float, valid: NDArray[np.uint8] | None) -> Smoothed:
+    """The rows of a grey image (H, W, 1) under the Gaussian, in which missing cells have no weight."""
+    return SmoothedRows(grey[..., 0], sigma) if valid is None else SmoothedValid(grey[..., 0], valid, sigma)
+
+
+def surrounded(valid: NDArray[np.uint8], threads: int | None = None) -> NDArray[np.uint8]:
+    """The cells (H, W) without a missing one among them and their neighbours: 1, others 0."""
+    from imgconv.filters.pool2d import pool_image  # most images have no missing cells
+    from imgconv.window import Window
+
+    pooled: Array = pool_image(valid[..., None], Window.of(3, 1, "same"), "min", threads=threads)
+    return pooled[..., 0]
 
 
 def band_rows(width: int) -> int:
@@ -97,15 +118,6 @@ def _levels(low: float | None, high: float | None, white: float) -> tuple[float,
     if low > high:
         raise DoesNotFit(f"low threshold {low:g} is above the high one, {high:g}; give both, for example {low:g} and {2 * low:g}")
     return low, high
-
-
-def _surrounded(valid: NDArray[np.uint8], threads: int | None) -> NDArray[np.uint8]:
-    """The cells (H, W) without a missing one among them and their neighbours: 1, others 0."""
-    from imgconv.filters.pool2d import pool_image  # most images have no missing cells
-    from imgconv.window import Window
-
-    surrounded: Array = pool_image(valid[..., None], Window.of(3, 1, "same"), "min", threads=threads)
-    return surrounded[..., 0]
 
 
 def _mark(smoothed: Smoothed, bounds: Sequence[float], marks: NDArray[np.uint8], inside: Inside, threads: int | None) -> None:

@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.arrays import Array
-from imgconv.errors import DoesNotFit
-from imgconv.filters.canny import canny_edges, thresholds
+from imgconv.filters.canny import canny_edges, smoothed_rows, surrounded, thresholds
 from imgconv.filters.color import max_value_of
-from imgconv.filters.gaussian import SmoothedRows, gaussian_taps
+from imgconv.filters.gaussian import LEAST_WEIGHT, SmoothedRows, SmoothedValid, gaussian_taps
 from imgconv.images import Raster
 from imgconv.inspection.cells import Patch, filter_input
 from imgconv.inspection.explanation import ChannelValue, MapValue, Member, Product, Stage, number, products_text
@@ -35,35 +34,41 @@ LENGTHS = "lengths of the gradient, those compared marked"
 def explain_canny(image: Raster, step: Canny, postprocess: Postprocess, output: Map, at: Cell) -> MapValue:
     """Explain the output pixel `at` (row, column) of the finished map `output`."""
     grey = filter_input(image, grey=True, alpha=step.keeps_alpha())
-    if grey.valid is not None:
-        raise DoesNotFit("the arithmetic of canny has no missing cells; fill them first, or take them as values with --nodata none")
-    pixel = _Pixel(CannyStages(grey.pixels[..., :1], step), max_value_of(grey.pixels.dtype), postprocess, at)
+    valid = None if grey.valid is None else np.ascontiguousarray(grey.valid[..., 0])
+    pixel = _Pixel(CannyStages(grey.pixels[..., :1], step, valid), max_value_of(grey.pixels.dtype), postprocess, at)
     written = output.image.pixels[at].astype(float).tolist()
     channels = [pixel.explained(written[0])]
     if grey.alpha:
-        alpha = Stage("alpha", f"as it is at {at[1]},{at[0]}", float(grey.pixels[at][-1]))
+        is_missing = valid is not None and not valid[at]
+        alpha = _missing(written[1]) if is_missing else Stage("alpha", f"as it is at {at[1]},{at[0]}", float(grey.pixels[at][-1]))
         channels.append(ChannelValue("alpha", (), (alpha,), written[1]))
     return MapValue(output.name, pixel.patch, tuple(channels))
 
 
 @dataclass(frozen=True, eq=False)
 class CannyStages:
-    """The stages of a `step` on a grey image (H, W, 1)."""
+    """The stages of a `step` on a grey image (H, W, 1), whose missing cells are 0 in `valid` (H, W)."""
 
     grey: Array
     step: Canny
+    valid: NDArray[np.uint8] | None = None
 
     @cached_property
-    def smoothed(self) -> SmoothedRows:
+    def smoothed(self) -> SmoothedRows | SmoothedValid:
         """The image under the Gaussian."""
-        return SmoothedRows(self.grey[..., 0], self.step.sigma)
+        return smoothed_rows(self.grey, self.step.sigma, self.valid)
+
+    @cached_property
+    def surrounded(self) -> NDArray[np.uint8] | None:
+        """(H, W): 0 next to a missing cell; None without one."""
+        return None if self.valid is None else surrounded(self.valid)
 
     @cached_property
     def bounds(self) -> tuple[float, float]:
         """The low and the high threshold, as lengths of gradients."""
         scale = 0.01 if self.step.percent else 1.0
         low, high = (None if bound is None else bound * scale for bound in (self.step.low, self.step.high))
-        return thresholds(self.grey, self.step.sigma, low, high, quantiles=self.step.percent)
+        return thresholds(self.grey, self.step.sigma, low, high, quantiles=self.step.percent, valid=self.valid)
 
     @cached_property
     def ridges(self) -> NDArray[np.bool_]:
@@ -76,7 +81,7 @@ class CannyStages:
         return self._ridges_from(self.bounds[1])
 
     def _ridges_from(self, bound: float) -> NDArray[np.bool_]:
-        return np.asarray(canny_edges(self.grey, self.step.sigma, bound, bound)[..., 0] > 0)
+        return np.asarray(canny_edges(self.grey, self.step.sigma, bound, bound, valid=self.valid)[..., 0] > 0)
 
     def is_inside(self, at: Cell) -> bool:
         """Whether a pixel is not one of the outermost, which are never edges."""
@@ -147,13 +152,17 @@ class _Pixel:
             Member("sobel_y: grows downward by", products[:1], (Stage("down", products_text(products[0]), self.down),)),
             Member("sobel_x: grows to the right by", products[1:], (Stage("across", products_text(products[1]), self.across),)),
         )
-        members = (*([self._smoothing()] if self.stages.step.sigma else []), *slopes)
+        if not self._is_known():
+            return ChannelValue("luma", (*self._smoothing(), *slopes), (_missing(written),), written)
+        members = (*self._smoothing(), *slopes)
         text = f"sqrt(({number(self.down)})^2 + ({number(self.across)})^2)"
         if not self.length and (self.down or self.across):
             text = f"{text}, a rounding error of the smoothed cells"
         stages, lengths, compared = [Stage("length", text, self.length)], None, None
         if not self.stages.is_inside(self.at):
             stages.append(Stage("border", "the outermost pixels have no edges", 0.0))
+        elif self.stages.surrounded is not None and not self.stages.surrounded[self.at]:
+            stages.append(Stage("border", "pixels next to a missing cell have no edges", 0.0))
         elif not isfinite(self.length):
             stages.append(Stage("edge", "a gradient that is not finite is an edge where the map has one", self._written_edge()))
         elif self.length > 0:
@@ -163,20 +172,33 @@ class _Pixel:
             stages.append(Stage("invert", f"{number(self.white)} - {number(stages[-1].value)}", self.white - stages[-1].value))
         return ChannelValue(LENGTHS if lengths is not None else "luma", members, tuple(stages), written, lengths, compared)
 
-    def _smoothing(self) -> Member:
-        """The Gaussian over the cells inside the image, divided by the sum of their weights."""
-        grey, taps = self.stages.grey[..., 0], gaussian_taps(self.stages.step.sigma)
+    def _is_known(self) -> bool:
+        return self.stages.valid is None or bool(self.stages.valid[self.at])
+
+    def _smoothing(self) -> tuple[Member, ...]:
+        """The Gaussian over the valid cells inside the image, divided by the sum of their weights; none without smoothing."""
+        sigma, valid = self.stages.step.sigma, self.stages.valid
+        if not self._is_known() and len(gaussian_taps(sigma)) == 1:
+            sigma = 1.0  # a missing cell has an estimate
+        if not sigma:
+            return ()
+        grey, taps = self.stages.grey[..., 0], gaussian_taps(sigma)
         radius = len(taps) // 2
         (top, bottom), (left, right) = ((max(c - radius, 0), min(c + radius + 1, n)) for c, n in zip(self.at, grey.shape, strict=True))
         (row, column), cells = self.at, grey[top:bottom, left:right]
         plane = np.outer(taps[top - row + radius : bottom - row + radius], taps[left - column + radius : right - column + radius])
         patch = Patch(cells[..., None], tuple(range(top, bottom)), tuple(range(left, right)), np.zeros(cells.shape, bool))
-        product = Product("luma", cells, plane, patch)
-        stages = [Stage("sum", f"{plane.size} products", product.sum)]
-        if plane.size < taps.size**2:
-            inside = float(plane.sum())
-            stages.append(Stage("inside", f"{number(product.sum)} / {number(inside)} of the weights", product.sum / inside))
-        return Member(f"gaussian of sigma {self.stages.step.sigma:g}", (product,), tuple(stages))
+        known = np.ones(cells.shape, bool) if valid is None else valid[top:bottom, left:right] != 0
+        product = Product("luma", np.where(known, cells, 0), np.where(known, plane, 0.0), patch)
+        stages = [Stage("sum", f"{int(known.sum())} products", product.sum)]
+        if valid is not None:
+            stages.insert(0, Stage("valid", f"{int(known.sum())} of {known.size} cells", float(known.sum())))
+        if known.sum() < taps.size**2:
+            weight = float(product.taps.sum())
+            which = "inside" if known.all() else "weight"
+            value = product.sum / weight if weight > LEAST_WEIGHT * plane.sum() else 0.0
+            stages.append(Stage(which, f"{number(product.sum)} / {number(weight)} of the weights", value))
+        return (Member(f"gaussian of sigma {sigma:g}", (product,), tuple(stages)),)
 
     def _lengths(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """The lengths (3, 3) around the pixel, and the neighbours that are compared with it."""
@@ -225,6 +247,10 @@ class _Pixel:
         (row, column), steps = path
         plural = "s" if steps > 1 else ""
         return Stage("weak", f"{text}, but it leads to a strong edge at {column},{row} in {steps} step{plural}", self.white)
+
+
+def _missing(written: float) -> Stage:
+    return Stage("missing", "the cell itself is missing", written)
 
 
 def _gradient(cells: NDArray[np.float64], noise: float) -> tuple[float, float, float]:

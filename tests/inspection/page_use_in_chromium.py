@@ -23,6 +23,7 @@ PAGES = {
     "shape": ["--window", "disk:radius=2", "--mode", "rank:80", "--grey"],
     "morphology": ["-s", "grey", "-s", "erode '1 0; 1 1'", "-s", "tophat disk:radius=2", "-s", "gradient box:size=3"],
     "canny": ["--canny"],
+    "masked_canny": ["--canny", "--mask", "mask.png"],
     "network": ["-s", "grey", "-s", "conv gaussian5", "-s", "max_pool 2", "-s", "conv sobel_x sobel_y padding=1", "-s", "relu"],
     "masked": ["-k", "gaussian5", "-k", "sobel", "--mask", "mask.png", "--grey", "--quiz"],
     "holes": ["-k", "box:size=5", "--nodata", "120", "--crop", "10,20,70,40"],
@@ -212,6 +213,7 @@ EDITS = {
     "holes": ("holes", "imgconvPage.edit({ padding: 'full', paddingMode: 'constant', paddingValue: 9 })"),
     "holes in a layer": ("holes", f"{CHOOSE}('set-operation', 'conv')"),
     "masked network": ("masked_network", "imgconvPage.setRule({ mode: 'propagate' }); imgconvPage.edit({ stride: [1, 2] })"),
+    "masked canny": ("masked_canny", "imgconvPage.edit({ sigma: 0, low: 60, high: 120, invert: true })"),
     "weights": ("network", f"imgconvPage.select(2, [0, 0, 0]); {CHOOSE}('set-tap-0-0', '0.5')"),
     "layer": (
         "colour",

@@ -46,6 +46,27 @@ def test_a_plan_counts_the_mask_and_names_the_quotient():
     assert masked.work > 2 * plain.work and "over the valid cells" in masked.algorithm
 
 
+CANNY = [{}, {"sigma": 0}, {"sigma": 2.5, "low": 5, "high": 30}, {"low": 0.6, "high": 0.9, "quantiles": True}]
+
+
+@pytest.mark.parametrize("alpha", ["auto", "keep"])
+@pytest.mark.parametrize("options", CANNY, ids=str)
+def test_the_arithmetic_of_canny_gives_what_is_written(options, alpha):
+    image = RNG.integers(0, 255, (4, 6, 4), np.uint8).repeat(6, 0).repeat(5, 1)
+    image[..., 3] = 255
+    valid = RNG.random(image.shape[:2]) > 0.05
+    valid[8:16, 9:17] = False
+    edges = imgconv.canny(image, mask=valid, alpha=alpha, **options)
+    last = set()
+    for row, column in list(np.ndindex(*edges.shape[:2]))[::11]:
+        channels = imgconv.explain(image, canny=True, at=(column, row), mask=valid, alpha=alpha, **options).maps[0].channels
+        assert all(channel.agrees for channel in channels)
+        assert [channel.written for channel in channels] == np.atleast_1d(edges.data[row, column]).tolist()
+        assert (channels[0].stages[-1].name == "missing") == (not valid[row, column])
+        last.add(channels[0].stages[-1].name)
+    assert last >= {"missing", "border", "ridge"}
+
+
 @pytest.mark.parametrize("step", ["conv gaussian:sigma=1,size=3 padding=1", "conv sobel_x padding=1", "conv '1 2; 3 4'"])
 def test_the_arithmetic_of_a_step_gives_what_is_written(step):
     result = imgconv.run(IMAGE[..., 0], [step], mask=VALID, range="raw")

@@ -1,8 +1,9 @@
 // Canny's stages as steps: smoothed, gradient, ridges, edges. Lengths are those of Sobel's gradient, not divided.
 
 import { patchOf } from "./geometry.js";
+import { hide, inverted, isMissing, missingUnder, validStage } from "./missing.js";
 import { number, productsText } from "./numbers.js";
-import { sumOf } from "./sums.js";
+import { halfEven, padded, reduceWindows, sumOf } from "./sums.js";
 
 const NEAREST = { mode: "replicate", value: 0, spare: null };
 const SOBEL = {
@@ -18,6 +19,14 @@ const SOBEL = {
   ],
 };
 const ROUNDING = 48 * 2 ** -23; // share of a level; shorter gradients of smoothed cells are rounding errors
+const LEAST_WEIGHT = 1e-9; // of valid cells under the Gaussian
+const LEAST_SIGMA = 0.125; // a smaller one smooths nothing
+const ESTIMATING = 1; // the sigma of missing cells where nothing is smoothed
+const EVERY_CELL = [
+  [1, 1, 1],
+  [1, 1, 1],
+  [1, 1, 1],
+];
 const round = Math.fround;
 
 /** The Gaussian of a sigma up to 4 sigma, of sum 1. */
@@ -39,8 +48,16 @@ class Stage {
     return [1, height, width];
   }
 
-  result(input, planes, names) {
-    return { ...input, planes, names, whole: false, floats: true, stretch: null, photo: input.photo ?? input };
+  /** Maps whose missing cells are those of the photograph, or others in `valid`. */
+  result(input, planes, names, valid = null) {
+    const photo = input.photo ?? input;
+    const known = photo.valid && planes.map(() => valid ?? photo.valid[0]);
+    return { ...input, planes, names, whole: false, floats: true, stretch: null, photo, valid: known };
+  }
+
+  /** The explanation of a missing cell. */
+  missing(parts, text = "the cell itself is missing", stages = []) {
+    return { parts, stages: [...stages, { name: "missing", text, value: NaN }], value: NaN };
   }
 
   around(input, c, [row, column], radius = this.radius) {
@@ -58,10 +75,13 @@ class Stage {
   }
 }
 
+/** The photograph under a Gaussian, in which missing cells have no weight; without smoothing, an estimate for missing cells alone. */
 export class Smoothed extends Stage {
   constructor(settings) {
-    super(settings, `gaussian of sigma ${settings.sigma}`, Math.trunc(4 * settings.sigma + 0.5));
-    this.taps = gaussian(settings.sigma);
+    const estimates = settings.sigma < LEAST_SIGMA;
+    const sigma = estimates ? ESTIMATING : settings.sigma;
+    super(settings, estimates ? "estimates of missing cells" : `gaussian of sigma ${sigma}`, Math.trunc(4 * sigma + 0.5));
+    Object.assign(this, { estimates, taps: gaussian(sigma) });
   }
 
   #along(source, count, stride, lines, lineStride) {
@@ -81,22 +101,47 @@ export class Smoothed extends Stage {
     return out;
   }
 
+  #smoothed(plane, { width, height }) {
+    return this.#along(this.#along(plane, height, width, width, 1), width, 1, height, width);
+  }
+
   apply(input) {
-    const { width, height } = input;
-    const down = this.#along(input.planes[0], height, width, width, 1);
-    return this.result(input, [this.#along(down, width, 1, height, width)], ["smoothed"]);
+    const [plane, known] = [input.planes[0], input.valid?.[0]];
+    const values = this.#smoothed(plane, input);
+    if (!known) return this.result(input, [values], ["smoothed"]);
+    const weights = this.#smoothed(known, input);
+    const valid = new Uint8Array(plane.length);
+    for (let i = 0; i < plane.length; i++) {
+      valid[i] = weights[i] > LEAST_WEIGHT;
+      values[i] = this.estimates && known[i] ? plane[i] : valid[i] ? values[i] / weights[i] : 0;
+    }
+    return this.result(input, [values], ["smoothed"], valid);
   }
 
   explain(input, output, [, row, column]) {
     const cells = this.around(input, 0, [row, column]);
     const outer = this.taps.map((a) => this.taps.map((b) => a * b));
-    const taps = outer.map((line, u) => line.map((tap, v) => (cells.padded[u][v] ? 0 : tap)));
-    const sum = sumOf(cells.values, taps);
-    const inside = taps.flat().reduce((a, b) => a + b, 0);
-    const part = { title: input.names[0], kernel: "", channel: 0, cells, taps };
+    const missing = missingUnder(input, 0, cells.rows, cells.columns, NEAREST);
+    const taps = outer.map((line, u) => line.map((tap, v) => (cells.padded[u][v] || missing?.[u][v] ? 0 : tap)));
+    const part = { title: input.names[0], kernel: "", channel: 0, cells: { ...cells, missing }, taps };
+    if (this.estimates && !isMissing(input, [0, row, column])) {
+      const value = cells.values[this.radius][this.radius];
+      return { parts: [part], stages: [{ name: "cell", text: "a cell that is not missing stays as it is", value }], value };
+    }
+    const stages = this.#sums(part, sumOf(cells.values, taps));
+    return isMissing(output, [0, row, column]) ? this.missing([part], "no valid cell is near", stages) : { parts: [part], stages, value: stages.at(-1).value };
+  }
+
+  /** The stages of a sum over the valid cells inside the image. */
+  #sums(part, sum) {
+    const { padded: outside, missing } = part.cells;
+    const inside = part.taps.flat().reduce((a, b) => a + b, 0);
     const stages = [{ name: "sum", text: productsText([part]), value: sum }];
-    if (inside < 1 - 1e-9) stages.push({ name: "inside", text: `${number(sum)} / ${number(inside)} of the weights`, value: sum / inside });
-    return { parts: [part], stages, value: stages.at(-1).value };
+    const all = outside.flatMap((line, u) => line.flatMap((out, v) => (out ? [] : [!missing?.[u][v]])));
+    if (missing) stages.unshift(validStage(all.filter(Boolean).length, all.length));
+    const name = missing ? "weight" : "inside";
+    if (inside < 1 - 1e-9) stages.push({ name, text: `${number(sum)} / ${number(inside)} of the weights`, value: sum / inside });
+    return stages;
   }
 }
 
@@ -113,7 +158,7 @@ export class Gradient extends Stage {
     const { width, height } = input;
     const plane = input.planes[0];
     const count = width * height;
-    const noise = this.sigma > 0.12 ? ROUNDING : 0;
+    const noise = (this.sigma < LEAST_SIGMA ? 0 : ROUNDING) * (input.valid ? 2 : 1); // a quotient has the rounding of two sums
     const [down, across, length] = [0, 1, 2].map(() => new Float32Array(count));
     for (let i = 0; i < height; i++) {
       const above = Math.max(i - 1, 0) * width;
@@ -136,7 +181,18 @@ export class Gradient extends Stage {
         length[here + j] = size <= noise * Math.abs(plane[here + j]) ? 0 : size;
       }
     }
-    return this.result(input, [length, down, across], ["length", "down", "across"]);
+    return this.result(input, [length, down, across], ["length", "down", "across"], this.#surrounded(input));
+  }
+
+  /** The cells without a missing one among them and their neighbours; null where none is missing. */
+  #surrounded({ photo, height, width }) {
+    if (!photo?.valid) return null;
+    const around = [
+      [1, 1],
+      [1, 1],
+    ];
+    const cells = padded(inverted(photo.valid[0]), [height, width], around, { mode: "zeros", value: 0 });
+    return inverted(Uint8Array.from(reduceWindows("max", [height, width], cells, EVERY_CELL, [1, 1], [1, 1])));
   }
 
   explain(input, output, [c, row, column]) {
@@ -149,8 +205,10 @@ export class Gradient extends Stage {
       taps: SOBEL[name],
     });
     const stage = (name) => ({ name, text: productsText([part(name)]), value: sumOf(cells.values, SOBEL[name]) });
-    if (c) return { parts: [part(output.names[c])], stages: [stage(output.names[c])], value: stage(output.names[c]).value };
+    const missing = isMissing(output, [c, row, column]);
+    if (c && !missing) return { parts: [part(output.names[c])], stages: [stage(output.names[c])], value: stage(output.names[c]).value };
     const stages = [stage("down"), stage("across")];
+    if (missing) return this.missing([part("down"), part("across")], "a missing cell is next to it, so that its gradient does not count", stages);
     const value = Math.hypot(stages[0].value, stages[1].value);
     const text = `√((${number(stages[0].value)})² + (${number(stages[1].value)})²)`;
     return { parts: [part("down"), part("across")], stages: [...stages, { name: "length", text, value }], value };
@@ -158,10 +216,10 @@ export class Gradient extends Stage {
 }
 
 /** Both thresholds as lengths of gradients. */
-function bounds({ low, high, percent }, lengths) {
+function bounds({ low, high, percent }, { planes: [lengths], valid }) {
   if (!percent) return [low, high];
-  const sorted = Float32Array.from(lengths).sort();
-  return [low, high].map((share) => sorted[Math.round((share / 100) * (sorted.length - 1))]);
+  const sorted = (valid ? lengths.filter((_, i) => valid[0][i]) : Float32Array.from(lengths)).sort();
+  return [low, high].map((share) => sorted[halfEven((share / 100) * (sorted.length - 1))]);
 }
 
 export class Ridges extends Stage {
@@ -185,12 +243,12 @@ export class Ridges extends Stage {
   apply(input) {
     const { width, height, largest, planes } = input;
     const marks = new Float32Array(width * height);
-    const [low, high] = bounds(this, planes[0]);
+    const [low, high] = bounds(this, input);
     for (let i = 1; i < height - 1; i++) {
       for (let j = 1; j < width - 1; j++) {
         const at = i * width + j;
         const length = planes[0][at];
-        if (!(length > 0 && length >= round(low))) continue;
+        if (!(length > 0 && length >= round(low)) || isMissing(input, [0, i, j])) continue;
         const { ahead, behind, longer } = this.#neighbours(planes, width, at);
         const here = length * longer;
         if (ahead <= here && behind <= here) marks[at] = length >= round(high) ? largest : Math.floor(largest / 2);
@@ -202,11 +260,12 @@ export class Ridges extends Stage {
   explain(input, output, [, row, column]) {
     const { width, height } = input;
     const cells = this.around(input, 0, [row, column]);
-    const members = cells.values.map((line) => line.map(() => 1));
-    const part = { title: "length", kernel: "", channel: 0, cells, taps: null, members };
+    const part = { title: "length", kernel: "", channel: 0, cells, taps: null, members: EVERY_CELL };
+    if (isMissing(output, [0, row, column])) return this.missing([part]);
     const at = row * width + column;
-    const inside = row > 0 && column > 0 && row < height - 1 && column < width - 1;
-    const text = inside ? "no gradient" : "the outermost pixels are never edges";
+    const beside = isMissing(input, [0, row, column]);
+    const inside = !beside && row > 0 && column > 0 && row < height - 1 && column < width - 1;
+    const text = inside ? "no gradient" : `${beside ? "pixels next to a missing cell" : "the outermost pixels"} are never edges`;
     const stages = inside && input.planes[0][at] ? this.#stages(input, output, at) : [{ name: "ridge", text, value: 0 }];
     return { parts: [part], stages, value: output.planes[0][at] };
   }
@@ -255,7 +314,8 @@ export class Edges extends Stage {
         }
       }
     }
-    return this.result(input, [this.invert ? edges.map((value) => largest - value) : edges], ["edges"]);
+    const pixels = this.invert ? edges.map((value) => largest - value) : edges;
+    return this.result(input, [hide(pixels, input.valid?.[0], 0)], ["edges"]);
   }
 
   explain(input, output, [, row, column]) {
@@ -263,12 +323,9 @@ export class Edges extends Stage {
     const at = row * width + column;
     const mark = input.planes[0][at];
     const value = output.planes[0][at];
-    const members = [
-      [1, 1, 1],
-      [1, 1, 1],
-      [1, 1, 1],
-    ];
-    const part = { title: "ridges", kernel: "", channel: 0, cells: this.around(input, 0, [row, column]), taps: null, members };
+    const cells = this.around(input, 0, [row, column]);
+    const part = { title: "ridges", kernel: "", channel: 0, cells, taps: null, members: EVERY_CELL };
+    if (isMissing(output, [0, row, column])) return this.missing([part]);
     const edge = (value === largest) !== Boolean(this.invert);
     const text =
       mark === largest
@@ -285,7 +342,7 @@ export class Edges extends Stage {
 }
 
 /** The stages of canny with these settings. */
-export function cannyStages(settings) {
+export function cannyStages(settings, modes, photo) {
   const stages = [new Gradient(settings), new Ridges(settings), new Edges(settings)];
-  return settings.sigma >= 0.125 ? [new Smoothed(settings), ...stages] : stages;
+  return settings.sigma >= LEAST_SIGMA || photo.valid ? [new Smoothed(settings), ...stages] : stages;
 }

@@ -122,8 +122,9 @@ function overMissing(valid, taps, { window, size, pads, border, output }) {
   const sums = new Float64Array(output[0] * output[1]);
   valid.forEach((plane, n) => {
     const { data, height, width } = padded(plane, size, pads, { mode: border.mode, value: 1 });
+    const rows = taps[n].map((line) => Float64Array.from(line));
     for (let y = 0; y < height; y++) {
-      for (let x = 0; x < width; x++) if (!data[y * width + x]) stampTaps(sums, output, taps[n], window, y, x);
+      for (let x = 0; x < width; x++) if (!data[y * width + x]) stampTaps(sums, output, rows, window, y, x);
     }
   });
   return sums;
@@ -131,13 +132,17 @@ function overMissing(valid, taps, { window, size, pads, border, output }) {
 
 /** Add each tap to the result whose window has it over the padded cell (y, x): missing cells are few. */
 function stampTaps(sums, [hOut, wOut], taps, { stride, dilation }, y, x) {
+  const [, step] = stride;
+  const end = wOut * step;
   for (let u = 0; u < taps.length; u++) {
     const down = y - u * dilation[0];
     if (down < 0 || down % stride[0] || down >= hOut * stride[0]) continue;
     const first = (down / stride[0]) * wOut;
-    for (let v = 0; v < taps[u].length; v++) {
-      const across = x - v * dilation[1];
-      if (across >= 0 && across % stride[1] === 0 && across < wOut * stride[1]) sums[first + across / stride[1]] += taps[u][v];
+    const line = taps[u];
+    for (let v = 0, across = x; v < line.length && across >= 0; v++, across -= dilation[1]) {
+      if (across >= end) continue;
+      if (step === 1) sums[first + across] += line[v];
+      else if (across % step === 0) sums[first + across / step] += line[v];
     }
   }
 }

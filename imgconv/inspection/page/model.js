@@ -47,7 +47,7 @@ export class Model extends EventTarget {
 
   #branch(packed) {
     const specs = packed.map(unpacked);
-    const steps = stepsOf(specs, this.data.modes);
+    const steps = stepsOf(specs, this.data.modes, this.photo);
     return { specs, steps, results: evaluate(inputOf(this.photo, specs), steps) };
   }
 

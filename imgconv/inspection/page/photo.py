@@ -102,9 +102,9 @@ def _cropped(image: Raster, crop: tuple[int, int, int, int]) -> Raster:
     (x, y, width, height), (rows, columns) = crop, image.size
     if not (width > 0 and height > 0 and x + width <= columns and y + height <= rows):
         raise UsageError(f"--crop {x},{y},{width},{height} lies outside the image, which is {columns} wide and {rows} high")
-    rows, columns = slice(y, y + height), slice(x, x + width)
-    valid = None if image.valid is None else np.ascontiguousarray(image.valid[rows, columns])
-    return replace(image, pixels=np.ascontiguousarray(image.pixels[rows, columns]), luma=None, valid=valid)
+    part = slice(y, y + height), slice(x, x + width)
+    valid = None if image.valid is None else np.ascontiguousarray(image.valid[part])
+    return replace(image, pixels=np.ascontiguousarray(image.pixels[part]), luma=None, valid=valid)
 
 
 def _least_factor(size: tuple[int, int], most_cells: float) -> int:

@@ -2,13 +2,15 @@
 
 import { cannyStages } from "./canny.js";
 import { Deformed, OFFSETS } from "./deform.js";
+import { Across, AdaptivePool, Elementwise } from "./elementwise.js";
 import { Filter } from "./filter.js";
 import { AXES } from "./geometry.js";
-import { Across, AdaptivePool, Conv, ConvTranspose, Elementwise, Vector } from "./layers.js";
+import { Conv, ConvTranspose } from "./layers.js";
 import { countMissing, isMissing, numbersOf, withReason } from "./missing.js";
 import { Morphology } from "./morphology.js";
 import { grouped, number } from "./numbers.js";
 import { Pool } from "./pool.js";
+import { Vector } from "./vectors.js";
 
 const OF_TYPE = {
   filter: (spec, modes) => [new Filter(spec, modes)],
@@ -26,8 +28,8 @@ const OF_TYPE = {
 };
 
 /** The steps of a list of settings; each has `spec`, the number of its settings in the list. */
-export function stepsOf(specs, modes) {
-  return specs.flatMap((spec, n) => OF_TYPE[spec.type](spec, modes).map((step) => Object.assign(step, { spec: n })));
+export function stepsOf(specs, modes, photo) {
+  return specs.flatMap((spec, n) => OF_TYPE[spec.type](spec, modes, photo).map((step) => Object.assign(step, { spec: n })));
 }
 
 function deformed(spec) {
