@@ -11,6 +11,7 @@ OPERATION = """((type) => { const menu = document.getElementById("set-operation"
 VIEW = "((n) => document.querySelectorAll('#views button')[n].click())"
 RECIPE = ["-s", "grey", "-s", "conv gaussian5", "-s", "max_pool 2", "-s", "conv sobel_x sobel_y padding=1", "-s", "relu"]
 SMALL = ["-k", "sobel_x", "--grey", "--at", "60,70"]
+HOLES = ["-k", "gaussian5", "--grey", "--mask", "mask.png", "--at", "100,60"]
 # name: options of explain, size of the window, scheme, script, and the part of the page that is drawn
 VIEWS = {
     "filter": (SMALL, (1280, 900), "light", "", "body"),
@@ -23,13 +24,8 @@ VIEWS = {
     "transposed": (["--size", "4", "--grey"], (1280, 900), "light", f"{OPERATION}('conv_transpose')", "#closeups"),
     "deformable": (SMALL, (1280, 900), "light", f"{OPERATION}('deform')", "#closeups"),
     "canny": (["--canny"], (1280, 900), "dark", "", "#maps"),
-    "missing": (
-        ["-k", "gaussian5", "--grey", "--mask", "mask.png", "--at", "96,60"],
-        (1280, 1250),
-        "light",
-        "",
-        "#stage",
-    ),
+    "missing": (HOLES, (1000, 900), "dark", "", "#maps"),
+    "missing-arithmetic": (HOLES, (1280, 900), "light", "", "#arithmetic"),
     "quiz": ([*SMALL, "--quiz"], (900, 900), "light", "document.querySelectorAll('#questions button').forEach((b) => b.click())", "#quiz"),
 }
 
@@ -58,11 +54,11 @@ def main() -> None:
 
 
 def _reduced(path: Path) -> None:
-    """A smaller file: 256 colours are enough for a screenshot."""
+    """A smaller file: 256 colours, not dithered, are enough for a screenshot."""
     from PIL import Image
 
     with Image.open(path) as image:
-        image.convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
+        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 if __name__ == "__main__":
