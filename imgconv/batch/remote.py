@@ -130,30 +130,59 @@ def store(url: Url) -> Store:
 def atomic_folder(url: Url, before_sending: Callable[[], None] | None = None) -> Iterator[Store]:
     """Yield the place of a new folder that replaces the one at `url` when the block ends without an error.
 
-    No storage exchanges two folders: the old one is removed when the new one is complete, and the metadata of the new one move last, so
-    that a part of it is never read as an image.
+    No storage exchanges two folders. When the new one is complete, the metadata of the old one are removed first, so that nobody opens a
+    part of either; then chunks arrive, and old ones that the new one lacks are removed; the new metadata arrive last. Raises ImageError
+    where that fails on the way, with the name of the complete new one.
     """
     part = url.parent / f".{secrets.token_hex(8)}{PART_SUFFIX}"
     with _image_errors():
         filesystem, target, source = _filesystem(url), _path(url).rstrip("/"), _path(part)
+    is_complete = False
     try:
         yield store(part)
         if before_sending is not None:
             before_sending()
+        is_complete = True
         with _image_errors():
-            if filesystem.exists(target):
-                filesystem.rm(target, recursive=True)
-            names = sorted(filesystem.find(source), key=lambda name: posixpath.basename(name) in METADATA)
-            moved = [target + name.removeprefix(source) for name in names]
-            last = next((number for number, name in enumerate(names) if posixpath.basename(name) in METADATA), len(names))
-            for part_of in (slice(last), slice(last, None)):
-                for folder in {posixpath.dirname(name) for name in moved[part_of]}:
-                    filesystem.makedirs(folder, exist_ok=True)
-                filesystem.copy(names[part_of], moved[part_of])
+            filesystem.invalidate_cache()  # workers of a cluster have written there
+            _replace_folder(filesystem, source, target)
+        is_complete = False
+    except ImageError as error:
+        raise ImageError(f"{error}; the result is complete in {part}, copy it from there") if is_complete else error from None
     finally:
-        with suppress(Exception):  # also where the storage does not respond
-            filesystem.invalidate_cache()
-            filesystem.rm(source, recursive=True)
+        if not is_complete:
+            with suppress(Exception):  # also where the storage does not respond
+                filesystem.invalidate_cache()
+                filesystem.rm(source, recursive=True)
+
+
+def _replace_folder(filesystem: Any, source: str, target: str) -> None:
+    """Copy the files of a Zarr to the place of another one, see `atomic_folder`."""
+    names = {target + name.removeprefix(source): name for name in filesystem.find(source)}
+    old = filesystem.find(target) if filesystem.exists(target) else []
+    metadata = sorted((name for name in names if _is_metadata(name)), key=lambda name: -name.count("/"))
+    _remove(filesystem, [name for name in old if _is_metadata(name)])
+    _copy(filesystem, {name: names[name] for name in names if not _is_metadata(name)})
+    _remove(filesystem, [name for name in old if name not in names and not _is_metadata(name)])
+    for name in metadata:  # those of the whole Zarr last
+        _copy(filesystem, {name: names[name]})
+
+
+def _is_metadata(name: str) -> bool:
+    return posixpath.basename(name) in METADATA
+
+
+def _copy(filesystem: Any, names: dict[str, str]) -> None:
+    """Copy files to the names that are the keys."""
+    for folder in {posixpath.dirname(name) for name in names}:
+        filesystem.makedirs(folder, exist_ok=True)
+    if names:
+        filesystem.copy(list(names.values()), list(names))
+
+
+def _remove(filesystem: Any, names: list[str]) -> None:
+    if names:
+        filesystem.rm(names)
 
 
 def _send(filesystem: Any, path: str, stream: BinaryIO) -> None:

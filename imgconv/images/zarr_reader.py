@@ -17,6 +17,7 @@ from imgconv.images.damage import DECODER_ERRORS, DamageError
 from imgconv.images.ome_zarr import OLD_AXES, Axis, Grid, Multiscale
 from imgconv.images.raster import Decoder, Header, Metadata, Raster, Request
 from imgconv.images.rows import RowReader
+from imgconv.images.zarr_limits import limited_expansion
 from imgconv.images.zarr_store import Store, library
 from imgconv.modes import Axes
 
@@ -65,7 +66,7 @@ def decoder(store: Store, request: Request) -> Decoder:
 
     Pages are the cells of every axis but rows, columns and channels. Axes without names are those of `npy.decoder`.
     """
-    with store.errors(_DAMAGED):
+    with store.errors(_DAMAGED), limited_expansion():
         image = _described(*_array_of(store, request.level), request)
         header = image.header()
         request.check_size(*header.size)
@@ -136,7 +137,8 @@ class ZarrRows(RowReader):
             selection[axis] = slice(number, number + 1)
         selection[image.y], selection[image.x] = slice(*rows), slice(*columns)
         order = (*image.pages, image.y, image.x, *(() if image.channel is None else (image.channel,)))
-        part = np.asarray(image.array[tuple(selection)]).transpose(order)
+        with limited_expansion():
+            part = np.asarray(image.array[tuple(selection)]).transpose(order)
         return npy.pixels_of(part.reshape(rows[1] - rows[0], columns[1] - columns[0], -1))
 
     def _page(self) -> str:

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import fsspec
 import numpy as np
@@ -161,6 +162,44 @@ def test_elsewhere_files_are_written_beside_and_renamed(renaming, tmp_path):
             stream.write(content)
             assert content == b"first" or (tmp_path / "store" / "out.png").read_bytes() == b"first"
         assert [path.read_bytes() for path in (tmp_path / "store").iterdir()] == [content]
+
+
+def test_a_folder_never_has_metadata_of_one_and_chunks_of_another(renaming, tmp_path, monkeypatch):
+    old = {"zarr.json": b"old", "0/zarr.json": b"old", "0/c/0/0": b"old", "0/c/0/1": b"old"}
+    new = {"zarr.json": b"new", "0/zarr.json": b"new", "1/zarr.json": b"new", "0/c/0/0": b"new", "1/c/0/0": b"new"}
+    place, states = tmp_path / "store" / "a.zarr", []
+
+    def files():
+        return {str(path.relative_to(place)): path.read_bytes() for path in place.rglob("*") if path.is_file()}
+
+    def recorded(name):
+        change = getattr(Renaming, name)
+
+        def changing(self, *words, **options):
+            change(self, *words, **options)
+            states.append(files())
+
+        monkeypatch.setattr(Renaming, name, changing)
+
+    def write(contents):
+        with remote.atomic_folder(parse_path(f"renaming://{place}")) as store:
+            for name, data in contents.items():
+                path = Path(store.place.removeprefix("renaming://")) / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(data)
+
+    write(old)
+    recorded("cp_file")
+    assert files() == old
+    write(new)
+    assert files() == states[-1] == new and len(states) == len(new)
+    assert all(state == new for state in states if "zarr.json" in state)
+    assert all(b"old" not in state.values() for state in states if "0/zarr.json" in state)
+    monkeypatch.setattr(Renaming, "cp_file", lambda *words, **options: 1 // 0)
+    with pytest.raises(ImageError, match=r"complete in renaming://.*imgconv-part"):
+        write(old)
+    (part,) = (path for path in place.parent.iterdir() if path != place)
+    assert (part / "0/c/0/1").read_bytes() == b"old"
 
 
 def test_a_large_output_is_sent_in_blocks(renaming, tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import importlib
 import io
 import json
 
+import numcodecs
 import numpy as np
 import pytest
 import zarr
@@ -136,6 +137,62 @@ def test_missing_chunks_hold_the_fill_value_and_damaged_ones_are_named(tmp_path,
     with pytest.raises(ImageError, match=rf"damaged zarr: chunk in row 3, column 2 \({chunk.relative_to(tmp_path / 'a.zarr')}\): "):
         frames_of(tmp_path / "a.zarr")
     np.testing.assert_array_equal(frames_of(tmp_path / "a.zarr", salvage=True)[0].pixels, expected)
+
+
+COMPRESSIONS = [
+    (3, zarr.codecs.ZstdCodec(level=1), numcodecs.Zstd(1)),
+    (3, zarr.codecs.GzipCodec(), numcodecs.GZip(1)),
+    (3, zarr.codecs.BloscCodec(), numcodecs.Blosc()),
+    (2, numcodecs.Zstd(1), numcodecs.Zstd(1)),
+    (2, numcodecs.Zlib(1), numcodecs.Zlib(1)),
+    (2, numcodecs.GZip(1), numcodecs.GZip(1)),
+    (2, numcodecs.BZ2(1), numcodecs.BZ2(1)),
+    (2, numcodecs.LZMA(preset=0), numcodecs.LZMA(preset=0)),
+    (2, numcodecs.LZ4(), numcodecs.LZ4()),
+    (2, numcodecs.Blosc(), numcodecs.Blosc()),
+]
+
+
+@pytest.mark.parametrize("version, codec, compression", COMPRESSIONS, ids=lambda value: getattr(value, "codec_id", ""))
+def test_a_chunk_that_expands_beyond_its_shape_is_damaged(tmp_path, version, codec, compression):
+    write(tmp_path / "in.zarr", GREY, (20, 20), version, compressors=codec)
+    assert (frames_of(tmp_path / "in.zarr")[0].pixels[..., 0] == GREY).all()
+    chunk = tmp_path / "in.zarr" / ("c/1/2" if version == 3 else "1.2")
+    chunk.write_bytes(compression.encode(np.zeros(1 << 21, np.uint8)))
+    with pytest.raises(ImageError, match=r"chunk in row 2, column 3 .* expands to more"):
+        frames_of(tmp_path / "in.zarr")
+    twice = compression.encode(np.zeros(9, np.uint8)) + compression.encode(np.zeros(1 << 21, np.uint8))
+    if compression.codec_id in ("gzip", "bz2", "lzma"):  # streams may follow each other
+        chunk.write_bytes(twice)
+        with pytest.raises(ImageError, match="expands to more"):
+            frames_of(tmp_path / "in.zarr")
+
+
+def test_other_chunks_that_expand(tmp_path):
+    """A frame without its size, inner chunks of shards, and compressed data that are compressed again."""
+    path = zarr.config.get("codec_pipeline.path")
+    write(tmp_path / "in.zarr", GREY, (20, 20), compressors=zarr.codecs.ZstdCodec())
+    for size, said in ((400, None), (1 << 21, "expands to more")):
+        frame = b"\x28\xb5\x2f\xfd\x00\x58" + b"".join(
+            ((block << 3 | 2 | last) & 0xFFFFFF).to_bytes(3, "little") + b"\0"
+            for last, block in [(0, 1 << 16)] * (size >> 16) + [(1, size & 0xFFFF)]
+        )
+        (tmp_path / "in.zarr/c/0/0").write_bytes(frame)
+        if said is None:
+            assert not frames_of(tmp_path / "in.zarr")[0].pixels[:20, :20].any()
+        else:
+            with pytest.raises(ImageError, match=said):
+                frames_of(tmp_path / "in.zarr")
+    write(tmp_path / "twice.zarr", GREY, (20, 20), compressors=(zarr.codecs.ZstdCodec(), zarr.codecs.GzipCodec()))
+    with pytest.raises(ImageError, match="compressed with gzip and zstd"):
+        frames_of(tmp_path / "twice.zarr")
+    zeros = np.zeros((2048, 2048), np.uint8)
+    write(tmp_path / "shards.zarr", zeros, (2048, 2048), shards=(2048, 2048), compressors=zarr.codecs.ZstdCodec(), fill_value=1)
+    document = tmp_path / "shards.zarr/zarr.json"
+    document.write_text(document.read_text().replace("2048", "32"))
+    with pytest.raises(ImageError, match="expands to more"):
+        frames_of(tmp_path / "shards.zarr")
+    assert zarr.config.get("codec_pipeline.path") == path
 
 
 def test_shards_are_read_by_their_inner_chunks(tmp_path):
