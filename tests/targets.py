@@ -43,10 +43,10 @@ def main():
     compiler.self_check()
     forms, emit, fingerprint = Counter(), compiler.emit, compiler.fingerprint
 
-    def emit_for_all(dispatcher, signature):
+    def emit_for_all(function, signature):
         for target in TARGETS:
-            check_machine_code(compiler.module_of(dispatcher, signature), target)
-        return emit(dispatcher, signature)
+            check_machine_code(compiler.module_of(function, signature), target)
+        return emit(function, signature)
 
     def counted(function, constants, signature):
         forms[function.__name__] += 1

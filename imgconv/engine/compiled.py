@@ -141,13 +141,13 @@ class _Loop:
         """New object code, cached under `fingerprint`; Numba's own compiled function where there can be no object code."""
         from imgconv.engine import compiler, llvm
 
-        dispatcher = compiler.compile_loop(self._function, signature)
         try:
-            code = compiler.emit(dispatcher, signature)
+            code = compiler.emit(self._function, signature)
             linked = llvm.link(code, self._source.__name__, signature.words)
             compiler.self_check()
         except UNEXPECTED as error:
             self._note(error)
+            dispatcher = compiler.dispatcher(self._function, signature)
             return lambda words, arguments: dispatcher(*arguments)
         if fingerprint is not None:
             try:

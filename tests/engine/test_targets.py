@@ -13,7 +13,7 @@ from guides import ROOT
 from targets import TARGETS, check_machine_code
 
 from imgconv import loops
-from imgconv.engine.compiler import compile_loop, module_of
+from imgconv.engine.compiler import module_of
 from imgconv.engine.signature import Signature
 from imgconv.loops import canny, filters, layers, pooling
 
@@ -39,8 +39,7 @@ def modules():
     """The module of each loop, as Numba optimised it for this machine."""
     compiled = {}
     for name, (function, arguments) in LOOPS.items():
-        signature = Signature.of(arguments)
-        compiled[name] = module_of(compile_loop(function, signature), signature)
+        compiled[name] = module_of(function, Signature.of(arguments))
     return compiled
 
 
