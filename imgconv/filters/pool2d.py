@@ -15,7 +15,7 @@ from imgconv.window import Window
 from imgconv.windows.blocks import seen
 from imgconv.windows.borders import Border, PaddedRows
 from imgconv.windows.ranks import rank_algorithm, ranked
-from imgconv.windows.reduce import Planes, Spans, average_algorithm, averages, extremes
+from imgconv.windows.reduce import Planes, average_algorithm, averages, extremes, fewest_seen
 from imgconv.windows.shapes import deviations, shaped_averages, shaped_extremes
 
 BAND_VALUES = 1 << 20  # of a padded image at a time
@@ -132,8 +132,7 @@ def _check(pixels: AnyArray) -> None:
 
 def _check_seen(window: Window, size: tuple[int, int]) -> None:
     """Raise DoesNotFit where a window would see no cell."""
-    spans = (Spans.of_window(window, size, axis).fewest for axis in (0, 1))
-    if not (all(spans) and (window.footprint is None or seen(window, size).fewest)):
+    if not (all(fewest_seen(window, size, axis) for axis in (0, 1)) and (window.footprint is None or seen(window, size).fewest)):
         shape = window.footprint or window.kernel_size
         raise DoesNotFit(f"a window of {shape} holds only padding of the image {size}; use less padding or dilation, or --padding-mode")
 

@@ -134,7 +134,7 @@ def _divisors(window: Window, size: Shape, count_include_pad: bool, divisor_over
         if divisor == 0:
             raise UsageError("divisor_override must not be 0")
         h_out, w_out = window.output_size(size)
-        return np.full(h_out, divisor), np.ones(w_out, np.intp)
+        return np.full(h_out, divisor), np.broadcast_to(np.intp(1), w_out)
     if count_include_pad:
         return padded_counts(window, size, 0), padded_counts(window, size, 1)
     return Spans.of_window(window, size, 0).count, Spans.of_window(window, size, 1).count
@@ -143,7 +143,8 @@ def _divisors(window: Window, size: Shape, count_include_pad: bool, divisor_over
 def _forward(input: AnyArray, window: Window, dims: int, count_include_pad: bool, divisor_override: int | None) -> AnyArray:
     batch, axes = pool_batch(input, dims)
     size = batch.shape[2:]
-    divisors = _divisors(window, size, count_include_pad, divisor_override)
+    by_default = not count_include_pad and divisor_override is None
+    divisors = None if by_default else _divisors(window, size, count_include_pad, divisor_override)
     rows = averages(Planes.of_batch(batch), window, divisors, sum_dtype(batch))
     return from_batch(rows.reshape(*batch.shape[:2], *window.output_size(size)), axes, dims)
 

@@ -103,7 +103,7 @@ class Layout:
     @property
     def phases(self) -> int:
         """Planes per channel."""
-        return len(self._geometry.phases)
+        return len(self._geometry.down) * len(self._geometry.across)
 
     @property
     def known_stride(self) -> int:
@@ -157,7 +157,7 @@ class Layout:
 
     def origins(self, dtype: np.dtype[Any]) -> tuple[AnyArray, ...]:
         """The cells of the input from which `copy_planes` copies: rows, columns, spans and the value of the border."""
-        return self._geometry.rows, *self._geometry.columns, np.array([self.border.value], dtype)
+        return *_sources(self), np.array([self.border.value], dtype)
 
     def source(self, input: AnyArray, block: Block, dtype: np.dtype[Any]) -> tuple[AnyArray, tuple[int, ...]]:
         """The flat array from which `copy_planes` copies the planes of a block, and the first ten numbers of its job.
@@ -169,7 +169,7 @@ class Layout:
         count, low = r1 - r0 + self.halo, 0
         counts = n1 - n0, c1 - c0, r0, count
         if not self.is_source(input, dtype):
-            rows = self._geometry.rows[:, r0 : r0 + count]
+            rows = _sources(self)[0][:, r0 : r0 + count]
             inside = rows[rows >= 0]
             low, high = (int(inside.min()), int(inside.max()) + 1) if inside.size else (0, 0)
             input = input[n0:n1, c0:c1, low:high].astype(dtype, order="C")
@@ -183,7 +183,7 @@ class Layout:
         into = target[n0:n1, c0:c1].transpose(1, 2, 0, 3)
         count = r1 - r0 + self.halo
         split = planes.reshape(c1 - c0, self.phases, count, n1 - n0, self.row_stride).swapaxes(0, 1)
-        for part, (down, across) in zip(split, self._geometry.phases, strict=True):
+        for part, (down, across) in zip(split, product(self._geometry.down, self._geometry.across), strict=True):
             rows, columns = self._cells(0, down, r0, count), self._cells(1, across, 0, self.row_stride)
             into[:, rows.source, :, columns.source] += part[:, rows.inside, :, columns.inside]
 
@@ -227,19 +227,14 @@ class Layout:
 
 
 class _Geometry(NamedTuple):
-    """What follows from a layout: `phases` are the stride phases (row, column) that some tap falls on.
-
-    `rows` (A, R) and `columns` (B, P) are the input indices of the rows and columns of the planes of each vertical and horizontal phase,
-    the latter with those (B, 2) that need no border.
-    """
+    """What follows from a layout: `down` and `across` are the stride phases of rows and columns that some tap falls on."""
 
     output_size: tuple[int, ...]
     row_stride: int
     halo: int
     pads: tuple[Range, ...]
-    phases: list[tuple[int, int]]
-    rows: NDArray[np.intp]
-    columns: tuple[NDArray[np.intp], NDArray[np.intp]]
+    down: list[int]
+    across: list[int]
 
 
 @lru_cache(256)
@@ -256,10 +251,16 @@ def _geometry(layout: Layout) -> _Geometry:
     )
     if layout.by_column:
         across = [v * window.dilation[1] for v in range(window.kernel_size[1])]
+    return _Geometry(output_size, row_stride, halo, pads, down, across)
+
+
+@lru_cache(256)  # apart from the geometry: those of a long signal, which is computed strip by strip, take more than its cells
+def _sources(layout: Layout) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Return the input indices of the rows (A, R) and columns (B, P) of the planes of each phase, and the columns (B, 2) without border."""
+    size, row_stride, halo, pads, down, across = layout._geometry
     cells = [_axis_cells(layout, pads[1], 1, phase, 0, row_stride) for phase in across]
     columns = np.stack([c.origin for c in cells]), np.array([(c.inside.start, c.inside.stop) for c in cells])
-    rows = np.stack([_axis_cells(layout, pads[0], 0, phase, 0, output_size[0] + halo).origin for phase in down])
-    return _Geometry(output_size, row_stride, halo, pads, [(a, b) for a in down for b in across], rows, columns)
+    return np.stack([_axis_cells(layout, pads[0], 0, phase, 0, size[0] + halo).origin for phase in down]), *columns
 
 
 def _axis_cells(layout: Layout, pads: Range, axis: int, phase: int, first: int, count: int) -> _AxisCells:
@@ -270,7 +271,8 @@ def _axis_cells(layout: Layout, pads: Range, axis: int, phase: int, first: int, 
     end = min(max(-(-(before + size - start) // stride), begin), count)
     at = start - before
     source = slice(at + begin * stride, at + end * stride, stride) if end > begin else slice(0, 0)
-    cells = np.minimum(at + np.arange(count) * stride, size + after - 1)
+    cells = np.arange(at, at + count * stride, stride)
+    np.minimum(cells, size + after - 1, out=cells)
     return _AxisCells(layout.border.sources(cells, size), slice(begin, end), source)
 
 

@@ -7,7 +7,7 @@ the columns. Padded cells hold the identity of the reduction. Arguments are not 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -85,7 +85,7 @@ class Spans:
         >>> Spans.of_window(Window.of(3, padding=1), (4, 4), axis=0).count
         array([2, 3, 3, 2])
         """
-        return _of_window(window, tuple(size), axis)
+        return (_of_window if size[axis] <= WIDEST else _of_window.__wrapped__)(window, tuple(size), axis)
 
     @classmethod
     def adaptive(cls, size: int, out: int) -> "Spans":
@@ -97,11 +97,6 @@ class Spans:
         j = np.arange(out, dtype=np.intp)
         first = j * size // max(out, 1)
         return cls(first, -(-(j + 1) * size // max(out, 1)) - first)
-
-    @property
-    def fewest(self) -> int:
-        """The least that any output cell sees."""
-        return int(self.count.min())
 
     def covering(self, size: int) -> "Spans":
         """The other way round: for each of `size` input cells, the output cells that see it (their step is 1, as must be this one's).
@@ -129,13 +124,28 @@ class Spans:
 
 @lru_cache(64)  # images of a folder are often of one size
 def _of_window(window: Window, size: tuple[int, ...], axis: int) -> Spans:
+    first, count = _seen_from(starts(window, size, axis), window, size, axis)
+    first.flags.writeable = count.flags.writeable = False
+    return Spans(first, count, window.dilation[axis])
+
+
+def fewest_seen(window: Window, size: Sequence[int], axis: int) -> int:
+    """Return the least that any output cell sees along `axis`: one of those whose windows reach into the padding.
+
+    >>> fewest_seen(Window.of(3, padding=1), (4, 4), axis=0)
+    2
+    """
+    reach = max(window.pads(size)[axis]) // window.stride[axis] + 1
+    ends = (starts(window, size, axis, outputs) for outputs in (slice(reach), slice(-reach, None)))
+    return min(int(_seen_from(start, window, size, axis)[1].min()) for start in ends)
+
+
+def _seen_from(start: Cells, window: Window, size: Sequence[int], axis: int) -> tuple[Cells, Cells]:
+    """Return the first cell that each window sees which begins at `start`, and how many it sees."""
     taps, step, cells = window.kernel_size[axis], window.dilation[axis], size[axis]
-    start = starts(window, size, axis)
     skipped = np.maximum(-(start // step), 0)
     end = np.minimum(-((start - cells) // step), taps)
-    first, count = start + skipped * step, np.maximum(end - skipped, 0)
-    first.flags.writeable = count.flags.writeable = False
-    return Spans(first, count, step)
+    return start + skipped * step, np.maximum(end - skipped, 0)
 
 
 def padded_counts(window: Window, size: Sequence[int], axis: int) -> Cells:
@@ -154,9 +164,9 @@ def padded_counts(window: Window, size: Sequence[int], axis: int) -> Cells:
     return np.minimum(start + taps, size[axis] + window.pads(size)[axis][1]) - start
 
 
-def starts(window: Window, size: Sequence[int], axis: int) -> Cells:
-    """The input cell under the first tap of each window along `axis`; it may lie in the padding."""
-    return np.arange(window.output_size(size)[axis]) * window.stride[axis] - window.pads(size)[axis][0]
+def starts(window: Window, size: Sequence[int], axis: int, outputs: slice = slice(None)) -> Cells:
+    """The input cell under the first tap of each window along `axis`, or of some of them; it may lie in the padding."""
+    return np.arange(*outputs.indices(window.output_size(size)[axis])) * window.stride[axis] - window.pads(size)[axis][0]
 
 
 ReductionAlgorithm = Literal["separable", "2x2 blocks"]
@@ -238,12 +248,9 @@ def averages(
     plain = dtype == planes.rows.dtype and (divisors is None or all((d == 2).all() for d in divisors))
     if plain and average_algorithm(window, planes.size, planes.count) == "2x2 blocks":
         return _halved(planes, threads)
-    divisors = divisors or (Spans.of_window(window, planes.size, 0).count, Spans.of_window(window, planes.size, 1).count)
     if _is_long(planes, window):
-        heights, widths = divisors
-        return _by_strips(
-            planes, window, SUM, lambda strip, narrow, columns: averages(strip, narrow, (heights, widths[columns]), dtype, threads)
-        )
+        return _by_strips(planes, window, SUM, partial(_strip_averages, planes.size, window, divisors, dtype, threads))
+    divisors = divisors or (Spans.of_window(window, planes.size, 0).count, Spans.of_window(window, planes.size, 1).count)
     taps = window.kernel_size[0] * window.kernel_size[1]
     planes, accumulator, ratio = exact_types(planes, taps, window.kernel_size[0])
     fold = Fold(planes, window, SUM, accumulator)
@@ -263,6 +270,25 @@ def averages(
 
     _run(worker, len(out), band, threads)
     return out
+
+
+def _strip_averages(
+    size: tuple[int, int],
+    window: Window,
+    divisors: tuple[AnyArray, AnyArray] | None,
+    dtype: np.dtype[Any],
+    threads: int | None,
+    strip: Planes,
+    narrow: Window,
+    columns: slice,
+) -> AnyArray:
+    """Averages of a strip of planes of `size`, whose cells are divided as those of the planes are."""
+    heights, widths = (
+        (divisors[0], divisors[1][columns])
+        if divisors
+        else (Spans.of_window(window, size, 0).count, _seen_from(starts(window, size, 1, columns), window, size, 1)[1])
+    )
+    return averages(strip, narrow, (heights, widths), dtype, threads)
 
 
 def _is_long(planes: Planes, window: Window) -> bool:
@@ -305,7 +331,7 @@ def average_algorithm(window: Window, size: tuple[int, int], count: int = 1) -> 
     ('2x2 blocks', 'separable')
     """
     adjacent = window.span == window.kernel_size == window.stride == (2, 2) and (count == 1 or size[0] % 2 == 0)
-    return "2x2 blocks" if adjacent and all(Spans.of_window(window, size, axis).fewest == 2 for axis in (0, 1)) else "separable"
+    return "2x2 blocks" if adjacent and all(fewest_seen(window, size, axis) == 2 for axis in (0, 1)) else "separable"
 
 
 def _run(worker: Callable[[], Fill], rows: int, rows_per_band: int, threads: int | None) -> None:

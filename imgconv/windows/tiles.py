@@ -103,6 +103,7 @@ def sum_tiles(input: AnyArray, taps: NDArray[Any], shift: NDArray[Any], layout: 
     totals = size.images, size.groups, size.group_outputs, size.rows
     steps = block.images, block.groups, block.outputs, block.rows
     parts = [_Part(*part) for part in product(*map(ranges, totals, steps))]
+    layout.origins(result.dtype)  # computed once, and not by several threads at a time
     run_bands(lambda first, last: task.run(parts[first:last]), len(parts), jobs_per_band(len(parts)))
 
 
