@@ -147,9 +147,15 @@ def _end_before_zeros(data: bytes, scan: Scan) -> int:
 
 
 def check_complete(data: bytes, pixels: NDArray[Any], decode: Callable[[bytes], NDArray[Any]]) -> None:
-    """Raise TruncatedError unless `decode` returns the same `pixels` for a JPEG inside a TIFF when other bytes follow its data."""
+    """Raise TruncatedError unless `decode` returns the same `pixels` for a JPEG inside a TIFF when other bytes follow its data.
+
+    More zeros at its end than codes end with are not data.
+    """
     end = data.rfind(END)
     body = data[:end] if end > 0 else data
+    plain = body.rstrip(b"\0")
+    if len(body) - len(plain) > _MOST_UNUSED:
+        body = plain.removesuffix(b"\xff")  # of a stuffed byte
     if not np.array_equal(decode(body + _OTHER_STRIP + END), pixels):
         raise TruncatedError
 

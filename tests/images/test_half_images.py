@@ -7,8 +7,9 @@ import zlib
 import imagecodecs
 import numpy as np
 import pytest
-from image_files import every_file, exact_files, photo, png, png_chunk, read, saved
+from image_files import every_file, exact_files, photo, png, png_chunk, read, saved, tiff
 from PIL import Image, ImageFile
+from tifffile import TiffFile
 
 from imgconv.errors import ImageError
 
@@ -197,3 +198,15 @@ def test_a_program_that_makes_bomb_warnings_errors_keeps_them(monkeypatch):
         assert imgconv.edge(Image.fromarray(RGB)).size == RGB.shape[1::-1]
         with pytest.raises(Image.DecompressionBombWarning):
             Image.open(file)
+
+
+@pytest.mark.parametrize("options", [{"rowsperstrip": 188}, {"tile": (96, 128)}, {"rowsperstrip": 47}], ids=str)
+@pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
+def test_a_jpeg_in_a_tiff_whose_end_is_zeros_is_an_error(options, part):
+    data = tiff(LARGE, photometric="rgb", compression="jpeg", **options)
+    with TiffFile(io.BytesIO(data)) as file:
+        offset, length = file.pages[0].dataoffsets[-1], file.pages[0].databytecounts[-1]
+    kept = offset + int(length * part)
+    assert read(data)[0].size == LARGE.shape[:2]
+    with pytest.raises(ImageError, match="damaged tiff"):
+        read(data[:kept] + bytes(offset + length - kept) + data[offset + length :])
