@@ -24,6 +24,7 @@ VIEWS = {
     "transposed": (["--size", "4", "--grey"], (1280, 900), "light", f"{OPERATION}('conv_transpose')", "#closeups"),
     "deformable": (SMALL, (1280, 900), "light", f"{OPERATION}('deform')", "#closeups"),
     "canny": (["--canny"], (1280, 900), "dark", "", "#maps"),
+    "overlay": (["-k", "sobel", "--grey", "--overlay"], (760, 900), "light", "", "#rows .row:last-child"),
     "missing": (HOLES, (1000, 900), "dark", "", "#maps"),
     "missing-arithmetic": (HOLES, (1280, 900), "light", "", "#arithmetic"),
     "quiz": ([*SMALL, "--quiz"], (900, 900), "light", "document.querySelectorAll('#questions button').forEach((b) => b.click())", "#quiz"),
@@ -54,11 +55,11 @@ def main() -> None:
 
 
 def _reduced(path: Path) -> None:
-    """A smaller file: 256 colours, not dithered, are enough for a screenshot."""
+    """A smaller file: 128 colours, not dithered, are enough for a screenshot."""
     from PIL import Image
 
     with Image.open(path) as image:
-        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+        image.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 if __name__ == "__main__":

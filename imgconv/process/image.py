@@ -215,9 +215,11 @@ def _overlaid(result: Raster, original: Raster, max_value: float) -> Raster:
     pixels = original.pixels
     colours = pixels[..., :-1] if original.alpha else pixels
     edges = result.pixels[..., :-1] if result.alpha else result.pixels
+    known = None if result.valid is None else result.valid[..., : edges.shape[2]]  # values of missing cells are arbitrary
     out = np.empty((*pixels.shape[:2], 3 + original.alpha), pixels.dtype)
     for rows in _blocks(pixels):
-        opacity = np.clip(edges[rows].max(axis=-1, keepdims=True) / max_value, 0, 1)
+        values = edges[rows] if known is None else np.where(known[rows], edges[rows], 0)
+        opacity = np.clip(values.max(axis=-1, keepdims=True) / max_value, 0, 1)
         blend = colours[rows] * (1 - opacity) + np.array(OVERLAY_COLOUR) * max_value * opacity
         out[rows, :, :3] = np.rint(blend) if pixels.dtype.kind == "u" else blend
     if original.alpha:

@@ -11,6 +11,7 @@ from firefox import browsing_in_firefox
 
 from imgconv.batch.inputs import first_image
 from imgconv.images import Raster
+from imgconv.images.transfer import gamma, of_cicp
 from imgconv.inspection.page import explanation_page
 from imgconv.inspection.page.photo import page_photo
 from imgconv.inspection.page.settings import branches
@@ -102,7 +103,7 @@ def random_recipe(rng, kind):
     mode = str(rng.choice(PaddingMode.names()))
     kernel = str(rng.choice(KERNELS)) if rng.random() < 0.7 else random_matrix(rng)
     range_ = None if rng.random() < 0.3 else str(rng.choice(Range.names()))
-    linear = kind == "uint8" and rng.random() < 0.15
+    linear = rng.random() < 0.15
     options = {
         "linear": linear,
         "stride": pair(1, 4),
@@ -180,7 +181,7 @@ def test_whole_maps_of_many_settings_equal_those_of_imgconv(tab, tmp_path, kind,
         image = small_image(rng, kind)
         image = with_holes(rng, image) if has_missing else image
         photo = page_photo(image, grey=grey, crop=None)
-        opened(tab, tmp_path, image, filter_recipe(["laplacian8"], grey=grey, linear=kind == "uint8"))
+        opened(tab, tmp_path, image, filter_recipe(["laplacian8"], grey=grey))
         tried = 0
         while tried < (SETTINGS if isinstance(tab, Page) else FEWER) // 2:
             recipe = random_recipe(rng, kind)
@@ -199,6 +200,42 @@ def test_whole_maps_of_many_settings_equal_those_of_imgconv(tab, tmp_path, kind,
             for settings, step in zip(settings_of(recipe, photo), recipe.step.singles(), strict=True):
                 single = Recipe(recipe.command, step, recipe.postprocess)
                 check(maps_on(tab, settings), written(image, single), single)
+
+
+@pytest.mark.parametrize("has_missing", [False, True], ids=["complete", "missing"])
+@pytest.mark.parametrize("kind, channels", [("uint8", 3), ("uint16", 3), ("uint8", 1), ("float32", 3)], ids=str)
+def test_maps_over_the_photograph_equal_those_of_imgconv(tab, tmp_path, kind, channels, has_missing):
+    rng = np.random.default_rng(8)
+    image = small_image(rng, kind, channels)
+    image = with_holes(rng, image) if has_missing else image
+    for grey, kernel, options in ((True, "sobel", {}), (False, "gaussian5", {"invert": True}), (True, "laplacian8", {"threshold": 0.2134})):
+        recipe = filter_recipe([kernel], grey=grey, postprocess=Postprocess(overlay=True, **options))
+        check_page(tab, tmp_path, image, recipe)
+    check_page(tab, tmp_path, image, Recipe("canny", Canny(1.0), Postprocess(overlay=True)))
+
+
+TRANSFERS = {"gamma": gamma(1.8), "BT.709": of_cicp(1), "HLG": of_cicp(18)}
+
+
+@pytest.mark.parametrize("name", TRANSFERS)
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "float32", "float64"])
+def test_linear_light_is_that_of_the_file(tab, tmp_path, monkeypatch, kind, name):
+    monkeypatch.setattr("imgconv.process.image.transfer_of", lambda metadata: TRANSFERS[name])
+    monkeypatch.setattr("imgconv.inspection.page.photo.transfer_of", lambda metadata: TRANSFERS[name])
+    check_page(tab, tmp_path, small_image(np.random.default_rng(2), kind), filter_recipe(["gaussian5"], linear=True))
+
+
+def check_page(tab, folder, image, recipe):
+    """The page of a recipe shows the pixels that imgconv writes; of floats to 1e-6."""
+    opened(tab, folder, image, recipe)
+    photo = page_photo(image, grey=False, crop=None)
+    shown, expected = maps_on(tab, settings_of(recipe, photo)[0]), written(image, recipe)
+    assert np.array_equal(np.isnan(shown), np.isnan(expected))
+    difference, largest = np.nan_to_num(np.abs(shown - expected)), np.nanmax(np.abs(expected))
+    if expected.dtype.kind == "f" and image.pixels.dtype.kind == "f":
+        assert difference.max() <= 2e-6 * largest
+    else:
+        assert (difference > 0).mean() < 1e-3 * (1 + 9 * getattr(recipe.step, "linear", False)) and difference.max() <= 1
 
 
 RULES = [None, ("keep", 0.0), ("fill", 0.4), ("propagate", 0.0)]

@@ -28,6 +28,7 @@ PAGES = {
     "masked": ["-k", "gaussian5", "-k", "sobel", "--mask", "mask.png", "--grey", "--quiz"],
     "holes": ["-k", "box:size=5", "--nodata", "120", "--crop", "10,20,70,40"],
     "masked_network": ["-s", "conv sobel_x padding=1", "-s", "max_pool 2", "-s", "relu", "--mask", "mask.png", "--crop", "10,20,70,40"],
+    "overlay": ["-k", "sobel", "--grey", "--overlay"],
     "transposed": ["-s", "grey", "-s", "max_pool 4", "-s", "conv_transpose gaussian5 stride=2"],
 }
 CHOOSE = """((id, value) => { const node = document.getElementById(id); node.value = value;
@@ -214,6 +215,9 @@ EDITS = {
     "holes in a layer": ("holes", f"{CHOOSE}('set-operation', 'conv')"),
     "masked network": ("masked_network", "imgconvPage.setRule({ mode: 'propagate' }); imgconvPage.edit({ stride: [1, 2] })"),
     "masked canny": ("masked_canny", "imgconvPage.edit({ sigma: 0, low: 60, high: 120, invert: true })"),
+    "overlay": ("overlay", "imgconvPage.edit({ range: 'offset', dilation: [2, 2] })"),
+    "overlay of canny": ("overlay", f"{CHOOSE}('set-operation', 'canny'); imgconvPage.edit({{ overlay: true }}, 'structure')"),
+    "no overlay": ("overlay", "document.getElementById('set-overlay').click()"),
     "weights": ("network", f"imgconvPage.select(2, [0, 0, 0]); {CHOOSE}('set-tap-0-0', '0.5')"),
     "layer": (
         "colour",

@@ -22,6 +22,7 @@ from imgconv.recipe import Canny, MissingData, Pool, Postprocess, Recipe, filter
 from imgconv.recipe.operations import OPERATIONS
 
 FOLDER = Path(bundle.__file__).parent
+OVERLAY = Postprocess(overlay=True)
 RECIPES = [
     filter_recipe(["laplacian8"], command="edge"),
     filter_recipe(["sobel", "gaussian:sigma=2"]),
@@ -137,9 +138,10 @@ def test_parts_and_pixels_outside_are_refused(options, error, fact):
         explanation_page(photograph((9, 9)), RECIPES[0], source="photo.png", **options)
 
 
-def test_what_a_page_cannot_show_is_refused():
-    with pytest.raises(UsageError, match="--overlay"):
-        explanation_page(photograph((9, 9)), filter_recipe(["sobel"], postprocess=Postprocess(overlay=True)), source="photo.png")
+@pytest.mark.parametrize("recipe", [filter_recipe(["sobel"], grey=True, postprocess=OVERLAY), Recipe("canny", Canny(), OVERLAY)], ids=str)
+def test_grey_maps_are_drawn_over_colours(recipe):
+    data = data_of(explanation_page(photograph((9, 9)), recipe, source="photo.png"))
+    assert data["photo"]["names"] == ["red", "green", "blue"] and not data["grey"] and data["branches"][0][0]["overlay"]
 
 
 @pytest.mark.parametrize("factor", [1, 2])
@@ -210,7 +212,6 @@ def test_the_command_writes_a_page(tmp_path):
         (["--crop", "1,2,3", "--html", "a.html"], "X,Y,W,H"),
         (["--crop", "1,2,3,x", "--html", "a.html"], "100,50,320,240"),
         (["--html", "page.txt"], ".html"),
-        (["--html", "page.html", "--overlay"], "--overlay"),
     ],
 )
 def test_wrong_options_are_refused(tmp_path, words, fact):

@@ -14,7 +14,7 @@ from shlex import quote
 from typing import Any
 
 from imgconv.display.document import document_head
-from imgconv.errors import DoesNotFit, UsageError
+from imgconv.errors import DoesNotFit
 from imgconv.images import Raster
 from imgconv.inputs import Inputs
 from imgconv.inspection.page.photo import PagePhoto, deflated, page_photo
@@ -81,12 +81,11 @@ def explanation_page(
     command line on the page can name it.
     Raises DoesNotFit and UsageError for a recipe that does not fit the photograph or that has no view on a page.
     """
-    step = recipe.step
-    if recipe.postprocess.overlay:
-        raise UsageError("--overlay draws the map over the photograph, and a page shows the map alone; leave it out")
+    step, overlay = recipe.step, recipe.postprocess.overlay
+    grey = step.grey and not overlay  # a map of grey is drawn over colours
     image = located(image, recipe.missing_data)
     most_bytes = (LARGEST - OTHER_BYTES - len(bundled_script())) * 3 / 4  # base64 takes a third more
-    photo = page_photo(image, grey=step.grey, crop=crop, most_bytes=most_bytes, most_cells=_most_cells(image, recipe))
+    photo = page_photo(image, grey=grey, crop=crop, most_bytes=most_bytes, most_cells=_most_cells(image, recipe))
     recipe.trace(shape_of(photo.image))
     registry = Registry.load(kernels_file)
     data = {
@@ -94,11 +93,13 @@ def explanation_page(
         "photo": photo.facts(linear=isinstance(step, Filter) and step.linear) | {"rule": _rule(recipe)},
         "from": {"size": image.size, "crop": crop, "factor": photo.factor},
         "file": quote(source),
-        "stored": plain and photo.is_whole and not image.alpha and frames == 1 and _is_file(source) and _has_mask(recipe, mask),
+        "stored": plain and frames == 1 and _is_as_stored(photo, image) and _is_file(source) and _has_mask(recipe, mask),
         "missing": _missing_words(recipe, mask),
         "kernelsFile": None if kernels_file is None else quote(str(kernels_file)),
         "command": "run" if isinstance(step, Network) else recipe.command,
-        "grey": step.grey,
+        "grey": grey,
+        "overlay": overlay,
+        "coloured": overlay and step.grey,
         "at": None if at is None else _cell_of(at, image, photo, recipe),
         "branches": branches(recipe, photo, _named(recipe, references, registry)),
         "menu": [] if isinstance(step, Network) else menu(registry),
@@ -106,6 +107,11 @@ def explanation_page(
         "quiz": quiz,
     }
     return Page(_page(data, photo))
+
+
+def _is_as_stored(photo: PagePhoto, image: Raster) -> bool:
+    """Whether a command line that reads the file gets the pixels of the photograph; grey of colours may be a luma of the file's own."""
+    return photo.is_whole and not image.alpha and (image.luma is None or photo.image.channels == 1)
 
 
 def _is_file(name: str) -> bool:

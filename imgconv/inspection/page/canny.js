@@ -251,7 +251,7 @@ export class Ridges extends Stage {
         if (!(length > 0 && length >= round(low)) || isMissing(input, [0, i, j])) continue;
         const { ahead, behind, longer } = this.#neighbours(planes, width, at);
         const here = length * longer;
-        if (ahead <= here && behind <= here) marks[at] = length >= round(high) ? largest : Math.floor(largest / 2);
+        if (ahead <= here && behind <= here) marks[at] = length >= round(high) ? largest : largest > 1 ? Math.floor(largest / 2) : largest / 2;
       }
     }
     return { ...this.result(input, [marks], ["ridges"]), bounds: [low, high] };
@@ -342,7 +342,7 @@ export class Edges extends Stage {
 }
 
 /** The stages of canny with these settings. */
-export function cannyStages(settings, modes, photo) {
+export function cannyStages(settings, photo) {
   const stages = [new Gradient(settings), new Ridges(settings), new Edges(settings)];
   return settings.sigma >= LEAST_SIGMA || photo.valid ? [new Smoothed(settings), ...stages] : stages;
 }

@@ -75,7 +75,7 @@ function filterWords(spec, data, file) {
     edge ? "edge" : "filter",
     file,
     `-k ${quoted(spec.reference ?? matrixText(kernel.taps, kernel.divisor))}`,
-    !edge && grey && "--grey",
+    !edge && (grey || spec.grey) && "--grey",
     data.kernelsFile && `--kernels-file ${data.kernelsFile}`,
     ...windowWords(spec, "same"),
     spec.paddingMode !== "replicate" && borderWord(spec),
@@ -83,7 +83,7 @@ function filterWords(spec, data, file) {
     spec.linear && "--linear",
     spec.range !== own && `--range ${spec.range}`,
     spec.threshold !== null && `--threshold ${spec.threshold}`,
-    spec.invert && "--invert",
+    ...flags(spec),
   ];
 }
 
@@ -113,7 +113,11 @@ function borderWord({ paddingMode, paddingValue }) {
 
 function cannyWords(spec, data, file) {
   const unit = spec.percent ? "%" : "";
-  return ["canny", file, `--sigma ${spec.sigma}`, `--low ${spec.low}${unit}`, `--high ${spec.high}${unit}`, spec.invert && "--invert"];
+  return ["canny", file, `--sigma ${spec.sigma}`, `--low ${spec.low}${unit}`, `--high ${spec.high}${unit}`, ...flags(spec)];
+}
+
+function flags({ invert, overlay }) {
+  return [invert && "--invert", overlay && "--overlay"];
 }
 
 /** The text of a step: as it was typed, or with the values that the page has now. */

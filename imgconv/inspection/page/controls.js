@@ -8,13 +8,13 @@ const OPERATIONS = {
   ...{ conv_transpose: "transposed convolution", deform: "deformable convolution", canny: "canny" },
 };
 const TYPE_FIELDS = {
-  filter: ["kernel", "stride", "padding", "paddingMode", "dilation", "range", "flip"],
+  filter: ["kernel", "stride", "padding", "paddingMode", "dilation", "range", "flip", "overlay"],
   deform: ["kernel", "offsets", "strength", "stride", "paddingCells", "dilation"],
   pool: ["mode", "percent", "size", "stride", "padding", "border", "dilation", "ceilMode"],
   conv: ["weights", "groups", "stride", "padding", "paddingMode", "dilation", "flip"],
   pad: ["paddingCells", "paddingMode"],
   conv_transpose: ["weights", "stride", "paddingCells", "outputPadding", "dilation"],
-  canny: ["sigma", "low", "high", "invert"],
+  canny: ["sigma", "low", "high", "invert", "overlay"],
 };
 
 const ENLARGES = [
@@ -65,7 +65,7 @@ function branchChoice(model) {
 }
 
 function operationChoice(model) {
-  const options = Object.entries(OPERATIONS).filter(([type]) => type !== "canny" || model.photo.planes.length === 1);
+  const options = Object.entries(OPERATIONS).filter(([type]) => type !== "canny" || model.photo.planes.length === 1 || model.data.coloured);
   const chosen = (type) => (type === "filter" && model.filters ? model.filters : [[otherSpec(model, type)]]);
   return choice("operation", "Operation", options, model.spec.type, (type) => model.replace(chosen(type)));
 }
@@ -154,6 +154,7 @@ const FIELDS = {
   flip: (model) => check(model, "flip", "Flip the kernel (mathematical convolution)"),
   ceilMode: (model) => check(model, "ceilMode", "Include a last window beyond the edge"),
   invert: (model) => check(model, "invert", "Black edges on white"),
+  overlay: (model) => (model.photo.planes.length > 1 || model.data.overlay ? check(model, "overlay", "Draw the map over the photograph") : null),
   mode: (model, spec) =>
     model.isNetwork ? null : choice("mode", "Mode", helped(model.data.modes.pool), spec.mode, (mode) => model.edit({ mode }, "structure")),
   percent: (model, spec) => (spec.mode === "rank" ? slider(model, "percent", "Percent", 0, 100, 1) : null),
@@ -189,7 +190,7 @@ function group(...nodes) {
 
 function check(model, name, text) {
   const box = element("input", { type: "checkbox", id: `set-${name}`, checked: Boolean(model.spec[name]) });
-  box.addEventListener("change", () => model.edit({ [name]: box.checked }));
+  box.addEventListener("change", () => model.edit({ [name]: box.checked }, "structure"));
   return element("label", { className: "check" }, box, element("span", { textContent: text }));
 }
 

@@ -62,7 +62,7 @@ export class Elementwise {
 }
 
 /** An explanation from the cells of some channels at one position. */
-function pointwise(step, sources, row, column, text, value) {
+export function pointwise(step, sources, row, column, text, value) {
   const parts = sources.map(([input, c]) => ({
     title: input.names[c],
     kernel: "",

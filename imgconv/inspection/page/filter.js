@@ -2,6 +2,7 @@
 
 import { Misfit, checkBorder, fieldOf, outputSize, padsOf, patchOf, positionsOf, sizeFormulas } from "./geometry.js";
 import { flipped, wholeTaps } from "./kernels.js";
+import { fromLight, toLight } from "./light.js";
 import { hide, isMissing, normalise, sumStages, underAnchor, withoutMissing, withReason } from "./missing.js";
 import { number } from "./numbers.js";
 import { addProduct, padded, toLevel } from "./sums.js";
@@ -58,7 +59,7 @@ export class Filter {
 
   apply(input) {
     const [channels, height, width] = this.shape([input.planes.length, input.height, input.width]);
-    const source = this.linear ? input.planes.map((plane) => Float32Array.from(plane, (level) => input.light[level])) : input.planes;
+    const source = this.linear ? input.planes.map((plane) => lightOf(plane, input)) : input.planes;
     const valid = input.valid && [];
     const values = Array.from({ length: channels }, (_, c) => {
       const own = (planes) => (this.overChannels ? planes : [planes[c]]);
@@ -87,7 +88,7 @@ export class Filter {
     const count = output[0] * output[1];
     const sums = new Float64Array(count);
     const { planes: taps, divisor } = this.weights(kernel, input.largest);
-    const border = this.linear ? { ...this.border, value: input.light[this.border.value] } : this.border;
+    const border = this.linear ? { ...this.border, value: toLight(input)(this.border.value) } : this.border;
     planes.forEach((plane, c) => addProduct(sums, output, padded(plane, size, pads, border), taps[c], this.stride, this.dilation));
     if (known) normalise(sums, known, taps, cells, place, input.rule);
     const more = kernel.offset * input.level + kernel.bias;
@@ -128,7 +129,7 @@ export class Filter {
       let result = absolute ? Math.abs(value) : value;
       if (added) result += more;
       if (stretch) result = ((result - stretch[0]) * largest) / span;
-      return this.linear && bounded ? fromLight(result / largest) * largest : result;
+      return this.linear && bounded ? fromLight(result, input) : result;
     };
     const { threshold, invert } = this;
     const level = whole ? (value) => toLevel(ranged(value), largest) : ranged;
@@ -176,7 +177,7 @@ export class Filter {
     const all = taps.map((plane, n) => {
       const channel = this.overChannels ? n : c;
       const cells = patchOf(input.planes[channel], size, rows, columns, this.border);
-      if (this.linear) cells.values = cells.values.map((line) => line.map((level) => input.light[level]));
+      if (this.linear) cells.values = cells.values.map((line) => line.map(toLight(input)));
       return { title: input.names[channel], kernel: this.kernels.length > 1 ? kernel.name : "", channel, cells, taps: plane };
     });
     const parts = withoutMissing(all, input, this.border);
@@ -203,7 +204,7 @@ export class Filter {
       step("range minmax", text, ((value - low) * largest) / (high - low || 1));
     }
     if (floats) return;
-    if (this.linear && bounded) step("sRGB", `from light ${number(value)}`, fromLight(value / largest) * largest);
+    if (this.linear && bounded) step(input.transfer?.name ?? "sRGB", `from light ${number(value)}`, fromLight(value, input));
     if (input.whole) step("rounded", `half to even, from 0 to ${number(largest)}`, toLevel(value, largest));
     if (this.threshold !== null) {
       const passes = value >= this.threshold;
@@ -250,7 +251,10 @@ function extremes(planes) {
   return low <= high ? [low, high] : [0, 0];
 }
 
-/** sRGB from linear light, both from 0 to 1 (IEC 61966-2-1). */
-function fromLight(light) {
-  return light <= 0.0031308 ? 12.92 * light : 1.055 * light ** (1 / 2.4) - 0.055;
+/** The light of a plane of levels. */
+function lightOf(plane, input) {
+  const light = plane.constructor === Float64Array ? new Float64Array(plane.length) : new Float32Array(plane.length);
+  const convert = toLight(input);
+  for (let i = 0; i < plane.length; i++) light[i] = convert(plane[i]);
+  return light;
 }

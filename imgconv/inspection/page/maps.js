@@ -134,7 +134,7 @@ export class Maps {
     if (index === 0) return c === null || maps.planes.length === 1 ? "photograph" : maps.names[c];
     const { model } = this;
     const { title } = model.branches[number].steps[index - 1];
-    if (model.isNetwork || model.steps.length > 1) return maps.names[c ?? 0];
+    if (model.isNetwork || model.steps.length > 1) return c === null ? "colours" : maps.names[c];
     return c === null || maps.planes.length === 1 ? title : `${title} ${maps.names[c]}`;
   }
 

@@ -14,7 +14,7 @@ export class Model extends EventTarget {
     this.number = 0;
     this.problem = null;
     this.view = "window";
-    const last = data.command === "run" ? this.steps.findLastIndex((step) => step.window) + 1 || this.steps.length : this.steps.length;
+    const last = this.#main();
     const { output } = this.select(last, [0, 0, 0], true);
     const [x, y] = data.at ?? [Math.floor(output.width / 2), Math.floor(output.height / 2)];
     this.select(last, [0, y, x], true);
@@ -45,6 +45,11 @@ export class Model extends EventTarget {
     return this.data.command === "run";
   }
 
+  /** The index of the map of the last step with a window, or of the last one. */
+  #main() {
+    return this.steps.findLastIndex((step) => step.window) + 1 || this.steps.length;
+  }
+
   #branch(packed) {
     const specs = packed.map(unpacked);
     const steps = stepsOf(specs, this.data.modes, this.photo);
@@ -58,7 +63,7 @@ export class Model extends EventTarget {
       const before = this.output;
       this.branches = evaluated;
       this.number = 0;
-      this.index = this.steps.length;
+      this.index = this.#main();
       this.#stay(before);
     }, "structure");
   }
@@ -68,8 +73,9 @@ export class Model extends EventTarget {
     this.#attempt(() => {
       const specs = this.branch.specs.map((spec, n) => (n === this.step.spec ? { ...spec, ...change, edited: true } : spec));
       const before = this.output;
+      const count = this.steps.length;
       this.branches[this.number] = this.#branch(specs);
-      this.index = Math.min(this.index, this.steps.length);
+      if (this.steps.length !== count) this.index = this.#main();
       this.#stay(before);
     }, event);
   }
@@ -122,7 +128,7 @@ export class Model extends EventTarget {
   show(number) {
     const before = this.output;
     this.number = number;
-    this.index = this.steps.length;
+    this.index = this.#main();
     this.#stay(before);
     this.dispatchEvent(new Event("structure"));
   }

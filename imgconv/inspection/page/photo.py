@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.arrays import Array
-from imgconv.errors import DoesNotFit, UsageError
-from imgconv.filters.color import level_scale, max_value_of, to_linear
+from imgconv.errors import UsageError
+from imgconv.filters.color import TransferFunction, level_scale, max_value_of
 from imgconv.images import Raster, transfer_of
 from imgconv.inspection.cells import filter_input
 from imgconv.inspection.explanation import channel_names
@@ -20,6 +20,7 @@ from imgconv.recipe import Pool, Recipe
 from imgconv.window import sizes
 
 LONG, SHORT = 640, 480  # pixels along the sides of a photograph on a page
+MOST_SAMPLES = 4096  # of a transfer function
 VARIES = (1, 3, 6, 12, 24, 48, 96)  # levels: bounds between the groups of differences
 
 
@@ -44,7 +45,7 @@ class PagePhoto:
         return self.crop is None and self.factor == 1
 
     def facts(self, *, linear: bool) -> dict[str, Any]:
-        """What the script needs to restore the levels and to compute with them; with `linear` also the light of every level."""
+        """What the script needs to restore the levels and to compute with them; with `linear` also how levels become light."""
         pixels = self.image.pixels
         height, width, channels = pixels.shape
         facts = {
@@ -58,11 +59,16 @@ class PagePhoto:
             "largest": max_value_of(pixels.dtype),
             "level": level_scale(pixels.dtype),
         }
-        if not linear:
-            return facts
-        if pixels.dtype != np.uint8 or transfer_of(self.image.metadata) is not None:
-            raise DoesNotFit("the page shows linear light of 8-bit sRGB alone; leave --linear out")
-        return facts | {"light": to_linear(np.arange(256, dtype=np.uint8), pixels.dtype).tolist()}
+        transfer = transfer_of(self.image.metadata) if linear else None
+        return facts | {"transfer": None if transfer is None else _transfer(transfer)}
+
+
+def _transfer(transfer: TransferFunction) -> dict[str, Any]:
+    """The name and the numbers of a transfer function; so many samples that interpolation does not change the light of a level."""
+    samples = np.asarray(transfer.samples)
+    if len(samples) > MOST_SAMPLES:
+        samples = np.interp(np.linspace(0, 1, MOST_SAMPLES), np.linspace(0, 1, len(samples)), samples)
+    return {"name": transfer.name, "parameters": transfer.parameters, "samples": samples.tolist() or None}
 
 
 def page_photo(

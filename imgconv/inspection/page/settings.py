@@ -86,6 +86,8 @@ def _filter(step: Filter, plan: MapPlan, recipe: Recipe, reference: str | None) 
         "linear": step.linear,
         "threshold": recipe.postprocess.threshold,
         "invert": recipe.postprocess.invert,
+        "overlay": recipe.postprocess.overlay,
+        "grey": step.grey and recipe.postprocess.overlay,
     }
 
 
@@ -139,7 +141,8 @@ def _border(padding_mode: str | tuple[str, float] | None) -> Settings:
 def _canny(step: Canny, recipe: Recipe, photo: PagePhoto) -> Settings:
     white = photo.facts(linear=False)["largest"]
     low, high = LOW * white if step.low is None else step.low, HIGH * white if step.high is None else step.high
-    return {"type": "canny", "sigma": step.sigma, "low": low, "high": high, "percent": step.percent, "invert": recipe.postprocess.invert}
+    bounds = {"low": low, "high": high, "percent": step.percent}
+    return {"type": "canny", "sigma": step.sigma, **bounds, "invert": recipe.postprocess.invert, "overlay": recipe.postprocess.overlay}
 
 
 def _network_step(step: Step, number: int, shape: tuple[int, ...]) -> Settings:

@@ -9,11 +9,12 @@ import { Conv, ConvTranspose } from "./layers.js";
 import { countMissing, isMissing, numbersOf, withReason } from "./missing.js";
 import { Morphology } from "./morphology.js";
 import { grouped, number } from "./numbers.js";
+import { Luma, Overlaid } from "./overlay.js";
 import { Pool } from "./pool.js";
 import { Vector } from "./vectors.js";
 
 const OF_TYPE = {
-  filter: (spec, modes) => [new Filter(spec, modes)],
+  filter: (spec, modes, photo) => overlaid(spec, photo, [new Filter(spec, modes)]),
   deform: (spec) => [deformed(spec)],
   pool: (spec, modes) => [new Pool(spec, modes)],
   morphology: (spec, modes) => [new Morphology(spec, modes)],
@@ -24,12 +25,17 @@ const OF_TYPE = {
   across: (spec) => [new Across(spec)],
   adaptive: (spec) => [new AdaptivePool(spec)],
   vector: (spec) => [new Vector(spec)],
-  canny: cannyStages,
+  canny: (spec, modes, photo) => overlaid({ ...spec, grey: true }, photo, cannyStages(spec, photo)),
 };
 
 /** The steps of a list of settings; each has `spec`, the number of its settings in the list. */
 export function stepsOf(specs, modes, photo) {
   return specs.flatMap((spec, n) => OF_TYPE[spec.type](spec, modes, photo).map((step) => Object.assign(step, { spec: n })));
+}
+
+/** Steps, after luma of a photograph in colours if they need it, and before what draws their map over the photograph. */
+function overlaid({ grey, overlay }, photo, steps) {
+  return [...(grey && photo.planes.length > 1 ? [new Luma()] : []), ...steps, ...(overlay ? [new Overlaid()] : [])];
 }
 
 function deformed(spec) {
@@ -46,7 +52,7 @@ export function shapeOf(maps) {
 
 /** The photograph as the first step of a list of settings takes it: steps of networks take numbers, others levels. */
 export function inputOf(photo, [{ op, type }]) {
-  return op || type === "conv" || type === "deform" || type === "conv_transpose" ? numbersOf(photo) : photo;
+  return op || ["conv", "deform", "conv_transpose"].includes(type) ? numbersOf(photo) : { ...photo, original: photo };
 }
 
 /** The photograph and the maps of every step. Throws Misfit, with the number of the step as `step`. */
