@@ -10,82 +10,103 @@ import numpy as np
 SUM, LARGEST, SMALLEST = 0, 1, 2
 
 
+def further_of(operation):
+    """The function for the larger (or smaller) of two values, the first of equal ones; NaN if one is, in two instructions."""
+
+    def further(x, y):
+        value = y if (y > x if operation == LARGEST else y < x) else x
+        return value if y == y else y
+
+    return further
+
+
+def fold_row(operation):
+    """The function that folds some source rows, `step` apart, into a row."""
+    further = further_of(operation)
+
+    def fold(source, at, top, rows, step, nothing, out):
+        """Fold rows top, top + step, ... (`rows` of them) of `source` (rows, S) into `out`, from element `at` on; `nothing` is (1, S)."""
+        begin = source[top][at:] if rows > 0 else nothing[0]
+        for u in range(1, max(rows, 2), 2):  # two more rows a pass over a target row that stays in cache
+            a = source[top + u * step][at:] if u < rows else nothing[0]
+            b = source[top + (u + 1) * step][at:] if u + 1 < rows else nothing[0]
+            if operation == SUM and u == 1:
+                for j in range(out.shape[0]):
+                    out[j] = begin[j]
+                    out[j] += a[j]  # in the target's type, which is wide enough
+                    out[j] += b[j]
+            elif operation == SUM:
+                for j in range(out.shape[0]):
+                    out[j] += a[j]
+                    out[j] += b[j]
+            elif u == 1:
+                for j in range(out.shape[0]):
+                    out[j] = further(further(begin[j], a[j]), b[j])
+            else:
+                for j in range(out.shape[0]):
+                    out[j] = further(further(out[j], a[j]), b[j])
+
+    return fold
+
+
 def fold_rows(operation):
     """The loop that folds some source rows, `step` apart, into every target row."""
+    fold = fold_row(operation)
 
-    def loop(source, first, count, step, nothing, target, left, many):
-        """Fold rows first[i], first[i] + step, ... (count[i] of them) of `source` (rows, S) into row i of `target` (R, left + S or more).
-
-        So for `many` rows; only columns left..left+S are written. `nothing` is (1, S).
-        """
-        length = source.shape[1]
-        for i in range(many):
-            out, top, rows = target[i][left : left + length], first[i], count[i]
-            begin = source[top] if rows > 0 else nothing[0]
-            for u in range(1, max(rows, 2), 2):  # two more rows a pass over a target row that stays in cache
-                a = source[top + u * step] if u < rows else nothing[0]
-                b = source[top + (u + 1) * step] if u + 1 < rows else nothing[0]
-                if operation == SUM and u == 1:
-                    for j in range(length):
-                        out[j] = begin[j]
-                        out[j] += a[j]  # in the target's type, which is wide enough
-                        out[j] += b[j]
-                elif operation == SUM:
-                    for j in range(length):
-                        out[j] += a[j]
-                        out[j] += b[j]
-                elif u == 1:
-                    for j in range(length):
-                        x, y, z = begin[j], a[j], b[j]
-                        x = y if (y > x if operation == LARGEST else y < x) | (y != y) else x
-                        out[j] = z if (z > x if operation == LARGEST else z < x) | (z != z) else x
-                else:
-                    for j in range(length):
-                        x, y, z = out[j], a[j], b[j]
-                        x = y if (y > x if operation == LARGEST else y < x) | (y != y) else x
-                        out[j] = z if (z > x if operation == LARGEST else z < x) | (z != z) else x
+    def loop(source, first, count, step, nothing, target):
+        """Fold rows first[i], first[i] + step, ... (count[i] of them) of `source` (rows, S) into row i of `target` (R, S)."""
+        for i in range(target.shape[0]):
+            fold(source, 0, first[i], count[i], step, nothing, target[i])
 
     return loop
 
 
-def fold_columns(operation, channels, stride):
-    """The loop that folds windows of one length along rows; `channels` and `stride` are fixed for the compiler, or open with 0."""
+def fold_windows(operation, channels, stride):
+    """The loop that folds windows; `channels` and `stride` are fixed for the compiler, or open with 0."""
+    fold, further = fold_row(operation), further_of(operation)
 
-    def loop(source, shifts, extras, nothing, scratch, target, channels_given, stride_given, many):
-        """Fold `many` rows of interleaved pixels, `source` (R, P), into `target` (R, w_out * channels).
+    def loop(source, first, count, step, no_row, left, span, shifts, extras, nothing, scratch, target, channels_given, stride_given, many):
+        """Fold windows into `many` rows of `target` (R, w_out * channels): rows as `fold_rows` does, then along rows of interleaved pixels.
 
-        A window grows by doubling, so that k cells cost log2(k) passes: pass t takes windows of m cells to 2m, or to 2m + 1 with one
-        more source cell. `shifts[t]` and `extras[t]` lead from a window's first element to those, -1 where there is none. Windows
-        are made at every element, which the compiler turns into wide instructions, and then every stride-th result is written. `nothing` is
-        (1, P); `scratch` (2, P) holds every other pass.
+        Window j begins j * stride pixels to the right of one that has `left` elements before the row, and spans `span` pixels. It grows by
+        doubling, so that k cells cost log2(k) passes: pass t takes windows of m cells to 2m, or to 2m + 1 with one more source cell.
+        `shifts[t]` and `extras[t]` lead from a window's first element to those, -1 where there is none. Windows are made at every element,
+        which the compiler turns into wide instructions, and then every stride-th result is written. Rows are folded a strip at a time, as
+        long as `scratch` (3, P) and `nothing` (1, P): the source rows of a strip are read from the first cache.
         """
         between = channels or channels_given
-        step = between * (stride or stride_given)
-        for i in range(many):
-            base = row = source[i]
-            out, length, last = target[i], base.shape[0], shifts.shape[0] - 1
-            for t in range(last + 1):
-                shift, extra = shifts[t], extras[t]
-                length = min(length - max(shift, 0), base.shape[0] - max(extra, 0))
-                a, row = row, scratch[t % 2]
-                b = a[shift:] if shift >= 0 else nothing[0]
-                c = base[extra:] if extra >= 0 else nothing[0]
-                straight = stride == 1 and t == last
-                for j in range(target.shape[1] if straight else length):
-                    x, y, z = a[j], b[j], c[j]
-                    if operation == SUM:
-                        x = x + y + z
-                    else:
-                        x = y if (y > x if operation == LARGEST else y < x) | (y != y) else x
-                        x = z if (z > x if operation == LARGEST else z < x) | (z != z) else x
-                    if straight:
-                        out[j] = x
-                    else:
-                        row[j] = x
-            if stride != 1:
-                for j in range(target.shape[1] // between):
-                    for e in range(between):
-                        out[j * between + e] = row[j * step + e]
+        across, width = between * (stride or stride_given), target.shape[1]
+        strip = (scratch.shape[1] - span * between) // across * between + between
+        last = shifts.shape[0] - 1
+        for begin in range(0, width, strip):
+            wide = min(strip, width - begin)
+            at, cells = begin // between * across - left, (wide // between - 1) * across + span * between
+            head = min(max(-at, 0), cells)
+            tail = max(min(source.shape[1] - at, cells), head)
+            for j in range(cells):
+                scratch[0, j] = nothing[0, j]
+            base = scratch[0][:cells]
+            for i in range(many):
+                fold(source, at + head, first[i], count[i], step, no_row, base[head:tail])
+                row, out, length = base, target[i][begin : begin + wide], cells
+                for t in range(last + 1):
+                    shift, extra = shifts[t], extras[t]
+                    length = min(length - max(shift, 0), cells - max(extra, 0))
+                    a, row = row, scratch[1 + t % 2]
+                    b = a[shift:] if shift >= 0 else nothing[0]
+                    c = base[extra:] if extra >= 0 else nothing[0]
+                    straight = stride == 1 and t == last
+                    for j in range(wide if straight else length):
+                        x, y, z = a[j], b[j], c[j]
+                        x = x + y + z if operation == SUM else further(further(x, y), z)
+                        if straight:
+                            out[j] = x
+                        else:
+                            row[j] = x
+                if stride != 1:
+                    for j in range(wide // between):
+                        for e in range(between):
+                            out[j * between + e] = row[j * across + e]
 
     return loop
 

@@ -10,7 +10,8 @@ def fold_runs(operation):
     """The loop that folds the runs of every window: `cells` are first folded over the lengths of the runs, then those over the rows."""
 
     def further(x, y):
-        return y if (y > x if operation == LARGEST else y < x) | (y != y) else x
+        value = y if (y > x if operation == LARGEST else y < x) else x  # in two instructions, with NaN
+        return value if y == y else y
 
     def loop(cells, grown, nothing, lengths, growth, runs, target, row_stride):
         """Fold into `target`, which holds the identity.

@@ -170,7 +170,9 @@ def starts(window: Window, size: Sequence[int], axis: int, outputs: slice = slic
 
 
 ReductionAlgorithm = Literal["separable", "2x2 blocks"]
-SCRATCH_BYTES = 1 << 20  # per band; smaller ones lost to the cost of a call (2026-11)
+SCRATCH_BYTES = 1 << 20  # per band of sums; smaller ones lost to the cost of a call (2026-11)
+OUTPUT_BYTES = 1 << 21  # per band of largest or smallest values
+STRIP_BYTES, STRIP_LEAST = 1 << 16, 1 << 13  # of the rows that make a row of a strip, and of one of them (2026-11)
 BAND_BYTES = 1 << 18  # of an image that are worth handing to another thread
 JOBS = 2  # for each core at work, each with scratch of its own
 WIDEST = 1 << 18  # values of a row; longer rows are reduced strip by strip
@@ -184,49 +186,40 @@ class Fold:
 
     def __init__(self, planes: Planes, window: Window, operation: int, accumulator: np.dtype[Any]):
         self._planes, self._accumulator = planes, accumulator
-        size, row, self._stride = planes.size, planes.rows.shape[1], window.stride[1]
+        size, self._stride = planes.size, window.stride[1]
         h_out, w_out = window.output_size(size)
         self.output_shape = planes.count * h_out, w_out * planes.channels
         self._first, self._count = Spans.of_window(window, size, 0).all_stacked(planes.count, size[0])
         self._step, self._left = window.dilation[0], window.pads(size)[1][0] * planes.channels
-        width = max(((w_out - 1) * self._stride + window.span[1]) * planes.channels, self._left + row)
+        between = 1 if self._stride == 1 else planes.channels  # at stride 1 channels are as good as columns
+        self._span = 1 + (window.span[1] - 1) * planes.channels // between
+        strip = max(max(STRIP_BYTES // (window.kernel_size[0] + 3), STRIP_LEAST) // accumulator.itemsize, 2 * self._span * between)
+        width = min(strip, ((w_out - 1) * self._stride + window.span[1]) * planes.channels)
         self._doublings = _doublings(window.kernel_size[1], window.dilation[1] * planes.channels)
-        self._no_row = np.full((1, row), identity_of(operation, planes.rows.dtype), planes.rows.dtype)
+        self._no_row = np.full((1, width), identity_of(operation, planes.rows.dtype), planes.rows.dtype)
         self._no_scratch = np.full((1, width), identity_of(operation, accumulator), accumulator)
-        self._fold_rows = loop(pooling.fold_rows, operation=operation)
-        self._between = 1 if self._stride == 1 else planes.channels  # at stride 1 channels are as good as columns
+        self._between = between
         known = {"channels": _known(self._between), "stride": self._stride if self._stride <= 2 else 0}
-        self._fold_columns = loop(pooling.fold_columns, operation=operation, **known)
+        self._fold = loop(pooling.fold_windows, operation=operation, **known)
 
-    @property
-    def rows_per_band(self) -> int:
-        """Output rows whose scratch rows fill the cache."""
-        return max(SCRATCH_BYTES // self._no_scratch.nbytes, 1)
+    def rows_of(self, size: int) -> int:
+        """Output rows that have `size` bytes, at least one."""
+        return max(size // (self._accumulator.itemsize * self.output_shape[1]), 1)
 
-    def scratch(self) -> tuple[AnyArray, AnyArray]:
-        """Scratch for a band at a time: its folded rows, and every other pass along one of them."""
-        width, right = self._no_scratch.shape[1], self._left + self._planes.rows.shape[1]
-        scratch = np.empty((self.rows_per_band, width), self._accumulator)
-        for margin in np.s_[:, : self._left], np.s_[:, right:]:
-            scratch[margin] = self._no_scratch[margin]
-        return scratch, np.empty((2, width), self._accumulator)
+    def scratch(self) -> AnyArray:
+        """Scratch for a row at a time: its folded rows, and every other pass along it."""
+        return np.repeat(self._no_scratch, 3, axis=0)
 
-    def fill(self, first: int, last: int, scratch: tuple[AnyArray, AnyArray], target: AnyArray) -> None:
+    def fill(self, first: int, last: int, scratch: AnyArray, target: AnyArray) -> None:
         """Fill `target` (last - first or more, w_out * channels) with stacked output rows first..last, a band or less."""
-        many, (rows, passes) = last - first, scratch
-        self._fold_rows(self._planes.rows, self._first[first:], self._count[first:], self._step, self._no_row, rows, self._left, many)
-        self._fold_columns(rows, *self._doublings, self._no_scratch, passes, target, self._between, self._stride, many)
+        rows = self._planes.rows, self._first[first:], self._count[first:], self._step, self._no_row
+        self._fold(
+            *rows, self._left, self._span, *self._doublings, self._no_scratch, scratch, target, self._between, self._stride, last - first
+        )
 
 
 def extremes(planes: Planes, window: Window, *, largest: bool, threads: int | None = None) -> AnyArray:
     """The largest (or smallest) value of every window, (count * h_out, w_out * channels), of the planes' dtype."""
-    if _is_long(planes, window):
-        return _by_strips(
-            planes,
-            window,
-            LARGEST if largest else SMALLEST,
-            lambda strip, narrow, _: extremes(strip, narrow, largest=largest, threads=threads),
-        )
     fold = Fold(planes, window, LARGEST if largest else SMALLEST, planes.rows.dtype)
     out = np.empty(fold.output_shape, planes.rows.dtype)
 
@@ -234,7 +227,7 @@ def extremes(planes: Planes, window: Window, *, largest: bool, threads: int | No
         scratch = fold.scratch()
         return lambda first, last: fold.fill(first, last, scratch, out[first:])
 
-    _run(worker, len(out), fold.rows_per_band, threads)
+    _run(worker, len(out), fold.rows_of(OUTPUT_BYTES), threads)
     return out
 
 
@@ -249,14 +242,14 @@ def averages(
     if plain and average_algorithm(window, planes.size, planes.count) == "2x2 blocks":
         return _halved(planes, threads)
     if _is_long(planes, window):
-        return _by_strips(planes, window, SUM, partial(_strip_averages, planes.size, window, divisors, dtype, threads))
+        return _by_strips(planes, window, partial(_strip_averages, planes.size, window, divisors, dtype, threads))
     divisors = divisors or (Spans.of_window(window, planes.size, 0).count, Spans.of_window(window, planes.size, 1).count)
     taps = window.kernel_size[0] * window.kernel_size[1]
     planes, accumulator, ratio = exact_types(planes, taps, window.kernel_size[0])
     fold = Fold(planes, window, SUM, accumulator)
     heights = np.tile(divisors[0], planes.count).astype(ratio)
     widths = np.repeat(divisors[1], planes.channels).astype(ratio)
-    out, band = np.empty(fold.output_shape, dtype), max(min(fold.rows_per_band, fold.output_shape[0]), 1)
+    out, band = np.empty(fold.output_shape, dtype), max(min(fold.rows_of(SCRATCH_BYTES), fold.output_shape[0]), 1)
     divide = loop(pooling.divide_rows, rounded=int(dtype.kind == "u"))
 
     def worker() -> Fill:
@@ -297,8 +290,8 @@ def _is_long(planes: Planes, window: Window) -> bool:
     return planes.rows.shape[1] > WIDEST and 4 * rows * window.span[1] * planes.channels <= STRIP_CELLS
 
 
-def _by_strips(planes: Planes, window: Window, operation: int, reduce: Callable[[Planes, Window, slice], AnyArray]) -> AnyArray:
-    """Reduce wide planes strip by strip of output columns, each padded on its own, so that the scratch of a long row stays small."""
+def _by_strips(planes: Planes, window: Window, average: Callable[[Planes, Window, slice], AnyArray]) -> AnyArray:
+    """Average wide planes strip by strip of output columns, each padded with 0, so that the sums of a long row stay small."""
     (height, width), channels, (kernel_size, stride) = planes.size, planes.channels, (window.kernel_size, window.stride)
     (h_out, w_out), ((top, _), (left, _)) = window.output_size(planes.size), window.pads(planes.size)
     rows = (h_out - 1) * stride[0] + window.span[0]
@@ -311,15 +304,15 @@ def _by_strips(planes: Planes, window: Window, operation: int, reduce: Callable[
         last = min(first + count, w_out)
         begin = first * stride[1] - left
         end = (last - 1) * stride[1] + window.span[1] - left
-        strip = np.full((planes.count, rows, end - begin, channels), identity_of(operation, cells.dtype), cells.dtype)
+        strip = np.zeros((planes.count, rows, end - begin, channels), cells.dtype)
         inside = slice(max(begin, 0), max(min(end, width), 0))
         if inside.stop > inside.start:
             strip[:, top : top + high - low, inside.start - begin : inside.stop - begin] = cells[:, low:high, inside]
         part = Planes(strip.reshape(planes.count * rows, -1), planes.count, (rows, end - begin), channels)
-        reduced = reduce(part, narrow, slice(first, last))
+        averaged = average(part, narrow, slice(first, last))
         if out is None:  # the first strip has the dtype of all
-            out = np.empty((len(reduced), w_out * channels), reduced.dtype)
-        out[:, first * channels : last * channels] = reduced
+            out = np.empty((len(averaged), w_out * channels), averaged.dtype)
+        out[:, first * channels : last * channels] = averaged
     assert out is not None
     return out
 
@@ -378,9 +371,9 @@ def _span_averages(planes: Planes, spans: tuple[Spans, Spans], divisors: tuple[A
     def work(first: int, last: int) -> None:
         top, count, _ = rows.stacked(first, last, planes.size[0])
         scratch, sums = np.empty((last - first, planes.size[1])), np.empty((out.shape[1], last - first))
-        fold_rows(planes.rows, top, count, rows.step, no_row, scratch, 0, last - first)
+        fold_rows(planes.rows, top, count, rows.step, no_row, scratch)
         turned, no_column = np.ascontiguousarray(scratch.T), np.zeros((1, last - first))
-        fold_rows(turned, columns.first, columns.count, columns.step, no_column, sums, 0, len(sums))
+        fold_rows(turned, columns.first, columns.count, columns.step, no_column, sums)
         divide(np.ascontiguousarray(sums.T), heights[first:last], widths[None], out[first:last], last - first)
 
     run_bands(work, len(out), max(SCRATCH_BYTES // (8 * max(planes.size[1], 1)), 1))
@@ -460,7 +453,7 @@ def _known(channels: int) -> int:
 
 
 def _doublings(taps: int, apart: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """How a window of one cell grows to `taps` cells, for `fold_columns`: offsets in elements, -1 for none."""
+    """How a window of one cell grows to `taps` cells, for `fold_windows`: offsets in elements, -1 for none."""
     have, shifts, extras = 1, [], []
     for bit in bin(taps)[3:]:
         shifts.append(have * apart)

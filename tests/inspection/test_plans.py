@@ -121,7 +121,7 @@ def test_the_algorithm_is_the_one_that_filter_runs(shape, kernel, options, monke
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_algorithm_is_the_one_that_pool_runs(mode, size, options, algorithm, channels, monkeypatch):
     """The loops are recorded by patching how they are loaded: results do not show which of them ran."""
-    loops = {"separable": "fold_rows", "2x2 blocks": "halve", "sorting network": "rank_lines", "histogram": "rank_histogram"}
+    loops = {"separable": "fold_windows", "2x2 blocks": "halve", "sorting network": "rank_lines", "histogram": "rank_histogram"}
     loops |= {"counting": "rank_counts", "column histograms": "rank_columns", "runs": "fold_runs", "cell by cell": "deviations"}
     ran = set()
     for module in (reduce, ranks, shapes):
