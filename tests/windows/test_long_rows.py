@@ -48,9 +48,13 @@ def test_strips_change_no_bit(monkeypatch, cells, dtype):
         lambda: imgconv.adaptive_avg_pool2d(x, (1, 7)),
         lambda: gradients.avg_pool1d_input(imgconv.avg_pool1d(x[0], 3, 2), (2, 81), 3, 2),
         lambda: imgconv.pool(x[0], (1, 3), "max", stride=2, padding="same"),
+        lambda: imgconv.pool(x.reshape(2, 27, 3), (2, 5), "min", stride=1, padding="same"),
+        lambda: imgconv.pool(x.reshape(2, 27, 3), (2, 4), "avg", stride=2, padding="same"),
     ]
     whole = [call() for call in calls]
     monkeypatch.setattr(reduce, "WIDEST", 34)  # the real ones are millions of cells
     monkeypatch.setattr(reduce, "STRIP_CELLS", cells)
+    monkeypatch.setattr(reduce, "STRIP_BYTES", 3 * cells)
+    monkeypatch.setattr(reduce, "STRIP_LEAST", 1)
     for call, expected in zip(calls, whole, strict=True):
         np.testing.assert_array_equal(call(), expected)
