@@ -8,6 +8,10 @@ from hypothesis import settings
 FULL = os.environ.get("IMGCONV_TESTS") == "full"
 
 
+FLOATS = ["float32", "float64"] if FULL else ["float32"]
+"""Types for sweeps over layers, which compile a dozen loops for each."""
+
+
 def examples(count, **options):
     """Hypothesis settings for `count` examples in the full run."""
     return settings(max_examples=count if FULL else max(count // 4, 10), deadline=None, **options)

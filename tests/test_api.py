@@ -4,6 +4,7 @@ import numpy as np
 import oracle_image as oracle
 import pytest
 from command import SAMPLES
+from examples import sampled
 from PIL import Image
 
 import imgconv
@@ -19,8 +20,7 @@ def photo(dtype, shape=(13, 17, 3)):
     return levels.astype(dtype) if np.dtype(dtype).kind == "f" else (levels * np.iinfo(dtype).max).astype(dtype)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape", [(13, 17), (13, 17, 1), (13, 17, 2), (13, 17, 3), (13, 17, 4)])
+@pytest.mark.parametrize(("shape", "dtype"), sampled(3, [(13, 17), (13, 17, 1), (13, 17, 2), (13, 17, 3), (13, 17, 4)], DTYPES))
 def test_results_of_arrays_have_their_dtype_and_axes(dtype, shape):
     pixels = photo(dtype, shape)
     assert imgconv.filter(pixels, "laplacian8").shape == shape
@@ -141,8 +141,7 @@ def test_threads_are_at_least_one(threads):
         imgconv.edge(photo(np.uint8), threads=threads)
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-@pytest.mark.parametrize("channels", [5, 9])
+@pytest.mark.parametrize(("channels", "dtype"), [(5, np.uint8), (9, np.float32)])
 def test_channels_other_than_colours_have_no_luma(channels, dtype):
     pixels = photo(dtype, (6, 7, channels))
     for call in (lambda: imgconv.edge(pixels), lambda: imgconv.pool(pixels, 2, grey=True)):

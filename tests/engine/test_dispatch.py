@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from examples import FULL
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,8 +46,11 @@ def test_patch_blocks_fit_too(size, columns):
     assert block.images * block.groups * block.channels * block.rows * row <= max(choose.PATCH_CELLS, row)
 
 
+TILES = [Tile(1, 64), Tile(3, 8), Tile(1, 128), Tile(4, 16), Tile(8, 32), Tile(8, 16)][: 6 if FULL else 2]  # a loop for each
+
+
 @pytest.mark.parametrize(("weight", "groups"), [((12, 6, 3, 3), 1), ((12, 3, 3, 2), 2), ((6, 1, 3, 3), 6)])
-@pytest.mark.parametrize("chosen", ["product", Tile(1, 128), Tile(1, 64), Tile(4, 16), Tile(8, 32), Tile(8, 16), Tile(3, 8)])
+@pytest.mark.parametrize("chosen", ["product", *TILES])
 @pytest.mark.parametrize("block", [(1, 1, 1, 4, 2), (2, 1, 99, 99, 99), (1, 2, 99, 8, 3)])
 @pytest.mark.parametrize("by_column", [False, True])
 def test_every_algorithm_tile_and_block_gives_the_same(monkeypatch, weight, groups, chosen, block, by_column):

@@ -60,7 +60,7 @@ def test_whole_taps_are_exact_over_16_bits_where_every_pixel_is_white(name):
     assert np.array_equal(filtered(pixels, Kernel(taps, taps.sum())), expected)
 
 
-@pytest.mark.parametrize("channels", [1, 4])
+@pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", REAL)
 def test_real_taps_are_within_rounding_of_float64(name, channels):
     pixels = image(51, 43, channels)

@@ -137,8 +137,7 @@ def test_astropy_agrees(taps, boundary, mode, preserved, rule):
     assert_close(result[..., 0], expected)
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
-@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize(("name", "dtype"), sampled(3, KERNELS, ["uint8", "uint16", "float32", "float64"]))
 def test_a_constant_image_stays_constant_under_kernels_of_sum_one(name, dtype):
     taps = KERNELS[name]
     if abs(taps.sum()) < 1e-3 * np.abs(taps).sum():

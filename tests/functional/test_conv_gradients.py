@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from closeness import assert_agrees, numbers
-from examples import examples
+from examples import FLOATS, examples
 from golden_cases import golden
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +18,7 @@ from imgconv.windows import correlation, tiles
 
 
 @pytest.mark.parametrize("patch_cells", [dispatch.PATCH_CELLS, 40], ids=["whole", "by small blocks"])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize(("parameters", "arrays"), golden("conv2d"))
 def test_conv2d_gradients_golden(monkeypatch, parameters, arrays, dtype, patch_cells):
     monkeypatch.setattr(dispatch, "PATCH_CELLS", patch_cells)

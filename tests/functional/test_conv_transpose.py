@@ -4,7 +4,7 @@ import naive
 import numpy as np
 import pytest
 from closeness import assert_agrees, layouts, numbers
-from examples import examples
+from examples import FLOATS, examples
 from golden_cases import golden
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +14,7 @@ from imgconv.functional.conv_transpose import conv_transpose1d, conv_transpose2d
 from imgconv.functional.matrix import kernel_matrix
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize(("parameters", "arrays"), golden("conv_transpose2d"))
 def test_conv_transpose2d_golden(parameters, arrays, dtype):
     bias = arrays["bias"].astype(dtype) if "bias" in arrays else None
