@@ -128,7 +128,7 @@ function layerOf(taps, maps, channels) {
 }
 
 const FIELDS = {
-  kernel: (model) => (model.isNetwork ? null : kernelEditor(model)),
+  kernel: (model, spec) => (model.isNetwork ? (spec.weight ? weightEditor(model) : null) : kernelEditor(model)),
   weights: (model) => weightEditor(model),
   stride: (model) => pair(model, "stride", "Stride", 1),
   dilation: (model, spec) =>
@@ -160,7 +160,7 @@ const FIELDS = {
   percent: (model, spec) => (spec.mode === "rank" ? slider(model, "percent", "Percent", 0, 100, 1) : null),
   groups: (model, spec) => groupField(model, spec),
   offsets: (model, spec) =>
-    spec.pairs
+    spec.weight
       ? null
       : choice(
           "offsets",
@@ -169,7 +169,7 @@ const FIELDS = {
           spec.offsets,
           (offsets) => model.edit({ offsets }),
         ),
-  strength: (model, spec) => (spec.pairs ? null : slider(model, "strength", "Strength in cells", 0, 3, 0.1)),
+  strength: (model, spec) => (spec.weight ? null : slider(model, "strength", "Strength in cells", 0, 3, 0.1)),
   sigma: (model) => slider(model, "sigma", "Sigma", 0, 5, 0.1),
   low: (model) => slider(model, "low", "Low threshold", 0, ...lengths(model), (low) => ({ low, high: Math.max(low, model.spec.high) })),
   high: (model) => slider(model, "high", "High threshold", 0, ...lengths(model), (high) => ({ high, low: Math.min(high, model.spec.low) })),
