@@ -108,10 +108,9 @@ def top_lines():
         yield from (re.sub(r"^export ", "", line) for line in file.read_text(encoding="utf-8").splitlines())
 
 
-def test_every_kernel_of_moderate_size_is_in_the_menu():
+def test_every_kernel_is_in_the_menu():
     data = data_of(explanation_page(photograph((9, 9)), RECIPES[0], source="photo.jpg"))
-    missing = set(api.kernels()) - {entry["name"] for entry in data["menu"]}
-    assert missing == {"gabor"}
+    assert {entry["name"] for entry in data["menu"]} >= set(api.kernels())
 
 
 def test_the_cell_is_that_of_the_pixel():

@@ -82,8 +82,7 @@ function filterWords(spec, data, file) {
     spec.flip && "--flip",
     spec.linear && "--linear",
     spec.range !== own && `--range ${spec.range}`,
-    spec.threshold !== null && `--threshold ${spec.threshold}`,
-    ...flags(spec),
+    ...(spec.range === "raw" ? [] : [spec.threshold !== null && `--threshold ${spec.threshold}`, ...flags(spec)]),
   ];
 }
 

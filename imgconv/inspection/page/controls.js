@@ -8,7 +8,7 @@ const OPERATIONS = {
   ...{ conv_transpose: "transposed convolution", deform: "deformable convolution", canny: "canny" },
 };
 const TYPE_FIELDS = {
-  filter: ["kernel", "stride", "padding", "paddingMode", "dilation", "range", "flip", "overlay"],
+  filter: ["kernel", "stride", "padding", "paddingMode", "dilation", "range", "flip", "invert", "overlay"],
   deform: ["kernel", "offsets", "strength", "stride", "paddingCells", "dilation"],
   pool: ["mode", "percent", "size", "stride", "padding", "border", "dilation", "ceilMode"],
   conv: ["weights", "groups", "stride", "padding", "paddingMode", "dilation", "flip"],
@@ -153,7 +153,7 @@ const FIELDS = {
   range: (model, spec) => choice("range", "Range", helped(model.data.modes.range), spec.range, (range) => model.edit({ range })),
   flip: (model) => check(model, "flip", "Flip the kernel (mathematical convolution)"),
   ceilMode: (model) => check(model, "ceilMode", "Include a last window beyond the edge"),
-  invert: (model) => check(model, "invert", "Black edges on white"),
+  invert: (model) => check(model, "invert", "Invert: black on white"),
   overlay: (model) => (model.photo.planes.length > 1 || model.data.overlay ? check(model, "overlay", "Draw the map over the photograph") : null),
   mode: (model, spec) =>
     model.isNetwork ? null : choice("mode", "Mode", helped(model.data.modes.pool), spec.mode, (mode) => model.edit({ mode }, "structure")),

@@ -25,7 +25,7 @@ from imgconv.recipe.parsing import Step
 from imgconv.registry import Kernel, Registry
 from imgconv.window import Window, sizes
 
-LARGEST_KERNEL = 15  # along a side, in the menu
+LARGEST_KERNEL = 33  # along a side, in the menu: gabor
 EVERY_VALUE = ("scale", "relu", "leaky_relu", "sigmoid", "tanh", "abs", "normalize")
 Settings = dict[str, Any]
 
@@ -46,7 +46,7 @@ def _range(range: Range) -> Settings:
 
 
 def menu(registry: Registry) -> list[Settings]:
-    """Every kernel and bank of the registry that is not too large to edit."""
+    """Every kernel and bank of the registry that is not too large for a quick redraw."""
     entries = []
     for entry in registry.entries():
         plans = plan_maps([entry.name], registry)
