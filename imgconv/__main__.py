@@ -4,11 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-try:
-    folder = os.getcwd()  # noqa: PTH109  before anything else is imported
-except OSError:  # it was removed
-    folder = ""
-if sys.path and sys.path[0] == folder != str(Path(__file__).parent.parent):
+if sys.path and sys.path[0] == os.getcwd() != str(Path(__file__).parent.parent):  # noqa: PTH109  before anything else is imported
     del sys.path[0]
 
 from imgconv.cli.app import program

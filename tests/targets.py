@@ -14,6 +14,7 @@ import numpy as np
 from imgconv.api import filter, pool
 from imgconv.cli import warmup
 from imgconv.engine import compiler
+from imgconv.functional.conv import conv2d
 from imgconv.functional.deform_conv import deform_conv2d
 from imgconv.functional.patches import unfold
 
@@ -59,6 +60,7 @@ def main():
     for dtype in (np.uint8, np.float32):
         pool(np.ones((80, 80), dtype), 31, "median", stride=1, padding="same")
     unfold(maps, 3)
+    conv2d(maps, weight[:, :1], groups=2)
     deform_conv2d(maps, np.ones((1, 18, 7, 7), np.float32), weight)
     sys.stdout.write(json.dumps(forms))
 

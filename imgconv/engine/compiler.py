@@ -127,7 +127,7 @@ def _numba_type(argument: ArrayType | None) -> Any:
 
     if argument is None:
         return numba.types.intp
-    dtype: Any = numba.from_dtype(np.dtype(argument.dtype))
+    dtype: Any = numba.from_dtype(argument.dtype)
     return numba.types.Array(dtype, argument.axes, "C" if argument.contiguous else "A", aligned=argument.aligned)
 
 

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 
 class ArrayType(NamedTuple):
-    """An array argument: its dtype in NumPy's spelling (`<f4`), its axes, and whether it is C-contiguous and aligned."""
+    """An array argument: its dtype, which may be a record, its axes, and whether it is C-contiguous and aligned."""
 
-    dtype: str
+    dtype: np.dtype[Any]
     axes: int
     contiguous: bool
     aligned: bool
@@ -35,7 +35,9 @@ class Signature(tuple[ArrayType | None, ...]):
         return sum(1 if t is None else 3 + 2 * t.axes for t in self)
 
     def __repr__(self) -> str:
-        return ", ".join("int" if t is None else f"{t.dtype} {t.axes}{'AC'[t.contiguous]}{'' if t.aligned else '!'}" for t in self)
+        return ", ".join(
+            "int" if t is None else f"{_spelled(t.dtype)} {t.axes}{'AC'[t.contiguous]}{'' if t.aligned else '!'}" for t in self
+        )
 
 
 def words_of(array: NDArray[Any]) -> tuple[int, ...]:
@@ -43,10 +45,15 @@ def words_of(array: NDArray[Any]) -> tuple[int, ...]:
     return (array.size, array.itemsize, array.__array_interface__["data"][0], *array.shape, *array.strides)
 
 
+def _spelled(dtype: np.dtype[Any]) -> str:
+    """A dtype in NumPy's spelling (`<f4`), that of records with the names of their fields."""
+    return dtype.str if dtype.names is None else str(dtype.descr)
+
+
 def _type_of(argument: object) -> ArrayType | None:
     if isinstance(argument, np.ndarray):
         flags = argument.flags
-        return ArrayType(argument.dtype.str, argument.ndim, flags.c_contiguous, flags.aligned)
+        return ArrayType(argument.dtype, argument.ndim, flags.c_contiguous, flags.aligned)
     if isinstance(argument, int | np.integer):
         return None
     raise TypeError(f"a loop takes arrays and whole numbers, not {type(argument).__name__}")

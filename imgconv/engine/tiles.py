@@ -1,7 +1,7 @@
-"""Compile `imgconv.loops.layers.tile_sums` as an LLVM intrinsic: one wide vector of sums per output, updated tap by tap in registers.
+"""Compile the sums of `imgconv.loops.layers` as LLVM intrinsics: one wide vector of sums per output or row, updated in registers.
 
 LLVM's own vectoriser works from the innermost loop outwards, so that sums over taps go through memory at every tap: three quarters of
-the speed (2026-11), and half of it on maps of 7x7. `tile_sums` is compiled in no other way: where the intrinsic does not work, layers
+the speed (2026-11), and half of it on maps of 7x7. They are compiled in no other way: where the intrinsics do not work, layers
 are matrix products.
 """
 
@@ -16,7 +16,9 @@ from imgconv.engine import fallback, forks, settings
 from imgconv.engine.compiled import is_plain
 from imgconv.engine.fallback import UNEXPECTED
 from imgconv.engine.signature import Signature
-from imgconv.loops.layers import move_cells, tile_sums
+from imgconv.loops.layers import move_cells, row_sums, tile_sums
+
+_INLINE: Any = {"forceinline": True}  # a call passes every field of every array, which takes as long as the sums of a small kernel
 
 
 class Tile(NamedTuple):
@@ -41,6 +43,11 @@ def tile_of(outputs: int, itemsize: int) -> Tile:
     return Tile(together, size // together // itemsize)
 
 
+def rows_of(itemsize: int) -> Tile:
+    """The tile of rows of one output in numbers of `itemsize` bytes: a vector of each, of 64 bytes."""
+    return Tile(_tile_sizes()[0], 64 // itemsize)
+
+
 @cache
 def tiles_work() -> bool:
     """Whether this Numba and llvmlite compile the intrinsic correctly; tested once on a machine, and a warning where they do not."""
@@ -49,19 +56,32 @@ def tiles_work() -> bool:
 
 @cache
 def register_intrinsic() -> None:
-    """Register the compiled form of `tile_sums` with Numba."""
+    """Register the compiled forms of `tile_sums`, `row_sums` and `move_cells` with Numba."""
     from numba import extending
 
-    @extending.overload(tile_sums, prefer_literal=True)
-    def compiled(cells, base, offsets, weights, output, head, tail, sums, at, fresh, together, apart, width):  # type: ignore[no-untyped-def]
+    @extending.overload(tile_sums, jit_options=_INLINE, prefer_literal=True)
+    def compiled(  # type: ignore[no-untyped-def]
+        cells, base, offsets, head, tail, weights, row, step, tap_step, last, bias, output, fresh, sums, at, together, apart, width
+    ):
         intrinsic = _intrinsic(together.literal_value, apart.literal_value, width.literal_value)
 
-        def call(cells, base, offsets, weights, output, head, tail, sums, at, fresh, together, apart, width):  # type: ignore[no-untyped-def]
-            intrinsic(cells, base, offsets, weights, output, head, tail, sums, at, fresh)
+        def call(  # type: ignore[no-untyped-def]
+            cells, base, offsets, head, tail, weights, row, step, tap_step, last, bias, output, fresh, sums, at, together, apart, width
+        ):
+            intrinsic(cells, base, offsets, head, tail, weights, row, step, tap_step, last, bias, output, fresh, sums, at)
 
         return call
 
-    @extending.overload(move_cells, prefer_literal=True)
+    @extending.overload(row_sums, jit_options=_INLINE, prefer_literal=True)
+    def summed(cells, base, pitch, taps, runs, weights, first, shift, sums, at, apart, height, width):  # type: ignore[no-untyped-def]
+        intrinsic = _rows_intrinsic(height.literal_value, width.literal_value)
+
+        def call(cells, base, pitch, taps, runs, weights, first, shift, sums, at, apart, height, width):  # type: ignore[no-untyped-def]
+            intrinsic(cells, base, pitch, taps, runs, weights, first, shift, sums, at, apart)
+
+        return call
+
+    @extending.overload(move_cells, jit_options=_INLINE, prefer_literal=True)
     def moved(source, at, target, to, width, step):  # type: ignore[no-untyped-def]
         intrinsic = _move_intrinsic(width.literal_value, step.literal_value)
 
@@ -105,22 +125,28 @@ def _warn() -> bool:
 
 
 def _test() -> bool:
-    """Whether the intrinsics return what `tile_sums` and `move_cells` return in Python."""
+    """Whether the intrinsics return what their functions return in Python."""
     numba = settings.load_numba()
     from numba.core.errors import NumbaError
 
-    cells, weights, offsets = np.arange(9.0), np.arange(6.0).reshape(2, 3), np.array([0, 2, 3])
-    sums, expected = np.zeros(16), np.zeros(16)
-    tile_sums(cells, 1, offsets, weights, 1, 0, 3, expected, 0, True, 2, 8, 4)  # type: ignore[no-untyped-call]
+    cells, weights, bias, offsets = np.arange(9.0), np.arange(6.0), np.array([5.0, 7.0]), np.array([(0, 0), (2, 0), (3, 0)])
+    taps, runs = np.array([(0, 1, 0, 2), (1, 3, 4, 0), (0, 5, 0, 0)]), np.array([1, 2, 3])
+    expected, results = np.zeros((3, 16)), np.zeros((3, 16))
+    tile_sums(cells, 1, offsets, 0, 3, weights, 0, 3, 1, 1, bias, 0, True, expected[0], 0, 2, 8, 4)  # type: ignore[no-untyped-call]
+    row_sums(cells, 0, 1, taps, runs, weights, 0, 1.0, expected[1], 0, 8, 2, 4)  # type: ignore[no-untyped-call]
+    move_cells(cells, 1, expected[2], 0, 4, 2)  # type: ignore[no-untyped-call]
     try:
-        intrinsic = _intrinsic(2, 8, 4)
-        call = numba.njit(lambda cells, offsets, weights, sums: intrinsic(cells, 1, offsets, weights, 1, 0, 3, sums, 0, True))
-        call(cells, offsets, weights, sums)
-        move, moved = _move_intrinsic(4, 2), np.zeros(4)
-        numba.njit(lambda cells, moved: move(cells, 1, moved, 0))(cells, moved)
+        sums, rows, move = _intrinsic(2, 8, 4), _rows_intrinsic(2, 4), _move_intrinsic(4, 2)
+
+        def fill(cells, offsets, weights, bias, taps, runs, results):  # type: ignore[no-untyped-def]
+            sums(cells, 1, offsets, 0, 3, weights, 0, 3, 1, 1, bias, 0, True, results[0], 0)
+            rows(cells, 0, 1, taps, runs, weights, 0, 1.0, results[1], 0, 8)
+            move(cells, 1, results[2], 0)
+
+        numba.njit(fill)(cells, offsets, weights, bias, taps, runs, results)
     except (NumbaError, *UNEXPECTED):
         return False
-    return np.array_equal(sums, expected) and np.array_equal(moved, cells[1:8:2])
+    return np.array_equal(results, expected)
 
 
 def _intrinsic(together: int, apart: int, width: int) -> Any:
@@ -128,16 +154,35 @@ def _intrinsic(together: int, apart: int, width: int) -> Any:
     from numba.extending import intrinsic
 
     @intrinsic
-    def tile_sums(typing, cells, base, offsets, weights, output, head, tail, sums, at, fresh):  # type: ignore[no-untyped-def]
+    def tile_sums(typing, cells, base, offsets, head, tail, weights, row, step, tap_step, last, bias, output, fresh, sums, at):  # type: ignore[no-untyped-def]
         def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
-            arrays = [context.make_array(signature.args[n])(context, builder, values[n]) for n in (0, 2, 3, 7)]
-            numbers = [values[n] for n in (1, 4, 5, 6, 8, 9)]
+            arrays = [context.make_array(signature.args[n])(context, builder, values[n]).data for n in (0, 2, 5, 10, 13)]
+            numbers = [values[n] for n in (1, 3, 4, 6, 7, 8, 9, 11, 12, 14)]
             _emit_sums(builder, context.get_data_type(cells.dtype), arrays, numbers, together, apart, width)
             return context.get_dummy_value()
 
-        return types.void(cells, types.intp, offsets, weights, *[types.intp] * 3, sums, types.intp, types.boolean), generate
+        word = types.intp
+        return types.void(cells, word, offsets, word, word, weights, *[word] * 4, bias, word, types.boolean, sums, word), generate
 
     return tile_sums
+
+
+def _rows_intrinsic(height: int, width: int) -> Any:
+    from numba import types
+    from numba.extending import intrinsic
+
+    @intrinsic
+    def row_sums(typing, cells, base, pitch, taps, runs, weights, first, shift, sums, at, apart):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
+            arrays = [context.make_array(signature.args[n])(context, builder, values[n]).data for n in (0, 3, 4, 5, 8)]
+            numbers = [values[n] for n in (1, 2, 6, 7, 9, 10)]
+            _emit_rows(builder, context.get_data_type(cells.dtype), arrays, numbers, height, width)
+            return context.get_dummy_value()
+
+        word = types.intp
+        return types.void(cells, word, word, taps, runs, weights, word, cells.dtype, sums, word, word), generate
+
+    return row_sums
 
 
 def _move_intrinsic(width: int, step: int) -> Any:
@@ -147,8 +192,9 @@ def _move_intrinsic(width: int, step: int) -> Any:
     @intrinsic
     def move_cells(typing, source, at, target, to):  # type: ignore[no-untyped-def]
         def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
-            arrays = [context.make_array(signature.args[n])(context, builder, values[n]) for n in (0, 2)]
-            _emit_move(builder, context.get_data_type(source.dtype), arrays, [values[1], values[3]], width, step)
+            arrays = [context.make_array(signature.args[n])(context, builder, values[n]).data for n in (0, 2)]
+            kinds = [context.get_data_type(array.dtype) for array in (source, target)]
+            _emit_move(builder, kinds, arrays, [values[1], values[3]], width, step)
             return context.get_dummy_value()
 
         return types.void(source, types.intp, target, types.intp), generate
@@ -156,29 +202,31 @@ def _move_intrinsic(width: int, step: int) -> Any:
     return move_cells
 
 
-def _emit_move(builder: Any, number: Any, arrays: list[Any], numbers: list[Any], width: int, step: int) -> None:
+def _emit_move(builder: Any, kinds: list[Any], arrays: list[Any], numbers: list[Any], width: int, step: int) -> None:
     """Emit the copy of one vector. With a step the second half of its cells comes from a vector that ends at the last of them."""
     from llvmlite import ir
 
     (source, target), (at, to) = arrays, numbers
-    vector = ir.VectorType(number, width).as_pointer()
+    vector, wanted = (ir.VectorType(kind, width) for kind in kinds)
 
     def cells(first: Any) -> Any:
-        return builder.load(builder.bitcast(builder.gep(source.data, [first]), vector), align=1)
+        return builder.load(builder.bitcast(builder.gep(source, [first]), vector.as_pointer()), align=1)
 
     moved = cells(at)
     if step > 1:
         last = cells(builder.add(at, at.type((width - 1) * (step - 1))))
         lanes = [n * step if n * step < width else width + n * step - (width - 1) * (step - 1) for n in range(width)]
         moved = builder.shuffle_vector(moved, last, ir.Constant(ir.VectorType(ir.IntType(32), width), lanes))
-    builder.store(moved, builder.bitcast(builder.gep(target.data, [to]), vector), align=1)
+    if wanted != vector:
+        moved = builder.fpext(moved, wanted)
+    builder.store(moved, builder.bitcast(builder.gep(target, [to]), wanted.as_pointer()), align=1)
 
 
 def _emit_sums(builder: Any, number: Any, arrays: list[Any], numbers: list[Any], together: int, apart: int, width: int) -> None:
     """Emit a loop over taps whose `together` vectors of `width` sums stay in registers."""
     from llvmlite import ir
 
-    (cells, offsets, weights, sums), (base, output, head, tail, at, fresh) = arrays, numbers
+    (cells, offsets, weights, bias, sums), (base, head, tail, row, step, tap_step, last, output, fresh, at) = arrays, numbers
     vector, zero = ir.VectorType(number, width), ir.Constant(ir.VectorType(number, width), None)
 
     def as_vector(address: Any) -> Any:
@@ -189,21 +237,17 @@ def _emit_sums(builder: Any, number: Any, arrays: list[Any], numbers: list[Any],
         return builder.shuffle_vector(first, zero, ir.Constant(ir.VectorType(ir.IntType(32), width), None))
 
     word = base.type
-    last, taps = builder.sub(builder.extract_value(weights.shape, 0), word(1)), builder.extract_value(weights.shape, 1)
-    rows = []
-    for q in range(together):
-        row = builder.add(output, word(q))
-        row = builder.select(builder.icmp_signed("<", row, last), row, last)
-        rows.append(builder.gep(weights.data, [builder.mul(taps, row)]))
-    start, before = builder.gep(cells.data, [base]), builder.block
+    outputs = [builder.select(builder.icmp_signed("<", word(q), last), word(q), last) for q in range(together)]
+    rows = [builder.gep(weights, [builder.add(row, builder.mul(q, step))]) for q in outputs]
+    start, before = builder.gep(cells, [base]), builder.block
     loop, after = builder.append_basic_block("tap"), builder.append_basic_block("summed")
     builder.cbranch(builder.icmp_signed("<", head, tail), loop, after)
 
     builder.position_at_end(loop)
     tap, totals = builder.phi(word), [builder.phi(vector) for _ in rows]
-    offset = builder.load(builder.gep(offsets.data, [tap]))
-    tapped = builder.load(as_vector(builder.gep(start, [offset])), align=1)
-    products = [builder.fmul(broadcast(builder.load(builder.gep(row, [tap]))), tapped, flags=["contract"]) for row in rows]
+    cell, weight = builder.load(builder.gep(offsets, [builder.add(tap, tap)])), builder.mul(tap, tap_step)
+    tapped = builder.load(as_vector(builder.gep(start, [cell])), align=1)
+    products = [builder.fmul(broadcast(builder.load(builder.gep(row, [weight]))), tapped, flags=["contract"]) for row in rows]
     added = [builder.fadd(total, product, flags=["contract"]) for total, product in zip(totals, products, strict=True)]
     next_tap = builder.add(tap, word(1))
     for phi, initial, updated in zip((tap, *totals), (head, *[zero] * together), (next_tap, *added), strict=True):
@@ -216,7 +260,55 @@ def _emit_sums(builder: Any, number: Any, arrays: list[Any], numbers: list[Any],
     for result, total in zip(results, added, strict=True):
         result.add_incoming(zero, before)
         result.add_incoming(total, loop)
-    for q, result in enumerate(results):
-        address = as_vector(builder.gep(sums.data, [builder.add(at, word(q * apart))]))
-        earlier = builder.select(fresh, zero, builder.load(address, align=1))
+    for q, (result, number_of_output) in enumerate(zip(results, outputs, strict=True)):
+        address = as_vector(builder.gep(sums, [builder.add(at, word(q * apart))]))
+        shift = broadcast(builder.load(builder.gep(bias, [builder.add(output, number_of_output)])))
+        earlier = builder.select(fresh, shift, builder.load(address, align=1))
         builder.store(builder.fadd(result, earlier), address, align=1)
+
+
+def _emit_rows(builder: Any, number: Any, arrays: list[Any], numbers: list[Any], height: int, width: int) -> None:
+    """Emit three loops over runs of three taps, of two and of one, whose `height` vectors of `width` sums stay in registers."""
+    from llvmlite import ir
+
+    (cells, taps, runs, weights, sums), (base, pitch, first, shift, at, apart) = arrays, numbers
+    vector, zero, word = ir.VectorType(number, width), ir.Constant(ir.VectorType(number, width), None), base.type
+
+    def as_vector(address: Any) -> Any:
+        return builder.bitcast(address, vector.as_pointer())
+
+    def broadcast(value: Any) -> Any:
+        lanes = ir.Constant(ir.VectorType(ir.IntType(32), width), None)
+        return builder.shuffle_vector(builder.insert_element(zero, value, ir.IntType(32)(0)), zero, lanes)
+
+    start, weights = builder.gep(cells, [base]), builder.gep(weights, [first])
+    totals, run = [zero] * height, word(0)
+    for kind, count in enumerate((3, 2, 1)):
+        end, before = builder.load(builder.gep(runs, [word(kind)])), builder.block
+        loop, after = builder.append_basic_block("run"), builder.append_basic_block("summed")
+        builder.cbranch(builder.icmp_signed("<", run, end), loop, after)
+        builder.position_at_end(loop)
+        this, phis = builder.phi(word), [builder.phi(vector) for _ in totals]
+        entry = builder.gep(taps, [builder.mul(this, word(4))])
+        cell = builder.gep(start, [builder.load(entry)])
+        offsets = [builder.load(builder.gep(entry, [word(1 + k)])) for k in range(count)]
+        factors = [broadcast(builder.load(builder.gep(weights, [offset]))) for offset in offsets]
+        rows = [builder.load(as_vector(builder.gep(cell, [builder.mul(pitch, word(r))])), align=1) for r in range(height + count - 1)]
+        added: list[Any] = list(phis)
+        for k, factor in enumerate(factors):
+            for q in range(height):
+                added[q] = builder.fadd(added[q], builder.fmul(factor, rows[q + k], flags=["contract"]), flags=["contract"])
+        following = builder.add(this, word(1))
+        for phi, initial, updated in zip((this, *phis), (run, *totals), (following, *added), strict=True):
+            phi.add_incoming(initial, before)
+            phi.add_incoming(updated, loop)
+        builder.cbranch(builder.icmp_signed("<", following, end), loop, after)
+        builder.position_at_end(after)
+        results = [builder.phi(vector) for _ in totals]
+        for result, initial, updated in zip(results, totals, added, strict=True):
+            result.add_incoming(initial, before)
+            result.add_incoming(updated, loop)
+        totals, run = results, end
+    for q, total in enumerate(totals):
+        address = as_vector(builder.gep(sums, [builder.add(at, builder.mul(apart, word(q)))]))
+        builder.store(builder.fadd(total, broadcast(shift)), address, align=1)

@@ -7,29 +7,93 @@ Positions between the end of an output row and the row stride are computed and n
 `patches` (T, R, S) has one row of S cells for each tap and output row; `offsets` (T) are those of the taps, `starts` (R) those of the rows.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 
-def tile_sums(cells, base, offsets, weights, output, head, tail, sums, at, fresh, together, apart, width):
-    """Sum weights[output + q, t] * cells[base + offsets[t] + j] over taps head <= t < tail, for q < `together` outputs and j < `width`.
+class Job(NamedTuple):
+    """A part of a correlation, which one call of a loop computes.
 
-    `cells` and `sums` are flat; the sums go to sums[at + q * apart + j], and are added to its values unless they are `fresh`. Outputs
-    after the last row of `weights` (O, T) use that row. `together`, `apart` and `width` are constants for the compiler.
+    `source`, `cells`, `weights`, `bias` and `target` are positions in the flat arrays of these names, of the first cell that the job
+    reads or writes there; the same name and an axis is the number of cells from there to the next image, channel, output and so on.
+    """
+
+    images: int = 1
+    groups: int = 1
+    channels: int = 0  # of each group
+    outputs: int = 0  # of each group
+    rows: int = 1  # of the output
+    columns: int = 0
+    first_tap: int = 0
+    last_tap: int = 0
+    is_added: int = 0  # to the values in `target`
+    is_packed: int = 0  # whether weights are copied to where the taps of an output are neighbours
+    plane_rows: int = 0
+    first_row: int = 0  # of a plane: that of the first output row
+    source_top: int = 0  # the row of an image with which `source` begins
+    source: int = 0
+    source_image: int = 0
+    source_group: int = 0
+    source_channel: int = 0
+    source_row: int = 0
+    stride: int = 0  # from a cell of a plane's row to the next
+    cells: int = 0
+    cells_group: int = 0
+    cells_plane: int = 0
+    cells_row: int = 0
+    cells_image: int = 0
+    weights: int = 0
+    weights_group: int = 0
+    weights_output: int = 0
+    bias: int = 0
+    bias_group: int = 0
+    target: int = 0
+    target_image: int = 0
+    target_group: int = 0
+    target_output: int = 0
+    target_row: int = 0
+    target_column: int = 1
+
+
+def tile_sums(cells, base, offsets, head, tail, weights, row, step, tap_step, last, bias, output, fresh, sums, at, together, apart, width):
+    """Sum weights[row + q * step + t * tap_step] * cells[base + offsets[t, 0] + j] for outputs q < `together` and columns j < `width`.
+
+    The sums over taps head <= t < tail are added to sums[at + q * apart + j], or, if they are `fresh`, to bias[output + q], and written
+    there. Outputs after the `last` one use its weights and bias. `together`, `apart` and `width` are constants for the compiler.
 
     This is what runs without Numba; `imgconv.engine.tiles` compiles it as an intrinsic.
     """
     for q in range(together):
-        taps = weights[min(output + q, weights.shape[0] - 1)]
-        row = sums[at + q * apart : at + q * apart + width]
+        which = min(q, last)
+        out = sums[at + q * apart : at + q * apart + width]
         total = 0
         with np.errstate(all="ignore"):  # cells after the end of a row may hold anything; their sums are not used
             for t in range(head, tail):
-                total = total + taps[t] * cells[base + offsets[t] : base + offsets[t] + width]
-            row[:] = total if fresh else row + total
+                cell, weight = base + offsets[t, 0], weights[row + which * step + t * tap_step]
+                total = total + weight * cells[cell : cell + width]
+            out[:] = total + (bias[output + which] if fresh else out)
+
+
+def row_sums(cells, base, pitch, taps, runs, weights, first, shift, sums, at, apart, height, width):
+    """Sum weights[first + taps[t, 1 + k]] * cells[base + taps[t, 0] + (q + k) * pitch + j] for rows q < `height` and columns j < `width`.
+
+    A run `t` has taps in the same column of neighbouring rows, so that a vector of cells is loaded once for all of them: up to runs[0] it
+    has three taps k, then up to runs[1] two, then up to runs[2] one. The sums with `shift` added go to sums[at + q * apart + j]. `height`
+    and `width` are constants for the compiler. Compiled as `tile_sums` is.
+    """
+    for q in range(height):
+        total = 0
+        with np.errstate(all="ignore"):
+            for t in range(runs[2]):
+                for k in range(1 + (t < runs[0]) + (t < runs[1])):
+                    cell = base + taps[t, 0] + (q + k) * pitch
+                    total = total + weights[first + taps[t, 1 + k]] * cells[cell : cell + width]
+            sums[at + q * apart : at + q * apart + width] = total + shift
 
 
 def move_cells(source, at, target, to, width, step):
-    """Copy `width` cells that are `step` apart from `source` (flat) to neighbours in `target` (flat).
+    """Copy `width` cells that are `step` apart from `source` (flat) to neighbours in `target` (flat), which may have a wider type.
 
     `width`, a power of 2, and `step`, 1 or 2, are constants for the compiler. Compiled as `tile_sums` is: LLVM's own vectoriser leaves
     rows of less than 64 cells to a loop that copies one at a time.
@@ -45,155 +109,213 @@ def copy_row(step):
             target[to + j] = source[at + j * stride]
 
     def copy(source, at, target, to, count, stride):
-        if count >= 16:
-            for i in range(0, count, 16):
-                j = min(i, count - 16)
-                move_cells(source, at + j * step, target, to + j, 16, step)
-        elif count >= 8:
-            move_cells(source, at, target, to, 8, step)
-            move_cells(source, at + (count - 8) * step, target, to + count - 8, 8, step)
+        last = count - 8
+        if last >= 0:  # vectors of 16 take longer: AVX-512 of Zen 4 stores them in ten cycles (2026-11)
+            for j in range(0, last, 8):
+                move_cells(source, at + j * step, target, to + j, 8, step)
+            move_cells(source, at + last * step, target, to + last, 8, step)
         elif count >= 4:
             move_cells(source, at, target, to, 4, step)
             move_cells(source, at + (count - 4) * step, target, to + count - 4, 4, step)
-        else:
-            for j in range(count):
-                target[to + j] = source[at + j * step]
+        elif count >= 2:
+            move_cells(source, at, target, to, 2, step)
+            move_cells(source, at + (count - 2) * step, target, to + count - 2, 2, step)
+        elif count == 1:
+            target[to] = source[at]
 
     return copy if step else copy_one_by_one
 
 
 def copy_planes(stride):
-    """The loop that copies cells to planes; the horizontal `stride` is a constant for the compiler, or 0 and read from `job`."""
+    """The loop that copies cells to planes; the horizontal `stride` is a constant for the compiler, or 0 and read from the job."""
     copy_cells = copy_row(stride)
 
-    def copy(source, rows, columns, spans, value, job, skip, cells):
-        """Fill `cells` (flat) with one plane for each channel, vertical phase and horizontal phase, each of all images, row by row.
+    def copy(source, rows, columns, spans, value, jobs, number, group, cells):
+        """Fill `cells` (flat) with one plane for each channel, vertical phase and horizontal phase of a group of a job, all images in each.
 
         `rows` (A, R) and `columns` (B, P) are the indices in an image of `source` (flat) of the rows and columns of the phases' planes,
-        below 0 for `value` (1,). Columns spans[b, 0] to spans[b, 1] are neighbours in a phase. `job` begins with images, channels, the
-        first of the `rows` and their number, the row of an image with which `source` begins and the position of its first cell, cells
-        to the next image and channel, width, stride, cells from a row of a plane to the next, and cells of a plane. The first `skip`
-        cells are left out.
+        below 0 for `value` (1,). Columns spans[b, 0] to spans[b, 1] are neighbours in a phase. Cells with that value are those of the
+        job's first group in all groups.
         """
-        images, channels, first_row, count, low, position = job[0], job[1], job[2], job[3], job[4], job[5] + skip
-        image_step, channel_step, width, step, pitch, length = job[6], job[7], job[8], job[9], job[10], job[11]
-        row_stride, across_phases = columns.shape[1], columns.shape[0]
+        job = jobs[number]
+        width, pitch, count, step, first_row = job.source_row, job.cells_row, job.plane_rows, job.stride, job.first_row
+        images, image_step, source_step, position = (
+            job.images,
+            job.cells_image,
+            job.source_image,
+            job.source - job.source_top * job.source_row,
+        )
+        across_phases = columns.shape[0]
         phases = rows.shape[0] * across_phases
-        for plane in range(channels * phases):
-            down, across = rows[plane % phases // across_phases], columns[plane % across_phases]
-            begin, end = spans[plane % across_phases, 0], spans[plane % across_phases, 1]
-            for r in range(count):
-                index, row = down[first_row + r], position + plane // phases * channel_step
-                for n in range(images):
-                    to = plane * length + r * pitch + n * row_stride
-                    out = cells[to : to + row_stride]
-                    if index < 0:
-                        out[:] = value[0]
-                    else:
-                        at = row + n * image_step + (index - low) * width
-                        if end > begin:
-                            copy_cells(source, at + across[begin], cells, to + begin, end - begin, step)
-                        for j in range(begin):
-                            out[j] = source[at + across[j]] if across[j] >= 0 else value[0]
-                        for j in range(end, row_stride):
-                            out[j] = source[at + across[j]] if across[j] >= 0 else value[0]
+        if group == 0:
+            for j in range(job.channels * phases * job.cells_plane):
+                cells[j] = value[0]
+        for channel in range(job.channels):
+            for phase in range(phases):
+                down, across = rows[phase // across_phases], columns[phase % across_phases]
+                begin, end = spans[phase % across_phases, 0], spans[phase % across_phases, 1]
+                plane = (channel * phases + phase) * job.cells_plane
+                first = position + group * job.source_group + channel * job.source_channel
+                for image in range(images if end > begin else 0):
+                    to, at = plane + image * image_step + begin, first + image * source_step + across[begin]
+                    for r in range(count):
+                        if down[first_row + r] >= 0:
+                            copy_cells(source, at + down[first_row + r] * width, cells, to + r * pitch, end - begin, step)
+                for j in range(across.shape[0]):
+                    if (j < begin or j >= end) and across[j] >= 0:  # a border whose cells are those of the input
+                        for image in range(images):
+                            to, at = plane + image * image_step + j, first + image * source_step + across[j]
+                            for r in range(count):
+                                if down[first_row + r] >= 0:
+                                    cells[to + r * pitch] = source[at + down[first_row + r] * width]
 
     return copy
 
 
-def write_sums(step):
-    """The loop that writes sums to cells that are `step` apart, a constant for the compiler, or 0 and read from `job`."""
+def write_sums(step, headroom):
+    """The loop that writes sums to cells that are `step` apart, a constant for the compiler, or 0 and read from the job."""
+    copy_sums = copy_row(1)
 
-    def write(scratch, apart, bias, begin, n, target, origin, job):
-        """Write `n` sums for each output of `bias`, those of positions `begin` and after, to `target`, where the first begins at `origin`.
+    def write(scratch, apart, outputs, begin, n, target, origin, jobs, number):
+        """Write `n` sums of each output, those of positions `begin` and after, to `target`, where the first output is at `origin`.
 
-        `job` is that of `correlate`. Positions of a plane that are not output cells are left out.
+        Positions of a plane that are not output cells are left out.
         """
-        images, pitch, row_stride, columns, adding = job[0], job[10], job[12], job[14], job[26]
-        image_step, channel_step, row_step, column_step = job[16], job[17], job[18], step or job[19]
+        job = jobs[number]
+        pitch, column_step = job.cells_row, step or job.target_column
         for row in range(begin // pitch, (begin + n - 1) // pitch + 1):
-            for image in range(images):
-                start = row * pitch + image * row_stride
-                low, high = max(begin, start), min(begin + n, start + columns)
+            for image in range(job.images):
+                start = row * pitch + image * job.cells_image
+                low, high = max(begin, start), min(begin + n, start + job.columns)
                 if high > low:
-                    place = origin + image * image_step + row * row_step + (low - start) * column_step
-                    for q in range(bias.shape[0]):
-                        sums, out, shift = scratch[q * apart + low - begin :], target[place + q * channel_step :], bias[q]
-                        if adding:
+                    place = origin + image * job.target_image + row * job.target_row + (low - start) * column_step
+                    for q in range(outputs):
+                        at, to = headroom + q * apart + low - begin, place + q * job.target_output
+                        if job.is_added:
+                            sums, out = scratch[at : at + high - low], target[to:]
                             for j in range(high - low):
                                 out[j * column_step] += sums[j]
+                        elif step == 1:
+                            copy_sums(scratch, at, target, to, high - low, 1)
                         else:
                             for j in range(high - low):
-                                out[j * column_step] = sums[j] + shift
+                                target[to + j * column_step] = scratch[at + j]
 
     return write
+
+
+def pack_weights(together):
+    """The loop that copies weights so that those of `together` outputs and one tap are neighbours."""
+
+    def pack(weights, first, output_step, outputs, taps, first_tap, last_tap, panel):
+        """Write to `panel` (flat) the weights of some outputs, the first of which begin at `first`; see `correlate` for the others.
+
+        Many outputs at a time, since those of a tap may be neighbours in memory where its own are far apart.
+        """
+        for t in range(first_tap, last_tap):
+            for o in range(0, outputs, together):
+                at, to = first + o * output_step + taps[t, 1], o * taps.shape[0] + t * together
+                for q in range(min(together, outputs - o)):
+                    panel[to + q] = weights[at + q * output_step]
+
+    return pack
 
 
 def correlate(together, apart, width, stride, step):
     """The loop that sums `together` outputs at a time, in tiles of `width` cells.
 
     With `stride` 0 or more it copies the planes of one group after the other by `copy_planes(stride)`; with -1 it reads the input itself.
-    Its scratch holds a row of sums for each output, `apart` elements from each other, which `write_sums(step)` writes.
+    Its scratch holds a row of sums for each output, `apart` elements from each other, which `write_sums(step)` writes. The first `width`
+    elements of a row are spare: where cells end, a tile begins before the first position.
     """
-    copy, write = copy_planes(stride), write_sums(step)
+    copy, pack, write = copy_planes(stride), pack_weights(together), write_sums(step, width)
 
-    def loop(source, rows, columns, spans, value, cells, offsets, weights, bias, scratch, target, block, jobs):
-        """Fill the parts of `target` (flat) that `jobs` (J, 30) describe.
+    def loop(source, rows, columns, spans, value, cells, taps, weights, panel, bias, scratch, target, block, jobs):
+        """Fill the parts of `target` (flat) that the records `jobs` (see `Job`) describe.
 
-        The first five are those of `copy_planes`; `cells` has room for the planes of a group. `offsets` (T) are the taps of a group,
-        `weights` (G, O, T) in the cells' dtype, `bias` (G, O). A job begins with what `copy_planes` reads. Then: cells of one image's
-        row of a plane; output rows and columns; the position of the first output in `target`, from there to the next image, channel,
-        row and column; first group and groups, first output and outputs of each, first tap and the one after the last; whether sums are
-        added to the values in `target`, without bias; the position of the first window, from there to the next group, and from a group
-        to the next in `source`. Sums are taken over `block` taps at a time, which keeps rounding errors small.
+        The first five are those of `copy_planes`; `cells` has room for the planes of a group. `taps` (T, 2) are the offsets of the taps
+        of a group in `cells` and in `weights` (flat, in the cells' dtype). Weights whose taps are not neighbours are copied to `panel`,
+        which has room for those of some outputs, a multiple of `together`. `bias` is flat, a value for each output. Sums are taken over
+        `block` taps at a time, which keeps rounding errors small.
         """
         for number in range(jobs.shape[0]):
             job = jobs[number]
-            total = (job[13] - 1) * job[10] + (job[0] - 1) * job[12] + job[14]
-            group, first_output, last_output, first_tap, last_tap = job[20], job[22], job[22] + job[23], job[24], job[25]
-            chunk = -(-total // -(-total // (apart - width)))
+            first_tap, last_tap = job.first_tap, job.last_tap
+            total = (job.rows - 1) * job.cells_row + (job.images - 1) * job.cells_image + job.columns
+            chunk = -(-total // -(-total // (apart - 2 * width)))
             chunk = -(-chunk // width) * width
-            reach = offsets[first_tap]
+            reach = 0
             for t in range(first_tap, last_tap):
-                reach = max(reach, offsets[t])
-            for g in range(group, group + job[21]):
+                reach = max(reach, taps[t, 0])
+            for group in range(job.groups):
                 if stride >= 0:
-                    copy(source, rows, columns, spans, value, job, (g - group) * job[29], cells)
-                for begin in range(0, total, chunk):
-                    n, base = min(chunk, total - begin), job[27] + (g - group) * job[28] + begin
-                    for o in range(first_output, last_output, together):
+                    copy(source, rows, columns, spans, value, jobs, number, group, cells)
+                bank, tap_step = (panel, together) if job.is_packed else (weights, 1)
+                for o in range(0, job.outputs, together):
+                    row, output_step = job.weights + group * job.weights_group + o * job.weights_output, job.weights_output
+                    if job.is_packed:
+                        held = o % (panel.shape[0] // taps.shape[0])
+                        if not held:
+                            outputs = min(panel.shape[0] // taps.shape[0], job.outputs - o)
+                            pack(weights, row, output_step, outputs, taps, first_tap, last_tap, panel)
+                        row, output_step = held * taps.shape[0], 1
+                    last, output = min(together, job.outputs - o) - 1, job.bias + group * job.bias_group + o
+                    origin = job.target + group * job.target_group + o * job.target_output
+                    for begin in range(0, total, chunk):
+                        n, base = min(chunk, total - begin), job.cells + group * job.cells_group + begin
+                        last_at = min(max(n - width, 0), cells.shape[0] - width - reach - base)
                         for tile in range(0, n, width):
-                            at = max(min(tile, n - width), 0)
-                            has_room = base + at + reach + width <= cells.shape[0]
+                            at = min(tile, last_at)
+                            cell, place = base + at, width + at
                             for head in range(first_tap, last_tap, block):
                                 tail, fresh = min(head + block, last_tap), head == first_tap
-                                if has_room:
-                                    start = base + at
-                                    tile_sums(cells, start, offsets, weights[g], o, head, tail, scratch, at, fresh, together, apart, width)
-                                else:  # at the end of the cells there may be no room for a whole tile
-                                    for q in range(together):
-                                        taps, sums = weights[g, min(o + q, weights.shape[1] - 1)], scratch[q * apart + at :]
-                                        for j in range(n - at):
-                                            added = sums.dtype.type(0)
-                                            for t in range(head, tail):
-                                                added += taps[t] * cells[base + at + j + offsets[t]]
-                                            sums[j] = added if fresh else sums[j] + added
-                        shift = bias[g, o : min(o + together, last_output)]
-                        origin = job[15] + ((g - group) * weights.shape[1] + o - first_output) * job[17]
-                        write(scratch, apart, shift, begin, n, target, origin, job)
+                                tile_sums(
+                                    cells, cell, taps, head, tail, bank, row, output_step, tap_step, last, bias, output, fresh,
+                                    scratch, place, together, apart, width,
+                                )  # fmt: skip
+                        write(scratch, apart, last + 1, begin, n, target, origin, jobs, number)
 
     return loop
 
 
-def swap_channels(weight, taps, swapped):
-    """Write to `swapped` (G, C, at least O*T) some `taps` (T,) of `weight` (G, O, C, K), 16 channels at a time, which stay in cache."""
-    for g in range(weight.shape[0]):
-        for first in range(0, weight.shape[2], 16):
-            for o in range(weight.shape[1]):
-                for c in range(first, min(first + 16, weight.shape[2])):
-                    kernel, out = weight[g, o, c], swapped[g, c, o * taps.shape[0] :]
-                    for t in range(taps.shape[0]):
-                        out[t] = kernel[taps[t]]
+def correlate_rows(height, width, stride, step):
+    """The loop for one output of each group, which sums `height` rows of `width` cells at a time.
+
+    It copies planes as `correlate` does, and writes sums to the target where they are whole rows of an image, others through its scratch.
+    """
+    copy, copy_sums = copy_planes(stride), copy_row(1)
+
+    def loop(source, rows, columns, spans, value, cells, taps, runs, weights, bias, scratch, target, jobs):
+        """Fill the parts of `target` (flat) that the records `jobs` (see `Job`) describe; `taps` and `runs` are those of `row_sums`."""
+        for number in range(jobs.shape[0]):
+            job = jobs[number]
+            pitch, row_step, column_step = job.cells_row, job.target_row, step or job.target_column
+            across = (job.images - 1) * job.cells_image + job.columns
+            fits = step == 1 and job.images == 1 and job.rows >= height and job.columns >= width
+            for group in range(job.groups):
+                copy(source, rows, columns, spans, value, jobs, number, group, cells)
+                weight, shift = job.weights + group * job.weights_group, bias[job.bias + group * job.bias_group]
+                for tile in range(0, job.rows, height):
+                    top = max(min(tile, job.rows - height), 0)
+                    for begin in range(0, across, width):
+                        left = max(min(begin, across - width), 0)
+                        base, origin = top * pitch + left, job.target + group * job.target_group + top * row_step
+                        if fits:
+                            row_sums(cells, base, pitch, taps, runs, weights, weight, shift, target, origin + left, row_step, height, width)
+                            continue
+                        row_sums(cells, base, pitch, taps, runs, weights, weight, shift, scratch, 0, width, height, width)
+                        for image in range(job.images):
+                            start = image * job.cells_image
+                            low, high = max(left, start), min(left + width, start + job.columns)
+                            for q in range(min(height, job.rows) if high > low else 0):
+                                to = origin + q * row_step + image * job.target_image + (low - start) * column_step
+                                if step == 1:
+                                    copy_sums(scratch, q * width + low - left, target, to, high - low, 1)
+                                else:
+                                    for j in range(high - low):
+                                        target[to + j * column_step] = scratch[q * width + low - left + j]
+
+    return loop
 
 
 def interleave(source, top, left, cells):

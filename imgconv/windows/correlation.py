@@ -15,18 +15,15 @@ from numpy.typing import NDArray
 
 from imgconv.arrays import AnyArray, ignore_float_errors
 from imgconv.engine.blas import one_blas_thread
-from imgconv.engine.compiled import loop
 from imgconv.engine.dispatch import STRIP_COLUMNS, algorithm, patch_block_size, patch_columns, takes_tiles, takes_tiles_of_channels
 from imgconv.engine.parallel import run_bands
 from imgconv.engine.tiles import tiles_work
-from imgconv.loops.layers import swap_channels
 from imgconv.windows.layout import Block, Layout, Range, gather, layer_size, ranges, scatter
-from imgconv.windows.tiles import sum_tiles
+from imgconv.windows.tiles import WeightOrder, sum_tiles
 from imgconv.windows.weight_gradient import sum_products
 
 BAND_WORK = 2**22  # multiply-adds of a matrix product that are worth sharing
 MIN_BAND = 128  # rows or columns below which BLAS packs its operands for too little work
-SPARE_TAPS = 16  # rows of 2**10 taps would share sets of the first-level cache
 
 Part = tuple[Block, Range, Range]  # a block, its groups, and its channels within each group
 
@@ -36,7 +33,18 @@ def correlate(input: AnyArray, weight: AnyArray, bias: AnyArray | None, layout: 
     outputs = weight.shape[0]
     result = np.empty((layout.shape[0], outputs, *layout.output_size), dtype)
     shift = np.zeros(outputs, dtype) if bias is None else bias.astype(dtype)
-    _fill(input, np.ascontiguousarray(weight, dtype).reshape(groups, outputs // groups, -1), shift, layout, result)
+    if not weight.size:
+        result[...] = shift[:, None, None]
+        return result
+    weights = np.ascontiguousarray(weight, dtype)
+    if algorithm(layer_size(layout, groups, outputs)) == "product" or not tiles_work():
+        taps = weights.reshape(groups, outputs // groups, -1)
+        for strip, part, output in _strips(layout, input, result) if result.size else ():
+            _add_products(part, taps, shift, strip, _parts(strip, groups, outputs), output)
+    else:
+        kernel, total = prod(weight.shape[2:]), prod(weight.shape[1:])
+        order = WeightOrder(groups, outputs // groups, outputs // groups * total, total, kernel, tuple(range(kernel)))
+        _sum_strips(input, weights, order, shift, layout, result)
     return result
 
 
@@ -54,15 +62,17 @@ def correlate_input(
     fits = takes_tiles(layer_size(layout, groups, len(weight)), prod(layout.window.stride))
     if not (fits and tiles_work() and np.isfinite(weight).all()):
         return _add_windows(output, weight, layout, groups, dtype) + shift[:, None, None]
-    result = np.empty(layout.shape, dtype)
-    (outputs, group_channels, *kernel_size), group_outputs = weight.shape, weight.shape[0] // groups
-    split = np.ascontiguousarray(weight, dtype).reshape(groups, group_outputs, group_channels, -1)
-    numbers = np.arange(split.shape[3]).reshape(kernel_size)
+    result, weights = np.empty(layout.shape, dtype), np.ascontiguousarray(weight, dtype)
+    (outputs, group_channels, *kernel_size), kernel = weight.shape, prod(weight.shape[2:])
+    numbers, depth = np.arange(kernel).reshape(kernel_size), group_channels * kernel
     for cells, taps, phase in layout.adjoints(outputs):
-        turned = numbers[taps][::-1, ::-1].ravel()
-        swapped = np.empty((groups, group_channels, group_outputs * len(turned) + SPARE_TAPS), dtype)
-        loop(swap_channels)(split, turned, swapped)
-        _fill(output, swapped, shift, phase, result[:, :, cells[0], cells[1]])
+        part = result[:, :, cells[0], cells[1]]
+        if numbers[taps].size:
+            turned = tuple(numbers[taps][::-1, ::-1].ravel().tolist())
+            order = WeightOrder(groups, group_channels, outputs // groups * depth, kernel, depth, turned)
+            _sum_strips(output, weights, order, shift, phase, part)
+        else:
+            part[...] = shift[:, None, None]
     return result
 
 
@@ -109,19 +119,12 @@ def matrix_product(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
     return result
 
 
-def _fill(input: AnyArray, taps: NDArray[Any], shift: NDArray[Any], layout: Layout, result: NDArray[Any]) -> None:
-    """Fill `result`, a whole array or a view of one, with the correlation with `taps` (G, O/G, at least C/G*kh*kw) and `shift` (O)."""
-    groups, outputs = len(taps), result.shape[1]
-    if not layout.shape[1] * prod(layout.window.kernel_size):
-        result[...] = shift[:, None, None]
-    elif not result.size:
-        return
-    elif algorithm(layer_size(layout, groups, outputs)) == "product" or not tiles_work():
-        for strip, part, output in _strips(layout, input, result):
-            _add_products(part, taps, shift, strip, _parts(strip, groups, outputs), output)
-    else:
-        for first, part, strip in layout.strips(input, STRIP_COLUMNS):
-            sum_tiles(part, taps, shift, strip, result[..., first : first + strip.output_size[1]])
+def _sum_strips(
+    input: AnyArray, weights: NDArray[Any], order: WeightOrder, shift: NDArray[Any], layout: Layout, result: NDArray[Any]
+) -> None:
+    """Fill `result`, a whole array or a view of one, with the correlation with `weights`, and `shift` (O) added, by tiles."""
+    for first, part, strip in layout.strips(input, STRIP_COLUMNS) if result.size else ():
+        sum_tiles(part, weights, order, shift, strip, result[..., first : first + strip.output_size[1]])
 
 
 def _add_windows(output: AnyArray, weight: AnyArray, layout: Layout, groups: int, dtype: np.dtype[Any]) -> NDArray[Any]:

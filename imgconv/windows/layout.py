@@ -6,7 +6,7 @@ that only one halo follows them. `Layout.add_planes` is the adjoint. No loop aft
 at a time is padded.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
@@ -21,7 +21,7 @@ from imgconv.engine.compiled import loop
 from imgconv.engine.dispatch import LayerSize
 from imgconv.engine.parallel import run_bands
 from imgconv.engine.tiles import tiles_work
-from imgconv.loops.layers import copy_planes, gather_patches, scatter_patches
+from imgconv.loops.layers import Job, copy_planes, gather_patches, scatter_patches
 from imgconv.window import Window
 from imgconv.windows.borders import Border
 
@@ -29,6 +29,7 @@ ZEROS = Border.of("zeros")
 KNOWN_STRIDES = (1, 2)  # horizontal strides whose cells are copied by vectors
 SPARE = 256  # cells after the last plane, so that tiles may be read whole, and the least number that is worth a tile
 BAND_CELLS = 2**17  # patch cells that are worth sharing
+_JOB = np.dtype([(name, np.int64) for name in Job._fields])
 Range = tuple[int, int]
 
 
@@ -41,14 +42,10 @@ class Block(NamedTuple):
 
 
 class Planes(NamedTuple):
-    """Flat planes (P, L), the position in each of the first window of a block, and all readable cells from the first plane on.
-
-    `pitch` is the number of cells from a row of an image to its next row.
-    """
+    """Flat planes (P, L), the position in each of the first window of a block, and the cells from a row of an image to its next row."""
 
     planes: NDArray[Any]
     first: int
-    flat: NDArray[Any]
     pitch: int
 
 
@@ -123,11 +120,13 @@ class Layout:
     def planes(self, input: AnyArray, block: Block, dtype: np.dtype[Any]) -> Planes:
         """The planes for a block of output rows."""
         if self.is_view(input, dtype) and block.images[1] - block.images[0] == 1:
-            return self.view(input, block)
-        planes = self.empty(block, dtype)
-        source, job = self.source(input, block, dtype)
-        job += planes.pitch, planes.planes.shape[1]
-        loop(copy_planes, stride=self.known_stride)(source, *self.origins(dtype), np.array(job), 0, planes.planes.reshape(-1))
+            return self._view(input, block)
+        planes, job, source = self.empty(block, dtype), self.job(block), input
+        if not self.is_source(input, dtype):
+            source, fields = self.converted(input, block, dtype)
+            job = job._replace(**fields)
+        copy, cells = loop(copy_planes, stride=self.known_stride), planes.planes.reshape(-1)
+        copy(source.reshape(-1), *self.origins(dtype), job_table([job]), 0, 0, cells)
         return planes
 
     def is_view(self, input: AnyArray, dtype: np.dtype[Any]) -> bool:
@@ -135,20 +134,21 @@ class Layout:
         is_plain = self.window.stride == (1, 1) and self._geometry.pads == ((0, 0), (0, 0)) and self.row_stride == self.shape[3]
         return is_plain and self.shape[2] * self.shape[3] >= SPARE and self.is_source(input, dtype)
 
-    def view(self, input: AnyArray, block: Block) -> Planes:
-        """The planes for a block of one image, as a view of the input."""
+    def _view(self, input: AnyArray, block: Block) -> Planes:
         (n0, _), (c0, c1), (r0, _) = block
         _, channels, height, width = self.shape
-        flat = input.reshape(-1)[(n0 * channels + c0) * height * width :]
-        return Planes(flat[: (c1 - c0) * height * width].reshape(c1 - c0, -1), r0 * width, flat, width)
+        return Planes(input.reshape(-1, height * width)[n0 * channels + c0 : n0 * channels + c1], r0 * width, width)
 
     def empty(self, block: Block, dtype: np.dtype[Any]) -> Planes:
         """Uninitialised planes for a block."""
+        count, pitch, length = self.extent(block)
+        return Planes(np.empty(count * length + SPARE, dtype)[: count * length].reshape(count, length), 0, pitch)
+
+    def extent(self, block: Block) -> tuple[int, int, int]:
+        """The number of planes of a block, the cells from a row of an image to its next row, and the cells of a plane."""
         (n0, n1), (c0, c1), (r0, r1) = block
-        count, pitch = self.phases * (c1 - c0), (n1 - n0) * self.row_stride
-        length = (r1 - r0 + self.halo) * pitch
-        flat = np.empty(count * length + SPARE, dtype)
-        return Planes(flat[: count * length].reshape(count, length), 0, flat, pitch)
+        pitch = (n1 - n0) * self.row_stride
+        return self.phases * (c1 - c0), pitch, (r1 - r0 + self.halo) * pitch
 
     @staticmethod
     def is_source(input: AnyArray, dtype: np.dtype[Any]) -> bool:
@@ -159,23 +159,38 @@ class Layout:
         """The cells of the input from which `copy_planes` copies: rows, columns, spans and the value of the border."""
         return *_sources(self), np.array([self.border.value], dtype)
 
-    def source(self, input: AnyArray, block: Block, dtype: np.dtype[Any]) -> tuple[AnyArray, tuple[int, ...]]:
-        """The flat array from which `copy_planes` copies the planes of a block, and the first ten numbers of its job.
-
-        An input of another dtype or layout is copied, as far as the block needs it.
-        """
+    def job(self, block: Block) -> Job:
+        """The job that copies the planes of a block from the flat input."""
         (n0, n1), (c0, c1), (r0, r1) = block
         _, channels, height, width = self.shape
-        count, low = r1 - r0 + self.halo, 0
-        counts = n1 - n0, c1 - c0, r0, count
-        if not self.is_source(input, dtype):
-            rows = _sources(self)[0][:, r0 : r0 + count]
-            inside = rows[rows >= 0]
-            low, high = (int(inside.min()), int(inside.max()) + 1) if inside.size else (0, 0)
-            input = input[n0:n1, c0:c1, low:high].astype(dtype, order="C")
-            n0, c0, channels, height = 0, 0, c1 - c0, high - low
-        step = height * width
-        return input.reshape(-1), (*counts, low, (n0 * channels + c0) * step, channels * step, step, width, self.window.stride[1])
+        _, pitch, length = self.extent(block)
+        return Job(
+            images=n1 - n0,
+            channels=c1 - c0,
+            rows=r1 - r0,
+            columns=self.output_size[1],
+            plane_rows=r1 - r0 + self.halo,
+            first_row=r0,
+            source=(n0 * channels + c0) * height * width,
+            source_image=channels * height * width,
+            source_channel=height * width,
+            source_row=width,
+            stride=self.window.stride[1],
+            cells_plane=length,
+            cells_row=pitch,
+            cells_image=self.row_stride,
+        )
+
+    def converted(self, input: AnyArray, block: Block, dtype: np.dtype[Any]) -> tuple[AnyArray, dict[str, int]]:
+        """A flat copy of what the block needs of an input of another dtype or order, and the fields of its job that differ for the copy."""
+        (n0, n1), (c0, c1), (r0, r1) = block
+        rows = _sources(self)[0][:, r0 : r1 + self.halo]
+        inside = rows[rows >= 0]
+        top, bottom = (int(inside.min()), int(inside.max()) + 1) if inside.size else (0, 0)
+        copy = input[n0:n1, c0:c1, top:bottom].astype(dtype, order="C")
+        image, channel, row, _ = (stride // dtype.itemsize for stride in copy.strides)
+        fields = {"source": 0, "source_top": top, "source_image": image, "source_channel": channel, "source_row": row}
+        return copy.reshape(-1), fields
 
     def add_planes(self, planes: NDArray[Any], block: Block, target: NDArray[Any]) -> None:
         """Add the planes of a block to the input cells (N, C, H, W) that they hold; cells in a border of zeros are dropped."""
@@ -319,6 +334,11 @@ def layer_size(layout: Layout, groups: int, outputs: int) -> LayerSize:
     rows, (kh, kw) = layout.output_size[0], layout.window.kernel_size
     halo, row_stride = layout.halo, layout.row_stride
     return LayerSize(images, groups, channels // groups, outputs // groups, kh, kw, rows, row_stride, halo, layout.phases)
+
+
+def job_table(jobs: Sequence[Job]) -> NDArray[Any]:
+    """Jobs as a table of records, as loops read them."""
+    return np.array(jobs, _JOB).view(np.recarray)
 
 
 def ranges(total: int, step: int) -> list[Range]:

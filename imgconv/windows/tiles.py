@@ -1,7 +1,8 @@
 """Convolutions by loops over tiles: the jobs of a convolution, and the calls of the loop that computes them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import lru_cache, partial
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -10,78 +11,67 @@ from numpy.typing import NDArray
 
 from imgconv.arrays import AnyArray
 from imgconv.engine.compiled import loop
-from imgconv.engine.dispatch import BlockSize, LayerSize, block_size, copies_by_column
+from imgconv.engine.dispatch import block_size, copies_by_column, takes_rows
 from imgconv.engine.parallel import default_threads, run_bands
-from imgconv.engine.tiles import tile_of
-from imgconv.loops.layers import correlate
-from imgconv.windows.layout import KNOWN_STRIDES, Block, Layout, Planes, Range, layer_size, ranges
+from imgconv.engine.tiles import rows_of, tile_of
+from imgconv.loops.layers import Job, correlate, correlate_rows
+from imgconv.window import Window
+from imgconv.windows.layout import KNOWN_STRIDES, SPARE, Block, Layout, Range, job_table, layer_size, ranges
 
+LEAST_COLUMNS = 14  # from which rows of a single image fill vectors
+MOST_ROWS = 8  # that are summed at a time
 BANDS = 4  # of each thread: the first one that is ready takes over from others
 SCRATCH = 4096  # sums that leave room in the first-level cache for the cells
+PANEL = 2**18  # weights that are copied at a time
 SUM_BLOCK = 1152  # taps summed at a time; longer sums in float32 lose digits
 
 
-class Job(NamedTuple):
-    """The numbers of a job, see `imgconv.loops.layers.correlate` and, for the second to the tenth, `copy_planes`."""
+class WeightOrder(NamedTuple):
+    """The order of weights in a flat array: elements to the next group, output or channel, and the positions of the taps of a kernel."""
 
-    images: int
-    channels: int = 0
-    first_row: int = 0
-    plane_rows: int = 0
-    low: int = 0
-    position: int = 0
-    source_image_step: int = 0
-    source_channel_step: int = 0
-    width: int = 0
-    stride: int = 0
-    pitch: int = 0
-    length: int = 0
-    row_stride: int = 0
-    rows: int = 1
-    columns: int = 0
-    origin: int = 0
-    image_step: int = 0
-    channel_step: int = 0
-    row_step: int = 0
-    column_step: int = 1
-    first_group: int = 0
-    groups: int = 1
-    first_output: int = 0
-    outputs: int = 0
-    first_tap: int = 0
-    last_tap: int = 0
-    is_added: int = 0
-    base: int = 0
-    group_cells: int = 0
-    source_group_step: int = 0
+    groups: int
+    outputs: int  # of each group
+    group_step: int
+    output_step: int
+    channel_step: int
+    kernel: tuple[int, ...]
 
 
 class Operands(NamedTuple):
-    """What the jobs of a call share: `cells` (flat), the taps' `offsets` in them (T), `weights` (G, O, T), `bias` (G, O) and `target`.
+    """What the jobs of a call share, as `imgconv.loops.layers.correlate` takes it; `weights`, `bias` and `target` are flat.
 
-    `target` is flat; the columns of an output are `step` apart in it. `copied` are the first arguments of `copy_planes`, and `stride` is
-    that of its template, -1 where the cells are not copied.
+    The columns of an output are `step` apart in the target. `copied` are the first arguments of `copy_planes`, and `stride` is that of
+    its template, -1 where the cells are not copied. With `runs` the taps are those of `correlate_rows`.
     """
 
     cells: NDArray[Any]
-    offsets: NDArray[np.int64]
+    taps: NDArray[np.int64]
     weights: NDArray[Any]
     bias: NDArray[Any]
     target: NDArray[Any]
     step: int = 1
     copied: tuple[AnyArray, ...] = ()
     stride: int = -1
+    runs: NDArray[np.int64] | None = None
 
 
-def run_jobs(operands: Operands, jobs: Sequence[Job]) -> None:
-    """Compute jobs one after the other."""
-    cells, offsets, weights, bias, target, step, copied, stride = operands
-    tile = tile_of(weights.shape[1], cells.itemsize)
+def run_jobs(operands: Operands, jobs: NDArray[Any], outputs: int) -> None:
+    """Compute jobs, with groups of so many outputs, one after the other."""
+    cells, taps, weights, bias, target, step, copied, stride, runs = operands
+    constants = {"stride": stride, "step": step if step in KNOWN_STRIDES else 0}
+    if runs is not None:
+        rows = rows_of(cells.itemsize)
+        scratch = np.empty(rows.outputs * rows.width, cells.dtype)
+        sum_rows = loop(correlate_rows, height=rows.outputs, width=rows.width, **constants)
+        sum_rows(*copied, cells, taps, runs, weights, bias, scratch, target, jobs)
+        return
+    tile = tile_of(outputs, cells.itemsize)
     apart = SCRATCH // tile.outputs + 16  # not a power of two, since rows of sums would then share cache sets
-    sizes = {"width": tile.width, "apart": apart, "stride": stride, "step": step if step in KNOWN_STRIDES else 0}
-    copied = copied or (cells, *_NO_INDICES, np.zeros(1, cells.dtype))
-    scratch, table = np.empty(tile.outputs * apart, cells.dtype), np.array(jobs, np.int64)
-    loop(correlate, together=tile.outputs, **sizes)(*copied, cells, offsets, weights, bias, scratch, target, SUM_BLOCK, table)
+    copied, scratch = copied or (cells, *_NO_INDICES, bias), np.empty(tile.outputs * apart, cells.dtype)
+    held = min(max(PANEL // (len(taps) * tile.outputs), 1), -(-outputs // tile.outputs)) if jobs["is_packed"].any() else 0
+    panel = np.empty(len(taps) * tile.outputs * held, cells.dtype)
+    sum_outputs = loop(correlate, together=tile.outputs, apart=apart, width=tile.width, **constants)
+    sum_outputs(*copied, cells, taps, weights, panel, bias, scratch, target, SUM_BLOCK, jobs)
 
 
 def jobs_per_band(jobs: int) -> int:
@@ -90,84 +80,136 @@ def jobs_per_band(jobs: int) -> int:
     return -(-jobs // (BANDS * threads if threads > 1 else 1))
 
 
-def sum_tiles(input: AnyArray, taps: NDArray[Any], shift: NDArray[Any], layout: Layout, result: NDArray[Any]) -> None:
-    """Fill `result` (N, O, h_out, w_out) tile by tile, in blocks that fit the cache."""
-    size = layer_size(layout, len(taps), result.shape[1])
+def sum_tiles(
+    input: AnyArray, weights: NDArray[Any], order: WeightOrder, shift: NDArray[Any], layout: Layout, result: NDArray[Any]
+) -> None:
+    """Fill `result` (N, O, h_out, w_out), a whole array or a view of one, tile by tile, in blocks that fit the cache."""
+    dtype, whole = result.dtype, result if result.base is None else result.base
+    origin, start = (array.__array_interface__["data"][0] for array in (result, whole))
+    place = tuple(number // dtype.itemsize for number in (origin - start, *result.strides))
+    plan = plan_of(layout, order, place, default_threads(), layout.is_view(input, dtype))
+    bias = np.append(shift, np.zeros(order.outputs, dtype))
+    operands = Operands(input.reshape(-1), plan.taps, weights.reshape(-1), bias, whole.reshape(-1), place[-1], runs=plan.runs)
+    run = partial(_run, plan, input, operands, order.outputs)
+    parts = len(plan.jobs) // plan.steps
+    plan.layout.origins(dtype)  # computed once, and not by several threads at a time
+    run_bands(lambda first, last: run(first * plan.steps, last * plan.steps), parts, jobs_per_band(parts))
+
+
+def _run(plan: "Plan", input: AnyArray, operands: Operands, outputs: int, first: int, last: int) -> None:
+    """Compute some jobs of a plan."""
+    layout, dtype = plan.layout, operands.target.dtype
+    if not plan.cells:  # the loop reads the input itself
+        run_jobs(operands, plan.jobs[first:last], outputs)
+        return
+    operands = operands._replace(cells=np.empty(plan.cells, dtype), stride=layout.known_stride)
+    if layout.is_source(input, dtype):
+        run_jobs(operands._replace(copied=(input.reshape(-1), *layout.origins(dtype))), plan.jobs[first:last], outputs)
+        return
+    for number in range(first, last):
+        source, fields = layout.converted(input, plan.blocks[number], dtype)
+        job = Job(*plan.jobs[number].item())._replace(**fields)
+        job = job._replace(source_group=plan.depth * job.source_channel)
+        run_jobs(operands._replace(copied=(source, *layout.origins(dtype))), job_table([job]), outputs)
+
+
+class Plan(NamedTuple):
+    """The jobs of a convolution and the block of each, the first `steps` of which belong together, as do the next.
+
+    `cells` is the number of cells that the planes of a block take, 0 where the loop reads the input itself; `depth` is the number of
+    channels of a group.
+    """
+
+    layout: Layout
+    taps: NDArray[np.int64]
+    runs: NDArray[np.int64] | None
+    jobs: NDArray[Any]
+    blocks: list[Block]
+    steps: int
+    cells: int
+    depth: int
+
+
+@lru_cache(128)
+def plan_of(layout: Layout, order: WeightOrder, place: tuple[int, ...], threads: int, is_view: bool) -> Plan:
+    """The plan of a convolution whose first output is at place[0] of a flat array, with the steps place[1:] along its axes."""
+    size = layer_size(layout, order.groups, order.groups * order.outputs)
     if copies_by_column(size, layout.output_size[1]):
         layout = replace(layout, by_column=True)
-        size = layer_size(layout, len(taps), result.shape[1])
-    block, is_view = block_size(size, default_threads()), layout.is_view(input, result.dtype)
+        size = layer_size(layout, order.groups, order.groups * order.outputs)
+    step, depth = block_size(size, threads), size.group_channels
+    by_rows = takes_rows(size) and step.channels == depth
+    is_view = is_view and not by_rows
+    if is_view or (by_rows and layout.output_size[1] >= LEAST_COLUMNS):
+        step = step._replace(images=1)
+    count, pitch, length = layout.extent(Block((0, step.images), (0, step.channels), (0, step.rows)))
+    cells = count * length + SPARE + (MOST_ROWS * pitch if by_rows else 0)
     if is_view:
-        block = block._replace(images=1)
-    task = _Task(input, taps, shift.reshape(len(taps), -1), layout, size, block, result, is_view)
-    totals = size.images, size.groups, size.group_outputs, size.rows
-    steps = block.images, block.groups, block.outputs, block.rows
-    parts = [_Part(*part) for part in product(*map(ranges, totals, steps))]
-    layout.origins(result.dtype)  # computed once, and not by several threads at a time
-    run_bands(lambda first, last: task.run(parts[first:last]), len(parts), jobs_per_band(len(parts)))
+        pitch, length, cells = layout.shape[3], layout.shape[2] * layout.shape[3], 0
+    channels = np.arange(depth, dtype=np.int64)[:, None] * order.channel_step
+    taps, runs = np.stack([layout.tap_offsets(depth, pitch, length), (channels + order.kernel).ravel()], axis=1), None
+    is_packed = int(bool((taps[:, 1] != np.arange(len(taps))).any()))
+    if by_rows:
+        taps, runs = _runs(layout.window, taps)
+    totals, steps = (size.images, size.groups, size.group_outputs, size.rows, depth), (*step[:2], step.outputs, step.rows, step.channels)
+    parts = list(product(*map(ranges, totals, steps)))
+    blocks = [Block(images, (g0 * depth + c0, (g1 - 1) * depth + c1), rows) for images, (g0, g1), _, rows, (c0, c1) in parts]
+    jobs = [_job(layout, order, place, (pitch, length), *part)._replace(is_packed=is_packed) for part in zip(blocks, parts, strict=True)]
+    if is_view:
+        jobs = [job._replace(cells=job.cells + job.source + job.first_row * pitch, cells_group=job.source_group) for job in jobs]
+    return Plan(layout, taps, runs, job_table(jobs), blocks, len(ranges(depth, step.channels)), cells, depth)
 
 
-class _Part(NamedTuple):
-    """A part of a result: images, groups, outputs of each group, and rows."""
+def _job(layout: Layout, order: WeightOrder, place: tuple[int, ...], planes: tuple[int, int], block: Block, part: Sequence[Range]) -> Job:
+    """The job that computes a part of a convolution: some images, groups, outputs of each, rows and channels of each group.
 
-    images: Range
-    groups: Range
-    outputs: Range
-    rows: Range
+    `planes` are the cells from a row of a plane to the next and those of a plane, the same for all parts.
+    """
+    (n0, _), (g0, g1), (o0, o1), (r0, _), (c0, c1) = part
+    start, image_step, output_step, row_step, column_step = place
+    kernel, first_output = len(order.kernel), g0 * order.outputs + o0
+    job = layout.job(block)
+    return job._replace(
+        groups=g1 - g0,
+        channels=c1 - c0,
+        outputs=o1 - o0,
+        first_tap=c0 * kernel,
+        last_tap=c1 * kernel,
+        is_added=int(c0 > 0),
+        source_group=layout.shape[1] // order.groups * job.source_channel,
+        cells=-c0 * layout.phases * planes[1],
+        cells_row=planes[0],
+        cells_plane=planes[1],
+        weights=g0 * order.group_step + o0 * order.output_step,
+        weights_group=order.group_step,
+        weights_output=order.output_step,
+        bias=order.groups * order.outputs if c0 else first_output,  # zeros follow the bias
+        bias_group=0 if c0 else order.outputs,
+        target=start + n0 * image_step + first_output * output_step + r0 * row_step,
+        target_image=image_step,
+        target_group=order.outputs * output_step,
+        target_output=output_step,
+        target_row=row_step,
+        target_column=column_step,
+    )
 
 
-@dataclass(frozen=True)
-class _Task:
-    """One convolution: `taps` (G, O, T) and `shift` (G, O); the result is a whole array or a view of one."""
-
-    input: AnyArray
-    taps: NDArray[Any]
-    shift: NDArray[Any]
-    layout: Layout
-    size: LayerSize
-    block: BlockSize
-    result: NDArray[Any]
-    is_view: bool
-
-    def run(self, parts: Sequence[_Part]) -> None:
-        """Fill some parts of the result, the channels of a block at a time."""
-        layout, block, dtype = self.layout, self.block, self.result.dtype
-        if self.is_view:  # the loop reads the input itself
-            planes, stride = layout.view(self.input, Block((0, 1), (0, layout.shape[1]), (0, block.rows))), -1
-        else:
-            planes, stride = layout.empty(Block((0, block.images), (0, block.channels), (0, block.rows)), dtype), layout.known_stride
-        offsets = layout.tap_offsets(self.size.group_channels, planes.pitch, planes.planes.shape[1])
-        step = self.result.strides[3] // dtype.itemsize
-        operands = Operands(planes.flat, offsets, self.taps, self.shift, self._whole.reshape(-1), step, stride=stride)
-        jobs = list(product(parts, ranges(self.size.group_channels, block.channels)))
-        for some in [jobs] if layout.is_source(self.input, dtype) else [[job] for job in jobs]:
-            sources, numbers = zip(*(self._job(*job, planes) for job in some), strict=True)
-            run_jobs(operands._replace(copied=(sources[0], *layout.origins(dtype))), numbers)
-
-    def _job(self, part: _Part, channels: Range, planes: Planes) -> tuple[AnyArray, Job]:
-        """The array from which the cells of a part come, and the job that sums over some channels of each group."""
-        (g0, g1), (o0, o1), (r0, r1), (c0, c1) = part.groups, part.outputs, part.rows, channels
-        depth, kernel, layout, length = self.size.group_channels, self.size.kernel, self.layout, planes.planes.shape[1]
-        block = Block(part.images, (g0 * depth + c0, (g1 - 1) * depth + c1), part.rows)
-        source, (images, _, *copying) = layout.source(self.input, block, self.result.dtype)
-        base, group_cells = -c0 * layout.phases * length, 0
-        if self.is_view:
-            base, group_cells = (part.images[0] * layout.shape[1] + g0 * depth) * length + r0 * planes.pitch, depth * length
-        cells = planes.pitch, length, layout.row_stride, r1 - r0, layout.output_size[1]
-        target = self._origin(part), *(step // self.result.itemsize for step in self.result.strides)
-        taps = c0 * kernel, c1 * kernel, c0 > 0, base, group_cells, depth * copying[5]
-        return source, Job._make((images, c1 - c0, *copying, *cells, *target, g0, g1 - g0, o0, o1 - o0, *taps))
-
-    @property
-    def _whole(self) -> NDArray[Any]:
-        """The array that the result is a view of, or the result itself."""
-        return self.result if self.result.base is None else self.result.base
-
-    def _origin(self, part: _Part) -> int:
-        """Where the first output of a part is in the whole array."""
-        first = self.result[part.images[0] :, part.groups[0] * self.size.group_outputs + part.outputs[0] :, part.rows[0] :]
-        address, start = (array.__array_interface__["data"][0] for array in (first, self._whole))
-        return int(address - start) // self.result.itemsize
+def _runs(window: Window, taps: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The `taps` (channels * kh * kw, 2) as runs of up to three in a column that meet neighbouring rows, see `row_sums`."""
+    (height, width), (stride, _), (dilation, _) = window.kernel_size, window.stride, window.dilation
+    step = height if stride % dilation else stride // dilation  # from a tap to the one that meets the next row of the same plane
+    grid = taps.reshape(-1, height, width, 2)
+    sorted_runs: dict[int, list[NDArray[np.int64]]] = {3: [], 2: [], 1: []}
+    for first in range(min(step, height)):
+        column = list(range(first, height, step))
+        while column:
+            count = 2 if len(column) in (2, 4) else min(len(column), 3)
+            run, column = grid[:, column[:count]], column[count:]
+            entries = np.zeros((grid.shape[0], width, 4), np.int64)
+            entries[..., 0], entries[..., 1 : 1 + count] = run[:, 0, :, 0], run[..., 1].swapaxes(1, 2)
+            sorted_runs[count].append(entries.reshape(-1, 4))
+    lengths = [sum(map(len, runs)) for runs in sorted_runs.values()]
+    return np.concatenate([entry for runs in sorted_runs.values() for entry in runs]), np.cumsum(lengths)
 
 
 _NO_INDICES = (np.zeros((1, 1), np.int64),) * 3

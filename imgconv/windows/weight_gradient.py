@@ -5,7 +5,10 @@ gradients, and whose cells are the input with its channels interleaved: neighbou
 So a tile holds sums for several channels and columns of the kernel, and no sum is computed that is not used.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from functools import partial
+from itertools import product
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +17,13 @@ from imgconv.arrays import AnyArray
 from imgconv.engine.compiled import loop
 from imgconv.engine.dispatch import BLOCK_CELLS
 from imgconv.engine.parallel import run_bands
-from imgconv.loops.layers import interleave
-from imgconv.windows.layout import Layout, Range, ranges
-from imgconv.windows.tiles import Job, Operands, jobs_per_band, run_jobs
+from imgconv.loops.layers import Job, interleave
+from imgconv.windows.layout import Layout, Range, job_table, ranges
+from imgconv.windows.tiles import Operands, jobs_per_band, run_jobs
 
 OUTPUTS = 32  # that a job takes at a time
 MOST_COLUMNS = 2**10  # of a block
+BLOCKS = 4  # prepared at a time
 
 
 def sum_products(
@@ -33,21 +37,65 @@ def sum_products(
         for group in range(groups):
             group_output = strip_output[:, group * (outputs // groups) : (group + 1) * (outputs // groups)]
             _add_group(part[:, group * channels : (group + 1) * channels], group_output, strip, sums[group], dtype)
-    return sums.reshape(outputs, kh, kw, channels).transpose(0, 3, 1, 2).astype(dtype, order="C")
+    result, turned = np.empty(weight_shape, dtype), sums.reshape(outputs, kh, kw, channels).transpose(0, 3, 1, 2)
+
+    def copy(first: int, last: int) -> None:
+        result[first:last] = turned[first:last]
+
+    run_bands(copy, outputs, max(BLOCK_CELLS // (kh * kw * channels), 1))
+    return result
 
 
 def _add_group(input: AnyArray, output: AnyArray, layout: Layout, sums: NDArray[np.float64], dtype: np.dtype[Any]) -> None:
-    """Add to the `sums` (O, kh, kw, C) of a group those of all its windows, a block of images or rows at a time."""
+    """Add to the `sums` (O, kh, kw, C) of a group those of all its windows.
+
+    Some blocks of images or rows at a time are prepared, a thread for each. Then each thread has sums of its own, and adds those of
+    one block after the other, so that results do not depend on the threads.
+    """
     window, rows = layout.window, layout.output_size[0]
     height, width = _extent(layout, rows)
     row = width * input.shape[1]
     step = min(max((BLOCK_CELLS // row - window.span[0]) // window.stride[0] + 1, 1), rows)
     images = max(BLOCK_CELLS // (row * height), 1) if step == rows else 1
-    for n0, n1 in ranges(len(input), images):
-        for r0, r1 in ranges(rows, step):
-            cells = _interleaved(input[n0:n1], layout, (r0, r1), dtype)
-            products = np.ascontiguousarray(output[n0:n1, :, r0:r1].transpose(1, 0, 2, 3), dtype)
-            _add_block(cells, products, layout, sums)
+    step = -(-rows // -(-rows // step))  # blocks of equal size
+    blocks = list(product(ranges(len(input), images), ranges(rows, step)))
+    jobs = -(-len(sums) // OUTPUTS) * window.kernel_size[0]
+    for some in (blocks[first:last] for first, last in ranges(len(blocks), BLOCKS)):
+        prepared: dict[int, _Prepared] = {}
+        run_bands(partial(_prepare, input, output, layout, sums, dtype, some, prepared), len(some), 1)
+        run_bands(partial(_add, prepared, len(sums)), jobs, jobs_per_band(jobs))
+
+
+class _Prepared(NamedTuple):
+    """The operands of a block of images or rows, and the jobs that add its sums."""
+
+    operands: Operands
+    jobs: NDArray[Any]
+
+
+def _prepare(
+    input: AnyArray,
+    output: AnyArray,
+    layout: Layout,
+    sums: NDArray[np.float64],
+    dtype: np.dtype[Any],
+    blocks: Sequence[tuple[Range, Range]],
+    prepared: dict[int, _Prepared],
+    first: int,
+    last: int,
+) -> None:
+    """Prepare some blocks."""
+    for number in range(first, last):
+        (n0, n1), (r0, r1) = blocks[number]
+        cells = _interleaved(input[n0:n1], layout, (r0, r1), dtype)
+        products = np.ascontiguousarray(output[n0:n1, :, r0:r1].transpose(1, 0, 2, 3), dtype)
+        prepared[number] = _jobs(cells, products, layout, sums)
+
+
+def _add(prepared: dict[int, _Prepared], outputs: int, first: int, last: int) -> None:
+    """Compute some jobs of all blocks, one block after the other."""
+    for number in range(len(prepared)):
+        run_jobs(prepared[number].operands, prepared[number].jobs[first:last], outputs)
 
 
 def _extent(layout: Layout, rows: int) -> tuple[int, int]:
@@ -60,39 +108,35 @@ def _interleaved(input: AnyArray, layout: Layout, rows: Range, dtype: np.dtype[A
     """The padded cells (N, R, P, C) behind a block of output rows."""
     cells = np.empty((len(input), *_extent(layout, rows[1] - rows[0]), input.shape[1]), dtype)
     (top, _), (left, _) = layout.pads
-
-    def work(first: int, last: int) -> None:
-        loop(interleave)(input[first:last], rows[0] * layout.window.stride[0] - top, -left, cells[first:last])
-
-    run_bands(work, len(input), max(BLOCK_CELLS // cells[0].size, 1))
+    loop(interleave)(input, rows[0] * layout.window.stride[0] - top, -left, cells)
     return cells
 
 
-def _add_block(cells: NDArray[Any], products: NDArray[Any], layout: Layout, sums: NDArray[np.float64]) -> None:
-    """Add the sums of the windows of `cells`, each times its value of `products` (O, N, rows, w_out)."""
+def _jobs(cells: NDArray[Any], products: NDArray[Any], layout: Layout, sums: NDArray[np.float64]) -> _Prepared:
+    """The jobs that add to `sums` those of the windows of `cells`, each times its value of `products` (O, N, rows, w_out)."""
     (outputs, kh, kw, channels), (_, height, width, _) = sums.shape, cells.shape
     (down, across), (step_down, step_across) = layout.window.dilation, layout.window.stride
     images, rows, columns = (np.arange(number, dtype=np.int64) for number in products.shape[1:])
     offsets = ((images[:, None, None] * height + rows[:, None] * step_down) * width + columns * step_across).ravel() * channels
+    taps = np.stack([offsets, np.arange(len(offsets))], axis=1)
     jobs = [
         Job(
             images=kw,
-            row_stride=across * channels,
-            pitch=kw * across * channels,
-            rows=1,
-            columns=channels,
-            origin=(o0 * kh + u) * kw * channels,
-            image_step=channels,
-            channel_step=kh * kw * channels,
-            first_output=o0,
             outputs=o1 - o0,
+            columns=channels,
             last_tap=len(offsets),
             is_added=1,
-            base=u * down * width * channels,
+            cells=u * down * width * channels,
+            cells_row=kw * across * channels,
+            cells_image=across * channels,
+            weights=o0 * len(offsets),
+            weights_output=len(offsets),
+            target=(o0 * kh + u) * kw * channels,
+            target_image=channels,
+            target_output=kh * kw * channels,
         )
         for o0, o1 in ranges(outputs, OUTPUTS)
         for u in range(kh)
     ]
-    bias = np.zeros((1, outputs), cells.dtype)
-    operands = Operands(cells.reshape(-1), offsets, products.reshape(1, outputs, -1), bias, sums.reshape(-1))
-    run_bands(lambda first, last: run_jobs(operands, jobs[first:last]), len(jobs), jobs_per_band(len(jobs)))
+    bias = np.zeros(outputs, cells.dtype)
+    return _Prepared(Operands(cells.reshape(-1), taps, products.reshape(-1), bias, sums.reshape(-1)), job_table(jobs))

@@ -31,7 +31,15 @@ LOOPS = {
     "edges": (canny.thin_edges, (FLOATS, FLOATS[0], FLOATS, BYTES)),
     "patches": (layers.gather_patches, (FLOATS[0], NUMBERS, NUMBERS, np.zeros((2, 9, 9), np.float32))),
 }
-WITHIN = {"finished", "network_pairs", "tile_sums", "write_sums"}  # parts of other loops
+WITHIN = {"finished", "network_pairs"} | {
+    "Job",
+    "copy_row",
+    "move_cells",
+    "pack_weights",
+    "row_sums",
+    "tile_sums",
+    "write_sums",
+}  # parts of other loops
 
 
 @pytest.fixture(scope="module")

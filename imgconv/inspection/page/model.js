@@ -166,6 +166,5 @@ export class Model extends EventTarget {
 /** Settings with their weights as nested lists. */
 function unpacked(spec) {
   const unpack = (name) => (spec[name]?.data ? { [name]: arrayOf(spec[name]) } : {});
-  const names = ["weight", "bias", "offset", "offsetBias", "mask", "maskBias"];
-  return { ...spec, ...Object.assign({}, ...names.map(unpack)) };
+  return { ...spec, ...unpack("weight"), ...unpack("bias") };
 }
