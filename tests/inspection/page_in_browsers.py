@@ -126,7 +126,7 @@ def random_pool(rng, pair, padding):
     mode = str(rng.choice(PoolMode.names()))
     stride = None if rng.random() < 0.5 else pair(1, 4)
     border = None if rng.random() < 0.7 else str(rng.choice(["zeros", "replicate", "reflect", "circular"]))
-    options = {"grey": bool(rng.random() < 0.3), "footprint": footprint, "padding_mode": border}
+    options = {"grey": bool(rng.random() < 0.3), "footprint": footprint, "padding_mode": border, "ceil_mode": bool(rng.random() < 0.3)}
     return Recipe("pool", Pool(size, f"rank:{rng.integers(0, 101)}" if mode == "rank" else mode, stride, named, pair(1, 3), **options))
 
 
@@ -212,6 +212,21 @@ def test_maps_over_the_photograph_equal_those_of_imgconv(tab, tmp_path, kind, ch
         recipe = filter_recipe([kernel], grey=grey, postprocess=Postprocess(overlay=True, **options))
         check_page(tab, tmp_path, image, recipe)
     check_page(tab, tmp_path, image, Recipe("canny", Canny(1.0), Postprocess(overlay=True)))
+
+
+FLOATS = [
+    filter_recipe(["sobel"], missing="fill"),
+    filter_recipe(["gaussian5"], range="raw", min_valid=0.7),
+    Recipe("pool", Pool((3, 2), "median", missing="propagate")),
+    Recipe("pool", Pool(3, "std", stride=2, padding="same")),
+]
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+@pytest.mark.parametrize("recipe", FLOATS, ids=lambda recipe: recipe.describe())
+def test_floats_with_missing_cells_equal_those_of_imgconv(tab, tmp_path, recipe, kind):
+    rng = np.random.default_rng(6)
+    check_page(tab, tmp_path, with_holes(rng, small_image(rng, kind)), recipe)
 
 
 TRANSFERS = {"gamma": gamma(1.8), "BT.709": of_cicp(1), "HLG": of_cicp(18)}

@@ -5,6 +5,9 @@ import pytest
 from PIL import Image
 
 import imgconv
+from imgconv.images import Raster
+from imgconv.process import process
+from imgconv.recipe import Postprocess, filter_recipe
 
 RNG = np.random.default_rng(23)
 ARRAY = (RNG.random((25, 27)) * 100).astype(np.float32)
@@ -90,3 +93,11 @@ def test_canny_has_no_edge_at_a_hole():
     beside = np.zeros_like(VALID)
     beside[1:-1, 1:-1] = sum(~VALID[i : i + 23, j : j + 25] for i in range(3) for j in range(3)) > 0
     assert not expected.data[beside & VALID].any()
+
+
+def test_an_overlay_is_as_opaque_as_the_valid_channels_are_bright():
+    image = Raster(np.array([[[200, 90, 0], [200, 255, 255]]], np.uint8), valid=np.array([[[1, 1, 0], [1, 1, 1]]], np.uint8))
+    recipe = filter_recipe(["identity"], missing="fill", postprocess=Postprocess(invert=True, overlay=True))
+    (drawn,) = process(image, recipe)
+    opacity = (255 - 90) / 255
+    assert drawn.image.pixels[0, 0, :2].tolist() == [round(200 * (1 - opacity) + 255 * opacity), round(90 * (1 - opacity))]

@@ -68,28 +68,33 @@ export class Pool {
 
   /** Which windows have enough valid cells; those of an average count as they do in its divisor. */
   #known(valid, size, output, rule) {
-    const pads = this.#pads(size, output);
     const reduce = (source) => reduceWindows("sum", output, source, this.taps, this.stride, this.dilation);
-    return enoughCells(reduce(this.#counted(size, pads)), reduce(this.#lost(valid, size, pads)), rule);
+    return enoughCells(reduce(this.#counted(size, output)), reduce(this.#lost(valid, size, output)), rule);
   }
 
   /** A padded plane that is 1 in missing cells. */
-  #lost(valid, size, pads) {
-    return padded(inverted(valid), size, pads, { mode: this.border?.mode ?? "zeros", value: 0 });
+  #lost(valid, size, output) {
+    return this.#padded(inverted(valid), size, output, this.border && { mode: this.border.mode, value: 0 }, 0);
   }
 
-  /** Padding as wide as the last window reaches: with ceilMode it may reach beyond. */
-  #pads(size, output) {
-    return padsOf(this.window, size).map(([before, after], axis) => {
+  /**
+   * A plane with its padding; without a border that is `value`. So are the cells beyond, into which a last window reaches with ceilMode:
+   * they never take part.
+   */
+  #padded(plane, size, output, border, value) {
+    const pads = padsOf(this.window, size);
+    const beyond = pads.map(([before, after], axis) => {
       const reach = (output[axis] - 1) * this.stride[axis] + spanOf(this.window, axis);
-      return [before, Math.max(after, reach - before - size[axis])];
+      return [0, Math.max(reach - before - size[axis] - after, 0)];
     });
+    const inner = padded(plane, size, pads, border ?? { mode: "constant", value });
+    if (!beyond[0][1] && !beyond[1][1]) return inner;
+    return padded(inner.data, [inner.height, inner.width], beyond, { mode: "constant", value });
   }
 
   #values(plane, valid, size, output, input) {
-    const pads = this.#pads(size, output);
     const filled = (value) => (valid ? withValue(plane, valid, value) : plane);
-    const cells = (value) => padded(filled(value), size, pads, this.border ?? { mode: "constant", value });
+    const cells = (value) => this.#padded(filled(value), size, output, this.border, value);
     const reduce = (kind, source) => reduceWindows(kind, output, source, this.taps, this.stride, this.dilation);
     if (this.mode === "max") return reduce("max", cells(-Infinity));
     if (this.mode === "min") return reduce("min", cells(Infinity));
@@ -100,8 +105,8 @@ export class Pool {
     if (this.mode === "median" || this.mode === "rank") return this.#ranked(cells(NaN), output, input);
     const source = cells(0);
     const sums = reduce("sum", source);
-    const all = reduce("sum", this.#counted(size, pads));
-    const lost = valid ? reduce("sum", this.#lost(valid, size, pads)) : null;
+    const all = reduce("sum", this.#counted(size, output));
+    const lost = valid ? reduce("sum", this.#lost(valid, size, output)) : null;
     const counts = lost ? all.map((count, i) => count - lost[i]) : all;
     if (this.mode === "avg") return sums.map((sum, i) => sum / (this.divisor ? (this.divisor * counts[i]) / all[i] : counts[i]));
     if (this.mode !== "std") throw new Error(`the page has no pooling mode ${this.mode}`);
@@ -110,15 +115,10 @@ export class Pool {
   }
 
   /** A padded plane that is 1 where a cell counts in an average. */
-  #counted(size, pads) {
-    if (this.border) return padded(new Float64Array(size[0] * size[1]).fill(1), size, pads, { mode: "constant", value: 1 });
-    const border = padsOf(this.window, size);
-    const source = padded(new Float64Array(size[0] * size[1]).fill(1), size, pads, { mode: "zeros", value: 0 });
-    if (this.mode !== "avg" || this.counted !== "pads") return source;
-    for (let i = 0; i < size[0] + border[0][0] + border[0][1]; i++) {
-      source.data.fill(1, i * source.width, i * source.width + size[1] + border[1][0] + border[1][1]);
-    }
-    return source;
+  #counted(size, output) {
+    const countsPads = this.border || (this.mode === "avg" && this.counted === "pads");
+    const ones = new Float64Array(size[0] * size[1]).fill(1);
+    return this.#padded(ones, size, output, { mode: "constant", value: countsPads ? 1 : 0 }, 0);
   }
 
   /** Values of a rank: counted in a histogram that moves along each row for 8 bits, else sorted. */
@@ -162,10 +162,13 @@ export class Pool {
     const [rows, columns] = AXES.map((axis) => positionsOf(this.window, pads, axis, at[axis]));
     const cells = patchOf(input.planes[c], size, rows, columns, this.border ?? OUTSIDE);
     const missing = missingUnder(input, c, rows, columns, this.border ?? OUTSIDE);
+    const ends = AXES.map((axis) => size[axis] + pads[axis][1]);
     const all = [];
     cells.padded.forEach((line, u) =>
       line.forEach((outside, v) => {
-        if ((this.border || !outside) && this.taps[u][v]) all.push({ u, v, value: cells.values[u][v] });
+        const takesPart = this.border ? rows[u] < ends[0] && columns[v] < ends[1] : !outside;
+        if (!takesPart) cells.values[u][v] = NaN;
+        if (takesPart && this.taps[u][v]) all.push({ u, v, value: cells.values[u][v] });
       }),
     );
     const inside = missing ? all.filter(({ u, v }) => !missing[u][v]) : all;
