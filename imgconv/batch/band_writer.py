@@ -1,21 +1,25 @@
 """Write an output whose bands arrive one after the other, on a thread of its own."""
 
+import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from queue import Empty, Full, Queue
 from threading import Event, Thread
-from typing import Any
+from typing import Any, BinaryIO
 
 from imgconv.arrays import Array
+from imgconv.atomic import is_stream
 from imgconv.batch.work import Job, Sink
 from imgconv.images.rows import BandedImage, StoredRows
 from imgconv.images.writing import encode_bands
-from imgconv.images.zarr_store import Writable
+from imgconv.images.zarr_store import Store, Writable
 
 _PAUSE = 0.1  # seconds between looks at the other thread
+_BLOCK = 1 << 25  # bytes that are written before the disk begins with them
 _END: Any = object()  # of a page, or of all pages
 
 
@@ -31,6 +35,8 @@ class BandWriter:
         self._queue: Queue[Any] = Queue(1)
         self._abandoned = Event()
         self._error: BaseException | None = None
+        self._file: BinaryIO | None = None  # a local one
+        self._flushed = 0
         self._thread = Thread(target=self._run, name="imgconv-write", daemon=True)
         self._thread.start()
         self.in_page = False
@@ -84,6 +90,8 @@ class BandWriter:
         """Open the output; what goes to standard output is complete before it goes there."""
         if self._sink.path is not None:
             with self._sink.open() as stream:
+                if isinstance(self._sink.path, Path) and not isinstance(stream, Store) and not is_stream(self._sink.path):
+                    self._file = stream
                 yield stream
             return
         with tempfile.TemporaryFile() as spool:
@@ -102,6 +110,17 @@ class BandWriter:
     def _bands(self) -> Iterator[Array]:
         while (band := self._next()) is not _END:
             yield band
+            self._start_flush()
+
+    def _start_flush(self) -> None:
+        """Let the disk write what the file has, so that less is left for the end."""
+        if self._file is None or not hasattr(os, "posix_fadvise"):
+            return
+        end = self._file.tell()
+        if end - self._flushed >= _BLOCK:
+            with suppress(OSError):
+                os.posix_fadvise(self._file.fileno(), self._flushed, end - self._flushed, os.POSIX_FADV_DONTNEED)
+            self._flushed = end
 
     def _next(self) -> Any:
         while True:
