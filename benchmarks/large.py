@@ -103,22 +103,34 @@ def zarr_arrays(place: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def cluster(place: Path) -> None:
-    """Compare one core with two workers of one core each, for images of several sizes."""
+    """Compare one core with two workers of one core each, for images of several sizes: what the command takes, and what they take."""
     port, programs = "18799", Path(sys.executable).parent
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": place}
     address = f"tcp://127.0.0.1:{port}"
     with subprocess.Popen([programs / "dask", "scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"], **quiet) as scheduler:
-        words = [programs / "dask", "worker", address, "--nworkers", "2", "--nthreads", "1", "--no-dashboard"]
-        with subprocess.Popen(words, **quiet) as workers:
+        words = [programs / "dask", "worker", address, "--nworkers", "1", "--nthreads", "1", "--no-dashboard", "--no-nanny"]
+        with subprocess.Popen(words, **quiet) as one, subprocess.Popen(words, **quiet) as other:
             time.sleep(10)
             for side in CLUSTER_SIDES:
                 make(place / "image.tif", side, 1, "deflate")
-                ours = [sys.executable, "-m", "imgconv", "filter", str(place / "image.tif"), "-k", f"gaussian:sigma={SIGMA}", "-q"]
-                ours += ["--memory", "64M", "-o", str(place / "out.zarr")]
-                for program, more in (("one core", ["-j", "1"]), ("two workers", ["--dask", address])):
-                    print(f"| {side:,} x {side:,}, grey | {program} | {measured([*ours, *more])} |", flush=True)
-            workers.terminate()
+                for output in ("out.zarr", "out.tif"):
+                    ours = [sys.executable, "-m", "imgconv", "filter", str(place / "image.tif"), "-k", f"gaussian:sigma={SIGMA}", "-q"]
+                    ours += ["--memory", "64M", "--tile", str(TILE), "-o", str(place / output)]
+                    print(f"| {side:,} x {side:,}, {output} | one core | {measured([*ours, '-j', '1'])} |", flush=True)
+                    measured([*ours, "--dask", address])  # the workers import libraries and load loops
+                    before = sum(map(processor_seconds, (one.pid, other.pid)))
+                    result = measured([*ours, "--dask", address])
+                    both = sum(map(processor_seconds, (one.pid, other.pid))) - before
+                    print(f"| {side:,} x {side:,}, {output} | two workers | {result}; the workers {both:.1f} s CPU |", flush=True)
+            one.terminate()
+            other.terminate()
         scheduler.terminate()
+
+
+def processor_seconds(process: int) -> float:
+    """Return the processor seconds of a process, on Linux."""
+    words = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, words[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def main(side: str = "10000", folder: str | None = None, colours: str = "grey RGB") -> None:

@@ -33,7 +33,11 @@ Rows = tuple[int, int]
 
 
 class NotByBands(ImageError):
-    """An image, a recipe or a format that needs the whole image in memory; the text says which."""
+    """An image, a recipe or a format that needs the whole image in memory; the text says which, and `remedy` what else can be done."""
+
+    def __init__(self, reason: str, remedy: str = ", or convert it to a tiled .tiff and write .tiff, .png, .pnm, .npy or .zarr"):
+        super().__init__(reason)
+        self.remedy = remedy
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ class Run:
         try:
             self._groups = banded_maps(job.recipe, image, header.size, floats=job.floats, threads=job.threads)
         except DoesNotFit as error:
-            raise NotByBands(str(error)) from None
+            raise NotByBands(str(error), "") from None
         shape = Shape(*header.size, header.channels, header.alpha)
         self._shapes = [each for _, each in job.recipe.trace(shape)]
         self.pages = self._pages(sinks)
@@ -289,7 +293,7 @@ class Run:
         if rows * image.pixels.nbytes > max(self._memory, 1 << 24):
             raise NotByBands(f"{rows} rows of {width} pixels are stored together; store it with smaller strips or tiles")
         if self._job.max_pixels is not None and width > self._job.max_pixels:
-            raise NotByBands(f"a row has {width} pixels")
+            raise NotByBands(f"a row has {width} pixels, more than --max-pixels", " and --max-pixels")
 
 
 def _apart(pixels: Array, held: Raster) -> Array:

@@ -168,8 +168,7 @@ def _write_large(opened: Frames, job: Job, sinks: Sequence[Sink], outcome: Outco
     except banding.NotByBands as reason:
         if job.is_bounded and size > job.large:
             raise ImageError(
-                f"{name} needs about {readable_size(size)} of memory, more than --memory, since {reason}; "
-                "raise --memory, or convert it to a tiled .tiff and write .tiff, .png, .pnm or .npy"
+                f"{name} needs about {readable_size(size)} of memory, more than --memory, since {reason}; raise --memory{reason.remedy}"
             ) from None
         outcome.reading = outcome.reading or f"in memory as a whole, since {reason}"
         return str(reason)

@@ -50,6 +50,8 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     with image_errors("damaged tiff"), _strict_log(request.salvage):
         tiff_directories.check(file, tifffile.TIFF.TAG_LOAD | {_PALETTE})
         pages = list(_opened(tifffile, file).pages)
+        if not pages:
+            raise DamageError("it has no page")
         is_raw = any(_is_raw(page) for page in pages)
     if is_raw:
         if not any(tag in page.tags for page in pages for tag in (_MAKE, _DNG_VERSION)):
