@@ -12,7 +12,7 @@ LayerAlgorithm = Literal["tiles", "product"]
 BLOCK_CELLS = 2**17  # half a megabyte of float32: a block stays in a core's second-level cache
 SMALL_BLOCK = 2**14  # cells below which a block takes longer to describe than it is worth
 MOST_PHASES = 4  # of strides, each a correlation of its own
-BLOCK_WORK = 2**24  # multiply-adds that are worth handing to another thread
+BLOCK_WORK = 2**23  # multiply-adds that are worth handing to another thread: a tenth to a fifth of a millisecond
 MOST_ROW_TAPS = 1024  # whose sum in float32 is taken at once
 COMMON_THREADS = 4  # blocks of channels are sized for this many threads, so that results do not depend on the actual number
 LEAST_POSITIONS = 512  # flat positions below which rows are too short for the loops to run at full speed
@@ -128,7 +128,7 @@ def block_size(size: LayerSize, threads: int) -> BlockSize:
 def _wanted(size: LayerSize, threads: int) -> int:
     """Blocks that so many threads are worth waking for."""
     touched = size.images * size.groups * size.cells(size.rows)
-    return min(max(size.work // BLOCK_WORK + touched // BLOCK_CELLS, 1), threads)
+    return min(max((size.work + touched * (BLOCK_WORK // BLOCK_CELLS)) // BLOCK_WORK, 1), threads)
 
 
 def _rows(size: LayerSize, budget: int, wanted: int) -> int:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.arrays import AnyArray
-from imgconv.engine.compiled import loop
+from imgconv.engine.compiled import is_plain, loop
 from imgconv.engine.dispatch import LayerSize
 from imgconv.engine.parallel import run_bands
 from imgconv.engine.tiles import tiles_work
@@ -337,8 +337,9 @@ def layer_size(layout: Layout, groups: int, outputs: int) -> LayerSize:
 
 
 def job_table(jobs: Sequence[Job]) -> NDArray[Any]:
-    """Jobs as a table of records, as loops read them."""
-    return np.array(jobs, _JOB).view(np.recarray)
+    """Jobs as a table of records, as loops read them; in Python the fields are attributes of a recarray alone, whose slices take 10 us."""
+    table = np.array(jobs, _JOB)
+    return table.view(np.recarray) if is_plain() else table
 
 
 def ranges(total: int, step: int) -> list[Range]:

@@ -74,9 +74,8 @@ def run_jobs(operands: Operands, jobs: NDArray[Any], outputs: int) -> None:
     sum_outputs(*copied, cells, taps, weights, panel, bias, scratch, target, SUM_BLOCK, jobs)
 
 
-def jobs_per_band(jobs: int) -> int:
+def jobs_per_band(jobs: int, threads: int) -> int:
     """How many of so many jobs a thread takes at a time."""
-    threads = default_threads()
     return -(-jobs // (BANDS * threads if threads > 1 else 1))
 
 
@@ -87,13 +86,14 @@ def sum_tiles(
     dtype, whole = result.dtype, result if result.base is None else result.base
     origin, start = (array.__array_interface__["data"][0] for array in (result, whole))
     place = tuple(number // dtype.itemsize for number in (origin - start, *result.strides))
-    plan = plan_of(layout, order, place, default_threads(), layout.is_view(input, dtype))
+    threads = default_threads()  # asks the system, which takes 3 us
+    plan = plan_of(layout, order, place, threads, layout.is_view(input, dtype))
     bias = np.append(shift, np.zeros(order.outputs, dtype))
     operands = Operands(input.reshape(-1), plan.taps, weights.reshape(-1), bias, whole.reshape(-1), place[-1], runs=plan.runs)
     run = partial(_run, plan, input, operands, order.outputs)
     parts = len(plan.jobs) // plan.steps
     plan.layout.origins(dtype)  # computed once, and not by several threads at a time
-    run_bands(lambda first, last: run(first * plan.steps, last * plan.steps), parts, jobs_per_band(parts))
+    run_bands(lambda first, last: run(first * plan.steps, last * plan.steps), parts, jobs_per_band(parts, threads), threads)
 
 
 def _run(plan: "Plan", input: AnyArray, operands: Operands, outputs: int, first: int, last: int) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from imgconv.arrays import AnyArray
 from imgconv.engine.compiled import loop
 from imgconv.engine.dispatch import BLOCK_CELLS
-from imgconv.engine.parallel import run_bands
+from imgconv.engine.parallel import default_threads, run_bands
 from imgconv.loops.layers import Job, interleave
 from imgconv.windows.layout import Layout, Range, job_table, ranges
 from imgconv.windows.tiles import Operands, jobs_per_band, run_jobs
@@ -63,7 +63,7 @@ def _add_group(input: AnyArray, output: AnyArray, layout: Layout, sums: NDArray[
     for some in (blocks[first:last] for first, last in ranges(len(blocks), BLOCKS)):
         prepared: dict[int, _Prepared] = {}
         run_bands(partial(_prepare, input, output, layout, sums, dtype, some, prepared), len(some), 1)
-        run_bands(partial(_add, prepared, len(sums)), jobs, jobs_per_band(jobs))
+        run_bands(partial(_add, prepared, len(sums)), jobs, jobs_per_band(jobs, default_threads()))
 
 
 class _Prepared(NamedTuple):

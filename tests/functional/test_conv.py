@@ -210,7 +210,8 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch, input, weight, groups
     arrays = numbers(*input).astype(np.float32), numbers(*weight, seed=1).astype(np.float32)
     results = []
     for threads in (1, 2, 5):
-        monkeypatch.setattr(parallel, "default_threads", lambda threads=threads: threads)
+        for module in (parallel, tiles):
+            monkeypatch.setattr(module, "default_threads", lambda threads=threads: threads)
         results.append(conv2d(*arrays, stride=(1, 2), padding=1, groups=groups).tobytes())
     assert len(set(results)) == 1
 
