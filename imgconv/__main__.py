@@ -4,7 +4,11 @@ import os
 import sys
 from pathlib import Path
 
-if sys.path and sys.path[0] == os.getcwd() != str(Path(__file__).parent.parent):  # noqa: PTH109  before anything else is imported
+try:
+    folder = os.getcwd()  # noqa: PTH109  before anything else is imported
+except OSError:  # it was removed
+    folder = ""
+if sys.path and sys.path[0] == folder != str(Path(__file__).parent.parent):
     del sys.path[0]
 
 from imgconv.cli.app import program

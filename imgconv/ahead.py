@@ -4,6 +4,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event, Thread
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -24,7 +25,7 @@ def in_order(
     pool = ThreadPoolExecutor(threads, thread_name_prefix="imgconv-ahead")
     try:
         for item in items:
-            pending.append(_submitted(pool, function, item))
+            pending.append(submitted(pool, function, item))
             if len(pending) > most:
                 yield pending.popleft().result()
         while pending:
@@ -33,7 +34,8 @@ def in_order(
         pool.shutdown(cancel_futures=True)
 
 
-def _submitted(pool: ThreadPoolExecutor, function: Callable[[Item], Result], item: Item) -> Future[Result]:
+def submitted(pool: ThreadPoolExecutor, function: Callable[[Item], Result], item: Item) -> Future[Result]:
+    """Call `function(item)` on a thread of the pool, or here where no thread can start."""
     try:
         return pool.submit(function, item)
     except RuntimeError:  # no thread can start
@@ -43,3 +45,24 @@ def _submitted(pool: ThreadPoolExecutor, function: Callable[[Item], Result], ite
         except BaseException as error:
             result.set_exception(error)
         return result
+
+
+def can_start(threads: int) -> bool:
+    """Whether so many threads can start now, as libraries start them for one image.
+
+    >>> can_start(1)
+    True
+    """
+    end, started = Event(), []
+    try:
+        for _ in range(threads):
+            thread = Thread(target=end.wait, daemon=True)
+            thread.start()
+            started.append(thread)
+    except RuntimeError:
+        return False
+    finally:
+        end.set()
+        for thread in started:
+            thread.join()
+    return True

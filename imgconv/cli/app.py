@@ -105,6 +105,10 @@ def _run() -> int:
 
     ignore_working_folder()
     try:
+        os.getcwd()  # noqa: PTH109  pathlib is not imported yet
+    except OSError as error:  # libraries need it to resolve any name
+        return _fail(f"the working folder cannot be found ({reason(error)}); change to another folder", 1)
+    try:
         code = command_line(sys.argv[1:])(standalone_mode=False)
     except ImgconvError as error:
         return _fail(str(error), error.exit_code)

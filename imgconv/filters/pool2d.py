@@ -16,7 +16,7 @@ from imgconv.windows.blocks import seen
 from imgconv.windows.borders import Border, PaddedRows
 from imgconv.windows.ranks import rank_algorithm, ranked
 from imgconv.windows.reduce import Planes, average_algorithm, averages, extremes, fewest_seen
-from imgconv.windows.shapes import deviations, shaped_averages, shaped_extremes
+from imgconv.windows.shapes import deviations, has_exact_deviations, shaped_averages, shaped_extremes
 
 BAND_VALUES = 1 << 20  # of a padded image at a time
 
@@ -58,7 +58,7 @@ def pool_image(
     -----
     A window of k x k pixels costs k + log2(k) operations for each output pixel, one of another shape two operations for each run of
     neighbours and one for each length of runs. A rank costs about k*k*log2(k)**2 in small windows, and a comparison for each cell and
-    bit in large ones; a standard deviation costs 3*k*k.
+    bit in large ones; a standard deviation costs as much as two averages for whole numbers, and 3*k*k for others.
 
     Examples
     --------
@@ -113,7 +113,7 @@ def pool_algorithm(mode: str, window: Window, size: tuple[int, int], dtype: np.d
         case PoolMode.median | PoolMode.rank:
             return rank_algorithm(window, size, dtype)
         case PoolMode.std:
-            return "cell by cell"
+            return "runs" if has_exact_deviations(window, dtype) else "cell by cell"
         case _:
             assert_never(pool_mode)
 

@@ -1,5 +1,6 @@
 """Errors of damaged files: whatever a decoder or encoder raises becomes one ImageError of one line."""
 
+import os
 import re
 import struct
 import tokenize
@@ -10,10 +11,11 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from imgconv.errors import ImageError, ImgconvError, one_line, reason
+from imgconv.errors import ImageError, ImgconvError, lacks_threads, one_line, reason
 
 _LARGEST_READ = 1 << 26  # bytes that are allocated at most before the end of a file is noticed, whatever its header claims
 
+_MOST_THREADS = 16  # that a library starts for an image
 _DAMAGED = "damaged "
 _UNSUPPORTED = re.compile(
     r"unsupported|not support(ed)?|not (yet )?implemented|unimplemented|cannot handle|can't handle|missing dependencies", re.IGNORECASE
@@ -67,6 +69,10 @@ def image_errors(prefix: str) -> Iterator[None]:
     except MemoryError as error:
         raise ImageError(one_line(error)) from error
     except DECODER_ERRORS as error:
+        from imgconv.ahead import can_start
+
+        if lacks_threads(error) or not can_start(min(os.cpu_count() or 1, _MOST_THREADS)):  # libraries call that damage
+            raise ImageError(one_line(RuntimeError("can't start new thread"))) from error
         text = _reason(error)
         if prefix.startswith(_DAMAGED) and _UNSUPPORTED.search(text):
             text = f"{prefix.removeprefix(_DAMAGED)} images of this kind are not supported: {text}; convert it to .png or .tiff"

@@ -22,7 +22,11 @@ class Store:
     place: Path | str
 
     def opened(self, *, read_only: bool = True) -> Any:
-        """Return the store of zarr. Raises MissingExtra without zarr."""
+        """Return the store of zarr. Raises MissingExtra without zarr, RuntimeError where it could not start its thread."""
+        from imgconv.ahead import can_start
+
+        if not can_start(1):
+            raise RuntimeError("can't start new thread")  # before zarr, which fails once more when the process ends
         storage = library("zarr.storage")
         if isinstance(self.place, Path):
             return storage.LocalStore(self.place, read_only=read_only)

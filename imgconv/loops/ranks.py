@@ -227,8 +227,7 @@ def rank_columns(wide):
         16*b to 16*b + 15, and `fine` (64 * P,) has, bin after bin, each of the 16 levels. Those of `width` elements add up to the
         histogram of a window, and in `segments` (64,) only in bins where a result is: filled[b] (16,) is where such a sum goes on.
         """
-        line = 4 * cells.shape[1]
-        step, span = np.uint64(4 * apart), np.uint64(4 * apart * (width - 1))
+        line, step, span = np.uint64(4 * cells.shape[1]), np.uint64(4 * apart), np.uint64(4 * apart * (width - 1))
         for i in range(target.shape[0]):
             rank, top = ranks[i if ranks.shape[0] > 1 else 0], i * row_stride
             if i == 0:
@@ -239,15 +238,15 @@ def rank_columns(wide):
             for y in range(top - row_stride if i else top, min(top, top - row_stride + height)):
                 row = cells[y]
                 for x in range(row.shape[0]):
-                    high, low = row[x] >> 4, row[x] & 15
-                    coarse[4 * x + (high >> 2)] -= one << np.uint64((high & 3) << 4)
-                    fine[high * line + 4 * x + (low >> 2)] -= one << np.uint64((low & 3) << 4)
+                    at, high, low = np.uint64(4 * x), np.uint64(row[x] >> 4), np.uint64(row[x] & 15)
+                    coarse[at + (high >> two)] -= one << ((high & three) << four)
+                    fine[high * line + at + (low >> two)] -= one << ((low & three) << four)
             for y in range(max(top, top - row_stride + height) if i else top, top + height):
                 row = cells[y]
                 for x in range(row.shape[0]):
-                    high, low = row[x] >> 4, row[x] & 15
-                    coarse[4 * x + (high >> 2)] += one << np.uint64((high & 3) << 4)
-                    fine[high * line + 4 * x + (low >> 2)] += one << np.uint64((low & 3) << 4)
+                    at, high, low = np.uint64(4 * x), np.uint64(row[x] >> 4), np.uint64(row[x] & 15)
+                    coarse[at + (high >> two)] += one << ((high & three) << four)
+                    fine[high * line + at + (low >> two)] += one << ((low & three) << four)
             for track in range(min(apart, target.shape[1])):
                 a = b = c = d = np.uint64(0)
                 for bin in range(16):
@@ -262,7 +261,7 @@ def rank_columns(wide):
                     a, b, c, d = a + coarse[new], b + coarse[new + one], c + coarse[new + two], d + coarse[new + three]
                     bin, left = find(a, b, c, d, np.uint64(rank[j]))
                     a, b, c, d = a - coarse[at], b - coarse[at + one], c - coarse[at + two], d - coarse[at + three]
-                    base, s = bin * np.uint64(line), bin << two
+                    base, s = bin * line, bin << two
                     x, end = base + filled[bin], base + at
                     at += step
                     filled[bin] = at

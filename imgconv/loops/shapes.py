@@ -3,6 +3,8 @@
 In all of them row i of `target` (R, T) belongs to windows that begin at row i * row_stride of `cells` (S, P), one at every element.
 """
 
+import numpy as np
+
 from imgconv.loops.pooling import LARGEST, SUM
 
 
@@ -54,6 +56,19 @@ def fold_runs(operation):
                             out[j] = further(further(out[j], a[j]), b[j])
 
     return loop
+
+
+def deviation_rows(sums, squares, counts, target):
+    """Fill `target` with the standard deviations of whole numbers by their exact sums, those of their squares, and how many they are.
+
+    `counts` (R or 1, T) are float64; their squares times that of the largest number are below 2**53, so that a result is rounded once.
+    """
+    real = counts.dtype.type
+    for i in range(target.shape[0]):
+        total, square, count, out = sums[i], squares[i], counts[i if counts.shape[0] > 1 else 0], target[i]
+        for j in range(out.shape[0]):
+            x = real(total[j])
+            out[j] = np.rint(np.sqrt(count[j] * real(square[j]) - x * x) / count[j])
 
 
 def deviations(masked):

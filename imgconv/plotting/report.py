@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path, PurePath
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO, Self
@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Self
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from imgconv.ahead import submitted
 from imgconv.display.document import document_head
 from imgconv.errors import ImgconvError
 from imgconv.images.zarr_store import Readable
@@ -89,7 +90,7 @@ class Report:
         """Add an input and its results to the end of the page."""
         room = max(0, MOST - self.results)
         self.results += len(entry.after)
-        self._pending.append(self._pool.submit(self._render, entry, room))
+        self._pending.append(submitted(self._pool, partial(self._render, room=room), entry))
         self._collect(self._ahead)
 
     def write(self, stream: BinaryIO) -> None:

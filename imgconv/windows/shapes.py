@@ -52,6 +52,8 @@ def deviations(planes: Planes, window: Window, threads: int | None = None, valid
 
     `valid` is as in `shaped_averages`.
     """
+    if has_exact_deviations(window, planes.rows.dtype):
+        return _exact_deviations(planes, window, threads, valid)
     dtype, taps, counted = planes.rows.dtype, Taps(window, planes.channels), counts_of(valid, planes, window)
     all_exist = valid is None and seen(window, planes.size, planes.channels).fewest == window.cell_count
     cells_seen = None if all_exist else valid or planes.with_rows(np.ones(planes.rows.shape, np.uint8))
@@ -65,6 +67,26 @@ def deviations(planes: Planes, window: Window, threads: int | None = None, valid
         target[:] = np.rint(result) if dtype.kind == "u" else result
 
     return _all_blocks(planes, window, fill, dtype, filler=0, cells=dtype, threads=threads)
+
+
+def has_exact_deviations(window: Window, dtype: np.dtype[Any]) -> bool:
+    """Whether deviations come from sums that are exact: those of a few whole numbers."""
+    return dtype.kind == "u" and (window.cell_count * int(np.iinfo(dtype.char).max)) ** 2 < 1 << 53
+
+
+def _exact_deviations(planes: Planes, window: Window, threads: int | None, valid: Planes | None) -> AnyArray:
+    dtype, counted = planes.rows.dtype, counts_of(valid, planes, window)
+    accumulator = np.promote_types(np.min_scalar_type(window.cell_count * int(np.iinfo(dtype.char).max) ** 2), np.uint32)
+    fold = _Runs(window, planes.channels, SUM, accumulator)
+
+    def fill(cells: AnyArray, target: AnyArray, block: Block) -> None:
+        sums, squares = np.empty(target.shape, accumulator), np.empty(target.shape, accumulator)
+        fold(cells, sums)
+        fold(np.square(cells), squares)
+        counts = counted.of(block, window.stride[1], target.shape[1]).astype(np.float64)
+        loop(shapes.deviation_rows)(sums, squares, counts, target)
+
+    return _all_blocks(planes, window, fill, dtype, filler=0, cells=accumulator, threads=threads)
 
 
 def counts_of(valid: Planes | None, planes: Planes, window: Window) -> "Seen | SeenValid":

@@ -39,6 +39,9 @@ NETWORKS = [
     ["close '1 1 0; 1 1 1'", "blackhat disk:radius=3"],
     ["pad 2x3 padding_mode=symmetric", "deform_conv sobel_x offset=offsets.npy stride=2 padding=1", "pad 1"],
     ["conv kirsch_n sobel_x", "combine max", "adaptive_avg_pool 5x7", "tanh"],
+    ["avg_pool 3 stride=1 padding=1 count_include_pad=false", "softmax", "linear weights=w.npy bias=b.npy", "softmax dim=-1"],
+    ["scale 0.004", "deform_conv weights=filters.npy offset=cells.npy mask=masks.npy bias=b.npy padding=1", "softmax dim=2"],
+    ["scale 0.01", "deform_conv weights=filters.npy offset=computed.npz:offset mask=computed.npz:mask groups=1 stride=2", "relu"],
     ["scale 0.01", "avg_pool 4 count_include_pad=false padding=2", "min_pool 2 dilation=2", "flatten", "softmax"],
 ]
 
@@ -240,6 +243,17 @@ def test_linear_light_is_that_of_the_file(tab, tmp_path, monkeypatch, kind, name
     check_page(tab, tmp_path, small_image(np.random.default_rng(2), kind), filter_recipe(["gaussian5"], linear=True))
 
 
+def write_weights():
+    """Weights, offsets and masks of the networks, for maps of 41x53 cells of three channels."""
+    rng = np.random.default_rng(1)
+    arrays = {"w": (4, 53), "b": (4,), "filters": (4, 3, 3, 3), "cells": (18, 41, 53), "masks": (9, 41, 53)}
+    for name, shape in arrays.items():
+        np.save(f"{name}.npy", rng.normal(0, 0.5, shape).astype(np.float32))
+    np.save("offsets.npy", np.linspace(-1.3, 0.9, 18, dtype=np.float32))
+    computed = {name: rng.normal(0, 0.2, (count, 3, 3, 3)).astype(np.float32) for name, count in (("offset", 18), ("mask", 9))}
+    np.savez("computed.npz", **computed)
+
+
 def check_page(tab, folder, image, recipe):
     """The page of a recipe shows the pixels that imgconv writes; of floats to 1e-6."""
     opened(tab, folder, image, recipe)
@@ -260,7 +274,7 @@ RULES = [None, ("keep", 0.0), ("fill", 0.4), ("propagate", 0.0)]
 @pytest.mark.parametrize("steps", NETWORKS, ids=lambda steps: steps[0].split()[0] + f"-{len(steps)}")
 def test_whole_maps_of_networks_equal_those_of_imgconv(tab, tmp_path, monkeypatch, steps, rule):
     monkeypatch.chdir(tmp_path)
-    np.save("offsets.npy", np.linspace(-1.3, 0.9, 18, dtype=np.float32))
+    write_weights()
     rng = np.random.default_rng(3)
     image, recipe = small_image(rng, "uint8"), network_recipe(steps, range="raw")
     if rule:

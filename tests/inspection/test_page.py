@@ -108,10 +108,9 @@ def top_lines():
         yield from (re.sub(r"^export ", "", line) for line in file.read_text(encoding="utf-8").splitlines())
 
 
-def test_every_kernel_of_moderate_size_is_in_the_menu():
+def test_every_kernel_is_in_the_menu():
     data = data_of(explanation_page(photograph((9, 9)), RECIPES[0], source="photo.jpg"))
-    missing = set(api.kernels()) - {entry["name"] for entry in data["menu"]}
-    assert missing == {"gabor"}
+    assert {entry["name"] for entry in data["menu"]} >= set(api.kernels())
 
 
 def test_the_cell_is_that_of_the_pixel():
@@ -181,13 +180,10 @@ def test_every_step_has_a_view(tmp_path, monkeypatch):
     np.save("offsets.npy", np.linspace(-1, 1, 18, dtype=np.float32))
     assert set(STEPS) == set(OPERATIONS)
     for op, text in STEPS.items():
-        steps = ["flatten", text] if op in ("linear", "softmax") else [text]
-        (specs,) = data_of(explanation_page(photograph((3, 3), 1 if op == "linear" else 3), network_recipe(steps), source="photo.png"))[
-            "branches"
-        ]
+        steps = ["flatten", text] if op == "linear" else [text]
+        image = photograph((3, 3), 1 if op == "linear" else 3)
+        (specs,) = data_of(explanation_page(image, network_recipe(steps), source="photo.png"))["branches"]
         assert specs[-1]["op"] == op
-    with pytest.raises(UsageError, match="flatten"):
-        explanation_page(photograph((9, 9)), network_recipe(["softmax"]), source="photo.png")
 
 
 def test_a_large_network_gets_a_smaller_photograph():

@@ -116,7 +116,7 @@ def test_the_algorithm_is_the_one_that_filter_runs(shape, kernel, options, monke
     ("rank:20", 55, {"stride": 9, "dilation": 2}, "histogram"),
     ("range", 3, {"footprint": Footprint.of([[1, 1], [1, 0]])}, "runs"),
     ("avg", 3, {"footprint": Footprint.of([[1, 1], [1, 0]])}, "runs"),
-    ("std", 3, {}, "cell by cell"),
+    ("std", 3, {}, "runs"),
 ])  # fmt: skip
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_algorithm_is_the_one_that_pool_runs(mode, size, options, algorithm, channels, monkeypatch):

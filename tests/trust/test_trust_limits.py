@@ -35,6 +35,15 @@ program()
 """
 
 
+# libavif as it fails where the threads that it starts itself cannot start
+FAILING_DECODER = """
+import PIL._avif
+def fail(*words, **more):
+    raise RuntimeError("Decoding of color planes failed")
+PIL._avif.AvifDecoder = PIL._avif.AvifEncoder = fail
+"""
+
+
 # what fails first differs from machine to machine, so the other commands and sizes are swept by `.ci/run full` alone
 @pytest.mark.parametrize(
     ("name", "megabytes"),
@@ -72,6 +81,23 @@ def test_where_few_threads_can_start_the_work_is_done_with_fewer(tmp_path, count
     assert (done.returncode, done.stderr) == (0, "")
     usual = subprocess.run([*IMGCONV, "edge", SAMPLES, "-o", tmp_path / "usual", "-q"], env=environment(), timeout=120, check=True)
     assert usual.returncode == 0 and names(tmp_path / "out") == names(tmp_path / "usual")
+
+
+@pytest.mark.parametrize("format", ["avif", "zarr"])
+def test_what_libraries_cannot_do_without_threads_is_one_line_about_threads(tmp_path, format):
+    """Threads of libraries count, too; a sound file is not called damaged."""
+    assert subprocess.run([*IMGCONV, "edge", PHOTO, "-o", f"in.{format}", "-q"], cwd=tmp_path, env=environment(), check=True)
+    program = FAILING_DECODER + FEW_THREADS
+    for words in (["edge", f"in.{format}", "-o", "out.png"], ["edge", PHOTO, "-o", f"out.{format}"]):
+        command = [sys.executable, "-c", program, "0", *words]
+        done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 1 and done.stderr.count("\n") == 1 and "no further thread can be started" in done.stderr, done.stderr
+
+
+def test_a_report_is_made_without_threads(tmp_path):
+    command = [sys.executable, "-c", FEW_THREADS, "0", "edge", SAMPLES, "-o", "out", "-q", "--report", "report.html"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "") and (tmp_path / "report.html").exists()
 
 
 LITTLE_FOR_NUMBA = """

@@ -76,3 +76,12 @@ def test_files_of_the_working_folder_change_nothing(tmp_path):
         assert loops
     assert keys[0] == keys[1]
     assert set(names(folder)) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows removes no folder that a process works in")
+def test_a_working_folder_that_was_removed_is_one_line(tmp_path):
+    (tmp_path / "gone").mkdir()
+    words = [*IMGCONV, "edge", str(CAMERA), "-o", str(tmp_path / "out.png")]
+    command = ["sh", "-c", 'rmdir ../gone && exec "$@"', "sh", *words]
+    done = subprocess.run(command, cwd=tmp_path / "gone", env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "the working folder" in done.stderr, done.stderr

@@ -99,6 +99,7 @@ def explanation_page(
         "command": "run" if isinstance(step, Network) else recipe.command,
         "grey": grey,
         "overlay": overlay,
+        "alpha": image.alpha,
         "coloured": overlay and step.grey,
         "at": None if at is None else _cell_of(at, image, photo, recipe),
         "branches": branches(recipe, photo, _named(recipe, references, registry)),

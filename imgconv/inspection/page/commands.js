@@ -82,8 +82,7 @@ function filterWords(spec, data, file) {
     spec.flip && "--flip",
     spec.linear && "--linear",
     spec.range !== own && `--range ${spec.range}`,
-    spec.threshold !== null && `--threshold ${spec.threshold}`,
-    ...flags(spec),
+    ...(spec.range === "raw" ? [] : [spec.threshold !== null && `--threshold ${spec.threshold}`, ...flags(spec)]),
   ];
 }
 
@@ -149,7 +148,8 @@ function reference(spec, first, number, files) {
   if (!spec.changed) return first;
   const single = spec.eachChannel && spec.weight.length === 1 && spec.weight[0].length === 1;
   const name = `weights-${number}.npy`;
-  const words = [first[0], single ? `"${matrixText(spec.weight[0][0], 1)}"` : `weights=${name}`];
+  const moves = first.filter((word) => /^(offset|mask)=/.test(word));
+  const words = [first[0], single ? `"${matrixText(spec.weight[0][0], 1)}"` : `weights=${name}`, ...moves];
   if (!single) files.push([name, () => weightsFile(spec.weight)]);
   if (!spec.bias?.some(Boolean)) return words;
   files.push([`bias-${number}.npy`, () => npy(Float32Array.from(spec.bias), [spec.bias.length])]);
@@ -161,7 +161,7 @@ function python(model) {
   const { spec, step, output, photo } = model;
   const missing = photo.masks === 1 ? `numpy.load("${MASK}") == 0` : `image == ${photoToSave(model).words[0]?.split(" ")[1]}`;
   const [{ taps, divisor }] = spec.kernels;
-  const offsets = step.offsets.flat(2).map((value) => +value.toFixed(9));
+  const offsets = step.offset.map((value) => +value.toFixed(9));
   return [
     `import imgconv, numpy; image = numpy.load("${PHOTO}").astype("float32").transpose(2, 0, 1)[None]`,
     ...(photo.valid ? [`image = numpy.where(${missing}, numpy.float32("nan"), image)`] : []),

@@ -8,7 +8,7 @@ const OPERATIONS = {
   ...{ conv_transpose: "transposed convolution", deform: "deformable convolution", canny: "canny" },
 };
 const TYPE_FIELDS = {
-  filter: ["kernel", "stride", "padding", "paddingMode", "dilation", "range", "flip", "overlay"],
+  filter: ["kernel", "stride", "padding", "paddingMode", "dilation", "range", "flip", "invert", "overlay"],
   deform: ["kernel", "offsets", "strength", "stride", "paddingCells", "dilation"],
   pool: ["mode", "percent", "size", "stride", "padding", "border", "dilation", "ceilMode"],
   conv: ["weights", "groups", "stride", "padding", "paddingMode", "dilation", "flip"],
@@ -128,7 +128,7 @@ function layerOf(taps, maps, channels) {
 }
 
 const FIELDS = {
-  kernel: (model) => (model.isNetwork ? null : kernelEditor(model)),
+  kernel: (model, spec) => (model.isNetwork ? (spec.weight ? weightEditor(model) : null) : kernelEditor(model)),
   weights: (model) => weightEditor(model),
   stride: (model) => pair(model, "stride", "Stride", 1),
   dilation: (model, spec) =>
@@ -153,14 +153,14 @@ const FIELDS = {
   range: (model, spec) => choice("range", "Range", helped(model.data.modes.range), spec.range, (range) => model.edit({ range })),
   flip: (model) => check(model, "flip", "Flip the kernel (mathematical convolution)"),
   ceilMode: (model) => check(model, "ceilMode", "Include a last window beyond the edge"),
-  invert: (model) => check(model, "invert", "Black edges on white"),
+  invert: (model) => check(model, "invert", "Invert: black on white"),
   overlay: (model) => (model.photo.planes.length > 1 || model.data.overlay ? check(model, "overlay", "Draw the map over the photograph") : null),
   mode: (model, spec) =>
     model.isNetwork ? null : choice("mode", "Mode", helped(model.data.modes.pool), spec.mode, (mode) => model.edit({ mode }, "structure")),
   percent: (model, spec) => (spec.mode === "rank" ? slider(model, "percent", "Percent", 0, 100, 1) : null),
   groups: (model, spec) => groupField(model, spec),
   offsets: (model, spec) =>
-    spec.pairs
+    spec.weight
       ? null
       : choice(
           "offsets",
@@ -169,7 +169,7 @@ const FIELDS = {
           spec.offsets,
           (offsets) => model.edit({ offsets }),
         ),
-  strength: (model, spec) => (spec.pairs ? null : slider(model, "strength", "Strength in cells", 0, 3, 0.1)),
+  strength: (model, spec) => (spec.weight ? null : slider(model, "strength", "Strength in cells", 0, 3, 0.1)),
   sigma: (model) => slider(model, "sigma", "Sigma", 0, 5, 0.1),
   low: (model) => slider(model, "low", "Low threshold", 0, ...lengths(model), (low) => ({ low, high: Math.max(low, model.spec.high) })),
   high: (model) => slider(model, "high", "High threshold", 0, ...lengths(model), (high) => ({ high, low: Math.min(high, model.spec.low) })),

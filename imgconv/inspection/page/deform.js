@@ -1,8 +1,9 @@
-// Deformable convolution: each tap reads the input at its place plus an offset, between four cells. Offsets are the same everywhere.
+// Deformable convolution: each tap reads the input at its place plus an offset, between four cells, and a mask may scale what it reads.
 
-import { AXES, fieldOf, outputSize, padsOf, positionsOf, sizeFormulas, spanOf } from "./geometry.js";
-import { validOf } from "./missing.js";
-import { number, signed } from "./numbers.js";
+import { AXES, Misfit, fieldOf, outputSize, padsOf, positionsOf, sizeFormulas, spanOf } from "./geometry.js";
+import { Conv, mapsOf } from "./layers.js";
+import { number, productsText } from "./numbers.js";
+import { sumOf } from "./sums.js";
 
 /** Named offsets [down, across] for the tap (u, v) of a kernel of a size, of some strength in cells. */
 export const OFFSETS = {
@@ -18,7 +19,11 @@ function scattered(n) {
   return 2 * (((n + 1) * 0.6180339887498949) % 1) - 1;
 }
 
-/** A convolution of each channel whose taps are moved by `offsets` (kh rows of kw pairs). */
+/**
+ * A convolution whose taps are moved. `weight` is (O, I, kh, kw), with `groups` and `bias`; with `eachChannel` every kernel goes over
+ * each channel on its own. `offset` and `mask` (null without one) are numbers for each tap: a list for all cells, lists of rows for each
+ * cell, or the weights of a convolution of the input; offsets are pairs (down, across).
+ */
 export class Deformed {
   constructor(settings) {
     Object.assign(this, settings);
@@ -26,86 +31,162 @@ export class Deformed {
   }
 
   get window() {
-    const { stride, padding, dilation, taps } = this;
-    return { kernelSize: [taps.length, taps[0].length], stride, padding, dilation, ceilMode: false, anchor: null };
+    const { stride, padding, dilation, weight } = this;
+    const [[plane]] = weight;
+    return { kernelSize: [plane.length, plane[0].length], stride, padding, dilation, ceilMode: false, anchor: null };
   }
 
   get span() {
     return AXES.map((axis) => spanOf(this.window, axis));
   }
 
+  get #taps() {
+    const [height, width] = this.window.kernelSize;
+    return height * width;
+  }
+
   shape([channels, height, width]) {
-    return [channels, ...outputSize(this.window, [height, width])];
+    const needed = this.groups * this.weight[0].length;
+    if (!this.eachChannel && channels !== needed) throw new Misfit(`${this.title} needs ${needed} channels, it gets ${channels}`);
+    return [this.eachChannel ? this.weight.length * channels : this.weight.length, ...outputSize(this.window, [height, width])];
+  }
+
+  /** The kernel of an output map, and the channels that it sums. */
+  #sources(map, channels) {
+    if (this.eachChannel) return { kernel: Math.floor(map / channels), first: map % channels, count: 1 };
+    const count = this.weight[0].length;
+    return { kernel: map, first: Math.floor((map * this.groups) / this.weight.length) * count, count };
+  }
+
+  /** The function from (number of an offset or a mask, output cell) to its value. */
+  #numbers({ values, bias }, input, [height, width], change = (value) => value) {
+    const depth = (list) => (Array.isArray(list) ? 1 + depth(list[0]) : 0);
+    if (depth(values) === 1) return (n) => values[n];
+    if (depth(values) === 3) {
+      const flat = values.map((rows) => rows.flat());
+      if (values[0].length !== height || values[0][0].length !== width) throw new Misfit(`the offsets are not those of ${height}×${width} cells`);
+      return (n, cell) => flat[n][cell];
+    }
+    const { stride, padding, dilation, title: text } = this;
+    const layer = new Conv({ weight: values, bias, stride, padding, dilation, groups: 1, text }, { padding: { zeros: { spare: null } } });
+    const { planes } = layer.apply({ ...input, valid: null });
+    return (n, cell) => change(planes[n][cell]);
+  }
+
+  /** Offsets and masks on an input, as functions of the number of the tap among those of all offset groups, and of the output cell. */
+  #moves(input, size) {
+    const of = (name, change) => this.#numbers({ values: this[name], bias: this[`${name}Bias`] }, input, size, change);
+    const offset = of("offset");
+    const mask = this.mask ? of("mask", (value) => 1 / (1 + Math.exp(-value))) : () => 1;
+    return { down: (tap, cell) => offset(2 * tap, cell), across: (tap, cell) => offset(2 * tap + 1, cell), mask };
+  }
+
+  /** The number of a channel's first tap among those of all offset groups. */
+  #firstTap(c, channels) {
+    const groups = this.offset.length / (2 * this.#taps);
+    return this.eachChannel ? 0 : Math.floor((c * groups) / channels) * this.#taps;
   }
 
   apply(input) {
-    const [, height, width] = this.shape([input.planes.length, input.height, input.width]);
     const size = [input.height, input.width];
-    const pads = padsOf(this.window, size);
-    const planes = input.planes.map((plane) => {
-      const sums = new Float64Array(height * width);
-      this.taps.forEach((line, u) =>
-        line.forEach((tap, v) => {
-          const [down, across] = this.offsets[u][v];
-          for (let i = 0; i < height; i++) {
-            const y = i * this.stride[0] - pads[0][0] + u * this.dilation[0] + down;
-            for (let j = 0; j < width; j++) {
-              sums[i * width + j] += tap * between(plane, size, y, j * this.stride[1] - pads[1][0] + v * this.dilation[1] + across);
-            }
-          }
-        }),
-      );
-      return Float32Array.from(sums, (sum) => sum / this.divisor);
+    const [count, ...output] = this.shape([input.planes.length, ...size]);
+    const moves = this.#moves(input, output);
+    this.moves = moves;
+    this.reach = [0, 0];
+    const sums = Array.from({ length: count }, () => new Float64Array(output[0] * output[1]));
+    const users = input.planes.map((_, c) => sums.flatMap((_, map) => this.#uses(map, c, input.planes.length)));
+    const place = { size, output, pads: padsOf(this.window, size) };
+    input.planes.forEach((plane, c) => {
+      for (let tap = 0; tap < this.#taps; tap++) {
+        const samples = this.#samples(plane, tap, this.#firstTap(c, input.planes.length) + tap, place);
+        for (const { map, taps } of users[c]) for (let i = 0; i < samples.length; i++) sums[map][i] += taps[tap] * samples[i];
+      }
     });
-    return { ...input, planes, height, width, whole: false, floats: true, stretch: null, valid: validOf(input, planes) };
+    const planes = sums.map((values, map) => {
+      const bias = this.bias?.[this.#sources(map, input.planes.length).kernel] ?? 0;
+      return Float32Array.from(values, (sum) => sum / this.divisor + bias);
+    });
+    return mapsOf(input, planes, output, this.eachChannel && this.weight.length === 1 ? input.names : null);
   }
 
-  /** Where each tap of an output cell reads, as [row, column] with fractions. */
-  points(input, at) {
-    const pads = padsOf(this.window, [input.height, input.width]);
-    const [rows, columns] = AXES.map((axis) => positionsOf(this.window, pads, axis, at[axis]));
-    return this.taps.map((line, u) => line.map((_, v) => [rows[u], columns[v], ...this.offsets[u][v]]));
+  /** The taps of a map over a channel, none where it does not sum that channel. */
+  #uses(map, c, channels) {
+    const { kernel, first, count } = this.#sources(map, channels);
+    return c >= first && c < first + count ? [{ map, taps: this.weight[kernel][c - first].flat() }] : [];
   }
 
-  explain(input, output, [c, row, column]) {
+  /** What one tap reads for every output cell. */
+  #samples(plane, tap, moved, { size, output: [height, width], pads }) {
+    const [, columns] = this.window.kernelSize;
+    const [u, v] = [Math.floor(tap / columns), tap % columns];
+    const samples = new Float64Array(height * width);
+    for (let cell = 0; cell < samples.length; cell++) {
+      const [down, across] = [this.moves.down(moved, cell), this.moves.across(moved, cell)];
+      const y = Math.floor(cell / width) * this.stride[0] - pads[0][0] + u * this.dilation[0] + down;
+      const x = (cell % width) * this.stride[1] - pads[1][0] + v * this.dilation[1] + across;
+      samples[cell] = between(plane, size, y, x) * this.moves.mask(moved, cell);
+      this.reach[0] = Math.max(this.reach[0], Math.abs(down));
+      this.reach[1] = Math.max(this.reach[1], Math.abs(across));
+    }
+    return samples;
+  }
+
+  /** Where each tap of an output cell reads a channel, as [row, column, down, across, mask]. */
+  points(input, [i, j], c = 0) {
     const size = [input.height, input.width];
-    const points = this.points(input, [row, column]);
     const pads = padsOf(this.window, size);
-    const values = points.map((line) => line.map(([y, x, down, across]) => between(input.planes[c], size, y + down, x + across)));
-    const [rows, columns] = AXES.map((axis) => positionsOf(this.window, pads, axis, [row, column][axis]));
-    const padded = points.map((line) => line.map(([y, x]) => y < 0 || x < 0 || y >= size[0] || x >= size[1]));
-    const sum = this.taps.reduce((total, line, u) => line.reduce((t, tap, v) => t + tap * values[u][v], total), 0);
-    const terms = this.taps.flatMap((line, u) =>
-      line.flatMap((tap, v) => (tap ? [[tap < 0, `${number(Math.abs(tap))}·${number(values[u][v])}`]] : [])),
+    const [rows, columns] = AXES.map((axis) => positionsOf(this.window, pads, axis, [i, j][axis]));
+    const cell = i * outputSize(this.window, size)[1] + j;
+    const first = this.#firstTap(c, input.planes.length);
+    return rows.map((row, u) =>
+      columns.map((column, v) => {
+        const tap = first + u * columns.length + v;
+        return [row, column, this.moves.down(tap, cell), this.moves.across(tap, cell), this.moves.mask(tap, cell)];
+      }),
     );
-    const stages = [{ name: "sum", text: terms.length > 25 ? `${terms.length} products` : signed(terms) || "no tap but 0", value: sum }];
-    if (this.divisor !== 1) stages.push({ name: "divisor", text: `${number(sum)} / ${number(this.divisor)}`, value: sum / this.divisor });
-    const part = {
-      title: `${input.names[c]}, between cells`,
-      kernel: "",
-      channel: c,
-      cells: { rows, columns, values, padded },
-      taps: this.taps,
-    };
-    return { parts: [part], stages, value: stages.at(-1).value };
+  }
+
+  explain(input, output, [map, row, column]) {
+    const size = [input.height, input.width];
+    const { kernel, first, count } = this.#sources(map, input.planes.length);
+    const parts = Array.from({ length: count }, (_, n) => this.#part(input, first + n, [row, column], this.weight[kernel][n], size));
+    const stages = [{ name: "sum", text: productsText(parts), value: parts.reduce((sum, { cells, taps }) => sum + sumOf(cells.values, taps), 0) }];
+    const step = (name, text, value) => stages.push({ name, text, value });
+    const before = () => number(stages.at(-1).value);
+    if (this.divisor !== 1) step("divisor", `${before()} / ${number(this.divisor)}`, stages.at(-1).value / this.divisor);
+    const bias = this.bias?.[kernel];
+    if (bias) step("bias", `${before()} + ${number(bias)}`, stages.at(-1).value + bias);
+    return { parts, stages, value: stages.at(-1).value };
+  }
+
+  #part(input, c, at, taps, size) {
+    const points = this.points(input, at, c);
+    const pads = padsOf(this.window, size);
+    const [rows, columns] = AXES.map((axis) => positionsOf(this.window, pads, axis, at[axis]));
+    const values = points.map((line) => line.map(([y, x, down, across, mask]) => between(input.planes[c], size, y + down, x + across) * mask));
+    const padded = points.map((line) => line.map(([y, x]) => y < 0 || x < 0 || y >= size[0] || x >= size[1]));
+    const kernel = `between cells${this.mask ? ", times the mask" : ""}`;
+    return { title: input.names[c], kernel, channel: c, cells: { rows, columns, values, padded }, taps };
   }
 
   field(size, axis, cells) {
-    const reach = Math.ceil(Math.max(...this.offsets.flat().map((pair) => Math.abs(pair[axis]))));
+    const reach = Math.ceil(Math.min(this.reach[axis] || 0, size[axis]));
     const [first, last] = fieldOf(this.window, padsOf(this.window, size), axis, cells, size[axis]);
     return [Math.max(first - reach, 0), Math.min(last + reach, size[axis] - 1)];
   }
 
   facts([channels, height, width]) {
-    const [, h, w] = this.shape([channels, height, width]);
-    const taps = this.taps.flat().length;
+    const [count, h, w] = this.shape([channels, height, width]);
+    const taps = this.#taps;
     const size = [height, width];
+    const sums = count * this.weight[0].length;
+    const numbers = [this.weight, this.bias, this.offset, this.offsetBias, this.mask, this.maskBias];
     return {
       sizes: sizeFormulas(this.window, size),
       pads: padsOf(this.window, size),
-      multiplyAdds: 5 * taps * h * w * channels,
-      multiplyAddsText: `${h} · ${w} cells · ${taps} taps · 5 (four for each value between cells)`,
-      parameters: 3 * taps,
+      multiplyAdds: taps * h * w * (sums + 4 * channels),
+      multiplyAddsText: `${h} · ${w} cells · ${taps} taps · (${sums} sums + 4 · ${channels} for values between cells)`,
+      parameters: numbers.reduce((sum, list) => sum + (list?.flat(3).length ?? 0), 0),
     };
   }
 }

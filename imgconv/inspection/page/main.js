@@ -28,8 +28,9 @@ byId("title").textContent = data.name === "-" ? "standard input" : data.name;
 byId("origin").textContent = originText(data);
 
 /** Where the pixels come from. */
-function originText({ photo, coloured, from: { size, crop, factor } }) {
+function originText({ photo, alpha, coloured, from: { size, crop, factor } }) {
   const parts = [`${photo.height}×${photo.width} pixels (rows×columns), ${photo.names.join(", ")}`];
+  if (alpha) parts.push("transparent ones over black");
   if (crop) parts.push(`the part from column ${crop[0]}, row ${crop[1]} on, of ${by(size)}`);
   if (factor > 1) parts.push(`scaled down ${factor} times by an average pool${crop ? "" : ` from ${by(size)}`}`);
   if (factor > 1 && photo.names.length > 1 && !coloured) parts.push("a page holds more pixels with --grey, and those of the file with --crop");

@@ -166,5 +166,6 @@ export class Model extends EventTarget {
 /** Settings with their weights as nested lists. */
 function unpacked(spec) {
   const unpack = (name) => (spec[name]?.data ? { [name]: arrayOf(spec[name]) } : {});
-  return { ...spec, ...unpack("weight"), ...unpack("bias") };
+  const names = ["weight", "bias", "offset", "offsetBias", "mask", "maskBias"];
+  return { ...spec, ...Object.assign({}, ...names.map(unpack)) };
 }

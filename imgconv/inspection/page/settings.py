@@ -11,12 +11,11 @@ from imgconv.errors import UsageError
 from imgconv.filters.canny import HIGH, LOW
 from imgconv.inspection.page.photo import PagePhoto
 from imgconv.modes import MissingMode, PaddingMode, PoolMode, Range
-from imgconv.process import shape_of
 from imgconv.recipe import Canny, Filter, MapPlan, Network, Pool, Recipe
 from imgconv.recipe.maps import plan_maps
 from imgconv.recipe.operations import Operation
 from imgconv.recipe.operations.conv import Convolution, TransposedConvolution
-from imgconv.recipe.operations.deform import DeformableConvolution
+from imgconv.recipe.operations.deform import DeformableConvolution, TapNumbers
 from imgconv.recipe.operations.elementwise import Combine, Grey, Normalize
 from imgconv.recipe.operations.morphology import Morphing
 from imgconv.recipe.operations.pad import Pad
@@ -26,7 +25,7 @@ from imgconv.recipe.parsing import Step
 from imgconv.registry import Kernel, Registry
 from imgconv.window import Window, sizes
 
-LARGEST_KERNEL = 15  # along a side, in the menu
+LARGEST_KERNEL = 33  # along a side, in the menu: gabor
 EVERY_VALUE = ("scale", "relu", "leaky_relu", "sigmoid", "tanh", "abs", "normalize")
 Settings = dict[str, Any]
 
@@ -47,7 +46,7 @@ def _range(range: Range) -> Settings:
 
 
 def menu(registry: Registry) -> list[Settings]:
-    """Every kernel and bank of the registry that is not too large to edit."""
+    """Every kernel and bank of the registry that is not too large for a quick redraw."""
     entries = []
     for entry in registry.entries():
         plans = plan_maps([entry.name], registry)
@@ -61,8 +60,7 @@ def branches(recipe: Recipe, photo: PagePhoto, references: Sequence[str | None])
     """The settings of every step, for each map that is computed from the photograph. Raises UsageError for a step without a view."""
     step = recipe.step
     if isinstance(step, Network):
-        shapes = step.shapes(shape_of(photo.image))
-        return [[_network_step(each, number, shape) for number, (each, shape) in enumerate(zip(step.steps, shapes, strict=False), 1)]]
+        return [[_network_step(each, number) for number, each in enumerate(step.steps, 1)]]
     if isinstance(step, Pool):
         return [[_pool(step, references[0] if references else None)]]
     if isinstance(step, Canny):
@@ -145,12 +143,10 @@ def _canny(step: Canny, recipe: Recipe, photo: PagePhoto) -> Settings:
     return {"type": "canny", "sigma": step.sigma, **bounds, "invert": recipe.postprocess.invert, "overlay": recipe.postprocess.overlay}
 
 
-def _network_step(step: Step, number: int, shape: tuple[int, ...]) -> Settings:
+def _network_step(step: Step, number: int) -> Settings:
     settings = _operation(step.op, step.operation)
     if settings is None:
         raise UsageError(f"step {number} ({step.text}): the page has no view of {step.op}; leave it out")
-    if settings["type"] == "vector" and step.op != "flatten" and len(shape) > 1:
-        raise UsageError(f"step {number} ({step.text}): the page has a view of {step.op} for vectors alone; put flatten before it")
     return {"op": step.op, "text": step.text, **settings}
 
 
@@ -180,7 +176,9 @@ def _operation(op: str, operation: Operation) -> Settings | None:
             return {"type": "across", "mode": operation.mode}
         case Linear():
             return {"type": "vector", **_weights(operation)}
-        case Flatten() | Softmax():
+        case Softmax():
+            return {"type": "vector", "dim": operation.dim}
+        case Flatten():
             return {"type": "vector"}
         case Normalize():
             return {"type": "elementwise", "mean": operation.mean, "std": operation.std}
@@ -206,15 +204,16 @@ def _convolution(operation: Convolution) -> Settings:
     }
 
 
-def _deformable(operation: DeformableConvolution) -> Settings | None:
-    """The settings of one kernel on each channel, with the same offsets everywhere; None for any other deformable convolution."""
-    offsets, (height, width) = operation.offset.numbers, operation.weight.shape[2:]
-    plain = operation.each_channel and len(operation.weight) == 1 and operation.bias is None and operation.mask is None
-    if not plain or offsets.shape != (2 * height * width,):
-        return None
-    kernel = {"taps": operation.weight[0, 0].tolist(), "divisor": 1}
-    pairs = offsets.reshape(height, width, 2).tolist()
-    return {"type": "deform", "name": "convolution", "kernels": [kernel], "pairs": pairs, **_window(operation.window)}
+def _deformable(operation: DeformableConvolution) -> Settings:
+    channels = {"groups": operation.groups or 1, "eachChannel": operation.each_channel}
+    numbers = {**_numbers("offset", operation.offset), **_numbers("mask", operation.mask)}
+    return {"type": "deform", "name": "convolution", **_weights(operation), **channels, **numbers, **_window(operation.window)}
+
+
+def _numbers(name: str, numbers: TapNumbers | None) -> Settings:
+    """Offsets or masks, and the bias of the convolution that computes them."""
+    bias = None if numbers is None or numbers.bias is None else _packed(numbers.bias)
+    return {name: None if numbers is None else _packed(numbers.numbers), f"{name}Bias": bias}
 
 
 def _window(window: Window) -> Settings:

@@ -38,11 +38,13 @@ function overlaid({ grey, overlay }, photo, steps) {
   return [...(grey && photo.planes.length > 1 ? [new Luma()] : []), ...steps, ...(overlay ? [new Overlaid()] : [])];
 }
 
+/** A step of a network, or one of the page's own: a kernel over each channel, with named offsets. */
 function deformed(spec) {
+  if (spec.weight) return new Deformed({ ...spec, divisor: 1 });
   const [{ taps, divisor }] = spec.kernels;
   const size = [taps.length, taps[0].length];
-  const offsets = taps.map((line, u) => line.map((_, v) => spec.pairs?.[u][v] ?? OFFSETS[spec.offsets]([u, v], size, spec.strength)));
-  return new Deformed({ ...spec, taps, divisor, offsets });
+  const offset = taps.flatMap((line, u) => line.flatMap((_, v) => OFFSETS[spec.offsets]([u, v], size, spec.strength)));
+  return new Deformed({ ...spec, weight: [[taps]], groups: 1, eachChannel: true, bias: null, offset, mask: null, divisor });
 }
 
 /** The shape of maps: [channels, height, width], or [length] of a vector. */
@@ -78,7 +80,7 @@ export function receptiveFields(steps, results) {
     const back = step.outputPadding !== undefined;
     cells = AXES.map((axis) => cells[axis] + (step.span[axis] - 1) * jump[axis]);
     jump = AXES.map((axis) => (back ? jump[axis] / stride[axis] : jump[axis] * stride[axis]));
-    all ||= results[n + 1].vector;
+    all ||= results[n + 1].vector || Boolean(step.seesAll);
     return all ? [results[0].height, results[0].width] : cells.map((cell) => Math.ceil(cell));
   });
 }
