@@ -27,7 +27,8 @@ from imgconv.system import return_freed_memory
 
 _SHARE = 2  # of the memory that bands in progress take; the rest is for decoders, encoders and libraries
 _BAND = 1 << 23  # bytes of input and output of a band; larger ones are not faster
-_COPIES_IN, _COPIES_OUT = 3, 4  # of a band: read ahead, held and prepared; computed, queued, being written
+_COPIES_IN, _COPIES_OUT = 3, 4  # of a band: read ahead, held and prepared; computed, queued, being written, in tiles
+_BUFFERS = 2  # of input rows: read ahead and held
 _TILE, _CHUNK = 256, 512  # rows of tiles of TIFF files and of chunks of Zarr arrays
 Rows = tuple[int, int]
 
@@ -279,7 +280,9 @@ class Run:
         total = _COPIES_IN * image.pixels.nbytes * shape.height + _COPIES_OUT * outputs + 4 * self._job.recipe.values_between(shape)
         tallest = max(group.height for group in self._groups)
         least = (image.pixels.nbytes * shape.height + outputs) // _BAND
-        return min(max(ceil(_SHARE * total / self._memory), least, 1), tallest)
+        ahead = _BUFFERS * self._reader.step * image.pixels.nbytes  # rows that are decoded together with those of a band
+        room = max(self._memory // _SHARE - ahead, self._memory // (4 * _SHARE))
+        return min(max(ceil(total / room), least, 1), tallest)
 
     def _tile_rows(self) -> int:
         """Return the rows of tiles or chunks of the outputs, if a band has as many: the others are copied once more."""
