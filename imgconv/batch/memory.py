@@ -29,7 +29,7 @@ class Factors:
 
 _DECODERS = {
     "png": Factors(1.0, 1.0),
-    "jpeg": Factors(1.0, 1.0),
+    "jpeg": Factors(1.9, 1.0, retained=0.9),  # the bytes of the file, twice
     "tiff": Factors(0.0, 0.8),
     "webp": Factors(13.2, retained=8.2),
     "gif": Factors(5.0),
@@ -114,7 +114,7 @@ def _temporaries(header: Header, recipe: Recipe, maps: Sequence[Shape]) -> int:
 def _decoder(format: str, channels: int, item: int) -> Factors:
     factors = _DECODERS[format]
     if channels == 1 and format in ("png", "jpeg", "bmp", "tga", "qoi"):
-        return Factors(0.0, 1.0 if item == 1 else 1.8)  # Pillow stores colour as 4 bytes a pixel, and grey as one
+        return Factors(factors.retained, 1.0 if item == 1 else 1.8, factors.retained)  # Pillow stores colour as 4 bytes a pixel, and grey as one
     if format == "fits" and item == 1:
         return Factors(0.0, 7.0, retained=1.0)  # astropy computes floats
     return _DEEP_DECODERS.get(format, factors) if item == 2 else factors
