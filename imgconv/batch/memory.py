@@ -49,6 +49,7 @@ _DECODERS = {
     "dicom": Factors(0.0, 2.0, retained=1.0),
     "nifti": Factors(0.0, 2.0, retained=1.0),
 }
+_ANIMATED_PNG = Factors(20.0, 1.0)  # the canvas, the area that a frame replaces, and the frame, with alpha
 _DEEP_DECODERS = {"png": Factors(0.3, 1.6), "jpeg2000": Factors(1.0, 2.4), "jpegxl": Factors(0.0, 2.0)}  # of 16 bits
 _ENCODERS = {
     "png": Factors(0.0, 1.2),
@@ -65,8 +66,9 @@ _ENCODERS = {
     "fits": Factors(0.0, 2.0),
 }
 # The same for all frames of an animation together; of these formats, only the encoded frames are in memory.
-_FRAMES = {"png": Factors(0.0, 1.0), "gif": Factors(0.0, 2.6)}
+_FRAMES = {"png": Factors(0.0, 0.65), "gif": Factors(0.0, 2.6)}
 _ALL_FRAMES = {"webp": Factors(0.0, 1.6), "avif": Factors(20.0, 1.3)}
+_WEBP_FRAME = 34.0  # bytes for each pixel of the frame that is encoded
 _PAGES = ("tiff", "pnm", "zarr")  # pages are written one by one
 
 
@@ -80,14 +82,17 @@ def estimated_bytes(header: Header, recipe: Recipe, maps: Sequence[Shape], forma
     luma = recipe.luma if header.format == "jpeg" else "no"
     channels = 1 if luma == "only" else header.channels
     raster = pixels * item * channels + (pixels if luma == "also" else 0)
-    decoder = _decoder(header.format, channels, item)
+    decoder = _ANIMATED_PNG if (header.format, header.animated) == ("png", True) else _decoder(header.format, channels, item)
     decoding = raster + (decoder.per_pixel + header.conversion) * pixels + decoder.per_byte * raster
     output = sum(shape.height * shape.width * shape.channels for shape in maps) * (FLOAT if floats else item)
     computing = raster + decoder.retained * pixels + output + _temporaries(header, recipe, maps)
     encoding = _encoding(header, maps, output, format, floats=floats)
     if header.frames == 1:
         return int(max(decoding, computing, encoding)) + SCRATCH
-    return int(max(decoding, computing, encoding) if floats else max(decoding, computing) + encoding) + SCRATCH
+    if floats:
+        return int(max(decoding, computing, encoding)) + SCRATCH
+    frame = _WEBP_FRAME * max(shape.height * shape.width for shape in maps) if format == "webp" else 0
+    return int(max(decoding, computing, frame) + encoding) + SCRATCH
 
 
 def _temporaries(header: Header, recipe: Recipe, maps: Sequence[Shape]) -> int:
@@ -114,7 +119,8 @@ def _temporaries(header: Header, recipe: Recipe, maps: Sequence[Shape]) -> int:
 def _decoder(format: str, channels: int, item: int) -> Factors:
     factors = _DECODERS[format]
     if channels == 1 and format in ("png", "jpeg", "bmp", "tga", "qoi"):
-        return Factors(factors.retained, 1.0 if item == 1 else 1.8, factors.retained)  # Pillow stores colour as 4 bytes a pixel, and grey as one
+        # Pillow stores colour as 4 bytes a pixel, and grey as one
+        return Factors(factors.retained, 1.0 if item == 1 else 1.8, factors.retained)
     if format == "fits" and item == 1:
         return Factors(0.0, 7.0, retained=1.0)  # astropy computes floats
     return _DEEP_DECODERS.get(format, factors) if item == 2 else factors
@@ -135,6 +141,6 @@ def _encoding(header: Header, maps: Sequence[Shape], output: float, format: str,
         if format in _FRAMES:
             return _FRAMES[format].per_byte * byte * frames
         of_all = _ALL_FRAMES.get(format, Factors())
-        return frames * (byte * (1 + of_all.per_byte) + of_all.per_pixel * largest) + (34.0 * largest if format == "webp" else 0)
+        return frames * (byte * (1 + of_all.per_byte) + of_all.per_pixel * largest)
     encoder = _ENCODERS.get(format, Factors())
     return output + encoder.per_pixel * largest + encoder.per_byte * byte
