@@ -59,6 +59,8 @@ def main():
     filter(np.ma.masked_less(np.arange(81.0).reshape(9, 9), 5), "gaussian5")
     for dtype in (np.uint8, np.float32):
         pool(np.ones((80, 80), dtype), 31, "median", stride=1, padding="same")
+        pool(np.ones((80, 80), dtype), window="disk:radius=6", mode="median")
+        pool(np.ones((80, 80), dtype), 3, "std")
     unfold(maps, 3)
     conv2d(maps, weight[:, :1], groups=2)
     deform_conv2d(maps, np.ones((1, 18, 7, 7), np.float32), weight)

@@ -57,8 +57,9 @@ def pool_image(
     Notes
     -----
     A window of k x k pixels costs k + log2(k) operations for each output pixel, one of another shape two operations for each run of
-    neighbours and one for each length of runs. A rank costs about k*k*log2(k)**2 in small windows, and a comparison for each cell and
-    bit in large ones; a standard deviation costs as much as two averages for whole numbers, and 3*k*k for others.
+    neighbours and one for each length of runs. A rank costs about k*k*log2(k)**2 in small windows, the same for all sizes in larger
+    rectangles of bytes, and a comparison for each cell and bit in others. A standard deviation costs as much as two averages for whole
+    numbers, and 3*k*k for others.
 
     Examples
     --------

@@ -19,7 +19,7 @@ from imgconv.windows.shapes import counts_of, shaped_extremes
 
 RankAlgorithm = Literal["sorting network", "counting", "column histograms", "histogram"]
 Place = Callable[[int], int]  # of the result among so many cells in ascending order
-NETWORK_CELLS = 81  # larger windows are quicker by counting (2026-11)
+NETWORK_CELLS = 64  # larger windows are quicker by counting (2026-11)
 REGISTER_CELLS, REGISTER_ROWS = 25, 7  # a loop over more rows is not made of wide instructions
 REGISTER_PIXELS = 1 << 16  # a network in registers is compiled for its window, which takes a second
 LINE_BYTES = 1 << 10  # of a network's line: those of 25 cells stay in the first cache
