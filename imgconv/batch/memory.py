@@ -49,7 +49,8 @@ _DECODERS = {
     "dicom": Factors(0.0, 2.0, retained=1.0),
     "nifti": Factors(0.0, 2.0, retained=1.0),
 }
-_ANIMATED_PNG = Factors(20.0, 1.0)  # the canvas, the area that a frame replaces, and the frame, with alpha
+# Of animations: the canvas, the area that a frame replaces, and the frame, with alpha.
+_ANIMATED = {"png": Factors(20.0, 1.0), "webp": Factors(37.0), "avif": Factors(45.0), "gif": Factors(17.0)}
 _DEEP_DECODERS = {"png": Factors(0.3, 1.6), "jpeg2000": Factors(1.0, 2.4), "jpegxl": Factors(0.0, 2.0)}  # of 16 bits
 _ENCODERS = {
     "png": Factors(0.0, 1.2),
@@ -82,7 +83,7 @@ def estimated_bytes(header: Header, recipe: Recipe, maps: Sequence[Shape], forma
     luma = recipe.luma if header.format == "jpeg" else "no"
     channels = 1 if luma == "only" else header.channels
     raster = pixels * item * channels + (pixels if luma == "also" else 0)
-    decoder = _ANIMATED_PNG if (header.format, header.animated) == ("png", True) else _decoder(header.format, channels, item)
+    decoder = _ANIMATED.get(header.format if header.animated else "") or _decoder(header.format, channels, item)
     decoding = raster + (decoder.per_pixel + header.conversion) * pixels + decoder.per_byte * raster
     output = sum(shape.height * shape.width * shape.channels for shape in maps) * (FLOAT if floats else item)
     computing = raster + decoder.retained * pixels + output + _temporaries(header, recipe, maps)

@@ -130,6 +130,11 @@ def test_animations(tmp_path, extension, words):
     check(written(tmp_path, "png", 3, "8", frames=16), *words, "{}", "-o", tmp_path / f"o.{extension}")
 
 
+@pytest.mark.parametrize(("format", "channels"), [("gif", 1), ("webp", 3), ("webp", 4), ("avif", 3), ("tiff", 3)])
+def test_animated_inputs(tmp_path, format, channels):
+    check(written(tmp_path, format, channels, "8", frames=16), "edge", "{}", "-o", tmp_path / "o.tiff")
+
+
 @pytest.mark.parametrize("words", OPTIONS, ids=" ".join)
 @pytest.mark.parametrize("channels", [3, 4])
 def test_options(tmp_path, channels, words):
