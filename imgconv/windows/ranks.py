@@ -28,7 +28,7 @@ COLUMN_CELLS = range(65, 1 << 16)  # of rectangles of bytes, whose histograms co
 COLUMNS, HEIGHTS = 1 << 10, 8  # with their histograms, 512 kB; a block begins with as many rows as a window has, without results
 BAND_VALUES = 1 << 21  # results of a thread at a time
 SMALL_PLANE = 1 << 14  # results of a plane; smaller ones of a batch are ranked together (2026-11)
-NARROW = 64  # fewer columns than this are sorted along their length
+NARROW = 32  # fewer columns than this are sorted along their length
 
 
 def ranked(planes: Planes, window: Window, place: Place, threads: int | None = None, valid: Planes | None = None) -> AnyArray:
