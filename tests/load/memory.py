@@ -100,9 +100,17 @@ def measured(files, *words):
 
 
 def check(files, *words):
-    """Fail unless the estimate is within 1.3 times of what is taken, or at most a few megabytes away."""
-    estimate, taken = measured(files, *words)
-    assert 1 / 1.3 <= estimate / taken <= 1.3 or abs(estimate - taken) < FEW
+    """Fail unless the estimate is within 1.3 times of what is taken, or at most a few megabytes away.
+
+    The first attempt may compile a loop that only large images need.
+    """
+    attempts = []
+    for _ in range(2):
+        estimate, taken = measured(files, *words)
+        if 1 / 1.3 <= estimate / taken <= 1.3 or abs(estimate - taken) < FEW:
+            return
+        attempts.append((estimate, taken))
+    raise AssertionError(f"estimated and taken bytes: {attempts}")
 
 
 @pytest.mark.parametrize("name", INPUTS)
