@@ -129,7 +129,8 @@ export class Smoothed extends Stage {
       return { parts: [part], stages: [{ name: "cell", text: "a cell that is not missing stays as it is", value }], value };
     }
     const stages = this.#sums(part, sumOf(cells.values, taps));
-    return isMissing(output, [0, row, column]) ? this.missing([part], "no valid cell is near", stages) : { parts: [part], stages, value: stages.at(-1).value };
+    if (isMissing(output, [0, row, column])) return this.missing([part], "no valid cell is near", stages);
+    return { parts: [part], stages, value: stages.at(-1).value };
   }
 
   /** The stages of a sum over the valid cells inside the image. */
@@ -208,9 +209,11 @@ export class Gradient extends Stage {
     const missing = isMissing(output, [c, row, column]);
     if (c && !missing) return { parts: [part(output.names[c])], stages: [stage(output.names[c])], value: stage(output.names[c]).value };
     const stages = [stage("down"), stage("across")];
-    if (missing) return this.missing([part("down"), part("across")], "a missing cell is next to it, so that its gradient does not count", stages);
+    const text = missing
+      ? "a missing cell is next to it, so that its gradient does not count"
+      : `√((${number(stages[0].value)})² + (${number(stages[1].value)})²)`;
+    if (missing) return this.missing([part("down"), part("across")], text, stages);
     const value = Math.hypot(stages[0].value, stages[1].value);
-    const text = `√((${number(stages[0].value)})² + (${number(stages[1].value)})²)`;
     return { parts: [part("down"), part("across")], stages: [...stages, { name: "length", text, value }], value };
   }
 }
@@ -244,6 +247,7 @@ export class Ridges extends Stage {
     const { width, height, largest, planes } = input;
     const marks = new Float32Array(width * height);
     const [low, high] = bounds(this, input);
+    const weak = largest > 1 ? Math.floor(largest / 2) : largest / 2;
     for (let i = 1; i < height - 1; i++) {
       for (let j = 1; j < width - 1; j++) {
         const at = i * width + j;
@@ -251,7 +255,7 @@ export class Ridges extends Stage {
         if (!(length > 0 && length >= round(low)) || isMissing(input, [0, i, j])) continue;
         const { ahead, behind, longer } = this.#neighbours(planes, width, at);
         const here = length * longer;
-        if (ahead <= here && behind <= here) marks[at] = length >= round(high) ? largest : largest > 1 ? Math.floor(largest / 2) : largest / 2;
+        if (ahead <= here && behind <= here) marks[at] = length >= round(high) ? largest : weak;
       }
     }
     return { ...this.result(input, [marks], ["ridges"]), bounds: [low, high] };

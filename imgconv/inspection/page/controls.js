@@ -154,7 +154,10 @@ const FIELDS = {
   flip: (model) => check(model, "flip", "Flip the kernel (mathematical convolution)"),
   ceilMode: (model) => check(model, "ceilMode", "Include a last window beyond the edge"),
   invert: (model) => check(model, "invert", "Invert: black on white"),
-  overlay: (model) => (model.photo.planes.length > 1 || model.data.overlay ? check(model, "overlay", "Draw the map over the photograph") : null),
+  overlay: (model) => {
+    const hasColours = model.photo.planes.length > 1 || model.data.overlay;
+    return hasColours ? check(model, "overlay", "Draw the map over the photograph") : null;
+  },
   mode: (model, spec) =>
     model.isNetwork ? null : choice("mode", "Mode", helped(model.data.modes.pool), spec.mode, (mode) => model.edit({ mode }, "structure")),
   percent: (model, spec) => (spec.mode === "rank" ? slider(model, "percent", "Percent", 0, 100, 1) : null),

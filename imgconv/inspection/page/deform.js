@@ -64,7 +64,8 @@ export class Deformed {
     if (depth(values) === 1) return (n) => values[n];
     if (depth(values) === 3) {
       const flat = values.map((rows) => rows.flat());
-      if (values[0].length !== height || values[0][0].length !== width) throw new Misfit(`the offsets are not those of ${height}×${width} cells`);
+      const fits = values[0].length === height && values[0][0].length === width;
+      if (!fits) throw new Misfit(`the offsets are not those of ${height}×${width} cells`);
       return (n, cell) => flat[n][cell];
     }
     const { stride, padding, dilation, title: text } = this;
@@ -150,7 +151,8 @@ export class Deformed {
     const size = [input.height, input.width];
     const { kernel, first, count } = this.#sources(map, input.planes.length);
     const parts = Array.from({ length: count }, (_, n) => this.#part(input, first + n, [row, column], this.weight[kernel][n], size));
-    const stages = [{ name: "sum", text: productsText(parts), value: parts.reduce((sum, { cells, taps }) => sum + sumOf(cells.values, taps), 0) }];
+    const sum = parts.reduce((total, { cells, taps }) => total + sumOf(cells.values, taps), 0);
+    const stages = [{ name: "sum", text: productsText(parts), value: sum }];
     const step = (name, text, value) => stages.push({ name, text, value });
     const before = () => number(stages.at(-1).value);
     if (this.divisor !== 1) step("divisor", `${before()} / ${number(this.divisor)}`, stages.at(-1).value / this.divisor);
@@ -163,7 +165,8 @@ export class Deformed {
     const points = this.points(input, at, c);
     const pads = padsOf(this.window, size);
     const [rows, columns] = AXES.map((axis) => positionsOf(this.window, pads, axis, at[axis]));
-    const values = points.map((line) => line.map(([y, x, down, across, mask]) => between(input.planes[c], size, y + down, x + across) * mask));
+    const read = ([y, x, down, across, mask]) => between(input.planes[c], size, y + down, x + across) * mask;
+    const values = points.map((line) => line.map(read));
     const padded = points.map((line) => line.map(([y, x]) => y < 0 || x < 0 || y >= size[0] || x >= size[1]));
     const kernel = `between cells${this.mask ? ", times the mask" : ""}`;
     return { title: input.names[c], kernel, channel: c, cells: { rows, columns, values, padded }, taps };

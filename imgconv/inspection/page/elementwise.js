@@ -137,7 +137,8 @@ export class AdaptivePool extends Elementwise {
   }
 
   #known(windows, { valid, width, rule }, c) {
-    const lost = windows.map(([rows, columns]) => rows.reduce((sum, row) => sum + columns.filter((j) => !valid[c][row * width + j]).length, 0));
+    const missingIn = (row, columns) => columns.filter((column) => !valid[c][row * width + column]).length;
+    const lost = windows.map(([rows, columns]) => rows.reduce((sum, row) => sum + missingIn(row, columns), 0));
     return enoughCells(
       windows.map(([rows, columns]) => rows.length * columns.length),
       lost,

@@ -9,7 +9,8 @@ import { addCorrelation, padded } from "./sums.js";
 /** Float32 maps as the result of a step on `input`. */
 export function mapsOf(input, planes, [height, width], names) {
   const list = names ?? planes.map((_, n) => `map ${n + 1}`);
-  return { ...input, planes, height, width, names: list, whole: false, floats: true, stretch: null, vector: false, valid: validOf(input, planes) };
+  const kind = { whole: false, floats: true, stretch: null, vector: false };
+  return { ...input, planes, height, width, names: list, ...kind, valid: validOf(input, planes) };
 }
 
 /** What is common to conv and conv_transpose: weights (O, I, kh, kw) or (I, O/groups, kh, kw) as planes of rows, and a bias. */

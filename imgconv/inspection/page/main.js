@@ -33,7 +33,8 @@ function originText({ photo, alpha, coloured, from: { size, crop, factor } }) {
   if (alpha) parts.push("transparent ones over black");
   if (crop) parts.push(`the part from column ${crop[0]}, row ${crop[1]} on, of ${by(size)}`);
   if (factor > 1) parts.push(`scaled down ${factor} times by an average pool${crop ? "" : ` from ${by(size)}`}`);
-  if (factor > 1 && photo.names.length > 1 && !coloured) parts.push("a page holds more pixels with --grey, and those of the file with --crop");
+  const isReduced = factor > 1 && photo.names.length > 1;
+  if (isReduced && !coloured) parts.push("a page holds more pixels with --grey, and those of the file with --crop");
   return parts.join("; ");
 }
 

@@ -117,7 +117,8 @@ export class Maps {
     };
     const node = element("div", { className: "tile", ...about }, canvas, frame, spot);
     const widest = model.results[0].width;
-    const figure = element("figure", {}, node, element("figcaption", {}, element("strong", { textContent: title }), ` ${size}${missingText(maps, c)}`));
+    const caption = element("figcaption", {}, element("strong", { textContent: title }), ` ${size}${missingText(maps, c)}`);
+    const figure = element("figure", {}, node, caption);
     figure.style.setProperty("--share", Math.min(maps.width / widest, 1.5));
     node.style.aspectRatio = `${maps.width} / ${maps.height}`;
     listenToPointer(

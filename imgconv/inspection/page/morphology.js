@@ -27,7 +27,8 @@ const TEXTS = {
 export class Morphology {
   constructor(settings, modes) {
     Object.assign(this, settings);
-    const window = { size: null, stride: [1, 1], padding: "same", dilation: [1, 1], ceilMode: false, percent: 0, divisor: null, counted: "inside" };
+    const sliding = { size: null, stride: [1, 1], padding: "same", dilation: [1, 1], ceilMode: false };
+    const window = { ...sliding, percent: 0, divisor: null, counted: "inside" };
     this.eroding = new Pool({ ...settings, ...window, mode: "min" }, modes);
     const around = padsOf(this.eroding.window, this.eroding.window.kernelSize).map(([before, after]) => [after, before]);
     this.dilating = new Pool({ ...settings, ...window, mode: "max", taps: flipped(settings.taps), around }, modes);

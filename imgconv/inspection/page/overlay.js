@@ -98,10 +98,11 @@ export class Overlaid extends Elementwise {
     const opacity = this.#opacity(planes, at, largest);
     const under = (original.planes[c] ?? original.planes[0])[at];
     const value = this.#blend(under, opacity, c, { ...original, whole: false });
+    const share = number(opacity);
     const most = planes.map((plane) => number(plane[at])).join(", ");
     const stages = [
       { name: "opacity", text: `${planes.length > 1 ? `max(${most})` : most} / ${number(largest)}`, value: opacity },
-      { name: COLOURS[c], text: `${number(under)} · (1 − ${number(opacity)}) + ${number(COLOUR[c] * largest)} · ${number(opacity)}`, value },
+      { name: COLOURS[c], text: `${number(under)} · (1 − ${share}) + ${number(COLOUR[c] * largest)} · ${share}`, value },
     ];
     if (original.whole) stages.push({ name: "rounded", text: "half to even", value: toLevel(value, largest) });
     const { parts } = pointwise(this, planes.map((_, n) => [input, n]), row, column, "", 0);

@@ -10,7 +10,8 @@ const OUTSIDE = { mode: "constant", value: NaN, spare: null };
 
 /**
  * A pool step. `taps` (rows of 0 and 1) is the shape of the window. An average divides by `divisor`, or by the number of its cells:
- * those "inside" the image, or with "pads" also padded ones, as `counted` says. With a padding mode, padded cells have values and take part.
+ * those "inside" the image, or with "pads" also padded ones, as `counted` says. With a padding mode, padded cells have values and take
+ * part.
  */
 export class Pool {
   constructor(settings, modes) {
@@ -226,7 +227,8 @@ export class Pool {
     const { cells, counted, stages, value, gradient } = this.reduced(input, c, [row, column]);
     const missing = isMissing(output, [c, row, column]);
     const list = [...counted, ...(missing ? [missingStage(input)] : stages)];
-    if (!missing && input.whole && !input.floats && !Number.isInteger(value)) list.push({ name: "rounded", text: "half to even", value: toLevel(value, input.largest) });
+    const rounds = !missing && input.whole && !input.floats && !Number.isInteger(value);
+    if (rounds) list.push({ name: "rounded", text: "half to even", value: toLevel(value, input.largest) });
     const winners = cells.values.map((line) => line.map(() => 0));
     for (const [{ u, v }, share] of missing ? [] : gradient) winners[u][v] += share;
     const part = { title: input.names[c], kernel: "", channel: c, cells, taps: null, members: this.taps, winners };

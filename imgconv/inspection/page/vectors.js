@@ -98,7 +98,8 @@ export class Vector extends Elementwise {
     const values = [[...planes[c].subarray(row * width, (row + 1) * width)]];
     const taps = [this.weight[column]];
     const columns = values[0].map((_, j) => j);
-    const part = { title: names[c], kernel: "", channel: c, cells: { rows: [row], columns, values, padded: [columns.map(() => false)] }, taps };
+    const cells = { rows: [row], columns, values, padded: [columns.map(() => false)] };
+    const part = { title: names[c], kernel: "", channel: c, cells, taps };
     const sum = sumOf(values, taps);
     const stages = [{ name: "sum", text: productsText([part]), value: sum }];
     if (bias) stages.push({ name: "bias", text: `${number(sum)} + ${number(bias)}`, value: sum + bias });
@@ -130,7 +131,7 @@ export class Vector extends Elementwise {
     return {
       sizes: [],
       multiplyAdds: isLinear ? rows * this.weight.flat().length : 0,
-      multiplyAddsText: isLinear ? `${this.weight.flat().length} weights${rows > 1 ? ` · ${rows} rows` : ""}` : `${dims.join(" · ")} numbers`,
+      multiplyAddsText: isLinear ? `${rows} · ${this.weight.flat().length} weights` : `${dims.join(" · ")} numbers`,
       parameters: isLinear ? this.weight.flat().length + (this.bias?.length ?? 0) : 0,
     };
   }
