@@ -16,7 +16,6 @@ BLOCK_WORK = 2**23  # multiply-adds that are worth handing to another thread: a 
 MOST_ROW_TAPS = 1024  # whose sum in float32 is taken at once
 COMMON_THREADS = 4  # blocks of channels are sized for this many threads, so that results do not depend on the actual number
 LEAST_POSITIONS = 512  # flat positions below which rows are too short for the loops to run at full speed
-LEAST_ADJOINT_POSITIONS = 384
 STRIP_COLUMNS = 2**18  # output columns that row loops take: a row of cells is a megabyte of float32 for each channel
 PATCH_CELLS = 2**20  # of the unfolded operand of a matrix product
 
@@ -79,10 +78,11 @@ def algorithm(size: LayerSize) -> LayerAlgorithm:
 def takes_tiles(size: LayerSize, phases: int) -> bool:
     """Whether the adjoint in the input is computed by tiles, a stride phase at a time, and not by products of patches that are added.
 
-    The weights are rearranged for it, which takes longer than their products with a few cells: 8 images of 512 channels at 7x7 take 24 ms
-    both ways, one image 6 by tiles and 4 by products (Zen 4, 2026-11).
+    The weights are rearranged for it, which takes longer than their products with a few cells: 8 images of 512 channels at 7x7 take 22 ms
+    by tiles and 25 by products, one image 4.6 and 4.4; with a stride of 2, 8 images of 512 to 256 channels at 8x8 take 32 and 28 (Zen 4,
+    2026-11).
     """
-    return phases <= MOST_PHASES and size.images * size.rows * size.row_stride >= LEAST_ADJOINT_POSITIONS
+    return phases <= MOST_PHASES and size.images * size.rows * size.row_stride >= (384 if phases == 1 else 2 * LEAST_POSITIONS)
 
 
 def takes_tiles_of_channels(size: LayerSize) -> bool:

@@ -61,14 +61,14 @@ def register_intrinsic() -> None:
 
     @extending.overload(tile_sums, jit_options=_INLINE, prefer_literal=True)
     def compiled(  # type: ignore[no-untyped-def]
-        cells, base, offsets, head, tail, weights, row, step, tap_step, last, bias, output, fresh, sums, at, together, apart, width
+        cells, base, offsets, head, tail, weights, row, step, last, bias, output, fresh, sums, at, together, apart, width
     ):
         intrinsic = _intrinsic(together.literal_value, apart.literal_value, width.literal_value)
 
         def call(  # type: ignore[no-untyped-def]
-            cells, base, offsets, head, tail, weights, row, step, tap_step, last, bias, output, fresh, sums, at, together, apart, width
+            cells, base, offsets, head, tail, weights, row, step, last, bias, output, fresh, sums, at, together, apart, width
         ):
-            intrinsic(cells, base, offsets, head, tail, weights, row, step, tap_step, last, bias, output, fresh, sums, at)
+            intrinsic(cells, base, offsets, head, tail, weights, row, step, last, bias, output, fresh, sums, at)
 
         return call
 
@@ -132,14 +132,14 @@ def _test() -> bool:
     cells, weights, bias, offsets = np.arange(9.0), np.arange(6.0), np.array([5.0, 7.0]), np.array([(0, 0), (2, 0), (3, 0)])
     taps, runs = np.array([(0, 1, 0, 2), (1, 3, 4, 0), (0, 5, 0, 0)]), np.array([1, 2, 3])
     expected, results = np.zeros((3, 16)), np.zeros((3, 16))
-    tile_sums(cells, 1, offsets, 0, 3, weights, 0, 3, 1, 1, bias, 0, True, expected[0], 0, 2, 8, 4)  # type: ignore[no-untyped-call]
+    tile_sums(cells, 1, offsets, 0, 3, weights, 0, 3, 1, bias, 0, True, expected[0], 0, 2, 8, 4)  # type: ignore[no-untyped-call]
     row_sums(cells, 0, 1, taps, runs, weights, 0, 1.0, expected[1], 0, 8, 2, 4)  # type: ignore[no-untyped-call]
     move_cells(cells, 1, expected[2], 0, 4, 2)  # type: ignore[no-untyped-call]
     try:
         sums, rows, move = _intrinsic(2, 8, 4), _rows_intrinsic(2, 4), _move_intrinsic(4, 2)
 
         def fill(cells, offsets, weights, bias, taps, runs, results):  # type: ignore[no-untyped-def]
-            sums(cells, 1, offsets, 0, 3, weights, 0, 3, 1, 1, bias, 0, True, results[0], 0)
+            sums(cells, 1, offsets, 0, 3, weights, 0, 3, 1, bias, 0, True, results[0], 0)
             rows(cells, 0, 1, taps, runs, weights, 0, 1.0, results[1], 0, 8)
             move(cells, 1, results[2], 0)
 
@@ -154,15 +154,15 @@ def _intrinsic(together: int, apart: int, width: int) -> Any:
     from numba.extending import intrinsic
 
     @intrinsic
-    def tile_sums(typing, cells, base, offsets, head, tail, weights, row, step, tap_step, last, bias, output, fresh, sums, at):  # type: ignore[no-untyped-def]
+    def tile_sums(typing, cells, base, offsets, head, tail, weights, row, step, last, bias, output, fresh, sums, at):  # type: ignore[no-untyped-def]
         def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
-            arrays = [context.make_array(signature.args[n])(context, builder, values[n]).data for n in (0, 2, 5, 10, 13)]
-            numbers = [values[n] for n in (1, 3, 4, 6, 7, 8, 9, 11, 12, 14)]
+            arrays = [context.make_array(signature.args[n])(context, builder, values[n]).data for n in (0, 2, 5, 9, 12)]
+            numbers = [values[n] for n in (1, 3, 4, 6, 7, 8, 10, 11, 13)]
             _emit_sums(builder, context.get_data_type(cells.dtype), arrays, numbers, together, apart, width)
             return context.get_dummy_value()
 
         word = types.intp
-        return types.void(cells, word, offsets, word, word, weights, *[word] * 4, bias, word, types.boolean, sums, word), generate
+        return types.void(cells, word, offsets, word, word, weights, *[word] * 3, bias, word, types.boolean, sums, word), generate
 
     return tile_sums
 
@@ -226,7 +226,7 @@ def _emit_sums(builder: Any, number: Any, arrays: list[Any], numbers: list[Any],
     """Emit a loop over taps whose `together` vectors of `width` sums stay in registers."""
     from llvmlite import ir
 
-    (cells, offsets, weights, bias, sums), (base, head, tail, row, step, tap_step, last, output, fresh, at) = arrays, numbers
+    (cells, offsets, weights, bias, sums), (base, head, tail, row, step, last, output, fresh, at) = arrays, numbers
     vector, zero = ir.VectorType(number, width), ir.Constant(ir.VectorType(number, width), None)
 
     def as_vector(address: Any) -> Any:
@@ -245,9 +245,9 @@ def _emit_sums(builder: Any, number: Any, arrays: list[Any], numbers: list[Any],
 
     builder.position_at_end(loop)
     tap, totals = builder.phi(word), [builder.phi(vector) for _ in rows]
-    cell, weight = builder.load(builder.gep(offsets, [builder.add(tap, tap)])), builder.mul(tap, tap_step)
+    cell = builder.load(builder.gep(offsets, [builder.add(tap, tap)]))
     tapped = builder.load(as_vector(builder.gep(start, [cell])), align=1)
-    products = [builder.fmul(broadcast(builder.load(builder.gep(row, [weight]))), tapped, flags=["contract"]) for row in rows]
+    products = [builder.fmul(broadcast(builder.load(builder.gep(row, [tap]))), tapped, flags=["contract"]) for row in rows]
     added = [builder.fadd(total, product, flags=["contract"]) for total, product in zip(totals, products, strict=True)]
     next_tap = builder.add(tap, word(1))
     for phi, initial, updated in zip((tap, *totals), (head, *[zero] * together), (next_tap, *added), strict=True):

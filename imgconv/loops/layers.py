@@ -28,7 +28,6 @@ class Job(NamedTuple):
     first_tap: int = 0
     last_tap: int = 0
     is_added: int = 0  # to the values in `target`
-    is_packed: int = 0  # whether weights are copied to where the taps of an output are neighbours
     plane_rows: int = 0
     first_row: int = 0  # of a plane: that of the first output row
     source_top: int = 0  # the row of an image with which `source` begins
@@ -56,8 +55,8 @@ class Job(NamedTuple):
     target_column: int = 1
 
 
-def tile_sums(cells, base, offsets, head, tail, weights, row, step, tap_step, last, bias, output, fresh, sums, at, together, apart, width):
-    """Sum weights[row + q * step + t * tap_step] * cells[base + offsets[t, 0] + j] for outputs q < `together` and columns j < `width`.
+def tile_sums(cells, base, offsets, head, tail, weights, row, step, last, bias, output, fresh, sums, at, together, apart, width):
+    """Sum weights[row + q * step + t] * cells[base + offsets[t, 0] + j] for outputs q < `together` and columns j < `width`.
 
     The sums over taps head <= t < tail are added to sums[at + q * apart + j], or, if they are `fresh`, to bias[output + q], and written
     there. Outputs after the `last` one use its weights and bias. `together`, `apart` and `width` are constants for the compiler.
@@ -70,7 +69,7 @@ def tile_sums(cells, base, offsets, head, tail, weights, row, step, tap_step, la
         total = 0
         with np.errstate(all="ignore"):  # cells after the end of a row may hold anything; their sums are not used
             for t in range(head, tail):
-                cell, weight = base + offsets[t, 0], weights[row + which * step + t * tap_step]
+                cell, weight = base + offsets[t, 0], weights[row + which * step + t]
                 total = total + weight * cells[cell : cell + width]
             out[:] = total + (bias[output + which] if fresh else out)
 
@@ -204,23 +203,6 @@ def write_sums(step, headroom):
     return write
 
 
-def pack_weights(together):
-    """The loop that copies weights so that those of `together` outputs and one tap are neighbours."""
-
-    def pack(weights, first, output_step, outputs, taps, first_tap, last_tap, panel):
-        """Write to `panel` (flat) the weights of some outputs, the first of which begin at `first`; see `correlate` for the others.
-
-        Many outputs at a time, since those of a tap may be neighbours in memory where its own are far apart.
-        """
-        for t in range(first_tap, last_tap):
-            for o in range(0, outputs, together):
-                at, to = first + o * output_step + taps[t, 1], o * taps.shape[0] + t * together
-                for q in range(min(together, outputs - o)):
-                    panel[to + q] = weights[at + q * output_step]
-
-    return pack
-
-
 def correlate(together, apart, width, stride, step):
     """The loop that sums `together` outputs at a time, in tiles of `width` cells.
 
@@ -228,15 +210,14 @@ def correlate(together, apart, width, stride, step):
     Its scratch holds a row of sums for each output, `apart` elements from each other, which `write_sums(step)` writes. The first `width`
     elements of a row are spare: where cells end, a tile begins before the first position.
     """
-    copy, pack, write = copy_planes(stride), pack_weights(together), write_sums(step, width)
+    copy, write = copy_planes(stride), write_sums(step, width)
 
-    def loop(source, rows, columns, spans, value, cells, taps, weights, panel, bias, scratch, target, block, jobs):
+    def loop(source, rows, columns, spans, value, cells, taps, weights, bias, scratch, target, block, jobs):
         """Fill the parts of `target` (flat) that the records `jobs` (see `Job`) describe.
 
         The first five are those of `copy_planes`; `cells` has room for the planes of a group. `taps` (T, 2) are the offsets of the taps
-        of a group in `cells` and in `weights` (flat, in the cells' dtype). Weights whose taps are not neighbours are copied to `panel`,
-        which has room for those of some outputs, a multiple of `together`. `bias` is flat, a value for each output. Sums are taken over
-        `block` taps at a time, which keeps rounding errors small.
+        of a group in `cells` and in `weights` (flat, in the cells' dtype), where those of an output are neighbours. `bias` is flat, a value
+        for each output. Sums are taken over `block` taps at a time, which keeps rounding errors small.
         """
         for number in range(jobs.shape[0]):
             job = jobs[number]
@@ -250,27 +231,20 @@ def correlate(together, apart, width, stride, step):
             for group in range(job.groups):
                 if stride >= 0:
                     copy(source, rows, columns, spans, value, jobs, number, group, cells)
-                bank, tap_step = (panel, together) if job.is_packed else (weights, 1)
-                for o in range(0, job.outputs, together):
-                    row, output_step = job.weights + group * job.weights_group + o * job.weights_output, job.weights_output
-                    if job.is_packed:
-                        held = o % (panel.shape[0] // taps.shape[0])
-                        if not held:
-                            outputs = min(panel.shape[0] // taps.shape[0], job.outputs - o)
-                            pack(weights, row, output_step, outputs, taps, first_tap, last_tap, panel)
-                        row, output_step = held * taps.shape[0], 1
-                    last, output = min(together, job.outputs - o) - 1, job.bias + group * job.bias_group + o
-                    origin = job.target + group * job.target_group + o * job.target_output
-                    for begin in range(0, total, chunk):
-                        n, base = min(chunk, total - begin), job.cells + group * job.cells_group + begin
-                        last_at = min(max(n - width, 0), cells.shape[0] - width - reach - base)
+                for begin in range(0, total, chunk):
+                    n, base = min(chunk, total - begin), job.cells + group * job.cells_group + begin
+                    last_at = min(max(n - width, 0), cells.shape[0] - width - reach - base)
+                    for o in range(0, job.outputs, together):
+                        row, output_step = job.weights + group * job.weights_group + o * job.weights_output, job.weights_output
+                        last, output = min(together, job.outputs - o) - 1, job.bias + group * job.bias_group + o
+                        origin = job.target + group * job.target_group + o * job.target_output
                         for tile in range(0, n, width):
                             at = min(tile, last_at)
                             cell, place = base + at, width + at
                             for head in range(first_tap, last_tap, block):
                                 tail, fresh = min(head + block, last_tap), head == first_tap
                                 tile_sums(
-                                    cells, cell, taps, head, tail, bank, row, output_step, tap_step, last, bias, output, fresh,
+                                    cells, cell, taps, head, tail, weights, row, output_step, last, bias, output, fresh,
                                     scratch, place, together, apart, width,
                                 )  # fmt: skip
                         write(scratch, apart, last + 1, begin, n, target, origin, jobs, number)
@@ -316,6 +290,20 @@ def correlate_rows(height, width, stride, step):
                                         target[to + j * column_step] = scratch[q * width + low - left + j]
 
     return loop
+
+
+def swap_channels(weight, taps, swapped, begin, end):
+    """Write to `swapped` (G, C, at least O*T) some `taps` (T,) of `weight` (G, O, C, K), for channels begin <= c < end of each group.
+
+    16 channels at a time stay in cache.
+    """
+    for g in range(weight.shape[0]):
+        for first in range(begin, end, 16):
+            for o in range(weight.shape[1]):
+                for c in range(first, min(first + 16, end)):
+                    kernel, out = weight[g, o, c], swapped[g, c, o * taps.shape[0] :]
+                    for t in range(taps.shape[0]):
+                        out[t] = kernel[taps[t]]
 
 
 def interleave(source, top, left, cells):

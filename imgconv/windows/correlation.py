@@ -15,14 +15,18 @@ from numpy.typing import NDArray
 
 from imgconv.arrays import AnyArray, ignore_float_errors
 from imgconv.engine.blas import one_blas_thread
+from imgconv.engine.compiled import loop
 from imgconv.engine.dispatch import STRIP_COLUMNS, algorithm, patch_block_size, patch_columns, takes_tiles, takes_tiles_of_channels
 from imgconv.engine.parallel import run_bands
 from imgconv.engine.tiles import tiles_work
+from imgconv.loops.layers import swap_channels
 from imgconv.windows.layout import Block, Layout, Range, gather, layer_size, ranges, scatter
 from imgconv.windows.tiles import WeightOrder, sum_tiles
 from imgconv.windows.weight_gradient import sum_products
 
 BAND_WORK = 2**22  # multiply-adds of a matrix product that are worth sharing
+SPARE_TAPS = 16  # rows of 2**10 taps would share sets of the first-level cache
+BAND_WEIGHTS = 2**17  # that are worth rearranging on another thread
 MIN_BAND = 128  # rows or columns below which BLAS packs its operands for too little work
 
 Part = tuple[Block, Range, Range]  # a block, its groups, and its channels within each group
@@ -62,18 +66,32 @@ def correlate_input(
     fits = takes_tiles(layer_size(layout, groups, len(weight)), prod(layout.window.stride))
     if not (fits and tiles_work() and np.isfinite(weight).all()):
         return _add_windows(output, weight, layout, groups, dtype) + shift[:, None, None]
-    result, weights = np.empty(layout.shape, dtype), np.ascontiguousarray(weight, dtype)
-    (outputs, group_channels, *kernel_size), kernel = weight.shape, prod(weight.shape[2:])
-    numbers, depth = np.arange(kernel).reshape(kernel_size), group_channels * kernel
+    result = np.empty(layout.shape, dtype)
+    (outputs, group_channels, *kernel_size), group_outputs = weight.shape, weight.shape[0] // groups
+    split = np.ascontiguousarray(weight, dtype).reshape(groups, group_outputs, group_channels, -1)
+    numbers = np.arange(split.shape[3]).reshape(kernel_size)
     for cells, taps, phase in layout.adjoints(outputs):
         part = result[:, :, cells[0], cells[1]]
         if numbers[taps].size:
-            turned = tuple(numbers[taps][::-1, ::-1].ravel().tolist())
-            order = WeightOrder(groups, group_channels, outputs // groups * depth, kernel, depth, turned)
-            _sum_strips(output, weights, order, shift, phase, part)
+            swapped = _swapped(split, numbers[taps][::-1, ::-1].ravel())
+            kernel = numbers[taps].size
+            order = WeightOrder(groups, group_channels, swapped[0].size, swapped.shape[2], kernel, tuple(range(kernel)))
+            _sum_strips(output, swapped, order, shift, phase, part)
         else:
             part[...] = shift[:, None, None]
     return result
+
+
+def _swapped(weights: NDArray[Any], taps: NDArray[np.int64]) -> NDArray[Any]:
+    """Some taps of `weights` (G, O, C, K) as (G, C, O*T), with a few elements to spare in each row."""
+    groups, outputs, channels, _ = weights.shape
+    swapped = np.empty((groups, channels, outputs * len(taps) + SPARE_TAPS), weights.dtype)
+
+    def work(first: int, last: int) -> None:
+        loop(swap_channels)(weights, taps, swapped, first, last)
+
+    run_bands(work, channels, max(BAND_WEIGHTS * channels // swapped.size, 16))
+    return swapped
 
 
 @ignore_float_errors

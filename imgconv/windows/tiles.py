@@ -22,7 +22,6 @@ LEAST_COLUMNS = 14  # from which rows of a single image fill vectors
 MOST_ROWS = 8  # that are summed at a time
 BANDS = 4  # of each thread: the first one that is ready takes over from others
 SCRATCH = 4096  # sums that leave room in the first-level cache for the cells
-PANEL = 2**18  # weights that are copied at a time
 SUM_BLOCK = 1152  # taps summed at a time; longer sums in float32 lose digits
 
 
@@ -68,10 +67,8 @@ def run_jobs(operands: Operands, jobs: NDArray[Any], outputs: int) -> None:
     tile = tile_of(outputs, cells.itemsize)
     apart = SCRATCH // tile.outputs + 16  # not a power of two, since rows of sums would then share cache sets
     copied, scratch = copied or (cells, *_NO_INDICES, bias), np.empty(tile.outputs * apart, cells.dtype)
-    held = min(max(PANEL // (len(taps) * tile.outputs), 1), -(-outputs // tile.outputs)) if jobs["is_packed"].any() else 0
-    panel = np.empty(len(taps) * tile.outputs * held, cells.dtype)
     sum_outputs = loop(correlate, together=tile.outputs, apart=apart, width=tile.width, **constants)
-    sum_outputs(*copied, cells, taps, weights, panel, bias, scratch, target, SUM_BLOCK, jobs)
+    sum_outputs(*copied, cells, taps, weights, bias, scratch, target, SUM_BLOCK, jobs)
 
 
 def jobs_per_band(jobs: int, threads: int) -> int:
@@ -148,13 +145,12 @@ def plan_of(layout: Layout, order: WeightOrder, place: tuple[int, ...], threads:
         pitch, length, cells = layout.shape[3], layout.shape[2] * layout.shape[3], 0
     channels = np.arange(depth, dtype=np.int64)[:, None] * order.channel_step
     taps, runs = np.stack([layout.tap_offsets(depth, pitch, length), (channels + order.kernel).ravel()], axis=1), None
-    is_packed = int(bool((taps[:, 1] != np.arange(len(taps))).any()))
     if by_rows:
         taps, runs = _runs(layout.window, taps)
     totals, steps = (size.images, size.groups, size.group_outputs, size.rows, depth), (*step[:2], step.outputs, step.rows, step.channels)
     parts = list(product(*map(ranges, totals, steps)))
     blocks = [Block(images, (g0 * depth + c0, (g1 - 1) * depth + c1), rows) for images, (g0, g1), _, rows, (c0, c1) in parts]
-    jobs = [_job(layout, order, place, (pitch, length), *part)._replace(is_packed=is_packed) for part in zip(blocks, parts, strict=True)]
+    jobs = [_job(layout, order, place, (pitch, length), *part) for part in zip(blocks, parts, strict=True)]
     if is_view:
         jobs = [job._replace(cells=job.cells + job.source + job.first_row * pitch, cells_group=job.source_group) for job in jobs]
     return Plan(layout, taps, runs, job_table(jobs), blocks, len(ranges(depth, step.channels)), cells, depth)
