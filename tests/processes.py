@@ -13,10 +13,11 @@ from command import PHOTO, said
 ROOT = Path(__file__).parents[1]
 IMGCONV = [sys.executable, "-m", "imgconv"]
 
-# An ordinary user may not be allowed to read the interpreter that root runs: everything is imported, and the loops are loaded,
-# by commands on a sample before the process gives up its rights.
+# An ordinary user may not be allowed to read the interpreter that root runs: all of imgconv is imported, and readers and loops are
+# loaded by commands on a sample, before the process gives up its rights.
 AS_USER = """
-import os, sys
+import importlib, os, pkgutil, sys
+import imgconv
 from imgconv.cli.app import main
 
 def call(*words):
@@ -32,6 +33,9 @@ call("edge", sample, other, sample + ".missing", "-o", made, "-q")
 sys.stderr.write("--\\n")
 if user == "nobody":
     import pwd
+    for module in pkgutil.walk_packages(imgconv.__path__, "imgconv."):
+        if module.name != "imgconv.__main__":
+            importlib.import_module(module.name)
     account = pwd.getpwnam("nobody")
     os.setgroups([])
     os.setgid(account.pw_gid)
