@@ -129,7 +129,8 @@ def _of_window(window: Window, size: tuple[int, ...], axis: int) -> Spans:
     return Spans(first, count, window.dilation[axis])
 
 
-def fewest_seen(window: Window, size: Sequence[int], axis: int) -> int:
+@lru_cache(64)
+def fewest_seen(window: Window, size: tuple[int, ...], axis: int) -> int:
     """Return the least that any output cell sees along `axis`: one of those whose windows reach into the padding.
 
     >>> fewest_seen(Window.of(3, padding=1), (4, 4), axis=0)
@@ -170,8 +171,7 @@ def starts(window: Window, size: Sequence[int], axis: int, outputs: slice = slic
 
 
 ReductionAlgorithm = Literal["separable", "2x2 blocks"]
-SCRATCH_BYTES = 1 << 20  # per band of sums; smaller ones lost to the cost of a call (2026-11)
-OUTPUT_BYTES = 1 << 21  # per band of largest or smallest values
+SCRATCH_BYTES = 1 << 20  # per band of sums or results; smaller ones lost to the cost of a call (2026-11)
 STRIP_BYTES, STRIP_LEAST = 1 << 16, 1 << 13  # of the rows that make a row of a strip, and of one of them (2026-11)
 BAND_BYTES = 1 << 18  # of an image that are worth handing to another thread
 JOBS = 2  # for each core at work, each with scratch of its own
@@ -227,7 +227,7 @@ def extremes(planes: Planes, window: Window, *, largest: bool, threads: int | No
         scratch = fold.scratch()
         return lambda first, last: fold.fill(first, last, scratch, out[first:])
 
-    _run(worker, len(out), fold.rows_of(OUTPUT_BYTES), threads)
+    _run(worker, len(out), fold.rows_of(SCRATCH_BYTES), threads)
     return out
 
 
