@@ -132,7 +132,7 @@ def plan_of(layout: Layout, order: WeightOrder, place: tuple[int, ...], threads:
     """The plan of a convolution whose first output is at place[0] of a flat array, with the steps place[1:] along its axes."""
     size = layer_size(layout, order.groups, order.groups * order.outputs)
     if copies_by_column(size, layout.output_size[1]):
-        layout = replace(layout, by_column=True)
+        layout, is_view = replace(layout, by_column=True), False
         size = layer_size(layout, order.groups, order.groups * order.outputs)
     step, depth = block_size(size, threads), size.group_channels
     by_rows = takes_rows(size) and step.channels == depth

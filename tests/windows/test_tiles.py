@@ -21,11 +21,19 @@ def test_one_output_of_each_group_is_what_it_is_among_several(shape, stride, dil
     channels = shape[1]
     input, weight, bias = whole(*shape), whole(2 * channels, 1, height, 3), whole(2 * channels)
     options = {"stride": stride, "dilation": dilation, "padding": (height // 2, 1), "groups": channels, "padding_mode": border}
-    if shape[2] + 2 * (height // 2) <= (height - 1) * 2:
-        pytest.skip("the window is larger than the input")
     both = conv2d(input, weight, bias, **options)
     np.testing.assert_array_equal(conv2d(input, weight[::2], bias[::2], **options), both[:, ::2])
     np.testing.assert_array_equal(conv2d(input.astype(np.int16), weight[1::2], bias[1::2], **options), both[:, 1::2])
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+@pytest.mark.parametrize(("shape", "outputs", "kernel"), [((1, 3, 40, 61), 64, 5), ((2, 2, 20, 25), 32, 7), ((1, 8, 33, 34), 48, 3)])
+def test_many_outputs_of_wide_kernels(shape, outputs, kernel, padding):
+    """Whose planes are copied for each column of the kernel, since much of a row would be computed in vain."""
+    input, weight = whole(*shape), whole(outputs, shape[1], kernel, kernel)
+    cells = np.pad(input, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    windows = np.lib.stride_tricks.sliding_window_view(cells, (kernel, kernel), (2, 3))
+    np.testing.assert_array_equal(conv2d(input, weight, padding=padding), np.einsum("nchwuv,ocuv->nohw", windows, weight, optimize=True))
 
 
 def test_values_that_are_not_finite_reach_only_the_windows_that_see_them():
