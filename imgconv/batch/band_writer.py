@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, Full, Queue
@@ -21,6 +21,19 @@ from imgconv.images.zarr_store import Store, Writable
 _PAUSE = 0.1  # seconds between looks at the other thread
 _BLOCK = 1 << 25  # bytes that are written before the disk begins with them
 _END: Any = object()  # of a page, or of all pages
+
+
+@contextmanager
+def band_writers(sinks: Sequence[Sink], job: Job, counts: Sequence[int]) -> "Iterator[list[BandWriter]]":
+    """Yield a writer for each output and its number of pages; outputs that are not complete when the block fails are removed."""
+    writers = [BandWriter(sink, job, count) for sink, count in zip(sinks, counts, strict=True)]
+    try:
+        yield writers
+        for writer in writers:
+            writer.finish()
+    finally:
+        for writer in writers:
+            writer.abandon()
 
 
 class _Abandoned(BaseException):

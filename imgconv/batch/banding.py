@@ -12,7 +12,7 @@ import numpy as np
 
 from imgconv.ahead import in_order
 from imgconv.arrays import Array
-from imgconv.batch.band_writer import BandWriter
+from imgconv.batch.band_writer import BandWriter, band_writers
 from imgconv.batch.outcome import Outcome, RunningStatistics
 from imgconv.batch.work import Job, Sink, fitted_image
 from imgconv.errors import DoesNotFit, ImageError
@@ -64,8 +64,7 @@ def write_by_bands(readers: Sequence[RowReader], job: Job, sinks: Sequence[Sink]
     if len(readers) > 1 and job.destination.format == "npy":
         raise NotByBands("an array of several frames is written as a whole")
     runs = [Run(reader, job, len(sinks), memory, (number, len(readers))) for number, reader in enumerate(readers)]
-    writers = [BandWriter(sink, job, sum(len(run.pages[number]) for run in runs)) for number, sink in enumerate(sinks)]
-    try:
+    with band_writers(sinks, job, [sum(len(run.pages[number]) for run in runs) for number in range(len(sinks))]) as writers:
         for run in runs:
             run.measure()
             outcome.missing_before += run.missing
@@ -73,11 +72,6 @@ def write_by_bands(readers: Sequence[RowReader], job: Job, sinks: Sequence[Sink]
                 run.write({writer: pages[number] for writer, pages in zip(writers, run.pages, strict=True) if number < len(pages)}, outcome)
             outcome.maps += [each.result() for each in run.statistics.values()] if job.statistics else []
             run.close()
-        for writer in writers:
-            writer.finish()
-    finally:
-        for writer in writers:
-            writer.abandon()
     outcome.outputs += [sink.name for sink in sinks]
 
 

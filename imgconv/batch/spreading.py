@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Literal
 
 from imgconv.arrays import Array
-from imgconv.batch.band_writer import BandWriter
+from imgconv.batch.band_writer import band_writers
 from imgconv.batch.banding import NotByBands, Rows, Run
 from imgconv.batch.outcome import Outcome, RunningStatistics, recorded
 from imgconv.batch.sources import Source
@@ -115,9 +115,8 @@ class _Spreading:
 
     def _write_files(self, run_all: RunAll, found: list[Any]) -> None:
         """Write the tiles of TIFF files that workers compute and compress."""
-        writers = [BandWriter(sink, self._job, len(pages)) for sink, pages in zip(self._sinks, self._pages, strict=True)]
         orders = [tiff_tags.byte_order(pages[0].metadata) for pages in self._pages]
-        try:
+        with band_writers(self._sinks, self._job, list(map(len, self._pages))) as writers:
             for number in range(max(map(len, self._pages))):
                 pages = [each[number] if number < len(each) else None for each in self._pages]
                 written = [(writer, page) for writer, page in zip(writers, pages, strict=True) if page is not None]
@@ -130,11 +129,6 @@ class _Spreading:
                         writer.put(rows)
                 for writer, _ in written:
                     writer.end()
-            for writer in writers:
-                writer.finish()
-        finally:
-            for writer in writers:
-                writer.abandon()
 
     def _results(self, run_all: RunAll, tasks: Sequence[Task], page: int) -> "Iterator[Part]":
         """Yield the results of the parts of a page, and add the statistics of the maps that are in no page before."""
