@@ -64,7 +64,7 @@ def atomic_write(path: Path, inputs: Inputs, before_sync: Callable[[], None] | N
         yield contents
         if before_sync is not None:
             before_sync()
-        _send(path, contents.getbuffer())
+        _send(path, memoryview(contents.getvalue()))
         return
     target = reachable(Path(os.path.realpath(path)))
     try:

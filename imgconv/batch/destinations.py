@@ -202,5 +202,5 @@ def standard_output() -> Iterator[BinaryIO]:
     """Yield a stream whose contents go to standard output when the block ends without an error, so that no half image does."""
     contents = BytesIO()
     yield contents
-    sys.stdout.buffer.write(contents.getbuffer())
+    sys.stdout.buffer.write(contents.getvalue())
     sys.stdout.buffer.flush()

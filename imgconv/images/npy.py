@@ -104,7 +104,7 @@ class _Rows(RowReader):
         layout = self._layout
         order: Literal["F", "C"] = "F" if layout.fortran else "C"
         if isinstance(self._file, BytesIO):
-            array: NDArray[Any] = np.frombuffer(self._file.getbuffer(), layout.stored, prod(layout.shape), self._start)
+            array: NDArray[Any] = np.frombuffer(self._file.getvalue(), layout.stored, prod(layout.shape), self._start)
             array = array.reshape(layout.shape, order=order)
         else:
             array = np.memmap(cast(Any, self._file), layout.stored, "r", self._start, layout.shape, order)

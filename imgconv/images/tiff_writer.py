@@ -70,7 +70,7 @@ def encode(pages: Iterable[BandedImage], stream: BinaryIO, *, description: str |
                         page = replace(level, bands=_spooled(level, spool))
                         options = _page_options(page, layout, None) | {"subfiletype": 1, "extratags": nodata_tags}
     if isinstance(file, BytesIO) and file is not stream:
-        stream.write(file.getbuffer())
+        stream.write(file.getvalue())
 
 
 def stored(page: BandedImage, layout: Layout | None, order: Literal["<", ">"]) -> StoredRows:

@@ -240,7 +240,7 @@ def _save(rasters: list[Raster], name: str, stream: BinaryIO, options: dict[str,
     if name == "jpeg" and metadata.aspect:
         encoded.seek(_JFIF_DENSITY)
         encoded.write(struct.pack(">BHH", 0, *(round(density) for density in metadata.aspect)))
-    stream.write(encoded.getbuffer())
+    stream.write(encoded.getvalue())
 
 
 def _description(name: str, text: str, packet: bytes | None) -> dict[str, Any]:
