@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgconv.errors import UsageError
+from imgconv.modes import PoolMode
 from imgconv.registry.entries import Entry, SectionedEntries, kernel_shape, read_entries
 from imgconv.registry.files import builtin_file, later_files
 from imgconv.registry.generators import check_parameters, generate, generate_bank
@@ -90,6 +91,8 @@ class Registry:
             )
         if name == "canny":
             raise UsageError("canny is not a kernel; use the command imgconv canny")
+        if name in PoolMode.names():
+            raise UsageError(f"{name} is not a kernel but a pooling mode; use the command imgconv pool --mode {name}")
         raise unknown_name(name, self.names())
 
     def _check_member(self, bank: Entry, member: str, depth: int) -> None:

@@ -60,6 +60,11 @@ def unknown_name(name: str, known: Iterable[str]) -> UsageError:
 
     near = [lower[match] for match in difflib.get_close_matches(name.lower(), lower, n=4, cutoff=0.55)]
     near += [other for low, other in lower.items() if len(name) > 2 and name.lower() in low and other not in near][:3]
+    first = re.match(r"([a-z][a-z0-9_]*)[\s(]", name)
+    if first and first[1] in lower:
+        return UsageError(f"kernel {shown!r} is unknown; parameters follow a colon, as in {first[1]}:NAME=NUMBER")
+    if re.search(r"\w,\s*\w", name):
+        return UsageError(f"kernel {shown!r} is unknown; give each kernel with a -k of its own")
     nearest = f"nearest: {', '.join(near)}; " if near else ""
     return UsageError(f"kernel {shown!r} is unknown; {nearest}imgconv kernels list shows all")
 
