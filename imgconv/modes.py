@@ -33,7 +33,14 @@ class Mode(StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> None:
         words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in cls.__name__).strip()
-        raise UsageError(f"{words} {value!r} is unknown; use one of {', '.join(cls.names())}")
+        raise UsageError(f"{words} {value!r} is unknown; use {cls._instead_of(value)}")
+
+    @classmethod
+    def _instead_of(cls, value: object) -> str:
+        """The mode that other programs call by a name, or all modes."""
+        name = str(value).lower().removeprefix("border_")
+        known = next((mode.typed for mode in cls if mode.value in (name, SYNONYMS.get(name))), "")
+        return known or f"one of {', '.join(cls.names())}"
 
     @classmethod
     def or_none(cls, name: str | None) -> Self | None:
@@ -65,7 +72,21 @@ class Mode(StrEnum):
         return [(mode.typed[: mode.typed.find(":") + 1] or mode.typed, mode.help) for mode in cls if mode.typed.startswith(incomplete)]
 
 
-SYNONYMS = {"mean": "avg", "average": "avg", "maximum": "max", "minimum": "min", "percentile": "rank:P"}  # of pool modes
+SYNONYMS = {  # of modes, in numpy, OpenCV, SciPy, Keras and everyday language
+    "mean": "avg",
+    "average": "avg",
+    "maximum": "max",
+    "minimum": "min",
+    "percentile": "rank",
+    "zero": "zeros",
+    "edge": "replicate",
+    "nearest": "replicate",
+    "mirror": "reflect",
+    "reflect101": "reflect",
+    "reflect_101": "reflect",
+    "wrap": "circular",
+    "periodic": "circular",
+}
 
 
 class Axes(Mode):
@@ -120,8 +141,7 @@ class PoolMode(Mode):
         """
         name, colon, percent = mode.partition(":")
         if name not in cls.names() or (name == "rank") != bool(colon):
-            hint = f"; use {SYNONYMS[name]}" if name in SYNONYMS else f"; use one of {', '.join(each.typed for each in cls)}"
-            raise UsageError(f"pool mode {mode!r} is unknown{hint}")
+            raise UsageError(f"pool mode {mode!r} is unknown; use {cls._instead_of(name)}")
         known = cls(name)
         if not colon:
             return known, 0.0

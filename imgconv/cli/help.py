@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterable
 from inspect import cleandoc
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,23 @@ class Group(TyperGroup):
         name = args[0]
         if name not in self.commands and (name == "-" or Path(name).suffix or os.path.exists(name)):
             ctx.fail(f"expected a command before {name}, for example {ctx.command_path} {next(iter(self.commands))} {name}")
+        if name not in self.commands and "filter" in self.commands and _is_kernel(name):
+            ctx.fail(f"{name} is a kernel and not a command; write {ctx.command_path} filter -k {name}")
+        if name not in self.commands and not _similar(name, self.commands):
+            ctx.fail(f"no such command {name!r}; {ctx.command_path} --help lists all")
         return super().resolve_command(ctx, args)
+
+
+def _similar(name: str, others: Iterable[str]) -> list[str]:
+    from difflib import get_close_matches  # for wrong names alone
+
+    return get_close_matches(name, list(others))
+
+
+def _is_kernel(name: str) -> bool:
+    from imgconv.registry import Registry
+
+    return name in Registry.load().names()
 
 
 def _format_help(command: TyperCommand | TyperGroup, ctx: Any, formatter: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,8 @@ def footprint_of(reference: str | Kernel | Bank, registry: Registry | None = Non
     >>> footprint_of("cross").runs
     ((0, 1, 1), (1, 0, 3), (2, 1, 1))
     """
+    if isinstance(reference, str) and re.fullmatch(r"\s*\d+\s*(x\s*\d+\s*)?", reference, re.IGNORECASE):
+        raise UsageError(f"window {reference!r} is a size; name a kernel such as square:size=3, or use --size for a rectangle")
     known = resolve(reference, registry) if isinstance(reference, str) else reference
     name = slug(reference if isinstance(reference, str) else known.name)
     kernels = (known,) if isinstance(known, Kernel) else known.kernels

@@ -139,7 +139,7 @@ def _names(options: Sequence[str], words: list[str]) -> list[tuple[str, str | li
         return []
     if "kernel" in options:
         is_matrix = not words[0].startswith("@") and looks_like_matrix(words[0])
-        if is_matrix:
+        if is_matrix and words != ["1"]:
             _refuse_sizes(words)
         kernels = [" ".join(words)] if is_matrix else words
         return [("weights", kernels[0])] if len(kernels) == 1 and is_weights_file(kernels[0]) else [("kernel", kernels)]
@@ -150,10 +150,11 @@ def _names(options: Sequence[str], words: list[str]) -> list[tuple[str, str | li
 
 def _refuse_sizes(words: list[str]) -> None:
     """Raise UsageError for whole numbers as torch.nn.Conv2d takes them, such as 64 outputs of 7x7: a step has weights."""
-    if len(words) in (2, 3) and all(re.fullmatch(r"[1-9]\d*", word) for word in words) and (len(words) == 2 or words[0] != words[2]):
+    if len(words) < 4 and all(re.fullmatch(r"[1-9]\d*", word) for word in words) and (len(words) < 3 or words[0] != words[2]):
         numbers = " ".join(words)
         raise UsageError(
-            f"{numbers} are not weights; name a file of them, as in conv net.npz:conv1, or quote a matrix, as in conv '{numbers}'"
+            f"sizes such as {numbers} are not weights; name a file of them, as in conv net.npz:conv1, "
+            f"or put a matrix into brackets, as in conv '[{numbers}]'"
         )
 
 

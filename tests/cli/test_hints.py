@@ -27,6 +27,12 @@ from imgconv.recipe.operations import OPERATIONS
         (("run", PHOTO, "-s", "conv blur"), "blur is a tag"),
         (("kernels", "show", "blur"), "blur is a tag"),
         (("pool", PHOTO, "--mode", "mean"), "use avg"),
+        (("pool", PHOTO, "--mode", "rank"), "use rank:P"),
+        (("pool", PHOTO, "--window", "3"), "name a kernel such as square:size=3, or use --size"),
+        (("edge", PHOTO, "--padding-mode", "BORDER_REFLECT_101"), "use reflect"),
+        (("edge", PHOTO, "-k", "median"), "use the command imgconv pool --mode median"),
+        (("sobel", PHOTO), "imgconv filter -k sobel"),
+        (("convert", PHOTO), "imgconv --help lists all"),
         ((PHOTO,), f"imgconv edge {PHOTO}"),
     ],
 )
@@ -48,6 +54,8 @@ def test_groups_without_a_command_print_their_help(words):
 def test_python_gets_the_same_hints():
     with pytest.raises(ic.UsageError, match=r"call imgconv\.canny"):
         ic.edge(np.zeros((4, 4)), "canny")
+    with pytest.raises(ic.UsageError, match=r"call imgconv\.pool with mode=median"):
+        ic.edge(np.zeros((4, 4)), "median")
     with pytest.raises(ic.UsageError, match=r"blur is a tag.*such as box") as caught:
         ic.filter(np.zeros((4, 4)), "blur")
     assert "--" not in str(caught.value)
