@@ -95,7 +95,7 @@ def _from_array(image: Array, name: str = "image") -> Raster:
         raise ArgumentTypeError(f"{name} has dtype {image.dtype}; use bool, an integer type, float16, float32 or float64")
     if image.ndim not in (2, 3) or 0 in image.shape:
         raise DoesNotFit(f"{name} has the shape {image.shape}; give (H, W) or (H, W, C), none of them 0")
-    pixels = _as_pixels(np.ascontiguousarray(image[..., None] if image.ndim == 2 else image))
+    pixels = _as_pixels(np.require(image[..., None] if image.ndim == 2 else image, None, ["C", "A"]))
     return Raster(pixels, alpha=pixels.shape[2] in (2, 4))
 
 

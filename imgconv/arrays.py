@@ -189,7 +189,7 @@ def as_groups(value: object, weight_size: Shape) -> int:
     if value < 1:
         raise UsageError(f"groups must be at least 1, not {value}")
     if weight_size[0] < value or weight_size[0] % value:
-        raise UsageError(f"groups {value} does not divide the {weight_size[0]} channels of the first axis of weight {tuple(weight_size)}")
+        raise UsageError(f"groups {value} does not divide the {weight_size[0]} channels of the first axis of weight")
     return int(value)
 
 
@@ -219,7 +219,8 @@ def check_channels(shape: Shape, channels: int, weight_size: Shape, name: str = 
         message = f"{name} has {shape[1]} channels, weight {tuple(weight_size)} takes {channels}"
         raise DoesNotFit(f"{message}; the channels of the weight times groups must be those of the input")
     if 0 in shape[2:] and 0 not in shape[:2]:
-        raise DoesNotFit(f"{name} has the shape {tuple(shape)}; only the batch and the channels may be empty")
+        own_shape = (*shape[:2], *shape[6 - len(weight_size) :])  # a height that `as_batch` added is left out
+        raise DoesNotFit(f"{name} has the shape {own_shape}; only the batch and the channels may be empty")
 
 
 def check_grad_output(grad_output: AnyArray, shape: tuple[int, ...], dims: int = 2) -> None:

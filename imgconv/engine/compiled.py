@@ -16,7 +16,7 @@ import numpy as np
 from imgconv.engine import cache, fallback, forks
 from imgconv.engine.fallback import UNEXPECTED
 from imgconv.engine.signature import Signature, words_of
-from imgconv.errors import lacks_memory
+from imgconv.errors import lacks_memory, reason
 
 Function = Callable[..., None]
 
@@ -162,7 +162,7 @@ class _Loop:
     def _note(self, error: Exception) -> None:
         _problems.append(f"loop {self._source.__name__}: {error}")
         if len(_problems) == 1:
-            fallback.warn_once(f"compiled loops cannot be cached, so that every run compiles them again: {error}")
+            fallback.warn_once(f"compiled loops cannot be cached, so that every run compiles them again: {reason(error)}")
 
 
 class _Compiling:

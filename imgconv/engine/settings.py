@@ -14,6 +14,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+from imgconv.errors import ImgconvError, reason
 from imgconv.system import require_address_space
 
 CONFIG = "numba.core.config"
@@ -33,13 +34,16 @@ def ignore_working_folder() -> None:
 def load_numba() -> Any:
     """Import Numba and return it: 230 ms, which a run with cached loops does not spend.
 
-    Numba imports scipy if it can be found, whose OpenBLAS asks for 32 MB again and again until it gets them. Raises MemoryError instead.
+    Numba imports scipy if it can be found, whose OpenBLAS asks for 32 MB again and again until it gets them. Raises MemoryError instead,
+    and ImgconvError for settings that Numba refuses.
     """
     require_address_space(COMPILER_BYTES if CONFIG in sys.modules else NUMBA_BYTES)
     finders = [] if CONFIG in sys.modules else _finders[:1]
     sys.meta_path[:0] = finders
     try:
         import numba
+    except ValueError as error:  # NUMBA_NUM_THREADS=0; not a UsageError, which is a ValueError and would lead to a fallback
+        raise ImgconvError(f"numba cannot be imported ({reason(error)}); correct the environment variables NUMBA_*") from None
     finally:
         for finder in finders:
             sys.meta_path.remove(finder)

@@ -42,7 +42,7 @@ def adaptive_avg_pool2d(input: AnyArray, output_size: OutputSize) -> AnyArray:
     array([[[6., 8.]]])
     """
     batch, axes = as_batch(input, plain=True)
-    check_cells(batch, batch.shape[2:])
+    check_cells(from_batch(batch, axes).shape, batch.shape[2:])
     spans = _spans(batch, output_size)
     rows = span_averages(Planes.of_batch(batch), spans, (spans[0].count, spans[1].count), sum_dtype(batch))
     return from_batch(rows.reshape(*batch.shape[:2], len(spans[0].first), len(spans[1].first)), axes)
@@ -65,7 +65,7 @@ def adaptive_max_pool2d(input: AnyArray, output_size: OutputSize, return_indices
             [14]]])
     """
     batch, axes = as_batch(input, plain=True)
-    check_cells(batch, batch.shape[1:] if axes == 4 else batch.shape[2:])
+    check_cells(from_batch(batch, axes).shape, batch.shape[1:] if axes == 4 else batch.shape[2:])
     spans = _spans(batch, output_size)
     shape = (*batch.shape[:2], len(spans[0].first), len(spans[1].first))
     values, indices = located_extremes(Planes.of_batch(batch), spans, largest=True)

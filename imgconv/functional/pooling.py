@@ -255,14 +255,14 @@ def pool_window(
 def pool_batch(input: object, dims: int = 2) -> tuple[AnyArray, int]:
     """Return `input` as `as_batch` does, checked to have cells to pool; only the batch may be empty. (H, W) is an image of one channel."""
     batch, axes = as_batch(input, dims=dims, plain=True)
-    check_cells(batch, batch.shape[1:])
+    check_cells(from_batch(batch, axes, dims).shape, batch.shape[1:])
     return batch, axes
 
 
-def check_cells(batch: AnyArray, required: Shape) -> None:
-    """Check that none of the `required` sizes of a batch is 0."""
+def check_cells(shape: Shape, required: Shape) -> None:
+    """Check that none of the `required` sizes of an input of some shape is 0."""
     if 0 in required:
-        raise DoesNotFit(f"input of shape {batch.shape} has no cells to pool; only the batch may be empty")
+        raise DoesNotFit(f"input of shape {shape} has no cells to pool; only the batch may be empty")
 
 
 def pool_gradient(grad_output: AnyArray, input_size: Shape, dims: int) -> tuple[AnyArray, tuple[int, ...], int]:
