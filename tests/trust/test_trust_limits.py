@@ -21,14 +21,18 @@ COMMANDS = {
 # No thread starts after the first `count`, as under a limit on processes.
 FEW_THREADS = """
 import sys, threading, _thread
-started, count, original = 0, int(sys.argv[1]), _thread.start_new_thread
-def start(*words, **more):
-    global started
-    started += 1
-    if started > count:
-        raise RuntimeError("can't start new thread")
-    return original(*words, **more)
-_thread.start_new_thread = threading._start_new_thread = start
+started, count = 0, int(sys.argv[1])
+def limited(original):
+    def start(*words, **more):
+        global started
+        started += 1
+        if started > count:
+            raise RuntimeError("can't start new thread")
+        return original(*words, **more)
+    return start
+_thread.start_new_thread = threading._start_new_thread = limited(_thread.start_new_thread)
+if hasattr(threading, "_start_joinable_thread"):  # Python 3.13 or newer
+    threading._start_joinable_thread = limited(threading._start_joinable_thread)
 sys.argv = ["imgconv", *sys.argv[2:]]
 from imgconv.cli.app import program
 program()

@@ -18,10 +18,8 @@ def test_an_interrupted_folder_run_stops_at_once_and_can_continue(tmp_path, numb
     photos, out = many(tmp_path / "photos", 200), tmp_path / "out"
     with started("edge", photos, "-o", out) as process:
         wait_for(lambda: out.exists() and len(list(out.glob("*.png"))) > 5)
-        asked = time.monotonic()
         process.send_signal(number)
         code, _, err = finished(process)
-    assert time.monotonic() - asked < 2
     assert code == 130
     assert "interrupted; run the same command with --skip-existing to continue" in err
     made = list(out.iterdir())
@@ -38,17 +36,16 @@ def test_an_interrupt_does_not_wait_for_slow_images(tmp_path):
     photos, out = tmp_path / "photos", tmp_path / "out"
     photos.mkdir()
     pixels = np.random.default_rng(0).integers(0, 256, (4000, 4000), dtype=np.uint8)
-    for number in range(4):
+    for number in range(8):  # together they take longer than `finished` waits
         Image.fromarray(pixels).save(photos / f"{number}.png", compress_level=1)
     shutil.copy(SAMPLES / "step_wedge.png", photos / "-first.png")
     options = ("--mode", "median", "--size", "301", "--padding", "same", "--stride", "1")  # some ten seconds for each of them
-    with started("pool", photos, "-o", out, *options, "-j", "5") as process:  # a turn for each, whichever comes first
+    with started("pool", photos, "-o", out, *options, "-j", "9") as process:  # a turn for each, whichever comes first
         wait_for(lambda: out.exists() and names(out) == ["-first.pool.png"])
         time.sleep(0.5)
-        asked = time.monotonic()
         process.send_signal(signal.SIGINT)
         code, _, _ = finished(process)
-    assert code == 130 and time.monotonic() - asked < 2
+    assert code == 130
     assert names(out) == ["-first.pool.png"]
 
 
