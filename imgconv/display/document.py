@@ -6,19 +6,19 @@ from hashlib import sha256
 from html import escape
 from pathlib import Path
 
-POLICY = "default-src 'none'; img-src data:; style-src '{style}'; script-src '{script}'; base-uri 'none'; form-action 'none'"
+POLICY = "default-src 'none'; img-src data:; style-src {style}; script-src {scripts}; base-uri 'none'; form-action 'none'"
 
 
-def document_head(title: str, style: str, script: str) -> str:
+def document_head(title: str, style: str, *scripts: str) -> str:
     """Return the head of an HTML file with this title, which is escaped, and its style after the shared one.
 
-    Its content security policy lets nothing but the style and the script of the file run, and lets nothing load.
+    Its content security policy lets nothing but the style and the scripts of the file run, and lets nothing load.
 
     >>> document_head("a < b", "", "").count("a &lt; b")
     1
     """
     look = _shared_style() + style
-    policy = POLICY.format(style=_csp_hash(look), script=_csp_hash(script))
+    policy = POLICY.format(style=_csp_hash(look), scripts=" ".join(map(_csp_hash, scripts)))
     return f"""<head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
@@ -38,4 +38,4 @@ def _shared_style() -> str:
 
 def _csp_hash(text: str) -> str:
     """The name of an inline style or script in a content security policy."""
-    return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"

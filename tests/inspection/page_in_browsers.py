@@ -10,18 +10,19 @@ from command import SAMPLES
 from firefox import browsing_in_firefox
 
 from imgconv.batch.inputs import first_image
+from imgconv.filters.color import max_value_of
 from imgconv.images import Raster
 from imgconv.images.transfer import gamma, of_cicp
 from imgconv.inspection.page import explanation_page
 from imgconv.inspection.page.photo import page_photo
 from imgconv.inspection.page.settings import branches
-from imgconv.modes import MissingMode, PaddingMode, PoolMode, Range
+from imgconv.modes import AlphaRule, MissingMode, PaddingMode, PoolMode, Range
 from imgconv.process import process
 from imgconv.recipe import Canny, Filter, Pool, Postprocess, Recipe, filter_recipe, network_recipe
 from imgconv.registry import Registry
 from imgconv.window import Footprint
 
-SETTINGS, FEWER = 60, 12  # of each kind in Chromium, and in Firefox, which takes more time to hand over maps
+SETTINGS, FEWER = 40, 8  # of each kind in Chromium, and in Firefox, which takes more time to hand over maps
 KERNELS = [name for name in Registry.load().names() if name not in ("gabor", "laws")]
 NETWORKS = [
     ["grey", "conv gaussian5", "max_pool 2", "conv sobel_x sobel_y padding=1", "relu"],
@@ -75,9 +76,9 @@ def maps_on(tab, specs):
     )
 
 
-def settings_of(recipe, photo):
+def settings_of(recipe, image):
     """The settings of every map, for kernels without references."""
-    return branches(recipe, photo, [None] * len(getattr(recipe.step, "maps", ())))
+    return branches(recipe, image.pixels.dtype, [None] * len(getattr(recipe.step, "maps", ())))
 
 
 def small_image(rng, kind, channels=3):
@@ -95,6 +96,17 @@ def with_holes(rng, image):
     holes = (np.hypot(rows - 20, columns - 15) < 6) | (columns == 40)
     valid = (~holes[..., None] & (rng.random(image.pixels.shape) > 0.03)).astype(np.uint8)
     return replace(image, pixels=image.pixels * valid, valid=valid)
+
+
+def with_alpha(rng, image):
+    """The photograph with alpha that grows to the right, in whole blocks transparent or opaque, and noisy elsewhere."""
+    largest = max_value_of(image.pixels.dtype)
+    share = np.linspace(0, 1, image.size[1]) + rng.normal(0, 0.2, image.size)
+    share[:7, :20], share[30:, 10:30] = 0, 1
+    alpha = (share.clip(0, 1) * largest).astype(image.pixels.dtype)[..., None]
+    valid = None if image.valid is None else np.repeat(image.valid.min(axis=2, keepdims=True), image.channels + 1, axis=2)
+    pixels = np.concatenate([image.pixels, alpha], axis=2) * (1 if valid is None else valid)
+    return replace(image, pixels=pixels.astype(alpha.dtype), alpha=True, valid=valid)
 
 
 def random_recipe(rng, kind):
@@ -176,21 +188,21 @@ def is_exact(recipe):
     return not isinstance(step, Filter) or (is_whole(recipe) and step.maps[0].combine != "projection" and not step.linear)
 
 
-@pytest.mark.parametrize("has_missing", [False, True], ids=["complete", "missing"])
+@pytest.mark.parametrize("form", ["complete", "missing", "alpha", "alpha and missing"])
 @pytest.mark.parametrize("kind", ["uint8", "uint16"])
-def test_whole_maps_of_many_settings_equal_those_of_imgconv(tab, tmp_path, kind, has_missing):
+def test_whole_maps_of_many_settings_equal_those_of_imgconv(tab, tmp_path, kind, form):
     rng = np.random.default_rng(16)
     for grey in (True, False):
         image = small_image(rng, kind)
-        image = with_holes(rng, image) if has_missing else image
-        photo = page_photo(image, grey=grey, crop=None)
-        opened(tab, tmp_path, image, filter_recipe(["laplacian8"], grey=grey))
+        image = with_holes(rng, image) if "missing" in form else image
+        image = with_alpha(rng, image) if "alpha" in form else image
+        opened(tab, tmp_path, image, filter_recipe(["laplacian8"], grey=grey, alpha="keep"))
         tried = 0
         while tried < (SETTINGS if isinstance(tab, Page) else FEWER) // 2:
+            alpha = rng.choice([rule for rule in AlphaRule if rule.in_grey or not grey])
+            rule = {"missing": str(rng.choice(MissingMode.names())), "min_valid": float(rng.choice([0, 0.3, 0.8])), "alpha": str(alpha)}
             recipe = random_recipe(rng, kind)
-            if has_missing:
-                rule = {"missing": str(rng.choice(MissingMode.names())), "min_valid": float(rng.choice([0, 0.3, 0.8]))}
-                recipe = replace(recipe, step=replace(recipe.step, **rule))
+            recipe = replace(recipe, step=replace(recipe.step, **rule))
             if recipe.step.grey != grey:
                 continue
             try:
@@ -198,9 +210,8 @@ def test_whole_maps_of_many_settings_equal_those_of_imgconv(tab, tmp_path, kind,
             except ValueError:
                 continue
             tried += 1
-            if has_missing:
-                tab.value(f"imgconvPage.setRule({{ mode: '{rule['missing']}', least: {rule['min_valid']} }})")
-            for settings, step in zip(settings_of(recipe, photo), recipe.step.singles(), strict=True):
+            tab.value(f"imgconvPage.setRule({{ mode: '{rule['missing']}', least: {rule['min_valid']}, alpha: '{alpha}' }})")
+            for settings, step in zip(settings_of(recipe, image), recipe.step.singles(), strict=True):
                 single = Recipe(recipe.command, step, recipe.postprocess)
                 check(maps_on(tab, settings), written(image, single), single)
 
@@ -257,8 +268,7 @@ def write_weights():
 def check_page(tab, folder, image, recipe):
     """The page of a recipe shows the pixels that imgconv writes; of floats to 1e-6."""
     opened(tab, folder, image, recipe)
-    photo = page_photo(image, grey=False, crop=None)
-    shown, expected = maps_on(tab, settings_of(recipe, photo)[0]), written(image, recipe)
+    shown, expected = maps_on(tab, settings_of(recipe, image)[0]), written(image, recipe)
     assert np.array_equal(np.isnan(shown), np.isnan(expected))
     difference, largest = np.nan_to_num(np.abs(shown - expected)), np.nanmax(np.abs(expected))
     if expected.dtype.kind == "f" and image.pixels.dtype.kind == "f":
@@ -281,8 +291,7 @@ def test_whole_maps_of_networks_equal_those_of_imgconv(tab, tmp_path, monkeypatc
         for mode, least in rules:
             recipe = network_recipe(steps, range="raw", missing=mode, min_valid=least)
             tab.value(f"imgconvPage.setRule({{ mode: '{mode}', least: {least} }})")
-            photo = page_photo(each, grey=recipe.step.grey, crop=None)
-            shown, expected = maps_on(tab, settings_of(recipe, photo)[0]).ravel(), written(each, recipe).ravel()
+            shown, expected = maps_on(tab, settings_of(recipe, each)[0]).ravel(), written(each, recipe).ravel()
             atol = tolerance * max(1.0, np.nanmax(np.abs(expected), initial=0))
             np.testing.assert_allclose(shown, expected, rtol=1e-6, atol=atol, err_msg=mode)
 
@@ -297,6 +306,6 @@ def test_canny_equals_that_of_imgconv(tab, tmp_path, step, has_missing):
         image = replace(image, pixels=image.pixels * valid[..., None], luma=None, valid=valid[..., None].astype(np.uint8))
     opened(tab, tmp_path, image, recipe)
     photo = page_photo(image, grey=True, crop=None)
-    shown, expected = maps_on(tab, settings_of(recipe, photo)[0]), written(photo.image, recipe)
+    shown, expected = maps_on(tab, settings_of(recipe, image)[0]), written(photo.image, recipe)
     assert np.array_equal(np.isnan(shown), np.isnan(expected)) and np.isnan(shown).any() == has_missing
     assert (np.nan_to_num(shown) != np.nan_to_num(expected)).mean() < 1e-4

@@ -14,12 +14,12 @@ from shlex import quote
 from typing import Any
 
 from imgconv.display.document import document_head
-from imgconv.errors import DoesNotFit
+from imgconv.errors import DoesNotFit, UsageError
 from imgconv.images import Raster
 from imgconv.inputs import Inputs
-from imgconv.inspection.page.photo import PagePhoto, deflated, page_photo
+from imgconv.inspection.page.photo import PagePhoto, deflated, page_photo, transfer_facts
 from imgconv.inspection.page.settings import branches, menu, modes
-from imgconv.modes import MissingRule
+from imgconv.modes import AlphaRule, MissingRule
 from imgconv.outputs import format_of, output_file
 from imgconv.process import shape_of
 from imgconv.process.missing import located
@@ -27,9 +27,10 @@ from imgconv.recipe import Canny, Filter, Network, Recipe
 from imgconv.registry import Registry
 
 FOLDER = Path(__file__).parent
-MAIN = "main.js"
+MAIN, START = "main.js", "start.js"
 LARGEST = 400_000  # bytes of a page
-OTHER_BYTES = 40_000  # of the style, the elements, the kernels and the settings
+FACTS = 2_000  # bytes of what a page states about its photograph
+LEAST_PHOTO = 20_000  # bytes that the settings must leave
 MOST_WORK = 4e8  # multiply-adds of a network on a page, which a browser does in about half a second
 MOST_VALUES = 2e7  # values in all maps of a network
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([a-z]+\.js)";\n', re.MULTILINE)
@@ -83,36 +84,58 @@ def explanation_page(
     """
     step, overlay = recipe.step, recipe.postprocess.overlay
     grey = step.grey and not overlay  # a map of grey is drawn over colours
+    alpha = image.alpha and AlphaRule(step.alpha).keeps(grey=grey)
     image = located(image, recipe.missing_data)
-    most_bytes = (LARGEST - OTHER_BYTES - len(bundled_script())) * 3 / 4  # base64 takes a third more
-    photo = page_photo(image, grey=grey, crop=crop, most_bytes=most_bytes, most_cells=_most_cells(image, recipe))
-    recipe.trace(shape_of(photo.image))
     registry = Registry.load(kernels_file)
-    data = {
+    settings = {
         "name": _visible(PurePath(source).name or source),
-        "photo": photo.facts(linear=isinstance(step, Filter) and step.linear) | {"rule": _rule(recipe)},
-        "from": {"size": image.size, "crop": crop, "factor": photo.factor},
+        "rule": _rule(recipe) | {"alpha": step.alpha},
+        "transfer": transfer_facts(image) if isinstance(step, Filter) and step.linear else None,
         "file": quote(source),
-        "stored": plain and frames == 1 and _is_as_stored(photo, image) and _is_file(source) and _has_mask(recipe, mask),
         "missing": _missing_words(recipe, mask),
         "kernelsFile": None if kernels_file is None else quote(str(kernels_file)),
         "command": "run" if isinstance(step, Network) else recipe.command,
         "grey": grey,
         "overlay": overlay,
-        "alpha": image.alpha,
+        "overBlack": image.alpha and not alpha,
         "coloured": overlay and step.grey,
-        "at": None if at is None else _cell_of(at, image, photo, recipe),
-        "branches": branches(recipe, photo, _named(recipe, references, registry)),
+        "branches": branches(recipe, image.pixels.dtype, _named(recipe, references, registry)),
         "menu": [] if isinstance(step, Network) else menu(registry),
-        "modes": modes(),
+        "modes": modes(grey=grey),
         "quiz": quiz,
     }
-    return Page(_page(data, photo))
+    most_bytes = _room_for_photo(settings)
+    photo = page_photo(image, grey=grey, alpha=alpha, crop=crop, most_bytes=most_bytes, most_cells=_most_cells(image, recipe))
+    recipe.trace(shape_of(photo.image))
+    has_files = _is_file(source) and _has_mask(recipe, mask)
+    facts = {
+        "photo": photo.facts(),
+        "from": {"size": image.size, "crop": crop, "factor": photo.factor},
+        "stored": plain and frames == 1 and has_files and _is_as_stored(photo, image),
+        "luma": grey and image.channels - image.alpha > 1,
+        "at": None if at is None else _cell_of(at, image, photo, recipe),
+    }
+    return Page(_page(settings | facts, photo.data))
+
+
+def _room_for_photo(settings: dict[str, Any]) -> float:
+    """How many deflated bytes of a photograph a page with these settings can hold. Raises UsageError if there are too few."""
+    size = sum(_size_of_weights(spec) for specs in settings["branches"] for spec in specs)
+    if size < LARGEST:  # it takes long to deflate megabytes
+        size = len(_page(settings, b"").encode()) + FACTS
+    if size + LEAST_PHOTO > LARGEST:
+        sizes = f"{size // 1000} KB with the weights, and may have {LARGEST // 1000} KB"
+        raise UsageError(f"the page would have {sizes}; explain fewer steps, or steps with fewer weights")
+    return (LARGEST - size) * 3 / 4  # base64 takes a third more
+
+
+def _size_of_weights(spec: dict[str, Any]) -> int:
+    return sum(len(value["data"]) for value in spec.values() if isinstance(value, dict) and "data" in value)
 
 
 def _is_as_stored(photo: PagePhoto, image: Raster) -> bool:
     """Whether a command line that reads the file gets the pixels of the photograph; grey of colours may be a luma of the file's own."""
-    return photo.is_whole and not image.alpha and (image.luma is None or photo.image.channels == 1)
+    return photo.is_whole and (image.luma is None or photo.image.channels == 1)
 
 
 def _is_file(name: str) -> bool:
@@ -173,21 +196,27 @@ def _most_cells(image: Raster, recipe: Recipe) -> float:
     return shape.height * shape.width * share if share < 1 else float("inf")
 
 
-def _page(data: dict[str, Any], photo: PagePhoto) -> str:
-    script, style = bundled_script(), (FOLDER / "page.css").read_text(encoding="utf-8")
+def _page(data: dict[str, Any], photo: bytes) -> str:
+    start, script, style = bundled(START), bundled(MAIN), (FOLDER / "page.css").read_text(encoding="utf-8")
     parts = {
-        "head": document_head("Convolution, cell by cell", style, script),
+        "head": document_head("Convolution, cell by cell", style, start, script),
         "data": _packed(dumps(data, separators=(",", ":")).encode()),
-        "photo": _packed(photo.data),
-        "script": script,
+        "photo": _packed(photo),
+        "script": _packed_script(),
+        "start": start,
     }
     html = (FOLDER / "page.html").read_text(encoding="utf-8")
     return re.sub(r"\{\{ ([a-z-]+) \}\}", lambda match: parts[match[1]], html)
 
 
 @cache
-def bundled_script() -> str:
-    """The modules of the page as one: each after those that it imports, without imports, exports, comments and indentation.
+def _packed_script() -> str:
+    return _packed(bundled(MAIN).encode())
+
+
+@cache
+def bundled(main: str) -> str:
+    """A module and those that it needs as one: each after those that it imports, without imports, exports, comments and indentation.
 
     Names at the top of the modules are unique, so that one scope can hold all of them.
     """
@@ -200,7 +229,7 @@ def bundled_script() -> str:
                 add(imported)
             ordered[name] = _without_comments(_IMPORT.sub("", text))
 
-    add(MAIN)
+    add(main)
     return "\n".join(ordered.values())
 
 

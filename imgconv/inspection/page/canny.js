@@ -1,5 +1,7 @@
 // Canny's stages as steps: smoothed, gradient, ridges, edges. Lengths are those of Sobel's gradient, not divided.
 
+import { isAlpha, withAlphaOf } from "./alpha.js";
+import { unchangedAlpha } from "./elementwise.js";
 import { patchOf } from "./geometry.js";
 import { hide, inverted, isMissing, missingUnder, validStage } from "./missing.js";
 import { number, productsText } from "./numbers.js";
@@ -52,7 +54,7 @@ class Stage {
   result(input, planes, names, valid = null) {
     const photo = input.photo ?? input;
     const known = photo.valid && planes.map(() => valid ?? photo.valid[0]);
-    return { ...input, planes, names, whole: false, floats: true, stretch: null, photo, valid: known };
+    return { ...input, planes, names, alpha: false, whole: false, floats: true, stretch: null, photo, valid: known };
   }
 
   /** The explanation of a missing cell. */
@@ -319,10 +321,11 @@ export class Edges extends Stage {
       }
     }
     const pixels = this.invert ? edges.map((value) => largest - value) : edges;
-    return this.result(input, [hide(pixels, input.valid?.[0], 0)], ["edges"]);
+    return withAlphaOf(input.photo, this.result(input, [hide(pixels, input.valid?.[0], 0)], ["edges"]));
   }
 
-  explain(input, output, [, row, column]) {
+  explain(input, output, [c, row, column]) {
+    if (isAlpha(output, c)) return unchangedAlpha(input.photo, row, column);
     const { width, largest } = input;
     const at = row * width + column;
     const mark = input.planes[0][at];

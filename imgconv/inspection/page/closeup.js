@@ -68,7 +68,7 @@ export class Closeups {
     if (step.points) this.#arrows(view, step.points(input, this.model.at.slice(1)));
     const around = [rows[0], rows.at(-1), columns[0], columns.at(-1)];
     this.#outline(view, around, themed("window"), 3);
-    const what = gradient ? "gradient of the input, if that of every output cell is 1" : `input, ${part.title}`;
+    const what = gradient ? "gradient of the input, if that of every output cell is 1" : `input, ${input.names[c]}`;
     this.#label(view, what, `rows ${rows[0]} to ${rows.at(-1)}, columns ${columns[0]} to ${columns.at(-1)} are under the window`);
   }
 

@@ -1,11 +1,13 @@
 // Colours: of the cells of maps, and of the page's theme.
 
+import { isAlpha } from "./alpha.js";
+
 const TINTS = { red: [1, 0.45, 0.4], green: [0.5, 0.86, 0.5], blue: [0.5, 0.66, 1] };
 const scales = new WeakMap();
 
 /** Whether maps are the three colours of an image, which are drawn as one. */
 export function isColour(maps) {
-  return maps.names.join() === "red,green,blue" && maps.whole;
+  return /^red,green,blue(,alpha)?$/.test(maps.names.join()) && maps.whole;
 }
 
 /** From a value of plane `c` to [red, green, blue]: levels in the colour of their channel, signed values blue to red, others grey. */
@@ -31,7 +33,7 @@ function diverging(share) {
 }
 
 function scaleOf(maps, c) {
-  if (maps.whole || maps.names[c] === "ridges" || maps.names[c] === "edges") return { low: 0, high: maps.largest };
+  if (maps.whole || ["ridges", "edges", "alpha"].includes(maps.names[c])) return { low: 0, high: maps.largest };
   const plane = maps.planes[c];
   if (!scales.has(plane)) {
     let low = Infinity;
@@ -48,9 +50,22 @@ function scaleOf(maps, c) {
   return scales.get(plane);
 }
 
-/** Pixels of plane `c`, or of all three colours for null, as image data; missing cells are transparent. */
+/** Pixels of plane `c`, or of all three colours for null, as image data; missing cells are transparent, as are others by their alpha. */
 export function imageOf(maps, c) {
-  const { width, height, planes, valid } = maps;
+  const image = opaqueImageOf(maps, c);
+  const { planes, valid, largest } = maps;
+  const alpha = maps.alpha && !isAlpha(maps, c) ? planes.at(-1) : null;
+  if (!alpha && !valid) return image;
+  const known = c === null ? valid : valid && [valid[c]];
+  for (let i = 0, o = 3; i < planes[0].length; i++, o += 4) {
+    const isKnown = !known || known.every((cells) => cells[i]);
+    image.data[o] = !isKnown ? 0 : alpha ? (255 * alpha[i]) / largest : 255;
+  }
+  return image;
+}
+
+function opaqueImageOf(maps, c) {
+  const { width, height, planes } = maps;
   const image = new ImageData(width, height);
   const { data } = image;
   if (c === null) {
@@ -59,25 +74,24 @@ export function imageOf(maps, c) {
       data[o] = planes[0][i] * factor;
       data[o + 1] = planes[1][i] * factor;
       data[o + 2] = planes[2][i] * factor;
-      data[o + 3] = valid && !valid.every((cells) => cells[i]) ? 0 : 255;
+      data[o + 3] = 255;
     }
     return image;
   }
-  const known = valid?.[c];
   const { low, high } = scaleOf(maps, c);
   const plane = planes[c];
   if (low >= 0) {
     const factor = 255 / (high - low || 1);
     for (let i = 0, o = 0; i < plane.length; i++, o += 4) {
       data[o] = data[o + 1] = data[o + 2] = (plane[i] - low) * factor;
-      data[o + 3] = known && !known[i] ? 0 : 255;
+      data[o + 3] = 255;
     }
     return image;
   }
   const tone = toneOf(maps, c);
   for (let i = 0, o = 0; i < plane.length; i++, o += 4) {
     [data[o], data[o + 1], data[o + 2]] = tone(plane[i]);
-    data[o + 3] = known && !known[i] ? 0 : 255;
+    data[o + 3] = 255;
   }
   return image;
 }

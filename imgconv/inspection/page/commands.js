@@ -1,10 +1,12 @@
 // The command line, or the lines of Python, that give the image that the page shows.
 
+import { overBlack } from "./alpha.js";
 import { copyButton, byId, element } from "./elements.js";
-import { imageFile, markedImage, maskFile, npy, save, weightsFile } from "./files.js";
+import { imageFile, markedImage, maskFile, npy, pam, save, weightsFile } from "./files.js";
 import { matrixText } from "./kernels.js";
 
 const PHOTO = "photo.npy";
+const WITH_ALPHA = "photo.pam"; // a .npy file has no alpha
 const MASK = "mask.npy";
 
 /** Show the commands, and buttons for the files that they read. */
@@ -20,7 +22,8 @@ export function drawCommand(model) {
     button.addEventListener("click", () => save(blob(), name));
     buttons.append(button);
   };
-  if (lines.some((line) => line.includes(PHOTO))) file(PHOTO, () => imageFile(photoToSave(model).image));
+  if (lines.some((line) => line.includes(PHOTO))) file(PHOTO, () => imageFile(overBlack(photoToSave(model).image)));
+  if (lines.some((line) => line.includes(WITH_ALPHA))) file(WITH_ALPHA, () => pam(model.photo));
   if (lines.some((line) => line.includes(MASK))) file(MASK, () => maskFile(model.photo));
   for (const [name, blob] of files) file(name, blob);
   byId("lines").replaceChildren(...nodes, ...(buttons.children.length ? [buttons] : []));
@@ -28,20 +31,20 @@ export function drawCommand(model) {
 
 /** The lines, and the files that they read as [name, function that gives it]. */
 export function commandOf(model) {
-  const { data, spec } = model;
-  const file = data.stored ? data.file : PHOTO;
+  const { data, spec, photo } = model;
   const files = [];
   if (model.isNetwork || spec.type === "conv" || spec.type === "conv_transpose") {
-    const texts = model.branch.specs.map((each, n) => stepText(each, n + 1, files));
-    const grey = !model.isNetwork && data.grey && data.stored;
-    const words = [...(grey ? ["grey"] : []), ...texts].map((text) => `-s ${quoted(text)}`);
+    const file = data.stored && !data.luma ? data.file : PHOTO; // a step grey gives fractions, the photograph has levels
+    const words = model.branch.specs.map((each, n) => `-s ${quoted(stepText(each, n + 1, files))}`);
     const missing = missingWords(model).map((word) => ` ${word}`);
     return { lines: [`imgconv run ${file} ${words.join(" ")}${missing.join("")} --range raw -o maps.npy`], files };
   }
   if (spec.type === "deform") return { lines: python(model), files };
+  const file = data.stored ? data.file : photo.alpha ? WITH_ALPHA : PHOTO;
+  if (file === WITH_ALPHA && !photo.whole) return { lines: [], files }; // PAM has no floats
   const words = { filter: filterWords, pool: poolWords, canny: cannyWords }[spec.type](spec, data, file);
   const name = spec.range === "raw" && spec.type === "filter" ? "map.npy" : "map.png";
-  words.push(...missingWords(model));
+  words.push(photo.rule.alpha !== "auto" && `--alpha ${photo.rule.alpha}`, ...missingWords(model));
   return { lines: [`imgconv ${words.filter(Boolean).join(" ")}${spec.several ? "" : ` -o ${name}`}`], files };
 }
 
@@ -59,7 +62,7 @@ function photoToSave({ photo }) {
 /** The options for missing cells; canny has no rule for them. */
 function missingWords(model) {
   const { data, photo, spec } = model;
-  const words = data.stored ? [data.missing] : photoToSave(model).words;
+  const words = data.stored && !(data.luma && spec.op) ? [data.missing] : photoToSave(model).words;
   if (!photo.valid || spec.type === "canny") return words.filter(Boolean);
   const { mode, least } = photo.rule;
   return [...words, mode !== "keep" && `--missing ${mode}`, least > 0 && `--min-valid ${least}`].filter(Boolean);

@@ -1,5 +1,6 @@
 // The settings of the selected step: every control changes the maps at once.
 
+import { coloursOf } from "./alpha.js";
 import { kernelEditor, weightEditor } from "./editors.js";
 import { byId, choice, element, labelled, numberInput } from "./elements.js";
 
@@ -32,10 +33,18 @@ export function drawControls(model) {
   form.replaceChildren(
     ...(model.isNetwork ? [stepChoice(model)] : [operationChoice(model), branchChoice(model)].filter(Boolean)),
     ...fields,
+    ...alphaField(model),
     ...missingFields(model),
   );
   if (!fields.length) form.append(element("p", { className: "quiet", textContent: "This step has no settings." }));
   if (focused) byId(focused)?.focus();
+}
+
+/** What becomes of transparency; networks have none. */
+function alphaField(model) {
+  const { photo, data, spec, isNetwork } = model;
+  const hasAlpha = photo.alpha && !isNetwork && ["filter", "pool", "canny"].includes(spec.type);
+  return hasAlpha ? [choice("alpha", "Alpha", helped(data.modes.alpha), photo.rule.alpha, (alpha) => model.setRule({ alpha }))] : [];
 }
 
 /** What becomes of missing cells; canny has no such rule. */
@@ -65,7 +74,7 @@ function branchChoice(model) {
 }
 
 function operationChoice(model) {
-  const options = Object.entries(OPERATIONS).filter(([type]) => type !== "canny" || model.photo.planes.length === 1 || model.data.coloured);
+  const options = Object.entries(OPERATIONS).filter(([type]) => type !== "canny" || coloursOf(model.photo).length === 1 || model.data.coloured);
   const chosen = (type) => (type === "filter" && model.filters ? model.filters : [[otherSpec(model, type)]]);
   return choice("operation", "Operation", options, model.spec.type, (type) => model.replace(chosen(type)));
 }
@@ -98,7 +107,7 @@ function otherSpec(model, type) {
     conv: {
       ...{ op: "conv", text: "conv layer", label: "layer", changed: true, edited: true, ...window },
       ...{ padding: "same", paddingMode: "zeros", paddingValue: 0, flip: false, eachChannel: false, groups: 1 },
-      weight: layerOf(weights, 2, model.photo.planes.length),
+      weight: layerOf(weights, 2, coloursOf(model.photo).length),
       bias: [0, 0],
     },
     conv_transpose: {
@@ -155,7 +164,7 @@ const FIELDS = {
   ceilMode: (model) => check(model, "ceilMode", "Include a last window beyond the edge"),
   invert: (model) => check(model, "invert", "Invert: black on white"),
   overlay: (model) => {
-    const hasColours = model.photo.planes.length > 1 || model.data.overlay;
+    const hasColours = coloursOf(model.photo).length > 1 || model.data.overlay;
     return hasColours ? check(model, "overlay", "Draw the map over the photograph") : null;
   },
   mode: (model, spec) =>

@@ -74,6 +74,12 @@ export function pointwise(step, sources, row, column, text, value) {
   return { parts, stages: [{ name: step.op, text, value }], value };
 }
 
+/** The explanation of alpha that a step leaves as it is in `maps`. */
+export function unchangedAlpha(maps, row, column) {
+  const c = maps.planes.length - 1;
+  return pointwise({ op: "alpha" }, [[maps, c]], row, column, "unchanged", maps.planes[c][row * maps.width + column]);
+}
+
 const ACROSS = {
   hypot: (values) => Math.sqrt(values.reduce((sum, x) => sum + x * x, 0)),
   max: (values) => values.reduce((most, x) => Math.max(most, Math.abs(x)), 0),

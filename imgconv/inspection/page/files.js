@@ -24,6 +24,17 @@ export function imageFile({ planes, height, width }) {
   return npy(values, [height, width, planes.length]);
 }
 
+/** A PAM file of colours and alpha in whole levels. */
+export function pam({ planes, height, width, largest }) {
+  const depth = planes.length;
+  const head = `P7\nWIDTH ${width}\nHEIGHT ${height}\nDEPTH ${depth}\nMAXVAL ${largest}\nTUPLTYPE ${depth === 2 ? "GRAYSCALE" : "RGB"}_ALPHA\nENDHDR\n`;
+  const size = planes[0].BYTES_PER_ELEMENT;
+  const bytes = new DataView(new ArrayBuffer(size * depth * height * width));
+  const put = (at, value) => (size === 1 ? bytes.setUint8(at, value) : bytes.setUint16(2 * at, value));
+  planes.forEach((plane, c) => plane.forEach((value, i) => put(i * depth + c, value)));
+  return new Blob([head, bytes]);
+}
+
 /** A mask (H, W) of the photograph: 0 in missing cells, else 255. */
 export function maskFile({ valid, height, width }) {
   return npy(

@@ -1,9 +1,11 @@
 // The filter of `imgconv edge` and `imgconv filter`: from pixels to pixels, whole maps and single cells.
 
-import { Misfit, checkBorder, fieldOf, outputSize, padsOf, patchOf, positionsOf, sizeFormulas } from "./geometry.js";
+import { alphaFrom, alphaPixels, cellUnderAnchor, colourFrom, coloursOf, isAlpha, keptAlpha, premultiplied } from "./alpha.js";
+import { pointwise } from "./elementwise.js";
+import { AXES, Misfit, checkBorder, fieldOf, outputSize, padsOf, patchOf, positionsOf, sizeFormulas } from "./geometry.js";
 import { flipped, wholeTaps } from "./kernels.js";
 import { fromLight, toLight } from "./light.js";
-import { hide, isMissing, normalise, sumStages, underAnchor, withoutMissing, withReason } from "./missing.js";
+import { hide, isMissing, isZeroSum, missingStage, normalise, sumStages, underAnchor, withoutMissing, withReason } from "./missing.js";
 import { number } from "./numbers.js";
 import { addProduct, padded, toLevel } from "./sums.js";
 
@@ -57,20 +59,37 @@ export class Filter {
     return { planes: this.flip ? planes.map(flipped) : planes, divisor };
   }
 
+  /** Whether alpha weighs the colours and is filtered with them: by one kernel whose sum is not 0. */
+  #filtersAlpha({ alpha, rule }) {
+    const [{ taps }] = this.kernels;
+    return alpha && this.modes.alpha[rule.alpha].filtered && this.combine === "none" && !isZeroSum([taps]);
+  }
+
   apply(input) {
     const [channels, height, width] = this.shape([input.planes.length, input.height, input.width]);
-    const source = this.linear ? input.planes.map((plane) => lightOf(plane, input)) : input.planes;
+    const filtersAlpha = this.#filtersAlpha(input);
+    const light = this.linear ? input.planes.map((plane, c) => (isAlpha(input, c) ? plane : lightOf(plane, input))) : input.planes;
+    const source = filtersAlpha ? premultiplied(light) : light;
     const valid = input.valid && [];
+    const place = this.#place(this.kernels[0], input);
     const values = Array.from({ length: channels }, (_, c) => {
       const own = (planes) => (this.overChannels ? planes : [planes[c]]);
       const cells = input.valid && own(input.valid);
-      valid?.push(underAnchor(cells, this.#place(this.kernels[0], input), input.rule));
-      const maps = this.kernels.map((kernel) => this.#map(kernel, own(source), input, cells, valid?.[c]));
-      return hide(this.#combined(maps, input.largest), valid?.[c], NaN);
+      valid?.push(underAnchor(cells, place, input.rule));
+      if (isAlpha(input, c) && !filtersAlpha) {
+        if (valid) valid[c] = valid[0];
+        return keptAlpha(source[c], place);
+      }
+      const border = this.#borderOf(input, c);
+      const sums = this.kernels.map((kernel) => this.#sums(kernel, own(source), border, input, cells, valid?.[c]));
+      return filtersAlpha ? sums[0] : hide(this.#combined(sums, input), valid?.[c], NaN);
     });
-    const stretch = this.arithmetic.stretched ? extremes(values) : null;
-    const planes = values.map((plane, c) => hide(this.#pixels(plane, input, stretch), valid?.[c], input.whole ? 0 : NaN));
+    if (filtersAlpha) this.#divideByAlpha(values, input).forEach((plane, c) => hide(plane, valid?.[c], NaN));
+    const colours = coloursOf({ ...input, planes: values });
+    const stretch = this.arithmetic.stretched ? extremes(colours) : null;
     const whole = input.whole && !this.arithmetic.floats;
+    const pixels = (plane, c) => (isAlpha(input, c) ? alphaPixels(plane, input, this.arithmetic.floats) : this.#pixels(plane, input, stretch));
+    const planes = values.map((plane, c) => hide(pixels(plane, c), valid?.[c], input.whole ? 0 : NaN));
     return { ...input, planes, height, width, stretch, whole, floats: this.arithmetic.floats, valid };
   }
 
@@ -81,23 +100,56 @@ export class Filter {
     return { window, size, pads: padsOf(window, size), border: this.border, output: outputSize(window, size) };
   }
 
-  /** One map of planes; `cells` are their valid cells, and `known` becomes 0 where a result is missing. */
-  #map(kernel, planes, input, cells, known) {
+  /** What padded cells of a plane hold when it is summed: light if that is filtered, times alpha if that is filtered. */
+  #borderOf(input, c) {
+    const { value } = this.border;
+    if (isAlpha(input, c)) return this.border;
+    const level = this.linear ? toLight(input)(value) : value;
+    return { ...this.border, value: this.#filtersAlpha(input) ? level * value : level };
+  }
+
+  /** The sums of products of planes; `cells` are their valid cells, and `known` becomes 0 where a result is missing. */
+  #sums(kernel, planes, border, input, cells, known) {
     const place = this.#place(kernel, input);
     const { size, pads, output } = place;
-    const count = output[0] * output[1];
-    const sums = new Float64Array(count);
-    const { planes: taps, divisor } = this.weights(kernel, input.largest);
-    const border = this.linear ? { ...this.border, value: toLight(input)(this.border.value) } : this.border;
+    const sums = new Float64Array(output[0] * output[1]);
+    const { planes: taps } = this.weights(kernel, input.largest);
     planes.forEach((plane, c) => addProduct(sums, output, padded(plane, size, pads, border), taps[c], this.stride, this.dilation));
     if (known) normalise(sums, known, taps, cells, place, input.rule);
-    const more = kernel.offset * input.level + kernel.bias;
-    if (divisor !== 1 || more) for (let i = 0; i < count; i++) sums[i] = sums[i] / divisor + more;
     return sums;
   }
 
-  #combined(maps, largest) {
+  /** Sums of colours times alpha, and of alpha, become colours and alpha. */
+  #divideByAlpha(values, input) {
+    const [kernel] = this.kernels;
+    const scale = this.#scaleOf(kernel, input);
+    const more = addedBy(kernel, input);
+    const alphas = values.at(-1);
+    for (const plane of values.slice(0, -1)) {
+      for (let i = 0; i < plane.length; i++) {
+        const colour = colourFrom(plane[i], alphas[i], scale);
+        plane[i] = colour === null ? 0 : colour + more;
+      }
+    }
+    values[values.length - 1] = alphas.map((sum) => alphaFrom(sum, scale));
+    return values;
+  }
+
+  /** What turns sums of products with alpha into colours and alpha. */
+  #scaleOf(kernel, { largest }) {
+    const { planes, divisor } = this.weights(kernel, largest);
+    return { total: planes.flat(2).reduce((sum, tap) => sum + tap, 0), divisor, largest };
+  }
+
+  /** The sums of each kernel with its divisor and offset, combined. */
+  #combined(maps, input) {
+    maps.forEach((sums, n) => {
+      const { divisor } = this.weights(this.kernels[n], input.largest);
+      const more = addedBy(this.kernels[n], input);
+      if (divisor !== 1 || more) for (let i = 0; i < sums.length; i++) sums[i] = sums[i] / divisor + more;
+    });
     if (maps.length === 1 && this.combine === "none") return maps[0];
+    const { largest } = input;
     const cells = new Array(maps.length);
     return maps[0].map((_, i) => {
       for (let n = 0; n < maps.length; n++) cells[n] = maps[n][i];
@@ -143,6 +195,8 @@ export class Filter {
 
   /** The arithmetic of an output cell [channel, row, column]. */
   explain(input, output, [c, row, column]) {
+    const filtersAlpha = this.#filtersAlpha(input);
+    if (isAlpha(input, c) && !filtersAlpha) return this.#explainKeptAlpha(input, output, [c, row, column]);
     const members = this.kernels.map((kernel) => this.#member(kernel, input, c, [row, column]));
     const parts = members.flatMap((member) => member.parts);
     if (isMissing(output, [c, row, column])) {
@@ -157,8 +211,16 @@ export class Filter {
       value = this.combineCells(values, input.largest);
       stages.push({ name: this.combine, text: this.#combinationText(values, input.largest), value });
     }
-    this.#finishStages(stages, value, input, output);
+    this.#finishStages(stages, value, input, output, isAlpha(input, c));
     return { parts, stages, value: stages.at(-1).value };
+  }
+
+  #explainKeptAlpha(input, output, at) {
+    const [c, row, column] = at;
+    const cell = cellUnderAnchor(this.#place(this.kernels[0], input), [row, column]);
+    const value = input.planes[c][cell[0] * input.width + cell[1]];
+    const explained = pointwise({ op: "alpha" }, [[input, c]], ...cell, `as it is at ${cell[1]},${cell[0]}`, value);
+    return isMissing(output, at) ? { ...explained, stages: [missingStage(input)], value: NaN } : explained;
   }
 
   #combinationText(values, largest) {
@@ -169,33 +231,60 @@ export class Filter {
   }
 
   #member(kernel, input, c, at) {
-    const window = this.windowOf(kernel);
-    const size = [input.height, input.width];
-    const pads = padsOf(window, size);
-    const [rows, columns] = [0, 1].map((axis) => positionsOf(window, pads, axis, at[axis]));
-    const { planes: taps, divisor } = this.weights(kernel, input.largest);
-    const all = taps.map((plane, n) => {
-      const channel = this.overChannels ? n : c;
-      const cells = patchOf(input.planes[channel], size, rows, columns, this.border);
-      if (this.linear) cells.values = cells.values.map((line) => line.map(toLight(input)));
-      return { title: input.names[channel], kernel: this.kernels.length > 1 ? kernel.name : "", channel, cells, taps: plane };
-    });
-    const parts = withoutMissing(all, input, this.border);
+    const parts = this.#parts(kernel, input, c, at, input.largest);
     const stages = sumStages(parts, input);
     let { value } = stages.at(-1);
     const step = (name, text, result) => stages.push({ name, text, value: (value = result) });
+    const filtersAlpha = this.#filtersAlpha(input);
+    const scale = this.#scaleOf(kernel, input);
+    if (isAlpha(input, c)) {
+      step("share", `${number(value)} / ${number(scale.total)}`, alphaFrom(value, scale));
+      return { parts, stages, value };
+    }
+    const { divisor } = scale;
     if (divisor !== 1) step("divisor", `${number(value)} / ${number(divisor)}`, value / divisor);
+    if (filtersAlpha) {
+      const sumOf = (channel) => sumStages(this.#parts(kernel, input, channel, at, 1), input).at(-1).value; // without rounding
+      const alphas = sumOf(input.planes.length - 1);
+      const colour = colourFrom(sumOf(c), alphas, scale);
+      step("alpha", `${number(value)} / ${number(alphaFrom(alphas, scale) / input.largest)} opaque`, colour ?? 0);
+      if (colour === null) return { parts, stages, value };
+    }
     const more = kernel.offset * input.level;
     if (more) step("offset", `${number(value)} + ${number(more)}`, value + more);
     if (kernel.bias) step("bias", `${number(value)} + ${number(kernel.bias)}`, value + kernel.bias);
     return { parts, stages, value };
   }
 
-  #finishStages(stages, start, input, output) {
+  /** The cells of each channel that a sum adds, and their taps; colours times alpha, divided by `opaque`, where alpha is filtered. */
+  #parts(kernel, input, c, at, opaque) {
+    const { window, size, pads } = this.#place(kernel, input);
+    const [rows, columns] = AXES.map((axis) => positionsOf(window, pads, axis, at[axis]));
+    const cellsOf = (channel) => {
+      const cells = patchOf(input.planes[channel], size, rows, columns, this.border);
+      if (this.linear && !isAlpha(input, channel)) cells.values = cells.values.map((line) => line.map(toLight(input)));
+      return cells;
+    };
+    const weighed = this.#filtersAlpha(input) && !isAlpha(input, c);
+    const alpha = weighed && cellsOf(input.planes.length - 1).values;
+    const all = this.weights(kernel, input.largest).planes.map((taps, n) => {
+      const channel = this.overChannels ? n : c;
+      const cells = cellsOf(channel);
+      if (weighed) cells.values = cells.values.map((line, u) => line.map((value, v) => (value * alpha[u][v]) / opaque));
+      const title = `${input.names[channel]}${weighed ? " · alpha" : ""}`;
+      return { title, kernel: this.kernels.length > 1 ? kernel.name : "", channel, cells, taps };
+    });
+    return withoutMissing(all, input, this.border);
+  }
+
+  #finishStages(stages, start, input, output, alpha) {
     let value = start;
     const { absolute, added, bounded, floats } = this.arithmetic;
     const { largest } = input;
     const step = (name, text, result) => stages.push({ name, text, value: (value = result) });
+    const round = () => input.whole && step("rounded", `half to even, from 0 to ${number(largest)}`, toLevel(value, largest));
+    if (alpha && !floats) round();
+    if (alpha) return;
     if (absolute) step("range abs", `|${number(value)}|`, Math.abs(value));
     if (added) step("range offset", `${number(value)} + ${number(added * input.level)}`, value + added * input.level);
     if (output.stretch) {
@@ -205,7 +294,7 @@ export class Filter {
     }
     if (floats) return;
     if (this.linear && bounded) step(input.transfer?.name ?? "sRGB", `from light ${number(value)}`, fromLight(value, input));
-    if (input.whole) step("rounded", `half to even, from 0 to ${number(largest)}`, toLevel(value, largest));
+    round();
     if (this.threshold !== null) {
       const passes = value >= this.threshold;
       step("threshold", `${number(value)} ${passes ? "≥" : "<"} ${number(this.threshold)}`, passes ? largest : 0);
@@ -236,6 +325,11 @@ export class Filter {
   get span() {
     return [0, 1].map((axis) => this.dilation[axis] * (this.window.kernelSize[axis] - 1) + 1);
   }
+}
+
+/** What a kernel adds to its quotient. */
+function addedBy({ offset, bias }, { level }) {
+  return offset * level + bias;
 }
 
 /** The lowest and the highest finite value of some planes. */

@@ -9,14 +9,15 @@ import { Maps } from "./maps.js";
 import { Model } from "./model.js";
 import { countMissing } from "./missing.js";
 import { by, grouped } from "./numbers.js";
-import { inflated, photoOf } from "./photo.js";
+import { inflated } from "./packed.js";
+import { photoOf } from "./photo.js";
 import { drawQuiz } from "./quiz.js";
 import { cellValueText, shapeOf } from "./steps.js";
 
 const QUIET = 600; // milliseconds without a move before the cell is read out
 
 const data = JSON.parse(new TextDecoder().decode(await inflated(byId("data").textContent)));
-const model = new Model(data, photoOf(data.photo, await inflated(byId("photo").textContent)));
+const model = new Model(data, photoOf({ ...data.photo, rule: data.rule, transfer: data.transfer }, await inflated(byId("photo").textContent)));
 const maps = new Maps(model, togglePlay);
 const closeups = new Closeups(model, togglePlay);
 let player = 0;
@@ -28,12 +29,12 @@ byId("title").textContent = data.name === "-" ? "standard input" : data.name;
 byId("origin").textContent = originText(data);
 
 /** Where the pixels come from. */
-function originText({ photo, alpha, coloured, from: { size, crop, factor } }) {
+function originText({ photo, overBlack, coloured, from: { size, crop, factor } }) {
   const parts = [`${photo.height}×${photo.width} pixels (rows×columns), ${photo.names.join(", ")}`];
-  if (alpha) parts.push("transparent ones over black");
+  if (overBlack) parts.push("transparent ones over black");
   if (crop) parts.push(`the part from column ${crop[0]}, row ${crop[1]} on, of ${by(size)}`);
   if (factor > 1) parts.push(`scaled down ${factor} times by an average pool${crop ? "" : ` from ${by(size)}`}`);
-  const isReduced = factor > 1 && photo.names.length > 1;
+  const isReduced = factor > 1 && photo.names.length > 2;
   if (isReduced && !coloured) parts.push("a page holds more pixels with --grey, and those of the file with --crop");
   return parts.join("; ");
 }

@@ -1,5 +1,6 @@
 // Every map as an image of its pixels, with the receptive field of the selected cell as a frame that can be dragged and moved by keys.
 
+import { coloursOf, isAlpha } from "./alpha.js";
 import { imageOf, isColour } from "./colours.js";
 import { byId, element } from "./elements.js";
 import { by } from "./numbers.js";
@@ -115,7 +116,7 @@ export class Maps {
       "aria-label": `${title}, ${size}: arrow keys move the selected cell`,
       "data-tile": `${number} ${index} ${c}`,
     };
-    const node = element("div", { className: "tile", ...about }, canvas, frame, spot);
+    const node = element("div", { className: maps.alpha && !maps.valid ? "tile clear" : "tile", ...about }, canvas, frame, spot);
     const widest = model.results[0].width;
     const caption = element("figcaption", {}, element("strong", { textContent: title }), ` ${size}${missingText(maps, c)}`);
     const figure = element("figure", {}, node, caption);
@@ -132,11 +133,12 @@ export class Maps {
   }
 
   #title(maps, index, number, c) {
-    if (index === 0) return c === null || maps.planes.length === 1 ? "photograph" : maps.names[c];
+    const single = coloursOf(maps).length === 1 && !isAlpha(maps, c);
+    if (index === 0) return c === null || single ? "photograph" : maps.names[c];
     const { model } = this;
     const { title } = model.branches[number].steps[index - 1];
     if (model.isNetwork || model.steps.length > 1) return c === null ? "colours" : maps.names[c];
-    return c === null || maps.planes.length === 1 ? title : `${title} ${maps.names[c]}`;
+    return c === null || single ? title : `${title} ${maps.names[c]}`;
   }
 
   /** On an earlier map, the window is moved to the cell; on any other, the cell is selected. */

@@ -58,7 +58,7 @@ export function countMissing({ valid }, c = null) {
 }
 
 /** Whether the sum of planes of taps is 0 within rounding. */
-function isZeroSum(taps) {
+export function isZeroSum(taps) {
   return Math.abs(totalOf(taps)) <= ZERO_SUM * sizeOf(taps);
 }
 

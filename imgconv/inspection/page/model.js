@@ -53,7 +53,7 @@ export class Model extends EventTarget {
   #branch(packed) {
     const specs = packed.map(unpacked);
     const steps = stepsOf(specs, this.data.modes, this.photo);
-    return { specs, steps, results: evaluate(inputOf(this.photo, specs), steps) };
+    return { specs, steps, results: evaluate(inputOf(this.photo, specs, this.data.modes), steps) };
   }
 
   /** Other steps: one list of settings for each map. */
@@ -80,14 +80,14 @@ export class Model extends EventTarget {
     }, event);
   }
 
-  /** Change what becomes of missing cells, in every step. */
+  /** Change what becomes of missing cells and of alpha, in every step. */
   setRule(change) {
     this.#attempt(() => {
       const before = this.output;
       this.photo = { ...this.photo, rule: { ...this.photo.rule, ...change } };
       this.branches = this.branches.map(({ specs }) => this.#branch(specs));
       this.#stay(before);
-    }, "maps");
+    }, "structure");
   }
 
   /** Select the cell of the new output that is at the same part of the photograph. */

@@ -1,11 +1,8 @@
 // The photograph of the page, from the text in which it is embedded: exact levels, without any image format of the browser.
 
-const TYPES = { uint8: Uint8Array, uint16: Uint16Array, float32: Float32Array, float64: Float64Array };
+import { bytesOf } from "./packed.js";
 
-/** The bytes of a base64 text. */
-export function bytesOf(text) {
-  return Uint8Array.from(atob(text.trim()), (letter) => letter.charCodeAt(0));
-}
+const TYPES = { uint8: Uint8Array, uint16: Uint16Array, float32: Float32Array, float64: Float64Array };
 
 /** Float32 numbers of a base64 text, nested as in `shape`. */
 export function arrayOf({ shape, data }) {
@@ -16,19 +13,13 @@ export function arrayOf({ shape, data }) {
   )[0];
 }
 
-/** The bytes of a deflated base64 text. */
-export async function inflated(text) {
-  const stream = new Blob([bytesOf(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
-
 /** The maps of the photograph: `facts` and `bytes` are those of `imgconv.inspection.page.photo`. */
 export function photoOf(facts, bytes) {
-  const { height, width, names, dtype, varies, groups } = facts;
+  const { height, width, names, alpha, dtype, varies, groups } = facts;
   const planes = names.map((_, c) => planeOf(bytes, c, height * width, TYPES[dtype]));
   if (varies) {
     for (const [c, plane] of planes.entries()) planes[c] = restored(plane, height, width, varies, groups[c]);
-    if (planes.length === 3) for (const c of [0, 2]) planes[c].forEach((value, i) => (planes[c][i] = value + planes[1][i]));
+    if (names.length - Number(alpha) === 3) for (const c of [0, 2]) planes[c].forEach((value, i) => (planes[c][i] = value + planes[1][i]));
   }
   const valid = validIn(bytes.subarray(names.length * height * width * TYPES[dtype].BYTES_PER_ELEMENT), facts);
   return { ...facts, planes, valid, whole: dtype.startsWith("uint"), floats: false, stretch: null, vector: false };

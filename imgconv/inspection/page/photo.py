@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from imgconv.arrays import Array
 from imgconv.errors import UsageError
-from imgconv.filters.color import TransferFunction, level_scale, max_value_of
+from imgconv.filters.color import level_scale, max_value_of
 from imgconv.images import Raster, transfer_of
 from imgconv.inspection.cells import filter_input
 from imgconv.inspection.explanation import channel_names
@@ -44,14 +44,15 @@ class PagePhoto:
         """Whether it has all pixels of the file."""
         return self.crop is None and self.factor == 1
 
-    def facts(self, *, linear: bool) -> dict[str, Any]:
-        """What the script needs to restore the levels and to compute with them; with `linear` also how levels become light."""
+    def facts(self) -> dict[str, Any]:
+        """What the script needs to restore the levels and to compute with them."""
         pixels = self.image.pixels
         height, width, channels = pixels.shape
-        facts = {
+        return {
             "height": height,
             "width": width,
-            "names": channel_names(channels, alpha=False),
+            "names": channel_names(channels, alpha=self.image.alpha),
+            "alpha": self.image.alpha,
             "dtype": pixels.dtype.name,
             "varies": VARIES if self.groups else None,
             "groups": self.groups,
@@ -59,12 +60,16 @@ class PagePhoto:
             "largest": max_value_of(pixels.dtype),
             "level": level_scale(pixels.dtype),
         }
-        transfer = transfer_of(self.image.metadata) if linear else None
-        return facts | {"transfer": None if transfer is None else _transfer(transfer)}
 
 
-def _transfer(transfer: TransferFunction) -> dict[str, Any]:
-    """The name and the numbers of a transfer function; so many samples that interpolation does not change the light of a level."""
+def transfer_facts(image: Raster) -> dict[str, Any] | None:
+    """The name and the numbers of the transfer function of an image; so many samples that interpolation does not change the light of a level.
+
+    None for sRGB.
+    """
+    transfer = transfer_of(image.metadata)
+    if transfer is None:
+        return None
     samples = np.asarray(transfer.samples)
     if len(samples) > MOST_SAMPLES:
         samples = np.interp(np.linspace(0, 1, MOST_SAMPLES), np.linspace(0, 1, len(samples)), samples)
@@ -72,18 +77,24 @@ def _transfer(transfer: TransferFunction) -> dict[str, Any]:
 
 
 def page_photo(
-    image: Raster, *, grey: bool, crop: tuple[int, int, int, int] | None, most_bytes: float = inf, most_cells: float = inf
+    image: Raster,
+    *,
+    grey: bool,
+    crop: tuple[int, int, int, int] | None,
+    alpha: bool = False,
+    most_bytes: float = inf,
+    most_cells: float = inf,
 ) -> PagePhoto:
-    """The photograph of a page, without alpha, as large as `most_bytes`, deflated, and `most_cells` allow.
+    """The photograph of a page, with or without `alpha`, as large as `most_bytes`, deflated, and `most_cells` allow.
 
     Raises UsageError for a part that lies outside the image.
     """
-    whole = _unmarked(filter_input(image, grey=grey, alpha=False))
+    whole = _unmarked(filter_input(image, grey=grey, alpha=alpha))
     part = whole if crop is None else _cropped(whole, crop)
     factor = _least_factor(part.size, most_cells)
     while True:
         small = _averaged(part, factor)
-        data, groups = _encoded(small.pixels)
+        data, groups = _encoded(small)
         masks = _masks(small)
         data += masks.tobytes()
         excess = len(deflated(data)) / most_bytes
@@ -143,17 +154,17 @@ def _masks(image: Raster) -> NDArray[np.uint8]:
     return np.packbits(planes.reshape(-1, planes.shape[2]).T, axis=1)
 
 
-def _encoded(pixels: Array) -> tuple[bytes, list[list[int]]]:
+def _encoded(image: Raster) -> tuple[bytes, list[list[int]]]:
     """The bytes of all planes, and of whole levels the size of each group of differences.
 
     Whole levels are stored as differences from their prediction, ordered by how much the neighbours of their cell vary, since similar
     ones deflate better together; red and blue as differences from green. The bytes of a value lie a whole plane apart, the lowest first.
     """
-    planes = [np.ascontiguousarray(pixels[..., c]) for c in range(pixels.shape[2])]
+    planes = [np.ascontiguousarray(image.pixels[..., c]) for c in range(image.channels)]
     groups = []
-    if pixels.dtype.kind == "u":
-        if len(planes) == 3:
-            planes = [planes[0] - planes[1], planes[1], planes[2] - planes[1]]
+    if image.pixels.dtype.kind == "u":
+        if image.channels - image.alpha == 3:
+            planes[:3] = [planes[0] - planes[1], planes[1], planes[2] - planes[1]]
         planes, groups = map(list, zip(*map(_differences, planes), strict=True))
     little = [plane.ravel().astype(plane.dtype.newbyteorder("<")) for plane in planes]
     return b"".join(np.ascontiguousarray(each.view(np.uint8).reshape(each.size, -1).T).tobytes() for each in little), groups

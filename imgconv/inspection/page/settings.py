@@ -9,8 +9,8 @@ import numpy as np
 from imgconv.arrays import Array
 from imgconv.errors import UsageError
 from imgconv.filters.canny import HIGH, LOW
-from imgconv.inspection.page.photo import PagePhoto
-from imgconv.modes import MissingMode, PaddingMode, PoolMode, Range
+from imgconv.filters.color import max_value_of
+from imgconv.modes import AlphaRule, MissingMode, PaddingMode, PoolMode, Range
 from imgconv.recipe import Canny, Filter, MapPlan, Network, Pool, Recipe
 from imgconv.recipe.maps import plan_maps
 from imgconv.recipe.operations import Operation
@@ -30,12 +30,17 @@ EVERY_VALUE = ("scale", "relu", "leaky_relu", "sigmoid", "tanh", "abs", "normali
 Settings = dict[str, Any]
 
 
-def modes() -> Settings:
-    """Every padding mode, range, pooling mode and rule for missing cells with what the script needs of it."""
+def modes(*, grey: bool) -> Settings:
+    """Every padding mode, range, pooling mode and rule for missing cells and for alpha with what the script needs of it.
+
+    A `grey` photograph has alpha only where the rule keeps that of grey maps.
+    """
+    rules = [rule for rule in AlphaRule if rule.in_grey or not grey]
     return {
         "padding": {mode.value: {"help": mode.help, "spare": mode.spare} for mode in PaddingMode},
         "range": {each.value: {"help": each.help, "bounded": each.bounded, "floats": each.floats, **_range(each)} for each in Range},
         "pool": {mode.value: {"help": mode.help} for mode in PoolMode},
+        "alpha": {rule.value: {"help": rule.help, "keeps": rule.keeps(grey=grey), **_alpha(rule)} for rule in rules},
         "missing": {mode.value: {"help": mode.help} for mode in MissingMode},
     }
 
@@ -43,6 +48,10 @@ def modes() -> Settings:
 def _range(range: Range) -> Settings:
     absolute, added, stretched = range.arithmetic
     return {"absolute": absolute, "added": added, "stretched": stretched}
+
+
+def _alpha(rule: AlphaRule) -> Settings:
+    return {"keepsInGrey": rule.in_grey, "filtered": rule.filtered}
 
 
 def menu(registry: Registry) -> list[Settings]:
@@ -56,15 +65,18 @@ def menu(registry: Registry) -> list[Settings]:
     return entries
 
 
-def branches(recipe: Recipe, photo: PagePhoto, references: Sequence[str | None]) -> list[list[Settings]]:
-    """The settings of every step, for each map that is computed from the photograph. Raises UsageError for a step without a view."""
+def branches(recipe: Recipe, dtype: np.dtype[Any], references: Sequence[str | None]) -> list[list[Settings]]:
+    """The settings of every step, for each map that is computed from a photograph of `dtype`.
+
+    Raises UsageError for a step without a view.
+    """
     step = recipe.step
     if isinstance(step, Network):
         return [[_network_step(each, number) for number, each in enumerate(step.steps, 1)]]
     if isinstance(step, Pool):
         return [[_pool(step, references[0] if references else None)]]
     if isinstance(step, Canny):
-        return [[_canny(step, recipe, photo)]]
+        return [[_canny(step, recipe, max_value_of(dtype))]]
     return [[_filter(step, plan, recipe, reference)] for plan, reference in zip(step.maps, references, strict=True)]
 
 
@@ -136,8 +148,7 @@ def _border(padding_mode: str | tuple[str, float] | None) -> Settings:
     return {"paddingMode": mode, "paddingValue": value}
 
 
-def _canny(step: Canny, recipe: Recipe, photo: PagePhoto) -> Settings:
-    white = photo.facts(linear=False)["largest"]
+def _canny(step: Canny, recipe: Recipe, white: float) -> Settings:
     low, high = LOW * white if step.low is None else step.low, HIGH * white if step.high is None else step.high
     bounds = {"low": low, "high": high, "percent": step.percent}
     return {"type": "canny", "sigma": step.sigma, **bounds, "invert": recipe.postprocess.invert, "overlay": recipe.postprocess.overlay}

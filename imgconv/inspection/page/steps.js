@@ -1,5 +1,6 @@
 // The steps of a page from their settings, their maps, receptive fields and chains of sums.
 
+import { coloursOf, overBlack } from "./alpha.js";
 import { cannyStages } from "./canny.js";
 import { Deformed, OFFSETS } from "./deform.js";
 import { Across, AdaptivePool, Elementwise } from "./elementwise.js";
@@ -14,7 +15,7 @@ import { Pool } from "./pool.js";
 import { Vector } from "./vectors.js";
 
 const OF_TYPE = {
-  filter: (spec, modes, photo) => overlaid(spec, photo, [new Filter(spec, modes)]),
+  filter: (spec, modes, photo) => overlaid(spec, modes, photo, [new Filter(spec, modes)]),
   deform: (spec) => [deformed(spec)],
   pool: (spec, modes) => [new Pool(spec, modes)],
   morphology: (spec, modes) => [new Morphology(spec, modes)],
@@ -25,7 +26,7 @@ const OF_TYPE = {
   across: (spec) => [new Across(spec)],
   adaptive: (spec) => [new AdaptivePool(spec)],
   vector: (spec) => [new Vector(spec)],
-  canny: (spec, modes, photo) => overlaid({ ...spec, grey: true }, photo, cannyStages(spec, photo)),
+  canny: (spec, modes, photo) => overlaid({ ...spec, grey: true }, modes, photo, cannyStages(spec, photo)),
 };
 
 /** The steps of a list of settings; each has `spec`, the number of its settings in the list. */
@@ -34,8 +35,8 @@ export function stepsOf(specs, modes, photo) {
 }
 
 /** Steps, after luma of a photograph in colours if they need it, and before what draws their map over the photograph. */
-function overlaid({ grey, overlay }, photo, steps) {
-  return [...(grey && photo.planes.length > 1 ? [new Luma()] : []), ...steps, ...(overlay ? [new Overlaid()] : [])];
+function overlaid({ grey, overlay }, modes, photo, steps) {
+  return [...(grey && coloursOf(photo).length > 1 ? [new Luma(modes)] : []), ...steps, ...(overlay ? [new Overlaid()] : [])];
 }
 
 /** A step of a network, or one of the page's own: a kernel over each channel, with named offsets. */
@@ -52,9 +53,12 @@ export function shapeOf(maps) {
   return maps.vector ? [maps.width] : [maps.planes.length, maps.height, maps.width];
 }
 
-/** The photograph as the first step of a list of settings takes it: steps of networks take numbers, others levels. */
-export function inputOf(photo, [{ op, type }]) {
-  return op || ["conv", "deform", "conv_transpose"].includes(type) ? numbersOf(photo) : { ...photo, original: photo };
+/** The photograph as the first step of a list of settings takes it: steps of networks take numbers without alpha, others levels. */
+export function inputOf(photo, [{ op, type, kernels }], modes) {
+  if (op || ["conv", "deform", "conv_transpose"].includes(type)) return numbersOf(overBlack(photo));
+  const overChannels = type === "filter" && Array.isArray(kernels[0].taps[0][0]);
+  const input = photo.alpha && (overChannels || !modes.alpha[photo.rule.alpha].keeps) ? overBlack(photo) : photo;
+  return { ...input, original: input };
 }
 
 /** The photograph and the maps of every step. Throws Misfit, with the number of the step as `step`. */

@@ -1,0 +1,86 @@
+// Alpha, the last plane of maps with `alpha`: colours over black, and colours that count by their alpha, which is filtered with them.
+
+import { AXES } from "./geometry.js";
+import { toLevel } from "./sums.js";
+
+const flat = new WeakMap();
+
+/** The planes of colours. */
+export function coloursOf({ planes, alpha }) {
+  return alpha ? planes.slice(0, -1) : planes;
+}
+
+/** Whether plane `c` is alpha. */
+export function isAlpha({ planes, alpha }, c) {
+  return Boolean(alpha) && c === planes.length - 1;
+}
+
+/** Maps over black, without alpha. */
+export function overBlack(maps) {
+  if (!maps.alpha) return maps;
+  if (!flat.has(maps)) {
+    const { names, valid, largest, whole } = maps;
+    const alpha = maps.planes.at(-1);
+    const half = Math.floor(largest / 2);
+    const over = (value, i) => (whole ? Math.floor((value * alpha[i] + half) / largest) : value * alpha[i]);
+    const planes = coloursOf(maps).map((plane) => plane.map(over));
+    flat.set(maps, { ...maps, planes, names: names.slice(0, -1), valid: valid?.slice(0, -1) ?? null, alpha: false });
+  }
+  return flat.get(maps);
+}
+
+/** Maps of colours with the alpha of other maps, if those have one. */
+export function withAlphaOf({ planes, alpha }, maps) {
+  if (!alpha) return { ...maps, alpha: false };
+  const valid = maps.valid && [...maps.valid, maps.valid[0]];
+  return { ...maps, planes: [...maps.planes, planes.at(-1)], names: [...maps.names, "alpha"], valid, alpha: true };
+}
+
+/** Colours times alpha, and alpha: float64 planes. */
+export function premultiplied(planes) {
+  const alpha = planes.at(-1);
+  return planes.map((plane) => (plane === alpha ? plane : Float64Array.from(plane, (value, i) => value * alpha[i])));
+}
+
+/** The sum of alpha within what an opaque image gives, `total` being the sum of the taps; 0 where nothing is under the kernel. */
+function alphaSum(sum, total, largest) {
+  return Math.max(Math.min(Math.sign(total) * sum, largest * Math.abs(total)), 0);
+}
+
+/** A colour from its sum times alpha and the sum of alpha; null without alpha. */
+export function colourFrom(sum, sumOfAlpha, { total, divisor, largest }) {
+  const weight = alphaSum(sumOfAlpha, total, largest);
+  return weight > 0 ? (Math.abs(total) * sum) / (weight * divisor) : null;
+}
+
+/** Alpha from its sum, by the kernel scaled to sum 1. */
+export function alphaFrom(sum, { total, largest }) {
+  return alphaSum(sum, total, largest) / Math.abs(total);
+}
+
+/** The input cell [row, column] whose alpha an output cell has: that under the anchor of the window, or the nearest inside. */
+export function cellUnderAnchor({ window, size, pads }, at) {
+  const anchor = window.anchor ?? window.kernelSize.map((cells) => Math.floor((cells - 1) / 2));
+  return AXES.map((axis) => {
+    const cell = at[axis] * window.stride[axis] + anchor[axis] * window.dilation[axis] - pads[axis][0];
+    return Math.min(Math.max(cell, 0), size[axis] - 1);
+  });
+}
+
+/** Alpha as it is under the anchor of each window. */
+export function keptAlpha(plane, place) {
+  const [height, width] = place.output;
+  const out = new Float64Array(height * width);
+  const columns = Array.from({ length: width }, (_, j) => cellUnderAnchor(place, [0, j])[1]);
+  for (let i = 0; i < height; i++) {
+    const start = cellUnderAnchor(place, [i, 0])[0] * place.size[1];
+    for (let j = 0; j < width; j++) out[i * width + j] = plane[start + columns[j]];
+  }
+  return out;
+}
+
+/** Alpha as pixels: rounded for whole levels. */
+export function alphaPixels(values, { whole, largest, planes: [{ constructor }] }, floats) {
+  if (floats || !whole) return (floats ? Float32Array : constructor).from(values);
+  return constructor.from(values, (value) => toLevel(value, largest));
+}
