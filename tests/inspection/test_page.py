@@ -4,6 +4,7 @@ import json
 import re
 import zlib
 from base64 import b64decode, b64encode
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -75,13 +76,15 @@ def test_the_pixels_are_those_of_an_average_pool():
     assert np.array_equal(photo.image.pixels[..., 0], expected)
 
 
-def test_the_policy_names_the_one_script_and_the_one_style():
+def test_the_policy_names_both_scripts_and_the_one_style():
     html = explanation_page(photograph((9, 9)), RECIPES[0], source="photo.jpg").html
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html)[1]
     script = re.search(r'<script type="module">(.*?)</script>', html, re.DOTALL)[1]
+    unpacked = zlib.decompress(b64decode(re.search(r'id="script">([^<]*)</script>', html)[1])).decode()
     style = re.search(r"<style>(.*?)</style>", html, re.DOTALL)[1]
-    for kind, text in (("script", script), ("style", style)):
-        assert f"{kind}-src 'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" in policy
+    for kind, texts in (("script", [script, unpacked]), ("style", [style])):
+        hashes = [f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in texts]
+        assert f"{kind}-src {' '.join(hashes)};" in policy
     assert policy.startswith("default-src 'none'") and "unsafe" not in policy
     assert "://" not in html and not re.search(r"\s(src|action|style|on\w+)=", html.replace(script, ""))
 
@@ -96,7 +99,7 @@ def test_a_name_stays_in_the_data(name):
 
 
 def test_every_module_is_bundled_once_and_shares_one_scope():
-    script = bundle.bundled_script()
+    script = bundle.bundled(bundle.MAIN) + bundle.bundled(bundle.START)
     names = re.findall(r"^(?:async )?(?:function|class|const|let) (\w+)", "\n".join(top_lines()), re.MULTILINE)
     assert len(names) == len(set(names)) > 100
     assert all(re.search(rf"\b{name}\b", script) for name in names)
@@ -190,6 +193,33 @@ def test_a_large_network_gets_a_smaller_photograph():
     steps = ["conv sobel_x sobel_y laplacian8 box:size=3 padding=same"] * 3
     data = data_of(explanation_page(photograph((480, 640), 1), network_recipe(steps), source="photo.png"))
     assert data["from"]["factor"] > 1
+
+
+@pytest.mark.parametrize("shape", [(64, 96, 5, 5), (512, 512, 3, 3)])
+def test_a_network_with_too_many_weights_for_a_page_is_refused(tmp_path, monkeypatch, shape):
+    monkeypatch.chdir(tmp_path)
+    np.save("w.npy", np.random.default_rng(0).normal(size=shape).astype(np.float32))
+    with pytest.raises(UsageError, match=r"the page would have \d+ KB with the weights, and may have 400 KB"):
+        explanation_page(photograph((9, 9)), network_recipe(["conv weights=w.npy"]), source="photo.jpg")
+
+
+@pytest.mark.parametrize("size", [(40, 30), (960, 1280)])
+@pytest.mark.parametrize(
+    "recipe, names",
+    [
+        (filter_recipe(["gaussian5"]), ["red", "green", "blue", "alpha"]),
+        (filter_recipe(["gaussian5"], grey=True), ["grey"]),
+        (filter_recipe(["gaussian5"], grey=True, alpha="keep"), ["grey", "alpha"]),
+        (filter_recipe(["gaussian5"], alpha="drop"), ["red", "green", "blue"]),
+        (network_recipe(["max_pool 2"]), ["red", "green", "blue"]),
+        (filter_recipe(["sobel"], grey=True, postprocess=OVERLAY), ["red", "green", "blue", "alpha"]),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, list) else "",
+)
+def test_alpha_is_on_the_page_where_the_map_has_it(recipe, names, size):
+    image = replace(photograph(size, 4), alpha=True)
+    data = data_of(explanation_page(image, recipe, source="photo.png"))
+    assert data["photo"]["names"] == names and data["overBlack"] == ("alpha" not in names)
 
 
 def test_the_command_writes_a_page(tmp_path):

@@ -53,13 +53,12 @@ function scaleOf(maps, c) {
 /** Pixels of plane `c`, or of all three colours for null, as image data; missing cells are transparent, as are others by their alpha. */
 export function imageOf(maps, c) {
   const image = opaqueImageOf(maps, c);
+  const { data } = image;
   const { planes, valid, largest } = maps;
-  const alpha = maps.alpha && !isAlpha(maps, c) ? planes.at(-1) : null;
-  if (!alpha && !valid) return image;
-  const known = c === null ? valid : valid && [valid[c]];
-  for (let i = 0, o = 3; i < planes[0].length; i++, o += 4) {
-    const isKnown = !known || known.every((cells) => cells[i]);
-    image.data[o] = !isKnown ? 0 : alpha ? (255 * alpha[i]) / largest : 255;
+  const alpha = maps.alpha && !isAlpha(maps, c) ? planes.at(-1) : [];
+  for (let i = 0; i < alpha.length; i++) data[4 * i + 3] = (255 * alpha[i]) / largest;
+  for (const known of (c === null ? valid : valid && [valid[c]]) ?? []) {
+    for (let i = 0; i < known.length; i++) if (!known[i]) data[4 * i + 3] = 0;
   }
   return image;
 }

@@ -82,11 +82,10 @@ export class Filter {
       }
       const border = this.#borderOf(input, c);
       const sums = this.kernels.map((kernel) => this.#sums(kernel, own(source), border, input, cells, valid?.[c]));
-      return filtersAlpha ? sums[0] : hide(this.#combined(sums, input), valid?.[c], NaN);
+      return filtersAlpha ? sums[0] : this.#combined(sums, input);
     });
-    if (filtersAlpha) this.#divideByAlpha(values, input).forEach((plane, c) => hide(plane, valid?.[c], NaN));
-    const colours = coloursOf({ ...input, planes: values });
-    const stretch = this.arithmetic.stretched ? extremes(colours) : null;
+    if (filtersAlpha) this.#divideByAlpha(values, input);
+    const stretch = this.arithmetic.stretched ? extremes(coloursOf({ ...input, planes: values }), valid) : null;
     const whole = input.whole && !this.arithmetic.floats;
     const pixels = (plane, c) => (isAlpha(input, c) ? alphaPixels(plane, input, this.arithmetic.floats) : this.#pixels(plane, input, stretch));
     const planes = values.map((plane, c) => hide(pixels(plane, c), valid?.[c], input.whole ? 0 : NaN));
@@ -132,7 +131,6 @@ export class Filter {
       }
     }
     values[values.length - 1] = alphas.map((sum) => alphaFrom(sum, scale));
-    return values;
   }
 
   /** What turns sums of products with alpha into colours and alpha. */
@@ -332,12 +330,14 @@ function addedBy({ offset, bias }, { level }) {
   return offset * level + bias;
 }
 
-/** The lowest and the highest finite value of some planes. */
-function extremes(planes) {
+/** The lowest and the highest finite value of the valid cells of some planes. */
+function extremes(planes, valid) {
   let low = Infinity;
   let high = -Infinity;
-  for (const plane of planes) {
-    for (const value of plane) {
+  for (const [c, plane] of planes.entries()) {
+    const known = valid?.[c];
+    for (let i = 0; i < plane.length; i++) {
+      const value = known && !known[i] ? NaN : plane[i];
       if (value < low && value > -Infinity) low = value;
       if (value > high && value < Infinity) high = value;
     }

@@ -103,8 +103,7 @@ export class Maps {
 
   #tile(maps, index, number, c) {
     const { model } = this;
-    const canvas = element("canvas", { width: maps.width, height: maps.height });
-    canvas.getContext("2d").putImageData(imageOf(maps, c), 0, 0);
+    const canvas = canvasOf(maps, index, c);
     const frame = element("div", { className: "frame" });
     const spot = element("div", { className: "spot" });
     const title = this.#title(maps, index, number, c);
@@ -179,6 +178,20 @@ export class Maps {
       node.title = index === model.index ? cellValueText(maps, model.at) : "";
     }
   }
+}
+
+const canvases = new WeakMap(); // of planes, for maps that did not change
+
+function canvasOf(maps, index, c) {
+  if (!canvases.has(maps.planes)) canvases.set(maps.planes, new Map());
+  const drawn = canvases.get(maps.planes);
+  const key = `${index} ${c}`; // a step that changes nothing has the planes of the one before it
+  if (!drawn.has(key)) {
+    const canvas = element("canvas", { width: maps.width, height: maps.height });
+    canvas.getContext("2d").putImageData(imageOf(maps, c), 0, 0);
+    drawn.set(key, canvas);
+  }
+  return drawn.get(key);
 }
 
 function place(node, maps, top, left, height, width) {

@@ -78,14 +78,17 @@ export function underAnchor(valid, { window, size, pads, output }, { mode }) {
   const known = new Uint8Array(output[0] * output[1]).fill(1);
   if (mode !== "keep") return known;
   const anchor = window.anchor ?? window.kernelSize.map((cells) => Math.floor((cells - 1) / 2));
-  const first = [0, 1].map((axis) => anchor[axis] * window.dilation[axis] - pads[axis][0]);
+  const [top, left] = [0, 1].map((axis) => anchor[axis] * window.dilation[axis] - pads[axis][0]);
+  const [down, across] = window.stride;
+  const inside = (j) => left + j * across >= 0 && left + j * across < size[1];
+  const columns = [...Array(output[1]).keys()].filter(inside);
+  if (!columns.length) return known;
   for (let i = 0; i < output[0]; i++) {
-    const row = i * window.stride[0] + first[0];
+    const row = top + i * down;
     if (row < 0 || row >= size[0]) continue;
-    for (let j = 0; j < output[1]; j++) {
-      const column = j * window.stride[1] + first[1];
-      if (column < 0 || column >= size[1]) continue;
-      for (const plane of valid) known[i * output[1] + j] &= plane[row * size[1] + column];
+    const start = row * size[1] + left;
+    for (const plane of valid) {
+      for (let j = columns[0]; j <= columns.at(-1); j++) if (!plane[start + j * across]) known[i * output[1] + j] = 0;
     }
   }
   return known;
@@ -117,34 +120,58 @@ export function normalise(sums, known, taps, valid, place, { mode, least }) {
   }
 }
 
-/** For every result, the sum of the taps that are over missing cells; what zeros and constant add around an image is not missing. */
-function overMissing(valid, taps, { window, size, pads, border, output }) {
-  const sums = new Float64Array(output[0] * output[1]);
+/**
+ * For every result, the sum of the taps that are over missing cells. A run of missing cells in a row adds a tap to a run of results: the
+ * tap is added where that begins and taken away where it ends, and sums along each row give the rest.
+ */
+function overMissing(valid, taps, { window: { stride, dilation }, size, pads, border, output: [hOut, wOut] }) {
+  const places = (wOut - 1) * stride[1] + 1; // of a window along a row
+  const changes = new Float64Array(hOut * (places + 1));
+  const addRun = (plane, y, first, end) => {
+    plane.forEach((line, u) => {
+      const row = (y - u * dilation[0]) / stride[0];
+      if (!(row >= 0 && row < hOut && Number.isInteger(row))) return;
+      const start = row * (places + 1);
+      for (let v = 0; v < line.length; v++) {
+        const from = Math.max(first - v * dilation[1], 0);
+        const to = Math.min(end - v * dilation[1], places);
+        if (from >= to) continue;
+        changes[start + from] += line[v];
+        changes[start + to] -= line[v];
+      }
+    });
+  };
   valid.forEach((plane, n) => {
-    const { data, height, width } = padded(plane, size, pads, { mode: border.mode, value: 1 });
-    const rows = taps[n].map((line) => Float64Array.from(line));
-    for (let y = 0; y < height; y++) {
-      for (let x = 0; x < width; x++) if (!data[y * width + x]) stampTaps(sums, output, rows, window, y, x);
-    }
+    const cells = padded(plane, size, pads, { mode: border.mode, value: 1 }, Uint8Array);
+    eachMissingRun(cells, (y, first, end) => addRun(taps[n], y, first, end));
   });
-  return sums;
+  return sumsOfChanges(changes, places + 1, [hOut, wOut], stride[1]);
 }
 
-/** Add each tap to the result whose window has it over the padded cell (y, x): missing cells are few. */
-function stampTaps(sums, [hOut, wOut], taps, { stride, dilation }, y, x) {
-  const [, step] = stride;
-  const end = wOut * step;
-  for (let u = 0; u < taps.length; u++) {
-    const down = y - u * dilation[0];
-    if (down < 0 || down % stride[0] || down >= hOut * stride[0]) continue;
-    const first = (down / stride[0]) * wOut;
-    const line = taps[u];
-    for (let v = 0, across = x; v < line.length && across >= 0; v++, across -= dilation[1]) {
-      if (across >= end) continue;
-      if (step === 1) sums[first + across] += line[v];
-      else if (across % step === 0) sums[first + across / step] += line[v];
+/** Call `work(row, first, end)` for every run of zeros in the rows of a plane. */
+function eachMissingRun({ data, height, width }, work) {
+  for (let y = 0; y < height; y++) {
+    const row = data.subarray(y * width, (y + 1) * width);
+    for (let first = row.indexOf(0); first >= 0; ) {
+      let end = first + 1;
+      while (end < width && !row[end]) end++;
+      work(y, first, end);
+      first = row.indexOf(0, end);
     }
   }
+}
+
+/** The sums of changes from the start of each row, at every `step`th place. */
+function sumsOfChanges(changes, width, [hOut, wOut], step) {
+  const sums = new Float64Array(hOut * wOut);
+  for (let i = 0; i < hOut; i++) {
+    let sum = 0;
+    for (let x = 0; x < width - 1; x++) {
+      sum += changes[i * width + x];
+      if (x % step === 0) sums[i * wOut + x / step] = sum;
+    }
+  }
+  return sums;
 }
 
 function tapsAs(taps, change) {

@@ -15,10 +15,10 @@ export function toLevel(value, largest) {
   return value > 0 ? (value < largest ? halfEven(value) : largest) : 0;
 }
 
-/** A plane with its padding, float64: {data, height, width}. */
-export function padded(plane, size, pads, border) {
+/** A plane with its padding, as an array of a `Type`: {data, height, width}. */
+export function padded(plane, size, pads, border, Type = Float64Array) {
   const [height, width] = AXES.map((axis) => size[axis] + pads[axis][0] + pads[axis][1]);
-  const data = new Float64Array(height * width);
+  const data = new Type(height * width);
   const [top, left] = [pads[0][0], pads[1][0]];
   const beyond = [];
   for (let j = -left; j < width - left; j++) if (j < 0 || j >= size[1]) beyond.push([j + left, sourceOf(border.mode, j, size[1])]);
