@@ -25,6 +25,7 @@ VIEWS = {
     "deformable": (SMALL, (1280, 900), "light", f"{OPERATION}('deform')", "#closeups"),
     "canny": (["--canny"], (1280, 900), "dark", "", "#maps"),
     "overlay": (["-k", "sobel", "--grey", "--overlay"], (760, 900), "light", "", "#rows .row:last-child"),
+    "alpha": (["-k", "gaussian5", "--at", "60,2"], (1280, 900), "light", "", "#arithmetic"),
     "missing": (HOLES, (1000, 900), "dark", "", "#maps"),
     "missing-arithmetic": (HOLES, (1280, 900), "light", "", "#arithmetic"),
     "quiz": ([*SMALL, "--quiz"], (900, 900), "light", "document.querySelectorAll('#questions button').forEach((b) => b.click())", "#quiz"),
@@ -43,7 +44,8 @@ def main() -> None:
         assert imgconv("pool", SAMPLES / "chelsea.jpg", "--size", "2", "--mode", "avg", "-o", "cat.png", cwd=folder).code == 0
         assert imgconv("edge", "cat.png", "-k", "identity", "--threshold", "45", "-o", "mask.png", cwd=folder).code == 0
         for view, (options, (width, height), scheme, script, part) in VIEWS.items():
-            done = imgconv("explain", "cat.png", *options, "--html", "page.html", cwd=folder)
+            source = SAMPLES / "logo_transparent.png" if view == "alpha" else "cat.png"
+            done = imgconv("explain", source, *options, "--html", "page.html", cwd=folder)
             assert done.code == 0, done.err
             tab.resize(width, height)
             tab.colours(scheme)

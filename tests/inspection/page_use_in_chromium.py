@@ -29,7 +29,15 @@ PAGES = {
     "holes": ["-k", "box:size=5", "--nodata", "120", "--crop", "10,20,70,40"],
     "masked_network": ["-s", "conv sobel_x padding=1", "-s", "max_pool 2", "-s", "relu", "--mask", "mask.png", "--crop", "10,20,70,40"],
     "overlay": ["-k", "sobel", "--grey", "--overlay"],
+    "clear": ["-k", "gaussian5"],
     "transposed": ["-s", "grey", "-s", "max_pool 4", "-s", "conv_transpose gaussian5 stride=2"],
+}
+MORE_PAGES = {
+    "part_of_network": ["-s", "grey", "-s", "conv sobel_x padding=1", "--crop", "10,20,70,40"],
+    "clear_part": ["-k", "sharpen8", "--crop", "10,20,70,40", "--alpha", "filter"],
+    "clear_grey": ["-k", "gaussian5", "--grey", "--alpha", "keep"],
+    "clear_overlay": ["-k", "sobel", "--grey", "--overlay"],
+    "clear_canny": ["--canny", "--alpha", "keep"],
 }
 CHOOSE = """((id, value) => { const node = document.getElementById(id); node.value = value;
   node.dispatchEvent(new Event(node.matches('input') ? 'input' : 'change')); })"""
@@ -50,8 +58,11 @@ def folder(tmp_path_factory):
     rows, columns = np.indices((75, 112))
     holes = (np.hypot(rows - 37, columns - 50) < 9) | (columns == 20)
     Image.fromarray(np.where(holes, 0, 255).astype(np.uint8)).save(folder / "mask.png")
-    for name, words in PAGES.items():
-        done = imgconv("explain", "photo.png", *words, "--html", f"{name}.html", cwd=folder)
+    with Image.open(folder / "photo.png") as photo:
+        photo.putalpha(Image.fromarray((255 * ((columns - 20) / 60 + (rows % 7) / 20).clip(0, 1)).astype(np.uint8)))
+        photo.save(folder / "clear.png")
+    for name, words in (PAGES | MORE_PAGES).items():
+        done = imgconv("explain", "clear.png" if "clear" in name else "photo.png", *words, "--html", f"{name}.html", cwd=folder)
         assert done.code == 0, done.err
     return folder
 
@@ -112,7 +123,7 @@ def test_names_are_text(tab, folder, words):
     done = imgconv("explain", EVIL, *words, "--html", "evil.html", cwd=folder)
     assert done.code == 0, done.err
     shown(tab, folder / "evil.html")
-    assert tab.value("document.scripts.length") == 3 and tab.value("document.images.length") == 0
+    assert tab.value("document.scripts.length") == 5 and tab.value("document.images.length") == 0
     assert tab.value("document.getElementById('title').textContent") == EVIL == tab.value("document.title").removesuffix(", cell by cell")
     assert tab.events("Page.javascriptDialogOpening") == []
 
@@ -181,7 +192,7 @@ def test_the_arithmetic_of_every_cell_gives_its_value(tab, folder):
         const isMissing = maps.valid && !maps.valid[at[0]][cell];
         most = Math.max(most, isMissing ? (Number.isNaN(value) ? 0 : 1) : Math.abs(value - maps.planes[at[0]][cell])); } });
       return most; })()"""
-    for name in PAGES:
+    for name in PAGES | MORE_PAGES:
         shown(tab, folder / f"{name}.html")
         assert tab.value(script) < 1e-3, name
     shown(tab, folder / "colour.html")
@@ -218,11 +229,22 @@ EDITS = {
     "overlay": ("overlay", "imgconvPage.edit({ range: 'offset', dilation: [2, 2] })"),
     "overlay of canny": ("overlay", f"{CHOOSE}('set-operation', 'canny'); imgconvPage.edit({{ overlay: true }}, 'structure')"),
     "no overlay": ("overlay", "document.getElementById('set-overlay').click()"),
+    "part of a network": ("part_of_network", "imgconvPage.select(2, [0, 0, 0]); imgconvPage.edit({ flip: true })"),
+    "layer of grey": ("edge", f"{CHOOSE}('set-operation', 'conv')"),
     "weights": ("network", f"imgconvPage.select(2, [0, 0, 0]); {CHOOSE}('set-tap-0-0', '0.5')"),
     "layer": (
         "colour",
         f"{CHOOSE}('set-operation', 'conv'); {CHOOSE}('set-maps', '6'); {CHOOSE}('set-groups', '3'); {CHOOSE}('set-bias', '2')",
     ),
+    "alpha": ("clear", "imgconvPage.edit({ stride: [1, 2], padding: 'full', paddingMode: 'zeros' })"),
+    "alpha kept": ("clear", "imgconvPage.setRule({ alpha: 'keep' }); imgconvPage.edit({ padding: 'valid', invert: true })"),
+    "alpha dropped": ("clear", "imgconvPage.setRule({ alpha: 'drop' }); imgconvPage.edit({ range: 'offset' })"),
+    "alpha and a pool": ("clear_part", f"{CHOOSE}('set-operation', 'pool')"),
+    "alpha of a part": ("clear_part", "imgconvPage.edit({ dilation: [2, 1] })"),
+    "alpha of grey": ("clear_grey", f"{CHOOSE}('set-alpha', 'filter')"),
+    "alpha of a layer": ("clear_grey", f"{CHOOSE}('set-operation', 'conv')"),
+    "alpha of an overlay": ("clear_overlay", "imgconvPage.edit({ flip: true })"),
+    "alpha of canny": ("clear_canny", "imgconvPage.edit({ sigma: 1 })"),
     "enlarged": ("colour", f"{CHOOSE}('set-operation', 'conv_transpose'); imgconvPage.edit({{ outputPadding: [1, 0], padding: [1, 1] }})"),
 }
 
@@ -243,10 +265,10 @@ def test_the_command_gives_the_same_maps(tab, folder, edit):
     done = imgconv(*words, "-q", cwd=folder)
     assert program == "imgconv" and done.code == 0, (line, done.err)
     made = folder / words[words.index("-o") + 1]
-    expected = np.load(made) if made.suffix == ".npy" else pixels_of(made)
     index = tab.value("imgconvPage.results.length - 1")
     tab.value(f"imgconvPage.select({index}, [0, 0, 0]); 0")
     result = last_map(tab)
+    expected = np.load(made) if made.suffix == ".npy" else pixels_of(made, len(result))
     if "--nodata" in words:  # the value that marks missing cells
         value = float(words[words.index("--nodata") + 1])
         assert (expected[np.isnan(result)] == value).all() and np.isnan(result).any()
@@ -254,11 +276,11 @@ def test_the_command_gives_the_same_maps(tab, folder, edit):
     np.testing.assert_allclose(result, expected, rtol=1e-6, atol=1e-4, err_msg=line)
 
 
-def pixels_of(file):
-    """The colours (C, H, W) of an image, NaN where it is transparent."""
+def pixels_of(file, channels):
+    """The pixels (C, H, W) of an image; if it has one channel more, the colours, NaN where it is transparent."""
     with Image.open(file) as image:
         pixels = np.atleast_3d(image).transpose(2, 0, 1).astype(float)
-        return np.where(pixels[-1] > 0, pixels[:-1], np.nan) if image.mode in ("LA", "RGBA") else pixels
+        return pixels if len(pixels) == channels else np.where(pixels[-1] > 0, pixels[:-1], np.nan)
 
 
 def wait_for_file(path, seconds=10):

@@ -297,6 +297,7 @@ export class Ridges extends Stage {
 export class Edges extends Stage {
   constructor(settings) {
     super(settings, "edges: strong, and weak that touch them", 1);
+    this.seesAll = true; // a weak ridge may be connected to one that is far away
   }
 
   apply(input) {

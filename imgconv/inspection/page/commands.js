@@ -2,7 +2,7 @@
 
 import { overBlack } from "./alpha.js";
 import { copyButton, byId, element } from "./elements.js";
-import { imageFile, markedImage, maskFile, npy, pam, save, weightsFile } from "./files.js";
+import { imageFile, isInterleaved, markedImage, maskFile, npy, pam, save, weightsFile } from "./files.js";
 import { matrixText } from "./kernels.js";
 
 const PHOTO = "photo.npy";
@@ -34,18 +34,23 @@ export function commandOf(model) {
   const { data, spec, photo } = model;
   const files = [];
   if (model.isNetwork || spec.type === "conv" || spec.type === "conv_transpose") {
-    const file = data.stored && !data.luma ? data.file : PHOTO; // a step grey gives fractions, the photograph has levels
+    const file = isRead(model) ? data.file : PHOTO;
     const words = model.branch.specs.map((each, n) => `-s ${quoted(stepText(each, n + 1, files))}`);
     const missing = missingWords(model).map((word) => ` ${word}`);
     return { lines: [`imgconv run ${file} ${words.join(" ")}${missing.join("")} --range raw -o maps.npy`], files };
   }
   if (spec.type === "deform") return { lines: python(model), files };
-  const file = data.stored ? data.file : photo.alpha ? WITH_ALPHA : PHOTO;
+  const file = isRead(model) ? data.file : photo.alpha ? WITH_ALPHA : PHOTO;
   if (file === WITH_ALPHA && !photo.whole) return { lines: [], files }; // PAM has no floats
   const words = { filter: filterWords, pool: poolWords, canny: cannyWords }[spec.type](spec, data, file);
   const name = spec.range === "raw" && spec.type === "filter" ? "map.npy" : "map.png";
   words.push(photo.rule.alpha !== "auto" && `--alpha ${photo.rule.alpha}`, ...missingWords(model));
   return { lines: [`imgconv ${words.filter(Boolean).join(" ")}${spec.several ? "" : ` -o ${name}`}`], files };
+}
+
+/** Whether the command reads the file of the photograph. A layer reads another one for grey of colours: it has no option for that. */
+function isRead({ data, spec, isNetwork }) {
+  return data.stored && (isNetwork || !data.luma || !spec.op);
 }
 
 /**
@@ -62,7 +67,7 @@ function photoToSave({ photo }) {
 /** The options for missing cells; canny has no rule for them. */
 function missingWords(model) {
   const { data, photo, spec } = model;
-  const words = data.stored && !(data.luma && spec.op) ? [data.missing] : photoToSave(model).words;
+  const words = isRead(model) ? [data.missing] : photoToSave(model).words;
   if (!photo.valid || spec.type === "canny") return words.filter(Boolean);
   const { mode, least } = photo.rule;
   return [...words, mode !== "keep" && `--missing ${mode}`, least > 0 && `--min-valid ${least}`].filter(Boolean);
@@ -166,7 +171,8 @@ function python(model) {
   const [{ taps, divisor }] = spec.kernels;
   const offsets = step.offset.map((value) => +value.toFixed(9));
   return [
-    `import imgconv, numpy; image = numpy.load("${PHOTO}").astype("float32").transpose(2, 0, 1)[None]`,
+    `import imgconv, numpy; image = numpy.load("${PHOTO}").astype("float32")${isInterleaved(overBlack(photo)) ? ".transpose(2, 0, 1)" : ""}`,
+    `image = image.reshape(1, -1, *image.shape[-2:])`,
     ...(photo.valid ? [`image = numpy.where(${missing}, numpy.float32("nan"), image)`] : []),
     `taps = numpy.array(${JSON.stringify(taps)}, "float32") / ${divisor}`,
     `offset = numpy.array(${JSON.stringify(offsets)}, "float32")[None, :, None, None]`,

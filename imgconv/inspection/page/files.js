@@ -17,11 +17,19 @@ export function npy(values, shape) {
   return new Blob([header, values]);
 }
 
-/** The photograph or other maps as an array (H, W, C). */
-export function imageFile({ planes, height, width }) {
+/** Whether channels lie side by side in an array of an image, as those of colours do. */
+export function isInterleaved({ planes }) {
+  return planes.length === 3 || planes.length === 4;
+}
+
+/** The photograph or other maps as imgconv reads them: (H, W), (H, W, C) for colours, else (C, H, W). */
+export function imageFile(maps) {
+  const { planes, height, width } = maps;
+  const [apart, step] = isInterleaved(maps) ? [1, planes.length] : [height * width, 1];
   const values = new planes[0].constructor(planes.length * height * width);
-  planes.forEach((plane, c) => plane.forEach((value, i) => (values[i * planes.length + c] = value)));
-  return npy(values, [height, width, planes.length]);
+  planes.forEach((plane, c) => plane.forEach((value, i) => (values[c * apart + i * step] = value)));
+  const channels = planes.length > 1 ? [planes.length] : [];
+  return npy(values, isInterleaved(maps) ? [height, width, ...channels] : [...channels, height, width]);
 }
 
 /** A PAM file of colours and alpha in whole levels. */

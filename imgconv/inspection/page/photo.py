@@ -63,9 +63,9 @@ class PagePhoto:
 
 
 def transfer_facts(image: Raster) -> dict[str, Any] | None:
-    """The name and the numbers of the transfer function of an image; so many samples that interpolation does not change the light of a level.
+    """The name and the numbers of the transfer function of an image; None for sRGB.
 
-    None for sRGB.
+    It has so many samples that interpolation does not change the light of a level.
     """
     transfer = transfer_of(image.metadata)
     if transfer is None:
