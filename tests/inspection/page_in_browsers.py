@@ -259,7 +259,7 @@ def write_weights():
     rng = np.random.default_rng(1)
     arrays = {"w": (4, 53), "b": (4,), "filters": (4, 3, 3, 3), "cells": (18, 41, 53), "masks": (9, 41, 53)}
     for name, shape in arrays.items():
-        np.save(f"{name}.npy", rng.normal(0, 0.5, shape).astype(np.float32))
+        np.save(f"{name}.npy", rng.normal(0, 0.5, shape).round(1).astype(np.float32))  # with few digits they deflate
     np.save("offsets.npy", np.linspace(-1.3, 0.9, 18, dtype=np.float32))
     computed = {name: rng.normal(0, 0.2, (count, 3, 3, 3)).astype(np.float32) for name, count in (("offset", 18), ("mask", 9))}
     np.savez("computed.npz", **computed)

@@ -32,7 +32,11 @@ PAGES = {
     "clear": ["-k", "gaussian5"],
     "transposed": ["-s", "grey", "-s", "max_pool 4", "-s", "conv_transpose gaussian5 stride=2"],
 }
+LONG = ["grey", "pad 2x1", "conv sobel_x sobel_y stride=2", "combine max", "avg_pool 3 stride=2", "adaptive_avg_pool 5x7", "scale 2"]
 MORE_PAGES = {
+    "long_network": [word for step in LONG for word in ("-s", step)],
+    "deformed": ["-s", "scale 0.01", "-s", "deform_conv box:size=3 offset=offsets.npy stride=2", "-s", "relu"],
+    "floats": ["-k", "sobel", "--grey", "--crop", "10,20,70,40"],
     "part_of_network": ["-s", "grey", "-s", "conv sobel_x padding=1", "--crop", "10,20,70,40"],
     "clear_part": ["-k", "sharpen8", "--crop", "10,20,70,40", "--alpha", "filter"],
     "clear_grey": ["-k", "gaussian5", "--grey", "--alpha", "keep"],
@@ -61,8 +65,11 @@ def folder(tmp_path_factory):
     with Image.open(folder / "photo.png") as photo:
         photo.putalpha(Image.fromarray((255 * ((columns - 20) / 60 + (rows % 7) / 20).clip(0, 1)).astype(np.uint8)))
         photo.save(folder / "clear.png")
+    np.save(folder / "floats.npy", np.asarray(Image.open(folder / "photo.png")).astype(np.float32) / 255)
+    np.save(folder / "offsets.npy", np.linspace(-2, 2, 18, dtype=np.float32))
     for name, words in (PAGES | MORE_PAGES).items():
-        done = imgconv("explain", "clear.png" if "clear" in name else "photo.png", *words, "--html", f"{name}.html", cwd=folder)
+        source = "floats.npy" if name == "floats" else "clear.png" if "clear" in name else "photo.png"
+        done = imgconv("explain", source, *words, "--html", f"{name}.html", cwd=folder)
         assert done.code == 0, done.err
     return folder
 
@@ -201,11 +208,16 @@ def test_the_arithmetic_of_every_cell_gives_its_value(tab, folder):
         assert tab.value(script) < 1e-3, operation
 
 
-def test_receptive_fields_are_those_of_the_plan(tab, folder):
-    shown(tab, folder / "network.html")
-    fields = [tuple(field) for field in tab.value("imgconvPage.receptiveFields()")]
-    steps = PAGES["network"][1::2]
-    assert fields == [step.receptive_field for step in api.plan(folder / "photo.png", step=steps).steps]
+@pytest.mark.parametrize("name", ["long_network", "transposed", "deformed"])
+def test_sizes_and_costs_are_those_of_the_plan(tab, folder, name, monkeypatch):
+    monkeypatch.chdir(folder)
+    shown(tab, folder / f"{name}.html")
+    script = """imgconvPage.steps.map((step, n) => { const { planes, height, width, vector } = imgconvPage.results[n];
+      const { parameters, multiplyAdds } = step.facts(vector ? [width] : [planes.length, height, width]);
+      return [parameters, multiplyAdds, ...imgconvPage.receptiveFields()[n]]; })"""
+    plan = api.plan("photo.png", step=(PAGES | MORE_PAGES)[name][1::2])
+    expected = [[step.parameters, step.multiply_adds, *step.receptive_field] for step in plan.steps]
+    assert tab.value(script)[1:] == expected[1:]  # the page begins with the luma
 
 
 EDITS = {
@@ -236,6 +248,8 @@ EDITS = {
         "colour",
         f"{CHOOSE}('set-operation', 'conv'); {CHOOSE}('set-maps', '6'); {CHOOSE}('set-groups', '3'); {CHOOSE}('set-bias', '2')",
     ),
+    "floats": ("floats", "imgconvPage.edit({ stride: [2, 1] })"),
+    "a pool of floats": ("floats", f"{CHOOSE}('set-operation', 'pool')"),
     "alpha": ("clear", "imgconvPage.edit({ stride: [1, 2], padding: 'full', paddingMode: 'zeros' })"),
     "alpha kept": ("clear", "imgconvPage.setRule({ alpha: 'keep' }); imgconvPage.edit({ padding: 'valid', invert: true })"),
     "alpha dropped": ("clear", "imgconvPage.setRule({ alpha: 'drop' }); imgconvPage.edit({ range: 'offset' })"),

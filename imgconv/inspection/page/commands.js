@@ -43,7 +43,7 @@ export function commandOf(model) {
   const file = isRead(model) ? data.file : photo.alpha ? WITH_ALPHA : PHOTO;
   if (file === WITH_ALPHA && !photo.whole) return { lines: [], files }; // PAM has no floats
   const words = { filter: filterWords, pool: poolWords, canny: cannyWords }[spec.type](spec, data, file);
-  const name = spec.range === "raw" && spec.type === "filter" ? "map.npy" : "map.png";
+  const name = spec.range === "raw" && spec.type === "filter" ? "map.npy" : photo.whole ? "map.png" : "map.tiff"; // PNG has no floats
   words.push(photo.rule.alpha !== "auto" && `--alpha ${photo.rule.alpha}`, ...missingWords(model));
   return { lines: [`imgconv ${words.filter(Boolean).join(" ")}${spec.several ? "" : ` -o ${name}`}`], files };
 }

@@ -27,6 +27,7 @@ function scattered(n) {
 export class Deformed {
   constructor(settings) {
     Object.assign(this, settings);
+    this.seesAll = true; // an offset may lead anywhere
     this.title = settings.text ?? `deformable ${settings.name}`;
   }
 
@@ -183,12 +184,15 @@ export class Deformed {
     const taps = this.#taps;
     const size = [height, width];
     const sums = count * this.weight[0].length;
+    const computed = [this.offset, this.mask].reduce((sum, list) => sum + (Array.isArray(list?.[0]?.[0]?.[0]) ? list.flat(3).length : 0), 0);
     const numbers = [this.weight, this.bias, this.offset, this.offsetBias, this.mask, this.maskBias];
     return {
       sizes: sizeFormulas(this.window, size),
       pads: padsOf(this.window, size),
-      multiplyAdds: taps * h * w * (sums + 4 * channels),
-      multiplyAddsText: `${h} · ${w} cells · ${taps} taps · (${sums} sums + 4 · ${channels} for values between cells)`,
+      multiplyAdds: h * w * (taps * (sums + 8 * channels) + computed),
+      multiplyAddsText:
+        `${h} · ${w} cells · (${taps} taps · (${sums} sums + 8 · ${channels} for values between cells)` +
+        `${computed ? ` + ${computed} for offsets` : ""})`,
       parameters: numbers.reduce((sum, list) => sum + (list?.flat(3).length ?? 0), 0),
     };
   }

@@ -21,6 +21,8 @@ const FUNCTIONS = {
   },
 };
 
+const MULTIPLYING = ["scale", "normalize", "grey", "combine"];
+
 const pick = (list, c) => Math.fround(list[list.length > 1 ? c : 0]);
 
 /** A function of each value. */
@@ -56,8 +58,10 @@ export class Elementwise {
     return cells;
   }
 
-  facts() {
-    return { sizes: [], multiplyAdds: 0, multiplyAddsText: "one operation for each value", parameters: 0 };
+  facts(dims) {
+    const multiplies = MULTIPLYING.includes(this.op) && !(this.op === "grey" && dims[0] === 1);
+    const multiplyAdds = multiplies ? dims.reduce((count, size) => count * size, 1) : 0;
+    return { sizes: [], multiplyAdds, multiplyAddsText: "one operation for each value", parameters: 0 };
   }
 }
 
@@ -124,6 +128,13 @@ export class Across extends Elementwise {
 export class AdaptivePool extends Elementwise {
   shape([channels, height, width]) {
     return [channels, this.size[0] ?? height, this.size[1] ?? width];
+  }
+
+  /** The widest window on an input of a size, and how far apart windows are on average. */
+  windowsIn(size) {
+    const counts = size.map((cells, axis) => this.size[axis] ?? cells);
+    const widest = (axis) => Math.max(...Array.from({ length: counts[axis] }, (_, n) => this.#cells(n, axis, size[axis]).length));
+    return { span: [0, 1].map(widest), stride: size.map((cells, axis) => cells / counts[axis]) };
   }
 
   #cells(index, axis, size) {

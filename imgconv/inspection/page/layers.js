@@ -3,7 +3,7 @@
 import { AXES, Misfit, checkBorder, fieldOf, outputSize, padsOf, patchOf, positionsOf, sizeFormulas, spanOf } from "./geometry.js";
 import { flipped } from "./kernels.js";
 import { hide, isMissing, normalise, sumStages, underAnchor, validOf, withoutMissing, withReason, withValue } from "./missing.js";
-import { number } from "./numbers.js";
+import { counted, number } from "./numbers.js";
 import { addCorrelation, padded } from "./sums.js";
 
 /** Float32 maps as the result of a step on `input`. */
@@ -41,7 +41,7 @@ class Weighted {
   }
 
   get parameters() {
-    return this.weight.flat(3).length + (this.bias?.length ?? 0);
+    return this.type === "pad" ? 0 : this.weight.flat(3).length + (this.bias?.length ?? 0);
   }
 
   stagesOf(parts, input, bias) {
@@ -142,8 +142,8 @@ export class Conv extends Weighted {
     return {
       sizes: sizeFormulas(this.window, size),
       pads: padsOf(this.window, size),
-      multiplyAdds: count * h * w * depth * kh * kw,
-      multiplyAddsText: `${h} · ${w} cells · ${count} maps · ${depth} channels · ${kh} · ${kw} taps`,
+      multiplyAdds: this.type === "pad" ? 0 : count * h * w * depth * kh * kw,
+      multiplyAddsText: this.type === "pad" ? "a pad multiplies nothing" : `${h} · ${w} cells · ${counted(count, "map")} · ${counted(depth, "channel")} · ${kh} · ${kw} taps`,
       parameters: this.parameters,
     };
   }
@@ -268,7 +268,7 @@ export class ConvTranspose extends Weighted {
         return `(${size[axis]} − 1)·${stride} − ${padding} − ${padding} + ${span} + ${more} = ${this.#cells(size[axis], axis)}`;
       }),
       multiplyAdds: channels * height * width * outputs * kh * kw,
-      multiplyAddsText: `${channels} · ${height} · ${width} input cells · ${outputs} maps · ${kh} · ${kw} taps`,
+      multiplyAddsText: `${channels} · ${height} · ${width} input cells · ${counted(outputs, "map")} · ${kh} · ${kw} taps`,
       parameters: this.parameters,
     };
   }

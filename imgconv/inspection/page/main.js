@@ -8,7 +8,7 @@ import { byId, element } from "./elements.js";
 import { Maps } from "./maps.js";
 import { Model } from "./model.js";
 import { countMissing } from "./missing.js";
-import { by, grouped } from "./numbers.js";
+import { by, counted, grouped } from "./numbers.js";
 import { inflated } from "./packed.js";
 import { photoOf } from "./photo.js";
 import { drawQuiz } from "./quiz.js";
@@ -78,10 +78,15 @@ function drawFacts() {
   if (facts.pads) rows.push(["Padding", `${facts.pads[0].join(" + ")} rows, ${facts.pads[1].join(" + ")} columns`]);
   if (model.photo.valid) rows.push(["Missing cells", `${grouped(countMissing(model.input))} → ${grouped(countMissing(model.output))}`]);
   rows.push(["Multiply-adds", facts.multiplyAdds ? `${facts.multiplyAddsText} = ${grouped(facts.multiplyAdds)}` : facts.multiplyAddsText]);
-  rows.push(["Parameters", grouped(facts.parameters)], ["Receptive field", `${by(fields[model.index - 1])} cells of the photograph`]);
+  rows.push(["Parameters", parametersText(facts, model.step)], ["Receptive field", `${by(fields[model.index - 1])} cells of the photograph`]);
   byId("sizes").replaceChildren(
     ...rows.map(([name, text]) => element("div", {}, element("dt", { textContent: name }), element("dd", { textContent: text }))),
   );
+}
+
+function parametersText({ parameters }, { bias }) {
+  const sum = bias ? `${counted(parameters - bias.length, "weight")} + ${counted(bias.length, "bias value")} = ` : "";
+  return `${sum}${grouped(parameters)}`;
 }
 
 /** The position, the menu of maps, and what is read out. */

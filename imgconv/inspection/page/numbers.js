@@ -29,6 +29,11 @@ export function grouped(value) {
   return String(value).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 }
 
+/** A number of things: "1 map", "2 maps". */
+export function counted(count, noun) {
+  return `${grouped(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** Sizes as text: 3×480×640. */
 export function by(sizes) {
   return sizes.join("×");

@@ -80,9 +80,9 @@ export function receptiveFields(steps, results) {
   let jump = [1, 1];
   let all = false;
   return steps.map((step, n) => {
-    const stride = step.stride ?? [1, 1];
     const back = step.outputPadding !== undefined;
-    cells = AXES.map((axis) => cells[axis] + (step.span[axis] - 1) * jump[axis]);
+    const { span, stride = [1, 1] } = step.windowsIn?.([results[n].height, results[n].width]) ?? step;
+    cells = AXES.map((axis) => cells[axis] + (span[axis] - 1) * jump[axis]);
     jump = AXES.map((axis) => (back ? jump[axis] / stride[axis] : jump[axis] * stride[axis]));
     all ||= results[n + 1].vector || Boolean(step.seesAll);
     return all ? [results[0].height, results[0].width] : cells.map((cell) => Math.ceil(cell));
