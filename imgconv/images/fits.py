@@ -17,6 +17,7 @@ from imgconv.images.modes import exact_floats
 from imgconv.images.raster import Decoder, Header, Metadata, Raster, Request, Sampling
 
 _MOST_SAMPLES = 16  # per pixel that the limit on pixels allows
+_EXTENSION = b"XTENSION"  # the beginning of a header
 _MOST_UNITS, _LONGEST_HEADER = 4096, 1 << 20
 _STALE = ("BSCALE", "BZERO", "BLANK", "DATAMIN", "DATAMAX", "CHECKSUM", "DATASUM")  # they describe the stored numbers of the original
 _REFERENCE = re.compile(r"CRPIX([12])[A-Z]?")
@@ -74,15 +75,14 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     """
     fits = library()
     with image_errors("damaged fits"):
-        file.seek(0, 2)
-        length = file.tell()
         file.seek(0)
         units = list(_units(fits.open(file, memmap=False, do_not_scale_image_data=True)))
         images = [unit for unit in units if unit.is_image and len(unit.shape) >= 2 and 0 not in unit.shape]
         if not images:
             raise ImageError("a FITS file without an image; tables and spectra are not supported")
         for unit in images:
-            _check(unit, length, request)
+            _check(unit, request)
+        _check_complete(fits, file)
         first = images[0]
         header = Header(
             "fits",
@@ -107,6 +107,8 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
 def _units(opened: Iterable[Any]) -> Iterator[Any]:
     """Yield the units of a file one by one. Raises ImageError for more of them, or longer headers, than astropy reads in a second."""
     for number, unit in enumerate(opened, 1):
+        if not hasattr(unit, "fileinfo"):
+            raise ImageError("FITS files that do not follow the standard (SIMPLE = F) are not supported; convert them first")
         places = unit.fileinfo()
         if number > _MOST_UNITS or places["datLoc"] - places["hdrLoc"] > _LONGEST_HEADER:
             raise ImageError(f"more than {_MOST_UNITS} units, or {_LONGEST_HEADER} bytes of a header, are not supported; save it anew")
@@ -133,13 +135,22 @@ def encode(pages: Iterable[Raster], stream: BinaryIO, *, description: str | None
     fits.HDUList(units).writeto(stream, output_verify="silentfix")
 
 
-def _check(unit: Any, length: int, request: Request) -> None:
+def _check(unit: Any, request: Request) -> None:
     request.check_size(*unit.shape[-2:])
     if request.max_pixels is not None and prod(unit.shape) > _MOST_SAMPLES * request.max_pixels:
         excess = f"{prod(unit.shape)} samples are more than {_MOST_SAMPLES} times the limit on pixels"
         raise ImageError(f"{excess}; raise it with --max-pixels")
-    place = unit.fileinfo() or {}
-    if place.get("datLoc", 0) + unit.size > length:
+
+
+def _check_complete(fits: Any, file: BinaryIO) -> None:
+    """Raise DamageError where data or the header of a further unit end early: astropy leaves out a unit whose header is cut."""
+    length = file.seek(0, 2)
+    file.seek(0)
+    unit = list(fits.open(file, memmap=False, disable_image_compression=True))[-1]  # as it is stored
+    place = unit.fileinfo()
+    file.seek(place["datLoc"] + place["datSpan"])
+    rest = file.read(len(_EXTENSION))
+    if place["datLoc"] + unit.size > length or (rest and _EXTENSION.startswith(rest)):
         raise DamageError("its data end early")
 
 

@@ -173,6 +173,7 @@ IMAGE_EXTENSIONS = frozenset(
 _SIGNATURES = tuple((signature, name) for name, format in FORMATS.items() for signature in format.signatures)
 _AVIF_BRANDS = (b"avif", b"avis")
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+_XV = b"P7 332"
 _TO_PNG = "convert it to .png or .tiff first"
 _FILM = "is a film; send its frames through a pipe: ffmpeg -i FILM -f image2pipe -c:v ppm - | imgconv edge -"
 _FOREIGN = (  # offset, signature, and what is said of files with it
@@ -195,6 +196,7 @@ _FOREIGN = (  # offset, signature, and what is said of files with it
     (0, b"DDS ", f"is a DDS texture, which is not supported; {_TO_PNG}"),
     (0, b"II\xbc\1", f"is a JPEG XR image, which is not supported; {_TO_PNG}"),
     (0, b"gimp xcf", f"is a GIMP document, which is not supported; {_TO_PNG}"),
+    (0, _XV, f"is a thumbnail of xv, which is not supported; {_TO_PNG}"),
     (0, b"\0\0\1\0", f"is an icon, which is not supported; {_TO_PNG}"),
 )
 
@@ -221,7 +223,7 @@ def sniff(head: bytes) -> str | None:
             return name
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "webp"
-    if head[:1] == b"P" and head[1:2] in b"1234567fF" and head[2:3].isspace():
+    if head[:1] == b"P" and head[1:2] in b"1234567fF" and head[2:3].isspace() and not head.startswith(_XV):
         return "pnm"
     if head[:4] == b"PK\3\4" and head[30 : 30 + int.from_bytes(head[26:28], "little")].endswith(b".npy"):  # the first name in a ZIP archive
         return "npz"

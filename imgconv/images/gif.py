@@ -29,6 +29,7 @@ _DISPOSALS = {2: Disposal.CLEAR, 3: Disposal.RESTORE, 4: Disposal.RESTORE}  # 0 
 _INTERLACED = 0x40
 _TRANSPARENT = 1
 _LONGEST_TEXT = 1 << 20  # bytes of a comment or XMP
+_LONGEST_INDEX = 8  # bits of a palette index, by the standard; longer ones have unused bits
 _MOST_COLOURS = 256
 _LONGEST_DELAY = 65535  # hundredths of a second
 _STRIP = 1 << 18  # pixels
@@ -209,15 +210,16 @@ def _indices(file: BinaryIO, frame: Frame, salvage: bool) -> NDArray[np.uint8]:
     size = struct.pack("<HH", frame.place.width, frame.place.height)
     descriptor = b"," + bytes(4) + size + bytes([_INTERLACED * frame.interlaced])
     data = b"".join([b"GIF89a", size, b"\xf7\0\0", _GREYS.tobytes(), descriptor, blocks, b"\0;"])
-    import imagecodecs
+    if blocks[0] <= _LONGEST_INDEX:  # giflib refuses longer ones
+        import imagecodecs
 
-    try:
-        return imagecodecs.gif_decode(data, index=0, asrgb=False)
-    except imagecodecs.GifError as error:
-        if not salvage:
-            raise DamageError("the data of the pixels are incomplete or wrong") from error
+        try:
+            return imagecodecs.gif_decode(data, index=0, asrgb=False)
+        except imagecodecs.GifError as error:
+            if not salvage:
+                raise DamageError("the data of the pixels are incomplete or wrong") from error
     image = plugins.open_image(BytesIO(data), "gif")
-    plugins.load(image, salvage=True)
+    plugins.load(image, salvage)
     return np.asarray(image)
 
 

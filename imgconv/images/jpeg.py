@@ -3,9 +3,10 @@
 libjpeg fills missing rows with grey, and an end mark after the part that is there hides that they are missing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import islice
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -23,14 +24,15 @@ PILLOWS = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)  # frames that Pillow decodes: baseline
 LOSSLESS, JPEG_LS = 0xC3, 0xF7
 _HUFFMAN = (0xC0, 0xC1, 0xC2, 0xC3)
 _PROGRESSIVE = (0xC2, 0xCA)
-_SCAN, _END, _APP1 = 0xDA, 0xD9, 0xE1
+_TABLES, _SCAN, _END, _APP1 = 0xC4, 0xDA, 0xD9, 0xE1
+_ZEROS = 0xF0  # the symbol of 16 coefficients that are 0; others without a value end a block
 _LAST_COEFFICIENT = 63
 _MOST_SEGMENTS, _MOST_EXIF = 1 << 14, 64  # before the first scan; bytes that fill up the space before a marker count as segments
-# libjpeg reads up to 8 bytes ahead. A code of ones is not valid, so that these bytes give at most two blocks, and then no more.
-_AFTER_SCAN = b"\xff\x00" * 8
-_OTHER_DATA = bytes(range(1, 255)) * 40
+_BLOCK, _FEW = 64, 12  # coefficients of a block, and those of 8 codes that fill it slowly
+_AHEAD = 8  # bytes that libjpeg reads beyond the code that it decodes
+_OTHER_DATA = bytes(range(254, 0, -1)) * 40  # libjpeg fills in zeros, so that the first bits are ones
 _MOST_UNUSED = 64  # bytes behind the last pixel; some cameras write a few
-_OTHER_STRIP = bytes((37 * i + 11) % 251 for i in range(512))
+_OTHER_STRIP = bytes((37 * i + 240) % 251 for i in range(512))
 
 
 @dataclass(frozen=True)
@@ -46,13 +48,14 @@ class Scan:
 
 @dataclass(frozen=True)
 class Structure:
-    """The parts of a JPEG: the marker of its frame, bits of a sample, components, scans, and where the image ends."""
+    """The parts of a JPEG: the marker of its frame, bits of a sample, components, scans, where the image ends, and its Huffman tables."""
 
     frame: int
     bits: int
     components: tuple[int, ...]
     scans: tuple[Scan, ...]
     end: int
+    tables: tuple[bytes, ...] = ()
 
     @property
     def one_scan(self) -> bool:
@@ -76,6 +79,7 @@ def read_structure(data: bytes) -> Structure:
     frame, bits = 0, 8
     components: tuple[int, ...] = ()
     scans: list[Scan] = []
+    tables: list[bytes] = []
     position = 2
     while (position := _next_marker(data, position)) < len(data) - 1:
         marker, position = data[position + 1], position + 2
@@ -88,6 +92,8 @@ def read_structure(data: bytes) -> Structure:
         position += max(length, 2)
         if marker in _FRAMES and not components and len(segment) >= 6:
             frame, bits, components = marker, segment[0], tuple(segment[6::3])
+        elif marker == _TABLES:
+            tables.append(segment)
         elif marker == _SCAN and segment:
             start, position = position, _next_marker(data, position)
             end = start + len(data[start:position].rstrip(b"\xff"))  # without bytes that fill up the space before a marker
@@ -97,7 +103,7 @@ def read_structure(data: bytes) -> Structure:
                 break
     if not components:
         raise DamageError("the header of the image is missing")
-    return Structure(frame, bits, components, tuple(scans), position)
+    return Structure(frame, bits, components, tuple(scans), position, tuple(tables))
 
 
 class StrictFile(BytesIO):
@@ -113,7 +119,7 @@ class StrictFile(BytesIO):
         if structure.one_scan and structure.frame in _HUFFMAN:
             end = _end_before_zeros(data, first) if padded else first.end
             self._last_part = max(first.start, end - _MOST_UNUSED)
-            super().__init__(data[:end] + _AFTER_SCAN)  # without an end mark, at which libjpeg would fill the rest
+            super().__init__(data[:end] + _unending(structure.tables))  # without an end mark, at which libjpeg would fill the rest
         else:
             super().__init__(data[: last.end] + END)
 
@@ -138,6 +144,50 @@ def with_other_end(data: bytes, structure: Structure) -> bytes | None:
         return None
     end = _end_before_zeros(data, last) if structure.frame in _PROGRESSIVE else last.end
     return data[:end] + _OTHER_DATA + END
+
+
+def _unending(tables: tuple[bytes, ...]) -> bytes:
+    """Return the bytes that follow a scan, with which libjpeg hardly ends a block that the scan itself does not end.
+
+    They are one byte again and again: the first one that fills blocks slowly from any of its bits on, else the slowest.
+    """
+    codes = [codes for segment in tables for codes in _coefficient_codes(segment)]
+    fewest, best = _BLOCK * 8 * len(codes) + 1, 0
+    for byte in range(1, 255):
+        bits = byte * 0x10101  # those of the longest code, and of 8 places
+        filled = sum(_coefficients(table, bits >> 8 - place) for table in codes for place in range(8))
+        if filled < fewest:
+            fewest, best = filled, byte
+        if filled <= _FEW * len(codes):
+            break
+    return bytes([best]) * _AHEAD
+
+
+def _coefficient_codes(segment: bytes) -> Iterator[dict[tuple[int, int], int]]:
+    """Yield the Huffman codes, as (bits, code) -> symbol, of the tables in a segment that are those of coefficients but the first."""
+    while len(segment) > 16:
+        kind, counts, symbols = segment[0], segment[1:17], iter(segment[17:])
+        codes, code = {}, 0
+        for length, count in enumerate(counts, 1):
+            for symbol in islice(symbols, count):
+                codes[length, code] = symbol
+                code += 1
+            code <<= 1
+        if kind >> 4:
+            yield codes
+        segment = segment[17 + sum(counts) :]
+
+
+def _coefficients(codes: dict[tuple[int, int], int], bits: int) -> int:
+    """Return how many coefficients of a block the code gives with which the last 16 of `bits` begin; all if it ends the block.
+
+    libjpeg takes an invalid code for the end of the block.
+    """
+    for length in range(1, 17):
+        symbol = codes.get((length, bits >> 16 - length & (1 << length) - 1))
+        if symbol is not None:
+            return (symbol >> 4) + 1 if symbol & 15 or symbol == _ZEROS else _BLOCK
+    return _BLOCK
 
 
 def _end_before_zeros(data: bytes, scan: Scan) -> int:

@@ -3,6 +3,7 @@
 import gzip
 from collections.abc import Iterator
 from importlib import import_module
+from io import BytesIO
 from itertools import product
 from math import prod
 from typing import Any, BinaryIO
@@ -10,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from imgconv.errors import ImageError, MissingExtra
-from imgconv.images.damage import image_errors
+from imgconv.images.damage import DamageError, image_errors
 from imgconv.images.modes import exact_floats
 from imgconv.images.raster import Decoder, Header, Metadata, Raster, Request
 
@@ -26,33 +27,43 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     """
     nibabel = _library()
     with image_errors("damaged nifti"):
-        file.seek(0)
-        packed = file.read(2) == b"\x1f\x8b"
-        file.seek(0)
-        stream = gzip.GzipFile(fileobj=file) if packed else file
-        head = stream.read(_LONGEST_HEADER)
-        kind = nibabel.Nifti2Image if head[:4] in (b"\x1c\2\0\0", b"\0\0\2\x1c") else nibabel.Nifti1Image
-        fields = kind.header_class(head[: kind.header_class.sizeof_hdr])
-        shape = tuple(int(n) for n in fields.get_data_shape())
-        if len(shape) < 2 or 0 in shape:
-            raise ImageError(f"a NIfTI file of shape {shape} is not an image")
-        request.check_size(shape[1], shape[0])
-        dtype = _dtype_of(fields)
-        header = Header("nifti", (shape[1], shape[0]), 1, dtype.name, frames=prod(shape[2:]), measured=True)
-        request.check_frames(header)
-        contents = head + stream.read(max(_length(fields) - len(head), 0))  # no more, since what follows can be far longer
-        stream.read(1)  # at the end gzip compares the checksum
-        image = kind.from_bytes(contents)
+        try:
+            fields, data = _opened(nibabel, file, request)
+            dtype, metadata = _dtype_of(fields), Metadata(dpi=_density(fields), dropped=_DROPPED)
+        except nibabel.spatialimages.HeaderDataError as error:
+            raise DamageError(str(error)) from error
+    width, height, *others = data.shape
+    header = Header("nifti", (height, width), 1, dtype.name, frames=prod(others), measured=True)
 
     def frames() -> Iterator[Raster]:
         with image_errors("damaged nifti"):
-            metadata = Metadata(dpi=_density(image.header), dropped=_DROPPED)
-            for index in product(*map(range, shape[2:])):
-                plane = np.asarray(image.dataobj[(slice(None), slice(None), *index)]).T[..., None]
+            for index in product(*map(range, others)):
+                plane = np.asarray(data[(slice(None), slice(None), *index)]).T[..., None]
                 pixels = plane.astype(dtype) if dtype.kind == "u" else exact_floats(plane, dtype)
                 yield Raster(np.ascontiguousarray(pixels), metadata=metadata)
 
     return Decoder(header, frames)
+
+
+def _opened(nibabel: Any, file: BinaryIO, request: Request) -> tuple[Any, Any]:
+    """Return the header of a file, and its scaled values, which are read when they are indexed."""
+    file.seek(0)
+    packed = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    stream = gzip.GzipFile(fileobj=file) if packed else file
+    head = stream.read(_LONGEST_HEADER)
+    kind = nibabel.Nifti2Header if head[:4] in (b"\x1c\2\0\0", b"\0\0\2\x1c") else nibabel.Nifti1Header
+    fields = kind(head[: kind.sizeof_hdr], check=False)  # the checks write to stderr
+    if not fields["magic"].item().startswith(b"n+"):
+        raise ImageError("a NIfTI or Analyze header whose pixels are in another file is not supported; convert both to one .nii file")
+    shape = tuple(int(n) for n in fields.get_data_shape())
+    if len(shape) < 2 or min(shape) < 1:
+        raise ImageError(f"a NIfTI file of shape {shape} is not an image")
+    request.check_size(shape[1], shape[0])
+    request.check_frames(Header("nifti", (shape[1], shape[0]), 1, frames=prod(shape[2:])))
+    contents = head + stream.read(max(_length(fields) - len(head), 0))  # no more, since what follows can be far longer
+    stream.read(1)  # at the end gzip compares the checksum
+    return fields, nibabel.arrayproxy.ArrayProxy(BytesIO(contents), fields)
 
 
 def _length(fields: Any) -> int:

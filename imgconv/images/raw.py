@@ -42,7 +42,8 @@ def _raw_errors(rawpy: Any) -> Iterator[None]:
         except (rawpy.LibRawFileUnsupportedError, rawpy.NotSupportedError) as error:
             raise ImageError("this kind of camera raw is not supported; develop it to TIFF or PNG first") from error
         except rawpy.LibRawError as error:
-            raise DamageError(str(error)) from error
+            text = error.args[0] if error.args else b""
+            raise DamageError(text.decode() if isinstance(text, bytes) else str(text)) from error
 
 
 def _library() -> Any:

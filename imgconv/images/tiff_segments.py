@@ -31,6 +31,10 @@ _PACKBITS_RUN = 130  # bytes; an incomplete run is dropped
 # Codes of black pixels that can follow a fax: they change no pixel of a complete one.
 _TAILS = [bytes.fromhex(pattern) * 64 for pattern in ("ff", "26b4d69ad3", "355535aa6d", "0137a9c45b6e")]
 _XR_OFFSET, _XR_LENGTH = 0xBCC0, 0xBCC1  # tags of a JPEG XR file
+_XR_TAGS = {*range(0xBC01, 0xBC05), *range(0xBC80, 0xBC84), *range(0xBCC0, 0xBCC6)}
+_XR_SIGNATURE = b"WMPHOTO\0"
+_XR_DEPTHS = {1: (0, 1, 15), 2: (2, 3, 4), 4: (6, 7)}  # bytes of a sample -> codes of depths
+_MOST_ZEROS = 64  # bytes
 
 
 def samples_of(page: Any, *, salvage: bool) -> NDArray[Any]:
@@ -118,6 +122,8 @@ def decoded(page: Any, index: int, data: bytes, salvage: bool) -> tuple[NDArray[
         _, position, shape = page.decode(None, index)
         return _upsampled(page, _bytes_of(page, data, shape, salvage), shape), position
     options = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader} if compression in _JPEG else {}
+    if compression in _JPEG_XR:
+        _check_jpeg_xr(data, page.dtype.itemsize, salvage)
     try:
         segment, position, _ = page.decode(data, index, **options)
     except DECODER_ERRORS:
@@ -136,9 +142,7 @@ def _check_complete(page: Any, index: int, data: bytes, segment: NDArray[Any], o
     The pixels of a complete segment do not depend on the bytes that follow it.
     """
     compression = int(page.compression)
-    if compression in _JPEG_XR:
-        _check_jpeg_xr(data)
-    elif compression in _JPEG:
+    if compression in _JPEG:
         jpeg.check_complete(data, segment, lambda other: page.decode(other, index, **options)[0])
     elif compression in _FAX:
         for tail in _TAILS:
@@ -146,14 +150,23 @@ def _check_complete(page: Any, index: int, data: bytes, segment: NDArray[Any], o
                 raise TruncatedError
 
 
-def _check_jpeg_xr(data: bytes) -> None:
-    """Raise TruncatedError unless the image of a JPEG XR file, of which the directory is that of a TIFF, is inside it."""
+def _check_jpeg_xr(data: bytes, itemsize: int, salvage: bool) -> None:
+    """Raise DamageError for a JPEG XR file that jxrlib does not refuse: it writes to stderr, crashes, or fills in what is missing.
+
+    Its directory is that of a TIFF. More zeros at its end than codes end with are not data.
+    """
     directory = int.from_bytes(data[4:8], "little")
     count = int.from_bytes(data[directory : directory + 2], "little")
     entries = {}
     for at in range(directory + 2, directory + 2 + 12 * count, 12):
         entries[int.from_bytes(data[at : at + 2], "little")] = int.from_bytes(data[at + 8 : at + 12], "little")
-    if entries.get(_XR_OFFSET, 0) + entries.get(_XR_LENGTH, len(data)) > len(data):
+    start = entries.get(_XR_OFFSET, 0)
+    stream = data[start : start + entries.get(_XR_LENGTH, 0)]
+    if not entries.keys() <= _XR_TAGS or not stream.startswith(_XR_SIGNATURE) or stream[11:12] == b"":
+        raise DamageError("the header of its JPEG XR image is wrong")
+    if stream[11] & 15 not in _XR_DEPTHS.get(itemsize, ()):
+        raise DamageError("the depth of its JPEG XR image is another one")
+    if not salvage and (len(stream) < entries[_XR_LENGTH] or len(stream) - len(stream.rstrip(b"\0")) > _MOST_ZEROS):
         raise TruncatedError
 
 
