@@ -44,17 +44,21 @@ def _jpeg(file: BinaryIO, request: Request) -> Decoder | None:
     if image.mode not in ("L", "RGB"):
         raise ImageError(f"jpeg images of {image.mode} and {bits} bits are not supported; convert them to RGB")
 
-    def decode(data: bytes, _: int) -> NDArray[Any]:
-        import imagecodecs
-
-        pixels = imagecodecs.jpeg8_decode(data)
-        if not request.salvage:
-            jpeg.read_structure(data).check_scans()
-            jpeg.check_complete(data, pixels, imagecodecs.jpeg8_decode)
-        return white_is_white(pixels, bits)
-
     form = _Form("uint8" if bits <= 8 else "uint16", len(image.getbands()), alpha=False)
-    return _whole_file("jpeg", file, form, request, decode, image=image)
+    return _whole_file(
+        "jpeg", file, form, request, lambda data, _: white_is_white(jpeg_samples(data, salvage=request.salvage), bits), image=image
+    )
+
+
+def jpeg_samples(data: bytes, *, salvage: bool = False) -> NDArray[Any]:
+    """Return the samples of a JPEG of any depth. Raises DamageError for a part of one, unless `salvage`."""
+    import imagecodecs
+
+    samples: NDArray[Any] = imagecodecs.jpeg8_decode(data)
+    if not salvage:
+        jpeg.read_structure(data).check_scans()
+        jpeg.check_complete(data, samples, imagecodecs.jpeg8_decode)
+    return samples
 
 
 def _jpeg2000(file: BinaryIO, request: Request) -> Decoder | None:

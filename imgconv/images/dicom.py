@@ -19,6 +19,8 @@ _DROPPED = ("DICOM attributes, such as patient and study",)
 _MOST_READS = 1 << 18  # each element takes one or two, and 500 bytes of memory
 _MOST_INFLATED = 1 << 27  # bytes
 _DEFLATED, _PLAIN = b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.1\0\0\0"  # transfer syntaxes
+_JPEG = tuple(f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70))
+_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _META = struct.Struct("<128s4sHH2sHI")  # the beginning of a file up to the length of what follows in group 2
 
 
@@ -31,7 +33,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     pydicom = _library()
     with image_errors("damaged dicom"):
         data = pydicom.dcmread(_Bounded(_inflated(file)))
-        if "PixelData" not in data:
+        if "Rows" not in data or not any(name in data for name in _PIXELS):
             raise ImageError("a DICOM file without pixels is not an image")
         size, count = (int(data.Rows), int(data.Columns)), int(data.get("NumberOfFrames", 1) or 1)
         request.check_size(*size)
@@ -41,7 +43,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
 
     def frames() -> Iterator[Raster]:
         with image_errors("damaged dicom"):
-            pixels = _library("pydicom.pixels").pixel_array(data)
+            pixels = _pixels(data, count)
             if has_palette:
                 pixels = _library("pydicom.pixels").apply_color_lut(pixels, data)[..., :channels]
             planes = pixels.reshape(count, *size, channels)
@@ -49,6 +51,24 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
             yield _raster(plane, data, dtype)
 
     return Decoder(header, frames)
+
+
+def _pixels(data: Any, count: int) -> NDArray[Any]:
+    """Return the stored values; imagecodecs decodes JPEG of other depths and without loss, for which pydicom needs further packages."""
+    try:
+        pixels: NDArray[Any] = _library("pydicom.pixels").pixel_array(data)
+        return pixels
+    except RuntimeError:
+        if str(data.file_meta.TransferSyntaxUID) not in _JPEG:
+            raise
+    from imgconv.images.deep import jpeg_samples
+
+    parts = _library("pydicom.encaps").generate_frames(data.PixelData, number_of_frames=count)
+    values = np.stack([jpeg_samples(part) for part in parts])
+    if not data.PixelRepresentation:
+        return values
+    unused = 8 * values.itemsize - int(data.BitsStored)
+    return (values << unused).view(f"i{values.itemsize}") >> unused  # the sign is the highest bit that is stored
 
 
 class _Bounded:
@@ -85,6 +105,8 @@ def _inflated(file: BinaryIO) -> BinaryIO:
 def _dtype_of(data: Any) -> np.dtype[Any]:
     if data.get("PhotometricInterpretation") == "PALETTE COLOR":
         return np.dtype(np.uint8 if int(data.RedPaletteColorLookupTableDescriptor[2]) <= 8 else np.uint16)
+    if "PixelData" not in data:
+        return np.dtype(np.float32 if "FloatPixelData" in data else np.float64)
     signed, bits = int(data.get("PixelRepresentation", 0)), int(data.get("BitsAllocated", 16))
     if _rescaling(data) == (1, 0) and not signed and bits <= 16:
         return np.dtype(np.uint8 if bits <= 8 else np.uint16)

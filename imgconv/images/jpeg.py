@@ -149,18 +149,19 @@ def with_other_end(data: bytes, structure: Structure) -> bytes | None:
 def _unending(tables: tuple[bytes, ...]) -> bytes:
     """Return the bytes that follow a scan, with which libjpeg hardly ends a block that the scan itself does not end.
 
-    They are one byte again and again: the first one that fills blocks slowly from any of its bits on, else the slowest.
+    They are one byte again and again: the first one that fills blocks slowly from any of its bits on, else the slowest. Where each of
+    them ends blocks at once they are ones, which are no code.
     """
     codes = [codes for segment in tables for codes in _coefficient_codes(segment)]
-    fewest, best = _BLOCK * 8 * len(codes) + 1, 0
+    fewest, best = _BLOCK * 8 * len(codes), b"\xff\0"
     for byte in range(1, 255):
         bits = byte * 0x10101  # those of the longest code, and of 8 places
         filled = sum(_coefficients(table, bits >> 8 - place) for table in codes for place in range(8))
         if filled < fewest:
-            fewest, best = filled, byte
+            fewest, best = filled, bytes([byte])
         if filled <= _FEW * len(codes):
             break
-    return bytes([best]) * _AHEAD
+    return best * _AHEAD
 
 
 def _coefficient_codes(segment: bytes) -> Iterator[dict[tuple[int, int], int]]:
@@ -199,14 +200,18 @@ def _end_before_zeros(data: bytes, scan: Scan) -> int:
 def check_complete(data: bytes, pixels: NDArray[Any], decode: Callable[[bytes], NDArray[Any]]) -> None:
     """Raise TruncatedError unless `decode` returns the same `pixels` for a JPEG inside a TIFF when other bytes follow its data.
 
-    More zeros at its end than codes end with are not data.
+    Zeros at its end are data, as those of an even area can be, unless the last ones make no difference.
     """
     end = data.rfind(END)
     body = data[:end] if end > 0 else data
-    plain = body.rstrip(b"\0")
-    if len(body) - len(plain) > _MOST_UNUSED:
-        body = plain.removesuffix(b"\xff")  # of a stuffed byte
-    if not np.array_equal(decode(body + _OTHER_STRIP + END), pixels):
+
+    def needs_no_more(part: bytes) -> bool:
+        part = part.removesuffix(b"\xff")  # of a stuffed byte
+        return np.array_equal(decode(part + _OTHER_STRIP + END), pixels)
+
+    if body.endswith(bytes(_MOST_UNUSED)) and needs_no_more(body[:-2]):
+        body = body.rstrip(b"\0")
+    if not needs_no_more(body):
         raise TruncatedError
 
 

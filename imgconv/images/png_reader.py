@@ -22,6 +22,8 @@ from imgconv.images.raster import Decoder, Header, Raster, Request
 from imgconv.images.rows import RowReader
 
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
+_PACKED = (b"zTXt", b"iCCP")
+_SHORTEST = {b"cHRM": 32, b"gAMA": 4, b"sRGB": 1, b"pHYs": 9}  # bytes
 _SHORT_TEXT = 1000  # bytes, which cannot inflate to more than Pillow takes
 _LONGEST_TEXT = 8 << 20  # bytes after inflating
 _MOST_INFLATED = 8 * _LONGEST_TEXT  # bytes of all texts, also of those that are left out
@@ -266,52 +268,73 @@ def _still_of(file: BinaryIO, frame: _Frame) -> BinaryIO:
 
 
 def _for_pillow(file: BinaryIO) -> tuple[BinaryIO, dict[str, Any], str | None]:
-    """Return a file without the chunks that Pillow refuses or draws wrongly, the texts among them, and a warning if one was too long.
+    """Return a file without the chunks that Pillow refuses or draws wrongly, the metadata that it does not read, and a warning, if any.
 
-    The file itself is returned if it has none of them. It can be truncated.
+    The file itself is returned if it has none of those chunks. It can be truncated.
     """
-    info: dict[str, Any] = {}
-    warning = None
+    found = _Metadata()
     parts: list[tuple[int, int]] = []  # start and length of the chunks that stay
-    dropped, end, total, inflated = False, 8, 0, 0
+    dropped, end = False, 8
     file.seek(0)
     try:
         for name, length in png.chunks(file):
             start = file.tell() - 8
-            if name in png.ANIMATION:
+            if name in png.ANIMATION or not found.suits_pillow(file, name, length):
                 dropped = True
-            elif name in _TEXTS and length > _SHORT_TEXT:
-                dropped = True
-                chunk = read_exactly(file, min(length, _LONGEST_TEXT + 1))
-                text, size = _text_of(name, chunk) if inflated <= _MOST_INFLATED else ({}, 0)
-                inflated += size
-                total += sum(map(len, text.values()))
-                if text and total <= _LONGEST_TEXT:
-                    info |= text
-                else:
-                    warning = f"a text or profile that is damaged or longer than {_LONGEST_TEXT >> 20} MB is left out"
             else:
                 parts.append((start, 12 + length))
             end = start + 12 + length
     except TruncatedError:
         parts.append((end, -1))
     if not dropped:
-        return file, info, warning
+        return file, found.info, found.warning
     still = BytesIO()
     still.write(png.SIGNATURE)
     for start, length in parts:
         file.seek(start)
         still.write(file.read(length))
-    return still, info, warning
+    return still, found.info, found.warning
+
+
+class _Metadata:
+    """Metadata in chunks that Pillow refuses, or does not read since they follow the pixels."""
+
+    def __init__(self) -> None:
+        self.info: dict[str, Any] = {}
+        self.warning: str | None = None
+        self._total = self._inflated = 0
+        self._pixels_seen = False
+
+    def suits_pillow(self, file: BinaryIO, name: bytes, length: int) -> bool:
+        """Read a chunk, where that is needed, and return whether Pillow takes it."""
+        self._pixels_seen |= name == b"IDAT"
+        if length < _SHORTEST.get(name, 0):
+            self.warning = f"the {name.decode()} chunk is damaged, and is left out"
+            return False
+        if name == b"eXIf" and self._pixels_seen and length <= _LONGEST_TEXT:
+            self.info["exif"] = b"Exif\0\0" + read_exactly(file, length)
+        if name not in _TEXTS or (length <= _SHORT_TEXT and name not in _PACKED and not self._pixels_seen):
+            return True
+        chunk = read_exactly(file, min(length, _LONGEST_TEXT + 1))
+        text, size = _text_of(name, chunk) if self._inflated <= _MOST_INFLATED else ({}, 0)
+        self._inflated += size
+        self._total += sum(map(len, text.values()))
+        if text and self._total <= _LONGEST_TEXT:
+            self.info |= text
+        else:
+            self.warning = f"a text or profile that is damaged or longer than {_LONGEST_TEXT >> 20} MB is left out"
+        return bool(text) and length <= _SHORT_TEXT
 
 
 def _text_of(name: bytes, chunk: bytes) -> tuple[dict[str, Any], int]:
     """Return the entry of Pillow's `info` for a text or an ICC profile, none if it is invalid or longer than a limit, and its bytes."""
     keyword, _, rest = chunk.partition(b"\0")
-    packed = name in (b"zTXt", b"iCCP")
+    packed = name in _PACKED
     if name == b"iTXt":
         packed = rest[:1] == b"\1"
         rest = rest[2:].partition(b"\0")[2].partition(b"\0")[2]
+    elif packed and rest[:1] != b"\0":
+        return {}, len(chunk)
     elif packed:
         rest = rest[1:]
     try:

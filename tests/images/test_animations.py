@@ -118,6 +118,20 @@ def test_a_single_gif_image_larger_than_its_screen_is_whole():
         np.testing.assert_array_equal(raster.pixels, PALETTE[values])
 
 
+def test_gif_codes_longer_than_the_palette_needs():
+    codes = [1 << 11, 2, 0, 3, 1, 2, 2, 1, 3]  # of 12 bits; the first one begins a table, and a last one ends it
+    head = b"GIF89a\3\0\2\0\xf1\0\0" + PALETTE.tobytes() + b",\0\0\0\0\3\0\2\0\0\x0b"
+
+    def stored(codes):
+        bits = sum(code << 12 * i for i, code in enumerate(codes)).to_bytes(-(-len(codes) * 12 // 8), "little")
+        return head + bytes([len(bits)]) + bits + b"\0;"
+
+    _, (raster,) = read(stored([*codes[:7], (1 << 11) + 1]))
+    np.testing.assert_array_equal(raster.pixels, PALETTE[np.reshape(codes[1:7], (2, 3))])
+    with pytest.raises(ImageError, match="damaged gif"):
+        read(stored(codes[:5]))
+
+
 def test_the_still_image_of_an_apng_is_not_a_frame():
     kind, rng = KINDS["rgb"], np.random.default_rng(0)
     frames = [drawn(kind, rng, 0, 1) for _ in range(3)]  # the first one need not fill the canvas

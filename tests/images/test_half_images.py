@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from image_files import every_file, exact_files, photo, png, png_chunk, read, saved, tiff
 from PIL import Image, ImageFile
-from tifffile import TiffFile
+from tifffile import TiffFile, TiffWriter
 
 from imgconv.errors import ImageError
 
@@ -50,6 +50,15 @@ def test_a_jpeg_cut_short_and_closed_is_an_error(name, host):
             with pytest.raises(ImageError, match="damaged jpeg"):
                 read(cut + tail)
     assert read(data[: len(data) // 2] + END, salvage=True)[0].size == LARGE.shape[:2]
+
+
+@pytest.mark.parametrize("name", JPEGS)
+def test_a_jpeg_that_lacks_its_last_bytes_is_an_error(name):
+    data = jpeg(name)
+    for missing in range(2, 12):
+        for end in (b"", END):
+            with pytest.raises(ImageError, match="damaged jpeg"):
+                read(data[: -len(END) - missing] + end)
 
 
 @pytest.mark.parametrize("name", JPEGS)
@@ -210,3 +219,26 @@ def test_a_jpeg_in_a_tiff_whose_end_is_zeros_is_an_error(options, part):
     assert read(data)[0].size == LARGE.shape[:2]
     with pytest.raises(ImageError, match="damaged tiff"):
         read(data[:kept] + bytes(offset + length - kept) + data[offset + length :])
+
+
+def even_jpeg(zeros):
+    """A grey JPEG of 256x512 pixels, all of whose codes are zeros: two bits for each block of 8x8 pixels, 512 bytes in all."""
+
+    def segment(marker, *values):
+        return b"\xff" + bytes([marker]) + (2 + len(bytes(values))).to_bytes(2, "big") + bytes(values)
+
+    tables = [segment(0xC4, kind, 1, *bytes(15), 0) for kind in (0x00, 0x10)]
+    frame = segment(0xC0, 8, 1, 0, 2, 0, 1, 1, 0x11, 0)
+    parts = [segment(0xDB, 0, *[16] * 64), frame, *tables, segment(0xDA, 1, 1, 0, 0, 63, 0)]
+    return b"\xff\xd8" + b"".join(parts) + bytes(zeros) + END
+
+
+def test_zeros_can_be_the_data_of_an_even_area():
+    data, file = even_jpeg(512), io.BytesIO()
+    with TiffWriter(file) as writer:
+        layout = {"rowsperstrip": 256, "compression": "jpeg", "photometric": "minisblack"}
+        writer.write(iter([data]), shape=(256, 512), dtype=np.uint8, **layout)
+    assert (read(data)[1][0].pixels == 128).all() and (read(file.getvalue())[1][0].pixels == 128).all()
+    for zeros in (500, 511, 600):
+        with pytest.raises(ImageError, match="damaged jpeg"):
+            read(even_jpeg(zeros))

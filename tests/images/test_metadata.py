@@ -144,6 +144,19 @@ def test_cut_and_long_colour_chunks_are_left_out():
     assert read(data)[1][0].metadata.colour == ((b"gAMA", bytes(4)),)
 
 
+@pytest.mark.parametrize("extra", [(b"cHRM", b"abc"), (b"pHYs", b""), (b"iCCP", b"a\0\1abc"), (b"zTXt", b"a\0\1abc"), (b"iCCP", b"a")])
+def test_a_png_with_a_damaged_chunk_is_read_without_it(extra):
+    header, (frame,) = read(png(2, 1, 8, 0, [b"ab"], extra=[extra]))
+    assert "damaged" in header.warning and frame.pixels.ravel().tolist() == [97, 98]
+
+
+def test_metadata_after_the_pixels_of_a_png_count():
+    data = png(2, 1, 8, 0, [b"ab"])
+    behind = png_chunk(b"eXIf", block({274: (3, [6])})) + png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0<x/>")
+    header, (frame,) = read(data[:-12] + behind + data[-12:])
+    assert header.size == frame.size == (2, 1) and frame.metadata.xmp == b"<x/>"
+
+
 def profile(names, curve, space):
     start = 132 + 12 * len(names)
     entries = b"".join(name + struct.pack(">II", start, len(curve)) for name in names)

@@ -8,12 +8,16 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 from command import imgconv as command
+from image_files import read
+from imagecodecs import jpeg8_encode
+from pydicom import dcmread
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+from pydicom.encaps import encapsulate
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, JPEGLosslessSV1, SecondaryCaptureImageStorage
 from tifffile import TiffFile, imread
 
 import imgconv
-from imgconv.errors import MissingExtra
+from imgconv.errors import ImageError, MissingExtra
 from imgconv.images import open_frames
 
 RNG = np.random.default_rng(31)
@@ -121,6 +125,31 @@ def test_a_fits_file_that_is_cut_short_is_an_error(tmp_path, cut):
     assert finished.code == 1 and finished.err.count("\n") == 1
 
 
+def test_a_fits_file_cut_in_the_header_of_an_extension_is_an_error(tmp_path):
+    fits.HDUList([fits.PrimaryHDU(RNG.random((40, 40))), fits.ImageHDU(RNG.random((40, 40)))]).writeto(tmp_path / "a.fits")
+    whole = (tmp_path / "a.fits").read_bytes()
+    for extra in (3, 100, 2000):
+        with pytest.raises(ImageError, match="damaged fits"):
+            read(whole[: whole.index(b"XTENSION") + extra])
+
+
+@pytest.mark.parametrize("kind", ["RICE_1", "GZIP_1", "PLIO_1", "HCOMPRESS_1"])
+def test_compressed_fits_images_are_read_and_missed(tmp_path, kind):
+    pixels = RNG.integers(0, 200, (64, 48)).astype(np.int16)
+    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(pixels, compression_type=kind)]).writeto(tmp_path / "a.fits")
+    whole = (tmp_path / "a.fits").read_bytes()
+    assert np.array_equal(read(whole)[1][0].pixels[..., 0], pixels)
+    with pytest.raises(ImageError, match="damaged fits"):
+        read(whole[: len(whole.rstrip(b"\0")) - 9])
+
+
+def test_a_fits_file_beside_the_standard_is_not_supported(tmp_path):
+    fits.PrimaryHDU(RNG.random((4, 5))).writeto(tmp_path / "a.fits")
+    other = (tmp_path / "a.fits").read_bytes().replace(b"T / conforms", b"F / conforms", 1)
+    with pytest.raises(ImageError, match="not supported"):
+        read(other)
+
+
 def dicom(path, pixels, syntax=ExplicitVRLittleEndian, **attributes):
     """A DICOM file of frames (N, H, W) uint16."""
     meta = FileMetaDataset()
@@ -173,6 +202,43 @@ def test_dicom_is_found_after_the_first_bytes_of_another_format(tmp_path, start,
     file.write_bytes(start.ljust(128, b"\0") + file.read_bytes()[128:])
     done("filter", file, "-k", SAME, "-o", tmp_path / "out.tiff")
     assert np.array_equal(imread(tmp_path / "out.tiff"), stored[0])
+
+
+@pytest.mark.parametrize("signed", [0, 1])
+@pytest.mark.parametrize("bits", [12, 16])
+def test_dicom_with_jpeg_without_loss(tmp_path, bits, signed):
+    stored = RNG.integers(0, 1 << bits, (2, 20, 24)).astype(np.uint16)
+    parts = [jpeg8_encode(frame, lossless=True, bitspersample=bits) for frame in stored]
+    depth = {"BitsStored": bits, "HighBit": bits - 1, "PixelRepresentation": signed}
+    file = dicom(tmp_path / "a.dcm", stored, JPEGLosslessSV1, PixelData=encapsulate(parts), **depth)
+    _, frames = read(file.read_bytes())
+    values = np.where(signed and stored >> bits - 1, stored - float(1 << bits), stored)
+    assert [np.array_equal(frame.pixels[..., 0], each) for frame, each in zip(frames, values, strict=True)] == [True, True]
+    file = dicom(tmp_path / "a.dcm", stored, JPEGLosslessSV1, PixelData=encapsulate([parts[0], parts[1][:400]]), **depth)
+    with pytest.raises(ImageError, match="damaged dicom: unexpected end"):
+        read(file.read_bytes())
+
+
+def test_dicom_of_floats_and_without_pixels(tmp_path):
+    stored = RNG.random((1, 5, 7), np.float32)
+    file = dicom(tmp_path / "a.dcm", stored, BitsAllocated=32)
+    data = dcmread(file)
+    del data.PixelData, data.BitsStored, data.HighBit, data.PixelRepresentation
+    data.FloatPixelData = stored.tobytes()
+    data.save_as(file)
+    assert np.array_equal(read(file.read_bytes())[1][0].pixels[..., 0], stored[0])
+    del data.FloatPixelData
+    data.save_as(file)
+    with pytest.raises(ImageError, match="without pixels"):
+        read(file.read_bytes())
+
+
+@pytest.mark.parametrize("place, value", [(344, b"ni1\0"), (344, bytes(4)), (70, b"\x77\x77"), (40, b"\0\0")])
+def test_odd_nifti_headers_are_refused_in_silence(place, value, capfd):
+    volume = nibabel.Nifti1Image(np.zeros((4, 3, 2), np.uint8), np.eye(4)).to_bytes()
+    with pytest.raises(ImageError, match="nifti|NIfTI"):
+        read(volume[:place] + value + volume[place + len(value) :])
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])

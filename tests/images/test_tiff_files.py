@@ -218,6 +218,18 @@ def test_a_strip_that_lacks_bytes_is_an_error_and_is_salvaged(compression, fract
         np.testing.assert_array_equal(frame.pixels[16:18], complete.pixels[16:18])
 
 
+@pytest.mark.parametrize("place", [4, 34, 46, 107, 145, 200])
+def test_a_damaged_jpeg_xr_is_an_error_in_silence(place, capfd):
+    whole = tiff(photo(), photometric="rgb", compression="jpegxr", rowsperstrip=48)
+    start = whole.index(b"II\xbc\1")
+    damaged = bytearray(whole)
+    damaged[start + place] ^= 8
+    damaged[start + 1000 :] = bytes(len(whole) - start - 1000)
+    with pytest.raises(ImageError, match="damaged tiff"):
+        read(bytes(damaged))
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("fraction", [0.2, 0.5, 0.9, 0.97])
 @pytest.mark.parametrize("compression", ["group3", "group4", "tiff_ccitt"])
 def test_a_fax_that_lacks_bytes_is_an_error(compression, fraction):
