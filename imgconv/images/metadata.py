@@ -29,7 +29,15 @@ _SRGB = 13  # code point of H.273
 _IMAGE_DESCRIPTION = 270  # TIFF tag
 _SUB_DIRECTORIES, _C2PA = 330, 52545  # TIFF tags
 GDAL = frozenset((33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113))  # those that `geotiff` reads
-_SEGMENTS = (  # beginning of a JPEG segment, and what it is where it does not hold for a result
+_SEGMENTS = (  # beginning of a JPEG segment, and what it is where it does not hold for a result; others are named by their kind
+    ("APP0", b"JFIF\0", ""),
+    ("APP1", b"Exif\0", ""),
+    ("APP1", b"http://ns.adobe.com/xap/1.0/\0", ""),
+    ("APP2", b"ICC_PROFILE\0", ""),
+    ("APP13", b"Photoshop 3.0\0", ""),
+    ("APP14", b"Adobe", ""),
+    ("COM", b"imgconv ", ""),
+    ("COM", b"", "comment"),
     ("APP2", b"MPF\0", "further images (MPF)"),
     ("APP2", b"urn:iso:std:iso:ts:21496", "gain map"),
     ("APP11", b"JP", "C2PA manifest"),
@@ -307,8 +315,7 @@ def _exif_density(exif: exif_of.Exif) -> tuple[tuple[float, float] | None, tuple
 
 def _of_segments(image: Any, file: BinaryIO) -> list[str]:
     """Return what a JPEG has beyond one image and what describes it."""
-    applist = getattr(image, "applist", [])
-    names = [what for app, beginning, what in _SEGMENTS if any(a == app and s.startswith(beginning) for a, s in applist)]
+    names = [name for kind, data in getattr(image, "applist", []) if (name := _name_of_segment(kind, data))]
     photoshop = image.info.get("photoshop")
     if isinstance(photoshop, dict) and (0x0409 in photoshop or 0x040C in photoshop):
         names.append("thumbnail")
@@ -317,6 +324,12 @@ def _of_segments(image: Any, file: BinaryIO) -> list[str]:
         if file.read() == _SMALL_TRAILER:
             names.append("motion photo")
     return names
+
+
+def _name_of_segment(kind: str, data: bytes) -> str:
+    """Return what a segment of a JPEG is, nothing where it goes along."""
+    names = (name for app, beginning, name in _SEGMENTS if app == kind and data.startswith(beginning))
+    return next(names, f"{kind} segment")
 
 
 def _with_png_chunks(found: Metadata, file: BinaryIO) -> Metadata:

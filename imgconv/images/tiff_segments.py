@@ -143,6 +143,8 @@ def _check_complete(page: Any, index: int, data: bytes, segment: NDArray[Any], o
     """
     compression = int(page.compression)
     if compression in _JPEG:
+        if len(data) < page.databytecounts[index]:  # the file ends before
+            raise TruncatedError
         jpeg.check_complete(data, segment, lambda other: page.decode(other, index, **options)[0])
     elif compression in _FAX:
         for tail in _TAILS:

@@ -197,11 +197,14 @@ def test_a_jpeg_names_what_does_not_hold_for_its_result():
     for marker, content in (
         (b"\xe2", b"MPF\0" + bytes(20)),
         (b"\xeb", b"JP\0\1" + bytes(9)),
+        (b"\xe5", b"RMETA\0" + bytes(9)),
+        (b"\xfe", b"by hand"),
         (b"\xe1", b"http://ns.adobe.com/xmp/extension/\0abc"),
     ):
         segments += b"\xff" + marker + struct.pack(">H", len(content) + 2) + content
     frame = read(whole[:2] + segments + whole[2:] + b"film" + b"SEFT")[1][0]
-    assert set(frame.metadata.dropped) == {"further images (MPF)", "C2PA manifest", "extended XMP", "motion photo"}
+    others = {"APP5 segment", "comment"}
+    assert set(frame.metadata.dropped) == {"further images (MPF)", "C2PA manifest", "extended XMP", "motion photo", *others}
 
 
 def test_the_table_of_formats_is_that_of_the_code():

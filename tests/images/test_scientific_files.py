@@ -236,7 +236,7 @@ def test_dicom_of_floats_and_without_pixels(tmp_path):
 @pytest.mark.parametrize("place, value", [(344, b"ni1\0"), (344, bytes(4)), (70, b"\x77\x77"), (40, b"\0\0")])
 def test_odd_nifti_headers_are_refused_in_silence(place, value, capfd):
     volume = nibabel.Nifti1Image(np.zeros((4, 3, 2), np.uint8), np.eye(4)).to_bytes()
-    with pytest.raises(ImageError, match="nifti|NIfTI"):
+    with pytest.raises(ImageError, match=r"nifti|NIfTI"):
         read(volume[:place] + value + volume[place + len(value) :])
     assert capfd.readouterr().err == ""
 
