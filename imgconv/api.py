@@ -212,7 +212,7 @@ def pool(
     with python_remedies():
         if (size is None) == (window is None):
             raise UsageError("give either a size or a window")
-        footprint = None if window is None else footprint_of(as_kernel(window))
+        footprint = None if window is None else footprint_of(as_kernel(window, "window"))
         cells: dict[str, Any] = {"stride": stride, "padding": padding, "padding_mode": padding_mode, "dilation": dilation}
         cells |= {"ceil_mode": ceil_mode, "footprint": footprint, "missing": missing, "min_valid": min_valid}
         step = Pool(2 if size is None else size, mode, grey=grey, alpha=alpha_rule(alpha), **cells)
@@ -348,6 +348,8 @@ def kernel(reference: str) -> Kernel | Bank:
     """
     from imgconv.registry import resolve
 
+    if not isinstance(reference, str):
+        raise ArgumentTypeError(f"reference is of type {type(reference).__name__}; use text such as 'sobel_x' or '0 1 0; 1 -4 1; 0 1 0'")
     with python_remedies():
         return resolve(reference)
 
@@ -396,14 +398,19 @@ def _apply(recipe: Recipe, image: ImageLike, threads: int | None = None, *, band
     return results[0] if len(results) == 1 else results
 
 
-def as_kernel(kernel: KernelLike) -> str | Kernel | Bank:
-    """Return a reference, kernel or bank as it is, and a 2-D array as a kernel. Raises ArgumentTypeError for anything else."""
+def as_kernel(kernel: KernelLike, name: str = "kernel") -> str | Kernel | Bank:
+    """Return a reference, kernel or bank as it is, and a 2-D array as a kernel. Raises ArgumentTypeError for anything else.
+
+    `name` is that of the argument, "kernel" or "window".
+    """
     if isinstance(kernel, str | Kernel | Bank):
         return kernel
-    array = as_array(kernel, "kernel")
+    array = as_array(kernel, name)
     if array is not None:
         return kernel_from_array(array)
-    raise ArgumentTypeError(f"kernel is of type {type(kernel).__name__}; use a reference such as 'sobel_x', a Kernel or a 2-D array")
+    example, rectangle = ("disk:radius=3", "; a rectangle is a size") if name == "window" else ("sobel_x", "")
+    forms = f"use a reference such as {example!r}, a Kernel or a 2-D array{rectangle}"
+    raise ArgumentTypeError(f"{name} is of type {type(kernel).__name__}; {forms}")
 
 
 def as_steps(steps: str | Sequence[str]) -> tuple[str, ...]:
@@ -411,5 +418,5 @@ def as_steps(steps: str | Sequence[str]) -> tuple[str, ...]:
     several = (steps,) if isinstance(steps, str) or not isinstance(steps, Sequence) else tuple(steps)
     for step in several:
         if not isinstance(step, str):
-            raise ArgumentTypeError(f"a step is text such as 'conv laplacian8 padding=1', not {step!r}")
+            raise ArgumentTypeError(f"a step is text such as 'conv laplacian8 padding=1', not {' '.join(repr(step).split())}")
     return several

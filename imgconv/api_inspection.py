@@ -4,6 +4,7 @@ The parameters that select an operation are those of `imgconv.recipe.selection.S
 """
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from itertools import chain
@@ -362,8 +363,17 @@ def learn(
         if output is not None:
             learnt.save(Path(output), inputs)
         if name is not None:
-            learnt.store(name, force=force)
+            _warn_of_shadows([stored for stored, _ in learnt.store(name, force=force)])
     return learnt
+
+
+def _warn_of_shadows(names: Sequence[str]) -> None:
+    """Warn where a new kernel hides one of the same name."""
+    from imgconv.registry import Registry
+
+    for entry in Registry.load().entries():
+        if entry.name in names and entry.shadows:
+            warnings.warn(f"the new kernel {entry.name} replaces the {entry.shadows} kernel", stacklevel=3)
 
 
 def _selected(arguments: Mapping[str, Any], keep: Sequence[str] = ()) -> Recipe:
@@ -382,7 +392,7 @@ def _selected(arguments: Mapping[str, Any], keep: Sequence[str] = ()) -> Recipe:
     values |= {name: None if values[name] is None else as_number(values[name], name) for name in ("threshold", "sigma", "low", "high")}
     if values["quantiles"]:
         values |= {name: None if values[name] is None else 100.0 * values[name] for name in ("low", "high")}
-    values["window"] = None if values["window"] is None else as_kernel(values["window"])
+    values["window"] = None if values["window"] is None else as_kernel(values["window"], "window")
     if values["padding_mode"] is not None and not isinstance(values["padding_mode"], str):
         values["padding_mode"] = PaddingMode.of(values["padding_mode"])
     return Selection(**values).to_recipe(keep)

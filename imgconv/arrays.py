@@ -148,9 +148,9 @@ def from_batch(result: NDArray[Scalar], axes: int, dims: int = 2) -> NDArray[Sca
 def as_plain(input: object, weight: object) -> tuple[AnyArray, AnyArray] | None:
     """Return a plain image (H, W) and a plain kernel (kh, kw) with axes of 1 for batch and channels; None for other arguments."""
     image, kernel = as_array(input, "input"), as_array(weight, "weight")
-    if image is None or kernel is None or not image.ndim == kernel.ndim == 2:
+    if image is None or image.ndim != 2 or (kernel is not None and kernel.ndim != 2):
         return None
-    return image[None], kernel[None, None]
+    return image[None], as_real_array(weight, "weight")[None, None]
 
 
 def as_bias(value: object, channels: int) -> AnyArray | None:

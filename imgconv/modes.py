@@ -215,6 +215,8 @@ class PaddingMode(Mode):
         (<PaddingMode.constant: 'constant'>, 7.0)
         """
         if isinstance(padding_mode, str):
+            if padding_mode.startswith("constant:"):  # the command line reads this form before it calls
+                raise UsageError(f'padding mode {padding_mode!r} is unknown; use ("constant", value)')
             return cls(padding_mode), 0.0
         if isinstance(padding_mode, Sequence) and len(padding_mode) == 2 and padding_mode[0] == "constant":
             return cls.constant, as_number(padding_mode[1], "the constant of padding_mode")

@@ -13,6 +13,7 @@ from command import imgconv as command
 from PIL import Image
 
 import imgconv
+from imgconv import layers
 from imgconv.recipe.selection import Selection
 
 CAMERA, LOGO = SAMPLES / "camera.png", SAMPLES / "logo_transparent.png"
@@ -141,6 +142,8 @@ def test_alpha_and_other_bands():
 
 def test_a_figure_is_the_page_of_the_command(tmp_path):
     figure = imgconv.figure(PHOTO, "sobel_x", output=tmp_path / "python.png")
+    figure.save(str(tmp_path / "saved.png"))
+    assert (tmp_path / "saved.png").read_bytes() == (tmp_path / "python.png").read_bytes()
     assert command("figure", PHOTO, "-k", "sobel_x", "-o", tmp_path / "shell.png").code == 0
     page = (tmp_path / "shell.png").read_bytes()
     assert page == figure._repr_png_() == (tmp_path / "python.png").read_bytes()
@@ -203,6 +206,8 @@ def test_kernels_are_learnt_from_pairs_of_any_kind_and_stored(sharp, tmp_path, m
     with Image.open(PHOTO) as before, Image.open(sharp) as after:
         pairs = ([before, CAMERA], [np.array(after), imgconv.filter(Image.open(CAMERA), "sharpen4")])
         learnt = imgconv.learn(*pairs, name="mine", output=tmp_path / "w.npy")
+        with pytest.warns(UserWarning, match="the new kernel sobel replaces the built-in kernel"):
+            imgconv.learn(*pairs, name="sobel").save(tmp_path / "again.npy")
     assert learnt.kernel.taps.tolist() == [[0, -1, 0], [-1, 5, -1], [0, -1, 0]] == imgconv.kernel("mine").taps.tolist()
     assert np.array_equal(np.load(tmp_path / "w.npy"), learnt.weights)
     with pytest.raises(ValueError, match=r"already has a kernel 'mine'.*force="):
@@ -233,6 +238,12 @@ BANDS = np.zeros((5, 6, 9), np.uint8)
         (lambda: imgconv.plan(PHOTO, padding_mode=("constant", "9")), TypeError, "constant of padding_mode must be a number, not '9'"),
         (lambda: imgconv.canny(PHOTO, low="9"), TypeError, "low must be a number, not '9'"),
         (lambda: imgconv.plan(PHOTO, step=["relu", 3]), TypeError, "a step is text.*not 3"),
+        (lambda: imgconv.run(PHOTO, layers.Sequential(layers.ReLU())), TypeError, r"a step is text.*not Sequential\( \(0\): ReLU\(\) \)$"),
+        (lambda: imgconv.run(PHOTO, "relu"), ValueError, "^'relu' is not a recipe file; give a list of steps, or a recipe file$"),
+        (lambda: imgconv.kernel([[1, 2]]), TypeError, "^reference is of type list; use text"),
+        (lambda: imgconv.pool(PHOTO, window=3), TypeError, "^window is of type int; use a reference such as 'disk:radius=3'.*size$"),
+        (lambda: imgconv.plan(PHOTO, window="3x3"), ValueError, "name a kernel such as square:size=3, or use size="),
+        (lambda: imgconv.edge(PHOTO, padding_mode="constant:3"), ValueError, r'use \("constant", value\)$'),
         (lambda: imgconv.run(PHOTO, 3), TypeError, "a step is text.*not 3"),
         (lambda: imgconv.plan(BANDS, "box", overlay=True), ValueError, "an image of 9 channels.*leave out overlay="),
         (lambda: imgconv.edge(BANDS), ValueError, "9 channels has no luma; use grey=False"),

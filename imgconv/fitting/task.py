@@ -61,9 +61,9 @@ class LearntKernels(Displayable):
         """Return the kernel of each channel; all but grey have the channel in their name."""
         return [kernel for fit in self.fits for kernel in fit.kernels(name)]
 
-    def save(self, output: Path, inputs: Inputs) -> None:
+    def save(self, output: str | Path, inputs: Inputs | None = None) -> None:
         """Write the weights to a .npy file. Raises UsageError if it is one of `inputs`, or ImageError, which names it."""
-        with output_file(output, inputs) as stream:
+        with output_file(Path(output), inputs or Inputs()) as stream:
             np.save(stream, self.weights)
 
     def store(self, name: str, *, force: bool = False) -> list[tuple[str, Path]]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from imgconv import gradients
 from imgconv.arrays import AnyArray, FloatArray, as_real_array
-from imgconv.errors import UsageError
+from imgconv.errors import ArgumentTypeError, UsageError
 from imgconv.functional.activation import flatten, relu
 from imgconv.functional.avg_pooling import avg_pool2d
 from imgconv.functional.pooling import max_pool2d
@@ -100,6 +100,9 @@ class Sequential(Layer):
     """
 
     def __init__(self, *layers: Layer):
+        for layer in layers:
+            if not isinstance(layer, Layer):
+                raise ArgumentTypeError(f"Sequential takes layers one after the other, not a {type(layer).__name__}")
         self.layers = list(layers)
 
     def forward(self, x: AnyArray) -> AnyArray:

@@ -73,7 +73,11 @@ class Summary(Displayable):
 def summarise(layer: Layer, input_size: Sequence[int]) -> Summary:
     """Return the summary of a layer and of all layers inside it. Raises DoesNotFit, which names the layer that does not fit."""
     size = sizes(input_size, "input_size", len(input_size), least=1)
-    return Summary(type(layer).__name__, size, tuple(_rows(layer, size, "")))
+    try:
+        return Summary(type(layer).__name__, size, tuple(_rows(layer, size, "")))
+    except DoesNotFit as error:
+        batch = f"; for a batch of one image, give input_size={(1, *size)}" if len(size) == 3 else ""
+        raise DoesNotFit(f"{error}{batch}") from None
 
 
 def _rows(layer: Layer, size: tuple[int, ...], place: str) -> Iterator[LayerSummary]:

@@ -1,7 +1,6 @@
 """Layers with a weight and an optional bias: Conv2d, ConvTranspose2d, Linear."""
 
 from collections.abc import Callable, Iterator
-from copy import copy
 from math import prod
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy as np
 
 from imgconv import gradients
 from imgconv.arrays import AnyArray, FloatArray, as_groups, as_real_array, as_window
-from imgconv.errors import UsageError
+from imgconv.errors import DoesNotFit, UsageError
 from imgconv.functional.conv import conv2d
 from imgconv.functional.conv_transpose import conv_transpose2d
 from imgconv.functional.matrix import linear
@@ -183,9 +182,9 @@ class Linear(_Weighted):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
     def output_size(self, input_size: tuple[int, ...]) -> tuple[int, ...]:
-        if not input_size:
-            return super().output_size(input_size)
-        return (*input_size[:-1], *copy(self).forward(np.zeros((0, input_size[-1]), np.float32)).shape[1:])
+        if input_size[-1:] != (self.in_features,):
+            raise DoesNotFit(f"the last axis must have in_features={self.in_features} numbers")
+        return (*input_size[:-1], self.out_features)
 
 
 def _shown(layer: Conv2d | ConvTranspose2d, window: Window, **others: object) -> str:

@@ -41,10 +41,10 @@ class Figure:
         finally:
             logger.setLevel(level)
 
-    def save(self, path: Path, inputs: Inputs) -> None:
+    def save(self, path: str | Path, inputs: Inputs | None = None) -> None:
         """Write the page to a .png, .pdf or .svg file. Raises UsageError if it is one of `inputs`, or ImageError, which names it."""
-        format = format_of(path, FORMATS, "-o")
-        with output_file(path, inputs) as stream:
+        format = format_of(Path(path), FORMATS, "-o")
+        with output_file(Path(path), inputs or Inputs()) as stream:
             stream.write(self.draw(format))
 
     def to_dict(self) -> dict[str, Any]:

@@ -75,6 +75,8 @@ def read_recipe(reference: str | Path, kernels_file: Path | None = None) -> Name
     Raises UsageError for a file that cannot be read, is not TOML, or has a recipe that is wrong, and MissingExtra as weights do.
     """
     path, name = _path_and_name(str(reference))
+    if not path.suffix and not os.path.exists(path):
+        raise UsageError(f"{reference!r} is not a recipe file; use -s STEP, as often as there are steps, or --recipe FILE")
     recipes = _tables(path)
     if not name and len(recipes) > 1:
         raise UsageError(f"{path} has {len(recipes)} recipes; choose one as {path.name}:NAME, of {', '.join(recipes)}")

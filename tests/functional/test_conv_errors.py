@@ -36,6 +36,11 @@ def test_conv2d_refuses(argument, error, facts):
         conv2d(**{"input": IMAGE, "weight": BANK, "groups": 2} | argument)
 
 
+def test_a_plain_image_is_not_blamed_for_its_kernel():
+    with pytest.raises(TypeError, match=r"weight.*list.*numpy\.asarray"):
+        conv2d(np.zeros((5, 6)), [[1.0]])
+
+
 def test_conv1d_refuses_pairs_and_images():
     with pytest.raises(ValueError, match="stride"):
         conv1d(np.zeros((1, 2, 9)), np.zeros((1, 2, 3)), stride=(1, 1))

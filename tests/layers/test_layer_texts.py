@@ -97,6 +97,16 @@ def test_a_layer_that_does_not_fit_is_named(size, facts):
         Sequential(ReLU(), Sequential(Conv2d(1, 2, 3))).summary(size)
 
 
+def test_an_image_without_a_batch_does_not_fit_a_classifier():
+    with pytest.raises(ValueError, match=r"layer 1 .*got 3x16: .*in_features=48.*for a batch of one image, give input_size=\(1, 3, 4, 4\)"):
+        Sequential(Flatten(), Linear(48, 10)).summary((3, 4, 4))
+
+
+def test_a_network_takes_layers_alone():
+    with pytest.raises(TypeError, match="one after the other, not a list"):
+        Sequential([ReLU(), Flatten()])
+
+
 @pytest.mark.parametrize("size", [(1, 0, 3, 3), (1, 2.5)])
 def test_sizes_are_whole_numbers_above_zero(size):
     with pytest.raises((ValueError, TypeError), match="input_size"):
