@@ -16,6 +16,8 @@ to do, in lower case and without a full stop.
 
 import errno
 import os
+from importlib import import_module
+from typing import Any
 
 _CONTROLS = (
     *range(0x20),
@@ -64,6 +66,19 @@ class ClusterError(ImgconvError, ConnectionError):
 
 class MissingExtra(ImgconvError, ImportError):
     """An optional dependency is needed and not installed; the text names the extra that installs it."""
+
+
+def optional_library(module: str, what: str, extra: str, name: str = "") -> Any:
+    """Import a module of an optional dependency. Raises MissingExtra, with what needs it and how to install it.
+
+    >>> optional_library("no_such_module", "DICOM images", "dicom", "pydicom")
+    Traceback (most recent call last):
+    imgconv.errors.MissingExtra: DICOM images need pydicom; install it: pip install 'imgconv[dicom]'
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise MissingExtra(f"{what} need {name or module}; install it: pip install 'imgconv[{extra}]'") from error
 
 
 def escaped(text: str) -> str:

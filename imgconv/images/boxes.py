@@ -43,8 +43,8 @@ def boxes(file: BinaryIO, start: int = 0, end: int | None = None) -> Iterator[tu
 def find(file: BinaryIO, path: str, start: int = 0, end: int | None = None) -> tuple[int, int] | None:
     """Return start and end of the content of the first box at a path such as `moov/trak`; None without one."""
     name, _, rest = path.partition("/")
-    for found, first, last in boxes(file, start, end):
-        if found == name:
+    for box, first, last in boxes(file, start, end):
+        if box == name:
             inner = first + 4 if name in _FULL else first
             if not rest:
                 return inner, last

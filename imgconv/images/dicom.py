@@ -4,13 +4,13 @@ import io
 import struct
 import zlib
 from collections.abc import Iterator
-from importlib import import_module
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.errors import ImageError, MissingExtra
+from imgconv.errors import ImageError, optional_library
 from imgconv.images.damage import image_errors
 from imgconv.images.raster import Decoder, Header, Metadata, Raster, Request
 
@@ -30,7 +30,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     Whole numbers without a rescaling stay as they are, others become floats: slope and intercept are applied. The padding value is that
     of missing cells. Palettes are applied.
     """
-    pydicom = _library()
+    pydicom = _library("pydicom")
     with image_errors("damaged dicom"):
         data = pydicom.dcmread(_Bounded(_inflated(file)))
         if "Rows" not in data or not any(name in data for name in _PIXELS):
@@ -129,8 +129,4 @@ def _raster(plane: NDArray[Any], data: Any, dtype: np.dtype[Any]) -> Raster:
     return Raster(np.ascontiguousarray(pixels), metadata=Metadata(dpi=dpi, nodata=nodata, dropped=_DROPPED))
 
 
-def _library(name: str = "pydicom") -> Any:
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise MissingExtra("DICOM images need pydicom; install it: pip install 'imgconv[dicom]'") from error
+_library = partial(optional_library, what="DICOM images", extra="dicom", name="pydicom")

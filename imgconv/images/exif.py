@@ -244,10 +244,9 @@ def upright(exif: Exif, orientation: int) -> Exif:
         exif = exif.with_values("image", {ORIENTATION: Value(_SHORT, struct.pack(exif.order + "H", 1))})
     if orientation == 1:
         return exif
-    exif = _without_positions(exif)
+    exif = moved(exif)
     if orientation > 4:
-        pairs = [(name, *tags) for name, tags in _DENSITIES.items()]
-        for name, x, y in pairs:
+        for name, (x, y) in _DENSITIES.items():
             directory = exif.directories.get(name, {})
             swapped = {to: directory[tag] for tag, to in ((x, y), (y, x)) if tag in directory}
             exif = exif.without(name, (x, y)).with_values(name, swapped)
@@ -274,7 +273,9 @@ def resized(exif: Exif, size: tuple[int, int], stride: "tuple[int | Fraction, in
 
 def moved(exif: Exif) -> Exif:
     """Return EXIF of an image whose pixels are not where they were: positions in pixels no longer hold."""
-    return _without_positions(exif)
+    if not any(tag in exif.directories.get("exif", {}) for tag in _POSITIONS):
+        return exif
+    return replace(exif.without("exif", _POSITIONS), dropped=(*exif.dropped, "subject area"))
 
 
 def without_location(exif: Exif) -> Exif:
@@ -296,12 +297,6 @@ def rational(order: str, number: "Fraction") -> Value:
     return Value(_RATIONAL, struct.pack(order + "II", nearest.numerator, nearest.denominator))
 
 
-def _without_positions(exif: Exif) -> Exif:
-    if not any(tag in exif.directories.get("exif", {}) for tag in _POSITIONS):
-        return exif
-    return replace(exif.without("exif", _POSITIONS), dropped=(*exif.dropped, "subject area"))
-
-
 @dataclass
 class Block:
     """Directories as bytes: `data` begins at the offset `start`, `offsets` are those of the directories."""
@@ -319,10 +314,8 @@ def encode(exif: Exif, limit: int | None = None) -> tuple[bytes, tuple[str, ...]
         block = lay_out(exif, 8)
         head = {"<": b"II*\0", ">": b"MM\0*"}[exif.order] + struct.pack(exif.order + "I", block.offsets["image"])
         if limit is None or len(head) + len(block.data) <= limit:
-            return head + bytes(block.data), (
-                *dropped,
-                *(["place of the maker note, to which offsets in it refer"] if block.note_moved else []),
-            )
+            moved_note = ["place of the maker note, to which offsets in it refer"] if block.note_moved else []
+            return head + bytes(block.data), (*dropped, *moved_note)
         if exif.note_offset is not None and exif.note_offset >= 0:
             exif = replace(exif, note_offset=-1)  # anywhere: a gap before the maker note may be what does not fit
             continue

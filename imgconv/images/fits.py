@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from importlib import import_module
 from itertools import chain
 from math import prod
 from typing import Any, BinaryIO
@@ -11,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.errors import ImageError, MissingExtra
+from imgconv.errors import ImageError, optional_library
 from imgconv.images.damage import DamageError, image_errors
 from imgconv.images.modes import exact_floats
 from imgconv.images.raster import Decoder, Header, Metadata, Raster, Request, Sampling
@@ -62,10 +61,7 @@ class Cards:
 
 def library() -> Any:
     """Return `astropy.io.fits`. Raises MissingExtra without astropy."""
-    try:
-        return import_module("astropy.io.fits")
-    except ImportError as error:
-        raise MissingExtra("FITS images need astropy; install it: pip install 'imgconv[fits]'") from error
+    return optional_library("astropy.io.fits", "FITS images", "fits", "astropy")
 
 
 def decoder(file: BinaryIO, request: Request) -> Decoder:

@@ -7,7 +7,7 @@ from typing import Literal
 from imgconv.errors import UsageError
 
 SIGNATURE_LENGTH = 132  # bytes that `sniff` and `foreign` need
-Reader = Literal["pillow", "png", "gif", "jpegxl", "tiff", "raw", "pnm", "npy", "npz", "fits", "dicom", "nifti", "zarr"]
+Reader = Literal["pillow", "png_reader", "gif", "jpegxl", "tiff_plain", "raw", "pnm", "npy", "npz", "fits", "dicom", "nifti", "zarr"]
 Writer = Literal["pillow", "png", "tiff", "gif", "jpegxl", "pnm", "npy", "fits", "zarr"]
 
 _DEPTHS = ("uint8", "uint16", "float32")
@@ -50,7 +50,7 @@ FORMATS: dict[str, Format] = {
         ("uint8", "uint16"),
         animation=True,
         metadata=("icc_profile", "dpi", "aspect", "exif", "xmp", "iptc", "colour"),
-        reader="png",
+        reader="png_reader",
         writer="png",
         plugin="PIL.PngImagePlugin.PngImageFile",
         signatures=(b"\x89PNG\r\n\x1a\n",),
@@ -72,7 +72,7 @@ FORMATS: dict[str, Format] = {
         animation=True,
         pages=True,
         metadata=("icc_profile", "dpi", "aspect", "exif", "xmp", "iptc", "nodata", "ground", "bands", "stack"),
-        reader="tiff",
+        reader="tiff_plain",
         writer="tiff",
         plugin="PIL.TiffImagePlugin.TiffImageFile",
         signatures=(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),

@@ -221,7 +221,7 @@ def frame_header(file: BinaryIO) -> tuple[int, int, int] | None:
     Raises DamageError where more segments precede the first scan than Pillow reads in a second: it takes time for each of them, and joins
     all those of EXIF whenever another one comes.
     """
-    found = None
+    header = None
     many = exif = 0
     file.seek(2)
     while len(head := file.read(10)) > 4 and head[0] == 0xFF and head[1] not in (_SCAN, _END):
@@ -229,10 +229,10 @@ def frame_header(file: BinaryIO) -> tuple[int, int, int] | None:
         if many > _MOST_SEGMENTS or exif > _MOST_EXIF:
             raise DamageError(f"more than {_MOST_SEGMENTS} segments, or {_MOST_EXIF} of EXIF, precede the image")
         position = file.tell() - len(head)
-        if head[1] in (*_FRAMES, JPEG_LS) and found is None:
-            found = position, head[1], head[4]
+        if head[1] in (*_FRAMES, JPEG_LS) and header is None:
+            header = position, head[1], head[4]
         file.seek(position + (1 if head[1] == 0xFF else 2 if head[1] in _ALONE else 2 + int.from_bytes(head[2:4], "big")))
-    return found
+    return header
 
 
 def check_one_image(data: bytes) -> None:

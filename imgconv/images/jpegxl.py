@@ -65,7 +65,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     with image_errors("damaged jpegxl"):
         layout = read_layout(file)
         request.check_size(*layout.size)
-        found = _metadata(file, layout)
+        described = _metadata(file, layout)
     size = layout.size[::-1] if layout.orientation > 4 else layout.size
     header = Header("jpegxl", size, (1 if layout.grey else 3) + layout.alpha, layout.dtype, layout.alpha)
 
@@ -77,7 +77,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
             pixels = imagecodecs.jpegxl_decode(file.read()).reshape(*size, header.channels)  # upright
             if layout.bits:
                 pixels = modes.white_is_white(pixels, layout.bits)
-            yield Raster(np.ascontiguousarray(pixels, layout.dtype), layout.alpha, found)
+            yield Raster(np.ascontiguousarray(pixels, layout.dtype), layout.alpha, described)
 
     return Decoder(header, frames)
 
@@ -204,8 +204,8 @@ def _metadata(file: BinaryIO, layout: Layout) -> Metadata:
             data = boxes.content(file, (start + 4 * packed, end))
             info[key] = (_unpacked(data) if packed else data)[skipped:]
     size = layout.size[::-1] if layout.orientation > 4 else layout.size
-    found = metadata.from_info(info, layout.orientation, size)
-    return replace(found, dropped=(*found.dropped, *dropped))
+    described = metadata.from_info(info, layout.orientation, size)
+    return replace(described, dropped=(*described.dropped, *dropped))
 
 
 def _unpacked(data: bytes) -> bytes:

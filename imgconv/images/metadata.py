@@ -98,10 +98,10 @@ def of_image(image: Any, file: BinaryIO, name: str, orientation: int) -> Metadat
     try:
         if name == "tiff":
             return of_tiff(file, exif_of.directory_offset(file, image.tell()), size)
-        found = from_info(info, orientation, size)
+        metadata = from_info(info, orientation, size)
         if name == "jpeg":
-            return replace(found, dropped=(*found.dropped, *_of_segments(image, file)))
-        return _with_png_chunks(found, file) if name == "png" else found
+            return replace(metadata, dropped=(*metadata.dropped, *_of_segments(image, file)))
+        return _with_png_chunks(metadata, file) if name == "png" else metadata
     finally:
         file.seek(position)
 
@@ -332,11 +332,11 @@ def _name_of_segment(kind: str, data: bytes) -> str:
     return next(names, f"{kind} segment")
 
 
-def _with_png_chunks(found: Metadata, file: BinaryIO) -> Metadata:
+def _with_png_chunks(metadata: Metadata, file: BinaryIO) -> Metadata:
     """Return the metadata with the chunks of a PNG that Pillow does not keep."""
     from imgconv.images import png
 
-    colour, dropped = [], list(found.dropped)
+    colour, dropped = [], list(metadata.dropped)
     file.seek(0)
     with suppress(ValueError, OSError):  # damage is found elsewhere
         for name, length in png.chunks(file):
@@ -346,7 +346,7 @@ def _with_png_chunks(found: Metadata, file: BinaryIO) -> Metadata:
                 colour.append((name, file.read(length)))
             elif name == b"caBX":
                 dropped.append("C2PA manifest")
-    return replace(found, colour=tuple(colour), dropped=tuple(dropped))
+    return replace(metadata, colour=tuple(colour), dropped=tuple(dropped))
 
 
 def _without_location(metadata: Metadata, dropped: list[str]) -> Metadata:

@@ -2,7 +2,6 @@
 
 import gzip
 from collections.abc import Iterator
-from importlib import import_module
 from io import BytesIO
 from itertools import product
 from math import prod
@@ -10,7 +9,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from imgconv.errors import ImageError, MissingExtra
+from imgconv.errors import ImageError, optional_library
 from imgconv.images.damage import DamageError, image_errors
 from imgconv.images.modes import exact_floats
 from imgconv.images.raster import Decoder, Header, Metadata, Raster, Request
@@ -25,7 +24,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
 
     A page is a slice of the first two axes, with rows along the second. Slope and intercept are applied.
     """
-    nibabel = _library()
+    nibabel = optional_library("nibabel", "NIfTI images", "nifti")
     with image_errors("damaged nifti"):
         try:
             fields, data = _opened(nibabel, file, request)
@@ -88,10 +87,3 @@ def _density(header: Any) -> tuple[float, float] | None:
     inch = _UNITS.get(header.get_xyzt_units()[0])
     across, down = (float(size) for size in header.get_zooms()[:2])
     return (inch / across, inch / down) if inch and across > 0 and down > 0 else None
-
-
-def _library() -> Any:
-    try:
-        return import_module("nibabel")
-    except ImportError as error:
-        raise MissingExtra("NIfTI images need nibabel; install it: pip install 'imgconv[nifti]'") from error

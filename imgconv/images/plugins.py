@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from PIL import Image, ImageFile
 
-from imgconv.errors import MissingExtra
+from imgconv.errors import MissingExtra, optional_library
 from imgconv.images.damage import DECODER_ERRORS, TruncatedError, image_errors
 from imgconv.images.formats import FORMATS
 
@@ -47,10 +47,7 @@ def open_image(file: BinaryIO, name: str) -> ImageFile.ImageFile:
 
 def heif_library(module: str) -> Any:
     """Import a module of the extra `heif`. Raises MissingExtra with the command that installs it."""
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise MissingExtra("HEIC images need pillow-heif; install it: pip install 'imgconv[heif]'") from error
+    return optional_library(module, "HEIC images", "heif", "pillow-heif")
 
 
 def load(image: ImageFile.ImageFile, salvage: bool) -> None:

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any, BinaryIO
 
-from imgconv.errors import ImageError, MissingExtra
+from imgconv.errors import ImageError, optional_library
 from imgconv.images.damage import DamageError, image_errors
 from imgconv.images.raster import Decoder, Header, Raster, Request
 
@@ -18,7 +17,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
 
     Its preview is never used. Raises MissingExtra without rawpy.
     """
-    rawpy = _library()
+    rawpy = optional_library("rawpy", "camera raw images", "raw")
     file.seek(0)
     with _raw_errors(rawpy):
         image = rawpy.imread(file)
@@ -44,10 +43,3 @@ def _raw_errors(rawpy: Any) -> Iterator[None]:
         except rawpy.LibRawError as error:
             text = error.args[0] if error.args else b""
             raise DamageError(text.decode() if isinstance(text, bytes) else str(text)) from error
-
-
-def _library() -> Any:
-    try:
-        return import_module("rawpy")
-    except ImportError as error:
-        raise MissingExtra("camera raw images need rawpy; install it: pip install 'imgconv[raw]'") from error

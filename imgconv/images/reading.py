@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from io import BufferedReader, BytesIO, FileIO
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, assert_never, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from imgconv.errors import ImageError
 from imgconv.images.damage import DamageError, image_errors, read_exactly
@@ -245,58 +246,18 @@ def _format_of(head: bytes) -> str:
 
 def _decoder_for(name: str, file: BinaryIO, request: Request) -> Decoder:
     reader = FORMATS[name].reader
-    match reader:
-        case "pillow":
-            from imgconv.images import pillow
+    if reader is None or reader == "zarr":
+        raise ImageError(f"{name} files cannot be read as images")
+    if reader == "pillow":
+        from imgconv.images import pillow
 
-            return pillow.decoder(file, name, request)
-        case "png":
-            from imgconv.images import png_reader
+        return pillow.decoder(file, name, request)
+    if reader == "npz":
+        from imgconv.images import npy
 
-            return png_reader.decoder(file, request)
-        case "gif":
-            from imgconv.images import gif
-
-            return gif.decoder(file, request)
-        case "jpegxl":
-            from imgconv.images import jpegxl
-
-            return jpegxl.decoder(file, request)
-        case "tiff":
-            from imgconv.images import tiff_plain
-
-            return tiff_plain.decoder(file, request)
-        case "raw":
-            from imgconv.images import raw
-
-            return raw.decoder(file, request)
-        case "pnm":
-            from imgconv.images import pnm
-
-            return pnm.decoder(file, request)
-        case "fits":
-            from imgconv.images import fits
-
-            return fits.decoder(file, request)
-        case "dicom":
-            from imgconv.images import dicom
-
-            return dicom.decoder(file, request)
-        case "nifti":
-            from imgconv.images import nifti
-
-            return nifti.decoder(file, request)
-        case "npy":
-            from imgconv.images import npy
-
-            return npy.decoder(file, request)
-        case "npz":
-            from imgconv.images import npy
-
-            return npy.archive_decoder(file, request)
-        case None | "zarr":
-            raise ImageError(f"{name} files cannot be read as images")
-    assert_never(reader)
+        return npy.archive_decoder(file, request)
+    decoder: Decoder = import_module(f"imgconv.images.{reader}").decoder(file, request)  # each module takes time to import
+    return decoder
 
 
 class _LookAhead:

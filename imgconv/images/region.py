@@ -25,8 +25,8 @@ class Region:
     def check(self, size: tuple[int, int]) -> None:
         """Raise ImageError for a region that is not inside an image of `size`."""
         if self.top + self.height > size[0] or self.left + self.width > size[1]:
-            given = f"region {self.left},{self.top},{self.width}x{self.height}"
-            raise ImageError(f"{given} is not inside the image of {size[1]}x{size[0]}; give X,Y,WxH of a part of it")
+            region = f"region {self.left},{self.top},{self.width}x{self.height}"
+            raise ImageError(f"{region} is not inside the image of {size[1]}x{size[0]}; give X,Y,WxH of a part of it")
 
     def cut(self, pixels: NDArray[Any]) -> NDArray[Any]:
         """Return the pixels of the region of a whole image."""

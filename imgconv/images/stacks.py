@@ -86,5 +86,5 @@ def recipe_in(text: str) -> str | None:
     >>> recipe_in("ImageJ=1.54f\\nimages=2\\nimgconv 0.1.0 edge\\n")
     'imgconv 0.1.0 edge'
     """
-    found = _RECIPE.search(text) if text.startswith("ImageJ=") or _END.search(text) else None
-    return found[1] if found else None
+    match = _RECIPE.search(text) if text.startswith("ImageJ=") or _END.search(text) else None
+    return match[1] if match else None

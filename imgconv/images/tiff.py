@@ -11,13 +11,15 @@ from math import prod
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
+import tifffile
 
 from imgconv.errors import ImageError
-from imgconv.images import stacks, tiff_directories
+from imgconv.images import stacks, tiff_colors, tiff_directories, tiff_segments
 from imgconv.images.damage import DECODER_ERRORS, DamageError, image_errors
 from imgconv.images.metadata import GDAL, of_tiff, resampled, upright
 from imgconv.images.raster import DTYPES, Decoder, Header, Metadata, Raster, Request, Sampling
 from imgconv.images.rows import RowReader
+from imgconv.images.tiff_rows import TiffRows
 
 _BITS, _PHOTOMETRIC, _MAKE, _ORIENTATION, _PALETTE, _SUB_PAGES, _DNG_VERSION = 258, 262, 271, 274, 320, 330, 50706  # tags
 _NEEDED_TAGS = {*range(254, 321), *range(322, 340), 347, *range(529, 533)}  # those that pixels depend on
@@ -45,11 +47,9 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     Every sample of a page becomes a channel, alpha the last one. Masks become alpha; reduced copies are not pages. Raises ImageError for
     what cannot be decoded, and for damage unless the request salvages.
     """
-    import tifffile  # slow to import, and not needed for other formats
-
     with image_errors("damaged tiff"), _strict_log(request.salvage):
         tiff_directories.check(file, tifffile.TIFF.TAG_LOAD | {_PALETTE})
-        pages = list(_opened(tifffile, file).pages)
+        pages = list(_opened(file).pages)
         if not pages:
             raise DamageError("it has no page")
         is_raw = any(_is_raw(page) for page in pages)
@@ -69,7 +69,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
         return Decoder(_header(images), lambda: _frames(images, request), lambda: _rows(images, request))
 
 
-def _opened(tifffile: Any, file: BinaryIO) -> Any:
+def _opened(file: BinaryIO) -> Any:
     file.seek(0)
     try:
         return tifffile.TiffFile(file)
@@ -165,8 +165,6 @@ def _area(page: Any) -> int:
 
 def _check(image: _Image, request: Request) -> None:
     """Raise ImageError unless a page and its mask can be decoded, as far as their tags tell."""
-    from imgconv.images import tiff_colors, tiff_segments
-
     for page in image[: 1 + (image.mask is not None)]:
         request.check_size(page.imagelength, page.imagewidth)
         if _PHOTOMETRIC not in page.tags:  # as libtiff assumes
@@ -199,8 +197,6 @@ def _kind(page: Any) -> str:
 
 
 def _header(images: list[_Image]) -> Header:
-    from imgconv.images import tiff_colors
-
     page, mask, whole = images[0]
     size = page.imagelength, page.imagewidth
     alpha = tiff_colors.alpha_index(page) is not None
@@ -225,15 +221,11 @@ def _frames(images: list[_Image], request: Request) -> Iterator[Raster]:
 
 
 def _check_depth(number: int, page: Any, first: Any) -> None:
-    from imgconv.images import tiff_colors
-
     if DTYPES.index(tiff_colors.dtype_of(page)) > DTYPES.index(tiff_colors.dtype_of(first)):
         raise ImageError(f"page {number} is deeper than the first page; save it as a file of its own")
 
 
 def _raster(image: _Image, request: Request) -> Raster:
-    from imgconv.images import tiff_colors, tiff_segments
-
     page, mask, _ = image
     pixels, alpha = tiff_colors.pixels_of(page, tiff_segments.samples_of(page, salvage=request.salvage))
     if mask is not None:
@@ -245,8 +237,6 @@ def _raster(image: _Image, request: Request) -> Raster:
 
 def _rows(images: list[_Image], request: Request) -> Sequence[RowReader] | None:
     """Return the rows of each page; None where the rows of one are columns of the file. Raises ImageError as `_frames` does."""
-    from imgconv.images.tiff_rows import TiffRows
-
     readers: list[RowReader] = []
     for number, image in enumerate(images, 1):
         page, mask, _ = image
@@ -265,8 +255,6 @@ def _rows(images: list[_Image], request: Request) -> Sequence[RowReader] | None:
 
 def _metadata(image: _Image, size: tuple[int, int], channels: int, *, alpha: bool) -> Metadata:
     """Return the metadata of a page; those of a reduced copy are those of the image that it is of, adapted to its size."""
-    from imgconv.images import tiff_colors
-
     page, whole = image.page, image.whole if image.whole is not None and _orientation(image.whole) == 1 else None
     if whole is None:
         metadata = of_tiff(page.parent.filehandle, page.offset, size, channels)

@@ -4,11 +4,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from imgconv.errors import ImageError, ImgconvError, MissingExtra, reason
+from imgconv.errors import ImageError, ImgconvError, optional_library, reason
 from imgconv.images.damage import image_errors
 
 SUFFIX = ".zarr"
@@ -52,10 +51,7 @@ Writable = BinaryIO | Store  # what an image is written into
 
 def library(name: str = "zarr") -> Any:
     """Return a module of zarr. Raises MissingExtra without zarr."""
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise MissingExtra("Zarr arrays need zarr; install it: pip install 'imgconv[zarr]'") from error
+    return optional_library(name, "Zarr arrays", "zarr", "zarr")
 
 
 def is_zarr(folder: Path) -> bool:
