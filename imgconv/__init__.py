@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from imgconv.functional.activation import sigmoid as sigmoid
     from imgconv.functional.activation import softmax as softmax
     from imgconv.functional.activation import tanh as tanh
-    from imgconv.functional.adaptive_pooling import adaptive_avg_pool2d as adaptive_avg_pool2d
-    from imgconv.functional.adaptive_pooling import adaptive_max_pool2d as adaptive_max_pool2d
     from imgconv.functional.avg_pooling import avg_pool1d as avg_pool1d
     from imgconv.functional.avg_pooling import avg_pool2d as avg_pool2d
     from imgconv.functional.conv import conv1d as conv1d
@@ -58,6 +56,8 @@ if TYPE_CHECKING:
     from imgconv.functional.patches import fold as fold
     from imgconv.functional.patches import im2col as im2col
     from imgconv.functional.patches import unfold as unfold
+    from imgconv.functional.pooling import adaptive_avg_pool2d as adaptive_avg_pool2d
+    from imgconv.functional.pooling import adaptive_max_pool2d as adaptive_max_pool2d
     from imgconv.functional.pooling import max_pool1d as max_pool1d
     from imgconv.functional.pooling import max_pool2d as max_pool2d
     from imgconv.functional.pooling import max_unpool2d as max_unpool2d

@@ -338,9 +338,9 @@ def learn(
     >>> imgconv.learn(noise, imgconv.filter(noise, "1 2 1; 2 4 2; 1 2 1 / 16")).kernel.taps.tolist()
     [[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]]
     """
+    from imgconv.atomic import format_of
     from imgconv.fitting.learning import opened_pair
     from imgconv.fitting.task import Task
-    from imgconv.outputs import format_of
     from imgconv.registry import user_file
 
     def opened(image: ImageLike, luma: Luma) -> Raster:

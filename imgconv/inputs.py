@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from pathlib import Path
 
 from imgconv.errors import UsageError
-from imgconv.properties import cached_property
+from imgconv.platforms import cached_property
 
 _ZARR = ".zarr"  # in the address of a folder that is an image
 _FILES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".gif", ".bmp")  # names of many inputs, which are no folders

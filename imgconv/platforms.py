@@ -1,4 +1,4 @@
-"""What differs between operating systems: which one this is, and the paths, names and command lines of Windows.
+"""What differs between operating systems and versions of Python: paths, names and command lines of Windows, and a property of 3.12.
 
 Every function takes the system as a parameter, so that each branch can run on any system.
 """
@@ -98,3 +98,34 @@ def extended(path: str) -> str:
     if path.startswith(("\\\\?\\", "\\\\.\\")) or not PureWindowsPath(path).drive:
         return path
     return f"\\\\?\\UNC\\{path[2:]}" if path.startswith("\\\\") else f"\\\\?\\{path}"
+
+
+if sys.version_info >= (3, 12):
+    from functools import cached_property as cached_property
+else:
+    from collections.abc import Callable
+    from typing import Any, Generic, TypeVar, overload
+
+    Value = TypeVar("Value")
+
+    class cached_property(Generic[Value]):  # noqa: N801  the name of the standard library
+        """`functools.cached_property` as it is from Python 3.12 on. That of 3.11 holds a lock, which a forked child may inherit locked."""
+
+        def __init__(self, compute: Callable[[Any], Value]):
+            self._compute = compute
+            self.__doc__ = compute.__doc__
+
+        def __set_name__(self, owner: type, name: str) -> None:
+            self._name = name
+
+        @overload
+        def __get__(self, instance: None, owner: type) -> "cached_property[Value]": ...
+        @overload
+        def __get__(self, instance: object, owner: type) -> Value: ...
+
+        def __get__(self, instance: object | None, owner: type) -> "cached_property[Value] | Value":
+            if instance is None:
+                return self
+            value = self._compute(instance)
+            vars(instance)[self._name] = value
+            return value

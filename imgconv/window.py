@@ -13,7 +13,7 @@ from numbers import Real
 from typing import Any, Literal, assert_never, get_args
 
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
-from imgconv.properties import cached_property
+from imgconv.platforms import cached_property
 
 Size = int | Sequence[int]  # one number for all axes, or one for each
 PaddingName = Literal["valid", "same", "full"]

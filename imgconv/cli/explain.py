@@ -4,9 +4,8 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from imgconv.cli.option_values import limit
+from imgconv.cli.option_values import check_output, limit
 from imgconv.cli.options import MAX_PIXELS, TELL, WHAT, AxesOrder, Input, MaxPixels, Salvage, option
-from imgconv.cli.outputs import check_output
 from imgconv.cli.selection import Selection
 from imgconv.errors import UsageError
 
@@ -51,11 +50,11 @@ def command(
     --recipe. The default is the filter of `imgconv edge`. With -k each colour is explained on its own, as `imgconv filter` computes it; add
     --grey for the luma, which `imgconv edge` uses.
     """
+    from imgconv.atomic import format_of
     from imgconv.batch.inputs import first_frame
     from imgconv.cli.console import print_parts, write_json, write_message
     from imgconv.display.words import counted
     from imgconv.inspection.arithmetic import explain
-    from imgconv.outputs import format_of
     from imgconv.plotting.animation import FORMATS, write_animation
     from imgconv.plotting.animation import animate as frames_of
 

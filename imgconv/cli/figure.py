@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from imgconv.cli.option_values import limit
+from imgconv.cli.option_values import check_output, limit
 from imgconv.cli.options import MAX_PIXELS, WHAT, WHERE, AxesOrder, Input, MaxPixels, Salvage, option
-from imgconv.cli.outputs import check_output
 from imgconv.cli.selection import Selection
 
 if TYPE_CHECKING:
@@ -41,8 +40,8 @@ def command(
     with -k, a pool with --size or --mode, canny with --canny, or a network with -s or --recipe. The default is the filter of
     `imgconv edge`.
     """
+    from imgconv.atomic import format_of
     from imgconv.batch.inputs import first_image
-    from imgconv.outputs import format_of
     from imgconv.plotting.figures import FORMATS, figure
 
     recipe, _ = what.to_recipe(keep or ()), format_of(output, FORMATS, "-o")
@@ -53,8 +52,8 @@ def command(
 
 def write_gallery(source: str, registry: "Registry", names: list[str], output: Path, max_pixels: str) -> None:
     """Draw the result of each of the named kernels."""
+    from imgconv.atomic import format_of
     from imgconv.batch.inputs import first_image
-    from imgconv.outputs import format_of
     from imgconv.plotting.figures import FORMATS, gallery_figure
 
     format_of(output, FORMATS, "-o")

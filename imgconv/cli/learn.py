@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgconv.cli.option_values import limit
+from imgconv.cli.option_values import check_output, limit
 from imgconv.cli.options import MAX_PIXELS, TELL, WHAT, WHERE, AxesOrder, Mask, MaxPixels, Nodata, Salvage, Size, mode_option, option
-from imgconv.cli.outputs import check_output
 from imgconv.errors import UsageError
 from imgconv.modes import Channels
 
@@ -90,7 +89,7 @@ def command(
 
 def _inputs(images: Sequence[str], what: LearnOptions) -> "Inputs | None":
     """What -o may not replace: the images, and with --name the kernels file that gets an entry. None without -o."""
-    from imgconv.outputs import format_of
+    from imgconv.atomic import format_of
     from imgconv.registry import user_file
 
     others = [user_file()] if what.name else []  # also without -o, so that a user without a home folder is refused before work

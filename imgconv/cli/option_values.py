@@ -1,6 +1,8 @@
-"""Readers of option values that are more than a number or a name."""
+"""Readers of option values that are more than a number or a name, and the check that an output is not an input."""
 
 import re
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from imgconv.errors import UsageError
@@ -9,6 +11,7 @@ if TYPE_CHECKING:
     from imgconv.cli.options import WhereOptions
     from imgconv.images.layout import Layout
     from imgconv.images.region import Region
+    from imgconv.inputs import Inputs
 
 LEAST_MEMORY = 10**6  # bytes
 
@@ -81,3 +84,21 @@ def shard(text: str | None) -> tuple[int, int]:
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
         raise UsageError(f"--shard: expected I/N with I from 1 to N, such as 1/4, got {text!r}")
     return int(match[1]), int(match[2])
+
+
+def check_output(output: Path, images: Iterable[str], option: str = "-o", others: Iterable[Path] = ()) -> "Inputs":
+    """Return what a command reads: the named images, `others`, and all kernels, recipes and weights that were read so far.
+
+    Raises UsageError, which names `option`, if `output` is one of these files.
+    """
+    from imgconv.batch.paths import parse_path
+    from imgconv.batch.protection import identified
+    from imgconv.batch.sources import STDIN
+    from imgconv.inputs import Inputs
+    from imgconv.registry.files import files_read
+
+    images = list(images)
+    files = (identified(parse_path(name)) for name in images if name != STDIN)
+    inputs = Inputs((*files, *others, *files_read()), reads_stdin=STDIN in images)
+    inputs.refuse(output, option)
+    return inputs

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from imgconv.atomic import format_of
 from imgconv.cli.option_values import limit
 from imgconv.cli.options import MAX_PIXELS, WHERE, HowOptions, MaxPixels, Quiet, Recursive, option
 from imgconv.errors import ImageError, UsageError, reason
 from imgconv.inputs import Inputs
 from imgconv.modes import Axes
-from imgconv.outputs import format_of
 from imgconv.platforms import command_of
 
 if TYPE_CHECKING:

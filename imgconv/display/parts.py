@@ -1,4 +1,4 @@
-"""Lines and tables of Rich, and how they become text. Rich itself is imported when one is built."""
+"""Lines and tables of Rich, how they become text, and the base class of what they show. Rich itself is imported when one is built."""
 
 import sys
 from collections.abc import Callable, Iterable
@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
+from imgconv.display.words import finite
 from imgconv.errors import escaped
 
 if TYPE_CHECKING:
@@ -151,3 +152,31 @@ def live_display(*, on_terminal: bool) -> "Live | None":
     from rich.live import Live
 
     return Live(console=console, transient=True, refresh_per_second=8)
+
+
+class Displayable:
+    """Base class of results and kernels: `parts` are displayed as text and as HTML, `as_json` as JSON values."""
+
+    def parts(self) -> "Iterable[Part]":
+        """Return the lines and tables that are displayed."""
+        raise NotImplementedError
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields as JSON values, among which NaN and infinity may be."""
+        raise NotImplementedError
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the command writes with --json: JSON values, with None for NaN and infinity."""
+        values: dict[str, Any] = finite(self.as_json())
+        return values
+
+    def __str__(self) -> str:
+        """The text that the command prints where standard output is not a terminal."""
+        return plain(self.parts())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from imgconv.display.web import html
+
+        return html(self.parts())

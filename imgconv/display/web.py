@@ -1,7 +1,11 @@
-"""Lines and tables of Rich as HTML, for notebooks with light and dark pages."""
+"""HTML: lines and tables of Rich, for notebooks with light and dark pages, and the head that all pages share."""
 
+from base64 import b64encode
 from collections.abc import Iterable
+from functools import cache
+from hashlib import sha256
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgconv.display.parts import Either
@@ -13,6 +17,7 @@ if TYPE_CHECKING:
 
     from imgconv.display.parts import Part
 
+POLICY = "default-src 'none'; img-src data:; style-src {style}; script-src {scripts}; base-uri 'none'; form-action 'none'"
 TINTS = {"green": "46,160,67", "red": "248,81,73", "blue": "56,139,253", "yellow": "210,153,34"}  # readable on white and on black
 WINNER = "#ffd54f"
 CELL = "padding:1px 6px;border:0;min-width:0;vertical-align:middle"
@@ -110,3 +115,35 @@ def _css(style: "Style") -> str:
     elif style.color is not None and style.color.name in TINTS:
         rules.append(f"background:rgba({TINTS[style.color.name]},.25)")
     return ";".join(rules)
+
+
+def document_head(title: str, style: str, *scripts: str) -> str:
+    """Return the head of an HTML file with this title, which is escaped, and its style after the shared one.
+
+    Its content security policy lets nothing but the style and the scripts of the file run, and lets nothing load.
+
+    >>> document_head("a < b", "", "").count("a &lt; b")
+    1
+    """
+    style = _shared_style() + style
+    policy = POLICY.format(style=_csp_hash(style), scripts=" ".join(map(_csp_hash, scripts)))
+    return f"""<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="generator" content="imgconv">
+<link rel="icon" href="data:,">
+<title>{escape(title)}</title>
+<style>{style}</style>
+</head>"""
+
+
+@cache
+def _shared_style() -> str:
+    return Path(__file__).with_name("document.css").read_text(encoding="utf-8")
+
+
+def _csp_hash(text: str) -> str:
+    """The name of an inline style or script in a content security policy."""
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from imgconv.functional.activation import sigmoid as sigmoid
     from imgconv.functional.activation import softmax as softmax
     from imgconv.functional.activation import tanh as tanh
-    from imgconv.functional.adaptive_pooling import adaptive_avg_pool2d as adaptive_avg_pool2d
-    from imgconv.functional.adaptive_pooling import adaptive_max_pool2d as adaptive_max_pool2d
     from imgconv.functional.avg_pooling import avg_pool1d as avg_pool1d
     from imgconv.functional.avg_pooling import avg_pool2d as avg_pool2d
     from imgconv.functional.conv import conv1d as conv1d
@@ -31,6 +29,8 @@ if TYPE_CHECKING:
     from imgconv.functional.patches import fold as fold
     from imgconv.functional.patches import im2col as im2col
     from imgconv.functional.patches import unfold as unfold
+    from imgconv.functional.pooling import adaptive_avg_pool2d as adaptive_avg_pool2d
+    from imgconv.functional.pooling import adaptive_max_pool2d as adaptive_max_pool2d
     from imgconv.functional.pooling import max_pool1d as max_pool1d
     from imgconv.functional.pooling import max_pool2d as max_pool2d
     from imgconv.functional.pooling import max_unpool2d as max_unpool2d
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 MODULES = {
     "activation": "flatten leaky_relu relu sigmoid softmax tanh",
-    "adaptive_pooling": "adaptive_avg_pool2d adaptive_max_pool2d",
     "avg_pooling": "avg_pool1d avg_pool2d",
     "conv": "conv1d conv2d",
     "conv_transpose": "conv_transpose1d conv_transpose2d",
@@ -47,7 +46,7 @@ MODULES = {
     "matrix": "kernel_matrix linear",
     "padding": "pad",
     "patches": "col2im fold im2col unfold",
-    "pooling": "max_pool1d max_pool2d max_unpool2d median_pool2d min_pool2d",
+    "pooling": "adaptive_avg_pool2d adaptive_max_pool2d max_pool1d max_pool2d max_unpool2d median_pool2d min_pool2d",
 }
 MODULE_OF = {name: f"imgconv.functional.{module}" for module, names in MODULES.items() for name in names.split()}
 __all__ = sorted(MODULE_OF)

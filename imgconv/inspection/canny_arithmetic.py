@@ -18,8 +18,8 @@ from imgconv.filters.gaussian import LEAST_WEIGHT, SmoothedRows, SmoothedValid, 
 from imgconv.images import Raster
 from imgconv.inspection.cells import Patch, filter_input
 from imgconv.inspection.explanation import ChannelValue, MapValue, Member, Product, Stage, number, products_text
+from imgconv.platforms import cached_property
 from imgconv.process import Map
-from imgconv.properties import cached_property
 from imgconv.recipe import Canny, Postprocess
 
 Cell = tuple[int, int]

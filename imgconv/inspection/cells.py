@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from imgconv.images import Raster
 from imgconv.process import process
 from imgconv.recipe import DECLARED, Filter, MissingData, Recipe
-from imgconv.recipe.maps import MapPlan
+from imgconv.recipe.references import MapPlan
 from imgconv.registry import Kernel
 from imgconv.window import Window
 from imgconv.windows.borders import CONSTANT, Border, PaddedRows

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from imgconv.atomic import format_of, output_file
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.filters.color import max_value_of
 from imgconv.filters.weights import pads_of
@@ -17,7 +18,6 @@ from imgconv.images import Raster, encode
 from imgconv.inputs import Inputs
 from imgconv.inspection.cells import Patch, filter_input, filter_patch, mask_of, pool_patch
 from imgconv.inspection.explanation import Product, number, products_text
-from imgconv.outputs import format_of, output_file
 from imgconv.process import process
 from imgconv.recipe import Canny, Filter, Network, Pool, Recipe
 from imgconv.window import Window

@@ -7,10 +7,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from imgconv.atomic import format_of, output_file
 from imgconv.display.words import finite
 from imgconv.images import Raster
 from imgconv.inputs import Inputs
-from imgconv.outputs import format_of, output_file
 from imgconv.plotting.exhibits import Exhibit, Panel, exhibit, gallery
 from imgconv.process.missing import located
 from imgconv.recipe import Recipe

@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from imgconv.ahead import submitted
-from imgconv.display.document import document_head
+from imgconv.display.web import document_head
 from imgconv.errors import ImgconvError
 from imgconv.images.zarr_store import Readable
 from imgconv.modes import Axes

@@ -7,9 +7,8 @@ them; the functions that compute are imported when a step of a network runs.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from imgconv.recipe.footprints import footprint_of, window_shape
-from imgconv.recipe.maps import MapPlan, plan_maps
 from imgconv.recipe.recipe import DECLARED, Mask, MissingData, Postprocess, Recipe, filter_recipe
+from imgconv.recipe.references import MapPlan, footprint_of, plan_maps, window_shape
 from imgconv.recipe.shape import Shape, Size
 from imgconv.recipe.steps import Canny, Filter, Pool
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.modes import MissingMode, MissingRule, Range
-from imgconv.properties import cached_property
+from imgconv.platforms import cached_property
 from imgconv.recipe.operations import Dims
 from imgconv.recipe.operations.elementwise import Grey
 from imgconv.recipe.parsing import Step, read_recipe, step_of_text

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.modes import AlphaRule
-from imgconv.recipe.maps import plan_maps
+from imgconv.recipe.references import plan_maps
 from imgconv.recipe.shape import Shape, once_per_shape
 from imgconv.recipe.steps import ARRAY_FORMATS, Canny, Filter, Pool, changed
 from imgconv.registry import Bank, Kernel, Registry

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from imgconv.errors import UsageError
-from imgconv.recipe.footprints import window_shape
 from imgconv.recipe.network import network_recipe
 from imgconv.recipe.recipe import DECLARED, MissingData, Postprocess, Recipe, filter_recipe
+from imgconv.recipe.references import window_shape
 from imgconv.recipe.steps import Canny, Pool
 from imgconv.registry import Bank, Kernel, Registry
 from imgconv.window import Padding, Size

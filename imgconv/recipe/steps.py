@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Literal, Self
 
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.modes import AlphaRule, MissingRule, PaddingMode, PoolMode, Range
-from imgconv.properties import cached_property
-from imgconv.recipe.maps import MapPlan
+from imgconv.platforms import cached_property
+from imgconv.recipe.references import MapPlan
 from imgconv.recipe.shape import Shape, Size
 from imgconv.window import Footprint, Window, sizes
 

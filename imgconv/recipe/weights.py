@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgconv.errors import ArgumentTypeError, UsageError
-from imgconv.properties import cached_property
+from imgconv.platforms import cached_property
 from imgconv.recipe.shape import shape_text
 from imgconv.registry import Bank, Kernel, Registry, of_one_size, resolve
 from imgconv.registry.files import expanded, note_read

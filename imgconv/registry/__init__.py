@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 from imgconv.registry.entries import Entry
 from imgconv.registry.files import builtin_file, user_file
 from imgconv.registry.kernel import Bank, Kernel, kernel_from_array, of_one_size
-from imgconv.registry.lookup import Registry
+from imgconv.registry.lookup import Registry, resolve
 from imgconv.registry.names import slug
-from imgconv.registry.references import resolve
 
 if TYPE_CHECKING:
     from imgconv.registry.editing import add_entry, remove_entry

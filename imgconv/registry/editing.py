@@ -17,10 +17,9 @@ from imgconv.registry.entries import Entry, parse_entries, read_entries
 from imgconv.registry.files import read_text, user_file
 from imgconv.registry.generators import GENERATORS
 from imgconv.registry.kernel import Bank, Kernel
-from imgconv.registry.lookup import Registry, builtin_entries
+from imgconv.registry.lookup import Registry, builtin_entries, resolve
 from imgconv.registry.matrices import looks_like_matrix
 from imgconv.registry.names import NAME, split_parameters, unknown_name
-from imgconv.registry.references import resolve
 
 MAX_LISTED = 128 * 128  # taps; larger kernels are not readable as text and stay in their .npy file
 
@@ -155,7 +154,7 @@ def _generated(reference: str, registry: Registry) -> dict[str, Any]:
     registry.get(name, parameters)
     keys = {key: value for key, value in entry.table.items() if key not in ("parameters", "tags")}
     values = {**entry.table.get("parameters", {}), **parameters}
-    rules = GENERATORS[keys["generator"]].parameters
+    rules = GENERATORS[keys["generator"]]
     return {**keys, "parameters": {key: int(value) if rules[key].whole else float(value) for key, value in values.items()}}
 
 

@@ -59,7 +59,7 @@ class Entry:
     def parameters(self) -> tuple[str, ...]:
         """Names of the parameters that a reference may set."""
         generator = self.table.get("generator")
-        return tuple(GENERATORS[generator].parameters) if self.kind == "kernel" and generator else ()
+        return tuple(GENERATORS[generator]) if self.kind == "kernel" and generator else ()
 
 
 def read_entries(file: Path, origin: str) -> dict[str, Entry]:
@@ -259,7 +259,7 @@ BANK_KEYS: Mapping[str, Callable[[object], str]] = {
     "kernels": _members,
     "kernel": _name,
     "rotations": _count(2, 8),
-    "generator": _one_of(tuple(BANK_GENERATORS)),
+    "generator": _one_of(BANK_GENERATORS),
     "combine": _one_of(CombineMode.names()),
     "subspace": _count(1, 255),
     **_DETAILS,

@@ -1,11 +1,10 @@
-"""Computed kernels: their generators, and the name, range and default of each parameter.
+"""Computed kernels: the name, range and default of each parameter of their generators.
 
-The formulas are in `smoothing`, `shapes` and `derivatives`, which import numpy and are imported when a kernel is computed.
+The formulas are the functions of these names in `formulas`, which imports numpy and is imported when a kernel is computed.
 """
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,14 +35,6 @@ class Parameter:
         return int(number) if self.whole else float(number)
 
 
-@dataclass(frozen=True)
-class Generator:
-    """A formula: the module with a function of the generator's name, and its parameters."""
-
-    module: str
-    parameters: Mapping[str, Parameter]
-
-
 def _sigma(default: float | None) -> Parameter:
     return Parameter(0.01, 1e6, default)
 
@@ -54,38 +45,35 @@ SIDE = Parameter(1, 1024, 3, whole=True)
 RADIUS = Parameter(1, 511, 3, whole=True)
 ANGLE = Parameter(-36000, 36000, 0.0)
 
-GENERATORS: Mapping[str, Generator] = {
-    "box": Generator("smoothing", {"size": SIDE}),
-    "binomial": Generator("smoothing", {"size": SIDE}),
-    "tent": Generator("smoothing", {"size": SIDE}),
-    "gaussian": Generator("smoothing", {"sigma": _sigma(1.0), "size": SIZE}),
-    "disk": Generator("smoothing", {"radius": Parameter(0.1, 511, 3.0)}),
-    "motion": Generator("smoothing", {"length": Parameter(1, 1023, 9.0), "angle": ANGLE}),
-    "square": Generator("shapes", {"size": SIDE}),
-    "cross": Generator("shapes", {"size": SIDE}),
-    "diamond": Generator("shapes", {"radius": RADIUS}),
-    "ring": Generator("shapes", {"radius": RADIUS}),
-    "segment": Generator("shapes", {"length": Parameter(1, 1023, 9.0), "angle": ANGLE}),
-    "unsharp": Generator("smoothing", {"sigma": _sigma(1.0), "amount": Parameter(0, 1000, 1.0), "size": SIZE}),
-    "highboost": Generator("smoothing", {"amount": Parameter(1, 1000, 1.0)}),
-    "log": Generator("derivatives", {"sigma": _sigma(1.4), "size": SIZE}),
-    "dog": Generator("derivatives", {"sigma1": _sigma(1.0), "sigma2": _sigma(None), "size": SIZE}),
-    "gauss_dx": Generator("derivatives", {"sigma": _sigma(1.0), "order": Parameter(1, 8, 1, whole=True), "size": SIZE}),
-    "gauss_dy": Generator("derivatives", {"sigma": _sigma(1.0), "order": Parameter(1, 8, 1, whole=True), "size": SIZE}),
-    "gauss_dxy": Generator("derivatives", {"sigma": _sigma(1.0), "size": SIZE}),
-    "gabor": Generator(
-        "derivatives",
-        {
-            "sigma": _sigma(2.0),
-            "angle": ANGLE,
-            "wavelength": Parameter(0.1, 1e6, 4.0),
-            "phase": ANGLE,
-            "aspect": Parameter(0.01, 100, 0.5),
-            "size": SIZE,
-        },
-    ),
+GENERATORS: Mapping[str, Mapping[str, Parameter]] = {
+    "box": {"size": SIDE},
+    "binomial": {"size": SIDE},
+    "tent": {"size": SIDE},
+    "gaussian": {"sigma": _sigma(1.0), "size": SIZE},
+    "disk": {"radius": Parameter(0.1, 511, 3.0)},
+    "motion": {"length": Parameter(1, 1023, 9.0), "angle": ANGLE},
+    "square": {"size": SIDE},
+    "cross": {"size": SIDE},
+    "diamond": {"radius": RADIUS},
+    "ring": {"radius": RADIUS},
+    "segment": {"length": Parameter(1, 1023, 9.0), "angle": ANGLE},
+    "unsharp": {"sigma": _sigma(1.0), "amount": Parameter(0, 1000, 1.0), "size": SIZE},
+    "highboost": {"amount": Parameter(1, 1000, 1.0)},
+    "log": {"sigma": _sigma(1.4), "size": SIZE},
+    "dog": {"sigma1": _sigma(1.0), "sigma2": _sigma(None), "size": SIZE},
+    "gauss_dx": {"sigma": _sigma(1.0), "order": Parameter(1, 8, 1, whole=True), "size": SIZE},
+    "gauss_dy": {"sigma": _sigma(1.0), "order": Parameter(1, 8, 1, whole=True), "size": SIZE},
+    "gauss_dxy": {"sigma": _sigma(1.0), "size": SIZE},
+    "gabor": {
+        "sigma": _sigma(2.0),
+        "angle": ANGLE,
+        "wavelength": Parameter(0.1, 1e6, 4.0),
+        "phase": ANGLE,
+        "aspect": Parameter(0.01, 100, 0.5),
+        "size": SIZE,
+    },
 }
-BANK_GENERATORS = {"laws": "derivatives"}
+BANK_GENERATORS = ("laws",)
 
 
 def check_parameters(owner: str, generator: str, values: Mapping[str, object]) -> dict[str, float]:
@@ -94,7 +82,7 @@ def check_parameters(owner: str, generator: str, values: Mapping[str, object]) -
     >>> check_parameters("kernel blur", "gaussian", {"sigma": 2})
     {'sigma': 2.0}
     """
-    allowed = GENERATORS[generator].parameters
+    allowed = GENERATORS[generator]
     for name in values:
         if name not in allowed:
             raise UsageError(f"{owner}: no parameter {name!r}; it takes {', '.join(allowed)}")
@@ -108,20 +96,21 @@ def generate(generator: str, values: Mapping[str, float]) -> tuple[Array, float]
     >>> taps.shape, divisor
     ((5, 5), 25.0)
     """
-    formula = _formula(GENERATORS[generator].module, generator)
-    defaults = {name: p.default for name, p in GENERATORS[generator].parameters.items() if p.default is not None}
-    taps, divisor = formula(**{**defaults, **values})
+    defaults = {name: p.default for name, p in GENERATORS[generator].items() if p.default is not None}
+    taps, divisor = _formula(generator)(**{**defaults, **values})
     return taps, divisor
 
 
 def generate_bank(generator: str) -> dict[str, Array]:
     """Compute the taps of every kernel of a generated bank, by the kernel's name in the bank."""
-    taps: dict[str, Array] = _formula(BANK_GENERATORS[generator], generator)()
+    taps: dict[str, Array] = _formula(generator)()
     return taps
 
 
-def _formula(module: str, name: str) -> Any:
-    return getattr(importlib.import_module(f"imgconv.registry.{module}"), name)
+def _formula(name: str) -> Any:
+    from imgconv.registry import formulas
+
+    return getattr(formulas, name)
 
 
 def is_number(value: object) -> bool:

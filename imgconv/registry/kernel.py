@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from imgconv.display.displayable import Displayable
+from imgconv.display.parts import Displayable, facts, numbers, text
 from imgconv.errors import ArgumentTypeError, UsageError
 from imgconv.modes import CombineMode, Range
-from imgconv.properties import cached_property
+from imgconv.platforms import cached_property
 from imgconv.registry.matrices import MAX_TAPS
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from imgconv.arrays import Array
     from imgconv.display.parts import Part
 
+LARGEST_SHOWN = 64  # taps along a side; a larger table is not readable
 ROUNDING = 1e-12  # relative to the largest tap; smaller sums and products are rounding errors of a formula
 
 
@@ -146,10 +147,8 @@ class Kernel(Displayable):
         return {**_described("kernel", self), **numbers, **sums}
 
     def parts(self) -> Iterator[Part]:
-        """Return the table of the taps, coloured by sign, and of what follows from them."""
-        from imgconv.registry.kernel_tables import kernel_parts
-
-        return kernel_parts(self)
+        """Yield the table of the taps, coloured by sign, and of what follows from them."""
+        yield from (*_taps(self), facts(_about(self)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,10 +195,11 @@ class Bank(Displayable):
         return {**_described("bank", self), "combine": self.combine, "subspace": self.subspace, "kernels": kernels}
 
     def parts(self) -> Iterator[Part]:
-        """Return how the maps are combined, and the tables of all kernels."""
-        from imgconv.registry.kernel_tables import bank_parts
-
-        return bank_parts(self)
+        """Yield how the maps are combined, and the tables of all kernels."""
+        share = f", the first {self.subspace} against all" if self.combine == "projection" else ""
+        yield from (text(self.name, style="bold"), facts({"combine": f"{self.combine}{share}", **_about(self)}))
+        for kernel in self.kernels:
+            yield from (text(), *_taps(kernel))
 
 
 def _described(kind: str, shown: Kernel | Bank) -> dict[str, Any]:
@@ -329,3 +329,33 @@ def rotated(taps: Array, eighths: int) -> Array:
             to_y, to_x = cells[(position + eighths * radius) % len(cells)]
             result[centre + to_y, centre + to_x] = taps[centre + y, centre + x]
     return result
+
+
+def _taps(kernel: Kernel) -> Iterator[Part]:
+    yield text(kernel.name, style="bold")
+    for plane in [kernel.taps] if kernel.taps.ndim == 2 else kernel.taps:
+        if max(plane.shape) <= LARGEST_SHOWN:
+            yield numbers(plane, "{:.6g}".format)
+        else:
+            yield text(f"more than {LARGEST_SHOWN} taps along a side; --json lists them", style="dim")
+    yield facts(_properties(kernel))
+
+
+def _properties(kernel: Kernel) -> dict[str, str]:
+    height, width = kernel.kernel_size
+    shape = f"{height}x{width}" + (f" over {len(kernel.taps)} channels" if kernel.taps.ndim == 3 else "")
+    properties = {"size": shape, "sum": f"{kernel.total:.10g}", "gain": f"{kernel.gain:.10g}", "divisor": f"{kernel.divisor:.10g}"}
+    if kernel.offset:
+        properties["offset"] = f"{kernel.offset:.10g} of 255"
+    if kernel.bias:
+        properties["bias"] = f"{kernel.bias:.10g}"
+    if kernel.anchor is not None:
+        properties["anchor"] = f"row {kernel.anchor[0]}, column {kernel.anchor[1]}"
+    if kernel.taps.ndim == 2:
+        properties["separable"] = "yes, rank 1" if kernel.separable else f"no, rank {kernel.rank}"
+    return properties
+
+
+def _about(shown: Kernel | Bank) -> dict[str, str]:
+    about = {"range": shown.range, "about": shown.description, "source": shown.source, "tags": ", ".join(shown.tags)}
+    return {key: value for key, value in about.items() if value}

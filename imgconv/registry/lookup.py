@@ -1,4 +1,4 @@
-"""The registry: look up kernels and banks by name in several kernels files, and build them on demand.
+"""The registry: kernels and banks by name from several kernels files, built on demand, and kernel references as they are typed.
 
 Later files shadow earlier ones. The members of a bank are looked up in the bank's own file and those before it, so that
 shadowing a kernel never changes a bank of an earlier file.
@@ -6,6 +6,7 @@ shadowing a kernel never changes a bank of an earlier file.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -17,12 +18,14 @@ from imgconv.modes import PoolMode
 from imgconv.registry.entries import Entry, SectionedEntries, kernel_shape, read_entries
 from imgconv.registry.files import builtin_file, later_files
 from imgconv.registry.generators import check_parameters, generate, generate_bank
-from imgconv.registry.kernel import Bank, Kernel, kernel_of_taps, rotated
+from imgconv.registry.kernel import Bank, Kernel, kernel_from_array, kernel_of_taps, rotated
+from imgconv.registry.matrices import as_typed, looks_like_matrix, parse_matrix
 from imgconv.registry.names import slug, split_parameters, unknown_name, with_parameters
 
 if TYPE_CHECKING:
     from imgconv.arrays import Array
 
+FILE = re.compile(r"(?P<path>.*?\.(?:npz|npy|safetensors))(?::(?P<member>.+))?", re.IGNORECASE | re.DOTALL)
 Layer = Mapping[str, Entry]  # the entries of one file
 
 
@@ -132,6 +135,48 @@ class Registry:
                 raise UsageError(f"bank {bank.name} fixes {key} of {name} itself; leave {key} out")
         entry, _ = self._find(name, depth)
         return build_kernel(entry, {**fixed, **parameters})
+
+
+def resolve(reference: str, registry: Registry | None = None) -> Kernel | Bank:
+    """Return the kernel or bank of a reference.
+
+    Parameters
+    ----------
+    reference : NAME, NAME:KEY=VALUE,KEY=VALUE, a matrix as "0 1 0; 1 -4 1; 0 1 0" with an optional "/ 16" or as
+        Python and MATLAB print it, @FILE.npy, @FILE.npz,
+        or @FILE.npz:ARRAY and @FILE.safetensors:TENSOR for one array of several.
+    registry : where names are looked up; `Registry.load()` by default.
+
+    Raises
+    ------
+    UsageError : any other text, an unknown name, or an invalid number or file.
+    MissingExtra : a .safetensors file without the safetensors library.
+
+    Examples
+    --------
+    >>> resolve("1 2 1; 2 4 2; 1 2 1 / 16").total
+    1.0
+    >>> len(resolve("kirsch").kernels)
+    8
+    """
+    text = reference.strip()
+    if text.startswith("@"):
+        return _from_file(text[1:])
+    if not looks_like_matrix(text):
+        if FILE.fullmatch(text):
+            raise unknown_name(text, ())
+        text = as_typed(text)
+        name, parameters = split_parameters(text)
+        return (registry or Registry.load()).get(name, parameters)
+    rows, divisor = parse_matrix(text)
+    return kernel_from_array(rows, "matrix", divisor)
+
+
+def _from_file(text: str) -> Kernel | Bank:
+    from imgconv.registry.weights import read_weights
+
+    parts = FILE.fullmatch(text)
+    return read_weights(parts["path"], parts["member"] or "") if parts else read_weights(text)
 
 
 @cache

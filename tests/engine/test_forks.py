@@ -82,7 +82,7 @@ def test_a_child_forked_while_modules_are_imported(sandbox, delay):
 
 PROPERTY = """
 import os, threading
-from imgconv.properties import cached_property
+from imgconv.platforms import cached_property
 inside, leave = threading.Event(), threading.Event()
 
 class Owner:

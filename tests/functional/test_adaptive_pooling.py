@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from naive_pooling import adaptive_windows, first_largest, largest, mean, pool
 
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
-from imgconv.functional.adaptive_pooling import adaptive_avg_pool2d, adaptive_max_pool2d
+from imgconv.functional.pooling import adaptive_avg_pool2d, adaptive_max_pool2d
 
 SIDES = st.tuples(st.integers(1, 12), st.integers(1, 12))
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
-from imgconv.functional.adaptive_pooling import adaptive_max_pool2d
 from imgconv.functional.avg_pooling import avg_pool1d, avg_pool1d_input, avg_pool2d, avg_pool2d_input
 from imgconv.functional.pooling import (
+    adaptive_max_pool2d,
     max_pool1d,
     max_pool1d_input,
     max_pool2d,

@@ -13,14 +13,14 @@ from pathlib import Path, PurePath
 from shlex import quote
 from typing import Any
 
-from imgconv.display.document import document_head
+from imgconv.atomic import format_of, output_file
+from imgconv.display.web import document_head
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.images import Raster
 from imgconv.inputs import Inputs
 from imgconv.inspection.page.photo import PagePhoto, deflated, page_photo, transfer_facts
 from imgconv.inspection.page.settings import branches, menu, modes
 from imgconv.modes import AlphaRule, MissingRule
-from imgconv.outputs import format_of, output_file
 from imgconv.process import shape_of
 from imgconv.process.missing import located
 from imgconv.recipe import Canny, Filter, Network, Recipe

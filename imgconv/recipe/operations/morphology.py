@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from imgconv.modes import MissingRule, Morphology, PaddingMode
-from imgconv.recipe.footprints import footprint_of
 from imgconv.recipe.operations.operation import (
     Cell,
     Cost,
@@ -22,6 +21,7 @@ from imgconv.recipe.operations.operation import (
     maps_of,
     window_output,
 )
+from imgconv.recipe.references import footprint_of
 from imgconv.recipe.values import padding_mode, word
 from imgconv.window import Window
 

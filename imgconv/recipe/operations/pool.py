@@ -128,7 +128,7 @@ class AdaptivePooling(Operation):
         """The pooled maps."""
         import numpy as np
 
-        from imgconv.functional.adaptive_pooling import adaptive_avg_pool2d, adaptive_max_pool2d
+        from imgconv.functional.pooling import adaptive_avg_pool2d, adaptive_max_pool2d
 
         return np.asarray((adaptive_avg_pool2d if self.mode == "avg" else adaptive_max_pool2d)(input, self.output_size))
 
