@@ -90,6 +90,15 @@ def escaped(text: str) -> str:
     return text.translate(_ESCAPES)
 
 
+def abbreviated(text: str) -> str:
+    """Return at most 40 characters of a text that a message repeats.
+
+    >>> abbreviated("0 1 0; " * 9)
+    '0 1 0; 0 1 0; 0 1 0; 0 1 0; 0 1 0; 0 ...'
+    """
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
 def comma_hint(text: object) -> str:
     """Return what to write instead of a decimal comma, for the end of a message; nothing for any other text.
 

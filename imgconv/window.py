@@ -180,7 +180,7 @@ class Window:
                 count -= 1
             output.append(count if room >= 0 or self.ceil_mode else 0)
         if min(output) < 1:
-            padded = _by([n + before + after for n, (before, after) in zip(size, self.pads(size), strict=True)])
+            padded = shape_text([n + before + after for n, (before, after) in zip(size, self.pads(size), strict=True)])
             raise DoesNotFit(f"{self._kernel_text()} does not fit the padded input {padded}; use a smaller kernel or more padding")
         return tuple(output)
 
@@ -247,8 +247,12 @@ class Window:
         return f"{top}+{bottom} rows, {left}+{right} columns"
 
     def _kernel_text(self) -> str:
-        text = f"kernel {_by(self.kernel_size)}"
-        return text if self.span == self.kernel_size else f"{text} with dilation {_by(self.dilation)} (spanning {_by(self.span)})"
+        text = f"kernel {shape_text(self.kernel_size)}"
+        return (
+            text
+            if self.span == self.kernel_size
+            else f"{text} with dilation {shape_text(self.dilation)} (spanning {shape_text(self.span)})"
+        )
 
 
 def cut(begin: int, end: int, size: int, stride: int, least: int) -> tuple[int, int]:
@@ -312,5 +316,10 @@ def _padding_name(name: str) -> PaddingName:
     raise UsageError(f"padding {name!r} is unknown; use a number, or one of {', '.join(PADDING_NAMES)}")
 
 
-def _by(numbers: Sequence[int]) -> str:
-    return "x".join(map(str, numbers))
+def shape_text(dims: Sequence[int | None]) -> str:
+    """A shape as messages show it: `3x480x640`, `?` for an unknown size.
+
+    >>> shape_text((3, None, None))
+    '3x?x?'
+    """
+    return "x".join("?" if size is None else str(size) for size in dims)

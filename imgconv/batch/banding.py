@@ -20,7 +20,7 @@ from imgconv.images import Raster
 from imgconv.images.formats import OUTPUTS
 from imgconv.images.rows import BandedImage, HeldRows, RowReader
 from imgconv.images.writing import BY_ROWS
-from imgconv.process import Map
+from imgconv.process import Map, shape_of
 from imgconv.process.bands import BandedMaps, banded_maps
 from imgconv.recipe import Shape
 from imgconv.system import return_freed_memory
@@ -88,7 +88,7 @@ class Run:
             self._groups = banded_maps(job.recipe, image, header.size, floats=job.floats, threads=job.threads)
         except DoesNotFit as error:
             raise NotByBands(str(error), "") from None
-        shape = Shape(*header.size, header.channels, header.alpha)
+        shape = shape_of(header)
         self._shapes = [each for _, each in job.recipe.trace(shape)]
         self.pages = self._pages(sinks)
         self.statistics: dict[tuple[int, int], RunningStatistics] = {}

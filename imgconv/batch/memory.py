@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from imgconv.images import Header
+from imgconv.process import shape_of
 from imgconv.recipe import Recipe, Shape
 
 FLOAT = 4  # bytes of a float32
@@ -99,7 +100,7 @@ def estimated_bytes(header: Header, recipe: Recipe, maps: Sequence[Shape], forma
 def _temporaries(header: Header, recipe: Recipe, maps: Sequence[Shape]) -> int:
     """Return the bytes that computing the maps takes besides the decoded image and the maps."""
     item, pixels = np.dtype(header.dtype).itemsize, header.size[0] * header.size[1]
-    between = FLOAT * recipe.values_between(Shape(*header.size, header.channels, header.alpha))
+    between = FLOAT * recipe.values_between(shape_of(header))
     if between:
         return between
     largest = max(shape.height * shape.width * shape.channels for shape in maps) * item

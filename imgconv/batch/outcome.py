@@ -32,7 +32,7 @@ class Statistics:
     def of(cls, output: Map) -> "Statistics":
         """Compute the statistics of a map; `shape` is (C, H, W)."""
         height, width, channels = output.image.pixels.shape
-        colours = _valid_values(output) if output.missing else _colours(output)
+        colours = _valid_values(output) if output.missing else output.image.colours
         step = max(1, BLOCK // (width * channels))
         blocks = [colours[row : row + step] for row in range(0, len(colours), step)]  # no copy of the whole map in float64
         with np.errstate(all="ignore"):  # infinity and NaN are valid results
@@ -41,15 +41,10 @@ class Statistics:
         return cls(output.name, (channels, height, width), float(colours.min()), float(colours.max()), mean, variance**0.5, output.missing)
 
 
-def _colours(output: Map) -> Array:
-    return output.image.pixels[..., :-1] if output.image.alpha else output.image.pixels
-
-
 def _valid_values(output: Map) -> Array:
     """The values of the valid cells of a map (N, 1, 1); one NaN where all cells are missing."""
-    image = output.image
-    colours = slice(image.channels - image.alpha)
-    values = image.pixels[..., colours][np.asarray(image.valid)[..., colours] != 0]
+    colours = output.image.colours
+    values = colours[np.asarray(output.image.valid)[..., : colours.shape[2]] != 0]
     return (values if values.size else np.full(1, np.nan))[:, None, None]
 
 
@@ -72,7 +67,7 @@ class RunningStatistics:
         self._missing += band.missing
         count = rows * width * (channels - band.image.alpha) - band.missing
         if values and count:
-            self._add_values(Statistics.of(band), _valid_values(band) if band.missing else _colours(band), count)
+            self._add_values(Statistics.of(band), _valid_values(band) if band.missing else band.image.colours, count)
         return band.missing
 
     def _add_values(self, band: Statistics, values: Array, count: int) -> None:

@@ -20,6 +20,7 @@ from imgconv.errors import DoesNotFit, ImageError, ImgconvError, UsageError, rea
 from imgconv.images import IMAGE_EXTENSIONS, Frames, Luma, Raster, format_for, open_frames, read_stream
 from imgconv.inputs import Inputs
 from imgconv.modes import Axes
+from imgconv.process import shape_of
 from imgconv.process.missing import located
 from imgconv.process.network import results_of
 from imgconv.recipe import DECLARED, MissingData, Network, Recipe, Shape
@@ -96,7 +97,7 @@ def check_sizes(stack: Stack) -> Shape | None:
                     path_or_bytes(source.path, stack.max_pixels), max_pixels=stack.max_pixels, salvage=stack.salvage, axes=stack.axes
                 ) as opened:
                     header = opened.header
-                first = _check_shape(stack, first, str(source), Shape(*header.size, header.channels, header.alpha))
+                first = _check_shape(stack, first, str(source), shape_of(header))
     return first[1] if first else None
 
 
@@ -130,7 +131,7 @@ def _images(stack: Stack) -> Iterator[NamedImage]:
             with _naming(source), opened:
                 for frame, image in enumerate(opened, 1):
                     name = f"{source}{f', image {number}' if number > 1 else ''}{f', frame {frame}' if frame > 1 else ''}"
-                    first = _check_shape(stack, first, name, Shape(*image.size, image.channels, image.alpha))
+                    first = _check_shape(stack, first, name, shape_of(image))
                     yield name, located(image, stack.missing_data)
 
 

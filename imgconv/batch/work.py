@@ -32,8 +32,8 @@ from imgconv.images.writing import encode_bands
 from imgconv.images.zarr_store import Writable, newest
 from imgconv.inputs import Inputs
 from imgconv.modes import Axes
-from imgconv.process import Map, process, single_maps
-from imgconv.recipe import Recipe, Shape
+from imgconv.process import Map, process, shape_of, single_maps
+from imgconv.recipe import Recipe
 from imgconv.system import SMALL, CpuSlots, Memory, available_memory, readable_size
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def process_opened(opened: Frames, job: Job, source: Source, outcome: Outcome) -
 def settle(opened: Frames, job: Job, source: Source, outcome: Outcome) -> tuple[Job, list[Sink], int] | None:
     """Return the job for an opened image, its outputs, and the bytes that it takes as a whole; None where nothing is to be done."""
     header = opened.header
-    shape = Shape(*header.size, header.channels, header.alpha)
+    shape = shape_of(header)
     outcome.note, outcome.reading = header.warning, header.note
     outcome.header, traced = (shape, header.dtype), job.recipe.trace(shape)
     outcome.shapes = [(output.channels, output.height, output.width) for _, output in traced]

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -20,6 +19,7 @@ from imgconv.filters.output_range import (
     Stretch,
     clipped,
     combine,
+    finite_extremes,
     rounded,
     to_pixels,
     to_values,
@@ -172,7 +172,7 @@ class ImageFilter:
             values = self._values(first, last).reshape(last - first, -1, self.channels_out)
             if self.missing:
                 values[self.missing.valid[first:last] == 0] = np.nan
-            extremes.extend(_extremes(values if self.alpha == "none" else values[..., :-1]))
+            extremes.extend(finite_extremes(values if self.alpha == "none" else values[..., :-1]) or ())
 
         self._each_band(measure_band, threads)
         return (min(extremes), max(extremes)) if extremes else None
@@ -361,12 +361,3 @@ class _Sides:
 
     def _part(self, rows: Array, first: int) -> Strip:
         return PaddedRows(rows, (self._down, (0, 0)), self._border, self._channels, **self._held), first * self._channels
-
-
-def _extremes(values: Array) -> tuple[float, ...]:
-    """The lowest and highest finite value; empty where there is none."""
-    low, high = float(values.min()), float(values.max())
-    if isfinite(low) and isfinite(high):
-        return low, high
-    finite = values[np.isfinite(values)]
-    return (float(finite.min()), float(finite.max())) if finite.size else ()

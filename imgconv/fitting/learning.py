@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.errors import DoesNotFit
-from imgconv.filters.color import max_value_of
+from imgconv.filters.color import level_scale, max_value_of
 from imgconv.fitting.least_squares import NormalEquations, rationalise
 from imgconv.images import Luma, Raster
 from imgconv.inspection.cells import filter_input
@@ -119,7 +119,7 @@ def learn(
         raise DoesNotFit("the pairs differ in their channels; use --channels grey, or pairs with the same channels")
     before, after = pairs[0]
     max_value = max_value_of(after.pixels.dtype)
-    level = {"uint8": 1.0, "uint16": 256.0}.get(before.pixels.dtype.name, 1 / 256)
+    level = level_scale(before.pixels.dtype)
     names = channel_names(len(examples[0].output), alpha=False)
     if channels != "each":
         return [_fit(names, examples, kernel_size, max_value, level, descend)]
@@ -142,9 +142,8 @@ def example(before: Raster, after: Raster, kernel_size: tuple[int, int], *, grey
         for image, data in ((before, missing_data), (after, replace(missing_data, mask=None)))
     )
     inside = _inside(before.size, after.size, kernel_size)
-    colours = after.pixels[..., :-1] if after.alpha else after.pixels
-    levels = colours.dtype.kind == "u"
-    clipped = np.asarray(levels & ((colours <= 0) | (colours >= max_value_of(colours.dtype))).any(axis=2))
+    colours = after.colours
+    clipped = np.asarray((colours.dtype.kind == "u") & ((colours <= 0) | (colours >= max_value_of(colours.dtype))).any(axis=2))
     unclipped = ~clipped[inside]
     usable = unclipped & ~_missing(second)[inside]
     missing = _missing(first)

@@ -15,7 +15,6 @@ from imgconv.images.damage import DamageError, image_errors
 from imgconv.images.modes import exact_floats
 from imgconv.images.raster import Decoder, Header, Metadata, Raster, Request, Sampling
 
-_MOST_SAMPLES = 16  # per pixel that the limit on pixels allows
 _EXTENSION = b"XTENSION"  # the beginning of a header
 _MOST_UNITS, _LONGEST_HEADER = 4096, 1 << 20
 _STALE = ("BSCALE", "BZERO", "BLANK", "DATAMIN", "DATAMAX", "CHECKSUM", "DATASUM")  # they describe the stored numbers of the original
@@ -133,9 +132,7 @@ def encode(pages: Iterable[Raster], stream: BinaryIO, *, description: str | None
 
 def _check(unit: Any, request: Request) -> None:
     request.check_size(*unit.shape[-2:])
-    if request.max_pixels is not None and prod(unit.shape) > _MOST_SAMPLES * request.max_pixels:
-        excess = f"{prod(unit.shape)} samples are more than {_MOST_SAMPLES} times the limit on pixels"
-        raise ImageError(f"{excess}; raise it with --max-pixels")
+    request.check_samples(prod(unit.shape))
 
 
 def _check_complete(fits: Any, file: BinaryIO) -> None:

@@ -135,9 +135,7 @@ def encode(frames: Iterable[Raster], stream: BinaryIO, *, description: str | Non
     b'GIF89a'
     """
     remaining = iter(frames)
-    first, second = next(remaining, None), next(remaining, None)
-    if first is None:
-        raise ImageError("an output needs at least one image")
+    first, second = next(remaining), next(remaining, None)
     palette, indices = _indexed(first.pixels)
     size = struct.pack("<HH", *first.size[::-1])
     parts = [b"GIF89a" + size + bytes([0x80 | _palette_bits(palette), 0, 0]) + _palette_bytes(palette)]

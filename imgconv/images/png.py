@@ -147,9 +147,7 @@ def encode(frames: Iterable[Raster], stream: BinaryIO, *, description: str | Non
     True
     """
     frames = iter(frames)
-    first, second = next(frames, None), next(frames, None)
-    if first is None:
-        raise ImageError("an output needs at least one image")
+    first, second = next(frames), next(frames, None)
     if second is None:
         encode_rows(BandedImage.of(first), stream, description=description)
         return

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from imgconv.images.stacks import Stack
 
 DEFAULT_MAX_PIXELS = 2 * 89_478_485  # twice the size at which Pillow warns of a decompression bomb
+MOST_SAMPLES = 16  # per pixel that the limit on pixels allows
 MOST_STREAMED = 1 << 34  # pixels of an image that is read by rows
 DTYPES = ("uint8", "uint16", "float32", "float64")
 Luma = Literal["no", "only", "also"]
@@ -112,6 +113,11 @@ class Raster:
         return self.pixels.shape[0], self.pixels.shape[1]
 
     @property
+    def colours(self) -> NDArray[Any]:
+        """The pixels without alpha."""
+        return self.pixels[..., :-1] if self.alpha else self.pixels
+
+    @property
     def missing(self) -> int:
         """Number of missing cells, each channel counted, without alpha."""
         if self.valid is None:
@@ -178,6 +184,11 @@ class Request:
             raise ImageError(
                 f"{width}x{height} is {height * width} pixels, more than the limit of {self.max_pixels}; raise it with --max-pixels"
             )
+
+    def check_samples(self, samples: int) -> None:
+        """Raise ImageError for an image of more than MOST_SAMPLES numbers for each of `max_pixels`."""
+        if not self.allows(-(-samples // MOST_SAMPLES)):
+            raise ImageError(f"{samples} samples are more than {MOST_SAMPLES} times the limit on pixels; raise it with --max-pixels")
 
     def check_frames(self, header: Header) -> None:
         """Raise ImageError for an image whose frames together have more than `max_pixels`."""

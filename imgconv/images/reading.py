@@ -237,10 +237,7 @@ def _decoder(file: BinaryIO, request: Request) -> Decoder:
 def _format_of(head: bytes) -> str:
     name = sniff(head)
     if name is None:
-        text = foreign(head)
-        if text:
-            raise ImageError(text)
-        raise ImageError(f"not an image of a known format ({', '.join(INPUTS)})")
+        raise ImageError(foreign(head) or f"not an image of a known format ({', '.join(INPUTS)})")
     return name
 
 

@@ -28,7 +28,6 @@ _REDUCED, _IS_MASK = 1, 4  # bits of the subfile type
 _MASK, _RAW_PHOTOMETRIC = 4, (32803, 34892)  # photometric interpretations: mask; colour filter array, linear raw
 _OLD_JPEG, _FAX = 6, (2, 3, 4)  # compressions
 _RAW_COMPRESSIONS = (262, 32767, 32769, 32770, 34713, 65000, 65535)  # of Kodak, Sony, Samsung, Nikon, Pentax
-_MOST_SAMPLES = 16  # per pixel that the limit on pixels allows
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else what tifffile logs, and also raises, goes to stderr
 
@@ -175,9 +174,7 @@ def _check(image: _Image, request: Request) -> None:
             raise ImageError(f"tiff compression {int(page.compression)} is not supported; save the image with deflate or LZW")
         if not (tiff_colors.is_supported(page) and tiff_segments.is_supported(page)):
             raise ImageError(f"tiff images of {_kind(page)} are not supported; convert them to RGB, or save them as .npy")
-        if not request.allows(prod(page.shaped) // _MOST_SAMPLES):
-            excess = f"{prod(page.shaped)} samples are more than {_MOST_SAMPLES} times the limit on pixels"
-            raise ImageError(f"{excess}; raise it with --max-pixels")
+        request.check_samples(prod(page.shaped))
     if image.mask is not None and (image.mask.imagelength, image.mask.imagewidth) != (image.page.imagelength, image.page.imagewidth):
         raise ImageError("tiff images with a mask of another size are not supported; save the mask as an alpha channel")
 

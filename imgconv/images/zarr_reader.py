@@ -27,7 +27,6 @@ NAMES = "_ARRAY_DIMENSIONS"  # the attribute with the names of the axes in versi
 NODATA = "_FillValue"  # the attribute with the value of missing cells, as in the CF conventions
 _CHANNELS = ("c", "channel", "band")
 _DAMAGED = "damaged zarr"
-_MOST_SAMPLES = 16  # per pixel that the limit on pixels allows
 
 
 @dataclass(frozen=True)
@@ -70,9 +69,7 @@ def decoder(store: Store, request: Request) -> Decoder:
         image = _described(*_array_of(store, request.level), request)
         header = image.header()
         request.check_size(*header.size)
-        if not request.allows(prod((*header.size, header.channels)) // _MOST_SAMPLES):
-            excess = f"{prod((*header.size, header.channels))} samples are more than {_MOST_SAMPLES} times the limit on pixels"
-            raise ImageError(f"{excess}; raise it with --max-pixels")
+        request.check_samples(prod((*header.size, header.channels)))
         if 0 in image.array.shape:
             raise ImageError(f"an array of shape {image.array.shape} is empty")
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from imgconv.arrays import Array
 from imgconv.filters.color import from_linear, level_scale, max_value_of, to_linear
 from imgconv.filters.missing import is_zero_sum
-from imgconv.filters.output_range import Combination, combine
+from imgconv.filters.output_range import Combination, combine, finite_extremes
 from imgconv.filters.weights import anchor_of, pads_of
 from imgconv.images import Raster, transfer_of
 from imgconv.inspection.cells import Patch, filter_input, filter_patch
@@ -218,9 +218,7 @@ class FilterArithmetic:
         raw = replace(self.step, maps=(self.plan,), range=Range.raw)
         output = process(self.image, Recipe("raw", raw), floats=True)[0].image
         pixels = output.pixels if output.valid is None else np.where(output.valid, output.pixels, np.nan)
-        colours = pixels[..., :-1] if self.input.alpha else pixels
-        finite = colours[np.isfinite(colours)]
-        return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+        return finite_extremes(pixels[..., :-1] if self.input.alpha else pixels) or (0.0, 0.0)
 
     def _postprocessed(self, value: float) -> list[Stage]:
         stages, threshold = [], self.postprocess.threshold

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from imgconv.display.parts import Either, facts, heading, table, text
 from imgconv.display.words import in_bytes, shortened
+from imgconv.window import shape_text
 
 if TYPE_CHECKING:
     from imgconv.display.parts import Part, Table
@@ -39,7 +40,7 @@ MEANINGS = {
 
 def plan_parts(plan: "ImagePlan") -> "Iterator[Part]":
     """Yield what each step takes, returns and costs; how its sizes are computed; and the totals."""
-    yield heading(plan.source, f"{_by(plan.shape)} {plan.dtype}   {plan.recipe}")
+    yield heading(plan.source, f"{shape_text(plan.shape)} {plan.dtype}   {plan.recipe}")
     yield from (text(), _steps(plan), text())
     if any(step.algorithm or step.sizes for step in plan.steps):
         yield from (Either(_details(plan), _details(plan, NARROW)), text())
@@ -61,8 +62,8 @@ def _steps(plan: "ImagePlan") -> "Part":
     for title in ("params", "mult-adds", "field", "memory"):
         rows.add_column(title, justify="right", no_wrap=True)
     for step in plan.steps:
-        values = (shortened(step.parameters), shortened(step.multiply_adds), _by(step.receptive_field), in_bytes(step.memory))
-        rows.add_row(text(step.name), _by(step.input), _by(step.output), *values)
+        values = (shortened(step.parameters), shortened(step.multiply_adds), shape_text(step.receptive_field), in_bytes(step.memory))
+        rows.add_row(text(step.name), shape_text(step.input), shape_text(step.output), *values)
     return rows
 
 
@@ -93,7 +94,3 @@ def _table(first: str, widest: int | None = None) -> "Table":
     rows = table(header=True)
     rows.add_column(first, style="bold", overflow="fold", min_width=12, max_width=widest)
     return rows
-
-
-def _by(numbers: tuple[int, ...]) -> str:
-    return "x".join(map(str, numbers))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from imgconv.display.parts import Displayable
 from imgconv.errors import DoesNotFit
 from imgconv.layers.layer import Layer, Sequential
-from imgconv.window import sizes
+from imgconv.window import shape_text, sizes
 
 if TYPE_CHECKING:
     from imgconv.display.parts import Part
@@ -57,7 +57,7 @@ class Summary(Displayable):
         """Return the table of the layers, and the totals."""
         from imgconv.display.parts import facts, heading, table, text
 
-        yield from (heading(self.name, f"input {_by(self.input_size)}"), text())
+        yield from (heading(self.name, f"input {shape_text(self.input_size)}"), text())
         rows = table(header=True)
         rows.add_column("layer", style="bold", no_wrap=True)
         rows.add_column("output", no_wrap=True)
@@ -65,7 +65,7 @@ class Summary(Displayable):
             rows.add_column(title, justify="right", no_wrap=True)
         for each in self.layers:
             name = " ".join(filter(None, (each.place, each.layer)))
-            rows.add_row(text(name), _by(each.output_size), f"{each.parameters:,}", f"{each.multiply_adds:,}")
+            rows.add_row(text(name), shape_text(each.output_size), f"{each.parameters:,}", f"{each.multiply_adds:,}")
         yield from (rows, text())
         yield facts({"parameters": f"{self.parameters:,}", "multiply-adds": f"{self.multiply_adds:,}"})
 
@@ -90,10 +90,8 @@ def _rows(layer: Layer, size: tuple[int, ...], place: str) -> Iterator[LayerSumm
     try:
         output = layer.output_size(size)
     except DoesNotFit as error:
-        raise DoesNotFit(f"{f'layer {place}' if place else 'this layer'} ({type(layer).__name__}): got {_by(size)}: {error}") from None
+        raise DoesNotFit(
+            f"{f'layer {place}' if place else 'this layer'} ({type(layer).__name__}): got {shape_text(size)}: {error}"
+        ) from None
     parameters = sum(parameter.size for parameter, _ in layer.parameters())
     yield LayerSummary(place, type(layer).__name__, size, output, parameters, layer.multiply_adds(size, output))
-
-
-def _by(numbers: tuple[int, ...]) -> str:
-    return "x".join(map(str, numbers))

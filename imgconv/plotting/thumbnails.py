@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
 from imgconv.filters.color import max_value_of
+from imgconv.filters.output_range import finite_extremes
 from imgconv.functional import adaptive_avg_pool2d
 from imgconv.images import Raster, encode, open_frames
 from imgconv.images.zarr_store import Readable, is_zarr
@@ -116,7 +117,6 @@ def levels(small: NDArray[np.floating], image: Raster) -> NDArray[np.uint8]:
     if image.pixels.dtype.kind == "u":
         low, span = 0.0, max_value_of(image.pixels.dtype)
     else:
-        finite = small[np.isfinite(small)]
-        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+        low, high = finite_extremes(small) or (0.0, 1.0)
         low, span = (0.0, 1.0) if low >= 0 and high <= 1 else (low, (high - low) or 1.0)
     return np.rint(np.clip(np.nan_to_num((small - low) / span), 0, 1) * 255).astype(np.uint8)

@@ -28,7 +28,7 @@ def with_missing(recipe: Recipe, plain: list[BandedMaps], image: Raster, size: t
         raise DoesNotFit("a circular border and missing cells need both ends of the image")
     if any(each.measured for each in plain):
         raise DoesNotFit("the range minmax of an image with missing cells needs all of them")
-    declared = image.metadata.nodata if data.nodata == "auto" else None if data.nodata == "none" else data.nodata
+    declared = data.value(image.metadata.nodata)
     is_marked = floats or image.pixels.dtype.kind == "f" or (declared is not None and held_as(declared, image.pixels.dtype) is not None)
     if data.mask is not None and data.mask.shape[:2] != size:
         raise DoesNotFit("its mask has another size")

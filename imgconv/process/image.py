@@ -11,7 +11,7 @@ from imgconv.filters.filter2d import FilterArguments, ImageFilter, Output
 from imgconv.filters.output_range import Combination
 from imgconv.filters.parts import Part
 from imgconv.filters.weights import anchor_of
-from imgconv.images import Raster, Sampling, transfer_of
+from imgconv.images import Header, Raster, Sampling, transfer_of
 from imgconv.modes import AlphaRule, CombineMode, Range
 from imgconv.process.sampling import of_window, with_metadata
 from imgconv.recipe import Canny, Filter, MapPlan, Pool, Postprocess, Recipe, Shape
@@ -72,10 +72,9 @@ def single_maps(recipe: Recipe) -> Iterator[Recipe]:
     return (replace(recipe, step=step) for step in recipe.step.singles())
 
 
-def shape_of(image: Raster) -> Shape:
-    """Size, channels and alpha of a decoded image."""
-    height, width, channels = image.pixels.shape
-    return Shape(height, width, channels, image.alpha)
+def shape_of(image: Raster | Header) -> Shape:
+    """Size, channels and alpha of an image."""
+    return Shape(*image.size, image.channels, image.alpha)
 
 
 class _Prepared:
@@ -198,9 +197,8 @@ def postprocessed(result: Raster, original: Raster, recipe: Recipe) -> Raster:
     postprocess = recipe.postprocess
     if postprocess == Postprocess():
         return result
-    pixels, max_value = result.pixels, max_value_of(original.pixels.dtype)
-    colours = pixels[..., :-1] if result.alpha else pixels
-    highest, lowest = np.asarray(max_value, pixels.dtype), np.asarray(0, pixels.dtype)
+    colours, max_value = result.colours, max_value_of(original.pixels.dtype)
+    highest, lowest = np.asarray(max_value, colours.dtype), np.asarray(0, colours.dtype)
     if postprocess.threshold is not None:
         colours[...] = np.where(colours >= postprocess.threshold, highest, lowest)
     if postprocess.invert:
@@ -212,9 +210,7 @@ def postprocessed(result: Raster, original: Raster, recipe: Recipe) -> Raster:
 
 def _overlaid(result: Raster, original: Raster, max_value: float) -> Raster:
     """`original` in colour, with the overlay colour as opaque as `result` is bright."""
-    pixels = original.pixels
-    colours = pixels[..., :-1] if original.alpha else pixels
-    edges = result.pixels[..., :-1] if result.alpha else result.pixels
+    pixels, colours, edges = original.pixels, original.colours, result.colours
     known = None if result.valid is None else result.valid[..., : edges.shape[2]]  # values of missing cells are arbitrary
     out = np.empty((*pixels.shape[:2], 3 + original.alpha), pixels.dtype)
     for rows in _blocks(pixels):

@@ -22,7 +22,7 @@ def located(image: Raster, data: MissingData) -> Raster:
 
     A pixel with alpha is missing where one of its channels is. Raises DoesNotFit for a mask of another size.
     """
-    declared = image.metadata.nodata if data.nodata == "auto" else None if data.nodata == "none" else data.nodata
+    declared = data.value(image.metadata.nodata)
     if declared != image.metadata.nodata:
         image = replace(image, metadata=replace(image.metadata, nodata=declared))
     parts = [part for part in (_of_value(image, declared), _of_mask(image, data.mask)) if part is not None]
@@ -44,7 +44,7 @@ def located(image: Raster, data: MissingData) -> Raster:
 
 def _of_value(image: Raster, declared: float | None) -> NDArray[np.bool_] | None:
     """The cells that do not have the declared value."""
-    colours = image.pixels[..., :-1] if image.alpha else image.pixels
+    colours = image.colours
     value = None if declared is None else held_as(declared, colours.dtype)
     if value is None:
         return None
@@ -75,8 +75,7 @@ def _without_missing(pixels: Array, valid: Valid) -> Array:
 
 def mask_of(image: Raster) -> Array:
     """The mask (H, W) that an image is: 0 where all its colours are 0."""
-    colours = image.pixels[..., :-1] if image.alpha else image.pixels
-    return np.asarray((colours != 0).any(axis=2))
+    return np.asarray((image.colours != 0).any(axis=2))
 
 
 def held_as(value: float, dtype: np.dtype[Any]) -> Any:

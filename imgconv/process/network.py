@@ -58,7 +58,7 @@ def stored(image: Raster, *, grey: bool) -> Array:
 
     A network that begins with grey gets the luma of whole levels.
     """
-    colours = image.pixels[..., :-1] if image.alpha else image.pixels
+    colours = image.colours
     if grey and image.luma is not None:
         colours = image.luma
     elif grey and colours.shape[2] == 3:

@@ -34,8 +34,7 @@ def of_window(window: Window, size: tuple[int, int], anchor: Sequence[float] | N
 
 def of_result(network: Network, result: Result, image: Raster, size: tuple[int, int]) -> Sampling:
     """Return the sampling of a map of `size` (H, W) by the steps of a network up to `result`; a cell is in the middle of its window."""
-    height, width, channels = image.pixels.shape
-    shapes = network.shapes(Shape(height, width, channels, image.alpha))
+    shapes = network.shapes(Shape(*image.size, image.channels, image.alpha))
     stride: list[int | Fraction] = [1, 1]
     origin = [0.0, 0.0]
     for step, before, after in zip(network.steps[: result.position + 1], shapes, shapes[1:], strict=False):

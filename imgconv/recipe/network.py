@@ -14,9 +14,10 @@ from imgconv.recipe.operations import Dims
 from imgconv.recipe.operations.elementwise import Grey
 from imgconv.recipe.parsing import Step, read_recipe, step_of_text
 from imgconv.recipe.recipe import DECLARED, MissingData, Recipe
-from imgconv.recipe.shape import Shape, Sheet, once_per_shape, shape_text
+from imgconv.recipe.shape import Shape, Sheet, once_per_shape
 from imgconv.recipe.steps import ARRAY_FORMATS, check_raw
 from imgconv.recipe.weights import Context
+from imgconv.window import shape_text
 
 MAX_VALUES = 1 << 31  # 8 GB of float32; more is a typing error
 UNKNOWN: Dims = (None, None, None)

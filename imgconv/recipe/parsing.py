@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imgconv.errors import ArgumentTypeError, ImgconvError, UsageError
+from imgconv.errors import ArgumentTypeError, ImgconvError, UsageError, abbreviated
 from imgconv.modes import Range
 from imgconv.platforms import words_of
 from imgconv.recipe.operations import OPERATIONS, Operation, OperationType
@@ -91,8 +91,7 @@ def read_recipe(reference: str | Path, kernels_file: Path | None = None) -> Name
 
 
 def _shortened(value: object) -> str:
-    text = value if isinstance(value, str) else repr(value).replace(" ", "")
-    return text if len(text) <= 40 else text[:37] + "..."
+    return abbreviated(value if isinstance(value, str) else repr(value).replace(" ", ""))
 
 
 def _built(op: str, text: str, number: int, unnamed: list[str], named: list[tuple[str, Any]], context: Context) -> Step:

@@ -77,6 +77,10 @@ class MissingData:
         """Whether a value or a mask is given, whatever a file declares."""
         return self.mask is not None or not isinstance(self.nodata, str)
 
+    def value(self, declared: float | None) -> float | None:
+        """The value of missing cells in a file that declares one, or None."""
+        return declared if self.nodata == "auto" else None if self.nodata == "none" else self.nodata
+
     def describe(self) -> list[str]:
         """`name=value` of what differs from the defaults; a mask is identified by a checksum."""
         words = [] if self.nodata == "auto" else [f"nodata={self.nodata if self.nodata == 'none' else format(self.nodata, '.17g')}"]

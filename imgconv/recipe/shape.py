@@ -54,15 +54,6 @@ def once_per_shape(trace: Callable[[Any, Shape], Traced]) -> Callable[[Any, Shap
     return cached
 
 
-def shape_text(dims: Sequence[int | None]) -> str:
-    """A shape as messages show it: `3x480x640`, `?` for an unknown size.
-
-    >>> shape_text((3, None, None))
-    '3x?x?'
-    """
-    return "x".join("?" if size is None else str(size) for size in dims)
-
-
 GAP = 2  # pixels between tiles
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeGuard, TypeVar
 
-from imgconv.errors import UsageError, comma_hint
+from imgconv.errors import UsageError, abbreviated, comma_hint
 from imgconv.modes import PaddingMode
 
 Value = TypeVar("Value")
@@ -181,5 +181,4 @@ def _is_whole(value: object) -> TypeGuard[int]:
 
 
 def _unexpected(expected: str, value: object, hint: str = "") -> UsageError:
-    text = repr(value)
-    return UsageError(f"expected {expected}, got {text if len(text) <= 40 else text[:37] + '...'}{hint}")
+    return UsageError(f"expected {expected}, got {abbreviated(repr(value))}{hint}")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from imgconv.errors import ArgumentTypeError, UsageError
 from imgconv.platforms import cached_property
-from imgconv.recipe.shape import shape_text
 from imgconv.registry import Bank, Kernel, Registry, of_one_size, resolve
 from imgconv.registry.files import expanded, note_read
 from imgconv.registry.weights import is_weights_file, read_layer
+from imgconv.window import shape_text
 
 if TYPE_CHECKING:
     from imgconv.arrays import Array

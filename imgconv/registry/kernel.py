@@ -15,6 +15,7 @@ from imgconv.errors import ArgumentTypeError, UsageError
 from imgconv.modes import CombineMode, Range
 from imgconv.platforms import cached_property
 from imgconv.registry.matrices import MAX_TAPS
+from imgconv.window import shape_text
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -74,7 +75,7 @@ class Kernel(Displayable):
         if self.range not in Range.names():
             raise UsageError(f"kernel {self.name}: range {self.range!r} is unknown; use one of {', '.join(Range.names())}")
         if self.anchor is not None and not all(0 <= a < k for a, k in zip(self.anchor, self.taps.shape[-2:], strict=True)):
-            raise UsageError(f"kernel {self.name}: anchor {self.anchor} is outside of its {_by(self.taps.shape[-2:])} taps")
+            raise UsageError(f"kernel {self.name}: anchor {self.anchor} is outside of its {shape_text(self.taps.shape[-2:])} taps")
 
     def _summable(self) -> bool:
         import numpy as np
@@ -260,13 +261,9 @@ def _checked(array: object, name: str) -> Array:
 def check_taps(shape: tuple[int, ...], name: str) -> None:
     """Raise UsageError for a kernel of `shape` (..., kh, kw) that is empty or too large, before it is allocated."""
     if 0 in shape:
-        raise UsageError(f"kernel {name} is empty ({_by(shape)}); give at least one tap")
+        raise UsageError(f"kernel {name} is empty ({shape_text(shape)}); give at least one tap")
     if shape[-2] * shape[-1] > MAX_TAPS:
-        raise UsageError(f"kernel {name} has {_by(shape[-2:])} taps; at most {MAX_TAPS} are allowed, use a smaller one")
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape))
+        raise UsageError(f"kernel {name} has {shape_text(shape[-2:])} taps; at most {MAX_TAPS} are allowed, use a smaller one")
 
 
 def of_one_size(kernels: Sequence[Kernel]) -> tuple[Kernel, ...]:

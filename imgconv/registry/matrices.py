@@ -6,7 +6,7 @@ import re
 from math import lcm
 from typing import TYPE_CHECKING
 
-from imgconv.errors import UsageError
+from imgconv.errors import UsageError, abbreviated
 from imgconv.registry.names import NAME, NUMBER
 
 if TYPE_CHECKING:  # takes 3 ms, and few matrices have fractions
@@ -78,7 +78,7 @@ def parse_matrix(text: str) -> tuple[list[list[float]], float]:
     >>> parse_matrix(r"\\frac{1}{4} \\begin{bmatrix} 1 & 2 \\\\ 2 & 4 \\end{bmatrix}")
     ([[1.0, 2.0], [2.0, 4.0]], 4.0)
     """
-    shown = repr(text if len(text) <= 40 else text[:37] + "...")
+    shown = repr(abbreviated(text))
     body, factor, below = _split_factor(_rewritten(text))
     if (scale := _number(factor, shown)) == 0:
         raise UsageError(f"matrix {shown} is multiplied by 0; give another factor")

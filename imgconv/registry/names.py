@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 
-from imgconv.errors import UsageError, comma_hint
+from imgconv.errors import UsageError, abbreviated, comma_hint
 from imgconv.platforms import is_device
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
@@ -54,7 +54,6 @@ def unknown_name(name: str, known: Iterable[str]) -> UsageError:
     """
     if re.search(r"\.(npy|npz|safetensors)(:|$)", name, re.IGNORECASE):
         return UsageError(f"kernel {name!r} is unknown; for a file of weights write @{name}")
-    shown = name if len(name) <= 40 else name[:37] + "..."
     lower = {other.lower(): other for other in known}
     import difflib  # only needed for unknown names
 
@@ -62,11 +61,11 @@ def unknown_name(name: str, known: Iterable[str]) -> UsageError:
     near += [other for low, other in lower.items() if len(name) > 2 and name.lower() in low and other not in near][:3]
     first = re.match(r"([a-z][a-z0-9_]*)[\s(]", name)
     if first and first[1] in lower:
-        return UsageError(f"kernel {shown!r} is unknown; parameters follow a colon, as in {first[1]}:NAME=NUMBER")
+        return UsageError(f"kernel {abbreviated(name)!r} is unknown; parameters follow a colon, as in {first[1]}:NAME=NUMBER")
     if re.search(r"\w,\s*\w", name):
-        return UsageError(f"kernel {shown!r} is unknown; give each kernel with a -k of its own")
+        return UsageError(f"kernel {abbreviated(name)!r} is unknown; give each kernel with a -k of its own")
     nearest = f"nearest: {', '.join(near)}; " if near else ""
-    return UsageError(f"kernel {shown!r} is unknown; {nearest}imgconv kernels list shows all")
+    return UsageError(f"kernel {abbreviated(name)!r} is unknown; {nearest}imgconv kernels list shows all")
 
 
 def slug(reference: str) -> str:

@@ -23,10 +23,9 @@ from imgconv.recipe.operations.operation import (
     maps_of,
     window_output,
 )
-from imgconv.recipe.shape import shape_text
 from imgconv.recipe.values import flag, padding, padding_mode, references, size, weights, whole
 from imgconv.recipe.weights import KernelWeights, check_bias, check_groups, conv_weights
-from imgconv.window import Window, sizes
+from imgconv.window import Window, shape_text, sizes
 
 if TYPE_CHECKING:
     from imgconv.arrays import Array

@@ -10,10 +10,9 @@ from imgconv.errors import DoesNotFit, UsageError
 from imgconv.modes import MissingRule
 from imgconv.recipe.operations.conv import DILATION, GROUPS, PADDING, STRIDE, WEIGHTS, Convolution, of_each_channel
 from imgconv.recipe.operations.operation import Cell, Cost, Dims, OperationType, Option, Sums
-from imgconv.recipe.shape import shape_text
 from imgconv.recipe.values import weights
 from imgconv.recipe.weights import check_bias, conv_weights, layer_weights
-from imgconv.window import Window
+from imgconv.window import Window, shape_text
 
 if TYPE_CHECKING:
     from imgconv.arrays import Array

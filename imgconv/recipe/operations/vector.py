@@ -21,9 +21,9 @@ from imgconv.recipe.operations.operation import (
     WeightedOperation,
     WeightedSum,
 )
-from imgconv.recipe.shape import shape_text
 from imgconv.recipe.values import weights, whole
 from imgconv.recipe.weights import check_bias, layer_weights
+from imgconv.window import shape_text
 
 if TYPE_CHECKING:
     from imgconv.arrays import Array
