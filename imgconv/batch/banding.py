@@ -108,7 +108,7 @@ class Run:
         self._held = HeldRows(self._reader)
 
     def measure(self, part: Rows | None = None) -> list[Any]:
-        """Take every band, or those of some output rows, into account for the range `minmax`, if a map has it; return what was found."""
+        """Take every band, or those of some output rows, into account for the range `minmax`, if a map has it; return the measurements."""
         measured = {number: group for number, group in enumerate(self._groups) if group.measured}
         if part is not None:
             for group in measured.values():
@@ -116,13 +116,13 @@ class Run:
         for bands, held, begin in self._each_band(measured, part):
             for number, band in bands.items():
                 measured[number].measure(held, begin, band)
-        return [group.found for group in self._groups]
+        return [group.measurements for group in self._groups]
 
-    def take(self, found: Sequence[list[Any]]) -> None:
-        """Use what `measure` has found in every part of the image."""
-        for group, each in zip(self._groups, zip(*found, strict=True), strict=True):
+    def use_measurements(self, parts: Sequence[list[Any]]) -> None:
+        """Use what `measure` returned for every part of the image."""
+        for group, each in zip(self._groups, zip(*parts, strict=True), strict=True):
             if group.measured:
-                group.take(each)
+                group.use_measurements(each)
 
     @property
     def is_measured(self) -> bool:

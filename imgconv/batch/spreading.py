@@ -83,19 +83,19 @@ class _Spreading:
 
     def write(self, run_all: RunAll) -> None:
         """Let workers measure the image and compute its parts, write the outputs, and give them their names."""
-        found: list[Any] = []
+        measured: list[Any] = []
         if self._run.is_measured:
             tasks = [partial(measure_part, self._source, part, len(self._sinks)) for part in self._parts]
-            found = [each.found for each in map(_checked, run_all(tasks))]
-            self._run.take(found)
+            measured = [each.measured for each in map(_checked, run_all(tasks))]
+            self._run.use_measurements(measured)
         outcome = self._outcome
         outcome.missing_before = self._run.missing
-        (self._write_arrays if self._is_zarr else self._write_files)(run_all, found)
+        (self._write_arrays if self._is_zarr else self._write_files)(run_all, measured)
         outcome.missing_after = sum(each.missing for each in self._statistics.values())
         outcome.maps = [each.result() for _, each in sorted(self._statistics.items())] if self._job.statistics else []
         outcome.outputs += [sink.name for sink in self._sinks]
 
-    def _write_arrays(self, run_all: RunAll, found: list[Any]) -> None:
+    def _write_arrays(self, run_all: RunAll, measured: list[Any]) -> None:
         """Let workers write the chunks of Zarr arrays, and those of their reduced copies."""
         job, counts = self._job, [len(pages) for pages in self._pages]
         with ExitStack() as stack:
@@ -106,14 +106,14 @@ class _Spreading:
                 outputs.append(create(store, pages[0], len(pages), job.description, job.layout))
             for number in range(max(counts)):
                 written = [output if number < count else None for output, count in zip(outputs, counts, strict=True)]
-                tasks = [partial(write_part, self._source, part, number, written, found) for part in self._parts]
+                tasks = [partial(write_part, self._source, part, number, written, measured) for part in self._parts]
                 for _ in self._results(run_all, tasks, number):
                     pass
             for level in range(1, max(len(output.paths) for output in outputs)):
                 for each in run_all(_reductions(outputs, counts, level)):
                     _checked(each)
 
-    def _write_files(self, run_all: RunAll, found: list[Any]) -> None:
+    def _write_files(self, run_all: RunAll, measured: list[Any]) -> None:
         """Write the tiles of TIFF files that workers compute and compress."""
         orders = [tiff_tags.byte_order(pages[0].metadata) for pages in self._pages]
         with band_writers(self._sinks, self._job, list(map(len, self._pages))) as writers:
@@ -123,7 +123,7 @@ class _Spreading:
                 for writer, page in written:
                     writer.begin(replace(page, are_stored=True))
                 forms = [page and replace(page, metadata=Metadata(nodata=page.metadata.nodata)) for page in pages]
-                tasks = [partial(encode_part, self._source, part, number, forms, orders, found) for part in self._parts]
+                tasks = [partial(encode_part, self._source, part, number, forms, orders, measured) for part in self._parts]
                 for result in self._results(run_all, tasks, number):
                     for (writer, _), rows in zip(written, result.stored, strict=True):
                         writer.put(rows)
@@ -152,25 +152,23 @@ class Part:
     """What a worker did with a part of an image: what it measured, or the statistics of its rows and the tiles to write; or its error."""
 
     error: str | None = None
-    found: list[Any] = field(default_factory=list)
+    measured: list[Any] = field(default_factory=list)
     statistics: dict[tuple[int, int], RunningStatistics] = field(default_factory=dict)
     stored: list[StoredRows] = field(default_factory=list)
 
 
 def measure_part(source: Source, part: Rows, sinks: int, pickled_job: bytes) -> Part:
     """Measure some output rows on this worker."""
-    outcome, result = Outcome(str(source)), Part()
-    with recorded(outcome), _running(source, pickled_job, sinks) as (run, _):
-        result.found = run.measure(part)
-    return replace(result, error=outcome.error)
+    with _computing(source, pickled_job, sinks) as (result, run, _):
+        result.measured = run.measure(part)
+    return result
 
 
 def write_part(
-    source: Source, part: Rows, number: int, outputs: Sequence[Output | None], found: Sequence[list[Any]], pickled_job: bytes
+    source: Source, part: Rows, number: int, outputs: Sequence[Output | None], measured: Sequence[list[Any]], pickled_job: bytes
 ) -> Part:
     """Compute some output rows of page `number` on this worker, and write them into the arrays of the outputs that have it."""
-    outcome, result = Outcome(str(source)), Part()
-    with recorded(outcome), _running(source, pickled_job, len(outputs), found) as (run, _):
+    with _computing(source, pickled_job, len(outputs), measured) as (result, run, _):
         arrays = [output and output.array(0) for output in outputs]
 
         def put(sink: int, top: int, rows: Array) -> None:
@@ -181,7 +179,7 @@ def write_part(
         run.group = next(output.chunk[0] for output in outputs if output is not None)
         run.compute_part(number, part, put)
         result.statistics = run.statistics
-    return replace(result, error=outcome.error)
+    return result
 
 
 def encode_part(
@@ -190,19 +188,18 @@ def encode_part(
     number: int,
     pages: Sequence[BandedImage | None],
     orders: Sequence[Literal["<", ">"]],
-    found: Sequence[list[Any]],
+    measured: Sequence[list[Any]],
     pickled_job: bytes,
 ) -> Part:
     """Compute and compress some output rows of page `number` on this worker; `pages` and `orders` are those of each output."""
-    outcome, result = Outcome(str(source)), Part()
-    with recorded(outcome), _running(source, pickled_job, len(pages), found) as (run, job):
+    with _computing(source, pickled_job, len(pages), measured) as (result, run, job):
         bands: list[list[Array]] = [[] for _ in pages]
         run.compute_part(number, part, lambda sink, _, rows: bands[sink].append(rows))
         result.statistics = run.statistics
         for page, order, rows in zip(pages, orders, bands, strict=True):
             if page is not None:
                 result.stored.append(tiff_writer.stored(replace(page, bands=rows), job.layout, order))
-    return replace(result, error=outcome.error)
+    return result
 
 
 def reduce_part(output: Output, level: int, page: int, part: Rows, pickled_job: bytes) -> Part:
@@ -231,19 +228,20 @@ def _checked(part: Part) -> Part:
 
 
 @contextmanager
-def _running(source: Source, pickled_job: bytes, sinks: int, found: Sequence[list[Any]] = ()) -> Iterator[tuple[Run, Job]]:
-    """Open an image on this worker, with its share of the memory and what was found in all parts."""
-    job = unpickled(pickled_job)
-    assert source.path is not None
-    with open_source(source.path, job) as opened:
-        header = opened.header
-        job = replace(job, destination=job.destination.adapted(header))
-        memory = memory_of_bands(job)
-        with job.memory.reserved(memory, str(source)), job.cpu_slots.acquired():
-            run = _run(opened, job, sinks)
-            if found:
-                run.take(found)
-            yield run, job
+def _computing(source: Source, pickled_job: bytes, sinks: int, measured: Sequence[list[Any]] = ()) -> Iterator[tuple[Part, Run, Job]]:
+    """Open an image on this worker, with its share of the memory and the measurements of all parts; errors are in the Part."""
+    outcome, result = Outcome(str(source)), Part()
+    with recorded(outcome):
+        job = unpickled(pickled_job)
+        assert source.path is not None
+        with open_source(source.path, job) as opened:
+            job = replace(job, destination=job.destination.adapted(opened.header))
+            with job.memory.reserved(memory_of_bands(job), str(source)), job.cpu_slots.acquired():
+                run = _run(opened, job, sinks)
+                if measured:
+                    run.use_measurements(measured)
+                yield result, run, job
+    result.error = outcome.error
 
 
 def _run(opened: Frames, job: Job, sinks: int) -> Run:

@@ -76,12 +76,12 @@ class _CutMap(BandedMaps):
         self._stop = self.rows((last, last + 1))[0] if last < self.height else self._size[0]
 
     @property
-    def found(self) -> tuple[int, bool]:
+    def measurements(self) -> tuple[int, bool]:
         return self.missing, self.has_missing_results
 
-    def take(self, found: Sequence[Any]) -> None:
-        self.missing = sum(missing for missing, _ in found)
-        self.has_missing_results = any(has for _, has in found)
+    def use_measurements(self, parts: Sequence[Any]) -> None:
+        self.missing = sum(missing for missing, _ in parts)
+        self.has_missing_results = any(has for _, has in parts)
 
     def maps(self, held: Raster, begin: int, band: Rows) -> list[Map]:
         if not self.missing:

@@ -63,11 +63,11 @@ class _Result(BandedMaps):
         self._extremes = [united(known, finite_extremes(planes)) for known, planes in zip(self._extremes, maps, strict=True)]
 
     @property
-    def found(self) -> list[tuple[float, float] | None]:
+    def measurements(self) -> list[tuple[float, float] | None]:
         return self._extremes
 
-    def take(self, found: Sequence[Any]) -> None:
-        self._extremes = [reduce(united, each) for each in zip(*found, strict=True)]
+    def use_measurements(self, parts: Sequence[Any]) -> None:
+        self._extremes = [reduce(united, each) for each in zip(*parts, strict=True)]
 
     def maps(self, held: Raster, begin: int, band: Rows) -> list[Map]:
         finished = []

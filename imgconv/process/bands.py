@@ -45,12 +45,12 @@ class BandedMaps(Protocol):
         return
 
     @property
-    def found(self) -> Any:
-        """What was measured, for `take`."""
+    def measurements(self) -> Any:
+        """The results of `measure`, for `use_measurements`."""
         return None
 
-    def take(self, found: Sequence[Any]) -> None:
-        """Use what was found in all parts of the image."""
+    def use_measurements(self, parts: Sequence[Any]) -> None:
+        """Use the measurements of all parts of the image."""
         return
 
 
@@ -108,11 +108,11 @@ class _FilteredMap(BandedMaps):
         self._extremes = united(self._extremes, extremes)
 
     @property
-    def found(self) -> tuple[float, float] | None:
+    def measurements(self) -> tuple[float, float] | None:
         return self._extremes
 
-    def take(self, found: Sequence[Any]) -> None:
-        self._extremes = reduce(united, found)
+    def use_measurements(self, parts: Sequence[Any]) -> None:
+        self._extremes = reduce(united, parts)
 
     def maps(self, held: Raster, begin: int, band: Rows) -> list[Map]:
         prepared = self._prepared(held)
