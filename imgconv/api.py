@@ -326,11 +326,11 @@ def run(
            [1., 1.],
            [1., 1.]], dtype=float32)
     """
-    kept_steps = [str(step) for step in ([keep] if isinstance(keep, str | int) else keep)]
+    selected_steps = [str(step) for step in ([keep] if isinstance(keep, str | int) else keep)]
     with python_remedies():
         if alpha not in ("drop", NO_ALPHA):
             raise UsageError(f"alpha must be 'drop' or 'none', not {alpha!r}; steps have no transparency")
-        options: dict[str, Any] = {"keep": kept_steps, "range": range, "sheet": sheet, "missing": missing, "min_valid": min_valid}
+        options: dict[str, Any] = {"keep": selected_steps, "range": range, "sheet": sheet, "missing": missing, "min_valid": min_valid}
         options["missing_data"] = missing_data_of(nodata, mask)
         if isinstance(recipe, str | os.PathLike):
             network = network_recipe(file=os.fspath(recipe), **options)

@@ -143,7 +143,7 @@ class Run:
     def forms(self, outcome: Outcome) -> list[list[BandedImage]]:
         """Return the pages of each output without their rows."""
         for bands, held, begin in self._each_band(dict(enumerate(self._groups)), (0, 1)):
-            computed = self._shown({number: self._groups[number].maps(held, begin, band) for number, band in bands.items()})
+            computed = self._with_transparency({number: self._groups[number].maps(held, begin, band) for number, band in bands.items()})
         return [[self._banded(page, page.pixels(computed), computed, outcome) for page in pages] for pages in self.pages]
 
     def compute_part(self, number: int, part: Rows, put: Callable[[int, int, Array], None]) -> None:
@@ -153,7 +153,7 @@ class Run:
         for bands, held, begin in self._each_band({each: self._groups[each] for each in needed}, part):
             computed = {each: self._groups[each].maps(held, begin, band) for each, band in bands.items()}
             self._add_statistics(computed, part[1] - part[0])
-            computed = self._shown(computed)
+            computed = self._with_transparency(computed)
             for sink, page in pages:
                 put(sink, min(band[0] for band in bands.values()), _apart(page.pixels(computed), held))
 
@@ -164,7 +164,7 @@ class Run:
         for bands, held, begin in self._each_band({number: self._groups[number] for number in needed}):
             computed = {number: self._groups[number].maps(held, begin, band) for number, band in bands.items()}
             outcome.missing_after += self._add_statistics(computed)
-            computed = self._shown(computed)
+            computed = self._with_transparency(computed)
             for writer, page in pages.items():
                 if all(group in computed for group, _ in page.maps):
                     pixels = _apart(page.pixels(computed), held)
@@ -210,9 +210,9 @@ class Run:
             steps.append(bands)
         return [bands for bands in steps if bands]
 
-    def _shown(self, computed: dict[int, list[Map]]) -> dict[int, list[Map]]:
+    def _with_transparency(self, computed: dict[int, list[Map]]) -> dict[int, list[Map]]:
         """Maps as the outputs show them: with transparency in missing cells that no value marks, where the format has it."""
-        taken = OUTPUTS[self._job.destination.format].channels
+        allowed = OUTPUTS[self._job.destination.format].channels
         shown = {}
         for group, maps in computed.items():
             shown[group] = maps
@@ -220,7 +220,7 @@ class Run:
                 from imgconv.process.missing import all_valid, transparent
 
                 shown[group] = [
-                    replace(each, image=transparent(all_valid(each.image))) if each.image.channels + 1 in taken else each for each in maps
+                    replace(each, image=transparent(all_valid(each.image))) if each.image.channels + 1 in allowed else each for each in maps
                 ]
         return shown
 

@@ -183,10 +183,10 @@ def _has_header(file: Readable) -> bool:
 def has_other_description(file: Readable, description: str | None) -> bool:
     """Whether the metadata of an output describe another recipe or version than `description`; False without a description."""
     try:
-        found = read_header(file, max_pixels=None).description
+        stored = read_header(file, max_pixels=None).description
     except ImgconvError:
         return False
-    return found is not None and found != description
+    return stored is not None and stored != description
 
 
 def _last_bytes(file: Path | bytes, count: int) -> bytes:

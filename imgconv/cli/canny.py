@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from imgconv.cli.options import WHAT, Alpha, HowOptions, Inputs, Invert, Mask, Nodata, Overlay, TellOptions, WhereOptions, option
+from imgconv.cli.options import WHAT, Alpha, HowOptions, Inputs, Invert, Mask, MessageOptions, Nodata, Overlay, WhereOptions, option
 from imgconv.errors import UsageError, comma_hint
 from imgconv.modes import AlphaRule
 
@@ -55,7 +55,7 @@ class CannyOptions:
         return Recipe("canny", step, Postprocess(self.invert, None, self.overlay), missing_data_of(self))
 
 
-def command(inputs: Inputs, what: CannyOptions, where: WhereOptions, tell: TellOptions, how: HowOptions) -> None:
+def command(inputs: Inputs, what: CannyOptions, where: WhereOptions, messages: MessageOptions, how: HowOptions) -> None:
     """Trace edges as lines one pixel wide.
 
     Smooths the luma, thins the gradient to its ridges, and follows edges from strong gradients to the weaker ones that touch them.
@@ -63,7 +63,7 @@ def command(inputs: Inputs, what: CannyOptions, where: WhereOptions, tell: TellO
     """
     from imgconv.cli.execution import execute
 
-    execute(inputs, what.to_recipe(), where, how, tell)
+    execute(inputs, what.to_recipe(), where, how, messages)
 
 
 def thresholds_of(low: str | None, high: str | None) -> tuple[float | None, float | None, bool]:

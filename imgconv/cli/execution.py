@@ -19,7 +19,7 @@ from imgconv.batch.work import LARGE, Job
 from imgconv.cli.app import Interrupted
 from imgconv.cli.console import Reporter, print_previews, write_json, write_message
 from imgconv.cli.option_values import layout, limit, memory, region, shard
-from imgconv.cli.options import HowOptions, OnError, TellOptions, WhereOptions
+from imgconv.cli.options import HowOptions, MessageOptions, OnError, WhereOptions
 from imgconv.display.words import counted
 from imgconv.engine import compiled, fallback
 from imgconv.engine.parallel import default_threads
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from imgconv.images.layout import Layout
 
 
-def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: HowOptions, tell: TellOptions) -> None:
+def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: HowOptions, messages: MessageOptions) -> None:
     """Run `recipe` over `inputs`. Raises typer.Exit(1) when an input failed."""
-    fallback.announce = (lambda text: None) if tell.quiet else write_message
-    _check_options(inputs, where, tell)
+    fallback.announce = (lambda text: None) if messages.quiet else write_message
+    _check_options(inputs, where, messages)
     max_pixels = limit(how.max_pixels)
     plan = plan_run(
         inputs,
@@ -48,11 +48,11 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
         recursive=where.recursive,
         shard=shard(where.shard),
         others=_other_inputs(where),
-        page=_page_file(tell),
+        page=_page_file(messages),
     )
-    for note in () if tell.quiet else plan.notes:
+    for note in () if messages.quiet else plan.notes:
         write_message(note)
-    _check_streams(plan, how, tell)
+    _check_streams(plan, how, messages)
     if how.dask is not None:
         _check_cluster(plan, how.dask)
     elif not how.dry_run:
@@ -64,7 +64,7 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
         max_pixels=max_pixels,
         salvage=how.salvage,
         axes=how.axes,
-        statistics=tell.json,
+        statistics=messages.json,
         description=None if how.strip else _description(recipe),
         strip=how.strip,
         strip_location=how.strip_location,
@@ -78,22 +78,22 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
         large=LARGE if how.memory is None else memory(how.memory),
         is_bounded=how.memory is not None,
     )
-    if _run(plan, job, how, tell).failed:
+    if _run(plan, job, how, messages).failed:
         raise typer.Exit(1)
 
 
-def _run(plan: Plan, job: Job, how: HowOptions, tell: TellOptions) -> Reporter:
+def _run(plan: Plan, job: Job, how: HowOptions, messages: MessageOptions) -> Reporter:
     """Run, and report every outcome. An interrupted run leaves no half-written file."""
-    reporter = Reporter(len(plan.sources), job.recipe, quiet=tell.quiet, verbose=tell.verbose, dry_run=how.dry_run)
+    reporter = Reporter(len(plan.sources), job.recipe, quiet=messages.quiet, verbose=messages.verbose, dry_run=how.dry_run)
     job = replace(job, progress=reporter.show_part) if len(plan.sources) == 1 else job
     try:
-        with reporter, _page(plan, job, how, tell) as add_to_page, closing(_outcomes(plan, job, how)) as outcomes:
+        with reporter, _page(plan, job, how, messages) as add_to_page, closing(_outcomes(plan, job, how)) as outcomes:
             for outcome in outcomes:
                 reporter.add(outcome)
                 add_to_page(outcome)
-                if tell.json:
+                if messages.json:
                     write_json(outcome.as_json())
-                if tell.show and not how.dry_run:
+                if messages.show and not how.dry_run:
                     print_previews(outcome.outputs)
     except Interrupted as interrupt:
         atomic.abandon()
@@ -103,13 +103,13 @@ def _run(plan: Plan, job: Job, how: HowOptions, tell: TellOptions) -> Reporter:
     return reporter
 
 
-def _page(plan: Plan, job: Job, how: HowOptions, tell: TellOptions) -> AbstractContextManager[Callable[[Outcome], None]]:
+def _page(plan: Plan, job: Job, how: HowOptions, messages: MessageOptions) -> AbstractContextManager[Callable[[Outcome], None]]:
     """The page of --report; does nothing without one."""
-    if tell.report is None:
+    if messages.report is None:
         return nullcontext(lambda outcome: None)
     from imgconv.cli.report import page_of_run
 
-    return page_of_run(tell.report, plan, job, how, quiet=tell.quiet)
+    return page_of_run(messages.report, plan, job, how, quiet=messages.quiet)
 
 
 def _outcomes(plan: Plan, job: Job, how: HowOptions) -> Generator[Outcome]:
@@ -138,11 +138,11 @@ def _other_inputs(where: WhereOptions) -> list[Path]:
     return [*listed, *files_read()]
 
 
-def _page_file(tell: TellOptions) -> "AnyPath | None":
+def _page_file(messages: MessageOptions) -> "AnyPath | None":
     """The file of --report."""
     from imgconv.batch.paths import parse_path
 
-    return None if tell.report is None else parse_path(tell.report)
+    return None if messages.report is None else parse_path(messages.report)
 
 
 def _listed_inputs(where: WhereOptions) -> list[str]:
@@ -155,9 +155,9 @@ def _description(recipe: Recipe) -> str:
     return f"imgconv {__version__} {recipe.describe()}".encode("utf-8", "backslashreplace").decode()
 
 
-def _check_options(inputs: Sequence[str], where: WhereOptions, tell: TellOptions) -> None:
+def _check_options(inputs: Sequence[str], where: WhereOptions, messages: MessageOptions) -> None:
     """Refuse options that exclude each other before anything is read."""
-    if tell.quiet and tell.verbose:
+    if messages.quiet and messages.verbose:
         raise UsageError("--quiet and --verbose contradict each other; leave one of them out")
     if where.skip_existing and where.no_clobber:
         raise UsageError("--skip-existing and --no-clobber contradict each other; leave one of them out")
@@ -183,22 +183,22 @@ def _check_cluster(plan: Plan, address: str) -> None:
         raise UsageError("--dask reads and writes files; leave out - for standard input and output")
 
 
-def _check_streams(plan: Plan, how: HowOptions, tell: TellOptions) -> None:
+def _check_streams(plan: Plan, how: HowOptions, messages: MessageOptions) -> None:
     """Refuse to write to a standard output that is closed, a terminal or used twice."""
-    if sys.stdout is None and (tell.json or plan.destination.stdout):
+    if sys.stdout is None and (messages.json or plan.destination.stdout):
         raise UsageError("standard output is closed; write to a file with -o")
-    if tell.json and plan.destination.stdout and not how.dry_run:
+    if messages.json and plan.destination.stdout and not how.dry_run:
         raise UsageError("--json needs standard output, which the image uses; write the image to a file with -o")
     if plan.destination.stdout and sys.stdout.isatty() and not how.dry_run:
         raise UsageError("standard output is a terminal; write to a file with -o, or use a pipe")
 
 
-def execute_batch(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: HowOptions, tell: TellOptions) -> None:
+def execute_batch(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: HowOptions, messages: MessageOptions) -> None:
     """Run all images through `recipe` and write the results as one array. If an image fails, nothing is written."""
     from imgconv.batch.stacking import check_sizes, plan_stack, write_stack
 
-    fallback.announce = (lambda text: None) if tell.quiet else write_message
-    _check_options(inputs, where, tell)
+    fallback.announce = (lambda text: None) if messages.quiet else write_message
+    _check_options(inputs, where, messages)
     if how.dask is not None:
         raise UsageError("--batch cannot be used with --dask; leave one of them out")
     if where.shard is not None:
@@ -215,7 +215,7 @@ def execute_batch(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, ho
         axes=how.axes,
         others=_other_inputs(where),
     )
-    _check_batch(stack, where, tell)
+    _check_batch(stack, where, messages)
     started = time.perf_counter()
     check_sizes(stack)
     target = STDIN if stack.file is None else str(stack.file)
@@ -227,18 +227,18 @@ def execute_batch(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, ho
         shapes = write_stack(stack)
         seconds = (time.perf_counter() - started) / len(shapes)
         outcomes = [Outcome(name, outputs=[target], shapes=[shape], seconds=seconds) for name, shape in shapes]
-    _report_batch(outcomes, target, tell)
+    _report_batch(outcomes, target, messages)
 
 
-def _check_batch(stack: "Stack", where: WhereOptions, tell: TellOptions) -> None:
+def _check_batch(stack: "Stack", where: WhereOptions, messages: MessageOptions) -> None:
     """Refuse options that --batch excludes."""
-    if tell.report is not None:
+    if messages.report is not None:
         raise UsageError("--report shows images, and --batch writes an array; leave one of them out")
-    if tell.show:
+    if messages.show:
         raise UsageError("--show previews images, and --batch writes an array; leave one of them out")
     if where.quality is not None:
         raise UsageError(f"--quality has no meaning for {stack.format}; leave it out")
-    if stack.file is None and (sys.stdout is None or sys.stdout.isatty() or tell.json):
+    if stack.file is None and (sys.stdout is None or sys.stdout.isatty() or messages.json):
         raise UsageError("standard output cannot receive the array here; write it to a file with -o")
 
 
@@ -253,11 +253,11 @@ def _is_complete(stack: "Stack", where: WhereOptions) -> bool:
     return where.skip_existing
 
 
-def _report_batch(outcomes: Sequence[Outcome], target: str, tell: TellOptions) -> None:
-    if tell.json:
+def _report_batch(outcomes: Sequence[Outcome], target: str, messages: MessageOptions) -> None:
+    if messages.json:
         for outcome in outcomes:
             write_json(outcome.as_json())
-    if not tell.quiet:
+    if not messages.quiet:
         note = outcomes[0].note or ("skipped: exists" if outcomes[0].skipped else "")
         place = "standard output" if target == STDIN else target
         write_message(f"{counted(len(outcomes), 'image')} -> {place}{f' ({note})' if note else ''}")

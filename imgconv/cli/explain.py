@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from imgconv.cli.option_values import check_output, limit
-from imgconv.cli.options import MAX_PIXELS, TELL, WHAT, AxesOrder, Input, MaxPixels, Salvage, option
+from imgconv.cli.options import MAX_PIXELS, MESSAGES, WHAT, AxesOrder, Input, MaxPixels, Salvage, option
 from imgconv.cli.selection import Selection
 from imgconv.errors import UsageError
 
@@ -24,22 +24,22 @@ def command(
         option(WHAT, "--at", metavar="X,Y", help="Output pixel as column,row, counted from zero. Defaults to the middle of the output."),
     ] = None,
     matrix: Annotated[
-        bool, option(TELL, "--matrix", help="Show the kernel as a matrix, and im2col, for a few cells around the pixel.")
+        bool, option(MESSAGES, "--matrix", help="Show the kernel as a matrix, and im2col, for a few cells around the pixel.")
     ] = False,
     animate: Annotated[
         Path | None,
-        option(TELL, "--animate", metavar="FILE.gif", help="Draw the window as it moves over a few cells around the pixel."),
+        option(MESSAGES, "--animate", metavar="FILE.gif", help="Draw the window as it moves over a few cells around the pixel."),
     ] = None,
     html: Annotated[
         Path | None,
-        option(TELL, "--html", metavar="FILE.html", help="Write a page for a browser, on which the window moves and all settings change."),
+        option(MESSAGES, "--html", metavar="FILE.html", help="Write a web page on which the window moves and all settings can change."),
     ] = None,
     crop: Annotated[
         str | None,
-        option(TELL, "--crop", metavar="X,Y,W,H", help="Part of the photograph on the page. Defaults to all of it, scaled down."),
+        option(MESSAGES, "--crop", metavar="X,Y,W,H", help="Part of the photograph on the page. Defaults to all of it, scaled down."),
     ] = None,
-    quiz: Annotated[bool, option(TELL, "--quiz", help="Add five questions to the page.")] = False,
-    json: Annotated[bool, option(TELL, "--json", help="Write one JSON object to standard output.")] = False,
+    quiz: Annotated[bool, option(MESSAGES, "--quiz", help="Add five questions to the page.")] = False,
+    json: Annotated[bool, option(MESSAGES, "--json", help="Write one JSON object to standard output.")] = False,
     max_pixels: MaxPixels = MAX_PIXELS,
     salvage: Salvage = False,
     axes: AxesOrder = None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imgconv.cli.option_values import check_output, limit
-from imgconv.cli.options import MAX_PIXELS, TELL, WHAT, WHERE, AxesOrder, Mask, MaxPixels, Nodata, Salvage, Size, mode_option, option
+from imgconv.cli.options import MAX_PIXELS, MESSAGES, WHAT, WHERE, AxesOrder, Mask, MaxPixels, Nodata, Salvage, Size, mode_option, option
 from imgconv.errors import UsageError
 from imgconv.modes import Channels
 
@@ -43,7 +43,7 @@ class LearnOptions:
     output: Annotated[
         Path | None, option(WHERE, "-o", "--output", metavar="FILE.npy", help="Write the weights, for use with -k @FILE.npy.")
     ] = None
-    json: Annotated[bool, option(TELL, "--json", help="Write a line of JSON to standard output.")] = False
+    json: Annotated[bool, option(MESSAGES, "--json", help="Write a line of JSON to standard output.")] = False
     max_pixels: MaxPixels = MAX_PIXELS
     salvage: Salvage = False
     axes: AxesOrder = None

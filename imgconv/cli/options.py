@@ -17,7 +17,7 @@ from imgconv import __version__
 from imgconv.cli.completion import complete_compression, complete_format, complete_kernel, complete_padding
 from imgconv.modes import AlphaRule, Axes, MissingMode, Mode, PaddingMode, PoolMode, Range
 
-WHAT, WHERE, TELL, HOW = "Processing", "Output", "Messages", "Execution"  # sections of --help
+WHAT, WHERE, MESSAGES, HOW = "Processing", "Output", "Messages", "Execution"  # sections of --help
 MAX_PIXELS = "178956970"
 
 
@@ -134,8 +134,8 @@ AxesOrder = Annotated[
     Axes | None,
     mode_option("--axes", Axes, "Axes of a .npy array of three", "Without it, a last axis of 3 or 4 cells is colour (HWC), else CHW."),
 ]
-Json = Annotated[bool, option(TELL, "--json", help="Write a line of JSON for each image to standard output.")]
-Quiet = Annotated[bool, option(TELL, "-q", "--quiet", help="Show only errors.")]
+Json = Annotated[bool, option(MESSAGES, "--json", help="Write a line of JSON for each image to standard output.")]
+Quiet = Annotated[bool, option(MESSAGES, "-q", "--quiet", help="Show only errors.")]
 
 
 PaddingModeName = Annotated[str, mode_option("--padding-mode", PaddingMode, "Values beyond the edge of the image", metavar="MODE")]
@@ -283,17 +283,17 @@ class WhereOptions:
 
 
 @dataclass(frozen=True)
-class TellOptions:
+class MessageOptions:
     """What a run reports."""
 
     json: Json = False
-    show: Annotated[bool, option(TELL, "--show", help="Preview results in the terminal.")] = False
+    show: Annotated[bool, option(MESSAGES, "--show", help="Preview results in the terminal.")] = False
     report: Annotated[
         str | None,
-        option(TELL, "--report", metavar="FILE.html", help="Write a web page that shows each image before and after."),
+        option(MESSAGES, "--report", metavar="FILE.html", help="Write a web page that shows each image before and after."),
     ] = None
     quiet: Quiet = False
-    verbose: Annotated[bool, option(TELL, "-v", "--verbose", help="Show details of each image.")] = False
+    verbose: Annotated[bool, option(MESSAGES, "-v", "--verbose", help="Show details of each image.")] = False
 
 
 @dataclass(frozen=True)

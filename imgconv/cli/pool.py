@@ -1,6 +1,6 @@
 """The command `imgconv pool`."""
 
-from imgconv.cli.options import HowOptions, Inputs, PoolOptions, TellOptions, WhereOptions
+from imgconv.cli.options import HowOptions, Inputs, MessageOptions, PoolOptions, WhereOptions
 
 EXAMPLES = """
 imgconv pool photo.jpg --size 4 --mode avg
@@ -10,7 +10,7 @@ imgconv pool scan.png --window '0 1 0; 1 1 1; 0 1 0' --mode rank:90
 """
 
 
-def command(inputs: Inputs, what: PoolOptions, where: WhereOptions, tell: TellOptions, how: HowOptions) -> None:
+def command(inputs: Inputs, what: PoolOptions, where: WhereOptions, messages: MessageOptions, how: HowOptions) -> None:
     """Reduce each window of an image to one value.
 
     --mode selects the value, such as the maximum. The result for photo.jpg is photo.pool.png.
@@ -18,4 +18,4 @@ def command(inputs: Inputs, what: PoolOptions, where: WhereOptions, tell: TellOp
     from imgconv.cli.execution import execute
     from imgconv.cli.recipes import pool_recipe_of
 
-    execute(inputs, pool_recipe_of(what), where, how, tell)
+    execute(inputs, pool_recipe_of(what), where, how, messages)

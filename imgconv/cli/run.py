@@ -12,10 +12,10 @@ from imgconv.cli.options import (
     Inputs,
     KernelsFile,
     Mask,
+    MessageOptions,
     MinValid,
     Missing,
     Nodata,
-    TellOptions,
     WhereOptions,
     mode_option,
     option,
@@ -89,7 +89,7 @@ class CommandType(Command):
         return {"Operations of steps": records}
 
 
-def command(inputs: Inputs, what: RunOptions, where: WhereOptions, tell: TellOptions, how: HowOptions) -> None:
+def command(inputs: Inputs, what: RunOptions, where: WhereOptions, messages: MessageOptions, how: HowOptions) -> None:
     """Run images through the steps of a recipe.
 
     The result for photo.jpg is photo.run.png, or photo.NAME.png for a recipe called NAME.
@@ -109,7 +109,7 @@ def command(inputs: Inputs, what: RunOptions, where: WhereOptions, tell: TellOpt
         min_valid=what.min_valid,
         missing_data=missing_data_of(what),
     )
-    (execute_batch if what.batch else execute)(inputs, recipe, _with_format(where, recipe, inputs), how, tell)
+    (execute_batch if what.batch else execute)(inputs, recipe, _with_format(where, recipe, inputs), how, messages)
 
 
 def _with_format(where: WhereOptions, recipe: "Recipe", inputs: list[str]) -> WhereOptions:

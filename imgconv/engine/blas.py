@@ -90,15 +90,15 @@ def _set_threads(library: Library, threads: int) -> None:
 
 @cache
 def _libraries() -> list[Library]:
-    """The BLAS libraries to limit; found once, since the search takes milliseconds."""
+    """The BLAS libraries to limit; loaded once, since the search takes milliseconds."""
     with forks.lock():
         from threadpoolctl import ThreadpoolController
 
-        found: list[Library] = ThreadpoolController().select(user_api="blas").lib_controllers
+        loaded: list[Library] = ThreadpoolController().select(user_api="blas").lib_controllers
     package = Path(np.__file__).parent
     folders = package, package.with_name("numpy.libs")  # of NumPy's wheels
-    own = [library for library in found if any(Path(library.filepath).is_relative_to(folder) for folder in folders)]
-    return own or found
+    own = [library for library in loaded if any(Path(library.filepath).is_relative_to(folder) for folder in folders)]
+    return own or loaded
 
 
 _limit = _Limit()

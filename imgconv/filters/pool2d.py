@@ -12,10 +12,10 @@ from imgconv.errors import DoesNotFit, UsageError
 from imgconv.filters.parts import Part
 from imgconv.modes import PoolMode
 from imgconv.window import Window
-from imgconv.windows.blocks import seen
+from imgconv.windows.blocks import cell_counts
 from imgconv.windows.borders import Border, PaddedRows
 from imgconv.windows.ranks import rank_algorithm, ranked
-from imgconv.windows.reduce import Planes, average_algorithm, averages, extremes, fewest_seen
+from imgconv.windows.reduce import Planes, average_algorithm, averages, extremes, fewest_cells
 from imgconv.windows.shapes import deviations, has_exact_deviations, shaped_averages, shaped_extremes
 
 BAND_VALUES = 1 << 20  # of a padded image at a time
@@ -72,7 +72,7 @@ def pool_image(
     _check(pixels)
     if border is not None:
         return _pool_padded(pixels, window, mode, border, part, threads)
-    _check_seen(window, pixels.shape[:2])
+    _check_windows(window, pixels.shape[:2])
     planes = Planes.of_image(pixels)
     match pool_mode:
         case PoolMode.max | PoolMode.min:
@@ -104,7 +104,7 @@ def pool_algorithm(mode: str, window: Window, size: tuple[int, int], dtype: np.d
     """
     if padded:
         window, size = _padded(window, size)
-    _check_seen(window, size)
+    _check_windows(window, size)
     pool_mode, _ = PoolMode.of(mode)
     match pool_mode:
         case PoolMode.max | PoolMode.min | PoolMode.range:
@@ -131,9 +131,9 @@ def _check(pixels: AnyArray) -> None:
         raise DoesNotFit(f"an image of shape {pixels.shape} has nothing to pool")
 
 
-def _check_seen(window: Window, size: tuple[int, int]) -> None:
+def _check_windows(window: Window, size: tuple[int, int]) -> None:
     """Raise DoesNotFit where a window would see no cell."""
-    if not (all(fewest_seen(window, size, axis) for axis in (0, 1)) and (window.footprint is None or seen(window, size).fewest)):
+    if not (all(fewest_cells(window, size, axis) for axis in (0, 1)) and (window.footprint is None or cell_counts(window, size).fewest)):
         shape = window.footprint or window.kernel_size
         raise DoesNotFit(f"a window of {shape} holds only padding of the image {size}; use less padding or dilation, or --padding-mode")
 

@@ -10,7 +10,7 @@ from imgconv.arrays import AnyArray
 from imgconv.errors import DoesNotFit
 from imgconv.modes import Morphology
 from imgconv.window import Window
-from imgconv.windows.blocks import seen
+from imgconv.windows.blocks import cell_counts
 from imgconv.windows.borders import Border, PaddedRows
 from imgconv.windows.reduce import Planes, extremes
 from imgconv.windows.shapes import shaped_extremes
@@ -76,7 +76,7 @@ def _extreme(input: AnyArray, window: Window, padding_mode: str | tuple[str, flo
         rows = planes.rows.reshape(planes.count, *size)
         padded = np.stack([_padded(plane, window, Border.of(padding_mode)) for plane in rows])
         planes, window = Planes.of_batch(padded[None]), replace(window, padding=(0, 0), around=None)
-    elif not seen(window, size).fewest:
+    elif not cell_counts(window, size).fewest:
         raise DoesNotFit(f"a window of {window.footprint or window.kernel_size} holds only padding of maps {size}; give a padding_mode")
     reduce = shaped_extremes if window.footprint else extremes
     return reduce(planes, window, largest=largest).reshape(input.shape)

@@ -181,24 +181,24 @@ def _read_animation(file: BinaryIO, head: png.Head, salvage: bool) -> _Animation
     """Read and check the chunks of an animation. Raises DamageError where they contradict the specification, or data are missing."""
     count = loop = sequence = 0
     frames: list[_Frame] = []
-    still_seen = False
+    has_still = False
     opaque = head.colour_type not in _WITH_ALPHA
     file.seek(0)
     try:
         for name, length in png.chunks(file):
-            still_seen |= name == b"IDAT"
+            has_still |= name == b"IDAT"
             opaque &= name != b"tRNS"
             if name not in png.ANIMATION:
                 continue
             data = _checked(file, name, length)
-            if name == b"acTL" and not still_seen:
+            if name == b"acTL" and not has_still:
                 count, loop = struct.unpack(">II", data)
                 continue
             if struct.unpack(">I", data[:4]) != (sequence,) or name == b"acTL":
                 raise DamageError("its chunks are out of order")
             sequence += 1
             if name == b"fcTL":
-                frames.append(_frame(data, head.size, opaque, not still_seen, first=not frames))
+                frames.append(_frame(data, head.size, opaque, not has_still, first=not frames))
             elif not frames or frames[-1].is_still:
                 raise DamageError("data come before their frame")
             else:

@@ -301,9 +301,9 @@ def gallery(image: Raster, registry: Registry, names: Sequence[str], source: str
     for name in names:
         recipe = filter_recipe([name], registry=registry)
         if isinstance(recipe.step, Filter):
-            made = panels_of_filter(small, recipe, recipe.step)
-            titles = [name] if len(made) == 1 else [plan.kernels[0].name for plan in recipe.step.maps]
-            panels += [replace(panel, title=title, taps=()) for panel, title in zip(made, titles, strict=True) if title not in shown]
+            maps = panels_of_filter(small, recipe, recipe.step)
+            titles = [name] if len(maps) == 1 else [plan.kernels[0].name for plan in recipe.step.maps]
+            panels += [replace(panel, title=title, taps=()) for panel, title in zip(maps, titles, strict=True) if title not in shown]
             shown.update(titles)
     note = f"{len(names)} kernels and banks, {len(panels) - 1} maps; red above zero, blue below; the image is {size_text(small.size)} here"
     return Exhibit(f"The kernels of imgconv on {source}", note, (Group("", "", tuple(panels)),))

@@ -47,7 +47,7 @@ class _CutMap(BandedMaps):
         self._declared, self._is_marked = declared, is_marked
         self._recipe, self._plain, self._size, self._floats = recipe, plain, size, floats
         self.height, self.alignment = plain.height, plain.alignment
-        self.missing, self._seen, self._stop = 0, 0, size[0]
+        self.missing, self._next_row, self._stop = 0, 0, size[0]
         step = recipe.step
         assert isinstance(step, Filter | Pool)
         window = step.window(step.maps[0]) if isinstance(step, Filter) else step.window
@@ -62,17 +62,17 @@ class _CutMap(BandedMaps):
 
     def measure(self, held: Raster, begin: int, band: Rows) -> None:
         rows = self.rows(band)
-        first, last = max(rows[0], self._seen), min(rows[1], self._stop)
+        first, last = max(rows[0], self._next_row), min(rows[1], self._stop)
         if first < last:
             missing = self._located(held, begin, (first, last)).missing
             self.missing += missing
-            self._seen = last
+            self._next_row = last
             if missing and not (self._is_marked or self.has_missing_results):
                 self.has_missing_results = self._result(held, begin, band).missing > 0
 
     def measure_part(self, rows: Rows) -> None:
         first, last = rows
-        self._seen = self.rows((first, first + 1))[0] if first else 0
+        self._next_row = self.rows((first, first + 1))[0] if first else 0
         self._stop = self.rows((last, last + 1))[0] if last < self.height else self._size[0]
 
     @property

@@ -150,8 +150,8 @@ class _PooledMap(BandedMaps):
 
     def maps(self, held: Raster, begin: int, band: Rows) -> list[Map]:
         if self._step.padding_mode is None:
-            window, seen = pool_rows(self._step.window, self._size, band)
-            result = pooled(rows_of(held, begin, seen), self._step, self._floats, self._threads, window)
+            window, rows_needed = pool_rows(self._step.window, self._size, band)
+            result = pooled(rows_of(held, begin, rows_needed), self._step, self._floats, self._threads, window)
         else:
             part = Part(self._size[0], begin, *band)
             result = pooled(held, self._step, self._floats, self._threads, part=part)

@@ -134,8 +134,8 @@ class Network:
             try:
                 after = step.operation.trace(dims)
             except DoesNotFit as error:
-                got = shape_text(dims) if len(dims) > 1 else f"a vector of {shape_text(dims)}"
-                raise DoesNotFit(f"step {number} ({step.text}): got {got}: {error}") from None
+                shape = shape_text(dims) if len(dims) > 1 else f"a vector of {shape_text(dims)}"
+                raise DoesNotFit(f"step {number} ({step.text}): got {shape}: {error}") from None
             if None not in after and prod(size or 0 for size in after) > MAX_VALUES:
                 raise DoesNotFit(f"step {number} ({step.text}): would make {shape_text(after)} numbers; the limit is {MAX_VALUES}")
             shapes.append(after)

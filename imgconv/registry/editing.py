@@ -60,7 +60,7 @@ def add_entry(
         for section, entry_name, table in tables:
             if entry_name in entries:
                 if not replace:
-                    raise _taken(path, entries[entry_name])
+                    raise _name_in_use(path, entries[entry_name])
                 if section != f"{entries[entry_name].kind}s":
                     document[f"{entries[entry_name].kind}s"].remove(entry_name)
             if section not in document:
@@ -76,10 +76,10 @@ def check_name(name: str, *, replace: bool = False) -> None:
     path = user_file()
     entry = None if replace or not os.path.exists(path) else read_entries(path, "user").get(name)
     if entry is not None:
-        raise _taken(path, entry)
+        raise _name_in_use(path, entry)
 
 
-def _taken(path: Path, entry: Entry) -> UsageError:
+def _name_in_use(path: Path, entry: Entry) -> UsageError:
     return UsageError(f"{path} already has a {entry.kind} {entry.name!r}; choose another name, or replace it with --force")
 
 

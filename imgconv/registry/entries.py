@@ -141,9 +141,9 @@ def _check_entry(where: str, kind: Kind, name: str, table: object) -> None:
             raise UsageError(f"{where}: {key} {problem}")
     forms = [form for form in (KERNEL_FORMS if kind == "kernel" else BANK_FORMS) if form in table]
     if len(forms) != 1:
-        given = " and ".join(forms) or "none"
+        named = " and ".join(forms) or "none"
         choice = "rows, column and row, or generator" if kind == "kernel" else "kernels, kernel and rotations, or generator"
-        raise UsageError(f"{where}: {given} given; give exactly one of {choice}")
+        raise UsageError(f"{where}: {named} given; give exactly one of {choice}")
     (_check_kernel if kind == "kernel" else _check_bank)(where, table)
 
 

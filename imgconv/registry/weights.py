@@ -79,12 +79,12 @@ def read_weights(file: str | Path, member: str = "") -> Kernel | Bank:
         return _from_arrays(_npz(path) if suffix == ".npz" else {"": _npy(path)}, name, path)
     names = _tensor_names(path) if suffix == ".safetensors" else _npz_names(path)
     read = _tensor if suffix == ".safetensors" else _npz_array
-    found = next((n for n in (member, f"{member}.weight") if n in names), None)
-    if found is None:
+    array_name = next((n for n in (member, f"{member}.weight") if n in names), None)
+    if array_name is None:
         raise UsageError(f"{path} has no array {member!r}; it has {_listed(names)}")
-    biased = f"{found.removesuffix('.weight')}.bias"
-    with_bias = found.endswith("weight") and biased in names
-    return bank_of_weights(read(path, found), name, read(path, biased) if with_bias else None, where=f"{path}: {found}")
+    biased = f"{array_name.removesuffix('.weight')}.bias"
+    with_bias = array_name.endswith("weight") and biased in names
+    return bank_of_weights(read(path, array_name), name, read(path, biased) if with_bias else None, where=f"{path}: {array_name}")
 
 
 def check_there(path: Path) -> None:
@@ -134,8 +134,8 @@ def _from_arrays(arrays: Mapping[str, NDArray[Any]], name: str, path: Path) -> K
         return bank_of_weights(array, name, where=f"{path}: {only}" if only else str(path))
     kernels: list[Kernel] = []
     for member, array in arrays.items():
-        made = bank_of_weights(array, slug(f"@{member}"), where=f"{path}: {member}")
-        kernels += [made] if isinstance(made, Kernel) else made.kernels
+        loaded = bank_of_weights(array, slug(f"@{member}"), where=f"{path}: {member}")
+        kernels += [loaded] if isinstance(loaded, Kernel) else loaded.kernels
     if not kernels:
         raise UsageError(f"{path} holds no arrays; save at least one with numpy.savez")
     return Bank(name, tuple(kernels), range=_common_range(kernels))
@@ -332,13 +332,13 @@ def _named(
     path: Path, names: list[str], member: str, read: Callable[[Path, str], NDArray[Any]]
 ) -> tuple[NDArray[Any], NDArray[Any] | None]:
     wanted = (member, f"{member}.weight") if member else ("weight", *(names if len(names) == 1 else ()))
-    found = next((name for name in wanted if name in names), None)
-    if found is None:
+    array_name = next((name for name in wanted if name in names), None)
+    if array_name is None:
         problem = f"has no array {member!r}; it has" if member else "holds several arrays; add :NAME, one of"
         raise UsageError(f"{path} {problem} {_listed(names)}")
-    biased = re.sub(r"(^|\.)weight$", r"\1bias", found) if found.endswith("weight") else f"{found}.bias"
-    bias = _checked(read(path, biased), f"{path}: {biased}") if biased in names and biased != found else None
-    return _checked(read(path, found), f"{path}: {found}"), bias
+    biased = re.sub(r"(^|\.)weight$", r"\1bias", array_name) if array_name.endswith("weight") else f"{array_name}.bias"
+    bias = _checked(read(path, biased), f"{path}: {biased}") if biased in names and biased != array_name else None
+    return _checked(read(path, array_name), f"{path}: {array_name}"), bias
 
 
 def _checked(array: NDArray[Any], where: str) -> NDArray[Any]:

@@ -1,6 +1,6 @@
 """Windows of any shape, block by block: the cells that a block of outputs sees, in scratch that stays in the cache.
 
-Cells that do not exist hold a filler, so that a loop over a block needs no case for the border; `Seen` counts the cells that do exist.
+Cells that do not exist hold a filler, so that a loop over a block needs no case for the border; `CellCounts` counts those that do.
 """
 
 from collections.abc import Callable, Sequence
@@ -53,7 +53,7 @@ class Taps:
         self.columns = np.array(columns, np.intp) * (across * channels)
 
 
-class Seen:
+class CellCounts:
     """How many cells of a plane of `size` the window of each output sees.
 
     `whole_rows` and `whole_columns` (first, last) are the outputs whose windows lack no row, or no column.
@@ -90,9 +90,9 @@ class Seen:
 
 
 @lru_cache(32)  # images of a folder are often of one size
-def seen(window: Window, size: tuple[int, int], channels: int = 1) -> Seen:
+def cell_counts(window: Window, size: tuple[int, int], channels: int = 1) -> CellCounts:
     """How many cells of a plane of `size` the window of each output sees."""
-    return Seen(window, size, channels)
+    return CellCounts(window, size, channels)
 
 
 def _tap_range(window: Window, size: tuple[int, int], axis: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

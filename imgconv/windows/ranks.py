@@ -13,7 +13,7 @@ from imgconv.engine.parallel import run_bands
 from imgconv.loops import ranks as loops
 from imgconv.loops.pooling import SMALLEST
 from imgconv.window import Window
-from imgconv.windows.blocks import Block, Region, Taps, by_blocks, cells_of, seen
+from imgconv.windows.blocks import Block, Region, Taps, by_blocks, cell_counts, cells_of
 from imgconv.windows.reduce import Planes, identity_of, starts
 from imgconv.windows.shapes import counts_of, shaped_extremes
 
@@ -95,14 +95,14 @@ class _Ranks:
     def __init__(self, planes: Planes, window: Window, place: Place, valid: Planes | None):
         self.planes, self.window = planes, window
         self.places = np.array([0, *map(place, range(1, window.cell_count + 1))], np.int32)
-        self.taps, self.seen = Taps(window, planes.channels), seen(window, planes.size, planes.channels)
+        self.taps, self.cell_counts = Taps(window, planes.channels), cell_counts(window, planes.size, planes.channels)
         self.counted = counts_of(valid, planes, window)
         self.exists = valid or planes.with_rows(np.broadcast_to(np.uint8(1), planes.rows.shape))
 
     def by_registers(self, out: AnyArray, threads: int | None) -> list[Region]:
         """Fill `out` by a sorting network in registers where windows are whole; returns the regions that it leaves out."""
         planes, window, (_, h_out, w_out, channels) = self.planes, self.window, out.shape
-        (first, last), (begin, end) = self.seen.whole_rows, self.seen.whole_columns
+        (first, last), (begin, end) = self.cell_counts.whole_rows, self.cell_counts.whole_columns
         if first == last or begin == end:
             return [Region(0, h_out, 0, w_out)]
         height, width = window.kernel_size

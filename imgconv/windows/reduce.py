@@ -124,24 +124,24 @@ class Spans:
 
 @lru_cache(64)  # images of a folder are often of one size
 def _of_window(window: Window, size: tuple[int, ...], axis: int) -> Spans:
-    first, count = _seen_from(starts(window, size, axis), window, size, axis)
+    first, count = _cells_from(starts(window, size, axis), window, size, axis)
     first.flags.writeable = count.flags.writeable = False
     return Spans(first, count, window.dilation[axis])
 
 
 @lru_cache(64)
-def fewest_seen(window: Window, size: tuple[int, ...], axis: int) -> int:
+def fewest_cells(window: Window, size: tuple[int, ...], axis: int) -> int:
     """Return the least that any output cell sees along `axis`: one of those whose windows reach into the padding.
 
-    >>> fewest_seen(Window.of(3, padding=1), (4, 4), axis=0)
+    >>> fewest_cells(Window.of(3, padding=1), (4, 4), axis=0)
     2
     """
     reach = max(window.pads(size)[axis]) // window.stride[axis] + 1
     ends = (starts(window, size, axis, outputs) for outputs in (slice(reach), slice(-reach, None)))
-    return min(int(_seen_from(start, window, size, axis)[1].min()) for start in ends)
+    return min(int(_cells_from(start, window, size, axis)[1].min()) for start in ends)
 
 
-def _seen_from(start: Cells, window: Window, size: Sequence[int], axis: int) -> tuple[Cells, Cells]:
+def _cells_from(start: Cells, window: Window, size: Sequence[int], axis: int) -> tuple[Cells, Cells]:
     """Return the first cell that each window sees which begins at `start`, and how many it sees."""
     taps, step, cells = window.kernel_size[axis], window.dilation[axis], size[axis]
     skipped = np.maximum(-(start // step), 0)
@@ -279,7 +279,7 @@ def _strip_averages(
     heights, widths = (
         (divisors[0], divisors[1][columns])
         if divisors
-        else (Spans.of_window(window, size, 0).count, _seen_from(starts(window, size, 1, columns), window, size, 1)[1])
+        else (Spans.of_window(window, size, 0).count, _cells_from(starts(window, size, 1, columns), window, size, 1)[1])
     )
     return averages(strip, narrow, (heights, widths), dtype, threads)
 
@@ -324,7 +324,7 @@ def average_algorithm(window: Window, size: tuple[int, int], count: int = 1) -> 
     ('2x2 blocks', 'separable')
     """
     adjacent = window.span == window.kernel_size == window.stride == (2, 2) and (count == 1 or size[0] % 2 == 0)
-    return "2x2 blocks" if adjacent and all(fewest_seen(window, size, axis) == 2 for axis in (0, 1)) else "separable"
+    return "2x2 blocks" if adjacent and all(fewest_cells(window, size, axis) == 2 for axis in (0, 1)) else "separable"
 
 
 def _run(worker: Callable[[], Fill], rows: int, rows_per_band: int, threads: int | None) -> None:

@@ -11,7 +11,7 @@ from imgconv.engine.compiled import loop
 from imgconv.loops import pooling, shapes
 from imgconv.loops.pooling import LARGEST, SMALLEST, SUM
 from imgconv.window import Window
-from imgconv.windows.blocks import Block, Fill, Seen, Taps, by_blocks, cells_of, seen
+from imgconv.windows.blocks import Block, CellCounts, Fill, Taps, by_blocks, cell_counts, cells_of
 from imgconv.windows.reduce import Planes, exact_types, identity_of
 
 Program = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
@@ -55,11 +55,11 @@ def deviations(planes: Planes, window: Window, threads: int | None = None, valid
     if has_exact_deviations(window, planes.rows.dtype):
         return _exact_deviations(planes, window, threads, valid)
     dtype, taps, counted = planes.rows.dtype, Taps(window, planes.channels), counts_of(valid, planes, window)
-    all_exist = valid is None and seen(window, planes.size, planes.channels).fewest == window.cell_count
-    cells_seen = None if all_exist else valid or planes.with_rows(np.ones(planes.rows.shape, np.uint8))
+    all_exist = valid is None and cell_counts(window, planes.size, planes.channels).fewest == window.cell_count
+    existing = None if all_exist else valid or planes.with_rows(np.ones(planes.rows.shape, np.uint8))
 
     def fill(cells: AnyArray, target: AnyArray, block: Block) -> None:
-        exists = cells[:1] if cells_seen is None else cells_of(cells_seen, window, block, 0, np.dtype(np.uint8))
+        exists = cells[:1] if existing is None else cells_of(existing, window, block, 0, np.dtype(np.uint8))
         counts, means, squares = counted.of(block, window.stride[1], target.shape[1]), np.empty(target.shape), np.empty(target.shape)
         masked = int(bool((counts < window.cell_count).any()))
         loop(shapes.deviations, masked=masked)(cells, exists, taps.rows, taps.columns, counts, means, squares, window.stride[0])
@@ -89,12 +89,12 @@ def _exact_deviations(planes: Planes, window: Window, threads: int | None, valid
     return _all_blocks(planes, window, fill, dtype, filler=0, cells=accumulator, threads=threads)
 
 
-def counts_of(valid: Planes | None, planes: Planes, window: Window) -> "Seen | SeenValid":
+def counts_of(valid: Planes | None, planes: Planes, window: Window) -> "CellCounts | ValidCounts":
     """How many cells the window of each output sees; with `valid` planes only those that are 1."""
-    return seen(window, planes.size, planes.channels) if valid is None else SeenValid(valid, window)
+    return cell_counts(window, planes.size, planes.channels) if valid is None else ValidCounts(valid, window)
 
 
-class SeenValid:
+class ValidCounts:
     """How many cells of `valid` planes, which are 1 or 0, the window of each output sees; at least 1, since sums are divided by it."""
 
     def __init__(self, valid: Planes, window: Window):

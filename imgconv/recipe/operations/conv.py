@@ -288,8 +288,8 @@ class TransposedConvolution(WeightedOperation):
         """The input cells along an axis that add to the output cell `at`, and the taps that they add with."""
         (before, _), stride, dilation = self.window.pads((1, 1))[axis], self.window.stride[axis], self.window.dilation[axis]
         taps = {cell: divmod(at + before - cell * stride, dilation) for cell in range(cells)}
-        taken = {cell: tap for cell, (tap, rest) in taps.items() if rest == 0 and 0 <= tap < self.window.kernel_size[axis]}
-        return tuple(taken), list(taken.values())
+        reaching = {cell: tap for cell, (tap, rest) in taps.items() if rest == 0 and 0 <= tap < self.window.kernel_size[axis]}
+        return tuple(reaching), list(reaching.values())
 
     def _size_formula(self, cells: int, axis: int) -> str:
         """(size - 1)*stride - before - after + span + output_padding, with its numbers."""

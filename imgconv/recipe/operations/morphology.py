@@ -91,8 +91,8 @@ class Morphing(Operation):
             place = (at[0] - rows.start, at[1] - columns.start)
             return Formula(tuple(rows), tuple(columns), lambda cells, channel: self._terms(cells[..., channel], place))
         window = self._window(largest=self.operation is Morphology.dilate)
-        rows_seen, columns_seen = window.cells(at, window.pads(input[1:]))
-        return Pooled(rows_seen, columns_seen, self.operation.pool, window=window, padding_mode=self.padding_mode)
+        window_rows, window_columns = window.cells(at, window.pads(input[1:]))
+        return Pooled(window_rows, window_columns, self.operation.pool, window=window, padding_mode=self.padding_mode)
 
     def _window(self, *, largest: bool) -> Window:
         return self.window.turned if largest else self.window
@@ -116,9 +116,9 @@ class Morphing(Operation):
 
         def extreme(maps: Array, largest: bool) -> Array:
             result = morphology(maps, Morphology.dilate if largest else Morphology.erode, self.window, self.padding_mode)
-            seen = self._seen(maps[0, 0], at, largest=largest)
-            text = f"the {'largest' if largest else 'smallest'} of {', '.join(['{}'] * len(seen))}"
-            terms.append(Term("dilate" if largest else "erode", text, seen, float(result[0, 0][at])))
+            values = self._values_under(maps[0, 0], at, largest=largest)
+            text = f"the {'largest' if largest else 'smallest'} of {', '.join(['{}'] * len(values))}"
+            terms.append(Term("dilate" if largest else "erode", text, values, float(result[0, 0][at])))
             return result
 
         value = float(compose(np.ascontiguousarray(cells, np.float32)[None, None], self.operation, extreme)[0, 0][at])
@@ -126,8 +126,8 @@ class Morphing(Operation):
         pairs = {Morphology.tophat: (own, last), Morphology.blackhat: (last, own), Morphology.gradient: (first, last)}
         return [*terms, Term("", "{} - {}", pairs[self.operation], value)] if self.operation in pairs else terms
 
-    def _seen(self, cells: Array, at: Cell, *, largest: bool) -> tuple[float, ...]:
-        """The values under the window at a cell that are not padding, and the value of a constant border if it is seen."""
+    def _values_under(self, cells: Array, at: Cell, *, largest: bool) -> tuple[float, ...]:
+        """The values under the window at a cell that are not padding, and the value of a constant border if it is one of them."""
         window = self._window(largest=largest)
         rows, columns = window.cells(at, window.pads(cells.shape))
         places = [(rows[row], columns[first + cell]) for row, first, count in window.runs for cell in range(count)]

@@ -166,15 +166,15 @@ def _averaged(sums: Callable[[Array], Array], average: Callable[[Array], Array],
     import numpy as np
 
     missing = np.isnan(input)
-    gone = average(missing.astype(np.float32))
-    return np.where(is_enough(gone, rule), sums(np.where(missing, np.float32(0), input)) / (1 - gone), np.float32(np.nan))
+    missing_share = average(missing.astype(np.float32))
+    return np.where(is_enough(missing_share, rule), sums(np.where(missing, np.float32(0), input)) / (1 - missing_share), np.float32(np.nan))
 
 
-def is_enough(gone: Array, rule: MissingRule) -> Array:
-    """Whether a window of which the share `gone` is missing has a result."""
+def is_enough(missing_share: Array, rule: MissingRule) -> Array:
+    """Whether a window with this share of missing cells has a result."""
     if rule.mode is MissingMode.propagate:
-        return gone == 0
-    return (gone < 1 - SHARE_ROUNDING) & (1 - gone >= rule.min_valid - SHARE_ROUNDING)
+        return missing_share == 0
+    return (missing_share < 1 - SHARE_ROUNDING) & (1 - missing_share >= rule.min_valid - SHARE_ROUNDING)
 
 
 KERNEL_SIZE, STRIDE, PADDING = Option("kernel_size", size), Option("stride", size_or_none, None), Option("padding", padding, 0)
