@@ -18,7 +18,7 @@ PHRASES = {  # of messages about the command line, and what a Python caller read
     "--color": "grey=False",
     "--grey": "grey=True",
     "raise it with --max-pixels": "open it with Pillow, and pass the image",
-    "use -s STEP, as often as there are steps, or --recipe FILE": "give a list of steps, or a recipe file",
+    "give each step with -s STEP, or a file with --recipe FILE": "give a list of steps, or a recipe file",
     "use -o NAME.npy, --format npy, or --keep a step before flatten": "use keep= with a step before flatten",
     "use the command imgconv canny": "call imgconv.canny",
     "use the command imgconv pool --mode ": "call imgconv.pool with mode=",

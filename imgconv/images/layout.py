@@ -40,7 +40,7 @@ class Layout:
         is_odd = format == "tiff" and tile is not None and any(side % 16 for side in tile)
         if tile is not None and (is_odd or max(tile) > _LARGEST_TILE):
             allowed = "multiples of 16, such as 256," if format == "tiff" else "sizes"
-            raise UsageError(f"--tile {tile[0]}x{tile[1]} is not possible; use {allowed} of {_LARGEST_TILE} pixels at most")
+            raise UsageError(f"--tile {tile[0]}x{tile[1]} is not possible; use {allowed} of at most {_LARGEST_TILE} pixels")
         for known in COMPRESSIONS:
             if compression in (known, None):
                 return cls(tile, None if compression is None else known, pyramid, zarr_format)

@@ -134,7 +134,7 @@ class Network:
             try:
                 after = step.operation.trace(dims)
             except DoesNotFit as error:
-                shape = shape_text(dims) if len(dims) > 1 else f"a vector of {shape_text(dims)}"
+                shape = shape_text(dims) if len(dims) > 1 else "a vector" if None in dims else f"a vector of {shape_text(dims)}"
                 raise DoesNotFit(f"step {number} ({step.text}): got {shape}: {error}") from None
             if None not in after and prod(size or 0 for size in after) > MAX_VALUES:
                 raise DoesNotFit(f"step {number} ({step.text}): would make {shape_text(after)} numbers; the limit is {MAX_VALUES}")
@@ -252,7 +252,7 @@ def network_recipe(
     """
     if bool(steps) == (file is not None):
         problem = "both steps and a recipe file are given" if steps else "no steps are given"
-        raise UsageError(f"{problem}; use -s STEP, as often as there are steps, or --recipe FILE")
+        raise UsageError(f"{problem}; give each step with -s STEP, or a file with --recipe FILE")
     if file is None:
         context = Context(kernels_file=kernels_file)
         known, name, own_range = tuple(step_of_text(step, n, context) for n, step in enumerate(steps, 1)), "run", None

@@ -225,7 +225,7 @@ class Canny(PixelStep):
             if not (isfinite(bound) and 0 <= bound <= largest):
                 raise UsageError(f"threshold must be {allowed}, not {self._text(bound)}")
         if len(bounds) == 2 and bounds[0] > bounds[1]:
-            raise UsageError(f"low threshold {self._text(bounds[0])} is above the high one, {self._text(bounds[1])}; exchange them")
+            raise UsageError(f"low threshold {self._text(bounds[0])} is above the high one, {self._text(bounds[1])}; swap them")
 
     def _text(self, bound: float) -> str:
         return f"{bound:g}%" if self.percent else f"{bound:g}"

@@ -215,7 +215,7 @@ def test_a_step_that_does_not_fit_fails_that_image_alone(photo, tmp_path):
 @pytest.mark.parametrize(
     "words, message",
     [
-        ((), "no steps are given; use -s STEP"),
+        ((), "no steps are given; give each step with -s STEP"),
         (("-s", "relu", "--recipe", "x.toml"), "both steps and a recipe file"),
         (("--recipe", "gone.toml"), "gone.toml: cannot read this recipe file"),
         (("-s", "flatten", "-o", "x.png"), "png cannot hold a vector"),

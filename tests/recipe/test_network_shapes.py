@@ -56,7 +56,7 @@ def test_a_step_that_does_not_fit_this_image(steps, message):
 @pytest.mark.parametrize(
     "steps, message",
     [
-        (["flatten", "relu", "max_pool 2"], "step 3 (max_pool 2): got a vector of ?: needs maps (channels, height, width); put it before"),
+        (["flatten", "relu", "max_pool 2"], "step 3 (max_pool 2): got a vector: needs maps (channels, height, width); put it before"),
         (["grey", "normalize 1,2,3 1"], "step 2 (normalize 1,2,3 1): got 1x?x?: needs 3 channels"),
         (["adaptive_avg_pool 5x7", "max_pool 6"], "got ?x5x7: kernel 6x6 does not fit"),
         (["flatten", "softmax 2"], "needs a dim from 1 to 1"),
