@@ -78,12 +78,7 @@ def atomic_write(path: Path, inputs: Inputs, before_sync: Callable[[], None] | N
 
 @contextlib.contextmanager
 def replace_file(
-    path: Path,
-    access: Access,
-    inputs: Inputs,
-    *,
-    before_sync: Callable[[], None] | None = None,
-    name: Path | None = None,
+    path: Path, access: Access, inputs: Inputs, *, before_sync: Callable[[], None] | None = None, name: Path | None = None
 ) -> Iterator[BinaryIO]:
     """Open a binary stream whose contents become the file at exactly `path`, whatever is there; links are not followed.
 

@@ -19,12 +19,7 @@ import os
 from importlib import import_module
 from typing import Any
 
-_CONTROLS = (
-    *range(0x20),
-    *range(0x7F, 0xA0),
-    *range(0x2028, 0x202F),
-    *range(0x2066, 0x206A),
-)  # also line ends and directions
+_CONTROLS = (*range(0x20), *range(0x7F, 0xA0), *range(0x2028, 0x202F), *range(0x2066, 0x206A))  # also line ends and directions
 _ESCAPES = {code: repr(chr(code))[1:-1] for code in _CONTROLS}
 
 # What loaders of shared libraries say where address space or memory is missing.

@@ -12,13 +12,7 @@ import numpy as np
 
 from imgconv.arrays import Array
 from imgconv.atomic import is_stream
-from imgconv.batch.destinations import (
-    Destination,
-    has_other_description,
-    is_complete,
-    refuse_long_names,
-    standard_output,
-)
+from imgconv.batch.destinations import Destination, has_other_description, is_complete, refuse_long_names, standard_output
 from imgconv.batch.memory import estimated_bytes
 from imgconv.batch.outcome import Outcome, Statistics, recorded
 from imgconv.batch.paths import AnyPath, exists, is_zarr, path_or_bytes

@@ -22,8 +22,7 @@ class CannyOptions:
     """What `canny` computes."""
 
     sigma: Annotated[
-        float,
-        option(WHAT, "--sigma", metavar="PIXELS", help="Width of the Gaussian that smooths the image first; 0 for no smoothing."),
+        float, option(WHAT, "--sigma", metavar="PIXELS", help="Width of the Gaussian that smooths the image first; 0 for no smoothing.")
     ] = 1.4
     low: Annotated[
         str | None,
@@ -36,8 +35,7 @@ class CannyOptions:
         ),
     ] = None
     high: Annotated[
-        str | None,
-        option(WHAT, "--high", metavar="LEVEL|N%", help="Weakest gradient that starts an edge. Defaults to a fifth of white."),
+        str | None, option(WHAT, "--high", metavar="LEVEL|N%", help="Weakest gradient that starts an edge. Defaults to a fifth of white.")
     ] = None
     invert: Invert = False
     overlay: Overlay = False

@@ -83,8 +83,7 @@ def show(reference: Reference, kernels_file: KernelsFile = None, json: Json = Fa
 
 
 @app.command(
-    cls=Command,
-    epilog="imgconv kernels add cross -k '0 1 0; 1 1 1; 0 1 0 / 5'\nimgconv kernels add blur9 -k gaussian:sigma=9 --tag blur",
+    cls=Command, epilog="imgconv kernels add cross -k '0 1 0; 1 1 1; 0 1 0 / 5'\nimgconv kernels add blur9 -k gaussian:sigma=9 --tag blur"
 )
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the kernel: a letter, then letters, digits, _ and -.")],
@@ -152,11 +151,7 @@ def path() -> None:
     cls=Command, epilog="imgconv kernels gallery photo.jpg -o sheet.png\nimgconv kernels gallery photo.jpg --tag blur -o blurs.pdf"
 )
 def gallery(
-    source: Input,
-    output: FigureFile,
-    tag: Tag = None,
-    kernels_file: KernelsFile = None,
-    max_pixels: MaxPixels = MAX_PIXELS,
+    source: Input, output: FigureFile, tag: Tag = None, kernels_file: KernelsFile = None, max_pixels: MaxPixels = MAX_PIXELS
 ) -> None:
     """Draw the result of every kernel and bank on one contact sheet."""
     from imgconv.cli.figure import write_gallery

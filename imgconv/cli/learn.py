@@ -28,10 +28,7 @@ class LearnOptions:
     """What is fitted, and where it goes."""
 
     size: Size = "3"
-    channels: Annotated[
-        Channels,
-        mode_option("--channels", Channels, "What to fit"),
-    ] = Channels.grey
+    channels: Annotated[Channels, mode_option("--channels", Channels, "What to fit")] = Channels.grey
     descend: Annotated[bool, option(WHAT, "--descend", help="Use gradient descent, as networks do, instead of least squares.")] = False
     steps: Annotated[
         int, option(WHAT, "--steps", metavar="N", min=1, max=100_000, help="Number of steps of --descend, from 1 to 100,000.")

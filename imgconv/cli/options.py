@@ -98,10 +98,7 @@ Grey = Annotated[
         help="Process the luma, or each colour channel. edge defaults to --grey, other commands to --color.",
     ),
 ]
-Alpha = Annotated[
-    AlphaRule,
-    mode_option("--alpha", AlphaRule, "How to treat transparency"),
-]
+Alpha = Annotated[AlphaRule, mode_option("--alpha", AlphaRule, "How to treat transparency")]
 Nodata = Annotated[
     str,
     option(
@@ -158,12 +155,10 @@ class FilterOptions:
         ),
     ] = None
     range: Annotated[
-        Range | None,
-        mode_option("--range", Range, "How to convert signed results to pixels", "Each kernel has its own default."),
+        Range | None, mode_option("--range", Range, "How to convert signed results to pixels", "Each kernel has its own default.")
     ] = None
     threshold: Annotated[
-        float | None,
-        option(WHAT, "--threshold", metavar="LEVEL", help="Make pixels white from this level up, and black below it."),
+        float | None, option(WHAT, "--threshold", metavar="LEVEL", help="Make pixels white from this level up, and black below it.")
     ] = None
     invert: Invert = False
     overlay: Overlay = False
@@ -211,8 +206,7 @@ class WhereOptions:
     """Where inputs come from and results go."""
 
     output: Annotated[
-        str | None,
-        option(WHERE, "-o", "--output", metavar="PATH", help="Output file, folder or address, or - for standard output."),
+        str | None, option(WHERE, "-o", "--output", metavar="PATH", help="Output file, folder or address, or - for standard output.")
     ] = None
     format: Annotated[
         str | None,
@@ -277,8 +271,7 @@ class WhereOptions:
         ),
     ] = None
     shard: Annotated[
-        str | None,
-        option(WHERE, "--shard", metavar="I/N", help="Process every N-th input, starting with the I-th, for example 1/4."),
+        str | None, option(WHERE, "--shard", metavar="I/N", help="Process every N-th input, starting with the I-th, for example 1/4.")
     ] = None
 
 
@@ -289,8 +282,7 @@ class MessageOptions:
     json: Json = False
     show: Annotated[bool, option(MESSAGES, "--show", help="Preview results in the terminal.")] = False
     report: Annotated[
-        str | None,
-        option(MESSAGES, "--report", metavar="FILE.html", help="Write a web page that shows each image before and after."),
+        str | None, option(MESSAGES, "--report", metavar="FILE.html", help="Write a web page that shows each image before and after.")
     ] = None
     quiet: Quiet = False
     verbose: Annotated[bool, option(MESSAGES, "-v", "--verbose", help="Show details of each image.")] = False
@@ -349,8 +341,7 @@ class HowOptions:
     )
     axes: AxesOrder = None
     dask: Annotated[
-        str | None,
-        option(HOW, "--dask", metavar="ADDRESS|local", help="Run on a Dask cluster: the address of its scheduler, or local."),
+        str | None, option(HOW, "--dask", metavar="ADDRESS|local", help="Run on a Dask cluster: the address of its scheduler, or local.")
     ] = None
 
 

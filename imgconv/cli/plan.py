@@ -26,8 +26,7 @@ imgconv plan --shape 3x224x224 -s 'conv laplacian8 padding=1' -s 'max_pool 2'
 def command(
     what: Selection,
     inputs: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[INPUT]...", help="Images, folders, or - for standard input.", show_default=False),
+        list[str] | None, typer.Argument(metavar="[INPUT]...", help="Images, folders, or - for standard input.", show_default=False)
     ] = None,
     shape: Annotated[str | None, option(WHAT, "--shape", metavar="CxHxW", help="Plan for an image of this size instead of a file.")] = None,
     json: Json = False,

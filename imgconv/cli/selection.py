@@ -45,8 +45,7 @@ class Selection(FilterOptions):
         ),
     ] = None
     recipe: Annotated[
-        str | None,
-        option(WHAT, "--recipe", metavar="FILE[:NAME]", help="Network: a recipe file.", autocompletion=complete_recipe),
+        str | None, option(WHAT, "--recipe", metavar="FILE[:NAME]", help="Network: a recipe file.", autocompletion=complete_recipe)
     ] = None
 
     def to_recipe(self, keep: Sequence[str] = ()) -> "Recipe":

@@ -100,12 +100,7 @@ def _heif(file: BinaryIO, request: Request) -> Decoder | None:
     return _whole_file("heif", file, None, request, decode)
 
 
-_DECODERS: dict[str, Callable[[BinaryIO, Request], Decoder | None]] = {
-    "avif": _avif,
-    "heif": _heif,
-    "jpeg": _jpeg,
-    "jpeg2000": _jpeg2000,
-}
+_DECODERS: dict[str, Callable[[BinaryIO, Request], Decoder | None]] = {"avif": _avif, "heif": _heif, "jpeg": _jpeg, "jpeg2000": _jpeg2000}
 
 
 @dataclass(frozen=True)

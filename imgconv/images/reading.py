@@ -171,12 +171,7 @@ def check_size(header: Header, max_pixels: int | None) -> None:
 
 
 def read_stream(
-    stream: BinaryIO,
-    *,
-    luma: Luma = "no",
-    max_pixels: int | None = DEFAULT_MAX_PIXELS,
-    salvage: bool = False,
-    axes: Axes | None = None,
+    stream: BinaryIO, *, luma: Luma = "no", max_pixels: int | None = DEFAULT_MAX_PIXELS, salvage: bool = False, axes: Axes | None = None
 ) -> Iterator[Frames]:
     """Yield the images of a binary stream in order, without reading past the end of one before the caller requests the next.
 

@@ -111,13 +111,7 @@ def encode_bands(
 
 
 def _write(
-    rasters: Iterator[Raster],
-    name: str,
-    stream: BinaryIO,
-    quality: int | None,
-    description: str | None,
-    loop: int,
-    layout: "Layout | None",
+    rasters: Iterator[Raster], name: str, stream: BinaryIO, quality: int | None, description: str | None, loop: int, layout: "Layout | None"
 ) -> None:
     writer = OUTPUTS[name].writer
     match writer:  # most runs write PNG only, and each of these modules takes time to import

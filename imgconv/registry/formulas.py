@@ -17,13 +17,7 @@ Taps = tuple[Array, float]
 
 EXACT = 2**53  # integers up to this one are exact in float64
 CLOSE = 1e-9
-LAWS_ROWS = {
-    "l5": (1, 4, 6, 4, 1),
-    "e5": (-1, -2, 0, 2, 1),
-    "s5": (-1, 0, 2, 0, -1),
-    "w5": (-1, 2, 0, -2, 1),
-    "r5": (1, -4, 6, -4, 1),
-}
+LAWS_ROWS = {"l5": (1, 4, 6, 4, 1), "e5": (-1, -2, 0, 2, 1), "s5": (-1, 0, 2, 0, -1), "w5": (-1, 2, 0, -2, 1), "r5": (1, -4, 6, -4, 1)}
 
 
 def box(*, size: int) -> Taps:

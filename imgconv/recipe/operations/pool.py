@@ -180,10 +180,7 @@ def is_enough(missing_share: Array, rule: MissingRule) -> Array:
 KERNEL_SIZE, STRIDE, PADDING = Option("kernel_size", size), Option("stride", size_or_none, None), Option("padding", padding, 0)
 DILATION, CEIL_MODE = Option("dilation", size, 1), Option("ceil_mode", flag, False)
 _EXTREME = (KERNEL_SIZE, STRIDE, PADDING, DILATION, CEIL_MODE)
-_AVERAGE = (
-    *(KERNEL_SIZE, STRIDE, PADDING, CEIL_MODE),
-    *(Option("count_include_pad", flag, True), Option("divisor_override", whole, None)),
-)
+_AVERAGE = (*(KERNEL_SIZE, STRIDE, PADDING, CEIL_MODE), *(Option("count_include_pad", flag, True), Option("divisor_override", whole, None)))
 _ADAPTIVE = (Option("output_size", output_size),)
 
 TYPES = (
