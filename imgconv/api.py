@@ -73,7 +73,7 @@ def filter(
     alpha : "auto" (zero-sum kernels leave alpha unchanged, others filter it together with premultiplied colours), "keep", "drop" or
         "filter"; "none" if the last of 2 or 4 channels is a band like the others.
     nodata : which cells are missing: "auto" (those of the value that the file declares), a value, "nan", or "none". Missing cells do not
-        take part: a kernel whose sum is not zero weighs the valid cells, and one whose sum is zero gives a missing cell.
+        take part: a kernel whose sum is not zero averages the valid cells, and one whose sum is zero gives a missing cell.
     mask : an image or array (H, W) in which 0 means missing.
     missing : "keep" (missing cells stay missing), "fill" (they get an estimate) or "propagate" (a window with a missing cell is missing).
     min_valid : the share of a kernel's absolute taps, 0 to 1, that must be over valid cells; else the result is missing.

@@ -307,7 +307,7 @@ def learn(
 ) -> "LearntKernels":
     """Find the kernel that turns one image into another.
 
-    Windows are left out whose result is black or white, which may be clipped, or that hold pixels which are missing or not finite.
+    Windows are ignored if their result is black or white, which may be clipped, or if they hold pixels that are missing or not finite.
 
     Parameters
     ----------

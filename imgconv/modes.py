@@ -252,7 +252,7 @@ class RangeArithmetic(NamedTuple):
 
 
 class MissingMode(Mode):
-    """What becomes of missing cells. Computed in `imgconv.filters.missing`."""
+    """How missing cells are treated. Computed in `imgconv.filters.missing`."""
 
     keep = "keep", "missing cells stay missing"
     fill = "fill", "missing cells get an estimate from the valid ones around them"
@@ -260,7 +260,7 @@ class MissingMode(Mode):
 
 
 class MissingRule(NamedTuple):
-    """What becomes of missing cells, and the share of a window that has to be valid, by the absolute taps that are over it."""
+    """How missing cells are treated, and the share of a window that has to be valid, by the absolute taps that are over it."""
 
     mode: MissingMode = MissingMode.keep
     min_valid: float = 0.0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imgconv.cli.option_values import check_output, limit
-from imgconv.cli.options import MAX_PIXELS, MESSAGES, WHAT, WHERE, AxesOrder, Mask, MaxPixels, Nodata, Salvage, Size, mode_option, option
+from imgconv.cli.options import MAX_PIXELS, MESSAGES, WHAT, WHERE, AxesOrder, Mask, MaxPixels, Nodata, Salvage, mode_option, option
 from imgconv.errors import UsageError
 from imgconv.modes import Channels
 
@@ -27,7 +27,7 @@ imgconv learn before.png after.png --size 5 --name mine --descend
 class LearnOptions:
     """What is fitted, and where it goes."""
 
-    size: Size = "3"
+    size: Annotated[str, option(WHAT, "--size", metavar="N|HxW", help="Size of the kernel.")] = "3"
     channels: Annotated[Channels, mode_option("--channels", Channels, "What to fit")] = Channels.grey
     descend: Annotated[bool, option(WHAT, "--descend", help="Use gradient descent, as networks do, instead of least squares.")] = False
     steps: Annotated[
@@ -64,9 +64,9 @@ def command(
 ) -> None:
     """Find the kernel that turns one image into another.
 
-    Windows are left out whose result is black or white, which may be clipped, or that hold pixels which are missing or not finite. A
-    mask is one of the images BEFORE. The kernel is printed; --name adds it to your kernels, where it takes precedence over a built-in
-    one of that name.
+    Windows are ignored if their result is black or white, which may be clipped, or if they hold pixels that are missing or not finite. A
+    mask is for the images BEFORE. The kernel is printed; --name adds it to your kernels, where it takes precedence over a built-in one of
+    that name.
     """
     from imgconv.cli.console import print_parts, write_json
 

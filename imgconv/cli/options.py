@@ -49,7 +49,6 @@ Inputs = Annotated[
     ),
 ]
 Input = Annotated[str, typer.Argument(metavar="INPUT", help="An image file, an address, or - for standard input.", show_default=False)]
-Size = Annotated[str | None, option(WHAT, "--size", metavar="N|HxW", help="Pool: window size in pixels. Defaults to 2.")]
 Shape = Annotated[
     str | None,
     option(
@@ -105,18 +104,18 @@ Nodata = Annotated[
         WHAT,
         "--nodata",
         metavar="auto|VALUE|nan|none",
-        help="The value of missing cells, which take no part. auto: the one that a file declares.",
+        help="The value of missing cells, which are left out. auto: the one that a file declares.",
     ),
 ]
 Mask = Annotated[str | None, option(WHAT, "--mask", metavar="FILE", help="An image of the size of the inputs in which 0 means missing.")]
-Missing = Annotated[MissingMode, mode_option("--missing", MissingMode, "What becomes of missing cells")]
+Missing = Annotated[MissingMode, mode_option("--missing", MissingMode, "How to treat missing cells")]
 MinValid = Annotated[
     float,
     option(
         WHAT,
         "--min-valid",
         metavar="SHARE",
-        help="The share of a window, by its absolute taps, that must be valid. Defaults to anything above 0.",
+        help="The share of a window, by its absolute taps, that must be valid. By default, any share above 0 is enough.",
         show_default=False,
     ),
 ]
@@ -129,7 +128,12 @@ MaxPixels = Annotated[str, option(HOW, "--max-pixels", metavar="N|none", help="R
 Salvage = Annotated[bool, option(HOW, "--salvage", help="Use the readable part of damaged images.")]
 AxesOrder = Annotated[
     Axes | None,
-    mode_option("--axes", Axes, "Axes of a .npy array of three", "Without it, a last axis of 3 or 4 cells is colour (HWC), else CHW."),
+    mode_option(
+        "--axes",
+        Axes,
+        "Order of the axes of a .npy array that has three",
+        "Without it, a last axis of 3 or 4 cells is colour (HWC), else CHW.",
+    ),
 ]
 Json = Annotated[bool, option(MESSAGES, "--json", help="Write a line of JSON for each image to standard output.")]
 Quiet = Annotated[bool, option(MESSAGES, "-q", "--quiet", help="Show only errors.")]
@@ -181,7 +185,7 @@ class FilterOptions:
 class PoolOptions:
     """What `pool` computes."""
 
-    size: Size = None
+    size: Annotated[str | None, option(WHAT, "--size", metavar="N|HxW", help="Window size in pixels. Defaults to 2.")] = None
     window: Shape = None
     mode: Annotated[str, mode_option("--mode", PoolMode, "How to reduce each window to one value", metavar="MODE")] = PoolMode.max.value
     stride: Stride = None

@@ -79,7 +79,7 @@ class Network:
 
     @property
     def rule(self) -> MissingRule:
-        """What becomes of missing cells."""
+        """How missing cells are treated."""
         return MissingRule.of(self.missing, self.min_valid)
 
     @property

@@ -35,7 +35,7 @@ class SingleStep:
 
     @property
     def rule(self) -> MissingRule:
-        """What becomes of missing cells."""
+        """How missing cells are treated."""
         return MissingRule.of(self.missing, self.min_valid)
 
 

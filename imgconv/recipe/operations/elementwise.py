@@ -273,7 +273,7 @@ class Combine(Operation):
 
 
 TYPES = (
-    OperationType("grey", "makes luma of colours", Grey.build),
+    OperationType("grey", "converts colours to luma", Grey.build),
     OperationType("scale", "multiplies every value by a factor", Scale.build, (Option("factor", number),)),
     OperationType("normalize", "computes (value - mean) / std", Normalize.build, (Option("mean", numbers), Option("std", numbers))),
     OperationType("relu", "computes max(value, 0)", ReLU.build),
@@ -281,5 +281,5 @@ TYPES = (
     OperationType("sigmoid", "computes 1 / (1 + exp(-value))", Sigmoid.build),
     OperationType("tanh", "computes the hyperbolic tangent", Tanh.build),
     OperationType("abs", "computes absolute values", Abs.build),
-    OperationType("combine", "makes one map of all maps", Combine.build, (Option("mode", word, "hypot"),)),
+    OperationType("combine", "combines all maps into one", Combine.build, (Option("mode", word, "hypot"),)),
 )

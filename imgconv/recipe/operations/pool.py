@@ -188,6 +188,8 @@ TYPES = (
     OperationType("min_pool", "keeps the smallest value of every window", partial(Pooling.build, mode="min"), _EXTREME),
     OperationType("avg_pool", "averages every window", partial(Pooling.build, mode="avg"), _AVERAGE),
     OperationType("median_pool", "keeps the median of every window", partial(Pooling.build, mode="median"), (KERNEL_SIZE, STRIDE, PADDING)),
-    OperationType("adaptive_avg_pool", "averages to an output size", partial(AdaptivePooling.build, mode="avg"), _ADAPTIVE),
-    OperationType("adaptive_max_pool", "keeps largest values for an output size", partial(AdaptivePooling.build, mode="max"), _ADAPTIVE),
+    OperationType("adaptive_avg_pool", "averages, to a given output size", partial(AdaptivePooling.build, mode="avg"), _ADAPTIVE),
+    OperationType(
+        "adaptive_max_pool", "keeps the largest values, to a given output size", partial(AdaptivePooling.build, mode="max"), _ADAPTIVE
+    ),
 )

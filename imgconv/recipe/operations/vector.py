@@ -181,7 +181,7 @@ def _softmax(values: list[float], position: int) -> list[Term]:
 
 
 TYPES = (
-    OperationType("flatten", "makes one vector of all values", Flatten.build, (Option("start_dim", whole, 1),)),
+    OperationType("flatten", "converts maps to a vector of all values", Flatten.build, (Option("start_dim", whole, 1),)),
     OperationType(
         "linear", "multiplies a vector by a matrix", Linear.build, (Option("weights", weights, None), Option("bias", weights, None))
     ),
