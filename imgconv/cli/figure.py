@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from imgconv.cli.option_values import check_output, limit
-from imgconv.cli.options import MAX_PIXELS, WHAT, WHERE, AxesOrder, Input, MaxPixels, Salvage, option
+from imgconv.cli.option_values import check_output, limit, reading
+from imgconv.cli.options import WHAT, WHERE, Input, ReadingOptions, option
 from imgconv.cli.selection import Selection
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ def command(
     source: Input,
     output: FigureFile,
     what: Selection,
+    how: ReadingOptions,
     keep: Annotated[
         list[str] | None,
         option(
@@ -30,9 +31,6 @@ def command(
             help="Network: draw only the maps of this step (its number or its operation). Repeat for more steps.",
         ),
     ] = None,
-    max_pixels: MaxPixels = MAX_PIXELS,
-    salvage: Salvage = False,
-    axes: AxesOrder = None,
 ) -> None:
     """Draw an image and its maps side by side.
 
@@ -46,7 +44,7 @@ def command(
 
     recipe, _ = what.to_recipe(keep or ()), format_of(output, FORMATS, "-o")
     inputs = check_output(output, [source])
-    image = first_image(source, luma="also", max_pixels=limit(max_pixels), salvage=salvage, axes=axes)
+    image = first_image(source, luma="also", **reading(how))
     figure(image, recipe, source, colour=what.grey is False).save(output, inputs)
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgconv.cli.option_values import check_output, limit
-from imgconv.cli.options import MAX_PIXELS, MESSAGES, WHAT, WHERE, AxesOrder, Mask, MaxPixels, Nodata, Salvage, mode_option, option
+from imgconv.cli.option_values import check_output, reading
+from imgconv.cli.options import MESSAGES, WHAT, WHERE, Mask, Nodata, ReadingOptions, mode_option, option
 from imgconv.errors import UsageError
 from imgconv.modes import Channels
 
@@ -41,9 +41,6 @@ class LearnOptions:
         Path | None, option(WHERE, "-o", "--output", metavar="FILE.npy", help="Write the weights, for use with -k @FILE.npy.")
     ] = None
     json: Annotated[bool, option(MESSAGES, "--json", help="Write a line of JSON to standard output.")] = False
-    max_pixels: MaxPixels = MAX_PIXELS
-    salvage: Salvage = False
-    axes: AxesOrder = None
 
     def to_task(self) -> "Task":
         """What is to be learnt."""
@@ -61,6 +58,7 @@ def command(
         typer.Argument(metavar="BEFORE AFTER...", help="Pairs of images, the second of each filtered from the first.", show_default=False),
     ],
     what: LearnOptions,
+    how: ReadingOptions,
 ) -> None:
     """Find the kernel that turns one image into another.
 
@@ -68,14 +66,19 @@ def command(
     mask is for the images BEFORE. The kernel is printed; --name adds it to your kernels, where it takes precedence over a built-in one of
     that name.
     """
+    from imgconv.batch.inputs import first_image
     from imgconv.cli.console import print_parts, write_json
+    from imgconv.fitting.learning import opened_pair
+
+    def opened(name: str, luma: "Luma") -> "Raster":
+        return first_image(name, luma=luma, **reading(how))
 
     if len(images) % 2:
         raise UsageError(f"expected pairs of images, got {len(images)}; give BEFORE AFTER for each pair")
     if images.count("-") > 1:
         raise UsageError("standard input is one image; give the other images as files")
     task, inputs = what.to_task(), _inputs(images, what)
-    pairs = [_pair(before, after, what) for before, after in zip(images[::2], images[1::2], strict=True)]
+    pairs = [opened_pair(before, after, opened) for before, after in zip(images[::2], images[1::2], strict=True)]
     learnt = task.learn(pairs, images, on_terminal=not what.json)
     if what.json:
         write_json(learnt.to_dict())
@@ -94,16 +97,6 @@ def _inputs(images: Sequence[str], what: LearnOptions) -> "Inputs | None":
         return None
     format_of(what.output, ["npy"], "-o")
     return check_output(what.output, images, others=others)
-
-
-def _pair(before: str, after: str, what: LearnOptions) -> "tuple[Raster, Raster]":
-    from imgconv.batch.inputs import first_image
-    from imgconv.fitting.learning import opened_pair
-
-    def opened(name: str, luma: "Luma") -> "Raster":
-        return first_image(name, luma=luma, max_pixels=limit(what.max_pixels), salvage=what.salvage, axes=what.axes)
-
-    return opened_pair(before, after, opened)
 
 
 def _store(learnt: "LearntKernels", what: LearnOptions, inputs: "Inputs | None") -> None:

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from imgconv.errors import UsageError
 
 if TYPE_CHECKING:
-    from imgconv.cli.options import WhereOptions
+    from imgconv.cli.options import ReadingOptions, WhereOptions
     from imgconv.images.layout import Layout
     from imgconv.images.region import Region
     from imgconv.inputs import Inputs
@@ -23,6 +23,11 @@ def limit(text: str) -> int | None:
     if re.fullmatch(r"\d{1,18}", text, re.ASCII) is None or int(text) < 1:
         raise UsageError(f"--max-pixels: expected a whole number above 0, or none, got {text!r}")
     return int(text)
+
+
+def reading(options: "ReadingOptions") -> dict[str, Any]:
+    """The keyword arguments of `imgconv.batch.inputs.first_frame`."""
+    return {"max_pixels": limit(options.max_pixels), "salvage": options.salvage, "axes": options.axes}
 
 
 def memory(text: str) -> int:

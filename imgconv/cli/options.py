@@ -293,6 +293,15 @@ class MessageOptions:
 
 
 @dataclass(frozen=True)
+class ReadingOptions:
+    """How a command that inspects single images reads them."""
+
+    max_pixels: MaxPixels = MAX_PIXELS
+    salvage: Salvage = False
+    axes: AxesOrder = None
+
+
+@dataclass(frozen=True)
 class HowOptions:
     """How a run is carried out."""
 

@@ -13,7 +13,6 @@ from imgconv.errors import DoesNotFit, ImageError, UsageError
 from imgconv.modes import Axes
 
 if TYPE_CHECKING:
-    from imgconv.images import Header
     from imgconv.inspection.plans import ImagePlan
     from imgconv.recipe import Recipe, Shape
 
@@ -74,6 +73,7 @@ def _plans(
     """The name of each image, and its plan or the error as text."""
     from imgconv.batch.inputs import headers
     from imgconv.inspection.plans import plan
+    from imgconv.process import shape_of
 
     if inputs and shape is not None:
         raise UsageError("both an image and --shape are given; leave one of them out")
@@ -84,17 +84,10 @@ def _plans(
     if not inputs:
         raise UsageError("no image given; name an image, or give --shape, such as 3x224x224")
     for name, header in headers(inputs, max_pixels, axes):
-        yield name, str(header) if isinstance(header, ImageError) else _plan(name, recipe, header)
-
-
-def _plan(name: str, recipe: "Recipe", header: "Header") -> "ImagePlan | str":
-    from imgconv.inspection.plans import plan
-    from imgconv.recipe import Shape
-
-    try:
-        return plan(recipe, Shape(*header.size, header.channels, header.alpha), header.dtype, name)
-    except DoesNotFit as error:
-        return str(error)
+        try:
+            yield name, str(header) if isinstance(header, ImageError) else plan(recipe, shape_of(header), header.dtype, name)
+        except DoesNotFit as error:
+            yield name, str(error)
 
 
 def _shape(text: str) -> "Shape":

@@ -9,6 +9,7 @@ from command import PHOTO, SAMPLES, imgconv, refused
 from PIL import Image
 
 from imgconv.cli import figure
+from imgconv.cli.options import ReadingOptions
 from imgconv.cli.selection import Selection
 from imgconv.plotting import figures
 
@@ -90,7 +91,7 @@ def test_a_figure_of_a_jpeg_has_its_own_luma(monkeypatch, tmp_path):
     shown = []
     draw = figures.exhibit
     monkeypatch.setattr(figures, "exhibit", lambda raster, *more, **options: shown.append(raster) or draw(raster, *more, **options))
-    figure.command(str(PHOTO), tmp_path / "f.png", Selection())
+    figure.command(str(PHOTO), tmp_path / "f.png", Selection(), ReadingOptions())
     with Image.open(PHOTO) as image:
         image.draft("L", image.size)
         assert np.array_equal(shown[0].luma[..., 0], np.array(image))
