@@ -92,12 +92,9 @@ def check_sizes(stack: Stack) -> Shape | None:
     first: NamedShape | None = None
     for source in stack.sources:
         if source.path is not None:
-            with _naming(source):
-                with open_frames(
-                    path_or_bytes(source.path, stack.max_pixels), max_pixels=stack.max_pixels, salvage=stack.salvage, axes=stack.axes
-                ) as opened:
-                    header = opened.header
-                first = _check_shape(stack, first, str(source), shape_of(header))
+            for opened in _open_all(source, stack):
+                with _naming(source), opened:
+                    first = _check_shape(stack, first, str(source), shape_of(opened.header))
     return first[1] if first else None
 
 

@@ -12,6 +12,7 @@ import typer
 
 from imgconv import __version__, atomic
 from imgconv.batch.outcome import Outcome
+from imgconv.batch.paths import exists, parse_path
 from imgconv.batch.planning import Plan, plan_run
 from imgconv.batch.run import run_sources
 from imgconv.batch.sources import STDIN, read_names
@@ -28,7 +29,6 @@ from imgconv.recipe import Recipe
 from imgconv.registry.files import files_read
 
 if TYPE_CHECKING:
-    from imgconv.batch.paths import AnyPath
     from imgconv.batch.stacking import Stack
     from imgconv.images.layout import Layout
 
@@ -48,7 +48,7 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
         recursive=where.recursive,
         shard=shard(where.shard),
         others=_other_inputs(where),
-        page=_page_file(messages),
+        page=None if messages.report is None else parse_path(messages.report),
     )
     for note in () if messages.quiet else plan.notes:
         write_message(note)
@@ -136,13 +136,6 @@ def _other_inputs(where: WhereOptions) -> list[Path]:
     """The list of --files0-from, and the kernels, recipes and weights that were read: no output may replace them."""
     listed = [] if where.files0_from in (None, STDIN) else [Path(where.files0_from or "")]
     return [*listed, *files_read()]
-
-
-def _page_file(messages: MessageOptions) -> "AnyPath | None":
-    """The file of --report."""
-    from imgconv.batch.paths import parse_path
-
-    return None if messages.report is None else parse_path(messages.report)
 
 
 def _listed_inputs(where: WhereOptions) -> list[str]:
@@ -244,8 +237,6 @@ def _check_batch(stack: "Stack", where: WhereOptions, messages: MessageOptions) 
 
 def _is_complete(stack: "Stack", where: WhereOptions) -> bool:
     """Whether the output exists and is to stay. Raises ImageError where it exists and --no-clobber is given."""
-    from imgconv.batch.paths import exists
-
     if stack.file is None or not exists(stack.file):
         return False
     if where.no_clobber:
