@@ -255,6 +255,8 @@ def canny(
     ValueError : a threshold or sigma out of range, `low` above `high`, or an image without a luma.
     TypeError, OSError : as in `filter`.
 
+    Notes
+    -----
     Source: Canny, A Computational Approach to Edge Detection, 1986; agrees with `skimage.feature.canny`.
 
     Examples

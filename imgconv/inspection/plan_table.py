@@ -74,7 +74,7 @@ def _details(plan: "ImagePlan", widest: int | None = None) -> "Part":
     rows.add_column("")
     for step in plan.steps:
         lines = [(axis, _formula(formula)) for axis, formula in zip(("height", "width"), step.sizes, strict=False)]
-        lines += [("padding", text(step.padding, style="green"))] if step.padding else []
+        lines += [("padding", text(step.padding, style="cyan"))] if step.padding else []
         if step.algorithm:
             meaning = MEANINGS.get(step.algorithm.partition(",")[0].partition(" of ")[0], "")
             optimised = f" ({shortened(step.work)} multiply-adds)" if step.work != step.multiply_adds else ""

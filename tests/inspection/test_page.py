@@ -6,6 +6,7 @@ import zlib
 from base64 import b64decode, b64encode
 from dataclasses import replace
 from hashlib import sha256
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,7 @@ def test_a_photograph_is_scaled_down_until_its_page_is_small(size, kind):
     height, width, factor = data["photo"]["height"], data["photo"]["width"], data["from"]["factor"]
     assert len(page.html.encode()) < bundle.LARGEST == 400_000 and max(height, width) <= 640 and min(height, width) <= 480
     assert (height, width) == (max(size[0] // factor, 1), max(size[1] // factor, 1))
+    assert data["from"]["reduced"] == (factor > max(ceil(max(size) / 640), ceil(min(size) / 480)))
 
 
 def test_the_pixels_are_those_of_an_average_pool():

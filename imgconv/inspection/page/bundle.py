@@ -110,7 +110,7 @@ def explanation_page(
     has_files = _is_file(source) and _has_mask(recipe, mask)
     facts = {
         "photo": photo.facts(),
-        "from": {"size": image.size, "crop": crop, "factor": photo.factor},
+        "from": {"size": image.size, "crop": crop, "factor": photo.factor, "reduced": photo.is_reduced},
         "stored": plain and frames == 1 and has_files and _is_as_stored(photo, image),
         "luma": grey and image.channels - image.alpha > 1,
         "at": None if at is None else _cell_of(at, image, photo, recipe),

@@ -29,13 +29,13 @@ byId("title").textContent = data.name === "-" ? "standard input" : data.name;
 byId("origin").textContent = originText(data);
 
 /** Where the pixels come from. */
-function originText({ photo, overBlack, coloured, from: { size, crop, factor } }) {
+function originText({ photo, overBlack, coloured, from: { size, crop, factor, reduced } }) {
   const parts = [`${photo.height}×${photo.width} pixels (rows×columns), ${photo.names.join(", ")}`];
   if (overBlack) parts.push("transparent ones over black");
   if (crop) parts.push(`the part from column ${crop[0]}, row ${crop[1]} on, of ${by(size)}`);
   if (factor > 1) parts.push(`scaled down ${factor} times by an average pool${crop ? "" : ` from ${by(size)}`}`);
-  const isReduced = factor > 1 && photo.names.length > 2;
-  if (isReduced && !coloured) parts.push("a page holds more pixels with --grey, and those of the file with --crop");
+  const inGrey = photo.names.length > 2 && !coloured ? "in grey, or " : "";
+  if (reduced) parts.push(`a page has no room for more; more pixels fit ${inGrey}of a part of the image`);
   return parts.join("; ");
 }
 

@@ -29,7 +29,7 @@ class PagePhoto:
     """The photograph (H, W, C) of a page: the part `crop` (x, y, width, height) of a file, `factor` times smaller.
 
     `data` has its levels, and after them `masks` planes of bits that are 1 in valid cells: one for each channel, one for all, or none.
-    Missing cells hold 0.
+    Missing cells hold 0. `is_reduced` says that it is smaller than the sides of a photograph may be, so that its page is small enough.
     """
 
     image: Raster
@@ -38,6 +38,7 @@ class PagePhoto:
     data: bytes
     groups: list[list[int]]
     masks: int = 0
+    is_reduced: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -91,7 +92,7 @@ def page_photo(
     """
     whole = _unmarked(filter_input(image, grey=grey, alpha=alpha))
     part = whole if crop is None else _cropped(whole, crop)
-    factor = _least_factor(part.size, most_cells)
+    factor = least = _least_factor(part.size, most_cells)
     while True:
         small = _averaged(part, factor)
         data, groups = _encoded(small)
@@ -99,7 +100,7 @@ def page_photo(
         data += masks.tobytes()
         excess = len(deflated(data)) / most_bytes
         if excess <= 1 or factor >= max(part.size):
-            return PagePhoto(small, crop, factor, data, groups, len(masks))
+            return PagePhoto(small, crop, factor, data, groups, len(masks), is_reduced=factor > least)
         factor = max(factor + 1, int(factor * excess**0.5))
 
 
