@@ -10,7 +10,7 @@ from typing import BinaryIO
 from imgconv.atomic import atomic_write
 from imgconv.batch.paths import AnyPath, Url
 from imgconv.batch.sources import RealFolders, Source
-from imgconv.errors import UsageError
+from imgconv.errors import ImgconvError, UsageError
 from imgconv.images.zarr_store import SUFFIX, Store, holds_zarr
 from imgconv.inputs import Inputs
 from imgconv.platforms import reachable
@@ -66,7 +66,12 @@ def _local_store(path: Path, inputs: Inputs, before_sending: Callable[[], None] 
     from imgconv.folders import atomic_folder
 
     with atomic_folder(path, inputs, before_sending) as folder:
-        yield Store(folder)
+        store = Store(folder)
+        try:
+            yield store
+        except (ImgconvError, OSError):
+            store.wait()
+            raise
 
 
 class OutputNames:

@@ -5,6 +5,7 @@ import random
 import shlex
 import signal
 import subprocess
+import sys
 import time
 
 import numpy as np
@@ -198,6 +199,34 @@ def test_a_full_disk_leaves_the_old_output(tmp_path):
     done = subprocess.run(words, env=environment(), capture_output=True, text=True, timeout=60, check=False, **little)
     assert done.returncode == 1 and done.stderr.count("\n") == 1 and "too large" in done.stderr, done.stderr
     assert contents(tmp_path) == before
+
+
+FAILING_STORE = """
+import asyncio, errno, time
+from zarr.storage import LocalStore
+usual = LocalStore.set
+def write_slowly(path, data):
+    time.sleep(0.2)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+async def fail_first(self, key, value):
+    if key == "c/0/0":
+        raise OSError(errno.EIO, "input/output error")
+    if key.startswith("c"):
+        return await asyncio.to_thread(write_slowly, self.root / key, value.to_bytes())
+    await usual(self, key, value)
+LocalStore.set = fail_first
+from imgconv.cli.app import program
+program()
+"""
+
+
+def test_chunks_that_are_still_written_after_an_error_leave_nothing(tmp_path):
+    write(tmp_path / "in.zarr", levels(1)[..., 0], (50, 50))
+    command = [sys.executable, "-c", FAILING_STORE, "edge", "in.zarr", "-o", "out.zarr", "--tile", "50"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1) and "input/output error" in done.stderr, done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["in.zarr"]
 
 
 def test_levels_are_averages(photo, tmp_path):
