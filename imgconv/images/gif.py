@@ -1,7 +1,8 @@
 """GIF: read frames and draw them as GIF89a says, and write frames with their exact colours.
 
-giflib (imagecodecs) decodes the pixels of each frame, and Pillow compresses them. Pillow's own reader and writer are not used: a disposal
+Pillow decodes the pixels of each frame, as a GIF of its own, and compresses them. Its frames and its writer are not used: a disposal
 of the frame before holds on, colours that are transparent become opaque, images are reduced to 256 colours, equal frames are joined.
+giflib is not used either: it takes codes that are not defined.
 """
 
 import struct
@@ -29,7 +30,6 @@ _DISPOSALS = {2: Disposal.CLEAR, 3: Disposal.RESTORE, 4: Disposal.RESTORE}  # 0 
 _INTERLACED = 0x40
 _TRANSPARENT = 1
 _LONGEST_TEXT = 1 << 20  # bytes of a comment or XMP
-_LONGEST_INDEX = 8  # bits of a palette index, by the standard; longer ones have unused bits
 _MOST_COLOURS = 256
 _LONGEST_DELAY = 65535  # hundredths of a second
 _STRIP = 1 << 18  # pixels
@@ -208,14 +208,6 @@ def _indices(file: BinaryIO, frame: Frame, salvage: bool) -> NDArray[np.uint8]:
     size = struct.pack("<HH", frame.place.width, frame.place.height)
     descriptor = b"," + bytes(4) + size + bytes([_INTERLACED * frame.interlaced])
     data = b"".join([b"GIF89a", size, b"\xf7\0\0", _GREYS.tobytes(), descriptor, blocks, b"\0;"])
-    if blocks[0] <= _LONGEST_INDEX:  # giflib refuses longer ones
-        import imagecodecs
-
-        try:
-            return imagecodecs.gif_decode(data, index=0, asrgb=False)
-        except imagecodecs.GifError as error:
-            if not salvage:
-                raise DamageError("the data of the pixels are incomplete or wrong") from error
     image = plugins.open_image(BytesIO(data), "gif")
     plugins.load(image, salvage)
     return np.asarray(image)

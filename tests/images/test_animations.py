@@ -128,8 +128,10 @@ def test_gif_codes_longer_than_the_palette_needs():
 
     _, (raster,) = read(stored([*codes[:7], (1 << 11) + 1]))
     np.testing.assert_array_equal(raster.pixels, PALETTE[np.reshape(codes[1:7], (2, 3))])
-    with pytest.raises(ImageError, match="damaged gif"):
-        read(stored(codes[:5]))
+    undefined = [*codes[:4], (1 << 11) + 99, 2, 0]
+    for damaged in (codes[:5], undefined):
+        with pytest.raises(ImageError, match="damaged gif"):
+            read(stored(damaged))
 
 
 def test_the_still_image_of_an_apng_is_not_a_frame():
