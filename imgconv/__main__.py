@@ -1,4 +1,4 @@
-"""`python -m imgconv`. Python puts the working folder first among the folders of modules; a folder of images has none for imgconv."""
+"""Run `python -m imgconv`: modules in the working folder, which Python would import first, are ignored."""
 
 import os
 import sys

@@ -65,7 +65,7 @@ class Access:
                 os.setxattr(descriptor, name, value)
         except OSError:
             mode &= 0o700
-        if not has_group and self.lists:  # their mask is in the place of the group's rights
+        if not has_group and self.lists:  # the mask replaces the rights of the group
             mode &= 0o700
         with suppress(OSError):  # a file system without modes
             os.fchmod(descriptor, mode)

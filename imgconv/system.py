@@ -1,4 +1,4 @@
-"""What the machine offers to this process: CPU cores and memory, less the limits of its control groups, and how a run shares them."""
+"""The CPU cores and the memory that this process may use, within the limits of its control groups, and how a run shares them."""
 
 import ctypes
 import os

@@ -34,7 +34,7 @@ Rows = tuple[int, int]
 
 
 class NotByBands(ImageError):
-    """An image, a recipe or a format that needs the whole image in memory; the text says which, and `remedy` what else can be done."""
+    """An image, a recipe or a format that needs the whole image in memory; the text names it, and `remedy` is what else can be done."""
 
     def __init__(self, reason: str, remedy: str = ", or convert it to a tiled .tiff and write .tiff, .png, .pnm, .npy or .zarr"):
         super().__init__(reason)

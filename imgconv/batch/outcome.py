@@ -115,7 +115,7 @@ class Outcome:
 
     `dropped` names metadata of the input that its outputs do not have. `header` holds the shape and dtype of the input. `note` is added
     to the input's line of text, `reading` to its details. `missing_before` and `missing_after` count missing cells of the input and of all
-    maps. `unchanged` are outputs that existed before and were not replaced. `is_large` says that nothing was done yet, since the rows of
+    maps. `unchanged` are outputs that existed before and were not replaced. `is_large` means that nothing was done yet, since the rows of
     the image are to be spread over a cluster.
     """
 

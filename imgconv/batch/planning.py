@@ -56,7 +56,7 @@ def plan_run(
     if quality is not None and not OUTPUTS[destination.format].lossy:
         raise UsageError(f"--quality has no effect on {destination.format}; leave it out, or choose jpeg, webp or avif with --format")
     listed = list_sources(inputs, IMAGE_EXTENSIONS, recursive=recursive, exact=exact)
-    sources, notes = told_apart(_without_own_outputs(listed, destination, recipe), destination)
+    sources, notes = with_distinct_names(_without_own_outputs(listed, destination, recipe), destination)
     if not sources:
         raise ImageError(f"no images in {', '.join(inputs) or 'the list'}; give files, or a folder with images")
     if destination.file is not None and len(sources) > 1:
@@ -72,10 +72,10 @@ def plan_run(
     return Plan(destination, tuple(_sharded(sources, *shard)), protected, names if has_stream else None, notes)
 
 
-def told_apart(sources: Sequence[Source], destination: Destination) -> tuple[list[Source], tuple[str, ...]]:
+def with_distinct_names(sources: Sequence[Source], destination: Destination) -> tuple[list[Source], tuple[str, ...]]:
     """Return the sources, and a note; where names of results would differ in the extension of the input alone, they contain it.
 
-    >>> sources, notes = told_apart([Source(Path(n), Path(n)) for n in ("a.jpg", "a.heic", "b.jpg")], Destination("png", ".png"))
+    >>> sources, notes = with_distinct_names([Source(Path(n), Path(n)) for n in ("a.jpg", "a.heic", "b.jpg")], Destination("png", ".png"))
     >>> [source.stem for source in sources], notes
     (['a.jpg', 'a.heic', 'b'], ('a.jpg and a.heic differ in the extension alone, which the names of their results contain',))
     """

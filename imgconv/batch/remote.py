@@ -130,9 +130,9 @@ def store(url: Url) -> Store:
 def atomic_folder(url: Url, before_sending: Callable[[], None] | None = None) -> Iterator[Store]:
     """Yield the place of a new folder that replaces the one at `url` when the block ends without an error.
 
-    No storage exchanges two folders. When the new one is complete, the metadata of the old one are removed first, so that nobody opens a
-    part of either; then chunks arrive, and old ones that the new one lacks are removed; the new metadata arrive last. Raises ImageError
-    where that fails on the way, with the name of the complete new one.
+    No storage exchanges two folders. When the new one is complete, the metadata of the old one are removed first, so that no program opens
+    a part of either; then chunks are copied, and old ones that the new one lacks are removed; the new metadata are copied last. Raises
+    ImageError where that fails on the way, with the name of the complete new one.
     """
     part = url.parent / f".{secrets.token_hex(8)}{PART_SUFFIX}"
     with _image_errors():
@@ -234,7 +234,7 @@ def _filesystem(url: Url) -> Any:
 
 @lru_cache
 def _filesystem_class(protocol: str) -> Any:
-    """Return the fsspec class of a protocol. Raises MissingExtra, which says what to install, or UsageError for an unknown one."""
+    """Return the fsspec class of a protocol. Raises MissingExtra, which names the package to install, or UsageError for an unknown one."""
     try:
         return import_module("fsspec").get_filesystem_class(protocol)
     except ValueError:

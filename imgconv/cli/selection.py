@@ -1,4 +1,4 @@
-"""The operation that the commands which inspect images are about: its options, and the Recipe that follows from them."""
+"""The options that select an operation in the commands which inspect images, and the Recipe that follows from them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -39,7 +39,7 @@ def one_blas_thread() -> Iterator[None]:
 
 
 def blas_threads() -> int | None:
-    """The number of threads that BLAS would use now; None if threadpoolctl does not know the BLAS library."""
+    """The number of threads that BLAS would use now; None if threadpoolctl does not support the BLAS library."""
     return max((library.num_threads or 1 for library in _libraries()), default=None)
 
 

@@ -34,7 +34,7 @@ def ignore_working_folder() -> None:
 def load_numba() -> Any:
     """Import Numba and return it: 230 ms, which a run with cached loops does not spend.
 
-    Numba imports scipy if it can be found, whose OpenBLAS asks for 32 MB again and again until it gets them. Raises MemoryError instead,
+    Numba imports scipy if it can be found, whose OpenBLAS requests 32 MB repeatedly until it gets them. Raises MemoryError instead,
     and ImgconvError for settings that Numba refuses.
     """
     require_address_space(COMPILER_BYTES if CONFIG in sys.modules else NUMBA_BYTES)

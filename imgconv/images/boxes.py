@@ -1,4 +1,4 @@
-"""Boxes of ISO media files, JPEG 2000 and JPEG XL: find them wherever they stand, and read what AVIF keeps in them."""
+"""Boxes of ISO media files, JPEG 2000 and JPEG XL: find them at any place, and read the data of AVIF in them."""
 
 from collections.abc import Iterator
 from typing import BinaryIO

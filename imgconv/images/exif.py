@@ -126,7 +126,7 @@ def read(data: bytes) -> Exif | None:
 def read_directories(file: BinaryIO, offset: int | None, wanted: Callable[[int], bool]) -> Exif | None:
     """Read the directories of a TIFF file or EXIF block, from the first one or the one at `offset`, with the `wanted` tags of IFD0.
 
-    Never follows a link twice, and never reads more than the file has: damaged entries are left out, and `dropped` says so.
+    Never follows a link twice, and never reads more than the file has: damaged entries are left out and named in `dropped`.
     """
     reader = _Reader(file)
     if not reader.order:
@@ -349,7 +349,7 @@ def lay_out(exif: Exif, start: int, *, embedded: bool = False, form: Form = CLAS
     space = _Space(start, wall, length)
     block = Block(start, note_moved=at is not None and wall is None)
     for name, table in tables.items():
-        block.offsets[name] = space.take(form.length(len(table)))
+        block.offsets[name] = space.reserve(form.length(len(table)))
     for name, (parent, tag) in _PARENTS.items():
         if name in tables and parent in tables:
             tables[parent][tag] = _pointer(exif.order, form, block.offsets[name])
@@ -358,7 +358,7 @@ def lay_out(exif: Exif, start: int, *, embedded: bool = False, form: Form = CLAS
         for tag, (kind, data) in sorted(table.items()):
             content = data.ljust(form.room, b"\0")
             if len(data) > form.room:
-                offset = wall if wall is not None and (name, tag) == ("exif", MAKER_NOTE) else space.take(len(data))
+                offset = wall if wall is not None and (name, tag) == ("exif", MAKER_NOTE) else space.reserve(len(data))
                 _put(block, offset, data)
                 content = struct.pack(exif.order + form.offset, offset)
             entries += struct.pack(exif.order + form.entry, tag, kind, len(data) // SIZES[kind]) + content
@@ -389,7 +389,7 @@ class _Space:
         self._low, self._wall = start, wall
         self._high = start if wall is None else wall + length + (wall + length) % 2
 
-    def take(self, length: int) -> int:
+    def reserve(self, length: int) -> int:
         """Return the offset of `length` bytes that are free."""
         length += length % 2
         if self._wall is not None and self._low + length <= self._wall:

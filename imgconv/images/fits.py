@@ -33,7 +33,7 @@ class Cards:
     leading: tuple[int, ...] = ()
 
     def moved(self, sampling: Sampling) -> "Cards":
-        """The same for a result whose pixels are where `sampling` says: the world coordinates of a point stay."""
+        """The same for a result whose pixels are placed by `sampling`: the world coordinates of a point stay."""
         fits = library()
         header = fits.Header.fromstring(self.own, sep="\n")
         strides = float(sampling.stride[1]), float(sampling.stride[0])

@@ -41,7 +41,7 @@ class Ground:
         return any(self.keys[i] == _RASTER_TYPE and self.keys[i + 3] == _IS_POINT for i in range(4, len(self.keys) - 3, 4))
 
     def moved(self, sampling: Sampling) -> "Ground":
-        """The same for a result whose pixels are where `sampling` says.
+        """The same for a result whose pixels are placed by `sampling`.
 
         >>> Ground((10.0, 10.0, 0.0), (0.0, 0.0, 0.0, 500.0, 900.0, 0.0)).moved(Sampling((4, 4), (2, 2), (0.5, 0.5))).scale
         (20.0, 20.0, 0.0)
@@ -62,7 +62,7 @@ class Ground:
 
 @dataclass(frozen=True)
 class Bands:
-    """What GDAL's XML says about a file and each of its bands, such as their names."""
+    """The contents of GDAL's XML about a file and each of its bands, such as their names."""
 
     xml: str = ""
     channels: int = 0

@@ -1,4 +1,4 @@
-"""GIF: read frames and draw them as GIF89a says, and write frames with their exact colours.
+"""GIF: read frames and draw them as GIF89a specifies, and write frames with their exact colours.
 
 Pillow decodes the pixels of each frame, as a GIF of its own, and compresses them. Its frames and its writer are not used: a disposal
 of the frame before holds on, colours that are transparent become opaque, images are reduced to 256 colours, equal frames are joined.

@@ -102,7 +102,7 @@ def _depth(byte: int) -> tuple[int, bool]:
 
 
 def _space(colour: bytes) -> int | None:
-    """Return the number of the colour space, None where an ICC profile or nothing says it."""
+    """Return the number of the colour space, None where an ICC profile or nothing defines it."""
     return int.from_bytes(colour[3:7], "big") if colour[:1] == b"\1" and len(colour) >= 7 else None
 
 

@@ -1,4 +1,4 @@
-"""JPEG XL: read the header from its bits, decode and encode with libjxl (imagecodecs); EXIF and XMP stand in boxes of their own."""
+"""JPEG XL: read the header from its bits, decode and encode with libjxl (imagecodecs); EXIF and XMP are in boxes of their own."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ _SIDE = ((9, 1), (13, 1), (18, 1), (30, 1))  # bits and offset of a size
 
 @dataclass(frozen=True)
 class Layout:
-    """What the header of a codestream says; `bits` is 0 for floats."""
+    """The contents of the header of a codestream; `bits` is 0 for floats."""
 
     size: tuple[int, int]
     bits: int = 8

@@ -166,7 +166,7 @@ def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 
 def resampled(metadata: Metadata, sampling: Sampling, size: tuple[int, int]) -> Metadata:
-    """Return the metadata of a result whose pixels are where `sampling` says in an original of `size` (H, W)."""
+    """Return the metadata of a result whose pixels are placed by `sampling` in an original of `size` (H, W)."""
     if sampling != Sampling(size):
         moving = {name: part.moved(sampling) for name in _MOVING if (part := getattr(metadata, name)) is not None}
         metadata = replace(metadata, **moving) if moving else metadata

@@ -64,7 +64,7 @@ class Grid:
         return None
 
     def moved(self, sampling: Sampling) -> "Grid":
-        """The same for a result whose pixels are where `sampling` says."""
+        """The same for a result whose pixels are placed by `sampling`."""
         (down, across), (top, left) = sampling.stride, sampling.origin
         y = replace(self.y, start=self.y.start + top * self.y.scale, scale=self.y.scale * float(down))
         return replace(self, y=y, x=replace(self.x, start=self.x.start + left * self.x.scale, scale=self.x.scale * float(across)))

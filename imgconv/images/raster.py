@@ -136,8 +136,8 @@ class Header:
     """The description of an image file, available before its pixels are decoded.
 
     `size` is (H, W) after orientation, `channels` counts alpha, `dtype` is that of the decoded pixels. `loop` is the number of times an
-    animation plays, 0 for ever; `description` is the text that the writer of the file left, such as a recipe. `warning` says what of the
-    file is left out, such as a damaged animation around a still image that is whole; `note` says how an array was read whose shape has
+    animation plays, 0 for ever; `description` is the text that the writer of the file left, such as a recipe. `warning` names what of the
+    file is left out, such as a damaged animation around a still image that is whole; `note` describes how an array was read whose shape has
     two meanings. `measured` is true of files that are written in their own format, since no other has a place for what they declare.
     `conversion` is how many bytes for each pixel the decoder needs besides what it usually needs for these channels, as for
     CMYK.

@@ -90,7 +90,7 @@ class Frames:
         header = self.header
         if self._decoder.rows is None:
             return None
-        if self._file is None:  # chunks of an array may be missing, so that the size of its files says nothing
+        if self._file is None:  # chunks of an array may be missing, so that the size of its files does not count
             return self._decoder.rows()
         position, size = self._file.tell(), self._file.seek(0, 2)
         self._file.seek(position)

@@ -46,7 +46,7 @@ class StoredRows:
 class BandedImage:
     """An image whose rows come in bands (rows, W, C), from the first row to the last; `shape` is (H, W, C).
 
-    `are_maps` says that its channels are maps, and not colours; `are_stored` that the bands are StoredRows.
+    `are_maps` means that its channels are maps, and not colours; `are_stored` that the bands are StoredRows.
     """
 
     shape: tuple[int, int, int]

@@ -1,4 +1,4 @@
-"""Stacks of microscopes: the OME-XML or ImageJ's text that says which axis the pages of a TIFF file lie along, and how large pixels are."""
+"""Stacks of microscopes: the axes of the pages of a TIFF file and the size of its pixels, from OME-XML or ImageJ's text."""
 
 import re
 from dataclasses import dataclass, replace
@@ -36,7 +36,7 @@ class Stack:
         return not self.text.startswith("ImageJ=")
 
     def moved(self, sampling: Sampling) -> "Stack":
-        """The same for a result whose pixels are where `sampling` says."""
+        """The same for a result whose pixels are placed by `sampling`."""
         (across, down), (y, x) = self.stride, sampling.stride
         density = None if self.density is None else (self.density[0] / float(x), self.density[1] / float(y))
         return replace(self, density=density, stride=(across * float(x), down * float(y)))

@@ -92,7 +92,7 @@ def resampled(
 
 
 def without_location(packet: bytes) -> bytes | None:
-    """Return a packet without any property that says where an image was made; None for a packet that is damaged."""
+    """Return a packet without any property with the location of an image; None for a packet that is damaged."""
     root = _parsed(packet)
     if root is None:
         return None

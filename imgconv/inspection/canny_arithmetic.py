@@ -229,7 +229,7 @@ class _Pixel:
         return [*stages, Stage("strong", text, self.white) if strong else self._weak(text)]
 
     def _compared(self, bound: float, passed_map: NDArray[np.bool_]) -> tuple[bool, str]:
-        """Whether the length reaches a bound, and the words for it; where rounding decides, `passed_map` says so."""
+        """Whether the length reaches a bound, and the words for it; where rounding decides, as in `passed_map`."""
         if abs(self.length - bound) <= CLOSE * bound and self.length != bound:
             passed = bool(passed_map[self.at])
             return passed, f"is {'no less' if passed else 'less'} (by rounding alone) than"

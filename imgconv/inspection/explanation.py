@@ -147,7 +147,7 @@ class Explanation(Displayable):
     """What `imgconv.explain` returns: one output pixel, `at` (x, y), of every map of a recipe.
 
     `source` is the name of the image, of which `image` is the first of `frames`. `matrices` are those of each kernel, if requested.
-    `is_middle` says that no pixel was chosen, so that it is the middle of the output.
+    `is_middle` means that no pixel was chosen, so that it is the middle of the output.
     """
 
     source: str

@@ -142,7 +142,7 @@ def _stops(window: Window, axis: int, at: int, size: int) -> tuple[int, int]:
 
 
 def _kernel(step: Filter) -> NDArray[Any] | None:
-    """The taps of a filter of one kernel, as they meet the cells, if they are few enough to be read."""
+    """The taps of a filter of one kernel, as they are applied to the cells, if they are few enough to be read."""
     if len(step.maps[0].kernels) > 1:
         return None
     taps = step.maps[0].kernels[0].taps

@@ -21,7 +21,7 @@ class BandedMaps(Protocol):
     """Maps of one size that are computed band by band.
 
     `height` are their rows, and the first row of a band is a multiple of `alignment`. With `measured` every band goes through `measure`
-    before the first one is computed. `missing` are the missing cells of the image that were measured; `has_missing_results` says that the
+    before the first one is computed. `missing` are the missing cells of the image that were measured; `has_missing_results` means that the
     maps have some which no value marks.
     """
 

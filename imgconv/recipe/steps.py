@@ -164,7 +164,7 @@ class Pool(PixelStep):
         PoolMode.of(self.mode), AlphaRule(self.alpha), self.rule
         if self.padding_mode is not None:
             PaddingMode.of(self.padding_mode)
-        sizes(self.size, "size", 2, least=1)  # an error then says size, not kernel_size
+        sizes(self.size, "size", 2, least=1)  # an error then names size, not kernel_size
         window = self.window
         if self.padding_mode is not None or not isinstance(window.padding, tuple):
             return

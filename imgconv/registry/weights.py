@@ -221,7 +221,7 @@ def _member(archive: zipfile.ZipFile, path: Path, name: str) -> NDArray[Any]:
 
 
 def _read_array(stream: IO[bytes], where: str) -> NDArray[Any]:
-    """One array of the numpy format; its header is read first, since one that lies would have gigabytes allocated."""
+    """One array of the numpy format; its header is read first, since a wrong one would allocate gigabytes."""
     import numpy as np
 
     try:
@@ -304,7 +304,7 @@ def read_layer(reference: str, folder: Path | None = None) -> tuple[NDArray[Any]
 
     Parameters
     ----------
-    reference : as `is_weights_file` knows it. NAME also finds NAME.weight, and NAME.bias goes with NAME or NAME.weight. An .npz
+    reference : of a form that `is_weights_file` accepts. NAME also finds NAME.weight, and NAME.bias goes with NAME or NAME.weight. An .npz
         without a name needs to hold one array, or `weight` and perhaps `bias`.
     folder : where relative paths begin, the current one unless given.
 

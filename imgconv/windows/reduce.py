@@ -63,7 +63,7 @@ class Planes:
 
 
 def _plain(array: AnyArray) -> AnyArray:
-    """`array` in C order and a dtype that loops know: bools are read as bytes, float16 as float32, both without loss."""
+    """`array` in C order and a dtype that loops have: bools are read as bytes, float16 as float32, both without loss."""
     return np.ascontiguousarray(array, {"?": np.uint8, "e": np.float32}.get(array.dtype.char))
 
 
