@@ -1,11 +1,9 @@
 """The command `imgconv canny`."""
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from imgconv.cli.options import WHAT, Alpha, HowOptions, Inputs, Invert, Mask, MessageOptions, Nodata, Overlay, WhereOptions, option
-from imgconv.errors import UsageError, comma_hint
 from imgconv.modes import AlphaRule
 
 if TYPE_CHECKING:
@@ -45,10 +43,11 @@ class CannyOptions:
 
     def to_recipe(self) -> "Recipe":
         """The recipe of the options."""
+        from imgconv.cli.option_values import thresholds
         from imgconv.cli.recipes import missing_data_of
         from imgconv.recipe import Canny, Postprocess, Recipe
 
-        low, high, percent = thresholds_of(self.low, self.high)
+        low, high, percent = thresholds(self.low, self.high)
         step = Canny(self.sigma, low, high, percent, self.alpha.value)
         return Recipe("canny", step, Postprocess(self.invert, None, self.overlay), missing_data_of(self))
 
@@ -62,23 +61,3 @@ def command(inputs: Inputs, what: CannyOptions, where: WhereOptions, messages: M
     from imgconv.cli.execution import execute
 
     execute(inputs, what.to_recipe(), where, how, messages)
-
-
-def thresholds_of(low: str | None, high: str | None) -> tuple[float | None, float | None, bool]:
-    """Read both thresholds, and whether they are percentages. Raises UsageError where only one of them is."""
-    percent = {text.endswith("%") for text in (low, high) if text is not None}
-    if len(percent) == 2:
-        raise UsageError(f"--low {low} and --high {high} have different units; give both as levels, or both as percentages")
-    return _threshold(low, "--low"), _threshold(high, "--high"), percent == {True}
-
-
-def _threshold(text: str | None, name: str) -> float | None:
-    if text is None:
-        return None
-    try:
-        level = float(text.removesuffix("%"))
-    except ValueError:
-        level = math.nan
-    if not math.isfinite(level):
-        raise UsageError(f"{name}: expected a level such as 25, or a percentage such as 80%, got {text!r}{comma_hint(text)}")
-    return level

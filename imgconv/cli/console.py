@@ -98,13 +98,14 @@ class Reporter:
 
     def _details(self, outcome: "Outcome") -> str:
         """What --verbose adds: the shapes of all maps, the algorithms, the time, and metadata that is missing."""
-        from imgconv.cli.plan import algorithms
+        from imgconv.inspection.plans import plan
 
         shapes = ", ".join("x".join(map(str, shape)) for shape in dict.fromkeys(outcome.shapes))
-        ways = f"  {algorithms(self.recipe, *outcome.header)}" if outcome.header else ""
+        steps = plan(self.recipe, *outcome.header).steps if outcome.header else ()
+        algorithms = "; ".join(dict.fromkeys(step.algorithm for step in steps if step.algorithm))
         dropped = f"  without {', '.join(outcome.dropped)}" if outcome.dropped else ""
         reading = f"  {outcome.reading}" if outcome.reading else ""
-        return f"  {shapes}{ways}  {outcome.seconds:.3f} s{dropped}{reading}"
+        return f"  {shapes}{f'  {algorithms}' if outcome.header else ''}  {outcome.seconds:.3f} s{dropped}{reading}"
 
     def _write(self, text: str) -> None:
         if self._progress is not None:

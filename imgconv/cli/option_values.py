@@ -1,11 +1,12 @@
 """Readers of option values that are more than a number or a name, and the check that an output is not an input."""
 
+import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from imgconv.errors import UsageError
+from imgconv.errors import UsageError, comma_hint
 
 if TYPE_CHECKING:
     from imgconv.cli.options import ReadingOptions, WhereOptions
@@ -89,6 +90,26 @@ def shard(text: str | None) -> tuple[int, int]:
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
         raise UsageError(f"--shard: expected I/N with I from 1 to N, such as 1/4, got {text!r}")
     return int(match[1]), int(match[2])
+
+
+def thresholds(low: str | None, high: str | None) -> tuple[float | None, float | None, bool]:
+    """Read the values of --low and --high, and whether they are percentages. Raises UsageError where only one of them is."""
+    percent = {text.endswith("%") for text in (low, high) if text is not None}
+    if len(percent) == 2:
+        raise UsageError(f"--low {low} and --high {high} have different units; give both as levels, or both as percentages")
+    return _threshold(low, "--low"), _threshold(high, "--high"), percent == {True}
+
+
+def _threshold(text: str | None, name: str) -> float | None:
+    if text is None:
+        return None
+    try:
+        level = float(text.removesuffix("%"))
+    except ValueError:
+        level = math.nan
+    if not math.isfinite(level):
+        raise UsageError(f"{name}: expected a level such as 25, or a percentage such as 80%, got {text!r}{comma_hint(text)}")
+    return level
 
 
 def check_output(output: Path, images: Iterable[str], option: str = "-o", others: Iterable[Path] = ()) -> "Inputs":

@@ -55,18 +55,6 @@ def command(
         raise typer.Exit(1)
 
 
-def algorithms(recipe: "Recipe", shape: "Shape", dtype: str) -> str:
-    """Return the algorithms of the steps of a recipe, as `run --verbose` shows them.
-
-    >>> from imgconv.recipe import Shape, filter_recipe
-    >>> algorithms(filter_recipe(["laplacian8"]), Shape(600, 800, 1), "uint8")
-    'small, int16'
-    """
-    from imgconv.inspection.plans import plan
-
-    return "; ".join(dict.fromkeys(step.algorithm for step in plan(recipe, shape, dtype).steps if step.algorithm))
-
-
 def _plans(
     inputs: Sequence[str], shape: str | None, recipe: "Recipe", max_pixels: int | None, axes: Axes | None
 ) -> "Iterator[tuple[str, ImagePlan | str]]":

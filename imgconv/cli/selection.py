@@ -50,12 +50,12 @@ class Selection(FilterOptions):
 
     def to_recipe(self, keep: Sequence[str] = ()) -> "Recipe":
         """The recipe of the selected operation; `keep` names steps of a network. Raises UsageError for options that exclude each other."""
-        from imgconv.cli.canny import thresholds_of
+        from imgconv.cli.option_values import thresholds
         from imgconv.cli.recipes import filter_settings
         from imgconv.recipe import selection
         from imgconv.recipe.values import image_size, read
 
-        low, high, percent = thresholds_of(self.low, self.high)
+        low, high, percent = thresholds(self.low, self.high)
         return selection.Selection(
             kernel=tuple(self.kernel or ()),
             threshold=self.threshold,
