@@ -248,11 +248,9 @@ class Window:
 
     def _kernel_text(self) -> str:
         text = f"kernel {shape_text(self.kernel_size)}"
-        return (
-            text
-            if self.span == self.kernel_size
-            else f"{text} with dilation {shape_text(self.dilation)} (spanning {shape_text(self.span)})"
-        )
+        if self.span == self.kernel_size:
+            return text
+        return f"{text} with dilation {shape_text(self.dilation)} (spanning {shape_text(self.span)})"
 
 
 def cut(begin: int, end: int, size: int, stride: int, least: int) -> tuple[int, int]:
