@@ -38,21 +38,6 @@ ignore_float_errors = np.errstate(over="ignore", invalid="ignore", under="ignore
 _AXES = {1: "C,L", 2: "C,H,W"}
 
 
-def set_missing(cells: Array, valid: NDArray[np.uint8], value: float) -> None:
-    """Set the cells where `valid` is 0, and not 1, to a value, by arithmetic on their bits: branches take five times as long.
-
-    >>> cells = np.array([1.5, np.nan, 3])
-    >>> set_missing(cells, np.array([1, 0, 1], np.uint8), -1)
-    >>> cells
-    array([ 1.5, -1. ,  3. ])
-    """
-    bits: Array = cells.view(f"u{cells.itemsize}")
-    filler = np.array(value, cells.dtype).view(bits.dtype)
-    bits -= filler
-    bits *= valid
-    bits += filler
-
-
 def as_real_array(value: object, name: str, dims: int | None = None) -> AnyArray:
     """Return `value`, checked to be an array of bools, integers or floats, in native byte order.
 

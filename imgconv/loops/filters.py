@@ -220,25 +220,27 @@ def correlate_factors(divided):
 def normalise(divided):
     """The loop that makes pixels of sums over the valid cells and of the taps that are over valid cells."""
 
-    finish = finished(divided)
+    finish = finished(0)
 
-    def loop(sums, first, scale, parameters, target, valid):
+    def loop(sums, weights, scale, parameters, target, valid):
         """Fill `target` (R, S) from scale[0] * sum / weight; where |weight| is at most scale[1], 0, and `valid` (R, S) is set to 0.
 
-        A row of `sums` has the S sums and, from `first` on, the S weights. The sum itself is the result where the weight is scale[0].
+        `sums` and `weights` are (R, S). The sum itself is the result where the weight is scale[0].
+        The divisor is part of the one division: a second one takes as long as all the rest (2026-11).
         """
         real, pixel, bit = parameters.dtype.type, target.dtype.type, valid.dtype.type
         divisor, offset, mirror = parameters[0], parameters[1], parameters[2]
         lowest, largest, magic = parameters[3], parameters[4], parameters[5]
         total, limit, one, nothing = real(scale[0]), real(scale[1]), real(1), real(0)
         for i in range(target.shape[0]):
-            upper, lower, out, known = sums[i], sums[i][first:], target[i], valid[i]
+            row, shares, out, known = sums[i], weights[i], target[i], valid[i]
             for j in range(target.shape[1]):
-                value, weight = real(upper[j]), real(lower[j])
-                is_known = abs(weight) > limit
-                quotient = real(total * value / (weight if is_known else one))
-                value = value if weight == total else quotient
-                value = real(finish(value, real, divisor, offset, mirror, lowest, largest, magic))
+                value, weight = real(row[j]), real(shares[j])
+                is_known, is_whole = abs(weight) > limit, weight == total
+                value = value if is_whole else real(total * value)
+                weight = divisor if is_whole else real(weight * divisor) if divided else weight
+                value = real(value / (weight if is_known else one))
+                value = real(finish(value, real, one, offset, mirror, lowest, largest, magic))
                 out[j] = pixel(value if is_known else nothing)
                 known[j] = bit(known[j] & bit(is_known))
 

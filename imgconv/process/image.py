@@ -43,7 +43,7 @@ def process(image: Raster, recipe: Recipe, *, floats: bool = False, threads: int
     if image.metadata.nodata is not None or not recipe.missing_data.is_default:
         from imgconv.process.missing import located
 
-        image = located(image, recipe.missing_data)
+        image = located(image, recipe.missing_data, threads)
     if isinstance(step, Filter):
         prepared = _Prepared(image, step.grey, threads)
         results = [_filtered(prepared, step, plan, floats, threads) for plan in step.maps]
@@ -63,7 +63,7 @@ def process(image: Raster, recipe: Recipe, *, floats: bool = False, threads: int
     if image.valid is not None:
         from imgconv.process.missing import marked
 
-        finished = [marked(replace(shown, valid=None), result.valid) for shown, result in zip(finished, results, strict=True)]
+        finished = [marked(replace(shown, valid=None), result.valid, threads) for shown, result in zip(finished, results, strict=True)]
     return [Map(name, result) for (name, _), result in zip(traced, finished, strict=True)]
 
 

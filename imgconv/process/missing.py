@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.arrays import Array, set_missing
+from imgconv.arrays import Array
 from imgconv.errors import DoesNotFit
 from imgconv.filters.color import max_value_of
+from imgconv.filters.missing import Valid, set_missing, without_missing
 from imgconv.images import Raster
 from imgconv.recipe import Mask, MissingData
 
-Valid = NDArray[np.uint8]
 
-
-def located(image: Raster, data: MissingData) -> Raster:
+def located(image: Raster, data: MissingData, threads: int | None = None) -> Raster:
     """`image` with its missing cells in `valid`, and 0 in their pixels; the same image where no cell is missing.
 
     A pixel with alpha is missing where one of its channels is. Raises DoesNotFit for a mask of another size.
@@ -38,8 +37,8 @@ def located(image: Raster, data: MissingData) -> Raster:
     cells: Valid = np.ascontiguousarray(np.broadcast_to(valid, image.pixels.shape)).view(np.uint8)
     if image.valid is not None and np.array_equal(cells, image.valid):
         return image
-    luma = None if image.luma is None else _without_missing(image.luma, cells.min(axis=2, keepdims=True))
-    return replace(image, pixels=_without_missing(image.pixels, cells), luma=luma, valid=cells)
+    luma = None if image.luma is None else without_missing(image.luma, cells.min(axis=2, keepdims=True), threads)
+    return replace(image, pixels=without_missing(image.pixels, cells, threads), luma=luma, valid=cells)
 
 
 def _of_value(image: Raster, declared: float | None) -> NDArray[np.bool_] | None:
@@ -48,7 +47,7 @@ def _of_value(image: Raster, declared: float | None) -> NDArray[np.bool_] | None
     value = None if declared is None else held_as(declared, colours.dtype)
     if value is None:
         return None
-    return ~np.isnan(colours) if isnan(value) else colours != value
+    return colours == colours if isnan(value) else colours != value  # NaN differs from itself
 
 
 def _of_mask(image: Raster, mask: Mask | None) -> NDArray[np.bool_] | None:
@@ -62,15 +61,6 @@ def _of_mask(image: Raster, mask: Mask | None) -> NDArray[np.bool_] | None:
     cells = mask[:]
     cells = cells if cells.ndim == 3 else cells[..., None]
     return cells if cells.dtype == np.bool_ else cells != 0
-
-
-def _without_missing(pixels: Array, valid: Valid) -> Array:
-    """A copy of `pixels` with 0 in missing cells."""
-    if pixels.dtype.kind == "u":
-        return np.multiply(pixels, valid, dtype=pixels.dtype)
-    pixels = pixels.copy()
-    set_missing(pixels, valid, 0)
-    return pixels
 
 
 def mask_of(image: Raster) -> Array:
@@ -97,7 +87,7 @@ def valid_of_form(form: Raster, image: Raster, *, grey: bool) -> Raster:
     return replace(form, valid=np.ascontiguousarray(image.valid[..., : form.channels]))
 
 
-def marked(result: Raster, valid: Valid | None) -> Raster:
+def marked(result: Raster, valid: Valid | None, threads: int | None = None) -> Raster:
     """`result`, whose pixels are changed, with the declared value in missing cells; without one NaN in floats, and 0 in levels.
 
     `transparent` hides those.
@@ -112,7 +102,7 @@ def marked(result: Raster, valid: Valid | None) -> Raster:
     value = None if declared is None else held_as(declared, result.pixels.dtype)
     if value is None:
         value = np.nan if result.pixels.dtype.kind == "f" else 0
-    set_missing(result.pixels, valid, value)
+    set_missing(result.pixels, valid, value, threads)
     if result.alpha:
         result.pixels[..., -1] *= valid[..., -1]
     return replace(result, valid=valid)

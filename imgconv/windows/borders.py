@@ -96,16 +96,13 @@ class PaddedRows:
         self.right = elements(border.sources(np.arange(width, width + right), width), channels)
         self.shape = (top + height + bottom, (left + width + right) * channels)
 
-    def band(self, first: int, last: int, into: AnyArray | None = None) -> AnyArray:
-        """Padded rows first..last, (last - first, (left + W + right)*C), in the array `into` if there is one.
-
-        Otherwise they are a view of the source where they have no padding.
-        """
+    def band(self, first: int, last: int) -> AnyArray:
+        """Padded rows first..last, (last - first, (left + W + right)*C); a view of the source where they have no padding."""
         cell, held = first - self.top - self._begin, self.source.shape[0]  # the first one, as a row of the source
         begin, end = min(max(cell, 0), held), min(max(cell + last - first, 0), held)  # the rows of the source among them
-        if into is None and end - begin == last - first and not len(self.left) and not len(self.right):
+        if end - begin == last - first and not len(self.left) and not len(self.right):
             return self.source[begin:end]
-        band = np.empty((last - first, self.shape[1]), self.source.dtype) if into is None else into
+        band = np.empty((last - first, self.shape[1]), self.source.dtype)
         middle = band[:, len(self.left) : self.shape[1] - len(self.right)]
         head, tail = (min(max(row - cell, 0), last - first) for row in (0, held))
         middle[head:tail] = self.source[begin:end]

@@ -9,6 +9,7 @@ from algorithm_kernels import REAL, WHOLE, Kernel, gauss
 from examples import examples, sampled
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.lib.stride_tricks import sliding_window_view
 
 from imgconv.filters import missing
 from imgconv.filters.algorithms import algorithm_of
@@ -147,15 +148,30 @@ def test_a_constant_image_stays_constant_under_kernels_of_sum_one(name, dtype):
     assert (~np.isnan(result)).mean() > 0.3
 
 
-def test_whole_numbers_are_rounded_once():
-    pixels = RNG.integers(0, 256, (40, 40, 1), dtype=np.uint8)
-    valid, taps = holes(40, 40), np.array([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]])
-    _, expected = filtered(pixels, valid, taps, kernel={"divisor": 16.0})
-    pixels = np.where(valid, pixels, 0).astype(np.uint8)
-    kernel, window = Kernel(taps, 16.0), Window.of(3, 1, "same")
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize(
+    "taps, divisor, offset",
+    [
+        (np.outer([1.0, 2, 1], [1, 2, 1]), 16, 0),
+        (np.ones((3, 3)), 9, 7),
+        (np.ones((3, 3)), 2.5, 0),
+        (SHARP, 1, 0),
+        (np.ones((17, 17)), 289, 0),
+    ],
+)
+def test_whole_numbers_are_rounded_once(taps, divisor, offset, dtype):
+    """Also quotients half way between two levels, whatever the type of the arithmetic."""
+    largest = np.iinfo(dtype).max
+    pixels, valid = RNG.integers(0, largest + 1, (60, 60, 1)).astype(dtype), holes(60, 60, share=0.4)
+    pixels *= valid
+    windows = [sliding_window_view(np.pad(each[..., 0].astype(float), len(taps) // 2, "edge"), taps.shape) for each in (pixels, valid)]
+    sums, weights = ((each * taps).sum(axis=(2, 3)) for each in windows)
+    kernel, window = Kernel(taps, divisor, offset), Window.of(taps.shape, 1, "same")
     result, valid_out = filter_missing(valid, MissingRule(), pixels, [kernel], window, Border.of("replicate"), Output())
-    assert result.dtype == np.uint8
-    assert np.array_equal(result[valid_out == 1], np.rint(expected[valid_out == 1]))
+    known = valid_out[..., 0] == 1
+    quotients = (taps.sum() * sums)[known] / (weights * divisor)[known] + offset * ((largest + 1) // 256)
+    assert result.dtype == dtype and known.any()
+    assert np.array_equal(result[..., 0][known], np.rint(np.clip(quotients, 0, largest)))
 
 
 def test_a_bank_is_missing_where_one_of_its_maps_is():
