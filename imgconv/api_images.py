@@ -68,7 +68,7 @@ def open_image(
     elif is_pil(image):
         raster = from_pil(image)
     elif masked and _is_masked(image):
-        raster, array = _of_masked(image), image
+        raster, array = _of_masked(image, bands=bands), image
     else:
         array = as_array(image, name)
         if array is None:
@@ -86,8 +86,9 @@ def _is_masked(image: ImageLike) -> TypeGuard["np.ma.MaskedArray[Any, Any]"]:
     return "numpy.ma" in sys.modules and isinstance(image, np.ma.MaskedArray)
 
 
-def _of_masked(image: "np.ma.MaskedArray[Any, Any]") -> Raster:
-    return located(_from_array(np.ma.getdata(image)), MissingData(mask=~np.ma.getmaskarray(image)))
+def _of_masked(image: "np.ma.MaskedArray[Any, Any]", *, bands: bool) -> Raster:
+    raster = _from_array(np.ma.getdata(image))
+    return located(replace(raster, alpha=raster.alpha and not bands), MissingData(mask=~np.ma.getmaskarray(image)))
 
 
 def _from_array(image: Array, name: str = "image") -> Raster:

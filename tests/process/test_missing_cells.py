@@ -30,12 +30,12 @@ def test_every_way_to_name_missing_cells_gives_the_same():
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "int32", "int64", "float16", "float32", "float64"])
-@pytest.mark.parametrize("channels", [None, 1, 3, 5])
+@pytest.mark.parametrize("channels", [None, 2, 3, 4])
 def test_masked_arrays_of_every_dtype_come_back_masked(dtype, channels):
     shape = (25, 27) if channels is None else (25, 27, channels)
     image = np.ma.masked_array(np.full(shape, 50, dtype), RNG.random(shape) < 0.2, fill_value=7)
     image.data[image.mask] = 99
-    result = imgconv.filter(image, "gaussian:sigma=1")
+    result = imgconv.filter(image, "gaussian:sigma=1", alpha="none")  # of 2 or 4 channels too, each has missing cells of its own
     assert np.array_equal(result.mask, image.mask)
     assert np.abs(result.compressed() - 50.0).max() < 1e-4
     assert image.data[image.mask].min() == 99  # the argument does not change
