@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from imgconv.errors import ImageError
 from imgconv.images import exif as exif_of
 from imgconv.images.damage import DamageError, TruncatedError, read_exactly
-from imgconv.images.deflate import fast_zlib
+from imgconv.images.deflate import LEVEL, fast_zlib
 from imgconv.images.metadata import fitted
 from imgconv.images.raster import Metadata, Raster
 from imgconv.images.rows import BandedImage, regrouped
@@ -200,7 +200,7 @@ def metadata_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
         if name in colour:
             yield name, colour[name]
     if metadata.icc_profile:
-        yield b"iCCP", b"ICC profile\0\0" + fast_zlib.compress(metadata.icc_profile)
+        yield b"iCCP", b"ICC profile\0\0" + fast_zlib.compress(metadata.icc_profile, LEVEL)
     for name in (b"sRGB", b"gAMA", b"cHRM"):
         if name in colour and not (name == b"sRGB" and metadata.icc_profile):
             yield name, colour[name]
@@ -217,7 +217,7 @@ def metadata_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
 
         profile = iptc.resources(metadata.iptc)
         digits = profile.hex("\n", -36)
-        yield b"zTXt", b"Raw profile type iptc\0\0" + fast_zlib.compress(f"\niptc\n{len(profile):8}\n{digits}\n".encode())
+        yield b"zTXt", b"Raw profile type iptc\0\0" + fast_zlib.compress(f"\niptc\n{len(profile):8}\n{digits}\n".encode(), LEVEL)
 
 
 def _write_frames(stream: BinaryIO, size: tuple[int, int], encoded: list[tuple[bytes, float | None]], loop: int) -> None:
@@ -241,7 +241,7 @@ def _deflated(image: BandedImage) -> Iterator[bytes]:
 
     A filter byte precedes each row: none for grey, up for colour (measured: smaller, not slower).
     """
-    deflate = fast_zlib.compressobj(1)
+    deflate = fast_zlib.compressobj(LEVEL)
     up = image.channels > 2
     above: NDArray[np.uint8] | None = None
     for pixels in regrouped(image.bands, max(1, _STRIP // image.row_bytes)):

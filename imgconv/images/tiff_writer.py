@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 from imgconv.ahead import in_order
 from imgconv.errors import ImageError
 from imgconv.images import tiff_tags
-from imgconv.images.deflate import fast_zlib
+from imgconv.images.deflate import LEVEL, fast_zlib
 from imgconv.images.layout import Layout, half
 from imgconv.images.metadata import fitted, profile_fits
 from imgconv.images.raster import Metadata
 from imgconv.images.rows import BandedImage, StoredRows, regrouped
 
-_LEVEL = 3  # of deflate: levels 1 and 2 of ISA-L give other bytes in about 1 of 10,000 tiles from process to process (2026-11)
 _STRIP = 1 << 18  # bytes of a strip before it is deflated
 _LARGEST_FILE = (1 << 32) - (1 << 25)  # bytes: offsets have 32 bits, and the rest is for tags
 _LARGE = 1 << 28  # bytes of an image from which on it gets tiles, so that viewers can show a part of it
@@ -32,9 +31,8 @@ _NAMES = {"deflate": "adobe_deflate", "zstd": "zstd", "none": None}
 def encode(pages: Iterable[BandedImage], stream: BinaryIO, *, description: str | None = None, layout: Layout | None = None) -> None:
     """Write pages of 8 or 16 bits, float32 or float64, of any number of bands, with or without alpha, each one as soon as it is available.
 
-    Strips are deflated with ISA-L: level 3 takes a quarter longer than level 1 (2026-11). ICC profile and
-    resolution are written where they apply. The first page decides whether offsets have 64 bits. Raises ImageError where the file would
-    exceed 4 GB without them.
+    ICC profile and resolution are written where they apply. The first page decides whether offsets have 64 bits. Raises ImageError where
+    the file would exceed 4 GB without them.
 
     >>> file = BytesIO()
     >>> encode([BandedImage((2, 3, 3), np.dtype(np.float32), [np.zeros((2, 3, 3), np.float32)])], file)
@@ -168,7 +166,7 @@ def _segments(page: BandedImage, layout: Layout, order: Literal["<", ">"]) -> It
     tile, dtype = _tile_of(page, layout), page.dtype.newbyteorder(order)
     if tile is None:
         for rows in regrouped(page.bands, _rows_per_strip(page)):
-            yield fast_zlib.compress(np.ascontiguousarray(rows, dtype), _LEVEL)
+            yield fast_zlib.compress(np.ascontiguousarray(rows, dtype), LEVEL)
         return
     tiles = (each for rows in regrouped(page.bands, tile[0]) for each in _tiles_of(rows, tile, dtype))
     match layout.compression:
@@ -179,7 +177,7 @@ def _segments(page: BandedImage, layout: Layout, order: Literal["<", ">"]) -> It
 
             yield from in_order(lambda data: bytes(zstd_encode(data.tobytes(), 1)), tiles)
         case _:
-            yield from in_order(lambda data: fast_zlib.compress(data, _LEVEL), tiles)
+            yield from in_order(lambda data: fast_zlib.compress(data, LEVEL), tiles)
 
 
 def _tiles_of(rows: NDArray[Any], tile: tuple[int, int], dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:
