@@ -108,6 +108,14 @@ def test_every_image_extension_and_plane_is_filtered_and_cards_stay(tmp_path):
         assert np.allclose(result["SCI"].data[1], expected)
 
 
+def test_a_compressed_extension_is_read_where_it_is_smaller_than_its_pixels(tmp_path):
+    plane = np.arange(6400, dtype=np.int16).reshape(80, 80)
+    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(plane)]).writeto(tmp_path / "a.fits")
+    with open_frames(tmp_path / "a.fits") as frames:
+        (frame,) = frames
+    np.testing.assert_array_equal(frame.pixels[..., 0], plane)
+
+
 def test_an_image_of_another_format_becomes_fits_with_nan(tmp_path):
     array = np.full((9, 9), 5, np.float32)
     array[4, 4] = -1
