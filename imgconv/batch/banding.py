@@ -250,7 +250,7 @@ class Run:
             return [[_Page((number,))] for number in numbers] if sinks > 1 else [[_Page(tuple(numbers))]]
         if format not in BY_ROWS:
             raise NotByBands(f"{format} is written as a whole")
-        if not self._job.floats:
+        if not (self._job.floats and format == "tiff"):
             pages = [[_Page((number,))] for number in numbers]
         else:
             planes = zip(numbers, self._shapes, strict=True)

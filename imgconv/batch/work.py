@@ -342,17 +342,19 @@ def _write_floats(opened: Frames, job: Job, sinks: Sequence[Sink], outcome: Outc
     else:
         for index, sink in enumerate(sinks):
             chosen = frames if len(sinks) == 1 else [[maps[index]] for maps in frames]
-            pages = [
-                fitted_image(replace(m.image, pixels=plane[..., None], alpha=False), job, outcome)
-                for maps in chosen
-                for m in maps
-                for plane in _planes(m)
-            ]
+            pages = [fitted_image(page, job, outcome) for maps in chosen for each in maps for page in _pages(each, job.destination.format)]
             _save(sink, outcome, partial(_encode_pages, pages, job))
 
 
+def _pages(output: Map, format: str) -> list[Raster]:
+    """Return a map as the pages of a file: one for each channel in a TIFF. Its missing cells are marked."""
+    if format != "tiff":
+        return [output.image]
+    return [replace(output.image, pixels=plane[..., None], alpha=False, valid=None) for plane in _planes(output)]
+
+
 def _encode_pages(pages: Sequence[Raster], job: Job, stream: BinaryIO) -> None:
-    encode(pages, "tiff", stream=stream, description=job.description, layout=job.layout)
+    encode(pages, job.destination.format, stream=stream, description=job.description, layout=job.layout)
 
 
 def _joined(maps: Sequence[Map], job: Job, outcome: Outcome) -> BandedImage:

@@ -11,7 +11,7 @@ from imgconv.filters.parts import Part, filter_rows, pool_rows
 from imgconv.images import Raster, resampled
 from imgconv.process.image import Map, image_filter, pooled, postprocessed, prepare, sampling_of
 from imgconv.process.sampling import of_window
-from imgconv.recipe import Canny, Filter, Pool, Recipe
+from imgconv.recipe import Canny, Filter, MapPlan, Pool, Recipe
 from imgconv.windows.borders import Border
 
 Rows = tuple[int, int]  # first and last, exclusive
@@ -70,8 +70,7 @@ def banded_maps(recipe: Recipe, image: Raster, size: tuple[int, int], *, floats:
 def _plain_maps(recipe: Recipe, image: Raster, size: tuple[int, int], *, floats: bool, threads: int | None) -> list[BandedMaps]:
     step = recipe.step
     if isinstance(step, Filter):
-        names = recipe.names
-        return [_FilteredMap(recipe, step, n, name, image, size, floats, threads) for n, name in enumerate(names)]
+        return [_FilteredMap(recipe, step, plan, image, size, floats, threads) for plan in step.maps]
     if isinstance(step, Pool):
         return [_PooledMap(recipe, step, image, size, floats, threads)]
     if isinstance(step, Canny):
@@ -85,13 +84,11 @@ class _FilteredMap(BandedMaps):
     """One map of a filter."""
 
     def __init__(
-        self, recipe: Recipe, step: Filter, number: int, name: str, image: Raster, size: tuple[int, int], floats: bool, threads: int | None
+        self, recipe: Recipe, step: Filter, plan: MapPlan, image: Raster, size: tuple[int, int], floats: bool, threads: int | None
     ):
-        plan = step.maps[number]
         self._recipe, self._step, self._plan, self._size, self._floats, self._threads = recipe, step, plan, size, floats, threads
         self.height = step.window(plan).output_size(size)[0]
         self._metadata = resampled(image.metadata, sampling_of(step, plan, size), size)
-        self._name = name
         one = self._filter(self._prepared(image), 0, (0, 1))
         self.alignment = one.alignment
         self.measured = one.output.range.arithmetic.stretched
@@ -119,7 +116,7 @@ class _FilteredMap(BandedMaps):
         pixels = self._filter(prepared, begin, band).run(self._threads, self._extremes or (0.0, 0.0))
         original = rows_of(held, begin, band) if self._recipe.postprocess.overlay else held
         result = postprocessed(replace(prepared, pixels=pixels), original, self._recipe)
-        return [Map(self._name, replace(result, metadata=self._metadata))]
+        return [Map(self._plan.name, replace(result, metadata=self._metadata))]
 
     def _prepared(self, held: Raster) -> Raster:
         return prepare(held, self._step.grey, self._step.keeps_alpha(self._plan), self._threads)

@@ -136,6 +136,7 @@ def test_every_command(inputs, tmp_path, command):
     [
         "filter -k gaussian:sigma=2 --nodata 77",
         "filter -k gaussian:sigma=2 --nodata 77 --stride 3 --missing fill --min-valid 0.4",
+        "filter -k sharpen8 --range raw --nodata 77",
         "edge --nodata 77 --padding-mode reflect",
         "filter -k box -k roberts --padding full --padding-mode zeros --missing propagate --nodata 77",
         "pool --size 3 --stride 2 --padding 1 --mode avg --nodata 77",
@@ -305,8 +306,11 @@ def test_what_cannot_be_done_by_bands_is_refused_with_what_it_takes(inputs, tmp_
     assert imgconv(*words).code == 0
 
 
-def test_statistics_and_threads(inputs, tmp_path):
-    words = ["filter", inputs / "colour.npy", "-k", "sobel_x", "-k", "box", "--range", "offset", "-o", tmp_path / "out/", "--json"]
+@pytest.mark.parametrize(
+    "command", ["filter -k sobel_x -k box --range offset", "edge -k kirsch --linear", "edge -k box -k roberts", "pool"]
+)
+def test_statistics_and_threads(inputs, tmp_path, command):
+    words = [*command.split(), inputs / "colour.npy", "-o", tmp_path / "out/", "--json"]
     whole, banded = (json.loads(imgconv(*words, "--memory", memory).out)["maps"] for memory in ("1G", "1M"))
     for one, other in zip(whole, banded, strict=True):
         assert one["std"] == pytest.approx(other.pop("std"), rel=1e-12)

@@ -11,6 +11,8 @@ import tifffile
 from command import PHOTO, SAMPLES, imgconv, refused
 from PIL import Image, ImageOps
 
+from imgconv.images import open_frames
+
 LAPLACIAN8 = np.array([[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]])
 
 
@@ -127,6 +129,17 @@ def test_edges_over_a_jpeg_are_those_of_its_own_luma(tmp_path, name, words):
     assert np.array_equal(pixels_of(tmp_path / "over.png"), expected)
     piped = imgconv(command, "-", *options, "--overlay", stdin=photo.read_bytes())
     assert piped.out == (tmp_path / "over.png").read_bytes()
+
+
+@pytest.mark.parametrize("name, start", [("out.pfm", b"PF\n"), ("out.fits", b"SIMPLE"), ("out.tiff", b"II*")])
+def test_raw_maps_have_the_format_of_their_name(photo, tmp_path, name, start):
+    for output in (name, "out.npy"):
+        assert imgconv("filter", photo, "-k", "sobel_x", "--range", "raw", "-o", tmp_path / output).code == 0
+    assert (tmp_path / name).read_bytes().startswith(start)
+    with open_frames(tmp_path / name) as frames:
+        planes = np.concatenate([frame.pixels.transpose(2, 0, 1) for frame in frames])
+    assert planes.min() < 0
+    np.testing.assert_array_equal(planes, np.load(tmp_path / "out.npy"))
 
 
 def test_raw_maps(photo, tmp_path):
