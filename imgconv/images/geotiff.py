@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _SCALE, _TIE_POINTS, _TRANSFORMATION = 33550, 33922, 34264
 _KEYS, _DOUBLES, _TEXTS = 34735, 34736, 34737
 _METADATA, _NODATA = 42112, 42113
+_RATIONAL = 50844
 _RASTER_TYPE, _IS_POINT = 1025, 2  # a geo key, and its value where coordinates are those of the centres of pixels
 _STRUCTS = {3: "H", 12: "d"}
 _STATISTICS = re.compile(r'[ \t]*<Item name="STATISTICS_[^>]*>[^<]*</Item>\s*')
@@ -25,7 +26,8 @@ class Ground:
     """Where pixels lie on the ground: the GeoTIFF tags, as numbers.
 
     A point of the raster is at `tie_points`, (column, row, 0, x, y, z) each, and further ones are `scale` apart; or `transformation`, 4x4
-    by rows, maps it. `keys`, `doubles` and `texts` describe the coordinates.
+    by rows, maps it. `keys`, `doubles` and `texts` describe the coordinates. `rational` are the polynomials of a satellite's sensor:
+    numbers 2 and 7 are the offset and scale of rows, 3 and 8 those of columns, counted from the centre of the first pixel.
     """
 
     scale: tuple[float, ...] = ()
@@ -34,6 +36,7 @@ class Ground:
     keys: tuple[int, ...] = ()
     doubles: tuple[float, ...] = ()
     texts: bytes = b""
+    rational: tuple[float, ...] = ()
 
     @property
     def is_point(self) -> bool:
@@ -57,7 +60,10 @@ class Ground:
             x, y, _, constant = matrix[row : row + 4]
             matrix[row], matrix[row + 1], matrix[row + 3] = x * across, y * down, constant + x * right + y * below
         scale = (self.scale[0] * across, self.scale[1] * down, *self.scale[2:]) if len(self.scale) > 1 else self.scale
-        return replace(self, scale=scale, tie_points=tuple(ties), transformation=tuple(matrix))
+        rational = list(self.rational)
+        for axis, (origin, stride) in enumerate(zip(sampling.origin, sampling.stride, strict=True) if len(rational) > 8 else ()):
+            rational[2 + axis], rational[7 + axis] = (rational[2 + axis] - origin) / stride, rational[7 + axis] / stride
+        return replace(self, scale=scale, tie_points=tuple(ties), transformation=tuple(matrix), rational=tuple(rational))
 
 
 @dataclass(frozen=True)
@@ -84,17 +90,17 @@ class Declared:
 
 def read(directory: "Directory", order: str, channels: int) -> Declared:
     """Return what the directory of a page, in byte order `order`, declares; what is damaged counts as missing."""
-    scale, tie_points, transformation, doubles = (
-        _numbers(directory, tag, order) for tag in (_SCALE, _TIE_POINTS, _TRANSFORMATION, _DOUBLES)
+    scale, tie_points, transformation, doubles, rational = (
+        _numbers(directory, tag, order) for tag in (_SCALE, _TIE_POINTS, _TRANSFORMATION, _DOUBLES, _RATIONAL)
     )
     keys = tuple(int(key) for key in _numbers(directory, _KEYS, order))
     texts = directory[_TEXTS].data if _TEXTS in directory else b""
-    ground = Ground(scale, tie_points, transformation, keys, doubles, texts)
+    ground = Ground(scale, tie_points, transformation, keys, doubles, texts, rational)
     nodata = None
     with suppress(ValueError):
         nodata = float(_text(directory, _NODATA).replace("1.#QNAN", "nan"))
     xml = _text(directory, _METADATA)
-    has_place = ground.keys or ground.tie_points or ground.transformation
+    has_place = ground.keys or ground.tie_points or ground.transformation or ground.rational
     return Declared(ground if has_place else None, nodata, Bands(xml, channels) if xml else None)
 
 
@@ -103,7 +109,7 @@ def tags_of(ground: Ground | None, nodata: float | None, bands: Bands | None) ->
     values: dict[int, tuple[int, Any]] = {}
     if ground:
         values |= {_SCALE: (12, ground.scale), _TIE_POINTS: (12, ground.tie_points), _TRANSFORMATION: (12, ground.transformation)}
-        values |= {_KEYS: (3, ground.keys), _DOUBLES: (12, ground.doubles), _TEXTS: (2, ground.texts)}
+        values |= {_KEYS: (3, ground.keys), _DOUBLES: (12, ground.doubles), _TEXTS: (2, ground.texts), _RATIONAL: (12, ground.rational)}
     if bands:
         values[_METADATA] = 2, bands.xml.encode() + b"\0"
     if nodata is not None:

@@ -28,7 +28,7 @@ _COLOUR_CHUNKS = {b"cICP": 4, b"mDCV": 24, b"cLLI": 8, b"gAMA": 4, b"cHRM": 32, 
 _SRGB = 13  # code point of H.273
 _IMAGE_DESCRIPTION = 270  # TIFF tag
 _SUB_DIRECTORIES, _C2PA = 330, 52545  # TIFF tags
-GDAL = frozenset((33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113))  # those that `geotiff` reads
+GDAL = frozenset((33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113, 50844))  # those that `geotiff` reads
 _SEGMENTS = (  # beginning of a JPEG segment, and what it is where it does not hold for a result; others are named by their kind
     ("APP0", b"JFIF\0", ""),
     ("APP1", b"Exif\0", ""),

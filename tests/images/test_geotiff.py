@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import rasterio
 from command import imgconv as command
+from rasterio.rpc import RPC
 from rasterio.transform import Affine, GroundControlPoint, from_gcps
 from tifffile import TiffFile
 
@@ -12,6 +13,7 @@ import imgconv
 SOUTH_UP = Affine(10, 0, 500_000, 0, -20, 4_600_000)
 TURNED = Affine(8.66025404, 10, 500_000, 5, -17.3205081, 4_600_000)
 SIZE = (41, 52)
+RNG = np.random.default_rng(50844)
 NODATA = [("uint8", 0), ("uint8", 255), ("int16", -9999), ("uint16", 65535), ("float32", np.nan), ("float64", -1e38)]
 
 
@@ -82,6 +84,21 @@ def test_control_points_move_with_the_pixels(tmp_path):
             pytest.fail("the control points are lost")
         place = at(from_gcps(result.gcps[0]), column + 0.5, row + 0.5)
     assert np.hypot(*(np.subtract(place, at(SOUTH_UP, 25.5, 21.5)) / (10, 20))) < 0.01
+
+
+def test_the_polynomials_of_a_sensor_follow_its_pixels(tmp_path):
+    ground = {f"{name}_{part}": 10.0 + len(name) for name in ("lat", "long", "height") for part in ("off", "scale")}
+    terms = {f"{name}_{part}_coeff": [*RNG.random(20)] for name in ("line", "samp") for part in ("num", "den")}
+    raster = {"line_off": 21.0, "line_scale": 20.0, "samp_off": 25.0, "samp_scale": 30.0}
+    profile = {"driver": "GTiff", "width": 52, "height": 41, "count": 1, "dtype": "float32"}
+    with rasterio.open(tmp_path / "a.tif", "w", rpcs=RPC(**ground, **terms, **raster), **profile) as opened:
+        opened.write(spot(20, 24))
+    done("filter", tmp_path / "a.tif", "-k", "box:size=3", "--stride", "2x3", "--padding", "valid", "-o", tmp_path / "out.tif")
+    with rasterio.open(tmp_path / "out.tif") as result:
+        polynomials = result.rpcs.to_dict()
+    moved = {"line_off": 10.0, "line_scale": 10.0, "samp_off": 8.0, "samp_scale": 10.0}
+    for name, value in (ground | terms | moved).items():
+        assert polynomials[name] == pytest.approx(value, rel=1e-12), name
 
 
 @pytest.mark.parametrize(
