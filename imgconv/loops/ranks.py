@@ -154,7 +154,8 @@ def rank_counts(bits):
                     for j in range(out.shape[0]):
                         count[j] += p[j] < bound[j]
                 for j in range(out.shape[0]):
-                    out[j] = bound[j] if count[j] <= rank[j] else out[j]
+                    old, new = out[j], bound[j]  # both are read, or the compiler makes branches of it: half of the time (2026-11)
+                    out[j] = new if count[j] <= rank[j] else old
 
     return loop
 

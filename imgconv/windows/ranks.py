@@ -19,12 +19,12 @@ from imgconv.windows.shapes import counts_of, shaped_extremes
 
 RankAlgorithm = Literal["sorting network", "counting", "column histograms", "histogram"]
 Place = Callable[[int], int]  # of the result among so many cells in ascending order
-NETWORK_CELLS = 64  # larger windows are quicker by counting (2026-11)
+NETWORK_CELLS = 64  # of floats; larger windows are quicker by counting (2026-11)
 REGISTER_CELLS, REGISTER_ROWS = 25, 7  # a loop over more rows is not made of wide instructions
 REGISTER_PIXELS = 1 << 16  # a network in registers is compiled for its window, which takes a second
 LINE_BYTES = 1 << 10  # of a network's line: those of 25 cells stay in the first cache
 COUNTED_BITS = 16_000  # of the cells of a window; larger ones are quicker by histogram (2026-11)
-COLUMN_CELLS = range(65, 1 << 16)  # of rectangles of bytes, whose histograms count in 16 bits; smaller ones are sorted (2026-11)
+COLUMN_CELLS = range(170, 1 << 16)  # of rectangles of bytes, whose histograms count in 16 bits; 13x13 take as long by counting (2026-11)
 COLUMNS, HEIGHTS = 1 << 10, 8  # with their histograms, 512 kB; a block begins with as many rows as a window has, without results
 BAND_VALUES = 1 << 21  # results of a thread at a time
 SMALL_PLANE = 1 << 14  # results of a plane; smaller ones of a batch are ranked together (2026-11)
@@ -54,7 +54,8 @@ def rank_algorithm(window: Window, size: tuple[int, int], dtype: np.dtype[Any], 
     is_plain = window.footprint is None and window.dilation[0] == 1 and (planes == 1 or h_out * w_out > SMALL_PLANE)
     if dtype == np.uint8 and is_plain and window.cell_count in COLUMN_CELLS:
         return "column histograms"
-    if window.cell_count <= NETWORK_CELLS:
+    is_few_bits = dtype.itemsize <= 2 and w_out > NARROW  # 37 cells of bytes on 1.5 megapixels: 9.9 ms by counting, 13.5 by a network
+    if window.cell_count <= (REGISTER_CELLS if is_few_bits else NETWORK_CELLS):
         return "sorting network"
     return "counting" if 8 * window.cell_count * dtype.itemsize <= COUNTED_BITS and w_out > NARROW else "histogram"
 
