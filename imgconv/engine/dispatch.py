@@ -93,6 +93,27 @@ def takes_tiles_of_channels(size: LayerSize) -> bool:
     return size.kernel > 1 and size.group_channels * size.kernel_columns >= 32 and size.group_outputs >= 4
 
 
+def takes_planes(size: LayerSize) -> bool:
+    """Whether the gradient of the weight is computed by planes, whose products with a plane of outputs are summed tap by tap.
+
+    A product of matrices has to copy every cell once for each tap, which few outputs do not make up for.
+    """
+    return size.kernel > 1 or size.groups > 1
+
+
+def product_block_size(size: LayerSize) -> BlockSize:
+    """Blocks for the gradient of the weight by planes: rows and images of a group at a time, whatever the number of threads.
+
+    What is added up at the end of a block costs more than cells from the third-level cache.
+    """
+    budget, output_row = 4 * BLOCK_CELLS, size.group_outputs * size.row_stride
+    rows = _even(size.rows, max(budget // (size.cells(1) - size.cells(0) + output_row) - size.halo, 1))
+    most = size.images if size.groups > 1 else -(-size.images // COMMON_THREADS)
+    images = max(min(budget // (size.cells(rows) + rows * output_row), most), 1) if rows == size.rows else 1
+    groups = max(BLOCK_WORK * size.groups * size.rows // (size.work * rows), 1)
+    return BlockSize(images, _even(size.groups, groups), size.group_channels, size.group_outputs, rows)
+
+
 def takes_rows(size: LayerSize) -> bool:
     """Whether rows of a single output are summed together, so that a vector of cells is read once for several taps in a column."""
     return size.group_outputs == 1 and size.rows >= 4 and size.kernel_rows > 1 and size.taps <= MOST_ROW_TAPS

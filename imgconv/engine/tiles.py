@@ -7,6 +7,7 @@ are matrix products.
 
 from contextlib import suppress
 from functools import cache
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from imgconv.engine import fallback, forks, settings
 from imgconv.engine.compiled import is_plain
 from imgconv.engine.fallback import UNEXPECTED
 from imgconv.engine.signature import Signature
-from imgconv.loops.layers import move_cells, row_sums, tile_sums
+from imgconv.loops.layers import move_cells, product_sums, row_sums, tile_sums
 
 _INLINE: Any = {"forceinline": True}  # a call passes every field of every array, which takes as long as the sums of a small kernel
 
@@ -25,6 +26,14 @@ class Tile(NamedTuple):
     """The number of outputs that are summed together, and the number of cells of each."""
 
     outputs: int
+    width: int
+
+
+class ProductTile(NamedTuple):
+    """The numbers of outputs and taps whose products are summed together, and the number of cells that are taken at a time."""
+
+    outputs: int
+    taps: int
     width: int
 
 
@@ -48,6 +57,15 @@ def rows_of(itemsize: int) -> Tile:
     return Tile(_tile_sizes()[0], 64 // itemsize)
 
 
+def products_of(outputs: int, taps: int, itemsize: int) -> ProductTile:
+    """The tile for products of so many outputs with `taps` taps in numbers of `itemsize` bytes: a vector of each, of 64 bytes.
+
+    With AVX-512 two outputs and the nine taps of 3x3, which need 20 of 32 registers; otherwise one, and four taps.
+    """
+    most = 9 if _tile_sizes()[0] == 8 else 4
+    return ProductTile(2 if most == 9 and outputs > 1 else 1, min(most, taps), 64 // itemsize)
+
+
 @cache
 def tiles_work() -> bool:
     """Whether this Numba and llvmlite compile the intrinsic correctly; tested once on a machine, and a warning where they do not."""
@@ -56,7 +74,7 @@ def tiles_work() -> bool:
 
 @cache
 def register_intrinsic() -> None:
-    """Register the compiled forms of `tile_sums`, `row_sums` and `move_cells` with Numba."""
+    """Register the compiled forms of `tile_sums`, `row_sums`, `product_sums` and `move_cells` with Numba."""
     from numba import extending
 
     @extending.overload(tile_sums, jit_options=_INLINE, prefer_literal=True)
@@ -78,6 +96,19 @@ def register_intrinsic() -> None:
 
         def call(cells, base, pitch, taps, runs, weights, first, shift, sums, at, apart, height, width):  # type: ignore[no-untyped-def]
             intrinsic(cells, base, pitch, taps, runs, weights, first, shift, sums, at, apart)
+
+        return call
+
+    @extending.overload(product_sums, jit_options=_INLINE, prefer_literal=True)
+    def multiplied(  # type: ignore[no-untyped-def]
+        cells, base, offsets, first, output, at, apart, count, sums, to, row, outputs, taps, width
+    ):
+        intrinsic = _products_intrinsic(outputs.literal_value, taps.literal_value, width.literal_value)
+
+        def call(  # type: ignore[no-untyped-def]
+            cells, base, offsets, first, output, at, apart, count, sums, to, row, outputs, taps, width
+        ):
+            intrinsic(cells, base, offsets, first, output, at, apart, count, sums, to, row)
 
         return call
 
@@ -131,17 +162,19 @@ def _test() -> bool:
 
     cells, weights, bias, offsets = np.arange(9.0), np.arange(6.0), np.array([5.0, 7.0]), np.array([(0, 0), (2, 0), (3, 0)])
     taps, runs = np.array([(0, 1, 0, 2), (1, 3, 4, 0), (0, 5, 0, 0)]), np.array([1, 2, 3])
-    expected, results = np.zeros((3, 16)), np.zeros((3, 16))
+    expected, results = np.zeros((4, 16)), np.zeros((4, 16))
     tile_sums(cells, 1, offsets, 0, 3, weights, 0, 3, 1, bias, 0, True, expected[0], 0, 2, 8, 4)  # type: ignore[no-untyped-call]
     row_sums(cells, 0, 1, taps, runs, weights, 0, 1.0, expected[1], 0, 8, 2, 4)  # type: ignore[no-untyped-call]
     move_cells(cells, 1, expected[2], 0, 4, 2)  # type: ignore[no-untyped-call]
+    product_sums(cells, 0, runs, 1, weights, 0, 2, 4, expected[3], 1, 3, 2, 2, 2)  # type: ignore[no-untyped-call]
     try:
-        sums, rows, move = _intrinsic(2, 8, 4), _rows_intrinsic(2, 4), _move_intrinsic(4, 2)
+        sums, rows, move, products = _intrinsic(2, 8, 4), _rows_intrinsic(2, 4), _move_intrinsic(4, 2), _products_intrinsic(2, 2, 2)
 
         def fill(cells, offsets, weights, bias, taps, runs, results):  # type: ignore[no-untyped-def]
             sums(cells, 1, offsets, 0, 3, weights, 0, 3, 1, bias, 0, True, results[0], 0)
             rows(cells, 0, 1, taps, runs, weights, 0, 1.0, results[1], 0, 8)
             move(cells, 1, results[2], 0)
+            products(cells, 0, runs, 1, weights, 0, 2, 4, results[3], 1, 3)
 
         numba.njit(fill)(cells, offsets, weights, bias, taps, runs, results)
     except (NumbaError, *UNEXPECTED):
@@ -183,6 +216,24 @@ def _rows_intrinsic(height: int, width: int) -> Any:
         return types.void(cells, word, word, taps, runs, weights, word, cells.dtype, sums, word, word), generate
 
     return row_sums
+
+
+def _products_intrinsic(outputs: int, taps: int, width: int) -> Any:
+    from numba import types
+    from numba.extending import intrinsic
+
+    @intrinsic
+    def product_sums(typing, cells, base, offsets, first, output, at, apart, count, sums, to, row):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
+            arrays = [context.make_array(signature.args[n])(context, builder, values[n]).data for n in (0, 2, 4, 8)]
+            numbers = [values[n] for n in (1, 3, 5, 6, 7, 9, 10)]
+            _emit_products(builder, context.get_data_type(cells.dtype), arrays, numbers, outputs, taps, width)
+            return context.get_dummy_value()
+
+        word = types.intp
+        return types.void(cells, word, offsets, word, output, word, word, word, sums, word, word), generate
+
+    return product_sums
 
 
 def _move_intrinsic(width: int, step: int) -> Any:
@@ -312,3 +363,53 @@ def _emit_rows(builder: Any, number: Any, arrays: list[Any], numbers: list[Any],
     for q, total in enumerate(totals):
         address = as_vector(builder.gep(sums, [builder.add(at, builder.mul(apart, word(q)))]))
         builder.store(builder.fadd(total, broadcast(shift)), address, align=1)
+
+
+def _emit_products(builder: Any, number: Any, arrays: list[Any], numbers: list[Any], outputs: int, taps: int, width: int) -> None:
+    """Emit a loop over vectors of `outputs` and of the cells behind `taps` taps, whose vectors of sums stay in registers."""
+    from llvmlite import ir
+
+    (cells, offsets, output, sums), (base, first, at, apart, count, to, step) = arrays, numbers
+    vector, word = ir.VectorType(number, width), base.type
+    zero = ir.Constant(vector, None)
+
+    def load(row: Any, at: Any) -> Any:
+        return builder.load(builder.bitcast(builder.gep(row, [at]), vector.as_pointer()), align=1)
+
+    shifts = [builder.load(builder.gep(offsets, [builder.add(first, word(t))])) for t in range(taps)]
+    rows = [builder.gep(cells, [builder.add(base, shift)]) for shift in shifts]
+    factors, before = [builder.gep(output, [builder.add(at, builder.mul(apart, word(q)))]) for q in range(outputs)], builder.block
+    loop, after = builder.append_basic_block("products"), builder.append_basic_block("summed")
+    builder.cbranch(builder.icmp_signed("<", word(0), count), loop, after)
+    builder.position_at_end(loop)
+    position, totals = builder.phi(word), [builder.phi(vector) for _ in range(outputs * taps)]
+    pairs = product([load(factor, position) for factor in factors], [load(row, position) for row in rows])
+    products = [builder.fmul(factor, tapped, flags=["contract"]) for factor, tapped in pairs]
+    added = [builder.fadd(total, summand, flags=["contract"]) for total, summand in zip(totals, products, strict=True)]
+    following = builder.add(position, word(width))
+    for phi, initial, updated in zip((position, *totals), (word(0), *[zero] * len(totals)), (following, *added), strict=True):
+        phi.add_incoming(initial, before)
+        phi.add_incoming(updated, loop)
+    builder.cbranch(builder.icmp_signed("<", following, count), loop, after)
+    builder.position_at_end(after)
+    results = [builder.phi(vector) for _ in totals]
+    for result, total in zip(results, added, strict=True):
+        result.add_incoming(zero, before)
+        result.add_incoming(total, loop)
+    for (q, t), result in zip(product(range(outputs), range(taps)), results, strict=True):
+        address = builder.gep(sums, [builder.add(builder.add(to, word(t)), builder.mul(step, word(q)))])
+        builder.store(builder.fadd(builder.load(address), _sum_of(builder, result, width)), address)
+
+
+def _sum_of(builder: Any, vector: Any, width: int) -> Any:
+    """The sum of the `width` numbers in a vector, in float64: its halves are added, then theirs."""
+    from llvmlite import ir
+
+    if vector.type.element != ir.DoubleType():
+        vector = builder.fpext(vector, ir.VectorType(ir.DoubleType(), width))
+    while width > 1:
+        width //= 2
+        lanes = (ir.Constant(ir.VectorType(ir.IntType(32), width), list(range(first, first + width))) for first in (0, width))
+        low, high = (builder.shuffle_vector(vector, vector, half) for half in lanes)
+        vector = builder.fadd(low, high)
+    return builder.extract_element(vector, ir.IntType(32)(0))

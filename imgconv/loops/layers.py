@@ -100,6 +100,18 @@ def move_cells(source, at, target, to, width, step):
     target[to : to + width] = source[at : at + (width - 1) * step + 1 : step]
 
 
+def product_sums(cells, base, offsets, first, output, at, apart, count, sums, to, row, outputs, taps, width):
+    """Add to sums[to + q * row + t] the sum of output[at + q * apart + p] * cells[base + offsets[first + t] + p] over p < `count`.
+
+    For outputs q < `outputs` and taps t < `taps`, which are constants for the compiler, as is `width`; `count` is a multiple of it.
+    Compiled as `tile_sums` is: a vector of sums for each output and tap stays in registers, whose numbers are added up in float64.
+    """
+    for q in range(outputs):
+        for t in range(taps):
+            cell, place = base + offsets[first + t], at + q * apart
+            sums[to + q * row + t] += np.dot(output[place : place + count], cells[cell : cell + count])
+
+
 def copy_row(step):
     """The loop that copies cells that are `step` apart, 1 or 2, by `move_cells`; with 0 one by one, and `stride` apart."""
 
@@ -288,6 +300,44 @@ def correlate_rows(height, width, stride, step):
                                 else:
                                     for j in range(high - low):
                                         target[to + j * column_step] = scratch[q * width + low - left + j]
+
+    return loop
+
+
+def correlate_planes(outputs, taps, width, stride):
+    """The loop for the gradient of the weight by planes of the input and of the output: tiles of `outputs` and `taps` by `product_sums`."""
+    copy, copy_output = copy_planes(stride), copy_planes(1)
+
+    def loop(
+        source, rows, columns, spans, value, cells, output, output_rows, output_columns, output_spans, zero, factors, offsets, chunk, sums,
+        jobs, output_jobs,
+    ):  # fmt: skip
+        """Add to `sums` (flat, float64) the products of planes of the input with planes of the output, for each job of the input.
+
+        The first five arguments are those of `copy_planes` for the input and `jobs`, the five from `output` on those for the output and
+        `output_jobs`. `cells` and `factors` have room for the planes of a group. `offsets` (T,) are those of the taps in `cells`; T is
+        a multiple of `taps`, as the outputs of a job are of `outputs`. `chunk` cells, a multiple of `width`, are taken at a time and stay
+        in cache for all taps.
+        """
+        for number in range(jobs.shape[0]):
+            job, apart = jobs[number], output_jobs[number].cells_plane
+            total = (job.rows - 1) * job.cells_row + (job.images - 1) * job.cells_image + job.columns
+            for group in range(job.groups):
+                copy(source, rows, columns, spans, value, jobs, number, group, cells)
+                copy_output(output, output_rows, output_columns, output_spans, zero, output_jobs, number, group, factors)
+                for begin in range(0, total, chunk):
+                    count = min(chunk, total - begin)
+                    whole = count // width * width
+                    for o in range(0, job.outputs, outputs):
+                        at = o * apart + begin
+                        for first in range(0, offsets.shape[0], taps):
+                            to, row = job.target + group * job.target_group + o * job.target_output + first, job.target_output
+                            product_sums(cells, begin, offsets, first, factors, at, apart, whole, sums, to, row, outputs, taps, width)
+                            for p in range(whole, count):
+                                for t in range(taps):
+                                    for q in range(outputs):
+                                        product = factors[at + q * apart + p] * cells[begin + offsets[first + t] + p]
+                                        sums[to + q * row + t] += product
 
     return loop
 

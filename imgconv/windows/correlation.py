@@ -16,13 +16,21 @@ from numpy.typing import NDArray
 from imgconv.arrays import AnyArray, ignore_float_errors
 from imgconv.engine.blas import one_blas_thread
 from imgconv.engine.compiled import loop
-from imgconv.engine.dispatch import STRIP_COLUMNS, algorithm, patch_block_size, patch_columns, takes_tiles, takes_tiles_of_channels
+from imgconv.engine.dispatch import (
+    STRIP_COLUMNS,
+    algorithm,
+    patch_block_size,
+    patch_columns,
+    takes_planes,
+    takes_tiles,
+    takes_tiles_of_channels,
+)
 from imgconv.engine.parallel import run_bands
 from imgconv.engine.tiles import tiles_work
 from imgconv.loops.layers import swap_channels
 from imgconv.windows.layout import Block, Layout, Range, gather, layer_size, ranges, scatter
 from imgconv.windows.tiles import WeightOrder, sum_tiles
-from imgconv.windows.weight_gradient import sum_products
+from imgconv.windows.weight_gradient import sum_planes, sum_products
 
 BAND_WORK = 2**22  # multiply-adds of a matrix product that are worth sharing
 SPARE_TAPS = 16  # rows of 2**10 taps would share sets of the first-level cache
@@ -98,9 +106,12 @@ def _swapped(weights: NDArray[Any], taps: NDArray[np.int64]) -> NDArray[Any]:
 def correlate_weight(
     input: AnyArray, output: AnyArray, layout: Layout, weight_shape: tuple[int, ...], groups: int, dtype: np.dtype[Any]
 ) -> NDArray[Any]:
-    """The adjoint in the weight: (O, C/groups, kh, kw), the sum of all windows, each times its value of `output`, in float64."""
-    if takes_tiles_of_channels(layer_size(layout, groups, weight_shape[0])) and tiles_work():
+    """The adjoint in the weight: (O, C/groups, kh, kw), the sum of all windows, each times its value of `output`, added up in float64."""
+    size = layer_size(layout, groups, weight_shape[0])
+    if takes_tiles_of_channels(size) and tiles_work():
         return sum_products(input, output, layout, weight_shape, groups, dtype)
+    if takes_planes(size) and input.size and output.size and tiles_work() and np.isfinite(input).all():
+        return sum_planes(input, output, layout, weight_shape, groups, dtype)
     result = np.zeros((groups, weight_shape[0] // groups, prod(weight_shape[1:])))
     for strip, part, strip_output in _strips(layout, input, output) if result.size and output.size else ():
         for block, group, channels in _parts(strip, groups, output.shape[1]):

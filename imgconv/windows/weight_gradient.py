@@ -1,13 +1,15 @@
-"""The gradient of a convolution's weight by the loops of the convolution itself, in other roles.
+"""The gradient of a convolution's weight: by the loops of the convolution itself in other roles, or by products of planes.
 
-The sum over all windows, each times its output gradient, is a correlation whose taps are the windows, whose weights are the output
-gradients, and whose cells are the input with its channels interleaved: neighbours are the channels of a cell, then the cells of a row.
-So a tile holds sums for several channels and columns of the kernel, and no sum is computed that is not used.
+Where channels are many, the sum over all windows, each times its output gradient, is a correlation whose taps are the windows, whose
+weights are the output gradients, and whose cells are the input with its channels interleaved: neighbours are the channels of a cell, then
+the cells of a row. So a tile holds sums for several channels and columns of the kernel, and no sum is computed that is not used.
+Where channels or outputs are few, tiles would be empty for the most part, and each tap is the product of two planes.
 """
 
 from collections.abc import Sequence
 from functools import partial
 from itertools import product
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,15 +17,18 @@ from numpy.typing import NDArray
 
 from imgconv.arrays import AnyArray
 from imgconv.engine.compiled import loop
-from imgconv.engine.dispatch import BLOCK_CELLS
+from imgconv.engine.dispatch import BLOCK_CELLS, product_block_size
 from imgconv.engine.parallel import default_threads, run_bands
-from imgconv.loops.layers import Job, interleave
-from imgconv.windows.layout import Layout, Range, job_table, ranges
+from imgconv.engine.tiles import ProductTile, products_of
+from imgconv.loops.layers import Job, correlate_planes, interleave
+from imgconv.window import Window
+from imgconv.windows.layout import Block, Layout, Range, job_table, layer_size, ranges
 from imgconv.windows.tiles import Operands, jobs_per_band, run_jobs
 
 OUTPUTS = 32  # that a job takes at a time
 MOST_COLUMNS = 2**10  # of a block
 BLOCKS = 4  # prepared at a time
+PRODUCT_CELLS = 2**12  # of a plane whose products are summed in float32, and which stay in the first-level cache
 
 
 def sum_products(
@@ -44,6 +49,67 @@ def sum_products(
 
     run_bands(copy, outputs, max(BLOCK_CELLS // (kh * kw * channels), 1))
     return result
+
+
+def sum_planes(
+    input: AnyArray, output: AnyArray, layout: Layout, weight_shape: tuple[int, ...], groups: int, dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    """The same gradient where channels or outputs are few: planes of the input, shifted by every tap, times those of `output`.
+
+    Cells between the rows of an output are 0, and meet cells of other rows: all of `input` must be finite.
+    """
+    outputs, taps = weight_shape[0] // groups, prod(weight_shape[1:])
+    tile = products_of(outputs, taps, dtype.itemsize)
+    shape = groups, -(-outputs // tile.outputs) * tile.outputs, -(-taps // tile.taps) * tile.taps  # whole tiles
+    sums = np.zeros(shape)
+    for first, part, strip in layout.strips(input, MOST_COLUMNS):
+        strip_output = output[..., first : first + strip.output_size[1]]
+        sums += _plane_sums(np.ascontiguousarray(part, dtype), np.ascontiguousarray(strip_output, dtype), strip, shape, tile)
+    return sums[:, :outputs, :taps].astype(dtype).reshape(weight_shape)
+
+
+def _plane_sums(
+    input: NDArray[Any], output: NDArray[Any], layout: Layout, shape: tuple[int, int, int], tile: ProductTile
+) -> NDArray[np.float64]:
+    """The sums (G, O, T) over all windows. Blocks have sums of their own, added in order, whatever the number of threads."""
+    (groups, outputs, taps), dtype = shape, input.dtype
+    size, pitch = layer_size(layout, groups, output.shape[1]), layout.row_stride
+    margins = (0, 0), (0, pitch - output.shape[3])  # rows of both are as far apart
+    of_output = Layout(output.shape, Window.of(1), windows=(size.rows, pitch), margins=margins)
+    step = product_block_size(size)
+    blocks = list(product(ranges(size.images, step.images), ranges(size.rows, step.rows)))
+    parts = list(product(enumerate(blocks), ranges(groups, step.groups)))
+    jobs, (planes, cells_row, length) = _group_jobs(layout, parts, shape)
+    output_jobs, (_, _, apart) = _group_jobs(of_output, parts, shape)
+    offsets = layout.tap_offsets(size.group_channels, cells_row, length)
+    offsets = np.append(offsets, np.repeat(offsets[-1:], taps - len(offsets)))
+    sums = np.zeros((len(blocks), *shape))
+
+    def work(first: int, last: int) -> None:
+        copied = input.reshape(-1), *layout.origins(dtype), np.empty(planes * length, dtype)
+        copied += output.reshape(-1), *of_output.origins(dtype), np.zeros(outputs * apart, dtype)
+        add = loop(correlate_planes, **tile._asdict(), stride=layout.known_stride)
+        add(*copied, offsets, PRODUCT_CELLS, sums.reshape(-1), jobs[first:last], output_jobs[first:last])
+
+    run_bands(work, len(parts), jobs_per_band(len(parts), default_threads()))
+    total: NDArray[np.float64] = sums.sum(0)
+    return total
+
+
+def _group_jobs(
+    layout: Layout, parts: Sequence[tuple[tuple[int, tuple[Range, Range]], Range]], shape: tuple[int, int, int]
+) -> tuple[NDArray[Any], tuple[int, int, int]]:
+    """The jobs that copy planes of a group, for parts of the images, rows and groups, and the extent of the planes of the largest."""
+    groups, outputs, taps = shape
+    depth, jobs = layout.shape[1] // groups, []
+    (_, (most_images, most_rows)), _ = parts[0]
+    planes, pitch, length = layout.extent(Block(most_images, (0, depth), most_rows))
+    for (number, (images, rows)), (g0, g1) in parts:
+        job = layout.job(Block(images, (g0 * depth, (g0 + 1) * depth), rows))
+        place = (number * groups + g0) * outputs * taps
+        job = job._replace(groups=g1 - g0, source_group=depth * job.source_channel, cells_row=pitch, cells_plane=length)
+        jobs.append(job._replace(outputs=outputs, target=place, target_group=outputs * taps, target_output=taps))
+    return job_table(jobs), (planes, pitch, length)
 
 
 def _add_group(input: AnyArray, output: AnyArray, layout: Layout, sums: NDArray[np.float64], dtype: np.dtype[Any]) -> None:

@@ -83,6 +83,10 @@ LARGE = [  # input, weight and options of gradients that are computed by tiles
     ((1, 32, 60, 50), (4, 32, 2, 2), {"dilation": 2, "stride": 2, "padding": 1}),
     ((2, 40, 31, 35), (40, 1, 3, 5), {"groups": 40, "padding": (3, 2)}),
     ((1, 16, 3, 2100), (4, 16, 3, 3), {"padding": (0, 4)}),
+    ((17, 1, 13, 12), (5, 1, 5, 5), {"padding": 2}),
+    ((5, 6, 21, 38), (9, 2, 3, 4), {"stride": (2, 3), "dilation": (1, 2), "groups": 3, "padding": (1, 5)}),
+    ((2, 1, 300, 1100), (1, 1, 2, 1), {}),
+    ((3, 40, 9, 8), (2, 40, 3, 3), {"stride": 2}),
 ]
 
 
@@ -95,7 +99,8 @@ def test_tiles_give_the_gradients_of_products_whatever_the_threads(monkeypatch, 
         monkeypatch.setattr(tiles, "default_threads", lambda threads=threads: threads)
         results.append((gradients.conv2d_input(shape, w, grad, **options), gradients.conv2d_weight(x, weight, grad, **options)))
     monkeypatch.setattr(correlation, "takes_tiles", lambda size, phases: False)
-    monkeypatch.setattr(correlation, "takes_tiles_of_channels", lambda size: False)
+    for name in ("takes_tiles_of_channels", "takes_planes"):
+        monkeypatch.setattr(correlation, name, lambda size: False)
     results.append((gradients.conv2d_input(shape, w, grad, **options), gradients.conv2d_weight(x, weight, grad, **options)))
     for first, second in results[1:]:
         np.testing.assert_array_equal(first, results[0][0])
@@ -107,6 +112,13 @@ def test_an_infinite_weight_meets_no_padding_in_the_gradient_of_many_cells():
     weight[0, 0, 0, 0] = np.inf
     result = gradients.conv2d_input((1, 1, 42, 42), weight, grad)[0, 0]
     assert np.isinf(result[:40, :40]).all() and np.isfinite(result[40:]).all() and np.isfinite(result[:, 40:]).all()
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_an_infinite_cell_meets_its_own_windows_in_the_gradient_of_the_weight(value):
+    x, grad = np.ones((2, 1, 9, 20), np.float32), np.ones((2, 1, 7, 18), np.float32)
+    x[0, 0, 4, 0] = value  # no window has its middle or right column there
+    assert np.isfinite(gradients.conv2d_weight(x, (1, 1, 3, 3), grad)[0, 0]).tolist() == [[False, True, True]] * 3
 
 
 def test_gradients_of_many_cells_keep_float32_accuracy():
