@@ -14,7 +14,7 @@ import numpy as np
 from imgconv.api import filter, pool
 from imgconv.cli import warmup
 from imgconv.engine import compiler
-from imgconv.functional.conv import conv2d
+from imgconv.functional.conv import conv2d, conv2d_weight
 from imgconv.functional.deform_conv import deform_conv2d
 from imgconv.functional.patches import unfold
 
@@ -63,6 +63,7 @@ def main():
         pool(np.ones((80, 80), dtype), 3, "std")
     unfold(maps, 3)
     conv2d(maps, weight[:, :1], groups=2)
+    conv2d_weight(maps, (2, 1, 3, 3), np.ones((1, 2, 7, 7), np.float32), groups=2)
     deform_conv2d(maps, np.ones((1, 18, 7, 7), np.float32), weight)
     sys.stdout.write(json.dumps(forms))
 

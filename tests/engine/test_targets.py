@@ -35,7 +35,7 @@ WITHIN = {"finished", "fold_row", "further_of", "network_pairs"} | {
     "Job",
     "copy_row",
     "move_cells",
-    "pack_weights",
+    "product_sums",
     "row_sums",
     "tile_sums",
     "write_sums",
