@@ -39,7 +39,12 @@ export function withAlphaOf({ planes, alpha }, maps) {
 /** Colours times alpha, and alpha: float64 planes. */
 export function premultiplied(planes) {
   const alpha = planes.at(-1);
-  return planes.map((plane) => (plane === alpha ? plane : Float64Array.from(plane, (value, i) => value * alpha[i])));
+  return planes.map((plane) => {
+    if (plane === alpha) return plane;
+    const product = new Float64Array(plane.length);
+    for (let i = 0; i < plane.length; i++) product[i] = plane[i] * alpha[i];
+    return product;
+  });
 }
 
 /** The sum of alpha within what an opaque image gives, `total` being the sum of the taps; 0 where nothing is under the kernel. */
@@ -82,5 +87,7 @@ export function keptAlpha(plane, place) {
 /** Alpha as pixels: rounded for whole levels. */
 export function alphaPixels(values, { whole, largest, planes: [{ constructor }] }, floats) {
   if (floats || !whole) return (floats ? Float32Array : constructor).from(values);
-  return constructor.from(values, (value) => toLevel(value, largest));
+  const pixels = new constructor(values.length);
+  for (let i = 0; i < values.length; i++) pixels[i] = toLevel(values[i], largest);
+  return pixels;
 }

@@ -32,7 +32,7 @@ const EVERY_CELL = [
 const round = Math.fround;
 
 /** The Gaussian of a sigma up to 4 sigma, of sum 1. */
-export function gaussian(sigma) {
+function gaussian(sigma) {
   const radius = Math.trunc(4 * sigma + 0.5);
   const taps = [];
   for (let d = -radius; d <= radius; d++) taps.push(radius ? Math.exp(-0.5 * (d / sigma) ** 2) : 1);
@@ -78,7 +78,7 @@ class Stage {
 }
 
 /** The photograph under a Gaussian, in which missing cells have no weight; without smoothing, an estimate for missing cells alone. */
-export class Smoothed extends Stage {
+class Smoothed extends Stage {
   constructor(settings) {
     const estimates = settings.sigma < LEAST_SIGMA;
     const sigma = estimates ? ESTIMATING : settings.sigma;
@@ -148,7 +148,7 @@ export class Smoothed extends Stage {
   }
 }
 
-export class Gradient extends Stage {
+class Gradient extends Stage {
   constructor(settings) {
     super(settings, "gradient: sobel_y, sobel_x, length", 1);
   }
@@ -227,7 +227,7 @@ function bounds({ low, high, percent }, { planes: [lengths], valid }) {
   return [low, high].map((share) => sorted[halfEven((share / 100) * (sorted.length - 1))]);
 }
 
-export class Ridges extends Stage {
+class Ridges extends Stage {
   constructor(settings) {
     super(settings, "ridges: weak and strong", 1);
   }
@@ -294,7 +294,7 @@ export class Ridges extends Stage {
   }
 }
 
-export class Edges extends Stage {
+class Edges extends Stage {
   constructor(settings) {
     super(settings, "edges: strong, and weak that touch them", 1);
     this.seesAll = true; // a weak ridge may be connected to one that is far away

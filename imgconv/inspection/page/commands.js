@@ -30,7 +30,7 @@ export function drawCommand(model) {
 }
 
 /** The lines, and the files that they read as [name, function that gives it]. */
-export function commandOf(model) {
+function commandOf(model) {
   const { data, spec, photo } = model;
   const files = [];
   if (model.isNetwork || spec.type === "conv" || spec.type === "conv_transpose") {

@@ -50,10 +50,14 @@ export class Model extends EventTarget {
     return this.steps.findLastIndex((step) => step.window) + 1 || this.steps.length;
   }
 
-  #branch(packed) {
+  /** Steps and maps of some settings; those before the first settings that are not `old` ones stay as they are. */
+  #branch(packed, old = { specs: [], steps: [], results: [] }) {
     const specs = packed.map(unpacked);
-    const steps = stepsOf(specs, this.data.modes, this.photo);
-    return { specs, steps, results: evaluate(inputOf(this.photo, specs, this.data.modes), steps) };
+    const changed = specs.findIndex((spec, n) => spec !== old.specs[n]);
+    const same = old.steps.filter(({ spec }) => spec < changed).length;
+    const steps = stepsOf(specs, this.data.modes, this.photo).map((step, n) => (n < same ? old.steps[n] : step));
+    const known = same ? old.results.slice(0, same + 1) : [inputOf(this.photo, specs, this.data.modes)];
+    return { specs, steps, results: evaluate(known, steps) };
   }
 
   /** Other steps: one list of settings for each map. */
@@ -74,7 +78,7 @@ export class Model extends EventTarget {
       const specs = this.branch.specs.map((spec, n) => (n === this.step.spec ? { ...spec, ...change, edited: true } : spec));
       const before = this.output;
       const count = this.steps.length;
-      this.branches[this.number] = this.#branch(specs);
+      this.branches[this.number] = this.#branch(specs, this.branch);
       if (this.steps.length !== count) this.index = this.#main();
       this.#stay(before);
     }, event);
@@ -165,7 +169,6 @@ export class Model extends EventTarget {
 
 /** Settings with their weights as nested lists. */
 function unpacked(spec) {
-  const unpack = (name) => (spec[name]?.data ? { [name]: arrayOf(spec[name]) } : {});
-  const names = ["weight", "bias", "offset", "offsetBias", "mask", "maskBias"];
-  return { ...spec, ...Object.assign({}, ...names.map(unpack)) };
+  const names = ["weight", "bias", "offset", "offsetBias", "mask", "maskBias"].filter((name) => spec[name]?.data);
+  return names.length ? { ...spec, ...Object.fromEntries(names.map((name) => [name, arrayOf(spec[name])])) } : spec;
 }

@@ -61,16 +61,10 @@ export function inputOf(photo, [{ op, type, kernels }], modes) {
   return { ...input, original: input };
 }
 
-/** The photograph and the maps of every step. Throws Misfit, with the number of the step as `step`. */
-export function evaluate(photo, steps) {
-  const results = [photo];
-  steps.forEach((step, n) => {
-    try {
-      results.push(step.apply(results[n]));
-    } catch (error) {
-      throw Object.assign(error, { step: n });
-    }
-  });
+/** The photograph and the maps of every step, of which the first ones are `known`. Throws Misfit. */
+export function evaluate(known, steps) {
+  const results = [...known];
+  for (const step of steps.slice(known.length - 1)) results.push(step.apply(results.at(-1)));
   return results;
 }
 
@@ -104,7 +98,7 @@ export function fieldsOf(steps, results, index, [, row, column]) {
 }
 
 /** The input cell that counts most in an explanation: [channel, row, column], null where there is none. */
-export function strongest({ parts }) {
+function strongest({ parts }) {
   let best = null;
   let most = -1;
   for (const { cells, taps, winners, channel } of parts) {
@@ -140,7 +134,7 @@ export function chainOf(steps, results, index, at) {
 }
 
 /** The value of a cell [channel, row, column]. */
-export function valueAt(maps, [c, row, column]) {
+function valueAt(maps, [c, row, column]) {
   return maps.planes[c][row * maps.width + column];
 }
 
