@@ -34,6 +34,7 @@ PAGES = {
 }
 LONG = ["grey", "pad 2x1", "conv sobel_x sobel_y stride=2", "combine max", "avg_pool 3 stride=2", "adaptive_avg_pool 5x7", "scale 2"]
 MORE_PAGES = {
+    "linear": ["-k", "gaussian3", "--grey", "--linear"],
     "long_network": [word for step in LONG for word in ("-s", step)],
     "deformed": ["-s", "scale 0.01", "-s", "deform_conv box:size=3 offset=offsets.npy stride=2", "-s", "relu"],
     "floats": ["-k", "sobel", "--grey", "--crop", "10,20,70,40"],
@@ -302,6 +303,21 @@ def wait_for_file(path, seconds=10):
     while not (path.is_file() and path.stat().st_size):
         assert time.monotonic() < limit, path
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    "page, script", [("edge", f"{CHOOSE}('set-kernel', 'sobel')"), ("clear_part", "0"), ("linear", "0")], ids=["bank", "alpha", "linear"]
+)
+@pytest.mark.parametrize("view", [1, 2], ids=["im2col", "kernel matrix"])
+def test_matrices_give_the_sums_of_the_window(tab, folder, page, script, view):
+    shown(tab, folder / f"{page}.html")
+    tab.value(f"{script}; document.querySelectorAll('#views button')[{view}].click()")
+    sums = tab.value(
+        "imgconvPage.explained().parts.map(({ taps, cells }) => taps.flat().reduce((sum, tap, n) => sum + tap * cells.values.flat()[n], 0))"
+    )
+    totals = tab.value("[...document.querySelectorAll('.total.selected')].map((cell) => cell.textContent)")
+    assert [float(text.removeprefix("= ").replace("\u2212", "-")) for text in totals] == pytest.approx(sums, abs=0.6)
+    assert len(sums) == 1 + (page == "edge") and all(sums)
 
 
 def test_the_gradient_of_a_pool_is_that_of_the_functions(tab, folder):

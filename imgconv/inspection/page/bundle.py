@@ -98,6 +98,7 @@ def explanation_page(
         "grey": grey,
         "overlay": overlay,
         "overBlack": image.alpha and not alpha,
+        "frames": frames,
         "coloured": overlay and step.grey,
         "branches": branches(recipe, image.pixels.dtype, _named(recipe, references, registry)),
         "menu": [] if isinstance(step, Network) else menu(registry),

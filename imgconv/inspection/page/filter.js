@@ -254,25 +254,30 @@ export class Filter {
     return { parts, stages, value };
   }
 
-  /** The cells of each channel that a sum adds, and their taps; colours times alpha, divided by `opaque`, where alpha is filtered. */
+  /** The cells of each channel that a sum adds, and their taps. */
   #parts(kernel, input, c, at, opaque) {
-    const { window, size, pads } = this.#place(kernel, input);
+    const { window, pads } = this.#place(kernel, input);
     const [rows, columns] = AXES.map((axis) => positionsOf(window, pads, axis, at[axis]));
-    const cellsOf = (channel) => {
-      const cells = patchOf(input.planes[channel], size, rows, columns, this.border);
+    const times = this.#filtersAlpha(input) && !isAlpha(input, c) ? " · alpha" : "";
+    const all = this.weights(kernel, input.largest).planes.map((taps, n) => {
+      const channel = this.overChannels ? n : c;
+      const cells = this.cellsOf(input, channel, rows, columns, opaque);
+      return { title: `${input.names[channel]}${times}`, kernel: this.kernels.length > 1 ? kernel.name : "", channel, cells, taps };
+    });
+    return withoutMissing(all, input, this.border);
+  }
+
+  /** The cells that a sum reads: as light if that is filtered, and colours times alpha, divided by `opaque`, if alpha is filtered. */
+  cellsOf(input, c, rows, columns, opaque = input.largest) {
+    const read = (channel) => {
+      const cells = patchOf(input.planes[channel], [input.height, input.width], rows, columns, this.border);
       if (this.linear && !isAlpha(input, channel)) cells.values = cells.values.map((line) => line.map(toLight(input)));
       return cells;
     };
-    const weighed = this.#filtersAlpha(input) && !isAlpha(input, c);
-    const alpha = weighed && cellsOf(input.planes.length - 1).values;
-    const all = this.weights(kernel, input.largest).planes.map((taps, n) => {
-      const channel = this.overChannels ? n : c;
-      const cells = cellsOf(channel);
-      if (weighed) cells.values = cells.values.map((line, u) => line.map((value, v) => (value * alpha[u][v]) / opaque));
-      const title = `${input.names[channel]}${weighed ? " · alpha" : ""}`;
-      return { title, kernel: this.kernels.length > 1 ? kernel.name : "", channel, cells, taps };
-    });
-    return withoutMissing(all, input, this.border);
+    const cells = read(c);
+    if (!this.#filtersAlpha(input) || isAlpha(input, c)) return cells;
+    const alpha = read(input.planes.length - 1).values;
+    return { ...cells, values: cells.values.map((line, u) => line.map((value, v) => (value * alpha[u][v]) / opaque)) };
   }
 
   #finishStages(stages, start, input, output, alpha) {

@@ -29,8 +29,9 @@ byId("title").textContent = data.name === "-" ? "standard input" : data.name;
 byId("origin").textContent = originText(data);
 
 /** Where the pixels come from. */
-function originText({ photo, overBlack, coloured, from: { size, crop, factor, reduced } }) {
+function originText({ photo, frames, overBlack, coloured, from: { size, crop, factor, reduced } }) {
   const parts = [`${photo.height}×${photo.width} pixels (rows×columns), ${photo.names.join(", ")}`];
+  if (frames > 1) parts.push(`the first of ${frames} frames`);
   if (overBlack) parts.push("transparent ones over black");
   if (crop) parts.push(`the part from column ${crop[0]}, row ${crop[1]} on, of ${by(size)}`);
   if (factor > 1) parts.push(`scaled down ${factor} times by an average pool${crop ? "" : ` from ${by(size)}`}`);

@@ -23,7 +23,11 @@ export function matrixTables(model, explained, form) {
   if (parts.some(({ channel }) => missingUnder(input, channel, ...cells, step.border)?.flat().includes(true))) {
     return [note("A missing cell is under one of these windows, so that each has a quotient of its own; move to other cells.")];
   }
-  return form === "im2col" ? im2col(model, parts, windows) : kernelMatrix(model, parts, windows);
+  const kernels = [...new Set(parts.map(({ kernel }) => kernel))];
+  return kernels.flatMap((name) => {
+    const own = parts.filter(({ kernel }) => kernel === name);
+    return [...(name ? [element("h3", { textContent: name })] : []), ...(form === "im2col" ? im2col : kernelMatrix)(model, own, windows)];
+  });
 }
 
 function note(text) {
@@ -82,9 +86,7 @@ function kernelMatrix(model, parts, windows) {
   const list = pairs(windows, model.at);
   const [down, across] = windows;
   const [{ channel, taps }] = parts;
-  const border = model.step.border ?? { mode: "zeros", value: 0 };
-  const cells = patchOf(model.input.planes[channel], [model.input.height, model.input.width], down.cells, across.cells, border);
-  const flat = cells.values.flat();
+  const flat = valuesAt(model, channel, down.cells, across.cells).flat();
   const positions = down.cells.flatMap((i) => across.cells.map((j) => `${j},${i}`));
   const rows = list.map(({ i, j, selected }) => {
     const line = kernelRow(taps, model.step.window, [i - down.outputs[0], j - across.outputs[0]], down.cells.length, across.cells.length);
@@ -129,13 +131,13 @@ function patchAt(model, channel, window, pads, at, taps) {
   const [rows, columns] = AXES.map((axis) =>
     taps0(axis === 0 ? taps.length : taps[0].length, at[axis] * window.stride[axis] - pads[axis][0], window.dilation[axis]),
   );
-  return patchOf(
-    model.input.planes[channel],
-    [model.input.height, model.input.width],
-    rows,
-    columns,
-    model.step.border ?? { mode: "zeros", value: 0 },
-  ).values;
+  return valuesAt(model, channel, rows, columns);
+}
+
+/** The cells that a step reads. */
+function valuesAt({ step, input }, channel, rows, columns) {
+  if (step.cellsOf) return step.cellsOf(input, channel, rows, columns).values;
+  return patchOf(input.planes[channel], [input.height, input.width], rows, columns, step.border ?? { mode: "zeros", value: 0 }).values;
 }
 
 function taps0(count, first, step) {
