@@ -74,7 +74,9 @@ function branchChoice(model) {
 }
 
 function operationChoice(model) {
-  const options = Object.entries(OPERATIONS).filter(([type]) => type !== "canny" || coloursOf(model.photo).length === 1 || model.data.coloured);
+  const options = Object.entries(OPERATIONS).filter(
+    ([type]) => type !== "canny" || coloursOf(model.photo).length === 1 || model.data.coloured,
+  );
   const chosen = (type) => (type === "filter" && model.filters ? model.filters : [[otherSpec(model, type)]]);
   return choice("operation", "Operation", options, model.spec.type, (type) => model.replace(chosen(type)));
 }

@@ -184,7 +184,10 @@ export class Deformed {
     const taps = this.#taps;
     const size = [height, width];
     const sums = count * this.weight[0].length;
-    const computed = [this.offset, this.mask].reduce((sum, list) => sum + (Array.isArray(list?.[0]?.[0]?.[0]) ? list.flat(3).length : 0), 0);
+    const computed = [this.offset, this.mask].reduce(
+      (sum, list) => sum + (Array.isArray(list?.[0]?.[0]?.[0]) ? list.flat(3).length : 0),
+      0,
+    );
     const numbers = [this.weight, this.bias, this.offset, this.offsetBias, this.mask, this.maskBias];
     return {
       sizes: sizeFormulas(this.window, size),

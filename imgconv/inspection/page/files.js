@@ -35,7 +35,9 @@ export function imageFile(maps) {
 /** A PAM file of colours and alpha in whole levels. */
 export function pam({ planes, height, width, largest }) {
   const depth = planes.length;
-  const head = `P7\nWIDTH ${width}\nHEIGHT ${height}\nDEPTH ${depth}\nMAXVAL ${largest}\nTUPLTYPE ${depth === 2 ? "GRAYSCALE" : "RGB"}_ALPHA\nENDHDR\n`;
+  const colours = depth === 2 ? "GRAYSCALE" : "RGB";
+  const sizes = `WIDTH ${width}\nHEIGHT ${height}\nDEPTH ${depth}`;
+  const head = `P7\n${sizes}\nMAXVAL ${largest}\nTUPLTYPE ${colours}_ALPHA\nENDHDR\n`;
   const size = planes[0].BYTES_PER_ELEMENT;
   const bytes = new DataView(new ArrayBuffer(size * depth * height * width));
   const put = (at, value) => (size === 1 ? bytes.setUint8(at, value) : bytes.setUint16(2 * at, value));

@@ -87,7 +87,8 @@ export class Filter {
     if (filtersAlpha) this.#divideByAlpha(values, input);
     const stretch = this.arithmetic.stretched ? extremes(coloursOf({ ...input, planes: values }), valid) : null;
     const whole = input.whole && !this.arithmetic.floats;
-    const pixels = (plane, c) => (isAlpha(input, c) ? alphaPixels(plane, input, this.arithmetic.floats) : this.#pixels(plane, input, stretch));
+    const pixels = (plane, c) =>
+      isAlpha(input, c) ? alphaPixels(plane, input, this.arithmetic.floats) : this.#pixels(plane, input, stretch);
     const planes = values.map((plane, c) => hide(pixels(plane, c), valid?.[c], input.whole ? 0 : NaN));
     return { ...input, planes, height, width, stretch, whole, floats: this.arithmetic.floats, valid };
   }

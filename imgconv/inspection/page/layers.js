@@ -143,7 +143,10 @@ export class Conv extends Weighted {
       sizes: sizeFormulas(this.window, size),
       pads: padsOf(this.window, size),
       multiplyAdds: this.type === "pad" ? 0 : count * h * w * depth * kh * kw,
-      multiplyAddsText: this.type === "pad" ? "a pad multiplies nothing" : `${h} · ${w} cells · ${counted(count, "map")} · ${counted(depth, "channel")} · ${kh} · ${kw} taps`,
+      multiplyAddsText:
+        this.type === "pad"
+          ? "a pad multiplies nothing"
+          : `${h} · ${w} cells · ${counted(count, "map")} · ${counted(depth, "channel")} · ${kh} · ${kw} taps`,
       parameters: this.parameters,
     };
   }

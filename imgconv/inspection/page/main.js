@@ -17,7 +17,10 @@ import { cellValueText, shapeOf } from "./steps.js";
 const QUIET = 600; // milliseconds without a move before the cell is read out
 
 const data = JSON.parse(new TextDecoder().decode(await inflated(byId("data").textContent)));
-const model = new Model(data, photoOf({ ...data.photo, rule: data.rule, transfer: data.transfer }, await inflated(byId("photo").textContent)));
+const model = new Model(
+  data,
+  photoOf({ ...data.photo, rule: data.rule, transfer: data.transfer }, await inflated(byId("photo").textContent)),
+);
 const maps = new Maps(model, togglePlay);
 const closeups = new Closeups(model, togglePlay);
 let player = 0;
@@ -79,7 +82,10 @@ function drawFacts() {
   if (facts.pads) rows.push(["Padding", `${facts.pads[0].join(" + ")} rows, ${facts.pads[1].join(" + ")} columns`]);
   if (model.photo.valid) rows.push(["Missing cells", `${grouped(countMissing(model.input))} → ${grouped(countMissing(model.output))}`]);
   rows.push(["Multiply-adds", facts.multiplyAdds ? `${facts.multiplyAddsText} = ${grouped(facts.multiplyAdds)}` : facts.multiplyAddsText]);
-  rows.push(["Parameters", parametersText(facts, model.step)], ["Receptive field", `${by(fields[model.index - 1])} cells of the photograph`]);
+  rows.push(
+    ["Parameters", parametersText(facts, model.step)],
+    ["Receptive field", `${by(fields[model.index - 1])} cells of the photograph`],
+  );
   byId("sizes").replaceChildren(
     ...rows.map(([name, text]) => element("div", {}, element("dt", { textContent: name }), element("dd", { textContent: text }))),
   );

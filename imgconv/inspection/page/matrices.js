@@ -20,7 +20,13 @@ export function matrixTables(model, explained, form) {
   }
   const windows = windowsAround(step.window, input, model.at);
   const cells = windows.map((axis) => axis.cells);
-  if (parts.some(({ channel }) => missingUnder(input, channel, ...cells, step.border)?.flat().includes(true))) {
+  if (
+    parts.some(({ channel }) =>
+      missingUnder(input, channel, ...cells, step.border)
+        ?.flat()
+        .includes(true),
+    )
+  ) {
     return [note("A missing cell is under one of these windows, so that each has a quotient of its own; move to other cells.")];
   }
   const kernels = [...new Set(parts.map(({ kernel }) => kernel))];

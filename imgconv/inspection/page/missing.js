@@ -152,7 +152,7 @@ function overMissing(valid, taps, { window: { stride, dilation }, size, pads, bo
 function eachMissingRun({ data, height, width }, work) {
   for (let y = 0; y < height; y++) {
     const row = data.subarray(y * width, (y + 1) * width);
-    for (let first = row.indexOf(0); first >= 0; ) {
+    for (let first = row.indexOf(0); first >= 0;) {
       let end = first + 1;
       while (end < width && !row[end]) end++;
       work(y, first, end);

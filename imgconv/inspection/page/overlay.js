@@ -121,7 +121,14 @@ export class Overlaid extends Elementwise {
       { name: COLOURS[c], text: `${number(under)} · (1 − ${share}) + ${number(COLOUR[c] * largest)} · ${share}`, value },
     ];
     if (original.whole) stages.push({ name: "rounded", text: "half to even", value: toLevel(value, largest) });
-    const { parts } = pointwise(this, edges.map((_, n) => [input, n]), row, column, "", 0);
+    const { parts } = pointwise(
+      this,
+      edges.map((_, n) => [input, n]),
+      row,
+      column,
+      "",
+      0,
+    );
     if (isMissing(output, [c, row, column])) return { parts, stages: [missingStage(input)], value: NaN };
     return { parts, stages, value: stages.at(-1).value };
   }

@@ -61,7 +61,8 @@ function valueAnswer(model, branch, index, at) {
   const { steps, results } = model.branches[branch] ?? model.branch;
   const maps = results[index];
   const [c, row, column] = at;
-  if (!maps?.planes[c] || row >= maps.height || column >= maps.width) return { answer: "There is no such cell with these settings.", why: "" };
+  if (!maps?.planes[c] || row >= maps.height || column >= maps.width)
+    return { answer: "There is no such cell with these settings.", why: "" };
   const { stages, value } = explainedAt(steps, results, index, at);
   return { answer: number(value), why: stages.map((stage) => `${stage.name}: ${stage.text} ${resultText(stage)}`).join("; ") };
 }
@@ -87,7 +88,8 @@ function fieldQuestion(model, whole) {
     const fields = model.receptiveFields();
     const n = whole(1, model.steps.length);
     const question = `How large is the receptive field of one cell after step ${n}, ${model.steps[n - 1].title}, in the photograph?`;
-    const why = `One cell, then after each step ${fields.slice(0, n).map(by).join(", ")}: it grows by (span − 1) times the strides before it.`;
+    const sizes = fields.slice(0, n).map(by).join(", ");
+    const why = `One cell, then after each step ${sizes}: it grows by (span − 1) times the strides before it.`;
     return { question, solve: () => ({ answer: `${by(fields[n - 1])} cells.`, why }) };
   }
   const [k] = kernelOf(model);
