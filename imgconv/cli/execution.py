@@ -57,7 +57,12 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
         _check_cluster(plan, how.dask)
     elif not how.dry_run:
         compiled.prepare()
-    job = Job(
+    if _run(plan, _job(plan, recipe, where, how, messages, max_pixels), how, messages).failed:
+        raise typer.Exit(1)
+
+
+def _job(plan: Plan, recipe: Recipe, where: WhereOptions, how: HowOptions, messages: MessageOptions, max_pixels: int | None) -> Job:
+    return Job(
         recipe,
         plan.destination,
         quality=where.quality,
@@ -78,8 +83,6 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
         large=LARGE if how.memory is None else memory(how.memory),
         is_bounded=how.memory is not None,
     )
-    if _run(plan, job, how, messages).failed:
-        raise typer.Exit(1)
 
 
 def _run(plan: Plan, job: Job, how: HowOptions, messages: MessageOptions) -> Reporter:
