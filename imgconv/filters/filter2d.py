@@ -28,9 +28,10 @@ from imgconv.filters.output_range import (
 from imgconv.filters.parts import Part
 from imgconv.filters.weights import FLOAT32_EXACT, FilterKernel, Weights, anchor_of, pads_of
 from imgconv.loops.filters import copy_alpha
-from imgconv.modes import CombineMode, Range
+from imgconv.modes import CombineMode, PaddingMode, Range
 from imgconv.window import Window
 from imgconv.windows.borders import Border, PaddedRows, elements, values_at
+from imgconv.windows.strips import strips
 
 if TYPE_CHECKING:
     from imgconv.filters.missing import MissingCells  # most images have none
@@ -89,7 +90,25 @@ def filter_image(
     float64. Kernels with (C, kh, kw) taps give one channel. Raises DoesNotFit where the border's constant is not a level of whole-number
     pixels.
     """
-    return ImageFilter(pixels, kernels, window, border, output, combination or Combination(), alpha, flip).run(threads)
+    return filter_whole(FilterArguments(pixels, kernels, window, border, output, combination or Combination(), alpha, flip), threads)
+
+
+def filter_whole(arguments: FilterArguments, threads: int | None) -> Array:
+    """The map of a whole image, whose long rows are padded and filtered strip by strip where one does not depend on others."""
+    whole, (pixels, kernels, window, border, output) = ImageFilter(*arguments), arguments[:5]
+    depends = border.mode is PaddingMode.circular or output.range.arithmetic.stretched or any(each.anchor is not None for each in kernels)
+    parts = [] if depends or whole.sides else strips(window, pixels.shape[:2], pixels[0, :1].nbytes)
+    if not parts:
+        return whole.run(threads)
+    result: Array | None = None
+    for part in parts:
+        strip = arguments._replace(pixels=np.ascontiguousarray(pixels[:, part.begin : part.end]), window=part.window)
+        columns = ImageFilter(*strip).run(threads)
+        if result is None:  # the first strip has the dtype and the channels of all
+            result = np.empty((len(columns), parts[-1].last, columns.shape[2]), columns.dtype)
+        result[:, part.first : part.last] = columns
+    assert result is not None
+    return result
 
 
 class ImageFilter:

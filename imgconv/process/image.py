@@ -7,7 +7,7 @@ import numpy as np
 
 from imgconv.arrays import Array
 from imgconv.filters.color import luma, max_value_of
-from imgconv.filters.filter2d import FilterArguments, ImageFilter, Output
+from imgconv.filters.filter2d import FilterArguments, ImageFilter, Output, filter_whole
 from imgconv.filters.output_range import Combination
 from imgconv.filters.parts import Part
 from imgconv.filters.weights import anchor_of
@@ -129,7 +129,7 @@ def _blocks(pixels: Array) -> Iterator[slice]:
 def _filtered(prepared: _Prepared, step: Filter, plan: MapPlan, floats: bool, threads: int | None) -> Raster:
     image = prepared.get(alpha=step.keeps_alpha(plan))
     if image.valid is None:
-        return replace(image, pixels=image_filter(image, step, plan, floats).run(threads))
+        return replace(image, pixels=filter_whole(_filter_arguments(image, step, plan, floats), threads))
     from imgconv.filters.missing import filter_missing
 
     pixels, valid = filter_missing(image.valid, step.rule, _filter_arguments(image, step, plan, floats), threads)

@@ -16,6 +16,7 @@ from imgconv.window import Window
 from imgconv.windows.blocks import Block, Region, Taps, by_blocks, cell_counts, cells_of
 from imgconv.windows.reduce import Planes, identity_of, starts
 from imgconv.windows.shapes import counts_of, shaped_extremes
+from imgconv.windows.strips import FEW_ROWS, strips
 
 RankAlgorithm = Literal["sorting network", "counting", "column histograms", "histogram"]
 Place = Callable[[int], int]  # of the result among so many cells in ascending order
@@ -38,6 +39,12 @@ def ranked(planes: Planes, window: Window, place: Place, threads: int | None = N
     0 where it does not, which must be the largest value.
     """
     (h_out, w_out), algorithm = window.output_size(planes.size), rank_algorithm(window, planes.size, planes.rows.dtype, planes.count)
+    if planes.count * h_out <= FEW_ROWS and (parts := strips(window, planes.size, planes.channels * planes.rows.itemsize)):
+        out = np.empty((planes.count * h_out, w_out * planes.channels), planes.rows.dtype)
+        for part in parts:
+            cells, exist = planes.columns(part.begin, part.end), valid and valid.columns(part.begin, part.end)
+            out[:, part.first * planes.channels : part.last * planes.channels] = ranked(cells, part.window, place, threads, exist)
+        return out
     if planes.count < 2 or h_out * w_out > SMALL_PLANE:
         return _ranked(planes, window, place, algorithm, threads, valid)
     mixed = _ranked(planes.interleaved(), window, place, algorithm, threads).reshape(h_out, w_out, planes.count, planes.channels)

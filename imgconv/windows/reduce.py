@@ -57,6 +57,11 @@ class Planes:
         rows = self.rows.reshape(self.count, height, width, self.channels).transpose(1, 2, 0, 3)
         return Planes(np.ascontiguousarray(rows).reshape(height, -1), 1, self.size, self.count * self.channels)
 
+    def columns(self, begin: int, end: int) -> "Planes":
+        """The columns from `begin` to `end` of each plane, as a copy."""
+        rows = self.rows[:, begin * self.channels : end * self.channels]
+        return replace(self, rows=np.ascontiguousarray(rows), size=(self.size[0], end - begin))
+
     def with_rows(self, rows: AnyArray) -> "Planes":
         """The same planes with other values or another dtype."""
         return replace(self, rows=rows)

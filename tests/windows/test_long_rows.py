@@ -7,7 +7,7 @@ import pytest
 
 import imgconv
 from imgconv import gradients
-from imgconv.windows import reduce
+from imgconv.windows import reduce, strips
 
 CELLS = 1 << 21
 SIGNAL = np.random.default_rng(2).random((1, CELLS), np.float32)
@@ -20,6 +20,9 @@ CALLS = {
     "row": lambda x: imgconv.max_pool2d(x[:, None], (1, 3), stride=(1, 2)),
     "image, max": lambda x: imgconv.pool(x, (1, 3), "max", stride=(1, 2), padding="same"),
     "image, avg": lambda x: imgconv.pool(x, (1, 3), "avg", stride=(1, 2), padding="same"),
+    "median": lambda x: imgconv.median_pool2d(x[:, None], (1, 5), stride=(1, 2)),
+    "image, rank": lambda x: imgconv.pool(x, (1, 9), "rank:20", stride=(1, 3), padding="same"),
+    "image, filter": lambda x: imgconv.filter(x, "1 2 3 4 5 6 7 8 9", stride=(1, 2)),
 }
 
 
@@ -33,6 +36,16 @@ def test_scratch_of_a_long_signal_is_small(call):
     finally:
         tracemalloc.stop()
     assert peak - result.nbytes < 0.5 * 4 * CELLS + 8e6
+
+
+def filters(x):
+    """Filters of a dtype that images have, with every border, of signals and of colours."""
+    image = x[0].astype(np.uint16 if x.dtype.kind == "i" else x.dtype)
+    for mode in ("zeros", ("constant", 7), "replicate", "reflect", "symmetric", "circular"):
+        yield lambda mode=mode: imgconv.filter(image, "1 -2 3", stride=(1, 2), padding_mode=mode)
+        yield lambda mode=mode: imgconv.filter(image, "1 2; 3 4", padding=1, stride=(2, 3), padding_mode=mode)
+    yield lambda: imgconv.filter(image.reshape(2, 27, 3), "sobel", padding="full", stride=2)
+    yield lambda: imgconv.filter(image, "sobel_x", stride=2, range="minmax")
 
 
 @pytest.mark.parametrize("cells", [34, 24])
@@ -50,10 +63,15 @@ def test_strips_change_no_bit(monkeypatch, cells, dtype):
         lambda: imgconv.pool(x[0], (1, 3), "max", stride=2, padding="same"),
         lambda: imgconv.pool(x.reshape(2, 27, 3), (2, 5), "min", stride=1, padding="same"),
         lambda: imgconv.pool(x.reshape(2, 27, 3), (2, 4), "avg", stride=2, padding="same"),
+        lambda: imgconv.median_pool2d(x, (1, 4), (1, 2), (0, 2)),
+        lambda: imgconv.pool(x[0], (2, 3), "rank:80", stride=(1, 2), ceil_mode=True),
+        lambda: imgconv.pool(x.reshape(2, 27, 3), (1, 3), "median", stride=1, padding="same"),
+        *filters(x),
     ]
     whole = [call() for call in calls]
     monkeypatch.setattr(reduce, "WIDEST", 34)  # the real ones are millions of cells
     monkeypatch.setattr(reduce, "STRIP_CELLS", cells)
+    monkeypatch.setattr(strips, "LONG", cells * x.itemsize)
     monkeypatch.setattr(reduce, "STRIP_BYTES", 3 * cells)
     monkeypatch.setattr(reduce, "STRIP_LEAST", 1)
     for call, expected in zip(calls, whole, strict=True):
