@@ -24,6 +24,7 @@ _LONGEST_XMP = 65_502
 _MOST_DPI = 65535  # JFIF stores it in 16 bits
 _INCHES = {2: (1, 1), 3: (254, 100)}  # resolution unit -> units in an inch
 _SPACES = {b"GRAY": (1, 2), b"RGB ": (3, 4)}  # colour space of an ICC profile -> channels that it fits
+_KEPT_TEXTS = ("XML:com.adobe.xmp", "Raw profile type ")  # keywords of PNG; they hold XMP, EXIF and IPTC
 _COLOUR_CHUNKS = {b"cICP": 4, b"mDCV": 24, b"cLLI": 8, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1}  # PNG chunk -> bytes
 _SRGB = 13  # code point of H.273
 _IMAGE_DESCRIPTION = 270  # TIFF tag
@@ -101,7 +102,7 @@ def of_image(image: Any, file: BinaryIO, name: str, orientation: int) -> Metadat
         metadata = from_info(info, orientation, size)
         if name == "jpeg":
             return replace(metadata, dropped=(*metadata.dropped, *_of_segments(image, file)))
-        return _with_png_chunks(metadata, file) if name == "png" else metadata
+        return _with_png_chunks(metadata, info, file) if name == "png" else metadata
     finally:
         file.seek(position)
 
@@ -332,11 +333,13 @@ def _name_of_segment(kind: str, data: bytes) -> str:
     return next(names, f"{kind} segment")
 
 
-def _with_png_chunks(metadata: Metadata, file: BinaryIO) -> Metadata:
-    """Return the metadata with the chunks of a PNG that Pillow does not keep."""
+def _with_png_chunks(metadata: Metadata, info: Mapping[Any, Any], file: BinaryIO) -> Metadata:
+    """Return the metadata with the chunks of a PNG that Pillow does not keep, and what goes to no result."""
     from imgconv.images import png
 
     colour, dropped = [], list(metadata.dropped)
+    if any(isinstance(text, str) and not (key.startswith(_KEPT_TEXTS) or text.startswith("imgconv ")) for key, text in info.items()):
+        dropped.append("texts")
     file.seek(0)
     with suppress(ValueError, OSError):  # damage is found elsewhere
         for name, length in png.chunks(file):

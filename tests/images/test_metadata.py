@@ -150,6 +150,13 @@ def test_a_png_with_a_damaged_chunk_is_read_without_it(extra):
     assert "damaged" in header.warning and frame.pixels.ravel().tolist() == [97, 98]
 
 
+@pytest.mark.parametrize("text, dropped", [(b"Author\0Ann", ("texts",)), (b"Description\0imgconv 1 edge", ())])
+def test_texts_of_a_png_that_go_to_no_result_are_named(text, dropped):
+    for data in (png(2, 1, 8, 0, [b"ab"], extra=[(b"tEXt", text)]), png(2, 1, 8, 0, [b"ab"])[:-12] + png_chunk(b"tEXt", text)):
+        _, (frame,) = read(data.removesuffix(png_chunk(b"IEND")) + png_chunk(b"IEND"))
+        assert frame.metadata.dropped == dropped
+
+
 def test_metadata_after_the_pixels_of_a_png_count():
     data = png(2, 1, 8, 0, [b"ab"])
     behind = png_chunk(b"eXIf", block({274: (3, [6])})) + png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0<x/>")
