@@ -81,9 +81,9 @@ def correlate_input(
     for cells, taps, phase in layout.adjoints(outputs):
         part = result[:, :, cells[0], cells[1]]
         if numbers[taps].size:
-            swapped = _swapped(split, numbers[taps][::-1, ::-1].ravel())
+            swapped = _swapped(split, numbers[taps].ravel())
             kernel = numbers[taps].size
-            order = WeightOrder(groups, group_channels, swapped[0].size, swapped.shape[2], kernel, tuple(range(kernel)))
+            order = WeightOrder(groups, group_channels, swapped[0].size, swapped.shape[2], kernel, tuple(range(kernel))[::-1])
             _sum_strips(output, swapped, order, shift, phase, part)
         else:
             part[...] = shift[:, None, None]
@@ -92,11 +92,12 @@ def correlate_input(
 
 def _swapped(weights: NDArray[Any], taps: NDArray[np.int64]) -> NDArray[Any]:
     """Some taps of `weights` (G, O, C, K) as (G, C, O*T), with a few elements to spare in each row."""
-    groups, outputs, channels, _ = weights.shape
+    groups, outputs, channels, kernel = weights.shape
     swapped = np.empty((groups, channels, outputs * len(taps) + SPARE_TAPS), weights.dtype)
+    source, target = weights.reshape(groups * outputs, -1), swapped.reshape(groups * channels, -1)
 
     def work(first: int, last: int) -> None:
-        loop(swap_channels)(weights, taps, swapped, first, last)
+        loop(swap_channels, whole=int(len(taps) == kernel))(source, channels, kernel, taps, target, first, last)
 
     run_bands(work, channels, max(BAND_WEIGHTS * channels // swapped.size, 16))
     return swapped
