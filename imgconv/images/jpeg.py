@@ -28,7 +28,8 @@ _TABLES, _SCAN, _END, _APP1 = 0xC4, 0xDA, 0xD9, 0xE1
 _ZEROS = 0xF0  # the symbol of 16 coefficients that are 0; others without a value end a block
 _LAST_COEFFICIENT = 63
 _MOST_SEGMENTS, _MOST_EXIF = 1 << 14, 64  # before the first scan; bytes that fill up the space before a marker count as segments
-_BLOCK, _FEW = 64, 12  # coefficients of a block, and those of 8 codes that fill it slowly
+_BLOCK, _FEW = 64, 24  # coefficients of a block, and those of 8 codes that fill it slowly
+_USUAL = 0x6F  # the byte that fills blocks slowly with the tables that most encoders use
 _AHEAD = 8  # bytes that libjpeg reads beyond the code that it decodes
 _OTHER_DATA = bytes(range(254, 0, -1)) * 40  # libjpeg fills in zeros, so that the first bits are ones
 _MOST_UNUSED = 64  # bytes behind the last pixel; some cameras write a few
@@ -154,7 +155,7 @@ def _unending(tables: tuple[bytes, ...]) -> bytes:
     """
     codes = [codes for segment in tables for codes in _coefficient_codes(segment)]
     fewest, best = _BLOCK * 8 * len(codes), b"\xff\0"
-    for byte in range(1, 255):
+    for byte in (_USUAL, *range(1, 255)):
         bits = byte * 0x10101  # those of the longest code, and of 8 places
         filled = sum(_coefficients(table, bits >> 8 - place) for table in codes for place in range(8))
         if filled < fewest:
