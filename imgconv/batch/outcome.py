@@ -37,7 +37,8 @@ class Statistics:
         blocks = [colours[row : row + step] for row in range(0, len(colours), step)]  # no copy of the whole map in float64
         with np.errstate(all="ignore"):  # infinity and NaN are valid results
             mean = sum(float(block.sum(dtype=np.float64)) for block in blocks) / colours.size
-            variance = sum(float(np.square(block - mean, dtype=np.float64).sum()) for block in blocks) / colours.size
+            squares = (np.square(np.subtract(block, mean, dtype=np.float64)) for block in blocks)
+            variance = sum(float(each.sum()) for each in squares) / colours.size
         return cls(output.name, (channels, height, width), float(colours.min()), float(colours.max()), mean, variance**0.5, output.missing)
 
 

@@ -12,7 +12,7 @@ from imgconv.process.bands import BandedMaps, Rows, rows_of
 from imgconv.process.image import Map, process
 from imgconv.process.mask_file import MaskFile
 from imgconv.process.missing import all_valid, held_as, located
-from imgconv.recipe import DECLARED, Filter, Pool, Recipe
+from imgconv.recipe import DECLARED, Filter, Network, Pool, Recipe
 from imgconv.window import cut
 
 
@@ -22,11 +22,9 @@ def with_missing(recipe: Recipe, plain: list[BandedMaps], image: Raster, size: t
     Raises DoesNotFit for what depends on all missing cells together.
     """
     step, data = recipe.step, recipe.missing_data
-    if not isinstance(step, Filter | Pool):
-        raise DoesNotFit("its steps see missing cells of the whole image")
     if isinstance(step, Filter) and PaddingMode.of(step.padding_mode)[0] is PaddingMode.circular:
         raise DoesNotFit("a circular border and missing cells need both ends of the image")
-    if any(each.measured for each in plain):
+    if isinstance(step, Filter) and any(each.measured for each in plain):
         raise DoesNotFit("the range minmax of an image with missing cells needs all of them")
     declared = data.value(image.metadata.nodata)
     is_marked = floats or image.pixels.dtype.kind == "f" or (declared is not None and held_as(declared, image.pixels.dtype) is not None)
@@ -34,21 +32,76 @@ def with_missing(recipe: Recipe, plain: list[BandedMaps], image: Raster, size: t
         raise DoesNotFit("its mask has another size")
     if isinstance(data.mask, MaskFile):
         recipe = replace(recipe, missing_data=replace(data, mask=data.mask.opened()))
+    if isinstance(step, Network):
+        return [_CutResult(recipe, each, size, declared, is_marked) for each in plain]
     singles = [replace(recipe, step=each) for each in step.singles()]
     return [_CutMap(single, each, size, floats, declared, is_marked) for single, each in zip(singles, plain, strict=True)]
 
 
-class _CutMap(BandedMaps):
-    """One map of a filter or a pool. All rows are read once before the first band, to find out whether a cell is missing."""
+class _Cut(BandedMaps):
+    """Maps that a part of the image gives. All rows are read once before the first band, to find out whether a cell is missing."""
 
     measured = True
 
-    def __init__(self, recipe: Recipe, plain: BandedMaps, size: tuple[int, int], floats: bool, declared: float | None, is_marked: bool):
+    def __init__(self, recipe: Recipe, plain: BandedMaps, size: tuple[int, int], declared: float | None, is_marked: bool):
         self._declared, self._is_marked = declared, is_marked
-        self._recipe, self._plain, self._size, self._floats = recipe, plain, size, floats
+        self._recipe, self._plain, self._size = recipe, plain, size
         self.height, self.alignment = plain.height, plain.alignment
         self.missing, self._next_row, self._stop = 0, 0, size[0]
-        step = recipe.step
+
+    def measure(self, held: Raster, begin: int, band: Rows) -> None:
+        rows = self.rows(band)
+        if self._plain.measured:
+            self._plain.measure(all_valid(self._located(held, begin, rows)), rows[0], band)
+        first, last = max(rows[0], self._next_row), min(rows[1], self._stop)
+        if first < last:
+            missing = self._located(held, begin, (first, last)).missing
+            self.missing += missing
+            self._next_row = last
+            if missing and not (self._is_marked or self.has_missing_results):
+                self.has_missing_results = any(each.missing for each in self._results(held, begin, band))
+
+    def measure_part(self, rows: Rows) -> None:
+        first, last = rows
+        self._next_row = self.rows((first, first + 1))[0] if first else 0
+        self._stop = self.rows((last, last + 1))[0] if last < self.height else self._size[0]
+
+    @property
+    def measurements(self) -> tuple[int, bool, Any]:
+        return self.missing, self.has_missing_results, self._plain.measurements
+
+    def use_measurements(self, parts: Sequence[Any]) -> None:
+        self.missing = sum(missing for missing, _, _ in parts)
+        self.has_missing_results = any(has for _, has, _ in parts)
+        if self._plain.measured:
+            self._plain.use_measurements([plain for _, _, plain in parts])
+
+    def maps(self, held: Raster, begin: int, band: Rows) -> list[Map]:
+        if not self.missing:
+            return [self._declaring(each) for each in self._plain.maps(held, begin, band)]
+        return self._results(held, begin, band)
+
+    def _results(self, held: Raster, begin: int, band: Rows) -> list[Map]:
+        """The output rows of a band."""
+        raise NotImplementedError
+
+    def _declaring(self, result: Map) -> Map:
+        """A result of the plain map, with the value of missing cells."""
+        metadata = replace(result.image.metadata, nodata=self._declared)
+        return replace(result, image=replace(result.image, metadata=metadata))
+
+    def _located(self, held: Raster, begin: int, rows: Rows) -> Raster:
+        data = self._recipe.missing_data
+        mask = None if data.mask is None else data.mask[rows[0] : rows[1]]
+        return located(rows_of(held, begin, rows), replace(data, mask=mask))
+
+
+class _CutMap(_Cut):
+    """The map of a filter or a pool: the part is an image of its own."""
+
+    def __init__(self, recipe: Recipe, plain: BandedMaps, size: tuple[int, int], floats: bool, declared: float | None, is_marked: bool):
+        super().__init__(recipe, plain, size, declared, is_marked)
+        self._floats, step = floats, recipe.step
         assert isinstance(step, Filter | Pool)
         window = step.window(step.maps[0]) if isinstance(step, Filter) else step.window
         self._stride, pads = window.stride[0], [window.pads(size)[0]]
@@ -60,51 +113,24 @@ class _CutMap(BandedMaps):
         begin, end = self._plain.rows(band)
         return cut(begin, end, self._size[0], self._stride, self._least)
 
-    def measure(self, held: Raster, begin: int, band: Rows) -> None:
+    def _results(self, held: Raster, begin: int, band: Rows) -> list[Map]:
         rows = self.rows(band)
-        first, last = max(rows[0], self._next_row), min(rows[1], self._stop)
-        if first < last:
-            missing = self._located(held, begin, (first, last)).missing
-            self.missing += missing
-            self._next_row = last
-            if missing and not (self._is_marked or self.has_missing_results):
-                self.has_missing_results = self._result(held, begin, band).missing > 0
-
-    def measure_part(self, rows: Rows) -> None:
-        first, last = rows
-        self._next_row = self.rows((first, first + 1))[0] if first else 0
-        self._stop = self.rows((last, last + 1))[0] if last < self.height else self._size[0]
-
-    @property
-    def measurements(self) -> tuple[int, bool]:
-        return self.missing, self.has_missing_results
-
-    def use_measurements(self, parts: Sequence[Any]) -> None:
-        self.missing = sum(missing for missing, _ in parts)
-        self.has_missing_results = any(has for _, has in parts)
-
-    def maps(self, held: Raster, begin: int, band: Rows) -> list[Map]:
-        if not self.missing:
-            return [self._declaring(each) for each in self._plain.maps(held, begin, band)]
         (whole,) = self._plain.maps(held, begin, (band[0], band[0] + 1))  # the metadata of the whole map
-        result = self._result(held, begin, band)
-        return [replace(result, image=replace(result.image, metadata=self._declaring(whole).image.metadata))]
-
-    def _result(self, held: Raster, begin: int, band: Rows) -> Map:
-        """The output rows of a band."""
-        rows = self.rows(band)
         (result,) = process(all_valid(self._located(held, begin, rows)), replace(self._recipe, missing_data=DECLARED), floats=self._floats)
         first = rows[0] // self._stride
         part = slice(band[0] - first, band[1] - first)
         valid = None if result.image.valid is None else result.image.valid[part]
-        return replace(result, image=replace(result.image, pixels=result.image.pixels[part], valid=valid))
+        metadata = self._declaring(whole).image.metadata
+        return [replace(result, image=replace(result.image, pixels=result.image.pixels[part], valid=valid, metadata=metadata))]
 
-    def _declaring(self, result: Map) -> Map:
-        """A result of the plain map, with the value of missing cells."""
-        metadata = replace(result.image.metadata, nodata=self._declared)
-        return replace(result, image=replace(result.image, metadata=metadata))
 
-    def _located(self, held: Raster, begin: int, rows: Rows) -> Raster:
-        data = self._recipe.missing_data
-        mask = None if data.mask is None else data.mask[rows[0] : rows[1]]
-        return located(rows_of(held, begin, rows), replace(data, mask=mask))
+class _CutResult(_Cut):
+    """A result of a network, whose steps pass the missing cells on."""
+
+    def rows(self, band: Rows) -> Rows:
+        begin, end = self._plain.rows(band)
+        return (begin if band[0] else min(begin, 0)), (end if band[1] < self.height else max(end, self._size[0]))  # every row is counted
+
+    def _results(self, held: Raster, begin: int, band: Rows) -> list[Map]:
+        rows = self.rows(band)
+        return [self._declaring(each) for each in self._plain.maps(all_valid(self._located(held, begin, rows)), rows[0], band)]

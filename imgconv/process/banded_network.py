@@ -75,7 +75,13 @@ class _Result(BandedMaps):
         for name, planes, extremes in zip(self._result.names, split, self._extremes, strict=True):
             values = planes.transpose(1, 2, 0)
             pixels = map_to_pixels(values, self._range, held.pixels.dtype, unrounded=self._floats, extremes=extremes or (0.0, 0.0))
-            finished.append(Map(name, replace(held, pixels=np.ascontiguousarray(pixels), alpha=False, metadata=self._metadata)))
+            metadata = replace(self._metadata, nodata=held.metadata.nodata)
+            image = replace(held, pixels=np.ascontiguousarray(pixels), alpha=False, metadata=metadata, valid=None)
+            if held.valid is not None:
+                from imgconv.process.missing import marked
+
+                image = marked(replace(image, pixels=image.pixels.copy()), (~np.isnan(values)).view(np.uint8))
+            finished.append(Map(name, image))
         return finished
 
     def _computed(self, held: Raster, begin: int, band: Rows) -> Array:
@@ -85,8 +91,8 @@ class _Result(BandedMaps):
         with np.errstate(all="ignore"):
             for operation, reach, need in zip(self._operations, self._reaches, needs, strict=True):
                 first = reach.output_of(need.rows[0])
-                batch = operation.apply(batch)[..., need.outputs[0] - first : need.outputs[1] - first, :]
-                batch = np.ascontiguousarray(batch)
+                outputs = operation.apply(batch) if held.valid is None else operation.apply_missing(batch, self._network.rule)
+                batch = np.ascontiguousarray(outputs[..., need.outputs[0] - first : need.outputs[1] - first, :])
         return batch[0]
 
     def _needs(self, band: Rows) -> list[_Need]:

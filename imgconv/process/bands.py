@@ -157,7 +157,8 @@ class _PooledMap(BandedMaps):
 
 def rows_of(held: Raster, begin: int, rows: Rows) -> Raster:
     """Some of the rows that are in memory from `begin` on."""
-    return replace(held, pixels=held.pixels[rows[0] - begin : rows[1] - begin])
+    part = slice(rows[0] - begin, rows[1] - begin)
+    return replace(held, pixels=held.pixels[part], valid=None if held.valid is None else held.valid[part])
 
 
 def united(one: tuple[float, float] | None, other: tuple[float, float] | None) -> tuple[float, float] | None:
