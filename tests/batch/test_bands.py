@@ -13,7 +13,9 @@ from command import imgconv, refused
 from PIL import Image
 from zarr_files import levels
 
-from imgconv.images import open_frames
+from imgconv.batch.outcome import RunningStatistics, Statistics
+from imgconv.images import Raster, open_frames
+from imgconv.process import Map
 
 SIZE = (301, 223)
 
@@ -306,6 +308,15 @@ def test_what_cannot_be_done_by_bands_is_refused_with_what_it_takes(inputs, tmp_
     line = refused(1, *words, "--memory", "1M")
     assert said in line and "MB of memory" in line and "--memory" in line
     assert imgconv(*words).code == 0
+
+
+def test_statistics_of_floats_are_those_of_float64():
+    pixels = np.linspace(1e6, 1e6 + 3, 90_000, dtype=np.float32).reshape(300, 300, 1) ** 1.01  # large beside their differences
+    parts = RunningStatistics("map", 300)
+    for first in range(0, 300, 50):
+        parts.add(Map("map", Raster(pixels[first : first + 50])), values=True)
+    for result in (Statistics.of(Map("map", Raster(pixels))), parts.result()):
+        assert result.std == pytest.approx(pixels.std(dtype=np.float64), rel=1e-8)
 
 
 @pytest.mark.parametrize(
