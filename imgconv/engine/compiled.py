@@ -4,6 +4,7 @@ The modules that make, store and link object code are imported on first need: a 
 llvmlite, but not Numba.
 """
 
+import gc
 import os
 import threading
 import time
@@ -166,7 +167,10 @@ class _Loop:
 
 
 class _Compiling:
-    """Counts compiled loops, and reports it when compiling takes long. One thread at a time enters."""
+    """Counts compiled loops, and reports it when compiling takes long. One thread at a time enters.
+
+    Meanwhile no garbage is collected: looking for it takes an eighth of the time, and there is little (2026-11).
+    """
 
     def __init__(self) -> None:
         self.loops = 0
@@ -179,8 +183,12 @@ class _Compiling:
         self._timer.daemon = True
         with suppress(RuntimeError):  # no further thread can start
             self._timer.start()
+        self._collects = gc.isenabled()
+        gc.disable()
 
     def __exit__(self, *error: object) -> None:
+        if self._collects:
+            gc.enable()
         self._timer.cancel()
         self._seconds += time.perf_counter() - self._start
         self.loops += 1

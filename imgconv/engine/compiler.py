@@ -104,14 +104,20 @@ def _context() -> Any:
 def _prepared(function: Callable[..., None]) -> Any:
     """Return Numba, in which what `function` calls is declared."""
     numba = settings.load_numba()
-    from numba import extending
-
     from imgconv.engine import tiles
 
     tiles.register_intrinsic()
     for inner in _inner_loops(function):
-        extending.register_jitable(inner)
+        _declare(inner)
     return numba
+
+
+@cache
+def _declare(inner: Callable[..., None]) -> None:
+    """Let loops call `inner`, whose compiled form they then share."""
+    from numba import extending
+
+    extending.register_jitable(inner)
 
 
 def _inner_loops(function: Callable[..., None]) -> Iterator[Callable[..., None]]:

@@ -7,6 +7,7 @@ Positions between the end of an output row and the row stride are computed and n
 `patches` (T, R, S) has one row of S cells for each tap and output row; `offsets` (T) are those of the taps, `starts` (R) those of the rows.
 """
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +29,7 @@ class Job(NamedTuple):
     first_tap: int = 0
     last_tap: int = 0
     is_added: int = 0  # to the values in `target`
-    plane_rows: int = 0
+    plane_rows: int = 0  # 0 where the input itself is read
     first_row: int = 0  # of a plane: that of the first output row
     source_top: int = 0  # the row of an image with which `source` begins
     source: int = 0
@@ -112,8 +113,9 @@ def product_sums(cells, base, offsets, first, output, at, apart, count, sums, to
             sums[to + q * row + t] += np.dot(output[place : place + count], cells[cell : cell + count])
 
 
+@cache  # an inner loop is compiled once for all loops that contain it
 def copy_row(step):
-    """The loop that copies cells that are `step` apart, 1 or 2, by `move_cells`; with 0 one by one, and `stride` apart."""
+    """The loop that copies cells that are `stride` apart: by `move_cells` where that is the `step`, 1 or 2, else one by one."""
 
     def copy_one_by_one(source, at, target, to, count, stride):
         for j in range(count):
@@ -121,7 +123,10 @@ def copy_row(step):
 
     def copy(source, at, target, to, count, stride):
         last = count - 8
-        if last >= 0:  # vectors of 16 take longer: AVX-512 of Zen 4 stores them in ten cycles (2026-11)
+        if stride != step:
+            for j in range(count):
+                target[to + j] = source[at + j * stride]
+        elif last >= 0:  # vectors of 16 take longer: AVX-512 of Zen 4 stores them in ten cycles (2026-11)
             for j in range(0, last, 8):
                 move_cells(source, at + j * step, target, to + j, 8, step)
             move_cells(source, at + last * step, target, to + last, 8, step)
@@ -138,7 +143,7 @@ def copy_row(step):
 
 
 def copy_planes(stride):
-    """The loop that copies cells to planes; the horizontal `stride` is a constant for the compiler, or 0 and read from the job."""
+    """The loop that copies cells to planes; the horizontal stride is 1 with `stride` 1, more with 2, any without vectors with 0."""
     copy_cells = copy_row(stride)
 
     def copy(source, rows, columns, spans, value, jobs, number, group, cells):
@@ -149,13 +154,10 @@ def copy_planes(stride):
         job's first group in all groups.
         """
         job = jobs[number]
-        width, pitch, count, step, first_row = job.source_row, job.cells_row, job.plane_rows, job.stride, job.first_row
-        images, image_step, source_step, position = (
-            job.images,
-            job.cells_image,
-            job.source_image,
-            job.source - job.source_top * job.source_row,
-        )
+        width, pitch, count, first_row = job.source_row, job.cells_row, job.plane_rows, job.first_row
+        step = 1 if stride == 1 else job.stride
+        images, image_step, source_step = job.images, job.cells_image, job.source_image
+        position = job.source - job.source_top * job.source_row
         across_phases = columns.shape[0]
         phases = rows.shape[0] * across_phases
         if group == 0:
@@ -183,8 +185,12 @@ def copy_planes(stride):
     return copy
 
 
-def write_sums(step, headroom):
-    """The loop that writes sums to cells that are `step` apart, a constant for the compiler, or 0 and read from the job."""
+_copy_planes = cache(copy_planes)  # in other loops
+
+
+@cache
+def write_sums(headroom):
+    """The loop that writes sums to cells, those of an output from the element `headroom` of its row of scratch on."""
     copy_sums = copy_row(1)
 
     def write(scratch, apart, outputs, begin, n, target, origin, jobs, number):
@@ -193,7 +199,7 @@ def write_sums(step, headroom):
         Positions of a plane that are not output cells are left out.
         """
         job = jobs[number]
-        pitch, column_step = job.cells_row, step or job.target_column
+        pitch, column_step = job.cells_row, job.target_column
         for row in range(begin // pitch, (begin + n - 1) // pitch + 1):
             for image in range(job.images):
                 start = row * pitch + image * job.cells_image
@@ -202,11 +208,14 @@ def write_sums(step, headroom):
                     place = origin + image * job.target_image + row * job.target_row + (low - start) * column_step
                     for q in range(outputs):
                         at, to = headroom + q * apart + low - begin, place + q * job.target_output
-                        if job.is_added:
+                        if job.is_added and column_step == 1:
                             sums, out = scratch[at : at + high - low], target[to:]
                             for j in range(high - low):
-                                out[j * column_step] += sums[j]
-                        elif step == 1:
+                                out[j] += sums[j]
+                        elif job.is_added:
+                            for j in range(high - low):
+                                target[to + j * column_step] += scratch[at + j]
+                        elif column_step == 1:
                             copy_sums(scratch, at, target, to, high - low, 1)
                         else:
                             for j in range(high - low):
@@ -215,14 +224,14 @@ def write_sums(step, headroom):
     return write
 
 
-def correlate(together, apart, width, stride, step):
+def correlate(together, apart, width, stride):
     """The loop that sums `together` outputs at a time, in tiles of `width` cells.
 
-    With `stride` 0 or more it copies the planes of one group after the other by `copy_planes(stride)`; with -1 it reads the input itself.
-    Its scratch holds a row of sums for each output, `apart` elements from each other, which `write_sums(step)` writes. The first `width`
+    It copies the planes of one group after the other by `copy_planes(stride)`, or reads the input itself where a job has no rows of planes.
+    Its scratch holds a row of sums for each output, `apart` elements from each other, which `write_sums` writes. The first `width`
     elements of a row are spare: where cells end, a tile begins before the first position.
     """
-    copy, write = copy_planes(stride), write_sums(step, width)
+    copy, write = _copy_planes(stride), write_sums(width)
 
     def loop(source, rows, columns, spans, value, cells, taps, weights, bias, scratch, target, block, jobs):
         """Fill the parts of `target` (flat) that the records `jobs` (see `Job`) describe.
@@ -241,7 +250,7 @@ def correlate(together, apart, width, stride, step):
             for t in range(first_tap, last_tap):
                 reach = max(reach, taps[t, 0])
             for group in range(job.groups):
-                if stride >= 0:
+                if job.plane_rows:
                     copy(source, rows, columns, spans, value, jobs, number, group, cells)
                 for begin in range(0, total, chunk):
                     n, base = min(chunk, total - begin), job.cells + group * job.cells_group + begin
@@ -264,20 +273,20 @@ def correlate(together, apart, width, stride, step):
     return loop
 
 
-def correlate_rows(height, width, stride, step):
+def correlate_rows(height, width, stride):
     """The loop for one output of each group, which sums `height` rows of `width` cells at a time.
 
     It copies planes as `correlate` does, and writes sums to the target where they are whole rows of an image, others through its scratch.
     """
-    copy, copy_sums = copy_planes(stride), copy_row(1)
+    copy, copy_sums = _copy_planes(stride), copy_row(1)
 
     def loop(source, rows, columns, spans, value, cells, taps, runs, weights, bias, scratch, target, jobs):
         """Fill the parts of `target` (flat) that the records `jobs` (see `Job`) describe; `taps` and `runs` are those of `row_sums`."""
         for number in range(jobs.shape[0]):
             job = jobs[number]
-            pitch, row_step, column_step = job.cells_row, job.target_row, step or job.target_column
+            pitch, row_step, column_step = job.cells_row, job.target_row, job.target_column
             across = (job.images - 1) * job.cells_image + job.columns
-            fits = step == 1 and job.images == 1 and job.rows >= height and job.columns >= width
+            fits = column_step == 1 and job.images == 1 and job.rows >= height and job.columns >= width
             for group in range(job.groups):
                 copy(source, rows, columns, spans, value, jobs, number, group, cells)
                 weight, shift = job.weights + group * job.weights_group, bias[job.bias + group * job.bias_group]
@@ -295,7 +304,7 @@ def correlate_rows(height, width, stride, step):
                             low, high = max(left, start), min(left + width, start + job.columns)
                             for q in range(min(height, job.rows) if high > low else 0):
                                 to = origin + q * row_step + image * job.target_image + (low - start) * column_step
-                                if step == 1:
+                                if column_step == 1:
                                     copy_sums(scratch, q * width + low - left, target, to, high - low, 1)
                                 else:
                                     for j in range(high - low):

@@ -5,11 +5,14 @@ filled with the identity of the operation (0, the lowest or the highest value) a
 largest or smallest value if it is in the window.
 """
 
+from functools import cache
+
 import numpy as np
 
 SUM, LARGEST, SMALLEST = 0, 1, 2
 
 
+@cache  # an inner loop is compiled once for all loops that contain it
 def further_of(operation):
     """The function for the larger (or smaller) of two values, the first of equal ones; NaN if one is, in two instructions."""
 
@@ -20,6 +23,7 @@ def further_of(operation):
     return further
 
 
+@cache
 def fold_row(operation):
     """The function that folds some source rows, `step` apart, into a row."""
     further = further_of(operation)

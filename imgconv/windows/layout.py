@@ -26,7 +26,6 @@ from imgconv.window import Window
 from imgconv.windows.borders import Border
 
 ZEROS = Border.of("zeros")
-KNOWN_STRIDES = (1, 2)  # horizontal strides whose cells are copied by vectors
 SPARE = 256  # cells after the last plane, so that tiles may be read whole, and the least number that is worth a tile
 BAND_CELLS = 2**17  # patch cells that are worth sharing
 _JOB = np.dtype([(name, np.int64) for name in Job._fields])
@@ -104,8 +103,8 @@ class Layout:
 
     @property
     def known_stride(self) -> int:
-        """The horizontal stride as a constant for the compiler, 0 where it is not one of KNOWN_STRIDES or vectors do not work."""
-        return self.window.stride[1] if self.window.stride[1] in KNOWN_STRIDES and tiles_work() else 0
+        """The horizontal stride as a constant for `copy_planes`: 1, 2 for all others, and 0 where vectors do not work."""
+        return min(self.window.stride[1], 2) if tiles_work() else 0
 
     def tap_offsets(self, channels: int, pitch: int, length: int) -> NDArray[np.int64]:
         """The offset of each tap (channel, u, v) of the first `channels` in planes of `length`, flat."""

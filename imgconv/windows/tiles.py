@@ -16,7 +16,7 @@ from imgconv.engine.parallel import default_threads, run_bands
 from imgconv.engine.tiles import rows_of, tile_of
 from imgconv.loops.layers import Job, correlate, correlate_rows
 from imgconv.window import Window
-from imgconv.windows.layout import KNOWN_STRIDES, SPARE, Block, Layout, Range, job_table, layer_size, ranges
+from imgconv.windows.layout import SPARE, Block, Layout, Range, job_table, layer_size, ranges
 
 LEAST_COLUMNS = 14  # from which rows of a single image fill vectors
 MOST_ROWS = 8  # that are summed at a time
@@ -39,8 +39,8 @@ class WeightOrder(NamedTuple):
 class Operands(NamedTuple):
     """What the jobs of a call share, as `imgconv.loops.layers.correlate` takes it; `weights`, `bias` and `target` are flat.
 
-    The columns of an output are `step` apart in the target. `copied` are the first arguments of `copy_planes`, and `stride` is that of
-    its template, -1 where the cells are not copied. With `runs` the taps are those of `correlate_rows`.
+    `copied` are the first arguments of `copy_planes`, if cells are copied, and `stride` is that of its template. With `runs` the taps are
+    those of `correlate_rows`.
     """
 
     cells: NDArray[Any]
@@ -48,26 +48,24 @@ class Operands(NamedTuple):
     weights: NDArray[Any]
     bias: NDArray[Any]
     target: NDArray[Any]
-    step: int = 1
     copied: tuple[AnyArray, ...] = ()
-    stride: int = -1
+    stride: int = 1
     runs: NDArray[np.int64] | None = None
 
 
 def run_jobs(operands: Operands, jobs: NDArray[Any], outputs: int) -> None:
     """Compute jobs, with groups of so many outputs, one after the other."""
-    cells, taps, weights, bias, target, step, copied, stride, runs = operands
-    constants = {"stride": stride, "step": step if step in KNOWN_STRIDES else 0}
+    cells, taps, weights, bias, target, copied, stride, runs = operands
     if runs is not None:
         rows = rows_of(cells.itemsize)
         scratch = np.empty(rows.outputs * rows.width, cells.dtype)
-        sum_rows = loop(correlate_rows, height=rows.outputs, width=rows.width, **constants)
+        sum_rows = loop(correlate_rows, height=rows.outputs, width=rows.width, stride=stride)
         sum_rows(*copied, cells, taps, runs, weights, bias, scratch, target, jobs)
         return
     tile = tile_of(outputs, cells.itemsize)
     apart = SCRATCH // tile.outputs + 16  # not a power of two, since rows of sums would then share cache sets
     copied, scratch = copied or (cells, *_NO_INDICES, bias), np.empty(tile.outputs * apart, cells.dtype)
-    sum_outputs = loop(correlate, together=tile.outputs, apart=apart, width=tile.width, **constants)
+    sum_outputs = loop(correlate, together=tile.outputs, apart=apart, width=tile.width, stride=stride)
     sum_outputs(*copied, cells, taps, weights, bias, scratch, target, SUM_BLOCK, jobs)
 
 
@@ -86,7 +84,7 @@ def sum_tiles(
     threads = default_threads()  # asks the system, which takes 3 us
     plan = plan_of(layout, order, place, threads, layout.is_view(input, dtype))
     bias = np.append(shift, np.zeros(order.outputs, dtype))
-    operands = Operands(input.reshape(-1), plan.taps, weights.reshape(-1), bias, whole.reshape(-1), place[-1], runs=plan.runs)
+    operands = Operands(input.reshape(-1), plan.taps, weights.reshape(-1), bias, whole.reshape(-1), runs=plan.runs)
     run = partial(_run, plan, input, operands, order.outputs)
     parts = len(plan.jobs) // plan.steps
     plan.layout.origins(dtype)  # computed once, and not by several threads at a time
@@ -151,7 +149,9 @@ def plan_of(layout: Layout, order: WeightOrder, place: tuple[int, ...], threads:
     blocks = [Block(images, (g0 * depth + c0, (g1 - 1) * depth + c1), rows) for images, (g0, g1), _, rows, (c0, c1) in parts]
     jobs = [_job(layout, order, place, (pitch, length), *part) for part in zip(blocks, parts, strict=True)]
     if is_view:
-        jobs = [job._replace(cells=job.cells + job.source + job.first_row * pitch, cells_group=job.source_group) for job in jobs]
+        jobs = [
+            job._replace(cells=job.cells + job.source + job.first_row * pitch, cells_group=job.source_group, plane_rows=0) for job in jobs
+        ]
     return Plan(layout, taps, runs, job_table(jobs), blocks, len(ranges(depth, step.channels)), cells, depth)
 
 
