@@ -1,7 +1,7 @@
 """How many examples a property and a sweep are tested with: a part of them in the quick run, all of them in `.ci/run full`."""
 
 import os
-from itertools import product
+from itertools import cycle, islice, product
 
 from hypothesis import settings
 
@@ -23,3 +23,8 @@ def sampled(step, *values):
     A step without a common factor with the numbers of values meets all of them.
     """
     return list(product(*values))[:: 1 if FULL else step]
+
+
+def each_once(*values):
+    """As many combinations of some values as it takes to meet every value in the quick run; all of them in the full run."""
+    return list(product(*values)) if FULL else list(islice(zip(*map(cycle, values), strict=False), max(map(len, values))))

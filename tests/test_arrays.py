@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from examples import each_once
 
 import imgconv
 from imgconv import gradients, layers
 from imgconv.errors import ArgumentTypeError, DoesNotFit
 
-PLANE = np.arange(16.0).reshape(4, 4)
-ONES = np.ones((1, 1, 2, 2))
+PLANE = np.arange(16, dtype=np.float32).reshape(4, 4)
+ONES = np.ones((1, 1, 2, 2), np.float32)
 
 
 class WithArray:
@@ -119,9 +120,9 @@ POOLS = {
 }
 
 
-@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float32, np.float64])
-@pytest.mark.parametrize("call", POOLS.values(), ids=POOLS)
-def test_pools_take_a_plain_image(call, dtype):
+@pytest.mark.parametrize(("name", "dtype"), each_once(POOLS, [np.int64, np.uint8, np.float32, np.float64]))
+def test_pools_take_a_plain_image(name, dtype):
+    call = POOLS[name]
     plane = np.random.default_rng(3).permutation(35).reshape(5, 7).astype(dtype)
     result, expected = call(plane), call(plane[None])[0]
     assert result.dtype == expected.dtype and result.flags.c_contiguous and result.flags.writeable

@@ -15,13 +15,13 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform h
 FORKS = """
 import os, sys, threading, time
 import numpy as np
-from imgconv import avg_pool2d, max_pool2d  # their loops compile fast
+from imgconv import max_pool2d, min_pool2d  # whose loops for indices compile fast
 image = np.ones((1, 3, 20, 21), np.float32)
 
 def first_loops():
     for dtype in (np.float32, np.float64):
-        avg_pool2d(image.astype(dtype), 3, 2)
-        max_pool2d(image.astype(dtype), 3, 1)
+        max_pool2d(image.astype(dtype), 2, return_indices=True)
+        min_pool2d(image.astype(dtype), 2, return_indices=True)
 
 thread = threading.Thread(target=first_loops)
 thread.start()
@@ -29,7 +29,8 @@ codes = []
 while thread.is_alive() or len(codes) < 3:
     child = os.fork()
     if not child:
-        os._exit(7 if max_pool2d(image, 2).sum() == 300 and avg_pool2d(image, 3).max() == 1 else 1)
+        largest, smallest = (call(image, 2, return_indices=True)[0] for call in (max_pool2d, min_pool2d))
+        os._exit(7 if largest.sum() == smallest.sum() == 300 else 1)
     codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     time.sleep(0.05)
 print(set(codes))

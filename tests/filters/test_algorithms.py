@@ -6,7 +6,7 @@ import numpy as np
 import oracle_image as oracle
 import pytest
 from algorithm_kernels import LAPLACIAN_OF_GAUSSIAN, REAL, WHOLE, Kernel, gauss
-from examples import examples, sampled
+from examples import each_once, examples, sampled
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,7 +43,7 @@ def test_the_algorithm_is_chosen(name, taps):
 RANGES = (("abs", 1), ("clip", 1), ("clip", 7), ("offset", 640), ("minmax", 1), ("abs", -32))
 
 
-@pytest.mark.parametrize(("name", "how", "channels"), sampled(5, WHOLE, RANGES, [1, 3]))
+@pytest.mark.parametrize(("name", "how", "channels"), sampled(11, WHOLE, RANGES, [1, 3]))
 def test_whole_taps_are_exact(name, how, channels):
     range_, divisor = how
     pixels = image(47, 45, channels)
@@ -60,8 +60,7 @@ def test_whole_taps_are_exact_over_16_bits_where_every_pixel_is_white(name):
     assert np.array_equal(filtered(pixels, Kernel(taps, taps.sum())), expected)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize(("name", "channels"), each_once(REAL, [1, 3]))
 def test_real_taps_are_within_rounding_of_float64(name, channels):
     pixels = image(51, 43, channels)
     sums = oracle.correlate(pixels, REAL[name], mode="reflect")
@@ -192,8 +191,7 @@ def test_quotients_round_half_to_even_and_once(sums, divisor, offset, largest):
         assert int(value) == min(max(round(Fraction(total, divisor) + offset), 0), largest)
 
 
-@pytest.mark.parametrize("scale", [1e-310, 1e-40, 1e-3, 1e20, 1e45, 1e290])
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize(("name", "scale"), each_once(REAL, [1e-310, 1e-40, 1e-3, 1e20, 1e45, 1e290]))
 def test_the_scale_of_taps_and_divisor_does_not_matter(name, scale):
     pixels = image(40, 41, 1)
     taps = REAL[name]
@@ -224,8 +222,7 @@ def test_ties_between_whole_sums_from_spectra_go_to_even():
     assert np.array_equal(filtered(pixels, Kernel(taps, 2), output=Output(Range.offset)), expected)
 
 
-@pytest.mark.parametrize("name", ["int16", "float32", "int32"])
-@pytest.mark.parametrize("size", [(3, 3), (5, 5), (2, 3), (7, 7), (9, 10), (40, 40)])
+@pytest.mark.parametrize(("name", "size"), each_once(["int16", "float32", "int32"], [(3, 3), (5, 5), (2, 3), (7, 7), (9, 10), (40, 40)]))
 def test_sums_are_exact_on_both_sides_of_what_a_type_holds(name, size):
     most = {"int16": 2**15, "float32": 2**24, "int32": 2**31}[name]
     pixels = np.full((4, 5, 1), 255, np.uint8)

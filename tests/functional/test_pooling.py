@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from examples import examples
+from examples import each_once, examples
 from golden_cases import golden
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,8 +74,7 @@ def test_median_of_small_and_large_windows(dtype, kernel_size):
     np.testing.assert_array_equal(got, pool(batch, windows((20, 23), **window), lower_median))
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("call", [max_pool2d, min_pool2d])
+@pytest.mark.parametrize(("dtype", "call"), each_once(DTYPES, [max_pool2d, min_pool2d]))
 def test_extremes_keep_the_dtype(call, dtype):
     batch = values((1, 2, 7, 9), dtype)
     got, indices = call(batch, (2, 3), 2, (1, 1), return_indices=True)

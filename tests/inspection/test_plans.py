@@ -4,6 +4,7 @@ from math import ceil, floor
 
 import numpy as np
 import pytest
+from examples import each_once, sampled
 
 import imgconv
 from imgconv.filters import algorithms
@@ -84,9 +85,12 @@ def test_a_cell_sees_as_far_as_a_change_reaches(steps):
     assert max(rows[-1] - rows[0] + 1 for rows in seen.values()) == field[0]
 
 
-@pytest.mark.parametrize("shape", [(40, 50, 1), (40, 50, 3), (40, 50, 4)])
-@pytest.mark.parametrize("kernel", ["laplacian8", "gaussian:sigma=2", "gaussian:sigma=9", "box:size=33", "@w.npy"])
-@pytest.mark.parametrize("options", [{}, {"stride": 2}, {"linear": True}])
+@pytest.mark.parametrize(("shape", "kernel", "options"), sampled(
+    7,
+    [(40, 50, 1), (40, 50, 3), (40, 50, 4)],
+    ["laplacian8", "gaussian:sigma=2", "gaussian:sigma=9", "box:size=33", "@w.npy"],
+    [{}, {"stride": 2}, {"linear": True}],
+))  # fmt: skip
 def test_the_algorithm_is_the_one_that_filter_runs(shape, kernel, options, monkeypatch, tmp_path):
     np.save(tmp_path / "w.npy", np.random.default_rng(0).random((17, 17)))
     kernel = kernel.replace("@", f"@{tmp_path}/")
@@ -102,7 +106,7 @@ def test_the_algorithm_is_the_one_that_filter_runs(shape, kernel, options, monke
     assert {choice.algorithm for choice in taken} == {step.algorithm.split(",")[0].split(" of ")[0]}
 
 
-@pytest.mark.parametrize("mode, size, options, algorithm", [
+POOLS = [
     ("max", 2, {}, "separable"),
     ("min", 15, {}, "separable"),
     ("avg", 2, {}, "2x2 blocks"),
@@ -117,10 +121,13 @@ def test_the_algorithm_is_the_one_that_filter_runs(shape, kernel, options, monke
     ("range", 3, {"footprint": Footprint.of([[1, 1], [1, 0]])}, "runs"),
     ("avg", 3, {"footprint": Footprint.of([[1, 1], [1, 0]])}, "runs"),
     ("std", 3, {}, "runs"),
-])  # fmt: skip
-@pytest.mark.parametrize("channels", [1, 3])
-def test_the_algorithm_is_the_one_that_pool_runs(mode, size, options, algorithm, channels, monkeypatch):
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("pool", "channels"), each_once(POOLS, [1, 3]))
+def test_the_algorithm_is_the_one_that_pool_runs(pool, channels, monkeypatch):
     """The loops are recorded by patching how they are loaded: results do not show which of them ran."""
+    mode, size, options, algorithm = pool
     loops = {"separable": "fold_windows", "2x2 blocks": "halve", "sorting network": "rank_lines", "histogram": "rank_histogram"}
     loops |= {"counting": "rank_counts", "column histograms": "rank_columns", "runs": "fold_runs", "cell by cell": "deviations"}
     ran = set()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from examples import each_once
 from PIL import Image
 
 import imgconv
@@ -29,8 +30,10 @@ def test_every_way_to_name_missing_cells_gives_the_same():
         assert np.array_equal(result.compressed(), expected[VALID])
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "int32", "int64", "float16", "float32", "float64"])
-@pytest.mark.parametrize("channels", [None, 2, 3, 4])
+@pytest.mark.parametrize(
+    ("dtype", "channels"),
+    each_once(["uint8", "uint16", "int16", "int32", "int64", "float16", "float32", "float64"], [None, 2, 3, 4]),
+)
 def test_masked_arrays_of_every_dtype_come_back_masked(dtype, channels):
     shape = (25, 27) if channels is None else (25, 27, channels)
     image = np.ma.masked_array(np.full(shape, 50, dtype), RNG.random(shape) < 0.2, fill_value=7)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import typer
 from command import SAMPLES, imgconv, refused
+from examples import each_once
 from processes import IMGCONV, environment, names
 
 from imgconv.cli.app import command_line
@@ -138,9 +139,9 @@ def check_refused(here, words, **options):
     assert contents(here) == before
 
 
-@pytest.mark.parametrize("link", ["symbolic", "hard"])
-@pytest.mark.parametrize(("command", "written", "read", "file"), [*pairs()])
-def test_no_output_is_an_input(here, command, written, read, file, link):
+@pytest.mark.parametrize(("pair", "link"), each_once([*pairs()], ["symbolic", "hard"]))
+def test_no_output_is_an_input(here, pair, link):
+    command, written, read, file = pair
     option, ending = WRITES[written]
     output = here / f"link{ending}"
     if link == "symbolic":
