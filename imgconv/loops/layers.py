@@ -315,7 +315,7 @@ def correlate_rows(height, width, stride):
 
 def correlate_planes(outputs, taps, width, stride):
     """The loop for the gradient of the weight by planes of the input and of the output: tiles of `outputs` and `taps` by `product_sums`."""
-    copy, copy_output = copy_planes(stride), copy_planes(1)
+    copy, copy_output = _copy_planes(stride), _copy_planes(1)
 
     def loop(
         source, rows, columns, spans, value, cells, output, output_rows, output_columns, output_spans, zero, factors, offsets, chunk, sums,
