@@ -31,7 +31,7 @@ _REWRITTEN = (  # in LaTeX, and the mark with which a line of MATLAB continues o
     (r"&|\$|\\(?:left|right)\b|\.\.\.[ \t\r]*\n", " "),
 )
 _CALL = r"(?:(?:np|numpy|torch)\.)?(?:array|asarray|matrix|Matrix|tensor)\s*\("
-_BEGIN = rf"(?:\w+\s*=\s*)?(?:{_CALL}|[\[({{\\])|[-+.|$\d]"
+_BEGIN = rf"(?:\w+\s*=\s*)?(?:{_CALL}|[\[({{]|\\(?:begin|d?frac|left)\b)|[-+.|$\d]"
 _ARRAY = rf"(?s){_CALL}(.*?)(?:,\s*(?:\w+\s*=\s*)?[A-Za-z'][\w.']*\s*)*\)"
 _FACTOR = r"\(?\s*(?P<factor>[-+]?[\d.]+)\s*(?:/\s*(?P<below>[\d.]+)\s*)?\)?"
 _FACTOR_BEFORE = rf"(?s){_FACTOR}\s*(?:\*|(?=[\[(]))(?P<matrix>.*)"

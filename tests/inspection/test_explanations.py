@@ -219,7 +219,7 @@ def test_every_operation_is_explained():
 
 def test_a_cell_that_no_input_reaches_is_the_bias():
     """A kernel of one tap leaves gaps of zeros between the cells that it enlarges."""
-    (told,) = explain(Raster(np.full((2, 2, 1), 5, np.uint8)), network_recipe(["conv_transpose 3 stride=2"]), (1, 0)).maps
+    (told,) = explain(Raster(np.full((2, 2, 1), 5, np.uint8)), network_recipe(["conv_transpose '[3]' stride=2"]), (1, 0)).maps
     assert told.patch.columns == () and told.written == [0] and told.channels[0].agrees
 
 
