@@ -17,7 +17,10 @@ to do, in lower case and without a full stop.
 import errno
 import os
 from importlib import import_module
-from typing import Any
+
+TYPE_CHECKING = False  # see imgconv/__init__.py
+if TYPE_CHECKING:
+    from typing import Any
 
 _CONTROLS = (*range(0x20), *range(0x7F, 0xA0), *range(0x2028, 0x202F), *range(0x2066, 0x206A))  # also line ends and directions
 _ESCAPES = {code: repr(chr(code))[1:-1] for code in _CONTROLS}
@@ -63,7 +66,7 @@ class MissingExtra(ImgconvError, ImportError):
     """An optional dependency is needed and not installed; the text names the extra that installs it."""
 
 
-def optional_library(module: str, what: str, extra: str, name: str = "") -> Any:
+def optional_library(module: str, what: str, extra: str, name: str = "") -> "Any":
     """Import a module of an optional dependency. Raises MissingExtra, with what needs it and how to install it.
 
     >>> optional_library("no_such_module", "DICOM images", "dicom", "pydicom")

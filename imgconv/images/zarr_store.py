@@ -38,7 +38,9 @@ class Store:
         async def others() -> None:
             await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
 
-        library("zarr.core.sync").sync(others())
+        (loop,) = library("zarr.core.sync").loop
+        if loop is not None:  # it has started
+            asyncio.run_coroutine_threadsafe(others(), loop).result()
 
     @contextmanager
     def errors(self, prefix: str) -> Iterator[None]:

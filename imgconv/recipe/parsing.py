@@ -76,7 +76,7 @@ def read_recipe(reference: str | Path, kernels_file: Path | None = None) -> Name
     """
     path, name = _path_and_name(str(reference))
     if not path.suffix and not os.path.exists(path):
-        raise UsageError(f"{reference!r} is not a recipe file; use -s STEP, as often as there are steps, or --recipe FILE")
+        raise UsageError(f"{reference!r} is not a recipe file; give each step with -s STEP, or a file with --recipe FILE")
     recipes = _tables(path)
     if not name and len(recipes) > 1:
         raise UsageError(f"{path} has {len(recipes)} recipes; choose one as {path.name}:NAME, of {', '.join(recipes)}")
