@@ -1,6 +1,6 @@
 """A process that forks one child for each command, so that a test pays for the command and not for Python's start.
 
-The server imports what most commands import and runs nothing itself, so each child starts as a fresh process would after its imports:
+The server imports what commands import and runs none itself, so each child starts as a fresh process would after its imports:
 with its own working directory, environment, standard streams, signal handlers and exit code. This file is also the program that shell
 scripts call in place of `imgconv`: `python -IS command_server.py SOCKET WORDS...`.
 """
@@ -51,6 +51,7 @@ def serve(address):
     for name in _preloaded():
         with suppress(ImportError):
             importlib.import_module(name)
+    importlib.import_module("imgconv.engine.compiler").self_check()  # loads Numba: 1.5 s for each child that compiles
     gc.freeze()  # or the first collection in a child copies every page
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(address)

@@ -3,8 +3,10 @@
 import os
 import signal
 from tempfile import TemporaryDirectory
+from zlib import crc32
 
 import pytest
+from examples import FULL
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts tests in the background has it ignored, in commands too
 
@@ -19,3 +21,17 @@ def pytest_xdist_make_scheduler(config, log):
     from xdist.scheduler import LoadFileScheduling
 
     return LoadFileScheduling(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """Leave out a part of the parameters of sweeps in the quick run: those of a function that are left are the same in every run."""
+    chosen, left_out, functions = [], [], set()
+    for item in items:
+        mark = item.get_closest_marker("sweep")
+        function = item.nodeid.partition("[")[0]
+        takes_part = FULL or not mark or crc32(item.nodeid.encode()) % mark.args[0] == 0 or function not in functions
+        functions.add(function)
+        (chosen if takes_part else left_out).append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = chosen

@@ -14,7 +14,7 @@ FLOATS = ["float32", "float64"] if FULL else ["float32"]
 
 def examples(count, **options):
     """Hypothesis settings for `count` examples in the full run."""
-    return settings(max_examples=count if FULL else max(count // 4, 10), deadline=None, **options)
+    return settings(max_examples=count if FULL else max(count // 6, 8), deadline=None, **options)
 
 
 def sampled(step, *values):

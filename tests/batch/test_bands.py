@@ -17,6 +17,8 @@ from imgconv.batch.outcome import RunningStatistics, Statistics
 from imgconv.images import Raster, open_frames
 from imgconv.process import Map
 
+pytestmark = pytest.mark.sweep(2)
+
 SIZE = (301, 223)
 
 

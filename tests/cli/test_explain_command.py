@@ -8,6 +8,8 @@ from command import PHOTO, SAMPLES, imgconv, refused
 from PIL import Image
 from terminal import on_terminal
 
+pytestmark = pytest.mark.sweep(2)
+
 LOGO = SAMPLES / "logo_transparent.png"
 
 

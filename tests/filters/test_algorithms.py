@@ -20,6 +20,8 @@ from imgconv.modes import Range
 from imgconv.window import Window
 from imgconv.windows.borders import Border
 
+pytestmark = pytest.mark.sweep(2)
+
 RNG = np.random.default_rng(11)
 
 

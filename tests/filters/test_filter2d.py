@@ -15,6 +15,8 @@ from imgconv.modes import CombineMode, Range
 from imgconv.window import Window
 from imgconv.windows.borders import Border
 
+pytestmark = pytest.mark.sweep(2)
+
 RNG = np.random.default_rng(7)
 LAPLACIAN8 = [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]]
 MODES = ["zeros", "replicate", "reflect", "symmetric", "circular", ("constant", 9)]

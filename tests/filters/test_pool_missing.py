@@ -11,6 +11,8 @@ from imgconv.modes import MissingMode, MissingRule
 from imgconv.window import Footprint, Window
 from imgconv.windows.borders import Border
 
+pytestmark = pytest.mark.sweep(2)
+
 REDUCTIONS = {
     "max": np.max,
     "min": np.min,

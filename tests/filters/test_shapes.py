@@ -10,6 +10,8 @@ from imgconv.filters.pool2d import pool_algorithm, pool_image
 from imgconv.window import Footprint, Window
 from imgconv.windows.borders import Border
 
+pytestmark = pytest.mark.sweep(2)
+
 BORDERS = {"symmetric": "reflect", "replicate": "nearest", "reflect": "mirror", "circular": "wrap", "constant": "constant"}
 DISK = np.hypot(*np.mgrid[-4:5, -4:5]) <= 4.2
 SHAPES = {

@@ -16,6 +16,8 @@ from imgconv.process import process
 from imgconv.recipe import MissingData, filter_recipe
 from imgconv.registry import Kernel, Registry
 
+pytestmark = pytest.mark.sweep(3)
+
 REGISTRY = Registry.load()
 KNOWN = [REGISTRY.get(name) for name in REGISTRY.names()]
 SMALL = {  # by their names, members of banks too

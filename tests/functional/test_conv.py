@@ -17,6 +17,8 @@ from imgconv.functional.conv import conv1d, conv2d
 from imgconv.window import Window
 from imgconv.windows import correlation, tiles
 
+pytestmark = pytest.mark.sweep(2)
+
 
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize(("parameters", "arrays"), golden("conv2d") + golden("conv2d_padding_mode"))

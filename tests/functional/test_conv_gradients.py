@@ -16,6 +16,8 @@ from imgconv.functional.matrix import linear
 from imgconv.functional.patches import fold, unfold
 from imgconv.windows import correlation, tiles
 
+pytestmark = pytest.mark.sweep(2)
+
 
 @pytest.mark.parametrize("patch_cells", [dispatch.PATCH_CELLS, 40], ids=["whole", "by small blocks"])
 @pytest.mark.parametrize("dtype", FLOATS)

@@ -13,6 +13,8 @@ from imgconv.functional.conv import conv2d
 from imgconv.functional.conv_transpose import conv_transpose1d, conv_transpose2d
 from imgconv.functional.matrix import kernel_matrix
 
+pytestmark = pytest.mark.sweep(2)
+
 
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize(("parameters", "arrays"), golden("conv_transpose2d"))

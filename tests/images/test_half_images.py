@@ -13,6 +13,8 @@ from tifffile import TiffFile, TiffWriter
 
 from imgconv.errors import ImageError
 
+pytestmark = pytest.mark.sweep(2)
+
 END = b"\xff\xd9"
 GREY, RGB = photo()[..., 1], photo()
 LARGE = np.kron(RGB, np.ones((4, 4, 1), np.uint8)) + np.random.default_rng(0).integers(0, 9, (188, 244, 3)).astype(np.uint8) // 2

@@ -20,6 +20,8 @@ import imgconv
 from imgconv.errors import ImageError, MissingExtra
 from imgconv.images import open_frames
 
+pytestmark = pytest.mark.sweep(2)
+
 RNG = np.random.default_rng(31)
 SAME = "0 0 0; 0 1 0; 0 0 0"
 SKY = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 10.0, "CRVAL2": 20.0, "CRPIX1": 20.5, "CRPIX2": 15.0, "BUNIT": "adu"}

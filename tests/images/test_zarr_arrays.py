@@ -17,6 +17,8 @@ from imgconv.images.layout import Layout
 from imgconv.images.raster import Metadata
 from imgconv.images.zarr_store import Store
 
+pytestmark = pytest.mark.sweep(2)
+
 SIZE = (37, 53)
 GREY, RGB = levels(1, size=SIZE)[..., 0], levels(3, size=SIZE)
 MAPS = np.moveaxis(levels(5, "float32", SIZE), 2, 0)

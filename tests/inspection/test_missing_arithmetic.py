@@ -5,6 +5,8 @@ import pytest
 
 import imgconv
 
+pytestmark = pytest.mark.sweep(2)
+
 RNG = np.random.default_rng(37)
 IMAGE = RNG.integers(1, 255, (9, 11, 4), np.uint8)
 VALID = RNG.random((9, 11)) > 0.15

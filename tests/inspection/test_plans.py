@@ -15,6 +15,8 @@ from imgconv.recipe import Canny, Pool, Recipe, Shape, filter_recipe, network_re
 from imgconv.window import Footprint
 from imgconv.windows import ranks, reduce, shapes
 
+pytestmark = pytest.mark.sweep(2)
+
 
 def evaluated(formula):
     """Both sides of a formula, calculated by Python."""

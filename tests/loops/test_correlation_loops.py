@@ -6,6 +6,8 @@ import pytest
 from imgconv.engine import compiled
 from imgconv.loops.filters import correlate_factors, correlate_product, correlate_small, correlate_taps, sliding_sums
 
+pytestmark = pytest.mark.sweep(2)
+
 RNG = np.random.default_rng(5)
 ROUND = 1.5 * 2**23
 TO_PIXELS = np.array([4, 3, -1, 0, 255, ROUND], np.float32)  # |sum / 4 + 3|, rounded

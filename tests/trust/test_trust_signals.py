@@ -33,11 +33,8 @@ def test_an_interrupted_folder_run_stops_at_once_and_can_continue(tmp_path, numb
 
 
 def test_an_interrupt_does_not_wait_for_slow_images(tmp_path):
-    photos, out = tmp_path / "photos", tmp_path / "out"
-    photos.mkdir()
-    pixels = np.random.default_rng(0).integers(0, 256, (4000, 4000), dtype=np.uint8)
-    for number in range(8):  # together they take longer than `finished` waits
-        Image.fromarray(pixels).save(photos / f"{number}.png", compress_level=1)
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (4000, 4000), dtype=np.uint8)).save(tmp_path / "slow.png", compress_level=1)
+    photos, out = many(tmp_path / "photos", 8, tmp_path / "slow.png"), tmp_path / "out"  # together they take longer than `finished` waits
     shutil.copy(SAMPLES / "step_wedge.png", photos / "-first.png")
     options = ("--mode", "median", "--size", "301", "--padding", "same", "--stride", "1")  # some ten seconds for each of them
     with started("pool", photos, "-o", out, *options, "-j", "9") as process:  # a turn for each, whichever comes first

@@ -5,6 +5,8 @@ import pytest
 
 from imgconv import conv2d, gradients
 
+pytestmark = pytest.mark.sweep(3)
+
 RNG = np.random.default_rng(12)
 
 
