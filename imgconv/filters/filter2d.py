@@ -97,6 +97,7 @@ def filter_whole(arguments: FilterArguments, threads: int | None) -> Array:
     """The map of a whole image, whose long rows are padded and filtered strip by strip where one does not depend on others."""
     whole, (pixels, kernels, window, border, output) = ImageFilter(*arguments), arguments[:5]
     depends = border.mode is PaddingMode.circular or output.range.arithmetic.stretched or any(each.anchor is not None for each in kernels)
+    depends = depends or any(each.transforms for each in whole.correlators)  # blocks of an FFT have roundings of their own
     parts = [] if depends or whole.sides else strips(window, pixels.shape[:2], pixels[0, :1].nbytes)
     if not parts:
         return whole.run(threads)

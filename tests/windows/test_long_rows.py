@@ -76,3 +76,11 @@ def test_strips_change_no_bit(monkeypatch, cells, dtype):
     monkeypatch.setattr(reduce, "STRIP_LEAST", 1)
     for call, expected in zip(calls, whole, strict=True):
         np.testing.assert_array_equal(call(), expected)
+
+
+def test_strips_change_no_bit_of_wide_kernels(monkeypatch):
+    """Blocks of Fourier transforms begin where the image does."""
+    image = np.random.default_rng(5).random((8, 300_000))
+    striped = imgconv.filter(image, "log:sigma=5", range="clip")
+    monkeypatch.setattr(strips, "LONG", 1 << 40)
+    assert np.array_equal(imgconv.filter(image, "log:sigma=5", range="clip"), striped)
