@@ -5,8 +5,9 @@ the speed (2026-11), and half of it on maps of 7x7. They are compiled in no othe
 are matrix products.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -290,27 +291,15 @@ def _emit_sums(builder: Any, number: Any, arrays: list[Any], numbers: list[Any],
     word = base.type
     outputs = [builder.select(builder.icmp_signed("<", word(q), last), word(q), last) for q in range(together)]
     rows = [builder.gep(weights, [builder.add(row, builder.mul(q, step))]) for q in outputs]
-    start, before = builder.gep(cells, [base]), builder.block
-    loop, after = builder.append_basic_block("tap"), builder.append_basic_block("summed")
-    builder.cbranch(builder.icmp_signed("<", head, tail), loop, after)
+    start = builder.gep(cells, [base])
 
-    builder.position_at_end(loop)
-    tap, totals = builder.phi(word), [builder.phi(vector) for _ in rows]
-    cell = builder.load(builder.gep(offsets, [builder.add(tap, tap)]))
-    tapped = builder.load(as_vector(builder.gep(start, [cell])), align=1)
-    products = [builder.fmul(broadcast(builder.load(builder.gep(row, [tap]))), tapped, flags=["contract"]) for row in rows]
-    added = [builder.fadd(total, product, flags=["contract"]) for total, product in zip(totals, products, strict=True)]
-    next_tap = builder.add(tap, word(1))
-    for phi, initial, updated in zip((tap, *totals), (head, *[zero] * together), (next_tap, *added), strict=True):
-        phi.add_incoming(initial, before)
-        phi.add_incoming(updated, loop)
-    builder.cbranch(builder.icmp_signed("<", next_tap, tail), loop, after)
+    def add(tap: Any, totals: list[Any]) -> list[Any]:
+        cell = builder.load(builder.gep(offsets, [builder.add(tap, tap)]))
+        tapped = builder.load(as_vector(builder.gep(start, [cell])), align=1)
+        products = [builder.fmul(broadcast(builder.load(builder.gep(row, [tap]))), tapped, flags=["contract"]) for row in rows]
+        return [builder.fadd(total, product, flags=["contract"]) for total, product in zip(totals, products, strict=True)]
 
-    builder.position_at_end(after)
-    results = [builder.phi(vector) for _ in rows]
-    for result, total in zip(results, added, strict=True):
-        result.add_incoming(zero, before)
-        result.add_incoming(total, loop)
+    results = _emit_loop(builder, head, tail, 1, [zero] * together, add)
     for q, (result, number_of_output) in enumerate(zip(results, outputs, strict=True)):
         address = as_vector(builder.gep(sums, [builder.add(at, word(q * apart))]))
         shift = broadcast(builder.load(builder.gep(bias, [builder.add(output, number_of_output)])))
@@ -333,33 +322,23 @@ def _emit_rows(builder: Any, number: Any, arrays: list[Any], numbers: list[Any],
         return builder.shuffle_vector(builder.insert_element(zero, value, ir.IntType(32)(0)), zero, lanes)
 
     start, weights = builder.gep(cells, [base]), builder.gep(weights, [first])
-    totals, run = [zero] * height, word(0)
-    for kind, count in enumerate((3, 2, 1)):
-        end, before = builder.load(builder.gep(runs, [word(kind)])), builder.block
-        loop, after = builder.append_basic_block("run"), builder.append_basic_block("summed")
-        builder.cbranch(builder.icmp_signed("<", run, end), loop, after)
-        builder.position_at_end(loop)
-        this, phis = builder.phi(word), [builder.phi(vector) for _ in totals]
-        entry = builder.gep(taps, [builder.mul(this, word(4))])
+
+    def add(count: int, run: Any, totals: list[Any]) -> list[Any]:
+        entry = builder.gep(taps, [builder.mul(run, word(4))])
         cell = builder.gep(start, [builder.load(entry)])
         offsets = [builder.load(builder.gep(entry, [word(1 + k)])) for k in range(count)]
         factors = [broadcast(builder.load(builder.gep(weights, [offset]))) for offset in offsets]
         rows = [builder.load(as_vector(builder.gep(cell, [builder.mul(pitch, word(r))])), align=1) for r in range(height + count - 1)]
-        added: list[Any] = list(phis)
+        added = list(totals)
         for k, factor in enumerate(factors):
             for q in range(height):
                 added[q] = builder.fadd(added[q], builder.fmul(factor, rows[q + k], flags=["contract"]), flags=["contract"])
-        following = builder.add(this, word(1))
-        for phi, initial, updated in zip((this, *phis), (run, *totals), (following, *added), strict=True):
-            phi.add_incoming(initial, before)
-            phi.add_incoming(updated, loop)
-        builder.cbranch(builder.icmp_signed("<", following, end), loop, after)
-        builder.position_at_end(after)
-        results = [builder.phi(vector) for _ in totals]
-        for result, initial, updated in zip(results, totals, added, strict=True):
-            result.add_incoming(initial, before)
-            result.add_incoming(updated, loop)
-        totals, run = results, end
+        return added
+
+    totals, run = [zero] * height, word(0)
+    for kind, count in enumerate((3, 2, 1)):
+        end = builder.load(builder.gep(runs, [word(kind)]))
+        totals, run = _emit_loop(builder, run, end, 1, totals, partial(add, count)), end
     for q, total in enumerate(totals):
         address = as_vector(builder.gep(sums, [builder.add(at, builder.mul(apart, word(q)))]))
         builder.store(builder.fadd(total, broadcast(shift)), address, align=1)
@@ -378,27 +357,40 @@ def _emit_products(builder: Any, number: Any, arrays: list[Any], numbers: list[A
 
     shifts = [builder.load(builder.gep(offsets, [builder.add(first, word(t))])) for t in range(taps)]
     rows = [builder.gep(cells, [builder.add(base, shift)]) for shift in shifts]
-    factors, before = [builder.gep(output, [builder.add(at, builder.mul(apart, word(q)))]) for q in range(outputs)], builder.block
-    loop, after = builder.append_basic_block("products"), builder.append_basic_block("summed")
-    builder.cbranch(builder.icmp_signed("<", word(0), count), loop, after)
-    builder.position_at_end(loop)
-    position, totals = builder.phi(word), [builder.phi(vector) for _ in range(outputs * taps)]
-    pairs = product([load(factor, position) for factor in factors], [load(row, position) for row in rows])
-    products = [builder.fmul(factor, tapped, flags=["contract"]) for factor, tapped in pairs]
-    added = [builder.fadd(total, summand, flags=["contract"]) for total, summand in zip(totals, products, strict=True)]
-    following = builder.add(position, word(width))
-    for phi, initial, updated in zip((position, *totals), (word(0), *[zero] * len(totals)), (following, *added), strict=True):
-        phi.add_incoming(initial, before)
-        phi.add_incoming(updated, loop)
-    builder.cbranch(builder.icmp_signed("<", following, count), loop, after)
-    builder.position_at_end(after)
-    results = [builder.phi(vector) for _ in totals]
-    for result, total in zip(results, added, strict=True):
-        result.add_incoming(zero, before)
-        result.add_incoming(total, loop)
+    factors = [builder.gep(output, [builder.add(at, builder.mul(apart, word(q)))]) for q in range(outputs)]
+
+    def add(position: Any, totals: list[Any]) -> list[Any]:
+        pairs = product([load(factor, position) for factor in factors], [load(row, position) for row in rows])
+        products = [builder.fmul(factor, tapped, flags=["contract"]) for factor, tapped in pairs]
+        return [builder.fadd(total, summand, flags=["contract"]) for total, summand in zip(totals, products, strict=True)]
+
+    results = _emit_loop(builder, word(0), count, width, [zero] * (outputs * taps), add)
     for (q, t), result in zip(product(range(outputs), range(taps)), results, strict=True):
         address = builder.gep(sums, [builder.add(builder.add(to, word(t)), builder.mul(step, word(q)))])
         builder.store(builder.fadd(builder.load(address), _sum_of(builder, result, width)), address)
+
+
+def _emit_loop(builder: Any, head: Any, tail: Any, step: int, sums: list[Any], add: Callable[[Any, list[Any]], list[Any]]) -> list[Any]:
+    """Emit a loop from `head` to `tail`, without the latter, and return its sums, which begin with `sums` and stay in registers.
+
+    `add` emits one turn: from a position and the sums before it to those after it.
+    """
+    before, loop, after = builder.block, builder.append_basic_block("loop"), builder.append_basic_block("summed")
+    builder.cbranch(builder.icmp_signed("<", head, tail), loop, after)
+    builder.position_at_end(loop)
+    position, totals = builder.phi(head.type), [builder.phi(each.type) for each in sums]
+    added = add(position, totals)
+    following = builder.add(position, head.type(step))
+    for phi, initial, updated in zip((position, *totals), (head, *sums), (following, *added), strict=True):
+        phi.add_incoming(initial, before)
+        phi.add_incoming(updated, loop)
+    builder.cbranch(builder.icmp_signed("<", following, tail), loop, after)
+    builder.position_at_end(after)
+    results = [builder.phi(each.type) for each in sums]
+    for result, initial, updated in zip(results, sums, added, strict=True):
+        result.add_incoming(initial, before)
+        result.add_incoming(updated, loop)
+    return results
 
 
 def _sum_of(builder: Any, vector: Any, width: int) -> Any:
