@@ -19,7 +19,6 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -346,7 +345,7 @@ def format_of(output: Path, formats: Collection[str], option: str) -> str:
     raise UsageError(f"{option}: expected a file name that ends in {endings}, got {output}")
 
 
-@contextmanager
+@contextlib.contextmanager
 def output_file(output: Path, inputs: Inputs) -> Iterator[BinaryIO]:
     """Open a stream whose contents replace `output` at the end of the block, see `atomic_write`.
 

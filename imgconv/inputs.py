@@ -10,7 +10,7 @@ from imgconv.errors import UsageError
 from imgconv.platforms import cached_property
 
 _ZARR = ".zarr"  # in the address of a folder that is an image
-_FILES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".gif", ".bmp")  # names of many inputs, which are no folders
+_FILES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".gif", ".bmp")  # names of many inputs, which are not folders
 Identity = tuple[int, int] | Hashable  # device and inode of a local file, the normalised URL of a remote one
 
 

@@ -95,11 +95,9 @@ def filter_image(
 
 def filter_whole(arguments: FilterArguments, threads: int | None) -> Array:
     """The map of a whole image, whose long rows are padded and filtered strip by strip where one does not depend on others."""
-    whole, (pixels, kernels, window, border, output) = ImageFilter(*arguments), arguments[:5]
-    depends = border.mode is PaddingMode.circular or output.range.arithmetic.stretched or any(each.anchor is not None for each in kernels)
-    depends = depends or any(each.transforms for each in whole.correlators)  # blocks of an FFT have roundings of their own
-    parts = [] if depends or whole.sides else strips(window, pixels.shape[:2], pixels[0, :1].nbytes)
-    if not parts:
+    whole, pixels = ImageFilter(*arguments), arguments.pixels
+    parts = strips(arguments.window, pixels.shape[:2], pixels[0, :1].nbytes)
+    if not parts or _depends_on_all_columns(whole, arguments):
         return whole.run(threads)
     result: Array | None = None
     for part in parts:
@@ -110,6 +108,17 @@ def filter_whole(arguments: FilterArguments, threads: int | None) -> Array:
         result[:, part.first : part.last] = columns
     assert result is not None
     return result
+
+
+def _depends_on_all_columns(whole: "ImageFilter", arguments: FilterArguments) -> bool:
+    """Whether a strip of columns, filtered as an image of its own, could differ from the whole map, also in its last bit."""
+    return bool(
+        arguments.border.mode is PaddingMode.circular
+        or arguments.output.range.arithmetic.stretched
+        or any(kernel.anchor is not None for kernel in arguments.kernels)
+        or any(each.transforms for each in whole.correlators)  # blocks of an FFT would begin elsewhere
+        or whole.sides
+    )
 
 
 class ImageFilter:

@@ -151,7 +151,7 @@ def _unending(tables: tuple[bytes, ...]) -> bytes:
     """Return the bytes that follow a scan, with which libjpeg hardly ends a block that the scan itself does not end.
 
     They are one byte again and again: the first one that fills blocks slowly from any of its bits on, else the slowest. Where each of
-    them ends blocks at once they are ones, which are no code.
+    them ends blocks at once they are ones, which are not a code.
     """
     codes = [codes for segment in tables for codes in _coefficient_codes(segment)]
     fewest, best = _BLOCK * 8 * len(codes), b"\xff\0"

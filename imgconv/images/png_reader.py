@@ -272,14 +272,14 @@ def _for_pillow(file: BinaryIO) -> tuple[BinaryIO, dict[str, Any], str | None]:
 
     The file itself is returned if it has none of those chunks. It can be truncated.
     """
-    found = _Metadata()
+    metadata = _Metadata()
     parts: list[tuple[int, int]] = []  # start and length of the chunks that stay
     dropped, end = False, 8
     file.seek(0)
     try:
         for name, length in png.chunks(file):
             start = file.tell() - 8
-            if name in png.ANIMATION or not found.suits_pillow(file, name, length):
+            if name in png.ANIMATION or not metadata.suits_pillow(file, name, length):
                 dropped = True
             else:
                 parts.append((start, 12 + length))
@@ -287,13 +287,13 @@ def _for_pillow(file: BinaryIO) -> tuple[BinaryIO, dict[str, Any], str | None]:
     except TruncatedError:
         parts.append((end, -1))
     if not dropped:
-        return file, found.info, found.warning
+        return file, metadata.info, metadata.warning
     still = BytesIO()
     still.write(png.SIGNATURE)
     for start, length in parts:
         file.seek(start)
         still.write(file.read(length))
-    return still, found.info, found.warning
+    return still, metadata.info, metadata.warning
 
 
 class _Metadata:
@@ -303,17 +303,17 @@ class _Metadata:
         self.info: dict[str, Any] = {}
         self.warning: str | None = None
         self._total = self._inflated = 0
-        self._pixels_seen = False
+        self._after_pixels = False
 
     def suits_pillow(self, file: BinaryIO, name: bytes, length: int) -> bool:
         """Read a chunk, where that is needed, and return whether Pillow takes it."""
-        self._pixels_seen |= name == b"IDAT"
+        self._after_pixels |= name == b"IDAT"
         if length < _SHORTEST.get(name, 0):
             self.warning = f"the {name.decode()} chunk is damaged, and is left out"
             return False
-        if name == b"eXIf" and self._pixels_seen and length <= _LONGEST_TEXT:
+        if name == b"eXIf" and self._after_pixels and length <= _LONGEST_TEXT:
             self.info["exif"] = b"Exif\0\0" + read_exactly(file, length)
-        if name not in _TEXTS or (length <= _SHORT_TEXT and name not in _PACKED and not self._pixels_seen):
+        if name not in _TEXTS or (length <= _SHORT_TEXT and name not in _PACKED and not self._after_pixels):
             return True
         chunk = read_exactly(file, min(length, _LONGEST_TEXT + 1))
         text, size = _text_of(name, chunk) if self._inflated <= _MOST_INFLATED else ({}, 0)
