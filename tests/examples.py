@@ -17,14 +17,6 @@ def examples(count, **options):
     return settings(max_examples=count if FULL else max(count // 6, 8), deadline=None, **options)
 
 
-def sampled(step, *values):
-    """Every `step`-th combination of some values in the quick run, each of which may compile a loop; all of them in the full run.
-
-    A step without a common factor with the numbers of values meets all of them.
-    """
-    return list(product(*values))[:: 1 if FULL else step]
-
-
 def each_once(*values):
     """As many combinations of some values as it takes to meet every value in the quick run; all of them in the full run."""
     return list(product(*values)) if FULL else list(islice(zip(*map(cycle, values), strict=False), max(map(len, values))))

@@ -6,7 +6,7 @@ import numpy as np
 import oracle_image as oracle
 import pytest
 from algorithm_kernels import LAPLACIAN_OF_GAUSSIAN, REAL, WHOLE, Kernel, gauss
-from examples import each_once, examples, sampled
+from examples import each_once, examples
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,7 +45,10 @@ def test_the_algorithm_is_chosen(name, taps):
 RANGES = (("abs", 1), ("clip", 1), ("clip", 7), ("offset", 640), ("minmax", 1), ("abs", -32))
 
 
-@pytest.mark.parametrize(("name", "how", "channels"), sampled(11, WHOLE, RANGES, [1, 3]))
+@pytest.mark.sweep(11)
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("how", RANGES)
+@pytest.mark.parametrize("name", WHOLE)
 def test_whole_taps_are_exact(name, how, channels):
     range_, divisor = how
     pixels = image(47, 45, channels)

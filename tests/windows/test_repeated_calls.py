@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from examples import sampled
 from scipy import ndimage
 
 import imgconv
@@ -54,9 +53,11 @@ def test_the_last_result_is_not_overwritten_by_the_next():
 SHAPES = ((600, 400), (600, 401), (601, 400), (601, 401, 3), (5, 7), (3000, 2000))
 
 
-@pytest.mark.parametrize(
-    ("dtype", "shape", "size", "mode"), sampled(5, [np.uint8, np.uint16, np.float32], SHAPES, [2, 3], ["max", "avg", "min"])
-)
+@pytest.mark.sweep(5)
+@pytest.mark.parametrize("mode", ["max", "avg", "min"])
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_pools_band_by_band(dtype, shape, size, mode):
     image = RNG.integers(0, 256, shape).astype(dtype)
     high, wide = shape[0] // size, shape[1] // size
