@@ -185,7 +185,7 @@ def copy_planes(stride):
     return copy
 
 
-_copy_planes = cache(copy_planes)  # in other loops
+_copy_planes = cache(copy_planes)  # for loops that contain it; on its own, `loop` needs the function itself
 
 
 @cache
