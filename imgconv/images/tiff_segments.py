@@ -137,7 +137,7 @@ def decoded(page: Any, index: int, data: bytes, salvage: bool) -> tuple[NDArray[
 
 
 def _check_complete(page: Any, index: int, data: bytes, segment: NDArray[Any], options: dict[str, Any]) -> None:
-    """Raise TruncatedError for a segment whose decoder fills in what is missing, and says nothing.
+    """Raise TruncatedError for a segment whose decoder fills in what is missing without an error.
 
     The pixels of a complete segment do not depend on the bytes that follow it.
     """

@@ -1,6 +1,6 @@
 // Alpha, the last plane of maps with `alpha`: colours over black, and colours that count by their alpha, which is filtered with them.
 
-import { AXES } from "./geometry.js";
+import { AXES, anchorOf } from "./geometry.js";
 import { toLevel } from "./sums.js";
 
 const flat = new WeakMap();
@@ -65,7 +65,7 @@ export function alphaFrom(sum, { total, largest }) {
 
 /** The input cell [row, column] whose alpha an output cell has: that under the anchor of the window, or the nearest inside. */
 export function cellUnderAnchor({ window, size, pads }, at) {
-  const anchor = window.anchor ?? window.kernelSize.map((cells) => Math.floor((cells - 1) / 2));
+  const anchor = anchorOf(window);
   return AXES.map((axis) => {
     const cell = at[axis] * window.stride[axis] + anchor[axis] * window.dilation[axis] - pads[axis][0];
     return Math.min(Math.max(cell, 0), size[axis] - 1);

@@ -12,6 +12,11 @@ export function spanOf(window, axis) {
   return window.dilation[axis] * (window.kernelSize[axis] - 1) + 1;
 }
 
+/** The tap that lies over the cell of an output, by default the middle one or the one before the middle. */
+export function anchorOf({ anchor, kernelSize }) {
+  return anchor ?? kernelSize.map((cells) => Math.floor((cells - 1) / 2));
+}
+
 /** The padded cells [[top, bottom], [left, right]] around an input of a size. */
 export function padsOf(window, size) {
   if (window.around) return window.around;

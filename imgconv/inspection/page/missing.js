@@ -1,7 +1,7 @@
 // Missing cells: what they leave of sums and pools, and which results are missing. Maps with missing cells have `valid`, an array for
 // each plane that is 0 in missing cells, and `rule`: {mode, least}, the mode and the least share of a window that has to be valid.
 
-import { patchOf } from "./geometry.js";
+import { anchorOf, patchOf } from "./geometry.js";
 import { number, productsText } from "./numbers.js";
 import { padded, sumOf } from "./sums.js";
 
@@ -77,7 +77,7 @@ function sizeOf(taps) {
 export function underAnchor(valid, { window, size, pads, output }, { mode }) {
   const known = new Uint8Array(output[0] * output[1]).fill(1);
   if (mode !== "keep") return known;
-  const anchor = window.anchor ?? window.kernelSize.map((cells) => Math.floor((cells - 1) / 2));
+  const anchor = anchorOf(window);
   const [top, left] = [0, 1].map((axis) => anchor[axis] * window.dilation[axis] - pads[axis][0]);
   const [down, across] = window.stride;
   const inside = (j) => left + j * across >= 0 && left + j * across < size[1];

@@ -29,7 +29,7 @@ class PagePhoto:
     """The photograph (H, W, C) of a page: the part `crop` (x, y, width, height) of a file, `factor` times smaller.
 
     `data` has its levels, and after them `masks` planes of bits that are 1 in valid cells: one for each channel, one for all, or none.
-    Missing cells hold 0. `is_reduced` says that it is smaller than the sides of a photograph may be, so that its page is small enough.
+    Missing cells hold 0. `is_reduced` means that it is smaller than the sides of a photograph may be, so that its page is small enough.
     """
 
     image: Raster
