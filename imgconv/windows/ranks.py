@@ -14,9 +14,9 @@ from imgconv.loops import ranks as loops
 from imgconv.loops.pooling import SMALLEST
 from imgconv.window import Window
 from imgconv.windows.blocks import Block, Region, Taps, by_blocks, cell_counts, cells_of
-from imgconv.windows.reduce import Planes, identity_of, starts
+from imgconv.windows.reduce import Planes, by_strips, identity_of, starts
 from imgconv.windows.shapes import counts_of, shaped_extremes
-from imgconv.windows.strips import FEW_ROWS, strips
+from imgconv.windows.strips import Strip
 
 RankAlgorithm = Literal["sorting network", "counting", "column histograms", "histogram"]
 Place = Callable[[int], int]  # of the result among so many cells in ascending order
@@ -39,12 +39,13 @@ def ranked(planes: Planes, window: Window, place: Place, threads: int | None = N
     0 where it does not, which must be the largest value.
     """
     (h_out, w_out), algorithm = window.output_size(planes.size), rank_algorithm(window, planes.size, planes.rows.dtype, planes.count)
-    if planes.count * h_out <= FEW_ROWS and (parts := strips(window, planes.size, planes.channels * planes.rows.itemsize)):
-        out = np.empty((planes.count * h_out, w_out * planes.channels), planes.rows.dtype)
-        for part in parts:
-            cells, exist = planes.columns(part.begin, part.end), valid and valid.columns(part.begin, part.end)
-            out[:, part.first * planes.channels : part.last * planes.channels] = ranked(cells, part.window, place, threads, exist)
-        return out
+
+    def of_strip(cells: Planes, strip: Strip) -> AnyArray:
+        return ranked(cells, strip.window, place, threads, valid and valid.columns(strip.begin, strip.end))
+
+    whole = by_strips(planes, window, planes.rows.dtype, of_strip)
+    if whole is not None:
+        return whole
     if planes.count < 2 or h_out * w_out > SMALL_PLANE:
         return _ranked(planes, window, place, algorithm, threads, valid)
     mixed = _ranked(planes.interleaved(), window, place, algorithm, threads).reshape(h_out, w_out, planes.count, planes.channels)

@@ -19,6 +19,7 @@ from imgconv.engine.parallel import default_threads, run_bands
 from imgconv.loops import pooling
 from imgconv.loops.pooling import LARGEST, SMALLEST, SUM, extreme_cells
 from imgconv.window import Window
+from imgconv.windows.strips import FEW_ROWS, Strip, strips
 
 
 @dataclass(frozen=True)
@@ -246,8 +247,9 @@ def averages(
     plain = dtype == planes.rows.dtype and (divisors is None or all((d == 2).all() for d in divisors))
     if plain and average_algorithm(window, planes.size, planes.count) == "2x2 blocks":
         return _halved(planes, threads)
-    if _is_long(planes, window):
-        return _by_strips(planes, window, partial(_strip_averages, planes.size, window, divisors, dtype, threads))
+    whole = by_strips(planes, window, dtype, partial(_strip_averages, divisors, dtype, threads))
+    if whole is not None:
+        return whole
     divisors = divisors or (Spans.of_window(window, planes.size, 0).count, Spans.of_window(window, planes.size, 1).count)
     taps = window.kernel_size[0] * window.kernel_size[1]
     planes, accumulator, ratio = exact_types(planes, taps, window.kernel_size[0])
@@ -271,54 +273,24 @@ def averages(
 
 
 def _strip_averages(
-    size: tuple[int, int],
-    window: Window,
-    divisors: tuple[AnyArray, AnyArray] | None,
-    dtype: np.dtype[Any],
-    threads: int | None,
-    strip: Planes,
-    narrow: Window,
-    columns: slice,
+    divisors: tuple[AnyArray, AnyArray] | None, dtype: np.dtype[Any], threads: int | None, cells: Planes, strip: Strip
 ) -> AnyArray:
-    """Averages of a strip of planes of `size`, whose cells are divided as those of the planes are."""
-    heights, widths = (
-        (divisors[0], divisors[1][columns])
-        if divisors
-        else (Spans.of_window(window, size, 0).count, _cells_from(starts(window, size, 1, columns), window, size, 1)[1])
-    )
-    return averages(strip, narrow, (heights, widths), dtype, threads)
+    narrow = divisors and (divisors[0], divisors[1][strip.first : strip.last])
+    return averages(cells, strip.window, narrow, dtype, threads)
 
 
-def _is_long(planes: Planes, window: Window) -> bool:
-    """Whether planes are a few long rows, whose windows are small: strips of them need less scratch, and no more time."""
-    rows = planes.count * ((window.output_size(planes.size)[0] - 1) * window.stride[0] + window.span[0])
-    return planes.rows.shape[1] > WIDEST and 4 * rows * window.span[1] * planes.channels <= STRIP_CELLS
+def by_strips(planes: Planes, window: Window, dtype: np.dtype[Any], reduce: Callable[[Planes, Strip], AnyArray]) -> AnyArray | None:
+    """Few long rows reduced strip by strip, (count * h_out, w_out * channels) of `dtype`; None for any other planes.
 
-
-def _by_strips(planes: Planes, window: Window, average: Callable[[Planes, Window, slice], AnyArray]) -> AnyArray:
-    """Average wide planes strip by strip of output columns, each padded with 0, so that the sums of a long row stay small."""
-    (height, width), channels, (kernel_size, stride) = planes.size, planes.channels, (window.kernel_size, window.stride)
-    (h_out, w_out), ((top, _), (left, _)) = window.output_size(planes.size), window.pads(planes.size)
-    rows = (h_out - 1) * stride[0] + window.span[0]
-    narrow = Window(kernel_size, stride, (0, 0), window.dilation)
-    count = max((STRIP_CELLS // (planes.count * rows * channels) - window.span[1]) // stride[1], 1)
-    cells = planes.rows.reshape(planes.count, height, width, channels)
-    out: AnyArray | None = None
-    low, high = max(-top, 0), min(max(rows - top, 0), height)
-    for first in range(0, w_out, count):
-        last = min(first + count, w_out)
-        begin = first * stride[1] - left
-        end = (last - 1) * stride[1] + window.span[1] - left
-        strip = np.zeros((planes.count, rows, end - begin, channels), cells.dtype)
-        inside = slice(max(begin, 0), max(min(end, width), 0))
-        if inside.stop > inside.start:
-            strip[:, top : top + high - low, inside.start - begin : inside.stop - begin] = cells[:, low:high, inside]
-        part = Planes(strip.reshape(planes.count * rows, -1), planes.count, (rows, end - begin), channels)
-        averaged = average(part, narrow, slice(first, last))
-        if out is None:  # the first strip has the dtype of all
-            out = np.empty((len(averaged), w_out * channels), averaged.dtype)
-        out[:, first * channels : last * channels] = averaged
-    assert out is not None
+    `reduce(cells, strip)` returns the results of a strip from the cells that its windows see.
+    """
+    (h_out, w_out), channels = window.output_size(planes.size), planes.channels
+    parts = strips(window, planes.size, channels * planes.rows.itemsize) if planes.count * h_out <= FEW_ROWS else []
+    if not parts:
+        return None
+    out = np.empty((planes.count * h_out, w_out * channels), dtype)
+    for strip in parts:
+        out[:, strip.first * channels : strip.last * channels] = reduce(planes.columns(strip.begin, strip.end), strip)
     return out
 
 
