@@ -242,7 +242,7 @@ def test_names_of_remote_files_become_possible_on_windows(name, expected):
 
 @pytest.mark.parametrize("path", ["C:\\w.npy", "C:\\m.safetensors:conv1.weight", "D:/maps/w.npz:conv.1", "\\\\server\\share\\w.npy"])
 def test_drive_letters_in_references(path):
-    from imgconv.registry.lookup import FILE
+    from imgconv.registry.names import FILE
 
     parts = FILE.fullmatch(path)
     suffix = ".safetensors" if "safetensors" in path else path[path.index(".np") :][:4]

@@ -6,7 +6,6 @@ shadowing a kernel never changes a bank of an earlier file.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -20,12 +19,11 @@ from imgconv.registry.files import builtin_file, later_files
 from imgconv.registry.generators import check_parameters, generate, generate_bank
 from imgconv.registry.kernel import Bank, Kernel, kernel_from_array, kernel_of_taps, rotated
 from imgconv.registry.matrices import as_typed, looks_like_matrix, parse_matrix
-from imgconv.registry.names import slug, split_parameters, unknown_name, with_parameters
+from imgconv.registry.names import FILE, slug, split_parameters, unknown_name, with_parameters
 
 if TYPE_CHECKING:
     from imgconv.arrays import Array
 
-FILE = re.compile(r"(?P<path>.*?\.(?:npz|npy|safetensors))(?::(?P<member>.+))?", re.IGNORECASE | re.DOTALL)
 Layer = Mapping[str, Entry]  # the entries of one file
 
 

@@ -11,6 +11,7 @@ from imgconv.platforms import is_device
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+FILE = re.compile(r"(?P<path>.*?\.(?:npz|npy|safetensors))(?::(?P<member>.+))?", re.IGNORECASE | re.DOTALL)  # of weights
 SLUG_BYTES = 80
 
 

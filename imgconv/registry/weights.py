@@ -20,8 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 from imgconv.errors import ArgumentTypeError, MissingExtra, UsageError, reason
 from imgconv.registry.files import expanded, note_read
 from imgconv.registry.kernel import Bank, Kernel, check_taps, kernel_of_taps
-from imgconv.registry.lookup import FILE
-from imgconv.registry.names import slug
+from imgconv.registry.names import FILE, slug
 
 if TYPE_CHECKING:
     from collections.abc import Callable
