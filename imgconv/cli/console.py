@@ -169,7 +169,7 @@ def print_parts(*parts: "Part") -> None:
     """Print within the width of a terminal, and without wrapping elsewhere."""
     from rich.console import Console
 
-    from imgconv.display.parts import print_to
+    from imgconv.display.terminal import print_to
 
     print_to(Console(highlight=False, markup=False, emoji=False), parts)
 

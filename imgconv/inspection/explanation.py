@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.display.parts import Displayable
+from imgconv.display.displayable import Displayable
 from imgconv.images import Raster
 from imgconv.inspection.cells import Patch
 from imgconv.recipe import Recipe

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from imgconv.display.parts import Either, heading, numbers, side_by_side, stacked, style_of, table, text
+from imgconv.display.parts import heading, numbers, side_by_side, stacked, style_of, table, text
+from imgconv.display.terminal import Either
 from imgconv.display.words import counted
 from imgconv.inspection.cells import Patch
 from imgconv.inspection.explanation import ChannelValue, Explanation, MapValue, Member, Product, number

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from imgconv.display.parts import Either, facts, heading, table, text
+from imgconv.display.parts import facts, heading, table, text
+from imgconv.display.terminal import Either
 from imgconv.display.words import in_bytes, shortened
 from imgconv.window import shape_text
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imgconv.display.parts import Displayable
+from imgconv.display.displayable import Displayable
 from imgconv.filters.algorithms import algorithm_of
 from imgconv.filters.canny import band_rows
 from imgconv.filters.cost import multiply_adds_of

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from imgconv.display.parts import Displayable
+from imgconv.display.displayable import Displayable
 from imgconv.errors import DoesNotFit
 from imgconv.layers.layer import Layer, Sequential
 from imgconv.window import shape_text, sizes

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from imgconv.display.parts import Displayable, facts, numbers, text
+from imgconv.display.displayable import Displayable
+from imgconv.display.parts import facts, numbers, text
 from imgconv.errors import ArgumentTypeError, UsageError
 from imgconv.modes import CombineMode, Range
 from imgconv.platforms import cached_property
