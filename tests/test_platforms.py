@@ -17,9 +17,9 @@ from processes import environment, names
 
 from imgconv import api, atomic, inputs, platforms
 from imgconv.atomic import PART_SUFFIX, atomic_write, exclusive, sweep
-from imgconv.batch.paths import Url, parse_path
 from imgconv.batch.run import _Interruptible
 from imgconv.batch.sources import list_sources
+from imgconv.batch.urls import Url, parse_path
 from imgconv.inputs import Inputs
 from imgconv.registry.names import slug
 

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from imgconv.arrays import Array
 from imgconv.atomic import is_stream
-from imgconv.batch.work import Job, Sink
+from imgconv.batch.job import Job, Sink
 from imgconv.images.rows import BandedImage, StoredRows
 from imgconv.images.writing import encode_bands
 from imgconv.images.zarr_store import Store, Writable

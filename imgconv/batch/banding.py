@@ -13,8 +13,8 @@ import numpy as np
 from imgconv.ahead import in_order
 from imgconv.arrays import Array
 from imgconv.batch.band_writer import BandWriter, band_writers
+from imgconv.batch.job import Job, Sink, fitted_image
 from imgconv.batch.outcome import Outcome, RunningStatistics
-from imgconv.batch.work import Job, Sink, fitted_image
 from imgconv.errors import DoesNotFit, ImageError
 from imgconv.images import Raster
 from imgconv.images.formats import OUTPUTS

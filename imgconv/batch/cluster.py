@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from imgconv import atomic
+from imgconv.batch.job import Job
 from imgconv.batch.outcome import Outcome
 from imgconv.batch.run import in_order
 from imgconv.batch.sources import Source
 from imgconv.batch.tasks import ExistingOutputs, Sender, identity, image_task, own_version, pickled_task
-from imgconv.batch.work import Job
 from imgconv.errors import ClusterError, MissingExtra, UsageError, reason
 from imgconv.inputs import Inputs
 

@@ -11,8 +11,8 @@ from typing import BinaryIO
 
 from imgconv.atomic import is_stdout
 from imgconv.batch import paths
-from imgconv.batch.paths import AnyPath, parse_path
 from imgconv.batch.sources import STDIN, Source
+from imgconv.batch.urls import AnyPath, parse_path
 from imgconv.errors import ImageError, ImgconvError, UsageError
 from imgconv.images import Header, format_for, open_frames, read_header
 from imgconv.images.formats import OUTPUTS

@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Iterator, Sequence
 
-from imgconv.batch.paths import AnyPath, parse_path, path_or_bytes
+from imgconv.batch.paths import path_or_bytes
 from imgconv.batch.sources import STDIN, list_sources
+from imgconv.batch.urls import AnyPath, parse_path
 from imgconv.errors import ImageError, reason
 from imgconv.images import IMAGE_EXTENSIONS, Header, Luma, Raster, open_frames, read_header, read_whole
 from imgconv.images.zarr_store import Readable

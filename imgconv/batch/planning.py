@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imgconv.batch.destinations import Destination, destination_for
-from imgconv.batch.paths import AnyPath, Url
 from imgconv.batch.protection import OutputNames, check_outputs, fold_case, inputs_of
 from imgconv.batch.sources import Source, list_sources
+from imgconv.batch.urls import AnyPath, Url
 from imgconv.errors import ImageError, UsageError
 from imgconv.images import IMAGE_EXTENSIONS
 from imgconv.images.formats import OUTPUTS

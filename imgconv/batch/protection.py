@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from imgconv.atomic import atomic_write
-from imgconv.batch.paths import AnyPath, Url
 from imgconv.batch.sources import RealFolders, Source
+from imgconv.batch.urls import AnyPath, Url
 from imgconv.errors import ImgconvError, UsageError
 from imgconv.images.zarr_store import SUFFIX, Store, holds_zarr
 from imgconv.inputs import Inputs

@@ -17,7 +17,7 @@ from time import monotonic
 from typing import Any, BinaryIO, cast
 
 from imgconv.atomic import PART_SUFFIX
-from imgconv.batch.paths import OBJECT_STORES, WEB, Url
+from imgconv.batch.urls import OBJECT_STORES, WEB, Url
 from imgconv.errors import ImageError, ImgconvError, MissingExtra, UsageError, reason
 from imgconv.images import read_whole
 from imgconv.images.zarr_store import METADATA, Store

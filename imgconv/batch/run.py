@@ -9,10 +9,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from imgconv.batch.job import Job
 from imgconv.batch.outcome import Outcome, recorded
-from imgconv.batch.paths import Url
 from imgconv.batch.sources import Source
-from imgconv.batch.work import Job, process_opened, process_source
+from imgconv.batch.urls import Url
+from imgconv.batch.work import process_opened, process_source
 from imgconv.errors import ImageError
 from imgconv.images import Frames, read_stream
 from imgconv.platforms import IS_WINDOWS

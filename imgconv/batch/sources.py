@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from imgconv.batch import paths
-from imgconv.batch.paths import AnyPath, Url, parse_path
+from imgconv.batch.urls import AnyPath, Url, parse_path
 from imgconv.errors import ImageError, UsageError, reason
 from imgconv.images import read_header
 from imgconv.images.formats import FORMATS, SIGNATURE_LENGTH, sniff

@@ -14,10 +14,11 @@ from typing import Any, Literal
 from imgconv.arrays import Array
 from imgconv.batch.band_writer import band_writers
 from imgconv.batch.banding import NotByBands, Rows, Run
+from imgconv.batch.job import Job, Sink, memory_of_bands, open_source
 from imgconv.batch.outcome import Outcome, RunningStatistics, recorded
 from imgconv.batch.sources import Source
 from imgconv.batch.tasks import unpickled
-from imgconv.batch.work import Job, Sink, memory_of_bands, open_source, settle
+from imgconv.batch.work import settle
 from imgconv.errors import ImageError
 from imgconv.images import Frames, tiff_tags, tiff_writer
 from imgconv.images.raster import Metadata

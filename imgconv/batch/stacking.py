@@ -13,9 +13,10 @@ import numpy as np
 
 from imgconv.arrays import Array
 from imgconv.batch.destinations import ARRAYS, is_standard_output, standard_output
-from imgconv.batch.paths import AnyPath, parse_path, path_or_bytes
+from imgconv.batch.paths import path_or_bytes
 from imgconv.batch.protection import identified, inputs_of, open_output
 from imgconv.batch.sources import Source, list_sources
+from imgconv.batch.urls import AnyPath, parse_path
 from imgconv.errors import DoesNotFit, ImageError, ImgconvError, UsageError, reason
 from imgconv.images import IMAGE_EXTENSIONS, Frames, Luma, Raster, format_for, open_frames, read_stream
 from imgconv.inputs import Inputs

@@ -12,10 +12,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from imgconv.batch.job import Job
 from imgconv.batch.outcome import Outcome
-from imgconv.batch.paths import AnyPath, exists
+from imgconv.batch.paths import exists
 from imgconv.batch.sources import Source
-from imgconv.batch.work import Job, process_source
+from imgconv.batch.urls import AnyPath
+from imgconv.batch.work import process_source
 from imgconv.errors import ClusterError, ImageError
 from imgconv.system import CpuSlots, reuse_freed_memory
 

@@ -3,84 +3,31 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from imgconv.arrays import Array
 from imgconv.atomic import is_stream
-from imgconv.batch.destinations import Destination, has_other_description, is_complete, refuse_long_names, standard_output
+from imgconv.batch.destinations import has_other_description, is_complete, refuse_long_names, standard_output
+from imgconv.batch.job import Job, Sink, exceeds_memory, fitted_image, memory_of_bands, open_source
 from imgconv.batch.memory import estimated_bytes
 from imgconv.batch.outcome import Outcome, Statistics, recorded
-from imgconv.batch.paths import AnyPath, exists, is_zarr, path_or_bytes
-from imgconv.batch.protection import OutputNames, open_output, open_store
+from imgconv.batch.paths import exists, is_zarr, path_or_bytes
+from imgconv.batch.protection import open_output, open_store
 from imgconv.batch.sources import Source
+from imgconv.batch.urls import AnyPath
 from imgconv.errors import ImageError
-from imgconv.images import Frames, Header, Raster, check_output, check_size, encode, fitted, open_frames
-from imgconv.images.formats import OUTPUTS
+from imgconv.images import Frames, Header, Raster, check_output, check_size, encode
 from imgconv.images.rows import BandedImage
 from imgconv.images.writing import encode_bands
 from imgconv.images.zarr_store import Writable, newest
-from imgconv.inputs import Inputs
-from imgconv.modes import Axes
 from imgconv.process import Map, process, shape_of, single_maps
 from imgconv.recipe import Recipe
-from imgconv.system import SMALL, CpuSlots, Memory, available_memory, readable_size
-
-if TYPE_CHECKING:
-    from imgconv.images.layout import Layout
-    from imgconv.images.region import Region
-
-LEAST = 1 << 24  # bytes that bands take at least
-LARGE = 1 << 28  # bytes; an image that needs more is processed by bands where that is possible
-
-
-@dataclass(frozen=True)
-class Sink:
-    """Where one map, or all of them, are written: a name for messages, a path (None: standard output), and how to open the stream."""
-
-    name: str
-    path: AnyPath | None
-    open: Callable[[], AbstractContextManager[Writable]]
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is the same for every input of a run."""
-
-    recipe: Recipe
-    destination: Destination
-    quality: int | None = None
-    max_pixels: int | None = None
-    salvage: bool = False
-    axes: Axes | None = None
-    threads: int | None = None
-    statistics: bool = False
-    description: str | None = None
-    strip: bool = False
-    strip_location: bool = False
-    inputs: Inputs = field(default_factory=Inputs)  # files that must never be written to
-    names: OutputNames | None = None  # of the results of files, which no further image on standard input may have
-    existing: Literal["replace", "skip", "refuse"] = "replace"
-    existing_outputs: frozenset[AnyPath] | None = None  # that existed before the first attempt at an image; None: look them up
-    dry_run: bool = False
-    memory: Memory = field(default_factory=Memory)
-    cpu_slots: CpuSlots = field(default_factory=CpuSlots)
-    large: int = LARGE
-    is_bounded: bool = False  # whether the user chose what is large: an image that cannot be processed by bands is then refused
-    layout: "Layout | None" = None
-    region: "Region | None" = None
-    level: int | None = None
-    progress: Callable[[float], None] | None = None  # is called with the part of a large image that is done
-    spreads: bool = False  # whether nothing is done with a large image whose rows a cluster can share
-
-    @property
-    def floats(self) -> bool:
-        """Whether outputs are unrounded float maps."""
-        return self.recipe.gives_floats(self.destination.format)
+from imgconv.system import readable_size
 
 
 def process_source(source: Source, job: Job) -> Outcome:
@@ -92,14 +39,6 @@ def process_source(source: Source, job: Job) -> Outcome:
         with open_source(source.path, job) as opened:
             process_opened(opened, job, source, outcome)
     return outcome
-
-
-def open_source(path: AnyPath, job: Job) -> Frames:
-    """Open an input with the options of the job. Raises ImageError."""
-    file = path_or_bytes(path, job.max_pixels)
-    luma, most = job.recipe.luma, job.max_pixels
-    opened = open_frames(file, luma=luma, max_pixels=most, salvage=job.salvage, axes=job.axes, by_rows=True, level=job.level)
-    return opened if job.region is None else opened.cropped(job.region, job.max_pixels)
 
 
 def process_opened(opened: Frames, job: Job, source: Source, outcome: Outcome) -> None:
@@ -141,11 +80,6 @@ def settle(opened: Frames, job: Job, source: Source, outcome: Outcome) -> tuple[
     return job, sinks, estimated_bytes(header, job.recipe, maps, format, floats=job.floats)
 
 
-def exceeds_memory(size: int, job: Job) -> bool:
-    """Whether an image takes more as a whole, `size` bytes, than bands of it may."""
-    return size > job.large or (size > SMALL and size > memory_of_bands(job))
-
-
 def _write_large(opened: Frames, job: Job, sinks: Sequence[Sink], outcome: Outcome, size: int, name: str) -> str | None:
     """Process an image by bands; return the reason if that is impossible, and the image may be processed as a whole."""
     from imgconv.batch import banding  # rarely needed
@@ -177,12 +111,6 @@ def _can_be_spread(opened: Frames, job: Job, source: Source) -> bool:
         return False  # every worker would read all of it
     rows = opened.rows()
     return rows is not None and not rows[0].forward
-
-
-def memory_of_bands(job: Job) -> int:
-    """Return the bytes that the bands of a large image may take."""
-    available = available_memory()
-    return job.large if available is None else max(min(job.large, available // 2), LEAST)
 
 
 def _is_done(source: Source, sinks: Sequence[Sink], job: Job, outcome: Outcome) -> bool:
@@ -291,23 +219,6 @@ def _located(frame: Raster, recipe: Recipe, outcome: Outcome) -> Raster:
 
 def _images(opened: Iterable[Raster], recipe: Recipe, job: Job, outcome: Outcome) -> Iterator[Raster]:
     return (fitted_image(output.image, job, outcome) for maps in _maps(opened, recipe, job, outcome) for output in maps)
-
-
-def fitted_image(image: Raster, job: Job, outcome: Outcome) -> Raster:
-    """Return an image with the metadata that its output holds, and record what is missing there."""
-    name = job.destination.format
-    if image.valid is not None and image.channels + 1 in OUTPUTS[name].channels:
-        from imgconv.process.missing import transparent
-
-        image = transparent(image)
-    if image.metadata.stack and len(job.recipe.names) > 1 and job.destination.file is not None:
-        image = replace(image, metadata=replace(image.metadata, stack=None))  # more pages than it has
-    metadata = fitted(image.metadata, name, image.channels, strip=job.strip, location=not job.strip_location)
-    outcome.dropped = list(dict.fromkeys([*outcome.dropped, *metadata.dropped]))
-    lost = [what for what in metadata.dropped if what.endswith("(no room)") or what.startswith(("DICOM", "NIfTI"))]
-    if lost and outcome.note is None:
-        outcome.note = f"without {', '.join(lost)}"
-    return replace(image, metadata=metadata)
 
 
 def _write_frames(frames: Iterable[Raster], header: Header, maps: int, job: Job, sink: Sink, outcome: Outcome) -> None:

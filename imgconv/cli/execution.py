@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import typer
 
 from imgconv import __version__, atomic
+from imgconv.batch.job import LARGE, Job
 from imgconv.batch.outcome import Outcome
-from imgconv.batch.paths import exists, parse_path
+from imgconv.batch.paths import exists
 from imgconv.batch.planning import Plan, plan_run
 from imgconv.batch.run import run_sources
 from imgconv.batch.sources import STDIN, read_names
-from imgconv.batch.work import LARGE, Job
+from imgconv.batch.urls import parse_path
 from imgconv.cli.app import Interrupted
 from imgconv.cli.console import Reporter, print_previews, write_json, write_message
 from imgconv.cli.option_values import layout, limit, memory, region, shard

@@ -117,9 +117,9 @@ def check_output(output: Path, images: Iterable[str], option: str = "-o", others
 
     Raises UsageError, which names `option`, if `output` is one of these files.
     """
-    from imgconv.batch.paths import parse_path
     from imgconv.batch.protection import identified
     from imgconv.batch.sources import STDIN
+    from imgconv.batch.urls import parse_path
     from imgconv.inputs import Inputs
     from imgconv.registry.files import files_read
 

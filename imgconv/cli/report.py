@@ -18,11 +18,11 @@ from imgconv.modes import Axes
 from imgconv.platforms import command_of
 
 if TYPE_CHECKING:
+    from imgconv.batch.job import Job
     from imgconv.batch.outcome import Outcome
     from imgconv.batch.pairing import Result, Results
-    from imgconv.batch.paths import AnyPath
     from imgconv.batch.planning import Plan
-    from imgconv.batch.work import Job
+    from imgconv.batch.urls import AnyPath
     from imgconv.plotting.report import Entry, Report
 
 EXAMPLES = """
@@ -110,10 +110,11 @@ def _report(
     axes: Axes | None = None,
 ) -> "Report":
     from imgconv.batch import paths
+    from imgconv.batch.urls import parse_path
     from imgconv.plotting.report import Reading, Report
 
     command = command_of(["imgconv", *sys.argv[1:]])
-    reading = Reading(lambda name: paths.path_or_bytes(paths.parse_path(name), max_pixels), max_pixels, salvage, axes)
+    reading = Reading(lambda name: paths.path_or_bytes(parse_path(name), max_pixels), max_pixels, salvage, axes)
     return Report(title, [("Command", command), *facts], reading, expected=expected, workers=workers)
 
 
@@ -145,8 +146,9 @@ def _page_file(name: str, option: str, inputs: Inputs) -> "AnyPath":
     """The file of a page. Raises UsageError for a name that does not end in .html, a folder, or an input."""
     from imgconv.batch import paths
     from imgconv.batch.protection import identified
+    from imgconv.batch.urls import parse_path
 
-    file = paths.parse_path(name)
+    file = parse_path(name)
     if isinstance(file, Path):
         format_of(file, ["html"], option)
     elif file.suffix.lower() != ".html":

@@ -10,12 +10,12 @@ from command import SAMPLES, refused
 from processes import environment
 
 from imgconv.batch.destinations import Destination
+from imgconv.batch.job import Job
 from imgconv.batch.outcome import Outcome
-from imgconv.batch.paths import Url
 from imgconv.batch.run import in_order
 from imgconv.batch.sources import Source
 from imgconv.batch.tasks import Sender, unpickled
-from imgconv.batch.work import Job
+from imgconv.batch.urls import Url
 from imgconv.errors import ClusterError
 from imgconv.recipe import filter_recipe
 

@@ -14,11 +14,11 @@ from processes import environment
 
 from imgconv.batch import remote
 from imgconv.batch.inputs import first_image
-from imgconv.batch.paths import parse_path
+from imgconv.batch.job import Job
 from imgconv.batch.planning import plan_run
 from imgconv.batch.run import run_sources
 from imgconv.batch.sources import list_sources
-from imgconv.batch.work import Job
+from imgconv.batch.urls import parse_path
 from imgconv.errors import ImageError, UsageError
 from imgconv.images.layout import Layout
 from imgconv.recipe import filter_recipe

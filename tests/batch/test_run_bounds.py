@@ -3,9 +3,9 @@
 from pathlib import Path, PurePath
 
 from imgconv.batch.destinations import Destination
+from imgconv.batch.job import Job
 from imgconv.batch.run import EXTRA_THREADS, run_sources
 from imgconv.batch.sources import Source
-from imgconv.batch.work import Job
 from imgconv.recipe import filter_recipe
 
 

@@ -7,7 +7,7 @@ import pytest
 from command import PHOTO
 
 from imgconv.batch import remote
-from imgconv.batch.paths import parse_path
+from imgconv.batch.urls import parse_path
 from imgconv.errors import ImageError
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"

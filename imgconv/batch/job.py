@@ -1,0 +1,107 @@
+"""What the inputs of a run have in common: the recipe, the destination, and how images are opened, bounded and written."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+from imgconv.batch.destinations import Destination
+from imgconv.batch.outcome import Outcome
+from imgconv.batch.paths import path_or_bytes
+from imgconv.batch.protection import OutputNames
+from imgconv.batch.urls import AnyPath
+from imgconv.images import Frames, Raster, fitted, open_frames
+from imgconv.images.formats import OUTPUTS
+from imgconv.images.zarr_store import Writable
+from imgconv.inputs import Inputs
+from imgconv.modes import Axes
+from imgconv.recipe import Recipe
+from imgconv.system import SMALL, CpuSlots, Memory, available_memory
+
+if TYPE_CHECKING:
+    from imgconv.images.layout import Layout
+    from imgconv.images.region import Region
+
+LEAST = 1 << 24  # bytes that bands take at least
+LARGE = 1 << 28  # bytes; an image that needs more is processed by bands where that is possible
+
+
+@dataclass(frozen=True)
+class Sink:
+    """Where one map, or all of them, are written: a name for messages, a path (None: standard output), and how to open the stream."""
+
+    name: str
+    path: AnyPath | None
+    open: Callable[[], AbstractContextManager[Writable]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is the same for every input of a run."""
+
+    recipe: Recipe
+    destination: Destination
+    quality: int | None = None
+    max_pixels: int | None = None
+    salvage: bool = False
+    axes: Axes | None = None
+    threads: int | None = None
+    statistics: bool = False
+    description: str | None = None
+    strip: bool = False
+    strip_location: bool = False
+    inputs: Inputs = field(default_factory=Inputs)  # files that must never be written to
+    names: OutputNames | None = None  # of the results of files, which no further image on standard input may have
+    existing: Literal["replace", "skip", "refuse"] = "replace"
+    existing_outputs: frozenset[AnyPath] | None = None  # that existed before the first attempt at an image; None: look them up
+    dry_run: bool = False
+    memory: Memory = field(default_factory=Memory)
+    cpu_slots: CpuSlots = field(default_factory=CpuSlots)
+    large: int = LARGE
+    is_bounded: bool = False  # whether the user chose what is large: an image that cannot be processed by bands is then refused
+    layout: "Layout | None" = None
+    region: "Region | None" = None
+    level: int | None = None
+    progress: Callable[[float], None] | None = None  # is called with the part of a large image that is done
+    spreads: bool = False  # whether nothing is done with a large image whose rows a cluster can share
+
+    @property
+    def floats(self) -> bool:
+        """Whether outputs are unrounded float maps."""
+        return self.recipe.gives_floats(self.destination.format)
+
+
+def open_source(path: AnyPath, job: Job) -> Frames:
+    """Open an input with the options of the job. Raises ImageError."""
+    file = path_or_bytes(path, job.max_pixels)
+    luma, most = job.recipe.luma, job.max_pixels
+    opened = open_frames(file, luma=luma, max_pixels=most, salvage=job.salvage, axes=job.axes, by_rows=True, level=job.level)
+    return opened if job.region is None else opened.cropped(job.region, job.max_pixels)
+
+
+def exceeds_memory(size: int, job: Job) -> bool:
+    """Whether an image takes more as a whole, `size` bytes, than bands of it may."""
+    return size > job.large or (size > SMALL and size > memory_of_bands(job))
+
+
+def memory_of_bands(job: Job) -> int:
+    """Return the bytes that the bands of a large image may take."""
+    available = available_memory()
+    return job.large if available is None else max(min(job.large, available // 2), LEAST)
+
+
+def fitted_image(image: Raster, job: Job, outcome: Outcome) -> Raster:
+    """Return an image with the metadata that its output holds, and record what is missing there."""
+    name = job.destination.format
+    if image.valid is not None and image.channels + 1 in OUTPUTS[name].channels:
+        from imgconv.process.missing import transparent
+
+        image = transparent(image)
+    if image.metadata.stack and len(job.recipe.names) > 1 and job.destination.file is not None:
+        image = replace(image, metadata=replace(image.metadata, stack=None))  # more pages than it has
+    metadata = fitted(image.metadata, name, image.channels, strip=job.strip, location=not job.strip_location)
+    outcome.dropped = list(dict.fromkeys([*outcome.dropped, *metadata.dropped]))
+    lost = [what for what in metadata.dropped if what.endswith("(no room)") or what.startswith(("DICOM", "NIfTI"))]
+    if lost and outcome.note is None:
+        outcome.note = f"without {', '.join(lost)}"
+    return replace(image, metadata=metadata)
