@@ -8,8 +8,9 @@ from imgconv.errors import DoesNotFit
 from imgconv.filters.weights import pads_of
 from imgconv.images import Raster
 from imgconv.modes import PaddingMode
-from imgconv.process.bands import BandedMaps, Rows, rows_of
-from imgconv.process.image import Map, process
+from imgconv.process.banded_maps import BandedMaps, Rows, rows_of
+from imgconv.process.image import process
+from imgconv.process.maps import Map
 from imgconv.process.mask_file import MaskFile
 from imgconv.process.missing import all_valid, held_as, located
 from imgconv.recipe import DECLARED, Filter, Network, Pool, Recipe

@@ -12,10 +12,9 @@ from imgconv.errors import DoesNotFit
 from imgconv.filters.output_range import finite_extremes, map_to_pixels
 from imgconv.images import Raster, resampled
 from imgconv.modes import Range
-from imgconv.process.bands import BandedMaps, Rows, rows_of, united
-from imgconv.process.image import Map
+from imgconv.process.banded_maps import BandedMaps, Rows, rows_of, united
+from imgconv.process.maps import Map, of_result
 from imgconv.process.network import stored
-from imgconv.process.sampling import of_result
 from imgconv.recipe import Network, Shape
 from imgconv.recipe.network import Result
 from imgconv.recipe.operations.operation import Reach

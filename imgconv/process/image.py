@@ -1,7 +1,7 @@
 """One image through one recipe: prepare its pixels, filter, pool or trace edges, postprocess, and carry metadata over."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,27 +13,13 @@ from imgconv.filters.parts import Part
 from imgconv.filters.weights import anchor_of
 from imgconv.images import Header, Raster, Sampling, transfer_of
 from imgconv.modes import AlphaRule, CombineMode, Range
-from imgconv.process.sampling import of_window, with_metadata
+from imgconv.process.maps import Map, of_window, with_metadata
 from imgconv.recipe import Canny, Filter, MapPlan, Pool, Postprocess, Recipe, Shape
 from imgconv.window import Window
 from imgconv.windows.borders import Border
 
 BLOCK = 1 << 14  # pixels
 OVERLAY_COLOUR = (1.0, 0.0, 0.0)  # red is rare in photographs and visible on dark and light
-
-
-@dataclass(frozen=True, eq=False)
-class Map:
-    """One finished map: its name and its image. A number of a vector is a map of one cell, and `vector` is the vector's name."""
-
-    name: str
-    image: Raster
-    vector: str = ""
-
-    @property
-    def missing(self) -> int:
-        """Number of missing cells."""
-        return self.image.missing
 
 
 def process(image: Raster, recipe: Recipe, *, floats: bool = False, threads: int | None = None) -> list[Map]:

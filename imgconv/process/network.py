@@ -11,8 +11,7 @@ from imgconv.filters.color import luma
 from imgconv.filters.output_range import map_to_pixels
 from imgconv.images import Raster
 from imgconv.modes import Range
-from imgconv.process.image import Map
-from imgconv.process.sampling import of_result, with_metadata
+from imgconv.process.maps import Map, of_result, with_metadata
 from imgconv.recipe import Network, Shape
 from imgconv.recipe.network import Result
 from imgconv.recipe.shape import Sheet

@@ -1,8 +1,8 @@
-"""Where the pixels of a result are in its original, and the metadata that hold for the result."""
+"""Finished maps: where their pixels are in the original image, and the metadata that hold for them."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from imgconv.images import Raster, Sampling, resampled
@@ -16,6 +16,20 @@ if TYPE_CHECKING:  # filters start without networks and their steps
     from imgconv.recipe.network import Result
     from imgconv.recipe.operations.operation import Operation
     from imgconv.window import Window
+
+
+@dataclass(frozen=True, eq=False)
+class Map:
+    """One finished map: its name and its image. A number of a vector is a map of one cell, and `vector` is the vector's name."""
+
+    name: str
+    image: Raster
+    vector: str = ""
+
+    @property
+    def missing(self) -> int:
+        """Number of missing cells."""
+        return self.image.missing
 
 
 def of_window(window: Window, size: tuple[int, int], anchor: Sequence[float] | None = None) -> Sampling:

@@ -1,0 +1,60 @@
+"""What all maps that are computed band by band have in common."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from imgconv.images import Raster
+from imgconv.process.maps import Map
+
+Rows = tuple[int, int]  # first and last, exclusive
+
+
+class BandedMaps(Protocol):
+    """Maps of one size that are computed band by band.
+
+    `height` are their rows, and the first row of a band is a multiple of `alignment`. With `measured` every band goes through `measure`
+    before the first one is computed. `missing` are the missing cells of the image that were measured; `has_missing_results` means that the
+    maps have some which no value marks.
+    """
+
+    height: int
+    alignment: int
+    measured: bool
+    missing: int = 0
+    has_missing_results: bool = False
+
+    def rows(self, band: Rows) -> Rows:
+        """The input rows behind the output rows of a band; rows outside of the image are those that a circular border repeats."""
+
+    def measure(self, held: Raster, begin: int, band: Rows) -> None:
+        """Take the band into account for range `minmax`; `held` are the input rows from `begin` on."""
+
+    def maps(self, held: Raster, begin: int, band: Rows) -> list[Map]:
+        """The output rows of all maps, with the metadata of whole maps."""
+
+    def measure_part(self, rows: Rows) -> None:
+        """Prepare to measure the bands of some output rows alone."""
+        return
+
+    @property
+    def measurements(self) -> Any:
+        """The results of `measure`, for `use_measurements`."""
+        return None
+
+    def use_measurements(self, parts: Sequence[Any]) -> None:
+        """Use the measurements of all parts of the image."""
+        return
+
+
+def rows_of(held: Raster, begin: int, rows: Rows) -> Raster:
+    """Some of the rows that are in memory from `begin` on."""
+    part = slice(rows[0] - begin, rows[1] - begin)
+    return replace(held, pixels=held.pixels[part], valid=None if held.valid is None else held.valid[part])
+
+
+def united(one: tuple[float, float] | None, other: tuple[float, float] | None) -> tuple[float, float] | None:
+    """Return the smallest and largest of two pairs of extremes, either of which may be unknown."""
+    if one is None or other is None:
+        return one or other
+    return min(one[0], other[0]), max(one[1], other[1])
