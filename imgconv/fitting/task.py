@@ -19,7 +19,7 @@ from imgconv.fitting.gradient_descent import descend
 from imgconv.fitting.learning import Example, Fit, Weights, learn
 from imgconv.images import Raster
 from imgconv.inputs import Inputs
-from imgconv.inspection.explanation import channel_names, number
+from imgconv.inspection.pixel import channel_names, number
 from imgconv.modes import Channels
 from imgconv.recipe import DECLARED, MissingData
 from imgconv.registry import Kernel, add_entry

@@ -8,10 +8,11 @@ from imgconv.errors import DoesNotFit, UsageError
 from imgconv.images import Raster
 from imgconv.inspection.canny_arithmetic import explain_canny
 from imgconv.inspection.cells import filter_input
-from imgconv.inspection.explanation import Explanation, MapValue
+from imgconv.inspection.explanation import Explanation
 from imgconv.inspection.filter_arithmetic import FilterArithmetic
 from imgconv.inspection.matrices import Matrices, filter_matrices
 from imgconv.inspection.network_arithmetic import explain_network
+from imgconv.inspection.pixel import MapValue
 from imgconv.inspection.pool_arithmetic import explain_pool
 from imgconv.process import process, shape_of
 from imgconv.process.missing import located

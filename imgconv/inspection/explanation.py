@@ -1,145 +1,32 @@
-"""The records of an explanation, which are written as JSON: products, stages, members, channels and maps."""
+"""The explanation of an output pixel: as JSON, as a page, and as tables of cells, taps, products and every step of the arithmetic."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from imgconv.display.displayable import Displayable
+from imgconv.display.parts import heading, numbers, side_by_side, stacked, style_of, table, text
+from imgconv.display.terminal import Either
+from imgconv.display.words import counted
 from imgconv.images import Raster
 from imgconv.inspection.cells import Patch
+from imgconv.inspection.matrices import Matrices
+from imgconv.inspection.pixel import ChannelValue, MapValue, Member, Product, number
 from imgconv.recipe import Recipe
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from imgconv.display.parts import Part
-    from imgconv.inspection.matrices import Matrices
     from imgconv.inspection.page import Page
 
-LISTED = 25  # products and values that are listed one by one; longer lists are only counted
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One step of arithmetic: its name, the calculation as text, and its result."""
-
-    name: str
-    text: str
-    value: float
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the fields as JSON values."""
-        return {"name": self.name, "told": self.text, "value": self.value}
-
-
-@dataclass(frozen=True, eq=False)
-class Product:
-    """The product of one plane and one kernel: `values` (kh, kw) of `channel`, and the `taps` at those cells.
-
-    `patch` holds the position of the values if they do not lie under the window of their map.
-    """
-
-    channel: str
-    values: NDArray[Any]
-    taps: NDArray[Any]
-    patch: Patch | None = None
-
-    @property
-    def products(self) -> NDArray[Any]:
-        """The products, (kh, kw) float64."""
-        with np.errstate(invalid="ignore"):  # 0 times infinity is NaN
-            return self.values.astype(np.float64) * self.taps
-
-    @property
-    def sum(self) -> float:
-        """The sum of the products."""
-        return float(self.products.sum())
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the fields as JSON values, arrays as lists of rows."""
-        arrays = {"values": self.values, "taps": self.taps, "products": self.products}
-        position = {} if self.patch is None else {"rows": self.patch.rows, "columns": self.patch.columns}
-        return {"channel": self.channel, **position, **{name: array.tolist() for name, array in arrays.items()}, "sum": self.sum}
-
-
-@dataclass(frozen=True, eq=False)
-class Member:
-    """The result of one kernel: its products with one channel or with all of them, then divisor, offset and bias as stages."""
-
-    kernel: str
-    products: tuple[Product, ...]
-    stages: tuple[Stage, ...]
-
-    @property
-    def value(self) -> float:
-        """The result of the kernel, before any range."""
-        return self.stages[-1].value
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the fields as JSON values."""
-        return {
-            "kernel": self.kernel,
-            "products": [product.as_json() for product in self.products],
-            "stages": [stage.as_json() for stage in self.stages],
-        }
-
-
-@dataclass(frozen=True, eq=False)
-class ChannelValue:
-    """One channel of one output pixel and how it is calculated; `written` is the value that the command writes.
-
-    A pool has no members. It has `cells` (kh, kw), and `winners`, the cells that determine the value. `tolerance` is the error of
-    float32 where the value is not rounded.
-    """
-
-    channel: str
-    members: tuple[Member, ...]
-    stages: tuple[Stage, ...]
-    written: float
-    cells: NDArray[Any] | None = None
-    winners: NDArray[np.bool_] | None = None
-    tolerance: float = 0.0
-
-    @property
-    def agrees(self) -> bool:
-        """Whether the calculation, which uses float64, gives the written value.
-
-        Filters add fractions in float32. Such a sum can be rounded to the other side of a half.
-        """
-        value = self.stages[-1].value if self.stages else self.members[0].value
-        return (value != value and self.written != self.written) or abs(value - self.written) <= self.tolerance or value == self.written
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the fields as JSON values."""
-        record: dict[str, Any] = {"channel": self.channel, "members": [member.as_json() for member in self.members]}
-        if self.cells is not None and self.winners is not None:
-            record |= {"cells": self.cells.tolist(), "winners": self.winners.tolist()}
-        return record | {"stages": [stage.as_json() for stage in self.stages], "value": self.written}
-
-
-@dataclass(frozen=True, eq=False)
-class MapValue:
-    """One output pixel of one map: the cells under its window, and every channel.
-
-    `overlaid` is the pixel after the map is drawn over the photograph.
-    """
-
-    name: str
-    patch: Patch
-    channels: tuple[ChannelValue, ...]
-    overlaid: list[float] | None = None
-
-    @property
-    def written(self) -> list[float]:
-        """The pixel that the command writes, one value for each channel."""
-        return self.overlaid or [channel.written for channel in self.channels]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the fields as JSON values; `padded` marks the cells outside of the image, `used` those that take part."""
-        position: dict[str, Any] = {"rows": self.patch.rows, "columns": self.patch.columns, "padded": self.patch.padded.tolist()}
-        position |= {} if self.patch.used is None else {"used": self.patch.used.tolist()}
-        return {"name": self.name, **position, "channels": [channel.as_json() for channel in self.channels], "pixel": self.written}
+LARGEST_SHOWN = 11  # cells along a side; a wider table does not fit a terminal
+MOST_MAPS, MOST_PLANES = 8, 4  # of a layer
+MOST_WINNERS = 2  # the largest and the smallest cell of a range
+FEW_COLUMNS = 5  # leave room for a fourth decimal
+TINTS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1)}
+MAX_VALUES = {"uint8": 255.0, "uint16": 65535.0}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -156,7 +43,7 @@ class Explanation(Displayable):
     recipe: Recipe
     at: tuple[int, int]
     maps: tuple[MapValue, ...]
-    matrices: tuple["Matrices", ...] = ()
+    matrices: tuple[Matrices, ...] = ()
     is_middle: bool = False
 
     def as_json(self) -> dict[str, Any]:
@@ -167,9 +54,7 @@ class Explanation(Displayable):
 
     def parts(self) -> "Iterator[Part]":
         """Return the tables of all maps, or the matrices."""
-        from imgconv.inspection.explanation_tables import explanation_parts
-
-        return explanation_parts(self)
+        return _parts(self)
 
     def show(self, *, crop: Sequence[int] | None = None, quiz: bool = False) -> "Page":
         """Return the page that `imgconv explain --html` writes; a notebook shows it in a frame, and its `html` is the text.
@@ -186,38 +71,149 @@ class Explanation(Displayable):
             return explanation_page(self.image, self.recipe, source=self.source, frames=self.frames, at=at, crop=part, quiz=quiz)
 
 
-def channel_names(count: int, *, alpha: bool) -> tuple[str, ...]:
-    """Return the names of the channels of an image.
-
-    >>> channel_names(4, alpha=True)
-    ('red', 'green', 'blue', 'alpha')
-    """
-    colours = count - alpha
-    names = {1: ("grey",), 3: ("red", "green", "blue")}.get(colours, tuple(f"channel {n}" for n in range(1, colours + 1)))
-    return (*names, *(["alpha"] if alpha else []))
-
-
-def number(value: float) -> str:
-    """Return a number as text: integers in full, other numbers with six significant digits.
-
-    >>> number(3.0), number(-0.123456789)
-    ('3', '-0.123457')
-    """
-    return f"{value:.0f}" if value == value and abs(value) < 1e15 and value == int(value) else f"{value:.6g}"
+def _parts(explanation: Explanation) -> "Iterator[Part]":
+    """Yield the arithmetic of every map, or the matrices if there are any."""
+    if explanation.matrices:
+        yield from _matrices(explanation.matrices)
+        return
+    (column, row), frames = explanation.at, explanation.frames
+    source = f"{explanation.source}, frame 1 of {frames}" if frames > 1 else explanation.source
+    yield heading(f"{source}, output pixel {column},{row}", explanation.recipe.describe())
+    max_value = MAX_VALUES.get(explanation.image.pixels.dtype.name, 1.0)
+    for each in explanation.maps[:MOST_MAPS]:
+        yield from (text(), *_map(each, explanation.at, max_value))
+    if len(explanation.maps) > MOST_MAPS:
+        yield from (text(), text(f"{counted(len(explanation.maps) - MOST_MAPS, 'more map')}; --json lists them", style="dim"))
 
 
-def products_text(product: Product) -> str:
-    """Return a sum of products as text, without the products whose tap is 0."""
-    pairs = [(float(tap), float(value)) for tap, value in zip(product.taps.ravel(), product.values.ravel(), strict=True) if tap]
-    if len(pairs) > LISTED:
-        return f"{len(pairs)} products"
-    signed = [f"{'-' if tap < 0 else '+'} {number(abs(tap))}*{number(value)}" for tap, value in pairs]
-    text = " ".join(signed).removeprefix("+ ")
-    return f"-{text[2:]}" if text.startswith("- ") else text or "no tap but 0"
+def _map(shown: MapValue, at: tuple[int, int], max_value: float) -> "Iterator[Part]":
+    if shown.patch.padded.any():
+        yield from (text("(numbers in brackets) lie beyond the edge of the image", style="blue"), text())
+    for channel in shown.channels:
+        for member in channel.members:
+            yield from _member(member, shown.patch, max_value, named=len(channel.members) > 1)
+        if channel.cells is not None:
+            yield from (text(channel.channel, style="bold"), _cells(channel, shown.patch, max_value))
+        yield from (*_ending(channel), text())
+    pixel = " ".join(number(value) for value in shown.written) + (" over the photo" if shown.overlaid else "")
+    name = f"{shown.name} {at[0]},{at[1]}"
+    yield text((name, "bold"), " = ", (pixel, "bold green"), *_swatch(shown.written, max_value))
 
 
-def channel_sums_text(products: Sequence[Product]) -> str:
-    """Return the sum of each channel as text, for a sum over channels."""
-    if len(products) > LISTED:
-        return f"of {len(products)} channels"
-    return " + ".join(f"{product.channel} {number(product.sum)}" for product in products)
+def _member(member: Member, patch: Patch, max_value: float, *, named: bool) -> "list[Part]":
+    parts: list[Part] = []
+    for product in member.products[:MOST_PLANES]:
+        parts.append(text((product.channel, "bold"), f"   {member.kernel}" if named else ""))
+        parts.append(_product(product, patch, max_value))
+    if len(member.products) > MOST_PLANES:
+        parts.append(text(f"{counted(len(member.products) - MOST_PLANES, 'more channel')}; --json lists them", style="dim"))
+    return [*parts, _stages([(stage.name, stage.text, stage.value) for stage in member.stages])]
+
+
+def _ending(channel: ChannelValue) -> "list[Part]":
+    parts: list[Part] = []
+    if not channel.members and channel.cells is None:
+        parts.append(text(channel.channel, style="bold"))
+    parts.append(_stages([(stage.name, stage.text, stage.value) for stage in channel.stages], last=True))
+    if not channel.agrees:
+        why = f"written: {number(channel.written)}; sums of fractions are float32, and this one is rounded the other way"
+        parts.append(text(why, style="yellow"))
+    return parts
+
+
+def _stages(stages: list[tuple[str, str, float]], *, last: bool = False) -> "Part":
+    rows = table()
+    rows.add_column(style="dim", min_width=12)
+    rows.add_column()
+    for index, (name, arithmetic, value) in enumerate(stages):
+        final = last and index == len(stages) - 1
+        rows.add_row(name, text(arithmetic, " = ", (number(value), "bold green" if final else "bold")))
+    return rows
+
+
+def _product(product: Product, patch: Patch, max_value: float) -> "Part":
+    """The cells, the kernel and their products: in one row, or below each other where a terminal is narrow."""
+    height, width = product.taps.shape
+    too_many = text(f"{height}x{width} cells and taps are too many to show; --json lists them", style="dim")
+    if max(height, width) > LARGEST_SHOWN:
+        return too_many
+    taps, products = (numbers(plane, lambda value: _short(value, width), header=True) for plane in (product.taps, product.products))
+    cells = _numbered(product.values, product.patch or patch, product.channel, max_value)
+    middle, times = "\n" * (height // 2 + 1), "\N{MULTIPLICATION SIGN}"
+    below = Either(stacked(cells, text(f"{times} kernel", style="dim"), taps, text("= products", style="dim"), products), too_many)
+    return Either(side_by_side(cells, f"{middle}{times}", taps, f"{middle}=", products), below)
+
+
+def _cells(channel: ChannelValue, patch: Patch, max_value: float) -> "Part":
+    cells, winners = channel.cells, channel.winners
+    if cells is None or winners is None or max(cells.shape) > LARGEST_SHOWN:
+        return text("the cells are too many to show; --json lists them", style="dim")
+    alone = winners if winners.sum() <= MOST_WINNERS or channel.members else None
+    return _numbered(cells, patch, channel.channel, max_value, winners=alone)
+
+
+def _numbered(values: "NDArray[Any]", patch: Patch, channel: str, max_value: float, winners: "NDArray[Any] | None" = None) -> "Part":
+    """Cells on their own colour with the numbers of their columns and rows; padding in brackets, and cells that take no part empty."""
+    rows = table(header=True, padding=(0, 0, 0, 0))
+    rows.add_column("", justify="right", style="dim")
+    for column in patch.columns:
+        rows.add_column(f" {column} ", justify="right", no_wrap=True)
+    for row, line, outside in zip(patch.rows, range(len(values)), patch.padded, strict=True):
+        texts = []
+        for column, value in enumerate(values[line].tolist()):
+            wins = winners is not None and winners[line, column]
+            used = patch.used is None or patch.used[line, column]
+            style = "bold black on yellow" if wins else "blue" if outside[column] or not used else _tinted(value / max_value, channel)
+            shown = _short(value, values.shape[1]) if used else " "
+            texts.append(text(f"({shown})" if outside[column] else f" {shown} ", style=style))
+        rows.add_row(f"{row} ", *texts)
+    return rows
+
+
+def _short(value: float, columns: int) -> str:
+    """A number with few decimals, so that the columns fit a terminal."""
+    if not isfinite(value) or value == int(value):
+        return number(value)
+    return f"{value:.1f}" if abs(value) >= 100 else f"{value:.{4 if columns <= FEW_COLUMNS else 3}f}"
+
+
+def _tinted(share: float, channel: str) -> str:
+    """The style of readable text on the colour of a level from 0 to 1."""
+    level = min(max(share, 0.0), 1.0) if isfinite(share) else 0.0
+    red, green, blue = (round(255 * level * part) for part in TINTS.get(channel, (1, 1, 1)))
+    light = 0.299 * red + 0.587 * green + 0.114 * blue
+    return f"{'black' if light > 127 else 'white'} on #{red:02x}{green:02x}{blue:02x}"
+
+
+def _swatch(pixel: list[float], max_value: float) -> "list[str | tuple[str, str] ]":
+    """Two blank cells in the colour of the pixel."""
+    shares = [min(max(value / max_value, 0.0), 1.0) if isfinite(value) else 0.0 for value in pixel[: 3 if len(pixel) > 2 else 1]]
+    red, green, blue = (round(255 * share) for share in (shares * 3)[:3])
+    return ["  ", ("    ", f"on #{red:02x}{green:02x}{blue:02x}")]
+
+
+def _matrices(matrices: Sequence[Matrices]) -> "Iterator[Part]":
+    """Yield, for each kernel, the kernel matrix times the cells, and the taps times im2col, which give the same sums."""
+    for index, each in enumerate(matrices):
+        (height, width), (top, left) = each.cells.shape[1:], each.corner
+        where = f"{height}x{width} cells from column {left}, row {top}, of {', '.join(each.channels)}"
+        if index:
+            yield text()
+        yield from (heading(f"kernel matrix of {each.kernel}", f"times {where}"), _matrix(each.kernel_matrix, each.sums), text())
+        yield from (heading("im2col", "a column for each window, multiplied by the taps"), _matrix(each.im2col, each.taps, before=True))
+        sums = table(padding=(0, 1, 0, 0))
+        sums.add_row("=", *(text(number(value), style="bold") for value in each.sums.tolist()))
+        yield sums
+
+
+def _matrix(matrix: "NDArray[Any]", side: "NDArray[Any]", *, before: bool = False) -> "Part":
+    """A matrix with dots for zeros, and the taps before its rows or the sums after them."""
+    rows = table(padding=(0, 1, 0, 0))
+    for _ in range(matrix.shape[1] + 1):
+        rows.add_column(justify="right", no_wrap=True)
+    for line, value in zip(matrix.tolist(), side.tolist(), strict=True):
+        entries = [text("." if entry == 0 else number(entry), style=style_of(entry)) for entry in line]
+        at_side = text(f"{number(value)} \N{MULTIPLICATION SIGN} " if before else f"= {number(value)}", style="bold")
+        rows.add_row(*([at_side, *entries] if before else [*entries, at_side]))
+    height, width = matrix.shape
+    return Either(rows, text(f"{height}x{width} numbers are too many for this terminal; --json lists them", style="dim"))

@@ -13,7 +13,7 @@ from imgconv.filters.output_range import Combination, combine, finite_extremes
 from imgconv.filters.weights import anchor_of, pads_of
 from imgconv.images import Raster, transfer_of
 from imgconv.inspection.cells import Patch, filter_input, filter_patch
-from imgconv.inspection.explanation import (
+from imgconv.inspection.pixel import (
     LISTED,
     ChannelValue,
     MapValue,

@@ -10,7 +10,7 @@ from imgconv.errors import DoesNotFit
 from imgconv.filters.weights import pads_of
 from imgconv.functional import kernel_matrix, unfold
 from imgconv.images import Raster
-from imgconv.inspection.explanation import channel_names
+from imgconv.inspection.pixel import channel_names
 from imgconv.recipe import Filter, MapPlan
 from imgconv.registry import Kernel
 from imgconv.window import Window

@@ -10,7 +10,7 @@ from imgconv.errors import UsageError
 from imgconv.filters.missing import is_zero_sum
 from imgconv.images import Raster
 from imgconv.inspection.cells import Patch, cell_patch, mask_of
-from imgconv.inspection.explanation import (
+from imgconv.inspection.pixel import (
     LISTED,
     ChannelValue,
     MapValue,

@@ -1,27 +1,23 @@
 """The plan of a recipe: sizes, operation counts, memory and algorithm of every step, before any pixel is decoded."""
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from math import ceil, prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from imgconv.display.displayable import Displayable
 from imgconv.filters.algorithms import algorithm_of
 from imgconv.filters.canny import band_rows
 from imgconv.filters.cost import multiply_adds_of
 from imgconv.filters.filter2d import summed_dtype
 from imgconv.filters.gaussian import gaussian_algorithm, gaussian_taps
 from imgconv.filters.pool2d import pool_algorithm
+from imgconv.inspection.image_plan import ImagePlan, PlannedStep
 from imgconv.modes import Range
 from imgconv.recipe import Canny, Filter, MapPlan, Network, Pool, Recipe, Shape
 from imgconv.window import Window
-
-if TYPE_CHECKING:
-    from imgconv.display.parts import Part
 
 SOBEL, RIDGES = 18, 4  # multiply-adds for each pixel: two kernels of 3x3, and two neighbours on either side
 MASKED = ", values and mask; sum(k*v) / sum(k) over the valid cells * sum(k)"
@@ -30,7 +26,7 @@ ROUNDS = 2  # in which quantiles are counted
 Size = tuple[int, int]
 
 
-def plan(recipe: Recipe, shape: Shape, dtype: str = "uint8", source: str = "") -> "ImagePlan":
+def plan(recipe: Recipe, shape: Shape, dtype: str = "uint8", source: str = "") -> ImagePlan:
     """The plan of `recipe` for an image of `shape` and `dtype` that is called `source`. Raises DoesNotFit where a step does not fit.
 
     >>> from imgconv.recipe import filter_recipe
@@ -49,101 +45,6 @@ def plan(recipe: Recipe, shape: Shape, dtype: str = "uint8", source: str = "") -
         normalised = recipe.missing_data.is_given
         steps = [*_grey(step, shape, dtype), *(_map(step, plan, shape, dtype, normalised) for plan in step.maps)]
     return ImagePlan(source or f"an image of {'x'.join(map(str, _dims(shape)))}", recipe.describe(), _dims(shape), dtype, tuple(steps))
-
-
-@dataclass(frozen=True, repr=False)
-class ImagePlan(Displayable):
-    """What `imgconv.plan` returns: a recipe on one image, the image's shape (C, H, W) and dtype, and every step."""
-
-    source: str
-    recipe: str
-    shape: tuple[int, int, int]
-    dtype: str
-    steps: tuple["PlannedStep", ...]
-
-    @property
-    def parameters(self) -> int:
-        """The number of parameters that a network of these steps learns."""
-        return sum(step.parameters for step in self.steps)
-
-    @property
-    def multiply_adds(self) -> int:
-        """Multiply-adds of all steps in direct form."""
-        return sum(step.multiply_adds for step in self.steps)
-
-    @property
-    def work(self) -> int:
-        """Multiply-adds of all steps with the chosen algorithms."""
-        return sum(step.work for step in self.steps)
-
-    @property
-    def peak_memory(self) -> int:
-        """Bytes of the widest step's input and output together."""
-        return max(step.peak_memory for step in self.steps)
-
-    def as_json(self) -> dict[str, Any]:
-        """The fields and totals as JSON values."""
-        totals = {"parameters": self.parameters, "multiply_adds": self.multiply_adds, "performed": self.work}
-        totals["peak_memory"] = self.peak_memory
-        image = {"source": self.source, "recipe": self.recipe, "shape": self.shape, "dtype": self.dtype}
-        return {**image, "steps": [step.as_json() for step in self.steps], **totals}
-
-    def parts(self) -> "Iterator[Part]":
-        """The tables of all steps, and the totals."""
-        from imgconv.inspection.plan_table import plan_parts
-
-        return plan_parts(self)
-
-
-@dataclass(frozen=True)
-class PlannedStep:
-    """The input, output and cost of one step.
-
-    Shapes are (C, H, W) or (L,). `sizes` are the formulas of height and width with their numbers, `padding` its name; both are empty
-    without a window. `receptive_field` (height, width) is in pixels of the image, through all steps so far. `multiply_adds` are those
-    of the direct form, `performed` those of the chosen `algorithm` where they differ. `input_rows` and `output_rows` are the rows in
-    memory at a time, by default all.
-    """
-
-    name: str
-    input: tuple[int, ...]
-    output: tuple[int, ...]
-    sizes: tuple[str, ...] = ()
-    padding: str = ""
-    parameters: int = 0
-    multiply_adds: int = 0
-    performed: int | None = None
-    receptive_field: Size = (1, 1)
-    algorithm: str = ""
-    input_dtype: str = "float32"
-    output_dtype: str = "float32"
-    input_rows: int | None = None
-    output_rows: int | None = None
-
-    @property
-    def work(self) -> int:
-        """Multiply-adds of the chosen algorithm."""
-        return self.multiply_adds if self.performed is None else self.performed
-
-    @property
-    def memory(self) -> int:
-        """Bytes of the output."""
-        return _bytes(self.output, self.output_rows, self.output_dtype)
-
-    @property
-    def peak_memory(self) -> int:
-        """Bytes of input and output together."""
-        return _bytes(self.input, self.input_rows, self.input_dtype) + self.memory
-
-    def as_json(self) -> dict[str, Any]:
-        """The fields and the memory as JSON values."""
-        return {**asdict(self), "performed": self.work, "memory": self.memory}
-
-
-def _bytes(shape: tuple[int, ...], rows: int | None, dtype: str) -> int:
-    """Bytes of an array of `shape` and `dtype`, of which at most `rows` are in memory."""
-    in_memory = shape if rows is None else (shape[0], min(rows, shape[1]), *shape[2:])
-    return prod(in_memory) * np.dtype(dtype).itemsize
 
 
 def _dims(shape: Shape) -> tuple[int, int, int]:

@@ -17,7 +17,7 @@ from imgconv.filters.weights import pads_of
 from imgconv.images import Raster, encode
 from imgconv.inputs import Inputs
 from imgconv.inspection.cells import Patch, filter_input, filter_patch, mask_of, pool_patch
-from imgconv.inspection.explanation import Product, number, products_text
+from imgconv.inspection.pixel import Product, number, products_text
 from imgconv.process import process
 from imgconv.recipe import Canny, Filter, Network, Pool, Recipe
 from imgconv.window import Window

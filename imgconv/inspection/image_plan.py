@@ -1,8 +1,13 @@
-"""A plan as tables: what each step takes, returns and costs, and how its sizes are computed."""
+"""The plan of an image: what each step takes, returns and costs, as JSON and as tables."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from imgconv.display.displayable import Displayable
 from imgconv.display.parts import facts, heading, table, text
 from imgconv.display.terminal import Either
 from imgconv.display.words import in_bytes, shortened
@@ -10,7 +15,6 @@ from imgconv.window import shape_text
 
 if TYPE_CHECKING:
     from imgconv.display.parts import Part, Table
-    from imgconv.inspection.plans import ImagePlan
 
 NARROW = 26  # characters of a step that leave room for its formulas on 80 columns
 MEANINGS = {
@@ -39,7 +43,100 @@ MEANINGS = {
 }
 
 
-def plan_parts(plan: "ImagePlan") -> "Iterator[Part]":
+@dataclass(frozen=True)
+class PlannedStep:
+    """The input, output and cost of one step.
+
+    Shapes are (C, H, W) or (L,). `sizes` are the formulas of height and width with their numbers, `padding` its name; both are empty
+    without a window. `receptive_field` (height, width) is in pixels of the image, through all steps so far. `multiply_adds` are those
+    of the direct form, `performed` those of the chosen `algorithm` where they differ. `input_rows` and `output_rows` are the rows in
+    memory at a time, by default all.
+    """
+
+    name: str
+    input: tuple[int, ...]
+    output: tuple[int, ...]
+    sizes: tuple[str, ...] = ()
+    padding: str = ""
+    parameters: int = 0
+    multiply_adds: int = 0
+    performed: int | None = None
+    receptive_field: tuple[int, int] = (1, 1)
+    algorithm: str = ""
+    input_dtype: str = "float32"
+    output_dtype: str = "float32"
+    input_rows: int | None = None
+    output_rows: int | None = None
+
+    @property
+    def work(self) -> int:
+        """Multiply-adds of the chosen algorithm."""
+        return self.multiply_adds if self.performed is None else self.performed
+
+    @property
+    def memory(self) -> int:
+        """Bytes of the output."""
+        return _bytes(self.output, self.output_rows, self.output_dtype)
+
+    @property
+    def peak_memory(self) -> int:
+        """Bytes of input and output together."""
+        return _bytes(self.input, self.input_rows, self.input_dtype) + self.memory
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields and the memory as JSON values."""
+        return {**asdict(self), "performed": self.work, "memory": self.memory}
+
+
+def _bytes(shape: tuple[int, ...], rows: int | None, dtype: str) -> int:
+    """Bytes of an array of `shape` and `dtype`, of which at most `rows` are in memory."""
+    in_memory = shape if rows is None else (shape[0], min(rows, shape[1]), *shape[2:])
+    return prod(in_memory) * np.dtype(dtype).itemsize
+
+
+@dataclass(frozen=True, repr=False)
+class ImagePlan(Displayable):
+    """What `imgconv.plan` returns: a recipe on one image, the image's shape (C, H, W) and dtype, and every step."""
+
+    source: str
+    recipe: str
+    shape: tuple[int, int, int]
+    dtype: str
+    steps: tuple[PlannedStep, ...]
+
+    @property
+    def parameters(self) -> int:
+        """The number of parameters that a network of these steps learns."""
+        return sum(step.parameters for step in self.steps)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiply-adds of all steps in direct form."""
+        return sum(step.multiply_adds for step in self.steps)
+
+    @property
+    def work(self) -> int:
+        """Multiply-adds of all steps with the chosen algorithms."""
+        return sum(step.work for step in self.steps)
+
+    @property
+    def peak_memory(self) -> int:
+        """Bytes of the widest step's input and output together."""
+        return max(step.peak_memory for step in self.steps)
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields and totals as JSON values."""
+        totals = {"parameters": self.parameters, "multiply_adds": self.multiply_adds, "performed": self.work}
+        totals["peak_memory"] = self.peak_memory
+        image = {"source": self.source, "recipe": self.recipe, "shape": self.shape, "dtype": self.dtype}
+        return {**image, "steps": [step.as_json() for step in self.steps], **totals}
+
+    def parts(self) -> "Iterator[Part]":
+        """The tables of all steps, and the totals."""
+        return _parts(self)
+
+
+def _parts(plan: ImagePlan) -> "Iterator[Part]":
     """Yield what each step takes, returns and costs; how its sizes are computed; and the totals."""
     yield heading(plan.source, f"{shape_text(plan.shape)} {plan.dtype}   {plan.recipe}")
     yield from (text(), _steps(plan), text())
@@ -56,7 +153,7 @@ def plan_parts(plan: "ImagePlan") -> "Iterator[Part]":
     yield facts(totals)
 
 
-def _steps(plan: "ImagePlan") -> "Part":
+def _steps(plan: ImagePlan) -> "Part":
     rows = _table("step")
     for title in ("input", "output"):
         rows.add_column(title, no_wrap=True)
@@ -68,7 +165,7 @@ def _steps(plan: "ImagePlan") -> "Part":
     return rows
 
 
-def _details(plan: "ImagePlan", widest: int | None = None) -> "Part":
+def _details(plan: ImagePlan, widest: int | None = None) -> "Part":
     """How the sizes of each step are computed, the name of its padding, and its algorithm."""
     rows = _table("details", widest)
     rows.add_column("", style="dim", no_wrap=True)
