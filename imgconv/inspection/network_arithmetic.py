@@ -25,10 +25,10 @@ from imgconv.inspection.pixel import (
 from imgconv.inspection.pool_arithmetic import explain_channel
 from imgconv.process.network import results_of
 from imgconv.recipe import Network
+from imgconv.recipe.network import Step
 from imgconv.recipe.operations import Formula, Pooled, Sums, WeightedSum
 from imgconv.recipe.operations.elementwise import Grey, Scale
 from imgconv.recipe.operations.operation import Term
-from imgconv.recipe.parsing import Step
 from imgconv.windows.borders import Border
 
 FLOAT32 = 1e-5  # of the sum of absolute products: the tolerance of a layer's sums, as the functional calls promise

@@ -13,7 +13,8 @@ from imgconv.recipe.shape import Shape, Size
 from imgconv.recipe.steps import Canny, Filter, Pool
 
 if TYPE_CHECKING:
-    from imgconv.recipe.network import Network, network_recipe
+    from imgconv.recipe.network import Network
+    from imgconv.recipe.parsing import network_recipe
 
 __all__ = [
     "DECLARED",
@@ -34,7 +35,7 @@ __all__ = [
     "plan_maps",
     "window_shape",
 ]
-_LAZY = {"Network": "imgconv.recipe.network", "network_recipe": "imgconv.recipe.network"}
+_LAZY = {"Network": "imgconv.recipe.network", "network_recipe": "imgconv.recipe.parsing"}
 
 
 def __getattr__(name: str) -> Any:

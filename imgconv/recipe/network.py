@@ -1,26 +1,30 @@
 """A network: an ordered list of steps, which of their results are written, and the shapes and names of those."""
 
 import zlib
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import prod
-from pathlib import Path
 
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.modes import MissingMode, MissingRule, Range
 from imgconv.platforms import cached_property
-from imgconv.recipe.operations import Dims
+from imgconv.recipe.operations import Dims, Operation
 from imgconv.recipe.operations.elementwise import Grey
-from imgconv.recipe.parsing import Step, read_recipe, step_of_text
-from imgconv.recipe.recipe import DECLARED, MissingData, Recipe
 from imgconv.recipe.shape import Shape, Sheet, once_per_shape
 from imgconv.recipe.steps import ARRAY_FORMATS, check_raw
-from imgconv.recipe.weights import Context
 from imgconv.window import shape_text
 
 MAX_VALUES = 1 << 31  # 8 GB of float32; more is a typing error
 UNKNOWN: Dims = (None, None, None)
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One step of a network: its op, its text in messages, and its operation."""
+
+    op: str
+    text: str
+    operation: Operation
 
 
 @dataclass(frozen=True)
@@ -213,51 +217,3 @@ class Network:
 def _described(step: Step) -> str:
     parameters = step.operation.parameters
     return f"{step.text} [{zlib.crc32(b''.join(array.tobytes() for array in parameters)):08x}]" if parameters else step.text
-
-
-def positions(steps: Sequence[Step], words: Iterable[str]) -> tuple[int, ...]:
-    """The positions of steps by their numbers from 1 or by their ops; an op stands for every step with it.
-
-    Raises UsageError for a word that matches no step.
-    """
-    chosen: list[int] = []
-    for word in words:
-        matches = [n for n, step in enumerate(steps) if word in (str(n + 1), step.op)]
-        if not matches:
-            available = ", ".join(f"{n} {step.op}" for n, step in enumerate(steps, 1))
-            raise UsageError(f"--keep {word!r} is not a step of this recipe; its steps are {available}")
-        chosen += matches
-    return tuple(dict.fromkeys(chosen))
-
-
-def network_recipe(
-    steps: Sequence[str] = (),
-    *,
-    file: str | Path | None = None,
-    keep: Iterable[str] = (),
-    range: str | None = None,
-    sheet: bool = False,
-    kernels_file: Path | None = None,
-    missing: str = "keep",
-    min_valid: float = 0.0,
-    missing_data: MissingData = DECLARED,
-) -> Recipe:
-    """A recipe of one Network: of steps as typed on a command line, or of a recipe file (`FILE` or `FILE:NAME`).
-
-    Raises UsageError for a step, a file or an option that is wrong, MissingExtra for weights that need another library.
-
-    >>> from imgconv.recipe import Shape
-    >>> network_recipe(["conv laplacian8 padding=1", "max_pool 2"]).trace(Shape(48, 64, 3))
-    [('run', Shape(height=24, width=32, channels=3, alpha=False))]
-    """
-    if bool(steps) == (file is not None):
-        problem = "both steps and a recipe file are given" if steps else "no steps are given"
-        raise UsageError(f"{problem}; give each step with -s STEP, or a file with --recipe FILE")
-    if file is None:
-        context = Context(kernels_file=kernels_file)
-        known, name, own_range = tuple(step_of_text(step, n, context) for n, step in enumerate(steps, 1)), "run", None
-    else:
-        recipe = read_recipe(file, kernels_file)
-        known, name, own_range = recipe.steps, recipe.name, recipe.range
-    network = Network(known, name, positions(known, keep), range or own_range, sheet, missing=missing, min_valid=min_valid)
-    return Recipe(name, network, missing_data=missing_data)

@@ -1,8 +1,8 @@
-"""Read the steps of a network: from the words of a command line, from TOML tables, and from recipe files."""
+"""Recipes of networks: their steps are read from the words of a command line, from TOML tables, and from recipe files."""
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,9 @@ from typing import Any
 from imgconv.errors import ArgumentTypeError, ImgconvError, UsageError, abbreviated
 from imgconv.modes import Range
 from imgconv.platforms import words_of
-from imgconv.recipe.operations import OPERATIONS, Operation, OperationType
+from imgconv.recipe.network import Network, Step
+from imgconv.recipe.operations import OPERATIONS, OperationType
+from imgconv.recipe.recipe import DECLARED, MissingData, Recipe
 from imgconv.recipe.values import read
 from imgconv.recipe.weights import Context
 from imgconv.registry import slug
@@ -25,21 +27,45 @@ _OPTION = re.compile(r"([a-z_]+)=(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
-    """One step of a network: its op, its text in messages, and its operation."""
-
-    op: str
-    text: str
-    operation: Operation
-
-
-@dataclass(frozen=True, eq=False)
 class NamedSteps:
     """A recipe of a file: its name, its steps, and its default range, if it has one."""
 
     name: str
     steps: tuple[Step, ...]
     range: str | None = None
+
+
+def network_recipe(
+    steps: Sequence[str] = (),
+    *,
+    file: str | Path | None = None,
+    keep: Iterable[str] = (),
+    range: str | None = None,
+    sheet: bool = False,
+    kernels_file: Path | None = None,
+    missing: str = "keep",
+    min_valid: float = 0.0,
+    missing_data: MissingData = DECLARED,
+) -> Recipe:
+    """A recipe of one Network: of steps as typed on a command line, or of a recipe file (`FILE` or `FILE:NAME`).
+
+    Raises UsageError for a step, a file or an option that is wrong, MissingExtra for weights that need another library.
+
+    >>> from imgconv.recipe import Shape
+    >>> network_recipe(["conv laplacian8 padding=1", "max_pool 2"]).trace(Shape(48, 64, 3))
+    [('run', Shape(height=24, width=32, channels=3, alpha=False))]
+    """
+    if bool(steps) == (file is not None):
+        problem = "both steps and a recipe file are given" if steps else "no steps are given"
+        raise UsageError(f"{problem}; give each step with -s STEP, or a file with --recipe FILE")
+    if file is None:
+        context = Context(kernels_file=kernels_file)
+        known, name, own_range = tuple(step_of_text(step, n, context) for n, step in enumerate(steps, 1)), "run", None
+    else:
+        recipe = read_recipe(file, kernels_file)
+        known, name, own_range = recipe.steps, recipe.name, recipe.range
+    network = Network(known, name, _positions(known, keep), range or own_range, sheet, missing=missing, min_valid=min_valid)
+    return Recipe(name, network, missing_data=missing_data)
 
 
 def step_of_text(text: str, number: int, context: Context) -> Step:
@@ -88,6 +114,21 @@ def read_recipe(reference: str | Path, kernels_file: Path | None = None) -> Name
         return _steps_of_recipe(name, recipes[name], Context(path.parent, kernels_file))
     except ImgconvError as error:
         raise _located(where, error) from None
+
+
+def _positions(steps: Sequence[Step], words: Iterable[str]) -> tuple[int, ...]:
+    """The positions of steps by their numbers from 1 or by their ops; an op stands for every step with it.
+
+    Raises UsageError for a word that matches no step.
+    """
+    chosen: list[int] = []
+    for word in words:
+        matches = [n for n, step in enumerate(steps) if word in (str(n + 1), step.op)]
+        if not matches:
+            available = ", ".join(f"{n} {step.op}" for n, step in enumerate(steps, 1))
+            raise UsageError(f"--keep {word!r} is not a step of this recipe; its steps are {available}")
+        chosen += matches
+    return tuple(dict.fromkeys(chosen))
 
 
 def _shortened(value: object) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from imgconv.errors import UsageError
-from imgconv.recipe.network import network_recipe
+from imgconv.recipe.parsing import network_recipe
 from imgconv.recipe.recipe import DECLARED, MissingData, Postprocess, Recipe, filter_recipe
 from imgconv.recipe.references import window_shape
 from imgconv.recipe.steps import Canny, Pool

@@ -12,6 +12,7 @@ from imgconv.filters.canny import HIGH, LOW
 from imgconv.filters.color import max_value_of
 from imgconv.modes import AlphaRule, MissingMode, PaddingMode, PoolMode, Range
 from imgconv.recipe import Canny, Filter, MapPlan, Network, Pool, Recipe
+from imgconv.recipe.network import Step
 from imgconv.recipe.operations import Operation
 from imgconv.recipe.operations.conv import Convolution, TransposedConvolution
 from imgconv.recipe.operations.deform import DeformableConvolution, TapNumbers
@@ -20,7 +21,6 @@ from imgconv.recipe.operations.morphology import Morphing
 from imgconv.recipe.operations.pad import Pad
 from imgconv.recipe.operations.pool import AdaptivePooling, Pooling
 from imgconv.recipe.operations.vector import Flatten, Linear, Softmax
-from imgconv.recipe.parsing import Step
 from imgconv.recipe.references import plan_maps
 from imgconv.registry import Kernel, Registry
 from imgconv.window import Window, sizes
