@@ -73,8 +73,13 @@ class TransferFunction(Protocol):
         """The hash by which tables of levels are cached."""
 
 
+def light_dtype(dtype: np.dtype[np.generic]) -> np.dtype[Any]:
+    """The dtype of linear light: float64 for images of 16 bits, whose levels float32 does not always round correctly."""
+    return np.dtype(np.float64 if dtype in (np.uint16, np.float64) else np.float32)
+
+
 def to_linear(levels: Array, dtype: np.dtype[np.generic], transfer: TransferFunction | None = None) -> Array:
-    """Linear light of `levels` of an image of `dtype`, on the same scale; float32, or float64 for float64. None is sRGB."""
+    """Linear light of `levels` of an image of `dtype`, on the same scale, as `light_dtype`. None is sRGB."""
     if dtype.kind == "u":
         return _linear_table(dtype.name, transfer)[levels.astype(np.intp)]
     return _decode(levels, transfer)
@@ -92,7 +97,7 @@ def from_linear(linear: Array, largest: float, transfer: TransferFunction | None
 @lru_cache(maxsize=16)
 def _linear_table(name: str, transfer: TransferFunction | None) -> Array:
     largest = np.iinfo(name).max
-    return (_decode(np.arange(largest + 1) / largest, transfer) * largest).astype(np.float32)
+    return (_decode(np.arange(largest + 1) / largest, transfer) * largest).astype(light_dtype(np.dtype(name)))
 
 
 def _decode(levels: Array, transfer: TransferFunction | None) -> Array:

@@ -12,7 +12,7 @@ from imgconv.engine import compiled, parallel
 from imgconv.errors import UsageError
 from imgconv.filters.algorithms import correlator
 from imgconv.filters.alpha import AlphaFilter
-from imgconv.filters.color import TransferFunction, from_linear, level_scale, max_value_of, to_linear
+from imgconv.filters.color import TransferFunction, from_linear, level_scale, light_dtype, max_value_of, to_linear
 from imgconv.filters.output_range import (
     Combination,
     LoopParameters,
@@ -359,7 +359,7 @@ def summed_dtype(dtype: np.dtype[Any], *, linear: bool, premultiplied: bool) -> 
     """The dtype of the values that are summed: linear light is not whole, and premultiplied colour needs twice the bits."""
     if premultiplied:
         return np.dtype(np.float64 if linear or dtype.kind == "f" else f"u{2 * dtype.itemsize}")
-    return np.dtype(np.float32) if linear and dtype.kind == "u" else dtype
+    return light_dtype(dtype) if linear else dtype
 
 
 class _Sides:
