@@ -57,7 +57,8 @@ def read_weights(file: str | Path, member: str = "") -> Kernel | Bank:
     """The kernel or bank in a file of weights; `member` names one array of an .npz or .safetensors file.
 
     2-D is a kernel, (N, kh, kw) a bank of N, (O, I, kh, kw) a bank of O kernels that each sum over I channels; every array of an .npz
-    file without a member goes into one bank. A member NAME also finds NAME.weight, and NAME.bias goes with it.
+    file without a member goes into one bank, unless they are `weight` and `bias`. A member NAME also finds NAME.weight, and NAME.bias
+    goes with both.
 
     Raises
     ------
@@ -76,14 +77,9 @@ def read_weights(file: str | Path, member: str = "") -> Kernel | Bank:
         raise UsageError(f"{path}: name one of its tensors, as in @{path.name}:{_listed(_tensor_names(path))}")
     if not member:
         return _from_arrays(_npz(path) if suffix == ".npz" else {"": _npy(path)}, name, path)
-    names = _tensor_names(path) if suffix == ".safetensors" else _npz_names(path)
-    read = _tensor if suffix == ".safetensors" else _npz_array
-    array_name = next((n for n in (member, f"{member}.weight") if n in names), None)
-    if array_name is None:
-        raise UsageError(f"{path} has no array {member!r}; it has {_listed(names)}")
-    biased = f"{array_name.removesuffix('.weight')}.bias"
-    with_bias = array_name.endswith("weight") and biased in names
-    return bank_of_weights(read(path, array_name), name, read(path, biased) if with_bias else None, where=f"{path}: {array_name}")
+    names, read = (_npz_names(path), _npz_array) if suffix == ".npz" else (_tensor_names(path), _tensor)
+    weight, bias = _named(path, names, member, read)
+    return bank_of_weights(weight, name, bias, where=f"{path}: {member}")
 
 
 def check_there(path: Path) -> None:
@@ -131,6 +127,8 @@ def _from_arrays(arrays: Mapping[str, NDArray[Any]], name: str, path: Path) -> K
     if len(arrays) == 1:
         (only, array), *_ = arrays.items()
         return bank_of_weights(array, name, where=f"{path}: {only}" if only else str(path))
+    if arrays.keys() == {"weight", "bias"}:
+        return bank_of_weights(arrays["weight"], name, arrays["bias"], where=str(path))
     kernels: list[Kernel] = []
     for member, array in arrays.items():
         loaded = bank_of_weights(array, slug(f"@{member}"), where=f"{path}: {member}")

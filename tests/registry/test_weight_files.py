@@ -14,6 +14,7 @@ import pytest
 
 from imgconv.errors import ArgumentTypeError, MissingExtra, UsageError
 from imgconv.registry import Bank, Kernel, Registry, resolve
+from imgconv.registry.weights import read_layer
 
 REGISTRY = Registry.load()
 
@@ -61,6 +62,10 @@ def test_an_npz_is_one_bank_and_its_arrays_can_be_named(tmp_path: Path) -> None:
     assert resolve(f"@{path}:blur", REGISTRY).name == "net-blur"
     with pytest.raises(UsageError, match=r"has no array .conv2.; it has blur, conv1\.weight, conv1\.bias"):
         resolve(f"@{path}:conv2", REGISTRY)
+    for name, arrays in {"plain": {"conv1": weights, "conv1.bias": [0.5, -1]}, "layer": {"weight": weights, "bias": [0.5, -1]}}.items():
+        np.savez(tmp_path / f"{name}.npz", **arrays)
+        reference = f"@{tmp_path / name}.npz" + (":conv1" if name == "plain" else "")
+        assert [kernel.bias for kernel in bank(reference).kernels] == read_layer(reference)[1].tolist() == [0.5, -1]
     np.savez(tmp_path / "two.npz", a=np.ones((1, 2)), b=np.ones((2, 1, 3)))
     assert [kernel.name for kernel in bank(f"@{tmp_path / 'two.npz'}").kernels] == ["a", "b_1", "b_2"]
     np.savez(tmp_path / "one.npz", np.ones((3, 3)))
