@@ -122,7 +122,7 @@ def _bmp():
 
 
 def _bmp_565():
-    """Five, six and five bits of red, green and blue, which decoders widen to eight each in their own way."""
+    """Five, six and five bits of red, green and blue."""
     words = (RGB >> [3, 2, 3]).astype(np.uint16) @ np.array([1 << 11, 1 << 5, 1], np.uint16)
     rows = [row.tobytes() for row in words.astype("<u2")[::-1]]
     return bmp(16, rows, packing=3, masks=struct.pack("<III", 0xF800, 0x7E0, 0x1F))
@@ -215,7 +215,7 @@ def _lossy():
     twelve = imagecodecs.avif_encode(RGB.astype(np.uint16) * 16, level=100, bitspersample=12, pixelformat="yuv444", codec="aom")
     files["avif_12_bits"] = twelve, RGB.astype(np.uint16) * 257, 2000
     levels = np.array([31, 63, 31])
-    files["bmp_565"] = _bmp_565(), np.rint((RGB >> [3, 2, 3]) * (255 / levels)).astype(np.uint8), 1
+    files["bmp_565"] = _bmp_565(), np.rint((RGB >> [3, 2, 3]) * (255 / levels)).astype(np.uint8), 0
     return files | _heif()
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from imgconv.errors import UsageError
 
 SIGNATURE_LENGTH = 132  # bytes that `sniff` and `foreign` need
-Reader = Literal["pillow", "png_reader", "gif", "jpegxl", "tiff_plain", "raw", "pnm", "npy", "npz", "fits", "dicom", "nifti", "zarr"]
+Reader = Literal["pillow", "png_reader", "gif", "bmp", "jpegxl", "tiff_plain", "raw", "pnm", "npy", "npz", "fits", "dicom", "nifti", "zarr"]
 Writer = Literal["pillow", "png", "tiff", "gif", "jpegxl", "pnm", "npy", "fits", "zarr"]
 
 _DEPTHS = ("uint8", "uint16", "float32")
@@ -49,7 +49,7 @@ FORMATS: dict[str, Format] = {
         (".png", ".apng"),
         ("uint8", "uint16"),
         animation=True,
-        metadata=("icc_profile", "dpi", "aspect", "exif", "xmp", "iptc", "colour"),
+        metadata=("icc_profile", "dpi", "aspect", "exif", "xmp", "iptc", "colour", "texts"),
         reader="png_reader",
         writer="png",
         plugin="PIL.PngImagePlugin.PngImageFile",
@@ -95,7 +95,14 @@ FORMATS: dict[str, Format] = {
         plugin="PIL.GifImagePlugin.GifImageFile",
         signatures=(b"GIF87a", b"GIF89a"),
     ),
-    "bmp": Format((".bmp", ".dib"), channels=(1, 3), metadata=("dpi",), plugin="PIL.BmpImagePlugin.BmpImageFile", signatures=(b"BM",)),
+    "bmp": Format(
+        (".bmp", ".dib"),
+        channels=(1, 3),
+        metadata=("dpi",),
+        reader="bmp",
+        plugin="PIL.BmpImagePlugin.BmpImageFile",
+        signatures=(b"BM",),
+    ),
     "pnm": Format(
         (".pnm", ".pgm", ".ppm", ".pam", ".pfm"),
         _DEPTHS,
