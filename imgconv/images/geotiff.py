@@ -18,6 +18,7 @@ _RATIONAL = 50844
 _RASTER_TYPE, _IS_POINT = 1025, 2  # a geo key, and its value where coordinates are those of the centres of pixels
 _STRUCTS = {3: "H", 12: "d"}
 _STATISTICS = re.compile(r'[ \t]*<Item name="STATISTICS_[^>]*>[^<]*</Item>\s*')
+_OF_LEVELS = re.compile(r'([ \t]*<Item [^>]*role="(scale|offset|unittype)"[^>]*>)([^<]*)(</Item>\s*)')
 _OF_BAND = re.compile(r'[ \t]*<Item [^>]*sample="(\d+)"[^>]*>[^<]*</Item>\s*')
 
 
@@ -72,6 +73,22 @@ class Bands:
 
     xml: str = ""
     channels: int = 0
+
+    def with_gain(self, gain: float | None) -> "Bands":
+        """The same for results with this `Sampling.gain`: physical values are scale * level + offset, and offsets count as often as levels.
+
+        >>> Bands('<Item name="OFFSET" sample="0" role="offset">-273</Item>', 1).with_gain(0.0).xml
+        '<Item name="OFFSET" sample="0" role="offset">0</Item>'
+        """
+
+        def changed(item: "re.Match[str]") -> str:
+            if gain is None:
+                return ""
+            with suppress(ValueError):
+                return f"{item[1]}{float(item[3]) * gain + 0.0:.17g}{item[4]}" if item[2] == "offset" else item[0]
+            return ""
+
+        return replace(self, xml=_OF_LEVELS.sub(changed, self.xml))
 
     def fitted(self, channels: int) -> "Bands":
         """The same for a result of `channels`: statistics are those of the original, and other channels are other bands."""

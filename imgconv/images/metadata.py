@@ -24,7 +24,7 @@ _LONGEST_XMP = 65_502
 _MOST_DPI = 65535  # JFIF stores it in 16 bits
 _INCHES = {2: (1, 1), 3: (254, 100)}  # resolution unit -> units in an inch
 _SPACES = {b"GRAY": (1, 2), b"RGB ": (3, 4)}  # colour space of an ICC profile -> channels that it fits
-_KEPT_TEXTS = ("XML:com.adobe.xmp", "Raw profile type ")  # keywords of PNG; they hold XMP, EXIF and IPTC
+_OTHER_PARTS = ("XML:com.adobe.xmp", "Raw profile type ")  # keywords of PNG; they hold XMP, EXIF and IPTC
 _COLOUR_CHUNKS = {b"cICP": 4, b"mDCV": 24, b"cLLI": 8, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1}  # PNG chunk -> bytes
 _SRGB = 13  # code point of H.273
 _IMAGE_DESCRIPTION = 270  # TIFF tag
@@ -54,6 +54,7 @@ _NAMES = {
     "xmp": "XMP",
     "iptc": "IPTC",
     "colour": "PNG colour chunks",
+    "texts": "texts",
     "nodata": "nodata value",
     "ground": "georeference",
     "bands": "descriptions of bands",
@@ -168,6 +169,10 @@ def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 def resampled(metadata: Metadata, sampling: Sampling, size: tuple[int, int]) -> Metadata:
     """Return the metadata of a result whose pixels are placed by `sampling` in an original of `size` (H, W)."""
+    if metadata.bands and sampling.gain != 1:
+        bands = metadata.bands.with_gain(sampling.gain)
+        lost = ["scale and offset of bands"] if bands != metadata.bands and sampling.gain is None else []
+        metadata = replace(metadata, bands=bands, dropped=(*metadata.dropped, *lost))
     if sampling != Sampling(size):
         moving = {name: part.moved(sampling) for name in _MOVING if (part := getattr(metadata, name)) is not None}
         metadata = replace(metadata, **moving) if moving else metadata
@@ -208,7 +213,7 @@ def fitted(metadata: Metadata, name: str, channels: int, *, strip: bool = False,
     for part in _NAMES:
         if getattr(metadata, part) not in (None, ()) and part not in FORMATS[name].metadata:
             dropped.append(f"{_NAMES[part]} (no place in {name})")
-            missing: Any = () if part == "colour" else None
+            missing: Any = () if part in ("colour", "texts") else None
             metadata = replace(metadata, **{part: missing})
     if metadata.icc_profile and not profile_fits(metadata.icc_profile, channels):
         dropped.append(f"ICC profile ({metadata.icc_profile[16:20].decode('latin-1').strip()})")
@@ -334,12 +339,17 @@ def _name_of_segment(kind: str, data: bytes) -> str:
 
 
 def _with_png_chunks(metadata: Metadata, info: Mapping[Any, Any], file: BinaryIO) -> Metadata:
-    """Return the metadata with the chunks of a PNG that Pillow does not keep, and what goes to no result."""
+    """Return the metadata with the texts of a PNG, the chunks that Pillow does not keep, and what goes to no result.
+
+    Keywords with a colon are of programs and about the file, such as `exif:PixelXDimension` and `Thumb::MTime`.
+    """
     from imgconv.images import png
 
     colour, dropped = [], list(metadata.dropped)
-    if any(isinstance(text, str) and not (key.startswith(_KEPT_TEXTS) or text.startswith("imgconv ")) for key, text in info.items()):
-        dropped.append("texts")
+    texts = {key: str(text) for key, text in info.items() if isinstance(text, str) and not key.startswith(_OTHER_PARTS)}
+    kept = tuple((key, text) for key, text in texts.items() if ":" not in key and not text.startswith("imgconv "))
+    if any(":" in key for key in texts):
+        dropped.append("texts about the file")
     file.seek(0)
     with suppress(ValueError, OSError):  # damage is found elsewhere
         for name, length in png.chunks(file):
@@ -349,7 +359,7 @@ def _with_png_chunks(metadata: Metadata, info: Mapping[Any, Any], file: BinaryIO
                 colour.append((name, file.read(length)))
             elif name == b"caBX":
                 dropped.append("C2PA manifest")
-    return replace(metadata, colour=tuple(colour), dropped=tuple(dropped))
+    return replace(metadata, colour=tuple(colour), texts=kept, dropped=tuple(dropped))
 
 
 def _without_location(metadata: Metadata, dropped: list[str]) -> Metadata:

@@ -28,6 +28,7 @@ _STRIP = 1 << 21  # bytes of rows that are deflated at a time
 SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # colour type -> samples of a pixel
 _PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))  # y, x, and steps
 _PIXELS, _SMALL, _MOST_SMALL = (b"IDAT", b"fdAT"), 1 << 10, 1 << 16  # each chunk takes time, here and in Pillow
+_LONG_TEXT = 1 << 10  # bytes
 ANIMATION = (b"acTL", b"fcTL", b"fdAT")  # chunks that a still image lacks
 
 
@@ -212,12 +213,24 @@ def metadata_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
         yield b"eXIf", exif_of.encode(metadata.exif)[0]
     if metadata.xmp:
         yield b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + metadata.xmp
+    for keyword, text in metadata.texts:
+        yield _text_chunk(keyword, text)
     if metadata.iptc:
         from imgconv.images import iptc
 
         profile = iptc.resources(metadata.iptc)
         digits = profile.hex("\n", -36)
         yield b"zTXt", b"Raw profile type iptc\0\0" + fast_zlib.compress(f"\niptc\n{len(profile):8}\n{digits}\n".encode(), LEVEL)
+
+
+def _text_chunk(keyword: str, text: str) -> tuple[bytes, bytes]:
+    """Return the name and data of the chunk of a text: iTXt for one beyond Latin-1, zTXt for a long one."""
+    head = keyword.encode("latin-1") + b"\0"
+    try:
+        data = text.encode("latin-1")
+    except UnicodeEncodeError:
+        return b"iTXt", head + bytes(4) + text.encode()
+    return (b"zTXt", head + b"\0" + fast_zlib.compress(data, LEVEL)) if len(data) > _LONG_TEXT else (b"tEXt", head + data)
 
 
 def _write_frames(stream: BinaryIO, size: tuple[int, int], encoded: list[tuple[bytes, float | None]], loop: int) -> None:

@@ -41,11 +41,11 @@ class Metadata:
     """Metadata of an upright image, right for its size.
 
     `icc_profile`, `xmp` and `iptc` are the bytes of the file. `dpi` are dots per inch (x, y); `aspect` are dots per unit (x, y) where the
-    unit is unknown, so that only their ratio counts. `colour` are the PNG chunks that describe colours, name and data. `nodata` is the
-    declared value of missing cells, `ground` the place of the pixels, and `bands` what is said about the channels, `cards` the header of
-    a FITS image, `stack` the axes of a stack, `grid` those of an OME-Zarr image. `rgb_bands` is the number of channels if the first three
-    of more colours are red, green and blue. `dropped` names what the file had that does not hold for its pixels any more, or has no place
-    in the output.
+    unit is unknown, so that only their ratio counts. `colour` are the PNG chunks that describe colours, name and data, and `texts` the
+    keywords and texts of a PNG. `nodata` is the declared value of missing cells, `ground` the place of the pixels, and `bands` what is said
+    about the channels, `cards` the header of a FITS image, `stack` the axes of a stack, `grid` those of an OME-Zarr image. `rgb_bands` is
+    the number of channels if the first three of more colours are red, green and blue. `dropped` names what the file had that does not hold
+    for its pixels any more, or has no place in the output.
     """
 
     icc_profile: bytes | None = None
@@ -55,6 +55,7 @@ class Metadata:
     xmp: bytes | None = None
     iptc: bytes | None = None
     colour: tuple[tuple[bytes, bytes], ...] = ()
+    texts: tuple[tuple[str, str], ...] = ()
     nodata: float | None = None
     ground: "Ground | None" = None
     bands: "Bands | None" = None
@@ -69,12 +70,14 @@ class Metadata:
 class Sampling:
     """Where the pixels of a result are in its original: `stride` (down, across) original pixels apart, the first one at `origin`.
 
-    `size` is (H, W) of the result; coordinates are those of the centres of pixels.
+    `size` is (H, W) of the result; coordinates are those of the centres of pixels. `gain` is the result for a constant image of level 1 if
+    results are values of the original or their differences; None where levels have another meaning.
     """
 
     size: tuple[int, int]
     stride: "tuple[int | Fraction, int | Fraction]" = (1, 1)
     origin: tuple[float, float] = (0.0, 0.0)
+    gain: float | None = 1.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,8 @@ from imgconv.filters.filter2d import ImageFilter
 from imgconv.filters.parts import Part, filter_rows, pool_rows
 from imgconv.images import Raster, resampled
 from imgconv.process.banded_maps import BandedMaps, Rows, rows_of, united
-from imgconv.process.image import image_filter, pooled, postprocessed, prepare, sampling_of
-from imgconv.process.maps import Map, of_window
+from imgconv.process.image import image_filter, of_finished, pooled, postprocessed, prepare, sampling_of, sampling_of_pool
+from imgconv.process.maps import Map
 from imgconv.recipe import Canny, Filter, MapPlan, Pool, Recipe
 from imgconv.windows.borders import Border
 
@@ -50,7 +50,7 @@ class _FilteredMap(BandedMaps):
     ):
         self._recipe, self._step, self._plan, self._size, self._floats, self._threads = recipe, step, plan, size, floats, threads
         self.height = step.window(plan).output_size(size)[0]
-        self._metadata = resampled(image.metadata, sampling_of(step, plan, size), size)
+        self._metadata = resampled(image.metadata, of_finished(sampling_of(step, plan, size), recipe), size)
         one = self._filter(self._prepared(image), 0, (0, 1))
         self.alignment = one.alignment
         self.measured = one.output.range.arithmetic.stretched
@@ -96,7 +96,7 @@ class _PooledMap(BandedMaps):
     def __init__(self, recipe: Recipe, step: Pool, image: Raster, size: tuple[int, int], floats: bool, threads: int | None):
         self._recipe, self._step, self._size, self._floats, self._threads = recipe, step, size, floats, threads
         self.height = step.window.output_size(size)[0]
-        self._metadata = resampled(image.metadata, of_window(step.window, size), size)
+        self._metadata = resampled(image.metadata, of_finished(sampling_of_pool(step, size), recipe), size)
 
     def rows(self, band: Rows) -> Rows:
         step = self._step

@@ -36,15 +36,16 @@ def process(image: Raster, recipe: Recipe, *, floats: bool = False, threads: int
         samplings = [sampling_of(step, plan, image.size) for plan in step.maps]
     elif isinstance(step, Pool):
         results = [pooled(image, step, floats, threads)]
-        samplings = [of_window(step.window, image.size)]
+        samplings = [sampling_of_pool(step, image.size)]
     elif isinstance(step, Canny):
         results = [_canny(image, step, floats, threads)]
-        samplings = [Sampling(image.size)]
+        samplings = [Sampling(image.size, gain=None)]
     else:
         from imgconv.process.network import run_network  # the only users of functional calls: filters and pools start without them
 
         return run_network(image, step, floats=floats)
     finished = [postprocessed(result, image, recipe) for result in results]
+    samplings = [of_finished(sampling, recipe) for sampling in samplings]
     finished = [with_metadata(result, image, sampling) for result, sampling in zip(finished, samplings, strict=True)]
     if image.valid is not None:
         from imgconv.process.missing import marked
@@ -143,7 +144,17 @@ def _filter_arguments(image: Raster, step: Filter, plan: MapPlan, floats: bool) 
 
 def sampling_of(step: Filter, plan: MapPlan, size: tuple[int, int]) -> Sampling:
     """Where the results of a filter are: under the anchor of its first kernel."""
-    return of_window(step.window(plan), size, anchor_of(plan.kernels[0], flip=step.flip))
+    return of_window(step.window(plan), size, anchor_of(plan.kernels[0], flip=step.flip), step.gain(plan))
+
+
+def of_finished(sampling: Sampling, recipe: Recipe) -> Sampling:
+    """The sampling of a map after the recipe's postprocessing, which gives levels another meaning."""
+    return sampling if recipe.postprocess == Postprocess() else replace(sampling, gain=None)
+
+
+def sampling_of_pool(step: Pool, size: tuple[int, int]) -> Sampling:
+    """Where the results of a pool are: in the middle of their windows."""
+    return of_window(step.window, size, gain=step.gain)
 
 
 def pooled(image: Raster, step: Pool, floats: bool, threads: int | None, window: Window | None = None, part: Part | None = None) -> Raster:

@@ -32,7 +32,7 @@ class Map:
         return self.image.missing
 
 
-def of_window(window: Window, size: tuple[int, int], anchor: Sequence[float] | None = None) -> Sampling:
+def of_window(window: Window, size: tuple[int, int], anchor: Sequence[float] | None = None, gain: float | None = 1.0) -> Sampling:
     """Return the sampling of an image of `size` by a window; its cell `anchor`, by default its middle, is where a result belongs.
 
     >>> from imgconv.window import Window
@@ -43,7 +43,7 @@ def of_window(window: Window, size: tuple[int, int], anchor: Sequence[float] | N
     axes = zip(cells, window.dilation, window.pads(size), strict=True)
     down, across = (cell * dilation - before for cell, dilation, (before, _) in axes)
     height, width = window.output_size(size)
-    return Sampling((height, width), (window.stride[0], window.stride[1]), (down, across))
+    return Sampling((height, width), (window.stride[0], window.stride[1]), (down, across), gain)
 
 
 def of_result(network: Network, result: Result, image: Raster, size: tuple[int, int]) -> Sampling:
@@ -57,7 +57,7 @@ def of_result(network: Network, result: Result, image: Raster, size: tuple[int, 
             for axis, middle in enumerate(_middles(step.operation, before, after, steps)):
                 origin[axis] += float(stride[axis]) * middle
                 stride[axis] *= steps[axis]
-    return Sampling(size, (stride[0], stride[1]), (origin[0], origin[1]))
+    return Sampling(size, (stride[0], stride[1]), (origin[0], origin[1]), None)
 
 
 def _middles(operation: Operation, before: Sequence[int], after: Sequence[int], strides: Sequence[int | Fraction]) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any, ClassVar, Literal, Self
 
 from imgconv.errors import DoesNotFit, UsageError
-from imgconv.modes import AlphaRule, MissingRule, PaddingMode, PoolMode, Range
+from imgconv.modes import AlphaRule, CombineMode, MissingRule, PaddingMode, PoolMode, Range
 from imgconv.platforms import cached_property
 from imgconv.recipe.references import MapPlan
 from imgconv.recipe.shape import Shape, Size
@@ -115,6 +115,16 @@ class Filter(SingleStep):
         """What happens to the alpha of a map that has it: filtered with the colours it weighs, or left as it is."""
         return "filter" if AlphaRule(self.alpha).filtered and not plan.zero_sum else "keep"
 
+    def gain(self, plan: MapPlan) -> float | None:
+        """The `Sampling.gain` of a map: the sum of its kernel, and 0 for absolute values and combinations of differences."""
+        range = Range(self.range or plan.range)
+        is_plain = not any(kernel.offset or kernel.bias or kernel.taps.ndim == 3 for kernel in plan.kernels)
+        if self.linear or not is_plain or range in (Range.offset, Range.minmax) or plan.combine == CombineMode.projection:
+            return None
+        if range is Range.abs or plan.combine != CombineMode.none:
+            return None if any(kernel.total for kernel in plan.kernels) else 0.0
+        return plan.kernels[0].total
+
     def names(self, command: str) -> tuple[str, ...]:
         """A kernel's slug for each map; `edge`, with the slug only where there are several, for the command of that name."""
         slugs = tuple(plan.name for plan in self.maps)
@@ -187,6 +197,11 @@ class Pool(PixelStep):
         if self.grey:
             shape.check_luma()
         return [("pool", Shape(height, width, (1 if self.grey else shape.colours) + alpha, alpha))]
+
+    @property
+    def gain(self) -> float:
+        """The `Sampling.gain` of the map: 0 for differences between cells."""
+        return 0.0 if PoolMode.of(self.mode)[0] in (PoolMode.range, PoolMode.std) else 1.0
 
     def keeps_alpha(self) -> bool:
         """Whether the map has alpha where the image has it."""

@@ -135,6 +135,39 @@ def test_statistics_of_the_original_and_names_of_other_bands_are_not_kept(tmp_pa
         assert result.descriptions == (None,) and result.tags()["survey"] == "2026"
 
 
+@pytest.mark.parametrize(
+    "words, offset",
+    [
+        (["filter", "-k", "gaussian:sigma=1"], -273.15),
+        (["filter", "-k", "0 1 0; 1 2 1; 0 1 0", "--range", "raw"], 6 * -273.15),
+        (["filter", "-k", "laplacian8", "--range", "raw"], 0),
+        (["filter", "-k", "sobel"], 0),
+        (["edge"], 0),
+        (["pool"], -273.15),
+        (["pool", "--mode", "range"], 0),
+        (["filter", "-k", "gaussian:sigma=1", "--range", "minmax"], None),
+        (["filter", "-k", "gaussian:sigma=1", "--range", "abs"], None),
+        (["filter", "-k", "gaussian:sigma=1", "--linear"], None),
+        (["filter", "-k", "gaussian:sigma=1", "--invert"], None),
+        (["canny"], None),
+        (["run", "-s", "conv laplacian8"], None),
+    ],
+    ids=str,
+)
+def test_scale_and_offset_give_physical_values_of_results_or_are_left_out(tmp_path, words, offset):
+    file = write(tmp_path / "a.tif", RNG.integers(50, 250, (1, *SIZE)).astype(np.uint16), names=["surface"])
+    with rasterio.open(file, "r+") as opened:
+        opened.scales, opened.offsets, opened.units = (0.01,), (-273.15,), ("K",)
+    command, *options = words
+    for memory in ([], ["--memory", "1M"]) if command != "canny" else ([],):
+        finished = done(command, file, *options, *memory, "--json", "-o", tmp_path / "out.tif")
+        with rasterio.open(tmp_path / "out.tif") as result:
+            assert result.descriptions == ("surface",)
+            assert result.units == ("K" if offset is not None else None,)
+            assert (*result.scales, *result.offsets) == pytest.approx((0.01, offset) if offset is not None else (1, 0))
+        assert (b"scale and offset of bands" in finished.out) == (offset is None)
+
+
 def test_strip_location_drops_the_place_and_strip_everything(tmp_path):
     file = write(tmp_path / "a.tif", np.ones((1, *SIZE), np.uint8), nodata=0)
     done("filter", file, "-k", "box:size=3", "--strip-location", "-o", tmp_path / "a-out.tif")

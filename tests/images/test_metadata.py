@@ -3,6 +3,7 @@
 import io
 import re
 import struct
+import zlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -36,6 +37,7 @@ EVERYTHING = Metadata(
     xmp=XMP,
     iptc=NAME + CITY,
     colour=((b"gAMA", struct.pack(">I", 45455)), (b"cHRM", bytes(32))),
+    texts=(("Author", "Ann"),),
     nodata=-9999.0,
     ground=Ground((10.0, 10.0, 0.0), (0.0, 0.0, 0.0, 500.0, 900.0, 0.0), keys=(1, 1, 0, 1, 1024, 0, 1, 1)),
     bands=Bands("<GDALMetadata></GDALMetadata>", 3),
@@ -150,11 +152,25 @@ def test_a_png_with_a_damaged_chunk_is_read_without_it(extra):
     assert "damaged" in header.warning and frame.pixels.ravel().tolist() == [97, 98]
 
 
-@pytest.mark.parametrize("text, dropped", [(b"Author\0Ann", ("texts",)), (b"Description\0imgconv 1 edge", ())])
-def test_texts_of_a_png_that_go_to_no_result_are_named(text, dropped):
-    for data in (png(2, 1, 8, 0, [b"ab"], extra=[(b"tEXt", text)]), png(2, 1, 8, 0, [b"ab"])[:-12] + png_chunk(b"tEXt", text)):
-        _, (frame,) = read(data.removesuffix(png_chunk(b"IEND")) + png_chunk(b"IEND"))
-        assert frame.metadata.dropped == dropped
+@pytest.mark.parametrize(
+    "chunk, text",
+    [
+        ((b"tEXt", b"Author\0J\xfcrg"), ("Author", "J\xfcrg")),
+        ((b"zTXt", b"Comment\0\0" + zlib.compress(b"long " * 999)), ("Comment", "long " * 999)),
+        ((b"iTXt", "Title\0\0\0\0\0\u65e5\u672c".encode()), ("Title", "\u65e5\u672c")),
+        ((b"tEXt", b"Description\0imgconv 1 edge"), None),
+        ((b"tEXt", b"exif:PixelXDimension\x004000"), None),
+    ],
+    ids=lambda value: value[0] if value else "left-out",
+)
+def test_texts_of_a_png_go_along_unless_they_are_about_the_file(chunk, text):
+    for data in (png(2, 1, 8, 0, [b"ab"], extra=[chunk]), png(2, 1, 8, 0, [b"ab"])[:-12] + png_chunk(*chunk) + png_chunk(b"IEND")):
+        _, (frame,) = read(data)
+        assert frame.metadata.texts == ((text,) if text else ())
+        assert frame.metadata.dropped == (("texts about the file",) if b":" in chunk[1][:6] else ())
+        assert read(written(frame.metadata, "png"))[1][0].metadata.texts == frame.metadata.texts
+        assert "texts (no place in jpeg)" in fitted(frame.metadata, "jpeg", 1).dropped or not text
+        assert not fitted(frame.metadata, "png", 1, strip=True).texts
 
 
 def test_metadata_after_the_pixels_of_a_png_count():
@@ -226,7 +242,7 @@ def expected_row(name):
     depths = ", ".join({"uint8": "8", "uint16": "16", "float32": "float"}.get(dtype, dtype) for dtype in record.dtypes) if writes else "-"
     words = {"icc_profile": "ICC", "dpi": "resolution", "aspect": "pixel aspect", "exif": "EXIF", "xmp": "XMP", "iptc": "IPTC"}
     words |= {"colour": "gAMA, cHRM, sRGB, cICP", "nodata": "nodata", "ground": "georeference", "bands": "names of bands"}
-    words |= {"cards": "header cards", "stack": "axes of stacks", "grid": "axes of OME-Zarr"}
+    words |= {"texts": "texts", "cards": "header cards", "stack": "axes of stacks", "grid": "axes of OME-Zarr"}
     several = [word for word, has in (("animation", record.animation), ("pages", record.pages)) if has and writes]
     held = ", ".join(words[part] for part in record.metadata) or "-"
     return " | ".join(("yes" if record.reader else "no", "yes" if writes else "no", depths, ", ".join(several) or "-", held))
