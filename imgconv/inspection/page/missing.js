@@ -3,11 +3,12 @@
 
 import { anchorOf, patchOf } from "./geometry.js";
 import { number, productsText } from "./numbers.js";
-import { padded, sumOf } from "./sums.js";
+import { addProduct, padded, sumOf } from "./sums.js";
 
 const ZERO_SUM = 1e-7; // of the sum of absolute taps: a smaller sum of taps is 0 within rounding
 const DIFFERENCE_ROUNDING = 1e-12; // of the same: what remains where all taps are over missing cells
 const SHARE_ROUNDING = 1e-6;
+const NOISE = 1 / 20; // runs of missing cells for each cell, from which products with whole maps take less time
 
 const NO_QUOTIENT = "a missing cell is under a tap that is not 0; a kernel of sum 0 has no estimate";
 const REASONS = {
@@ -120,11 +121,25 @@ export function normalise(sums, known, taps, valid, place, { mode, least }) {
   }
 }
 
-/**
- * For every result, the sum of the taps that are over missing cells. A run of missing cells in a row adds a tap to a run of results: the
- * tap is added where that begins and taken away where it ends, and sums along each row give the rest.
- */
-function overMissing(valid, taps, { window: { stride, dilation }, size, pads, border, output: [hOut, wOut] }) {
+/** For every result, the sum of the taps that are over missing cells. */
+function overMissing(valid, taps, place) {
+  const planes = valid.map((plane) => padded(plane, place.size, place.pads, { mode: place.border.mode, value: 1 }, Uint8Array));
+  let runs = 0;
+  for (const cells of planes) eachMissingRun(cells, () => runs++);
+  return runs < NOISE * planes.length * planes[0].data.length ? sumsOfRuns(planes, taps, place) : sumsOfProducts(planes, taps, place);
+}
+
+function sumsOfProducts(planes, taps, { window: { stride, dilation }, output }) {
+  const sums = new Float64Array(output[0] * output[1]);
+  planes.forEach((cells, n) => {
+    const missing = { ...cells, data: Float64Array.from(inverted(cells.data)) };
+    addProduct(sums, output, missing, taps[n], stride, dilation);
+  });
+  return sums;
+}
+
+/** A run of missing cells in a row adds a tap to a run of results: it is added where that begins, and taken away where it ends. */
+function sumsOfRuns(planes, taps, { window: { stride, dilation }, output: [hOut, wOut] }) {
   const places = (wOut - 1) * stride[1] + 1; // of a window along a row
   const changes = new Float64Array(hOut * (places + 1));
   const addRun = (plane, y, first, end) => {
@@ -141,10 +156,7 @@ function overMissing(valid, taps, { window: { stride, dilation }, size, pads, bo
       }
     });
   };
-  valid.forEach((plane, n) => {
-    const cells = padded(plane, size, pads, { mode: border.mode, value: 1 }, Uint8Array);
-    eachMissingRun(cells, (y, first, end) => addRun(taps[n], y, first, end));
-  });
+  planes.forEach((cells, n) => eachMissingRun(cells, (y, first, end) => addRun(taps[n], y, first, end)));
   return sumsOfChanges(changes, places + 1, [hOut, wOut], stride[1]);
 }
 
