@@ -86,7 +86,7 @@ class Warned(BaseException):
 
 
 def watch_warnings():
-    """Make a finding of every warning, though commands print none: but for those of Pillow and NumPy, which callers from Python may see."""
+    """Make a finding of every warning, though commands print none: but for those of libraries, which callers from Python may see."""
 
     def shown(message, *where):
         raise Warned(message, *where)
@@ -94,7 +94,7 @@ def watch_warnings():
     warnings.showwarning = shown
     warnings.filterwarnings("ignore", "Reading `.npy` or `.npz` file required")
     warnings.filterwarnings("ignore", category=SyntaxWarning, module="<unknown>")  # of headers of arrays, which NumPy parses
-    warnings.filterwarnings("ignore", module="PIL")
+    warnings.filterwarnings("ignore", module="PIL|pydicom|astropy|nibabel|tifffile")
 
 
 def _text(data):
