@@ -7,6 +7,7 @@ estimate would invent edges.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,10 @@ from numpy.typing import NDArray
 from imgconv.arrays import Array
 from imgconv.engine import compiled, parallel
 from imgconv.filters.algorithms import Correlator, correlator
-from imgconv.filters.filter2d import BAND_BYTES, FilterArguments, ImageFilter, Output, filter_image, summed_dtype
-from imgconv.filters.output_range import LoopParameters, to_pixels, to_values
-from imgconv.filters.weights import FLOAT32_EXACT, FilterKernel, Taps, Weights, anchor_of, pads_of
-from imgconv.loops.filters import normalise
+from imgconv.filters.filter2d import BAND_BYTES, FilterArguments, ImageFilter, Output, summed_dtype
+from imgconv.filters.output_range import LoopParameters, to_pixels, unchanged
+from imgconv.filters.weights import FilterKernel, Taps, Weights, anchor_of, pads_of
+from imgconv.loops.filters import normalise, set_missing
 from imgconv.modes import MissingMode, MissingRule, Range
 from imgconv.window import Window
 from imgconv.windows.borders import Border, PaddedRows
@@ -37,17 +38,19 @@ def filter_missing(valid: Valid, rule: MissingRule, arguments: FilterArguments, 
     """
     pixels, kernels, window, border, output, _, alpha, flip = arguments
     valid_out = _under_anchor(valid, kernels[0], window, rule.mode, flip=flip)
-    normalisers: list[Normaliser | None] = []
-    for kernel in kernels:
-        if rule.mode is MissingMode.propagate or is_zero_sum(kernel.taps):
-            whole = rule.mode is MissingMode.propagate  # a window counts with its zero taps, as for NaN
-            footprint = PlainKernel(np.where(whole, 1.0, kernel.taps != 0), kernel.anchor)
-            touched = filter_image(1 - valid, [footprint], window, Border(border.mode), Output(), flip=flip, threads=threads)
-            valid_out &= touched == 0
-            normalisers.append(None)
-        else:
-            dtype = summed_dtype(pixels.dtype, linear=output.linear, premultiplied=alpha == "filter")
-            normalisers.append(Normaliser(valid, kernel, dtype, Placed(window, border, flip), rule.min_valid, valid_out))
+    dtype, placed = summed_dtype(pixels.dtype, linear=output.linear, premultiplied=alpha == "filter"), Placed(window, border, flip)
+    whole = rule.mode is MissingMode.propagate  # a window counts with its zero taps, as for NaN
+    normalisers = [
+        None if whole or is_zero_sum(kernel.taps) else Normaliser(valid, kernel, dtype, placed, rule.min_valid, valid_out)
+        for kernel in kernels
+    ]
+    footprints: dict[Any, Taps] = {}  # kernels of one place touch a missing cell where one of them does
+    for kernel, normaliser in zip(kernels, normalisers, strict=True):
+        if normaliser is None:
+            place = kernel.taps.shape, kernel.anchor
+            footprints[place] = footprints.get(place, 0) + np.where(whole, 1, kernel.taps != 0)
+    for (_, anchor), taps in footprints.items():
+        _remove_touched(valid, PlainKernel((taps > 0).astype(np.float64), anchor), placed, valid_out, threads)
     return ImageFilter(*arguments, missing=MissingCells(normalisers, valid_out)).run(threads), valid_out
 
 
@@ -62,36 +65,47 @@ def correlate_missing(maps: Array, taps: Taps, window: Window, padding_mode: str
     return np.where(valid_out, values, np.float32(np.nan))[..., 0]
 
 
-def without_missing(pixels: Array, valid: Valid, threads: int | None = None) -> Array:
-    """A copy of `pixels` (H, W, C) with 0 where `valid` (H, W, C or 1) is 0, and not 1."""
-    copy = np.empty_like(pixels)
-    source, target = (each.view(f"u{pixels.itemsize}") for each in (pixels, copy))
+def without_missing(pixels: Array, valid: Valid, value: float = 0, *, target: Array | None = None, threads: int | None = None) -> Array:
+    """A copy of `pixels` with `value` where `valid`, of the same shape, is 0 and not 1; or `target`, which may be `pixels`, filled with it.
 
-    def fill(first: int, last: int) -> None:
-        np.multiply(source[first:last], valid[first:last], out=target[first:last])
-
-    parallel.run_bands(fill, len(pixels), _rows_of_band(pixels), threads)
-    return copy
-
-
-def set_missing(cells: Array, valid: Valid, value: float, threads: int | None = None) -> None:
-    """Set the cells where `valid` is 0, and not 1, to a value, by arithmetic on their bits: branches take five times as long.
-
-    >>> cells = np.array([1.5, np.nan, 3])
-    >>> set_missing(cells, np.array([1, 0, 1], np.uint8), -1)
-    >>> cells
-    array([ 1.5, -1. ,  3. ])
+    >>> without_missing(np.array([[1.5, np.nan, 3]]), np.array([[1, 0, 1]], np.uint8), -1)
+    array([[ 1.5, -1. ,  3. ]])
     """
-    bits: Array = cells.view(f"u{cells.itemsize}")
-    filler = np.array(value, cells.dtype).view(bits.dtype)
+    target = np.empty(pixels.shape, pixels.dtype) if target is None else target
+    rows, known, filler = target.reshape(len(target), -1), valid.reshape(len(target), -1), np.array([value], target.dtype)
 
     def fill(first: int, last: int) -> None:
-        band = bits[first:last]
-        band -= filler
-        band *= valid[first:last]
-        band += filler
+        if target is not pixels:
+            target[first:last] = pixels[first:last]
+        compiled.loop(set_missing)(rows[first:last], known[first:last], filler)
 
-    parallel.run_bands(fill, len(cells), _rows_of_band(cells), threads)
+    parallel.run_bands(fill, len(target), _rows_of_band(target), threads)
+    return target
+
+
+def all_of(cells: Array) -> Array:
+    """Whether all channels of `cells` (H, W, C), 0 or 1, are 1, as (H, W, 1): a reduction along so short an axis takes ten times as long.
+
+    >>> all_of(np.array([[[1, 0], [1, 1]]], np.uint8))
+    array([[[0],
+            [1]]], dtype=uint8)
+    """
+    return reduce(np.bitwise_and, (cells[..., c : c + 1] for c in range(cells.shape[2])))
+
+
+def for_channels(cells: Array, channels: int) -> Array:
+    """`cells` (H, W, 1 or C) for each of so many channels, in C order; copies of `broadcast_to` take five times as long.
+
+    >>> for_channels(np.array([[[0], [1]]]), 2)
+    array([[[0, 0],
+            [1, 1]]])
+    """
+    if cells.shape[2] == channels:
+        return np.ascontiguousarray(cells)
+    spread = np.empty((*cells.shape[:2], channels), cells.dtype)
+    for c in range(channels):
+        spread[..., c] = cells[..., 0]
+    return spread
 
 
 def is_zero_sum(taps: Taps) -> bool:
@@ -101,10 +115,6 @@ def is_zero_sum(taps: Taps) -> bool:
     (True, False)
     """
     return abs(float(taps.sum())) <= ROUNDING * float(np.abs(taps).sum())
-
-
-def _rows_of_band(cells: Array) -> int:
-    return max(1, BAND_BYTES // max(cells[:1].nbytes, 1))
 
 
 @dataclass(frozen=True)
@@ -135,6 +145,31 @@ class PlainKernel:
     bias: float = 0.0
 
 
+class MaskRows:
+    """The valid cells (H, W, C) of an image, padded as the image is for a kernel."""
+
+    def __init__(self, valid: Valid, kernel: FilterKernel, placed: Placed):
+        height, width, channels = valid.shape
+        one = Border(placed.border.mode, 1.0)  # what zeros and constant add is valid
+        pads = pads_of(kernel, placed.window, (height, width), flip=placed.flip)
+        self._rows, self.window = PaddedRows(valid.reshape(height, -1), pads, one, channels), placed.window
+        self.channels, self.channels_out = channels, channels if kernel.taps.ndim == 2 else 1
+
+    def behind(self, first: int, last: int) -> Array:
+        """The padded rows behind output rows first..last."""
+        stride = self.window.stride[0]
+        band: Array = self._rows.band(first * stride, (last - 1) * stride + self.window.span[0])
+        return band
+
+    def filled(self, correlator: Correlator, source: Array, parameters: LoopParameters, dtype: np.dtype[Any] | None = None) -> Array:
+        """What `correlator` makes of padded rows of the image or its valid cells, of `dtype` or that of the parameters."""
+        (down, across), span, stride = (len(source), source.shape[1] // self.channels), self.window.span, self.window.stride
+        height, width = (down - span[0]) // stride[0] + 1, (across - span[1]) // stride[1] + 1
+        target = np.empty((height, width * self.channels_out), dtype or parameters.values.dtype)
+        correlator.fill(source, target, parameters)
+        return target
+
+
 class Normaliser:
     """Sums of one kernel over the valid cells of an image, each divided by the sum of the taps that are over valid cells.
 
@@ -144,26 +179,22 @@ class Normaliser:
     """
 
     def __init__(self, valid: Valid, kernel: FilterKernel, dtype: np.dtype[Any], placed: Placed, least: float, valid_out: Valid):
-        height, width, channels = valid.shape
-        self._window, self._least = placed.window, least
-        self._channels, self._each = channels, kernel.taps.ndim == 2
+        channels, window = valid.shape[2], placed.window
         weights = Weights.of(kernel, dtype, channels, flip=placed.flip)
-        total, self._size = float(weights.taps.sum()), float(np.abs(weights.taps).sum())
+        total, self._size, self._least = float(weights.taps.sum()), float(np.abs(weights.taps).sum()), least
         one_sign = abs(total) >= self._size * (1 - ROUNDING)
         if not (one_sign or weights.exact):  # sums that nearly cancel each other need more digits
             weights = replace(weights, accumulator=np.dtype(np.float64))
-        self.correlator = correlator(weights, placed.window, channels)
-        self._kind = np.dtype(np.float32 if weights.accumulator == np.float32 or weights.bound < FLOAT32_EXACT else np.float64)
-        self._sums = to_values(replace(weights, divisor=1.0), 0, self._kind)
+        over_mask = weights.over_mask()
+        self.correlator, self._mask_correlator = correlator(weights, window, channels), correlator(over_mask, window, channels)
         self._is_stable = weights.exact or not self.correlator.transforms  # equal windows give equal sums
+        sizes = replace(over_mask, taps=np.abs(weights.taps))
+        self._sizes = None if one_sign or least <= 0 else correlator(sizes, window, channels)
+        self._mask, self._valid_out = MaskRows(valid, kernel, placed), valid_out.reshape(len(valid_out), -1)
+        self._as_sums = unchanged(weights), unchanged(over_mask)
         rounding = FOURIER_ROUNDING if one_sign else ROUNDING
         limit = 0.0 if weights.exact or (one_sign and not self.correlator.transforms) else rounding * self._size
         self._scale = np.array([self._whole_weight() if self._is_stable else total, limit])
-        self._sizes = None if one_sign or least <= 0 else correlator(replace(weights, taps=np.abs(weights.taps)), placed.window, channels)
-        rows = valid.reshape(height, width * channels)
-        one = Border(placed.border.mode, 1.0)  # what zeros and constant add is valid
-        self._source = PaddedRows(rows, pads_of(kernel, placed.window, (height, width), flip=placed.flip), one, channels)
-        self._valid_out = valid_out.reshape(len(valid_out), -1)
         self._exact = replace(weights, bound=abs(total) * weights.bound, accumulator=np.dtype(np.float64)) if weights.exact else None
         # a quotient of exact sums has a rounding of its own
         self.weights = replace(weights, exact=False, accumulator=np.dtype(np.float64)) if weights.exact else weights
@@ -182,33 +213,42 @@ class Normaliser:
 
         `band()` gives the padded rows behind them.
         """
-        rows = first * self._window.stride[0], (last - 1) * self._window.stride[0] + self._window.span[0]
-        mask: Array = self._source.band(*rows)
-        if self._is_stable and mask.all():
+        mask = self._mask.behind(first, last)
+        if self._is_stable and mask.min():
             self.correlator.fill(band(), target, parameters)
             return
-        sums, weights = (self._filled(self.correlator, each) for each in (band(), mask))
+        sums, weights = self._mask.filled(self.correlator, band(), self._as_sums[0]), self._over(mask)
         if self._least > 0:
-            sizes = self._filled(self._sizes, mask) if self._sizes else np.abs(weights)
+            sizes = self._mask.filled(self._sizes, mask, self._as_sums[1]) if self._sizes else np.abs(weights)
             weights[sizes < (self._least - SHARE_ROUNDING) * self._size] = 0
         loop = compiled.loop(normalise, divided=parameters.divided)
         loop(sums, weights, self._scale, parameters.values, target, self._valid_out[first:last])
 
-    def _filled(self, correlator: Correlator, source: Array) -> Array:
-        height, width = (
-            (cells - span) // stride + 1
-            for cells, span, stride in zip(
-                (len(source), source.shape[1] // self._channels), self._window.span, self._window.stride, strict=True
-            )
-        )
-        target = np.empty((height, width * (self._channels if self._each else 1)), self._kind)
-        correlator.fill(source, target, self._sums)
-        return target
+    def _over(self, mask: Array) -> Array:
+        return self._mask.filled(self._mask_correlator, mask, self._as_sums[1])
 
     def _whole_weight(self) -> float:
         """The weight of a window without missing cells, as the correlator rounds it."""
-        down, across = self._window.span
-        return float(self._filled(self.correlator, np.ones((down, across * self._channels), np.uint8))[0, 0])
+        down, across = self._mask.window.span
+        return float(self._over(np.ones((down, across * self._mask.channels), np.uint8))[0, 0])
+
+
+def _remove_touched(valid: Valid, footprint: FilterKernel, placed: Placed, valid_out: Valid, threads: int | None) -> None:
+    """Set `valid_out` to 0 where a missing cell is under a tap of `footprint`, whose taps are 0 and 1."""
+    mask, weights = MaskRows(valid, footprint, placed), Weights.of(footprint, valid.dtype, valid.shape[2], flip=placed.flip).over_mask()
+    counter, rows = correlator(weights, placed.window, valid.shape[2]), valid_out.reshape(len(valid_out), -1)
+    all_valid = to_pixels(weights, 1 - weights.bound, 1, absolute=False)  # 1 where the number of valid cells is that of the taps
+
+    def work(first: int, last: int) -> None:
+        band = mask.behind(first, last)
+        if not band.min():
+            rows[first:last] &= mask.filled(counter, band, all_valid, valid.dtype)
+
+    parallel.run_bands(work, len(rows), counter.rows(_rows_of_band(valid)), threads)
+
+
+def _rows_of_band(cells: Array) -> int:
+    return max(1, BAND_BYTES // max(cells[:1].nbytes, 1))
 
 
 def _under_anchor(valid: Valid, kernel: FilterKernel, window: Window, mode: MissingMode, *, flip: bool) -> Valid:
@@ -224,5 +264,5 @@ def _under_anchor(valid: Valid, kernel: FilterKernel, window: Window, mode: Miss
         inside.append(slice(first, max(first, last)))
         cells.append(slice(max(first * stride + offset, 0), max(last * stride + offset - stride + 1, 0), stride))
     centre = valid[*cells]
-    out[*inside] = centre if out.shape[2] == centre.shape[2] else centre.min(axis=2, keepdims=True)
+    out[*inside] = centre if out.shape[2] == centre.shape[2] else all_of(centre)
     return out

@@ -1,6 +1,7 @@
 """From sums to pixels: divisor, offset, range and rounding. And several maps combined into one."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import reduce
 from typing import Any, NamedTuple, assert_never
 
@@ -12,8 +13,8 @@ from imgconv.filters.weights import FLOAT32_EXACT, Weights
 from imgconv.modes import CombineMode, Range
 
 ROUND_FLOAT32, ROUND_FLOAT64 = 1.5 * 2**23, 1.5 * 2**52  # a number plus this minus this is rounded to a whole one, half to even
-_BAND = 1 << 18  # values that become pixels at a time
 UNCHANGED = (1, 0, 1, -np.inf, np.inf, 0)  # parameters of the loops that leave sums as they are, see imgconv.loops.filters
+_BAND = 1 << 18  # values that become pixels at a time
 SUM_LIMITS = {np.dtype(np.int16): 2**15, np.dtype(np.int32): 2**31}
 
 
@@ -116,6 +117,15 @@ def to_pixels(weights: Weights, offset: float, largest: float, *, absolute: bool
 def to_values(weights: Weights, offset: float, dtype: np.dtype[Any], *, absolute: bool = False, largest: float = np.inf) -> LoopParameters:
     """Parameters for unrounded values of the floating type `dtype`, clipped to 0 to `largest` where that is finite."""
     return _parameters(weights, dtype, offset, (-1 if absolute else 1, 0 if largest < np.inf else -np.inf, largest, 0))
+
+
+def unchanged(weights: Weights) -> LoopParameters:
+    """Parameters that leave sums as they are, in the smallest type for them that has loops."""
+    if weights.accumulator == np.int16:
+        limits = np.iinfo(np.int16)
+        return LoopParameters(np.array([1, 0, 1, limits.min, limits.max, 0], np.int16), 0)
+    is_short = weights.accumulator == np.float32 or weights.bound < FLOAT32_EXACT
+    return to_values(replace(weights, divisor=1.0), 0, np.dtype(np.float32 if is_short else np.float64))
 
 
 def _parameters(weights: Weights, dtype: Any, offset: float, rest: tuple[float, float, float, float]) -> LoopParameters:

@@ -8,13 +8,13 @@ from typing import assert_never
 import numpy as np
 
 from imgconv.arrays import Array
-from imgconv.filters.missing import SHARE_ROUNDING, Valid, set_missing
+from imgconv.filters.missing import SHARE_ROUNDING, Valid, without_missing
 from imgconv.filters.pool2d import pool_image
 from imgconv.modes import MissingMode, MissingRule, PoolMode
 from imgconv.window import Window
 from imgconv.windows.borders import Border, PaddedRows
 from imgconv.windows.ranks import ranked
-from imgconv.windows.reduce import Planes
+from imgconv.windows.reduce import Planes, averages
 from imgconv.windows.shapes import deviations, shaped_averages
 
 
@@ -38,7 +38,7 @@ def pool_missing(
         (h_out, w_out), inner = window.output_size(pixels.shape[:2]), replace(window, padding=(0, 0), around=None)
         padded, cells = (_padded(each, window, own) for each, own in ((pixels, border), (valid, Border(border.mode, 1.0))))
         values, known = pool_missing(cells, rule, padded, inner, mode, threads=threads)
-        return values[:h_out, :w_out], known[:h_out, :w_out]
+        return np.ascontiguousarray(values[:h_out, :w_out]), np.ascontiguousarray(known[:h_out, :w_out])
     pooled: Callable[..., Array] = partial(pool_image, window=window, threads=threads)
     valid_out = _valid_out(pooled, valid, rule)
     planes, exists = Planes.of_image(pixels), Planes.of_image(valid)
@@ -50,8 +50,10 @@ def pool_missing(
             largest, smallest = (pooled(_without(pixels, valid, each), mode=each) for each in (PoolMode.max, PoolMode.min))
             with np.errstate(invalid="ignore"):  # infinity minus infinity is NaN
                 return np.subtract(largest, smallest, out=np.zeros_like(largest), where=valid_out != 0), valid_out
-        case PoolMode.avg:
+        case PoolMode.avg if window.footprint:
             rows = shaped_averages(planes, window, threads, exists)
+        case PoolMode.avg:
+            rows = averages(planes, window, None, pixels.dtype, threads, exists)
         case PoolMode.median | PoolMode.rank:
             without = Planes.of_image(_without(pixels, valid, PoolMode.min))
             rows = ranked(without, window, partial(pool_mode.place, percent), threads, exists)
@@ -95,6 +97,4 @@ def _without(pixels: Array, valid: Valid, mode: PoolMode) -> Array:
     whole, is_largest = pixels.dtype.kind == "u", mode is PoolMode.max
     if whole and is_largest:
         return pixels  # missing cells hold 0
-    pixels = pixels.copy()
-    set_missing(pixels, valid, np.iinfo(pixels.dtype.name).max if whole else -np.inf if is_largest else np.inf)
-    return pixels
+    return without_missing(pixels, valid, np.iinfo(pixels.dtype.name).max if whole else -np.inf if is_largest else np.inf)

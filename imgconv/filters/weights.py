@@ -1,7 +1,7 @@
 """The weights of a kernel for images of one dtype: taps, divisor and the type of their sums; and the padding around an image."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -65,6 +65,11 @@ class Weights:
         bound = float(np.abs(taps).sum()) * largest
         exact = finite and np.array_equal(taps, np.rint(taps))
         return cls(taps, divisor, _accumulator(bound, divisor, dtype, exact=exact), exact, finite, bound)
+
+    def over_mask(self) -> "Weights":
+        """The same taps over values of 0 and 1; sums that are rounded have the same type, and so the same rounding."""
+        bound = float(np.abs(self.taps).sum())
+        return replace(self, bound=bound, accumulator=_accumulator(bound, 1, np.dtype(np.uint8), exact=True)) if self.exact else self
 
 
 def _accumulator(bound: float, divisor: float, dtype: np.dtype[Any], *, exact: bool) -> np.dtype[Any]:

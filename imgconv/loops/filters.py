@@ -247,6 +247,15 @@ def normalise(divided):
     return loop
 
 
+def set_missing(cells, valid, value):
+    """Set `cells` (R, S) to value[0] where `valid` (R, S) is 0."""
+    filler = value[0]
+    for i in range(cells.shape[0]):
+        row, known = cells[i], valid[i]
+        for j in range(row.shape[0]):
+            row[j] = row[j] if known[j] else filler
+
+
 def premultiply(channels):
     """The loop that multiplies colours by alpha, the last of the `channels` of a pixel."""
 

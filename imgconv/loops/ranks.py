@@ -41,35 +41,47 @@ def _merge_exchange(cells: int) -> Iterator[tuple[int, int]]:
         p >>= 1
 
 
-def rank_network(height, width, shape, row_step, column_step, rank, stride):
+def rank_network(height, width, shape, row_step, column_step, rank, stride, masked):
     """The loop that sorts the cells of many windows at once, in registers; `stride` is 1, or 0 for any.
 
-    loop(source, top, left, target, first, many, begin, count, scratch, channels, down, across) fills `count` elements from `begin` on of
-    rows first..first + many of `target`; the first window begins at row `top` and element `left` of `source`, the next ones `down` rows
-    or `across` pixels further. `scratch` (1, W * channels) is used for strides other than 1.
+    loop(source, top, left, target, first, many, begin, count, scratch, channels, down, across, exists, places) fills `count` elements from
+    `begin` on of rows first..first + many of `target`; the first window begins at row `top` and element `left` of `source`, the next ones
+    `down` rows or `across` pixels further. `scratch` (1, W * channels) is used for strides other than 1.
 
-    Bit u * width + v of `shape` stands for the tap (u, v). The loop is written out for it, so that no value of a network is stored:
-    five times as fast as lines of memory that are exchanged (2026-11).
+    Bit u * width + v of `shape` stands for the tap (u, v). `rank` is the place of the result among all cells. With `masked` 1 its bit n
+    stands for a result at place n, for windows in which at least as many cells exist as the element of `places` for it. `exists` has the
+    shape of `source` and is 0 where a cell does not exist, whose value is the largest. The loop is written out for all this, so that no
+    value of a network is stored: five times as fast as lines of memory that are exchanged (2026-11).
     """
     taps = [(u, v) for u in range(height) for v in range(width) if shape >> (u * width + v) & 1]
+    ranks = [place for place in range(len(taps)) if rank >> place & 1] if masked else [rank]
+    rows = sorted({u for u, _ in taps})
     lines = [
-        "def loop(source, top, left, target, first, many, begin, count, scratch, channels, down, across):",
-        " zero = target.dtype.type(0)",
+        "def loop(source, top, left, target, first, many, begin, count, scratch, channels, down, across, exists, places):",
+        " zero, kind = target.dtype.type(0), places.dtype.type",
         " length = count" if stride == 1 else " length = (count // channels - 1) * across * channels + channels",
         f" whole = length // {RUN} * {RUN} or length",
+        *(f" least{place} = places[{number}]" for number, place in enumerate(ranks)),
         " for i in range(many):",
         "  for at in range(0, length, whole):",  # the last run overlaps the others: a rest takes as long as a whole one
         f"   skip, run = (0, whole) if at == 0 else (length - {RUN}, {RUN})",
         "   out = target[first + i][begin + skip:]" if stride == 1 else "   out = scratch[0][skip:]",
-        *(f"   row{u} = source[top + i * down + {u * row_step}][left + skip:]" for u in sorted({u for u, _ in taps})),
+        *(f"   row{u} = source[top + i * down + {u * row_step}][left + skip:]" for u in rows),
+        *(f"   there{u} = exists[top + i * down + {u * row_step}][left + skip:]" for u in rows if masked),
         "   for j in range(run):",
         *(f"    x{t} = row{u}[j + {v * column_step}]" for t, (u, v) in enumerate(taps)),
     ]
     names = [f"x{t}" for t in range(len(taps))]
-    for number, (a, b) in enumerate(network_pairs(len(taps), [rank])):  # every name is assigned once: Numba compiles that ten times as fast
+    for number, (a, b) in enumerate(network_pairs(len(taps), ranks)):  # every name is assigned once: Numba compiles that ten times as fast
         lines += [f"    a{number} = min({names[a]}, {names[b]})", f"    b{number} = max({names[a]}, {names[b]})"]
         names[a], names[b] = f"a{number}", f"b{number}"
-    lines += [f"    out[j] = {names[rank]} + zero"]  # as in `rank_lines`
+    if masked:
+        lines += ["    cells = kind(" + " + ".join(f"there{u}[j + {v * column_step}]" for u, v in taps) + ")"]
+    result = names[ranks[0]]
+    for place in ranks[1:]:
+        lines += [f"    r{place} = {names[place]} if cells >= least{place} else {result}"]
+        result = f"r{place}"
+    lines += [f"    out[j] = {result} + zero"]  # as in `rank_lines`
     if stride != 1:
         lines += ["  for j in range(count // channels):", "   for e in range(channels):"]
         lines += ["    target[first + i, begin + j * channels + e] = scratch[0, j * across * channels + e]"]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from imgconv.arrays import Array
 from imgconv.errors import DoesNotFit
 from imgconv.filters.color import max_value_of
-from imgconv.filters.missing import Valid, set_missing, without_missing
+from imgconv.filters.missing import Valid, all_of, for_channels, without_missing
 from imgconv.images import Raster
 from imgconv.recipe import Mask, MissingData
 
@@ -28,17 +28,17 @@ def located(image: Raster, data: MissingData, threads: int | None = None) -> Ras
     if not parts:
         return image
     if image.alpha:
-        parts = [np.asarray(part.all(axis=2, keepdims=True)) for part in parts]
+        parts = [all_of(part) for part in parts]
     if image.valid is not None:  # those of a masked array
         parts.append(image.valid != 0)
     valid = reduce(np.logical_and, parts)
     if valid.all():
         return image
-    cells: Valid = np.ascontiguousarray(np.broadcast_to(valid, image.pixels.shape)).view(np.uint8)
+    cells: Valid = for_channels(valid, image.pixels.shape[2]).view(np.uint8)
     if image.valid is not None and np.array_equal(cells, image.valid):
         return image
-    luma = None if image.luma is None else without_missing(image.luma, cells.min(axis=2, keepdims=True), threads)
-    return replace(image, pixels=without_missing(image.pixels, cells, threads), luma=luma, valid=cells)
+    luma = None if image.luma is None else without_missing(image.luma, all_of(cells), threads=threads)
+    return replace(image, pixels=without_missing(image.pixels, cells, threads=threads), luma=luma, valid=cells)
 
 
 def _of_value(image: Raster, declared: float | None) -> NDArray[np.bool_] | None:
@@ -65,7 +65,7 @@ def _of_mask(image: Raster, mask: Mask | None) -> NDArray[np.bool_] | None:
 
 def mask_of(image: Raster) -> Array:
     """The mask (H, W) that an image is: 0 where all its colours are 0."""
-    return np.asarray((image.colours != 0).any(axis=2))
+    return ~all_of(image.colours == 0)[..., 0]
 
 
 def held_as(value: float, dtype: np.dtype[Any]) -> Any:
@@ -81,9 +81,8 @@ def valid_of_form(form: Raster, image: Raster, *, grey: bool) -> Raster:
     if image.valid is None:
         return form
     if grey and image.channels > 1:
-        whole = image.valid.min(axis=2, keepdims=True)
-        valid = np.ascontiguousarray(np.broadcast_to(whole, form.pixels.shape))
-        return replace(form, pixels=form.pixels * whole if form.pixels.dtype.kind == "u" else np.where(whole, form.pixels, 0), valid=valid)
+        valid = for_channels(all_of(image.valid), form.pixels.shape[2])
+        return replace(form, pixels=without_missing(form.pixels, valid), valid=valid)
     return replace(form, valid=np.ascontiguousarray(image.valid[..., : form.channels]))
 
 
@@ -95,14 +94,14 @@ def marked(result: Raster, valid: Valid | None, threads: int | None = None) -> R
     if valid is None:
         return result
     whole = valid.shape[2] != result.channels  # drawn over the image, in other channels
-    valid = np.ascontiguousarray(np.broadcast_to(valid.min(axis=2, keepdims=True), result.pixels.shape)) if whole else valid
-    if valid.all():
+    valid = for_channels(all_of(valid), result.pixels.shape[2]) if whole else valid
+    if valid.min():
         return result
     declared = result.metadata.nodata
     value = None if declared is None else held_as(declared, result.pixels.dtype)
     if value is None:
         value = np.nan if result.pixels.dtype.kind == "f" else 0
-    set_missing(result.pixels, valid, value, threads)
+    without_missing(result.pixels, valid, value, target=result.pixels, threads=threads)
     if result.alpha:
         result.pixels[..., -1] *= valid[..., -1]
     return replace(result, valid=valid)
@@ -119,6 +118,6 @@ def transparent(result: Raster) -> Raster:
     by_value = pixels.dtype.kind == "f" or (declared is not None and held_as(declared, pixels.dtype) is not None)
     if result.valid is None or result.alpha or by_value:
         return result
-    whole = result.valid.min(axis=2, keepdims=True)
+    whole = all_of(result.valid)
     alpha = (whole * max_value_of(pixels.dtype)).astype(pixels.dtype)
     return replace(result, pixels=np.concatenate([pixels, alpha], axis=2), alpha=True, valid=np.concatenate([result.valid, whole], axis=2))

@@ -64,8 +64,10 @@ def stored(image: Raster, *, grey: bool) -> Array:
         colours = luma(np.ascontiguousarray(colours), alpha=False)
     values = colours.astype(np.float32)
     if image.valid is not None:
+        from imgconv.filters.missing import all_of  # most images have no missing cells
+
         valid = image.valid[..., :1] if image.alpha else image.valid  # that of a pixel with alpha is one for all channels
-        np.copyto(values, np.nan, where=(valid if valid.shape[2] in (1, values.shape[2]) else valid.min(axis=2, keepdims=True)) == 0)
+        np.copyto(values, np.nan, where=(valid if valid.shape[2] == values.shape[2] else all_of(valid)) == 0)
     return np.ascontiguousarray(values.transpose(2, 0, 1))
 
 

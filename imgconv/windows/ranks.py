@@ -77,7 +77,7 @@ def _ranked(
     match algorithm:
         case "sorting network":
             fill = job.by_lines
-            if valid is None and out.size >= REGISTER_PIXELS and cells <= REGISTER_CELLS and window.kernel_size[0] <= REGISTER_ROWS:
+            if out.size >= REGISTER_PIXELS and cells <= REGISTER_CELLS and window.kernel_size[0] <= REGISTER_ROWS:
                 regions = job.by_registers(out, threads)
         case "column histograms":
             fill = job.by_columns
@@ -105,7 +105,7 @@ class _Ranks:
         self.planes, self.window = planes, window
         self.places = np.array([0, *map(place, range(1, window.cell_count + 1))], np.int32)
         self.taps, self.cell_counts = Taps(window, planes.channels), cell_counts(window, planes.size, planes.channels)
-        self.counted = counts_of(valid, planes, window)
+        self.counted, self.is_masked = counts_of(valid, planes, window), valid is not None
         self.exists = valid or planes.with_rows(np.broadcast_to(np.uint8(1), planes.rows.shape))
 
     def by_registers(self, out: AnyArray, threads: int | None) -> list[Region]:
@@ -117,7 +117,10 @@ class _Ranks:
         height, width = window.kernel_size
         shape = sum(((1 << count) - 1) << row * width + column for row, column, count in window.runs)
         steps = {"row_step": window.dilation[0], "column_step": window.dilation[1] * channels, "stride": int(window.stride[1] == 1)}
-        sort = loop(loops.rank_network, height=height, width=width, shape=shape, rank=int(self.places[-1]), **steps)
+        places = _picked(tuple(self.places[1:]) if self.is_masked else (self.places[-1],))
+        rank = sum(1 << int(place) for place, _ in places) if self.is_masked else int(self.places[-1])
+        sort = loop(loops.rank_network, height=height, width=width, shape=shape, rank=rank, masked=int(self.is_masked), **steps)
+        least = np.array([count for _, count in places], np.uint8)
         rows = out.reshape(len(out), h_out, w_out * channels)
         top, left = (int(starts(window, planes.size, axis)[at]) for axis, at in ((0, first), (1, begin)))
         bands = -(-(last - first) * w_out * channels // BAND_VALUES)
@@ -127,7 +130,7 @@ class _Ranks:
             upper, lower = (first + (last - first) * edge // bands for edge in (band, band + 1))
             where = (plane * planes.size[0] + top + (upper - first) * window.stride[0], left * channels)
             to = (upper, lower - upper, begin * channels, (end - begin) * channels)
-            sort(planes.rows, *where, rows[plane], *to, scratch, channels, *window.stride)
+            sort(planes.rows, *where, rows[plane], *to, scratch, channels, *window.stride, self.exists.rows, least)
 
         run_bands(work, len(out) * bands, 1, threads)
         edges = [(0, first, 0, w_out), (last, h_out, 0, w_out), (first, last, 0, begin), (first, last, end, w_out)]
@@ -190,9 +193,14 @@ class _Ranks:
 @lru_cache(64)  # blocks of an image, and images of a folder, have one window
 def _network(cells: int, places: tuple[int, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The pairs and picks of `loops.ranks.rank_lines` for the places of results among 1, 2, ... existing cells, or among all of them."""
-    picked = {place: count for count, place in reversed([*enumerate(places, 1)])}
-    pairs = loops.network_pairs(cells, picked)
-    return np.array(pairs, np.intp).reshape(-1, 2), np.array(sorted(picked.items()), np.intp)
+    picked = _picked(places)
+    pairs = loops.network_pairs(cells, [place for place, _ in picked])
+    return np.array(pairs, np.intp).reshape(-1, 2), np.array(picked, np.intp)
+
+
+def _picked(places: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Each of the places of results among 1, 2, ... cells, in ascending order, and the least number of cells that it is for."""
+    return sorted({place: count for count, place in reversed([*enumerate(places, 1)])}.items())
 
 
 def _turned(cells: AnyArray, channels: int) -> AnyArray:

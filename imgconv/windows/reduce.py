@@ -238,33 +238,44 @@ def extremes(planes: Planes, window: Window, *, largest: bool, threads: int | No
 
 
 def averages(
-    planes: Planes, window: Window, divisors: tuple[AnyArray, AnyArray] | None, dtype: np.dtype[Any], threads: int | None = None
+    planes: Planes,
+    window: Window,
+    divisors: tuple[AnyArray, AnyArray] | None,
+    dtype: np.dtype[Any],
+    threads: int | None = None,
+    valid: Planes | None = None,
 ) -> AnyArray:
     """Sums of windows over heights[i] * widths[j], where `divisors` are (heights (h_out,), widths (w_out,)): by default the cells seen.
 
-    For an integer `dtype` the exact quotient is rounded once, half to even; the rows are then unsigned.
+    For an integer `dtype` the exact quotient is rounded once, half to even; the rows are then unsigned. With `valid` planes, which are 1
+    where a cell exists and 0 where it does not and must be 0, sums are divided by the cells that exist, at least 1.
     """
     plain = dtype == planes.rows.dtype and (divisors is None or all((d == 2).all() for d in divisors))
-    if plain and average_algorithm(window, planes.size, planes.count) == "2x2 blocks":
+    if plain and valid is None and average_algorithm(window, planes.size, planes.count) == "2x2 blocks":
         return _halved(planes, threads)
-    whole = by_strips(planes, window, dtype, partial(_strip_averages, divisors, dtype, threads))
+    whole = by_strips(planes, window, dtype, partial(_strip_averages, divisors, dtype, threads, valid))
     if whole is not None:
         return whole
     divisors = divisors or (Spans.of_window(window, planes.size, 0).count, Spans.of_window(window, planes.size, 1).count)
-    taps = window.kernel_size[0] * window.kernel_size[1]
-    planes, accumulator, ratio = exact_types(planes, taps, window.kernel_size[0])
-    fold = Fold(planes, window, SUM, accumulator)
+    taps, tall = window.kernel_size[0] * window.kernel_size[1], window.kernel_size[0]
+    planes, accumulator, ratio = exact_types(planes, taps, tall)
+    fold, counted = Fold(planes, window, SUM, accumulator), valid and Fold(valid, window, SUM, exact_types(valid, taps, tall)[1])
     heights = np.tile(divisors[0], planes.count).astype(ratio)
-    widths = np.repeat(divisors[1], planes.channels).astype(ratio)
+    widths = np.repeat(divisors[1], planes.channels).astype(ratio)[None]
     out, band = np.empty(fold.output_shape, dtype), max(min(fold.rows_of(SCRATCH_BYTES), fold.output_shape[0]), 1)
     divide = loop(pooling.divide_rows, rounded=int(dtype.kind == "u"))
 
     def worker() -> Fill:
         scratch, sums = fold.scratch(), np.empty((band, out.shape[1]), ratio)
+        places = (counted.scratch(), np.empty_like(sums), np.ones(band, ratio)) if counted else None
 
         def fill(first: int, last: int) -> None:
             fold.fill(first, last, scratch, sums)
-            divide(sums, heights[first:], widths[None], out[first:], last - first)
+            if counted and places:
+                counted.fill(first, last, *places[:2])
+                divide(sums, places[2], np.maximum(places[1], 1, out=places[1]), out[first:], last - first)
+            else:
+                divide(sums, heights[first:], widths, out[first:], last - first)
 
         return fill
 
@@ -273,10 +284,15 @@ def averages(
 
 
 def _strip_averages(
-    divisors: tuple[AnyArray, AnyArray] | None, dtype: np.dtype[Any], threads: int | None, cells: Planes, strip: Strip
+    divisors: tuple[AnyArray, AnyArray] | None,
+    dtype: np.dtype[Any],
+    threads: int | None,
+    valid: Planes | None,
+    cells: Planes,
+    strip: Strip,
 ) -> AnyArray:
-    narrow = divisors and (divisors[0], divisors[1][strip.first : strip.last])
-    return averages(cells, strip.window, narrow, dtype, threads)
+    narrow, exist = divisors and (divisors[0], divisors[1][strip.first : strip.last]), valid and valid.columns(strip.begin, strip.end)
+    return averages(cells, strip.window, narrow, dtype, threads, exist)
 
 
 def by_strips(planes: Planes, window: Window, dtype: np.dtype[Any], reduce: Callable[[Planes, Strip], AnyArray]) -> AnyArray | None:

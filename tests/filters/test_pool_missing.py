@@ -124,3 +124,26 @@ def naive_medians(pixels, valid, window):
     counts = np.isfinite(ordered).sum(axis=2) + np.isnan(ordered).sum(axis=2)
     picked = np.take_along_axis(ordered, np.maximum((counts - 1) // 2, 0)[..., None], axis=2)[..., 0]
     return np.where(np.isnan(ordered[..., -1]), np.nan, picked)
+
+
+@pytest.mark.parametrize("stride, dtype, channels", [(1, np.uint8, 1), (2, np.float32, 3)])
+def test_large_images_with_holes_have_the_same_ranks(stride, dtype, channels):
+    """A network in registers, compiled for its window, takes what other loops do in smaller images."""
+    rng = np.random.default_rng(stride)
+    pixels, valid = rng.random((330, 340, channels)) * 250, (rng.random((330, 340, channels)) > 0.4).astype(np.uint8)
+    pixels, window = pixels.astype(dtype) * valid, Window.of(Footprint.of([[0, 1, 0], [1, 1, 1], [0, 1, 0]]), stride, 1)
+    result, valid_out = pool_missing(valid, MissingRule(), pixels, window, "rank:70")
+    around = [slice(up, up + 330, stride) for up in range(3)], [slice(left, left + 340, stride) for left in range(3)]
+    cells = np.pad(np.where(valid, pixels.astype(np.float64), np.nan), ((1, 1), (1, 1), (0, 0)), constant_values=np.nan)
+    ordered = np.sort([cells[around[0][u], around[1][v]] for u, v in ((0, 1), (1, 0), (1, 1), (1, 2), (2, 1))], axis=0)  # NaN comes last
+    places = ((~np.isnan(ordered)).sum(axis=0) * 0.7).astype(int)
+    np.testing.assert_array_equal(np.where(valid_out, result, np.nan), np.take_along_axis(ordered, places[None], axis=0)[0])
+
+
+def test_wide_signals_with_holes_have_the_averages_of_their_strips():
+    signal = np.random.default_rng(5).random((1, 1 << 19, 1), np.float32)
+    valid = (np.random.default_rng(6).random(signal.shape) > 0.5).astype(np.uint8)
+    result, _ = pool_missing(valid, MissingRule(), signal * valid, Window.of((1, 3), (1, 2), (0, 1)), "avg")
+    sums, counts = (np.pad(each[0, :, 0].astype(np.float64), 1) for each in (signal * valid, valid))
+    sums, counts = (each[:-2:2] + each[1:-1:2] + each[2::2] for each in (sums, counts))
+    np.testing.assert_allclose(result[0, :, 0], sums / np.maximum(counts, 1), rtol=1e-6)
