@@ -14,7 +14,6 @@ FLOORS = {  # the first version without the error
     "pillow": "13.0",  # 12.3: an ICC profile of 65,498 bytes in a JPEG overflows the heap
     "pillow-heif": "1.7",  # before: libheif before 1.23.3 and libde265 before 1.1.2
     "imagecodecs": "2026.3.6",  # before 2025.11.11: OpenJPEG 2.5.3 writes beyond the header of a damaged file (CVE-2025-54874)
-    "tifffile": "2026.3.3",  # before, or with imagecodecs before 2026.3.6: a fax that lacks bytes passes as a whole image
     "jinja2": "3.1.6",  # before: a template leaves the sandbox
     "jupyterlab": "4.4.8",  # before: a notebook of somebody else reads the user's data (CVE-2024-43805), or steers its tab (CVE-2025-59842)
     "zarr": "3.1.3",  # before: a process that is killed while it writes a chunk leaves half of it under its name

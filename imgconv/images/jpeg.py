@@ -31,7 +31,7 @@ _MOST_SEGMENTS, _MOST_EXIF = 1 << 14, 64  # before the first scan; bytes that fi
 _BLOCK, _FEW = 64, 24  # coefficients of a block, and those of 8 codes that fill it slowly
 _USUAL = 0x6F  # the byte that fills blocks slowly with the tables that most encoders use
 _AHEAD = 8  # bytes that libjpeg reads beyond the code that it decodes
-_OTHER_DATA = bytes(range(254, 0, -1)) * 40  # libjpeg fills in zeros, so that the first bits are ones
+_OTHER_DATA = bytes(range(170, 255)) * 120  # other codes than the zeros that libjpeg fills in, whatever code a cut leaves incomplete
 _MOST_UNUSED = 64  # bytes behind the last pixel; some cameras write a few
 _OTHER_STRIP = bytes((37 * i + 240) % 251 for i in range(512))
 
@@ -138,10 +138,11 @@ class StrictFile(BytesIO):
 def with_other_end(data: bytes, structure: Structure) -> bytes | None:
     """Return a file that decodes to the same pixels only if the last scan is whole; None where a StrictFile is enough.
 
-    It is not enough for several scans, and for an image without its end mark, whose last bytes can be missing too.
+    It is not enough for several scans, and for an image whose last bytes can be missing too: one without its end mark, or whose last bit is
+    0, as in every second place where a scan can be cut. Encoders fill the last byte with ones, so that one in eight whole scans ends so.
     """
     last = structure.scans[-1]
-    if structure.one_scan and structure.is_closed(data):
+    if structure.one_scan and structure.is_closed(data) and data[last.end - 1] & 1:
         return None
     end = _end_before_zeros(data, last) if structure.frame in _PROGRESSIVE else last.end
     return data[:end] + _OTHER_DATA + END

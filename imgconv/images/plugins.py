@@ -6,6 +6,8 @@ pixels is our own. A JPEG is one image; previews and gain maps, which Pillow's M
 
 import ctypes
 import logging
+import re
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -22,7 +24,18 @@ _ALL_OR_NOTHING = ("WEBP", "AVIF", "HEIF")  # formats whose decoders return no p
 _OWN_LOADERS = (*_ALL_OR_NOTHING, "TIFF")  # formats whose plugins decode without the loop of `ImageFile.load`
 _GREY_STEPS = {"1": 255, "L;2": 85, "L;4": 17}  # raw mode of a PNG -> 8-bit difference of two neighbouring grey values
 
+_PLACE = re.compile(r" at line %.*| \(?%.*")  # of an error of libtiff, with its numbers
+
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # Pillow logs to stderr what it also raises
+
+
+class _Report(threading.local):
+    """The first error that libtiff reports in a thread while it decodes an image. Pillow does not raise most of them."""
+
+    text = ""
+
+
+report = _Report()
 
 
 def open_image(file: BinaryIO, name: str) -> ImageFile.ImageFile:
@@ -36,7 +49,7 @@ def open_image(file: BinaryIO, name: str) -> ImageFile.ImageFile:
     except ModuleNotFoundError as error:
         raise MissingExtra(f"the installed Pillow cannot read {name}; install a newer one: pip install --upgrade pillow") from error
     if name == "tiff":
-        _silence_libtiff()
+        _listen_to_libtiff()
     file.seek(0)
     with image_errors(f"damaged {name}"):
         image: ImageFile.ImageFile = factory(file)
@@ -55,6 +68,7 @@ def load(image: ImageFile.ImageFile, salvage: bool) -> None:
     if image.format not in _OWN_LOADERS:
         _decode_tiles(image, salvage)
         return
+    report.text = ""
     try:
         image.load()
     except DECODER_ERRORS:
@@ -109,11 +123,19 @@ def _decode_tile(decoder: Any, read: Callable[[int], bytes], image: Any) -> int:
     return error
 
 
+def _store(module: bytes | None, text: bytes) -> None:
+    """Store the text of an error, without the numbers that it is about."""
+    report.text = report.text or _PLACE.sub("", text.decode("ascii", "replace"))
+
+
+_handler = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_char_p)(_store)  # libtiff calls it as long as the process lives
+
+
 @cache
-def _silence_libtiff() -> None:
-    """Stop libtiff from writing to stderr the errors that Pillow also raises. `PIL._imaging` is private; no public call does it."""
+def _listen_to_libtiff() -> None:
+    """Receive the errors that libtiff writes to stderr. `PIL._imaging` is private; no public call does it."""
     with suppress(AttributeError, OSError):  # a libtiff that is linked statically cannot be reached, and still writes to stderr
-        ctypes.CDLL(import_module("PIL._imaging").__file__).TIFFSetErrorHandler(None)
+        ctypes.CDLL(import_module("PIL._imaging").__file__).TIFFSetErrorHandler(_handler)
 
 
 def _scaled(key: object, raw_mode: str) -> object:

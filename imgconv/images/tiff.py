@@ -14,7 +14,7 @@ import numpy as np
 import tifffile
 
 from imgconv.errors import ImageError
-from imgconv.images import stacks, tiff_colors, tiff_directories, tiff_segments
+from imgconv.images import stacks, tiff_colors, tiff_directories, tiff_fax, tiff_segments
 from imgconv.images.damage import DECODER_ERRORS, DamageError, image_errors
 from imgconv.images.metadata import GDAL, of_tiff, resampled, upright
 from imgconv.images.raster import DTYPES, Decoder, Header, Metadata, Raster, Request, Sampling
@@ -26,7 +26,7 @@ _NEEDED_TAGS = {*range(254, 321), *range(322, 340), 347, *range(529, 533)}  # th
 _LOGGED_TAG = re.compile(r"TiffTag (\d+) @")
 _REDUCED, _IS_MASK = 1, 4  # bits of the subfile type
 _MASK, _RAW_PHOTOMETRIC = 4, (32803, 34892)  # photometric interpretations: mask; colour filter array, linear raw
-_OLD_JPEG, _FAX = 6, (2, 3, 4)  # compressions
+_OLD_JPEG = 6  # compression
 _RAW_COMPRESSIONS = (262, 32767, 32769, 32770, 34713, 65000, 65535)  # of Kodak, Sony, Samsung, Nikon, Pentax
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else what tifffile logs, and also raises, goes to stderr
@@ -167,7 +167,8 @@ def _check(image: _Image, request: Request) -> None:
     for page in image[: 1 + (image.mask is not None)]:
         request.check_size(page.imagelength, page.imagewidth)
         if _PHOTOMETRIC not in page.tags:  # as libtiff assumes
-            page.photometric = type(page.photometric)(2 if page.samplesperpixel >= 3 else int(int(page.compression) not in _FAX))
+            is_fax = int(page.compression) in tiff_fax.COMPRESSIONS
+            page.photometric = type(page.photometric)(2 if page.samplesperpixel >= 3 else int(not is_fax))
         if not request.salvage:
             _check_bits(page)
         if int(page.compression) not in tiff_segments.COMPRESSIONS:
@@ -182,7 +183,7 @@ def _check(image: _Image, request: Request) -> None:
 def _check_bits(page: Any) -> None:
     """Raise DamageError where the number of bits is missing, and its default contradicts the data."""
     packed = page.imagelength * -(-page.imagewidth // 8)  # bytes of one bit a pixel, the default
-    bilevel = page.samplesperpixel == 1 and (int(page.compression) in _FAX or sum(page.databytecounts) == packed)
+    bilevel = page.samplesperpixel == 1 and (int(page.compression) in tiff_fax.COMPRESSIONS or sum(page.databytecounts) == packed)
     if _BITS not in page.tags and not bilevel:
         raise DamageError(f"tag {_BITS} is missing")
 

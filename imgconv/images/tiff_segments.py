@@ -12,15 +12,14 @@ import tifffile
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError, reason
-from imgconv.images import jpeg
+from imgconv.images import jpeg, tiff_fax
 from imgconv.images.damage import DECODER_ERRORS, DamageError, TruncatedError
 
-_FAX = (2, 3, 4)
 _JPEG = (7, 33007, 34892)
 _JPEG_XR = (22610, 34934)
 _BYTES = (1, 5, 8, 32773, 32946, 34925, 34926, 50000)  # of bytes in any meaning: none, LZW, deflate, PackBits, LZMA, Zstandard
 _DEFLATE = (8, 32946)
-COMPRESSIONS = (*_FAX, *_JPEG, *_JPEG_XR, *_BYTES, 33003, 33004, 33005, 34712, 34887, 34927, 34933, 50001, 50002, 52546)
+COMPRESSIONS = (*tiff_fax.COMPRESSIONS, *_JPEG, *_JPEG_XR, *_BYTES, 33003, 33004, 33005, 34712, 34887, 34927, 34933, 50001, 50002, 52546)
 
 _YCBCR = 6  # photometric interpretation
 _LSB_FIRST = 2  # fill order
@@ -28,8 +27,6 @@ _FIRST_OFFSET = 8  # the header precedes it
 _LARGEST_TILE = 1 << 24  # pixels; a larger one must not exceed the image four times
 _PACKBITS_RUN = 130  # bytes; an incomplete run is dropped
 
-# Codes of black pixels that can follow a fax: they change no pixel of a complete one.
-_TAILS = [bytes.fromhex(pattern) * 64 for pattern in ("ff", "26b4d69ad3", "355535aa6d", "0137a9c45b6e")]
 _XR_OFFSET, _XR_LENGTH = 0xBCC0, 0xBCC1  # tags of a JPEG XR file
 _XR_TAGS = {*range(0xBC01, 0xBC05), *range(0xBC80, 0xBC84), *range(0xBCC0, 0xBCC6)}
 _XR_SIGNATURE = b"WMPHOTO\0"
@@ -83,6 +80,8 @@ def is_supported(page: Any) -> bool:
         return False  # no program writes them, and the libraries disagree
     if stores_ycbcr(page) and (page.compression not in _BYTES or predicted or bits not in (8, 16)):
         return False
+    if int(page.compression) in tiff_fax.COMPRESSIONS and (bits != 1 or prod(page.shaped[4:]) != 1):
+        return False
     if stores_ycbcr(page) and (page.planarconfig != 1 or page.samplesperpixel != 3):
         return False
     pixels = page.imagewidth * page.imagelength
@@ -121,6 +120,9 @@ def decoded(page: Any, index: int, data: bytes, salvage: bool) -> tuple[NDArray[
         page.subsampling = (1, 1)  # else tifffile refuses to give the position
         _, position, shape = page.decode(None, index)
         return _upsampled(page, _bytes_of(page, data, shape, salvage), shape), position
+    if compression in tiff_fax.COMPRESSIONS:
+        segment, position = tiff_fax.decoded(page, index, data, salvage)
+        return segment[0], position
     options = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader} if compression in _JPEG else {}
     if compression in _JPEG_XR:
         _check_jpeg_xr(data, page.dtype.itemsize, salvage)
@@ -146,10 +148,6 @@ def _check_complete(page: Any, index: int, data: bytes, segment: NDArray[Any], o
         if len(data) < page.databytecounts[index]:  # the file ends before
             raise TruncatedError
         jpeg.check_complete(data, segment, lambda other: page.decode(other, index, **options)[0])
-    elif compression in _FAX:
-        for tail in _TAILS:
-            if not np.array_equal(page.decode(data + tail, index)[0], segment):
-                raise TruncatedError
 
 
 def _check_jpeg_xr(data: bytes, itemsize: int, salvage: bool) -> None:

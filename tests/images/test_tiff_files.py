@@ -2,6 +2,7 @@
 
 import io
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 from imgconv.errors import ImageError
 from imgconv.images import encode, tiff_segments
 
+AWKWARD = Path(__file__).parents[1] / "data" / "awkward"
 GREY = np.ascontiguousarray(photo()[..., :1])
 BYTE_COMPRESSIONS = [None, "lzw", "zlib", "packbits", "lzma", "zstd"]
 LAYOUTS = [{"rowsperstrip": 9}, {"tile": (16, 32)}]
@@ -233,11 +235,50 @@ def test_a_damaged_jpeg_xr_is_an_error_in_silence(place, capfd):
 @pytest.mark.parametrize("fraction", [0.2, 0.5, 0.9, 0.97])
 @pytest.mark.parametrize("compression", ["group3", "group4", "tiff_ccitt"])
 def test_a_fax_that_lacks_bytes_is_an_error(compression, fraction):
-    file = io.BytesIO()
-    Image.fromarray(photo()).convert("1").save(file, "TIFF", compression=compression)
-    assert read(file.getvalue())[0].size == photo().shape[:2]
-    with pytest.raises(ImageError, match=r"damaged tiff: strip 1 of 1: unexpected end"):
-        read(with_shorter_strip(file.getvalue(), 0, fraction))
+    whole = fax(compression)
+    assert read(whole)[0].size == photo().shape[:2]
+    with pytest.raises(ImageError, match=r"damaged tiff: strip 1 of 1: "):
+        read(with_shorter_strip(whole, 0, fraction))
+
+
+@pytest.mark.parametrize(
+    ("compression", "damage"),
+    [
+        ("group4", lambda part: bytes([part[0] ^ 16]) + part[1:]),
+        ("group4", lambda part: part[5:] + bytes(5)),
+        ("group4", lambda part: bytes(20) + part[20:]),
+        ("tiff_ccitt", lambda part: bytes(20) + part[20:]),
+    ],
+    ids=["a flipped bit", "bytes left out", "zeros", "zeros in rows on their own"],
+)
+def test_damage_in_the_middle_of_a_fax_is_an_error(compression, damage, capfd):
+    whole = fax(compression)
+    segment = segment_of(whole)
+    for position in (40, 150, 300):
+        damaged = whole.replace(segment, segment[:position] + damage(segment[position:]))
+        with pytest.raises(ImageError, match=r"damaged tiff: strip 1 of 1: "):
+            read(damaged)
+        assert read(damaged, salvage=True)[0].size == photo().shape[:2]
+    assert capfd.readouterr().err == ""
+
+
+def test_a_fax_has_the_pixels_that_libtiff_decodes():
+    file = AWKWARD / "testfax4_rows.tif"
+    with Image.open(file) as image:
+        np.testing.assert_array_equal(read(file.read_bytes())[1][0].pixels[..., 0] > 0, np.asarray(image))
+
+
+def test_tiles_of_a_fax():
+    image = Image.fromarray(photo()).convert("1")
+    places = [(left, top, left + 32, top + 16) for top in range(0, image.height, 16) for left in range(0, image.width, 32)]
+    tiles = [segment_of(fax("group4", image.crop(place))) for place in places]
+    counts = [len(tile) for tile in tiles]
+    offsets = [8 + sum(counts[:index]) for index in range(len(tiles))]
+    more = {322: (3, [32]), 323: (3, [16]), 324: (4, offsets), 325: (4, counts)}
+    data = by_hand(b"".join(tiles), image.size[::-1], bits=1, compression=4, more=more)
+    exact(data, np.asarray(image)[..., None] * np.uint8(255))
+    with pytest.raises(ImageError, match="tile 2 of"):
+        read(data.replace(tiles[1], bytes(counts[1])))
 
 
 def test_a_jpeg_strip_that_is_closed_early_is_an_error():
@@ -257,6 +298,20 @@ def test_what_cannot_be_decoded_is_not_supported_and_never_damaged(compression):
     with pytest.raises(ImageError, match="not supported") as caught:
         read(by_hand(bytes(144), (9, 16), compression=compression))
     assert "damaged" not in str(caught.value)
+
+
+def fax(compression, image=None):
+    """A TIFF of one strip, in which libtiff compresses a bilevel image."""
+    file = io.BytesIO()
+    (image or Image.fromarray(photo()).convert("1")).save(file, "TIFF", compression=compression)
+    return file.getvalue()
+
+
+def segment_of(data):
+    """The bytes of the only strip of a TIFF."""
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        (offset,), (length,) = file.pages[0].dataoffsets, file.pages[0].databytecounts
+    return data[offset : offset + length]
 
 
 def with_shorter_strip(data, index, fraction):
