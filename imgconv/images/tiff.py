@@ -182,9 +182,8 @@ def _check(image: _Image, request: Request) -> None:
 
 def _check_bits(page: Any) -> None:
     """Raise DamageError where the number of bits is missing, and its default contradicts the data."""
-    packed = page.imagelength * -(-page.imagewidth // 8)  # bytes of one bit a pixel, the default
-    bilevel = page.samplesperpixel == 1 and (int(page.compression) in tiff_fax.COMPRESSIONS or sum(page.databytecounts) == packed)
-    if _BITS not in page.tags and not bilevel:
+    is_bilevel = page.samplesperpixel == 1 and (int(page.compression) in tiff_fax.COMPRESSIONS or tiff_segments.has_declared_bits(page))
+    if _BITS not in page.tags and not is_bilevel:
         raise DamageError(f"tag {_BITS} is missing")
 
 

@@ -31,7 +31,7 @@ _XR_OFFSET, _XR_LENGTH = 0xBCC0, 0xBCC1  # tags of a JPEG XR file
 _XR_TAGS = {*range(0xBC01, 0xBC05), *range(0xBC80, 0xBC84), *range(0xBCC0, 0xBCC6)}
 _XR_SIGNATURE = b"WMPHOTO\0"
 _XR_DEPTHS = {1: (0, 1, 15), 2: (2, 3, 4), 4: (6, 7)}  # bytes of a sample -> codes of depths
-_MOST_ZEROS = 64  # bytes
+_MOST_ZEROS = 64  # bytes for each channel: the tables of the last blocks of a flat image take 30
 
 
 def samples_of(page: Any, *, salvage: bool) -> NDArray[Any]:
@@ -62,10 +62,10 @@ def samples_of(page: Any, *, salvage: bool) -> NDArray[Any]:
 
 
 def in_byte_order(page: Any, samples: NDArray[Any]) -> NDArray[Any]:
-    """Return decoded samples of 24 bits in native byte order: tifffile ignores that of the file."""
-    if page.bitspersample == 24 and samples.dtype.kind == "u" and page.parent.byteorder == "<":
-        return ((samples & 255) << 16) | (samples & 0xFF00) | (samples >> 16)
-    return samples
+    """Return decoded samples of 24 bits in native byte order: tifffile reads the highest byte first, and swaps big-endian files."""
+    if page.bitspersample != 24 or samples.dtype.kind != "u":
+        return samples
+    return samples.byteswap() >> 8 if page.parent.byteorder == "<" else samples.byteswap()
 
 
 def stores_ycbcr(page: Any) -> bool:
@@ -105,6 +105,17 @@ def needed_segments(page: Any, salvage: bool) -> int:
     return needed
 
 
+def has_declared_bits(page: Any) -> bool:
+    """Return whether the first strip or tile holds as many bytes as the page's bits of a sample make."""
+    compression, size = int(page.compression), _most_bytes(page)
+    with suppress(*DECODER_ERRORS):
+        return (
+            compression in _BYTES
+            and len(_decompressed(compression, stored(page, page.dataoffsets[0], page.databytecounts[0]), size + 1)) == size
+        )
+    return False
+
+
 def stored(page: Any, offset: int, length: int) -> bytes:
     """Return the bytes of a segment as they are in the file; fewer where the file ends before."""
     file = page.parent.filehandle
@@ -125,7 +136,7 @@ def decoded(page: Any, index: int, data: bytes, salvage: bool) -> tuple[NDArray[
         return segment[0], position
     options = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader} if compression in _JPEG else {}
     if compression in _JPEG_XR:
-        _check_jpeg_xr(data, page.dtype.itemsize, salvage)
+        _check_jpeg_xr(data, page.dtype.itemsize, page.samplesperpixel, salvage)
     try:
         segment, position, _ = page.decode(data, index, **options)
     except DECODER_ERRORS:
@@ -150,7 +161,7 @@ def _check_complete(page: Any, index: int, data: bytes, segment: NDArray[Any], o
         jpeg.check_complete(data, segment, lambda other: page.decode(other, index, **options)[0])
 
 
-def _check_jpeg_xr(data: bytes, itemsize: int, salvage: bool) -> None:
+def _check_jpeg_xr(data: bytes, itemsize: int, channels: int, salvage: bool) -> None:
     """Raise DamageError for a JPEG XR file that jxrlib does not refuse: it writes to stderr, crashes, or fills in what is missing.
 
     Its directory is that of a TIFF. More zeros at its end than codes end with are not data.
@@ -166,7 +177,7 @@ def _check_jpeg_xr(data: bytes, itemsize: int, salvage: bool) -> None:
         raise DamageError("the header of its JPEG XR image is wrong")
     if stream[11] & 15 not in _XR_DEPTHS.get(itemsize, ()):
         raise DamageError("the depth of its JPEG XR image is another one")
-    if not salvage and (len(stream) < entries[_XR_LENGTH] or len(stream) - len(stream.rstrip(b"\0")) > _MOST_ZEROS):
+    if not salvage and (len(stream) < entries[_XR_LENGTH] or len(stream) - len(stream.rstrip(b"\0")) > _MOST_ZEROS * channels):
         raise TruncatedError
 
 
@@ -174,13 +185,20 @@ def _bytes_of(page: Any, data: bytes, shape: tuple[int, ...], salvage: bool) -> 
     """Return the bytes of a segment of `shape` without their compression. Raises TruncatedError where some are missing."""
     _, rows, columns, _ = shape
     size = _byte_count(page, rows, columns)
-    most = _byte_count(page, page.tilelength if page.is_tiled else min(page.rowsperstrip, page.imagelength), columns)
+    most = _most_bytes(page)
     if page.fillorder == _LSB_FIRST:
         data = bytes(imagecodecs.bitorder_decode(data))
     plain = _readable(int(page.compression), data, most) if salvage else _decompressed(int(page.compression), data, most)
     if len(plain) < size and not salvage:
         raise TruncatedError
     return plain[:size].ljust(size, b"\0")
+
+
+def _most_bytes(page: Any) -> int:
+    """Return the bytes of the first segment, which is as large as any other."""
+    if page.is_tiled:
+        return _byte_count(page, page.tilelength, page.tilewidth)
+    return _byte_count(page, min(page.rowsperstrip, page.imagelength), page.imagewidth)
 
 
 def _byte_count(page: Any, rows: int, columns: int) -> int:

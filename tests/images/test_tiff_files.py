@@ -68,6 +68,8 @@ def test_compressions_of_images_without_loss(compression, layout):
     lossless = {"webp": {"lossless": True}, "jpegxl": {"lossless": True}, "jpegxr": {"level": 1.0}}
     arguments = {"compressionargs": lossless.get(compression, {})}
     exact(tiff(photo(), photometric="rgb", compression=compression, **arguments, **layout), photo())
+    narrow = np.where(np.arange(photo().shape[1])[:, None] < 40, photo(), 0)  # blocks of one value at the end
+    exact(tiff(narrow, photometric="rgb", compression=compression, **arguments, **layout), narrow)
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 6, 8, 10, 12, 14, 16])
@@ -85,10 +87,12 @@ def test_white_is_white_at_every_depth(bits, photometric):
     assert frame.pixels[0, :2, 0].tolist() == ([0, scaled.max()] if photometric == "minisblack" else [scaled.max(), 0])
 
 
+@pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize("sample_format", [1, 4])
-def test_24_bits_and_undefined_formats_are_unsigned(sample_format):
-    values = np.random.default_rng(0).integers(0, 1 << 24, (9, 16)).astype("<u4")
-    data = by_hand(values.view(np.uint8).reshape(9, 16, 4)[..., :3].tobytes(), (9, 16), bits=24, sample_format=sample_format)
+def test_24_bits_and_undefined_formats_are_unsigned(sample_format, order):
+    values = np.random.default_rng(0).integers(0, 1 << 24, (9, 16))
+    stored = b"".join(int(value).to_bytes(3, "little" if order == "<" else "big") for value in values.ravel())
+    data = by_hand(stored, (9, 16), bits=24, sample_format=sample_format, order=order)
     exact(data, values[..., None].astype(np.float32))
 
 
@@ -333,8 +337,8 @@ def packed_bits(samples, bits):
     return np.packbits(each.reshape(len(samples), -1).astype(np.uint8), axis=1).tobytes()
 
 
-def by_hand(data, size, *, bits=8, photometric=1, samples=1, compression=1, sample_format=None, more=()):
-    """A little-endian TIFF of one strip."""
+def by_hand(data, size, *, bits=8, photometric=1, samples=1, compression=1, sample_format=None, more=(), order="<"):
+    """A TIFF of one strip."""
     tags = {256: (4, [size[1]]), 257: (4, [size[0]]), 258: (3, [bits] * samples), 259: (3, [compression]), 262: (3, [photometric])}
     tags |= {273: (4, [8]), 277: (3, [samples]), 278: (4, [size[0]]), 279: (4, [len(data)])} | dict(more)
     if sample_format is not None:
@@ -342,12 +346,12 @@ def by_hand(data, size, *, bits=8, photometric=1, samples=1, compression=1, samp
     body = data + b"\0" * (len(data) % 2)
     directory, tail, at = b"", b"", 8 + len(body) + 2 + 12 * len(tags) + 4
     for tag, (kind, values) in sorted(tags.items()):
-        value = struct.pack("<" + {3: "H", 4: "I"}[kind] * len(values), *values)
+        value = struct.pack(order + {3: "H", 4: "I"}[kind] * len(values), *values)
         if len(value) > 4:
-            value, tail = struct.pack("<I", at + len(tail)), tail + value
-        directory += struct.pack("<HHI", tag, kind, len(values)) + value.ljust(4, b"\0")
-    head = b"II*\0" + struct.pack("<I", 8 + len(body))
-    return head + body + struct.pack("<H", len(tags)) + directory + bytes(4) + tail
+            value, tail = struct.pack(order + "I", at + len(tail)), tail + value
+        directory += struct.pack(order + "HHI", tag, kind, len(values)) + value.ljust(4, b"\0")
+    head = struct.pack(order + "2sHI", b"II" if order == "<" else b"MM", 42, 8 + len(body))
+    return head + body + struct.pack(order + "H", len(tags)) + directory + bytes(4) + tail
 
 
 @pytest.mark.parametrize("samples", [1, 3])
@@ -363,6 +367,9 @@ def test_missing_bits_are_one_bit_or_damage():
     packed = np.packbits(opaque, axis=1)
     tag, other = struct.pack("<HH", 258, 3), struct.pack("<HH", 254, 3)
     exact(by_hand(packed.tobytes(), GREY.shape[:2], bits=1).replace(tag, other[:2] + tag[2:]), opaque.astype(np.uint8) * 255)
+    for layout in LAYOUTS:
+        for compression in (None, "deflate", "lzw", "packbits", "zstd"):  # tifffile leaves the tag of booleans out
+            exact(tiff(opaque[..., 0], photometric="minisblack", compression=compression, **layout), opaque.astype(np.uint8) * 255)
     with pytest.raises(ImageError, match="tag 258 is missing"):
         read(by_hand(GREY.tobytes(), GREY.shape[:2]).replace(tag, other))
 
