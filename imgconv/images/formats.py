@@ -190,6 +190,10 @@ _FOREIGN = (  # offset, signature, and what is said of files with it
     (0, b"0&\xb2u\x8ef\xcf\x11", _FILM),  # Windows Media
     (0, b"\0\0\1\xba", _FILM),  # MPEG
     (0, b"\0\0\1\xb3", _FILM),
+    (0, b"G@", _FILM),  # MPEG transport stream
+    (4, b"G@", _FILM),  # with times, as cameras write it
+    (0, b"DKIF", _FILM),
+    (0, b"YUV4MPEG2 ", _FILM),
     (8, b"AVI ", _FILM),
     (4, b"ftyp", _FILM),  # what is neither AVIF nor HEIF
     (4, b"moov", _FILM),

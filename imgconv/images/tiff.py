@@ -47,7 +47,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     what cannot be decoded, and for damage unless the request salvages.
     """
     with image_errors("damaged tiff"), _strict_log(request.salvage):
-        tiff_directories.check(file, tifffile.TIFF.TAG_LOAD | {_PALETTE})
+        file = tiff_directories.checked(file, tifffile.TIFF.TAG_LOAD | {_PALETTE})
         pages = list(_opened(file).pages)
         if not pages:
             raise DamageError("it has no page")

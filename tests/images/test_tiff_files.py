@@ -346,12 +346,22 @@ def by_hand(data, size, *, bits=8, photometric=1, samples=1, compression=1, samp
     body = data + b"\0" * (len(data) % 2)
     directory, tail, at = b"", b"", 8 + len(body) + 2 + 12 * len(tags) + 4
     for tag, (kind, values) in sorted(tags.items()):
-        value = struct.pack(order + {3: "H", 4: "I"}[kind] * len(values), *values)
+        value = struct.pack(order + {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}[kind] * len(values), *values)
         if len(value) > 4:
             value, tail = struct.pack(order + "I", at + len(tail)), tail + value
         directory += struct.pack(order + "HHI", tag, kind, len(values)) + value.ljust(4, b"\0")
     head = struct.pack(order + "2sHI", b"II" if order == "<" else b"MM", 42, 8 + len(body))
     return head + body + struct.pack(order + "H", len(tags)) + directory + bytes(4) + tail
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("kind", [1, 3, 4, 6, 8, 9])
+@pytest.mark.parametrize("tags", [{274: 6}, {256: 12, 257: 8}, {259: 1, 262: 2, 277: 3, 278: 8}, {284: 1, 317: 1, 266: 1, 254: 0}], ids=str)
+def test_numbers_have_any_integer_type(tags, kind, order):
+    pixels = np.ascontiguousarray(photo()[:8, :12])
+    more = {tag: (kind, [value]) for tag, value in tags.items()}
+    data = by_hand(pixels.tobytes(), (8, 12), samples=3, photometric=2, order=order, more=more)
+    exact(data, np.ascontiguousarray(np.rot90(pixels, -1)) if 274 in tags else pixels)
 
 
 @pytest.mark.parametrize("samples", [1, 3])
