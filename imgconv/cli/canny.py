@@ -1,13 +1,10 @@
 """The command `imgconv canny`."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from imgconv.cli.options import WHAT, Alpha, HowOptions, Inputs, Invert, Mask, MessageOptions, Nodata, Overlay, WhereOptions, option
 from imgconv.modes import AlphaRule
-
-if TYPE_CHECKING:
-    from imgconv.recipe import Recipe
 
 EXAMPLES = """
 imgconv canny photo.jpg --sigma 2 --invert
@@ -41,16 +38,6 @@ class CannyOptions:
     nodata: Nodata = "auto"
     mask: Mask = None
 
-    def to_recipe(self) -> "Recipe":
-        """The recipe of the options."""
-        from imgconv.cli.option_values import thresholds
-        from imgconv.cli.recipes import missing_data_of
-        from imgconv.recipe import Canny, Postprocess, Recipe
-
-        low, high, percent = thresholds(self.low, self.high)
-        step = Canny(self.sigma, low, high, percent, self.alpha.value)
-        return Recipe("canny", step, Postprocess(self.invert, None, self.overlay), missing_data_of(self))
-
 
 def command(inputs: Inputs, what: CannyOptions, where: WhereOptions, messages: MessageOptions, how: HowOptions) -> None:
     """Trace edges as lines one pixel wide.
@@ -59,5 +46,6 @@ def command(inputs: Inputs, what: CannyOptions, where: WhereOptions, messages: M
     The result for photo.jpg is photo.canny.png. There is no edge next to a missing cell.
     """
     from imgconv.cli.execution import execute
+    from imgconv.cli.recipes import selection_of
 
-    execute(inputs, what.to_recipe(), where, how, messages)
+    execute(inputs, selection_of(what).canny_recipe(), where, how, messages)

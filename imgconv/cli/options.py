@@ -68,7 +68,7 @@ Stride = Annotated[
     option(WHAT, "--stride", metavar="N|HxW", help="Step between windows. Filters and --window default to 1, --size to the size."),
 ]
 Padding = Annotated[
-    str,
+    str | None,
     option(
         WHAT,
         "--padding",
@@ -139,7 +139,7 @@ Json = Annotated[bool, option(MESSAGES, "--json", help="Write a line of JSON for
 Quiet = Annotated[bool, option(MESSAGES, "-q", "--quiet", help="Show only errors.")]
 
 
-PaddingModeName = Annotated[str, mode_option("--padding-mode", PaddingMode, "Values beyond the edge of the image", metavar="MODE")]
+PaddingModeName = Annotated[str | None, mode_option("--padding-mode", PaddingMode, "Values beyond the edge of the image", metavar="MODE")]
 
 
 @dataclass(frozen=True)

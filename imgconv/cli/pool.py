@@ -16,6 +16,6 @@ def command(inputs: Inputs, what: PoolOptions, where: WhereOptions, messages: Me
     --mode selects the value, such as the maximum. The result for photo.jpg is photo.pool.png.
     """
     from imgconv.cli.execution import execute
-    from imgconv.cli.recipes import pool_recipe_of
+    from imgconv.cli.recipes import selection_of
 
-    execute(inputs, pool_recipe_of(what), where, how, messages)
+    execute(inputs, selection_of(what).pool_recipe(), where, how, messages)

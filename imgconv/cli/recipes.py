@@ -1,14 +1,15 @@
-"""From the options of edge, filter and pool to a Recipe."""
+"""From the options of a command to a Recipe."""
 
 from collections.abc import Sequence
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from imgconv.cli.options import FilterOptions, PoolOptions
-from imgconv.errors import UsageError
+from imgconv.cli.options import FilterOptions
 
 if TYPE_CHECKING:
     from imgconv.recipe import MissingData, Recipe
+    from imgconv.recipe.selection import Selection
 
 
 def filter_recipe_of(command: str, what: FilterOptions, default: Sequence[str] = ()) -> "Recipe":
@@ -16,53 +17,40 @@ def filter_recipe_of(command: str, what: FilterOptions, default: Sequence[str] =
     from imgconv.recipe import Postprocess, filter_recipe
     from imgconv.registry import Registry
 
-    postprocess = Postprocess(what.invert, what.threshold, what.overlay)
-    registry = Registry.load(what.kernels_file)
-    return filter_recipe(what.kernel or default, command=command, registry=registry, postprocess=postprocess, **filter_settings(what))
+    options = settings(what)
+    postprocess = Postprocess(*(options.pop(name) for name in ("invert", "threshold", "overlay")))
+    registry = Registry.load(options.pop("kernels_file"))
+    return filter_recipe(options.pop("kernel") or default, command=command, registry=registry, postprocess=postprocess, **options)
 
 
-def filter_settings(what: FilterOptions) -> dict[str, Any]:
-    """The fields of a filter that are options too; None for those that were not given and have several defaults."""
-    from imgconv.recipe.values import image_padding, image_size, padding_mode, read
+def selection_of(what: Any) -> "Selection":
+    """The operation that the options of any command select."""
+    from imgconv.recipe.selection import Selection
 
-    return {
-        "stride": None if what.stride is None else read("--stride", image_size, what.stride),
-        "padding": read("--padding", image_padding, what.padding) if what.padding else None,
-        "padding_mode": read("--padding-mode", padding_mode, what.padding_mode) if what.padding_mode else None,
-        "dilation": read("--dilation", image_size, what.dilation),
-        "flip": what.flip,
-        "range": what.range.value if what.range else None,
-        "grey": what.grey,
-        "linear": what.linear,
-        "alpha": what.alpha.value,
-        "missing": what.missing.value,
-        "min_valid": what.min_valid,
-        "missing_data": missing_data_of(what),
-    }
+    options = settings(what)
+    return Selection(**options | {name: tuple(options[name] or ()) for name in ("kernel", "step") if name in options})
 
 
-def pool_recipe_of(what: PoolOptions) -> "Recipe":
-    """The recipe of `pool`."""
-    from imgconv.recipe import Pool, Recipe, window_shape
-    from imgconv.recipe.values import image_padding, image_size, padding_mode, read
+def settings(what: Any) -> dict[str, Any]:
+    """The options of a command as the values that they stand for; which cells are missing is one of them, `missing_data`."""
+    from imgconv.recipe import values
 
-    if what.size and what.window:
-        raise UsageError("--size and --window exclude each other; leave one of them out")
-    step = Pool(
-        read("--size", image_size, what.size or "2"),
-        what.mode,
-        None if what.stride is None else read("--stride", image_size, what.stride),
-        None if what.padding is None else read("--padding", image_padding, what.padding),
-        read("--dilation", image_size, what.dilation),
-        what.ceil_mode,
-        bool(what.grey),
-        what.alpha.value,
-        what.missing.value,
-        what.min_valid,
-        window_shape(what.window, what.kernels_file),
-        None if what.padding_mode is None else read("--padding-mode", padding_mode, what.padding_mode),
-    )
-    return Recipe("pool", step, missing_data=missing_data_of(what))
+    options = {name: value.value if isinstance(value, Enum) else value for name, value in vars(what).items()}
+    for name, reader in (
+        ("size", values.image_size),
+        ("stride", values.image_size),
+        ("padding", values.image_padding),
+        ("padding_mode", values.padding_mode),
+        ("dilation", values.image_size),
+    ):
+        if options.get(name) is not None:
+            options[name] = values.read(f"--{name.replace('_', '-')}", reader, options[name])
+    if "low" in options:
+        from imgconv.cli.option_values import thresholds
+
+        options["low"], options["high"], options["quantiles"] = thresholds(what.low, what.high)
+    del options["nodata"], options["mask"]
+    return options | {"missing_data": missing_data_of(what)}
 
 
 class MissingOptions(Protocol):

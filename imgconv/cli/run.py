@@ -95,21 +95,13 @@ def command(inputs: Inputs, what: RunOptions, where: WhereOptions, messages: Mes
     The result for photo.jpg is photo.run.png, or photo.NAME.png for a recipe called NAME.
     """
     from imgconv.cli.execution import execute, execute_batch
-    from imgconv.cli.recipes import missing_data_of
+    from imgconv.cli.recipes import settings
     from imgconv.recipe import network_recipe
 
-    recipe = network_recipe(
-        what.step or (),
-        file=what.recipe,
-        keep=what.keep or (),
-        range=what.range.value if what.range else None,
-        sheet=what.sheet,
-        kernels_file=what.kernels_file,
-        missing=what.missing.value,
-        min_valid=what.min_valid,
-        missing_data=missing_data_of(what),
-    )
-    (execute_batch if what.batch else execute)(inputs, recipe, _with_format(where, recipe, inputs), how, messages)
+    options = settings(what)
+    batch, file, keep = options.pop("batch"), options.pop("recipe"), options.pop("keep") or ()
+    recipe = network_recipe(options.pop("step") or (), file=file, keep=keep, **options)
+    (execute_batch if batch else execute)(inputs, recipe, _with_format(where, recipe, inputs), how, messages)
 
 
 def _with_format(where: WhereOptions, recipe: "Recipe", inputs: list[str]) -> WhereOptions:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Selection(FilterOptions):
     """A filter (`-k`), a pool, canny, or the steps of a network; without any of their options, the filter of `edge`."""
 
-    padding: Padding = ""
-    padding_mode: PaddingModeName = ""
+    padding: Padding = None
+    padding_mode: PaddingModeName = None
     size: Annotated[str | None, option(WHAT, "--size", metavar="N|HxW", help="Pool: window size in pixels.")] = None
     window: Shape = None
     mode: Annotated[
@@ -50,28 +50,6 @@ class Selection(FilterOptions):
 
     def to_recipe(self, keep: Sequence[str] = ()) -> "Recipe":
         """The recipe of the selected operation; `keep` names steps of a network. Raises UsageError for options that exclude each other."""
-        from imgconv.cli.option_values import thresholds
-        from imgconv.cli.recipes import filter_settings
-        from imgconv.recipe import selection
-        from imgconv.recipe.values import image_size, read
+        from imgconv.cli.recipes import selection_of
 
-        low, high, percent = thresholds(self.low, self.high)
-        return selection.Selection(
-            kernel=tuple(self.kernel or ()),
-            threshold=self.threshold,
-            invert=self.invert,
-            overlay=self.overlay,
-            kernels_file=self.kernels_file,
-            size=None if self.size is None else read("--size", image_size, self.size),
-            window=self.window,
-            mode=self.mode,
-            ceil_mode=self.ceil_mode,
-            canny=self.canny,
-            sigma=self.sigma,
-            low=low,
-            high=high,
-            quantiles=percent,
-            step=tuple(self.step or ()),
-            recipe=self.recipe,
-            **filter_settings(self),
-        ).to_recipe(keep)
+        return selection_of(self).to_recipe(keep)

@@ -17,8 +17,9 @@ from imgconv.window import Padding, Size
 OF_POOL = ("size", "window", "mode", "ceil_mode")
 OF_CANNY = ("canny", "sigma", "low", "high", "quantiles")
 OF_NETWORK = ("step", "recipe")
+WINDOW = ("stride", "padding", "padding_mode", "dilation")
 OF_MISSING = ("missing", "min_valid", "missing_data")
-POOL_TAKES = (*OF_POOL, *OF_MISSING, "stride", "padding", "padding_mode", "dilation", "grey", "alpha", "kernels_file")
+POOL_TAKES = (*OF_POOL, *OF_MISSING, *WINDOW, "grey", "alpha", "kernels_file")
 CANNY_TAKES = (*OF_CANNY, "invert", "overlay", "alpha", "missing_data")
 NETWORK_TAKES = (*OF_NETWORK, *OF_MISSING, "kernels_file", "range")
 
@@ -64,50 +65,41 @@ class Selection:
         if self._has_any(OF_NETWORK):
             self._refuse_all_but(NETWORK_TAKES, "the steps of a network")
             file = None if self.recipe is None else fspath(self.recipe)
-            options: dict[str, Any] = {"keep": keep, "range": self.range, "kernels_file": self.kernels_file}
-            return network_recipe(self.step, file=file, **options, **self._missing())
+            return network_recipe(self.step, file=file, keep=keep, **self._fields("range", "kernels_file", *OF_MISSING))
         if keep:
             raise UsageError("--keep selects steps of a network; give -s or --recipe")
         if self._has_any(OF_CANNY):
             self._refuse_all_but(CANNY_TAKES, "canny")
-            sigma = Canny.sigma if self.sigma is None else self.sigma
-            step = Canny(sigma, self.low, self.high, self.quantiles, self.alpha)
-            return Recipe("canny", step, Postprocess(self.invert, None, self.overlay), self.missing_data)
+            return self.canny_recipe()
         if self._has_any(OF_POOL):
             self._refuse_all_but(POOL_TAKES, "a pool")
-            return Recipe("pool", self._pool(), missing_data=self.missing_data)
-        return self._filter()
-
-    def _pool(self) -> Pool:
-        if self.window is not None and self.size is not None:
-            raise UsageError("--size and --window exclude each other; leave one of them out")
-        footprint = window_shape(self.window, self.kernels_file)
-        size = Pool.size if self.size is None else self.size
-        window: dict[str, Any] = {"stride": self.stride, "padding": self.padding, "padding_mode": self.padding_mode}
-        window |= {"dilation": self.dilation, "ceil_mode": self.ceil_mode, "footprint": footprint}
-        cells: dict[str, Any] = {"missing": self.missing, "min_valid": self.min_valid}
-        return Pool(size, self.mode or Pool.mode, **window, grey=bool(self.grey), alpha=self.alpha, **cells)
-
-    def _missing(self) -> dict[str, Any]:
-        return {"missing": self.missing, "min_valid": self.min_valid, "missing_data": self.missing_data}
-
-    def _filter(self) -> Recipe:
+            return self.pool_recipe()
         return filter_recipe(
             self.kernel or ["laplacian8"],
             command="filter" if self.kernel else "edge",
             registry=Registry.load(self.kernels_file),
             postprocess=Postprocess(self.invert, self.threshold, self.overlay),
-            stride=self.stride,
-            padding=self.padding,
-            padding_mode=self.padding_mode,
-            dilation=self.dilation,
-            flip=self.flip,
-            range=self.range,
-            grey=self.grey,
-            linear=self.linear,
-            alpha=self.alpha,
-            **self._missing(),
+            **self._fields(*WINDOW, "flip", "range", "grey", "linear", "alpha", *OF_MISSING),
         )
+
+    def canny_recipe(self) -> Recipe:
+        """The recipe of the command `canny` with these options."""
+        sigma = Canny.sigma if self.sigma is None else self.sigma
+        step = Canny(sigma, self.low, self.high, self.quantiles, self.alpha)
+        return Recipe("canny", step, Postprocess(self.invert, None, self.overlay), self.missing_data)
+
+    def pool_recipe(self) -> Recipe:
+        """The recipe of the command `pool` with these options."""
+        if self.window is not None and self.size is not None:
+            raise UsageError("--size and --window exclude each other; leave one of them out")
+        options = self._fields(*WINDOW, "ceil_mode", "alpha", "missing", "min_valid")
+        footprint = window_shape(self.window, self.kernels_file)
+        size = Pool.size if self.size is None else self.size
+        step = Pool(size, self.mode or Pool.mode, footprint=footprint, grey=bool(self.grey), **options)
+        return Recipe("pool", step, missing_data=self.missing_data)
+
+    def _fields(self, *names: str) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in names}
 
     def _has_any(self, names: Collection[str]) -> bool:
         return any(field.name in names and getattr(self, field.name) != field.default for field in fields(self))
