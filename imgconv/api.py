@@ -10,6 +10,7 @@ import numpy as np
 from imgconv.api_images import ImageLike, Result, open_image
 from imgconv.arrays import Array, ArrayLike, as_array, ignore_float_errors
 from imgconv.errors import ArgumentTypeError, UsageError
+from imgconv.images import Request
 from imgconv.process import process
 from imgconv.process.missing import mask_of
 from imgconv.recipe import DECLARED, Canny, MissingData, Pool, Recipe, filter_recipe, footprint_of, network_recipe
@@ -390,7 +391,7 @@ def _apply(recipe: Recipe, image: ImageLike, threads: int | None = None, *, band
         sizes(threads, "threads", 1, least=1)
     results: list[Any] = []
     with named(image):
-        opened = open_image(image, recipe.luma, bands=bands, masked=True, stacklevel=5)
+        opened = open_image(image, Request(recipe.luma), bands=bands, masked=True, stacklevel=5)
         masked = recipe.missing_data.mask is not None  # a masked array shows which cells of an array are missing
         for vector, maps in groupby(process(opened.raster, recipe, threads=threads), key=lambda result: result.vector):
             if vector:

@@ -11,9 +11,8 @@ import numpy as np
 
 from imgconv.arrays import Array, ArrayLike, as_array
 from imgconv.errors import ArgumentTypeError, DoesNotFit
-from imgconv.images import DEFAULT_MAX_PIXELS, Luma, Raster, from_pil, open_frames, to_pil
+from imgconv.images import DEFAULT_REQUEST, Raster, Request, from_pil, open_frames, to_pil
 from imgconv.images.raster import is_pixel_dtype
-from imgconv.modes import Axes
 from imgconv.process.missing import located, transparent
 from imgconv.recipe import MissingData
 
@@ -41,27 +40,23 @@ class Opened(NamedTuple):
 
 def open_image(
     image: ImageLike,
-    luma: Luma = "no",
+    request: Request = DEFAULT_REQUEST,
     *,
     name: str = "image",
     bands: bool = False,
-    max_pixels: int | None = DEFAULT_MAX_PIXELS,
-    salvage: bool = False,
-    axes: str | None = None,
     masked: bool = False,
     stacklevel: int = 3,
 ) -> Opened:
     """Open an image. With `bands` no channel is alpha; with `masked` it can be a masked array.
 
-    `name` is that of the argument, `stacklevel` that of a warning. The other parameters are those of `open_frames`.
+    `name` is that of the argument, `stacklevel` that of a warning.
 
     Raises ArgumentTypeError for what is not an image, and ImageError, which does not name the file.
     """
     frames = 1
     array: Array | None = None
     if isinstance(image, str | os.PathLike):
-        order = None if axes is None else Axes(axes)
-        with open_frames(Path(image), luma=luma, max_pixels=max_pixels, salvage=salvage, axes=order) as opened:
+        with open_frames(Path(image), request) as opened:
             if opened.header.warning:
                 warnings.warn(f"{os.fsdecode(image)}: {opened.header.warning}", stacklevel=stacklevel)
             raster, frames = next(iter(opened)), opened.header.frames

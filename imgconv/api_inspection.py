@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from imgconv.api import NO_ALPHA, KernelLike, alpha_rule, as_kernel, as_steps, missing_data_of
 from imgconv.api_images import ImageLike, is_pil, open_image
 from imgconv.errors import UsageError
-from imgconv.images import DEFAULT_MAX_PIXELS, Luma, Raster, read_header
+from imgconv.images import DEFAULT_MAX_PIXELS, Luma, Raster, Request, read_header
 from imgconv.inputs import Inputs
 from imgconv.modes import Axes, PaddingMode
 from imgconv.recipe import Recipe, Shape
@@ -115,7 +115,7 @@ def plan(
         if image is None:
             raise UsageError("no image given; give an image, or a shape such as (3, 224, 224)")
         with named(image):
-            source, traced, dtype = _header(image, max_pixels, axes, bands=alpha == NO_ALPHA)
+            source, traced, dtype = _header(image, _request("no", max_pixels, False, axes), bands=alpha == NO_ALPHA)
             return planned(selected, traced, dtype, source)
 
 
@@ -198,9 +198,9 @@ def explain(
 
     with python_remedies():
         selected = _selected(locals())
-        reading: dict[str, Any] = {"max_pixels": max_pixels, "salvage": salvage, "axes": axes}
         with named(image):
-            raster, frames, _ = open_image(image, selected.luma, bands=alpha == NO_ALPHA, masked=True, **reading)
+            request = _request(selected.luma, max_pixels, salvage, axes)
+            raster, frames, _ = open_image(image, request, bands=alpha == NO_ALPHA, masked=True)
             source = _source(image, raster)
             explanation = explained(raster, selected, _pixel(at), source=source, frames=frames, matrix=matrix)
         if animate is not None:
@@ -279,9 +279,9 @@ def figure(
 
     with python_remedies():
         selected = _selected(locals(), [str(step) for step in ([keep] if isinstance(keep, str | int) else keep)])
-        reading: dict[str, Any] = {"max_pixels": max_pixels, "salvage": salvage, "axes": axes}
         with named(image):
-            raster, _, _ = open_image(image, "also", bands=alpha == NO_ALPHA, masked=True, **reading)
+            request = _request("also", max_pixels, salvage, axes)
+            raster, _, _ = open_image(image, request, bands=alpha == NO_ALPHA, masked=True)
             drawn = figure_of(raster, selected, _source(image, raster), colour=grey is False)
         if output is not None:
             drawn.save(Path(output), _inputs(image))
@@ -345,7 +345,7 @@ def learn(
 
     def opened(image: ImageLike, luma: Luma) -> Raster:
         with named(image):
-            return open_image(image, luma, max_pixels=max_pixels, salvage=salvage, axes=axes, masked=True, stacklevel=5).raster
+            return open_image(image, _request(luma, max_pixels, salvage, axes), masked=True, stacklevel=5).raster
 
     befores, afters = ([each] if not isinstance(each, list | tuple) else list(each) for each in (before, after))
     with python_remedies():
@@ -419,13 +419,17 @@ def _shape_text(size: Sequence[int]) -> str:
     return f"an image of {'x'.join(map(str, size))}"
 
 
-def _header(image: ImageLike, max_pixels: int | None, axes: str | None, *, bands: bool) -> tuple[str, Shape, str]:
+def _header(image: ImageLike, request: Request, *, bands: bool) -> tuple[str, Shape, str]:
     """Return the name, the shape and the dtype of an image, of a file without decoding it."""
     if isinstance(image, str | os.PathLike):
-        header = read_header(Path(image), max_pixels=max_pixels, axes=None if axes is None else Axes(axes))
+        header = read_header(Path(image), request)
         return os.fspath(image), Shape(*header.size, header.channels, header.alpha and not bands), header.dtype
     raster = open_image(image, bands=bands, masked=True).raster
     return _source(image, raster), Shape(*raster.size, raster.channels, raster.alpha), raster.pixels.dtype.name
+
+
+def _request(luma: Luma, max_pixels: int | None, salvage: bool, axes: str | None) -> Request:
+    return Request(luma, max_pixels, salvage, None if axes is None else Axes(axes))
 
 
 def _source(image: ImageLike, raster: Raster) -> str:

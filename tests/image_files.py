@@ -10,7 +10,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from imgconv.images import open_frames
+from imgconv.images import Request, open_frames
 
 PHOTO = Path(__file__).parents[1] / "sample_images" / "chelsea.jpg"
 SIZE = (47, 61)  # height, width: odd, not square
@@ -18,7 +18,7 @@ SIZE = (47, 61)  # height, width: odd, not square
 
 def read(data, **options):
     """Header and frames of the bytes, or path, of a file."""
-    with open_frames(data, **options) as images:
+    with open_frames(data, Request(**options)) as images:
         return images.header, list(images)
 
 

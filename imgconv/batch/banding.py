@@ -290,7 +290,7 @@ class Run:
         width, rows = self._reader.header.size[1], self._reader.step
         if rows * image.pixels.nbytes > max(self._memory, 1 << 24):
             raise NotByBands(f"{rows} rows of {width} pixels are stored together; store it with smaller strips or tiles")
-        if self._job.max_pixels is not None and width > self._job.max_pixels:
+        if self._job.reading.max_pixels is not None and width > self._job.reading.max_pixels:
             raise NotByBands(f"a row has {width} pixels, more than --max-pixels", " and --max-pixels")
 
 

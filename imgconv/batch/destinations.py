@@ -14,7 +14,7 @@ from imgconv.batch import paths
 from imgconv.batch.sources import STDIN, Source
 from imgconv.batch.urls import AnyPath, parse_path
 from imgconv.errors import ImageError, ImgconvError, UsageError
-from imgconv.images import Header, format_for, open_frames, read_header
+from imgconv.images import ANY_SIZE, Header, format_for, open_frames, read_header
 from imgconv.images.formats import OUTPUTS
 from imgconv.images.zarr_store import SUFFIX, Readable, Store, is_zarr
 
@@ -162,7 +162,7 @@ def is_complete(file: Readable) -> bool:
     if is_zipfile(BytesIO(file) if isinstance(file, bytes) else file):  # its directory is at its end
         return True
     try:
-        with open_frames(file, max_pixels=None) as opened:
+        with open_frames(file, ANY_SIZE) as opened:
             if opened.header.format == "png":
                 return _last_bytes(file, len(PNG_END)) == PNG_END
             for _ in opened:
@@ -174,7 +174,7 @@ def is_complete(file: Readable) -> bool:
 
 def _has_header(file: Readable) -> bool:
     try:
-        read_header(file, max_pixels=None)
+        read_header(file, ANY_SIZE)
     except (ImgconvError, OSError):
         return False
     return True
@@ -183,7 +183,7 @@ def _has_header(file: Readable) -> bool:
 def has_other_description(file: Readable, description: str | None) -> bool:
     """Whether the metadata of an output describe another recipe or version than `description`; False without a description."""
     try:
-        stored = read_header(file, max_pixels=None).description
+        stored = read_header(file, ANY_SIZE).description
     except ImgconvError:
         return False
     return stored is not None and stored != description

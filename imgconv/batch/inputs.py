@@ -7,34 +7,31 @@ from imgconv.batch.paths import path_or_bytes
 from imgconv.batch.sources import STDIN, list_sources
 from imgconv.batch.urls import AnyPath, parse_path
 from imgconv.errors import ImageError, reason
-from imgconv.images import IMAGE_EXTENSIONS, Header, Luma, Raster, open_frames, read_header, read_whole
+from imgconv.images import IMAGE_EXTENSIONS, Header, Raster, Request, open_frames, read_header, read_whole
 from imgconv.images.zarr_store import Readable
-from imgconv.modes import Axes
 
 
-def first_image(name: str, *, luma: Luma = "no", max_pixels: int | None, salvage: bool = False, axes: Axes | None = None) -> Raster:
+def first_image(name: str, request: Request) -> Raster:
     """Read the first frame of a path, a URL or `-`. Raises ImageError, which names it."""
-    return first_frame(name, luma=luma, max_pixels=max_pixels, salvage=salvage, axes=axes)[0]
+    return first_frame(name, request)[0]
 
 
-def first_frame(
-    name: str, *, luma: Luma = "no", max_pixels: int | None, salvage: bool = False, axes: Axes | None = None
-) -> tuple[Raster, int]:
+def first_frame(name: str, request: Request) -> tuple[Raster, int]:
     """Read the first frame of a path, a URL or `-`, and the number of frames. Raises ImageError, which names it."""
     try:
-        file = _contents(None if name == STDIN else parse_path(name), max_pixels)
-        with open_frames(file, luma=luma, max_pixels=max_pixels, salvage=salvage, axes=axes) as opened:
+        file = _contents(None if name == STDIN else parse_path(name), request.max_pixels)
+        with open_frames(file, request) as opened:
             return next(iter(opened)), opened.header.frames
     except OSError as error:
         text = str(error) if isinstance(error, ImageError) else reason(error)
         raise ImageError(f"{'standard input' if name == STDIN else name}: {text}") from None
 
 
-def headers(inputs: Sequence[str], max_pixels: int | None, axes: Axes | None = None) -> Iterator[tuple[str, Header | ImageError]]:
+def headers(inputs: Sequence[str], request: Request) -> Iterator[tuple[str, Header | ImageError]]:
     """Yield the name and the header, or the error, of every image in `inputs`; nothing is decoded."""
     for source in list_sources(inputs, IMAGE_EXTENSIONS):
         try:
-            yield str(source), read_header(_contents(source.path, max_pixels), max_pixels=max_pixels, axes=axes)
+            yield str(source), read_header(_contents(source.path, request.max_pixels), request)
         except ImageError as error:
             yield str(source), error
 

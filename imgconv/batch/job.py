@@ -10,11 +10,10 @@ from imgconv.batch.outcome import Outcome
 from imgconv.batch.paths import path_or_bytes
 from imgconv.batch.protection import OutputNames
 from imgconv.batch.urls import AnyPath
-from imgconv.images import Frames, Raster, fitted, open_frames
+from imgconv.images import ANY_SIZE, Frames, Raster, Request, fitted, open_frames
 from imgconv.images.formats import OUTPUTS
 from imgconv.images.zarr_store import Writable
 from imgconv.inputs import Inputs
-from imgconv.modes import Axes
 from imgconv.recipe import Recipe
 from imgconv.system import SMALL, CpuSlots, Memory, available_memory
 
@@ -42,9 +41,7 @@ class Job:
     recipe: Recipe
     destination: Destination
     quality: int | None = None
-    max_pixels: int | None = None
-    salvage: bool = False
-    axes: Axes | None = None
+    reading: Request = ANY_SIZE
     threads: int | None = None
     statistics: bool = False
     description: str | None = None
@@ -61,7 +58,6 @@ class Job:
     is_bounded: bool = False  # whether the user chose what is large: an image that cannot be processed by bands is then refused
     layout: "Layout | None" = None
     region: "Region | None" = None
-    level: int | None = None
     progress: Callable[[float], None] | None = None  # is called with the part of a large image that is done
     spreads: bool = False  # whether nothing is done with a large image whose rows a cluster can share
 
@@ -73,10 +69,9 @@ class Job:
 
 def open_source(path: AnyPath, job: Job) -> Frames:
     """Open an input with the options of the job. Raises ImageError."""
-    file = path_or_bytes(path, job.max_pixels)
-    luma, most = job.recipe.luma, job.max_pixels
-    opened = open_frames(file, luma=luma, max_pixels=most, salvage=job.salvage, axes=job.axes, by_rows=True, level=job.level)
-    return opened if job.region is None else opened.cropped(job.region, job.max_pixels)
+    file = path_or_bytes(path, job.reading.max_pixels)
+    opened = open_frames(file, replace(job.reading, luma=job.recipe.luma, by_rows=True))
+    return opened if job.region is None else opened.cropped(job.region, job.reading.max_pixels)
 
 
 def exceeds_memory(size: int, job: Job) -> bool:

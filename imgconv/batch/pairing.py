@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 
 from imgconv.batch.sources import Source, list_sources
 from imgconv.errors import ImageError, ImgconvError, UsageError
-from imgconv.images import IMAGE_EXTENSIONS, read_header
+from imgconv.images import ANY_SIZE, IMAGE_EXTENSIONS, read_header
 
 DESCRIPTION_PREFIX = "imgconv "
 WITHOUT_DESCRIPTION = ("bmp", "pnm", "qoi", "tga")  # formats without metadata
@@ -70,7 +70,7 @@ def _read(source: Source) -> Result | None:
     if source.error:
         return Result(path, error=source.error)
     try:
-        header = read_header(path, max_pixels=None)
+        header = read_header(path, ANY_SIZE)
     except ImgconvError as error:
         return Result(path, error=str(error))
     if header.description and header.description.startswith(DESCRIPTION_PREFIX):

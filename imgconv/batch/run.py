@@ -135,7 +135,7 @@ def _process_stdin(source: Source, job: Job) -> Iterator[Outcome]:
     if sys.stdin is None:
         yield Outcome(str(source), error="it is closed; give a file, or a pipe")
         return
-    images = read_stream(sys.stdin.buffer, luma=job.recipe.luma, max_pixels=job.max_pixels, salvage=job.salvage, axes=job.axes)
+    images = read_stream(sys.stdin.buffer, replace(job.reading, luma=job.recipe.luma, level=None))
     number = 0
     while True:
         number += 1
@@ -146,7 +146,7 @@ def _process_stdin(source: Source, job: Job) -> Iterator[Outcome]:
             if opened is None and number == 1:
                 raise ImageError("standard input is empty; send an image through it")
             if opened is not None:
-                opened = opened if job.region is None else opened.cropped(job.region, job.max_pixels)
+                opened = opened if job.region is None else opened.cropped(job.region, job.reading.max_pixels)
                 process_opened(opened, job, _numbered(source, number, job), outcome)
         if outcome.error:
             outcome.error = outcome.error.removeprefix(f"image {number} of the stream: ")

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from imgconv.batch import paths
 from imgconv.batch.urls import AnyPath, Url, parse_path
 from imgconv.errors import ImageError, UsageError, reason
-from imgconv.images import read_header
+from imgconv.images import ANY_SIZE, read_header
 from imgconv.images.formats import FORMATS, SIGNATURE_LENGTH, sniff
 from imgconv.images.zarr_store import SUFFIX, is_zarr
 from imgconv.platforms import local_name, reachable
@@ -211,7 +211,7 @@ def _holds_image(path: Path) -> bool:
             format = sniff(file.read(SIGNATURE_LENGTH))
         if format is None or format == "tga" or not FORMATS[format].channels:  # the first bytes of a TGA file could be anything
             return False
-        read_header(path, max_pixels=None)
+        read_header(path, ANY_SIZE)
     except OSError:
         return False
     return True

@@ -6,7 +6,7 @@ If one image fails, nothing is written: the rows of an array have no names, so a
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +18,8 @@ from imgconv.batch.protection import identified, inputs_of, open_output
 from imgconv.batch.sources import Source, list_sources
 from imgconv.batch.urls import AnyPath, parse_path
 from imgconv.errors import DoesNotFit, ImageError, ImgconvError, UsageError, reason
-from imgconv.images import IMAGE_EXTENSIONS, Frames, Luma, Raster, format_for, open_frames, read_stream
+from imgconv.images import ANY_SIZE, IMAGE_EXTENSIONS, Frames, Raster, Request, format_for, open_frames, read_stream
 from imgconv.inputs import Inputs
-from imgconv.modes import Axes
 from imgconv.process import shape_of
 from imgconv.process.missing import located
 from imgconv.process.network import results_of
@@ -40,9 +39,7 @@ class Stack:
     network: Network
     file: AnyPath | None
     format: str
-    max_pixels: int | None = None
-    salvage: bool = False
-    axes: Axes | None = None
+    reading: Request = ANY_SIZE
     inputs: Inputs = field(default_factory=Inputs)
     missing_data: MissingData = DECLARED
 
@@ -55,9 +52,7 @@ def plan_stack(
     format: str | None,
     exact: Sequence[str] = (),
     recursive: bool = True,
-    max_pixels: int | None = None,
-    salvage: bool = False,
-    axes: Axes | None = None,
+    reading: Request = ANY_SIZE,
     others: Sequence[Path] = (),
 ) -> Stack:
     """Plan what a batch reads and writes; names in `exact` are neither patterns nor standard input. `others` are files of weights.
@@ -82,7 +77,7 @@ def plan_stack(
         protected.refuse_stdout()
     else:
         protected.refuse(identified(file))
-    return Stack(tuple(sources), network, file, chosen, max_pixels, salvage, axes, protected, recipe.missing_data)
+    return Stack(tuple(sources), network, file, chosen, reading, protected, recipe.missing_data)
 
 
 def check_sizes(stack: Stack) -> Shape | None:
@@ -135,13 +130,12 @@ def _images(stack: Stack) -> Iterator[NamedImage]:
 
 def _open_all(source: Source, stack: Stack) -> Iterator[Frames]:
     """Open a file, or each image on standard input."""
-    luma: Luma = "only" if stack.network.grey else "no"
+    request = replace(stack.reading, luma="only" if stack.network.grey else "no")
     with _naming(source):
         if source.path is None:
-            yield from read_stream(sys.stdin.buffer, luma=luma, max_pixels=stack.max_pixels, salvage=stack.salvage, axes=stack.axes)
+            yield from read_stream(sys.stdin.buffer, request)
         else:
-            file = path_or_bytes(source.path, stack.max_pixels)
-            yield open_frames(file, luma=luma, max_pixels=stack.max_pixels, salvage=stack.salvage, axes=stack.axes)
+            yield open_frames(path_or_bytes(source.path, request.max_pixels), request)
 
 
 def _chunks(images: Iterator[NamedImage]) -> Iterator[list[NamedImage]]:

@@ -58,7 +58,7 @@ def process_opened(opened: Frames, job: Job, source: Source, outcome: Outcome) -
     reason = _write_large(opened, job, sinks, outcome, size, name) if exceeds_memory(size, job) else ""
     if reason is None:
         return
-    check_size(header, job.max_pixels)
+    check_size(header, job.reading.max_pixels)
     with job.memory.reserved(size, f"{name}, which is processed as a whole ({reason})," if reason else name), job.cpu_slots.acquired():
         _write(opened, job, source, sinks, outcome)
 

@@ -180,11 +180,12 @@ def print_previews(outputs: Sequence[str]) -> None:
         return
     from imgconv.batch.inputs import first_image
     from imgconv.errors import ImageError
+    from imgconv.images import ANY_SIZE
     from imgconv.plotting.thumbnails import preview
 
     for output in outputs:
         try:
-            image = first_image(output, max_pixels=None)
+            image = first_image(output, ANY_SIZE)
         except ImageError as error:
             write_message(f"imgconv: no preview of {error}")
         else:

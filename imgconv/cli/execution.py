@@ -20,12 +20,13 @@ from imgconv.batch.sources import STDIN, read_names
 from imgconv.batch.urls import parse_path
 from imgconv.cli.app import Interrupted
 from imgconv.cli.console import Reporter, print_previews, write_json, write_message
-from imgconv.cli.option_values import layout, limit, memory, region, shard
+from imgconv.cli.option_values import layout, memory, reading, region, shard
 from imgconv.cli.options import HowOptions, MessageOptions, OnError, WhereOptions
 from imgconv.display.words import counted
 from imgconv.engine import compiled, fallback
 from imgconv.engine.parallel import default_threads
 from imgconv.errors import ImageError, UsageError
+from imgconv.images import Request
 from imgconv.recipe import Recipe
 from imgconv.registry.files import files_read
 
@@ -38,7 +39,7 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
     """Run `recipe` over `inputs`. Raises typer.Exit(1) when an input failed."""
     fallback.announce = (lambda text: None) if messages.quiet else write_message
     _check_options(inputs, where, messages)
-    max_pixels = limit(how.max_pixels)
+    request = replace(reading(how), level=how.level)
     plan = plan_run(
         inputs,
         recipe,
@@ -58,18 +59,16 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
         _check_cluster(plan, how.dask)
     elif not how.dry_run:
         compiled.prepare()
-    if _run(plan, _job(plan, recipe, where, how, messages, max_pixels), how, messages).failed:
+    if _run(plan, _job(plan, recipe, where, how, messages, request), how, messages).failed:
         raise typer.Exit(1)
 
 
-def _job(plan: Plan, recipe: Recipe, where: WhereOptions, how: HowOptions, messages: MessageOptions, max_pixels: int | None) -> Job:
+def _job(plan: Plan, recipe: Recipe, where: WhereOptions, how: HowOptions, messages: MessageOptions, request: Request) -> Job:
     return Job(
         recipe,
         plan.destination,
         quality=where.quality,
-        max_pixels=max_pixels,
-        salvage=how.salvage,
-        axes=how.axes,
+        reading=request,
         statistics=messages.json,
         description=None if how.strip else _description(recipe),
         strip=how.strip,
@@ -80,7 +79,6 @@ def _job(plan: Plan, recipe: Recipe, where: WhereOptions, how: HowOptions, messa
         dry_run=how.dry_run,
         layout=_layout(where, plan),
         region=region(how.region),
-        level=how.level,
         large=LARGE if how.memory is None else memory(how.memory),
         is_bounded=how.memory is not None,
     )
@@ -207,9 +205,7 @@ def execute_batch(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, ho
         output=where.output,
         format=where.format,
         recursive=where.recursive,
-        max_pixels=limit(how.max_pixels),
-        salvage=how.salvage,
-        axes=how.axes,
+        reading=reading(how),
         others=_other_inputs(where),
     )
     _check_batch(stack, where, messages)

@@ -67,7 +67,7 @@ def command(source: Input, what: Selection, show: ExplainOptions, how: ReadingOp
         raise UsageError(f"{'--quiz' if show.quiz else '--crop'} is for the page; add --html FILE.html")
     inputs = _checked(show.animate, source, "--animate", FORMATS)
     page_inputs = _checked(show.html, source, "--html", ["html"])
-    image, frames = first_frame(source, luma=recipe.luma, **reading(how))
+    image, frames = first_frame(source, reading(how, recipe.luma))
     if show.html is not None and page_inputs is not None:
         from imgconv.inspection.page import explanation_page
 

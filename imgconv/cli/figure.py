@@ -44,7 +44,7 @@ def command(
 
     recipe, _ = what.to_recipe(keep or ()), format_of(output, FORMATS, "-o")
     inputs = check_output(output, [source])
-    image = first_image(source, luma="also", **reading(how))
+    image = first_image(source, reading(how, "also"))
     figure(image, recipe, source, colour=what.grey is False).save(output, inputs)
 
 
@@ -52,9 +52,10 @@ def write_gallery(source: str, registry: "Registry", names: list[str], output: P
     """Draw the result of each of the named kernels."""
     from imgconv.atomic import format_of
     from imgconv.batch.inputs import first_image
+    from imgconv.images import Request
     from imgconv.plotting.figures import FORMATS, gallery_figure
 
     format_of(output, FORMATS, "-o")
     inputs = check_output(output, [source])
-    image = first_image(source, max_pixels=limit(max_pixels))
+    image = first_image(source, Request(max_pixels=limit(max_pixels)))
     gallery_figure(image, registry, names, source).save(output, inputs)

@@ -71,7 +71,7 @@ def command(
     from imgconv.fitting.learning import opened_pair
 
     def opened(name: str, luma: "Luma") -> "Raster":
-        return first_image(name, luma=luma, **reading(how))
+        return first_image(name, reading(how, luma))
 
     if len(images) % 2:
         raise UsageError(f"expected pairs of images, got {len(images)}; give BEFORE AFTER for each pair")

@@ -4,12 +4,13 @@ import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from imgconv.errors import UsageError, comma_hint
 
 if TYPE_CHECKING:
-    from imgconv.cli.options import ReadingOptions, WhereOptions
+    from imgconv.cli.options import HowOptions, ReadingOptions, WhereOptions
+    from imgconv.images import Luma, Request
     from imgconv.images.layout import Layout
     from imgconv.images.region import Region
     from imgconv.inputs import Inputs
@@ -26,9 +27,11 @@ def limit(text: str) -> int | None:
     return int(text)
 
 
-def reading(options: "ReadingOptions") -> dict[str, Any]:
-    """The keyword arguments of `imgconv.batch.inputs.first_frame`."""
-    return {"max_pixels": limit(options.max_pixels), "salvage": options.salvage, "axes": options.axes}
+def reading(options: "ReadingOptions | HowOptions", luma: "Luma" = "no") -> "Request":
+    """How the images of a command are read, and which luma of a JPEG."""
+    from imgconv.images import Request
+
+    return Request(luma, limit(options.max_pixels), options.salvage, options.axes)
 
 
 def memory(text: str) -> int:

@@ -10,9 +10,9 @@ from imgconv.cli.option_values import limit
 from imgconv.cli.options import MAX_PIXELS, WHAT, AxesOrder, Json, MaxPixels, option
 from imgconv.cli.selection import Selection
 from imgconv.errors import DoesNotFit, ImageError, UsageError
-from imgconv.modes import Axes
 
 if TYPE_CHECKING:
+    from imgconv.images import Request
     from imgconv.inspection.image_plan import ImagePlan
     from imgconv.recipe import Recipe, Shape
 
@@ -39,10 +39,11 @@ def command(
     """
     from imgconv.cli.console import print_parts, write_json, write_message
     from imgconv.display.parts import text
+    from imgconv.images import Request
 
     recipe = what.to_recipe()
     failed = printed = False
-    for source, outcome in _plans(inputs or [], shape, recipe, limit(max_pixels), axes):
+    for source, outcome in _plans(inputs or [], shape, recipe, Request(max_pixels=limit(max_pixels), axes=axes)):
         if isinstance(outcome, str):
             failed = True
             write_message(f"imgconv: {source}: {outcome}")
@@ -55,9 +56,7 @@ def command(
         raise typer.Exit(1)
 
 
-def _plans(
-    inputs: Sequence[str], shape: str | None, recipe: "Recipe", max_pixels: int | None, axes: Axes | None
-) -> "Iterator[tuple[str, ImagePlan | str]]":
+def _plans(inputs: Sequence[str], shape: str | None, recipe: "Recipe", request: "Request") -> "Iterator[tuple[str, ImagePlan | str]]":
     """The name of each image, and its plan or the error as text."""
     from imgconv.batch.inputs import headers
     from imgconv.inspection.plans import plan
@@ -71,7 +70,7 @@ def _plans(
         return
     if not inputs:
         raise UsageError("no image given; name an image, or give --shape, such as 3x224x224")
-    for name, header in headers(inputs, max_pixels, axes):
+    for name, header in headers(inputs, request):
         try:
             yield name, str(header) if isinstance(header, ImageError) else plan(recipe, shape_of(header), header.dtype, name)
         except DoesNotFit as error:

@@ -72,9 +72,10 @@ def missing_data_of(what: MissingOptions) -> "MissingData":
     if what.mask is None:
         return data
     from imgconv.batch.inputs import first_image
+    from imgconv.images import ANY_SIZE
     from imgconv.process.mask_file import MaskFile
     from imgconv.process.missing import mask_of
     from imgconv.registry.files import note_read
 
     note_read(Path(what.mask))
-    return MissingData(data.nodata, MaskFile.of(Path(what.mask)) or mask_of(first_image(what.mask, max_pixels=None)))
+    return MissingData(data.nodata, MaskFile.of(Path(what.mask)) or mask_of(first_image(what.mask, ANY_SIZE)))

@@ -4,6 +4,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,6 @@ from imgconv.cli.option_values import limit
 from imgconv.cli.options import MAX_PIXELS, WHERE, HowOptions, MaxPixels, Quiet, Recursive, option
 from imgconv.errors import ImageError, UsageError, reason
 from imgconv.inputs import Inputs
-from imgconv.modes import Axes
 from imgconv.platforms import command_of
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from imgconv.batch.pairing import Result, Results
     from imgconv.batch.planning import Plan
     from imgconv.batch.urls import AnyPath
+    from imgconv.images import Request
+    from imgconv.images.zarr_store import Readable
     from imgconv.plotting.report import Entry, Report
 
 EXAMPLES = """
@@ -55,14 +57,15 @@ def command(
     from imgconv.batch.pairing import find_results
     from imgconv.cli.console import write_message
     from imgconv.engine.parallel import default_threads
+    from imgconv.images import Request
 
-    limit_ = limit(max_pixels)
+    request = Request(max_pixels=limit(max_pixels))
     results = find_results(folder, before, recursive=recursive)
     inputs = Inputs(results.read)
     file = _page_file(str(folder / NAME) if output is None else output, "-o", inputs)
     facts = [("Results", str(folder)), *_facts(results)]
     title = folder.resolve().name or str(folder)
-    with _report(title, facts, len(results.results), default_threads(), limit_) as report:
+    with _report(title, facts, request, len(results.results), default_threads()) as report:
         for result in results.results:
             report.add(_entry_of_file(result))
         _write(report, file, inputs, quiet=quiet)
@@ -94,28 +97,21 @@ def page_of_run(name: str, plan: "Plan", job: "Job", how: HowOptions, *, quiet: 
     sources = {str(source) for source in plan.sources if source.path is not None}
     expected, workers = len(plan.sources) * len(job.recipe.names), how.jobs or default_threads()
     recipe = [("Recipe", job.description or "")]
-    with _report(f"imgconv {job.recipe.command}", recipe, expected, workers, job.max_pixels, salvage=job.salvage, axes=job.axes) as report:
+    with _report(f"imgconv {job.recipe.command}", recipe, replace(job.reading, level=None), expected, workers) as report:
         yield lambda outcome: report.add(_entry(outcome, sources))
         _write(report, file, job.inputs, quiet=quiet)
 
 
-def _report(
-    title: str,
-    facts: list[tuple[str, str]],
-    expected: int,
-    workers: int,
-    max_pixels: int | None,
-    *,
-    salvage: bool = False,
-    axes: Axes | None = None,
-) -> "Report":
+def _report(title: str, facts: list[tuple[str, str]], request: "Request", expected: int, workers: int) -> "Report":
     from imgconv.batch import paths
     from imgconv.batch.urls import parse_path
-    from imgconv.plotting.report import Reading, Report
+    from imgconv.plotting.report import Report
 
-    command = command_of(["imgconv", *sys.argv[1:]])
-    reading = Reading(lambda name: paths.path_or_bytes(parse_path(name), max_pixels), max_pixels, salvage, axes)
-    return Report(title, [("Command", command), *facts], reading, expected=expected, workers=workers)
+    def resolve(name: str) -> "Readable":
+        return paths.path_or_bytes(parse_path(name), request.max_pixels)
+
+    facts = [("Command", command_of(["imgconv", *sys.argv[1:]])), *facts]
+    return Report(title, facts, resolve, request, expected=expected, workers=workers)
 
 
 def _entry(outcome: "Outcome", sources: Collection[str]) -> "Entry":

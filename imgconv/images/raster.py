@@ -163,9 +163,13 @@ class Header:
 
 @dataclass(frozen=True)
 class Request:
-    """Options for decoding a file; see `open_frames`. With `by_rows` the image need not be in memory as a whole.
+    """How an image file is read.
 
-    `level` 0 is the first image of a file alone, 1 the largest reduced copy of it.
+    `luma` selects the Y channel that a JPEG stores, which other formats lack: `only` gives it as one grey channel (the header still
+    counts three), `also` gives it in `Raster.luma` with the colours. An image of more than `max_pixels` is refused, None lifts the limit.
+    `salvage` uses the readable part of a damaged file. `axes` is the order of the axes of an array of three, which its shape decides
+    otherwise. With `by_rows` a format that gives rows may have MOST_STREAMED pixels, which the caller does not hold in memory together.
+    `level` is the number of a reduced copy of a TIFF file or an OME-Zarr image, 0 its first image alone.
     """
 
     luma: Luma = "no"
@@ -202,6 +206,10 @@ class Request:
                 f"{header.frames} frames of {width}x{height} are {pixels} pixels, more than the limit of {self.max_pixels}; "
                 "raise it with --max-pixels"
             )
+
+
+DEFAULT_REQUEST = Request()
+ANY_SIZE = Request(max_pixels=None)
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from imgconv.errors import ImageError
 from imgconv.images.damage import DamageError, image_errors, read_exactly
 from imgconv.images.formats import FORMATS, INPUTS, SIGNATURE_LENGTH, foreign, sniff
-from imgconv.images.raster import DEFAULT_MAX_PIXELS, Decoder, Header, Luma, Raster, Request
+from imgconv.images.raster import DEFAULT_MAX_PIXELS, DEFAULT_REQUEST, Decoder, Header, Raster, Request
 from imgconv.images.rows import RowReader
 from imgconv.images.zarr_store import Readable, Store, is_zarr
-from imgconv.modes import Axes
 
 if TYPE_CHECKING:
     from imgconv.images.region import Region
@@ -61,7 +60,7 @@ def _most_bytes(name: str, beginning: bytes, max_pixels: int | None) -> int:
     """Return the most bytes that an image needs of which the first ones are known."""
     most = max_pixels or 1 << 40
     try:
-        header = read_header(beginning, max_pixels=max_pixels)
+        header = read_header(beginning, Request(max_pixels=max_pixels))
     except ImageError:
         if name in _WHOLE_FILES:
             return 2 * most
@@ -117,35 +116,20 @@ class Frames:
             self._file.close()
 
 
-def open_frames(
-    source: Readable,
-    *,
-    luma: Luma = "no",
-    max_pixels: int | None = DEFAULT_MAX_PIXELS,
-    salvage: bool = False,
-    axes: Axes | None = None,
-    by_rows: bool = False,
-    level: int | None = None,
-) -> Frames:
+def open_frames(source: Readable, request: Request = DEFAULT_REQUEST) -> Frames:
     """Open an image file, the bytes of one, or a Zarr; only the header is read, and frames are decoded when the iteration reaches them.
 
-    `luma` selects the Y channel that a JPEG stores, which other formats lack: `only` gives it as one grey channel (the header still
-    counts three), `also` gives it in `Raster.luma` with the colours. An image of more than `max_pixels` is refused, None lifts the limit.
-    `salvage` uses the readable part of a damaged file. `axes` is the order of the axes of an array of three, which its shape decides
-    otherwise. With `by_rows` a format that gives rows may have MOST_STREAMED pixels, which the caller does not hold in memory together.
-    `level` is the number of a reduced copy of a TIFF file or an OME-Zarr image, 0 its first image alone.
     Raises ImageError with the reason, without the name of the file, and MissingExtra for HEIC without pillow-heif.
 
     >>> with open_frames(b"P5 2 1 255 ab") as images:
     ...     [image.pixels.ravel().tolist() for image in images]
     [[97, 98]]
     """
-    request = Request(luma, max_pixels, salvage, axes, by_rows, level)
     store = Store(source) if isinstance(source, Path) and is_zarr(source) else source
     if isinstance(store, Store):
         return _open_store(store, request)
     with image_errors("cannot be read"):
-        file = _opened(store, max_pixels)
+        file = _opened(store, request.max_pixels)
     with ExitStack() as stack:
         stack.callback(file.close)
         frames = Frames(file, _decoder(file, request))
@@ -153,13 +137,13 @@ def open_frames(
     return frames
 
 
-def read_header(source: Readable, *, max_pixels: int | None = DEFAULT_MAX_PIXELS, axes: Axes | None = None) -> Header:
+def read_header(source: Readable, request: Request = DEFAULT_REQUEST) -> Header:
     """Return size, channels, depth and number of frames of an image file, or of the bytes of one. Decodes nothing.
 
     >>> read_header(b"P5 2 1 255 ab").size
     (1, 2)
     """
-    with open_frames(source, max_pixels=max_pixels, axes=axes) as frames:
+    with open_frames(source, request) as frames:
         return frames.header
 
 
@@ -170,9 +154,7 @@ def check_size(header: Header, max_pixels: int | None) -> None:
     request.check_frames(header)
 
 
-def read_stream(
-    stream: BinaryIO, *, luma: Luma = "no", max_pixels: int | None = DEFAULT_MAX_PIXELS, salvage: bool = False, axes: Axes | None = None
-) -> Iterator[Frames]:
+def read_stream(stream: BinaryIO, request: Request = DEFAULT_REQUEST) -> Iterator[Frames]:
     """Yield the images of a binary stream in order, without reading past the end of one before the caller requests the next.
 
     PNM, PAM, PFM, PNG and npy images can follow each other; any other format takes the whole stream. Memory is bounded by one frame, or
@@ -182,7 +164,6 @@ def read_stream(
     >>> [[frame.size for frame in images] for images in read_stream(BytesIO(b"P5 2 1 255 abP5 1 1 255 c"))]
     [[(1, 2)], [(1, 1)]]
     """
-    request = Request(luma, max_pixels, salvage, axes)
     for number in count(1):
         with _named(number):
             head = _next_bytes(stream)
@@ -298,7 +279,7 @@ def _open(stream: _LookAhead, head: bytes, request: Request, first: bool) -> Fra
                 jpeg.check_one_image(data)
     else:
         raise DamageError("expected a PNM, PNG or npy image after the previous one")
-    return open_frames(data, luma=request.luma, max_pixels=request.max_pixels, salvage=request.salvage, axes=request.axes)
+    return open_frames(data, request)
 
 
 def _one_png(file: BinaryIO, request: Request) -> bytes:

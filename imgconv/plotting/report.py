@@ -19,8 +19,8 @@ from markupsafe import Markup
 from imgconv.ahead import submitted
 from imgconv.display.web import document_head
 from imgconv.errors import ImgconvError
+from imgconv.images import ANY_SIZE, Request
 from imgconv.images.zarr_store import Readable
-from imgconv.modes import Axes
 from imgconv.plotting.exhibits import size_text
 from imgconv.plotting.thumbnails import Thumbnail, thumbnail
 
@@ -46,33 +46,33 @@ class Entry:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class Reading:
-    """How a report reads images: `resolve` returns what to open for a name; the limits are those of `open_frames`."""
-
-    resolve: Callable[[str], Readable] = Path
-    max_pixels: int | None = None
-    salvage: bool = False
-    axes: Axes | None = None
-
-
 class Report:
     """A page under construction, used as a context manager; the end of its block releases the threads and the temporary file.
 
-    `facts`, names and values, are at the top of the page; `expected`, the number of results, determines the size of the images. `results`
-    counts the results so far, `failures` lists names and reasons.
+    `facts`, names and values, are at the top of the page; `expected`, the number of results, determines the size of the images. `resolve`
+    returns what to open for a name, and `request` says how it is read. `results` counts the results so far, `failures` lists names and
+    reasons.
 
     >>> from io import BytesIO
-    >>> with Report("edges", [], Reading(), expected=1, workers=1) as report:
+    >>> with Report("edges", [], expected=1, workers=1) as report:
     ...     report.add(Entry("lost.jpg", error="no such file"))
     ...     report.write(file := BytesIO())
     >>> b"no such file" in file.getvalue()
     True
     """
 
-    def __init__(self, title: str, facts: Sequence[tuple[str, str]], reading: Reading, *, expected: int, workers: int):
+    def __init__(
+        self,
+        title: str,
+        facts: Sequence[tuple[str, str]],
+        resolve: Callable[[str], Readable] = Path,
+        request: Request = ANY_SIZE,
+        *,
+        expected: int,
+        workers: int,
+    ):
         self.results, self.failures = 0, list[tuple[str, str]]()
-        self._title, self._facts, self._reading = title, facts, reading
+        self._title, self._facts, self._resolve, self._request = title, facts, resolve, request
         self._longest = LARGE if expected <= FEW else SMALL
         self._cards = TemporaryFile("w+", encoding="utf-8", newline="\n")  # noqa: SIM115  __exit__ closes it
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="imgconv-report")
@@ -132,8 +132,7 @@ class Report:
     def _thumbnail(self, path: str) -> Thumbnail | str:
         """A small version of a file, or the reason why it cannot be shown."""
         try:
-            source, limit = self._reading.resolve(path), self._reading.max_pixels
-            return thumbnail(source, longest=self._longest, max_pixels=limit, salvage=self._reading.salvage, axes=self._reading.axes)
+            return thumbnail(self._resolve(path), self._longest, self._request)
         except (ImgconvError, OSError, MemoryError) as error:  # other images can still be shown
             return str(error) or "not enough memory to show it"
 

@@ -14,10 +14,9 @@ from imgconv.errors import ImageError
 from imgconv.filters.color import max_value_of
 from imgconv.filters.output_range import finite_extremes
 from imgconv.functional import adaptive_avg_pool2d
-from imgconv.images import Raster, encode, open_frames
+from imgconv.images import ANY_SIZE, Raster, Request, encode, open_frames
 from imgconv.images.zarr_store import Readable, is_zarr
 from imgconv.inspection.cells import filter_input
-from imgconv.modes import Axes
 from imgconv.process import process
 from imgconv.recipe import Pool, Recipe
 
@@ -45,9 +44,7 @@ class Thumbnail:
         return max(self.original) <= TINY
 
 
-def thumbnail(
-    source: Readable, *, longest: int, max_pixels: int | None = None, salvage: bool = False, axes: Axes | None = None
-) -> Thumbnail:
+def thumbnail(source: Readable, longest: int, request: Request = ANY_SIZE) -> Thumbnail:
     """Return the first frame of a file, or of its bytes, averaged to at most `longest` pixels along a side.
 
     Floats outside of 0 to 1 are scaled from their smallest to their largest value; transparency is preserved.
@@ -55,7 +52,7 @@ def thumbnail(
     """
     if isinstance(source, Path) and not os.path.isfile(source) and not is_zarr(source):  # opening a pipe could wait forever
         raise ImageError("no such file")
-    with open_frames(source, max_pixels=max_pixels, salvage=salvage, axes=axes) as frames:
+    with open_frames(source, request) as frames:
         image = next(iter(frames))
     small = _shrunk_image(image, longest)
     file = BytesIO()

@@ -8,10 +8,11 @@ from weakref import finalize
 
 from imgconv.arrays import Array
 from imgconv.errors import ImageError
-from imgconv.images import Raster, open_frames
+from imgconv.images import ANY_SIZE, Raster, Request, open_frames
 from imgconv.images.rows import HeldRows
 from imgconv.process.missing import mask_of
 
+BY_ROWS = Request(max_pixels=None, by_rows=True)
 LARGE = 1 << 22  # pixels; a smaller mask is read at once
 
 
@@ -30,7 +31,7 @@ class MaskFile:
     @classmethod
     def of(cls, path: Path) -> "MaskFile | None":
         """The mask in a file; None where it is small, or cannot be read by rows."""
-        with suppress(ImageError, OSError), open_frames(path, max_pixels=None, by_rows=True) as frames:
+        with suppress(ImageError, OSError), open_frames(path, BY_ROWS) as frames:
             height, width = frames.header.size
             if height * width >= LARGE and frames.rows() is not None:
                 return cls(path.absolute(), (height, width))  # workers of a cluster have other folders
@@ -43,7 +44,7 @@ class MaskFile:
     def __getitem__(self, rows: slice) -> Array:
         first, last, _ = rows.indices(self.shape[0])
         if last - first == self.shape[0]:
-            with self._named(), open_frames(self._path, max_pixels=None) as frames:
+            with self._named(), open_frames(self._path, ANY_SIZE) as frames:
                 return mask_of(next(iter(frames)))
         with self._named():
             held = self._held or self._open()
@@ -53,7 +54,7 @@ class MaskFile:
         return {**self.__dict__, "_held": None}
 
     def _open(self) -> HeldRows:
-        frames = open_frames(self._path, max_pixels=None, by_rows=True)
+        frames = open_frames(self._path, BY_ROWS)
         finalize(self, frames.close)
         rows = frames.rows()
         if rows is None or frames.header.size != self.shape:

@@ -20,6 +20,7 @@ from imgconv.batch.run import run_sources
 from imgconv.batch.sources import list_sources
 from imgconv.batch.urls import parse_path
 from imgconv.errors import ImageError, UsageError
+from imgconv.images import Request
 from imgconv.images.layout import Layout
 from imgconv.recipe import filter_recipe
 
@@ -141,11 +142,11 @@ def test_what_is_not_there_fails_alone(memory, photos):
     found = outcomes(["memory://photos/a.png", "memory://photos/none.png", "memory://none/"], "memory://out/")
     assert [outcome.error for outcome in found] == [None, *["no such file or directory"] * 2]
     with pytest.raises(ImageError, match=r"memory://photos/none\.png: no such file"):
-        first_image("memory://photos/none.png", max_pixels=None)
+        first_image("memory://photos/none.png", Request())
 
 
 def test_commands_that_look_take_addresses_too(photos):
-    assert first_image("memory://photos/b.jpg", max_pixels=None).size == (400, 600)
+    assert first_image("memory://photos/b.jpg", Request()).size == (400, 600)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from PIL import Image
 from processes import IMGCONV, environment, started
 from zarr_files import COLOURS, levels, write, write_ome
 
-from imgconv.images import open_frames
+from imgconv.images import Request, open_frames
 
 pytestmark = pytest.mark.sweep(2)
 
@@ -234,7 +234,7 @@ def test_chunks_that_are_still_written_after_an_error_leave_nothing(tmp_path):
 def test_levels_are_averages(photo, tmp_path):
     imgconv("filter", photo, "-k", "identity", "-o", tmp_path / "a.zarr", "--pyramid", "--tile", "64", "--memory", "1M")
     imgconv("pool", photo, "--mode", "avg", "-o", tmp_path / "half.png")
-    with open_frames(tmp_path / "a.zarr", level=1) as level, open_frames(tmp_path / "half.png") as expected:
+    with open_frames(tmp_path / "a.zarr", Request(level=1)) as level, open_frames(tmp_path / "half.png") as expected:
         np.testing.assert_array_equal(next(iter(level)).pixels, next(iter(expected)).pixels)
     assert "3 reduced copies" in refused(1, "edge", tmp_path / "a.zarr", "--level", "4", "-o", tmp_path / "x.png")
     assert "no reduced copies" in refused(1, "edge", photo, "--level", "1", "-o", tmp_path / "x.png")

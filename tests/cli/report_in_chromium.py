@@ -9,7 +9,7 @@ from command import SAMPLES, imgconv
 from PIL import Image
 from processes import wait_for
 
-from imgconv.plotting.report import Entry, Reading, Report
+from imgconv.plotting.report import Entry, Report
 
 EVIL = "<script>alert(1)<img src=x onerror=alert(2)>.jpg"
 MANY = 1000
@@ -185,7 +185,7 @@ def thousand(folder, tmp_path_factory):
     """A page of a thousand images, and its size in bytes."""
     path = tmp_path_factory.mktemp("many") / "many.html"
     photo, made = str(folder / "photos" / "camera.png"), str(folder / "maps" / "camera.edge.png")
-    with Report("many", [], Reading(), expected=MANY, workers=2) as many, path.open("wb") as file:
+    with Report("many", [], expected=MANY, workers=2) as many, path.open("wb") as file:
         for number in range(MANY):
             many.add(Entry(f"photos/{number:04}.png", photo, [made]))
         many.write(file)

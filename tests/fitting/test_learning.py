@@ -11,7 +11,7 @@ from imgconv.filters.color import luma
 from imgconv.fitting import least_squares
 from imgconv.fitting.gradient_descent import descend
 from imgconv.fitting.learning import learn
-from imgconv.images import Metadata, Raster, open_frames
+from imgconv.images import Metadata, Raster, Request, open_frames
 from imgconv.process import process
 from imgconv.recipe import MissingData, filter_recipe
 from imgconv.registry import Kernel, Registry
@@ -30,7 +30,7 @@ SMALL = {  # by their names, members of banks too
 
 @pytest.fixture(scope="module")
 def photo():
-    with open_frames(SAMPLES / "coffee.jpg", luma="only") as opened:
+    with open_frames(SAMPLES / "coffee.jpg", Request("only")) as opened:
         return next(iter(opened))
 
 

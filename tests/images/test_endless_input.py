@@ -8,7 +8,7 @@ from command import SAMPLES
 from PIL import Image
 
 from imgconv.errors import ImageError
-from imgconv.images import open_frames, read_stream, read_whole
+from imgconv.images import Request, open_frames, read_stream, read_whole
 
 MEGABYTE = 1 << 20
 
@@ -91,7 +91,7 @@ def test_an_image_larger_than_the_free_bytes_is_read_whole():
 def test_the_limit_on_pixels_counts_all_frames(name):
     frames, file = [Image.new("RGB", (30, 20), (0, 50 * n, 250 - 50 * n)) for n in range(5)], BytesIO()
     frames[0].save(file, name, save_all=True, append_images=frames[1:])
-    with open_frames(file.getvalue(), max_pixels=3000) as images:
+    with open_frames(file.getvalue(), Request(max_pixels=3000)) as images:
         assert images.header.frames == 5
     with pytest.raises(ImageError, match="5 frames of 30x20 are 3000 pixels, more than the limit of 2999; raise it with --max-pixels"):
-        open_frames(file.getvalue(), max_pixels=2999)
+        open_frames(file.getvalue(), Request(max_pixels=2999))

@@ -16,7 +16,7 @@ from image_files import every_file, exact_files, photo, png, png_chunk, read, sa
 from PIL import Image
 
 from imgconv.errors import ImageError, ImgconvError
-from imgconv.images import open_frames, read_header, read_stream
+from imgconv.images import Request, open_frames, read_header, read_stream
 from imgconv.images.damage import image_errors
 
 FILES = every_file()
@@ -104,8 +104,8 @@ def test_the_limit_can_be_set_and_lifted_without_pillow():
     data = saved(Image.new("1", (20000, 9001)), "PNG")
     with pytest.raises(ImageError, match=r"180020000 pixels.* limit of 178956970"):
         read_header(data)
-    assert read_header(data, max_pixels=None).size == (9001, 20000)
-    assert read_header(data, max_pixels=180_020_000).size == (9001, 20000)
+    assert read_header(data, Request(max_pixels=None)).size == (9001, 20000)
+    assert read_header(data, Request(max_pixels=180_020_000)).size == (9001, 20000)
     with pytest.raises(ImageError, match="limit of 100"):
         read(FILES["jpeg"], max_pixels=100)
 
@@ -285,7 +285,7 @@ def test_a_png_without_its_last_chunk_is_an_error():
 def test_every_page_is_checked_against_the_limit():
     pages = [Image.new("L", (20, 10)), Image.new("L", (40, 30))]
     data = saved(pages[0], "TIFF", save_all=True, append_images=pages[1:])
-    with open_frames(data, max_pixels=1000) as images:
+    with open_frames(data, Request(max_pixels=1000)) as images:
         frames = iter(images)
         assert next(frames).size == (10, 20)
         with pytest.raises(ImageError, match=r"40x30 .* limit of 1000"):

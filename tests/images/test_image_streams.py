@@ -10,7 +10,7 @@ from image_files import every_file, npy, png, read, saved, tiff
 from PIL import Image
 
 from imgconv.errors import ImageError
-from imgconv.images import read_stream
+from imgconv.images import Request, read_stream
 
 FILES = every_file()
 PNG = png(2, 1, 8, 0, [b"ab"])
@@ -44,7 +44,7 @@ class Pipe(io.RawIOBase):
 
 
 def frames_of(stream, **options):
-    return [frame.pixels for images in read_stream(stream, **options) for frame in images]
+    return [frame.pixels for images in read_stream(stream, Request(**options)) for frame in images]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -114,7 +114,7 @@ def test_the_first_is_available_while_the_pipe_stays_open(name):
 def test_a_broken_last_image_is_numbered_after_the_good_ones(tail, reason):
     good = []
     with pytest.raises(ImageError) as caught:
-        for images in read_stream(Pipe(FOLLOWING["pgm"] * 2 + tail), max_pixels=1000):
+        for images in read_stream(Pipe(FOLLOWING["pgm"] * 2 + tail), Request(max_pixels=1000)):
             good += list(images)
     assert len(good) == 2
     assert reason in str(caught.value)

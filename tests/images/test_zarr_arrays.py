@@ -12,7 +12,7 @@ from zarr_files import COLOURS, levels, write, write_ome
 
 import imgconv
 from imgconv.errors import ImageError, MissingExtra
-from imgconv.images import Raster, encode, fitted, open_frames, read_header
+from imgconv.images import Raster, Request, encode, fitted, open_frames, read_header
 from imgconv.images.layout import Layout
 from imgconv.images.raster import Metadata
 from imgconv.images.zarr_store import Store
@@ -25,7 +25,7 @@ MAPS = np.moveaxis(levels(5, "float32", SIZE), 2, 0)
 
 
 def frames_of(path, **options):
-    with open_frames(path, **options) as frames:
+    with open_frames(path, Request(**options)) as frames:
         return list(frames)
 
 

@@ -11,7 +11,7 @@ from firefox import browsing_in_firefox
 
 from imgconv.batch.inputs import first_image
 from imgconv.filters.color import max_value_of
-from imgconv.images import Raster
+from imgconv.images import Raster, Request
 from imgconv.images.transfer import gamma, of_cicp
 from imgconv.inspection.page import explanation_page
 from imgconv.inspection.page.photo import page_photo
@@ -83,7 +83,7 @@ def settings_of(recipe, image):
 
 def small_image(rng, kind, channels=3):
     """A photograph of 41x53 pixels with noise and flat parts."""
-    photo = first_image(str(SAMPLES / "chelsea.jpg"), max_pixels=None).pixels[100:141, 150:203, :channels].astype(np.int64)
+    photo = first_image(str(SAMPLES / "chelsea.jpg"), Request()).pixels[100:141, 150:203, :channels].astype(np.int64)
     photo[:9, :12] = rng.choice([0, 255])
     if kind == "uint16":
         return Raster((photo * 257 + rng.integers(-100, 100, photo.shape)).clip(0, 65535).astype(np.uint16))
@@ -299,7 +299,7 @@ def test_whole_maps_of_networks_equal_those_of_imgconv(tab, tmp_path, monkeypatc
 @pytest.mark.parametrize("step", [Canny(), Canny(0), Canny(2.5, 20, 90), Canny(1, 70, 90, percent=True)], ids=repr)
 @pytest.mark.parametrize("has_missing", [False, True], ids=["complete", "missing"])
 def test_canny_equals_that_of_imgconv(tab, tmp_path, step, has_missing):
-    image, recipe = first_image(str(SAMPLES / "astronaut.jpg"), luma="only", max_pixels=None), Recipe("canny", step)
+    image, recipe = first_image(str(SAMPLES / "astronaut.jpg"), Request("only")), Recipe("canny", step)
     if has_missing:
         rows, columns = np.indices(image.size)
         valid = (np.hypot(rows - 100, columns - 250) > 60) & (columns % 97 != 50)

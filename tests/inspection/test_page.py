@@ -16,7 +16,7 @@ from command import PHOTO, SAMPLES, imgconv, refused
 import imgconv as api
 from imgconv.batch.inputs import first_image
 from imgconv.errors import DoesNotFit, UsageError
-from imgconv.images import Raster
+from imgconv.images import Raster, Request
 from imgconv.inspection.page import bundle, explanation_page
 from imgconv.modes import Morphology
 from imgconv.process.missing import located
@@ -52,7 +52,7 @@ def data_of(page):
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.command)
 @pytest.mark.parametrize("name", ["chelsea.jpg", "camera.png", "logo_transparent.png", "ramp_16bit.png", "animated.gif"])
 def test_pages_of_the_samples_are_small(recipe, name):
-    image = first_image(str(SAMPLES / name), luma=recipe.luma, max_pixels=None)
+    image = first_image(str(SAMPLES / name), Request(recipe.luma))
     page = explanation_page(image, recipe, source=name)
     assert len(page.html.encode()) < bundle.LARGEST
     photo = data_of(page)["photo"]

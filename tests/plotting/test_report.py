@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from imgconv.errors import ImageError
+from imgconv.images import Request
 from imgconv.plotting import report as reports
-from imgconv.plotting.report import Entry, Reading, Report, visible
+from imgconv.plotting.report import Entry, Report, visible
 from imgconv.plotting.thumbnails import thumbnail
 
 VOID = {"meta", "link", "img", "input"}
@@ -45,8 +46,8 @@ class Parsed(HTMLParser):
         return [(its, "".join(texts)) for name, its, texts in self.elements if name == tag and kind in (None, its.get("class"))]
 
 
-def page_of(*entries, title="edges", facts=(), expected=1, reading=None):
-    with Report(title, facts, reading or Reading(), expected=expected, workers=2) as report:
+def page_of(*entries, title="edges", facts=(), expected=1):
+    with Report(title, facts, expected=expected, workers=2) as report:
         for entry in entries:
             report.add(entry)
         report.write(file := BytesIO())
@@ -149,7 +150,7 @@ def test_thumbnails_are_averages_of_what_they_stand_for(dtype, tmp_path):
     rows, columns = np.mgrid[:400, :96]
     values = (rows / 399 + (rows + columns) % 2).astype(np.float32) / 2  # a ramp, and single pixels of which none may win
     np.save(tmp_path / "a.npy", values if dtype == "float32" else np.rint(values * np.iinfo(dtype).max).astype(dtype))
-    made = thumbnail(tmp_path / "a.npy", longest=50)
+    made = thumbnail(tmp_path / "a.npy", 50)
     assert made.size == (50, 12) and made.original == (400, 96) and not made.alpha
     seen = np.asarray(Image.open(BytesIO(made.webp)).convert("L"), np.float32)
     assert np.abs(seen - 255 * ((np.arange(50)[:, None] + 0.5) / 100 + 0.25)).max() < 8  # which packing may lose
@@ -157,7 +158,7 @@ def test_thumbnails_are_averages_of_what_they_stand_for(dtype, tmp_path):
 
 def test_thumbnails_keep_transparency_and_no_metadata(tmp_path):
     drawn(tmp_path / "a.png", (300, 200), "RGBA", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0")
-    made = thumbnail(tmp_path / "a.png", longest=100)
+    made = thumbnail(tmp_path / "a.png", 100)
     with Image.open(BytesIO(made.webp)) as image:
         assert made.alpha and image.mode == "RGBA" and "exif" not in image.info and "icc_profile" not in image.info
 
@@ -165,6 +166,6 @@ def test_thumbnails_keep_transparency_and_no_metadata(tmp_path):
 def test_what_is_no_file_is_not_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     with pytest.raises(ImageError, match="no such file"):
-        thumbnail(tmp_path / "pipe.png", longest=100)
+        thumbnail(tmp_path / "pipe.png", 100)
     with pytest.raises(ImageError, match="more than the limit"):
-        thumbnail(BytesIO(b"P5 2 1 255 ab").getvalue(), longest=100, max_pixels=1)
+        thumbnail(BytesIO(b"P5 2 1 255 ab").getvalue(), 100, Request(max_pixels=1))
