@@ -275,9 +275,9 @@ def test_long_paths(path, expected):
 def test_patterns_that_no_shell_expands(tmp_path):
     for name in ("b.jpg", "a.jpg", "a[1].jpg", "a1.jpg", ".hidden.jpg", "c.txt"):
         (tmp_path / name).touch()
-    listed = [source.path.name for source in list_sources([f"{tmp_path}/*.jpg"], frozenset([".jpg"]))]
+    listed = [source.path.name for source in list_sources([f"{tmp_path}/*.jpg"])]
     assert listed == ["a.jpg", "a1.jpg", "a[1].jpg", "b.jpg"]
-    assert [source.path.name for source in list_sources([f"{tmp_path}/a[1].jpg"], frozenset([".jpg"]))] == ["a[1].jpg"]
+    assert [source.path.name for source in list_sources([f"{tmp_path}/a[1].jpg"])] == ["a[1].jpg"]
 
 
 def test_backslashes_in_steps():

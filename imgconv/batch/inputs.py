@@ -7,7 +7,7 @@ from imgconv.batch.paths import path_or_bytes
 from imgconv.batch.sources import STDIN, list_sources
 from imgconv.batch.urls import AnyPath, parse_path
 from imgconv.errors import ImageError, reason
-from imgconv.images import IMAGE_EXTENSIONS, Header, Raster, Request, open_frames, read_header, read_whole
+from imgconv.images import Header, Raster, Request, open_frames, read_header, read_whole
 from imgconv.images.zarr_store import Readable
 
 
@@ -29,7 +29,7 @@ def first_frame(name: str, request: Request) -> tuple[Raster, int]:
 
 def headers(inputs: Sequence[str], request: Request) -> Iterator[tuple[str, Header | ImageError]]:
     """Yield the name and the header, or the error, of every image in `inputs`; nothing is decoded."""
-    for source in list_sources(inputs, IMAGE_EXTENSIONS):
+    for source in list_sources(inputs):
         try:
             yield str(source), read_header(_contents(source.path, request.max_pixels), request)
         except ImageError as error:

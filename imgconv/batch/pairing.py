@@ -49,7 +49,7 @@ def find_results(folder: Path, inputs: Path | None = None, *, recursive: bool = 
     for path in (folder, inputs):
         if path is not None and not os.path.isdir(path):
             raise UsageError(f"expected a folder, got {path}; give the folder that a run wrote to, or the one with its inputs")
-    sources = list_sources([], IMAGE_EXTENSIONS, recursive=recursive, exact=[str(folder)])
+    sources = list_sources([], recursive=recursive, exact=[str(folder)])
     candidates = [(source.relative, result) for source in sources if (result := _read(source)) is not None]
     names = [name for name, _ in candidates]
     chosen = InputFolder(inputs) if inputs is not None else _best_folder(folder, names)

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from imgconv.batch.destinations import Destination, destination_for
 from imgconv.batch.protection import OutputNames, check_outputs, fold_case, inputs_of
-from imgconv.batch.sources import Source, list_sources
+from imgconv.batch.sources import FileNames, Source
 from imgconv.batch.urls import AnyPath, Url
-from imgconv.errors import ImageError, UsageError
-from imgconv.images import IMAGE_EXTENSIONS
+from imgconv.errors import UsageError
 from imgconv.images.formats import OUTPUTS
 from imgconv.inputs import Inputs
 from imgconv.recipe import Recipe
@@ -31,38 +29,26 @@ class Plan:
 
 
 def plan_run(
-    inputs: Sequence[str],
-    recipe: Recipe,
-    *,
-    exact: Sequence[str] = (),
-    output: str | None = None,
-    format: str | None = None,
-    quality: int | None = None,
-    recursive: bool = True,
-    shard: tuple[int, int] = (1, 1),
-    others: Sequence[Path] = (),
-    page: AnyPath | None = None,
+    files: FileNames, recipe: Recipe, *, quality: int | None = None, shard: tuple[int, int] = (1, 1), page: AnyPath | None = None
 ) -> Plan:
-    """Plan a run of `recipe` over `inputs`; names in `exact` are neither patterns nor standard input.
+    """Plan a run of `recipe` over `files`; `page` is the file of its report.
 
-    `others` are files besides images that the run reads, such as weights, and `page` is the file of its report.
     With `shard` (I, N) the plan has every N-th source from the I-th on, in the order of their names; all sources are checked.
     Raises UsageError for options that contradict each other, outputs with the same name, or an output that is an input;
     ImageError for folders without images.
     """
-    destination = destination_for(output, format, [*inputs, *exact], len(recipe.names))
+    destination = destination_for(files.output, files.format, [*files.inputs, *files.exact], len(recipe.names))
     holds_floats = "float32" in OUTPUTS[destination.format].dtypes
     recipe.check_format(destination.format, holds_floats=holds_floats)
     if quality is not None and not OUTPUTS[destination.format].lossy:
         raise UsageError(f"--quality has no effect on {destination.format}; leave it out, or choose jpeg, webp or avif with --format")
-    listed = list_sources(inputs, IMAGE_EXTENSIONS, recursive=recursive, exact=exact)
-    sources, notes = with_distinct_names(_without_own_outputs(listed, destination, recipe), destination)
+    sources, notes = with_distinct_names(_without_own_outputs(files.sources(), destination, recipe), destination)
     if not sources:
-        raise ImageError(f"no images in {', '.join(inputs) or 'the list'}; give files, or a folder with images")
+        raise files.no_images()
     if destination.file is not None and len(sources) > 1:
         raise UsageError(f"{len(sources)} inputs do not fit in {destination.file}; give a folder with -o")
     _check_writable(destination, sources)
-    protected = inputs_of(sources, others)
+    protected = inputs_of(sources, files.others)
     names = check_outputs(sources, (_outputs(destination, source, recipe) for source in sources), protected, destination.folder)
     if destination.stdout:
         protected.refuse_stdout()

@@ -2,14 +2,14 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from imgconv.batch import paths
 from imgconv.batch.urls import AnyPath, Url, parse_path
 from imgconv.errors import ImageError, UsageError, reason
-from imgconv.images import ANY_SIZE, read_header
+from imgconv.images import ANY_SIZE, IMAGE_EXTENSIONS, read_header
 from imgconv.images.formats import FORMATS, SIGNATURE_LENGTH, sniff
 from imgconv.images.zarr_store import SUFFIX, is_zarr
 from imgconv.platforms import local_name, reachable
@@ -48,12 +48,35 @@ class Source:
         return "standard input" if self.path is None else str(self.path)
 
 
-def list_sources(inputs: Iterable[str], extensions: frozenset[str], *, recursive: bool = True, exact: Iterable[str] = ()) -> list[Source]:
+@dataclass(frozen=True)
+class FileNames:
+    """The files of a run as they are named: inputs, those in lists (`exact`), and where results go.
+
+    Names in `exact` are neither patterns nor standard input. `others` are files besides images that the run reads, such as weights.
+    """
+
+    inputs: Sequence[str]
+    exact: Sequence[str] = ()
+    output: str | None = None
+    format: str | None = None
+    recursive: bool = True
+    others: Sequence[Path] = ()
+
+    def sources(self) -> list[Source]:
+        """Return the sources of all inputs, see `list_sources`."""
+        return list_sources(self.inputs, recursive=self.recursive, exact=self.exact)
+
+    def no_images(self) -> ImageError:
+        """Return the error of a run whose inputs contain no image."""
+        return ImageError(f"no images in {', '.join(self.inputs) or 'the list'}; give files, or a folder with images")
+
+
+def list_sources(inputs: Iterable[str], *, recursive: bool = True, exact: Iterable[str] = ()) -> list[Source]:
     """List all inputs, each file once: files in the order given, the contents of folders and patterns in the order of names.
 
-    In folders only regular files with one of `extensions` (lower case, with the dot) count, files without an extension whose contents are
-    an image, and the folders of Zarr arrays, which are one image each; hidden files and folders, links to folders, FIFOs
-    and devices are skipped. A file that does not exist is listed, and fails when it is opened. Names in `exact` are neither patterns nor
+    In folders only regular files with the extension of an image count, files without an extension whose contents are an image, and the
+    folders of Zarr arrays, which are one image each; hidden files and folders, links to folders, FIFOs and devices are skipped. A file that
+    does not exist is listed, and fails when it is opened. Names in `exact` are neither patterns nor
     standard input. Raises UsageError for an empty name, or an unknown kind of URL.
     """
     sources: dict[str, Source] = {}
@@ -61,7 +84,7 @@ def list_sources(inputs: Iterable[str], extensions: frozenset[str], *, recursive
     for name, is_exact in [*((name, False) for name in inputs), *((name, True) for name in exact)]:
         if not name:
             raise UsageError("an input is an empty name; give a file, a folder, or - for standard input")
-        for source in _expand(name, extensions, recursive, is_exact):
+        for source in _expand(name, recursive, is_exact):
             key = STDIN if source.path is None else folders.resolve(source.path)
             if key not in sources:
                 sources[key] = source
@@ -108,16 +131,16 @@ def read_names(file: str) -> list[str]:
     return [os.fsdecode(name) for name in names]
 
 
-def _expand(name: str, extensions: frozenset[str], recursive: bool, exact: bool) -> Iterator[Source]:
+def _expand(name: str, recursive: bool, exact: bool) -> Iterator[Source]:
     path = parse_path(name)
     if name == STDIN and not exact:
         yield Source(None, PurePath("stdin"))
     elif paths.is_zarr(path):
         yield Source(path, _zarr_name(path))
     elif isinstance(path, Url):
-        yield from _remote(path, extensions, recursive, exact)
+        yield from _remote(path, recursive, exact)
     elif paths.is_folder(path):
-        yield from _folder(path, extensions, recursive)
+        yield from _folder(path, recursive)
     elif not exact and any(sign in name.removeprefix(path.anchor) for sign in WILDCARDS) and not os.path.lexists(name):
         for match in _glob(path) or [path]:
             yield Source(match, PurePath(match.name))
@@ -125,7 +148,7 @@ def _expand(name: str, extensions: frozenset[str], recursive: bool, exact: bool)
         yield Source(path, PurePath(path.name))
 
 
-def _remote(url: Url, extensions: frozenset[str], recursive: bool, exact: bool) -> Iterator[Source]:
+def _remote(url: Url, recursive: bool, exact: bool) -> Iterator[Source]:
     """Expand a URL by the rules for local folders and patterns."""
     from imgconv.batch import remote
 
@@ -133,7 +156,7 @@ def _remote(url: Url, extensions: frozenset[str], recursive: bool, exact: bool) 
         if remote.is_folder(url):
             for name, file in remote.list_files(url, recursive=recursive):
                 name, path = _whole_zarr(name, file)
-                if not f"/{name}".count("/.") and _has_extension(name, extensions):
+                if not f"/{name}".count("/.") and _has_extension(name):
                     yield Source(path, PurePath(local_name(name)), named=False)
             return
         matches = [] if exact or not any(sign in url.path for sign in WILDCARDS) else remote.glob(url)
@@ -168,7 +191,7 @@ def _glob(pattern: Path) -> list[Path]:
     return sorted(path for path in matches if not any(part.startswith(".") and part not in pattern.parts for part in path.parts))
 
 
-def _folder(root: Path, extensions: frozenset[str], recursive: bool) -> Iterator[Source]:
+def _folder(root: Path, recursive: bool) -> Iterator[Source]:
     remaining = [PurePath()]
     while remaining:
         relative = remaining.pop()
@@ -187,21 +210,21 @@ def _folder(root: Path, extensions: frozenset[str], recursive: bool) -> Iterator
                     yield Source(reachable(folder / entry.name), relative / entry.name, named=False)
                 else:
                     subfolders.append(relative / entry.name)
-            elif _is_image(entry, extensions):
+            elif _is_image(entry):
                 yield Source(reachable(folder / entry.name), relative / entry.name, named=False)
         if recursive:
             remaining += reversed(subfolders)
 
 
-def _has_extension(name: str, extensions: frozenset[str]) -> bool:
-    return f".{name.rpartition('.')[2].lower()}" in extensions
+def _has_extension(name: str) -> bool:
+    return f".{name.rpartition('.')[2].lower()}" in IMAGE_EXTENSIONS
 
 
-def _is_image(entry: "os.DirEntry[str]", extensions: frozenset[str]) -> bool:
-    """Whether an entry of a folder is a regular file with one of `extensions`, or one without an extension that holds an image."""
+def _is_image(entry: "os.DirEntry[str]") -> bool:
+    """Whether an entry of a folder is a regular file with the extension of an image, or one without an extension that holds an image."""
     if "." in entry.name:
-        return _has_extension(entry.name, extensions) and _is_regular(entry)
-    return bool(extensions) and _is_regular(entry) and _holds_image(Path(entry.path))
+        return _has_extension(entry.name) and _is_regular(entry)
+    return _is_regular(entry) and _holds_image(Path(entry.path))
 
 
 def _holds_image(path: Path) -> bool:

@@ -4,7 +4,7 @@ If one image fails, nothing is written: the rows of an array have no names, so a
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,10 +15,10 @@ from imgconv.arrays import Array
 from imgconv.batch.destinations import ARRAYS, is_standard_output, standard_output
 from imgconv.batch.paths import path_or_bytes
 from imgconv.batch.protection import identified, inputs_of, open_output
-from imgconv.batch.sources import Source, list_sources
+from imgconv.batch.sources import FileNames, Source
 from imgconv.batch.urls import AnyPath, parse_path
 from imgconv.errors import DoesNotFit, ImageError, ImgconvError, UsageError, reason
-from imgconv.images import ANY_SIZE, IMAGE_EXTENSIONS, Frames, Raster, Request, format_for, open_frames, read_stream
+from imgconv.images import ANY_SIZE, Frames, Raster, Request, format_for, open_frames, read_stream
 from imgconv.inputs import Inputs
 from imgconv.process import shape_of
 from imgconv.process.missing import located
@@ -44,35 +44,25 @@ class Stack:
     missing_data: MissingData = DECLARED
 
 
-def plan_stack(
-    inputs: Sequence[str],
-    recipe: Recipe,
-    *,
-    output: str | None,
-    format: str | None,
-    exact: Sequence[str] = (),
-    recursive: bool = True,
-    reading: Request = ANY_SIZE,
-    others: Sequence[Path] = (),
-) -> Stack:
-    """Plan what a batch reads and writes; names in `exact` are neither patterns nor standard input. `others` are files of weights.
+def plan_stack(files: FileNames, recipe: Recipe, reading: Request = ANY_SIZE) -> Stack:
+    """Plan what a batch reads and writes.
 
     Raises UsageError for anything but one file of arrays, ImageError for folders without images.
     """
-    network = recipe.step
+    network, output = recipe.step, files.output
     if not isinstance(network, Network):
         raise UsageError("--batch needs a recipe of steps; give some with -s or --recipe")
-    stdout = is_standard_output(output, inputs)
+    stdout = is_standard_output(output, files.inputs)
     from_name = format_for(output) if output is not None and not stdout and Path(output).suffix else None
-    chosen = format_for(format) if format is not None else from_name or ("npy" if stdout else None)
+    chosen = format_for(files.format) if files.format is not None else from_name or ("npy" if stdout else None)
     if chosen not in ARRAYS or (from_name is not None and from_name != chosen) or (output is None and not stdout):
         raise UsageError("--batch writes one array of all images; give it a file with -o NAME.npy or NAME.npz")
     network.check_format(chosen, holds_floats=True)
-    sources = list_sources(inputs, IMAGE_EXTENSIONS, recursive=recursive, exact=exact)
+    sources = files.sources()
     if not sources:
-        raise ImageError(f"no images in {', '.join(inputs) or 'the list'}; give files, or a folder with images")
+        raise files.no_images()
     file = None if stdout or output is None else parse_path(output)
-    protected = inputs_of(sources, others)
+    protected = inputs_of(sources, files.others)
     if file is None:
         protected.refuse_stdout()
     else:

@@ -16,7 +16,7 @@ from imgconv.batch.outcome import Outcome
 from imgconv.batch.paths import exists
 from imgconv.batch.planning import Plan, plan_run
 from imgconv.batch.run import run_sources
-from imgconv.batch.sources import STDIN, read_names
+from imgconv.batch.sources import STDIN, FileNames, read_names
 from imgconv.batch.urls import parse_path
 from imgconv.cli.app import Interrupted
 from imgconv.cli.console import Reporter, print_previews, write_json, write_message
@@ -40,18 +40,8 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
     fallback.announce = (lambda text: None) if messages.quiet else write_message
     _check_options(inputs, where, messages)
     request = replace(reading(how), level=how.level)
-    plan = plan_run(
-        inputs,
-        recipe,
-        exact=_listed_inputs(where),
-        output=where.output,
-        format=where.format,
-        quality=where.quality,
-        recursive=where.recursive,
-        shard=shard(where.shard),
-        others=_other_inputs(where),
-        page=None if messages.report is None else parse_path(messages.report),
-    )
+    page = None if messages.report is None else parse_path(messages.report)
+    plan = plan_run(_file_names(inputs, where), recipe, quality=where.quality, shard=shard(where.shard), page=page)
     for note in () if messages.quiet else plan.notes:
         write_message(note)
     _check_streams(plan, how, messages)
@@ -134,15 +124,11 @@ def _layout(where: WhereOptions, plan: Plan) -> "Layout | None":
     return chosen
 
 
-def _other_inputs(where: WhereOptions) -> list[Path]:
-    """The list of --files0-from, and the kernels, recipes and weights that were read: no output may replace them."""
-    listed = [] if where.files0_from in (None, STDIN) else [Path(where.files0_from or "")]
-    return [*listed, *files_read()]
-
-
-def _listed_inputs(where: WhereOptions) -> list[str]:
-    """The names in the file of --files0-from."""
-    return [] if where.files0_from is None else read_names(where.files0_from)
+def _file_names(inputs: Sequence[str], where: WhereOptions) -> FileNames:
+    """The files of a run; no output may replace the list of --files0-from, and the kernels, recipes and weights that were read."""
+    listed = [] if where.files0_from is None else read_names(where.files0_from)
+    others = [] if where.files0_from in (None, STDIN) else [Path(where.files0_from or "")]
+    return FileNames(inputs, listed, where.output, where.format, where.recursive, [*others, *files_read()])
 
 
 def _description(recipe: Recipe) -> str:
@@ -198,16 +184,7 @@ def execute_batch(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, ho
         raise UsageError("--batch cannot be used with --dask; leave one of them out")
     if where.shard is not None:
         raise UsageError("--batch cannot be used with --shard; leave one of them out")
-    stack = plan_stack(
-        inputs,
-        recipe,
-        exact=_listed_inputs(where),
-        output=where.output,
-        format=where.format,
-        recursive=where.recursive,
-        reading=reading(how),
-        others=_other_inputs(where),
-    )
+    stack = plan_stack(_file_names(inputs, where), recipe, reading(how))
     _check_batch(stack, where, messages)
     started = time.perf_counter()
     check_sizes(stack)

@@ -17,14 +17,13 @@ from imgconv.batch.inputs import first_image
 from imgconv.batch.job import Job
 from imgconv.batch.planning import plan_run
 from imgconv.batch.run import run_sources
-from imgconv.batch.sources import list_sources
+from imgconv.batch.sources import FileNames, list_sources
 from imgconv.batch.urls import parse_path
 from imgconv.errors import ImageError, UsageError
 from imgconv.images import Request
 from imgconv.images.layout import Layout
 from imgconv.recipe import filter_recipe
 
-EXTENSIONS = frozenset({".jpg", ".png"})
 NAMES = ("b.jpg", "a.png", "notes.txt", ".hidden.png", "deep/z.png", "deep/er/c.jpg", "Zoo/d.png", ".git/e.png")
 
 
@@ -66,7 +65,7 @@ def photos(memory, tmp_path):
 
 def outcomes(inputs, output, command="edge", jobs=2, **options):
     recipe = filter_recipe(["laplacian8"], command=command)
-    plan = plan_run([str(each) for each in inputs], recipe, output=str(output))
+    plan = plan_run(FileNames([str(each) for each in inputs], output=str(output)), recipe)
     return list(run_sources(plan.sources, Job(recipe, plan.destination, inputs=plan.inputs, **options), jobs))
 
 
@@ -77,14 +76,14 @@ def stored(files, folder):
 @pytest.mark.parametrize("recursive", [True, False])
 @pytest.mark.parametrize("given", ["memory://photos", "memory://photos/", "memory:///photos"])
 def test_a_remote_folder_is_listed_as_one_on_disk_is(photos, given, recursive):
-    here = [source.relative for source in list_sources([str(photos)], EXTENSIONS, recursive=recursive)]
-    there = [source.relative for source in list_sources([given], EXTENSIONS, recursive=recursive)]
+    here = [source.relative for source in list_sources([str(photos)], recursive=recursive)]
+    there = [source.relative for source in list_sources([given], recursive=recursive)]
     assert there == here and len(here) == (5 if recursive else 2)
 
 
 def test_patterns_are_listed_too_but_not_in_exact_names(photos):
-    assert [str(source) for source in list_sources(["memory://photos/*.png"], EXTENSIONS)] == ["memory://photos/a.png"]
-    (source,) = list_sources([], EXTENSIONS, exact=["memory://photos/*.png"])
+    assert [str(source) for source in list_sources(["memory://photos/*.png"])] == ["memory://photos/a.png"]
+    (source,) = list_sources([], exact=["memory://photos/*.png"])
     assert str(source) == "memory://photos/*.png"
 
 
@@ -101,7 +100,7 @@ def test_every_way_between_disk_and_storage_gives_the_same(memory, photos, tmp_p
 def test_outputs_lie_beside_remote_inputs_and_are_no_inputs_the_next_time(memory, photos):
     recipe = filter_recipe(["laplacian8"], command="edge")
     for _ in range(2):
-        plan = plan_run(["memory://photos/"], recipe)
+        plan = plan_run(FileNames(["memory://photos/"]), recipe)
         assert len(list(run_sources(plan.sources, Job(recipe, plan.destination), 2))) == 5
     assert sorted(name for name in stored(memory, "/photos") if "edge" in name) == [
         "/Zoo/d.edge.png",
@@ -135,7 +134,7 @@ def test_outputs_with_the_same_name_and_inputs_are_refused(memory, photos):
 def test_names_that_would_lead_out_of_the_output_folder_are_passed_over(monkeypatch, photos):
     listed = ["/photos/../../b.png", "/photos/deep/../../c.png", "/photos/a.png"]
     monkeypatch.setattr(type(fsspec.filesystem("memory")), "find", lambda *words, **options: listed)
-    assert [str(source) for source in list_sources(["memory://photos/"], EXTENSIONS)] == ["memory://photos/a.png"]
+    assert [str(source) for source in list_sources(["memory://photos/"])] == ["memory://photos/a.png"]
 
 
 def test_what_is_not_there_fails_alone(memory, photos):
@@ -211,7 +210,7 @@ def test_a_large_output_is_sent_in_blocks(renaming, tmp_path, monkeypatch):
     recipe, memory, there = filter_recipe(["laplacian8"]), 1 << 24, f"renaming://{place}/large.laplacian8.tiff"
     for output, fails in ((tmp_path / "here.tiff", False), (there, True), (there, False)):
         monkeypatch.setattr(Renaming, "fails", fails)
-        plan = plan_run([str(tmp_path / "large.npy")], recipe, output=str(output))
+        plan = plan_run(FileNames([str(tmp_path / "large.npy")], output=str(output)), recipe)
         (done,) = run_sources(plan.sources, Job(recipe, plan.destination, inputs=plan.inputs, layout=layout, large=memory), 2)
         assert (done.error is not None) == fails
         assert not fails or (place / "large.laplacian8.tiff").read_bytes() == b"old"

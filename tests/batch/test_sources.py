@@ -7,8 +7,6 @@ import pytest
 
 from imgconv.batch.sources import Source, list_sources
 
-EXTENSIONS = frozenset({".png", ".jpg"})
-
 
 @pytest.fixture
 def folder(tmp_path):
@@ -24,22 +22,22 @@ def names(sources: list[Source]) -> list[str]:
 
 
 def test_folders_are_entered_in_the_order_of_names(folder):
-    assert names(list_sources([str(folder)], EXTENSIONS)) == ["a.JPG", "b.png", "deep/c.png", "deep/deeper/d.png"]
-    assert names(list_sources([str(folder)], EXTENSIONS, recursive=False)) == ["a.JPG", "b.png"]
+    assert names(list_sources([str(folder)])) == ["a.JPG", "b.png", "deep/c.png", "deep/deeper/d.png"]
+    assert names(list_sources([str(folder)], recursive=False)) == ["a.JPG", "b.png"]
 
 
 def test_a_file_named_twice_counts_once(folder):
     given = [str(folder / "b.png"), str(folder / "deep" / ".." / "b.png"), str(folder)]
-    assert names(list_sources(given, EXTENSIONS)).count("b.png") == 1
+    assert names(list_sources(given)).count("b.png") == 1
 
 
 def test_files_are_taken_as_named_whatever_they_are_called(folder):
-    sources = list_sources([str(folder / "notes.txt"), str(folder / "missing.png"), "-"], EXTENSIONS)
+    sources = list_sources([str(folder / "notes.txt"), str(folder / "missing.png"), "-"])
     assert [source.path for source in sources] == [folder / "notes.txt", folder / "missing.png", None]
 
 
 def test_patterns_that_no_shell_expanded(folder):
-    assert names(list_sources([str(folder / "**" / "*.png")], EXTENSIONS)) == ["b.png", "c.png", "d.png"]
+    assert names(list_sources([str(folder / "**" / "*.png")])) == ["b.png", "c.png", "d.png"]
 
 
 def test_fifos_sockets_and_loops_in_folders_are_passed_over(folder):
@@ -48,4 +46,4 @@ def test_fifos_sockets_and_loops_in_folders_are_passed_over(folder):
     (folder / "dangling.png").symlink_to(folder / "nowhere.png")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(folder / "s.png"))
-        assert names(list_sources([str(folder)], EXTENSIONS)) == ["a.JPG", "b.png", "deep/c.png", "deep/deeper/d.png"]
+        assert names(list_sources([str(folder)])) == ["a.JPG", "b.png", "deep/c.png", "deep/deeper/d.png"]
