@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from queue import Empty, Full, Queue
 from threading import Event, Thread
@@ -93,8 +94,7 @@ class BandWriter:
     def _run(self) -> None:
         try:
             with self._stream() as stream:
-                format, text, layout = self._job.destination.format, self._job.description, self._job.layout
-                encode_bands(self._pages(), format, stream=stream, count=self._count, description=text, layout=layout)
+                encode_bands(self._pages(), self._job.destination.format, stream, replace(self._job.encoding, pages=self._count))
         except BaseException as error:  # raised again by the thread that computes
             self._error = error
 

@@ -281,7 +281,7 @@ class Run:
 
     def _tile_rows(self) -> int:
         """Return the rows of tiles or chunks of the outputs, if a band has as many: the others are copied once more."""
-        layout, format = self._job.layout, self._job.destination.format
+        layout, format = self._job.encoding.layout, self._job.destination.format
         rows = layout.tile[0] if layout and layout.tile else {"tiff": _TILE, "zarr": _CHUNK}.get(format, 1)
         return rows if rows <= max(group.height for group in self._groups) // self._count else 1
 

@@ -10,7 +10,7 @@ from imgconv.batch.outcome import Outcome
 from imgconv.batch.paths import path_or_bytes
 from imgconv.batch.protection import OutputNames
 from imgconv.batch.urls import AnyPath
-from imgconv.images import ANY_SIZE, Frames, Raster, Request, fitted, open_frames
+from imgconv.images import ANY_SIZE, DEFAULT_ENCODING, Encoding, Frames, Raster, Request, fitted, open_frames
 from imgconv.images.formats import OUTPUTS
 from imgconv.images.zarr_store import Writable
 from imgconv.inputs import Inputs
@@ -18,7 +18,6 @@ from imgconv.recipe import Recipe
 from imgconv.system import SMALL, CpuSlots, Memory, available_memory
 
 if TYPE_CHECKING:
-    from imgconv.images.layout import Layout
     from imgconv.images.region import Region
 
 LEAST = 1 << 24  # bytes that bands take at least
@@ -40,11 +39,9 @@ class Job:
 
     recipe: Recipe
     destination: Destination
-    quality: int | None = None
     reading: Request = ANY_SIZE
     threads: int | None = None
     statistics: bool = False
-    description: str | None = None
     strip: bool = False
     strip_location: bool = False
     inputs: Inputs = field(default_factory=Inputs)  # files that must never be written to
@@ -56,7 +53,7 @@ class Job:
     cpu_slots: CpuSlots = field(default_factory=CpuSlots)
     large: int = LARGE
     is_bounded: bool = False  # whether the user chose what is large: an image that cannot be processed by bands is then refused
-    layout: "Layout | None" = None
+    encoding: Encoding = DEFAULT_ENCODING
     region: "Region | None" = None
     progress: Callable[[float], None] | None = None  # is called with the part of a large image that is done
     spreads: bool = False  # whether nothing is done with a large image whose rows a cluster can share

@@ -71,9 +71,10 @@ class _Spreading:
         self._statistics: dict[tuple[int, int], RunningStatistics] = {}
         self._pages = run.forms(outcome)
         pages = [page for each in self._pages for page in each]
-        rows = {min(((job.layout and job.layout.tile) or (CHUNK,))[0], run.height)}
+        layout = job.encoding.layout
+        rows = {min(((layout and layout.tile) or (CHUNK,))[0], run.height)}
         if not self._is_zarr:
-            rows = {tiff_writer.unit_of(page, job.layout) for page in pages}
+            rows = {tiff_writer.unit_of(page, layout) for page in pages}
         unit = run.unit(rows.pop()) if len(rows) == 1 else None
         if unit is None:
             raise NotByBands("its maps differ in size")
@@ -104,7 +105,7 @@ class _Spreading:
             for sink, pages in zip(self._sinks, self._pages, strict=True):
                 store = stack.enter_context(sink.open())
                 assert isinstance(store, Store)
-                outputs.append(create(store, pages[0], len(pages), job.description, job.layout))
+                outputs.append(create(store, pages[0], replace(job.encoding, pages=len(pages))))
             for number in range(max(counts)):
                 written = [output if number < count else None for output, count in zip(outputs, counts, strict=True)]
                 tasks = [partial(write_part, self._source, part, number, written, measured) for part in self._parts]
@@ -199,7 +200,7 @@ def encode_part(
         result.statistics = run.statistics
         for page, order, rows in zip(pages, orders, bands, strict=True):
             if page is not None:
-                result.stored.append(tiff_writer.stored(replace(page, bands=rows), job.layout, order))
+                result.stored.append(tiff_writer.stored(replace(page, bands=rows), job.encoding.layout, order))
     return result
 
 

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -127,7 +127,7 @@ def _is_done(source: Source, sinks: Sequence[Sink], job: Job, outcome: Outcome) 
     files = {path: path_or_bytes(path) for path in existing} if len(existing) == len(sinks) else {}
     if files and all(is_complete(file) for file in files.values()):
         outcome.skipped, outcome.unchanged = "exists", [str(path) for path in files]
-        other = [path for path, file in files.items() if has_other_description(file, job.description)]
+        other = [path for path, file in files.items() if has_other_description(file, job.encoding.description)]
         outcome.note = f"{other[0]} was made by another recipe or version, and is not replaced" if other else None
         return True
     if job.dry_run:
@@ -222,20 +222,8 @@ def _images(opened: Iterable[Raster], recipe: Recipe, job: Job, outcome: Outcome
 
 
 def _write_frames(frames: Iterable[Raster], header: Header, maps: int, job: Job, sink: Sink, outcome: Outcome) -> None:
-    def write(stream: Writable) -> None:
-        encode(
-            frames,
-            job.destination.format,
-            stream=stream,
-            pages=header.frames * maps,
-            quality=job.quality,
-            description=job.description,
-            animated=header.animated,
-            loop=header.loop,
-            layout=job.layout,
-        )
-
-    _save(sink, outcome, write)
+    encoding = replace(job.encoding, pages=header.frames * maps, animated=header.animated, loop=header.loop)
+    _save(sink, outcome, lambda stream: encode(frames, job.destination.format, stream, encoding))
 
 
 def _write_floats(opened: Frames, job: Job, sinks: Sequence[Sink], outcome: Outcome) -> None:
@@ -246,15 +234,21 @@ def _write_floats(opened: Frames, job: Job, sinks: Sequence[Sink], outcome: Outc
         _save(sinks[0], outcome, lambda stream: np.savez(stream, allow_pickle=False, **arrays))
     elif job.destination.format == "npy":
         _save(sinks[0], outcome, lambda stream: np.save(stream, _stacked(frames)))
-    elif job.destination.format == "zarr":
-        for index, sink in enumerate(sinks):
-            chosen = frames if len(sinks) == 1 else [[maps[index]] for maps in frames]
-            _save(sink, outcome, partial(_encode_maps, [_joined(maps, job, outcome) for maps in chosen], job))
     else:
         for index, sink in enumerate(sinks):
             chosen = frames if len(sinks) == 1 else [[maps[index]] for maps in frames]
-            pages = [fitted_image(page, job, outcome) for maps in chosen for each in maps for page in _pages(each, job.destination.format)]
-            _save(sink, outcome, partial(_encode_pages, pages, job))
+            _save(sink, outcome, _writer_of_floats(chosen, job, outcome))
+
+
+def _writer_of_floats(frames: Sequence[Sequence[Map]], job: Job, outcome: Outcome) -> Callable[[Writable], None]:
+    """Return what writes float maps as the pages of a file, or those of a frame as one page of a Zarr."""
+    format = job.destination.format
+    if format == "zarr":
+        joined = [_joined(maps, job, outcome) for maps in frames]
+        return lambda store: encode_bands(joined, format, store, replace(job.encoding, pages=len(joined)))
+    encoding = replace(job.encoding, quality=None)
+    pages = [fitted_image(page, job, outcome) for maps in frames for each in maps for page in _pages(each, format)]
+    return lambda stream: encode(pages, format, stream, encoding)
 
 
 def _pages(output: Map, format: str) -> list[Raster]:
@@ -264,10 +258,6 @@ def _pages(output: Map, format: str) -> list[Raster]:
     return [replace(output.image, pixels=plane[..., None], alpha=False, valid=None) for plane in _planes(output)]
 
 
-def _encode_pages(pages: Sequence[Raster], job: Job, stream: BinaryIO) -> None:
-    encode(pages, job.destination.format, stream=stream, description=job.description, layout=job.layout)
-
-
 def _joined(maps: Sequence[Map], job: Job, outcome: Outcome) -> BandedImage:
     """Return maps as the channels of one image."""
     if len({each.image.size for each in maps}) > 1:
@@ -275,10 +265,6 @@ def _joined(maps: Sequence[Map], job: Job, outcome: Outcome) -> BandedImage:
     pixels = maps[0].image.pixels if len(maps) == 1 else np.concatenate([each.image.pixels for each in maps], axis=2)
     image = fitted_image(replace(maps[0].image, pixels=pixels, alpha=maps[0].image.alpha and len(maps) == 1, valid=None), job, outcome)
     return replace(BandedImage.of(image), are_maps=len(maps) > 1)
-
-
-def _encode_maps(pages: Sequence[BandedImage], job: Job, store: Writable) -> None:
-    encode_bands(pages, "zarr", stream=store, count=len(pages), description=job.description, layout=job.layout)
 
 
 def _save(sink: Sink, outcome: Outcome, write: Callable[[Any], None]) -> None:

@@ -26,7 +26,7 @@ from imgconv.display.words import counted
 from imgconv.engine import compiled, fallback
 from imgconv.engine.parallel import default_threads
 from imgconv.errors import ImageError, UsageError
-from imgconv.images import Request
+from imgconv.images import Encoding, Request
 from imgconv.recipe import Recipe
 from imgconv.registry.files import files_read
 
@@ -57,17 +57,15 @@ def _job(plan: Plan, recipe: Recipe, where: WhereOptions, how: HowOptions, messa
     return Job(
         recipe,
         plan.destination,
-        quality=where.quality,
         reading=request,
         statistics=messages.json,
-        description=None if how.strip else _description(recipe),
         strip=how.strip,
         strip_location=how.strip_location,
         inputs=plan.inputs,
         names=plan.names,
         existing="skip" if where.skip_existing else "refuse" if where.no_clobber else "replace",
         dry_run=how.dry_run,
-        layout=_layout(where, plan),
+        encoding=Encoding(where.quality, None if how.strip else _description(recipe), _layout(where, plan)),
         region=region(how.region),
         large=LARGE if how.memory is None else memory(how.memory),
         is_bounded=how.memory is not None,

@@ -96,7 +96,7 @@ def page_of_run(name: str, plan: "Plan", job: "Job", how: HowOptions, *, quiet: 
         return
     sources = {str(source) for source in plan.sources if source.path is not None}
     expected, workers = len(plan.sources) * len(job.recipe.names), how.jobs or default_threads()
-    recipe = [("Recipe", job.description or "")]
+    recipe = [("Recipe", job.encoding.description or "")]
     with _report(f"imgconv {job.recipe.command}", recipe, replace(job.reading, level=None), expected, workers) as report:
         yield lambda outcome: report.add(_entry(outcome, sources))
         _write(report, file, job.inputs, quiet=quiet)

@@ -3,15 +3,29 @@
 from imgconv.images.formats import IMAGE_EXTENSIONS, format_for
 from imgconv.images.metadata import fitted, resampled, transfer_of
 from imgconv.images.modes import from_pil, to_pil
-from imgconv.images.raster import ANY_SIZE, DEFAULT_MAX_PIXELS, DEFAULT_REQUEST, Header, Luma, Metadata, Raster, Request, Sampling
+from imgconv.images.raster import (
+    ANY_SIZE,
+    DEFAULT_ENCODING,
+    DEFAULT_MAX_PIXELS,
+    DEFAULT_REQUEST,
+    Encoding,
+    Header,
+    Luma,
+    Metadata,
+    Raster,
+    Request,
+    Sampling,
+)
 from imgconv.images.reading import Frames, check_size, open_frames, read_header, read_stream, read_whole
 from imgconv.images.writing import check_output, encode
 
 __all__ = [
     "ANY_SIZE",
+    "DEFAULT_ENCODING",
     "DEFAULT_MAX_PIXELS",
     "DEFAULT_REQUEST",
     "IMAGE_EXTENSIONS",
+    "Encoding",
     "Frames",
     "Header",
     "Luma",

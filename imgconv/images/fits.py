@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from imgconv.errors import ImageError, optional_library
 from imgconv.images.damage import DamageError, image_errors
 from imgconv.images.modes import exact_floats
-from imgconv.images.raster import Decoder, Header, Metadata, Raster, Request, Sampling
+from imgconv.images.raster import DEFAULT_ENCODING, Decoder, Encoding, Header, Metadata, Raster, Request, Sampling
 
 _EXTENSION = b"XTENSION"  # the beginning of a header
 _MOST_UNITS, _LONGEST_HEADER = 4096, 1 << 20
@@ -110,7 +110,7 @@ def _units(opened: Iterable[Any]) -> Iterator[Any]:
         yield unit
 
 
-def encode(pages: Iterable[Raster], stream: BinaryIO, *, description: str | None = None) -> None:
+def encode(pages: Iterable[Raster], stream: BinaryIO, encoding: Encoding = DEFAULT_ENCODING) -> None:
     """Write images as the extensions of a FITS file; several channels become the planes of a cube."""
     fits = library()
     remaining = iter(pages)
@@ -123,7 +123,7 @@ def encode(pages: Iterable[Raster], stream: BinaryIO, *, description: str | None
         kind = fits.ImageHDU if units else fits.PrimaryHDU
         text = page.metadata.cards.own if page.metadata.cards else ""
         data, blank = _stored(page)
-        unit = kind(data, header=_written(fits, text, description))
+        unit = kind(data, header=_written(fits, text, encoding.description))
         if blank is not None:
             unit.header["BLANK"] = blank
         units.append(unit)

@@ -20,7 +20,7 @@ from imgconv.errors import ImageError
 from imgconv.images import metadata, plugins
 from imgconv.images.animation import Canvas, Disposal, Placement, WholeUnits, always_opaque
 from imgconv.images.damage import DamageError, TruncatedError, image_errors, read_exactly
-from imgconv.images.raster import Decoder, Header, Raster, Request
+from imgconv.images.raster import DEFAULT_ENCODING, Decoder, Encoding, Header, Raster, Request
 
 _MOST_STRAY = 1 << 16  # bytes between blocks, which other decoders skip, too
 _TRAILER, _IMAGE, _EXTENSION = b";", b",", b"!"
@@ -123,8 +123,8 @@ def read_contents(file: BinaryIO) -> Contents:
     return contents
 
 
-def encode(frames: Iterable[Raster], stream: BinaryIO, *, description: str | None = None, loop: int = 0) -> None:
-    """Write one 8-bit image, grey or RGB, or several of one size as an animation that plays `loop` times (0: for ever).
+def encode(frames: Iterable[Raster], stream: BinaryIO, encoding: Encoding = DEFAULT_ENCODING) -> None:
+    """Write one 8-bit image, grey or RGB, or several of one size as an animation.
 
     Raises ImageError for a frame of more than 256 colours, and for frames of different sizes; nothing is written then.
 
@@ -139,12 +139,12 @@ def encode(frames: Iterable[Raster], stream: BinaryIO, *, description: str | Non
     palette, indices = _indexed(first.pixels)
     size = struct.pack("<HH", *first.size[::-1])
     parts = [b"GIF89a" + size + bytes([0x80 | _palette_bits(palette), 0, 0]) + _palette_bytes(palette)]
-    if description:
-        parts.append(b"!\xfe" + _sub_blocks(description.encode()))
+    if encoding.description:
+        parts.append(b"!\xfe" + _sub_blocks(encoding.description.encode()))
     if second is None:
         parts.append(b"," + bytes(4) + size + b"\0" + _compressed(indices))
     else:
-        parts += _animation(chain((first, second), remaining), size, loop)
+        parts += _animation(chain((first, second), remaining), size, encoding.loop)
     stream.write(b"".join([*parts, b";"]))
 
 

@@ -10,7 +10,7 @@ from imgconv.errors import ImageError
 from imgconv.images import boxes, metadata, modes
 from imgconv.images import exif as exif_of
 from imgconv.images.damage import DamageError, image_errors
-from imgconv.images.raster import Decoder, Header, Metadata, Raster, Request
+from imgconv.images.raster import DEFAULT_ENCODING, Decoder, Encoding, Header, Metadata, Raster, Request
 
 _CODESTREAM = b"\xff\x0a"
 _LONGEST_HEADER = 1 << 12  # bytes
@@ -82,8 +82,8 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     return Decoder(header, frames)
 
 
-def encode(frames: Iterable[Raster], stream: BinaryIO, *, quality: int | None = None) -> None:
-    """Write one image of 8 or 16 bits, without loss unless `quality` is below 100, with EXIF and XMP.
+def encode(frames: Iterable[Raster], stream: BinaryIO, encoding: Encoding = DEFAULT_ENCODING) -> None:
+    """Write one image of 8 or 16 bits, without loss unless the quality is below 100, with EXIF and XMP.
 
     >>> import io
     >>> file = io.BytesIO()
@@ -95,7 +95,7 @@ def encode(frames: Iterable[Raster], stream: BinaryIO, *, quality: int | None = 
 
     (raster,) = frames
     pixels = raster.pixels[..., 0] if raster.channels == 1 else raster.pixels
-    loss = {"lossless": True} if quality in (None, 100) else {"distance": _distance(quality)}
+    loss = {"lossless": True} if encoding.quality in (None, 100) else {"distance": _distance(encoding.quality)}
     stream.write(imagecodecs.jpegxl_encode(np.ascontiguousarray(pixels), usecontainer=True, **loss))
     fitting = metadata.fitted(raster.metadata, "jpegxl", raster.channels)
     if fitting.exif:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from imgconv.errors import ImageError
 from imgconv.images.damage import DamageError, image_errors, read_exactly
 from imgconv.images.modes import exact_floats
-from imgconv.images.raster import DTYPES, Decoder, Header, Raster, Request
+from imgconv.images.raster import DEFAULT_ENCODING, DTYPES, Decoder, Encoding, Header, Raster, Request
 from imgconv.images.rows import BandedImage, RowReader
 from imgconv.modes import Axes
 
@@ -125,7 +125,7 @@ def archive_decoder(file: BinaryIO, request: Request) -> Decoder:
     return Decoder(layout.header("npz", frames), lambda: _archived(archive, names, request))
 
 
-def encode(frames: Iterable[Raster], stream: BinaryIO) -> None:
+def encode(frames: Iterable[Raster], stream: BinaryIO, encoding: Encoding = DEFAULT_ENCODING) -> None:
     """Write one image as (H, W) if it is grey, else as maps (M, H, W); several as (F, M, H, W).
 
     >>> import io
@@ -141,7 +141,7 @@ def encode(frames: Iterable[Raster], stream: BinaryIO) -> None:
     npy_format.write_array(stream, maps[0] if maps.ndim == 3 and len(maps) == 1 else maps, version=(1, 0), allow_pickle=False)
 
 
-def encode_rows(image: BandedImage, stream: BinaryIO) -> None:
+def encode_rows(image: BandedImage, stream: BinaryIO, encoding: Encoding = DEFAULT_ENCODING) -> None:
     """Write the channels of an image as maps (M, H, W), the rows as they arrive, each channel into its place."""
     height, width, channels = image.shape
     header = {"descr": npy_format.dtype_to_descr(image.dtype), "fortran_order": False, "shape": (channels, height, width)}

@@ -18,7 +18,7 @@ from imgconv.images import exif as exif_of
 from imgconv.images.damage import DamageError, TruncatedError, read_exactly
 from imgconv.images.deflate import LEVEL, fast_zlib
 from imgconv.images.metadata import fitted
-from imgconv.images.raster import Metadata, Raster
+from imgconv.images.raster import DEFAULT_ENCODING, Encoding, Metadata, Raster
 from imgconv.images.rows import BandedImage, regrouped
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -135,8 +135,8 @@ def check_length(blocks: Iterable[bytes], needed: int) -> None:
         raise TruncatedError
 
 
-def encode(frames: Iterable[Raster], stream: BinaryIO, *, description: str | None = None, loop: int = 0) -> None:
-    """Write one image as PNG, or several of one size and kind as an animation (APNG) that plays `loop` times (0: for ever).
+def encode(frames: Iterable[Raster], stream: BinaryIO, encoding: Encoding = DEFAULT_ENCODING) -> None:
+    """Write one image as PNG, or several of one size and kind as an animation (APNG).
 
     Grey, grey and alpha, RGB, RGBA; 8 or 16 bits; metadata is written where it applies.
     Raises ImageError for frames that differ in size, depth or channels.
@@ -150,17 +150,17 @@ def encode(frames: Iterable[Raster], stream: BinaryIO, *, description: str | Non
     frames = iter(frames)
     first, second = next(frames), next(frames, None)
     if second is None:
-        encode_rows(BandedImage.of(first), stream, description=description)
+        encode_rows(BandedImage.of(first), stream, encoding)
         return
     encoded = [_encoded(frame, first) for frame in chain((first, second), frames)]  # before anything is written
-    _write_head(stream, BandedImage.of(first), description)
-    _write_frames(stream, first.size, encoded, loop)
+    _write_head(stream, BandedImage.of(first), encoding.description)
+    _write_frames(stream, first.size, encoded, encoding.loop)
     write_chunk(stream, b"IEND")
 
 
-def encode_rows(image: BandedImage, stream: BinaryIO, *, description: str | None = None) -> None:
+def encode_rows(image: BandedImage, stream: BinaryIO, encoding: Encoding = DEFAULT_ENCODING) -> None:
     """Write one image as PNG, its rows as they arrive."""
-    _write_head(stream, image, description)
+    _write_head(stream, image, encoding.description)
     for data in filter(None, _deflated(image)):
         write_chunk(stream, b"IDAT", data)
     write_chunk(stream, b"IEND")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
 from imgconv.images.damage import DamageError, TruncatedError, image_errors, read_exactly
-from imgconv.images.raster import Decoder, Header, Raster, Request
+from imgconv.images.raster import DEFAULT_ENCODING, Decoder, Encoding, Header, Raster, Request
 from imgconv.images.rows import BandedImage, RowReader
 
 _LONGEST_HEADER = 1 << 16  # bytes, comments included
@@ -131,7 +131,7 @@ def one_frame(file: BinaryIO, layout: Layout, salvage: bool) -> Iterator[Raster]
     yield read_image(file, layout, salvage)
 
 
-def encode(frames: Iterable[Raster], stream: BinaryIO) -> None:
+def encode(frames: Iterable[Raster], stream: BinaryIO, encoding: Encoding = DEFAULT_ENCODING) -> None:
     """Write images one after the other: PGM, PPM, or PAM where there is alpha; 8 or 16 bits; PFM for floats without alpha.
 
     >>> import io
@@ -144,7 +144,7 @@ def encode(frames: Iterable[Raster], stream: BinaryIO) -> None:
         encode_rows(BandedImage.of(frame), stream)
 
 
-def encode_rows(image: BandedImage, stream: BinaryIO) -> None:
+def encode_rows(image: BandedImage, stream: BinaryIO, encoding: Encoding = DEFAULT_ENCODING) -> None:
     """Write one image, its rows as they arrive; in a PFM, which has the last row first, each band goes to its place."""
     height, width, channels = image.shape
     if image.dtype == np.float32:

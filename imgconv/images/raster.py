@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from imgconv.images.exif import Exif
     from imgconv.images.fits import Cards
     from imgconv.images.geotiff import Bands, Ground
+    from imgconv.images.layout import Layout
     from imgconv.images.ome_zarr import Grid
     from imgconv.images.rows import RowReader
     from imgconv.images.stacks import Stack
@@ -210,6 +211,26 @@ class Request:
 
 DEFAULT_REQUEST = Request()
 ANY_SIZE = Request(max_pixels=None)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How images are written.
+
+    `quality`, 0 to 100, is for jpeg (default 92), avif (90), webp, jpeg2000 and jpegxl (default lossless). `description` is written where
+    the format has a place for it. `layout` is that of a TIFF or a Zarr, and `pages` the number of images that a Zarr gets. Several images
+    are an animation if `animated`, which plays `loop` times, 0 for ever, else pages.
+    """
+
+    quality: int | None = None
+    description: str | None = None
+    layout: "Layout | None" = None
+    pages: int = 1
+    animated: bool = False
+    loop: int = 0
+
+
+DEFAULT_ENCODING = Encoding()
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from imgconv.images import tiff_tags
 from imgconv.images.deflate import LEVEL, fast_zlib
 from imgconv.images.layout import Layout, half
 from imgconv.images.metadata import fitted, profile_fits
-from imgconv.images.raster import Metadata
+from imgconv.images.raster import DEFAULT_ENCODING, Encoding, Metadata
 from imgconv.images.rows import BandedImage, StoredRows, regrouped
 
 _STRIP = 1 << 18  # bytes of a strip before it is deflated
@@ -28,7 +28,7 @@ _TILE = 256
 _NAMES = {"deflate": "adobe_deflate", "zstd": "zstd", "none": None}
 
 
-def encode(pages: Iterable[BandedImage], stream: BinaryIO, *, description: str | None = None, layout: Layout | None = None) -> None:
+def encode(pages: Iterable[BandedImage], stream: BinaryIO, encoding: Encoding = DEFAULT_ENCODING) -> None:
     """Write pages of 8 or 16 bits, float32 or float64, of any number of bands, with or without alpha, each one as soon as it is available.
 
     ICC profile and resolution are written where they apply. The first page decides whether offsets have 64 bits. Raises ImageError where
@@ -41,7 +41,7 @@ def encode(pages: Iterable[BandedImage], stream: BinaryIO, *, description: str |
     """
     import tifffile
 
-    layout = layout or Layout()
+    layout = encoding.layout or Layout()
     file = stream if stream.seekable() and stream.readable() else BytesIO()  # links to EXIF are written when a page is finished
     handle = tifffile.FileHandle(file, mode="wb", name="output.tiff", size=0)
     start = file.tell()
@@ -51,7 +51,7 @@ def encode(pages: Iterable[BandedImage], stream: BinaryIO, *, description: str |
     is_big = first.nbytes * (4 / 3 if layout.pyramid else 1) > _LARGEST_FILE
     with tifffile.TiffWriter(handle, byteorder=order, bigtiff=is_big) as writer:
         for page in chain([first], remaining):
-            text = _text_of(page, description, is_first=page is first)
+            text = _text_of(page, encoding.description, is_first=page is first)
             options = _page_options(page, layout, text)
             metadata = fitted(page.metadata, "tiff", page.channels)
             most = None if is_big else start + _LARGEST_FILE

@@ -2,21 +2,19 @@
 
 import struct
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 from io import BytesIO
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, BinaryIO, assert_never
+from typing import Any, BinaryIO
 
 from imgconv.errors import ImageError, UsageError
 from imgconv.images.damage import image_errors
 from imgconv.images.formats import OUTPUTS, format_for
 from imgconv.images.metadata import fitted
 from imgconv.images.modes import info_of, to_pil
-from imgconv.images.raster import Raster
+from imgconv.images.raster import DEFAULT_ENCODING, Encoding, Raster
 from imgconv.images.rows import BandedImage
 from imgconv.images.zarr_store import Store, Writable
-
-if TYPE_CHECKING:
-    from imgconv.images.layout import Layout
 
 BY_ROWS = ("png", "tiff", "pnm", "npy", "zarr")  # formats that are written row by row
 
@@ -25,132 +23,63 @@ _LONGEST_DELAY = (1 << 24) - 1  # milliseconds, in WebP
 _JFIF_DENSITY = 13  # offset of unit and density in the first segment of a JPEG
 
 
-def encode(
-    frames: Iterable[Raster],
-    name: str,
-    *,
-    stream: Writable,
-    pages: int = 1,
-    quality: int | None = None,
-    description: str | None = None,
-    animated: bool = False,
-    loop: int = 0,
-    layout: "Layout | None" = None,
-) -> None:
+def encode(frames: Iterable[Raster], name: str, stream: Writable, encoding: Encoding = DEFAULT_ENCODING) -> None:
     """Write one image, or the frames of an animation or pages, in the format `name` (see `format_for`).
 
-    `quality`, 0 to 100, is for jpeg (default 92), avif (90), webp, jpeg2000 and jpegxl (default lossless). `description` is written where
-    the format has a place for it, and metadata where it applies (see `fitted`). An animation plays `loop` times, 0 for ever.
-    `layout` is that of a TIFF or a Zarr, and `pages` the number of images that a Zarr gets. Raises ImageError for an image that the
-    format cannot hold, or several where it holds one, and UsageError for a quality that the format does not have.
+    Metadata is written where it applies (see `fitted`). Raises ImageError for an image that the format cannot hold, or several where it
+    holds one, and UsageError for a quality that the format does not have.
 
     >>> import io
     >>> import numpy as np
     >>> file = io.BytesIO()
-    >>> encode([Raster(np.zeros((4, 5, 3), np.uint8))], "png", stream=file)
+    >>> encode([Raster(np.zeros((4, 5, 3), np.uint8))], "png", file)
     >>> file.getvalue()[1:4]
     b'PNG'
     """
     name = format_for(name)
-    output = OUTPUTS[name]
+    output, quality = OUTPUTS[name], encoding.quality
     if quality is not None and not (output.lossy and 0 <= quality <= 100):
         lossy = ", ".join(each for each, its in OUTPUTS.items() if its.lossy)
         raise UsageError(f"quality {quality} is not possible for {name}; use 0 to 100 with {lossy}")
     with image_errors(f"cannot write {name}"):
-        checked = _checked(frames, name, animated)
-        if isinstance(stream, Store):
-            from imgconv.images import zarr_writer
+        rasters = _checked(frames, name, encoding.animated)
+        if isinstance(stream, Store) or output.writer == "tiff":
+            _write_pages(map(BandedImage.of, rasters), stream, encoding)
+        elif output.writer is None:
+            raise ImageError(_NOT_IMAGES)
+        elif output.writer == "zarr":
+            raise ImageError("a Zarr is a folder, which a stream cannot hold; give the name of one")
+        elif output.writer == "pillow":
+            _save(list(rasters), name, stream, encoding)
+        else:  # most runs write PNG only, and each of these modules takes time to import
+            import_module(f"imgconv.images.{output.writer}").encode(rasters, stream, encoding)
 
-            zarr_writer.encode(map(BandedImage.of, checked), stream, count=pages, description=description, layout=layout)
-        else:
-            _write(checked, name, stream, quality, description, loop, layout)
 
-
-def encode_bands(
-    pages: Iterable[BandedImage],
-    name: str,
-    *,
-    stream: Writable,
-    count: int = 1,
-    description: str | None = None,
-    layout: "Layout | None" = None,
-) -> None:
-    """Write one image, or the `count` pages of a TIFF or a Zarr, in one of the formats BY_ROWS, each row when it is available.
+def encode_bands(pages: Iterable[BandedImage], name: str, stream: Writable, encoding: Encoding = DEFAULT_ENCODING) -> None:
+    """Write one image, or the pages of a TIFF, a Zarr or PNM images, in one of the formats BY_ROWS, each row when it is available.
 
     The bytes are those that `encode` writes. `stream` can be read and positioned.
     """
     with image_errors(f"cannot write {name}"):
-        if isinstance(stream, Store):
-            from imgconv.images import zarr_writer
-
-            zarr_writer.encode(pages, stream, count=count, description=description, layout=layout)
+        if isinstance(stream, Store) or name == "tiff":
+            _write_pages(pages, stream, encoding)
             return
-        if name == "tiff":
-            from imgconv.images import tiff_writer
-
-            tiff_writer.encode(pages, stream, description=description, layout=layout)
-            return
-        if name == "pnm":
-            from imgconv.images import pnm
-
-            for page in pages:
-                pnm.encode_rows(page, stream)
-            return
-        remaining = iter(pages)
-        page = next(remaining)
-        if name == "png":
-            from imgconv.images import png
-
-            png.encode_rows(page, stream, description=description)
-        else:
-            from imgconv.images import npy
-
-            npy.encode_rows(page, stream)
-        if next(remaining, None) is not None:
-            raise ImageError(f"{name} holds one image; write .tiff")
+        for number, page in enumerate(pages):
+            if number and name != "pnm":
+                raise ImageError(f"{name} holds one image; write .tiff")
+            import_module(f"imgconv.images.{name}").encode_rows(page, stream, encoding)
 
 
-def _write(
-    rasters: Iterator[Raster], name: str, stream: BinaryIO, quality: int | None, description: str | None, loop: int, layout: "Layout | None"
-) -> None:
-    writer = OUTPUTS[name].writer
-    match writer:  # most runs write PNG only, and each of these modules takes time to import
-        case "png":
-            from imgconv.images import png
+def _write_pages(pages: Iterable[BandedImage], stream: Writable, encoding: Encoding) -> None:
+    """Write a Zarr, or a TIFF file into any other stream."""
+    if isinstance(stream, Store):
+        from imgconv.images import zarr_writer
 
-            png.encode(rasters, stream, description=description, loop=loop)
-        case "tiff":
-            from imgconv.images import tiff_writer
+        zarr_writer.encode(pages, stream, encoding)
+    else:
+        from imgconv.images import tiff_writer
 
-            tiff_writer.encode(map(BandedImage.of, rasters), stream, description=description, layout=layout)
-        case "gif":
-            from imgconv.images import gif
-
-            gif.encode(rasters, stream, description=description, loop=loop)
-        case "jpegxl":
-            from imgconv.images import jpegxl
-
-            jpegxl.encode(rasters, stream, quality=quality)
-        case "pnm":
-            from imgconv.images import pnm
-
-            pnm.encode(rasters, stream)
-        case "fits":
-            from imgconv.images import fits
-
-            fits.encode(rasters, stream, description=description)
-        case "npy":
-            from imgconv.images import npy
-
-            npy.encode(rasters, stream)
-        case "pillow":
-            _save(list(rasters), name, stream, _options(name, quality), description, loop)
-        case None:
-            raise ImageError(_NOT_IMAGES)
-        case "zarr":
-            raise ImageError("a Zarr is a folder, which a stream cannot hold; give the name of one")
-        case _:
-            assert_never(writer)
+        tiff_writer.encode(pages, stream, encoding)
 
 
 def check_output(name: str, channels: int, dtype: str, alpha: bool, frames: int = 1, animated: bool = False) -> None:
@@ -210,25 +139,25 @@ def _options(name: str, quality: int | None) -> dict[str, Any]:
     return {}
 
 
-def _save(rasters: list[Raster], name: str, stream: BinaryIO, options: dict[str, Any], description: str | None, loop: int) -> None:
+def _save(rasters: list[Raster], name: str, stream: BinaryIO, encoding: Encoding) -> None:
     """Write images with Pillow, without metadata that it would inherit from their source."""
     images = [to_pil(raster) for raster in rasters]
     for image in images:
         image.info = {}
     metadata = fitted(rasters[0].metadata, name, rasters[0].channels)
-    options |= info_of(metadata, rasters[0].channels, name)
+    options = _options(name, encoding.quality) | info_of(metadata, rasters[0].channels, name)
     if metadata.iptc:
         from imgconv.images import iptc
 
         options["extra"] = iptc.segments(metadata.iptc)
-    if description:
-        options |= _description(name, description, metadata.xmp)
+    if encoding.description:
+        options |= _description(name, encoding.description, metadata.xmp)
     if len(images) > 1:
         from imgconv.images.animation import WholeUnits
 
         units = WholeUnits(1, _LONGEST_DELAY)
         durations = [units.next(raster.duration) for raster in rasters]
-        options |= {"save_all": True, "append_images": images[1:], "duration": durations, "loop": loop}
+        options |= {"save_all": True, "append_images": images[1:], "duration": durations, "loop": encoding.loop}
     encoded = BytesIO()  # Pillow's JPEG 2000 encoder never ends if the file is full
     images[0].save(encoded, name, **options)
     if name == "jpeg" and metadata.aspect:

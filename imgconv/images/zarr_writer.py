@@ -11,6 +11,7 @@ from imgconv.errors import ImageError
 from imgconv.images import ome_zarr
 from imgconv.images.layout import Layout, half
 from imgconv.images.ome_zarr import Axis, Grid
+from imgconv.images.raster import Encoding
 from imgconv.images.rows import BandedImage, regrouped
 from imgconv.images.zarr_reader import AXES, DESCRIPTION, NAMES, NODATA
 from imgconv.images.zarr_store import Store, library
@@ -71,8 +72,8 @@ class Output:
         return values[..., None] if self.shape[2] == 1 else values
 
 
-def encode(pages: Iterable[BandedImage], store: Store, *, count: int, description: str | None, layout: Layout | None) -> None:
-    """Write `count` pages as one array, or as the resolutions of an OME-Zarr image if the layout has a pyramid.
+def encode(pages: Iterable[BandedImage], store: Store, encoding: Encoding) -> None:
+    """Write pages as one array, or as the resolutions of an OME-Zarr image if the layout has a pyramid.
 
     An array is (H, W), or (H, W, C) for colours and alpha, or (C, H, W) for other channels, as in OME-Zarr images; several pages have
     axes before these. Raises ImageError for pages of several shapes.
@@ -80,7 +81,7 @@ def encode(pages: Iterable[BandedImage], store: Store, *, count: int, descriptio
     output: Output | None = None
     for number, page in enumerate(pages):
         if output is None:
-            output = create(store, page, count, description, layout)
+            output = create(store, page, encoding)
         if (page.shape, page.dtype) != (output.shape, output.dtype):
             raise ImageError("pages of several shapes do not fit in one array; write them as .tiff pages")
         array, top = output.array(0), 0
@@ -90,22 +91,22 @@ def encode(pages: Iterable[BandedImage], store: Store, *, count: int, descriptio
     if output is None:
         raise ImageError("an output needs at least one image")
     for level in range(1, len(output.paths)):
-        for number in range(count):
+        for number in range(encoding.pages):
             output.reduce(level, number, 0, output.height(level))
 
 
-def create(store: Store, page: BandedImage, count: int, description: str | None, layout: Layout | None) -> Output:
+def create(store: Store, page: BandedImage, encoding: Encoding) -> Output:
     """Create the arrays of an image without pixels, from its first page."""
-    layout = layout or Layout()
+    layout = encoding.layout or Layout()
     (height, width, channels), grid = page.shape, page.metadata.grid or Grid.of_dpi(page.metadata.dpi)
     is_colour = (page.alpha or channels == 3) and not page.are_maps
     is_first = layout.pyramid and channels > 1 if is_colour else channels > 1
-    axes = _axes(page, count, grid, is_first=is_first, is_ome=layout.pyramid)
+    axes = _axes(page, encoding.pages, grid, is_first=is_first, is_ome=layout.pyramid)
     chunk = min((layout.tile or (CHUNK, CHUNK))[0], height), min((layout.tile or (CHUNK, CHUNK))[1], width)
     sizes = _levels((height, width), chunk) if layout.pyramid else [(height, width)]
     page_sizes = tuple(axis.size for axis in axes[: len(axes) - 2 - (channels > 1)])
     paths = tuple(str(level) for level in range(len(sizes))) if layout.pyramid else ("",)
-    more: dict[str, Any] = {} if description is None else {DESCRIPTION: description}
+    more: dict[str, Any] = {} if encoding.description is None else {DESCRIPTION: encoding.description}
     if not layout.pyramid and (page.metadata.grid or page.metadata.dpi):
         more[AXES] = [axis.measured() for axis in axes]
     if layout.pyramid:

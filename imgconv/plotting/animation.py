@@ -14,7 +14,7 @@ from imgconv.atomic import format_of, output_file
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.filters.color import max_value_of
 from imgconv.filters.weights import pads_of
-from imgconv.images import Raster, encode
+from imgconv.images import Encoding, Raster, encode
 from imgconv.inputs import Inputs
 from imgconv.inspection.cells import Patch, filter_input, filter_patch, mask_of, pool_patch
 from imgconv.inspection.pixel import Product, number, products_text
@@ -115,7 +115,7 @@ def animate(image: Raster, recipe: Recipe, at: tuple[int, int] | None = None) ->
 def write_animation(frames: Sequence[Raster], path: Path, inputs: Inputs) -> None:
     """Write frames to a file of one of `FORMATS`. Raises UsageError if it is one of `inputs`, or ImageError, which names it."""
     with output_file(path, inputs) as stream:
-        encode(frames, format_of(path, FORMATS, "--animate"), stream=stream, animated=True)
+        encode(frames, format_of(path, FORMATS, "--animate"), stream, Encoding(animated=True))
 
 
 def _scene(grey: Raster, recipe: Recipe, step: Filter | Pool, window: Window, at: tuple[int, int] | None) -> Scene:

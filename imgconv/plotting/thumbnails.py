@@ -14,7 +14,7 @@ from imgconv.errors import ImageError
 from imgconv.filters.color import max_value_of
 from imgconv.filters.output_range import finite_extremes
 from imgconv.functional import adaptive_avg_pool2d
-from imgconv.images import ANY_SIZE, Raster, Request, encode, open_frames
+from imgconv.images import ANY_SIZE, Encoding, Raster, Request, encode, open_frames
 from imgconv.images.zarr_store import Readable, is_zarr
 from imgconv.inspection.cells import filter_input
 from imgconv.process import process
@@ -56,7 +56,7 @@ def thumbnail(source: Readable, longest: int, request: Request = ANY_SIZE) -> Th
         image = next(iter(frames))
     small = _shrunk_image(image, longest)
     file = BytesIO()
-    encode([small], "webp", stream=file, quality=QUALITY)
+    encode([small], "webp", file, Encoding(QUALITY))
     return Thumbnail(file.getvalue(), small.size, image.size, small.alpha)
 
 

@@ -20,7 +20,7 @@ from imgconv.batch.run import run_sources
 from imgconv.batch.sources import FileNames, list_sources
 from imgconv.batch.urls import parse_path
 from imgconv.errors import ImageError, UsageError
-from imgconv.images import Request
+from imgconv.images import Encoding, Request
 from imgconv.images.layout import Layout
 from imgconv.recipe import filter_recipe
 
@@ -119,7 +119,7 @@ def test_only_whole_remote_outputs_are_passed_over(memory, photos):
     assert [source for source, outcome in again.items() if not outcome.skipped] == ["memory://photos/a.png"]
     assert memory.cat_file("/out/a.edge.png") == whole
     assert "exists; leave out --no-clobber" in outcomes(["memory://photos/a.png"], "memory://out/", existing="refuse")[0].error
-    changed = outcomes(["memory://photos/a.png"], "memory://out/", existing="skip", description="imgconv something else")
+    changed = outcomes(["memory://photos/a.png"], "memory://out/", existing="skip", encoding=Encoding(description="imgconv something else"))
     assert changed[0].unchanged == ["memory://out/a.edge.png"]
 
 
@@ -204,14 +204,14 @@ def test_a_folder_never_has_metadata_of_one_and_chunks_of_another(renaming, tmp_
 
 def test_a_large_output_is_sent_in_blocks(renaming, tmp_path, monkeypatch):
     np.save(tmp_path / "large.npy", np.arange(9000 * 8000, dtype=np.uint8).reshape(9000, 8000))
-    layout, place = Layout(compression="none"), tmp_path / "results"
+    encoding, place = Encoding(layout=Layout(compression="none")), tmp_path / "results"
     place.mkdir(exist_ok=True)
     (place / "large.laplacian8.tiff").write_bytes(b"old")
     recipe, memory, there = filter_recipe(["laplacian8"]), 1 << 24, f"renaming://{place}/large.laplacian8.tiff"
     for output, fails in ((tmp_path / "here.tiff", False), (there, True), (there, False)):
         monkeypatch.setattr(Renaming, "fails", fails)
         plan = plan_run(FileNames([str(tmp_path / "large.npy")], output=str(output)), recipe)
-        (done,) = run_sources(plan.sources, Job(recipe, plan.destination, inputs=plan.inputs, layout=layout, large=memory), 2)
+        (done,) = run_sources(plan.sources, Job(recipe, plan.destination, inputs=plan.inputs, encoding=encoding, large=memory), 2)
         assert (done.error is not None) == fails
         assert not fails or (place / "large.laplacian8.tiff").read_bytes() == b"old"
     assert (place / "large.laplacian8.tiff").read_bytes() == (tmp_path / "here.tiff").read_bytes()

@@ -156,8 +156,8 @@ def test_an_interrupted_upload_leaves_the_old_object(home, store):
     script = (
         "import imgconv.batch.work as work\n"
         "plain = work.encode\n"
-        "def encode(*words, stream, **options):\n"
-        "    plain(*words, stream=stream, **options)\n"
+        "def encode(*words):\n"
+        "    plain(*words)\n"
         "    raise OSError('lost')\n"
         "work.encode = encode\n"
         "from imgconv.cli.app import main; main()"

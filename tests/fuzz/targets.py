@@ -13,7 +13,7 @@ import numpy as np
 from image_files import read
 
 from imgconv.errors import ImageError, ImgconvError
-from imgconv.images import Raster, encode
+from imgconv.images import Encoding, Raster, encode
 from imgconv.images.formats import OUTPUTS
 from imgconv.process import process
 from imgconv.recipe import Shape, network_recipe
@@ -62,7 +62,7 @@ def codec(data):
     for salvage in (False, True):
         try:
             _, frames = read(data, max_pixels=10**6, salvage=salvage)
-            encode(frames, list(OUTPUTS)[len(data) % len(OUTPUTS)], stream=BytesIO(), animated=len(frames) > 1)
+            encode(frames, list(OUTPUTS)[len(data) % len(OUTPUTS)], BytesIO(), Encoding(animated=len(frames) > 1))
         except ImageError as error:
             _for_people(error)
             assert "\n" not in str(error)

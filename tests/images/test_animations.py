@@ -9,9 +9,10 @@ from image_files import png_chunk, read
 from moving import PALETTE, PALETTE_ALPHA, SIZE, Drawn, Kind, apng, gif, gif_rgba, png_rows, shown
 
 from imgconv.errors import ImageError
-from imgconv.images import Raster, encode, read_header
+from imgconv.images import Encoding, Raster, encode, read_header
 from imgconv.images.animation import WholeUnits, fraction_of_a_second
 
+ANIMATED = Encoding(animated=True)
 KINDS = {
     "grey": Kind(0, 8),
     "grey of 1 bit": Kind(0, 1),
@@ -231,7 +232,7 @@ def test_an_apng_keeps_every_delay_exactly(delay):
     numerator, denominator = fraction_of_a_second(rasters[0].duration)
     assert numerator * (delay[1] or 100) == delay[0] * denominator
     file = io.BytesIO()
-    encode(rasters, "png", stream=file, animated=True)
+    encode(rasters, "png", file, ANIMATED)
     assert [raster.duration for raster in read(file.getvalue())[1]] == [raster.duration for raster in rasters]
 
 
@@ -245,7 +246,7 @@ def test_delays_beyond_a_fraction_of_16_bits_come_as_near_as_it_can(duration, fr
 def test_the_total_time_stays_where_delays_are_rounded(name, unit, duration):
     frames = [Raster(np.full((*SIZE, 1), value, np.uint8), duration=duration) for value in range(60)]
     file = io.BytesIO()
-    encode(frames, name, stream=file, animated=True)
+    encode(frames, name, file, ANIMATED)
     durations = [raster.duration for raster in read(file.getvalue())[1]]
     assert abs(sum(durations) - 60 * duration) <= unit / 2
     assert all(abs(each - duration) <= unit for each in durations)
@@ -255,7 +256,7 @@ def test_the_total_time_stays_where_delays_are_rounded(name, unit, duration):
 def test_short_frames_do_not_become_0_and_long_ones_are_as_long_as_can_be(name, shortest):
     frames = [Raster(np.full((*SIZE, 3), n, np.uint8), duration=duration) for n, duration in enumerate((0.2, 0.2, 0, 100, 700_000))]
     file = io.BytesIO()
-    encode(frames, name, stream=file, animated=True)
+    encode(frames, name, file, ANIMATED)
     durations = [raster.duration for raster in read(file.getvalue())[1]]
     assert durations[:3] == [shortest, shortest, 0]
     assert durations[4] == (655350 if name == "gif" else 700_000)

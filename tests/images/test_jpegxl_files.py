@@ -10,14 +10,14 @@ from image_files import photo, read, saved
 from PIL import Image
 
 from imgconv.errors import ImageError
-from imgconv.images import Metadata, Raster, encode, open_frames, read_header
+from imgconv.images import Encoding, Metadata, Raster, encode, open_frames, read_header
 
 SHAPES = [(8, 8), (8, 16), (20, 31), (5, 6), (300, 400), (256, 256), (1, 1), (600, 1), (90, 160), (1080, 1296), (2, 9000)]
 
 
 def written(pixels, **options):
     file = io.BytesIO()
-    encode([Raster(pixels, pixels.shape[2] in (2, 4), options.pop("metadata", Metadata()))], "jxl", stream=file, **options)
+    encode([Raster(pixels, pixels.shape[2] in (2, 4), options.pop("metadata", Metadata()))], "jxl", file, Encoding(**options))
     return file.getvalue()
 
 

@@ -13,7 +13,7 @@ from exif_blocks import NOTE, block, tags
 from image_files import png, png_chunk, read, saved
 from PIL import Image
 
-from imgconv.images import Metadata, Raster, Sampling, encode, fitted, resampled, transfer_of
+from imgconv.images import Encoding, Metadata, Raster, Sampling, encode, fitted, resampled, transfer_of
 from imgconv.images import exif as exif_of
 from imgconv.images.fits import Cards
 from imgconv.images.formats import FORMATS, OUTPUTS
@@ -48,7 +48,7 @@ EVERYTHING = Metadata(
 
 def written(metadata, name, pixels=PIXELS, **options):
     file = io.BytesIO()
-    encode([Raster(pixels, metadata=metadata)], name, stream=file, **options)
+    encode([Raster(pixels, metadata=metadata)], name, file, Encoding(**options))
     return file.getvalue()
 
 

@@ -389,7 +389,7 @@ def test_rgb_with_further_bands_is_written_as_it_was(kinds):
     samples = np.concatenate([photo(), *[GREY] * len(kinds)], axis=2)
     _, frames = read(tiff(samples, photometric="rgb", extrasamples=kinds))
     file = io.BytesIO()
-    encode(frames, "tiff", stream=file)
+    encode(frames, "tiff", file)
     exact(file.getvalue(), samples, alpha="unassalpha" in kinds)
     with tifffile.TiffFile(io.BytesIO(file.getvalue())) as written:
         page = written.pages[0]

@@ -11,7 +11,7 @@ from image_files import read
 from PIL import Image, ImageCms
 
 from imgconv.errors import ImageError, UsageError
-from imgconv.images import Metadata, Raster, check_output, encode, tiff_writer
+from imgconv.images import Encoding, Metadata, Raster, check_output, encode, tiff_writer
 from imgconv.images import exif as exif_of
 from imgconv.images.formats import OUTPUTS
 
@@ -38,7 +38,7 @@ def image(dtype="uint8", channels=3, size=(7, 11), seed=1, **metadata):
 
 def written(frames, name, **options):
     file = io.BytesIO()
-    encode(frames, name, stream=file, **options)
+    encode(frames, name, file, Encoding(**options))
     return file.getvalue()
 
 
@@ -91,7 +91,7 @@ def test_quality_trades_size_for_error(name):
 def test_images_that_a_format_cannot_hold_are_refused(name, dtype, channels, message):
     file = io.BytesIO()
     with pytest.raises(ImageError) as caught:
-        encode([image(dtype, channels)], name, stream=file)
+        encode([image(dtype, channels)], name, file)
     assert message in str(caught.value)
     assert file.getvalue() == b""
 
@@ -192,7 +192,7 @@ def test_a_tiff_goes_into_any_stream_page_by_page(seekable, tmp_path):
 
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT), "w+b") as stream:  # its name is a number
         target = stream if seekable else Unseekable(stream)
-        encode(pages(stream), "tiff", stream=target)
+        encode(pages(stream), "tiff", target)
     assert read(path)[0].frames == 3
     assert (lengths[2] > 0) == seekable  # two pages are checked before the first one is written
 
@@ -277,7 +277,7 @@ def test_every_frame_of_a_gif_has_256_colours_of_its_own():
 def test_a_gif_of_more_colours_is_refused(frames):
     file = io.BytesIO()
     with pytest.raises(ImageError) as caught:
-        encode(frames, "gif", stream=file, animated=True)
+        encode(frames, "gif", file, Encoding(animated=True))
     assert "256 colours" in str(caught.value) and "257" in str(caught.value)
     assert file.getvalue() == b""
 

@@ -12,7 +12,7 @@ from zarr_files import COLOURS, levels, write, write_ome
 
 import imgconv
 from imgconv.errors import ImageError, MissingExtra
-from imgconv.images import Raster, Request, encode, fitted, open_frames, read_header
+from imgconv.images import Encoding, Raster, Request, encode, fitted, open_frames, read_header
 from imgconv.images.layout import Layout
 from imgconv.images.raster import Metadata
 from imgconv.images.zarr_store import Store
@@ -241,7 +241,7 @@ def test_a_group_of_one_array_is_that_array(tmp_path):
 def test_what_is_written_is_read_again(tmp_path, version, pyramid, dtype, channels, alpha):
     image = Raster(levels(channels, dtype, SIZE), alpha, Metadata(nodata=3.0))
     layout = Layout((16, 20), None, pyramid, version)
-    encode([image], "zarr", stream=Store(tmp_path / "a.zarr"), layout=layout, description="imgconv words")
+    encode([image], "zarr", Store(tmp_path / "a.zarr"), Encoding(description="imgconv words", layout=layout))
     read = frames_of(tmp_path / "a.zarr")
     if pyramid and channels == 5:
         np.testing.assert_array_equal(np.concatenate([each.pixels for each in read], axis=2), image.pixels)
@@ -264,7 +264,7 @@ def test_the_same_pixels_give_the_same_bytes(tmp_path, monkeypatch, version, com
     for name, seconds in (("a", 1e9), ("b", 2e9)):
         monkeypatch.setattr("time.time", lambda seconds=seconds: seconds)
         store = Store(tmp_path / name)
-        encode([Raster(RGB)], "zarr", stream=store, layout=Layout((16, 20), compression, False, version))
+        encode([Raster(RGB)], "zarr", store, Encoding(layout=Layout((16, 20), compression, False, version)))
         written.append({path.relative_to(store.place): path.read_bytes() for path in store.place.rglob("*") if path.is_file()})
         np.testing.assert_array_equal(zarr.open_array(store.place, mode="r")[...], RGB)
     assert written[0] == written[1] and len(written[0]) >= 10
@@ -272,22 +272,22 @@ def test_the_same_pixels_give_the_same_bytes(tmp_path, monkeypatch, version, com
 
 def test_an_array_holds_the_metadata_that_the_table_names(tmp_path):
     metadata = Metadata(dpi=(300.0, 150.0), nodata=-9999.0, icc_profile=b"profile")
-    encode([Raster(RGB, metadata=metadata)], "zarr", stream=Store(tmp_path / "a.zarr"))
+    encode([Raster(RGB, metadata=metadata)], "zarr", Store(tmp_path / "a.zarr"))
     back = frames_of(tmp_path / "a.zarr")[0].metadata
     assert back.dpi == pytest.approx((300, 150)) and (back.nodata, back.icc_profile) == (-9999, None)
     assert fitted(metadata, "zarr", 3).dropped == ("ICC profile (no place in zarr)",)
     with pytest.raises(ImageError, match="a Zarr is a folder"):
-        encode([Raster(RGB)], "zarr", stream=io.BytesIO())
+        encode([Raster(RGB)], "zarr", io.BytesIO())
 
 
 def test_pages_of_one_shape_are_an_axis(tmp_path):
     pages = [Raster(levels(3, size=SIZE)), Raster(255 - levels(3, size=SIZE))]
-    encode(pages, "zarr", stream=Store(tmp_path / "a.zarr"), pages=2)
+    encode(pages, "zarr", Store(tmp_path / "a.zarr"), Encoding(pages=2))
     assert zarr.open_array(tmp_path / "a.zarr", mode="r").shape == (2, *SIZE, 3)
     for image, page in zip(frames_of(tmp_path / "a.zarr"), pages, strict=True):
         np.testing.assert_array_equal(image.pixels, page.pixels)
     with pytest.raises(ImageError, match="several shapes"):
-        encode([pages[0], Raster(levels(1))], "zarr", stream=Store(tmp_path / "b.zarr"), pages=2)
+        encode([pages[0], Raster(levels(1))], "zarr", Store(tmp_path / "b.zarr"), Encoding(pages=2))
 
 
 def test_python_reads_a_zarr(tmp_path):
@@ -303,6 +303,6 @@ def test_without_zarr_the_extra_is_named(tmp_path, monkeypatch):
 
 
 def test_metadata_are_plain_json(tmp_path):
-    encode([Raster(levels(4, size=SIZE), True)], "zarr", stream=Store(tmp_path / "a.zarr"), layout=Layout((16, 16), None, True))
+    encode([Raster(levels(4, size=SIZE), True)], "zarr", Store(tmp_path / "a.zarr"), Encoding(layout=Layout((16, 16), None, True)))
     ome = json.loads((tmp_path / "a.zarr/zarr.json").read_text())["attributes"]["ome"]
     assert ome["version"] == "0.5" and [each["label"] for each in ome["omero"]["channels"]] == ["red", "green", "blue", "alpha"]

@@ -10,7 +10,7 @@ import pytest
 from command import SAMPLES
 from PIL import Image
 
-from imgconv.images import Raster, encode
+from imgconv.images import Encoding, Raster, encode
 
 ROOT = Path(__file__).parents[2]
 SIZES = {"small": (24, 32), "large": (3000, 4000)}
@@ -84,7 +84,7 @@ def written(folder, format, channels, depth, frames=1):
         files.append(folder / f"{name}.{format}")
         with files[-1].open("wb") as stream:
             rasters = (photo(*size, channels, depth, 7 * n) for n in range(frames))
-            encode(rasters, format, stream=stream, animated=frames > 1)
+            encode(rasters, format, stream, Encoding(animated=frames > 1))
     return files
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import imgconv
 from imgconv.errors import DoesNotFit
-from imgconv.images import Raster, encode, open_frames
+from imgconv.images import Encoding, Raster, encode, open_frames
 from imgconv.plotting import animation
 from imgconv.plotting.animation import NEGATIVE, PADDING, POSITIVE, WINDOW, animate
 from imgconv.plotting.thumbnails import preview
@@ -82,7 +82,7 @@ def test_a_small_kernel_stands_between(kernel, signs):
 def test_pools_are_drawn_too(step):
     frames = list(animate(NOISE, Recipe("pool", step)))
     file = io.BytesIO()
-    encode(frames, "gif", stream=file, animated=True)
+    encode(frames, "gif", file, Encoding(animated=True))
     with open_frames(file.getvalue()) as opened:
         assert opened.header.frames == len(frames) and opened.header.animated
 
@@ -163,8 +163,8 @@ def test_previews_of_other_depths():
 def test_a_gif_of_an_animation_has_its_pixels_and_holds_only_what_changes():
     frames = list(animate(NOISE, filter_recipe(["laplacian8"]), (8, 8)))
     alone, together = io.BytesIO(), io.BytesIO()
-    encode(frames[-1:], "gif", stream=alone)
-    encode(frames, "gif", stream=together, animated=True)
+    encode(frames[-1:], "gif", alone)
+    encode(frames, "gif", together, Encoding(animated=True))
     with open_frames(together.getvalue()) as written:
         assert all(np.array_equal(one.pixels, other.pixels) for one, other in zip(written, frames, strict=True))
     assert len(together.getvalue()) < 0.5 * len(frames) * len(alone.getvalue())
