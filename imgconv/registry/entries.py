@@ -170,9 +170,6 @@ def _check_bank(where: str, table: dict[str, Any]) -> None:
         raise UsageError(f"{where}: subspace {table['subspace']} must be less than the number of kernels")
 
 
-_short = reprlib.repr  # an invalid value may be a whole file of numbers
-
-
 def _rows(value: object) -> str:
     if not isinstance(value, list) or not value or not all(isinstance(row, list) and row for row in value):
         return "must be rows of numbers; write [[0, 1, 0], [1, -4, 1], [0, 1, 0]]"
@@ -184,53 +181,39 @@ def _rows(value: object) -> str:
     return "" if len(value) * len(value[0]) <= MAX_TAPS else f"hold more than {MAX_TAPS} numbers; use a smaller kernel"
 
 
-def _numbers(value: object) -> str:
-    if isinstance(value, list) and 0 < len(value) <= 1024 and all(is_number(number) for number in value):
-        return ""
-    return "must be a list of 1 to 1024 finite numbers; write [1, 2, 1]"
-
-
-def _number(value: object) -> str:
-    return "" if is_number(value) else f"must be a finite number, not {_short(value)}"
-
-
-def _divisor(value: object) -> str:
-    return "" if is_number(value) and value != 0 else f"must be a finite number other than 0, not {_short(value)}"
-
-
-def _anchor(value: object) -> str:
-    whole = isinstance(value, list) and len(value) == 2 and all(type(part) is int and part >= 0 for part in value)
-    return "" if whole else f"must be [row, column] of a tap, counted from 0, not {_short(value)}"
+def _rule(allows: Callable[[Any], bool], text: str) -> Callable[[object], str]:
+    """A check that returns nothing for an allowed value, else `text`, which may contain the {value}; one may be a whole file of numbers."""
+    return lambda value: "" if allows(value) else text.format(value=reprlib.repr(value))
 
 
 def _one_of(allowed: tuple[str, ...]) -> Callable[[object], str]:
-    return lambda value: "" if value in allowed else f"must be one of {', '.join(allowed)}, not {_short(value)}"
+    return _rule(lambda value: isinstance(value, str) and value in allowed, f"must be one of {', '.join(allowed)}, not {{value}}")
 
 
-def _text(value: object) -> str:
-    return "" if isinstance(value, str) else f"must be a string, not {_short(value)}"
+def _count(least: int, most: int) -> Callable[[object], str]:
+    return _rule(lambda value: type(value) is int and least <= value <= most, f"must be from {least} to {most}, not {{value}}")
 
 
-def _texts(value: object) -> str:
-    return "" if isinstance(value, list) and all(isinstance(word, str) for word in value) else "must be a list of strings"
+def _is_numbers(value: object) -> bool:
+    return isinstance(value, list) and 0 < len(value) <= 1024 and all(is_number(number) for number in value)
 
 
-def _table(value: object) -> str:
-    return "" if isinstance(value, dict) else "must be a table; write { sigma = 2.0 }"
+def _is_anchor(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(type(part) is int and part >= 0 for part in value)
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and NAME.fullmatch(value) is not None
 
 
 def _member(value: object) -> str:
     if not isinstance(value, str):
-        return f"must be the name of a kernel, not {_short(value)}"
+        return _NAMED(value)
     try:
         name, _ = split_parameters(value)
     except UsageError as error:
         return f"has an invalid kernel: {error}"
-    return "" if NAME.fullmatch(name) else f"must be the name of a kernel, not {_short(value)}"
-
-
-def _name(value: object) -> str:
-    return "" if isinstance(value, str) and NAME.fullmatch(value) else f"must be the name of a kernel, not {_short(value)}"
+    return "" if NAME.fullmatch(name) else _NAMED(value)
 
 
 def _members(value: object) -> str:
@@ -239,25 +222,29 @@ def _members(value: object) -> str:
     return next((problem for problem in map(_member, value) if problem), "")
 
 
-def _count(least: int, most: int) -> Callable[[object], str]:
-    return lambda value: "" if type(value) is int and least <= value <= most else f"must be from {least} to {most}, not {_short(value)}"
-
-
-_DETAILS = {"description": _text, "range": _one_of(Range.names()), "source": _text, "tags": _texts}
+_NAMED = _rule(_is_name, "must be the name of a kernel, not {value}")
+_NUMBERS = _rule(_is_numbers, "must be a list of 1 to 1024 finite numbers; write [1, 2, 1]")
+_TEXT = _rule(lambda value: isinstance(value, str), "must be a string, not {value}")
+_DETAILS: Mapping[str, Callable[[object], str]] = {
+    "description": _TEXT,
+    "range": _one_of(Range.names()),
+    "source": _TEXT,
+    "tags": _rule(lambda value: isinstance(value, list) and all(isinstance(word, str) for word in value), "must be a list of strings"),
+}
 KERNEL_KEYS: Mapping[str, Callable[[object], str]] = {
     "rows": _rows,
-    "column": _numbers,
-    "row": _numbers,
+    "column": _NUMBERS,
+    "row": _NUMBERS,
     "generator": _one_of(tuple(GENERATORS)),
-    "parameters": _table,
-    "divisor": _divisor,
-    "offset": _number,
-    "anchor": _anchor,
+    "parameters": _rule(lambda value: isinstance(value, dict), "must be a table; write {{ sigma = 2.0 }}"),
+    "divisor": _rule(lambda value: is_number(value) and value != 0, "must be a finite number other than 0, not {value}"),
+    "offset": _rule(is_number, "must be a finite number, not {value}"),
+    "anchor": _rule(_is_anchor, "must be [row, column] of a tap, counted from 0, not {value}"),
     **_DETAILS,
 }
 BANK_KEYS: Mapping[str, Callable[[object], str]] = {
     "kernels": _members,
-    "kernel": _name,
+    "kernel": _NAMED,
     "rotations": _count(2, 8),
     "generator": _one_of(BANK_GENERATORS),
     "combine": _one_of(CombineMode.names()),
