@@ -55,8 +55,9 @@ class RunningStatistics:
     def __init__(self, name: str, height: int):
         self._name, self._height = name, height
         self._rows, self._shape = 0, (0, 0)
-        self._count, self._sum, self._squares = 0, 0.0, 0.0
-        self._low, self._high, self._missing = np.nan, np.nan, 0
+        self._count, self._sum, self._squares = 0, 0.0, 0.0  # squares of the differences from the mean
+        self._low, self._high = np.nan, np.nan
+        self.missing = 0
 
     def add(self, band: Map, *, values: bool) -> int:
         """Add some rows of the map, their values too if wanted; return the number of missing cells. Nothing follows the last row."""
@@ -65,49 +66,38 @@ class RunningStatistics:
             return 0
         self._rows += rows
         self._shape = (channels, width)
-        self._missing += band.missing
+        self.missing += band.missing
         count = rows * width * (channels - band.image.alpha) - band.missing
         if values and count:
-            self._add_values(Statistics.of(band), _valid_values(band) if band.missing else band.image.colours, count)
+            of_band, colours = Statistics.of(band), _valid_values(band) if band.missing else band.image.colours
+            total = float(colours.sum(dtype=np.float64))
+            self._combine(count, total, of_band.mean, of_band.std**2 * count, (of_band.min, of_band.max))
         return band.missing
-
-    def _add_values(self, band: Statistics, values: Array, count: int) -> None:
-        total, is_first = self._count + count, self._count == 0
-        with np.errstate(all="ignore"):
-            change = 0.0 if is_first else band.mean - self._sum / self._count
-            self._squares += band.std**2 * count + change**2 * self._count * count / total
-            self._sum += float(values.sum(dtype=np.float64))
-            self._low = band.min if is_first else float(np.minimum(self._low, band.min))
-            self._high = band.max if is_first else float(np.maximum(self._high, band.max))
-        self._count = total
 
     def merge(self, below: "RunningStatistics") -> None:
         """Add the statistics of the rows that follow."""
-        total, is_first = self._count + below._count, self._count == 0
-        with np.errstate(all="ignore"):
-            if below._count:
-                change = 0.0 if is_first else below._sum / below._count - self._sum / self._count
-                self._squares += below._squares + change**2 * self._count * below._count / total
-                self._low = below._low if is_first else float(np.minimum(self._low, below._low))
-                self._high = below._high if is_first else float(np.maximum(self._high, below._high))
-            self._sum += below._sum
-        self._height, self._count, self._missing, self._shape = (
-            self._height + below._height,
-            total,
-            self._missing + below._missing,
-            below._shape,
-        )
+        if below._count:
+            self._combine(below._count, below._sum, below._sum / below._count, below._squares, (below._low, below._high))
+        self._height += below._height
+        self.missing += below.missing
+        self._shape = below._shape
 
-    @property
-    def missing(self) -> int:
-        """Number of missing cells."""
-        return self._missing
+    def _combine(self, count: int, total: float, mean: float, squares: float, extremes: tuple[float, float]) -> None:
+        """Add `count` values, of which the sum, the mean, the squared differences from the mean and the extremes are known."""
+        with np.errstate(all="ignore"):
+            if self._count:
+                self._squares += (mean - self._sum / self._count) ** 2 * self._count * count / (self._count + count)
+                extremes = float(np.minimum(self._low, extremes[0])), float(np.maximum(self._high, extremes[1]))
+            self._squares += squares
+            self._sum += total
+        self._low, self._high = extremes
+        self._count += count
 
     def result(self) -> Statistics:
         """Return the statistics of the whole map."""
         channels, width = self._shape
         mean, std = (self._sum / self._count, (self._squares / self._count) ** 0.5) if self._count else (np.nan, np.nan)
-        return Statistics(self._name, (channels, self._height, width), self._low, self._high, mean, std, self._missing)
+        return Statistics(self._name, (channels, self._height, width), self._low, self._high, mean, std, self.missing)
 
 
 @dataclass
