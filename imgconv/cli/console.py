@@ -118,7 +118,7 @@ class Reporter:
         if self.quiet:
             return
         if self._progress is None and self._seconds > PATIENCE and sys.stderr.isatty():
-            self._progress = _bar_of_one()
+            self._progress = _bar(1)
         if self._progress is not None:
             self._progress.update(self._progress.task_ids[0], completed=part)
         elif part > 0 and time.perf_counter() - self._last_line > PLAIN_PAUSE:
@@ -139,22 +139,14 @@ class Reporter:
 
 
 def _bar(total: int) -> "Progress":
+    """A bar of the images of a run, or of the only one, whose progress goes from 0 to 1."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[failed]} failed"), TextColumn("{task.fields[rate]}"))
-    progress = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+    of_images = (MofNCompleteColumn(), TextColumn("{task.fields[failed]} failed"), TextColumn("{task.fields[rate]}"))
+    columns = (BarColumn(), *(of_images if total > 1 else (TaskProgressColumn(),)), TimeRemainingColumn())
+    progress = Progress(*columns, console=Console(stderr=True), transient=True)
     progress.add_task("images", total=total, failed=0, rate="")
-    progress.start()
-    return progress
-
-
-def _bar_of_one() -> "Progress":
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
-
-    progress = Progress(BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True)
-    progress.add_task("image", total=1.0)
     progress.start()
     return progress
 

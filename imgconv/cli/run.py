@@ -108,8 +108,8 @@ def _with_format(where: WhereOptions, recipe: "Recipe", inputs: list[str]) -> Wh
     """Choose .npy for vectors, which no image format holds; refuse several maps on standard output without a format."""
     if where.format is not None:
         return where
-    if recipe.gives_vectors and not PurePath(where.output or "").suffix:
+    if recipe.step.gives_vectors and not PurePath(where.output or "").suffix:
         return replace(where, format="npy")
-    if recipe.keeps_several and (where.output == "-" or (where.output is None and inputs == ["-"])):
+    if recipe.step.keeps_several and (where.output == "-" or (where.output is None and inputs == ["-"])):
         raise UsageError("maps of several steps need a format on standard output; add --format png, tiff or npz")
     return where

@@ -153,16 +153,6 @@ class Recipe:
             return "no"
         return "also" if self.postprocess.overlay else "only"
 
-    @property
-    def gives_vectors(self) -> bool:
-        """Whether a result is a vector of numbers, which no image holds."""
-        return self.step.gives_vectors
-
-    @property
-    def keeps_several(self) -> bool:
-        """Whether the results of several steps are written, whose maps may differ in size."""
-        return self.step.keeps_several
-
     def gives_floats(self, format: str) -> bool:
         """Whether an output in `format` holds unrounded float maps rather than pixels, as arrays always do."""
         return format in ARRAY_FORMATS or self.step.gives_floats(format)

@@ -53,7 +53,7 @@ def test_traced_or_refused(texts, channels, range_):
     (result,) = results_of([image], recipe.step)
     assert result.dtype == np.float32
     assert result.shape[1:] == recipe.step.trace_steps((channels, 9, 11))[-1]
-    if not recipe.gives_vectors:
+    if not recipe.step.gives_vectors:
         assert [each.image.pixels.shape for each in process(image, recipe)] == [(s.height, s.width, s.channels) for _, s in traced]
 
 
