@@ -21,7 +21,7 @@ from imgconv.images.formats import OUTPUTS
 from imgconv.images.rows import BandedImage, HeldRows, RowReader
 from imgconv.images.writing import BY_ROWS
 from imgconv.process import Map, shape_of
-from imgconv.process.banded_maps import BandedMaps
+from imgconv.process.banded_maps import BandedMaps, Whole
 from imgconv.process.bands import banded_maps
 from imgconv.recipe import Shape
 from imgconv.system import return_freed_memory
@@ -86,7 +86,7 @@ class Run:
         image = Raster(reader.read(0, 1), header.alpha, reader.metadata)
         reader.columns = columns
         try:
-            self._groups = banded_maps(job.recipe, image, header.size, floats=job.floats, threads=job.threads)
+            self._groups = banded_maps(Whole(job.recipe, image, header.size, job.floats, job.threads))
         except DoesNotFit as error:
             raise NotByBands(str(error), "") from None
         shape = shape_of(header)

@@ -1,13 +1,25 @@
 """What all maps that are computed band by band have in common."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from imgconv.images import Raster
 from imgconv.process.maps import Map
+from imgconv.recipe import Recipe
 
 Rows = tuple[int, int]  # first and last, exclusive
+
+
+@dataclass(frozen=True, eq=False)
+class Whole:
+    """An image of `size` that is not in memory, of which `image` are some rows, with its metadata; and how it is processed."""
+
+    recipe: Recipe
+    image: Raster
+    size: tuple[int, int]
+    floats: bool
+    threads: int | None
 
 
 class BandedMaps(Protocol):

@@ -8,35 +8,36 @@ from imgconv.errors import DoesNotFit
 from imgconv.filters.weights import pads_of
 from imgconv.images import Raster
 from imgconv.modes import PaddingMode
-from imgconv.process.banded_maps import BandedMaps, Rows, rows_of
+from imgconv.process.banded_maps import BandedMaps, Rows, Whole, rows_of
 from imgconv.process.image import process
 from imgconv.process.maps import Map
 from imgconv.process.mask_file import MaskFile
 from imgconv.process.missing import all_valid, held_as, located
-from imgconv.recipe import DECLARED, Filter, Network, Pool, Recipe
+from imgconv.recipe import DECLARED, Filter, Network, Pool
 from imgconv.window import cut
 
 
-def with_missing(recipe: Recipe, plain: list[BandedMaps], image: Raster, size: tuple[int, int], *, floats: bool) -> list[BandedMaps]:
+def with_missing(whole: Whole, plain: list[BandedMaps]) -> list[BandedMaps]:
     """The maps of an image that may have missing cells; `plain` compute them where it has none.
 
     Raises DoesNotFit for what depends on all missing cells together.
     """
+    recipe, dtype = whole.recipe, whole.image.pixels.dtype
     step, data = recipe.step, recipe.missing_data
     if isinstance(step, Filter) and PaddingMode.of(step.padding_mode)[0] is PaddingMode.circular:
         raise DoesNotFit("a circular border and missing cells need both ends of the image")
     if isinstance(step, Filter) and any(each.measured for each in plain):
         raise DoesNotFit("the range minmax of an image with missing cells needs all of them")
-    declared = data.value(image.metadata.nodata)
-    is_marked = floats or image.pixels.dtype.kind == "f" or (declared is not None and held_as(declared, image.pixels.dtype) is not None)
-    if data.mask is not None and data.mask.shape[:2] != size:
+    declared = data.value(whole.image.metadata.nodata)
+    is_marked = whole.floats or dtype.kind == "f" or (declared is not None and held_as(declared, dtype) is not None)
+    if data.mask is not None and data.mask.shape[:2] != whole.size:
         raise DoesNotFit("its mask has another size")
     if isinstance(data.mask, MaskFile):
-        recipe = replace(recipe, missing_data=replace(data, mask=data.mask.opened()))
+        whole = replace(whole, recipe=replace(recipe, missing_data=replace(data, mask=data.mask.opened())))
     if isinstance(step, Network):
-        return [_CutResult(recipe, each, size, declared, is_marked) for each in plain]
-    singles = [replace(recipe, step=each) for each in step.singles()]
-    return [_CutMap(single, each, size, floats, declared, is_marked) for single, each in zip(singles, plain, strict=True)]
+        return [_CutResult(whole, each, declared, is_marked) for each in plain]
+    singles = [replace(whole, recipe=replace(whole.recipe, step=each)) for each in step.singles()]
+    return [_CutMap(single, each, declared, is_marked) for single, each in zip(singles, plain, strict=True)]
 
 
 class _Cut(BandedMaps):
@@ -44,11 +45,11 @@ class _Cut(BandedMaps):
 
     measured = True
 
-    def __init__(self, recipe: Recipe, plain: BandedMaps, size: tuple[int, int], declared: float | None, is_marked: bool):
-        self._declared, self._is_marked = declared, is_marked
-        self._recipe, self._plain, self._size = recipe, plain, size
+    def __init__(self, whole: Whole, plain: BandedMaps, declared: float | None, is_marked: bool):
+        self._recipe, self._size, self._floats = whole.recipe, whole.size, whole.floats
+        self._plain, self._declared, self._is_marked = plain, declared, is_marked
         self.height, self.alignment = plain.height, plain.alignment
-        self.missing, self._next_row, self._stop = 0, 0, size[0]
+        self.missing, self._next_row, self._stop = 0, 0, whole.size[0]
 
     def measure(self, held: Raster, begin: int, band: Rows) -> None:
         rows = self.rows(band)
@@ -100,9 +101,9 @@ class _Cut(BandedMaps):
 class _CutMap(_Cut):
     """The map of a filter or a pool: the part is an image of its own."""
 
-    def __init__(self, recipe: Recipe, plain: BandedMaps, size: tuple[int, int], floats: bool, declared: float | None, is_marked: bool):
-        super().__init__(recipe, plain, size, declared, is_marked)
-        self._floats, step = floats, recipe.step
+    def __init__(self, whole: Whole, plain: BandedMaps, declared: float | None, is_marked: bool):
+        super().__init__(whole, plain, declared, is_marked)
+        step, size = whole.recipe.step, whole.size
         assert isinstance(step, Filter | Pool)
         window = step.window(step.maps[0]) if isinstance(step, Filter) else step.window
         self._stride, pads = window.stride[0], [window.pads(size)[0]]

@@ -12,7 +12,7 @@ from imgconv.errors import DoesNotFit
 from imgconv.filters.output_range import finite_extremes, map_to_pixels
 from imgconv.images import Raster, resampled
 from imgconv.modes import Range
-from imgconv.process.banded_maps import BandedMaps, Rows, rows_of, united
+from imgconv.process.banded_maps import BandedMaps, Rows, Whole, rows_of, united
 from imgconv.process.maps import Map, of_result
 from imgconv.process.network import stored
 from imgconv.recipe import Network, Shape
@@ -20,11 +20,11 @@ from imgconv.recipe.network import Result
 from imgconv.recipe.operations.operation import Reach
 
 
-def banded_network(network: Network, image: Raster, size: tuple[int, int], *, floats: bool) -> list[BandedMaps]:
+def banded_network(network: Network, whole: Whole) -> list[BandedMaps]:
     """The results of a network by bands, one object for each. Raises DoesNotFit for a step that sees all rows, and for a sheet."""
     if network.sheet:
         raise DoesNotFit("a sheet shows whole maps; leave out --sheet")
-    return [_Result(network, result, image, size, floats) for result in network.results]
+    return [_Result(network, result, whole) for result in network.results]
 
 
 @dataclass(frozen=True)
@@ -40,17 +40,18 @@ class _Result(BandedMaps):
 
     alignment = 1
 
-    def __init__(self, network: Network, result: Result, image: Raster, size: tuple[int, int], floats: bool):
-        self._network, self._result, self._floats = network, result, floats
+    def __init__(self, network: Network, result: Result, whole: Whole):
+        self._network, self._result, self._floats = network, result, whole.floats
+        image, size = whole.image, whole.size
         shapes = network.shapes(Shape(*size, image.channels, image.alpha))[: result.position + 2]
         self._heights = [shape[1] if len(shape) == 3 else 0 for shape in shapes]
         steps = network.steps[: result.position + 1]
         self._reaches = [_reach(number, step.operation.reach(), step.text) for number, step in enumerate(steps, 1)]
         self._operations = [step.operation for step in steps]
         self.height = self._heights[-1]
-        whole = replace(image, pixels=np.broadcast_to(image.pixels[:1], (*size, image.channels)), luma=None)
-        self._metadata = resampled(image.metadata, of_result(network, result, whole, (shapes[-1][1], shapes[-1][2])), size)
-        self._range = Range(network.range or ("raw" if floats else result.range))
+        every = replace(image, pixels=np.broadcast_to(image.pixels[:1], (*size, image.channels)), luma=None)
+        self._metadata = resampled(image.metadata, of_result(network, result, every, (shapes[-1][1], shapes[-1][2])), size)
+        self._range = Range(network.range or ("raw" if self._floats else result.range))
         self.measured = self._range.arithmetic.stretched
         self._extremes: list[tuple[float, float] | None] = [None] * result.maps
 
