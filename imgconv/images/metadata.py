@@ -343,7 +343,7 @@ def _with_png_chunks(metadata: Metadata, info: Mapping[Any, Any], file: BinaryIO
 
     Keywords with a colon are of programs and about the file, such as `exif:PixelXDimension` and `Thumb::MTime`.
     """
-    from imgconv.images import png
+    from imgconv.images import png_chunks
 
     colour, dropped = [], list(metadata.dropped)
     texts = {key: str(text) for key, text in info.items() if isinstance(text, str) and not key.startswith(_OTHER_PARTS)}
@@ -352,7 +352,7 @@ def _with_png_chunks(metadata: Metadata, info: Mapping[Any, Any], file: BinaryIO
         dropped.append("texts about the file")
     file.seek(0)
     with suppress(ValueError, OSError):  # damage is found elsewhere
-        for name, length in png.chunks(file):
+        for name, length in png_chunks.chunks(file):
             if name == b"IDAT":
                 break
             if _COLOUR_CHUNKS.get(name) == length:

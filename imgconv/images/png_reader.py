@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
-from imgconv.images import metadata, modes, plugins, png
+from imgconv.images import metadata, modes, plugins, png_chunks
 from imgconv.images.animation import Canvas, Disposal, Placement, always_opaque
 from imgconv.images.damage import DamageError, TruncatedError, image_errors, read_exactly
 from imgconv.images.deflate import fast_zlib
@@ -58,7 +58,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     """
     file.seek(0)
     with image_errors("damaged png"):
-        head = png.read_head(file)
+        head = png_chunks.read_head(file)
         request.check_size(*head.size)
         still, info, warning = _for_pillow(file)
     image = plugins.open_image(still, "png")
@@ -80,7 +80,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     return Decoder(header, lambda: _single(file, still, image, head, request), rows)
 
 
-def _rows(file: BinaryIO, image: Any, head: png.Head, header: Header) -> RowReader:
+def _rows(file: BinaryIO, image: Any, head: png_chunks.Head, header: Header) -> RowReader:
     from imgconv.images.png_rows import PngRows
 
     with image_errors("damaged png"):
@@ -88,7 +88,7 @@ def _rows(file: BinaryIO, image: Any, head: png.Head, header: Header) -> RowRead
         return PngRows(file, head, header, upright, lambda small, part: _pixels(small, part, False)[0])
 
 
-def _header(image: Any, head: png.Head, animation: _Animation | None) -> Header:
+def _header(image: Any, head: png_chunks.Head, animation: _Animation | None) -> Header:
     size = head.size[::-1] if metadata.orientation_of(image.info) > 4 else head.size
     description = metadata.description_in(image.info)
     alpha = head.colour_type in _WITH_ALPHA or "transparency" in image.info
@@ -102,23 +102,23 @@ def _header(image: Any, head: png.Head, animation: _Animation | None) -> Header:
     return Header("png", size, channels, dtype, alpha, count, count > 1, animation.loop if count > 1 else 0, description)
 
 
-def _single(file: BinaryIO, still: BinaryIO, image: Any, head: png.Head, request: Request) -> Iterator[Raster]:
+def _single(file: BinaryIO, still: BinaryIO, image: Any, head: png_chunks.Head, request: Request) -> Iterator[Raster]:
     with image_errors("damaged png"):
         if not request.salvage:
             file.seek(0)
-            png.check(file)
+            png_chunks.check(file)
         pixels, alpha = _pixels(still, head, request.salvage)
         yield metadata.upright_raster(file, "png", image, pixels, alpha)
 
 
 def _animated(
-    file: BinaryIO, still: BinaryIO, image: Any, head: png.Head, animation: _Animation, header: Header, request: Request
+    file: BinaryIO, still: BinaryIO, image: Any, head: png_chunks.Head, animation: _Animation, header: Header, request: Request
 ) -> Iterator[Raster]:
     canvas = Canvas(head.size, (2 if head.colour_type in _GREY else 4), header.dtype)
     if not request.salvage:
         with image_errors("damaged png"):
             file.seek(0)
-            png.check(file)
+            png_chunks.check(file)
     for number, frame in enumerate(animation.frames, 1):
         try:
             with image_errors(f"damaged png, frame {number}"):
@@ -134,7 +134,7 @@ def _animated(
         yield metadata.upright_raster(file, "png", image, shown, header.alpha, duration)
 
 
-def _pixels(file: BinaryIO, head: png.Head, salvage: bool) -> tuple[NDArray[Any], bool]:
+def _pixels(file: BinaryIO, head: png_chunks.Head, salvage: bool) -> tuple[NDArray[Any], bool]:
     """Return the pixels of a still image as it is stored, and whether the last channel is alpha. Raises TruncatedError for missing rows."""
     if head.depth == 16 and head.colour_type != 0:
         pixels, alpha = _deep_pixels(file, head.colour_type, salvage)
@@ -145,7 +145,7 @@ def _pixels(file: BinaryIO, head: png.Head, salvage: bool) -> tuple[NDArray[Any]
         pixels, alpha = modes.pixels_of(image)
         last = np.asarray(image.crop((0, image.height - 1, *image.size)))
     if not salvage and (head.interlaced or not last.any()):  # rows that are missing are zero, and those of a few images
-        png.check_rows(file, head)
+        png_chunks.check_rows(file, head)
     return pixels, alpha
 
 
@@ -177,7 +177,7 @@ def _with_opaque(pixels: NDArray[Any]) -> NDArray[Any]:
     return np.concatenate([pixels, np.full((*pixels.shape[:2], 1), np.iinfo(pixels.dtype).max, pixels.dtype)], axis=2)
 
 
-def _read_animation(file: BinaryIO, head: png.Head, salvage: bool) -> _Animation:
+def _read_animation(file: BinaryIO, head: png_chunks.Head, salvage: bool) -> _Animation:
     """Read and check the chunks of an animation. Raises DamageError where they contradict the specification, or data are missing."""
     count = loop = sequence = 0
     frames: list[_Frame] = []
@@ -185,10 +185,10 @@ def _read_animation(file: BinaryIO, head: png.Head, salvage: bool) -> _Animation
     opaque = head.colour_type not in _WITH_ALPHA
     file.seek(0)
     try:
-        for name, length in png.chunks(file):
+        for name, length in png_chunks.chunks(file):
             has_still |= name == b"IDAT"
             opaque &= name != b"tRNS"
-            if name not in png.ANIMATION:
+            if name not in png_chunks.ANIMATION:
                 continue
             data = _checked(file, name, length)
             if name == b"acTL" and not has_still:
@@ -213,7 +213,7 @@ def _read_animation(file: BinaryIO, head: png.Head, salvage: bool) -> _Animation
 def _checked(file: BinaryIO, name: bytes, length: int) -> bytes:
     """Return the data of a chunk of the animation. Raises DamageError for a wrong checksum."""
     data = read_exactly(file, length)
-    png.check_sum(file, name, fast_zlib.crc32(data, fast_zlib.crc32(name)))
+    png_chunks.check_sum(file, name, fast_zlib.crc32(data, fast_zlib.crc32(name)))
     file.seek(-4, 1)
     return data
 
@@ -229,7 +229,7 @@ def _frame(data: bytes, canvas: tuple[int, int], opaque: bool, is_still: bool, f
     return _Frame(place, 1000 * numerator / (denominator or _DEFAULT_DENOMINATOR), is_still=is_still)
 
 
-def _check_frames(file: BinaryIO, frames: list[_Frame], count: int, head: png.Head) -> None:
+def _check_frames(file: BinaryIO, frames: list[_Frame], count: int, head: png_chunks.Head) -> None:
     """Raise DamageError unless there are as many frames as declared, each of them whole."""
     if len(frames) != count or not count:
         raise DamageError(f"{count} frames are declared, and {len(frames)} are there")
@@ -237,7 +237,7 @@ def _check_frames(file: BinaryIO, frames: list[_Frame], count: int, head: png.He
         needed = replace(head, size=(frame.place.height, frame.place.width)).length
         try:
             if not frame.is_still:
-                png.check_length(_data_of(file, frame), needed)
+                png_chunks.check_length(_data_of(file, frame), needed)
         except TruncatedError as error:
             raise DamageError(f"frame {number} is incomplete") from error
 
@@ -251,19 +251,19 @@ def _data_of(file: BinaryIO, frame: _Frame) -> Iterator[bytes]:
 def _still_of(file: BinaryIO, frame: _Frame) -> BinaryIO:
     """Return a frame as a PNG of its own."""
     still = BytesIO()
-    still.write(png.SIGNATURE)
+    still.write(png_chunks.SIGNATURE)
     file.seek(0)
-    for name, length in png.chunks(file):
+    for name, length in png_chunks.chunks(file):
         if name == b"IHDR":
             data = read_exactly(file, length)
-            png.write_chunk(still, name, struct.pack(">II", frame.place.width, frame.place.height) + data[8:])
+            png_chunks.write_chunk(still, name, struct.pack(">II", frame.place.width, frame.place.height) + data[8:])
         elif name in (b"PLTE", b"tRNS"):
-            png.write_chunk(still, name, read_exactly(file, length))
+            png_chunks.write_chunk(still, name, read_exactly(file, length))
         elif name == b"IDAT":
             break
     for data in _data_of(file, frame):
-        png.write_chunk(still, b"IDAT", data)
-    png.write_chunk(still, b"IEND")
+        png_chunks.write_chunk(still, b"IDAT", data)
+    png_chunks.write_chunk(still, b"IEND")
     return still
 
 
@@ -277,9 +277,9 @@ def _for_pillow(file: BinaryIO) -> tuple[BinaryIO, dict[str, Any], str | None]:
     dropped, end = False, 8
     file.seek(0)
     try:
-        for name, length in png.chunks(file):
+        for name, length in png_chunks.chunks(file):
             start = file.tell() - 8
-            if name in png.ANIMATION or not metadata.suits_pillow(file, name, length):
+            if name in png_chunks.ANIMATION or not metadata.suits_pillow(file, name, length):
                 dropped = True
             else:
                 parts.append((start, 12 + length))
@@ -289,7 +289,7 @@ def _for_pillow(file: BinaryIO) -> tuple[BinaryIO, dict[str, Any], str | None]:
     if not dropped:
         return file, metadata.info, metadata.warning
     still = BytesIO()
-    still.write(png.SIGNATURE)
+    still.write(png_chunks.SIGNATURE)
     for start, length in parts:
         file.seek(start)
         still.write(file.read(length))

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.images import png
+from imgconv.images import png_chunks
 from imgconv.images.damage import DamageError, TruncatedError, image_errors, read_exactly
 from imgconv.images.deflate import fast_zlib
 from imgconv.images.raster import Header, Metadata
@@ -17,7 +17,7 @@ from imgconv.images.rows import RowReader
 
 _BLOCK = 1 << 18  # bytes of a chunk that are inflated at a time
 _RAW = {1: (8, 0), 2: (8, 4), 3: (8, 2), 4: (8, 6), 6: (16, 2), 8: (16, 6)}  # bytes of a pixel -> depth, colour type with as many
-Convert = Callable[[BinaryIO, png.Head], NDArray[Any]]
+Convert = Callable[[BinaryIO, png_chunks.Head], NDArray[Any]]
 
 
 class PngRows(RowReader):
@@ -25,10 +25,10 @@ class PngRows(RowReader):
 
     forward = True
 
-    def __init__(self, file: BinaryIO, head: png.Head, header: Header, metadata: Metadata, convert: Convert):
+    def __init__(self, file: BinaryIO, head: png_chunks.Head, header: Header, metadata: Metadata, convert: Convert):
         self.header, self.metadata = header, metadata
         self._file, self._head, self._convert = file, head, convert
-        samples = png.SAMPLES[head.colour_type]
+        samples = png_chunks.SAMPLES[head.colour_type]
         self._row_bytes = -(-head.size[1] * samples * head.depth // 8)
         self._pixel_bytes = max(samples * head.depth // 8, 1)
         self._restart()
@@ -78,14 +78,14 @@ class PngRows(RowReader):
         plain[:, 1:] = rows
         size = len(rows), width
         small = BytesIO(_file(size, head.depth, head.colour_type, self._chunks, plain.tobytes()))
-        return self._convert(small, png.Head(size, head.depth, head.colour_type))
+        return self._convert(small, png_chunks.Head(size, head.depth, head.colour_type))
 
     def _inflated(self) -> Iterator[bytes]:
         """Yield the data of the rows, of whole chunks whose checksums are right; keep the chunks that change colours."""
         self._file.seek(0)
         inflate = fast_zlib.decompressobj()
-        for name, length in png.chunks(self._file):
-            if name in png.ANIMATION:
+        for name, length in png_chunks.chunks(self._file):
+            if name in png_chunks.ANIMATION:
                 continue
             checksum = fast_zlib.crc32(name)
             parts = []
@@ -97,7 +97,7 @@ class PngRows(RowReader):
                 while data and name == b"IDAT":
                     yield inflate.decompress(data, _BLOCK)
                     data = inflate.unconsumed_tail
-            png.check_sum(self._file, name, checksum)
+            png_chunks.check_sum(self._file, name, checksum)
             self._chunks += [(name, b"".join(parts))] if parts else []
         yield inflate.flush()
 
@@ -105,12 +105,12 @@ class PngRows(RowReader):
 def _file(size: tuple[int, int], depth: int, colour_type: int, more: list[tuple[bytes, bytes]], rows: bytes) -> bytes:
     """Return a PNG file of rows with their filters, which are stored without compression."""
     file = BytesIO()
-    file.write(png.SIGNATURE)
-    png.write_chunk(file, b"IHDR", struct.pack(">IIBBBBB", size[1], size[0], depth, colour_type, 0, 0, 0))
+    file.write(png_chunks.SIGNATURE)
+    png_chunks.write_chunk(file, b"IHDR", struct.pack(">IIBBBBB", size[1], size[0], depth, colour_type, 0, 0, 0))
     for name, data in more:
-        png.write_chunk(file, name, data)
-    png.write_chunk(file, b"IDAT", zlib.compress(rows, 0))
-    png.write_chunk(file, b"IEND")
+        png_chunks.write_chunk(file, name, data)
+    png_chunks.write_chunk(file, b"IDAT", zlib.compress(rows, 0))
+    png_chunks.write_chunk(file, b"IEND")
     return file.getvalue()
 
 

@@ -284,7 +284,7 @@ def _open(stream: _LookAhead, head: bytes, request: Request, first: bool) -> Fra
 
 def _one_png(file: BinaryIO, request: Request) -> bytes:
     """Read the bytes of one PNG, to the end of its last chunk. Raises ImageError if they are more than its size explains."""
-    from imgconv.images import png
+    from imgconv.images import png_chunks
 
     data = BytesIO()
     most, name = 0, b""
@@ -296,7 +296,7 @@ def _one_png(file: BinaryIO, request: Request) -> bytes:
             if not name.isalpha():
                 raise ImageError("damaged png: a chunk has no name")
             if name == b"IDAT" and not most:
-                header = png.read_head(BytesIO(data.getvalue() + head))
+                header = png_chunks.read_head(BytesIO(data.getvalue() + head))
                 request.check_size(*header.size)
                 most = _FREE + _BYTES_PER_PIXEL * header.size[0] * header.size[1] * header.frames
             if data.tell() + length > (most or _FREE):
