@@ -1,22 +1,12 @@
 """Image files, bytes and streams to rasters and back. The only package that uses Pillow, tifffile and imagecodecs."""
 
+from imgconv.images.decoder import ANY_SIZE, DEFAULT_MAX_PIXELS, DEFAULT_REQUEST, Luma, Request
 from imgconv.images.formats import IMAGE_EXTENSIONS, format_for
 from imgconv.images.metadata import fitted, resampled, transfer_of
 from imgconv.images.modes import from_pil, to_pil
-from imgconv.images.raster import (
-    ANY_SIZE,
-    DEFAULT_ENCODING,
-    DEFAULT_MAX_PIXELS,
-    DEFAULT_REQUEST,
-    Encoding,
-    Header,
-    Luma,
-    Metadata,
-    Raster,
-    Request,
-    Sampling,
-)
+from imgconv.images.raster import DEFAULT_ENCODING, Encoding, Header, Metadata, Raster
 from imgconv.images.reading import Frames, check_size, open_frames, read_header, read_stream, read_whole
+from imgconv.images.sampling import Sampling
 from imgconv.images.writing import check_output, encode
 
 __all__ = [

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from imgconv.errors import ImageError
 from imgconv.images import metadata
 from imgconv.images.damage import image_errors, read_exactly
+from imgconv.images.decoder import Decoder, Request
 from imgconv.images.modes import white_of
-from imgconv.images.raster import Decoder, Header, Raster, Request
+from imgconv.images.raster import Header, Raster
 
 _HEADERS = (40, 52, 56, 108, 124)  # bytes of a header with masks in it or after it
 _WITH_ALPHA = 56  # from this length on, a header has a mask of alpha

@@ -15,8 +15,9 @@ from PIL import Image, ImageFile
 from imgconv.errors import ImageError
 from imgconv.images import jpeg, metadata, plugins
 from imgconv.images.damage import image_errors
+from imgconv.images.decoder import Decoder, Request
 from imgconv.images.modes import full_range, white_is_white
-from imgconv.images.raster import Decoder, Header, Raster, Request
+from imgconv.images.raster import Header, Raster
 
 
 def decoder(file: BinaryIO, name: str, request: Request) -> Decoder | None:

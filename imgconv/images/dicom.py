@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from imgconv.errors import ImageError, optional_library
 from imgconv.images.damage import image_errors
-from imgconv.images.raster import Decoder, Header, Metadata, Raster, Request
+from imgconv.images.decoder import Decoder, Request
+from imgconv.images.raster import Header, Metadata, Raster
 
 _INCH = 25.4  # millimetres
 _DROPPED = ("DICOM attributes, such as patient and study",)

@@ -1,8 +1,6 @@
 """FITS images, read and written with astropy, which is the extra `fits`."""
 
-import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from itertools import chain
 from math import prod
 from typing import Any, BinaryIO
@@ -10,57 +8,16 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.errors import ImageError, optional_library
+from imgconv.errors import ImageError
 from imgconv.images.damage import DamageError, image_errors
+from imgconv.images.decoder import Decoder, Request
+from imgconv.images.fits_cards import Cards, library
 from imgconv.images.modes import exact_floats
-from imgconv.images.raster import DEFAULT_ENCODING, Decoder, Encoding, Header, Metadata, Raster, Request, Sampling
+from imgconv.images.raster import DEFAULT_ENCODING, Encoding, Header, Metadata, Raster
 
 _EXTENSION = b"XTENSION"  # the beginning of a header
 _MOST_UNITS, _LONGEST_HEADER = 4096, 1 << 20
 _STALE = ("BSCALE", "BZERO", "BLANK", "DATAMIN", "DATAMAX", "CHECKSUM", "DATASUM")  # they describe the stored numbers of the original
-_REFERENCE = re.compile(r"CRPIX([12])[A-Z]?")
-_STEP = re.compile(r"CDELT([12])([A-Z]?)")
-_MATRIX = re.compile(r"(?:CD|PC)\d_([12])([A-Z]?)")
-_DISTORTION = re.compile(r"([AB])P?_(\d)_(\d)")
-
-
-@dataclass(frozen=True)
-class Cards:
-    """The header cards of an image, and those of the file's first header if that has no image of its own; both as text."""
-
-    own: str
-    primary: str | None = None
-    leading: tuple[int, ...] = ()
-
-    def moved(self, sampling: Sampling) -> "Cards":
-        """The same for a result whose pixels are placed by `sampling`: the world coordinates of a point stay."""
-        fits = library()
-        header = fits.Header.fromstring(self.own, sep="\n")
-        strides = float(sampling.stride[1]), float(sampling.stride[0])
-        origins = sampling.origin[1], sampling.origin[0]
-        rotated = {match[2] for match in map(_MATRIX.fullmatch, header) if match}
-        for name in list(header):
-            value = header[name]
-            if isinstance(value, str | bool) or not isinstance(value, int | float):
-                continue
-            if match := _REFERENCE.fullmatch(name):
-                axis = int(match[1]) - 1
-                header[name] = (value - 1 - origins[axis]) / strides[axis] + 1
-            elif (match := _MATRIX.fullmatch(name)) or ((match := _STEP.fullmatch(name)) and match[2] not in rotated):
-                header[name] = value * strides[int(match[1]) - 1]
-            elif match := _DISTORTION.fullmatch(name):
-                axis = "AB".index(match[1])
-                header[name] = value * strides[0] ** int(match[2]) * strides[1] ** int(match[3]) / strides[axis]
-        for letter in rotated:  # a missing element of the diagonal is 1
-            for axis in (1, 2):
-                if f"PC{axis}_{axis}{letter}" not in header and f"CD1_1{letter}" not in header and f"CD1_2{letter}" not in header:
-                    header[f"PC{axis}_{axis}{letter}"] = strides[axis - 1]
-        return replace(self, own=header.tostring(sep="\n"))
-
-
-def library() -> Any:
-    """Return `astropy.io.fits`. Raises MissingExtra without astropy."""
-    return optional_library("astropy.io.fits", "FITS images", "fits", "astropy")
 
 
 def decoder(file: BinaryIO, request: Request) -> Decoder:

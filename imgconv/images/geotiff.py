@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from imgconv.images.raster import Sampling
+from imgconv.images.sampling import Sampling
 
 if TYPE_CHECKING:
     from imgconv.images.exif import Directory

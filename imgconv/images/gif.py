@@ -20,7 +20,8 @@ from imgconv.errors import ImageError
 from imgconv.images import metadata, plugins
 from imgconv.images.animation import Canvas, Disposal, Placement, WholeUnits, always_opaque
 from imgconv.images.damage import DamageError, TruncatedError, image_errors, read_exactly
-from imgconv.images.raster import DEFAULT_ENCODING, Decoder, Encoding, Header, Raster, Request
+from imgconv.images.decoder import Decoder, Request
+from imgconv.images.raster import DEFAULT_ENCODING, Encoding, Header, Raster
 
 _MOST_STRAY = 1 << 16  # bytes between blocks, which other decoders skip, too
 _TRAILER, _IMAGE, _EXTENSION = b";", b",", b"!"

@@ -10,7 +10,8 @@ from imgconv.errors import ImageError
 from imgconv.images import boxes, metadata, modes
 from imgconv.images import exif as exif_of
 from imgconv.images.damage import DamageError, image_errors
-from imgconv.images.raster import DEFAULT_ENCODING, Decoder, Encoding, Header, Metadata, Raster, Request
+from imgconv.images.decoder import Decoder, Request
+from imgconv.images.raster import DEFAULT_ENCODING, Encoding, Header, Metadata, Raster
 
 _CODESTREAM = b"\xff\x0a"
 _LONGEST_HEADER = 1 << 12  # bytes

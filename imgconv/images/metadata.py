@@ -12,7 +12,8 @@ from PIL import Image
 
 from imgconv.images import exif as exif_of
 from imgconv.images.formats import FORMATS
-from imgconv.images.raster import Metadata, Raster, Sampling
+from imgconv.images.raster import Metadata, Raster
+from imgconv.images.sampling import Sampling
 
 if TYPE_CHECKING:  # few images have XMP, IPTC or a profile, and each module takes time to import
     from fractions import Fraction

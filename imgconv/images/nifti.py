@@ -11,8 +11,9 @@ import numpy as np
 
 from imgconv.errors import ImageError, optional_library
 from imgconv.images.damage import DamageError, image_errors
+from imgconv.images.decoder import Decoder, Request
 from imgconv.images.modes import exact_floats
-from imgconv.images.raster import Decoder, Header, Metadata, Raster, Request
+from imgconv.images.raster import Header, Metadata, Raster
 
 _UNITS = {"mm": 25.4, "meter": 0.0254, "micron": 25400.0}  # in an inch
 _LONGEST_HEADER = 1 << 20  # bytes, extensions included

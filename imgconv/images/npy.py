@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
 from imgconv.images.damage import DamageError, image_errors, read_exactly
+from imgconv.images.decoder import Decoder, Request
 from imgconv.images.modes import exact_floats
-from imgconv.images.raster import DEFAULT_ENCODING, DTYPES, Decoder, Encoding, Header, Raster, Request
+from imgconv.images.raster import DEFAULT_ENCODING, DTYPES, Encoding, Header, Raster
 from imgconv.images.rows import BandedImage, RowReader
 from imgconv.modes import Axes
 

@@ -5,7 +5,7 @@ from math import prod
 from typing import Any
 
 from imgconv.errors import ImageError
-from imgconv.images.raster import Sampling
+from imgconv.images.sampling import Sampling
 
 OLD_AXES = ("t", "c", "z", "y", "x")  # before version 0.3
 _COLOURS = ["FF0000", "00FF00", "0000FF"]

@@ -12,7 +12,8 @@ from PIL import Image, ImageFile
 from imgconv.errors import ImageError
 from imgconv.images import boxes, deep, jpeg, metadata, modes, plugins
 from imgconv.images.damage import DamageError, TruncatedError, image_errors
-from imgconv.images.raster import Decoder, Header, Raster, Request
+from imgconv.images.decoder import Decoder, Request
+from imgconv.images.raster import Header, Raster
 
 _QOI_END = b"\0\0\0\0\0\0\0\1"
 _ANIMATIONS = ("avif", "webp")

@@ -17,8 +17,9 @@ from imgconv.errors import ImageError
 from imgconv.images import metadata, modes, plugins, png_chunks
 from imgconv.images.animation import Canvas, Disposal, Placement, always_opaque
 from imgconv.images.damage import DamageError, TruncatedError, image_errors, read_exactly
+from imgconv.images.decoder import Decoder, Request
 from imgconv.images.deflate import fast_zlib
-from imgconv.images.raster import Decoder, Header, Raster, Request
+from imgconv.images.raster import Header, Raster
 from imgconv.images.rows import RowReader
 
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
 from imgconv.images.damage import DamageError, TruncatedError, image_errors, read_exactly
-from imgconv.images.raster import DEFAULT_ENCODING, Decoder, Encoding, Header, Raster, Request
+from imgconv.images.decoder import Decoder, Request
+from imgconv.images.raster import DEFAULT_ENCODING, Encoding, Header, Raster
 from imgconv.images.rows import BandedImage, RowReader
 
 _LONGEST_HEADER = 1 << 16  # bytes, comments included

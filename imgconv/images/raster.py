@@ -1,31 +1,22 @@
-"""A decoded image: pixels, alpha and metadata, and the description of a file before it is decoded."""
+"""A decoded image: pixels, alpha and metadata; the description of a file before it is decoded, and how one is written."""
 
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
-from imgconv.modes import Axes
 
 if TYPE_CHECKING:
-    from fractions import Fraction
-
     from imgconv.images.exif import Exif
-    from imgconv.images.fits import Cards
+    from imgconv.images.fits_cards import Cards
     from imgconv.images.geotiff import Bands, Ground
     from imgconv.images.layout import Layout
     from imgconv.images.ome_zarr import Grid
-    from imgconv.images.rows import RowReader
     from imgconv.images.stacks import Stack
 
-DEFAULT_MAX_PIXELS = 2 * 89_478_485  # twice the size at which Pillow warns of a decompression bomb
-MOST_SAMPLES = 16  # per pixel that the limit on pixels allows
-MOST_STREAMED = 1 << 34  # pixels of an image that is read by rows
 DTYPES = ("uint8", "uint16", "float32", "float64")
-Luma = Literal["no", "only", "also"]
 
 
 def is_pixel_dtype(dtype: np.dtype[Any]) -> bool:
@@ -65,20 +56,6 @@ class Metadata:
     grid: "Grid | None" = None
     rgb_bands: int = 0
     dropped: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """Where the pixels of a result are in its original: `stride` (down, across) original pixels apart, the first one at `origin`.
-
-    `size` is (H, W) of the result; coordinates are those of the centres of pixels. `gain` is the result for a constant image of level 1 if
-    results are values of the original or their differences; None where levels have another meaning.
-    """
-
-    size: tuple[int, int]
-    stride: "tuple[int | Fraction, int | Fraction]" = (1, 1)
-    origin: tuple[float, float] = (0.0, 0.0)
-    gain: float | None = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,57 +140,6 @@ class Header:
 
 
 @dataclass(frozen=True)
-class Request:
-    """How an image file is read.
-
-    `luma` selects the Y channel that a JPEG stores, which other formats lack: `only` gives it as one grey channel (the header still
-    counts three), `also` gives it in `Raster.luma` with the colours. An image of more than `max_pixels` is refused, None lifts the limit.
-    `salvage` uses the readable part of a damaged file. `axes` is the order of the axes of an array of three, which its shape decides
-    otherwise. With `by_rows` a format that gives rows may have MOST_STREAMED pixels, which the caller does not hold in memory together.
-    `level` is the number of a reduced copy of a TIFF file or an OME-Zarr image, 0 its first image alone.
-    """
-
-    luma: Luma = "no"
-    max_pixels: int | None = DEFAULT_MAX_PIXELS
-    salvage: bool = False
-    axes: Axes | None = None
-    by_rows: bool = False
-    level: int | None = None
-
-    def allows(self, pixels: int) -> bool:
-        """Return whether an image may have so many pixels: more where it can be read by rows."""
-        return self.max_pixels is None or pixels <= self.max_pixels or (self.by_rows and pixels <= MOST_STREAMED)
-
-    def check_size(self, height: int, width: int) -> None:
-        """Raise ImageError for an image without pixels, or with more than `max_pixels`."""
-        if height < 1 or width < 1:
-            raise ImageError(f"an image of {width}x{height} has no pixels")
-        if not self.allows(height * width):
-            raise ImageError(
-                f"{width}x{height} is {height * width} pixels, more than the limit of {self.max_pixels}; raise it with --max-pixels"
-            )
-
-    def check_samples(self, samples: int) -> None:
-        """Raise ImageError for an image of more than MOST_SAMPLES numbers for each of `max_pixels`."""
-        if not self.allows(-(-samples // MOST_SAMPLES)):
-            raise ImageError(f"{samples} samples are more than {MOST_SAMPLES} times the limit on pixels; raise it with --max-pixels")
-
-    def check_frames(self, header: Header) -> None:
-        """Raise ImageError for an image whose frames together have more than `max_pixels`."""
-        height, width = header.size
-        pixels = height * width * header.frames
-        if not self.allows(pixels):
-            raise ImageError(
-                f"{header.frames} frames of {width}x{height} are {pixels} pixels, more than the limit of {self.max_pixels}; "
-                "raise it with --max-pixels"
-            )
-
-
-DEFAULT_REQUEST = Request()
-ANY_SIZE = Request(max_pixels=None)
-
-
-@dataclass(frozen=True)
 class Encoding:
     """How images are written.
 
@@ -231,15 +157,3 @@ class Encoding:
 
 
 DEFAULT_ENCODING = Encoding()
-
-
-@dataclass(frozen=True)
-class Decoder:
-    """An opened file: its header, and a function that decodes its frames in order, each one when the iterator reaches it.
-
-    `rows` opens the rows of each frame, where they can be read without decoding all of it.
-    """
-
-    header: Header
-    frames: Callable[[], Iterator[Raster]]
-    rows: "Callable[[], Sequence[RowReader] | None] | None" = None

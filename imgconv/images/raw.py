@@ -6,7 +6,8 @@ from typing import Any, BinaryIO
 
 from imgconv.errors import ImageError, optional_library
 from imgconv.images.damage import DamageError, image_errors
-from imgconv.images.raster import Decoder, Header, Raster, Request
+from imgconv.images.decoder import Decoder, Request
+from imgconv.images.raster import Header, Raster
 
 _TURNED = (5, 6)  # LibRaw's rotations by a quarter
 _DEVELOPMENT = {"output_bps": 16, "use_camera_wb": True, "no_auto_bright": True}

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from imgconv.errors import ImageError
 from imgconv.images.damage import DamageError, image_errors, read_exactly
+from imgconv.images.decoder import DEFAULT_MAX_PIXELS, DEFAULT_REQUEST, Decoder, Request
 from imgconv.images.formats import FORMATS, INPUTS, SIGNATURE_LENGTH, foreign, sniff
-from imgconv.images.raster import DEFAULT_MAX_PIXELS, DEFAULT_REQUEST, Decoder, Header, Raster, Request
+from imgconv.images.raster import Header, Raster
 from imgconv.images.rows import RowReader
 from imgconv.images.zarr_store import Readable, Store, is_zarr
 

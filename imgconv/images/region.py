@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
+from imgconv.images.decoder import Decoder
 from imgconv.images.metadata import resampled
-from imgconv.images.raster import Decoder, Metadata, Raster, Sampling
+from imgconv.images.raster import Metadata, Raster
 from imgconv.images.rows import RowReader
+from imgconv.images.sampling import Sampling
 
 
 @dataclass(frozen=True)

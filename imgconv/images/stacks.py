@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from imgconv.images.raster import Sampling
+from imgconv.images.sampling import Sampling
 
 _TYPES = {"uint8": "uint8", "uint16": "uint16", "float32": "float", "float64": "double"}  # of OME
 _PIXELS = re.compile(r"<(?:\w+:)?Pixels\b[^>]*>")

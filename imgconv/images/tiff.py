@@ -16,9 +16,11 @@ import tifffile
 from imgconv.errors import ImageError
 from imgconv.images import stacks, tiff_colors, tiff_directories, tiff_fax, tiff_segments
 from imgconv.images.damage import DECODER_ERRORS, DamageError, image_errors
+from imgconv.images.decoder import Decoder, Request
 from imgconv.images.metadata import GDAL, of_tiff, resampled, upright
-from imgconv.images.raster import DTYPES, Decoder, Header, Metadata, Raster, Request, Sampling
+from imgconv.images.raster import DTYPES, Header, Metadata, Raster
 from imgconv.images.rows import RowReader
+from imgconv.images.sampling import Sampling
 from imgconv.images.tiff_rows import TiffRows
 
 _BITS, _PHOTOMETRIC, _MAKE, _ORIENTATION, _PALETTE, _SUB_PAGES, _DNG_VERSION = 258, 262, 271, 274, 320, 330, 50706  # tags

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from imgconv.images import jpeg
 from imgconv.images.damage import DECODER_ERRORS, TruncatedError
+from imgconv.images.decoder import Decoder, Request
 from imgconv.images.deflate import DeflateError, fast_zlib
 from imgconv.images.exif import SIZES
 from imgconv.images.metadata import of_tiff, upright
-from imgconv.images.raster import Decoder, Header, Raster, Request
+from imgconv.images.raster import Header, Raster
 from imgconv.images.rows import RowReader
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _DESCRIPTION, _OFFSETS, _ORIENTATION = 256, 257, 258, 259, 262, 270, 273, 274

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from imgconv.errors import ImageError, reason
 from imgconv.images import npy
 from imgconv.images.damage import DECODER_ERRORS, DamageError
+from imgconv.images.decoder import Decoder, Request
 from imgconv.images.ome_zarr import OLD_AXES, Axis, Grid, Multiscale
-from imgconv.images.raster import Decoder, Header, Metadata, Raster, Request
+from imgconv.images.raster import Header, Metadata, Raster
 from imgconv.images.rows import RowReader
 from imgconv.images.zarr_limits import limited_expansion
 from imgconv.images.zarr_store import Store, library

@@ -15,7 +15,7 @@ from PIL import Image
 
 from imgconv.images import Encoding, Metadata, Raster, Sampling, encode, fitted, resampled, transfer_of
 from imgconv.images import exif as exif_of
-from imgconv.images.fits import Cards
+from imgconv.images.fits_cards import Cards
 from imgconv.images.formats import FORMATS, OUTPUTS
 from imgconv.images.geotiff import Bands, Ground
 from imgconv.images.stacks import Stack

@@ -14,7 +14,7 @@ from PIL import Image
 
 from imgconv.errors import ImageError
 from imgconv.images import tiff as by_tifffile
-from imgconv.images.raster import Request
+from imgconv.images.decoder import Request
 
 SHAPES = {"grey": photo()[..., 1], "rgb": photo(), "rgba": with_alpha(photo())}
 COMPRESSIONS = [(None, False), ("lzw", False), ("lzw", True), ("zlib", False), ("zlib", True), ("jpeg", False)]

@@ -1,0 +1,21 @@
+"""Where the pixels of a result are in its original: what formats need to correct the places that they declare."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Where the pixels of a result are in its original: `stride` (down, across) original pixels apart, the first one at `origin`.
+
+    `size` is (H, W) of the result; coordinates are those of the centres of pixels. `gain` is the result for a constant image of level 1 if
+    results are values of the original or their differences; None where levels have another meaning.
+    """
+
+    size: tuple[int, int]
+    stride: "tuple[int | Fraction, int | Fraction]" = (1, 1)
+    origin: tuple[float, float] = (0.0, 0.0)
+    gain: float | None = 1.0
