@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Union, overload
 
 import numpy as np
 
-from imgconv.api_images import ImageLike, Result, open_image
+from imgconv.api_images import ImageLike, KernelLike, Result, open_image
 from imgconv.arrays import Array, ArrayLike, as_array, ignore_float_errors
 from imgconv.errors import ArgumentTypeError, UsageError
 from imgconv.images import Request
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from imgconv.api_options import CannyOptions, FileImage, FilterOptions, Masked, PoolOptions, RunOptions
 
-KernelLike = str | Kernel | Bank | ArrayLike
 NO_ALPHA = "none"  # as `alpha`: the last of 2 or 4 channels is a band like the others
 
 

@@ -1,4 +1,4 @@
-"""Images in the forms that Python callers give, and results in the same forms."""
+"""Images and kernels in the forms that Python callers give, and results in the same forms."""
 
 import os
 import sys
@@ -15,11 +15,13 @@ from imgconv.images import DEFAULT_REQUEST, Raster, Request, from_pil, open_fram
 from imgconv.images.raster import is_pixel_dtype
 from imgconv.process.missing import located, transparent
 from imgconv.recipe import MissingData
+from imgconv.registry import Bank, Kernel
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 ImageLike = Union[str, "os.PathLike[str]", "Image", ArrayLike]
+KernelLike = str | Kernel | Bank | ArrayLike
 Result = Union[Array, "Image"]
 _EXACT = ((np.float32, 2**24), (np.float64, 2**53))  # floating dtypes, and up to where they hold every whole number
 

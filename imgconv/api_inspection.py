@@ -11,8 +11,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgconv.api import NO_ALPHA, KernelLike, alpha_rule, as_kernel, as_steps, missing_data_of
-from imgconv.api_images import ImageLike, is_pil, open_image
+from imgconv.api import NO_ALPHA, alpha_rule, as_kernel, as_steps, missing_data_of
+from imgconv.api_images import ImageLike, KernelLike, is_pil, open_image
 from imgconv.errors import UsageError
 from imgconv.images import DEFAULT_MAX_PIXELS, Luma, Raster, Request, read_header
 from imgconv.inputs import Inputs

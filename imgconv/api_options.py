@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any, TypedDict, Union
 
 import numpy as np
 
-from imgconv.api_images import ImageLike
+from imgconv.api_images import ImageLike, KernelLike
 from imgconv.window import Padding, Size
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-    from imgconv.api import KernelLike
 
 FileImage = Union[str, "os.PathLike[str]", "Image"]  # what gives PIL images
 Masked = np.ma.MaskedArray[Any, Any]
@@ -49,7 +47,7 @@ class FilterOptions(CellOptions, total=False):
 class PoolOptions(CellOptions, total=False):
     """Options of `pool`."""
 
-    window: "KernelLike | None"
+    window: KernelLike | None
     stride: Size | None
     padding: Padding | None
     padding_mode: str | tuple[str, float] | None
