@@ -50,7 +50,6 @@ class Convolution(WeightedOperation):
 
     @classmethod
     def build(cls, context: Context, **options: Any) -> Self:
-        """The operation of `conv`."""
         kernel = conv_weights(context, options)
         if kernel.each_channel and options["groups"] != 1:
             raise UsageError("groups go with weights (O, I, kh, kw); a plain kernel goes over each channel on its own already")
@@ -93,7 +92,6 @@ class Convolution(WeightedOperation):
         return outputs
 
     def apply(self, input: Array) -> Array:
-        """The correlated maps."""
         from imgconv.functional.conv import conv2d
 
         window, groups = self.window, input.shape[1] if self.groups is None else self.groups
@@ -145,7 +143,6 @@ class Convolution(WeightedOperation):
         )
 
     def arithmetic(self, input: tuple[int, ...], at: Cell) -> Sums:
-        """A weighted sum for each output map."""
         channels, *size = input
         rows, columns = self.window.cells(at, self.window.pads(size))
         return Sums(rows, columns, self._sums(channels), self.padding_mode)
@@ -170,7 +167,6 @@ class Depthwise(Convolution):
 
     @classmethod
     def build(cls, context: Context, **options: Any) -> Self:
-        """The operation of `depthwise`."""
         kernel = conv_weights(context, options)
         return cls._of(kernel, 1 if kernel.each_channel else None, options)
 
@@ -203,7 +199,6 @@ class TransposedConvolution(WeightedOperation):
 
     @classmethod
     def build(cls, context: Context, **options: Any) -> Self:
-        """The operation of `conv_transpose`."""
         kernel = conv_weights(context, options)
         if kernel.each_channel and options["groups"] != 1:
             raise UsageError("groups go with weights (I, O/groups, kh, kw); a plain kernel goes over each channel on its own already")

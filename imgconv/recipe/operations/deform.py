@@ -71,7 +71,6 @@ class DeformableConvolution(Convolution):
 
     @classmethod
     def build(cls, context: Context, **options: Any) -> Self:
-        """The operation of `deform_conv`."""
         kernel = conv_weights(context, options)
         size = kernel.weight.shape[2:]
         if options["offset"] is None:
@@ -99,7 +98,6 @@ class DeformableConvolution(Convolution):
         return output
 
     def apply(self, input: Array) -> Array:
-        """The sums over values between cells."""
         import numpy as np
 
         from imgconv.functional.deform_conv import deform_conv2d

@@ -43,7 +43,6 @@ class Grey(Operation):
         return 1, height, width
 
     def apply(self, input: Array) -> Array:
-        """The luma of every image."""
         import numpy as np
 
         from imgconv.filters.color import luma
@@ -53,11 +52,9 @@ class Grey(Operation):
         return np.stack([luma(np.ascontiguousarray(maps.transpose(1, 2, 0)), alpha=False)[..., 0] for maps in input])[:, None]
 
     def cost(self, input: tuple[int, ...], output: tuple[int, ...]) -> Cost:
-        """One multiply-add for each colour value."""
         return Cost(multiply_adds=prod(input) if input[0] > 1 else 0)
 
     def arithmetic(self, input: tuple[int, ...], at: Cell) -> Sums:
-        """The weighted sum of the colours."""
         import numpy as np
 
         from imgconv.filters.color import LUMA
@@ -74,17 +71,12 @@ class Scale(Elementwise):
     factor: float
 
     def apply(self, input: Array) -> Array:
-        """Every value times the factor, in float32."""
-        import numpy as np
-
-        return input * np.float32(self.factor)
+        return input * self.factor
 
     def cost(self, input: tuple[int, ...], output: tuple[int, ...]) -> Cost:
-        """One multiplication for each value."""
         return Cost(multiply_adds=prod(input))
 
     def term(self, value: float, channel: int) -> Term:
-        """The value times the factor."""
         return Term("", "{} * {}", (value, self.factor), value * self.factor)
 
 
@@ -115,7 +107,6 @@ class Normalize(Elementwise):
         return (needed if needed > 1 else channels), height, width
 
     def apply(self, input: Array) -> Array:
-        """Every value normalized with the numbers of its channel."""
         import numpy as np
 
         mean, std = (np.array(each, np.float32)[:, None, None] for each in (self.mean, self.std))
@@ -124,11 +115,9 @@ class Normalize(Elementwise):
         return output
 
     def cost(self, input: tuple[int, ...], output: tuple[int, ...]) -> Cost:
-        """One multiply-add for each value."""
         return Cost(multiply_adds=prod(input))
 
     def term(self, value: float, channel: int) -> Term:
-        """The value less the mean of its channel, over the standard deviation."""
         mean, std = (numbers[channel if len(numbers) > 1 else 0] for numbers in (self.mean, self.std))
         return Term("", "({} - {}) / {}", (value, mean, std), (value - mean) / std)
 
@@ -138,13 +127,11 @@ class ReLU(Elementwise):
     """max(input, 0)."""
 
     def apply(self, input: Array) -> Array:
-        """Negative values become 0."""
         from imgconv.functional.activation import relu
 
         return relu(input)
 
     def term(self, value: float, channel: int) -> Term:
-        """The larger one of the value and 0."""
         return Term("", "max({}, 0)", (value,), max(value, 0.0))
 
 
@@ -152,21 +139,15 @@ class ReLU(Elementwise):
 class LeakyReLU(Elementwise):
     """`input` where it is positive, else negative_slope * input."""
 
+    temporaries = 1.25
     negative_slope: float = 0.01
 
-    @property
-    def temporaries(self) -> float:
-        """What numpy needs on the way."""
-        return 1.25
-
     def apply(self, input: Array) -> Array:
-        """Negative values times the slope."""
         from imgconv.functional.activation import leaky_relu
 
         return leaky_relu(input, self.negative_slope)
 
     def term(self, value: float, channel: int) -> Term:
-        """The value, or the slope times it."""
         if value > 0:
             return Term("", "{}, which is positive", (value,), value)
         return Term("", "{} * {}", (self.negative_slope, value), self.negative_slope * value)
@@ -177,20 +158,14 @@ class Sigmoid(Elementwise):
     """1 / (1 + exp(-input))."""
 
     keeps_levels = False
-
-    @property
-    def temporaries(self) -> float:
-        """What numpy needs on the way."""
-        return 2.0
+    temporaries = 2.0
 
     def apply(self, input: Array) -> Array:
-        """Values from 0 to 1."""
         from imgconv.functional.activation import sigmoid
 
         return sigmoid(input)
 
     def term(self, value: float, channel: int) -> Term:
-        """The logistic function of the value."""
         import numpy as np
 
         return Term("", "1 / (1 + exp(-({})))", (value,), float(1 / (1 + np.exp(-value))))
@@ -203,13 +178,11 @@ class Tanh(Elementwise):
     keeps_levels = False
 
     def apply(self, input: Array) -> Array:
-        """Values from -1 to 1."""
         from imgconv.functional.activation import tanh
 
         return tanh(input)
 
     def term(self, value: float, channel: int) -> Term:
-        """The hyperbolic tangent of the value."""
         from math import tanh
 
         return Term("", "tanh({})", (value,), tanh(value))
@@ -220,13 +193,9 @@ class Abs(Elementwise):
     """|input|."""
 
     def apply(self, input: Array) -> Array:
-        """The absolute value of every value."""
-        import numpy as np
-
-        return np.abs(input)
+        return abs(input)
 
     def term(self, value: float, channel: int) -> Term:
-        """The absolute value."""
         return Term("", "|{}|", (value,), abs(value))
 
 
@@ -246,7 +215,6 @@ class Combine(Operation):
         return 1, height, width
 
     def apply(self, input: Array) -> Array:
-        """The maps of every image combined."""
         import numpy as np
 
         from imgconv.filters.output_range import Combination, combine
@@ -254,11 +222,9 @@ class Combine(Operation):
         return combine(list(input.swapaxes(0, 1)), Combination(CombineMode(self.mode)), 1.0).astype(np.float32)[:, None]
 
     def cost(self, input: tuple[int, ...], output: tuple[int, ...]) -> Cost:
-        """One multiply-add for each value."""
         return Cost(multiply_adds=prod(input))
 
     def arithmetic(self, input: tuple[int, ...], at: Cell) -> Formula:
-        """The cell of all maps."""
         return Formula((at[0],), (at[1],), lambda cells, channel: self._terms([float(value) for value in cells[0, 0]]))
 
     def _terms(self, values: list[float]) -> list[Term]:

@@ -57,7 +57,6 @@ class Morphing(Operation):
         return self.operation.temporaries
 
     def apply(self, input: Array) -> Array:
-        """The maps, each on its own."""
         from imgconv.functional.morphology import morphology
 
         return morphology(input, self.operation, self.window, self.padding_mode)

@@ -217,7 +217,6 @@ class Elementwise(Operation):
         """The arithmetic of one value of a channel, in float64."""
 
     def arithmetic(self, input: tuple[int, ...], at: Cell) -> Formula:
-        """The value in its place."""
         row, column = at
         return Formula((row,), (column,), lambda cells, channel: [self.term(float(cells[0, 0, channel]), channel)])
 
@@ -231,7 +230,6 @@ class WeightedOperation(Operation):
 
     @property
     def parameters(self) -> tuple[Array, ...]:
-        """The weight, and the bias if there is one."""
         return (self.weight,) if self.bias is None else (self.weight, self.bias)
 
 

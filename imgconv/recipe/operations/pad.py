@@ -37,7 +37,6 @@ class Pad(Operation):
 
     @classmethod
     def build(cls, context: Context, **options: Any) -> Self:
-        """The operation of `pad`."""
         PaddingMode.of(options["padding_mode"])
         return cls(Window.of(1, padding=options["padding"]), options["padding_mode"])
 
@@ -54,7 +53,6 @@ class Pad(Operation):
         return 0.0 if self.padding_mode == "zeros" else 1.0
 
     def apply(self, input: Array) -> Array:
-        """The padded maps."""
         from imgconv.functional.padding import pad
 
         (top, bottom), (left, right) = self.window.pads((1, 1))
@@ -67,7 +65,6 @@ class Pad(Operation):
         return None if PaddingMode.of(self.padding_mode)[0] is PaddingMode.circular else Reach(self.window)
 
     def cost(self, input: tuple[int, ...], output: tuple[int, ...]) -> Cost:
-        """No arithmetic."""
         return Cost(sizes=self.window.size_formulas(input[1:]), padding=self.window.padding_text(input[1:]))
 
     def arithmetic(self, input: tuple[int, ...], at: Cell) -> Sums:

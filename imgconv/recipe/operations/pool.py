@@ -55,7 +55,6 @@ class Pooling(Operation):
         return channels, *window_output(self.window, height, width)
 
     def apply(self, input: Array) -> Array:
-        """The pooled maps."""
         import numpy as np
 
         from imgconv.functional.avg_pooling import avg_pool2d
@@ -80,17 +79,14 @@ class Pooling(Operation):
         return pool_maps(input, rule, self.window, self.mode)
 
     def reach(self) -> Reach:
-        """The rows of its window."""
         return Reach(self.window)
 
     def cost(self, input: tuple[int, ...], output: tuple[int, ...]) -> Cost:
-        """No multiplications."""
         size = input[1:]
         formulas, name = self.window.size_formulas(size), self.window.padding_text(size)
         return Cost(sizes=formulas, padding=name, span=self.window.span, stride=self.window.stride)
 
     def arithmetic(self, input: tuple[int, ...], at: Cell) -> Pooled:
-        """The mode of the cells under the window."""
         _, *size = input
         rows, columns = self.window.cells(at, self.window.pads(size))
         return Pooled(rows, columns, self.mode, self._divisor(rows, columns, size))
@@ -125,7 +121,6 @@ class AdaptivePooling(Operation):
         return channels, *(cells if out is None else out for cells, out in zip(size, self.output_size, strict=True))
 
     def apply(self, input: Array) -> Array:
-        """The pooled maps."""
         import numpy as np
 
         from imgconv.functional.pooling import adaptive_avg_pool2d, adaptive_max_pool2d

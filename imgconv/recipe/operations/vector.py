@@ -58,7 +58,6 @@ class Flatten(Operation):
         """All rows."""
 
     def cost(self, input: tuple[int, ...], output: tuple[int, ...]) -> Cost:
-        """No arithmetic."""
         return Cost(sees_all=True)
 
     def arithmetic(self, input: tuple[int, ...], at: Cell) -> Formula:
@@ -128,12 +127,8 @@ class Softmax(Operation):
     """exp(input) over its sum along axis `dim` of (N, C, H, W) or (N, L)."""
 
     keeps_levels = False
+    temporaries = 1.1  # the exponentials, while they are divided
     dim: int = 1
-
-    @property
-    def temporaries(self) -> float:
-        """The exponentials, while they are divided."""
-        return 1.1
 
     def trace(self, dims: Dims) -> Dims:
         """The same shape."""
