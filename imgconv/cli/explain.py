@@ -69,15 +69,11 @@ def command(source: Input, what: Selection, show: ExplainOptions, how: ReadingOp
     page_inputs = _checked(show.html, source, "--html", ["html"])
     image, frames = first_frame(source, reading(how, recipe.luma))
     if show.html is not None and page_inputs is not None:
-        from imgconv.inspection.page import explanation_page
+        from imgconv.inspection.page import Typed, explanation_page
 
-        settings: dict[str, Any] = {
-            "references": what.kernel or [what.window] if what.kernel or what.window else (),
-            "kernels_file": what.kernels_file,
-            "mask": what.mask,
-            "plain": not how.salvage and how.axes is None,
-        }
-        page = explanation_page(image, recipe, source=source, frames=frames, at=pixel, crop=crop, quiz=show.quiz, **settings)
+        references = what.kernel or ([what.window] if what.window else ())
+        typed = Typed(references, what.kernels_file, what.mask, plain=not how.salvage and how.axes is None)
+        page = explanation_page(image, recipe, typed, source=source, frames=frames, at=pixel, crop=crop, quiz=show.quiz)
         page.write(show.html, page_inputs)
         write_message(f"{show.html}: {page.kilobytes} KB")
         if not (show.json or show.matrix or show.animate):

@@ -61,62 +61,80 @@ class Page:
         return f'<iframe srcdoc="{escape(self.html)}" {frame}></iframe>'
 
 
+@dataclass(frozen=True)
+class Typed:
+    """What was typed for a page, which names it in command lines: the references of kernels, and the files of kernels and of the mask.
+
+    `plain` says that the image is read without options, so that a command line can name its file.
+    """
+
+    references: Sequence[object] = ()
+    kernels_file: Path | None = None
+    mask: str | None = None
+    plain: bool = True
+
+
 def explanation_page(
     image: Raster,
     recipe: Recipe,
+    typed: Typed | None = None,
     *,
     source: str,
     frames: int = 1,
     at: tuple[int, int] | None = None,
     crop: tuple[int, int, int, int] | None = None,
     quiz: bool = False,
-    references: Sequence[object] = (),
-    kernels_file: Path | None = None,
-    mask: str | None = None,
-    plain: bool = True,
 ) -> Page:
     """The page of `recipe` on `image`, the first of the `frames` of `source`.
 
-    It shows the output pixel `at` (x, y) first. `crop` (x, y, width, height) is the part of the image that is used. `references` are the
-    kernels as they were typed, `mask` is the file of the recipe's mask. `plain` says that the file is read without options, so that a
-    command line on the page can name it.
+    It shows the output pixel `at` (x, y) first. `crop` (x, y, width, height) is the part of the image that is used.
     Raises DoesNotFit and UsageError for a recipe that does not fit the photograph or that has no view on a page.
     """
-    step, overlay = recipe.step, recipe.postprocess.overlay
-    grey = step.grey and not overlay  # a map of grey is drawn over colours
-    alpha = image.alpha and AlphaRule(step.alpha).keeps(grey=grey)
+    typed, (grey, alpha) = typed or Typed(), _form(image, recipe)
     image = located(image, recipe.missing_data)
-    registry = Registry.load(kernels_file)
-    settings = {
+    settings = _settings(image, recipe, typed, source, frames, quiz=quiz)
+    most_bytes = _room_for_photo(settings)
+    photo = page_photo(image, grey=grey, alpha=alpha, crop=crop, most_bytes=most_bytes, most_cells=_most_cells(image, recipe))
+    recipe.trace(shape_of(photo.image))
+    has_files = _is_file(source) and _has_mask(recipe, typed.mask)
+    facts = {
+        "photo": photo.facts(),
+        "from": {"size": image.size, "crop": crop, "factor": photo.factor, "reduced": photo.is_reduced},
+        "stored": typed.plain and frames == 1 and has_files and _is_as_stored(photo, image),
+        "luma": grey and image.channels - image.alpha > 1,
+        "at": None if at is None else _cell_of(at, image, photo, recipe),
+    }
+    return Page(_page(settings | facts, photo.data))
+
+
+def _form(image: Raster, recipe: Recipe) -> tuple[bool, bool]:
+    """Whether the photograph of a page is grey, and whether it has alpha; a map of grey is drawn over colours."""
+    grey = recipe.step.grey and not recipe.postprocess.overlay
+    return grey, image.alpha and AlphaRule(recipe.step.alpha).keeps(grey=grey)
+
+
+def _settings(image: Raster, recipe: Recipe, typed: Typed, source: str, frames: int, *, quiz: bool) -> dict[str, Any]:
+    """What the script needs of the recipe, the registry and the names of files."""
+    step, overlay, (grey, alpha) = recipe.step, recipe.postprocess.overlay, _form(image, recipe)
+    registry = Registry.load(typed.kernels_file)
+    return {
         "name": _visible(PurePath(source).name or source),
         "rule": _rule(recipe) | {"alpha": step.alpha},
         "transfer": transfer_facts(image) if isinstance(step, Filter) and step.linear else None,
         "file": quote(source),
-        "missing": _missing_words(recipe, mask),
-        "kernelsFile": None if kernels_file is None else quote(str(kernels_file)),
+        "missing": _missing_words(recipe, typed.mask),
+        "kernelsFile": None if typed.kernels_file is None else quote(str(typed.kernels_file)),
         "command": "run" if isinstance(step, Network) else recipe.command,
         "grey": grey,
         "overlay": overlay,
         "overBlack": image.alpha and not alpha,
         "frames": frames,
         "coloured": overlay and step.grey,
-        "branches": branches(recipe, image.pixels.dtype, _named(recipe, references, registry)),
+        "branches": branches(recipe, image.pixels.dtype, _named(recipe, typed.references, registry)),
         "menu": [] if isinstance(step, Network) else menu(registry),
         "modes": modes(grey=grey),
         "quiz": quiz,
     }
-    most_bytes = _room_for_photo(settings)
-    photo = page_photo(image, grey=grey, alpha=alpha, crop=crop, most_bytes=most_bytes, most_cells=_most_cells(image, recipe))
-    recipe.trace(shape_of(photo.image))
-    has_files = _is_file(source) and _has_mask(recipe, mask)
-    facts = {
-        "photo": photo.facts(),
-        "from": {"size": image.size, "crop": crop, "factor": photo.factor, "reduced": photo.is_reduced},
-        "stored": plain and frames == 1 and has_files and _is_as_stored(photo, image),
-        "luma": grey and image.channels - image.alpha > 1,
-        "at": None if at is None else _cell_of(at, image, photo, recipe),
-    }
-    return Page(_page(settings | facts, photo.data))
 
 
 def _room_for_photo(settings: dict[str, Any]) -> float:
