@@ -24,7 +24,7 @@ LEAST = 1 << 24  # bytes that bands take at least
 LARGE = 1 << 28  # bytes; an image that needs more is processed by bands where that is possible
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sink:
     """Where one map, or all of them, are written: a name for messages, a path (None: standard output), and how to open the stream."""
 
@@ -33,7 +33,7 @@ class Sink:
     open: Callable[[], AbstractContextManager[Writable]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Job:
     """What is the same for every input of a run."""
 
