@@ -157,24 +157,17 @@ def is_complete(file: Readable) -> bool:
     """
     from zipfile import is_zipfile  # only needed if an output exists
 
-    if isinstance(file, Store) or (isinstance(file, Path) and is_zarr(file)):
-        return _has_header(file)
-    if is_zipfile(BytesIO(file) if isinstance(file, bytes) else file):  # its directory is at its end
-        return True
     try:
+        if isinstance(file, Store) or (isinstance(file, Path) and is_zarr(file)):
+            read_header(file, ANY_SIZE)
+            return True
+        if is_zipfile(BytesIO(file) if isinstance(file, bytes) else file):  # its directory is at its end
+            return True
         with open_frames(file, ANY_SIZE) as opened:
             if opened.header.format == "png":
                 return _last_bytes(file, len(PNG_END)) == PNG_END
             for _ in opened:
                 pass
-    except (ImgconvError, OSError):
-        return False
-    return True
-
-
-def _has_header(file: Readable) -> bool:
-    try:
-        read_header(file, ANY_SIZE)
     except (ImgconvError, OSError):
         return False
     return True

@@ -61,6 +61,7 @@ def plan_run(
 def with_distinct_names(sources: Sequence[Source], destination: Destination) -> tuple[list[Source], tuple[str, ...]]:
     """Return the sources, and a note; where names of results would differ in the extension of the input alone, they contain it.
 
+    >>> from pathlib import Path
     >>> sources, notes = with_distinct_names([Source(Path(n), Path(n)) for n in ("a.jpg", "a.heic", "b.jpg")], Destination("png", ".png"))
     >>> [source.stem for source in sources], notes
     (['a.jpg', 'a.heic', 'b'], ('a.jpg and a.heic differ in the extension alone, which the names of their results contain',))

@@ -22,7 +22,6 @@ SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12:
 _INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 16: "Q", 17: "q"}
 _SHORT, _LONG, _RATIONAL, _POINTER, _LONG_8 = 3, 4, 5, 13, 16
 _PARENTS = {"exif": ("image", 0x8769), "gps": ("image", 0x8825), "interop": ("exif", 0xA005)}  # directory -> parent and its pointer
-_POINTERS = frozenset(tag for _, tag in _PARENTS.values())
 _WIDTHS = {"image": 0x0100, "exif": 0xA002, "interop": 0x1001}
 _HEIGHTS = {"image": 0x0101, "exif": 0xA003, "interop": 0x1002}
 _DENSITIES = {"image": (X_RESOLUTION, Y_RESOLUTION), "exif": (0xA20E, 0xA20F)}  # pixels per unit on paper, and on the sensor

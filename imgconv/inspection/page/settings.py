@@ -10,6 +10,7 @@ from imgconv.arrays import Array
 from imgconv.errors import UsageError
 from imgconv.filters.canny import HIGH, LOW
 from imgconv.filters.color import max_value_of
+from imgconv.inspection.cells import mask_of
 from imgconv.modes import AlphaRule, MissingMode, PaddingMode, PoolMode, Range
 from imgconv.recipe import Canny, Filter, MapPlan, Network, Pool, Recipe
 from imgconv.recipe.network import Step
@@ -35,23 +36,18 @@ def modes(*, grey: bool) -> Settings:
 
     A `grey` photograph has alpha only where the rule keeps that of grey maps.
     """
-    rules = [rule for rule in AlphaRule if rule.in_grey or not grey]
+    ranges = {each: dict(zip(("absolute", "added", "stretched"), each.arithmetic, strict=True)) for each in Range}
+    alphas = {rule: {"keepsInGrey": rule.in_grey, "filtered": rule.filtered} for rule in AlphaRule if rule.in_grey or not grey}
     return {
         "padding": {mode.value: {"help": mode.help, "spare": mode.spare} for mode in PaddingMode},
-        "range": {each.value: {"help": each.help, "bounded": each.bounded, "floats": each.floats, **_range(each)} for each in Range},
+        "range": {
+            each.value: {"help": each.help, "bounded": each.bounded, "floats": each.floats, **arithmetic}
+            for each, arithmetic in ranges.items()
+        },
         "pool": {mode.value: {"help": mode.help} for mode in PoolMode},
-        "alpha": {rule.value: {"help": rule.help, "keeps": rule.keeps(grey=grey), **_alpha(rule)} for rule in rules},
+        "alpha": {rule.value: {"help": rule.help, "keeps": rule.keeps(grey=grey), **facts} for rule, facts in alphas.items()},
         "missing": {mode.value: {"help": mode.help} for mode in MissingMode},
     }
-
-
-def _range(range: Range) -> Settings:
-    absolute, added, stretched = range.arithmetic
-    return {"absolute": absolute, "added": added, "stretched": stretched}
-
-
-def _alpha(rule: AlphaRule) -> Settings:
-    return {"keepsInGrey": rule.in_grey, "filtered": rule.filtered}
 
 
 def menu(registry: Registry) -> list[Settings]:
@@ -120,26 +116,16 @@ def _pool_window(mode: str, window: Window) -> Settings:
     sides = {"size": window.kernel_size, "stride": window.stride, "padding": window.padding, "dilation": window.dilation}
     percent = percent if name is PoolMode.rank else 50.0
     return {"type": "pool", "mode": name, "percent": percent, **sides, "ceilMode": window.ceil_mode} | {
-        "taps": _shape(window),
+        "taps": _cells(window) if window.footprint else None,
         "divisor": None,
         "counted": "inside",
     }
 
 
-def _shape(window: Window) -> list[list[int]] | None:
-    """Rows of 1 where a window of any shape has a cell, else 0; None for a rectangle."""
-    if window.footprint is None:
-        return None
-    height, width = window.kernel_size
-    rows = [[0] * width for _ in range(height)]
-    for row, first, count in window.footprint.runs:
-        rows[row][first : first + count] = [1] * count
-    return rows
-
-
-def _full(window: Window) -> list[list[int]]:
-    height, width = window.kernel_size
-    return [[1] * width for _ in range(height)]
+def _cells(window: Window) -> list[list[int]]:
+    """Rows of 1 where a window has a cell, else 0."""
+    cells: list[list[int]] = mask_of(window).astype(int).tolist()
+    return cells
 
 
 def _border(padding_mode: str | tuple[str, float] | None) -> Settings:
@@ -175,7 +161,7 @@ def _operation(op: str, operation: Operation) -> Settings | None:
             more = {"outputPadding": operation.output_padding, "groups": operation.groups, "eachChannel": operation.each_channel}
             return {"type": "conv_transpose", **_weights(operation), **more, **_window(operation.window), "padding": padding}
         case Morphing():
-            return {"type": "morphology", "taps": _shape(operation.window) or _full(operation.window), **_border(operation.padding_mode)}
+            return {"type": "morphology", "taps": _cells(operation.window), **_border(operation.padding_mode)}
         case Pooling():
             counted = "pads" if operation.count_include_pad else "inside"
             return _pool_window(operation.mode, operation.window) | {"divisor": operation.divisor_override, "counted": counted}
