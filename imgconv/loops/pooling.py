@@ -65,11 +65,11 @@ def fold_rows(operation):
     return loop
 
 
-def fold_windows(operation, channels, stride):
-    """The loop that folds windows; `channels` and `stride` are fixed for the compiler, or open with 0."""
+def fold_windows(operation, channels, straight):
+    """The loop that folds windows; `channels` are fixed for the compiler, or open with 0, and with `straight` the stride is 1."""
     fold, further = fold_row(operation), further_of(operation)
 
-    def loop(source, first, count, step, no_row, left, span, shifts, extras, nothing, scratch, target, channels_given, stride_given, many):
+    def loop(source, first, count, step, no_row, left, span, shifts, extras, nothing, scratch, target, channels_given, stride, many):
         """Fold windows into `many` rows of `target` (R, w_out * channels): rows as `fold_rows` does, then along rows of interleaved pixels.
 
         Window j begins j * stride pixels to the right of one that has `left` elements before the row, and spans `span` pixels. It grows by
@@ -79,7 +79,7 @@ def fold_windows(operation, channels, stride):
         long as `scratch` (3, P) and `nothing` (1, P): the source rows of a strip are read from the first cache.
         """
         between = channels or channels_given
-        across, width = between * (stride or stride_given), target.shape[1]
+        across, width = between * stride, target.shape[1]
         strip = (scratch.shape[1] - span * between) // across * between + between
         last = shifts.shape[0] - 1
         for begin in range(0, width, strip):
@@ -99,18 +99,23 @@ def fold_windows(operation, channels, stride):
                     a, row = row, scratch[1 + t % 2]
                     b = a[shift:] if shift >= 0 else nothing[0]
                     c = base[extra:] if extra >= 0 else nothing[0]
-                    straight = stride == 1 and t == last
-                    for j in range(wide if straight else length):
+                    ends = straight and t == last
+                    for j in range(wide if ends else length):
                         x, y, z = a[j], b[j], c[j]
                         x = x + y + z if operation == SUM else further(further(x, y), z)
-                        if straight:
+                        if ends:
                             out[j] = x
                         else:
                             row[j] = x
-                if stride != 1:
-                    for j in range(wide // between):
-                        for e in range(between):
-                            out[j * between + e] = row[j * across + e]
+                if not straight:
+                    if stride == 2:  # the commonest; a step that the compiler knows takes wide instructions
+                        for j in range(wide // between):
+                            for e in range(between):
+                                out[j * between + e] = row[2 * j * between + e]
+                    else:
+                        for j in range(wide // between):
+                            for e in range(between):
+                                out[j * between + e] = row[j * across + e]
 
     return loop
 

@@ -205,8 +205,8 @@ class Fold:
         self._no_row = np.full((1, width), identity_of(operation, planes.rows.dtype), planes.rows.dtype)
         self._no_scratch = np.full((1, width), identity_of(operation, accumulator), accumulator)
         self._between = between
-        known = {"channels": _known(self._between), "stride": self._stride if self._stride <= 2 else 0}
-        self._fold = loop(pooling.fold_windows, operation=operation, **known)
+        straight = int(self._stride == 1)
+        self._fold = loop(pooling.fold_windows, operation=operation, channels=_known(self._between), straight=straight)
 
     def rows_of(self, size: int) -> int:
         """Output rows that have `size` bytes, at least one."""
