@@ -24,11 +24,14 @@ LIBRARIES = (
 )
 
 
-def call(address, words, cwd, environment, streams, timeout=None):
-    """Run `imgconv` with these words on these descriptors; its exit code. Raises TimeoutError, and then the command is killed."""
+def call(address, words, cwd, environment, streams, timeout=None, script=None):
+    """Run `imgconv` with these words, or else a script in Python, on these descriptors; its exit code.
+
+    Raises TimeoutError, and then the command is killed.
+    """
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(address)
-        request = json.dumps({"words": words, "cwd": cwd, "environment": environment}).encode()
+        request = json.dumps({"words": words, "cwd": cwd, "environment": environment, "script": script}).encode()
         socket.send_fds(connection, [len(request).to_bytes(HEADER, "big")], streams)
         connection.sendall(request)
         child = int(connection.recv(HEADER))
@@ -110,6 +113,10 @@ def _become_command(request, streams):
         open(number, mode, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115
         for number, mode, errors in ((0, "r", "strict"), (1, "w", "strict"), (2, "w", "backslashreplace"))
     )
+    if request["script"] is not None:
+        sys.argv, sys.path[:0] = ["-c"], [""]
+        exec(compile(request["script"], "<string>", "exec"), {"__name__": "__main__"})
+        sys.exit()
     sys.argv = ["imgconv", *request["words"]]
     from imgconv.cli.app import program
 
@@ -135,6 +142,16 @@ class CommandServer:
     def program(self):
         """The lines of a shell script that is `imgconv`."""
         return f'#!/bin/sh\nexec {sys.executable} -IS {__file__} {self.address} "$@"\n'
+
+    def run_script(self, script, cwd, environment, timeout):
+        """Run a script in Python; exit code, and what it writes to standard output and standard error. Raises TimeoutError."""
+        from tempfile import TemporaryFile
+
+        with TemporaryFile() as nothing, TemporaryFile() as out:
+            streams = [nothing.fileno(), out.fileno(), out.fileno()]
+            code = call(self.address, [], str(cwd), environment, streams, timeout, script)
+            out.seek(0)
+            return code, out.read()
 
     def run(self, words, stdin, cwd, timeout):
         """Run `imgconv` with these words; exit code, standard output, standard error. Raises TimeoutError."""

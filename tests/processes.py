@@ -1,5 +1,6 @@
 """Commands as processes that are watched, disturbed, or run by another user than root."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ IMGCONV = [sys.executable, "-m", "imgconv"]
 # An ordinary user may not be allowed to read the interpreter that root runs: all of imgconv is imported, and readers and loops are
 # loaded by commands on a sample, before the process gives up its rights.
 AS_USER = """
-import importlib, os, pkgutil, sys
+import importlib, json, os, pkgutil, sys
 import imgconv
 from imgconv.cli.app import main
 
@@ -27,20 +28,28 @@ def call(*words):
     except SystemExit as leaving:
         return leaving.code
 
-sample, other, made, user, *words = sys.argv[1:]  # of two formats, so that both readers are imported
+sample, other, made, user, commands = sys.argv[1:]  # of two formats, so that both readers are imported
 call("edge", sample, "-o", made, "-q")
 call("edge", sample, other, sample + ".missing", "-o", made, "-q")
-sys.stderr.write("--\\n")
+account = None
 if user == "nobody":
     import pwd
+    account = pwd.getpwnam("nobody")
     for module in pkgutil.walk_packages(imgconv.__path__, "imgconv."):
         if module.name != "imgconv.__main__":
             importlib.import_module(module.name)
-    account = pwd.getpwnam("nobody")
-    os.setgroups([])
-    os.setgid(account.pw_gid)
-    os.setuid(account.pw_uid)
-sys.exit(call(*words))
+for folder, words in json.loads(commands):
+    sys.stderr.write("--\\n")
+    sys.stderr.flush()
+    child = os.fork()
+    if not child:
+        os.chdir(folder)
+        if account:
+            os.setgroups([])
+            os.setgid(account.pw_gid)
+            os.setuid(account.pw_uid)
+        sys.exit(call(*words))
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
@@ -110,11 +119,19 @@ def users():
     return ["root", "nobody"] if os.geteuid() == 0 else ["self"]
 
 
-def run_as(user, tmp_path, *words):
-    """Run `imgconv` as one of `users()`: exit code and standard error."""
+def run_as(user, folder, *words):
+    """Run `imgconv` in a folder as one of `users()`: exit code and standard error."""
+    (result,) = run_all_as(user, folder, [(folder, words)])
+    return result
+
+
+def run_all_as(user, folder, commands):
+    """Run commands, each a folder and the words of `imgconv` in it, as one of `users()`: exit code and standard error of each."""
     sample = PHOTO  # what these runs need is imported before an ordinary user may not look into the environment
-    command = [sys.executable, "-c", AS_USER, sample, ROOT / "sample_images" / "step_wedge.png", tmp_path / ".made", user, *words]
-    done = subprocess.run(list(map(str, command)), cwd=tmp_path, env=environment(), capture_output=True, timeout=60, check=False)
-    text = said(done.stderr)
-    assert "Traceback" not in text, text
-    return done.returncode, text.partition("--\n")[2]
+    texts = json.dumps([(str(place), list(map(str, words))) for place, words in commands])
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", AS_USER]  # of a fork while threads run, from CPython 3.12 on
+    command += [sample, ROOT / "sample_images" / "step_wedge.png", folder / ".made", user, texts]
+    done = subprocess.run(list(map(str, command)), cwd=folder, env=environment(), capture_output=True, timeout=60, check=True)
+    _, *errors = said(done.stderr).split("--\n")
+    assert "Traceback" not in "".join(errors), errors
+    return list(zip(map(int, done.stdout.split()), errors, strict=True))

@@ -21,6 +21,7 @@ def photo(dtype, shape=(13, 17, 3)):
     return levels.astype(dtype) if np.dtype(dtype).kind == "f" else (levels * np.iinfo(dtype).max).astype(dtype)
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(("shape", "dtype"), each_once([(13, 17), (13, 17, 1), (13, 17, 2), (13, 17, 3), (13, 17, 4)], DTYPES))
 def test_results_of_arrays_have_their_dtype_and_axes(dtype, shape):
     pixels = photo(dtype, shape)

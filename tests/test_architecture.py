@@ -1,6 +1,7 @@
 """Who may import whom. The arrows are those of the design; a new one belongs there first."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,10 +32,17 @@ def module_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@cache
+def nodes_of(path: Path) -> list[ast.AST]:
+    """The syntax tree of a file, as a list that is made once for all tests."""
+    return list(ast.walk(ast.parse(path.read_text())))
+
+
+@cache
 def imports_of(path: Path) -> set[str]:
     """Every module that a file imports, anywhere in it, as dotted names."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -60,7 +68,7 @@ def test_arrows(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=module_of)
 def test_files_are_looked_up_by_functions_that_raise_no_error(path: Path) -> None:
     """Methods of Path raise PermissionError in a folder that cannot be searched (until Python 3.14)."""
-    calls = (node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+    calls = (node.func for node in nodes_of(path) if isinstance(node, ast.Call))
     methods = [call for call in calls if isinstance(call, ast.Attribute) and call.attr in ("exists", "is_dir", "is_file", "is_symlink")]
     others = {"os.path", "entry", "filesystem", "paths", "remote"}  # functions, entries of os.scandir, remote storages
     assert [text for call in methods if (text := ast.unparse(call.value)) not in others] == []

@@ -8,7 +8,7 @@ import imgconv
 from imgconv import gradients, layers
 from imgconv.errors import ArgumentTypeError, DoesNotFit
 
-pytestmark = pytest.mark.sweep(2)
+pytestmark = pytest.mark.sweep(4)
 
 PLANE = np.arange(16, dtype=np.float32).reshape(4, 4)
 ONES = np.ones((1, 1, 2, 2), np.float32)

@@ -17,7 +17,7 @@ from imgconv.batch.outcome import RunningStatistics, Statistics
 from imgconv.images import Raster, open_frames
 from imgconv.process import Map
 
-pytestmark = pytest.mark.sweep(2)
+pytestmark = pytest.mark.sweep(3)
 
 SIZE = (301, 223)
 

@@ -18,7 +18,7 @@ from zarr_files import COLOURS, levels, write, write_ome
 
 from imgconv.images import Request, open_frames
 
-pytestmark = pytest.mark.sweep(2)
+pytestmark = pytest.mark.sweep(3)
 
 INPUTS = {
     "grey": (lambda path: write(path, levels(1)[..., 0], (50, 37), 3), "edge -k sobel --range minmax"),

@@ -8,7 +8,7 @@ from command import PHOTO, SAMPLES, imgconv, refused
 from PIL import Image
 from terminal import on_terminal
 
-pytestmark = pytest.mark.sweep(2)
+pytestmark = pytest.mark.sweep(3)
 
 LOGO = SAMPLES / "logo_transparent.png"
 

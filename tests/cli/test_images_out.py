@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from imgconv.images import open_frames
 
-pytestmark = pytest.mark.sweep(2)
+pytestmark = pytest.mark.sweep(3)
 
 LAPLACIAN8 = np.array([[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]])
 

@@ -55,7 +55,6 @@ DAMAGES = {
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_a_damaged_entry_is_rebuilt(sandbox, damage):
     assert sandbox.compiles() == 1
-    assert sandbox.compiles() == 0
     damage(sandbox.entry())
     assert sandbox.compiles() == 1
     assert stat.S_IMODE(sandbox.entry().lstat().st_mode) == 0o600

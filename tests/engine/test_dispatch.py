@@ -49,6 +49,7 @@ def test_patch_blocks_fit_too(size, columns):
 TILES = [Tile(1, 64), Tile(3, 8), Tile(1, 128), Tile(4, 16), Tile(8, 32), Tile(8, 16)][: 6 if FULL else 2]  # a loop for each
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize(("weight", "groups"), [((12, 6, 3, 3), 1), ((12, 3, 3, 2), 2), ((6, 1, 3, 3), 6)])
 @pytest.mark.parametrize("chosen", ["product", *TILES])
 @pytest.mark.parametrize("block", [(1, 1, 1, 4, 2), (2, 1, 99, 99, 99), (1, 2, 99, 8, 3)])

@@ -20,7 +20,7 @@ from imgconv.modes import Range
 from imgconv.window import Window
 from imgconv.windows.borders import Border
 
-pytestmark = pytest.mark.sweep(2)
+pytestmark = pytest.mark.sweep(4)
 
 RNG = np.random.default_rng(11)
 

@@ -65,6 +65,7 @@ KERNELS = [
 ]
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     "kernel, stride, dtype, channels",
     [

@@ -66,21 +66,29 @@ def test_flat_images_have_no_edges_at_any_threshold():
     assert not canny_edges(np.full((20, 30, 1), 9, np.uint8), sigma=0, low=0, high=0).any()
 
 
+@pytest.fixture(scope="module")
+def winding():
+    """A weak line that winds up and down an image, the same line strong in its last rows, and the edges of that by the definition."""
+    weak = np.full((140, 108), 100, np.uint8)
+    for n, column in enumerate(range(10, 94, 14)):
+        weak[10:130, column : column + 5] = 108
+        turn = 125 if n % 2 else 10
+        weak[turn : turn + 5, column : column + 19] = 108
+    strong = weak.copy()
+    strong[100:130, 10:15] += np.minimum(np.arange(30), 12).astype(np.uint8)[:, None]
+    return weak, strong, naive_canny.canny(strong, 1.0, 8, 50)
+
+
 @pytest.mark.parametrize("threads", [1, 2, 5])
 @pytest.mark.parametrize("band", [1, 20_000, 1 << 19])
-def test_a_weak_line_is_followed_through_every_band(monkeypatch, band, threads):
-    """One that winds up and down the image and is strong in its last rows alone: bands meet it before they know."""
+def test_a_weak_line_is_followed_through_every_band(monkeypatch, winding, band, threads):
+    """Bands meet it before they find that it is strong."""
     monkeypatch.setattr(canny, "BAND_BYTES", band)
-    image = np.full((140, 108), 100, np.uint8)
-    for n, column in enumerate(range(10, 94, 14)):
-        image[10:130, column : column + 5] = 108
-        turn = 125 if n % 2 else 10
-        image[turn : turn + 5, column : column + 19] = 108
-    assert not canny_edges(image[..., None], 1.0, 8, 50, threads=threads).any()
-    image[100:130, 10:15] += np.minimum(np.arange(30), 12).astype(np.uint8)[:, None]
-    found = canny_edges(image[..., None], 1.0, 8, 50, threads=threads)[..., 0] == 255
+    weak, strong, expected = winding
+    assert not canny_edges(weak[..., None], 1.0, 8, 50, threads=threads).any()
+    found = canny_edges(strong[..., None], 1.0, 8, 50, threads=threads)[..., 0] == 255
     assert found[60:80].any(axis=0).sum() == 12  # both sides of six lines
-    assert (found != naive_canny.canny(image, 1.0, 8, 50)).sum() <= 1  # the symmetric end of a line is a tie, which rounding settles
+    assert (found != expected).sum() <= 1  # the symmetric end of a line is a tie, which rounding settles
 
 
 @pytest.mark.parametrize("share", [0, 0.5, 0.83, 0.97])

@@ -15,7 +15,7 @@ from imgconv.modes import CombineMode, Range
 from imgconv.window import Window
 from imgconv.windows.borders import Border
 
-pytestmark = pytest.mark.sweep(2)
+pytestmark = pytest.mark.sweep(4)
 
 RNG = np.random.default_rng(7)
 LAPLACIAN8 = [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]]

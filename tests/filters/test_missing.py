@@ -20,7 +20,7 @@ from imgconv.modes import CombineMode, MissingMode, MissingRule, Range
 from imgconv.window import Window
 from imgconv.windows.borders import Border
 
-pytestmark = pytest.mark.sweep(2)
+pytestmark = pytest.mark.sweep(4)
 
 RNG = np.random.default_rng(17)
 SOBEL = np.array([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]])

@@ -27,7 +27,7 @@ from imgconv.filters.pool2d import pool_image
 from imgconv.modes import PoolMode
 from imgconv.window import Window
 
-pytestmark = pytest.mark.sweep(2)
+pytestmark = pytest.mark.sweep(4)
 
 ORACLES = {"max": largest, "min": smallest, "median": lower_median, "avg": rounded_mean, "range": spread, "std": rounded_deviation}
 FLOATING = {"avg": mean, "std": deviation}

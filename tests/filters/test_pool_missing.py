@@ -11,7 +11,7 @@ from imgconv.modes import MissingMode, MissingRule
 from imgconv.window import Footprint, Window
 from imgconv.windows.borders import Border
 
-pytestmark = pytest.mark.sweep(2)
+pytestmark = pytest.mark.sweep(3)
 
 REDUCTIONS = {
     "max": np.max,

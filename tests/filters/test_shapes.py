@@ -10,7 +10,7 @@ from imgconv.filters.pool2d import pool_algorithm, pool_image
 from imgconv.window import Footprint, Window
 from imgconv.windows.borders import Border
 
-pytestmark = pytest.mark.sweep(2)
+pytestmark = pytest.mark.sweep(4)
 
 BORDERS = {"symmetric": "reflect", "replicate": "nearest", "reflect": "mirror", "circular": "wrap", "constant": "constant"}
 DISK = np.hypot(*np.mgrid[-4:5, -4:5]) <= 4.2

@@ -16,7 +16,7 @@ from imgconv.process import process
 from imgconv.recipe import MissingData, filter_recipe
 from imgconv.registry import Kernel, Registry
 
-pytestmark = pytest.mark.sweep(3)
+pytestmark = pytest.mark.sweep(5)
 
 REGISTRY = Registry.load()
 KNOWN = [REGISTRY.get(name) for name in REGISTRY.names()]

@@ -12,7 +12,7 @@ import imgconv.engine.parallel
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
 from imgconv.functional.avg_pooling import avg_pool1d, avg_pool2d
 
-pytestmark = pytest.mark.sweep(2)
+pytestmark = pytest.mark.sweep(4)
 
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-12}  # of |r| + max|r|
 

@@ -17,7 +17,7 @@ from imgconv.functional.conv import conv1d, conv2d
 from imgconv.window import Window
 from imgconv.windows import correlation, tiles
 
-pytestmark = pytest.mark.sweep(2)
+pytestmark = pytest.mark.sweep(4)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

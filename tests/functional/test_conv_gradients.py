@@ -16,9 +16,10 @@ from imgconv.functional.matrix import linear
 from imgconv.functional.patches import fold, unfold
 from imgconv.windows import correlation, tiles
 
-pytestmark = pytest.mark.sweep(2)
+pytestmark = pytest.mark.sweep(5)
 
 
+@pytest.mark.sweep(9)
 @pytest.mark.parametrize("patch_cells", [dispatch.PATCH_CELLS, 40], ids=["whole", "by small blocks"])
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize(("parameters", "arrays"), golden("conv2d"))

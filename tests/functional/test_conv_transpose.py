@@ -13,7 +13,7 @@ from imgconv.functional.conv import conv2d
 from imgconv.functional.conv_transpose import conv_transpose1d, conv_transpose2d
 from imgconv.functional.matrix import kernel_matrix
 
-pytestmark = pytest.mark.sweep(2)
+pytestmark = pytest.mark.sweep(4)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

@@ -10,7 +10,7 @@ from imgconv.functional import patches
 from imgconv.functional.conv import conv2d
 from imgconv.functional.patches import col2im, fold, im2col, unfold
 
-pytestmark = pytest.mark.sweep(2)
+pytestmark = pytest.mark.sweep(4)
 
 WINDOW = {"kernel_size": (2, 3), "dilation": (2, 1), "padding": (1, 2), "stride": (1, 2)}
 

@@ -11,7 +11,7 @@ from naive_pooling import first_largest, first_smallest, largest, lower_median, 
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
 from imgconv.functional.pooling import max_pool1d, max_pool2d, max_unpool2d, median_pool2d, min_pool2d
 
-pytestmark = pytest.mark.sweep(2)
+pytestmark = pytest.mark.sweep(4)
 
 DTYPES = [np.bool_, np.uint8, np.int16, np.uint16, np.int64, np.float16, np.float32, np.float64]
 

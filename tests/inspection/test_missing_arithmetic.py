@@ -5,7 +5,7 @@ import pytest
 
 import imgconv
 
-pytestmark = pytest.mark.sweep(2)
+pytestmark = pytest.mark.sweep(3)
 
 RNG = np.random.default_rng(37)
 IMAGE = RNG.integers(1, 255, (9, 11, 4), np.uint8)

@@ -15,7 +15,7 @@ from imgconv.recipe import Canny, Pool, Recipe, Shape, filter_recipe, network_re
 from imgconv.window import Footprint
 from imgconv.windows import ranks, reduce, shapes
 
-pytestmark = pytest.mark.sweep(2)
+pytestmark = pytest.mark.sweep(3)
 
 
 def evaluated(formula):

@@ -6,7 +6,7 @@ import pytest
 from imgconv.engine import compiled
 from imgconv.loops.filters import correlate_factors, correlate_product, correlate_small, correlate_taps, sliding_sums
 
-pytestmark = pytest.mark.sweep(2)
+pytestmark = pytest.mark.sweep(5)
 
 RNG = np.random.default_rng(5)
 ROUND = 1.5 * 2**23

@@ -14,7 +14,7 @@ from imgconv.plotting.animation import NEGATIVE, PADDING, POSITIVE, WINDOW, anim
 from imgconv.plotting.thumbnails import preview
 from imgconv.recipe import Pool, Recipe, filter_recipe
 
-pytestmark = pytest.mark.sweep(2)
+pytestmark = pytest.mark.sweep(3)
 
 NOISE = Raster(np.random.default_rng(0).integers(0, 256, (30, 41, 3), np.uint8))
 

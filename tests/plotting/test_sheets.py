@@ -18,7 +18,7 @@ from imgconv.plotting.sheets import draw
 from imgconv.recipe import Pool, Recipe, filter_recipe, network_recipe
 from imgconv.registry import Registry
 
-pytestmark = pytest.mark.sweep(2)
+pytestmark = pytest.mark.sweep(3)
 
 RNG = np.random.default_rng(5)
 LONG = "a photograph whose name says far more than anybody ever wanted to know about a cup of coffee, " * 3 + ".jpg"

@@ -7,7 +7,7 @@ import pytest
 import imgconv
 from imgconv.registry import Bank
 
-pytestmark = pytest.mark.sweep(2)
+pytestmark = pytest.mark.sweep(4)
 
 PIXELS = np.random.default_rng(8).integers(0, 256, (23, 31, 1), dtype=np.uint8)
 COMBINED = {

@@ -30,6 +30,7 @@ def test_every_way_to_name_missing_cells_gives_the_same():
         assert np.array_equal(result.compressed(), expected[VALID])
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     ("dtype", "channels"),
     each_once(["uint8", "uint16", "int16", "int32", "int64", "float16", "float32", "float64"], [None, 2, 3, 4]),

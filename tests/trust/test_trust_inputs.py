@@ -139,6 +139,7 @@ def check_refused(here, words, **options):
     assert contents(here) == before
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(("pair", "link"), each_once([*pairs()], ["symbolic", "hard"]))
 def test_no_output_is_an_input(here, pair, link):
     command, written, read, file = pair

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 from command import PHOTO, SAMPLES, imgconv, refused
 from PIL import Image
-from processes import IMGCONV, environment, let_in, limited_environment, many, names, run_as, started, users, wait_for
+from processes import IMGCONV, environment, let_in, limited_environment, many, names, run_all_as, run_as, started, users, wait_for
 
 FORMATS = ["png", "jpeg", "tiff", "webp", "gif", "bmp", "pnm", "jpeg2000", "tga", "npy", "npz"]
 
@@ -24,6 +24,7 @@ def small_files_only():
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_quota_leaves_the_old_output_and_nothing_else(photo, tmp_path, format):
     out = tmp_path / "out"
@@ -165,34 +166,49 @@ def test_folders_and_files_without_permission(tmp_path, user):
     assert f"{photos / 'closed'}: permission denied" in err
 
 
-@pytest.mark.parametrize(
-    "words, expected, lines",
-    [
-        (["edge", "closed/a.zarr", "closed/b.jpg", "photo.jpg", "-o", "out"], 1, ["closed/a.zarr: cannot be read", "closed/b.jpg: cannot"]),
-        (
-            ["edge", "photo.jpg", "other.jpg", "-o", "closed/out"],
-            1,
-            ["photo.jpg: permission denied: closed", "other.jpg: permission denied"],
-        ),
-        (["edge", "photo.jpg", "-o", "closed/a.zarr", "--skip-existing"], 1, ["photo.jpg: permission denied: closed/a.zarr"]),
-        (["run", "photo.jpg", "--recipe", "closed/net.toml:a", "-o", "out"], 2, ["closed/net.toml: cannot read this recipe file"]),
-        (["report", "closed/out", "-o", "out/report.html"], 2, ["closed/out"]),
-        (["closed/photo"], 2, ["closed/photo"]),
-    ],
-)
-def test_folders_that_cannot_be_searched_concern_only_what_is_in_them(tmp_path, words, expected, lines):
-    let_in(tmp_path)
-    (tmp_path / "closed").mkdir(mode=0)
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out").chmod(0o777)
-    for name in ("photo.jpg", "other.jpg"):
-        shutil.copy(PHOTO, tmp_path / name)
-    code, err = run_as(users()[-1], tmp_path, *words)  # not root, who may search every folder
-    (tmp_path / "closed").chmod(0o755)
+CLOSED = {
+    "inputs": (["edge", "closed/a.zarr", "closed/b.jpg", "photo.jpg", "-o", "out"], 1, ["closed/a.zarr: cannot", "closed/b.jpg: cannot"]),
+    "output": (
+        ["edge", "photo.jpg", "other.jpg", "-o", "closed/out"],
+        1,
+        ["photo.jpg: permission denied: closed", "other.jpg: permission denied"],
+    ),
+    "an output to pass over": (
+        ["edge", "photo.jpg", "-o", "closed/a.zarr", "--skip-existing"],
+        1,
+        ["photo.jpg: permission denied: closed/a.zarr"],
+    ),
+    "recipe": (["run", "photo.jpg", "--recipe", "closed/net.toml:a", "-o", "out"], 2, ["closed/net.toml: cannot read this recipe file"]),
+    "report": (["report", "closed/out", "-o", "out/report.html"], 2, ["closed/out"]),
+    "no command": (["closed/photo"], 2, ["closed/photo"]),
+}
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory):
+    """The folder, the exit code and standard error of each of those runs, by a user who may not search every folder."""
+    top = tmp_path_factory.mktemp("folders")
+    let_in(top)
+    for name in CLOSED:
+        (top / name / "out").mkdir(parents=True)
+        (top / name / "closed").mkdir(mode=0)
+        for photo in ("photo.jpg", "other.jpg"):
+            shutil.copy(PHOTO, top / name / photo)
+        for folder, mode in ((top / name, 0o755), (top / name / "out", 0o777)):
+            folder.chmod(mode)
+    results = run_all_as(users()[-1], top, [(top / name, words) for name, (words, _, _) in CLOSED.items()])
+    for name in CLOSED:
+        (top / name / "closed").chmod(0o755)
+    return {name: (top / name, *result) for name, result in zip(CLOSED, results, strict=True)}
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_folders_that_cannot_be_searched_concern_only_what_is_in_them(closed, name):
+    (folder, code, err), (words, expected, lines) = closed[name], CLOSED[name]
     assert code == expected
     errors = [line for line in err.splitlines() if line.startswith("imgconv: ")]
     assert len(errors) == len(lines) and all(part in error for part, error in zip(lines, errors, strict=True)), err
-    assert names(tmp_path / "out") == (["photo.edge.png"] if "closed/b.jpg" in words else [])
+    assert names(folder / "out") == (["photo.edge.png"] if "closed/b.jpg" in words else [])
 
 
 @pytest.mark.parametrize("user", users())

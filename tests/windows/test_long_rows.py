@@ -48,6 +48,7 @@ def filters(x):
     yield lambda: imgconv.filter(image, "sobel_x", stride=2, range="minmax")
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("cells", [34, 24])
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.float32, np.float64])
 def test_strips_change_no_bit(monkeypatch, cells, dtype):

@@ -5,7 +5,7 @@ import pytest
 
 from imgconv import conv2d, gradients
 
-pytestmark = pytest.mark.sweep(3)
+pytestmark = pytest.mark.sweep(5)
 
 RNG = np.random.default_rng(12)
 
