@@ -40,7 +40,7 @@ def test_settings_of_a_loaded_numba(tmp_path, first, then, is_same):
 
 def test_a_setting_that_numba_refuses_is_one_line(tmp_path):
     code = "import numpy, imgconv; imgconv.pool(numpy.zeros((9, 9)), 5, 'median')"
-    environment = {**os.environ, "NUMBA_NUM_THREADS": "0", "XDG_CACHE_HOME": str(tmp_path)}
+    environment = {**os.environ, "NUMBA_NUM_THREADS": "0", "NUMBA_DISABLE_JIT": "0", "XDG_CACHE_HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     message = "numba cannot be imported (number of threads specified must be > 0); correct the environment variables NUMBA_*"

@@ -44,11 +44,10 @@ WITHIN = {"finished", "fold_row", "further_of", "network_pairs"} | {
 
 @pytest.fixture(scope="module")
 def modules():
-    """The module of each loop, as Numba optimised it for this machine."""
-    compiled = {}
-    for name, (function, arguments) in LOOPS.items():
-        compiled[name] = module_of(function, Signature.of(arguments))
-    return compiled
+    """The module of each loop, as Numba optimised it for this machine; also in a run with NUMBA_DISABLE_JIT."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("numba.config.DISABLE_JIT", 0)
+        return {name: module_of(function, Signature.of(arguments)) for name, (function, arguments) in LOOPS.items()}
 
 
 @pytest.mark.parametrize("loop", LOOPS)
