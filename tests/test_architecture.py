@@ -2,6 +2,7 @@
 
 import ast
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,18 @@ def test_arrows(path: Path) -> None:
         for name in ours
     }
     assert used - ALLOWED[own] - EVERYONE - {own} == set()
+
+
+def imported_modules(path: Path) -> set[str]:
+    """The modules that a file imports, also for types alone: `imgconv.batch.job` of `imgconv.batch.job.Job`."""
+    modules = {module_of(each) for each in FILES if each.name != "__init__.py"}
+    return {module for name in imports_of(path) for module in (name, name.rpartition(".")[0]) if module in modules}
+
+
+def test_modules_do_not_import_each_other_in_circles() -> None:
+    """Whoever reads a module can read those that it imports first. `engine`, `filters` and `layers` have circles of few modules."""
+    graph = {module_of(path): imported_modules(path) for path in FILES if layer_of(module_of(path)) not in ("engine", "filters", "layers")}
+    TopologicalSorter(graph).prepare()
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_of)
