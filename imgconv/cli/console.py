@@ -84,7 +84,7 @@ class Reporter:
         self.written += 0 if outcome.skipped else len(outcome.outputs)
         if outcome.error is not None:
             self._write(f"imgconv: {outcome.source}: {outcome.error}")
-        elif not self.quiet and self._is_worth_a_line(outcome):
+        elif not self.quiet and (self.verbose or outcome.note is not None or (self.total == 1 and set(outcome.outputs) != {STDOUT})):
             self._write(_results(outcome) + (self._details(outcome) if self.verbose else ""))
         if self.total > 1 and not self.quiet:
             self._advance()
@@ -92,9 +92,6 @@ class Reporter:
     @property
     def _seconds(self) -> float:
         return time.perf_counter() - self._started
-
-    def _is_worth_a_line(self, outcome: "Outcome") -> bool:
-        return self.verbose or outcome.note is not None or (self.total == 1 and set(outcome.outputs) != {STDOUT})
 
     def _details(self, outcome: "Outcome") -> str:
         """What --verbose adds: the shapes of all maps, the algorithms, the time, and metadata that is missing."""

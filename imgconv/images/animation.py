@@ -95,7 +95,7 @@ def always_opaque(places: Iterable[Placement], size: tuple[int, int]) -> bool:
         elif previous is not None and previous.disposal is Disposal.CLEAR:
             open_area = _joined(open_area, _box(previous, whole))
         before, previous, box = open_area, place, _box(place, whole)
-        if place.opaque and open_area is not None and _contains(box, open_area):
+        if place.opaque and open_area is not None and box == _joined(box, open_area):
             open_area = None
         elif not place.opaque and not place.over:
             open_area = _joined(open_area, box)
@@ -158,10 +158,6 @@ def _blend(area: NDArray[Any], pixels: NDArray[Any]) -> None:
 def _box(place: Placement, whole: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
     """Return left, top, right and bottom of the part of a frame on the canvas."""
     return place.left, place.top, min(place.left + place.width, whole[2]), min(place.top + place.height, whole[3])
-
-
-def _contains(outer: tuple[int, int, int, int], inner: tuple[int, int, int, int]) -> bool:
-    return outer[0] <= inner[0] and outer[1] <= inner[1] and outer[2] >= inner[2] and outer[3] >= inner[3]
 
 
 def _joined(first: tuple[int, int, int, int] | None, second: tuple[int, int, int, int]) -> tuple[int, int, int, int] | None:

@@ -73,7 +73,7 @@ def image_errors(prefix: str) -> Iterator[None]:
 
         if lacks_threads(error) or not can_start(min(os.cpu_count() or 1, _MOST_THREADS)):  # libraries call that damage
             raise ImageError(one_line(RuntimeError("can't start new thread"))) from error
-        text = _reason(error)
+        text = reason(error) if str(error) else f"{type(error).__name__} in its data"
         if prefix.startswith(_DAMAGED) and _UNSUPPORTED.search(text):
             text = f"{prefix.removeprefix(_DAMAGED)} images of this kind are not supported: {text}; convert it to .png or .tiff"
             raise ImageError(text) from error
@@ -95,7 +95,3 @@ def read_exactly(file: BinaryIO, length: int) -> bytes:
         parts.append(part)
         length -= len(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def _reason(error: Exception) -> str:
-    return reason(error) if str(error) else f"{type(error).__name__} in its data"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path, PurePath
 from tempfile import TemporaryFile
-from typing import Any, BinaryIO, Self
+from typing import BinaryIO, Self
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -166,16 +166,12 @@ def _templates() -> Environment:
         autoescape=True,
         auto_reload=False,
         keep_trailing_newline=True,
-        finalize=_visible_value,
+        finalize=lambda value: visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
         trim_blocks=True,
         undefined=StrictUndefined,
     )
     templates.tests["image"] = lambda value: isinstance(value, Thumbnail)
     return templates
-
-
-def _visible_value(value: Any) -> Any:
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _file(name: str) -> str:

@@ -79,7 +79,7 @@ def slug(reference: str) -> str:
     if text.startswith("@"):
         text = _file_slug(text[1:])
     elif NAME.fullmatch(text.partition(":")[0].strip()):
-        text = re.sub(r"(?<==)[^,]+", lambda value: _plain_number(value[0]), re.sub(r"\s+", "", text))
+        text = re.sub(rf"(?<==){NUMBER.pattern}(?=,|$)", lambda value: _shortest(float(value[0])), re.sub(r"\s+", "", text))
     else:
         return "matrix"
     name = "".join(c if c.isalnum() or c in "._-" else "-" for c in unicodedata.normalize("NFC", text)).strip(".-") or "kernel"
@@ -97,10 +97,6 @@ def _file_slug(path: str) -> str:
 def _shortened(text: str, reference: str) -> str:
     digest = hashlib.sha256(reference.encode("utf-8", "surrogateescape")).hexdigest()[:8]
     return text.encode()[: SLUG_BYTES - 9].decode(errors="ignore") + "-" + digest
-
-
-def _plain_number(value: str) -> str:
-    return _shortest(float(value)) if NUMBER.fullmatch(value) else value
 
 
 def _shortest(number: float) -> str:

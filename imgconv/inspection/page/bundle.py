@@ -117,9 +117,10 @@ def _settings(image: Raster, recipe: Recipe, typed: Typed, source: str, frames: 
     """What the script needs of the recipe, the registry and the names of files."""
     step, overlay, (grey, alpha) = recipe.step, recipe.postprocess.overlay, _form(image, recipe)
     registry = Registry.load(typed.kernels_file)
+    mode, least = MissingRule() if isinstance(step, Canny) else step.rule  # canny has no such option
     return {
         "name": _visible(PurePath(source).name or source),
-        "rule": _rule(recipe) | {"alpha": step.alpha},
+        "rule": {"mode": mode, "least": least, "alpha": step.alpha},
         "transfer": transfer_facts(image) if isinstance(step, Filter) and step.linear else None,
         "file": quote(source),
         "missing": _missing_words(recipe, typed.mask),
@@ -139,17 +140,14 @@ def _settings(image: Raster, recipe: Recipe, typed: Typed, source: str, frames: 
 
 def _room_for_photo(settings: dict[str, Any]) -> float:
     """How many deflated bytes of a photograph a page with these settings can hold. Raises UsageError if there are too few."""
-    size = sum(_size_of_weights(spec) for specs in settings["branches"] for spec in specs)
+    values = (value for specs in settings["branches"] for spec in specs for value in spec.values())
+    size = sum(len(value["data"]) for value in values if isinstance(value, dict) and "data" in value)
     if size < LARGEST:  # it takes long to deflate megabytes
         size = len(_page(settings, b"").encode()) + FACTS
     if size + LEAST_PHOTO > LARGEST:
         sizes = f"{size // 1000} KB with the weights, and may have {LARGEST // 1000} KB"
         raise UsageError(f"the page would have {sizes}; explain fewer steps, or steps with fewer weights")
     return (LARGEST - size) * 3 / 4  # base64 takes a third more
-
-
-def _size_of_weights(spec: dict[str, Any]) -> int:
-    return sum(len(value["data"]) for value in spec.values() if isinstance(value, dict) and "data" in value)
 
 
 def _is_as_stored(photo: PagePhoto, image: Raster) -> bool:
@@ -171,12 +169,6 @@ def _missing_words(recipe: Recipe, mask: str | None) -> str:
     nodata = recipe.missing_data.nodata
     words = [] if nodata == "auto" else [f"--nodata {nodata if nodata == 'none' else format(nodata, '.17g')}"]
     return " ".join(words if mask is None else [*words, f"--mask {quote(mask)}"])
-
-
-def _rule(recipe: Recipe) -> dict[str, Any]:
-    """What becomes of missing cells; the default for canny, which has no such option."""
-    mode, least = MissingRule() if isinstance(recipe.step, Canny) else recipe.step.rule
-    return {"mode": mode, "least": least}
 
 
 def _named(recipe: Recipe, references: Sequence[object], registry: Registry) -> list[str | None]:

@@ -179,14 +179,10 @@ def _operation(op: str, operation: Operation) -> Settings | None:
             return {"type": "vector"}
         case Normalize():
             return {"type": "elementwise", "mean": operation.mean, "std": operation.std}
+        case _ if op in EVERY_VALUE:
+            return {"type": "elementwise", "factor": getattr(operation, "factor", 1), "slope": getattr(operation, "negative_slope", 0)}
         case _:
-            return _every_value(op, operation)
-
-
-def _every_value(op: str, operation: Operation) -> Settings | None:
-    if op not in EVERY_VALUE:
-        return None
-    return {"type": "elementwise", "factor": getattr(operation, "factor", 1), "slope": getattr(operation, "negative_slope", 0)}
+            return None
 
 
 def _convolution(operation: Convolution) -> Settings:
