@@ -1,4 +1,4 @@
-"""The header of a FITS image, whose world coordinates a result keeps."""
+"""The header of a FITS image, and its world coordinates as they hold for a result."""
 
 import re
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""The operation that plan, explain and figure are about: a filter, a pool, canny or the steps of a network."""
+"""The options that select an operation, as commands and Python calls take them, and the recipe that follows from them."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
