@@ -68,6 +68,10 @@ class Destination:
             return self.as_tiff()
         return self
 
+    def possible(self) -> "tuple[Destination, ...]":
+        """Return every destination that `adapted` may return for an image that PNG cannot hold, and this one."""
+        return (self,) if self.explicit else (self, self.as_tiff(), self.as_format("fits"))
+
     def as_tiff(self) -> "Destination":
         """Return the destination for images that PNG cannot hold."""
         return self.as_format("tiff")

@@ -121,10 +121,7 @@ def _without_own_outputs(listed: Sequence[Source], destination: Destination, rec
 
 def _earlier_destinations(destination: Destination) -> Iterator[Destination]:
     for each in (destination, replace(destination, folder=None)) if destination.folder else (destination,):
-        yield each
-        if not destination.explicit:
-            yield each.as_tiff()
-            yield each.as_format("fits")
+        yield from each.possible()
 
 
 def _outputs(destination: Destination, source: Source, recipe: Recipe) -> tuple[AnyPath, ...]:

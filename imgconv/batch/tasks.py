@@ -56,9 +56,8 @@ class Sender:
 
     def outputs(self, source: Source) -> Iterator[AnyPath]:
         """Yield every path to which an output of a source may be written."""
-        recipe, destination = self.job.recipe, self.job.destination
-        for each in (destination,) if destination.explicit else (destination, destination.as_tiff(), destination.as_format("fits")):
-            yield from each.outputs(self.absolute(source), recipe.names, recipe.command)
+        for each in self.job.destination.possible():
+            yield from each.outputs(self.absolute(source), self.job.recipe.names, self.job.recipe.command)
 
     def with_given_names(self, outcome: Outcome, source: Source) -> Outcome:
         """Replace absolute paths in an outcome by the names that the user gave."""
