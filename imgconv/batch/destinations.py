@@ -17,6 +17,7 @@ from imgconv.errors import ImageError, ImgconvError, UsageError
 from imgconv.images import ANY_SIZE, Header, format_for, open_frames, read_header
 from imgconv.images.formats import OUTPUTS
 from imgconv.images.zarr_store import SUFFIX, Readable, Store, is_zarr
+from imgconv.recipe import Recipe
 
 ARRAYS = ("npy", "npz")  # formats that hold all maps of an image in one file
 SEVERAL_MAPS = (*ARRAYS, "tiff", "zarr")
@@ -38,18 +39,19 @@ class Destination:
     stdout: bool = False
     explicit: bool = False
 
-    def outputs(self, source: Source, names: Sequence[str], command: str) -> tuple[AnyPath, ...]:
-        """Return the output files of `source`: one per map in `names`, one for all in an array format, none for standard output."""
+    def outputs(self, source: Source, recipe: Recipe) -> tuple[AnyPath, ...]:
+        """Return the output files of `source`: one per map of the recipe, one for all in an array format, none for standard output."""
         if self.stdout:
             return ()
         if self.file is not None:
             return (self.file,)
         folder = self.folder / source.relative.parent if self.folder is not None else source.folder
-        return tuple(folder / f"{source.stem}{ending}" for ending in self.endings(names, command))
+        return tuple(folder / f"{source.stem}{ending}" for ending in self.endings(recipe))
 
-    def endings(self, names: Sequence[str], command: str) -> tuple[str, ...]:
+    def endings(self, recipe: Recipe) -> tuple[str, ...]:
         """Return what replaces an input's extension in derived names."""
-        parts = names if self.format not in ARRAYS else (names[0] if len(names) == 1 else command,)
+        names = recipe.names
+        parts = names if self.format not in ARRAYS else (names[0] if len(names) == 1 else recipe.command,)
         return tuple(f".{part}{self.suffix}" for part in parts)
 
     def adapted(self, header: Header) -> "Destination":

@@ -107,7 +107,7 @@ def _check_writable(destination: Destination, sources: Sequence[Source]) -> None
 def _without_own_outputs(listed: Sequence[Source], destination: Destination, recipe: Recipe) -> list[Source]:
     """Leave out the results of an earlier run: in the current destination, next to their inputs, or as TIFF pages."""
     destinations = list(_earlier_destinations(destination))
-    endings = tuple(ending.casefold() for each in destinations for ending in each.endings(recipe.names, recipe.command))
+    endings = tuple(ending.casefold() for each in destinations for ending in each.endings(recipe))
     if not any(source.relative.name.casefold().endswith(endings) for source in listed if not source.named):
         return list(listed)
     names = OutputNames()
@@ -125,7 +125,7 @@ def _earlier_destinations(destination: Destination) -> Iterator[Destination]:
 
 
 def _outputs(destination: Destination, source: Source, recipe: Recipe) -> tuple[AnyPath, ...]:
-    return () if source.error else destination.outputs(source, recipe.names, recipe.command)
+    return () if source.error else destination.outputs(source, recipe)
 
 
 def _sharded(sources: Sequence[Source], index: int, count: int) -> list[Source]:

@@ -164,7 +164,7 @@ def _numbered(source: Source, number: int, job: Job) -> Source:
         raise ImageError(f"standard input holds several images, and {job.destination.file} takes one; give a folder with -o")
     numbered = replace(source, relative=Path(f"{source.relative}-{number}"))
     for each in job.destination.possible() if job.names else ():
-        for path in each.outputs(numbered, job.recipe.names, job.recipe.command):
+        for path in each.outputs(numbered, job.recipe):
             if other := job.names and job.names.source_of(path):
                 raise ImageError(f"{other} has the output {path} too; rename that file, or send this stream alone")
     return numbered

@@ -57,7 +57,7 @@ class Sender:
     def outputs(self, source: Source) -> Iterator[AnyPath]:
         """Yield every path to which an output of a source may be written."""
         for each in self.job.destination.possible():
-            yield from each.outputs(self.absolute(source), self.job.recipe.names, self.job.recipe.command)
+            yield from each.outputs(self.absolute(source), self.job.recipe)
 
     def with_given_names(self, outcome: Outcome, source: Source) -> Outcome:
         """Replace absolute paths in an outcome by the names that the user gave."""

@@ -155,10 +155,9 @@ def _exists(path: AnyPath, job: Job) -> bool:
 
 def _sinks(source: Source, job: Job) -> list[Sink]:
     """Return a sink for each map, or one for all of them."""
-    names = job.recipe.names
     if job.destination.stdout:
-        return [Sink("-", None, standard_output)] * (1 if job.floats else len(names))
-    paths = job.destination.outputs(source, names, job.recipe.command)
+        return [Sink("-", None, standard_output)] * (1 if job.floats else len(job.recipe.names))
+    paths = job.destination.outputs(source, job.recipe)
     refuse_long_names(paths)
     return [Sink(str(path), path, partial(_open_file, path, job)) for path in paths]
 

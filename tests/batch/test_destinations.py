@@ -9,6 +9,10 @@ from imgconv.batch.protection import OutputNames, check_outputs, inputs_of
 from imgconv.batch.sources import Source
 from imgconv.errors import ImageError, UsageError
 from imgconv.inputs import Inputs
+from imgconv.recipe import filter_recipe
+
+EDGE = filter_recipe(["laplacian8"], command="edge")
+SLOPES = filter_recipe(["sobel_x", "sobel_y"])
 
 
 def source(path: Path | str, relative: str | None = None, named: bool = True) -> Source:
@@ -31,18 +35,18 @@ def source(path: Path | str, relative: str | None = None, named: bool = True) ->
 )
 def test_names(output, format, expected):
     destination = destination_for(output, format, ["in/photo.jpg"], 1)
-    assert destination.outputs(source("in/photo.jpg"), ["edge"], "edge") == (Path(expected),)
+    assert destination.outputs(source("in/photo.jpg"), EDGE) == (Path(expected),)
 
 
 def test_trees_are_mirrored_and_each_kernel_has_its_file():
     destination = destination_for("out", None, ["photos", "more"], 2)
-    found = destination.outputs(source("photos/deep/a.b.jpg", "deep/a.b.jpg"), ["sobel_x", "sobel_y"], "filter")
+    found = destination.outputs(source("photos/deep/a.b.jpg", "deep/a.b.jpg"), SLOPES)
     assert found == (Path("out/deep/a.b.sobel_x.png"), Path("out/deep/a.b.sobel_y.png"))
 
 
 def test_arrays_hold_all_maps():
     destination = destination_for(None, "npz", ["a.jpg"], 2)
-    assert destination.outputs(source("a.jpg"), ["sobel_x", "sobel_y"], "filter") == (Path("a.filter.npz"),)
+    assert destination.outputs(source("a.jpg"), SLOPES) == (Path("a.filter.npz"),)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +83,7 @@ def test_two_inputs_that_meet_in_one_name(tmp_path, first, second):
     sources = [source(tmp_path / first), source(tmp_path / second)]
     destination = Destination("png", ".png", folder=tmp_path / "out")
     with pytest.raises(UsageError, match="would both write"):
-        check_outputs(sources, [destination.outputs(s, ["edge"], "edge") for s in sources], Inputs())
+        check_outputs(sources, [destination.outputs(s, EDGE) for s in sources], Inputs())
 
 
 @pytest.mark.parametrize("link", ["same", "symbolic", "hard", "dotted"])
@@ -107,9 +111,9 @@ def test_outputs_stay_in_their_folder(tmp_path):
     destination = Destination("png", ".png", folder=inside)
     for each in (source("photos/deep/a.jpg", "deep/a.jpg"), source("photos/b.jpg")):
         with pytest.raises(UsageError, match="outside of"):
-            check_outputs([each], [destination.outputs(each, ["edge"], "edge")], Inputs(), inside)
+            check_outputs([each], [destination.outputs(each, EDGE)], Inputs(), inside)
     fine = source("photos/a.jpg")
-    check_outputs([fine], [destination.outputs(fine, ["edge"], "edge")], Inputs(), inside)
+    check_outputs([fine], [destination.outputs(fine, EDGE)], Inputs(), inside)
 
 
 def test_names_that_are_too_long():
@@ -129,11 +133,11 @@ def test_a_name_belongs_to_the_first_source_that_has_it(tmp_path):
 def test_names_that_no_file_system_takes_for_the_same_are_two_outputs(tmp_path):
     sources = [source(tmp_path / "straße.jpg"), source(tmp_path / "strasse.jpg")]
     destination = Destination("png", ".png", folder=tmp_path / "out")
-    check_outputs(sources, [destination.outputs(each, ["edge"], "edge") for each in sources], Inputs())
+    check_outputs(sources, [destination.outputs(each, EDGE) for each in sources], Inputs())
 
 
 def test_unicode_forms_of_one_name_are_one_output(tmp_path):
     sources = [source(tmp_path / "\u00c9t\u00e9.jpg"), source(tmp_path / "e\u0301te\u0301.jpg")]
     destination = Destination("png", ".png", folder=tmp_path / "out")
     with pytest.raises(UsageError, match="would both write"):
-        check_outputs(sources, [destination.outputs(each, ["edge"], "edge") for each in sources], Inputs())
+        check_outputs(sources, [destination.outputs(each, EDGE) for each in sources], Inputs())
