@@ -10,7 +10,7 @@ from imgconv.batch.outcome import Outcome
 from imgconv.batch.paths import path_or_bytes
 from imgconv.batch.protection import OutputNames
 from imgconv.batch.urls import AnyPath
-from imgconv.images import ANY_SIZE, DEFAULT_ENCODING, Encoding, Frames, Raster, Request, fitted, open_frames
+from imgconv.images import ANY_SIZE, DEFAULT_ENCODING, Encoding, Frames, Metadata, Raster, Request, fitted, open_frames
 from imgconv.images.formats import OUTPUTS
 from imgconv.images.zarr_store import Writable
 from imgconv.inputs import Inputs
@@ -91,9 +91,15 @@ def fitted_image(image: Raster, job: Job, outcome: Outcome) -> Raster:
         image = transparent(image)
     if image.metadata.stack and len(job.recipe.names) > 1 and job.destination.file is not None:
         image = replace(image, metadata=replace(image.metadata, stack=None))  # more pages than it has
-    metadata = fitted(image.metadata, name, image.channels, strip=job.strip, location=not job.strip_location)
+    return replace(image, metadata=fitted_metadata(image, job, outcome))
+
+
+def fitted_metadata(image: Raster, job: Job, outcome: Outcome) -> Metadata:
+    """Return the metadata of an image that its output holds, and record what is missing there; a note names the loss of a measurement."""
+    metadata = fitted(image.metadata, job.destination.format, image.channels, strip=job.strip, location=not job.strip_location)
     outcome.dropped = list(dict.fromkeys([*outcome.dropped, *metadata.dropped]))
-    lost = [what for what in metadata.dropped if what.endswith("(no room)") or what.startswith(("DICOM", "NIfTI"))]
+    is_medical = any(what.startswith(("DICOM", "NIfTI")) for what in metadata.dropped)
+    lost = [what for what in metadata.dropped if is_medical or what.endswith("(no room)") or what == "FITS tables"]
     if lost and outcome.note is None:
         outcome.note = f"without {', '.join(lost)}"
-    return replace(image, metadata=metadata)
+    return metadata

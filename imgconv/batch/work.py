@@ -12,8 +12,8 @@ import numpy as np
 
 from imgconv.arrays import Array
 from imgconv.atomic import is_stream
-from imgconv.batch.destinations import has_other_description, is_complete, refuse_long_names, standard_output
-from imgconv.batch.job import Job, Sink, exceeds_memory, fitted_image, memory_of_bands, open_source
+from imgconv.batch.destinations import ARRAYS, has_other_description, is_complete, refuse_long_names, standard_output
+from imgconv.batch.job import Job, Sink, exceeds_memory, fitted_image, fitted_metadata, memory_of_bands, open_source
 from imgconv.batch.memory import estimated_bytes
 from imgconv.batch.outcome import Outcome, Statistics, recorded
 from imgconv.batch.paths import exists, is_zarr, path_or_bytes
@@ -227,6 +227,8 @@ def _write_frames(frames: Iterable[Raster], header: Header, maps: int, job: Job,
 
 def _write_floats(opened: Frames, job: Job, sinks: Sequence[Sink], outcome: Outcome) -> None:
     frames = list(_maps(opened, job.recipe, job, outcome))
+    if job.destination.format in ARRAYS:
+        fitted_metadata(frames[0][0].image, job, outcome)
     if job.destination.format == "npz":
         names = dict.fromkeys(output.vector or output.name for output in frames[0])
         arrays = {name: _stacked([[m for m in maps if name in (m.name, m.vector)] for maps in frames]) for name in names}

@@ -15,7 +15,7 @@ from imgconv.images.decoder import Decoder, Request
 from imgconv.images.modes import exact_floats
 from imgconv.images.raster import Header, Metadata, Raster
 
-_UNITS = {"mm": 25.4, "meter": 0.0254, "micron": 25400.0}  # in an inch
+_UNITS = {"mm": 25.4, "meter": 0.0254, "micron": 25400.0, "unknown": 25.4}  # in an inch; volumes without a unit are in millimetres
 _LONGEST_HEADER = 1 << 20  # bytes, extensions included
 _DROPPED = ("NIfTI header, such as orientation and the thickness of slices",)
 

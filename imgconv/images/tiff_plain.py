@@ -157,6 +157,8 @@ def _page(file_size: int, order: str, offset: int, tags: dict[int, Any]) -> _Pag
         and 1 <= orientation <= 8
         and text == text.strip()
         and "\0" not in text
+        and not text.startswith("ImageJ=")
+        and not text.endswith("OME>")  # stacks of microscopes, also those of a single page
         and not (_SUBSAMPLING in tags if compression != _JPEG else alpha)
         and len(places) == ceil(height / rows)
         and all(start >= _FIRST_OFFSET and 0 < length <= file_size - start for start, length in places)
