@@ -157,8 +157,12 @@ def reason(error: BaseException) -> str:
 
     >>> reason(IsADirectoryError(21, "Is a directory", "photos")), reason(ValueError("Bad\\n  header.")), reason(EOFError())
     ('is a directory', 'bad header', 'EOFError')
+    >>> reason(OSError("196608 requested and 146672 written"))  # as numpy words it
+    'no space left on device, or for this user'
     """
     text = " ".join(str(getattr(error, "strerror", None) or error).split()).rstrip(".")[:300] or type(error).__name__
+    if " requested and " in text and text.endswith(" written"):
+        return "no space left on device, or for this user"
     is_word = text[1:2].islower() or text[1:2] == " "
     return text[:1].lower() + text[1:] if is_word and text != type(error).__name__ else text
 
