@@ -261,8 +261,7 @@ def _pages(output: Map, format: str) -> list[Raster]:
 
 def _joined(maps: Sequence[Map], job: Job, outcome: Outcome) -> BandedImage:
     """Return maps as the channels of one image."""
-    if len({each.image.size for each in maps}) > 1:
-        raise ImageError("maps of several sizes do not fit in one array; write them as .tiff pages")
+    _check_sizes(maps)
     pixels = maps[0].image.pixels if len(maps) == 1 else np.concatenate([each.image.pixels for each in maps], axis=2)
     image = fitted_image(replace(maps[0].image, pixels=pixels, alpha=maps[0].image.alpha and len(maps) == 1, valid=None), job, outcome)
     return replace(BandedImage.of(image), are_maps=len(maps) > 1)
@@ -276,12 +275,19 @@ def _save(sink: Sink, outcome: Outcome, write: Callable[[Any], None]) -> None:
 
 def _stacked(frames: Sequence[Sequence[Map]]) -> Array:
     """Stack maps as (M, H, W), where M counts all channels, or a vector as (L,); several frames as (F, ...)."""
+    for maps in frames:
+        _check_sizes(maps)
     stacks = [np.concatenate([_planes(output) for output in maps]) for maps in frames]
     if frames[0][0].vector:
         stacks = [stack.ravel() for stack in stacks]
     if len({stack.shape for stack in stacks}) > 1:
         raise ImageError("frames of several sizes do not fit in one array; write them as .tiff pages")
     return stacks[0] if len(stacks) == 1 else np.stack(stacks)
+
+
+def _check_sizes(maps: Sequence[Map]) -> None:
+    if len({each.image.size for each in maps}) > 1:
+        raise ImageError("maps of several sizes do not fit in one array; write them as .tiff pages")
 
 
 def _planes(output: Map) -> Array:

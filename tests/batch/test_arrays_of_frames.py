@@ -12,6 +12,15 @@ def pages(path, sizes):
     return path
 
 
+@pytest.mark.parametrize("memory", ["8G", "1M"])
+@pytest.mark.parametrize("ending", ["npy", "zarr"])
+def test_maps_of_several_sizes_are_refused_in_one_line(tmp_path, ending, memory):
+    file = tmp_path / "image.npy"
+    np.save(file, np.zeros((300, 200), np.uint8))
+    words = ["filter", file, "-k", "box", "-k", "gabor", "--padding", "2", "--memory", memory]
+    assert "several sizes" in refused(1, *words, "--range", "raw", "-o", tmp_path / f"maps.{ending}")
+
+
 @pytest.mark.parametrize("ending", ["npy", "npz"])
 def test_frames_of_several_sizes_are_refused_in_one_line(tmp_path, ending):
     scan = pages(tmp_path / "scan.tiff", [(20, 10), (30, 40)])
