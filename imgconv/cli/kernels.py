@@ -108,16 +108,8 @@ def add(
     from imgconv.cli.console import write_message
     from imgconv.registry import Registry, add_entry
 
-    path = add_entry(
-        name,
-        kernel,
-        registry=Registry.load(kernels_file),
-        description=description,
-        source=source,
-        tags=tuple(tag or ()),
-        default_range=default_range.value if default_range else "",
-        replace=force,
-    )
+    details = {"description": description, "source": source, "tags": tag, "range": default_range and default_range.value}
+    path = add_entry(name, kernel, registry=Registry.load(kernels_file), details=details, replace=force)
     write_message(added_message(name, path, kernels_file))
 
 

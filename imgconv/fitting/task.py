@@ -81,8 +81,8 @@ class LearntKernels(Displayable):
         kernels = self.kernels(name)
         if not all(kernel.taps.any() for kernel in kernels):
             raise DoesNotFit("the second image does not depend on the first, so no kernel can be stored")
-        about: dict[str, Any] = {"description": "learnt from images", "tags": ("learnt",)}
-        return [(kernel.name, add_entry(kernel.name, kernel, replace=force, **about)) for kernel in kernels]
+        details = {"description": "learnt from images", "tags": ["learnt"]}
+        return [(kernel.name, add_entry(kernel.name, kernel, details=details, replace=force)) for kernel in kernels]
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields as JSON values."""

@@ -30,16 +30,14 @@ def add_entry(
     *,
     file: Path | None = None,
     registry: Registry | None = None,
-    description: str = "",
-    source: str = "",
-    tags: tuple[str, ...] = (),
-    default_range: str = "",
+    details: Mapping[str, object] | None = None,
     replace: bool = False,
 ) -> Path:
     """Write a kernel or bank under `name` into a kernels file (the user's own by default); return the path of the file.
 
     A reference to a computed kernel is written as its generator and parameters, anything else as numbers: a bank as an entry for
-    each of its kernels and one for itself. Nothing is written unless the whole file is valid afterwards.
+    each of its kernels and one for itself; `details` are its description, source, tags and range. Nothing is written unless the whole
+    file is valid afterwards.
 
     Raises UsageError for an invalid name, a name that the file already has (unless `replace`), a kernel over channels, and an
     invalid file.
@@ -54,8 +52,7 @@ def add_entry(
     check_name(name, replace=True)
     path = user_file() if file is None else file
     tables = _tables(name, kernel, registry)
-    details = {"description": description, "source": source, "tags": list(tags), "range": default_range}
-    tables[-1][2].update({key: value for key, value in details.items() if value})
+    tables[-1][2].update({key: value for key, value in (details or {}).items() if value})
     with _edited(path) as (document, entries):
         for section, entry_name, table in tables:
             if entry_name in entries:

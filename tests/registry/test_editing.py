@@ -37,7 +37,7 @@ def test_a_file_is_added_as_numbers(tmp_path: Path) -> None:
 
 
 def test_a_computed_kernel_stays_computed() -> None:
-    add_entry("soft", "gaussian:sigma=3", description="softer", tags=("own",))
+    add_entry("soft", "gaussian:sigma=3", details={"description": "softer", "tags": ["own"]})
     entry = next(entry for entry in Registry.load().entries() if entry.name == "soft")
     assert entry.table["generator"] == "gaussian" and entry.table["parameters"] == {"sigma": 3.0}
     assert (entry.description, entry.tags) == ("softer", ("own",))
@@ -57,7 +57,7 @@ def test_a_bank_is_added_with_its_kernels(reference: str) -> None:
 
 
 def test_a_kernel_of_python_is_added() -> None:
-    add_entry("mine", kernel_from_array(np.eye(3)), default_range="raw", source="linear algebra")
+    add_entry("mine", kernel_from_array(np.eye(3)), details={"range": "raw", "source": "linear algebra"})
     assert kernel("mine").range == "raw" and kernel("mine").source == "linear algebra" and kernel("mine").total == 3
 
 
