@@ -132,9 +132,6 @@ class _Done:
 
 def _process_stdin(source: Source, job: Job) -> Iterator[Outcome]:
     """Yield an outcome for each image on standard input. An error ends the stream, since the next image cannot be located."""
-    if sys.stdin is None:
-        yield Outcome(str(source), error="it is closed; give a file, or a pipe")
-        return
     images = read_stream(sys.stdin.buffer, replace(job.reading, luma=job.recipe.luma, level=None))
     number = 0
     while True:
