@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgconv.errors import ArgumentTypeError, UsageError
+from imgconv.errors import UsageError
 from imgconv.platforms import cached_property
 from imgconv.registry import Bank, Kernel, Registry, of_one_size, resolve
 from imgconv.registry.files import expanded, note_read
@@ -103,15 +103,6 @@ def check_bias(bias: Array | None, outputs: int) -> None:
     """Raise UsageError for a bias that is not one number for each output."""
     if bias is not None and bias.shape != (outputs,):
         raise UsageError(f"bias {shape_text(bias.shape) or 'of one number'} does not match {outputs} outputs; give one number for each")
-
-
-def check_groups(groups: int) -> int:
-    """`groups`, if it is a whole number of at least 1."""
-    if isinstance(groups, bool) or not isinstance(groups, int):
-        raise ArgumentTypeError(f"groups must be a whole number, not {groups!r}")
-    if groups < 1:
-        raise UsageError(f"groups must be at least 1, not {groups}")
-    return groups
 
 
 def _bias(bias: Written, context: Context) -> Array:

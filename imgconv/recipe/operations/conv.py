@@ -24,7 +24,7 @@ from imgconv.recipe.operations.operation import (
     window_output,
 )
 from imgconv.recipe.values import flag, padding, padding_mode, references, size, weights, whole
-from imgconv.recipe.weights import KernelWeights, check_bias, check_groups, conv_weights
+from imgconv.recipe.weights import KernelWeights, check_bias, conv_weights
 from imgconv.window import Window, shape_text, sizes
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Convolution(WeightedOperation):
         check_bias(self.bias, len(self.weight))
         if self.groups is None and self.weight.shape[1] != 1:
             raise UsageError(f"weight {shape_text(self.weight.shape)} is not depthwise; its second size must be 1")
-        if self.groups is not None and len(self.weight) % check_groups(self.groups):
+        if self.groups is not None and len(self.weight) % sizes(self.groups, "groups", 1, least=1)[0]:
             raise UsageError(f"groups {self.groups} does not divide the {len(self.weight)} output channels of the weight")
 
     def trace(self, dims: Dims) -> Dims:
@@ -210,7 +210,7 @@ class TransposedConvolution(WeightedOperation):
     def __post_init__(self) -> None:
         if isinstance(self.window.padding, str):
             raise UsageError(f"padding {self.window.padding!r} is not possible for a transposed convolution; give a number")
-        if len(self.weight) % check_groups(self.groups):
+        if len(self.weight) % sizes(self.groups, "groups", 1, least=1)[0]:
             raise UsageError(f"groups {self.groups} does not divide the {len(self.weight)} input channels of the weight")
         check_bias(self.bias, self._outputs)
         for more, stride, dilation in zip(self.output_padding, self.window.stride, self.window.dilation, strict=True):
