@@ -1,5 +1,6 @@
-"""Numbers as words, and values as JSON."""
+"""Numbers as words, names as visible text, and values as JSON."""
 
+import os
 from typing import Any
 
 
@@ -23,6 +24,18 @@ def finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: finite(each) for key, each in value.items()}
     return [finite(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def visible(text: str) -> str:
+    r"""Return `text` with escapes in place of invisible characters and bytes that are not UTF-8.
+
+    >>> visible("<b>\udcff\n")
+    '<b>\\xff\\n'
+    """
+    if text.isprintable():
+        return text
+    decoded = os.fsencode(text).decode("utf-8", "backslashreplace")
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in decoded)
 
 
 def shortened(number: int) -> str:

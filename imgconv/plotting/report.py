@@ -3,7 +3,6 @@
 The page is one file without network access. A few threads render its cards, which wait in a temporary file, not in memory.
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +17,7 @@ from markupsafe import Markup
 
 from imgconv.ahead import submitted
 from imgconv.display.web import document_head
+from imgconv.display.words import visible
 from imgconv.errors import ImgconvError
 from imgconv.images import ANY_SIZE, Request
 from imgconv.images.zarr_store import Readable
@@ -135,18 +135,6 @@ class Report:
             return thumbnail(self._resolve(path), self._longest, self._request)
         except (ImgconvError, OSError, MemoryError) as error:  # other images can still be shown
             return str(error) or "not enough memory to show it"
-
-
-def visible(text: str) -> str:
-    r"""Return `text` with escapes in place of invisible characters and bytes that are not UTF-8.
-
-    >>> visible("<b>\udcff\n")
-    '<b>\\xff\\n'
-    """
-    if text.isprintable():
-        return text
-    decoded = os.fsencode(text).decode("utf-8", "backslashreplace")
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in decoded)
 
 
 def _card(path: str, entry: Entry, before: Thumbnail | str | None, after: Thumbnail | str) -> str:

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from imgconv.display.words import visible
 from imgconv.errors import ImageError
 from imgconv.images import Request
 from imgconv.plotting import report as reports
-from imgconv.plotting.report import Entry, Report, visible
+from imgconv.plotting.report import Entry, Report
 from imgconv.plotting.thumbnails import thumbnail
 
 VOID = {"meta", "link", "img", "input"}

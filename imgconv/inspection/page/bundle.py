@@ -15,6 +15,7 @@ from typing import Any
 
 from imgconv.atomic import format_of, output_file
 from imgconv.display.web import document_head
+from imgconv.display.words import visible
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.images import Raster
 from imgconv.inputs import Inputs
@@ -119,7 +120,7 @@ def _settings(image: Raster, recipe: Recipe, typed: Typed, source: str, frames: 
     registry = Registry.load(typed.kernels_file)
     mode, least = MissingRule() if isinstance(step, Canny) else step.rule  # canny has no such option
     return {
-        "name": _visible(PurePath(source).name or source),
+        "name": visible(PurePath(source).name or source),
         "rule": {"mode": mode, "least": least, "alpha": step.alpha},
         "transfer": transfer_facts(image) if isinstance(step, Filter) and step.linear else None,
         "file": quote(source),
@@ -253,12 +254,3 @@ def _without_comments(text: str) -> str:
 def _packed(data: bytes) -> str:
     """Deflated bytes as base64, which a script element can hold whatever they are."""
     return b64encode(deflated(data)).decode()
-
-
-def _visible(name: str) -> str:
-    r"""A name without control characters and without bytes that are not UTF-8.
-
-    >>> _visible("a\nb\udcff.jpg")
-    'a\\nb\\udcff.jpg'
-    """
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name)
