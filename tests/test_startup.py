@@ -27,8 +27,9 @@ def test_import_costs_nothing():
     assert modules_after("import imgconv").isdisjoint(HEAVY)
 
 
-def test_a_warm_edge_imports_no_compiler_and_no_network(tmp_path):
-    words = ("edge", str(PHOTO), "-o", str(tmp_path / "e.png"), "-q")
+@pytest.mark.parametrize("typed", [("edge",), ("pool", "--size", "3", "--stride", "1", "--padding", "same")])
+def test_a_warm_command_imports_no_compiler_and_no_network(typed, tmp_path):
+    words = (*typed, str(PHOTO), "-o", str(tmp_path / "e.png"), "-q")
     assert imgconv(*words).code == 0
     loaded = modules_after(command(*words))
     assert loaded.isdisjoint({"numba", "rich", "matplotlib", "tifffile", "imagecodecs", "decimal"})

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from imgconv.errors import UsageError
-from imgconv.recipe.parsing import network_recipe
 from imgconv.recipe.recipe import DECLARED, MissingData, Postprocess, Recipe, filter_recipe
 from imgconv.recipe.references import window_shape
 from imgconv.recipe.steps import Canny, Pool
@@ -24,7 +23,7 @@ CANNY_TAKES = (*OF_CANNY, "invert", "overlay", "alpha", "missing_data")
 NETWORK_TAKES = (*OF_NETWORK, *OF_MISSING, "kernels_file", "range")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Selection:
     """The options of the operation, each None or empty where the operation has a default of its own.
 
@@ -63,6 +62,8 @@ class Selection:
     def to_recipe(self, keep: Sequence[str] = ()) -> Recipe:
         """The recipe of the operation; `keep` names steps of a network. Raises UsageError for options that exclude each other."""
         if self._has_any(OF_NETWORK):
+            from imgconv.recipe.parsing import network_recipe  # other operations start without networks
+
             self._refuse_all_but(NETWORK_TAKES, "the steps of a network")
             file = None if self.recipe is None else fspath(self.recipe)
             return network_recipe(self.step, file=file, keep=keep, **self._fields("range", "kernels_file", *OF_MISSING))
