@@ -22,8 +22,8 @@ WILDCARDS = "*?["
 class Source:
     """One input: its path (None for standard input), its path below the output folder, and whether it was named explicitly.
 
-    `error` is why a folder cannot be listed; such a source yields only this error. `keeps_extension` tells apart the results of files
-    whose names differ in the extension alone.
+    `error` is why a folder cannot be listed; such a source yields only this error. With `keeps_extension` the names of results contain
+    the extension, since another file differs in it alone.
     """
 
     path: AnyPath | None

@@ -334,7 +334,7 @@ def _of_segments(image: Any, file: BinaryIO) -> list[str]:
 
 
 def _name_of_segment(kind: str, data: bytes) -> str:
-    """Return what a segment of a JPEG is, nothing where it goes along."""
+    """Return what a segment of a JPEG is, an empty text for one that results have too."""
     names = (name for app, beginning, name in _SEGMENTS if app == kind and data.startswith(beginning))
     return next(names, f"{kind} segment")
 

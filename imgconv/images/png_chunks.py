@@ -98,7 +98,7 @@ def check_sum(file: BinaryIO, name: bytes, checksum: int) -> None:
 
 
 def check_rows(file: BinaryIO, head: Head) -> None:
-    """Raise TruncatedError if the data of the pixels end before the last row, of which Pillow takes no notice."""
+    """Raise TruncatedError if the data of the pixels end before the last row, which Pillow does not check."""
     file.seek(0)
     data = (block for name, length in chunks(file) if name == b"IDAT" for block in _blocks(file, length))
     check_length(data, head.length)

@@ -165,7 +165,7 @@ def _area(page: Any) -> int:
 
 
 def _check(image: _Image, request: Request) -> None:
-    """Raise ImageError unless a page and its mask can be decoded, as far as their tags tell."""
+    """Raise ImageError unless a page and its mask can be decoded, by their tags."""
     for page in image[: 1 + (image.mask is not None)]:
         request.check_size(page.imagelength, page.imagewidth)
         if _PHOTOMETRIC not in page.tags:  # as libtiff assumes

@@ -54,7 +54,7 @@ def alpha_index(page: Any) -> int | None:
 
 
 def is_supported(page: Any) -> bool:
-    """Return whether the samples of a page have a meaning here, as far as its tags tell."""
+    """Return whether the samples of a page have a meaning here, by its tags."""
     photometric, kind = int(page.photometric), page.dtype.kind if page.dtype is not None else ""
     if photometric not in _STORED or kind not in "biuf" or not kind or page.samplesperpixel < _STORED[photometric]:
         return False

@@ -74,7 +74,7 @@ def stores_ycbcr(page: Any) -> bool:
 
 
 def is_supported(page: Any) -> bool:
-    """Return whether the segments of a page can be decoded, as far as its tags tell."""
+    """Return whether the segments of a page can be decoded, by its tags."""
     bits, predicted = page.bitspersample, int(page.predictor) != 1
     if predicted and page.compression in _BYTES and bits not in (8, 16, 32, 64):
         return False  # no program writes them, and the libraries disagree
