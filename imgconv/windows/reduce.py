@@ -178,7 +178,7 @@ def starts(window: Window, size: Sequence[int], axis: int, outputs: slice = slic
 
 ReductionAlgorithm = Literal["separable", "2x2 blocks"]
 SCRATCH_BYTES = 1 << 20  # per band of sums or results; smaller ones lost to the cost of a call (2026-11)
-STRIP_BYTES, STRIP_LEAST = 1 << 16, 1 << 13  # of the rows that make a row of a strip, and of one of them (2026-11)
+STRIP_BYTES, STRIP_LEAST = 1 << 16, 1 << 14  # of the rows that make a row of a strip, and of one of them (2026-11)
 BAND_BYTES = 1 << 18  # of an image that are worth handing to another thread
 JOBS = 2  # for each core at work, each with scratch of its own
 WIDEST = 1 << 18  # values of a row; longer rows are reduced strip by strip
@@ -213,8 +213,8 @@ class Fold:
         return max(size // (self._accumulator.itemsize * self.output_shape[1]), 1)
 
     def scratch(self) -> AnyArray:
-        """Scratch for a row at a time: its folded rows, and every other pass along it."""
-        return np.repeat(self._no_scratch, 3, axis=0)
+        """Scratch for two rows at a time: what was folded for each, and every other pass along them."""
+        return np.repeat(self._no_scratch, 4, axis=0)
 
     def fill(self, first: int, last: int, scratch: AnyArray, target: AnyArray) -> None:
         """Fill `target` (last - first or more, w_out * channels) with stacked output rows first..last, a band or less."""
@@ -233,7 +233,8 @@ def extremes(planes: Planes, window: Window, *, largest: bool, threads: int | No
         scratch = fold.scratch()
         return lambda first, last: fold.fill(first, last, scratch, out[first:])
 
-    _run(worker, len(out), fold.rows_of(SCRATCH_BYTES), threads)
+    threads = threads or default_threads()
+    _run(worker, len(out), max(-(-len(out) // (JOBS * threads)), fold.rows_of(SCRATCH_BYTES)), threads)
     return out
 
 

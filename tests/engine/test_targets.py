@@ -31,7 +31,7 @@ LOOPS = {
     "edges": (canny.thin_edges, (FLOATS, FLOATS[0], FLOATS, BYTES)),
     "patches": (layers.gather_patches, (FLOATS[0], NUMBERS, NUMBERS, np.zeros((2, 9, 9), np.float32))),
 }
-WITHIN = {"finished", "fold_row", "further_of", "network_pairs"} | {
+WITHIN = {"finished", "fold_row", "fold_two_rows", "further_of", "network_pairs"} | {
     "Job",
     "copy_row",
     "move_cells",
