@@ -16,7 +16,7 @@ import numpy as np
 
 from imgconv.engine import cache, fallback, forks
 from imgconv.engine.fallback import UNEXPECTED
-from imgconv.engine.signature import Signature, words_of
+from imgconv.engine.signature import Signature
 from imgconv.errors import lacks_memory, reason
 
 Function = Callable[..., None]
@@ -84,7 +84,7 @@ def problems() -> tuple[str, ...]:
 
 
 class _Compiled(Protocol):
-    """One compiled form of a loop. A call takes the words of its arguments (see `signature`), and the arguments."""
+    """One compiled form of a loop. A call takes a word for each of its arguments (see `llvm`), and the arguments."""
 
     def __call__(self, words: Sequence[int], arguments: tuple[Any, ...]) -> None: ...
 
@@ -106,7 +106,7 @@ class _Loop:
             if isinstance(argument, np.ndarray):
                 flags = argument.flags
                 types.append((argument.dtype, argument.ndim, flags.c_contiguous, flags.aligned))
-                words += words_of(argument)
+                words.append(id(argument))
             else:
                 types.append(None)
                 words.append(argument)
@@ -130,7 +130,7 @@ class _Loop:
             fingerprint = compiler.fingerprint(self._source, self._constants, signature)
             body = cache.read(self._source.__name__, fingerprint)
             if body is not None:
-                return llvm.link(llvm.Code.unpack(body), self._source.__name__, signature.words)
+                return llvm.link(llvm.Code.unpack(body), self._source.__name__, len(signature))
         except UNEXPECTED as error:
             if lacks_memory(error):
                 raise MemoryError from error
@@ -144,7 +144,7 @@ class _Loop:
 
         try:
             code = compiler.emit(self._function, signature)
-            linked = llvm.link(code, self._source.__name__, signature.words)
+            linked = llvm.link(code, self._source.__name__, len(signature))
             compiler.self_check()
         except UNEXPECTED as error:
             self._note(error)

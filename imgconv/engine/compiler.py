@@ -7,7 +7,6 @@ raised where it does not hold. Only this module, `settings` and `tiles` import N
 """
 
 import hashlib
-import itertools
 import os
 import re
 import sys
@@ -23,10 +22,9 @@ import numpy as np
 
 from imgconv.engine import settings
 from imgconv.engine.fallback import UnexpectedError
-from imgconv.engine.llvm import ENTRY, Code, host, link, target
-from imgconv.engine.signature import ArrayType, Signature, words_of
+from imgconv.engine.llvm import ARRAY_FIELDS, ENTRY, Code, host, link, target
+from imgconv.engine.signature import ArrayType, Signature
 
-SLOT, OWNER, WORD, ADDRESS = "slot", "owner", "word", "address"
 _ARRAY_FIELDS = ("meminfo", "parent", "nitems", "itemsize", "data", "shape", "strides")
 _MEMORY = frozenset(("memcpy", "memmove", "memset"))
 # fmt: off
@@ -54,10 +52,9 @@ def module_of(function: Callable[..., None], signature: Signature) -> Any:
     """Return LLVM's module of a loop: the entry and what it reaches."""
     name, text = _translated(function, signature)
     module = llvm.parse_assembly(text)
-    types = [str(argument.type) for argument in module.get_function(name).arguments]
-    fields = _fields(signature)
-    _check(types, fields)
-    module.link_in(llvm.parse_assembly(_entry(name, fields)))
+    lines, arguments = _arguments(signature)
+    _check([str(argument.type) for argument in module.get_function(name).arguments], [argument.split()[0] for argument in arguments])
+    module.link_in(llvm.parse_assembly(_entry(name, lines, arguments)))
     _keep_only_entry(module)
     module.verify()
     return module
@@ -148,8 +145,8 @@ def _is_correct() -> bool:
     source = np.arange(24, dtype=np.float32).reshape(4, 6)[::2, ::-1]
     target = np.zeros((2, 6))
     signature = Signature.of((source, target, 5))
-    linked = link(emit(_shift, signature), "_shift", signature.words)
-    linked([*words_of(source), *words_of(target), 5], (source, target))
+    linked = link(emit(_shift, signature), "_shift", len(signature))
+    linked([id(source), id(target), 5], (source, target))
     return bool(np.array_equal(target, source + 5.0))
 
 
@@ -159,15 +156,35 @@ def _shift(source, target, by):  # type: ignore[no-untyped-def]
             target[i, j] = source[i, j] + by
 
 
-def _fields(signature: Signature) -> list[str]:
-    """The parameters of Numba's function: two slots, then one WORD for a number, and for an array the fields of its structure."""
-    array = [OWNER, OWNER, WORD, WORD, ADDRESS]
-    spread = ([WORD] if t is None else array + [WORD] * (2 * t.axes) for t in signature)
-    return [SLOT, SLOT, *itertools.chain.from_iterable(spread)]
+def _arguments(signature: Signature) -> tuple[list[str], list[str]]:
+    """LLVM assembly that reads the arguments of Numba's function from words, and these arguments, each with its type.
+
+    They are two slots, then a number as it is, and for an array the fields of its structure, without an owner and a parent.
+    """
+    lines, arguments = ["%result = alloca ptr", "%error = alloca ptr"], ["ptr %result", "ptr %error"]
+
+    def read(kind: str, origin: str, offset: int) -> str:
+        value = f"%value{len(lines)}"
+        lines.append(f"{value}.at = getelementptr i8, {origin}, i64 {offset}")
+        lines.append(f"{value} = load {kind}, ptr {value}.at, align 1")
+        return f"{kind} {value}"
+
+    for number, argument in enumerate(signature):
+        if argument is None:
+            arguments.append(read("i64", "ptr %words", 8 * number))
+            continue
+        array, total = read("ptr", "ptr %words", 8 * number), "i64 1"
+        cells, shape, strides = (read("ptr", array, offset) for offset in ARRAY_FIELDS)
+        sizes, steps = ([read("i64", each, 8 * axis) for axis in range(argument.axes)] for each in (shape, strides))
+        for size in sizes:
+            lines.append(f"%total{len(lines)} = mul {total}, {size.split()[1]}")
+            total = f"i64 %total{len(lines) - 1}"
+        arguments += ["ptr null", "ptr null", total, f"i64 {argument.dtype.itemsize}", cells, *sizes, *steps]
+    return lines, arguments
 
 
-def _check(types: list[str], fields: list[str]) -> None:
-    """Raise UnexpectedError unless LLVM's `types` can be those `fields`, and Numba's arrays have the fields in that order."""
+def _check(types: list[str], expected: list[str]) -> None:
+    """Raise UnexpectedError unless LLVM's `types` are those `expected`, and Numba's arrays have the fields in that order."""
     from numba import types as numba_types
     from numba.core.datamodel.registry import default_manager
 
@@ -175,25 +192,15 @@ def _check(types: list[str], fields: list[str]) -> None:
     names = tuple(models.lookup(numba_types.Array(numba_types.uint8, 2, "C"))._fields)
     if names != _ARRAY_FIELDS:
         raise UnexpectedError(f"numba describes an array by {', '.join(names)}")
-    if types != ["i64" if field == WORD else "ptr" for field in fields]:
+    if types != expected:
         raise UnexpectedError("the parameters of numba's function differ from its signature")
 
 
-def _entry(name: str, fields: list[str]) -> str:
-    """LLVM assembly of the entry: it reads the words in order and calls `name`, with no owner and no parent for an array."""
-    lines, passed, at = [], [], 0
-    for number, field in enumerate(fields):
-        kind = "i64" if field == WORD else "ptr"
-        if field == SLOT:
-            lines.append(f"%v{number} = alloca ptr")
-        elif field != OWNER:
-            lines.append(f"%p{number} = getelementptr i64, ptr %words, i64 {at}")
-            lines.append(f"%v{number} = load {kind}, ptr %p{number}, align 1")
-            at += 1
-        passed.append(f"{kind} {'null' if field == OWNER else f'%v{number}'}")
-    types = ", ".join(item.split()[0] for item in passed)
+def _entry(name: str, lines: list[str], arguments: list[str]) -> str:
+    """LLVM assembly of the entry, which reads its words by `lines` and calls `name` with `arguments`."""
+    types = ", ".join(argument.split()[0] for argument in arguments)
     start = [f'declare i32 @"{name}"({types})', f"define i32 @{ENTRY}(ptr %words) {{"]
-    end = [f'%status = call i32 @"{name}"({", ".join(passed)})', "ret i32 %status", "}"]
+    end = [f'%status = call i32 @"{name}"({", ".join(arguments)})', "ret i32 %status", "}"]
     return "\n".join([*start, *lines, *end])
 
 
@@ -247,7 +254,7 @@ def fingerprint(function: Callable[..., None], constants: Mapping[str, int], sig
     where a source cannot be read.
     """
     name = f"{function.__module__}.{function.__qualname__}"
-    texts = (name, repr(sorted(constants.items())), repr(signature), _versions(), settings.described(), host())
+    texts = (name, repr(sorted(constants.items())), repr(signature), _versions(), settings.described(), host(), repr(ARRAY_FIELDS))
     digest = hashlib.blake2b(digest_size=32)
     for part in (_source(function.__module__, function.__code__.co_filename), _compiler(), *(text.encode() for text in texts)):
         digest.update(len(part).to_bytes(8, "little") + part)

@@ -1,9 +1,8 @@
-"""Arguments of a loop: the types that it is compiled for, and the whole numbers ("words") that describe a call."""
+"""Arguments of a loop: the types that it is compiled for."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 
 class ArrayType(NamedTuple):
@@ -29,22 +28,10 @@ class Signature(tuple[ArrayType | None, ...]):
         """The signature of these arguments; TypeError for anything but arrays and whole numbers."""
         return cls(_type_of(argument) for argument in arguments)
 
-    @property
-    def words(self) -> int:
-        """The number of words of a call: one for a whole number; size, itemsize, address, shape and strides for an array."""
-        return sum(1 if t is None else 3 + 2 * t.axes for t in self)
-
     def __repr__(self) -> str:
         return ", ".join(
             "int" if t is None else f"{_spelled(t.dtype)} {t.axes}{'AC'[t.contiguous]}{'' if t.aligned else '!'}" for t in self
         )
-
-
-def words_of(array: NDArray[Any]) -> tuple[int, ...]:
-    """The words of an array: size, itemsize, address of its first element, shape and strides (in bytes)."""
-    # the interface of a table of records lists its fields, which takes 20 us
-    address = array.__array_interface__["data"][0] if array.dtype.names is None else array.ctypes.data
-    return (array.size, array.itemsize, address, *array.shape, *array.strides)
 
 
 def _spelled(dtype: np.dtype[Any]) -> str:
