@@ -4,22 +4,26 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from imgconv.batch.paths import path_or_bytes
+from imgconv.batch.protection import identified, inputs_of
 from imgconv.batch.sources import STDIN, list_sources
 from imgconv.batch.urls import AnyPath, parse_path
 from imgconv.errors import ImageError, reason
 from imgconv.images import Header, Raster, Request, open_frames, read_header, read_whole
 from imgconv.images.zarr_store import Readable
+from imgconv.inputs import Inputs
 
 
 def first_image(name: str, request: Request) -> Raster:
-    """Read the first frame of a path, a URL or `-`. Raises ImageError, which names it."""
+    """Read the first frame of a path, a URL or `-`. Raises ImageError, which names it, and UsageError if standard output goes to it."""
     return first_frame(name, request)[0]
 
 
 def first_frame(name: str, request: Request) -> tuple[Raster, int]:
     """Read the first frame of a path, a URL or `-`, and the number of frames. Raises ImageError, which names it."""
+    path = None if name == STDIN else parse_path(name)
+    Inputs([] if path is None else [identified(path)], reads_stdin=path is None).refuse_stdout()
     try:
-        file = _contents(None if name == STDIN else parse_path(name), request.max_pixels)
+        file = _contents(path, request.max_pixels)
         with open_frames(file, request) as opened:
             return next(iter(opened)), opened.header.frames
     except OSError as error:
@@ -28,8 +32,13 @@ def first_frame(name: str, request: Request) -> tuple[Raster, int]:
 
 
 def headers(inputs: Sequence[str], request: Request) -> Iterator[tuple[str, Header | ImageError]]:
-    """Yield the name and the header, or the error, of every image in `inputs`; nothing is decoded."""
-    for source in list_sources(inputs):
+    """Yield the name and the header, or the error, of every image in `inputs`; nothing is decoded.
+
+    Raises UsageError if standard output goes to one of them.
+    """
+    sources = list_sources(inputs)
+    inputs_of(sources).refuse_stdout()
+    for source in sources:
         try:
             yield str(source), read_header(_contents(source.path, request.max_pixels), request)
         except ImageError as error:

@@ -50,8 +50,7 @@ def plan_run(
     _check_writable(destination, sources)
     protected = inputs_of(sources, files.others)
     names = check_outputs(sources, (_outputs(destination, source, recipe) for source in sources), protected, destination.folder)
-    if destination.stdout:
-        protected.refuse_stdout()
+    protected.refuse_stdout()
     if page is not None:
         _check_page(page, destination, sources, recipe)
     has_stream = len(sources) > 1 and any(source.path is None for source in sources)

@@ -63,9 +63,8 @@ def plan_stack(files: FileNames, recipe: Recipe, reading: Request = ANY_SIZE) ->
         raise files.no_images()
     file = None if stdout or output is None else parse_path(output)
     protected = inputs_of(sources, files.others)
-    if file is None:
-        protected.refuse_stdout()
-    else:
+    protected.refuse_stdout()
+    if file is not None:
         protected.refuse(identified(file))
     return Stack(tuple(sources), network, file, chosen, reading, protected, recipe.missing_data)
 

@@ -49,9 +49,18 @@ def write_json(value: Any) -> None:
     """Write `value` as one line of JSON to standard output and flush it."""
     import json  # takes a millisecond
 
+    _refuse_inputs()
     line = json.dumps(finite(value), allow_nan=False, default=str).replace("\x7f", "\\u007f")  # the only control character that json writes
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
+
+
+def _refuse_inputs() -> None:
+    """Raise UsageError if standard output goes to a kernels file, recipe or file of weights that was read, as in `>> kernels.toml`."""
+    from imgconv.inputs import Inputs
+    from imgconv.registry.files import files_read
+
+    Inputs(files_read()).refuse_stdout()
 
 
 class Reporter:
@@ -160,6 +169,7 @@ def print_parts(*parts: "Part") -> None:
 
     from imgconv.display.terminal import print_to
 
+    _refuse_inputs()
     print_to(Console(highlight=False, markup=False, emoji=False), parts)
 
 

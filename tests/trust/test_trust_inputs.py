@@ -210,6 +210,26 @@ def test_the_file_that_standard_input_or_output_is(here):
     assert contents(here) == before
 
 
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ("photo.png", "edge photo.png -o out.png --json"),
+        ("weights.npy", "filter photo.png -k @weights.npy -o out.png --json"),
+        ("photo.png", "plan photo.png"),
+        ("photo.png", "explain photo.png --at 3,4"),
+        ("before.npy", "learn before.npy after.npy --size 3"),
+        ("weights.npy", "kernels show @weights.npy"),
+        ("kernels.toml", "kernels list --json --kernels-file kernels.toml"),
+    ],
+)
+def test_no_text_goes_to_an_input(here, file, words):
+    before = contents(here)
+    with (here / file).open("ab") as stream:
+        done = imgconv_with(None, stream, *words.split(), cwd=here)
+    assert (done.returncode, done.stderr.count(b"\n"), b"standard output is the input" in done.stderr) == (2, 1, True), done.stderr
+    assert contents(here) == before
+
+
 def imgconv_with(stdin, stdout, *words, cwd):
     return subprocess.run([*IMGCONV, *words], stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, cwd=cwd, env=environment(), check=False)
 
