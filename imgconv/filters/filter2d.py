@@ -95,19 +95,32 @@ def filter_image(
 
 def filter_whole(arguments: FilterArguments, threads: int | None) -> Array:
     """The map of a whole image, whose long rows are padded and filtered strip by strip where one does not depend on others."""
-    whole, pixels = ImageFilter(*arguments), arguments.pixels
+    whole = ImageFilter(*arguments)
+    parts = in_strips(arguments, lambda strip, _: (ImageFilter(*strip).run(threads),), whole)
+    return parts[0] if parts else whole.run(threads)
+
+
+def in_strips(
+    arguments: FilterArguments, compute: Callable[[FilterArguments, slice], tuple[Array, ...]], whole: "ImageFilter | None" = None
+) -> list[Array]:
+    """Arrays (h_out, w_out, C) of an image with few long rows, from those that `compute` returns for each strip of its columns.
+
+    `compute` takes the arguments for a strip, and which columns it is. Empty where an image is not filtered in strips; `whole` is its
+    filter.
+    """
+    pixels, results = arguments.pixels, list[Array]()
     parts = strips(arguments.window, pixels.shape[:2], pixels[0, :1].nbytes)
-    if not parts or _depends_on_all_columns(whole, arguments):
-        return whole.run(threads)
-    result: Array | None = None
+    if not parts or _depends_on_all_columns(whole or ImageFilter(*arguments), arguments):
+        return []
     for part in parts:
-        strip = arguments._replace(pixels=np.ascontiguousarray(pixels[:, part.begin : part.end]), window=part.window)
-        columns = ImageFilter(*strip).run(threads)
-        if result is None:  # the first strip has the dtype and the channels of all
-            result = np.empty((len(columns), parts[-1].last, columns.shape[2]), columns.dtype)
-        result[:, part.first : part.last] = columns
-    assert result is not None
-    return result
+        cells = slice(part.begin, part.end)
+        strip = arguments._replace(pixels=np.ascontiguousarray(pixels[:, cells]), window=part.window)
+        columns = compute(strip, cells)
+        if not results:  # the first strip has the dtypes and the channels of all
+            results = [np.empty((len(each), parts[-1].last, each.shape[2]), each.dtype) for each in columns]
+        for result, each in zip(results, columns, strict=True):
+            result[:, part.first : part.last] = each
+    return results
 
 
 def _depends_on_all_columns(whole: "ImageFilter", arguments: FilterArguments) -> bool:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from imgconv.arrays import Array
 from imgconv.engine import compiled, parallel
 from imgconv.filters.algorithms import Correlator, correlator
-from imgconv.filters.filter2d import BAND_BYTES, FilterArguments, ImageFilter, Output, summed_dtype
+from imgconv.filters.filter2d import BAND_BYTES, FilterArguments, ImageFilter, Output, in_strips, summed_dtype
 from imgconv.filters.output_range import LoopParameters, to_pixels, unchanged
 from imgconv.filters.weights import FilterKernel, Taps, Weights, anchor_of, pads_of
 from imgconv.loops.filters import normalise, set_missing
@@ -36,6 +36,16 @@ def filter_missing(valid: Valid, rule: MissingRule, arguments: FilterArguments, 
     `valid` (H, W, C) are those of the pixels, whose missing cells hold 0. Padded cells are missing where they repeat a missing cell; those
     of `zeros` and `constant` are valid. A combined map is missing where one of its maps is. The values of missing results are arbitrary.
     """
+
+    def of_strip(strip: FilterArguments, columns: slice) -> tuple[Array, ...]:
+        return _filtered(np.ascontiguousarray(valid[:, columns]), rule, strip, threads)
+
+    parts = in_strips(arguments, of_strip)
+    return (parts[0], parts[1]) if parts else _filtered(valid, rule, arguments, threads)
+
+
+def _filtered(valid: Valid, rule: MissingRule, arguments: FilterArguments, threads: int | None) -> tuple[Array, Valid]:
+    """The results of `filter_missing`, with scratch for whole rows."""
     pixels, kernels, window, border, output, _, alpha, flip = arguments
     valid_out = _under_anchor(valid, kernels[0], window, rule.mode, flip=flip)
     dtype, placed = summed_dtype(pixels.dtype, linear=output.linear, premultiplied=alpha == "filter"), Placed(window, border, flip)

@@ -46,6 +46,13 @@ def filters(x):
         yield lambda mode=mode: imgconv.filter(image, "1 2; 3 4", padding=1, stride=(2, 3), padding_mode=mode)
     yield lambda: imgconv.filter(image.reshape(2, 27, 3), "sobel", padding="full", stride=2)
     yield lambda: imgconv.filter(image, "sobel_x", stride=2, range="minmax")
+    mask = image % 5 > 1
+    for kernel, mode, missing in (("1 2 3", "zeros", "keep"), ("1 -2 1; 0 2 0", "reflect", "fill"), ("1 -2 1", "replicate", "keep")):
+        yield lambda options={"padding_mode": mode, "missing": missing, "mask": mask}, kernel=kernel: imgconv.filter(
+            image, kernel, stride=(1, 2), **options
+        ).filled(0)
+    yield lambda: imgconv.pool(image, (1, 3), "avg", stride=2, padding="same", mask=mask).filled(0)
+    yield lambda: imgconv.pool(image, (1, 3), "median", stride=2, padding="same", mask=mask).filled(0)
 
 
 @pytest.mark.sweep(3)
