@@ -115,8 +115,8 @@ def plan(
         if image is None:
             raise UsageError("no image given; give an image, or a shape such as (3, 224, 224)")
         with named(image):
-            source, traced, dtype = _header(image, _request("no", max_pixels, False, axes), bands=alpha == NO_ALPHA)
-            return planned(selected, traced, dtype, source)
+            source, traced, dtype, declares = _header(image, _request("no", max_pixels, False, axes), bands=alpha == NO_ALPHA)
+            return planned(selected, traced, dtype, source, declares_missing=declares)
 
 
 def explain(
@@ -419,13 +419,15 @@ def _shape_text(size: Sequence[int]) -> str:
     return f"an image of {'x'.join(map(str, size))}"
 
 
-def _header(image: ImageLike, request: Request, *, bands: bool) -> tuple[str, Shape, str]:
-    """Return the name, the shape and the dtype of an image, of a file without decoding it."""
+def _header(image: ImageLike, request: Request, *, bands: bool) -> tuple[str, Shape, str, bool]:
+    """Return the name, the shape and the dtype of an image, of a file without decoding it, and whether it may have missing cells."""
     if isinstance(image, str | os.PathLike):
         header = read_header(Path(image), request)
-        return os.fspath(image), Shape(*header.size, header.channels, header.alpha and not bands), header.dtype
+        shape = Shape(*header.size, header.channels, header.alpha and not bands)
+        return os.fspath(image), shape, header.dtype, header.declares_missing
     raster = open_image(image, bands=bands, masked=True).raster
-    return _source(image, raster), Shape(*raster.size, raster.channels, raster.alpha), raster.pixels.dtype.name
+    shape = Shape(*raster.size, raster.channels, raster.alpha)
+    return _source(image, raster), shape, raster.pixels.dtype.name, raster.valid is not None
 
 
 def _request(luma: Luma, max_pixels: int | None, salvage: bool, axes: str | None) -> Request:

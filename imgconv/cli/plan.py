@@ -72,7 +72,10 @@ def _plans(inputs: Sequence[str], shape: str | None, recipe: "Recipe", request: 
         raise UsageError("no image given; name an image, or give --shape, such as 3x224x224")
     for name, header in headers(inputs, request):
         try:
-            yield name, str(header) if isinstance(header, ImageError) else plan(recipe, shape_of(header), header.dtype, name)
+            if isinstance(header, ImageError):
+                yield name, str(header)
+            else:
+                yield name, plan(recipe, shape_of(header), header.dtype, name, declares_missing=header.declares_missing)
         except DoesNotFit as error:
             yield name, str(error)
 

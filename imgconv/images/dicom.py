@@ -40,7 +40,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
         request.check_size(*size)
         has_palette = data.get("PhotometricInterpretation") == "PALETTE COLOR"
         channels, dtype = 3 if has_palette else int(data.get("SamplesPerPixel", 1)), _dtype_of(data)
-        header = Header("dicom", size, channels, dtype.name, frames=count, measured=True)
+        header = Header("dicom", size, channels, dtype.name, frames=count, measured=True, declares_missing="PixelPaddingValue" in data)
 
     def frames() -> Iterator[Raster]:
         with image_errors("damaged dicom"):

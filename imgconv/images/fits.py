@@ -44,6 +44,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
             frames=len(images),
             description=_history(first.header),
             measured=True,
+            declares_missing=True,
         )
     primary = None if images[0] is units[0] else units[0].header.tostring(sep="\n")
     tables = ("FITS tables",) if any(not unit.is_image for unit in units) else ()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _SCALE, _TIE_POINTS, _TRANSFORMATION = 33550, 33922, 34264
 _KEYS, _DOUBLES, _TEXTS = 34735, 34736, 34737
-_METADATA, _NODATA = 42112, 42113
+_METADATA, NODATA = 42112, 42113
 _RATIONAL = 50844
 _RASTER_TYPE, _IS_POINT = 1025, 2  # a geo key, and its value where coordinates are those of the centres of pixels
 _STRUCTS = {3: "H", 12: "d"}
@@ -115,7 +115,7 @@ def read(directory: "Directory", order: str, channels: int) -> Declared:
     ground = Ground(scale, tie_points, transformation, keys, doubles, texts, rational)
     nodata = None
     with suppress(ValueError):
-        nodata = float(_text(directory, _NODATA).replace("1.#QNAN", "nan"))
+        nodata = float(_text(directory, NODATA).replace("1.#QNAN", "nan"))
     xml = _text(directory, _METADATA)
     has_place = ground.keys or ground.tie_points or ground.transformation or ground.rational
     return Declared(ground if has_place else None, nodata, Bands(xml, channels) if xml else None)
@@ -130,7 +130,7 @@ def tags_of(ground: Ground | None, nodata: float | None, bands: Bands | None) ->
     if bands:
         values[_METADATA] = 2, bands.xml.encode() + b"\0"
     if nodata is not None:
-        values[_NODATA] = 2, nodata_text(nodata).encode() + b"\0"
+        values[NODATA] = 2, nodata_text(nodata).encode() + b"\0"
     return [(tag, kind, len(value), value, True) for tag, (kind, value) in values.items() if value]
 
 

@@ -119,9 +119,9 @@ class Header:
     `size` is (H, W) after orientation, `channels` counts alpha, `dtype` is that of the decoded pixels. `loop` is the number of times an
     animation plays, 0 for ever; `description` is the text that the writer of the file left, such as a recipe. `warning` names what of the
     file is left out, such as a damaged animation around a still image that is whole; `note` describes how an array was read whose shape has
-    two meanings. `measured` is true of files that are written in their own format, since no other has a place for what they declare.
-    `conversion` is how many bytes for each pixel the decoder needs besides what it usually needs for these channels, as for
-    CMYK.
+    two meanings. `measured` is true of files that are written in their own format, since no other has a place for what they declare;
+    `declares_missing` of those that name the value of missing cells. `conversion` is how many bytes for each pixel the decoder needs
+    besides what it usually needs for these channels, as for CMYK.
     """
 
     format: str
@@ -137,6 +137,7 @@ class Header:
     conversion: float = 0.0
     note: str | None = None
     measured: bool = False
+    declares_missing: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from imgconv.errors import ImageError
 from imgconv.images import stacks, tiff_colors, tiff_directories, tiff_fax, tiff_segments
 from imgconv.images.damage import DECODER_ERRORS, DamageError, image_errors
 from imgconv.images.decoder import Decoder, Request
+from imgconv.images.geotiff import NODATA
 from imgconv.images.metadata import GDAL, of_tiff, resampled, upright
 from imgconv.images.raster import DTYPES, Header, Metadata, Raster
 from imgconv.images.rows import RowReader
@@ -202,11 +203,22 @@ def _header(images: list[_Image]) -> Header:
     channels = tiff_colors.channels_of(page) + (mask is not None and not alpha)
     upright_size = size[::-1] if _orientation(page) > 4 else size
     has_alpha = alpha or mask is not None
-    dtype, measured = tiff_colors.dtype_of(page), any(tag in (whole or page).tags for tag in GDAL)
+    tags = (whole or page).tags
+    dtype, measured, declares_missing = tiff_colors.dtype_of(page), any(tag in tags for tag in GDAL), NODATA in tags
     text = page.description or None
     if text and stacks.stack_of(page, len(images), channels):
         text, measured = stacks.recipe_in(text) or text, True
-    return Header("tiff", upright_size, channels, dtype, has_alpha, len(images), description=text, measured=measured)
+    return Header(
+        "tiff",
+        upright_size,
+        channels,
+        dtype,
+        has_alpha,
+        len(images),
+        description=text,
+        measured=measured,
+        declares_missing=declares_missing,
+    )
 
 
 def _frames(images: list[_Image], request: Request) -> Iterator[Raster]:

@@ -26,8 +26,10 @@ ROUNDS = 2  # in which quantiles are counted
 Size = tuple[int, int]
 
 
-def plan(recipe: Recipe, shape: Shape, dtype: str = "uint8", source: str = "") -> ImagePlan:
-    """The plan of `recipe` for an image of `shape` and `dtype` that is called `source`. Raises DoesNotFit where a step does not fit.
+def plan(recipe: Recipe, shape: Shape, dtype: str = "uint8", source: str = "", *, declares_missing: bool = False) -> ImagePlan:
+    """The plan of `recipe` for an image of `shape` and `dtype` that is called `source`, and whose file may declare missing cells.
+
+    Raises DoesNotFit where a step does not fit.
 
     >>> from imgconv.recipe import filter_recipe
     >>> plan(filter_recipe(["sobel_x"], stride=2), Shape(9, 12, 3)).steps[0].output
@@ -42,7 +44,7 @@ def plan(recipe: Recipe, shape: Shape, dtype: str = "uint8", source: str = "") -
     elif isinstance(step, Canny):
         steps = [*_grey(step, shape, dtype), *_canny(step, shape, dtype)]
     else:
-        normalised = recipe.missing_data.is_given
+        normalised = recipe.missing_data.is_given or (declares_missing and recipe.missing_data.is_default)
         steps = [*_grey(step, shape, dtype), *(_map(step, plan, shape, dtype, normalised) for plan in step.maps)]
     return ImagePlan(source or f"an image of {'x'.join(map(str, _dims(shape)))}", recipe.describe(), _dims(shape), dtype, tuple(steps))
 

@@ -5,6 +5,7 @@ from math import ceil, floor
 import numpy as np
 import pytest
 from examples import each_once
+from tifffile import imwrite
 
 import imgconv
 from imgconv.filters import algorithms
@@ -192,3 +193,13 @@ def test_work_is_counted_as_it_is_done(kernel, options, per_value):
     (step,) = plan(filter_recipe([kernel], **options), Shape(60, 90, 3)).steps
     values = step.output[0] * step.output[1] * step.output[2]
     assert step.work == per_value * values
+
+
+def test_a_declared_value_of_missing_cells_is_planned(tmp_path):
+    """Also of a file, whose pixels are not decoded, and of a masked array."""
+    heights = np.ones((9, 9), np.float32)
+    imwrite(tmp_path / "a.tif", heights, extratags=[(42113, "s", 0, "-9999", True)])
+    masked = np.ma.masked_equal([[1.0, 2], [3, 4]], 4)
+    algorithms = [imgconv.plan(image, "box:size=3").steps[0].algorithm for image in (tmp_path / "a.tif", masked, heights)]
+    assert ["values and mask" in algorithm for algorithm in algorithms] == [True, True, False]
+    assert "values and mask" not in imgconv.plan(tmp_path / "a.tif", "box:size=3", nodata="none").steps[0].algorithm
