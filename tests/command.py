@@ -21,16 +21,16 @@ class Finished:
     err: str
 
 
-def imgconv(*words, stdin=b"", cwd=None, env=None, timeout=60):
+def imgconv(*words, stdin=b"", cwd=None, env=None, variables=None, timeout=60):
     """Run `imgconv` with these words; never a traceback, and never an exit code but 0, 1, 2 and 130.
 
-    With an environment of its own it is a new interpreter, else a child of the command server.
+    With an environment of its own it is a new interpreter, else a child of the command server, which has these environment variables too.
     """
-    words = list(map(str, words))
+    words, usual = list(map(str, words)), {**os.environ, **(variables or {})}
     if env is None and hasattr(os, "fork"):
-        code, out, stderr = server().run(words, stdin, cwd, timeout)
+        code, out, stderr = server().run(words, stdin, cwd, usual, timeout)
     else:
-        code, out, stderr = _in_new_interpreter(words, stdin, cwd, env or os.environ, timeout)
+        code, out, stderr = _in_new_interpreter(words, stdin, cwd, env or usual, timeout)
     err = said(stderr)
     assert "Traceback" not in err, err
     assert code in (0, 1, 2, 130), (code, err)

@@ -153,7 +153,7 @@ class CommandServer:
             out.seek(0)
             return code, out.read()
 
-    def run(self, words, stdin, cwd, timeout):
+    def run(self, words, stdin, cwd, environment, timeout):
         """Run `imgconv` with these words; exit code, standard output, standard error. Raises TimeoutError."""
         from pathlib import Path
         from tempfile import TemporaryFile
@@ -162,7 +162,7 @@ class CommandServer:
             given.write(stdin)
             given.seek(0)
             streams = [stream.fileno() for stream in (given, out, err)]
-            code = call(self.address, words, str(cwd or Path.cwd()), dict(os.environ), streams, timeout)
+            code = call(self.address, words, str(cwd or Path.cwd()), environment, streams, timeout)
             out.seek(0)
             err.seek(0)
             return code, out.read(), err.read()

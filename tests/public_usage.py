@@ -22,6 +22,11 @@ class Lender:
         return np.eye(9, dtype=np.uint8)
 
 
+def ones(*shape: int) -> NDArray[np.float32]:
+    """An array of the type that networks mostly have, for which most loops are there already."""
+    return np.ones(shape, np.float32)
+
+
 def use(*values: object) -> None:
     """Take values of any type."""
 
@@ -69,13 +74,13 @@ def results() -> None:
 
 def arrays() -> None:
     """The calls on arrays."""
-    x, w = np.ones((1, 2, 6, 7)), np.ones((2, 2, 3, 3))
-    lines, taps = np.ones((1, 2, 9)), np.ones((2, 2, 3))
+    x, w = ones(1, 2, 6, 7), ones(2, 2, 3, 3)
+    lines, taps = ones(1, 2, 9), ones(2, 2, 3)
     y: NDArray[np.floating[Any]] = imgconv.conv2d(x, w, None, stride=(1, 2), padding="same", padding_mode="reflect")
     imgconv.conv1d(lines, taps, padding=1)
     imgconv.conv_transpose2d(x, w, stride=2, output_padding=1)
     imgconv.conv_transpose1d(lines, taps)
-    imgconv.deform_conv2d(x, np.zeros((1, 18, 4, 5)), w)
+    imgconv.deform_conv2d(x, np.zeros((1, 18, 4, 5), np.float32), w)
     pooled, indices = imgconv.max_pool2d(x, 2, return_indices=True)
     imgconv.max_unpool2d(pooled, indices, 2)
     for pool in (imgconv.max_pool2d, imgconv.min_pool2d, imgconv.avg_pool2d, imgconv.median_pool2d):
@@ -86,26 +91,26 @@ def arrays() -> None:
     imgconv.adaptive_max_pool2d(x, 2)
     imgconv.fold(imgconv.unfold(x, 2), (6, 7), 2)
     imgconv.col2im(imgconv.im2col(x, 3, 3, stride=1, pad=1), x.shape, 3, 3, stride=1, pad=1)
-    imgconv.linear(imgconv.flatten(x, 1), np.ones((3, 84)))
+    imgconv.linear(imgconv.flatten(x, 1), ones(3, 84))
     imgconv.softmax(imgconv.tanh(imgconv.sigmoid(imgconv.leaky_relu(imgconv.relu(x), 0.1))), 1)
     use(imgconv.pad(x, (1, 1), "constant", 2.0).shape, imgconv.kernel_matrix(w, (2, 6, 7)).shape, y.shape, functional.conv2d(x, w).shape)
 
 
 def derivatives() -> None:
     """The gradients."""
-    x, w, grad = np.ones((1, 2, 6, 7)), np.ones((2, 2, 3, 3)), np.ones((1, 2, 4, 5))
-    lines, taps, line_grad = np.ones((1, 2, 9)), np.ones((2, 2, 3)), np.ones((1, 2, 7))
+    x, w, grad = ones(1, 2, 6, 7), ones(2, 2, 3, 3), ones(1, 2, 4, 5)
+    lines, taps, line_grad = ones(1, 2, 9), ones(2, 2, 3), ones(1, 2, 7)
     gradients.conv2d_input(x.shape, w, grad), gradients.conv2d_weight(x, w.shape, grad), gradients.conv2d_bias(grad)
     gradients.conv1d_input(lines.shape, taps, line_grad), gradients.conv1d_weight(lines, taps.shape, line_grad)
     gradients.conv1d_bias(line_grad), gradients.conv_transpose1d_bias(line_grad), gradients.conv_transpose2d_bias(grad)
     gradients.conv_transpose2d_input(grad.shape, w, x), gradients.conv_transpose2d_weight(grad, w.shape, x)
     gradients.conv_transpose1d_input(line_grad.shape, taps, lines), gradients.conv_transpose1d_weight(line_grad, taps.shape, lines)
-    gradients.linear_input((1, 4), np.ones((3, 4)), np.ones((1, 3))), gradients.linear_bias(np.ones((1, 3)))
-    gradients.linear_weight(np.ones((1, 4)), (3, 4), np.ones((1, 3)))
-    gradients.avg_pool2d_input(np.ones((1, 2, 3, 3)), x.shape, 2), gradients.avg_pool1d_input(np.ones((1, 2, 4)), lines.shape, 2)
-    gradients.max_pool2d_input(np.ones((1, 2, 3, 3)), np.zeros((1, 2, 3, 3), np.int64), x.shape)
-    gradients.max_pool1d_input(np.ones((1, 2, 4)), np.zeros((1, 2, 4), np.int64), lines.shape)
-    gradients.unfold_input(np.ones((1, 8, 30)), x.shape, 2), gradients.fold_input(np.ones((1, 2, 6, 7)), 2)
+    gradients.linear_input((1, 4), ones(3, 4), ones(1, 3)), gradients.linear_bias(ones(1, 3))
+    gradients.linear_weight(ones(1, 4), (3, 4), ones(1, 3))
+    gradients.avg_pool2d_input(ones(1, 2, 3, 3), x.shape, 2), gradients.avg_pool1d_input(ones(1, 2, 4), lines.shape, 2)
+    gradients.max_pool2d_input(ones(1, 2, 3, 3), np.zeros((1, 2, 3, 3), np.int64), x.shape)
+    gradients.max_pool1d_input(ones(1, 2, 4), np.zeros((1, 2, 4), np.int64), lines.shape)
+    gradients.unfold_input(ones(1, 8, 30), x.shape, 2), gradients.fold_input(ones(1, 2, 6, 7), 2)
 
 
 def networks() -> None:

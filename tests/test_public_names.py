@@ -66,7 +66,7 @@ def checked(tmp_path_factory):
     lines = ["import imgconv, numpy as np", "from public_usage import Lender, PHOTO", *(f"reveal_type({name})" for name in names)]
     lines += [f"reveal_type(imgconv.{name}({image}, {CALLS[name]}))" for name, image in RESULTS]
     script.write_text("\n".join([*lines, *(f"imgconv.{name}({next(iter(FORMS))}, {CALLS[name]}, gray=1)" for name in CALLS)]))
-    options = ["--config-file", os.devnull, "--strict", "--cache-dir", str(folder), "--follow-imports=silent"]
+    options = ["--config-file", os.devnull, "--strict", "--cache-dir", os.devnull, "--follow-imports=silent"]
     command = [sys.executable, "-m", "mypy", *options, str(script), public_usage.__file__]
     environment = {**os.environ, "MYPYPATH": os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parent)])}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)

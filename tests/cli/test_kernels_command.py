@@ -8,36 +8,33 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-START = [sys.executable, "-c", "from imgconv.cli.app import main; main()", "kernels"]
+from command import imgconv
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    """A user without kernels of their own."""
-    kept = {name: value for name, value in os.environ.items() if name != "IMGCONV_KERNELS"}
-    return {**kept, "XDG_CONFIG_HOME": str(tmp_path / "config"), "NO_COLOR": "1"}
+def variables(tmp_path: Path) -> dict[str, str]:
+    """Those of a user without kernels of their own."""
+    return {"XDG_CONFIG_HOME": str(tmp_path / "config"), "NO_COLOR": "1"}
 
 
 class Shell:
     """Runs `imgconv kernels` in one environment and folder."""
 
-    def __init__(self, environment: dict[str, str], folder: Path) -> None:
-        self.environment, self.folder = environment, folder
+    def __init__(self, variables: dict[str, str], folder: Path) -> None:
+        self.variables, self.folder = variables, folder
 
     def __call__(self, *arguments: str, code: int = 0, **more: str) -> subprocess.CompletedProcess[str]:
-        environment = {**self.environment, **more}
-        result = subprocess.run([*START, *arguments], capture_output=True, text=True, env=environment, cwd=self.folder)
-        assert result.returncode == code, result.stderr
-        return result
+        done = imgconv("kernels", *arguments, cwd=self.folder, variables={**self.variables, **more})
+        assert done.code == code, done.err
+        return subprocess.CompletedProcess(arguments, done.code, done.out.decode(), done.err)
 
     def lines(self, *arguments: str) -> list[dict[str, object]]:
         return [json.loads(line) for line in self(*arguments, "--json").stdout.splitlines()]
 
 
 @pytest.fixture
-def shell(environment: dict[str, str], tmp_path: Path) -> Shell:
-    return Shell(environment, tmp_path)
+def shell(variables: dict[str, str], tmp_path: Path) -> Shell:
+    return Shell(variables, tmp_path)
 
 
 def test_list_shows_every_kernel_and_bank(shell: Shell) -> None:
@@ -82,7 +79,7 @@ def test_show_has_the_numbers_and_what_follows_from_them(shell: Shell) -> None:
 
 
 def test_show_colours_by_sign_on_a_terminal(shell: Shell) -> None:
-    shell.environment.pop("NO_COLOR")
+    shell.variables.pop("NO_COLOR")
     text = shell("show", "0 1 -2", FORCE_COLOR="1", TERM="xterm").stdout
     assert "\x1b[32m1" in text and "\x1b[31m-2" in text and "\x1b[2m0" in text
 
@@ -110,12 +107,13 @@ def test_show_cuts_nothing_and_draws_no_wall_of_numbers(shell: Shell) -> None:
 
 
 def test_show_survives_a_terminal_without_the_letters(shell: Shell) -> None:
-    assert "J?hne" in shell("show", "binomial", PYTHONIOENCODING="ascii").stdout
+    done = imgconv("kernels", "show", "binomial", env={**os.environ, **shell.variables, "PYTHONIOENCODING": "ascii"})
+    assert b"J?hne" in done.out
 
 
 def test_add_writes_the_users_file_and_keeps_its_comments(shell: Shell) -> None:
     path = Path(shell("path").stdout.strip())
-    assert path == Path(shell.environment["XDG_CONFIG_HOME"]) / "imgconv" / "kernels.toml" and not path.exists()
+    assert path == Path(shell.variables["XDG_CONFIG_HOME"]) / "imgconv" / "kernels.toml" and not path.exists()
     added = shell("add", "mine", "-k", "0 1 0; 1 1 1; 0 1 0 / 5", "--description", "a plus", "--tag", "own", "--range", "minmax")
     assert added.stdout == "" and added.stderr == f"added mine to {path}\n"
     path.write_text("# mine\n" + path.read_text("utf-8"), "utf-8")
@@ -162,10 +160,10 @@ def test_a_broken_file_of_the_user_is_named_with_entry_and_remedy(shell: Shell) 
 
 
 @pytest.mark.parametrize("command", ["list", "show", "add", "path"])
-def test_help_has_two_examples_and_stays_light(environment: dict[str, str], command: str) -> None:
+def test_help_has_two_examples_and_stays_light(variables: dict[str, str], command: str) -> None:
     code = "import sys, atexit; atexit.register(lambda: print([m for m in ('numpy', 'numba', 'PIL', 'tomlkit') if m in sys.modules]))"
     start = [sys.executable, "-c", f"{code}; from imgconv.cli.app import main; main()", "kernels", command, "--help"]
-    text = subprocess.run(start, capture_output=True, text=True, check=True, env={**environment, "COLUMNS": "200"}).stdout
+    text = subprocess.run(start, capture_output=True, text=True, check=True, env={**os.environ, **variables, "COLUMNS": "200"}).stdout
     assert text.count(f"imgconv kernels {command}") >= 2 and text.rstrip().endswith("[]")
 
 

@@ -1,7 +1,6 @@
 """`imgconv learn` as a real process, from a filtered photograph back to the kernel, and into the registry."""
 
 import json
-import os
 
 import numpy as np
 import pytest
@@ -34,19 +33,19 @@ def learnt(*words, **options):
 
 
 def test_a_sharpening_is_found_and_kept(pairs, tmp_path):
-    environment = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path)}
-    done = imgconv("learn", PHOTO, pairs["sharp.png"], "--name", "mine", env=environment)
+    own = {"XDG_CONFIG_HOME": str(tmp_path)}
+    done = imgconv("learn", PHOTO, pairs["sharp.png"], "--name", "mine", variables=own)
     text = done.out.decode()
     assert done.code == 0 and "whole numbers" in text and "% of the variance" in text and "left out because" in text
     assert done.err.startswith("added mine to ")
-    shown = json.loads(imgconv("kernels", "show", "mine", "--json", env=environment).out)
+    shown = json.loads(imgconv("kernels", "show", "mine", "--json", variables=own).out)
     assert shown["taps"] == [[0, -1, 0], [-1, 5, -1], [0, -1, 0]] and (shown["divisor"], shown["offset"]) == (1, 0)
     again = tmp_path / "again.png"
-    assert imgconv("filter", PHOTO, "-k", "mine", "-o", again, env=environment).code == 0
+    assert imgconv("filter", PHOTO, "-k", "mine", "-o", again, variables=own).code == 0
     with Image.open(again) as ours, Image.open(pairs["sharp.png"]) as theirs:
         assert np.array_equal(np.array(ours), np.array(theirs))
-    assert "already has a kernel 'mine'" in refused(2, "learn", PHOTO, pairs["sharp.png"], "--name", "mine", "--json", env=environment)
-    assert imgconv("learn", PHOTO, pairs["sharp.png"], "--name", "mine", "--force", env=environment).code == 0
+    assert "already has a kernel 'mine'" in refused(2, "learn", PHOTO, pairs["sharp.png"], "--name", "mine", "--json", variables=own)
+    assert imgconv("learn", PHOTO, pairs["sharp.png"], "--name", "mine", "--force", variables=own).code == 0
 
 
 def test_fractions_are_found_from_raw_maps(pairs):

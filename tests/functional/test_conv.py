@@ -27,7 +27,7 @@ def test_conv2d_golden(parameters, arrays, dtype):
     assert_agrees(conv2d(arrays["input"].astype(dtype), arrays["weight"].astype(dtype), bias, **parameters), arrays["output"])
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize(("parameters", "arrays"), golden("conv1d"))
 def test_conv1d_golden(parameters, arrays, dtype):
     bias = arrays["bias"].astype(dtype) if "bias" in arrays else None

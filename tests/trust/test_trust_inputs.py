@@ -168,14 +168,14 @@ def test_other_spellings_of_an_input(here, command, output):
 @pytest.mark.parametrize("kind", ["variable", "user"])
 def test_the_kernels_files_of_the_user(here, words, kind):
     if kind == "variable":
-        env = environment(IMGCONV_KERNELS="kernels.toml")
+        variables = {"IMGCONV_KERNELS": "kernels.toml"}
     else:
         (here / "config" / "imgconv").mkdir(parents=True)
         (here / "config" / "imgconv" / "kernels.toml").symlink_to(here / "kernels.toml")
-        env = environment(XDG_CONFIG_HOME=str(here / "config"))
+        variables = {"XDG_CONFIG_HOME": str(here / "config")}
     option, ending = ("--animate", ".gif") if words.startswith("explain") else ("-o", ".png")
     (here / f"link{ending}").symlink_to("kernels.toml")
-    check_refused(here, [*words.split(), option, f"link{ending}"], env=env)
+    check_refused(here, [*words.split(), option, f"link{ending}"], variables=variables)
 
 
 def test_the_kernels_file_that_learn_adds_to(here):
@@ -183,8 +183,8 @@ def test_the_kernels_file_that_learn_adds_to(here):
     file = here / "config" / "imgconv" / "kernels.toml"
     (here / "kernels.toml").rename(file)
     (here / "link.npy").symlink_to(file)
-    env = environment(XDG_CONFIG_HOME=str(here / "config"))
-    check_refused(here, ["learn", "before.npy", "after.npy", "--name", "new", "-o", "link.npy"], env=env)
+    variables = {"XDG_CONFIG_HOME": str(here / "config")}
+    check_refused(here, ["learn", "before.npy", "after.npy", "--name", "new", "-o", "link.npy"], variables=variables)
 
 
 def test_an_array_of_a_batch(here):
