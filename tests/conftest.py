@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections import Counter
 from tempfile import TemporaryDirectory
 from zlib import crc32
 
@@ -10,6 +11,8 @@ from examples import FULL
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts tests in the background has it ignored, in commands too
 
+LONGEST = ("test_docs", "test_trust_corpus", "test_course", "test_forks", "test_trust_memory", "test_memory_estimate")  # for their size
+
 CONFIG = TemporaryDirectory(prefix="imgconv-tests-")  # from here on: modules of tests resolve kernels while they are imported
 os.environ["XDG_CONFIG_HOME"] = CONFIG.name
 os.environ.pop("IMGCONV_KERNELS", None)
@@ -17,9 +20,10 @@ os.environ.pop("IMGCONV_KERNELS", None)
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Give each file to one worker, so that what a file prepares for its tests is made once."""
+    """Give each file to one worker, so that what a file prepares for its tests is made once, in the order of the items."""
     from xdist.scheduler import LoadFileScheduling
 
+    config.option.loadscopereorder = False
     return LoadFileScheduling(config, log)
 
 
@@ -34,4 +38,10 @@ def pytest_collection_modifyitems(config, items):
         functions.add(function)
         (chosen if takes_part else left_out).append(item)
     config.hook.pytest_deselected(items=left_out)
-    items[:] = chosen
+    items[:] = sorted(chosen, key=_place_in(chosen)) if hasattr(config, "workerinput") else chosen
+
+
+def _place_in(items):
+    """The order for several workers, so that all end together: files that take longest, files of many tests, examples in docstrings."""
+    sizes = Counter(item.path for item in items)
+    return lambda item: (isinstance(item, pytest.DoctestItem), item.path.stem not in LONGEST, -sizes[item.path])
