@@ -1,5 +1,6 @@
 """Shared by all tests: no registry of the person who runs them takes part, and commands run as real processes."""
 
+import gc
 import os
 import signal
 from collections import Counter
@@ -11,6 +12,7 @@ from examples import FULL
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts tests in the background has it ignored, in commands too
 
+gc.disable()  # until all modules of tests are imported, of which a look for garbage takes a fifth (2026-11)
 LONGEST = ("test_docs", "test_trust_corpus", "test_course", "test_forks", "test_trust_memory", "test_memory_estimate")  # for their size
 
 CONFIG = TemporaryDirectory(prefix="imgconv-tests-")  # from here on: modules of tests resolve kernels while they are imported
@@ -25,6 +27,12 @@ def pytest_xdist_make_scheduler(config, log):
 
     config.option.loadscopereorder = False
     return LoadFileScheduling(config, log)
+
+
+def pytest_collection_finish(session):
+    """Look for garbage again, but not in what stays until the end."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(trylast=True)

@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from functools import cache
 from pathlib import Path
 
 import imagecodecs
@@ -80,6 +81,7 @@ def pam(pixels):
     return head.encode() + pixels.astype(pixels.dtype.newbyteorder(">")).tobytes()
 
 
+@cache  # modules of tests make them while they are imported
 def exact_files():
     """Files that lose nothing, by name: (bytes, the pixels (H, W, C) that must come out)."""
     rgb = photo()
@@ -167,6 +169,7 @@ def lossy_files():
     }
 
 
+@cache
 def every_file():
     """All of them, by name: bytes."""
     return {name: data for name, (data, _) in exact_files().items()} | lossy_files()

@@ -2,6 +2,7 @@
 
 import io
 import struct
+from functools import cache
 
 import imagecodecs
 import numpy as np
@@ -17,6 +18,7 @@ FEW_RGB = np.asarray(FEW.convert("RGB"))
 COVER = with_alpha(RGB)[..., 3:]
 
 
+@cache
 def odd_files():
     """All of them, by name, the format first: (bytes, pixels (H, W, C), the most that a value may differ)."""
     exact = {**_png(), **_tiff(), **_bmp(), **_tga(), **_pnm(), **_npy(), **_gif(), **_jpeg2000(), **_jpegxl()}

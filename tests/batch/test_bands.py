@@ -51,30 +51,30 @@ def png(image, **options):
 
 
 FILES = {
-    "strips.tif": tiff(levels(3), rowsperstrip=16),
-    "one_strip.tif": tiff(levels(1)),
-    "lzw.tif": tiff(levels(3), rowsperstrip=7, compression="lzw", predictor=True),
-    "tiles.tif": tiff(levels(3), tile=(32, 48), compression="zlib"),
-    "deep.tif": tiff(levels(1, "uint16"), tile=(16, 16), compression="zstd", byteorder=">"),
-    "planes.tif": tiff(levels(3), tile=(64, 64), planarconfig="separate"),
-    "planar_strips.tif": tiff(levels(3), rowsperstrip=20, planarconfig="separate", compression="packbits"),
-    "alpha.tif": tiff(levels(4), tile=(32, 32), bigtiff=True),
-    "floats.tif": tiff(levels(1, "float32"), rowsperstrip=50, compression="zlib", predictor=3),
-    "jpeg.tif": tiff(levels(3), tile=(64, 64), compression="jpeg"),
-    "colour.npy": npy(levels(3)),
-    "maps.npy": npy(np.moveaxis(levels(3, "float32"), 2, 0)),
-    "fortran.npy": npy(np.asfortranarray(levels(1, "uint16")[..., 0])),
-    "grey.pgm": pnm(b"P5", 255, levels(1).tobytes()),
-    "deep.ppm": pnm(b"P6", 65535, levels(3, "uint16").astype(">u2").tobytes()),
-    "bits.pbm": pnm(b"P4", 0, np.packbits(levels(1)[..., 0] > 99, axis=1).tobytes()),
-    "colour.png": png(Image.fromarray(levels(3))),
-    "alpha.png": png(Image.fromarray(levels(4), "RGBA")),
-    "palette.png": png(Image.fromarray(levels(3)).quantize(200)),
-    "few_bits.png": png(Image.fromarray(levels(3)).quantize(4), bits=2),
-    "key.png": png(Image.fromarray(levels(1)[..., 0]), transparency=100),
-    "deep_grey.png": png(Image.fromarray(levels(1, "uint16")[..., 0])),
-    "deep.png": imagecodecs.png_encode(levels(3, "uint16")),
-    "floats.pfm": pnm(b"PF", 0, b"-1.0\n" + levels(3, "float32").astype("<f4").tobytes()),
+    "strips.tif": lambda: tiff(levels(3), rowsperstrip=16),
+    "one_strip.tif": lambda: tiff(levels(1)),
+    "lzw.tif": lambda: tiff(levels(3), rowsperstrip=7, compression="lzw", predictor=True),
+    "tiles.tif": lambda: tiff(levels(3), tile=(32, 48), compression="zlib"),
+    "deep.tif": lambda: tiff(levels(1, "uint16"), tile=(16, 16), compression="zstd", byteorder=">"),
+    "planes.tif": lambda: tiff(levels(3), tile=(64, 64), planarconfig="separate"),
+    "planar_strips.tif": lambda: tiff(levels(3), rowsperstrip=20, planarconfig="separate", compression="packbits"),
+    "alpha.tif": lambda: tiff(levels(4), tile=(32, 32), bigtiff=True),
+    "floats.tif": lambda: tiff(levels(1, "float32"), rowsperstrip=50, compression="zlib", predictor=3),
+    "jpeg.tif": lambda: tiff(levels(3), tile=(64, 64), compression="jpeg"),
+    "colour.npy": lambda: npy(levels(3)),
+    "maps.npy": lambda: npy(np.moveaxis(levels(3, "float32"), 2, 0)),
+    "fortran.npy": lambda: npy(np.asfortranarray(levels(1, "uint16")[..., 0])),
+    "grey.pgm": lambda: pnm(b"P5", 255, levels(1).tobytes()),
+    "deep.ppm": lambda: pnm(b"P6", 65535, levels(3, "uint16").astype(">u2").tobytes()),
+    "bits.pbm": lambda: pnm(b"P4", 0, np.packbits(levels(1)[..., 0] > 99, axis=1).tobytes()),
+    "colour.png": lambda: png(Image.fromarray(levels(3))),
+    "alpha.png": lambda: png(Image.fromarray(levels(4), "RGBA")),
+    "palette.png": lambda: png(Image.fromarray(levels(3)).quantize(200)),
+    "few_bits.png": lambda: png(Image.fromarray(levels(3)).quantize(4), bits=2),
+    "key.png": lambda: png(Image.fromarray(levels(1)[..., 0]), transparency=100),
+    "deep_grey.png": lambda: png(Image.fromarray(levels(1, "uint16")[..., 0])),
+    "deep.png": lambda: imagecodecs.png_encode(levels(3, "uint16")),
+    "floats.pfm": lambda: pnm(b"PF", 0, b"-1.0\n" + levels(3, "float32").astype("<f4").tobytes()),
 }
 COMMANDS = [
     "edge",
@@ -110,8 +110,8 @@ def outputs(folder):
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("large")
-    for name, data in FILES.items():
-        (folder / name).write_bytes(data)
+    for name, make in FILES.items():
+        (folder / name).write_bytes(make())
     return folder
 
 
@@ -204,8 +204,8 @@ def test_a_region_is_the_part_of_the_image(inputs, tmp_path, name):
 
 
 def test_a_region_reads_no_tile_that_it_does_not_need(tmp_path):
-    damaged = bytearray(FILES["tiles.tif"])
-    with tifffile.TiffFile(io.BytesIO(FILES["tiles.tif"])) as file:
+    damaged = bytearray(FILES["tiles.tif"]())
+    with tifffile.TiffFile(io.BytesIO(damaged)) as file:
         start, length = file.pages[0].dataoffsets[12], file.pages[0].databytecounts[12]
     damaged[start : start + length] = bytes(length)
     (tmp_path / "photo.tif").write_bytes(damaged)
@@ -238,7 +238,7 @@ def test_pages_of_several_sizes(tmp_path):
     with tifffile.TiffWriter(tmp_path / "pages.tif") as file:
         for step, options in ((1, {"tile": (32, 32)}), (2, {"rowsperstrip": 9}), (3, {})):
             file.write(levels(3)[::step, ::step], photometric="rgb", **options)
-    (tmp_path / "pages.ppm").write_bytes(FILES["deep.ppm"] * 2)
+    (tmp_path / "pages.ppm").write_bytes(FILES["deep.ppm"]() * 2)
     for name in ("pages.tif", "pages.ppm"):
         for words in ("filter -k box -k sobel_x --range offset", "filter -k box -k sobel_x --range raw --format tiff", "pool --format pnm"):
             compare(tmp_path / name, words, tmp_path / f"{name}{len(words)}", "1M", 2, None)
@@ -342,14 +342,15 @@ def test_the_limit_on_pixels_is_one_on_those_in_memory(inputs, tmp_path):
 def test_standard_output_gets_a_whole_image(inputs, tmp_path):
     words = ["edge", inputs / "tiles.tif", "-o", "-", "--format", "png"]
     assert imgconv(*words, "--memory", "1M").out == imgconv(*words).out
-    (tmp_path / "half.npy").write_bytes(FILES["colour.npy"][:-5000])
+    (tmp_path / "half.npy").write_bytes(FILES["colour.npy"]()[:-5000])
     done = imgconv("edge", tmp_path / "half.npy", "-o", "-", "--memory", "1M")
     assert (done.code, done.out) == (1, b"")
 
 
 def test_damage_on_the_way_leaves_the_old_output(inputs, tmp_path):
     for name in ("colour.png", "lzw.tif", "deep.ppm"):
-        (tmp_path / name).write_bytes(FILES[name][: len(FILES[name]) * 2 // 3] + bytes(5 if name != "deep.ppm" else 0))
+        data = FILES[name]()
+        (tmp_path / name).write_bytes(data[: len(data) * 2 // 3] + bytes(5 if name != "deep.ppm" else 0))
         (tmp_path / "old.png").write_bytes(b"old")
         assert "damaged" in refused(1, "edge", tmp_path / name, "-o", tmp_path / "old.png", "--memory", "1M")
         assert (tmp_path / "old.png").read_bytes() == b"old"
