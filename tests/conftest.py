@@ -13,7 +13,8 @@ from examples import FULL
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts tests in the background has it ignored, in commands too
 
 gc.disable()  # until all modules of tests are imported, of which a look for garbage takes a fifth (2026-11)
-LONGEST = ("test_docs", "test_trust_corpus", "test_course", "test_forks", "test_trust_memory", "test_memory_estimate")  # for their size
+LONGEST = ("test_trust_corpus", "test_forks", "test_trust_memory", "test_memory_estimate")  # that take long for their number of tests
+COMPILING = ("filters", "functional", "windows")  # a process that compiles many loops takes half as long for each as commands do (2026-11)
 
 CONFIG = TemporaryDirectory(prefix="imgconv-tests-")  # from here on: modules of tests resolve kernels while they are imported
 os.environ["XDG_CONFIG_HOME"] = CONFIG.name
@@ -50,6 +51,11 @@ def pytest_collection_modifyitems(config, items):
 
 
 def _place_in(items):
-    """The order for several workers, so that all end together: files that take longest, files of many tests, examples in docstrings."""
+    """The order for several workers, so that all end together: what compiles most, what takes longest, files of many tests, the rest."""
     sizes = Counter(item.path for item in items)
-    return lambda item: (isinstance(item, pytest.DoctestItem), item.path.stem not in LONGEST, -sizes[item.path])
+
+    def place(item):
+        is_early = item.path.parent.name in COMPILING or item.path.stem in LONGEST
+        return isinstance(item, pytest.DoctestItem), not is_early, -sizes[item.path]
+
+    return place

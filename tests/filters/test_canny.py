@@ -15,6 +15,8 @@ from imgconv.filters import canny
 from imgconv.filters.canny import canny_edges
 from imgconv.loops.canny import gradient_lengths, grow_edges, thin_edges
 
+pytestmark = pytest.mark.sweep(2)
+
 GOLDEN = Path(__file__).parents[1] / "data" / "canny" / "edges.npz"
 SETTINGS = {"default": {"sigma": 1.4}, "levels": {"sigma": 2.0, "low": 15, "high": 60}}
 SETTINGS["shares"] = {"sigma": 1.0, "low": 0.85, "high": 0.95, "quantiles": True}

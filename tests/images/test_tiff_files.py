@@ -37,6 +37,7 @@ def exact(data, expected, alpha=False):
     np.testing.assert_array_equal(frame.pixels, expected, strict=True)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("byteorder", ["<", ">"])
 @pytest.mark.parametrize("bigtiff", [False, True])
 @pytest.mark.parametrize("layout", LAYOUTS, ids=["strips", "tiles"])

@@ -23,6 +23,8 @@ from imgconv.process.missing import located
 from imgconv.recipe import Canny, MissingData, Pool, Postprocess, Recipe, filter_recipe, network_recipe
 from imgconv.recipe.operations import OPERATIONS
 
+pytestmark = pytest.mark.sweep(2)
+
 FOLDER = Path(bundle.__file__).parent
 OVERLAY = Postprocess(overlay=True)
 RECIPES = [
