@@ -83,7 +83,7 @@ class Run:
         header = reader.header
         self._job, self._reader, self._memory = job, reader, memory
         columns, reader.columns = reader.columns, (0, 1)
-        image = Raster(reader.read(0, 1), header.alpha, reader.metadata)
+        image = Raster(reader.read(0, 1), header.alpha, reader.metadata, premultiplied=header.premultiplied)
         reader.columns = columns
         try:
             self._groups = banded_maps(Whole(job.recipe, image, header.size, job.floats, job.threads))

@@ -132,7 +132,8 @@ class _Done:
 
 def _process_stdin(source: Source, job: Job) -> Iterator[Outcome]:
     """Yield an outcome for each image on standard input. An error ends the stream, since the next image cannot be located."""
-    images = read_stream(sys.stdin.buffer, replace(job.reading, luma=job.recipe.luma, level=None))
+    request = replace(job.reading, luma=job.recipe.luma, level=None, premultiplied=job.recipe.premultiplied)
+    images = read_stream(sys.stdin.buffer, request)
     number = 0
     while True:
         number += 1

@@ -16,6 +16,18 @@ from imgconv.loops.filters import divide_by_alpha, premultiply
 TRANSFORM_ROUNDING = 1e-9  # of the sum of absolute taps: where no more alpha than that is under a kernel, there is none
 
 
+def straight(pixels: Array, largest: float) -> Array:
+    """Colours (..., C), the last of which is alpha, divided by the share of alpha in `largest`: float64, 0 where alpha is 0.
+
+    >>> straight(np.array([[51, 102]], np.uint8), 255)
+    array([[127.5, 102. ]])
+    """
+    values = pixels.astype(np.float64)
+    colours, alpha = values[..., :-1], values[..., -1:]
+    np.divide(colours * largest, alpha, out=colours, where=alpha > 0)
+    return values
+
+
 class AlphaFilter:
     """One kernel over premultiplied pixels of `channels` values, the last of which is alpha, up to `max_value`.
 
@@ -40,6 +52,14 @@ class AlphaFilter:
         """Rows of colours times alpha, and alpha."""
         rows = np.empty(source.shape, self._summed)
         loop(premultiply, channels=self._channels)(source, rows)
+        return rows
+
+    def scaled(self, source: Array) -> Array:
+        """The same of rows whose colours are shares of `max_value` times alpha."""
+        rows = source.astype(self._summed)
+        alpha = rows[:, self._channels - 1 :: self._channels].copy()
+        rows *= self._summed.type(self._max_value)
+        rows[:, self._channels - 1 :: self._channels] = alpha
         return rows
 
     def fill(self, sums_of: Callable[[Array, LoopParameters], None], target: Array, parameters: LoopParameters) -> None:

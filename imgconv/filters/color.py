@@ -80,9 +80,11 @@ def light_dtype(dtype: np.dtype[np.generic]) -> np.dtype[Any]:
 
 def to_linear(levels: Array, dtype: np.dtype[np.generic], transfer: TransferFunction | None = None) -> Array:
     """Linear light of `levels` of an image of `dtype`, on the same scale, as `light_dtype`. None is sRGB."""
-    if dtype.kind == "u":
-        return _linear_table(dtype.name, transfer)[levels.astype(np.intp)]
-    return _decode(levels, transfer)
+    if dtype.kind != "u":
+        return _decode(levels, transfer)
+    if levels.dtype.kind == "f":
+        return _decode(levels / max_value_of(dtype), transfer) * max_value_of(dtype)
+    return _linear_table(dtype.name, transfer)[levels.astype(np.intp)]
 
 
 def from_linear(linear: Array, largest: float, transfer: TransferFunction | None = None) -> Array:

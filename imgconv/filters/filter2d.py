@@ -11,7 +11,7 @@ from imgconv.arrays import Array
 from imgconv.engine import compiled, parallel
 from imgconv.errors import UsageError
 from imgconv.filters.algorithms import correlator
-from imgconv.filters.alpha import AlphaFilter
+from imgconv.filters.alpha import AlphaFilter, straight
 from imgconv.filters.color import TransferFunction, from_linear, level_scale, light_dtype, max_value_of, to_linear
 from imgconv.filters.output_range import (
     Combination,
@@ -68,6 +68,7 @@ class FilterArguments(NamedTuple):
     combination: Combination = Combination()
     alpha: AlphaChannel = "none"
     flip: bool = False
+    premultiplied: bool = False
 
 
 def filter_image(
@@ -150,6 +151,7 @@ class ImageFilter:
         combination: Combination,
         alpha: AlphaChannel,
         flip: bool,
+        premultiplied: bool = False,
         part: Part | None = None,
         missing: "MissingCells | None" = None,
     ):
@@ -157,7 +159,7 @@ class ImageFilter:
             raise UsageError("several kernels make one map only when they are combined; use max, sum or hypot")
         self.dtype, self.max_value = pixels.dtype, max_value_of(pixels.dtype)
         border.check_level(self.dtype)
-        self.output, self.combination, self.alpha = output, combination, alpha
+        self.output, self.combination, self.alpha, self.premultiplied = output, combination, alpha, premultiplied
         height, width, self.channels = pixels.shape
         self.size = (height if part is None else part.height, width)
         self.window, self.kernels = window, kernels
@@ -238,7 +240,14 @@ class ImageFilter:
         return self.correlators[0].rows(max(most // row_bytes, taller, least))
 
     def _summed_dtype(self) -> np.dtype[Any]:
+        if self.premultiplied and not self._are_stored_sums:
+            return np.dtype(np.float64)
         return summed_dtype(self.dtype, linear=self.output.linear, premultiplied=self.alpha == "filter")
+
+    @property
+    def _are_stored_sums(self) -> bool:
+        """Whether premultiplied pixels are summed as they are stored."""
+        return self.alpha == "filter" and not self.output.linear
 
     def _parameters(self, dtype: np.dtype[Any]) -> LoopParameters:
         """The parameters with which loops turn sums into a target of `dtype`."""
@@ -257,7 +266,7 @@ class ImageFilter:
 
     def _sides(self, border: Border) -> "_Sides | None":
         """The parts of the image to filter separately, without padded copies of whole rows; None where rows are copied anyway."""
-        if not self.direct or self.alpha == "filter" or self.normalisers[0] or not self.correlators[0].in_place:
+        if not self.direct or self.alpha == "filter" or self.premultiplied or self.normalisers[0] or not self.correlators[0].in_place:
             return None
         rows, reach = self.pixels.reshape(len(self.pixels), -1), self.window.span[1] - 1
         sides = _Sides(rows, self.pads[0], border, self.channels, reach, self.part)
@@ -295,6 +304,10 @@ class ImageFilter:
         """The padded rows behind output rows first..last, as they are summed."""
         stride = self.window.stride[0]
         source: Array = self.sources[index].band(first * stride, (last - 1) * stride + self.window.span[0])
+        if self.premultiplied and self._are_stored_sums:
+            return self.alphas[index].scaled(source)
+        if self.premultiplied:
+            source = straight(source.reshape(len(source), -1, self.channels), self.max_value).reshape(source.shape)
         if self.output.linear:
             source = self._linear(source)
         return self.alphas[index].premultiplied(source) if self.alphas else source

@@ -46,7 +46,7 @@ def filter_missing(valid: Valid, rule: MissingRule, arguments: FilterArguments, 
 
 def _filtered(valid: Valid, rule: MissingRule, arguments: FilterArguments, threads: int | None) -> tuple[Array, Valid]:
     """The results of `filter_missing`, with scratch for whole rows."""
-    pixels, kernels, window, border, output, _, alpha, flip = arguments
+    pixels, kernels, window, border, output, _, alpha, flip, _ = arguments
     valid_out = _under_anchor(valid, kernels[0], window, rule.mode, flip=flip)
     dtype, placed = summed_dtype(pixels.dtype, linear=output.linear, premultiplied=alpha == "filter"), Placed(window, border, flip)
     whole = rule.mode is MissingMode.propagate  # a window counts with its zero taps, as for NaN

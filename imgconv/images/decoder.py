@@ -23,7 +23,8 @@ class Request:
     counts three), `also` gives it in `Raster.luma` with the colours. An image of more than `max_pixels` is refused, None lifts the limit.
     `salvage` uses the readable part of a damaged file. `axes` is the order of the axes of an array of three, which its shape decides
     otherwise. With `by_rows` a format that gives rows may have MOST_STREAMED pixels, which the caller does not hold in memory together.
-    `level` is the number of a reduced copy of a TIFF file or an OME-Zarr image, 0 its first image alone.
+    `level` is the number of a reduced copy of a TIFF file or an OME-Zarr image, 0 its first image alone. With `premultiplied` colours that
+    a TIFF file stores multiplied by alpha stay so, since a division would round them.
     """
 
     luma: Luma = "no"
@@ -32,6 +33,7 @@ class Request:
     axes: Axes | None = None
     by_rows: bool = False
     level: int | None = None
+    premultiplied: bool = False
 
     def allows(self, pixels: int) -> bool:
         """Return whether an image may have so many pixels: more where it can be read by rows."""

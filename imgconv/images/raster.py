@@ -62,11 +62,12 @@ class Metadata:
 class Raster:
     """One decoded image, upright.
 
-    `pixels` is (H, W, C), C-contiguous, uint8 (0 to 255), uint16 (0 to 65535), float32 or float64 (as stored). C is 1 for grey, 2 for
-    grey and alpha, 3 for RGB, 4 for RGB and alpha; maps and images of several bands can have any C. `alpha` means that the last channel
-    is alpha, not premultiplied. `luma` is the luma (H, W, 1) that a JPEG file itself stores, if it was requested. `duration` is the time
-    that a frame of an animation is shown, in milliseconds. `valid`, of the shape of `pixels`, is 1 in valid and 0 in missing cells, whose
-    pixels are 0 before they are filtered; None where no cell is missing. Raises ImageError for any other array.
+    `pixels` is (H, W, C), C-contiguous, uint8 (0 to 255), uint16 (0 to 65535), float32 or float64 (as stored). C is 1 for grey, 2 for grey
+    and alpha, 3 for RGB, 4 for RGB and alpha; maps and images of several bands can have any C. `alpha` means that the last channel is
+    alpha, and `premultiplied` that the colours are multiplied by it. `luma` is the luma (H, W, 1) that a JPEG file itself stores, if it was
+    requested. `duration` is the time that a frame of an animation is shown, in milliseconds. `valid`, of the shape of `pixels`, is 1 in
+    valid and 0 in missing cells, whose pixels are 0 before they are filtered; None where no cell is missing. Raises ImageError for any
+    other array.
 
     >>> Raster(np.zeros((2, 3, 1), np.uint8)).size
     (2, 3)
@@ -78,6 +79,7 @@ class Raster:
     duration: float | None = None
     luma: NDArray[Any] | None = None
     valid: NDArray[np.uint8] | None = None
+    premultiplied: bool = False
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3 or 0 in self.pixels.shape or not is_pixel_dtype(self.pixels.dtype):
@@ -120,8 +122,8 @@ class Header:
     animation plays, 0 for ever; `description` is the text that the writer of the file left, such as a recipe. `warning` names what of the
     file is left out, such as a damaged animation around a still image that is whole; `note` describes how an array was read whose shape has
     two meanings. `measured` is true of files that are written in their own format, since no other has a place for what they declare;
-    `declares_missing` of those that name the value of missing cells. `conversion` is how many bytes for each pixel the decoder needs
-    besides what it usually needs for these channels, as for CMYK.
+    `declares_missing` of those that name the value of missing cells, `premultiplied` of colours that are multiplied by alpha.
+    `conversion` is how many bytes for each pixel the decoder needs besides what it usually needs for these channels, as for CMYK.
     """
 
     format: str
@@ -138,6 +140,7 @@ class Header:
     note: str | None = None
     measured: bool = False
     declares_missing: bool = False
+    premultiplied: bool = False
 
 
 @dataclass(frozen=True)

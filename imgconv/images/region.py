@@ -51,7 +51,9 @@ def decoder_of(whole: Decoder, region: Region) -> Decoder:
     def frames() -> Iterator[Raster]:
         readers = opened()
         if readers is not None:
-            yield from (Raster(rows.read(0, region.height), rows.header.alpha, rows.metadata) for rows in readers)
+            for rows in readers:
+                pixels, header = rows.read(0, region.height), rows.header
+                yield Raster(pixels, header.alpha, rows.metadata, premultiplied=header.premultiplied)
             return
         for frame in whole.frames():
             region.check(frame.size)

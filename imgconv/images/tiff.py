@@ -24,7 +24,7 @@ from imgconv.images.rows import RowReader
 from imgconv.images.sampling import Sampling
 from imgconv.images.tiff_rows import TiffRows
 
-_BITS, _PHOTOMETRIC, _MAKE, _ORIENTATION, _PALETTE, _SUB_PAGES, _DNG_VERSION = 258, 262, 271, 274, 320, 330, 50706  # tags
+_BITS, _PHOTOMETRIC, _MAKE, _ORIENTATION, _PALETTE, _SUB_PAGES, _NODATA, _DNG_VERSION = 258, 262, 271, 274, 320, 330, 42113, 50706  # tags
 _NEEDED_TAGS = {*range(254, 321), *range(322, 340), 347, *range(529, 533)}  # those that pixels depend on
 _LOGGED_TAG = re.compile(r"TiffTag (\d+) @")
 _REDUCED, _IS_MASK = 1, 4  # bits of the subfile type
@@ -221,6 +221,12 @@ def _header(images: list[_Image]) -> Header:
     )
 
 
+def _stays_premultiplied(image: _Image, request: Request) -> bool:
+    """Return whether the pixels of an image are those that it stores; missing cells are found by straight colours."""
+    is_plain = image.mask is None and _NODATA not in image.page.tags
+    return request.premultiplied and is_plain and tiff_colors.is_premultiplied(image.page)
+
+
 def _frames(images: list[_Image], request: Request) -> Iterator[Raster]:
     for number, image in enumerate(images, 1):
         with image_errors("damaged tiff" + (f", page {number}" if len(images) > 1 else "")):
@@ -238,12 +244,14 @@ def _check_depth(number: int, page: Any, first: Any) -> None:
 
 def _raster(image: _Image, request: Request) -> Raster:
     page, mask, _ = image
-    pixels, alpha = tiff_colors.pixels_of(page, tiff_segments.samples_of(page, salvage=request.salvage))
+    premultiplied = _stays_premultiplied(image, request)
+    pixels, alpha = tiff_colors.pixels_of(page, tiff_segments.samples_of(page, salvage=request.salvage), premultiplied=premultiplied)
     if mask is not None:
         pixels = tiff_colors.with_mask(pixels, alpha, tiff_segments.samples_of(mask, salvage=request.salvage)[..., :1])
     pixels = upright(pixels, _orientation(page))
     alpha = alpha or mask is not None
-    return Raster(pixels, alpha, _metadata(image, pixels.shape[:2], pixels.shape[2], alpha=alpha))
+    metadata = _metadata(image, pixels.shape[:2], pixels.shape[2], alpha=alpha)
+    return Raster(pixels, alpha, metadata, premultiplied=premultiplied)
 
 
 def _rows(images: list[_Image], request: Request) -> Sequence[RowReader] | None:
@@ -255,7 +263,7 @@ def _rows(images: list[_Image], request: Request) -> Sequence[RowReader] | None:
             return None
         with image_errors("damaged tiff" + (f", page {number}" if len(images) > 1 else "")):
             _check(image, request)
-            header = _header([image])
+            header = replace(_header([image]), premultiplied=_stays_premultiplied(image, request))
             _check_depth(number, page, images[0].page)
             metadata = _metadata(image, header.size, header.channels, alpha=header.alpha)
             stack = stacks.stack_of(images[0].page, len(images), header.channels)

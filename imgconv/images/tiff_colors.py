@@ -72,8 +72,16 @@ def is_supported(page: Any) -> bool:
     return unsigned
 
 
-def pixels_of(page: Any, samples: NDArray[Any]) -> tuple[NDArray[Any], bool]:
-    """Return the pixels (H, W, C) of a page, of `dtype_of` and `channels_of`, and whether the last channel is alpha."""
+def is_premultiplied(page: Any) -> bool:
+    """Return whether all channels of a page but alpha are multiplied by it."""
+    return [int(kind) for kind in page.extrasamples] == [_ASSOCIATED]
+
+
+def pixels_of(page: Any, samples: NDArray[Any], *, premultiplied: bool = False) -> tuple[NDArray[Any], bool]:
+    """Return the pixels (H, W, C) of a page, of `dtype_of` and `channels_of`, and whether the last channel is alpha.
+
+    With `premultiplied` colours that are multiplied by alpha stay so; those that no colour gives are limited to alpha.
+    """
     photometric, dtype = int(page.photometric), np.dtype(dtype_of(page))
     stored = _STORED[photometric]
     if photometric in (CIELAB, ICCLAB):
@@ -86,7 +94,9 @@ def pixels_of(page: Any, samples: NDArray[Any]) -> tuple[NDArray[Any], bool]:
     if at is None:
         return np.concatenate([colours, *others], axis=2) if others else colours, False
     alpha = levels[..., at, None]
-    if _ASSOCIATED in [int(kind) for kind in page.extrasamples]:
+    if premultiplied:
+        colours = np.minimum(colours, alpha) if dtype.kind == "u" else np.where(alpha > 0, colours, 0)
+    elif _ASSOCIATED in [int(kind) for kind in page.extrasamples]:
         colours = _unpremultiplied(colours, alpha, max_value)
     return np.concatenate([colours, *others, alpha], axis=2), True
 

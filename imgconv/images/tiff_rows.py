@@ -44,7 +44,9 @@ class TiffRows(RowReader):
         if self._orientation in (3, 4):
             first, last = height - last, height - first
         with image_errors("damaged tiff"):
-            pixels, alpha = tiff_colors.pixels_of(self._page, self._samples[0].rows(first, last, memory))
+            pixels, alpha = tiff_colors.pixels_of(
+                self._page, self._samples[0].rows(first, last, memory), premultiplied=self.header.premultiplied
+            )
             if self._mask is not None:
                 pixels = tiff_colors.with_mask(pixels, alpha, self._samples[1].rows(first, last)[..., :1])
         down, across = {2: (1, -1), 3: (-1, -1), 4: (-1, 1)}.get(self._orientation, (1, 1))

@@ -72,7 +72,7 @@ class _FilteredMap(BandedMaps):
         prepared = self._prepared(held)
         pixels = self._filter(prepared, begin, band).run(self._whole.threads, self._extremes or (0.0, 0.0))
         original = rows_of(held, begin, band) if self._whole.recipe.postprocess.overlay else held
-        result = postprocessed(replace(prepared, pixels=pixels), original, self._whole.recipe)
+        result = postprocessed(replace(prepared, pixels=pixels, premultiplied=False), original, self._whole.recipe)
         return [Map(self._plan.name, replace(result, metadata=self._metadata))]
 
     def _prepared(self, held: Raster) -> Raster:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from imgconv.arrays import Array
+from imgconv.filters.alpha import straight
 from imgconv.filters.color import luma, max_value_of
 from imgconv.filters.filter2d import FilterArguments, ImageFilter, Output, filter_whole
 from imgconv.filters.output_range import Combination
@@ -83,6 +84,10 @@ def prepare(image: Raster, grey: bool, keep_alpha: bool, threads: int | None) ->
         from imgconv.process.missing import valid_of_form  # most images have no missing cells
 
         return valid_of_form(prepare(replace(image, valid=None), grey, keep_alpha, threads), image, grey=grey)
+    if image.premultiplied and not keep_alpha:
+        image = replace(image, pixels=np.ascontiguousarray(image.colours), alpha=False, premultiplied=False)
+    elif image.premultiplied and grey:
+        image = with_straight_colours(image)
     pixels, alpha = image.pixels, image.alpha
     if image.luma is not None:
         return replace(image, pixels=image.luma if grey else pixels, luma=None)
@@ -94,6 +99,15 @@ def prepare(image: Raster, grey: bool, keep_alpha: bool, threads: int | None) ->
     if alpha and not keep_alpha:
         return replace(image, pixels=_over_black(pixels), alpha=False)
     return image
+
+
+def with_straight_colours(image: Raster) -> Raster:
+    """`image` with colours that are not multiplied by alpha."""
+    if not image.premultiplied:
+        return image
+    pixels = straight(image.pixels, max_value_of(image.pixels.dtype))
+    pixels = np.rint(pixels) if image.pixels.dtype.kind == "u" else pixels
+    return replace(image, pixels=pixels.astype(image.pixels.dtype), premultiplied=False)
 
 
 def _over_black(pixels: Array) -> Array:
@@ -116,7 +130,7 @@ def _blocks(pixels: Array) -> Iterator[slice]:
 def _filtered(prepared: _Prepared, step: Filter, plan: MapPlan, floats: bool, threads: int | None) -> Raster:
     image = prepared.get(alpha=step.keeps_alpha(plan))
     if image.valid is None:
-        return replace(image, pixels=filter_whole(_filter_arguments(image, step, plan, floats), threads))
+        return replace(image, pixels=filter_whole(_filter_arguments(image, step, plan, floats), threads), premultiplied=False)
     from imgconv.filters.missing import filter_missing
 
     pixels, valid = filter_missing(image.valid, step.rule, _filter_arguments(image, step, plan, floats), threads)
@@ -125,7 +139,7 @@ def _filtered(prepared: _Prepared, step: Filter, plan: MapPlan, floats: bool, th
 
 def image_filter(image: Raster, step: Filter, plan: MapPlan, floats: bool, part: Part | None = None) -> ImageFilter:
     """The filter of one map on an image that is prepared for it."""
-    return ImageFilter(*_filter_arguments(image, step, plan, floats), part)
+    return ImageFilter(*_filter_arguments(image, step, plan, floats), part=part)
 
 
 def _filter_arguments(image: Raster, step: Filter, plan: MapPlan, floats: bool) -> FilterArguments:
@@ -139,6 +153,7 @@ def _filter_arguments(image: Raster, step: Filter, plan: MapPlan, floats: bool) 
         Combination(CombineMode(plan.combine), plan.subspace),
         step.alpha_rule(plan) if image.alpha else "none",
         step.flip,
+        image.premultiplied,
     )
 
 
@@ -202,7 +217,7 @@ def postprocessed(result: Raster, original: Raster, recipe: Recipe) -> Raster:
         np.subtract(highest, colours, out=colours)
     if not postprocess.overlay:
         return result
-    return _overlaid(result, prepare(original, False, AlphaRule(recipe.step.alpha).in_colour, None), max_value)
+    return _overlaid(result, prepare(with_straight_colours(original), False, AlphaRule(recipe.step.alpha).in_colour, None), max_value)
 
 
 def _overlaid(result: Raster, original: Raster, max_value: float) -> Raster:

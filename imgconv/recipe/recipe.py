@@ -8,7 +8,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from imgconv.errors import DoesNotFit, UsageError
-from imgconv.modes import AlphaRule
+from imgconv.modes import AlphaRule, PaddingMode
 from imgconv.recipe.references import plan_maps
 from imgconv.recipe.shape import Shape, once_per_shape
 from imgconv.recipe.steps import ARRAY_FORMATS, Canny, Filter, Pool, changed
@@ -152,6 +152,12 @@ class Recipe:
         if not self.step.grey:
             return "no"
         return "also" if self.postprocess.overlay else "only"
+
+    @property
+    def premultiplied(self) -> bool:
+        """Whether colours that are multiplied by alpha may stay so: those of a filter that no missing cell and no padded level concerns."""
+        step = self.step
+        return isinstance(step, Filter) and self.missing_data.is_default and PaddingMode.of(step.padding_mode)[1] == 0
 
     def gives_floats(self, format: str) -> bool:
         """Whether an output in `format` holds unrounded float maps rather than pixels, as arrays always do."""

@@ -1,0 +1,114 @@
+"""Premultiplied TIFF files: results are rounded once, from what the file stores, as a whole and by bands."""
+
+import numpy as np
+import pytest
+from command import imgconv as command
+from image_files import read, tiff
+
+from imgconv.images import Raster, Request, open_frames
+from imgconv.process import process
+from imgconv.recipe import filter_recipe
+
+HEIGHT, WIDTH = 23, 31
+LEVELS = {"uint8": 255, "uint16": 65535, "float32": 1}
+
+
+def stored(dtype, channels):
+    """Pixels whose colours are at most their alpha: clear, nearly clear and opaque ones."""
+    generator, most = np.random.default_rng(channels), LEVELS[dtype]
+    alpha = generator.random((HEIGHT, WIDTH, 1)) * most
+    alpha[generator.random((HEIGHT, WIDTH)) < 0.2] = 0
+    alpha[:6] = np.minimum(alpha[:6], 3)
+    alpha[-6:] = most
+    pixels = np.concatenate([generator.random((HEIGHT, WIDTH, channels)) * alpha, alpha], axis=2)
+    return (np.rint(pixels) if most > 1 else pixels).astype(dtype)
+
+
+def premultiplied_file(pixels):
+    photometric = "rgb" if pixels.shape[2] == 4 else "minisblack"
+    return tiff(pixels, photometric=photometric, extrasamples=["assocalpha"], rowsperstrip=5)
+
+
+def sums(values, taps):
+    """Correlation with taps (3, 3), the edge repeated."""
+    padded = np.pad(values.astype(np.float64), ((1, 1), (1, 1), (0, 0)), mode="edge")
+    return sum(taps[u][v] * padded[u : u + HEIGHT, v : v + WIDTH] for u in range(3) for v in range(3))
+
+
+def straight(pixels, most):
+    values = pixels.astype(np.float64)
+    return np.divide(values[..., :-1] * most, values[..., -1:], out=np.zeros(values[..., :-1].shape), where=values[..., -1:] > 0)
+
+
+def light(levels):
+    return np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
+
+
+def levels(light):
+    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+
+
+def result(pixels, kernel, **options):
+    with open_frames(premultiplied_file(pixels), Request(premultiplied=True)) as opened:
+        (frame,) = opened
+    assert frame.premultiplied
+    return process(frame, filter_recipe([kernel], **options))[0].image.pixels
+
+
+def same(found, expected):
+    if found.dtype.kind == "u":
+        np.testing.assert_array_equal(found, np.rint(np.clip(expected, 0, np.iinfo(found.dtype).max)))
+    else:
+        np.testing.assert_allclose(found, expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("dtype", LEVELS)
+def test_results_are_rounded_once(dtype, channels):
+    pixels, most = stored(dtype, channels), LEVELS[dtype]
+    colours, alpha, box = pixels[..., :-1], pixels[..., -1:], [[1, 1, 1]] * 3
+    total = sums(alpha, box)
+    blurred = np.divide(sums(colours, box) * most, total, out=np.zeros(colours.shape), where=total > 0)
+    same(result(pixels, "box:size=3"), np.concatenate([blurred, total / 9], axis=2))
+    same(result(pixels, "box:size=3", alpha="drop"), sums(colours, box) / 9)
+    same(result(pixels, "box:size=3", alpha="keep"), np.concatenate([sums(straight(pixels, most), box) / 9, alpha], axis=2))
+    difference = np.abs(sums(straight(pixels, most), [[0, -1, 0], [-1, 4, -1], [0, -1, 0]]))
+    same(result(pixels, "laplacian4", range="abs"), np.concatenate([difference, alpha], axis=2))
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+def test_linear_light_is_rounded_once(dtype):
+    pixels, most = stored(dtype, 3), LEVELS[dtype]
+    alpha, box = pixels[..., -1:], [[1, 1, 1]] * 3
+    total = sums(alpha, box)
+    weighted = sums(light(straight(pixels, most) / most) * alpha, box)
+    blurred = levels(np.divide(weighted, total, out=np.zeros(weighted.shape), where=total > 0)) * most
+    same(result(pixels, "box:size=3", linear=True), np.concatenate([blurred, total / 9], axis=2))
+
+
+def test_without_the_request_colours_are_straight():
+    pixels = stored("uint8", 3)
+    for frame in (read(premultiplied_file(pixels))[1][0], Raster(pixels, alpha=True)):
+        assert not frame.premultiplied
+    np.testing.assert_array_equal(read(premultiplied_file(pixels))[1][0].colours, np.rint(straight(pixels, 255)))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["filter", "-k", "box:size=3"],
+        ["filter", "-k", "laplacian4", "--range", "abs"],
+        ["filter", "-k", "box:size=3", "--linear", "--region", "3,4,200x250"],
+        ["filter", "-k", "box:size=3", "--padding-mode", "constant:9"],
+        ["edge", "--alpha", "keep"],
+        ["edge", "--overlay"],
+        ["pool"],
+    ],
+    ids=" ".join,
+)
+def test_bands_have_the_bytes_of_the_whole(tmp_path, words):
+    (tmp_path / "a.tif").write_bytes(premultiplied_file(np.tile(stored("uint8", 3), (13, 9, 1))))
+    for name, options in {"whole": [], "bands": ["--memory", "1M"]}.items():
+        finished = command(words[0], tmp_path / "a.tif", *words[1:], *options, "-o", tmp_path / f"{name}.tif")
+        assert finished.code == 0, finished.err
+    assert (tmp_path / "whole.tif").read_bytes() == (tmp_path / "bands.tif").read_bytes()
