@@ -6,7 +6,7 @@ The parameters that select an operation are those of `imgconv.recipe.selection.S
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -200,6 +200,7 @@ def explain(
         selected = _selected(locals())
         with named(image):
             request = _request(selected.luma, max_pixels, salvage, axes)
+            request = replace(request, premultiplied=selected.premultiplied and animate is None and alpha != NO_ALPHA)
             raster, frames, _ = open_image(image, request, bands=alpha == NO_ALPHA, masked=True)
             source = _source(image, raster)
             explanation = explained(raster, selected, _pixel(at), source=source, frames=frames, matrix=matrix)

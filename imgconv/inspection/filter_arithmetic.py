@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.arrays import Array
+from imgconv.filters.alpha import straight
 from imgconv.filters.color import from_linear, level_scale, max_value_of, to_linear
 from imgconv.filters.missing import is_zero_sum
 from imgconv.filters.output_range import Combination, combine, finite_extremes
@@ -42,6 +43,8 @@ class FilterArithmetic:
         self.input = filter_input(image, grey=step.grey, alpha=step.keeps_alpha(plan))
         self.dtype = self.input.pixels.dtype
         self.max_value = max_value_of(self.dtype)
+        is_stored = image.premultiplied and self.input.alpha and not step.grey
+        self.pixels = straight(image.pixels, self.max_value) if is_stored else self.input.pixels
         self.range = Range(step.range or plan.range)
         self.rounded = self.dtype.kind == "u" and not self.range.floats
         self.filters_alpha = self.input.alpha and step.alpha_rule(plan) == "filter"
@@ -60,7 +63,7 @@ class FilterArithmetic:
     def _patch(self, kernel: Kernel) -> Patch:
         window = self.step.window(self.plan)
         pads = pads_of(kernel, window, self.input.size, flip=self.step.flip)
-        patch = filter_patch(self.input.pixels, window, pads, Border.of(self.step.padding_mode), self.at)
+        patch = filter_patch(self.pixels, window, pads, Border.of(self.step.padding_mode), self.at)
         return replace(patch, values=self._premultiplied(self._linear(patch.values)))
 
     def _known(self, kernel: Kernel, valid: NDArray[np.uint8]) -> NDArray[np.bool_]:

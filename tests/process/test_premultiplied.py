@@ -6,6 +6,7 @@ from command import imgconv as command
 from image_files import read, tiff
 
 from imgconv.images import Raster, Request, open_frames
+from imgconv.inspection.arithmetic import explain
 from imgconv.process import process
 from imgconv.recipe import filter_recipe
 
@@ -84,6 +85,16 @@ def test_linear_light_is_rounded_once(dtype):
     weighted = sums(light(straight(pixels, most) / most) * alpha, box)
     blurred = levels(np.divide(weighted, total, out=np.zeros(weighted.shape), where=total > 0)) * most
     same(result(pixels, "box:size=3", linear=True), np.concatenate([blurred, total / 9], axis=2))
+
+
+@pytest.mark.parametrize("options", [{}, {"linear": True}, {"alpha": "keep"}, {"alpha": "drop"}, {"grey": True, "alpha": "keep"}], ids=str)
+def test_explanations_end_in_the_pixels_that_are_written(options):
+    pixels, recipe = stored("uint8", 3), filter_recipe(["box:size=3"], **options)
+    with open_frames(premultiplied_file(pixels), Request(premultiplied=True)) as opened:
+        (frame,) = opened
+    for row, column in zip(range(1, HEIGHT), range(2, WIDTH), strict=False):
+        for channel in explain(frame, recipe, (column, row)).maps[0].channels:
+            assert channel.agrees
 
 
 def test_without_the_request_colours_are_straight():
