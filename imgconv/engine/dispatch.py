@@ -11,6 +11,7 @@ LayerAlgorithm = Literal["tiles", "product"]
 
 BLOCK_CELLS = 2**17  # half a megabyte of float32: a block stays in a core's second-level cache
 SMALL_BLOCK = 2**14  # cells below which a block takes longer to describe than it is worth
+SMALL_GROUP = 64  # channels times outputs, whose weights are few
 MOST_PHASES = 4  # of strides, each a correlation of its own
 BLOCK_WORK = 2**23  # multiply-adds that are worth handing to another thread: a tenth to a fifth of a millisecond
 MOST_ROW_TAPS = 1024  # whose sum in float32 is taken at once
@@ -79,10 +80,11 @@ def takes_tiles(size: LayerSize, phases: int) -> bool:
     """Whether the adjoint in the input is computed by tiles, a stride phase at a time, and not by products of patches that are added.
 
     The weights are rearranged for it, which takes longer than their products with a few cells: 8 images of 512 channels at 7x7 take 22 ms
-    by tiles and 25 by products, one image 4.6 and 4.4; with a stride of 2, 8 images of 512 to 256 channels at 8x8 take 32 and 28 (Zen 4,
-    2026-11).
+    by tiles and 25 by products, one image 4.6 and 4.4; with a stride of 2, 8 images of 512 to 256 channels at 8x8 take 32 and 28. Groups of
+    a few weights make products of their own: 4 images of 256 at 28x28 take 2.8 ms by tiles with a stride of 2, and 8.5 (Zen 4, 2026-11).
     """
-    return phases <= MOST_PHASES and size.images * size.rows * size.row_stride >= (384 if phases == 1 else 2 * LEAST_POSITIONS)
+    least = 0 if size.group_channels * size.group_outputs <= SMALL_GROUP else 384 if phases == 1 else 2 * LEAST_POSITIONS
+    return phases <= MOST_PHASES and size.images * size.rows * size.row_stride >= least
 
 
 def takes_tiles_of_channels(size: LayerSize) -> bool:
