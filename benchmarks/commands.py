@@ -43,7 +43,7 @@ def lines(folder: Path) -> Iterator[Line]:
     big, small, out = photo(folder / "big.jpg", (4000, 3000)), photo(folder / "small.jpg", (800, 600)), folder / "out.png"
     bare = [sys.executable, "-c", BARE] if peer("cv2") else None
     yield Line("12-megapixel JPEG to edges in PNG", "bare OpenCV script", 1 / 1.15, edge(big, out), process(bare, big, out))
-    yield Line("800x600 JPEG to edges in PNG", "bare OpenCV script", 1 / 1.9, edge(small, out), process(bare, small, out))
+    yield Line("800x600 JPEG to edges in PNG", "bare OpenCV script", 1 / 1.6, edge(small, out), process(bare, small, out))
     yield Line(
         "800x600 JPEG to edges in PNG", "python -c 'import numba'", 1.0, edge(small, out), process([sys.executable, "-c", "import numba"])
     )
