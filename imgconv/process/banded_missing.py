@@ -12,7 +12,7 @@ from imgconv.process.banded_maps import BandedMaps, Rows, Whole, rows_of
 from imgconv.process.image import process
 from imgconv.process.maps import Map
 from imgconv.process.mask_file import MaskFile
-from imgconv.process.missing import all_valid, held_as, located
+from imgconv.process.missing import all_valid, declared_of, held_as, located
 from imgconv.recipe import DECLARED, Filter, Network, Pool
 from imgconv.window import cut
 
@@ -89,8 +89,10 @@ class _Cut(BandedMaps):
 
     def _declaring(self, result: Map) -> Map:
         """A result of the plain map, with the value of missing cells."""
-        metadata = replace(result.image.metadata, nodata=self._declared)
-        return replace(result, image=replace(result.image, metadata=metadata))
+        image = replace(result.image, metadata=replace(result.image.metadata, nodata=self._declared))
+        if self.missing:
+            image = replace(image, metadata=replace(image.metadata, nodata=declared_of(image)))
+        return replace(result, image=image)
 
     def _located(self, held: Raster, begin: int, rows: Rows) -> Raster:
         data = self._recipe.missing_data

@@ -89,10 +89,11 @@ def valid_of_form(form: Raster, image: Raster, *, grey: bool) -> Raster:
 def marked(result: Raster, valid: Valid | None, threads: int | None = None) -> Raster:
     """`result`, whose pixels are changed, with the declared value in missing cells; without one NaN in floats, and 0 in levels.
 
-    `transparent` hides those.
+    `transparent` hides those. `valid` is None for an image without missing cells.
     """
     if valid is None:
         return result
+    result = replace(result, metadata=replace(result.metadata, nodata=declared_of(result)))
     whole = valid.shape[2] != result.channels  # drawn over the image, in other channels
     valid = for_channels(all_of(valid), result.pixels.shape[2]) if whole else valid
     if valid.min():
@@ -103,8 +104,17 @@ def marked(result: Raster, valid: Valid | None, threads: int | None = None) -> R
         value = np.nan if result.pixels.dtype.kind == "f" else 0
     without_missing(result.pixels, valid, value, target=result.pixels, threads=threads)
     if result.alpha:
-        result.pixels[..., -1] *= valid[..., -1]
+        np.copyto(result.pixels[..., -1], 0, where=valid[..., -1] == 0)
     return replace(result, valid=valid)
+
+
+def declared_of(result: Raster) -> float | None:
+    """The value that a result of an image with missing cells declares: that of the image; without one NaN in floats.
+
+    The next command would take a NaN that no file declares for a number, and spread it.
+    """
+    declared = result.metadata.nodata
+    return np.nan if declared is None and result.pixels.dtype.kind == "f" else declared
 
 
 def all_valid(image: Raster) -> Raster:

@@ -132,3 +132,16 @@ def test_a_mask_is_never_overwritten(photo, tmp_path):
     before = mask.read_bytes()
     refused(2, "filter", file, "-k", "box:size=3", "--mask", mask, "-o", mask)
     assert mask.read_bytes() == before
+
+
+@pytest.mark.parametrize("memory", ["256M", "1M"])
+def test_a_float_result_declares_its_missing_cells_for_the_next_command(tmp_path, memory):
+    values = np.random.default_rng(8).random((600, 700), np.float32)
+    imwrite(tmp_path / "a.tif", values)
+    known = np.ones(values.shape, np.uint8)
+    known[200:230, 300:340] = 0
+    Image.fromarray(known).save(tmp_path / "m.png")
+    done("filter", tmp_path / "a.tif", "-k", "box:size=3", "--mask", tmp_path / "m.png", "-o", tmp_path / "b.tif", "--memory", memory)
+    finished = done("filter", tmp_path / "b.tif", "-k", "box:size=9", "-o", tmp_path / "c.tif", "--json")
+    assert json.loads(finished.out)["missing"] == {"before": 1200, "after": 1200}
+    assert np.isnan(imread(tmp_path / "c.tif")).sum() == 1200
