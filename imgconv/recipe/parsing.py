@@ -192,7 +192,8 @@ def _names(options: Sequence[str], words: list[str]) -> list[tuple[str, str | li
 
 def _refuse_sizes(words: list[str]) -> None:
     """Raise UsageError for whole numbers as torch.nn.Conv2d takes them, such as 64 outputs of 7x7: a step has weights."""
-    if len(words) < 4 and all(re.fullmatch(r"[1-9]\d*", word) for word in words) and (len(words) < 3 or words[0] != words[2]):
+    are_sizes = len(words) < 4 and all(re.fullmatch(r"[1-9]\d*(?:[xX][1-9]\d*)*", word) for word in words)
+    if are_sizes and (len(words) < 3 or words[0] != words[2] or not "".join(words).isdigit()):
         numbers = " ".join(words)
         raise UsageError(
             f"sizes such as {numbers} are not weights; name a file of them, as in conv net.npz:conv1, "

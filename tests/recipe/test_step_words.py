@@ -85,6 +85,8 @@ def test_matrices_of_steps(text, taps):
         ("conv", "no kernel is given"),
         ("conv 64 7 stride=2 padding=3", "64 7 are not weights"),
         ("conv 64", "64 are not weights"),
+        ("conv 64 7x7 stride=2", "64 7x7 are not weights"),
+        ("conv 64x3x7x7", "64x3x7x7 are not weights"),
         ("erode 3", "window '3' is a size; name a kernel such as square:size=3"),
         ("conv 3 64 7", "put a matrix into brackets, as in conv '[3 64 7]'"),
         ("conv sobel_x weights=w.npy", "both a kernel and weights"),
