@@ -6,6 +6,7 @@ it is made of patches that are added to it, so that a product of 0 and infinity 
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import product
 from math import prod
 from typing import Any
@@ -21,6 +22,7 @@ from imgconv.engine.dispatch import (
     algorithm,
     patch_block_size,
     patch_columns,
+    spreads,
     takes_planes,
     takes_tiles,
     takes_tiles_of_channels,
@@ -70,9 +72,12 @@ def correlate_input(
     where a weight is not finite, it must not meet the padding of that correlation.
     """
     channels = layout.shape[1]
+    is_finite = tiles_work() and bool(np.isfinite(weight).all())
+    if is_finite and output.size and spreads(channels // groups, layout.window.stride):
+        output, layout = _spread(output, layout)
     shift = np.zeros(channels, dtype) if bias is None else bias.astype(dtype)
     fits = takes_tiles(layer_size(layout, groups, len(weight)), prod(layout.window.stride))
-    if not (fits and tiles_work() and np.isfinite(weight).all()):
+    if not (fits and is_finite):
         return _add_windows(output, weight, layout, groups, dtype) + shift[:, None, None]
     result = np.empty(layout.shape, dtype)
     (outputs, group_channels, *kernel_size), group_outputs = weight.shape, weight.shape[0] // groups
@@ -88,6 +93,15 @@ def correlate_input(
         else:
             part[...] = shift[:, None, None]
     return result
+
+
+def _spread(output: AnyArray, layout: Layout) -> tuple[AnyArray, Layout]:
+    """The output of windows at a stride of 1, zero where the layout has no window, and the layout with these windows."""
+    stride = layout.window.stride
+    windows = tuple((count - 1) * step + 1 for count, step in zip(output.shape[2:], stride, strict=True))
+    spread = np.zeros((*output.shape[:2], *windows), output.dtype)
+    spread[:, :, :: stride[0], :: stride[1]] = output
+    return spread, replace(layout, window=replace(layout.window, stride=(1, 1), around=layout.pads), windows=windows)
 
 
 def _swapped(weights: NDArray[Any], taps: NDArray[np.int64]) -> NDArray[Any]:

@@ -90,6 +90,7 @@ LARGE = [  # input, weight and options of gradients that are computed by tiles
     ((5, 6, 21, 38), (9, 2, 3, 4), {"stride": (2, 3), "dilation": (1, 2), "groups": 3, "padding": (1, 5)}),
     ((2, 1, 300, 1100), (1, 1, 2, 1), {}),
     ((3, 40, 9, 8), (2, 40, 3, 3), {"stride": 2}),
+    ((2, 24, 33, 30), (48, 1, 5, 3), {"stride": (2, 3), "dilation": (2, 1), "groups": 24, "padding": (2, 1)}),
 ]
 
 
@@ -102,6 +103,7 @@ def test_tiles_give_the_gradients_of_products_whatever_the_threads(monkeypatch, 
         monkeypatch.setattr(tiles, "default_threads", lambda threads=threads: threads)
         results.append((gradients.conv2d_input(shape, w, grad, **options), gradients.conv2d_weight(x, weight, grad, **options)))
     monkeypatch.setattr(correlation, "takes_tiles", lambda size, phases: False)
+    monkeypatch.setattr(correlation, "spreads", lambda channels, stride: False)
     for name in ("takes_tiles_of_channels", "takes_planes"):
         monkeypatch.setattr(correlation, name, lambda size: False)
     results.append((gradients.conv2d_input(shape, w, grad, **options), gradients.conv2d_weight(x, weight, grad, **options)))
@@ -110,11 +112,15 @@ def test_tiles_give_the_gradients_of_products_whatever_the_threads(monkeypatch, 
         np.testing.assert_array_equal(second, results[0][1])
 
 
-def test_an_infinite_weight_meets_no_padding_in_the_gradient_of_many_cells():
+def test_an_infinite_weight_meets_only_its_own_cells_in_the_gradient_of_many():
     weight, grad = np.ones((1, 1, 3, 3), np.float32), np.ones((1, 1, 40, 40), np.float32)
     weight[0, 0, 0, 0] = np.inf
-    result = gradients.conv2d_input((1, 1, 42, 42), weight, grad)[0, 0]
-    assert np.isinf(result[:40, :40]).all() and np.isfinite(result[40:]).all() and np.isfinite(result[:, 40:]).all()
+    for stride in (1, 2):  # with 2, zeros between the outputs would meet it
+        expected = np.zeros((39 * stride + 3,) * 2, bool)
+        expected[: 40 * stride : stride, : 40 * stride : stride] = True
+        result = gradients.conv2d_input((1, 1, *expected.shape), weight, grad, stride=stride)[0, 0]
+        np.testing.assert_array_equal(np.isinf(result), expected)
+        assert not np.isnan(result).any()
 
 
 @pytest.mark.parametrize("value", [np.inf, np.nan])
