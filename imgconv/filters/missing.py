@@ -30,22 +30,38 @@ SHARE_ROUNDING = 1e-6
 Valid = NDArray[np.uint8]
 
 
-def filter_missing(valid: Valid, rule: MissingRule, arguments: FilterArguments, threads: int | None = None) -> tuple[Array, Valid]:
+def filter_missing(
+    valid: Valid, rule: MissingRule, arguments: FilterArguments, threads: int | None = None, extremes: tuple[float, float] | None = None
+) -> tuple[Array, Valid]:
     """One map as `filter_image` makes it, and its valid cells (h_out, w_out, C), 1 for valid and 0 for missing.
 
     `valid` (H, W, C) are those of the pixels, whose missing cells hold 0. Padded cells are missing where they repeat a missing cell; those
     of `zeros` and `constant` are valid. A combined map is missing where one of its maps is. The values of missing results are arbitrary.
+    Range `minmax` stretches from the lowest to the highest valid value, or those of `extremes`.
     """
 
     def of_strip(strip: FilterArguments, columns: slice) -> tuple[Array, ...]:
-        return _filtered(np.ascontiguousarray(valid[:, columns]), rule, strip, threads)
+        return run(np.ascontiguousarray(valid[:, columns]), strip)
+
+    def run(valid: Valid, arguments: FilterArguments) -> tuple[Array, Valid]:
+        filter, valid_out = _prepared(valid, rule, arguments, threads)
+        return filter.run(threads, extremes), valid_out
 
     parts = in_strips(arguments, of_strip)
-    return (parts[0], parts[1]) if parts else _filtered(valid, rule, arguments, threads)
+    return (parts[0], parts[1]) if parts else run(valid, arguments)
 
 
-def _filtered(valid: Valid, rule: MissingRule, arguments: FilterArguments, threads: int | None) -> tuple[Array, Valid]:
-    """The results of `filter_missing`, with scratch for whole rows."""
+def measure_missing(
+    valid: Valid, rule: MissingRule, arguments: FilterArguments, rows: slice, threads: int | None = None
+) -> tuple[float, float] | None:
+    """The lowest and highest valid value of some rows of a map, for range `minmax`; None without one."""
+    filter, valid_out = _prepared(valid, rule, arguments, threads)
+    valid_out[: rows.start] = valid_out[rows.stop :] = 0
+    return filter.measured(threads)
+
+
+def _prepared(valid: Valid, rule: MissingRule, arguments: FilterArguments, threads: int | None) -> tuple[ImageFilter, Valid]:
+    """The filter of `filter_missing`, and the valid cells of its map."""
     pixels, kernels, window, border, output, _, alpha, flip, _ = arguments
     valid_out = _under_anchor(valid, kernels[0], window, rule.mode, flip=flip)
     dtype, placed = summed_dtype(pixels.dtype, linear=output.linear, premultiplied=alpha == "filter"), Placed(window, border, flip)
@@ -61,7 +77,7 @@ def _filtered(valid: Valid, rule: MissingRule, arguments: FilterArguments, threa
             footprints[place] = footprints.get(place, 0) + np.where(whole, 1, kernel.taps != 0)
     for (_, anchor), taps in footprints.items():
         _remove_touched(valid, PlainKernel((taps > 0).astype(np.float64), anchor), placed, valid_out, threads)
-    return ImageFilter(*arguments, missing=MissingCells(normalisers, valid_out)).run(threads), valid_out
+    return ImageFilter(*arguments, missing=MissingCells(normalisers, valid_out)), valid_out
 
 
 def correlate_missing(maps: Array, taps: Taps, window: Window, padding_mode: str | tuple[str, float], rule: MissingRule) -> Array:

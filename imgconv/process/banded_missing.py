@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
 from typing import Any
 
 from imgconv.errors import DoesNotFit
 from imgconv.filters.weights import pads_of
 from imgconv.images import Raster
 from imgconv.modes import PaddingMode
-from imgconv.process.banded_maps import BandedMaps, Rows, Whole, rows_of
-from imgconv.process.image import process
+from imgconv.process.banded_maps import BandedMaps, Rows, Whole, rows_of, united
+from imgconv.process.image import extremes_of, process
 from imgconv.process.maps import Map
 from imgconv.process.mask_file import MaskFile
 from imgconv.process.missing import all_valid, declared_of, held_as, located
@@ -26,8 +27,6 @@ def with_missing(whole: Whole, plain: list[BandedMaps]) -> list[BandedMaps]:
     step, data = recipe.step, recipe.missing_data
     if isinstance(step, Filter) and PaddingMode.of(step.padding_mode)[0] is PaddingMode.circular:
         raise DoesNotFit("a circular border and missing cells need both ends of the image")
-    if isinstance(step, Filter) and any(each.measured for each in plain):
-        raise DoesNotFit("the range minmax of an image with missing cells needs all of them")
     declared = data.value(whole.image.metadata.nodata)
     is_marked = whole.floats or dtype.kind == "f" or (declared is not None and held_as(declared, dtype) is not None)
     if data.mask is not None and data.mask.shape[:2] != whole.size:
@@ -112,17 +111,39 @@ class _CutMap(_Cut):
         if isinstance(step, Filter):
             pads += [pads_of(kernel, window, size, flip=step.flip)[0] for kernel in step.maps[0].kernels]
         self._least = max(map(max, pads)) + 1
+        self._extremes: tuple[float, float] | None = None
 
     def rows(self, band: Rows) -> Rows:
         begin, end = self._plain.rows(band)
         return cut(begin, end, self._size[0], self._stride, self._least)
 
+    def measure(self, held: Raster, begin: int, band: Rows) -> None:
+        super().measure(held, begin, band)
+        step, rows = self._recipe.step, self.rows(band)
+        if self._plain.measured and isinstance(step, Filter):
+            image = all_valid(self._located(held, begin, rows))
+            self._extremes = united(self._extremes, extremes_of(image, step, step.maps[0], self._floats, self._part(rows, band)))
+
+    @property
+    def measurements(self) -> tuple[int, bool, Any]:
+        missing, has_missing_results, plain = super().measurements
+        return missing, has_missing_results, (plain, self._extremes)
+
+    def use_measurements(self, parts: Sequence[Any]) -> None:
+        super().use_measurements([(missing, has, plain) for missing, has, (plain, _) in parts])
+        self._extremes = reduce(united, (extremes for _, _, (_, extremes) in parts))
+
+    def _part(self, rows: Rows, band: Rows) -> slice:
+        """Which of the results of some input rows are those of a band."""
+        first = rows[0] // self._stride
+        return slice(band[0] - first, band[1] - first)
+
     def _results(self, held: Raster, begin: int, band: Rows) -> list[Map]:
         rows = self.rows(band)
         (whole,) = self._plain.maps(held, begin, (band[0], band[0] + 1))  # the metadata of the whole map
-        (result,) = process(all_valid(self._located(held, begin, rows)), replace(self._recipe, missing_data=DECLARED), floats=self._floats)
-        first = rows[0] // self._stride
-        part = slice(band[0] - first, band[1] - first)
+        image, recipe = all_valid(self._located(held, begin, rows)), replace(self._recipe, missing_data=DECLARED)
+        (result,) = process(image, recipe, floats=self._floats, extremes=self._extremes)
+        part = self._part(rows, band)
         valid = None if result.image.valid is None else result.image.valid[part]
         metadata = self._declaring(whole).image.metadata
         return [replace(result, image=replace(result.image, pixels=result.image.pixels[part], valid=valid, metadata=metadata))]

@@ -23,8 +23,13 @@ BLOCK = 1 << 14  # pixels
 OVERLAY_COLOUR = (1.0, 0.0, 0.0)  # red is rare in photographs and visible on dark and light
 
 
-def process(image: Raster, recipe: Recipe, *, floats: bool = False, threads: int | None = None) -> list[Map]:
-    """The maps of `image` by `recipe`, in the image's depth, or with `floats` as unrounded floats (with range `raw` by default)."""
+def process(
+    image: Raster, recipe: Recipe, *, floats: bool = False, threads: int | None = None, extremes: tuple[float, float] | None = None
+) -> list[Map]:
+    """The maps of `image` by `recipe`, in the image's depth, or with `floats` as unrounded floats (with range `raw` by default).
+
+    `extremes` are those of the whole map with missing cells that `image` is a part of, for range `minmax`.
+    """
     traced = recipe.trace(shape_of(image))
     step = recipe.step
     if image.metadata.nodata is not None or not recipe.missing_data.is_default:
@@ -33,7 +38,7 @@ def process(image: Raster, recipe: Recipe, *, floats: bool = False, threads: int
         image = located(image, recipe.missing_data, threads)
     if isinstance(step, Filter):
         prepared = _Prepared(image, step.grey, threads)
-        results = [_filtered(prepared, step, plan, floats, threads) for plan in step.maps]
+        results = [_filtered(prepared, step, plan, floats, threads, extremes) for plan in step.maps]
         samplings = [sampling_of(step, plan, image.size) for plan in step.maps]
     elif isinstance(step, Pool):
         results = [pooled(image, step, floats, threads)]
@@ -127,14 +132,25 @@ def _blocks(pixels: Array) -> Iterator[slice]:
     return (slice(first, first + step) for first in range(0, len(pixels), step))
 
 
-def _filtered(prepared: _Prepared, step: Filter, plan: MapPlan, floats: bool, threads: int | None) -> Raster:
+def _filtered(
+    prepared: _Prepared, step: Filter, plan: MapPlan, floats: bool, threads: int | None, extremes: tuple[float, float] | None
+) -> Raster:
     image = prepared.get(alpha=step.keeps_alpha(plan))
     if image.valid is None:
         return replace(image, pixels=filter_whole(_filter_arguments(image, step, plan, floats), threads), premultiplied=False)
     from imgconv.filters.missing import filter_missing
 
-    pixels, valid = filter_missing(image.valid, step.rule, _filter_arguments(image, step, plan, floats), threads)
+    pixels, valid = filter_missing(image.valid, step.rule, _filter_arguments(image, step, plan, floats), threads, extremes)
     return replace(image, pixels=pixels, valid=valid)
+
+
+def extremes_of(image: Raster, step: Filter, plan: MapPlan, floats: bool, rows: slice) -> tuple[float, float] | None:
+    """The lowest and highest valid value of some rows of the map of an image with missing cells; None without one."""
+    from imgconv.filters.missing import measure_missing
+
+    prepared = prepare(image, step.grey, step.keeps_alpha(plan), None)
+    assert prepared.valid is not None
+    return measure_missing(prepared.valid, step.rule, _filter_arguments(prepared, step, plan, floats), rows)
 
 
 def image_filter(image: Raster, step: Filter, plan: MapPlan, floats: bool, part: Part | None = None) -> ImageFilter:

@@ -149,6 +149,8 @@ def test_every_command(inputs, tmp_path, command):
         "filter -k box --nodata 77 --mask {}/mask.png",
         "filter -k gaussian:sigma=1 --mask {}/mask.png",
         "edge --mask {}/mask.png --stride 2",
+        "filter -k disk:radius=18 --range minmax --nodata 77 --stride 2 --missing fill",
+        "edge -k gabor -k sobel --range minmax --mask {}/mask.png",
         "pool --size 3 --mode median --mask {}/mask.png --missing propagate",
         "run -s 'conv gaussian:sigma=1 padding=same padding_mode=reflect stride=2' -s 'max_pool 3' --nodata 77 --min-valid 0.6",
         "run -s 'conv sobel_x padding=1' -s abs -s 'erode cross' --range minmax --mask {}/mask.png --missing fill",

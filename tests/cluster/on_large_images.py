@@ -21,7 +21,7 @@ SIZE = (1200, 700)
 COMMANDS = [
     "filter -k gaussian:sigma=3 --pyramid --tile 128",
     "edge -k sobel --range minmax --tile 100",
-    "filter -k box --stride 3 --nodata 77 --tile 64",
+    "filter -k box --stride 3 --range minmax --nodata 77 --tile 64",
     "filter -k box -k sobel_x --range raw --tile 64 --zarr-format 2",
     "run -s grey -s 'conv laplacian8 padding=1' -s 'max_pool 3' --range minmax --tile 50",
 ]
