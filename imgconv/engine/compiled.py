@@ -5,7 +5,6 @@ llvmlite, but not Numba.
 """
 
 import gc
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ import numpy as np
 
 from imgconv.engine import cache, fallback, forks
 from imgconv.engine.fallback import UNEXPECTED
+from imgconv.engine.settings import is_plain
 from imgconv.engine.signature import Signature
 from imgconv.errors import lacks_memory, reason
 
@@ -56,11 +56,6 @@ def prepare() -> None:
     if not is_plain():
         with suppress(RuntimeError):  # no further thread can start: the linker is imported when the first loop needs it
             threading.Thread(target=_import_linker, daemon=True).start()
-
-
-def is_plain() -> bool:
-    """Whether loops run as Python functions, because Numba is disabled."""
-    return os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 
 
 def warmup(jobs: Sequence[Callable[[], object]], progress: Callable[[int, int], object] | None = None) -> int:
@@ -125,9 +120,9 @@ class _Loop:
     def _load(self, signature: Signature) -> _Compiled:
         fingerprint = None
         try:
-            from imgconv.engine import compiler, llvm
+            from imgconv.engine import cache_key, llvm
 
-            fingerprint = compiler.fingerprint(self._source, self._constants, signature)
+            fingerprint = cache_key.fingerprint(self._source, self._constants, signature)
             body = cache.read(self._source.__name__, fingerprint)
             if body is not None:
                 return llvm.link(llvm.Code.unpack(body), self._source.__name__, len(signature))
@@ -140,7 +135,7 @@ class _Loop:
 
     def _compile(self, signature: Signature, fingerprint: bytes | None) -> _Compiled:
         """New object code, cached under `fingerprint`; Numba's own compiled function where there can be no object code."""
-        from imgconv.engine import compiler, llvm
+        from imgconv.engine import cache_key, compiler, llvm
 
         try:
             code = compiler.emit(self._function, signature)
@@ -151,10 +146,8 @@ class _Loop:
             dispatcher = compiler.dispatcher(self._function, signature)
             return lambda words, arguments: dispatcher(*arguments)
         if fingerprint is not None:
-            try:
-                fingerprint = compiler.fingerprint(
-                    self._source, self._constants, signature
-                )  # with the settings that Numba was imported with
+            try:  # with the settings that Numba was imported with
+                fingerprint = cache_key.fingerprint(self._source, self._constants, signature)
                 cache.write(self._source.__name__, fingerprint, code.pack())
             except OSError as error:
                 self._note(error)
@@ -209,7 +202,7 @@ def _instance(function: Function, constants: dict[str, int]) -> Function:
 
 def _import_linker() -> None:
     with forks.lock(), suppress(MemoryError, SystemError, *UNEXPECTED):  # a thread that needs a loop meets the same error, and reports it
-        from imgconv.engine import compiler, llvm  # noqa: F401
+        from imgconv.engine import cache_key, llvm  # noqa: F401
 
         llvm.target()
 

@@ -1,4 +1,4 @@
-"""Compile a plain Python loop to object code, and compute the key under which the code is cached.
+"""Compile a plain Python loop to object code.
 
 Numba compiles and optimises. Its function takes arrays spread out into (owner, parent, size, itemsize, data, shape..., strides...)
 after two slots, for a result and an error. An entry that takes the words of a call (see `llvm`) is put before it, everything else is
@@ -6,23 +6,17 @@ made private or removed, and LLVM emits the rest as object code. What this requi
 raised where it does not hold. Only this module, `settings` and `tiles` import Numba.
 """
 
-import hashlib
-import os
 import re
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
-import llvmlite
 import llvmlite.binding as llvm
 import numpy as np
 
 from imgconv.engine import settings
 from imgconv.engine.fallback import UnexpectedError
-from imgconv.engine.llvm import ARRAY_FIELDS, ENTRY, Code, host, link, target
+from imgconv.engine.llvm import ARRAY_FIELDS, ENTRY, Code, link, target
 from imgconv.engine.signature import ArrayType, Signature
 
 _ARRAY_FIELDS = ("meminfo", "parent", "nitems", "itemsize", "data", "shape", "strides")
@@ -244,47 +238,3 @@ def _c_name(declared: str) -> str:
     if name in _MATHS:
         return f"{name}f" if types and types[0].endswith("f32") else name
     return name if name in _MEMORY else ""
-
-
-def fingerprint(function: Callable[..., None], constants: Mapping[str, int], signature: Signature) -> bytes:
-    """The key of `function` (a loop, or with `constants` a template) compiled for `signature` on this machine.
-
-    It covers the source of the function's whole module and of this package's compiler, the versions of Numba and llvmlite, Numba's
-    settings, and the CPU. Computing it does not import Numba, whose import may change the settings. Raises OSError or AttributeError
-    where a source cannot be read.
-    """
-    name = f"{function.__module__}.{function.__qualname__}"
-    texts = (name, repr(sorted(constants.items())), repr(signature), _versions(), settings.described(), host(), repr(ARRAY_FIELDS))
-    digest = hashlib.blake2b(digest_size=32)
-    for part in (_source(function.__module__, function.__code__.co_filename), _compiler(), *(text.encode() for text in texts)):
-        digest.update(len(part).to_bytes(8, "little") + part)
-    return digest.digest()
-
-
-@cache
-def _source(module: str, file: str) -> bytes:
-    loader: Any = sys.modules[module].__loader__  # reads from a folder or from an archive
-    source: bytes = loader.get_data(file)
-    return source
-
-
-@cache
-def _compiler() -> bytes:
-    return b"".join(_source(__name__, str(Path(__file__).with_name(name))) for name in ("compiler.py", "tiles.py"))
-
-
-@cache
-def _versions() -> str:
-    return f"numba {_numba_version()}, llvmlite {llvmlite.__version__}"
-
-
-def _numba_version() -> str:
-    """The text of Numba's version file, since importlib.metadata takes 27 ms (2026-11); its version if the file is missing."""
-    spec = find_spec("numba")
-    for folder in (spec and spec.submodule_search_locations) or ():
-        file = Path(folder, "_version.py")
-        if os.path.isfile(file):
-            return file.read_text(encoding="utf-8")
-    from importlib.metadata import version
-
-    return version("numba")

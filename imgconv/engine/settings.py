@@ -26,6 +26,11 @@ NOWHERE = repr(os.path.join(os.devnull, "none"))  # noqa: PTH118  a path that ca
 _finders: list["_ConfigFinder"] = []
 
 
+def is_plain() -> bool:
+    """Whether loops run as Python functions, because Numba is disabled."""
+    return os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
+
+
 def ignore_working_folder() -> None:
     """Let `load_numba` read no settings from the working folder, which is a folder of images."""
     _finders.append(_ConfigFinder())

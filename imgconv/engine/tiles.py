@@ -15,8 +15,8 @@ import numpy as np
 
 from imgconv.engine import cache as files
 from imgconv.engine import fallback, forks, settings
-from imgconv.engine.compiled import is_plain
 from imgconv.engine.fallback import UNEXPECTED
+from imgconv.engine.settings import is_plain
 from imgconv.engine.signature import Signature
 from imgconv.loops.layers import move_cells, product_sums, row_sums, tile_sums
 
@@ -138,9 +138,9 @@ def _verdict() -> bool:
     """The result of the test, cached in a file next to the loops, so that Numba is not imported for it again."""
     key = None
     with forks.lock(), suppress(*UNEXPECTED):
-        from imgconv.engine import compiler
+        from imgconv.engine import cache_key
 
-        key = compiler.fingerprint(tile_sums, {}, Signature())
+        key = cache_key.fingerprint(tile_sums, {}, Signature())
         if verdict := files.read("tile_sums", key, files.VERDICT):
             return verdict == b"usable"
     with forks.lock():

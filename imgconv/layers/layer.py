@@ -8,14 +8,14 @@ import numpy as np
 
 from imgconv import gradients
 from imgconv.arrays import AnyArray, FloatArray, as_real_array
-from imgconv.errors import ArgumentTypeError, UsageError
+from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
 from imgconv.functional.activation import flatten, relu
 from imgconv.functional.avg_pooling import avg_pool2d
 from imgconv.functional.pooling import max_pool2d
-from imgconv.window import Size
+from imgconv.window import Size, shape_text, sizes
 
 if TYPE_CHECKING:
-    from imgconv.layers.summary import Summary
+    from imgconv.layers.summary import LayerSummary, Summary
 
 
 class Layer:
@@ -43,9 +43,14 @@ class Layer:
         >>> Sequential(MaxPool2d(2), Flatten()).summary((1, 3, 8, 10)).output_size
         (1, 60)
         """
-        from imgconv.layers.summary import summarise
+        from imgconv.layers.summary import Summary
 
-        return summarise(self, input_size)
+        size = sizes(input_size, "input_size", len(input_size), least=1)
+        try:
+            return Summary(type(self).__name__, size, tuple(_summaries(self, size, "")))
+        except DoesNotFit as error:
+            batch = f"; for a batch of one image, give input_size={(1, *size)}" if len(size) == 3 else ""
+            raise DoesNotFit(f"{error}{batch}") from None
 
     def children(self) -> dict[str, "Layer"]:
         """Return the layers inside this one by name, those among its attributes."""
@@ -238,3 +243,22 @@ class Flatten(Layer):
 
     def backward(self, grad_output: AnyArray) -> AnyArray:
         return np.array(as_real_array(grad_output, "grad_output"), order="C").reshape(self._from_forward())
+
+
+def _summaries(layer: Layer, size: tuple[int, ...], place: str) -> "Iterator[LayerSummary]":
+    """Yield the summary of a layer, or of all layers inside it. Raises DoesNotFit, which names the layer that does not fit."""
+    from imgconv.layers.summary import LayerSummary
+
+    if type(layer).forward is Sequential.forward:
+        for name, child in layer.children().items():
+            for each in _summaries(child, size, f"{place}.{name}" if place else name):
+                yield each
+                size = each.output_size
+        return
+    try:
+        output = layer.output_size(size)
+    except DoesNotFit as error:
+        where = f"layer {place}" if place else "this layer"
+        raise DoesNotFit(f"{where} ({type(layer).__name__}): got {shape_text(size)}: {error}") from None
+    parameters = sum(parameter.size for parameter, _ in layer.parameters())
+    yield LayerSummary(place, type(layer).__name__, size, output, parameters, layer.multiply_adds(size, output))

@@ -1,13 +1,11 @@
 """The table of the layers of a network: output shapes, parameters and multiply-adds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from imgconv.display.displayable import Displayable
-from imgconv.errors import DoesNotFit
-from imgconv.layers.layer import Layer, Sequential
-from imgconv.window import shape_text, sizes
+from imgconv.window import shape_text
 
 if TYPE_CHECKING:
     from imgconv.display.parts import Part
@@ -68,30 +66,3 @@ class Summary(Displayable):
             rows.add_row(text(name), shape_text(each.output_size), f"{each.parameters:,}", f"{each.multiply_adds:,}")
         yield from (rows, text())
         yield facts({"parameters": f"{self.parameters:,}", "multiply-adds": f"{self.multiply_adds:,}"})
-
-
-def summarise(layer: Layer, input_size: Sequence[int]) -> Summary:
-    """Return the summary of a layer and of all layers inside it. Raises DoesNotFit, which names the layer that does not fit."""
-    size = sizes(input_size, "input_size", len(input_size), least=1)
-    try:
-        return Summary(type(layer).__name__, size, tuple(_rows(layer, size, "")))
-    except DoesNotFit as error:
-        batch = f"; for a batch of one image, give input_size={(1, *size)}" if len(size) == 3 else ""
-        raise DoesNotFit(f"{error}{batch}") from None
-
-
-def _rows(layer: Layer, size: tuple[int, ...], place: str) -> Iterator[LayerSummary]:
-    if type(layer).forward is Sequential.forward:
-        for name, child in layer.children().items():
-            for row in _rows(child, size, f"{place}.{name}" if place else name):
-                yield row
-                size = row.output_size
-        return
-    try:
-        output = layer.output_size(size)
-    except DoesNotFit as error:
-        raise DoesNotFit(
-            f"{f'layer {place}' if place else 'this layer'} ({type(layer).__name__}): got {shape_text(size)}: {error}"
-        ) from None
-    parameters = sum(parameter.size for parameter, _ in layer.parameters())
-    yield LayerSummary(place, type(layer).__name__, size, output, parameters, layer.multiply_adds(size, output))

@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.arrays import AnyArray
-from imgconv.engine.compiled import is_plain, loop
+from imgconv.engine.compiled import loop
 from imgconv.engine.dispatch import LayerSize
 from imgconv.engine.parallel import run_bands
+from imgconv.engine.settings import is_plain
 from imgconv.engine.tiles import tiles_work
 from imgconv.loops.layers import Job, copy_planes, gather_patches, scatter_patches
 from imgconv.window import Window

@@ -116,7 +116,7 @@ KEY = """
 import sys
 import numpy as np
 from imgconv.engine.signature import Signature
-from imgconv.engine.compiler import fingerprint
+from imgconv.engine.cache_key import fingerprint
 import tiny_loops
 print(fingerprint(tiny_loops.add, {}, Signature.of((np.zeros(3),))).hex(), "numba" in sys.modules)
 """
