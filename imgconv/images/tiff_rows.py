@@ -86,7 +86,7 @@ class _Samples:
         else:
             for _ in in_order(lambda index: self._fill(index, samples, first), self._segments(first, last)):
                 pass
-        samples = tiff_segments.in_byte_order(page, samples)
+        samples = tiff_segments.highest_byte_first(page, samples)
         return samples[0] if planes == 1 else np.moveaxis(samples[..., 0], 0, -1)
 
     def _segments(self, first: int, last: int) -> Iterator[int]:

@@ -57,15 +57,14 @@ def samples_of(page: Any, *, salvage: bool) -> NDArray[Any]:
             raise DamageError(f"{kind} {index + 1} of {prod(page.chunked)}: {reason(error)}") from error
         target = pixels[plane, 0, top : top + segment.shape[0], left : left + segment.shape[1]]
         target[...] = segment[: target.shape[0], : target.shape[1]]
-    pixels = in_byte_order(page, pixels)
+    pixels = highest_byte_first(page, pixels)
     return pixels[0, 0] if planes == 1 else np.moveaxis(pixels[:, 0, ..., 0], 0, -1)
 
 
-def in_byte_order(page: Any, samples: NDArray[Any]) -> NDArray[Any]:
-    """Return decoded samples of 24 bits in native byte order: tifffile reads the highest byte first, and swaps big-endian files."""
-    if page.bitspersample != 24 or samples.dtype.kind != "u":
-        return samples
-    return samples.byteswap() >> 8 if page.parent.byteorder == "<" else samples.byteswap()
+def highest_byte_first(page: Any, samples: NDArray[Any]) -> NDArray[Any]:
+    """Return decoded samples, those of 24 bits as GDAL and tifffile write them in files of either byte order; tifffile swaps the other."""
+    is_swapped = page.bitspersample == 24 and samples.dtype.kind == "u" and page.parent.byteorder == ">"
+    return samples.byteswap() if is_swapped else samples
 
 
 def stores_ycbcr(page: Any) -> bool:

@@ -92,7 +92,7 @@ def test_white_is_white_at_every_depth(bits, photometric):
 @pytest.mark.parametrize("sample_format", [1, 4])
 def test_24_bits_and_undefined_formats_are_unsigned(sample_format, order):
     values = np.random.default_rng(0).integers(0, 1 << 24, (9, 16))
-    stored = b"".join(int(value).to_bytes(3, "little" if order == "<" else "big") for value in values.ravel())
+    stored = b"".join(int(value).to_bytes(3, "big") for value in values.ravel())
     data = by_hand(stored, (9, 16), bits=24, sample_format=sample_format, order=order)
     exact(data, values[..., None].astype(np.float32))
 
