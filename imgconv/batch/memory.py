@@ -68,7 +68,7 @@ _ENCODERS = {
     "fits": Factors(0.0, 2.0),
 }
 # The same for all frames of an animation together; of these formats, only the encoded frames are in memory.
-_FRAMES = {"png": Factors(0.0, 0.65), "gif": Factors(0.0, 2.6)}
+_FRAMES = {"png": Factors(0.0, 0.55), "gif": Factors(0.0, 2.6)}
 _ALL_FRAMES = {"webp": Factors(0.0, 1.6), "avif": Factors(20.0, 1.3)}
 _WEBP_FRAME = 34.0  # bytes for each pixel of the frame that is encoded
 _PAGES = ("tiff", "pnm", "zarr")  # pages are written one by one
