@@ -34,7 +34,7 @@ from imgconv.windows.borders import Border, PaddedRows, elements, values_at
 from imgconv.windows.strips import strips
 
 if TYPE_CHECKING:
-    from imgconv.filters.missing import MissingCells  # most images have none
+    from imgconv.filters.normalisation import MissingCells  # most images have none
 
 BAND_BYTES = 1 << 19  # padded rows of one band: half of a common second-level cache
 MOST_BANDS = 12

@@ -5,29 +5,23 @@ as `astropy.convolution.convolve`). A kernel whose sum is zero gives a missing c
 estimate would invent edges.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imgconv.arrays import Array
 from imgconv.engine import compiled, parallel
-from imgconv.filters.algorithms import Correlator, correlator
+from imgconv.filters.algorithms import correlator
 from imgconv.filters.filter2d import BAND_BYTES, FilterArguments, ImageFilter, Output, in_strips, summed_dtype
-from imgconv.filters.output_range import LoopParameters, to_pixels, unchanged
+from imgconv.filters.normalisation import MaskRows, MissingCells, Normaliser, Placed, Valid, is_zero_sum
+from imgconv.filters.output_range import to_pixels
 from imgconv.filters.weights import FilterKernel, Taps, Weights, anchor_of, pads_of
-from imgconv.loops.filters import normalise, set_missing
+from imgconv.loops.filters import set_missing
 from imgconv.modes import MissingMode, MissingRule, Range
 from imgconv.window import Window
-from imgconv.windows.borders import Border, PaddedRows
-
-ROUNDING = 1e-7  # of the sum of absolute taps: a smaller sum of taps is 0 within the rounding of float32 weights
-FOURIER_ROUNDING = 1e-9  # the same where no tap is negative: the rounding of transforms, which leave a rest of cells that are missing
-SHARE_ROUNDING = 1e-6
-Valid = NDArray[np.uint8]
+from imgconv.windows.borders import Border
 
 
 def filter_missing(
@@ -134,32 +128,6 @@ def for_channels(cells: Array, channels: int) -> Array:
     return spread
 
 
-def is_zero_sum(taps: Taps) -> bool:
-    """Whether the sum of a kernel's taps is 0 within rounding.
-
-    >>> is_zero_sum(np.array([[-1.0, 0, 1]])), is_zero_sum(np.array([[-1.0, 3, -1]]))
-    (True, False)
-    """
-    return abs(float(taps.sum())) <= ROUNDING * float(np.abs(taps).sum())
-
-
-@dataclass(frozen=True)
-class MissingCells:
-    """What `ImageFilter` needs: how the sums of each kernel are normalised (None: they are not), and the valid results so far."""
-
-    normalisers: Sequence["Normaliser | None"]
-    valid: Valid
-
-
-@dataclass(frozen=True)
-class Placed:
-    """How a kernel moves over an image: its window, the border around the image, and whether it is turned by 180 degrees."""
-
-    window: Window
-    border: Border
-    flip: bool
-
-
 @dataclass(frozen=True)
 class PlainKernel:
     """Taps alone, and the cell on the output pixel."""
@@ -169,94 +137,6 @@ class PlainKernel:
     divisor: float = 1.0
     offset: float = 0.0
     bias: float = 0.0
-
-
-class MaskRows:
-    """The valid cells (H, W, C) of an image, padded as the image is for a kernel."""
-
-    def __init__(self, valid: Valid, kernel: FilterKernel, placed: Placed):
-        height, width, channels = valid.shape
-        one = Border(placed.border.mode, 1.0)  # what zeros and constant add is valid
-        pads = pads_of(kernel, placed.window, (height, width), flip=placed.flip)
-        self._rows, self.window = PaddedRows(valid.reshape(height, -1), pads, one, channels), placed.window
-        self.channels, self.channels_out = channels, channels if kernel.taps.ndim == 2 else 1
-
-    def behind(self, first: int, last: int) -> Array:
-        """The padded rows behind output rows first..last."""
-        stride = self.window.stride[0]
-        band: Array = self._rows.band(first * stride, (last - 1) * stride + self.window.span[0])
-        return band
-
-    def filled(self, correlator: Correlator, source: Array, parameters: LoopParameters, dtype: np.dtype[Any] | None = None) -> Array:
-        """What `correlator` makes of padded rows of the image or its valid cells, of `dtype` or that of the parameters."""
-        (down, across), span, stride = (len(source), source.shape[1] // self.channels), self.window.span, self.window.stride
-        height, width = (down - span[0]) // stride[0] + 1, (across - span[1]) // stride[1] + 1
-        target = np.empty((height, width * self.channels_out), dtype or parameters.values.dtype)
-        correlator.fill(source, target, parameters)
-        return target
-
-
-class Normaliser:
-    """Sums of one kernel over the valid cells of an image, each divided by the sum of the taps that are over valid cells.
-
-    A band of rows and its part of the mask, a byte for each cell, go through the loop of the kernel one after the other, and both sums are
-    divided while they are in the cache. Where a band has no missing cell, the sums are pixels at once: those of a window without missing
-    cells are the same either way, to the last bit. `weights` and `correlator` are those of the sums.
-    """
-
-    def __init__(self, valid: Valid, kernel: FilterKernel, dtype: np.dtype[Any], placed: Placed, least: float, valid_out: Valid):
-        channels, window = valid.shape[2], placed.window
-        weights = Weights.of(kernel, dtype, channels, flip=placed.flip)
-        total, self._size, self._least = float(weights.taps.sum()), float(np.abs(weights.taps).sum()), least
-        one_sign = abs(total) >= self._size * (1 - ROUNDING)
-        if not (one_sign or weights.exact):  # sums that nearly cancel each other need more digits
-            weights = replace(weights, accumulator=np.dtype(np.float64))
-        over_mask = weights.over_mask()
-        self.correlator, self._mask_correlator = correlator(weights, window, channels), correlator(over_mask, window, channels)
-        self._is_stable = weights.exact or not self.correlator.transforms  # equal windows give equal sums
-        sizes = replace(over_mask, taps=np.abs(weights.taps))
-        self._sizes = None if one_sign or least <= 0 else correlator(sizes, window, channels)
-        self._mask, self._valid_out = MaskRows(valid, kernel, placed), valid_out.reshape(len(valid_out), -1)
-        self._as_sums = unchanged(weights), unchanged(over_mask)
-        rounding = FOURIER_ROUNDING if one_sign else ROUNDING
-        limit = 0.0 if weights.exact or (one_sign and not self.correlator.transforms) else rounding * self._size
-        self._scale = np.array([self._whole_weight() if self._is_stable else total, limit])
-        self._exact = replace(weights, bound=abs(total) * weights.bound, accumulator=np.dtype(np.float64)) if weights.exact else None
-        # a quotient of exact sums has a rounding of its own
-        self.weights = replace(weights, exact=False, accumulator=np.dtype(np.float64)) if weights.exact else weights
-
-    def to_pixels(self, offset: float, largest: float, *, absolute: bool) -> LoopParameters:
-        """The parameters for whole numbers, as `to_pixels`; a quotient of exact sums is one of whole numbers as far as both are small."""
-        if self._exact is None:
-            return to_pixels(self.weights, offset, largest, absolute=absolute)
-        divisor = self._exact.divisor
-        values, _ = to_pixels(replace(self._exact, divisor=divisor * self._size), offset, largest, absolute=absolute)
-        values[0] = divisor
-        return LoopParameters(values, int(divisor != 1))
-
-    def fill(self, band: Callable[[], Array], target: Array, parameters: LoopParameters, first: int, last: int) -> None:
-        """Fill `target` with rows first..last of sum(k*v) / sum(k) over the valid cells times sum(k), and record missing ones.
-
-        `band()` gives the padded rows behind them.
-        """
-        mask = self._mask.behind(first, last)
-        if self._is_stable and mask.min():
-            self.correlator.fill(band(), target, parameters)
-            return
-        sums, weights = self._mask.filled(self.correlator, band(), self._as_sums[0]), self._over(mask)
-        if self._least > 0:
-            sizes = self._mask.filled(self._sizes, mask, self._as_sums[1]) if self._sizes else np.abs(weights)
-            weights[sizes < (self._least - SHARE_ROUNDING) * self._size] = 0
-        loop = compiled.loop(normalise, divided=parameters.divided)
-        loop(sums, weights, self._scale, parameters.values, target, self._valid_out[first:last])
-
-    def _over(self, mask: Array) -> Array:
-        return self._mask.filled(self._mask_correlator, mask, self._as_sums[1])
-
-    def _whole_weight(self) -> float:
-        """The weight of a window without missing cells, as the correlator rounds it."""
-        down, across = self._mask.window.span
-        return float(self._over(np.ones((down, across * self._mask.channels), np.uint8))[0, 0])
 
 
 def _remove_touched(valid: Valid, footprint: FilterKernel, placed: Placed, valid_out: Valid, threads: int | None) -> None:

@@ -8,7 +8,8 @@ from typing import assert_never
 import numpy as np
 
 from imgconv.arrays import Array
-from imgconv.filters.missing import SHARE_ROUNDING, Valid, without_missing
+from imgconv.filters.missing import without_missing
+from imgconv.filters.normalisation import SHARE_ROUNDING, Valid
 from imgconv.filters.pool2d import pool_image
 from imgconv.modes import MissingMode, MissingRule, PoolMode
 from imgconv.window import Window

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from imgconv.arrays import Array
 from imgconv.filters.alpha import straight
 from imgconv.filters.color import from_linear, level_scale, max_value_of, to_linear
-from imgconv.filters.missing import is_zero_sum
+from imgconv.filters.normalisation import is_zero_sum
 from imgconv.filters.output_range import Combination, combine, finite_extremes
 from imgconv.filters.weights import anchor_of, pads_of
 from imgconv.images import Raster, transfer_of

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.errors import UsageError
-from imgconv.filters.missing import is_zero_sum
+from imgconv.filters.normalisation import is_zero_sum
 from imgconv.images import Raster
 from imgconv.inspection.cells import Patch, cell_patch, mask_of
 from imgconv.inspection.pixel import (

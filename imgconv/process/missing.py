@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from imgconv.arrays import Array
 from imgconv.errors import DoesNotFit
 from imgconv.filters.color import max_value_of
-from imgconv.filters.missing import Valid, all_of, for_channels, without_missing
+from imgconv.filters.missing import all_of, for_channels, without_missing
+from imgconv.filters.normalisation import Valid
 from imgconv.images import Raster
 from imgconv.recipe import Mask, MissingData
 
