@@ -21,7 +21,7 @@ class Finished:
     err: str
 
 
-def imgconv(*words, stdin=b"", cwd=None, env=None, variables=None, timeout=60):
+def imgconv(*words, stdin=b"", cwd=None, env=None, variables=None, timeout=120):
     """Run `imgconv` with these words; never a traceback, and never an exit code but 0, 1, 2 and 130.
 
     With an environment of its own it is a new interpreter, else a child of the command server, which has these environment variables too.

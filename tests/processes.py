@@ -131,7 +131,7 @@ def run_all_as(user, folder, commands):
     texts = json.dumps([(str(place), list(map(str, words))) for place, words in commands])
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", AS_USER]  # of a fork while threads run, from CPython 3.12 on
     command += [sample, ROOT / "sample_images" / "step_wedge.png", folder / ".made", user, texts]
-    done = subprocess.run(list(map(str, command)), cwd=folder, env=environment(), capture_output=True, timeout=60, check=True)
+    done = subprocess.run(list(map(str, command)), cwd=folder, env=environment(), capture_output=True, timeout=180, check=True)
     _, *errors = said(done.stderr).split("--\n")
     assert "Traceback" not in "".join(errors), errors
     return list(zip(map(int, done.stdout.split()), errors, strict=True))

@@ -31,6 +31,12 @@ def use(*values: object) -> None:
     """Take values of any type."""
 
 
+def masked() -> np.ma.MaskedArray[tuple[int, int], np.dtype[np.float64]]:
+    """Return an image with missing cells."""
+    cells: np.ma.MaskedArray[tuple[int, int], np.dtype[np.float64]] = np.ma.masked_equal(np.eye(9), 0)
+    return cells
+
+
 def images() -> None:
     """The calls for whole images, with every kind of image and kernel."""
     kernel: imgconv.Kernel | imgconv.Bank = imgconv.kernel("sobel_x")
@@ -42,7 +48,7 @@ def images() -> None:
             imgconv.edge(image, alpha="none")
             imgconv.filter(image, own, stride=(1, 2), padding="same", padding_mode=("constant", 0), range="raw")
     edges: Array = imgconv.filter(np.eye(9), Lender())
-    holes: np.ma.MaskedArray[Any, Any] = imgconv.pool(np.ma.masked_equal(np.eye(9), 0), 2, "avg", stride=1, ceil_mode=True)
+    holes: np.ma.MaskedArray[Any, Any] = imgconv.pool(masked(), 2, "avg", stride=1, ceil_mode=True)
     lines: Image.Image = imgconv.canny(PHOTO, low=0.1, high=0.2, quantiles=True)
     maps: list[Array] = list(imgconv.run(np.eye(9), ["conv sobel", "combine"], keep=[1], range="abs"))
     use(edges, holes.mask, lines.size, maps)

@@ -16,7 +16,7 @@ FLOORS = {  # the first version without the error
     "imagecodecs": "2026.3.6",  # before 2025.11.11: OpenJPEG 2.5.3 writes beyond the header of a damaged file (CVE-2025-54874)
     "jinja2": "3.1.6",  # before: a template leaves the sandbox
     "jupyterlab": "4.4.8",  # before: a notebook of somebody else reads the user's data (CVE-2024-43805), or steers its tab (CVE-2025-59842)
-    "zarr": "3.1.3",  # before: a process that is killed while it writes a chunk leaves half of it under its name
+    "zarr": "3.1.4",  # 3.1.3: every run prints a warning; before: a process that is killed leaves half of a chunk under its name
     "aiohttp": "3.13.3",  # before: a compressed answer takes any amount of memory
 }
 BUNDLED = {"libtiff": "4.7.1", "jpg_2000": "2.5.4", "avif": "1.3.0", "webp": "1.3.2"}  # of Pillow: the first without known errors

@@ -34,7 +34,7 @@ def test_every_block_runs_and_every_image_is_what_the_commands_make(played):
         assert [frame.shape for frame in made] == [frame.shape for frame in shown], name
         differences = [np.abs(a - b) for a, b in zip(made, shown, strict=True)]
         if is_drawn(name):  # letters and lines differ a little from one matplotlib to the next
-            assert max(each.mean() for each in differences) < 3, name
+            assert max(each.mean() for each in differences) < 5, name
         else:  # a level is left to sums of fractions, which another processor may round elsewhere
             assert max(each.max() for each in differences) <= 1, name
 

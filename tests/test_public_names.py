@@ -48,7 +48,7 @@ def test_an_unknown_name_is_an_attribute_error():
 
 FORMS = {
     "np.eye(9)": "ndarray",
-    "np.ma.masked_equal(np.eye(9), 0)": "MaskedArray",
+    "masked()": "MaskedArray",
     "Lender()": "ndarray",
     "PHOTO": "Image",
     "str(PHOTO)": "Image",
@@ -63,10 +63,11 @@ def checked(tmp_path_factory):
     folder = tmp_path_factory.mktemp("types")
     script = folder / "types_of_names.py"
     names = [f"imgconv.{name}" for name in imgconv.__all__] + [f"imgconv.functional.{name}" for name in functional.__all__]
-    lines = ["import imgconv, numpy as np", "from public_usage import Lender, PHOTO", *(f"reveal_type({name})" for name in names)]
+    lines = ["import imgconv, numpy as np", "from public_usage import Lender, PHOTO, masked", *(f"reveal_type({name})" for name in names)]
     lines += [f"reveal_type(imgconv.{name}({image}, {CALLS[name]}))" for name, image in RESULTS]
     script.write_text("\n".join([*lines, *(f"imgconv.{name}({next(iter(FORMS))}, {CALLS[name]}, gray=1)" for name in CALLS)]))
-    options = ["--config-file", os.devnull, "--strict", "--cache-dir", os.devnull, "--follow-imports=silent"]
+    options = [f"--config-file={os.devnull}", f"--cache-dir={os.devnull}", "--follow-imports=silent", "--strict"]
+    options.append("--untyped-calls-exclude=numpy")  # of numpy before 2.3
     command = [sys.executable, "-m", "mypy", *options, str(script), public_usage.__file__]
     environment = {**os.environ, "MYPYPATH": os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parent)])}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
