@@ -10,6 +10,8 @@ from zlib import crc32
 import pytest
 from examples import FULL
 
+from imgconv.system import usable_cores
+
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts tests in the background has it ignored, in commands too
 
 gc.disable()  # until all modules of tests are imported, of which a look for garbage takes a fifth (2026-11)
@@ -19,6 +21,12 @@ COMPILING = ("filters", "functional", "windows")  # a process that compiles many
 CONFIG = TemporaryDirectory(prefix="imgconv-tests-")  # from here on: modules of tests resolve kernels while they are imported
 os.environ["XDG_CONFIG_HOME"] = CONFIG.name
 os.environ.pop("IMGCONV_KERNELS", None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """A worker more than there are cores: workers wait for commands, for files to reach the disk, and for time to pass."""
+    return usable_cores() + 1
 
 
 @pytest.hookimpl(optionalhook=True)
