@@ -106,7 +106,7 @@ def test_named_padding(name, kernel, stride, pads, mode):
     assert_pooled(pixels, Window.of(kernel, stride, name), mode, where)
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
 @pytest.mark.parametrize("mode", MODES)
 def test_large_windows(mode, dtype):

@@ -55,7 +55,7 @@ def filters(x):
     yield lambda: imgconv.pool(image, (1, 3), "median", stride=2, padding="same", mask=mask).filled(0)
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(8)
 @pytest.mark.parametrize("cells", [34, 24])
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.float32, np.float64])
 def test_strips_change_no_bit(monkeypatch, cells, dtype):
