@@ -132,7 +132,7 @@ function overMissing(valid, taps, place) {
 function sumsOfProducts(planes, taps, { window: { stride, dilation }, output }) {
   const sums = new Float64Array(output[0] * output[1]);
   planes.forEach((cells, n) => {
-    const missing = { ...cells, data: Float64Array.from(inverted(cells.data)) };
+    const missing = { ...cells, data: new Float64Array(inverted(cells.data)) };
     addProduct(sums, output, missing, taps[n], stride, dilation);
   });
   return sums;
