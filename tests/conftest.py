@@ -25,8 +25,8 @@ os.environ.pop("IMGCONV_KERNELS", None)
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
-    """A worker more than there are cores: workers wait for commands, for files to reach the disk, and for time to pass."""
-    return usable_cores() + 1
+    """A worker more than there are cores, unless the environment says how many: workers wait for commands, disks, and time to pass."""
+    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else usable_cores() + 1
 
 
 @pytest.hookimpl(optionalhook=True)
