@@ -18,9 +18,8 @@ from imgconv.engine.fallback import UnexpectedError
 from imgconv.system import require_address_space
 
 ENTRY = "imgconv_loop"
-ARRAY_FIELDS = tuple(
-    object.__basicsize__ + offset for offset in (0, 16, 24)
-)  # where an array's object has the addresses of its cells, shape, strides
+# Where an array's object has the addresses of its cells, shape and strides.
+ARRAY_FIELDS = tuple(object.__basicsize__ + offset for offset in (0, 16, 24))
 _LINKER_BYTES = 4 * 10**6  # address space; the largest loop takes a tenth
 _prototype = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_char_p)  # releases the interpreter lock during the call
 

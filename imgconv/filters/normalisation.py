@@ -91,8 +91,9 @@ class Normaliser:
         over_mask = weights.over_mask()
         self.correlator, self._mask_correlator = correlator(weights, window, channels), correlator(over_mask, window, channels)
         self._is_stable = weights.exact or not self.correlator.transforms  # equal windows give equal sums
-        sizes = replace(over_mask, taps=np.abs(weights.taps))
-        self._sizes = None if one_sign or least <= 0 else correlator(sizes, window, channels)
+        self._sizes: Correlator | None = None  # where the weights are not the sums of absolute taps
+        if least > 0 and not one_sign:
+            self._sizes = correlator(replace(over_mask, taps=np.abs(weights.taps)), window, channels)
         self._mask, self._valid_out = MaskRows(valid, kernel, placed), valid_out.reshape(len(valid_out), -1)
         self._as_sums = unchanged(weights), unchanged(over_mask)
         rounding = FOURIER_ROUNDING if one_sign else ROUNDING

@@ -59,7 +59,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
 
 
 def _read_layout(file: BinaryIO) -> _Layout | None:
-    """Return how the pixels are stored; None for pixels without masks. Raises ImageError for masks that are no runs of bits."""
+    """Return how the pixels are stored; None for pixels without masks. Raises ImageError for masks whose bits are not neighbours."""
     head = file.read(138)  # the longest header
     if len(head) < 54:
         return None

@@ -24,7 +24,7 @@ from imgconv.images.rows import RowReader
 from imgconv.images.sampling import Sampling
 from imgconv.images.tiff_rows import TiffRows
 
-_BITS, _PHOTOMETRIC, _MAKE, _ORIENTATION, _PALETTE, _SUB_PAGES, _NODATA, _DNG_VERSION = 258, 262, 271, 274, 320, 330, 42113, 50706  # tags
+_BITS, _PHOTOMETRIC, _MAKE, _ORIENTATION, _PALETTE, _SUB_PAGES, _DNG_VERSION = 258, 262, 271, 274, 320, 330, 50706  # tags
 _NEEDED_TAGS = {*range(254, 321), *range(322, 340), 347, *range(529, 533)}  # those that pixels depend on
 _LOGGED_TAG = re.compile(r"TiffTag (\d+) @")
 _REDUCED, _IS_MASK = 1, 4  # bits of the subfile type
@@ -223,7 +223,7 @@ def _header(images: list[_Image]) -> Header:
 
 def _stays_premultiplied(image: _Image, request: Request) -> bool:
     """Return whether the pixels of an image are those that it stores; missing cells are found by straight colours."""
-    is_plain = image.mask is None and _NODATA not in image.page.tags
+    is_plain = image.mask is None and NODATA not in image.page.tags
     return request.premultiplied and is_plain and tiff_colors.is_premultiplied(image.page)
 
 

@@ -163,9 +163,8 @@ def padded_counts(window: Window, size: Sequence[int], axis: int) -> Cells:
     """
     taps, count = window.kernel_size[axis], window.output_size(size)[axis]
     padded = size[axis] + sum(window.pads(size)[axis])
-    if (count - 1) * window.stride[
-        axis
-    ] + taps <= padded:  # all windows are whole: no array of as many numbers as a long signal has windows
+    are_whole = (count - 1) * window.stride[axis] + taps <= padded
+    if are_whole:  # no array of as many numbers as a long signal has windows
         return np.broadcast_to(np.intp(taps), count)
     start = starts(window, size, axis)
     return np.minimum(start + taps, size[axis] + window.pads(size)[axis][1]) - start
