@@ -19,8 +19,8 @@ imgconv \\- filter images with convolution and pooling; results match PyTorch
 .RI [ OPTION ...]
 .RI [ INPUT ...]
 .SH DESCRIPTION
-Filters, edges, pools and whole networks of layers on single images, folders, frames and pipes, at compiled speed; and commands that
-show what happens: sizes, arithmetic, figures.
+Applies filters, edge detectors, pools and networks of layers to images, folders, animations and pipes. Further commands show what
+happens: sizes, arithmetic, figures.
 .PP
 An
 .I INPUT
@@ -47,32 +47,33 @@ REST = """\
 .SH EXIT STATUS
 .TP
 .B 0
-All done.
+Everything was done.
 .TP
 .B 1
-Some input failed, also when the request does not fit that image.
+Some input failed, or the request does not fit that image. The other inputs were processed.
 .TP
 .B 2
-Wrong usage.
+The usage is wrong. No image was opened.
 .TP
 .B 130
-Interrupted.
+The run was interrupted.
 .SH ENVIRONMENT
 .TP
 .B IMGCONV_KERNELS
-A file of kernels that comes before your own.
+A kernels file that takes precedence over your own.
 .TP
 .B IMGCONV_CACHE
-The folder in which compiled loops are kept.
+The folder in which compiled loops are cached.
 .TP
 .B IMGCONV_TRACEBACK
 With 1, internal errors show where they happened.
 .SH FILES
 .B imgconv kernels path
-prints where your own kernels are;
+prints the path of your own kernels file.
 .B imgconv warmup
-says where compiled loops are kept. Completion, kernel names included:
-.BR "imgconv \\-\\-install\\-completion" .
+prints the folder of compiled loops.
+.B imgconv \\-\\-install\\-completion
+adds shell completion, which includes the names of kernels.
 """
 
 

@@ -180,11 +180,11 @@ class Morphology(Mode):
 
     erode = "erode", "keeps the smallest value under a window", PoolMode.min
     dilate = "dilate", "keeps the largest value under a window", PoolMode.max
-    open = "open", "erodes, then dilates, which removes what is bright and smaller than the window", None, 1
-    close = "close", "dilates, then erodes, which fills what is dark and smaller than the window", None, 1
-    tophat = "tophat", "subtracts what open gives, which leaves what is bright and smaller than the window", None, 1
-    blackhat = "blackhat", "subtracts from what close gives, which leaves what is dark and smaller than the window", None, 1
-    gradient = "gradient", "subtracts what erode gives from what dilate gives", None, 2
+    open = "open", "erodes, then dilates, which removes bright parts smaller than the window", None, 1
+    close = "close", "dilates, then erodes, which fills dark parts smaller than the window", None, 1
+    tophat = "tophat", "subtracts the result of open, which leaves bright parts smaller than the window", None, 1
+    blackhat = "blackhat", "subtracts the maps from the result of close, which leaves dark parts smaller than the window", None, 1
+    gradient = "gradient", "subtracts the result of erode from that of dilate", None, 2
 
 
 class PaddingMode(Mode):

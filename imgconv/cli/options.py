@@ -132,8 +132,8 @@ AxesOrder = Annotated[
     mode_option(
         "--axes",
         Axes,
-        "Order of the axes of a .npy array that has three",
-        "Without it, a last axis of 3 or 4 cells is colour (HWC), else CHW.",
+        "Order of the axes of a .npy array with three axes",
+        "By default, a last axis of 3 or 4 means HWC, and any other shape means CHW.",
     ),
 ]
 Json = Annotated[bool, option(MESSAGES, "--json", help="Write a line of JSON for each image to standard output.")]
@@ -193,7 +193,7 @@ class PoolOptions:
     padding: PoolPadding = None
     padding_mode: Annotated[
         str | None,
-        mode_option("--padding-mode", PaddingMode, "Values beyond the edge of the image", "By default they take no part.", metavar="MODE"),
+        mode_option("--padding-mode", PaddingMode, "Values beyond the edge of the image", "By default, they are ignored.", metavar="MODE"),
     ] = None
     dilation: Dilation = "1"
     ceil_mode: Annotated[bool, option(WHAT, "--ceil-mode", help="Include a last window that extends beyond the edge of the image.")] = False
@@ -324,7 +324,7 @@ class HowOptions:
     max_pixels: MaxPixels = MAX_PIXELS
     region: Annotated[
         str | None,
-        option(HOW, "--region", metavar="X,Y,WxH", help="Process this part of each image alone: its left and upper edge, and its size."),
+        option(HOW, "--region", metavar="X,Y,WxH", help="Process only this part of each image: its left and upper edge, and its size."),
     ] = None
     level: Annotated[
         int | None,
@@ -334,7 +334,7 @@ class HowOptions:
             metavar="N",
             min=0,
             max=64,
-            help="Read one image of a TIFF pyramid or an OME-Zarr: 0 is the whole one, 1 its largest reduced copy.",
+            help="Read one image of a TIFF pyramid or an OME-Zarr: 0 is the full size, 1 the largest reduced copy.",
             show_default=False,
         ),
     ] = None
@@ -350,7 +350,7 @@ class HowOptions:
     ] = None
     salvage: Salvage = False
     strip: Annotated[bool, option(HOW, "--strip", help="Write no metadata: neither the image's nor the recipe.")] = False
-    strip_location: Annotated[bool, option(HOW, "--strip-location", help="Write metadata without the place where an image was made.")] = (
+    strip_location: Annotated[bool, option(HOW, "--strip-location", help="Leave the location of the photograph out of the metadata.")] = (
         False
     )
     axes: AxesOrder = None

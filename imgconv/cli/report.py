@@ -40,7 +40,7 @@ def command(
     before: Annotated[
         Path | None,
         option(
-            WHERE, "--before", metavar="DIR", help="The folder of the inputs. By default it is found by their names.", show_default=False
+            WHERE, "--before", metavar="DIR", help="The folder of the inputs. By default, it is located by their names.", show_default=False
         ),
     ] = None,
     output: Annotated[

@@ -73,7 +73,7 @@ def _read_layout(file: BinaryIO) -> _Layout | None:
         return None
     runs = [mask >> _first_bit(mask) for mask in masks]
     if any(run & (run + 1) for run in runs) or not all(masks[:3]) or max(masks) >> bits:
-        raise ImageError("bmp images with such masks of colours are not supported; convert it to .png or .tiff")
+        raise ImageError("bmp images with these colour masks are not supported; convert the image to .png or .tiff")
     return _Layout((abs(height), width), bits, masks, (density[0] * _METRES, density[1] * _METRES), offset, height < 0)
 
 

@@ -64,7 +64,7 @@ def _units(opened: Iterable[Any]) -> Iterator[Any]:
             raise ImageError("FITS files that do not follow the standard (SIMPLE = F) are not supported; convert them first")
         places = unit.fileinfo()
         if number > _MOST_UNITS or places["datLoc"] - places["hdrLoc"] > _LONGEST_HEADER:
-            raise ImageError(f"more than {_MOST_UNITS} units, or {_LONGEST_HEADER} bytes of a header, are not supported; save it anew")
+            raise ImageError(f"more than {_MOST_UNITS} units, or {_LONGEST_HEADER} bytes of a header, are not supported; save it again")
         yield unit
 
 

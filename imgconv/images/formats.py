@@ -182,7 +182,7 @@ _AVIF_BRANDS = (b"avif", b"avis")
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 _XV = b"P7 332"
 _TO_PNG = "convert it to .png or .tiff first"
-_FILM = "is a film; send its frames through a pipe: ffmpeg -i FILM -f image2pipe -c:v ppm - | imgconv edge -"
+_FILM = "is a video; send its frames through a pipe: ffmpeg -i VIDEO -f image2pipe -c:v ppm - | imgconv edge -"
 _FOREIGN = (  # offset, signature, and what is said of files with it
     (0, b"\x1aE\xdf\xa3", _FILM),  # Matroska and WebM
     (0, b"OggS", _FILM),

@@ -201,7 +201,7 @@ def _read_animation(file: BinaryIO, head: png_chunks.Head, salvage: bool) -> _An
             if name == b"fcTL":
                 frames.append(_frame(data, head.size, opaque, not has_still, first=not frames))
             elif not frames or frames[-1].is_still:
-                raise DamageError("data come before their frame")
+                raise DamageError("pixel data precede the frame that they belong to")
             else:
                 frames[-1].data.append((file.tell() - length + 4, length - 4))
         _check_frames(file, frames, count, head)
@@ -233,7 +233,7 @@ def _frame(data: bytes, canvas: tuple[int, int], opaque: bool, is_still: bool, f
 def _check_frames(file: BinaryIO, frames: list[_Frame], count: int, head: png_chunks.Head) -> None:
     """Raise DamageError unless there are as many frames as declared, each of them whole."""
     if len(frames) != count or not count:
-        raise DamageError(f"{count} frames are declared, and {len(frames)} are there")
+        raise DamageError(f"{count} frames are declared, but {len(frames)} are present")
     for number, frame in enumerate(frames, 1):
         needed = replace(head, size=(frame.place.height, frame.place.width)).length
         try:

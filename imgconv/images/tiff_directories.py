@@ -44,7 +44,7 @@ def checked(file: BinaryIO, loaded: Collection[int]) -> BinaryIO:
                 continue
             left, places = left - length, places - count * (tag in _PLACES)
             if left < 0 or places < 0 or (count > _MOST_NUMBERS and tag not in (*_PLACES, *_TEXTS)):
-                raise ImageError(f"tag {tag} has {count} values, more than any image needs; save the image anew")
+                raise ImageError(f"tag {tag} has {count} values, more than any image needs; save the image again")
     return _widened(file, short) if short else file
 
 

@@ -175,7 +175,7 @@ def _check_jpeg_xr(data: bytes, itemsize: int, channels: int, salvage: bool) -> 
     if not entries.keys() <= _XR_TAGS or not stream.startswith(_XR_SIGNATURE) or stream[11:12] == b"":
         raise DamageError("the header of its JPEG XR image is wrong")
     if stream[11] & 15 not in _XR_DEPTHS.get(itemsize, ()):
-        raise DamageError("the depth of its JPEG XR image is another one")
+        raise DamageError("the depth of its JPEG XR image differs from that of the page")
     if not salvage and (len(stream) < entries[_XR_LENGTH] or len(stream) - len(stream.rstrip(b"\0")) > _MOST_ZEROS * channels):
         raise TruncatedError
 

@@ -46,7 +46,7 @@ def check_expansion(compression: str, data: bytes, most: int) -> None:
     >>> check_expansion("zlib", zlib.compress(bytes(1000)), 1000)
     >>> check_expansion("zlib", zlib.compress(bytes(1001)), 1000)
     Traceback (most recent call last):
-    ValueError: it expands to more than the 1000 bytes that its shape explains
+    ValueError: it expands to more than the 1000 bytes that its shape allows
     """
     if compression in _STREAMS:
         is_larger = _exceeds(_STREAMS[compression], data, most)
@@ -56,7 +56,7 @@ def check_expansion(compression: str, data: bytes, most: int) -> None:
         begin = 4 if compression == "blosc" else 0
         is_larger = int.from_bytes(data[begin : begin + 4], "little") > most
     if is_larger:
-        raise ValueError(f"it expands to more than the {most} bytes that its shape explains")
+        raise ValueError(f"it expands to more than the {most} bytes that its shape allows")
 
 
 def _exceeds(stream: Callable[[], Any], data: bytes, most: int) -> bool:

@@ -107,5 +107,5 @@ class _Result(BandedMaps):
 
 def _reach(number: int, reach: Reach | None, text: str) -> Reach:
     if reach is None:
-        raise DoesNotFit(f"step {number} ({text}) sees all rows of the image")
+        raise DoesNotFit(f"step {number} ({text}) depends on all rows of the image")
     return reach

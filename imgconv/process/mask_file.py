@@ -58,7 +58,7 @@ class MaskFile:
         finalize(self, frames.close)
         rows = frames.rows()
         if rows is None or frames.header.size != self.shape:
-            raise ImageError("it has changed; leave it as it is until the run ends")
+            raise ImageError("it changed during the run; do not modify it until the run ends")
         self._held, self._alpha = HeldRows(rows[0]), frames.header.alpha
         return self._held
 

@@ -186,7 +186,7 @@ def _names(options: Sequence[str], words: list[str]) -> list[tuple[str, str | li
         kernels = [" ".join(words)] if is_matrix else words
         return [("weights", kernels[0])] if len(kernels) == 1 and is_weights_file(kernels[0]) else [("kernel", kernels)]
     if len(words) > len(options):
-        raise UsageError(f"{words[len(options)]!r} is one word too many; options are written name=value")
+        raise UsageError(f"{words[len(options)]!r} is unexpected; options are written name=value")
     return list(zip(options, words, strict=False))
 
 

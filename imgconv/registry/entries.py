@@ -151,7 +151,7 @@ def _check_kernel(where: str, table: dict[str, Any]) -> None:
     if ("column" in table) != ("row" in table):
         raise UsageError(f"{where}: column and row go together; give both")
     if "parameters" in table and "generator" not in table:
-        raise UsageError(f"{where}: parameters go with a generator; add one, or take them out")
+        raise UsageError(f"{where}: parameters need a generator; add one, or remove them")
     if "generator" in table:
         check_parameters(where, table["generator"], table.get("parameters", {}))
     if "anchor" in table and "generator" not in table:

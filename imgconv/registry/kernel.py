@@ -212,7 +212,7 @@ def _described(kind: str, shown: Kernel | Bank) -> dict[str, Any]:
 def _converted(weights: Array, dtype: DTypeLike | None, copy: bool | None) -> Array:
     """Return new weights as numpy's protocol `__array__` requires them."""
     if copy is False:
-        raise ValueError("the weights of a kernel are computed, so that an array is a copy; leave out copy=False")
+        raise ValueError("an array of the weights of a kernel is always a copy; leave out copy=False")
     return weights if dtype is None else weights.astype(dtype)
 
 

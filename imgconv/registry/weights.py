@@ -209,7 +209,7 @@ def _member(archive: zipfile.ZipFile, path: Path, name: str) -> NDArray[Any]:
     try:
         with archive.open(f"{name}.npy") as stream:
             if archive.getinfo(f"{name}.npy").compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise ValueError("packed in a way that numpy never does")
+                raise ValueError("it is compressed by a method that numpy does not use")
             return _read_array(stream, where)
     except (UsageError, OSError):
         raise

@@ -44,7 +44,7 @@ def test_trace(steps, shape, traced):
         (["max_pool 2", "max_pool 30"], "step 2 (max_pool 30): got 3x24x31: kernel 30x30 does not fit"),
         (["pointwise '1 2'"], "step 1 (pointwise '1 2'): got 3x49x63: needs 2 channels"),
         (["normalize 1,2 1"], "got 3x49x63: needs 2 channels"),
-        (["conv_transpose box:size=1 padding=40"], "got 3x49x63: needs larger maps, or less padding"),
+        (["conv_transpose box:size=1 padding=40"], "got 3x49x63: needs larger maps or less padding"),
         (["conv box:size=3 padding=99999"], "would make 3x200045x200059 numbers"),
     ],
 )

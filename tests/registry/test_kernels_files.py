@@ -104,7 +104,7 @@ def test_without_a_range_the_sum_decides(tmp_path: Path) -> None:
         ("[kernels.a]\nrows = [[1]]\ntags = 'x'", "tags must be a list of strings"),
         ("[kernels.a]\nrows = [[1]]\nsource = 1", "source must be a string, not 1"),
         ("[kernels.a]\nrows = [[1]]\ncolour = 1", "kernels.a: unknown key 'colour'; allowed are rows, column"),
-        ("[kernels.a]\nrows = [[1]]\nparameters = {}", "parameters go with a generator"),
+        ("[kernels.a]\nrows = [[1]]\nparameters = {}", "parameters need a generator"),
         ('[kernels.a]\ngenerator = "gauss"', "generator must be one of box, binomial"),
         ('[kernels.a]\ngenerator = "box"\nparameters = 3', "parameters must be a table"),
         ('[kernels.a]\ngenerator = "box"\nparameters = { sigma = 1 }', "kernels.a: no parameter 'sigma'; it takes size"),

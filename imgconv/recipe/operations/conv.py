@@ -52,7 +52,7 @@ class Convolution(WeightedOperation):
     def build(cls, context: Context, **options: Any) -> Self:
         kernel = conv_weights(context, options)
         if kernel.each_channel and options["groups"] != 1:
-            raise UsageError("groups go with weights (O, I, kh, kw); a plain kernel goes over each channel on its own already")
+            raise UsageError("groups need weights (O, I, kh, kw); a 2-D kernel is already applied to each channel separately")
         return cls._of(kernel, options["groups"], options)
 
     @classmethod
@@ -201,7 +201,7 @@ class TransposedConvolution(WeightedOperation):
     def build(cls, context: Context, **options: Any) -> Self:
         kernel = conv_weights(context, options)
         if kernel.each_channel and options["groups"] != 1:
-            raise UsageError("groups go with weights (I, O/groups, kh, kw); a plain kernel goes over each channel on its own already")
+            raise UsageError("groups need weights (I, O/groups, kh, kw); a 2-D kernel is already applied to each channel separately")
         weight = kernel.weight.swapaxes(0, 1) if kernel.each_channel else kernel.weight
         window = Window.of(weight.shape[2:], options["stride"], options["padding"], options["dilation"])
         output_padding = sizes(options["output_padding"], "output_padding", 2, least=0)
@@ -235,7 +235,7 @@ class TransposedConvolution(WeightedOperation):
         before, after = self.window.pads((1, 1))[axis]
         out = (cells - 1) * self.window.stride[axis] + self.window.span[axis] + self.output_padding[axis] - before - after
         if cells < 1 or out < 1:
-            raise DoesNotFit("needs larger maps, or less padding; nothing would be left")
+            raise DoesNotFit("needs larger maps or less padding; its output would be empty")
         return out
 
     def apply(self, input: Array) -> Array:
