@@ -200,7 +200,7 @@ def explain(
         selected = _selected(locals())
         with named(image):
             request = _request(selected.luma, max_pixels, salvage, axes)
-            request = replace(request, premultiplied=selected.premultiplied and animate is None and alpha != NO_ALPHA)
+            request = replace(request, premultiplied=selected.premultiplied and alpha != NO_ALPHA)
             raster, frames, _ = open_image(image, request, bands=alpha == NO_ALPHA, masked=True)
             source = _source(image, raster)
             explanation = explained(raster, selected, _pixel(at), source=source, frames=frames, matrix=matrix)

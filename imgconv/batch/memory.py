@@ -10,9 +10,9 @@ import numpy as np
 
 from imgconv.images import Header
 from imgconv.process import shape_of
-from imgconv.recipe import Recipe, Shape
+from imgconv.recipe import Pool, Recipe, Shape
 
-FLOAT = 4  # bytes of a float32
+FLOAT, DOUBLE = 4, 8  # bytes of a float32 and a float64
 SCRATCH = 6 << 20  # bytes: the bands of rows that threads compute at a time
 
 
@@ -109,6 +109,8 @@ def _temporaries(header: Header, recipe: Recipe, maps: Sequence[Shape]) -> int:
         total += pixels * item  # the luma
     elif header.alpha and not maps[0].alpha:
         total += pixels * item * (header.channels - 1)  # the colours over black
+    if header.premultiplied and isinstance(recipe.step, Pool):
+        total += (pixels + largest // item) * header.channels * DOUBLE  # the straight colours, and what is made of them
     if recipe.command == "canny" and item > 1:
         total += pixels  # the marks
     if recipe.postprocess.threshold is not None:

@@ -67,8 +67,7 @@ def command(source: Input, what: Selection, show: ExplainOptions, how: ReadingOp
         raise UsageError(f"{'--quiz' if show.quiz else '--crop'} is for the page; add --html FILE.html")
     inputs = _checked(show.animate, source, "--animate", FORMATS)
     page_inputs = _checked(show.html, source, "--html", ["html"])
-    request = replace(reading(how, recipe.luma), premultiplied=recipe.premultiplied and show.html is None and show.animate is None)
-    image, frames = first_frame(source, request)
+    image, frames = first_frame(source, replace(reading(how, recipe.luma), premultiplied=recipe.premultiplied))
     if show.html is not None and page_inputs is not None:
         from imgconv.inspection.page import Typed, explanation_page
 

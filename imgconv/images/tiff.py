@@ -68,7 +68,8 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
 
             return pillow.decoder(file, "tiff", request)
         _check(images[0], request)
-        return Decoder(_header(images), lambda: _frames(images, request), lambda: _rows(images, request))
+        header = replace(_header(images), premultiplied=_stays_premultiplied(images[0], request))
+        return Decoder(header, lambda: _frames(images, request), lambda: _rows(images, request))
 
 
 def _opened(file: BinaryIO) -> Any:

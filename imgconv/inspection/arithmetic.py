@@ -14,7 +14,7 @@ from imgconv.inspection.matrices import Matrices, filter_matrices
 from imgconv.inspection.network_arithmetic import explain_network
 from imgconv.inspection.pixel import MapValue
 from imgconv.inspection.pool_arithmetic import explain_pool
-from imgconv.process import process, shape_of, with_straight_colours
+from imgconv.process import process, shape_of
 from imgconv.process.missing import located
 from imgconv.recipe import Canny, Filter, Network, Pool, Recipe
 
@@ -37,7 +37,6 @@ def explain(
     """
     image = located(image, recipe.missing_data)
     pixel, maps = _explained(image, recipe, at)
-    image = with_straight_colours(image)
     matrices = tuple(_matrices(image, recipe, pixel)) if matrix else ()
     return Explanation(source, frames, image, recipe, pixel, tuple(maps), matrices, is_middle=at is None)
 

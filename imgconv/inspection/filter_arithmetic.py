@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.arrays import Array
-from imgconv.filters.alpha import straight
 from imgconv.filters.color import from_linear, level_scale, max_value_of, to_linear
 from imgconv.filters.normalisation import is_zero_sum
 from imgconv.filters.output_range import Combination, combine, finite_extremes
@@ -27,7 +26,7 @@ from imgconv.inspection.pixel import (
     products_text,
 )
 from imgconv.modes import CombineMode, MissingMode, MissingRule, Range
-from imgconv.process import Map, process
+from imgconv.process import Map, process, straight_pixels
 from imgconv.recipe import Filter, MapPlan, Postprocess, Recipe
 from imgconv.registry import Kernel
 from imgconv.windows.borders import Border
@@ -44,7 +43,7 @@ class FilterArithmetic:
         self.dtype = self.input.pixels.dtype
         self.max_value = max_value_of(self.dtype)
         is_stored = image.premultiplied and self.input.alpha and not step.grey
-        self.pixels = straight(image.pixels, self.max_value) if is_stored else self.input.pixels
+        self.pixels = straight_pixels(image, np.dtype(np.float64)) if is_stored else self.input.pixels
         self.range = Range(step.range or plan.range)
         self.rounded = self.dtype.kind == "u" and not self.range.floats
         self.filters_alpha = self.input.alpha and step.alpha_rule(plan) == "filter"

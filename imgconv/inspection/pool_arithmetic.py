@@ -12,7 +12,7 @@ from imgconv.inspection.cells import Patch, filter_input, pool_patch
 from imgconv.inspection.filter_arithmetic import missing_text
 from imgconv.inspection.pixel import LISTED, ChannelValue, MapValue, Stage, channel_names, number
 from imgconv.modes import PoolMode
-from imgconv.process import Map
+from imgconv.process import Map, straight_pixels
 from imgconv.recipe import Pool
 from imgconv.windows.borders import Border
 
@@ -23,12 +23,15 @@ def explain_pool(image: Raster, step: Pool, output: Map, at: tuple[int, int]) ->
     """Explain the output pixel `at` (row, column) of a pool."""
     pooled = filter_input(image, grey=step.grey, alpha=step.keeps_alpha())
     border = None if step.padding_mode is None else Border.of(step.padding_mode)
-    patch = pool_patch(pooled.pixels, step.window, step.window.pads(pooled.size), at, border)
+    whole = pooled.pixels.dtype.kind == "u"
+    computes = image.premultiplied and pooled.alpha and not step.grey and not PoolMode.of(step.mode)[0].selects
+    pixels = straight_pixels(image, np.dtype(np.float64)) if computes else pooled.pixels
+    patch = pool_patch(pixels, step.window, step.window.pads(pooled.size), at, border)
     channels = []
     for c, name in enumerate(channel_names(pooled.channels, alpha=pooled.alpha)):
         written = float(output.image.pixels[at][c])
         if pooled.valid is None:
-            channels.append(explain_channel(name, patch, c, step.mode, written))
+            channels.append(explain_channel(name, patch, c, step.mode, written, rounds=whole))
             continue
         known = pool_patch(pooled.valid, step.window, step.window.pads(pooled.size), at, border and Border(border.mode, 1.0))
         is_missing = output.image.valid is not None and output.image.valid[at][c] == 0
@@ -44,11 +47,13 @@ def _of_valid(
     if is_missing:
         stages = (counted, Stage("missing", missing_text(step.rule), written))
         return ChannelValue(name, (), stages, written, patch.values[..., channel], known)
-    explained = explain_channel(name, replace(patch, used=known), channel, step.mode, written)
+    explained = explain_channel(name, replace(patch, used=known), channel, step.mode, written, rounds=patch.values.dtype.kind == "u")
     return replace(explained, stages=(counted, *explained.stages))
 
 
-def explain_channel(name: str, patch: Patch, channel: int, mode: str, written: float, divisor: int | None = None) -> ChannelValue:
+def explain_channel(
+    name: str, patch: Patch, channel: int, mode: str, written: float, divisor: int | None = None, *, rounds: bool = False
+) -> ChannelValue:
     """Explain the value that a pool by `mode` gives for one channel of the cells that take part.
 
     `divisor` is what an average divides by, the number of cells by default.
@@ -58,12 +63,13 @@ def explain_channel(name: str, patch: Patch, channel: int, mode: str, written: f
     winners = used
     match pool_mode:
         case PoolMode.avg:
-            stages = _average(inside, divisor or len(inside))
+            stages = _rounded(_average(inside, divisor or len(inside)), rounds=rounds)
         case PoolMode.std:
-            stages = _deviation(inside)
+            stages = _rounded(_deviation(inside), rounds=rounds)
         case PoolMode.range:
             largest, smallest = (_selected(inside, each, 0) for each in (PoolMode.max, PoolMode.min))
             stages = (Stage("range", f"{number(largest)} - {number(smallest)}", largest - smallest),)
+            stages = _rounded(stages, rounds=rounds and not stages[0].value.is_integer())
             winners = _first(cells, largest, used) | _first(cells, smallest, used)
         case PoolMode.max | PoolMode.min | PoolMode.median | PoolMode.rank:
             value = _selected(inside, pool_mode, percent)
@@ -72,7 +78,7 @@ def explain_channel(name: str, patch: Patch, channel: int, mode: str, written: f
         case _:
             assert_never(pool_mode)
     largest_cell = float(np.abs(inside).max()) if len(inside) else 0.0
-    tolerance = 0.0 if pool_mode.selects or cells.dtype.kind == "u" else FLOAT32 * largest_cell * len(inside) / abs(divisor or len(inside))
+    tolerance = 0.0 if pool_mode.selects or rounds else FLOAT32 * largest_cell * len(inside) / abs(divisor or len(inside))
     return ChannelValue(name, (), stages, written, cells, winners, tolerance=tolerance)
 
 
@@ -87,23 +93,22 @@ def _deviation(inside: Array) -> tuple[Stage, ...]:
     values = inside.astype(np.float64)
     mean, deviation = float(values.mean()), float(values.std())
     squares = f"the mean of {_cells_text((values - mean) ** 2)}"
-    stages = (
+    return (
         Stage("average", f"{number(float(values.sum()))} / {len(inside)}", mean),
         Stage("variance", squares, deviation**2),
         Stage("std", f"the root of {number(deviation**2)}", deviation),
     )
-    return _rounded(stages, inside)
 
 
-def _rounded(stages: tuple[Stage, ...], inside: Array) -> tuple[Stage, ...]:
-    """The stages, and that of rounding whole numbers."""
-    return (*stages, Stage("rounded", "half to even", float(np.rint(stages[-1].value)))) if inside.dtype.kind == "u" else stages
+def _rounded(stages: tuple[Stage, ...], *, rounds: bool) -> tuple[Stage, ...]:
+    """The stages, and that of rounding to a whole number if it `rounds`."""
+    return (*stages, Stage("rounded", "half to even", float(np.rint(stages[-1].value)))) if rounds else stages
 
 
 def _average(inside: Array, divisor: int) -> tuple[Stage, ...]:
     total = float(inside.astype(np.float64).sum())
     mean = total / divisor
-    return _rounded((Stage("sum", _cells_text(inside, " + "), total), Stage("average", f"{number(total)} / {divisor}", mean)), inside)
+    return Stage("sum", _cells_text(inside, " + "), total), Stage("average", f"{number(total)} / {divisor}", mean)
 
 
 def _selected(inside: Array, mode: PoolMode, percent: float) -> float:

@@ -76,7 +76,7 @@ class _Result(BandedMaps):
             values = planes.transpose(1, 2, 0)
             pixels = map_to_pixels(values, self._range, held.pixels.dtype, unrounded=self._floats, extremes=extremes or (0.0, 0.0))
             metadata = replace(self._metadata, nodata=held.metadata.nodata)
-            image = replace(held, pixels=np.ascontiguousarray(pixels), alpha=False, metadata=metadata, valid=None)
+            image = replace(held, pixels=np.ascontiguousarray(pixels), alpha=False, metadata=metadata, valid=None, premultiplied=False)
             if held.valid is not None:
                 from imgconv.process.missing import marked
 

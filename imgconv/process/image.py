@@ -6,20 +6,19 @@ from dataclasses import replace
 import numpy as np
 
 from imgconv.arrays import Array
-from imgconv.filters.alpha import straight
 from imgconv.filters.color import luma, max_value_of
 from imgconv.filters.filter2d import FilterArguments, ImageFilter, Output, filter_whole
 from imgconv.filters.output_range import Combination
 from imgconv.filters.parts import Part
 from imgconv.filters.weights import anchor_of
 from imgconv.images import Header, Raster, Sampling, transfer_of
-from imgconv.modes import AlphaRule, CombineMode, Range
+from imgconv.modes import AlphaRule, CombineMode, PoolMode, Range
+from imgconv.process.alpha import blocks, over_black, straight_pixels, with_straight_colours
 from imgconv.process.maps import Map, of_window, with_metadata
 from imgconv.recipe import Canny, Filter, MapPlan, Pool, Postprocess, Recipe, Shape
 from imgconv.window import Window
 from imgconv.windows.borders import Border
 
-BLOCK = 1 << 14  # pixels
 OVERLAY_COLOUR = (1.0, 0.0, 0.0)  # red is rare in photographs and visible on dark and light
 
 
@@ -102,34 +101,8 @@ def prepare(image: Raster, grey: bool, keep_alpha: bool, threads: int | None) ->
         shade = luma(np.ascontiguousarray(pixels[..., :-1]), alpha=False, threads=threads)
         return replace(image, pixels=np.concatenate([shade, pixels[..., -1:]], axis=2))
     if alpha and not keep_alpha:
-        return replace(image, pixels=_over_black(pixels), alpha=False)
+        return replace(image, pixels=over_black(pixels), alpha=False)
     return image
-
-
-def with_straight_colours(image: Raster) -> Raster:
-    """`image` with colours that are not multiplied by alpha."""
-    if not image.premultiplied:
-        return image
-    pixels = straight(image.pixels, max_value_of(image.pixels.dtype))
-    pixels = np.rint(pixels) if image.pixels.dtype.kind == "u" else pixels
-    return replace(image, pixels=pixels.astype(image.pixels.dtype), premultiplied=False)
-
-
-def _over_black(pixels: Array) -> Array:
-    colour, alpha = pixels[..., :-1], pixels[..., -1:]
-    if pixels.dtype.kind != "u":
-        return colour * alpha
-    max_value = int(max_value_of(pixels.dtype))
-    out = np.empty(colour.shape, pixels.dtype)
-    for rows in _blocks(pixels):
-        out[rows] = (colour[rows].astype(np.uint32) * alpha[rows] + max_value // 2) // max_value
-    return out
-
-
-def _blocks(pixels: Array) -> Iterator[slice]:
-    """A few rows at a time, so that no whole copy of an image in wider numbers exists."""
-    step = max(1, BLOCK // pixels.shape[1])
-    return (slice(first, first + step) for first in range(0, len(pixels), step))
 
 
 def _filtered(
@@ -193,6 +166,8 @@ def pooled(image: Raster, step: Pool, floats: bool, threads: int | None, window:
     from imgconv.filters.pool2d import pool_image  # filters start without its loops
 
     prepared = prepare(image, step.grey, step.keeps_alpha(), threads)
+    dtype, computes = prepared.pixels.dtype, prepared.premultiplied and not PoolMode.of(step.mode)[0].selects
+    prepared = replace(prepared, pixels=straight_pixels(prepared, np.dtype(np.float64) if computes else dtype), premultiplied=False)
     border = None if step.padding_mode is None else Border.of(step.padding_mode)
     valid = None
     if prepared.valid is None:
@@ -201,6 +176,8 @@ def pooled(image: Raster, step: Pool, floats: bool, threads: int | None, window:
         from imgconv.filters.pool_missing import pool_missing
 
         pixels, valid = pool_missing(prepared.valid, step.rule, prepared.pixels, step.window, step.mode, border=border, threads=threads)
+    if computes:
+        pixels = (np.rint(pixels) if dtype.kind == "u" else pixels).astype(dtype)
     return Raster(_as_floats(pixels) if floats else pixels, prepared.alpha, prepared.metadata, prepared.duration, valid=valid)
 
 
@@ -233,7 +210,7 @@ def postprocessed(result: Raster, original: Raster, recipe: Recipe) -> Raster:
         np.subtract(highest, colours, out=colours)
     if not postprocess.overlay:
         return result
-    return _overlaid(result, prepare(with_straight_colours(original), False, AlphaRule(recipe.step.alpha).in_colour, None), max_value)
+    return _overlaid(result, with_straight_colours(prepare(original, False, AlphaRule(recipe.step.alpha).in_colour, None)), max_value)
 
 
 def _overlaid(result: Raster, original: Raster, max_value: float) -> Raster:
@@ -241,7 +218,7 @@ def _overlaid(result: Raster, original: Raster, max_value: float) -> Raster:
     pixels, colours, edges = original.pixels, original.colours, result.colours
     known = None if result.valid is None else result.valid[..., : edges.shape[2]]  # values of missing cells are arbitrary
     out = np.empty((*pixels.shape[:2], 3 + original.alpha), pixels.dtype)
-    for rows in _blocks(pixels):
+    for rows in blocks(pixels):
         values = edges[rows] if known is None else np.where(known[rows], edges[rows], 0)
         opacity = np.clip(values.max(axis=-1, keepdims=True) / max_value, 0, 1)
         blend = colours[rows] * (1 - opacity) + np.array(OVERLAY_COLOUR) * max_value * opacity

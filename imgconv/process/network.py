@@ -11,6 +11,7 @@ from imgconv.filters.color import luma
 from imgconv.filters.output_range import map_to_pixels
 from imgconv.images import Raster
 from imgconv.modes import Range
+from imgconv.process.alpha import straight_pixels, with_straight_colours
 from imgconv.process.maps import Map, of_result, with_metadata
 from imgconv.recipe import Network, Shape
 from imgconv.recipe.network import Result
@@ -57,7 +58,9 @@ def stored(image: Raster, *, grey: bool) -> Array:
 
     A network that begins with grey gets the luma of whole levels.
     """
-    colours = image.colours
+    if image.premultiplied and not grey:
+        return np.ascontiguousarray(straight_pixels(image, np.dtype(np.float32))[..., :-1].transpose(2, 0, 1))
+    colours = with_straight_colours(image).colours
     if grey and image.luma is not None:
         colours = image.luma
     elif grey and colours.shape[2] == 3:
@@ -81,7 +84,7 @@ def _maps(result: Result, maps: Array, image: Raster, network: Network, floats: 
     rasters = []
     for planes in np.split(maps, result.maps):
         pixels = map_to_pixels(planes.transpose(1, 2, 0), range_, image.pixels.dtype, unrounded=floats)
-        raster = replace(image, pixels=np.ascontiguousarray(pixels), alpha=False, luma=None, valid=None)
+        raster = replace(image, pixels=np.ascontiguousarray(pixels), alpha=False, luma=None, valid=None, premultiplied=False)
         raster = with_metadata(raster, image, of_result(network, result, image, raster.size))
         if image.valid is not None:
             from imgconv.process.missing import marked

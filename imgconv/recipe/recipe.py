@@ -155,9 +155,9 @@ class Recipe:
 
     @property
     def premultiplied(self) -> bool:
-        """Whether colours that are multiplied by alpha may stay so: those of a filter that no missing cell and no padded level concerns."""
-        step = self.step
-        return isinstance(step, Filter) and self.missing_data.is_default and PaddingMode.of(step.padding_mode)[1] == 0
+        """Whether colours that are multiplied by alpha may stay so: no cell is missing, and a filter pads with no level of its own."""
+        pads_level = isinstance(self.step, Filter) and PaddingMode.of(self.step.padding_mode)[1] != 0
+        return self.missing_data.is_default and not pads_level
 
     def gives_floats(self, format: str) -> bool:
         """Whether an output in `format` holds unrounded float maps rather than pixels, as arrays always do."""

@@ -18,7 +18,7 @@ from imgconv.inspection.page.photo import page_photo
 from imgconv.inspection.page.settings import branches
 from imgconv.modes import AlphaRule, MissingMode, PaddingMode, PoolMode, Range
 from imgconv.process import process
-from imgconv.recipe import Canny, Filter, Pool, Postprocess, Recipe, filter_recipe, network_recipe
+from imgconv.recipe import Canny, Filter, Network, Pool, Postprocess, Recipe, filter_recipe, network_recipe
 from imgconv.registry import Registry
 from imgconv.window import Footprint
 
@@ -228,6 +228,29 @@ def test_maps_over_the_photograph_equal_those_of_imgconv(tab, tmp_path, kind, ch
     check_page(tab, tmp_path, image, Recipe("canny", Canny(1.0), Postprocess(overlay=True)))
 
 
+ON_ALPHA = [
+    *(filter_recipe(["gaussian5"], **options) for options in ({}, {"alpha": "keep"}, {"linear": True}, {"alpha": "drop"}, {"grey": True})),
+    *(Recipe("pool", Pool((3, 2), mode)) for mode in ("avg", "median", "std")),
+    network_recipe(["conv gaussian5 padding=2", "max_pool 2"], range="raw"),
+    network_recipe(["grey", "scale 0.5"], range="raw"),
+    filter_recipe(["sobel"], grey=True, alpha="keep", postprocess=Postprocess(overlay=True)),
+]
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("recipe", ON_ALPHA, ids=lambda recipe: recipe.describe())
+@pytest.mark.parametrize("premultiplied", [False, True])
+def test_colours_times_alpha_are_divided_without_rounding(tab, tmp_path, recipe, kind, premultiplied):
+    rng = np.random.default_rng(7)
+    image = with_alpha(rng, small_image(rng, kind))
+    if premultiplied:
+        largest, alpha = max_value_of(image.pixels.dtype), image.pixels[..., -1:].astype(np.float64)
+        colours = image.colours * alpha / largest
+        pixels = np.concatenate([colours if kind == "float32" else np.rint(colours), alpha], axis=2)
+        image = replace(image, pixels=pixels.astype(kind), premultiplied=True)
+    check_page(tab, tmp_path, image, recipe)
+
+
 FLOATS = [
     filter_recipe(["sobel"], missing="fill"),
     filter_recipe(["gaussian5"], range="raw", min_valid=0.7),
@@ -271,7 +294,7 @@ def check_page(tab, folder, image, recipe):
     shown, expected = maps_on(tab, settings_of(recipe, image)[0]), written(image, recipe)
     assert np.array_equal(np.isnan(shown), np.isnan(expected))
     difference, largest = np.nan_to_num(np.abs(shown - expected)), np.nanmax(np.abs(expected))
-    if expected.dtype.kind == "f" and image.pixels.dtype.kind == "f":
+    if image.pixels.dtype.kind == "f" or isinstance(recipe.step, Network):
         assert difference.max() <= 2e-6 * largest
     else:
         assert (difference > 0).mean() < 1e-3 * (1 + 9 * getattr(recipe.step, "linear", False)) and difference.max() <= 1

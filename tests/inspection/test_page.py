@@ -215,7 +215,7 @@ def test_a_network_with_too_many_weights_for_a_page_is_refused(tmp_path, monkeyp
         (filter_recipe(["gaussian5"], grey=True), ["grey"]),
         (filter_recipe(["gaussian5"], grey=True, alpha="keep"), ["grey", "alpha"]),
         (filter_recipe(["gaussian5"], alpha="drop"), ["red", "green", "blue"]),
-        (network_recipe(["max_pool 2"]), ["red", "green", "blue"]),
+        (network_recipe(["max_pool 2"]), ["red", "green", "blue", "alpha"]),
         (filter_recipe(["sobel"], grey=True, postprocess=OVERLAY), ["red", "green", "blue", "alpha"]),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, list) else "",

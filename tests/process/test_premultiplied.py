@@ -8,7 +8,7 @@ from image_files import read, tiff
 from imgconv.images import Raster, Request, open_frames
 from imgconv.inspection.arithmetic import explain
 from imgconv.process import process
-from imgconv.recipe import filter_recipe
+from imgconv.recipe import Pool, Recipe, filter_recipe, network_recipe
 
 HEIGHT, WIDTH = 23, 31
 LEVELS = {"uint8": 255, "uint16": 65535, "float32": 1}
@@ -49,11 +49,15 @@ def levels(light):
     return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
 
 
-def result(pixels, kernel, **options):
+def stored_frame(pixels):
     with open_frames(premultiplied_file(pixels), Request(premultiplied=True)) as opened:
         (frame,) = opened
     assert frame.premultiplied
-    return process(frame, filter_recipe([kernel], **options))[0].image.pixels
+    return frame
+
+
+def result(pixels, kernel, **options):
+    return process(stored_frame(pixels), filter_recipe([kernel], **options))[0].image.pixels
 
 
 def same(found, expected):
@@ -87,11 +91,38 @@ def test_linear_light_is_rounded_once(dtype):
     same(result(pixels, "box:size=3", linear=True), np.concatenate([blurred, total / 9], axis=2))
 
 
+@pytest.mark.parametrize("dtype", LEVELS)
+def test_pools_are_rounded_once(dtype):
+    pixels, most = stored(dtype, 3), LEVELS[dtype]
+    values = np.concatenate([straight(pixels, most), pixels[..., -1:]], axis=2)
+    windows = np.lib.stride_tricks.sliding_window_view(values, (3, 2), (0, 1))[::3, ::2].reshape(HEIGHT // 3, WIDTH // 2, 4, 6)
+    reductions = {"max": np.max, "rank:50": lambda cells, axis: np.sort(cells, axis)[..., 3], "range": np.ptp}
+    for mode, reduce in (reductions | {"std": np.std, "avg": np.mean}).items():
+        recipe = Recipe("pool", Pool((3, 2), mode))
+        found = process(stored_frame(pixels), recipe)[0].image.pixels
+        if dtype == "uint8" or mode != "range":  # the difference of two quotients can have the other side of a tie
+            same(found, reduce(windows, axis=-1))
+        for channel in explain(stored_frame(pixels), recipe, (3, 5)).maps[0].channels:
+            assert channel.agrees
+
+
+def test_networks_get_colours_that_are_not_rounded():
+    pixels = stored("uint8", 3)
+    for steps, expected in {"scale 0.5": straight(pixels, 255) / 2, "grey": None}.items():
+        recipe = network_recipe([steps], range="raw")
+        maps = process(stored_frame(pixels), recipe, floats=True)
+        assert not maps[0].image.premultiplied
+        rounded = process(read(premultiplied_file(pixels))[1][0], recipe, floats=True)
+        if expected is None:
+            np.testing.assert_array_equal(maps[0].image.pixels, rounded[0].image.pixels)
+        else:
+            np.testing.assert_allclose(maps[0].image.pixels, expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize("options", [{}, {"linear": True}, {"alpha": "keep"}, {"alpha": "drop"}, {"grey": True, "alpha": "keep"}], ids=str)
 def test_explanations_end_in_the_pixels_that_are_written(options):
     pixels, recipe = stored("uint8", 3), filter_recipe(["box:size=3"], **options)
-    with open_frames(premultiplied_file(pixels), Request(premultiplied=True)) as opened:
-        (frame,) = opened
+    frame = stored_frame(pixels)
     for row, column in zip(range(1, HEIGHT), range(2, WIDTH), strict=False):
         for channel in explain(frame, recipe, (column, row)).maps[0].channels:
             assert channel.agrees
@@ -113,7 +144,9 @@ def test_without_the_request_colours_are_straight():
         ["filter", "-k", "box:size=3", "--padding-mode", "constant:9"],
         ["edge", "--alpha", "keep"],
         ["edge", "--overlay"],
-        ["pool"],
+        ["pool", "--mode", "avg"],
+        ["pool", "--mode", "rank:60", "--padding", "1", "--size", "3"],
+        ["run", "-s", "conv gaussian5 padding=2"],
     ],
     ids=" ".join,
 )

@@ -1,7 +1,7 @@
 // Alpha, the last plane of maps with `alpha`: colours over black, and colours that count by their alpha, which is filtered with them.
 
 import { AXES, anchorOf } from "./geometry.js";
-import { toLevel } from "./sums.js";
+import { halfEven, toLevel } from "./sums.js";
 
 const flat = new WeakMap();
 
@@ -29,6 +29,27 @@ export function overBlack(maps) {
   return flat.get(maps);
 }
 
+/** Maps of the colours as they are, without alpha. */
+export function withoutAlpha(maps) {
+  if (!maps.alpha) return maps;
+  const { names, valid } = maps;
+  return { ...maps, planes: coloursOf(maps), names: names.slice(0, -1), valid: valid?.slice(0, -1) ?? null, alpha: false };
+}
+
+/** Colours times alpha, as some files store them, become colours: float64 planes, 0 where alpha is 0. */
+export function straight(planes, largest) {
+  const alpha = planes.at(-1);
+  const divided = (value, i) => (alpha[i] > 0 ? (value * largest) / alpha[i] : 0);
+  return planes.map((plane) => (plane === alpha ? plane : Float64Array.from(plane, divided)));
+}
+
+/** Maps whose colours, if they were divided by alpha, are rounded to whole levels. */
+export function rounded(maps) {
+  const { planes, whole } = maps;
+  if (!whole || planes[0].constructor !== Float64Array) return maps;
+  return { ...maps, planes: planes.map((plane) => planes.at(-1).constructor.from(plane, halfEven)) };
+}
+
 /** Maps of colours with the alpha of other maps, if those have one. */
 export function withAlphaOf({ planes, alpha }, maps) {
   if (!alpha) return { ...maps, alpha: false };
@@ -36,13 +57,13 @@ export function withAlphaOf({ planes, alpha }, maps) {
   return { ...maps, planes: [...maps.planes, planes.at(-1)], names: [...maps.names, "alpha"], valid, alpha: true };
 }
 
-/** Colours times alpha, and alpha: float64 planes. */
-export function premultiplied(planes) {
+/** Colours times alpha, and alpha: float64 planes, whole numbers where the products of levels are. */
+export function premultiplied(planes, whole) {
   const alpha = planes.at(-1);
   return planes.map((plane) => {
     if (plane === alpha) return plane;
     const product = new Float64Array(plane.length);
-    for (let i = 0; i < plane.length; i++) product[i] = plane[i] * alpha[i];
+    for (let i = 0; i < plane.length; i++) product[i] = whole ? Math.round(plane[i] * alpha[i]) : plane[i] * alpha[i];
     return product;
   });
 }

@@ -111,7 +111,7 @@ def explanation_page(
 def _form(image: Raster, recipe: Recipe) -> tuple[bool, bool]:
     """Whether the photograph of a page is grey, and whether it has alpha; a map of grey is drawn over colours."""
     grey = recipe.step.grey and not recipe.postprocess.overlay
-    return grey, image.alpha and AlphaRule(recipe.step.alpha).keeps(grey=grey)
+    return grey, image.alpha and (isinstance(recipe.step, Network) or AlphaRule(recipe.step.alpha).keeps(grey=grey))
 
 
 def _settings(image: Raster, recipe: Recipe, typed: Typed, source: str, frames: int, *, quiz: bool) -> dict[str, Any]:

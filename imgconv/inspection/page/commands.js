@@ -1,6 +1,6 @@
 // The command line, or the lines of Python, that give the image that the page shows.
 
-import { overBlack } from "./alpha.js";
+import { rounded, withoutAlpha } from "./alpha.js";
 import { copyButton, byId, element } from "./elements.js";
 import { imageFile, isInterleaved, markedImage, maskFile, npy, pam, save, weightsFile } from "./files.js";
 import { matrixText } from "./kernels.js";
@@ -22,8 +22,8 @@ export function drawCommand(model) {
     button.addEventListener("click", () => save(blob(), name));
     buttons.append(button);
   };
-  if (lines.some((line) => line.includes(PHOTO))) file(PHOTO, () => imageFile(overBlack(photoToSave(model).image)));
-  if (lines.some((line) => line.includes(WITH_ALPHA))) file(WITH_ALPHA, () => pam(model.photo));
+  if (lines.some((line) => line.includes(PHOTO))) file(PHOTO, () => imageFile(rounded(withoutAlpha(photoToSave(model).image))));
+  if (lines.some((line) => line.includes(WITH_ALPHA))) file(WITH_ALPHA, () => pam(rounded(model.photo)));
   if (lines.some((line) => line.includes(MASK))) file(MASK, () => maskFile(model.photo));
   for (const [name, blob] of files) file(name, blob);
   byId("lines").replaceChildren(...nodes, ...(buttons.children.length ? [buttons] : []));
@@ -50,7 +50,7 @@ function commandOf(model) {
 
 /** Whether the command reads the file of the photograph. A layer reads another one for grey of colours: it has no option for that. */
 function isRead({ data, spec, isNetwork }) {
-  return data.stored && (isNetwork || !data.luma || !spec.op);
+  return data.stored && (isNetwork || !spec.op || !(data.luma || data.overBlack));
 }
 
 /**
@@ -171,7 +171,7 @@ function python(model) {
   const [{ taps, divisor }] = spec.kernels;
   const offsets = step.offset.map((value) => +value.toFixed(9));
   return [
-    `import imgconv, numpy; image = numpy.load("${PHOTO}").astype("float32")${isInterleaved(overBlack(photo)) ? ".transpose(2, 0, 1)" : ""}`,
+    `import imgconv, numpy; image = numpy.load("${PHOTO}").astype("float32")${isInterleaved(withoutAlpha(photo)) ? ".transpose(2, 0, 1)" : ""}`,
     `image = image.reshape(1, -1, *image.shape[-2:])`,
     ...(photo.valid ? [`image = numpy.where(${missing}, numpy.float32("nan"), image)`] : []),
     `taps = numpy.array(${JSON.stringify(taps)}, "float32") / ${divisor}`,

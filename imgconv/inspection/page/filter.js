@@ -69,7 +69,7 @@ export class Filter {
     const [channels, height, width] = this.shape([input.planes.length, input.height, input.width]);
     const filtersAlpha = this.#filtersAlpha(input);
     const light = this.linear ? input.planes.map((plane, c) => (isAlpha(input, c) ? plane : lightOf(plane, input))) : input.planes;
-    const source = filtersAlpha ? premultiplied(light) : light;
+    const source = filtersAlpha ? premultiplied(light, input.whole && !this.linear) : light;
     const valid = input.valid && [];
     const place = this.#place(this.kernels[0], input);
     const values = Array.from({ length: channels }, (_, c) => {

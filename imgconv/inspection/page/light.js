@@ -41,7 +41,8 @@ const tables = new WeakMap();
 
 /** The function from a level of a photograph to its light, on the same scale. */
 export function toLight({ transfer, largest, whole, planes: [{ constructor }], planes }) {
-  if (!whole) return (level) => (constructor === Float32Array ? Math.fround(decoded(level, transfer)) : decoded(level, transfer));
+  if (constructor === Float64Array) return (level) => decoded(level / largest, transfer) * largest;
+  if (!whole) return (level) => Math.fround(decoded(level, transfer));
   if (!tables.has(planes)) {
     const light = Float32Array.from({ length: largest + 1 }, (_, level) => decoded(level / largest, transfer) * largest);
     tables.set(planes, light);

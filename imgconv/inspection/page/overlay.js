@@ -1,6 +1,6 @@
 // A map drawn over the photograph: red, as opaque as the map is bright. And luma, for maps of grey over a photograph in colours.
 
-import { coloursOf, isAlpha, overBlack, withAlphaOf } from "./alpha.js";
+import { coloursOf, isAlpha, overBlack, rounded, withAlphaOf } from "./alpha.js";
 import { Elementwise, pointwise, unchangedAlpha } from "./elementwise.js";
 import { Misfit } from "./geometry.js";
 import { hide, isMissing, missingStage } from "./missing.js";
@@ -30,7 +30,7 @@ export class Luma extends Elementwise {
 
   /** The colours that luma is of: over black, unless alpha is kept in grey maps. */
   #colours(input) {
-    return input.alpha && this.modes.alpha[input.rule.alpha].keepsInGrey ? input : overBlack(input);
+    return input.alpha && this.modes.alpha[input.rule.alpha].keepsInGrey ? rounded(input) : overBlack(input);
   }
 
   #luma([red, green, blue], whole) {

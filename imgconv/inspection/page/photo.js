@@ -1,5 +1,6 @@
 // The photograph of the page, from the text in which it is embedded: exact levels, without any image format of the browser.
 
+import { straight } from "./alpha.js";
 import { bytesOf } from "./packed.js";
 
 const TYPES = { uint8: Uint8Array, uint16: Uint16Array, float32: Float32Array, float64: Float64Array };
@@ -15,12 +16,13 @@ export function arrayOf({ shape, data }) {
 
 /** The maps of the photograph: `facts` and `bytes` are those of `imgconv.inspection.page.photo`. */
 export function photoOf(facts, bytes) {
-  const { height, width, names, alpha, dtype, varies, groups } = facts;
-  const planes = names.map((_, c) => planeOf(bytes, c, height * width, TYPES[dtype]));
+  const { height, width, names, alpha, dtype, varies, groups, premultiplied: isProduct, largest } = facts;
+  let planes = names.map((_, c) => planeOf(bytes, c, height * width, TYPES[dtype]));
   if (varies) {
     for (const [c, plane] of planes.entries()) planes[c] = restored(plane, height, width, varies, groups[c]);
     if (names.length - Number(alpha) === 3) for (const c of [0, 2]) planes[c].forEach((value, i) => (planes[c][i] = value + planes[1][i]));
   }
+  if (isProduct) planes = straight(planes, largest);
   const valid = validIn(bytes.subarray(names.length * height * width * TYPES[dtype].BYTES_PER_ELEMENT), facts);
   return { ...facts, planes, valid, whole: dtype.startsWith("uint"), floats: false, stretch: null, vector: false };
 }

@@ -54,6 +54,7 @@ class PagePhoto:
             "width": width,
             "names": channel_names(channels, alpha=self.image.alpha),
             "alpha": self.image.alpha,
+            "premultiplied": self.image.premultiplied,
             "dtype": pixels.dtype.name,
             "varies": VARIES if self.groups else None,
             "groups": self.groups,
@@ -90,7 +91,8 @@ def page_photo(
 
     Raises UsageError for a part that lies outside the image.
     """
-    whole = _unmarked(filter_input(image, grey=grey, alpha=alpha))
+    is_stored = image.premultiplied and alpha and not grey and crop is None
+    whole = image if is_stored else _unmarked(filter_input(image, grey=grey, alpha=alpha))
     part = whole if crop is None else _cropped(whole, crop)
     factor = least = _least_factor(part.size, most_cells)
     while True:

@@ -127,7 +127,7 @@ export class Pool {
     const values = new Float64Array(hOut * wOut);
     const columns = this.taps[0].map((_, v) => this.taps.flatMap((line, u) => (line[v] ? [u] : [])));
     const dense = this.stride[1] === 1 && this.dilation[1] === 1 && this.taps.flat().every(Boolean);
-    const moves = dense && input.largest === 255 && input.whole;
+    const moves = dense && input.planes[0].constructor === Uint8Array;
     for (let i = 0; i < hOut; i++) {
       const top = i * this.stride[0];
       const out = values.subarray(i * wOut, (i + 1) * wOut);

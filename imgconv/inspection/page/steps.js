@@ -1,6 +1,6 @@
 // The steps of a page from their settings, their maps, receptive fields and chains of sums.
 
-import { coloursOf, overBlack } from "./alpha.js";
+import { coloursOf, overBlack, rounded, withoutAlpha } from "./alpha.js";
 import { cannyStages } from "./canny.js";
 import { Deformed, OFFSETS } from "./deform.js";
 import { Across, AdaptivePool, Elementwise } from "./elementwise.js";
@@ -55,10 +55,10 @@ export function shapeOf(maps) {
 
 /** The photograph as the first step of a list of settings takes it: steps of networks take numbers without alpha, others levels. */
 export function inputOf(photo, [{ op, type, kernels }], modes) {
-  if (op || ["conv", "deform", "conv_transpose"].includes(type)) return numbersOf(overBlack(photo));
+  if (op || ["conv", "deform", "conv_transpose"].includes(type)) return numbersOf(withoutAlpha(photo));
   const overChannels = type === "filter" && Array.isArray(kernels[0].taps[0][0]);
   const input = photo.alpha && (overChannels || !modes.alpha[photo.rule.alpha].keeps) ? overBlack(photo) : photo;
-  return { ...input, original: input };
+  return { ...input, original: rounded(input) };
 }
 
 /** The photograph and the maps of every step, of which the first ones are `known`. Throws Misfit. */
