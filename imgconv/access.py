@@ -54,7 +54,7 @@ class Access:
         return cls(mode & ~_umask())
 
     def apply(self, descriptor: int) -> None:
-        """Give an open file, which was private so far, these rules."""
+        """Apply these rules to an open file, which was private until now."""
         if IS_WINDOWS or not hasattr(os, "fchmod"):
             return
         mode, has_group = self.mode, True

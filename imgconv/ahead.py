@@ -1,4 +1,4 @@
-"""Calls that are made on other threads a few items ahead, or in this thread where no other one can start."""
+"""Calls that run on other threads a few items ahead, or on this thread if no other one can start."""
 
 import os
 from collections import deque
@@ -35,7 +35,7 @@ def in_order(
 
 
 def submitted(pool: ThreadPoolExecutor, function: Callable[[Item], Result], item: Item) -> Future[Result]:
-    """Call `function(item)` on a thread of the pool, or here where no thread can start."""
+    """Call `function(item)` on a thread of the pool, or on this thread if no other one can start."""
     try:
         return pool.submit(function, item)
     except RuntimeError:  # no thread can start
@@ -48,7 +48,7 @@ def submitted(pool: ThreadPoolExecutor, function: Callable[[Item], Result], item
 
 
 def can_start(threads: int) -> bool:
-    """Whether so many threads can start now, as libraries start them for one image.
+    """Whether `threads` threads can start now, which is how many a library starts for one image.
 
     >>> can_start(1)
     True

@@ -73,7 +73,7 @@ def filter(
     alpha : "auto" (zero-sum kernels leave alpha unchanged, others filter it together with premultiplied colours), "keep", "drop" or
         "filter"; "none" if the last of 2 or 4 channels is a band like the others.
     nodata : which cells are missing: "auto" (those of the value that the file declares), a value, "nan", or "none". Missing cells do not
-        take part: a kernel whose sum is not zero averages the valid cells, and one whose sum is zero gives a missing cell.
+        are used: a kernel whose sum is not zero averages the valid cells, and one whose sum is zero gives a missing cell.
     mask : an image or array (H, W) in which 0 means missing.
     missing : "keep" (missing cells stay missing), "fill" (they get an estimate) or "propagate" (a window with a missing cell is missing).
     min_valid : the share of a kernel's absolute taps, 0 to 1, that must be over valid cells; else the result is missing.
@@ -187,7 +187,7 @@ def pool(
         "range" (largest minus smallest) or "std", see `imgconv.modes.PoolMode`.
     window : instead of a size, windows of any shape: the cells where a kernel, as `filter` takes it, is not zero. The stride is then 1 and
         the padding "same" by default.
-    padding_mode : the values of padded cells, as in `filter`; by default padded cells do not take part.
+    padding_mode : the values of padded cells, as in `filter`; by default padded cells are ignored.
     nodata, mask, missing, min_valid : about missing cells, as in `filter`; `min_valid` is a share of the cells of the window in the image.
 
     Returns
@@ -196,7 +196,7 @@ def pool(
 
     Raises
     ------
-    ValueError : both or neither of `size` and `window`, an unknown mode, or a window that does not fit or sees nothing but padding.
+    ValueError : both or neither of `size` and `window`, an unknown mode, or a window that does not fit or covers only padding.
 
     Examples
     --------

@@ -27,14 +27,14 @@ _EXACT = ((np.float32, 2**24), (np.float64, 2**53))  # floating dtypes, and up t
 
 
 class Opened(NamedTuple):
-    """An opened image: its first frame, the number of frames, and the array that it is, if it is one."""
+    """An opened image: its first frame, the number of frames, and the original array if the caller gave one."""
 
     raster: Raster
     frames: int
     array: Array | None = None
 
     def convert(self, result: Raster, *, masked: bool = False) -> Result:
-        """Return a result in the form of the image. With `masked` that of an array is a masked array, as that of a masked array is."""
+        """Return a result in the form of the image. For an array it is a masked array if `masked` is set or the image was one."""
         if self.array is None:
             return _to_pil(result)
         return (_to_masked if masked or _is_masked(self.array) else _to_array)(self.array, result)
@@ -98,7 +98,7 @@ def _from_array(image: Array, name: str = "image") -> Raster:
 
 
 def _to_pil(result: Raster) -> "Image":
-    """Return a result as a PIL image; bands of an image with alpha go back to where they come from."""
+    """Return a result as a PIL image; of two or four channels the last one is alpha."""
     result = replace(result, alpha=result.pixels.shape[2] in (2, 4))
     return to_pil(transparent(result) if result.pixels.dtype == np.uint8 else result)
 

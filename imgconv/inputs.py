@@ -97,7 +97,7 @@ class Inputs:
 
 
 def _identity(file: Hashable) -> Identity | None:
-    """Return what is the same for all names of a file or folder; None if it is neither."""
+    """Return an identity that all names of a file or folder have in common; None if it is neither."""
     if not isinstance(file, Path):
         return str(file)
     try:

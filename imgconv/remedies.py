@@ -41,7 +41,7 @@ def python_remedies() -> Iterator[None]:
 
 @contextmanager
 def named(image: object) -> Iterator[None]:
-    """Raise what is wrong with one image with the name of its file, if `image` is a path."""
+    """Add the name of the file to errors about an image, if `image` is a path."""
     try:
         yield
     except (DoesNotFit, ImageError) as error:

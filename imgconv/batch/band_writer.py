@@ -19,7 +19,7 @@ from imgconv.images.rows import BandedImage, StoredRows
 from imgconv.images.writing import encode_bands
 from imgconv.images.zarr_store import Store, Writable
 
-_PAUSE = 0.1  # seconds between looks at the other thread
+_PAUSE = 0.1  # seconds between checks of the other thread
 _BLOCK = 1 << 25  # bytes that are written before the disk begins with them
 _END: Any = object()  # of a page, or of all pages
 
@@ -38,7 +38,7 @@ def band_writers(sinks: Sequence[Sink], job: Job, counts: Sequence[int]) -> "Ite
 
 
 class _Abandoned(BaseException):
-    """The bands end before the image does."""
+    """Raised on the thread that writes when the bands end before the image does."""
 
 
 class BandWriter:

@@ -35,7 +35,7 @@ Rows = tuple[int, int]
 
 
 class NotByBands(ImageError):
-    """An image, a recipe or a format that needs the whole image in memory; the text names it, and `remedy` is what else can be done."""
+    """An image, a recipe or a format that needs the whole image in memory. The text states why, and `remedy` how to avoid it."""
 
     def __init__(self, reason: str, remedy: str = ", or convert it to a tiled .tiff and write .tiff, .png, .pnm, .npy or .zarr"):
         super().__init__(reason)
@@ -44,13 +44,16 @@ class NotByBands(ImageError):
 
 @dataclass(frozen=True)
 class _Page:
-    """An image of an output: the maps whose channels it has, each by the number of its object and its own; of one map, `plane` alone."""
+    """One page of an output. `maps` are the maps whose channels it has: the index of a BandedMaps, and of a map in it.
+
+    With `plane` the page has this channel of its only map.
+    """
 
     maps: tuple[tuple[int, int], ...]
     plane: int | None = None
 
     def pixels(self, computed: dict[int, list[Map]]) -> Array:
-        """Return its part of a band."""
+        """Return the rows of this page from the computed rows of all maps."""
         parts = [computed[group][number].image.pixels for group, number in self.maps]
         pixels = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
         return pixels if self.plane is None else pixels[..., self.plane : self.plane + 1]
@@ -105,11 +108,11 @@ class Run:
         return self._groups[0].missing
 
     def close(self) -> None:
-        """Give up the rows that are in memory."""
+        """Release the rows that are in memory."""
         self._held = HeldRows(self._reader)
 
     def measure(self, part: Rows | None = None) -> list[Any]:
-        """Take every band, or those of some output rows, into account for the range `minmax`, if a map has it; return the measurements."""
+        """Measure every band, or those of some output rows, for maps with the range `minmax` or missing cells; return the results."""
         measured = {number: group for number, group in enumerate(self._groups) if group.measured}
         if part is not None:
             for group in measured.values():
@@ -131,7 +134,7 @@ class Run:
         return any(group.measured for group in self._groups)
 
     def unit(self, rows: int) -> int | None:
-        """Return the least number of output rows of a part that begins where all maps and groups of `rows` do; None for several heights."""
+        """Return the number of output rows whose multiples begin a part: of `rows`, and of every map. None if maps differ in height."""
         if len({group.height for group in self._groups}) > 1:
             return None
         return lcm(rows, *(group.alignment for group in self._groups))
@@ -148,7 +151,7 @@ class Run:
         return [[self._banded(page, page.pixels(computed), computed, outcome) for page in pages] for pages in self.pages]
 
     def compute_part(self, number: int, part: Rows, put: Callable[[int, int, Array], None]) -> None:
-        """Compute some output rows of one page of each output that has it, and put them: the output, the first row, and some rows."""
+        """Compute the output rows `part` of page `number` of each output that has it, and call `put(output, first row, rows)`."""
         pages = [(sink, each[number]) for sink, each in enumerate(self.pages) if number < len(each)]
         needed = {group for _, page in pages for group, _ in page.maps}
         for bands, held, begin in self._each_band({each: self._groups[each] for each in needed}, part):
@@ -177,7 +180,7 @@ class Run:
             writer.end()
 
     def _each_band(self, groups: dict[int, BandedMaps], part: Rows | None = None) -> Iterator[tuple[dict[int, Rows], Raster, int]]:
-        """Yield the output rows of each band of some maps, and the input rows behind them, read while the band before is computed.
+        """Yield the output rows of each band of some maps, and the input rows that they need, read while the previous band is computed.
 
         The bands are those of the whole maps, or of a part of their rows.
         """

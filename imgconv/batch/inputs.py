@@ -1,4 +1,4 @@
-"""Images for commands that look at a few: headers and first frames of files and standard input."""
+"""Images for commands that read a few: headers and first frames of files and standard input."""
 
 import sys
 from collections.abc import Iterator, Sequence

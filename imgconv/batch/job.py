@@ -1,4 +1,4 @@
-"""What the inputs of a run have in common: the recipe, the destination, and how images are opened, bounded and written."""
+"""The settings that all inputs of a run share: the recipe, the destination, and how images are opened, limited and written."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -35,7 +35,7 @@ class Sink:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """What is the same for every input of a run."""
+    """The settings that all inputs of a run share."""
 
     recipe: Recipe
     destination: Destination
@@ -52,7 +52,7 @@ class Job:
     memory: Memory = field(default_factory=Memory)
     cpu_slots: CpuSlots = field(default_factory=CpuSlots)
     large: int = LARGE
-    is_bounded: bool = False  # whether the user chose what is large: an image that cannot be processed by bands is then refused
+    is_bounded: bool = False  # whether the user gave --memory: a larger image that cannot be processed by bands is then refused
     encoding: Encoding = DEFAULT_ENCODING
     region: "Region | None" = None
     progress: Callable[[float], None] | None = None  # is called with the part of a large image that is done
@@ -83,7 +83,7 @@ def memory_of_bands(job: Job) -> int:
 
 
 def fitted_image(image: Raster, job: Job, outcome: Outcome) -> Raster:
-    """Return an image with the metadata that its output holds, and record what is missing there."""
+    """Return an image with the metadata that its output can hold, and record the names of those that are left out."""
     name = job.destination.format
     if image.valid is not None and image.channels + 1 in OUTPUTS[name].channels:
         from imgconv.process.missing import transparent
@@ -95,7 +95,7 @@ def fitted_image(image: Raster, job: Job, outcome: Outcome) -> Raster:
 
 
 def fitted_metadata(image: Raster, job: Job, outcome: Outcome) -> Metadata:
-    """Return the metadata of an image that its output holds, and record what is missing there; a note names the loss of a measurement."""
+    """Return the metadata that the output of an image can hold, and record the names of the others; a note names lost measurements."""
     metadata = fitted(image.metadata, job.destination.format, image.channels, strip=job.strip, location=not job.strip_location)
     outcome.dropped = list(dict.fromkeys([*outcome.dropped, *metadata.dropped]))
     is_medical = any(what.startswith(("DICOM", "NIfTI")) for what in metadata.dropped)

@@ -1,4 +1,4 @@
-"""Find the results of earlier runs in a folder, and the inputs that they were made from, by their names.
+"""Find the results of earlier runs in a folder, and the input of each, by their names.
 
 The metadata of a result name the recipe but not the input, because the path of an input may be private.
 """

@@ -1,4 +1,4 @@
-"""The file operations that work on local paths and on URLs, whose storage is imported when one is used."""
+"""File operations that work on local paths and on URLs; the code for URLs is imported when one is used."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Plan a run: settle and check what it reads and writes, before any work."""
+"""Plan a run: determine and check what it reads and writes, before any work."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Outputs of local and remote files: none replaces an input, and none replaces another result of the same run."""
+"""Protection of files: no output replaces an input or another result of the same run, local or remote."""
 
 import os
 import unicodedata

@@ -1,4 +1,4 @@
-"""Files in remote storages, through fsspec: list, read and write them.
+"""Files in remote storage, through fsspec: list, read and write them.
 
 Servers and credentials come from the storages' own configuration (AWS_ENDPOINT_URL, AWS_PROFILE, ...). This module is imported
 when a URL is given on the command line.
@@ -73,7 +73,7 @@ def read_image(url: Url, max_pixels: int | None) -> bytes:
 
 
 class _Answer:
-    """The answer of a web server. Reading raises ImageError where fewer than LEAST_BYTES arrive in SILENCE seconds."""
+    """The response of a web server. Reading raises ImageError if fewer than LEAST_BYTES arrive in SILENCE seconds."""
 
     def __init__(self, stream: BinaryIO):
         self._stream = stream
@@ -196,7 +196,7 @@ def _send(filesystem: Any, path: str, stream: BinaryIO) -> None:
     try:
         shutil.copyfileobj(stream, target, _BLOCK)
     except BaseException:
-        target.closed = True  # else its end would make an object of what was sent
+        target.closed = True  # else closing it would store the part that was sent as an object
         target.discard()
         raise
     target.close()

@@ -164,7 +164,7 @@ def _numbered(source: Source, number: int, job: Job) -> Source:
     for each in job.destination.possible() if job.names else ():
         for path in each.outputs(numbered, job.recipe):
             if other := job.names and job.names.source_of(path):
-                raise ImageError(f"{other} has the output {path} too; rename that file, or send this stream alone")
+                raise ImageError(f"{other} has the output {path} too; rename that file, or process this stream separately")
     return numbered
 
 

@@ -23,7 +23,7 @@ class Source:
     """One input: its path (None for standard input), its path below the output folder, and whether it was named explicitly.
 
     `error` is why a folder cannot be listed; such a source yields only this error. With `keeps_extension` the names of results contain
-    the extension, since another file differs in it alone.
+    the extension, since the name of another file differs only in it.
     """
 
     path: AnyPath | None

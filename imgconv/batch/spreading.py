@@ -1,4 +1,4 @@
-"""One large image on a cluster: workers compute parts of it, and write whole chunks of one Zarr, or send the tiles of one TIFF file.
+"""Process one large image on a cluster: workers compute parts of it, and write chunks of one Zarr or send tiles of one TIFF file.
 
 All workers see the input under the same name, and a Zarr output too. The tiles of a TIFF file are computed and compressed by the workers;
 the process that distributes the parts writes them in their order, a few at a time. A part that is computed again, since its worker was
@@ -151,7 +151,7 @@ class _Spreading:
 
 @dataclass
 class Part:
-    """What a worker did with a part of an image: what it measured, or the statistics of its rows and the tiles to write; or its error."""
+    """The result of a worker for a part of an image: measurements, or the statistics of its rows and the tiles to write, or an error."""
 
     error: str | None = None
     measured: list[Any] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What is sent to the workers of a cluster, and the task that they run.
+"""The jobs and sources that are sent to the workers of a cluster, and the task that a worker runs.
 
 Workers may run in other folders, so paths are sent as absolute paths; outcomes get the names that the user gave.
 """

@@ -1,4 +1,4 @@
-"""Local paths and URLs of remote files as one type: a URL is handled as a name alone."""
+"""Local paths and URLs of remote files as one type. A URL is only a name here; nothing is opened."""
 
 import posixpath
 import re

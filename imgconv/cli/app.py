@@ -45,7 +45,7 @@ def program() -> "NoReturn":
 
 
 def _is_observed() -> bool:
-    """Whether a profiler, debugger or tracer is at work; from CPython 3.12 on they are tools of sys.monitoring, numbered to 5."""
+    """Whether a profiler, debugger or tracer is active; from CPython 3.12 on they are tools of sys.monitoring, numbered to 5."""
     monitoring = getattr(sys, "monitoring", None)
     return bool(sys.getprofile() or sys.gettrace() or (monitoring and any(map(monitoring.get_tool, range(6)))))
 
@@ -172,7 +172,7 @@ def _flushed(code: int) -> int:
 
 
 def _discard_output(code: int) -> int:
-    """Discard what is left in the buffer of standard output, which Python would otherwise complain about when it ends."""
+    """Discard the buffer of standard output, about which Python would otherwise print an error when it ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code
 

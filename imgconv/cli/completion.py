@@ -1,4 +1,4 @@
-"""What the shell proposes for the value of an option; each function takes the beginning that was typed."""
+"""Shell completion of option values; each function takes the beginning that was typed."""
 
 import os
 from collections.abc import Iterable

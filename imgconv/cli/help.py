@@ -40,7 +40,7 @@ class Group(TyperGroup):
         return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Find the command; fail with an example if a file stands in its place."""
+        """Find the command; fail with an example if the word is a file and not a command."""
         name = args[0]
         if name not in self.commands and (name == "-" or Path(name).suffix or os.path.exists(name)):
             ctx.fail(f"expected a command before {name}, for example {ctx.command_path} {next(iter(self.commands))} {name}")
@@ -52,7 +52,7 @@ class Group(TyperGroup):
 
 
 def _similar(name: str, others: Iterable[str]) -> list[str]:
-    from difflib import get_close_matches  # for wrong names alone
+    from difflib import get_close_matches  # only needed for wrong names
 
     return get_close_matches(name, list(others))
 

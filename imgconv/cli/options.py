@@ -145,7 +145,7 @@ PaddingModeName = Annotated[str | None, mode_option("--padding-mode", PaddingMod
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FilterOptions:
-    """What `edge` and `filter` compute."""
+    """Options of what `edge` and `filter` compute."""
 
     kernel: Annotated[
         list[str] | None,
@@ -184,7 +184,7 @@ class FilterOptions:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PoolOptions:
-    """What `pool` computes."""
+    """Options of what `pool` computes."""
 
     size: Annotated[str | None, option(WHAT, "--size", metavar="N|HxW", help="Window size in pixels. Defaults to 2.")] = None
     window: Shape = None
@@ -208,7 +208,7 @@ class PoolOptions:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class WhereOptions:
-    """Where inputs come from and results go."""
+    """Options of where inputs come from and where results go."""
 
     output: Annotated[
         str | None, option(WHERE, "-o", "--output", metavar="PATH", help="Output file, folder or address, or - for standard output.")
@@ -282,7 +282,7 @@ class WhereOptions:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class MessageOptions:
-    """What a run reports."""
+    """Options of what a run reports."""
 
     json: Json = False
     show: Annotated[bool, option(MESSAGES, "--show", help="Preview results in the terminal.")] = False
@@ -295,7 +295,7 @@ class MessageOptions:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ReadingOptions:
-    """How a command that inspects single images reads them."""
+    """Options of how a command that inspects single images reads them."""
 
     max_pixels: MaxPixels = MAX_PIXELS
     salvage: Salvage = False
@@ -304,7 +304,7 @@ class ReadingOptions:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class HowOptions:
-    """How a run is carried out."""
+    """Options of how a run is carried out."""
 
     jobs: Annotated[
         int | None,

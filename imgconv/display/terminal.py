@@ -67,7 +67,7 @@ def plain(parts: "Iterable[Part]") -> str:
 
 
 def live_display(*, on_terminal: bool) -> "Live | None":
-    """Return a display that is drawn anew with each update and disappears at its end, in a notebook and, if wanted, on a terminal.
+    """Return a display that is redrawn with each update and disappears at its end, in a notebook and, with `on_terminal`, on a terminal.
 
     It writes to standard error. None is returned elsewhere, and in a notebook without ipywidgets, which Rich needs there.
     """

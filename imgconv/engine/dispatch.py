@@ -53,7 +53,7 @@ class LayerSize(NamedTuple):
         return self.images * self.groups * self.group_outputs * self.taps * self.rows * self.row_stride
 
     def cells(self, rows: int) -> int:
-        """Padded cells of one image and group behind `rows` output rows."""
+        """Padded cells of one image and group that `rows` output rows need."""
         return self.group_channels * self.phases * (rows + self.halo) * self.row_stride
 
 
@@ -160,7 +160,7 @@ def block_size(size: LayerSize, threads: int) -> BlockSize:
 
 
 def _wanted(size: LayerSize, threads: int) -> int:
-    """Blocks that so many threads are worth waking for."""
+    """The number of blocks, at most one for each of `threads`, for which waking a thread pays."""
     touched = size.images * size.groups * size.cells(size.rows)
     return min(max((size.work + touched * (BLOCK_WORK // BLOCK_CELLS)) // BLOCK_WORK, 1), threads)
 

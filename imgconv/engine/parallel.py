@@ -45,7 +45,7 @@ def run_bands(work: Work, rows: int, rows_per_band: int, threads: int | None = N
 
 
 class _Shared:
-    """Bands that the calling thread and its helpers work off together.
+    """Bands that the calling thread and its helpers share.
 
     A signal handler may raise between any two steps of the calling thread. So the state is in objects whose calls are atomic, and
     `threading.Condition` is not used: an exception inside of it leaves its lock held.
@@ -59,7 +59,7 @@ class _Shared:
         self._errors: list[BaseException] = []
 
     def run(self, helpers: int, threads: int) -> None:
-        """Do all bands; whatever is raised, and when, no helper is at work afterwards."""
+        """Run all bands. Afterwards no helper is at work, also if an exception was raised at any moment."""
         try:
             with suppress(RuntimeError):  # no thread can start while the interpreter shuts down: this one does all bands
                 queue = _helpers(threads - 1)

@@ -345,7 +345,7 @@ def _emit_rows(builder: Any, number: Any, arrays: list[Any], numbers: list[Any],
 
 
 def _emit_products(builder: Any, number: Any, arrays: list[Any], numbers: list[Any], outputs: int, taps: int, width: int) -> None:
-    """Emit a loop over vectors of `outputs` and of the cells behind `taps` taps, whose vectors of sums stay in registers."""
+    """Emit a loop over vectors of `outputs` and of the cells under `taps` taps, whose vectors of sums stay in registers."""
     from llvmlite import ir
 
     (cells, offsets, output, sums), (base, first, at, apart, count, to, step) = arrays, numbers

@@ -1,4 +1,4 @@
-"""Filters of pixels with alpha: colours count by their alpha, which is filtered with them."""
+"""Filters of pixels with alpha: colours are weighted by their alpha, and alpha is filtered with them."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -20,8 +20,8 @@ class FourierTiles:
 
     The error of a sum is below eps * 2*log2(side**2) * |values| * |taps| (lengths as vectors; Higham 2002, 24.1), so below
     1e-14 * side * bound where no sum exceeds bound. For bounds up to 2**31 and sides up to 8192 that is less than 1/2, and with
-    `rounded` whole sums are exact. NaN, infinite and very large values make sums of their own windows alone: a tile that has any is summed
-    tap by tap in `accumulator`.
+    `rounded` whole sums are exact. NaN, infinite and very large values change only the sums of windows that contain
+    them: a tile that has any is summed tap by tap in `accumulator`.
     """
 
     def __init__(self, taps: Taps, channels: int, accumulator: np.dtype[Any], *, rounded: bool):

@@ -138,7 +138,7 @@ def _depends_on_all_columns(whole: "ImageFilter", arguments: FilterArguments) ->
 class ImageFilter:
     """One call of `filter_image`: everything that the bands share.
 
-    With a `part`, `pixels` are those rows of a taller image that the windows of some output rows see, and `run` gives these output rows.
+    With a `part`, `pixels` are those rows of a taller image that some output rows need, and `run` gives these output rows.
     """
 
     def __init__(
@@ -301,7 +301,7 @@ class ImageFilter:
             self.correlators[index].fill(self._band(index, first, last), target, parameters)
 
     def _band(self, index: int, first: int, last: int) -> Array:
-        """The padded rows behind output rows first..last, as they are summed."""
+        """The padded rows under the windows of output rows first..last, as they are summed."""
         stride = self.window.stride[0]
         source: Array = self.sources[index].band(first * stride, (last - 1) * stride + self.window.span[0])
         if self.premultiplied and self._are_stored_sums:
@@ -409,7 +409,7 @@ class _Sides:
         return LEAST_WIDTH * (self._left + self._right + 2 * self._reach) <= self._width
 
     def outer(self) -> Iterator[Strip]:
-        """The sides, as far as there is padding."""
+        """The sides that have padding."""
         for first, count in ((0, self._left), (self._left + self._width - self._reach, self._right)):
             if count:
                 columns = self._border.sources(np.arange(first, first + count + self._reach) - self._left, self._width)

@@ -130,7 +130,7 @@ def for_channels(cells: Array, channels: int) -> Array:
 
 @dataclass(frozen=True)
 class PlainKernel:
-    """Taps alone, and the cell on the output pixel."""
+    """A kernel that is given by its taps and its anchor only."""
 
     taps: Taps
     anchor: tuple[int, int] | None = None

@@ -59,7 +59,7 @@ class MaskRows:
         self.channels, self.channels_out = channels, channels if kernel.taps.ndim == 2 else 1
 
     def behind(self, first: int, last: int) -> Array:
-        """The padded rows behind output rows first..last."""
+        """The padded rows under the windows of output rows first..last."""
         stride = self.window.stride[0]
         band: Array = self._rows.band(first * stride, (last - 1) * stride + self.window.span[0])
         return band

@@ -1,4 +1,4 @@
-"""Parts of an image that is too large for memory: some output rows, and the input rows that their windows see."""
+"""Parts of an image that is too large for memory: some output rows, and the input rows under their windows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ class Part:
 def filter_rows(
     kernels: Sequence[FilterKernel], window: Window, border: Border, size: tuple[int, int], outputs: tuple[int, int], *, flip: bool
 ) -> tuple[int, int]:
-    """The input rows (begin, end) behind `outputs` (first, last) of a filter: those under the windows, and those that the border repeats.
+    """The input rows (begin, end) that `outputs` (first, last) of a filter need: those under windows, and those that the border repeats.
 
     >>> filter_rows([], Window.of(3, padding=1), Border.of("reflect"), (9, 9), (0, 4), flip=False)
     (0, 5)

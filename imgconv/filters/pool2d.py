@@ -36,7 +36,7 @@ def pool_image(
         The average and the standard deviation of whole numbers are rounded once, half to even; the average is exact. The median is the
         lower one.
     border : Border, optional
-        The values of padded cells; by default they take no part.
+        The values of padded cells; by default they are ignored.
     part : Part, optional
         With a border: the output rows that are made, and the input rows that `pixels` are.
     threads : int, optional

@@ -67,7 +67,7 @@ class Weights:
         return cls(taps, divisor, _accumulator(bound, divisor, dtype, exact=exact), exact, finite, bound)
 
     def over_mask(self) -> "Weights":
-        """The same taps over values of 0 and 1; sums that are rounded have the same type, and so the same rounding."""
+        """The same taps for values of 0 and 1. Sums that are rounded have the same type, so that they are rounded in the same way."""
         bound = float(np.abs(self.taps).sum())
         return replace(self, bound=bound, accumulator=_accumulator(bound, 1, np.dtype(np.uint8), exact=True)) if self.exact else self
 

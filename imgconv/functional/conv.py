@@ -72,7 +72,7 @@ def conv2d(
     Notes
     -----
     Matches torch.nn.functional.conv2d, and torch.nn.Conv2d for `padding_mode`. Wider than torch: "same" with strides (TensorFlow's rule,
-    the odd cell after), "full", "symmetric", `flip`, plain (H, W) images, mixed and integer dtypes. Padded cells take part in the sum:
+    the odd cell after), "full", "symmetric", `flip`, plain (H, W) images, mixed and integer dtypes. Padded cells are part of the sum:
     0 * inf is NaN, as in torch.
 
     Examples

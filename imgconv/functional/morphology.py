@@ -24,7 +24,7 @@ def morphology(input: AnyArray, operation: Morphology, window: Window, padding_m
     input : (N, C, H, W) float32
     operation : a Morphology
     window : of stride 1 and padding "same"; a dilation uses it turned by 180 degrees, so that open and close give the same when repeated.
-    padding_mode : the values of padded cells, a name or ("constant", value); by default they take no part.
+    padding_mode : the values of padded cells, a name or ("constant", value); by default they are ignored.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def morphology(input: AnyArray, operation: Morphology, window: Window, padding_m
 
 
 def compose(input: AnyArray, operation: Morphology, extreme: Callable[[AnyArray, bool], AnyArray]) -> AnyArray:
-    """The operation, made of `extreme(maps, largest)`, which dilates or else erodes maps."""
+    """The operation as a sequence of `extreme(maps, largest)`, which dilates maps if `largest` is set and else erodes them."""
     match operation:
         case Morphology.erode:
             return extreme(input, False)

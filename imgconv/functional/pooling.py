@@ -38,7 +38,7 @@ def max_pool2d(
     Returns
     -------
     (N, C, h_out, w_out), without the axes that the input does not have, of the input's dtype
-        h_out = floor((H + 2*padding - dilation*(kernel_size-1) - 1) / stride) + 1, and w_out likewise. NaN wins over every number.
+        h_out = floor((H + 2*padding - dilation*(kernel_size-1) - 1) / stride) + 1, and w_out likewise. A window with NaN gives NaN.
         A window without a cell, which dilation makes possible, gives the lowest value of the dtype.
     indices, of the same shape, int64, with `return_indices`
         y*W + x of each maximum in its plane, the first of equal ones; -1 for a window without a cell.

@@ -14,7 +14,7 @@ _LARGEST = 65535  # of the two numbers of a fraction
 
 
 class Disposal(Enum):
-    """What happens to a frame before the next one is drawn: it stays, its area becomes transparent, or what it covered comes back."""
+    """What happens to a frame before the next one is drawn: it stays, its area becomes transparent, or the previous pixels are restored."""
 
     KEEP = 0
     CLEAR = 1
@@ -23,7 +23,7 @@ class Disposal(Enum):
 
 @dataclass(frozen=True)
 class Placement:
-    """Where and how a frame is drawn: its corner and size on the canvas, `over` what is there or instead of it, and its disposal.
+    """Where and how a frame is drawn: its corner and size, whether `over` the previous pixels or instead of them, and its disposal.
 
     `opaque` means that no pixel of the frame is transparent.
     """

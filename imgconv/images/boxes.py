@@ -63,7 +63,7 @@ def content(file: BinaryIO, place: tuple[int, int] | None) -> bytes:
 
 
 def av1_bits(file: BinaryIO) -> int:
-    """Return the bits per channel of an AVIF: 8, 10 or 12; 8 where it does not say."""
+    """Return the bits per channel of an AVIF: 8, 10 or 12; 8 if the file does not declare them."""
     bits = 8
     for path in ("meta", "moov"):
         data = content(file, find(file, path))

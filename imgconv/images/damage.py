@@ -13,7 +13,7 @@ from PIL import Image
 
 from imgconv.errors import ImageError, ImgconvError, lacks_threads, one_line, reason
 
-_LARGEST_READ = 1 << 26  # bytes that are allocated at most before the end of a file is noticed, whatever its header claims
+_LARGEST_READ = 1 << 26  # most bytes that are allocated before a file turns out to be shorter than its header claims
 
 _MOST_THREADS = 16  # that a library starts for an image
 _DAMAGED = "damaged "
@@ -55,7 +55,9 @@ class TruncatedError(DamageError):
 
 @contextmanager
 def image_errors(prefix: str) -> Iterator[None]:
-    """Turn errors of decoders and encoders into an ImageError: `prefix`, and a reason of one line; sound files are not called damaged.
+    """Turn errors of decoders and encoders into an ImageError: `prefix`, and a reason of one line.
+
+    A valid file that is not supported is not reported as damaged.
 
     >>> with image_errors("damaged png"):
     ...     raise ValueError("Bad header.")

@@ -1,4 +1,4 @@
-"""How a file is read, within which limits, and the decoder of one that is opened."""
+"""The request with which a file is read, its limits, and the decoder of an opened file."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Request:
     counts three), `also` gives it in `Raster.luma` with the colours. An image of more than `max_pixels` is refused, None lifts the limit.
     `salvage` uses the readable part of a damaged file. `axes` is the order of the axes of an array of three, which its shape decides
     otherwise. With `by_rows` a format that gives rows may have MOST_STREAMED pixels, which the caller does not hold in memory together.
-    `level` is the number of a reduced copy of a TIFF file or an OME-Zarr image, 0 its first image alone. With `premultiplied` colours that
+    `level` is the number of a reduced copy of a TIFF file or an OME-Zarr image, 0 only its first image. With `premultiplied` colours that
     a TIFF file stores multiplied by alpha stay so, since a division would round them.
     """
 

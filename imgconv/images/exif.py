@@ -1,4 +1,4 @@
-"""EXIF: read the directories of a block or of a TIFF file, correct what a filter changes, and write them anew.
+"""EXIF: read the directories of a block or of a TIFF file, correct what a filter changes, and write new ones.
 
 Values stay the bytes that they are in the file, in its byte order: Pillow's `Exif` decodes and encodes them, which moves maker notes and
 changes types. Only what a directory lists is written, so that no byte of a thumbnail or of a gap is left.
@@ -35,7 +35,7 @@ _MOST_ENTRIES = 4096  # of a directory
 _LARGEST_VALUE = 1 << 24  # bytes
 _FARTHEST_NOTE = 1 << 16  # an offset up to which a maker note stays where it is
 _NAMES = {MAKER_NOTE: "maker note", 0x9286: "user comment", IMAGE_DESCRIPTION: "image description"}
-# Tags of a TIFF page that describe what it shows
+# Tags of a TIFF page that describe its contents
 OF_TIFF = frozenset((269, 270, 271, 272, 274, 282, 283, 285, 296, 305, 306, 315, 316, 318, 319, 33432, 0x4746, 0x4749, 0xC4A5, 0xC614))
 OF_TIFF |= frozenset(range(0x9C9B, 0x9CA0))
 
@@ -218,7 +218,7 @@ class _Reader:
 
 
 def _without_previews(exif: Exif) -> Exif:
-    """Return EXIF without images: entries that hold a JPEG are left out, and in a maker note its bytes become 0."""
+    """Return EXIF without images: entries that hold a JPEG are left out, and bytes of a JPEG in a maker note become 0."""
     dropped = list(exif.dropped)
     directories = {}
     for name, directory in exif.directories.items():
@@ -307,7 +307,7 @@ class Block:
 
 
 def encode(exif: Exif, limit: int | None = None) -> tuple[bytes, tuple[str, ...]]:
-    """Return an EXIF block without its prefix, and names of what is missing since the block must not exceed `limit` bytes."""
+    """Return an EXIF block without its prefix, and the names of tags that were left out to keep it within `limit` bytes."""
     dropped: list[str] = []
     while True:
         block = lay_out(exif, 8)

@@ -1,4 +1,4 @@
-"""The header of a FITS image, and its world coordinates as they hold for a result."""
+"""The header of a FITS image, and its world coordinates adapted to a result."""
 
 import re
 from dataclasses import dataclass, replace

@@ -183,7 +183,7 @@ _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b
 _XV = b"P7 332"
 _TO_PNG = "convert it to .png or .tiff first"
 _FILM = "is a video; send its frames through a pipe: ffmpeg -i VIDEO -f image2pipe -c:v ppm - | imgconv edge -"
-_FOREIGN = (  # offset, signature, and what is said of files with it
+_FOREIGN = (  # offset, signature, and the error text for files with it
     (0, b"\x1aE\xdf\xa3", _FILM),  # Matroska and WebM
     (0, b"OggS", _FILM),
     (0, b"FLV\1", _FILM),
@@ -195,7 +195,7 @@ _FOREIGN = (  # offset, signature, and what is said of files with it
     (0, b"DKIF", _FILM),
     (0, b"YUV4MPEG2 ", _FILM),
     (8, b"AVI ", _FILM),
-    (4, b"ftyp", _FILM),  # what is neither AVIF nor HEIF
+    (4, b"ftyp", _FILM),  # other than AVIF and HEIF
     (4, b"moov", _FILM),
     (4, b"mdat", _FILM),
     (4, b"wide", _FILM),
@@ -213,7 +213,7 @@ _FOREIGN = (  # offset, signature, and what is said of files with it
 
 
 def foreign(head: bytes) -> str | None:
-    """Return what is said of a file that is recognised and not read, by its first bytes; None for anything else.
+    """Return the error text for a file that is recognised by its first bytes but not read; None for anything else.
 
     >>> foreign(b"%PDF-1.7")[:15]
     'is a PDF docume'
@@ -263,7 +263,7 @@ def format_for(name: str | PurePath) -> str:
 
 
 def _unpacked(head: bytes, length: int) -> bytes:
-    """Return the first bytes of what a gzip file holds."""
+    """Return the first bytes of the contents of a gzip file."""
     import zlib  # rarely needed
 
     try:

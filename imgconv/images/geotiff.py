@@ -1,4 +1,4 @@
-"""What GDAL writes into TIFF files: where an image lies on the ground, the value of missing cells, and descriptions of bands."""
+"""GDAL's tags in TIFF files: the position of an image on the ground, the value of missing cells, and descriptions of bands."""
 
 import re
 import struct

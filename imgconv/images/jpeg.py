@@ -1,4 +1,4 @@
-"""JPEG: find the scans of an image and where it ends, so that a part of an image is an error.
+"""JPEG: find the scans of an image and its end, so that an incomplete image is an error.
 
 libjpeg fills missing rows with grey, and an end mark after the part that is there hides that they are missing.
 """
@@ -32,7 +32,7 @@ _BLOCK, _FEW = 64, 24  # coefficients of a block, and those of 8 codes that fill
 _USUAL = 0x6F  # the byte that fills blocks slowly with the tables that most encoders use
 _AHEAD = 8  # bytes that libjpeg reads beyond the code that it decodes
 _OTHER_DATA = bytes(range(170, 255)) * 120  # other codes than the zeros that libjpeg fills in, whatever code a cut leaves incomplete
-_MOST_UNUSED = 64  # bytes behind the last pixel; some cameras write a few
+_MOST_UNUSED = 64  # bytes after the last pixel; some cameras write a few
 _OTHER_STRIP = bytes((37 * i + 240) % 251 for i in range(512))
 
 
@@ -64,7 +64,7 @@ class Structure:
         return self.frame not in _PROGRESSIVE and bool(self.scans) and len(self.scans[0].components) == len(self.components)
 
     def is_closed(self, data: bytes) -> bool:
-        """Return whether the end mark is there; some cameras leave it out, and write other data behind the image."""
+        """Return whether the end mark is there; some cameras leave it out, and write other data after the image."""
         return data.startswith(END, self.end - len(END))
 
     def check_scans(self) -> None:

@@ -1,4 +1,4 @@
-"""JPEG 2000: the depths and colour space of a file, wherever its boxes stand, and the pixels of what Pillow does not hold.
+"""JPEG 2000: the depths and colour space of a file, in any order of its boxes, and the pixels of images that Pillow cannot hold.
 
 Pillow narrows colour to 8 bits, and its white is darker than white where a sample has another depth than 8 or 16 bits.
 """
@@ -33,7 +33,7 @@ class Layout:
 
     @property
     def is_plain(self) -> bool:
-        """Whether Pillow reads the image right."""
+        """Whether Pillow reads the image correctly."""
         return self.uniform and self.bits == 8 and not self.signed
 
     @property

@@ -50,8 +50,8 @@ class Layout:
 def half(pixels: NDArray[Any], nodata: float | None = None, *, alpha: bool = False) -> NDArray[Any]:
     """Return the averages over 2x2 pixels (H, W, C); an odd last row or column is left out.
 
-    Cells of the value `nodata`, and NaN in floats, take no part; without another cell an average has this value, or is NaN. With `alpha`
-    the last channel is alpha, by which colours are weighed.
+    Cells of the value `nodata`, and NaN in floats, are left out; if no other cell is left, the average has this value, or is NaN.
+    With `alpha` the last channel is alpha, by which colours are weighted.
 
     >>> half(np.arange(12, dtype=np.uint8).reshape(3, 4, 1)).tolist()
     [[[2], [4]]]
@@ -79,7 +79,7 @@ def _quads(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 def _weights(pixels: NDArray[Any], nodata: float | None, *, alpha: bool) -> NDArray[Any] | None:
-    """Return what every cell counts for in an average; None where all count for the same."""
+    """Return the weight of every cell in an average; None if all weights are equal."""
     known = ~np.isnan(pixels) if pixels.dtype.kind == "f" else np.ones(pixels.shape, np.bool_)
     if nodata is not None and nodata == nodata:
         known &= pixels != (nodata if pixels.dtype.kind == "u" else pixels.dtype.type(nodata))

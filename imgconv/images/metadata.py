@@ -31,7 +31,7 @@ _SRGB = 13  # code point of H.273
 _IMAGE_DESCRIPTION = 270  # TIFF tag
 _SUB_DIRECTORIES, _C2PA = 330, 52545  # TIFF tags
 GDAL = frozenset((33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113, 50844))  # those that `geotiff` reads
-_SEGMENTS = (  # beginning of a JPEG segment, and what it is where it does not hold for a result; others are named by their kind
+_SEGMENTS = (  # beginning of a JPEG segment, and its description if it is not copied to a result; others are named by their kind
     ("APP0", b"JFIF\0", ""),
     ("APP1", b"Exif\0", ""),
     ("APP1", b"http://ns.adobe.com/xap/1.0/\0", ""),
@@ -195,7 +195,7 @@ def resampled(metadata: Metadata, sampling: Sampling, size: tuple[int, int]) -> 
 
 
 def fitted(metadata: Metadata, name: str, channels: int, *, strip: bool = False, location: bool = True) -> Metadata:
-    """Return what a file in the format `name` with `channels` holds of the metadata, and in `dropped` also what it does not.
+    """Return the metadata that a file in the format `name` with `channels` can hold; `dropped` names the rest.
 
     Nothing with `strip`; no position unless `location`.
     """
@@ -321,7 +321,7 @@ def _exif_density(exif: exif_of.Exif) -> tuple[tuple[float, float] | None, tuple
 
 
 def _of_segments(image: Any, file: BinaryIO) -> list[str]:
-    """Return what a JPEG has beyond one image and what describes it."""
+    """Return the names of the parts of a JPEG that are neither the image nor metadata that are copied."""
     names = [name for kind, data in getattr(image, "applist", []) if (name := _name_of_segment(kind, data))]
     photoshop = image.info.get("photoshop")
     if isinstance(photoshop, dict) and (0x0409 in photoshop or 0x040C in photoshop):
@@ -334,7 +334,7 @@ def _of_segments(image: Any, file: BinaryIO) -> list[str]:
 
 
 def _name_of_segment(kind: str, data: bytes) -> str:
-    """Return what a segment of a JPEG is, an empty text for one that results have too."""
+    """Return the name of a segment of a JPEG, an empty text for one that results have too."""
     names = (name for app, beginning, name in _SEGMENTS if app == kind and data.startswith(beginning))
     return next(names, f"{kind} segment")
 

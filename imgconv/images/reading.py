@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _BY_ROWS = ("npy", "png", "pnm", "tiff", "zarr")
 _PIECE = 1 << 20  # bytes that are read from a pipe at a time
-_FREE = 1 << 26  # bytes of any image; more are read only as far as its size explains them
+_FREE = 1 << 26  # bytes that are read of any image; more are read only if its size needs them
 _BYTES_PER_PIXEL = 32  # at most, in any format: four channels of float64
 _WHOLE_FILES = ("npz", "avif", "heif", "webp")  # formats whose header is read from whole files only; they need less than 2 bytes a pixel
 _MOST_EXPANSION = 1 << 16  # pixels for each byte of a file: deflate gives 1000, and tiles that are missing a few thousand

@@ -1,4 +1,4 @@
-"""A part of an image: its rows and columns alone are read where the format gives rows."""
+"""A part of an image: only its rows and columns are read if the format can be read by rows."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

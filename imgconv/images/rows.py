@@ -1,4 +1,4 @@
-"""Images that are read a few rows at a time, or written so: the common part of the formats that can."""
+"""Images that are read or written a few rows at a time: what the formats that support this have in common."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Where the pixels of a result are in its original: what formats need to correct the places that they declare."""
+"""The positions of the pixels of a result in its original, from which formats correct the coordinates that they declare."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

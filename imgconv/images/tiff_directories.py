@@ -40,7 +40,7 @@ def checked(file: BinaryIO, loaded: Collection[int]) -> BinaryIO:
             if (kind, count) == (_BYTE, 1) and tag in _NUMBERS:
                 short.append(place)
             length = SIZES.get(kind, 0) * count
-            if tag not in loaded or length > size:  # values behind the end of the file are not read
+            if tag not in loaded or length > size:  # values beyond the end of the file are not read
                 continue
             left, places = left - length, places - count * (tag in _PLACES)
             if left < 0 or places < 0 or (count > _MOST_NUMBERS and tag not in (*_PLACES, *_TEXTS)):

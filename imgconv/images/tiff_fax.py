@@ -1,6 +1,6 @@
 """The strips and tiles of a TIFF that hold a fax (CCITT Group 3 and 4), which libtiff decodes; damage in them is an error.
 
-imagecodecs 2026.3 decodes sound ones wrongly, such as `testfax4.tiff` of libtiff's tests, and reports no damage.
+imagecodecs 2026.3 decodes valid ones wrongly, such as `testfax4.tiff` of libtiff's tests, and reports no damage.
 """
 
 import struct
@@ -21,7 +21,7 @@ _OPTIONS = {3: _GROUP_3, 4: _GROUP_4}  # compression -> the tag of its options
 _LONG = 4  # the type of a tag
 # Codes of black pixels that can follow a fax: they change no pixel of a complete one.
 _TAILS = [bytes.fromhex(pattern) * 64 for pattern in ("ff", "26b4d69ad3", "355535aa6d", "0137a9c45b6e")]
-_MOST_UNUSED = 32  # bytes behind the last row; the marks of an end take up to 10
+_MOST_UNUSED = 32  # bytes after the last row; end marks take up to 10
 
 
 def decoded(page: Any, index: int, data: bytes, salvage: bool) -> tuple[NDArray[Any], tuple[int, ...]]:

@@ -25,7 +25,7 @@ _PACKET = (
 _ADDITION = (
     f'<rdf:Description xmlns:rdf="{_RDF}" rdf:about="" xmlns:imgconv="{_IMGCONV}"><imgconv:recipe>{{}}</imgconv:recipe></rdf:Description>'
 )
-_STALE_NAMESPACES = {  # of what a filtered image no longer has: beginning of the namespace -> what it is
+_STALE_NAMESPACES = {  # of properties that a filtered image no longer has: beginning of the namespace -> description
     "http://ns.adobe.com/hdr-gain-map/": "gain map",
     "http://ns.apple.com/HDRGainMap/": "gain map",
     "http://ns.google.com/photos/1.0/container/": "",  # lists the files that follow the image; they are named by what they are

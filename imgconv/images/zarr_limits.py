@@ -1,4 +1,4 @@
-"""A limit on how far the chunks of a Zarr array expand: to what their shape explains, since a few bytes can stand for gigabytes."""
+"""A limit on the expansion of the chunks of a Zarr array: to the size of their shape, since a few bytes can expand to gigabytes."""
 
 import asyncio
 import bz2
@@ -41,7 +41,7 @@ def limited_expansion() -> Iterator[None]:
 
 
 def check_expansion(compression: str, data: bytes, most: int) -> None:
-    """Raise ValueError if what a compression of zarr has made of a chunk expands to more than `most` bytes.
+    """Raise ValueError if `data`, a chunk in a compression of zarr, expands to more than `most` bytes.
 
     >>> check_expansion("zlib", zlib.compress(bytes(1000)), 1000)
     >>> check_expansion("zlib", zlib.compress(bytes(1001)), 1000)

@@ -1,1 +1,1 @@
-"""What a recipe does to an image: plans from sizes alone, and the arithmetic behind one output pixel."""
+"""Inspection of recipes: plans, which need only sizes, and the arithmetic behind one output pixel."""

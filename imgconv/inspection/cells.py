@@ -23,7 +23,7 @@ class Patch:
     """The cells under one window.
 
     `values` (kh, kw, C) lie at `rows` and `columns` of the input, which may be outside of it; `padded` (kh, kw) marks those cells.
-    `used` (kh, kw) are the cells of a pool that take part.
+    `used` (kh, kw) marks the cells that a pool reduces.
     """
 
     values: NDArray[Any]
@@ -70,7 +70,7 @@ def pool_patch(
 ) -> Patch:
     """Return the cells under the window of a pool.
 
-    Without a border padding has no values. Those cells, and with `ceil_mode` the ones beyond the padding, are 0 and take no part.
+    Without a border, padding has no values. Those cells, and with `ceil_mode` the ones beyond the padding, are 0 and not used.
     """
     height, width = pixels.shape[:2]
     rows, columns = window.cells(at, pads)

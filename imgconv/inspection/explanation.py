@@ -148,12 +148,12 @@ def _cells(channel: ChannelValue, patch: Patch, max_value: float) -> "Part":
     cells, winners = channel.cells, channel.winners
     if cells is None or winners is None or max(cells.shape) > LARGEST_SHOWN:
         return text("the cells are too many to show; --json lists them", style="dim")
-    alone = winners if winners.sum() <= MOST_WINNERS or channel.members else None
-    return _numbered(cells, patch, channel.channel, max_value, winners=alone)
+    marked = winners if winners.sum() <= MOST_WINNERS or channel.members else None
+    return _numbered(cells, patch, channel.channel, max_value, winners=marked)
 
 
 def _numbered(values: "NDArray[Any]", patch: Patch, channel: str, max_value: float, winners: "NDArray[Any] | None" = None) -> "Part":
-    """Cells on their own colour with the numbers of their columns and rows; padding in brackets, and cells that take no part empty."""
+    """Cells on their own colour with the numbers of their columns and rows; padding in brackets, and cells that are not used empty."""
     rows = table(header=True, padding=(0, 0, 0, 0))
     rows.add_column("", justify="right", style="dim")
     for column in patch.columns:

@@ -128,7 +128,7 @@ class MapValue:
         return self.overlaid or [channel.written for channel in self.channels]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the fields as JSON values; `padded` marks the cells outside of the image, `used` those that take part."""
+        """Return the fields as JSON values; `padded` marks the cells outside of the image, `used` those that are reduced."""
         position: dict[str, Any] = {"rows": self.patch.rows, "columns": self.patch.columns, "padded": self.patch.padded.tolist()}
         position |= {} if self.patch.used is None else {"used": self.patch.used.tolist()}
         return {"name": self.name, **position, "channels": [channel.as_json() for channel in self.channels], "pixel": self.written}

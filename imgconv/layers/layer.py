@@ -57,7 +57,7 @@ class Layer:
         return {name: value for name, value in vars(self).items() if isinstance(value, Layer)}
 
     def extra_repr(self) -> str:
-        """Return the arguments as `repr` shows them, which is how torch shows them."""
+        """Return the arguments as `repr` shows them, in torch's format."""
         return ""
 
     def output_size(self, input_size: tuple[int, ...]) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LayerSummary:
-    """One layer: its place, such as "2" or "0.1" within nested ones, how it is shown, and what it takes, returns and costs."""
+    """One layer: its position, such as "2", or "0.1" in nested layers, its text, its input and output shapes, and its cost."""
 
     place: str
     layer: str

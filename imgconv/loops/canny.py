@@ -1,4 +1,4 @@
-"""Canny's edges: lengths of gradients, ridges of them one pixel wide, and weak edges that hang together with strong ones.
+"""Canny's edges: lengths of gradients, ridges of them one pixel wide, and weak edges that are connected to strong ones.
 
 Gradients are Sobel's, not divided. `smooth` rows are float32 and reach one column further than the image on either side.
 """
@@ -74,7 +74,7 @@ def thin_edges(smooth, thresholds, gradients, marks):
 
 
 def grow_edges(marks, rows, stack):
-    """Make strong (2) the weak marks (1) of `marks` (R, W) that hang together, corners included, with strong ones in `rows` (N,).
+    """Make strong (2) the weak marks (1) of `marks` (R, W) that are connected, also by corners, to strong ones in `rows` (N,).
 
     `stack` (M, 2) int32 is scratch, M one more than there are weak marks. The first and the last column hold none.
     """

@@ -11,7 +11,7 @@ pixels of any number type.
 def correlate_small(height, width, channels, divided):
     """The loop for a kernel whose size the compiler knows, so that sums stay in registers. It stops unrolling well above 5x5.
 
-    Two rows are made at once, since most of what they are made of is the same: 5x5 of floats takes two thirds of the time (2026-11).
+    Two rows are computed at once, since they share most of their source rows: 5x5 of floats takes two thirds of the time (2026-11).
     """
 
     finish = finished(divided)
@@ -92,7 +92,7 @@ def sliding_sums(divided):
     def loop(source, weight, height, bits, channels, columns, wider, parameters, target):
         """Fill `target` (R, S) from weight[0] times sums over `height` rows and a number of pixels of `channels` values.
 
-        The binary digits of that number behind the first are `bits`. `columns` (W,) and `wider` (2, W) are scratch of the whole-number
+        The binary digits of that number after the first are `bits`. `columns` (W,) and `wider` (2, W) are scratch of the whole-number
         type of `weight`; `source` has R + height - 1 rows of W whole numbers.
         """
         real, pixel, scale = parameters.dtype.type, target.dtype.type, weight[0]

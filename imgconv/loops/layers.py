@@ -395,7 +395,7 @@ def interleave(source, top, left, cells):
 
 
 def gather_patches(cells, offsets, starts, patches):
-    """Write to `patches` the cells behind each tap."""
+    """Write to `patches` the cells under each tap."""
     columns = patches.shape[2]
     for t in range(patches.shape[0]):
         for r in range(patches.shape[1]):
@@ -405,7 +405,7 @@ def gather_patches(cells, offsets, starts, patches):
 
 
 def scatter_patches(patches, offsets, starts, cells):
-    """Add `patches` to the cells behind each tap; the adjoint of `gather_patches`. One job owns the cells that it adds to."""
+    """Add `patches` to the cells under each tap; the adjoint of `gather_patches`. No other job may add to the same cells."""
     columns = patches.shape[2]
     for t in range(patches.shape[0]):
         for r in range(patches.shape[1]):

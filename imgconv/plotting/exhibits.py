@@ -1,4 +1,4 @@
-"""What a figure shows, as data: the input, the maps or steps with their scales, and kernels as numbers; nothing is drawn here."""
+"""The contents of a figure as data: the input, the maps or steps with their scales, and kernels as numbers. Nothing is drawn here."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -75,7 +75,7 @@ class Taps:
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """One thing to be seen: `values` (h, w) on a scale, (h, w, 3) from 0 to 1, or (L,) numbers of a vector.
+    """One panel of a figure: `values` (h, w) on a scale, (h, w, 3) from 0 to 1, or (L,) numbers of a vector.
 
     `size` is the height and width of the map that `values`, made smaller where it is large, stand for.
     """
@@ -256,7 +256,7 @@ def _of_network(image: Raster, network: Network, given: Panel, name: str) -> Exh
 
 
 def _step_name(number: int, text: str) -> str:
-    """The number and op of a step, and what it was given, apart.
+    """The number and operation of a step, followed by its options after a wider space.
 
     >>> _step_name(2, "max_pool kernel_size=2")
     '2 max_pool  kernel_size=2'

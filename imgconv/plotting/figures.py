@@ -1,4 +1,4 @@
-"""Figures as objects that a notebook shows: what a figure shows, drawn when it is displayed or saved."""
+"""Figures as objects that a notebook shows. The contents are drawn when the figure is displayed or saved."""
 
 import logging
 from collections.abc import Sequence

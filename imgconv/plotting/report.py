@@ -50,8 +50,8 @@ class Report:
     """A page under construction, used as a context manager; the end of its block releases the threads and the temporary file.
 
     `facts`, names and values, are at the top of the page; `expected`, the number of results, determines the size of the images. `resolve`
-    returns what to open for a name, and `request` says how it is read. `results` counts the results so far, `failures` lists names and
-    reasons.
+    returns the source to open for a name, and `request` states how it is read. `results` counts the results so far, `failures` lists
+    names and reasons.
 
     >>> from io import BytesIO
     >>> with Report("edges", [], expected=1, workers=1) as report:

@@ -54,7 +54,7 @@ STYLE = {
 
 
 def draw(exhibit: Exhibit, stream: BinaryIO, format: str) -> None:
-    """Write the page of an exhibit as png, pdf or svg: the same bytes each time, whatever style is set."""
+    """Write the page of an exhibit as png, pdf or svg: the same bytes each time, independent of matplotlib's current style."""
     groups = exhibit.groups
     with mpl.rc_context():
         mpl.rcdefaults()

@@ -1,4 +1,4 @@
-"""What all maps that are computed band by band have in common."""
+"""The base class of maps that are computed band by band."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -37,10 +37,10 @@ class BandedMaps(Protocol):
     has_missing_results: bool = False
 
     def rows(self, band: Rows) -> Rows:
-        """The input rows behind the output rows of a band; rows outside of the image are those that a circular border repeats."""
+        """The input rows that the output rows of a band need; rows outside of the image are those that a circular border repeats."""
 
     def measure(self, held: Raster, begin: int, band: Rows) -> None:
-        """Take the band into account for range `minmax`; `held` are the input rows from `begin` on."""
+        """Measure a band for the range `minmax`; `held` are the input rows from `begin` on."""
 
     def maps(self, held: Raster, begin: int, band: Rows) -> list[Map]:
         """The output rows of all maps, with the metadata of whole maps."""

@@ -1,4 +1,4 @@
-"""Images with missing cells by bands: the rows that a band sees are an image of their own, whose results near a cut are left out."""
+"""Process images with missing cells by bands: the input rows of a band are processed as an image, and results near a cut are left out."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""An image through a recipe by bands of output rows, with the pixels of the whole image, where each step sees few rows at a time."""
+"""Process an image by bands of output rows, with the same pixels as for the whole image, if each step depends on few rows."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ from imgconv.windows.borders import Border
 
 
 def banded_maps(whole: Whole) -> list[BandedMaps]:
-    """The maps of an image, those of one size together. Raises DoesNotFit for a step that sees the whole image."""
+    """The maps of an image, those of one size together. Raises DoesNotFit for a step that depends on the whole image."""
     maps = _plain_maps(whole)
     if whole.image.metadata.nodata is None and whole.recipe.missing_data.is_default:
         return maps

@@ -1,4 +1,4 @@
-"""Finished maps: where their pixels are in the original image, and the metadata that hold for them."""
+"""Finished maps: the positions of their pixels in the original image, and their metadata."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def of_result(network: Network, result: Result, image: Raster, size: tuple[int, 
 
 
 def _middles(operation: Operation, before: Sequence[int], after: Sequence[int], strides: Sequence[int | Fraction]) -> tuple[float, float]:
-    """Where the first cell that an operation gives lies in its input (C, H, W): in the middle of what it is made of."""
+    """The position of the first output cell of an operation in its input (C, H, W): the middle of the cells that it depends on."""
     window: Window | None = getattr(operation, "window", None)
     if window is None:  # adaptive windows divide the input
         down, across = ((n / out - 1) / 2 if n != out else 0.0 for n, out in zip(before[1:], after[1:], strict=True))

@@ -1,4 +1,4 @@
-"""A mask that stays in its file, of which the rows that are needed are read."""
+"""A mask that is not loaded as a whole: only the rows that are needed are read from its file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +17,7 @@ LARGE = 1 << 22  # pixels; a smaller mask is read at once
 
 
 class MaskFile:
-    """The mask (H, W) that an image file is; `mask[first:last]` are some of its rows, which are read as far as they go down.
+    """The mask (H, W) in an image file; `mask[first:last]` are some of its rows, which are read from top to bottom.
 
     An image that is read by rows has a mask of its own, by `opened`, since others may be at other rows.
     """

@@ -152,7 +152,7 @@ def _known_operation(op: str) -> OperationType:
     name = op if op in OPERATIONS else op.removesuffix("2d")
     if name in OPERATIONS:
         return OPERATIONS[name]
-    import difflib  # for wrong names alone
+    import difflib  # only needed for wrong names
 
     near = difflib.get_close_matches(op.lower(), OPERATIONS, n=3, cutoff=0.5)
     nearest = f"nearest: {', '.join(near)}; " if near else ""

@@ -1,4 +1,4 @@
-"""The steps behind `edge` and `filter`, `pool` and `canny`.
+"""The steps of `edge` and `filter`, `pool` and `canny`.
 
 Filter, Pool, Canny and Network have the same interface: `trace` and `names` of maps, `singles` (a step for each map), `grey`, `alpha`,
 `range`, `gives_vectors`, `keeps_several`, the formats that can hold the maps (`gives_floats`, `check_format`), `describe`, and the size
@@ -154,7 +154,7 @@ class Pool(PixelStep):
     """Reduce every window of an image to one value, see `PoolMode`.
 
     Windows are rectangles of `size`, with that stride and no padding by default, or have a `footprint`, with stride 1 and padding same.
-    Without a `padding_mode` padded cells take no part.
+    Without a `padding_mode`, padded cells are ignored.
     """
 
     size: Size = 2
@@ -180,7 +180,7 @@ class Pool(PixelStep):
             return
         if any(p >= s for p, s in zip(window.padding, window.span, strict=True)):
             size = self.footprint.kernel_size if self.footprint else self.size
-            raise UsageError(f"padding {self.padding} leaves windows of padding alone; use less than the pool's {size}, or --padding-mode")
+            raise UsageError(f"padding {self.padding} gives windows of padding only; use less than the pool's {size}, or --padding-mode")
 
     @cached_property
     def window(self) -> Window:

@@ -39,7 +39,7 @@ class Context:
 
 @dataclass(frozen=True, eq=False)
 class KernelWeights:
-    """Weights of a convolution: (O, I, kh, kw), or with `each_channel` (M, 1, kh, kw) for kernels that go over each channel alone."""
+    """Weights of a convolution: (O, I, kh, kw), or with `each_channel` (M, 1, kh, kw) for kernels that are applied to each channel."""
 
     weight: Array
     bias: Array | None
@@ -60,7 +60,7 @@ def conv_weights(context: Context, options: Mapping[str, Any]) -> KernelWeights:
 
 
 def _kernel_weights(references: Sequence[str], context: Context) -> KernelWeights:
-    """The weights of kernel references; a bank stands for all of its kernels, a file alone for a layer's weights.
+    """The weights of kernel references; a bank stands for all of its kernels, and a single file for the weights of a layer.
 
     Offsets and anchors of kernels are for images and are ignored, as torch has none.
     """
@@ -77,12 +77,12 @@ def _kernel_weights(references: Sequence[str], context: Context) -> KernelWeight
         raise UsageError(f"kernels of different sizes ({', '.join(sorted(map(shape_text, shapes)))}); give them one size")
     weight = _float32(np.stack([kernel.weights() for kernel in kernels]))
     bias = _float32(np.array([kernel.bias for kernel in kernels]))
-    alone = weight.ndim == 3
-    return KernelWeights(weight[:, None] if alone else weight, bias if bias.any() else None, alone, _common_range(kernels))
+    each_channel = weight.ndim == 3
+    return KernelWeights(weight[:, None] if each_channel else weight, bias if bias.any() else None, each_channel, _common_range(kernels))
 
 
 def _file_weights(weights: Written, context: Context, bias: Written | None = None) -> KernelWeights:
-    """Weights of a file, or as numbers: (kh, kw) and (M, kh, kw) go over each channel alone, (O, I, kh, kw) across channels."""
+    """Weights of a file, or as numbers: (kh, kw) and (M, kh, kw) are applied to each channel, (O, I, kh, kw) sum over channels."""
     weight, own_bias = layer_weights(weights, context, bias)
     if not 2 <= weight.ndim <= 4:
         raise UsageError(f"weights of shape {shape_text(weight.shape)} are not kernels; give (kh, kw), (M, kh, kw) or (O, I, kh, kw)")

@@ -149,7 +149,7 @@ class Kernel(Displayable):
         return {**_described("kernel", self), **numbers, **sums}
 
     def parts(self) -> Iterator[Part]:
-        """Yield the table of the taps, coloured by sign, and of what follows from them."""
+        """Yield the table of the taps, coloured by sign, and that of the properties that follow from them."""
         yield from (*_taps(self), facts(_about(self)))
 
 

@@ -117,7 +117,7 @@ def _split_factor(text: str) -> tuple[str, str, str]:
 def _split_divisor(text: str) -> tuple[str, str]:
     """Return the matrix, and what follows the slash that divides all of it, 1 without one.
 
-    A slash with a space or a bracket next to it divides the matrix, and so does the only slash behind the last entry, as in `1 2 1/4`.
+    A slash with a space or a bracket next to it divides the matrix, and so does the only slash after the last entry, as in `1 2 1/4`.
     All other slashes belong to fractions.
     """
     head, slash, tail = text.rpartition("/")

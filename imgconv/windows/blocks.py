@@ -1,4 +1,4 @@
-"""Windows of any shape, block by block: the cells that a block of outputs sees, in scratch that stays in the cache.
+"""Windows of any shape, block by block: the cells under the windows of a block of outputs, in scratch that stays in the cache.
 
 Cells that do not exist hold a filler, so that a loop over a block needs no case for the border; `CellCounts` counts those that do.
 """
@@ -54,7 +54,7 @@ class Taps:
 
 
 class CellCounts:
-    """How many cells of a plane of `size` the window of each output sees.
+    """The number of cells of a plane of `size` under the window of each output.
 
     `whole_rows` and `whole_columns` (first, last) are the outputs whose windows lack no row, or no column.
     """
@@ -75,7 +75,7 @@ class CellCounts:
 
     @property
     def fewest(self) -> int:
-        """The least that any output cell sees."""
+        """The smallest number under any window."""
         return int(self._counts.min())
 
     def of(self, block: Block, stride: int, length: int) -> NDArray[np.int32]:
@@ -91,7 +91,7 @@ class CellCounts:
 
 @lru_cache(32)  # images of a folder are often of one size
 def cell_counts(window: Window, size: tuple[int, int], channels: int = 1) -> CellCounts:
-    """How many cells of a plane of `size` the window of each output sees."""
+    """The number of cells of a plane of `size` under the window of each output."""
     return CellCounts(window, size, channels)
 
 
@@ -125,7 +125,8 @@ def by_blocks(
 ) -> None:
     """Fill `regions` of `out` (count, h_out, w_out, channels), by default all of it, with what `fill(cells, target, block)` writes.
 
-    `cells` are those that a block sees, of dtype `cells`, in rows of about `widest` values, with `filler` for those that do not exist.
+    `fill` gets the cells under the windows of a block in the dtype `cells`, with `filler` for those that do not exist, in rows of about
+    `widest` values.
     A block is at least `least` times as high as a window.
     `target` has a result for every column of the input and some to spare, of which those at the stride are used: rows of neighbours turn
     into wide instructions.
@@ -158,7 +159,7 @@ def by_blocks(
 
 
 def cells_of(planes: Planes, window: Window, block: Block, filler: float, dtype: np.dtype[Any]) -> AnyArray:
-    """The cells that a block sees, with `filler` for those that do not exist."""
+    """The cells under the windows of a block, with `filler` for those that do not exist."""
     (height, width), channels, ((top, _), (left, _)) = planes.size, planes.channels, window.pads(planes.size)
     y, x = block.first * window.stride[0] - top, block.begin * window.stride[1] - left
     rows = (block.last - block.first - 1) * window.stride[0] + window.span[0]

@@ -182,7 +182,7 @@ class Layout:
         )
 
     def converted(self, input: AnyArray, block: Block, dtype: np.dtype[Any]) -> tuple[AnyArray, dict[str, int]]:
-        """A flat copy of what the block needs of an input of another dtype or order, and the fields of its job that differ for the copy."""
+        """A flat copy of the part that the block needs of an input of another dtype or order, and the fields of its job that differ."""
         (n0, n1), (c0, c1), (r0, r1) = block
         rows = _sources(self)[0][:, r0 : r1 + self.halo]
         inside = rows[rows >= 0]
@@ -337,7 +337,7 @@ def layer_size(layout: Layout, groups: int, outputs: int) -> LayerSize:
 
 
 def job_table(jobs: Sequence[Job]) -> NDArray[Any]:
-    """Jobs as a table of records, as loops read them; in Python the fields are attributes of a recarray alone, whose slices take 10 us."""
+    """Jobs as a table of records, as loops read them. It is not a recarray, whose fields are attributes but whose slices take 10 us."""
     table = np.array(jobs, _JOB)
     return table.view(np.recarray) if is_plain() else table
 

@@ -29,7 +29,7 @@ def shaped_extremes(planes: Planes, window: Window, *, largest: bool, threads: i
 
 
 def shaped_averages(planes: Planes, window: Window, threads: int | None = None, valid: Planes | None = None) -> AnyArray:
-    """The average of the cells that every window sees, of the planes' dtype; whole numbers are rounded once, half to even.
+    """The average of the cells under every window, of the planes' dtype; whole numbers are rounded once, half to even.
 
     `valid` planes are 1 where a cell exists, and 0 where it does not, which must be 0.
     """
@@ -48,7 +48,7 @@ def shaped_averages(planes: Planes, window: Window, threads: int | None = None, 
 
 
 def deviations(planes: Planes, window: Window, threads: int | None = None, valid: Planes | None = None) -> AnyArray:
-    """The standard deviation (of the whole population) of the cells that every window sees, in float64 and rounded to the planes' dtype.
+    """The standard deviation (of the whole population) of the cells under every window, in float64 and rounded to the planes' dtype.
 
     `valid` is as in `shaped_averages`.
     """
@@ -90,12 +90,12 @@ def _exact_deviations(planes: Planes, window: Window, threads: int | None, valid
 
 
 def counts_of(valid: Planes | None, planes: Planes, window: Window) -> "CellCounts | ValidCounts":
-    """How many cells the window of each output sees; with `valid` planes only those that are 1."""
+    """The number of cells under the window of each output; with `valid` planes, of those that are 1."""
     return cell_counts(window, planes.size, planes.channels) if valid is None else ValidCounts(valid, window)
 
 
 class ValidCounts:
-    """How many cells of `valid` planes, which are 1 or 0, the window of each output sees; at least 1, since sums are divided by it."""
+    """The number of cells under the window of each output that are 1 in `valid` planes; at least 1, since sums are divided by it."""
 
     def __init__(self, valid: Planes, window: Window):
         _, self._dtype, _ = exact_types(valid, window.cell_count, window.kernel_size[0])

@@ -12,7 +12,7 @@ FEW_ROWS = 64  # taller inputs have rows enough that what one of them takes does
 
 @dataclass(frozen=True)
 class Strip:
-    """Output columns `first` to `last`, the input columns `begin` to `end` that they see, and the window from the latter to the former."""
+    """Output columns `first` to `last`, the input columns `begin` to `end` under their windows, and the window between the two."""
 
     first: int
     last: int

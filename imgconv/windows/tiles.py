@@ -109,7 +109,7 @@ def _run(plan: "Plan", input: AnyArray, operands: Operands, outputs: int, first:
 
 
 class Plan(NamedTuple):
-    """The jobs of a convolution and the block of each, the first `steps` of which belong together, as do the next.
+    """The jobs of a convolution and the block of each. Every `steps` successive jobs add to the same outputs.
 
     `cells` is the number of cells that the planes of a block take, 0 where the loop reads the input itself; `depth` is the number of
     channels of a group.

@@ -165,13 +165,13 @@ def _add(prepared: dict[int, _Prepared], outputs: int, first: int, last: int) ->
 
 
 def _extent(layout: Layout, rows: int) -> tuple[int, int]:
-    """The rows and columns of padded cells behind so many output rows."""
+    """The number of rows and columns of padded cells that `rows` output rows need."""
     (down, across), (height, width) = layout.window.stride, layout.window.span
     return (rows - 1) * down + height, (layout.output_size[1] - 1) * across + width
 
 
 def _interleaved(input: AnyArray, layout: Layout, rows: Range, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """The padded cells (N, R, P, C) behind a block of output rows."""
+    """The padded cells (N, R, P, C) that a block of output rows needs."""
     cells = np.empty((len(input), *_extent(layout, rows[1] - rows[0]), input.shape[1]), dtype)
     (top, _), (left, _) = layout.pads
     loop(interleave)(input, rows[0] * layout.window.stride[0] - top, -left, cells)

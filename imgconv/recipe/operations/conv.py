@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 class Convolution(WeightedOperation):
     """Cross-correlation with `weight` (O, I, kh, kw) and `bias` (O,) or None; `groups` None means as many as there are channels.
 
-    With `each_channel` the weight is (M, 1, kh, kw): each of M kernels goes over each channel on its own, and the M*C maps come with
+    With `each_channel` the weight is (M, 1, kh, kw): each of M kernels is applied to each channel separately, and the M*C maps come with
     the kernels outermost. `range` shows the maps of an image best.
     """
 

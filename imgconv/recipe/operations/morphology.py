@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Morphing(Operation):
-    """An operation of mathematical morphology by `window`; without a padding mode, padded cells take no part."""
+    """An operation of mathematical morphology by `window`; without a padding mode, padded cells are ignored."""
 
     operation: Morphology
     window: Window
@@ -97,7 +97,7 @@ class Morphing(Operation):
         return self.window.turned if largest else self.window
 
     def _around(self, cell: int, size: int, axis: int) -> range:
-        """The cells of the input that two windows see, one after the other; a circular border sees all of them."""
+        """The cells of the input under two windows, one after the other; with a circular border, all of them."""
         reach = size if self._is_circular else 2 * (self.window.span[axis] - 1)
         return range(max(cell - reach, 0), min(cell + reach + 1, size))
 

@@ -68,9 +68,9 @@ class Cost:
 
 @dataclass(frozen=True)
 class Reach:
-    """The rows that an operation sees: those of a `window`, or with `transposed` those that a transposed convolution adds from.
+    """The input rows that an output row depends on: those of a `window`, or with `transposed` those that add to it.
 
-    An operation is applied to some rows as it is to all. Where rows are cut off, its results near the cut are wrong and left out.
+    Some rows are processed as if they were a whole input, so results near a cut are wrong and are left out.
     """
 
     window: Window
@@ -123,7 +123,7 @@ class Sums:
 class Pooled:
     """For `explain`: an output cell is the `mode` of the input cells at `rows` and `columns`; an average is divided by `divisor`.
 
-    With a `window` they are only those of its shape. Cells outside of the input have the values of `padding_mode`, or take no part.
+    With a `window` they are only those of its shape. Cells outside of the input have the values of `padding_mode`, or are ignored.
     """
 
     rows: tuple[int, ...]
