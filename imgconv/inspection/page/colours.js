@@ -58,7 +58,7 @@ export function imageOf(maps, c) {
   const alpha = maps.alpha && !isAlpha(maps, c) ? planes.at(-1) : [];
   for (let i = 0; i < alpha.length; i++) data[4 * i + 3] = (255 * alpha[i]) / largest;
   for (const known of (c === null ? valid : valid && [valid[c]]) ?? []) {
-    for (let i = 0; i < known.length; i++) if (!known[i]) data[4 * i + 3] = 0;
+    for (let i = 0; i < known.length; i++) data[4 * i + 3] *= known[i];
   }
   return image;
 }

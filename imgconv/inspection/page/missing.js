@@ -8,7 +8,7 @@ import { addProduct, padded, sumOf } from "./sums.js";
 const ZERO_SUM = 1e-7; // of the sum of absolute taps: a smaller sum of taps is 0 within rounding
 const DIFFERENCE_ROUNDING = 1e-12; // of the same: what remains where all taps are over missing cells
 const SHARE_ROUNDING = 1e-6;
-const NOISE = 1 / 20; // runs of missing cells for each cell, from which products with whole maps take less time
+const NOISE = 1 / 20; // runs of missing cells for each cell, from which it takes less time to look at every window
 
 const NO_QUOTIENT = "a missing cell is under a tap that is not 0; a kernel of sum 0 has no estimate";
 const REASONS = {
@@ -54,7 +54,7 @@ export function isMissing({ valid, width }, [c, row, column]) {
 /** The number of missing cells of plane `c`, or of all for null. */
 export function countMissing({ valid }, c = null) {
   let count = 0;
-  for (const plane of (c === null ? valid : valid && [valid[c]]) ?? []) for (let i = 0; i < plane.length; i++) if (!plane[i]) count++;
+  for (const plane of (c === null ? valid : valid && [valid[c]]) ?? []) for (let i = 0; i < plane.length; i++) count += 1 - plane[i];
   return count;
 }
 
@@ -89,7 +89,7 @@ export function underAnchor(valid, { window, size, pads, output }, { mode }) {
     if (row < 0 || row >= size[0]) continue;
     const start = row * size[1] + left;
     for (const plane of valid) {
-      for (let j = columns[0]; j <= columns.at(-1); j++) if (!plane[start + j * across]) known[i * output[1] + j] = 0;
+      for (let j = columns[0]; j <= columns.at(-1); j++) known[i * output[1] + j] &= plane[start + j * across];
     }
   }
   return known;
@@ -104,7 +104,8 @@ export function normalise(sums, known, taps, valid, place, { mode, least }) {
   const size = sizeOf(taps);
   if (mode === "propagate" || isZeroSum(taps)) {
     const footprint = tapsAs(taps, (tap) => (mode === "propagate" || tap !== 0 ? 1 : 0));
-    const touched = overMissing(valid, footprint, place);
+    const cells = paddedValid(valid, place);
+    const touched = (isNoise(cells) ? touchedByNoise : sumsOfRuns)(cells, footprint, place);
     for (let i = 0; i < known.length; i++) if (touched[i]) known[i] = 0;
     return;
   }
@@ -123,10 +124,36 @@ export function normalise(sums, known, taps, valid, place, { mode, least }) {
 
 /** For every result, the sum of the taps that are over missing cells. */
 function overMissing(valid, taps, place) {
-  const planes = valid.map((plane) => padded(plane, place.size, place.pads, { mode: place.border.mode, value: 1 }, Uint8Array));
-  let runs = 0;
-  for (const cells of planes) eachMissingRun(cells, () => runs++);
-  return runs < NOISE * planes.length * planes[0].data.length ? sumsOfRuns(planes, taps, place) : sumsOfProducts(planes, taps, place);
+  const planes = paddedValid(valid, place);
+  return (isNoise(planes) ? sumsOfProducts : sumsOfRuns)(planes, taps, place);
+}
+
+function paddedValid(valid, { size, pads, border }) {
+  return valid.map((plane) => padded(plane, size, pads, { mode: border.mode, value: 1 }, Uint8Array));
+}
+
+/** Whether the missing cells are many short runs. */
+function isNoise(planes) {
+  let starts = 0;
+  for (const { data } of planes) for (let i = 1; i < data.length; i++) starts += data[i - 1] & (1 - data[i]);
+  return starts >= NOISE * planes.length * planes[0].data.length;
+}
+
+/** 1 for every result that has a missing cell under a tap. One of the first few taps usually has, and the others need no look. */
+function touchedByNoise(planes, footprint, { window: { stride, dilation }, output: [hOut, wOut] }) {
+  const touched = new Uint8Array(hOut * wOut);
+  planes.forEach(({ data, width }, n) => {
+    const offsets = footprint[n].flatMap((line, u) => line.flatMap((tap, v) => (tap ? u * dilation[0] * width + v * dilation[1] : [])));
+    for (let i = 0; i < hOut; i++) {
+      for (let j = 0; j < wOut; j++) {
+        const start = i * stride[0] * width + j * stride[1];
+        let k = 0;
+        while (k < offsets.length && data[start + offsets[k]]) k++;
+        if (k < offsets.length) touched[i * wOut + j] = 1;
+      }
+    }
+  });
+  return touched;
 }
 
 function sumsOfProducts(planes, taps, { window: { stride, dilation }, output }) {
