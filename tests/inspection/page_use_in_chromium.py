@@ -368,13 +368,21 @@ def test_five_questions_with_their_answers_behind_buttons(tab, folder):
         tab.value("document.getElementById('again').click()")
 
 
-def test_settings_that_do_not_fit_are_explained_and_change_nothing(tab, folder):
-    shown(tab, folder / "edge.html")
-    before = last_map(tab)
-    tab.value("imgconvPage.edit({ padding: 'valid', dilation: [60, 60] }); 0")
+MISFITS = {
+    "edge": ("{ padding: 'valid', dilation: [60, 60] }", "{ padding: 'same', dilation: [1, 1] }"),
+    "transposed": ("{ outputPadding: [2, 0] }", "{ outputPadding: [1, 0] }"),
+    "shape": ("{ padding: 'full', dilation: [1, 6] }", "{ padding: 'same' }"),
+}
+
+
+@pytest.mark.parametrize("page", MISFITS)
+def test_settings_that_do_not_fit_are_explained_and_change_nothing(tab, folder, page):
+    shown(tab, folder / f"{page}.html")
+    before, (misfit, fit) = last_map(tab), MISFITS[page]
+    tab.value(f"imgconvPage.edit({misfit}); 0")
     assert "do not fit" in tab.value("document.getElementById('message').textContent")
     assert np.array_equal(last_map(tab), before)
-    tab.value("imgconvPage.edit({ padding: 'same', dilation: [1, 1] }); 0")
+    tab.value(f"imgconvPage.edit({fit}); 0")
     assert tab.value("document.getElementById('message').hidden")
 
 

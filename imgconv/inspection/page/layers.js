@@ -160,7 +160,11 @@ export class ConvTranspose extends Weighted {
   }
 
   #cells(cells, axis) {
-    const size = (cells - 1) * this.stride[axis] + spanOf(this.window, axis) + this.outputPadding[axis] - 2 * this.padding[axis];
+    const [stride, dilation, more] = [this.stride[axis], this.dilation[axis], this.outputPadding[axis]];
+    if (more && more >= Math.max(stride, dilation)) {
+      throw new Misfit(`output padding ${more} must be smaller than the stride ${stride} or the dilation ${dilation}`);
+    }
+    const size = (cells - 1) * stride + spanOf(this.window, axis) + more - 2 * this.padding[axis];
     if (size < 1) throw new Misfit("nothing is left of the output; use less padding");
     return size;
   }

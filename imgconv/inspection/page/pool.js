@@ -39,14 +39,19 @@ export class Pool {
     const output = outputSize(this.window, size);
     const pads = padsOf(this.window, size);
     if (this.border) checkBorder(this.border, pads, size);
-    for (const axis of this.border ? [] : AXES) {
-      const first = positionsOf(this.window, pads, axis, 0);
-      const last = positionsOf(this.window, pads, axis, output[axis] - 1);
-      if (![first, last].every((cells) => cells.some((cell) => cell >= 0 && cell < size[axis]))) {
-        throw new Misfit("a window holds nothing but padding; use less padding");
-      }
-    }
+    else if (this.#hasEmptyWindow(size, pads, output)) throw new Misfit("a window holds nothing but padding; use less padding or dilation");
     return [channels, ...output];
+  }
+
+  /** Whether some window has no tap over a cell of the image. */
+  #hasEmptyWindow(size, pads, output) {
+    const [rows, columns] = AXES.map((axis) => {
+      const isInside = (cell) => Number(cell >= 0 && cell < size[axis]);
+      const texts = Array.from({ length: output[axis] }, (_, n) => positionsOf(this.window, pads, axis, n).map(isInside).join(""));
+      return [...new Set(texts)].map((text) => [...text].map(Number));
+    });
+    const isEmpty = (row, column) => this.taps.every((line, u) => line.every((tap, v) => !(tap && row[u] && column[v])));
+    return rows.some((row) => columns.some((column) => isEmpty(row, column)));
   }
 
   apply(input) {
