@@ -4,7 +4,7 @@ import { css, inkOn, toneOf } from "./colours.js";
 import { byId, element, renew, tableOf } from "./elements.js";
 import { matrixTables, scrolled } from "./matrices.js";
 import { number, resultText, short } from "./numbers.js";
-import { cellText, cellValueText, chainOf } from "./steps.js";
+import { cellText, chainOf, valueText } from "./steps.js";
 
 const VIEWS = { window: "Window over the input", im2col: "im2col and matrix product", matrix: "Kernel matrix" };
 const MOST_PARTS = 4;
@@ -132,7 +132,7 @@ function stages(model, { stages: list }) {
   const table = element(
     "table",
     { className: "stages" },
-    element("caption", { textContent: "from the sum to the value of the map" }),
+    element("caption", { textContent: "step by step to the value of the map" }),
     ...rows,
   );
   if (model.output.whole && !model.output.floats && list.at(-1).name !== "missing") {
@@ -148,8 +148,9 @@ export function drawChain(model) {
   const section = byId("chain");
   section.hidden = model.steps.length < 2;
   if (section.hidden) return;
-  const links = chainOf(model.steps, model.results, model.index, model.at).map(({ index, at, stages, text }) => {
+  const links = chainOf(model.steps, model.results, model.index, model.at).map(({ index, at, stages }) => {
     const step = model.steps[index - 1];
+    const last = stages.at(-1);
     const name = index ? `${index}. ${step.title}` : "photograph";
     const button = element("button", { type: "button", className: "link", textContent: `${name}: ${cellText(model.results[index], at)}` });
     button.disabled = index === 0;
@@ -158,7 +159,7 @@ export function drawChain(model) {
       "li",
       {},
       button,
-      element("span", { textContent: index ? ` ${text} ${resultText(stages.at(-1))}` : ` ${cellValueText(model.results[0], at)}` }),
+      element("span", { textContent: last ? ` ${last.text} ${resultText(last)}` : ` = ${valueText(model.results[index], at)}` }),
     );
   });
   byId("links").replaceChildren(...links);

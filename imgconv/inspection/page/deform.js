@@ -2,7 +2,7 @@
 
 import { AXES, Misfit, fieldOf, outputSize, padsOf, positionsOf, sizeFormulas, spanOf } from "./geometry.js";
 import { Conv, mapsOf } from "./layers.js";
-import { number, productsText } from "./numbers.js";
+import { counted, number, productsText } from "./numbers.js";
 import { sumOf } from "./sums.js";
 
 /** Named offsets [down, across] for the tap (u, v) of a kernel of a size, of some strength in cells. */
@@ -194,7 +194,7 @@ export class Deformed {
       pads: padsOf(this.window, size),
       multiplyAdds: h * w * (taps * (sums + 8 * channels) + computed),
       multiplyAddsText:
-        `${h} · ${w} cells · (${taps} taps · (${sums} sums + 8 · ${channels} for values between cells)` +
+        `${h} · ${w} cells · (${taps} taps · (${counted(sums, "sum")} + 8 · ${channels} for values between cells)` +
         `${computed ? ` + ${computed} for offsets` : ""})`,
       parameters: numbers.reduce((sum, list) => sum + (list?.flat(3).length ?? 0), 0),
     };

@@ -3,7 +3,7 @@
 import { byId, element } from "./elements.js";
 import { AXES, outputSize, padsOf, sizeFormulas, spanOf } from "./geometry.js";
 import { countMissing, isMissing } from "./missing.js";
-import { by, grouped, number, resultText } from "./numbers.js";
+import { by, counted, grouped, number, resultText } from "./numbers.js";
 import { cellText, explainedAt } from "./steps.js";
 
 /** Show five questions; `random` gives numbers from 0 to 1. */
@@ -97,9 +97,9 @@ function fieldQuestion(model, whole) {
   const second = whole(1, 3) * 2 + 1;
   const cells = k + (second - 1) * stride;
   const question =
-    `After a kernel with ${k} rows and stride ${stride} comes one with ${second} rows. ` +
+    `After a kernel with ${counted(k, "row")} and stride ${stride} comes one with ${second} rows. ` +
     `On how many rows of the photograph does one cell of the second map depend?`;
-  return { question, solve: () => ({ answer: `${cells} rows.`, why: `${k} + (${second} − 1)·${stride} = ${cells}` }) };
+  return { question, solve: () => ({ answer: `${counted(cells, "row")}.`, why: `${k} + (${second} − 1)·${stride} = ${cells}` }) };
 }
 
 function parameterQuestion(model, whole) {
@@ -109,7 +109,7 @@ function parameterQuestion(model, whole) {
   const maps = groups * whole(2, 8);
   const count = (maps * channels * kh * kw) / groups + maps;
   const question =
-    `How many parameters does a layer learn that makes ${maps} maps of ${channels} channels with kernels of ${kh}×${kw}, ` +
+    `How many parameters does a layer learn that makes ${maps} maps of ${counted(channels, "channel")} with kernels of ${kh}×${kw}, ` +
     `${groups === 1 ? "one group" : `${groups} groups`} and a bias for each map?`;
   const why = `${maps}·${channels / groups}·${kh}·${kw} weights + ${maps} biases = ${count}`;
   return { question, solve: () => ({ answer: grouped(count), why }) };

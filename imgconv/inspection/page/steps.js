@@ -121,21 +121,16 @@ export function explainedAt(steps, results, index, at) {
   return { ...explained, stages: withReason(explained.stages, { rule: { mode: "propagate" } }) };
 }
 
-/** From a cell back to the photograph, through the strongest cell of each window: [{index, at, text, value}]. */
+/** From a cell back to the photograph, which has no stages, through the strongest cell of each window: [{index, at, stages}]. */
 export function chainOf(steps, results, index, at) {
   const chain = [];
   for (let n = index, cell = at; n > 0 && cell; n--) {
     const explained = explainedAt(steps, results, n, cell);
-    chain.push({ index: n, at: cell, text: explained.stages.at(-1)?.text ?? "", stages: explained.stages, value: explained.value });
+    chain.push({ index: n, at: cell, stages: explained.stages });
     cell = strongest(explained);
-    if (cell && n === 1) chain.push({ index: 0, at: cell, text: "a cell of the photograph", stages: [], value: valueAt(results[0], cell) });
+    if (cell && n === 1) chain.push({ index: 0, at: cell, stages: [] });
   }
   return chain;
-}
-
-/** The value of a cell [channel, row, column]. */
-function valueAt(maps, [c, row, column]) {
-  return maps.planes[c][row * maps.width + column];
 }
 
 /** A cell as text: column and row, as `--at` takes them, and the map where there are several. */
@@ -143,9 +138,15 @@ export function cellText(maps, [c, row, column]) {
   return `${maps.planes.length > 1 ? `${maps.names[c]} ` : ""}${column},${row}`;
 }
 
+/** The value of the cell `at` = [channel, row, column] as text. */
+export function valueText(maps, at) {
+  const [c, row, column] = at;
+  return isMissing(maps, at) ? "missing" : number(maps.planes[c][row * maps.width + column]);
+}
+
 /** A cell and its value as text. */
 export function cellValueText(maps, at) {
-  return `${cellText(maps, at)} = ${isMissing(maps, at) ? "missing" : number(valueAt(maps, at))}`;
+  return `${cellText(maps, at)} = ${valueText(maps, at)}`;
 }
 
 /** How many cells of plane `c`, or of all for null, are missing, as the end of a caption. */
