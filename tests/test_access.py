@@ -107,7 +107,7 @@ def test_a_temporary_file_is_private(old, exists):
         (False, False, 0o664, 0o644),
     ],
 )
-def test_nobody_gains_rights_where_owner_or_group_stay_others(tmp_path, monkeypatch, user, group, mode, expected):
+def test_no_user_gains_rights_where_owner_or_group_cannot_be_set(tmp_path, monkeypatch, user, group, mode, expected):
     path = tmp_path / "new.png"
     own = path.parent.stat()
     monkeypatch.setattr(os, "fchown", lambda *_: (_ for _ in ()).throw(PermissionError(1, "Operation not permitted")))

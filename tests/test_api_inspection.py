@@ -79,7 +79,7 @@ class Lender:
 
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call.__name__)
 @pytest.mark.parametrize("kind", ["PIL", "array", "__array__", "__dlpack__"])
-def test_images_of_every_kind_give_what_the_file_gives(call, kind):
+def test_images_of_every_kind_give_the_result_of_the_file(call, kind):
     with Image.open(CAMERA) as image:
         array = np.array(image)
         given = {"PIL": image, "array": array}.get(kind)
@@ -182,7 +182,7 @@ def test_learnt_kernels_have_the_text_and_the_json_of_the_command(sharp, options
     assert "table" in Text(learnt._repr_html_()).elements
 
 
-def test_missing_cells_of_arrays_and_files_are_left_out_of_what_is_learnt(tmp_path):
+def test_missing_cells_of_arrays_and_files_are_not_used_for_learning(tmp_path):
     rng = np.random.default_rng(8)
     heights, valid = rng.integers(1, 250, (50, 60), np.uint8), rng.random((50, 60)) > 0.05
     soft, kernel = imgconv.filter(heights, "1 2 1; 2 4 2; 1 2 1 / 16"), [[1, 2, 1], [2, 4, 2], [1, 2, 1]]

@@ -96,7 +96,7 @@ def test_masked_weights_and_indices_are_refused(call):
         call(np.ma.masked_array(PLANE, mask=PLANE > 3))
 
 
-def test_an_object_that_cannot_be_converted_says_why():
+def test_an_object_that_cannot_be_converted_is_refused_with_a_reason():
     class OnTheGpu:
         def __array__(self, dtype=None, copy=None):
             raise TypeError("can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu().")

@@ -115,7 +115,7 @@ def test_long_names_fit(tmp_path):
     assert time.time() - path.stat().st_mtime < 60
 
 
-def test_a_symbolic_link_itself_is_replaced_with_the_mode_asked_for(tmp_path):
+def test_a_symbolic_link_itself_is_replaced_with_the_given_mode(tmp_path):
     target, link = tmp_path / "target", tmp_path / "link"
     target.write_bytes(b"old")
     link.symlink_to(target)

@@ -27,7 +27,7 @@ def played(request, plays):
     return request.param, plays[request.param].result()
 
 
-def test_every_block_runs_and_every_image_is_what_the_commands_make(played):
+def test_every_block_runs_and_every_image_is_the_output_of_its_command(played):
     guide, folder = played
     for name in shown_images(guide):
         made, shown = frames(folder / name), frames(IMAGES / name)
@@ -60,7 +60,7 @@ def test_images_are_few_and_all_are_shown():
 
 
 @pytest.mark.parametrize("guide", DOCUMENTS, ids=lambda guide: guide.stem)
-def test_every_image_shown_is_made_by_a_command(guide):
+def test_every_image_shown_is_the_output_of_a_command(guide):
     """Beside those in docs/images only the README's first two, which test_readme.py sees to."""
     images = re.findall(r"!\[[^]]*\]\(([^)]+)\)", guide.read_text())
     others = {image for image in images if image.removeprefix("docs/").removeprefix("images/") not in shown_images(guide)}

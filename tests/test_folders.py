@@ -74,7 +74,7 @@ def test_no_input_is_in_it_or_around_it(tmp_path):
     assert contents(tmp_path / "out") == {"deep/a": "new"}
 
 
-def test_what_a_killed_process_left_is_removed_and_what_is_in_use_stays(tmp_path):
+def test_files_of_a_killed_process_are_removed_and_those_in_use_stay(tmp_path):
     script = (
         "import os, sys; from pathlib import Path; from imgconv.folders import atomic_folder; from imgconv.inputs import Inputs\n"
         "with atomic_folder(Path(sys.argv[1]), Inputs()) as folder:\n    (folder / 'a').write_text('half'); os._exit(1)"

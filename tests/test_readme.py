@@ -12,7 +12,7 @@ from PIL import Image
 
 
 @pytest.mark.parametrize("name, word", [("run", "imgconv edge"), ("test", "pytest")])
-def test_the_two_commands_are_found_by_the_checks(name, word):
+def test_the_checks_read_the_two_commands(name, word):
     script = [sys.executable, str(ROOT / ".ci" / "readme_command.py"), name]
     assert word in subprocess.run(script, capture_output=True, text=True, check=True).stdout
 
@@ -25,7 +25,7 @@ def test_every_promise_names_the_test_that_keeps_it():
         assert re.search(r"\| `tests/[\w/]+\.py::test_\w+` \|$", line), line  # and test_docs.py that there is such a test
 
 
-def test_the_first_image_is_what_its_command_makes(tmp_path):
+def test_the_first_image_is_the_output_of_its_command(tmp_path):
     assert imgconv("edge", SAMPLES / "astronaut.jpg", "-k", "sobel", "-o", tmp_path / "shown.png").code == 0
     with Image.open(tmp_path / "shown.png") as made, Image.open(ROOT / "docs" / "astronaut.edge.png") as shown:
         assert np.array_equal(np.array(made), np.array(shown))

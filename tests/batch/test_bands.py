@@ -219,7 +219,7 @@ def test_a_region_reads_no_tile_that_it_does_not_need(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["photo.jpg", "animation.gif"])
-def test_a_region_of_what_is_decoded_as_a_whole(tmp_path, name):
+def test_a_region_of_a_format_that_is_decoded_as_a_whole(tmp_path, name):
     frames = [Image.fromarray(levels(3)), Image.fromarray(255 - levels(3))]
     frames[0].save(tmp_path / name, save_all=name.endswith("gif"), append_images=frames[1:] if name.endswith("gif") else [])
     done = imgconv("filter", tmp_path / name, "-k", "identity", "--region", "5,7,50x30", "-o", tmp_path / "part.png", "--json")
@@ -306,7 +306,7 @@ def test_options_that_are_refused(inputs, tmp_path, options, said):
         ("run -s 'adaptive_max_pool 9' {}/tiles.tif", "adaptive_max_pool 9"),
     ],
 )
-def test_what_cannot_be_done_by_bands_is_refused_with_what_it_takes(inputs, tmp_path, words, said):
+def test_recipes_that_bands_cannot_process_are_refused_with_their_memory(inputs, tmp_path, words, said):
     Image.fromarray(levels(3)).save(inputs / "photo.jpg")
     words = [*shlex.split(words.format(inputs)), "-o", tmp_path / "out/"]
     line = refused(1, *words, "--memory", "1M")

@@ -23,12 +23,12 @@ PHOTO = SAMPLES / "coffee.jpg"
 
 
 @pytest.mark.parametrize("address", ["", "here", "tcp://scheduler", "http://scheduler:8786", "scheduler:8786/x", "tcp://a b:1", "tcp://:1"])
-def test_what_is_no_scheduler_is_refused(tmp_path, address):
+def test_an_address_that_is_not_a_scheduler_is_refused(tmp_path, address):
     said = refused(2, "edge", PHOTO, "-o", tmp_path, "--dask", address)
     assert f"got {address!r}" in said
 
 
-def test_a_batch_is_made_on_one_machine(tmp_path):
+def test_a_batch_runs_on_one_machine(tmp_path):
     assert "cannot be used with --dask" in refused(2, "run", PHOTO, "-s", "grey", "--batch", "-o", tmp_path / "a.npy", "--dask", "local")
 
 
@@ -68,7 +68,7 @@ def test_no_more_than_there_is_room_for_are_on_their_way():
     assert done == [("a", 2), ("b", 3), ("c", 3), ("d", 5), ("e", 5)]
 
 
-def test_after_an_error_what_had_begun_is_told_and_what_had_not_is_not():
+def test_after_an_error_only_images_in_progress_have_outcomes():
     told = {"a": Told("a"), "b": Told("b", "damaged"), "c": Told("c"), "d": Told(None), "e": Told("e")}
     outcomes = list(in_order("abcdefgh", told.__getitem__, lambda: 4, True))
     assert [outcome.source for outcome in outcomes] == ["a", "b", "c", "e"]
@@ -100,7 +100,7 @@ def test_names_travel_whole_and_come_back_as_they_were_typed(tmp_path, monkeypat
     assert (told.source, told.outputs, told.error) == (str(path), [output], error)
 
 
-def test_what_exists_is_known_before_the_first_attempt_where_it_matters(tmp_path):
+def test_existing_outputs_are_listed_before_the_first_attempt(tmp_path):
     source = Source(PHOTO, PurePath("coffee.jpg"))
     (tmp_path / "coffee.edge.tiff").touch()
     assert sender(tmp_path).existing_outputs(source) is None

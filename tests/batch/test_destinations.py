@@ -66,7 +66,7 @@ def test_contradictions(output, format, inputs, maps, said):
         destination_for(output, format, inputs, maps)
 
 
-def test_a_file_cannot_hold_what_several_inputs_give(tmp_path):
+def test_a_file_cannot_hold_the_results_of_several_inputs(tmp_path):
     (tmp_path / "x.png").write_bytes(b"")
     with pytest.raises(UsageError, match="is a file"):
         destination_for(str(tmp_path / "x.png"), None, ["a.jpg", "b.jpg"], 1)
@@ -79,7 +79,7 @@ def test_standard_streams():
 
 
 @pytest.mark.parametrize("first, second", [("a.jpg", "a.png"), ("A.jpg", "a.jpg")])
-def test_two_inputs_that_meet_in_one_name(tmp_path, first, second):
+def test_two_inputs_with_the_same_output_name(tmp_path, first, second):
     sources = [source(tmp_path / first), source(tmp_path / second)]
     destination = Destination("png", ".png", folder=tmp_path / "out")
     with pytest.raises(UsageError, match="would both write"):

@@ -39,7 +39,7 @@ def test_the_number_of_workers_changes_no_byte(samples, tmp_path):
     assert contents(tmp_path / "1") == contents(tmp_path / "2") == contents(tmp_path / "7") != {}
 
 
-def test_shares_together_give_what_one_run_gives_whatever_the_order(samples, tmp_path):
+def test_shares_together_give_the_results_of_one_run_in_any_order(samples, tmp_path):
     files = sorted(str(path) for path in samples.rglob("*.*"))
     assert imgconv("edge", *files, "-o", tmp_path / "whole").code == 0
     seen = []
@@ -104,7 +104,7 @@ def test_files_that_differ_in_the_extension_alone_keep_it(tmp_path):
     assert len(contents(tmp_path / "two")) == 2
 
 
-def test_images_without_an_extension_are_found_by_content(tmp_path):
+def test_images_without_an_extension_are_recognised_by_content(tmp_path):
     shutil.copy(PHOTO, tmp_path / "photo")
     (tmp_path / "README").write_text("BMW and P6 are no images")
     (tmp_path / "bits").write_bytes(b"BM" + bytes(60))
@@ -113,7 +113,7 @@ def test_images_without_an_extension_are_found_by_content(tmp_path):
     assert sorted(contents(tmp_path)) == ["README", "bits", "empty", "photo", "photo.edge.png"]
 
 
-def test_existing_results_that_are_older_than_the_input_are_made_again(tmp_path):
+def test_results_that_are_older_than_the_input_are_computed_again(tmp_path):
     photo, result = tmp_path / "photo.png", tmp_path / "photo.edge.png"
     shutil.copy(SAMPLES / "step_wedge.png", photo)
     assert imgconv("edge", photo).code == 0
@@ -141,7 +141,7 @@ def test_only_whole_outputs_are_passed_over(tmp_path, ending):
         assert out.read_bytes() == whole
 
 
-def test_an_output_made_differently_is_kept_and_told(tmp_path):
+def test_an_output_of_another_recipe_is_not_replaced_and_is_reported(tmp_path):
     shutil.copy(PHOTO, tmp_path / "photo.jpg")
     assert imgconv("edge", tmp_path, "-k", "sobel").code == 0
     before = contents(tmp_path)

@@ -35,7 +35,7 @@ def images(tmp_path_factory):
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux measures the peak of a part of a process")
 @pytest.mark.parametrize("words", CASES.values(), ids=CASES)
-def test_the_estimate_is_near_what_is_taken(images, tmp_path, words):
+def test_the_estimate_is_near_the_measured_memory(images, tmp_path, words):
     name, *command = words
     files = [str(images / size / name) for size in ("small", "large")]
     done = subprocess.run(

@@ -26,7 +26,7 @@ def pairs(folder, *words, **options):
     return {str(each.path.relative_to(folder)): each.input for each in find_results(folder, *words, **options).results}
 
 
-def test_a_real_run_is_found_again_with_its_inputs(tmp_path):
+def test_results_of_a_run_are_paired_with_their_inputs(tmp_path):
     photos, maps = tmp_path / "photos", tmp_path / "maps"
     (photos / "deep").mkdir(parents=True)
     for name in ("coffee.jpg", "camera.png", "deep/coffee.jpg"):
@@ -61,7 +61,7 @@ def test_two_inputs_of_a_name_are_none(tmp_path):
     assert pairs(tmp_path / "out", tmp_path / "in") == {"a.edge.jpg": None}
 
 
-def test_results_beside_their_inputs(tmp_path):
+def test_results_next_to_their_inputs(tmp_path):
     plain(tmp_path / "a.jpg"), plain(tmp_path / "b.jpg"), plain(tmp_path / "a.small.jpg")
     made(tmp_path / "a.edge.jpg"), made(tmp_path / "a.edge.edge.jpg")
     plain(tmp_path / "b.edge.bmp"), plain(tmp_path / "c.bmp")
@@ -71,7 +71,7 @@ def test_results_beside_their_inputs(tmp_path):
     assert found == {"a.edge.jpg": "a.jpg", "a.edge.edge.jpg": "a.edge.jpg", "b.edge.bmp": "b.jpg"}
 
 
-def test_inputs_are_found_beside_the_folder_and_in_the_working_directory(tmp_path, monkeypatch):
+def test_inputs_are_searched_next_to_the_folder_and_in_the_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for number in range(3):
         plain(tmp_path / "photos" / "deep" / f"{number}.jpg")
@@ -82,7 +82,7 @@ def test_inputs_are_found_beside_the_folder_and_in_the_working_directory(tmp_pat
     assert find_results(tmp_path / "far" / "away").inputs.resolve() == tmp_path / "photos"
 
 
-def test_inputs_that_may_be_others_are_not_taken(tmp_path, monkeypatch):
+def test_ambiguous_inputs_are_not_used(tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     plain(tmp_path / "in" / "a.jpg"), plain(tmp_path / "in2" / "a.jpg"), made(tmp_path / "out" / "a.edge.jpg")
@@ -90,7 +90,7 @@ def test_inputs_that_may_be_others_are_not_taken(tmp_path, monkeypatch):
     assert pairs(tmp_path / "out", tmp_path / "in2") == {"a.edge.jpg": tmp_path / "in2" / "a.jpg"}
 
 
-def test_what_cannot_be_read_is_told(tmp_path):
+def test_an_unreadable_result_has_an_error(tmp_path):
     made(tmp_path / "a.edge.jpg")
     (tmp_path / "b.edge.png").write_bytes(b"no image")
     found = find_results(tmp_path).results

@@ -97,7 +97,7 @@ def test_every_way_between_disk_and_storage_gives_the_same(memory, photos, tmp_p
     assert stored(memory, "/up") == stored(memory, "/across") == stored(memory, "/down") == expected and len(expected) == 5
 
 
-def test_outputs_lie_beside_remote_inputs_and_are_no_inputs_the_next_time(memory, photos):
+def test_outputs_are_next_to_remote_inputs_and_the_next_run_skips_them(memory, photos):
     recipe = filter_recipe(["laplacian8"], command="edge")
     for _ in range(2):
         plan = plan_run(FileNames(["memory://photos/"]), recipe)
@@ -156,7 +156,7 @@ def renaming(tmp_path):
     Renaming.fails = False
 
 
-def test_elsewhere_files_are_written_beside_and_renamed(renaming, tmp_path):
+def test_other_storage_gets_a_temporary_file_that_is_renamed(renaming, tmp_path):
     for content in (b"first", b"second"):
         with remote.atomic_write(renaming) as stream:
             stream.write(content)

@@ -31,7 +31,7 @@ def test_a_file_named_twice_counts_once(folder):
     assert names(list_sources(given)).count("b.png") == 1
 
 
-def test_files_are_taken_as_named_whatever_they_are_called(folder):
+def test_exact_names_are_neither_patterns_nor_standard_input(folder):
     sources = list_sources([str(folder / "notes.txt"), str(folder / "missing.png"), "-"])
     assert [source.path for source in sources] == [folder / "notes.txt", folder / "missing.png", None]
 

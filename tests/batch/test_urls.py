@@ -30,7 +30,7 @@ def test_parts_of_an_address(text, name, parent):
 
 
 @pytest.mark.parametrize("text", ["photos/a.jpg", "C:/a.jpg", "a:b", "s3:/bucket/a.jpg", "://a", "file:///photos/a.jpg", "local:///a"])
-def test_what_is_no_address_is_a_path(text):
+def test_text_that_is_not_an_address_is_a_path(text):
     assert isinstance(parse_path(text), Path)
 
 
@@ -51,7 +51,7 @@ def test_a_place_below_a_folder():
         ("s3://bucket/out.d", ["a.jpg", "b.jpg"], "s3://bucket/out.d", None),
     ],
 )
-def test_what_an_output_address_means(output, inputs, folder, file):
+def test_meanings_of_output_addresses(output, inputs, folder, file):
     found = destination_for(output, None, inputs, 1)
     assert [place and str(place) for place in (found.folder, found.file)] == [folder, file]
 
@@ -62,7 +62,7 @@ def test_several_inputs_do_not_go_into_one_object():
 
 
 @pytest.mark.parametrize("output", ["s3://bucket/a.png", "s3a://bucket/./a.png", "s3:///bucket//b/../a.png"])
-def test_an_input_is_known_however_its_address_is_written(output):
+def test_an_input_is_recognised_in_every_spelling_of_its_address(output):
     inputs = inputs_of([Source(parse_path("s3://bucket/a.png"), PurePath("a.png"))])
     with pytest.raises(UsageError, match=r"is the input s3://bucket/a\.png"):
         inputs.refuse(identified(parse_path(output)))

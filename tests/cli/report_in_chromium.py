@@ -45,7 +45,7 @@ def report(page, folder):
     return page
 
 
-def test_nothing_is_asked_of_the_network_and_nothing_goes_wrong(report, folder):
+def test_the_page_makes_no_request_and_reports_no_error(report, folder):
     asked = {event["request"]["url"].split(",")[0] for event in report.events("Network.requestWillBeSent")}
     assert asked <= {(folder / "page.html").as_uri(), "data:image/webp;base64", "data:"}
     for event in ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded", "Page.javascriptDialogOpening"):
@@ -53,7 +53,7 @@ def test_nothing_is_asked_of_the_network_and_nothing_goes_wrong(report, folder):
     assert report.value("Array.from(document.images, (image) => image.complete && image.naturalWidth > 0).every(Boolean)")
 
 
-def test_whatever_gets_into_the_page_reaches_nothing_outside(report):
+def test_injected_code_in_the_page_reaches_nothing_outside(report):
     probe = (
         "new Promise((tell) => { document.addEventListener('securitypolicyviolation', (event) => tell(event.effectiveDirective));"
         "{} setTimeout(() => tell('allowed'), 2000); })"
@@ -104,7 +104,7 @@ def test_one_slider_moves_all(report):
     assert report.value("document.querySelector('.compare').style.getPropertyValue('--at')") == "100%"
 
 
-def test_the_filter_narrows_and_says_so(report):
+def test_the_filter_narrows_the_list_and_counts_it(report):
     count = "document.getElementById('count').textContent"
     shown = "Array.from(document.querySelectorAll('.card')).filter((card) => card.checkVisibility())"
     left = f"{shown}.map((card) => card.querySelector('h3').textContent)"
@@ -127,7 +127,7 @@ def accessible(report):
     return [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in nodes]
 
 
-def test_what_a_screen_reader_is_told(report):
+def test_text_for_screen_readers(report):
     wait_for(lambda: ("slider", "Before and after, coffee.edge.png") in accessible(report))  # Chromium makes the tree when it finds time
     named = accessible(report)
     roles = [role for role, _ in named]

@@ -46,7 +46,7 @@ def test_run_plan_and_explain_agree(array, axes, shape):
     assert f"{shape[2]} wide and {shape[1]} high" in refused(1, "explain", array, "-k", "box", "--at", f"{shape[2]},0", "--axes", axes)
 
 
-def test_without_it_four_at_the_end_are_colours_and_verbose_says_so(array):
+def test_by_default_a_last_axis_of_four_is_colour_and_verbose_reports_it(array):
     done = imgconv("edge", array, "-o", array.with_name("out.npy"), "-v")
     assert "--axes CHW reads 3 maps" in done.err
     np.testing.assert_array_equal(np.load(array.with_name("out.npy")), result(array, "edge", "--axes", "HWC"))

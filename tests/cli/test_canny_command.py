@@ -67,7 +67,7 @@ def test_a_pipe_and_thresholds_in_percent(plain):
     assert 0 < few.out.count(b"\xff") < (plain == 255).sum()
 
 
-def test_alpha_is_kept_on_demand(tmp_path):
+def test_alpha_is_preserved_on_demand(tmp_path):
     assert imgconv("canny", SAMPLES / "logo_transparent.png", "--alpha", "keep", "-o", tmp_path / "kept.png").code == 0
     assert np.array_equal(pixels(tmp_path / "kept.png")[..., 1], pixels(SAMPLES / "logo_transparent.png")[..., 3])
 
@@ -92,10 +92,10 @@ def test_the_recipe_is_written_into_the_output(tmp_path):
         (("--sigma", "nan"), "sigma must be from 0 to 256 pixels, not nan"),
     ],
 )
-def test_what_is_never_right(words, told):
+def test_thresholds_that_are_always_wrong(words, told):
     assert told in refused(2, "canny", PHOTO, *words)
 
 
-def test_what_is_not_right_for_this_image(tmp_path):
+def test_thresholds_that_are_wrong_for_this_image(tmp_path):
     assert "low threshold 60 is above the high one, 51" in refused(1, "canny", PHOTO, "--low", "60", "-o", tmp_path / "e.png")
     assert not (tmp_path / "e.png").exists()

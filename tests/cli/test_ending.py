@@ -50,6 +50,6 @@ def test_all_of_a_long_output_arrives():
     assert ended("", "kernels", "list", "--json").stdout.encode() == whole
 
 
-def test_a_profile_is_told():
+def test_a_profile_is_printed():
     done = subprocess.run([sys.executable, "-m", "cProfile", "-m", "imgconv", "--version"], capture_output=True, text=True, timeout=60)
     assert "function calls" in done.stdout

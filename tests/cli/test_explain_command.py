@@ -73,7 +73,7 @@ def test_padding_is_marked_and_tables_are_readable():
     assert "\x1b" not in text
 
 
-def test_the_first_frame_of_several_is_said_to_be_that():
+def test_the_first_frame_of_several_is_named():
     assert [imgconv("explain", SAMPLES / name).out.decode().count("frame 1 of 8") for name in ("animated.gif", "coffee.jpg")] == [1, 0]
     found = told(SAMPLES / "pages.tiff")
     assert (found["frame"], found["frames"]) == (1, 3)
@@ -110,7 +110,7 @@ def test_matrices_on_a_photograph():
     assert "kernel matrix of sobel_x" in text and "im2col" in text
 
 
-def test_an_animation_is_written_beside(tmp_path):
+def test_an_animation_is_written_in_addition(tmp_path):
     done = imgconv("explain", PHOTO, "-k", "laplacian8", "--at", "100,100", "--animate", tmp_path / "a.gif")
     assert done.code == 0 and done.err.endswith(f"{tmp_path / 'a.gif'}: 25 frames\n")
     with Image.open(tmp_path / "a.gif") as image:
@@ -128,7 +128,7 @@ def test_the_last_step_of_a_network(tmp_path):
     assert "the largest of" in imgconv("explain", PHOTO, *steps).out.decode()
 
 
-def test_what_is_no_number_is_null_in_json_and_told_in_tables(tmp_path):
+def test_nan_is_null_in_json_and_shown_in_tables(tmp_path):
     pixels = np.full((9, 9), 0.5, np.float32)
     pixels[4, 4], pixels[4, 5] = np.nan, np.inf
     np.save(tmp_path / "holes.npy", pixels)
@@ -157,5 +157,5 @@ def test_standard_input_and_damaged_images(tmp_path):
         (2, ("-k", "box", "--mode", "max"), "--kernel cannot be used with a pool"),
     ],
 )
-def test_what_is_wrong_takes_one_line(code, words, text):
+def test_wrong_arguments_give_one_line(code, words, text):
     assert text in refused(code, "explain", PHOTO, *words)

@@ -36,7 +36,7 @@ def test_a_slide(words, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["f.png"]
 
 
-def test_steps_that_are_kept_are_drawn_alone(tmp_path):
+def test_only_selected_steps_are_drawn(tmp_path):
     steps = ("-s", "grey", "-s", "conv sobel_x", "-s", "max_pool 2")
     for name, words in {"kept.png": (*steps, "--keep", "conv"), "short.png": steps[:4], "all.png": steps}.items():
         assert imgconv("figure", PHOTO, *words, "-o", tmp_path / name).code == 0
@@ -67,7 +67,7 @@ def test_requests_that_are_never_right(tmp_path):
     assert imgconv("figure", PHOTO).code == 2
 
 
-def test_a_failure_leaves_nothing_behind(tmp_path):
+def test_a_failure_leaves_no_file(tmp_path):
     assert "no such file" in refused(1, "figure", tmp_path / "none.jpg", "-o", tmp_path / "f.png")
     assert "does not fit" in refused(1, "figure", PHOTO, "-k", "box:size=999", "--padding", "valid", "-o", tmp_path / "f.png")
     assert "no such file" in refused(1, "figure", PHOTO, "-o", tmp_path / "none" / "f.png")

@@ -86,7 +86,7 @@ def test_values_of_options_complete(tmp_path):
     assert completions("imgconv", "run", "--recipe", "net.toml:f", cwd=tmp_path) == {"net.toml:first"}
 
 
-def test_explain_says_how_it_differs_from_edge():
+def test_explain_states_how_it_differs_from_edge():
     note = "imgconv edge uses the luma"
     assert note in imgconv("explain", PHOTO, "-k", "sobel", "--at", "9,9").err
     for words in ((SAMPLES / "camera.png", "-k", "sobel"), (PHOTO, "-k", "sobel", "--grey"), (PHOTO,)):

@@ -201,7 +201,7 @@ def test_pnm_in_pnm_out(photo):
     assert done.out.startswith(b"P5")
 
 
-def test_json_tells_shapes_and_statistics(photo):
+def test_json_has_shapes_and_statistics(photo):
     done = imgconv("edge", photo, "--json", "-q")
     line = json.loads(done.out)
     edges = pixels_of(photo.with_name("photo.edge.png"))
@@ -244,7 +244,7 @@ def test_metadata_survives_and_orientation_is_applied(tmp_path):
         assert "icc_profile" not in image.info
 
 
-def test_outputs_say_how_they_were_made(photo):
+def test_outputs_describe_their_recipe(photo):
     assert imgconv("edge", photo, "--stride", "2").code == 0
     with Image.open(photo.with_name("photo.edge.png")) as image:
         assert any("edge laplacian8 stride=2" in str(text) for text in image.info.values())
@@ -294,7 +294,7 @@ def test_several_maps_do_not_go_into_one_image(photo):
     assert "no kernel given" in refused(2, "filter", photo)
 
 
-def test_a_missing_file_is_said_and_the_others_are_done(photo):
+def test_a_missing_file_is_reported_and_the_others_are_processed(photo):
     done = imgconv("edge", photo.with_name("missing.jpg"), photo)
     assert done.code == 1
     assert "missing.jpg: " in done.err and "no such file" in done.err

@@ -53,13 +53,13 @@ def test_list_filters_by_words_and_tags(shell: Shell) -> None:
     assert nothing.stdout == "" and "imgconv kernels list shows all" in nothing.stderr
 
 
-def test_list_says_where_nothing_is_described(shell: Shell, tmp_path: Path) -> None:
+def test_list_shows_entries_without_a_description(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "more.toml").write_text("[kernels.bare]\nrows = [[1]]\n")
     (line,) = [line for line in shell("list", "--kernels-file", "more.toml").stdout.splitlines() if line.startswith("bare")]
     assert line.split() == ["bare", "kernel", "no", "description", "(--kernels-file)"]
 
 
-def test_list_says_what_hides_what(shell: Shell, tmp_path: Path) -> None:
+def test_list_shows_which_entries_shadow_others(shell: Shell, tmp_path: Path) -> None:
     more = tmp_path / "more.toml"
     more.write_text("[kernels.sobel]\nrows = [[1]]\n[kernels.mine]\nrows = [[1]]\n", "utf-8")
     shell("add", "sobel", "-k", "1 2")
@@ -70,7 +70,7 @@ def test_list_says_what_hides_what(shell: Shell, tmp_path: Path) -> None:
     assert "(IMGCONV_KERNELS, replaces the user one)" in text
 
 
-def test_show_has_the_numbers_and_what_follows_from_them(shell: Shell) -> None:
+def test_show_has_the_numbers_and_their_properties(shell: Shell) -> None:
     lines = [line.split() for line in shell("show", "laplacian8").stdout.splitlines()]
     assert lines[:4] == [["laplacian8"], ["-1", "-1", "-1"], ["-1", "8", "-1"], ["-1", "-1", "-1"]]
     facts = {line[0]: line[1:] for line in lines[4:] if line}
@@ -145,7 +145,7 @@ def test_add_replaces_only_by_force(shell: Shell) -> None:
         (("nosuch",), "nosuch"),
     ],
 )
-def test_what_is_wrong_takes_one_line_and_exit_2(shell: Shell, arguments: tuple[str, ...], text: str) -> None:
+def test_wrong_arguments_give_one_line_and_exit_2(shell: Shell, arguments: tuple[str, ...], text: str) -> None:
     result = shell(*arguments, code=2)
     assert text in result.stderr and result.stderr.count("\n") == 1 and result.stdout == ""
 

@@ -32,7 +32,7 @@ def learnt(*words, **options):
     return json.loads(done.out)["fits"]
 
 
-def test_a_sharpening_is_found_and_kept(pairs, tmp_path):
+def test_a_sharpening_kernel_is_learnt_and_stored(pairs, tmp_path):
     own = {"XDG_CONFIG_HOME": str(tmp_path)}
     done = imgconv("learn", PHOTO, pairs["sharp.png"], "--name", "mine", variables=own)
     text = done.out.decode()
@@ -48,7 +48,7 @@ def test_a_sharpening_is_found_and_kept(pairs, tmp_path):
     assert imgconv("learn", PHOTO, pairs["sharp.png"], "--name", "mine", "--force", variables=own).code == 0
 
 
-def test_fractions_are_found_from_raw_maps(pairs):
+def test_fractions_are_learnt_from_raw_maps(pairs):
     fits = learnt(PHOTO, pairs["soft.npy"], "--size", "5", "--channels", "each")
     assert [(fit["divisor"], fit["taps"][0][0][2]) for fit in fits] == [(256, [6, 24, 36, 24, 6])] * 3
 
@@ -83,7 +83,7 @@ def test_the_loss_curve_grows_while_it_descends(pairs):
     assert "\N{FULL BLOCK}" in told and "\x1b[1A" not in told
 
 
-def test_what_is_no_kernel_is_said(tmp_path):
+def test_an_operation_that_is_not_a_kernel_is_reported(tmp_path):
     assert imgconv("edge", PHOTO, "-o", tmp_path / "e.png", "-q").code == 0
     assert "absolute values" in imgconv("learn", PHOTO, tmp_path / "e.png").out.decode()
 
@@ -99,5 +99,5 @@ def test_what_is_no_kernel_is_said(tmp_path):
         (1, (PHOTO, "nosuch.png"), "nosuch.png: "),
     ],
 )
-def test_what_is_wrong_takes_one_line(code, words, text):
+def test_wrong_arguments_give_one_line(code, words, text):
     assert text in refused(code, "learn", *words)

@@ -48,7 +48,7 @@ def test_a_summary_counts_files(folder):
     assert summary("--skip-existing") == "2 of 2 images: 0 files written, 1 skipped, 1 failed"
 
 
-def test_a_batch_is_no_image_to_preview(folder):
+def test_a_batch_cannot_be_previewed(folder):
     words = ("run", folder, "-s", "max_pool 2", "--batch", "-o", folder / "all.npy")
     assert "--show previews images" in refused(2, *words, "--show")
     assert imgconv(*words).err == f"2 images -> {folder / 'all.npy'}\n"
@@ -72,7 +72,7 @@ def test_one_frame_is_one_frame(tmp_path):
         (("run", "-s", "conv laplacian8 padding=1", "-s", "relu"), "tiles"),
     ],
 )
-def test_verbose_tells_how_it_was_done_as_plan_does(tmp_path, command, how):
+def test_verbose_names_the_algorithm_of_plan(tmp_path, command, how):
     name, *options = command
     line = imgconv(name, CAMERA, *options, "-o", tmp_path / "out/", "-v").err.splitlines()[-1]
     assert line.split("  ")[2:3] == [how]

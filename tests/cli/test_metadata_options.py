@@ -35,7 +35,7 @@ def test_strip_and_strip_location(photo, command):
     assert not any(word in data for word in (b"(c) Ann", b"pHYs", b"eXIf", b"tEXt", b"iTXt"))
 
 
-def test_what_is_dropped_is_named(photo):
+def test_dropped_metadata_are_named(photo):
     out = photo.with_name("out.png")
     record = json.loads(imgconv("edge", photo, "-o", out, "--json").out)
     assert record["dropped"] == ["thumbnail"]

@@ -78,7 +78,7 @@ def test_a_value_is_missing_and_stays(tmp_path):
     assert imread(tmp_path / "none.tif").min() > -9999 and (imread(tmp_path / "none.tif") < 0).sum() > 20
 
 
-def test_nan_is_missing_where_that_is_said(tmp_path):
+def test_nan_is_missing_with_nodata_nan(tmp_path):
     array = np.full((20, 21), 5, np.float32)
     array[3:5, 6:9] = np.nan
     np.save(tmp_path / "a.npy", array)
@@ -121,7 +121,7 @@ def test_a_pipe_and_a_folder_take_a_mask(photo, tmp_path):
         (["--mask", "none.png"], "none.png"),
     ],
 )
-def test_what_is_wrong_is_said(photo, tmp_path, words, fact):
+def test_wrong_options_are_refused_with_a_reason(photo, tmp_path, words, fact):
     Image.new("L", (5, 4)).save(tmp_path / "small.png")
     line = refused(1 if "png" in words[1] else 2, "filter", photo[0], "-k", "box:size=3", *words, cwd=tmp_path)
     assert fact in line

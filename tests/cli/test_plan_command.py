@@ -49,7 +49,7 @@ def test_a_photograph_is_planned_as_edge_makes_it(tmp_path):
         (("-s", "conv laplacian8 padding=1", "-s", "max_pool 2"), "run"),
     ],
 )
-def test_it_agrees_with_what_the_command_writes(tmp_path, words, command):
+def test_it_agrees_with_the_output_of_the_command(tmp_path, words, command):
     (plan,) = planned(SAMPLES / "chelsea.jpg", *words)
     done = imgconv(command, SAMPLES / "chelsea.jpg", *words, "-o", tmp_path / "out.npy", "--json")
     assert done.code == 0, done.err
@@ -72,7 +72,7 @@ def test_shapes_without_an_image_and_tables():
     assert plan["steps"][0]["output"] == [1, 48, 64]
 
 
-def test_long_steps_are_told_whole_on_a_narrow_terminal():
+def test_long_steps_are_shown_in_full_on_a_narrow_terminal():
     text = on_terminal("plan", "--shape", "1x90x90", "-s", "conv gaussian:sigma=1.5,size=7 padding=3 padding_mode=reflect", columns=80)
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
     assert all(len(line.rstrip()) <= 80 for line in plain.splitlines()) and "..." not in plain
@@ -114,5 +114,5 @@ def test_several_images_standard_input_and_one_that_fails(tmp_path):
         ((PHOTO, "--low", "9%"), "percentages of gradients need both thresholds"),
     ],
 )
-def test_what_is_wrong_takes_one_line_and_exit_2(words, text):
+def test_wrong_arguments_give_one_line_and_exit_2(words, text):
     assert text in refused(2, "plan", *words)

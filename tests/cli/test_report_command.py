@@ -68,7 +68,7 @@ def test_a_folder_without_its_inputs(tmp_path):
     assert cards(tmp_path / "out" / "maps" / "report.html") == [("coffee.edge.png", "maps/coffee.edge.png", False)]
 
 
-def test_a_damaged_result_is_told(tmp_path):
+def test_a_damaged_result_is_reported(tmp_path):
     assert imgconv("edge", PHOTO, CAMERA, "-o", f"{tmp_path}/").code == 0
     whole = (tmp_path / "camera.edge.png").read_bytes()
     (tmp_path / "camera.edge.png").write_bytes(whole[: len(whole) // 2])
@@ -102,7 +102,7 @@ def test_names_of_any_bytes(tmp_path):
     assert sorted(name for name, *_ in cards(tmp_path / "out" / "report.html")) == sorted(shown)
 
 
-def test_what_was_there_before_is_on_the_page_too(photos, tmp_path):
+def test_existing_outputs_are_on_the_page_too(photos, tmp_path):
     words = ("edge", "photos", "-o", "out", "-q")
     (photos / "cut.jpg").unlink()
     assert imgconv(*words, cwd=tmp_path).code == 0
@@ -112,7 +112,7 @@ def test_what_was_there_before_is_on_the_page_too(photos, tmp_path):
     assert "was made by another recipe" in (tmp_path / "page.html").read_text()
 
 
-def test_json_says_the_same_with_a_page(photos, tmp_path):
+def test_json_is_the_same_with_a_page(photos, tmp_path):
     lines = [imgconv("edge", "photos", "-o", "out", "--json", *more, cwd=tmp_path).out for more in ([], ["--report", "page.html"])]
     first, second = ([{**json.loads(line), "seconds": 0} for line in out.splitlines()] for out in lines)
     assert first == second

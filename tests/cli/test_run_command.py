@@ -57,7 +57,7 @@ def test_colours_stay_together_in_one_image(photo):
     assert np.array_equal(pixels_of(photo.with_name("photo.run.png")), expected)
 
 
-def test_an_image_for_each_map_and_what_json_says(photo):
+def test_an_image_and_a_json_entry_for_each_map(photo):
     done = imgconv("run", photo, *SOBEL, "--json")
     line = json.loads(done.out)
     paths = [photo.with_name(f"photo.run-{n}.png") for n in (1, 2)]
@@ -81,7 +81,7 @@ def test_raw_numbers_in_every_format_that_holds_them(photo, tmp_path):
         assert np.array_equal(np.array(pages), maps[1])
 
 
-def test_kept_steps_and_a_sheet(photo, tmp_path):
+def test_selected_steps_and_a_sheet(photo, tmp_path):
     assert imgconv("run", photo, *SOBEL, "-s", "combine", "--keep", "conv", "--keep", "3", "-o", tmp_path / "out").code == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "photo.run.2-conv-1.png",
@@ -184,7 +184,7 @@ def test_a_batch_is_all_or_nothing(digits, photo, tmp_path):
     assert "is the input" in refused(2, "run", tmp_path / "in.npy", "-s", "relu", "--batch", "-o", tmp_path / "in.npy")
 
 
-def test_a_folder_run_passes_over_what_it_made_itself(photo, tmp_path):
+def test_a_folder_run_skips_its_own_outputs(photo, tmp_path):
     for _ in range(2):
         done = imgconv("run", tmp_path, *SOBEL)
         assert done.code == 0
@@ -192,13 +192,13 @@ def test_a_folder_run_passes_over_what_it_made_itself(photo, tmp_path):
     assert "exists" in imgconv("run", photo, *SOBEL, "--skip-existing", "--json").out.decode()
 
 
-def test_outputs_tell_the_steps(photo):
+def test_outputs_describe_the_steps(photo):
     imgconv("run", photo, "-s", "conv laplacian8 padding=1")
     with Image.open(photo.with_name("photo.run.png")) as image:
         assert "run conv laplacian8 padding=1" in image.info["Description"]
 
 
-def test_a_broken_recipe_is_told_before_any_image_is_opened(tmp_path):
+def test_a_broken_recipe_is_reported_before_any_image_is_opened(tmp_path):
     file = tmp_path / "net.toml"
     file.write_text("[recipes.net]\nsteps = [{ op = 'conv', kernel = 'sobbel' }]")
     error = refused(2, "run", tmp_path / "nowhere.png", "--recipe", file)

@@ -83,7 +83,7 @@ def test_a_worker_that_is_killed_costs_no_image(home, address, workers):
     assert told(out, "") == told((home / "alone.json").read_bytes(), "")
 
 
-def test_an_attempt_does_not_take_the_output_of_the_one_before_for_somebody_elses(home, address, workers):
+def test_a_second_attempt_replaces_the_output_of_the_first(home, address, workers):
     with started(*FILTER, "-o", "kept", "--dask", address, "--no-clobber", cwd=home) as process:
         wait_for(lambda: images_in(home / "kept") > 20)
         workers[1].kill()
@@ -107,7 +107,7 @@ def test_an_attempt_does_not_take_the_output_of_the_one_before_for_somebody_else
         ("edge", "photos/001.jpg"),
     ],
 )
-def test_every_command_says_and_writes_what_it_does_alone(home, address, workers, words):
+def test_every_command_prints_and_writes_the_same_as_without_dask(home, address, workers, words):
     alone = imgconv(*words, "-o", "one/", cwd=home)
     there = imgconv(*words, "-o", "two/", "--dask", address, cwd=home)
     assert there.code == alone.code
@@ -157,7 +157,7 @@ def test_missing_cells_are_those_of_one_machine(home, address, workers, measurem
         shutil.rmtree(home / folder)
 
 
-def test_after_an_error_nothing_more_begins_and_all_that_began_is_told(home, address, workers):
+def test_after_an_error_no_image_begins_and_those_in_progress_have_outcomes(home, address, workers):
     (home / "photos" / "001b.jpg").write_bytes(b"")
     done = imgconv("edge", "photos", "-o", "stopped", "--dask", address, "--on-error", "stop", "--json", cwd=home)
     (home / "photos" / "001b.jpg").unlink()

@@ -54,7 +54,7 @@ def address(home):
 
 @pytest.mark.parametrize("source", ["in.zarr", "in.tif"])
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_cluster_writes_what_one_machine_writes(home, address, command, source):
+def test_the_cluster_writes_the_bytes_of_one_machine(home, address, command, source):
     words = [*shlex.split(command), source, "--memory", "2M", "--json"]
     alone = json.loads(imgconv(*words, "-o", "alone.zarr", cwd=home).out)
     done = imgconv(*words, "-o", "there.zarr", "--dask", address, cwd=home)

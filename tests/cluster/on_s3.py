@@ -90,7 +90,7 @@ def test_from_disk_to_store_and_back(home, store, cluster):
     assert store.files("up/") == files_below(home / "down") == files_below(home / "alone")
 
 
-def test_what_exists_is_passed_over_or_refused_or_replaced(home, store, cluster):
+def test_existing_outputs_are_skipped_or_refused_or_replaced(home, store, cluster):
     words = ("edge", "s3://photos/album/", "-o", "s3://photos/again/", *cluster)
     for share in (1, 2):
         assert imgconv(*words, "--shard", f"{share}/2", cwd=home, env=store.env).code == 0

@@ -83,7 +83,7 @@ def test_a_folder_that_others_can_write_is_emptied_and_closed(sandbox, mode):
     assert sandbox.entry().name.startswith("add-")
 
 
-def test_a_folder_behind_a_symbolic_link_is_neither_read_nor_written(sandbox):
+def test_a_folder_that_is_a_symbolic_link_is_neither_read_nor_written(sandbox):
     sandbox.compiles()
     real = sandbox.loops.rename(sandbox.loops.with_name("real"))
     sandbox.loops.symlink_to(real)
@@ -93,7 +93,7 @@ def test_a_folder_behind_a_symbolic_link_is_neither_read_nor_written(sandbox):
 
 
 @pytest.mark.parametrize("what", ["entry", "folder"])
-def test_what_belongs_to_somebody_else_is_not_loaded(sandbox, what, monkeypatch):
+def test_files_of_another_user_are_not_loaded(sandbox, what, monkeypatch):
     sandbox.compiles()
     if os.geteuid() == 0:
         os.chown(sandbox.entry() if what == "entry" else sandbox.loops, FOREIGN, FOREIGN)
@@ -218,7 +218,7 @@ def test_folders_above_that_others_can_write_are_not_trusted(sandbox, mode):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-def test_folders_above_of_somebody_else_are_not_trusted(sandbox):
+def test_parent_folders_of_another_user_are_not_trusted(sandbox):
     assert sandbox.compiles() == 1
     os.chown(sandbox.loops.parent.parent, FOREIGN, -1)
     assert sandbox.compiles() == 1

@@ -17,7 +17,7 @@ def spread(source, target):
             target[i, j] = source[i, j] + i * 10 + j
 
 
-def test_a_kept_loop_is_loaded_without_numba(sandbox):
+def test_a_cached_loop_is_loaded_without_numba(sandbox):
     first, second = sandbox.run(), sandbox.run()
     assert first == {"right": True, "compiled": 1, "cached": 1, "imported": ["numba", "llvmlite"], "problems": []}
     assert second == {"right": True, "compiled": 0, "cached": 1, "imported": ["llvmlite"], "problems": []}
@@ -104,7 +104,7 @@ def test_a_closure_is_refused(sandbox):
 
 
 @pytest.mark.parametrize("wrong", [1.5, None, [1, 2], "3", np.float32(1)])
-def test_only_arrays_and_whole_numbers_are_taken(sandbox, wrong):
+def test_only_arrays_and_whole_numbers_are_accepted(sandbox, wrong):
     with pytest.raises(TypeError, match=f"a loop takes arrays and whole numbers, not {type(wrong).__name__}"):
         compiled.loop(sandbox.module().add)(np.zeros((2, 2)), wrong)
 
@@ -117,7 +117,7 @@ def test_another_source_is_compiled_anew(sandbox):
     assert (target[0, 0], cache.count()) == (-2, 2)
 
 
-def test_threads_that_meet_a_new_loop_compile_it_once(sandbox):
+def test_threads_that_need_a_new_loop_compile_it_once(sandbox):
     add, threads = sandbox.module().add, 6
     sources = [np.full((2, 3), i) for i in range(threads)]
     targets = [np.zeros((2, 3), int) for _ in range(threads)]
@@ -138,7 +138,7 @@ def test_threads_that_meet_a_new_loop_compile_it_once(sandbox):
     assert [target.max() for target in targets] == [1, 2, 3, 4, 5, 6]
 
 
-def test_loops_run_beside_python(sandbox):
+def test_loops_release_the_interpreter_lock(sandbox):
     """A call lets go of the interpreter lock: another thread counts on while a long one runs."""
     spin = sandbox.module(
         "def spin(target, n):\n    for i in range(n):\n        for j in range(target.shape[0]):\n            target[j] ^= i + j\n"

@@ -79,7 +79,7 @@ def maths(source, target):
 """
 
 
-def test_a_loop_that_needs_numbas_run_time_is_not_kept(sandbox):
+def test_a_loop_that_needs_numbas_run_time_is_not_cached(sandbox):
     target = np.zeros(3, int)
     compiled.loop(sandbox.module(ALLOCATES).copy)(np.arange(3), target)
     assert target.tolist() == [2, 1, 0]
@@ -88,7 +88,7 @@ def test_a_loop_that_needs_numbas_run_time_is_not_kept(sandbox):
     assert compiled.problems()[-1].endswith(" is not in the C library")
 
 
-def test_a_loop_that_calls_the_c_library_is_kept(sandbox):
+def test_a_loop_that_calls_the_c_library_is_cached(sandbox):
     source = np.linspace(0.5, 9.5, 50)
     expected = np.exp(-source) + np.rint(source) ** 0.3 + source % 0.7 + np.floor(np.hypot(source, 2))
     for expected_count in (1, 0):
@@ -97,7 +97,7 @@ def test_a_loop_that_calls_the_c_library_is_kept(sandbox):
         np.testing.assert_allclose(target, expected, rtol=1e-6)  # the exponential is a float32
 
 
-def test_kept_code_whose_functions_are_missing_here_gives_way_to_plain_numba(sandbox, monkeypatch):
+def test_cached_code_whose_functions_are_missing_is_replaced_by_plain_numba(sandbox, monkeypatch):
     source, targets = np.ones(3), np.zeros((2, 3))
     compiled.loop(sandbox.module(MATHS).maths)(source, targets[0])
     monkeypatch.setattr(llvm, "address_of_symbol", lambda name: None)
@@ -153,7 +153,7 @@ def usual_key(sandbox):
     ],
     ids=["llvmlite", "cpu", "cpu features", "settings"],
 )
-def test_the_key_knows_the_machine_and_the_tools(sandbox, usual_key, difference):
+def test_the_key_covers_the_machine_and_the_tools(sandbox, usual_key, difference):
     assert key(sandbox, **difference) != usual_key
 
 

@@ -38,7 +38,7 @@ print(set(codes))
 
 
 @pytest.mark.parametrize("state", ["compiled", "loaded"])
-def test_a_child_forked_while_a_loop_is_made_ready(sandbox, state):
+def test_a_child_forked_while_a_loop_is_prepared(sandbox, state):
     if state == "loaded":
         run(FORKS.replace("while thread.is_alive() or len(codes) < 3:", "while not codes:"), sandbox)
     assert run(FORKS, sandbox) == "{7}\n"

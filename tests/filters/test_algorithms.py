@@ -228,7 +228,7 @@ def test_ties_between_whole_sums_from_spectra_go_to_even():
 
 
 @pytest.mark.parametrize(("name", "size"), each_once(["int16", "float32", "int32"], [(3, 3), (5, 5), (2, 3), (7, 7), (9, 10), (40, 40)]))
-def test_sums_are_exact_on_both_sides_of_what_a_type_holds(name, size):
+def test_sums_are_exact_on_both_sides_of_the_limit_of_a_type(name, size):
     most = {"int16": 2**15, "float32": 2**24, "int32": 2**31}[name]
     pixels = np.full((4, 5, 1), 255, np.uint8)
     for total in (most // 255 - 1, most // 255 + 1, 2 * most // 255 - 1):
@@ -239,6 +239,6 @@ def test_sums_are_exact_on_both_sides_of_what_a_type_holds(name, size):
         assert (got == 100).all()
 
 
-def test_what_is_nearly_a_product_is_not_taken_for_one():
+def test_taps_that_are_nearly_a_product_are_not_factored():
     taps = np.outer(gauss(17, 3), gauss(17, 3))
     assert factors(taps * (1 + 1e-5 * RNG.standard_normal(taps.shape)), exact=False) is None

@@ -137,7 +137,7 @@ def test_small_differences_of_levels_are_edges_without_smoothing():
     assert canny_edges(image, 0, 1e-3, 2e-3).any()
 
 
-def test_what_is_not_finite_leaves_the_rest_alone():
+def test_values_that_are_not_finite_do_not_change_other_results():
     image = noise(40, 60, np.float32)
     clean = canny_edges(image, 1.0)
     image[5, 5] = np.nan

@@ -108,7 +108,7 @@ def test_flip_is_the_mathematical_convolution():
     assert flipped[0, 0, 0] == taps[0, 0] * pixels[0, 0, 0]
 
 
-def test_the_anchor_lies_on_the_pixel():
+def test_the_anchor_is_on_the_pixel():
     pixels = np.zeros((9, 9, 1), np.uint8)
     pixels[4, 4] = 100
     for anchor in ((0, 0), (1, 2), (2, 1)):
@@ -139,7 +139,7 @@ def rgba(height=12, width=15):
     return pixels
 
 
-def test_kept_alpha_is_the_one_under_the_anchor():
+def test_copied_alpha_is_that_under_the_anchor():
     pixels = rgba()
     got = filtered(pixels, Kernel(np.array(LAPLACIAN8)), stride=(2, 3), padding="valid", alpha="keep", output=Output(Range.abs))
     assert np.array_equal(got[..., 3], pixels[1:-1:2, 1:-1:3, 3])
@@ -226,7 +226,7 @@ def test_inputs_are_not_touched():
     assert np.array_equal(pixels, before)
 
 
-def test_kept_alpha_is_the_one_under_the_anchor_of_a_flipped_kernel():
+def test_copied_alpha_is_that_under_the_anchor_of_a_flipped_kernel():
     pixels, roberts = rgba(), Kernel(np.array([[1.0, 0], [0, -1]]), anchor=(0, 0))
     got = filtered(pixels, roberts, flip=True, alpha="keep", output=Output(Range.abs))
     assert np.array_equal(got[..., 3], pixels[..., 3])
@@ -241,7 +241,7 @@ def test_linear_light_keeps_floats_beyond_black_and_white():
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_minmax_stretches_what_is_finite(threads):
+def test_minmax_stretches_finite_values(threads):
     pixels = RNG.random((700, 900, 1)).astype(np.float32)
     pixels[0, 0], pixels[650, 3], pixels[350, 800] = np.nan, np.inf, -np.inf
     got = filtered(pixels, Kernel(np.array([[1.0]])), output=Output(Range.minmax), threads=threads)

@@ -57,7 +57,7 @@ def weights_of(fit):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_every_small_kernel_is_found_from_its_own_unclipped_output(part, name):
+def test_every_small_kernel_is_learnt_from_its_own_unclipped_output(part, name):
     kernel = SMALL[name]
     (fit,) = learn([(part, filtered(part, kernel, range="raw"))], kernel.kernel_size)
     assert np.abs(weights_of(fit)[0, 0] - kernel.weights()).max() < 1e-6
@@ -66,7 +66,7 @@ def test_every_small_kernel_is_found_from_its_own_unclipped_output(part, name):
 
 
 @pytest.mark.parametrize("name", [name for name, kernel in SMALL.items() if kernel.total < 100])  # beyond that all is white
-def test_every_small_kernel_is_found_from_8_bit_output(part, name):
+def test_every_small_kernel_is_learnt_from_8_bit_output(part, name):
     """From 8 bits, about half of them clipped for kernels that sum to zero; whole kernels are found exactly."""
     kernel = SMALL[name]
     (fit,) = learn([(part, filtered(part, kernel, range="clip"))], kernel.kernel_size)

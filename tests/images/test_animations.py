@@ -55,7 +55,7 @@ def drawn(kind, rng, disposal, blending, first=False):
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_apng_frames_are_what_the_specification_says(name):
+def test_apng_frames_are_those_of_the_specification(name):
     kind, rng = KINDS[name], np.random.default_rng(len(name))
     steps = list(product(range(3), range(2)))
     for _ in range(6):
@@ -73,7 +73,7 @@ def test_apng_frames_are_what_the_specification_says(name):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_gif_frames_are_what_the_specification_says(seed):
+def test_gif_frames_are_those_of_the_specification(seed):
     rng = np.random.default_rng(seed)
     frames = []
     for disposal in rng.permutation([0, 1, 2, 3, 0, 2, 3]):

@@ -60,7 +60,7 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("head, rest", UNKNOWN.values(), ids=UNKNOWN)
-def test_what_is_not_an_image_is_refused_after_its_first_bytes(head, rest):
+def test_data_that_are_not_an_image_are_refused_after_their_first_bytes(head, rest):
     stream = Endless(head, rest)
     with pytest.raises(ImageError, match=r"not an image of a known format|white space precede"):
         decoded(stream)

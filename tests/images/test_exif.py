@@ -81,7 +81,7 @@ def test_maker_notes_stay_where_they_are(order, note_at):
     assert found["exif", 0x9286].endswith(b"x" * 99)
 
 
-def test_a_maker_note_far_away_moves_and_this_is_said():
+def test_a_distant_maker_note_moves_and_this_is_reported():
     data = block({}, {0x927C: (7, NOTE)}, note_at=1 << 20)
     rewritten, dropped = exif_of.encode(exif_of.read(data))
     assert tags(rewritten)["exif", 0x927C] == NOTE
@@ -102,7 +102,7 @@ def test_no_byte_of_a_thumbnail_stays(order):
     assert {"thumbnail", "preview in the maker note"} <= set(parsed.dropped)
 
 
-def test_what_a_jpeg_has_no_room_for_is_named():
+def test_metadata_that_exceed_a_jpeg_segment_are_named():
     image = {0x8298: (2, b"(c) Ann\0")}
     data = block(image, {0x9286: (7, bytes(8) + b"y" * 70_000), 0x927C: (7, NOTE)})
     rewritten, dropped = exif_of.encode(exif_of.read(data), 65_527)

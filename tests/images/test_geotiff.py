@@ -57,7 +57,7 @@ def spot(row, column):
         (["--padding", "4x1", "--dilation", "2x1"], (20, 24)),
     ],
 )
-def test_a_point_on_the_ground_stays_where_it_is(tmp_path, transform, point, options, pixel):
+def test_a_point_on_the_ground_keeps_its_coordinates(tmp_path, transform, point, options, pixel):
     file = write(tmp_path / "a.tif", spot(*pixel), transform, **({"AREA_OR_POINT": "Point"} if point else {}))
     if point:
         with rasterio.open(file, "r+") as opened:
@@ -104,7 +104,7 @@ def test_the_polynomials_of_a_sensor_follow_its_pixels(tmp_path):
 @pytest.mark.parametrize(
     "dtype, nodata", [("uint8", 0), ("uint8", 255), ("int16", -9999), ("uint16", 65535), ("float32", np.nan), ("float64", -1e38)]
 )
-def test_declared_missing_cells_take_no_part_and_stay(tmp_path, dtype, nodata):
+def test_declared_missing_cells_are_ignored_and_stay_missing(tmp_path, dtype, nodata):
     pixels = np.full((5, *SIZE), 70, dtype)
     pixels[:, 10:15, 20:30] = nodata
     names = [f"band {n}" for n in range(5)]
@@ -121,7 +121,7 @@ def test_declared_missing_cells_take_no_part_and_stay(tmp_path, dtype, nodata):
         assert np.abs(result.read() - 70.0).max() < 1e-4
 
 
-def test_statistics_of_the_original_and_names_of_other_bands_are_not_kept(tmp_path):
+def test_statistics_of_the_original_and_names_of_other_bands_are_not_copied(tmp_path):
     file = write(tmp_path / "a.tif", np.ones((3, *SIZE), np.uint8), names=["red", "green", "blue"])
     with rasterio.open(file, "r+") as opened:
         opened.update_tags(1, STATISTICS_MEAN="1")

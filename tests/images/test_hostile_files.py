@@ -162,7 +162,7 @@ NOT_READ = {
 
 
 @pytest.mark.parametrize("name", NOT_READ)
-def test_files_that_nobody_reads_are_named_with_a_remedy_and_not_called_damaged(name):
+def test_files_of_other_kinds_are_named_with_a_remedy_and_not_reported_as_damaged(name):
     data, remedy = NOT_READ[name]
     for opened in (lambda: open_frames(data), lambda: next(read_stream(io.BytesIO(data)))):
         with pytest.raises(ImageError) as caught:

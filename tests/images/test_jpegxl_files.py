@@ -23,7 +23,7 @@ def written(pixels, **options):
 
 @pytest.mark.parametrize("container", [True, False])
 @pytest.mark.parametrize("size", SHAPES)
-def test_the_header_says_the_size(size, container):
+def test_the_header_has_the_size(size, container):
     data = imagecodecs.jpegxl_encode(np.zeros(size, np.uint8), usecontainer=container, effort=1)
     assert read_header(data).size == size
 
@@ -104,7 +104,7 @@ def test_compressed_metadata_are_read(name):
     assert found in (text, b"Camera\0")
 
 
-def test_what_a_result_does_not_have_is_named():
+def test_metadata_that_a_result_does_not_have_are_named():
     data = imagecodecs.jpegxl_encode(np.zeros((3, 4), np.uint8), usecontainer=True)
     (raster,) = read(data + b"\0\0\0\x0cjhgm1234" + b"\0\0\0\x10brobjumb1234")[1]
     assert raster.metadata.dropped == ("gain map", "C2PA manifest")

@@ -214,7 +214,7 @@ def test_declarations_rank_as_in_png():
     assert of_cicp(13) is None and of_cicp(16).name == "PQ"
 
 
-def test_a_jpeg_names_what_does_not_hold_for_its_result():
+def test_a_jpeg_names_metadata_that_are_not_copied():
     whole = saved(Image.fromarray(PIXELS), "JPEG")
     segments = b""
     for marker, content in (

@@ -77,7 +77,7 @@ def test_directories_of_a_directory_count_too(order, code):
         pytest.param([directory(20, [(40000 + number, 2, 1 << 20, 8) for number in range(500)]), bytes(1 << 20)], id="unknown tags"),
     ],
 )
-def test_loops_and_values_that_nobody_needs_do_not_matter(parts):
+def test_loops_and_unused_values_have_no_effect(parts):
     (raster,) = read(tiff(*parts))[1]
     assert np.array_equal(raster.pixels[..., 0], PIXELS)
 

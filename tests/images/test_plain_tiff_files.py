@@ -109,7 +109,7 @@ def test_a_strip_that_lacks_bytes_is_an_error(name, fraction):
 
 
 @pytest.mark.parametrize("name", ["grey-None-False-<-8-16", "rgb-lzw-True->-8-16", "rgba-zlib-True-<-16-64", "rgb-jpeg-False-<-8-16"])
-def test_damage_anywhere_gives_what_tifffile_gives(name):
+def test_damage_anywhere_gives_the_result_of_tifffile(name):
     rng = random.Random(name)
     for _ in range(40):
         data = bytearray(MATRIX[name])

@@ -153,7 +153,7 @@ def test_compressed_fits_images_are_read_and_missed(tmp_path, kind):
         read(whole[: len(whole.rstrip(b"\0")) - 9])
 
 
-def test_a_fits_file_beside_the_standard_is_not_supported(tmp_path):
+def test_a_fits_file_that_breaks_the_standard_is_not_supported(tmp_path):
     fits.PrimaryHDU(RNG.random((4, 5))).writeto(tmp_path / "a.fits")
     other = (tmp_path / "a.fits").read_bytes().replace(b"T / conforms", b"F / conforms", 1)
     with pytest.raises(ImageError, match="not supported"):
@@ -176,7 +176,7 @@ def dicom(path, pixels, syntax=ExplicitVRLittleEndian, **attributes):
     return path
 
 
-def test_dicom_becomes_tiff_with_spacing_and_says_what_it_drops(tmp_path):
+def test_dicom_becomes_tiff_with_spacing_and_names_what_it_drops(tmp_path):
     stored = RNG.integers(900, 1200, (2, 20, 24)).astype(np.uint16)
     stored[:, 3:5, 4:9] = 0
     file = dicom(tmp_path / "a.dcm", stored, RescaleSlope=2, RescaleIntercept=-1024, PixelSpacing=[0.5, 0.25], PixelPaddingValue=0)
@@ -206,7 +206,7 @@ def test_dicom_with_a_palette_has_its_colours(tmp_path):
 
 @pytest.mark.parametrize("start", [b"II*\0\x08\0\0\0", b"\x89PNG\r\n\x1a\n"])
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian])
-def test_dicom_is_found_after_the_first_bytes_of_another_format(tmp_path, start, syntax):
+def test_dicom_is_recognised_after_the_first_bytes_of_another_format(tmp_path, start, syntax):
     stored = RNG.integers(0, 60000, (1, 5, 7)).astype(np.uint16)
     file = dicom(tmp_path / "a.dcm", stored, syntax)
     file.write_bytes(start.ljust(128, b"\0") + file.read_bytes()[128:])

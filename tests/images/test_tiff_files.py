@@ -111,7 +111,7 @@ def test_a_palette_of_16_bits_is_not_narrowed():
 
 @pytest.mark.parametrize("subsampling", [(1, 1), (2, 1), (2, 2), (4, 1), (4, 2), (4, 4), (1, 2)])
 @pytest.mark.parametrize("compression", [1, 5, 8, 32773])
-def test_subsampled_ycbcr_is_what_libtiff_makes_of_it(subsampling, compression):
+def test_subsampled_ycbcr_is_decoded_as_by_libtiff(subsampling, compression):
     across, down = subsampling
     height, width = 19, 23
     rng = np.random.default_rng(0)
@@ -129,7 +129,7 @@ def test_subsampled_ycbcr_is_what_libtiff_makes_of_it(subsampling, compression):
 
 
 @pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
-def test_jpeg_is_what_libtiff_makes_of_it(subsampling):
+def test_jpeg_is_decoded_as_by_libtiff(subsampling):
     file = io.BytesIO()
     Image.fromarray(photo()).save(file, "TIFF", compression="jpeg", quality=90)
     _, (frame,) = read(file.getvalue())
@@ -140,7 +140,7 @@ def test_jpeg_is_what_libtiff_makes_of_it(subsampling):
 @pytest.mark.parametrize("make", [lambda pixels: pixels, deep])
 @pytest.mark.parametrize("bands", [0, 1, 3])
 @pytest.mark.parametrize("kind", ["unassalpha", "assocalpha", None])
-def test_alpha_is_last_and_other_samples_are_kept(kind, bands, make):
+def test_alpha_is_last_and_other_samples_are_preserved(kind, bands, make):
     rgba = make(with_alpha(photo()))
     others = make(photo())[..., [0] * bands]
     kinds = ["unspecified"] * bands + ([kind] if kind else [])
@@ -185,7 +185,7 @@ def test_a_mask_is_alpha_and_reduced_copies_are_not_pages(pixels):
     exact(file.getvalue(), np.concatenate([pixels, alpha[..., None]], axis=2), alpha=True)
 
 
-def test_the_larger_page_behind_a_thumbnail_is_the_image():
+def test_the_larger_page_after_a_thumbnail_is_the_image():
     file = io.BytesIO()
     with tifffile.TiffWriter(file) as writer:
         writer.write(np.ascontiguousarray(photo()[::2, ::2]), photometric="rgb", subifds=1, subfiletype=1, metadata=None)
@@ -297,7 +297,7 @@ def test_a_jpeg_strip_that_is_closed_early_is_an_error():
 
 
 @pytest.mark.parametrize("compression", [7, 9, 32809, 34661, 34676, 34677, 65000, 12345])
-def test_what_cannot_be_decoded_is_not_supported_and_never_damaged(compression):
+def test_valid_files_that_cannot_be_decoded_are_not_supported_and_not_damaged(compression):
     if compression in tiff_segments.COMPRESSIONS:
         return
     with pytest.raises(ImageError, match="not supported") as caught:

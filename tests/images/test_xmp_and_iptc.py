@@ -56,7 +56,7 @@ def test_sizes_resolution_and_orientation_are_those_of_the_result(wrapped, as_at
         ("<dcterms:provenance>SECRET</dcterms:provenance>", "", "C2PA manifest"),
     ],
 )
-def test_what_no_longer_holds_is_left_out_and_named(elements, attributes, what):
+def test_properties_that_no_longer_hold_are_left_out_and_named(elements, attributes, what):
     data, dropped = xmp.resampled(packet(RIGHTS + elements, attributes), (4, 4), ONE, moved=False)
     assert b"SECRET" not in data
     assert b"(c) Ann" in data
@@ -109,7 +109,7 @@ def test_broken_packets_are_dropped_with_a_word(broken):
     assert dropped == (() if data else ("damaged XMP",))
 
 
-def test_a_description_is_added_to_what_is_there():
+def test_a_description_is_added_to_an_existing_packet():
     text = "imgconv 1.0 filter '<é> &'"
     both = xmp.with_description(packet("<dc:description><rdf:Alt><rdf:li>A cat</rdf:li></rdf:Alt></dc:description>"), text)
     assert b"A cat" in both

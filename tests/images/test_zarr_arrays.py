@@ -222,7 +222,7 @@ def test_shards_are_read_by_their_inner_chunks(tmp_path):
         (lambda path: zarr.create_array(path, shape=(1 << 16, 1 << 16), chunks=(9, 9), dtype="u1"), "more than the limit"),
     ],
 )
-def test_what_is_not_an_image_is_refused_with_the_reason(tmp_path, make, said):
+def test_files_that_are_not_images_are_refused_with_the_reason(tmp_path, make, said):
     make(tmp_path / "a.zarr")
     with pytest.raises(ImageError, match=said):
         read_header(tmp_path / "a.zarr")
@@ -238,7 +238,7 @@ def test_a_group_of_one_array_is_that_array(tmp_path):
 @pytest.mark.parametrize("pyramid", [False, True])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
 @pytest.mark.parametrize("channels, alpha", [(1, False), (2, True), (3, False), (4, True), (5, False)])
-def test_what_is_written_is_read_again(tmp_path, version, pyramid, dtype, channels, alpha):
+def test_a_written_array_is_read_again(tmp_path, version, pyramid, dtype, channels, alpha):
     image = Raster(levels(channels, dtype, SIZE), alpha, Metadata(nodata=3.0))
     layout = Layout((16, 20), None, pyramid, version)
     encode([image], "zarr", Store(tmp_path / "a.zarr"), Encoding(description="imgconv words", layout=layout))

@@ -101,7 +101,7 @@ def at(tab):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_nothing_is_asked_of_the_network_and_nothing_goes_wrong(tab, folder, name):
+def test_the_page_makes_no_request_and_reports_no_error(tab, folder, name):
     shown(tab, folder / f"{name}.html")
     asked = {event["request"]["url"].split(",")[0] for event in tab.events("Network.requestWillBeSent")}
     assert asked <= {(folder / f"{name}.html").as_uri(), "data:"}
@@ -109,7 +109,7 @@ def test_nothing_is_asked_of_the_network_and_nothing_goes_wrong(tab, folder, nam
         assert tab.events(event) == []
 
 
-def test_whatever_gets_into_the_page_reaches_nothing_outside(tab, folder):
+def test_injected_code_in_the_page_reaches_nothing_outside(tab, folder):
     shown(tab, folder / "edge.html")
     probe = (
         "new Promise((tell) => { document.addEventListener('securitypolicyviolation', (event) => tell(event.effectiveDirective));"
@@ -351,7 +351,7 @@ def test_a_deformable_convolution_equals_the_function(tab, folder):
     np.testing.assert_allclose(last_map(tab), expected, atol=0.01)  # positions in float32 there
 
 
-def test_five_questions_with_their_answers_behind_buttons(tab, folder):
+def test_five_questions_and_buttons_that_show_the_answers(tab, folder):
     shown(tab, folder / "edge.html")
     for _ in range(10):
         questions = tab.value("[...document.querySelectorAll('#questions li')].map((item) => item.firstChild.textContent)")

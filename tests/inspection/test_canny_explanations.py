@@ -113,7 +113,7 @@ def test_a_weak_edge_names_the_strong_one_that_it_leads_to():
 
 
 @pytest.mark.parametrize("bound, value", [(764, 255), (765, 0)])
-def test_what_is_exactly_as_long_as_what_it_is_compared_with_stays(bound, value):
+def test_lengths_that_equal_their_neighbours_stay(bound, value):
     """A step from 9 to 200 has two columns of one length, 4 * 191, and each is an edge for a threshold of just that."""
     pixels = np.repeat(np.array([[9, 9, 9, 200, 200, 200]], np.uint8), 5, axis=0)[..., None]
     (told,) = explain(Raster(pixels), Recipe("canny", Canny(0, bound, bound)), (3, 2)).maps

@@ -114,7 +114,7 @@ def test_the_value_is_the_pixel_that_pool_writes(pixels, step, data):
 
 
 @pytest.mark.parametrize("dtype, middle", [("uint8", 128), ("uint16", 32768), ("float32", 0.5)])
-def test_offsets_are_told_in_the_levels_of_the_depth(dtype, middle):
+def test_offsets_are_shown_in_the_levels_of_the_depth(dtype, middle):
     image = Raster(np.full((5, 6, 1), 1, dtype))
     (told,) = explain(image, filter_recipe(["relief"])).maps
     assert told.channels[0].members[0].stages[-1].value == middle == told.written[0]
@@ -198,7 +198,7 @@ NETWORKS = [
 
 @pytest.mark.parametrize("steps", NETWORKS, ids=lambda steps: steps[-1].split()[0])
 @pytest.mark.parametrize("at", [(0, 0), None, (-1, -1)])
-def test_the_value_is_what_the_last_step_of_a_network_gives(steps, at, tmp_path, monkeypatch):
+def test_the_value_is_that_of_the_last_step_of_a_network(steps, at, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(4)
     for name, shape in SHAPES.items():

@@ -16,7 +16,7 @@ KERNELS = ["gaussian:sigma=1,size=3", "sobel_x", "sobel", "0 -1 0; -1 5 -1; 0 -1
 @pytest.mark.parametrize("missing", ["keep", "fill", "propagate"])
 @pytest.mark.parametrize("bands, alpha", [(1, "auto"), (3, "auto"), (4, "auto"), (4, "keep")])
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_the_arithmetic_of_a_filter_gives_what_is_written(kernel, bands, alpha, missing):
+def test_the_arithmetic_of_a_filter_gives_the_written_value(kernel, bands, alpha, missing):
     options = {"mask": VALID, "missing": missing, "alpha": alpha}
     result = imgconv.filter(IMAGE[..., :bands], kernel, **options)
     for row, column in [(0, 0), (3, 4), *np.argwhere(~VALID)[:2].tolist(), (8, 10)]:
@@ -26,7 +26,7 @@ def test_the_arithmetic_of_a_filter_gives_what_is_written(kernel, bands, alpha, 
 
 
 @pytest.mark.parametrize("mode", ["max", "min", "avg", "median"])
-def test_the_arithmetic_of_a_pool_gives_what_is_written(mode):
+def test_the_arithmetic_of_a_pool_gives_the_written_value(mode):
     result = imgconv.pool(IMAGE[..., 0], 3, mode, mask=VALID, stride=2)
     for row, column in np.ndindex(*result.shape):
         explained = imgconv.explain(IMAGE[..., 0], size=3, mode=mode, stride=2, mask=VALID, at=(column, row)).maps[0]
@@ -53,7 +53,7 @@ CANNY = [{}, {"sigma": 0}, {"sigma": 2.5, "low": 5, "high": 30}, {"low": 0.6, "h
 
 @pytest.mark.parametrize("alpha", ["auto", "keep"])
 @pytest.mark.parametrize("options", CANNY, ids=str)
-def test_the_arithmetic_of_canny_gives_what_is_written(options, alpha):
+def test_the_arithmetic_of_canny_gives_the_written_value(options, alpha):
     image = RNG.integers(0, 255, (4, 6, 4), np.uint8).repeat(6, 0).repeat(5, 1)
     image[..., 3] = 255
     valid = RNG.random(image.shape[:2]) > 0.05
@@ -70,7 +70,7 @@ def test_the_arithmetic_of_canny_gives_what_is_written(options, alpha):
 
 
 @pytest.mark.parametrize("step", ["conv gaussian:sigma=1,size=3 padding=1", "conv sobel_x padding=1", "conv '1 2; 3 4'"])
-def test_the_arithmetic_of_a_step_gives_what_is_written(step):
+def test_the_arithmetic_of_a_step_gives_the_written_value(step):
     result = imgconv.run(IMAGE[..., 0], [step], mask=VALID, range="raw")
     for row, column in np.ndindex(*result.shape):
         (channel,) = imgconv.explain(IMAGE[..., 0], step=[step], mask=VALID, at=(column, row)).maps[0].channels

@@ -71,7 +71,7 @@ def test_counts_of_lenet(tmp_path):
 @pytest.mark.parametrize(
     "steps", [["conv box", "max_pool 2", "conv box dilation=2"], ["conv_transpose box stride=2", "conv box"], ["avg_pool 3 stride=1"]]
 )
-def test_a_cell_sees_as_far_as_a_change_reaches(steps):
+def test_the_receptive_field_is_as_wide_as_the_effect_of_a_change(steps):
     """The receptive field is where a change of the input changes one output cell, at the phase that sees most."""
     network = network_recipe(steps)
     field = plan(network, Shape(24, 24, 1)).steps[-1].receptive_field

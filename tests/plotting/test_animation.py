@@ -104,7 +104,7 @@ def test_windows_too_wide_to_draw_are_refused():
             list(animate(NOISE, recipe))
 
 
-def test_an_image_smaller_than_what_is_shown_is_shown_whole():
+def test_a_small_image_is_shown_as_a_whole():
     small = Raster(np.ascontiguousarray(NOISE.pixels[:2, :3]))
     assert len(list(animate(small, filter_recipe(["sobel_x"])))) == 6
     assert len(list(animate(small, Recipe("pool", Pool(2))))) == 1

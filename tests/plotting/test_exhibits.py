@@ -46,7 +46,7 @@ def test_in_colour_each_colour_has_a_map():
     ],
     ids=["blur", "range", "postprocess", "pool"],
 )
-def test_what_is_made_to_be_looked_at_is_shown_as_it_is_written(recipe):
+def test_maps_with_a_range_are_shown_as_they_are_written(recipe):
     made = panels(NOISE, recipe)[1]
     written = process(NOISE, recipe)[0].image.pixels
     shown = made.values * 255 if made.values.ndim == 3 else made.values[..., None]
@@ -63,7 +63,7 @@ def test_canny_is_shown_stage_by_stage():
     assert (lengths.values[ridges.values == 255] >= 119.9).all() and (written[ridges.values == 255] == 255).all()
 
 
-def test_steps_that_are_kept_are_shown_alone():
+def test_only_selected_steps_are_shown():
     network = ["grey", "conv sobel_x sobel_y", "combine", "max_pool 2"]
     shown = exhibit(NOISE, network_recipe(network, keep=("4", "conv")), "noise.png")
     assert [group.title for group in shown.groups] == ["input", "2 conv  sobel_x sobel_y", "4 max_pool  2"]
@@ -118,7 +118,7 @@ def test_an_image_that_is_too_small_is_refused():
         exhibit(NOISE, filter_recipe(["box:size=99"], padding="valid"), "noise.png")
 
 
-def test_scales_leave_out_a_few_extremes_and_what_is_not_finite():
+def test_scales_leave_out_a_few_extremes_and_values_that_are_not_finite():
     values = np.concatenate([np.linspace(-1, 1, 2000), [50, np.nan, np.inf]])
     scale = Scale.of(values)
     assert scale.signed and 0.9 < scale.high < 1.1 and scale.low == -scale.high and scale.above

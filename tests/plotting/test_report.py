@@ -147,7 +147,7 @@ def test_order_is_that_of_the_entries(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-def test_thumbnails_are_averages_of_what_they_stand_for(dtype, tmp_path):
+def test_thumbnails_are_averages_of_the_pixels(dtype, tmp_path):
     rows, columns = np.mgrid[:400, :96]
     values = (rows / 399 + (rows + columns) % 2).astype(np.float32) / 2  # a ramp, and single pixels of which none may win
     np.save(tmp_path / "a.npy", values if dtype == "float32" else np.rint(values * np.iinfo(dtype).max).astype(dtype))
@@ -164,7 +164,7 @@ def test_thumbnails_keep_transparency_and_no_metadata(tmp_path):
         assert made.alpha and image.mode == "RGBA" and "exif" not in image.info and "icc_profile" not in image.info
 
 
-def test_what_is_no_file_is_not_opened(tmp_path):
+def test_only_regular_files_are_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     with pytest.raises(ImageError, match="no such file"):
         thumbnail(tmp_path / "pipe.png", 100)

@@ -168,7 +168,7 @@ def test_characters_without_a_glyph_are_boxes():
     assert families == ["DejaVu Sans"] and "a$\t\ue000\udcff\x9b".translate(boxes) == "a$□□□□"
 
 
-def test_another_font_is_used_for_what_the_first_lacks():
+def test_another_font_is_used_for_characters_that_the_first_lacks():
     def characters(family, weight):
         return set(get_font(findfont(FontProperties(family=[family], weight=weight))).get_charmap())
 

@@ -43,7 +43,7 @@ def test_steps_on_each_value_keep_the_missing_cells():
     assert np.array_equal(result.mask, ~VALID)
 
 
-def test_later_steps_use_what_earlier_ones_left():
+def test_later_steps_use_the_results_of_earlier_ones():
     twice = imgconv.run(MASKED, ["conv gaussian:sigma=1 padding=same padding_mode=replicate"] * 2, range="raw")
     once = imgconv.filter(MASKED, "gaussian:sigma=1", range="raw")
     expected = imgconv.filter(once, "gaussian:sigma=1", range="raw")

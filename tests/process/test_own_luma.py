@@ -56,7 +56,7 @@ def test_edges_of_the_luma_are_drawn_over_the_colours():
     assert np.array_equal(drawn.image.pixels, np.rint(IMAGE.pixels * (1 - edges) + np.array([255, 0, 0]) * edges))
 
 
-def test_what_is_explained_is_the_luma():
+def test_the_luma_is_explained():
     recipe = replace(EDGE, postprocess=Postprocess(overlay=True))
     (explained,) = explain(IMAGE, recipe, (5, 6)).maps
     assert explained.channels[0].members[0].products[0].values[1, 1] == LUMA[6, 5, 0]

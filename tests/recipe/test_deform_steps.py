@@ -84,7 +84,7 @@ def test_without_offsets_it_is_a_convolution(arrays):
         ("box:size=2 offset=moving.npy", UsageError, "offset 36x3x2x3 does not match a kernel 2x2"),
     ],
 )
-def test_what_does_not_match_is_refused_before_any_pixel(arrays, words, error, text):
+def test_recipes_that_do_not_match_are_refused_before_any_pixel(arrays, words, error, text):
     with pytest.raises(error, match=text):
         network_recipe([f"deform_conv {words}"]).trace(Shape(9, 12, 3))
 

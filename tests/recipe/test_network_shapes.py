@@ -89,7 +89,7 @@ def test_layers_that_never_fit_each_other(tmp_path):
         network_recipe(["grey", f"{steps[0]} groups=2"])
 
 
-def test_kept_steps_have_their_number_and_op_in_their_names():
+def test_selected_steps_have_their_number_and_op_in_their_names():
     recipe = network_recipe(["grey", "conv sobel", "relu", "conv laplacian4", "flatten"], keep=["conv", "3", "flatten"])
     assert recipe.names == tuple(
         f"run.{name}" for name in ["2-conv-1", "2-conv-2", "3-relu-1", "3-relu-2", "4-conv-1", "4-conv-2", "5-flatten"]

@@ -50,7 +50,7 @@ def test_several_kernels_give_maps_with_the_kernels_outermost():
     assert np.array_equal(maps, np.array(singles))
 
 
-def test_a_transposed_kernel_goes_over_each_channel_alone():
+def test_a_transposed_kernel_is_applied_to_each_channel():
     maps = values(Raster(COLOUR), "conv_transpose '1 2; 3 4' stride=2 padding=1 output_padding=1")
     for result, plane in zip(maps, planes(COLOUR), strict=True):
         assert np.array_equal(result, naive.conv_transpose2d(plane[None, None], np.array([[[[1, 2], [3, 4]]]]), None, 2, 1, 1)[0, 0])
@@ -127,7 +127,7 @@ def test_ranges(range_, levels):
     assert process(Raster(pixels), recipe)[0].image.pixels.ravel().tolist() == levels
 
 
-def test_a_sheet_holds_every_map_where_its_layout_says():
+def test_a_sheet_holds_every_map_at_its_position():
     recipe = network_recipe(["conv sobel_x sobel_y laplacian4"], sheet=True, range="abs")
     singles = process(Raster(COLOUR), network_recipe(["conv sobel_x sobel_y laplacian4"], range="abs"))
     (sheet,) = process(Raster(COLOUR), recipe)

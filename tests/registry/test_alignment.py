@@ -16,7 +16,7 @@ from imgconv.registry import Kernel, of_one_size
         ([(1, 2), (1, 4)], [(0, 1), (0, 0)], (1, 5), (0, 1)),
     ],
 )
-def test_anchors_lie_on_each_other(shapes, anchors, size, anchor):
+def test_anchors_are_aligned(shapes, anchors, size, anchor):
     kernels = [
         Kernel(f"k{n}", 1 + np.arange(np.prod(s)).reshape(s), anchor=a) for n, (s, a) in enumerate(zip(shapes, anchors, strict=True))
     ]

@@ -74,7 +74,7 @@ def test_every_entry_is_tested(registry: Registry) -> None:
     assert kernels | pairs | set(COMPASS) | OTHER_BANKS == set(registry.names())
 
 
-def test_every_entry_says_what_it_is_where_from_and_how_to_show_it(registry: Registry) -> None:
+def test_every_entry_has_a_description_a_source_and_a_range(registry: Registry) -> None:
     for entry in registry.entries():
         assert entry.description and len(entry.source) > 5 and entry.tags and entry.range, entry.name
         assert registry.get(entry.name).range == entry.range
@@ -204,7 +204,7 @@ def test_second_derivatives_of_a_gaussian(registry: Registry, sigma: float) -> N
     np.testing.assert_array_equal(dxx.taps, dyy.taps.T)
 
 
-def test_kv_is_blind_to_whatever_changes_along_one_axis_alone(registry: Registry) -> None:
+def test_kv_ignores_changes_along_a_single_axis(registry: Registry) -> None:
     kv = kernel(registry, "kv")
     noise = np.random.default_rng(3).normal(size=5)
     assert answer(kv, lambda x, y: noise[(x + 2).astype(int)] + noise[(y + 2).astype(int)] ** 2) == pytest.approx(0, abs=1e-12)

@@ -20,7 +20,7 @@ def kernel(name: str) -> Kernel:
 
 
 @pytest.mark.parametrize("reference", ["0 -1 0; -1 4.25 -1; 0 -1 0 / 3", "relief", "roberts_x", "freichen_w3", "1 2"])
-def test_what_is_added_reads_back(reference: str) -> None:
+def test_added_entries_can_be_read(reference: str) -> None:
     assert add_entry("mine", reference) == user_file()
     original, added = resolve(reference), kernel("mine")
     assert isinstance(original, Kernel)
@@ -110,7 +110,7 @@ def test_replacing_needs_replace_and_keeps_the_position() -> None:
         ("fine", "sobel_x:angle=3", "multiple of 45"),
     ],
 )
-def test_nothing_is_written_for_what_is_wrong(name: str, reference: str, text: str) -> None:
+def test_nothing_is_written_for_wrong_arguments(name: str, reference: str, text: str) -> None:
     with pytest.raises(UsageError, match=text):
         add_entry(name, reference)
     assert not user_file().parent.exists()
@@ -164,7 +164,7 @@ def test_a_new_file_follows_the_umask() -> None:
     assert stat.S_IMODE(user_file().stat().st_mode) == 0o640
 
 
-def test_a_folder_that_cannot_be_made_is_reported(config_home: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported(config_home: Path) -> None:
     config_home.write_text("a file where a folder belongs", "utf-8")
     with pytest.raises(UsageError, match="cannot write this kernels file"):
         add_entry("mine", "1 2")

@@ -26,7 +26,7 @@ def test_every_generator_works_with_its_defaults_and_a_size(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", GENERATORS)
-def test_every_parameter_refuses_what_lies_outside(name: str) -> None:
+def test_every_parameter_refuses_values_out_of_range(name: str) -> None:
     for word, parameter in GENERATORS[name].items():
         outside = [math.nan, math.inf, -math.inf, parameter.least - 1, parameter.most * 2, True, "2", None]
         for value in [*outside, *([2.5] if parameter.whole else [])]:
@@ -80,7 +80,7 @@ def test_disk_covers_the_area_of_its_circle(radius: float) -> None:
     assert ((taps == 0) | (taps > 1e-9)).all()
 
 
-def test_disk_counts_what_of_a_pixel_lies_inside() -> None:
+def test_disk_counts_the_share_of_a_pixel_inside_the_circle() -> None:
     taps, _ = generate("disk", {"radius": 3.3})
     fine = (np.arange(9 * 200) + 0.5) / 200 - 4.5
     inside = (fine[:, None] ** 2 + fine[None, :] ** 2 <= 3.3**2).reshape(9, 200, 9, 200).mean(axis=(1, 3))

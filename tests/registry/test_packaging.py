@@ -33,7 +33,7 @@ def test_the_wheel_holds_the_same_file(wheel: Path) -> None:
         assert archive.read("imgconv/kernels.toml") == (ROOT / "kernels.toml").read_bytes()
 
 
-def test_the_wheel_holds_what_reports_are_made_of(wheel: Path) -> None:
+def test_the_wheel_holds_the_templates_of_reports(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert {f"imgconv/plotting/report.{kind}" for kind in ("py", "html", "css", "js")} <= names

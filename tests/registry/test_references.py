@@ -322,7 +322,7 @@ def test_arrays_that_are_no_numbers(array: object) -> None:
         kernel_from_array(array)
 
 
-def test_an_array_is_copied_and_kept_from_writing() -> None:
+def test_an_array_is_copied_and_read_only() -> None:
     given_array = np.array([[1, 2, 3], [4, 5, 6]], dtype=np.uint8)[:, ::-1]
     found = kernel_from_array(given_array, "mine")
     given_array[:] = 0

@@ -196,7 +196,7 @@ def test_files_that_cannot_be_read(reference: str, text: str) -> None:
         resolve(reference, REGISTRY)
 
 
-def test_a_folder_is_no_weights_file(tmp_path: Path) -> None:
+def test_a_folder_is_not_a_weights_file(tmp_path: Path) -> None:
     (tmp_path / "w.npy").mkdir()
     with pytest.raises(UsageError, match="is a directory"):
         resolve(f"@{tmp_path / 'w.npy'}", REGISTRY)

@@ -192,7 +192,7 @@ def test_an_array_of_a_batch(here):
     check_refused(here, ["run", "photo.png", "--batch", "-s", "conv @weights.npy", "-o", "weights.npy"])
 
 
-def test_what_is_sent_to_another_process_protects_the_same_files(here):
+def test_a_copy_in_another_process_protects_the_same_files(here):
     (here / "link.png").symlink_to("weights.npy")
     sent = pickle.loads(pickle.dumps(Inputs([here / "weights.npy"])))
     with pytest.raises(UsageError, match="is the input"):
@@ -222,7 +222,7 @@ def test_the_file_that_standard_input_or_output_is(here):
         ("kernels.toml", "kernels list --json --kernels-file kernels.toml"),
     ],
 )
-def test_no_text_goes_to_an_input(here, file, words):
+def test_no_text_is_written_to_an_input(here, file, words):
     before = contents(here)
     with (here / file).open("ab") as stream:
         done = imgconv_with(None, stream, *words.split(), cwd=here)

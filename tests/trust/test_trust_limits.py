@@ -88,7 +88,7 @@ def test_where_few_threads_can_start_the_work_is_done_with_fewer(tmp_path, count
 
 
 @pytest.mark.parametrize("format", ["avif", "zarr"])
-def test_what_libraries_cannot_do_without_threads_is_one_line_about_threads(tmp_path, format):
+def test_libraries_without_threads_give_one_line_about_threads(tmp_path, format):
     """Threads of libraries count, too; a sound file is not called damaged."""
     assert subprocess.run([*IMGCONV, "edge", PHOTO, "-o", f"in.{format}", "-q"], cwd=tmp_path, env=environment(), check=True)
     program = FAILING_DECODER + FEW_THREADS

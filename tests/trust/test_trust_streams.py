@@ -60,7 +60,7 @@ def test_streams_that_are_closed_full_or_empty(tmp_path, line, code, said):
 
 
 @pytest.mark.parametrize("words, expected", [(["edge", "-"], "an image"), (["edge", "--files0-from", "-"], "names")])
-def test_a_terminal_as_input_is_refused_with_what_is_expected(words, expected):
+def test_a_terminal_as_input_is_refused_with_a_remedy(words, expected):
     leader, follower = pty.openpty()
     try:
         done = subprocess.run(

@@ -19,7 +19,7 @@ def whole(*shape):
 @pytest.mark.parametrize(("stride", "dilation"), [(1, 1), ((2, 1), 1), (3, (1, 2)), (1, 2), (2, 2), ((4, 1), (2, 1))])
 @pytest.mark.parametrize("shape", [(3, 2, 9, 8), (2, 2, 23, 40), (1, 4, 40, 15)])
 @pytest.mark.parametrize("border", ["zeros", "reflect"])
-def test_one_output_of_each_group_is_what_it_is_among_several(shape, stride, dilation, height, border):
+def test_one_output_of_each_group_equals_that_of_several(shape, stride, dilation, height, border):
     channels = shape[1]
     input, weight, bias = whole(*shape), whole(2 * channels, 1, height, 3), whole(2 * channels)
     options = {"stride": stride, "dilation": dilation, "padding": (height // 2, 1), "groups": channels, "padding_mode": border}
@@ -38,7 +38,7 @@ def test_many_outputs_of_wide_kernels(shape, outputs, kernel, padding):
     np.testing.assert_array_equal(conv2d(input, weight, padding=padding), np.einsum("nchwuv,ocuv->nohw", windows, weight, optimize=True))
 
 
-def test_values_that_are_not_finite_reach_only_the_windows_that_see_them():
+def test_values_that_are_not_finite_change_only_the_windows_over_them():
     input, weight = whole(1, 1, 30, 33), whole(1, 1, 5, 3)
     input[0, 0, 12, 17] = np.nan
     reached = np.isnan(conv2d(input, weight, padding=(2, 1)))[0, 0]
