@@ -18,7 +18,7 @@ from imgconv.batch.outcome import Outcome, RunningStatistics
 from imgconv.errors import DoesNotFit, ImageError
 from imgconv.images import Raster
 from imgconv.images.formats import OUTPUTS
-from imgconv.images.rows import BandedImage, HeldRows, RowReader
+from imgconv.images.rows import BandedImage, RowBuffer, RowReader
 from imgconv.images.writing import BY_ROWS
 from imgconv.process import Map, shape_of
 from imgconv.process.banded_maps import BandedMaps, Whole
@@ -99,7 +99,7 @@ class Run:
         self._count = self._band_count(shape, image)
         self.group = self._tile_rows()
         self._check(image)
-        self._image, self._held = image, HeldRows(reader)
+        self._image, self._buffer = image, RowBuffer(reader)
         self._frame, self._done, self._passes = frame, 0.0, max(map(len, self.pages)) + any(group.measured for group in self._groups)
 
     @property
@@ -109,7 +109,7 @@ class Run:
 
     def close(self) -> None:
         """Release the rows that are in memory."""
-        self._held = HeldRows(self._reader)
+        self._buffer = RowBuffer(self._reader)
 
     def measure(self, part: Rows | None = None) -> list[Any]:
         """Measure every band, or those of some output rows, for maps with the range `minmax` or missing cells; return the results."""
@@ -117,9 +117,9 @@ class Run:
         if part is not None:
             for group in measured.values():
                 group.measure_part(part)
-        for bands, held, begin in self._each_band(measured, part):
+        for bands, input_rows, begin in self._each_band(measured, part):
             for number, band in bands.items():
-                measured[number].measure(held, begin, band)
+                measured[number].measure(input_rows, begin, band)
         return [group.measurements for group in self._groups]
 
     def use_measurements(self, parts: Sequence[list[Any]]) -> None:
@@ -146,32 +146,34 @@ class Run:
 
     def forms(self, outcome: Outcome) -> list[list[BandedImage]]:
         """Return the pages of each output without their rows."""
-        for bands, held, begin in self._each_band(dict(enumerate(self._groups)), (0, 1)):
-            computed = self._with_transparency({number: self._groups[number].maps(held, begin, band) for number, band in bands.items()})
+        for bands, input_rows, begin in self._each_band(dict(enumerate(self._groups)), (0, 1)):
+            computed = self._with_transparency(
+                {number: self._groups[number].maps(input_rows, begin, band) for number, band in bands.items()}
+            )
         return [[self._banded(page, page.pixels(computed), computed, outcome) for page in pages] for pages in self.pages]
 
     def compute_part(self, number: int, part: Rows, put: Callable[[int, int, Array], None]) -> None:
         """Compute the output rows `part` of page `number` of each output that has it, and call `put(output, first row, rows)`."""
         pages = [(sink, each[number]) for sink, each in enumerate(self.pages) if number < len(each)]
         needed = {group for _, page in pages for group, _ in page.maps}
-        for bands, held, begin in self._each_band({each: self._groups[each] for each in needed}, part):
-            computed = {each: self._groups[each].maps(held, begin, band) for each, band in bands.items()}
+        for bands, input_rows, begin in self._each_band({each: self._groups[each] for each in needed}, part):
+            computed = {each: self._groups[each].maps(input_rows, begin, band) for each, band in bands.items()}
             self._add_statistics(computed, part[1] - part[0])
             computed = self._with_transparency(computed)
             for sink, page in pages:
-                put(sink, min(band[0] for band in bands.values()), _apart(page.pixels(computed), held))
+                put(sink, min(band[0] for band in bands.values()), _apart(page.pixels(computed), input_rows))
 
     def write(self, pages: dict[BandWriter, _Page], outcome: Outcome) -> None:
         """Compute one page of each output, band by band."""
         needed = {group for page in pages.values() for group, _ in page.maps}
         is_first = True
-        for bands, held, begin in self._each_band({number: self._groups[number] for number in needed}):
-            computed = {number: self._groups[number].maps(held, begin, band) for number, band in bands.items()}
+        for bands, input_rows, begin in self._each_band({number: self._groups[number] for number in needed}):
+            computed = {number: self._groups[number].maps(input_rows, begin, band) for number, band in bands.items()}
             outcome.missing_after += self._add_statistics(computed)
             computed = self._with_transparency(computed)
             for writer, page in pages.items():
                 if all(group in computed for group, _ in page.maps):
-                    pixels = _apart(page.pixels(computed), held)
+                    pixels = _apart(page.pixels(computed), input_rows)
                     if is_first or not writer.in_page:
                         writer.begin(self._banded(page, pixels, computed, outcome))
                     writer.put(pixels)
@@ -186,7 +188,7 @@ class Run:
         """
         steps = self._bands(groups, part)
         spans = [_united([groups[number].rows(band) for number, band in bands.items()]) for bands in steps]
-        read = in_order(lambda span: self._held.read(*span), spans, threads=1, ahead=1)
+        read = in_order(lambda span: self._buffer.read(*span), spans, threads=1, ahead=1)
         for bands, span, pixels in zip(steps, spans, read, strict=True):
             yield bands, replace(self._image, pixels=pixels), span[0]
             self._done += 1 / len(steps)
@@ -297,9 +299,9 @@ class Run:
             raise NotByBands(f"a row has {width} pixels, more than --max-pixels", " and --max-pixels")
 
 
-def _apart(pixels: Array, held: Raster) -> Array:
+def _apart(pixels: Array, input_rows: Raster) -> Array:
     """Return pixels that do not change when the memory of the input rows gets other rows."""
-    return pixels.copy() if np.may_share_memory(pixels, held.pixels) else pixels
+    return pixels.copy() if np.may_share_memory(pixels, input_rows.pixels) else pixels
 
 
 def _united(rows: Sequence[Rows]) -> Rows:

@@ -189,7 +189,7 @@ class _Task:
                 return Outcome(str(self._source), error="every worker that processed it died; it may need more memory than they have")
         if outcome is not None and outcome.is_large:
             return None if self._is_cancelled else self._spread()
-        return outcome and self._cluster.sender.with_given_names(outcome, self._source)
+        return outcome and self._cluster.sender.with_user_names(outcome, self._source)
 
     def cancel(self) -> bool:
         """Stop the run; whether this image has begun is known from its result."""
@@ -211,7 +211,7 @@ class _Task:
             return Outcome(str(self._source), error="every worker that processed a part of it died; it may need more memory than they have")
         if outcome is None:
             return _Task(cluster, self._source, spreads=False).result()
-        return sender.with_given_names(outcome, self._source)
+        return sender.with_user_names(outcome, self._source)
 
 
 @contextmanager

@@ -88,19 +88,19 @@ def destination_for(output: str | None, format: str | None, inputs: Sequence[str
 
     Raises UsageError for an unknown format, a format that contradicts the name, or one file for several results.
     """
-    chosen = format_for(format) if format is not None else None
+    format_name = format_for(format) if format is not None else None
     if output == "":
         raise UsageError("-o is an empty name; give a file, a folder, or - for standard output")
     if is_standard_output(output, inputs):
-        if chosen == "zarr":
+        if format_name == "zarr":
             raise UsageError("a Zarr is a folder, which standard output cannot hold; give its name with -o")
-        return Destination(chosen or "png", "", stdout=True, explicit=chosen is not None)
+        return Destination(format_name or "png", "", stdout=True, explicit=format_name is not None)
     if output is None and STDIN in inputs:
         raise UsageError("results of standard input and of files need a common folder; give one with -o")
     if output is None or _is_folder_name(output, inputs):
         folder = None if output is None else parse_path(output)
-        return Destination(chosen or "png", _suffix(format), folder=folder, explicit=chosen is not None)
-    return _one_file(parse_path(output), chosen, maps)
+        return Destination(format_name or "png", _suffix(format), folder=folder, explicit=format_name is not None)
+    return _one_file(parse_path(output), format_name, maps)
 
 
 def is_standard_output(output: str | None, inputs: Sequence[str]) -> bool:
@@ -132,10 +132,10 @@ def _is_input_folder(name: str) -> bool:
         return False
 
 
-def _one_file(path: AnyPath, chosen: str | None, maps: int) -> Destination:
-    format = format_for(PurePath(path.name)) if path.suffix else chosen or "png"
-    if chosen is not None and chosen != format:
-        raise UsageError(f"--format {chosen} contradicts the name {path}; leave one of them out")
+def _one_file(path: AnyPath, format_name: str | None, maps: int) -> Destination:
+    format = format_for(PurePath(path.name)) if path.suffix else format_name or "png"
+    if format_name is not None and format_name != format:
+        raise UsageError(f"--format {format_name} contradicts the name {path}; leave one of them out")
     if maps > 1 and format not in SEVERAL_MAPS:
         raise UsageError(f"{maps} maps do not fit in one {format} file; give a folder with -o, or a name ending in .npz, .npy or .tiff")
     return Destination(format, path.suffix, file=path, explicit=True)
@@ -144,8 +144,8 @@ def _one_file(path: AnyPath, chosen: str | None, maps: int) -> Destination:
 def _suffix(format: str | None) -> str:
     """Return the extension of derived names: the one given as the format, or else the usual one of the format."""
     extensions = OUTPUTS[format_for(format or "png")].extensions
-    given = f".{(format or '').lower().lstrip('.')}"
-    return given if given in extensions else extensions[0]
+    extension = f".{(format or '').lower().lstrip('.')}"
+    return extension if extension in extensions else extensions[0]
 
 
 def refuse_long_names(outputs: Iterable[AnyPath]) -> None:

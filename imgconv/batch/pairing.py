@@ -52,16 +52,16 @@ def find_results(folder: Path, inputs: Path | None = None, *, recursive: bool = 
     sources = list_sources([], recursive=recursive, exact=[str(folder)])
     candidates = [(source.relative, result) for source in sources if (result := _read(source)) is not None]
     names = [name for name, _ in candidates]
-    chosen = InputFolder(inputs) if inputs is not None else _best_folder(folder, names)
+    input_folder = InputFolder(inputs) if inputs is not None else _best_folder(folder, names)
     results = tuple(
         Result(result.path, input_file, result.description, result.error)
         for name, result in candidates
-        if (input_file := chosen.input_of(name) if chosen else None) or result.description or result.error
+        if (input_file := input_folder.input_of(name) if input_folder else None) or result.description or result.error
     )
     if not results:
         raise ImageError(f"no images made by imgconv in {folder}; give the folder that a run wrote to")
     opened = [*(Path(str(source)) for source in sources), *(result.input for result in results if result.input is not None)]
-    return Results(results, chosen.folder if chosen else None, tuple(opened))
+    return Results(results, input_folder.folder if input_folder else None, tuple(opened))
 
 
 def _read(source: Source) -> Result | None:

@@ -73,12 +73,12 @@ def with_distinct_names(sources: Sequence[Source], destination: Destination) -> 
             folder = source.path.parent if destination.folder is None else destination.folder / source.relative.parent
             alike.setdefault((folder, fold_case(source.relative.stem)), []).append(source)
     groups = [group for group in alike.values() if len({fold_case(source.relative.suffix) for source in group}) > 1]
-    chosen = {id(source) for group in groups for source in group}
+    ambiguous = {id(source) for group in groups for source in group}
     more = f", as {len(groups) - 1} more groups of files do" if len(groups) > 1 else ""
     notes = [
         f"{' and '.join(map(str, group))} differ in the extension alone, which the names of their results contain" for group in groups[:1]
     ]
-    named = [replace(source, keeps_extension=True) if id(source) in chosen else source for source in sources]
+    named = [replace(source, keeps_extension=True) if id(source) in ambiguous else source for source in sources]
     return named, tuple(note + more for note in notes)
 
 
@@ -130,5 +130,5 @@ def _outputs(destination: Destination, source: Source, recipe: Recipe) -> tuple[
 def _sharded(sources: Sequence[Source], index: int, count: int) -> list[Source]:
     """Return every `count`-th source in the order of names, from number `index` (from 1) on, in the order given."""
     by_name = sorted(range(len(sources)), key=lambda i: str(sources[i]))
-    chosen = set(by_name[index - 1 :: count])
-    return [source for i, source in enumerate(sources) if i in chosen]
+    shard = set(by_name[index - 1 :: count])
+    return [source for i, source in enumerate(sources) if i in shard]

@@ -54,10 +54,10 @@ def plan_stack(files: FileNames, recipe: Recipe, reading: Request = ANY_SIZE) ->
         raise UsageError("--batch needs a recipe of steps; give some with -s or --recipe")
     stdout = is_standard_output(output, files.inputs)
     from_name = format_for(output) if output is not None and not stdout and Path(output).suffix else None
-    chosen = format_for(files.format) if files.format is not None else from_name or ("npy" if stdout else None)
-    if chosen not in ARRAYS or (from_name is not None and from_name != chosen) or (output is None and not stdout):
+    format_name = format_for(files.format) if files.format is not None else from_name or ("npy" if stdout else None)
+    if format_name not in ARRAYS or (from_name is not None and from_name != format_name) or (output is None and not stdout):
         raise UsageError("--batch writes one array of all images; give it a file with -o NAME.npy or NAME.npz")
-    network.check_format(chosen, holds_floats=True)
+    network.check_format(format_name, holds_floats=True)
     sources = files.sources()
     if not sources:
         raise files.no_images()
@@ -66,7 +66,7 @@ def plan_stack(files: FileNames, recipe: Recipe, reading: Request = ANY_SIZE) ->
     protected.refuse_stdout()
     if file is not None:
         protected.refuse(identified(file))
-    return Stack(tuple(sources), network, file, chosen, reading, protected, recipe.missing_data)
+    return Stack(tuple(sources), network, file, format_name, reading, protected, recipe.missing_data)
 
 
 def check_sizes(stack: Stack) -> Shape | None:

@@ -38,8 +38,8 @@ class Sender:
 
     def pickled_job(self) -> bytes:
         """Return the job, with the version of imgconv that sends it."""
-        sent = {f.name: getattr(self.job, f.name) for f in fields(Job) if f.name not in PER_PROCESS}
-        return pickle.dumps((own_version(), pickle.dumps((sent, self._on_worker))))
+        settings = {f.name: getattr(self.job, f.name) for f in fields(Job) if f.name not in PER_PROCESS}
+        return pickle.dumps((own_version(), pickle.dumps((settings, self._on_worker))))
 
     def absolute(self, source: Source) -> Source:
         """Return a source with an absolute path."""
@@ -59,7 +59,7 @@ class Sender:
         for each in self.job.destination.possible():
             yield from each.outputs(self.absolute(source), self.job.recipe)
 
-    def with_given_names(self, outcome: Outcome, source: Source) -> Outcome:
+    def with_user_names(self, outcome: Outcome, source: Source) -> Outcome:
         """Replace absolute paths in an outcome by the names that the user gave."""
         output = source.path if self._destination is None else self._destination
         if _is_relative(output):
@@ -95,10 +95,10 @@ def image_task(pickled_job: bytes, source: Source, existing_outputs: ExistingOut
 @lru_cache(maxsize=4)
 def unpickled(pickled_job: bytes) -> Job:
     """Return a job that all threads of this process share, with a memory budget and a CPU slot for each thread."""
-    version, sent = pickle.loads(pickled_job)
+    version, settings = pickle.loads(pickled_job)
     if version != own_version():
         raise ClusterError(f"a worker has imgconv {own_version()}, and this is {version}; install one version everywhere")
-    fields_of_job, on_worker = pickle.loads(sent)
+    fields_of_job, on_worker = pickle.loads(settings)
     if on_worker is not None:
         on_worker()
     reuse_freed_memory()

@@ -237,8 +237,8 @@ def _write_floats(opened: Frames, job: Job, sinks: Sequence[Sink], outcome: Outc
         _save(sinks[0], outcome, lambda stream: np.save(stream, _stacked(frames)))
     else:
         for index, sink in enumerate(sinks):
-            chosen = frames if len(sinks) == 1 else [[maps[index]] for maps in frames]
-            _save(sink, outcome, _writer_of_floats(chosen, job, outcome))
+            sink_frames = frames if len(sinks) == 1 else [[maps[index]] for maps in frames]
+            _save(sink, outcome, _writer_of_floats(sink_frames, job, outcome))
 
 
 def _writer_of_floats(frames: Sequence[Sequence[Map]], job: Job, outcome: Outcome) -> Callable[[Writable], None]:

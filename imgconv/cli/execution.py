@@ -116,10 +116,10 @@ def _outcomes(plan: Plan, job: Job, how: HowOptions) -> Generator[Outcome]:
 def _layout(where: WhereOptions, plan: Plan) -> "Layout | None":
     """The layout of TIFF files and Zarr arrays. Raises UsageError where the results are neither."""
     format = plan.destination.format if plan.destination.explicit else "tiff"
-    chosen = layout(where, format)
-    if chosen is not None and format not in ("tiff", "zarr"):
+    file_layout = layout(where, format)
+    if file_layout is not None and format not in ("tiff", "zarr"):
         raise UsageError(f"--tile, --compression and --pyramid have no effect on {format}; leave them out, or write .tiff or .zarr")
-    return chosen
+    return file_layout
 
 
 def _file_names(inputs: Sequence[str], where: WhereOptions) -> FileNames:

@@ -359,8 +359,8 @@ class HowOptions:
     ] = None
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(show: bool) -> None:
+    if show:
         typer.echo(f"imgconv {__version__}")
         raise typer.Exit
 

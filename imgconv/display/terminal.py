@@ -24,17 +24,17 @@ class Either:
     first: "Part"
     second: "Part"
 
-    def chosen(self, console: "Console", width: int) -> "Part":
+    def part_for(self, console: "Console", width: int) -> "Part":
         """Return the part for a width in columns."""
         return self.first if not console.is_terminal or width_of(console, self.first) <= width else self.second
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
-        yield self.chosen(console, options.max_width)
+        yield self.part_for(console, options.max_width)
 
     def __rich_measure__(self, console: "Console", options: "ConsoleOptions") -> "Measurement":
         from rich.measure import Measurement
 
-        return Measurement.get(console, options, self.chosen(console, options.max_width))
+        return Measurement.get(console, options, self.part_for(console, options.max_width))
 
 
 def print_to(console: "Console", parts: "Iterable[Part]") -> None:

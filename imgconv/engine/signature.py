@@ -30,11 +30,11 @@ class Signature(tuple[ArrayType | None, ...]):
 
     def __repr__(self) -> str:
         return ", ".join(
-            "int" if t is None else f"{_spelled(t.dtype)} {t.axes}{'AC'[t.contiguous]}{'' if t.aligned else '!'}" for t in self
+            "int" if t is None else f"{_spelling(t.dtype)} {t.axes}{'AC'[t.contiguous]}{'' if t.aligned else '!'}" for t in self
         )
 
 
-def _spelled(dtype: np.dtype[Any]) -> str:
+def _spelling(dtype: np.dtype[Any]) -> str:
     """A dtype in NumPy's spelling (`<f4`), that of records with the names of their fields."""
     return dtype.str if dtype.names is None else str(dtype.descr)
 

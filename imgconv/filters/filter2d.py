@@ -181,8 +181,8 @@ class ImageFilter:
         self.direct = plain and not output.linear and not output.range.arithmetic.stretched  # loops write pixels, and no values are stored
         self.alphas = [self._alpha_filter(i) for i in range(len(kernels))] if alpha == "filter" else []
         self.sides = self._sides(border)
-        rows, held = pixels.reshape(height, -1), self.part.held
-        self.sources = [] if self.sides else [PaddedRows(rows, pads, border, self.channels, **held) for pads in self.pads]
+        rows, keywords = pixels.reshape(height, -1), self.part.keywords
+        self.sources = [] if self.sides else [PaddedRows(rows, pads, border, self.channels, **keywords) for pads in self.pads]
         self.stretch: Stretch | None = None
 
     def run(self, threads: int | None, extremes: tuple[float, float] | None = None) -> Array:
@@ -396,7 +396,7 @@ class _Sides:
     """
 
     def __init__(self, source: Array, pads: Sequence[tuple[int, int]], border: Border, channels: int, reach: int, part: Part):
-        self._held = part.held
+        self._keywords = part.keywords
         (self._down, (self._left, self._right)), self._reach = pads, reach
         self._source, self._border, self._channels = source, border, channels
         self._width = source.shape[1] // channels
@@ -416,4 +416,4 @@ class _Sides:
                 yield self._part(values_at(self._source, elements(columns, self._channels), self._border.value), first)
 
     def _part(self, rows: Array, first: int) -> Strip:
-        return PaddedRows(rows, (self._down, (0, 0)), self._border, self._channels, **self._held), first * self._channels
+        return PaddedRows(rows, (self._down, (0, 0)), self._border, self._channels, **self._keywords), first * self._channels

@@ -146,7 +146,7 @@ def _remove_touched(valid: Valid, footprint: FilterKernel, placed: Placed, valid
     all_valid = to_pixels(weights, 1 - weights.bound, 1, absolute=False)  # 1 where the number of valid cells is that of the taps
 
     def work(first: int, last: int) -> None:
-        band = mask.behind(first, last)
+        band = mask.band(first, last)
         if not band.min():
             rows[first:last] &= mask.filled(counter, band, all_valid, valid.dtype)
 

@@ -58,7 +58,7 @@ class MaskRows:
         self._rows, self.window = PaddedRows(valid.reshape(height, -1), pads, one, channels), placed.window
         self.channels, self.channels_out = channels, channels if kernel.taps.ndim == 2 else 1
 
-    def behind(self, first: int, last: int) -> Array:
+    def band(self, first: int, last: int) -> Array:
         """The padded rows under the windows of output rows first..last."""
         stride = self.window.stride[0]
         band: Array = self._rows.band(first * stride, (last - 1) * stride + self.window.span[0])
@@ -117,7 +117,7 @@ class Normaliser:
 
         `band()` gives the padded rows behind them.
         """
-        mask = self._mask.behind(first, last)
+        mask = self._mask.band(first, last)
         if self._is_stable and mask.min():
             self.correlator.fill(band(), target, parameters)
             return

@@ -24,7 +24,7 @@ class Part:
     last: int
 
     @property
-    def held(self) -> dict[str, int]:
+    def keywords(self) -> dict[str, int]:
         """The keyword arguments of `PaddedRows`."""
         return {"begin": self.begin, "height": self.height}
 

@@ -151,7 +151,7 @@ def _pool_padded(pixels: AnyArray, window: Window, mode: str, border: Border, pa
     size = (height if part is None else part.height, width)
     (h_out, w_out), (inner, _) = window.output_size(size), _padded(window, size)
     part = part or Part(height, 0, 0, h_out)
-    padded = PaddedRows(np.ascontiguousarray(pixels).reshape(height, -1), window.pads(size), border, channels, **part.held)
+    padded = PaddedRows(np.ascontiguousarray(pixels).reshape(height, -1), window.pads(size), border, channels, **part.keywords)
     stride, span, start = window.stride[0], window.span[0], part.first
     out = np.empty((part.last - start, w_out, channels), pixels.dtype)
 

@@ -48,11 +48,11 @@ class NormalEquations:
         step = max(STRIP_CELLS // (len(self.gram) * columns), 1)
         for first in range(0, rows, step):
             last = min(first + step, rows)
-            wanted = usable[first:last].ravel()
+            mask = usable[first:last].ravel()
             cells = input[:, first : last + reach].astype(np.float64) - self.middle
-            windows = np.asarray(unfold(cells, self.kernel_size), np.float64)[:, wanted]
+            windows = np.asarray(unfold(cells, self.kernel_size), np.float64)[:, mask]
             windows = np.concatenate([windows, np.ones((1, windows.shape[1]))])
-            values = output[:, first:last].reshape(self.outputs, -1)[:, wanted].astype(np.float64) - self.middle
+            values = output[:, first:last].reshape(self.outputs, -1)[:, mask].astype(np.float64) - self.middle
             self.gram += windows @ windows.T
             self.moment += windows @ values.T
             self.squares += np.square(values).sum(axis=1)

@@ -122,15 +122,15 @@ def read(data: bytes) -> Exif | None:
     return read_directories(BytesIO(data.removeprefix(PREFIX)), None, lambda tag: True)
 
 
-def read_directories(file: BinaryIO, offset: int | None, wanted: Callable[[int], bool]) -> Exif | None:
-    """Read the directories of a TIFF file or EXIF block, from the first one or the one at `offset`, with the `wanted` tags of IFD0.
+def read_directories(file: BinaryIO, offset: int | None, is_needed: Callable[[int], bool]) -> Exif | None:
+    """Read the directories of a TIFF file or EXIF block, from the first one or the one at `offset`, with the tags of IFD0 that `is_needed`.
 
     Never follows a link twice, and never reads more than the file has: damaged entries are left out and named in `dropped`.
     """
     reader = _Reader(file)
     if not reader.order:
         return None
-    directories: dict[str, Directory] = {"image": reader.directory(reader.first if offset is None else offset, wanted)}
+    directories: dict[str, Directory] = {"image": reader.directory(reader.first if offset is None else offset, is_needed)}
     thumbnail = bool(reader.following) and offset is None
     for name, (parent, tag) in _PARENTS.items():
         at = reader.pointers.get((parent, tag))
@@ -173,7 +173,7 @@ class _Reader:
         self._big = bool(self.order) and self._number(head[2:4]) == 43
         self.first = self._number(head[8:16] if self._big else head[4:8]) if self.order else 0
 
-    def directory(self, offset: int, wanted: Callable[[int], bool], name: str = "image") -> Directory:
+    def directory(self, offset: int, is_needed: Callable[[int], bool], name: str = "image") -> Directory:
         """Return the values of the directory at `offset`; damaged ones are left out."""
         count_size, entry_size, link_size = (8, 20, 8) if self._big else (2, 12, 4)
         count = self._number(self._at(offset, count_size).ljust(count_size, b"\0"))
@@ -184,18 +184,18 @@ class _Reader:
         self.damaged |= len(table) < count * entry_size
         values: Directory = {}
         for start in range(0, len(table) - entry_size + 1, entry_size):
-            self._read_entry(table[start : start + entry_size], offset + count_size + start, values, wanted, name)
+            self._read_entry(table[start : start + entry_size], offset + count_size + start, values, is_needed, name)
         if name == "image":
             self.following = self._number(self._at(offset + count_size + count * entry_size, link_size).ljust(link_size, b"\0"))
         return values
 
-    def _read_entry(self, entry: bytes, position: int, values: Directory, wanted: Callable[[int], bool], name: str) -> None:
+    def _read_entry(self, entry: bytes, position: int, values: Directory, is_needed: Callable[[int], bool], name: str) -> None:
         room = 8 if self._big else 4
         tag, kind, count = self._number(entry[:2]), self._number(entry[2:4]), self._number(entry[4 : 4 + room])
         if (name, tag) in _PARENTS.values():
             self.pointers.setdefault((name, tag), self._number(entry[4 + room :][: 4 if kind in (_LONG, _POINTER) else room]))
             return
-        if tag in values or kind == _POINTER or not wanted(tag):
+        if tag in values or kind == _POINTER or not is_needed(tag):
             return
         length = SIZES.get(kind, 0) * count
         offset = self._number(entry[4 + room :]) if length > room else position + 4 + room

@@ -254,9 +254,9 @@ def format_for(name: str | PurePath) -> str:
     ('jpeg', 'tiff', 'png', 'pnm')
     """
     text = str(name)
-    wanted = text.lower() if "." not in PurePath(text).name.lstrip(".") else PurePath(text).suffix.lower()
+    extension = text.lower() if "." not in PurePath(text).name.lstrip(".") else PurePath(text).suffix.lower()
     for known, output in OUTPUTS.items():
-        if wanted in (known, *output.extensions) or f".{wanted}" in output.extensions:
+        if extension in (known, *output.extensions) or f".{extension}" in output.extensions:
             return known
     allowed = ", ".join(output.extensions[0] for output in OUTPUTS.values())
     raise UsageError(f"unknown image format {text!r}; use one of {allowed}")

@@ -348,7 +348,7 @@ def _with_png_chunks(metadata: Metadata, info: Mapping[Any, Any], file: BinaryIO
 
     colour, dropped = [], list(metadata.dropped)
     texts = {key: str(text) for key, text in info.items() if isinstance(text, str) and not key.startswith(_OTHER_PARTS)}
-    kept = tuple((key, text) for key, text in texts.items() if ":" not in key and not text.startswith("imgconv "))
+    result_texts = tuple((key, text) for key, text in texts.items() if ":" not in key and not text.startswith("imgconv "))
     if any(":" in key for key in texts):
         dropped.append("texts about the file")
     file.seek(0)
@@ -360,7 +360,7 @@ def _with_png_chunks(metadata: Metadata, info: Mapping[Any, Any], file: BinaryIO
                 colour.append((name, file.read(length)))
             elif name == b"caBX":
                 dropped.append("C2PA manifest")
-    return replace(metadata, colour=tuple(colour), texts=kept, dropped=tuple(dropped))
+    return replace(metadata, colour=tuple(colour), texts=result_texts, dropped=tuple(dropped))
 
 
 def _without_location(metadata: Metadata, dropped: list[str]) -> Metadata:

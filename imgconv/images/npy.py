@@ -186,10 +186,10 @@ def _read_layout(file: BinaryIO, request: Request) -> _Layout:
     return layout
 
 
-def axes_of(shape: tuple[int, ...], wanted: Axes | None) -> tuple[Axes, str | None]:
-    """Return the order of the axes of an array, and a note where its shape fits both orders."""
-    if wanted is not None or len(shape) < 3:
-        return wanted or Axes.CHW, None
+def axes_of(shape: tuple[int, ...], option: Axes | None) -> tuple[Axes, str | None]:
+    """Return the order of the axes of an array, by `option` or its shape, and a note if its shape fits both orders."""
+    if option is not None or len(shape) < 3:
+        return option or Axes.CHW, None
     first, _, last = shape[-3:]
     axes = Axes.HWC if last in _COLOURS else Axes.CHW
     if not (last in _FEW and (first in _FEW or last not in _COLOURS)):

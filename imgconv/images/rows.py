@@ -105,7 +105,7 @@ def regrouped(bands: Iterable[NDArray[Any]], rows: int) -> Iterator[NDArray[Any]
         yield group[:filled]
 
 
-class HeldRows:
+class RowBuffer:
     """The rows of an image that are in memory: no row is read twice while the rows only move down.
 
     What is returned is overwritten by the second call of `read` that follows.

@@ -116,15 +116,15 @@ def sliding_sums(divided):
             for t in range(bits.shape[0]):
                 wide = 2 * span + bits[t] * channels
                 length = columns.shape[0] - wide + channels
-                near, far, made = sums[:length], sums[span:], wider[t % 2]
+                near, far, total = sums[:length], sums[span:], wider[t % 2]
                 if bits[t]:
                     rest = columns[2 * span :]
                     for j in range(length):
-                        made[j] = near[j] + far[j] + rest[j]
+                        total[j] = near[j] + far[j] + rest[j]
                 else:
                     for j in range(length):
-                        made[j] = near[j] + far[j]
-                sums, span = made, wide
+                        total[j] = near[j] + far[j]
+                sums, span = total, wide
             out = target[i]
             for j in range(out.shape[0]):
                 out[j] = pixel(finish(real(scale * sums[j]), real, divisor, offset, mirror, lowest, largest, magic))

@@ -29,11 +29,11 @@ def fold_runs(operation):
             for g in range(lengths[k, 0], lengths[k, 1]):
                 restart, wide, shift, extra = growth[g, 0], growth[g, 1], growth[g, 2], growth[g, 3]
                 begin = cells if restart else have
-                beside = begin if wide else cells
+                neighbour = begin if wide else cells
                 longer = grown[spare]
                 width = cells.shape[1] - max(shift, extra)
                 for y in range(cells.shape[0]):
-                    a, b, out = begin[y], beside[y][shift:], longer[y]
+                    a, b, out = begin[y], neighbour[y][shift:], longer[y]
                     c = cells[y][extra:] if extra >= 0 else nothing[0]
                     for j in range(width):
                         if operation == SUM:

@@ -185,10 +185,10 @@ def exhibit(image: Raster, recipe: Recipe, name: str, *, colour: bool = False) -
     """
     opaque = filter_input(image, grey=False, alpha=False) if image.alpha else image
     recipe.trace(shape_of(opaque))
-    given = image_panel(opaque, "input")
+    input_panel = image_panel(opaque, "input")
     step = recipe.step
     if isinstance(step, Network):
-        return _of_network(opaque, step, given, name)
+        return _of_network(opaque, step, input_panel, name)
     if isinstance(step, Filter):
         panels = panels_of_filter(opaque, recipe, step, colour=colour)
         title = " and ".join(plan.name for plan in step.maps) if len(step.maps) < FEW else f"{len(step.maps)} kernels"
@@ -197,7 +197,7 @@ def exhibit(image: Raster, recipe: Recipe, name: str, *, colour: bool = False) -
     else:
         panels, title = [_written(opaque, recipe, _pool_name(step), ())], _pool_name(step)
     note = recipe.describe() if len(panels) < FEW else f"{len(panels)} maps"
-    return Exhibit(f"{title} on {name}", note, (Group("", "", (given, *panels)),))
+    return Exhibit(f"{title} on {name}", note, (Group("", "", (input_panel, *panels)),))
 
 
 def _of_canny(image: Raster, recipe: Recipe, step: Canny) -> list[Panel]:
@@ -241,18 +241,20 @@ def _written(image: Raster, recipe: Recipe, title: str, taps: tuple[Taps, ...]) 
     return image_panel(process(image, recipe)[0].image, title, taps=taps)
 
 
-def _of_network(image: Raster, network: Network, given: Panel, name: str) -> Exhibit:
+def _of_network(image: Raster, network: Network, input_panel: Panel, name: str) -> Exhibit:
     """The input, then a group for each step, or each selected step, whose maps share one scale; of a single step one group with all."""
-    wanted = sorted(network.keep) or range(len(network.steps))
-    every = replace(network, keep=tuple(wanted), sheet=False, only=None)
+    positions = sorted(network.keep) or range(len(network.steps))
+    every = replace(network, keep=tuple(positions), sheet=False, only=None)
     groups = []
-    for place, result in zip(wanted, results_of([image], every), strict=True):
-        text = network.steps[place].text
-        groups.append(Group(_step_name(place + 1, text), _extremes(result[0]), tuple(_tiles(result[0], alone=len(wanted) == 1))))
+    for position, result in zip(positions, results_of([image], every), strict=True):
+        text = network.steps[position].text
+        groups.append(
+            Group(_step_name(position + 1, text), _extremes(result[0]), tuple(_tiles(result[0], is_only_group=len(positions) == 1)))
+        )
     if len(groups) == 1 and result.ndim == 4:
-        return Exhibit(f"{text} on {name}", groups[0].note, (replace(groups[0], panels=(given, *groups[0].panels)),))
+        return Exhibit(f"{text} on {name}", groups[0].note, (replace(groups[0], panels=(input_panel, *groups[0].panels)),))
     note = f"{len(groups)} step{'s' if len(groups) > 1 else ''}"
-    return Exhibit(f"{network.name} on {name}", note, (Group("input", given.note, (given,)), *groups))
+    return Exhibit(f"{network.name} on {name}", note, (Group("input", input_panel.note, (input_panel,)), *groups))
 
 
 def _step_name(number: int, text: str) -> str:
@@ -261,16 +263,16 @@ def _step_name(number: int, text: str) -> str:
     >>> _step_name(2, "max_pool kernel_size=2")
     '2 max_pool  kernel_size=2'
     """
-    op, _, given = text.partition(" ")
-    return f"{number} {op}  {given}"
+    op, _, options = text.partition(" ")
+    return f"{number} {op}  {options}"
 
 
-def _tiles(maps: Array, *, alone: bool) -> Iterator[Panel]:
+def _tiles(maps: Array, *, is_only_group: bool) -> Iterator[Panel]:
     """A panel for each of the maps (C, H, W), or one for all numbers of a vector (L,)."""
     if maps.ndim == 1:
         yield Panel("", "", maps, (1, len(maps)), Scale.of(maps))
         return
-    longest = LONGEST if alone and len(maps) < FEW else TILE
+    longest = LONGEST if is_only_group and len(maps) < FEW else TILE
     tiles = [strongest(values, longest) for values in maps]
     scale = Scale.of(np.stack(tiles))
     for place, tile in enumerate(tiles, 1):

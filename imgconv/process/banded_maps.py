@@ -39,10 +39,10 @@ class BandedMaps(Protocol):
     def rows(self, band: Rows) -> Rows:
         """The input rows that the output rows of a band need; rows outside of the image are those that a circular border repeats."""
 
-    def measure(self, held: Raster, begin: int, band: Rows) -> None:
-        """Measure a band for the range `minmax`; `held` are the input rows from `begin` on."""
+    def measure(self, input_rows: Raster, begin: int, band: Rows) -> None:
+        """Measure a band for the range `minmax`; `input_rows` are the input rows from `begin` on."""
 
-    def maps(self, held: Raster, begin: int, band: Rows) -> list[Map]:
+    def maps(self, input_rows: Raster, begin: int, band: Rows) -> list[Map]:
         """The output rows of all maps, with the metadata of whole maps."""
 
     def measure_part(self, rows: Rows) -> None:
@@ -59,10 +59,10 @@ class BandedMaps(Protocol):
         return
 
 
-def rows_of(held: Raster, begin: int, rows: Rows) -> Raster:
+def rows_of(input_rows: Raster, begin: int, rows: Rows) -> Raster:
     """Some of the rows that are in memory from `begin` on."""
     part = slice(rows[0] - begin, rows[1] - begin)
-    return replace(held, pixels=held.pixels[part], valid=None if held.valid is None else held.valid[part])
+    return replace(input_rows, pixels=input_rows.pixels[part], valid=None if input_rows.valid is None else input_rows.valid[part])
 
 
 def united(one: tuple[float, float] | None, other: tuple[float, float] | None) -> tuple[float, float] | None:

@@ -13,7 +13,7 @@ from imgconv.process.banded_maps import BandedMaps, Rows, Whole, rows_of, united
 from imgconv.process.image import extremes_of, process
 from imgconv.process.maps import Map
 from imgconv.process.mask_file import MaskFile
-from imgconv.process.missing import all_valid, declared_of, held_as, located
+from imgconv.process.missing import all_valid, as_level, declared_of, located
 from imgconv.recipe import DECLARED, Filter, Network, Pool
 from imgconv.window import cut
 
@@ -28,7 +28,7 @@ def with_missing(whole: Whole, plain: list[BandedMaps]) -> list[BandedMaps]:
     if isinstance(step, Filter) and PaddingMode.of(step.padding_mode)[0] is PaddingMode.circular:
         raise DoesNotFit("a circular border and missing cells need both ends of the image")
     declared = data.value(whole.image.metadata.nodata)
-    is_marked = whole.floats or dtype.kind == "f" or (declared is not None and held_as(declared, dtype) is not None)
+    is_marked = whole.floats or dtype.kind == "f" or (declared is not None and as_level(declared, dtype) is not None)
     if data.mask is not None and data.mask.shape[:2] != whole.size:
         raise DoesNotFit("its mask has another size")
     if isinstance(data.mask, MaskFile):
@@ -50,17 +50,17 @@ class _Cut(BandedMaps):
         self.height, self.alignment = plain.height, plain.alignment
         self.missing, self._next_row, self._stop = 0, 0, whole.size[0]
 
-    def measure(self, held: Raster, begin: int, band: Rows) -> None:
+    def measure(self, input_rows: Raster, begin: int, band: Rows) -> None:
         rows = self.rows(band)
         if self._plain.measured:
-            self._plain.measure(all_valid(self._located(held, begin, rows)), rows[0], band)
+            self._plain.measure(all_valid(self._located(input_rows, begin, rows)), rows[0], band)
         first, last = max(rows[0], self._next_row), min(rows[1], self._stop)
         if first < last:
-            missing = self._located(held, begin, (first, last)).missing
+            missing = self._located(input_rows, begin, (first, last)).missing
             self.missing += missing
             self._next_row = last
             if missing and not (self._is_marked or self.has_missing_results):
-                self.has_missing_results = any(each.missing for each in self._results(held, begin, band))
+                self.has_missing_results = any(each.missing for each in self._results(input_rows, begin, band))
 
     def measure_part(self, rows: Rows) -> None:
         first, last = rows
@@ -77,12 +77,12 @@ class _Cut(BandedMaps):
         if self._plain.measured:
             self._plain.use_measurements([plain for _, _, plain in parts])
 
-    def maps(self, held: Raster, begin: int, band: Rows) -> list[Map]:
+    def maps(self, input_rows: Raster, begin: int, band: Rows) -> list[Map]:
         if not self.missing:
-            return [self._declaring(each) for each in self._plain.maps(held, begin, band)]
-        return self._results(held, begin, band)
+            return [self._declaring(each) for each in self._plain.maps(input_rows, begin, band)]
+        return self._results(input_rows, begin, band)
 
-    def _results(self, held: Raster, begin: int, band: Rows) -> list[Map]:
+    def _results(self, input_rows: Raster, begin: int, band: Rows) -> list[Map]:
         """The output rows of a band."""
         raise NotImplementedError
 
@@ -93,10 +93,10 @@ class _Cut(BandedMaps):
             image = replace(image, metadata=replace(image.metadata, nodata=declared_of(image)))
         return replace(result, image=image)
 
-    def _located(self, held: Raster, begin: int, rows: Rows) -> Raster:
+    def _located(self, input_rows: Raster, begin: int, rows: Rows) -> Raster:
         data = self._recipe.missing_data
         mask = None if data.mask is None else data.mask[rows[0] : rows[1]]
-        return located(rows_of(held, begin, rows), replace(data, mask=mask))
+        return located(rows_of(input_rows, begin, rows), replace(data, mask=mask))
 
 
 class _CutMap(_Cut):
@@ -117,11 +117,11 @@ class _CutMap(_Cut):
         begin, end = self._plain.rows(band)
         return cut(begin, end, self._size[0], self._stride, self._least)
 
-    def measure(self, held: Raster, begin: int, band: Rows) -> None:
-        super().measure(held, begin, band)
+    def measure(self, input_rows: Raster, begin: int, band: Rows) -> None:
+        super().measure(input_rows, begin, band)
         step, rows = self._recipe.step, self.rows(band)
         if self._plain.measured and isinstance(step, Filter):
-            image = all_valid(self._located(held, begin, rows))
+            image = all_valid(self._located(input_rows, begin, rows))
             self._extremes = united(self._extremes, extremes_of(image, step, step.maps[0], self._floats, self._part(rows, band)))
 
     @property
@@ -138,10 +138,10 @@ class _CutMap(_Cut):
         first = rows[0] // self._stride
         return slice(band[0] - first, band[1] - first)
 
-    def _results(self, held: Raster, begin: int, band: Rows) -> list[Map]:
+    def _results(self, input_rows: Raster, begin: int, band: Rows) -> list[Map]:
         rows = self.rows(band)
-        (whole,) = self._plain.maps(held, begin, (band[0], band[0] + 1))  # the metadata of the whole map
-        image, recipe = all_valid(self._located(held, begin, rows)), replace(self._recipe, missing_data=DECLARED)
+        (whole,) = self._plain.maps(input_rows, begin, (band[0], band[0] + 1))  # the metadata of the whole map
+        image, recipe = all_valid(self._located(input_rows, begin, rows)), replace(self._recipe, missing_data=DECLARED)
         (result,) = process(image, recipe, floats=self._floats, extremes=self._extremes)
         part = self._part(rows, band)
         valid = None if result.image.valid is None else result.image.valid[part]
@@ -156,6 +156,6 @@ class _CutResult(_Cut):
         begin, end = self._plain.rows(band)
         return (begin if band[0] else min(begin, 0)), (end if band[1] < self.height else max(end, self._size[0]))  # every row is counted
 
-    def _results(self, held: Raster, begin: int, band: Rows) -> list[Map]:
+    def _results(self, input_rows: Raster, begin: int, band: Rows) -> list[Map]:
         rows = self.rows(band)
-        return [self._declaring(each) for each in self._plain.maps(all_valid(self._located(held, begin, rows)), rows[0], band)]
+        return [self._declaring(each) for each in self._plain.maps(all_valid(self._located(input_rows, begin, rows)), rows[0], band)]

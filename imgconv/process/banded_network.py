@@ -58,8 +58,8 @@ class _Result(BandedMaps):
     def rows(self, band: Rows) -> Rows:
         return self._needs(band)[0].rows
 
-    def measure(self, held: Raster, begin: int, band: Rows) -> None:
-        maps = np.split(self._computed(held, begin, band), self._result.maps)
+    def measure(self, input_rows: Raster, begin: int, band: Rows) -> None:
+        maps = np.split(self._computed(input_rows, begin, band), self._result.maps)
         self._extremes = [united(known, finite_extremes(planes)) for known, planes in zip(self._extremes, maps, strict=True)]
 
     @property
@@ -69,29 +69,31 @@ class _Result(BandedMaps):
     def use_measurements(self, parts: Sequence[Any]) -> None:
         self._extremes = [reduce(united, each) for each in zip(*parts, strict=True)]
 
-    def maps(self, held: Raster, begin: int, band: Rows) -> list[Map]:
+    def maps(self, input_rows: Raster, begin: int, band: Rows) -> list[Map]:
         finished = []
-        split = np.split(self._computed(held, begin, band), self._result.maps)
+        split = np.split(self._computed(input_rows, begin, band), self._result.maps)
         for name, planes, extremes in zip(self._result.names, split, self._extremes, strict=True):
             values = planes.transpose(1, 2, 0)
-            pixels = map_to_pixels(values, self._range, held.pixels.dtype, unrounded=self._floats, extremes=extremes or (0.0, 0.0))
-            metadata = replace(self._metadata, nodata=held.metadata.nodata)
-            image = replace(held, pixels=np.ascontiguousarray(pixels), alpha=False, metadata=metadata, valid=None, premultiplied=False)
-            if held.valid is not None:
+            pixels = map_to_pixels(values, self._range, input_rows.pixels.dtype, unrounded=self._floats, extremes=extremes or (0.0, 0.0))
+            metadata = replace(self._metadata, nodata=input_rows.metadata.nodata)
+            image = replace(
+                input_rows, pixels=np.ascontiguousarray(pixels), alpha=False, metadata=metadata, valid=None, premultiplied=False
+            )
+            if input_rows.valid is not None:
                 from imgconv.process.missing import marked
 
                 image = marked(replace(image, pixels=image.pixels.copy()), (~np.isnan(values)).view(np.uint8))
             finished.append(Map(name, image))
         return finished
 
-    def _computed(self, held: Raster, begin: int, band: Rows) -> Array:
+    def _computed(self, input_rows: Raster, begin: int, band: Rows) -> Array:
         """The rows of all maps, (C, rows, w_out) float32."""
         needs = self._needs(band)
-        batch = stored(rows_of(held, begin, needs[0].rows), grey=self._network.grey)[None]
+        batch = stored(rows_of(input_rows, begin, needs[0].rows), grey=self._network.grey)[None]
         with np.errstate(all="ignore"):
             for operation, reach, need in zip(self._operations, self._reaches, needs, strict=True):
                 first = reach.output_of(need.rows[0])
-                outputs = operation.apply(batch) if held.valid is None else operation.apply_missing(batch, self._network.rule)
+                outputs = operation.apply(batch) if input_rows.valid is None else operation.apply_missing(batch, self._network.rule)
                 batch = np.ascontiguousarray(outputs[..., need.outputs[0] - first : need.outputs[1] - first, :])
         return batch[0]
 

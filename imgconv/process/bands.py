@@ -57,8 +57,8 @@ class _FilteredMap(BandedMaps):
         begin, end = filter_rows(self._plan.kernels, step.window(self._plan), border, self._whole.size, band, flip=step.flip)
         return (min(begin, band[0]), max(end, band[1])) if self._whole.recipe.postprocess.overlay else (begin, end)
 
-    def measure(self, held: Raster, begin: int, band: Rows) -> None:
-        extremes = self._filter(self._prepared(held), begin, band).measured(self._whole.threads)
+    def measure(self, input_rows: Raster, begin: int, band: Rows) -> None:
+        extremes = self._filter(self._prepared(input_rows), begin, band).measured(self._whole.threads)
         self._extremes = united(self._extremes, extremes)
 
     @property
@@ -68,15 +68,15 @@ class _FilteredMap(BandedMaps):
     def use_measurements(self, parts: Sequence[Any]) -> None:
         self._extremes = reduce(united, parts)
 
-    def maps(self, held: Raster, begin: int, band: Rows) -> list[Map]:
-        prepared = self._prepared(held)
+    def maps(self, input_rows: Raster, begin: int, band: Rows) -> list[Map]:
+        prepared = self._prepared(input_rows)
         pixels = self._filter(prepared, begin, band).run(self._whole.threads, self._extremes or (0.0, 0.0))
-        original = rows_of(held, begin, band) if self._whole.recipe.postprocess.overlay else held
+        original = rows_of(input_rows, begin, band) if self._whole.recipe.postprocess.overlay else input_rows
         result = postprocessed(replace(prepared, pixels=pixels, premultiplied=False), original, self._whole.recipe)
         return [Map(self._plan.name, replace(result, metadata=self._metadata))]
 
-    def _prepared(self, held: Raster) -> Raster:
-        return prepare(held, self._step.grey, self._step.keeps_alpha(self._plan), self._whole.threads)
+    def _prepared(self, input_rows: Raster) -> Raster:
+        return prepare(input_rows, self._step.grey, self._step.keeps_alpha(self._plan), self._whole.threads)
 
     def _filter(self, prepared: Raster, begin: int, band: Rows) -> ImageFilter:
         return image_filter(prepared, self._step, self._plan, self._whole.floats, Part(self._whole.size[0], begin, *band))
@@ -99,14 +99,14 @@ class _PooledMap(BandedMaps):
             return pool_rows(step.window, self._whole.size, band)[1]
         return filter_rows([], step.window, Border.of(step.padding_mode), self._whole.size, band, flip=False)
 
-    def measure(self, held: Raster, begin: int, band: Rows) -> None:
+    def measure(self, input_rows: Raster, begin: int, band: Rows) -> None:
         raise AssertionError("a pool has no range")
 
-    def maps(self, held: Raster, begin: int, band: Rows) -> list[Map]:
+    def maps(self, input_rows: Raster, begin: int, band: Rows) -> list[Map]:
         if self._step.padding_mode is None:
             window, rows_needed = pool_rows(self._step.window, self._whole.size, band)
-            result = pooled(rows_of(held, begin, rows_needed), self._step, self._whole.floats, self._whole.threads, window)
+            result = pooled(rows_of(input_rows, begin, rows_needed), self._step, self._whole.floats, self._whole.threads, window)
         else:
             part = Part(self._whole.size[0], begin, *band)
-            result = pooled(held, self._step, self._whole.floats, self._whole.threads, part=part)
+            result = pooled(input_rows, self._step, self._whole.floats, self._whole.threads, part=part)
         return [Map("pool", replace(result, metadata=self._metadata))]

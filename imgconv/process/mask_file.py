@@ -9,7 +9,7 @@ from weakref import finalize
 from imgconv.arrays import Array
 from imgconv.errors import ImageError
 from imgconv.images import ANY_SIZE, Raster, Request, open_frames
-from imgconv.images.rows import HeldRows
+from imgconv.images.rows import RowBuffer
 from imgconv.process.missing import mask_of
 
 BY_ROWS = Request(max_pixels=None, by_rows=True)
@@ -25,7 +25,7 @@ class MaskFile:
     def __init__(self, path: Path, shape: tuple[int, int]):
         self.shape = shape
         self._path = path
-        self._held: HeldRows | None = None
+        self._buffer: RowBuffer | None = None
         self._alpha = False
 
     @classmethod
@@ -47,20 +47,20 @@ class MaskFile:
             with self._named(), open_frames(self._path, ANY_SIZE) as frames:
                 return mask_of(next(iter(frames)))
         with self._named():
-            held = self._held or self._open()
-            return mask_of(Raster(held.read(first, last), self._alpha))
+            buffer = self._buffer or self._open()
+            return mask_of(Raster(buffer.read(first, last), self._alpha))
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_held": None}
 
-    def _open(self) -> HeldRows:
+    def _open(self) -> RowBuffer:
         frames = open_frames(self._path, BY_ROWS)
         finalize(self, frames.close)
         rows = frames.rows()
         if rows is None or frames.header.size != self.shape:
             raise ImageError("it changed during the run; do not modify it until the run ends")
-        self._held, self._alpha = HeldRows(rows[0]), frames.header.alpha
-        return self._held
+        self._buffer, self._alpha = RowBuffer(rows[0]), frames.header.alpha
+        return self._buffer
 
     @contextmanager
     def _named(self) -> Iterator[None]:

@@ -45,7 +45,7 @@ def located(image: Raster, data: MissingData, threads: int | None = None) -> Ras
 def _of_value(image: Raster, declared: float | None) -> NDArray[np.bool_] | None:
     """The cells that do not have the declared value."""
     colours = image.colours
-    value = None if declared is None else held_as(declared, colours.dtype)
+    value = None if declared is None else as_level(declared, colours.dtype)
     if value is None:
         return None
     return colours == colours if isnan(value) else colours != value  # NaN differs from itself
@@ -69,7 +69,7 @@ def mask_of(image: Raster) -> Array:
     return ~all_of(image.colours == 0)[..., 0]
 
 
-def held_as(value: float, dtype: np.dtype[Any]) -> Any:
+def as_level(value: float, dtype: np.dtype[Any]) -> Any:
     """`value` as a number of `dtype`; None where that has no such level."""
     if dtype.kind != "u":
         with np.errstate(over="ignore"):  # the largest float64, as a float32
@@ -100,7 +100,7 @@ def marked(result: Raster, valid: Valid | None, threads: int | None = None) -> R
     if valid.min():
         return result
     declared = result.metadata.nodata
-    value = None if declared is None else held_as(declared, result.pixels.dtype)
+    value = None if declared is None else as_level(declared, result.pixels.dtype)
     if value is None:
         value = np.nan if result.pixels.dtype.kind == "f" else 0
     without_missing(result.pixels, valid, value, target=result.pixels, threads=threads)
@@ -126,7 +126,7 @@ def all_valid(image: Raster) -> Raster:
 def transparent(result: Raster) -> Raster:
     """`result`, for a format with alpha, with transparency in missing cells that no value marks."""
     pixels, declared = result.pixels, result.metadata.nodata
-    by_value = pixels.dtype.kind == "f" or (declared is not None and held_as(declared, pixels.dtype) is not None)
+    by_value = pixels.dtype.kind == "f" or (declared is not None and as_level(declared, pixels.dtype) is not None)
     if result.valid is None or result.alpha or by_value:
         return result
     whole = all_of(result.valid)

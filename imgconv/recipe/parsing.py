@@ -121,14 +121,14 @@ def _positions(steps: Sequence[Step], words: Iterable[str]) -> tuple[int, ...]:
 
     Raises UsageError for a word that matches no step.
     """
-    chosen: list[int] = []
+    positions: list[int] = []
     for word in words:
         matches = [n for n, step in enumerate(steps) if word in (str(n + 1), step.op)]
         if not matches:
             available = ", ".join(f"{n} {step.op}" for n, step in enumerate(steps, 1))
             raise UsageError(f"--keep {word!r} is not a step of this recipe; its steps are {available}")
-        chosen += matches
-    return tuple(dict.fromkeys(chosen))
+        positions += matches
+    return tuple(dict.fromkeys(positions))
 
 
 def _shortened(value: object) -> str:

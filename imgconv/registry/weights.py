@@ -328,8 +328,8 @@ def read_layer(reference: str, folder: Path | None = None) -> tuple[NDArray[Any]
 def _named(
     path: Path, names: list[str], member: str, read: Callable[[Path, str], NDArray[Any]]
 ) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    wanted = (member, f"{member}.weight") if member else ("weight", *(names if len(names) == 1 else ()))
-    array_name = next((name for name in wanted if name in names), None)
+    array_names = (member, f"{member}.weight") if member else ("weight", *(names if len(names) == 1 else ()))
+    array_name = next((name for name in array_names if name in names), None)
     if array_name is None:
         problem = f"has no array {member!r}; it has" if member else "holds several arrays; add :NAME, one of"
         raise UsageError(f"{path} {problem} {_listed(names)}")

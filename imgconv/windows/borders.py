@@ -98,13 +98,13 @@ class PaddedRows:
 
     def band(self, first: int, last: int) -> AnyArray:
         """Padded rows first..last, (last - first, (left + W + right)*C); a view of the source where they have no padding."""
-        cell, held = first - self.top - self._begin, self.source.shape[0]  # the first one, as a row of the source
-        begin, end = min(max(cell, 0), held), min(max(cell + last - first, 0), held)  # the rows of the source among them
+        cell, count = first - self.top - self._begin, self.source.shape[0]  # the first one, as a row of the source
+        begin, end = min(max(cell, 0), count), min(max(cell + last - first, 0), count)  # the rows of the source among them
         if end - begin == last - first and not len(self.left) and not len(self.right):
             return self.source[begin:end]
         band = np.empty((last - first, self.shape[1]), self.source.dtype)
         middle = band[:, len(self.left) : self.shape[1] - len(self.right)]
-        head, tail = (min(max(row - cell, 0), last - first) for row in (0, held))
+        head, tail = (min(max(row - cell, 0), last - first) for row in (0, count))
         middle[head:tail] = self.source[begin:end]
         rows = np.arange(first - self.top, last - self.top)
         for i in (*range(head), *range(tail, last - first)):

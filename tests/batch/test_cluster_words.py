@@ -96,7 +96,7 @@ def test_names_travel_whole_and_come_back_as_they_were_typed(tmp_path, monkeypat
     sent = sending.absolute(source)
     assert isinstance(sent.path, Url) or sent.path.is_absolute()
     outcome = Outcome(str(sent), outputs=[str(place) for place in sending.outputs(source)][:1], error=f"{sent.path}: bad")
-    told = sending.with_given_names(outcome, source)
+    told = sending.with_user_names(outcome, source)
     assert (told.source, told.outputs, told.error) == (str(path), [output], error)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from imgconv.images.raster import Header
-from imgconv.images.rows import HeldRows, RowReader, regrouped
+from imgconv.images.rows import RowBuffer, RowReader, regrouped
 
 HEIGHT, WIDTH = 97, 5
 PIXELS = np.arange(HEIGHT * WIDTH, dtype=np.uint16).reshape(HEIGHT, WIDTH, 1)
@@ -28,10 +28,10 @@ class Rows(RowReader):
 @pytest.mark.parametrize("step", [1, 7, 40])
 def test_rows_of_bands_on_the_way_down(step, forward):
     choice, rows = random.Random(step), Rows(step, forward)
-    held, begin, before = HeldRows(rows), 0, (PIXELS[:0], PIXELS[:0])
+    buffer, begin, before = RowBuffer(rows), 0, (PIXELS[:0], PIXELS[:0])
     while begin < HEIGHT:
         end = min(begin + choice.randint(1, 30), HEIGHT)
-        band = held.read(begin, end), PIXELS[begin:end]
+        band = buffer.read(begin, end), PIXELS[begin:end]
         np.testing.assert_array_equal(*band)
         np.testing.assert_array_equal(*before)
         before, begin = band, max(end - choice.randint(0, 9), begin + 1)
@@ -39,11 +39,11 @@ def test_rows_of_bands_on_the_way_down(step, forward):
 
 
 def test_rows_in_any_order_and_around_both_ends():
-    choice, held = random.Random(0), HeldRows(Rows(8, forward=False))
+    choice, buffer = random.Random(0), RowBuffer(Rows(8, forward=False))
     for _ in range(200):
         begin = choice.randint(-20, HEIGHT - 1)
         end = choice.randint(max(begin + 1, 1), HEIGHT + 20)
-        np.testing.assert_array_equal(held.read(begin, end), PIXELS.take(range(begin, end), axis=0, mode="wrap"))
+        np.testing.assert_array_equal(buffer.read(begin, end), PIXELS.take(range(begin, end), axis=0, mode="wrap"))
 
 
 @pytest.mark.parametrize("rows", [1, 4, 50, 200])
