@@ -117,12 +117,12 @@ class _Small(Correlator):
         self._channels = channels
 
     def fill(self, source: Array, target: Array, parameters: LoopParameters, left: int = 0) -> None:
-        loop = compiled.loop(correlate_small, height=self._height, width=self._width, channels=self._channels, divided=parameters.divided)
+        loop = compiled.loop(correlate_small, height=self._height, width=self._width, divided=parameters.divided)
         if len(target) > 1:
-            loop(source, self._weights, parameters.values, target, left)
+            loop(source, self._weights, self._channels, parameters.values, target, left)
         else:  # the loop fills two rows at once
             twice = np.concatenate([target, target])
-            loop(np.concatenate([source, source[-1:]]), self._weights, parameters.values, twice, left)
+            loop(np.concatenate([source, source[-1:]]), self._weights, self._channels, parameters.values, twice, left)
             target[:] = twice[:1]
 
 
@@ -172,8 +172,8 @@ class _Product(Correlator):
         self._channels = channels
 
     def fill(self, source: Array, target: Array, parameters: LoopParameters, left: int = 0) -> None:
-        loop = compiled.loop(correlate_product, size=len(self._down), channels=self._channels, divided=parameters.divided)
-        loop(source, self._down, self._across, np.empty(source.shape[1], self._down.dtype), parameters.values, target, left)
+        loop = compiled.loop(correlate_product, size=len(self._down), divided=parameters.divided)
+        loop(source, self._down, self._across, self._channels, np.empty(source.shape[1], self._down.dtype), parameters.values, target, left)
 
 
 class _Factored(Correlator):

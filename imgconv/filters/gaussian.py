@@ -72,7 +72,7 @@ class SmoothedRows:
         taps, size = self.taps, len(self.taps)
         parameters, middle = np.array(UNCHANGED, np.float32), np.empty(source.shape[1], np.float32)
         if gaussian_algorithm(size) == "product":
-            compiled.loop(correlate_product, size=size, channels=1, divided=0)(source, taps, taps, middle, parameters, target, 0)
+            compiled.loop(correlate_product, size=size, divided=0)(source, taps, taps, 1, middle, parameters, target, 0)
         else:
             offsets, sums = np.arange(size), np.empty(target.shape[1], np.float32)
             loop = compiled.loop(correlate_factors, divided=0)

@@ -7,8 +7,10 @@ absolute value, and 1 leaves the sum unchanged. The result is limited to lowest 
 pixels of any number type.
 """
 
+NOT_NEGATIVE = (1 << 30) - 1  # `channels & NOT_NEGATIVE`: a number known not to be negative, or rows are read cell by cell
 
-def correlate_small(height, width, channels, divided):
+
+def correlate_small(height, width, divided):
     """The loop for a kernel whose size the compiler knows, so that sums stay in registers. It stops unrolling well above 5x5.
 
     Two rows are computed at once, since they share most of their source rows: 5x5 of floats takes two thirds of the time (2026-11).
@@ -16,7 +18,7 @@ def correlate_small(height, width, channels, divided):
 
     finish = finished(divided)
 
-    def loop(source, weights, parameters, target, left):
+    def loop(source, weights, channels, parameters, target, left):
         """Fill columns `left` and on of `target` (R, S), R at least 2, from sums of weights[u, v] * source[i + u, j + v*channels].
 
         The rows of `source` determine their number. `weights` (height, width) have the dtype of the accumulator.
@@ -24,7 +26,8 @@ def correlate_small(height, width, channels, divided):
         kind, real, pixel = weights.dtype.type, parameters.dtype.type, target.dtype.type
         divisor, offset, mirror = parameters[0], parameters[1], parameters[2]
         lowest, largest, magic = parameters[3], parameters[4], parameters[5]
-        length = source.shape[1] - (width - 1) * channels
+        apart = channels & NOT_NEGATIVE
+        length = source.shape[1] - (width - 1) * apart
         for pair in range((target.shape[0] + 1) // 2):
             i = min(2 * pair, target.shape[0] - 2)
             upper, lower = target[i][left : left + length], target[i + 1][left : left + length]
@@ -33,7 +36,7 @@ def correlate_small(height, width, channels, divided):
                 for u in range(height + 1):
                     row = source[i + u]
                     for v in range(width):
-                        cell = kind(row[j + v * channels])
+                        cell = kind(row[j + v * apart])
                         if u < height:
                             above = kind(above + weights[u, v] * cell)
                         if u > 0:
@@ -132,12 +135,12 @@ def sliding_sums(divided):
     return loop
 
 
-def correlate_product(size, channels, divided):
+def correlate_product(size, divided):
     """The loop for one product of a column and a row of `size` taps each, known to the compiler so that sums stay in registers."""
 
     finish = finished(divided)
 
-    def loop(source, down, across, middle, parameters, target, left):
+    def loop(source, down, across, channels, middle, parameters, target, left):
         """Fill columns `left` and on of `target` (R, S) from sums over u, v of down[u] * across[v] * source[i + u, j + v*channels].
 
         `middle`, as long as a row of `source`, is scratch of the type of `down` and `across` (size,).
@@ -145,6 +148,7 @@ def correlate_product(size, channels, divided):
         kind, real, pixel = middle.dtype.type, parameters.dtype.type, target.dtype.type
         divisor, offset, mirror = parameters[0], parameters[1], parameters[2]
         lowest, largest, magic = parameters[3], parameters[4], parameters[5]
+        apart = channels & NOT_NEGATIVE
         for i in range(target.shape[0]):
             for j in range(middle.shape[0]):
                 total = kind(0)
@@ -152,10 +156,10 @@ def correlate_product(size, channels, divided):
                     total = kind(total + down[u] * kind(source[i + u, j]))
                 middle[j] = total
             out = target[i][left:]
-            for j in range(middle.shape[0] - (size - 1) * channels):
+            for j in range(middle.shape[0] - (size - 1) * apart):
                 total = kind(0)
                 for v in range(size):
-                    total = kind(total + across[v] * middle[j + v * channels])
+                    total = kind(total + across[v] * middle[j + v * apart])
                 out[j] = pixel(finish(real(total), real, divisor, offset, mirror, lowest, largest, magic))
 
     return loop

@@ -41,9 +41,9 @@ def both_ways(template, constants, *arguments, target):
 def test_small_kernels(size, parameters, kind, channels):
     source = RNG.integers(0, 256, (5 + size - 1, (7 + size - 1) * channels), dtype=np.uint8)
     weights, target = RNG.integers(-5, 6, (size, size)).astype(kind), np.zeros((5, 7 * channels), np.uint8)
-    constants = {"height": size, "width": size, "channels": channels, "divided": int(parameters[0] != 1)}
+    constants = {"height": size, "width": size, "divided": int(parameters[0] != 1)}
     expected = written_out(source, weights, target.shape, parameters, columns=channels)
-    for filled in both_ways(correlate_small, constants, source, weights, parameters, target, 0, target=target):
+    for filled in both_ways(correlate_small, constants, source, weights, channels, parameters, target, 0, target=target):
         assert np.array_equal(filled, expected)
 
 
@@ -79,9 +79,9 @@ def test_one_product_in_registers(channels):
     source = RNG.integers(0, 256, (11, 15 * channels), dtype=np.uint8)
     down, across = (RNG.integers(-3, 4, 7).astype(np.float32) for _ in range(2))
     target, middle = np.zeros((5, 9 * channels), np.uint8), np.empty(15 * channels, np.float32)
-    constants = {"size": 7, "channels": channels, "divided": 1}
+    constants = {"size": 7, "divided": 1}
     expected = written_out(source, np.outer(down, across), target.shape, TO_PIXELS, columns=channels)
-    for filled in both_ways(correlate_product, constants, source, down, across, middle, TO_PIXELS, target, 0, target=target):
+    for filled in both_ways(correlate_product, constants, source, down, across, channels, middle, TO_PIXELS, target, 0, target=target):
         assert np.array_equal(filled, expected)
 
 
