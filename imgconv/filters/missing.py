@@ -92,7 +92,9 @@ def without_missing(pixels: Array, valid: Valid, value: float = 0, *, target: Ar
     array([[ 1.5, -1. ,  3. ]])
     """
     target = np.empty(pixels.shape, pixels.dtype) if target is None else target
-    rows, known, filler = target.reshape(len(target), -1), valid.reshape(len(target), -1), np.array([value], target.dtype)
+    bits: Any = np.dtype(f"u{target.itemsize}")
+    filler = np.array([value], target.dtype).view(bits)
+    rows, known = (each.reshape(len(target), -1) for each in (target.view(bits), valid))
 
     def fill(first: int, last: int) -> None:
         if target is not pixels:
