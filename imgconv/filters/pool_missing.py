@@ -15,8 +15,9 @@ from imgconv.modes import MissingMode, MissingRule, PoolMode
 from imgconv.window import Window
 from imgconv.windows.borders import Border, PaddedRows
 from imgconv.windows.ranks import ranked
-from imgconv.windows.reduce import Planes, averages
+from imgconv.windows.reduce import Planes, valid_averages
 from imgconv.windows.shapes import deviations, shaped_averages
+from imgconv.windows.strips import strips
 
 
 def pool_missing(
@@ -35,26 +36,39 @@ def pool_missing(
     whose share of valid cells is below the rule's. Padded cells take no part without a border; with one they are
     missing where they repeat a missing cell. The values of missing results are arbitrary.
     """
+    (h_out, w_out), (height, width, channels) = window.output_size(pixels.shape[:2]), pixels.shape
     if border is not None:
-        (h_out, w_out), inner = window.output_size(pixels.shape[:2]), replace(window, padding=(0, 0), around=None)
+        inner = replace(window, padding=(0, 0), around=None)
         padded, cells = (_padded(each, window, own) for each, own in ((pixels, border), (valid, Border(border.mode, 1.0))))
         values, known = pool_missing(cells, rule, padded, inner, mode, threads=threads)
         return np.ascontiguousarray(values[:h_out, :w_out]), np.ascontiguousarray(known[:h_out, :w_out])
+    parts = strips(window, (height, width), channels * pixels.itemsize)
+    if not parts:
+        return _pooled(valid, rule, pixels, window, mode, threads)
+    results = np.empty((h_out, w_out, channels), pixels.dtype), np.empty((h_out, w_out, channels), np.uint8)
+    for part in parts:
+        exist, cells = (np.ascontiguousarray(each[:, part.begin : part.end]) for each in (valid, pixels))
+        for result, columns in zip(results, _pooled(exist, rule, cells, part.window, mode, threads), strict=True):
+            result[:, part.first : part.last] = columns
+    return results
+
+
+def _pooled(valid: Valid, rule: MissingRule, pixels: Array, window: Window, mode: str, threads: int | None) -> tuple[Array, Valid]:
     pooled: Callable[..., Array] = partial(pool_image, window=window, threads=threads)
-    valid_out = _valid_out(pooled, valid, rule)
     planes, exists = Planes.of_image(pixels), Planes.of_image(valid)
     pool_mode, percent = PoolMode.of(mode)
+    any_valid = None
     match pool_mode:
         case PoolMode.max | PoolMode.min:
-            return pooled(_without(pixels, valid, pool_mode), mode=mode), valid_out
+            rows = pooled(_without(pixels, valid, pool_mode), mode=mode)
         case PoolMode.range:
             largest, smallest = (pooled(_without(pixels, valid, each), mode=each) for each in (PoolMode.max, PoolMode.min))
             with np.errstate(invalid="ignore"):  # infinity minus infinity is NaN
-                return np.subtract(largest, smallest, out=np.zeros_like(largest), where=valid_out != 0), valid_out
+                rows = np.subtract(largest, smallest, out=largest)
         case PoolMode.avg if window.footprint:
             rows = shaped_averages(planes, window, threads, exists)
         case PoolMode.avg:
-            rows = averages(planes, window, None, pixels.dtype, threads, exists)
+            rows, any_valid = valid_averages(planes, exists, window, threads)
         case PoolMode.median | PoolMode.rank:
             without = Planes.of_image(_without(pixels, valid, PoolMode.min))
             rows = ranked(without, window, partial(pool_mode.place, percent), threads, exists)
@@ -62,7 +76,8 @@ def pool_missing(
             rows = deviations(planes, window, threads, exists)
         case _:
             assert_never(pool_mode)
-    return rows.reshape(valid_out.shape), valid_out
+    shape = *window.output_size(planes.size), planes.channels
+    return rows.reshape(shape), _valid_out(pooled, valid, rule, any_valid).reshape(shape)
 
 
 def pool_maps(maps: Array, rule: MissingRule, window: Window, mode: str, padding_mode: str | tuple[str, float] | None = None) -> Array:
@@ -83,14 +98,13 @@ def _padded(cells: Array, window: Window, border: Border) -> Array:
     return rows.band(0, rows.shape[0]).reshape(rows.shape[0], -1, channels)
 
 
-def _valid_out(pooled: Callable[..., Array], valid: Valid, rule: MissingRule) -> Valid:
-    """The windows with enough valid cells."""
+def _valid_out(pooled: Callable[..., Array], valid: Valid, rule: MissingRule, any_valid: Array | None) -> Array:
+    """The windows with enough valid cells; `any_valid` are those with one, where that is known."""
     if rule.mode is MissingMode.propagate:
         return pooled(valid, mode="min")
-    any_valid = pooled(valid, mode="max")
-    if rule.min_valid > 0:
-        any_valid &= pooled(valid.astype(np.float32), mode="avg") >= rule.min_valid - SHARE_ROUNDING
-    return any_valid
+    if rule.min_valid > 0:  # a share of a few cells is rounded once, as the limit is
+        return (pooled(valid.astype(np.float64), mode="avg") >= max(rule.min_valid - SHARE_ROUNDING, SHARE_ROUNDING)).view(np.uint8)
+    return pooled(valid, mode="max") if any_valid is None else any_valid
 
 
 def _without(pixels: Array, valid: Valid, mode: PoolMode) -> Array:

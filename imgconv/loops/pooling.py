@@ -169,15 +169,35 @@ def divide_rows(rounded):
     """The loop that divides sums by the cells they were taken over; with `rounded` to the nearest whole number, half to even."""
 
     def loop(sums, heights, widths, target, many):
-        """target[i, j] = sums[i, j] / (heights[i] * widths[i, j]) in `many` rows; sums, heights and widths are of one floating type.
+        """target[i, j] = sums[i, j] / (heights[i] * widths[i, j]) in `many` rows; heights and widths are of one floating type.
 
         `widths` has a row for each, or one for all.
         """
+        real = widths.dtype.type
         for i in range(many):
             row, out, height, width = sums[i], target[i], heights[i], widths[i if widths.shape[0] > 1 else 0]
             for j in range(target.shape[1]):
-                mean = row[j] / (height * width[j])
+                mean = real(row[j]) / (height * width[j])
                 out[j] = np.rint(mean) if rounded else mean
+
+    return loop
+
+
+def divide_valid_rows(rounded):
+    """The loop that divides sums by the number of valid cells; with `rounded` to the nearest whole number, half to even."""
+
+    def loop(sums, counts, ratios, target, valid, many):
+        """target[i, j] = sums[i, j] / counts[i, j] in `many` rows, 0 where the count is, and `valid` is 1 where it is not.
+
+        The division has the type of `ratios` (1,), which holds 1.
+        """
+        real, bit, one = ratios.dtype.type, valid.dtype.type, ratios[0]
+        for i in range(many):
+            row, cells, out, known = sums[i], counts[i], target[i], valid[i]
+            for j in range(target.shape[1]):
+                mean = real(row[j]) / max(real(cells[j]), one)
+                out[j] = np.rint(mean) if rounded else mean
+                known[j] = bit(cells[j] > 0)
 
     return loop
 

@@ -41,9 +41,9 @@ def ranked(planes: Planes, window: Window, place: Place, threads: int | None = N
     (h_out, w_out), algorithm = window.output_size(planes.size), rank_algorithm(window, planes.size, planes.rows.dtype, planes.count)
 
     def of_strip(cells: Planes, strip: Strip) -> AnyArray:
-        return ranked(cells, strip.window, place, threads, valid and valid.columns(strip.begin, strip.end))
+        return ranked(cells, strip.window, place, threads)
 
-    whole = by_strips(planes, window, planes.rows.dtype, of_strip)
+    whole = None if valid else by_strips(planes, window, planes.rows.dtype, of_strip)
     if whole is not None:
         return whole
     if planes.count < 2 or h_out * w_out > SMALL_PLANE:

@@ -7,7 +7,7 @@ the columns. Padded cells hold the identity of the reduction. Arguments are not 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -190,7 +190,7 @@ class Fold:
     """One reduction over one window on some planes; any thread may call `fill`, with scratch of its own."""
 
     def __init__(self, planes: Planes, window: Window, operation: int, accumulator: np.dtype[Any]):
-        self._planes, self._accumulator = planes, accumulator
+        self._planes, self.accumulator = planes, accumulator
         size, self._stride = planes.size, window.stride[1]
         h_out, w_out = window.output_size(size)
         self.output_shape = planes.count * h_out, w_out * planes.channels
@@ -209,7 +209,7 @@ class Fold:
 
     def rows_of(self, size: int) -> int:
         """Output rows that have `size` bytes, at least one."""
-        return max(size // (self._accumulator.itemsize * self.output_shape[1]), 1)
+        return max(size // (self.accumulator.itemsize * self.output_shape[1]), 1)
 
     def scratch(self) -> AnyArray:
         """Scratch for two rows at a time: what was folded for each, and every other pass along them."""
@@ -238,28 +238,26 @@ def extremes(planes: Planes, window: Window, *, largest: bool, threads: int | No
 
 
 def averages(
-    planes: Planes,
-    window: Window,
-    divisors: tuple[AnyArray, AnyArray] | None,
-    dtype: np.dtype[Any],
-    threads: int | None = None,
-    valid: Planes | None = None,
+    planes: Planes, window: Window, divisors: tuple[AnyArray, AnyArray] | None, dtype: np.dtype[Any], threads: int | None = None
 ) -> AnyArray:
     """Sums of windows over heights[i] * widths[j], where `divisors` are (heights (h_out,), widths (w_out,)): by default the cells seen.
 
-    For an integer `dtype` the exact quotient is rounded once, half to even; the rows are then unsigned. With `valid` planes, which are 1
-    where a cell exists and 0 where it does not and must be 0, sums are divided by the cells that exist, at least 1.
+    For an integer `dtype` the exact quotient is rounded once, half to even; the rows are then unsigned.
     """
     plain = dtype == planes.rows.dtype and (divisors is None or all((d == 2).all() for d in divisors))
-    if plain and valid is None and average_algorithm(window, planes.size, planes.count) == "2x2 blocks":
+    if plain and average_algorithm(window, planes.size, planes.count) == "2x2 blocks":
         return _halved(planes, threads)
-    whole = by_strips(planes, window, dtype, partial(_strip_averages, divisors, dtype, threads, valid))
+
+    def of_strip(cells: Planes, strip: Strip) -> AnyArray:
+        narrow = divisors and (divisors[0], divisors[1][strip.first : strip.last])
+        return averages(cells, strip.window, narrow, dtype, threads)
+
+    whole = by_strips(planes, window, dtype, of_strip)
     if whole is not None:
         return whole
     divisors = divisors or (Spans.of_window(window, planes.size, 0).count, Spans.of_window(window, planes.size, 1).count)
-    taps, tall = window.kernel_size[0] * window.kernel_size[1], window.kernel_size[0]
-    planes, accumulator, ratio = exact_types(planes, taps, tall)
-    fold, counted = Fold(planes, window, SUM, accumulator), valid and Fold(valid, window, SUM, exact_types(valid, taps, tall)[1])
+    planes, accumulator, ratio = exact_types(planes, window.kernel_size[0] * window.kernel_size[1], window.kernel_size[0])
+    fold = Fold(planes, window, SUM, accumulator)
     heights = np.tile(divisors[0], planes.count).astype(ratio)
     widths = np.repeat(divisors[1], planes.channels).astype(ratio)[None]
     out, band = np.empty(fold.output_shape, dtype), max(min(fold.rows_of(SCRATCH_BYTES), fold.output_shape[0]), 1)
@@ -267,15 +265,10 @@ def averages(
 
     def worker() -> Fill:
         scratch, sums = fold.scratch(), np.empty((band, out.shape[1]), ratio)
-        places = (counted.scratch(), np.empty_like(sums), np.ones(band, ratio)) if counted else None
 
         def fill(first: int, last: int) -> None:
             fold.fill(first, last, scratch, sums)
-            if counted and places:
-                counted.fill(first, last, *places[:2])
-                divide(sums, places[2], np.maximum(places[1], 1, out=places[1]), out[first:], last - first)
-            else:
-                divide(sums, heights[first:], widths, out[first:], last - first)
+            divide(sums, heights[first:], widths, out[first:], last - first)
 
         return fill
 
@@ -283,16 +276,31 @@ def averages(
     return out
 
 
-def _strip_averages(
-    divisors: tuple[AnyArray, AnyArray] | None,
-    dtype: np.dtype[Any],
-    threads: int | None,
-    valid: Planes | None,
-    cells: Planes,
-    strip: Strip,
-) -> AnyArray:
-    narrow, exist = divisors and (divisors[0], divisors[1][strip.first : strip.last]), valid and valid.columns(strip.begin, strip.end)
-    return averages(cells, strip.window, narrow, dtype, threads, exist)
+def valid_averages(planes: Planes, valid: Planes, window: Window, threads: int | None = None) -> tuple[AnyArray, AnyArray]:
+    """The averages of the valid cells of every window, of the planes' dtype, and 1 for windows with such a cell, 0 for others.
+
+    `valid` planes are 1 where a cell is valid, and 0 where it is not and must be 0. Whole numbers are rounded as by `averages`.
+    """
+    dtype, taps = planes.rows.dtype, window.kernel_size[0] * window.kernel_size[1]
+    planes, accumulator, ratio = exact_types(planes, taps, window.kernel_size[0])
+    fold, counted = Fold(planes, window, SUM, accumulator), Fold(valid, window, SUM, np.min_scalar_type(taps))
+    out, known = np.empty(fold.output_shape, dtype), np.empty(fold.output_shape, np.uint8)
+    divide = loop(pooling.divide_valid_rows, rounded=int(dtype.kind == "u"))
+    band, one = max(min(fold.rows_of(SCRATCH_BYTES // 4), len(out)), 1), np.ones(1, ratio)
+
+    def worker() -> Fill:
+        scratches = fold.scratch(), counted.scratch()
+        sums, counts = (np.empty((band, out.shape[1]), kind) for kind in (accumulator, counted.accumulator))
+
+        def fill(first: int, last: int) -> None:
+            fold.fill(first, last, scratches[0], sums)
+            counted.fill(first, last, scratches[1], counts)
+            divide(sums, counts, one, out[first:], known[first:], last - first)
+
+        return fill
+
+    _run(worker, len(out), band, threads)
+    return out, known
 
 
 def by_strips(planes: Planes, window: Window, dtype: np.dtype[Any], reduce: Callable[[Planes, Strip], AnyArray]) -> AnyArray | None:
