@@ -30,6 +30,6 @@ def _window(values, present, taps, rule, min_valid):
     if abs(taps.sum()) <= 1e-7 * size:
         return (taps * values).sum() if present[taps != 0].all() else np.nan
     share, total = np.abs(taps[present]).sum() / size, taps[present].sum()
-    if not present[taps != 0].any() or share < min_valid - 1e-9 or abs(total) <= 1e-7 * size:
+    if not present[taps != 0].any() or share < min_valid - 1e-12 or abs(total) <= 1e-7 * size:
         return np.nan
     return (taps * values)[present].sum() / total * taps.sum()

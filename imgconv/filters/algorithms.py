@@ -11,7 +11,7 @@ from imgconv.engine import compiled
 from imgconv.engine.dispatch import Algorithm, KernelSize, algorithm_for
 from imgconv.filters.fft import FourierTiles
 from imgconv.filters.output_range import LoopParameters
-from imgconv.filters.separable import Factors, factors
+from imgconv.filters.separable import FLOAT64_ROUNDING, ROUNDING, Factors, factors
 from imgconv.filters.weights import FilterKernel, Weights
 from imgconv.loops.filters import correlate_factors, correlate_product, correlate_small, correlate_taps, sliding_sums
 from imgconv.window import Window
@@ -53,7 +53,8 @@ def choose(weights: Weights, window: Window) -> Choice:
     taps, apart = weights.taps, weights.taps.ndim == 2
     products = None
     if apart and taps.size >= LEAST_FACTORED and min(taps.shape) > 1:
-        products = factors(taps, exact=weights.exact, single=not weights.finite)
+        rounding = FLOAT64_ROUNDING if weights.accumulator == np.float64 else ROUNDING
+        products = factors(taps, exact=weights.exact, single=not weights.finite, rounding=rounding)
     size = KernelSize(
         height=taps.shape[-2],
         width=taps.shape[-1],

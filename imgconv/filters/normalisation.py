@@ -18,7 +18,7 @@ from imgconv.windows.borders import Border, PaddedRows
 
 ROUNDING = 1e-7  # of the sum of absolute taps: a smaller sum of taps is 0 within the rounding of float32 weights
 FOURIER_ROUNDING = 1e-9  # the same where no tap is negative: the rounding of transforms, which leave a rest of cells that are missing
-SHARE_ROUNDING = 1e-6
+SHARE_ROUNDING = 1e-11  # of shares in float64: a smaller difference from the least valid share is rounding
 Valid = NDArray[np.uint8]
 
 
@@ -91,9 +91,11 @@ class Normaliser:
         over_mask = weights.over_mask()
         self.correlator, self._mask_correlator = correlator(weights, window, channels), correlator(over_mask, window, channels)
         self._is_stable = weights.exact or not self.correlator.transforms  # equal windows give equal sums
-        self._sizes: Correlator | None = None  # where the weights are not the sums of absolute taps
-        if least > 0 and not one_sign:
-            self._sizes = correlator(replace(over_mask, taps=np.abs(weights.taps)), window, channels)
+        self._sizes: Correlator | None = None  # where the weights are not the sums of absolute taps, or are rounded to float32
+        if least > 0 and not (one_sign and weights.exact):
+            sizes = replace(over_mask, taps=np.abs(weights.taps))
+            sizes = sizes if weights.exact else replace(sizes, bound=np.inf, accumulator=np.dtype(np.float64))
+            self._sizes, self._as_sizes = correlator(sizes, window, channels), unchanged(sizes)
         self._mask, self._valid_out = MaskRows(valid, kernel, placed), valid_out.reshape(len(valid_out), -1)
         self._as_sums = unchanged(weights), unchanged(over_mask)
         rounding = FOURIER_ROUNDING if one_sign else ROUNDING
@@ -123,7 +125,7 @@ class Normaliser:
             return
         sums, weights = self._mask.filled(self.correlator, band(), self._as_sums[0]), self._over(mask)
         if self._least > 0:
-            sizes = self._mask.filled(self._sizes, mask, self._as_sums[1]) if self._sizes else np.abs(weights)
+            sizes = self._mask.filled(self._sizes, mask, self._as_sizes) if self._sizes else np.abs(weights)
             weights[sizes < (self._least - SHARE_ROUNDING) * self._size] = 0
         loop = compiled.loop(normalise, divided=parameters.divided)
         loop(sums, weights, self._scale, parameters.values, target, self._valid_out[first:last])

@@ -150,6 +150,24 @@ def test_a_constant_image_stays_constant_under_kernels_of_sum_one(name, dtype):
     assert (~np.isnan(result)).mean() > 0.3
 
 
+@pytest.mark.parametrize(
+    ("taps", "min_valid"),
+    [
+        (np.outer(gauss(17, 2), gauss(17, 2)), 1.0),
+        (np.full((7, 7), 0.1), 0.7),
+        (np.outer(range(1, 8), range(1, 8)) / 7, 0.5),
+        (RNG.random((27, 33)).round(2), 0.3),
+    ],
+    ids=["tails", "tenths", "product", "fourier"],
+)
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_rounding_does_not_decide_at_the_least_valid_share(taps, min_valid, dtype):
+    valid = np.ones((40, 41, 1), np.uint8)
+    valid[-1, -1] = 0  # under the smallest tap of one window
+    valid[:, 20:24] = valid[18:20] = 0  # windows of all shares in steps of a row or a column
+    assert_close(*filtered((RNG.random(valid.shape) * 250).astype(dtype), valid, taps, rule="fill", min_valid=min_valid))
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 @pytest.mark.parametrize(
     "taps, divisor, offset",

@@ -38,7 +38,7 @@ def naive(pixels, valid, window, mode, rule):
             if 0 <= y < pixels.shape[0] and 0 <= x < pixels.shape[1]:
                 cells.append((pixels[y, x], valid[y, x]))
         values = np.array([value for value, known in cells if known], np.float64)
-        enough = len(values) >= rule.min_valid * len(cells) - 1e-9
+        enough = len(values) >= rule.min_valid * len(cells) - 1e-12
         if len(values) and enough and (rule.mode is not MissingMode.propagate or len(values) == len(cells)):
             out[i, j] = REDUCTIONS[mode](values)
     return np.rint(out) if pixels.dtype.kind == "u" else out

@@ -7,7 +7,7 @@ import { addProduct, padded, sumOf } from "./sums.js";
 
 const ZERO_SUM = 1e-7; // of the sum of absolute taps: a smaller sum of taps is 0 within rounding
 const DIFFERENCE_ROUNDING = 1e-12; // of the same: what remains where all taps are over missing cells
-const SHARE_ROUNDING = 1e-6;
+const SHARE_ROUNDING = 1e-11; // of the least valid share of a window
 const NOISE = 1 / 20; // runs of missing cells for each cell, from which it takes less time to look at every window
 
 const NO_QUOTIENT = "a missing cell is under a tap that is not 0; a kernel of sum 0 has no estimate";

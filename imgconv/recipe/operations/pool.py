@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from imgconv.recipe.weights import Context
 
 
-SHARE_ROUNDING = 1e-6
+SHARE_ROUNDING = 1e-11  # of the least valid share of a window
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class AdaptivePooling(Operation):
         if self.mode == "avg":
             return _averaged(average, average, input, rule)
         missing = np.isnan(input)
-        enough = is_enough(average(missing.astype(np.float32)), rule)
+        enough = is_enough(average(missing.astype(np.float64)), rule)
         return np.where(enough, self.apply(np.where(missing, np.float32(-np.inf), input)), np.float32(np.nan))
 
     def reach(self) -> None:
@@ -161,8 +161,9 @@ def _averaged(sums: Callable[[Array], Array], average: Callable[[Array], Array],
     import numpy as np
 
     missing = np.isnan(input)
-    missing_share = average(missing.astype(np.float32))
-    return np.where(is_enough(missing_share, rule), sums(np.where(missing, np.float32(0), input)) / (1 - missing_share), np.float32(np.nan))
+    missing_share = average(missing.astype(np.float64))
+    values = sums(np.where(missing, np.float32(0), input))
+    return np.where(is_enough(missing_share, rule), values / (1 - missing_share).astype(values.dtype), np.float32(np.nan))
 
 
 def is_enough(missing_share: Array, rule: MissingRule) -> Array:
