@@ -90,9 +90,9 @@ def arrays() -> None:
     pooled, indices = imgconv.max_pool2d(x, 2, return_indices=True)
     imgconv.max_unpool2d(pooled, indices, 2)
     for pool in (imgconv.max_pool2d, imgconv.min_pool2d, imgconv.avg_pool2d, imgconv.median_pool2d):
-        pool(x, (2, 3))
+        use(pool(x, (2, 3)).shape)
     for pool1d in (imgconv.max_pool1d, imgconv.avg_pool1d):
-        pool1d(lines, 2)
+        use(pool1d(lines, 2).shape)
     imgconv.adaptive_avg_pool2d(x, (1, None))
     imgconv.adaptive_max_pool2d(x, 2)
     imgconv.fold(imgconv.unfold(x, 2), (6, 7), 2)

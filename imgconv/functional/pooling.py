@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from imgconv.windows.ranks import ranked
 from imgconv.windows.reduce import Planes, Spans, extremes, located_extremes, span_averages
 
 OutputSize = int | Sequence[int | None]
-Pooled = AnyArray | tuple[AnyArray, AnyArray]  # values, or values and indices
+Pooled = AnyArray | Any  # values, or a tuple of values and indices; a union with that tuple would have no attributes of arrays
 
 
 def max_pool2d(
