@@ -192,12 +192,15 @@ def explain(
     >>> [stage.text for stage in explanation.maps[0].channels[0].members[0].stages], explanation.maps[0].written
     (['-1*50 + 1*200'], [150.0])
     """
+    from imgconv.atomic import format_of
     from imgconv.inspection.arithmetic import explain as explained
     from imgconv.plotting.animation import animate as frames_of
     from imgconv.plotting.animation import write_animation
 
     with python_remedies():
         selected = _selected(locals())
+        if html is not None:
+            format_of(Path(html), ["html"], "--html")
         with named(image):
             request = _request(selected.luma, max_pixels, salvage, axes)
             request = replace(request, premultiplied=selected.premultiplied and alpha != NO_ALPHA)
@@ -276,9 +279,13 @@ def figure(
     >>> str(imgconv.figure(np.eye(9, dtype=np.uint8), "sobel_x"))
     'sobel_x on an array of 9x9   filter sobel_x'
     """
+    from imgconv.atomic import format_of
+    from imgconv.plotting.figures import FORMATS
     from imgconv.plotting.figures import figure as figure_of
 
     with python_remedies():
+        if output is not None:
+            format_of(Path(output), FORMATS, "-o")
         selected = _selected(locals(), [str(step) for step in ([keep] if isinstance(keep, str | int) else keep)])
         with named(image):
             request = _request("also", max_pixels, salvage, axes)

@@ -43,7 +43,7 @@ class Figure:
 
     def save(self, path: str | Path, inputs: Inputs | None = None) -> None:
         """Write the page to a .png, .pdf or .svg file. Raises UsageError if it is one of `inputs`, or ImageError, which names it."""
-        format = format_of(Path(path), FORMATS, "-o")
+        format = format_of(Path(path), FORMATS, "path")
         with output_file(Path(path), inputs or Inputs()) as stream:
             stream.write(self.draw(format))
 

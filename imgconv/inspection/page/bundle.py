@@ -48,10 +48,10 @@ class Page:
         """The size of the file."""
         return round(len(self.html.encode()) / 1000)
 
-    def write(self, output: Path, inputs: Inputs) -> None:
+    def write(self, output: str | Path, inputs: Inputs | None = None) -> None:
         """Write the page to an .html file. Raises UsageError for another name and for one of `inputs`, ImageError where that fails."""
-        format_of(output, ["html"], "--html")
-        with output_file(output, inputs) as stream:
+        format_of(Path(output), ["html"], "output")
+        with output_file(Path(output), inputs or Inputs()) as stream:
             stream.write(self.html.encode())
 
     def __repr__(self) -> str:
