@@ -64,7 +64,8 @@ def _html_table(table: "Table") -> str:
     for row in zip(*(column.cells for column in columns), strict=True):
         lines.append([_html_cell(cell, style, column.justify) for cell, style, column in zip(row, styles, columns, strict=True)])
     rows = "".join(f"<tr>{''.join(line)}</tr>" for line in lines)
-    return f'<table style="border-collapse:collapse;width:auto;margin:4px 0">{rows}</table>' if rows else ""
+    wrap = ";white-space:nowrap" if all(column.no_wrap for column in columns) else ""  # 1e-07 would be broken after its e-
+    return f'<table style="border-collapse:collapse;width:auto;margin:4px 0{wrap}">{rows}</table>' if rows else ""
 
 
 def _html_cell(cell: "Part", style: "Style", justify: str) -> str:
