@@ -14,8 +14,9 @@ from imgconv.filters.pool2d import pool_image
 from imgconv.modes import MissingMode, MissingRule, PoolMode
 from imgconv.window import Window
 from imgconv.windows.borders import Border, PaddedRows
+from imgconv.windows.planes import Planes
 from imgconv.windows.ranks import ranked
-from imgconv.windows.reduce import Planes, valid_averages
+from imgconv.windows.reduce import valid_averages
 from imgconv.windows.shapes import deviations, shaped_averages
 from imgconv.windows.strips import strips
 

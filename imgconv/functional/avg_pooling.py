@@ -6,7 +6,9 @@ from imgconv.arrays import AnyArray, Array, Shape, from_batch, ignore_float_erro
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.functional.pooling import pool_batch, pool_gradient, pool_window
 from imgconv.window import Size, Window, sizes
-from imgconv.windows.reduce import Planes, Spans, averages, padded_counts, span_averages
+from imgconv.windows.planes import Planes
+from imgconv.windows.reduce import averages, span_averages
+from imgconv.windows.spans import Spans, padded_counts
 
 
 def avg_pool2d(

@@ -12,7 +12,8 @@ from imgconv.modes import Morphology
 from imgconv.window import Window
 from imgconv.windows.blocks import cell_counts
 from imgconv.windows.borders import Border, PaddedRows
-from imgconv.windows.reduce import Planes, extremes
+from imgconv.windows.planes import Planes
+from imgconv.windows.reduce import extremes
 from imgconv.windows.shapes import shaped_extremes
 
 

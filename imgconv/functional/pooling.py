@@ -10,8 +10,10 @@ from imgconv.arrays import AnyArray, Array, Shape, as_batch, as_real_array, as_w
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
 from imgconv.modes import PoolMode
 from imgconv.window import Size, Window, sizes
+from imgconv.windows.planes import Planes
 from imgconv.windows.ranks import ranked
-from imgconv.windows.reduce import Planes, Spans, extremes, located_extremes, span_averages
+from imgconv.windows.reduce import extremes, located_extremes, span_averages
+from imgconv.windows.spans import Spans
 
 OutputSize = int | Sequence[int | None]
 Pooled = AnyArray | Any  # values, or a tuple of values and indices; a union with that tuple would have no attributes of arrays

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from imgconv.arrays import AnyArray
 from imgconv.engine.parallel import run_bands
 from imgconv.window import Window
-from imgconv.windows.reduce import Planes, Spans, starts
+from imgconv.windows.planes import Planes
+from imgconv.windows.spans import Spans, starts
 
 BLOCK_BYTES = 1 << 18  # of scratch, so that it stays in the second cache
 WIDEST = 1 << 13  # values of a row of scratch

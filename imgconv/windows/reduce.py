@@ -1,13 +1,10 @@
 """Reduce windows to their largest, smallest or average value, band by band, with or without the position of the value.
 
-`Planes` are planes of one size as the rows of one array, in which loops read batches and interleaved images. `Spans` are the input cells
-under each output cell along one axis. Windows are reduced along the rows first, into scratch rows that stay in the cache, and then along
-the columns. Padded cells hold the identity of the reduction. Arguments are not checked here.
+Windows are reduced down the columns first, into scratch rows that stay in the cache, and then along the rows. Padded cells hold the
+identity of the reduction. Arguments are not checked here.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -19,169 +16,16 @@ from imgconv.engine.parallel import default_threads, run_bands
 from imgconv.loops import pooling
 from imgconv.loops.pooling import LARGEST, SMALLEST, SUM, extreme_cells
 from imgconv.window import Window
-from imgconv.windows.strips import FEW_ROWS, Strip, strips
-
-
-@dataclass(frozen=True)
-class Planes:
-    """`count` planes of `size` (height, width) in pixels of `channels` interleaved values, as `rows` (count*height, width*channels)."""
-
-    rows: AnyArray
-    count: int
-    size: tuple[int, int]
-    channels: int = 1
-
-    @classmethod
-    def of_batch(cls, batch: AnyArray) -> "Planes":
-        """The planes of a batch (N, C, H, W): N*C of them; copied only where the batch is not contiguous.
-
-        >>> Planes.of_batch(np.zeros((2, 3, 4, 5))).rows.shape
-        (24, 5)
-        """
-        n, c, height, width = batch.shape
-        return cls(_plain(batch).reshape(n * c * height, width), n * c, (height, width))
-
-    @classmethod
-    def of_image(cls, pixels: AnyArray) -> "Planes":
-        """An image (H, W, C) as one plane of interleaved pixels."""
-        height, width, channels = pixels.shape
-        return cls(_plain(pixels).reshape(height, width * channels), 1, (height, width), channels)
-
-    def interleaved(self) -> "Planes":
-        """The same planes as one, each pixel of which holds a value of every plane: loops over rows of few pixels cost more.
-
-        >>> Planes(np.array([[1, 2], [3, 4], [5, 6], [7, 8]]), 2, (2, 2)).interleaved().rows
-        array([[1, 5, 2, 6],
-               [3, 7, 4, 8]])
-        """
-        height, width = self.size
-        rows = self.rows.reshape(self.count, height, width, self.channels).transpose(1, 2, 0, 3)
-        return Planes(np.ascontiguousarray(rows).reshape(height, -1), 1, self.size, self.count * self.channels)
-
-    def columns(self, begin: int, end: int) -> "Planes":
-        """The columns from `begin` to `end` of each plane, as a copy."""
-        rows = self.rows[:, begin * self.channels : end * self.channels]
-        return replace(self, rows=np.ascontiguousarray(rows), size=(self.size[0], end - begin))
-
-    def with_rows(self, rows: AnyArray) -> "Planes":
-        """The same planes with other values or another dtype."""
-        return replace(self, rows=rows)
-
-
-def _plain(array: AnyArray) -> AnyArray:
-    """`array` in C order and a dtype that loops have: bools are read as bytes, float16 as float32, both without loss."""
-    return np.ascontiguousarray(array, {"?": np.uint8, "e": np.float32}.get(array.dtype.char))
-
-
-Cells = NDArray[np.intp]
-
-
-@dataclass(frozen=True)
-class Spans:
-    """Output cell j sees the count[j] input cells first[j], first[j] + step, ...; padded cells are left out."""
-
-    first: Cells
-    count: Cells
-    step: int = 1
-
-    @classmethod
-    def of_window(cls, window: Window, size: Sequence[int], axis: int) -> "Spans":
-        """The spans of `window` along `axis` of an input of `size`.
-
-        >>> Spans.of_window(Window.of(3, padding=1), (4, 4), axis=0).count
-        array([2, 3, 3, 2])
-        """
-        return (_of_window if size[axis] <= WIDEST else _of_window.__wrapped__)(window, tuple(size), axis)
-
-    @classmethod
-    def adaptive(cls, size: int, out: int) -> "Spans":
-        """`out` spans that divide `size` cells as evenly as torch does: floor(j*size/out) to ceil((j+1)*size/out).
-
-        >>> Spans.adaptive(5, 3).count
-        array([2, 3, 2])
-        """
-        j = np.arange(out, dtype=np.intp)
-        first = j * size // max(out, 1)
-        return cls(first, -(-(j + 1) * size // max(out, 1)) - first)
-
-    def covering(self, size: int) -> "Spans":
-        """The other way round: for each of `size` input cells, the output cells that see it (their step is 1, as must be this one's).
-
-        >>> Spans.adaptive(5, 3).covering(5).count
-        array([1, 2, 1, 2, 1])
-        """
-        cells = np.arange(size)
-        begin = np.searchsorted(self.first + self.count, cells, side="right")
-        return Spans(begin, np.searchsorted(self.first, cells, side="right") - begin)
-
-    def stacked(self, first: int, last: int, size: int) -> tuple[Cells, Cells, Cells]:
-        """Cells of planes of `size` rows stacked on each other: (first, count, first row of the plane) of stacked outputs first..last."""
-        plane, j = np.divmod(np.arange(first, last), len(self.first))
-        return plane * size + self.first[j], self.count[j], plane * size
-
-    def all_stacked(self, planes: int, size: int) -> tuple[Cells, Cells]:
-        """The first two of `stacked`, for all outputs of so many planes.
-
-        >>> Spans.of_window(Window.of(2), (3, 3), axis=0).all_stacked(2, 3)
-        (array([0, 1, 3, 4]), array([2, 2, 2, 2]))
-        """
-        return (np.arange(planes)[:, None] * size + self.first).ravel(), np.tile(self.count, planes)
-
-
-@lru_cache(64)  # images of a folder are often of one size
-def _of_window(window: Window, size: tuple[int, ...], axis: int) -> Spans:
-    first, count = _cells_from(starts(window, size, axis), window, size, axis)
-    first.flags.writeable = count.flags.writeable = False
-    return Spans(first, count, window.dilation[axis])
-
-
-@lru_cache(64)
-def fewest_cells(window: Window, size: tuple[int, ...], axis: int) -> int:
-    """Return the least that any output cell sees along `axis`: one of those whose windows reach into the padding.
-
-    >>> fewest_cells(Window.of(3, padding=1), (4, 4), axis=0)
-    2
-    """
-    reach = max(window.pads(size)[axis]) // window.stride[axis] + 1
-    ends = (starts(window, size, axis, outputs) for outputs in (slice(reach), slice(-reach, None)))
-    return min(int(_cells_from(start, window, size, axis)[1].min()) for start in ends)
-
-
-def _cells_from(start: Cells, window: Window, size: Sequence[int], axis: int) -> tuple[Cells, Cells]:
-    """Return the first cell that each window sees which begins at `start`, and how many it sees."""
-    taps, step, cells = window.kernel_size[axis], window.dilation[axis], size[axis]
-    skipped = np.maximum(-(start // step), 0)
-    end = np.minimum(-((start - cells) // step), taps)
-    return start + skipped * step, np.maximum(end - skipped, 0)
-
-
-def padded_counts(window: Window, size: Sequence[int], axis: int) -> Cells:
-    """Cells of each window along `axis` when padding counts; what lies beyond the padding, with ceil_mode, does not.
-
-    >>> padded_counts(Window.of(3, stride=2, padding=1, ceil_mode=True), (4, 4), axis=0)
-    array([3, 3, 2])
-    """
-    taps, count = window.kernel_size[axis], window.output_size(size)[axis]
-    padded = size[axis] + sum(window.pads(size)[axis])
-    are_whole = (count - 1) * window.stride[axis] + taps <= padded
-    if are_whole:  # no array of as many numbers as a long signal has windows
-        return np.broadcast_to(np.intp(taps), count)
-    start = starts(window, size, axis)
-    return np.minimum(start + taps, size[axis] + window.pads(size)[axis][1]) - start
-
-
-def starts(window: Window, size: Sequence[int], axis: int, outputs: slice = slice(None)) -> Cells:
-    """The input cell under the first tap of each window along `axis`, or of some of them; it may lie in the padding."""
-    return np.arange(*outputs.indices(window.output_size(size)[axis])) * window.stride[axis] - window.pads(size)[axis][0]
-
+from imgconv.windows.planes import Planes, by_strips
+from imgconv.windows.spans import Spans, fewest_cells
+from imgconv.windows.strips import Strip
 
 ReductionAlgorithm = Literal["separable", "2x2 blocks"]
 SCRATCH_BYTES = 1 << 20  # per band of sums or results; smaller ones lost to the cost of a call (2026-11)
 STRIP_BYTES, STRIP_LEAST = 1 << 16, 1 << 14  # of the rows that make a row of a strip, and of one of them (2026-11)
 BAND_BYTES = 1 << 18  # of an image that are worth handing to another thread
 JOBS = 2  # for each core at work, each with scratch of its own
-WIDEST = 1 << 18  # values of a row; longer rows are reduced strip by strip
-STRIP_CELLS = 1 << 18  # padded values of a strip
+STRIP_CELLS = 1 << 18  # of a strip of `span_averages`
 _TALL = 32  # more rows than this are summed in float64: one after the other, they would lose float32's last digits
 Fill = Callable[[int, int], None]  # fills output rows first..last
 
@@ -303,21 +147,6 @@ def valid_averages(planes: Planes, valid: Planes, window: Window, threads: int |
     return out, known
 
 
-def by_strips(planes: Planes, window: Window, dtype: np.dtype[Any], reduce: Callable[[Planes, Strip], AnyArray]) -> AnyArray | None:
-    """Few long rows reduced strip by strip, (count * h_out, w_out * channels) of `dtype`; None for any other planes.
-
-    `reduce(cells, strip)` returns the results of a strip from the cells that its windows see.
-    """
-    (h_out, w_out), channels = window.output_size(planes.size), planes.channels
-    parts = strips(window, planes.size, channels * planes.rows.itemsize) if planes.count * h_out <= FEW_ROWS else []
-    if not parts:
-        return None
-    out = np.empty((planes.count * h_out, w_out * channels), dtype)
-    for strip in parts:
-        out[:, strip.first * channels : strip.last * channels] = reduce(planes.columns(strip.begin, strip.end), strip)
-    return out
-
-
 def average_algorithm(window: Window, size: tuple[int, int], count: int = 1) -> ReductionAlgorithm:
     """The algorithm of `averages` for `count` planes of `size`, whose type the averages have, divided by the cells seen.
 
@@ -349,7 +178,7 @@ def span_averages(planes: Planes, spans: tuple[Spans, Spans], divisors: tuple[An
     """
     rows, columns = spans
     outputs = max(STRIP_CELLS * len(columns.first) // max(planes.rows.size, 1), 1)  # columns of a strip
-    if planes.size[1] <= WIDEST or outputs >= len(columns.first):
+    if planes.size[1] <= STRIP_CELLS or outputs >= len(columns.first):
         return _span_averages(planes, spans, divisors, dtype)
     strips = []
     for first in range(0, len(columns.first), outputs):

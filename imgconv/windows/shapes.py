@@ -12,7 +12,8 @@ from imgconv.loops import pooling, shapes
 from imgconv.loops.pooling import LARGEST, SMALLEST, SUM
 from imgconv.window import Window
 from imgconv.windows.blocks import Block, CellCounts, Fill, Taps, by_blocks, cell_counts, cells_of
-from imgconv.windows.reduce import Planes, exact_types, identity_of
+from imgconv.windows.planes import Planes
+from imgconv.windows.reduce import exact_types, identity_of
 
 Program = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
 

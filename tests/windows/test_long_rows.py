@@ -77,8 +77,7 @@ def test_strips_change_no_bit(monkeypatch, cells, dtype):
         *filters(x),
     ]
     whole = [call() for call in calls]
-    monkeypatch.setattr(reduce, "WIDEST", 34)  # the real ones are millions of cells
-    monkeypatch.setattr(reduce, "STRIP_CELLS", cells)
+    monkeypatch.setattr(reduce, "STRIP_CELLS", cells)  # the real ones are millions of cells
     monkeypatch.setattr(strips, "LONG", cells * x.itemsize)
     monkeypatch.setattr(reduce, "STRIP_BYTES", 3 * cells)
     monkeypatch.setattr(reduce, "STRIP_LEAST", 1)

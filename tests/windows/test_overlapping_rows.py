@@ -6,7 +6,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from imgconv.loops.pooling import LONG
 from imgconv.window import Window
-from imgconv.windows.reduce import Planes, extremes
+from imgconv.windows.planes import Planes
+from imgconv.windows.reduce import extremes
 
 HEIGHT, WIDTH = 23, LONG + 9
 

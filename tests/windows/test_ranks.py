@@ -7,8 +7,8 @@ import pytest
 
 from imgconv.loops.ranks import network_pairs
 from imgconv.window import Window
+from imgconv.windows.planes import Planes
 from imgconv.windows.ranks import ranked
-from imgconv.windows.reduce import Planes
 
 
 def exchanged(columns, pairs):
