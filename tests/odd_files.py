@@ -97,7 +97,7 @@ def few_bits(values, bits):
     return struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + entries + bytes(4) + strip
 
 
-def bmp(bits, rows, *, packing=0, palette=b"", masks=b"", down=False, head=40):
+def bmp(bits, rows, *, packing=0, palette=b"", masks=b"", down=False, head=40, colours=0):
     """A BMP of rows as they are stored, from the last to the first unless `down`."""
     stored = b"".join(row + bytes(-len(row) % 4) for row in rows) if packing in (0, 3) else b"".join(rows)
     at = 14 + head + len(masks) + len(palette)
@@ -105,7 +105,7 @@ def bmp(bits, rows, *, packing=0, palette=b"", masks=b"", down=False, head=40):
         about = struct.pack("<IHHHH", 12, WIDTH, HEIGHT, 1, bits)
     else:
         height = -HEIGHT if down else HEIGHT
-        about = struct.pack("<IiiHHIIiiII", 40, WIDTH, height, 1, bits, packing, len(stored), 0, 0, 0, 0)
+        about = struct.pack("<IiiHHIIiiII", 40, WIDTH, height, 1, bits, packing, len(stored), 0, 0, colours, 0)
     return b"BM" + struct.pack("<IHHI", at + len(stored), 0, 0, at) + about + masks + palette + stored
 
 
@@ -113,12 +113,23 @@ def _bmp():
     greys = b"".join(bytes([v, v, v, 0]) for v in range(256))
     rows = [row.tobytes() for row in GREY[::-1, :, 0]]
     runs = [b"".join(bytes([1, value]) for value in row) + b"\0\0" for row in rows] + [b"\0\1"]
+    singles = [b"\0" + bytes([WIDTH]) + row + bytes(WIDTH % 2) + b"\0\0" for row in rows]  # bytes that are not runs, in whole words
+    few = [packed(row[None], 4)[0] for row in GREY[::-1, :, 0] >> 4]
+    few = [bytes([2, row[0], 0, WIDTH - 2]) + row[1:] + bytes((len(row) - 1) % 2) + b"\0\0" for row in few]
+    two = [row.tobytes() for row in GREY[::-1, :, 0] >> 7]
+    few_greys = b"".join(bytes([v, v, v, 0]) for v in range(0, 256, 17))
     return {
         "bmp_palette": (saved(FEW, "BMP"), FEW_RGB),
         "bmp_grey_palette": (bmp(8, rows, palette=greys), GREY),
         "bmp_top_down": (bmp(8, rows[::-1], palette=greys, down=True), GREY),
         "bmp_runs": (bmp(8, runs, packing=1, palette=greys), GREY),
+        "bmp_runs_odd_start": (bmp(8, singles, packing=1, palette=greys + b"\0", head=40), GREY),
+        "bmp_runs_4_bits": (
+            bmp(4, few, packing=2, palette=few_greys),
+            np.repeat(GREY // 16 * 17, 3, 2),
+        ),
         "bmp_32_bits": (bmp(32, [row.tobytes() for row in with_alpha(RGB)[::-1, :, [2, 1, 0, 3]]]), RGB),
+        "bmp_two_greys": (bmp(8, two, palette=bytes([0, 0, 0, 0, 255, 255, 255, 0]), colours=2), GREY // 128 * 255),
         "bmp_os2": (bmp(24, [row[:, ::-1].tobytes() for row in RGB[::-1]], head=12), RGB),
     }
 

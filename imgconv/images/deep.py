@@ -71,7 +71,7 @@ def _jpeg2000(file: BinaryIO, request: Request) -> Decoder | None:
     colours, alpha = min(layout.colours, 3), layout.components > layout.colours
     dtype = "uint8" if layout.bits <= 8 else "uint16" if layout.bits <= 16 else "float32"
     form = _Form(dtype, colours + alpha, alpha)
-    return _whole_file("jpeg2000", file, form, request, lambda data, _: jpeg2000.decode(data, layout))
+    return _whole_file("jpeg2000", file, form, request, lambda data, _: jpeg2000.decode(data, layout, salvage=request.salvage))
 
 
 def _avif(file: BinaryIO, request: Request) -> Decoder | None:

@@ -5,6 +5,7 @@ Pillow narrows colour to 8 bits, and its white is darker than white where a samp
 
 import struct
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -12,13 +13,15 @@ from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
 from imgconv.images import boxes, modes
-from imgconv.images.damage import DamageError
+from imgconv.images.damage import DamageError, TruncatedError
 
 _CODESTREAM = b"\xff\x4f\xff\x51"
 _SIZE = ">HHIIIIIIIIH"  # of the SIZ segment, up to the number of components
 _CMYK, _SRGB, _GREY, _SYCC = 12, 16, 17, 18
 _FULL_SIZE = (1, 1)
 _MOST_COMPONENTS = 16384
+_PART_HEAD = 12  # bytes
+_TILE_PART, _END = b"\xff\x90", b"\xff\xd9"
 
 
 @dataclass(frozen=True)
@@ -68,10 +71,12 @@ def read_layout(file: BinaryIO) -> Layout:
     return layout
 
 
-def decode(data: bytes, layout: Layout) -> NDArray[Any]:
+def decode(data: bytes, layout: Layout, *, salvage: bool) -> NDArray[Any]:
     """Return the pixels (H, W, C), uint8, uint16 or float32, of an image that is not plain. White is white at every depth."""
     import imagecodecs
 
+    if not salvage:
+        check_complete(data)
     samples = imagecodecs.jpeg2k_decode(data)
     if samples.ndim == 2:
         samples = samples[..., None]
@@ -83,6 +88,32 @@ def decode(data: bytes, layout: Layout) -> NDArray[Any]:
     if layout.space == _CMYK:
         pixels = np.concatenate([modes.rgb_of_cmyk(pixels[..., :4]), pixels[..., 4:]], axis=2)
     return pixels
+
+
+def check_complete(data: bytes) -> None:
+    """Raise TruncatedError unless a file, or a codestream alone, has all its parts of tiles.
+
+    OpenJPEG stops without an error where a part would begin, and takes zeros for a part without details.
+    """
+    place = None if data.startswith(_CODESTREAM) else boxes.find(BytesIO(data), "jp2c")
+    data = data[place[0] :] if place else data
+    _, _, width, height, _, _, tile_width, tile_height, tile_left, tile_top, _ = struct.unpack_from(_SIZE, data, 4)
+    at, tiles = 2, set[int]()
+    while at < len(data) and data[at : at + 2] != _END:
+        if data[at : at + 2] != _TILE_PART and not tiles:
+            at += 2 + max(int.from_bytes(data[at + 2 : at + 4], "big"), 2)  # a segment of the main header
+            continue
+        if data[at : at + 2] != _TILE_PART or at + _PART_HEAD > len(data):
+            raise TruncatedError
+        number, length = struct.unpack_from(">HI", data, at + 4)
+        end = at + length if length else data.find(_END, at)  # the last part can go on to the end mark, which no data contain
+        if not at < end <= len(data) or data[at:end].endswith(_END):
+            raise TruncatedError
+        tiles.add(number)
+        at = end
+    across, down = -(-(width - tile_left) // max(tile_width, 1)), -(-(height - tile_top) // max(tile_height, 1))
+    if len(tiles) < across * down:
+        raise TruncatedError
 
 
 def _components(file: BinaryIO) -> tuple[list[tuple[int, bool]], set[tuple[int, int]]]:

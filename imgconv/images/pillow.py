@@ -159,4 +159,11 @@ def _check_qoi(file: BinaryIO) -> None:
         raise TruncatedError
 
 
-_CHECKS: dict[str, Callable[[BinaryIO], object]] = {"qoi": _check_qoi}
+def _check_jpeg2000(file: BinaryIO) -> None:
+    from imgconv.images import jpeg2000
+
+    file.seek(0)
+    jpeg2000.check_complete(file.read())
+
+
+_CHECKS: dict[str, Callable[[BinaryIO], object]] = {"qoi": _check_qoi, "jpeg2000": _check_jpeg2000}

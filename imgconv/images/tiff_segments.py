@@ -12,14 +12,14 @@ import tifffile
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError, reason
-from imgconv.images import jpeg, tiff_fax
+from imgconv.images import jpeg, jpeg2000, tiff_fax
 from imgconv.images.damage import DECODER_ERRORS, DamageError, TruncatedError
 
 _JPEG = (7, 33007, 34892)
-_JPEG_XR = (22610, 34934)
+_JPEG_2000, _JPEG_XR = (33003, 33004, 33005, 34712), (22610, 34934)
 _BYTES = (1, 5, 8, 32773, 32946, 34925, 34926, 50000)  # of bytes in any meaning: none, LZW, deflate, PackBits, LZMA, Zstandard
 _DEFLATE = (8, 32946)
-COMPRESSIONS = (*tiff_fax.COMPRESSIONS, *_JPEG, *_JPEG_XR, *_BYTES, 33003, 33004, 33005, 34712, 34887, 34927, 34933, 50001, 50002, 52546)
+COMPRESSIONS = (*tiff_fax.COMPRESSIONS, *_JPEG, *_JPEG_2000, *_JPEG_XR, *_BYTES, 34887, 34927, 34933, 50001, 50002, 52546)
 
 _YCBCR = 6  # photometric interpretation
 _LSB_FIRST = 2  # fill order
@@ -154,6 +154,8 @@ def _check_complete(page: Any, index: int, data: bytes, segment: NDArray[Any], o
     The pixels of a complete segment do not depend on the bytes that follow it.
     """
     compression = int(page.compression)
+    if compression in _JPEG_2000:
+        jpeg2000.check_complete(data)
     if compression in _JPEG:
         if len(data) < page.databytecounts[index]:  # the file ends before
             raise TruncatedError

@@ -168,12 +168,26 @@ def test_runs_cut_short_with_their_end_put_right_are_an_error(name, host):
         read(data[: len(data) // 2] + end)
 
 
+def tiff_of_one_strip(data, pixels, compression):
+    file = io.BytesIO()
+    with TiffWriter(file) as writer:
+        writer.write(
+            iter([data]), shape=pixels.shape, dtype=pixels.dtype, photometric="rgb", compression=compression, rowsperstrip=len(pixels)
+        )
+    return file.getvalue()
+
+
 @pytest.mark.parametrize("kind", ["j2k", "jp2"])
 def test_a_jpeg2000_cut_short_and_closed_is_an_error(kind, host):
     for pixels in (LARGE, LARGE.astype(np.uint16) << 8):
         data = imagecodecs.jpeg2k_encode(pixels, codecformat=kind, reversible=True)
-        with pytest.raises(ImageError, match="damaged jpeg2000"):
-            read(data[: len(data) // 2] + END)
+        first, after_mark = data.index(b"\xff\x90"), data.index(b"\xff\x90") + 2  # of the part of the only tile
+        for other in (data[: len(data) // 2] + END, data[:after_mark], data[:first] + END, data[: len(data) // 2].ljust(len(data), b"\0")):
+            with pytest.raises(ImageError, match="damaged jpeg2000"):
+                read(other)
+        half = data[: len(data) // 2]
+        with pytest.raises(ImageError, match="damaged tiff"):
+            read(tiff_of_one_strip(half.ljust(len(data), b"\0"), pixels, 34712))
 
 
 def test_reading_changes_no_state_of_the_host_program():
@@ -244,3 +258,36 @@ def test_zeros_can_be_the_data_of_an_even_area():
     for zeros in (500, 511, 600):
         with pytest.raises(ImageError, match="damaged jpeg"):
             read(even_jpeg(zeros))
+
+
+def bmp_of_runs(*rows, size=(3, 6)):
+    greys = b"".join(bytes([v, v, v, 0]) for v in range(256))
+    stored = b"".join(rows)
+    head = struct.pack("<IiiHHIIiiII", 40, size[1], size[0], 1, 8, 1, len(stored), 0, 0, 0, 0)
+    return b"BM" + struct.pack("<IHHI", 54 + 1024 + len(stored), 0, 0, 54 + 1024) + head + greys + stored
+
+
+ROW, END_OF_ROW, END_OF_RUNS = b"\6\x20", b"\0\0", b"\0\1"
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        (ROW, END_OF_ROW, ROW, END_OF_RUNS),
+        (ROW, END_OF_ROW, ROW, END_OF_ROW, b"\5\x20", END_OF_RUNS),
+        (ROW, END_OF_ROW, b"\3\x20", END_OF_ROW, ROW, END_OF_RUNS),
+        (ROW, END_OF_ROW, b"\0\2\0\1", ROW, END_OF_RUNS),
+        (b"\7\x20", END_OF_ROW, ROW, END_OF_ROW, ROW, END_OF_RUNS),
+        (ROW, ROW, ROW, END_OF_RUNS),
+        (b"\0\x09123456789\0", b"\3\x20", END_OF_ROW, ROW, END_OF_RUNS),
+        (ROW, END_OF_ROW, ROW, END_OF_ROW, b"\0\x06123"),
+        (b"\0\2\0\x09", ROW, ROW, ROW),
+    ],
+    ids=["half", "row", "short-row", "step", "long", "no-ends", "single", "cut", "outside"],
+)
+def test_runs_of_a_bmp_that_leave_out_pixels_or_the_image_are_an_error(rows, host):
+    for ending in (END_OF_RUNS, b""):
+        assert (read(bmp_of_runs(ROW, END_OF_ROW, ROW, END_OF_ROW, ROW, ending))[1][0].pixels == 32).all()
+    with pytest.raises(ImageError, match="damaged bmp"):
+        read(bmp_of_runs(*rows))
+    assert read(bmp_of_runs(*rows), salvage=True)[0].size == (3, 6)
