@@ -9,8 +9,8 @@ import os
 import stat
 import struct
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from imgconv.platforms import IS_WINDOWS
 
@@ -21,8 +21,7 @@ PRIVATE = 0o600
 _OWNER, _GROUP, _MASK, _OTHER = 0x01, 0x04, 0x10, 0x20  # tags of the entries of an access control list
 
 
-@dataclass(frozen=True)
-class Access:
+class Access(NamedTuple):
     """The mode of a file, its owner and group if they are to be copied, and its access control lists as extended attributes.
 
     `mode` None stands for lists that cannot be read.

@@ -6,7 +6,7 @@ The parameters that select an operation are those of `imgconv.recipe.selection.S
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -203,7 +203,7 @@ def explain(
             format_of(Path(html), ["html"], "--html")
         with named(image):
             request = _request(selected.luma, max_pixels, salvage, axes)
-            request = replace(request, premultiplied=selected.premultiplied and alpha != NO_ALPHA)
+            request = request._replace(premultiplied=selected.premultiplied and alpha != NO_ALPHA)
             raster, frames, _ = open_image(image, request, bands=alpha == NO_ALPHA, masked=True)
             source = _source(image, raster)
             explanation = explained(raster, selected, _pixel(at), source=source, frames=frames, matrix=matrix)

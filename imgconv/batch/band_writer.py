@@ -6,7 +6,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from queue import Empty, Full, Queue
 from threading import Event, Thread
@@ -94,7 +93,7 @@ class BandWriter:
     def _run(self) -> None:
         try:
             with self._stream() as stream:
-                encode_bands(self._pages(), self._job.destination.format, stream, replace(self._job.encoding, pages=self._count))
+                encode_bands(self._pages(), self._job.destination.format, stream, self._job.encoding._replace(pages=self._count))
         except BaseException as error:  # raised again by the thread that computes
             self._error = error
 

@@ -226,7 +226,7 @@ class Run:
                 from imgconv.process.missing import all_valid, transparent
 
                 shown[group] = [
-                    replace(each, image=transparent(all_valid(each.image))) if each.image.channels + 1 in allowed else each for each in maps
+                    each._replace(image=transparent(all_valid(each.image))) if each.image.channels + 1 in allowed else each for each in maps
                 ]
         return shown
 

@@ -4,10 +4,9 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path, PurePath
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from imgconv.atomic import is_stdout
 from imgconv.batch import paths
@@ -25,8 +24,7 @@ LONGEST_NAME = 255  # bytes of one name on every common file system
 PNG_END = b"IEND\xaeB`\x82"
 
 
-@dataclass(frozen=True)
-class Destination:
+class Destination(NamedTuple):
     """Where a run writes: to a `folder` (None: next to each input), to one `file`, or to standard output; always in `format`.
 
     `suffix` ends derived names. `explicit` means that the user chose the format.
@@ -63,7 +61,7 @@ class Destination:
         if self.explicit:
             return self
         if self.stdout and header.format in ("pnm", "npy"):
-            return replace(self, format=header.format)
+            return self._replace(format=header.format)
         if header.measured:
             return self.as_format(header.format) if OUTPUTS.get(header.format) else self.as_tiff()
         if (header.frames > 1 and not header.animated) or header.dtype.startswith("float"):
@@ -80,7 +78,7 @@ class Destination:
 
     def as_format(self, name: str) -> "Destination":
         """Return the destination for images in another format."""
-        return replace(self, format=name, suffix=".tiff" if name == "tiff" else OUTPUTS[name].extensions[0])
+        return self._replace(format=name, suffix=".tiff" if name == "tiff" else OUTPUTS[name].extensions[0])
 
 
 def destination_for(output: str | None, format: str | None, inputs: Sequence[str], maps: int) -> Destination:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from imgconv.batch.destinations import Destination
 from imgconv.batch.outcome import Outcome
@@ -24,8 +24,7 @@ LEAST = 1 << 24  # bytes that bands take at least
 LARGE = 1 << 28  # bytes; an image that needs more is processed by bands where that is possible
 
 
-@dataclass(frozen=True, eq=False)
-class Sink:
+class Sink(NamedTuple):
     """Where one map, or all of them, are written: a name for messages, a path (None: standard output), and how to open the stream."""
 
     name: str
@@ -67,7 +66,7 @@ class Job:
 def open_source(path: AnyPath, job: Job) -> Frames:
     """Open an input with the options of the job. Raises ImageError."""
     file = path_or_bytes(path, job.reading.max_pixels)
-    opened = open_frames(file, replace(job.reading, luma=job.recipe.luma, by_rows=True, premultiplied=job.recipe.premultiplied))
+    opened = open_frames(file, job.reading._replace(luma=job.recipe.luma, by_rows=True, premultiplied=job.recipe.premultiplied))
     return opened if job.region is None else opened.cropped(job.region, job.reading.max_pixels)
 
 
@@ -90,7 +89,7 @@ def fitted_image(image: Raster, job: Job, outcome: Outcome) -> Raster:
 
         image = transparent(image)
     if image.metadata.stack and len(job.recipe.names) > 1 and job.destination.file is not None:
-        image = replace(image, metadata=replace(image.metadata, stack=None))  # more pages than it has
+        image = replace(image, metadata=image.metadata._replace(stack=None))  # more pages than it has
     return replace(image, metadata=fitted_metadata(image, job, outcome))
 
 

@@ -4,7 +4,7 @@ The factors were measured with `tests/load/memory.py` (2026-11, Pillow 13.0, ima
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,8 +16,7 @@ FLOAT, DOUBLE = 4, 8  # bytes of a float32 and a float64
 SCRATCH = 6 << 20  # bytes: the bands of rows that threads compute at a time
 
 
-@dataclass(frozen=True)
-class Factors:
+class Factors(NamedTuple):
     """Bytes that a decoder or encoder takes besides an image's own: for each pixel, and for each byte of the image.
 
     `retained` bytes for each pixel stay in memory while the maps of a decoded frame are computed.

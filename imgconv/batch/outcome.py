@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,8 +16,7 @@ from imgconv.recipe import Shape
 BLOCK = 1 << 18  # values that are converted to float64 at once
 
 
-@dataclass(frozen=True)
-class Statistics:
+class Statistics(NamedTuple):
     """Minimum, maximum, mean and standard deviation of the levels of one written map, without alpha and `missing` cells."""
 
     name: str
@@ -137,7 +136,7 @@ class Outcome:
             "seconds": round(self.seconds, 6),
             "error": self.error,
             "skipped": self.skipped,
-            "maps": [dict(vars(statistics)) for statistics in self.maps],
+            "maps": [statistics._asdict() for statistics in self.maps],
         }
 
 

@@ -1,7 +1,7 @@
 """Plan a run: determine and check what it reads and writes, before any work."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from imgconv.batch.destinations import Destination, destination_for
 from imgconv.batch.protection import OutputNames, check_outputs, fold_case, inputs_of
@@ -13,8 +13,7 @@ from imgconv.inputs import Inputs
 from imgconv.recipe import Recipe
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """The sources of a run, in order, and its destination. Output names are derived again when they are needed.
 
     `inputs` are all files that the run reads. `notes` are lines about the names of results. `names` are the outputs of files where standard
@@ -78,7 +77,7 @@ def with_distinct_names(sources: Sequence[Source], destination: Destination) -> 
     notes = [
         f"{' and '.join(map(str, group))} differ in the extension alone, which the names of their results contain" for group in groups[:1]
     ]
-    named = [replace(source, keeps_extension=True) if id(source) in ambiguous else source for source in sources]
+    named = [source._replace(keeps_extension=True) if id(source) in ambiguous else source for source in sources]
     return named, tuple(note + more for note in notes)
 
 
@@ -112,14 +111,14 @@ def _without_own_outputs(listed: Sequence[Source], destination: Destination, rec
     names = OutputNames()
     for source in listed:
         for each in destinations:
-            for named in (source, replace(source, keeps_extension=True)):
+            for named in (source, source._replace(keeps_extension=True)):
                 for path in _outputs(each, named, recipe):
                     names.add(path, source)
     return [source for source in listed if source.named or source.path is None or names.source_of(source.path) in (None, source)]
 
 
 def _earlier_destinations(destination: Destination) -> Iterator[Destination]:
-    for each in (destination, replace(destination, folder=None)) if destination.folder else (destination,):
+    for each in (destination, destination._replace(folder=None)) if destination.folder else (destination,):
         yield from each.possible()
 
 

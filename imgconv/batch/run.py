@@ -4,10 +4,10 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from imgconv.batch.job import Job
 from imgconv.batch.outcome import Outcome, recorded
@@ -117,8 +117,7 @@ def _started_pool(threads: int) -> "ThreadPoolExecutor | None":
     return None
 
 
-@dataclass(frozen=True)
-class _Done:
+class _Done(NamedTuple):
     """The outcome of an image that was processed at once."""
 
     outcome: Outcome
@@ -132,7 +131,7 @@ class _Done:
 
 def _process_stdin(source: Source, job: Job) -> Iterator[Outcome]:
     """Yield an outcome for each image on standard input. An error ends the stream, since the next image cannot be located."""
-    request = replace(job.reading, luma=job.recipe.luma, level=None, premultiplied=job.recipe.premultiplied)
+    request = job.reading._replace(luma=job.recipe.luma, level=None, premultiplied=job.recipe.premultiplied)
     images = read_stream(sys.stdin.buffer, request)
     number = 0
     while True:
@@ -160,7 +159,7 @@ def _numbered(source: Source, number: int, job: Job) -> Source:
         return source
     if job.destination.file is not None:
         raise ImageError(f"standard input holds several images, and {job.destination.file} takes one; give a folder with -o")
-    numbered = replace(source, relative=Path(f"{source.relative}-{number}"))
+    numbered = source._replace(relative=Path(f"{source.relative}-{number}"))
     for each in job.destination.possible() if job.names else ():
         for path in each.outputs(numbered, job.recipe):
             if other := job.names and job.names.source_of(path):

@@ -3,8 +3,8 @@
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 from imgconv.batch import paths
 from imgconv.batch.urls import AnyPath, Url, parse_path
@@ -18,8 +18,7 @@ STDIN = "-"
 WILDCARDS = "*?["
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """One input: its path (None for standard input), its path below the output folder, and whether it was named explicitly.
 
     `error` is why a folder cannot be listed; such a source yields only this error. With `keeps_extension` the names of results contain
@@ -48,8 +47,7 @@ class Source:
         return "standard input" if self.path is None else str(self.path)
 
 
-@dataclass(frozen=True)
-class FileNames:
+class FileNames(NamedTuple):
     """The files of a run as they are named: inputs, those in lists (`exact`), and where results go.
 
     Names in `exact` are neither patterns nor standard input. `others` are files besides images that the run reads, such as weights.

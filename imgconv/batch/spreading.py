@@ -105,7 +105,7 @@ class _Spreading:
             for sink, pages in zip(self._sinks, self._pages, strict=True):
                 store = stack.enter_context(sink.open())
                 assert isinstance(store, Store)
-                outputs.append(create(store, pages[0], replace(job.encoding, pages=len(pages))))
+                outputs.append(create(store, pages[0], job.encoding._replace(pages=len(pages))))
             for number in range(max(counts)):
                 written = [output if number < count else None for output, count in zip(outputs, counts, strict=True)]
                 tasks = [partial(write_part, self._source, part, number, written, measured) for part in self._parts]

@@ -6,7 +6,7 @@ If one image fails, nothing is written: the rows of an array have no names, so a
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -119,7 +119,7 @@ def _images(stack: Stack) -> Iterator[NamedImage]:
 
 def _open_all(source: Source, stack: Stack) -> Iterator[Frames]:
     """Open a file, or each image on standard input."""
-    request = replace(stack.reading, luma="only" if stack.network.grey else "no")
+    request = stack.reading._replace(luma="only" if stack.network.grey else "no")
     with _naming(source):
         if source.path is None:
             yield from read_stream(sys.stdin.buffer, request)

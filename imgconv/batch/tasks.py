@@ -34,7 +34,7 @@ class Sender:
         self._base = f"{Path.cwd()}".rstrip(os.sep) + os.sep
         self._destination = job.destination.folder or job.destination.file
         folder, file = _absolute(job.destination.folder), _absolute(job.destination.file)
-        self.job = replace(job, destination=replace(job.destination, folder=folder, file=file), inputs=job.inputs.absolute(), names=None)
+        self.job = replace(job, destination=job.destination._replace(folder=folder, file=file), inputs=job.inputs.absolute(), names=None)
 
     def pickled_job(self) -> bytes:
         """Return the job, with the version of imgconv that sends it."""
@@ -43,7 +43,7 @@ class Sender:
 
     def absolute(self, source: Source) -> Source:
         """Return a source with an absolute path."""
-        return replace(source, path=_absolute(source.path))
+        return source._replace(path=_absolute(source.path))
 
     def existing_outputs(self, source: Source) -> ExistingOutputs:
         """Return the outputs that exist before the first attempt, if that matters: a later attempt may find its own outputs."""

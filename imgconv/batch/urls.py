@@ -2,8 +2,8 @@
 
 import posixpath
 import re
-from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from imgconv.errors import UsageError
@@ -15,8 +15,7 @@ WEB = ("http", "https")  # read-only, and without folders that can be listed
 OBJECT_STORES = ("s3", "gs", "az", "abfs", "oss", "oci", "memory")  # these write an object completely or not at all
 
 
-@dataclass(frozen=True, slots=True)
-class Url:
+class Url(NamedTuple):
     """The URL of a remote file or folder, with the attributes of a Path that output names need.
 
     >>> photo = Url("s3", "bucket/photos/a.jpg")

@@ -221,7 +221,7 @@ def _images(opened: Iterable[Raster], recipe: Recipe, job: Job, outcome: Outcome
 
 
 def _write_frames(frames: Iterable[Raster], header: Header, maps: int, job: Job, sink: Sink, outcome: Outcome) -> None:
-    encoding = replace(job.encoding, pages=header.frames * maps, animated=header.animated, loop=header.loop)
+    encoding = job.encoding._replace(pages=header.frames * maps, animated=header.animated, loop=header.loop)
     _save(sink, outcome, lambda stream: encode(frames, job.destination.format, stream, encoding))
 
 
@@ -246,8 +246,8 @@ def _writer_of_floats(frames: Sequence[Sequence[Map]], job: Job, outcome: Outcom
     format = job.destination.format
     if format == "zarr":
         joined = [_joined(maps, job, outcome) for maps in frames]
-        return lambda store: encode_bands(joined, format, store, replace(job.encoding, pages=len(joined)))
-    encoding = replace(job.encoding, quality=None)
+        return lambda store: encode_bands(joined, format, store, job.encoding._replace(pages=len(joined)))
+    encoding = job.encoding._replace(quality=None)
     pages = [fitted_image(page, job, outcome) for maps in frames for each in maps for page in _pages(each, format)]
     return lambda stream: encode(pages, format, stream, encoding)
 

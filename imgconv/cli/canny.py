@@ -1,9 +1,21 @@
 """The command `imgconv canny`."""
 
-from dataclasses import dataclass
 from typing import Annotated
 
-from imgconv.cli.options import WHAT, Alpha, HowOptions, Inputs, Invert, Mask, MessageOptions, Nodata, Overlay, WhereOptions, option
+from imgconv.cli.options import (
+    WHAT,
+    Alpha,
+    HowOptions,
+    Inputs,
+    Invert,
+    Mask,
+    MessageOptions,
+    Nodata,
+    Options,
+    Overlay,
+    WhereOptions,
+    option,
+)
 from imgconv.modes import AlphaRule
 
 EXAMPLES = """
@@ -12,8 +24,7 @@ imgconv canny photos/ --low 80% --high 95% --overlay -o edges/
 """
 
 
-@dataclass(frozen=True)
-class CannyOptions:
+class CannyOptions(Options):
     """What `canny` computes."""
 
     sigma: Annotated[

@@ -39,7 +39,7 @@ def execute(inputs: Sequence[str], recipe: Recipe, where: WhereOptions, how: How
     """Run `recipe` over `inputs`. Raises typer.Exit(1) when an input failed."""
     fallback.announce = (lambda text: None) if messages.quiet else write_message
     _check_options(inputs, where, messages)
-    request = replace(reading(how), level=how.level)
+    request = reading(how)._replace(level=how.level)
     page = None if messages.report is None else parse_path(messages.report)
     plan = plan_run(_file_names(inputs, where), recipe, quality=where.quality, shard=shard(where.shard), page=page)
     for note in () if messages.quiet else plan.notes:

@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from imgconv.cli.option_values import check_output, reading
-from imgconv.cli.options import MESSAGES, WHAT, Input, ReadingOptions, option
+from imgconv.cli.options import MESSAGES, WHAT, Input, Options, ReadingOptions, option
 from imgconv.cli.selection import Selection
 from imgconv.errors import UsageError
 
@@ -21,8 +20,7 @@ imgconv explain photo.jpg --html page.html
 """
 
 
-@dataclass(frozen=True)
-class ExplainOptions:
+class ExplainOptions(Options):
     """Which pixel is explained, and in which forms."""
 
     at: Annotated[
@@ -67,7 +65,7 @@ def command(source: Input, what: Selection, show: ExplainOptions, how: ReadingOp
         raise UsageError(f"{'--quiz' if show.quiz else '--crop'} is for the page; add --html FILE.html")
     inputs = _checked(show.animate, source, "--animate", FORMATS)
     page_inputs = _checked(show.html, source, "--html", ["html"])
-    image, frames = first_frame(source, replace(reading(how, recipe.luma), premultiplied=recipe.premultiplied))
+    image, frames = first_frame(source, reading(how, recipe.luma)._replace(premultiplied=recipe.premultiplied))
     if show.html is not None and page_inputs is not None:
         from imgconv.inspection.page import Typed, explanation_page
 

@@ -1,14 +1,13 @@
 """The command `imgconv learn`: kernels fitted to pairs of images, as tables, JSON, an array or entries of the kernels file."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from imgconv.cli.option_values import check_output, reading
-from imgconv.cli.options import MESSAGES, WHAT, WHERE, Mask, Nodata, ReadingOptions, mode_option, option
+from imgconv.cli.options import MESSAGES, WHAT, WHERE, Mask, Nodata, Options, ReadingOptions, mode_option, option
 from imgconv.errors import UsageError
 from imgconv.modes import Channels
 
@@ -23,8 +22,7 @@ imgconv learn before.png after.png --size 5 --name mine --descend
 """
 
 
-@dataclass(frozen=True)
-class LearnOptions:
+class LearnOptions(Options):
     """What is fitted, and where it goes."""
 
     size: Annotated[str, option(WHAT, "--size", metavar="N|HxW", help="Size of the kernel.")] = "3"

@@ -35,7 +35,8 @@ def settings(what: Any) -> dict[str, Any]:
     """The options of a command as the values that they stand for; which cells are missing is one of them, `missing_data`."""
     from imgconv.recipe import values
 
-    options = {name: value.value if isinstance(value, Enum) else value for name, value in vars(what).items()}
+    values_of = ((name, getattr(what, name)) for name in what.hints())
+    options = {name: value.value if isinstance(value, Enum) else value for name, value in values_of}
     for name, reader in (
         ("size", values.image_size),
         ("stride", values.image_size),

@@ -4,7 +4,6 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -97,7 +96,7 @@ def page_of_run(name: str, plan: "Plan", job: "Job", how: HowOptions, *, quiet: 
     sources = {str(source) for source in plan.sources if source.path is not None}
     expected, workers = len(plan.sources) * len(job.recipe.names), how.jobs or default_threads()
     recipe = [("Recipe", job.encoding.description or "")]
-    with _report(f"imgconv {job.recipe.command}", recipe, replace(job.reading, level=None), expected, workers) as report:
+    with _report(f"imgconv {job.recipe.command}", recipe, job.reading._replace(level=None), expected, workers) as report:
         yield lambda outcome: report.add(_entry(outcome, sources))
         _write(report, file, job.inputs, quiet=quiet)
 

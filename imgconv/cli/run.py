@@ -1,6 +1,5 @@
 """The command `imgconv run`."""
 
-from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +15,7 @@ from imgconv.cli.options import (
     MinValid,
     Missing,
     Nodata,
+    Options,
     WhereOptions,
     mode_option,
     option,
@@ -32,8 +32,7 @@ imgconv run photos/ --recipe net.toml --sheet
 """
 
 
-@dataclass(frozen=True)
-class RunOptions:
+class RunOptions(Options):
     """What `run` computes."""
 
     step: Annotated[
@@ -109,7 +108,7 @@ def _with_format(where: WhereOptions, recipe: "Recipe", inputs: list[str]) -> Wh
     if where.format is not None:
         return where
     if recipe.step.gives_vectors and not PurePath(where.output or "").suffix:
-        return replace(where, format="npy")
+        return WhereOptions(**vars(where) | {"format": "npy"})
     if recipe.step.keeps_several and (where.output == "-" or (where.output is None and inputs == ["-"])):
         raise UsageError("maps of several steps need a format on standard output; add --format png, tiff or npz")
     return where

@@ -1,7 +1,6 @@
 """The options that select an operation in the commands which inspect images, and the Recipe that follows from them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from imgconv.cli.completion import complete_recipe, complete_step
@@ -12,7 +11,6 @@ if TYPE_CHECKING:
     from imgconv.recipe import Recipe
 
 
-@dataclass(frozen=True)
 class Selection(FilterOptions):
     """A filter (`-k`), a pool, canny, or the steps of a network; without any of their options, the filter of `edge`."""
 

@@ -1,7 +1,7 @@
 """Correlation of padded rows with one kernel, by the algorithm that suits the kernel."""
 
-from dataclasses import dataclass, replace
-from typing import Any, Protocol, assert_never
+from dataclasses import replace
+from typing import Any, NamedTuple, Protocol, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,8 +40,7 @@ class Correlator(Protocol):
         return fitting
 
 
-@dataclass(frozen=True, eq=False)
-class Choice:
+class Choice(NamedTuple):
     """The algorithm for one kernel, and its factors where it is a sum of few outer products."""
 
     algorithm: Algorithm
@@ -212,8 +211,7 @@ class _Fourier(Correlator):
             self._end.fill(sums, target[first : first + len(sums)], parameters, left + begin)
 
 
-@dataclass(frozen=True)
-class _Phases:
+class _Phases(NamedTuple):
     """Rows rearranged so that cells which successive outputs read are neighbours, and a stride costs no more than it saves.
 
     A row of values `step` apart becomes `step // unit` rows, one after the other, of `unit` neighbours each.

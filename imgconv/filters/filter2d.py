@@ -1,7 +1,6 @@
 """Filtering of images (H, W, C), band by band from padded rows to pixels."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -44,8 +43,7 @@ Strip = tuple[PaddedRows, int]  # rows, and the first element of a target row th
 AlphaChannel = Literal["none", "keep", "filter"]
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     """How sums become pixels: by a range; not rounded for float maps of whole-number images; after filtering linear light.
 
     `transfer` is how levels become light; None is sRGB.

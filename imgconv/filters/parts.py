@@ -1,7 +1,8 @@
 """Parts of an image that is too large for memory: some output rows, and the input rows under their windows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,8 +12,7 @@ from imgconv.window import Window
 from imgconv.windows.borders import CONSTANT, Border
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """Output rows `first` to `last` of an image of `height` rows, of which those from `begin` on are in memory.
 
     Rows below 0, or beyond the height, are those that a circular border repeats.

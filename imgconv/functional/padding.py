@@ -114,5 +114,5 @@ def _check_repeated(shape: tuple[int, ...], padded_axes: int, padded_shape: tupl
 def _index(size: int, before: int, after: int, mode: str) -> Array:
     """Return the input cell of each padded cell; circular mode wraps the cells that cropping leaves."""
     if mode == "circular":
-        return Border.of(mode).index(_cropped(size, (before, after)), max(before, 0), max(after, 0)) + max(-before, 0)
-    return Border.of(mode).index(size, before, after)
+        return Border.of(mode).source_cells(_cropped(size, (before, after)), max(before, 0), max(after, 0)) + max(-before, 0)
+    return Border.of(mode).source_cells(size, before, after)

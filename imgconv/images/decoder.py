@@ -1,8 +1,7 @@
 """The request with which a file is read, its limits, and the decoder of an opened file."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from imgconv.errors import ImageError
 from imgconv.images.raster import Header, Raster
@@ -15,8 +14,7 @@ MOST_STREAMED = 1 << 34  # pixels of an image that is read by rows
 Luma = Literal["no", "only", "also"]
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """How an image file is read.
 
     `luma` selects the Y channel that a JPEG stores, which other formats lack: `only` gives it as one grey channel (the header still
@@ -68,8 +66,7 @@ DEFAULT_REQUEST = Request()
 ANY_SIZE = Request(max_pixels=None)
 
 
-@dataclass(frozen=True)
-class Decoder:
+class Decoder(NamedTuple):
     """An opened file: its header, and a function that decodes its frames in order, each one when the iterator reaches it.
 
     `rows` opens the rows of each frame, where they can be read without decoding all of it.

@@ -4,9 +4,8 @@ imagecodecs decodes JPEG, JPEG 2000 and AVIF, pillow-heif HEIC.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from io import BytesIO
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,8 +103,7 @@ def _heif(file: BinaryIO, request: Request) -> Decoder | None:
 _DECODERS: dict[str, Callable[[BinaryIO, Request], Decoder | None]] = {"avif": _avif, "heif": _heif, "jpeg": _jpeg, "jpeg2000": _jpeg2000}
 
 
-@dataclass(frozen=True)
-class _Form:
+class _Form(NamedTuple):
     """What is decoded: dtype, channels, and whether the last one is alpha."""
 
     dtype: str

@@ -6,7 +6,7 @@ changes types. Only what a directory lists is written, so that no byte of a thum
 
 import struct
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -70,8 +70,7 @@ class Value(NamedTuple):
 Directory = dict[int, Value]
 
 
-@dataclass(frozen=True)
-class Exif:
+class Exif(NamedTuple):
     """The directories `image` (IFD0), `exif`, `gps` and `interop`, in byte order `order` (`<` or `>`).
 
     `note_offset` is the offset of the maker note in the file that it is from, for offsets in it count from there. `dropped` names what is
@@ -108,13 +107,13 @@ class Exif:
 
     def with_values(self, directory: str, values: Mapping[int, Value]) -> "Exif":
         """Return a copy in which `directory` has these values too."""
-        return replace(self, directories={**self.directories, directory: {**self.directories.get(directory, {}), **values}})
+        return self._replace(directories={**self.directories, directory: {**self.directories.get(directory, {}), **values}})
 
     def without(self, directory: str, tags: Iterable[int]) -> "Exif":
         """Return a copy whose `directory` has none of `tags`."""
         removed = set(tags)
         remaining = {tag: value for tag, value in self.directories.get(directory, {}).items() if tag not in removed}
-        return replace(self, directories={**self.directories, directory: remaining})
+        return self._replace(directories={**self.directories, directory: remaining})
 
 
 def read(data: bytes) -> Exif | None:
@@ -234,7 +233,7 @@ def _without_previews(exif: Exif) -> Exif:
             else:
                 del directories[name][tag]
                 dropped.append("thumbnail")
-    return replace(exif, directories=directories, dropped=tuple(dict.fromkeys(dropped)))
+    return exif._replace(directories=directories, dropped=tuple(dict.fromkeys(dropped)))
 
 
 def upright(exif: Exif, orientation: int) -> Exif:
@@ -274,12 +273,12 @@ def moved(exif: Exif) -> Exif:
     """Return EXIF of an image whose pixels are not where they were: positions in pixels no longer hold."""
     if not any(tag in exif.directories.get("exif", {}) for tag in _POSITIONS):
         return exif
-    return replace(exif.without("exif", _POSITIONS), dropped=(*exif.dropped, "subject area"))
+    return exif.without("exif", _POSITIONS)._replace(dropped=(*exif.dropped, "subject area"))
 
 
 def without_location(exif: Exif) -> Exif:
     """Return EXIF without a position: no GPS directory, and no maker note, in which cameras store places in ways of their own."""
-    exif = replace(exif, directories={**exif.directories, "gps": {}}, note_offset=None)
+    exif = exif._replace(directories={**exif.directories, "gps": {}}, note_offset=None)
     return exif.without("exif", (MAKER_NOTE,))
 
 
@@ -316,7 +315,7 @@ def encode(exif: Exif, limit: int | None = None) -> tuple[bytes, tuple[str, ...]
             moved_note = ["place of the maker note, to which offsets in it refer"] if block.note_moved else []
             return head + bytes(block.data), (*dropped, *moved_note)
         if exif.note_offset is not None and exif.note_offset >= 0:
-            exif = replace(exif, note_offset=-1)  # anywhere: a gap before the maker note may be what does not fit
+            exif = exif._replace(note_offset=-1)  # anywhere: a gap before the maker note may be what does not fit
             continue
         exif, names = _without_largest(exif, len(head) + len(block.data) - limit)
         dropped += names
@@ -412,7 +411,7 @@ def swapped(exif: Exif) -> Exif:
         name: {tag: Value(kind, _swapped(kind, data)) for tag, (kind, data) in directory.items()}
         for name, directory in exif.directories.items()
     }
-    return replace(exif, order=order, directories=directories)
+    return exif._replace(order=order, directories=directories)
 
 
 def _swapped(kind: int, data: bytes) -> bytes:

@@ -1,8 +1,7 @@
 """The image formats: how each is recognised, which module reads and writes it, and what it can hold."""
 
-from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from imgconv.errors import UsageError
 
@@ -17,8 +16,7 @@ _NIFTI = (b"\x5c\1\0\0", b"\0\0\1\x5c", b"\x1c\2\0\0", b"\0\0\2\x1c")  # the siz
 _ANY = (1, 2, 3, 4)  # grey, grey and alpha, RGB, RGB and alpha
 
 
-@dataclass(frozen=True)
-class Format:
+class Format(NamedTuple):
     """One image format; `metadata` are the fields of `Metadata` that its files hold.
 
     `reader` and `writer` are modules of this package, None where the format is not read or not written here; `plugin` is Pillow's class

@@ -7,7 +7,7 @@ giflib is not used either: it takes codes that are not defined.
 
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from io import BytesIO
 from itertools import chain
 from typing import Any, BinaryIO
@@ -82,8 +82,8 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     alpha = not always_opaque(places, size)
     header = Header("gif", size, (1 if grey else 3) + alpha, "uint8", alpha, len(frames), animated)
     if animated:
-        header = replace(header, loop=contents.loop)
-    header = replace(header, description=metadata.description_in(contents.info))
+        header = header._replace(loop=contents.loop)
+    header = header._replace(description=metadata.description_in(contents.info))
     return Decoder(header, lambda: _frames(file, contents, header, request.salvage))
 
 

@@ -4,10 +4,9 @@ libjpeg fills missing rows with grey, and an end mark after the part that is the
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from io import BytesIO
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +35,7 @@ _MOST_UNUSED = 64  # bytes after the last pixel; some cameras write a few
 _OTHER_STRIP = bytes((37 * i + 240) % 251 for i in range(512))
 
 
-@dataclass(frozen=True)
-class Scan:
+class Scan(NamedTuple):
     """One scan: its components, its coefficients, the bit with which they end (0: all bits are there), and where its data are."""
 
     components: tuple[int, ...]
@@ -47,8 +45,7 @@ class Scan:
     end: int
 
 
-@dataclass(frozen=True)
-class Structure:
+class Structure(NamedTuple):
     """The parts of a JPEG: the marker of its frame, bits of a sample, components, scans, where the image ends, and its Huffman tables."""
 
     frame: int

@@ -1,7 +1,7 @@
 """JPEG XL: read the header from its bits, decode and encode with libjxl (imagecodecs); EXIF and XMP are in boxes of their own."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -206,7 +206,7 @@ def _metadata(file: BinaryIO, layout: Layout) -> Metadata:
             info[key] = (_unpacked(data) if packed else data)[skipped:]
     size = layout.size[::-1] if layout.orientation > 4 else layout.size
     described = metadata.from_info(info, layout.orientation, size)
-    return replace(described, dropped=(*described.dropped, *dropped))
+    return described._replace(dropped=(*described.dropped, *dropped))
 
 
 def _unpacked(data: bytes) -> bytes:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -103,7 +102,7 @@ def of_image(image: Any, file: BinaryIO, name: str, orientation: int) -> Metadat
             return of_tiff(file, exif_of.directory_offset(file, image.tell()), size)
         metadata = from_info(info, orientation, size)
         if name == "jpeg":
-            return replace(metadata, dropped=(*metadata.dropped, *_of_segments(image, file)))
+            return metadata._replace(dropped=(*metadata.dropped, *_of_segments(image, file)))
         return _with_png_chunks(metadata, info, file) if name == "png" else metadata
     finally:
         file.seek(position)
@@ -136,7 +135,7 @@ def _with_gdal(parts: Metadata, exif: exif_of.Exif, channels: int) -> Metadata:
     declared = geotiff.read(exif.directories["image"], exif.order, channels)
     turned = declared.ground is not None and exif.orientation != 1
     dropped = (*parts.dropped, "georeference of a turned image") if turned else parts.dropped
-    return replace(parts, nodata=declared.nodata, ground=None if turned else declared.ground, bands=declared.bands, dropped=dropped)
+    return parts._replace(nodata=declared.nodata, ground=None if turned else declared.ground, bands=declared.bands, dropped=dropped)
 
 
 def orientation_of(info: Mapping[Any, Any]) -> int:
@@ -173,15 +172,14 @@ def resampled(metadata: Metadata, sampling: Sampling, size: tuple[int, int]) -> 
     if metadata.bands and sampling.gain != 1:
         bands = metadata.bands.with_gain(sampling.gain)
         lost = ["scale and offset of bands"] if bands != metadata.bands and sampling.gain is None else []
-        metadata = replace(metadata, bands=bands, dropped=(*metadata.dropped, *lost))
+        metadata = metadata._replace(bands=bands, dropped=(*metadata.dropped, *lost))
     if sampling != Sampling(size):
         moving = {name: part.moved(sampling) for name in _MOVING if (part := getattr(metadata, name)) is not None}
-        metadata = replace(metadata, **moving) if moving else metadata
+        metadata = metadata._replace(**moving) if moving else metadata
     if (sampling.size, sampling.stride) == (size, Sampling(size).stride):
         return metadata
     down, across = sampling.stride
-    result = replace(
-        metadata,
+    result = metadata._replace(
         dpi=_divided(metadata.dpi, across, down),
         aspect=_reduced(_divided(metadata.aspect, across, down)),
         exif=exif_of.resized(exif_of.moved(metadata.exif), sampling.size, sampling.stride) if metadata.exif else None,
@@ -191,7 +189,7 @@ def resampled(metadata: Metadata, sampling: Sampling, size: tuple[int, int]) -> 
     from imgconv.images import xmp
 
     packet, dropped = xmp.resampled(metadata.xmp, sampling.size, sampling.stride, moved=True)
-    return replace(result, xmp=packet, dropped=(*result.dropped, *dropped))
+    return result._replace(xmp=packet, dropped=(*result.dropped, *dropped))
 
 
 def fitted(metadata: Metadata, name: str, channels: int, *, strip: bool = False, location: bool = True) -> Metadata:
@@ -203,28 +201,28 @@ def fitted(metadata: Metadata, name: str, channels: int, *, strip: bool = False,
         return Metadata(rgb_bands=metadata.rgb_bands)
     dropped = list(metadata.dropped)
     if metadata.bands:
-        metadata = replace(metadata, bands=metadata.bands.fitted(channels))
+        metadata = metadata._replace(bands=metadata.bands.fitted(channels))
     if metadata.stack and metadata.stack.channels != channels:
         dropped.append(_NAMES["stack"])
-        metadata = replace(metadata, stack=None)
+        metadata = metadata._replace(stack=None)
     if not location:
         metadata = _without_location(metadata, dropped)
     if metadata.aspect and metadata.aspect[0] == metadata.aspect[1]:
-        metadata = replace(metadata, aspect=None)  # square pixels of unknown size are what a file without the entry has
+        metadata = metadata._replace(aspect=None)  # square pixels of unknown size are what a file without the entry has
     for part in _NAMES:
         if getattr(metadata, part) not in (None, ()) and part not in FORMATS[name].metadata:
             dropped.append(f"{_NAMES[part]} (no place in {name})")
             missing: Any = () if part in ("colour", "texts") else None
-            metadata = replace(metadata, **{part: missing})
+            metadata = metadata._replace(**{part: missing})
     if metadata.icc_profile and not profile_fits(metadata.icc_profile, channels):
         dropped.append(f"ICC profile ({metadata.icc_profile[16:20].decode('latin-1').strip()})")
-        metadata = replace(metadata, icc_profile=None)
+        metadata = metadata._replace(icc_profile=None)
     if metadata.exif:
         dropped += [*metadata.exif.dropped, *exif_of.encode(metadata.exif, exif_limit(name))[1]]
     if metadata.xmp and name == "jpeg" and len(metadata.xmp) > _LONGEST_XMP:
         dropped.append("XMP (no room)")
-        metadata = replace(metadata, xmp=None)
-    return replace(metadata, dropped=tuple(dict.fromkeys(dropped)))
+        metadata = metadata._replace(xmp=None)
+    return metadata._replace(dropped=tuple(dict.fromkeys(dropped)))
 
 
 def exif_limit(name: str) -> int | None:
@@ -296,8 +294,7 @@ def _upright(parts: Metadata, exif: exif_of.Exif | None, orientation: int, size:
     if icc and (len(icc) < 128 or icc[16:20] not in _SPACES):
         dropped.append(f"ICC profile ({icc[16:20].decode('latin-1').strip()})")
         icc = None
-    return replace(
-        parts,
+    return parts._replace(
         icc_profile=icc,
         dpi=dpi[::-1] if dpi and orientation > 4 else dpi,
         aspect=aspect[::-1] if aspect and orientation > 4 else aspect,
@@ -360,7 +357,7 @@ def _with_png_chunks(metadata: Metadata, info: Mapping[Any, Any], file: BinaryIO
                 colour.append((name, file.read(length)))
             elif name == b"caBX":
                 dropped.append("C2PA manifest")
-    return replace(metadata, colour=tuple(colour), texts=result_texts, dropped=tuple(dropped))
+    return metadata._replace(colour=tuple(colour), texts=result_texts, dropped=tuple(dropped))
 
 
 def _without_location(metadata: Metadata, dropped: list[str]) -> Metadata:
@@ -379,7 +376,7 @@ def _without_location(metadata: Metadata, dropped: list[str]) -> Metadata:
             dropped.append("damaged XMP")
     if metadata.ground:
         dropped.append("georeference")
-    return replace(metadata, exif=exif, xmp=packet, iptc=_cleaned(data, location=False), ground=None)
+    return metadata._replace(exif=exif, xmp=packet, iptc=_cleaned(data, location=False), ground=None)
 
 
 def _divided(density: tuple[float, float] | None, across: "int | Fraction", down: "int | Fraction") -> tuple[float, float] | None:

@@ -3,8 +3,7 @@
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from imgconv.images.damage import DamageError, TruncatedError, read_exactly
 from imgconv.images.deflate import fast_zlib
@@ -39,8 +38,7 @@ def chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
         file.seek(start + length + 4)
 
 
-@dataclass(frozen=True)
-class Head:
+class Head(NamedTuple):
     """The header of a PNG: size (H, W) as stored, bits per sample, colour type (2 is RGB, 4 grey and alpha, ...), and its interlacing.
 
     `animated` means that a chunk before the pixels declares an animation, of `frames`.
@@ -73,7 +71,7 @@ def read_head(file: BinaryIO) -> Head:
             width, height, depth, colour_type, _, _, interlaced = struct.unpack(">IIBBBBB", read_exactly(file, 13))
             head = Head((height, width), depth, colour_type, bool(interlaced))
         elif name == b"acTL":
-            head = replace(head, animated=True, frames=int.from_bytes(file.read(min(length, 4)), "big") or 1)
+            head = head._replace(animated=True, frames=int.from_bytes(file.read(min(length, 4)), "big") or 1)
         elif name in (b"IDAT", b"IEND"):
             break
     if head is None:

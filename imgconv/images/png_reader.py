@@ -6,7 +6,7 @@ Pillow decodes the pixels of each frame. It refuses long texts, has no mode for 
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any, BinaryIO
 
@@ -73,7 +73,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
         except (DamageError, struct.error) as error:
             warning = f"its animation is damaged ({error}); only its still image is used"
     with image_errors("damaged png"):
-        header = replace(_header(image, head, animation), warning=warning)
+        header = _header(image, head, animation)._replace(warning=warning)
     if animation:
         return Decoder(header, lambda: _animated(file, still, image, head, animation, header, request))
     by_rows = request.by_rows and not (head.interlaced or request.salvage) and metadata.orientation_of(image.info) == 1
@@ -124,7 +124,7 @@ def _animated(
         try:
             with image_errors(f"damaged png, frame {number}"):
                 source = still if frame.is_still else _still_of(file, frame)
-                pixels, alpha = _pixels(source, replace(head, size=(frame.place.height, frame.place.width)), request.salvage)
+                pixels, alpha = _pixels(source, head._replace(size=(frame.place.height, frame.place.width)), request.salvage)
                 shown = canvas.show(pixels if alpha else _with_opaque(pixels), frame.place)
         except ImageError:
             if request.salvage and number > 1:
@@ -235,7 +235,7 @@ def _check_frames(file: BinaryIO, frames: list[_Frame], count: int, head: png_ch
     if len(frames) != count or not count:
         raise DamageError(f"{count} frames are declared, but {len(frames)} are present")
     for number, frame in enumerate(frames, 1):
-        needed = replace(head, size=(frame.place.height, frame.place.width)).length
+        needed = head._replace(size=(frame.place.height, frame.place.width)).length
         try:
             if not frame.is_still:
                 png_chunks.check_length(_data_of(file, frame), needed)

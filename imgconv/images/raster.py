@@ -1,7 +1,7 @@
 """A decoded image: pixels, alpha and metadata; the description of a file before it is decoded, and how one is written."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,7 @@ def is_pixel_dtype(dtype: np.dtype[Any]) -> bool:
     return dtype.str[1:] in ("u1", "u2", "f4", "f8")
 
 
-@dataclass(frozen=True)
-class Metadata:
+class Metadata(NamedTuple):
     """Metadata of an upright image, right for its size.
 
     `icc_profile`, `xmp` and `iptc` are the bytes of the file. `dpi` are dots per inch (x, y); `aspect` are dots per unit (x, y) where the
@@ -114,8 +113,7 @@ class Raster:
         return int(self.pixels.shape[2])
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(NamedTuple):
     """The description of an image file, available before its pixels are decoded.
 
     `size` is (H, W) after orientation, `channels` counts alpha, `dtype` is that of the decoded pixels. `loop` is the number of times an
@@ -143,8 +141,7 @@ class Header:
     premultiplied: bool = False
 
 
-@dataclass(frozen=True)
-class Encoding:
+class Encoding(NamedTuple):
     """How images are written.
 
     `quality`, 0 to 100, is for jpeg (default 92), avif (90), webp, jpeg2000 and jpegxl (default lossless). `description` is written where

@@ -5,7 +5,6 @@ A pipe carries one image of any format, or many PNM, PAM, PNG or npy images, eac
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from io import BufferedReader, BytesIO, FileIO
@@ -206,8 +205,8 @@ def _decoder(file: BinaryIO, request: Request) -> Decoder:
     name = _format_of(head)
     if request.level and name != "tiff":
         raise ImageError(f"{name} images have no reduced copies; leave out --level")
-    decoder = _decoder_for(name, file, request if name in _BY_ROWS else replace(request, by_rows=False))
-    replace(request, by_rows=request.by_rows and decoder.rows is not None).check_frames(decoder.header)
+    decoder = _decoder_for(name, file, request if name in _BY_ROWS else request._replace(by_rows=False))
+    request._replace(by_rows=request.by_rows and decoder.rows is not None).check_frames(decoder.header)
     return decoder
 
 

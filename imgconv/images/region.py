@@ -42,7 +42,7 @@ class Region:
 def decoder_of(whole: Decoder, region: Region) -> Decoder:
     """Return the decoder of a region. Raises ImageError for one that is not inside the image."""
     region.check(whole.header.size)
-    header = replace(whole.header, size=(region.height, region.width))
+    header = whole.header._replace(size=(region.height, region.width))
 
     def opened() -> Sequence[RowReader] | None:
         readers = whole.rows() if whole.rows is not None else None
@@ -68,7 +68,7 @@ class _Rows(RowReader):
 
     def __init__(self, rows: RowReader, region: Region):
         region.check(rows.header.size)
-        self.header = replace(rows.header, size=(region.height, region.width))
+        self.header = rows.header._replace(size=(region.height, region.width))
         self.metadata = region.metadata(rows.metadata, rows.header.size)
         self.step, self.forward = rows.step, rows.forward
         self._rows, self._region = rows, region

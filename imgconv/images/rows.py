@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +34,7 @@ class RowReader(ABC):
         target[...] = self.read(first, first + len(target))
 
 
-@dataclass(frozen=True)
-class StoredRows:
+class StoredRows(NamedTuple):
     """Rows of a TIFF page as the file has them: strips or tiles, and the bytes of their averages over 2x2 pixels for a reduced copy."""
 
     segments: list[Any]

@@ -1,14 +1,12 @@
 """The positions of the pixels of a result in its original, from which formats correct the coordinates that they declare."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
 
-@dataclass(frozen=True)
-class Sampling:
+class Sampling(NamedTuple):
     """Where the pixels of a result are in its original: `stride` (down, across) original pixels apart, the first one at `origin`.
 
     `size` is (H, W) of the result; coordinates are those of the centres of pixels. `gain` is the result for a constant image of level 1 if

@@ -68,7 +68,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
 
             return pillow.decoder(file, "tiff", request)
         _check(images[0], request)
-        header = replace(_header(images), premultiplied=_stays_premultiplied(images[0], request))
+        header = _header(images)._replace(premultiplied=_stays_premultiplied(images[0], request))
         return Decoder(header, lambda: _frames(images, request), lambda: _rows(images, request))
 
 
@@ -235,7 +235,7 @@ def _frames(images: list[_Image], request: Request) -> Iterator[Raster]:
             _check_depth(number, image.page, images[0].page)
             raster = _raster(image, request)
         stack = stacks.stack_of(images[0].page, len(images), raster.channels)
-        yield replace(raster, metadata=replace(raster.metadata, stack=stack)) if stack else raster
+        yield replace(raster, metadata=raster.metadata._replace(stack=stack)) if stack else raster
 
 
 def _check_depth(number: int, page: Any, first: Any) -> None:
@@ -264,11 +264,11 @@ def _rows(images: list[_Image], request: Request) -> Sequence[RowReader] | None:
             return None
         with image_errors("damaged tiff" + (f", page {number}" if len(images) > 1 else "")):
             _check(image, request)
-            header = replace(_header([image]), premultiplied=_stays_premultiplied(image, request))
+            header = _header([image])._replace(premultiplied=_stays_premultiplied(image, request))
             _check_depth(number, page, images[0].page)
             metadata = _metadata(image, header.size, header.channels, alpha=header.alpha)
             stack = stacks.stack_of(images[0].page, len(images), header.channels)
-            metadata = replace(metadata, stack=stack) if stack else metadata
+            metadata = metadata._replace(stack=stack) if stack else metadata
             readers.append(TiffRows(page, mask, _orientation(page), header, metadata, salvage=request.salvage))
     return readers
 
@@ -285,7 +285,7 @@ def _metadata(image: _Image, size: tuple[int, int], channels: int, *, alpha: boo
         sampling = Sampling(size, (down, across), (float(down - 1) / 2, float(across - 1) / 2))
         metadata = resampled(metadata, sampling, whole_size)
     has_others = int(page.photometric) == tiff_colors.RGB and channels - alpha > 3
-    return replace(metadata, rgb_bands=channels) if has_others else metadata
+    return metadata._replace(rgb_bands=channels) if has_others else metadata
 
 
 def _step(cells: int, copies: int) -> Fraction:

@@ -3,7 +3,7 @@
 import base64
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from math import prod
 from typing import Any
@@ -88,7 +88,7 @@ class ZarrRows(RowReader):
     """The rows of a page: the chunks that hold them are decoded on the threads of zarr; chunks that are missing hold the fill value."""
 
     def __init__(self, store: Store, image: _Image, index: tuple[int, ...], *, salvage: bool):
-        self.header, self.metadata = replace(image.header(), frames=1), image.metadata
+        self.header, self.metadata = image.header()._replace(frames=1), image.metadata
         self.step = int(image.array.chunks[image.y])
         self._store, self._image, self._index, self._salvage = store, image, index, salvage
 
@@ -233,7 +233,7 @@ def _of_axes(array: Any, image: Multiscale, axes: tuple[Axis, ...], metadata: Me
 
 
 def _with_grid(metadata: Metadata, grid: Grid) -> Metadata:
-    return replace(metadata, grid=grid, dpi=grid.dpi)
+    return metadata._replace(grid=grid, dpi=grid.dpi)
 
 
 def _nodata(value: Any) -> float | None:

@@ -3,9 +3,8 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from imgconv.errors import ImageError, ImgconvError, optional_library, reason
 from imgconv.images.damage import image_errors
@@ -14,8 +13,7 @@ SUFFIX = ".zarr"
 METADATA = ("zarr.json", ".zgroup", ".zarray", ".zattrs")  # files of an array or a group
 
 
-@dataclass(frozen=True)
-class Store:
+class Store(NamedTuple):
     """A Zarr array or group: its folder, or its address in a storage of fsspec."""
 
     place: Path | str

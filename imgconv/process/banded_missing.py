@@ -88,10 +88,10 @@ class _Cut(BandedMaps):
 
     def _declaring(self, result: Map) -> Map:
         """A result of the plain map, with the value of missing cells."""
-        image = replace(result.image, metadata=replace(result.image.metadata, nodata=self._declared))
+        image = replace(result.image, metadata=result.image.metadata._replace(nodata=self._declared))
         if self.missing:
-            image = replace(image, metadata=replace(image.metadata, nodata=declared_of(image)))
-        return replace(result, image=image)
+            image = replace(image, metadata=image.metadata._replace(nodata=declared_of(image)))
+        return result._replace(image=image)
 
     def _located(self, input_rows: Raster, begin: int, rows: Rows) -> Raster:
         data = self._recipe.missing_data
@@ -146,7 +146,7 @@ class _CutMap(_Cut):
         part = self._part(rows, band)
         valid = None if result.image.valid is None else result.image.valid[part]
         metadata = self._declaring(whole).image.metadata
-        return [replace(result, image=replace(result.image, pixels=result.image.pixels[part], valid=valid, metadata=metadata))]
+        return [result._replace(image=replace(result.image, pixels=result.image.pixels[part], valid=valid, metadata=metadata))]
 
 
 class _CutResult(_Cut):

@@ -75,7 +75,7 @@ class _Result(BandedMaps):
         for name, planes, extremes in zip(self._result.names, split, self._extremes, strict=True):
             values = planes.transpose(1, 2, 0)
             pixels = map_to_pixels(values, self._range, input_rows.pixels.dtype, unrounded=self._floats, extremes=extremes or (0.0, 0.0))
-            metadata = replace(self._metadata, nodata=input_rows.metadata.nodata)
+            metadata = self._metadata._replace(nodata=input_rows.metadata.nodata)
             image = replace(
                 input_rows, pixels=np.ascontiguousarray(pixels), alpha=False, metadata=metadata, valid=None, premultiplied=False
             )

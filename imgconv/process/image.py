@@ -153,7 +153,7 @@ def sampling_of(step: Filter, plan: MapPlan, size: tuple[int, int]) -> Sampling:
 
 def of_finished(sampling: Sampling, recipe: Recipe) -> Sampling:
     """The sampling of a map after the recipe's postprocessing, which gives levels another meaning."""
-    return sampling if recipe.postprocess == Postprocess() else replace(sampling, gain=None)
+    return sampling if recipe.postprocess == Postprocess() else sampling._replace(gain=None)
 
 
 def sampling_of_pool(step: Pool, size: tuple[int, int]) -> Sampling:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from imgconv.images import Raster, Sampling, resampled
 from imgconv.recipe import Shape
@@ -18,8 +18,7 @@ if TYPE_CHECKING:  # filters start without networks and their steps
     from imgconv.window import Window
 
 
-@dataclass(frozen=True, eq=False)
-class Map:
+class Map(NamedTuple):
     """One finished map: its name and its image. A number of a vector is a map of one cell, and `vector` is the vector's name."""
 
     name: str

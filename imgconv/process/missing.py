@@ -24,7 +24,7 @@ def located(image: Raster, data: MissingData, threads: int | None = None) -> Ras
     """
     declared = data.value(image.metadata.nodata)
     if declared != image.metadata.nodata:
-        image = replace(image, metadata=replace(image.metadata, nodata=declared))
+        image = replace(image, metadata=image.metadata._replace(nodata=declared))
     parts = [part for part in (_of_value(image, declared), _of_mask(image, data.mask)) if part is not None]
     if not parts:
         return image
@@ -94,7 +94,7 @@ def marked(result: Raster, valid: Valid | None, threads: int | None = None) -> R
     """
     if valid is None:
         return result
-    result = replace(result, metadata=replace(result.metadata, nodata=declared_of(result)))
+    result = replace(result, metadata=result.metadata._replace(nodata=declared_of(result)))
     whole = valid.shape[2] != result.channels  # drawn over the image, in other channels
     valid = for_channels(all_of(valid), result.pixels.shape[2]) if whole else valid
     if valid.min():

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import reduce
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -117,7 +117,7 @@ class Recipe:
 
     def _shape_read(self, shape: Shape) -> Shape:
         """One channel for the three of colour where only luma is read: the header of a JPEG file has colours, its decoded Y has not."""
-        return replace(shape, channels=1) if self.luma == "only" and shape.channels == 3 and not shape.alpha else shape
+        return shape._replace(channels=1) if self.luma == "only" and shape.channels == 3 and not shape.alpha else shape
 
     @once_per_shape
     def _trace(self, shape: Shape) -> list[tuple[str, Shape]]:
@@ -182,7 +182,7 @@ def filter_recipe(
     """A recipe of one Filter; `options` are its fields. The command `edge` makes grey maps of absolute values by default."""
     maps = plan_maps(kernels, registry)
     if command == "edge":
-        maps = tuple(replace(plan, range="abs") for plan in maps)
+        maps = tuple(plan._replace(range="abs") for plan in maps)
         options = {**options, "grey": options.get("grey") is not False}
     step = Filter(maps, **{k: v for k, v in options.items() if v is not None})
     return Recipe(command, step, postprocess or Postprocess(), missing_data)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from imgconv.errors import UsageError
 from imgconv.registry import Bank, Kernel, Registry, of_one_size, resolve, slug
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@dataclass(frozen=True)
-class MapPlan:
+class MapPlan(NamedTuple):
     """One map of a filter: its name in output names, its kernels, and how they combine."""
 
     name: str
@@ -116,7 +114,7 @@ def _with_unique_names(plans: Sequence[MapPlan]) -> tuple[MapPlan, ...]:
             count += 1
             name = f"{plan.name}-{count}"
         names.add(name.lower())
-        unique.append(replace(plan, name=name))
+        unique.append(plan._replace(name=name))
     return tuple(unique)
 
 

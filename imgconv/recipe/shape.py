@@ -1,10 +1,9 @@
 """Shapes of images, maps and contact sheets."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import wraps
 from math import ceil, sqrt
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from imgconv.errors import DoesNotFit
 
@@ -13,8 +12,7 @@ Traced = TypeVar("Traced")
 CACHED_SHAPES = 64  # of one recipe: more than images that are processed at a time
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(NamedTuple):
     """Size of an image or map in pixels, its channels (alpha included), and whether the last one is alpha."""
 
     height: int
@@ -57,8 +55,7 @@ def once_per_shape(trace: Callable[[Any, Shape], Traced]) -> Callable[[Any, Shap
 GAP = 2  # pixels between tiles
 
 
-@dataclass(frozen=True)
-class Sheet:
+class Sheet(NamedTuple):
     """Equal tiles in rows, as near to a square as they can be, each as large as the largest map; `colours` is 1 or 3."""
 
     height: int

@@ -6,9 +6,8 @@ Reads and checks TOML without building arrays or importing numpy. Errors name th
 import re
 import reprlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from imgconv.errors import UsageError
 from imgconv.modes import CombineMode, Range
@@ -24,8 +23,7 @@ BANK_FORMS = ("kernels", "kernel", "generator")
 _SECTION = re.compile(r"^\[(kernel|bank)s\.([\w-]+)\]\s*$", re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One checked entry of a kernels file; `shadows` is the origin of the entry that it hides, if any."""
 
     name: str

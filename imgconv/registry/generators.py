@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imgconv.errors import UsageError
 
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     from imgconv.arrays import Array
 
 
-@dataclass(frozen=True)
-class Parameter:
+class Parameter(NamedTuple):
     """A number from `least` to `most`; with the default None the formula computes it."""
 
     least: float

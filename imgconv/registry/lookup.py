@@ -68,7 +68,7 @@ class Registry:
         entries = []
         for name in self.names():
             own = [layer[name] for layer in self._layers if name in layer]
-            entries.append(replace(own[-1], shadows=own[-2].origin) if len(own) > 1 else own[-1])
+            entries.append(own[-1]._replace(shadows=own[-2].origin) if len(own) > 1 else own[-1])
         return entries
 
     def get(self, name: str, parameters: Mapping[str, float] | None = None) -> Kernel | Bank:

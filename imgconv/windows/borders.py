@@ -1,8 +1,7 @@
 """Padding: the input cell whose value each padded cell has, for every padding mode, and padded rows made band by band."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +13,7 @@ from imgconv.modes import PaddingMode
 CONSTANT = -1  # the index of a cell that holds the border's constant value
 
 
-@dataclass(frozen=True)
-class Border:
+class Border(NamedTuple):
     """A padding mode and the value of the cells that `zeros` and `constant` add."""
 
     mode: PaddingMode
@@ -25,12 +23,12 @@ class Border:
     def of(cls, padding_mode: str | tuple[str, float]) -> "Border":
         """The border of a `padding_mode` argument: a name, or ("constant", value).
 
-        >>> Border.of("reflect").index(4, 2, 1)
+        >>> Border.of("reflect").source_cells(4, 2, 1)
         array([2, 1, 0, 1, 2, 3, 2])
         """
         return cls(*PaddingMode.of(padding_mode))
 
-    def index(self, size: int, before: int, after: int) -> NDArray[np.intp]:
+    def source_cells(self, size: int, before: int, after: int) -> NDArray[np.intp]:
         """The input cell (or CONSTANT) whose value each of the before + size + after padded cells of an axis has.
 
         Raises DoesNotFit where the mode cannot fill that much, see `PaddingMode.most`.

@@ -1,8 +1,9 @@
 """Strips of output columns of an input whose rows are long: tables and padded copies of a strip are small, those of a row are not."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
+from typing import NamedTuple
 
 from imgconv.window import Window
 
@@ -10,8 +11,7 @@ LONG = 1 << 20  # bytes of a row; a strip has about as many
 FEW_ROWS = 64  # taller inputs have rows enough that what one of them takes does not matter
 
 
-@dataclass(frozen=True)
-class Strip:
+class Strip(NamedTuple):
     """Output columns `first` to `last`, the input columns `begin` to `end` under their windows, and the window between the two."""
 
     first: int

@@ -142,7 +142,7 @@ def _averaged(image: Raster, factor: int) -> Raster:
 
 def _unmarked(image: Raster) -> Raster:
     """`image` with 0 in missing cells and without the value that marks them, which an average of valid cells may have."""
-    image = replace(image, metadata=replace(image.metadata, nodata=None))
+    image = replace(image, metadata=image.metadata._replace(nodata=None))
     if image.valid is None or image.valid.all():
         return replace(image, valid=None)
     return replace(image, pixels=np.where(image.valid, image.pixels, image.pixels.dtype.type(0)))
