@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import folders
 import numpy as np
+import streams
 from measure import Line, peer
 from PIL import Image
 
@@ -47,6 +49,7 @@ def lines(folder: Path) -> Iterator[Line]:
     yield Line(
         "800x600 JPEG to edges in PNG", "python -c 'import numba'", 1.0, edge(small, out), process([sys.executable, "-c", "import numba"])
     )
+    yield of_photographs(folder / "photographs", 60)
     gm = [tool, "convert"] if (tool := shutil.which("gm")) else None
     matrix = ["-colorspace", "gray", "-convolve", "-1,-1,-1,-1,8,-1,-1,-1,-1"]
     yield Line("12-megapixel JPEG to edges in PNG", "GraphicsMagick", 3.3, edge(big, out), process(gm, big, *matrix, out))
@@ -63,6 +66,9 @@ def limits(folder: Path) -> Iterator[Limit]:
     used = peak_megabytes([*IMGCONV, "edge", huge, "-o", folder / "huge.edge.png", "-q"])
     yield Limit("`imgconv edge` of a 100-megapixel grey PNG, peak memory", used, 100 + 100 + 150, "MB")
     yield Limit("`conv2d` 3x3, 1 to 4 channels of 50 megapixels, memory beside its result", conv2d_scratch(), 64, "MB")
+    yield Limit(
+        "`imgconv edge -`, each frame of a stream of 1280x720, PPM to PGM", 1e3 * streams.seconds_per_frame(folder, 300), 1e3 / 150, "ms"
+    )
     small = photo(folder / "small.jpg", (800, 600))
     with tempfile.TemporaryDirectory() as fresh:
         started = time.perf_counter()
@@ -80,6 +86,17 @@ def conv2d_scratch() -> float:
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return (most - result.nbytes) / 1e6
+
+
+def of_photographs(photos: Path, count: int) -> Line:
+    """A folder of photographs of 1920x1440 to edges in PNG, against a script with cv2 in two threads."""
+    folders.make_photographs(photos, count)
+    photos.with_name("out").mkdir()
+    programs = folders.programs(photos)
+    theirs = process(programs.get("cv2, 2 threads"))
+    return Line(
+        f"{count} photographs of 1920x1440 to edges in PNG", "OpenCV script, 2 threads", 1.6, partial(run, programs["imgconv"]), theirs
+    )
 
 
 def edge(source: Path, out: Path) -> partial[None]:

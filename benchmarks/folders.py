@@ -54,6 +54,8 @@ def main() -> None:
         photos = Path(work) / "photos"
         make_photographs(photos, asked.images)
         seconds = {name: best(command, photos, asked.rounds) for name, command in programs(photos).items()}
+    for name in {"cv2, 2 threads", "gm mogrify"} - set(seconds):
+        print(f"{name}: not installed")
     ours = seconds["imgconv"]
     for name, taken in seconds.items():
         print(f"{name:20} {taken:7.2f} s  {asked.images / taken:7.1f} images/s  {taken / ours:5.2f} times imgconv's time")
@@ -84,8 +86,6 @@ def programs(photos: Path) -> dict[str, list[str]]:
         matrix = "-1,-1,-1,-1,8,-1,-1,-1,-1"
         words = ["-colorspace", "gray", "-convolve", matrix, "-format", "edge.png", "-output-directory", str(out)]
         found["gm mogrify"] = ["gm", "mogrify", *words, *(path.name for path in sorted(photos.glob("*.jpg")))]
-    for name in {"cv2, 2 threads", "gm mogrify"} - set(found):
-        print(f"{name}: not installed")
     return found
 
 
