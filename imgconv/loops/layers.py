@@ -249,6 +249,7 @@ def correlate(together, apart, width, stride):
             reach = 0
             for t in range(first_tap, last_tap):
                 reach = max(reach, taps[t, 0])
+            splits = last_tap - first_tap > block
             for group in range(job.groups):
                 if job.plane_rows:
                     copy(source, rows, columns, spans, value, jobs, number, group, cells)
@@ -259,15 +260,21 @@ def correlate(together, apart, width, stride):
                         row, output_step = job.weights + group * job.weights_group + o * job.weights_output, job.weights_output
                         last, output = min(together, job.outputs - o) - 1, job.bias + group * job.bias_group + o
                         origin = job.target + group * job.target_group + o * job.target_output
-                        for tile in range(0, n, width):
-                            at = min(tile, last_at)
-                            cell, place = base + at, width + at
-                            for head in range(first_tap, last_tap, block):
-                                tail, fresh = min(head + block, last_tap), head == first_tap
+                        for head in range(first_tap, last_tap, block):  # whose weights stay in the first-level cache for all tiles
+                            tail, fresh = min(head + block, last_tap), head == first_tap
+                            for tile in range(0, n, width):
+                                at = min(tile, last_at)
+                                place = width + (tile if splits else at)
                                 tile_sums(
-                                    cells, cell, taps, head, tail, weights, row, output_step, last, bias, output, fresh,
+                                    cells, base + at, taps, head, tail, weights, row, output_step, last, bias, output, fresh,
                                     scratch, place, together, apart, width,
                                 )  # fmt: skip
+                        late = (n - 1) // width * width
+                        if splits and last_at < late:  # the last tile began earlier, beside the sums of the one before
+                            for q in range(last + 1):
+                                place = width + q * apart + late
+                                for j in range(n - late):
+                                    scratch[place + j] = scratch[place + j + late - last_at]
                         write(scratch, apart, last + 1, begin, n, target, origin, jobs, number)
 
     return loop
