@@ -6,6 +6,7 @@ ends in `assert_never`: type checking fails until a new mode has one.
 
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import cache
 from typing import NamedTuple, Self
 
 from imgconv.errors import ArgumentTypeError, UsageError
@@ -48,6 +49,7 @@ class Mode(StrEnum):
         return None if name is None else cls(name)
 
     @classmethod
+    @cache
     def names(cls) -> tuple[str, ...]:
         """The names of all modes."""
         return tuple(mode.value for mode in cls)

@@ -54,7 +54,7 @@ class Border(NamedTuple):
             case PaddingMode.zeros | PaddingMode.constant:
                 return np.where((cells < 0) | (cells >= size), CONSTANT, cells)
             case PaddingMode.replicate:
-                return np.clip(cells, 0, max(size - 1, 0))
+                return np.minimum(np.maximum(cells, 0), max(size - 1, 0))  # np.clip takes four times as long
             case PaddingMode.reflect:
                 return (size - 1) - np.abs((size - 1) - np.abs(cells))
             case PaddingMode.symmetric:
