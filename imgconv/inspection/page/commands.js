@@ -11,7 +11,8 @@ const MASK = "mask.npy";
 
 /** Show the commands, and buttons for the files that they read. */
 export function drawCommand(model) {
-  const { lines, files } = commandOf(model);
+  const { lines, files, title = "The same image from the command line" } = commandOf(model);
+  byId("command-title").textContent = title;
   const nodes = lines.map((line) => {
     const code = element("code", { textContent: line });
     return element("div", { className: "line" }, code, copyButton(line));
@@ -29,7 +30,7 @@ export function drawCommand(model) {
   byId("lines").replaceChildren(...nodes, ...(buttons.children.length ? [buttons] : []));
 }
 
-/** The lines, and the files that they read as [name, function that gives it]. */
+/** The lines, the files that they read as [name, function that gives it], and a title for those that are no command. */
 function commandOf(model) {
   const { data, spec, photo } = model;
   const files = [];
@@ -39,7 +40,7 @@ function commandOf(model) {
     const missing = missingWords(model).map((word) => ` ${word}`);
     return { lines: [`imgconv run ${file} ${words.join(" ")}${missing.join("")} --range raw -o maps.npy`], files };
   }
-  if (spec.type === "deform") return { lines: python(model), files };
+  if (spec.type === "deform") return { lines: [python(model).join("\n")], files, title: "The same maps in Python" };
   const file = isRead(model) ? data.file : photo.alpha ? WITH_ALPHA : PHOTO;
   if (file === WITH_ALPHA && !photo.whole) return { lines: [], files }; // PAM has no floats
   const words = { filter: filterWords, pool: poolWords, canny: cannyWords }[spec.type](spec, data, file);
@@ -171,7 +172,8 @@ function python(model) {
   const [{ taps, divisor }] = spec.kernels;
   const offsets = step.offset.map((value) => +value.toFixed(9));
   return [
-    `import imgconv, numpy; image = numpy.load("${PHOTO}").astype("float32")${isInterleaved(withoutAlpha(photo)) ? ".transpose(2, 0, 1)" : ""}`,
+    `import imgconv, numpy`,
+    `image = numpy.load("${PHOTO}").astype("float32")${isInterleaved(withoutAlpha(photo)) ? ".transpose(2, 0, 1)" : ""}`,
     `image = image.reshape(1, -1, *image.shape[-2:])`,
     ...(photo.valid ? [`image = numpy.where(${missing}, numpy.float32("nan"), image)`] : []),
     `taps = numpy.array(${JSON.stringify(taps)}, "float32") / ${divisor}`,

@@ -179,6 +179,17 @@ export class Deformed {
     return [Math.max(first - reach, 0), Math.min(last + reach, size[axis] - 1)];
   }
 
+  /** How many parameters there are of each kind. */
+  get #parameterKinds() {
+    const numbers = (...lists) => lists.reduce((sum, list) => sum + (list?.flat(3).length ?? 0), 0);
+    return {
+      weight: numbers(this.weight),
+      "bias value": numbers(this.bias),
+      "offset number": numbers(this.offset, this.offsetBias),
+      "mask value": numbers(this.mask, this.maskBias),
+    };
+  }
+
   facts([channels, height, width]) {
     const [count, h, w] = this.shape([channels, height, width]);
     const taps = this.#taps;
@@ -188,7 +199,6 @@ export class Deformed {
       (sum, list) => sum + (Array.isArray(list?.[0]?.[0]?.[0]) ? list.flat(3).length : 0),
       0,
     );
-    const numbers = [this.weight, this.bias, this.offset, this.offsetBias, this.mask, this.maskBias];
     return {
       sizes: sizeFormulas(this.window, size),
       pads: padsOf(this.window, size),
@@ -196,7 +206,8 @@ export class Deformed {
       multiplyAddsText:
         `${h} · ${w} cells · (${taps} taps · (${counted(sums, "sum")} + 8 · ${channels} for values between cells)` +
         `${computed ? ` + ${computed} for offsets` : ""})`,
-      parameters: numbers.reduce((sum, list) => sum + (list?.flat(3).length ?? 0), 0),
+      parameters: Object.values(this.#parameterKinds).reduce((sum, count) => sum + count, 0),
+      parameterKinds: this.#parameterKinds,
     };
   }
 }

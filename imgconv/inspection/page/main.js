@@ -91,9 +91,10 @@ function drawFacts() {
   );
 }
 
-function parametersText({ parameters }, { bias }) {
-  const sum = bias ? `${counted(parameters - bias.length, "weight")} + ${counted(bias.length, "bias value")} = ` : "";
-  return `${sum}${grouped(parameters)}`;
+function parametersText({ parameters, parameterKinds }, { bias }) {
+  const usual = bias ? { weight: parameters - bias.length, "bias value": bias.length } : {};
+  const counts = Object.entries(parameterKinds ?? usual).filter(([, count]) => count);
+  return [counts.map(([noun, count]) => counted(count, noun)).join(" + "), grouped(parameters)].filter(Boolean).join(" = ");
 }
 
 /** The position, the menu of maps, and what is read out. */
