@@ -36,6 +36,10 @@ export class Pool {
 
   shape([channels, height, width]) {
     const size = [height, width];
+    const { kernelSize, padding } = this.window;
+    if (this.text && padding !== "same" && AXES.some((axis) => 2 * padding[axis] > kernelSize[axis])) {
+      throw new Misfit("the padding of a step is over half of the window; use at most half");
+    }
     const output = outputSize(this.window, size);
     const pads = padsOf(this.window, size);
     if (this.border) checkBorder(this.border, pads, size);
