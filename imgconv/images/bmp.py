@@ -6,7 +6,6 @@ notice runs of numbers that leave the image.
 
 import struct
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -108,7 +107,7 @@ def _of_numbers(decoder: Decoder, file: BinaryIO, request: Request) -> Decoder:
         pixels = np.ascontiguousarray(palette)[rows[:: 1 if high < 0 else -1]]
         yield Raster(pixels, metadata=metadata.from_info({"dpi": (dpi[0] * _METRES, dpi[1] * _METRES)}))
 
-    return replace(decoder, frames=frames)
+    return decoder._replace(frames=frames)
 
 
 def _plain_numbers(data: bytes, height: int, width: int, bits: int, *, salvage: bool) -> NDArray[np.uint8]:
