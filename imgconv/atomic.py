@@ -296,7 +296,7 @@ def _descriptor(path: Path) -> int | None:
 
 
 def _send(path: Path, contents: memoryview) -> None:
-    """Write to a pipe or device. An open descriptor is used as it is: its place in a file, for example, is that of the next output."""
+    """Write to a pipe or device. An open descriptor is not reopened: for a file, writing continues at its current position."""
     number = _descriptor(path)
     with naming(path):
         descriptor = os.open(path, os.O_WRONLY | getattr(os, "O_BINARY", 0)) if number is None else os.dup(number)

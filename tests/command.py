@@ -31,7 +31,7 @@ def imgconv(*words, stdin=b"", cwd=None, env=None, variables=None, timeout=120):
         code, out, stderr = server().run(words, stdin, cwd, usual, timeout)
     else:
         code, out, stderr = _in_new_interpreter(words, stdin, cwd, env or usual, timeout)
-    err = said(stderr)
+    err = message_in(stderr)
     assert "Traceback" not in err, err
     assert code in (0, 1, 2, 130), (code, err)
     return Finished(code, out, err)
@@ -44,7 +44,7 @@ def _in_new_interpreter(words, stdin, cwd, env, timeout):
     return done.returncode, done.stdout, done.stderr
 
 
-def said(stderr):
+def message_in(stderr):
     """What a command said, but for that it is compiling: that depends on how quick the machine is just then, and has its own test."""
     return stderr.decode("utf-8", "backslashreplace").replace("compiling loops, once on this machine\n", "")
 

@@ -177,10 +177,10 @@ class CommandServer:
         from pathlib import Path
         from tempfile import TemporaryFile
 
-        with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
-            given.write(stdin)
-            given.seek(0)
-            streams = [stream.fileno() for stream in (given, out, err)]
+        with TemporaryFile() as original, TemporaryFile() as out, TemporaryFile() as err:
+            original.write(stdin)
+            original.seek(0)
+            streams = [stream.fileno() for stream in (original, out, err)]
             code = call(self.address, words, str(cwd or Path.cwd()), environment, streams, timeout)
             out.seek(0)
             err.seek(0)

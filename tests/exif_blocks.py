@@ -53,24 +53,24 @@ def _written(directory, start, following, order, note_at):
 def tags(data, at=None):
     """{tag: numbers or bytes} of IFD0; under ("exif", tag) and ("gps", tag) those of the other directories, under "order" the order."""
     order = "<" if data[:2] == b"II" else ">"
-    found = _read(data, struct.unpack_from(order + "I", data, 4)[0] if at is None else at, order)
+    tags_read = _read(data, struct.unpack_from(order + "I", data, 4)[0] if at is None else at, order)
     for name, pointer in (("exif", 0x8769), ("gps", 0x8825)):
-        if pointer in found:
-            found |= {(name, tag): value for tag, value in _read(data, found[pointer][0], order).items()}
-    return found | {"order": order}
+        if pointer in tags_read:
+            tags_read |= {(name, tag): value for tag, value in _read(data, tags_read[pointer][0], order).items()}
+    return tags_read | {"order": order}
 
 
 def _read(data, at, order):
     (count,) = struct.unpack_from(order + "H", data, at)
-    found = {}
+    tags_read = {}
     for entry in range(at + 2, at + 2 + 12 * count, 12):
         tag, kind, number = struct.unpack_from(order + "HHI", data, entry)
         length = SIZES[kind] * number
         place = struct.unpack_from(order + "I", data, entry + 8)[0] if length > 4 else entry + 8
         content = data[place : place + length]
         assert len(content) == length
-        found[tag] = content if kind in (2, 7) else list(struct.unpack(order + CODES.get(kind, "I") * number, content))
+        tags_read[tag] = content if kind in (2, 7) else list(struct.unpack(order + CODES.get(kind, "I") * number, content))
         if tag == 0x927C:
-            found["note at"] = place
+            tags_read["note at"] = place
     assert struct.unpack_from(order + "I", data, at + 2 + 12 * count) == (0,)  # no link to a thumbnail
-    return found
+    return tags_read

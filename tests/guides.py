@@ -36,8 +36,8 @@ class Block:
 
 
 def blocks(guide):
-    found = re.findall(r"(?:<!-- ([^\n]*?) -->\n)?```(\w*)\n(.*?)```", guide.read_text(), re.DOTALL)
-    return [Block(*parts) for parts in found]
+    fenced_blocks = re.findall(r"(?:<!-- ([^\n]*?) -->\n)?```(\w*)\n(.*?)```", guide.read_text(), re.DOTALL)
+    return [Block(*parts) for parts in fenced_blocks]
 
 
 def shown_images(guide):

@@ -9,7 +9,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from command import PHOTO, said
+from command import PHOTO, message_in
 
 ROOT = Path(__file__).parents[1]
 IMGCONV = [sys.executable, "-m", "imgconv"]
@@ -87,7 +87,7 @@ def wait_for(condition, seconds=20):
 def finished(process, seconds=20):
     """Exit code, standard output and standard error of a process, which must end by itself."""
     out, err = process.communicate(timeout=seconds)
-    text = said(err)
+    text = message_in(err)
     assert "Traceback" not in text, text
     return process.returncode, out, text
 
@@ -132,6 +132,6 @@ def run_all_as(user, folder, commands):
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", AS_USER]  # of a fork while threads run, from CPython 3.12 on
     command += [sample, ROOT / "sample_images" / "step_wedge.png", folder / ".made", user, texts]
     done = subprocess.run(list(map(str, command)), cwd=folder, env=environment(), capture_output=True, timeout=180, check=True)
-    _, *errors = said(done.stderr).split("--\n")
+    _, *errors = message_in(done.stderr).split("--\n")
     assert "Traceback" not in "".join(errors), errors
     return list(zip(map(int, done.stdout.split()), errors, strict=True))

@@ -59,9 +59,9 @@ def test_the_source_archive_holds_what_the_tests_need(files):
 @pytest.mark.parametrize("version", PYTHONS)
 def test_the_wheel_works_in_a_fresh_environment(files, tmp_path, version):
     _, wheel = files
-    made = subprocess.run([BIN / "uv", "venv", "--python", version, tmp_path / "env"], capture_output=True, text=True, check=False)
-    if made.returncode != 0:
-        pytest.skip(f"CPython {version} cannot be had: {made.stderr.splitlines()[-1]}")
+    venv_run = subprocess.run([BIN / "uv", "venv", "--python", version, tmp_path / "env"], capture_output=True, text=True, check=False)
+    if venv_run.returncode != 0:
+        pytest.skip(f"CPython {version} cannot be had: {venv_run.stderr.splitlines()[-1]}")
     python = tmp_path / "env" / BIN.name / "python"
     run("uv", "pip", "install", "--python", python, wheel)
     assert " works on Python " in run(python, ROOT / "tests" / "smoke.py", cwd=tmp_path)

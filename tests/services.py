@@ -85,10 +85,10 @@ def children(pid):
     """The processes that a process has begun and that are still at work."""
     tasks = Path(f"/proc/{pid}/task")
     try:
-        found = [int(child) for task in tasks.iterdir() for child in (task / "children").read_text().split()]
+        child_ids = [int(child) for task in tasks.iterdir() for child in (task / "children").read_text().split()]
     except FileNotFoundError:
         return []
-    return [child for child in found if Path(f"/proc/{child}/cmdline").read_bytes()]
+    return [child for child in child_ids if Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 def copies(folder, count, *images):

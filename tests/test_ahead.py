@@ -36,8 +36,8 @@ def test_the_error_of_an_item_comes_at_its_turn(threads):
 
 
 def test_no_more_items_are_submitted_than_are_ahead(threads):
-    taken = []
-    results = in_order(str, (taken.append(number) or number for number in range(20)), threads=1, ahead=2)
-    assert (next(results), taken) == ("0", [0, 1, 2])
+    submitted_items = []
+    results = in_order(str, (submitted_items.append(number) or number for number in range(20)), threads=1, ahead=2)
+    assert (next(results), submitted_items) == ("0", [0, 1, 2])
     results.close()
     assert not any(thread.is_alive() for thread in threads)

@@ -82,10 +82,10 @@ class Lender:
 def test_images_of_every_kind_give_the_result_of_the_file(call, kind):
     with Image.open(CAMERA) as image:
         array = np.array(image)
-        given = {"PIL": image, "array": array}.get(kind)
-        if given is None:
-            given = type("Lender", (Lender,), {"__dlpack_device__": lambda self: array.__dlpack_device__()})(array, kind)
-        result, expected = call(given, "sobel").to_dict(), call(CAMERA, "sobel").to_dict()
+        lender = {"PIL": image, "array": array}.get(kind)
+        if lender is None:
+            lender = type("Lender", (Lender,), {"__dlpack_device__": lambda self: array.__dlpack_device__()})(array, kind)
+        result, expected = call(lender, "sobel").to_dict(), call(CAMERA, "sobel").to_dict()
     same = result.keys() - {"source", "title"}
     assert {key: result[key] for key in same} == {key: expected[key] for key in same}
     assert result["source"] == ("an array of 512x512" if kind != "PIL" else str(CAMERA))

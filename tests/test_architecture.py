@@ -42,14 +42,14 @@ def nodes_of(path: Path) -> list[ast.AST]:
 @cache
 def imports_of(path: Path) -> set[str]:
     """Every module that a file imports, anywhere in it, as dotted names."""
-    found = set()
+    imports = set()
     for node in nodes_of(path):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            imports |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative imports hide arrows"
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+            imports |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return imports
 
 
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -30,9 +30,9 @@ def played(request, plays):
 def test_every_block_runs_and_every_image_is_the_output_of_its_command(played):
     guide, folder = played
     for name in shown_images(guide):
-        made, shown = frames(folder / name), frames(IMAGES / name)
-        assert [frame.shape for frame in made] == [frame.shape for frame in shown], name
-        differences = [np.abs(a - b) for a, b in zip(made, shown, strict=True)]
+        output, shown = frames(folder / name), frames(IMAGES / name)
+        assert [frame.shape for frame in output] == [frame.shape for frame in shown], name
+        differences = [np.abs(a - b) for a, b in zip(output, shown, strict=True)]
         if is_drawn(name):  # letters and lines differ a little from one matplotlib to the next
             assert max(each.mean() for each in differences) < 5, name
         else:  # a level is left to sums of fractions, which another processor may round elsewhere

@@ -66,8 +66,8 @@ def test_mode_and_links(tmp_path):
 def test_no_input_is_in_it_or_around_it(tmp_path):
     replaced(tmp_path / "out")
     (tmp_path / "link").symlink_to("out/deep/a")
-    for inputs, said in (([tmp_path / "out"], "is the"), ([tmp_path / "out/deep/a"], "holds"), ([tmp_path / "link"], "holds")):
-        with pytest.raises(UsageError, match=f"{said} (the )?input"):
+    for inputs, message in (([tmp_path / "out"], "is the"), ([tmp_path / "out/deep/a"], "holds"), ([tmp_path / "link"], "holds")):
+        with pytest.raises(UsageError, match=f"{message} (the )?input"):
             replaced(tmp_path / "out", inputs)
     with pytest.raises(UsageError, match="inside the input"):
         replaced(tmp_path / "out/deep/more", [tmp_path / "out"])

@@ -91,8 +91,8 @@ def test_type_checkers_see_the_form_of_a_result(checked):
 
 def test_type_checkers_find_arguments_that_do_not_exist(checked):
     lines, _ = checked
-    found = {re.search(r"py:(\d+): error:", line)[1] for line in lines if "types_of_names" in line and ": error:" in line}
-    assert len(found) == len(CALLS)
+    actual = {re.search(r"py:(\d+): error:", line)[1] for line in lines if "types_of_names" in line and ": error:" in line}
+    assert len(actual) == len(CALLS)
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -27,5 +27,5 @@ def test_every_promise_names_the_test_that_keeps_it():
 
 def test_the_first_image_is_the_output_of_its_command(tmp_path):
     assert imgconv("edge", SAMPLES / "astronaut.jpg", "-k", "sobel", "-o", tmp_path / "shown.png").code == 0
-    with Image.open(tmp_path / "shown.png") as made, Image.open(ROOT / "docs" / "astronaut.edge.png") as shown:
-        assert np.array_equal(np.array(made), np.array(shown))
+    with Image.open(tmp_path / "shown.png") as output, Image.open(ROOT / "docs" / "astronaut.edge.png") as shown:
+        assert np.array_equal(np.array(output), np.array(shown))

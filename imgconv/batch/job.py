@@ -44,7 +44,7 @@ class Job:
     strip: bool = False
     strip_location: bool = False
     inputs: Inputs = field(default_factory=Inputs)  # files that must never be written to
-    names: OutputNames | None = None  # of the results of files, which no further image on standard input may have
+    names: OutputNames | None = None  # of the results of files, which results of standard input must not replace
     existing: Literal["replace", "skip", "refuse"] = "replace"
     existing_outputs: frozenset[AnyPath] | None = None  # that existed before the first attempt at an image; None: look them up
     dry_run: bool = False
@@ -55,7 +55,7 @@ class Job:
     encoding: Encoding = DEFAULT_ENCODING
     region: "Region | None" = None
     progress: Callable[[float], None] | None = None  # is called with the part of a large image that is done
-    spreads: bool = False  # whether nothing is done with a large image whose rows a cluster can share
+    spreads: bool = False  # whether large images are left to the cluster, which distributes their rows
 
     @property
     def floats(self) -> bool:

@@ -186,7 +186,7 @@ def _remove(filesystem: Any, names: list[str]) -> None:
 
 
 def _send(filesystem: Any, path: str, stream: BinaryIO) -> None:
-    """Write the contents of a stream as one object; of large ones some blocks at a time, and nothing is there before the last one."""
+    """Write the contents of a stream as one object. Large contents are sent in blocks; the object does not exist before the last one."""
     size = stream.seek(0, 2)
     stream.seek(0)
     if size <= _IN_MEMORY:

@@ -2,7 +2,7 @@
 
 All workers see the input under the same name, and a Zarr output too. The tiles of a TIFF file are computed and compressed by the workers;
 the process that distributes the parts writes them in their order, a few at a time. A part that is computed again, since its worker was
-lost, gives the same chunks or tiles. The output gets its name when all parts are there.
+lost, gives the same chunks or tiles. The output gets its name when all parts are complete.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,7 +35,7 @@ RunAll = Callable[[Iterable[Task]], Iterator[Any]]  # runs tasks on the cluster 
 
 
 def spread(source: Source, job: Job, run_all: RunAll, threads: int) -> Outcome | None:
-    """Process a large image on a cluster with so many threads. Returns None for one whose parts cannot be computed apart."""
+    """Process a large image on a cluster with this number of threads. Returns None if its parts cannot be computed separately."""
     outcome, failures = Outcome(str(source)), []
 
     def run_tasks(tasks: Iterable[Task]) -> Iterator[Any]:

@@ -211,7 +211,7 @@ def _print_pixels(pixels_of: "Callable[[int], NDArray[Any]]") -> None:
 
 
 def _print_shades(console: "Console", pixels: "NDArray[Any]") -> None:
-    """Print (H, W, 3) colours without colour: a character for two rows, the lighter the denser."""
+    """Print (H, W, 3) colours as characters, one for two rows; lighter pixels have denser characters."""
     levels = pixels.reshape(-1, 2, *pixels.shape[1:]).mean(axis=(1, 3))
     for line in (levels * len(SHADES) / 256).astype(int).tolist():
         console.print("".join(SHADES[level] for level in line), markup=False, emoji=False, soft_wrap=True)

@@ -166,7 +166,7 @@ def _wanted(size: LayerSize, threads: int) -> int:
 
 
 def _rows(size: LayerSize, budget: int, wanted: int) -> int:
-    """Output rows of a block that has `budget` cells, where so many blocks are wanted; not so few that they are slow."""
+    """Output rows of a block of `budget` cells, if `wanted` blocks are useful; at least as many as the loops need for full speed."""
     least = min(-(-LEAST_POSITIONS // size.row_stride), size.rows)
     fitting = max(budget // max(size.cells(1) - size.cells(0), 1) - size.halo, 1)
     shared = -(-size.rows // -(-wanted // (size.images * size.groups)))

@@ -68,7 +68,7 @@ def target() -> Any:
 
 
 def link(code: Code, name: str, words: int) -> LinkedCode:
-    """Link `code` of the loop `name`, whose calls have so many `words`, into this process.
+    """Link `code` of the loop `name`, whose calls have this number of `words`, into this process.
 
     Raises UnexpectedError where a C function is missing, and MemoryError without memory, since LLVM would abort the process.
     """

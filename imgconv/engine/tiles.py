@@ -39,7 +39,7 @@ class ProductTile(NamedTuple):
 
 
 def tile_of(outputs: int, itemsize: int) -> Tile:
-    """The tile for groups of so many outputs in numbers of `itemsize` bytes: as many sums as the registers of this CPU hold.
+    """The tile for groups of this number of outputs, in numbers of `itemsize` bytes: as many sums as the registers of this CPU hold.
 
     Outputs in excess of a multiple of those summed together take as long as any, and one output alone takes half as long again, since
     every cell is read for a single product.
@@ -59,7 +59,7 @@ def rows_of(itemsize: int) -> Tile:
 
 
 def products_of(outputs: int, taps: int, itemsize: int) -> ProductTile:
-    """The tile for products of so many outputs with `taps` taps in numbers of `itemsize` bytes: a vector of each, of 64 bytes.
+    """The tile for products of this number of outputs and taps, in numbers of `itemsize` bytes: vectors of 64 bytes.
 
     With AVX-512 two outputs and the nine taps of 3x3, which need 20 of 32 registers; otherwise one, and four taps.
     """

@@ -100,7 +100,7 @@ def smoothed_rows(grey: Array, sigma: float, valid: NDArray[np.uint8] | None) ->
 
 
 def surrounded(valid: NDArray[np.uint8], threads: int | None = None) -> NDArray[np.uint8]:
-    """The cells (H, W) without a missing one among them and their neighbours: 1, others 0."""
+    """(H, W): 1 where neither the cell nor a neighbour is missing, else 0."""
     from imgconv.filters.pool2d import pool_image  # most images have no missing cells
     from imgconv.window import Window
 

@@ -116,7 +116,7 @@ def all_of(cells: Array) -> Array:
 
 
 def for_channels(cells: Array, channels: int) -> Array:
-    """`cells` (H, W, 1 or C) for each of so many channels, in C order; copies of `broadcast_to` take five times as long.
+    """`cells` (H, W, 1 or C) repeated for `channels` channels, in C order; copies of `broadcast_to` take five times as long.
 
     >>> for_channels(np.array([[[0], [1]]]), 2)
     array([[[0, 0],

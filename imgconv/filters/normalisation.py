@@ -33,7 +33,7 @@ def is_zero_sum(taps: Taps) -> bool:
 
 @dataclass(frozen=True)
 class MissingCells:
-    """What `ImageFilter` needs: how the sums of each kernel are normalised (None: they are not), and the valid results so far."""
+    """Missing cells for `ImageFilter`: how the sums of each kernel are normalised (None: they are not), and the valid results so far."""
 
     normalisers: Sequence["Normaliser | None"]
     valid: Valid

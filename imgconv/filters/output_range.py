@@ -151,7 +151,7 @@ class Combination(NamedTuple):
     subspace: int = 0
 
     def largest(self, bound: float, count: int) -> float:
-        """The largest number on the way from `count` values of at most `bound` to their combination."""
+        """The largest intermediate number when `count` values of at most `bound` are combined."""
         match self.mode:
             case CombineMode.none | CombineMode.max | CombineMode.sum:
                 return bound * count

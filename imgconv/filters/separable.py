@@ -22,7 +22,7 @@ class Factors(NamedTuple):
 
 
 def factors(taps: Taps, *, exact: bool, single: bool = False, rounding: float = ROUNDING) -> Factors | None:
-    """The outer products whose sum is `taps` (kh, kw), None where more than a few are needed; with `single` where one does not do.
+    """The outer products whose sum is `taps` (kh, kw); None if more than a few are needed, or with `single` more than one.
 
     Their sum differs from `taps` by at most `rounding`, as a share of the sum of absolute taps.
 

@@ -34,7 +34,7 @@ class Request(NamedTuple):
     premultiplied: bool = False
 
     def allows(self, pixels: int) -> bool:
-        """Return whether an image may have so many pixels: more where it can be read by rows."""
+        """Return whether an image may have this number of pixels; the limit is higher if it can be read by rows."""
         return self.max_pixels is None or pixels <= self.max_pixels or (self.by_rows and pixels <= MOST_STREAMED)
 
     def check_size(self, height: int, width: int) -> None:

@@ -1,6 +1,6 @@
 """JPEG: find the scans of an image and its end, so that an incomplete image is an error.
 
-libjpeg fills missing rows with grey, and an end mark after the part that is there hides that they are missing.
+libjpeg fills missing rows with grey, and after an end mark it does not report that they are missing.
 """
 
 from collections.abc import Callable, Iterator
@@ -191,7 +191,7 @@ def _coefficients(codes: dict[tuple[int, int], int], bits: int) -> int:
 
 
 def _end_before_zeros(data: bytes, scan: Scan) -> int:
-    """Return where a scan ends that more zeros follow than its codes end with."""
+    """Return the end of a scan without the surplus zeros after it, which are more than codes can end with."""
     end = scan.start + len(data[scan.start : scan.end].rstrip(b"\0"))
     return end if scan.end - end > _MOST_UNUSED else scan.end
 

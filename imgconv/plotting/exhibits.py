@@ -51,7 +51,7 @@ class Scale:
 
 @dataclass(frozen=True, eq=False)
 class Taps:
-    """A kernel as it is applied to an image: `rows` (kh, kw) of numbers, and its size and what happens to their sum, in words."""
+    """A kernel as it is applied to an image: `rows` (kh, kw) of numbers, and a text with its size, divisor and offset."""
 
     name: str
     rows: Array

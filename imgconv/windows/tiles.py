@@ -54,7 +54,7 @@ class Operands(NamedTuple):
 
 
 def run_jobs(operands: Operands, jobs: NDArray[Any], outputs: int) -> None:
-    """Compute jobs, with groups of so many outputs, one after the other."""
+    """Compute jobs one after the other; `outputs` is the number of outputs of a group."""
     cells, taps, weights, bias, target, copied, stride, runs = operands
     if runs is not None:
         rows = rows_of(cells.itemsize)
@@ -70,7 +70,7 @@ def run_jobs(operands: Operands, jobs: NDArray[Any], outputs: int) -> None:
 
 
 def jobs_per_band(jobs: int, threads: int) -> int:
-    """How many of so many jobs a thread takes at a time."""
+    """The number of jobs that a thread takes at a time."""
     return -(-jobs // (BANDS * threads if threads > 1 else 1))
 
 

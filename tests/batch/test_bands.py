@@ -213,8 +213,8 @@ def test_a_region_reads_no_tile_that_it_does_not_need(tmp_path):
     (tmp_path / "photo.tif").write_bytes(damaged)
     for memory in ("1M", "1G"):
         assert imgconv("edge", tmp_path / "photo.tif", "--region", "0,0,96x64", "-o", tmp_path / "part.png", "--memory", memory).code == 0
-    said = refused(1, "edge", tmp_path / "photo.tif", "-o", tmp_path / "all.png", "--memory", "1M")
-    assert "tile 13 of 50 (row 3, column 3)" in said
+    message = refused(1, "edge", tmp_path / "photo.tif", "-o", tmp_path / "all.png", "--memory", "1M")
+    assert "tile 13 of 50 (row 3, column 3)" in message
     assert not (tmp_path / "all.png").exists()
 
 
@@ -230,10 +230,12 @@ def test_a_region_of_a_format_that_is_decoded_as_a_whole(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    "region, said", [("0,0,1000x10", "not inside"), ("1,2", "X,Y,WxH"), ("-1,0,5x5", "X,Y,WxH"), ("0,0,0x5", "X,Y,WxH")]
+    "region, message", [("0,0,1000x10", "not inside"), ("1,2", "X,Y,WxH"), ("-1,0,5x5", "X,Y,WxH"), ("0,0,0x5", "X,Y,WxH")]
 )
-def test_a_region_that_is_not_one(inputs, tmp_path, region, said):
-    assert said in refused(1 if "inside" in said else 2, "edge", inputs / "tiles.tif", f"--region={region}", "-o", tmp_path / "out.png")
+def test_a_region_that_is_not_one(inputs, tmp_path, region, message):
+    assert message in refused(
+        1 if "inside" in message else 2, "edge", inputs / "tiles.tif", f"--region={region}", "-o", tmp_path / "out.png"
+    )
 
 
 def test_pages_of_several_sizes(tmp_path):
@@ -283,7 +285,7 @@ def test_levels_of_a_pyramid_are_averages(inputs, tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    "options, said",
+    "options, message",
     [
         ("--tile 100", "multiples of 16"),
         ("--compression gzip", "deflate, zstd, none"),
@@ -292,12 +294,12 @@ def test_levels_of_a_pyramid_are_averages(inputs, tmp_path, name):
         ("--memory lots", "at least 1M"),
     ],
 )
-def test_options_that_are_refused(inputs, tmp_path, options, said):
-    assert said in refused(2, "edge", inputs / "tiles.tif", *options.split(), "-o", tmp_path / "out/")
+def test_options_that_are_refused(inputs, tmp_path, options, message):
+    assert message in refused(2, "edge", inputs / "tiles.tif", *options.split(), "-o", tmp_path / "out/")
 
 
 @pytest.mark.parametrize(
-    "words, said",
+    "words, message",
     [
         ("canny {}/tiles.tif", "canny follows edges"),
         ("edge {}/photo.jpg", "jpeg is decoded as a whole"),
@@ -306,11 +308,11 @@ def test_options_that_are_refused(inputs, tmp_path, options, said):
         ("run -s 'adaptive_max_pool 9' {}/tiles.tif", "adaptive_max_pool 9"),
     ],
 )
-def test_recipes_that_bands_cannot_process_are_refused_with_their_memory(inputs, tmp_path, words, said):
+def test_recipes_that_bands_cannot_process_are_refused_with_their_memory(inputs, tmp_path, words, message):
     Image.fromarray(levels(3)).save(inputs / "photo.jpg")
     words = [*shlex.split(words.format(inputs)), "-o", tmp_path / "out/"]
     line = refused(1, *words, "--memory", "1M")
-    assert said in line and "MB of memory" in line and "--memory" in line
+    assert message in line and "MB of memory" in line and "--memory" in line
     assert imgconv(*words).code == 0
 
 

@@ -24,8 +24,8 @@ PHOTO = SAMPLES / "coffee.jpg"
 
 @pytest.mark.parametrize("address", ["", "here", "tcp://scheduler", "http://scheduler:8786", "scheduler:8786/x", "tcp://a b:1", "tcp://:1"])
 def test_an_address_that_is_not_a_scheduler_is_refused(tmp_path, address):
-    said = refused(2, "edge", PHOTO, "-o", tmp_path, "--dask", address)
-    assert f"got {address!r}" in said
+    message = refused(2, "edge", PHOTO, "-o", tmp_path, "--dask", address)
+    assert f"got {address!r}" in message
 
 
 def test_a_batch_runs_on_one_machine(tmp_path):
@@ -36,11 +36,11 @@ def test_the_extra_is_named_where_the_library_is_missing(tmp_path):
     script = "import sys; sys.modules['distributed'] = None; from imgconv.cli.app import main; main()"
     command = [sys.executable, "-c", script, "edge", str(PHOTO), "-o", str(tmp_path), "--dask", "local"]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=30, check=False)
-    said = "imgconv: --dask needs another library; to use it: pip install 'imgconv[dask]'\n"
-    assert (done.returncode, done.stderr) == (1, said)
+    message = "imgconv: --dask needs another library; to use it: pip install 'imgconv[dask]'\n"
+    assert (done.returncode, done.stderr) == (1, message)
 
 
-class Told:
+class PreparedOutcome:
     """An image that was worked on elsewhere; `None` in place of a name is one that was stopped in time."""
 
     def __init__(self, name, error=None):
@@ -61,7 +61,7 @@ def test_no_more_than_there_is_room_for_are_on_their_way():
 
     def begin(name):
         begun.append(name)
-        return Told(name)
+        return PreparedOutcome(name)
 
     for outcome in in_order(["a", "b", "c", "d", "e"], begin, lambda: next(rooms), False):
         done.append((outcome.source, len(begun)))
@@ -69,10 +69,16 @@ def test_no_more_than_there_is_room_for_are_on_their_way():
 
 
 def test_after_an_error_only_images_in_progress_have_outcomes():
-    told = {"a": Told("a"), "b": Told("b", "damaged"), "c": Told("c"), "d": Told(None), "e": Told("e")}
-    outcomes = list(in_order("abcdefgh", told.__getitem__, lambda: 4, True))
+    answers = {
+        "a": PreparedOutcome("a"),
+        "b": PreparedOutcome("b", "damaged"),
+        "c": PreparedOutcome("c"),
+        "d": PreparedOutcome(None),
+        "e": PreparedOutcome("e"),
+    }
+    outcomes = list(in_order("abcdefgh", answers.__getitem__, lambda: 4, True))
     assert [outcome.source for outcome in outcomes] == ["a", "b", "c", "e"]
-    assert [each.cancelled for each in told.values()] == [False, False, True, True, True]
+    assert [each.cancelled for each in answers.values()] == [False, False, True, True, True]
 
 
 def sender(folder, **options):
@@ -96,8 +102,8 @@ def test_names_travel_whole_and_come_back_as_they_were_typed(tmp_path, monkeypat
     sent = sending.absolute(source)
     assert isinstance(sent.path, Url) or sent.path.is_absolute()
     outcome = Outcome(str(sent), outputs=[str(place) for place in sending.outputs(source)][:1], error=f"{sent.path}: bad")
-    told = sending.with_user_names(outcome, source)
-    assert (told.source, told.outputs, told.error) == (str(path), [output], error)
+    restored = sending.with_user_names(outcome, source)
+    assert (restored.source, restored.outputs, restored.error) == (str(path), [output], error)
 
 
 def test_existing_outputs_are_listed_before_the_first_attempt(tmp_path):

@@ -40,8 +40,8 @@ def test_names(output, format, expected):
 
 def test_trees_are_mirrored_and_each_kernel_has_its_file():
     destination = destination_for("out", None, ["photos", "more"], 2)
-    found = destination.outputs(source("photos/deep/a.b.jpg", "deep/a.b.jpg"), SLOPES)
-    assert found == (Path("out/deep/a.b.sobel_x.png"), Path("out/deep/a.b.sobel_y.png"))
+    result = destination.outputs(source("photos/deep/a.b.jpg", "deep/a.b.jpg"), SLOPES)
+    assert result == (Path("out/deep/a.b.sobel_x.png"), Path("out/deep/a.b.sobel_y.png"))
 
 
 def test_arrays_hold_all_maps():
@@ -50,7 +50,7 @@ def test_arrays_hold_all_maps():
 
 
 @pytest.mark.parametrize(
-    "output, format, inputs, maps, said",
+    "output, format, inputs, maps, message",
     [
         ("x.png", None, ["a.jpg"], 2, "2 maps do not fit"),
         ("x.docx", None, ["a.jpg"], 1, "docx"),
@@ -61,8 +61,8 @@ def test_arrays_hold_all_maps():
         ("maps.NPY", None, ["a.jpg", "b.jpg"], 1, "is a file, but"),
     ],
 )
-def test_contradictions(output, format, inputs, maps, said):
-    with pytest.raises(UsageError, match=said):
+def test_contradictions(output, format, inputs, maps, message):
+    with pytest.raises(UsageError, match=message):
         destination_for(output, format, inputs, maps)
 
 

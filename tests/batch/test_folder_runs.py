@@ -42,15 +42,15 @@ def test_the_number_of_workers_changes_no_byte(samples, tmp_path):
 def test_shares_together_give_the_results_of_one_run_in_any_order(samples, tmp_path):
     files = sorted(str(path) for path in samples.rglob("*.*"))
     assert imgconv("edge", *files, "-o", tmp_path / "whole").code == 0
-    seen = []
+    calls = []
     for share in (1, 2, 3):
         order = files[::-1] if share == 2 else [*files[4:], *files[:4]]
         done = imgconv(
             "edge", "--files0-from", "-", "-o", tmp_path / "shares", "--shard", f"{share}/3", "--json", stdin="\0".join(order).encode()
         )
         assert done.code == 0
-        seen.append([json.loads(line)["source"] for line in done.out.splitlines()])
-    assert sorted(source for share in seen for source in share) == files and max(map(len, seen)) - min(map(len, seen)) <= 1
+        calls.append([json.loads(line)["source"] for line in done.out.splitlines()])
+    assert sorted(source for share in calls for source in share) == files and max(map(len, calls)) - min(map(len, calls)) <= 1
     assert contents(tmp_path / "shares") == contents(tmp_path / "whole")
 
 

@@ -48,5 +48,5 @@ def test_the_estimate_is_near_the_measured_memory(images, tmp_path, words):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    estimate, taken = map(int, done.stdout.split())
-    assert 1 / 1.3 <= estimate / taken <= 1.3, (estimate, taken)
+    estimate, measured_bytes = map(int, done.stdout.split())
+    assert 1 / 1.3 <= estimate / measured_bytes <= 1.3, (estimate, measured_bytes)

@@ -74,10 +74,10 @@ def stored(files, folder):
 
 
 @pytest.mark.parametrize("recursive", [True, False])
-@pytest.mark.parametrize("given", ["memory://photos", "memory://photos/", "memory:///photos"])
-def test_a_remote_folder_is_listed_as_one_on_disk_is(photos, given, recursive):
+@pytest.mark.parametrize("url_list", ["memory://photos", "memory://photos/", "memory:///photos"])
+def test_a_remote_folder_is_listed_as_one_on_disk_is(photos, url_list, recursive):
     here = [source.relative for source in list_sources([str(photos)], recursive=recursive)]
-    there = [source.relative for source in list_sources([given], recursive=recursive)]
+    there = [source.relative for source in list_sources([url_list], recursive=recursive)]
     assert there == here and len(here) == (5 if recursive else 2)
 
 
@@ -138,8 +138,8 @@ def test_names_that_would_lead_out_of_the_output_folder_are_passed_over(monkeypa
 
 
 def test_what_is_not_there_fails_alone(memory, photos):
-    found = outcomes(["memory://photos/a.png", "memory://photos/none.png", "memory://none/"], "memory://out/")
-    assert [outcome.error for outcome in found] == [None, *["no such file or directory"] * 2]
+    actual = outcomes(["memory://photos/a.png", "memory://photos/none.png", "memory://none/"], "memory://out/")
+    assert [outcome.error for outcome in actual] == [None, *["no such file or directory"] * 2]
     with pytest.raises(ImageError, match=r"memory://photos/none\.png: no such file"):
         first_image("memory://photos/none.png", Request())
 
@@ -230,7 +230,7 @@ def test_a_connection_that_is_lost_leaves_the_old_file_alone(renaming, tmp_path)
 
 
 @pytest.mark.parametrize(
-    "code, words, said",
+    "code, words, message",
     [
         (2, ("s4://bucket/a.jpg", "-o", "out/"), "unknown kind of URL, s4://"),
         (2, ("a.jpg", "-o", "s4://bucket/out/"), "unknown kind of URL, s4://"),
@@ -239,9 +239,9 @@ def test_a_connection_that_is_lost_leaves_the_old_file_alone(renaming, tmp_path)
         (1, ("memory://a.jpg", "-o", "out/"), "memory://a.jpg: no such file or directory"),
     ],
 )
-def test_addresses_that_cannot_be(tmp_path, code, words, said):
+def test_addresses_that_cannot_be(tmp_path, code, words, message):
     shutil.copy(SAMPLES / "coffee.jpg", tmp_path / "a.jpg")
-    assert said in refused(code, "edge", *words, cwd=tmp_path, env=environment())
+    assert message in refused(code, "edge", *words, cwd=tmp_path, env=environment())
 
 
 def test_the_extra_is_named_where_the_library_is_missing(tmp_path):

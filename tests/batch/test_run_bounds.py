@@ -12,7 +12,7 @@ from imgconv.recipe import filter_recipe
 class Counted(list):
     """Sources that know how many of them were asked for."""
 
-    asked = 0
+    submitted_count = 0
 
     def __iter__(self):
         for each in super().__iter__():

@@ -27,8 +27,8 @@ def test_folders_are_entered_in_the_order_of_names(folder):
 
 
 def test_a_file_named_twice_counts_once(folder):
-    given = [str(folder / "b.png"), str(folder / "deep" / ".." / "b.png"), str(folder)]
-    assert names(list_sources(given)).count("b.png") == 1
+    names_given = [str(folder / "b.png"), str(folder / "deep" / ".." / "b.png"), str(folder)]
+    assert names(list_sources(names_given)).count("b.png") == 1
 
 
 def test_exact_names_are_neither_patterns_nor_standard_input(folder):

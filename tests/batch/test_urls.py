@@ -52,8 +52,8 @@ def test_a_place_below_a_folder():
     ],
 )
 def test_meanings_of_output_addresses(output, inputs, folder, file):
-    found = destination_for(output, None, inputs, 1)
-    assert [place and str(place) for place in (found.folder, found.file)] == [folder, file]
+    result = destination_for(output, None, inputs, 1)
+    assert [place and str(place) for place in (result.folder, result.file)] == [folder, file]
 
 
 def test_several_inputs_do_not_go_into_one_object():

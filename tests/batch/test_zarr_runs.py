@@ -91,8 +91,8 @@ def test_a_region_reads_no_chunk_that_it_does_not_need(photo, tmp_path):
             assert imgconv(*words, source, "-o", tmp_path / output).code == 0
         assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     (tmp_path / "old.zarr").mkdir()
-    said = refused(1, "edge", tmp_path / "a.zarr", "-o", tmp_path / "old.zarr", "--memory", "1M")
-    assert "chunk in row 4, column 2 (c/3/1/0)" in said and not list((tmp_path / "old.zarr").iterdir())
+    message = refused(1, "edge", tmp_path / "a.zarr", "-o", tmp_path / "old.zarr", "--memory", "1M")
+    assert "chunk in row 4, column 2 (c/3/1/0)" in message and not list((tmp_path / "old.zarr").iterdir())
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
@@ -108,20 +108,20 @@ def test_a_zarr_in_a_folder_is_one_image(tmp_path):
     done = imgconv("pool", "photos", "-o", "photos", "--format", "zarr", cwd=tmp_path)
     again = imgconv("pool", "photos", "-o", "photos", "--format", "zarr", "--skip-existing", cwd=tmp_path)
     assert done.code == again.code == 0 and "0 files written, 3 skipped" in again.err
-    beside = imgconv("edge", "photos/deep/a.zarr/1", "photos/*.zarr", "--dry-run", "--json", cwd=tmp_path)
-    assert json.loads(beside.out.splitlines()[0])["outputs"] == ["photos/deep/a-1.edge.png"]
+    dry_run = imgconv("edge", "photos/deep/a.zarr/1", "photos/*.zarr", "--dry-run", "--json", cwd=tmp_path)
+    assert json.loads(dry_run.out.splitlines()[0])["outputs"] == ["photos/deep/a-1.edge.png"]
     (tmp_path / "work.zarr/photos").mkdir(parents=True)  # only the name is that of a Zarr
     for source in ("photos/c.png", "photos/b.zarr"):
         (tmp_path / source).rename(tmp_path / "work.zarr" / source)
-    beside = imgconv("edge", "work.zarr/photos/c.png", "work.zarr/photos/b.zarr", "--dry-run", "--json", cwd=tmp_path)
-    outputs = [json.loads(line)["outputs"] for line in beside.out.splitlines()]
+    dry_run = imgconv("edge", "work.zarr/photos/c.png", "work.zarr/photos/b.zarr", "--dry-run", "--json", cwd=tmp_path)
+    outputs = [json.loads(line)["outputs"] for line in dry_run.out.splitlines()]
     assert outputs == [["work.zarr/photos/c.edge.png"], ["work.zarr/photos/b.edge.png"]]
     piped = imgconv("edge", "-", "-o", "piped.zarr", stdin=(tmp_path / "work.zarr/photos/c.png").read_bytes(), cwd=tmp_path)
     assert piped.code == 0 and (tmp_path / "piped.zarr/zarr.json").exists()
 
 
 @pytest.mark.parametrize(
-    "words, said",
+    "words, message",
     [
         ("edge a.zarr -o a.zarr", "is the input a.zarr"),
         ("edge a.zarr -o link.zarr", "is the input a.zarr"),
@@ -136,7 +136,7 @@ def test_a_zarr_in_a_folder_is_one_image(tmp_path):
         ("edge photo.png a.zarr -o out.zarr", "several results"),
     ],
 )
-def test_outputs_that_would_harm_something_are_refused(tmp_path, words, said):
+def test_outputs_that_would_harm_something_are_refused(tmp_path, words, message):
     write_ome(tmp_path / "a.zarr", levels(1, size=(30, 40))[..., 0], "yx", (9, 9))
     (tmp_path / "link.zarr").symlink_to("a.zarr")
     for folder in ("holder.zarr", "files.zarr", "."):
@@ -145,7 +145,7 @@ def test_outputs_that_would_harm_something_are_refused(tmp_path, words, said):
     (tmp_path / "holder.zarr/zarr.json").write_text('{"zarr_format": 3, "node_type": "group"}')
     before = contents(tmp_path)
     done = imgconv(*words.split(), cwd=tmp_path)
-    assert done.code in (1, 2) and said in done.err and done.err.count("\n") == 1, done.err
+    assert done.code in (1, 2) and message in done.err and done.err.count("\n") == 1, done.err
     assert contents(tmp_path) == before
 
 

@@ -46,8 +46,8 @@ def report(page, folder):
 
 
 def test_the_page_makes_no_request_and_reports_no_error(report, folder):
-    asked = {event["request"]["url"].split(",")[0] for event in report.events("Network.requestWillBeSent")}
-    assert asked <= {(folder / "page.html").as_uri(), "data:image/webp;base64", "data:"}
+    requests = {event["request"]["url"].split(",")[0] for event in report.events("Network.requestWillBeSent")}
+    assert requests <= {(folder / "page.html").as_uri(), "data:image/webp;base64", "data:"}
     for event in ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded", "Page.javascriptDialogOpening"):
         assert report.events(event) == []
     assert report.value("Array.from(document.images, (image) => image.complete && image.naturalWidth > 0).every(Boolean)")
@@ -75,13 +75,13 @@ def test_a_slider_moves_by_keyboard(report):
     for _ in range(4):  # the link that skips, the filter, the slider of all, the first image's
         report.press("Tab")
     assert report.value("document.activeElement.matches('.compare input')")
-    seen = "getComputedStyle(document.activeElement.parentElement.querySelector('.before')).clipPath"
-    assert report.value(seen) == "inset(0px 50% 0px 0px)" and report.value("document.activeElement.value") == "50"
+    clip_path = "getComputedStyle(document.activeElement.parentElement.querySelector('.before')).clipPath"
+    assert report.value(clip_path) == "inset(0px 50% 0px 0px)" and report.value("document.activeElement.value") == "50"
     report.press("ArrowRight")
-    assert report.value("document.activeElement.value") == "51" and report.value(seen) == "inset(0px 49% 0px 0px)"
+    assert report.value("document.activeElement.value") == "51" and report.value(clip_path) == "inset(0px 49% 0px 0px)"
     assert report.value("document.activeElement.getAttribute('aria-valuetext')") == "51 % before"
     report.press("Home")
-    assert report.value(seen) == "inset(0px 100% 0px 0px)"
+    assert report.value(clip_path) == "inset(0px 100% 0px 0px)"
     assert report.value("getComputedStyle(document.activeElement.parentElement).outlineStyle") == "solid"
     assert report.value("new Set(Array.from(document.querySelectorAll('.compare input'), (each) => each.value)).size") == 2
 
@@ -165,11 +165,11 @@ def test_contrast_and_look(report, scheme, tmp_path):
     report.colours(scheme)
     assert report.value(CONTRAST) >= 4.5
     report.screenshot(tmp_path / "seen.png")
-    with Image.open(tmp_path / "seen.png") as seen:
-        assert seen.size == (1280, 900)
-        corner = seen.convert("L").getpixel((2, 2))
+    with Image.open(tmp_path / "seen.png") as clip_path:
+        assert clip_path.size == (1280, 900)
+        corner = clip_path.convert("L").getpixel((2, 2))
         assert corner > 230 if scheme == "light" else corner < 40
-        assert len(seen.convert("RGB").getcolors(1 << 24)) > 5000  # photographs are seen
+        assert len(clip_path.convert("RGB").getcolors(1 << 24)) > 5000  # photographs are seen
     report.colours("light")
 
 
@@ -184,10 +184,10 @@ def test_a_narrow_window_needs_no_sideways_scrolling(report, width):
 def thousand(folder, tmp_path_factory):
     """A page of a thousand images, and its size in bytes."""
     path = tmp_path_factory.mktemp("many") / "many.html"
-    photo, made = str(folder / "photos" / "camera.png"), str(folder / "maps" / "camera.edge.png")
+    photo, output = str(folder / "photos" / "camera.png"), str(folder / "maps" / "camera.edge.png")
     with Report("many", [], expected=MANY, workers=2) as many, path.open("wb") as file:
         for number in range(MANY):
-            many.add(Entry(f"photos/{number:04}.png", photo, [made]))
+            many.add(Entry(f"photos/{number:04}.png", photo, [output]))
         many.write(file)
     return path
 

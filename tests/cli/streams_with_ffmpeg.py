@@ -47,8 +47,8 @@ def test_the_pipe_of_the_readme(clip, tmp_path):
     assert int(subprocess.run(count, capture_output=True, check=True).stdout) == FRAMES
     before, after = frames_of(decoded(clip, "-c:v", "ppm")), frames_of((tmp_path / "edges.pgm").read_bytes())
     assert len(after) == FRAMES
-    for given, made in zip(before, after, strict=True):
-        assert np.array_equal(imgconv.edge(given), made[..., 0])
+    for original, output in zip(before, after, strict=True):
+        assert np.array_equal(imgconv.edge(original), output[..., 0])
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_every_kind_of_stream(clip, options, dtype, channels):
     assert done.returncode == 0, done.stderr
     before, after = frames_of(data), frames_of(done.stdout)
     assert [frame.shape for frame in after] == [(180, 320, channels)] * 5
-    assert all(made.dtype == dtype and np.array_equal(given, made) for given, made in zip(before, after, strict=True))
+    assert all(output.dtype == dtype and np.array_equal(original, output) for original, output in zip(before, after, strict=True))
 
 
 @pytest.mark.parametrize("codec", ["ppm", "png"])

@@ -26,8 +26,8 @@ def plain(tmp_path_factory):
 def test_a_photograph_as_scikit_image(plain):
     with np.load(GOLDEN) as golden:
         expected = np.unpackbits(golden["coffee.jpg.default"], axis=1).astype(bool)
-    found = plain == 255
-    for edges, others in ((found, expected), (expected, found)):
+    is_edge = plain == 255
+    for edges, others in ((is_edge, expected), (expected, is_edge)):
         assert (edges & ndimage.binary_dilation(others, np.ones((3, 3)))).sum() >= 0.98 * edges.sum()
 
 
@@ -47,8 +47,8 @@ def test_sixteen_bits_are_white_at_their_own_level(tmp_path):
     card = np.repeat(np.repeat(np.array([[1000, 60000]], np.uint16), 20, axis=1), 30, axis=0)
     Image.fromarray(card).save(tmp_path / "card.png")
     assert imgconv("canny", tmp_path / "card.png", "--low", "9000", "--high", "20000", "-o", tmp_path / "out.npy").code == 0
-    found = np.load(tmp_path / "out.npy")
-    assert found.shape == (1, 30, 40) and found.dtype == np.float32 and set(np.unique(found)) == {0, 65535}
+    is_edge = np.load(tmp_path / "out.npy")
+    assert is_edge.shape == (1, 30, 40) and is_edge.dtype == np.float32 and set(np.unique(is_edge)) == {0, 65535}
 
 
 def test_invert_and_overlay(plain, tmp_path):
@@ -79,7 +79,7 @@ def test_the_recipe_is_written_into_the_output(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words, told",
+    "words, message",
     [
         (("--low", "60", "--high", "50"), "low threshold 60 is above the high one, 50"),
         (("--low", "x"), "--low: expected a level such as 25"),
@@ -92,8 +92,8 @@ def test_the_recipe_is_written_into_the_output(tmp_path):
         (("--sigma", "nan"), "sigma must be from 0 to 256 pixels, not nan"),
     ],
 )
-def test_thresholds_that_are_always_wrong(words, told):
-    assert told in refused(2, "canny", PHOTO, *words)
+def test_thresholds_that_are_always_wrong(words, message):
+    assert message in refused(2, "canny", PHOTO, *words)
 
 
 def test_thresholds_that_are_wrong_for_this_image(tmp_path):

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.sweep(3)
 LOGO = SAMPLES / "logo_transparent.png"
 
 
-def told(*words, **options):
+def explanation_of(*words, **options):
     done = imgconv("explain", *words, "--json", **options)
     assert done.code == 0, done.err
     return json.loads(done.out)
@@ -38,21 +38,21 @@ def told(*words, **options):
     ],
 )
 def test_the_value_is_the_pixel_of_the_file(tmp_path, image, command, words):
-    made = tmp_path / "made.png"
-    assert imgconv(command, image, *words, "-o", made, "-q").code == 0
-    with Image.open(made) as output:
+    written = tmp_path / "made.png"
+    assert imgconv(command, image, *words, "-o", written, "-q").code == 0
+    with Image.open(written) as output:
         pixels = np.atleast_3d(np.array(output))
     for x, y in ((0, 0), (7, 3), (pixels.shape[1] - 1, pixels.shape[0] - 1)):
-        (found,) = told(image, *words, "--at", f"{x},{y}")["maps"]
-        assert found["pixel"] == pixels[y, x].tolist()
+        (result,) = explanation_of(image, *words, "--at", f"{x},{y}")["maps"]
+        assert result["pixel"] == pixels[y, x].tolist()
 
 
 def test_products_and_coordinates_are_those_of_the_image():
     with Image.open(SAMPLES / "camera.png") as image:
         pixels = np.array(image).astype(int)
-    (found,) = told(SAMPLES / "camera.png", "-k", "1 2; 3 4", "--padding", "valid", "--stride", "2", "--at", "10,20")["maps"]
-    (product,) = found["channels"][0]["members"][0]["products"]
-    assert (found["rows"], found["columns"]) == ([40, 41], [20, 21])
+    (result,) = explanation_of(SAMPLES / "camera.png", "-k", "1 2; 3 4", "--padding", "valid", "--stride", "2", "--at", "10,20")["maps"]
+    (product,) = result["channels"][0]["members"][0]["products"]
+    assert (result["rows"], result["columns"]) == ([40, 41], [20, 21])
     assert product["values"] == pixels[40:42, 20:22].tolist()
     assert product["products"] == (pixels[40:42, 20:22] * [[1, 2], [3, 4]]).tolist()
     assert product["sum"] == sum(map(sum, product["products"]))
@@ -61,13 +61,13 @@ def test_products_and_coordinates_are_those_of_the_image():
 def test_a_rank_sorts_its_cells_and_a_shape_leaves_others_out():
     text = imgconv("explain", SAMPLES / "camera.png", "--window", "cross", "--mode", "rank:75", "--at", "0,10").out.decode()
     assert "number 4 of 200, 200, 200, 201 in ascending order = 201" in text and "window=cross" in text
-    (found,) = told(SAMPLES / "camera.png", "--window", "cross", "--at", "0,10")["maps"]
-    assert found["used"] == [[False, True, False], [False, True, True], [False, True, False]]
+    (result,) = explanation_of(SAMPLES / "camera.png", "--window", "cross", "--at", "0,10")["maps"]
+    assert result["used"] == [[False, True, False], [False, True, True], [False, True, False]]
 
 
 def test_padding_is_marked_and_tables_are_readable():
-    (found,) = told(PHOTO, "--at", "0,0")["maps"]
-    assert found["padded"] == [[True] * 3, [True, False, False], [True, False, False]]
+    (result,) = explanation_of(PHOTO, "--at", "0,0")["maps"]
+    assert result["padded"] == [[True] * 3, [True, False, False], [True, False, False]]
     text = imgconv("explain", PHOTO, "--at", "0,0").out.decode()
     assert "lie beyond the edge" in text and "range abs" in text and "laplacian8 0,0 = " in text
     assert "\x1b" not in text
@@ -75,8 +75,8 @@ def test_padding_is_marked_and_tables_are_readable():
 
 def test_the_first_frame_of_several_is_named():
     assert [imgconv("explain", SAMPLES / name).out.decode().count("frame 1 of 8") for name in ("animated.gif", "coffee.jpg")] == [1, 0]
-    found = told(SAMPLES / "pages.tiff")
-    assert (found["frame"], found["frames"]) == (1, 3)
+    result = explanation_of(SAMPLES / "pages.tiff")
+    assert (result["frame"], result["frames"]) == (1, 3)
 
 
 def test_canny_down_to_the_pixel_of_the_file(tmp_path):
@@ -85,8 +85,8 @@ def test_canny_down_to_the_pixel_of_the_file(tmp_path):
         edges = np.array(image)
     y, x = np.argwhere(edges)[len(np.argwhere(edges)) // 2].tolist()
     for at in ((x, y), (x + 1, y), (0, 0)):
-        (found,) = told(PHOTO, "--canny", "--sigma", "2", "--low", "80%", "--high", "95%", "--at", f"{at[0]},{at[1]}")["maps"]
-        assert found["pixel"] == [edges[at[1], at[0]]]
+        (result,) = explanation_of(PHOTO, "--canny", "--sigma", "2", "--low", "80%", "--high", "95%", "--at", f"{at[0]},{at[1]}")["maps"]
+        assert result["pixel"] == [edges[at[1], at[0]]]
     text = imgconv("explain", PHOTO, "--sigma", "2", "--low", "80%", "--high", "95%", "--at", f"{x},{y}").out.decode()
     assert all(
         word in text for word in ("gaussian of sigma 2", "sobel_y", "length", "direction", "ahead", "behind", f"canny {x},{y} = 255")
@@ -102,10 +102,10 @@ def test_cells_have_their_colour_on_a_terminal():
 
 
 def test_matrices_on_a_photograph():
-    (found,) = told(PHOTO, "-k", "sobel_x", "--grey", "--at", "30,40", "--matrix")["matrices"]
-    kernel_matrix, im2col, cells, taps = (np.array(found[name]) for name in ("kernel_matrix", "im2col", "cells", "taps"))
-    assert kernel_matrix.shape == (9, 25) and im2col.shape == (9, 9) and found["corner"] == [38, 28]
-    assert (kernel_matrix @ cells.ravel()).tolist() == (taps @ im2col).tolist() == found["sums"]
+    (result,) = explanation_of(PHOTO, "-k", "sobel_x", "--grey", "--at", "30,40", "--matrix")["matrices"]
+    kernel_matrix, im2col, cells, taps = (np.array(result[name]) for name in ("kernel_matrix", "im2col", "cells", "taps"))
+    assert kernel_matrix.shape == (9, 25) and im2col.shape == (9, 9) and result["corner"] == [38, 28]
+    assert (kernel_matrix @ cells.ravel()).tolist() == (taps @ im2col).tolist() == result["sums"]
     text = imgconv("explain", PHOTO, "-k", "sobel_x", "--matrix").out.decode()
     assert "kernel matrix of sobel_x" in text and "im2col" in text
 
@@ -123,8 +123,8 @@ def test_an_animation_is_written_in_addition(tmp_path):
 def test_the_last_step_of_a_network(tmp_path):
     steps = ("-s", "conv sobel_x sobel_y padding=1", "-s", "relu", "-s", "max_pool 2")
     assert imgconv("run", PHOTO, *steps, "-o", tmp_path / "maps.npy", "-q").code == 0
-    found = told(PHOTO, *steps, "--at", "50,60")["maps"]
-    assert [value for each in found for value in each["pixel"]] == np.load(tmp_path / "maps.npy")[:, 60, 50].tolist()
+    result = explanation_of(PHOTO, *steps, "--at", "50,60")["maps"]
+    assert [value for each in result for value in each["pixel"]] == np.load(tmp_path / "maps.npy")[:, 60, 50].tolist()
     assert "the largest of" in imgconv("explain", PHOTO, *steps).out.decode()
 
 
@@ -138,12 +138,12 @@ def test_nan_is_null_in_json_and_shown_in_tables(tmp_path):
 
 
 def test_standard_input_and_damaged_images(tmp_path):
-    (found,) = told("-", "--at", "5,5", stdin=PHOTO.read_bytes())["maps"]
-    assert found["pixel"] == told(PHOTO, "--at", "5,5")["maps"][0]["pixel"]
+    (result,) = explanation_of("-", "--at", "5,5", stdin=PHOTO.read_bytes())["maps"]
+    assert result["pixel"] == explanation_of(PHOTO, "--at", "5,5")["maps"][0]["pixel"]
     cut = tmp_path / "cut.jpg"
     cut.write_bytes(PHOTO.read_bytes()[:20000])
     assert "cut.jpg: " in refused(1, "explain", cut)
-    assert told(cut, "--salvage", "--at", "5,5")["maps"][0]["pixel"] == found["pixel"]
+    assert explanation_of(cut, "--salvage", "--at", "5,5")["maps"][0]["pixel"] == result["pixel"]
 
 
 @pytest.mark.parametrize(

@@ -40,9 +40,9 @@ def test_only_selected_steps_are_drawn(tmp_path):
     steps = ("-s", "grey", "-s", "conv sobel_x", "-s", "max_pool 2")
     for name, words in {"kept.png": (*steps, "--keep", "conv"), "short.png": steps[:4], "all.png": steps}.items():
         assert imgconv("figure", PHOTO, *words, "-o", tmp_path / name).code == 0
-    kept, short, whole = (Image.open(tmp_path / name) for name in ("kept.png", "short.png", "all.png"))
-    with kept, short, whole:
-        differences = [(np.array(kept) != np.array(other)).mean() for other in (short, whole)]
+    selected_image, short, whole = (Image.open(tmp_path / name) for name in ("kept.png", "short.png", "all.png"))
+    with selected_image, short, whole:
+        differences = [(np.array(selected_image) != np.array(other)).mean() for other in (short, whole)]
     assert min(differences) > 0.05
 
 

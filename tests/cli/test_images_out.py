@@ -255,7 +255,7 @@ def test_the_readme_images_exist():
 
 
 @pytest.mark.parametrize(
-    "words, said",
+    "words, message",
     [
         (("--stride", "0"), "stride must be at least 1"),
         (("--stride", "two"), "--stride: expected a size such as 2 or 3x5, got 'two'"),
@@ -278,8 +278,8 @@ def test_the_readme_images_exist():
         (("-o", "out.jpg", "--format", "png"), "contradicts"),
     ],
 )
-def test_wrong_options_are_one_line_and_exit_2(photo, words, said):
-    assert said in refused(2, "edge", photo, *words)
+def test_wrong_options_are_one_line_and_exit_2(photo, words, message):
+    assert message in refused(2, "edge", photo, *words)
     assert [path.name for path in photo.parent.iterdir()] == ["photo.png"]
 
 

@@ -13,7 +13,7 @@ from terminal import on_terminal
 def pairs(tmp_path_factory):
     """A photograph and what kernels make of it, by their names."""
     folder = tmp_path_factory.mktemp("pairs")
-    made = {}
+    paths = {}
     for name, words in {
         "sharp.png": ("-k", "sharpen4"),
         "soft.npy": ("-k", "gaussian5"),
@@ -21,9 +21,9 @@ def pairs(tmp_path_factory):
         "camera.png": ("-k", "sharpen4"),
     }.items():
         source = SAMPLES / "camera.png" if name == "camera.png" else PHOTO
-        made[name] = folder / name
-        assert imgconv("filter", source, *words, "-o", made[name], "-q").code == 0
-    return made
+        paths[name] = folder / name
+        assert imgconv("filter", source, *words, "-o", paths[name], "-q").code == 0
+    return paths
 
 
 def learnt(*words, **options):
@@ -78,9 +78,9 @@ def test_descent_finds_it_too_and_draws_its_loss(pairs):
 
 def test_the_loss_curve_grows_while_it_descends(pairs):
     text = on_terminal("learn", PHOTO, pairs["sharp.png"], "--descend", "--steps", "300", messages=True)
-    live, _, told = text.partition("loss, 300 steps")
+    live, _, report = text.partition("loss, 300 steps")
     assert live.count("\N{FULL BLOCK}") > 20 and "\x1b[1A" in live, "drawn again and again, over itself"
-    assert "\N{FULL BLOCK}" in told and "\x1b[1A" not in told
+    assert "\N{FULL BLOCK}" in report and "\x1b[1A" not in report
 
 
 def test_an_operation_that_is_not_a_kernel_is_reported(tmp_path):

@@ -34,9 +34,9 @@ def test_a_photograph_is_planned_as_edge_makes_it(tmp_path):
     assert plan["shape"] == [3, 400, 600] and [step["name"] for step in plan["steps"]] == ["grey", "laplacian8"]
     assert plan["steps"][1]["sizes"][0] == "floor((400 + 1 + 1 - 3) / 1) + 1 = 400"
     assert plan["multiply_adds"] == 3 * 400 * 600 + 9 * 400 * 600
-    made = tmp_path / "e.png"
-    assert imgconv("edge", PHOTO, "-o", made).code == 0
-    with Image.open(made) as image:
+    written = tmp_path / "e.png"
+    assert imgconv("edge", PHOTO, "-o", written).code == 0
+    with Image.open(written) as image:
         assert [1, *image.size[::-1]] == plan["steps"][1]["output"]
 
 

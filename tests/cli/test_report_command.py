@@ -31,7 +31,7 @@ def photos(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words, made",
+    "words, written",
     [
         (["edge"], ["edge"]),
         (["filter", "-k", "sobel_x", "-k", "gaussian:sigma=2"], ["sobel_x", "gaussian-sigma-2"]),
@@ -40,11 +40,11 @@ def photos(tmp_path):
         (["run", "-s", "grey", "-s", "conv sobel_x"], ["run"]),
     ],
 )
-def test_every_run_can_be_reported(words, made, photos, tmp_path):
+def test_every_run_can_be_reported(words, written, photos, tmp_path):
     done = imgconv(*words, "photos", "-o", "out", "--report", "page.html", "--json", cwd=tmp_path)
     assert done.code == 1 and "report -> page.html" in done.err and len(done.out.splitlines()) == 3
     inputs = ("coffee", "photos/coffee.jpg"), ("camera", "photos/deep/camera.png")
-    assert cards(tmp_path / "page.html") == [(f"{stem}.{part}.png", path, True) for stem, path in inputs for part in made]
+    assert cards(tmp_path / "page.html") == [(f"{stem}.{part}.png", path, True) for stem, path in inputs for part in written]
     text = (tmp_path / "page.html").read_text()
     assert "damaged jpeg" in text and "<h1><bdi>imgconv " + words[0] in text
     assert "photos -o out --report page.html --json</code>" in text
@@ -90,10 +90,10 @@ def test_standard_input_has_no_before(tmp_path):
 
 
 def test_names_of_any_bytes(tmp_path):
-    given = [os.fsdecode(b"\xff\xfe.jpg"), "two\nlines.jpg", "<script>alert(1)<.jpg"]
-    for name in given:
+    hostile_names = [os.fsdecode(b"\xff\xfe.jpg"), "two\nlines.jpg", "<script>alert(1)<.jpg"]
+    for name in hostile_names:
         shutil.copy(PHOTO, tmp_path / name)
-    done = imgconv("edge", *given, "-o", "out", "--report", "p.html", cwd=tmp_path)
+    done = imgconv("edge", *hostile_names, "-o", "out", "--report", "p.html", cwd=tmp_path)
     assert done.code == 0
     shown = [name for name, *_ in cards(tmp_path / "p.html")]
     assert shown == [r"\xff\xfe.edge.png", r"two\nlines.edge.png", "&lt;script&gt;alert(1)&lt;.edge.png"]
@@ -124,7 +124,7 @@ def test_a_dry_run_writes_no_page(photos, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words, said",
+    "words, message",
     [
         (["--report", "page.htm"], "ends in .html"),
         (["--report", "photos/page.html"], "is a folder"),
@@ -132,23 +132,23 @@ def test_a_dry_run_writes_no_page(photos, tmp_path):
         (["--report", "page.html", "-o", "-"], "standard output"),
     ],
 )
-def test_pages_that_cannot_be_are_refused_before_any_work(words, said, photos, tmp_path):
+def test_pages_that_cannot_be_are_refused_before_any_work(words, message, photos, tmp_path):
     (tmp_path / "link.html").symlink_to(photos / "coffee.jpg")
     (photos / "page.html").mkdir()
-    assert said in refused(2, "edge", "photos/coffee.jpg", *words, cwd=tmp_path)
+    assert message in refused(2, "edge", "photos/coffee.jpg", *words, cwd=tmp_path)
     assert names(tmp_path) == ["link.html", "photos"] and names(photos) == ["coffee.jpg", "cut.jpg", "deep", "page.html"]
 
 
 def test_a_batch_has_no_images_to_show(tmp_path):
-    said = refused(2, "run", PHOTO, "-s", "grey", "--batch", "-o", "a.npy", "--report", "page.html", cwd=tmp_path)
-    assert "--batch writes an array" in said and names(tmp_path) == []
+    message = refused(2, "run", PHOTO, "-s", "grey", "--batch", "-o", "a.npy", "--report", "page.html", cwd=tmp_path)
+    assert "--batch writes an array" in message and names(tmp_path) == []
 
 
 def test_a_page_that_exists(photos, tmp_path):
     page = tmp_path / "page.html"
     page.write_text("old")
-    said = refused(1, "edge", "photos/coffee.jpg", "-o", "a.png", "--report", "page.html", "--no-clobber", cwd=tmp_path)
-    assert "output page.html exists" in said and page.read_text() == "old" and not (tmp_path / "a.png").exists()
+    message = refused(1, "edge", "photos/coffee.jpg", "-o", "a.png", "--report", "page.html", "--no-clobber", cwd=tmp_path)
+    assert "output page.html exists" in message and page.read_text() == "old" and not (tmp_path / "a.png").exists()
     assert imgconv("edge", "photos/coffee.jpg", "-o", "a.png", "--report", "page.html", cwd=tmp_path).code == 0
     assert len(cards(page)) == 1
 

@@ -62,10 +62,10 @@ def test_an_image_and_a_json_entry_for_each_map(photo):
     line = json.loads(done.out)
     paths = [photo.with_name(f"photo.run-{n}.png") for n in (1, 2)]
     assert line["outputs"] == list(map(str, paths)) and line["shapes"] == [[1, 65, 89]] * 2 and line["error"] is None
-    for path, sums, told in zip(paths, sobel_of(photo), line["maps"], strict=True):
+    for path, sums, entry in zip(paths, sobel_of(photo), line["maps"], strict=True):
         expected = np.minimum(np.abs(sums), 255)
         assert np.array_equal(pixels_of(path), expected)
-        assert told["max"] == expected.max() and told["mean"] == pytest.approx(expected.mean())
+        assert entry["max"] == expected.max() and entry["mean"] == pytest.approx(expected.mean())
 
 
 def test_raw_numbers_in_every_format_that_holds_them(photo, tmp_path):
@@ -118,8 +118,8 @@ def test_frames_each_by_themselves(tmp_path):
         with Image.open(SAMPLES / name) as image:
             frames = image.n_frames
         assert imgconv("run", tmp_path / name, "-s", "conv laplacian4 padding=1").code == 0
-        (made,) = tmp_path.glob(f"{Path(name).stem}.run.*")
-        with Image.open(made) as image:
+        (written,) = tmp_path.glob(f"{Path(name).stem}.run.*")
+        with Image.open(written) as image:
             assert image.n_frames == frames
 
 
@@ -136,7 +136,7 @@ def test_a_lenet_reads_digits(digits, tmp_path):
     assert done.code == 0 and len(lines) == 10
     for number, line in enumerate(lines):
         assert line["outputs"] == [str(tmp_path / "out" / f"digit_{number}.lenet.npy")]
-        odds = [told["mean"] for told in line["maps"]]
+        odds = [entry["mean"] for entry in line["maps"]]
         assert int(np.argmax(odds)) == number and sum(odds) == pytest.approx(1, rel=1e-6)
         assert np.array_equal(np.load(line["outputs"][0]), np.float32(odds))
 

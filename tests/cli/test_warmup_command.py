@@ -18,9 +18,9 @@ def fresh(tmp_path_factory):
 
 def cached(env):
     """How many loops are cached, after `warmup`, which had none to compile."""
-    said = imgconv("warmup", env=env).err
-    assert said.startswith("0 loops compiled")
-    return int(re.search(r"(\d+) cached", said)[1])
+    message = imgconv("warmup", env=env).err
+    assert message.startswith("0 loops compiled")
+    return int(re.search(r"(\d+) cached", message)[1])
 
 
 def test_every_loop_is_compiled_once_and_cached(fresh):

@@ -65,7 +65,7 @@ def workers(home, address):
         yield first, second
 
 
-def told(lines, folder):
+def json_lines(lines, folder):
     """JSON lines without seconds, outputs as if they were in `folder`."""
     parsed = [json.loads(line) for line in lines.splitlines()]
     return [{**each, "seconds": None, "outputs": [re.sub("^[a-z]+/", folder, name) for name in each["outputs"]]} for each in parsed]
@@ -80,7 +80,7 @@ def test_a_worker_that_is_killed_costs_no_image(home, address, workers):
     assert code == 1 and err.count("\n") == 2, err
     assert "imgconv: photos/damaged.jpg: damaged jpeg" in err and f"{COUNT + 1} of {COUNT + 1} images: {2 * COUNT} files written" in err
     assert files_below(home / "killed") == files_below(home / "alone")
-    assert told(out, "") == told((home / "alone.json").read_bytes(), "")
+    assert json_lines(out, "") == json_lines((home / "alone.json").read_bytes(), "")
 
 
 def test_a_second_attempt_replaces_the_output_of_the_first(home, address, workers):
@@ -111,7 +111,7 @@ def test_every_command_prints_and_writes_the_same_as_without_dask(home, address,
     alone = imgconv(*words, "-o", "one/", cwd=home)
     there = imgconv(*words, "-o", "two/", "--dask", address, cwd=home)
     assert there.code == alone.code
-    assert told(there.out, "") == told(alone.out, "")
+    assert json_lines(there.out, "") == json_lines(alone.out, "")
     assert re.sub(r"\d+\.\d+ s|two/", "", there.err) == re.sub(r"\d+\.\d+ s|one/", "", alone.err)
     assert files_below(home / "two") == files_below(home / "one")
 
@@ -150,7 +150,7 @@ def test_missing_cells_are_those_of_one_machine(home, address, workers, measurem
     alone = imgconv(*words, "-o", "here/", "--json", cwd=home)
     there = imgconv(*words, "-o", "away/", "--json", "--dask", address, cwd=home)
     assert (there.code, alone.code) == (0, 0), there.err + alone.err
-    one, other = ([{**each, "maps": None} for each in told(done.out, "")] for done in (alone, there))  # parts add up in another order
+    one, other = ([{**each, "maps": None} for each in json_lines(done.out, "")] for done in (alone, there))  # parts add up in another order
     assert one == other and one[0]["missing"]["before"] > 0
     assert files_below(home / "away") == files_below(home / "here")
     for folder in ("here", "away"):
@@ -161,7 +161,7 @@ def test_after_an_error_no_image_begins_and_those_in_progress_have_outcomes(home
     (home / "photos" / "001b.jpg").write_bytes(b"")
     done = imgconv("edge", "photos", "-o", "stopped", "--dask", address, "--on-error", "stop", "--json", cwd=home)
     (home / "photos" / "001b.jpg").unlink()
-    outcomes = told(done.out, "")
+    outcomes = json_lines(done.out, "")
     assert done.code == 1 and [each["source"] for each in outcomes if each["error"]] == ["photos/001b.jpg"]
     assert sorted(name for each in outcomes for name in each["outputs"]) == sorted(files_below(home / "stopped"))
     assert len(outcomes) < COUNT / 2
@@ -182,20 +182,20 @@ def test_clusters_that_cannot_take_images_say_so_in_one_line(home):
     patience = "import imgconv.batch.cluster as cluster; cluster.WORKER_TIMEOUT = cluster.CONNECT_TIMEOUT = 1.0"
     command = [sys.executable, "-c", f"{patience}; from imgconv.cli.app import main; main()", "edge", "photos", "-o", "never", "--dask"]
 
-    def said(address):
+    def message_of(address):
         done = subprocess.run([*command, address], cwd=home, env=environment(), capture_output=True, text=True, timeout=30, check=False)
         assert done.returncode == 1 and done.stderr.startswith("imgconv: ") and done.stderr.count("\n") == 1, done.stderr
         return done.stderr
 
-    assert "no Dask scheduler responds at tcp://127.0.0.1:9: " in said("tcp://127.0.0.1:9")
+    assert "no Dask scheduler responds at tcp://127.0.0.1:9: " in message_of("tcp://127.0.0.1:9")
     port = free_port()
     with running("python", "-m", "http.server", "--bind", "127.0.0.1", str(port), log=home / "http.log"):
         wait_for(lambda: answers(port))
-        assert "no Dask scheduler responds" in said(f"tcp://127.0.0.1:{port}")
+        assert "no Dask scheduler responds" in message_of(f"tcp://127.0.0.1:{port}")
     with scheduler(home) as (address, _):
-        assert f"no worker for 1 s; start some with: dask worker {address}" in said(address)
+        assert f"no worker for 1 s; start some with: dask worker {address}" in message_of(address)
         with worker(home, address, "--no-nanny", "--preload", home / "deadly.py", VERSION="0.0.1"):
-            assert "a worker has imgconv 0.0.1" in said(address)
+            assert "a worker has imgconv 0.0.1" in message_of(address)
     assert not (home / "never").exists()
 
 

@@ -122,16 +122,16 @@ def test_damage_is_named_and_leaves_the_old_output(home, address):
 
 def test_a_bucket_holds_input_and_output(home):
     pixels = levels(1, size=SIZE)[..., 0]
-    with s3_endpoint(home) as found, scheduler(home, **found) as (address, _):
-        storage = fsspec.filesystem("s3", key="testing", secret="testing", endpoint_url=found["AWS_ENDPOINT_URL"])
+    with s3_endpoint(home) as endpoint, scheduler(home, **endpoint) as (address, _):
+        storage = fsspec.filesystem("s3", key="testing", secret="testing", endpoint_url=endpoint["AWS_ENDPOINT_URL"])
         storage.mkdir("photos")
         write(home / "grey.zarr", pixels, (100, 200))
         storage.put(str(home / "grey.zarr"), "photos/grey.zarr", recursive=True)
         storage.put(str(home / "grey.zarr"), "photos/old.zarr", recursive=True)
         words = ["edge", "--memory", "2M", "--tile", "128"]
-        more = {"cwd": home, "env": environment(**found)}
+        more = {"cwd": home, "env": environment(**endpoint)}
         assert imgconv(*words, "grey.zarr", "-o", "alone.zarr", cwd=home).code == 0
-        with worker(home, address, "--no-nanny", **found), worker(home, address, "--no-nanny", **found):
+        with worker(home, address, "--no-nanny", **endpoint), worker(home, address, "--no-nanny", **endpoint):
             there = ("s3://photos/grey.zarr", "-o", "s3://photos/old.zarr")
             for options in ([], ["--dask", address]):
                 done = imgconv(*words, *there, *options, **more)
@@ -144,7 +144,7 @@ def test_a_bucket_holds_input_and_output(home):
         np.save(home / "large.npy", np.arange(9000 * 8000, dtype=np.uint8).reshape(9000, 8000))
         words = ["filter", "large.npy", "-k", "box", "--memory", "16M", "--compression", "none"]
         assert imgconv(*words, "-o", "large.tif", cwd=home).code == 0
-        with worker(home, address, "--no-nanny", **found), worker(home, address, "--no-nanny", **found):
+        with worker(home, address, "--no-nanny", **endpoint), worker(home, address, "--no-nanny", **endpoint):
             assert imgconv(*words, "-o", "s3://photos/file/large.tif", "--dask", address, **more).code == 0
         storage.invalidate_cache()
         assert storage.cat("photos/file/large.tif") == (home / "large.tif").read_bytes()

@@ -24,8 +24,8 @@ NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 class Store:
     """An S3 endpoint, looked at with nothing but HTTP, and the environment in which commands find it."""
 
-    def __init__(self, found):
-        self.env, self.url = environment(**found), found["AWS_ENDPOINT_URL"]
+    def __init__(self, endpoint_address):
+        self.env, self.url = environment(**endpoint_address), endpoint_address["AWS_ENDPOINT_URL"]
 
     def put(self, name, data=b""):
         self._answer(name, data, "PUT")
@@ -55,8 +55,8 @@ def home(tmp_path_factory):
 @pytest.fixture(scope="module")
 def store(home):
     """The same photographs in a bucket."""
-    with s3_endpoint(home) as found:
-        store = Store(found)
+    with s3_endpoint(home) as endpoint_address:
+        store = Store(endpoint_address)
         store.put("photos")
         for name, data in files_below(home / "photos").items():
             store.put(f"photos/album/{name}", data)
@@ -172,8 +172,8 @@ def test_images_of_the_web(home, store):
     port = free_port()
     with running("python", "-m", "http.server", "--bind", "127.0.0.1", str(port), cwd=home, log=home / "web.log"):
         wait_for(lambda: answers(port))
-        found = f"http://127.0.0.1:{port}/photos/001.jpg?size=2"
-        done = imgconv("edge", found, f"http://127.0.0.1:{port}/none.jpg", "-o", "web/", cwd=home)
+        endpoint_address = f"http://127.0.0.1:{port}/photos/001.jpg?size=2"
+        done = imgconv("edge", endpoint_address, f"http://127.0.0.1:{port}/none.jpg", "-o", "web/", cwd=home)
     assert done.code == 1 and f"imgconv: http://127.0.0.1:{port}/none.jpg: no such file or directory" in done.err
     assert files_below(home / "web") == {"001.edge.png": files_below(home / "alone")["001.edge.png"]}
 

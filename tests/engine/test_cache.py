@@ -144,8 +144,8 @@ def test_a_read_only_cache_costs_time_only(sandbox):
 
 def test_a_full_disk_costs_time_only_and_leaves_nothing(sandbox):
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (500, resource.RLIM_INFINITY))\n"
-    said = sandbox.run(limit, PYTHONDONTWRITEBYTECODE="1")  # Python 3.11 would cut bytecode short
-    assert (said["right"], said["compiled"], said["cached"]) == (True, 1, 0)
+    report = sandbox.run(limit, PYTHONDONTWRITEBYTECODE="1")  # Python 3.11 would cut bytecode short
+    assert (report["right"], report["compiled"], report["cached"]) == (True, 1, 0)
     assert not [*sandbox.loops.glob("*.loop"), *sandbox.loops.glob("*.part")]
 
 
@@ -212,9 +212,9 @@ def test_folders_above_that_others_can_write_are_not_trusted(sandbox, mode):
     is_sticky = bool(mode & stat.S_ISVTX)
     assert sandbox.compiles() == 1
     sandbox.loops.parent.parent.chmod(mode)
-    said = sandbox.run()
-    assert said["compiled"] == (0 if is_sticky else 1)
-    assert is_sticky or str(sandbox.loops.parent.parent) in " ".join(said["problems"])
+    report = sandbox.run()
+    assert report["compiled"] == (0 if is_sticky else 1)
+    assert is_sticky or str(sandbox.loops.parent.parent) in " ".join(report["problems"])
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

@@ -27,8 +27,8 @@ def another_array(patch):
 
 
 def no_entry(patch):
-    found = llvm.ExecutionEngine.get_function_address
-    patch.setattr(llvm.ExecutionEngine, "get_function_address", lambda self, name: 0 if name == ENTRY else found(self, name))
+    original_address = llvm.ExecutionEngine.get_function_address
+    patch.setattr(llvm.ExecutionEngine, "get_function_address", lambda self, name: 0 if name == ENTRY else original_address(self, name))
 
 
 DIFFERENCES = {
@@ -57,9 +57,9 @@ def test_wrong_results_are_noticed_before_they_are_used(sandbox):
         "import llvmlite.binding as llvm\nemit = llvm.TargetMachine.emit_object\n"
         "llvm.TargetMachine.emit_object = lambda self, m: emit(self, llvm.parse_assembly(str(m).replace('fadd', 'fsub')))\n"
     )
-    said = sandbox.run(prelude)
-    assert (said["right"], said["cached"]) == (True, 0)
-    assert said["problems"] == ["loop add: a compiled loop gives other results than Python"]
+    report = sandbox.run(prelude)
+    assert (report["right"], report["cached"]) == (True, 0)
+    assert report["problems"] == ["loop add: a compiled loop gives other results than Python"]
 
 
 ALLOCATES = """
@@ -166,8 +166,8 @@ def test_code_from_another_numba_is_not_loaded(sandbox):
         if item.name not in ("_version.py", "__pycache__"):
             (shadow / item.name).symlink_to(item)
     (shadow / "_version.py").write_text((Path(package) / "_version.py").read_text() + "# another build\n")
-    said = sandbox.run(PYTHONPATH=os.pathsep.join([str(shadow.parent), sandbox.environment["PYTHONPATH"]]))
-    assert (said["right"], said["compiled"], said["cached"]) == (True, 1, 2)
+    report = sandbox.run(PYTHONPATH=os.pathsep.join([str(shadow.parent), sandbox.environment["PYTHONPATH"]]))
+    assert (report["right"], report["compiled"], report["cached"]) == (True, 1, 2)
     assert sandbox.run()["compiled"] == 0
 
 

@@ -41,9 +41,9 @@ def test_photographs_as_scikit_image(photograph, setting):
         grey = np.array(image.convert("L"))
     with np.load(GOLDEN) as golden:
         expected = np.unpackbits(golden[f"{photograph}.{setting}"], axis=1, count=grey.shape[1]).astype(bool)
-    found = canny_edges(grey[..., None], **SETTINGS[setting])[..., 0] == 255
-    assert min(near(found, expected), near(expected, found)) > 0.999
-    assert (found != expected).mean() < 1e-4
+    edge_map = canny_edges(grey[..., None], **SETTINGS[setting])[..., 0] == 255
+    assert min(near(edge_map, expected), near(expected, edge_map)) > 0.999
+    assert (edge_map != expected).mean() < 1e-4
 
 
 @pytest.mark.parametrize(("sigma", "dtype"), each_once([0, 0.1, 0.7, 1.4, 2.5], ["uint8", "uint16", "float32", "float64"]))
@@ -52,9 +52,9 @@ def test_definition(size, sigma, dtype):
     image = noise(*size, dtype)
     white = np.iinfo(dtype).max if image.dtype.kind == "u" else 1
     low, high = 0.15 * white / (1 + sigma), 0.4 * white / (1 + sigma)
-    found = canny_edges(image, sigma, low, high)
-    assert found.dtype == image.dtype and found.shape == image.shape and set(np.unique(found)) <= {0, white}
-    assert np.array_equal(found[..., 0] == white, naive_canny.canny(image[..., 0], sigma, low, high))
+    edge_map = canny_edges(image, sigma, low, high)
+    assert edge_map.dtype == image.dtype and edge_map.shape == image.shape and set(np.unique(edge_map)) <= {0, white}
+    assert np.array_equal(edge_map[..., 0] == white, naive_canny.canny(image[..., 0], sigma, low, high))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 9), (9, 2), (1, 30)])
@@ -88,9 +88,9 @@ def test_a_weak_line_is_followed_through_every_band(monkeypatch, winding, band, 
     monkeypatch.setattr(canny, "BAND_BYTES", band)
     weak, strong, expected = winding
     assert not canny_edges(weak[..., None], 1.0, 8, 50, threads=threads).any()
-    found = canny_edges(strong[..., None], 1.0, 8, 50, threads=threads)[..., 0] == 255
-    assert found[60:80].any(axis=0).sum() == 12  # both sides of six lines
-    assert (found != expected).sum() <= 1  # the symmetric end of a line is a tie, which rounding settles
+    edge_map = canny_edges(strong[..., None], 1.0, 8, 50, threads=threads)[..., 0] == 255
+    assert edge_map[60:80].any(axis=0).sum() == 12  # both sides of six lines
+    assert (edge_map != expected).sum() <= 1  # the symmetric end of a line is a tie, which rounding settles
 
 
 @pytest.mark.parametrize("share", [0, 0.5, 0.83, 0.97])
@@ -152,11 +152,11 @@ def test_loops_as_plain_python():
     thin_edges(smooth, np.array([0.5, 1.0, 0.0], np.float32), np.empty((9, 11), np.float32), marks)
     down, across = (plane[1:-1, 1:-1] for plane in naive_canny.gradients(smooth.astype(float), 0))
     assert np.allclose(lengths, np.hypot(down, across), rtol=1e-5)
-    kept = naive_canny.ridges(down, across)[1:-1]
-    assert np.array_equal(marks, (kept >= 0.5) * 1 + (kept >= 1.0))
+    ridge_map = naive_canny.ridges(down, across)[1:-1]
+    assert np.array_equal(marks, (ridge_map >= 0.5) * 1 + (ridge_map >= 1.0))
     grow_edges(marks, np.arange(5), np.empty((marks.size, 2), np.int32))
-    labels, _ = ndimage.label(kept >= 0.5, np.ones((3, 3)))
-    assert np.array_equal(marks == 2, np.isin(labels, labels[kept >= 1.0]) & (labels > 0))
+    labels, _ = ndimage.label(ridge_map >= 0.5, np.ones((3, 3)))
+    assert np.array_equal(marks == 2, np.isin(labels, labels[ridge_map >= 1.0]) & (labels > 0))
 
 
 def test_errors():
@@ -178,8 +178,8 @@ def test_missing_cells_as_scikit_image(setting):
     options = {"low": 25.5, "high": 51, **SETTINGS[setting]}
     levels = {"low_threshold": options["low"] / 255, "high_threshold": options["high"] / 255}
     expected = reference(grey / 255, options["sigma"], **levels, mask=valid)
-    found = canny_edges(np.where(valid, grey, 0)[..., None].astype(np.uint8), **options, valid=valid.view(np.uint8))[..., 0] == 255
-    assert expected.sum() > 1000 and (found != expected).mean() < 3e-4
+    edge_map = canny_edges(np.where(valid, grey, 0)[..., None].astype(np.uint8), **options, valid=valid.view(np.uint8))[..., 0] == 255
+    assert expected.sum() > 1000 and (edge_map != expected).mean() < 3e-4
 
 
 @pytest.mark.parametrize("quantiles", [False, True])

@@ -42,10 +42,10 @@ def test_the_loop_as_plain_python(channels, alpha, dtype):
     rows = colours(channels, dtype)[5:12].reshape(7, -1)
     weights = np.array([*LUMA, 32768], np.uint32)
     constants = {"channels": channels, "alpha": alpha, "largest": int(np.iinfo(dtype).max)}
-    made = [np.zeros((7, 31), dtype) for _ in range(2)]
-    luma_rows(**constants)(rows, weights, made[0])
-    compiled.loop(luma_rows, **constants)(rows, weights, made[1])
-    assert np.array_equal(*made)
+    output = [np.zeros((7, 31), dtype) for _ in range(2)]
+    luma_rows(**constants)(rows, weights, output[0])
+    compiled.loop(luma_rows, **constants)(rows, weights, output[1])
+    assert np.array_equal(*output)
 
 
 def test_grey_of_floats_is_not_rounded():

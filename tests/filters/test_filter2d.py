@@ -153,8 +153,8 @@ def test_filtered_alpha_weighs_the_colours():
     pixels, taps = rgba(), np.array([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]])
     alpha = oracle.correlate(pixels[..., 3:], taps) / 16
     colour = oracle.correlate(pixels[..., :3].astype(np.int64) * pixels[..., 3:], taps) / 16
-    seen = np.where(alpha > 0, alpha, 1)
-    expected = np.concatenate([np.rint(colour / seen) * (alpha > 0), np.rint(alpha)], axis=2)
+    safe_alpha = np.where(alpha > 0, alpha, 1)
+    expected = np.concatenate([np.rint(colour / safe_alpha) * (alpha > 0), np.rint(alpha)], axis=2)
     assert np.array_equal(filtered(pixels, Kernel(taps, 16), alpha="filter"), expected)
 
 

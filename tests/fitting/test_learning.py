@@ -77,9 +77,9 @@ def test_every_small_kernel_is_learnt_from_8_bit_output(part, name):
 
 def test_clipped_pixels_would_spoil_the_fit(photo):
     """Clipped pixels are left out; with them the weights of sobel_x are wrong."""
-    made = filtered(photo, "sobel_x", range="clip")
-    (fit,) = learn([(photo, made)], (3, 3))
-    (spoilt,) = learn([(photo, Raster(made.pixels.astype(np.float32)))], (3, 3))
+    output = filtered(photo, "sobel_x", range="clip")
+    (fit,) = learn([(photo, output)], (3, 3))
+    (spoilt,) = learn([(photo, Raster(output.pixels.astype(np.float32)))], (3, 3))
     assert np.array_equal(weights_of(fit)[0, 0], REGISTRY.get("sobel_x").taps) and fit.windows < fit.windows_total
     assert np.abs(weights_of(spoilt)[0, 0] - REGISTRY.get("sobel_x").taps).max() > 0.2
 
@@ -110,10 +110,10 @@ def test_sixteen_bits_and_offsets_in_their_levels():
 
 
 def test_the_strips_add_up(photo, monkeypatch):
-    made = filtered(photo, "gaussian3")
-    (whole,) = learn([(photo, made)], (3, 3))
+    output = filtered(photo, "gaussian3")
+    (whole,) = learn([(photo, output)], (3, 3))
     monkeypatch.setattr(least_squares, "STRIP_CELLS", 30_000)  # a photo of several strips at the real size would be slow
-    (strips,) = learn([(photo, made)], (3, 3))
+    (strips,) = learn([(photo, output)], (3, 3))
     assert np.allclose(whole.free, strips.free, atol=1e-9) and whole.windows == strips.windows
 
 
@@ -177,9 +177,9 @@ def test_missing_cells_take_no_part(which, by):
 @pytest.mark.parametrize("name", ["sobel_x", "sharpen4", "gaussian3"])
 def test_descent_ends_where_least_squares_do(photo, name):
     losses = []
-    made = filtered(photo, name, range="raw")
+    output = filtered(photo, name, range="raw")
     (fit,) = learn(
-        [(photo, made)], (3, 3), descend=lambda examples, size: descend(examples, size, 500, lambda _, loss: losses.append(loss))
+        [(photo, output)], (3, 3), descend=lambda examples, size: descend(examples, size, 500, lambda _, loss: losses.append(loss))
     )
     assert np.abs(fit.free[0, 0] - REGISTRY.get(name).weights()).max() < 1e-3
     assert len(losses) == 500 and losses[-1] < 1e-6 * losses[0]

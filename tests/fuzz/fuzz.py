@@ -27,10 +27,10 @@ def main() -> None:
     corpus = Path(tempfile.mkdtemp())
     for number, seed in enumerate(seeds.seeds(target)):
         (corpus / f"{number:04}").write_bytes(seed)
-    found = seeds.FINDINGS / target
-    found.mkdir(parents=True, exist_ok=True)
+    findings = seeds.FINDINGS / target
+    findings.mkdir(parents=True, exist_ok=True)
     limits = [f"-max_total_time={seconds}", f"-timeout={SLOW}", f"-rss_limit_mb={LARGE}", f"-max_len={seeds.MOST_BYTES}"]
-    atheris.Setup([sys.argv[0], *limits, f"-artifact_prefix={found}/", "-print_final_stats=1", str(corpus)], targets.TARGETS[target])
+    atheris.Setup([sys.argv[0], *limits, f"-artifact_prefix={findings}/", "-print_final_stats=1", str(corpus)], targets.TARGETS[target])
     atheris.Fuzz()
 
 

@@ -41,8 +41,8 @@ STEPS = (
 
 def seeds(target):
     """The seeds of a target, as bytes; what was found before is one too."""
-    found = [path.read_bytes() for path in sorted((FINDINGS / target).glob("*"))]
-    return [seed for seed in [*_MADE[target](), *found] if len(seed) <= MOST_BYTES]
+    findings = [path.read_bytes() for path in sorted((FINDINGS / target).glob("*"))]
+    return [seed for seed in [*_MADE[target](), *findings] if len(seed) <= MOST_BYTES]
 
 
 def _references():

@@ -29,11 +29,11 @@ def little_memory():
 
 @pytest.mark.parametrize("target", ["references", "kernels", "recipes", "codec", "weights"])
 def test_every_finding_gives_a_result_or_one_line(target):
-    found = sorted((FINDINGS / target).iterdir())
-    assert found, "nothing is replayed"
+    findings = sorted((FINDINGS / target).iterdir())
+    assert findings, "nothing is replayed"
     paths = os.pathsep.join([str(TESTS), environment()["PYTHONPATH"]])
-    command = [sys.executable, "-c", REPLAY, target, *map(str, found)]
+    command = [sys.executable, "-c", REPLAY, target, *map(str, findings)]
     settings = environment(PYTHONPATH=paths, OPENBLAS_NUM_THREADS="1")
     done = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=60, preexec_fn=little_memory, check=False)
     assert done.returncode == 0 and done.stderr == "", (done.stdout.splitlines()[-1:], done.stderr)
-    assert done.stdout.split() == [str(path) for path in found]
+    assert done.stdout.split() == [str(path) for path in findings]

@@ -146,13 +146,13 @@ def test_the_still_image_of_an_apng_is_not_a_frame():
 
 def replaced_chunk(data, name, number, change):
     """The file with the data of one chunk changed, and its checksum right again; `change` gives None for a chunk left out."""
-    parts, at, seen = [data[:8]], 8, 0
+    parts, at, chunk_count = [data[:8]], 8, 0
     while at < len(data):
         length = int.from_bytes(data[at : at + 4], "big")
         chunk, content = data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
         if chunk == name:
-            content = change(content) if seen == number else content
-            seen += 1
+            content = change(content) if chunk_count == number else content
+            chunk_count += 1
         parts.append(b"" if content is None else png_chunk(chunk, content))
         at += 12 + length
     return b"".join(parts)

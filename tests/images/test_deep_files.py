@@ -32,7 +32,7 @@ def encoded(values, bits, **options):
     return imagecodecs.jpeg2k_encode(values.squeeze(), bitspersample=bits, reversible=True, **options)
 
 
-def behind(box, data, start):
+def with_trailing(box, data, start):
     """The file with a box before the one that begins at `start`."""
     return data[:start] + box + data[start:]
 
@@ -86,7 +86,7 @@ def test_the_boxes_of_jpeg2000_can_stand_anywhere(bits, large, wide):
     payload = b"<x/>" * (large // 4)
     box = struct.pack(">I4sQ", 1, b"xml ", 16 + len(payload)) if wide else struct.pack(">I4s", 8 + len(payload), b"xml ")
     for before in (b"jp2h", b"jp2c"):
-        _, (frame,) = read(behind(box + payload, data, data.index(before) - 4))
+        _, (frame,) = read(with_trailing(box + payload, data, data.index(before) - 4))
         np.testing.assert_allclose(frame.pixels, scaled(values, bits), rtol=0, atol=1)
 
 

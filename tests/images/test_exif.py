@@ -30,17 +30,22 @@ def rebuilt(data, size=(10, 20), stride=(1, 1)):
 @pytest.mark.parametrize("kind", [3, 4])
 def test_sizes_are_those_of_the_image(order, kind):
     data = block({0x100: (kind, [80]), 0x101: (kind, [48])}, {0xA002: (kind, [80]), 0xA003: (kind, [48])}, order=order)
-    found = tags(rebuilt(data, (70000, 20)))
-    assert [found[0x100], found[0x101], found["exif", 0xA002], found["exif", 0xA003]] == [[20], [70000], [20], [70000]]
-    assert found["order"] == order
+    result_tags = tags(rebuilt(data, (70000, 20)))
+    assert [result_tags[0x100], result_tags[0x101], result_tags["exif", 0xA002], result_tags["exif", 0xA003]] == [
+        [20],
+        [70000],
+        [20],
+        [70000],
+    ]
+    assert result_tags["order"] == order
 
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_resolutions_follow_the_stride(order):
     sensor = {0xA20E: (5, [4000, 3]), 0xA20F: (5, [4000, 3])}
-    found = tags(rebuilt(block(RESOLUTION, sensor, order=order), stride=(2, 3)))
-    assert (found[0x11A], found[0x11B]) == ([100, 1], [75, 1])
-    assert (found["exif", 0xA20E], found["exif", 0xA20F]) == ([4000, 9], [2000, 3])
+    result_tags = tags(rebuilt(block(RESOLUTION, sensor, order=order), stride=(2, 3)))
+    assert (result_tags[0x11A], result_tags[0x11B]) == ([100, 1], [75, 1])
+    assert (result_tags["exif", 0xA20E], result_tags["exif", 0xA20F]) == ([4000, 9], [2000, 3])
 
 
 @pytest.mark.parametrize("number", [Fraction(1, 3), Fraction(10**12), Fraction(2**32 - 1), Fraction(1, 2**40), Fraction(0)])
@@ -64,9 +69,9 @@ def test_axes_are_exchanged_with_the_image(order):
     data = block({0x112: (3, [8]), **RESOLUTION, 0x100: (4, [4]), 0x101: (4, [2])}, {0x9214: (3, [1, 2])}, order=order)
     image = Image.new("L", (4, 2))
     image.info["exif"] = data
-    found = tags(exif_of.encode(from_pil(image).metadata.exif)[0])
-    assert (found[0x11A], found[0x11B], found[0x100], found[0x101]) == ([150, 1], [300, 1], [2], [4])
-    assert ("exif", 0x9214) not in found  # its numbers are pixels of the image as it was
+    result_tags = tags(exif_of.encode(from_pil(image).metadata.exif)[0])
+    assert (result_tags[0x11A], result_tags[0x11B], result_tags[0x100], result_tags[0x101]) == ([150, 1], [300, 1], [2], [4])
+    assert ("exif", 0x9214) not in result_tags  # its numbers are pixels of the image as it was
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -76,9 +81,9 @@ def test_maker_notes_stay_where_they_are(order, note_at):
         note_at = 8 + 2 + 24 + 4 + 2 + 36 + 4 + 300  # soon after the directories
     exif = {0x927C: (7, NOTE), 0x9003: (2, b"2026:11:29 09:00:00\0"), 0x9286: (7, b"ASCII\0\0\0" + b"x" * 99)}
     data = block({0x10F: (2, b"ACME\0\0")}, exif, order=order, thumbnail=None, note_at=note_at)
-    found = tags(rebuilt(data))
-    assert (found["exif", "note at"], found["exif", 0x927C]) == (note_at, NOTE)
-    assert found["exif", 0x9286].endswith(b"x" * 99)
+    result_tags = tags(rebuilt(data))
+    assert (result_tags["exif", "note at"], result_tags["exif", 0x927C]) == (note_at, NOTE)
+    assert result_tags["exif", 0x9286].endswith(b"x" * 99)
 
 
 def test_a_distant_maker_note_moves_and_this_is_reported():
@@ -96,9 +101,9 @@ def test_no_byte_of_a_thumbnail_stays(order):
     parsed = exif_of.read(data)
     rewritten = rebuilt(data)
     assert THUMBNAIL[10:50] not in rewritten
-    found = tags(rewritten)
-    assert found[0x8298] == b"(c) Ann\0"
-    assert found["exif", 0x927C] == NOTE + bytes(len(THUMBNAIL)) + b"end"
+    result_tags = tags(rewritten)
+    assert result_tags[0x8298] == b"(c) Ann\0"
+    assert result_tags["exif", 0x927C] == NOTE + bytes(len(THUMBNAIL)) + b"end"
     assert {"thumbnail", "preview in the maker note"} <= set(parsed.dropped)
 
 
@@ -123,9 +128,9 @@ def test_the_other_byte_order_has_the_same_values(order):
     data = block({0x112: (3, [1]), **RESOLUTION}, exif, {0: (1, [2, 3, 0, 0])}, order=order)
     original, other = tags(data), tags(exif_of.encode(exif_of.swapped(exif_of.read(data)))[0])
     assert original.pop("order") != other.pop("order")
-    for found in (original, other):
+    for result_tags in (original, other):
         for key in (0x8769, 0x8825, ("exif", "note at")):
-            found.pop(key, None)
+            result_tags.pop(key, None)
     assert other == original
 
 
@@ -178,8 +183,8 @@ def test_damage_is_named_and_the_image_is_read():
 @pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP", "AVIF"])
 def test_a_photograph_without_size_tags_gets_none(name):
     data = saved(Image.fromarray(np.zeros((8, 8, 3), np.uint8)), name, exif=b"Exif\0\0" + block({0x10F: (2, b"ACME\0\0")}))
-    found = tags(exif_of.encode(read(data)[1][0].metadata.exif)[0])
-    assert set(found) - {0x112, 0x8769} == {0x10F, "order"}
+    result_tags = tags(exif_of.encode(read(data)[1][0].metadata.exif)[0])
+    assert set(result_tags) - {0x112, 0x8769} == {0x10F, "order"}
 
 
 @pytest.mark.parametrize("order", ORDERS)

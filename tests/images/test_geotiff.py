@@ -258,6 +258,6 @@ def test_a_point_of_a_reduced_copy_stays_on_the_ground(tmp_path, level, writer):
         done("filter", path, "-k", "identity", "--level", level, "-o", tmp_path / "out.tif", "--memory", memory)
         with rasterio.open(tmp_path / "out.tif") as file:
             row, column = (float(np.average(places)) for places in np.nonzero(file.read(1) > 500))
-            found, expected = at(file.transform, column + 0.5, row + 0.5), at(SOUTH_UP, 42, 22)
-            assert np.abs(found - expected).max() < 0.01 * 10
+            actual, expected = at(file.transform, column + 0.5, row + 0.5), at(SOUTH_UP, 42, 22)
+            assert np.abs(actual - expected).max() < 0.01 * 10
             assert (file.nodata, file.crs.to_epsg()) == (-5, 32633)

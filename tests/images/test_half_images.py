@@ -136,9 +136,9 @@ def test_an_interlaced_png_is_counted_in_its_passes(host):
     lines = [row.tobytes() for y, x, down, right in passes for row in RGB[y::down, x::right]]
     size = RGB.shape[1::-1]
     np.testing.assert_array_equal(read(png(*size, 8, 2, lines, interlace=1))[1][0].pixels, RGB)
-    for kept in (-1, len(lines) // 2):
+    for cut_at in (-1, len(lines) // 2):
         with pytest.raises(ImageError, match="damaged png"):
-            read(png(*size, 8, 2, lines[:kept], interlace=1))
+            read(png(*size, 8, 2, lines[:cut_at], interlace=1))
 
 
 FILES = every_file()
@@ -231,10 +231,10 @@ def test_a_jpeg_in_a_tiff_whose_end_is_zeros_is_an_error(options, part):
     data = tiff(LARGE, photometric="rgb", compression="jpeg", **options)
     with TiffFile(io.BytesIO(data)) as file:
         offset, length = file.pages[0].dataoffsets[-1], file.pages[0].databytecounts[-1]
-    kept = offset + int(length * part)
+    cut_at = offset + int(length * part)
     assert read(data)[0].size == LARGE.shape[:2]
     with pytest.raises(ImageError, match="damaged tiff"):
-        read(data[:kept] + bytes(offset + length - kept) + data[offset + length :])
+        read(data[:cut_at] + bytes(offset + length - cut_at) + data[offset + length :])
 
 
 def even_jpeg(zeros):

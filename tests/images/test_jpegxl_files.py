@@ -100,8 +100,8 @@ def test_compressed_metadata_are_read(name):
     packed = name + imagecodecs.brotli_encode(text)
     data = imagecodecs.jpegxl_encode(np.zeros((3, 4), np.uint8), usecontainer=True)
     metadata = read(data + (8 + len(packed)).to_bytes(4, "big") + b"brob" + packed)[1][0].metadata
-    found = metadata.xmp if name == b"xml " else metadata.exif.directories["image"][0x110].data
-    assert found in (text, b"Camera\0")
+    contents = metadata.xmp if name == b"xml " else metadata.exif.directories["image"][0x110].data
+    assert contents in (text, b"Camera\0")
 
 
 def test_metadata_that_a_result_does_not_have_are_named():

@@ -60,10 +60,10 @@ def test_each_format_holds_what_it_declares(name):
     holds = {part for part in OUTPUTS[name].metadata if getattr(frame.metadata, part)} | ({"aspect"} & set(OUTPUTS[name].metadata))
     assert holds == set(OUTPUTS[name].metadata)
     if frame.metadata.exif:
-        found = tags(exif_of.encode(frame.metadata.exif)[0])
-        assert found[0x8298] == b"(c) Ann\0"
-        assert (found["exif", 0x927C], found["gps", 1], found["order"]) == (NOTE, b"N\0", ">")
-        assert found["exif", "note at"] == 300
+        result_tags = tags(exif_of.encode(frame.metadata.exif)[0])
+        assert result_tags[0x8298] == b"(c) Ann\0"
+        assert (result_tags["exif", 0x927C], result_tags["gps", 1], result_tags["order"]) == (NOTE, b"N\0", ">")
+        assert result_tags["exif", "note at"] == 300
     if frame.metadata.xmp:
         assert b"(c) Ann" in frame.metadata.xmp
     assert frame.metadata.iptc in (None, NAME + CITY)
@@ -80,9 +80,9 @@ def test_exif_goes_to_tiff_and_back_in_its_byte_order(order, dtype):
     data = written(Metadata(exif=exif_of.read(exif)), "tiff", PIXELS.astype(dtype), description="a recipe")
     frame = read(data)[1][0]
     np.testing.assert_array_equal(frame.pixels, PIXELS.astype(dtype))
-    found = tags(exif_of.encode(frame.metadata.exif)[0])
-    assert (found[0x8298], found[0x13B], found["exif", 0x829A]) == (b"(c) Ann\0", b"Ann\0", [1, 250])
-    assert (found["exif", "note at"], found["exif", 0x927C]) == (333, NOTE)
+    result_tags = tags(exif_of.encode(frame.metadata.exif)[0])
+    assert (result_tags[0x8298], result_tags[0x13B], result_tags["exif", 0x829A]) == (b"(c) Ann\0", b"Ann\0", [1, 250])
+    assert (result_tags["exif", "note at"], result_tags["exif", 0x927C]) == (333, NOTE)
     with Image.open(io.BytesIO(written(Metadata(exif=exif_of.read(exif)), "tiff"))) as image:
         assert image.getexif()[0x8298] == "(c) Ann"
         assert float(image.getexif().get_ifd(0x8769)[0x829A]) == 1 / 250
@@ -175,8 +175,8 @@ def test_texts_of_a_png_go_along_unless_they_are_about_the_file(chunk, text):
 
 def test_metadata_after_the_pixels_of_a_png_count():
     data = png(2, 1, 8, 0, [b"ab"])
-    behind = png_chunk(b"eXIf", block({274: (3, [6])})) + png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0<x/>")
-    header, (frame,) = read(data[:-12] + behind + data[-12:])
+    trailing = png_chunk(b"eXIf", block({274: (3, [6])})) + png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0<x/>")
+    header, (frame,) = read(data[:-12] + trailing + data[-12:])
     assert header.size == frame.size == (2, 1) and frame.metadata.xmp == b"<x/>"
 
 

@@ -174,16 +174,16 @@ def test_other_chunks_that_expand(tmp_path):
     """A frame without its size, inner chunks of shards, and compressed data that are compressed again."""
     path = zarr.config.get("codec_pipeline.path")
     write(tmp_path / "in.zarr", GREY, (20, 20), compressors=zarr.codecs.ZstdCodec())
-    for size, said in ((400, None), (1 << 21, "expands to more")):
+    for size, message in ((400, None), (1 << 21, "expands to more")):
         frame = b"\x28\xb5\x2f\xfd\x00\x58" + b"".join(
             ((block << 3 | 2 | last) & 0xFFFFFF).to_bytes(3, "little") + b"\0"
             for last, block in [(0, 1 << 16)] * (size >> 16) + [(1, size & 0xFFFF)]
         )
         (tmp_path / "in.zarr/c/0/0").write_bytes(frame)
-        if said is None:
+        if message is None:
             assert not frames_of(tmp_path / "in.zarr")[0].pixels[:20, :20].any()
         else:
-            with pytest.raises(ImageError, match=said):
+            with pytest.raises(ImageError, match=message):
                 frames_of(tmp_path / "in.zarr")
     write(tmp_path / "twice.zarr", GREY, (20, 20), compressors=(zarr.codecs.ZstdCodec(), zarr.codecs.GzipCodec()))
     with pytest.raises(ImageError, match="compressed with gzip and zstd"):
@@ -207,7 +207,7 @@ def test_shards_are_read_by_their_inner_chunks(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "make, said",
+    "make, message",
     [
         (lambda path: path.mkdir(), "holds no zarr.json"),
         (lambda path: write(path, np.zeros((3, 4), np.complex64), (3, 4)), "expected real numbers"),
@@ -222,9 +222,9 @@ def test_shards_are_read_by_their_inner_chunks(tmp_path):
         (lambda path: zarr.create_array(path, shape=(1 << 16, 1 << 16), chunks=(9, 9), dtype="u1"), "more than the limit"),
     ],
 )
-def test_files_that_are_not_images_are_refused_with_the_reason(tmp_path, make, said):
+def test_files_that_are_not_images_are_refused_with_the_reason(tmp_path, make, message):
     make(tmp_path / "a.zarr")
-    with pytest.raises(ImageError, match=said):
+    with pytest.raises(ImageError, match=message):
         read_header(tmp_path / "a.zarr")
 
 

@@ -103,8 +103,8 @@ def at(tab):
 @pytest.mark.parametrize("name", PAGES)
 def test_the_page_makes_no_request_and_reports_no_error(tab, folder, name):
     shown(tab, folder / f"{name}.html")
-    asked = {event["request"]["url"].split(",")[0] for event in tab.events("Network.requestWillBeSent")}
-    assert asked <= {(folder / f"{name}.html").as_uri(), "data:"}
+    requests = {event["request"]["url"].split(",")[0] for event in tab.events("Network.requestWillBeSent")}
+    assert requests <= {(folder / f"{name}.html").as_uri(), "data:"}
     for event in ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded", "Page.javascriptDialogOpening"):
         assert tab.events(event) == []
 
@@ -279,11 +279,11 @@ def test_the_command_gives_the_same_maps(tab, folder, edit):
     program, *words = shlex.split(line)
     done = imgconv(*words, "-q", cwd=folder)
     assert program == "imgconv" and done.code == 0, (line, done.err)
-    made = folder / words[words.index("-o") + 1]
+    written = folder / words[words.index("-o") + 1]
     index = tab.value("imgconvPage.results.length - 1")
     tab.value(f"imgconvPage.select({index}, [0, 0, 0]); 0")
     result = last_map(tab)
-    expected = np.load(made) if made.suffix == ".npy" else pixels_of(made, len(result))
+    expected = np.load(written) if written.suffix == ".npy" else pixels_of(written, len(result))
     if "--nodata" in words:  # the value that marks missing cells
         value = float(words[words.index("--nodata") + 1])
         assert (expected[np.isnan(result)] == value).all() and np.isnan(result).any()

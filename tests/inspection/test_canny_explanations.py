@@ -61,24 +61,24 @@ def test_the_value_is_the_pixel_that_canny_writes(pixels, sigma, bounds, quantil
     low, high = (None if bound is None else 100 * bound if quantiles else top * bound for bound in bounds)
     recipe = Recipe("canny", Canny(sigma, low, high, quantiles, alpha), postprocess)
     row, column = (data.draw(st.integers(0, size - 1)) for size in pixels.shape[:2])
-    (told,) = explain(Raster(pixels, alpha=pixels.shape[2] in (2, 4)), recipe, (column, row)).maps
+    (pixel,) = explain(Raster(pixels, alpha=pixels.shape[2] in (2, 4)), recipe, (column, row)).maps
     low, high = (None if bound is None else bound if quantiles else top * bound for bound in bounds)
-    made = np.atleast_3d(imgconv.canny(pixels, sigma=sigma, low=low, high=high, quantiles=quantiles, alpha=alpha))[row, column]
-    expected = top - made[0] if postprocess.invert else made[0]
-    assert told.channels[0].written == expected and all(channel.agrees for channel in told.channels)
-    assert postprocess.overlay == (told.overlaid is not None)
+    output = np.atleast_3d(imgconv.canny(pixels, sigma=sigma, low=low, high=high, quantiles=quantiles, alpha=alpha))[row, column]
+    expected = top - output[0] if postprocess.invert else output[0]
+    assert pixel.channels[0].written == expected and all(channel.agrees for channel in pixel.channels)
+    assert postprocess.overlay == (pixel.overlaid is not None)
 
 
 def test_gradients_neighbours_and_ridges_match_the_direct_form():
     pixels = noise(3, 15, 17, 1, "uint8")
     down, across = naive_canny.gradients(pixels[..., 0].astype(float), 1.0)
-    kept = naive_canny.ridges(down, across)
+    ridge_map = naive_canny.ridges(down, across)
     for row, column in np.ndindex(15, 17):
-        (told,) = explain(Raster(pixels), Recipe("canny", Canny(1.0, 0, 0)), (column, row)).maps
-        (channel,) = told.channels
+        (pixel,) = explain(Raster(pixels), Recipe("canny", Canny(1.0, 0, 0)), (column, row)).maps
+        (channel,) = pixel.channels
         assert np.allclose([member.value for member in channel.members[1:]], [down[row, column], across[row, column]], atol=1e-3)
         if 0 < row < 14 and 0 < column < 16:
-            assert (stage(channel, "ridge").value > 0) == (kept[row, column] > 0)
+            assert (stage(channel, "ridge").value > 0) == (ridge_map[row, column] > 0)
             assert channel.cells == pytest.approx(np.hypot(down, across)[row - 1 : row + 2, column - 1 : column + 2], abs=1e-3)
             assert 2 <= channel.winners.sum() <= 4 and not channel.winners[1, 1]
         else:
@@ -88,8 +88,8 @@ def test_gradients_neighbours_and_ridges_match_the_direct_form():
 def test_the_smoothed_cell_is_the_sum_under_the_gaussian():
     pixels = noise(5, 12, 9, 1, "uint8")
     for at in ((0, 0), (4, 6), (8, 11)):
-        (told,) = explain(Raster(pixels), Recipe("canny", Canny(1.4)), at).maps
-        gaussian, slope = told.channels[0].members[:2]
+        (pixel,) = explain(Raster(pixels), Recipe("canny", Canny(1.4)), at).maps
+        gaussian, slope = pixel.channels[0].members[:2]
         assert gaussian.value == pytest.approx(slope.products[0].values[1, 1], abs=1e-4)
         patch = gaussian.products[0].patch
         assert np.array_equal(gaussian.products[0].values, pixels[np.ix_(patch.rows, patch.columns)][..., 0])
@@ -102,24 +102,24 @@ def test_a_weak_edge_names_the_strong_one_that_it_leads_to():
     edges = imgconv.canny(pixels[..., 0]) > 0
     joined = np.argwhere(stages.ridges & ~stages.strong & edges)
     for row, column in joined[:: len(joined) // 20].tolist():
-        (told,) = explain(Raster(pixels), Recipe("canny", Canny()), (column, row)).maps
+        (pixel,) = explain(Raster(pixels), Recipe("canny", Canny()), (column, row)).maps
         (strong_row, strong_column), steps = stages.path_to_strong((row, column))
-        assert f"a strong edge at {strong_column},{strong_row} in {steps} step" in stage(told.channels[0], "weak").text
+        assert f"a strong edge at {strong_column},{strong_row} in {steps} step" in stage(pixel.channels[0], "weak").text
         assert stages.strong[strong_row, strong_column] and steps >= max(abs(strong_row - row), abs(strong_column - column))
-        assert told.written == [255]
+        assert pixel.written == [255]
     row, column = np.argwhere(stages.ridges & ~edges)[0].tolist()
-    (told,) = explain(Raster(pixels), Recipe("canny", Canny()), (column, row)).maps
-    assert "not connected to a strong edge" in stage(told.channels[0], "weak").text and told.written == [0]
+    (pixel,) = explain(Raster(pixels), Recipe("canny", Canny()), (column, row)).maps
+    assert "not connected to a strong edge" in stage(pixel.channels[0], "weak").text and pixel.written == [0]
 
 
 @pytest.mark.parametrize("bound, value", [(764, 255), (765, 0)])
 def test_lengths_that_equal_their_neighbours_stay(bound, value):
     """A step from 9 to 200 has two columns of one length, 4 * 191, and each is an edge for a threshold of just that."""
     pixels = np.repeat(np.array([[9, 9, 9, 200, 200, 200]], np.uint8), 5, axis=0)[..., None]
-    (told,) = explain(Raster(pixels), Recipe("canny", Canny(0, bound, bound)), (3, 2)).maps
-    assert told.written == [value] and told.channels[0].agrees
-    assert [stage(told.channels[0], name).value for name in ("length", "ahead", "behind")] == [764, 0, 764]
-    assert stage(told.channels[0], "ridge").value == 764
+    (pixel,) = explain(Raster(pixels), Recipe("canny", Canny(0, bound, bound)), (3, 2)).maps
+    assert pixel.written == [value] and pixel.channels[0].agrees
+    assert [stage(pixel.channels[0], name).value for name in ("length", "ahead", "behind")] == [764, 0, 764]
+    assert stage(pixel.channels[0], "ridge").value == 764
 
 
 def test_lengths_are_those_of_every_window():

@@ -61,15 +61,15 @@ FILTER_OPTIONS = {
 @given(pixels=images(), kernel=st.sampled_from(WHOLE + FRACTIONS), options=st.fixed_dictionaries(FILTER_OPTIONS), data=st.data())
 def test_the_value_is_the_pixel_that_filter_writes(pixels, kernel, options, data):
     try:
-        made = imgconv.filter(pixels, kernel, **options)
+        output = imgconv.filter(pixels, kernel, **options)
     except DoesNotFit:
         return
-    made = made if isinstance(made, list) else [made]
-    at = place(data, made[0])
+    output = output if isinstance(output, list) else [output]
+    at = place(data, output[0])
     explanation = explain(image_of(pixels), filter_recipe([kernel], **options), at)
-    for told, array in zip(explanation.maps, made, strict=True):
-        assert np.array_equal(told.written, np.atleast_1d(array[at[1], at[0]]))
-        for channel in told.channels:
+    for pixel, array in zip(explanation.maps, output, strict=True):
+        assert np.array_equal(pixel.written, np.atleast_1d(array[at[1], at[0]]))
+        for channel in pixel.channels:
             near = abs(channel.stages[-1].value - channel.written) <= 1 if channel.stages else channel.agrees
             assert channel.agrees or (near and not is_exact(kernel, options, channel, pixels)), (channel.stages, channel.written)
 
@@ -99,16 +99,16 @@ def is_exact(kernel, options, channel, pixels):
 )
 def test_the_value_is_the_pixel_that_pool_writes(pixels, step, data):
     try:
-        made = process(image_of(pixels), Recipe("pool", step))[0].image.pixels
+        output = process(image_of(pixels), Recipe("pool", step))[0].image.pixels
     except DoesNotFit:
         return
-    at = place(data, made)
-    (told,) = explain(image_of(pixels), Recipe("pool", step), at).maps
-    assert np.array_equal(told.written, np.atleast_1d(made[at[1], at[0]]))
-    assert all(channel.agrees for channel in told.channels)
-    assert not any((channel.winners & ~told.patch.used).any() for channel in told.channels)
+    at = place(data, output)
+    (pixel,) = explain(image_of(pixels), Recipe("pool", step), at).maps
+    assert np.array_equal(pixel.written, np.atleast_1d(output[at[1], at[0]]))
+    assert all(channel.agrees for channel in pixel.channels)
+    assert not any((channel.winners & ~pixel.patch.used).any() for channel in pixel.channels)
     if step.mode in ("max", "min", "median", "rank:80"):
-        for channel in told.channels:
+        for channel in pixel.channels:
             assert channel.winners.sum() == 1
             assert channel.cells[channel.winners] == channel.written
 
@@ -116,8 +116,8 @@ def test_the_value_is_the_pixel_that_pool_writes(pixels, step, data):
 @pytest.mark.parametrize("dtype, middle", [("uint8", 128), ("uint16", 32768), ("float32", 0.5)])
 def test_offsets_are_shown_in_the_levels_of_the_depth(dtype, middle):
     image = Raster(np.full((5, 6, 1), 1, dtype))
-    (told,) = explain(image, filter_recipe(["relief"])).maps
-    assert told.channels[0].members[0].stages[-1].value == middle == told.written[0]
+    (pixel,) = explain(image, filter_recipe(["relief"])).maps
+    assert pixel.channels[0].members[0].stages[-1].value == middle == pixel.written[0]
 
 
 def test_weights_across_channels_are_summed(tmp_path):
@@ -126,10 +126,10 @@ def test_weights_across_channels_are_summed(tmp_path):
     weights = rng.integers(-3, 4, (2, 3, 3, 3)).astype(np.float64)
     np.save(tmp_path / "w.npy", weights)
     explanation = explain(Raster(pixels), filter_recipe([f"@{tmp_path / 'w.npy'}"], range="raw"), (4, 5))
-    for told, plane in zip(explanation.maps, weights, strict=True):
-        (member,) = told.channels[0].members
+    for pixel, plane in zip(explanation.maps, weights, strict=True):
+        (member,) = pixel.channels[0].members
         assert [product.channel for product in member.products] == ["red", "green", "blue"]
-        assert told.written == [(pixels[4:7, 3:6].astype(float).transpose(2, 0, 1) * plane).sum()]
+        assert pixel.written == [(pixels[4:7, 3:6].astype(float).transpose(2, 0, 1) * plane).sum()]
 
 
 SHAPES = {
@@ -209,8 +209,8 @@ def test_the_value_is_that_of_the_last_step_of_a_network(steps, at, tmp_path, mo
     height, width = maps.shape[1:]
     explanation = explain(image, recipe, at and (at[0] % width, at[1] % height))
     column, row = explanation.at
-    assert [value for told in explanation.maps for value in told.written] == maps[:, row, column].tolist()
-    assert all(channel.agrees for told in explanation.maps for channel in told.channels)
+    assert [value for pixel in explanation.maps for value in pixel.written] == maps[:, row, column].tolist()
+    assert all(channel.agrees for pixel in explanation.maps for channel in pixel.channels)
 
 
 def test_every_operation_is_explained():
@@ -219,16 +219,16 @@ def test_every_operation_is_explained():
 
 def test_a_cell_that_no_input_reaches_is_the_bias():
     """A kernel of one tap leaves gaps of zeros between the cells that it enlarges."""
-    (told,) = explain(Raster(np.full((2, 2, 1), 5, np.uint8)), network_recipe(["conv_transpose '[3]' stride=2"]), (1, 0)).maps
-    assert told.patch.columns == () and told.written == [0] and told.channels[0].agrees
+    (pixel,) = explain(Raster(np.full((2, 2, 1), 5, np.uint8)), network_recipe(["conv_transpose '[3]' stride=2"]), (1, 0)).maps
+    assert pixel.patch.columns == () and pixel.written == [0] and pixel.channels[0].agrees
 
 
 def test_thresholds_inversion_and_overlay_come_after_the_map():
     pixels = np.random.default_rng(2).integers(0, 256, (9, 11, 3), np.uint8)
     recipe = filter_recipe(["sobel"], grey=True, postprocess=Postprocess(invert=True, threshold=90.0, overlay=True))
-    (told,) = explain(Raster(pixels), recipe, (4, 5)).maps
-    assert [stage.name for stage in told.channels[0].stages][-2:] == ["threshold", "invert"] and told.channels[0].agrees
-    assert len(told.written) == 3 and told.channels[0].written in (0, 255)
+    (pixel,) = explain(Raster(pixels), recipe, (4, 5)).maps
+    assert [stage.name for stage in pixel.channels[0].stages][-2:] == ["threshold", "invert"] and pixel.channels[0].agrees
+    assert len(pixel.written) == 3 and pixel.channels[0].written in (0, 255)
 
 
 def test_a_pixel_outside_is_refused():
@@ -246,12 +246,12 @@ def test_a_pixel_outside_is_refused():
 def test_both_matrices_give_the_sums_of_the_filter(size, options):
     image = Raster(np.random.default_rng(3).integers(0, 256, (*size, 1), np.uint8))
     recipe = filter_recipe(["1 2 3; 4 5 6; 7 8 10"], **options, range="raw")
-    (found,) = filter_matrices(filter_input(image, grey=False, alpha=False), recipe.step, (2, 3))
-    assert np.array_equal(found.kernel_matrix @ found.cells.ravel(), found.sums)
+    (result,) = filter_matrices(filter_input(image, grey=False, alpha=False), recipe.step, (2, 3))
+    assert np.array_equal(result.kernel_matrix @ result.cells.ravel(), result.sums)
     raw = imgconv.filter(image.pixels, "1 2 3; 4 5 6; 7 8 10", **options, range="raw")[..., 0]
     if size == (6, 7):
-        assert np.array_equal(found.sums.reshape(found.output_size), raw)
+        assert np.array_equal(result.sums.reshape(result.output_size), raw)
     else:
-        rows, columns = found.output_size
+        rows, columns = result.output_size
         windows = np.lib.stride_tricks.sliding_window_view(raw, (rows, columns))
-        assert any(np.array_equal(window, found.sums.reshape(rows, columns)) for row in windows for window in row)
+        assert any(np.array_equal(window, result.sums.reshape(rows, columns)) for row in windows for window in row)

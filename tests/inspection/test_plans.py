@@ -30,17 +30,17 @@ def evaluated(formula):
 @pytest.mark.parametrize("dilation", [1, (2, 1)])
 def test_formulas_hold_and_give_the_size_of_the_result(stride, padding, dilation):
     options = {"stride": stride, "padding": padding, "dilation": dilation}
-    made = imgconv.filter(np.zeros((19, 23, 3), np.uint8), "1 2 3 4; 5 6 7 8", **options)
+    filtered = imgconv.filter(np.zeros((19, 23, 3), np.uint8), "1 2 3 4; 5 6 7 8", **options)
     (step,) = plan(filter_recipe(["1 2 3 4; 5 6 7 8"], **options), Shape(19, 23, 3)).steps
-    assert step.output == (3, *made.shape[:2])
-    assert [evaluated(formula) for formula in step.sizes] == [(size, size) for size in made.shape[:2]]
+    assert step.output == (3, *filtered.shape[:2])
+    assert [evaluated(formula) for formula in step.sizes] == [(size, size) for size in filtered.shape[:2]]
 
 
 @pytest.mark.parametrize("size", [(5, 6), (7, 4), (8, 9)])
 def test_formulas_of_a_pool_that_keeps_a_last_window(size):
     step = Pool(2, stride=3, padding=1, ceil_mode=True)
-    (told,) = plan(Recipe("pool", step), Shape(*size, 1)).steps
-    assert [evaluated(formula) for formula in told.sizes] == [(out, out) for out in told.output[1:]]
+    (step_plan,) = plan(Recipe("pool", step), Shape(*size, 1)).steps
+    assert [evaluated(formula) for formula in step_plan.sizes] == [(out, out) for out in step_plan.output[1:]]
 
 
 @pytest.mark.parametrize(
@@ -76,16 +76,16 @@ def test_the_receptive_field_is_as_wide_as_the_effect_of_a_change(steps):
     network = network_recipe(steps)
     field = plan(network, Shape(24, 24, 1)).steps[-1].receptive_field
 
-    def made(pixels):
+    def filtered(pixels):
         return process(Raster(pixels), network, floats=True)[0].image.pixels
 
-    still, seen = made(np.zeros((24, 24, 1), np.uint8)), {}
+    still, visited = filtered(np.zeros((24, 24, 1), np.uint8)), {}
     for row in range(24):
         pixels = np.zeros((24, 24, 1), np.uint8)
         pixels[row] = 200
-        for out in np.flatnonzero((made(pixels) != still).any(axis=1)):
-            seen.setdefault(out, []).append(row)
-    assert max(rows[-1] - rows[0] + 1 for rows in seen.values()) == field[0]
+        for out in np.flatnonzero((filtered(pixels) != still).any(axis=1)):
+            visited.setdefault(out, []).append(row)
+    assert max(rows[-1] - rows[0] + 1 for rows in visited.values()) == field[0]
 
 
 @pytest.mark.sweep(7)
@@ -95,16 +95,16 @@ def test_the_receptive_field_is_as_wide_as_the_effect_of_a_change(steps):
 def test_the_algorithm_is_the_one_that_filter_runs(shape, kernel, options, monkeypatch, tmp_path):
     np.save(tmp_path / "w.npy", np.random.default_rng(0).random((17, 17)))
     kernel = kernel.replace("@", f"@{tmp_path}/")
-    taken, choose = [], algorithms.choose
+    measured, choose = [], algorithms.choose
 
     def spy(weights, window):
-        taken.append(choose(weights, window))
-        return taken[-1]
+        measured.append(choose(weights, window))
+        return measured[-1]
 
     monkeypatch.setattr(algorithms, "choose", spy)
     imgconv.filter(np.full(shape, 9, np.uint8), kernel, **options)
     (step,) = plan(filter_recipe([kernel], **options), Shape(*shape, shape[2] == 4)).steps
-    assert {choice.algorithm for choice in taken} == {step.algorithm.split(",")[0].split(" of ")[0]}
+    assert {choice.algorithm for choice in measured} == {step.algorithm.split(",")[0].split(" of ")[0]}
 
 
 POOLS = [

@@ -94,9 +94,10 @@ def measured(files, *words):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
-    estimate, taken = map(int, done.stdout.split())
-    sys.stdout.write(f"{estimate / 1e6:6.0f} MB estimated, {taken / 1e6:6.0f} taken, {estimate / taken:.2f}: {' '.join(map(str, words))}\n")
-    return estimate, taken
+    estimate, measured_bytes = map(int, done.stdout.split())
+    ratio, command_line = estimate / measured_bytes, " ".join(map(str, words))
+    sys.stdout.write(f"{estimate / 1e6:6.0f} MB estimated, {measured_bytes / 1e6:6.0f} used, {ratio:.2f}: {command_line}\n")
+    return estimate, measured_bytes
 
 
 def check(files, *words):
@@ -106,10 +107,10 @@ def check(files, *words):
     """
     attempts = []
     for _ in range(2):
-        estimate, taken = measured(files, *words)
-        if 1 / 1.3 <= estimate / taken <= 1.3 or abs(estimate - taken) < FEW:
+        estimate, measured_bytes = measured(files, *words)
+        if 1 / 1.3 <= estimate / measured_bytes <= 1.3 or abs(estimate - measured_bytes) < FEW:
             return
-        attempts.append((estimate, taken))
+        attempts.append((estimate, measured_bytes))
     raise AssertionError(f"estimated and taken bytes: {attempts}")
 
 

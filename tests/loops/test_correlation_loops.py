@@ -27,12 +27,12 @@ def written_out(source, taps, shape, parameters, *, stride=1, columns=1, rows=1)
 
 def both_ways(template, constants, *arguments, target):
     """What the Python function and the compiled one fill `target` with."""
-    made = []
+    output = []
     for loop in (template(**constants), compiled.loop(template, **constants)):
         filled = np.zeros_like(target)
         loop(*(filled if a is target else a for a in arguments))
-        made.append(filled)
-    return made
+        output.append(filled)
+    return output
 
 
 @pytest.mark.parametrize("channels", [1, 3])

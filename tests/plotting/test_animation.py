@@ -59,7 +59,7 @@ def test_padding_is_drawn_where_the_image_ends(at, expected):
 def test_cells_are_those_of_the_image_and_results_those_of_the_whole_map(kernel, options):
     last = list(animate(NOISE, filter_recipe([kernel], **options), (8, 7)))[-1]
     grey = imgconv.filter(NOISE.pixels, "identity", grey=True)
-    made = imgconv.filter(grey, kernel, **options)
+    product = imgconv.filter(grey, kernel, **options)
     stride, before = options.get("stride", 1), 1 if kernel != "1 2; 3 4" else 0
     top, left = (first * stride - before for first in (5, 6))
     size = 4 * stride + (2 if kernel == "1 2; 3 4" else 3)
@@ -67,7 +67,7 @@ def test_cells_are_those_of_the_image_and_results_those_of_the_whole_map(kernel,
     across = size + 2 + (2 if kernel == "1 2; 3 4" else 3)
     above = TOP + (size - 5) * SIDE // 2
     results = last.pixels[above + 4 :: SIDE, LEFT + 4 :: SIDE]
-    assert np.allclose(results[:5, across : across + 5, 0].astype(int), made[5:10, 6:11], rtol=0, atol=8)
+    assert np.allclose(results[:5, across : across + 5, 0].astype(int), product[5:10, 6:11], rtol=0, atol=8)
 
 
 @pytest.mark.parametrize(
@@ -138,9 +138,9 @@ def test_rows_and_columns_are_numbered():
     """Above and left of the input; other cells have other numbers."""
     frames = [next(animate(NOISE, filter_recipe(["laplacian8"]), at)).pixels for at in ((8, 8), (3, 8))]
     above = [pixels[TOP - 14 : TOP - 2, LEFT:300] for pixels in frames]
-    beside = [pixels[TOP:, animation.MARGIN : LEFT - 2] for pixels in frames]
-    assert all((each == animation.POSITIONS).all(axis=-1).any() for each in (*above, *beside))
-    assert (above[0] != above[1]).any() and (beside[0][:200] == beside[1][:200]).all()
+    input_parts = [pixels[TOP:, animation.MARGIN : LEFT - 2] for pixels in frames]
+    assert all((each == animation.POSITIONS).all(axis=-1).any() for each in (*above, *input_parts))
+    assert (above[0] != above[1]).any() and (input_parts[0][:200] == input_parts[1][:200]).all()
 
 
 def test_a_preview_keeps_proportions_and_colours():

@@ -20,20 +20,20 @@ def panels(image, recipe, **options):
 
 
 def test_a_signed_map_is_that_of_the_luma_unrounded_and_about_zero():
-    given, made = panels(NOISE, filter_recipe(["sobel_x"]))
+    input_panel, map_panels = panels(NOISE, filter_recipe(["sobel_x"]))
     expected = process(NOISE, filter_recipe(["sobel_x"], grey=True, range="raw"), floats=True)[0].image.pixels[..., 0]
-    assert np.array_equal(made.values, expected) and made.size == (40, 61)
-    assert made.scale.signed and made.scale.low == -made.scale.high and made.scale.below and made.scale.above
-    assert np.allclose(given.values, NOISE.pixels / 255) and given.scale is None
-    assert [taps.rows.tolist() for taps in made.taps] == [[[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]]
+    assert np.array_equal(map_panels.values, expected) and map_panels.size == (40, 61)
+    assert map_panels.scale.signed and map_panels.scale.low == -map_panels.scale.high and map_panels.scale.below and map_panels.scale.above
+    assert np.allclose(input_panel.values, NOISE.pixels / 255) and input_panel.scale is None
+    assert [taps.rows.tolist() for taps in map_panels.taps] == [[[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]]
 
 
 def test_in_colour_each_colour_has_a_map():
-    _, *made = panels(NOISE, filter_recipe(["sobel_x"], flip=True), colour=True)
-    assert [panel.title for panel in made] == ["sobel_x, red", "sobel_x, green", "sobel_x, blue"]
+    _, *map_panels = panels(NOISE, filter_recipe(["sobel_x"], flip=True), colour=True)
+    assert [panel.title for panel in map_panels] == ["sobel_x, red", "sobel_x, green", "sobel_x, blue"]
     expected = process(NOISE, filter_recipe(["sobel_x"], flip=True, range="raw"), floats=True)[0].image.pixels
-    assert np.array_equal(np.stack([panel.values for panel in made], axis=2), expected)
-    assert made[0].taps[0].rows.tolist() == [[1, 0, -1], [2, 0, -2], [1, 0, -1]]
+    assert np.array_equal(np.stack([panel.values for panel in map_panels], axis=2), expected)
+    assert map_panels[0].taps[0].rows.tolist() == [[1, 0, -1], [2, 0, -2], [1, 0, -1]]
 
 
 @pytest.mark.parametrize(
@@ -47,10 +47,12 @@ def test_in_colour_each_colour_has_a_map():
     ids=["blur", "range", "postprocess", "pool"],
 )
 def test_maps_with_a_range_are_shown_as_they_are_written(recipe):
-    made = panels(NOISE, recipe)[1]
+    map_panels = panels(NOISE, recipe)[1]
     written = process(NOISE, recipe)[0].image.pixels
-    shown = made.values * 255 if made.values.ndim == 3 else made.values[..., None]
-    assert np.allclose(shown, written, atol=1e-4) and (made.scale is None or (made.scale.low, made.scale.high) == (0, 255))
+    shown = map_panels.values * 255 if map_panels.values.ndim == 3 else map_panels.values[..., None]
+    assert np.allclose(shown, written, atol=1e-4) and (
+        map_panels.scale is None or (map_panels.scale.low, map_panels.scale.high) == (0, 255)
+    )
 
 
 def test_canny_is_shown_stage_by_stage():
@@ -72,14 +74,14 @@ def test_only_selected_steps_are_shown():
 
 
 def test_a_bank_has_one_map_from_zero_and_all_its_kernels():
-    _, made = panels(NOISE, filter_recipe(["kirsch"]))
-    assert not made.scale.signed and made.scale.low == 0 and len(made.taps) == 8
+    _, map_panels = panels(NOISE, filter_recipe(["kirsch"]))
+    assert not map_panels.scale.signed and map_panels.scale.low == 0 and len(map_panels.taps) == 8
 
 
 def test_transparency_is_shown_over_black():
     pixels = np.concatenate([NOISE.pixels, np.zeros((40, 61, 1), np.uint8)], axis=2)
-    given, made = panels(Raster(pixels, alpha=True), filter_recipe(["identity"]))
-    assert not given.values.any() and not made.values.any()
+    input_panel, map_panels = panels(Raster(pixels, alpha=True), filter_recipe(["identity"]))
+    assert not input_panel.values.any() and not map_panels.values.any()
 
 
 def test_steps_of_a_network_share_a_scale_each():
@@ -99,9 +101,9 @@ def test_steps_of_a_network_share_a_scale_each():
 
 def test_one_layer_of_many_maps_is_one_group(tmp_path):
     np.save(tmp_path / "w.npy", RNG.standard_normal((64, 3, 5, 5)))
-    given, *made = panels(NOISE, network_recipe([f"conv weights={tmp_path / 'w.npy'}"]))
-    assert given.title == "input" and len(made) == 64 and len({panel.scale for panel in made}) == 1
-    assert made[0].size == (36, 57)
+    input_panel, *map_panels = panels(NOISE, network_recipe([f"conv weights={tmp_path / 'w.npy'}"]))
+    assert input_panel.title == "input" and len(map_panels) == 64 and len({panel.scale for panel in map_panels}) == 1
+    assert map_panels[0].size == (36, 57)
 
 
 def test_a_gallery_has_every_map_once():

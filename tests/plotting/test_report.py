@@ -151,17 +151,17 @@ def test_thumbnails_are_averages_of_the_pixels(dtype, tmp_path):
     rows, columns = np.mgrid[:400, :96]
     values = (rows / 399 + (rows + columns) % 2).astype(np.float32) / 2  # a ramp, and single pixels of which none may win
     np.save(tmp_path / "a.npy", values if dtype == "float32" else np.rint(values * np.iinfo(dtype).max).astype(dtype))
-    made = thumbnail(tmp_path / "a.npy", 50)
-    assert made.size == (50, 12) and made.original == (400, 96) and not made.alpha
-    seen = np.asarray(Image.open(BytesIO(made.webp)).convert("L"), np.float32)
-    assert np.abs(seen - 255 * ((np.arange(50)[:, None] + 0.5) / 100 + 0.25)).max() < 8  # which packing may lose
+    output = thumbnail(tmp_path / "a.npy", 50)
+    assert output.size == (50, 12) and output.original == (400, 96) and not output.alpha
+    pixels_shown = np.asarray(Image.open(BytesIO(output.webp)).convert("L"), np.float32)
+    assert np.abs(pixels_shown - 255 * ((np.arange(50)[:, None] + 0.5) / 100 + 0.25)).max() < 8  # which packing may lose
 
 
 def test_thumbnails_keep_transparency_and_no_metadata(tmp_path):
     drawn(tmp_path / "a.png", (300, 200), "RGBA", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0")
-    made = thumbnail(tmp_path / "a.png", 100)
-    with Image.open(BytesIO(made.webp)) as image:
-        assert made.alpha and image.mode == "RGBA" and "exif" not in image.info and "icc_profile" not in image.info
+    output = thumbnail(tmp_path / "a.png", 100)
+    with Image.open(BytesIO(output.webp)) as image:
+        assert output.alpha and image.mode == "RGBA" and "exif" not in image.info and "icc_profile" not in image.info
 
 
 def test_only_regular_files_are_opened(tmp_path):

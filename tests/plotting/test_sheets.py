@@ -132,12 +132,12 @@ def test_red_is_above_zero_and_blue_below():
 def test_a_style_of_ones_own_changes_nothing():
     import matplotlib as mpl
 
-    given = exhibit(Raster(np.arange(48, dtype=np.uint8).reshape(6, 8, 1)), filter_recipe(["laplacian4"]), "x.png")
+    contents = exhibit(Raster(np.arange(48, dtype=np.uint8).reshape(6, 8, 1)), filter_recipe(["laplacian4"]), "x.png")
     files = []
     for size in (10, 30):
         with mpl.rc_context({"font.size": size, "axes.facecolor": "red"}):
             stream = io.BytesIO()
-            draw(given, stream, "png")
+            draw(contents, stream, "png")
             files.append(stream.getvalue())
             assert mpl.rcParams["font.size"] == size
     assert files[0] == files[1]

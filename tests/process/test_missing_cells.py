@@ -94,9 +94,9 @@ def test_canny_has_no_edge_at_a_hole():
     assert np.array_equal(expected.mask, ~VALID) and expected.any()
     for result in (imgconv.canny(np.where(VALID, image, -9999), nodata=-9999), imgconv.canny(image, mask=VALID).filled(-9999)):
         assert np.array_equal(result, expected.filled(-9999))
-    beside = np.zeros_like(VALID)
-    beside[1:-1, 1:-1] = sum(~VALID[i : i + 23, j : j + 25] for i in range(3) for j in range(3)) > 0
-    assert not expected.data[beside & VALID].any()
+    adjacent = np.zeros_like(VALID)
+    adjacent[1:-1, 1:-1] = sum(~VALID[i : i + 23, j : j + 25] for i in range(3) for j in range(3)) > 0
+    assert not expected.data[adjacent & VALID].any()
 
 
 def test_an_overlay_is_as_opaque_as_the_valid_channels_are_bright():

@@ -60,11 +60,11 @@ def result(pixels, kernel, **options):
     return process(stored_frame(pixels), filter_recipe([kernel], **options))[0].image.pixels
 
 
-def same(found, expected):
-    if found.dtype.kind == "u":
-        np.testing.assert_array_equal(found, np.rint(np.clip(expected, 0, np.iinfo(found.dtype).max)))
+def same(actual, expected):
+    if actual.dtype.kind == "u":
+        np.testing.assert_array_equal(actual, np.rint(np.clip(expected, 0, np.iinfo(actual.dtype).max)))
     else:
-        np.testing.assert_allclose(found, expected, atol=2e-6)
+        np.testing.assert_allclose(actual, expected, atol=2e-6)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -99,9 +99,9 @@ def test_pools_are_rounded_once(dtype):
     reductions = {"max": np.max, "rank:50": lambda cells, axis: np.sort(cells, axis)[..., 3], "range": np.ptp}
     for mode, reduce in (reductions | {"std": np.std, "avg": np.mean}).items():
         recipe = Recipe("pool", Pool((3, 2), mode))
-        found = process(stored_frame(pixels), recipe)[0].image.pixels
+        actual = process(stored_frame(pixels), recipe)[0].image.pixels
         if dtype == "uint8" or mode != "range":  # the difference of two quotients can have the other side of a tie
-            same(found, reduce(windows, axis=-1))
+            same(actual, reduce(windows, axis=-1))
         for channel in explain(stored_frame(pixels), recipe, (3, 5)).maps[0].channels:
             assert channel.agrees
 

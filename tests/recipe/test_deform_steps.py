@@ -27,10 +27,10 @@ ARRAYS = {
 def arrays(tmp_path, monkeypatch):
     """Arrays in files of the current folder."""
     monkeypatch.chdir(tmp_path)
-    made = {name: RNG.standard_normal(shape).astype(np.float32) for name, shape in ARRAYS.items()}
-    for name, array in made.items():
+    arrays_by_name = {name: RNG.standard_normal(shape).astype(np.float32) for name, shape in ARRAYS.items()}
+    for name, array in arrays_by_name.items():
         np.save(f"{name}.npy", array)
-    return made
+    return arrays_by_name
 
 
 def run(step):

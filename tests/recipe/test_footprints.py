@@ -33,8 +33,8 @@ def test_the_anchor_is_the_output_pixel(anchor):
     image = np.zeros((11, 11))
     image[5, 5] = 1
     (top, _), (left, _) = window.pads(image.shape)
-    seen = {(u - top, v - left) for u, v in np.argwhere(cells(footprint)).tolist()}
-    assert seen == {(u - row, v - column) for u in range(4) for v in range(3)}
+    offsets = {(u - top, v - left) for u, v in np.argwhere(cells(footprint)).tolist()}
+    assert offsets == {(u - row, v - column) for u in range(4) for v in range(3)}
 
 
 @pytest.mark.parametrize(

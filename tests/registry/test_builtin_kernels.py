@@ -43,15 +43,15 @@ def slope_names(stem: str) -> tuple[str, str]:
 
 
 def kernel(registry: Registry, name: str, **parameters: float) -> Kernel:
-    found = registry.get(name, parameters)
-    assert isinstance(found, Kernel)
-    return found
+    result = registry.get(name, parameters)
+    assert isinstance(result, Kernel)
+    return result
 
 
 def bank(registry: Registry, name: str) -> Bank:
-    found = registry.get(name)
-    assert isinstance(found, Bank)
-    return found
+    result = registry.get(name)
+    assert isinstance(result, Bank)
+    return result
 
 
 def answer(kernel: Kernel, surface: Surface) -> float:
@@ -171,8 +171,8 @@ def test_farid_and_sobel5_point_right_too(registry: Registry) -> None:
 
 @pytest.mark.parametrize(("name", "gain"), [("laplacian4", 4), ("laplacian8", 8), ("sobel_x", 4), ("scharr_y", 16), ("prewitt_x", 3)])
 def test_gain_is_the_largest_answer_to_values_up_to_one(registry: Registry, name: str, gain: float) -> None:
-    found = kernel(registry, name)
-    assert found.gain == gain == float((found.weights() * (found.taps > 0)).sum())
+    result = kernel(registry, name)
+    assert result.gain == gain == float((result.weights() * (result.taps > 0)).sum())
 
 
 def test_gains_of_the_larger_masks(registry: Registry) -> None:
@@ -182,10 +182,10 @@ def test_gains_of_the_larger_masks(registry: Registry) -> None:
 
 def test_roberts_differs_along_both_diagonals(registry: Registry) -> None:
     falling, rising = kernel(registry, "roberts_x"), kernel(registry, "roberts_y")
-    for found, along, across in ((falling, 1, -1), (rising, -1, 1)):
-        assert found.anchor == (0, 0) and found.total == 0
-        assert answer(found, lambda x, y, s=along: x + s * y) in (-2, 2)
-        assert answer(found, lambda x, y, s=across: x + s * y) == 0
+    for result, along, across in ((falling, 1, -1), (rising, -1, 1)):
+        assert result.anchor == (0, 0) and result.total == 0
+        assert answer(result, lambda x, y, s=along: x + s * y) in (-2, 2)
+        assert answer(result, lambda x, y, s=across: x + s * y) == 0
 
 
 @pytest.mark.parametrize("sigma", [1.0, 1.7, 3.0])
@@ -196,10 +196,10 @@ def test_second_derivatives_of_a_gaussian(registry: Registry, sigma: float) -> N
         "gauss_dxy": lambda x, y: x * y,
     }
     for name in surfaces:
-        found = kernel(registry, name, sigma=sigma)
-        assert found.total == 0
+        result = kernel(registry, name, sigma=sigma)
+        assert result.total == 0
         for other, surface in surfaces.items():
-            assert answer(found, surface) == pytest.approx(float(name == other), abs=6e-3), (name, other)
+            assert answer(result, surface) == pytest.approx(float(name == other), abs=6e-3), (name, other)
     dxx, dyy = kernel(registry, "gauss_dxx", sigma=sigma), kernel(registry, "gauss_dyy", sigma=sigma)
     np.testing.assert_array_equal(dxx.taps, dyy.taps.T)
 
@@ -215,8 +215,8 @@ def test_kv_ignores_changes_along_a_single_axis(registry: Registry) -> None:
 def test_relief_is_flat_grey_and_lit_from_the_top_left(registry: Registry) -> None:
     relief, emboss = kernel(registry, "relief"), kernel(registry, "emboss")
     assert relief.total == 0 and relief.offset == 128
-    for found in (relief, emboss):
-        assert answer(found, lambda x, y: x + y) > 0 == answer(found, lambda x, y: x - y)
+    for result in (relief, emboss):
+        assert answer(result, lambda x, y: x + y) > 0 == answer(result, lambda x, y: x - y)
     np.testing.assert_array_equal(relief.taps, -relief.taps[::-1, ::-1])
 
 
@@ -231,10 +231,10 @@ def test_bilinear4_rebuilds_a_ramp_at_twice_the_size(registry: Registry) -> None
 
 @pytest.mark.parametrize(("name", "member"), COMPASS.items())
 def test_compass_ring_turns_clockwise_by_one_tap_a_step(registry: Registry, name: str, member: str) -> None:
-    found = bank(registry, name)
-    assert found.combine == "max" and len(found.kernels) == 8
+    result = bank(registry, name)
+    assert result.combine == "max" and len(result.kernels) == 8
     north = ring(kernel(registry, member).taps)
-    for step, turned in enumerate(found.kernels):
+    for step, turned in enumerate(result.kernels):
         assert ring(turned.taps) == [north[(n - step) % 8] for n in range(8)]
         assert turned.total == 0 and turned.taps[1, 1] == kernel(registry, member).taps[1, 1]
 
@@ -264,8 +264,8 @@ def test_line_masks_answer_their_own_line_most(registry: Registry) -> None:
 
 @pytest.mark.parametrize("name", ["freichen_basis", "freichen_edge"])
 def test_frei_chen_masks_are_an_orthonormal_basis(registry: Registry, name: str) -> None:
-    found = bank(registry, name)
-    vectors = np.array([member.weights().ravel() for member in found.kernels])
+    result = bank(registry, name)
+    vectors = np.array([member.weights().ravel() for member in result.kernels])
     np.testing.assert_allclose(vectors @ vectors.T, np.eye(9), atol=1e-12)
 
 
@@ -307,8 +307,8 @@ def test_relief_directions_light_every_side(registry: Registry, name: str) -> No
 
 @pytest.mark.parametrize("name", [*(stem for stem in SLOPES if stem != "gauss_d"), "roberts", "gauss_gradient"])
 def test_gradient_banks_join_two_slopes(registry: Registry, name: str) -> None:
-    found = bank(registry, name)
-    assert found.combine == "hypot" and found.range == "abs" and len(found.kernels) == 2
-    first, second = (member.weights() for member in found.kernels)
+    result = bank(registry, name)
+    assert result.combine == "hypot" and result.range == "abs" and len(result.kernels) == 2
+    first, second = (member.weights() for member in result.kernels)
     assert (first * second).sum() == pytest.approx(0, abs=1e-12)
     assert (first**2).sum() == pytest.approx((second**2).sum())

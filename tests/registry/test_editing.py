@@ -14,9 +14,9 @@ from imgconv.registry import Bank, Kernel, Registry, add_entry, kernel_from_arra
 
 
 def kernel(name: str) -> Kernel:
-    found = Registry.load().get(name)
-    assert isinstance(found, Kernel)
-    return found
+    result = Registry.load().get(name)
+    assert isinstance(result, Kernel)
+    return result
 
 
 @pytest.mark.parametrize("reference", ["0 -1 0; -1 4.25 -1; 0 -1 0 / 3", "relief", "roberts_x", "freichen_w3", "1 2"])

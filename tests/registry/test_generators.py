@@ -194,7 +194,7 @@ def test_highboost_is_the_image_times_amount_plus_its_laplacian(registry: Regist
 def test_named_shortcuts_equal_their_formula(registry: Registry) -> None:
     """Masks in the table that are a computed kernel at some parameters, or a sum of two."""
     named = {name: registry.get(name) for name in ("gaussian3", "gaussian5", "sharpen4", "sharpen8", "unsharp5", "laplacian4", "identity")}
-    taps = {name: found.weights() for name, found in named.items() if isinstance(found, Kernel)}
+    taps = {name: result.weights() for name, result in named.items() if isinstance(result, Kernel)}
     np.testing.assert_allclose(taps["gaussian3"], weights("binomial", size=3))
     np.testing.assert_allclose(taps["gaussian5"], weights("binomial", size=5))
     np.testing.assert_allclose(taps["sharpen8"], weights("highboost"))

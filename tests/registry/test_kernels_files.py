@@ -23,9 +23,9 @@ def load(tmp_path: Path, text: str) -> Registry:
 
 
 def taps(registry: Registry, name: str) -> list[list[float]]:
-    found = registry.get(name)
-    assert isinstance(found, Kernel)
-    return found.taps.tolist()
+    actual = registry.get(name)
+    assert isinstance(actual, Kernel)
+    return actual.taps.tolist()
 
 
 STEP = "[kernels.step]\nrows = [[-1, 1]]\n"

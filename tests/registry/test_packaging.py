@@ -56,5 +56,5 @@ def test_an_installed_wheel_finds_its_own_file(wheel: Path, tmp_path: Path) -> N
         archive.extractall(tmp_path)
     code = "from imgconv.registry import Registry, builtin_file; print(builtin_file()); print(len(Registry.load().names()))"
     isolated = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {code}"]
-    found = subprocess.run(isolated, capture_output=True, text=True, check=True, cwd=tmp_path).stdout.splitlines()
-    assert found[0] == str(tmp_path / "imgconv" / "kernels.toml") and int(found[1]) > 80
+    result = subprocess.run(isolated, capture_output=True, text=True, check=True, cwd=tmp_path).stdout.splitlines()
+    assert result[0] == str(tmp_path / "imgconv" / "kernels.toml") and int(result[1]) > 80

@@ -16,9 +16,9 @@ REGISTRY = Registry.load()
 
 
 def kernel(reference: str) -> Kernel:
-    found = resolve(reference, REGISTRY)
-    assert isinstance(found, Kernel)
-    return found
+    result = resolve(reference, REGISTRY)
+    assert isinstance(result, Kernel)
+    return result
 
 
 def full_width(text: str) -> str:
@@ -42,8 +42,8 @@ def full_width(text: str) -> str:
     ],
 )
 def test_typed_matrices(reference: str, taps: list[list[float]], divisor: float) -> None:
-    found = kernel(reference)
-    assert found.taps.tolist() == taps and found.divisor == divisor and found.name == "matrix"
+    result = kernel(reference)
+    assert result.taps.tolist() == taps and result.divisor == divisor and result.name == "matrix"
 
 
 @pytest.mark.parametrize(
@@ -152,8 +152,8 @@ def test_pasted_matrices(reference: str) -> None:
     ],
 )
 def test_fractions(reference: str, taps: list[list[float]], divisor: float) -> None:
-    found = kernel(reference)
-    assert found.taps.tolist() == taps and found.divisor == divisor
+    result = kernel(reference)
+    assert result.taps.tolist() == taps and result.divisor == divisor
 
 
 def test_commas_without_spaces_stay_separators() -> None:
@@ -232,8 +232,8 @@ def test_wrong_names_and_parameters(reference: str, text: str) -> None:
 
 
 def test_a_banks_parameters_go_to_its_members() -> None:
-    found = resolve("gauss_gradient:sigma=3", REGISTRY)
-    assert isinstance(found, Bank) and [member.kernel_size for member in found.kernels] == [(25, 25)] * 2
+    result = resolve("gauss_gradient:sigma=3", REGISTRY)
+    assert isinstance(result, Bank) and [member.kernel_size for member in result.kernels] == [(25, 25)] * 2
 
 
 def test_resolve_loads_the_registry_itself(config_home: object) -> None:
@@ -263,11 +263,11 @@ def test_no_text_breaks_resolve_or_slug(text: str) -> None:
     """Whatever is typed gives a kernel, or an error of one line that is ours."""
     assert re.fullmatch(r"[^\s/\\:*?\"<>|\x00]+", slug(text)) and len(slug(text).encode()) <= 80
     try:
-        found = resolve(text, REGISTRY)
+        result = resolve(text, REGISTRY)
     except ImgconvError as error:
         assert "\n" not in str(error).replace(text, "").replace(text[1:], "")
     else:
-        assert isinstance(found, Kernel | Bank)
+        assert isinstance(result, Kernel | Bank)
 
 
 @pytest.mark.parametrize(
@@ -324,8 +324,8 @@ def test_arrays_that_are_no_numbers(array: object) -> None:
 
 def test_an_array_is_copied_and_read_only() -> None:
     given_array = np.array([[1, 2, 3], [4, 5, 6]], dtype=np.uint8)[:, ::-1]
-    found = kernel_from_array(given_array, "mine")
+    result = kernel_from_array(given_array, "mine")
     given_array[:] = 0
-    assert found.taps.tolist() == [[3, 2, 1], [6, 5, 4]] and found.taps.flags.c_contiguous and found.name == "mine"
+    assert result.taps.tolist() == [[3, 2, 1], [6, 5, 4]] and result.taps.flags.c_contiguous and result.name == "mine"
     with pytest.raises(ValueError, match="read-only"):
-        found.taps[0, 0] = 1
+        result.taps[0, 0] = 1

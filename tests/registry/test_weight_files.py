@@ -25,22 +25,22 @@ def saved(path: Path, array: object) -> Path:
 
 
 def bank(reference: str) -> Bank:
-    found = resolve(reference, REGISTRY)
-    assert isinstance(found, Bank)
-    return found
+    result = resolve(reference, REGISTRY)
+    assert isinstance(result, Bank)
+    return result
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "int8", "uint16", "bool", ">f8"])
 def test_a_2d_file_is_a_kernel(tmp_path: Path, dtype: str) -> None:
     array = np.asfortranarray(np.array([[0, 1, 0], [1, 1, 0]], dtype=dtype))
-    found = resolve(f"@{saved(tmp_path / 'w.npy', array)}", REGISTRY)
-    assert isinstance(found, Kernel) and found.name == "w" and found.range == "clip"
-    assert found.taps.tolist() == array.tolist() and found.taps.dtype == np.float64
+    result = resolve(f"@{saved(tmp_path / 'w.npy', array)}", REGISTRY)
+    assert isinstance(result, Kernel) and result.name == "w" and result.range == "clip"
+    assert result.taps.tolist() == array.tolist() and result.taps.dtype == np.float64
 
 
 def test_a_stack_is_a_bank_of_its_kernels(tmp_path: Path) -> None:
-    found = bank(f"@{saved(tmp_path / 'stack.npy', [[[1, -1]], [[1, 1]]])}")
-    assert found.combine == "none" and [(k.name, k.range, k.taps.tolist()) for k in found.kernels] == [
+    result = bank(f"@{saved(tmp_path / 'stack.npy', [[[1, -1]], [[1, 1]]])}")
+    assert result.combine == "none" and [(k.name, k.range, k.taps.tolist()) for k in result.kernels] == [
         ("stack_1", "abs", [[1, -1]]),
         ("stack_2", "clip", [[1, 1]]),
     ]
@@ -48,9 +48,9 @@ def test_a_stack_is_a_bank_of_its_kernels(tmp_path: Path) -> None:
 
 def test_oihw_weights_sum_over_channels(tmp_path: Path) -> None:
     weights = np.random.default_rng(0).normal(size=(2, 3, 5, 4))
-    found = bank(f"@{saved(tmp_path / 'conv.npy', weights)}")
-    assert [kernel.taps.shape for kernel in found.kernels] == [(3, 5, 4)] * 2
-    np.testing.assert_array_equal(np.stack([kernel.taps for kernel in found.kernels]), weights)
+    result = bank(f"@{saved(tmp_path / 'conv.npy', weights)}")
+    assert [kernel.taps.shape for kernel in result.kernels] == [(3, 5, 4)] * 2
+    np.testing.assert_array_equal(np.stack([kernel.taps for kernel in result.kernels]), weights)
 
 
 def test_an_npz_is_one_bank_and_its_arrays_can_be_named(tmp_path: Path) -> None:
@@ -222,9 +222,9 @@ def test_safetensors(tmp_path: Path) -> None:
     weights = np.random.default_rng(1).normal(size=(4, 3, 3, 3)).astype(np.float32)
     path = safetensors(tmp_path / "net.safetensors", {"conv1.weight": weights, "conv1.bias": np.arange(4, dtype=np.float32)})
     for member in ("conv1", "conv1.weight"):
-        found = bank(f"@{path}:{member}")
-        np.testing.assert_array_equal(np.stack([kernel.taps for kernel in found.kernels]), weights)
-        assert [kernel.bias for kernel in found.kernels] == [0, 1, 2, 3]
+        result = bank(f"@{path}:{member}")
+        np.testing.assert_array_equal(np.stack([kernel.taps for kernel in result.kernels]), weights)
+        assert [kernel.bias for kernel in result.kernels] == [0, 1, 2, 3]
     with pytest.raises(UsageError, match=r"name one of its tensors, as in @net\.safetensors:conv1"):
         resolve(f"@{path}", REGISTRY)
     with pytest.raises(UsageError, match="has no array 'conv9'"):

@@ -137,5 +137,5 @@ def test_on_error_continues_or_stops_a_folder(tmp_path):
     assert done.code == 1 and f"{broken}: damaged jpeg" in done.err and "11 files written, 1 failed" in done.err
     stopped = imgconv("edge", photos, "-o", tmp_path / "stopped", "--on-error", "stop", "-j", "1")
     assert stopped.code == 1
-    made = len(names(tmp_path / "stopped"))
-    assert 3 <= made < 11 and f"{made} files written, 1 failed" in stopped.err
+    output = len(names(tmp_path / "stopped"))
+    assert 3 <= output < 11 and f"{output} files written, 1 failed" in stopped.err

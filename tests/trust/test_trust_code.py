@@ -94,8 +94,8 @@ def test_scripts_and_pages_named_as_photographs_are_not_run(watched, tmp_path):
     shutil.copy(SAMPLES / "camera.png", tmp_path / "here" / "real.png")
     code, err = watched("edge", ".", "-o", "out")
     assert code == 1
-    said = ("not an image of a known format", "is a PDF document, which is not supported")
-    assert all(any(f"{name}: {text}" in err for text in said) for name in SCRIPTS)
+    message = ("not an image of a known format", "is a PDF document, which is not supported")
+    assert all(any(f"{name}: {text}" in err for text in message) for name in SCRIPTS)
     assert (tmp_path / "here" / "out" / "real.edge.png").exists()
 
 

@@ -90,9 +90,9 @@ def test_every_file_gives_an_image_or_one_line_in_short_time(corpus):
 def test_undamaged_files_give_the_right_pixels(corpus):
     out, lines = corpus
     assert [name for name, line in lines.items() if name.endswith(".whole") and line["error"]] == []
-    meant = {name: (pixels, 0) for name, (_, pixels) in exact_files().items()}
-    meant |= {f"odd_{name}": (pixels, most) for name, (_, pixels, most) in odd_files().items()}
-    for name, (pixels, most) in meant.items():
+    expected_pixels = {name: (pixels, 0) for name, (_, pixels) in exact_files().items()}
+    expected_pixels |= {f"odd_{name}": (pixels, most) for name, (_, pixels, most) in odd_files().items()}
+    for name, (pixels, most) in expected_pixels.items():
         if pixels.shape[2] in (1, 3):  # alpha takes part in filtering; tests/images reads it as it is
             maps = np.load(out / f"{name}.whole.identity.npy").reshape(-1, *pixels.shape[:2])
             assert np.abs(maps.transpose(1, 2, 0) - pixels.astype(np.float64)).max() <= most, name

@@ -22,9 +22,9 @@ def with_wrong_tag(data, tag, value):
     (directory,) = struct.unpack_from("<I", data, 4)
     (entries,) = struct.unpack_from("<H", data, directory)
     for entry in range(directory + 2, directory + 2 + 12 * entries, 12):
-        found, kind, count = struct.unpack_from("<HHI", data, entry)
+        result, kind, count = struct.unpack_from("<HHI", data, entry)
         form, length = {3: ("<H", 2), 4: ("<I", 4)}.get(kind, ("", 9))
-        if found == tag and form and value < 1 << (8 * length):
+        if result == tag and form and value < 1 << (8 * length):
             at = entry + 8 if count * length <= 4 else struct.unpack_from("<I", data, entry + 8)[0]
             struct.pack_into(form, data, at, value)
             return bytes(data)
@@ -72,13 +72,15 @@ def test_wrong_offsets_of_tiles_and_strips(tmp_path):
             assert (tmp_path / "out" / name.replace(".tiff", ".edge.png")).read_bytes() == whole.read_bytes(), name
 
 
-@pytest.mark.parametrize("limit, said", [((), "more than the limit of 178956970; raise it with --max-pixels"), (("none",), "GB of memory")])
-def test_a_few_bytes_that_claim_a_whole_disk_are_refused_at_once(tmp_path, limit, said):
+@pytest.mark.parametrize(
+    "limit, message", [((), "more than the limit of 178956970; raise it with --max-pixels"), (("none",), "GB of memory")]
+)
+def test_a_few_bytes_that_claim_a_whole_disk_are_refused_at_once(tmp_path, limit, message):
     (tmp_path / "bomb.png").write_bytes(png(2_000_000, 2_000_000, 8, 0, []))
     shutil.copy(SAMPLES / "camera.png", tmp_path / "photo.png")
     options = ("--max-pixels", *limit) if limit else ()
     code, err = limited("edge", tmp_path, "-o", tmp_path / "out", *options)
-    assert code == 1 and "bomb.png" in err and said in err and "1 file written, 1 failed" in err
+    assert code == 1 and "bomb.png" in err and message in err and "1 file written, 1 failed" in err
     assert names(tmp_path / "out") == ["photo.edge.png"]
 
 

@@ -48,11 +48,11 @@ def test_odd_names_from_a_list(here):
 
 
 @pytest.mark.parametrize(
-    "data, said", [(b"a.png\nb.png\n", "find -print0"), (b"a.png\0\0b.png", "empty name, number 2"), (b"", "no images in the list")]
+    "data, message", [(b"a.png\nb.png\n", "find -print0"), (b"a.png\0\0b.png", "empty name, number 2"), (b"", "no images in the list")]
 )
-def test_lists_in_another_format_are_refused(tmp_path, data, said):
+def test_lists_in_another_format_are_refused(tmp_path, data, message):
     code = 1 if data == b"" else 2
-    assert said in refused(code, "edge", "--files0-from", "-", stdin=data)
+    assert message in refused(code, "edge", "--files0-from", "-", stdin=data)
     assert "no such file" in refused(1, "edge", "--files0-from", tmp_path / "missing")
 
 

@@ -80,6 +80,6 @@ def test_the_owner_of_a_replaced_file_is_preserved_where_allowed(tmp_path, user)
     os.chown(old, owner, -1)
     assert run_as(user, tmp_path, "edge", photo, "-o", out) == (0, f"{photo} -> {old}\n")
     status = old.stat()
-    kept = 0o644 if user == "nobody" else 0o646  # the former group would gain the rights of others
-    assert status.st_mode & 0o777 == kept and old.read_bytes() != OLD
+    expected_mode = 0o644 if user == "nobody" else 0o646  # the former group would gain the rights of others
+    assert status.st_mode & 0o777 == expected_mode and old.read_bytes() != OLD
     assert status.st_uid == owner or user == "nobody"  # an ordinary user cannot give a file away, so it becomes theirs

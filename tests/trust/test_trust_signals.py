@@ -22,13 +22,13 @@ def test_an_interrupted_folder_run_stops_at_once_and_can_continue(tmp_path, numb
         code, _, err = finished(process)
     assert code == 130
     assert "interrupted; run the same command with --skip-existing to continue" in err
-    made = list(out.iterdir())
-    assert 5 < len(made) < 200 and all(path.suffix == ".png" for path in made)
-    for path in made:
+    output = list(out.iterdir())
+    assert 5 < len(output) < 200 and all(path.suffix == ".png" for path in output)
+    for path in output:
         with Image.open(path) as image:
             image.load()
     done = imgconv("edge", photos, "-o", out, "--skip-existing")
-    assert done.code == 0 and f"{200 - len(made)} files written, {len(made)} skipped" in done.err
+    assert done.code == 0 and f"{200 - len(output)} files written, {len(output)} skipped" in done.err
     assert len(list(out.iterdir())) == 200
 
 

@@ -36,7 +36,7 @@ def test_a_reader_that_closes_early_ends_it_quietly(tmp_path, command):
 
 
 @pytest.mark.parametrize(
-    "line, code, said",
+    "line, code, message",
     [
         ("imgconv edge photo.jpg -o - >&-", 2, "standard output is closed"),
         ("imgconv edge photo.jpg --json >&-", 2, "standard output is closed"),
@@ -52,11 +52,11 @@ def test_a_reader_that_closes_early_ends_it_quietly(tmp_path, command):
         ("head -c 999 /dev/urandom | imgconv edge -", 1, "standard input: not an image of a known format"),
     ],
 )
-def test_streams_that_are_closed_full_or_empty(tmp_path, line, code, said):
+def test_streams_that_are_closed_full_or_empty(tmp_path, line, code, message):
     shutil.copy(PHOTO, tmp_path / "photo.jpg")
     done = shell(line, tmp_path)
     assert done.returncode == code, done.stderr
-    assert said in done.stderr.decode() and done.stderr.count(b"\n") == bool(said)
+    assert message in done.stderr.decode() and done.stderr.count(b"\n") == bool(message)
 
 
 @pytest.mark.parametrize("words, expected", [(["edge", "-"], "an image"), (["edge", "--files0-from", "-"], "names")])

@@ -23,5 +23,5 @@ def test_extremes_equal_those_of_single_windows(rows, stride, dilation):
     for largest, identity, reduce in ((True, -np.inf, np.max), (False, np.inf, np.min)):
         padded = np.pad(values, padding, constant_values=identity)
         windows = sliding_window_view(padded, window.span, axis=(1, 2))[:, ::stride, :, ::dilation]
-        found = extremes(Planes.of_batch(values[None]), window, largest=largest)
-        np.testing.assert_array_equal(found.reshape(2, -1, WIDTH), reduce(windows, axis=(3, 4)))
+        result = extremes(Planes.of_batch(values[None]), window, largest=largest)
+        np.testing.assert_array_equal(result.reshape(2, -1, WIDTH), reduce(windows, axis=(3, 4)))
