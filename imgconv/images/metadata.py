@@ -28,6 +28,7 @@ _OTHER_PARTS = ("XML:com.adobe.xmp", "Raw profile type ")  # keywords of PNG; th
 _COLOUR_CHUNKS = {b"cICP": 4, b"mDCV": 24, b"cLLI": 8, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1}  # PNG chunk -> bytes
 _SRGB = 13  # code point of H.273
 _IMAGE_DESCRIPTION = 270  # TIFF tag
+_DESCRIPTION, _RECIPE = "Description", "imgconv "  # keyword of a PNG; how the text with which imgconv describes a result begins
 _SUB_DIRECTORIES, _C2PA = 330, 52545  # TIFF tags
 GDAL = frozenset((33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113, 50844))  # those that `geotiff` reads
 _SEGMENTS = (  # beginning of a JPEG segment, and its description if it is not copied to a result; others are named by their kind
@@ -218,6 +219,8 @@ def fitted(metadata: Metadata, name: str, channels: int, *, strip: bool = False,
         dropped.append(f"ICC profile ({metadata.icc_profile[16:20].decode('latin-1').strip()})")
         metadata = metadata._replace(icc_profile=None)
     if metadata.exif:
+        if name == "tiff" and _IMAGE_DESCRIPTION in metadata.exif.directories["image"]:
+            dropped.append("image description")  # the recipe stands in its place
         dropped += [*metadata.exif.dropped, *exif_of.encode(metadata.exif, exif_limit(name))[1]]
     if metadata.xmp and name == "jpeg" and len(metadata.xmp) > _LONGEST_XMP:
         dropped.append("XMP (no room)")
@@ -251,6 +254,11 @@ def transfer_of(metadata: Metadata) -> "Transfer | None":
         return transfer.gamma(100_000 / stored) if stored else None
     exponent = metadata.exif.fraction("exif", exif_of.GAMMA) if metadata.exif else None
     return transfer.gamma(float(exponent)) if exponent else None
+
+
+def is_recipe(text: object) -> bool:
+    """Return whether a text is the one with which imgconv describes a result."""
+    return isinstance(text, str) and text.startswith(_RECIPE)
 
 
 def description_of(image: Image.Image) -> str | None:
@@ -345,7 +353,7 @@ def _with_png_chunks(metadata: Metadata, info: Mapping[Any, Any], file: BinaryIO
 
     colour, dropped = [], list(metadata.dropped)
     texts = {key: str(text) for key, text in info.items() if isinstance(text, str) and not key.startswith(_OTHER_PARTS)}
-    result_texts = tuple((key, text) for key, text in texts.items() if ":" not in key and not text.startswith("imgconv "))
+    others = {key: text for key, text in texts.items() if ":" not in key and not is_recipe(text)}
     if any(":" in key for key in texts):
         dropped.append("texts about the file")
     file.seek(0)
@@ -357,7 +365,10 @@ def _with_png_chunks(metadata: Metadata, info: Mapping[Any, Any], file: BinaryIO
                 colour.append((name, file.read(length)))
             elif name == b"caBX":
                 dropped.append("C2PA manifest")
-    return metadata._replace(colour=tuple(colour), texts=result_texts, dropped=tuple(dropped))
+            elif name in png_chunks.TEXTS and _DESCRIPTION in texts and _DESCRIPTION not in others:  # of several, Pillow keeps the last
+                text = png_chunks.entry_of(name, file.read(min(length, png_chunks.LONGEST_TEXT)))[0].get(_DESCRIPTION, _RECIPE)
+                others = others if is_recipe(text) else {_DESCRIPTION: text, **others}
+    return metadata._replace(colour=tuple(colour), texts=tuple(others.items()), dropped=tuple(dropped))
 
 
 def _without_location(metadata: Metadata, dropped: list[str]) -> Metadata:

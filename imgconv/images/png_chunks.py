@@ -3,7 +3,7 @@
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from imgconv.images.damage import DamageError, TruncatedError, read_exactly
 from imgconv.images.deflate import fast_zlib
@@ -13,6 +13,9 @@ _BLOCK = 1 << 20  # bytes that are read at a time
 SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # colour type -> samples of a pixel
 _PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))  # y, x, and steps
 _PIXELS, _SMALL, _MOST_SMALL = (b"IDAT", b"fdAT"), 1 << 10, 1 << 16  # each chunk takes time, here and in Pillow
+TEXTS, PACKED = (b"tEXt", b"zTXt", b"iTXt", b"iCCP"), (b"zTXt", b"iCCP")  # chunks of texts and profiles, and those that are deflated
+_XMP = "XML:com.adobe.xmp"
+LONGEST_TEXT = 8 << 20  # bytes after inflating
 ANIMATION = (b"acTL", b"fcTL", b"fdAT")  # chunks that a still image lacks
 
 
@@ -116,6 +119,30 @@ def check_length(blocks: Iterable[bytes], needed: int) -> None:
         raise DamageError("the compressed data are damaged") from error
     if needed > 0:
         raise TruncatedError
+
+
+def entry_of(name: bytes, chunk: bytes) -> tuple[dict[str, Any], int]:
+    """Return the entry of Pillow's `info` for a text or an ICC profile, none if it is invalid or longer than a limit, and its bytes."""
+    keyword, _, rest = chunk.partition(b"\0")
+    packed = name in PACKED
+    if name == b"iTXt":
+        packed = rest[:1] == b"\1"
+        rest = rest[2:].partition(b"\0")[2].partition(b"\0")[2]
+    elif packed and rest[:1] != b"\0":
+        return {}, len(chunk)
+    elif packed:
+        rest = rest[1:]
+    try:
+        text = zlib.decompressobj().decompress(rest, LONGEST_TEXT + 1) if packed else rest
+    except zlib.error:
+        return {}, len(chunk)
+    if len(text) > LONGEST_TEXT:
+        return {}, len(text)
+    if name == b"iCCP":
+        return {"icc_profile": text}, len(text)
+    key = keyword.decode("latin-1")
+    decoded = text.decode("utf-8" if name == b"iTXt" else "latin-1", "replace")
+    return {key: decoded, **({"xmp": text} if key == _XMP else {})}, len(text)
 
 
 def write_chunk(stream: BinaryIO, name: bytes, data: bytes | memoryview = b"") -> None:

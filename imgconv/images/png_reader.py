@@ -4,7 +4,6 @@ Pillow decodes the pixels of each frame. It refuses long texts, has no mode for 
 """
 
 import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -22,13 +21,9 @@ from imgconv.images.deflate import fast_zlib
 from imgconv.images.raster import Header, Raster
 from imgconv.images.rows import RowReader
 
-_TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
-_PACKED = (b"zTXt", b"iCCP")
 _SHORTEST = {b"cHRM": 32, b"gAMA": 4, b"sRGB": 1, b"pHYs": 9}  # bytes
 _SHORT_TEXT = 1000  # bytes, which cannot inflate to more than Pillow takes
-_LONGEST_TEXT = 8 << 20  # bytes after inflating
-_MOST_INFLATED = 8 * _LONGEST_TEXT  # bytes of all texts, also of those that are left out
-_XMP = "XML:com.adobe.xmp"
+_MOST_INFLATED = 8 * png_chunks.LONGEST_TEXT  # bytes of all texts, also of those that are left out
 _WITH_ALPHA = (4, 6)  # colour types
 _GREY = (0, 4)
 _DISPOSALS = (Disposal.KEEP, Disposal.CLEAR, Disposal.RESTORE)
@@ -63,7 +58,8 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
         request.check_size(*head.size)
         still, info, warning = _for_pillow(file)
     image = plugins.open_image(still, "png")
-    image.info.update(info)
+    own = {key for key in info if metadata.is_recipe(image.info.get(key))}  # which follows a description that others wrote
+    image.info.update({key: value for key, value in info.items() if key not in own})
     animation = None
     if head.animated:
         try:
@@ -312,40 +308,16 @@ class _Metadata:
         if length < _SHORTEST.get(name, 0):
             self.warning = f"the {name.decode()} chunk is damaged, and is left out"
             return False
-        if name == b"eXIf" and self._after_pixels and length <= _LONGEST_TEXT:
+        if name == b"eXIf" and self._after_pixels and length <= png_chunks.LONGEST_TEXT:
             self.info["exif"] = b"Exif\0\0" + read_exactly(file, length)
-        if name not in _TEXTS or (length <= _SHORT_TEXT and name not in _PACKED and not self._after_pixels):
+        if name not in png_chunks.TEXTS or (length <= _SHORT_TEXT and name not in png_chunks.PACKED and not self._after_pixels):
             return True
-        chunk = read_exactly(file, min(length, _LONGEST_TEXT + 1))
-        text, size = _text_of(name, chunk) if self._inflated <= _MOST_INFLATED else ({}, 0)
+        chunk = read_exactly(file, min(length, png_chunks.LONGEST_TEXT + 1))
+        text, size = png_chunks.entry_of(name, chunk) if self._inflated <= _MOST_INFLATED else ({}, 0)
         self._inflated += size
         self._total += sum(map(len, text.values()))
-        if text and self._total <= _LONGEST_TEXT:
+        if text and self._total <= png_chunks.LONGEST_TEXT:
             self.info |= text
         else:
-            self.warning = f"a text or profile that is damaged or longer than {_LONGEST_TEXT >> 20} MB is left out"
+            self.warning = f"a text or profile that is damaged or longer than {png_chunks.LONGEST_TEXT >> 20} MB is left out"
         return bool(text) and length <= _SHORT_TEXT
-
-
-def _text_of(name: bytes, chunk: bytes) -> tuple[dict[str, Any], int]:
-    """Return the entry of Pillow's `info` for a text or an ICC profile, none if it is invalid or longer than a limit, and its bytes."""
-    keyword, _, rest = chunk.partition(b"\0")
-    packed = name in _PACKED
-    if name == b"iTXt":
-        packed = rest[:1] == b"\1"
-        rest = rest[2:].partition(b"\0")[2].partition(b"\0")[2]
-    elif packed and rest[:1] != b"\0":
-        return {}, len(chunk)
-    elif packed:
-        rest = rest[1:]
-    try:
-        text = zlib.decompressobj().decompress(rest, _LONGEST_TEXT + 1) if packed else rest
-    except zlib.error:
-        return {}, len(chunk)
-    if len(text) > _LONGEST_TEXT:
-        return {}, len(text)
-    if name == b"iCCP":
-        return {"icc_profile": text}, len(text)
-    key = keyword.decode("latin-1")
-    decoded = text.decode("utf-8" if name == b"iTXt" else "latin-1", "replace")
-    return {key: decoded, **({"xmp": text} if key == _XMP else {})}, len(text)

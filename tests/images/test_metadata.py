@@ -246,3 +246,14 @@ def expected_row(name):
     several = [word for word, has in (("animation", record.animation), ("pages", record.pages)) if has and writes]
     held = ", ".join(words[part] for part in record.metadata) or "-"
     return " | ".join(("yes" if record.reader else "no", "yes" if writes else "no", depths, ", ".join(several) or "-", held))
+
+
+@pytest.mark.parametrize("text", ["A cup", "K\xe4ffchen \u65e5\u672c", "long " * 999], ids=["short", "beyond Latin-1", "packed"])
+def test_a_description_of_the_file_stays_in_every_further_run(text):
+    metadata = Metadata(texts=(("Description", text), ("Author", "Ann")))
+    for recipe in ("imgconv 1 filter box", "imgconv 1 edge"):
+        file = io.BytesIO()
+        encode([Raster(PIXELS[..., :3], metadata=metadata)], "png", file, Encoding(description=recipe))
+        header, (frame,) = read(file.getvalue())
+        metadata = frame.metadata
+        assert header.description == recipe and dict(metadata.texts) == {"Description": text, "Author": "Ann"}
