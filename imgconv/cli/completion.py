@@ -17,6 +17,17 @@ def complete_kernel(incomplete: str) -> list[str]:
         return []
 
 
+def complete_own_kernel(incomplete: str) -> list[str]:
+    """Names of kernels and banks in the user's file for shell completion."""
+    from imgconv.registry import Registry, user_file
+
+    try:
+        entries = Registry.load().entries()
+        return _beginning_with(incomplete, [entry.name for entry in entries if entry.file == user_file()])
+    except ImgconvError:
+        return []
+
+
 def complete_tag(incomplete: str) -> list[str]:
     """Tags of kernels for shell completion."""
     from imgconv.registry import Registry
@@ -48,7 +59,8 @@ def complete_recipe(incomplete: str) -> list[str]:
     file, colon, name = incomplete.rpartition(":")
     try:
         if colon and file.endswith(".toml"):
-            recipes = tomllib.loads(Path(file).read_text(encoding="utf-8")).get("recipes", {})
+            recipes = tomllib.loads(Path(file).read_text(encoding="utf-8")).get("recipes")
+            recipes = recipes if isinstance(recipes, dict) else {}
             return [f"{file}:{each}" for each in _beginning_with(name, recipes)]
         folder = incomplete[: incomplete.rfind("/") + 1]
         entries = sorted(Path(folder or ".").iterdir())

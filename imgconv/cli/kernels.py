@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgconv.cli.completion import complete_kernel, complete_tag
+from imgconv.cli.completion import complete_kernel, complete_own_kernel, complete_tag
 from imgconv.cli.figure import FigureFile
 from imgconv.cli.help import Command, Group
 from imgconv.cli.options import MAX_PIXELS, Input, KernelsFile, MaxPixels
@@ -115,7 +115,7 @@ def add(
 
 @app.command(cls=Command, epilog="imgconv kernels remove cross\nimgconv kernels remove blur9")
 def remove(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the kernel or bank.", autocompletion=complete_kernel)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the kernel or bank.", autocompletion=complete_own_kernel)],
 ) -> None:
     """Remove a kernel from your kernels file.
 

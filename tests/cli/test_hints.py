@@ -84,6 +84,9 @@ def test_values_of_options_complete(tmp_path):
     assert "blur" in completions("imgconv", "kernels", "list", "--tag", "bl", cwd=tmp_path)
     assert completions("imgconv", "run", "--recipe", "ne", cwd=tmp_path) == {"net.toml", "nets/"}
     assert completions("imgconv", "run", "--recipe", "net.toml:f", cwd=tmp_path) == {"net.toml:first"}
+    (tmp_path / "list.toml").write_text("recipes = [1, 2]\n")
+    assert completions("imgconv", "run", "--recipe", "list.toml:", cwd=tmp_path) == set()
+    assert completions("imgconv", "kernels", "remove", "lapl", cwd=tmp_path) == set()  # built-in kernels cannot be removed
 
 
 def test_explain_states_how_it_differs_from_edge():
