@@ -55,13 +55,13 @@ class Taps:
 
     name: str
     rows: Array
-    after: str
+    description: str
 
     @classmethod
     def of(cls, kernel: Kernel, *, flip: bool = False) -> "Taps":
         """The numbers of a 2-D kernel.
 
-        >>> Taps.of(Kernel("blur", [[1, 2, 1]], divisor=4)).after
+        >>> Taps.of(Kernel("blur", [[1, 2, 1]], divisor=4)).description
         'kernel 1x3, divided by 4'
         """
         height, width = kernel.taps.shape

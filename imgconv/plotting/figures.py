@@ -83,5 +83,5 @@ def _name(source: str) -> str:
 
 def _described(panel: Panel) -> dict[str, Any]:
     scale = panel.scale and {"low": panel.scale.low, "high": panel.scale.high, "signed": panel.scale.signed}
-    kernels = [{"name": each.name, "taps": each.rows.tolist(), "after": each.after} for each in panel.taps]
+    kernels = [{"name": each.name, "taps": each.rows.tolist(), "after": each.description} for each in panel.taps]
     return {"title": panel.title, "note": panel.note, "size": panel.size, "scale": scale, "kernels": kernels}

@@ -185,7 +185,7 @@ class _Page:
             axes = self.figure.add_subplot(grid[divmod(place, across)])
             image = axes.imshow(kernel.rows, cmap=SIGNED, aspect="equal")
             axes.set(xticks=[], yticks=[])
-            words = kernel.after if len(kernels) == 1 else kernel.name
+            words = kernel.description if len(kernels) == 1 else kernel.name
             self.labels.append(axes.set_title(words.translate(self.boxes), size=16 if len(kernels) == 1 else 12, color=GREY, y=1))
             self.kernels.append((image, kernel.rows))
 
