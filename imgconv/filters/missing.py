@@ -149,7 +149,7 @@ def _remove_touched(valid: Valid, footprint: FilterKernel, placed: Placed, valid
 
     def work(first: int, last: int) -> None:
         band = mask.band(first, last)
-        if not band.min():
+        if not band.view(np.bool_).all():
             rows[first:last] &= mask.filled(counter, band, all_valid, valid.dtype)
 
     parallel.run_bands(work, len(rows), counter.rows(_rows_of_band(valid)), threads)
@@ -162,15 +162,18 @@ def _rows_of_band(cells: Array) -> int:
 def _under_anchor(valid: Valid, kernel: FilterKernel, window: Window, mode: MissingMode, *, flip: bool) -> Valid:
     """Which results (h_out, w_out, C) are not missing for the cell under the kernel's anchor; all of them unless that matters."""
     size = valid.shape[:2]
-    out = np.ones((*window.output_size(size), 1 if kernel.taps.ndim == 3 else valid.shape[2]), np.uint8)
+    shape = *window.output_size(size), 1 if kernel.taps.ndim == 3 else valid.shape[2]
     if mode is not MissingMode.keep:
-        return out
+        return np.ones(shape, np.uint8)
     inside, cells = [], []
     for axis, (before, _) in enumerate(pads_of(kernel, window, size, flip=flip)):
         stride, offset = window.stride[axis], anchor_of(kernel, flip=flip)[axis] * window.dilation[axis] - before
-        first, last = max(-(offset // stride), 0), min(-((offset - size[axis]) // stride), out.shape[axis])  # those over the image
+        first, last = max(-(offset // stride), 0), min(-((offset - size[axis]) // stride), shape[axis])  # those over the image
         inside.append(slice(first, max(first, last)))
         cells.append(slice(max(first * stride + offset, 0), max(last * stride + offset - stride + 1, 0), stride))
-    centre = valid[*cells]
-    out[*inside] = centre if out.shape[2] == centre.shape[2] else all_of(centre)
+    centre = valid[*cells] if shape[2] == valid.shape[2] else all_of(valid[*cells])
+    if centre.shape == shape:
+        return centre.copy()
+    out = np.ones(shape, np.uint8)
+    out[*inside] = centre
     return out

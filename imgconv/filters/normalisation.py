@@ -120,7 +120,7 @@ class Normaliser:
         `band()` gives the padded rows behind them.
         """
         mask = self._mask.band(first, last)
-        if self._is_stable and mask.min():
+        if self._is_stable and mask.view(np.bool_).all():
             self.correlator.fill(band(), target, parameters)
             return
         sums, weights = self._mask.filled(self.correlator, band(), self._as_sums[0]), self._over(mask)

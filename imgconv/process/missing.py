@@ -97,7 +97,7 @@ def marked(result: Raster, valid: Valid | None, threads: int | None = None) -> R
     result = replace(result, metadata=result.metadata._replace(nodata=declared_of(result)))
     whole = valid.shape[2] != result.channels  # drawn over the image, in other channels
     valid = for_channels(all_of(valid), result.pixels.shape[2]) if whole else valid
-    if valid.min():
+    if valid.view(np.bool_).all():
         return result
     declared = result.metadata.nodata
     value = None if declared is None else as_level(declared, result.pixels.dtype)
