@@ -152,6 +152,8 @@ def main(side: str = "10000", folder: str | None = None, colours: str = "grey RG
             print(f"| 100,000 x {rows:,}, grey, edge | imgconv | {measured(ours)} |", flush=True)
             return
         if side == "zarr":
+            for kernel in ("identity", SMOOTH, f"gaussian:sigma={SIGMA}"):
+                compile_loops(place, 1, words=("-k", kernel))
             for what, command in zarr_arrays(place):
                 print(f"| 20,000 x 20,000, grey, {what} | imgconv | {measured(command)} |", flush=True)
             return
