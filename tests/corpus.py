@@ -7,12 +7,14 @@ import random
 import sys
 from pathlib import Path
 
+from examples import FULL
 from image_files import every_file
 from odd_files import odd_files
 
 CUTS = (0.1, 0.5, 0.9, 0.999)
 HEADER = 64  # bytes in which sizes, depths and offsets stand
 LIES = (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\xea\x60")
+BITS, HEADERS = (3, 4) if FULL else (1, 2)  # changes of a bit, and of the header in two ways
 
 
 def originals():
@@ -24,9 +26,9 @@ def damaged(name, data):
     """What can happen to a file, by the kind of damage: bytes."""
     chance = random.Random(name)
     files = {f"cut_{part}": data[: max(1, min(int(len(data) * part), len(data) - 1))] for part in CUTS}
-    for number in range(3):
+    for number in range(BITS):
         files[f"bits_{number}"] = _changed(data, chance, 1 << chance.randrange(8), len(data))
-    for number in range(4):
+    for number in range(HEADERS):
         files[f"header_{number}"] = _changed(data, chance, 0xFF, HEADER)
         at = chance.randrange(4, max(5, min(HEADER, len(data) - 4)))
         files[f"lie_{number}"] = data[:at] + LIES[number] + data[at + 4 :]

@@ -110,7 +110,7 @@ def test_named_padding(name, kernel, stride, pads, mode):
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
 @pytest.mark.parametrize("mode", MODES)
 def test_large_windows(mode, dtype):
-    pixels = image((40, 37, 2), dtype)
+    pixels = image((40, 37, 3), dtype)
     where = places((40, 37), (35, 33), (3, 2), ((17, 17), (16, 16)), (1, 1), False)
     assert_pooled(pixels, Window.of((35, 33), (3, 2), (17, 16)), mode, where)
 
