@@ -57,7 +57,7 @@ def filters(x):
 
 @pytest.mark.sweep(8)
 @pytest.mark.parametrize("cells", [34, 24])
-@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64, pytest.param(np.int32, marks=pytest.mark.exhaustive)])
 def test_strips_change_no_bit(monkeypatch, cells, dtype):
     x = (np.random.default_rng(4).random((1, 2, 81)) * 200).astype(dtype)
     calls = [
