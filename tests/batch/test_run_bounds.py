@@ -10,25 +10,25 @@ from imgconv.recipe import filter_recipe
 
 
 class Counted(list):
-    """Sources that know how many of them were asked for."""
+    """Sources that count how many of them were taken."""
 
-    submitted_count = 0
+    taken_count = 0
 
     def __iter__(self):
         for each in super().__iter__():
-            self.asked += 1
+            self.taken_count += 1
             yield each
 
 
 def test_no_more_is_begun_than_a_few_for_each_worker(tmp_path):
     sources = Counted(Source(tmp_path / f"{n}.png", PurePath(f"{n}.png")) for n in range(500))
     job = Job(filter_recipe(["identity"]), Destination("png", ".png", folder=Path(tmp_path)))
-    before = sources.asked
+    before = sources.taken_count
     outcomes = run_sources(sources, job, 2)
     looked_over = len(sources)
     first = next(outcomes)
     assert first.source == str(tmp_path / "0.png") and "no such file" in first.error
-    assert sources.asked - before - looked_over <= 3 * 2 + EXTRA_THREADS
+    assert sources.taken_count - before - looked_over <= 3 * 2 + EXTRA_THREADS
     assert sum(1 for _ in outcomes) == 499
 
 
