@@ -18,8 +18,9 @@ from processes import environment, names
 from imgconv import api, atomic, inputs, platforms
 from imgconv.atomic import PART_SUFFIX, atomic_write, exclusive, sweep
 from imgconv.batch.run import _Interruptible
-from imgconv.batch.sources import list_sources
+from imgconv.batch.sources import list_sources, only_file
 from imgconv.batch.urls import Url, parse_path
+from imgconv.errors import UsageError
 from imgconv.inputs import Inputs
 from imgconv.registry.names import slug
 
@@ -278,6 +279,10 @@ def test_patterns_that_no_shell_expands(tmp_path):
     listed = [source.path.name for source in list_sources([f"{tmp_path}/*.jpg"])]
     assert listed == ["a.jpg", "a1.jpg", "a[1].jpg", "b.jpg"]
     assert [source.path.name for source in list_sources([f"{tmp_path}/a[1].jpg"])] == ["a[1].jpg"]
+    assert only_file(f"{tmp_path}/b*.jpg") == str(tmp_path / "b.jpg")
+    assert {only_file(name) for name in (f"{tmp_path}/a[1].jpg", f"{tmp_path}/z*", "-")} == {f"{tmp_path}/a[1].jpg", f"{tmp_path}/z*", "-"}
+    with pytest.raises(UsageError, match="matches 3 files"):
+        only_file(f"{tmp_path}/a*.jpg")
 
 
 def test_backslashes_in_steps():

@@ -91,6 +91,20 @@ def list_sources(inputs: Iterable[str], *, recursive: bool = True, exact: Iterab
     return list(sources.values())
 
 
+def only_file(name: str) -> str:
+    """Return the file that a pattern matches which no shell has expanded, and any other name as it is.
+
+    Raises UsageError for a pattern that matches several files.
+    """
+    path = parse_path(name)
+    if isinstance(path, Url) or not _is_pattern(name, path):
+        return name
+    matches = _glob(path)
+    if len(matches) > 1:
+        raise UsageError(f"{name} matches {len(matches)} files; name one of them, such as {matches[0]}")
+    return str(matches[0]) if matches else name
+
+
 class RealFolders:
     """Resolves the paths of many files, and the links of each folder only once."""
 
@@ -139,7 +153,7 @@ def _expand(name: str, recursive: bool, exact: bool) -> Iterator[Source]:
         yield from _remote(path, recursive, exact)
     elif paths.is_folder(path):
         yield from _folder(path, recursive)
-    elif not exact and any(sign in name.removeprefix(path.anchor) for sign in WILDCARDS) and not os.path.lexists(name):
+    elif not exact and _is_pattern(name, path):
         for match in _glob(path) or [path]:
             yield Source(match, PurePath(match.name))
     else:
@@ -181,6 +195,11 @@ def _whole_zarr(name: str, file: Url) -> tuple[str, AnyPath]:
     root = paths.zarr_root(file)
     rest = str(file).removeprefix(str(root))
     return (name.removesuffix(rest), root) if len(rest) < len(name) else (name, file)
+
+
+def _is_pattern(name: str, path: Path) -> bool:
+    """Whether a name has wildcards, and is not that of a file."""
+    return any(sign in name.removeprefix(path.anchor) for sign in WILDCARDS) and not os.path.lexists(name)
 
 
 def _glob(pattern: Path) -> list[Path]:

@@ -47,7 +47,18 @@ Inputs = Annotated[
         show_default=False,
     ),
 ]
-Input = Annotated[str, typer.Argument(metavar="INPUT", help="An image file, an address, or - for standard input.", show_default=False)]
+
+
+def _only_file(name: str) -> str:
+    from imgconv.batch.sources import only_file
+
+    return only_file(name)
+
+
+Input = Annotated[
+    str,
+    typer.Argument(metavar="INPUT", help="An image file, an address, or - for standard input.", show_default=False, callback=_only_file),
+]
 Shape = Annotated[
     str | None,
     option(
