@@ -51,7 +51,7 @@ class MaskFile:
             return mask_of(Raster(buffer.read(first, last), self._alpha))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_held": None}
+        return {**self.__dict__, "_buffer": None}
 
     def _open(self) -> RowBuffer:
         frames = open_frames(self._path, BY_ROWS)
