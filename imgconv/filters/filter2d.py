@@ -30,7 +30,7 @@ from imgconv.loops.filters import copy_alpha
 from imgconv.modes import CombineMode, PaddingMode, Range
 from imgconv.window import Window
 from imgconv.windows.borders import Border, PaddedRows, elements, values_at
-from imgconv.windows.strips import strips
+from imgconv.windows.strips import Strip, join_strips, strips
 
 if TYPE_CHECKING:
     from imgconv.filters.normalisation import MissingCells  # most images have none
@@ -39,7 +39,7 @@ BAND_BYTES = 1 << 19  # padded rows of one band: half of a common second-level c
 MOST_BANDS = 12
 ALPHA_COST, VALUES_COST = 2, 4  # bands have this many times fewer rows where values are stored before they become pixels
 LEAST_WIDTH = 4  # times the columns that the sides read: a narrower image is padded as a whole
-Strip = tuple[PaddedRows, int]  # rows, and the first element of a target row that their windows give
+SideRows = tuple[PaddedRows, int]  # rows, and the first element of a target row that their windows give
 AlphaChannel = Literal["none", "keep", "filter"]
 
 
@@ -107,19 +107,16 @@ def in_strips(
     `compute` takes the arguments for a strip, and which columns it is. Empty where an image is not filtered in strips; `whole` is its
     filter.
     """
-    pixels, results = arguments.pixels, list[Array]()
+    pixels = arguments.pixels
     parts = strips(arguments.window, pixels.shape[:2], pixels[0, :1].nbytes)
     if not parts or _depends_on_all_columns(whole or ImageFilter(*arguments), arguments):
         return []
-    for part in parts:
+
+    def of_strip(part: Strip) -> tuple[Array, ...]:
         cells = slice(part.begin, part.end)
-        strip = arguments._replace(pixels=np.ascontiguousarray(pixels[:, cells]), window=part.window)
-        columns = compute(strip, cells)
-        if not results:  # the first strip has the dtypes and the channels of all
-            results = [np.empty((len(each), parts[-1].last, each.shape[2]), each.dtype) for each in columns]
-        for result, each in zip(results, columns, strict=True):
-            result[:, part.first : part.last] = each
-    return results
+        return compute(arguments._replace(pixels=np.ascontiguousarray(pixels[:, cells]), window=part.window), cells)
+
+    return join_strips(parts, of_strip)
 
 
 def _depends_on_all_columns(whole: "ImageFilter", arguments: FilterArguments) -> bool:
@@ -399,19 +396,19 @@ class _Sides:
         self._source, self._border, self._channels = source, border, channels
         self._width = source.shape[1] // channels
         border.check(self._width, self._left, self._right)
-        self.middle: Strip = self._part(source, self._left)
+        self.middle: SideRows = self._part(source, self._left)
 
     @property
     def are_narrow(self) -> bool:
         """Whether the sides are so narrow that filtering them separately is faster."""
         return LEAST_WIDTH * (self._left + self._right + 2 * self._reach) <= self._width
 
-    def outer(self) -> Iterator[Strip]:
+    def outer(self) -> Iterator[SideRows]:
         """The sides that have padding."""
         for first, count in ((0, self._left), (self._left + self._width - self._reach, self._right)):
             if count:
                 columns = self._border.sources(np.arange(first, first + count + self._reach) - self._left, self._width)
                 yield self._part(values_at(self._source, elements(columns, self._channels), self._border.value), first)
 
-    def _part(self, rows: Array, first: int) -> Strip:
+    def _part(self, rows: Array, first: int) -> SideRows:
         return PaddedRows(rows, (self._down, (0, 0)), self._border, self._channels, **self._keywords), first * self._channels

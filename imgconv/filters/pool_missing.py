@@ -18,7 +18,7 @@ from imgconv.windows.planes import Planes
 from imgconv.windows.ranks import ranked
 from imgconv.windows.reduce import valid_averages
 from imgconv.windows.shapes import deviations, shaped_averages
-from imgconv.windows.strips import strips
+from imgconv.windows.strips import Strip, join_strips, strips
 
 
 def pool_missing(
@@ -34,24 +34,24 @@ def pool_missing(
     """The image that `pool_image` makes of the valid cells, and its valid cells (h_out, w_out, C).
 
     `valid` (H, W, C) is 1 for valid and 0 for missing cells, which hold 0 in `pixels`. A window without a valid cell is missing, and one
-    whose share of valid cells is below the rule's. Padded cells take no part without a border; with one they are
+    whose share of valid cells is below the rule's. Without a border padded cells are ignored; with one they are
     missing where they repeat a missing cell. The values of missing results are arbitrary.
     """
-    (h_out, w_out), (height, width, channels) = window.output_size(pixels.shape[:2]), pixels.shape
     if border is not None:
-        inner = replace(window, padding=(0, 0), around=None)
+        (h_out, w_out), inner = window.output_size(pixels.shape[:2]), replace(window, padding=(0, 0), around=None)
         padded, cells = (_padded(each, window, own) for each, own in ((pixels, border), (valid, Border(border.mode, 1.0))))
         values, known = pool_missing(cells, rule, padded, inner, mode, threads=threads)
         return np.ascontiguousarray(values[:h_out, :w_out]), np.ascontiguousarray(known[:h_out, :w_out])
-    parts = strips(window, (height, width), channels * pixels.itemsize)
+    parts = strips(window, pixels.shape[:2], pixels[0, :1].nbytes)
     if not parts:
         return _pooled(valid, rule, pixels, window, mode, threads)
-    results = np.empty((h_out, w_out, channels), pixels.dtype), np.empty((h_out, w_out, channels), np.uint8)
-    for part in parts:
-        exist, cells = (np.ascontiguousarray(each[:, part.begin : part.end]) for each in (valid, pixels))
-        for result, columns in zip(results, _pooled(exist, rule, cells, part.window, mode, threads), strict=True):
-            result[:, part.first : part.last] = columns
-    return results
+
+    def of_strip(part: Strip) -> tuple[Array, ...]:
+        known, cells = (np.ascontiguousarray(each[:, part.begin : part.end]) for each in (valid, pixels))
+        return _pooled(known, rule, cells, part.window, mode, threads)
+
+    results, exist = join_strips(parts, of_strip)
+    return results, exist.view(np.uint8)
 
 
 def _pooled(valid: Valid, rule: MissingRule, pixels: Array, window: Window, mode: str, threads: int | None) -> tuple[Array, Valid]:

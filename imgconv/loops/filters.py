@@ -7,7 +7,7 @@ absolute value, and 1 leaves the sum unchanged. The result is limited to lowest 
 pixels of any number type.
 """
 
-NOT_NEGATIVE = (1 << 30) - 1  # `channels & NOT_NEGATIVE`: a number known not to be negative, or rows are read cell by cell
+NOT_NEGATIVE = (1 << 30) - 1  # LLVM vectorises a loop only if it can see that `channels & NOT_NEGATIVE` is not negative
 
 
 def correlate_small(height, width, divided):

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from imgconv.arrays import AnyArray
 from imgconv.window import Window
-from imgconv.windows.strips import FEW_ROWS, Strip, strips
+from imgconv.windows.strips import FEW_ROWS, Strip, join_strips, strips
 
 
 @dataclass(frozen=True)
@@ -62,16 +61,14 @@ def _plain(array: AnyArray) -> AnyArray:
     return np.ascontiguousarray(array, {"?": np.uint8, "e": np.float32}.get(array.dtype.char))
 
 
-def by_strips(planes: Planes, window: Window, dtype: np.dtype[Any], reduce: Callable[[Planes, Strip], AnyArray]) -> AnyArray | None:
-    """Few long rows reduced strip by strip, (count * h_out, w_out * channels) of `dtype`; None for any other planes.
+def by_strips(planes: Planes, window: Window, reduce: Callable[[Planes, Strip], AnyArray]) -> AnyArray | None:
+    """Few long rows reduced strip by strip, (count * h_out, w_out * channels); None for any other planes.
 
     `reduce(cells, strip)` returns the results of a strip from the cells that its windows see.
     """
-    (h_out, w_out), channels = window.output_size(planes.size), planes.channels
+    h_out, channels = window.output_size(planes.size)[0], planes.channels
     parts = strips(window, planes.size, channels * planes.rows.itemsize) if planes.count * h_out <= FEW_ROWS else []
     if not parts:
         return None
-    out = np.empty((planes.count * h_out, w_out * channels), dtype)
-    for strip in parts:
-        out[:, strip.first * channels : strip.last * channels] = reduce(planes.columns(strip.begin, strip.end), strip)
-    return out
+    shape = planes.count * h_out, -1, channels
+    return join_strips(parts, lambda part: (reduce(planes.columns(part.begin, part.end), part).reshape(shape),))[0].reshape(shape[:2])

@@ -45,7 +45,7 @@ def ranked(planes: Planes, window: Window, place: Place, threads: int | None = N
     def of_strip(cells: Planes, strip: Strip) -> AnyArray:
         return ranked(cells, strip.window, place, threads)
 
-    whole = None if valid else by_strips(planes, window, planes.rows.dtype, of_strip)
+    whole = None if valid else by_strips(planes, window, of_strip)
     if whole is not None:
         return whole
     if planes.count < 2 or h_out * w_out > SMALL_PLANE:

@@ -96,7 +96,7 @@ def averages(
         narrow = divisors and (divisors[0], divisors[1][strip.first : strip.last])
         return averages(cells, strip.window, narrow, dtype, threads)
 
-    whole = by_strips(planes, window, dtype, of_strip)
+    whole = by_strips(planes, window, of_strip)
     if whole is not None:
         return whole
     divisors = divisors or (Spans.of_window(window, planes.size, 0).count, Spans.of_window(window, planes.size, 1).count)

@@ -1,10 +1,13 @@
 """Strips of output columns of an input whose rows are long: tables and padded copies of a strip are small, those of a row are not."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
+import numpy as np
+
+from imgconv.arrays import AnyArray
 from imgconv.window import Window
 
 LONG = 1 << 20  # bytes of a row; a strip has about as many
@@ -45,3 +48,15 @@ def strips(window: Window, size: Sequence[int], pixel_bytes: int = 4) -> list[St
         around = ((top, below), (inside[0] - begin, end - inside[1]))
         parts.append(Strip(first, last, *inside, replace(window, around=around, ceil_mode=False)))
     return parts
+
+
+def join_strips(parts: Sequence[Strip], compute: Callable[[Strip], tuple[AnyArray, ...]]) -> list[AnyArray]:
+    """Arrays (h_out, w_out, C) from those that `compute` returns for each strip; the first strip has the dtypes of all."""
+    results = list[AnyArray]()
+    for part in parts:
+        columns = compute(part)
+        if not results:
+            results = [np.empty((len(each), parts[-1].last, each.shape[2]), each.dtype) for each in columns]
+        for result, each in zip(results, columns, strict=True):
+            result[:, part.first : part.last] = each
+    return results
