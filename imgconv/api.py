@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Union, overload
 import numpy as np
 
 from imgconv.api_images import ImageLike, KernelLike, Result, open_image
+from imgconv.arguments import checked
 from imgconv.arrays import Array, ArrayLike, as_array, ignore_float_errors
 from imgconv.errors import ArgumentTypeError, UsageError
 from imgconv.images import Request
@@ -16,7 +17,7 @@ from imgconv.process.missing import mask_of
 from imgconv.recipe import DECLARED, Canny, MissingData, Pool, Recipe, filter_recipe, footprint_of, network_recipe
 from imgconv.registry import Bank, Kernel, kernel_from_array
 from imgconv.remedies import named, python_remedies
-from imgconv.window import Padding, Size, as_number, sizes
+from imgconv.window import Padding, Size, sizes
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -34,6 +35,7 @@ def filter(image: "Masked", kernel: KernelLike, **options: "Unpack[FilterOptions
 def filter(image: ArrayLike, kernel: KernelLike, **options: "Unpack[FilterOptions]") -> Array | Any: ...
 @overload
 def filter(image: "FileImage", kernel: KernelLike, **options: "Unpack[FilterOptions]") -> "Image | Any": ...
+@checked
 def filter(
     image: ImageLike,
     kernel: KernelLike,
@@ -72,8 +74,8 @@ def filter(
     linear : compute in linear light.
     alpha : "auto" (zero-sum kernels leave alpha unchanged, others filter it together with premultiplied colours), "keep", "drop" or
         "filter"; "none" if the last of 2 or 4 channels is a band like the others.
-    nodata : which cells are missing: "auto" (those of the value that the file declares), a value, "nan", or "none". Missing cells do not
-        are used: a kernel whose sum is not zero averages the valid cells, and one whose sum is zero gives a missing cell.
+    nodata : which cells are missing: "auto" (those of the value that the file declares), a value, "nan", or "none". Missing cells are
+        not used: a kernel whose sum is not zero averages the valid cells, and one whose sum is zero gives a missing cell.
     mask : an image or array (H, W) in which 0 means missing.
     missing : "keep" (missing cells stay missing), "fill" (they get an estimate) or "propagate" (a window with a missing cell is missing).
     min_valid : the share of a kernel's absolute taps, 0 to 1, that must be over valid cells; else the result is missing.
@@ -112,6 +114,7 @@ def edge(image: "Masked", kernel: KernelLike = ..., **options: "Unpack[FilterOpt
 def edge(image: ArrayLike, kernel: KernelLike = ..., **options: "Unpack[FilterOptions]") -> Array | Any: ...
 @overload
 def edge(image: "FileImage", kernel: KernelLike = ..., **options: "Unpack[FilterOptions]") -> "Image | Any": ...
+@checked
 def edge(
     image: ImageLike,
     kernel: KernelLike = "laplacian8",
@@ -158,6 +161,7 @@ def pool(image: "Masked", size: Size | None = ..., mode: str = ..., **options: "
 def pool(image: ArrayLike, size: Size | None = ..., mode: str = ..., **options: "Unpack[PoolOptions]") -> Array: ...
 @overload
 def pool(image: "FileImage", size: Size | None = ..., mode: str = ..., **options: "Unpack[PoolOptions]") -> "Image": ...
+@checked
 def pool(
     image: ImageLike,
     size: Size | None = None,
@@ -223,6 +227,7 @@ def pool(
 def canny(image: ArrayLike, **options: "Unpack[CannyOptions]") -> Array: ...
 @overload
 def canny(image: "FileImage", **options: "Unpack[CannyOptions]") -> "Image": ...
+@checked
 def canny(
     image: ImageLike,
     *,
@@ -268,8 +273,7 @@ def canny(
     """
     scale = 100.0 if quantiles else 1.0
     with python_remedies():
-        sigma = as_number(sigma, "sigma")
-        low, high = (None if value is None else scale * as_number(value, name) for name, value in (("low", low), ("high", high)))
+        low, high = (None if value is None else scale * value for value in (low, high))
         return _apply(
             Recipe("canny", Canny(sigma, low, high, quantiles, alpha_rule(alpha)), missing_data=missing_data_of(nodata, mask)),
             image,
@@ -284,6 +288,7 @@ def run(image: "Masked", recipe: Union[str, "os.PathLike[str]", Sequence[str]], 
 def run(image: ArrayLike, recipe: Union[str, "os.PathLike[str]", Sequence[str]], **options: "Unpack[RunOptions]") -> Array | Any: ...
 @overload
 def run(image: "FileImage", recipe: Union[str, "os.PathLike[str]", Sequence[str]], **options: "Unpack[RunOptions]") -> "Image | Any": ...
+@checked
 def run(
     image: ImageLike,
     recipe: Union[str, "os.PathLike[str]", Sequence[str]],
@@ -328,11 +333,10 @@ def run(
            [1., 1.],
            [1., 1.]], dtype=float32)
     """
-    selected_steps = [str(step) for step in ([keep] if isinstance(keep, str | int) else keep)]
     with python_remedies():
         if alpha not in ("drop", NO_ALPHA):
             raise UsageError(f"alpha must be 'drop' or 'none', not {alpha!r}; steps have no transparency")
-        options: dict[str, Any] = {"keep": selected_steps, "range": range, "sheet": sheet, "missing": missing, "min_valid": min_valid}
+        options: dict[str, Any] = {"keep": as_keep(keep), "range": range, "sheet": sheet, "missing": missing, "min_valid": min_valid}
         options["missing_data"] = missing_data_of(nodata, mask)
         if isinstance(recipe, str | os.PathLike):
             network = network_recipe(file=os.fspath(recipe), **options)
@@ -376,7 +380,7 @@ def alpha_rule(alpha: str) -> str:
 def missing_data_of(nodata: float | str | None, mask: "ImageLike | None") -> MissingData:
     """Return the missing cells of the arguments; a mask is 0 where a cell is missing."""
     if mask is None:
-        return DECLARED if nodata == "auto" else MissingData.of(nodata)
+        return DECLARED if isinstance(nodata, str) and nodata == "auto" else MissingData.of(nodata)
     if type(mask) is np.ndarray and mask.dtype == np.bool_ and mask.ndim == 2:
         return MissingData.of(nodata, mask)
     with named(mask):
@@ -391,7 +395,7 @@ def _apply(recipe: Recipe, image: ImageLike, threads: int | None = None, *, band
     results: list[Any] = []
     with named(image):
         request = Request(recipe.luma, premultiplied=recipe.premultiplied and not bands)
-        opened = open_image(image, request, bands=bands, masked=True, stacklevel=5)
+        opened = open_image(image, request, bands=bands, masked=True)
         masked = recipe.missing_data.mask is not None  # a masked array shows which cells of an array are missing
         for vector, maps in groupby(process(opened.raster, recipe, threads=threads), key=lambda result: result.vector):
             if vector:
@@ -423,3 +427,12 @@ def as_steps(steps: str | Sequence[str]) -> tuple[str, ...]:
         if not isinstance(step, str):
             raise ArgumentTypeError(f"a step is text such as 'conv laplacian8 padding=1', not {' '.join(repr(step).split())}")
     return several
+
+
+def as_keep(keep: str | int | Sequence[str | int]) -> list[str]:
+    """Return the steps to keep as they are typed. Raises ArgumentTypeError for what is neither numbers nor text."""
+    steps = [keep] if isinstance(keep, str) or not isinstance(keep, Sequence) else keep
+    for step in steps:
+        if not isinstance(step, str | int) or isinstance(step, bool):
+            raise ArgumentTypeError(f"keep takes a step's number or op, or a list of them, not {' '.join(repr(step).split())}")
+    return [str(step) for step in steps]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ImageLike = Union[str, "os.PathLike[str]", "Image", ArrayLike]
 KernelLike = str | Kernel | Bank | ArrayLike
 Result = Union[Array, "Image"]
+OWN = ("imgconv", "contextlib", "numpy")  # the packages of functions between a call and its warning
 _EXACT = ((np.float32, 2**24), (np.float64, 2**53))  # floating dtypes, and up to where they hold every whole number
 
 
@@ -47,20 +48,17 @@ def open_image(
     name: str = "image",
     bands: bool = False,
     masked: bool = False,
-    stacklevel: int = 3,
 ) -> Opened:
     """Open an image. With `bands` no channel is alpha; with `masked` it can be a masked array.
 
-    `name` is that of the argument, `stacklevel` that of a warning.
-
-    Raises ArgumentTypeError for what is not an image, and ImageError, which does not name the file.
+    `name` is that of the argument. Raises ArgumentTypeError for what is not an image, and ImageError, which does not name the file.
     """
     frames = 1
     array: Array | None = None
     if isinstance(image, str | os.PathLike):
         with open_frames(Path(image), request) as opened:
             if opened.header.warning:
-                warnings.warn(f"{os.fsdecode(image)}: {opened.header.warning}", stacklevel=stacklevel)
+                warn_caller(f"{os.fsdecode(image)}: {opened.header.warning}")
             raster, frames = next(iter(opened)), opened.header.frames
     elif is_pil(image):
         raster = from_pil(image)
@@ -72,6 +70,14 @@ def open_image(
             raise ArgumentTypeError(f"{name} is of type {type(image).__name__}; use a path, a PIL image, or an array (H, W) or (H, W, C)")
         raster = _from_array(array, name)
     return Opened(replace(raster, alpha=False) if bands else raster, frames, array)
+
+
+def warn_caller(message: str) -> None:
+    """Warn at the line that calls this package, however many functions of the package lie in between."""
+    frame, level = sys._getframe(), 1
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in OWN:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level)
 
 
 def is_pil(image: ImageLike) -> TypeGuard["Image"]:

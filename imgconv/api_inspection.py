@@ -4,15 +4,15 @@ The parameters that select an operation are those of `imgconv.recipe.selection.S
 """
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgconv.api import NO_ALPHA, alpha_rule, as_kernel, as_steps, missing_data_of
-from imgconv.api_images import ImageLike, KernelLike, is_pil, open_image
+from imgconv.api import NO_ALPHA, alpha_rule, as_keep, as_kernel, as_steps, missing_data_of
+from imgconv.api_images import ImageLike, KernelLike, is_pil, open_image, warn_caller
+from imgconv.arguments import PathLike, checked
 from imgconv.errors import UsageError
 from imgconv.images import DEFAULT_MAX_PIXELS, Luma, Raster, Request, read_header
 from imgconv.inputs import Inputs
@@ -21,7 +21,7 @@ from imgconv.recipe import Recipe, Shape
 from imgconv.recipe.selection import Selection
 from imgconv.registry.files import files_read
 from imgconv.remedies import named, python_remedies
-from imgconv.window import Padding, Size, as_number, sizes
+from imgconv.window import Padding, Size, sizes
 
 if TYPE_CHECKING:
     from imgconv.fitting.task import LearntKernels
@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     from imgconv.inspection.image_plan import ImagePlan
     from imgconv.plotting.figures import Figure
 
-PathLike = str | os.PathLike[str]
 
-
+@checked
 def plan(
     image: ImageLike | Sequence[int] | None = None,
     kernel: KernelLike | Sequence[KernelLike] | None = None,
@@ -119,6 +118,7 @@ def plan(
             return planned(selected, traced, dtype, source, declares_missing=declares)
 
 
+@checked
 def explain(
     image: ImageLike,
     kernel: KernelLike | Sequence[KernelLike] | None = None,
@@ -216,6 +216,7 @@ def explain(
     return explanation
 
 
+@checked
 def figure(
     image: ImageLike,
     kernel: KernelLike | Sequence[KernelLike] | None = None,
@@ -286,7 +287,7 @@ def figure(
     with python_remedies():
         if output is not None:
             format_of(Path(output), FORMATS, "-o")
-        selected = _selected(locals(), [str(step) for step in ([keep] if isinstance(keep, str | int) else keep)])
+        selected = _selected(locals(), as_keep(keep))
         with named(image):
             request = _request("also", max_pixels, salvage, axes)
             raster, _, _ = open_image(image, request, bands=alpha == NO_ALPHA, masked=True)
@@ -296,6 +297,7 @@ def figure(
     return drawn
 
 
+@checked
 def learn(
     before: ImageLike | Sequence[ImageLike],
     after: ImageLike | Sequence[ImageLike],
@@ -353,7 +355,7 @@ def learn(
 
     def opened(image: ImageLike, luma: Luma) -> Raster:
         with named(image):
-            return open_image(image, _request(luma, max_pixels, salvage, axes), masked=True, stacklevel=5).raster
+            return open_image(image, _request(luma, max_pixels, salvage, axes), masked=True).raster
 
     befores, afters = ([each] if not isinstance(each, list | tuple) else list(each) for each in (before, after))
     with python_remedies():
@@ -381,7 +383,7 @@ def _warn_of_shadows(names: Sequence[str]) -> None:
 
     for entry in Registry.load().entries():
         if entry.name in names and entry.shadows:
-            warnings.warn(f"the new kernel {entry.name} replaces the {entry.shadows} kernel", stacklevel=3)
+            warn_caller(f"the new kernel {entry.name} replaces the {entry.shadows} kernel")
 
 
 def _selected(arguments: Mapping[str, Any], keep: Sequence[str] = ()) -> Recipe:
@@ -397,7 +399,6 @@ def _selected(arguments: Mapping[str, Any], keep: Sequence[str] = ()) -> Recipe:
         values["step"], values["recipe"] = (*values["step"], *as_steps(recipe)), None
     values["kernels_file"] = None if file is None else Path(file)
     values["alpha"] = alpha_rule(values["alpha"])
-    values |= {name: None if values[name] is None else as_number(values[name], name) for name in ("threshold", "sigma", "low", "high")}
     if values["quantiles"]:
         values |= {name: None if values[name] is None else 100.0 * values[name] for name in ("low", "high")}
     values["window"] = None if values["window"] is None else as_kernel(values["window"], "window")

@@ -20,6 +20,7 @@ PHRASES = {  # of messages about the command line, and what a Python caller read
     "raise it with --max-pixels": "open it with Pillow, and pass the image",
     "give each step with -s STEP, or a file with --recipe FILE": "give a list of steps, or a recipe file",
     "use -o NAME.npy, --format npy, or --keep a step before flatten": "use keep= with a step before flatten",
+    "percentages of gradients need": "quantiles=True needs",
     "use the command imgconv canny": "call imgconv.canny",
     "use the command imgconv pool --mode ": "call imgconv.pool with mode=",
     "give low and high, for example 80% and 90%": "give both, for example low=0.8 and high=0.9",

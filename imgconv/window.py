@@ -276,7 +276,7 @@ def sizes(value: Size, name: str, dims: int, least: int) -> tuple[int, ...]:
     """
     if type(value) is int and least <= value <= LARGEST:  # the most common case, without the checks below
         return (value,) * dims
-    values: Sequence[Any] = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+    values: Sequence[Any] = value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else [value]
     numbers = tuple(_whole(number, name) for number in values)
     if len(numbers) == 1:
         numbers *= dims
@@ -296,7 +296,8 @@ def as_number(value: object, name: str) -> float:
     2.0
     """
     if isinstance(value, Real) and not isinstance(value, bool):
-        return float(value)
+        with suppress(OverflowError):
+            return float(value)
     raise ArgumentTypeError(f"{name} must be a number, not {value!r}")
 
 

@@ -1,5 +1,7 @@
 """`imgconv.filter`, `edge`, `pool`, `canny` and `run` on arrays, PIL images and paths."""
 
+import zlib
+
 import numpy as np
 import oracle_image as oracle
 import pytest
@@ -13,6 +15,8 @@ from imgconv.filters.canny import canny_edges
 
 RNG = np.random.default_rng(11)
 LAPLACIAN8 = np.array([[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]])
+STEP = np.repeat(np.array([[50, 50, 200, 200]], np.uint8), 4, axis=0)
+PLANE = np.ones((1, 4, 4), np.float32)
 DTYPES = [np.uint8, np.uint16, np.float32, np.float64]
 
 
@@ -177,8 +181,60 @@ def test_canny_on_paths_and_pil_images_and_its_alpha():
 
 @pytest.mark.parametrize(
     "options, text",
-    [({"low": 0.5, "quantiles": True}, "need both thresholds"), ({"sigma": -1}, "sigma must be"), ({"low": 60}, "above the high one, 51")],
+    [({"low": 0.5, "quantiles": True}, "needs both thresholds"), ({"sigma": -1}, "sigma must be"), ({"low": 60}, "above the high one, 51")],
 )
 def test_thresholds_of_canny_are_checked(options, text):
     with pytest.raises(ValueError, match=text):
         imgconv.canny(photo(np.uint8), **options)
+
+
+@pytest.mark.parametrize(
+    "call, facts",
+    [
+        (lambda: imgconv.filter(STEP, "sobel_x", flip="yes"), "flip must be True or False, not 'yes'"),
+        (lambda: imgconv.edge(STEP, grey=1), "grey must be True or False, not 1"),
+        (lambda: imgconv.pool(STEP, 2, 3), "mode must be text, not 3"),
+        (lambda: imgconv.canny(STEP, quantiles=None), "quantiles must be True or False, not None"),
+        (lambda: imgconv.run(STEP, ["abs"], keep=1.5), "keep takes a step's number or op"),
+        (lambda: imgconv.plan(STEP, stride=STEP), r"stride must be a whole number or a sequence of them, not array"),
+        (lambda: imgconv.explain(STEP, html=b"a.html"), "html must be a path, not b'a.html'"),
+        (lambda: imgconv.learn(STEP, STEP, max_pixels="many"), "max_pixels must be a whole number, not 'many'"),
+        (lambda: imgconv.conv2d(PLANE[0], PLANE[0], flip="no"), "flip must be True or False, not 'no'"),
+        (lambda: imgconv.max_pool2d(PLANE, 2, ceil_mode="no"), "ceil_mode must be True or False"),
+        (lambda: imgconv.adaptive_max_pool2d(PLANE, 2, return_indices=PLANE), "return_indices must be True or False"),
+        (lambda: imgconv.avg_pool1d(PLANE[0], 2, count_include_pad=0), "count_include_pad must be True or False, not 0"),
+        (lambda: imgconv.leaky_relu(PLANE, [None]), "negative_slope must be a number"),
+        (lambda: imgconv.layers.Conv2d("3", 4, 3), "in_channels must be a whole number, not '3'"),
+        (lambda: imgconv.layers.Linear(3, 4, bias=0), "bias must be True or False, not 0"),
+        (lambda: imgconv.layers.Linear(3, 4, generator=1.5), "generator must be a numpy Generator or a seed"),
+        (lambda: imgconv.layers.ReLU().summary(3), "input_size must be a sequence of whole numbers, not 3"),
+        (lambda: imgconv.gradients.avg_pool2d_input(PLANE, 3, 2), "input_size must be a sequence of whole numbers, not 3"),
+    ],
+)
+def test_arguments_of_another_type_are_refused_by_name(call, facts):
+    with pytest.raises(imgconv.ArgumentTypeError, match=facts):
+        call()
+
+
+def test_numpy_scalars_are_flags_and_numbers():
+    expected = imgconv.edge(STEP, "sobel_x", stride=2, flip=True, grey=False)
+    options = {"stride": np.int64(2), "flip": np.True_, "grey": np.False_}
+    np.testing.assert_array_equal(imgconv.edge(STEP, "sobel_x", **options), expected)
+    np.testing.assert_array_equal(imgconv.canny(STEP, sigma=np.float32(1)), imgconv.canny(STEP, sigma=1.0))
+    assert imgconv.layers.Conv2d(np.int64(1), 2, 3, bias=np.False_).bias is None
+
+
+@pytest.mark.parametrize("call", [lambda file: imgconv.edge(file), lambda file: imgconv.explain(file)])
+def test_a_warning_points_to_the_line_of_the_caller(tmp_path, call):
+    file = tmp_path / "moving.png"
+    frames = [Image.new("L", (9, 9), level) for level in (0, 99)]
+    frames[0].save(file, save_all=True, append_images=frames[1:])
+    data = bytearray(file.read_bytes())
+    chunk = data.index(b"fdAT") - 4
+    data[chunk + 7 + 4] = 77  # another number in the sequence, and its checksum
+    length = int.from_bytes(data[chunk : chunk + 4])
+    data[chunk + 8 + length : chunk + 12 + length] = zlib.crc32(data[chunk + 4 : chunk + 8 + length]).to_bytes(4)
+    file.write_bytes(data)
+    with pytest.warns(UserWarning, match="animation is damaged") as caught:
+        call(file)
+    assert caught[0].filename == __file__

@@ -234,7 +234,7 @@ BANDS = np.zeros((5, 6, 9), np.uint8)
         (lambda: imgconv.plan(b"row"), ValueError, "shape must be .*not b'row'"),
         (lambda: imgconv.plan(PHOTO, threshold="9"), TypeError, "threshold must be a number, not '9'"),
         (lambda: imgconv.explain(PHOTO, sigma="9"), TypeError, "sigma must be a number, not '9'"),
-        (lambda: imgconv.explain(PHOTO, min_valid="9"), TypeError, "min_valid= must be a number, not '9'"),
+        (lambda: imgconv.explain(PHOTO, min_valid="9"), TypeError, "min_valid must be a number, not '9'"),
         (lambda: imgconv.plan(PHOTO, padding_mode=("constant", "9")), TypeError, "constant of padding_mode must be a number, not '9'"),
         (lambda: imgconv.canny(PHOTO, low="9"), TypeError, "low must be a number, not '9'"),
         (lambda: imgconv.plan(PHOTO, step=["relu", 3]), TypeError, "a step is text.*not 3"),

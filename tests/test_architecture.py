@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "imgconv"
-EVERYONE = {"arrays", "errors", "modes", "platforms", "window"}  # types, names and integers; nothing else can be reached
+EVERYONE = {"arguments", "arrays", "errors", "modes", "platforms", "window"}  # types, names and integers; nothing else can be reached
 GUIDE = PACKAGE.parent / "docs" / "architecture.md"
 
 

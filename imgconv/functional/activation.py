@@ -8,6 +8,7 @@ import numpy as np
 
 from imgconv.arrays import AnyArray, FloatArray, as_real_array, ignore_float_errors, sum_dtype
 from imgconv.errors import ArgumentTypeError, UsageError
+from imgconv.window import as_number
 
 
 def relu(input: AnyArray) -> AnyArray:
@@ -32,7 +33,8 @@ def leaky_relu(input: AnyArray, negative_slope: float = 0.01) -> AnyArray:
     array([-0.5,  2. ])
     """
     array = _as_floats(input)
-    return np.where(array > 0, array, array * array.dtype.type(negative_slope))  # a slope of 0 times infinity is NaN, as in torch
+    slope = array.dtype.type(as_number(negative_slope, "negative_slope"))
+    return np.where(array > 0, array, array * slope)  # a slope of 0 times infinity is NaN, as in torch
 
 
 @ignore_float_errors

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from imgconv.arguments import as_flag
 from imgconv.arrays import AnyArray, Array, Shape, from_batch, ignore_float_errors, sum_dtype
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.functional.pooling import pool_batch, pool_gradient, pool_window
@@ -145,7 +146,7 @@ def _divisors(window: Window, size: Shape, count_include_pad: bool, divisor_over
 def _forward(input: AnyArray, window: Window, dims: int, count_include_pad: bool, divisor_override: int | None) -> AnyArray:
     batch, axes = pool_batch(input, dims)
     size = batch.shape[2:]
-    by_default = not count_include_pad and divisor_override is None
+    by_default = not as_flag(count_include_pad, "count_include_pad") and divisor_override is None
     divisors = None if by_default else _divisors(window, size, count_include_pad, divisor_override)
     rows = averages(Planes.of_batch(batch), window, divisors, sum_dtype(batch))
     return from_batch(rows.reshape(*batch.shape[:2], *window.output_size(size)), axes, dims)
@@ -156,6 +157,7 @@ def _input_gradient(
     grad_output: AnyArray, input_size: Shape, window: Window, dims: int, count_include_pad: bool, divisor_override: int | None
 ) -> AnyArray:
     grad, shape, axes = pool_gradient(grad_output, input_size, dims)
+    count_include_pad = as_flag(count_include_pad, "count_include_pad")
     size = shape[2:]
     if grad.shape[2:] != window.output_size(size):
         raise DoesNotFit(

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from imgconv.arguments import as_flag
 from imgconv.arrays import (
     AnyArray,
     FloatArray,
@@ -237,7 +238,7 @@ def _forward(
     weight = as_weight(weight, parameters.dims)
     bias = as_bias(bias, weight.shape[0])
     layout, groups = parameters.layout(batch.shape, weight.shape, Border.of(padding_mode))
-    if flip:
+    if as_flag(flip, "flip"):
         weight = weight[:, :, ::-1, ::-1]
     return from_batch(correlate(batch, weight, bias, layout, groups, sum_dtype(batch, weight, bias)), axes, parameters.dims)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from imgconv.arguments import as_flag, as_shape
 from imgconv.arrays import AnyArray, Array, Shape, as_batch, as_real_array, as_window, check_numeric, from_batch, sum_dtype
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
 from imgconv.modes import PoolMode
@@ -292,11 +293,12 @@ def adaptive_max_pool2d(input: AnyArray, output_size: OutputSize, return_indices
     """
     batch, axes = as_batch(input, plain=True)
     check_cells(from_batch(batch, axes).shape, batch.shape[1:] if axes == 4 else batch.shape[2:])
+    with_indices = as_flag(return_indices, "return_indices")
     spans = _spans(batch, output_size)
     shape = (*batch.shape[:2], len(spans[0].first), len(spans[1].first))
     values, indices = located_extremes(Planes.of_batch(batch), spans, largest=True)
     pooled = from_batch(values.astype(batch.dtype, copy=False).reshape(shape), axes)
-    return (pooled, from_batch(indices.reshape(shape), axes)) if return_indices else pooled
+    return (pooled, from_batch(indices.reshape(shape), axes)) if with_indices else pooled
 
 
 def pool_window(
@@ -312,7 +314,7 @@ def pool_window(
     check_numeric(padding, "a pool")
     if stride is None or (isinstance(stride, Sequence) and len(stride) == 0):
         stride = kernel_size
-    window = as_window(kernel_size, stride, padding, dilation, dims, ceil_mode=ceil_mode)
+    window = as_window(kernel_size, stride, padding, dilation, dims, ceil_mode=as_flag(ceil_mode, "ceil_mode"))
     if any(2 * before > kernel for (before, _), kernel in zip(window.pads(window.kernel_size), window.kernel_size, strict=True)):
         raise UsageError(f"padding {padding!r} is over half of kernel_size {kernel_size!r}; use at most half")
     return window
@@ -334,7 +336,7 @@ def check_cells(shape: Shape, required: Shape) -> None:
 def pool_gradient(grad_output: AnyArray, input_size: Shape, dims: int) -> tuple[AnyArray, tuple[int, ...], int]:
     """Return `grad_output` as a batch, `input_size` as the shape of a batch, and the number of axes of both."""
     grad, axes = as_batch(grad_output, "grad_output", dims, plain=True)
-    shape = sizes(tuple(input_size), "input_size", axes, least=0)
+    shape = sizes(as_shape(input_size, "input_size"), "input_size", axes, least=0)
     if (own_shape := from_batch(grad, axes, dims).shape)[:-dims] != shape[:-dims]:
         raise DoesNotFit(f"input_size {shape} and grad_output {own_shape} must have the same batch and channels")
     height = (1,) if dims == 1 else ()
@@ -344,7 +346,7 @@ def pool_gradient(grad_output: AnyArray, input_size: Shape, dims: int) -> tuple[
 def _pool(input: AnyArray, window: Window, dims: int, return_indices: bool, *, largest: bool) -> Pooled:
     batch, axes = pool_batch(input, dims)
     size = batch.shape[2:]
-    if not return_indices:
+    if not as_flag(return_indices, "return_indices"):
         return _from_rows(extremes(Planes.of_batch(batch), window, largest=largest), batch, axes, window, dims)
     spans = Spans.of_window(window, size, 0), Spans.of_window(window, size, 1)
     values, indices = located_extremes(Planes.of_batch(batch), spans, largest=largest)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from imgconv import gradients
-from imgconv.arrays import AnyArray, FloatArray, as_real_array
+from imgconv.arguments import checked
+from imgconv.arrays import AnyArray, Array, FloatArray, as_real_array
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
 from imgconv.functional.activation import flatten, relu
 from imgconv.functional.avg_pooling import avg_pool2d
@@ -23,7 +24,7 @@ class Layer:
 
     _saved: Any = None  # what `forward` saves for `backward`
 
-    def forward(self, x: AnyArray) -> Any:
+    def forward(self, x: AnyArray) -> Array:
         """Return the output for `x`; calling the layer does the same."""
         raise NotImplementedError
 
@@ -35,6 +36,7 @@ class Layer:
         """Yield each parameter with its gradient, None before a backward pass: `for p, g in net.parameters(): p -= rate * g`."""
         yield from ()
 
+    @checked
     def summary(self, input_size: Sequence[int]) -> "Summary":
         """Return the table of all layers for an input of `input_size`: output shapes, parameters and multiply-adds.
 
@@ -68,7 +70,7 @@ class Layer:
         """Return the multiply-adds of a forward pass between arrays of these shapes."""
         return 0
 
-    def __call__(self, x: AnyArray) -> Any:
+    def __call__(self, x: AnyArray) -> Array:
         return self.forward(x)
 
     def __repr__(self) -> str:
@@ -135,6 +137,7 @@ class MaxPool2d(ImageLayer):
     array([[[4]]])
     """
 
+    @checked
     def __init__(
         self,
         kernel_size: Size,
@@ -170,6 +173,7 @@ class AvgPool2d(ImageLayer):
     array([[[2.5]]])
     """
 
+    @checked
     def __init__(
         self,
         kernel_size: Size,
@@ -201,6 +205,7 @@ class ReLU(Layer):
     array([0., 2.])
     """
 
+    @checked
     def __init__(self, inplace: bool = False):
         self.inplace = inplace
 
@@ -226,6 +231,7 @@ class Flatten(Layer):
     (2, 12)
     """
 
+    @checked
     def __init__(self, start_dim: int = 1, end_dim: int = -1):
         self.start_dim, self.end_dim = start_dim, end_dim
 

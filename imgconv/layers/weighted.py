@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 
 from imgconv import gradients
+from imgconv.arguments import checked
 from imgconv.arrays import AnyArray, FloatArray, as_groups, as_real_array, as_window
-from imgconv.errors import DoesNotFit, UsageError
+from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
 from imgconv.functional.conv import conv2d
 from imgconv.functional.conv_transpose import conv_transpose2d
 from imgconv.functional.matrix import linear
 from imgconv.functional.padding import pad
 from imgconv.layers.layer import ImageLayer, Layer
-from imgconv.window import Size, Window, sizes
+from imgconv.window import LARGEST, Size, Window, sizes
 from imgconv.windows.borders import Border
 
 Generator = np.random.Generator | int | None
@@ -34,7 +35,12 @@ class _Weighted(Layer):
     _takes_images = True  # (C, H, W) is a batch of one, which the gradients require
 
     def __init__(self, shape: tuple[int, ...], outputs: int, bias: bool, generator: Generator):
-        random = np.random.default_rng(generator)
+        try:
+            random = np.random.default_rng(generator)
+        except (TypeError, ValueError) as error:
+            raise ArgumentTypeError(f"generator must be a numpy Generator or a seed of at least 0: {error}") from None
+        if max(shape) > LARGEST:
+            raise UsageError(f"a weight of shape {shape} has an axis of more than 2**40 numbers")
         bound = 1 / np.sqrt(prod(shape[1:]))
         self.weight: FloatArray = random.uniform(-bound, bound, shape).astype(np.float32)
         self.bias: FloatArray | None = random.uniform(-bound, bound, outputs).astype(np.float32) if bias else None
@@ -75,6 +81,7 @@ class Conv2d(_Weighted, ImageLayer):
     _forward = staticmethod(conv2d)
     _gradients = (gradients.conv2d_input, gradients.conv2d_weight, gradients.conv2d_bias)
 
+    @checked
     def __init__(
         self,
         in_channels: int,
@@ -131,6 +138,7 @@ class ConvTranspose2d(_Weighted, ImageLayer):
     _forward = staticmethod(conv_transpose2d)
     _gradients = (gradients.conv_transpose2d_input, gradients.conv_transpose2d_weight, gradients.conv_transpose2d_bias)
 
+    @checked
     def __init__(
         self,
         in_channels: int,
@@ -174,7 +182,9 @@ class Linear(_Weighted):
     _gradients = (gradients.linear_input, gradients.linear_weight, gradients.linear_bias)
     _takes_images = False
 
+    @checked
     def __init__(self, in_features: int, out_features: int, bias: bool = True, *, generator: Generator = None):
+        sizes(in_features, "in_features", 1, least=1), sizes(out_features, "out_features", 1, least=0)
         super().__init__((out_features, in_features), out_features, bias, generator)
         self.in_features, self.out_features = in_features, out_features
 

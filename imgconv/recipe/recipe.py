@@ -58,12 +58,13 @@ class MissingData:
         >>> MissingData.of("-9999").nodata
         -9999.0
         """
-        if nodata is None or nodata == "none":
+        text = "none" if nodata is None else str(nodata)
+        if text == "none":
             return cls("none", mask)
-        if nodata == "auto":
+        if text == "auto":
             return cls("auto", mask)
         try:
-            return cls(float(str(nodata)), mask)
+            return cls(float(text), mask)
         except ValueError:
             raise UsageError(f"nodata must be a number, auto, nan or none, not {nodata!r}") from None
 
