@@ -20,7 +20,7 @@ PAGES = {
     "edge": ["-k", "laplacian8", "--grey", "--quiz"],
     "colour": ["-k", "sobel_x", "-k", "gaussian5"],
     "pool": ["--size", "3", "--stride", "2", "--grey"],
-    "shape": ["--window", "disk:radius=2", "--mode", "rank:80", "--grey"],
+    "shape": ["--window", "disk:radius=3", "--mode", "rank:80", "--grey"],
     "morphology": ["-s", "grey", "-s", "erode '1 0; 1 1'", "-s", "tophat disk:radius=2", "-s", "gradient box:size=3"],
     "canny": ["--canny"],
     "masked_canny": ["--canny", "--mask", "mask.png"],

@@ -9,6 +9,7 @@ import { cellText, chainOf, valueText } from "./steps.js";
 const VIEWS = { window: "Window over the input", im2col: "im2col and matrix product", matrix: "Kernel matrix" };
 const MOST_PARTS = 4;
 const MOST_SHOWN = 15;
+const MOST_NARROW = 4; // columns of a table that a screen of 360 pixels always shows
 
 /** Show the arithmetic in the chosen form. */
 export function drawArithmetic(model) {
@@ -61,7 +62,13 @@ function partTables(model, part) {
     const shares = winners.map((line) => line.map((share) => [share ? short(share) : "·", { className: share ? "winner" : "zero" }]));
     parts.push(sign("→"), tableOf(shares, { className: "products", caption: "share of the gradient" }));
   }
-  return element("div", { className: "part" }, ...parts);
+  return partOf(parts, title, cells.columns.length);
+}
+
+/** Tables side by side, in a region that scrolls, by keyboard too, if they are wider than a narrow screen. */
+function partOf(tables, title, columns) {
+  const scrolls = columns > MOST_NARROW ? { tabIndex: 0, role: "group", "aria-label": title } : {};
+  return element("div", { className: "part", ...scrolls }, ...tables);
 }
 
 /** The cells under the window, in the tones of the map. */
@@ -103,18 +110,20 @@ function stampTables({ step }, { parts: [part] }) {
     `The sum below adds the stamps of ${part.cells.rows.length * part.cells.columns.length} cells.`;
   return [
     element("p", { textContent: about }),
-    element(
-      "div",
-      { className: "part" },
-      element("h3", { textContent: `stamp of ${column},${row}` }),
-      tableOf([[short(value)]], { className: "cells", caption: "cell" }),
-      sign("×"),
-      tableOf(
-        part.stamp.map((line) => line.map((tap) => [short(tap), {}])),
-        { className: "taps", caption: "kernel" },
-      ),
-      sign("="),
-      tableOf([["", ...columns.map(String)], ...stamp], { headers: true, className: "products", caption: "stamp" }),
+    partOf(
+      [
+        element("h3", { textContent: `stamp of ${column},${row}` }),
+        tableOf([[short(value)]], { className: "cells", caption: "cell" }),
+        sign("×"),
+        tableOf(
+          part.stamp.map((line) => line.map((tap) => [short(tap), {}])),
+          { className: "taps", caption: "kernel" },
+        ),
+        sign("="),
+        tableOf([["", ...columns.map(String)], ...stamp], { headers: true, className: "products", caption: "stamp" }),
+      ],
+      `stamp of ${column},${row}`,
+      columns.length,
     ),
   ];
 }
