@@ -5,6 +5,7 @@ import json
 import shutil
 from dataclasses import fields
 from html.parser import HTMLParser
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -146,7 +147,9 @@ def test_a_figure_is_the_page_of_the_command(tmp_path):
     assert (tmp_path / "saved.png").read_bytes() == (tmp_path / "python.png").read_bytes()
     assert command("figure", PHOTO, "-k", "sobel_x", "-o", tmp_path / "shell.png").code == 0
     page = (tmp_path / "shell.png").read_bytes()
-    assert page == figure._repr_png_() == (tmp_path / "python.png").read_bytes()
+    assert page == figure.draw() == (tmp_path / "python.png").read_bytes()
+    with Image.open(BytesIO(figure._repr_png_())) as shown:
+        assert shown.size == (1280, 720) and len(page) > 1.5 * len(figure._repr_png_())
     assert figure.exhibit.title == "sobel_x on coffee.jpg" and repr(figure) == "<Figure: sobel_x on coffee.jpg>"
     json.dumps(figure.to_dict())
     steps = imgconv.figure(CAMERA, step=STEPS, keep=["conv", 3]).exhibit

@@ -93,7 +93,7 @@ def test_a_newcomer_sees_tables_and_images_without_a_print(runs):
     for outputs in (plan, explanation, learnt, bank):
         assert "<table" in outputs[-1]["text/html"]
     assert explanation[-1]["text/plain"].startswith("../../sample_images/coffee.jpg, output pixel 120,80")
-    assert course.image_size(figure[-1]["image/png"]) == (1920, 1080)
+    assert course.image_size(figure[-1]["image/png"]) == (1280, 720)
     with Image.open(course.COURSE / "../../sample_images/coffee.jpg") as photo:
         assert course.image_size(edges[-1]["image/png"]) == photo.size
     assert any("widget" in kind for output in learnt for kind in output), "the loss was not drawn as it fell"

@@ -17,6 +17,7 @@ from imgconv.recipe import Recipe
 from imgconv.registry import Registry
 
 FORMATS = ("png", "pdf", "svg")
+NOTEBOOK_WIDTH = 1280  # pixels; a figure in a notebook is half as large in bytes as one that is written (2026-11)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -27,8 +28,8 @@ class Figure:
     recipe: str
     exhibit: Exhibit
 
-    def draw(self, format: str = "png") -> bytes:
-        """Return the page as "png", "pdf" or "svg": the same bytes each time."""
+    def draw(self, format: str = "png", width: int = 1920) -> bytes:
+        """Return the page as "png", "pdf" or "svg": the same bytes each time. `width` is that of a png in pixels."""
         from imgconv.plotting.sheets import draw
 
         logger = logging.getLogger("matplotlib")
@@ -36,7 +37,7 @@ class Figure:
         logger.setLevel(logging.ERROR)  # it warns about fonts without a bold face, and about its own cache
         try:
             page = BytesIO()
-            draw(self.exhibit, page, format)
+            draw(self.exhibit, page, format, width)
             return page.getvalue()
         finally:
             logger.setLevel(level)
@@ -61,7 +62,7 @@ class Figure:
         return f"<Figure: {self.exhibit.title}>"
 
     def _repr_png_(self) -> bytes:
-        return self.draw()
+        return self.draw(width=NOTEBOOK_WIDTH)
 
 
 def figure(image: Raster, recipe: Recipe, source: str, *, colour: bool = False) -> Figure:

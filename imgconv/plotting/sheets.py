@@ -53,8 +53,11 @@ STYLE = {
 }
 
 
-def draw(exhibit: Exhibit, stream: BinaryIO, format: str) -> None:
-    """Write the page of an exhibit as png, pdf or svg: the same bytes each time, independent of matplotlib's current style."""
+def draw(exhibit: Exhibit, stream: BinaryIO, format: str, width: int = WIDTH) -> None:
+    """Write the page of an exhibit as png, pdf or svg: the same bytes each time, independent of matplotlib's current style.
+
+    `width` is that of a png in pixels; a page of many maps has twice as many.
+    """
     groups = exhibit.groups
     with mpl.rc_context():
         mpl.rcdefaults()
@@ -70,7 +73,7 @@ def draw(exhibit: Exhibit, stream: BinaryIO, format: str) -> None:
         page.fit()
         density = 2 if len(groups) == 1 and len(groups[0].panels) > MANY else 1
         metadata = {"png": {"Software": "imgconv"}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[format]
-        page.figure.savefig(stream, format=format, dpi=72 * density, metadata=metadata)
+        page.figure.savefig(stream, format=format, dpi=72 * density * width / WIDTH, metadata=metadata)
 
 
 class _Page:

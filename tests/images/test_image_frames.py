@@ -108,11 +108,10 @@ def test_invalid_orientations_mean_upright(value):
     assert read(saved(Image.new("L", (4, 2)), "JPEG", exif=exif))[0].size == (2, 4)
 
 
-@pytest.mark.parametrize(("name", "size"), [("JPEG", (4, 2)), ("AVIF", (2, 4))])  # only boxes turn an AVIF
-def test_orientation_in_xmp(name, size):
+def test_orientation_in_xmp():
     xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
-    header, (frame,) = read(saved(Image.new("L", (4, 2)), name, xmp=xmp))
-    assert header.size == frame.size == size
+    header, (frame,) = read(saved(Image.new("L", (4, 2)), "JPEG", xmp=xmp))
+    assert header.size == frame.size == (4, 2)
 
 
 @pytest.mark.parametrize("dpi", [(0, 0), (float("nan"), 72), ("a", "b"), 72, None])
