@@ -43,8 +43,8 @@ def images() -> None:
     own = imgconv.Kernel("own", np.ones((3, 3)), divisor=9)
     bank = imgconv.Bank("pair", (own, own), "hypot")
     weights: Array = np.asarray(bank)
-    with Image.open(PHOTO) as picture:
-        for image in (str(PHOTO), PHOTO, picture, np.eye(9), Lender()):
+    with Image.open(PHOTO) as opened:
+        for image in (str(PHOTO), PHOTO, opened, np.eye(9), Lender()):
             imgconv.edge(image, alpha="none")
             imgconv.filter(image, own, stride=(1, 2), padding="same", padding_mode=("constant", 0), range="raw")
     edges: Array = imgconv.filter(np.eye(9), Lender())

@@ -24,7 +24,7 @@ PATCH_CELLS = 2**20  # of the unfolded operand of a matrix product
 
 
 class LayerSize(NamedTuple):
-    """A convolution in whole numbers; `row_stride` cells per row of a plane, `halo` rows of a block beyond its output rows."""
+    """A convolution in whole numbers; `row_length` cells per row of a plane, `halo` rows of a block beyond its output rows."""
 
     images: int
     groups: int
@@ -33,7 +33,7 @@ class LayerSize(NamedTuple):
     kernel_rows: int
     kernel_columns: int
     rows: int
-    row_stride: int
+    row_length: int
     halo: int
     phases: int
 
@@ -50,11 +50,11 @@ class LayerSize(NamedTuple):
     @property
     def work(self) -> int:
         """Multiply-adds, those thrown away at row ends included."""
-        return self.images * self.groups * self.group_outputs * self.taps * self.rows * self.row_stride
+        return self.images * self.groups * self.group_outputs * self.taps * self.rows * self.row_length
 
     def cells(self, rows: int) -> int:
         """Padded cells of one image and group that `rows` output rows need."""
-        return self.group_channels * self.phases * (rows + self.halo) * self.row_stride
+        return self.group_channels * self.phases * (rows + self.halo) * self.row_length
 
 
 class BlockSize(NamedTuple):
@@ -73,7 +73,7 @@ def algorithm(size: LayerSize) -> LayerAlgorithm:
     Multiply-adds a second on one core, in billions: 64 to 64 channels 3x3 at 56x56, tiles 120, numpy.matmul 58 without its unfolding.
     CPU time of tiles over that of the product for 8 images, 256 to 256 channels: at 4x4 1.4, at 7x7 1.0, at 14x14 0.9 (Zen 5, 2026-11).
     """
-    plane = (size.rows + size.halo) * size.row_stride
+    plane = (size.rows + size.halo) * size.row_length
     is_small = plane <= 9 or (plane <= 40 and size.images >= 4)
     return "product" if is_small and size.taps >= 512 and size.group_outputs >= 128 else "tiles"
 
@@ -86,7 +86,7 @@ def takes_tiles(size: LayerSize, phases: int) -> bool:
     a few weights make products of their own: 4 images of 256 at 28x28 take 2.8 ms by tiles with a stride of 2, and 8.5 (Zen 4, 2026-11).
     """
     least = 0 if size.group_channels * size.group_outputs <= SMALL_GROUP else 384 if phases == 1 else 2 * LEAST_POSITIONS
-    return phases <= MOST_PHASES and size.images * size.rows * size.row_stride >= least
+    return phases <= MOST_PHASES and size.images * size.rows * size.row_length >= least
 
 
 def spreads(group_channels: int, stride: tuple[int, ...]) -> bool:
@@ -119,7 +119,7 @@ def product_block_size(size: LayerSize) -> BlockSize:
 
     What is added up at the end of a block costs more than cells from the third-level cache.
     """
-    budget, output_row = 4 * BLOCK_CELLS, size.group_outputs * size.row_stride
+    budget, output_row = 4 * BLOCK_CELLS, size.group_outputs * size.row_length
     rows = _even(size.rows, max(budget // (size.cells(1) - size.cells(0) + output_row) - size.halo, 1))
     most = size.images if size.groups > 1 else -(-size.images // COMMON_THREADS)
     images = max(min(budget // (size.cells(rows) + rows * output_row), most), 1) if rows == size.rows else 1
@@ -137,7 +137,7 @@ def copies_by_column(size: LayerSize, columns: int) -> bool:
 
     `columns` are those of the output. A cell is copied in about a cycle, in which sixteen sums grow by one tap.
     """
-    return (size.row_stride - columns) * size.group_outputs * size.kernel_rows > 12 * columns
+    return (size.row_length - columns) * size.group_outputs * size.kernel_rows > 12 * columns
 
 
 def block_size(size: LayerSize, threads: int) -> BlockSize:
@@ -147,7 +147,7 @@ def block_size(size: LayerSize, threads: int) -> BlockSize:
     """
     budget = BLOCK_CELLS if size.group_outputs > 2 else 2 * BLOCK_CELLS  # cells that are read once need not stay in cache
     rows = _rows(size, budget, _wanted(size, COMMON_THREADS))
-    images = min(max(-(-LEAST_POSITIONS // (rows * size.row_stride)), SMALL_BLOCK // size.cells(rows)), size.images)
+    images = min(max(-(-LEAST_POSITIONS // (rows * size.row_length)), SMALL_BLOCK // size.cells(rows)), size.images)
     cells, wanted = images * size.cells(rows), _wanted(size, threads)
     if cells > 4 * budget:
         channels = _even(size.group_channels, max(2 * budget * size.group_channels // cells, 1))
@@ -167,7 +167,7 @@ def _wanted(size: LayerSize, threads: int) -> int:
 
 def _rows(size: LayerSize, budget: int, wanted: int) -> int:
     """Output rows of a block of `budget` cells, if `wanted` blocks are useful; at least as many as the loops need for full speed."""
-    least = min(-(-LEAST_POSITIONS // size.row_stride), size.rows)
+    least = min(-(-LEAST_POSITIONS // size.row_length), size.rows)
     fitting = max(budget // max(size.cells(1) - size.cells(0), 1) - size.halo, 1)
     shared = -(-size.rows // -(-wanted // (size.images * size.groups)))
     return _even(size.rows, max(min(fitting, shared), least))

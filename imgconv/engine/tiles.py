@@ -92,11 +92,11 @@ def register_intrinsic() -> None:
         return call
 
     @extending.overload(row_sums, jit_options=_INLINE, prefer_literal=True)
-    def summed(cells, base, pitch, taps, runs, weights, first, shift, sums, at, apart, height, width):  # type: ignore[no-untyped-def]
+    def summed(cells, base, row_stride, taps, runs, weights, first, shift, sums, at, apart, height, width):  # type: ignore[no-untyped-def]
         intrinsic = _rows_intrinsic(height.literal_value, width.literal_value)
 
-        def call(cells, base, pitch, taps, runs, weights, first, shift, sums, at, apart, height, width):  # type: ignore[no-untyped-def]
-            intrinsic(cells, base, pitch, taps, runs, weights, first, shift, sums, at, apart)
+        def call(cells, base, row_stride, taps, runs, weights, first, shift, sums, at, apart, height, width):  # type: ignore[no-untyped-def]
+            intrinsic(cells, base, row_stride, taps, runs, weights, first, shift, sums, at, apart)
 
         return call
 
@@ -206,7 +206,7 @@ def _rows_intrinsic(height: int, width: int) -> Any:
     from numba.extending import intrinsic
 
     @intrinsic
-    def row_sums(typing, cells, base, pitch, taps, runs, weights, first, shift, sums, at, apart):  # type: ignore[no-untyped-def]
+    def row_sums(typing, cells, base, row_stride, taps, runs, weights, first, shift, sums, at, apart):  # type: ignore[no-untyped-def]
         def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
             arrays = [context.make_array(signature.args[n])(context, builder, values[n]).data for n in (0, 3, 4, 5, 8)]
             numbers = [values[n] for n in (1, 2, 6, 7, 9, 10)]
@@ -311,7 +311,7 @@ def _emit_rows(builder: Any, number: Any, arrays: list[Any], numbers: list[Any],
     """Emit three loops over runs of three taps, of two and of one, whose `height` vectors of `width` sums stay in registers."""
     from llvmlite import ir
 
-    (cells, taps, runs, weights, sums), (base, pitch, first, shift, at, apart) = arrays, numbers
+    (cells, taps, runs, weights, sums), (base, row_stride, first, shift, at, apart) = arrays, numbers
     vector, zero, word = ir.VectorType(number, width), ir.Constant(ir.VectorType(number, width), None), base.type
 
     def as_vector(address: Any) -> Any:
@@ -328,7 +328,7 @@ def _emit_rows(builder: Any, number: Any, arrays: list[Any], numbers: list[Any],
         cell = builder.gep(start, [builder.load(entry)])
         offsets = [builder.load(builder.gep(entry, [word(1 + k)])) for k in range(count)]
         factors = [broadcast(builder.load(builder.gep(weights, [offset]))) for offset in offsets]
-        rows = [builder.load(as_vector(builder.gep(cell, [builder.mul(pitch, word(r))])), align=1) for r in range(height + count - 1)]
+        rows = [builder.load(as_vector(builder.gep(cell, [builder.mul(row_stride, word(r))])), align=1) for r in range(height + count - 1)]
         added = list(totals)
         for k, factor in enumerate(factors):
             for q in range(height):

@@ -58,17 +58,17 @@ def canny_edges(
     array([  0,   0, 255, 255,   0,   0], dtype=uint8)
     """
     height, width = grey.shape[:2]
-    white = max_value_of(grey.dtype)
+    max_value = max_value_of(grey.dtype)
     smoothed = smoothed_rows(grey, sigma, valid)
     inside = None if valid is None else surrounded(valid, threads)
-    bounds = _quantiles(smoothed, low, high, inside, threads) if quantiles else _levels(low, high, white)
+    bounds = _quantiles(smoothed, low, high, inside, threads) if quantiles else _levels(low, high, max_value)
     marks = np.zeros((height, width), np.uint8)
     if min(height, width) >= 3:
         _mark(smoothed, bounds, marks, inside, threads)
     edges = marks if grey.dtype == np.uint8 else np.empty((height, width), grey.dtype)
 
     def fill_band(first: int, last: int) -> None:
-        np.multiply(marks[first:last] == STRONG, grey.dtype.type(white), out=edges[first:last])
+        np.multiply(marks[first:last] == STRONG, grey.dtype.type(max_value), out=edges[first:last])
 
     parallel.run_bands(fill_band, height, band_rows(width), threads)
     return edges[..., None]
@@ -113,8 +113,8 @@ def band_rows(width: int) -> int:
     return max(BAND_BYTES // (4 * width) - 4, LEAST_ROWS)
 
 
-def _levels(low: float | None, high: float | None, white: float) -> tuple[float, float]:
-    low, high = LOW * white if low is None else low, HIGH * white if high is None else high
+def _levels(low: float | None, high: float | None, max_value: float) -> tuple[float, float]:
+    low, high = LOW * max_value if low is None else low, HIGH * max_value if high is None else high
     if low > high:
         raise DoesNotFit(f"low threshold {low:g} is above the high one, {high:g}; give both, for example {low:g} and {2 * low:g}")
     return low, high

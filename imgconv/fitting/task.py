@@ -86,7 +86,7 @@ class LearntKernels(Displayable):
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
-        return {"pictures": self.sources, "fits": [fit.as_json() for fit in self.fits], "losses": self.losses}
+        return {"images": self.sources, "fits": [fit.as_json() for fit in self.fits], "losses": self.losses}
 
     def parts(self) -> "Iterator[Part]":
         """Yield the loss curve of each descent, every kernel, and how well it fits."""

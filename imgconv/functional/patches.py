@@ -238,7 +238,7 @@ def _scatter_all(batch: AnyArray, layout: Layout) -> FloatArray:
 def _blocks(layout: Layout) -> Iterator[tuple[int, slice, Block]]:
     """Yield blocks of channels whose padded cells fit the cache, each with its image and the rows of its patches."""
     (images, channels), (height, _), taps = layout.shape[:2], layout.output_size, prod(layout.window.kernel_size)
-    step = max(PATCH_CELLS // (layout.phases * (height + layout.halo) * layout.row_stride), 1)
+    step = max(PATCH_CELLS // (layout.phases * (height + layout.halo) * layout.row_length), 1)
     for n in range(images):
         for first, last in ranges(channels, step):
             yield n, slice(first * taps, last * taps), Block((n, n + 1), (first, last), (0, height))

@@ -137,10 +137,10 @@ def sides(down: float, across: float) -> tuple[Side, Side]:
 
 
 class _Pixel:
-    """The pixel `at` of an image whose largest level is `white`."""
+    """The pixel `at` of an image whose largest level is `max_value`."""
 
-    def __init__(self, stages: CannyStages, white: float, postprocess: Postprocess, at: Cell):
-        self.stages, self.white, self.postprocess, self.at = stages, white, postprocess, at
+    def __init__(self, stages: CannyStages, max_value: float, postprocess: Postprocess, at: Cell):
+        self.stages, self.max_value, self.postprocess, self.at = stages, max_value, postprocess, at
         self.cells = stages.cells(at)
         self.noise = stages.smoothed.noise
         self.down, self.across, self.length = _gradient(self.cells, self.noise)
@@ -169,7 +169,7 @@ class _Pixel:
             lengths, compared = self._lengths()
             stages += self._thinned(lengths)
         if self.postprocess.invert:
-            stages.append(Stage("invert", f"{number(self.white)} - {number(stages[-1].value)}", self.white - stages[-1].value))
+            stages.append(Stage("invert", f"{number(self.max_value)} - {number(stages[-1].value)}", self.max_value - stages[-1].value))
         return ChannelValue(LENGTHS if lengths is not None else "luma", members, tuple(stages), written, lengths, compared)
 
     def _is_known(self) -> bool:
@@ -226,7 +226,7 @@ class _Pixel:
                 return stages
         strong, comparison = self._compared(high, self.stages.strong)
         text = f"{number(self.length)} {comparison} the high threshold, {number(high)}"
-        return [*stages, Stage("strong", text, self.white) if strong else self._weak(text)]
+        return [*stages, Stage("strong", text, self.max_value) if strong else self._weak(text)]
 
     def _compared(self, bound: float, passed_map: NDArray[np.bool_]) -> tuple[bool, str]:
         """Whether the length reaches a bound, and the words for it; where rounding decides, as in `passed_map`."""
@@ -237,7 +237,7 @@ class _Pixel:
         return passed, "is at least" if passed else "is less than"
 
     def _written_edge(self) -> float:
-        return self.white if self.stages.ridges[self.at] and self.stages.path_to_strong(self.at) else 0.0
+        return self.max_value if self.stages.ridges[self.at] and self.stages.path_to_strong(self.at) else 0.0
 
     def _weak(self, text: str) -> Stage:
         """The result of a weak edge: white if it is connected to a strong one."""
@@ -246,7 +246,7 @@ class _Pixel:
             return Stage("weak", f"{text}, and it is not connected to a strong edge", 0.0)
         (row, column), steps = path
         plural = "s" if steps > 1 else ""
-        return Stage("weak", f"{text}, but it leads to a strong edge at {column},{row} in {steps} step{plural}", self.white)
+        return Stage("weak", f"{text}, but it leads to a strong edge at {column},{row} in {steps} step{plural}", self.max_value)
 
 
 def _missing(written: float) -> Stage:

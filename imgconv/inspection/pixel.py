@@ -22,7 +22,7 @@ class Stage:
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
-        return {"name": self.name, "told": self.text, "value": self.value}
+        return {"name": self.name, "text": self.text, "value": self.value}
 
 
 @dataclass(frozen=True, eq=False)

@@ -52,8 +52,8 @@ def correlate_taps(divided):
 
     finish = finished(divided)
 
-    def loop(source, rows, columns, weights, sums, parameters, target, row_stride):
-        """Fill `target` (R, S) from sums over taps t (at least one) of weights[t] * source[i*row_stride + rows[t], columns[t] + j].
+    def loop(source, rows, columns, weights, sums, parameters, target, stride):
+        """Fill `target` (R, S) from sums over taps t (at least one) of weights[t] * source[i*stride + rows[t], columns[t] + j].
 
         `sums` (S,) is scratch and has the type of `weights`.
         """
@@ -62,7 +62,7 @@ def correlate_taps(divided):
         lowest, largest, magic = parameters[3], parameters[4], parameters[5]
         length, taps = target.shape[1], weights.shape[0]
         for i in range(target.shape[0]):
-            top = i * row_stride
+            top = i * stride
             w0, r0 = weights[0], source[top + rows[0]][columns[0] : columns[0] + length]
             for j in range(length):
                 sums[j] = kind(w0 * kind(r0[j]))
@@ -170,8 +170,8 @@ def correlate_factors(divided):
 
     finish = finished(divided)
 
-    def loop(source, down, rows, across, columns, middle, sums, parameters, target, row_stride):
-        """Fill `target` (R, S) from sums over p, u, v of down[p, u] * across[p, v] * source[i*row_stride + rows[u], columns[v] + j].
+    def loop(source, down, rows, across, columns, middle, sums, parameters, target, stride):
+        """Fill `target` (R, S) from sums over p, u, v of down[p, u] * across[p, v] * source[i*stride + rows[u], columns[v] + j].
 
         `middle` (S + columns[-1],) and `sums` (S,) are scratch of the type of `down` (P, kh) and `across` (P, kw).
         """
@@ -180,7 +180,7 @@ def correlate_factors(divided):
         lowest, largest, magic = parameters[3], parameters[4], parameters[5]
         length, width, height, taps = target.shape[1], middle.shape[0], rows.shape[0], columns.shape[0]
         for i in range(target.shape[0]):
-            top = i * row_stride
+            top = i * stride
             for p in range(down.shape[0]):
                 weights = down[p]
                 w0, r0 = weights[0], source[top + rows[0]][:width]
@@ -235,7 +235,7 @@ def normalise(divided):
         real, pixel, bit = parameters.dtype.type, target.dtype.type, valid.dtype.type
         divisor, offset, mirror = parameters[0], parameters[1], parameters[2]
         lowest, largest, magic = parameters[3], parameters[4], parameters[5]
-        total, limit, one, nothing = real(scale[0]), real(scale[1]), real(1), real(0)
+        total, limit, one, zero = real(scale[0]), real(scale[1]), real(1), real(0)
         for i in range(target.shape[0]):
             row, shares, out, known = sums[i], weights[i], target[i], valid[i]
             for j in range(target.shape[1]):
@@ -245,7 +245,7 @@ def normalise(divided):
                 weight = divisor if is_whole else real(weight * divisor) if divided else weight
                 value = real(value / (weight if is_known else one))
                 value = real(finish(value, real, one, offset, mirror, lowest, largest, magic))
-                out[j] = pixel(value if is_known else nothing)
+                out[j] = pixel(value if is_known else zero)
                 known[j] = bit(known[j] & bit(is_known))
 
     return loop
@@ -288,16 +288,17 @@ def divide_by_alpha(channels):
     def loop(sums, shares, offsets, weights, parameters, target):
         """Fill `target` (R, W*channels) from `sums`, whose alpha changes, of the type of `parameters`.
 
-        `shares` are (sign, opaque, least, factor, divisor, total, nothing). The sum of alpha is multiplied by the sign and is at most
-        opaque. Where it is at most `least`, colours are nothing and alpha 0; else colours are multiplied by factor / (divisor * that sum),
-        and it is divided by the total to give alpha. `offsets` (W*channels,) are those of every value; `weights` (W*channels,) is scratch.
+        `shares` are (sign, opaque, least, factor, divisor, total, transparent). The sum of alpha is multiplied by the sign and is at most
+        opaque. Where it is at most `least`, colours are `transparent` and alpha 0; else colours are multiplied by
+        factor / (divisor * that sum), and it is divided by the total to give alpha. `offsets` (W*channels,) are those of every value;
+        `weights` (W*channels,) is scratch.
 
         Divisors get a row of their own, so that values are divided by wide instructions: twice as fast as pixel by pixel (2026-11).
         """
         real, pixel = parameters.dtype.type, target.dtype.type
         mirror, lowest, largest, magic = parameters[2], parameters[3], parameters[4], parameters[5]
         sign, opaque, least, factor = shares[0], shares[1], shares[2], shares[3]
-        divisor, total, nothing, one, zero = shares[4], real(shares[5] * factor), shares[6], real(1), real(0)
+        divisor, total, transparent, one, zero = shares[4], real(shares[5] * factor), shares[6], real(1), real(0)
         for i in range(target.shape[0]):
             row, out = sums[i], target[i]
             for j in range(out.shape[0] // channels):
@@ -312,7 +313,7 @@ def divide_by_alpha(channels):
             for j in range(out.shape[0]):
                 weight = weights[j]
                 value = real(real(factor * row[j]) / (weight if weight != zero else one))
-                value = value if weight != zero else nothing
+                value = value if weight != zero else transparent
                 out[j] = pixel(finish(value, real, one, offsets[j], mirror, lowest, largest, magic))
 
     return loop

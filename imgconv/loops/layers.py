@@ -1,8 +1,8 @@
 """Loops of layers: sums over taps of shifted planes, planes copied from padded cells, patches and their adjoint, bilinear samples.
 
 `cells` (flat) holds the planes of `imgconv.windows.layout`: one padded plane per channel and stride phase, one after the other, so
-that every tap is a constant offset. Output cell (r, j) of image n reads cells[base + r*pitch + n*row_stride + j + offsets[t]].
-Positions between the end of an output row and the row stride are computed and not used, which costs less than short rows.
+that every tap is a constant offset. Output cell (r, j) of image n reads cells[base + r*row_stride + n*row_length + j + offsets[t]].
+Positions between the end of an output row and the row length are computed and not used, which costs less than short rows.
 
 `patches` (T, R, S) has one row of S cells for each tap and output row; `offsets` (T) are those of the taps, `starts` (R) those of the rows.
 """
@@ -75,8 +75,8 @@ def tile_sums(cells, base, offsets, head, tail, weights, row, step, last, bias, 
             out[:] = total + (bias[output + which] if fresh else out)
 
 
-def row_sums(cells, base, pitch, taps, runs, weights, first, shift, sums, at, apart, height, width):
-    """Sum weights[first + taps[t, 1 + k]] * cells[base + taps[t, 0] + (q + k) * pitch + j] for rows q < `height` and columns j < `width`.
+def row_sums(cells, base, row_stride, taps, runs, weights, first, shift, sums, at, apart, height, width):
+    """Sum weights[first + taps[t, 1 + k]] * cells[base + taps[t, 0] + (q + k) * row_stride + j] for q < `height` and j < `width`.
 
     A run `t` has taps in the same column of neighbouring rows, so that a vector of cells is loaded once for all of them: up to runs[0] it
     has three taps k, then up to runs[1] two, then up to runs[2] one. The sums with `shift` added go to sums[at + q * apart + j]. `height`
@@ -87,7 +87,7 @@ def row_sums(cells, base, pitch, taps, runs, weights, first, shift, sums, at, ap
         with np.errstate(all="ignore"):
             for t in range(runs[2]):
                 for k in range(1 + (t < runs[0]) + (t < runs[1])):
-                    cell = base + taps[t, 0] + (q + k) * pitch
+                    cell = base + taps[t, 0] + (q + k) * row_stride
                     total = total + weights[first + taps[t, 1 + k]] * cells[cell : cell + width]
             sums[at + q * apart : at + q * apart + width] = total + shift
 
@@ -154,7 +154,7 @@ def copy_planes(stride):
         job's first group in all groups.
         """
         job = jobs[number]
-        width, pitch, count, first_row = job.source_row, job.cells_row, job.plane_rows, job.first_row
+        width, row_stride, count, first_row = job.source_row, job.cells_row, job.plane_rows, job.first_row
         step = 1 if stride == 1 else job.stride
         images, image_step, source_step = job.images, job.cells_image, job.source_image
         position = job.source - job.source_top * job.source_row
@@ -173,14 +173,14 @@ def copy_planes(stride):
                     to, at = plane + image * image_step + begin, first + image * source_step + across[begin]
                     for r in range(count):
                         if down[first_row + r] >= 0:
-                            copy_cells(source, at + down[first_row + r] * width, cells, to + r * pitch, end - begin, step)
+                            copy_cells(source, at + down[first_row + r] * width, cells, to + r * row_stride, end - begin, step)
                 for j in range(across.shape[0]):
                     if (j < begin or j >= end) and across[j] >= 0:  # a border whose cells are those of the input
                         for image in range(images):
                             to, at = plane + image * image_step + j, first + image * source_step + across[j]
                             for r in range(count):
                                 if down[first_row + r] >= 0:
-                                    cells[to + r * pitch] = source[at + down[first_row + r] * width]
+                                    cells[to + r * row_stride] = source[at + down[first_row + r] * width]
 
     return copy
 
@@ -199,10 +199,10 @@ def write_sums(headroom):
         Positions of a plane that are not output cells are left out.
         """
         job = jobs[number]
-        pitch, column_step = job.cells_row, job.target_column
-        for row in range(begin // pitch, (begin + n - 1) // pitch + 1):
+        row_stride, column_step = job.cells_row, job.target_column
+        for row in range(begin // row_stride, (begin + n - 1) // row_stride + 1):
             for image in range(job.images):
-                start = row * pitch + image * job.cells_image
+                start = row * row_stride + image * job.cells_image
                 low, high = max(begin, start), min(begin + n, start + job.columns)
                 if high > low:
                     place = origin + image * job.target_image + row * job.target_row + (low - start) * column_step
@@ -291,7 +291,7 @@ def correlate_rows(height, width, stride):
         """Fill the parts of `target` (flat) that the records `jobs` (see `Job`) describe; `taps` and `runs` are those of `row_sums`."""
         for number in range(jobs.shape[0]):
             job = jobs[number]
-            pitch, row_step, column_step = job.cells_row, job.target_row, job.target_column
+            row_stride, row_step, column_step = job.cells_row, job.target_row, job.target_column
             across = (job.images - 1) * job.cells_image + job.columns
             fits = column_step == 1 and job.images == 1 and job.rows >= height and job.columns >= width
             for group in range(job.groups):
@@ -301,11 +301,13 @@ def correlate_rows(height, width, stride):
                     top = max(min(tile, job.rows - height), 0)
                     for begin in range(0, across, width):
                         left = max(min(begin, across - width), 0)
-                        base, origin = top * pitch + left, job.target + group * job.target_group + top * row_step
+                        base, origin = top * row_stride + left, job.target + group * job.target_group + top * row_step
                         if fits:
-                            row_sums(cells, base, pitch, taps, runs, weights, weight, shift, target, origin + left, row_step, height, width)
+                            row_sums(
+                                cells, base, row_stride, taps, runs, weights, weight, shift, target, origin + left, row_step, height, width
+                            )
                             continue
-                        row_sums(cells, base, pitch, taps, runs, weights, weight, shift, scratch, 0, width, height, width)
+                        row_sums(cells, base, row_stride, taps, runs, weights, weight, shift, scratch, 0, width, height, width)
                         for image in range(job.images):
                             start = image * job.cells_image
                             low, high = max(left, start), min(left + width, start + job.columns)

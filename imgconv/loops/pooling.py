@@ -1,6 +1,6 @@
 """Loops of pools: the sum, largest or smallest value of each window, and the position of a largest or smallest value.
 
-A window is reduced along the rows first and then along the columns. The loops are templates over `operation`. Rows named `nothing` are
+A window is reduced along the rows first and then along the columns. The loops are templates over `operation`. Rows named `identity` are
 filled with the identity of the operation (0, the lowest or the highest value) and replace cells that do not exist. NaN is the result of a
 largest or smallest value if it is in the window.
 """
@@ -29,12 +29,12 @@ def fold_row(operation):
     """The function that folds some source rows, `step` apart, into a row."""
     further = further_of(operation)
 
-    def fold(source, at, top, rows, step, nothing, out):
-        """Fold rows top, top + step, ... (`rows` of them) of `source` (rows, S) into `out`, from element `at` on; `nothing` is (1, S)."""
-        begin = source[top][at:] if rows > 0 else nothing[0]
+    def fold(source, at, top, rows, step, identity, out):
+        """Fold rows top, top + step, ... (`rows` of them) of `source` (rows, S) into `out`, from element `at` on; `identity` is (1, S)."""
+        begin = source[top][at:] if rows > 0 else identity[0]
         for u in range(1, max(rows, 2), 2):  # two more rows a pass over a target row that stays in cache
-            a = source[top + u * step][at:] if u < rows else nothing[0]
-            b = source[top + (u + 1) * step][at:] if u + 1 < rows else nothing[0]
+            a = source[top + u * step][at:] if u < rows else identity[0]
+            b = source[top + (u + 1) * step][at:] if u + 1 < rows else identity[0]
             if operation == SUM and u == 1:
                 for j in range(out.shape[0]):
                     out[j] = begin[j]
@@ -62,40 +62,40 @@ def fold_two_rows(operation):
     """
     fold, further = fold_row(operation), further_of(operation)
 
-    def fold_two(source, at, begin, common, step, above, below, nothing, upper, lower, spare):
+    def fold_two(source, at, begin, common, step, above, below, identity, upper, lower, spare):
         """Fold rows begin, begin + step, ... (`common` of them, at least 2) of `source` (rows, S) from element `at` on.
 
         With the row before, if `above` is not 0, into `upper`; with the row after, if `below` is not 0, into `lower`. `spare` is
-        scratch, since targets that are read as well would be written cell by cell; `nothing` is (1, S).
+        scratch, since targets that are read as well would be written cell by cell; `identity` is (1, S).
         """
         last = max(common - 3, 1)  # all but three rows, which are left for the pass over both targets
         if last > 1:
-            fold(source, at, begin, last, step, nothing, spare)
+            fold(source, at, begin, last, step, identity, spare)
         a = spare if last > 1 else source[begin][at:]
         b = source[begin + last * step][at:]
-        c = source[begin + (last + 1) * step][at:] if last + 1 < common else nothing[0]
-        d = source[begin + (last + 2) * step][at:] if last + 2 < common else nothing[0]
-        before = source[begin - step][at:] if above else nothing[0]
-        after = source[begin + common * step][at:] if below else nothing[0]
+        c = source[begin + (last + 1) * step][at:] if last + 1 < common else identity[0]
+        d = source[begin + (last + 2) * step][at:] if last + 2 < common else identity[0]
+        before = source[begin - step][at:] if above else identity[0]
+        after = source[begin + common * step][at:] if below else identity[0]
         for j in range(upper.shape[0]):
             both = further(further(a[j], b[j]), further(c[j], d[j]))
             upper[j] = further(before[j], both)
             lower[j] = further(both, after[j])
 
-    def nothing_to_fold(source, at, begin, common, step, above, below, nothing, upper, lower, spare):
+    def no_fold(source, at, begin, common, step, above, below, identity, upper, lower, spare):
         pass
 
-    return nothing_to_fold if operation == SUM else fold_two
+    return no_fold if operation == SUM else fold_two
 
 
 def fold_rows(operation):
     """The loop that folds some source rows, `step` apart, into every target row."""
     fold = fold_row(operation)
 
-    def loop(source, first, count, step, nothing, target):
+    def loop(source, first, count, step, identity, target):
         """Fold rows first[i], first[i] + step, ... (count[i] of them) of `source` (rows, S) into row i of `target` (R, S)."""
         for i in range(target.shape[0]):
-            fold(source, 0, first[i], count[i], step, nothing, target[i])
+            fold(source, 0, first[i], count[i], step, identity, target[i])
 
     return loop
 
@@ -104,14 +104,16 @@ def fold_windows(operation, channels, straight):
     """The loop that folds windows; `channels` are fixed for the compiler, or open with 0, and with `straight` the stride is 1."""
     fold, fold_two, further = fold_row(operation), fold_two_rows(operation), further_of(operation)
 
-    def loop(source, first, count, step, no_row, left, span, shifts, extras, nothing, scratch, target, channels_given, stride, many):
+    def loop(
+        source, first, count, step, source_identity, left, span, shifts, extras, identity, scratch, target, channels_given, stride, many
+    ):
         """Fold windows into `many` rows of `target` (R, w_out * channels): rows as `fold_rows` does, then along rows of interleaved pixels.
 
         Window j begins j * stride pixels to the right of one that has `left` elements before the row, and spans `span` pixels. It grows by
         doubling, so that k cells cost log2(k) passes: pass t takes windows of m cells to 2m, or to 2m + 1 with one more source cell.
         `shifts[t]` and `extras[t]` lead from a window's first element to those, -1 where there is none. Windows are made at every element,
         which the compiler turns into wide instructions, and then every stride-th result is written. Rows are folded a strip at a time, as
-        long as `scratch` (4, P) and `nothing` (1, P): the source rows of a strip are read from the nearest caches.
+        long as `scratch` (4, P) and `identity` (1, P): the source rows of a strip are read from the nearest caches.
         """
         between = channels or channels_given
         across, width = between * stride, target.shape[1]
@@ -123,7 +125,7 @@ def fold_windows(operation, channels, straight):
             head = min(max(-at, 0), cells)
             tail = max(min(source.shape[1] - at, cells), head)
             for j in range(cells):
-                scratch[0, j] = scratch[1, j] = nothing[0, j]
+                scratch[0, j] = scratch[1, j] = identity[0, j]
             upper, lower, spare = scratch[0][head:tail], scratch[1][head:tail], scratch[2][head:tail]
             i = 0
             while i < many:
@@ -133,17 +135,17 @@ def fold_windows(operation, channels, straight):
                     below = above + (count[i + 1] - count[i]) * step
                 pair = common > 1 and (above == 0 or above == step) and (below == 0 or below == step)
                 if pair:
-                    fold_two(source, at + head, first[i + 1], common, step, above, below, no_row, upper, lower, spare)
+                    fold_two(source, at + head, first[i + 1], common, step, above, below, source_identity, upper, lower, spare)
                 else:
-                    fold(source, at + head, first[i], count[i], step, no_row, upper)
+                    fold(source, at + head, first[i], count[i], step, source_identity, upper)
                 for q in range(1 + pair):
                     base, row, out, length = scratch[q], scratch[q], target[i][begin : begin + wide], cells
                     for t in range(last + 1):
                         shift, extra = shifts[t], extras[t]
                         length = min(length - max(shift, 0), cells - max(extra, 0))
                         a, row = row, scratch[2 + t % 2]
-                        b = a[shift:] if shift >= 0 else nothing[0]
-                        c = base[extra:] if extra >= 0 else nothing[0]
+                        b = a[shift:] if shift >= 0 else identity[0]
+                        c = base[extra:] if extra >= 0 else identity[0]
                         ends = straight and t == last
                         for j in range(wide if ends else length):
                             x, y, z = a[j], b[j], c[j]

@@ -1,6 +1,6 @@
 """Ranked values of windows, such as the median: by sorting networks, by counting, or by histograms.
 
-Where a loop takes `cells` (S, P), row i of its `target` (R, T) belongs to windows that begin at row i * row_stride, one at every
+Where a loop takes `cells` (S, P), row i of its `target` (R, T) belongs to windows that begin at row i * stride, one at every
 element, and `rows` and `columns` say where the taps of a window are, counted from its first row and element.
 """
 
@@ -90,7 +90,7 @@ def rank_network(height, width, shape, row_step, column_step, rank, stride, mask
     return module["loop"]
 
 
-def rank_lines(cells, exists, rows, columns, pairs, picked, lines, counts, target, row_stride):
+def rank_lines(cells, exists, rows, columns, pairs, picked, lines, counts, target, stride):
     """Fill `target` by a network whose values are lines of scratch: for any window and cells that do not exist, without compiling it.
 
     Every pair of `pairs` (N, 2) is exchanged in the lines of its two taps, so that the smaller is in the first. picked[p] are a line
@@ -106,7 +106,7 @@ def rank_lines(cells, exists, rows, columns, pairs, picked, lines, counts, targe
             width = min(wide, target.shape[1] - begin)
             for t in range(rows.shape[0]):
                 for i in range(height):
-                    row, line = cells[(top + i) * row_stride + rows[t]][columns[t] + begin :], lines[t][i * width :]
+                    row, line = cells[(top + i) * stride + rows[t]][columns[t] + begin :], lines[t][i * width :]
                     for j in range(width):
                         line[j] = row[j]
             for p in range(pairs.shape[0]):
@@ -121,7 +121,7 @@ def rank_lines(cells, exists, rows, columns, pairs, picked, lines, counts, targe
                     count[j] = 0
                 for t in range(rows.shape[0]):
                     for i in range(height):
-                        there, total = exists[(top + i) * row_stride + rows[t]][columns[t] + begin :], count[i * width :]
+                        there, total = exists[(top + i) * stride + rows[t]][columns[t] + begin :], count[i * width :]
                         for j in range(width):
                             total[j] += there[j]
             for p in range(1, picked.shape[0]):
@@ -138,7 +138,7 @@ def rank_lines(cells, exists, rows, columns, pairs, picked, lines, counts, targe
 def rank_counts(bits):
     """The loop that finds the bits of each result from the highest to the lowest, by counting the cells below it; whole numbers only."""
 
-    def loop(cells, rows, columns, ranks, limit, counts, target, row_stride):
+    def loop(cells, rows, columns, ranks, limit, counts, target, stride):
         """Fill `target`: the largest number that at most ranks[i, j] cells are below; `ranks` (R or 1, T) has a row for each, or one.
 
         `limit` (1, T), of the dtype of `cells`, and `counts` (1, T), of that of `ranks`, are scratch.
@@ -154,15 +154,15 @@ def rank_counts(bits):
                     bound[j] = out[j] | step
                     count[j] = 0
                 for t in range(0, rows.shape[0] - 3, 4):  # four taps for each pass over the counts
-                    p = cells[i * row_stride + rows[t]][columns[t] :]
-                    q = cells[i * row_stride + rows[t + 1]][columns[t + 1] :]
-                    r = cells[i * row_stride + rows[t + 2]][columns[t + 2] :]
-                    s = cells[i * row_stride + rows[t + 3]][columns[t + 3] :]
+                    p = cells[i * stride + rows[t]][columns[t] :]
+                    q = cells[i * stride + rows[t + 1]][columns[t + 1] :]
+                    r = cells[i * stride + rows[t + 2]][columns[t + 2] :]
+                    s = cells[i * stride + rows[t + 3]][columns[t + 3] :]
                     for j in range(out.shape[0]):
                         most = bound[j]
                         count[j] += kind(kind(p[j] < most) + kind(q[j] < most) + kind(r[j] < most) + kind(s[j] < most))
                 for t in range(rows.shape[0] // 4 * 4, rows.shape[0]):
-                    p = cells[i * row_stride + rows[t]][columns[t] :]
+                    p = cells[i * stride + rows[t]][columns[t] :]
                     for j in range(out.shape[0]):
                         count[j] += p[j] < bound[j]
                 for j in range(out.shape[0]):
@@ -172,7 +172,7 @@ def rank_counts(bits):
     return loop
 
 
-def rank_histogram(codes, runs, apart, fine, coarse, shift, ranks, target, row_stride):
+def rank_histogram(codes, runs, apart, fine, coarse, shift, ranks, target, stride):
     """Fill `target` by histograms that slide along the rows of `codes` (S, P), small whole numbers in the order of the cells.
 
     `runs` (N, 3) are the runs of a window: row, first element, and cells, which lie `apart` elements from each other, as do windows that
@@ -180,7 +180,7 @@ def rank_histogram(codes, runs, apart, fine, coarse, shift, ranks, target, row_s
     among the cells in ascending order.
     """
     for i in range(target.shape[0]):
-        rank, top = ranks[i if ranks.shape[0] > 1 else 0], i * row_stride
+        rank, top = ranks[i if ranks.shape[0] > 1 else 0], i * stride
         for track in range(min(apart, target.shape[1])):
             for b in range(fine.shape[0]):
                 fine[b] = 0
@@ -233,7 +233,7 @@ def rank_columns(wide):
         bin = (((below & tops) >> np.uint64(15)) * lanes) >> last
         return start + bin, rank - (((sums - counts) >> (bin << four)) & np.uint64(0xFFFF))
 
-    def loop(cells, height, width, apart, ranks, coarse, fine, segments, filled, target, row_stride):
+    def loop(cells, height, width, apart, ranks, coarse, fine, segments, filled, target, stride):
         """Fill `target` from `cells` (S, P) under windows of `height` rows and `width` elements, which are `apart` from each other.
 
         Every element of the row has histograms of the `height` cells below it, of four numbers each: `coarse` (4 * P,) counts those of
@@ -242,19 +242,19 @@ def rank_columns(wide):
         """
         line, step, span = np.uint64(4 * cells.shape[1]), np.uint64(4 * apart), np.uint64(4 * apart * (width - 1))
         for i in range(target.shape[0]):
-            rank, top = ranks[i if ranks.shape[0] > 1 else 0], i * row_stride
+            rank, top = ranks[i if ranks.shape[0] > 1 else 0], i * stride
             if i == 0:
                 for x in range(coarse.shape[0]):
                     coarse[x] = 0
                 for x in range(fine.shape[0]):
                     fine[x] = 0
-            for y in range(top - row_stride if i else top, min(top, top - row_stride + height)):
+            for y in range(top - stride if i else top, min(top, top - stride + height)):
                 row = cells[y]
                 for x in range(row.shape[0]):
                     at, high, low = np.uint64(4 * x), np.uint64(row[x] >> 4), np.uint64(row[x] & 15)
                     coarse[at + (high >> two)] -= one << ((high & three) << four)
                     fine[high * line + at + (low >> two)] -= one << ((low & three) << four)
-            for y in range(max(top, top - row_stride + height) if i else top, top + height):
+            for y in range(max(top, top - stride + height) if i else top, top + height):
                 row = cells[y]
                 for x in range(row.shape[0]):
                     at, high, low = np.uint64(4 * x), np.uint64(row[x] >> 4), np.uint64(row[x] & 15)

@@ -1,6 +1,6 @@
 """Loops over windows of any shape: sums, largest and smallest values by runs of neighbouring cells, and deviations cell by cell.
 
-In all of them row i of `target` (R, T) belongs to windows that begin at row i * row_stride of `cells` (S, P), one at every element.
+In all of them row i of `target` (R, T) belongs to windows that begin at row i * stride of `cells` (S, P), one at every element.
 """
 
 import numpy as np
@@ -15,13 +15,13 @@ def fold_runs(operation):
         value = y if (y > x if operation == LARGEST else y < x) else x  # in two instructions, with NaN
         return value if y == y else y
 
-    def loop(cells, grown, nothing, lengths, growth, runs, target, row_stride):
+    def loop(cells, grown, identity, lengths, growth, runs, target, stride):
         """Fold into `target`, which holds the identity.
 
         Length k takes the steps growth[lengths[k, 0]:lengths[k, 1]] from the length before it, and has the runs
         runs[lengths[k, 2]:lengths[k, 3]], each with its row and its first element. A step (restart, wide, shift, extra) folds three
         cells: one of the length before or, with `restart`, of `cells`; one `shift` elements to the right, of the same or, without
-        `wide`, of `cells`; and that of `cells` `extra` elements to the right, none with -1. `grown` (2, S, P) is scratch. `nothing` is a
+        `wide`, of `cells`; and that of `cells` `extra` elements to the right, none with -1. `grown` (2, S, P) is scratch. `identity` is a
         row of the identity (1, P).
         """
         have, spare = cells, 0
@@ -34,7 +34,7 @@ def fold_runs(operation):
                 width = cells.shape[1] - max(shift, extra)
                 for y in range(cells.shape[0]):
                     a, b, out = begin[y], neighbour[y][shift:], longer[y]
-                    c = cells[y][extra:] if extra >= 0 else nothing[0]
+                    c = cells[y][extra:] if extra >= 0 else identity[0]
                     for j in range(width):
                         if operation == SUM:
                             out[j] = a[j]
@@ -46,8 +46,8 @@ def fold_runs(operation):
             for i in range(target.shape[0]):
                 out = target[i]
                 for r in range(lengths[k, 2], lengths[k, 3], 2):
-                    a = have[i * row_stride + runs[r, 0]][runs[r, 1] :]
-                    b = have[i * row_stride + runs[r + 1, 0]][runs[r + 1, 1] :] if r + 1 < lengths[k, 3] else nothing[0]
+                    a = have[i * stride + runs[r, 0]][runs[r, 1] :]
+                    b = have[i * stride + runs[r + 1, 0]][runs[r + 1, 1] :] if r + 1 < lengths[k, 3] else identity[0]
                     for j in range(out.shape[0]):
                         if operation == SUM:
                             out[j] += a[j]
@@ -74,7 +74,7 @@ def deviation_rows(sums, squares, counts, target):
 def deviations(masked):
     """The loop for the sum of squared differences from the mean; with `masked` some cells do not exist."""
 
-    def loop(cells, exists, rows, columns, counts, means, target, row_stride):
+    def loop(cells, exists, rows, columns, counts, means, target, stride):
         """Fill `target` and the scratch `means`, float64, from taps at `rows` and `columns`; `exists` is 1 where a cell does, else 0.
 
         `counts` (R or 1, T) are the cells of each window; those that do not exist are 0 in `cells`.
@@ -84,14 +84,14 @@ def deviations(masked):
             for j in range(out.shape[0]):
                 mean[j] = out[j] = 0
             for t in range(rows.shape[0]):
-                row = cells[i * row_stride + rows[t]][columns[t] :]
+                row = cells[i * stride + rows[t]][columns[t] :]
                 for j in range(out.shape[0]):
                     mean[j] += row[j]
             for j in range(out.shape[0]):
                 mean[j] /= counts[i if counts.shape[0] > 1 else 0, j]
             for t in range(rows.shape[0]):
-                row = cells[i * row_stride + rows[t]][columns[t] :]
-                there = exists[i * row_stride + rows[t] if masked else 0][columns[t] :]
+                row = cells[i * stride + rows[t]][columns[t] :]
+                there = exists[i * stride + rows[t] if masked else 0][columns[t] :]
                 for j in range(out.shape[0]):
                     far = row[j] - mean[j]
                     if masked:

@@ -46,7 +46,7 @@ class Planes(NamedTuple):
 
     planes: NDArray[Any]
     first: int
-    pitch: int
+    row_stride: int
 
 
 class _AxisCells(NamedTuple):
@@ -88,9 +88,9 @@ class Layout:
         return self._geometry.pads
 
     @property
-    def row_stride(self) -> int:
+    def row_length(self) -> int:
         """Elements of one image's row of a plane."""
-        return self._geometry.row_stride
+        return self._geometry.row_length
 
     @property
     def halo(self) -> int:
@@ -107,15 +107,15 @@ class Layout:
         """The horizontal stride as a constant for `copy_planes`: 1, 2 for all others, and 0 where vectors do not work."""
         return min(self.window.stride[1], 2) if tiles_work() else 0
 
-    def tap_offsets(self, channels: int, pitch: int, length: int) -> NDArray[np.int64]:
+    def tap_offsets(self, channels: int, row_stride: int, length: int) -> NDArray[np.int64]:
         """The offset of each tap (channel, u, v) of the first `channels` in planes of `length`, flat."""
-        return _tap_offsets(self.window, self.by_column, channels, pitch, length)
+        return _tap_offsets(self.window, self.by_column, channels, row_stride, length)
 
     def starts(self, block: Block, planes: Planes) -> NDArray[np.int64]:
         """The position (n, rows) in a plane of the first window of each output row of a block."""
         (n0, n1), _, (r0, r1) = block
-        images = np.arange(n1 - n0)[:, None] * self.row_stride
-        return planes.first + images + np.arange(r1 - r0, dtype=np.int64) * planes.pitch
+        images = np.arange(n1 - n0)[:, None] * self.row_length
+        return planes.first + images + np.arange(r1 - r0, dtype=np.int64) * planes.row_stride
 
     def planes(self, input: AnyArray, block: Block, dtype: np.dtype[Any]) -> Planes:
         """The planes for a block of output rows."""
@@ -131,7 +131,7 @@ class Layout:
 
     def is_view(self, input: AnyArray, dtype: np.dtype[Any]) -> bool:
         """Whether the planes of one image are a view of the input, without a padded copy."""
-        is_plain = self.window.stride == (1, 1) and self._geometry.pads == ((0, 0), (0, 0)) and self.row_stride == self.shape[3]
+        is_plain = self.window.stride == (1, 1) and self._geometry.pads == ((0, 0), (0, 0)) and self.row_length == self.shape[3]
         return is_plain and self.shape[2] * self.shape[3] >= SPARE and self.is_source(input, dtype)
 
     def _view(self, input: AnyArray, block: Block) -> Planes:
@@ -141,14 +141,14 @@ class Layout:
 
     def empty(self, block: Block, dtype: np.dtype[Any]) -> Planes:
         """Uninitialised planes for a block."""
-        count, pitch, length = self.extent(block)
-        return Planes(np.empty(count * length + SPARE, dtype)[: count * length].reshape(count, length), 0, pitch)
+        count, row_stride, length = self.extent(block)
+        return Planes(np.empty(count * length + SPARE, dtype)[: count * length].reshape(count, length), 0, row_stride)
 
     def extent(self, block: Block) -> tuple[int, int, int]:
         """The number of planes of a block, the cells from a row of an image to its next row, and the cells of a plane."""
         (n0, n1), (c0, c1), (r0, r1) = block
-        pitch = (n1 - n0) * self.row_stride
-        return self.phases * (c1 - c0), pitch, (r1 - r0 + self.halo) * pitch
+        row_stride = (n1 - n0) * self.row_length
+        return self.phases * (c1 - c0), row_stride, (r1 - r0 + self.halo) * row_stride
 
     @staticmethod
     def is_source(input: AnyArray, dtype: np.dtype[Any]) -> bool:
@@ -163,7 +163,7 @@ class Layout:
         """The job that copies the planes of a block from the flat input."""
         (n0, n1), (c0, c1), (r0, r1) = block
         _, channels, height, width = self.shape
-        _, pitch, length = self.extent(block)
+        _, row_stride, length = self.extent(block)
         return Job(
             images=n1 - n0,
             channels=c1 - c0,
@@ -177,8 +177,8 @@ class Layout:
             source_row=width,
             stride=self.window.stride[1],
             cells_plane=length,
-            cells_row=pitch,
-            cells_image=self.row_stride,
+            cells_row=row_stride,
+            cells_image=self.row_length,
         )
 
     def converted(self, input: AnyArray, block: Block, dtype: np.dtype[Any]) -> tuple[AnyArray, dict[str, int]]:
@@ -197,9 +197,9 @@ class Layout:
         (n0, n1), (c0, c1), (r0, r1) = block
         into = target[n0:n1, c0:c1].transpose(1, 2, 0, 3)
         count = r1 - r0 + self.halo
-        split = planes.reshape(c1 - c0, self.phases, count, n1 - n0, self.row_stride).swapaxes(0, 1)
+        split = planes.reshape(c1 - c0, self.phases, count, n1 - n0, self.row_length).swapaxes(0, 1)
         for part, (down, across) in zip(split, product(self._geometry.down, self._geometry.across), strict=True):
-            rows, columns = self._cells(0, down, r0, count), self._cells(1, across, 0, self.row_stride)
+            rows, columns = self._cells(0, down, r0, count), self._cells(1, across, 0, self.row_length)
             into[:, rows.source, :, columns.source] += part[:, rows.inside, :, columns.inside]
 
     def adjoints(self, outputs: int) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...], "Layout"]]:
@@ -245,7 +245,7 @@ class _Geometry(NamedTuple):
     """What follows from a layout: `down` and `across` are the stride phases of rows and columns that some tap falls on."""
 
     output_size: tuple[int, ...]
-    row_stride: int
+    row_length: int
     halo: int
     pads: tuple[Range, ...]
     down: list[int]
@@ -260,20 +260,20 @@ def _geometry(layout: Layout) -> _Geometry:
     for size, pad in zip(layout.shape[2:], pads, strict=True):
         layout.border.check(size, *pad)
     beyond = tuple((span - 1) // stride for span, stride in zip(window.span, window.stride, strict=True))
-    row_stride, halo = output_size[1] + (0 if layout.by_column else beyond[1]), beyond[0]
+    row_length, halo = output_size[1] + (0 if layout.by_column else beyond[1]), beyond[0]
     down, across = (
         sorted({u * d % s for u in range(k)}) for k, d, s in zip(window.kernel_size, window.dilation, window.stride, strict=True)
     )
     if layout.by_column:
         across = [v * window.dilation[1] for v in range(window.kernel_size[1])]
-    return _Geometry(output_size, row_stride, halo, pads, down, across)
+    return _Geometry(output_size, row_length, halo, pads, down, across)
 
 
 @lru_cache(256)  # apart from the geometry: those of a long signal, which is computed strip by strip, take more than its cells
 def _sources(layout: Layout) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """Return the input indices of the rows (A, R) and columns (B, P) of the planes of each phase, and the columns (B, 2) without border."""
-    size, row_stride, halo, pads, down, across = layout._geometry
-    cells = [_axis_cells(layout, pads[1], 1, phase, 0, row_stride) for phase in across]
+    size, row_length, halo, pads, down, across = layout._geometry
+    cells = [_axis_cells(layout, pads[1], 1, phase, 0, row_length) for phase in across]
     columns = np.stack([c.origin for c in cells]), np.array([(c.inside.start, c.inside.stop) for c in cells])
     return np.stack([_axis_cells(layout, pads[0], 0, phase, 0, size[0] + halo).origin for phase in down]), *columns
 
@@ -316,7 +316,7 @@ def _phases_of_adjoint(layout: Layout, axis: int) -> Iterator[_AdjointPhase]:
 
 
 @lru_cache(256)
-def _tap_offsets(window: Window, by_column: bool, channels: int, pitch: int, length: int) -> NDArray[np.int64]:
+def _tap_offsets(window: Window, by_column: bool, channels: int, row_stride: int, length: int) -> NDArray[np.int64]:
     (kh, kw), (dh, dw), (sh, sw) = window.kernel_size, window.dilation, window.stride
     u, v = np.arange(kh, dtype=np.int64)[:, None] * dh, np.arange(kw, dtype=np.int64) * dw
     down, phases, column = np.unique(u % sh), np.unique(v % sw), v // sw
@@ -325,15 +325,15 @@ def _tap_offsets(window: Window, by_column: bool, channels: int, pitch: int, len
         phases, across, column = v, np.arange(kw), np.zeros_like(v)
     phase = np.searchsorted(down, u % sh) * len(phases) + across
     planes = phase + np.arange(channels, dtype=np.int64)[:, None, None] * (len(down) * len(phases))
-    return (planes * length + u // sh * pitch + column).ravel()
+    return (planes * length + u // sh * row_stride + column).ravel()
 
 
 def layer_size(layout: Layout, groups: int, outputs: int) -> LayerSize:
     """The sizes from which `imgconv.engine.dispatch` chooses how to compute a convolution."""
     images, channels = layout.shape[:2]
     rows, (kh, kw) = layout.output_size[0], layout.window.kernel_size
-    halo, row_stride = layout.halo, layout.row_stride
-    return LayerSize(images, groups, channels // groups, outputs // groups, kh, kw, rows, row_stride, halo, layout.phases)
+    halo, row_length = layout.halo, layout.row_length
+    return LayerSize(images, groups, channels // groups, outputs // groups, kh, kw, rows, row_length, halo, layout.phases)
 
 
 def job_table(jobs: Sequence[Job]) -> NDArray[Any]:
@@ -354,7 +354,7 @@ def ranges(total: int, step: int) -> list[Range]:
 def gather(planes: Planes, layout: Layout, block: Block, out: NDArray[Any] | None = None) -> NDArray[Any]:
     """Patches (C*kh*kw, n*rows, w_out) of a block, written to `out` if given."""
     starts = layout.starts(block, planes).ravel()
-    offsets = layout.tap_offsets(block.channels[1] - block.channels[0], planes.pitch, planes.planes.shape[1])
+    offsets = layout.tap_offsets(block.channels[1] - block.channels[0], planes.row_stride, planes.planes.shape[1])
     patches = np.empty((len(offsets), len(starts), layout.output_size[1]), planes.planes.dtype) if out is None else out
     flat = planes.planes.reshape(-1)
 
@@ -370,7 +370,7 @@ def scatter(patches: NDArray[Any], layout: Layout, block: Block) -> NDArray[Any]
     """Planes (P, L) to which the patches (C*kh*kw, n*rows, w_out) of a block are added; the adjoint of `gather`."""
     channels, cells = block.channels[1] - block.channels[0], layout.empty(block, patches.dtype)
     starts, planes = layout.starts(block, cells).ravel(), cells.planes
-    offsets = layout.tap_offsets(channels, cells.pitch, planes.shape[1])
+    offsets = layout.tap_offsets(channels, cells.row_stride, planes.shape[1])
     planes[...] = 0
     kernel = len(offsets) // channels
 

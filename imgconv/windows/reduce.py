@@ -45,8 +45,8 @@ class Fold:
         strip = max(max(STRIP_BYTES // (window.kernel_size[0] + 3), STRIP_LEAST) // accumulator.itemsize, 2 * self._span * between)
         width = min(strip, ((w_out - 1) * self._stride + window.span[1]) * planes.channels)
         self._doublings = _doublings(window.kernel_size[1], window.dilation[1] * planes.channels)
-        self._no_row = np.full((1, width), identity_of(operation, planes.rows.dtype), planes.rows.dtype)
-        self._no_scratch = np.full((1, width), identity_of(operation, accumulator), accumulator)
+        self._source_identity = np.full((1, width), identity_of(operation, planes.rows.dtype), planes.rows.dtype)
+        self._identity = np.full((1, width), identity_of(operation, accumulator), accumulator)
         self._between = between
         straight = int(self._stride == 1)
         self._fold = loop(pooling.fold_windows, operation=operation, channels=_known(self._between), straight=straight)
@@ -57,13 +57,13 @@ class Fold:
 
     def scratch(self) -> AnyArray:
         """Scratch for two rows at a time: what was folded for each, and every other pass along them."""
-        return np.repeat(self._no_scratch, 4, axis=0)
+        return np.repeat(self._identity, 4, axis=0)
 
     def fill(self, first: int, last: int, scratch: AnyArray, target: AnyArray) -> None:
         """Fill `target` (last - first or more, w_out * channels) with stacked output rows first..last, a band or less."""
-        rows = self._planes.rows, self._first[first:], self._count[first:], self._step, self._no_row
+        rows = self._planes.rows, self._first[first:], self._count[first:], self._step, self._source_identity
         self._fold(
-            *rows, self._left, self._span, *self._doublings, self._no_scratch, scratch, target, self._between, self._stride, last - first
+            *rows, self._left, self._span, *self._doublings, self._identity, scratch, target, self._between, self._stride, last - first
         )
 
 
@@ -195,15 +195,15 @@ def _span_averages(planes: Planes, spans: tuple[Spans, Spans], divisors: tuple[A
     planes, (rows, columns) = _summable(planes), spans
     heights, widths = np.tile(divisors[0], planes.count).astype(np.float64), divisors[1].astype(np.float64)
     out = np.empty((planes.count * len(rows.first), len(columns.first)), dtype)
-    no_row = np.zeros((1, planes.rows.shape[1]), planes.rows.dtype)
+    zero_row = np.zeros((1, planes.rows.shape[1]), planes.rows.dtype)
     fold_rows, divide = loop(pooling.fold_rows, operation=SUM), loop(pooling.divide_rows, rounded=0)
 
     def work(first: int, last: int) -> None:
         top, count, _ = rows.stacked(first, last, planes.size[0])
         scratch, sums = np.empty((last - first, planes.size[1])), np.empty((out.shape[1], last - first))
-        fold_rows(planes.rows, top, count, rows.step, no_row, scratch)
-        turned, no_column = np.ascontiguousarray(scratch.T), np.zeros((1, last - first))
-        fold_rows(turned, columns.first, columns.count, columns.step, no_column, sums)
+        fold_rows(planes.rows, top, count, rows.step, zero_row, scratch)
+        turned, zero_column = np.ascontiguousarray(scratch.T), np.zeros((1, last - first))
+        fold_rows(turned, columns.first, columns.count, columns.step, zero_column, sums)
         divide(np.ascontiguousarray(sums.T), heights[first:last], widths[None], out[first:last], last - first)
 
     run_bands(work, len(out), max(SCRATCH_BYTES // (8 * max(planes.size[1], 1)), 1))

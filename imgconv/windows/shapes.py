@@ -127,8 +127,8 @@ class _Runs:
     def __call__(self, cells: AnyArray, target: AnyArray) -> None:
         """Fill `target` from the cells of a block."""
         target.fill(self.identity)
-        nothing = np.full((1, cells.shape[1]), self.identity, cells.dtype)
-        self._loop(cells, np.empty((2, *cells.shape), cells.dtype), nothing, *self._program, target, self._stride)
+        identity = np.full((1, cells.shape[1]), self.identity, cells.dtype)
+        self._loop(cells, np.empty((2, *cells.shape), cells.dtype), identity, *self._program, target, self._stride)
 
 
 @lru_cache(64)  # images of a folder have one window

@@ -137,20 +137,21 @@ def plan_of(layout: Layout, order: WeightOrder, place: tuple[int, ...], threads:
     is_view = is_view and not by_rows
     if is_view or (by_rows and layout.output_size[1] >= LEAST_COLUMNS):
         step = step._replace(images=1)
-    count, pitch, length = layout.extent(Block((0, step.images), (0, step.channels), (0, step.rows)))
-    cells = count * length + SPARE + (MOST_ROWS * pitch if by_rows else 0)
+    count, row_stride, length = layout.extent(Block((0, step.images), (0, step.channels), (0, step.rows)))
+    cells = count * length + SPARE + (MOST_ROWS * row_stride if by_rows else 0)
     if is_view:
-        pitch, length, cells = layout.shape[3], layout.shape[2] * layout.shape[3], 0
+        row_stride, length, cells = layout.shape[3], layout.shape[2] * layout.shape[3], 0
     channels = np.arange(depth, dtype=np.int64)[:, None] * order.channel_step
-    taps = np.stack([layout.tap_offsets(depth, pitch, length), (channels + order.kernel).ravel()], axis=1)
+    taps = np.stack([layout.tap_offsets(depth, row_stride, length), (channels + order.kernel).ravel()], axis=1)
     taps, runs = _runs(layout.window, taps) if by_rows else (taps[taps[:, 1].argsort()], None)  # tiles read neighbouring weights
     totals, steps = (size.images, size.groups, size.group_outputs, size.rows, depth), (*step[:2], step.outputs, step.rows, step.channels)
     parts = list(product(*map(ranges, totals, steps)))
     blocks = [Block(images, (g0 * depth + c0, (g1 - 1) * depth + c1), rows) for images, (g0, g1), _, rows, (c0, c1) in parts]
-    jobs = [_job(layout, order, place, (pitch, length), *part) for part in zip(blocks, parts, strict=True)]
+    jobs = [_job(layout, order, place, (row_stride, length), *part) for part in zip(blocks, parts, strict=True)]
     if is_view:
         jobs = [
-            job._replace(cells=job.cells + job.source + job.first_row * pitch, cells_group=job.source_group, plane_rows=0) for job in jobs
+            job._replace(cells=job.cells + job.source + job.first_row * row_stride, cells_group=job.source_group, plane_rows=0)
+            for job in jobs
         ]
     return Plan(layout, taps, runs, job_table(jobs), blocks, len(ranges(depth, step.channels)), cells, depth)
 

@@ -73,9 +73,9 @@ def _plane_sums(
 ) -> NDArray[np.float64]:
     """The sums (G, O, T) over all windows. Blocks have sums of their own, added in order, whatever the number of threads."""
     (groups, outputs, taps), dtype = shape, input.dtype
-    size, pitch = layer_size(layout, groups, output.shape[1]), layout.row_stride
-    margins = (0, 0), (0, pitch - output.shape[3])  # rows of both are as far apart
-    of_output = Layout(output.shape, Window.of(1), windows=(size.rows, pitch), margins=margins)
+    size, row_stride = layer_size(layout, groups, output.shape[1]), layout.row_length
+    margins = (0, 0), (0, row_stride - output.shape[3])  # rows of both are as far apart
+    of_output = Layout(output.shape, Window.of(1), windows=(size.rows, row_stride), margins=margins)
     step = product_block_size(size)
     blocks = list(product(ranges(size.images, step.images), ranges(size.rows, step.rows)))
     parts = list(product(enumerate(blocks), ranges(groups, step.groups)))
@@ -103,13 +103,13 @@ def _group_jobs(
     groups, outputs, taps = shape
     depth, jobs = layout.shape[1] // groups, []
     (_, (most_images, most_rows)), _ = parts[0]
-    planes, pitch, length = layout.extent(Block(most_images, (0, depth), most_rows))
+    planes, row_stride, length = layout.extent(Block(most_images, (0, depth), most_rows))
     for (number, (images, rows)), (g0, g1) in parts:
         job = layout.job(Block(images, (g0 * depth, (g0 + 1) * depth), rows))
         place = (number * groups + g0) * outputs * taps
-        job = job._replace(groups=g1 - g0, source_group=depth * job.source_channel, cells_row=pitch, cells_plane=length)
+        job = job._replace(groups=g1 - g0, source_group=depth * job.source_channel, cells_row=row_stride, cells_plane=length)
         jobs.append(job._replace(outputs=outputs, target=place, target_group=outputs * taps, target_output=taps))
-    return job_table(jobs), (planes, pitch, length)
+    return job_table(jobs), (planes, row_stride, length)
 
 
 def _add_group(input: AnyArray, output: AnyArray, layout: Layout, sums: NDArray[np.float64], dtype: np.dtype[Any]) -> None:

@@ -22,9 +22,9 @@ sizes = st.builds(
 
 
 def test_algorithms_of_known_layers():
-    deep = LayerSize(**ORDINARY, group_channels=64, group_outputs=64, kernel_rows=3, kernel_columns=3, rows=56, row_stride=58, halo=2)
+    deep = LayerSize(**ORDINARY, group_channels=64, group_outputs=64, kernel_rows=3, kernel_columns=3, rows=56, row_length=58, halo=2)
     assert algorithm(deep) == "tiles"
-    assert algorithm(deep._replace(group_channels=512, group_outputs=512, rows=1, row_stride=1, halo=0)) == "product"
+    assert algorithm(deep._replace(group_channels=512, group_outputs=512, rows=1, row_length=1, halo=0)) == "product"
     assert algorithm(deep._replace(groups=64, group_channels=1, group_outputs=1)) == "tiles"
 
 
@@ -34,7 +34,7 @@ def test_blocks_fit_the_layer_and_the_scratch(size, threads):
     assert 1 <= block.images <= size.images and 1 <= block.groups <= size.groups and 1 <= block.rows <= size.rows
     assert 1 <= block.channels <= size.group_channels and 1 <= block.outputs <= size.group_outputs
     assert block.outputs == size.group_outputs or block.outputs % 8 == 0
-    one = size.phases * (block.rows + size.halo) * size.row_stride
+    one = size.phases * (block.rows + size.halo) * size.row_length
     assert block.images * block.channels * one <= max(8 * choose.BLOCK_CELLS, one)  # the planes of one group at a time
 
 

@@ -33,7 +33,7 @@ SCIPY = {
 }
 
 
-def picture(shape, dtype, seed=0):
+def make_image(shape, dtype, seed=0):
     rng = np.random.default_rng(seed)
     if np.dtype(dtype).kind == "f":
         return rng.standard_normal(shape).astype(dtype)
@@ -58,7 +58,7 @@ def assert_same(got, expected, mode):
 def test_scipy_with_a_footprint(shape, mode):
     mask = SHAPES[shape]
     for (ours, theirs), dtype in zip(BORDERS.items(), (np.uint8, np.uint16, np.float32, np.float64, np.uint8), strict=True):
-        image = picture((23, 31), dtype)
+        image = make_image((23, 31), dtype)
         border = Border.of(("constant", 7) if ours == "constant" else ours)
         got = pool_image(image[..., None], window(mask, 1, "same"), mode, border=border)[..., 0]
         assert_same(got, SCIPY[mode](image, footprint=mask, mode=theirs, cval=7), mode)
@@ -70,7 +70,7 @@ def test_scipy_with_a_footprint(shape, mode):
 )
 def test_large_images(mode, shape, dtype):
     """Networks of wide instructions in the middle, and counted windows at the border, where they lack cells."""
-    image, mask = picture((301, 270, 3), dtype), SHAPES[shape]
+    image, mask = make_image((301, 270, 3), dtype), SHAPES[shape]
     got = pool_image(image, window(mask, 1, "same"), mode, threads=1)
     np.testing.assert_array_equal(pool_image(image, window(mask, 1, "same"), mode, threads=3), got)
     small = image[:40, :50]
@@ -83,7 +83,7 @@ def test_large_images(mode, shape, dtype):
 
 
 def test_nan_in_a_large_image_stays_in_its_windows():
-    image = picture((260, 270, 1), np.float32)
+    image = make_image((260, 270, 1), np.float32)
     image[100, 0], image[0, 5] = np.nan, np.nan
     for shape in ("cross", "disk"):
         got = pool_image(image, window(SHAPES[shape], 1, "same"), "median")
@@ -96,7 +96,7 @@ def test_nan_in_a_large_image_stays_in_its_windows():
 def test_large_shapes(radius, dtype):
     """Counted cells, or a histogram that slides along."""
     mask = np.hypot(*np.mgrid[-radius : radius + 1, -radius : radius + 1]) <= radius
-    image = picture((61, 70), dtype)
+    image = make_image((61, 70), dtype)
     got = pool_image(image[..., None], window(mask, 1, "same"), "rank:30", border=Border.of("symmetric"))[..., 0]
     np.testing.assert_array_equal(got, ndimage.percentile_filter(image, 30, footprint=mask))
     assert pool_algorithm("median", window(mask, 1, "same"), image.shape, image.dtype) == (
@@ -106,13 +106,13 @@ def test_large_shapes(radius, dtype):
 
 @pytest.mark.parametrize("mode", SCIPY)
 def test_a_rectangle_is_a_size(mode):
-    image = picture((20, 21, 4), np.uint8)
+    image = make_image((20, 21, 4), np.uint8)
     by_shape = imgconv.pool(image, window=np.ones((3, 4)), mode=mode, alpha="none")
     np.testing.assert_array_equal(by_shape, imgconv.pool(image, (3, 4), mode, stride=1, padding="same", alpha="none"))
 
 
 def test_defaults_and_refusals_in_python():
-    image = picture((9, 11), np.uint8)
+    image = make_image((9, 11), np.uint8)
     assert imgconv.pool(image, window="disk:radius=2", mode="min").shape == image.shape
     assert imgconv.pool(image, window="cross", stride=2, padding="valid").shape == (4, 5)
     with pytest.raises(UsageError, match="either a size or a window"):
@@ -130,7 +130,7 @@ def test_defaults_and_refusals_in_python():
 
 
 def test_ceil_mode_with_values_beyond_the_edge():
-    image = picture((10, 10), np.uint8)
+    image = make_image((10, 10), np.uint8)
     step = {"stride": 3, "padding": 1, "ceil_mode": True}
     padded = np.pad(image, 1, mode="edge")
     expected = [[padded[i : i + 3, j : j + 3].max() for j in range(0, 12, 3)] for i in range(0, 12, 3)]
@@ -141,7 +141,7 @@ def test_ceil_mode_with_values_beyond_the_edge():
 @pytest.mark.parametrize("mode", ["median", "rank:0", "rank:100", "rank:70"])
 def test_large_rectangles_of_bytes(stride, dilation, channels, mode):
     """Histograms of columns give what counting gives for 16 bits, at the border too."""
-    image = picture((70, 90, channels), np.uint8)
+    image = make_image((70, 90, channels), np.uint8)
     image[20:50, 10:60] //= 9  # results in few and in many bins
     by = Window.of((17, 15), stride, "same", dilation)
     assert pool_algorithm(mode, by, (70, 90), np.dtype(np.uint8)) == "column histograms"

@@ -134,8 +134,8 @@ def _border(padding_mode: str | tuple[str, float] | None) -> Settings:
     return {"paddingMode": mode, "paddingValue": value}
 
 
-def _canny(step: Canny, recipe: Recipe, white: float) -> Settings:
-    low, high = LOW * white if step.low is None else step.low, HIGH * white if step.high is None else step.high
+def _canny(step: Canny, recipe: Recipe, max_value: float) -> Settings:
+    low, high = LOW * max_value if step.low is None else step.low, HIGH * max_value if step.high is None else step.high
     bounds = {"low": low, "high": high, "percent": step.percent}
     return {"type": "canny", "sigma": step.sigma, **bounds, "invert": recipe.postprocess.invert, "overlay": recipe.postprocess.overlay}
 

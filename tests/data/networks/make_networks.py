@@ -1,4 +1,4 @@
-"""Make the golden data of `imgconv run` with torch: weights, pictures, and what torch makes of them.
+"""Make the golden data of `imgconv run` with torch: weights, images, and what torch makes of them.
 
 Run it as `python tests/data/networks/make_networks.py` where torch 2.13, safetensors and Pillow 13 are installed. The LeNet learns
 printed digits from scratch in a minute, and goes to recipes/ too, where it is an example.
@@ -53,14 +53,14 @@ def lenet(expected: dict[str, np.ndarray]) -> None:
     weights = {name: value.detach().clone() for name, value in net.state_dict().items()}
     save(weights, "lenet")
     np.savez(ROOT / "recipes" / "lenet.npz", **{name: value.numpy() for name, value in weights.items()})
-    pictures = [digit(n, rng) for n in range(DIGITS)]
-    for n, picture in enumerate(pictures):
-        Image.fromarray(picture).save(HERE / f"digit_{n}.png")
-    Image.fromarray(pictures[7]).save(ROOT / "recipes" / "seven.png")
+    images = [digit(n, rng) for n in range(DIGITS)]
+    for n, image in enumerate(images):
+        Image.fromarray(image).save(HERE / f"digit_{n}.png")
+    Image.fromarray(images[7]).save(ROOT / "recipes" / "seven.png")
     with torch.no_grad():
-        expected["lenet.conv1"] = net[0](as_batch(pictures)).numpy()[7]
-        expected["lenet"] = net(as_batch(pictures)).numpy()
-        expected["lenet.softmax"] = torch.softmax(net(as_batch(pictures)), 1).numpy()
+        expected["lenet.conv1"] = net[0](as_batch(images)).numpy()[7]
+        expected["lenet"] = net(as_batch(images)).numpy()
+        expected["lenet.softmax"] = torch.softmax(net(as_batch(images)), 1).numpy()
 
 
 def save(weights: dict[str, torch.Tensor], name: str) -> None:
@@ -79,9 +79,9 @@ def digit(number: int, rng: np.random.Generator) -> np.ndarray:
     return np.clip(turned + rng.normal(0, 12, turned.shape), 0, 255).astype(np.uint8)
 
 
-def as_batch(pictures: list[np.ndarray]) -> torch.Tensor:
+def as_batch(images: list[np.ndarray]) -> torch.Tensor:
     """(N, 1, 28, 28) from 0 to 1."""
-    return torch.from_numpy(np.stack(pictures)[:, None].astype(np.float32) / 255)
+    return torch.from_numpy(np.stack(images)[:, None].astype(np.float32) / 255)
 
 
 def first_layers(expected: dict[str, np.ndarray]) -> None:
