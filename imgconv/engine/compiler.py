@@ -108,7 +108,7 @@ def _declare(inner: Callable[..., None]) -> None:
     """Let loops call `inner`, whose compiled form they then share."""
     from numba import extending
 
-    extending.register_jitable(inner)
+    extending.register_jitable(forceinline=True)(inner)
 
 
 def _inner_loops(function: Callable[..., None]) -> Iterator[Callable[..., None]]:

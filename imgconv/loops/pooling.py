@@ -100,25 +100,81 @@ def fold_rows(operation):
     return loop
 
 
+@cache
+def join_rows(operation):
+    """The function that joins three rows, cell by cell, in their own type; a result may have another one."""
+    further = further_of(operation)
+
+    def join(a, b, c, out):
+        for j in range(out.shape[0]):
+            out[j] = a[j] + b[j] + c[j] if operation == SUM else further(further(a[j], b[j]), c[j])
+
+    return join
+
+
+@cache
+def widen_row(operation):
+    """The function that turns a row of cells into windows of several cells, one at every cell."""
+    join = join_rows(operation)
+
+    def widen(cells, shifts, extras, identity, spare, out):
+        """Fold windows of `cells` (n,) into `out`. A window grows by doubling, so that k cells cost log2(k) passes.
+
+        Pass t takes windows of m cells to 2m, or to 2m + 1 with one more of the `cells`. `shifts[t]` and `extras[t]` lead from a window's
+        first cell to those, -1 where there is none, for which a cell of `identity` (1, n) is taken. `spare` (2, n) is scratch.
+        """
+        row, length, last = cells, cells.shape[0], shifts.shape[0] - 1
+        for t in range(last + 1):
+            shift, extra = shifts[t], extras[t]
+            b = row[shift:] if shift >= 0 else identity[0]
+            c = cells[extra:] if extra >= 0 else identity[0]
+            if t == last:
+                join(row, b, c, out)
+            else:
+                length = min(length - max(shift, 0), cells.shape[0] - max(extra, 0))
+                longer = spare[t % 2][:length]
+                join(row, b, c, longer)
+                row = longer
+
+    return widen
+
+
+@cache
+def pick_pixels(channels):
+    """The function that picks every stride-th pixel of a row; `channels` are fixed for the compiler, or open with 0."""
+
+    def pick(row, channels_given, stride, out):
+        """Fill `out` (w_out * channels,) from `row`, interleaved pixels."""
+        between = channels or channels_given
+        across = between * stride
+        if stride == 2:  # the commonest; a step that the compiler knows takes wide instructions
+            for j in range(out.shape[0] // between):
+                for e in range(between):
+                    out[j * between + e] = row[2 * j * between + e]
+        else:
+            for j in range(out.shape[0] // between):
+                for e in range(between):
+                    out[j * between + e] = row[j * across + e]
+
+    return pick
+
+
 def fold_windows(operation, channels, straight):
     """The loop that folds windows; `channels` are fixed for the compiler, or open with 0, and with `straight` the stride is 1."""
-    fold, fold_two, further = fold_row(operation), fold_two_rows(operation), further_of(operation)
+    fold, fold_two = fold_row(operation), fold_two_rows(operation)
+    widen, pick = widen_row(operation), pick_pixels(channels)
 
-    def loop(
-        source, first, count, step, source_identity, left, span, shifts, extras, identity, scratch, target, channels_given, stride, many
-    ):
-        """Fold windows into `many` rows of `target` (R, w_out * channels): rows as `fold_rows` does, then along rows of interleaved pixels.
+    def loop(source, first, count, step, no_row, left, span, shifts, extras, identity, scratch, target, channels_given, stride, many):
+        """Fold windows into `many` rows of `target` (R, w_out * channels): rows as `fold_rows` does, then along rows by `widen_row`.
 
-        Window j begins j * stride pixels to the right of one that has `left` elements before the row, and spans `span` pixels. It grows by
-        doubling, so that k cells cost log2(k) passes: pass t takes windows of m cells to 2m, or to 2m + 1 with one more source cell.
-        `shifts[t]` and `extras[t]` lead from a window's first element to those, -1 where there is none. Windows are made at every element,
-        which the compiler turns into wide instructions, and then every stride-th result is written. Rows are folded a strip at a time, as
-        long as `scratch` (4, P) and `identity` (1, P): the source rows of a strip are read from the nearest caches.
+        Window j begins j * stride pixels to the right of one that has `left` elements before the row, and spans `span` pixels. Windows
+        are made at every element, which the compiler turns into wide instructions, and then every stride-th result is written. Rows are
+        folded a strip at a time, as long as `scratch` (5, P) and `identity` (1, P): the source rows of a strip are read from the nearest
+        caches. Cells before and after the rows are those of `identity`.
         """
         between = channels or channels_given
         across, width = between * stride, target.shape[1]
         strip = (scratch.shape[1] - span * between) // across * between + between
-        last = shifts.shape[0] - 1
         for begin in range(0, width, strip):
             wide = min(strip, width - begin)
             at, cells = begin // between * across - left, (wide // between - 1) * across + span * between
@@ -135,34 +191,16 @@ def fold_windows(operation, channels, straight):
                     below = above + (count[i + 1] - count[i]) * step
                 pair = common > 1 and (above == 0 or above == step) and (below == 0 or below == step)
                 if pair:
-                    fold_two(source, at + head, first[i + 1], common, step, above, below, source_identity, upper, lower, spare)
+                    fold_two(source, at + head, first[i + 1], common, step, above, below, no_row, upper, lower, spare)
                 else:
-                    fold(source, at + head, first[i], count[i], step, source_identity, upper)
+                    fold(source, at + head, first[i], count[i], step, no_row, upper)
                 for q in range(1 + pair):
-                    base, row, out, length = scratch[q], scratch[q], target[i][begin : begin + wide], cells
-                    for t in range(last + 1):
-                        shift, extra = shifts[t], extras[t]
-                        length = min(length - max(shift, 0), cells - max(extra, 0))
-                        a, row = row, scratch[2 + t % 2]
-                        b = a[shift:] if shift >= 0 else identity[0]
-                        c = base[extra:] if extra >= 0 else identity[0]
-                        ends = straight and t == last
-                        for j in range(wide if ends else length):
-                            x, y, z = a[j], b[j], c[j]
-                            x = x + y + z if operation == SUM else further(further(x, y), z)
-                            if ends:
-                                out[j] = x
-                            else:
-                                row[j] = x
-                    if not straight and stride == 2:  # the commonest; a step that the compiler knows takes wide instructions
-                        for j in range(wide // between):
-                            for e in range(between):
-                                out[j * between + e] = row[2 * j * between + e]
-                    elif not straight:
-                        for j in range(wide // between):
-                            for e in range(between):
-                                out[j * between + e] = row[j * across + e]
-                    i += 1
+                    out = target[i + q][begin : begin + wide]
+                    row = out if straight else scratch[4][: cells - (span - 1) * between]
+                    widen(scratch[q][:cells], shifts, extras, identity, scratch[2:4], row)
+                    if not straight:
+                        pick(row, channels_given, stride, out)
+                i += 1 + pair
 
     return loop
 

@@ -5,15 +5,12 @@ In all of them row i of `target` (R, T) belongs to windows that begin at row i *
 
 import numpy as np
 
-from imgconv.loops.pooling import LARGEST, SUM
+from imgconv.loops.pooling import SUM, further_of, join_rows
 
 
 def fold_runs(operation):
     """The loop that folds the runs of every window: `cells` are first folded over the lengths of the runs, then those over the rows."""
-
-    def further(x, y):
-        value = y if (y > x if operation == LARGEST else y < x) else x  # in two instructions, with NaN
-        return value if y == y else y
+    join, further = join_rows(operation), further_of(operation)
 
     def loop(cells, grown, identity, lengths, growth, runs, target, stride):
         """Fold into `target`, which holds the identity.
@@ -33,15 +30,8 @@ def fold_runs(operation):
                 longer = grown[spare]
                 width = cells.shape[1] - max(shift, extra)
                 for y in range(cells.shape[0]):
-                    a, b, out = begin[y], neighbour[y][shift:], longer[y]
                     c = cells[y][extra:] if extra >= 0 else identity[0]
-                    for j in range(width):
-                        if operation == SUM:
-                            out[j] = a[j]
-                            out[j] += b[j]
-                            out[j] += c[j]
-                        else:
-                            out[j] = further(further(a[j], b[j]), c[j])
+                    join(begin[y], neighbour[y][shift:], c, longer[y][:width])
                 have, spare = longer, 1 - spare
             for i in range(target.shape[0]):
                 out = target[i]

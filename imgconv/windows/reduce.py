@@ -56,8 +56,8 @@ class Fold:
         return max(size // (self.accumulator.itemsize * self.output_shape[1]), 1)
 
     def scratch(self) -> AnyArray:
-        """Scratch for two rows at a time: what was folded for each, and every other pass along them."""
-        return np.repeat(self._identity, 4, axis=0)
+        """Scratch for two rows at a time: what was folded for each, every other pass along them, and windows before their stride."""
+        return np.repeat(self._identity, 5, axis=0)
 
     def fill(self, first: int, last: int, scratch: AnyArray, target: AnyArray) -> None:
         """Fill `target` (last - first or more, w_out * channels) with stacked output rows first..last, a band or less."""
