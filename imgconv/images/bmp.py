@@ -96,7 +96,7 @@ def _of_numbers(decoder: Decoder, file: BinaryIO, request: Request) -> Decoder:
         height, width = decoder.header.size
         with image_errors("damaged bmp"):
             file.seek(14 + length)
-            entries = file.read(min(_PALETTE, max(offset - file.tell(), 0))).ljust(_PALETTE, b"\0")
+            entries = file.read(min(_PALETTE, max(offset - file.tell(), 0)) // 4 * 4)
             palette = np.frombuffer(entries, np.uint8).reshape(-1, 4)[:, [2, 1, 0][: decoder.header.channels]]
             file.seek(offset)
             data = file.read(4 * (height + 1) * (width + 4))  # runs of one pixel take half of it
@@ -104,6 +104,10 @@ def _of_numbers(decoder: Decoder, file: BinaryIO, request: Request) -> Decoder:
                 rows = _plain_numbers(data, height, width, bits, salvage=request.salvage)
             else:
                 rows = _run_numbers(data, height, width, bits, salvage=request.salvage)
+            if (highest := int(rows.max())) >= len(palette):
+                if not request.salvage:
+                    raise DamageError(f"colour number {highest} is beyond the {len(palette)} colours of its palette")
+                palette = np.pad(palette, ((0, 256 - len(palette)), (0, 0)))
         pixels = np.ascontiguousarray(palette)[rows[:: 1 if high < 0 else -1]]
         yield Raster(pixels, metadata=metadata.from_info({"dpi": (dpi[0] * _METRES, dpi[1] * _METRES)}))
 
@@ -136,8 +140,10 @@ def _run_numbers(data: bytes, height: int, width: int, bits: int, *, salvage: bo
 def _expand(data: bytes, numbers: bytearray, width: int, in_a_byte: int) -> int:
     """Fill in the colour numbers of runs, the lowest row first, and return how many there are.
 
-    Raises DamageError for pixels outside of the image, TruncatedError where the data end before all pixels and before their end mark.
+    ImageMagick fills rows up to whole words; those pixels are dropped. Raises DamageError for others outside of the image, TruncatedError
+    where the data end before all pixels and before their end mark.
     """
+    filled = -(-width // 4) * 4
     given = row = column = at = 0
     while given < len(numbers):
         if at + 2 > len(data):
@@ -159,14 +165,14 @@ def _expand(data: bytes, numbers: bytearray, width: int, in_a_byte: int) -> int:
             count, length = value, -(-value // in_a_byte)
             run = data[at : at + length] if in_a_byte == 1 else _nibbles(data[at : at + length])[:count]
             at += length + length % 2
-        start = row + column
-        column += count
-        if column > width or start >= len(numbers):
+        start, column = row + column, column + count
+        if column > filled or row >= len(numbers):
             raise DamageError("its runs leave the image")
         if len(run) < count:
             raise TruncatedError
-        numbers[start : start + count] = run
-        given += count
+        run = run[: max(row + width - start, 0)]
+        numbers[start : start + len(run)] = run
+        given += len(run)
     return given
 
 

@@ -29,7 +29,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     """Return the decoder of a DICOM file, whose frames are pages. Raises MissingExtra without pydicom.
 
     Whole numbers without a rescaling stay as they are, others become floats: slope and intercept are applied. The padding value is that
-    of missing cells. Palettes are applied.
+    of missing cells, as are the values up to the limit of its range. Palettes are applied.
     """
     pydicom = _library("pydicom")
     with image_errors("damaged dicom"):
@@ -120,10 +120,13 @@ def _rescaling(data: Any) -> tuple[float, float]:
 
 def _raster(plane: NDArray[Any], data: Any, dtype: np.dtype[Any]) -> Raster:
     slope, intercept = _rescaling(data)
-    pixels = plane.astype(dtype)
+    padding = data.get("PixelPaddingValue")
+    limit, pixels = data.get("PixelPaddingRangeLimit"), plane.astype(dtype)
+    if padding is not None and limit is not None:  # all values from one to the other are padding
+        is_padding = (plane >= min(padding, limit)) & (plane <= max(padding, limit))
+        pixels = np.where(is_padding, np.array(padding).astype(dtype), pixels)
     if dtype.kind == "f":
         pixels = (pixels * slope + intercept).astype(dtype)
-    padding = data.get("PixelPaddingValue")
     spacing = [float(each) for each in data.get("PixelSpacing") or data.get("ImagerPixelSpacing") or ()]  # down and across
     dpi = (_INCH / spacing[1], _INCH / spacing[0]) if len(spacing) == 2 and min(spacing) > 0 else None
     nodata = None if padding is None else int(padding) * slope + intercept

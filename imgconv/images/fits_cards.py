@@ -7,9 +7,11 @@ from typing import Any
 from imgconv.errors import optional_library
 from imgconv.images.sampling import Sampling
 
-_REFERENCE = re.compile(r"CRPIX([12])[A-Z]?")
+_WORLD = re.compile(r"(?:(?:CTYPE|CRVAL|CRPIX|CDELT)[12]|(?:CD|PC)\d_[12])([A-Z]?)")
+_REFERENCE = re.compile(r"CRPIX([12])[A-Z]?|LTV([12])")
 _STEP = re.compile(r"CDELT([12])([A-Z]?)")
 _MATRIX = re.compile(r"(?:CD|PC)\d_([12])([A-Z]?)")
+_PHYSICAL = re.compile(r"LTM([12])_[12]")  # IRAF: a pixel of this image is LTM times one of the detector, plus LTV
 _DISTORTION = re.compile(r"([AB])P?_(\d)_(\d)")
 
 
@@ -23,28 +25,40 @@ class Cards:
 
     def moved(self, sampling: Sampling) -> "Cards":
         """The same for a result whose pixels are placed by `sampling`: the world coordinates of a point stay."""
-        fits = library()
-        header = fits.Header.fromstring(self.own, sep="\n")
+        if sampling.stride == (1, 1) and sampling.origin == (0, 0):
+            return self
+        header = library().Header.fromstring(self.own, sep="\n")
         strides = float(sampling.stride[1]), float(sampling.stride[0])
         origins = sampling.origin[1], sampling.origin[0]
         rotated = {match[2] for match in map(_MATRIX.fullmatch, header) if match}
+        _add_defaults(header, rotated)
         for name in list(header):
             value = header[name]
             if isinstance(value, str | bool) or not isinstance(value, int | float):
                 continue
             if match := _REFERENCE.fullmatch(name):
-                axis = int(match[1]) - 1
+                axis = int(match[1] or match[2]) - 1
                 header[name] = (value - 1 - origins[axis]) / strides[axis] + 1
             elif (match := _MATRIX.fullmatch(name)) or ((match := _STEP.fullmatch(name)) and match[2] not in rotated):
                 header[name] = value * strides[int(match[1]) - 1]
+            elif match := _PHYSICAL.fullmatch(name):
+                header[name] = value / strides[int(match[1]) - 1]
             elif match := _DISTORTION.fullmatch(name):
                 axis = "AB".index(match[1])
                 header[name] = value * strides[0] ** int(match[2]) * strides[1] ** int(match[3]) / strides[axis]
-        for letter in rotated:  # a missing element of the diagonal is 1
-            for axis in (1, 2):
-                if f"PC{axis}_{axis}{letter}" not in header and f"CD1_1{letter}" not in header and f"CD1_2{letter}" not in header:
-                    header[f"PC{axis}_{axis}{letter}"] = strides[axis - 1]
         return replace(self, own=header.tostring(sep="\n"))
+
+
+def _add_defaults(header: Any, rotated: set[str]) -> None:
+    """Add the cards that are to be adapted and that a header leaves out, with the values that the standard gives them."""
+    for letter in {match[1] for match in map(_WORLD.fullmatch, header) if match}:
+        has_matrix = any(f"CD{row}_{axis}{letter}" in header for row in (1, 2) for axis in (1, 2))
+        for axis in (1, 2):
+            header.setdefault(f"CRPIX{axis}{letter}", 0.0)
+            if not has_matrix:
+                header.setdefault(f"PC{axis}_{axis}{letter}" if letter in rotated else f"CDELT{axis}{letter}", 1.0)
+    for axis in (1, 2) if "LTV1" in header or "LTV2" in header else ():
+        header.setdefault(f"LTM{axis}_{axis}", 1.0)
 
 
 def library() -> Any:

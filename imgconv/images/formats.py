@@ -227,6 +227,8 @@ def sniff(head: bytes) -> str | None:
     """
     if head[128:132] == b"DICM":  # after bytes for other programs, such as the beginning of a TIFF
         return "dicom"
+    if _is_raw_tiff(head):
+        return "raw"
     for signature, name in _SIGNATURES:
         if head.startswith(signature):
             return name
@@ -278,6 +280,12 @@ def _isobmff(head: bytes) -> str | None:
     if brands[0] == b"crx ":
         return "raw"
     return "heif" if any(brand in _HEIF_BRANDS for brand in brands) else None
+
+
+def _is_raw_tiff(head: bytes) -> bool:
+    """Return whether a file is a CR2 of Canon or an IIQ of Phase One: TIFF files whose first directory describes a preview."""
+    is_iiq = (head[8:12] == b"IIII" and head[13:16] == b"waR") or (head[8:12] == b"MMMM" and head[12:15] == b"Raw")
+    return head[:4] in (b"II*\0", b"MM\0*") and (head[8:11] == b"CR\2" or is_iiq)
 
 
 def _is_tga(head: bytes) -> bool:

@@ -149,7 +149,7 @@ def orientation_of(info: Mapping[Any, Any]) -> int:
     if orientation is not None:
         return orientation
     packet = info.get("xmp") or info.get("XML:com.adobe.xmp")
-    if not packet:
+    if not packet or not info.get("turned by XMP", True):
         return 1
     from imgconv.images import xmp
 

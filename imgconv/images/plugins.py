@@ -55,6 +55,7 @@ def open_image(file: BinaryIO, name: str) -> ImageFile.ImageFile:
         image: ImageFile.ImageFile = factory(file)
     if name == "png" and "transparency" in image.info and image.tile:
         image.info["transparency"] = _scaled(image.info["transparency"], str(image.tile[0].args))
+    image.info["turned by XMP"] = name != "avif"  # only boxes turn an AVIF (ISO 23000-22); Pillow gives their orientation as EXIF
     return image
 
 

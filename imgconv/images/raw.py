@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from imgconv.errors import ImageError, optional_library
-from imgconv.images.damage import DamageError, image_errors
+from imgconv.images.damage import DamageError, TruncatedError, image_errors
 from imgconv.images.decoder import Decoder, Request
 from imgconv.images.raster import Header, Raster
 
 _TURNED = (5, 6)  # LibRaw's rotations by a quarter
 _DEVELOPMENT = {"output_bps": 16, "use_camera_wb": True, "no_auto_bright": True}
+_FOLLOWING = bytes(number * number % 251 for number in range(1 << 14))
 
 
 def decoder(file: BinaryIO, request: Request) -> Decoder:
@@ -20,18 +24,37 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     """
     rawpy = optional_library("rawpy", "camera raw images", "raw")
     file.seek(0)
+    data = file.read()
     with _raw_errors(rawpy):
-        image = rawpy.imread(file)
+        image = rawpy.imread(BytesIO(data))
     sizes = image.sizes
     size = (sizes.iwidth, sizes.iheight) if sizes.flip in _TURNED else (sizes.iheight, sizes.iwidth)
     request.check_size(*size)
 
     def frames() -> Iterator[Raster]:
         with _raw_errors(rawpy), image:
+            if not request.salvage:
+                _check_complete(rawpy, image, data)
             pixels = image.postprocess(**_DEVELOPMENT)
         yield Raster(pixels)
 
     return Decoder(Header("raw", size, 3, "uint16"), frames)
+
+
+def _check_complete(rawpy: Any, image: Any, data: bytes) -> None:
+    """Raise TruncatedError where LibRaw reads on behind the end of the file, without an error: the bytes that follow change the pixels."""
+    try:
+        longer = rawpy.imread(BytesIO(data + _FOLLOWING))
+    except rawpy.LibRawError:  # a format whose directory is at its end, which a part of a file lacks
+        return
+    pixels = image.raw_image
+    with longer:
+        try:
+            is_complete = np.array_equal(pixels, longer.raw_image)
+        except rawpy.LibRawError as error:
+            raise TruncatedError from error
+    if not is_complete:
+        raise TruncatedError
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import tifffile
 
 from imgconv.errors import ImageError
 from imgconv.images import stacks, tiff_colors, tiff_directories, tiff_fax, tiff_segments
-from imgconv.images.damage import DECODER_ERRORS, DamageError, image_errors
+from imgconv.images.damage import DECODER_ERRORS, DamageError, TruncatedError, image_errors
 from imgconv.images.decoder import Decoder, Request
 from imgconv.images.geotiff import NODATA
 from imgconv.images.metadata import GDAL, of_tiff, resampled, upright
@@ -58,6 +58,8 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     if is_raw:
         if not any(tag in page.tags for page in pages for tag in (_MAKE, _DNG_VERSION)):
             raise ImageError("a colour filter array without the name of its camera is not supported; develop it to RGB first")
+        with image_errors("damaged camera raw"):
+            _check_raw(pages, request)
         from imgconv.images import raw
 
         return raw.decoder(file, request)
@@ -126,6 +128,14 @@ def _is_raw(page: Any) -> bool:
     return any(int(each.photometric) in _RAW_PHOTOMETRIC or int(each.compression) in _RAW_COMPRESSIONS for each in pages) or (
         _DNG_VERSION in page.tags
     )
+
+
+def _check_raw(pages: list[Any], request: Request) -> None:
+    """Raise TruncatedError where the unprocessed pixels go on behind the end of the file, for which LibRaw puts black."""
+    size = pages[0].parent.filehandle.size
+    for page in (each for first in pages for each in (first, *_sub_pages(first)) if int(each.photometric) in _RAW_PHOTOMETRIC):
+        if not request.salvage and any(sum(place) > size for place in zip(page.dataoffsets, page.databytecounts, strict=False)):
+            raise TruncatedError
 
 
 def _images(pages: list[Any]) -> list[_Image]:

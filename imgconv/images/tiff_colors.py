@@ -132,11 +132,12 @@ def _colours(page: Any, stored: NDArray[Any], levels: NDArray[Any], dtype: np.dt
 def _levels(samples: NDArray[Any], page: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return unsigned samples of up to 16 bits as levels of the whole range of their dtype; others as floats."""
     bits = bits_of(page)
-    if dtype.kind == "u":
-        if bits in (8, 16) or int(page.photometric) == PALETTE:
-            return np.ascontiguousarray(samples)
-        return white_is_white(samples, bits)
-    return exact_floats(samples, dtype)
+    if dtype.kind != "u":
+        return exact_floats(samples, dtype)
+    if bits == 8 * dtype.itemsize:
+        return np.ascontiguousarray(samples)
+    levels = white_is_white(samples, bits)
+    return levels if levels.dtype == dtype else levels.astype(dtype) * 257  # alpha of 8 bits beside a palette of 16
 
 
 def _palette(page: Any) -> NDArray[Any]:

@@ -260,11 +260,12 @@ def test_zeros_can_be_the_data_of_an_even_area():
             read(even_jpeg(zeros))
 
 
-def bmp_of_runs(*rows, size=(3, 6)):
-    greys = b"".join(bytes([v, v, v, 0]) for v in range(256))
+def bmp_of_runs(*rows, size=(3, 6), colours=256, runs=1):
+    greys = b"".join(bytes([v, v, v, 0]) for v in range(colours))
     stored = b"".join(rows)
-    head = struct.pack("<IiiHHIIiiII", 40, size[1], size[0], 1, 8, 1, len(stored), 0, 0, 0, 0)
-    return b"BM" + struct.pack("<IHHI", 54 + 1024 + len(stored), 0, 0, 54 + 1024) + head + greys + stored
+    head = struct.pack("<IiiHHIIiiII", 40, size[1], size[0], 1, 8, runs, len(stored), 0, 0, colours, 0)
+    at = 54 + len(greys)
+    return b"BM" + struct.pack("<IHHI", at + len(stored), 0, 0, at) + head + greys + stored
 
 
 ROW, END_OF_ROW, END_OF_RUNS = b"\6\x20", b"\0\0", b"\0\1"
@@ -277,7 +278,7 @@ ROW, END_OF_ROW, END_OF_RUNS = b"\6\x20", b"\0\0", b"\0\1"
         (ROW, END_OF_ROW, ROW, END_OF_ROW, b"\5\x20", END_OF_RUNS),
         (ROW, END_OF_ROW, b"\3\x20", END_OF_ROW, ROW, END_OF_RUNS),
         (ROW, END_OF_ROW, b"\0\2\0\1", ROW, END_OF_RUNS),
-        (b"\7\x20", END_OF_ROW, ROW, END_OF_ROW, ROW, END_OF_RUNS),
+        (b"\x09\x20", END_OF_ROW, ROW, END_OF_ROW, ROW, END_OF_RUNS),
         (ROW, ROW, ROW, END_OF_RUNS),
         (b"\0\x09123456789\0", b"\3\x20", END_OF_ROW, ROW, END_OF_RUNS),
         (ROW, END_OF_ROW, ROW, END_OF_ROW, b"\0\x06123"),
@@ -291,3 +292,20 @@ def test_runs_of_a_bmp_that_leave_out_pixels_or_the_image_are_an_error(rows, hos
     with pytest.raises(ImageError, match="damaged bmp"):
         read(bmp_of_runs(*rows))
     assert read(bmp_of_runs(*rows), salvage=True)[0].size == (3, 6)
+
+
+def test_runs_of_a_bmp_fill_rows_up_to_whole_words_as_in_imagemagick():
+    for filled in (b"\x08\x20", b"\6\x20\2\0", b"\7\x20\1\0"):
+        _, (frame,) = read(bmp_of_runs(*[filled, END_OF_ROW] * 3, END_OF_RUNS))
+        assert (frame.pixels == 32).all()
+
+
+@pytest.mark.parametrize("colours", [0, 32])
+@pytest.mark.parametrize("runs", [0, 1])
+def test_colour_numbers_of_a_bmp_beyond_its_palette_are_damage(colours, runs):
+    rows = [ROW, END_OF_ROW] * 3 if runs else [b"\x20" * 6 + b"\0\0"] * 3
+    data = bmp_of_runs(*rows, colours=colours, runs=runs)
+    with pytest.raises(ImageError, match=f"damaged bmp: colour number 32 is beyond the {colours} colours"):
+        read(data)
+    assert read(data, salvage=True)[0].size == (3, 6)
+    assert (read(bmp_of_runs(*rows, colours=33, runs=runs))[1][0].pixels == 32).all()

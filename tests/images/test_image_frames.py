@@ -108,10 +108,11 @@ def test_invalid_orientations_mean_upright(value):
     assert read(saved(Image.new("L", (4, 2)), "JPEG", exif=exif))[0].size == (2, 4)
 
 
-def test_orientation_in_xmp():
+@pytest.mark.parametrize(("name", "size"), [("JPEG", (4, 2)), ("AVIF", (2, 4))])  # only boxes turn an AVIF
+def test_orientation_in_xmp(name, size):
     xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
-    header, (frame,) = read(saved(Image.new("L", (4, 2)), "JPEG", xmp=xmp))
-    assert header.size == frame.size == (4, 2)
+    header, (frame,) = read(saved(Image.new("L", (4, 2)), name, xmp=xmp))
+    assert header.size == frame.size == size
 
 
 @pytest.mark.parametrize("dpi", [(0, 0), (float("nan"), 72), ("a", "b"), 72, None])

@@ -33,6 +33,7 @@ MATRICES = {
         **{"CTYPE1": "RA---TAN-SIP", "CTYPE2": "DEC--TAN-SIP", "CD1_1": -0.001, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": 0.001},
         **{"A_ORDER": 2, "B_ORDER": 2, "A_2_0": 1e-4, "A_1_1": 2e-4, "B_0_2": 3e-4, "B_1_1": 1e-4},
     },
+    "defaults": {"CTYPE1": "LINEAR", "CTYPE2": "LINEAR", "CRPIX1": None, "CRPIX2": None},  # of CDELT too
 }
 
 
@@ -44,7 +45,7 @@ def done(*words):
 
 def header(**cards):
     result = fits.Header()
-    result.update({**SKY, **cards})
+    result.update({name: value for name, value in {**SKY, **cards}.items() if value is not None})
     return result
 
 
@@ -63,6 +64,15 @@ def test_a_star_stays_at_its_place_in_the_sky(tmp_path, name, options):
         star = np.argwhere(pixels == result[0].data.max())[0]
     expected = WCS(sky).all_pix2world([star[::-1]], 0)
     assert np.abs(place - expected).max() < 1e-5  # a hundredth of a pixel
+
+
+def test_coordinates_of_the_detector_stay(tmp_path):
+    row, column = np.mgrid[:31, :41].astype(np.float32)
+    fits.PrimaryHDU(np.stack([column, row]), header(CDELT1=-0.001, CDELT2=0.001, LTV1=-100.0, LTV2=5.0)).writeto(tmp_path / "a.fits")
+    done("filter", tmp_path / "a.fits", "-k", SAME, "--stride", "2x3", "--padding", "valid", "-o", tmp_path / "out.fits")
+    with fits.open(tmp_path / "out.fits") as result:
+        cards, (column, row) = result[0].header, result[0].data[:, 4, 7]
+    assert ((8 - cards["LTV1"]) / cards["LTM1_1"], (5 - cards["LTV2"]) / cards["LTM2_2"]) == pytest.approx((column + 101, row - 4))
 
 
 @pytest.mark.parametrize("bits", ["uint8", ">i2", ">u2", ">i4", ">f4", ">f8"])
@@ -178,8 +188,9 @@ def dicom(path, pixels, syntax=ExplicitVRLittleEndian, **attributes):
 
 def test_dicom_becomes_tiff_with_spacing_and_names_what_it_drops(tmp_path):
     stored = RNG.integers(900, 1200, (2, 20, 24)).astype(np.uint16)
-    stored[:, 3:5, 4:9] = 0
-    file = dicom(tmp_path / "a.dcm", stored, RescaleSlope=2, RescaleIntercept=-1024, PixelSpacing=[0.5, 0.25], PixelPaddingValue=0)
+    stored[:, 3:5, 4:9], stored[:, 11, 3] = 0, 7
+    padding = {"PixelPaddingValue": 0, "PixelPaddingRangeLimit": 9}
+    file = dicom(tmp_path / "a.dcm", stored, RescaleSlope=2, RescaleIntercept=-1024, PixelSpacing=[0.5, 0.25], **padding)
     finished = done("filter", file, "-k", "box:size=3", "--stride", "2")
     assert "without DICOM attributes" in finished.err
     with TiffFile(tmp_path / "a.box-size-3.tiff") as result:
@@ -187,7 +198,7 @@ def test_dicom_becomes_tiff_with_spacing_and_names_what_it_drops(tmp_path):
         across, unit = result.pages[0].tags["XResolution"].value
         assert across / unit == pytest.approx(25.4 / 0.5, 1e-4)
         pages = result.asarray()
-    values = np.ma.masked_equal(stored, 0).astype(np.float32) * 2 - 1024
+    values = np.ma.masked_less(stored, 10).astype(np.float32) * 2 - 1024
     expected = imgconv.filter(values[1], "box:size=3", stride=2)
     assert np.allclose(pages[1][~expected.mask], expected.compressed()) and (pages[1][expected.mask] == -1024).all()
 

@@ -109,6 +109,22 @@ def test_a_palette_of_16_bits_is_not_narrowed():
     exact(tiff(GREY[..., 0], photometric="palette", colormap=colours), colours.T[GREY[..., 0]])
 
 
+@pytest.mark.parametrize("factor", [1, 200])
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_alpha_beside_palette_indices_has_their_bits(bits, factor):
+    most = (1 << bits) - 1
+    colours = np.random.default_rng(0).integers(1, 256, (3, 1 << bits)).astype(np.uint16) * np.uint16(factor)
+    samples = np.random.default_rng(1).integers(0, most + 1, (9, 8, 2)).astype(np.uint16)
+    samples[0, 0] = most
+    more = {320: (3, colours.ravel().tolist()), 338: (3, [2])}
+    data = by_hand(packed_bits(samples.reshape(9, 16), bits), (9, 8), bits=bits, photometric=3, samples=2, more=more)
+    _, (frame,) = read(data)
+    white = 255 if bits <= 8 and factor == 1 else 65535
+    assert frame.alpha and frame.pixels.dtype.itemsize == (1 if white == 255 else 2)
+    assert np.array_equal(frame.pixels[..., :3], colours.T[samples[..., 0]])
+    assert np.abs(frame.pixels[..., 3] - samples[..., 1] * (white / most)).max() <= (0.5 if bits < 8 else 0) * white / 255
+
+
 @pytest.mark.parametrize("subsampling", [(1, 1), (2, 1), (2, 2), (4, 1), (4, 2), (4, 4), (1, 2)])
 @pytest.mark.parametrize("compression", [1, 5, 8, 32773])
 def test_subsampled_ycbcr_is_decoded_as_by_libtiff(subsampling, compression):
