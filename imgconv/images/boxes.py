@@ -1,8 +1,11 @@
 """Boxes of ISO media files, JPEG 2000 and JPEG XL: find them at any place, and read the data of AVIF in them."""
 
+from collections import deque
 from collections.abc import Iterator
+from io import BytesIO
 from typing import BinaryIO
 
+from imgconv.images import damage
 from imgconv.images.damage import DamageError
 
 _LONGEST = 1 << 26  # bytes of a box that is read
@@ -60,6 +63,12 @@ def content(file: BinaryIO, place: tuple[int, int] | None) -> bytes:
         return b""
     file.seek(place[0])
     return file.read(min(place[1] - place[0], _LONGEST))
+
+
+def with_other_end(data: bytes) -> bytes | None:
+    """Return an AVIF whose pixels or metadata are other ones if it is whole, as `damage.with_other_end` does."""
+    name, start, end = deque(boxes(BytesIO(data)), maxlen=1).pop()
+    return damage.with_other_end(data, start, end) if name == "mdat" else None
 
 
 def av1_bits(file: BinaryIO) -> int:

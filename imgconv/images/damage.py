@@ -15,6 +15,7 @@ from imgconv.errors import ImageError, ImgconvError, lacks_threads, one_line, re
 
 _LARGEST_READ = 1 << 26  # most bytes that are allocated before a file turns out to be shorter than its header claims
 
+_UNUSED = 64  # zeros at the end of pixels, which no encoder writes unless they are data of an even area
 _MOST_THREADS = 16  # that a library starts for an image
 _DAMAGED = "damaged "
 _UNSUPPORTED = re.compile(
@@ -80,6 +81,17 @@ def image_errors(prefix: str) -> Iterator[None]:
             text = f"{prefix.removeprefix(_DAMAGED)} images of this kind are not supported: {text}; convert it to .png or .tiff"
             raise ImageError(text) from error
         raise ImageError(f"{prefix}: {text}") from error
+
+
+def with_other_end(data: bytes, start: int, end: int) -> bytes | None:
+    """Return a file whose compressed pixels between two places are other ones if it is whole; None unless they end in many zeros.
+
+    Zeros take less space than the pixels in whose place they are, so that the last ones are not used.
+    """
+    if not data.endswith(bytes(_UNUSED), start, end):
+        return None
+    half = _UNUSED // 2
+    return data[: end - half] + b"\xff" * half + data[end:]
 
 
 def read_exactly(file: BinaryIO, length: int) -> bytes:

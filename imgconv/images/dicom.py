@@ -21,6 +21,7 @@ _MOST_READS = 1 << 18  # each element takes one or two, and 500 bytes of memory
 _MOST_INFLATED = 1 << 27  # bytes
 _DEFLATED, _PLAIN = b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.1\0\0\0"  # transfer syntaxes
 _JPEG = tuple(f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70))
+_JPEG_2000 = tuple(f"1.2.840.10008.1.2.4.{number}" for number in (90, 91))
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _META = struct.Struct("<128s4sHH2sHI")  # the beginning of a file up to the length of what follows in group 2
 
@@ -45,6 +46,8 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     def frames() -> Iterator[Raster]:
         with image_errors("damaged dicom"):
             pixels = _pixels(data, count)
+            if not request.salvage:
+                _check_parts(data, count)
             if has_palette:
                 pixels = _library("pydicom.pixels").apply_color_lut(pixels, data)[..., :channels]
             planes = pixels.reshape(count, *size, channels)
@@ -64,12 +67,30 @@ def _pixels(data: Any, count: int) -> NDArray[Any]:
             raise
     from imgconv.images.deep import jpeg_samples
 
-    parts = _library("pydicom.encaps").generate_frames(data.PixelData, number_of_frames=count)
-    values = np.stack([jpeg_samples(part) for part in parts])
+    values = np.stack([jpeg_samples(part, salvage=True) for part in _parts(data, count)])
     if not data.PixelRepresentation:
         return values
     unused = 8 * values.itemsize - int(data.BitsStored)
     return (values << unused).view(f"i{values.itemsize}") >> unused  # the sign is the highest bit that is stored
+
+
+def _check_parts(data: Any, count: int) -> None:
+    """Raise DamageError for a part of a JPEG or JPEG 2000, which Pillow takes for all of it where its end was put right."""
+    from imgconv.images import deep, jpeg2000
+
+    syntax = str(data.file_meta.TransferSyntaxUID)
+    if syntax in _JPEG:
+        for part in _parts(data, count):
+            deep.jpeg_samples(part)
+    elif syntax in _JPEG_2000:
+        for part in _parts(data, count):
+            jpeg2000.check_complete(part)
+
+
+def _parts(data: Any, count: int) -> Iterator[bytes]:
+    """Return the file that each frame is compressed as, one after the other."""
+    parts: Iterator[bytes] = _library("pydicom.encaps").generate_frames(data.PixelData, number_of_frames=count)
+    return parts
 
 
 class _Bounded:

@@ -32,17 +32,25 @@ _USUAL = 0x6F  # the byte that fills blocks slowly with the tables that most enc
 _AHEAD = 8  # bytes that libjpeg reads beyond the code that it decodes
 _OTHER_DATA = bytes(range(170, 255)) * 120  # other codes than the zeros that libjpeg fills in, whatever code a cut leaves incomplete
 _MOST_UNUSED = 64  # bytes after the last pixel; some cameras write a few
+_HOLE = bytes(64)  # a part of a sector of a disk, which is zeros where a file was not written or not downloaded
+_PILLOWS_BLOCK = 1 << 16  # bytes of a block of data that Pillow reads, which is longer than any segment
+_DROPPED = 2  # zeros that an encoder of arithmetic codes leaves out at the end, and a decoder fills in
 _OTHER_STRIP = bytes((37 * i + 240) % 251 for i in range(512))
 
 
 class Scan(NamedTuple):
-    """One scan: its components, its coefficients, the bit with which they end (0: all bits are there), and where its data are."""
+    """One scan: its components, its coefficients, the bit with which they end (0: all bits are there), and where its data are.
+
+    `no_zeros` means that an encoder never writes many bytes of 0 in a row: with the scan's Huffman tables, they are blocks that are full of
+    coefficients, and not an even area.
+    """
 
     components: tuple[int, ...]
     coefficients: range
     low_bit: int
     start: int
     end: int
+    no_zeros: bool = False
 
 
 class Structure(NamedTuple):
@@ -71,6 +79,11 @@ class Structure(NamedTuple):
         if any((component, k) not in final for component in self.components for k in needed):
             raise TruncatedError
 
+    def check_holes(self, data: bytes) -> None:
+        """Raise DamageError for zeros inside a scan that its encoder cannot have written."""
+        if any(scan.no_zeros and data.find(_HOLE, scan.start, _end_before_zeros(data, scan)) >= 0 for scan in self.scans):
+            raise DamageError("zeros take the place of a part of its data")
+
 
 def read_structure(data: bytes) -> Structure:
     """Walk the markers of a JPEG up to its end mark, or to the end of the data. Raises DamageError where there is no image."""
@@ -78,6 +91,7 @@ def read_structure(data: bytes) -> Structure:
     components: tuple[int, ...] = ()
     scans: list[Scan] = []
     tables: list[bytes] = []
+    zero_symbols: dict[int, int] = {}
     position = 2
     while (position := _next_marker(data, position)) < len(data) - 1:
         marker, position = data[position + 1], position + 2
@@ -92,10 +106,11 @@ def read_structure(data: bytes) -> Structure:
             frame, bits, components = marker, segment[0], tuple(segment[6::3])
         elif marker == _TABLES:
             tables.append(segment)
+            zero_symbols.update(_symbols_of_zeros(segment))
         elif marker == _SCAN and segment:
             start, position = position, _next_marker(data, position)
             end = start + len(data[start:position].rstrip(b"\xff"))  # without bytes that fill up the space before a marker
-            scans.append(_scan(segment, frame, start, end))
+            scans.append(_scan(segment, frame, start, end, zero_symbols))
             if frame not in _PROGRESSIVE and len(scans[-1].components) == len(components):
                 position += 2 * data.startswith(END, position)
                 break
@@ -104,7 +119,15 @@ def read_structure(data: bytes) -> Structure:
     return Structure(frame, bits, components, tuple(scans), position, tuple(tables))
 
 
-class StrictFile(BytesIO):
+class WholeFile(BytesIO):
+    """A file of which Pillow gets everything where it reads a block of data: libjpeg waits for no further block of arithmetic codes."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read some bytes of the header, or all that follow."""
+        return super().read(size if size is not None and size < _PILLOWS_BLOCK else -1)
+
+
+class StrictFile(WholeFile):
     """A file that libjpeg decodes to the end only if all rows are there; one of several scans needs `with_other_end` too.
 
     With `padded`, zeros at the end of the only scan are left out. Raises TruncatedError if scans are missing.
@@ -112,6 +135,7 @@ class StrictFile(BytesIO):
 
     def __init__(self, data: bytes, structure: Structure, *, padded: bool = False):
         structure.check_scans()
+        structure.check_holes(data)
         first, last = structure.scans[0], structure.scans[-1]
         self._last_part = 0
         if structure.one_scan and structure.frame in _HUFFMAN:
@@ -124,7 +148,9 @@ class StrictFile(BytesIO):
     def read(self, size: int | None = -1, /) -> bytes:
         """Read on; the last part of the scan needs a call of its own."""
         room = self._last_part - self.tell()
-        return super().read(room if room > 0 and (size is None or not 0 <= size <= room) else size)
+        if not self._last_part:
+            return super().read(size)
+        return BytesIO.read(self, room if room > 0 and (size is None or not 0 <= size <= room) else size)
 
     @property
     def has_unused(self) -> bool:
@@ -132,17 +158,19 @@ class StrictFile(BytesIO):
         return self.tell() <= self._last_part
 
 
-def with_other_end(data: bytes, structure: Structure) -> bytes | None:
+def with_other_end(data: bytes, structure: Structure) -> WholeFile | None:
     """Return a file that decodes to the same pixels only if the last scan is whole; None where a StrictFile is enough.
 
     It is not enough for several scans, and for an image whose last bytes can be missing too: one without its end mark, or whose last bit is
     0, as in every second place where a scan can be cut. Encoders fill the last byte with ones, so that one in eight whole scans ends so.
     """
     last = structure.scans[-1]
-    if structure.one_scan and structure.is_closed(data) and data[last.end - 1] & 1:
+    if structure.one_scan and structure.frame in _HUFFMAN and structure.is_closed(data) and data[last.end - 1] & 1:
         return None
-    end = _end_before_zeros(data, last) if structure.frame in _PROGRESSIVE else last.end
-    return data[:end] + _OTHER_DATA + END
+    is_padded = structure.frame in _PROGRESSIVE or structure.frame not in _HUFFMAN
+    end = _end_before_zeros(data, last) if is_padded else last.end
+    dropped = b"" if structure.frame in _HUFFMAN else bytes(_DROPPED)
+    return WholeFile(data[:end] + dropped + _OTHER_DATA + END)
 
 
 def _unending(tables: tuple[bytes, ...]) -> bytes:
@@ -196,11 +224,14 @@ def _end_before_zeros(data: bytes, scan: Scan) -> int:
     return end if scan.end - end > _MOST_UNUSED else scan.end
 
 
-def check_complete(data: bytes, pixels: NDArray[Any], decode: Callable[[bytes], NDArray[Any]]) -> None:
+def check_complete(data: bytes, pixels: NDArray[Any], decode: Callable[[bytes], NDArray[Any]], tables: bytes | None = None) -> None:
     """Raise TruncatedError unless `decode` returns the same `pixels` for a JPEG inside a TIFF when other bytes follow its data.
 
-    Zeros at its end are data, as those of an even area can be, unless the last ones make no difference.
+    Zeros at its end are data, as those of an even area can be, unless the last ones make no difference. Raises DamageError for zeros that
+    take the place of data before its end. `tables` is a JPEG that holds the tables of `data`.
     """
+    if _HOLE in data:
+        _check_holes(tables.removesuffix(END) + data[2:] if tables else data)
     end = data.rfind(END)
     body = data[:end] if end > 0 else data
 
@@ -212,6 +243,14 @@ def check_complete(data: bytes, pixels: NDArray[Any], decode: Callable[[bytes], 
         body = body.rstrip(b"\0")
     if not needs_no_more(body):
         raise TruncatedError
+
+
+def _check_holes(data: bytes) -> None:
+    try:
+        structure = read_structure(data)
+    except DamageError:  # of the old kind of JPEG in a TIFF, whose header is elsewhere
+        return
+    structure.check_holes(data)
 
 
 def frame_header(file: BinaryIO) -> tuple[int, int, int] | None:
@@ -249,12 +288,22 @@ def _next_marker(data: bytes, start: int) -> int:
     return len(data) if position < 0 else position
 
 
-def _scan(segment: bytes, frame: int, start: int, end: int) -> Scan:
+def _symbols_of_zeros(segment: bytes) -> Iterator[tuple[int, int]]:
+    """Yield kind and number of each Huffman table in a segment, and the symbol whose code is zeros, which is its first one."""
+    while len(segment) > 17:
+        yield segment[0], segment[17]
+        segment = segment[17 + sum(segment[1:17]) :]
+
+
+def _scan(segment: bytes, frame: int, start: int, end: int, zero_symbols: dict[int, int]) -> Scan:
+    """Return the scan with the header `segment`; `zero_symbols` are those of the Huffman tables by kind and number."""
     count = segment[0]
     spectral = segment[1 + 2 * count : 4 + 2 * count]
     if len(spectral) < 3:
         raise TruncatedError
     components = tuple(segment[1 : 1 + 2 * count : 2])
+    symbols = [zero_symbols.get(0x10 | selected & 15, 0) for selected in segment[2 : 2 + 2 * count : 2]]  # of tables of coefficients
+    no_zeros = any(symbol & 15 or symbol == _ZEROS for symbol in symbols)
     if frame not in _PROGRESSIVE:
-        return Scan(components, range(_LAST_COEFFICIENT + 1), 0, start, end)
-    return Scan(components, range(spectral[0], spectral[1] + 1), spectral[2] & 15, start, end)
+        return Scan(components, range(_LAST_COEFFICIENT + 1), 0, start, end, no_zeros)
+    return Scan(components, range(spectral[0], spectral[1] + 1), spectral[2] & 15, start, end, no_zeros and spectral[0] > 0)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from imgconv.errors import ImageError
-from imgconv.images import boxes, deep, jpeg, metadata, modes, plugins
-from imgconv.images.damage import DamageError, TruncatedError, image_errors
+from imgconv.images import boxes, deep, jpeg, metadata, modes, plugins, webp
+from imgconv.images.damage import DECODER_ERRORS, DamageError, TruncatedError, image_errors
 from imgconv.images.decoder import Decoder, Request
 from imgconv.images.raster import Header, Raster
 
@@ -28,9 +28,9 @@ def decoder(file: BinaryIO, name: str, request: Request) -> Decoder:
     if of_deep_image:
         return of_deep_image
     if name == "jpeg" and request.salvage:
-        file = BytesIO(file.read() + jpeg.END)  # with an end mark, libjpeg returns the rows that are there
+        file = jpeg.WholeFile(file.read() + jpeg.END)  # with an end mark, libjpeg returns the rows that are there
     if name == "webp":
-        height, width = _webp_canvas(file)
+        height, width = webp.canvas(file)
         request.check_size(height, width)
         if Image.MAX_IMAGE_PIXELS and height * width > 2 * Image.MAX_IMAGE_PIXELS:  # Pillow refuses it, and the program may set its limit
             raise ImageError(f"webp images of {width}x{height} pixels are not supported; convert the image to .png or .tiff")
@@ -76,6 +76,8 @@ def _checked_frames(file: BinaryIO, image: ImageFile.ImageFile, header: Header, 
         try:
             with image_errors(prefix):
                 raster = _frame(file, image, index, header, request)
+                if index == header.frames - 1 and not request.salvage:
+                    _check_last_frame(file, raster, header, request)
                 if index < len(durations):
                     raster = replace(raster, duration=durations[index])
         except ImageError:
@@ -103,7 +105,7 @@ def _photograph(file: BinaryIO, request: Request) -> Raster:
             if source.has_unused and structure.is_closed(data):
                 raise DamageError("data follow the last pixel")
         again = jpeg.with_other_end(data, structure)
-        if again and not np.array_equal(_jpeg(BytesIO(again), file, request).pixels, raster.pixels):
+        if again and not np.array_equal(_jpeg(again, file, request).pixels, raster.pixels):
             raise TruncatedError
         return raster
 
@@ -128,6 +130,23 @@ def _frame(file: BinaryIO, image: Any, index: int, header: Header, request: Requ
     return metadata.upright_raster(file, header.format, image, *modes.pixels_of(_composed(image, header)), duration)
 
 
+def _check_last_frame(file: BinaryIO, raster: Raster, header: Header, request: Request) -> None:
+    """Raise TruncatedError for a last frame that lacks its end: zeros take its place, and are more than its pixels need."""
+    if header.format not in _OTHER_ENDS:
+        return
+    file.seek(0)
+    other = _OTHER_ENDS[header.format](file.read())
+    if other is None:
+        return
+    try:
+        source = BytesIO(other)
+        again = _frame(source, plugins.open_image(source, header.format), header.frames - 1, header, request)
+    except (*DECODER_ERRORS, ImageError):  # the other data are damage where they are pixels
+        return
+    if np.array_equal(again.pixels, raster.pixels) and again.metadata == raster.metadata:
+        raise TruncatedError
+
+
 def _composed(image: Any, header: Header) -> Any:
     """Return a frame with the channels of the header."""
     return image.convert("RGBA") if header.animated and header.alpha and image.mode != "LA" else image
@@ -139,17 +158,6 @@ def _luma(file: BinaryIO, request: Request) -> NDArray[Any]:
     image.draft("L", image.size)
     plugins.load(image, request.salvage)
     return metadata.upright(modes.pixels_of(image)[0], metadata.orientation_of(image.info))
-
-
-def _webp_canvas(file: BinaryIO) -> tuple[int, int]:
-    """Return height and width from the header of a WebP; Pillow allocates the image as soon as it opens the file."""
-    head = file.read(30)
-    file.seek(0)
-    if head[12:16] == b"VP8X":
-        return int.from_bytes(head[27:30], "little") + 1, int.from_bytes(head[24:27], "little") + 1
-    lossless = head[12:16] == b"VP8L"
-    bits = int.from_bytes(head[21:25] if lossless else head[26:30], "little")
-    return ((bits >> 14) & 0x3FFF) + 1 if lossless else (bits >> 16) & 0x3FFF, (bits & 0x3FFF) + lossless
 
 
 def _check_qoi(file: BinaryIO) -> None:
@@ -166,4 +174,5 @@ def _check_jpeg2000(file: BinaryIO) -> None:
     jpeg2000.check_complete(file.read())
 
 
+_OTHER_ENDS: dict[str, Callable[[bytes], bytes | None]] = {"webp": webp.with_other_end, "avif": boxes.with_other_end}
 _CHECKS: dict[str, Callable[[BinaryIO], object]] = {"qoi": _check_qoi, "jpeg2000": _check_jpeg2000}

@@ -213,7 +213,7 @@ def _decode_jpeg(data: bytes, page: _Page, shape: tuple[int, ...]) -> NDArray[An
     outcolorspace = _RGB if page.strips.photometric == _YCBCR else None
     decode: Callable[[bytes], NDArray[Any]] = partial(imagecodecs.jpeg8_decode, tables=page.strips.tables, outcolorspace=outcolorspace)
     segment = decode(data)
-    jpeg.check_complete(data, segment, decode)
+    jpeg.check_complete(data, segment, decode, page.strips.tables)
     if segment.shape[:2] != shape[:2]:
         raise TruncatedError
     return segment.reshape(shape)

@@ -159,7 +159,7 @@ def _check_complete(page: Any, index: int, data: bytes, segment: NDArray[Any], o
     if compression in _JPEG:
         if len(data) < page.databytecounts[index]:  # the file ends before
             raise TruncatedError
-        jpeg.check_complete(data, segment, lambda other: page.decode(other, index, **options)[0])
+        jpeg.check_complete(data, segment, lambda other: page.decode(other, index, **options)[0], page.jpegtables)
 
 
 def _check_jpeg_xr(data: bytes, itemsize: int, channels: int, salvage: bool) -> None:

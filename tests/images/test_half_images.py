@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from pathlib import Path
 
 import imagecodecs
 import numpy as np
@@ -29,6 +30,7 @@ JPEGS = {
     "progressive grey": ("L", {"progressive": True}),
     "low quality": ("RGB", {"quality": 5}),
 }
+ARITHMETIC = Path(__file__).parents[1] / "data" / "awkward" / "arithmetic_codes.jpg"  # LARGE, by cjpeg; Pillow writes no such file
 
 
 @pytest.fixture(params=[False, True], ids=["strict", "lenient"])
@@ -38,11 +40,13 @@ def host(request, monkeypatch):
 
 
 def jpeg(name):
+    if name == "arithmetic":
+        return ARITHMETIC.read_bytes()
     mode, options = JPEGS[name]
     return saved(Image.fromarray(LARGE).convert(mode), "JPEG", **options)
 
 
-@pytest.mark.parametrize("name", JPEGS)
+@pytest.mark.parametrize("name", [*JPEGS, "arithmetic"])
 def test_a_jpeg_cut_short_and_closed_is_an_error(name, host):
     data = jpeg(name)
     start = data.index(b"\xff\xda") + 20
@@ -64,22 +68,23 @@ def test_a_jpeg_that_lacks_its_last_bytes_is_an_error(name):
 
 
 @pytest.mark.parametrize("name", JPEGS)
-@pytest.mark.parametrize("tail", ["cut", "zeros", "ones", "random"])
+@pytest.mark.parametrize("tail", ["cut", "zeros", "ones", "random", "hole"])
 def test_a_jpeg_whose_end_is_other_data_is_an_error(name, tail):
-    if tail == "random" and "progressive" in name:
+    if tail in ("random", "hole") and "progressive" in name:
         return  # what libjpeg makes of them cannot be told from an image
     data, rng = jpeg(name), np.random.default_rng(0)
     start = data.index(b"\xff\xda") + 20
     for position in rng.integers(start, len(data) - 200, 12):
         length = len(data) - position
         noise = bytes(rng.integers(0, 255, length).astype(np.uint8))
-        other = {"cut": b"", "zeros": bytes(length), "ones": b"\xff" * length, "random": noise}[tail]
+        other = {"cut": b"", "zeros": bytes(length), "ones": b"\xff" * length, "random": noise}
+        other["hole"] = bytes(99) + data[position + 99 :]
         for end in (b"", END) if tail != "random" else (END,):  # without an end mark, what follows can be a trailer
             with pytest.raises(ImageError, match="damaged jpeg"):
-                read(data[:position] + other + end)
+                read(data[:position] + other[tail] + end)
 
 
-@pytest.mark.parametrize("name", JPEGS)
+@pytest.mark.parametrize("name", [*JPEGS, "arithmetic"])
 @pytest.mark.parametrize(
     "tail",
     [
@@ -97,6 +102,13 @@ def test_a_jpeg_with_all_its_rows_is_read_whatever_follows(name, tail, host):
     data = jpeg(name)
     _, (frame,) = read(data.removesuffix(END) + tail)
     np.testing.assert_array_equal(frame.pixels, read(data)[1][0].pixels)
+
+
+def test_arithmetic_codes_are_read_however_many_blocks_of_pillow_they_take():
+    data = jpeg("arithmetic")
+    longer = data[:2] + (b"\xff\xfe" + struct.pack(">H", 60_002) + bytes(60_000)) * 3 + data[2:]
+    np.testing.assert_array_equal(read(longer)[1][0].pixels, np.asarray(Image.open(ARITHMETIC)))
+    assert read(longer[: -len(data) // 2], salvage=True)[0].size == LARGE.shape[:2]
 
 
 def test_end_marks_in_a_maker_note_are_not_the_end():
@@ -158,6 +170,22 @@ def test_a_webp_cut_short_with_its_lengths_right_is_an_error(lossless, host):
     half = half[:4] + struct.pack("<I", len(half) - 8) + half[8:16] + struct.pack("<I", len(half) - 20) + half[20:]
     with pytest.raises(ImageError, match="damaged webp"):
         read(half)
+
+
+@pytest.mark.parametrize(("format", "options"), [("WEBP", {"lossless": True}), ("WEBP", {}), ("AVIF", {})])
+@pytest.mark.parametrize("count", [1, 3])
+def test_compressed_pixels_whose_end_is_zeros_are_an_error(format, options, count, host):
+    frames = [Image.fromarray(np.roll(LARGE, 9 * number, axis=1)) for number in range(count)]
+    data = saved(frames[0], format, append_images=frames[1:], save_all=count > 1, **options)
+    for part in (0.3, 0.6, 0.9):
+        cut_at = int(len(data) * part)
+        with pytest.raises(ImageError, match=f"damaged {format.lower()}"):
+            read(data[:cut_at] + bytes(len(data) - cut_at))
+
+
+def test_zeros_can_be_the_pixels_of_an_even_webp():
+    data = saved(Image.new("RGB", (4000, 4000), "white"), "WEBP")
+    assert data.endswith(bytes(64)) and (read(data)[1][0].pixels == 255).all()
 
 
 @pytest.mark.parametrize("name", ["tga_rle", "qoi_rgb"])
@@ -235,6 +263,8 @@ def test_a_jpeg_in_a_tiff_whose_end_is_zeros_is_an_error(options, part):
     assert read(data)[0].size == LARGE.shape[:2]
     with pytest.raises(ImageError, match="damaged tiff"):
         read(data[:cut_at] + bytes(offset + length - cut_at) + data[offset + length :])
+    with pytest.raises(ImageError, match="zeros take the place"):
+        read(data[: cut_at - 100] + bytes(99) + data[cut_at - 1 :])
 
 
 def even_jpeg(zeros):

@@ -1,6 +1,7 @@
 """FITS, DICOM and NIfTI: values, missing cells and coordinates, as astropy, pydicom and nibabel read them."""
 
 import sys
+from functools import partial
 
 import nibabel
 import numpy as np
@@ -9,11 +10,19 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from command import imgconv as command
 from image_files import read
-from imagecodecs import jpeg8_encode
+from imagecodecs import jpeg2k_encode, jpeg8_encode
+from PIL import ImageFile
 from pydicom import dcmread
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, JPEGLosslessSV1, SecondaryCaptureImageStorage
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGLosslessSV1,
+    SecondaryCaptureImageStorage,
+)
 from tifffile import TiffFile, imread
 
 import imgconv
@@ -236,6 +245,22 @@ def test_dicom_with_jpeg_without_loss(tmp_path, bits, signed):
     values = np.where(signed and stored >> bits - 1, stored - float(1 << bits), stored)
     assert [np.array_equal(frame.pixels[..., 0], each) for frame, each in zip(frames, values, strict=True)] == [True, True]
     file = dicom(tmp_path / "a.dcm", stored, JPEGLosslessSV1, PixelData=encapsulate([parts[0], parts[1][:400]]), **depth)
+    with pytest.raises(ImageError, match="damaged dicom: unexpected end"):
+        read(file.read_bytes())
+
+
+@pytest.mark.parametrize("syntax", [JPEGBaseline8Bit, JPEG2000Lossless])
+def test_dicom_with_half_a_jpeg_is_an_error(tmp_path, syntax, monkeypatch):
+    """Whatever the host program tells Pillow, which pydicom decodes with."""
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    stored = RNG.integers(0, 256, (2, 40, 64)).astype(np.uint8)
+    encode = jpeg8_encode if syntax == JPEGBaseline8Bit else partial(jpeg2k_encode, codecformat="j2k", reversible=True)
+    parts = [encode(each) for each in stored]
+    depth = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}
+    file = dicom(tmp_path / "a.dcm", stored, syntax, PixelData=encapsulate(parts), **depth)
+    assert read(file.read_bytes())[0].frames == 2
+    half = parts[1][: len(parts[1]) // 2] + b"\xff\xd9"
+    file = dicom(tmp_path / "a.dcm", stored, syntax, PixelData=encapsulate([parts[0], half]), **depth)
     with pytest.raises(ImageError, match="damaged dicom: unexpected end"):
         read(file.read_bytes())
 
