@@ -20,6 +20,7 @@ from imgconv.arrays import (
     require_batch,
     sum_dtype,
 )
+from imgconv.engine.dispatch import spreads
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.window import Size, Window, sizes
 from imgconv.windows.correlation import correlate, correlate_input, correlate_weight
@@ -78,6 +79,16 @@ def conv_transpose2d(
     if (plain := as_plain(input, weight)) is not None:
         return _forward(*plain, bias, parameters)[0]
     return _forward(input, weight, bias, parameters)
+
+
+def temporary_outputs(weight_shape: tuple[int, ...], stride: tuple[int, ...], groups: int = 1) -> int:
+    """Return how many arrays of the size of its output `conv_transpose2d` needs besides it: the input with zeros between its cells.
+
+    >>> temporary_outputs((8, 1, 3, 3), (2, 2), groups=8)
+    1
+    """
+    inputs, group_outputs, *_ = weight_shape
+    return inputs // groups if spreads(group_outputs, stride) else 0
 
 
 def conv_transpose1d(

@@ -157,7 +157,7 @@ class Network:
 
         >>> from imgconv.recipe import Shape, network_recipe
         >>> network_recipe(["conv_transpose box:size=2 stride=2", "max_pool 2"]).values_between(Shape(10, 10, 1))
-        500
+        900
         """
         counts = [prod(dims) for dims in self.shapes(shape)]
         written = {result.position for result in self.results}

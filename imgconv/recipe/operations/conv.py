@@ -238,6 +238,13 @@ class TransposedConvolution(WeightedOperation):
             raise DoesNotFit("needs larger maps or less padding; its output would be empty")
         return out
 
+    @property
+    def temporaries(self) -> float:
+        """The input with zeros between its cells, where that is computed."""
+        from imgconv.functional.conv_transpose import temporary_outputs
+
+        return temporary_outputs(self.weight.shape, self.window.stride, self.groups)
+
     def apply(self, input: Array) -> Array:
         """The output maps, to which every input cell adds a weighted kernel."""
         from imgconv.functional.conv_transpose import conv_transpose2d
