@@ -5,6 +5,9 @@ from collections.abc import Iterator
 
 PHOTOSHOP = b"Photoshop 3.0\0"
 _RESOURCE, _IPTC_RESOURCE = b"8BIM", 0x0404
+_RESOURCES = (_RESOURCE, b"AgHg", b"DCSR", b"MeSa", b"PHUT")
+_COPIED = frozenset((_IPTC_RESOURCE, 0x03ED, 0x040F, 0x0422, 0x0423, 0x0424, 0x0425))  # resolution, ICC, EXIF, XMP; a checksum of IPTC data
+_THUMBNAILS = frozenset((0x0409, 0x040C))
 _MARKER = 0x1C
 _PREVIEWS = frozenset((200, 201, 202))  # data sets of record 2
 _PLACES = frozenset((26, 27, 90, 92, 95, 100, 101))
@@ -14,21 +17,33 @@ _LONGEST_SEGMENT = 65533  # bytes of a JPEG segment without its length
 def from_resources(data: bytes) -> bytes | None:
     """Return the IPTC data in Photoshop's image resources; None without any. Bytes that are IPTC data already are returned as they are."""
     data = data.removeprefix(PHOTOSHOP)
+    if data[:1] != bytes([_MARKER]) and data[3:4] == bytes([_MARKER]) and len(data) % 4 == 0:  # big-endian words in a TIFF
+        data = b"".join(data[at : at + 4][::-1] for at in range(0, len(data), 4))
     if data[:1] == bytes([_MARKER]):
         return data
+    return b"".join(content for number, content in _all_resources(data) if number == _IPTC_RESOURCE) or None
+
+
+def other_resources(data: bytes) -> list[str]:
+    """Return the names of Photoshop's image resources that are not copied to a result."""
+    numbers = {number for number, _ in _all_resources(data.removeprefix(PHOTOSHOP))} - _COPIED
+    thumbnails = ["thumbnail"] if numbers & _THUMBNAILS else []
+    return [*thumbnails, *(["Photoshop resources"] if numbers - _THUMBNAILS else [])]
+
+
+def _all_resources(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield number and content of each image resource; the last one can be truncated."""
     position = 0
-    while data[position : position + 4] == _RESOURCE and position + 12 <= len(data):
+    while data[position : position + 4] in _RESOURCES and position + 12 <= len(data):
         (number,) = struct.unpack_from(">H", data, position + 4)
         name = data[position + 6] + 1
         position += 6 + name + name % 2
         if position + 4 > len(data):
-            return None
+            return
         (length,) = struct.unpack_from(">I", data, position)
         position += 4
-        if number == _IPTC_RESOURCE:
-            return data[position : position + length] or None
+        yield number, data[position : position + length]
         position += length + length % 2
-    return None
 
 
 def resources(data: bytes) -> bytes:

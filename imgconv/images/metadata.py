@@ -31,12 +31,13 @@ _IMAGE_DESCRIPTION = 270  # TIFF tag
 _DESCRIPTION, _RECIPE = "Description", "imgconv "  # keyword of a PNG; how the text with which imgconv describes a result begins
 _SUB_DIRECTORIES, _C2PA = 330, 52545  # TIFF tags
 GDAL = frozenset((33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113, 50844))  # those that `geotiff` reads
+_PHOTOSHOP = b"Photoshop 3.0\0"
 _SEGMENTS = (  # beginning of a JPEG segment, and its description if it is not copied to a result; others are named by their kind
     ("APP0", b"JFIF\0", ""),
     ("APP1", b"Exif\0", ""),
     ("APP1", b"http://ns.adobe.com/xap/1.0/\0", ""),
     ("APP2", b"ICC_PROFILE\0", ""),
-    ("APP13", b"Photoshop 3.0\0", ""),
+    ("APP13", _PHOTOSHOP, ""),
     ("APP14", b"Adobe", ""),
     ("COM", b"imgconv ", ""),
     ("COM", b"", "comment"),
@@ -95,8 +96,10 @@ def of_image(image: Any, file: BinaryIO, name: str, orientation: int) -> Metadat
     """Return the metadata of an image that Pillow opened from `file`, whose pixels were rotated upright from `orientation`."""
     size = image.size[::-1] if orientation < 5 else image.size
     info = dict(image.info)
-    if name == "jpeg" and not info.get("jfif_unit"):
-        info.pop("dpi", None)  # Pillow's guess where JFIF has none
+    if name == "jpeg":
+        info["photoshop"] = {0x0404: _resources_of(image)}  # Pillow looks into each segment alone, and keeps the last one
+        if not info.get("jfif_unit"):
+            info.pop("dpi", None)  # Pillow's guess where JFIF has none
     position = file.tell()
     try:
         if name == "tiff":
@@ -290,6 +293,10 @@ def _upright(parts: Metadata, exif: exif_of.Exif | None, orientation: int, size:
         packet = packet or (tags[exif_of.XMP].data if exif_of.XMP in tags else None)
         for tag in (exif_of.IPTC, exif_of.PHOTOSHOP):
             data = data or (_iptc(tags[tag].data) if tag in tags else None)
+        if exif_of.PHOTOSHOP in tags:
+            from imgconv.images import iptc
+
+            dropped += iptc.other_resources(tags[exif_of.PHOTOSHOP].data)
         exif = exif_of.resized(exif_of.upright(exif, orientation), size) if size else exif_of.upright(exif, orientation)
         exif = exif if any(exif.directories.values()) else None
     if packet is not None:
@@ -328,14 +335,21 @@ def _exif_density(exif: exif_of.Exif) -> tuple[tuple[float, float] | None, tuple
 def _of_segments(image: Any, file: BinaryIO) -> list[str]:
     """Return the names of the parts of a JPEG that are neither the image nor metadata that are copied."""
     names = [name for kind, data in getattr(image, "applist", []) if (name := _name_of_segment(kind, data))]
-    photoshop = image.info.get("photoshop")
-    if isinstance(photoshop, dict) and (0x0409 in photoshop or 0x040C in photoshop):
-        names.append("thumbnail")
+    if resources := _resources_of(image):
+        from imgconv.images import iptc
+
+        names += iptc.other_resources(resources)
     with suppress(OSError):
         file.seek(-len(_SMALL_TRAILER), 2)
         if file.read() == _SMALL_TRAILER:
             names.append("motion photo")
     return names
+
+
+def _resources_of(image: Any) -> bytes:
+    """Return Photoshop's image resources, which can go on from one segment of a JPEG to the next."""
+    parts = [data for kind, data in getattr(image, "applist", []) if kind == "APP13" and data.startswith(_PHOTOSHOP)]
+    return b"".join(data[len(_PHOTOSHOP) :] for data in parts)
 
 
 def _name_of_segment(kind: str, data: bytes) -> str:

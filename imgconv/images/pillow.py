@@ -17,6 +17,7 @@ from imgconv.images.raster import Header, Raster
 
 _QOI_END = b"\0\0\0\0\0\0\0\1"
 _ANIMATIONS = ("avif", "webp")
+_NAMED_TRAILERS = {"further images (MPF)", "motion photo"}
 
 
 def decoder(file: BinaryIO, name: str, request: Request) -> Decoder:
@@ -107,6 +108,9 @@ def _photograph(file: BinaryIO, request: Request) -> Raster:
         again = jpeg.with_other_end(data, structure)
         if again and not np.array_equal(_jpeg(again, file, request).pixels, raster.pixels):
             raise TruncatedError
+        if data[structure.end :].strip(b"\0\xff") and not _NAMED_TRAILERS & set(raster.metadata.dropped):
+            described = raster.metadata._replace(dropped=(*raster.metadata.dropped, "data after the image"))
+            raster = replace(raster, metadata=described)
         return raster
 
 

@@ -4,6 +4,8 @@ import struct
 from fractions import Fraction
 
 import pytest
+from image_files import read, saved
+from PIL import Image
 
 from imgconv.images import iptc, xmp
 
@@ -151,3 +153,38 @@ def test_iptc_survives_its_wrapping(length):
 @pytest.mark.parametrize("broken", [b"8BIM", b"8BIM\x04\x04\xff", b"8BIM\x04\x04\0\0\xff\xff\xff\xff", b"", b"junk" * 9])
 def test_broken_resources_have_no_iptc(broken):
     assert not iptc.from_resources(broken)
+
+
+def with_segments(*segments, trailer=b""):
+    """A JPEG with segments of Photoshop's resources."""
+    plain = saved(Image.new("L", (4, 2)), "JPEG")
+    parts = [struct.pack(">BBH", 0xFF, 0xED, len(part) + 16) + iptc.PHOTOSHOP + part for part in segments]
+    return plain[:2] + b"".join(parts) + plain[2:] + trailer
+
+
+CREDIT, COLOURS = data_set(2, 110, b"Agency"), b"8BIM\x03\xf5\0\0\0\0\0\2ab"
+
+
+@pytest.mark.parametrize(
+    ("segments", "expected", "dropped"),
+    [
+        ((iptc.resources(NAME)[:15], iptc.resources(NAME)[15:]), NAME, ()),
+        ((iptc.resources(NAME + CITY), iptc.resources(CREDIT)), NAME + CITY + CREDIT, ()),
+        ((COLOURS + iptc.resources(NAME) + iptc.resources(CREDIT),), NAME + CREDIT, ("Photoshop resources",)),
+        ((iptc.resources(NAME), b"AgHg\4\0\0\0\0\0\0\0" + iptc.resources(CREDIT)), NAME + CREDIT, ("Photoshop resources",)),
+        ((b"8BIM\4\x0c\0\0\0\0\0\2ab",), None, ("thumbnail",)),
+    ],
+)
+def test_all_iptc_of_a_jpeg_goes_along_and_other_resources_are_named(segments, expected, dropped):
+    _, (frame,) = read(with_segments(*segments))
+    assert (frame.metadata.iptc, frame.metadata.dropped) == (expected, dropped)
+
+
+@pytest.mark.parametrize(("trailer", "dropped"), [(b"", ()), (bytes(99), ()), (b"AXS!" + NAME, ("data after the image",))])
+def test_data_after_a_jpeg_are_named(trailer, dropped):
+    assert read(with_segments(trailer=trailer))[1][0].metadata.dropped == dropped
+
+
+def test_iptc_in_big_endian_words_of_a_tiff():
+    data = data_set(2, 80, b"Ann Lee")
+    assert iptc.from_resources(b"".join(data[at : at + 4][::-1] for at in range(0, len(data), 4))) == data
