@@ -34,6 +34,7 @@ PAGES = {
 }
 LONG = ["grey", "pad 2x1", "conv sobel_x sobel_y stride=2", "combine max", "avg_pool 3 stride=2", "adaptive_avg_pool 5x7", "scale 2"]
 MORE_PAGES = {
+    "relief": ["-k", "relief_directions", "--grey"],
     "linear": ["-k", "gaussian3", "--grey", "--linear"],
     "long_network": [word for step in LONG for word in ("-s", step)],
     "deformed": ["-s", "scale 0.01", "-s", "deform_conv box:size=3 offset=offsets.npy stride=2", "-s", "relu"],
@@ -260,6 +261,7 @@ EDITS = {
     "alpha of a layer": ("clear_grey", f"{CHOOSE}('set-operation', 'conv')"),
     "alpha of an overlay": ("clear_overlay", "imgconvPage.edit({ flip: true })"),
     "alpha of canny": ("clear_canny", "imgconvPage.edit({ sigma: 1 })"),
+    "member of a bank": ("relief", "imgconvPage.edit({ stride: [2, 1] })"),
     "enlarged": ("colour", f"{CHOOSE}('set-operation', 'conv_transpose'); imgconvPage.edit({{ outputPadding: [1, 0], padding: [1, 1] }})"),
 }
 

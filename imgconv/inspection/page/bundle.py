@@ -25,7 +25,8 @@ from imgconv.modes import AlphaRule, MissingRule
 from imgconv.process import shape_of
 from imgconv.process.missing import located
 from imgconv.recipe import Canny, Filter, Network, Recipe
-from imgconv.registry import Registry
+from imgconv.recipe.references import MapPlan
+from imgconv.registry import Kernel, Registry, resolve
 
 FOLDER = Path(__file__).parent
 MAIN, START = "main.js", "start.js"
@@ -177,7 +178,22 @@ def _named(recipe: Recipe, references: Sequence[object], registry: Registry) -> 
     maps, names = getattr(recipe.step, "maps", ()), registry.names()
     if len(references) == len(maps) or not maps:
         return [reference if isinstance(reference, str) else None for reference in references]
-    return [plan.name if plan.name in names else None for plan in maps]
+    return [plan.name if plan.name in names else _member_reference(plan, registry) for plan in maps]
+
+
+def _member_reference(plan: MapPlan, registry: Registry) -> str | None:
+    """The reference of one kernel of a bank, such as `relief:angle=45`, or None if its numbers are not those of the registry."""
+    name, _, angle = plan.kernels[0].name.partition("-angle-")
+    if len(plan.kernels) > 1 or name not in registry.names() or not (angle or "0").isdigit():
+        return None
+    reference = f"{name}:angle={angle}" if angle else name
+    kernel = resolve(reference, registry)
+    is_same = isinstance(kernel, Kernel) and kernel.range == plan.range and _facts_of(kernel) == _facts_of(plan.kernels[0])
+    return reference if is_same else None
+
+
+def _facts_of(kernel: Kernel) -> tuple[object, ...]:
+    return kernel.taps.tolist(), kernel.divisor, kernel.offset, kernel.bias, kernel.anchor
 
 
 def _cell_of(at: tuple[int, int], image: Raster, photo: PagePhoto, recipe: Recipe) -> tuple[int, int]:

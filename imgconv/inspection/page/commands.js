@@ -40,6 +40,7 @@ function commandOf(model) {
     const missing = missingWords(model).map((word) => ` ${word}`);
     return { lines: [`imgconv run ${file} ${words.join(" ")}${missing.join("")} --range raw -o maps.npy`], files };
   }
+  if (spec.type === "filter" && !spec.reference && !isMatrix(spec)) return { lines: [], files, title: "No reference names this kernel" };
   if (spec.type === "deform") return { lines: [python(model).join("\n")], files, title: "The same maps in Python" };
   const file = isRead(model) ? data.file : photo.alpha ? WITH_ALPHA : PHOTO;
   if (file === WITH_ALPHA && !photo.whole) return { lines: [], files }; // PAM has no floats
@@ -47,6 +48,12 @@ function commandOf(model) {
   const name = spec.range === "raw" && spec.type === "filter" ? "map.npy" : photo.whole ? "map.png" : "map.tiff"; // PNG has no floats
   words.push(photo.rule.alpha !== "auto" && `--alpha ${photo.rule.alpha}`, ...missingWords(model));
   return { lines: [`imgconv ${words.filter(Boolean).join(" ")}${spec.several ? "" : ` -o ${name}`}`], files };
+}
+
+/** Whether the kernel of a filter can be typed as a matrix: that has no offset, bias, anchor or channels of its own. */
+function isMatrix({ kernels }) {
+  const [{ taps, offset, bias, anchor }] = kernels;
+  return kernels.length === 1 && !offset && !bias && !anchor && !Array.isArray(taps[0][0]);
 }
 
 /** Whether the command reads the file of the photograph. A layer reads another one for grey of colours: it has no option for that. */
