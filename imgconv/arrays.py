@@ -14,7 +14,7 @@ from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError, reason
 from imgconv.window import Padding, Size, Window, sizes
 
 Array = NDArray[Any]
-AnyArray = NDArray[np.generic]
+AnyArray = Array  # not NDArray[np.generic], with whose elements pyright lets nobody compute
 FloatArray = NDArray[np.floating[Any]]
 Shape = Sequence[int]
 Scalar = TypeVar("Scalar", bound=np.generic)

@@ -1,10 +1,12 @@
 """The documentation site in a real Chromium, after `mkdocs build`: `python -m pytest tests/site_in_chromium.py`; fails without either."""
 
 import html
+import inspect
 import re
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from operator import attrgetter
 
 import pytest
 from browser import browsing
@@ -62,6 +64,13 @@ def test_every_command_with_its_options_and_examples(command):
 @pytest.mark.parametrize("name", [name for name in imgconv.__all__ if name not in ("__version__", "functional", "gradients", "layers")])
 def test_every_public_name_with_its_documentation(name):
     assert f'id="imgconv.{name}"' in (SITE / "python.html").read_text()
+
+
+@pytest.mark.parametrize("name", ["filter", "plan", "conv2d", "Kernel", "layers.Conv2d", "layers.MaxPool2d"])
+def test_parameters_stand_in_the_signature(name):
+    _, _, after = (SITE / "python.html").read_text().partition(f'id="imgconv.{name}"')
+    signature = html.unescape(re.sub(r"<[^>]*>", "", after[: after.index("</pre>")]))
+    assert list(inspect.signature(attrgetter(name)(imgconv)).parameters) == re.findall(r"^ +(\w+):", signature, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", PAGES)
