@@ -18,6 +18,7 @@ MOST_PHASES = 4  # of strides, each a correlation of its own
 BLOCK_WORK = 2**23  # multiply-adds that are worth handing to another thread: a tenth to a fifth of a millisecond
 MOST_ROW_TAPS = 1024  # whose sum in float32 is taken at once
 COMMON_THREADS = 4  # blocks of channels are sized for this many threads, so that results do not depend on the actual number
+LEAST_ROWS = 4  # that are summed together
 LEAST_POSITIONS = 512  # flat positions below which rows are too short for the loops to run at full speed
 STRIP_COLUMNS = 2**18  # output columns that row loops take: a row of cells is a megabyte of float32 for each channel
 PATCH_CELLS = 2**20  # of the unfolded operand of a matrix product
@@ -129,7 +130,7 @@ def product_block_size(size: LayerSize) -> BlockSize:
 
 def takes_rows(size: LayerSize) -> bool:
     """Whether rows of a single output are summed together, so that a vector of cells is read once for several taps in a column."""
-    return size.group_outputs == 1 and size.rows >= 4 and size.kernel_rows > 1 and size.taps <= MOST_ROW_TAPS
+    return size.group_outputs == 1 and size.rows >= LEAST_ROWS and size.kernel_rows > 1 and size.taps <= MOST_ROW_TAPS
 
 
 def copies_by_column(size: LayerSize, columns: int) -> bool:

@@ -18,6 +18,7 @@ from imgconv.process.network import stored
 from imgconv.recipe import Network, Shape
 from imgconv.recipe.network import Result
 from imgconv.recipe.operations.operation import Reach
+from imgconv.windows.correlation import rows_of_part
 
 
 def banded_network(network: Network, whole: Whole) -> list[BandedMaps]:
@@ -45,6 +46,7 @@ class _Result(BandedMaps):
         image, size = whole.image, whole.size
         shapes = network.shapes(Shape(*size, image.channels, image.alpha))[: result.position + 2]
         self._heights = [shape[1] if len(shape) == 3 else 0 for shape in shapes]
+        self._least = [rows_of_part(shape[2]) if len(shape) == 3 else 0 for shape in shapes]
         steps = network.steps[: result.position + 1]
         self._reaches = [_reach(number, step.operation.reach(), step.text) for number, step in enumerate(steps, 1)]
         self._operations = [step.operation for step in steps]
@@ -100,11 +102,17 @@ class _Result(BandedMaps):
     def _needs(self, band: Rows) -> list[_Need]:
         """What each step gets and gives for a band of the result."""
         needs: list[_Need] = []
-        for reach, height in zip(reversed(self._reaches), reversed(self._heights[:-1]), strict=True):
-            rows = reach.inputs_of(band, height)
+        for number in range(len(self._reaches), 0, -1):  # a step's results are number `number` of the shapes
+            rows = self._reaches[number - 1].inputs_of(self._widened(number, band), self._heights[number - 1])
             needs.append(_Need(rows, band))
             band = rows
         return needs[::-1]
+
+    def _widened(self, number: int, rows: Rows) -> Rows:
+        """At least as many result rows as a step must compute at a time: the last bits of fewer rows may be others."""
+        first, least = rows[0], self._least[number]
+        last = min(max(rows[1], first + least), self._heights[number])
+        return max(min(first, last - least), 0), last
 
 
 def _reach(number: int, reach: Reach | None, text: str) -> Reach:

@@ -18,6 +18,9 @@ from imgconv.arrays import AnyArray, ignore_float_errors
 from imgconv.engine.blas import one_blas_thread
 from imgconv.engine.compiled import loop
 from imgconv.engine.dispatch import (
+    LEAST_POSITIONS,
+    LEAST_ROWS,
+    MOST_PHASES,
     STRIP_COLUMNS,
     algorithm,
     patch_block_size,
@@ -93,6 +96,14 @@ def correlate_input(
         else:
             part[...] = shift[:, None, None]
     return result
+
+
+def rows_of_part(columns: int) -> int:
+    """Output rows that a part of a map of many rows has at least, to be correlated in the same way as the whole map.
+
+    A transposed convolution that is computed by tiles has at least a MOST_PHASES-th of its output cells as input.
+    """
+    return max(MOST_PHASES * LEAST_ROWS, -(-MOST_PHASES * 2 * LEAST_POSITIONS // max(columns, 1)))
 
 
 def _spread(output: AnyArray, layout: Layout) -> tuple[AnyArray, Layout]:
