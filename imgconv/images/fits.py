@@ -85,7 +85,12 @@ def encode(pages: Iterable[Raster], stream: BinaryIO, encoding: Encoding = DEFAU
         if blank is not None:
             unit.header["BLANK"] = blank
         units.append(unit)
-    fits.HDUList(units).writeto(stream, output_verify="silentfix")
+    try:
+        fits.HDUList(units).writeto(stream, output_verify="silentfix")
+    except AttributeError as error:  # astropy 8.0 looks up the disk of a full file, and fails at that
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
 
 
 def _check(unit: Any, request: Request) -> None:
