@@ -73,10 +73,20 @@ def complete_recipe(incomplete: str) -> list[str]:
 
 
 def complete_step(incomplete: str) -> list[tuple[str, str]]:
-    """Operations of a step for shell completion, each with its help."""
+    """Operations of a step for shell completion, each with its help; after one of them in quotes: kernels, and names of options."""
     from imgconv.recipe.operations import OPERATIONS
 
-    return [(name, operation.help) for name, operation in OPERATIONS.items() if name.startswith(incomplete)]
+    begun, space, word = incomplete.rpartition(" ")
+    if not space:
+        return [(name, operation.help) for name, operation in OPERATIONS.items() if name.startswith(incomplete)]
+    name, *others = begun.split() or [""]
+    options = [option.name for option in OPERATIONS[name].options] if name in OPERATIONS else []
+    kernels = complete_kernel(word) if "kernel" in options and not others else []
+    unused = [f"{option}=" for option in options if not any(other.startswith(f"{option}=") for other in others)]
+    matches = [*kernels, *_beginning_with(word, unused)]
+    if len(matches) == 1 and matches[0].endswith("="):  # the shell would close the quotes before the value
+        return []
+    return [(f"{begun} {each}", "") for each in matches]
 
 
 def complete_padding(incomplete: str) -> list[str]:

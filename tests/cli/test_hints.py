@@ -73,7 +73,7 @@ def completions(*words, cwd):
     code = "import sys; sys.argv = ['imgconv']; from imgconv.cli.app import main; main()"
     env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(SAMPLES.parent), os.environ.get("PYTHONPATH")]))
     done = subprocess.run([sys.executable, "-c", code], env=env, cwd=cwd, capture_output=True, text=True, check=True)
-    return set(done.stdout.split())
+    return set(filter(None, done.stdout.splitlines()))
 
 
 def test_values_of_options_complete(tmp_path):
@@ -86,6 +86,9 @@ def test_values_of_options_complete(tmp_path):
     assert completions("imgconv", "run", "--recipe", "net.toml:f", cwd=tmp_path) == {"net.toml:first"}
     (tmp_path / "list.toml").write_text("recipes = [1, 2]\n")
     assert completions("imgconv", "run", "--recipe", "list.toml:", cwd=tmp_path) == set()
+    step = completions("imgconv", "run", "-s", "'conv laplacian8 pad", cwd=tmp_path)
+    assert step == {"conv laplacian8 padding=", "conv laplacian8 padding_mode="}
+    assert "conv prewitt_x" in completions("imgconv", "run", "-s", "'conv prew", cwd=tmp_path)
     assert completions("imgconv", "kernels", "remove", "lapl", cwd=tmp_path) == set()  # built-in kernels cannot be removed
 
 
