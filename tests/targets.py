@@ -16,7 +16,7 @@ from imgconv.cli import warmup
 from imgconv.engine import cache_key, compiler
 from imgconv.functional.conv import conv2d, conv2d_weight
 from imgconv.functional.deform_conv import deform_conv2d
-from imgconv.functional.patches import unfold
+from imgconv.functional.patches import fold, unfold
 
 X86, ARM = (62).to_bytes(2, "little"), (183).to_bytes(2, "little")  # machines in the header of an ELF file
 TARGETS = {
@@ -61,9 +61,11 @@ def main():
         pool(np.ones((80, 80), dtype), 31, "median", stride=1, padding="same")
         pool(np.ones((80, 80), dtype), window="disk:radius=6", mode="median")
         pool(np.ones((80, 80), dtype), 3, "std")
-    unfold(maps, 3)
+    pool(np.ma.masked_less(np.arange(81.0).reshape(9, 9), 5), 3, "avg")
+    fold(unfold(maps, 3), (9, 9), 3)
     conv2d(maps, weight[:, :1], groups=2)
     conv2d_weight(maps, (2, 1, 3, 3), np.ones((1, 2, 7, 7), np.float32), groups=2)
+    conv2d_weight(np.ones((1, 64, 16, 16), np.float32), (64, 64, 3, 3), np.ones((1, 64, 14, 14), np.float32))
     deform_conv2d(maps, np.ones((1, 18, 7, 7), np.float32), weight)
     sys.stdout.write(json.dumps(forms))
 

@@ -20,10 +20,7 @@ class Store(NamedTuple):
 
     def opened(self, *, read_only: bool = True) -> Any:
         """Return the store of zarr. Raises MissingExtra without zarr, RuntimeError where it could not start its thread."""
-        from imgconv.ahead import can_start
-
-        if not can_start(1):
-            raise RuntimeError("can't start new thread")  # before zarr, which fails once more when the process ends
+        _start_thread()
         storage = library("zarr.storage")
         if isinstance(self.place, Path):
             return storage.LocalStore(self.place, read_only=read_only)
@@ -37,7 +34,7 @@ class Store(NamedTuple):
             await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
 
         (loop,) = library("zarr.core.sync").loop
-        if loop is not None:  # it has started
+        if loop is not None and loop.is_running():  # it never does where its thread could not start
             asyncio.run_coroutine_threadsafe(others(), loop).result()
 
     @contextmanager
@@ -56,6 +53,25 @@ class Store(NamedTuple):
 
 Readable = Path | bytes | Store  # what an image is opened from
 Writable = BinaryIO | Store  # what an image is written into
+
+
+def _start_thread() -> None:
+    """Start the thread that zarr works on. Raises RuntimeError where none can be started.
+
+    After a failure of its own zarr would wait for that thread, also when the process ends.
+    """
+    synchronous = library("zarr.core.sync")
+
+    async def nothing() -> None:
+        pass
+
+    task = nothing()
+    try:
+        synchronous.sync(task)
+    except RuntimeError:
+        task.close()
+        synchronous.loop[0] = None
+        raise
 
 
 def library(name: str = "zarr") -> Any:

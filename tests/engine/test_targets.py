@@ -34,10 +34,13 @@ LOOPS = {
 WITHIN = {"finished", "fold_row", "fold_two_rows", "further_of", "network_pairs"} | {
     "Job",
     "copy_row",
+    "join_rows",
     "move_cells",
+    "pick_pixels",
     "product_sums",
     "row_sums",
     "tile_sums",
+    "widen_row",
     "write_sums",
 }  # parts of other loops
 

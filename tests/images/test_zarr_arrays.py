@@ -3,11 +3,12 @@
 import io
 import json
 import sys
+import threading
 
 import numcodecs
 import numpy as np
 import pytest
-import zarr
+import zarr.core.sync
 from zarr_files import COLOURS, levels, write, write_ome
 
 import imgconv
@@ -306,3 +307,20 @@ def test_metadata_are_plain_json(tmp_path):
     encode([Raster(levels(4, size=SIZE), True)], "zarr", Store(tmp_path / "a.zarr"), Encoding(layout=Layout((16, 16), None, True)))
     ome = json.loads((tmp_path / "a.zarr/zarr.json").read_text())["attributes"]["ome"]
     assert ome["version"] == "0.5" and [each["label"] for each in ome["omero"]["channels"]] == ["red", "green", "blue", "alpha"]
+
+
+def test_without_a_thread_zarr_is_not_waited_for(tmp_path, monkeypatch):
+    """Zarr waits for a thread that could not start, here and when the process ends."""
+    synchronous = zarr.core.sync
+    monkeypatch.setattr(synchronous, "loop", [None])
+    monkeypatch.setattr(synchronous, "iothread", [None])
+
+    def cannot_start(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", cannot_start)
+    store = Store(tmp_path / "new.zarr")
+    with pytest.raises(RuntimeError, match="new thread"):
+        store.opened()
+    assert synchronous.loop == [None]
+    store.wait()
