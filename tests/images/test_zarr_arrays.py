@@ -315,10 +315,14 @@ def test_without_a_thread_zarr_is_not_waited_for(tmp_path, monkeypatch):
     monkeypatch.setattr(synchronous, "loop", [None])
     monkeypatch.setattr(synchronous, "iothread", [None])
 
-    def cannot_start(thread):
-        raise RuntimeError("can't start new thread")
+    start = threading.Thread.start
 
-    monkeypatch.setattr(threading.Thread, "start", cannot_start)
+    def start_others(thread):
+        if thread.name == "zarr_io":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_others)
     store = Store(tmp_path / "new.zarr")
     with pytest.raises(RuntimeError, match="new thread"):
         store.opened()
