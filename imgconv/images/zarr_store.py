@@ -34,7 +34,7 @@ class Store(NamedTuple):
             await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
 
         (loop,) = library("zarr.core.sync").loop
-        if loop is not None and loop.is_running():  # it never does where its thread could not start
+        if loop is not None:  # it has started
             asyncio.run_coroutine_threadsafe(others(), loop).result()
 
     @contextmanager
@@ -70,7 +70,8 @@ def _start_thread() -> None:
         synchronous.sync(task)
     except RuntimeError:
         task.close()
-        synchronous.loop[0] = None
+        loop, synchronous.loop[0] = synchronous.loop[0], None
+        loop.close()
         raise
 
 
