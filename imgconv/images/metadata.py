@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imgconv.images import exif as exif_of
+from imgconv.images import iptc
 from imgconv.images.formats import FORMATS
 from imgconv.images.raster import Metadata, Raster
 from imgconv.images.sampling import Sampling
 
-if TYPE_CHECKING:  # few images have XMP, IPTC or a profile, and each module takes time to import
+if TYPE_CHECKING:  # few images have XMP or a profile, and each module takes time to import
     from fractions import Fraction
 
     from imgconv.images.transfer import Transfer
@@ -31,13 +32,12 @@ _IMAGE_DESCRIPTION = 270  # TIFF tag
 _DESCRIPTION, _RECIPE = "Description", "imgconv "  # keyword of a PNG; how the text with which imgconv describes a result begins
 _SUB_DIRECTORIES, _C2PA = 330, 52545  # TIFF tags
 GDAL = frozenset((33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113, 50844))  # those that `geotiff` reads
-_PHOTOSHOP = b"Photoshop 3.0\0"
 _SEGMENTS = (  # beginning of a JPEG segment, and its description if it is not copied to a result; others are named by their kind
     ("APP0", b"JFIF\0", ""),
     ("APP1", b"Exif\0", ""),
     ("APP1", b"http://ns.adobe.com/xap/1.0/\0", ""),
     ("APP2", b"ICC_PROFILE\0", ""),
-    ("APP13", _PHOTOSHOP, ""),
+    ("APP13", iptc.PHOTOSHOP, ""),
     ("APP14", b"Adobe", ""),
     ("COM", b"imgconv ", ""),
     ("COM", b"", "comment"),
@@ -294,8 +294,6 @@ def _upright(parts: Metadata, exif: exif_of.Exif | None, orientation: int, size:
         for tag in (exif_of.IPTC, exif_of.PHOTOSHOP):
             data = data or (_iptc(tags[tag].data) if tag in tags else None)
         if exif_of.PHOTOSHOP in tags:
-            from imgconv.images import iptc
-
             dropped += iptc.other_resources(tags[exif_of.PHOTOSHOP].data)
         exif = exif_of.resized(exif_of.upright(exif, orientation), size) if size else exif_of.upright(exif, orientation)
         exif = exif if any(exif.directories.values()) else None
@@ -335,10 +333,7 @@ def _exif_density(exif: exif_of.Exif) -> tuple[tuple[float, float] | None, tuple
 def _of_segments(image: Any, file: BinaryIO) -> list[str]:
     """Return the names of the parts of a JPEG that are neither the image nor metadata that are copied."""
     names = [name for kind, data in getattr(image, "applist", []) if (name := _name_of_segment(kind, data))]
-    if resources := _resources_of(image):
-        from imgconv.images import iptc
-
-        names += iptc.other_resources(resources)
+    names += iptc.other_resources(_resources_of(image))
     with suppress(OSError):
         file.seek(-len(_SMALL_TRAILER), 2)
         if file.read() == _SMALL_TRAILER:
@@ -348,8 +343,8 @@ def _of_segments(image: Any, file: BinaryIO) -> list[str]:
 
 def _resources_of(image: Any) -> bytes:
     """Return Photoshop's image resources, which can go on from one segment of a JPEG to the next."""
-    parts = [data for kind, data in getattr(image, "applist", []) if kind == "APP13" and data.startswith(_PHOTOSHOP)]
-    return b"".join(data[len(_PHOTOSHOP) :] for data in parts)
+    parts = [data for kind, data in getattr(image, "applist", []) if kind == "APP13" and data.startswith(iptc.PHOTOSHOP)]
+    return b"".join(data.removeprefix(iptc.PHOTOSHOP) for data in parts)
 
 
 def _name_of_segment(kind: str, data: bytes) -> str:
@@ -442,20 +437,12 @@ def _raw_profile(text: Any) -> bytes | None:
 
 def _iptc(data: Any) -> bytes | None:
     """Return the IPTC data in Photoshop's resources."""
-    if not isinstance(data, bytes):
-        return None
-    from imgconv.images import iptc
-
-    return iptc.from_resources(data)
+    return iptc.from_resources(data) if isinstance(data, bytes) else None
 
 
 def _cleaned(data: bytes | None, *, location: bool) -> bytes | None:
     """Return IPTC data without previews, and without places unless `location`."""
-    if data is None:
-        return None
-    from imgconv.images import iptc
-
-    return iptc.cleaned(data, location=location)
+    return None if data is None else iptc.cleaned(data, location=location)
 
 
 def _bytes(value: Any) -> bytes | None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
 from imgconv.images import exif as exif_of
+from imgconv.images import iptc
 from imgconv.images.deflate import LEVEL, fast_zlib
 from imgconv.images.metadata import fitted
 from imgconv.images.png_chunks import SIGNATURE, write_chunk
@@ -95,8 +96,6 @@ def metadata_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
     for keyword, text in metadata.texts:
         yield _text_chunk(keyword, text)
     if metadata.iptc:
-        from imgconv.images import iptc
-
         profile = iptc.resources(metadata.iptc)
         digits = profile.hex("\n", -36)
         yield b"zTXt", b"Raw profile type iptc\0\0" + fast_zlib.compress(f"\niptc\n{len(profile):8}\n{digits}\n".encode(), LEVEL)

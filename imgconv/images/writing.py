@@ -8,6 +8,7 @@ from itertools import chain, islice
 from typing import Any, BinaryIO
 
 from imgconv.errors import ImageError, UsageError
+from imgconv.images import iptc
 from imgconv.images.damage import image_errors
 from imgconv.images.formats import OUTPUTS, format_for
 from imgconv.images.metadata import fitted
@@ -147,8 +148,6 @@ def _save(rasters: list[Raster], name: str, stream: BinaryIO, encoding: Encoding
     metadata = fitted(rasters[0].metadata, name, rasters[0].channels)
     options = _options(name, encoding.quality) | info_of(metadata, rasters[0].channels, name)
     if metadata.iptc:
-        from imgconv.images import iptc
-
         options["extra"] = iptc.segments(metadata.iptc)
     if encoding.description:
         options |= _description(name, encoding.description, metadata.xmp)
