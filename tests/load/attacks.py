@@ -40,7 +40,9 @@ def folder(tmp_path, monkeypatch):
 
 def contents(path):
     """The bytes of a file, or of all files in a folder."""
-    return path.read_bytes() if path.is_file() else {str(each.relative_to(path)): each.read_bytes() for each in path.rglob("*.*")}
+    if path.is_file():
+        return path.read_bytes()
+    return {str(each.relative_to(path)): each.read_bytes() for each in path.rglob("*") if each.is_file()}
 
 
 def remove(path):
