@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Union, overload
 import numpy as np
 
 from imgconv.api_images import ImageLike, KernelLike, Result, open_image
-from imgconv.arguments import checked
+from imgconv.arguments import checked, shown
 from imgconv.arrays import Array, ArrayLike, as_array, ignore_float_errors
 from imgconv.errors import ArgumentTypeError, UsageError
 from imgconv.images import Request
@@ -425,7 +425,7 @@ def as_steps(steps: str | Sequence[str]) -> tuple[str, ...]:
     several = (steps,) if isinstance(steps, str) or not isinstance(steps, Sequence) else tuple(steps)
     for step in several:
         if not isinstance(step, str):
-            raise ArgumentTypeError(f"a step is text such as 'conv laplacian8 padding=1', not {' '.join(repr(step).split())}")
+            raise ArgumentTypeError(f"a step is text such as 'conv laplacian8 padding=1', not {shown(step)}")
     return several
 
 
@@ -434,5 +434,5 @@ def as_keep(keep: str | int | Sequence[str | int]) -> list[str]:
     steps = [keep] if isinstance(keep, str) or not isinstance(keep, Sequence) else keep
     for step in steps:
         if not isinstance(step, str | int) or isinstance(step, bool):
-            raise ArgumentTypeError(f"keep takes a step's number or op, or a list of them, not {' '.join(repr(step).split())}")
+            raise ArgumentTypeError(f"keep takes a step's number or op, or a list of them, not {shown(step)}")
     return [str(step) for step in steps]

@@ -55,7 +55,7 @@ def as_flag(value: object, name: str) -> bool:
     """Return a bool of Python or numpy as Python's. Raises ArgumentTypeError for anything else, such as 1 and "yes"."""
     if isinstance(value, bool | np.bool_):
         return bool(value)
-    raise ArgumentTypeError(f"{name} must be True or False, not {_shown(value)}")
+    raise ArgumentTypeError(f"{name} must be True or False, not {shown(value)}")
 
 
 def as_whole(value: object, name: str) -> int:
@@ -63,21 +63,21 @@ def as_whole(value: object, name: str) -> int:
     if not isinstance(value, bool):
         with suppress(TypeError):
             return operator.index(value)  # type: ignore[arg-type]
-    raise ArgumentTypeError(f"{name} must be a whole number, not {_shown(value)}")
+    raise ArgumentTypeError(f"{name} must be a whole number, not {shown(value)}")
 
 
 def as_text(value: object, name: str) -> str:
     """Return text. Raises ArgumentTypeError for anything else."""
     if isinstance(value, str):
         return value
-    raise ArgumentTypeError(f"{name} must be text, not {_shown(value)}")
+    raise ArgumentTypeError(f"{name} must be text, not {shown(value)}")
 
 
 def as_path(value: object, name: str) -> PathLike:
     """Return a path as it is. Raises ArgumentTypeError for anything else, such as bytes."""
     if isinstance(value, str | os.PathLike):
         return value
-    raise ArgumentTypeError(f"{name} must be a path, not {_shown(value)}")
+    raise ArgumentTypeError(f"{name} must be a path, not {shown(value)}")
 
 
 def as_size(value: object, name: str) -> Size:
@@ -86,7 +86,7 @@ def as_size(value: object, name: str) -> Size:
         return value
     with suppress(ArgumentTypeError):
         return as_whole(value, name)
-    raise ArgumentTypeError(f"{name} must be a whole number or a sequence of them, not {_shown(value)}")
+    raise ArgumentTypeError(f"{name} must be a whole number or a sequence of them, not {shown(value)}")
 
 
 def as_padding(value: object, name: str) -> Padding:
@@ -98,14 +98,15 @@ def as_shape(value: object, name: str) -> Sequence[int]:
     """Return a shape as it is. Raises ArgumentTypeError for what is not a sequence."""
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return value
-    raise ArgumentTypeError(f"{name} must be a sequence of whole numbers, not {_shown(value)}")
+    raise ArgumentTypeError(f"{name} must be a sequence of whole numbers, not {shown(value)}")
 
 
 def _or_none(check: Callable[[object, str], Any]) -> Callable[[object, str], Any]:
     return lambda value, name: None if value is None else check(value, name)
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Return a value as an error shows it, in one line."""
     return " ".join(repr(value).split())
 
 

@@ -14,7 +14,7 @@ from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError, reason
 from imgconv.window import Padding, Size, Window, sizes
 
 Array = NDArray[Any]
-AnyArray = Array  # not NDArray[np.generic], with whose elements pyright lets nobody compute
+AnyArray = Array  # not NDArray[np.generic], whose elements pyright allows no arithmetic with
 FloatArray = NDArray[np.floating[Any]]
 Shape = Sequence[int]
 Scalar = TypeVar("Scalar", bound=np.generic)
