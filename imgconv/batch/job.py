@@ -98,7 +98,7 @@ def fitted_metadata(image: Raster, job: Job, outcome: Outcome) -> Metadata:
     metadata = fitted(image.metadata, job.destination.format, image.channels, strip=job.strip, location=not job.strip_location)
     outcome.dropped = list(dict.fromkeys([*outcome.dropped, *metadata.dropped]))
     is_medical = any(what.startswith(("DICOM", "NIfTI")) for what in metadata.dropped)
-    lost = [what for what in metadata.dropped if is_medical or what.endswith("(no room)") or what == "FITS tables"]
+    lost = [what for what in metadata.dropped if is_medical or what.endswith("(no room)") or what.startswith(("FITS tables", "cICP"))]
     if lost and outcome.note is None:
         outcome.note = f"without {', '.join(lost)}"
     return metadata

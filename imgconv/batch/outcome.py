@@ -132,6 +132,7 @@ class Outcome:
             "outputs": self.outputs,
             "shapes": self.shapes,
             "dropped": self.dropped,
+            "note": self.note,
             "missing": {"before": self.missing_before, "after": self.missing_after},
             "seconds": round(self.seconds, 6),
             "error": self.error,

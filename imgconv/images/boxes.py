@@ -1,5 +1,7 @@
-"""Boxes of ISO media files, JPEG 2000 and JPEG XL: find them at any place, and read the data of AVIF in them."""
+"""Boxes of ISO media files, JPEG 2000 and JPEG XL: find them at any place, and read the data of AVIF and HEIC in them."""
 
+import re
+import struct
 from collections import deque
 from collections.abc import Iterator
 from io import BytesIO
@@ -12,6 +14,8 @@ _LONGEST = 1 << 26  # bytes of a box that is read
 _MOST_BOXES = _MOST_FRAMES = 1 << 16
 _DEEP, _TWELVE_BITS = 0x40, 0x20  # flags of a codec configuration
 _CONFIGURATION = b"av1C\x81"  # with its version
+_UNSPECIFIED, _BT709, _SRGB = 2, 1, 13  # code points of H.273
+_CODES = b"colrnclx"  # the beginning of a box with code points
 _FULL = ("meta", "stsd")  # boxes whose first 4 bytes are a version and flags
 
 
@@ -99,3 +103,51 @@ def durations(file: BinaryIO) -> list[float]:
         if len(result) == _MOST_FRAMES:
             break
     return result
+
+
+def colour_codes(file: BinaryIO) -> bytes | None:
+    """Return the code points of H.273 that an AVIF or HEIC declares, as a cICP chunk of PNG has them; None for sRGB and without any.
+
+    >>> from io import BytesIO
+    >>> colour_codes(BytesIO(b"\\0\\0\\0\\x10ftypavif\\0\\0\\0\\0")) is None
+    True
+    """
+    for content in _properties(file, "colr"):
+        if content[:4] == b"nclx" and len(content) >= 8:
+            primaries, transfer = struct.unpack_from(">HH", content, 4)
+            primaries = _BT709 if primaries == _UNSPECIFIED else primaries
+            transfer = _SRGB if transfer == _UNSPECIFIED else transfer
+            is_srgb = (primaries, transfer) == (_BT709, _SRGB)
+            return None if is_srgb or max(primaries, transfer) > 255 else bytes((primaries, transfer, 0, 1))  # RGB, full range
+    return None
+
+
+def with_colour_codes(data: bytes, codes: bytes) -> bytes:
+    """Return an AVIF that declares these primaries and this transfer function; nothing else changes."""
+    for name in ("meta", "moov"):
+        if place := find(BytesIO(data), name):
+            head = re.sub(_CODES + rb".{4}", lambda _: _CODES + bytes((0, codes[0], 0, codes[1])), data[slice(*place)], flags=re.DOTALL)
+            data = data[: place[0]] + head + data[place[1] :]
+    return data
+
+
+def _properties(file: BinaryIO, name: str) -> Iterator[bytes]:
+    """Yield the contents of the properties of one kind that the primary image of an AVIF or HEIC has."""
+    primary, table = (content(file, find(file, path)) for path in ("meta/pitm", "meta/iprp/ipma"))
+    place = find(file, "meta/iprp/ipco")
+    if place is None or len(primary) < 6 or len(table) < 8:
+        return
+    properties = list(boxes(file, *place))
+    number = int.from_bytes(primary[4:] if primary[0] else primary[4:6], "big")
+    wide, long = 4 if table[0] else 2, 2 if table[3] & 1 else 1  # bytes of the number of an image, and of an association
+    at = 8
+    while at + wide < len(table):
+        image, count = int.from_bytes(table[at : at + wide], "big"), table[at + wide]
+        at += wide + 1
+        if image == number:
+            mask = (1 << 8 * long - 1) - 1
+            indices = [int.from_bytes(table[start : start + long], "big") & mask for start in range(at, at + count * long, long)]
+            for kind, start, end in (properties[index - 1] for index in indices if 0 < index <= len(properties)):
+                if kind == name:
+                    yield content(file, (start, end))
+        at += count * long

@@ -30,6 +30,7 @@ _POSITIONS = (0x9214, 0xA214)  # subject area and location, in pixels
 _STORAGE = frozenset((254, 255, 258, 259, 262, 263, 266, 273, 277, 278, 279, 280, 281, 284, 292, 293, 317, 320, 322, 323, 324, 325, 330))
 _STORAGE |= frozenset((332, 334, 338, 339, 340, 341, 347, 400, *range(512, 522), 530, XMP, IPTC, PHOTOSHOP, ICC_PROFILE))
 _STALE = frozenset((0x9102, 0xEA1C, *range(0x5012, 0x5030), *range(0x5110, 0x5114)))  # compression, filling, thumbnails of Windows
+_STALE_NAMES = {0x9102: "compressed bits per pixel", 0x501B: "thumbnail"}  # of those that say something about the original
 _PREVIEW = b"\xff\xd8\xff"  # the first bytes of a JPEG
 _MOST_ENTRIES = 4096  # of a directory
 _LARGEST_VALUE = 1 << 24  # bytes
@@ -253,7 +254,8 @@ def upright(exif: Exif, orientation: int) -> Exif:
 
 def resized(exif: Exif, size: tuple[int, int], stride: "tuple[int | Fraction, int | Fraction]" = (1, 1)) -> Exif:
     """Return EXIF of an image of `size` (H, W) whose pixels are `stride` (down, across) of the original ones apart."""
-    exif = exif.without("image", _STORAGE | _STALE).without("exif", _STALE)
+    stale = [name for tag, name in _STALE_NAMES.items() if any(tag in directory for directory in exif.directories.values())]
+    exif = exif.without("image", _STORAGE | _STALE).without("exif", _STALE)._replace(dropped=tuple(dict.fromkeys((*exif.dropped, *stale))))
     for tags, number in ((_HEIGHTS, size[0]), (_WIDTHS, size[1])):
         for name, tag in tags.items():
             if tag in exif.directories.get(name, {}):

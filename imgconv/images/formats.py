@@ -17,7 +17,7 @@ _ANY = (1, 2, 3, 4)  # grey, grey and alpha, RGB, RGB and alpha
 
 
 class Format(NamedTuple):
-    """One image format; `metadata` are the fields of `Metadata` that its files hold.
+    """One image format; `metadata` are the fields of `Metadata` that its files hold; `codes` is cICP alone of `colour`.
 
     `reader` and `writer` are modules of this package, None where the format is not read or not written here; `plugin` is Pillow's class
     for it, and `signatures` are the bytes with which its files begin. The other fields describe what is written: `dtypes`, `channels`
@@ -114,6 +114,7 @@ FORMATS: dict[str, Format] = {
         (".jp2", ".j2k", ".jpx", ".jpf"),
         ("uint8", "uint16"),
         lossy=True,
+        metadata=("icc_profile", "dpi", "exif", "xmp", "iptc"),
         plugin="PIL.Jpeg2KImagePlugin.Jpeg2KImageFile",
         signatures=(b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  \r\n\x87\n"),
     ),
@@ -131,7 +132,7 @@ FORMATS: dict[str, Format] = {
         animation=True,
         lossy=True,
         quality=90,
-        metadata=("icc_profile", "exif", "xmp"),
+        metadata=("icc_profile", "exif", "xmp", "codes"),
         plugin="PIL.AvifImagePlugin.AvifImageFile",
         input_extensions=(".avifs",),
     ),

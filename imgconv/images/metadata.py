@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from io import BytesIO
 from math import isfinite
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -9,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from imgconv.images import boxes, iptc
 from imgconv.images import exif as exif_of
-from imgconv.images import iptc
 from imgconv.images.formats import FORMATS
 from imgconv.images.raster import Metadata, Raster
 from imgconv.images.sampling import Sampling
@@ -25,8 +26,11 @@ _LONGEST_XMP = 65_502
 _MOST_DPI = 65535  # JFIF stores it in 16 bits
 _INCHES = {2: (1, 1), 3: (254, 100)}  # resolution unit -> units in an inch
 _SPACES = {b"GRAY": (1, 2), b"RGB ": (3, 4)}  # colour space of an ICC profile -> channels that it fits
-_OTHER_PARTS = ("XML:com.adobe.xmp", "Raw profile type ")  # keywords of PNG; they hold XMP, EXIF and IPTC
-_COLOUR_CHUNKS = {b"cICP": 4, b"mDCV": 24, b"cLLI": 8, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1}  # PNG chunk -> bytes
+_RAW_PROFILE, _XMP_SEGMENT = "Raw profile type ", b"http://ns.adobe.com/xap/1.0/\0"
+_RAW_PROFILES = ("exif", "APP1", "xmp", "iptc", "8bim", "icc", "icm")
+_OTHER_PARTS = ("XML:com.adobe.xmp", _RAW_PROFILE)  # keywords of PNG; they hold XMP, EXIF and IPTC
+_CODES = b"cICP"
+_COLOUR_CHUNKS = {_CODES: 4, b"mDCV": 24, b"cLLI": 8, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1}  # PNG chunk -> bytes
 _SRGB = 13  # code point of H.273
 _IMAGE_DESCRIPTION = 270  # TIFF tag
 _DESCRIPTION, _RECIPE = "Description", "imgconv "  # keyword of a PNG; how the text with which imgconv describes a result begins
@@ -35,7 +39,7 @@ GDAL = frozenset((33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113, 50844)
 _SEGMENTS = (  # beginning of a JPEG segment, and its description if it is not copied to a result; others are named by their kind
     ("APP0", b"JFIF\0", ""),
     ("APP1", b"Exif\0", ""),
-    ("APP1", b"http://ns.adobe.com/xap/1.0/\0", ""),
+    ("APP1", _XMP_SEGMENT, ""),
     ("APP2", b"ICC_PROFILE\0", ""),
     ("APP13", iptc.PHOTOSHOP, ""),
     ("APP14", b"Adobe", ""),
@@ -55,7 +59,7 @@ _NAMES = {
     "exif": "EXIF",
     "xmp": "XMP",
     "iptc": "IPTC",
-    "colour": "PNG colour chunks",
+    "colour": "colour space",
     "texts": "texts",
     "nodata": "nodata value",
     "ground": "georeference",
@@ -64,6 +68,7 @@ _NAMES = {
     "stack": "axes of the stack",
     "grid": "axes and sizes of pixels",
 }
+_TURNED_BY_BOXES = ("avif",)  # ISO 23000-22; Pillow gives the orientation of the boxes as that of EXIF
 _MOVING = ("ground", "cards", "stack", "grid")
 _SMALL_TRAILER = b"SEFT"  # the end of what Samsung's cameras append to a photograph
 
@@ -72,14 +77,13 @@ def from_info(info: Mapping[Any, Any], orientation: int = 1, size: tuple[int, in
     """Return the metadata in Pillow's `info`, for pixels of `size` (H, W) that were rotated upright from `orientation`."""
     block = _exif_bytes(info)
     exif = exif_of.read(block) if block else None
-    packet = info.get("xmp") or info.get("XML:com.adobe.xmp")
     photoshop = info.get("photoshop")
-    data = photoshop.get(0x0404) if isinstance(photoshop, dict) else _raw_profile(info.get("Raw profile type iptc"))
+    data = photoshop.get(0x0404) if isinstance(photoshop, dict) else info.get("iptc") or _raw_profile(info, "iptc", "8bim")
     parts = Metadata(
-        icc_profile=_bytes(info.get("icc_profile")),
+        icc_profile=_bytes(info.get("icc_profile")) or _raw_profile(info, "icc", "icm"),
         dpi=_positive(info.get("dpi")) if info.get("jfif_unit", 1) != 0 else None,
         aspect=_positive(info.get("aspect") or (info.get("jfif_density") if info.get("jfif_unit") == 0 else None)),
-        xmp=packet.encode() if isinstance(packet, str) else _bytes(packet),
+        xmp=_packet(info),
         iptc=_iptc(data),
         dropped=("damaged EXIF",) if block and exif is None else (),
     )
@@ -88,7 +92,7 @@ def from_info(info: Mapping[Any, Any], orientation: int = 1, size: tuple[int, in
 
 def upright_raster(file: BinaryIO, name: str, image: Any, pixels: NDArray[Any], alpha: bool, duration: float | None = None) -> Raster:
     """Return the raster of the decoded pixels of `image`, which Pillow opened from `file`, with its orientation and metadata."""
-    orientation = 1 if name == "tiff" else orientation_of(image.info)  # libtiff turns the pixels itself
+    orientation = 1 if name == "tiff" else orientation_of(image.info, name)  # libtiff turns the pixels itself
     return Raster(upright(pixels, orientation), alpha, of_image(image, file, name, orientation), duration)
 
 
@@ -105,6 +109,10 @@ def of_image(image: Any, file: BinaryIO, name: str, orientation: int) -> Metadat
         if name == "tiff":
             return of_tiff(file, exif_of.directory_offset(file, image.tell()), size)
         metadata = from_info(info, orientation, size)
+        if name in ("avif", "heif") and not metadata.icc_profile and (codes := boxes.colour_codes(file)):
+            return metadata._replace(colour=((_CODES, codes),))
+        if name == "jpeg2000":
+            return _with_boxes(metadata, info, orientation, size)
         if name == "jpeg":
             return metadata._replace(dropped=(*metadata.dropped, *_of_segments(image, file)))
         return _with_png_chunks(metadata, info, file) if name == "png" else metadata
@@ -142,21 +150,21 @@ def _with_gdal(parts: Metadata, exif: exif_of.Exif, channels: int) -> Metadata:
     return parts._replace(nodata=declared.nodata, ground=None if turned else declared.ground, bands=declared.bands, dropped=dropped)
 
 
-def orientation_of(info: Mapping[Any, Any]) -> int:
-    """Return the EXIF orientation, 1 to 8, from Pillow's `info` of a loaded image; 1 where it is missing or invalid.
+def orientation_of(info: Mapping[Any, Any], name: str = "") -> int:
+    """Return the EXIF orientation, 1 to 8, from Pillow's `info` of an image in the format `name`; 1 where it is missing or invalid.
 
-    Without EXIF's, that of XMP counts, as in Pillow's `ImageOps.exif_transpose`.
+    Without EXIF's, that of XMP counts, as in Pillow's `ImageOps.exif_transpose`, unless boxes of the format turn the image.
     """
     block = _exif_bytes(info)
     orientation = exif_of.read_orientation(block) if block else None
     if orientation is not None:
         return orientation
-    packet = info.get("xmp") or info.get("XML:com.adobe.xmp")
-    if not packet or not info.get("turned by XMP", True):
+    packet = None if name in _TURNED_BY_BOXES else _packet(info)
+    if not packet:
         return 1
     from imgconv.images import xmp
 
-    return xmp.orientation(packet.encode() if isinstance(packet, str) else bytes(packet))
+    return xmp.orientation(packet)
 
 
 def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
@@ -213,9 +221,14 @@ def fitted(metadata: Metadata, name: str, channels: int, *, strip: bool = False,
         metadata = _without_location(metadata, dropped)
     if metadata.aspect and metadata.aspect[0] == metadata.aspect[1]:
         metadata = metadata._replace(aspect=None)  # square pixels of unknown size are what a file without the entry has
+    in_exif = ("dpi", "aspect") if "exif" in FORMATS[name].metadata and metadata.exif and any(_exif_density(metadata.exif)) else ()
+    held = FORMATS[name].metadata
+    if "codes" in held:
+        metadata, held = _with_codes_only(metadata, name, dropped), (*held, "colour")
     for part in _NAMES:
-        if getattr(metadata, part) not in (None, ()) and part not in FORMATS[name].metadata:
-            dropped.append(f"{_NAMES[part]} (no place in {name})")
+        if getattr(metadata, part) not in (None, ()) and part not in held:
+            what = " ".join(chunk.decode() for chunk, _ in metadata.colour) if part == "colour" else _NAMES[part]
+            dropped += [f"{what} (no place in {name})"] if part not in in_exif else []
             missing: Any = () if part in ("colour", "texts") else None
             metadata = metadata._replace(**{part: missing})
     if metadata.icc_profile and not profile_fits(metadata.icc_profile, channels):
@@ -229,6 +242,14 @@ def fitted(metadata: Metadata, name: str, channels: int, *, strip: bool = False,
         dropped.append("XMP (no room)")
         metadata = metadata._replace(xmp=None)
     return metadata._replace(dropped=tuple(dict.fromkeys(dropped)))
+
+
+def _with_codes_only(metadata: Metadata, name: str, dropped: list[str]) -> Metadata:
+    """Return the metadata with cICP, but none of the other chunks of a PNG about colours."""
+    others = [chunk.decode() for chunk, _ in metadata.colour if chunk != _CODES]
+    if others:
+        dropped.append(f"{' '.join(others)} (no place in {name})")
+    return metadata._replace(colour=tuple(chunk for chunk in metadata.colour if chunk[0] == _CODES))
 
 
 def exif_limit(name: str) -> int | None:
@@ -246,8 +267,8 @@ def transfer_of(metadata: Metadata) -> "Transfer | None":
     from imgconv.images import transfer
 
     chunks = dict(metadata.colour)
-    if b"cICP" in chunks:
-        return transfer.of_cicp(chunks[b"cICP"][1])
+    if _CODES in chunks:
+        return transfer.of_cicp(chunks[_CODES][1])
     if metadata.icc_profile:
         return transfer.of_profile(metadata.icc_profile)
     if b"sRGB" in chunks:
@@ -363,6 +384,8 @@ def _with_png_chunks(metadata: Metadata, info: Mapping[Any, Any], file: BinaryIO
     colour, dropped = [], list(metadata.dropped)
     texts = {key: str(text) for key, text in info.items() if isinstance(text, str) and not key.startswith(_OTHER_PARTS)}
     others = {key: text for key, text in texts.items() if ":" not in key and not is_recipe(text)}
+    unknown = [str(key) for key in info if str(key).startswith(_RAW_PROFILE) and str(key).removeprefix(_RAW_PROFILE) not in _RAW_PROFILES]
+    dropped += [f"profile of the type {key.removeprefix(_RAW_PROFILE)}" for key in unknown]
     if any(":" in key for key in texts):
         dropped.append("texts about the file")
     file.seek(0)
@@ -378,6 +401,19 @@ def _with_png_chunks(metadata: Metadata, info: Mapping[Any, Any], file: BinaryIO
                 text = png_chunks.entry_of(name, file.read(min(length, png_chunks.LONGEST_TEXT)))[0].get(_DESCRIPTION, _RECIPE)
                 others = others if is_recipe(text) else {_DESCRIPTION: text, **others}
     return metadata._replace(colour=tuple(colour), texts=tuple(others.items()), dropped=tuple(dropped))
+
+
+def _with_boxes(metadata: Metadata, info: Mapping[Any, Any], orientation: int, size: tuple[int, int]) -> Metadata:
+    """Return the metadata with the position in a box of a JPEG 2000; further boxes are named."""
+    dropped = (*metadata.dropped, "XML and further boxes") if "other_boxes" in info else metadata.dropped
+    metadata = metadata._replace(dropped=dropped)
+    if "geotiff" not in info:
+        return metadata
+    if orientation != 1:
+        return metadata._replace(dropped=(*dropped, "georeference of a turned image"))
+    file = BytesIO(info["geotiff"])
+    declared = of_tiff(file, exif_of.directory_offset(file, 0), size)
+    return metadata._replace(ground=declared.ground, nodata=declared.nodata)
 
 
 def _without_location(metadata: Metadata, dropped: list[str]) -> Metadata:
@@ -423,16 +459,29 @@ def _positive(value: Any) -> tuple[float, float] | None:
 
 
 def _exif_bytes(info: Mapping[Any, Any]) -> bytes | None:
-    block = info.get("exif") or _raw_profile(info.get("Raw profile type exif"))
-    return block if isinstance(block, bytes) and block else None
+    return _bytes(info.get("exif")) or _raw_profile(info, "exif") or _raw_profile(info, "APP1", beginning=exif_of.PREFIX)
 
 
-def _raw_profile(text: Any) -> bytes | None:
-    """Return a profile from the text of a PNG, as ImageMagick writes it: a name, a length, and hexadecimal digits."""
-    try:
-        return bytes.fromhex("".join(text.split()[2:])) if isinstance(text, str) else None
-    except ValueError:
-        return None
+def _packet(info: Mapping[Any, Any]) -> bytes | None:
+    packet = info.get("xmp") or info.get("XML:com.adobe.xmp")
+    if packet:
+        return packet.encode() if isinstance(packet, str) else _bytes(packet)
+    packet = _raw_profile(info, "xmp") or _raw_profile(info, "APP1", beginning=_XMP_SEGMENT)
+    return packet.removeprefix(_XMP_SEGMENT) if packet else None
+
+
+def _raw_profile(info: Mapping[Any, Any], *kinds: str, beginning: bytes = b"") -> bytes | None:
+    """Return a profile with this beginning from the texts of a PNG: lines of a name, a length and hexadecimal digits.
+
+    ImageMagick and exiftool write them.
+    """
+    for kind in kinds:
+        text = info.get(_RAW_PROFILE + kind)
+        with suppress(ValueError):
+            profile = bytes.fromhex("".join(text.strip().split("\n")[2:])) if isinstance(text, str) else b""
+            if profile and profile.startswith(beginning):
+                return profile
+    return None
 
 
 def _iptc(data: Any) -> bytes | None:

@@ -47,16 +47,16 @@ def _header(image: ImageFile.ImageFile, name: str, file: BinaryIO) -> Header:
         frames = getattr(image, "n_frames", 1)
     animated = frames > 1 and name in _ANIMATIONS
     height, width = image.height, image.width
-    if name != "tiff" and metadata.orientation_of(image.info) > 4:
+    if name != "tiff" and metadata.orientation_of(image.info, name) > 4:
         height, width = width, height
     loop = int(image.info.get("loop") or 0) if animated else 0
     description = metadata.description_of(image)
-    return Header(name, (height, width), channels, dtype, alpha, frames, animated, loop, description, conversion=_conversion(image))
+    return Header(name, (height, width), channels, dtype, alpha, frames, animated, loop, description, conversion=_conversion(image, name))
 
 
-def _conversion(image: ImageFile.ImageFile) -> float:
+def _conversion(image: ImageFile.ImageFile, name: str) -> float:
     """Return the bytes for each pixel that an image takes in a mode that no raster has, and while it is turned upright."""
-    turned = len(image.getbands()) if metadata.orientation_of(image.info) > 1 else 0
+    turned = len(image.getbands()) if metadata.orientation_of(image.info, name) > 1 else 0
     return turned + (5.0 if image.mode in ("CMYK", "YCbCr", "LAB", "HSV") else 0)
 
 

@@ -53,9 +53,14 @@ def open_image(file: BinaryIO, name: str) -> ImageFile.ImageFile:
     file.seek(0)
     with image_errors(f"damaged {name}"):
         image: ImageFile.ImageFile = factory(file)
+        if name == "jpeg2000":
+            from imgconv.images import jpeg2000_boxes
+
+            position = file.tell()
+            image.info.update(jpeg2000_boxes.info_of(file))
+            file.seek(position)
     if name == "png" and "transparency" in image.info and image.tile:
         image.info["transparency"] = _scaled(image.info["transparency"], str(image.tile[0].args))
-    image.info["turned by XMP"] = name != "avif"  # only boxes turn an AVIF (ISO 23000-22); Pillow gives their orientation as EXIF
     return image
 
 

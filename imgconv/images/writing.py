@@ -13,7 +13,7 @@ from imgconv.images.damage import image_errors
 from imgconv.images.formats import OUTPUTS, format_for
 from imgconv.images.metadata import fitted
 from imgconv.images.modes import info_of, to_pil
-from imgconv.images.raster import DEFAULT_ENCODING, Encoding, Raster
+from imgconv.images.raster import DEFAULT_ENCODING, Encoding, Metadata, Raster
 from imgconv.images.rows import BandedImage
 from imgconv.images.zarr_store import Store, Writable
 
@@ -162,7 +162,20 @@ def _save(rasters: list[Raster], name: str, stream: BinaryIO, encoding: Encoding
     if name == "jpeg" and metadata.aspect:
         encoded.seek(_JFIF_DENSITY)
         encoded.write(struct.pack(">BHH", 0, *(round(density) for density in metadata.aspect)))
-    stream.write(encoded.getvalue())
+    stream.write(_with_boxes(encoded.getvalue(), name, metadata))
+
+
+def _with_boxes(data: bytes, name: str, metadata: Metadata) -> bytes:
+    """Return a file with metadata in the boxes that Pillow does not write."""
+    if name == "jpeg2000" and metadata != Metadata():
+        from imgconv.images import jpeg2000_boxes
+
+        return jpeg2000_boxes.with_metadata(data, metadata)
+    if name == "avif" and metadata.colour:
+        from imgconv.images import boxes
+
+        return boxes.with_colour_codes(data, dict(metadata.colour)[b"cICP"])
+    return data
 
 
 def _description(name: str, text: str, packet: bytes | None) -> dict[str, Any]:
