@@ -24,7 +24,7 @@ from imgconv.process import Map, shape_of
 from imgconv.process.banded_maps import BandedMaps, Whole
 from imgconv.process.bands import banded_maps
 from imgconv.recipe import Shape
-from imgconv.system import return_freed_memory
+from imgconv.system import limit_freed_memory
 
 _SHARE = 2  # of the memory that bands in progress take; the rest is for decoders, encoders and libraries
 _BAND = 1 << 23  # bytes of input and output of a band; larger ones are not faster
@@ -64,7 +64,7 @@ def write_by_bands(readers: Sequence[RowReader], job: Job, sinks: Sequence[Sink]
 
     Raises NotByBands before anything is written where that is impossible.
     """
-    return_freed_memory()
+    limit_freed_memory()
     if len(readers) > 1 and job.destination.format == "npy":
         raise NotByBands("an array of several frames is written as a whole")
     runs = [Run(reader, job, len(sinks), memory, (number, len(readers))) for number, reader in enumerate(readers)]

@@ -157,8 +157,8 @@ def _rows_per_strip(page: BandedImage) -> int:
     return max(1, min(page.shape[0], _STRIP // page.row_bytes))
 
 
-def _segments(page: BandedImage, layout: Layout, order: Literal["<", ">"]) -> Iterator[Any]:
-    """Yield the strips or tiles of a page as they are stored; tiles that are not compressed as arrays."""
+def _segments(page: BandedImage, layout: Layout, order: Literal["<", ">"]) -> Iterator[bytes]:
+    """Yield the strips or tiles of a page as they are stored."""
     if page.are_stored:
         for stored_rows in page.bands:
             yield from stored_rows.segments
@@ -175,12 +175,12 @@ def _segments(page: BandedImage, layout: Layout, order: Literal["<", ">"]) -> It
         case "zstd":
             from imagecodecs import zstd_encode
 
-            yield from in_order(lambda data: bytes(zstd_encode(data.tobytes(), 1)), tiles)
+            yield from in_order(lambda data: bytes(zstd_encode(data, 1)), tiles)
         case _:
             yield from in_order(lambda data: fast_zlib.compress(data, LEVEL), tiles)
 
 
-def _tiles_of(rows: NDArray[Any], tile: tuple[int, int], dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:
+def _tiles_of(rows: NDArray[Any], tile: tuple[int, int], dtype: np.dtype[Any]) -> Iterator[bytes]:
     """Yield the tiles of a row of them; the last pixels are repeated where a tile reaches beyond the image."""
     high, wide = tile
     for left in range(0, rows.shape[1], wide):
@@ -188,10 +188,10 @@ def _tiles_of(rows: NDArray[Any], tile: tuple[int, int], dtype: np.dtype[Any]) -
         missing = ((0, high - part.shape[0]), (0, wide - part.shape[1]), (0, 0))
         if part.shape[:2] != tile:
             part = np.pad(part, missing, mode="edge")
-        yield np.array(part, dtype, order="C")  # a copy, since tiles are compressed while the next rows arrive
+        yield part.astype(dtype, copy=False).tobytes()  # a copy, since tiles are compressed while the next rows arrive
 
 
-def _within(segments: Iterator[Any], position: Callable[[], int], most: int | None) -> Iterator[Any]:
+def _within(segments: Iterator[bytes], position: Callable[[], int], most: int | None) -> Iterator[bytes]:
     for segment in segments:
         if most is not None and position() + len(segment) > most:
             raise ImageError("a TIFF file of several pages holds at most 4 GB; write .npy, or a file for each page")
