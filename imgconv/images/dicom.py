@@ -5,7 +5,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +26,29 @@ _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _META = struct.Struct("<128s4sHH2sHI")  # the beginning of a file up to the length of what follows in group 2
 
 
+class _Modality(NamedTuple):
+    """How stored values become those of a modality, such as Hounsfield units: slope and intercept, or a `table` of so many bits.
+
+    `dpi` are the dots per inch of the frame.
+    """
+
+    slope: float
+    intercept: float
+    dpi: tuple[float, float] | None
+    table: int = 0
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether the stored values are those of the modality."""
+        return (self.slope, self.intercept) == (1, 0)
+
+
 def decoder(file: BinaryIO, request: Request) -> Decoder:
     """Return the decoder of a DICOM file, whose frames are pages. Raises MissingExtra without pydicom.
 
-    Whole numbers without a rescaling stay as they are, others become floats: slope and intercept are applied. The padding value is that
-    of missing cells, as are the values up to the limit of its range. Palettes are applied.
+    Whole numbers without a rescaling stay as they are, others become floats: slope and intercept are applied, those of a frame of its own
+    to that frame. The padding value is that of missing cells, as are the values up to the limit of its range. Palettes, and tables
+    of the values of a modality, are applied.
     """
     pydicom = _library("pydicom")
     with image_errors("damaged dicom"):
@@ -40,34 +58,46 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
         size, count = (int(data.Rows), int(data.Columns)), int(data.get("NumberOfFrames", 1) or 1)
         request.check_size(*size)
         has_palette = data.get("PhotometricInterpretation") == "PALETTE COLOR"
-        channels, dtype = 3 if has_palette else int(data.get("SamplesPerPixel", 1)), _dtype_of(data)
+        modalities = [_modality(data, index) for index in range(max(1, len(data.get("PerFrameFunctionalGroupsSequence") or ())))]
+        channels, dtype = 3 if has_palette else int(data.get("SamplesPerPixel", 1)), _dtype_of(data, modalities)
         header = Header("dicom", size, channels, dtype.name, frames=count, measured=True, declares_missing="PixelPaddingValue" in data)
 
     def frames() -> Iterator[Raster]:
         with image_errors("damaged dicom"):
-            pixels = _pixels(data, count)
-            if not request.salvage:
-                _check_parts(data, count)
+            pixels = _pixels(data, count, salvage=request.salvage)
             if has_palette:
                 pixels = _library("pydicom.pixels").apply_color_lut(pixels, data)[..., :channels]
             planes = pixels.reshape(count, *size, channels)
-        for plane in planes:
-            yield _raster(plane, data, dtype)
+        for index, plane in enumerate(planes):
+            yield _raster(plane, data, dtype, modalities[min(index, len(modalities) - 1)])
 
     return Decoder(header, frames)
 
 
-def _pixels(data: Any, count: int) -> NDArray[Any]:
-    """Return the stored values; imagecodecs decodes JPEG of other depths and without loss, for which pydicom needs further packages."""
+def _pixels(data: Any, count: int, *, salvage: bool) -> NDArray[Any]:
+    """Return the stored values. Raises DamageError for a part of a JPEG or JPEG 2000, unless `salvage`.
+
+    imagecodecs decodes JPEG of other depths and without loss, for which pydicom needs further packages, and all grey ones, since only its
+    result shows whether they are whole.
+    """
+    is_jpeg = str(data.file_meta.TransferSyntaxUID) in _JPEG
+    if is_jpeg and data.get("SamplesPerPixel", 1) == 1:
+        return _jpeg_values(data, count, salvage=salvage)
     try:
         pixels: NDArray[Any] = _library("pydicom.pixels").pixel_array(data)
-        return pixels
     except RuntimeError:
-        if str(data.file_meta.TransferSyntaxUID) not in _JPEG:
+        if not is_jpeg:
             raise
+        return _jpeg_values(data, count, salvage=salvage)
+    if not salvage:
+        _check_parts(data, count)
+    return pixels
+
+
+def _jpeg_values(data: Any, count: int, *, salvage: bool) -> NDArray[Any]:
     from imgconv.images.deep import jpeg_samples
 
-    values = np.stack([jpeg_samples(part, salvage=True) for part in _parts(data, count)])
+    values = np.stack([jpeg_samples(part, salvage=salvage) for part in _parts(data, count)])
     if not data.PixelRepresentation:
         return values
     unused = 8 * values.itemsize - int(data.BitsStored)
@@ -75,7 +105,7 @@ def _pixels(data: Any, count: int) -> NDArray[Any]:
 
 
 def _check_parts(data: Any, count: int) -> None:
-    """Raise DamageError for a part of a JPEG or JPEG 2000, which Pillow takes for all of it where its end was put right."""
+    """Raise DamageError for a part of a colour JPEG or JPEG 2000, which Pillow takes for all of it where its end was put right."""
     from imgconv.images import deep, jpeg2000
 
     syntax = str(data.file_meta.TransferSyntaxUID)
@@ -124,34 +154,58 @@ def _inflated(file: BinaryIO) -> BinaryIO:
     return io.BytesIO(start + meta.replace(_DEFLATED, _PLAIN) + data)
 
 
-def _dtype_of(data: Any) -> np.dtype[Any]:
+def _modality(data: Any, index: int) -> _Modality:
+    """Return how the stored values of a frame become those of its modality: an enhanced DICOM says it for each frame, or once for all."""
+    values, places = (_group(data, index, name) for name in ("PixelValueTransformationSequence", "PixelMeasuresSequence"))
+    if tables := data.get("ModalityLUTSequence"):
+        if "PixelPaddingValue" in data:
+            raise ImageError("DICOM images with a table of values and padding are not supported; convert the image with another program")
+        return _Modality(1.0, 0.0, _density(places), int(tables[0].LUTDescriptor[2]))
+    return _Modality(float(values.get("RescaleSlope", 1) or 1), float(values.get("RescaleIntercept", 0) or 0), _density(places))
+
+
+def _group(data: Any, index: int, name: str) -> Any:
+    """Return the attributes of a functional group of a frame, or those of the file, which has none in other kinds of DICOM."""
+    frames, shared = data.get("PerFrameFunctionalGroupsSequence") or (), data.get("SharedFunctionalGroupsSequence") or ()
+    for group in (*frames[index : index + 1], *shared[:1]):
+        if name in group and group[name].value:
+            return group[name].value[0]
+    return data
+
+
+def _density(data: Any) -> tuple[float, float] | None:
+    """Return dots per inch (x, y), by the spacing of pixels down and across."""
+    spacing = [float(each) for each in data.get("PixelSpacing") or data.get("ImagerPixelSpacing") or ()]
+    return (_INCH / spacing[1], _INCH / spacing[0]) if len(spacing) == 2 and min(spacing) > 0 else None
+
+
+def _dtype_of(data: Any, modalities: list[_Modality]) -> np.dtype[Any]:
     if data.get("PhotometricInterpretation") == "PALETTE COLOR":
         return np.dtype(np.uint8 if int(data.RedPaletteColorLookupTableDescriptor[2]) <= 8 else np.uint16)
     if "PixelData" not in data:
         return np.dtype(np.float32 if "FloatPixelData" in data else np.float64)
+    if modalities[0].table:
+        return np.dtype(np.uint8 if modalities[0].table <= 8 else np.uint16)
     signed, bits = int(data.get("PixelRepresentation", 0)), int(data.get("BitsAllocated", 16))
-    if _rescaling(data) == (1, 0) and not signed and bits <= 16:
+    if all(modality.is_identity for modality in modalities) and not signed and bits <= 16:
         return np.dtype(np.uint8 if bits <= 8 else np.uint16)
     return np.dtype(np.float32 if bits <= 16 else np.float64)
 
 
-def _rescaling(data: Any) -> tuple[float, float]:
-    return float(data.get("RescaleSlope", 1) or 1), float(data.get("RescaleIntercept", 0) or 0)
-
-
-def _raster(plane: NDArray[Any], data: Any, dtype: np.dtype[Any]) -> Raster:
-    slope, intercept = _rescaling(data)
+def _raster(plane: NDArray[Any], data: Any, dtype: np.dtype[Any], modality: _Modality) -> Raster:
     padding = data.get("PixelPaddingValue")
+    if modality.table:
+        plane = _library("pydicom.pixels").apply_modality_lut(plane, data)
     limit, pixels = data.get("PixelPaddingRangeLimit"), plane.astype(dtype)
     if padding is not None and limit is not None:  # all values from one to the other are padding
         is_padding = (plane >= min(padding, limit)) & (plane <= max(padding, limit))
         pixels = np.where(is_padding, np.array(padding).astype(dtype), pixels)
     if dtype.kind == "f":
-        pixels = (pixels * slope + intercept).astype(dtype)
-    spacing = [float(each) for each in data.get("PixelSpacing") or data.get("ImagerPixelSpacing") or ()]  # down and across
-    dpi = (_INCH / spacing[1], _INCH / spacing[0]) if len(spacing) == 2 and min(spacing) > 0 else None
-    nodata = None if padding is None else int(padding) * slope + intercept
-    return Raster(np.ascontiguousarray(pixels), metadata=Metadata(dpi=dpi, nodata=nodata, dropped=_DROPPED))
+        pixels = (pixels * modality.slope + modality.intercept).astype(dtype)
+    nodata = None if padding is None else int(padding) * modality.slope + modality.intercept
+    height, width = (float(each) for each in data.get("PixelAspectRatio") or (1, 1))
+    aspect = (height, width) if modality.dpi is None and min(height, width) > 0 else None
+    return Raster(np.ascontiguousarray(pixels), metadata=Metadata(dpi=modality.dpi, aspect=aspect, nodata=nodata, dropped=_DROPPED))
 
 
 _library = partial(optional_library, what="DICOM images", extra="dicom", name="pydicom")

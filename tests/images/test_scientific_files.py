@@ -13,7 +13,7 @@ from image_files import read
 from imagecodecs import jpeg2k_encode, jpeg8_encode
 from PIL import ImageFile
 from pydicom import dcmread
-from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -222,6 +222,42 @@ def test_dicom_with_a_palette_has_its_colours(tmp_path):
     file = dicom(tmp_path / "a.dcm", indices, **palette)
     done("filter", file, "-k", SAME, "-o", tmp_path / "out.tiff")
     assert np.array_equal(imread(tmp_path / "out.tiff"), colours.T[indices[0]])
+
+
+def group(**attributes):
+    """A functional group of an enhanced DICOM."""
+    values, places, result = Dataset(), Dataset(), Dataset()
+    values.RescaleSlope, values.RescaleIntercept, values.RescaleType = *attributes["rescaling"], "HU"
+    places.PixelSpacing = attributes["spacing"]
+    result.PixelValueTransformationSequence, result.PixelMeasuresSequence = [values], [places]
+    return result
+
+
+@pytest.mark.parametrize("of_frames", [(), ((3, 5), (2, -9))])
+def test_an_enhanced_dicom_has_values_and_spacing_of_its_groups(tmp_path, of_frames):
+    stored = RNG.integers(0, 1 << 12, (2, 6, 8)).astype(np.uint16)
+    groups = {"SharedFunctionalGroupsSequence": [group(rescaling=(2, -1024), spacing=[0.5, 0.25])]}
+    if of_frames:
+        groups["PerFrameFunctionalGroupsSequence"] = [group(rescaling=each, spacing=[1, 1]) for each in of_frames]
+    _, frames = read(dicom(tmp_path / "a.dcm", stored, **groups).read_bytes())
+    for frame, plane, (slope, intercept) in zip(frames, stored, of_frames or ((2, -1024),) * 2, strict=True):
+        assert np.array_equal(frame.pixels[..., 0], plane * np.float32(slope) + intercept)
+        assert frame.metadata.dpi == ((25.4, 25.4) if of_frames else (25.4 / 0.25, 25.4 / 0.5))
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_table_of_the_values_of_a_modality_is_applied(tmp_path, bits):
+    stored, table = RNG.integers(0, 256, (1, 6, 8)).astype(np.uint16), Dataset()
+    values = RNG.integers(0, 1 << bits, 256).astype(np.uint16)
+    table.LUTDescriptor, table.ModalityLUTType, table.LUTData = [256, 0, bits], "US", values.tobytes()
+    table["LUTData"].VR = "OW"
+    data = dicom(tmp_path / "a.dcm", stored, ModalityLUTSequence=[table], PixelAspectRatio=[2, 1]).read_bytes()
+    (frame,) = read(data)[1]
+    assert np.array_equal(frame.pixels[..., 0], values[stored[0]]) and frame.pixels.itemsize == bits // 8
+    assert frame.metadata.aspect == (2, 1)
+    padded = dicom(tmp_path / "b.dcm", stored, ModalityLUTSequence=[table], PixelPaddingValue=0)
+    with pytest.raises(ImageError, match="with a table of values and padding are not supported"):
+        read(padded.read_bytes())
 
 
 @pytest.mark.parametrize("start", [b"II*\0\x08\0\0\0", b"\x89PNG\r\n\x1a\n"])
