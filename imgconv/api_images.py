@@ -13,7 +13,7 @@ from imgconv.arrays import Array, ArrayLike, as_array
 from imgconv.errors import ArgumentTypeError, DoesNotFit
 from imgconv.images import DEFAULT_REQUEST, Raster, Request, from_pil, open_frames, to_pil
 from imgconv.images.raster import is_pixel_dtype
-from imgconv.process.missing import located, transparent
+from imgconv.process.missing import located, missing_cells, transparent
 from imgconv.recipe import MissingData
 from imgconv.registry import Bank, Kernel
 
@@ -38,7 +38,7 @@ class Opened(NamedTuple):
         """Return a result in the form of the image. For an array it is a masked array if `masked` is set or the image was one."""
         if self.array is None:
             return _to_pil(result)
-        return (_to_masked if masked or _is_masked(self.array) else _to_array)(self.array, result)
+        return _to_masked(self.array, result) if masked or _is_masked(self.array) else _to_array(self.array, result.pixels)
 
 
 def open_image(
@@ -120,16 +120,16 @@ def _as_pixels(array: Array) -> Array:
     raise DoesNotFit(f"image has values up to {largest}, more than float64 holds exactly; scale it to 2**53 or less")
 
 
-def _to_array(image: Array, result: Raster) -> Array:
+def _to_array(image: Array, pixels: Array) -> Array:
     """Return the pixels of a result, without a channel axis if `image` has none or had its channels merged into one."""
-    pixels = result.pixels
     return pixels[..., 0] if pixels.shape[2] == 1 and (image.ndim == 2 or image.shape[2] != 1) else pixels
 
 
 def _to_masked(image: Array, result: Raster) -> "np.ma.MaskedArray[Any, Any]":
     """Return the pixels of a result as a masked array."""
-    mask = np.ma.nomask if result.valid is None else _to_array(image, replace(result, pixels=result.valid, valid=None)) == 0
-    masked = np.ma.MaskedArray(_to_array(image, result), mask)
+    missing = missing_cells(result)
+    mask = np.ma.nomask if missing is None else _to_array(image, missing)
+    masked = np.ma.MaskedArray(_to_array(image, result.pixels), mask)
     if isinstance(image, np.ma.MaskedArray) and masked.dtype == image.dtype:
         masked.fill_value = image.fill_value
     return masked

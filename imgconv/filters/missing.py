@@ -6,19 +6,18 @@ estimate would invent edges.
 """
 
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from imgconv.arrays import Array
-from imgconv.engine import compiled, parallel
+from imgconv.engine import parallel
 from imgconv.filters.algorithms import correlator
-from imgconv.filters.filter2d import BAND_BYTES, FilterArguments, ImageFilter, Output, in_strips, summed_dtype
-from imgconv.filters.normalisation import MaskRows, MissingCells, Normaliser, Placed, Valid, is_zero_sum
+from imgconv.filters.filter2d import FilterArguments, ImageFilter, Output, in_strips, summed_dtype
+from imgconv.filters.normalisation import MaskRows, MissingCells, Normaliser, Placed, is_zero_sum
 from imgconv.filters.output_range import to_pixels
+from imgconv.filters.valid_cells import Valid, all_of, for_channels, narrowed, repeated, rows_of_band
 from imgconv.filters.weights import FilterKernel, Taps, Weights, anchor_of, pads_of
-from imgconv.loops.filters import set_missing
 from imgconv.modes import MissingMode, MissingRule, Range
 from imgconv.window import Window
 from imgconv.windows.borders import Border
@@ -35,11 +34,11 @@ def filter_missing(
     """
 
     def of_strip(strip: FilterArguments, columns: slice) -> tuple[Array, ...]:
-        return run(np.ascontiguousarray(valid[:, columns]), strip)
+        return run(valid[:, columns], strip)
 
     def run(valid: Valid, arguments: FilterArguments) -> tuple[Array, Valid]:
         filter, valid_out = _prepared(valid, rule, arguments, threads)
-        return filter.run(threads, extremes), valid_out
+        return filter.run(threads, extremes), for_channels(valid_out, filter.channels_out)
 
     parts = in_strips(arguments, of_strip)
     return (parts[0], parts[1]) if parts else run(valid, arguments)
@@ -55,13 +54,15 @@ def measure_missing(
 
 
 def _prepared(valid: Valid, rule: MissingRule, arguments: FilterArguments, threads: int | None) -> tuple[ImageFilter, Valid]:
-    """The filter of `filter_missing`, and the valid cells of its map."""
+    """The filter of `filter_missing`, and the valid cells of its map: one for a pixel where its channels share them."""
     pixels, kernels, window, border, output, _, alpha, flip, _ = arguments
+    channels = pixels.shape[2]
+    valid = narrowed(valid) if kernels[0].taps.ndim == 2 else repeated(valid, channels, threads)
     valid_out = _under_anchor(valid, kernels[0], window, rule.mode, flip=flip)
     dtype, placed = summed_dtype(pixels.dtype, linear=output.linear, premultiplied=alpha == "filter"), Placed(window, border, flip)
     whole = rule.mode is MissingMode.propagate  # a window counts with its zero taps, as for NaN
     normalisers = [
-        None if whole or is_zero_sum(kernel.taps) else Normaliser(valid, kernel, dtype, placed, rule.min_valid, valid_out)
+        None if whole or is_zero_sum(kernel.taps) else Normaliser(valid, kernel, dtype, placed, rule.min_valid, valid_out, channels)
         for kernel in kernels
     ]
     footprints: dict[Any, Taps] = {}  # kernels of one place touch a missing cell where one of them does
@@ -85,51 +86,6 @@ def correlate_missing(maps: Array, taps: Taps, window: Window, padding_mode: str
     return np.where(valid_out, values, np.float32(np.nan))[..., 0]
 
 
-def without_missing(pixels: Array, valid: Valid, value: float = 0, *, target: Array | None = None, threads: int | None = None) -> Array:
-    """A copy of `pixels` with `value` where `valid`, of the same shape, is 0 and not 1; or `target`, which may be `pixels`, filled with it.
-
-    >>> without_missing(np.array([[1.5, np.nan, 3]]), np.array([[1, 0, 1]], np.uint8), -1)
-    array([[ 1.5, -1. ,  3. ]])
-    """
-    target = np.empty(pixels.shape, pixels.dtype) if target is None else target
-    bits: Any = np.dtype(f"u{target.itemsize}")
-    filler = np.array([value], target.dtype).view(bits)
-    rows, known = (each.reshape(len(target), -1) for each in (target.view(bits), valid))
-
-    def fill(first: int, last: int) -> None:
-        if target is not pixels:
-            target[first:last] = pixels[first:last]
-        compiled.loop(set_missing)(rows[first:last], known[first:last], filler)
-
-    parallel.run_bands(fill, len(target), _rows_of_band(target), threads)
-    return target
-
-
-def all_of(cells: Array) -> Array:
-    """Whether all channels of `cells` (H, W, C), 0 or 1, are 1, as (H, W, 1): a reduction along so short an axis takes ten times as long.
-
-    >>> all_of(np.array([[[1, 0], [1, 1]]], np.uint8))
-    array([[[0],
-            [1]]], dtype=uint8)
-    """
-    return reduce(np.bitwise_and, (cells[..., c : c + 1] for c in range(cells.shape[2])))
-
-
-def for_channels(cells: Array, channels: int) -> Array:
-    """`cells` (H, W, 1 or C) repeated for `channels` channels, in C order; copies of `broadcast_to` take five times as long.
-
-    >>> for_channels(np.array([[[0], [1]]]), 2)
-    array([[[0, 0],
-            [1, 1]]])
-    """
-    if cells.shape[2] == channels:
-        return np.ascontiguousarray(cells)
-    spread = np.empty((*cells.shape[:2], channels), cells.dtype)
-    for c in range(channels):
-        spread[..., c] = cells[..., 0]
-    return spread
-
-
 @dataclass(frozen=True)
 class PlainKernel:
     """A kernel that is given by its taps and its anchor only."""
@@ -143,20 +99,17 @@ class PlainKernel:
 
 def _remove_touched(valid: Valid, footprint: FilterKernel, placed: Placed, valid_out: Valid, threads: int | None) -> None:
     """Set `valid_out` to 0 where a missing cell is under a tap of `footprint`, whose taps are 0 and 1."""
-    mask, weights = MaskRows(valid, footprint, placed), Weights.of(footprint, valid.dtype, valid.shape[2], flip=placed.flip).over_mask()
-    counter, rows = correlator(weights, placed.window, valid.shape[2]), valid_out.reshape(len(valid_out), -1)
+    channels = valid.shape[2]
+    mask, weights = MaskRows(valid, footprint, placed), Weights.of(footprint, valid.dtype, channels, flip=placed.flip).over_mask()
+    counter, rows = correlator(weights, placed.window, channels), valid_out.reshape(len(valid_out), -1)
     all_valid = to_pixels(weights, 1 - weights.bound, 1, absolute=False)  # 1 where the number of valid cells is that of the taps
 
     def work(first: int, last: int) -> None:
         band = mask.band(first, last)
         if not band.view(np.bool_).all():
-            rows[first:last] &= mask.filled(counter, band, all_valid, valid.dtype)
+            rows[first:last] &= mask.filled(counter, band, channels, all_valid, valid.dtype)
 
-    parallel.run_bands(work, len(rows), counter.rows(_rows_of_band(valid)), threads)
-
-
-def _rows_of_band(cells: Array) -> int:
-    return max(1, BAND_BYTES // max(cells[:1].nbytes, 1))
+    parallel.run_bands(work, len(rows), counter.rows(rows_of_band(valid)), threads)
 
 
 def _under_anchor(valid: Valid, kernel: FilterKernel, window: Window, mode: MissingMode, *, flip: bool) -> Valid:

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imgconv.arrays import Array
 from imgconv.engine import compiled
 from imgconv.filters.algorithms import Correlator, correlator
 from imgconv.filters.output_range import LoopParameters, to_pixels, unchanged
+from imgconv.filters.valid_cells import Valid
 from imgconv.filters.weights import FilterKernel, Taps, Weights, pads_of
 from imgconv.loops.filters import normalise
 from imgconv.window import Window
@@ -19,7 +19,6 @@ from imgconv.windows.borders import Border, PaddedRows
 ROUNDING = 1e-7  # of the sum of absolute taps: a smaller sum of taps is 0 within the rounding of float32 weights
 FOURIER_ROUNDING = 1e-9  # the same where no tap is negative: the rounding of transforms, which leave a rest of cells that are missing
 SHARE_ROUNDING = 1e-11  # of shares in float64: a smaller difference from the least valid share is rounding
-Valid = NDArray[np.uint8]
 
 
 def is_zero_sum(taps: Taps) -> bool:
@@ -56,7 +55,7 @@ class MaskRows:
         one = Border(placed.border.mode, 1.0)  # what zeros and constant add is valid
         pads = pads_of(kernel, placed.window, (height, width), flip=placed.flip)
         self._rows, self.window = PaddedRows(valid.reshape(height, -1), pads, one, channels), placed.window
-        self.channels, self.channels_out = channels, channels if kernel.taps.ndim == 2 else 1
+        self.channels, self._is_flat = channels, kernel.taps.ndim == 2
 
     def band(self, first: int, last: int) -> Array:
         """The padded rows under the windows of output rows first..last."""
@@ -64,11 +63,13 @@ class MaskRows:
         band: Array = self._rows.band(first * stride, (last - 1) * stride + self.window.span[0])
         return band
 
-    def filled(self, correlator: Correlator, source: Array, parameters: LoopParameters, dtype: np.dtype[Any] | None = None) -> Array:
-        """What `correlator` makes of padded rows of the image or its valid cells, of `dtype` or that of the parameters."""
-        (down, across), span, stride = (len(source), source.shape[1] // self.channels), self.window.span, self.window.stride
+    def filled(
+        self, correlator: Correlator, source: Array, channels: int, parameters: LoopParameters, dtype: np.dtype[Any] | None = None
+    ) -> Array:
+        """What `correlator` makes of padded rows of an image of `channels` or of its valid cells, in `dtype` or that of the parameters."""
+        (down, across), span, stride = (len(source), source.shape[1] // channels), self.window.span, self.window.stride
         height, width = (down - span[0]) // stride[0] + 1, (across - span[1]) // stride[1] + 1
-        target = np.empty((height, width * self.channels_out), dtype or parameters.values.dtype)
+        target = np.empty((height, width * (channels if self._is_flat else 1)), dtype or parameters.values.dtype)
         correlator.fill(source, target, parameters)
         return target
 
@@ -78,24 +79,27 @@ class Normaliser:
 
     A band of rows and its part of the mask, a byte for each cell, go through the loop of the kernel one after the other, and both sums are
     divided while they are in the cache. Where a band has no missing cell, the sums are pixels at once: those of a window without missing
-    cells are the same either way, to the last bit. `weights` and `correlator` are those of the sums.
+    cells are the same either way, to the last bit. `weights` and `correlator` are those of the sums. The image has `channels`, and its
+    mask as many or one that they share.
     """
 
-    def __init__(self, valid: Valid, kernel: FilterKernel, dtype: np.dtype[Any], placed: Placed, least: float, valid_out: Valid):
-        channels, window = valid.shape[2], placed.window
+    def __init__(
+        self, valid: Valid, kernel: FilterKernel, dtype: np.dtype[Any], placed: Placed, least: float, valid_out: Valid, channels: int
+    ):
+        window, self._channels = placed.window, channels
         weights = Weights.of(kernel, dtype, channels, flip=placed.flip)
         total, self._size, self._least = float(weights.taps.sum()), float(np.abs(weights.taps).sum()), least
         one_sign = abs(total) >= self._size * (1 - ROUNDING)
         if not (one_sign or weights.exact):  # sums that nearly cancel each other need more digits
             weights = replace(weights, accumulator=np.dtype(np.float64))
         over_mask = weights.over_mask()
-        self.correlator, self._mask_correlator = correlator(weights, window, channels), correlator(over_mask, window, channels)
+        self.correlator, self._mask_correlator = correlator(weights, window, channels), correlator(over_mask, window, valid.shape[2])
         self._is_stable = weights.exact or not self.correlator.transforms  # equal windows give equal sums
         self._sizes: Correlator | None = None  # where the weights are not the sums of absolute taps, or are rounded to float32
         if least > 0 and not (one_sign and weights.exact):
             sizes = replace(over_mask, taps=np.abs(weights.taps))
             sizes = sizes if weights.exact else replace(sizes, bound=np.inf, accumulator=np.dtype(np.float64))
-            self._sizes, self._as_sizes = correlator(sizes, window, channels), unchanged(sizes)
+            self._sizes, self._as_sizes = correlator(sizes, window, valid.shape[2]), unchanged(sizes)
         self._mask, self._valid_out = MaskRows(valid, kernel, placed), valid_out.reshape(len(valid_out), -1)
         self._as_sums = unchanged(weights), unchanged(over_mask)
         rounding = FOURIER_ROUNDING if one_sign else ROUNDING
@@ -123,15 +127,16 @@ class Normaliser:
         if self._is_stable and mask.view(np.bool_).all():
             self.correlator.fill(band(), target, parameters)
             return
-        sums, weights = self._mask.filled(self.correlator, band(), self._as_sums[0]), self._over(mask)
+        sums, weights = self._mask.filled(self.correlator, band(), self._channels, self._as_sums[0]), self._over(mask)
         if self._least > 0:
-            sizes = self._mask.filled(self._sizes, mask, self._as_sizes) if self._sizes else np.abs(weights)
+            sizes = self._mask.filled(self._sizes, mask, self._mask.channels, self._as_sizes) if self._sizes else np.abs(weights)
             weights[sizes < (self._least - SHARE_ROUNDING) * self._size] = 0
-        loop = compiled.loop(normalise, divided=parameters.divided)
-        loop(sums, weights, self._scale, parameters.values, target, self._valid_out[first:last])
+        loop = compiled.loop(normalise, divided=parameters.divided, channels=sums.shape[1] // weights.shape[1])
+        divisors = np.empty(sums.shape[1], parameters.values.dtype)
+        loop(sums, weights, self._scale, divisors, parameters.values, target, self._valid_out[first:last])
 
     def _over(self, mask: Array) -> Array:
-        return self._mask.filled(self._mask_correlator, mask, self._as_sums[1])
+        return self._mask.filled(self._mask_correlator, mask, self._mask.channels, self._as_sums[1])
 
     def _whole_weight(self) -> float:
         """The weight of a window without missing cells, as the correlator rounds it."""

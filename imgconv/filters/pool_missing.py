@@ -8,15 +8,16 @@ from typing import assert_never
 import numpy as np
 
 from imgconv.arrays import Array
-from imgconv.filters.missing import without_missing
-from imgconv.filters.normalisation import SHARE_ROUNDING, Valid
+from imgconv.filters.normalisation import SHARE_ROUNDING
 from imgconv.filters.pool2d import pool_image
+from imgconv.filters.valid_cells import Valid, for_channels, narrowed, repeated, without_missing
+from imgconv.loops.pooling import LARGEST, SMALLEST
 from imgconv.modes import MissingMode, MissingRule, PoolMode
 from imgconv.window import Window
 from imgconv.windows.borders import Border, PaddedRows
 from imgconv.windows.planes import Planes
 from imgconv.windows.ranks import ranked
-from imgconv.windows.reduce import valid_averages
+from imgconv.windows.reduce import identity_of, valid_averages
 from imgconv.windows.shapes import deviations, shaped_averages
 from imgconv.windows.strips import Strip, join_strips, strips
 
@@ -37,26 +38,28 @@ def pool_missing(
     whose share of valid cells is below the rule's. Without a border padded cells are ignored; with one they are
     missing where they repeat a missing cell. The values of missing results are arbitrary.
     """
+    valid = narrowed(valid)
     if border is not None:
         (h_out, w_out), inner = window.output_size(pixels.shape[:2]), replace(window, padding=(0, 0), around=None)
         padded, cells = (_padded(each, window, own) for each, own in ((pixels, border), (valid, Border(border.mode, 1.0))))
-        values, known = pool_missing(cells, rule, padded, inner, mode, threads=threads)
-        return np.ascontiguousarray(values[:h_out, :w_out]), np.ascontiguousarray(known[:h_out, :w_out])
+        values, known = pool_missing(for_channels(cells, pixels.shape[2]), rule, padded, inner, mode, threads=threads)
+        return np.ascontiguousarray(values[:h_out, :w_out]), known[:h_out, :w_out]
     parts = strips(window, pixels.shape[:2], pixels[0, :1].nbytes)
     if not parts:
-        return _pooled(valid, rule, pixels, window, mode, threads)
+        values, known = _pooled(valid, rule, pixels, window, mode, threads)
+    else:
 
-    def of_strip(part: Strip) -> tuple[Array, ...]:
-        known, cells = (np.ascontiguousarray(each[:, part.begin : part.end]) for each in (valid, pixels))
-        return _pooled(known, rule, cells, part.window, mode, threads)
+        def of_strip(part: Strip) -> tuple[Array, ...]:
+            known, cells = (np.ascontiguousarray(each[:, part.begin : part.end]) for each in (valid, pixels))
+            return _pooled(known, rule, cells, part.window, mode, threads)
 
-    results, exist = join_strips(parts, of_strip)
-    return results, exist.view(np.uint8)
+        values, known = join_strips(parts, of_strip)
+    return values, for_channels(known.view(np.uint8), pixels.shape[2])
 
 
 def _pooled(valid: Valid, rule: MissingRule, pixels: Array, window: Window, mode: str, threads: int | None) -> tuple[Array, Valid]:
     pooled: Callable[..., Array] = partial(pool_image, window=window, threads=threads)
-    planes, exists = Planes.of_image(pixels), Planes.of_image(valid)
+    planes, channels = Planes.of_image(pixels), pixels.shape[2]
     pool_mode, percent = PoolMode.of(mode)
     any_valid = None
     match pool_mode:
@@ -67,18 +70,19 @@ def _pooled(valid: Valid, rule: MissingRule, pixels: Array, window: Window, mode
             with np.errstate(invalid="ignore"):  # infinity minus infinity is NaN
                 rows = np.subtract(largest, smallest, out=largest)
         case PoolMode.avg if window.footprint:
-            rows = shaped_averages(planes, window, threads, exists)
+            rows = shaped_averages(planes, window, threads, Planes.of_image(repeated(valid, channels, threads)))
         case PoolMode.avg:
-            rows, any_valid = valid_averages(planes, exists, window, threads)
+            rows, any_valid = valid_averages(planes, Planes.of_image(repeated(valid, channels, threads)), window, threads)
         case PoolMode.median | PoolMode.rank:
-            without = Planes.of_image(_without(pixels, valid, PoolMode.min))
-            rows = ranked(without, window, partial(pool_mode.place, percent), threads, exists)
+            without, exists = _without(pixels, valid, PoolMode.min), repeated(valid, channels, threads)
+            planes, place = Planes.of_image(without), partial(pool_mode.place, percent)
+            rows = ranked(planes, window, place, threads, Planes.of_image(exists))
         case PoolMode.std:
-            rows = deviations(planes, window, threads, exists)
+            rows = deviations(planes, window, threads, Planes.of_image(repeated(valid, channels, threads)))
         case _:
             assert_never(pool_mode)
-    shape = *window.output_size(planes.size), planes.channels
-    return rows.reshape(shape), _valid_out(pooled, valid, rule, any_valid).reshape(shape)
+    size = window.output_size(planes.size)
+    return rows.reshape(*size, channels), _valid_out(pooled, valid, rule, any_valid).reshape(*size, -1)
 
 
 def pool_maps(maps: Array, rule: MissingRule, window: Window, mode: str, padding_mode: str | tuple[str, float] | None = None) -> Array:
@@ -109,8 +113,6 @@ def _valid_out(pooled: Callable[..., Array], valid: Valid, rule: MissingRule, an
 
 
 def _without(pixels: Array, valid: Valid, mode: PoolMode) -> Array:
-    """`pixels` with a value in missing cells that no largest or smallest value is affected by."""
-    whole, is_largest = pixels.dtype.kind == "u", mode is PoolMode.max
-    if whole and is_largest:
-        return pixels  # missing cells hold 0
-    return without_missing(pixels, valid, np.iinfo(pixels.dtype.name).max if whole else -np.inf if is_largest else np.inf)
+    """`pixels` with a value in missing cells, which hold 0, that no largest or smallest value is affected by."""
+    value = identity_of(LARGEST if mode is PoolMode.max else SMALLEST, pixels.dtype)
+    return without_missing(pixels, for_channels(valid, pixels.shape[2]), value) if value else pixels

@@ -221,15 +221,19 @@ def correlate_factors(divided):
     return loop
 
 
-def normalise(divided):
-    """The loop that makes pixels of sums over the valid cells and of the taps that are over valid cells."""
+def normalise(divided, channels):
+    """The loop that makes pixels of sums over the valid cells and of the taps that are over valid cells.
+
+    `channels` values of a pixel share a cell of the mask.
+    """
 
     finish = finished(0)
 
-    def loop(sums, weights, scale, parameters, target, valid):
-        """Fill `target` (R, S) from scale[0] * sum / weight; where |weight| is at most scale[1], 0, and `valid` (R, S) is set to 0.
+    def loop(sums, weights, scale, divisors, parameters, target, valid):
+        """Fill `target` (R, S) from scale[0] * sum / weight; where |weight| is at most scale[1], 0, and `valid` is set to 0.
 
-        `sums` and `weights` are (R, S). The sum itself is the result where the weight is scale[0].
+        `sums` are (R, S), `weights` and `valid` (R, S / channels). The sum itself is the result where the weight is scale[0]. `divisors`
+        (S,) is scratch of the type of `parameters`.
         The divisor is part of the one division: a second one takes as long as all the rest (2026-11).
         """
         real, pixel, bit = parameters.dtype.type, target.dtype.type, valid.dtype.type
@@ -238,30 +242,56 @@ def normalise(divided):
         total, limit, one, zero = real(scale[0]), real(scale[1]), real(1), real(0)
         for i in range(target.shape[0]):
             row, shares, out, known = sums[i], weights[i], target[i], valid[i]
-            for j in range(target.shape[1]):
-                value, weight = real(row[j]), real(shares[j])
-                is_known, is_whole = abs(weight) > limit, weight == total
+            for j in range(shares.shape[0]):
+                weight = real(shares[j])
+                is_known = abs(weight) > limit
+                known[j] = bit(known[j] & bit(is_known))
+                weight = weight if is_known else zero
+                for e in range(channels):
+                    divisors[j * channels + e] = weight
+            for j in range(out.shape[0]):
+                value, weight = real(row[j]), divisors[j]
+                is_known, is_whole = weight != zero, weight == total
                 value = value if is_whole else real(total * value)
                 weight = divisor if is_whole else real(weight * divisor) if divided else weight
                 value = real(value / (weight if is_known else one))
                 value = real(finish(value, real, one, offset, mirror, lowest, largest, magic))
                 out[j] = pixel(value if is_known else zero)
-                known[j] = bit(known[j] & bit(is_known))
 
     return loop
 
 
-def set_missing(cells, valid, value):
-    """Set `cells` (R, S), unsigned numbers, to value[0] where `valid` (R, S), 1 elsewhere, is 0.
+def set_missing(channels):
+    """The loop that copies rows and fills their missing cells; `channels` values of a pixel share a cell of the mask.
 
     By bits, since a choice between two bytes is not made of wide instructions, and takes ten times as long (2026-11).
     """
-    kind, filler = cells.dtype.type, value[0]
-    for i in range(cells.shape[0]):
-        row, known = cells[i], valid[i]
-        for j in range(row.shape[0]):
-            kept = kind(kind(0) - kind(known[j]))  # all bits, or none
-            row[j] = kind(row[j] & kept) | kind(filler & ~kept)
+
+    def loop(source, valid, value, target):
+        """Fill `target` (R, S), unsigned numbers, from `source`, and with value[0] where `valid` (R, S / channels), 1 elsewhere, is 0."""
+        kind, filler = target.dtype.type, value[0]
+        for i in range(target.shape[0]):
+            row, known, out = source[i], valid[i], target[i]
+            for j in range(known.shape[0]):
+                kept = kind(kind(0) - kind(known[j]))  # all bits, or none
+                for e in range(channels):
+                    out[j * channels + e] = kind(row[j * channels + e] & kept) | kind(filler & ~kept)
+
+    return loop
+
+
+def repeat_cells(channels):
+    """The loop that repeats each cell of rows `channels` times; strided assignments of NumPy take ten times as long (2026-11)."""
+
+    def loop(source, target):
+        """Fill `target` (R, S) from `source` (R, S / channels)."""
+        for i in range(target.shape[0]):
+            row, out = source[i], target[i]
+            for j in range(row.shape[0]):
+                for e in range(channels):
+                    out[j * channels + e] = row[j]
+
+    return loop
 
 
 def premultiply(channels):

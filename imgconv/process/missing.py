@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from imgconv.arrays import Array
 from imgconv.errors import DoesNotFit
 from imgconv.filters.color import max_value_of
-from imgconv.filters.missing import all_of, for_channels, without_missing
-from imgconv.filters.normalisation import Valid
+from imgconv.filters.valid_cells import Valid, all_of, for_channels, narrowed, repeated, without_missing
 from imgconv.images import Raster
 from imgconv.recipe import Mask, MissingData
 
@@ -31,12 +30,12 @@ def located(image: Raster, data: MissingData, threads: int | None = None) -> Ras
     if image.alpha:
         parts = [all_of(part) for part in parts]
     if image.valid is not None:  # those of a masked array
-        parts.append(image.valid != 0)
+        parts.append(narrowed(image.valid) != 0)
     valid = reduce(np.logical_and, parts)
     if valid.all():
         return image
-    cells: Valid = for_channels(valid, image.pixels.shape[2]).view(np.uint8)
-    if image.valid is not None and np.array_equal(cells, image.valid):
+    cells: Valid = for_channels(np.ascontiguousarray(valid), image.channels).view(np.uint8)
+    if image.valid is not None and np.array_equal(narrowed(cells), narrowed(image.valid)):
         return image
     luma = None if image.luma is None else without_missing(image.luma, all_of(cells), threads=threads)
     return replace(image, pixels=without_missing(image.pixels, cells, threads=threads), luma=luma, valid=cells)
@@ -82,9 +81,9 @@ def valid_of_form(form: Raster, image: Raster, *, grey: bool) -> Raster:
     if image.valid is None:
         return form
     if grey and image.channels > 1:
-        valid = for_channels(all_of(image.valid), form.pixels.shape[2])
+        valid = for_channels(all_of(image.valid), form.channels)
         return replace(form, pixels=without_missing(form.pixels, valid), valid=valid)
-    return replace(form, valid=np.ascontiguousarray(image.valid[..., : form.channels]))
+    return replace(form, valid=image.valid[..., : form.channels])
 
 
 def marked(result: Raster, valid: Valid | None, threads: int | None = None) -> Raster:
@@ -96,8 +95,8 @@ def marked(result: Raster, valid: Valid | None, threads: int | None = None) -> R
         return result
     result = replace(result, metadata=result.metadata._replace(nodata=declared_of(result)))
     whole = valid.shape[2] != result.channels  # drawn over the image, in other channels
-    valid = for_channels(all_of(valid), result.pixels.shape[2]) if whole else valid
-    if valid.view(np.bool_).all():
+    valid = for_channels(all_of(valid), result.channels) if whole else valid
+    if narrowed(valid).view(np.bool_).all():
         return result
     declared = result.metadata.nodata
     value = None if declared is None else as_level(declared, result.pixels.dtype)
@@ -107,6 +106,14 @@ def marked(result: Raster, valid: Valid | None, threads: int | None = None) -> R
     if result.alpha:
         np.copyto(result.pixels[..., -1], 0, where=valid[..., -1] == 0)
     return replace(result, valid=valid)
+
+
+def missing_cells(result: Raster) -> NDArray[np.bool_] | None:
+    """The missing cells (H, W, C) of a result; None for that of an image without."""
+    if result.valid is None:
+        return None
+    missing: NDArray[np.bool_] = repeated(narrowed(result.valid) ^ 1, result.channels).view(np.bool_)
+    return missing
 
 
 def declared_of(result: Raster) -> float | None:

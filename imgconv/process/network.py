@@ -67,7 +67,7 @@ def stored(image: Raster, *, grey: bool) -> Array:
         colours = luma(np.ascontiguousarray(colours), alpha=False)
     values = colours.astype(np.float32)
     if image.valid is not None:
-        from imgconv.filters.missing import all_of  # most images have no missing cells
+        from imgconv.filters.valid_cells import all_of  # most images have no missing cells
 
         valid = image.valid[..., :1] if image.alpha else image.valid  # that of a pixel with alpha is one for all channels
         np.copyto(values, np.nan, where=(valid if valid.shape[2] == values.shape[2] else all_of(valid)) == 0)
