@@ -7,6 +7,8 @@ from hypothesis import settings
 
 FULL = os.environ.get("IMGCONV_TESTS") == "full"
 
+settings.register_profile("without a clock", deadline=None)
+settings.load_profile("without a clock")
 
 FLOATS = ["float32", "float64"] if FULL else ["float32"]
 """Types for sweeps over layers, which compile a dozen loops for each."""
@@ -14,7 +16,7 @@ FLOATS = ["float32", "float64"] if FULL else ["float32"]
 
 def examples(count, **options):
     """Hypothesis settings for `count` examples in the full run."""
-    return settings(max_examples=count if FULL else max(count // 6, 8), deadline=None, **options)
+    return settings(max_examples=count if FULL else max(count // 6, 8), **options)
 
 
 def each_once(*values):

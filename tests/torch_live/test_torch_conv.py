@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:Using padding='same'")]
 functional = torch.nn.functional
 TORCH_REFUSES = (RuntimeError, TypeError, ValueError, NotImplementedError, IndexError)
-many = settings(max_examples=150, deadline=None, derandomize=True)
+many = settings(max_examples=150, derandomize=True)
 
 
 def tensors(values):
