@@ -289,7 +289,7 @@ def figure(
             format_of(Path(output), FORMATS, "-o")
         selected = _selected(locals(), as_keep(keep))
         with named(image):
-            request = _request("also", max_pixels, salvage, axes)
+            request = _request("also", max_pixels, salvage, axes)._replace(premultiplied=alpha != NO_ALPHA)
             raster, _, _ = open_image(image, request, bands=alpha == NO_ALPHA, masked=True)
             drawn = figure_of(raster, selected, _source(image, raster), colour=grey is False)
         if output is not None:

@@ -44,7 +44,7 @@ def command(
 
     recipe, _ = what.to_recipe(keep or ()), format_of(output, FORMATS, "-o")
     inputs = check_output(output, [source])
-    image = first_image(source, reading(how, "also"))
+    image = first_image(source, reading(how, "also")._replace(premultiplied=True))  # drawn over black, where such colours need no division
     figure(image, recipe, source, colour=what.grey is False).save(output, inputs)
 
 

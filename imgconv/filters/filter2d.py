@@ -235,9 +235,7 @@ class ImageFilter:
         return self.correlators[0].rows(max(most // row_bytes, taller, least))
 
     def _summed_dtype(self) -> np.dtype[Any]:
-        if self.premultiplied and not self._are_stored_sums:
-            return np.dtype(np.float64)
-        return summed_dtype(self.dtype, linear=self.output.linear, premultiplied=self.alpha == "filter")
+        return summed_dtype(self.dtype, linear=self.output.linear, premultiplied=self.alpha == "filter", stored=self.premultiplied)
 
     @property
     def _are_stored_sums(self) -> bool:
@@ -376,8 +374,13 @@ class ImageFilter:
         self._each_band(copy, threads)
 
 
-def summed_dtype(dtype: np.dtype[Any], *, linear: bool, premultiplied: bool) -> np.dtype[Any]:
-    """The dtype of the values that are summed: linear light is not whole, and premultiplied colour needs twice the bits."""
+def summed_dtype(dtype: np.dtype[Any], *, linear: bool, premultiplied: bool, stored: bool = False) -> np.dtype[Any]:
+    """The dtype of the values that are summed: linear light is not whole, and premultiplied colour needs twice the bits.
+
+    Colours that are `stored` premultiplied are not whole either, unless they are summed so.
+    """
+    if stored and (linear or not premultiplied):
+        return np.dtype(np.float64)
     if premultiplied:
         return np.dtype(np.float64 if linear or dtype.kind == "f" else f"u{2 * dtype.itemsize}")
     return light_dtype(dtype) if linear else dtype

@@ -55,11 +55,12 @@ def measure_missing(
 
 def _prepared(valid: Valid, rule: MissingRule, arguments: FilterArguments, threads: int | None) -> tuple[ImageFilter, Valid]:
     """The filter of `filter_missing`, and the valid cells of its map: one for a pixel where its channels share them."""
-    pixels, kernels, window, border, output, _, alpha, flip, _ = arguments
+    pixels, kernels, window, border, output, _, alpha, flip, stored = arguments
     channels = pixels.shape[2]
     valid = narrowed(valid) if kernels[0].taps.ndim == 2 else repeated(valid, channels, threads)
     valid_out = _under_anchor(valid, kernels[0], window, rule.mode, flip=flip)
-    dtype, placed = summed_dtype(pixels.dtype, linear=output.linear, premultiplied=alpha == "filter"), Placed(window, border, flip)
+    dtype = summed_dtype(pixels.dtype, linear=output.linear, premultiplied=alpha == "filter", stored=stored)
+    placed = Placed(window, border, flip)
     whole = rule.mode is MissingMode.propagate  # a window counts with its zero taps, as for NaN
     normalisers = [
         None if whole or is_zero_sum(kernel.taps) else Normaliser(valid, kernel, dtype, placed, rule.min_valid, valid_out, channels)

@@ -124,7 +124,7 @@ def unchanged(weights: Weights) -> LoopParameters:
     if weights.accumulator == np.int16:
         limits = np.iinfo(np.int16)
         return LoopParameters(np.array([1, 0, 1, limits.min, limits.max, 0], np.int16), 0)
-    is_short = weights.accumulator == np.float32 or weights.bound < FLOAT32_EXACT
+    is_short = weights.accumulator == np.float32 or (weights.exact and weights.bound < FLOAT32_EXACT)
     return to_values(replace(weights, divisor=1.0), 0, np.dtype(np.float32 if is_short else np.float64))
 
 

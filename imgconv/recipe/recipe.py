@@ -156,9 +156,8 @@ class Recipe:
 
     @property
     def premultiplied(self) -> bool:
-        """Whether colours that are multiplied by alpha may stay so: no cell is missing, and a filter pads with no level of its own."""
-        pads_level = isinstance(self.step, Filter) and PaddingMode.of(self.step.padding_mode)[1] != 0
-        return self.missing_data.is_default and not pads_level
+        """Whether colours that are multiplied by alpha may stay so: a filter pads with no level of its own."""
+        return not (isinstance(self.step, Filter) and PaddingMode.of(self.step.padding_mode)[1] != 0)
 
     def gives_floats(self, format: str) -> bool:
         """Whether an output in `format` holds unrounded float maps rather than pixels, as arrays always do."""

@@ -150,6 +150,15 @@ def test_a_constant_image_stays_constant_under_kernels_of_sum_one(name, dtype):
     assert (~np.isnan(result)).mean() > 0.3
 
 
+@pytest.mark.parametrize("taps", [np.ones((3, 3)) / 9, gauss(5, 1)[None], np.array([[1, 2.5, 1]])])
+def test_float64_keeps_its_digits(taps):
+    pixels, valid = RNG.random((20, 24, 1)), holes(20, 24)
+    _, expected = filtered(pixels, valid, taps)
+    arguments = np.where(valid, pixels, 0), [Kernel(taps)], Window.of(taps.shape, padding="same"), Border.of("replicate")
+    result, valid_out = filter_missing(valid, MissingRule(MissingMode.keep), *arguments, Output(Range.raw, rounded=False))
+    np.testing.assert_allclose(result[valid_out == 1], expected[valid_out == 1], rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("taps", "min_valid"),
     [

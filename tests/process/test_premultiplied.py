@@ -9,7 +9,7 @@ from image_files import read, tiff
 from imgconv.images import Raster, Request, open_frames
 from imgconv.inspection.arithmetic import explain
 from imgconv.process import process
-from imgconv.recipe import Pool, Recipe, filter_recipe, network_recipe
+from imgconv.recipe import MissingData, Pool, Recipe, filter_recipe, network_recipe
 
 HEIGHT, WIDTH = 23, 31
 LEVELS = {"uint8": 255, "uint16": 65535, "float32": 1}
@@ -80,6 +80,30 @@ def test_results_are_rounded_once(dtype, channels):
     same(result(pixels, "box:size=3", alpha="keep"), np.concatenate([sums(straight(pixels, most), box) / 9, alpha], axis=2))
     difference = np.abs(sums(straight(pixels, most), [[0, -1, 0], [-1, 4, -1], [0, -1, 0]]))
     same(result(pixels, "laplacian4", range="abs"), np.concatenate([difference, alpha], axis=2))
+
+
+@pytest.mark.parametrize("by", ["mask", "nodata"])
+@pytest.mark.parametrize("dtype", LEVELS)
+def test_results_without_missing_cells_are_rounded_once(dtype, by):
+    """`nodata` is a value that the file stores."""
+    pixels, most, box, corners = stored(dtype, 3), LEVELS[dtype], [[1, 1, 1]] * 3, [[1, 0, 1], [0, -4, 0], [1, 0, 1]]
+    mask = np.random.default_rng(2).random((HEIGHT, WIDTH)) > 0.2
+    value = float(pixels[10, 10, 0])
+    valid = mask if by == "mask" else (pixels[..., :-1] != value).all(axis=2)
+    missing = MissingData("auto", mask) if by == "mask" else MissingData(value)
+    cells, alpha, colours = valid[..., None].astype(float), pixels[..., -1:].astype(float), straight(pixels, most)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        kept = np.concatenate([sums(colours * cells, box) / sums(cells, box), alpha], axis=2)
+        blurred = np.concatenate(
+            [sums(pixels[..., :-1] * cells, box) * most / sums(alpha * cells, box), sums(alpha * cells, box) / sums(cells, box)], axis=2
+        )
+    for kernel, options, expected in (("box:size=3", {"alpha": "keep"}, kept), ("box:size=3", {}, np.nan_to_num(blurred))):
+        actual = result(pixels, kernel, missing_data=missing, **options)[valid]
+        near_tie = np.abs(expected[valid] % 1 - 0.5) < 1e-9
+        same(np.where(near_tie, 0, actual).astype(actual.dtype), np.where(near_tie, 0, expected[valid]))
+    touched = sums(1 - cells, np.abs(np.sign(corners)))[..., 0] > 0
+    difference = np.concatenate([np.abs(sums(colours, corners)), alpha], axis=2)[~touched]
+    same(result(pixels, "1 0 1; 0 -4 0; 1 0 1", range="abs", missing_data=missing)[~touched], difference)
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "float32"])
