@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 
 from imgconv.batch.sources import Source, list_sources
 from imgconv.errors import ImageError, ImgconvError, UsageError
-from imgconv.images import ANY_SIZE, IMAGE_EXTENSIONS, read_header
+from imgconv.images import ANY_SIZE, has_image_extension, read_header
 
 DESCRIPTION_PREFIX = "imgconv "
 WITHOUT_DESCRIPTION = ("bmp", "pnm", "qoi", "tga")  # formats without metadata
@@ -101,7 +101,7 @@ class InputFolder:
             names = self._names[subfolder] = {}
             with suppress(OSError), os.scandir(self.folder / subfolder) as entries:  # it may not exist
                 for name in (entry.name for entry in entries):
-                    if PurePath(name).suffix.lower() in IMAGE_EXTENSIONS:
+                    if has_image_extension(name):
                         names.setdefault(PurePath(name).stem, []).append(name)
         return self._names[subfolder]
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from imgconv.batch import paths
 from imgconv.batch.urls import AnyPath, Url, parse_path
 from imgconv.errors import ImageError, UsageError, reason
-from imgconv.images import ANY_SIZE, IMAGE_EXTENSIONS, read_header
+from imgconv.images import ANY_SIZE, has_image_extension, read_header
 from imgconv.images.formats import FORMATS, SIGNATURE_LENGTH, sniff
 from imgconv.images.zarr_store import SUFFIX, is_zarr
 from imgconv.platforms import local_name, reachable
@@ -168,7 +168,7 @@ def _remote(url: Url, recursive: bool, exact: bool) -> Iterator[Source]:
         if remote.is_folder(url):
             for name, file in remote.list_files(url, recursive=recursive):
                 name, path = _whole_zarr(name, file)
-                if not f"/{name}".count("/.") and _has_extension(name):
+                if not f"/{name}".count("/.") and has_image_extension(name):
                     yield Source(path, PurePath(local_name(name)), named=False)
             return
         matches = [] if exact or not any(sign in url.path for sign in WILDCARDS) else remote.glob(url)
@@ -233,14 +233,10 @@ def _folder(root: Path, recursive: bool) -> Iterator[Source]:
             remaining += reversed(subfolders)
 
 
-def _has_extension(name: str) -> bool:
-    return f".{name.rpartition('.')[2].lower()}" in IMAGE_EXTENSIONS
-
-
 def _is_image(entry: "os.DirEntry[str]") -> bool:
     """Whether an entry of a folder is a regular file with the extension of an image, or one without an extension that holds an image."""
     if "." in entry.name:
-        return _has_extension(entry.name) and _is_regular(entry)
+        return has_image_extension(entry.name) and _is_regular(entry)
     return _is_regular(entry) and _holds_image(Path(entry.path))
 
 

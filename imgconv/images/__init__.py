@@ -1,7 +1,7 @@
 """Image files, bytes and streams to rasters and back. The only package that uses Pillow, tifffile and imagecodecs."""
 
 from imgconv.images.decoder import ANY_SIZE, DEFAULT_MAX_PIXELS, DEFAULT_REQUEST, Luma, Request
-from imgconv.images.formats import IMAGE_EXTENSIONS, format_for
+from imgconv.images.formats import IMAGE_EXTENSIONS, format_for, has_image_extension
 from imgconv.images.metadata import fitted, resampled, transfer_of
 from imgconv.images.modes import from_pil, to_pil
 from imgconv.images.raster import DEFAULT_ENCODING, Encoding, Header, Metadata, Raster
@@ -29,6 +29,7 @@ __all__ = [
     "fitted",
     "format_for",
     "from_pil",
+    "has_image_extension",
     "open_frames",
     "read_header",
     "read_stream",

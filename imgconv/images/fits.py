@@ -1,6 +1,8 @@
 """FITS images, read and written with astropy, which is the extra `fits`."""
 
+import gzip
 from collections.abc import Iterable, Iterator
+from io import BytesIO
 from itertools import chain
 from math import prod
 from typing import Any, BinaryIO
@@ -17,6 +19,7 @@ from imgconv.images.raster import DEFAULT_ENCODING, Encoding, Header, Metadata, 
 
 _EXTENSION = b"XTENSION"  # the beginning of a header
 _MOST_UNITS, _LONGEST_HEADER = 4096, 1 << 20
+_MOST_INFLATED = 1 << 29  # bytes
 _STALE = ("BSCALE", "BZERO", "BLANK", "DATAMIN", "DATAMAX", "CHECKSUM", "DATASUM")  # they describe the stored numbers of the original
 
 
@@ -27,7 +30,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     """
     fits = library()
     with image_errors("damaged fits"):
-        file.seek(0)
+        file = _inflated(file)
         units = list(_units(fits.open(file, memmap=False, do_not_scale_image_data=True)))
         images = [unit for unit in units if unit.is_image and len(unit.shape) >= 2 and 0 not in unit.shape]
         if not images:
@@ -55,6 +58,19 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
                 yield _raster(unit, primary, tables)
 
     return Decoder(header, frames)
+
+
+def _inflated(file: BinaryIO) -> BinaryIO:
+    """Return a file that gzip compressed as one that is not, any other as it is. Raises ImageError for a very large one."""
+    file.seek(0)
+    is_packed = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    if not is_packed:
+        return file
+    data = gzip.GzipFile(fileobj=file).read(_MOST_INFLATED + 1)
+    if len(data) > _MOST_INFLATED:
+        raise ImageError(f"compressed FITS files of more than {_MOST_INFLATED} bytes are not supported; unpack the file with gunzip")
+    return BytesIO(data)
 
 
 def _units(opened: Iterable[Any]) -> Iterator[Any]:

@@ -13,6 +13,7 @@ _DEPTHS = ("uint8", "uint16", "float32")
 _ALL_DEPTHS = (*_DEPTHS, "float64")
 _RAW_NAMES = "3fr arw cr2 cr3 crw dcr dng erf iiq kdc mef mos mrw nef nrw orf pef raf rw2 rwl srw x3f"
 _NIFTI = (b"\x5c\1\0\0", b"\0\0\1\x5c", b"\x1c\2\0\0", b"\0\0\2\x1c")  # the size of the header, in both byte orders
+_FITS = b"SIMPLE  ="
 _ANY = (1, 2, 3, 4)  # grey, grey and alpha, RGB, RGB and alpha
 
 
@@ -156,7 +157,8 @@ FORMATS: dict[str, Format] = {
         metadata=("nodata", "cards"),
         reader="fits",
         writer="fits",
-        signatures=(b"SIMPLE  =",),
+        signatures=(_FITS,),
+        input_extensions=(".fits.gz", ".fit.gz", ".fts.gz"),
     ),
     "dicom": Format((), reader="dicom", writer=None, input_extensions=(".dcm", ".dicom")),
     "nifti": Format((), reader="nifti", writer=None, input_extensions=(".nii", ".nii.gz"), signatures=_NIFTI),
@@ -175,6 +177,7 @@ OUTPUTS = {name: format for name, format in FORMATS.items() if format.extensions
 IMAGE_EXTENSIONS = frozenset(
     extension for format in FORMATS.values() if format.channels for extension in (*format.extensions, *format.input_extensions)
 )
+_OF_TWO_PARTS = tuple(extension for extension in IMAGE_EXTENSIONS if extension.count(".") > 1)
 
 _SIGNATURES = tuple((signature, name) for name, format in FORMATS.items() for signature in format.signatures)
 _AVIF_BRANDS = (b"avif", b"avis")
@@ -211,6 +214,16 @@ _FOREIGN = (  # offset, signature, and the error text for files with it
 )
 
 
+def has_image_extension(name: str) -> bool:
+    """Return whether a file is an image by its name.
+
+    >>> has_image_extension("a.JPG"), has_image_extension("brain.nii.gz"), has_image_extension("notes.gz")
+    (True, True, False)
+    """
+    extension = f".{name.rpartition('.')[2].lower()}"
+    return extension in IMAGE_EXTENSIONS or (extension == ".gz" and name.lower().endswith(_OF_TWO_PARTS))
+
+
 def foreign(head: bytes) -> str | None:
     """Return the error text for a file that is recognised by its first bytes but not read; None for anything else.
 
@@ -241,8 +254,9 @@ def sniff(head: bytes) -> str | None:
         return "npz"
     if head[4:8] == b"ftyp":
         return _isobmff(head)
-    if head[:2] == b"\x1f\x8b" and _unpacked(head, 4) in _NIFTI:
-        return "nifti"
+    if head[:2] == b"\x1f\x8b":
+        packed = _unpacked(head, len(_FITS))
+        return "nifti" if packed[:4] in _NIFTI else "fits" if packed == _FITS else None
     return "tga" if _is_tga(head) else None
 
 

@@ -1,5 +1,7 @@
 """FITS, DICOM and NIfTI: values, missing cells and coordinates, as astropy, pydicom and nibabel read them."""
 
+import gzip
+import io
 import sys
 from functools import partial
 
@@ -177,6 +179,23 @@ def test_a_fits_file_that_breaks_the_standard_is_not_supported(tmp_path):
     other = (tmp_path / "a.fits").read_bytes().replace(b"T / conforms", b"F / conforms", 1)
     with pytest.raises(ImageError, match="not supported"):
         read(other)
+
+
+@pytest.mark.parametrize("name", ["a.fits.gz", "A.FIT.GZ", "a.nii.gz"])
+def test_compressed_files_are_read_and_found_in_folders(tmp_path, name):
+    stored = RNG.integers(0, 60000, (5, 7)).astype(np.uint16)
+    file = io.BytesIO()
+    if ".nii" in name:
+        file.write(nibabel.Nifti1Image(stored.T, np.eye(4)).to_bytes())
+    else:
+        fits.PrimaryHDU(stored).writeto(file)
+    (tmp_path / name).write_bytes(gzip.compress(file.getvalue()))
+    (tmp_path / "notes.gz").write_bytes(gzip.compress(b"text"))
+    done("filter", tmp_path, "-k", SAME, "-o", tmp_path / "out", "--format", "tiff")
+    (result,) = (tmp_path / "out").iterdir()
+    assert np.array_equal(imread(result), stored)
+    with pytest.raises(ImageError, match="damaged"):
+        read((tmp_path / name).read_bytes()[:-40])
 
 
 def dicom(path, pixels, syntax=ExplicitVRLittleEndian, **attributes):
