@@ -12,12 +12,13 @@ from imgconv.filters.algorithms import Correlator, correlator
 from imgconv.filters.output_range import LoopParameters, to_pixels, unchanged
 from imgconv.filters.valid_cells import Valid
 from imgconv.filters.weights import FilterKernel, Taps, Weights, pads_of
-from imgconv.loops.filters import normalise
+from imgconv.loops.filters import normalise, normalise_singly
 from imgconv.window import Window
 from imgconv.windows.borders import Border, PaddedRows
 
 ROUNDING = 1e-7  # of the sum of absolute taps: a smaller sum of taps is 0 within the rounding of float32 weights
 FOURIER_ROUNDING = 1e-9  # the same where no tap is negative: the rounding of transforms, which leave a rest of cells that are missing
+NEAR_SHARE = 2.0**-5  # of the sum of absolute taps: the rounding of float32 sums is below 1e-5 of a larger sum
 SHARE_ROUNDING = 1e-11  # of shares in float64: a smaller difference from the least valid share is rounding
 
 
@@ -90,10 +91,15 @@ class Normaliser:
         weights = Weights.of(kernel, dtype, channels, flip=placed.flip)
         total, self._size, self._least = float(weights.taps.sum()), float(np.abs(weights.taps).sum()), least
         one_sign = abs(total) >= self._size * (1 - ROUNDING)
-        if not (one_sign or weights.exact):  # sums that nearly cancel each other need more digits
-            weights = replace(weights, accumulator=np.dtype(np.float64))
+        precise = weights if one_sign or weights.exact else replace(weights, accumulator=np.dtype(np.float64))
+        self.correlator = correlator(precise, window, channels)
+        cancels = precise.accumulator != weights.accumulator and not self.correlator.transforms
+        if cancels:  # few windows need the digits of float64
+            self.correlator = correlator(weights, window, channels)
+        else:
+            weights = precise
         over_mask = weights.over_mask()
-        self.correlator, self._mask_correlator = correlator(weights, window, channels), correlator(over_mask, window, valid.shape[2])
+        self._mask_correlator = correlator(over_mask, window, valid.shape[2])
         self._is_stable = weights.exact or not self.correlator.transforms  # equal windows give equal sums
         self._sizes: Correlator | None = None  # where the weights are not the sums of absolute taps, or are rounded to float32
         if least > 0 and not (one_sign and weights.exact):
@@ -104,7 +110,10 @@ class Normaliser:
         self._as_sums = unchanged(weights), unchanged(over_mask)
         rounding = FOURIER_ROUNDING if one_sign else ROUNDING
         limit = 0.0 if weights.exact or (one_sign and not self.correlator.transforms) else rounding * self._size
-        self._scale = np.array([self._whole_weight() if self._is_stable else total, limit])
+        whole = self._whole_weight() if self._is_stable else total
+        self._scale = np.array([whole, 0.0 if cancels else limit])
+        bounds = np.array([max(abs(total), NEAR_SHARE * self._size), whole, total, limit])
+        self._singly = _Singly(weights, placed.window, channels, valid.shape[2], bounds) if cancels else None
         self._exact = replace(weights, bound=abs(total) * weights.bound, accumulator=np.dtype(np.float64)) if weights.exact else None
         # a quotient of exact sums has a rounding of its own
         self.weights = replace(weights, exact=False, accumulator=np.dtype(np.float64)) if weights.exact else weights
@@ -127,13 +136,16 @@ class Normaliser:
         if self._is_stable and mask.view(np.bool_).all():
             self.correlator.fill(band(), target, parameters)
             return
-        sums, weights = self._mask.filled(self.correlator, band(), self._channels, self._as_sums[0]), self._over(mask)
+        source, valid_out = band(), self._valid_out[first:last]
+        sums, weights = self._mask.filled(self.correlator, source, self._channels, self._as_sums[0]), self._over(mask)
         if self._least > 0:
             sizes = self._mask.filled(self._sizes, mask, self._mask.channels, self._as_sizes) if self._sizes else np.abs(weights)
-            weights[sizes < (self._least - SHARE_ROUNDING) * self._size] = 0
+            valid_out &= sizes >= (self._least - SHARE_ROUNDING) * self._size
         loop = compiled.loop(normalise, divided=parameters.divided, channels=sums.shape[1] // weights.shape[1])
         divisors = np.empty(sums.shape[1], parameters.values.dtype)
-        loop(sums, weights, self._scale, divisors, parameters.values, target, self._valid_out[first:last])
+        loop(sums, weights, self._scale, divisors, parameters.values, target, valid_out)
+        if self._singly:
+            self._singly.fill(source, mask, weights, target, parameters, valid_out)
 
     def _over(self, mask: Array) -> Array:
         return self._mask.filled(self._mask_correlator, mask, self._mask.channels, self._as_sums[1])
@@ -142,3 +154,23 @@ class Normaliser:
         """The weight of a window without missing cells, as the correlator rounds it."""
         down, across = self._mask.window.span
         return float(self._over(np.ones((down, across * self._mask.channels), np.uint8))[0, 0])
+
+
+class _Singly:
+    """A kernel whose taps have both signs, over windows one at a time; see `imgconv.loops.filters.normalise_singly`."""
+
+    def __init__(self, weights: Weights, window: Window, channels: int, mask_channels: int, bounds: Array):
+        taps: Array = weights.taps if weights.taps.ndim == 3 else weights.taps[None]
+        used = (taps != 0) | (not weights.finite)  # a tap of 0 matters where a value may be NaN or infinite
+        channel, row, column = np.nonzero(used)
+        rows, columns = row * window.dilation[0], column * window.dilation[1]
+        self._positions = np.stack([rows, columns * channels + channel, columns * mask_channels + channel])
+        across, apart = window.stride[1], mask_channels if weights.taps.ndim == 2 else 1
+        self._taps, self._bounds, self._stride = taps[used], bounds, window.stride[0]
+        self._steps = np.array([across * channels, across * mask_channels, apart])
+
+    def fill(self, source: Array, mask: Array, weights: Array, target: Array, parameters: LoopParameters, valid: Valid) -> None:
+        """Fill the results whose weights are near 0 or below that of a whole window, and record missing ones."""
+        loop, chosen = compiled.loop(normalise_singly, channels=target.shape[1] // weights.shape[1]), np.empty(weights.shape[1], np.intp)
+        where = self._positions, self._taps, self._stride, self._steps
+        loop(source, mask, *where, weights, self._bounds, chosen, parameters.values, target, valid)

@@ -11,7 +11,7 @@ from imgconv.engine import compiled, parallel
 from imgconv.loops.filters import repeat_cells, set_missing
 
 Valid = NDArray[np.uint8]
-BAND_BYTES = 1 << 18  # of pixels at a time, whose copy stays in the second cache
+BAND_BYTES = 1 << 19  # of pixels or of a mask at a time
 
 
 def all_of(cells: Array) -> Array:
@@ -73,11 +73,10 @@ def without_missing(pixels: Array, valid: Valid, value: float = 0, *, target: Ar
     bits: Any = np.dtype(f"u{target.itemsize}")
     filler = np.array([value], target.dtype).view(bits)
     source, rows, known = (each.reshape(len(target), -1) for each in (pixels.view(bits), target.view(bits), narrowed(valid)))
-    loop = compiled.loop(set_missing, channels=rows.shape[1] // known.shape[1])
+    loop = compiled.loop(set_missing, channels=rows.shape[1] // known.shape[1], in_place=int(target is pixels))
 
     def fill(first: int, last: int) -> None:
-        cells = source[first:last]
-        loop(cells.copy() if target is pixels else cells, known[first:last], filler, rows[first:last])  # a loop over one array is slow
+        loop(source[first:last], known[first:last], filler, rows[first:last])
 
     parallel.run_bands(fill, len(target), rows_of_band(target), threads)
     return target

@@ -261,17 +261,69 @@ def normalise(divided, channels):
     return loop
 
 
-def set_missing(channels):
-    """The loop that copies rows and fills their missing cells; `channels` values of a pixel share a cell of the mask.
+def normalise_singly(channels):
+    """The loop that sums and divides again, in float64, the windows whose valid taps nearly cancel each other; see `normalise`."""
+
+    finish = finished(0)
+
+    def loop(source, mask, positions, taps, stride, steps, weights, bounds, chosen, parameters, target, valid):
+        """Fill those elements of `target` (R, S) where |weight| is below bounds[0] and not bounds[1], and record missing ones in `valid`.
+
+        positions[0, t] is the row of tap t, positions[1, t] its element in padded rows of pixels (`source`), and positions[2, t] that in
+        rows of the mask. `steps` lead from a result to the next one: elements of `source`, elements of `mask`, and channels that have a
+        mask of their own. A result is bounds[2] * sum / weight, and missing where |weight| is at most bounds[3]. `chosen`, of the length
+        of a row of weights, is scratch.
+        """
+        real, pixel, bit = parameters.dtype.type, target.dtype.type, valid.dtype.type
+        divisor, offset, mirror = parameters[0], parameters[1], parameters[2]
+        lowest, largest, magic = parameters[3], parameters[4], parameters[5]
+        near, whole = weights.dtype.type(bounds[0]), weights.dtype.type(bounds[1])
+        total, limit = bounds[2], bounds[3]
+        for i in range(target.shape[0]):
+            shares, known, out, top = weights[i], valid[i], target[i], i * stride
+            count = 0
+            for begin in range(0, shares.shape[0], 32):
+                some, cells = shares[begin : begin + 32], known[begin : begin + 32]
+                hits = bit(0)
+                for j in range(some.shape[0]):
+                    hits = bit(hits | (bit(abs(some[j]) < near) & bit(some[j] != whole) & cells[j]))
+                if hits:
+                    for j in range(some.shape[0]):  # without branches
+                        chosen[count] = begin + j
+                        count += bit(abs(some[j]) < near) & bit(some[j] != whole) & cells[j]
+            for n in range(count):
+                j = chosen[n]
+                at, over = j // steps[2] * steps[0] + j % steps[2], j // steps[2] * steps[1] + j % steps[2]
+                for e in range(channels):
+                    weight, value = 0.0, 0.0
+                    for t in range(taps.shape[0]):
+                        row = top + positions[0, t]
+                        weight += taps[t] * mask[row, over + positions[2, t]]
+                        value += taps[t] * source[row, at + e + positions[1, t]]
+                    is_known = abs(weight) > limit
+                    known[j] = bit(is_known)
+                    value = real(total * value / (weight * divisor)) if is_known else real(0)
+                    value = finish(value, real, real(1), offset, mirror, lowest, largest, magic)
+                    out[j * channels + e] = pixel(value)
+
+    return loop
+
+
+def set_missing(channels, in_place):
+    """The loop that copies rows and fills their missing cells, or only fills them; `channels` values of a pixel share a cell of the mask.
 
     By bits, since a choice between two bytes is not made of wide instructions, and takes ten times as long (2026-11).
     """
 
     def loop(source, valid, value, target):
-        """Fill `target` (R, S), unsigned numbers, from `source`, and with value[0] where `valid` (R, S / channels), 1 elsewhere, is 0."""
+        """Fill `target` (R, S), unsigned numbers, from `source`, and with value[0] where `valid` (R, S / channels), 1 elsewhere, is 0.
+
+        With `in_place` the source is not read: were it the target, the compiler would make no wide instructions of it.
+        """
         kind, filler = target.dtype.type, value[0]
         for i in range(target.shape[0]):
-            row, known, out = source[i], valid[i], target[i]
+            known, out = valid[i], target[i]
+            row = out if in_place else source[i]
             for j in range(known.shape[0]):
                 kept = kind(kind(0) - kind(known[j]))  # all bits, or none
                 for e in range(channels):

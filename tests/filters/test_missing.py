@@ -224,9 +224,10 @@ def test_missing_cells_do_not_stretch_minmax():
     assert (result[valid_out == 1].min(), result[valid_out == 1].max()) == (0, 1)
 
 
-def test_weights_across_channels_use_the_valid_cells_of_each():
+@pytest.mark.parametrize("least", [0, -0.4])  # with taps of both signs, the weight of some windows is near 0
+def test_weights_across_channels_use_the_valid_cells_of_each(least):
     pixels, valid = (RNG.random((18, 21, 3)) * 100).astype(np.float32), holes(18, 21, 3, 0.1)
-    taps, window = RNG.random((3, 3, 3)), Window.of(3, 1, "valid")
+    taps, window = RNG.random((3, 3, 3)) + least, Window.of(3, 1, "valid")
     result, valid_out = filter_missing(
         valid, MissingRule(MissingMode.fill), pixels * valid, [Kernel(taps)], window, Border.of("zeros"), Output(Range.raw)
     )
@@ -235,7 +236,24 @@ def test_weights_across_channels_use_the_valid_cells_of_each():
         assert valid_out[i, j, 0] == present.any()
         if present.any():
             expected = (taps * values)[present].sum() / taps[present].sum() * taps.sum()
-            assert result[i, j, 0] == pytest.approx(expected, rel=1e-5)
+            assert result[i, j, 0] == pytest.approx(expected, rel=1e-5, abs=1e-3)
+
+
+def test_nan_under_a_tap_of_0_propagates_whatever_the_weight_of_the_window():
+    pixels, valid = np.ones((5, 6, 1), np.float32), np.ones((5, 6, 1), np.uint8)
+    pixels[2, 3], valid[2, 1], pixels[2, 1] = np.nan, 0, 0
+    taps = np.array([[3.3, -1.1, 0.0]])
+    result, valid_out = filter_missing(
+        valid,
+        MissingRule(MissingMode.fill),
+        pixels,
+        [Kernel(taps)],
+        Window.of((1, 3), 1, "same"),
+        Border.of("replicate"),
+        Output(Range.raw),
+    )
+    assert valid_out.all() and np.isnan(result[2, 2:5]).all()
+    assert result[2, 1] == pytest.approx(2.2)  # 3.3 * 2.2 / 3.3
 
 
 @pytest.mark.parametrize("alpha", ["keep", "filter"])
