@@ -6,7 +6,9 @@ from typing import Literal, NamedTuple
 from imgconv.errors import UsageError
 
 SIGNATURE_LENGTH = 132  # bytes that `sniff` and `foreign` need
-Reader = Literal["pillow", "png_reader", "gif", "bmp", "jpegxl", "tiff_plain", "raw", "pnm", "npy", "npz", "fits", "dicom", "nifti", "zarr"]
+Reader = Literal[
+    "pillow", "png_reader", "gif", "bmp", "tga", "jpegxl", "tiff_plain", "raw", "pnm", "npy", "npz", "fits", "dicom", "nifti", "zarr"
+]
 Writer = Literal["pillow", "png", "tiff", "gif", "jpegxl", "pnm", "npy", "fits", "zarr"]
 
 _DEPTHS = ("uint8", "uint16", "float32")
@@ -137,7 +139,7 @@ FORMATS: dict[str, Format] = {
         plugin="PIL.AvifImagePlugin.AvifImageFile",
         input_extensions=(".avifs",),
     ),
-    "tga": Format((".tga",), longest=65535, plugin="PIL.TgaImagePlugin.TgaImageFile"),
+    "tga": Format((".tga",), longest=65535, reader="tga", plugin="PIL.TgaImagePlugin.TgaImageFile"),
     "qoi": Format((".qoi",), channels=(3, 4), plugin="PIL.QoiImagePlugin.QoiImageFile", signatures=(b"qoif",)),
     "heif": Format((), writer=None, plugin="pillow_heif.as_plugin.HeifImageFile", input_extensions=(".heic", ".heif", ".hif")),
     "raw": Format(
@@ -305,7 +307,7 @@ def _is_raw_tiff(head: bytes) -> bool:
 
 def _is_tga(head: bytes) -> bool:
     """Return whether every field of a TGA header is valid; the format has no signature."""
-    if len(head) < 18 or head[1] > 1 or head[2] not in (1, 2, 3, 9, 10, 11) or head[16] not in (1, 8, 16, 24, 32):
+    if len(head) < 18 or head[1] > 1 or head[2] not in (1, 2, 3, 9, 10, 11) or head[16] not in (1, 8, 15, 16, 24, 32):
         return False
     mapped = head[2] in (1, 9)
     map_fits = head[7] in (15, 16, 24, 32) and any(head[5:7]) if head[1] else not any(head[3:8]) and not mapped
