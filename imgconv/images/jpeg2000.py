@@ -18,6 +18,7 @@ from imgconv.images.damage import DamageError, TruncatedError
 _CODESTREAM = b"\xff\x4f\xff\x51"
 _SIZE = ">HHIIIIIIIIH"  # of the SIZ segment, up to the number of components
 _CMYK, _SRGB, _GREY, _SYCC = 12, 16, 17, 18
+_IS_COLOUR, _IS_ALPHA, _IS_PREMULTIPLIED = 0, 1, 2  # kinds of components
 _FULL_SIZE = (1, 1)
 _MOST_COMPONENTS = 16384
 _PART_HEAD = 12  # bytes
@@ -26,18 +27,22 @@ _TILE_PART, _END = b"\xff\x90", b"\xff\xd9"
 
 @dataclass(frozen=True)
 class Layout:
-    """Depth of the components and of the pixels: `bits`, `signed`, whether all components have the same, and the colour space."""
+    """Depth of the components and of the pixels: `bits`, `signed`, whether all components have the same, and the colour space.
+
+    `in_order` means that the components are red, green, blue (or grey) and alpha, as Pillow takes them whatever the file declares.
+    """
 
     components: int
     bits: int
     signed: bool
     uniform: bool
     space: int | None
+    in_order: bool = True
 
     @property
     def is_plain(self) -> bool:
         """Whether Pillow reads the image correctly."""
-        return self.uniform and self.bits == 8 and not self.signed
+        return self.uniform and self.bits == 8 and not self.signed and self.in_order
 
     @property
     def colours(self) -> int:
@@ -51,7 +56,7 @@ def read_layout(file: BinaryIO) -> Layout:
     """Read the headers of a file. Raises DamageError without an image, ImageError for what neither Pillow nor OpenJPEG reads."""
     file.seek(0)
     space = palette = None
-    start = 0
+    in_order, start = True, 0
     if file.read(4) != _CODESTREAM:
         place = boxes.find(file, "jp2c")
         if place is None:
@@ -59,6 +64,7 @@ def read_layout(file: BinaryIO) -> Layout:
         start = place[0]
         space = _space(boxes.content(file, boxes.find(file, "jp2h/colr")))
         palette = boxes.content(file, boxes.find(file, "jp2h/pclr"))
+        in_order = _is_in_order(boxes.content(file, boxes.find(file, "jp2h/cdef")))
     file.seek(start)
     depths, steps = _components(file)
     if palette:
@@ -66,7 +72,7 @@ def read_layout(file: BinaryIO) -> Layout:
     if not depths:
         raise DamageError("it has no components")
     bits, signed = depths[0]
-    layout = Layout(len(depths), bits, signed, len(set(depths)) == 1, space)
+    layout = Layout(len(depths), bits, signed, len(set(depths)) == 1, space, in_order)
     _check(layout, steps)
     return layout
 
@@ -130,6 +136,21 @@ def _components(file: BinaryIO) -> tuple[list[tuple[int, bool]], set[tuple[int, 
 def _depth(byte: int) -> tuple[int, bool]:
     """Return bits and sign of samples as JPEG 2000 stores them."""
     return (byte & 0x7F) + 1, byte > 0x7F
+
+
+def _is_in_order(definition: bytes) -> bool:
+    """Return whether the components of a file follow each other as colours and alpha, as they do without a definition.
+
+    Raises ImageError for components that are neither, and for premultiplied alpha.
+    """
+    entries = list(struct.iter_unpack(">HHH", definition[2 : 2 + len(definition[2:]) // 6 * 6]))
+    kinds = {kind for _, kind, _ in entries}
+    if kinds - {_IS_COLOUR, _IS_ALPHA}:
+        what = "premultiplied alpha" if _IS_PREMULTIPLIED in kinds else "components that are neither colours nor alpha"
+        raise ImageError(f"jpeg2000 images with {what} are not supported; convert the image to .png or .tiff")
+    colours = [place for component, kind, place in sorted(entries) if kind == _IS_COLOUR]
+    alpha = [component for component, kind, _ in entries if kind == _IS_ALPHA]
+    return colours == list(range(1, len(colours) + 1)) and alpha in ([], [len(colours)])
 
 
 def _space(colour: bytes) -> int | None:

@@ -108,10 +108,8 @@ def has_declared_bits(page: Any) -> bool:
     """Return whether the first strip or tile holds as many bytes as the page's bits of a sample make."""
     compression, size = int(page.compression), _most_bytes(page)
     with suppress(*DECODER_ERRORS):
-        return (
-            compression in _BYTES
-            and len(_decompressed(compression, stored(page, page.dataoffsets[0], page.databytecounts[0]), size + 1)) == size
-        )
+        data = _turned(page, stored(page, page.dataoffsets[0], page.databytecounts[0]))
+        return compression in _BYTES and len(_decompressed(compression, data, size + 1)) == size
     return False
 
 
@@ -187,8 +185,7 @@ def _bytes_of(page: Any, data: bytes, shape: tuple[int, ...], salvage: bool) -> 
     _, rows, columns, _ = shape
     size = _byte_count(page, rows, columns)
     most = _most_bytes(page)
-    if page.fillorder == _LSB_FIRST:
-        data = bytes(imagecodecs.bitorder_decode(data))
+    data = _turned(page, data)
     plain = _readable(int(page.compression), data, most) if salvage else _decompressed(int(page.compression), data, most)
     if len(plain) < size and not salvage:
         raise TruncatedError
@@ -238,6 +235,11 @@ def _inflated(data: bytes, most: int) -> Iterator[bytes]:
 def _packed_again(page: Any, plain: bytes) -> bytes:
     """Return the bytes of a segment as the page stores them, for its decoder."""
     data = plain if page.compression == 1 else bytes(tifffile.TIFF.COMPRESSORS[page.compression](plain))
+    return _turned(page, data)
+
+
+def _turned(page: Any, data: bytes) -> bytes:
+    """Return bytes with their bits the other way round where a page stores the lowest one first."""
     return bytes(imagecodecs.bitorder_decode(data)) if page.fillorder == _LSB_FIRST else data
 
 

@@ -108,6 +108,51 @@ def test_half_a_jpeg2000_with_its_lengths_right_is_an_error():
             read(bytes(half) + b"\xff\xd9")
 
 
+def jp2_of(pixels, definition, more=b""):
+    """A JPEG 2000 file whose components have these (kind, place)."""
+
+    def box(name, data):
+        return struct.pack(">I", 8 + len(data)) + name + data
+
+    space = 17 if len(definition) < 3 else 16
+    entries = b"".join(struct.pack(">HHH", number, *each) for number, each in enumerate(definition))
+    head = box(b"ihdr", struct.pack(">IIHBBBB", *pixels.shape, pixels.itemsize * 8 - 1, 7, 0, 0))
+    head += box(b"colr", b"\1\0\0" + struct.pack(">I", space)) + more + box(b"cdef", struct.pack(">H", len(definition)) + entries)
+    stream = imagecodecs.jpeg2k_encode(pixels.squeeze(), codecformat="j2k", reversible=True, mct=False)
+    start = b"\0\0\0\x0cjP  \r\n\x87\n" + box(b"ftyp", b"jp2 \0\0\0\0jp2 ")
+    return start + box(b"jp2h", head) + box(b"jp2c", stream)
+
+
+COLOUR, ALPHA = 0, (1, 0)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("order", [(1, 2, 3), (3, 2, 1), (1, 2, 3, 0), (0, 1, 2, 3), (0, 3, 1, 2), (1, 0), (0, 1)], ids=str)
+def test_components_of_jpeg2000_stand_in_any_order(order, dtype):
+    """0 is alpha, the others are red, green and blue, or grey."""
+    pixels = np.random.default_rng(0).integers(0, np.iinfo(dtype).max + 1, (20, 31, len(order))).astype(dtype)
+    header, (frame,) = read(jp2_of(pixels, [(COLOUR, place) if place else ALPHA for place in order]))
+    places = [order.index(place) for place in (*range(1, max(order) + 1), *([0] if 0 in order else []))]
+    np.testing.assert_array_equal(frame.pixels, pixels[..., places])
+    assert header.alpha == (0 in order)
+
+
+def test_colours_of_a_palette_of_jpeg2000_stand_in_any_order():
+    numbers = np.random.default_rng(0).integers(0, 4, (20, 31, 1)).astype(np.uint8)
+    palette = np.arange(12, dtype=np.uint8).reshape(4, 3) * 20
+    entries = struct.pack(">HB", 4, 3) + bytes([7] * 3) + palette.tobytes()
+    columns = b"".join(struct.pack(">HBB", 0, 1, column) for column in range(3))
+    more = struct.pack(">I", 8 + len(entries)) + b"pclr" + entries + struct.pack(">I", 8 + len(columns)) + b"cmap" + columns
+    (frame,) = read(jp2_of(numbers, [(COLOUR, 3), (COLOUR, 2), (COLOUR, 1)], more))[1]
+    np.testing.assert_array_equal(frame.pixels, palette[numbers[..., 0]][..., ::-1])
+
+
+@pytest.mark.parametrize(("kind", "match"), [(2, "premultiplied alpha"), (65535, "neither colours nor alpha")])
+def test_other_components_of_jpeg2000_are_refused(kind, match):
+    with pytest.raises(ImageError, match=match):
+        read(jp2_of(np.zeros((4, 5, 4), np.uint8), [(COLOUR, 1), (COLOUR, 2), (COLOUR, 3), (kind, 0)]))
+
+
 def avif(bits, channels, **options):
     values = samples(bits, channels) if channels == 1 else smooth(bits, channels)
     data = imagecodecs.avif_encode(values.squeeze(), level=100, bitspersample=bits, codec="aom", **options)

@@ -2,12 +2,14 @@
 
 import io
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 from image_files import deep, photo, read, tiff, with_alpha
+from imagecodecs import bitorder_encode
 from PIL import Image
 
 from imgconv.errors import ImageError
@@ -397,6 +399,9 @@ def test_missing_bits_are_one_bit_or_damage():
     for layout in LAYOUTS:
         for compression in (None, "deflate", "lzw", "packbits", "zstd"):  # tifffile leaves the tag of booleans out
             exact(tiff(opaque[..., 0], photometric="minisblack", compression=compression, **layout), opaque.astype(np.uint8) * 255)
+    turned = bitorder_encode(zlib.compress(packed.tobytes()))  # as tiffcp -f lsb2msb leaves it out
+    without = by_hand(turned, GREY.shape[:2], bits=1, compression=8, more={266: (3, [2])}).replace(tag, other[:2] + tag[2:])
+    exact(without, opaque.astype(np.uint8) * 255)
     with pytest.raises(ImageError, match="tag 258 is missing"):
         read(by_hand(GREY.tobytes(), GREY.shape[:2]).replace(tag, other))
 
