@@ -4,6 +4,7 @@ import re
 import struct
 from collections import deque
 from collections.abc import Iterator
+from fractions import Fraction
 from io import BytesIO
 from typing import BinaryIO
 
@@ -119,6 +120,25 @@ def colour_codes(file: BinaryIO) -> bytes | None:
             transfer = _SRGB if transfer == _UNSPECIFIED else transfer
             is_srgb = (primaries, transfer) == (_BT709, _SRGB)
             return None if is_srgb or max(primaries, transfer) > 255 else bytes((primaries, transfer, 0, 1))  # RGB, full range
+    return None
+
+
+def crop(file: BinaryIO, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
+    """Return left, top, width and height of the part of an AVIF of `size` (H, W) that is shown, before it is turned; None for all of it.
+
+    Raises DamageError for a part that is not inside the image.
+    """
+    for content in _properties(file, "clap"):
+        if len(content) < 32:
+            raise DamageError("its crop is damaged")
+        numbers = struct.unpack(">IIIIiIiI", content[:32])
+        if not all(numbers[1::2]):
+            raise DamageError("its crop is damaged")
+        width, height, across, down = (Fraction(*numbers[at : at + 2]) for at in range(0, 8, 2))
+        left, top = across + (size[1] - width) / 2, down + (size[0] - height) / 2
+        if min(left, top, width - 1, height - 1) < 0 or left + width > size[1] or top + height > size[0]:
+            raise DamageError("its crop is not inside the image")
+        return int(left), int(top), int(width), int(height)
     return None
 
 

@@ -155,8 +155,7 @@ def _with_channels(pixels: NDArray[Any], form: _Form) -> NDArray[Any]:
 
 
 def _header(name: str, image: Image.Image, form: _Form) -> Header:
-    rotated = metadata.orientation_of(image.info, name) > 4
-    size = (image.width, image.height) if rotated else (image.height, image.width)
+    size = metadata.size_of(image, name)
     frames = getattr(image, "n_frames", 1)
     animated = frames > 1
     text = metadata.description_of(image)

@@ -68,6 +68,7 @@ _NAMES = {
     "stack": "axes of the stack",
     "grid": "axes and sizes of pixels",
 }
+CROP = "crop"  # entry of Pillow's `info`: left, top, width and height of the part of an image that is shown
 _TURNED_BY_BOXES = ("avif",)  # ISO 23000-22; Pillow gives the orientation of the boxes as that of EXIF
 _MOVING = ("ground", "cards", "stack", "grid")
 _SMALL_TRAILER = b"SEFT"  # the end of what Samsung's cameras append to a photograph
@@ -93,12 +94,23 @@ def from_info(info: Mapping[Any, Any], orientation: int = 1, size: tuple[int, in
 def upright_raster(file: BinaryIO, name: str, image: Any, pixels: NDArray[Any], alpha: bool, duration: float | None = None) -> Raster:
     """Return the raster of the decoded pixels of `image`, which Pillow opened from `file`, with its orientation and metadata."""
     orientation = 1 if name == "tiff" else orientation_of(image.info, name)  # libtiff turns the pixels itself
+    if CROP in image.info:
+        left, top, width, height = image.info[CROP]
+        pixels = pixels[top : top + height, left : left + width]
     return Raster(upright(pixels, orientation), alpha, of_image(image, file, name, orientation), duration)
+
+
+def size_of(image: Any, name: str) -> tuple[int, int]:
+    """Return the size (H, W) of the upright pixels of `image`, which Pillow opened."""
+    width, height = image.info[CROP][2:] if CROP in image.info else image.size
+    turned = name != "tiff" and orientation_of(image.info, name) > 4
+    return (width, height) if turned else (height, width)
 
 
 def of_image(image: Any, file: BinaryIO, name: str, orientation: int) -> Metadata:
     """Return the metadata of an image that Pillow opened from `file`, whose pixels were rotated upright from `orientation`."""
-    size = image.size[::-1] if orientation < 5 else image.size
+    stored = image.info[CROP][2:] if CROP in image.info else image.size
+    size = stored[::-1] if orientation < 5 else stored
     info = dict(image.info)
     if name == "jpeg":
         info["photoshop"] = {0x0404: _resources_of(image)}  # Pillow looks into each segment alone, and keeps the last one

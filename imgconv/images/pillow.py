@@ -46,12 +46,20 @@ def _header(image: ImageFile.ImageFile, name: str, file: BinaryIO) -> Header:
         channels, dtype, alpha = modes.layout_of(image)
         frames = getattr(image, "n_frames", 1)
     animated = frames > 1 and name in _ANIMATIONS
-    height, width = image.height, image.width
-    if name != "tiff" and metadata.orientation_of(image.info, name) > 4:
-        height, width = width, height
     loop = int(image.info.get("loop") or 0) if animated else 0
     description = metadata.description_of(image)
-    return Header(name, (height, width), channels, dtype, alpha, frames, animated, loop, description, conversion=_conversion(image, name))
+    return Header(
+        name,
+        metadata.size_of(image, name),
+        channels,
+        dtype,
+        alpha,
+        frames,
+        animated,
+        loop,
+        description,
+        conversion=_conversion(image, name),
+    )
 
 
 def _conversion(image: ImageFile.ImageFile, name: str) -> float:

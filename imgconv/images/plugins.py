@@ -17,8 +17,10 @@ from typing import Any, BinaryIO
 from PIL import Image, ImageFile
 
 from imgconv.errors import MissingExtra, optional_library
+from imgconv.images import boxes
 from imgconv.images.damage import DECODER_ERRORS, TruncatedError, image_errors
 from imgconv.images.formats import FORMATS
+from imgconv.images.metadata import CROP
 
 _ALL_OR_NOTHING = ("WEBP", "AVIF", "HEIF")  # formats whose decoders return no part of a damaged frame
 _OWN_LOADERS = (*_ALL_OR_NOTHING, "TIFF")  # formats whose plugins decode without the loop of `ImageFile.load`
@@ -59,6 +61,8 @@ def open_image(file: BinaryIO, name: str) -> ImageFile.ImageFile:
             position = file.tell()
             image.info.update(jpeg2000_boxes.info_of(file))
             file.seek(position)
+        if name == "avif" and (part := boxes.crop(file, (image.height, image.width))):
+            image.info[CROP] = part
     if name == "png" and "transparency" in image.info and image.tile:
         image.info["transparency"] = _scaled(image.info["transparency"], str(image.tile[0].args))
     return image

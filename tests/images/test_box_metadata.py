@@ -1,5 +1,6 @@
 """Metadata in boxes: colour codes of AVIF and HEIC, and everything that JPEG 2000 files hold beside their pixels."""
 
+import base64
 import io
 import struct
 from uuid import UUID
@@ -9,6 +10,7 @@ import pytest
 from image_files import png, read, saved
 from PIL import Image
 
+from imgconv.errors import ImageError
 from imgconv.images import Encoding, Metadata, Raster, boxes, encode, fitted, jpeg2000_boxes
 from imgconv.images import exif as exif_of
 
@@ -16,6 +18,15 @@ PIXELS = np.random.default_rng(1).integers(0, 256, (8, 12, 3)).astype(np.uint8)
 PROFILE = b"\0" * 16 + b"RGB " + b"\0" * 108
 GEOTIFF = UUID("b14bf8bd-083d-4b43-a5ae-8cd7d5a6ce03").bytes
 P3, PQ = (b"cICP", bytes((12, 13, 0, 1))), (b"cICP", bytes((9, 16, 0, 1)))
+
+# avifenc --crop 8,4,32,20 --irot 1 of 48x32 pixels: 60 above row 16 and 200 below; red is 20 left of column 16, blue 250 from column 32 on
+CROPPED = base64.b64decode(
+    "AAAAIGZ0eXBhdmlmAAAAAGF2aWZtaWYxbWlhZk1BMUEAAAElbWV0YQAAAAAAAAAoaGRscgAAAAAAAAAAcGljdAAAAAAAAAAAAAAAAGxpYmF2aWYAAAAADnBp"
+    "dG0AAAAAAAEAAAAeaWxvYwAAAABEAAABAAEAAAABAAABTQAAAFkAAAAoaWluZgAAAAAAAQAAABppbmZlAgAAAAABAABhdjAxQ29sb3IAAAAAnWlwcnAAAAB8"
+    "aXBjbwAAABRpc3BlAAAAAAAAADAAAAAgAAAAEHBpeGkAAAAAAwgICAAAAAxhdjFDgSAAAAAAABNjb2xybmNseAABAA0ABoAAAAAoY2xhcAAAACAAAAABAAAA"
+    "FAAAAAEAAAAAAAAAAf////4AAAABAAAACWlyb3QBAAAAGWlwbWEAAAAAAAAAAQABBgECgwSFhgAAAGFtZGF0EgAKCTgVL/sICGg0gDJKEAAA21Abw8BoZvVk"
+    "rrKbwLGrhGbuLwgM4QSA8Bm7OCcyiCjS4+w4vik2SU9SP2nSKFSFP69l8bLEnSM/q0SGaKvhVCzGxU60C4A="
+)
 
 
 def written(metadata, name, pixels=PIXELS):
@@ -41,6 +52,19 @@ def test_colour_codes_of_avif_stay(codes, to):
     assert described.colour == (codes,)
     assert read(written(described, to))[1][0].metadata.colour == (codes,)
     assert fitted(described, "jpeg", 3).dropped == ("cICP (no place in jpeg)",)
+
+
+def test_the_crop_of_an_avif_is_applied_before_it_is_turned():
+    header, (frame,) = read(CROPPED)
+    whole = np.full((32, 48, 3), 60)
+    whole[16:] = 200
+    whole[:, :16, 0], whole[:, 32:, 2] = 20, 250
+    assert header.size == (32, 20)
+    assert np.abs(frame.pixels - np.rot90(whole[4:24, 8:40])).max() < 12
+    for place, wrong in ((4, b"\0\0\0\0"), (0, b"\0\0\0\x63")):  # a denominator of 0, and a width beyond the image
+        at = CROPPED.index(b"clap") + 4 + place
+        with pytest.raises(ImageError, match="its crop is"):
+            read(CROPPED[:at] + wrong + CROPPED[at + 4 :])
 
 
 def test_srgb_needs_no_codes_and_a_profile_precedes_them():
