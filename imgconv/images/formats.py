@@ -250,7 +250,7 @@ def sniff(head: bytes) -> str | None:
             return name
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "webp"
-    if head[:1] == b"P" and head[1:2] in b"1234567fF" and head[2:3].isspace() and not head.startswith(_XV):
+    if head[:1] == b"P" and head[1:2] in b"1234567fF" and (head[2:3].isspace() or head[2:3] == b"#") and not head.startswith(_XV):
         return "pnm"
     if head[:4] == b"PK\3\4" and head[30 : 30 + int.from_bytes(head[26:28], "little")].endswith(b".npy"):  # the first name in a ZIP archive
         return "npz"

@@ -22,6 +22,7 @@ _LONGEST_SAMPLE = 32  # bytes of a decimal number with the space around it
 _CHANNELS = {b"P1": 1, b"P2": 1, b"P3": 3, b"P4": 1, b"P5": 1, b"P6": 3, b"Pf": 1, b"PF": 3}
 _PLAIN = (b"P1", b"P2", b"P3")  # decimal numbers
 _TUPLE_TYPES = {1: b"GRAYSCALE", 2: b"GRAYSCALE_ALPHA", 3: b"RGB", 4: b"RGB_ALPHA"}
+_BILEVEL_TYPES = {1: b"BLACKANDWHITE", 2: b"BLACKANDWHITE_ALPHA"}
 
 
 @dataclass(frozen=True)
@@ -190,13 +191,13 @@ def _frames(file: BinaryIO, layouts: list[tuple[int, Layout]], salvage: bool) ->
 
 
 def _token(file: BinaryIO) -> bytes:
-    """Read the next word of a header, and the one white space after it; comments count as white space."""
+    """Read the next word of a header, and the one white space after it; a comment with its line end is white space, as in Netpbm."""
     word = b""
     for _ in range(_LONGEST_HEADER):
         byte = read_exactly(file, 1)
         if byte == b"#":
             _skip_comment(file)
-            continue
+            byte = b"\n"
         if not byte.isspace():
             word += byte
         elif word:
@@ -230,6 +231,10 @@ def _pam_layout(file: BinaryIO) -> Layout:
     height, width, depth, maxval = (int(fields[name]) for name in (b"HEIGHT", b"WIDTH", b"DEPTH", b"MAXVAL"))
     if not 1 <= depth <= 4:
         raise ImageError(f"expected a PAM depth of 1 to 4, got {depth}; save the image as .npy")
+    kind = fields.get(b"TUPLTYPE") or _TUPLE_TYPES[depth]
+    if kind not in (_TUPLE_TYPES[depth], _BILEVEL_TYPES.get(depth)):
+        text = kind.decode("ascii", "backslashreplace")
+        raise ImageError(f"a PAM of the tuple type {text} and depth {depth} is not supported; save the image as .tiff or .npy")
     return Layout(b"P7", height, width, depth, maxval, depth in (2, 4))
 
 

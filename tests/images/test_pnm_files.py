@@ -33,6 +33,26 @@ def test_pfm_rows_go_from_bottom_to_top_in_either_byte_order():
         np.testing.assert_array_equal(frame.pixels, values)
 
 
+@pytest.mark.parametrize("head", [b"P5#c\n2 1\n255\n", b"P5 2#c\r1 255 ", b"P5 2 1 255#c\n", b"P5\n# a\n#b\n2 1\n255\n"])
+def test_a_comment_with_its_line_end_is_white_space(head):
+    """As in Netpbm, also after the last number of the header."""
+    assert read(head + b"#\n")[1][0].pixels.ravel().tolist() == [35, 10]
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+@pytest.mark.parametrize("kind", ["GRAYSCALE", "GRAYSCALE_ALPHA", "RGB", "RGB_ALPHA", "BLACKANDWHITE", "BLACKANDWHITE_ALPHA", "CMYK", ""])
+def test_the_tuple_type_of_a_pam_fits_its_depth(kind, depth):
+    pixels = np.arange(2 * depth, dtype=np.uint8)
+    data = f"P7\nWIDTH 2\nHEIGHT 1\nDEPTH {depth}\nMAXVAL 255\nTUPLTYPE {kind}\nENDHDR\n".encode() + pixels.tobytes()
+    known = {"GRAYSCALE": 1, "GRAYSCALE_ALPHA": 2, "RGB": 3, "RGB_ALPHA": 4, "BLACKANDWHITE": 1, "BLACKANDWHITE_ALPHA": 2, "": depth}
+    if known.get(kind) == depth:
+        header, (frame,) = read(data)
+        assert frame.pixels.ravel().tolist() == pixels.tolist() and header.alpha == (depth in (2, 4))
+        return
+    with pytest.raises(ImageError, match=f"tuple type {kind} and depth {depth} is not supported"):
+        read(data)
+
+
 def test_consecutive_images_are_frames():
     header, frames = read(b"P5 1 1 255 aP5\n2 1 255 bcP6 1 1 255 xyz")
     assert header.frames == 3
