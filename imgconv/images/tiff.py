@@ -189,6 +189,7 @@ def _check(image: _Image, request: Request) -> None:
             raise ImageError(f"tiff compression {int(page.compression)} is not supported; save the image with deflate or LZW")
         if not (tiff_colors.is_supported(page) and tiff_segments.is_supported(page)):
             raise ImageError(f"tiff images of {_kind(page)} are not supported; convert them to RGB, or save them as .npy")
+        tiff_segments.set_decoder(page)
         request.check_samples(prod(page.shaped))
     if image.mask is not None and (image.mask.imagelength, image.mask.imagewidth) != (image.page.imagelength, image.page.imagewidth):
         raise ImageError("tiff images with a mask of another size are not supported; save the mask as an alpha channel")

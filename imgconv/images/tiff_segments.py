@@ -21,7 +21,7 @@ _BYTES = (1, 5, 8, 32773, 32946, 34925, 34926, 50000)  # of bytes in any meaning
 _DEFLATE = (8, 32946)
 COMPRESSIONS = (*tiff_fax.COMPRESSIONS, *_JPEG, *_JPEG_2000, *_JPEG_XR, *_BYTES, 34887, 34927, 34933, 50001, 50002, 52546)
 
-_YCBCR = 6  # photometric interpretation
+_GREY, _YCBCR = 1, 6  # photometric interpretations
 _LSB_FIRST = 2  # fill order
 _FIRST_OFFSET = 8  # the header precedes it
 _LARGEST_TILE = 1 << 24  # pixels; a larger one must not exceed the image four times
@@ -81,10 +81,21 @@ def is_supported(page: Any) -> bool:
         return False
     if int(page.compression) in tiff_fax.COMPRESSIONS and (bits != 1 or prod(page.shaped[4:]) != 1):
         return False
-    if stores_ycbcr(page) and (page.planarconfig != 1 or page.samplesperpixel != 3):
+    if int(page.photometric) == _YCBCR and page.planarconfig != 1:
+        return False
+    if stores_ycbcr(page) and page.samplesperpixel != 3:
         return False
     pixels = page.imagewidth * page.imagelength
     return page.shaped[1] == 1 and not (page.is_tiled and page.tilewidth * page.tilelength > max(4 * pixels, _LARGEST_TILE))
+
+
+def set_decoder(page: Any) -> None:
+    """Let tifffile make the decoder of a page whose planes are JPEG images of their own as that of grey ones: it takes them for RGB."""
+    if int(page.compression) in _JPEG and page.planarconfig != 1:
+        photometric = page.photometric
+        page.photometric = type(photometric)(_GREY)
+        _ = page.decode  # made at the first access, and kept
+        page.photometric = photometric
 
 
 def needed_segments(page: Any, salvage: bool) -> int:

@@ -146,6 +146,13 @@ def test_subsampled_ycbcr_is_decoded_as_by_libtiff(subsampling, compression):
     assert np.abs(frame.pixels - expected).max() <= 0.51
 
 
+@pytest.mark.parametrize("layout", [{"tile": (32, 48)}, {"rowsperstrip": 16}], ids=["tiles", "strips"])
+def test_planes_that_are_jpeg_images_of_their_own_are_read(layout):
+    planes = np.ascontiguousarray(np.moveaxis(photo(), 2, 0))
+    options = {"planarconfig": "separate", "compression": "jpeg", **layout}
+    exact(tiff(planes, photometric="rgb", **options), read(tiff(planes, photometric="minisblack", **options))[1][0].pixels)
+
+
 @pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
 def test_jpeg_is_decoded_as_by_libtiff(subsampling):
     file = io.BytesIO()
