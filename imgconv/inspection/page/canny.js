@@ -2,10 +2,10 @@
 
 import { isAlpha, withAlphaOf } from "./alpha.js";
 import { unchangedAlpha } from "./elementwise.js";
-import { patchOf } from "./geometry.js";
+import { AXES, patchOf } from "./geometry.js";
 import { hide, inverted, isMissing, missingUnder, validStage } from "./missing.js";
 import { number, productsText } from "./numbers.js";
-import { halfEven, padded, reduceWindows, sumOf } from "./sums.js";
+import { addCorrelation, float32, halfEven, padded, reduceWindows, sumOf } from "./sums.js";
 
 const NEAREST = { mode: "replicate", value: 0, spare: null };
 const SOBEL = {
@@ -86,25 +86,24 @@ class Smoothed extends Stage {
     Object.assign(this, { estimates, taps: gaussian(sigma) });
   }
 
-  #along(source, count, stride, lines, lineStride) {
-    const out = new Float32Array(source.length);
+  /** Along an axis, the sums of taps inside the plane over the sum of these taps. */
+  #along(source, { width, height }, axis) {
     const { taps, radius } = this;
-    for (let line = 0; line < lines; line++) {
-      for (let i = 0, o = line * lineStride; i < count; i++, o += stride) {
-        let sum = 0;
-        let weights = 0;
-        for (let t = Math.max(-radius, -i); t <= Math.min(radius, count - 1 - i); t++) {
-          sum += taps[t + radius] * source[o + t * stride];
-          weights += taps[t + radius];
-        }
-        out[o] = sum / weights;
-      }
+    const pads = AXES.map((each) => (each === axis ? [radius, radius] : [0, 0]));
+    const place = [source, [height, width], pads, { mode: "zeros", value: 0 }];
+    const sums = new Float64Array(source.length);
+    addCorrelation(sums, [height, width], padded(...place), axis ? [taps] : taps.map((tap) => [tap]), [1, 1], [1, 1]);
+    const count = axis ? width : height;
+    const inside = (i) => taps.slice(Math.max(radius - i, 0), radius + count - i);
+    const weights = Array.from({ length: count }, (_, i) => inside(i).reduce((sum, tap) => sum + tap, 0));
+    for (let o = 0, row = 0; row < height; row++) {
+      for (let column = 0; column < width; column++, o++) sums[o] /= weights[axis ? column : row];
     }
-    return out;
+    return float32(sums, 0);
   }
 
-  #smoothed(plane, { width, height }) {
-    return this.#along(this.#along(plane, height, width, width, 1), width, 1, height, width);
+  #smoothed(plane, size) {
+    return this.#along(this.#along(plane, size, 0), size, 1);
   }
 
   apply(input) {

@@ -1,6 +1,7 @@
 // Colours: of the cells of maps, and of the page's theme.
 
 import { isAlpha } from "./alpha.js";
+import { extremes } from "./sums.js";
 
 const TINTS = { red: [1, 0.45, 0.4], green: [0.5, 0.86, 0.5], blue: [0.5, 0.66, 1] };
 const scales = new WeakMap();
@@ -32,18 +33,15 @@ function diverging(share) {
   return [247 + (r - 247) * size, 247 + (g - 247) * size, 247 + (b - 247) * size];
 }
 
+const SHADES = 512; // of each sign
+const SHADE_BYTES = [...Array(2 * SHADES + 1).keys()].flatMap((n) => [...diverging(n / SHADES - 1), 255]);
+const PIXELS = new Uint32Array(Uint8ClampedArray.from(SHADE_BYTES).buffer); // a pixel each, in the order of bytes of this machine
+
 function scaleOf(maps, c) {
   if (maps.whole || ["ridges", "edges", "alpha"].includes(maps.names[c])) return { low: 0, high: maps.largest };
   const plane = maps.planes[c];
   if (!scales.has(plane)) {
-    let low = Infinity;
-    let high = -Infinity;
-    const known = maps.valid?.[c];
-    for (let i = 0; i < plane.length; i++) {
-      const value = known && !known[i] ? NaN : plane[i];
-      if (value < low) low = value;
-      if (value > high) high = value;
-    }
+    const [low, high] = extremes(plane, maps.valid?.[c]);
     const levels = low >= 0 && high <= maps.largest && high > maps.largest / 4;
     scales.set(plane, levels ? { low: 0, high: maps.largest } : { low, high });
   }
@@ -87,11 +85,9 @@ function opaqueImageOf(maps, c) {
     }
     return image;
   }
-  const tone = toneOf(maps, c);
-  for (let i = 0, o = 0; i < plane.length; i++, o += 4) {
-    [data[o], data[o + 1], data[o + 2]] = tone(plane[i]);
-    data[o + 3] = 255;
-  }
+  const pixels = new Uint32Array(data.buffer);
+  const most = Math.max(-low, high);
+  for (let i = 0; i < plane.length; i++) pixels[i] = PIXELS[SHADES + Math.round(SHADES * Math.min(Math.max(plane[i] / most, -1), 1) || 0)];
   return image;
 }
 

@@ -3,7 +3,7 @@
 import { AXES, Misfit, fieldOf, outputSize, padsOf, positionsOf, sizeFormulas, spanOf } from "./geometry.js";
 import { Conv, mapsOf } from "./layers.js";
 import { counted, number, productsText } from "./numbers.js";
-import { sumOf } from "./sums.js";
+import { addCorrelation, float32, padded, sumOf } from "./sums.js";
 
 /** Named offsets [down, across] for the tap (u, v) of a kernel of a size, of some strength in cells. */
 export const OFFSETS = {
@@ -98,15 +98,20 @@ export class Deformed {
     const sums = Array.from({ length: count }, () => new Float64Array(output[0] * output[1]));
     const users = input.planes.map((_, c) => sums.flatMap((_, map) => this.#uses(map, c, input.planes.length)));
     const place = { size, output, pads: padsOf(this.window, size) };
+    const isFixed = !Array.isArray(this.offset[0]) && !Array.isArray(this.mask?.[0]);
     input.planes.forEach((plane, c) => {
+      if (isFixed && plane.every(Number.isFinite)) {
+        this.#addMoved(sums, users[c], plane, this.#firstTap(c, input.planes.length), place);
+        return;
+      }
       for (let tap = 0; tap < this.#taps; tap++) {
         const samples = this.#samples(plane, tap, this.#firstTap(c, input.planes.length) + tap, place);
         for (const { map, taps } of users[c]) for (let i = 0; i < samples.length; i++) sums[map][i] += taps[tap] * samples[i];
       }
     });
     const planes = sums.map((values, map) => {
-      const bias = this.bias?.[this.#sources(map, input.planes.length).kernel] ?? 0;
-      return Float32Array.from(values, (sum) => sum / this.divisor + bias);
+      if (this.divisor !== 1) for (let i = 0; i < values.length; i++) values[i] /= this.divisor;
+      return float32(values, this.bias?.[this.#sources(map, input.planes.length).kernel] ?? 0);
     });
     return mapsOf(input, planes, output, this.eachChannel && this.weight.length === 1 ? input.names : null);
   }
@@ -117,19 +122,43 @@ export class Deformed {
     return c >= first && c < first + count ? [{ map, taps: this.weight[kernel][c - first].flat() }] : [];
   }
 
+  /** With the same offsets for every cell, the sum is that of a larger kernel, whose taps are the shares of the four cells around. */
+  #addMoved(sums, users, plane, moved, { size, output, pads }) {
+    const [, columns] = this.window.kernelSize;
+    const moves = Array.from({ length: this.#taps }, (_, tap) => [this.moves.down(moved + tap, 0), this.moves.across(moved + tap, 0)]);
+    this.reach = AXES.map((axis) => moves.reduce((most, move) => Math.max(most, Math.abs(move[axis])), this.reach[axis]));
+    const around = this.reach.map((cells) => Math.ceil(cells) + 1);
+    const wide = padded(plane, size, AXES.map((axis) => pads[axis].map((cells) => cells + around[axis])), { mode: "zeros", value: 0 });
+    const [height, width] = AXES.map((axis) => spanOf(this.window, axis) + 2 * around[axis]);
+    for (const { map, taps } of users) {
+      const rows = Array.from({ length: height }, () => new Array(width).fill(0));
+      taps.forEach((tap, n) => {
+        const y = Math.floor(n / columns) * this.dilation[0] + moves[n][0] + around[0];
+        const x = (n % columns) * this.dilation[1] + moves[n][1] + around[1];
+        for (const [i, down] of shares(y)) for (const [j, across] of shares(x)) rows[i][j] += tap * this.moves.mask(moved + n, 0) * down * across;
+      });
+      addCorrelation(sums[map], output, wide, rows, this.stride, [1, 1]);
+    }
+  }
+
   /** What one tap reads for every output cell. */
   #samples(plane, tap, moved, { size, output: [height, width], pads }) {
     const [, columns] = this.window.kernelSize;
     const [u, v] = [Math.floor(tap / columns), tap % columns];
+    const [top, left] = [u * this.dilation[0] - pads[0][0], v * this.dilation[1] - pads[1][0]];
+    const { moves, stride } = this;
     const samples = new Float64Array(height * width);
-    for (let cell = 0; cell < samples.length; cell++) {
-      const [down, across] = [this.moves.down(moved, cell), this.moves.across(moved, cell)];
-      const y = Math.floor(cell / width) * this.stride[0] - pads[0][0] + u * this.dilation[0] + down;
-      const x = (cell % width) * this.stride[1] - pads[1][0] + v * this.dilation[1] + across;
-      samples[cell] = between(plane, size, y, x) * this.moves.mask(moved, cell);
-      this.reach[0] = Math.max(this.reach[0], Math.abs(down));
-      this.reach[1] = Math.max(this.reach[1], Math.abs(across));
+    let [far, wide] = this.reach;
+    for (let cell = 0, i = 0; i < height; i++) {
+      for (let j = 0; j < width; j++, cell++) {
+        const down = moves.down(moved, cell);
+        const across = moves.across(moved, cell);
+        samples[cell] = between(plane, size, i * stride[0] + top + down, j * stride[1] + left + across) * moves.mask(moved, cell);
+        if (Math.abs(down) > far) far = Math.abs(down);
+        if (Math.abs(across) > wide) wide = Math.abs(across);
+      }
     }
+    this.reach = [far, wide];
     return samples;
   }
 
@@ -212,12 +241,27 @@ export class Deformed {
   }
 }
 
+/** The two whole numbers around a place, with their shares of it. */
+function shares(place) {
+  const first = Math.floor(place);
+  return [
+    [first, 1 - (place - first)],
+    [first + 1, place - first],
+  ];
+}
+
 /** The value of a plane between four cells; cells outside are 0. */
 export function between(plane, [height, width], y, x) {
   const i = Math.floor(y);
   const j = Math.floor(x);
-  const down = y - i;
-  const across = x - j;
-  const at = (row, column) => (row < 0 || column < 0 || row >= height || column >= width ? 0 : plane[row * width + column]);
-  return (1 - down) * ((1 - across) * at(i, j) + across * at(i, j + 1)) + down * ((1 - across) * at(i + 1, j) + across * at(i + 1, j + 1));
+  const above = i >= 0 && i < height;
+  const below = i >= -1 && i + 1 < height;
+  const before = j >= 0 && j < width;
+  const after = j >= -1 && j + 1 < width;
+  const at = i * width + j;
+  const a = above && before ? plane[at] : 0;
+  const b = above && after ? plane[at + 1] : 0;
+  const c = below && before ? plane[at + width] : 0;
+  const d = below && after ? plane[at + width + 1] : 0;
+  return (1 - (y - i)) * ((1 - (x - j)) * a + (x - j) * b) + (y - i) * ((1 - (x - j)) * c + (x - j) * d);
 }

@@ -44,7 +44,7 @@ export class Elementwise {
 
   apply(input) {
     const { of } = FUNCTIONS[this.op];
-    const planes = input.planes.map((plane, c) => Float32Array.from(plane, (value) => of(value, this, c)));
+    const planes = input.planes.map((plane, c) => new Float32Array(plane).map((value) => of(value, this, c)));
     return { ...mapsOf(input, planes, [input.height, input.width], input.names), vector: input.vector };
   }
 

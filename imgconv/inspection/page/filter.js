@@ -7,7 +7,7 @@ import { flipped, wholeTaps } from "./kernels.js";
 import { fromLight, toLight } from "./light.js";
 import { hide, isMissing, isZeroSum, missingStage, normalise, sumStages, underAnchor, withoutMissing, withReason } from "./missing.js";
 import { number } from "./numbers.js";
-import { addProduct, padded, toLevel } from "./sums.js";
+import { addProduct, extremes, padded, toLevel } from "./sums.js";
 
 const COMBINED = {
   none: { of: (values) => values[0], text: (values) => values.join("") },
@@ -85,7 +85,7 @@ export class Filter {
       return filtersAlpha ? sums[0] : this.#combined(sums, input);
     });
     if (filtersAlpha) this.#divideByAlpha(values, input);
-    const stretch = this.arithmetic.stretched ? extremes(coloursOf({ ...input, planes: values }), valid) : null;
+    const stretch = this.arithmetic.stretched ? stretchOf(coloursOf({ ...input, planes: values }), valid) : null;
     const whole = input.whole && !this.arithmetic.floats;
     const pixels = (plane, c) =>
       isAlpha(input, c) ? alphaPixels(plane, input, this.arithmetic.floats) : this.#pixels(plane, input, stretch);
@@ -337,17 +337,9 @@ function addedBy({ offset, bias }, { level }) {
 }
 
 /** The lowest and the highest finite value of the valid cells of some planes. */
-function extremes(planes, valid) {
-  let low = Infinity;
-  let high = -Infinity;
-  for (const [c, plane] of planes.entries()) {
-    const known = valid?.[c];
-    for (let i = 0; i < plane.length; i++) {
-      const value = known && !known[i] ? NaN : plane[i];
-      if (value < low && value > -Infinity) low = value;
-      if (value > high && value < Infinity) high = value;
-    }
-  }
+function stretchOf(planes, valid) {
+  const ends = planes.map((plane, c) => extremes(plane, valid?.[c]));
+  const [low, high] = [Math.min(...ends.map(([least]) => least)), Math.max(...ends.map(([, most]) => most))];
   return low <= high ? [low, high] : [0, 0];
 }
 

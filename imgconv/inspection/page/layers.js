@@ -4,7 +4,7 @@ import { AXES, Misfit, checkBorder, fieldOf, outputSize, padsOf, patchOf, positi
 import { flipped } from "./kernels.js";
 import { hide, isMissing, normalise, sumStages, underAnchor, validOf, withoutMissing, withReason, withValue } from "./missing.js";
 import { counted, number } from "./numbers.js";
-import { addCorrelation, padded } from "./sums.js";
+import { addCorrelation, float32, padded } from "./sums.js";
 
 /** Float32 maps as the result of a step on `input`. */
 export function mapsOf(input, planes, [height, width], names) {
@@ -93,8 +93,7 @@ export class Conv extends Weighted {
       const taps = this.tapsOf(kernel);
       taps.forEach((rows, n) => addCorrelation(sums, output, sources[first + n], rows, this.stride, this.dilation));
       if (input.valid) this.#normalise(sums, taps, input.valid.slice(first, first + taps.length), place, input.rule);
-      const bias = this.bias?.[kernel] ?? 0;
-      return Float32Array.from(sums, (sum) => sum + bias);
+      return float32(sums, this.bias?.[kernel] ?? 0);
     });
     return mapsOf(input, planes, output, this.#names(input, count));
   }
@@ -198,8 +197,7 @@ export class ConvTranspose extends Weighted {
       const sums = new Float64Array(output[0] * output[1]);
       const { bias, sources } = this.#sources(map, input.planes.length);
       for (const [channel, taps] of sources) this.#stamp(sums, output, input.planes[channel], size, taps);
-      const more = this.bias?.[bias] ?? 0;
-      return Float32Array.from(sums, (sum) => sum + more);
+      return float32(sums, this.bias?.[bias] ?? 0);
     });
     return mapsOf(input, planes, output);
   }
@@ -207,12 +205,13 @@ export class ConvTranspose extends Weighted {
   #stamp(sums, [height, width], plane, size, taps) {
     taps.forEach((line, u) =>
       line.forEach((tap, v) => {
+        const [left, step] = [v * this.dilation[1] - this.padding[1], this.stride[1]];
         for (let i = 0; i < size[0]; i++) {
           const row = i * this.stride[0] - this.padding[0] + u * this.dilation[0];
           if (row < 0 || row >= height) continue;
-          for (let j = 0; j < size[1]; j++) {
-            const column = j * this.stride[1] - this.padding[1] + v * this.dilation[1];
-            if (column >= 0 && column < width) sums[row * width + column] += tap * plane[i * size[1] + j];
+          const source = i * size[1];
+          for (let j = 0, column = left; j < size[1]; j++, column += step) {
+            if (column >= 0 && column < width) sums[row * width + column] += tap * plane[source + j];
           }
         }
       }),

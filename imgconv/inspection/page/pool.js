@@ -120,8 +120,10 @@ export class Pool {
     const counts = lost ? all.map((count, i) => count - lost[i]) : all;
     if (this.mode === "avg") return sums.map((sum, i) => sum / (this.divisor ? (this.divisor * counts[i]) / all[i] : counts[i]));
     if (this.mode !== "std") throw new Error(`the page has no pooling mode ${this.mode}`);
-    const squares = reduce("sum", { ...source, data: source.data.map((value) => value * value) });
-    return squares.map((square, i) => Math.sqrt(Math.max(square - (sums[i] * sums[i]) / counts[i], 0) / counts[i]));
+    for (let i = 0; i < source.data.length; i++) source.data[i] *= source.data[i];
+    const squares = reduce("sum", source);
+    for (let i = 0; i < sums.length; i++) squares[i] = Math.sqrt(Math.max(squares[i] - (sums[i] * sums[i]) / counts[i], 0) / counts[i]);
+    return squares;
   }
 
   /** A padded plane that is 1 where a cell counts in an average. */

@@ -36,15 +36,23 @@ export function padded(plane, size, pads, border, Type = Float64Array) {
 }
 
 /** Add the correlation of a padded plane with `taps` (rows of numbers) to `sums` (hOut * wOut), taps in reading order. */
-export function addCorrelation(sums, [hOut, wOut], { data, width }, taps, stride, dilation) {
-  const runs = taps.flatMap((line, u) =>
-    runsOf(line).map(({ first, weights }) => ({ weights, offset: u * dilation[0] * width + first * dilation[1] })),
-  );
-  const add = stride[1] === 1 && dilation[1] === 1 ? addDenseRun : addRun;
-  for (let i = 0; i < hOut; i++) {
-    const start = i * stride[0] * width;
-    for (const { weights, offset } of runs) add(sums, data, i * wOut, (i + 1) * wOut, weights, start + offset, stride[1], dilation[1]);
-  }
+export function addCorrelation(sums, [hOut, wOut], plane, taps, stride, dilation) {
+  const { data, width, placeOf } = byPhase(plane, stride[1]);
+  const places = taps.flatMap((line, u) => line.flatMap((tap, v) => (tap ? u * dilation[0] * width + placeOf(v * dilation[1]) : [])));
+  const [weights, offsets] = [Float64Array.from(taps.flat().filter(Boolean)), Int32Array.from(places)];
+  for (let i = 0; i < hOut; i++) addTaps(sums, data, i * wOut, (i + 1) * wOut, weights, offsets, i * stride[0] * width);
+}
+
+/** A plane whose rows hold every `stride`th cell from the first one, then from the second one and so on, so that windows are neighbours. */
+function byPhase({ data, width }, stride) {
+  if (stride === 1) return { data, width, placeOf: (column) => column };
+  const count = Math.ceil(width / stride);
+  const placeOf = (column) => (column % stride) * count + Math.floor(column / stride);
+  const places = Int32Array.from({ length: width }, (_, column) => placeOf(column));
+  const rows = data.length / width;
+  const out = new Float64Array(rows * count * stride);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < width; j++) out[i * count * stride + places[j]] = data[i * width + j];
+  return { data: out, width: count * stride, placeOf };
 }
 
 /** `addCorrelation` by columns and then by rows where the taps are an outer product, which takes far less time for large kernels. */
@@ -76,85 +84,53 @@ function factorsOf(taps) {
   return fits ? { column: column.map((tap) => sign * tap), row } : null;
 }
 
-/** The taps of a row that are not 0, in groups of neighbours. */
-function runsOf(line) {
-  const runs = [];
-  line.forEach((tap, v) => {
-    if (tap === 0) return;
-    if (v && line[v - 1] !== 0) runs.at(-1).weights.push(tap);
-    else runs.push({ first: v, weights: [tap] });
-  });
-  return runs.map(({ first, weights }) => ({ first, weights: Float64Array.from(weights) }));
-}
-
-/** Add the products of neighbouring taps to a row of sums, four sums at a time. */
-function addRun(sums, data, first, end, weights, start, stride, dilation) {
+/** Add the products of all taps to a row of sums, eight sums at a time, which stay in registers. */
+function addTaps(sums, data, first, end, weights, offsets, start) {
   const count = weights.length;
-  let o = first;
-  let j = start;
-  for (; o + 4 <= end; o += 4, j += 4 * stride) {
+  let o = first | 0; // whole for the compiler too: if it saw another number here once, the loop would take twice as long
+  let j = start | 0;
+  for (; o + 8 <= end; o += 8, j += 8) {
     let a = sums[o];
     let b = sums[o + 1];
     let c = sums[o + 2];
     let d = sums[o + 3];
-    for (let v = 0, q = j; v < count; v++, q += dilation) {
-      const weight = weights[v];
+    let e = sums[o + 4];
+    let f = sums[o + 5];
+    let g = sums[o + 6];
+    let h = sums[o + 7];
+    for (let n = 0; n < count; n++) {
+      const weight = weights[n];
+      const q = j + offsets[n];
       a += weight * data[q];
-      b += weight * data[q + stride];
-      c += weight * data[q + 2 * stride];
-      d += weight * data[q + 3 * stride];
+      b += weight * data[q + 1];
+      c += weight * data[q + 2];
+      d += weight * data[q + 3];
+      e += weight * data[q + 4];
+      f += weight * data[q + 5];
+      g += weight * data[q + 6];
+      h += weight * data[q + 7];
     }
     sums[o] = a;
     sums[o + 1] = b;
     sums[o + 2] = c;
     sums[o + 3] = d;
+    sums[o + 4] = e;
+    sums[o + 5] = f;
+    sums[o + 6] = g;
+    sums[o + 7] = h;
   }
-  for (; o < end; o++, j += stride) {
-    for (let v = 0, q = j; v < count; v++, q += dilation) sums[o] += weights[v] * data[q];
-  }
-}
-
-/** `addRun` for neighbouring windows: four sums share all but one of the cells that they read. */
-function addDenseRun(sums, data, first, end, weights, start) {
-  const count = weights.length;
-  let o = first;
-  let j = start;
-  for (; o + 4 <= end; o += 4, j += 4) {
-    let a = sums[o];
-    let b = sums[o + 1];
-    let c = sums[o + 2];
-    let d = sums[o + 3];
-    let p = data[j];
-    let q = data[j + 1];
-    let r = data[j + 2];
-    for (let v = 0; v < count; v++) {
-      const weight = weights[v];
-      const s = data[j + v + 3];
-      a += weight * p;
-      b += weight * q;
-      c += weight * r;
-      d += weight * s;
-      p = q;
-      q = r;
-      r = s;
-    }
-    sums[o] = a;
-    sums[o + 1] = b;
-    sums[o + 2] = c;
-    sums[o + 3] = d;
-  }
-  if (o < end) addRun(sums, data, o, end, weights, j, 1, 1);
+  for (; o < end; o++, j++) for (let n = 0; n < count; n++) sums[o] += weights[n] * data[j + offsets[n]];
 }
 
 const ROWS = {
   sum: (out, data, start, step) => {
-    for (let o = 0, j = start; o < out.length; o++, j += step) out[o] += data[j];
+    for (let o = 0, j = start | 0; o < out.length; o++, j += step) out[o] += data[j];
   },
   max: (out, data, start, step) => {
-    for (let o = 0, j = start; o < out.length; o++, j += step) out[o] = Math.max(out[o], data[j]);
+    for (let o = 0, j = start | 0; o < out.length; o++, j += step) out[o] = Math.max(out[o], data[j]);
   },
   min: (out, data, start, step) => {
-    for (let o = 0, j = start; o < out.length; o++, j += step) out[o] = Math.min(out[o], data[j]);
+    for (let o = 0, j = start | 0; o < out.length; o++, j += step) out[o] = Math.min(out[o], data[j]);
   },
 };
 
@@ -177,6 +153,25 @@ export function reduceWindows(kind, [hOut, wOut], { data, width }, taps, stride,
     for (const v of taps[0].keys()) addRow(out, line, v * dilation[1], stride[1]);
   }
   return values;
+}
+
+/** The lowest and the highest finite value of a plane, or of its `known` cells; [Infinity, -Infinity] where there is none. */
+export function extremes(plane, known) {
+  let low = Infinity;
+  let high = -Infinity;
+  for (let i = 0; i < plane.length; i++) {
+    if (known && !known[i]) continue;
+    const value = plane[i];
+    if (value < low && value > -Infinity) low = value;
+    if (value > high && value < Infinity) high = value;
+  }
+  return [low, high];
+}
+
+/** Sums plus a number, as float32. */
+export function float32(sums, more) {
+  if (more) for (let i = 0; i < sums.length; i++) sums[i] += more;
+  return new Float32Array(sums);
 }
 
 /** The sum of a patch of values times taps, in the order of `addCorrelation`. */
