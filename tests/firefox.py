@@ -7,6 +7,8 @@ import subprocess
 import time
 from contextlib import closing, contextmanager
 
+KEYS = {"End": "\ue010", "Home": "\ue011", "ArrowLeft": "\ue012", "ArrowUp": "\ue013", "ArrowRight": "\ue014", "ArrowDown": "\ue015"}
+
 
 @contextmanager
 def browsing_in_firefox(folder):
@@ -54,6 +56,20 @@ class FirefoxTab:
         """What a line of JavaScript gives; promises are waited for."""
         script = f"const done = arguments[arguments.length - 1]; Promise.resolve({expression}).then((value) => done({{ value }}));"
         return self._call("WebDriver:ExecuteAsyncScript", script=script, args=[], sandbox=None)["value"]["value"]
+
+    def press(self, key):
+        """Press a key, and let go of it."""
+        actions = [{"type": kind, "value": KEYS.get(key, key)} for kind in ("keyDown", "keyUp")]
+        self._act(type="key", id="keyboard", actions=actions)
+
+    def drag(self, start, end):
+        """Move the mouse from one place to another, (x, y) in pixels of the window, with its button down."""
+        moves = [{"type": "pointerMove", "duration": 0, "origin": "viewport", "x": round(x), "y": round(y)} for x, y in (start, end)]
+        button = [{"type": kind, "button": 0} for kind in ("pointerDown", "pointerUp")]
+        self._act(type="pointer", id="mouse", parameters={"pointerType": "mouse"}, actions=[moves[0], button[0], moves[1], button[1]])
+
+    def _act(self, **source):
+        self._call("WebDriver:PerformActions", actions=[source])
 
     def resize(self, width, height):
         """Give the window another size."""

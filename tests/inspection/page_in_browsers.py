@@ -188,6 +188,21 @@ def is_exact(recipe):
     return not isinstance(step, Filter) or (is_whole(recipe) and step.maps[0].combine != "projection" and not step.linear)
 
 
+def test_the_window_is_dragged_and_moved_by_keys(tab, tmp_path):
+    image = small_image(np.random.default_rng(4), "uint8")
+    opened(tab, tmp_path, image, filter_recipe(["sobel_x"]))
+    left, top, width, height = tab.value(
+        "(({ left, top, width, height }) => [left, top, width, height])(document.querySelector('.tile').getBoundingClientRect())"
+    )
+    tab.drag((left + 5, top + 5), (left + 0.25 * width, top + 0.75 * height))
+    assert tab.value("imgconvPage.at") == [0, 30, 13]
+    for key in ("ArrowRight", "ArrowUp", "Home", "ArrowDown"):
+        tab.press(key)
+    assert tab.value("imgconvPage.at") == [0, 30, 0]
+    title = "new Promise((done) => setTimeout(() => done(document.getElementById('arithmetic-title').textContent), 100))"
+    assert tab.value(title) == "Arithmetic of red 0,30"
+
+
 @pytest.mark.parametrize("form", ["complete", "missing", "alpha", "alpha and missing"])
 @pytest.mark.parametrize("kind", ["uint8", "uint16"])
 def test_whole_maps_of_many_settings_equal_those_of_imgconv(tab, tmp_path, kind, form):

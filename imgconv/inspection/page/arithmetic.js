@@ -2,8 +2,8 @@
 
 import { css, inkOn, toneOf } from "./colours.js";
 import { byId, element, renew, tableOf } from "./elements.js";
-import { matrixTables, scrolled } from "./matrices.js";
-import { number, resultText, short } from "./numbers.js";
+import { hasMatrices, matrixTables, scrolled } from "./matrices.js";
+import { counted, fromTo, number, resultText, short } from "./numbers.js";
 import { cellText, chainOf, valueText } from "./steps.js";
 
 const VIEWS = { window: "Window over the input", im2col: "im2col and matrix product", matrix: "Kernel matrix" };
@@ -38,7 +38,7 @@ export function drawViews(model) {
     return button;
   });
   byId("views").replaceChildren(...buttons);
-  byId("views").hidden = !model.step.window || Boolean(model.step.gradientAt);
+  byId("views").hidden = !hasMatrices(model.step);
   if (byId("views").hidden) model.view = "window";
 }
 
@@ -105,9 +105,8 @@ function stampTables({ step }, { parts: [part] }) {
   const stamp = part.stamp.map((line, a) => [String(rows[a]), ...line.map((tap) => [short(tap * value), {}])]);
   const about =
     "Every input cell adds a stamp to the output: its value times the kernel. " +
-    `The cell ${column},${row} has the value ${number(value)}; its stamp covers rows ${rows[0]} to ${rows.at(-1)} ` +
-    `and columns ${columns[0]} to ${columns.at(-1)}. ` +
-    `The sum below adds the stamps of ${part.cells.rows.length * part.cells.columns.length} cells.`;
+    `The cell ${column},${row} has the value ${number(value)}; its stamp covers ${fromTo("row", rows)} and ${fromTo("column", columns)}. ` +
+    `The sum below adds the stamps of ${counted(part.cells.rows.length * part.cells.columns.length, "cell")}.`;
   return [
     element("p", { textContent: about }),
     partOf(

@@ -2,19 +2,15 @@
 
 import { css, inkOn, themed, toneOf } from "./colours.js";
 import { byId, element } from "./elements.js";
-import { sourceOf } from "./geometry.js";
+import { NO_PADS, sourceOf } from "./geometry.js";
 import { listenToKeys, listenToPointer } from "./maps.js";
-import { short } from "./numbers.js";
+import { fromTo, short } from "./numbers.js";
 import { isMissing } from "./missing.js";
 import { cellUnder, cellValueText, shapeOf } from "./steps.js";
 
 const WIDEST = 46;
 const NUMBERED = 25;
 const WEIGHTED = 36; // pixels along a cell: at most, with its value, with its tap
-const NO_PADS = [
-  [0, 0],
-  [0, 0],
-];
 const LEAST = { rows: 9, columns: 11 };
 
 export class Closeups {
@@ -69,7 +65,8 @@ export class Closeups {
     const around = [rows[0], rows.at(-1), columns[0], columns.at(-1)];
     this.#outline(view, around, themed("window"), 3);
     const what = gradient ? "gradient of the input, if that of every output cell is 1" : `input, ${input.names[c]}`;
-    this.#label(view, what, `rows ${rows[0]} to ${rows.at(-1)}, columns ${columns[0]} to ${columns.at(-1)} are under the window`);
+    const place = `${fromTo("row", rows)}, ${fromTo("column", columns)}`;
+    this.#label(view, what, `${place} ${step.stampOf ? "add to the selected cell" : "are under the window"}`);
   }
 
   #output(view, part) {
@@ -96,11 +93,14 @@ export class Closeups {
     view.left = origin(view.left, view.columns, [columns[0], columns.at(-1)], pads[1], size[1]);
     const ratio = devicePixelRatio || 1;
     const { canvas, cell } = view;
-    canvas.width = Math.round(view.columns * cell * ratio);
-    canvas.height = Math.round(view.rows * cell * ratio);
-    Object.assign(canvas.style, { width: `${view.columns * cell}px`, height: `${view.rows * cell}px` });
-    view.context = canvas.getContext("2d");
-    view.context.scale(ratio, ratio);
+    const [wide, high] = [view.columns, view.rows].map((count) => Math.round(count * cell * ratio));
+    view.context ??= canvas.getContext("2d");
+    if (canvas.width !== wide || canvas.height !== high) {
+      Object.assign(canvas, { width: wide, height: high });
+      Object.assign(canvas.style, { width: `${view.columns * cell}px`, height: `${view.rows * cell}px` });
+    }
+    view.context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    view.context.clearRect(0, 0, wide, high);
     view.context.textAlign = "center";
     view.context.textBaseline = "middle";
   }
@@ -144,7 +144,7 @@ export class Closeups {
     if (cell < NUMBERED || Number.isNaN(shown)) return;
     const text = short(shown);
     context.fillStyle = colour ? inkOn(colour) : themed("padding-ink");
-    context.font = `${padding ? "italic " : ""}${Math.min(cell * 0.36, 15, (1.55 * cell) / text.length)}px system-ui, sans-serif`;
+    context.font = `${padding ? "italic " : ""}${Math.min(cell * 0.36, 15, (1.55 * (cell - 5)) / text.length)}px system-ui, sans-serif`;
     context.fillText(text, x + cell / 2, y + cell / 2);
   }
 
@@ -190,7 +190,7 @@ export class Closeups {
   }
 
   #outline({ context, cell, top, left }, [first, last, start, end], colour, width) {
-    const box = [(start - left) * cell + 1, (first - top) * cell + 1, (end - start + 1) * cell - 1, (last - first + 1) * cell - 1];
+    const box = [(start - left) * cell + 2, (first - top) * cell + 2, (end - start + 1) * cell - 4, (last - first + 1) * cell - 4];
     for (const [style, line] of [
       [themed("halo"), width + 2],
       [colour, width],

@@ -135,7 +135,8 @@ export class Deformed {
       taps.forEach((tap, n) => {
         const y = Math.floor(n / columns) * this.dilation[0] + moves[n][0] + around[0];
         const x = (n % columns) * this.dilation[1] + moves[n][1] + around[1];
-        for (const [i, down] of shares(y)) for (const [j, across] of shares(x)) rows[i][j] += tap * this.moves.mask(moved + n, 0) * down * across;
+        const moderated = tap * this.moves.mask(moved + n, 0);
+        for (const [i, down] of shares(y)) for (const [j, across] of shares(x)) rows[i][j] += moderated * down * across;
       });
       addCorrelation(sums[map], output, wide, rows, this.stride, [1, 1]);
     }

@@ -32,15 +32,27 @@ export function labelled(text, control, className = "") {
   return element("label", { className }, element("span", { textContent: text }), control);
 }
 
-/** A menu of [value, text] pairs. */
+const FITS = 30; // characters of a menu that is closed
+
+/** A menu of [value, text] pairs. A chosen text that does not fit is repeated below. */
 export function choice(id, text, options, value, onChange) {
   const select = element(
     "select",
     { id: `set-${id}` },
     ...options.map(([key, label]) => element("option", { value: key, textContent: label, selected: String(key) === String(value) })),
   );
-  select.addEventListener("change", () => onChange(select.value));
-  return labelled(text, select);
+  const whole = element("p", { className: "quiet" });
+  const showWhole = () => {
+    const chosen = select.selectedOptions[0]?.textContent ?? "";
+    whole.textContent = chosen.slice(chosen.indexOf(": ") + 1);
+    whole.hidden = chosen.length <= FITS;
+  };
+  select.addEventListener("change", () => {
+    showWhole();
+    onChange(select.value);
+  });
+  showWhole();
+  return element("div", { className: "group" }, labelled(text, select), whole);
 }
 
 /** A number input; `onChange` gets finite numbers alone. */

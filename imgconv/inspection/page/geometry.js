@@ -7,6 +7,11 @@ export class Misfit extends Error {}
 
 export const AXES = [0, 1];
 
+export const NO_PADS = [
+  [0, 0],
+  [0, 0],
+];
+
 /** The cells from the first to the last tap along an axis. */
 export function spanOf(window, axis) {
   return window.dilation[axis] * (window.kernelSize[axis] - 1) + 1;

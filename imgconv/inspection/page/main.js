@@ -14,6 +14,8 @@ import { photoOf } from "./photo.js";
 import { drawQuiz } from "./quiz.js";
 import { cellValueText, shapeOf } from "./steps.js";
 
+const MANY = 100; // cells whose tables take too long to draw for 60 frames a second while the window is dragged
+const PAUSE = 100; // milliseconds between two drawings of such tables
 const QUIET = 600; // milliseconds without a move before the cell is read out
 
 const data = JSON.parse(new TextDecoder().decode(await inflated(byId("data").textContent)));
@@ -26,6 +28,7 @@ const closeups = new Closeups(model, togglePlay);
 let player = 0;
 let announcement = 0;
 let frame = 0;
+let later = 0;
 
 document.title = `${data.name}, cell by cell`;
 byId("title").textContent = data.name === "-" ? "standard input" : data.name;
@@ -50,10 +53,17 @@ function drawCell() {
     frame = 0;
     maps.mark();
     closeups.draw();
-    drawArithmetic(model);
-    drawChain(model);
     drawTransport();
+    const cells = model.explained().parts.reduce((sum, part) => sum + part.cells.values.flat().length, 0);
+    if (cells <= MANY) drawSums();
+    else later ||= setTimeout(drawSums, PAUSE);
   });
+}
+
+function drawSums() {
+  later = clearTimeout(later) ?? 0;
+  drawArithmetic(model);
+  drawChain(model);
 }
 
 function drawMaps() {

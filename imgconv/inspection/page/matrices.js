@@ -8,11 +8,16 @@ import { short } from "./numbers.js";
 const MOST_CELLS = 8; // along a side: a kernel matrix has a column for every cell
 const WINDOWS = 3;
 
+/** Whether a step is a convolution, which matrices show; pools, stamps and moved taps are none. */
+export function hasMatrices({ window, gradientAt, stampOf, points }) {
+  return Boolean(window) && !gradientAt && !stampOf && !points;
+}
+
 /** The tables of im2col (`form` "im2col") or of the kernel matrix, or a sentence where there are none. */
 export function matrixTables(model, explained, form) {
   const { step, input } = model;
   const parts = explained.parts.filter((part) => part.taps);
-  if (!step.window || !parts.length || step.stampOf || step.points) return [note("Matrices are shown for a convolution.")];
+  if (!parts.length) return [note("No taps are multiplied here.")];
   if (parts.length * parts[0].taps.flat().length > 81 || AXES.some((axis) => spanOf(step.window, axis) > MOST_CELLS)) {
     return [
       note(`A kernel over more than ${MOST_CELLS}×${MOST_CELLS} cells makes matrices that are too large to show; choose a smaller one.`),
@@ -156,5 +161,5 @@ function tone(value) {
 
 /** A table in a region that scrolls, by keyboard too. */
 export function scrolled(table) {
-  return element("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": table.caption?.textContent || "table" }, table);
+  return element("div", { className: "scroll", tabIndex: 0, role: "group", "aria-label": table.caption?.textContent || "table" }, table);
 }

@@ -19,7 +19,7 @@ const REASONS = {
 
 /** A plane with `value` in its missing cells, float64. */
 export function withValue(plane, valid, value) {
-  const out = Float64Array.from(plane);
+  const out = new Float64Array(plane);
   for (let i = 0; i < out.length; i++) if (!valid[i]) out[i] = value;
   return out;
 }

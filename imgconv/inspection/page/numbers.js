@@ -34,6 +34,11 @@ export function counted(count, noun) {
   return `${grouped(count)} ${noun}${count === 1 ? "" : "s"}`;
 }
 
+/** The first and the last of some rows or columns: "row 7", "rows 7 to 9". */
+export function fromTo(noun, cells) {
+  return cells.length > 1 ? `${noun}s ${cells[0]} to ${cells.at(-1)}` : `${noun} ${cells[0]}`;
+}
+
 /** Sizes as text: 3×480×640. */
 export function by(sizes) {
   return sizes.join("×");

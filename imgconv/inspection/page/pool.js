@@ -1,6 +1,6 @@
 // Pools: what a window of cells is reduced to, which cells win, and where the gradient goes. Padded cells take no part.
 
-import { AXES, Misfit, checkBorder, fieldOf, outputSize, padsOf, patchOf, positionsOf, sizeFormulas, spanOf } from "./geometry.js";
+import { AXES, Misfit, NO_PADS, checkBorder, fieldOf, outputSize, padsOf, patchOf, positionsOf, sizeFormulas, spanOf } from "./geometry.js";
 import { enoughCells, hide, inverted, isMissing, missingStage, missingUnder, validStage, withValue } from "./missing.js";
 import { number } from "./numbers.js";
 import { padded, reduceWindows, toLevel } from "./sums.js";
@@ -49,13 +49,27 @@ export class Pool {
 
   /** Whether some window has no tap over a cell of the image. */
   #hasEmptyWindow(size, pads, output) {
-    const [rows, columns] = AXES.map((axis) => {
-      const isInside = (cell) => Number(cell >= 0 && cell < size[axis]);
+    const [rows, columns] = this.#covered(size, pads, output, NO_PADS).map(({ kinds }) => kinds);
+    return rows.some((row) => columns.some((column) => !this.#tapsOver(row, column)));
+  }
+
+  /**
+   * Which taps of each window are over the cells of the image and of `around` it, along each axis: {kinds, ids}, lists of 0 and 1 that
+   * differ, and the number of that of each window.
+   */
+  #covered(size, pads, output, around) {
+    return AXES.map((axis) => {
+      const [before, after] = around[axis];
+      const isInside = (cell) => Number(cell >= -before && cell < size[axis] + after);
       const texts = Array.from({ length: output[axis] }, (_, n) => positionsOf(this.window, pads, axis, n).map(isInside).join(""));
-      return [...new Set(texts)].map((text) => [...text].map(Number));
+      const kinds = [...new Set(texts)];
+      return { kinds: kinds.map((text) => [...text].map(Number)), ids: texts.map((text) => kinds.indexOf(text)) };
     });
-    const isEmpty = (row, column) => this.taps.every((line, u) => line.every((tap, v) => !(tap && row[u] && column[v])));
-    return rows.some((row) => columns.some((column) => isEmpty(row, column)));
+  }
+
+  /** The number of taps over rows and columns that are 1. */
+  #tapsOver(row, column) {
+    return this.taps.reduce((sum, line, u) => sum + line.reduce((all, tap, v) => all + tap * row[u] * column[v], 0), 0);
   }
 
   apply(input) {
@@ -65,9 +79,11 @@ export class Pool {
       [input.height, input.width],
       [height, width],
     ];
-    const valid = input.valid?.map((cells) => this.#known(cells, ...sizes, input.rule)) ?? null;
+    const counts = this.#counts(...sizes);
+    const lost = input.valid?.map((cells) => this.#lost(cells, ...sizes)) ?? null;
+    const valid = lost?.map((cells) => enoughCells(counts, cells, input.rule)) ?? null;
     const planes = input.planes.map((plane, c) => {
-      const values = this.#values(plane, input.valid?.[c], ...sizes, input);
+      const values = this.#values(plane, input.valid?.[c], counts, lost?.[c], ...sizes, input);
       const pixels = new plane.constructor(values.length);
       for (let i = 0; i < values.length; i++) pixels[i] = rounds ? toLevel(values[i], input.largest) : values[i];
       return hide(pixels, valid?.[c], rounds ? 0 : NaN);
@@ -76,15 +92,10 @@ export class Pool {
     return { ...input, planes, height, width, stretch: null, whole, valid };
   }
 
-  /** Which windows have enough valid cells; those of an average count as they do in its divisor. */
-  #known(valid, size, output, rule) {
-    const reduce = (source) => reduceWindows("sum", output, source, this.taps, this.stride, this.dilation);
-    return enoughCells(reduce(this.#counted(size, output)), reduce(this.#lost(valid, size, output)), rule);
-  }
-
-  /** A padded plane that is 1 in missing cells. */
+  /** The number of missing cells under each window. */
   #lost(valid, size, output) {
-    return this.#padded(inverted(valid), size, output, this.border && { mode: this.border.mode, value: 0 }, 0);
+    const cells = this.#padded(inverted(valid), size, output, this.border && { mode: this.border.mode, value: 0 }, 0);
+    return reduceWindows("sum", output, cells, this.taps, this.stride, this.dilation);
   }
 
   /**
@@ -102,7 +113,8 @@ export class Pool {
     return padded(inner.data, [inner.height, inner.width], beyond, { mode: "constant", value });
   }
 
-  #values(plane, valid, size, output, input) {
+  /** The values of a plane under all windows, of `all` cells each, of which `lost` ones are missing. */
+  #values(plane, valid, all, lost, size, output, input) {
     const filled = (value) => (valid ? withValue(plane, valid, value) : plane);
     const cells = (value) => this.#padded(filled(value), size, output, this.border, value);
     const reduce = (kind, source) => reduceWindows(kind, output, source, this.taps, this.stride, this.dilation);
@@ -115,10 +127,12 @@ export class Pool {
     if (this.mode === "median" || this.mode === "rank") return this.#ranked(cells(NaN), output, input);
     const source = cells(0);
     const sums = reduce("sum", source);
-    const all = reduce("sum", this.#counted(size, output));
-    const lost = valid ? reduce("sum", this.#lost(valid, size, output)) : null;
-    const counts = lost ? all.map((count, i) => count - lost[i]) : all;
-    if (this.mode === "avg") return sums.map((sum, i) => sum / (this.divisor ? (this.divisor * counts[i]) / all[i] : counts[i]));
+    const counts = lost ? all.slice() : all;
+    if (lost) for (let i = 0; i < counts.length; i++) counts[i] -= lost[i];
+    if (this.mode === "avg") {
+      for (let i = 0; i < sums.length; i++) sums[i] /= this.divisor ? (this.divisor * counts[i]) / all[i] : counts[i];
+      return sums;
+    }
     if (this.mode !== "std") throw new Error(`the page has no pooling mode ${this.mode}`);
     for (let i = 0; i < source.data.length; i++) source.data[i] *= source.data[i];
     const squares = reduce("sum", source);
@@ -126,11 +140,18 @@ export class Pool {
     return squares;
   }
 
-  /** A padded plane that is 1 where a cell counts in an average. */
-  #counted(size, output) {
+  /** How many cells count in each average: those inside the image, or padded ones too. */
+  #counts(size, output) {
     const countsPads = this.border || (this.mode === "avg" && this.counted === "pads");
-    const ones = new Float64Array(size[0] * size[1]).fill(1);
-    return this.#padded(ones, size, output, { mode: "constant", value: countsPads ? 1 : 0 }, 0);
+    const pads = padsOf(this.window, size);
+    const [rows, columns] = this.#covered(size, pads, output, countsPads ? pads : NO_PADS);
+    const counts = rows.kinds.map((row) => columns.kinds.map((column) => this.#tapsOver(row, column)));
+    const values = new Float64Array(output[0] * output[1]);
+    for (let i = 0, o = 0; i < output[0]; i++) {
+      const line = counts[rows.ids[i]];
+      for (let j = 0; j < output[1]; j++, o++) values[o] = line[columns.ids[j]];
+    }
+    return values;
   }
 
   /** Values of a rank: counted in a histogram that moves along each row for 8 bits, else sorted. */
