@@ -168,15 +168,15 @@ export class Closeups {
 
   #arrows({ context, cell, top, left }, points) {
     for (const [colour, width] of [
-      [themed("halo"), 6],
-      [themed("spot"), 2.5],
+      [themed("halo"), 4],
+      [themed("spot"), 1.75],
     ]) {
       Object.assign(context, { strokeStyle: colour, lineWidth: width, lineCap: "round" });
       for (const [y, x, down, across] of points.flat()) {
         const from = [(x - left + 0.5) * cell, (y - top + 0.5) * cell];
         const to = [from[0] + across * cell, from[1] + down * cell];
         const angle = Math.atan2(to[1] - from[1], to[0] - from[0]);
-        const head = Math.min(9, (Math.hypot(down, across) * cell) / 2);
+        const head = Math.min(7, (Math.hypot(down, across) * cell) / 2);
         context.beginPath();
         context.moveTo(...from);
         context.lineTo(...to);
