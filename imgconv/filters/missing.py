@@ -13,10 +13,10 @@ import numpy as np
 from imgconv.arrays import Array
 from imgconv.engine import parallel
 from imgconv.filters.algorithms import correlator
-from imgconv.filters.filter2d import FilterArguments, ImageFilter, Output, in_strips, summed_dtype
+from imgconv.filters.filter2d import BAND_BYTES, FilterArguments, ImageFilter, Output, in_strips, summed_dtype
 from imgconv.filters.normalisation import MaskRows, MissingCells, Normaliser, Placed, is_zero_sum
 from imgconv.filters.output_range import to_pixels
-from imgconv.filters.valid_cells import Valid, all_of, for_channels, narrowed, repeated, rows_of_band
+from imgconv.filters.valid_cells import Valid, all_of, for_channels, narrowed, repeated
 from imgconv.filters.weights import FilterKernel, Taps, Weights, anchor_of, pads_of
 from imgconv.modes import MissingMode, MissingRule, Range
 from imgconv.window import Window
@@ -110,7 +110,7 @@ def _remove_touched(valid: Valid, footprint: FilterKernel, placed: Placed, valid
         if not band.view(np.bool_).all():
             rows[first:last] &= mask.filled(counter, band, channels, all_valid, valid.dtype)
 
-    parallel.run_bands(work, len(rows), counter.rows(rows_of_band(valid)), threads)
+    parallel.run_bands(work, len(rows), counter.rows(max(1, BAND_BYTES // max(valid[:1].nbytes, 1))), threads)
 
 
 def _under_anchor(valid: Valid, kernel: FilterKernel, window: Window, mode: MissingMode, *, flip: bool) -> Valid:

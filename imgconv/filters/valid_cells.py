@@ -11,7 +11,7 @@ from imgconv.engine import compiled, parallel
 from imgconv.loops.filters import repeat_cells, set_missing
 
 Valid = NDArray[np.uint8]
-BAND_BYTES = 1 << 19  # of pixels or of a mask at a time
+BAND_BYTES = 1 << 21  # of pixels or of a mask at a time, each of which is read once
 
 
 def all_of(cells: Array) -> Array:
@@ -59,7 +59,7 @@ def repeated(cells: Array, channels: int, threads: int | None = None) -> Array:
     whole = np.empty((*cells.shape[:2], channels), cells.dtype)
     source, target = (each.reshape(len(whole), -1) for each in (cells, whole))
     loop = compiled.loop(repeat_cells, channels=channels)
-    parallel.run_bands(lambda first, last: loop(source[first:last], target[first:last]), len(whole), rows_of_band(target), threads)
+    parallel.run_bands(lambda first, last: loop(source[first:last], target[first:last]), len(whole), _rows_of_band(target), threads)
     return whole
 
 
@@ -78,10 +78,9 @@ def without_missing(pixels: Array, valid: Valid, value: float = 0, *, target: Ar
     def fill(first: int, last: int) -> None:
         loop(source[first:last], known[first:last], filler, rows[first:last])
 
-    parallel.run_bands(fill, len(target), rows_of_band(target), threads)
+    parallel.run_bands(fill, len(target), _rows_of_band(target), threads)
     return target
 
 
-def rows_of_band(cells: Array) -> int:
-    """The rows of a band of `cells`, at least one."""
+def _rows_of_band(cells: Array) -> int:
     return max(1, BAND_BYTES // max(cells[:1].nbytes, 1))

@@ -130,7 +130,7 @@ def valid_averages(planes: Planes, valid: Planes, window: Window, threads: int |
     fold, counted = Fold(planes, window, SUM, accumulator), Fold(valid, window, SUM, np.min_scalar_type(taps))
     out, known = np.empty(fold.output_shape, dtype), np.empty(fold.output_shape, np.uint8)
     divide = loop(pooling.divide_valid_rows, rounded=int(dtype.kind == "u"))
-    band, one = max(min(fold.rows_of(SCRATCH_BYTES // 4), len(out)), 1), np.ones(1, ratio)
+    band, one = max(min(fold.rows_of(SCRATCH_BYTES), len(out)), 1), np.ones(1, ratio)
 
     def worker() -> Fill:
         scratches = fold.scratch(), counted.scratch()
