@@ -18,7 +18,7 @@ from imgconv.windows.borders import Border, PaddedRows
 
 ROUNDING = 1e-7  # of the sum of absolute taps: a smaller sum of taps is 0 within the rounding of float32 weights
 FOURIER_ROUNDING = 1e-9  # the same where no tap is negative: the rounding of transforms, which leave a rest of cells that are missing
-NEAR_SHARE = 2.0**-5  # of the sum of absolute taps: the rounding of float32 sums is below 1e-5 of a larger sum
+NEAR_SHARE = 2.0**-4  # of the sum of absolute taps: the rounding of float32 sums is below 1e-5 of a larger sum
 SHARE_ROUNDING = 1e-11  # of shares in float64: a smaller difference from the least valid share is rounding
 
 
@@ -112,7 +112,7 @@ class Normaliser:
         limit = 0.0 if weights.exact or (one_sign and not self.correlator.transforms) else rounding * self._size
         whole = self._whole_weight() if self._is_stable else total
         self._scale = np.array([whole, 0.0 if cancels else limit])
-        bounds = np.array([max(abs(total), NEAR_SHARE * self._size), whole, total, limit])
+        bounds = np.array([NEAR_SHARE * self._size, whole, total, limit])
         self._singly = _Singly(weights, placed.window, channels, valid.shape[2], bounds) if cancels else None
         self._exact = replace(weights, bound=abs(total) * weights.bound, accumulator=np.dtype(np.float64)) if weights.exact else None
         # a quotient of exact sums has a rounding of its own
@@ -170,7 +170,7 @@ class _Singly:
         self._steps = np.array([across * channels, across * mask_channels, apart])
 
     def fill(self, source: Array, mask: Array, weights: Array, target: Array, parameters: LoopParameters, valid: Valid) -> None:
-        """Fill the results whose weights are near 0 or below that of a whole window, and record missing ones."""
+        """Fill the results whose weights are near 0, and record missing ones."""
         loop, chosen = compiled.loop(normalise_singly, channels=target.shape[1] // weights.shape[1]), np.empty(weights.shape[1], np.intp)
         where = self._positions, self._taps, self._stride, self._steps
         loop(source, mask, *where, weights, self._bounds, chosen, parameters.values, target, valid)

@@ -242,7 +242,7 @@ def test_weights_across_channels_use_the_valid_cells_of_each(least):
 def test_nan_under_a_tap_of_0_propagates_whatever_the_weight_of_the_window():
     pixels, valid = np.ones((5, 6, 1), np.float32), np.ones((5, 6, 1), np.uint8)
     pixels[2, 3], valid[2, 1], pixels[2, 1] = np.nan, 0, 0
-    taps = np.array([[3.3, -1.1, 0.0]])
+    taps = np.array([[3.3, -0.1, 0.0]])
     result, valid_out = filter_missing(
         valid,
         MissingRule(MissingMode.fill),
@@ -253,7 +253,7 @@ def test_nan_under_a_tap_of_0_propagates_whatever_the_weight_of_the_window():
         Output(Range.raw),
     )
     assert valid_out.all() and np.isnan(result[2, 2:5]).all()
-    assert result[2, 1] == pytest.approx(2.2)  # 3.3 * 2.2 / 3.3
+    assert result[2, 1] == pytest.approx(3.2)  # 3.3 * 3.2 / 3.3
 
 
 @pytest.mark.parametrize("alpha", ["keep", "filter"])
