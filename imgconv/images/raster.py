@@ -105,7 +105,8 @@ class Raster:
         if self.valid is None:
             return 0
         valid = self.valid[..., :-1] if self.alpha else self.valid
-        return int(valid.size - np.count_nonzero(valid))
+        distinct = valid[..., :1] if valid.strides[2] == 0 else valid  # channels that share cells are counted 16 times as fast
+        return int(distinct.size - np.count_nonzero(distinct)) * (valid.shape[2] // distinct.shape[2])
 
     @property
     def channels(self) -> int:

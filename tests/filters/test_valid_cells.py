@@ -8,6 +8,7 @@ from imgconv.filters.filter2d import FilterArguments, Output
 from imgconv.filters.missing import filter_missing
 from imgconv.filters.pool_missing import pool_missing
 from imgconv.filters.valid_cells import for_channels, repeated, without_missing
+from imgconv.images import Raster
 from imgconv.modes import MissingMode, MissingRule, PoolMode
 from imgconv.window import Window
 from imgconv.windows.borders import Border
@@ -57,3 +58,10 @@ def test_pools(mode, rule):
     )
     np.testing.assert_array_equal(valid_out, expected_valid)
     np.testing.assert_array_equal(result * valid_out, expected * valid_out)
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+def test_missing_cells_are_counted_for_each_channel(alpha):
+    shared, own = masks()
+    counts = {Raster(np.zeros(SHAPE, np.uint8), alpha=alpha, valid=valid).missing for valid in (shared, own)}
+    assert counts == {int((own[..., : 3 - alpha] == 0).sum())}
