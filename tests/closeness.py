@@ -5,9 +5,9 @@ import numpy as np
 TOLERANCE = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-12}  # relative to |r| + max|r|
 
 
-def numbers(*shape, seed=0):
-    """Normally distributed float64 numbers, the same for the same seed."""
-    return np.random.default_rng(seed).standard_normal(shape)
+def numbers(*shape, seed=0, dtype=np.float64):
+    """Normally distributed numbers, the same for the same seed."""
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
 
 
 def assert_agrees(result, reference):

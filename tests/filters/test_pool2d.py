@@ -107,7 +107,7 @@ def test_named_padding(name, kernel, stride, pads, mode):
 
 
 @pytest.mark.sweep(6)
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, pytest.param(np.float64, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("mode", MODES)
 def test_large_windows(mode, dtype):
     pixels = image((40, 37, 3), dtype)
