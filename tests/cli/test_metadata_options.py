@@ -41,3 +41,15 @@ def test_dropped_metadata_are_named(photo):
     assert record["dropped"] == ["thumbnail"]
     assert "without thumbnail" in imgconv("edge", photo, "-o", out, "-v").err
     assert "without" not in imgconv("edge", photo, "-o", out).err
+
+
+def test_the_json_line_has_what_a_quiet_run_does_not_say(tmp_path):
+    file, out = tmp_path / "a.png", tmp_path / "out.png"
+    first, second = (Image.new("RGB", (4, 3), colour) for colour in ("red", "blue"))
+    first.save(file, save_all=True, append_images=[second], default_image=True)
+    data = bytearray(file.read_bytes())
+    data[-14] ^= 1  # in the checksum of the last frame
+    file.write_bytes(data)
+    finished = imgconv("edge", file, "-o", out, "-q", "--json")
+    assert (finished.code, finished.err) == (0, "")
+    assert "its animation is damaged" in json.loads(finished.out)["note"]
