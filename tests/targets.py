@@ -56,7 +56,10 @@ def main():
     compiler.emit, cache_key.fingerprint = emit_for_all, counted
     warmup.command(quiet=True)
     maps, weight = np.ones((1, 2, 9, 9), np.float32), np.ones((2, 2, 3, 3), np.float32)
-    filter(np.ma.masked_less(np.arange(81.0).reshape(9, 9), 5), "gaussian5")
+    holes = np.ma.masked_less(np.arange(243, dtype=np.float32).reshape(9, 9, 3), 15)
+    filter(holes, "gaussian5")
+    filter(holes, "sharpen8")
+    pool(holes.data, 3, "median", mask=np.eye(9))
     for dtype in (np.uint8, np.float32):
         pool(np.ones((80, 80), dtype), 31, "median", stride=1, padding="same")
         pool(np.ones((80, 80), dtype), window="disk:radius=6", mode="median")

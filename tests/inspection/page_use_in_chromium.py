@@ -231,7 +231,7 @@ EDITS = {
     "gaussian": ("colour", f"{CHOOSE}('set-kernel', 'box')"),
     "pool": ("pool", "imgconvPage.edit({ mode: 'avg', size: [3, 4], padding: 'same', ceilMode: true })"),
     "shape": ("shape", "imgconvPage.edit({ mode: 'std', paddingMode: 'reflect', stride: [2, 1] })"),
-    "canny": ("canny", "imgconvPage.edit({ sigma: 0.8, low: 30, high: 90, invert: true })"),
+    "canny": ("canny", "imgconvPage.edit({ sigma: 0.8 }); imgconvPage.edit({ low: 30, high: 90, invert: true })"),
     "network": (
         "network",
         "imgconvPage.select(4, [0, 0, 0]); imgconvPage.edit({ stride: [2, 2], padding: [2, 2], paddingMode: 'circular' })",

@@ -50,6 +50,11 @@ class Stage {
     return [1, height, width];
   }
 
+  /** Whether the maps of another step are those of this one, for the same input: the first stages depend on sigma alone. */
+  repeats(other) {
+    return !(this instanceof Ridges) && !(this instanceof Edges) && other?.constructor === this.constructor && other.sigma === this.sigma;
+  }
+
   /** Maps whose missing cells are those of the photograph, or others in `valid`. */
   result(input, planes, names, valid = null) {
     const photo = input.photo ?? input;

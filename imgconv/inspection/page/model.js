@@ -50,12 +50,16 @@ export class Model extends EventTarget {
     return this.steps.findLastIndex((step) => step.window) + 1 || this.steps.length;
   }
 
-  /** Steps and maps of some settings; those before the first settings that are not `old` ones stay as they are. */
+  /** Steps and maps of some settings; those before the first settings that are not `old` ones stay as they are, and steps that repeat. */
   #branch(packed, old = { specs: [], steps: [], results: [] }) {
     const specs = packed.map(unpacked);
     const changed = specs.findIndex((spec, n) => spec !== old.specs[n]);
-    const same = old.steps.filter(({ spec }) => spec < changed).length;
-    const steps = stepsOf(specs, this.data.modes, this.photo).map((step, n) => (n < same ? old.steps[n] : step));
+    let same = old.steps.filter(({ spec }) => spec < changed).length;
+    let steps = stepsOf(specs, this.data.modes, this.photo);
+    if (["op", "type", "kernels"].every((name) => specs[changed]?.[name] === old.specs[changed]?.[name])) {
+      while (steps[same]?.repeats?.(old.steps[same])) same += 1; // such as canny's gradient, after another threshold
+    }
+    steps = steps.map((step, n) => (n < same ? old.steps[n] : step));
     const known = same ? old.results.slice(0, same + 1) : [inputOf(this.photo, specs, this.data.modes)];
     return { specs, steps, results: evaluate(known, steps) };
   }

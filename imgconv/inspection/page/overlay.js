@@ -24,6 +24,11 @@ export class Luma extends Elementwise {
     this.modes = modes;
   }
 
+  /** Whether the maps of another step are those of this one, for the same input. */
+  repeats(other) {
+    return other instanceof Luma;
+  }
+
   shape([, height, width]) {
     return [1, height, width];
   }
