@@ -13,7 +13,7 @@ from imgconv.modes import MissingMode, MissingRule, PoolMode
 from imgconv.window import Window
 from imgconv.windows.borders import Border
 
-pytestmark = pytest.mark.sweep(4)
+pytestmark = pytest.mark.sweep(8)
 
 RNG = np.random.default_rng(19)
 SHAPE = (41, 39, 3)
