@@ -83,9 +83,10 @@ def _pixels(file: BinaryIO, head: _Head, *, salvage: bool) -> NDArray[np.uint8]:
     file.seek(head.palette_at)
     palette = _colours(read_exactly(file, head.colours * entry), head.colour_bits, head) if head.colours else None
     length = height * width * depth
-    data = file.read()
+    longest = (depth + 1) * height * width if head.in_runs else length
+    data = file.read(longest)
     if head.in_runs:
-        data = _expanded(data + bytes((depth + 1) * height * width * salvage), length, depth)
+        data = _expanded(data + bytes(longest * salvage), length, depth)
     elif salvage:
         data = data.ljust(length, b"\0")
     elif len(data) < length:
