@@ -112,9 +112,9 @@ def colour_codes(file: BinaryIO) -> bytes | None:
     >>> colour_codes(BytesIO(b"\\0\\0\\0\\x10ftypavif\\0\\0\\0\\0")) is None
     True
     """
-    for content in _properties(file, "colr"):
-        if content[:4] == b"nclx" and len(content) >= 8:
-            primaries, transfer = struct.unpack_from(">HH", content, 4)
+    for colour in _properties(file, "colr"):
+        if colour[:4] == b"nclx" and len(colour) >= 8:
+            primaries, transfer = struct.unpack_from(">HH", colour, 4)
             primaries = _BT709 if primaries == _UNSPECIFIED else primaries
             transfer = _SRGB if transfer == _UNSPECIFIED else transfer
             is_srgb = (primaries, transfer) == (_BT709, _SRGB)
@@ -129,10 +129,8 @@ def crop(file: BinaryIO, size: tuple[int, int]) -> tuple[int, int, int, int] | N
     """
     from fractions import Fraction  # takes 3 ms
 
-    for content in _properties(file, "clap"):
-        if len(content) < 32:
-            raise DamageError("its crop is damaged")
-        numbers = struct.unpack(">IIIIiIiI", content[:32])
+    for part in _properties(file, "clap"):
+        numbers = struct.unpack(">IIIIiIiI", part[:32]) if len(part) >= 32 else (0,) * 8
         if not all(numbers[1::2]):
             raise DamageError("its crop is damaged")
         width, height, across, down = (Fraction(*numbers[at : at + 2]) for at in range(0, 8, 2))

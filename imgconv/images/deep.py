@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from imgconv.errors import ImageError
-from imgconv.images import jpeg, metadata, plugins
+from imgconv.images import jpeg, metadata, pillow_info, plugins
 from imgconv.images.damage import image_errors
 from imgconv.images.decoder import Decoder, Request
 from imgconv.images.modes import full_range, white_is_white
@@ -158,5 +158,5 @@ def _header(name: str, image: Image.Image, form: _Form) -> Header:
     size = metadata.size_of(image, name)
     frames = getattr(image, "n_frames", 1)
     animated = frames > 1
-    text = metadata.description_of(image)
+    text = pillow_info.description_of(image)
     return Header(name, size, form.channels, form.dtype, form.alpha, frames, animated, description=text)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imgconv.errors import ImageError
-from imgconv.images import metadata, plugins
+from imgconv.images import metadata, pillow_info, plugins
 from imgconv.images.animation import Canvas, Disposal, Placement, WholeUnits, always_opaque
 from imgconv.images.damage import DamageError, TruncatedError, image_errors, read_exactly
 from imgconv.images.decoder import Decoder, Request
@@ -83,7 +83,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     header = Header("gif", size, (1 if grey else 3) + alpha, "uint8", alpha, len(frames), animated)
     if animated:
         header = header._replace(loop=contents.loop)
-    header = header._replace(description=metadata.description_in(contents.info))
+    header = header._replace(description=pillow_info.description_in(contents.info))
     return Decoder(header, lambda: _frames(file, contents, header, request.salvage))
 
 

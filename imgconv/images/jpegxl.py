@@ -13,6 +13,7 @@ from imgconv.images import exif as exif_of
 from imgconv.images.damage import DamageError, image_errors
 from imgconv.images.decoder import Decoder, Request
 from imgconv.images.raster import DEFAULT_ENCODING, Encoding, Header, Metadata, Raster
+from imgconv.images.transfer import srgb_of
 
 _CODESTREAM = b"\xff\x0a"
 _LONGEST_HEADER = 1 << 12  # bytes
@@ -202,9 +203,9 @@ def _finer(data: bytes, layout: Layout) -> bytes:
 def _srgb_of_light(pixels: NDArray[Any], layout: Layout) -> NDArray[Any]:
     """Return levels of sRGB for linear light; alpha has its usual levels."""
     dtype = np.dtype(layout.dtype)
-    shares = np.arange(1 << (_FINE if layout.bits == 8 else layout.bits)) / ((1 << (_FINE if layout.bits == 8 else layout.bits)) - 1)
-    levels = np.where(shares <= 0.0031308, 12.92 * shares, 1.055 * shares ** (1 / 2.4) - 0.055)
-    result = modes.rounded(levels * modes.white_of(dtype), dtype)[pixels]
+    highest = (1 << (_FINE if layout.bits == 8 else layout.bits)) - 1
+    shares = np.arange(highest + 1) / highest
+    result = modes.rounded(srgb_of(shares) * modes.white_of(dtype), dtype)[pixels]
     if layout.alpha:
         result[..., -1] = modes.rounded(shares * modes.white_of(dtype), dtype)[pixels[..., -1]]
     return result

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from imgconv.images import boxes, iptc
+from imgconv.images import boxes, iptc, pillow_info
 from imgconv.images import exif as exif_of
 from imgconv.images.formats import FORMATS
 from imgconv.images.raster import Metadata, Raster
@@ -26,20 +25,17 @@ _LONGEST_XMP = 65_502
 _MOST_DPI = 65535  # JFIF stores it in 16 bits
 _INCHES = {2: (1, 1), 3: (254, 100)}  # resolution unit -> units in an inch
 _SPACES = {b"GRAY": (1, 2), b"RGB ": (3, 4)}  # colour space of an ICC profile -> channels that it fits
-_RAW_PROFILE, _XMP_SEGMENT = "Raw profile type ", b"http://ns.adobe.com/xap/1.0/\0"
-_RAW_PROFILES = ("exif", "APP1", "xmp", "iptc", "8bim", "icc", "icm")
-_OTHER_PARTS = ("XML:com.adobe.xmp", _RAW_PROFILE)  # keywords of PNG; they hold XMP, EXIF and IPTC
+_OTHER_PARTS = ("XML:com.adobe.xmp", pillow_info.RAW_PROFILE)  # keywords of PNG; they hold XMP, EXIF and IPTC
 _CODES = b"cICP"
 _COLOUR_CHUNKS = {_CODES: 4, b"mDCV": 24, b"cLLI": 8, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1}  # PNG chunk -> bytes
 _SRGB = 13  # code point of H.273
-_IMAGE_DESCRIPTION = 270  # TIFF tag
 _DESCRIPTION, _RECIPE = "Description", "imgconv "  # keyword of a PNG; how the text with which imgconv describes a result begins
 _SUB_DIRECTORIES, _C2PA = 330, 52545  # TIFF tags
 GDAL = frozenset((33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113, 50844))  # those that `geotiff` reads
 _SEGMENTS = (  # beginning of a JPEG segment, and its description if it is not copied to a result; others are named by their kind
     ("APP0", b"JFIF\0", ""),
     ("APP1", b"Exif\0", ""),
-    ("APP1", _XMP_SEGMENT, ""),
+    ("APP1", pillow_info.XMP_SEGMENT, ""),
     ("APP2", b"ICC_PROFILE\0", ""),
     ("APP13", iptc.PHOTOSHOP, ""),
     ("APP14", b"Adobe", ""),
@@ -76,15 +72,15 @@ _SMALL_TRAILER = b"SEFT"  # the end of what Samsung's cameras append to a photog
 
 def from_info(info: Mapping[Any, Any], orientation: int = 1, size: tuple[int, int] | None = None) -> Metadata:
     """Return the metadata in Pillow's `info`, for pixels of `size` (H, W) that were rotated upright from `orientation`."""
-    block = _exif_bytes(info)
+    block = pillow_info.exif_block(info)
     exif = exif_of.read(block) if block else None
     photoshop = info.get("photoshop")
-    data = photoshop.get(0x0404) if isinstance(photoshop, dict) else info.get("iptc") or _raw_profile(info, "iptc", "8bim")
+    data = photoshop.get(0x0404) if isinstance(photoshop, dict) else info.get("iptc") or pillow_info.raw_profile(info, "iptc", "8bim")
     parts = Metadata(
-        icc_profile=_bytes(info.get("icc_profile")) or _raw_profile(info, "icc", "icm"),
+        icc_profile=pillow_info.block(info.get("icc_profile")) or pillow_info.raw_profile(info, "icc", "icm"),
         dpi=_positive(info.get("dpi")) if info.get("jfif_unit", 1) != 0 else None,
         aspect=_positive(info.get("aspect") or (info.get("jfif_density") if info.get("jfif_unit") == 0 else None)),
-        xmp=_packet(info),
+        xmp=pillow_info.xmp_packet(info),
         iptc=_iptc(data),
         dropped=("damaged EXIF",) if block and exif is None else (),
     )
@@ -145,10 +141,10 @@ def of_tiff(file: BinaryIO, offset: int, size: tuple[int, int], channels: int = 
     tags = exif.directories["image"]
     dropped = [what for tag, what in ((_SUB_DIRECTORIES, "reduced copies"), (_C2PA, "C2PA manifest")) if tag in tags]
     parts = Metadata(icc_profile=tags[exif_of.ICC_PROFILE].data if exif_of.ICC_PROFILE in tags else None, dropped=tuple(dropped))
-    own = tags[_IMAGE_DESCRIPTION].data.startswith(b"imgconv ") if _IMAGE_DESCRIPTION in tags else False
+    own = tags[pillow_info.IMAGE_DESCRIPTION].data.startswith(b"imgconv ") if pillow_info.IMAGE_DESCRIPTION in tags else False
     if GDAL & tags.keys():
         parts = _with_gdal(parts, exif, channels)
-    exif = exif.without("image", (*([_IMAGE_DESCRIPTION] if own else []), _C2PA, *GDAL))
+    exif = exif.without("image", (*([pillow_info.IMAGE_DESCRIPTION] if own else []), _C2PA, *GDAL))
     return _upright(parts, exif, exif.orientation, size)
 
 
@@ -167,11 +163,11 @@ def orientation_of(info: Mapping[Any, Any], name: str = "") -> int:
 
     Without EXIF's, that of XMP counts, as in Pillow's `ImageOps.exif_transpose`, unless boxes of the format turn the image.
     """
-    block = _exif_bytes(info)
+    block = pillow_info.exif_block(info)
     orientation = exif_of.read_orientation(block) if block else None
     if orientation is not None:
         return orientation
-    packet = None if name in _TURNED_BY_BOXES else _packet(info)
+    packet = None if name in _TURNED_BY_BOXES else pillow_info.xmp_packet(info)
     if not packet:
         return 1
     from imgconv.images import xmp
@@ -247,7 +243,7 @@ def fitted(metadata: Metadata, name: str, channels: int, *, strip: bool = False,
         dropped.append(f"ICC profile ({metadata.icc_profile[16:20].decode('latin-1').strip()})")
         metadata = metadata._replace(icc_profile=None)
     if metadata.exif:
-        if name == "tiff" and _IMAGE_DESCRIPTION in metadata.exif.directories["image"]:
+        if name == "tiff" and pillow_info.IMAGE_DESCRIPTION in metadata.exif.directories["image"]:
             dropped.append("image description")  # the recipe stands in its place
         dropped += [*metadata.exif.dropped, *exif_of.encode(metadata.exif, exif_limit(name))[1]]
     if metadata.xmp and name == "jpeg" and len(metadata.xmp) > _LONGEST_XMP:
@@ -295,23 +291,6 @@ def transfer_of(metadata: Metadata) -> "Transfer | None":
 def is_recipe(text: object) -> bool:
     """Return whether a text is the one with which imgconv describes a result."""
     return isinstance(text, str) and text.startswith(_RECIPE)
-
-
-def description_of(image: Image.Image) -> str | None:
-    """Return the description in an opened image, None without one."""
-    if hasattr(image, "tag_v2") and (text := str(image.tag_v2.get(_IMAGE_DESCRIPTION, ""))):
-        return _text(text.encode("latin-1", "replace"))
-    return description_in(image.info)
-
-
-def description_in(info: Mapping[Any, Any]) -> str | None:
-    """Return the description in Pillow's `info`, None without one."""
-    text: Any = info.get("Description") or info.get("comment")
-    if not text and "xmp" in info:
-        from imgconv.images import xmp
-
-        text = xmp.description(info["xmp"])
-    return _text(text) if text else None
 
 
 def _upright(parts: Metadata, exif: exif_of.Exif | None, orientation: int, size: tuple[int, int] | None) -> Metadata:
@@ -396,8 +375,7 @@ def _with_png_chunks(metadata: Metadata, info: Mapping[Any, Any], file: BinaryIO
     colour, dropped = [], list(metadata.dropped)
     texts = {key: str(text) for key, text in info.items() if isinstance(text, str) and not key.startswith(_OTHER_PARTS)}
     others = {key: text for key, text in texts.items() if ":" not in key and not is_recipe(text)}
-    unknown = [str(key) for key in info if str(key).startswith(_RAW_PROFILE) and str(key).removeprefix(_RAW_PROFILE) not in _RAW_PROFILES]
-    dropped += [f"profile of the type {key.removeprefix(_RAW_PROFILE)}" for key in unknown]
+    dropped += [f"profile of the type {kind}" for kind in pillow_info.unknown_profiles(info)]
     if any(":" in key for key in texts):
         dropped.append("texts about the file")
     file.seek(0)
@@ -470,32 +448,6 @@ def _positive(value: Any) -> tuple[float, float] | None:
     return (x, y) if isfinite(x) and isfinite(y) and min(x, y) > 0 and max(x, y) < _MOST_DPI else None
 
 
-def _exif_bytes(info: Mapping[Any, Any]) -> bytes | None:
-    return _bytes(info.get("exif")) or _raw_profile(info, "exif") or _raw_profile(info, "APP1", beginning=exif_of.PREFIX)
-
-
-def _packet(info: Mapping[Any, Any]) -> bytes | None:
-    packet = info.get("xmp") or info.get("XML:com.adobe.xmp")
-    if packet:
-        return packet.encode() if isinstance(packet, str) else _bytes(packet)
-    packet = _raw_profile(info, "xmp") or _raw_profile(info, "APP1", beginning=_XMP_SEGMENT)
-    return packet.removeprefix(_XMP_SEGMENT) if packet else None
-
-
-def _raw_profile(info: Mapping[Any, Any], *kinds: str, beginning: bytes = b"") -> bytes | None:
-    """Return a profile with this beginning from the texts of a PNG: lines of a name, a length and hexadecimal digits.
-
-    ImageMagick and exiftool write them.
-    """
-    for kind in kinds:
-        text = info.get(_RAW_PROFILE + kind)
-        with suppress(ValueError):
-            profile = bytes.fromhex("".join(text.strip().split("\n")[2:])) if isinstance(text, str) else b""
-            if profile and profile.startswith(beginning):
-                return profile
-    return None
-
-
 def _iptc(data: Any) -> bytes | None:
     """Return the IPTC data in Photoshop's resources."""
     return iptc.from_resources(data) if isinstance(data, bytes) else None
@@ -504,11 +456,3 @@ def _iptc(data: Any) -> bytes | None:
 def _cleaned(data: bytes | None, *, location: bool) -> bytes | None:
     """Return IPTC data without previews, and without places unless `location`."""
     return None if data is None else iptc.cleaned(data, location=location)
-
-
-def _bytes(value: Any) -> bytes | None:
-    return value if isinstance(value, bytes) and value else None
-
-
-def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

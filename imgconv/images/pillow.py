@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from imgconv.errors import ImageError
-from imgconv.images import boxes, deep, jpeg, metadata, modes, plugins, webp
+from imgconv.images import boxes, deep, jpeg, metadata, modes, pillow_info, plugins, webp
 from imgconv.images.damage import DECODER_ERRORS, DamageError, TruncatedError, image_errors
 from imgconv.images.decoder import Decoder, Request
 from imgconv.images.raster import Header, Raster
@@ -47,7 +47,7 @@ def _header(image: ImageFile.ImageFile, name: str, file: BinaryIO) -> Header:
         frames = getattr(image, "n_frames", 1)
     animated = frames > 1 and name in _ANIMATIONS
     loop = int(image.info.get("loop") or 0) if animated else 0
-    description = metadata.description_of(image)
+    description = pillow_info.description_of(image)
     return Header(
         name,
         metadata.size_of(image, name),

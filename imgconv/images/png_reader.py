@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
-from imgconv.images import metadata, modes, plugins, png_chunks
+from imgconv.images import metadata, modes, pillow_info, plugins, png_chunks
 from imgconv.images.animation import Canvas, Disposal, Placement, always_opaque
 from imgconv.images.damage import DamageError, TruncatedError, image_errors, read_exactly
 from imgconv.images.decoder import Decoder, Request
@@ -87,7 +87,7 @@ def _rows(file: BinaryIO, image: Any, head: png_chunks.Head, header: Header) -> 
 
 def _header(image: Any, head: png_chunks.Head, animation: _Animation | None) -> Header:
     size = head.size[::-1] if metadata.orientation_of(image.info) > 4 else head.size
-    description = metadata.description_in(image.info)
+    description = pillow_info.description_in(image.info)
     alpha = head.colour_type in _WITH_ALPHA or "transparency" in image.info
     dtype = "uint16" if head.depth == 16 else "uint8"
     if not animation:

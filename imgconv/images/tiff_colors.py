@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from imgconv.errors import ImageError
 from imgconv.images.modes import exact_floats, rgb_of_cmyk, rounded, white_is_white, white_of
 from imgconv.images.tiff_segments import stores_ycbcr
+from imgconv.images.transfer import srgb_of
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, MASK, CMYK, YCBCR, CIELAB, ICCLAB = 0, 1, 2, 3, 4, 5, 6, 8, 9
 _STORED = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, MASK: 1, CMYK: 4, YCBCR: 3, CIELAB: 3, ICCLAB: 3}  # samples
@@ -180,9 +181,7 @@ def _rgb_of_lab(stored: NDArray[Any], photometric: int) -> NDArray[Any]:
     fy = (stored[..., :1] * (100 / white) + 16) / 116
     f = np.concatenate([fy + ab[..., :1] / 500, fy, fy - ab[..., 1:] / 200], axis=2)
     xyz = np.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29)) * _WHITE
-    linear = np.clip(xyz @ _XYZ_TO_RGB.T, 0, 1)
-    levels = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return rounded(levels * max_value, stored.dtype)
+    return rounded(srgb_of(np.clip(xyz @ _XYZ_TO_RGB.T, 0, 1)) * max_value, stored.dtype)
 
 
 def _unpremultiplied(colours: NDArray[Any], alpha: NDArray[Any], max_value: int) -> NDArray[Any]:

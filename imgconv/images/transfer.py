@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +59,15 @@ def of_cicp(code: int) -> Transfer | None:
         case 18:
             return Transfer("HLG", samples=_sampled(_hlg))
     return None
+
+
+def srgb_of(light: NDArray[Any]) -> NDArray[Any]:
+    """Return levels of sRGB of linear light, both from 0 to 1.
+
+    >>> srgb_of(np.array([0, 0.5, 1])).round(4)
+    array([0.    , 0.7354, 1.    ])
+    """
+    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
 
 
 def _sampled(light_of: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> tuple[float, ...]:
