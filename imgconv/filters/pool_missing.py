@@ -62,6 +62,10 @@ def _pooled(valid: Valid, rule: MissingRule, pixels: Array, window: Window, mode
     planes, channels = Planes.of_image(pixels), pixels.shape[2]
     pool_mode, percent = PoolMode.of(mode)
     any_valid = None
+
+    def exists() -> Planes:  # not asked for where missing cells hold a value that affects no result
+        return Planes.of_image(repeated(valid, channels, threads))
+
     match pool_mode:
         case PoolMode.max | PoolMode.min:
             rows = pooled(_without(pixels, valid, pool_mode), mode=mode)
@@ -70,15 +74,14 @@ def _pooled(valid: Valid, rule: MissingRule, pixels: Array, window: Window, mode
             with np.errstate(invalid="ignore"):  # infinity minus infinity is NaN
                 rows = np.subtract(largest, smallest, out=largest)
         case PoolMode.avg if window.footprint:
-            rows = shaped_averages(planes, window, threads, Planes.of_image(repeated(valid, channels, threads)))
+            rows = shaped_averages(planes, window, threads, exists())
         case PoolMode.avg:
-            rows, any_valid = valid_averages(planes, Planes.of_image(repeated(valid, channels, threads)), window, threads)
+            rows, any_valid = valid_averages(planes, exists(), window, threads)
         case PoolMode.median | PoolMode.rank:
-            without, exists = _without(pixels, valid, PoolMode.min), repeated(valid, channels, threads)
-            planes, place = Planes.of_image(without), partial(pool_mode.place, percent)
-            rows = ranked(planes, window, place, threads, Planes.of_image(exists))
+            without = Planes.of_image(_without(pixels, valid, PoolMode.min))
+            rows = ranked(without, window, partial(pool_mode.place, percent), threads, exists())
         case PoolMode.std:
-            rows = deviations(planes, window, threads, Planes.of_image(repeated(valid, channels, threads)))
+            rows = deviations(planes, window, threads, exists())
         case _:
             assert_never(pool_mode)
     size = window.output_size(planes.size)

@@ -50,11 +50,6 @@ class Stage {
     return [1, height, width];
   }
 
-  /** Whether the maps of another step are those of this one, for the same input: the first stages depend on sigma alone. */
-  repeats(other) {
-    return !(this instanceof Ridges) && !(this instanceof Edges) && other?.constructor === this.constructor && other.sigma === this.sigma;
-  }
-
   /** Maps whose missing cells are those of the photograph, or others in `valid`. */
   result(input, planes, names, valid = null) {
     const photo = input.photo ?? input;
@@ -82,8 +77,16 @@ class Stage {
   }
 }
 
+/** A stage before the thresholds, whose maps depend on sigma alone. */
+class EarlyStage extends Stage {
+  /** Whether the maps of another step are those of this one, for the same input. */
+  repeats(other) {
+    return other?.constructor === this.constructor && other.sigma === this.sigma;
+  }
+}
+
 /** The photograph under a Gaussian, in which missing cells have no weight; without smoothing, an estimate for missing cells alone. */
-class Smoothed extends Stage {
+class Smoothed extends EarlyStage {
   constructor(settings) {
     const estimates = settings.sigma < LEAST_SIGMA;
     const sigma = estimates ? ESTIMATING : settings.sigma;
@@ -152,7 +155,7 @@ class Smoothed extends Stage {
   }
 }
 
-class Gradient extends Stage {
+class Gradient extends EarlyStage {
   constructor(settings) {
     super(settings, "gradient: sobel_y, sobel_x, length", 1);
   }
