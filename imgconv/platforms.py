@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Literal
 
 IS_WINDOWS = sys.platform == "win32"
 LONGEST_PATH = 240  # characters; Windows allows 259 for a file and 247 for a folder, unless the path begins with \\?\
@@ -87,6 +88,25 @@ def reachable(path: Path, windows: bool = IS_WINDOWS) -> Path:
     True
     """
     return Path(extended(os.path.abspath(path))) if windows and len(os.path.abspath(path)) >= LONGEST_PATH else path  # noqa: PTH100
+
+
+def user_folder(kind: Literal["cache", "config"]) -> Path | None:
+    """Return this user's folder for files of imgconv, which may not exist, or None for a user without a home folder.
+
+    Its place is that of platformdirs, which takes 4 ms to import and is used where the variables of Linux do not say the place.
+    """
+    if sys.platform == "linux" and "ANDROID_ROOT" not in os.environ:
+        for folder in (Path(os.environ.get(f"XDG_{kind.upper()}_HOME", "")), Path(os.environ.get("HOME", ""), f".{kind}")):
+            if folder.is_absolute():
+                return folder / "imgconv"
+    import platformdirs
+
+    find = platformdirs.user_cache_path if kind == "cache" else platformdirs.user_config_path
+    try:
+        path = find("imgconv", appauthor=False)
+    except RuntimeError:
+        return None
+    return path if path.is_absolute() else None  # older ones return "~/.cache", which is in the working folder, without a home
 
 
 def extended(path: str) -> str:

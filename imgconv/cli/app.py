@@ -54,6 +54,9 @@ def main() -> "NoReturn":
     """Run the command line and exit with 0, 1, 2 or 130. No error shows a traceback."""
     try:
         handle_signals()
+        from imgconv.cli.deferred import defer_modules
+
+        defer_modules()
         gc.set_threshold(ALLOCATIONS)
         os.environ["OPENBLAS_NUM_THREADS"] = "1"  # matrix products run on our threads; OpenBLAS raises SIGINT where it gets none
         _fill_closed_streams()

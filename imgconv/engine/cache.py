@@ -9,7 +9,6 @@ Entries that no process has used for UNUSED seconds are removed: a use sets an e
 folder is swept at most once a day, by a process that writes an entry or sets such a time.
 """
 
-import hashlib
 import os
 import stat
 import time
@@ -19,6 +18,12 @@ from pathlib import Path
 from imgconv.access import PRIVATE, Access
 from imgconv.atomic import PART_SUFFIX, replace_file
 from imgconv.inputs import Inputs
+from imgconv.platforms import user_folder
+
+try:
+    from _blake2 import blake2b  # that of hashlib, which loads OpenSSL
+except ImportError:
+    from hashlib import blake2b
 
 _MAGIC = b"imgconv loop 1\n"
 _DIGEST = 32
@@ -37,13 +42,8 @@ def location() -> Path | None:
     named = os.environ.get("IMGCONV_CACHE")
     if named:
         return Path(named).absolute() / "loops"
-    from platformdirs import user_cache_path
-
-    try:
-        folder = user_cache_path("imgconv", appauthor=False) / "loops"
-    except RuntimeError:
-        return None
-    return folder if folder.is_absolute() else None  # older platformdirs return "~/.cache" for a user without a home folder
+    folder = user_folder("cache")
+    return folder and folder / "loops"
 
 
 def count() -> int:
@@ -106,12 +106,17 @@ def is_first_announcement() -> bool:
     return True
 
 
+def digest(data: bytes) -> bytes:
+    """The 32 bytes that keys and checksums are."""
+    return blake2b(data, digest_size=_DIGEST).digest()
+
+
 def _path(folder: Path, name: str, key: bytes, suffix: str) -> Path:
     return folder / f"{name}-{key.hex()[:32]}{suffix}"
 
 
 def _header(key: bytes, body: bytes) -> bytes:
-    return _MAGIC + key + hashlib.blake2b(key + body, digest_size=_DIGEST).digest()
+    return _MAGIC + key + digest(key + body)
 
 
 def _is_private(status: os.stat_result) -> bool:

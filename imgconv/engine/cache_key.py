@@ -1,6 +1,5 @@
 """The key under which the code of a loop is cached."""
 
-import hashlib
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -12,6 +11,7 @@ from typing import Any
 import llvmlite
 
 from imgconv.engine import settings
+from imgconv.engine.cache import digest
 from imgconv.engine.llvm import ARRAY_FIELDS, host
 from imgconv.engine.signature import Signature
 
@@ -25,10 +25,8 @@ def fingerprint(function: Callable[..., None], constants: Mapping[str, int], sig
     """
     name = f"{function.__module__}.{function.__qualname__}"
     texts = (name, repr(sorted(constants.items())), repr(signature), _versions(), settings.described(), host(), repr(ARRAY_FIELDS))
-    digest = hashlib.blake2b(digest_size=32)
-    for part in (_source(function.__module__, function.__code__.co_filename), _compiler(), *(text.encode() for text in texts)):
-        digest.update(len(part).to_bytes(8, "little") + part)
-    return digest.digest()
+    parts = (_source(function.__module__, function.__code__.co_filename), _compiler(), *(text.encode() for text in texts))
+    return digest(b"".join(len(part).to_bytes(8, "little") + part for part in parts))
 
 
 @cache

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from imgconv.errors import UsageError, reason
+from imgconv.platforms import user_folder
 
 VARIABLE = "IMGCONV_KERNELS"
 MAX_TEXT = 4 << 20  # bytes of a kernels file or recipe: ten kernels of 101x101 taps take one
@@ -37,20 +38,10 @@ def user_file() -> Path:
 
     Raises UsageError for a user without a home folder.
     """
-    file = _user_file()
-    if file is None:
+    folder = user_folder("config")
+    if folder is None:
         raise UsageError(f"this user has no home folder for a kernels file; set HOME, or name a file in {VARIABLE}")
-    return file
-
-
-def _user_file() -> Path | None:
-    from platformdirs import user_config_path
-
-    try:
-        file = user_config_path("imgconv", appauthor=False) / "kernels.toml"
-    except RuntimeError:
-        return None
-    return file if file.is_absolute() else None  # platformdirs returns "~/.config", which is in the working folder, without a home
+    return folder / "kernels.toml"
 
 
 def later_files(kernels_file: str | Path | None = None) -> list[tuple[Path, str]]:
@@ -58,8 +49,8 @@ def later_files(kernels_file: str | Path | None = None) -> list[tuple[Path, str]
 
     The user's file is left out if it does not exist. The others are named explicitly, so they must exist.
     """
-    own = _user_file()
-    files = [(own, "user")] if own is not None and os.path.exists(own) else []
+    folder = user_folder("config")
+    files = [(folder / "kernels.toml", "user")] if folder and os.path.exists(folder / "kernels.toml") else []
     if os.environ.get(VARIABLE):
         files.append((expanded(os.environ[VARIABLE]), VARIABLE))
     if kernels_file is not None:

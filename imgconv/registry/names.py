@@ -1,6 +1,5 @@
 """Names of kernels: their spelling, parameters in references, suggestions for unknown names, and slugs for file names."""
 
-import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -95,7 +94,9 @@ def _file_slug(path: str) -> str:
 
 
 def _shortened(text: str, reference: str) -> str:
-    digest = hashlib.sha256(reference.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    from hashlib import sha256  # loads OpenSSL
+
+    digest = sha256(reference.encode("utf-8", "surrogateescape")).hexdigest()[:8]
     return text.encode()[: SLUG_BYTES - 9].decode(errors="ignore") + "-" + digest
 
 
