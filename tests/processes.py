@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -76,7 +77,7 @@ def started(*words, **options):
         process.communicate()
 
 
-def wait_for(condition, seconds=20):
+def wait_for(condition, seconds=60):
     """Wait until `condition()` is true; fail if it takes longer."""
     end = time.monotonic() + seconds
     while not condition():
@@ -84,12 +85,17 @@ def wait_for(condition, seconds=20):
         time.sleep(0.005)
 
 
-def finished(process, seconds=20):
+def finished(process, seconds=60):
     """Exit code, standard output and standard error of a process, which must end by itself."""
     out, err = process.communicate(timeout=seconds)
     text = message_in(err)
     assert "Traceback" not in text, text
     return process.returncode, out, text
+
+
+def without_progress(err):
+    """The lines of standard error that do not depend on how fast the machine is: slow runs report what they have done so far."""
+    return [line for line in err.splitlines() if not re.fullmatch(r"\d+ of \d+ images, .* left", line)]
 
 
 def names(folder):

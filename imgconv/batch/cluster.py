@@ -6,6 +6,7 @@ and end with the run.
 """
 
 import logging
+import os
 import re
 import secrets
 import signal
@@ -251,13 +252,25 @@ def _connect(connect: Callable[..., Any]) -> Any:
 def _local_cluster(distributed: Any, jobs: int) -> Iterator[Any]:
     """Start worker processes with one thread each. Interrupts from the terminal reach this process only."""
     if hasattr(signal, "pthread_sigmask"):
-        resource_tracker.ensure_running()  # its start unblocks interrupts
+        _start_resource_tracker()  # its start unblocks interrupts
     quiet = {"dashboard_address": None, "silence_logs": logging.CRITICAL}
     with ExitStack() as stack:
         with _deferred_signals():
             cluster = distributed.LocalCluster(n_workers=jobs, threads_per_worker=1, processes=True, memory_limit=None, **quiet)
             stack.callback(_close, cluster)
         yield cluster
+
+
+def _start_resource_tracker() -> None:
+    """Start the process that removes the semaphores of an interrupted run, so that it does not warn about them."""
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = "ignore"
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        del os.environ["PYTHONWARNINGS"]
+        if before is not None:
+            os.environ["PYTHONWARNINGS"] = before
 
 
 def _close(cluster: Any) -> None:

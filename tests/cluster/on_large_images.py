@@ -103,7 +103,7 @@ def test_a_worker_that_is_killed_costs_nothing(home, output):
         wait_for(lambda: len(list(home.glob(".*.imgconv-part/c/*"))) > 9 or any(map(size_of, home.glob(".*.imgconv-part"))))
         first.kill()
         assert first.wait() == -signal.SIGKILL
-        code, _, err = finished(process, seconds=60)
+        code, _, err = finished(process)
     assert code == 0, err
     if output == "zarr":
         assert files_below(home / "killed.zarr") == files_below(home / "alone.zarr")
