@@ -17,16 +17,18 @@ from imgconv.loops.filters import correlate_factors, correlate_product, correlat
 from imgconv.window import Window
 
 LEAST_FACTORED = 30  # taps; smaller kernels are not factored
+_WIDE, _WIDER = 4, 16  # times what the sides read; passes over the short rows of sides take longer than sums in registers (2026-11)
 
 
 class Correlator(Protocol):
     """Correlation of padded rows with one kernel.
 
-    `in_place` correlators are so fast that copying rows into padded ones would cost more than filtering their sides separately.
+    `in_place` correlators read rows where they lie, and padded copies of the sides alone, if rows are that many times as wide as what the
+    sides read; 0 for those that need copies of whole rows.
     `transforms` correlators add the rounding of a transform to sums that are not whole.
     """
 
-    in_place: bool = False
+    in_place: int = 0
     transforms: bool = False
 
     def fill(self, source: Array, target: Array, parameters: LoopParameters, left: int = 0) -> None:
@@ -109,7 +111,7 @@ def correlator(weights: Weights, window: Window, channels: int) -> Correlator:
 class _Small(Correlator):
     """All taps of a 3x3 or 5x5 kernel at once, in registers."""
 
-    in_place = True
+    in_place = _WIDE
 
     def __init__(self, weights: Weights, channels: int):
         self._weights = np.ascontiguousarray(weights.taps, weights.accumulator)
@@ -165,7 +167,7 @@ class _Running(Correlator):
 class _Product(Correlator):
     """Down the columns and along the rows of one outer product, each pass in registers."""
 
-    in_place = True
+    in_place = _WIDE
 
     def __init__(self, weights: Weights, products: Factors, channels: int):
         self._down, self._across = (np.ascontiguousarray(f[0], weights.accumulator) for f in products)
@@ -181,6 +183,7 @@ class _Factored(Correlator):
 
     def __init__(self, weights: Weights, products: Factors, window: Window, channels: int):
         self._stride = window.stride[0]
+        self.in_place = _WIDER if window.stride == (1, 1) else 0
         self._phases = _Phases.of(weights, window, channels)
         self._down, self._across = (np.ascontiguousarray(f, weights.accumulator) for f in products)
         self._rows = np.arange(self._down.shape[1]) * window.dilation[0]
@@ -189,9 +192,10 @@ class _Factored(Correlator):
     def fill(self, source: Array, target: Array, parameters: LoopParameters, left: int = 0) -> None:
         source, columns = self._phases.split(source, self._columns)
         kind = self._down.dtype
-        middle, sums = np.empty(columns.max() + target.shape[1], kind), np.empty(target.shape[1], kind)
+        length = source.shape[1] - columns.max() if self.in_place else target.shape[1]
+        middle, sums = np.empty(columns.max() + length, kind), np.empty(length, kind)
         loop = compiled.loop(correlate_factors, divided=parameters.divided)
-        loop(source, self._down, self._rows, self._across, columns, middle, sums, parameters.values, target, self._stride)
+        loop(source, self._down, self._rows, self._across, columns, middle, sums, parameters.values, target, self._stride, left)
 
 
 class _Fourier(Correlator):

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 BAND_BYTES = 1 << 19  # padded rows of one band: half of a common second-level cache
 MOST_BANDS = 12
 ALPHA_COST, VALUES_COST = 2, 4  # bands have this many times fewer rows where values are stored before they become pixels
-LEAST_WIDTH = 4  # times the columns that the sides read: a narrower image is padded as a whole
 SideRows = tuple[PaddedRows, int]  # rows, and the first element of a target row that their windows give
 AlphaChannel = Literal["none", "keep", "filter"]
 
@@ -228,11 +227,11 @@ class ImageFilter:
     def _band_rows(self) -> int:
         cost = VALUES_COST if not self.direct else ALPHA_COST if self.alphas else 1
         row_bytes = max(self.pixels[:1].nbytes * cost, 1)
-        taller = self.window.span[0] // (2 * self.window.stride[0])  # a band pads span-1 more rows: keep that below twice its work
         rows = self.part.last - self.part.first
-        least = -(-rows // MOST_BANDS) if self.sides else 1  # nothing is copied: few bands cost less, and share as well
+        # nothing is copied, so that few bands cost less and share as well; or a band pads span-1 more rows, at most twice its own
+        least = -(-rows // MOST_BANDS) if self.sides else self.window.span[0] // (2 * self.window.stride[0])
         most = BAND_BYTES * (2 if self.missing else 1)  # with their mask, padded rows cost more: 25x25 takes a tenth less time (2026-11)
-        return self.correlators[0].rows(max(most // row_bytes, taller, least))
+        return self.correlators[0].rows(max(most // row_bytes, least, 1))
 
     def _summed_dtype(self) -> np.dtype[Any]:
         return summed_dtype(self.dtype, linear=self.output.linear, premultiplied=self.alpha == "filter", stored=self.premultiplied)
@@ -263,7 +262,7 @@ class ImageFilter:
             return None
         rows, reach = self.pixels.reshape(len(self.pixels), -1), self.window.span[1] - 1
         sides = _Sides(rows, self.pads[0], border, self.channels, reach, self.part)
-        return sides if sides.are_narrow else None
+        return sides if self.correlators[0].in_place * sides.width <= self.size[1] else None
 
     def _fill_from_sums(self, first: int, last: int, target: Array, parameters: LoopParameters) -> None:
         """Fill rows first..last of `target`; the first band fills all rows at the sides."""
@@ -402,9 +401,9 @@ class _Sides:
         self.middle: SideRows = self._part(source, self._left)
 
     @property
-    def are_narrow(self) -> bool:
-        """Whether the sides are so narrow that filtering them separately is faster."""
-        return LEAST_WIDTH * (self._left + self._right + 2 * self._reach) <= self._width
+    def width(self) -> int:
+        """The columns that the sides read."""
+        return self._left + self._right + 2 * self._reach
 
     def outer(self) -> Iterator[SideRows]:
         """The sides that have padding."""

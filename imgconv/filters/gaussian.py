@@ -76,7 +76,7 @@ class SmoothedRows:
         else:
             offsets, sums = np.arange(size), np.empty(target.shape[1], np.float32)
             loop = compiled.loop(correlate_factors, divided=0)
-            loop(source, taps[None], offsets, taps[None], offsets, middle, sums, parameters, target, 1)
+            loop(source, taps[None], offsets, taps[None], offsets, middle, sums, parameters, target, 1, 0)
 
 
 class SmoothedValid:

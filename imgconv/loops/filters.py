@@ -170,15 +170,16 @@ def correlate_factors(divided):
 
     finish = finished(divided)
 
-    def loop(source, down, rows, across, columns, middle, sums, parameters, target, stride):
-        """Fill `target` (R, S) from sums over p, u, v of down[p, u] * across[p, v] * source[i*stride + rows[u], columns[v] + j].
+    def loop(source, down, rows, across, columns, middle, sums, parameters, target, stride, left):
+        """Fill S columns from `left` on of `target` from the sums over p, u, v of
 
-        `middle` (S + columns[-1],) and `sums` (S,) are scratch of the type of `down` (P, kh) and `across` (P, kw).
+        down[p, u] * across[p, v] * source[i*stride + rows[u], columns[v] + j]. `middle` (S + columns[-1],) and `sums` (S,) are scratch of
+        the type of `down` (P, kh) and `across` (P, kw).
         """
         kind, real, pixel = sums.dtype.type, parameters.dtype.type, target.dtype.type
         divisor, offset, mirror = parameters[0], parameters[1], parameters[2]
         lowest, largest, magic = parameters[3], parameters[4], parameters[5]
-        length, width, height, taps = target.shape[1], middle.shape[0], rows.shape[0], columns.shape[0]
+        length, width, height, taps = sums.shape[0], middle.shape[0], rows.shape[0], columns.shape[0]
         for i in range(target.shape[0]):
             top = i * stride
             for p in range(down.shape[0]):
@@ -214,7 +215,7 @@ def correlate_factors(divided):
                     w0, m0 = weights[t], middle[columns[t] :][:length]
                     for j in range(length):
                         sums[j] = kind(sums[j] + w0 * m0[j])
-            out = target[i]
+            out = target[i][left:]
             for j in range(length):
                 out[j] = pixel(finish(real(sums[j]), real, divisor, offset, mirror, lowest, largest, magic))
 

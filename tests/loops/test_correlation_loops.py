@@ -68,7 +68,7 @@ def test_factors_with_gaps_between_rows(height, width, products):
     down, across = (RNG.integers(-3, 4, (products, size)).astype(np.float32) for size in (height, width))
     target = np.zeros(((18 - 2 * height + 1) // 2 + 1, 20 - width + 1), np.uint8)
     middle, sums = np.empty(20, np.float32), np.empty(target.shape[1], np.float32)
-    arguments = (source, down, np.arange(height) * 2, across, np.arange(width), middle, sums, TO_PIXELS, target, 2)
+    arguments = (source, down, np.arange(height) * 2, across, np.arange(width), middle, sums, TO_PIXELS, target, 2, 0)
     expected = written_out(source, down.T @ across, target.shape, TO_PIXELS, stride=2, rows=2)
     for filled in both_ways(correlate_factors, {"divided": 1}, *arguments, target=target):
         assert np.array_equal(filled, expected)
