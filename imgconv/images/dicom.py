@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError, optional_library
+from imgconv.images import embedded
 from imgconv.images.damage import image_errors
 from imgconv.images.decoder import Decoder, Request
 from imgconv.images.raster import Header, Metadata, Raster
@@ -22,6 +23,7 @@ _MOST_INFLATED = 1 << 27  # bytes
 _DEFLATED, _PLAIN = b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.1\0\0\0"  # transfer syntaxes
 _JPEG = tuple(f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70))
 _JPEG_2000 = tuple(f"1.2.840.10008.1.2.4.{number}" for number in (90, 91))
+_READ = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _META = struct.Struct("<128s4sHH2sHI")  # the beginning of a file up to the length of what follows in group 2
 
@@ -55,6 +57,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
         data = pydicom.dcmread(_Bounded(_inflated(file)))
         if "Rows" not in data or not any(name in data for name in _PIXELS):
             raise ImageError("a DICOM file without pixels is not an image")
+        _check_supported(data)
         size, count = (int(data.Rows), int(data.Columns)), int(data.get("NumberOfFrames", 1) or 1)
         request.check_size(*size)
         has_palette = data.get("PhotometricInterpretation") == "PALETTE COLOR"
@@ -74,13 +77,27 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     return Decoder(header, frames)
 
 
+def _check_supported(data: Any) -> None:
+    """Raise ImageError for colours and places of bits that pydicom takes for others."""
+    colours = data.get("PhotometricInterpretation", _READ[1])
+    if colours not in _READ:
+        raise ImageError(f"DICOM images of the photometric interpretation {colours} are not supported; convert them to RGB")
+    stored, high = data.get("BitsStored"), data.get("HighBit")
+    if stored and high is not None and high != stored - 1:
+        raise ImageError(f"DICOM images of {stored} bits whose highest one is bit {high} are not supported; store them from bit 0 on")
+
+
 def _pixels(data: Any, count: int, *, salvage: bool) -> NDArray[Any]:
     """Return the stored values. Raises DamageError for a part of a JPEG or JPEG 2000, unless `salvage`.
 
     imagecodecs decodes JPEG of other depths and without loss, for which pydicom needs further packages, and all grey ones, since only its
     result shows whether they are whole.
     """
-    is_jpeg = str(data.file_meta.TransferSyntaxUID) in _JPEG
+    syntax = str(data.file_meta.TransferSyntaxUID)
+    is_jpeg = syntax in _JPEG
+    if is_jpeg or syntax in _JPEG_2000:
+        for part in _parts(data, count):
+            embedded.check_size("JPEG" if is_jpeg else "JPEG 2000", part, int(data.Rows), int(data.Columns))
     if is_jpeg and data.get("SamplesPerPixel", 1) == 1:
         return _jpeg_values(data, count, salvage=salvage)
     try:

@@ -183,12 +183,13 @@ def _check(image: _Image, request: Request) -> None:
         if _PHOTOMETRIC not in page.tags:  # as libtiff assumes
             is_fax = int(page.compression) in tiff_fax.COMPRESSIONS
             page.photometric = type(page.photometric)(2 if page.samplesperpixel >= 3 else int(not is_fax))
-        if not request.salvage:
-            _check_bits(page)
         if int(page.compression) not in tiff_segments.COMPRESSIONS:
             raise ImageError(f"tiff compression {int(page.compression)} is not supported; save the image with deflate or LZW")
         if not (tiff_colors.is_supported(page) and tiff_segments.is_supported(page)):
             raise ImageError(f"tiff images of {_kind(page)} are not supported; convert them to RGB, or save them as .npy")
+        tiff_segments.check_tiles(page)
+        if _BITS not in page.tags and not request.salvage:
+            _check_bits(page)
         tiff_segments.set_decoder(page)
         request.check_samples(prod(page.shaped))
     if image.mask is not None and (image.mask.imagelength, image.mask.imagewidth) != (image.page.imagelength, image.page.imagewidth):
@@ -196,9 +197,9 @@ def _check(image: _Image, request: Request) -> None:
 
 
 def _check_bits(page: Any) -> None:
-    """Raise DamageError where the number of bits is missing, and its default contradicts the data."""
+    """Raise DamageError where the default of the number of bits, which is missing, contradicts the data."""
     is_bilevel = page.samplesperpixel == 1 and (int(page.compression) in tiff_fax.COMPRESSIONS or tiff_segments.has_declared_bits(page))
-    if _BITS not in page.tags and not is_bilevel:
+    if not is_bilevel:
         raise DamageError(f"tag {_BITS} is missing")
 
 

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.images import jpeg
+from imgconv.images import embedded, jpeg
 from imgconv.images.damage import DECODER_ERRORS, TruncatedError
 from imgconv.images.decoder import Decoder, Request
 from imgconv.images.deflate import DeflateError, fast_zlib
@@ -210,6 +210,7 @@ def _decode_jpeg(data: bytes, page: _Page, shape: tuple[int, ...]) -> NDArray[An
     """Return the samples of a strip that is a JPEG, of which tables can stand in a tag. Raises TruncatedError for a part of one."""
     import imagecodecs
 
+    embedded.check_size("JPEG", data, shape[0], shape[1])
     outcolorspace = _RGB if page.strips.photometric == _YCBCR else None
     decode: Callable[[bytes], NDArray[Any]] = partial(imagecodecs.jpeg8_decode, tables=page.strips.tables, outcolorspace=outcolorspace)
     segment = decode(data)

@@ -12,14 +12,24 @@ import tifffile
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError, reason
-from imgconv.images import jpeg, jpeg2000, tiff_fax
+from imgconv.images import embedded, jpeg, jpeg2000, tiff_fax
 from imgconv.images.damage import DECODER_ERRORS, DamageError, TruncatedError
 
 _JPEG = (7, 33007, 34892)
 _JPEG_2000, _JPEG_XR = (33003, 33004, 33005, 34712), (22610, 34934)
 _BYTES = (1, 5, 8, 32773, 32946, 34925, 34926, 50000)  # of bytes in any meaning: none, LZW, deflate, PackBits, LZMA, Zstandard
 _DEFLATE = (8, 32946)
-COMPRESSIONS = (*tiff_fax.COMPRESSIONS, *_JPEG, *_JPEG_2000, *_JPEG_XR, *_BYTES, 34887, 34927, 34933, 50001, 50002, 52546)
+_KINDS: dict[embedded.Kind, tuple[int, ...]] = {  # of images that a segment can be
+    "JPEG": _JPEG,
+    "JPEG 2000": _JPEG_2000,
+    "JPEG XR": _JPEG_XR,
+    "JPEG XL": (50002, 52546),
+    "PNG": (34933,),
+    "WebP": (50001, 34927),
+    "LERC": (34887,),
+}
+_EMBEDDED = {compression: kind for kind, compressions in _KINDS.items() for compression in compressions}
+COMPRESSIONS = (*tiff_fax.COMPRESSIONS, *_BYTES, *_EMBEDDED)
 
 _GREY, _YCBCR = 1, 6  # photometric interpretations
 _LSB_FIRST = 2  # fill order
@@ -85,8 +95,14 @@ def is_supported(page: Any) -> bool:
         return False
     if stores_ycbcr(page) and page.samplesperpixel != 3:
         return False
-    pixels = page.imagewidth * page.imagelength
-    return page.shaped[1] == 1 and not (page.is_tiled and page.tilewidth * page.tilelength > max(4 * pixels, _LARGEST_TILE))
+    return bool(page.shaped[1] == 1)
+
+
+def check_tiles(page: Any) -> None:
+    """Raise ImageError for tiles that are far larger than the image: each of them is decoded as a whole."""
+    if page.is_tiled and page.tilewidth * page.tilelength > max(4 * page.imagewidth * page.imagelength, _LARGEST_TILE):
+        tile, image = f"{page.tilewidth}x{page.tilelength}", f"{page.imagewidth}x{page.imagelength}"
+        raise ImageError(f"tiles of {tile} are not supported in a tiff of {image}; save the image in strips")
 
 
 def set_decoder(page: Any) -> None:
@@ -142,6 +158,9 @@ def decoded(page: Any, index: int, data: bytes, salvage: bool) -> tuple[NDArray[
     if compression in tiff_fax.COMPRESSIONS:
         segment, position = tiff_fax.decoded(page, index, data, salvage)
         return segment[0], position
+    if compression in _EMBEDDED:
+        rows, columns = _segment_size(page)
+        embedded.check_size(_EMBEDDED[compression], data, rows, columns)
     options = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader} if compression in _JPEG else {}
     if compression in _JPEG_XR:
         _check_jpeg_xr(data, page.dtype.itemsize, page.samplesperpixel, salvage)
@@ -174,13 +193,9 @@ def _check_complete(page: Any, index: int, data: bytes, segment: NDArray[Any], o
 def _check_jpeg_xr(data: bytes, itemsize: int, channels: int, salvage: bool) -> None:
     """Raise DamageError for a JPEG XR file that jxrlib does not refuse: it writes to stderr, crashes, or fills in what is missing.
 
-    Its directory is that of a TIFF. More zeros at its end than codes end with are not data.
+    More zeros at its end than codes end with are not data.
     """
-    directory = int.from_bytes(data[4:8], "little")
-    count = int.from_bytes(data[directory : directory + 2], "little")
-    entries = {}
-    for at in range(directory + 2, directory + 2 + 12 * count, 12):
-        entries[int.from_bytes(data[at : at + 2], "little")] = int.from_bytes(data[at + 8 : at + 12], "little")
+    entries = embedded.xr_entries(data)
     start = entries.get(_XR_OFFSET, 0)
     stream = data[start : start + entries.get(_XR_LENGTH, 0)]
     if not entries.keys() <= _XR_TAGS or not stream.startswith(_XR_SIGNATURE) or stream[11:12] == b"":
@@ -205,9 +220,14 @@ def _bytes_of(page: Any, data: bytes, shape: tuple[int, ...], salvage: bool) -> 
 
 def _most_bytes(page: Any) -> int:
     """Return the bytes of the first segment, which is as large as any other."""
+    return _byte_count(page, *_segment_size(page))
+
+
+def _segment_size(page: Any) -> tuple[int, int]:
+    """Return rows and columns of the first segment."""
     if page.is_tiled:
-        return _byte_count(page, page.tilelength, page.tilewidth)
-    return _byte_count(page, min(page.rowsperstrip, page.imagelength), page.imagewidth)
+        return page.tilelength, page.tilewidth
+    return min(page.rowsperstrip, page.imagelength), page.imagewidth
 
 
 def _byte_count(page: Any, rows: int, columns: int) -> int:

@@ -320,6 +320,21 @@ def test_dicom_with_half_a_jpeg_is_an_error(tmp_path, syntax, monkeypatch):
         read(file.read_bytes())
 
 
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"PhotometricInterpretation": "YBR_PARTIAL_420"}, "YBR_PARTIAL_420 are not supported"),
+        ({"BitsStored": 12}, "12 bits whose highest one is bit 15 are not supported"),
+        ({"PixelData": encapsulate([bytes(jpeg2k_encode(np.zeros((64, 90), np.uint8)))])}, "90x64 pixels in a place of 24x20"),
+    ],
+)
+def test_dicom_that_pydicom_takes_for_another_is_refused(tmp_path, attributes, message):
+    syntax = JPEG2000Lossless if "PixelData" in attributes else ExplicitVRLittleEndian
+    file = dicom(tmp_path / "a.dcm", np.zeros((1, 20, 24), np.uint16), syntax, **attributes)
+    with pytest.raises(ImageError, match=message):
+        read(file.read_bytes())
+
+
 def test_dicom_of_floats_and_without_pixels(tmp_path):
     stored = RNG.random((1, 5, 7), np.float32)
     file = dicom(tmp_path / "a.dcm", stored, BitsAllocated=32)

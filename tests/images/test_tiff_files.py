@@ -5,11 +5,11 @@ import struct
 import zlib
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
 from image_files import deep, photo, read, tiff, with_alpha
-from imagecodecs import bitorder_encode
 from PIL import Image
 
 from imgconv.errors import ImageError
@@ -250,6 +250,23 @@ def test_a_strip_that_lacks_bytes_is_an_error_and_is_salvaged(compression, fract
         np.testing.assert_array_equal(frame.pixels[16:18], complete.pixels[16:18])
 
 
+@pytest.mark.parametrize(
+    ("compression", "codec"),
+    [(7, "jpeg8"), (34712, "jpeg2k"), (50002, "jpegxl"), (34934, "jpegxr"), (34933, "png"), (50001, "webp"), (34887, "lerc")],
+)
+def test_an_image_larger_than_its_strip_is_damage(compression, codec):
+    """Else 64x64 pixels can take gigabytes, and are a part of another image."""
+    segment = getattr(imagecodecs, f"{codec}_encode")(photo())
+    with pytest.raises(ImageError, match="61x47 pixels in a place of 24x8"):
+        read(by_hand(bytes(segment), (8, 24), photometric=2, samples=3, compression=compression))
+
+
+def test_tiles_far_larger_than_the_image_are_refused_by_their_size():
+    data = by_hand(b"\0" * 64, (8, 8), more={322: (4, [60000]), 323: (4, [60000]), 324: (4, [8]), 325: (4, [64])})
+    with pytest.raises(ImageError, match="tiles of 60000x60000 are not supported in a tiff of 8x8"):
+        read(data)
+
+
 @pytest.mark.parametrize("place", [4, 34, 46, 107, 145, 200])
 def test_a_damaged_jpeg_xr_is_an_error_in_silence(place, capfd):
     whole = tiff(photo(), photometric="rgb", compression="jpegxr", rowsperstrip=48)
@@ -406,7 +423,7 @@ def test_missing_bits_are_one_bit_or_damage():
     for layout in LAYOUTS:
         for compression in (None, "deflate", "lzw", "packbits", "zstd"):  # tifffile leaves the tag of booleans out
             exact(tiff(opaque[..., 0], photometric="minisblack", compression=compression, **layout), opaque.astype(np.uint8) * 255)
-    turned = bitorder_encode(zlib.compress(packed.tobytes()))  # as tiffcp -f lsb2msb leaves it out
+    turned = imagecodecs.bitorder_encode(zlib.compress(packed.tobytes()))  # as tiffcp -f lsb2msb leaves it out
     without = by_hand(turned, GREY.shape[:2], bits=1, compression=8, more={266: (3, [2])}).replace(tag, other[:2] + tag[2:])
     exact(without, opaque.astype(np.uint8) * 255)
     with pytest.raises(ImageError, match="tag 258 is missing"):
