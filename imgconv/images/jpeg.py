@@ -3,9 +3,11 @@
 libjpeg fills missing rows with grey, and after an end mark it does not report that they are missing.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from itertools import islice
+from math import ceil
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -23,7 +25,9 @@ PILLOWS = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)  # frames that Pillow decodes: baseline
 LOSSLESS, JPEG_LS = 0xC3, 0xF7
 _HUFFMAN = (0xC0, 0xC1, 0xC2, 0xC3)
 _PROGRESSIVE = (0xC2, 0xCA)
-_TABLES, _SCAN, _END, _APP1 = 0xC4, 0xDA, 0xD9, 0xE1
+_LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
+_TABLES, _SCAN, _END, _INTERVAL, _APP1 = 0xC4, 0xDA, 0xD9, 0xDD, 0xE1
+_RESTART = re.compile(rb"\xff([\xd0-\xd7])")
 _ZEROS = 0xF0  # the symbol of 16 coefficients that are 0; others without a value end a block
 _LAST_COEFFICIENT = 63
 _MOST_SEGMENTS, _MOST_EXIF = 1 << 14, 64  # before the first scan; bytes that fill up the space before a marker count as segments
@@ -42,7 +46,7 @@ class Scan(NamedTuple):
     """One scan: its components, its coefficients, the bit with which they end (0: all bits are there), and where its data are.
 
     `no_zeros` means that an encoder never writes many bytes of 0 in a row: with the scan's Huffman tables, they are blocks that are full of
-    coefficients, and not an even area.
+    coefficients, and not an even area. `restarts` is the number of restart marks that its pixels need, None without an interval.
     """
 
     components: tuple[int, ...]
@@ -51,6 +55,7 @@ class Scan(NamedTuple):
     start: int
     end: int
     no_zeros: bool = False
+    restarts: int | None = None
 
 
 class Structure(NamedTuple):
@@ -84,10 +89,21 @@ class Structure(NamedTuple):
         if any(scan.no_zeros and data.find(_HOLE, scan.start, _end_before_zeros(data, scan)) >= 0 for scan in self.scans):
             raise DamageError("zeros take the place of a part of its data")
 
+    def check_restarts(self, data: bytes) -> None:
+        """Raise DamageError for a scan that lacks a part between two restart marks: libjpeg puts other parts in its place.
+
+        Some encoders write a mark after the last part, too.
+        """
+        for scan in self.scans:
+            marks = [mark[0] & 7 for mark in _RESTART.findall(data, scan.start, scan.end)] if scan.restarts is not None else []
+            if scan.restarts is not None and (marks != [i % 8 for i in range(len(marks))] or len(marks) - scan.restarts not in (0, 1)):
+                raise DamageError("restart marks are missing, or in another order")
+
 
 def read_structure(data: bytes) -> Structure:
     """Walk the markers of a JPEG up to its end mark, or to the end of the data. Raises DamageError where there is no image."""
-    frame, bits = 0, 8
+    frame, bits, interval = 0, 8, 0
+    header = b""
     components: tuple[int, ...] = ()
     scans: list[Scan] = []
     tables: list[bytes] = []
@@ -103,14 +119,17 @@ def read_structure(data: bytes) -> Structure:
         segment = data[position + 2 : position + length]
         position += max(length, 2)
         if marker in _FRAMES and not components and len(segment) >= 6:
-            frame, bits, components = marker, segment[0], tuple(segment[6::3])
+            frame, bits, header, components = marker, segment[0], segment, tuple(segment[6::3])
+        elif marker == _INTERVAL:
+            interval = int.from_bytes(segment[:2], "big")
         elif marker == _TABLES:
             tables.append(segment)
             zero_symbols.update(_symbols_of_zeros(segment))
         elif marker == _SCAN and segment:
             start, position = position, _next_marker(data, position)
             end = start + len(data[start:position].rstrip(b"\xff"))  # without bytes that fill up the space before a marker
-            scans.append(_scan(segment, frame, start, end, zero_symbols))
+            scan = _scan(segment, frame, start, end, zero_symbols)
+            scans.append(scan._replace(restarts=_restarts(header, frame, scan.components, interval)))
             if frame not in _PROGRESSIVE and len(scans[-1].components) == len(components):
                 position += 2 * data.startswith(END, position)
                 break
@@ -230,8 +249,10 @@ def check_complete(data: bytes, pixels: NDArray[Any], decode: Callable[[bytes], 
     Zeros at its end are data, as those of an even area can be, unless the last ones make no difference. Raises DamageError for zeros that
     take the place of data before its end. `tables` is a JPEG that holds the tables of `data`.
     """
-    if _HOLE in data:
-        _check_holes(tables.removesuffix(END) + data[2:] if tables else data)
+    whole = tables.removesuffix(END) + data[2:] if tables else data
+    structure = _structure_in_tiff(whole) if _HOLE in data or bytes((0xFF, _INTERVAL)) in whole else None
+    if structure:
+        structure.check_holes(whole)
     end = data.rfind(END)
     body = data[:end] if end > 0 else data
 
@@ -243,14 +264,16 @@ def check_complete(data: bytes, pixels: NDArray[Any], decode: Callable[[bytes], 
         body = body.rstrip(b"\0")
     if not needs_no_more(body):
         raise TruncatedError
+    if structure:
+        structure.check_restarts(whole)
 
 
-def _check_holes(data: bytes) -> None:
+def _structure_in_tiff(data: bytes) -> Structure | None:
+    """Return the structure of a JPEG; None for the old kind in a TIFF, whose header is elsewhere."""
     try:
-        structure = read_structure(data)
-    except DamageError:  # of the old kind of JPEG in a TIFF, whose header is elsewhere
-        return
-    structure.check_holes(data)
+        return read_structure(data)
+    except DamageError:
+        return None
 
 
 def frame_header(file: BinaryIO) -> tuple[int, int, int] | None:
@@ -278,6 +301,22 @@ def check_one_image(data: bytes) -> None:
     end = read_structure(data).end
     if _PREVIEWS not in data and data[end:].lstrip(b"\0").startswith(b"\xff\xd8\xff"):
         raise ImageError("a stream cannot hold several jpeg images; send them as png or ppm, for example with ffmpeg's -c:v ppm")
+
+
+def _restarts(header: bytes, frame: int, components: tuple[int, ...], interval: int) -> int | None:
+    """Return the number of restart marks in a scan with these components, one after each `interval` of its units."""
+    height, width = int.from_bytes(header[1:3], "big"), int.from_bytes(header[3:5], "big")
+    steps = {header[at]: (header[at + 1] & 15, header[at + 1] >> 4) for at in range(6, len(header) - 2, 3)}
+    if not interval or not height or not components or any(0 in steps.get(each, (0, 0)) for each in components):
+        return None
+    most = [max(step[axis] for step in steps.values()) for axis in (0, 1)]
+    block = 1 if frame in _LOSSLESS else 8
+    if len(components) > 1:  # a unit has the blocks of all components
+        units = [ceil(size / (block * step)) for size, step in zip((height, width), most, strict=True)]
+    else:
+        own = steps[components[0]]
+        units = [ceil(ceil(size * each / step) / block) for size, each, step in zip((height, width), own, most, strict=True)]
+    return ceil(units[0] * units[1] / interval) - 1
 
 
 def _next_marker(data: bytes, start: int) -> int:

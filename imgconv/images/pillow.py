@@ -116,6 +116,7 @@ def _photograph(file: BinaryIO, request: Request) -> Raster:
         again = jpeg.with_other_end(data, structure)
         if again and not np.array_equal(_jpeg(again, file, request).pixels, raster.pixels):
             raise TruncatedError
+        structure.check_restarts(data)
         if data[structure.end :].strip(b"\0\xff") and not _NAMED_TRAILERS & set(raster.metadata.dropped):
             described = raster.metadata._replace(dropped=(*raster.metadata.dropped, "data after the image"))
             raster = replace(raster, metadata=described)

@@ -104,6 +104,34 @@ def test_a_jpeg_with_all_its_rows_is_read_whatever_follows(name, tail, host):
     np.testing.assert_array_equal(frame.pixels, read(data)[1][0].pixels)
 
 
+@pytest.mark.parametrize("interval", [1, 3])
+@pytest.mark.parametrize(
+    ("mode", "options"), [("RGB", {"subsampling": 0}), ("RGB", {"subsampling": 2}), ("RGB", {"progressive": True}), ("L", {}), ("CMYK", {})]
+)
+def test_a_jpeg_that_lacks_a_part_between_restart_marks_is_an_error(mode, options, interval):
+    """libjpeg warns, which Pillow ignores, and puts other parts in the place of the missing one."""
+    data = saved(Image.fromarray(RGB).convert(mode), "JPEG", restart_marker_blocks=interval, **options)
+    assert read(data)[0].size == RGB.shape[:2]
+    first, second = (data.find(b"\xff" + bytes([mark]), data.index(b"\xff\xda")) for mark in (0xD2, 0xD3))
+    for damaged in (data[:first] + data[second:], data[:first] + data[first + 2 :], data[:second] + data[first:]):
+        with pytest.raises(ImageError, match=r"damaged jpeg: (restart marks|data follow|unexpected end)"):
+            read(damaged)
+        if "subsampling" in options:
+            with pytest.raises(ImageError, match="damaged tiff"):
+                read(tiff_of_one_strip(damaged, RGB, 7))
+
+
+def test_restart_marks_need_not_be_reached():
+    assert read(saved(Image.fromarray(RGB), "JPEG", restart_marker_blocks=1000))[0].size == RGB.shape[:2]
+
+
+def test_a_jpeg_whose_height_follows_is_not_supported():
+    data = saved(Image.fromarray(RGB), "JPEG")
+    at = data.index(b"\xff\xc0") + 5
+    with pytest.raises(ImageError, match="DNL"):
+        read(data[:at] + bytes(2) + data[at + 2 : -2] + b"\xff\xdc\0\4" + RGB.shape[0].to_bytes(2, "big") + END)
+
+
 def test_arithmetic_codes_are_read_however_many_blocks_of_pillow_they_take():
     data = jpeg("arithmetic")
     longer = data[:2] + (b"\xff\xfe" + struct.pack(">H", 60_002) + bytes(60_000)) * 3 + data[2:]
