@@ -96,9 +96,10 @@ def sliding_sums(divided):
         """Fill `target` (R, S) from weight[0] times sums over `height` rows and a number of pixels of `channels` values.
 
         The binary digits of that number after the first are `bits`. `columns` (W,) and `wider` (2, W) are scratch of the whole-number
-        type of `weight`; `source` has R + height - 1 rows of W whole numbers.
+        type of `weight`; `source` has R + height - 1 rows of W whole numbers. Sums stay in that type until they are divided: only AVX-512
+        converts whole numbers of 64 bits, as which a product counts, several at a time.
         """
-        real, pixel, scale = parameters.dtype.type, target.dtype.type, weight[0]
+        kind, real, pixel, scale = weight.dtype.type, parameters.dtype.type, target.dtype.type, weight[0]
         divisor, offset, mirror = parameters[0], parameters[1], parameters[2]
         lowest, largest, magic = parameters[3], parameters[4], parameters[5]
         for j in range(columns.shape[0]):
@@ -114,7 +115,7 @@ def sliding_sums(divided):
                     columns[j] += enters[j]
             else:
                 for j in range(columns.shape[0]):
-                    columns[j] += enters[j] - weight.dtype.type(leaves[j])
+                    columns[j] += enters[j] - kind(leaves[j])
             sums, span = columns, channels
             for t in range(bits.shape[0]):
                 wide = 2 * span + bits[t] * channels
@@ -130,7 +131,7 @@ def sliding_sums(divided):
                 sums, span = total, wide
             out = target[i]
             for j in range(out.shape[0]):
-                out[j] = pixel(finish(real(scale * sums[j]), real, divisor, offset, mirror, lowest, largest, magic))
+                out[j] = pixel(finish(real(kind(scale * sums[j])), real, divisor, offset, mirror, lowest, largest, magic))
 
     return loop
 
