@@ -216,7 +216,8 @@ PRODUCT_SIZES = (7, 9, 11, 13)  # of square kernels of one product whose passes 
 RUNNING_REACH = 30  # height + width from which running sums beat two passes
 PASS_COST = 3  # taps that a row's way through scratch costs
 FOURIER_LONGEST = 2048  # above that the transform of a tile is not exact enough
-FOURIER_TAPS = 640  # what a Fourier transform by tiles costs; all measured on Zen 5 with AVX-512, 2026-11
+# What a Fourier transform by tiles costs (2026-11): 290 taps on Zen 3 (AVX2), 300 on Zen 4 and 480 on Zen 5; the others are those of Zen 5.
+FOURIER_TAPS = 400
 
 
 class KernelSize(NamedTuple):
