@@ -211,7 +211,7 @@ def _located(frame: Raster, recipe: Recipe, outcome: Outcome) -> Raster:
         return frame
     from imgconv.process.missing import located  # most images have no missing cells
 
-    frame = located(frame, recipe.missing_data)
+    frame = located(frame, recipe.missing_data, fills=False)
     outcome.missing_before += frame.missing
     return frame
 

@@ -12,11 +12,11 @@ import numpy as np
 
 from imgconv.arrays import Array
 from imgconv.engine import parallel
-from imgconv.filters.algorithms import correlator
+from imgconv.filters.algorithms import Correlator, correlator
 from imgconv.filters.filter2d import BAND_BYTES, FilterArguments, ImageFilter, Output, in_strips, summed_dtype
 from imgconv.filters.normalisation import MaskRows, MissingCells, Normaliser, Placed, is_zero_sum
 from imgconv.filters.output_range import to_pixels
-from imgconv.filters.valid_cells import Valid, all_of, for_channels, narrowed, repeated
+from imgconv.filters.valid_cells import Valid, all_of, for_channels, narrowed, repeated, without_missing
 from imgconv.filters.weights import FilterKernel, Taps, Weights, anchor_of, pads_of
 from imgconv.modes import MissingMode, MissingRule, Range
 from imgconv.window import Window
@@ -28,9 +28,9 @@ def filter_missing(
 ) -> tuple[Array, Valid]:
     """One map as `filter_image` makes it, and its valid cells (h_out, w_out, C), 1 for valid and 0 for missing.
 
-    `valid` (H, W, C) are those of the pixels, whose missing cells hold 0. Padded cells are missing where they repeat a missing cell; those
-    of `zeros` and `constant` are valid. A combined map is missing where one of its maps is. The values of missing results are arbitrary.
-    Range `minmax` stretches from the lowest to the highest valid value, or those of `extremes`.
+    `valid` (H, W, C) are those of the pixels; the values of missing cells and results are arbitrary. Padded cells are missing where they
+    repeat a missing cell; those of `zeros` and `constant` are valid. A combined map is missing where one of its maps is. Range `minmax`
+    stretches from the lowest to the highest valid value, or those of `extremes`.
     """
 
     def of_strip(strip: FilterArguments, columns: slice) -> tuple[Array, ...]:
@@ -73,7 +73,17 @@ def _prepared(valid: Valid, rule: MissingRule, arguments: FilterArguments, threa
             footprints[place] = footprints.get(place, 0) + np.where(whole, 1, kernel.taps != 0)
     for (_, anchor), taps in footprints.items():
         _remove_touched(valid, PlainKernel((taps > 0).astype(np.float64), anchor), placed, valid_out, threads)
-    return ImageFilter(*arguments, missing=MissingCells(normalisers, valid_out)), valid_out
+    filter = ImageFilter(*arguments, missing=MissingCells(normalisers, valid_out))
+    plain = (each for each, normaliser in zip(zip(kernels, filter.correlators, strict=True), normalisers, strict=True) if not normaliser)
+    if any(_spreads(*each, dtype) for each in plain):
+        known = without_missing(pixels, for_channels(valid, channels), threads=threads)
+        filter = ImageFilter(known, *arguments[1:], missing=filter.missing)
+    return filter, valid_out
+
+
+def _spreads(kernel: FilterKernel, correlator: Correlator, dtype: np.dtype[Any]) -> bool:
+    """Whether what a cell holds affects sums in which its tap is 0: by the rounding of a transform, or since 0 times NaN is NaN."""
+    return correlator.transforms or (dtype.kind == "f" and not kernel.taps.all())
 
 
 def correlate_missing(maps: Array, taps: Taps, window: Window, padding_mode: str | tuple[str, float], rule: MissingRule) -> Array:

@@ -10,7 +10,7 @@ from imgconv.arrays import Array
 from imgconv.engine import compiled
 from imgconv.filters.algorithms import Correlator, correlator
 from imgconv.filters.output_range import LoopParameters, to_pixels, unchanged
-from imgconv.filters.valid_cells import Valid
+from imgconv.filters.valid_cells import Valid, without_missing
 from imgconv.filters.weights import FilterKernel, Taps, Weights, pads_of
 from imgconv.loops.filters import normalise, normalise_singly
 from imgconv.window import Window
@@ -137,6 +137,7 @@ class Normaliser:
             self.correlator.fill(band(), target, parameters)
             return
         source, valid_out = band(), self._valid_out[first:last]
+        source = without_missing(source, mask, target=source if source.base is None else None)  # in the cache
         sums, weights = self._mask.filled(self.correlator, source, self._channels, self._as_sums[0]), self._over(mask)
         if self._least > 0:
             sizes = self._mask.filled(self._sizes, mask, self._mask.channels, self._as_sizes) if self._sizes else np.abs(weights)

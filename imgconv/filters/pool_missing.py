@@ -34,9 +34,9 @@ def pool_missing(
 ) -> tuple[Array, Valid]:
     """The image that `pool_image` makes of the valid cells, and its valid cells (h_out, w_out, C).
 
-    `valid` (H, W, C) is 1 for valid and 0 for missing cells, which hold 0 in `pixels`. A window without a valid cell is missing, and one
-    whose share of valid cells is below the rule's. Without a border padded cells are ignored; with one they are
-    missing where they repeat a missing cell. The values of missing results are arbitrary.
+    `valid` (H, W, C) is 1 for valid and 0 for missing cells; the values of missing cells and results are arbitrary. A window without a
+    valid cell is missing, and one whose share of valid cells is below the rule's. Without a border padded cells are ignored; with one they
+    are missing where they repeat a missing cell.
     """
     valid = narrowed(valid)
     if border is not None:
@@ -59,33 +59,46 @@ def pool_missing(
 
 def _pooled(valid: Valid, rule: MissingRule, pixels: Array, window: Window, mode: str, threads: int | None) -> tuple[Array, Valid]:
     pooled: Callable[..., Array] = partial(pool_image, window=window, threads=threads)
-    planes, channels = Planes.of_image(pixels), pixels.shape[2]
+    channels = pixels.shape[2]
     pool_mode, percent = PoolMode.of(mode)
     any_valid = None
 
-    def exists() -> Planes:  # not asked for where missing cells hold a value that affects no result
-        return Planes.of_image(repeated(valid, channels, threads))
+    def without(value: float) -> Array:  # a value that affects no result
+        return without_missing(pixels, for_channels(valid, channels), value, threads=threads)
+
+    def without_largest() -> Array:
+        return without(identity_of(LARGEST, pixels.dtype))
+
+    def without_smallest() -> Array:
+        return without(identity_of(SMALLEST, pixels.dtype))
+
+    def cells_and_valid(cells: Array) -> tuple[Planes, Planes]:
+        return Planes.of_image(cells), Planes.of_image(repeated(valid, channels, threads))
 
     match pool_mode:
-        case PoolMode.max | PoolMode.min:
-            rows = pooled(_without(pixels, valid, pool_mode), mode=mode)
+        case PoolMode.max:
+            rows = pooled(without_largest(), mode=mode)
+        case PoolMode.min:
+            rows = pooled(without_smallest(), mode=mode)
         case PoolMode.range:
-            largest, smallest = (pooled(_without(pixels, valid, each), mode=each) for each in (PoolMode.max, PoolMode.min))
+            largest, smallest = pooled(without_largest(), mode="max"), pooled(without_smallest(), mode="min")
             with np.errstate(invalid="ignore"):  # infinity minus infinity is NaN
                 rows = np.subtract(largest, smallest, out=largest)
         case PoolMode.avg if window.footprint:
-            rows = shaped_averages(planes, window, threads, exists())
+            cells, exists = cells_and_valid(without(0))
+            rows = shaped_averages(cells, window, threads, exists)
         case PoolMode.avg:
-            rows, any_valid = valid_averages(planes, exists(), window, threads)
+            rows, any_valid = valid_averages(*cells_and_valid(without(0)), window, threads)
         case PoolMode.median | PoolMode.rank:
-            without = Planes.of_image(_without(pixels, valid, PoolMode.min))
-            rows = ranked(without, window, partial(pool_mode.place, percent), threads, exists())
+            cells, exists = cells_and_valid(without_smallest())
+            rows = ranked(cells, window, partial(pool_mode.place, percent), threads, exists)
         case PoolMode.std:
-            rows = deviations(planes, window, threads, exists())
+            cells, exists = cells_and_valid(without(0))
+            rows = deviations(cells, window, threads, exists)
         case _:
             assert_never(pool_mode)
-    size = window.output_size(planes.size)
-    return rows.reshape(*size, channels), _valid_out(pooled, valid, rule, any_valid).reshape(*size, -1)
+    size_out = window.output_size(pixels.shape[:2])
+    return rows.reshape(*size_out, channels), _valid_out(pooled, valid, rule, any_valid).reshape(*size_out, -1)
 
 
 def pool_maps(maps: Array, rule: MissingRule, window: Window, mode: str, padding_mode: str | tuple[str, float] | None = None) -> Array:
@@ -94,8 +107,7 @@ def pool_maps(maps: Array, rule: MissingRule, window: Window, mode: str, padding
     for each in maps:
         pixels = np.ascontiguousarray(each.transpose(1, 2, 0))
         missing = np.isnan(pixels)
-        known = np.where(missing, pixels.dtype.type(0), pixels)
-        values, valid = pool_missing((~missing).view(np.uint8), rule, known, window, mode, border=border)
+        values, valid = pool_missing((~missing).view(np.uint8), rule, pixels, window, mode, border=border)
         pooled.append(np.where(valid, values, pixels.dtype.type(np.nan)).transpose(2, 0, 1))
     return np.ascontiguousarray(pooled)
 
@@ -113,9 +125,3 @@ def _valid_out(pooled: Callable[..., Array], valid: Valid, rule: MissingRule, an
     if rule.min_valid > 0:  # a share of a few cells is rounded once, as the limit is
         return (pooled(valid.astype(np.float64), mode="avg") >= max(rule.min_valid - SHARE_ROUNDING, SHARE_ROUNDING)).view(np.uint8)
     return pooled(valid, mode="max") if any_valid is None else any_valid
-
-
-def _without(pixels: Array, valid: Valid, mode: PoolMode) -> Array:
-    """`pixels` with a value in missing cells, which hold 0, that no largest or smallest value is affected by."""
-    value = identity_of(LARGEST if mode is PoolMode.max else SMALLEST, pixels.dtype)
-    return without_missing(pixels, for_channels(valid, pixels.shape[2]), value) if value else pixels

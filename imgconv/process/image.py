@@ -27,14 +27,16 @@ def process(
 ) -> list[Map]:
     """The maps of `image` by `recipe`, in the image's depth, or with `floats` as unrounded floats (with range `raw` by default).
 
-    `extremes` are those of the whole map with missing cells that `image` is a part of, for range `minmax`.
+    The missing cells of `image` may hold anything. `extremes` are those of the whole map with missing cells that `image` is a part of, for
+    range `minmax`.
     """
     traced = recipe.trace(shape_of(image))
     step = recipe.step
     if image.metadata.nodata is not None or not recipe.missing_data.is_default:
-        from imgconv.process.missing import located
+        from imgconv.process.missing import filled, located
 
-        image = located(image, recipe.missing_data, threads)
+        image = located(image, recipe.missing_data, threads, fills=False)
+        image = image if _is_plain(image, recipe) else filled(image, threads)
     if isinstance(step, Filter):
         prepared = _Prepared(image, step.grey, threads)
         results = [_filtered(prepared, step, plan, floats, threads, extremes) for plan in step.maps]
@@ -57,6 +59,14 @@ def process(
 
         finished = [marked(replace(shown, valid=None), result.valid, threads) for shown, result in zip(finished, results, strict=True)]
     return [Map(name, result) for (name, _), result in zip(traced, finished, strict=True)]
+
+
+def _is_plain(image: Raster, recipe: Recipe) -> bool:
+    """Whether a filter or a pool alone reads the pixels of an image as they are, and leaves out what missing cells hold."""
+    step = recipe.step
+    if not isinstance(step, Filter | Pool) or (isinstance(step, Filter) and step.linear):
+        return False
+    return not (image.alpha or image.luma is not None or (step.grey and image.channels > 1) or recipe.postprocess.overlay)
 
 
 def single_maps(recipe: Recipe) -> Iterator[Recipe]:

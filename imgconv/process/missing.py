@@ -16,8 +16,8 @@ from imgconv.images import Raster
 from imgconv.recipe import Mask, MissingData
 
 
-def located(image: Raster, data: MissingData, threads: int | None = None) -> Raster:
-    """`image` with its missing cells in `valid`, and 0 in their pixels; the same image where no cell is missing.
+def located(image: Raster, data: MissingData, threads: int | None = None, *, fills: bool = True) -> Raster:
+    """`image` with its missing cells in `valid`, and 0 in their pixels if it `fills` them; the same image where no cell is missing.
 
     A pixel with alpha is missing where one of its channels is. Raises DoesNotFit for a mask of another size.
     """
@@ -37,8 +37,17 @@ def located(image: Raster, data: MissingData, threads: int | None = None) -> Ras
     cells: Valid = for_channels(np.ascontiguousarray(valid), image.channels).view(np.uint8)
     if image.valid is not None and np.array_equal(narrowed(cells), narrowed(image.valid)):
         return image
+    image = replace(image, valid=cells)
+    return filled(image, threads) if fills else image
+
+
+def filled(image: Raster, threads: int | None = None) -> Raster:
+    """`image` with 0 in its missing cells."""
+    cells = image.valid
+    if cells is None:
+        return image
     luma = None if image.luma is None else without_missing(image.luma, all_of(cells), threads=threads)
-    return replace(image, pixels=without_missing(image.pixels, cells, threads=threads), luma=luma, valid=cells)
+    return replace(image, pixels=without_missing(image.pixels, cells, threads=threads), luma=luma)
 
 
 def _of_value(image: Raster, declared: float | None) -> NDArray[np.bool_] | None:

@@ -54,6 +54,23 @@ def test_a_masked_array_without_missing_cells_is_as_an_array():
     assert np.array_equal(result.data, plain)
 
 
+@pytest.mark.parametrize("missing", ["keep", "fill", "propagate"])
+@pytest.mark.parametrize("kernel", ["sharpen8", "sobel_x", "sobel", "log:sigma=5", "gaussian:sigma=1", "box:size=15"])
+def test_what_missing_cells_hold_changes_no_result_of_a_filter(kernel, missing):
+    expected = imgconv.filter(np.where(VALID, ARRAY, np.nan), kernel, nodata="nan", missing=missing)
+    result = imgconv.filter(np.where(VALID, ARRAY, 3e38), kernel, nodata=3e38, missing=missing)
+    assert np.array_equal(np.where(result == np.float32(3e38), np.float32(np.nan), result), expected, equal_nan=True)
+    assert np.isfinite(expected).any() or missing == "propagate" or kernel == "log:sigma=5"
+
+
+@pytest.mark.parametrize("mode", ["max", "min", "avg", "median", "range", "std"])
+@pytest.mark.parametrize("window", [{"size": 2}, {"window": "disk:radius=2"}])
+def test_what_missing_cells_hold_changes_no_result_of_a_pool(window, mode):
+    expected = imgconv.pool(np.where(VALID, ARRAY, np.nan), mode=mode, nodata="nan", **window)
+    result = imgconv.pool(np.where(VALID, ARRAY, 3e38), mode=mode, nodata=3e38, **window)
+    assert np.array_equal(result, expected) and np.isfinite(expected).any()
+
+
 def test_nan_propagates_where_nothing_is_declared():
     assert np.isnan(imgconv.filter(np.where(VALID, ARRAY, np.nan), "box:size=3")).sum() > (~VALID).sum()
 
