@@ -6,6 +6,7 @@ notice runs of numbers that leave the image.
 
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -19,6 +20,9 @@ from imgconv.images.modes import white_of
 from imgconv.images.raster import Header, Raster
 
 _HEADERS = (40, 52, 56, 108, 124)  # bytes of a header with masks in it or after it
+_FILE_HEAD, _LONGEST = 14, 124  # bytes
+_EMBEDDED = b"DEBM"  # the colour space of a header with a profile
+_MOST_PROFILE = 1 << 24  # bytes
 _WITH_ALPHA = 56  # from this length on, a header has a mask of alpha
 _PLAIN, _MASKS, _ALPHA_MASKS = 0, 3, 6  # compressions
 _PALETTE = 256 * 4  # bytes, at most
@@ -41,6 +45,30 @@ class _Layout(NamedTuple):
 
 def decoder(file: BinaryIO, request: Request) -> Decoder:
     """Return the decoder of a BMP. Raises ImageError for a damaged header or too many pixels."""
+    whole = _decoder(file, request)
+    profile = _profile(file)
+
+    def frames() -> Iterator[Raster]:
+        for raster in whole.frames():
+            described = metadata.from_info({"icc_profile": profile})
+            dropped = (*raster.metadata.dropped, *described.dropped)
+            yield replace(raster, metadata=raster.metadata._replace(icc_profile=described.icc_profile, dropped=dropped))
+
+    return whole._replace(frames=frames) if profile else whole
+
+
+def _profile(file: BinaryIO) -> bytes:
+    """Return the ICC profile that the longest kind of header places behind the pixels; nothing without one."""
+    file.seek(_FILE_HEAD)
+    head = file.read(_LONGEST)
+    if len(head) < _LONGEST or int.from_bytes(head[:4], "little") != _LONGEST or head[56:60] != _EMBEDDED:
+        return b""
+    offset, length = struct.unpack_from("<II", head, 112)
+    file.seek(_FILE_HEAD + offset)
+    return file.read(min(length, _MOST_PROFILE))
+
+
+def _decoder(file: BinaryIO, request: Request) -> Decoder:
     file.seek(0)
     with image_errors("damaged bmp"):
         layout = _read_layout(file)

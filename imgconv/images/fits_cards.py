@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from imgconv.errors import optional_library
+from imgconv.images.places import card_names_place
 from imgconv.images.sampling import Sampling
 
 _WORLD = re.compile(r"(?:(?:CTYPE|CRVAL|CRPIX|CDELT)[12]|(?:CD|PC)\d_[12])([A-Z]?)")
@@ -47,6 +48,11 @@ class Cards:
                 axis = "AB".index(match[1])
                 header[name] = value * strides[0] ** int(match[2]) * strides[1] ** int(match[3]) / strides[axis]
         return replace(self, own=header.tostring(sep="\n"))
+
+    def without_location(self) -> "Cards":
+        """The same without the place of the observatory."""
+        texts = [text and "\n".join(card for card in text.split("\n") if not card_names_place(card)) for text in (self.own, self.primary)]
+        return replace(self, own=texts[0] or "", primary=texts[1])
 
 
 def _add_defaults(header: Any, rotated: set[str]) -> None:

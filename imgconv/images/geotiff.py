@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from imgconv.images.places import names_place
 from imgconv.images.sampling import Sampling
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ _RASTER_TYPE, _IS_POINT = 1025, 2  # a geo key, and its value where coordinates 
 _STRUCTS = {3: "H", 12: "d"}
 _STATISTICS = re.compile(r'[ \t]*<Item name="STATISTICS_[^>]*>[^<]*</Item>\s*')
 _OF_LEVELS = re.compile(r'([ \t]*<Item [^>]*role="(scale|offset|unittype)"[^>]*>)([^<]*)(</Item>\s*)')
+_ITEM = re.compile(r'[ \t]*<Item [^>]*?name="([^"]*)"[^>]*>[^<]*</Item>\s*')
 _OF_BAND = re.compile(r'[ \t]*<Item [^>]*sample="(\d+)"[^>]*>[^<]*</Item>\s*')
 
 
@@ -89,6 +91,14 @@ class Bands:
             return ""
 
         return replace(self, xml=_OF_LEVELS.sub(changed, self.xml))
+
+    def without_location(self) -> "Bands":
+        """The same without items about the place of the image.
+
+        >>> Bands('<Item name="LATITUDE">48</Item><Item name="SENSOR">A</Item>').without_location().xml
+        '<Item name="SENSOR">A</Item>'
+        """
+        return replace(self, xml=_ITEM.sub(lambda item: "" if names_place(item[1]) else item[0], self.xml))
 
     def fitted(self, channels: int) -> "Bands":
         """The same for a result of `channels`: statistics are those of the original, and other channels are other bands."""

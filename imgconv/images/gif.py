@@ -26,7 +26,7 @@ from imgconv.images.raster import DEFAULT_ENCODING, Encoding, Header, Raster
 _MOST_STRAY = 1 << 16  # bytes between blocks, which other decoders skip, too
 _TRAILER, _IMAGE, _EXTENSION = b";", b",", b"!"
 _CONTROL, _COMMENT, _APPLICATION = b"\xf9", b"\xfe", b"\xff"
-_LOOPS, _XMP = (b"NETSCAPE2.0", b"ANIMEXTS1.0"), b"XMP DataXMP"
+_LOOPS, _XMP, _PROFILE = (b"NETSCAPE2.0", b"ANIMEXTS1.0"), b"XMP DataXMP", b"ICCRGBG1012"
 _DISPOSALS = {2: Disposal.CLEAR, 3: Disposal.RESTORE, 4: Disposal.RESTORE}  # 0 and 1 keep the frame; browsers read 4 as 3
 _INTERLACED = 0x40
 _TRANSPARENT = 1
@@ -222,7 +222,7 @@ def _read_palette(file: BinaryIO, flags: int) -> NDArray[np.uint8] | None:
 
 
 def _read_extension(file: BinaryIO, contents: Contents) -> bytes | None:
-    """Read an extension; return the four bytes that control the next frame, and store loops, comments and XMP in `contents`."""
+    """Read an extension; return the four bytes that control the next frame, and store loops, comments, XMP and a profile in `contents`."""
     kind, length = file.read(1), file.read(1)
     first = file.read(length[0]) if length else b""
     if kind == _CONTROL:
@@ -237,6 +237,8 @@ def _read_extension(file: BinaryIO, contents: Contents) -> bytes | None:
             contents.loop = repetitions + (repetitions > 0)
     elif kind == _APPLICATION and first == _XMP:
         contents.info["xmp"] = _read_xmp(file)
+    elif kind == _APPLICATION and first == _PROFILE:
+        contents.info["icc_profile"] = _read_data(file)
     elif length != b"\0":
         _skip_data(file)
     return None

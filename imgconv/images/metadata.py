@@ -1,6 +1,6 @@
 """Metadata of images: read them from files, correct them for the result, choose what a format holds, and describe how it was made."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from io import BytesIO
 from math import isfinite
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.images import boxes, iptc, pillow_info
+from imgconv.images import boxes, iptc, jpeg_segments, pillow_info
 from imgconv.images import exif as exif_of
 from imgconv.images.formats import FORMATS
+from imgconv.images.places import names_place
 from imgconv.images.raster import Metadata, Raster
 from imgconv.images.sampling import Sampling
 
@@ -26,28 +27,29 @@ _MOST_DPI = 65535  # JFIF stores it in 16 bits
 _INCHES = {2: (1, 1), 3: (254, 100)}  # resolution unit -> units in an inch
 _SPACES = {b"GRAY": (1, 2), b"RGB ": (3, 4)}  # colour space of an ICC profile -> channels that it fits
 _OTHER_PARTS = ("XML:com.adobe.xmp", pillow_info.RAW_PROFILE)  # keywords of PNG; they hold XMP, EXIF and IPTC
+_MOST_NAMED = 8
 _CODES = b"cICP"
 _COLOUR_CHUNKS = {_CODES: 4, b"mDCV": 24, b"cLLI": 8, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1}  # PNG chunk -> bytes
+_PNG_CHUNKS = {
+    b"IHDR",
+    b"PLTE",
+    b"tRNS",
+    b"iCCP",
+    b"pHYs",
+    b"eXIf",
+    b"tEXt",
+    b"zTXt",
+    b"iTXt",
+    b"acTL",
+    b"fcTL",
+    b"caBX",
+}  # others are named
 _SRGB = 13  # code point of H.273
 _DESCRIPTION, _RECIPE = "Description", "imgconv "  # keyword of a PNG; how the text with which imgconv describes a result begins
 _SUB_DIRECTORIES, _C2PA = 330, 52545  # TIFF tags
+_PRIVATE = 32768  # TIFF tags from this one on are of programs; those of ImageJ are read by `stacks`
+_STACKS = (50838, 50839)
 GDAL = frozenset((33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113, 50844))  # those that `geotiff` reads
-_SEGMENTS = (  # beginning of a JPEG segment, and its description if it is not copied to a result; others are named by their kind
-    ("APP0", b"JFIF\0", ""),
-    ("APP1", b"Exif\0", ""),
-    ("APP1", pillow_info.XMP_SEGMENT, ""),
-    ("APP2", b"ICC_PROFILE\0", ""),
-    ("APP13", iptc.PHOTOSHOP, ""),
-    ("APP14", b"Adobe", ""),
-    ("COM", b"imgconv ", ""),
-    ("COM", b"", "comment"),
-    ("APP2", b"MPF\0", "further images (MPF)"),
-    ("APP2", b"urn:iso:std:iso:ts:21496", "gain map"),
-    ("APP11", b"JP", "C2PA manifest"),
-    ("APP1", b"http://ns.adobe.com/xmp/extension/", "extended XMP"),
-    ("APP1", b"FLIR\0", "thermal data"),
-    ("APP0", b"JFXX\0", "thumbnail"),
-)
 _NAMES = {
     "icc_profile": "ICC profile",
     "dpi": "resolution",
@@ -67,7 +69,6 @@ _NAMES = {
 CROP = "crop"  # entry of Pillow's `info`: left, top, width and height of the part of an image that is shown
 _TURNED_BY_BOXES = ("avif",)  # ISO 23000-22; Pillow gives the orientation of the boxes as that of EXIF
 _MOVING = ("ground", "cards", "stack", "grid")
-_SMALL_TRAILER = b"SEFT"  # the end of what Samsung's cameras append to a photograph
 
 
 def from_info(info: Mapping[Any, Any], orientation: int = 1, size: tuple[int, int] | None = None) -> Metadata:
@@ -82,7 +83,7 @@ def from_info(info: Mapping[Any, Any], orientation: int = 1, size: tuple[int, in
         aspect=_positive(info.get("aspect") or (info.get("jfif_density") if info.get("jfif_unit") == 0 else None)),
         xmp=pillow_info.xmp_packet(info),
         iptc=_iptc(data),
-        dropped=("damaged EXIF",) if block and exif is None else (),
+        dropped=(*(("damaged EXIF",) if block and exif is None else ()), *pillow_info.comments(info)),
     )
     return _upright(parts, exif, orientation, size)
 
@@ -109,7 +110,7 @@ def of_image(image: Any, file: BinaryIO, name: str, orientation: int) -> Metadat
     size = stored[::-1] if orientation < 5 else stored
     info = dict(image.info)
     if name == "jpeg":
-        info["photoshop"] = {0x0404: _resources_of(image)}  # Pillow looks into each segment alone, and keeps the last one
+        info["photoshop"] = {0x0404: jpeg_segments.resources_of(image)}  # Pillow looks into each segment alone, and keeps the last one
         if not info.get("jfif_unit"):
             info.pop("dpi", None)  # Pillow's guess where JFIF has none
     position = file.tell()
@@ -122,7 +123,7 @@ def of_image(image: Any, file: BinaryIO, name: str, orientation: int) -> Metadat
         if name == "jpeg2000":
             return _with_boxes(metadata, info, orientation, size)
         if name == "jpeg":
-            return metadata._replace(dropped=(*metadata.dropped, *_of_segments(image, file)))
+            return metadata._replace(dropped=(*metadata.dropped, *jpeg_segments.others(image, file)))
         return _with_png_chunks(metadata, info, file) if name == "png" else metadata
     finally:
         file.seek(position)
@@ -131,15 +132,24 @@ def of_image(image: Any, file: BinaryIO, name: str, orientation: int) -> Metadat
 def of_tiff(file: BinaryIO, offset: int, size: tuple[int, int], channels: int = 0) -> Metadata:
     """Return the metadata of the page of a TIFF file whose directory is at `offset`, for upright pixels of `size` (H, W)."""
     more = {exif_of.XMP, exif_of.IPTC, exif_of.PHOTOSHOP, exif_of.ICC_PROFILE, _SUB_DIRECTORIES, _C2PA, *GDAL}
+    others: set[int] = set()
+
+    def is_needed(tag: int) -> bool:
+        needed = tag in exif_of.OF_TIFF or tag in more
+        if not needed and tag >= _PRIVATE and tag not in _STACKS:
+            others.add(tag)
+        return needed
+
     position = file.tell()
     try:
-        exif = exif_of.read_directories(file, offset, lambda tag: tag in exif_of.OF_TIFF or tag in more)
+        exif = exif_of.read_directories(file, offset, is_needed)
     finally:
         file.seek(position)
     if exif is None:
         return Metadata()
     tags = exif.directories["image"]
     dropped = [what for tag, what in ((_SUB_DIRECTORIES, "reduced copies"), (_C2PA, "C2PA manifest")) if tag in tags]
+    dropped += [_listed("TIFF tags", map(str, sorted(others)))] if others else []
     parts = Metadata(icc_profile=tags[exif_of.ICC_PROFILE].data if exif_of.ICC_PROFILE in tags else None, dropped=tuple(dropped))
     own = tags[pillow_info.IMAGE_DESCRIPTION].data.startswith(b"imgconv ") if pillow_info.IMAGE_DESCRIPTION in tags else False
     if GDAL & tags.keys():
@@ -342,29 +352,6 @@ def _exif_density(exif: exif_of.Exif) -> tuple[tuple[float, float] | None, tuple
     return None, _reduced(_positive((x, y)))
 
 
-def _of_segments(image: Any, file: BinaryIO) -> list[str]:
-    """Return the names of the parts of a JPEG that are neither the image nor metadata that are copied."""
-    names = [name for kind, data in getattr(image, "applist", []) if (name := _name_of_segment(kind, data))]
-    names += iptc.other_resources(_resources_of(image))
-    with suppress(OSError):
-        file.seek(-len(_SMALL_TRAILER), 2)
-        if file.read() == _SMALL_TRAILER:
-            names.append("motion photo")
-    return names
-
-
-def _resources_of(image: Any) -> bytes:
-    """Return Photoshop's image resources, which can go on from one segment of a JPEG to the next."""
-    parts = [data for kind, data in getattr(image, "applist", []) if kind == "APP13" and data.startswith(iptc.PHOTOSHOP)]
-    return b"".join(data.removeprefix(iptc.PHOTOSHOP) for data in parts)
-
-
-def _name_of_segment(kind: str, data: bytes) -> str:
-    """Return the name of a segment of a JPEG, an empty text for one that results have too."""
-    names = (name for app, beginning, name in _SEGMENTS if app == kind and data.startswith(beginning))
-    return next(names, f"{kind} segment")
-
-
 def _with_png_chunks(metadata: Metadata, info: Mapping[Any, Any], file: BinaryIO) -> Metadata:
     """Return the metadata with the texts of a PNG, the chunks that Pillow does not keep, and what goes to no result.
 
@@ -372,7 +359,7 @@ def _with_png_chunks(metadata: Metadata, info: Mapping[Any, Any], file: BinaryIO
     """
     from imgconv.images import png_chunks
 
-    colour, dropped = [], list(metadata.dropped)
+    colour, others_named, dropped = [], set[str](), list(metadata.dropped)
     texts = {key: str(text) for key, text in info.items() if isinstance(text, str) and not key.startswith(_OTHER_PARTS)}
     others = {key: text for key, text in texts.items() if ":" not in key and not is_recipe(text)}
     dropped += [f"profile of the type {kind}" for kind in pillow_info.unknown_profiles(info)]
@@ -387,10 +374,23 @@ def _with_png_chunks(metadata: Metadata, info: Mapping[Any, Any], file: BinaryIO
                 colour.append((name, file.read(length)))
             elif name == b"caBX":
                 dropped.append("C2PA manifest")
+            elif name not in _PNG_CHUNKS:
+                others_named.add(name.decode("latin-1"))
             elif name in png_chunks.TEXTS and _DESCRIPTION in texts and _DESCRIPTION not in others:  # of several, Pillow keeps the last
                 text = png_chunks.entry_of(name, file.read(min(length, png_chunks.LONGEST_TEXT)))[0].get(_DESCRIPTION, _RECIPE)
                 others = others if is_recipe(text) else {_DESCRIPTION: text, **others}
+    dropped += [_listed("chunks", sorted(others_named))] if others_named else []
     return metadata._replace(colour=tuple(colour), texts=tuple(others.items()), dropped=tuple(dropped))
+
+
+def _listed(kind: str, names: Iterable[str]) -> str:
+    """Return a text with the first of several names.
+
+    >>> _listed("tags", "abcdefghij")
+    'tags a b c d e f g h and others'
+    """
+    names = list(names)
+    return f"{kind} {' '.join(names[:_MOST_NAMED])}{' and others' if len(names) > _MOST_NAMED else ''}"
 
 
 def _with_boxes(metadata: Metadata, info: Mapping[Any, Any], orientation: int, size: tuple[int, int]) -> Metadata:
@@ -422,7 +422,14 @@ def _without_location(metadata: Metadata, dropped: list[str]) -> Metadata:
             dropped.append("damaged XMP")
     if metadata.ground:
         dropped.append("georeference")
-    return metadata._replace(exif=exif, xmp=packet, iptc=_cleaned(data, location=False), ground=None)
+    texts = tuple((keyword, text) for keyword, text in metadata.texts if not names_place(keyword))
+    if texts != metadata.texts:
+        dropped.append("texts with a location")
+    cards = metadata.cards and metadata.cards.without_location()
+    bands = metadata.bands and metadata.bands.without_location()
+    if (cards, bands) != (metadata.cards, metadata.bands):
+        dropped.append("location in the header")
+    return metadata._replace(exif=exif, xmp=packet, iptc=_cleaned(data, location=False), ground=None, texts=texts, cards=cards, bands=bands)
 
 
 def _divided(density: tuple[float, float] | None, across: "int | Fraction", down: "int | Fraction") -> tuple[float, float] | None:

@@ -11,6 +11,7 @@ from imgconv.images import exif as exif_of
 RAW_PROFILE = "Raw profile type "  # how keywords of such texts begin
 _KINDS = ("exif", "APP1", "xmp", "iptc", "8bim", "icc", "icm")
 XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"  # the beginning of a segment of a JPEG
+_COMMENTS = ("imgconv ", "Created by OpenJPEG")
 IMAGE_DESCRIPTION = 270  # TIFF tag
 
 
@@ -46,6 +47,12 @@ def unknown_profiles(info: Mapping[Any, Any]) -> list[str]:
     """Return the kinds of the profiles in texts of a PNG that are not read."""
     kinds = [str(key).removeprefix(RAW_PROFILE) for key in info if str(key).startswith(RAW_PROFILE)]
     return [kind for kind in kinds if kind not in _KINDS]
+
+
+def comments(info: Mapping[Any, Any]) -> list[str]:
+    """Return the names of comments that no result has; those of imgconv and of OpenJPEG are not named."""
+    comment = info.get("comment")
+    return ["comment"] if comment and not _text(comment).startswith(_COMMENTS) else []
 
 
 def block(value: Any) -> bytes | None:

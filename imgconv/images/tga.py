@@ -13,8 +13,9 @@ from PIL import Image
 
 from imgconv.images.damage import DamageError, TruncatedError, image_errors, read_exactly
 from imgconv.images.decoder import Decoder, Request
-from imgconv.images.raster import Header, Raster
+from imgconv.images.raster import Header, Metadata, Raster
 
+_HEADER = 18  # bytes before the comment
 _MAPPED, _COLOURS, _GREY = 1, 2, 3
 _RUNS = 8  # is added to the kind of an image
 _FROM_RIGHT, _FROM_TOP = 0x10, 0x20
@@ -62,7 +63,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     def frames() -> Iterator[Raster]:
         with image_errors("damaged tga"):
             pixels = _pixels(file, head, salvage=request.salvage)
-        yield Raster(pixels, head.alpha)
+        yield Raster(pixels, head.alpha, Metadata(dropped=("comment",) if head.palette_at > _HEADER else ()))
 
     return Decoder(Header("tga", head.size, head.channels, "uint8", head.alpha), frames)
 
@@ -70,8 +71,10 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
 def _read_head(file: BinaryIO) -> _Head | None:
     """Return the header; None for pixels of other kinds."""
     file.seek(0)
-    skipped, _, kind, first, colours, colour_bits, width, height, bits, descriptor = struct.unpack("<BBBHHB4xHHBB", read_exactly(file, 18))
-    head = _Head(kind & ~_RUNS, bits, (height, width), bool(kind & _RUNS), descriptor, first, colours, colour_bits, 18 + skipped)
+    skipped, _, kind, first, colours, colour_bits, width, height, bits, descriptor = struct.unpack(
+        "<BBBHHB4xHHBB", read_exactly(file, _HEADER)
+    )
+    head = _Head(kind & ~_RUNS, bits, (height, width), bool(kind & _RUNS), descriptor, first, colours, colour_bits, _HEADER + skipped)
     allowed = {_MAPPED: (8, 16), _COLOURS: (15, 16, 24, 32), _GREY: (8, 16)}.get(head.kind, ())
     return head if bits in allowed else None
 

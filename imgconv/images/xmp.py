@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from imgconv.images.places import names_place
+
 if TYPE_CHECKING:
     from fractions import Fraction
     from xml.dom.minidom import Element, Node
@@ -46,9 +48,6 @@ _DENSITIES = {"XResolution": 1, "YResolution": 0, "FocalPlaneXResolution": 1, "F
 _NUMBER = re.compile(r"\s*(\d{1,12})(?:/(\d{1,12}))?\s*", re.ASCII)
 _IN_PIXELS = re.compile(r"Regions$|RegionInfo$|SubjectArea$|SubjectLocation$")
 _PANORAMA = "http://ns.google.com/photos/1.0/panorama/"
-_PLACE = re.compile(
-    r"gps|latitude|longitude|longtitude|altitude|location|countr|provincestate|^(city|state|lat|long|lon|point)$", re.IGNORECASE
-)
 _SUSPECTS = re.compile(
     rb"Thumbnails|HasExtendedXMP|provenance|MotionPhoto|MicroVideo|hdr-gain-map|HDRGainMap|photos/(?:1\.0|dd)/|tiff:|exif:|Region", re.ASCII
 )
@@ -96,7 +95,7 @@ def without_location(packet: bytes) -> bytes | None:
     root = _parsed(packet)
     if root is None:
         return None
-    _remove(root, lambda namespace, name: "" if _PLACE.search(name) or "/wgs84_pos#" in namespace else None)
+    _remove(root, lambda namespace, name: "" if names_place(name) or "/wgs84_pos#" in namespace else None)
     return _serialized(packet, root)
 
 

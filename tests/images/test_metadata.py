@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from exif_blocks import NOTE, block, tags
-from image_files import png, png_chunk, read, saved
+from image_files import png, png_chunk, read, saved, tiff
 from PIL import Image
 
 from imgconv.images import Encoding, Metadata, Raster, Sampling, encode, fitted, resampled, transfer_of
@@ -228,6 +228,58 @@ def test_a_jpeg_names_metadata_that_are_not_copied():
     frame = read(whole[:2] + segments + whole[2:] + b"film" + b"SEFT")[1][0]
     others = {"APP5 segment", "comment"}
     assert set(frame.metadata.dropped) == {"further images (MPF)", "C2PA manifest", "extended XMP", "motion photo", *others}
+
+
+def bmp_with_profile():
+    pixels = PIXELS[::-1, :, ::-1].tobytes()
+    head = struct.pack("<IiiHHIIiiII", 124, 12, 8, 1, 24, 0, len(pixels), 0, 0, 0, 0) + bytes(16) + b"DEBM"
+    head = head.ljust(112, b"\0") + struct.pack("<III", 124 + len(pixels), len(PROFILE), 0)
+    return b"BM" + struct.pack("<I4xI", 138 + len(pixels) + len(PROFILE), 138) + head + pixels + PROFILE
+
+
+def gif_with(kind, data):
+    head = saved(Image.fromarray(PIXELS).quantize(4), "GIF")
+    end = head.index(b",", 13 + 3 * 4)
+    return head[:end] + b"!" + kind + bytes([len(data)]) + data + b"\0" + head[end:]
+
+
+@pytest.mark.parametrize("file", [bmp_with_profile(), gif_with(b"\xff\x0bICCRGBG1012", PROFILE)], ids=["bmp", "gif"])
+def test_profiles_of_gif_and_bmp_are_kept(file):
+    assert read(file)[1][0].metadata.icc_profile == PROFILE
+
+
+def thumbnail_in_jfif():
+    data = saved(Image.fromarray(PIXELS), "JPEG")
+    assert data[18:20] == b"\0\0"
+    return data[:4] + b"\0\x13" + data[6:18] + b"\1\1RGB" + data[20:]
+
+
+@pytest.mark.parametrize(
+    ("file", "dropped"),
+    [
+        (gif_with(b"\xfe", b"by Ann"), "comment"),
+        (saved(Image.fromarray(PIXELS), "JPEG2000", comment="by Ann"), "comment"),
+        (saved(Image.fromarray(PIXELS), "TGA", id_section=b"by Ann"), "comment"),
+        (thumbnail_in_jfif(), "thumbnail"),
+        (png(12, 8, 8, 2, PIXELS.reshape(8, -1), extra=[(b"oFFs", bytes(9)), (b"tIME", bytes(7))]), "chunks oFFs tIME"),
+        (tiff(PIXELS, photometric="rgb", extratags=[(65000, 2, 0, "by Ann", True), (40000, 3, 1, 1, True)]), "TIFF tags 40000 65000"),
+    ],
+    ids=str,
+)
+def test_parts_that_no_result_has_are_named(file, dropped):
+    assert fitted(read(file)[1][0].metadata, "png", 3).dropped == (dropped,)
+
+
+def test_keywords_items_and_cards_about_the_place_are_left_out():
+    texts = (("GPSLatitude", "48.2"), ("City", "Paris"), ("Location", "Louvre"), ("Author", "Ann"))
+    png_parts = fitted(Metadata(texts=texts), "png", 3, location=False)
+    assert (png_parts.texts, png_parts.dropped) == ((("Author", "Ann"),), ("texts with a location",))
+    kept = ["OBJECT  = 'M31'", "CRVAL1  = 10.5", "ALTITUDE= 31.0", "LATPOLE = 90.0"]
+    lost = ["SITELAT = 48.2", "LONG-OBS= 12.0", "OBSGEO-X= 1.0", "HIERARCH ESO TEL GEOLON = -70.4", "GPS-LAT = 48.2"]
+    cards = fitted(Metadata(cards=Cards("\n".join(kept + lost), "\n".join(lost + kept))), "fits", 1, location=False)
+    assert cards.cards == Cards("\n".join(kept), "\n".join(kept)) and cards.dropped == ("location in the header",)
+    items = Bands('<Item name="SENSOR">A</Item><Item name="CENTER_LATITUDE">48</Item>', 3)
+    assert fitted(Metadata(bands=items), "tiff", 3, location=False).bands == Bands('<Item name="SENSOR">A</Item>', 3)
 
 
 def test_the_table_of_formats_is_that_of_the_code():
