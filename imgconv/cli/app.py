@@ -26,6 +26,7 @@ COMMANDS = ("edge", "filter", "pool", "run", "canny", "plan", "explain", "learn"
 ALLOCATIONS = 100_000  # between two garbage collections: imports allocate 70,000 objects, and neither they nor images make garbage
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name))
 REPEAT = 1.0  # seconds
+LEAST_MEMORY = 100 << 20  # bytes of address space; with 75 MB NumPy may crash while it is imported, and no image is filtered in 250 MB
 
 _received: list[int] = []  # the signals that interrupted the command
 
@@ -105,6 +106,7 @@ def command_line(words: "Sequence[str]" = ()) -> "Typer":
 def _run() -> int:
     """Run the command and return its exit code."""
     from imgconv.engine.settings import ignore_working_folder
+    from imgconv.system import require_address_space
 
     ignore_working_folder()
     try:
@@ -112,6 +114,7 @@ def _run() -> int:
     except OSError as error:  # libraries need it to resolve any name
         return _fail(f"the working folder cannot be found ({reason(error)}); change to another folder", 1)
     try:
+        require_address_space(LEAST_MEMORY)
         code = command_line(sys.argv[1:])(standalone_mode=False)
     except ImgconvError as error:
         return _fail(str(error), error.exit_code)
