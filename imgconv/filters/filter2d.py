@@ -258,7 +258,9 @@ class ImageFilter:
 
     def _sides(self, border: Border) -> "_Sides | None":
         """The parts of the image to filter separately, without padded copies of whole rows; None where rows are copied anyway."""
-        if not self.direct or self.alpha == "filter" or self.premultiplied or self.normalisers[0] or not self.correlators[0].in_place:
+        if self.pixels.nbytes < BAND_BYTES or not self.direct or not self.correlators[0].in_place:
+            return None  # an image of one band is copied in less time than three parts take
+        if self.alpha == "filter" or self.premultiplied or self.normalisers[0]:
             return None
         rows, reach = self.pixels.reshape(len(self.pixels), -1), self.window.span[1] - 1
         sides = _Sides(rows, self.pads[0], border, self.channels, reach, self.part)

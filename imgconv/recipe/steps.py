@@ -82,13 +82,17 @@ class Filter(SingleStep):
     min_valid: float = 0.0
 
     def __post_init__(self) -> None:
-        Range.or_none(self.range), AlphaRule(self.alpha), PaddingMode.of(self.padding_mode), self.rule
-        for plan in self.maps:
-            self.window(plan)
+        Range.or_none(self.range), AlphaRule(self.alpha), PaddingMode.of(self.padding_mode), self.rule, self._windows
+
+    @cached_property
+    def _windows(self) -> dict[tuple[int, ...], Window]:
+        """The window of each size of kernel."""
+        shapes = {plan.kernels[0].taps.shape[-2:] for plan in self.maps}
+        return {shape: Window.of(shape, self.stride, self.padding, self.dilation) for shape in shapes}
 
     def window(self, plan: MapPlan) -> Window:
-        """The window of the kernels of `plan`."""
-        return Window.of(plan.kernels[0].taps.shape[-2:], self.stride, self.padding, self.dilation)
+        """The window of the kernels of `plan`, which is one of the maps."""
+        return self._windows[plan.kernels[0].taps.shape[-2:]]
 
     def trace(self, shape: Shape) -> list[tuple[str, Shape]]:
         """Names and shapes of the maps that an image of `shape` gives. Raises DoesNotFit where one is impossible."""

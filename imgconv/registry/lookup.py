@@ -77,7 +77,10 @@ class Registry:
         Raises UsageError for an unknown name (with similar names), an unknown parameter or an invalid value.
         """
         entry, depth = self._find(name, len(self._layers))
-        return build_kernel(entry, parameters or {}) if entry.kind == "kernel" else self._bank(entry, parameters or {}, depth)
+        if entry.kind == "bank":
+            return self._bank(entry, parameters or {}, depth)
+        is_listed = depth == 1 and self._layers[0] is builtin_entries() and "generator" not in entry.table
+        return _listed_kernel(name, **(parameters or {})) if is_listed else build_kernel(entry, parameters or {})
 
     def _find(self, name: str, depth: int) -> tuple[Entry, int]:
         """Return the entry of that name in the first `depth` layers, and the number of layers up to its own."""
@@ -181,6 +184,12 @@ def _from_file(text: str) -> Kernel | Bank:
 def builtin_entries() -> Layer:
     """The entries of the kernels.toml that comes with imgconv, read once per process."""
     return SectionedEntries(builtin_file(), "built-in")
+
+
+@cache
+def _listed_kernel(name: str, /, **parameters: float) -> Kernel:
+    """A built-in kernel of listed numbers, of which there are few."""
+    return build_kernel(builtin_entries()[name], parameters)
 
 
 def build_kernel(entry: Entry, parameters: Mapping[str, float]) -> Kernel:
