@@ -19,6 +19,8 @@ from imgconv.images.raster import DEFAULT_ENCODING, Encoding, Header, Metadata, 
 
 _EXTENSION = b"XTENSION"  # the beginning of a header
 _MOST_UNITS, _LONGEST_HEADER = 4096, 1 << 20
+_TOO_LONG = f"more than {_MOST_UNITS} units, or {_LONGEST_HEADER} bytes of a header, are not supported; save it again"
+_CARD, _END = 80, b"END     "
 _MOST_INFLATED = 1 << 29  # bytes
 _STALE = ("BSCALE", "BZERO", "BLANK", "DATAMIN", "DATAMAX", "CHECKSUM", "DATASUM")  # they describe the stored numbers of the original
 
@@ -31,7 +33,8 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     fits = library()
     with image_errors("damaged fits"):
         file = _inflated(file)
-        units = list(_units(fits.open(file, memmap=False, do_not_scale_image_data=True)))
+        _check_header(file, 0)
+        units = list(_units(fits.open(file, memmap=False, do_not_scale_image_data=True), file))
         images = [unit for unit in units if unit.is_image and len(unit.shape) >= 2 and 0 not in unit.shape]
         if not images:
             raise ImageError("a FITS file without an image; tables and spectra are not supported")
@@ -73,15 +76,26 @@ def _inflated(file: BinaryIO) -> BinaryIO:
     return BytesIO(data)
 
 
-def _units(opened: Iterable[Any]) -> Iterator[Any]:
+def _check_header(file: BinaryIO, start: int) -> None:
+    """Raise ImageError for a header at `start` whose end is farther away than astropy reads in a second."""
+    position = file.tell()
+    file.seek(start)
+    header = file.read(_LONGEST_HEADER + _CARD)
+    file.seek(position)
+    if len(header) > _LONGEST_HEADER and not any(header.startswith(_END, at) for at in range(0, len(header), _CARD)):
+        raise ImageError(_TOO_LONG)
+
+
+def _units(opened: Iterable[Any], file: BinaryIO) -> Iterator[Any]:
     """Yield the units of a file one by one. Raises ImageError for more of them, or longer headers, than astropy reads in a second."""
     for number, unit in enumerate(opened, 1):
         if not hasattr(unit, "fileinfo"):
             raise ImageError("FITS files that do not follow the standard (SIMPLE = F) are not supported; convert them first")
         places = unit.fileinfo()
         if number > _MOST_UNITS or places["datLoc"] - places["hdrLoc"] > _LONGEST_HEADER:
-            raise ImageError(f"more than {_MOST_UNITS} units, or {_LONGEST_HEADER} bytes of a header, are not supported; save it again")
+            raise ImageError(_TOO_LONG)
         yield unit
+        _check_header(file, places["datLoc"] + places["datSpan"])
 
 
 def encode(pages: Iterable[Raster], stream: BinaryIO, encoding: Encoding = DEFAULT_ENCODING) -> None:

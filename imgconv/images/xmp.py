@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from xml.dom.minidom import Element, Node
 
 _LARGEST = 1 << 22  # bytes that are parsed
+_MOST_TAGS = 1 << 17  # and attributes, for which minidom takes five seconds
 _DEEPEST = 100  # levels of elements
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _TIFF, _EXIF = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/exif/1.0/"
@@ -129,7 +130,11 @@ def _parsed(packet: bytes) -> "Element | None":
     from xml.parsers.expat import ExpatError
 
     data = packet.strip(b"\0 \t\r\n")
-    if len(data) > _LARGEST or b"<!" in data.replace(b"<!--", b"").replace(b"<![CDATA[", b""):
+    if (
+        len(data) > _LARGEST
+        or data.count(b"<") + data.count(b"=") > _MOST_TAGS
+        or b"<!" in data.replace(b"<!--", b"").replace(b"<![CDATA[", b"")
+    ):
         return None
     try:
         root = parseString(data).documentElement

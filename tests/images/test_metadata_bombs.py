@@ -147,7 +147,8 @@ def test_compressed_boxes_of_a_jpegxl_that_are_huge_or_damaged_are_left_out(pack
     assert np.array_equal(raster.pixels[..., 0], PIXELS)
 
 
-def test_a_fits_header_has_no_more_cards_than_astropy_reads_in_a_second():
+@pytest.mark.parametrize("end", ["END", "COMMENT"])
+def test_a_fits_header_has_no_more_cards_than_astropy_reads_in_a_second(end):
     first = ["SIMPLE  =                    T", "BITPIX  =                    8", "NAXIS   =                    2"]
     text = [
         *first,
@@ -155,12 +156,14 @@ def test_a_fits_header_has_no_more_cards_than_astropy_reads_in_a_second():
         "NAXIS2  =                    3",
         "KEY     = 'a&'",
         *["CONTINUE  'a&'"] * 14_000,
-        "END",
+        end,
     ]
-    head = "".join(card.ljust(80) for card in text).encode()
-    data = head.ljust(-(-len(head) // 2880) * 2880) + PIXELS.tobytes().ljust(2880, b"\0")
-    with pytest.raises(ImageError, match="1048576 bytes of a header"):
-        read(data)
+    head, image = ("".join(card.ljust(80) for card in cards).encode() for cards in (text, [*text[:5], "END"]))
+    pixels = PIXELS.tobytes().ljust(2880, b"\0")
+    further = head.replace(b"SIMPLE  =                    T", b"XTENSION= 'IMAGE   '".ljust(30))
+    for parts in ((head, pixels), (image, pixels, further, pixels)):
+        with pytest.raises(ImageError, match="1048576 bytes of a header"):
+            read(b"".join(part.ljust(-(-len(part) // 2880) * 2880, b" ") for part in parts))
 
 
 @pytest.mark.exhaustive

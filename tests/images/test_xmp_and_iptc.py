@@ -102,8 +102,10 @@ def test_places_are_left_out(place):
         b"\xff\xfe" + "<tiff:x/>".encode("utf-16-le") + b"tiff:",
         packet("tiff:" + "<a>" * 100_000),
         packet("tiff:" + "<a>" * 50_000 + "</a>" * 50_000),
+        packet("tiff:" + "<a/>" * 140_000),
+        packet("tiff:", " ".join(f'tiff:a{i}="1"' for i in range(140_000))),
     ],
-    ids=range(6),
+    ids=range(8),
 )
 def test_broken_packets_are_dropped_with_a_word(broken):
     data, dropped = xmp.resampled(broken, (4, 4), ONE, moved=False)
