@@ -35,8 +35,8 @@ class Metadata(NamedTuple):
     unit is unknown, so that only their ratio counts. `colour` are the PNG chunks that describe colours, name and data, and `texts` the
     keywords and texts of a PNG. `nodata` is the declared value of missing cells, `ground` the place of the pixels, and `bands` what is said
     about the channels, `cards` the header of a FITS image, `stack` the axes of a stack, `grid` those of an OME-Zarr image. `rgb_bands` is
-    the number of channels if the first three of more colours are red, green and blue. `dropped` names what the file had that does not hold
-    for its pixels any more, or has no place in the output.
+    the number of channels if the first three of more colours are red, green and blue, and 0 if three or more are no colours. `dropped`
+    names what the file had that does not hold for its pixels any more, or has no place in the output.
     """
 
     icc_profile: bytes | None = None
@@ -53,7 +53,7 @@ class Metadata(NamedTuple):
     cards: "Cards | None" = None
     stack: "Stack | None" = None
     grid: "Grid | None" = None
-    rgb_bands: int = 0
+    rgb_bands: int | None = None
     dropped: tuple[str, ...] = ()
 
 

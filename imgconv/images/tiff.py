@@ -296,8 +296,10 @@ def _metadata(image: _Image, size: tuple[int, int], channels: int, *, alpha: boo
         down, across = (_step(cells, copies) for cells, copies in zip(whole_size, size, strict=True))
         sampling = Sampling(size, (down, across), (float(down - 1) / 2, float(across - 1) / 2))
         metadata = resampled(metadata, sampling, whole_size)
-    has_others = int(page.photometric) == tiff_colors.RGB and channels - alpha > 3
-    return metadata._replace(rgb_bands=channels) if has_others else metadata
+    is_rgb, colours = int(page.photometric) == tiff_colors.RGB, channels - alpha
+    is_grey = int(page.photometric) in (tiff_colors.BLACK_IS_ZERO, tiff_colors.WHITE_IS_ZERO)
+    rgb_bands = 0 if is_grey and colours > 2 else channels if is_rgb and colours > 3 else None
+    return metadata._replace(rgb_bands=rgb_bands)
 
 
 def _step(cells: int, copies: int) -> Fraction:

@@ -124,8 +124,9 @@ def needed_segments(page: Any, salvage: bool) -> int:
     if len(entries) < needed:
         raise DamageError(f"expected {needed} {kind}, got {len(entries)}")
     size = page.parent.filehandle.size
-    if any((offset or length) and not _FIRST_OFFSET <= offset < size for offset, length in entries):
-        raise DamageError(f"some of the {kind} are outside the file")
+    outside = [(offset or length) and not _FIRST_OFFSET <= offset < size for offset, length in entries]
+    if any(outside):
+        raise DamageError(f"{sum(outside)} of {needed} {kind} are outside the file; the first one is {outside.index(True) + 1}")
     if any(offset and not length for offset, length in entries):
         raise DamageError(f"some of the {kind} are empty")
     return needed

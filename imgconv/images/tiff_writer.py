@@ -130,7 +130,7 @@ def _text_of(page: BandedImage, description: str | None, *, is_first: bool) -> s
 def _page_options(page: BandedImage, layout: Layout, description: str | None) -> dict[str, Any]:
     """Return the keyword arguments of `TiffWriter.write` for a page whose strips or tiles are compressed already."""
     metadata, colours, tile = page.metadata, page.channels - page.alpha, _tile_of(page, layout)
-    is_rgb = colours == 3 or metadata.rgb_bands == page.channels
+    is_rgb = (colours == 3 and metadata.rgb_bands != 0) or metadata.rgb_bands == page.channels
     bands = colours - (3 if is_rgb else 1)
     extra = ["unspecified"] * bands + ["unassalpha"] * page.alpha
     stacked = metadata.stack.density if metadata.stack else None

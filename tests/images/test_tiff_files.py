@@ -430,14 +430,15 @@ def test_missing_bits_are_one_bit_or_damage():
         read(by_hand(GREY.tobytes(), GREY.shape[:2]).replace(tag, other))
 
 
-@pytest.mark.parametrize("kinds", [["unspecified"], ["unspecified"] * 2, ["unspecified", "unassalpha"]])
-def test_rgb_with_further_bands_is_written_as_it_was(kinds):
-    samples = np.concatenate([photo(), *[GREY] * len(kinds)], axis=2)
-    _, frames = read(tiff(samples, photometric="rgb", extrasamples=kinds))
+@pytest.mark.parametrize("colours, kinds", [(3, ["unspecified"]), (3, ["unspecified", "unassalpha"]), (1, ["unspecified"] * 2)])
+def test_bands_besides_rgb_or_grey_are_written_as_they_were(colours, kinds):
+    samples = np.concatenate([photo()[..., :colours], *[GREY] * len(kinds)], axis=2)
+    photometric = "rgb" if colours == 3 else "minisblack"
+    _, frames = read(tiff(samples, photometric=photometric, planarconfig="contig", extrasamples=kinds))
     file = io.BytesIO()
     encode(frames, "tiff", file)
     exact(file.getvalue(), samples, alpha="unassalpha" in kinds)
     with tifffile.TiffFile(io.BytesIO(file.getvalue())) as written:
         page = written.pages[0]
-        assert page.photometric.name == "RGB"
+        assert page.photometric.name.lower() == photometric
         assert [kind.name.lower() for kind in page.extrasamples] == kinds
