@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from io import BytesIO
 from itertools import chain
 from math import prod
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
-from imgconv.images.damage import DamageError, image_errors
+from imgconv.images.damage import DECODER_ERRORS, DamageError, image_errors
 from imgconv.images.decoder import Decoder, Request
 from imgconv.images.fits_cards import Cards, library
 from imgconv.images.modes import exact_floats
@@ -34,6 +35,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     with image_errors("damaged fits"):
         file = _inflated(file)
         _check_header(file, 0)
+        _check_header(file, _end_of_first(fits, file))  # astropy reads two headers as soon as it opens a file
         units = list(_units(fits.open(file, memmap=False, do_not_scale_image_data=True), file))
         images = [unit for unit in units if unit.is_image and len(unit.shape) >= 2 and 0 not in unit.shape]
         if not images:
@@ -86,6 +88,21 @@ def _check_header(file: BinaryIO, start: int) -> None:
         raise ImageError(_TOO_LONG)
 
 
+def _end_of_first(fits: Any, file: BinaryIO) -> int:
+    """Return where the first unit ends; 0 for a damaged one, which is reported when it is opened."""
+    end = 0
+    file.seek(0)
+    with suppress(*DECODER_ERRORS):
+        end = _end(fits.PrimaryHDU.readfrom(file))
+    file.seek(0)
+    return end
+
+
+def _end(unit: Any) -> int:
+    places = unit.fileinfo()
+    return int(places["datLoc"] + places["datSpan"])
+
+
 def _units(opened: Iterable[Any], file: BinaryIO) -> Iterator[Any]:
     """Yield the units of a file one by one. Raises ImageError for more of them, or longer headers, than astropy reads in a second."""
     for number, unit in enumerate(opened, 1):
@@ -95,7 +112,7 @@ def _units(opened: Iterable[Any], file: BinaryIO) -> Iterator[Any]:
         if number > _MOST_UNITS or places["datLoc"] - places["hdrLoc"] > _LONGEST_HEADER:
             raise ImageError(_TOO_LONG)
         yield unit
-        _check_header(file, places["datLoc"] + places["datSpan"])
+        _check_header(file, _end(unit))
 
 
 def encode(pages: Iterable[Raster], stream: BinaryIO, encoding: Encoding = DEFAULT_ENCODING) -> None:
