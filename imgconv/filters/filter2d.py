@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from imgconv.filters.normalisation import MissingCells  # most images have none
 
 BAND_BYTES = 1 << 19  # padded rows of one band: half of a common second-level cache
+COPIED_BYTES = 1 << 21  # of pixels; below that padded copies of rows take less time than sides apart (2026-11)
 MOST_BANDS = 12
 ALPHA_COST, VALUES_COST = 2, 4  # bands have this many times fewer rows where values are stored before they become pixels
 SideRows = tuple[PaddedRows, int]  # rows, and the first element of a target row that their windows give
@@ -258,8 +259,8 @@ class ImageFilter:
 
     def _sides(self, border: Border) -> "_Sides | None":
         """The parts of the image to filter separately, without padded copies of whole rows; None where rows are copied anyway."""
-        if self.pixels.nbytes < BAND_BYTES or not self.direct or not self.correlators[0].in_place:
-            return None  # an image of one band is copied in less time than three parts take
+        if self.pixels.nbytes < COPIED_BYTES or not self.direct or not self.correlators[0].in_place:
+            return None
         if self.alpha == "filter" or self.premultiplied or self.normalisers[0]:
             return None
         rows, reach = self.pixels.reshape(len(self.pixels), -1), self.window.span[1] - 1

@@ -81,6 +81,7 @@ def test_bands_and_threads_change_nothing(name, taps, band_bytes, threads, monke
     pixels = np.random.default_rng(3).integers(0, 256, (260, 33, 1), dtype=np.uint8)
     expected = filtered(pixels, Kernel(taps), output=Output(Range.raw), threads=1)
     monkeypatch.setattr(images, "BAND_BYTES", band_bytes)
+    monkeypatch.setattr(images, "COPIED_BYTES", band_bytes)
     assert np.array_equal(filtered(pixels, Kernel(taps), output=Output(Range.raw), threads=threads), expected)
 
 
