@@ -255,7 +255,10 @@ def _plain_samples(text: bytes, layout: Layout) -> NDArray[Any]:
     if layout.magic == b"P1":
         values = np.frombuffer(b"".join(text.split()), np.uint8).astype(np.int32) - ord("0")
     else:
-        values = np.fromstring(text.decode("ascii"), np.int32, sep=" ")
+        try:
+            values = np.fromstring(text.decode("ascii"), np.int32, sep=" ")
+        except ValueError as error:
+            raise DamageError("expected decimal numbers only; a PNM in decimal numbers holds one image") from error
     if len(values) < prod(shape):
         raise TruncatedError
     values = values[: prod(shape)].reshape(shape)

@@ -5,16 +5,19 @@ Pillow refuses some runs that go on in the next row, and takes the spare bit of 
 
 import struct
 from collections.abc import Iterator
+from math import prod
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from imgconv.errors import ImageError
 from imgconv.images.damage import DamageError, TruncatedError, image_errors, read_exactly
 from imgconv.images.decoder import Decoder, Request
 from imgconv.images.raster import Header, Metadata, Raster
 
+_LONGEST_ROW = (1 << 28) - 8  # bytes, for Pillow
 _HEADER = 18  # bytes before the comment
 _MAPPED, _COLOURS, _GREY = 1, 2, 3
 _RUNS = 8  # is added to the kind of an image
@@ -59,6 +62,8 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
 
         return pillow.decoder(file, "tga", request)
     request.check_size(*head.size)
+    if head.in_runs and prod(head.size) * -(-head.bits // 8) > _LONGEST_ROW:
+        raise ImageError(f"tga images of more than {_LONGEST_ROW} bytes in runs are not supported; convert the image to .png or .tiff")
 
     def frames() -> Iterator[Raster]:
         with image_errors("damaged tga"):

@@ -71,6 +71,7 @@ def test_consecutive_images_are_frames():
         (b"P5 2 2 70000 abcd", "the maxval must be 1 to 65535"),
         (b"P5 2 1 9 \x05\x0a", "values above the maxval of 9"),
         (b"P2 2 1 9 1 -1", "negative values"),
+        (b"P2 2 1 9 1 2 P2 2 1 9 3 4", "a PNM in decimal numbers holds one image"),
         (b"P5 two 1 9 \x05\x0a", "invalid literal for int"),
         (b"PF 1 1 0 abcdabcdabcd", "the scale of a PFM must not be 0"),
         (b"P7\nWIDTH 1\nHEIGHT 1\nENDHDR\n", "the PAM header lacks DEPTH, MAXVAL"),

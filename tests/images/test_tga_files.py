@@ -92,3 +92,9 @@ def test_runs_that_leave_the_image_and_numbers_without_a_colour_are_errors():
     data, _ = tga("palette24", 2, runs=False)
     with pytest.raises(ImageError, match="not in its palette"):
         read(data[:-1] + b"\xff")
+
+
+def test_runs_longer_than_pillow_expands_are_refused_before_they_are_read():
+    data = struct.pack("<BBBHHBHHHHBB", 0, 0, 10, 0, 0, 0, 0, 0, 13000, 13000, 32, 8) + b"\xff\0\0\0\0"
+    with pytest.raises(ImageError, match="in runs are not supported"):
+        read(data)
