@@ -30,32 +30,41 @@ class Statistics(NamedTuple):
     @classmethod
     def of(cls, output: Map) -> "Statistics":
         """Compute the statistics of a map; `shape` is (C, H, W)."""
-        height, width, channels = output.image.pixels.shape
-        colours = _valid_values(output) if output.missing else output.image.colours
-        step = max(1, BLOCK // (width * channels))
-        blocks = [colours[row : row + step] for row in range(0, len(colours), step)]  # no copy of the whole map in float64
-        with np.errstate(all="ignore"):  # infinity and NaN are valid results
-            mean = sum(float(block.sum(dtype=np.float64)) for block in blocks) / colours.size
-            squares = (np.square(np.subtract(block, mean, dtype=np.float64)) for block in blocks)
-            variance = sum(float(each.sum()) for each in squares) / colours.size
-        return cls(output.name, (channels, height, width), float(colours.min()), float(colours.max()), mean, variance**0.5, output.missing)
+        running = RunningStatistics(output.name, len(output.image.pixels))
+        running.add(output, values=True)
+        return running.result()
 
 
-def _valid_values(output: Map) -> Array:
-    """The values of the valid cells of a map (N, 1, 1); one NaN where all cells are missing."""
-    colours = output.image.colours
-    values = colours[np.asarray(output.image.valid)[..., : colours.shape[2]] != 0]
-    return (values if values.size else np.full(1, np.nan))[:, None, None]
+class _Sums(NamedTuple):
+    """Of each of some rows: the number of values, their sum, and the sum of their squared differences from the row's mean."""
+
+    counts: Array
+    sums: Array
+    squares: Array
+
+    @classmethod
+    def of(cls, colours: Array, valid: Array | None) -> "_Sums":
+        """Compute the sums of `colours` (R, W, C) where `valid` is not 0. Those of a row depend on no other row."""
+        values = np.array(colours, np.float64, order="C").reshape(len(colours), -1)
+        known = None if valid is None else valid.reshape(values.shape) != 0
+        counts = np.full(len(values), values.shape[1]) if known is None else known.sum(axis=1)
+        if known is not None:
+            values[~known] = 0
+        sums = values.sum(axis=1)
+        values -= (sums / counts)[:, None]
+        if known is not None:
+            values[~known] = 0
+        return cls(counts, sums, np.square(values, out=values).sum(axis=1))
 
 
 class RunningStatistics:
-    """The statistics of a map whose bands arrive one after the other (Chan, Golub and LeVeque 1979)."""
+    """The statistics of a map whose bands arrive one after the other; they do not depend on how its rows are divided into bands."""
 
     def __init__(self, name: str, height: int):
         self._name, self._height = name, height
         self._rows, self._shape = 0, (0, 0)
-        self._count, self._sum, self._squares = 0, 0.0, 0.0  # squares of the differences from the mean
-        self._low, self._high = np.nan, np.nan
+        self._parts: list[_Sums] = []
+        self._extremes: tuple[float, float] | None = None
         self.missing = 0
 
     def add(self, band: Map, *, values: bool) -> int:
@@ -66,37 +75,43 @@ class RunningStatistics:
         self._rows += rows
         self._shape = (channels, width)
         self.missing += band.missing
-        count = rows * width * (channels - band.image.alpha) - band.missing
-        if values and count:
-            of_band, colours = Statistics.of(band), _valid_values(band) if band.missing else band.image.colours
-            total = float(colours.sum(dtype=np.float64))
-            self._combine(count, total, of_band.mean, of_band.std**2 * count, (of_band.min, of_band.max))
+        if values:
+            colours = band.image.colours
+            valid = np.asarray(band.image.valid)[..., : colours.shape[2]] if band.missing else None
+            step = max(1, BLOCK // (width * channels))
+            with np.errstate(all="ignore"):  # infinity and NaN are valid results; a row without valid cells is divided by 0
+                for row in range(0, rows, step):  # no copy of the whole map in float64
+                    part = slice(row, row + step)
+                    self._parts.append(_Sums.of(colours[part], None if valid is None else valid[part]))
+            known = colours if valid is None else colours[valid != 0]
+            if known.size:
+                self._widen((float(known.min()), float(known.max())))
         return band.missing
 
     def merge(self, below: "RunningStatistics") -> None:
         """Add the statistics of the rows that follow."""
-        if below._count:
-            self._combine(below._count, below._sum, below._sum / below._count, below._squares, (below._low, below._high))
+        self._parts += below._parts
         self._height += below._height
         self.missing += below.missing
         self._shape = below._shape
+        if below._extremes:
+            self._widen(below._extremes)
 
-    def _combine(self, count: int, total: float, mean: float, squares: float, extremes: tuple[float, float]) -> None:
-        """Add `count` values, of which the sum, the mean, the squared differences from the mean and the extremes are known."""
-        with np.errstate(all="ignore"):
-            if self._count:
-                self._squares += (mean - self._sum / self._count) ** 2 * self._count * count / (self._count + count)
-                extremes = float(np.minimum(self._low, extremes[0])), float(np.maximum(self._high, extremes[1]))
-            self._squares += squares
-            self._sum += total
-        self._low, self._high = extremes
-        self._count += count
+    def _widen(self, extremes: tuple[float, float]) -> None:
+        """Include a lowest and a highest value; both are NaN if there is a NaN."""
+        low, high = self._extremes or extremes
+        self._extremes = float(np.minimum(low, extremes[0])), float(np.maximum(high, extremes[1]))
 
     def result(self) -> Statistics:
         """Return the statistics of the whole map."""
         channels, width = self._shape
-        mean, std = (self._sum / self._count, (self._squares / self._count) ** 0.5) if self._count else (np.nan, np.nan)
-        return Statistics(self._name, (channels, self._height, width), self._low, self._high, mean, std, self.missing)
+        counts, sums, squares = (np.concatenate(each) for each in zip(*self._parts, strict=True)) if self._parts else [np.zeros(1)] * 3
+        with np.errstate(all="ignore"):
+            mean = sums.sum() / counts.sum()
+            differences = np.where(counts, counts * (sums / counts - mean) ** 2, 0) + squares
+            std = np.sqrt(differences.sum() / counts.sum())
+        low, high = self._extremes or (np.nan, np.nan)
+        return Statistics(self._name, (channels, self._height, width), low, high, float(mean), float(std), self.missing)
 
 
 @dataclass
