@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterator
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -109,7 +108,7 @@ class _Samples:
         except DECODER_ERRORS as error:
             if self._salvage:
                 return
-            raise DamageError(f"{self._place(index)}: {reason(error)}") from error
+            raise DamageError(f"{tiff_segments.place_of(page, index)}: {reason(error)}") from error
         begin, end = max(row, top), min(row + segment.shape[0], top + samples.shape[1])
         target = samples[plane, begin - top : end - top, left : left + segment.shape[1]]
         target[...] = segment[begin - row : end - row, : target.shape[1]]
@@ -131,13 +130,6 @@ class _Samples:
         except DECODER_ERRORS as error:
             if self._salvage:
                 return
-            raise DamageError(f"{self._place(index)}: {reason(error)}") from error
+            raise DamageError(f"{tiff_segments.place_of(page, index)}: {reason(error)}") from error
         target = samples[plane, begin - top : end - top, left : left + columns]
         target[...] = np.frombuffer(data, dtype).reshape(end - begin, columns, -1)[:, : target.shape[1]]
-
-    def _place(self, index: int) -> str:
-        """Return which segment it is, and where: in the rows and columns of tiles, from 1."""
-        total, (down, across) = prod(self._page.chunked), self._grid
-        if not self._page.is_tiled:
-            return f"strip {index + 1} of {total}"
-        return f"tile {index + 1} of {total} (row {index // across % down + 1}, column {index % across + 1})"

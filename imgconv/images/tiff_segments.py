@@ -63,12 +63,20 @@ def samples_of(page: Any, *, salvage: bool) -> NDArray[Any]:
         except DECODER_ERRORS as error:
             if salvage:
                 continue
-            kind = "tile" if page.is_tiled else "strip"
-            raise DamageError(f"{kind} {index + 1} of {prod(page.chunked)}: {reason(error)}") from error
+            raise DamageError(f"{place_of(page, index)}: {reason(error)}") from error
         target = pixels[plane, 0, top : top + segment.shape[0], left : left + segment.shape[1]]
         target[...] = segment[: target.shape[0], : target.shape[1]]
     pixels = highest_byte_first(page, pixels)
     return pixels[0, 0] if planes == 1 else np.moveaxis(pixels[:, 0, ..., 0], 0, -1)
+
+
+def place_of(page: Any, index: int) -> str:
+    """Return which strip or tile it is, and where: in the rows and columns of tiles, from 1."""
+    total = prod(page.chunked)
+    if not page.is_tiled:
+        return f"strip {index + 1} of {total}"
+    down, across = -(-page.imagelength // page.tilelength), -(-page.imagewidth // page.tilewidth)
+    return f"tile {index + 1} of {total} (row {index // across % down + 1}, column {index % across + 1})"
 
 
 def highest_byte_first(page: Any, samples: NDArray[Any]) -> NDArray[Any]:
@@ -126,7 +134,7 @@ def needed_segments(page: Any, salvage: bool) -> int:
     size = page.parent.filehandle.size
     outside = [(offset or length) and not _FIRST_OFFSET <= offset < size for offset, length in entries]
     if any(outside):
-        raise DamageError(f"{sum(outside)} of {needed} {kind} are outside the file; the first one is {outside.index(True) + 1}")
+        raise DamageError(f"{sum(outside)} of {needed} {kind} are outside the file; the first one is {place_of(page, outside.index(True))}")
     if any(offset and not length for offset, length in entries):
         raise DamageError(f"some of the {kind} are empty")
     return needed
