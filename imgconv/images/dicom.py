@@ -17,6 +17,7 @@ from imgconv.images.decoder import Decoder, Request
 from imgconv.images.raster import Header, Metadata, Raster
 
 _INCH = 25.4  # millimetres
+_INVERTED = "MONOCHROME1, in which large values are dark"
 _DROPPED = ("DICOM attributes, such as patient and study",)
 _MOST_READS = 1 << 18  # each element takes one or two, and 500 bytes of memory
 _MOST_INFLATED = 1 << 27  # bytes
@@ -222,7 +223,8 @@ def _raster(plane: NDArray[Any], data: Any, dtype: np.dtype[Any], modality: _Mod
     nodata = None if padding is None else int(padding) * modality.slope + modality.intercept
     height, width = (float(each) for each in data.get("PixelAspectRatio") or (1, 1))
     aspect = (height, width) if modality.dpi is None and min(height, width) > 0 else None
-    return Raster(np.ascontiguousarray(pixels), metadata=Metadata(dpi=modality.dpi, aspect=aspect, nodata=nodata, dropped=_DROPPED))
+    dropped = (*_DROPPED, *([_INVERTED] if data.get("PhotometricInterpretation") == "MONOCHROME1" else []))
+    return Raster(np.ascontiguousarray(pixels), metadata=Metadata(dpi=modality.dpi, aspect=aspect, nodata=nodata, dropped=dropped))
 
 
 _library = partial(optional_library, what="DICOM images", extra="dicom", name="pydicom")

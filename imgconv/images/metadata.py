@@ -149,7 +149,7 @@ def of_tiff(file: BinaryIO, offset: int, size: tuple[int, int], channels: int = 
         return Metadata()
     tags = exif.directories["image"]
     dropped = [what for tag, what in ((_SUB_DIRECTORIES, "reduced copies"), (_C2PA, "C2PA manifest")) if tag in tags]
-    dropped += [_listed("TIFF tags", map(str, sorted(others)))] if others else []
+    dropped += [listed("TIFF tags", map(str, sorted(others)))] if others else []
     parts = Metadata(icc_profile=tags[exif_of.ICC_PROFILE].data if exif_of.ICC_PROFILE in tags else None, dropped=tuple(dropped))
     own = tags[pillow_info.IMAGE_DESCRIPTION].data.startswith(b"imgconv ") if pillow_info.IMAGE_DESCRIPTION in tags else False
     if GDAL & tags.keys():
@@ -379,14 +379,14 @@ def _with_png_chunks(metadata: Metadata, info: Mapping[Any, Any], file: BinaryIO
             elif name in png_chunks.TEXTS and _DESCRIPTION in texts and _DESCRIPTION not in others:  # of several, Pillow keeps the last
                 text = png_chunks.entry_of(name, file.read(min(length, png_chunks.LONGEST_TEXT)))[0].get(_DESCRIPTION, _RECIPE)
                 others = others if is_recipe(text) else {_DESCRIPTION: text, **others}
-    dropped += [_listed("chunks", sorted(others_named))] if others_named else []
+    dropped += [listed("chunks", sorted(others_named))] if others_named else []
     return metadata._replace(colour=tuple(colour), texts=tuple(others.items()), dropped=tuple(dropped))
 
 
-def _listed(kind: str, names: Iterable[str]) -> str:
+def listed(kind: str, names: Iterable[str]) -> str:
     """Return a text with the first of several names.
 
-    >>> _listed("tags", "abcdefghij")
+    >>> listed("tags", "abcdefghij")
     'tags a b c d e f g h and others'
     """
     names = list(names)

@@ -11,6 +11,7 @@ OLD_AXES = ("t", "c", "z", "y", "x")  # before version 0.3
 _COLOURS = ["FF0000", "00FF00", "0000FF"]
 _WHITE = "FFFFFF"
 _ALPHA = "alpha"
+_READ = ("ome", "multiscales", "version")
 _INCH = {"meter": 0.0254, "millimeter": 25.4, "micrometer": 25400.0, "nanometer": 25400000.0}  # in an inch
 _TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 
@@ -81,12 +82,16 @@ class Grid:
 
 @dataclass(frozen=True)
 class Multiscale:
-    """The image of a group: the paths of its resolutions, its axes, and how many channels its colours have, 0 for none."""
+    """The image of a group: the paths of its resolutions, its axes, and how many channels its colours have, 0 for none.
+
+    `others` are the names of the attributes that are not read.
+    """
 
     paths: tuple[str, ...]
     axes: tuple[Axis, ...]
     transformations: tuple[Any, ...]
     colours: int
+    others: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, attributes: dict[str, Any]) -> "Multiscale | None":
@@ -98,7 +103,10 @@ class Multiscale:
         axes = tuple(Axis.of(each) for each in image.get("axes") or OLD_AXES)
         datasets = image["datasets"]
         own = tuple([*each.get("coordinateTransformations", ()), *image.get("coordinateTransformations", ())] for each in datasets)
-        return cls(tuple(each["path"] for each in datasets), axes, own, _colour_channels(ome))
+        colours = _colour_channels(ome)
+        read = (*_READ, "omero") if colours else _READ
+        others = tuple(key for key in {**attributes, **ome} if key not in read)
+        return cls(tuple(each["path"] for each in datasets), axes, own, colours, others)
 
     def path_of(self, level: int) -> str:
         """Return the path of a resolution. Raises ImageError for one that does not exist."""

@@ -15,6 +15,7 @@ from imgconv.errors import ImageError, reason
 from imgconv.images import npy
 from imgconv.images.damage import DECODER_ERRORS, DamageError
 from imgconv.images.decoder import Decoder, Request
+from imgconv.images.metadata import listed
 from imgconv.images.ome_zarr import OLD_AXES, Axis, Grid, Multiscale
 from imgconv.images.raster import Header, Metadata, Raster
 from imgconv.images.rows import RowReader
@@ -26,6 +27,7 @@ DESCRIPTION = "imgconv"  # the attribute with the recipe
 AXES = "axes"  # the attribute with the axes and sizes of pixels of an array without a group
 NAMES = "_ARRAY_DIMENSIONS"  # the attribute with the names of the axes in version 2, as in xarray
 NODATA = "_FillValue"  # the attribute with the value of missing cells, as in the CF conventions
+_READ = {DESCRIPTION, AXES, NAMES, NODATA}  # other attributes have no place in a result
 _CHANNELS = ("c", "channel", "band")
 _DAMAGED = "damaged zarr"
 
@@ -192,7 +194,8 @@ def _described(array: Any, multiscale: Multiscale | None, level: int, request: R
         raise ImageError(f"expected real numbers of two axes or more, got {array.dtype} of shape {shape}")
     text = attributes.get(DESCRIPTION)
     description = text if isinstance(text, str) else None
-    metadata = Metadata(nodata=_nodata(attributes.get(NODATA)))
+    others = sorted({*attributes, *(multiscale.others if multiscale else ())} - _READ)
+    metadata = Metadata(nodata=_nodata(attributes.get(NODATA)), dropped=(listed("attributes", others),) if others else ())
     if multiscale is not None:
         return _of_axes(array, multiscale, multiscale.axes_of(level, shape), metadata, description)
     names = getattr(array.metadata, "dimension_names", None) or attributes.get(NAMES) or ()

@@ -335,6 +335,11 @@ def test_dicom_that_pydicom_takes_for_another_is_refused(tmp_path, attributes, m
         read(file.read_bytes())
 
 
+def test_dicom_whose_large_values_are_dark_says_so(tmp_path):
+    file = dicom(tmp_path / "a.dcm", np.zeros((1, 20, 24), np.uint16), PhotometricInterpretation="MONOCHROME1")
+    assert "MONOCHROME1, in which large values are dark" in read(file.read_bytes())[1][0].metadata.dropped
+
+
 def test_dicom_of_floats_and_without_pixels(tmp_path):
     stored = RNG.random((1, 5, 7), np.float32)
     file = dicom(tmp_path / "a.dcm", stored, BitsAllocated=32)

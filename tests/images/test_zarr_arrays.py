@@ -328,3 +328,11 @@ def test_without_a_thread_zarr_is_not_waited_for(tmp_path, monkeypatch):
         store.opened()
     assert synchronous.loop == [None]
     store.wait()
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_attributes_that_no_result_has_are_named(tmp_path, version):
+    write(tmp_path / "a.zarr", GREY, (30, 30), version, attributes={"note": "by Ann", "latitude": 48.2, "_FillValue": 9})
+    assert frames_of(tmp_path / "a.zarr")[0].metadata.dropped == ("attributes latitude note",)
+    write_ome(tmp_path / "b.zarr", np.moveaxis(RGB, 2, 0), "cyx", (1, 20, 20), version, colours=COLOURS)
+    assert frames_of(tmp_path / "b.zarr")[0].metadata.dropped == ()
