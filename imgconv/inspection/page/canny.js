@@ -248,8 +248,10 @@ class Ridges extends Stage {
     const shorter = Math.min(y, x);
     const side = y > x ? width : falls ? 1 : -1;
     const corner = falls ? width + 1 : width - 1;
-    const mixed = (sign) => length[at + sign * corner] * shorter + length[at + sign * side] * (longer - shorter);
-    return { ahead: mixed(1), behind: mixed(-1), longer };
+    const rest = longer - shorter;
+    const ahead = length[at + corner] * shorter + length[at + side] * rest;
+    const behind = length[at - corner] * shorter + length[at - side] * rest;
+    return { ahead, behind, longer };
   }
 
   apply(input) {
@@ -257,14 +259,16 @@ class Ridges extends Stage {
     const marks = new Float32Array(width * height);
     const [low, high] = bounds(this, input);
     const weak = largest > 1 ? Math.floor(largest / 2) : largest / 2;
+    const [least, strong] = [Math.max(round(low), Number.MIN_VALUE), round(high)];
+    const [lengths] = planes;
+    const known = input.valid?.[0];
     for (let i = 1; i < height - 1; i++) {
-      for (let j = 1; j < width - 1; j++) {
-        const at = i * width + j;
-        const length = planes[0][at];
-        if (!(length > 0 && length >= round(low)) || isMissing(input, [0, i, j])) continue;
+      for (let at = i * width + 1; at < (i + 1) * width - 1; at++) {
+        const length = lengths[at];
+        if (!(length >= least) || (known && !known[at])) continue;
         const { ahead, behind, longer } = this.#neighbours(planes, width, at);
         const here = length * longer;
-        if (ahead <= here && behind <= here) marks[at] = length >= round(high) ? largest : weak;
+        if (ahead <= here && behind <= here) marks[at] = length >= strong ? largest : weak;
       }
     }
     return { ...this.result(input, [marks], ["ridges"]), bounds: [low, high] };
@@ -308,28 +312,28 @@ class Edges extends Stage {
   }
 
   apply(input) {
-    const { width, height, largest } = input;
+    const { width, largest } = input;
     const ridges = input.planes[0];
     const edges = new Float32Array(ridges.length);
-    const stack = [];
-    const add = (at) => {
+    const stack = new Int32Array(ridges.length); // of cells whose neighbours are still to be looked at
+    let count = 0;
+    for (let at = 0; at < ridges.length; at++) {
+      if (ridges[at] !== largest) continue;
       edges[at] = largest;
-      stack.push(at);
-    };
-    ridges.forEach((mark, at) => mark === largest && add(at));
-    while (stack.length) {
-      const at = stack.pop();
-      const row = Math.floor(at / width);
-      const column = at % width;
-      for (let i = Math.max(row - 1, 0); i <= Math.min(row + 1, height - 1); i++) {
-        for (let j = Math.max(column - 1, 0); j <= Math.min(column + 1, width - 1); j++) {
-          const next = i * width + j;
-          if (ridges[next] && !edges[next]) add(next);
+      stack[count++] = at;
+    }
+    while (count) {
+      const at = stack[--count]; // no ridge is at the border
+      for (let row = at - width; row <= at + width; row += width) {
+        for (let next = row - 1; next <= row + 1; next++) {
+          if (!ridges[next] || edges[next]) continue;
+          edges[next] = largest;
+          stack[count++] = next;
         }
       }
     }
-    const pixels = this.invert ? edges.map((value) => largest - value) : edges;
-    return withAlphaOf(input.photo, this.result(input, [hide(pixels, input.valid?.[0], 0)], ["edges"]));
+    if (this.invert) for (let at = 0; at < edges.length; at++) edges[at] = largest - edges[at];
+    return withAlphaOf(input.photo, this.result(input, [hide(edges, input.valid?.[0], 0)], ["edges"]));
   }
 
   explain(input, output, [c, row, column]) {

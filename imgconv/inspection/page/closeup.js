@@ -48,6 +48,7 @@ export class Closeups {
     const explained = model.explained();
     const [part] = explained.parts;
     for (const view of this.views) view.figure.hidden = !part && view.kind === "input";
+    for (const view of this.views) view.width = Math.max(Math.floor(view.figure.clientWidth), 120); // before anything changes the layout
     if (part) this.#input(this.views[0], part);
     this.#output(this.views[1], part);
   }
@@ -84,11 +85,10 @@ export class Closeups {
 
   /** Choose the part of the map that is shown, so that `cells` [rows, columns] are in it, and the size of a cell. */
   #prepare(view, size, pads, [rows, columns]) {
-    const width = Math.max(Math.floor(view.figure.clientWidth), 120);
     const spans = [rows.at(-1) - rows[0] + 1, columns.at(-1) - columns[0] + 1];
-    view.columns = Math.max(spans[1] + 2, Math.min(LEAST.columns, Math.floor(width / 30)));
+    view.columns = Math.max(spans[1] + 2, Math.min(LEAST.columns, Math.floor(view.width / 30)));
     view.rows = Math.max(spans[0] + 2, LEAST.rows);
-    view.cell = Math.max(Math.min(WIDEST, Math.floor(width / view.columns)), 3);
+    view.cell = Math.max(Math.min(WIDEST, Math.floor(view.width / view.columns)), 3);
     view.top = origin(view.top, view.rows, [rows[0], rows.at(-1)], pads[0], size[0]);
     view.left = origin(view.left, view.columns, [columns[0], columns.at(-1)], pads[1], size[1]);
     const ratio = devicePixelRatio || 1;

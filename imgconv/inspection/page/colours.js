@@ -34,8 +34,14 @@ function diverging(share) {
 }
 
 const SHADES = 512; // of each sign
-const SHADE_BYTES = [...Array(2 * SHADES + 1).keys()].flatMap((n) => [...diverging(n / SHADES - 1), 255]);
-const PIXELS = new Uint32Array(Uint8ClampedArray.from(SHADE_BYTES).buffer); // a pixel each, in the order of bytes of this machine
+const GREYS = pixelsOf(256, (n) => [n, n, n]);
+const SIGNED = pixelsOf(2 * SHADES + 1, (n) => diverging(n / SHADES - 1));
+
+/** A pixel for each of some colours, in the order of bytes of this machine. */
+function pixelsOf(count, colour) {
+  const bytes = Array.from({ length: count }, (_, n) => [...colour(n), 255]);
+  return new Uint32Array(Uint8ClampedArray.from(bytes.flat()).buffer);
+}
 
 function scaleOf(maps, c) {
   if (maps.whole || ["ridges", "edges", "alpha"].includes(maps.names[c])) return { low: 0, high: maps.largest };
@@ -48,47 +54,56 @@ function scaleOf(maps, c) {
   return scales.get(plane);
 }
 
-/** Pixels of plane `c`, or of all three colours for null, as image data; missing cells are transparent, as are others by their alpha. */
-export function imageOf(maps, c) {
-  const image = opaqueImageOf(maps, c);
+/**
+ * Pixels of plane `c`, or of all three colours for null, as image data at most `most` pixels wide: of larger maps every second one, or
+ * fewer, as a browser shows them in little room. Missing cells are transparent, as are others by their alpha.
+ */
+export function imageOf(maps, c, most) {
+  const every = Math.ceil(maps.width / most);
+  const [width, height] = [Math.ceil(maps.width / every), Math.ceil(maps.height / every)];
+  const seen = (plane) => (every > 1 ? sampled(plane, maps.width, every) : plane);
+  const image = new ImageData(width, height);
+  if (c === null) drawColours(image.data, maps.planes.slice(0, 3).map(seen), maps.largest);
+  else drawPlane(new Uint32Array(image.data.buffer), seen(maps.planes[c]), scaleOf(maps, c));
   const { data } = image;
   const { planes, valid, largest } = maps;
-  const alpha = maps.alpha && !isAlpha(maps, c) ? planes.at(-1) : [];
+  const alpha = maps.alpha && !isAlpha(maps, c) ? seen(planes.at(-1)) : [];
   for (let i = 0; i < alpha.length; i++) data[4 * i + 3] = (255 * alpha[i]) / largest;
-  for (const known of (c === null ? valid : valid && [valid[c]]) ?? []) {
+  for (const known of ((c === null ? valid : valid && [valid[c]]) ?? []).map(seen)) {
     for (let i = 0; i < known.length; i++) data[4 * i + 3] *= known[i];
   }
   return image;
 }
 
-function opaqueImageOf(maps, c) {
-  const { width, height, planes } = maps;
-  const image = new ImageData(width, height);
-  const { data } = image;
-  if (c === null) {
-    const factor = 255 / maps.largest;
-    for (let i = 0, o = 0; i < planes[0].length; i++, o += 4) {
-      data[o] = planes[0][i] * factor;
-      data[o + 1] = planes[1][i] * factor;
-      data[o + 2] = planes[2][i] * factor;
-      data[o + 3] = 255;
-    }
-    return image;
+/** Every few cells of every few rows. */
+function sampled(plane, width, every) {
+  const rows = Math.ceil(plane.length / width / every);
+  const out = new plane.constructor(rows * Math.ceil(width / every));
+  for (let i = 0, o = 0; i < rows; i++) for (let j = i * every * width; j < (i * every + 1) * width; j += every) out[o++] = plane[j];
+  return out;
+}
+
+function drawColours(data, [red, green, blue], largest) {
+  const factor = 255 / largest;
+  for (let i = 0, o = 0; i < red.length; i++, o += 4) {
+    data[o] = red[i] * factor;
+    data[o + 1] = green[i] * factor;
+    data[o + 2] = blue[i] * factor;
+    data[o + 3] = 255;
   }
-  const { low, high } = scaleOf(maps, c);
-  const plane = planes[c];
+}
+
+function drawPlane(pixels, plane, { low, high }) {
   if (low >= 0) {
     const factor = 255 / (high - low || 1);
-    for (let i = 0, o = 0; i < plane.length; i++, o += 4) {
-      data[o] = data[o + 1] = data[o + 2] = (plane[i] - low) * factor;
-      data[o + 3] = 255;
+    for (let i = 0; i < plane.length; i++) {
+      const level = (plane[i] - low) * factor + 0.5;
+      pixels[i] = GREYS[level > 0 ? (level < 256 ? level | 0 : 255) : 0];
     }
-    return image;
+    return;
   }
-  const pixels = new Uint32Array(data.buffer);
   const most = Math.max(-low, high);
-  for (let i = 0; i < plane.length; i++) pixels[i] = PIXELS[SHADES + Math.round(SHADES * Math.min(Math.max(plane[i] / most, -1), 1) || 0)];
-  return image;
+  for (let i = 0; i < plane.length; i++) pixels[i] = SIGNED[SHADES + Math.round(SHADES * Math.min(Math.max(plane[i] / most, -1), 1) || 0)];
 }
 
 /** Black or white, whichever has more contrast with a colour (WCAG 2.2). */

@@ -146,11 +146,17 @@ export class AdaptivePool extends Elementwise {
 
   /** The average or the largest of the cells that are not missing. */
   #value(plane, width, rows, columns, valid) {
-    const cells = rows.flatMap((row) => columns.map((column) => row * width + column));
-    const values = (valid ? cells.filter((cell) => valid[cell]) : cells).map((cell) => plane[cell]);
-    return this.mode === "avg"
-      ? values.reduce((sum, x) => sum + x, 0) / values.length
-      : values.reduce((most, x) => Math.max(most, x), -Infinity);
+    let [sum, most, count] = [0, -Infinity, 0];
+    for (const row of rows) {
+      for (const column of columns) {
+        const cell = row * width + column;
+        if (valid && !valid[cell]) continue;
+        sum += plane[cell];
+        most = Math.max(most, plane[cell]);
+        count++;
+      }
+    }
+    return this.mode === "avg" ? sum / count : most;
   }
 
   #known(windows, { valid, width, rule }, c) {
@@ -165,12 +171,11 @@ export class AdaptivePool extends Elementwise {
 
   apply(input) {
     const [, height, width] = this.shape([input.planes.length, input.height, input.width]);
-    const windows = Array.from({ length: height * width }, (_, n) => [
-      this.#cells(Math.floor(n / width), 0, input.height),
-      this.#cells(n % width, 1, input.width),
-    ]);
+    const rows = Array.from({ length: height }, (_, i) => this.#cells(i, 0, input.height));
+    const columns = Array.from({ length: width }, (_, j) => this.#cells(j, 1, input.width));
+    const windows = rows.flatMap((down) => columns.map((across) => [down, across]));
     const planes = input.planes.map((plane, c) => {
-      const values = Float32Array.from(windows, ([rows, columns]) => this.#value(plane, input.width, rows, columns, input.valid?.[c]));
+      const values = Float32Array.from(windows, (window) => this.#value(plane, input.width, ...window, input.valid?.[c]));
       return input.valid ? hide(values, this.#known(windows, input, c), NaN) : values;
     });
     return mapsOf(input, planes, [height, width], input.names);

@@ -9,14 +9,26 @@ import { hide, isMissing, isZeroSum, missingStage, normalise, sumStages, underAn
 import { number } from "./numbers.js";
 import { addProduct, extremes, padded, toLevel } from "./sums.js";
 
+/** How the maps of a bank become one: what the values of a map add to `all`, and the arithmetic as text. */
 const COMBINED = {
-  none: { of: (values) => values[0], text: (values) => values.join("") },
-  max: { of: (values) => Math.max(...values.map(Math.abs)), text: (values) => values.map((v) => `|${v}|`).join(", ") },
-  sum: { of: (values) => values.reduce((sum, v) => sum + Math.abs(v), 0), text: (values) => values.map((v) => `|${v}|`).join(" + ") },
-  hypot: { of: (values) => Math.sqrt(squares(values)), text: (values) => `√(${values.map((v) => `(${v})²`).join(" + ")})` },
+  max: {
+    add: (all, values) => {
+      for (let i = 0; i < all.length; i++) all[i] = Math.max(all[i], Math.abs(values[i]));
+    },
+    text: (values) => values.map((v) => `|${v}|`).join(", "),
+  },
+  sum: {
+    add: (all, values) => {
+      for (let i = 0; i < all.length; i++) all[i] += Math.abs(values[i]);
+    },
+    text: (values) => values.map((v) => `|${v}|`).join(" + "),
+  },
+  hypot: { add: addSquares, text: (values) => `√(${values.map((v) => `(${v})²`).join(" + ")})` },
 };
 
-const squares = (values) => values.reduce((sum, v) => sum + v * v, 0);
+function addSquares(all, values) {
+  for (let i = 0; i < all.length; i++) all[i] += values[i] * values[i];
+}
 
 /** A filter step; `settings` are those of the page, `modes` the records of padding modes and ranges. */
 export class Filter {
@@ -81,7 +93,13 @@ export class Filter {
         return keptAlpha(source[c], place);
       }
       const border = this.#borderOf(input, c);
-      const sums = this.kernels.map((kernel) => this.#sums(kernel, own(source), border, input, cells, valid?.[c]));
+      const known = new Map(); // padded planes, which most kernels of a bank share
+      const around = (plane, size, pads) => {
+        const key = `${source.indexOf(plane)} ${pads}`;
+        if (!known.has(key)) known.set(key, padded(plane, size, pads, border));
+        return known.get(key);
+      };
+      const sums = this.kernels.map((kernel) => this.#sums(kernel, own(source), around, input, cells, valid?.[c]));
       return filtersAlpha ? sums[0] : this.#combined(sums, input);
     });
     if (filtersAlpha) this.#divideByAlpha(values, input);
@@ -108,13 +126,13 @@ export class Filter {
     return { ...this.border, value: this.#filtersAlpha(input) ? level * value : level };
   }
 
-  /** The sums of products of planes; `cells` are their valid cells, and `known` becomes 0 where a result is missing. */
-  #sums(kernel, planes, border, input, cells, known) {
+  /** The sums of products of planes with their padding, which `around` gives; `cells` are their valid cells, and `known` becomes 0 where a result is missing. */
+  #sums(kernel, planes, around, input, cells, known) {
     const place = this.#place(kernel, input);
     const { size, pads, output } = place;
     const sums = new Float64Array(output[0] * output[1]);
     const { planes: taps } = this.weights(kernel, input.largest);
-    planes.forEach((plane, c) => addProduct(sums, output, padded(plane, size, pads, border), taps[c], this.stride, this.dilation));
+    planes.forEach((plane, c) => addProduct(sums, output, around(plane, size, pads), taps[c], this.stride, this.dilation));
     if (known) normalise(sums, known, taps, cells, place, input.rule);
     return sums;
   }
@@ -147,49 +165,47 @@ export class Filter {
       const more = addedBy(this.kernels[n], input);
       if (divisor !== 1 || more) for (let i = 0; i < sums.length; i++) sums[i] = sums[i] / divisor + more;
     });
-    if (maps.length === 1 && this.combine === "none") return maps[0];
-    const { largest } = input;
-    const cells = new Array(maps.length);
-    return maps[0].map((_, i) => {
-      for (let n = 0; n < maps.length; n++) cells[n] = maps[n][i];
-      return this.combineCells(cells, largest);
-    });
+    return this.#joined(maps, input.largest);
+  }
+
+  /** One map of those of all kernels. */
+  #joined(maps, largest) {
+    const { combine, subspace } = this;
+    if (combine === "none") return maps[0];
+    const all = new Float64Array(maps[0].length);
+    for (const values of maps) (combine === "projection" ? addSquares : COMBINED[combine].add)(all, values);
+    if (combine === "hypot") for (let i = 0; i < all.length; i++) all[i] = Math.sqrt(all[i]);
+    if (combine !== "projection") return all;
+    const part = new Float64Array(all.length);
+    for (const values of maps.slice(0, subspace)) addSquares(part, values);
+    for (let i = 0; i < all.length; i++) all[i] = all[i] > 0 ? largest * Math.sqrt(part[i] / all[i]) : 0;
+    return all;
   }
 
   combineCells(cells, largest) {
-    if (this.combine !== "projection") return COMBINED[this.combine].of(cells);
-    const whole = squares(cells);
-    return whole > 0 ? largest * Math.sqrt(squares(cells.slice(0, this.subspace)) / whole) : 0;
+    return this.#joined(
+      cells.map((value) => [value]),
+      largest,
+    )[0];
   }
 
+  /** The pixels of values, which are changed: range, rounding, threshold and inversion, a loop each, since a function for each takes longer. */
   #pixels(values, input, stretch) {
-    const pixels = new input.planes[0].constructor(this.arithmetic.floats ? 0 : values.length);
-    if (this.arithmetic.floats) return Float32Array.from(values);
-    const finish = this.#finish(input, stretch);
-    for (let i = 0; i < values.length; i++) pixels[i] = finish(values[i]);
-    return pixels;
-  }
-
-  /** A function from a value to its pixel. */
-  #finish(input, stretch) {
-    const { absolute, added, bounded } = this.arithmetic;
-    const { largest, whole } = input;
-    const more = added * input.level;
-    const span = stretch && (stretch[1] - stretch[0] || 1);
-    const ranged = (value) => {
-      let result = absolute ? Math.abs(value) : value;
-      if (added) result += more;
-      if (stretch) result = ((result - stretch[0]) * largest) / span;
-      return this.linear && bounded ? fromLight(result, input) : result;
-    };
+    const { absolute, added, bounded, floats } = this.arithmetic;
+    if (floats) return new Float32Array(values);
+    const { largest, whole, level } = input;
     const { threshold, invert } = this;
-    const level = whole ? (value) => toLevel(ranged(value), largest) : ranged;
-    if (threshold === null && !invert) return level;
-    return (value) => {
-      let pixel = level(value);
-      if (threshold !== null) pixel = pixel >= threshold ? largest : 0;
-      return invert ? largest - pixel : pixel;
-    };
+    const count = values.length;
+    if (absolute) for (let i = 0; i < count; i++) values[i] = Math.abs(values[i]);
+    if (added) for (let i = 0; i < count; i++) values[i] += added * level;
+    const [low, high] = stretch ?? [0, 0];
+    const span = high - low || 1;
+    if (stretch) for (let i = 0; i < count; i++) values[i] = ((values[i] - low) * largest) / span;
+    if (this.linear && bounded) for (let i = 0; i < count; i++) values[i] = fromLight(values[i], input);
+    if (whole) for (let i = 0; i < count; i++) values[i] = toLevel(values[i], largest);
+    if (threshold !== null) for (let i = 0; i < count; i++) values[i] = values[i] >= threshold ? largest : 0;
+    if (invert) for (let i = 0; i < count; i++) values[i] = largest - values[i];
+    return new input.planes[0].constructor(values);
   }
 
   /** The arithmetic of an output cell [channel, row, column]. */

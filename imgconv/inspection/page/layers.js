@@ -4,7 +4,7 @@ import { AXES, Misfit, checkBorder, fieldOf, outputSize, padsOf, patchOf, positi
 import { flipped } from "./kernels.js";
 import { hide, isMissing, normalise, sumStages, underAnchor, validOf, withoutMissing, withReason, withValue } from "./missing.js";
 import { counted, number } from "./numbers.js";
-import { addCorrelation, float32, padded } from "./sums.js";
+import { addCorrelation, addTaps, float32, padded } from "./sums.js";
 
 /** Float32 maps as the result of a step on `input`. */
 export function mapsOf(input, planes, [height, width], names) {
@@ -193,29 +193,50 @@ export class ConvTranspose extends Weighted {
   apply(input) {
     const size = [input.height, input.width];
     const [count, ...output] = this.shape([input.planes.length, ...size]);
+    const margins = AXES.map((axis) => {
+      const last = Math.floor((output[axis] - 1 + this.padding[axis]) / this.stride[axis]);
+      return [this.span[axis], Math.max(last + 1 - size[axis], 0)];
+    });
+    const around = input.planes.map((plane) => padded(plane, size, margins, { mode: "zeros", value: 0 }));
     const planes = Array.from({ length: count }, (_, map) => {
-      const sums = new Float64Array(output[0] * output[1]);
       const { bias, sources } = this.#sources(map, input.planes.length);
-      for (const [channel, taps] of sources) this.#stamp(sums, output, input.planes[channel], size, taps);
-      return float32(sums, this.bias?.[bias] ?? 0);
+      const stamped = sources.map(([channel, taps]) => ({ ...around[channel], phases: this.#phases(taps, around[channel].width) }));
+      return this.#stamp(stamped, output, this.bias?.[bias] ?? 0);
     });
     return mapsOf(input, planes, output);
   }
 
-  #stamp(sums, [height, width], plane, size, taps) {
-    taps.forEach((line, u) =>
-      line.forEach((tap, v) => {
-        const [left, step] = [v * this.dilation[1] - this.padding[1], this.stride[1]];
-        for (let i = 0; i < size[0]; i++) {
-          const row = i * this.stride[0] - this.padding[0] + u * this.dilation[0];
-          if (row < 0 || row >= height) continue;
-          const source = i * size[1];
-          for (let j = 0, column = left; j < size[1]; j++, column += step) {
-            if (column >= 0 && column < width) sums[row * width + column] += tap * plane[source + j];
-          }
+  /** The taps that reach the cells of each phase of the stride, {weights, offsets} by row and column: others would only add 0. */
+  #phases(taps, width) {
+    const [[rows, columns], [down, across]] = [this.stride, this.dilation];
+    const phase = (a, b) => {
+      const own = taps.flatMap((line, u) => line.map((tap, v) => [tap, u * down - a, v * across - b]));
+      const reaching = own.filter(([, y, x]) => y % rows === 0 && x % columns === 0);
+      const offsets = Int32Array.from(reaching, ([, y, x]) => (-y / rows) * width - x / columns);
+      return { weights: Float64Array.from(reaching, ([tap]) => tap), offsets };
+    };
+    return Array.from({ length: rows }, (_, a) => Array.from({ length: columns }, (__, b) => phase(a, b)));
+  }
+
+  /** The sums of stamps, a row at a time: every `stride`th cell of a row has neighbouring input cells under the same taps. */
+  #stamp(sources, [height, width], bias) {
+    const [[rows, columns], [top, left], span] = [this.stride, this.padding, this.span];
+    const values = new Float32Array(height * width);
+    const sums = new Float64Array(Math.ceil(width / columns));
+    for (let i = 0; i < height; i++) {
+      const row = Math.floor((i + top) / rows) + span[0];
+      for (let j = 0; j < Math.min(columns, width); j++) {
+        const count = Math.ceil((width - j) / columns);
+        const column = Math.floor((j + left) / columns) + span[1];
+        sums.fill(0);
+        for (const { data, width: wide, phases } of sources) {
+          const { weights, offsets } = phases[(i + top) % rows][(j + left) % columns];
+          addTaps(sums, data, 0, count, weights, offsets, row * wide + column);
         }
-      }),
-    );
+        for (let n = 0, o = i * width + j; n < count; n++, o += columns) values[o] = sums[n] + bias;
+      }
+    }
+    return values;
   }
 
   /** The input cells whose stamps cover an output cell along an axis, as pairs [input cell, tap]. */

@@ -7,6 +7,7 @@ import { by } from "./numbers.js";
 import { cellUnder, cellValueText, missingText, shapeOf } from "./steps.js";
 
 const MOST_TILES = 16;
+const MOST_DRAWN = 1024; // pixels along a row of a map, which is shown at half of that or less
 const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
 /** Move the selected cell with the keys that are pressed on an element. */
@@ -187,8 +188,9 @@ function canvasOf(maps, index, c) {
   const drawn = canvases.get(maps.planes);
   const key = `${index} ${c}`; // a step that changes nothing has the planes of the one before it
   if (!drawn.has(key)) {
-    const canvas = element("canvas", { width: maps.width, height: maps.height });
-    canvas.getContext("2d").putImageData(imageOf(maps, c), 0, 0);
+    const image = imageOf(maps, c, MOST_DRAWN);
+    const canvas = element("canvas", { width: image.width, height: image.height });
+    canvas.getContext("2d").putImageData(image, 0, 0);
     drawn.set(key, canvas);
   }
   return drawn.get(key);

@@ -32,7 +32,7 @@ export function hide(values, known, value) {
 
 /** The photograph as the steps of a network take it: float32, NaN in missing cells. */
 export function numbersOf(photo) {
-  const planes = photo.planes.map((plane, c) => hide(Float32Array.from(plane), photo.valid?.[c], NaN));
+  const planes = photo.planes.map((plane, c) => hide(new Float32Array(plane), photo.valid?.[c], NaN));
   return { ...photo, planes, floats: true };
 }
 

@@ -5,6 +5,7 @@ import { flipped } from "./kernels.js";
 import { isMissing, missingStage, validOf } from "./missing.js";
 import { number } from "./numbers.js";
 import { Pool } from "./pool.js";
+import { subtract } from "./sums.js";
 
 const PARTS = {
   erode: (x, erode) => [erode(x)],
@@ -51,13 +52,13 @@ export class Morphology {
   }
 
   apply(input) {
-    const floats = { ...input, planes: input.planes.map((plane) => Float32Array.from(plane)), whole: false, floats: true };
+    const floats = { ...input, planes: input.planes.map((plane) => new Float32Array(plane)), whole: false, floats: true };
     const [first, second] = PARTS[this.op](
       floats,
       (maps) => this.eroding.apply(maps),
       (maps) => this.dilating.apply(maps),
     );
-    const planes = second ? first.planes.map((plane, c) => plane.map((value, i) => value - second.planes[c][i])) : first.planes;
+    const planes = second ? first.planes.map((plane, c) => subtract(plane.slice(), second.planes[c])) : first.planes;
     return { ...floats, planes, stretch: null, valid: validOf(input, planes) };
   }
 

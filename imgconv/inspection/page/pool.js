@@ -3,7 +3,8 @@
 import { AXES, Misfit, NO_PADS, checkBorder, fieldOf, outputSize, padsOf, patchOf, positionsOf, sizeFormulas, spanOf } from "./geometry.js";
 import { enoughCells, hide, inverted, isMissing, missingStage, missingUnder, validStage, withValue } from "./missing.js";
 import { number } from "./numbers.js";
-import { padded, reduceWindows, toLevel } from "./sums.js";
+import { rankWindows } from "./ranks.js";
+import { padded, reduceWindows, subtract, toLevel } from "./sums.js";
 
 const MOST_LISTED = 25;
 const OUTSIDE = { mode: "constant", value: NaN, spare: null };
@@ -75,20 +76,20 @@ export class Pool {
   apply(input) {
     const [, height, width] = this.shape([input.planes.length, input.height, input.width]);
     const rounds = input.whole && !input.floats;
+    const averages = ["avg", "std"].includes(this.mode); // over a number of cells, and not one of them or a difference
     const sizes = [
       [input.height, input.width],
       [height, width],
     ];
-    const counts = this.#counts(...sizes);
+    const counts = input.valid || averages ? this.#counts(...sizes) : null;
     const lost = input.valid?.map((cells) => this.#lost(cells, ...sizes)) ?? null;
     const valid = lost?.map((cells) => enoughCells(counts, cells, input.rule)) ?? null;
     const planes = input.planes.map((plane, c) => {
-      const values = this.#values(plane, input.valid?.[c], counts, lost?.[c], ...sizes, input);
-      const pixels = new plane.constructor(values.length);
-      for (let i = 0; i < values.length; i++) pixels[i] = rounds ? toLevel(values[i], input.largest) : values[i];
-      return hide(pixels, valid?.[c], rounds ? 0 : NaN);
+      const values = this.#values(plane, input.valid?.[c], counts, lost?.[c], ...sizes);
+      if (rounds) for (let i = 0; i < values.length; i++) values[i] = toLevel(values[i], input.largest);
+      return hide(new plane.constructor(values), valid?.[c], rounds ? 0 : NaN);
     });
-    const whole = input.whole && (rounds || !["avg", "std"].includes(this.mode));
+    const whole = input.whole && (rounds || !averages);
     return { ...input, planes, height, width, stretch: null, whole, valid };
   }
 
@@ -114,7 +115,7 @@ export class Pool {
   }
 
   /** The values of a plane under all windows, of `all` cells each, of which `lost` ones are missing. */
-  #values(plane, valid, all, lost, size, output, input) {
+  #values(plane, valid, all, lost, size, output) {
     const filled = (value) => (valid ? withValue(plane, valid, value) : plane);
     const cells = (value) => this.#padded(filled(value), size, output, this.border, value);
     const reduce = (kind, source) => reduceWindows(kind, output, source, this.taps, this.stride, this.dilation);
@@ -122,9 +123,12 @@ export class Pool {
     if (this.mode === "min") return reduce("min", cells(Infinity));
     if (this.mode === "range") {
       const high = reduce("max", cells(-Infinity));
-      return reduce("min", cells(Infinity)).map((low, i) => high[i] - low);
+      return subtract(high, reduce("min", cells(Infinity)));
     }
-    if (this.mode === "median" || this.mode === "rank") return this.#ranked(cells(NaN), output, input);
+    if (this.mode === "median" || this.mode === "rank") {
+      const ranks = [this.taps, this.stride, this.dilation, plane.constructor, (count) => this.#index(count)];
+      return rankWindows(output, cells(NaN), ...ranks);
+    }
     const source = cells(0);
     const sums = reduce("sum", source);
     const counts = lost ? all.slice() : all;
@@ -152,33 +156,6 @@ export class Pool {
       for (let j = 0; j < output[1]; j++, o++) values[o] = line[columns.ids[j]];
     }
     return values;
-  }
-
-  /** Values of a rank: counted in a histogram that moves along each row for 8 bits, else sorted. */
-  #ranked({ data, width }, [hOut, wOut], input) {
-    const values = new Float64Array(hOut * wOut);
-    const columns = this.taps[0].map((_, v) => this.taps.flatMap((line, u) => (line[v] ? [u] : [])));
-    const dense = this.stride[1] === 1 && this.dilation[1] === 1 && this.taps.flat().every(Boolean);
-    const moves = dense && input.planes[0].constructor === Uint8Array;
-    for (let i = 0; i < hOut; i++) {
-      const top = i * this.stride[0];
-      const out = values.subarray(i * wOut, (i + 1) * wOut);
-      const rows = this.taps.map((_, u) => (top + u * this.dilation[0]) * width);
-      if (moves) slideRanks(out, data, rows, columns.length, (count) => this.#index(count));
-      else for (let j = 0; j < wOut; j++) out[j] = this.#sorted(data, width, top, j * this.stride[1], columns);
-    }
-    return values;
-  }
-
-  #sorted(data, width, top, left, columns) {
-    const cells = [];
-    columns.forEach((rows, v) =>
-      rows.forEach((u) => {
-        const value = data[(top + u * this.dilation[0]) * width + left + v * this.dilation[1]];
-        if (value === value) cells.push(value);
-      }),
-    );
-    return Float64Array.from(cells).sort()[this.#index(cells.length)];
   }
 
   /** The place of the result among cells in ascending order. */
@@ -302,35 +279,5 @@ export class Pool {
       multiplyAddsText: "a pool multiplies nothing",
       parameters: 0,
     };
-  }
-}
-
-/** Fill a row with the cells of a rank under windows of `columns` columns: counts of levels, and how many cells are below the result. */
-function slideRanks(out, data, rows, columns, indexOf) {
-  const counts = new Int32Array(256);
-  let level = 0;
-  let below = 0;
-  let total = 0;
-  const starts = Int32Array.from(rows);
-  for (let j = 1 - columns; j < out.length; j++) {
-    for (let r = 0; r < starts.length; r++) {
-      const old = j > 0 ? data[starts[r] + j - 1] : NaN;
-      const next = data[starts[r] + j + columns - 1];
-      if (old === old) {
-        counts[old]--;
-        total--;
-        if (old < level) below--;
-      }
-      if (next === next) {
-        counts[next]++;
-        total++;
-        if (next < level) below++;
-      }
-    }
-    if (j < 0 || !total) continue;
-    const rank = indexOf(total);
-    while (below > rank) below -= counts[--level];
-    while (below + counts[level] <= rank) below += counts[level++];
-    out[j] = level;
   }
 }

@@ -36,11 +36,16 @@ export function padded(plane, size, pads, border, Type = Float64Array) {
 }
 
 /** Add the correlation of a padded plane with `taps` (rows of numbers) to `sums` (hOut * wOut), taps in reading order. */
-export function addCorrelation(sums, [hOut, wOut], plane, taps, stride, dilation) {
+export function addCorrelation(sums, output, plane, taps, stride, dilation) {
+  overTaps(addTaps, sums, output, plane, taps, stride, dilation);
+}
+
+/** Call `work` for every row of results, with the weights and the places of the taps that are not 0. */
+function overTaps(work, results, [hOut, wOut], plane, taps, stride, dilation) {
   const { data, width, placeOf } = byPhase(plane, stride[1]);
   const places = taps.flatMap((line, u) => line.flatMap((tap, v) => (tap ? u * dilation[0] * width + placeOf(v * dilation[1]) : [])));
   const [weights, offsets] = [Float64Array.from(taps.flat().filter(Boolean)), Int32Array.from(places)];
-  for (let i = 0; i < hOut; i++) addTaps(sums, data, i * wOut, (i + 1) * wOut, weights, offsets, i * stride[0] * width);
+  for (let i = 0; i < hOut; i++) work(results, data, i * wOut, (i + 1) * wOut, weights, offsets, i * stride[0] * width);
 }
 
 /** A plane whose rows hold every `stride`th cell from the first one, then from the second one and so on, so that windows are neighbours. */
@@ -84,8 +89,8 @@ function factorsOf(taps) {
   return fits ? { column: column.map((tap) => sign * tap), row } : null;
 }
 
-/** Add the products of all taps to a row of sums, eight sums at a time, which stay in registers. */
-function addTaps(sums, data, first, end, weights, offsets, start) {
+/** Add the products of all taps to the sums from `first` to `end`, eight sums at a time, which stay in registers. */
+export function addTaps(sums, data, first, end, weights, offsets, start) {
   const count = weights.length;
   let o = first | 0; // whole for the compiler too: if it saw another number here once, the loop would take twice as long
   let j = start | 0;
@@ -122,37 +127,72 @@ function addTaps(sums, data, first, end, weights, offsets, start) {
   for (; o < end; o++, j++) for (let n = 0; n < count; n++) sums[o] += weights[n] * data[j + offsets[n]];
 }
 
-const ROWS = {
-  sum: (out, data, start, step) => {
-    for (let o = 0, j = start | 0; o < out.length; o++, j += step) out[o] += data[j];
-  },
-  max: (out, data, start, step) => {
-    for (let o = 0, j = start | 0; o < out.length; o++, j += step) out[o] = Math.max(out[o], data[j]);
-  },
-  min: (out, data, start, step) => {
-    for (let o = 0, j = start | 0; o < out.length; o++, j += step) out[o] = Math.min(out[o], data[j]);
-  },
-};
+/** Raise the values from `first` to `end` to the largest cell under a tap, eight at a time as `addTaps` does. */
+function raiseToTaps(values, data, first, end, weights, offsets, start) {
+  const count = offsets.length;
+  let o = first | 0;
+  let j = start | 0;
+  for (; o + 8 <= end; o += 8, j += 8) {
+    let a = values[o];
+    let b = values[o + 1];
+    let c = values[o + 2];
+    let d = values[o + 3];
+    let e = values[o + 4];
+    let f = values[o + 5];
+    let g = values[o + 6];
+    let h = values[o + 7];
+    for (let n = 0; n < count; n++) {
+      const q = j + offsets[n];
+      a = Math.max(a, data[q]);
+      b = Math.max(b, data[q + 1]);
+      c = Math.max(c, data[q + 2]);
+      d = Math.max(d, data[q + 3]);
+      e = Math.max(e, data[q + 4]);
+      f = Math.max(f, data[q + 5]);
+      g = Math.max(g, data[q + 6]);
+      h = Math.max(h, data[q + 7]);
+    }
+    values[o] = a;
+    values[o + 1] = b;
+    values[o + 2] = c;
+    values[o + 3] = d;
+    values[o + 4] = e;
+    values[o + 5] = f;
+    values[o + 6] = g;
+    values[o + 7] = h;
+  }
+  for (; o < end; o++, j++) for (let n = 0; n < count; n++) values[o] = Math.max(values[o], data[j + offsets[n]]);
+}
 
 /** What every window of a padded plane is reduced to: its "sum", "max" or "min". Full windows are reduced by columns, then by rows. */
-export function reduceWindows(kind, [hOut, wOut], { data, width }, taps, stride, dilation) {
-  const values = new Float64Array(hOut * wOut);
-  const addRow = ROWS[kind];
-  const neutral = { sum: 0, max: -Infinity, min: Infinity }[kind];
-  const full = taps.flat().every(Boolean);
-  const line = new Float64Array(width);
-  for (let i = 0; i < hOut; i++) {
-    const out = values.subarray(i * wOut, (i + 1) * wOut).fill(neutral);
-    const rows = taps.map((_, u) => (i * stride[0] + u * dilation[0]) * width);
-    if (!full) {
-      taps.forEach((row, u) => row.forEach((tap, v) => tap && addRow(out, data, rows[u] + v * dilation[1], stride[1])));
-      continue;
-    }
-    line.fill(neutral);
-    for (const row of rows) addRow(line, data, row, 1);
-    for (const v of taps[0].keys()) addRow(out, line, v * dilation[1], stride[1]);
+export function reduceWindows(kind, output, plane, taps, stride, dilation) {
+  const values = new Float64Array(output[0] * output[1]);
+  if (kind === "sum") {
+    addProduct(values, output, plane, taps, stride, dilation);
+    return values;
   }
+  const cells = kind === "min" ? { ...plane, data: negated(plane.data) } : plane;
+  values.fill(-Infinity);
+  if (taps.flat().every(Boolean)) {
+    const { width } = plane;
+    const middle = new Float64Array(output[0] * width).fill(-Infinity);
+    const column = taps.map(() => [1]);
+    overTaps(raiseToTaps, middle, [output[0], width], cells, column, [stride[0], 1], [dilation[0], 1]);
+    overTaps(raiseToTaps, values, output, { data: middle, width }, [taps[0]], [1, stride[1]], [1, dilation[1]]);
+  } else overTaps(raiseToTaps, values, output, cells, taps, stride, dilation);
+  return kind === "min" ? negated(values) : values;
+}
+
+/** Subtract `less` from some values. */
+export function subtract(values, less) {
+  for (let i = 0; i < values.length; i++) values[i] -= less[i];
   return values;
+}
+
+function negated(plane) {
+  const out = new Float64Array(plane.length);
+  for (let i = 0; i < plane.length; i++) out[i] = -plane[i];
+  return out;
 }
 
 /** The lowest and the highest finite value of a plane, or of its `known` cells; [Infinity, -Infinity] where there is none. */
@@ -160,10 +200,11 @@ export function extremes(plane, known) {
   let low = Infinity;
   let high = -Infinity;
   for (let i = 0; i < plane.length; i++) {
-    if (known && !known[i]) continue;
     const value = plane[i];
-    if (value < low && value > -Infinity) low = value;
-    if (value > high && value < Infinity) high = value;
+    if (value >= low && value <= high) continue; // most are between those before them
+    if ((known && !known[i]) || !Number.isFinite(value)) continue;
+    if (value < low) low = value;
+    if (value > high) high = value;
   }
   return [low, high];
 }

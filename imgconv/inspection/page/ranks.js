@@ -1,0 +1,183 @@
+// Ranks of the cells under windows, such as medians. Every cell has a place in the ascending order of its whole plane, and a window is a
+// set of places: bits, of which few change when the window moves, and from which the result of the last window is not far.
+
+const DIGIT = 11; // bits that one pass of a sort looks at
+const SIGN = 0x80000000;
+
+/** The cells of a plane that are numbers, in ascending order of their values, which are those of an array of a `Type`. */
+function ascending(data, Type) {
+  const words = wordsOf(data, Type);
+  const bits = 8 * Math.min(Type.BYTES_PER_ELEMENT, 4);
+  let order = new Uint32Array(data.length);
+  let count = 0;
+  for (let cell = 0; cell < data.length; cell++) if (data[cell] === data[cell]) order[count++] = cell;
+  order = order.subarray(0, count);
+  for (const word of words) for (let shift = 0; shift < bits; shift += DIGIT) order = sortedBy(word, shift, order);
+  return order;
+}
+
+/** Numbers as whole ones in the same order, of 32 bits each or, least first, of twice 32. */
+function wordsOf(data, Type) {
+  if (Type === Uint8Array || Type === Uint16Array) return [Uint32Array.from(data)];
+  const all = new Uint32Array(new Type(data).buffer);
+  const count = all.length / data.length;
+  const words = Array.from({ length: count }, () => new Uint32Array(data.length));
+  for (let cell = 0, n = 0; cell < data.length; cell++, n += count) {
+    const negative = all[n + count - 1] >= SIGN;
+    for (let k = 0; k < count; k++) words[k][cell] = negative ? ~all[n + k] : all[n + k];
+    if (!negative) words[count - 1][cell] |= SIGN;
+  }
+  return words;
+}
+
+/** Cells by one digit of their numbers; those with the same digit stay in their order. */
+function sortedBy(word, shift, order) {
+  const starts = new Uint32Array((1 << DIGIT) + 1);
+  const mask = (1 << DIGIT) - 1;
+  for (let n = 0; n < order.length; n++) starts[((word[order[n]] >>> shift) & mask) + 1]++;
+  for (let n = 1; n < starts.length; n++) starts[n] += starts[n - 1];
+  const result = new Uint32Array(order.length);
+  for (let n = 0; n < order.length; n++) result[starts[(word[order[n]] >>> shift) & mask]++] = order[n];
+  return result;
+}
+
+/**
+ * A slide moves a window along a row: (values, o, step, count) are the results and where they go, (cells, first, move) the places of all
+ * cells, the first cell of the window and how far it moves. A place below 0 takes no part.
+ */
+function slideLevels(levels, { all, leaving, entering }, indexOf) {
+  const counts = new Int32Array(levels);
+  return (values, o, step, count, cells, start, move) => {
+    counts.fill(0);
+    let [at, below, size, rank, ranked] = [0, 0, 0, 0, 0]; // `rank` is that of `ranked` cells
+    for (let n = 0, first = start | 0; n < count; n++, first += move, o += step) {
+      for (let k = 0; n && k < leaving.length; k++) {
+        const level = cells[first - move + leaving[k]];
+        if (level < 0) continue;
+        counts[level]--;
+        size--;
+        below -= (level - at) >>> 31;
+      }
+      const added = n ? entering : all;
+      for (let k = 0; k < added.length; k++) {
+        const level = cells[first + added[k]];
+        if (level < 0) continue;
+        counts[level]++;
+        size++;
+        below += (level - at) >>> 31;
+      }
+      if (!size) continue;
+      if (size !== ranked) rank = indexOf((ranked = size));
+      while (below > rank) below -= counts[--at];
+      while (below + counts[at] <= rank) below += counts[at++];
+      values[o] = at;
+    }
+  };
+}
+
+function slidePlaces(places, { all, leaving, entering }, indexOf) {
+  const bits = new Int32Array((places >>> 5) + 1);
+  const words = new Int32Array((places >>> 10) + 1); // which words of `bits` are not 0
+  return (values, o, step, count, cells, start, move) => {
+    bits.fill(0);
+    words.fill(0);
+    let [at, below, size, rank, ranked] = [0, 0, 0, 0, 0]; // `rank` is that of `ranked` cells
+    for (let n = 0, first = start | 0; n < count; n++, first += move, o += step) {
+      for (let k = 0; n && k < leaving.length; k++) {
+        const place = cells[first - move + leaving[k]];
+        if (place < 0) continue;
+        const rest = (bits[place >>> 5] &= ~(1 << place));
+        if (!rest) words[place >>> 10] &= ~(1 << (place >>> 5));
+        size--;
+        below -= (place - at) >>> 31;
+      }
+      const added = n ? entering : all;
+      for (let k = 0; k < added.length; k++) {
+        const place = cells[first + added[k]];
+        if (place < 0) continue;
+        bits[place >>> 5] |= 1 << place;
+        words[place >>> 10] |= 1 << (place >>> 5);
+        size++;
+        below += (place - at) >>> 31;
+      }
+      if (!size) continue;
+      if (size !== ranked) rank = indexOf((ranked = size));
+      for (; below > rank; below--) at = placeBefore(bits, words, at);
+      at = placeFrom(bits, words, at);
+      for (; below < rank; below++) at = placeFrom(bits, words, at + 1);
+      values[o] = at;
+    }
+  };
+}
+
+/** The first place from `at` on. */
+function placeFrom(bits, words, at) {
+  let word = at >>> 5;
+  let rest = bits[word] & (-1 << at);
+  if (!rest) {
+    let group = ++word >>> 5;
+    let more = words[group] & (-1 << word);
+    while (!more) more = words[++group];
+    word = 32 * group + lowest(more);
+    rest = bits[word];
+  }
+  return 32 * word + lowest(rest);
+}
+
+/** The last place before `at`. */
+function placeBefore(bits, words, at) {
+  let word = at >>> 5;
+  let rest = bits[word] & ~(-1 << at);
+  if (!rest) {
+    let group = word >>> 5;
+    let more = words[group] & ~(-1 << word);
+    while (!more) more = words[--group];
+    word = 32 * group + 31 - Math.clz32(more);
+    rest = bits[word];
+  }
+  return 32 * word + 31 - Math.clz32(rest);
+}
+
+/** The number of the lowest bit that is 1. */
+function lowest(bits) {
+  return 31 - Math.clz32(bits & -bits);
+}
+
+/**
+ * The cell of a rank under every window of a padded plane, whose cells without a number take no part. `indexOf` gives the rank for a number
+ * of cells. Windows that share cells follow each other: with dilation 2 and stride 1, every second one.
+ */
+export function rankWindows([hOut, wOut], { data, width }, taps, stride, dilation, Type, indexOf) {
+  const order = Type === Uint8Array ? null : ascending(data, Type);
+  const cells = new Int32Array(data.length).fill(-1);
+  if (order) for (let n = 0; n < order.length; n++) cells[order[n]] = n;
+  else for (let n = 0; n < data.length; n++) if (data[n] === data[n]) cells[n] = data[n];
+  const apart = dilation[1] / greatestDivisor(stride[1], dilation[1]);
+  const move = apart * stride[1];
+  const offsets = offsetsOf(taps, width, dilation, move);
+  const slide = order ? slidePlaces(order.length, offsets, indexOf) : slideLevels(256, offsets, indexOf);
+  const values = new Float64Array(hOut * wOut).fill(NaN);
+  for (let i = 0; i < hOut; i++) {
+    for (let j = 0; j < Math.min(apart, wOut); j++) {
+      slide(values, i * wOut + j, apart, Math.ceil((wOut - j) / apart), cells, i * stride[0] * width + j * stride[1], move);
+    }
+  }
+  if (order) for (let o = 0; o < values.length; o++) if (values[o] === values[o]) values[o] = data[order[values[o]]];
+  return values;
+}
+
+function greatestDivisor(a, b) {
+  return b ? greatestDivisor(b, a % b) : a;
+}
+
+/** The cells of a window from its first one on: `all`, those that a window `step` columns later has not, and those that it has more. */
+function offsetsOf(taps, width, dilation, step) {
+  const cells = taps.flatMap((line, u) => line.flatMap((tap, v) => (tap ? [[u, v * dilation[1]]] : [])));
+  const has = (u, column) => column % dilation[1] === 0 && Boolean(taps[u][column / dilation[1]]);
+  const offsets = (kept) => Int32Array.from(cells.filter(kept), ([u, column]) => u * dilation[0] * width + column);
+  return {
+    all: offsets(() => true),
+    leaving: offsets(([u, column]) => !has(u, column - step)),
+    entering: offsets(([u, column]) => !has(u, column + step)),
+  };
+}
