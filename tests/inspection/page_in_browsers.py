@@ -200,7 +200,7 @@ def test_the_window_is_dragged_and_moved_by_keys(tab, tmp_path):
         tab.press(key)
     assert tab.value("imgconvPage.at") == [0, 30, 0]
     title = "new Promise((done) => setTimeout(() => done(document.getElementById('arithmetic-title').textContent), 100))"
-    assert tab.value(title) == "Arithmetic of red 0,30"
+    assert tab.value(title) == "Arithmetic of red 0,30 (column,row)"
 
 
 @pytest.mark.parametrize("form", ["complete", "missing", "alpha", "alpha and missing"])

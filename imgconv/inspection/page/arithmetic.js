@@ -23,7 +23,7 @@ export function drawArithmetic(model) {
     tables.push(element("p", { className: "quiet", textContent: `and ${more} more channels in the same way` }));
   }
   renew(byId("sums"), [...stampTables(model, explained), ...tables, stages(model, explained)]);
-  byId("arithmetic-title").textContent = `Arithmetic of ${cellText(model.output, model.at)}`;
+  byId("arithmetic-title").textContent = `Arithmetic of ${cellText(model.output, model.at)} (column,row)`;
 }
 
 /** Buttons for the forms of the arithmetic. */

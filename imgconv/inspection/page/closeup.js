@@ -67,7 +67,9 @@ export class Closeups {
     this.#outline(view, around, themed("window"), 3);
     const what = gradient ? "gradient of the input, if that of every output cell is 1" : `input, ${input.names[c]}`;
     const place = `${fromTo("row", rows)}, ${fromTo("column", columns)}`;
-    this.#label(view, what, `${place} ${step.stampOf ? "add to the selected cell" : "are under the window"}`);
+    const single = rows.length === 1 && columns.length === 1;
+    const relation = step.stampOf ? `${single ? "adds" : "add"} to the selected cell` : `${single ? "is" : "are"} under the window`;
+    this.#label(view, what, `${place} ${relation}`);
   }
 
   #output(view, part) {

@@ -257,7 +257,12 @@ function pair(model, name, text, min) {
 function paddingField(model, spec) {
   const named = Array.isArray(spec.padding) ? "cells" : spec.padding;
   const names = spec.type === "pool" && model.isNetwork ? ["cells"] : ["valid", "same", "full", "cells"];
-  const texts = { valid: "valid: none", same: "same: size / stride", full: "full: span − 1 on each side", cells: "a number of cells" };
+  const texts = {
+    valid: "valid: none",
+    same: "same: the output is size / stride",
+    full: "full: span − 1 on each side",
+    cells: "a number of cells",
+  };
   const node = choice(
     "padding",
     "Padding",

@@ -99,8 +99,9 @@ export class Filter {
         if (!known.has(key)) known.set(key, padded(plane, size, pads, border));
         return known.get(key);
       };
-      const sums = this.kernels.map((kernel) => this.#sums(kernel, own(source), around, input, cells, valid?.[c]));
-      return filtersAlpha ? sums[0] : this.#combined(sums, input);
+      const sumsOf = (kernel, sums) => this.#sums(kernel, own(source), around, input, cells, valid?.[c], sums);
+      const length = height * width;
+      return filtersAlpha ? sumsOf(this.kernels[0], new Float64Array(length)) : this.#combined(sumsOf, length, input);
     });
     if (filtersAlpha) this.#divideByAlpha(values, input);
     const stretch = this.arithmetic.stretched ? stretchOf(coloursOf({ ...input, planes: values }), valid) : null;
@@ -126,11 +127,13 @@ export class Filter {
     return { ...this.border, value: this.#filtersAlpha(input) ? level * value : level };
   }
 
-  /** The sums of products of planes with their padding, which `around` gives; `cells` are their valid cells, and `known` becomes 0 where a result is missing. */
-  #sums(kernel, planes, around, input, cells, known) {
+  /**
+   * Add to `sums` those of products of planes with their padding, which `around` gives. `cells` are their valid cells, and `known` becomes
+   * 0 where a result is missing.
+   */
+  #sums(kernel, planes, around, input, cells, known, sums) {
     const place = this.#place(kernel, input);
     const { size, pads, output } = place;
-    const sums = new Float64Array(output[0] * output[1]);
     const { planes: taps } = this.weights(kernel, input.largest);
     planes.forEach((plane, c) => addProduct(sums, output, around(plane, size, pads), taps[c], this.stride, this.dilation));
     if (known) normalise(sums, known, taps, cells, place, input.rule);
@@ -159,37 +162,39 @@ export class Filter {
   }
 
   /** The sums of each kernel with its divisor and offset, combined. */
-  #combined(maps, input) {
-    maps.forEach((sums, n) => {
-      const { divisor } = this.weights(this.kernels[n], input.largest);
-      const more = addedBy(this.kernels[n], input);
-      if (divisor !== 1 || more) for (let i = 0; i < sums.length; i++) sums[i] = sums[i] / divisor + more;
-    });
-    return this.#joined(maps, input.largest);
+  #combined(sumsOf, length, input) {
+    const sums = new Float64Array(length);
+    const mapOf = (kernel) => {
+      const { divisor } = this.weights(kernel, input.largest);
+      const more = addedBy(kernel, input);
+      sumsOf(kernel, sums.fill(0));
+      if (divisor !== 1 || more) for (let i = 0; i < length; i++) sums[i] = sums[i] / divisor + more;
+      return sums;
+    };
+    return this.#joined(length, mapOf, input.largest);
   }
 
-  /** One map of those of all kernels. */
-  #joined(maps, largest) {
-    const { combine, subspace } = this;
-    if (combine === "none") return maps[0];
-    const all = new Float64Array(maps[0].length);
-    for (const values of maps) (combine === "projection" ? addSquares : COMBINED[combine].add)(all, values);
-    if (combine === "hypot") for (let i = 0; i < all.length; i++) all[i] = Math.sqrt(all[i]);
-    if (combine !== "projection") return all;
-    const part = new Float64Array(all.length);
-    for (const values of maps.slice(0, subspace)) addSquares(part, values);
-    for (let i = 0; i < all.length; i++) all[i] = all[i] > 0 ? largest * Math.sqrt(part[i] / all[i]) : 0;
+  /** One map of those of all kernels, which `mapOf` gives one after the other, in one array. */
+  #joined(length, mapOf, largest) {
+    const { combine, kernels, subspace } = this;
+    if (combine === "none") return mapOf(kernels[0], 0);
+    const isProjection = combine === "projection";
+    const [all, part] = [new Float64Array(length), new Float64Array(isProjection ? length : 0)];
+    kernels.forEach((kernel, n) => {
+      const values = mapOf(kernel, n);
+      (isProjection ? addSquares : COMBINED[combine].add)(all, values);
+      if (n < subspace) addSquares(part, values);
+    });
+    if (combine === "hypot") for (let i = 0; i < length; i++) all[i] = Math.sqrt(all[i]);
+    if (isProjection) for (let i = 0; i < length; i++) all[i] = all[i] > 0 ? largest * Math.sqrt(part[i] / all[i]) : 0;
     return all;
   }
 
   combineCells(cells, largest) {
-    return this.#joined(
-      cells.map((value) => [value]),
-      largest,
-    )[0];
+    return this.#joined(1, (kernel, n) => [cells[n]], largest)[0];
   }
 
-  /** The pixels of values, which are changed: range, rounding, threshold and inversion, a loop each, since a function for each takes longer. */
+  /** The pixels of values, which are changed: a loop for each rule, since a function for each value takes longer. */
   #pixels(values, input, stretch) {
     const { absolute, added, bounded, floats } = this.arithmetic;
     if (floats) return new Float32Array(values);

@@ -7,6 +7,7 @@ import { short } from "./numbers.js";
 
 const MOST_CELLS = 8; // along a side: a kernel matrix has a column for every cell
 const WINDOWS = 3;
+const MOST_UPRIGHT = 40; // columns of numbers that fit across a sheet of paper; more are turned there
 
 /** Whether a step is a convolution, which matrices show; pools, stamps and moved taps are none. */
 export function hasMatrices({ window, gradientAt, stampOf, points }) {
@@ -121,7 +122,7 @@ function kernelMatrix(model, parts, windows) {
     scrolled(
       tableOf([header, values, ...rows], {
         headers: true,
-        className: "dense",
+        className: flat.length > MOST_UPRIGHT ? "dense turned" : "dense",
         caption: "one row for each output cell, one column for each input cell (column,row)",
       }),
     ),

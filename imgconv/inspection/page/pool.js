@@ -15,6 +15,8 @@ const OUTSIDE = { mode: "constant", value: NaN, spare: null };
  * part.
  */
 export class Pool {
+  #known = new Map(); // of `#covered`, for a size and what is around it
+
   constructor(settings, modes) {
     Object.assign(this, settings);
     const { paddingMode: mode, paddingValue: value } = settings;
@@ -59,13 +61,17 @@ export class Pool {
    * differ, and the number of that of each window.
    */
   #covered(size, pads, output, around) {
-    return AXES.map((axis) => {
-      const [before, after] = around[axis];
-      const isInside = (cell) => Number(cell >= -before && cell < size[axis] + after);
-      const texts = Array.from({ length: output[axis] }, (_, n) => positionsOf(this.window, pads, axis, n).map(isInside).join(""));
-      const kinds = [...new Set(texts)];
-      return { kinds: kinds.map((text) => [...text].map(Number)), ids: texts.map((text) => kinds.indexOf(text)) };
-    });
+    const key = `${size} ${around}`;
+    if (!this.#known.has(key)) this.#known.set(key, AXES.map((axis) => this.#coveredAlong(axis, size, pads, output, around)));
+    return this.#known.get(key);
+  }
+
+  #coveredAlong(axis, size, pads, output, around) {
+    const [before, after] = around[axis];
+    const isInside = (cell) => Number(cell >= -before && cell < size[axis] + after);
+    const texts = Array.from({ length: output[axis] }, (_, n) => positionsOf(this.window, pads, axis, n).map(isInside).join(""));
+    const kinds = [...new Set(texts)];
+    return { kinds: kinds.map((text) => [...text].map(Number)), ids: texts.map((text) => kinds.indexOf(text)) };
   }
 
   /** The number of taps over rows and columns that are 1. */
@@ -103,21 +109,21 @@ export class Pool {
    * A plane with its padding; without a border that is `value`. So are the cells beyond, into which a last window reaches with ceilMode:
    * they never take part.
    */
-  #padded(plane, size, output, border, value) {
+  #padded(plane, size, output, border, value, Type) {
     const pads = padsOf(this.window, size);
     const beyond = pads.map(([before, after], axis) => {
       const reach = (output[axis] - 1) * this.stride[axis] + spanOf(this.window, axis);
       return [0, Math.max(reach - before - size[axis] - after, 0)];
     });
-    const inner = padded(plane, size, pads, border ?? { mode: "constant", value });
+    const inner = padded(plane, size, pads, border ?? { mode: "constant", value }, Type);
     if (!beyond[0][1] && !beyond[1][1]) return inner;
-    return padded(inner.data, [inner.height, inner.width], beyond, { mode: "constant", value });
+    return padded(inner.data, [inner.height, inner.width], beyond, { mode: "constant", value }, Type);
   }
 
   /** The values of a plane under all windows, of `all` cells each, of which `lost` ones are missing. */
   #values(plane, valid, all, lost, size, output) {
     const filled = (value) => (valid ? withValue(plane, valid, value) : plane);
-    const cells = (value) => this.#padded(filled(value), size, output, this.border, value);
+    const cells = (value, Type) => this.#padded(filled(value), size, output, this.border, value, Type);
     const reduce = (kind, source) => reduceWindows(kind, output, source, this.taps, this.stride, this.dilation);
     if (this.mode === "max") return reduce("max", cells(-Infinity));
     if (this.mode === "min") return reduce("min", cells(Infinity));
@@ -127,7 +133,8 @@ export class Pool {
     }
     if (this.mode === "median" || this.mode === "rank") {
       const ranks = [this.taps, this.stride, this.dilation, plane.constructor, (count) => this.#index(count)];
-      return rankWindows(output, cells(NaN), ...ranks);
+      const isByte = plane.constructor === Uint8Array; // bytes are counted as they are
+      return rankWindows(output, isByte ? cells(-1, Int32Array) : cells(NaN), ...ranks);
     }
     const source = cells(0);
     const sums = reduce("sum", source);

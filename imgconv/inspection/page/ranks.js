@@ -3,6 +3,7 @@
 
 const DIGIT = 11; // bits that one pass of a sort looks at
 const SIGN = 0x80000000;
+const LEVELS = Float64Array.from({ length: 256 }, (_, level) => level);
 
 /** The cells of a plane that are numbers, in ascending order of their values, which are those of an array of a `Type`. */
 function ascending(data, Type) {
@@ -43,41 +44,42 @@ function sortedBy(word, shift, order) {
 
 /**
  * A slide moves a window along a row: (values, o, step, count) are the results and where they go, (cells, first, move) the places of all
- * cells, the first cell of the window and how far it moves. A place below 0 takes no part.
+ * cells, the first cell of the window and how far it moves. A place below 0 takes no part; `sorted` has the value of each place.
  */
-function slideLevels(levels, { all, leaving, entering }, indexOf) {
-  const counts = new Int32Array(levels);
+function slideLevels(sorted, { all, leaving, entering }, indexOf) {
+  const counts = new Int32Array(sorted.length);
   return (values, o, step, count, cells, start, move) => {
     counts.fill(0);
     let [at, below, size, rank, ranked] = [0, 0, 0, 0, 0]; // `rank` is that of `ranked` cells
     for (let n = 0, first = start | 0; n < count; n++, first += move, o += step) {
-      for (let k = 0; n && k < leaving.length; k++) {
-        const level = cells[first - move + leaving[k]];
-        if (level < 0) continue;
-        counts[level]--;
-        size--;
-        below -= (level - at) >>> 31;
-      }
       const added = n ? entering : all;
       for (let k = 0; k < added.length; k++) {
+        const old = n ? cells[first - move + leaving[k]] : -1;
         const level = cells[first + added[k]];
-        if (level < 0) continue;
-        counts[level]++;
-        size++;
-        below += (level - at) >>> 31;
+        if (old === level) continue;
+        if (old >= 0) {
+          counts[old]--;
+          size--;
+          below -= (old - at) >>> 31;
+        }
+        if (level >= 0) {
+          counts[level]++;
+          size++;
+          below += (level - at) >>> 31;
+        }
       }
       if (!size) continue;
       if (size !== ranked) rank = indexOf((ranked = size));
       while (below > rank) below -= counts[--at];
       while (below + counts[at] <= rank) below += counts[at++];
-      values[o] = at;
+      values[o] = sorted[at];
     }
   };
 }
 
-function slidePlaces(places, { all, leaving, entering }, indexOf) {
-  const bits = new Int32Array((places >>> 5) + 1);
-  const words = new Int32Array((places >>> 10) + 1); // which words of `bits` are not 0
+function slidePlaces(sorted, { all, leaving, entering }, indexOf) {
+  const bits = new Int32Array((sorted.length >>> 5) + 1);
+  const words = new Int32Array((sorted.length >>> 10) + 1); // which words of `bits` are not 0
   return (values, o, step, count, cells, start, move) => {
     bits.fill(0);
     words.fill(0);
@@ -105,7 +107,7 @@ function slidePlaces(places, { all, leaving, entering }, indexOf) {
       for (; below > rank; below--) at = placeBefore(bits, words, at);
       at = placeFrom(bits, words, at);
       for (; below < rank; below++) at = placeFrom(bits, words, at + 1);
-      values[o] = at;
+      values[o] = sorted[at];
     }
   };
 }
@@ -144,26 +146,33 @@ function lowest(bits) {
 }
 
 /**
- * The cell of a rank under every window of a padded plane, whose cells without a number take no part. `indexOf` gives the rank for a number
- * of cells. Windows that share cells follow each other: with dilation 2 and stride 1, every second one.
+ * The cell of a rank under every window of a padded plane. Cells without a number take no part; among bytes those are -1. `indexOf` gives
+ * the rank for a number of cells. Windows that share cells follow each other: with dilation 2 and stride 1, every second one.
  */
 export function rankWindows([hOut, wOut], { data, width }, taps, stride, dilation, Type, indexOf) {
-  const order = Type === Uint8Array ? null : ascending(data, Type);
-  const cells = new Int32Array(data.length).fill(-1);
-  if (order) for (let n = 0; n < order.length; n++) cells[order[n]] = n;
-  else for (let n = 0; n < data.length; n++) if (data[n] === data[n]) cells[n] = data[n];
+  const { cells, sorted } = Type === Uint8Array ? { cells: data, sorted: LEVELS } : placesOf(data, Type);
   const apart = dilation[1] / greatestDivisor(stride[1], dilation[1]);
   const move = apart * stride[1];
-  const offsets = offsetsOf(taps, width, dilation, move);
-  const slide = order ? slidePlaces(order.length, offsets, indexOf) : slideLevels(256, offsets, indexOf);
+  const slide = (Type === Uint8Array ? slideLevels : slidePlaces)(sorted, offsetsOf(taps, width, dilation, move), indexOf);
   const values = new Float64Array(hOut * wOut).fill(NaN);
   for (let i = 0; i < hOut; i++) {
     for (let j = 0; j < Math.min(apart, wOut); j++) {
       slide(values, i * wOut + j, apart, Math.ceil((wOut - j) / apart), cells, i * stride[0] * width + j * stride[1], move);
     }
   }
-  if (order) for (let o = 0; o < values.length; o++) if (values[o] === values[o]) values[o] = data[order[values[o]]];
   return values;
+}
+
+/** The place of every cell among `sorted` values, -1 for one without a number. */
+function placesOf(data, Type) {
+  const order = ascending(data, Type);
+  const cells = new Int32Array(data.length).fill(-1);
+  const sorted = new Float64Array(order.length);
+  for (let n = 0; n < order.length; n++) {
+    cells[order[n]] = n;
+    sorted[n] = data[order[n]];
+  }
+  return { cells, sorted };
 }
 
 function greatestDivisor(a, b) {
