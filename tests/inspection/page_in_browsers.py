@@ -1,6 +1,7 @@
 """The maps of a page in a real Chromium and a real Firefox. Run by name: `python -m pytest tests/inspection/page_in_browsers.py`."""
 
 import json
+from base64 import b64decode
 from dataclasses import replace
 
 import numpy as np
@@ -67,13 +68,14 @@ def maps_on(tab, specs):
     """The planes of the last map of some settings, (C, H, W), NaN in missing cells."""
     script = f"""(() => {{ const model = imgconvPage; model.replace([{json.dumps(specs)}]);
       if (model.problem) return model.problem; const {{ planes, height, width, valid }} = model.results.at(-1);
-      const shown = (plane, c) => [...plane].map((value, i) => (!valid || valid[c][i] ? value : null));
-      return {{ height, width, planes: planes.map(shown) }}; }})()"""
+      const cells = new Float64Array(planes.length * height * width);
+      planes.forEach((plane, c) => plane.forEach((value, i) => (cells[c * plane.length + i] = !valid || valid[c][i] ? value : NaN)));
+      const bytes = new Uint8Array(cells.buffer); let text = "";
+      for (let i = 0; i < bytes.length; i += 32768) text += String.fromCharCode(...bytes.subarray(i, i + 32768));
+      return {{ height, width, cells: btoa(text) }}; }})()"""
     value = tab.value(script)
     assert isinstance(value, dict), value
-    return np.array([[np.nan if number is None else number for number in plane] for plane in value["planes"]]).reshape(
-        -1, value["height"], value["width"]
-    )
+    return np.frombuffer(b64decode(value["cells"]), "<f8").reshape(-1, value["height"], value["width"])
 
 
 def settings_of(recipe, image):
