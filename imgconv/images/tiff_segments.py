@@ -33,6 +33,7 @@ COMPRESSIONS = (*tiff_fax.COMPRESSIONS, *_BYTES, *_EMBEDDED)
 
 _GREY, _YCBCR = 1, 6  # photometric interpretations
 _LSB_FIRST = 2  # fill order
+_ROWS_PER_STRIP = 278  # tag
 _FIRST_OFFSET = 8  # the header precedes it
 _LARGEST_TILE = 1 << 24  # pixels; a larger one must not exceed the image four times
 _PACKBITS_RUN = 130  # bytes; an incomplete run is dropped
@@ -108,9 +109,13 @@ def is_supported(page: Any) -> bool:
 
 def check_tiles(page: Any) -> None:
     """Raise ImageError for tiles that are far larger than the image: each of them is decoded as a whole."""
-    if page.is_tiled and page.tilewidth * page.tilelength > max(4 * page.imagewidth * page.imagelength, _LARGEST_TILE):
+    if page.is_tiled and _is_far_larger(page, page.tilelength, page.tilewidth):
         tile, image = f"{page.tilewidth}x{page.tilelength}", f"{page.imagewidth}x{page.imagelength}"
         raise ImageError(f"tiles of {tile} are not supported in a tiff of {image}; save the image in strips")
+
+
+def _is_far_larger(page: Any, rows: int, columns: int) -> bool:
+    return bool(rows * columns > max(4 * page.imagewidth * page.imagelength, _LARGEST_TILE))
 
 
 def set_decoder(page: Any) -> None:
@@ -169,6 +174,9 @@ def decoded(page: Any, index: int, data: bytes, salvage: bool) -> tuple[NDArray[
         return segment[0], position
     if compression in _EMBEDDED:
         rows, columns = _segment_size(page)
+        declared = int(page.tags.valueof(_ROWS_PER_STRIP, rows))
+        if not page.is_tiled and not _is_far_larger(page, declared, columns):
+            rows = max(rows, declared)  # some programs do not cut the last strip
         embedded.check_size(_EMBEDDED[compression], data, rows, columns)
     options = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader} if compression in _JPEG else {}
     if compression in _JPEG_XR:

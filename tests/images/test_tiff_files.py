@@ -261,6 +261,12 @@ def test_an_image_larger_than_its_strip_is_damage(compression, codec):
         read(by_hand(bytes(segment), (8, 24), photometric=2, samples=3, compression=compression))
 
 
+def test_a_strip_that_is_not_cut_at_the_end_of_the_image():
+    segment = imagecodecs.png_encode(photo())
+    data = by_hand(bytes(segment), (8, 61), photometric=2, samples=3, compression=34933, more={278: (4, [47])})
+    np.testing.assert_array_equal(read(data)[1][0].pixels, photo()[:8])
+
+
 def test_tiles_far_larger_than_the_image_are_refused_by_their_size():
     data = by_hand(b"\0" * 64, (8, 8), more={322: (4, [60000]), 323: (4, [60000]), 324: (4, [8]), 325: (4, [64])})
     with pytest.raises(ImageError, match="tiles of 60000x60000 are not supported in a tiff of 8x8"):
