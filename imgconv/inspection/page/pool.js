@@ -3,7 +3,7 @@
 import { AXES, Misfit, NO_PADS, checkBorder, fieldOf, outputSize, padsOf, patchOf, positionsOf, sizeFormulas, spanOf } from "./geometry.js";
 import { enoughCells, hide, inverted, isMissing, missingStage, missingUnder, validStage, withValue } from "./missing.js";
 import { number } from "./numbers.js";
-import { rankWindows } from "./ranks.js";
+import { NO_LEVEL, rankWindows } from "./ranks.js";
 import { padded, reduceWindows, subtract, toLevel } from "./sums.js";
 
 const MOST_LISTED = 25;
@@ -134,7 +134,7 @@ export class Pool {
     if (this.mode === "median" || this.mode === "rank") {
       const ranks = [this.taps, this.stride, this.dilation, plane.constructor, (count) => this.#index(count)];
       const isByte = plane.constructor === Uint8Array; // bytes are counted as they are
-      return rankWindows(output, isByte ? cells(-1, Int32Array) : cells(NaN), ...ranks);
+      return rankWindows(output, isByte ? cells(NO_LEVEL, Int32Array) : cells(NaN), ...ranks);
     }
     const source = cells(0);
     const sums = reduce("sum", source);
