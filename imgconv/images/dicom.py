@@ -25,6 +25,7 @@ _DEFLATED, _PLAIN = b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.1\0\0\0"  # t
 _JPEG = tuple(f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70))
 _JPEG_2000 = tuple(f"1.2.840.10008.1.2.4.{number}" for number in (90, 91))
 _READ = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+_ALLOCATED = (1, 8, 16, 32, 64)
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _META = struct.Struct("<128s4sHH2sHI")  # the beginning of a file up to the length of what follows in group 2
 
@@ -79,11 +80,13 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
 
 
 def _check_supported(data: Any) -> None:
-    """Raise ImageError for colours and places of bits that pydicom takes for others."""
+    """Raise ImageError for colours and places of bits that pydicom takes for others, and for sizes of values that it does not read."""
     colours = data.get("PhotometricInterpretation", _READ[1])
     if colours not in _READ:
         raise ImageError(f"DICOM images of the photometric interpretation {colours} are not supported; convert them to RGB")
-    stored, high = data.get("BitsStored"), data.get("HighBit")
+    allocated, stored, high = data.get("BitsAllocated", 8), data.get("BitsStored"), data.get("HighBit")
+    if allocated not in _ALLOCATED:
+        raise ImageError(f"DICOM images with {allocated} bits allocated for a value are not supported; allocate 16")
     if stored and high is not None and high != stored - 1:
         raise ImageError(f"DICOM images of {stored} bits whose highest one is bit {high} are not supported; store them from bit 0 on")
 

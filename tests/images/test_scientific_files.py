@@ -324,6 +324,7 @@ def test_dicom_with_half_a_jpeg_is_an_error(tmp_path, syntax, monkeypatch):
     ("attributes", "message"),
     [
         ({"PhotometricInterpretation": "YBR_PARTIAL_420"}, "YBR_PARTIAL_420 are not supported"),
+        ({"BitsAllocated": 12, "BitsStored": 12, "HighBit": 11}, "12 bits allocated for a value are not supported"),
         ({"BitsStored": 12}, "12 bits whose highest one is bit 15 are not supported"),
         ({"PixelData": encapsulate([bytes(jpeg2k_encode(np.zeros((64, 90), np.uint8)))])}, "90x64 pixels in a place of 24x20"),
     ],
