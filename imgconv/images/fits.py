@@ -23,6 +23,7 @@ _MOST_UNITS, _LONGEST_HEADER = 4096, 1 << 20
 _TOO_LONG = f"more than {_MOST_UNITS} units, or {_LONGEST_HEADER} bytes of a header, are not supported; save it again"
 _CARD, _END = 80, b"END     "
 _MOST_INFLATED = 1 << 29  # bytes
+_UNSIGNED = 1 << 63  # BZERO of whole numbers of 64 bits without a sign
 _STALE = ("BSCALE", "BZERO", "BLANK", "DATAMIN", "DATAMAX", "CHECKSUM", "DATASUM")  # they describe the stored numbers of the original
 
 
@@ -173,7 +174,10 @@ def _raster(unit: Any, primary: str | None, dropped: tuple[str, ...]) -> Raster:
         values = (raw.astype(np.int32) + int(zero)).astype(dtype)
         nodata = None if blank is None else float(blank + zero)
     else:
-        values = exact_floats(raw.astype(raw.dtype.newbyteorder("=")), dtype)
+        stored = raw.astype(raw.dtype.newbyteorder("="))
+        if (scale, zero, stored.dtype) == (1, _UNSIGNED, np.int64):  # the stored numbers themselves may be too large for floats
+            stored, zero = stored.view(np.uint64) ^ np.uint64(_UNSIGNED), 0
+        values = exact_floats(stored, dtype)
         if (scale, zero) != (1, 0):
             values = (values * float(scale) + float(zero)).astype(dtype)
         if blank is not None:

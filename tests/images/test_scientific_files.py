@@ -86,7 +86,7 @@ def test_coordinates_of_the_detector_stay(tmp_path):
     assert ((8 - cards["LTV1"]) / cards["LTM1_1"], (5 - cards["LTV2"]) / cards["LTM2_2"]) == pytest.approx((column + 101, row - 4))
 
 
-@pytest.mark.parametrize("bits", ["uint8", ">i2", ">u2", ">i4", ">f4", ">f8"])
+@pytest.mark.parametrize("bits", ["uint8", ">i2", ">u2", ">i4", ">u4", ">i8", ">u8", ">f4", ">f8"])
 def test_blank_and_nan_are_missing_in_every_depth(tmp_path, bits):
     values = RNG.integers(1, 200, (20, 24)).astype(bits)
     unit = fits.PrimaryHDU(values)
