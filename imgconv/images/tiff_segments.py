@@ -42,7 +42,7 @@ _XR_OFFSET, _XR_LENGTH = 0xBCC0, 0xBCC1  # tags of a JPEG XR file
 _XR_TAGS = {*range(0xBC01, 0xBC05), *range(0xBC80, 0xBC84), *range(0xBCC0, 0xBCC6)}
 _XR_SIGNATURE = b"WMPHOTO\0"
 _XR_DEPTHS = {1: (0, 1, 15), 2: (2, 3, 4), 4: (6, 7)}  # bytes of a sample -> codes of depths
-_MOST_ZEROS = 64  # bytes for each channel: the tables of the last blocks of a flat image take 30
+_MOST_ZEROS = 128  # bytes for each channel: the last blocks of a flat image take 30, those of noise with a flat right edge 80
 
 
 def samples_of(page: Any, *, salvage: bool) -> NDArray[Any]:
