@@ -50,7 +50,7 @@ _DECODERS = {
     "nifti": Factors(0.0, 2.0, retained=1.0),
 }
 # Of animations: the canvas, the area that a frame replaces, and the frame, with alpha.
-_ANIMATED = {"png": Factors(20.0, 1.0), "webp": Factors(37.0), "avif": Factors(45.0), "gif": Factors(17.0)}
+_ANIMATED = {"png": Factors(20.0, 1.0), "webp": Factors(50.0), "avif": Factors(45.0), "gif": Factors(17.0)}
 _DEEP_DECODERS = {"png": Factors(0.3, 1.6), "jpeg2000": Factors(1.0, 2.4), "jpegxl": Factors(0.0, 2.0)}  # of 16 bits
 _ENCODERS = {
     "png": Factors(0.0, 1.2),
