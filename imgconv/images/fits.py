@@ -175,7 +175,7 @@ def _raster(unit: Any, primary: str | None, dropped: tuple[str, ...]) -> Raster:
         nodata = None if blank is None else float(blank + zero)
     else:
         stored = raw.astype(raw.dtype.newbyteorder("="))
-        if (scale, zero, stored.dtype) == (1, _UNSIGNED, np.int64):  # the stored numbers themselves may be too large for floats
+        if (scale, zero) == (1, _UNSIGNED) and stored.dtype == np.int64:  # the stored numbers themselves may be too large for floats
             stored, zero = stored.view(np.uint64) ^ np.uint64(_UNSIGNED), 0
         values = exact_floats(stored, dtype)
         if (scale, zero) != (1, 0):
