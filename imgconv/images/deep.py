@@ -30,7 +30,7 @@ def decoder(file: BinaryIO, name: str, request: Request) -> Decoder | None:
 
 def _jpeg(file: BinaryIO, request: Request) -> Decoder | None:
     frame = jpeg.frame_header(file)
-    if frame is not None and _height(file, frame[0]) == 0:
+    if frame is not None and jpeg.size_in(file, frame[0])[0] == 0:
         raise ImageError("jpeg images whose height follows the pixels (DNL) are not supported; convert them to .png")
     if frame is None or (frame[1] in jpeg.PILLOWS and frame[2] == 8):
         file.seek(0)
@@ -50,11 +50,6 @@ def _jpeg(file: BinaryIO, request: Request) -> Decoder | None:
     return _whole_file(
         "jpeg", file, form, request, lambda data, _: white_is_white(jpeg_samples(data, salvage=request.salvage), bits), image=image
     )
-
-
-def _height(file: BinaryIO, frame: int) -> int:
-    file.seek(frame + 5)
-    return int.from_bytes(file.read(2), "big")
 
 
 def jpeg_samples(data: bytes, *, salvage: bool = False) -> NDArray[Any]:

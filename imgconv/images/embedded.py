@@ -25,7 +25,7 @@ def _size(kind: Kind, data: bytes) -> tuple[int, int]:
     match kind:
         case "JPEG":
             header = jpeg.frame_header(BytesIO(data))
-            return (0, 0) if header is None else (_big(data, header[0] + 5, 2), _big(data, header[0] + 7, 2))
+            return (0, 0) if header is None else jpeg.size_in(BytesIO(data), header[0])
         case "JPEG 2000":
             at = data.find(_CODESTREAM) + 8
             return (_big(data, at + 4, 4) - _big(data, at + 12, 4), _big(data, at, 4) - _big(data, at + 8, 4)) if at > 7 else (0, 0)

@@ -296,6 +296,12 @@ def frame_header(file: BinaryIO) -> tuple[int, int, int] | None:
     return header
 
 
+def size_in(file: BinaryIO, frame: int) -> tuple[int, int]:
+    """Return height and width of the frame header at `frame`; a height of 0 follows the pixels."""
+    file.seek(frame + 5)
+    return int.from_bytes(file.read(2), "big"), int.from_bytes(file.read(2), "big")
+
+
 def check_one_image(data: bytes) -> None:
     """Raise ImageError for the bytes of several JPEG images in a row. A preview or trailer after an image is not another image."""
     end = read_structure(data).end
