@@ -210,7 +210,8 @@ class ImageFilter:
         def measure_band(first: int, last: int) -> None:
             values = self._values(first, last).reshape(last - first, -1, self.channels_out)
             if self.missing:
-                values[np.broadcast_to(self.missing.valid[first:last] == 0, values.shape)] = np.nan
+                known = self.missing.valid[first - self.part.first : last - self.part.first]
+                values[np.broadcast_to(known == 0, values.shape)] = np.nan
             extremes.extend(finite_extremes(values if self.alpha == "none" else values[..., :-1]) or ())
 
         self._each_band(measure_band, threads)

@@ -6,6 +6,7 @@ estimate would invent edges.
 """
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from imgconv.filters.algorithms import Correlator, correlator
 from imgconv.filters.filter2d import BAND_BYTES, FilterArguments, ImageFilter, Output, in_strips, summed_dtype
 from imgconv.filters.normalisation import MaskRows, MissingCells, Normaliser, Placed, is_zero_sum
 from imgconv.filters.output_range import to_pixels
+from imgconv.filters.parts import Part
 from imgconv.filters.valid_cells import Valid, all_of, for_channels, narrowed, repeated, without_missing
 from imgconv.filters.weights import FilterKernel, Taps, Weights, anchor_of, pads_of
 from imgconv.modes import MissingMode, MissingRule, Range
@@ -23,44 +25,36 @@ from imgconv.window import Window
 from imgconv.windows.borders import Border
 
 
-def filter_missing(
-    valid: Valid, rule: MissingRule, arguments: FilterArguments, threads: int | None = None, extremes: tuple[float, float] | None = None
-) -> tuple[Array, Valid]:
+def filter_missing(valid: Valid, rule: MissingRule, arguments: FilterArguments, threads: int | None = None) -> tuple[Array, Valid]:
     """One map as `filter_image` makes it, and its valid cells (h_out, w_out, C), 1 for valid and 0 for missing.
 
     `valid` (H, W, C) are those of the pixels; the values of missing cells and results are arbitrary. Padded cells are missing where they
     repeat a missing cell; those of `zeros` and `constant` are valid. A combined map is missing where one of its maps is. Range `minmax`
-    stretches from the lowest to the highest valid value, or those of `extremes`.
+    stretches from the lowest to the highest valid value.
     """
 
     def of_strip(strip: FilterArguments, columns: slice) -> tuple[Array, ...]:
         return run(valid[:, columns], strip)
 
     def run(valid: Valid, arguments: FilterArguments) -> tuple[Array, Valid]:
-        filter, valid_out = _prepared(valid, rule, arguments, threads)
-        return filter.run(threads, extremes), for_channels(valid_out, filter.channels_out)
+        filter = missing_filter(valid, rule, arguments, threads)
+        return filter.run(threads), valid_results(filter)
 
     parts = in_strips(arguments, of_strip)
     return (parts[0], parts[1]) if parts else run(valid, arguments)
 
 
-def measure_missing(
-    valid: Valid, rule: MissingRule, arguments: FilterArguments, rows: slice, threads: int | None = None
-) -> tuple[float, float] | None:
-    """The lowest and highest valid value of some rows of a map, for range `minmax`; None without one."""
-    filter, valid_out = _prepared(valid, rule, arguments, threads)
-    valid_out[: rows.start] = valid_out[rows.stop :] = 0
-    return filter.measured(threads)
-
-
-def _prepared(valid: Valid, rule: MissingRule, arguments: FilterArguments, threads: int | None) -> tuple[ImageFilter, Valid]:
-    """The filter of `filter_missing`, and the valid cells of its map: one for a pixel where its channels share them."""
+def missing_filter(
+    valid: Valid, rule: MissingRule, arguments: FilterArguments, threads: int | None = None, part: Part | None = None
+) -> ImageFilter:
+    """The filter of `filter_missing`; with a `part`, `valid` and the pixels are those rows of a taller image that it needs."""
     pixels, kernels, window, border, output, _, alpha, flip, stored = arguments
-    channels = pixels.shape[2]
+    height, width, channels = pixels.shape
+    part = part or Part(height, 0, 0, window.output_size((height, width))[0])
     valid = narrowed(valid) if kernels[0].taps.ndim == 2 else repeated(valid, channels, threads)
-    valid_out = _under_anchor(valid, kernels[0], window, rule.mode, flip=flip)
+    placed = Placed(window, border, flip, part)
+    valid_out = _under_anchor(valid, kernels[0], placed, rule.mode)
     dtype = summed_dtype(pixels.dtype, linear=output.linear, premultiplied=alpha == "filter", stored=stored)
-    placed = Placed(window, border, flip)
     whole = rule.mode is MissingMode.propagate  # a window counts with its zero taps, as for NaN
     normalisers = [
         None if whole or is_zero_sum(kernel.taps) else Normaliser(valid, kernel, dtype, placed, rule.min_valid, valid_out, channels)
@@ -73,17 +67,23 @@ def _prepared(valid: Valid, rule: MissingRule, arguments: FilterArguments, threa
             footprints[place] = footprints.get(place, 0) + np.where(whole, 1, kernel.taps != 0)
     for (_, anchor), taps in footprints.items():
         _remove_touched(valid, PlainKernel((taps > 0).astype(np.float64), anchor), placed, valid_out, threads)
-    filter = ImageFilter(*arguments, missing=MissingCells(normalisers, valid_out))
+    filter = ImageFilter(*arguments, part, MissingCells(normalisers, valid_out))
     plain = (each for each, normaliser in zip(zip(kernels, filter.correlators, strict=True), normalisers, strict=True) if not normaliser)
     if any(_spreads(*each, dtype) for each in plain):
         known = without_missing(pixels, for_channels(valid, channels), threads=threads)
-        filter = ImageFilter(known, *arguments[1:], missing=filter.missing)
-    return filter, valid_out
+        filter = ImageFilter(known, *arguments[1:], part, filter.missing)
+    return filter
 
 
 def _spreads(kernel: FilterKernel, correlator: Correlator, dtype: np.dtype[Any]) -> bool:
     """Whether what a cell holds affects sums in which its tap is 0: by the rounding of a transform, or since 0 times NaN is NaN."""
     return correlator.transforms or (dtype.kind == "f" and not kernel.taps.all())
+
+
+def valid_results(filter: ImageFilter) -> Valid:
+    """The valid cells (rows, w_out, C) of the map of a `missing_filter` that has run."""
+    assert filter.missing is not None
+    return for_channels(filter.missing.valid, filter.channels_out)
 
 
 def correlate_missing(maps: Array, taps: Taps, window: Window, padding_mode: str | tuple[str, float], rule: MissingRule) -> Array:
@@ -112,29 +112,34 @@ def _remove_touched(valid: Valid, footprint: FilterKernel, placed: Placed, valid
     """Set `valid_out` to 0 where a missing cell is under a tap of `footprint`, whose taps are 0 and 1."""
     channels = valid.shape[2]
     mask, weights = MaskRows(valid, footprint, placed), Weights.of(footprint, valid.dtype, channels, flip=placed.flip).over_mask()
-    counter, rows = correlator(weights, placed.window, channels), valid_out.reshape(len(valid_out), -1)
+    counter, rows = correlator(weights, placed.window, channels), valid_out.reshape(len(valid_out), prod(valid_out.shape[1:]))
     all_valid = to_pixels(weights, 1 - weights.bound, 1, absolute=False)  # 1 where the number of valid cells is that of the taps
 
     def work(first: int, last: int) -> None:
-        band = mask.band(first, last)
+        band = mask.band(placed.part.first + first, placed.part.first + last)
         if not band.view(np.bool_).all():
             rows[first:last] &= mask.filled(counter, band, channels, all_valid, valid.dtype)
 
     parallel.run_bands(work, len(rows), counter.rows(max(1, BAND_BYTES // max(valid[:1].nbytes, 1))), threads)
 
 
-def _under_anchor(valid: Valid, kernel: FilterKernel, window: Window, mode: MissingMode, *, flip: bool) -> Valid:
-    """Which results (h_out, w_out, C) are not missing for the cell under the kernel's anchor; all of them unless that matters."""
-    size = valid.shape[:2]
-    shape = *window.output_size(size), 1 if kernel.taps.ndim == 3 else valid.shape[2]
+def _under_anchor(valid: Valid, kernel: FilterKernel, placed: Placed, mode: MissingMode) -> Valid:
+    """Which results (rows, w_out, C) are not missing for the cell under the kernel's anchor; all of them unless that matters."""
+    window, part = placed.window, placed.part
+    size = part.height, valid.shape[1]
+    outputs = (part.first, part.last), (0, window.output_size(size)[1])
+    shape = part.last - part.first, outputs[1][1], 1 if kernel.taps.ndim == 3 else valid.shape[2]
     if mode is not MissingMode.keep:
         return np.ones(shape, np.uint8)
     inside, cells = [], []
-    for axis, (before, _) in enumerate(pads_of(kernel, window, size, flip=flip)):
-        stride, offset = window.stride[axis], anchor_of(kernel, flip=flip)[axis] * window.dilation[axis] - before
-        first, last = max(-(offset // stride), 0), min(-((offset - size[axis]) // stride), shape[axis])  # those over the image
-        inside.append(slice(first, max(first, last)))
-        cells.append(slice(max(first * stride + offset, 0), max(last * stride + offset - stride + 1, 0), stride))
+    for axis, (before, _) in enumerate(pads_of(kernel, window, size, flip=placed.flip)):
+        stride, offset = window.stride[axis], anchor_of(kernel, flip=placed.flip)[axis] * window.dilation[axis] - before
+        start, stop = outputs[axis]
+        first, last = max(-(offset // stride), start), min(-((offset - size[axis]) // stride), stop)  # those over the image
+        last = max(first, last)
+        inside.append(slice(first - start, last - start))
+        begin = first * stride + offset - (part.begin if axis == 0 else 0)
+        cells.append(slice(max(begin, 0), max(begin + (last - first - 1) * stride + 1, 0), stride))
     centre = valid[*cells] if shape[2] == valid.shape[2] else all_of(valid[*cells])
     if centre.shape == shape:
         return centre.copy()

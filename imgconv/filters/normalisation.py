@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from imgconv.arrays import Array
 from imgconv.engine import compiled
 from imgconv.filters.algorithms import Correlator, correlator
 from imgconv.filters.output_range import LoopParameters, to_pixels, unchanged
+from imgconv.filters.parts import Part
 from imgconv.filters.valid_cells import Valid, without_missing
 from imgconv.filters.weights import FilterKernel, Taps, Weights, pads_of
 from imgconv.loops.filters import normalise, normalise_singly
@@ -33,7 +35,10 @@ def is_zero_sum(taps: Taps) -> bool:
 
 @dataclass(frozen=True)
 class MissingCells:
-    """Missing cells for `ImageFilter`: how the sums of each kernel are normalised (None: they are not), and the valid results so far."""
+    """Missing cells for `ImageFilter`: how the sums of each kernel are normalised (None: they are not), and the valid results so far.
+
+    `valid` has the output rows that the filter makes, (rows, w_out, 1 or C).
+    """
 
     normalisers: Sequence["Normaliser | None"]
     valid: Valid
@@ -41,21 +46,23 @@ class MissingCells:
 
 @dataclass(frozen=True)
 class Placed:
-    """How a kernel moves over an image: its window, the border around the image, and whether it is turned by 180 degrees."""
+    """How a kernel moves over a part of an image: its window, the border around the image, and whether it is turned by 180 degrees."""
 
     window: Window
     border: Border
     flip: bool
+    part: Part
 
 
 class MaskRows:
-    """The valid cells (H, W, C) of an image, padded as the image is for a kernel."""
+    """The valid cells (rows, W, C) of a part of an image, padded as the image is for a kernel."""
 
     def __init__(self, valid: Valid, kernel: FilterKernel, placed: Placed):
-        height, width, channels = valid.shape
+        rows, width, channels = valid.shape
         one = Border(placed.border.mode, 1.0)  # what zeros and constant add is valid
-        pads = pads_of(kernel, placed.window, (height, width), flip=placed.flip)
-        self._rows, self.window = PaddedRows(valid.reshape(height, -1), pads, one, channels), placed.window
+        pads = pads_of(kernel, placed.window, (placed.part.height, width), flip=placed.flip)
+        self._rows = PaddedRows(valid.reshape(rows, -1), pads, one, channels, **placed.part.keywords)
+        self.window = placed.window
         self.channels, self._is_flat = channels, kernel.taps.ndim == 2
 
     def band(self, first: int, last: int) -> Array:
@@ -106,7 +113,11 @@ class Normaliser:
             sizes = replace(over_mask, taps=np.abs(weights.taps))
             sizes = sizes if weights.exact else replace(sizes, bound=np.inf, accumulator=np.dtype(np.float64))
             self._sizes, self._as_sizes = correlator(sizes, window, valid.shape[2]), unchanged(sizes)
-        self._mask, self._valid_out = MaskRows(valid, kernel, placed), valid_out.reshape(len(valid_out), -1)
+        self._mask, self._first_row, self._valid_out = (
+            MaskRows(valid, kernel, placed),
+            placed.part.first,
+            valid_out.reshape(len(valid_out), prod(valid_out.shape[1:])),
+        )
         self._as_sums = unchanged(weights), unchanged(over_mask)
         rounding = FOURIER_ROUNDING if one_sign else ROUNDING
         limit = 0.0 if weights.exact or (one_sign and not self.correlator.transforms) else rounding * self._size
@@ -136,7 +147,7 @@ class Normaliser:
         if self._is_stable and mask.view(np.bool_).all():
             self.correlator.fill(band(), target, parameters)
             return
-        source, valid_out = band(), self._valid_out[first:last]
+        source, valid_out = band(), self._valid_out[first - self._first_row : last - self._first_row]
         source = without_missing(source, mask, target=source if source.base is None else None)  # in the cache
         sums, weights = self._mask.filled(self.correlator, source, self._channels, self._as_sums[0]), self._over(mask)
         if self._least > 0:

@@ -9,6 +9,7 @@ import numpy as np
 
 from imgconv.arrays import Array
 from imgconv.filters.normalisation import SHARE_ROUNDING
+from imgconv.filters.parts import Part
 from imgconv.filters.pool2d import pool_image
 from imgconv.filters.valid_cells import Valid, for_channels, narrowed, repeated, without_missing
 from imgconv.loops.pooling import LARGEST, SMALLEST
@@ -30,20 +31,24 @@ def pool_missing(
     mode: str,
     *,
     border: Border | None = None,
+    part: Part | None = None,
     threads: int | None = None,
 ) -> tuple[Array, Valid]:
     """The image that `pool_image` makes of the valid cells, and its valid cells (h_out, w_out, C).
 
     `valid` (H, W, C) is 1 for valid and 0 for missing cells; the values of missing cells and results are arbitrary. A window without a
     valid cell is missing, and one whose share of valid cells is below the rule's. Without a border padded cells are ignored; with one they
-    are missing where they repeat a missing cell.
+    are missing where they repeat a missing cell, and `part` says as in `pool_image` which rows are made.
     """
     valid = narrowed(valid)
     if border is not None:
-        (h_out, w_out), inner = window.output_size(pixels.shape[:2]), replace(window, padding=(0, 0), around=None)
-        padded, cells = (_padded(each, window, own) for each, own in ((pixels, border), (valid, Border(border.mode, 1.0))))
-        values, known = pool_missing(for_channels(cells, pixels.shape[2]), rule, padded, inner, mode, threads=threads)
-        return np.ascontiguousarray(values[:h_out, :w_out]), known[:h_out, :w_out]
+        height, width, channels = pixels.shape
+        h_out, w_out = window.output_size((height if part is None else part.height, width))
+        part, inner = part or Part(height, 0, 0, h_out), replace(window, padding=(0, 0), around=None)
+        padded, cells = (_padded(each, window, own, part) for each, own in ((pixels, border), (valid, Border(border.mode, 1.0))))
+        values, known = pool_missing(for_channels(cells, channels), rule, padded, inner, mode, threads=threads)
+        rows = part.last - part.first  # with ceil_mode, padding leaves room for more windows than the image
+        return np.ascontiguousarray(values[:rows, :w_out]), known[:rows, :w_out]
     parts = strips(window, pixels.shape[:2], pixels[0, :1].nbytes)
     if not parts:
         values, known = _pooled(valid, rule, pixels, window, mode, threads)
@@ -112,10 +117,13 @@ def pool_maps(maps: Array, rule: MissingRule, window: Window, mode: str, padding
     return np.ascontiguousarray(pooled)
 
 
-def _padded(cells: Array, window: Window, border: Border) -> Array:
-    height, _, channels = cells.shape
-    rows = PaddedRows(np.ascontiguousarray(cells).reshape(height, -1), window.pads(cells.shape[:2]), border, channels)
-    return rows.band(0, rows.shape[0]).reshape(rows.shape[0], -1, channels)
+def _padded(cells: Array, window: Window, border: Border, part: Part) -> Array:
+    """The padded rows under the windows of the output rows of a part."""
+    rows, width, channels = cells.shape
+    pads, stride = window.pads((part.height, width)), window.stride[0]
+    padded = PaddedRows(np.ascontiguousarray(cells).reshape(rows, -1), pads, border, channels, **part.keywords)
+    band = padded.band(part.first * stride, min((part.last - 1) * stride + window.span[0], padded.shape[0]))
+    return band.reshape(len(band), -1, channels)
 
 
 def _valid_out(pooled: Callable[..., Array], valid: Valid, rule: MissingRule, any_valid: Array | None) -> Array:

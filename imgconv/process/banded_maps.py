@@ -21,6 +21,11 @@ class Whole:
     floats: bool
     threads: int | None
 
+    @property
+    def may_have_missing(self) -> bool:
+        """Whether a value or a mask states which cells are missing."""
+        return self.image.metadata.nodata is not None or not self.recipe.missing_data.is_default
+
 
 class BandedMaps(Protocol):
     """Maps of one size that are computed band by band.

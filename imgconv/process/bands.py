@@ -3,14 +3,28 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
+from math import lcm
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from imgconv.errors import DoesNotFit
 from imgconv.filters.filter2d import ImageFilter
 from imgconv.filters.parts import Part, filter_rows, pool_rows
-from imgconv.images import Raster, resampled
+from imgconv.images import Metadata, Raster, resampled
 from imgconv.process.banded_maps import BandedMaps, Rows, Whole, rows_of, united
-from imgconv.process.image import image_filter, of_finished, pooled, postprocessed, prepare, sampling_of, sampling_of_pool
+from imgconv.process.image import (
+    filter_of_part,
+    filtered_part,
+    of_finished,
+    pooled,
+    postprocessed,
+    prepare,
+    sampling_of,
+    sampling_of_pool,
+    with_missing,
+)
 from imgconv.process.maps import Map
 from imgconv.recipe import Canny, Filter, MapPlan, Pool
 from imgconv.windows.borders import Border
@@ -19,11 +33,11 @@ from imgconv.windows.borders import Border
 def banded_maps(whole: Whole) -> list[BandedMaps]:
     """The maps of an image, those of one size together. Raises DoesNotFit for a step that depends on the whole image."""
     maps = _plain_maps(whole)
-    if whole.image.metadata.nodata is None and whole.recipe.missing_data.is_default:
+    if not whole.may_have_missing:
         return maps
-    from imgconv.process.banded_missing import with_missing
+    from imgconv.process.banded_missing import with_valid_cells
 
-    return with_missing(whole, maps)
+    return with_valid_cells(whole, maps)
 
 
 def _plain_maps(whole: Whole) -> list[BandedMaps]:
@@ -46,10 +60,17 @@ class _FilteredMap(BandedMaps):
         self._whole, self._step, self._plan, size = whole, step, plan, whole.size
         self.height = step.window(plan).output_size(size)[0]
         self._metadata = resampled(whole.image.metadata, of_finished(sampling_of(step, plan, size), whole.recipe), size)
-        one = self._filter(self._prepared(whole.image), 0, (0, 1))
-        self.alignment = one.alignment
-        self.measured = one.output.range.arithmetic.stretched
-        self._extremes: tuple[float, float] | None = None
+        forms = [whole.image]
+        if whole.may_have_missing:
+            from imgconv.process.missing import all_valid
+
+            forms.append(all_valid(whole.image))
+        filters = [self._filter(self._prepared(form), 0, (0, 0)) for form in forms]
+        self.alignment = lcm(*(each.alignment for each in filters))
+        self.measured = filters[0].output.range.arithmetic.stretched
+        self._extremes: dict[
+            bool, tuple[float, float] | None
+        ] = {}  # by whether the rows have valid cells: sums are not the same to the bit
 
     def rows(self, band: Rows) -> Rows:
         step = self._step
@@ -58,28 +79,30 @@ class _FilteredMap(BandedMaps):
         return (min(begin, band[0]), max(end, band[1])) if self._whole.recipe.postprocess.overlay else (begin, end)
 
     def measure(self, input_rows: Raster, begin: int, band: Rows) -> None:
-        extremes = self._filter(self._prepared(input_rows), begin, band).measured(self._whole.threads)
-        self._extremes = united(self._extremes, extremes)
+        extremes, form = self._filter(self._prepared(input_rows), begin, band).measured(self._whole.threads), input_rows.valid is not None
+        self._extremes[form] = united(self._extremes.get(form), extremes)
 
     @property
-    def measurements(self) -> tuple[float, float] | None:
+    def measurements(self) -> dict[bool, tuple[float, float] | None]:
         return self._extremes
 
     def use_measurements(self, parts: Sequence[Any]) -> None:
-        self._extremes = reduce(united, parts)
+        self._extremes = {form: reduce(united, (part.get(form) for part in parts)) for form in (False, True)}
 
     def maps(self, input_rows: Raster, begin: int, band: Rows) -> list[Map]:
         prepared = self._prepared(input_rows)
-        pixels = self._filter(prepared, begin, band).run(self._whole.threads, self._extremes or (0.0, 0.0))
+        extremes = self._extremes.get(input_rows.valid is not None)
+        result = filtered_part(prepared, self._filter(prepared, begin, band), self._whole.threads, extremes)
         original = rows_of(input_rows, begin, band) if self._whole.recipe.postprocess.overlay else input_rows
-        result = postprocessed(replace(prepared, pixels=pixels, premultiplied=False), original, self._whole.recipe)
-        return [Map(self._plan.name, replace(result, metadata=self._metadata))]
+        finished = postprocessed(result, original, self._whole.recipe)
+        return [Map(self._plan.name, _whole_map(finished, self._metadata, input_rows, result.valid, self._whole.threads))]
 
     def _prepared(self, input_rows: Raster) -> Raster:
         return prepare(input_rows, self._step.grey, self._step.keeps_alpha(self._plan), self._whole.threads)
 
     def _filter(self, prepared: Raster, begin: int, band: Rows) -> ImageFilter:
-        return image_filter(prepared, self._step, self._plan, self._whole.floats, Part(self._whole.size[0], begin, *band))
+        part = Part(self._whole.size[0], begin, *band)
+        return filter_of_part(prepared, self._step, self._plan, self._whole.floats, part, self._whole.threads)
 
 
 class _PooledMap(BandedMaps):
@@ -109,4 +132,9 @@ class _PooledMap(BandedMaps):
         else:
             part = Part(self._whole.size[0], begin, *band)
             result = pooled(input_rows, self._step, self._whole.floats, self._whole.threads, part=part)
-        return [Map("pool", replace(result, metadata=self._metadata))]
+        return [Map("pool", _whole_map(result, self._metadata, input_rows, result.valid, self._whole.threads))]
+
+
+def _whole_map(finished: Raster, metadata: Metadata, input_rows: Raster, valid: NDArray[np.uint8] | None, threads: int | None) -> Raster:
+    """Finished rows with the metadata of the whole map; what their missing cells are, the input rows declare."""
+    return with_missing(replace(finished, metadata=metadata._replace(nodata=input_rows.metadata.nodata)), valid, threads)

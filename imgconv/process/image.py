@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imgconv.arrays import Array
 from imgconv.filters.color import luma, max_value_of
@@ -22,13 +23,10 @@ from imgconv.windows.borders import Border
 OVERLAY_COLOUR = (1.0, 0.0, 0.0)  # red is rare in photographs and visible on dark and light
 
 
-def process(
-    image: Raster, recipe: Recipe, *, floats: bool = False, threads: int | None = None, extremes: tuple[float, float] | None = None
-) -> list[Map]:
+def process(image: Raster, recipe: Recipe, *, floats: bool = False, threads: int | None = None) -> list[Map]:
     """The maps of `image` by `recipe`, in the image's depth, or with `floats` as unrounded floats (with range `raw` by default).
 
-    The missing cells of `image` may hold anything. `extremes` are those of the whole map with missing cells that `image` is a part of, for
-    range `minmax`.
+    The missing cells of `image` may hold anything.
     """
     traced = recipe.trace(shape_of(image))
     step = recipe.step
@@ -39,7 +37,7 @@ def process(
         image = image if _is_plain(image, recipe) else filled(image, threads)
     if isinstance(step, Filter):
         prepared = _Prepared(image, step.grey, threads)
-        results = [_filtered(prepared, step, plan, floats, threads, extremes) for plan in step.maps]
+        results = [_filtered(prepared.get(alpha=step.keeps_alpha(plan)), step, plan, floats, threads) for plan in step.maps]
         samplings = [sampling_of(step, plan, image.size) for plan in step.maps]
     elif isinstance(step, Pool):
         results = [pooled(image, step, floats, threads)]
@@ -54,11 +52,17 @@ def process(
     finished = [postprocessed(result, image, recipe) for result in results]
     samplings = [of_finished(sampling, recipe) for sampling in samplings]
     finished = [with_metadata(result, image, sampling) for result, sampling in zip(finished, samplings, strict=True)]
-    if image.valid is not None:
-        from imgconv.process.missing import marked
-
-        finished = [marked(replace(shown, valid=None), result.valid, threads) for shown, result in zip(finished, results, strict=True)]
+    finished = [with_missing(shown, result.valid, threads) for shown, result in zip(finished, results, strict=True)]
     return [Map(name, result) for (name, _), result in zip(traced, finished, strict=True)]
+
+
+def with_missing(finished: Raster, valid: NDArray[np.uint8] | None, threads: int | None) -> Raster:
+    """A finished map whose missing cells show as such; `valid` is None for the map of an image without missing cells."""
+    if valid is None:
+        return finished
+    from imgconv.process.missing import marked  # most images have none
+
+    return marked(replace(finished, valid=None), valid, threads)
 
 
 def _is_plain(image: Raster, recipe: Recipe) -> bool:
@@ -115,30 +119,34 @@ def prepare(image: Raster, grey: bool, keep_alpha: bool, threads: int | None) ->
     return image
 
 
-def _filtered(
-    prepared: _Prepared, step: Filter, plan: MapPlan, floats: bool, threads: int | None, extremes: tuple[float, float] | None
-) -> Raster:
-    image = prepared.get(alpha=step.keeps_alpha(plan))
-    if image.valid is None:
-        return replace(image, pixels=filter_whole(_filter_arguments(image, step, plan, floats), threads), premultiplied=False)
+def _filtered(prepared: Raster, step: Filter, plan: MapPlan, floats: bool, threads: int | None) -> Raster:
+    arguments = _filter_arguments(prepared, step, plan, floats)
+    if prepared.valid is None:
+        return replace(prepared, pixels=filter_whole(arguments, threads), premultiplied=False)
     from imgconv.filters.missing import filter_missing
 
-    pixels, valid = filter_missing(image.valid, step.rule, _filter_arguments(image, step, plan, floats), threads, extremes)
-    return replace(image, pixels=pixels, valid=valid)
+    pixels, valid = filter_missing(prepared.valid, step.rule, arguments, threads)
+    return replace(prepared, pixels=pixels, valid=valid, premultiplied=False)
 
 
-def extremes_of(image: Raster, step: Filter, plan: MapPlan, floats: bool, rows: slice) -> tuple[float, float] | None:
-    """The lowest and highest valid value of some rows of the map of an image with missing cells; None without one."""
-    from imgconv.filters.missing import measure_missing
+def filter_of_part(prepared: Raster, step: Filter, plan: MapPlan, floats: bool, part: Part, threads: int | None) -> ImageFilter:
+    """The filter of one map on a part of an image, whose rows are prepared for it."""
+    arguments = _filter_arguments(prepared, step, plan, floats)
+    if prepared.valid is None:
+        return ImageFilter(*arguments, part=part)
+    from imgconv.filters.missing import missing_filter
 
-    prepared = prepare(image, step.grey, step.keeps_alpha(plan), None)
-    assert prepared.valid is not None
-    return measure_missing(prepared.valid, step.rule, _filter_arguments(prepared, step, plan, floats), rows)
+    return missing_filter(prepared.valid, step.rule, arguments, threads, part)
 
 
-def image_filter(image: Raster, step: Filter, plan: MapPlan, floats: bool, part: Part | None = None) -> ImageFilter:
-    """The filter of one map on an image that is prepared for it."""
-    return ImageFilter(*_filter_arguments(image, step, plan, floats), part=part)
+def filtered_part(prepared: Raster, filter: ImageFilter, threads: int | None, extremes: tuple[float, float] | None) -> Raster:
+    """The output rows of a `filter_of_part`; `extremes` are those of the whole map, for range `minmax`."""
+    pixels, valid = filter.run(threads, extremes), None
+    if filter.missing is not None:
+        from imgconv.filters.missing import valid_results
+
+        valid = valid_results(filter)
+    return replace(prepared, pixels=pixels, valid=valid, premultiplied=False)
 
 
 def _filter_arguments(image: Raster, step: Filter, plan: MapPlan, floats: bool) -> FilterArguments:
@@ -185,7 +193,8 @@ def pooled(image: Raster, step: Pool, floats: bool, threads: int | None, window:
     else:
         from imgconv.filters.pool_missing import pool_missing
 
-        pixels, valid = pool_missing(prepared.valid, step.rule, prepared.pixels, step.window, step.mode, border=border, threads=threads)
+        arguments = prepared.valid, step.rule, prepared.pixels, window or step.window, step.mode
+        pixels, valid = pool_missing(*arguments, border=border, part=part, threads=threads)
     if computes:
         pixels = (np.rint(pixels) if dtype.kind == "u" else pixels).astype(dtype)
     return Raster(_as_floats(pixels) if floats else pixels, prepared.alpha, prepared.metadata, prepared.duration, valid=valid)

@@ -152,13 +152,16 @@ def test_every_command(inputs, tmp_path, command):
         "filter -k disk:radius=18 --range minmax --nodata 77 --stride 2 --missing fill",
         "edge -k gabor -k sobel --range minmax --mask {}/mask.png",
         "pool --size 3 --mode median --mask {}/mask.png --missing propagate",
+        "filter -k gaussian:sigma=2 --padding full --padding-mode circular --mask {}/mask.png --range minmax",
+        "pool --window disk:radius=3 --mode rank:30 --padding 2 --padding-mode circular --nodata 77 --mask {}/mask.png",
+        "filter -k box --stride 40 --nodata 77",  # between the windows are cells that no window sees
         "run -s 'conv gaussian:sigma=1 padding=same padding_mode=reflect stride=2' -s 'max_pool 3' --nodata 77 --min-valid 0.6",
         "run -s 'conv sobel_x padding=1' -s abs -s 'erode cross' --range minmax --mask {}/mask.png --missing fill",
     ],
 )
 def test_missing_cells(inputs, tmp_path, command):
     mask = np.full(SIZE, 255, np.uint8)
-    mask[50:90, 60:70] = 0
+    mask[50:90, 60:70] = mask[:2, 5:9] = mask[-3:, 8:30] = 0
     Image.fromarray(mask).save(inputs / "mask.png")
     words = [*shlex.split(command.format(inputs)), inputs / "tiles.tif", "--format", "tiff", "--json"]
     lines = []
