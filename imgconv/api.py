@@ -394,7 +394,7 @@ def _apply(recipe: Recipe, image: ImageLike, threads: int | None = None, *, band
         sizes(threads, "threads", 1, least=1)
     results: list[Any] = []
     with named(image):
-        request = Request(recipe.luma, premultiplied=recipe.premultiplied and not bands)
+        request = Request(recipe.luma, premultiplied=not bands)
         opened = open_image(image, request, bands=bands, masked=True)
         masked = recipe.missing_data.mask is not None  # a masked array shows which cells of an array are missing
         for vector, maps in groupby(process(opened.raster, recipe, threads=threads), key=lambda result: result.vector):

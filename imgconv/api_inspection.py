@@ -203,7 +203,7 @@ def explain(
             format_of(Path(html), ["html"], "--html")
         with named(image):
             request = _request(selected.luma, max_pixels, salvage, axes)
-            request = request._replace(premultiplied=selected.premultiplied and alpha != NO_ALPHA)
+            request = request._replace(premultiplied=alpha != NO_ALPHA)
             raster, frames, _ = open_image(image, request, bands=alpha == NO_ALPHA, masked=True)
             source = _source(image, raster)
             explanation = explained(raster, selected, _pixel(at), source=source, frames=frames, matrix=matrix)

@@ -66,7 +66,7 @@ class Job:
 def open_source(path: AnyPath, job: Job) -> Frames:
     """Open an input with the options of the job. Raises ImageError."""
     file = path_or_bytes(path, job.reading.max_pixels)
-    opened = open_frames(file, job.reading._replace(luma=job.recipe.luma, by_rows=True, premultiplied=job.recipe.premultiplied))
+    opened = open_frames(file, job.reading._replace(luma=job.recipe.luma, by_rows=True, premultiplied=True))
     return opened if job.region is None else opened.cropped(job.region, job.reading.max_pixels)
 
 

@@ -131,7 +131,7 @@ class _Done(NamedTuple):
 
 def _process_stdin(source: Source, job: Job) -> Iterator[Outcome]:
     """Yield an outcome for each image on standard input. An error ends the stream, since the next image cannot be located."""
-    request = job.reading._replace(luma=job.recipe.luma, level=None, premultiplied=job.recipe.premultiplied)
+    request = job.reading._replace(luma=job.recipe.luma, level=None, premultiplied=True)
     images = read_stream(sys.stdin.buffer, request)
     number = 0
     while True:

@@ -65,7 +65,7 @@ def command(source: Input, what: Selection, show: ExplainOptions, how: ReadingOp
         raise UsageError(f"{'--quiz' if show.quiz else '--crop'} is for the page; add --html FILE.html")
     inputs = _checked(show.animate, source, "--animate", FORMATS)
     page_inputs = _checked(show.html, source, "--html", ["html"])
-    image, frames = first_frame(source, reading(how, recipe.luma)._replace(premultiplied=recipe.premultiplied))
+    image, frames = first_frame(source, reading(how, recipe.luma)._replace(premultiplied=True))
     if show.html is not None and page_inputs is not None:
         from imgconv.inspection.page import Typed, explanation_page
 

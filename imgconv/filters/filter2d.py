@@ -298,12 +298,19 @@ class ImageFilter:
 
     def _band(self, index: int, first: int, last: int) -> Array:
         """The padded rows under the windows of output rows first..last, as they are summed."""
-        stride = self.window.stride[0]
-        source: Array = self.sources[index].band(first * stride, (last - 1) * stride + self.window.span[0])
-        if self.premultiplied and self._are_stored_sums:
-            return self.alphas[index].scaled(source)
+        rows, begin = self.sources[index], first * self.window.stride[0]
+        source: Array = rows.band(begin, (last - 1) * self.window.stride[0] + self.window.span[0])
         if self.premultiplied:
-            source = straight(source.reshape(len(source), -1, self.channels), self.max_value).reshape(source.shape)
+            stored, value = source, rows.border.value
+            if self._are_stored_sums:
+                source = self.alphas[index].scaled(stored)
+            else:
+                source = straight(stored.reshape(len(stored), -1, self.channels), self.max_value).reshape(stored.shape)
+            if value:  # the colour and the alpha of padding, which are not multiplied by each other
+                colour = value * value if self._are_stored_sums else value
+                rows.fill_constant(source, begin, [colour] * (self.channels - 1) + [value])
+        if self.premultiplied and self._are_stored_sums:
+            return source
         if self.output.linear:
             source = self._linear(source)
         return self.alphas[index].premultiplied(source) if self.alphas else source

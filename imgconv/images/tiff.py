@@ -235,9 +235,8 @@ def _header(images: list[_Image]) -> Header:
 
 
 def _stays_premultiplied(image: _Image, request: Request) -> bool:
-    """Return whether the pixels of an image are those that it stores; missing cells are found by straight colours."""
-    is_plain = image.mask is None and NODATA not in image.page.tags
-    return request.premultiplied and is_plain and tiff_colors.is_premultiplied(image.page)
+    """Return whether the colours of an image stay multiplied by alpha, as it stores them."""
+    return request.premultiplied and tiff_colors.is_premultiplied(image.page)
 
 
 def _frames(images: list[_Image], request: Request) -> Iterator[Raster]:
@@ -260,7 +259,9 @@ def _raster(image: _Image, request: Request) -> Raster:
     premultiplied = _stays_premultiplied(image, request)
     pixels, alpha = tiff_colors.pixels_of(page, tiff_segments.samples_of(page, salvage=request.salvage), premultiplied=premultiplied)
     if mask is not None:
-        pixels = tiff_colors.with_mask(pixels, alpha, tiff_segments.samples_of(mask, salvage=request.salvage)[..., :1])
+        pixels = tiff_colors.with_mask(
+            pixels, alpha, tiff_segments.samples_of(mask, salvage=request.salvage)[..., :1], premultiplied=premultiplied
+        )
     pixels = upright(pixels, _orientation(page))
     alpha = alpha or mask is not None
     metadata = _metadata(image, pixels.shape[:2], pixels.shape[2], alpha=alpha)

@@ -102,8 +102,10 @@ def pixels_of(page: Any, samples: NDArray[Any], *, premultiplied: bool = False) 
     return np.concatenate([colours, *others, alpha], axis=2), True
 
 
-def with_mask(pixels: NDArray[Any], alpha: bool, mask: NDArray[Any]) -> NDArray[Any]:
-    """Return pixels whose last channel is alpha, which is 0 where the mask (H, W, 1) is 0."""
+def with_mask(pixels: NDArray[Any], alpha: bool, mask: NDArray[Any], *, premultiplied: bool = False) -> NDArray[Any]:
+    """Return pixels whose last channel is alpha, which is 0 where the mask (H, W, 1) is 0, and so are `premultiplied` colours."""
+    if premultiplied:
+        return np.where(mask != 0, pixels, pixels.dtype.type(0))
     cover = np.where(mask != 0, pixels[..., -1:] if alpha else white_of(pixels.dtype), 0).astype(pixels.dtype)
     return np.concatenate([pixels[..., :-1] if alpha else pixels, cover], axis=2)
 

@@ -47,7 +47,8 @@ class TiffRows(RowReader):
                 self._page, self._samples[0].rows(first, last, memory), premultiplied=self.header.premultiplied
             )
             if self._mask is not None:
-                pixels = tiff_colors.with_mask(pixels, alpha, self._samples[1].rows(first, last)[..., :1])
+                mask = self._samples[1].rows(first, last)[..., :1]
+                pixels = tiff_colors.with_mask(pixels, alpha, mask, premultiplied=self.header.premultiplied)
         down, across = {2: (1, -1), 3: (-1, -1), 4: (-1, 1)}.get(self._orientation, (1, 1))
         return np.ascontiguousarray(pixels[::down, ::across])
 

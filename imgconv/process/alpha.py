@@ -1,24 +1,28 @@
 """The colours of an image with alpha: not multiplied by it, or over black."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from imgconv.arrays import Array
 from imgconv.filters.alpha import straight
-from imgconv.filters.color import max_value_of
+from imgconv.filters.color import LUMA, luma, max_value_of
 from imgconv.images import Raster
 
 BLOCK = 1 << 14  # pixels
 
 
-def with_straight_colours(image: Raster) -> Raster:
-    """`image` with colours that are not multiplied by alpha."""
-    if not image.premultiplied:
-        return image
-    return replace(image, pixels=straight_pixels(image, image.pixels.dtype), premultiplied=False)
+def straight_grey(image: Raster, threads: int | None = None) -> Array:
+    """The luma (H, W, 1) of colours that are not multiplied by alpha; of whole levels that are, it is rounded once, as Pillow rounds."""
+    if not image.premultiplied or image.channels == 2 or image.pixels.dtype.kind != "u":
+        return luma(np.ascontiguousarray(straight_pixels(image, image.pixels.dtype)[..., :-1]), alpha=False, threads=threads)
+    grey = np.zeros((*image.size, 1), image.pixels.dtype)
+    for rows in blocks(grey):
+        colours, alpha = image.pixels[rows, :, :-1].astype(np.int64), image.pixels[rows, :, -1:].astype(np.int64)
+        sums = (colours @ np.array(LUMA))[..., None] * int(max_value_of(grey.dtype))
+        np.floor_divide(sums + (alpha << 15), alpha << 16, out=grey[rows], where=alpha > 0, casting="unsafe")
+    return grey
 
 
 def straight_pixels(image: Raster, dtype: np.dtype[Any]) -> Array:

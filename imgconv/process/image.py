@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.arrays import Array
+from imgconv.filters.alpha import straight
 from imgconv.filters.color import luma, max_value_of
 from imgconv.filters.filter2d import FilterArguments, ImageFilter, Output, filter_whole
 from imgconv.filters.output_range import Combination
@@ -14,7 +15,7 @@ from imgconv.filters.parts import Part
 from imgconv.filters.weights import anchor_of
 from imgconv.images import Header, Raster, Sampling, transfer_of
 from imgconv.modes import AlphaRule, CombineMode, PoolMode, Range
-from imgconv.process.alpha import blocks, over_black, straight_pixels, with_straight_colours
+from imgconv.process.alpha import blocks, over_black, straight_grey, straight_pixels
 from imgconv.process.maps import Map, of_window, with_metadata
 from imgconv.recipe import Canny, Filter, MapPlan, Pool, Postprocess, Recipe, Shape
 from imgconv.window import Window
@@ -104,16 +105,13 @@ def prepare(image: Raster, grey: bool, keep_alpha: bool, threads: int | None) ->
         return valid_of_form(prepare(replace(image, valid=None), grey, keep_alpha, threads), image, grey=grey)
     if image.premultiplied and not keep_alpha:
         image = replace(image, pixels=np.ascontiguousarray(image.colours), alpha=False, premultiplied=False)
-    elif image.premultiplied and grey:
-        image = with_straight_colours(image)
     pixels, alpha = image.pixels, image.alpha
     if image.luma is not None:
         return replace(image, pixels=image.luma if grey else pixels, luma=None)
     if grey and not (alpha and keep_alpha):
         return replace(image, pixels=luma(pixels, alpha=alpha, threads=threads), alpha=False)
     if grey:
-        shade = luma(np.ascontiguousarray(pixels[..., :-1]), alpha=False, threads=threads)
-        return replace(image, pixels=np.concatenate([shade, pixels[..., -1:]], axis=2))
+        return replace(image, pixels=np.concatenate([straight_grey(image, threads), pixels[..., -1:]], axis=2), premultiplied=False)
     if alpha and not keep_alpha:
         return replace(image, pixels=over_black(pixels), alpha=False)
     return image
@@ -187,6 +185,8 @@ def pooled(image: Raster, step: Pool, floats: bool, threads: int | None, window:
     dtype, computes = prepared.pixels.dtype, prepared.premultiplied and not PoolMode.of(step.mode)[0].selects
     prepared = replace(prepared, pixels=straight_pixels(prepared, np.dtype(np.float64) if computes else dtype), premultiplied=False)
     border = None if step.padding_mode is None else Border.of(step.padding_mode)
+    if border:
+        border.check_level(dtype)
     valid = None
     if prepared.valid is None:
         pixels = pool_image(prepared.pixels, window or step.window, step.mode, border=border, part=part, threads=threads)
@@ -229,19 +229,20 @@ def postprocessed(result: Raster, original: Raster, recipe: Recipe) -> Raster:
         np.subtract(highest, colours, out=colours)
     if not postprocess.overlay:
         return result
-    return _overlaid(result, with_straight_colours(prepare(original, False, AlphaRule(recipe.step.alpha).in_colour, None)), max_value)
+    return _overlaid(result, prepare(original, False, AlphaRule(recipe.step.alpha).in_colour, None), max_value)
 
 
 def _overlaid(result: Raster, original: Raster, max_value: float) -> Raster:
     """`original` in colour, with the overlay colour as opaque as `result` is bright."""
-    pixels, colours, edges = original.pixels, original.colours, result.colours
+    pixels, edges = original.pixels, result.colours
     known = None if result.valid is None else result.valid[..., : edges.shape[2]]  # values of missing cells are arbitrary
     out = np.empty((*pixels.shape[:2], 3 + original.alpha), pixels.dtype)
     for rows in blocks(pixels):
         values = edges[rows] if known is None else np.where(known[rows], edges[rows], 0)
         opacity = np.clip(values.max(axis=-1, keepdims=True) / max_value, 0, 1)
-        blend = colours[rows] * (1 - opacity) + np.array(OVERLAY_COLOUR) * max_value * opacity
+        colours = straight(pixels[rows], max_value)[..., :-1] if original.premultiplied else original.colours[rows]
+        blend = colours * (1 - opacity) + np.array(OVERLAY_COLOUR) * max_value * opacity
         out[rows, :, :3] = np.rint(blend) if pixels.dtype.kind == "u" else blend
     if original.alpha:
         out[..., 3] = pixels[..., -1]
-    return replace(original, pixels=out, valid=None)
+    return replace(original, pixels=out, valid=None, premultiplied=False)

@@ -11,7 +11,7 @@ from imgconv.filters.color import luma
 from imgconv.filters.output_range import map_to_pixels
 from imgconv.images import Raster
 from imgconv.modes import Range
-from imgconv.process.alpha import straight_pixels, with_straight_colours
+from imgconv.process.alpha import straight_grey, straight_pixels
 from imgconv.process.maps import Map, of_result, with_metadata
 from imgconv.recipe import Network, Shape
 from imgconv.recipe.network import Result
@@ -58,13 +58,13 @@ def stored(image: Raster, *, grey: bool) -> Array:
 
     A network that begins with grey gets the luma of whole levels.
     """
-    if image.premultiplied and not grey:
-        return np.ascontiguousarray(straight_pixels(image, np.dtype(np.float32))[..., :-1].transpose(2, 0, 1))
-    colours = with_straight_colours(image).colours
+    colours = image.colours
     if grey and image.luma is not None:
         colours = image.luma
     elif grey and colours.shape[2] == 3:
-        colours = luma(np.ascontiguousarray(colours), alpha=False)
+        colours = straight_grey(image) if image.alpha else luma(colours, alpha=False)
+    elif image.premultiplied:
+        colours = straight_pixels(image, np.dtype(np.float32))[..., :-1]
     values = colours.astype(np.float32)
     if image.valid is not None:
         from imgconv.filters.valid_cells import all_of  # most images have no missing cells

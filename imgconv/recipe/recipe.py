@@ -8,7 +8,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from imgconv.errors import DoesNotFit, UsageError
-from imgconv.modes import AlphaRule, PaddingMode
+from imgconv.modes import AlphaRule
 from imgconv.recipe.references import plan_maps
 from imgconv.recipe.shape import Shape, once_per_shape
 from imgconv.recipe.steps import ARRAY_FORMATS, Canny, Filter, Pool, changed
@@ -153,11 +153,6 @@ class Recipe:
         if not self.step.grey:
             return "no"
         return "also" if self.postprocess.overlay else "only"
-
-    @property
-    def premultiplied(self) -> bool:
-        """Whether colours that are multiplied by alpha may stay so: a filter pads with no level of its own."""
-        return not (isinstance(self.step, Filter) and PaddingMode.of(self.step.padding_mode)[1] != 0)
 
     def gives_floats(self, format: str) -> bool:
         """Whether an output in `format` holds unrounded float maps rather than pixels, as arrays always do."""

@@ -113,6 +113,13 @@ class PaddedRows:
                 side[:] = values_at(middle, index, self.border.value)
         return band
 
+    def fill_constant(self, band: AnyArray, first: int, pixel: Sequence[float]) -> None:
+        """Give the cells of padded rows from `first` on that hold the border's constant the values of `pixel`."""
+        pixels, rows = band.reshape(len(band), -1, len(pixel)), np.arange(len(band)) + first - self.top
+        pixels[self.border.sources(rows, self._height) == CONSTANT] = pixel
+        across = np.concatenate([self.left, np.zeros(band.shape[1] - len(self.left) - len(self.right), np.intp), self.right])
+        pixels[:, across[:: len(pixel)] == CONSTANT] = pixel
+
 
 def elements(columns: NDArray[np.intp], channels: int) -> NDArray[np.intp]:
     """The row elements of pixel `columns`: `channels` for each pixel."""

@@ -1,7 +1,10 @@
 """Premultiplied TIFF files: results are rounded once, from what the file stores, as a whole and by bands."""
 
+from io import BytesIO
+
 import numpy as np
 import pytest
+import tifffile
 from command import imgconv as command
 from examples import FULL
 from image_files import read, tiff
@@ -9,7 +12,7 @@ from image_files import read, tiff
 from imgconv.images import Raster, Request, open_frames
 from imgconv.inspection.arithmetic import explain
 from imgconv.process import process
-from imgconv.recipe import MissingData, Pool, Recipe, filter_recipe, network_recipe
+from imgconv.recipe import MissingData, Pool, Postprocess, Recipe, filter_recipe, network_recipe
 
 HEIGHT, WIDTH = 23, 31
 LEVELS = {"uint8": 255, "uint16": 65535, "float32": 1}
@@ -31,9 +34,9 @@ def premultiplied_file(pixels):
     return tiff(pixels, photometric=photometric, extrasamples=["assocalpha"], rowsperstrip=5)
 
 
-def sums(values, taps):
-    """Correlation with taps (3, 3), the edge repeated."""
-    padded = np.pad(values.astype(np.float64), ((1, 1), (1, 1), (0, 0)), mode="edge")
+def sums(values, taps, **padding):
+    """Correlation with taps (3, 3), the edge repeated by default."""
+    padded = np.pad(values.astype(np.float64), ((1, 1), (1, 1), (0, 0)), **(padding or {"mode": "edge"}))
     return sum(taps[u][v] * padded[u : u + HEIGHT, v : v + WIDTH] for u in range(3) for v in range(3))
 
 
@@ -106,6 +109,57 @@ def test_results_without_missing_cells_are_rounded_once(dtype, by):
     same(result(pixels, "1 0 1; 0 -4 0; 1 0 1", range="abs", missing_data=missing)[~touched], difference)
 
 
+@pytest.mark.parametrize("dtype", LEVELS)
+def test_padding_has_the_colour_and_the_alpha_of_the_constant(dtype):
+    pixels, most, box = stored(dtype, 3), LEVELS[dtype], [[1, 1, 1]] * 3
+    value = most / 5
+    padding = {"padding_mode": ("constant", value)}
+    alpha, colours = pixels[..., -1:], straight(pixels, most)
+    total = sums(alpha, box, constant_values=value)
+    blurred = sums(colours * alpha, box, constant_values=value * value)
+    expected = np.concatenate([np.divide(blurred, total, out=np.zeros(blurred.shape), where=total > 0), total / 9], axis=2)
+    same(result(pixels, "box:size=3", **padding), expected)
+    mean = sums(colours, box, constant_values=value) / 9
+    same(result(pixels, "box:size=3", alpha="keep", **padding), np.concatenate([mean, alpha], axis=2))
+    light_of_padding = light(value / most)
+    weighted = sums(light(colours / most) * alpha, box, constant_values=light_of_padding * value)
+    linear = levels(np.divide(weighted, total, out=np.zeros(weighted.shape), where=total > 0)) * most
+    same(result(pixels, "box:size=3", linear=True, **padding)[..., :3], linear)
+
+
+def test_luma_and_overlays_are_rounded_once():
+    pixels = stored("uint8", 3)
+    colours, alpha = straight(pixels, 255), pixels[..., -1:]
+    grey = np.floor(colours @ [19595 / 65536, 38470 / 65536, 7471 / 65536] + 0.5)[..., None]
+    same(result(pixels, "0 0 0; 0 1 0; 0 0 0", grey=True, alpha="keep"), np.concatenate([grey, alpha], axis=2))
+    drawn = result(pixels, "laplacian4", command="edge", alpha="keep", postprocess=Postprocess(overlay=True))
+    edges = np.abs(sums(grey, [[0, -1, 0], [-1, 4, -1], [0, -1, 0]])).clip(0, 255) / 255
+    same(drawn, np.concatenate([colours * (1 - edges) + np.array([255, 0, 0]) * edges, alpha], axis=2))
+
+
+@pytest.mark.parametrize("extra", ["mask", "nodata"])
+def test_files_with_a_mask_or_a_nodata_value_are_rounded_once(extra):
+    pixels, box = stored("uint8", 3), [[1, 1, 1]] * 3
+    cover = np.random.default_rng(4).random((HEIGHT, WIDTH)) > 0.2
+    nodata = int(pixels[10, 10, 0])
+    file = BytesIO()
+    options = {"photometric": "rgb", "extrasamples": ["assocalpha"]}
+    with tifffile.TiffWriter(file) as writer:
+        writer.write(pixels, **options, extratags=[(42113, "s", 0, str(nodata), True)] if extra == "nodata" else [])
+        if extra == "mask":
+            writer.write(cover, photometric="mask", subfiletype=4)
+    recipe, seen = filter_recipe(["box:size=3"]), pixels * cover[..., None] if extra == "mask" else pixels
+    with open_frames(file.getvalue(), Request(premultiplied=True)) as opened:
+        actual = process(next(iter(opened)), recipe)[0]
+    if extra == "mask":
+        total = sums(seen[..., -1:], box)
+        blurred = np.divide(sums(seen[..., :-1], box) * 255, total, out=np.zeros((HEIGHT, WIDTH, 3)), where=total > 0)
+        same(actual.image.pixels, np.concatenate([blurred, total / 9], axis=2))
+    else:
+        named = process(stored_frame(pixels), filter_recipe(["box:size=3"], missing_data=MissingData(nodata)))[0]
+        np.testing.assert_array_equal(actual.image.pixels, named.image.pixels)
+
+
 @pytest.mark.parametrize("dtype", ["uint16", "float32"])
 def test_linear_light_is_rounded_once(dtype):
     pixels, most = stored(dtype, 3), LEVELS[dtype]
@@ -137,14 +191,18 @@ def test_networks_get_colours_that_are_not_rounded():
         recipe = network_recipe([steps], range="raw")
         maps = process(stored_frame(pixels), recipe, floats=True)
         assert not maps[0].image.premultiplied
-        rounded = process(read(premultiplied_file(pixels))[1][0], recipe, floats=True)
         if expected is None:
-            np.testing.assert_array_equal(maps[0].image.pixels, rounded[0].image.pixels)
+            grey = straight(pixels, 255) @ [19595 / 65536, 38470 / 65536, 7471 / 65536]
+            np.testing.assert_array_equal(maps[0].image.pixels[..., 0], np.floor(grey + 0.5))
         else:
             np.testing.assert_allclose(maps[0].image.pixels, expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("options", [{}, {"linear": True}, {"alpha": "keep"}, {"alpha": "drop"}, {"grey": True, "alpha": "keep"}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"linear": True}, {"alpha": "keep"}, {"alpha": "drop"}, {"grey": True, "alpha": "keep"}, {"padding_mode": ("constant", 40)}],
+    ids=str,
+)
 def test_explanations_end_in_the_pixels_that_are_written(options):
     pixels, recipe = stored("uint8", 3), filter_recipe(["box:size=3"], **options)
     frame = stored_frame(pixels)

@@ -1,6 +1,6 @@
 // A map drawn over the photograph: red, as opaque as the map is bright. And luma, for maps of grey over a photograph in colours.
 
-import { coloursOf, isAlpha, overBlack, rounded, withAlphaOf } from "./alpha.js";
+import { coloursOf, isAlpha, overBlack, withAlphaOf } from "./alpha.js";
 import { Elementwise, pointwise, unchangedAlpha } from "./elementwise.js";
 import { Misfit } from "./geometry.js";
 import { hide, isMissing, missingStage } from "./missing.js";
@@ -8,6 +8,7 @@ import { number } from "./numbers.js";
 import { halfEven, toLevel } from "./sums.js";
 
 const LUMA = [19595, 38470, 7471]; // of red, green and blue, in 1/65536
+const NEAR = 1e-9; // colours that were divided by alpha can be less than exact
 const COLOUR = [1, 0, 0]; // rare in photographs, and visible on dark and light
 const COLOURS = ["red", "green", "blue"];
 
@@ -35,12 +36,12 @@ export class Luma extends Elementwise {
 
   /** The colours that luma is of: over black, unless alpha is kept in grey maps. */
   #colours(input) {
-    return input.alpha && this.modes.alpha[input.rule.alpha].keepsInGrey ? rounded(input) : overBlack(input);
+    return input.alpha && this.modes.alpha[input.rule.alpha].keepsInGrey ? input : overBlack(input);
   }
 
   #luma([red, green, blue], whole) {
     const sum = red * LUMA[0] + green * LUMA[1] + blue * LUMA[2];
-    return whole ? Math.floor((sum + 32768) / 65536) : sum / 65536;
+    return whole ? Math.floor((sum + 32768) / 65536 + NEAR) : sum / 65536;
   }
 
   apply(input) {

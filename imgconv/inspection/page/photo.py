@@ -91,8 +91,8 @@ def page_photo(
 
     Raises UsageError for a part that lies outside the image.
     """
-    is_stored = image.premultiplied and alpha and not grey and crop is None
-    whole = image if is_stored else _unmarked(filter_input(image, grey=grey, alpha=alpha))
+    is_stored = image.premultiplied and alpha and not grey
+    whole = _unmarked(image if is_stored else filter_input(image, grey=grey, alpha=alpha))
     part = whole if crop is None else _cropped(whole, crop)
     factor = least = _least_factor(part.size, most_cells)
     while True:

@@ -1,6 +1,6 @@
 // The steps of a page from their settings, their maps, receptive fields and chains of sums.
 
-import { coloursOf, overBlack, rounded, withoutAlpha } from "./alpha.js";
+import { coloursOf, overBlack, withoutAlpha } from "./alpha.js";
 import { cannyStages } from "./canny.js";
 import { Deformed, OFFSETS } from "./deform.js";
 import { Across, AdaptivePool, Elementwise } from "./elementwise.js";
@@ -58,7 +58,7 @@ export function inputOf(photo, [{ op, type, kernels }], modes) {
   if (op || ["conv", "deform", "conv_transpose"].includes(type)) return numbersOf(withoutAlpha(photo));
   const overChannels = type === "filter" && Array.isArray(kernels[0].taps[0][0]);
   const input = photo.alpha && (overChannels || !modes.alpha[photo.rule.alpha].keeps) ? overBlack(photo) : photo;
-  return { ...input, original: rounded(input) };
+  return { ...input, original: input };
 }
 
 /** The photograph and the maps of every step, of which the first ones are `known`. Throws Misfit. */
