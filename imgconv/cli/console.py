@@ -167,7 +167,7 @@ def print_parts(*parts: "Part") -> None:
     """Print within the width of a terminal, and without wrapping elsewhere."""
     from rich.console import Console
 
-    from imgconv.display.terminal import print_to
+    from imgconv.display.parts import print_to
 
     _refuse_inputs()
     print_to(Console(highlight=False, markup=False, emoji=False), parts)

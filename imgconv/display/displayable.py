@@ -28,7 +28,7 @@ class Displayable:
 
     def __str__(self) -> str:
         """The text that the command prints where standard output is not a terminal."""
-        from imgconv.display.terminal import plain
+        from imgconv.display.parts import plain
 
         return plain(self.parts())
 

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgconv.display.terminal import Either
+from imgconv.display.parts import Either
 
 if TYPE_CHECKING:
     from rich.style import Style

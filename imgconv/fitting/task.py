@@ -11,8 +11,7 @@ import numpy as np
 
 from imgconv.atomic import output_file
 from imgconv.display.displayable import Displayable
-from imgconv.display.parts import facts, heading, numbers, text, text_lines
-from imgconv.display.terminal import live_display
+from imgconv.display.parts import facts, heading, live_display, numbers, text, text_lines
 from imgconv.display.words import counted
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.fitting.gradient_descent import descend

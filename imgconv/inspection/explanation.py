@@ -6,8 +6,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from imgconv.display.displayable import Displayable
-from imgconv.display.parts import heading, numbers, side_by_side, stacked, style_of, table, text
-from imgconv.display.terminal import Either
+from imgconv.display.parts import Either, heading, numbers, side_by_side, stacked, style_of, table, text
 from imgconv.display.words import counted
 from imgconv.images import Raster
 from imgconv.inspection.cells import Patch

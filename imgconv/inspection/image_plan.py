@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from imgconv.display.displayable import Displayable
-from imgconv.display.parts import facts, heading, table, text
-from imgconv.display.terminal import Either
+from imgconv.display.parts import Either, facts, heading, table, text
 from imgconv.display.words import in_bytes, shortened
 from imgconv.window import shape_text
 
