@@ -193,7 +193,7 @@ def explain(
     (['-1*50 + 1*200'], [150.0])
     """
     from imgconv.atomic import format_of
-    from imgconv.inspection.arithmetic import explain as explained
+    from imgconv.inspection.explanation import explain as explained
     from imgconv.plotting.animation import animate as frames_of
     from imgconv.plotting.animation import write_animation
 

@@ -56,7 +56,7 @@ def command(source: Input, what: Selection, show: ExplainOptions, how: ReadingOp
     from imgconv.batch.inputs import first_frame
     from imgconv.cli.console import print_parts, write_json, write_message
     from imgconv.display.words import counted
-    from imgconv.inspection.arithmetic import explain
+    from imgconv.inspection.explanation import explain
     from imgconv.plotting.animation import FORMATS, animate, write_animation
 
     recipe, pixel = what.to_recipe(), None if show.at is None else _numbers("--at", show.at, "X,Y", "120,80")

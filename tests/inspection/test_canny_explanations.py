@@ -12,8 +12,8 @@ from scipy import ndimage
 
 import imgconv
 from imgconv.images import Raster
-from imgconv.inspection.arithmetic import explain
 from imgconv.inspection.canny_arithmetic import DIRECTIONS, CannyStages, sides
+from imgconv.inspection.explanation import explain
 from imgconv.recipe import Canny, Postprocess, Recipe
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 import imgconv
 from imgconv.errors import DoesNotFit
 from imgconv.images import Raster
-from imgconv.inspection.arithmetic import explain
 from imgconv.inspection.cells import filter_input
+from imgconv.inspection.explanation import explain
 from imgconv.inspection.matrices import filter_matrices
 from imgconv.process import process
 from imgconv.process.network import results_of

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from imgconv.images import Raster
-from imgconv.inspection.arithmetic import explain
+from imgconv.inspection.explanation import explain
 from imgconv.plotting.exhibits import exhibit
 from imgconv.process import process
 from imgconv.recipe import Canny, Pool, Postprocess, Recipe, filter_recipe, network_recipe

@@ -10,7 +10,7 @@ from examples import FULL
 from image_files import read, tiff
 
 from imgconv.images import Raster, Request, open_frames
-from imgconv.inspection.arithmetic import explain
+from imgconv.inspection.explanation import explain
 from imgconv.process import process
 from imgconv.recipe import MissingData, Pool, Postprocess, Recipe, filter_recipe, network_recipe
 
