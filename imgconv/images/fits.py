@@ -1,9 +1,7 @@
 """FITS images, read and written with astropy, which is the extra `fits`."""
 
-import gzip
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from io import BytesIO
 from itertools import chain
 from math import prod
 from typing import Any, BinaryIO
@@ -15,14 +13,12 @@ from imgconv.errors import ImageError
 from imgconv.images.damage import DECODER_ERRORS, DamageError, image_errors
 from imgconv.images.decoder import Decoder, Request
 from imgconv.images.fits_cards import Cards, library
+from imgconv.images.fits_gzip import LONGEST_HEADER, MOST_UNITS, TOO_LONG, inflated
 from imgconv.images.modes import exact_floats
 from imgconv.images.raster import DEFAULT_ENCODING, Encoding, Header, Metadata, Raster
 
 _EXTENSION = b"XTENSION"  # the beginning of a header
-_MOST_UNITS, _LONGEST_HEADER = 4096, 1 << 20
-_TOO_LONG = f"more than {_MOST_UNITS} units, or {_LONGEST_HEADER} bytes of a header, are not supported; save it again"
 _CARD, _END = 80, b"END     "
-_MOST_INFLATED = 1 << 29  # bytes
 _UNSIGNED = 1 << 63  # BZERO of whole numbers of 64 bits without a sign
 _STALE = ("BSCALE", "BZERO", "BLANK", "DATAMIN", "DATAMAX", "CHECKSUM", "DATASUM")  # they describe the stored numbers of the original
 
@@ -34,7 +30,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     """
     fits = library()
     with image_errors("damaged fits"):
-        file = _inflated(file)
+        file = inflated(file, request)
         _check_header(file, 0)
         _check_header(file, _end_of_first(fits, file))  # astropy reads two headers as soon as it opens a file
         units = list(_units(fits.open(file, memmap=False, do_not_scale_image_data=True), file))
@@ -66,27 +62,14 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     return Decoder(header, frames)
 
 
-def _inflated(file: BinaryIO) -> BinaryIO:
-    """Return a file that gzip compressed as one that is not, any other as it is. Raises ImageError for a very large one."""
-    file.seek(0)
-    is_packed = file.read(2) == b"\x1f\x8b"
-    file.seek(0)
-    if not is_packed:
-        return file
-    data = gzip.GzipFile(fileobj=file).read(_MOST_INFLATED + 1)
-    if len(data) > _MOST_INFLATED:
-        raise ImageError(f"compressed FITS files of more than {_MOST_INFLATED} bytes are not supported; unpack the file with gunzip")
-    return BytesIO(data)
-
-
 def _check_header(file: BinaryIO, start: int) -> None:
     """Raise ImageError for a header at `start` whose end is farther away than astropy reads in a second."""
     position = file.tell()
     file.seek(start)
-    header = file.read(_LONGEST_HEADER + _CARD)
+    header = file.read(LONGEST_HEADER + _CARD)
     file.seek(position)
-    if len(header) > _LONGEST_HEADER and not any(header.startswith(_END, at) for at in range(0, len(header), _CARD)):
-        raise ImageError(_TOO_LONG)
+    if len(header) > LONGEST_HEADER and not any(header.startswith(_END, at) for at in range(0, len(header), _CARD)):
+        raise ImageError(TOO_LONG)
 
 
 def _end_of_first(fits: Any, file: BinaryIO) -> int:
@@ -110,8 +93,8 @@ def _units(opened: Iterable[Any], file: BinaryIO) -> Iterator[Any]:
         if not hasattr(unit, "fileinfo"):
             raise ImageError("FITS files that do not follow the standard (SIMPLE = F) are not supported; convert them first")
         places = unit.fileinfo()
-        if number > _MOST_UNITS or places["datLoc"] - places["hdrLoc"] > _LONGEST_HEADER:
-            raise ImageError(_TOO_LONG)
+        if number > MOST_UNITS or places["datLoc"] - places["hdrLoc"] > LONGEST_HEADER:
+            raise ImageError(TOO_LONG)
         yield unit
         _check_header(file, _end(unit))
 

@@ -238,7 +238,9 @@ def _extra_fields(bits: _Bits) -> int:
     if bits.read(1):
         raise ImageError("jpegxl images with a preview are not supported; convert the image to .png or .tiff")
     if bits.read(1):
-        raise ImageError("animated jpegxl images are not supported; convert the image to .png or .webp")
+        raise ImageError(
+            "animated jpegxl images are not supported, since imagecodecs gives no times of frames; convert them to APNG or .webp"
+        )
     return orientation
 
 

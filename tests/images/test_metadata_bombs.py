@@ -177,6 +177,57 @@ def test_a_fits_file_has_no_more_units_than_astropy_reads_in_a_second():
         read(data[:5760] + data[5760:] * 4100)
 
 
+def packed_fits(*units, rest=b""):
+    """A FITS file of units, each with how many zeros follow its header, compressed with gzip."""
+    from astropy.io import fits
+
+    file = io.BytesIO()
+    for header, zeros in units:
+        cards = fits.Header(header).tostring().encode()
+        file.write(cards + bytes(-(-zeros // 2880) * 2880))
+    return gzip.compress(file.getvalue() + rest, 1)
+
+
+PLAIN_FITS = [("SIMPLE", True), ("BITPIX", 8), ("NAXIS", 2), ("NAXIS1", 60), ("NAXIS2", 48)]
+EMPTY_FITS = b"".join(card.ljust(80) for card in (b"XTENSION= 'IMAGE   '", b"BITPIX  = 8", b"NAXIS   = 0", b"END")).ljust(2880)
+FITS_TABLE = [("XTENSION", "BINTABLE"), ("BITPIX", 8), ("NAXIS", 2), ("NAXIS1", 1 << 12), ("NAXIS2", 1 << 13), ("PCOUNT", 0), ("GCOUNT", 1)]
+FITS_TABLE += [("TFIELDS", 1), ("TFORM1", "4096B")]
+
+
+@pytest.mark.parametrize(
+    ("units", "rest", "message"),
+    [
+        ([(PLAIN_FITS, 2880), (FITS_TABLE, 1 << 25)], b"", None),
+        ([(PLAIN_FITS, 2880)], bytes(1 << 25), "after its last unit"),
+        ([([*PLAIN_FITS[:3], ("NAXIS1", 1 << 15), ("NAXIS2", 1 << 10)], 1 << 25)], b"", "33554432 pixels, more than the limit"),
+        (
+            [
+                ([*PLAIN_FITS[:3], ("NAXIS1", 1000), ("NAXIS2", 999)], 999000),
+                ([("XTENSION", "IMAGE"), *PLAIN_FITS[1:], ("PCOUNT", 0), ("GCOUNT", 1)], 2880),
+            ],
+            b"",
+            "more pixels than the limit",
+        ),
+        ([([*PLAIN_FITS[:3], ("NAXIS1", 1 << 15), ("NAXIS2", -5)], 0)], b"", "negative size"),
+        ([(PLAIN_FITS, 2880)], EMPTY_FITS * 4096, "4096 units"),
+    ],
+    ids=["table", "rest", "image", "images", "negative", "units"],
+)
+def test_a_packed_fits_is_inflated_as_far_as_images_need(units, rest, message):
+    data = packed_fits(*units, rest=rest)
+    read(packed_fits((PLAIN_FITS, 2880)))  # loads astropy
+    tracemalloc.start()
+    try:
+        if message:
+            with pytest.raises(ImageError, match=message):
+                read(data, max_pixels=1_000_000)
+        else:
+            assert read(data)[1][0].size == (48, 60)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize("offset", [352, 2 << 20])
 def test_a_packed_nifti_is_read_no_further_than_its_pixels(offset):
     import nibabel
