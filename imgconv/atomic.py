@@ -120,7 +120,7 @@ def create_part(folder: Path, inputs: Inputs, *, is_folder: bool = False) -> tup
                 raise ImageError("interrupted")
             descriptor = _new_folder(path) if is_folder else _new_file(path)
             _temporary_files.add(path)
-        if _try_lock(descriptor) is not False and os.fstat(descriptor).st_nlink:
+        if try_lock(descriptor) is not False and os.fstat(descriptor).st_nlink:
             return descriptor, path
         os.close(descriptor)  # another process swept it before it was locked
         remove_part(path)
@@ -226,13 +226,13 @@ def _remove_unlocked(path: Path) -> None:
             return
         descriptor = os.open(path, (os.O_RDONLY if os.path.isdir(path) else os.O_RDWR) | getattr(os, "O_NOFOLLOW", 0))
         try:
-            if _try_lock(descriptor):
+            if try_lock(descriptor):
                 _remove(path)
         finally:
             os.close(descriptor)
 
 
-def _try_lock(descriptor: int) -> bool | None:
+def try_lock(descriptor: int) -> bool | None:
     """Lock an open file for this process: False if another process holds the lock, None where files cannot be locked."""
     if fcntl is None:
         return None

@@ -12,11 +12,12 @@ folder is swept at most once a day, by a process that writes an entry or sets su
 import os
 import stat
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from imgconv.access import PRIVATE, Access
-from imgconv.atomic import PART_SUFFIX, replace_file
+from imgconv.atomic import PART_SUFFIX, replace_file, try_lock
 from imgconv.inputs import Inputs
 from imgconv.platforms import user_folder
 
@@ -29,9 +30,11 @@ _MAGIC = b"imgconv loop 1\n"
 _DIGEST = 32
 _HEADER = len(_MAGIC) + 2 * _DIGEST  # magic, key, checksum of key and body
 LOOP, VERDICT = ".loop", ".test"  # suffixes of object code and of results of tests
+_LOCK = ".lock"  # suffix of the lock of an entry that a process makes
 _SWEPT, _ANNOUNCED = "swept", "announced"  # marker files
 _HOUR, DAY = 3600.0, 86400.0
 UNUSED = 90 * DAY
+PATIENCE = 30.0  # seconds that a process waits for the entry of another one, which may be stopped
 
 
 def location() -> Path | None:
@@ -91,6 +94,31 @@ def write(name: str, key: bytes, body: bytes, suffix: str = LOOP) -> None:
         stream.write(_header(key, body) + body)
 
 
+@contextmanager
+def reserved(name: str, key: bytes) -> Iterator[None]:
+    """Let one process at a time make an entry: others wait until the block ends, and then find the entry.
+
+    A process waits for PATIENCE seconds. Where nothing can be locked, the block runs at once.
+    """
+    folder = location()
+    path = folder and _path(folder, name, key, _LOCK)
+    descriptor = None if path is None else _open_lock(path)
+    if path is None or descriptor is None:
+        yield
+        return
+    try:
+        end, pause = time.monotonic() + PATIENCE, 0.001
+        while (is_locked := try_lock(descriptor)) is False and time.monotonic() < end:
+            time.sleep(pause)
+            pause = min(2 * pause, 0.05)
+        yield
+        if is_locked:
+            with suppress(OSError):
+                path.unlink()
+    finally:
+        os.close(descriptor)
+
+
 def is_first_announcement() -> bool:
     """Whether no process has called this since the cache was last emptied; always True where nothing can be written."""
     folder = location()
@@ -109,6 +137,13 @@ def is_first_announcement() -> bool:
 def digest(data: bytes) -> bytes:
     """The 32 bytes that keys and checksums are."""
     return blake2b(data, digest_size=_DIGEST).digest()
+
+
+def _open_lock(path: Path) -> int | None:
+    with suppress(OSError):
+        _make_private(path.parent)
+        return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    return None
 
 
 def _path(folder: Path, name: str, key: bytes, suffix: str) -> Path:
@@ -155,7 +190,7 @@ def _make_private(folder: Path) -> None:
         raise OSError(f"{folder} belongs to another user")
     folder.chmod(0o700)
     for entry in folder.iterdir():
-        if entry.suffix in (LOOP, VERDICT) or entry.name in (_SWEPT, _ANNOUNCED):
+        if entry.suffix in (LOOP, VERDICT, _LOCK) or entry.name in (_SWEPT, _ANNOUNCED):
             entry.unlink(missing_ok=True)
 
 
@@ -173,7 +208,7 @@ def _sweep(folder: Path) -> None:
             return
     marker.touch(mode=0o600)
     for path in folder.iterdir():
-        limit = {LOOP: UNUSED, VERDICT: UNUSED, PART_SUFFIX: _HOUR}.get(path.suffix)
+        limit = {LOOP: UNUSED, VERDICT: UNUSED, _LOCK: _HOUR, PART_SUFFIX: _HOUR}.get(path.suffix)
         with suppress(FileNotFoundError):  # another process removed it
             if limit is not None and now - path.lstat().st_mtime > limit:
                 path.unlink()

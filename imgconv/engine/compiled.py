@@ -120,23 +120,34 @@ class _Loop:
     def _load(self, signature: Signature) -> _Compiled:
         fingerprint = None
         try:
-            from imgconv.engine import cache_key, llvm
+            from imgconv.engine import cache_key
 
             fingerprint = cache_key.fingerprint(self._source, self._constants, signature)
-            body = cache.read(self._source.__name__, fingerprint)
-            if body is not None:
-                return llvm.link(llvm.Code.unpack(body), self._source.__name__, len(signature))
+            if (cached := self._cached(signature, fingerprint)) is not None:
+                return cached
         except UNEXPECTED as error:
             if lacks_memory(error):
                 raise MemoryError from error
             self._note(error)
-        with _compiling:
+            with _compiling:
+                return self._compile(signature, fingerprint)
+        with _compiling, cache.reserved(self._source.__name__, fingerprint):
+            with suppress(*UNEXPECTED):
+                if (cached := self._cached(signature, fingerprint)) is not None:  # another process has compiled it meanwhile
+                    return cached
             return self._compile(signature, fingerprint)
+
+    def _cached(self, signature: Signature, fingerprint: bytes) -> _Compiled | None:
+        from imgconv.engine import llvm
+
+        body = cache.read(self._source.__name__, fingerprint)
+        return None if body is None else llvm.link(llvm.Code.unpack(body), self._source.__name__, len(signature))
 
     def _compile(self, signature: Signature, fingerprint: bytes | None) -> _Compiled:
         """New object code, cached under `fingerprint`; Numba's own compiled function where there can be no object code."""
         from imgconv.engine import cache_key, compiler, llvm
 
+        _compiling.loops += 1
         try:
             code = compiler.emit(self._function, signature)
             linked = llvm.link(code, self._source.__name__, len(signature))
@@ -160,7 +171,9 @@ class _Loop:
 
 
 class _Compiling:
-    """Counts compiled loops, and reports it when compiling takes long. One thread at a time enters.
+    """Counts compiled loops, and reports it when compiling, or waiting for another process that compiles, takes long.
+
+    One thread at a time enters.
 
     Meanwhile no garbage is collected: looking for it takes an eighth of the time, and there is little (2026-11).
     """
@@ -184,7 +197,6 @@ class _Compiling:
             gc.enable()
         self._timer.cancel()
         self._seconds += time.perf_counter() - self._start
-        self.loops += 1
 
     def _announce(self) -> None:
         if fallback.announce and not self._is_announced:

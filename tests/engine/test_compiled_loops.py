@@ -23,11 +23,21 @@ def test_a_cached_loop_is_loaded_without_numba(sandbox):
     assert second == {"right": True, "compiled": 0, "cached": 1, "imported": ["llvmlite"], "problems": []}
 
 
-def test_two_processes_may_fill_the_store_at_once(sandbox):
+def test_processes_that_need_a_new_loop_compile_it_once(sandbox):
     processes = [sandbox.start() for _ in range(2)]
-    assert all(process_says["right"] for process_says in map(sandbox.finished, processes))
+    reports = list(map(sandbox.finished, processes))
+    assert all(report["right"] for report in reports)
+    assert sum(report["compiled"] for report in reports) == 1
     assert sandbox.compiles() == 0
     assert sorted(file.suffix for file in sandbox.loops.iterdir()) == ["", ".loop"]  # the time of the last sweep, and the loop
+
+
+def test_a_process_does_not_wait_for_ever_for_one_that_is_stopped(sandbox, monkeypatch):
+    key = bytes(32)
+    with cache.reserved("add", key):
+        monkeypatch.setattr(cache, "PATIENCE", 0.01)
+        with cache.reserved("add", key):
+            assert cache.read("add", key) is None
 
 
 @pytest.mark.parametrize("jit", ["1", "yes"])
