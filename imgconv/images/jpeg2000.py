@@ -19,6 +19,8 @@ _CODESTREAM = b"\xff\x4f\xff\x51"
 _SIZE = ">HHIIIIIIIIH"  # of the SIZ segment, up to the number of components
 _CMYK, _SRGB, _GREY, _SYCC = 12, 16, 17, 18
 _IS_COLOUR, _IS_ALPHA, _IS_PREMULTIPLIED = 0, 1, 2  # kinds of components
+_ENUMERATED, _PROFILES = b"\1", (b"\2", b"\3")  # methods of a colour specification
+_PROFILE_SPACE = slice(3 + 16, 3 + 20)  # the colours of an ICC profile, after method, precedence and approximation
 _FULL_SIZE = (1, 1)
 _MOST_COMPONENTS = 16384
 _PART_HEAD = 12  # bytes
@@ -62,7 +64,7 @@ def read_layout(file: BinaryIO) -> Layout:
         if place is None:
             raise DamageError("the image is missing")
         start = place[0]
-        space = _space(boxes.content(file, boxes.find(file, "jp2h/colr")))
+        space = _space(file)
         palette = boxes.content(file, boxes.find(file, "jp2h/pclr"))
         in_order = _is_in_order(boxes.content(file, boxes.find(file, "jp2h/cdef")))
     file.seek(start)
@@ -153,20 +155,40 @@ def _is_in_order(definition: bytes) -> bool:
     return colours == list(range(1, len(colours) + 1)) and alpha in ([], [len(colours)])
 
 
-def _space(colour: bytes) -> int | None:
-    """Return the number of the colour space, None where an ICC profile or nothing defines it."""
-    return int.from_bytes(colour[3:7], "big") if colour[:1] == b"\1" and len(colour) >= 7 else None
+def _space(file: BinaryIO) -> int | None:
+    """Return the number of the colour space, None where an ICC profile of grey or RGB, or nothing, defines it.
+
+    The first definition counts whose method is known, as the standard says. Raises ImageError for a profile of other colours.
+    """
+    defined = False
+    for name, start, end in boxes.boxes(file, *(boxes.find(file, "jp2h") or (0, 0))):
+        colour = boxes.content(file, (start, end)) if name == "colr" else b""
+        defined = defined or name == "colr"
+        if colour[:1] == _ENUMERATED and len(colour) >= 7:
+            return int.from_bytes(colour[3:7], "big")
+        if colour[:1] in _PROFILES:
+            _check_space(colour[_PROFILE_SPACE])
+            return None
+    if defined:
+        _check_space(b"")
+    return None
+
+
+def _check_space(space: bytes) -> None:
+    if space not in (b"RGB ", b"GRAY"):
+        what = f"an ICC profile of {space.decode('ascii', 'backslashreplace').strip()} colours" if space else "an unknown colour space"
+        raise ImageError(f"jpeg2000 images with {what} are not supported; convert the image to RGB of 8 or 16 bits")
 
 
 def _check(layout: Layout, steps: set[tuple[int, int]]) -> None:
     what = None
-    if layout.space not in (None, 0, _CMYK, _SRGB, _GREY) and not (layout.space == _SYCC and layout.is_plain):
+    if layout.space not in (None, _CMYK, _SRGB, _GREY) and not (layout.space == _SYCC and layout.is_plain):
         what = f"in colour space {layout.space}"
     elif not layout.is_plain and (not layout.uniform or steps != {_FULL_SIZE}):
         what = "whose components differ in depth or size"
     elif layout.bits > 24:
         what = f"of {layout.bits} bits"
-    elif layout.components > layout.colours + 1:
+    elif layout.components > layout.colours + 1 or (layout.space in (_SRGB, _GREY) and (layout.space == _GREY) != (layout.colours == 1)):
         what = f"of {layout.components} components"
     if what:
         raise ImageError(f"jpeg2000 images {what} are not supported; convert the image to RGB of 8 or 16 bits")

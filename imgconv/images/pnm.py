@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from imgconv.errors import ImageError
 from imgconv.images.damage import DamageError, TruncatedError, image_errors, read_exactly
 from imgconv.images.decoder import Decoder, Request
-from imgconv.images.raster import DEFAULT_ENCODING, Encoding, Header, Raster
+from imgconv.images.raster import DEFAULT_ENCODING, Encoding, Header, Metadata, Raster
 from imgconv.images.rows import BandedImage, RowReader
 
 _LONGEST_HEADER = 1 << 16  # bytes, comments included
@@ -27,7 +27,10 @@ _BILEVEL_TYPES = {1: b"BLACKANDWHITE", 2: b"BLACKANDWHITE_ALPHA"}
 
 @dataclass(frozen=True)
 class Layout:
-    """The header of one PNM image. `scale` is that of a PFM, whose sign gives the byte order; 0 for integers."""
+    """The header of one PNM image. `scale` is that of a PFM, whose sign gives the byte order; 0 for integers.
+
+    `has_comment` means that the file has a comment, which no result has.
+    """
 
     magic: bytes
     height: int
@@ -36,11 +39,17 @@ class Layout:
     maxval: int = 1
     alpha: bool = False
     scale: float = 0.0
+    has_comment: bool = False
 
     @property
     def dtype(self) -> str:
         """The dtype of the pixels."""
         return "float32" if self.scale else "uint8" if self.maxval < 256 else "uint16"
+
+    @property
+    def metadata(self) -> Metadata:
+        """What the image has besides pixels."""
+        return Metadata(dropped=("comment",)) if self.has_comment else Metadata()
 
     @property
     def length(self) -> int:
@@ -68,7 +77,7 @@ class _Rows(RowReader):
     """The rows of binary data from `start` on. A PFM has the last row first."""
 
     def __init__(self, file: BinaryIO, start: int, layout: Layout, salvage: bool):
-        self.header = header_of(layout)
+        self.header, self.metadata = header_of(layout), layout.metadata
         self._file, self._start, self._layout, self._salvage = file, start, layout, salvage
 
     def read(self, first: int, last: int) -> NDArray[Any]:
@@ -95,12 +104,13 @@ def read_layout(file: BinaryIO, request: Request) -> Layout:
         layout = _pam_layout(file)
     elif magic in _CHANNELS:
         numbers = 2 if magic in (b"P1", b"P4") else 3
-        values = [_token(file) for _ in range(numbers)]
+        values, comments = zip(*[_token(file) for _ in range(numbers)], strict=True)
         width, height = int(values[0]), int(values[1])
+        layout = Layout(magic, height, width, _CHANNELS[magic], has_comment=any(comments))
         if magic in (b"Pf", b"PF"):
-            layout = Layout(magic, height, width, _CHANNELS[magic], scale=float(values[2]))
-        else:
-            layout = Layout(magic, height, width, _CHANNELS[magic], int(values[2]) if numbers == 3 else 1)
+            layout = replace(layout, scale=float(values[2]))
+        elif numbers == 3:
+            layout = replace(layout, maxval=int(values[2]))
     else:
         raise DamageError("the signature of a PNM image is missing")
     request.check_size(layout.height, layout.width)
@@ -115,17 +125,19 @@ def read_image(file: BinaryIO, layout: Layout, salvage: bool = False) -> Raster:
     Values are scaled to 0 to 255, or to 0 to 65535 for a maxval above 255.
     """
     if layout.magic in _PLAIN:
-        return Raster(_scaled(_plain_samples(_plain_text(file, layout), layout), layout))
+        text = _plain_text(file, layout)
+        layout = replace(layout, has_comment=layout.has_comment or b"#" in text)
+        return Raster(_scaled(_plain_samples(text, layout), layout), metadata=layout.metadata)
     data = file.read(layout.length).ljust(layout.length, b"\0") if salvage else read_exactly(file, layout.length)
     shape = layout.height, layout.width, layout.channels
     if layout.scale:
         rows = np.frombuffer(data, "<f4" if layout.scale < 0 else ">f4").reshape(shape)
-        return Raster(np.ascontiguousarray(rows[::-1], np.float32))
+        return Raster(np.ascontiguousarray(rows[::-1], np.float32), metadata=layout.metadata)
     if layout.magic == b"P4":
         bits = np.unpackbits(np.frombuffer(data, np.uint8).reshape(layout.height, -1), axis=1, count=layout.width)
-        return Raster((1 - bits)[..., None] * np.uint8(255))
+        return Raster((1 - bits)[..., None] * np.uint8(255), metadata=layout.metadata)
     samples = np.frombuffer(data, np.uint8 if layout.maxval < 256 else ">u2").reshape(shape)
-    return Raster(_scaled(samples, layout), layout.alpha)
+    return Raster(_scaled(samples, layout), layout.alpha, layout.metadata)
 
 
 def one_frame(file: BinaryIO, layout: Layout, salvage: bool) -> Iterator[Raster]:
@@ -190,18 +202,21 @@ def _frames(file: BinaryIO, layouts: list[tuple[int, Layout]], salvage: bool) ->
         yield raster
 
 
-def _token(file: BinaryIO) -> bytes:
-    """Read the next word of a header, and the one white space after it; a comment with its line end is white space, as in Netpbm."""
-    word = b""
+def _token(file: BinaryIO) -> tuple[bytes, bool]:
+    """Read the next word of a header and the one white space after it; return also whether there was a comment.
+
+    A comment with its line end is white space, as in Netpbm.
+    """
+    word, has_comment = b"", False
     for _ in range(_LONGEST_HEADER):
         byte = read_exactly(file, 1)
         if byte == b"#":
             _skip_comment(file)
-            byte = b"\n"
+            byte, has_comment = b"\n", True
         if not byte.isspace():
             word += byte
         elif word:
-            return word
+            return word, has_comment
     raise DamageError("the header does not end")
 
 
@@ -235,7 +250,7 @@ def _pam_layout(file: BinaryIO) -> Layout:
     if kind not in (_TUPLE_TYPES[depth], _BILEVEL_TYPES.get(depth)):
         text = kind.decode("ascii", "backslashreplace")
         raise ImageError(f"a PAM of the tuple type {text} and depth {depth} is not supported; save the image as .tiff or .npy")
-    return Layout(b"P7", height, width, depth, maxval, depth in (2, 4))
+    return Layout(b"P7", height, width, depth, maxval, depth in (2, 4), has_comment=any(name.startswith(b"#") for name in fields))
 
 
 def _plain_text(file: BinaryIO, layout: Layout) -> bytes:

@@ -90,12 +90,47 @@ def test_the_boxes_of_jpeg2000_can_stand_anywhere(bits, large, wide):
         np.testing.assert_allclose(frame.pixels, scaled(values, bits), rtol=0, atol=1)
 
 
-@pytest.mark.parametrize("space", [14, 18, 24])
-def test_jpeg2000_in_a_colour_space_that_is_not_read_is_refused(space):
-    data = encoded(samples(12, 3), 12)
+@pytest.mark.parametrize("bits", [8, 12])
+@pytest.mark.parametrize("space", [0, 1, 11, 13, 14, 15, 18, 20, 24, 99])
+def test_jpeg2000_in_a_colour_space_that_is_not_read_is_refused(space, bits):
+    data = encoded(samples(bits, 3), bits)
     at = data.index(b"colr") + 7
+    if (space, bits) == (18, 8):
+        return  # sYCC of 8 bits is read
     with pytest.raises(ImageError, match=f"colour space {space} are not supported"):
         read(data[:at] + struct.pack(">I", space) + data[at + 4 :])
+
+
+@pytest.mark.parametrize(("channels", "space"), [(3, 17), (1, 16), (4, 17)])
+def test_jpeg2000_of_more_or_fewer_components_than_its_colours_is_refused(channels, space):
+    data = encoded(samples(8, channels), 8)
+    at = data.index(b"colr") + 7
+    with pytest.raises(ImageError, match=f"of {channels} components are not supported"):
+        read(data[:at] + struct.pack(">I", space) + data[at + 4 :])
+
+
+@pytest.mark.parametrize(
+    ("colour", "match"),
+    [
+        (b"\2\0\0" + bytes(16) + b"CMYK" + bytes(108), "ICC profile of CMYK colours"),
+        (b"\2\0\0" + bytes(16) + b"Lab " + bytes(108), "ICC profile of Lab colours"),
+        (b"\2\0\0" + bytes(16) + b"RGB " + bytes(108), None),
+        (b"\4\0\0" + bytes(40), "unknown colour space"),
+    ],
+)
+@pytest.mark.parametrize("bits", [8, 16])
+def test_colours_of_jpeg2000_that_a_profile_or_another_method_defines(colour, match, bits):
+    values = samples(bits, 4)
+    data = encoded(values, bits)
+    start, header = data.index(b"colr") - 4, data.index(b"jp2h") - 4
+    box = struct.pack(">I4s", 8 + len(colour), b"colr") + colour
+    length = struct.unpack_from(">I", data, header)[0] + len(box) - 15
+    file = data[:header] + struct.pack(">I", length) + data[header + 4 : start] + box + data[start + 15 :]
+    if match:
+        with pytest.raises(ImageError, match=match):
+            read(file)
+    else:
+        np.testing.assert_allclose(read(file)[1][0].pixels, scaled(values, bits), rtol=0, atol=1)
 
 
 def test_half_a_jpeg2000_with_its_lengths_right_is_an_error():

@@ -5,6 +5,7 @@ import pytest
 from image_files import read
 
 from imgconv.errors import ImageError
+from imgconv.images import Request, open_frames
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,24 @@ def test_pfm_rows_go_from_bottom_to_top_in_either_byte_order():
 @pytest.mark.parametrize("head", [b"P5#c\n2 1\n255\n", b"P5 2#c\r1 255 ", b"P5 2 1 255#c\n", b"P5\n# a\n#b\n2 1\n255\n"])
 def test_a_comment_with_its_line_end_is_white_space(head):
     """As in Netpbm, also after the last number of the header."""
-    assert read(head + b"#\n")[1][0].pixels.ravel().tolist() == [35, 10]
+    (frame,) = read(head + b"#\n")[1]
+    assert frame.pixels.ravel().tolist() == [35, 10]
+    assert frame.metadata.dropped == ("comment",)
+
+
+@pytest.mark.parametrize("comment", [True, False])
+@pytest.mark.parametrize(
+    "head",
+    [b"P4{} 2 1\n", b"P6 2{} 1 255\n", b"Pf 2 1 {}\n-1\n", b"P2 2 1 9 1 {} 2", b"P7\n{}WIDTH 2\nHEIGHT 1\nDEPTH 1\nMAXVAL 9\nENDHDR\n"],
+)
+def test_a_comment_is_named_as_dropped(head, comment):
+    data = head.replace(b"{}", b"#c\n" if comment else b"") + (b"" if head.startswith(b"P2") else bytes(8))
+    with open_frames(data, Request(by_rows=True)) as opened:
+        (frame,) = opened
+    with open_frames(data, Request(by_rows=True)) as opened:
+        described = [each.metadata for each in opened.rows() or ()] or [frame.metadata]
+    for metadata in (frame.metadata, *described):
+        assert metadata.dropped == ("comment",) * comment
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 4])
