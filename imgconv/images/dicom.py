@@ -24,6 +24,8 @@ _MOST_INFLATED = 1 << 27  # bytes
 _DEFLATED, _PLAIN = b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.1\0\0\0"  # transfer syntaxes
 _JPEG = tuple(f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70))
 _JPEG_2000 = tuple(f"1.2.840.10008.1.2.4.{number}" for number in (90, 91))
+_HTJ2K = tuple(f"1.2.840.10008.1.2.4.{number}" for number in (201, 202, 203))
+_YCBCR = ("YBR_FULL", "YBR_FULL_422")
 _READ = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 _ALLOCATED = (1, 8, 16, 32, 64)
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
@@ -89,6 +91,18 @@ def _check_supported(data: Any) -> None:
         raise ImageError(f"DICOM images with {allocated} bits allocated for a value are not supported; allocate 16")
     if stored and high is not None and high != stored - 1:
         raise ImageError(f"DICOM images of {stored} bits whose highest one is bit {high} are not supported; store them from bit 0 on")
+    syntax = data.file_meta.get("TransferSyntaxUID", _PLAIN.decode().rstrip("\0"))
+    if not _is_read(syntax) or (syntax in _HTJ2K and colours in _YCBCR):
+        name = "HTJ2K of YCbCr colours" if syntax in _HTJ2K else getattr(syntax, "name", syntax)
+        raise ImageError(f"DICOM images compressed as {name} are not supported; decompress the file first, with gdcmconv --raw for example")
+
+
+def _is_read(syntax: str) -> bool:
+    """Return whether pixels of a transfer syntax are read, those of JPEG-LS by a plugin of pydicom only."""
+    try:
+        return syntax in (*_JPEG, *_HTJ2K) or bool(_library("pydicom.pixels").get_decoder(syntax).is_available)
+    except NotImplementedError:
+        return False
 
 
 def _pixels(data: Any, count: int, *, salvage: bool) -> NDArray[Any]:
@@ -99,11 +113,13 @@ def _pixels(data: Any, count: int, *, salvage: bool) -> NDArray[Any]:
     """
     syntax = str(data.file_meta.TransferSyntaxUID)
     is_jpeg = syntax in _JPEG
-    if is_jpeg or syntax in _JPEG_2000:
+    if is_jpeg or syntax in (*_JPEG_2000, *_HTJ2K):
         for part in _parts(data, count):
             embedded.check_size("JPEG" if is_jpeg else "JPEG 2000", part, int(data.Rows), int(data.Columns))
     if is_jpeg and data.get("SamplesPerPixel", 1) == 1:
         return _jpeg_values(data, count, salvage=salvage)
+    if syntax in _HTJ2K:
+        return _htj2k_values(data, count, salvage=salvage)
     try:
         pixels: NDArray[Any] = _library("pydicom.pixels").pixel_array(data)
     except RuntimeError:
@@ -118,8 +134,26 @@ def _pixels(data: Any, count: int, *, salvage: bool) -> NDArray[Any]:
 def _jpeg_values(data: Any, count: int, *, salvage: bool) -> NDArray[Any]:
     from imgconv.images.deep import jpeg_samples
 
-    values = np.stack([jpeg_samples(part, salvage=salvage) for part in _parts(data, count)])
-    if not data.PixelRepresentation:
+    return _signed(np.stack([jpeg_samples(part, salvage=salvage) for part in _parts(data, count)]), data)
+
+
+def _htj2k_values(data: Any, count: int, *, salvage: bool) -> NDArray[Any]:
+    """Return values that OpenJPEG decodes: OpenJPH, imagecodecs' other decoder, can hang in damaged files (2026.3)."""
+    import imagecodecs
+
+    from imgconv.images.jpeg2000 import check_complete
+
+    frames = []
+    for part in _parts(data, count):
+        if not salvage:
+            check_complete(part)
+        frames.append(imagecodecs.jpeg2k_decode(part))
+    return _signed(np.stack(frames), data)
+
+
+def _signed(values: NDArray[Any], data: Any) -> NDArray[Any]:
+    """Return values with the sign that a file declares, whose decoder took them for numbers without one."""
+    if not data.PixelRepresentation or values.dtype.kind == "i":
         return values
     unused = 8 * values.itemsize - int(data.BitsStored)
     return (values << unused).view(f"i{values.itemsize}") >> unused  # the sign is the highest bit that is stored

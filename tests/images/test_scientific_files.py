@@ -12,17 +12,20 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from command import imgconv as command
 from image_files import read
-from imagecodecs import jpeg2k_encode, jpeg8_encode
+from imagecodecs import htj2k_encode, jpeg2k_encode, jpeg8_encode
 from PIL import ImageFile
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
+    MPEG2MPML,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
+    HTJ2KLossless,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
     JPEGLosslessSV1,
+    JPEGLSLossless,
     SecondaryCaptureImageStorage,
 )
 from tifffile import TiffFile, imread
@@ -302,6 +305,34 @@ def test_dicom_with_jpeg_without_loss(tmp_path, bits, signed):
     file = dicom(tmp_path / "a.dcm", stored, JPEGLosslessSV1, PixelData=encapsulate([parts[0], parts[1][:400]]), **depth)
     with pytest.raises(ImageError, match="damaged dicom: unexpected end"):
         read(file.read_bytes())
+
+
+@pytest.mark.parametrize("signed", [0, 1])
+@pytest.mark.parametrize("colours", [1, 3])
+def test_dicom_with_high_throughput_jpeg_2000(tmp_path, colours, signed):
+    stored = RNG.integers(0, 2048, (2, 20, 24, colours)).astype(np.uint16)
+    values = stored - 1000.0 if signed else stored
+    parts = [htj2k_encode(frame.astype(np.int16 if signed else np.uint16).squeeze()) for frame in values]
+    depth = {"BitsStored": 12, "HighBit": 11, "PixelRepresentation": signed, "SamplesPerPixel": colours}
+    depth |= {"PhotometricInterpretation": "YBR_RCT", "PlanarConfiguration": 0} if colours == 3 else {}
+    file = dicom(tmp_path / "a.dcm", stored[..., 0], HTJ2KLossless, PixelData=encapsulate(parts), **depth)
+    for frame, each in zip(read(file.read_bytes())[1], values, strict=True):
+        np.testing.assert_array_equal(frame.pixels, each)
+    file = dicom(tmp_path / "a.dcm", stored[..., 0], HTJ2KLossless, PixelData=encapsulate([parts[0], parts[1][:-90]]), **depth)
+    with pytest.raises(ImageError, match="damaged dicom: unexpected end"):
+        read(file.read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("syntax", "name"), [(JPEGLSLossless, "JPEG-LS Lossless"), (MPEG2MPML, "MPEG2"), (HTJ2KLossless, "HTJ2K of YCbCr")]
+)
+def test_dicom_that_is_compressed_in_another_way_is_refused_in_one_line(tmp_path, syntax, name):
+    file = dicom(
+        tmp_path / "a.dcm", np.zeros((1, 20, 24), np.uint16), syntax, PhotometricInterpretation="YBR_FULL", PixelData=encapsulate([b"1234"])
+    )
+    with pytest.raises(ImageError, match=f"DICOM images compressed as {name}.* are not supported; decompress the file first") as error:
+        read(file.read_bytes())
+    assert len(str(error.value)) < 200
 
 
 @pytest.mark.parametrize("syntax", [JPEGBaseline8Bit, JPEG2000Lossless])
