@@ -132,6 +132,12 @@ def test_a_jpeg_whose_height_follows_is_not_supported():
         read(data[:at] + bytes(2) + data[at + 2 : -2] + b"\xff\xdc\0\4" + RGB.shape[0].to_bytes(2, "big") + END)
 
 
+def test_arithmetic_codes_that_end_in_an_even_area_are_whole():
+    """An encoder leaves out zeros at the end."""
+    path = ARITHMETIC.with_name("arithmetic_even_end.jpg")
+    np.testing.assert_array_equal(read(path.read_bytes())[1][0].pixels, np.asarray(Image.open(path)))
+
+
 def test_arithmetic_codes_are_read_however_many_blocks_of_pillow_they_take():
     data = jpeg("arithmetic")
     longer = data[:2] + (b"\xff\xfe" + struct.pack(">H", 60_002) + bytes(60_000)) * 3 + data[2:]
