@@ -16,7 +16,7 @@ from imgconv.atomic import is_stream
 from imgconv.batch.job import Job, Sink
 from imgconv.images.rows import BandedImage, StoredRows
 from imgconv.images.writing import encode_bands
-from imgconv.images.zarr_store import Store, Writable
+from imgconv.images.zarr.store import Store, Writable
 
 _PAUSE = 0.1  # seconds between checks of the other thread
 _BLOCK = 1 << 25  # bytes that are written before the disk begins with them

@@ -15,7 +15,7 @@ from imgconv.batch.urls import AnyPath, parse_path
 from imgconv.errors import ImageError, ImgconvError, UsageError
 from imgconv.images import ANY_SIZE, Header, format_for, open_frames, read_header
 from imgconv.images.formats import OUTPUTS
-from imgconv.images.zarr_store import SUFFIX, Readable, Store, is_zarr
+from imgconv.images.zarr.store import SUFFIX, Readable, Store, is_zarr
 from imgconv.recipe import Recipe
 
 ARRAYS = ("npy", "npz")  # formats that hold all maps of an image in one file

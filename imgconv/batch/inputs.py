@@ -9,7 +9,7 @@ from imgconv.batch.sources import STDIN, list_sources
 from imgconv.batch.urls import AnyPath, parse_path
 from imgconv.errors import ImageError, reason
 from imgconv.images import Header, Raster, Request, open_frames, read_header, read_whole
-from imgconv.images.zarr_store import Readable
+from imgconv.images.zarr.store import Readable
 from imgconv.inputs import Inputs
 
 

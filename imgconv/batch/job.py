@@ -12,7 +12,7 @@ from imgconv.batch.protection import OutputNames
 from imgconv.batch.urls import AnyPath
 from imgconv.images import ANY_SIZE, DEFAULT_ENCODING, Encoding, Frames, Metadata, Raster, Request, fitted, open_frames
 from imgconv.images.formats import OUTPUTS
-from imgconv.images.zarr_store import Writable
+from imgconv.images.zarr.store import Writable
 from imgconv.inputs import Inputs
 from imgconv.recipe import Recipe
 from imgconv.system import SMALL, CpuSlots, Memory, available_memory

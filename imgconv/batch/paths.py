@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from imgconv.batch.urls import AnyPath, Url
-from imgconv.images.zarr_store import SUFFIX, Readable, holds_zarr
-from imgconv.images.zarr_store import is_zarr as is_local_zarr
+from imgconv.images.zarr.store import SUFFIX, Readable, holds_zarr
+from imgconv.images.zarr.store import is_zarr as is_local_zarr
 
 
 def path_or_bytes(path: AnyPath, max_pixels: int | None = None) -> Readable:

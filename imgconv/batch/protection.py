@@ -11,7 +11,7 @@ from imgconv.atomic import atomic_write
 from imgconv.batch.sources import RealFolders, Source
 from imgconv.batch.urls import AnyPath, Url
 from imgconv.errors import ImgconvError, UsageError
-from imgconv.images.zarr_store import SUFFIX, Store, holds_zarr
+from imgconv.images.zarr.store import SUFFIX, Store, holds_zarr
 from imgconv.inputs import Inputs
 from imgconv.platforms import reachable
 

@@ -20,7 +20,7 @@ from imgconv.atomic import PART_SUFFIX
 from imgconv.batch.urls import OBJECT_STORES, WEB, Url
 from imgconv.errors import ImageError, ImgconvError, MissingExtra, UsageError, reason
 from imgconv.images import read_whole
-from imgconv.images.zarr_store import METADATA, Store
+from imgconv.images.zarr.store import METADATA, Store
 
 SILENCE = 30.0  # seconds after which a web server that sends nothing has failed
 LEAST_BYTES = 1000  # in that time

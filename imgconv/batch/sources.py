@@ -11,7 +11,7 @@ from imgconv.batch.urls import AnyPath, Url, parse_path
 from imgconv.errors import ImageError, UsageError, reason
 from imgconv.images import ANY_SIZE, has_image_extension, read_header
 from imgconv.images.formats import FORMATS, SIGNATURE_LENGTH, sniff
-from imgconv.images.zarr_store import SUFFIX, is_zarr
+from imgconv.images.zarr.store import SUFFIX, is_zarr
 from imgconv.platforms import local_name, reachable
 
 STDIN = "-"

@@ -20,11 +20,13 @@ from imgconv.batch.sources import Source
 from imgconv.batch.tasks import unpickled
 from imgconv.batch.work import settle
 from imgconv.errors import ImageError
-from imgconv.images import Frames, tiff_tags, tiff_writer
+from imgconv.images import Frames
 from imgconv.images.raster import Metadata
 from imgconv.images.rows import BandedImage, StoredRows
-from imgconv.images.zarr_store import Store
-from imgconv.images.zarr_writer import CHUNK, Output, create
+from imgconv.images.tiff import tags as tiff_tags
+from imgconv.images.tiff import writer as tiff_writer
+from imgconv.images.zarr.store import Store
+from imgconv.images.zarr.writer import CHUNK, Output, create
 
 _PARTS = 3  # at least, for each thread of the cluster
 _MOST_UNITS = 8  # of a part, so that a lost worker costs little

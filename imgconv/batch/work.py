@@ -24,7 +24,7 @@ from imgconv.errors import ImageError
 from imgconv.images import Frames, Header, Raster, check_output, check_size, encode
 from imgconv.images.rows import BandedImage
 from imgconv.images.writing import encode_bands
-from imgconv.images.zarr_store import Writable, newest
+from imgconv.images.zarr.store import Writable, newest
 from imgconv.process import Map, process, shape_of, single_maps
 from imgconv.recipe import Recipe
 from imgconv.system import readable_size

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imgconv.batch.planning import Plan
     from imgconv.batch.urls import AnyPath
     from imgconv.images import Request
-    from imgconv.images.zarr_store import Readable
+    from imgconv.images.zarr.store import Readable
     from imgconv.plotting.report import Entry, Report
 
 EXAMPLES = """

@@ -2,7 +2,7 @@
 
 from imgconv.images.decoder import ANY_SIZE, DEFAULT_MAX_PIXELS, DEFAULT_REQUEST, Luma, Request
 from imgconv.images.formats import IMAGE_EXTENSIONS, format_for, has_image_extension
-from imgconv.images.metadata import fitted, resampled, transfer_of
+from imgconv.images.metadata.result import fitted, resampled, transfer_of
 from imgconv.images.modes import from_pil, to_pil
 from imgconv.images.raster import DEFAULT_ENCODING, Encoding, Header, Metadata, Raster
 from imgconv.images.reading import Frames, check_size, open_frames, read_header, read_stream, read_whole

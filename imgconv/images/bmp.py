@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
-from imgconv.images import metadata
 from imgconv.images.damage import DamageError, TruncatedError, image_errors, read_exactly
 from imgconv.images.decoder import Decoder, Request
+from imgconv.images.metadata.source import from_info
 from imgconv.images.modes import white_of
 from imgconv.images.raster import Header, Raster
 
@@ -50,7 +50,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
 
     def frames() -> Iterator[Raster]:
         for raster in whole.frames():
-            described = metadata.from_info({"icc_profile": profile})
+            described = from_info({"icc_profile": profile})
             dropped = (*raster.metadata.dropped, *described.dropped)
             yield replace(raster, metadata=raster.metadata._replace(icc_profile=described.icc_profile, dropped=dropped))
 
@@ -84,7 +84,7 @@ def _decoder(file: BinaryIO, request: Request) -> Decoder:
     def frames() -> Iterator[Raster]:
         with image_errors("damaged bmp"):
             pixels = _pixels(file, layout, np.dtype(dtype), salvage=request.salvage)
-        yield Raster(pixels, alpha, metadata.from_info({"dpi": layout.dpi}))
+        yield Raster(pixels, alpha, from_info({"dpi": layout.dpi}))
 
     return Decoder(header, frames)
 
@@ -137,7 +137,7 @@ def _of_numbers(decoder: Decoder, file: BinaryIO, request: Request) -> Decoder:
                     raise DamageError(f"colour number {highest} is beyond the {len(palette)} colours of its palette")
                 palette = np.pad(palette, ((0, 256 - len(palette)), (0, 0)))
         pixels = np.ascontiguousarray(palette)[rows[:: 1 if high < 0 else -1]]
-        yield Raster(pixels, metadata=metadata.from_info({"dpi": (dpi[0] * _METRES, dpi[1] * _METRES)}))
+        yield Raster(pixels, metadata=from_info({"dpi": (dpi[0] * _METRES, dpi[1] * _METRES)}))
 
     return decoder._replace(frames=frames)
 

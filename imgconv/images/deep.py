@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from imgconv.errors import ImageError
-from imgconv.images import jpeg, metadata, pillow_info, plugins
+from imgconv.images import jpeg, plugins
 from imgconv.images.damage import image_errors
 from imgconv.images.decoder import Decoder, Request
+from imgconv.images.metadata import pillow_info
+from imgconv.images.metadata.source import size_of, upright_raster
 from imgconv.images.modes import full_range, white_is_white
 from imgconv.images.raster import Header, Raster
 
@@ -140,7 +142,7 @@ def _whole_file(
             with image_errors(f"damaged {name}"):
                 pixels = _with_channels(decode(data, index).reshape(image.height, image.width, -1), form)
             duration = durations[index] if header.animated and index < len(durations) else None
-            yield metadata.upright_raster(file, name, image, pixels, form.alpha, duration)
+            yield upright_raster(file, name, image, pixels, form.alpha, duration)
 
     return Decoder(header, frames)
 
@@ -157,7 +159,7 @@ def _with_channels(pixels: NDArray[Any], form: _Form) -> NDArray[Any]:
 
 
 def _header(name: str, image: Image.Image, form: _Form) -> Header:
-    size = metadata.size_of(image, name)
+    size = size_of(image, name)
     frames = getattr(image, "n_frames", 1)
     animated = frames > 1
     text = pillow_info.description_of(image)

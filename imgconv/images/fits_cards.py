@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from imgconv.errors import optional_library
-from imgconv.images.places import card_names_place
+from imgconv.images.metadata.places import card_names_place
 from imgconv.images.sampling import Sampling
 
 _WORLD = re.compile(r"(?:(?:CTYPE|CRVAL|CRPIX|CDELT)[12]|(?:CD|PC)\d_[12])([A-Z]?)")

@@ -7,9 +7,9 @@ from imgconv.errors import UsageError
 
 SIGNATURE_LENGTH = 132  # bytes that `sniff` and `foreign` need
 Reader = Literal[
-    "pillow", "png_reader", "gif", "bmp", "tga", "jpegxl", "tiff_plain", "raw", "pnm", "npy", "npz", "fits", "dicom", "nifti", "zarr"
+    "pillow", "png.reader", "gif", "bmp", "tga", "jpegxl", "tiff.plain", "raw", "pnm", "npy", "npz", "fits", "dicom", "nifti", "zarr.reader"
 ]
-Writer = Literal["pillow", "png", "tiff", "gif", "jpegxl", "pnm", "npy", "fits", "zarr"]
+Writer = Literal["pillow", "png.writer", "tiff.writer", "gif", "jpegxl", "pnm", "npy", "fits", "zarr.writer"]
 
 _DEPTHS = ("uint8", "uint16", "float32")
 _ALL_DEPTHS = (*_DEPTHS, "float64")
@@ -51,8 +51,8 @@ FORMATS: dict[str, Format] = {
         ("uint8", "uint16"),
         animation=True,
         metadata=("icc_profile", "dpi", "aspect", "exif", "xmp", "iptc", "colour", "texts"),
-        reader="png_reader",
-        writer="png",
+        reader="png.reader",
+        writer="png.writer",
         plugin="PIL.PngImagePlugin.PngImageFile",
         signatures=(b"\x89PNG\r\n\x1a\n",),
     ),
@@ -73,8 +73,8 @@ FORMATS: dict[str, Format] = {
         animation=True,
         pages=True,
         metadata=("icc_profile", "dpi", "aspect", "exif", "xmp", "iptc", "nodata", "ground", "bands", "stack"),
-        reader="tiff_plain",
-        writer="tiff",
+        reader="tiff.plain",
+        writer="tiff.writer",
         plugin="PIL.TiffImagePlugin.TiffImageFile",
         signatures=(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
     ),
@@ -165,7 +165,14 @@ FORMATS: dict[str, Format] = {
     "dicom": Format((), reader="dicom", writer=None, input_extensions=(".dcm", ".dicom")),
     "nifti": Format((), reader="nifti", writer=None, input_extensions=(".nii", ".nii.gz"), signatures=_NIFTI),
     "zarr": Format(  # a folder, which is recognised by the files in it
-        (".zarr",), _ALL_DEPTHS, bands=True, animation=True, pages=True, metadata=("dpi", "nodata", "grid"), reader="zarr", writer="zarr"
+        (".zarr",),
+        _ALL_DEPTHS,
+        bands=True,
+        animation=True,
+        pages=True,
+        metadata=("dpi", "nodata", "grid"),
+        reader="zarr.reader",
+        writer="zarr.writer",
     ),
     "npy": Format(
         (".npy",), _ALL_DEPTHS, (), bands=True, animation=True, pages=True, reader="npy", writer="npy", signatures=(b"\x93NUMPY",)

@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imgconv.errors import ImageError
-from imgconv.images import metadata, pillow_info, plugins
+from imgconv.images import plugins
 from imgconv.images.animation import Canvas, Disposal, Placement, WholeUnits, always_opaque
 from imgconv.images.damage import DamageError, TruncatedError, image_errors, read_exactly
 from imgconv.images.decoder import Decoder, Request
+from imgconv.images.metadata import pillow_info
+from imgconv.images.metadata.source import from_info, orientation_of, upright
 from imgconv.images.raster import DEFAULT_ENCODING, Encoding, Header, Raster
 
 _MOST_STRAY = 1 << 16  # bytes between blocks, which other decoders skip, too
@@ -171,7 +173,7 @@ def _frames(file: BinaryIO, contents: Contents, header: Header, salvage: bool) -
         raise ImageError(f"damaged gif: {TruncatedError()}")
     grey = header.channels < 3
     canvas = Canvas(header.size, 2 if grey else 4)
-    orientation = metadata.orientation_of(contents.info)
+    orientation = orientation_of(contents.info)
     for number, frame in enumerate(contents.frames[: header.frames], 1):
         try:
             with image_errors("damaged gif" + (f", frame {number}" if header.animated else "")):
@@ -182,8 +184,8 @@ def _frames(file: BinaryIO, contents: Contents, header: Header, salvage: bool) -
             raise
         pixels = pixels if header.alpha else np.ascontiguousarray(pixels[..., :-1])
         duration = frame.duration if header.animated else None
-        pixels = metadata.upright(pixels, orientation)
-        yield Raster(pixels, header.alpha, metadata.from_info(contents.info, orientation, pixels.shape[:2]), duration)
+        pixels = upright(pixels, orientation)
+        yield Raster(pixels, header.alpha, from_info(contents.info, orientation, pixels.shape[:2]), duration)
 
 
 def _pixels(file: BinaryIO, frame: Frame, grey: bool, salvage: bool) -> NDArray[np.uint8]:

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from uuid import UUID
 
 from imgconv.images import boxes
-from imgconv.images import exif as exif_of
+from imgconv.images.metadata import exif as exif_of
 from imgconv.images.raster import Metadata
 
 _EXIF = UUID("4a706754-6966-6645-7869-662d3e4a5032").bytes

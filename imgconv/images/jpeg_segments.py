@@ -3,7 +3,7 @@
 from contextlib import suppress
 from typing import Any, BinaryIO
 
-from imgconv.images import iptc, pillow_info
+from imgconv.images.metadata import iptc, pillow_info
 
 _JFIF = 14  # bytes of a JFIF segment without a thumbnail
 _SMALL_TRAILER = b"SEFT"  # the end of what Samsung's cameras append to a photograph

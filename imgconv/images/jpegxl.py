@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
-from imgconv.images import boxes, metadata, modes
-from imgconv.images import exif as exif_of
+from imgconv.images import boxes, modes
 from imgconv.images.damage import DamageError, image_errors
 from imgconv.images.decoder import Decoder, Request
+from imgconv.images.metadata import exif as exif_of
+from imgconv.images.metadata.result import fitted
+from imgconv.images.metadata.source import from_info
+from imgconv.images.metadata.transfer import srgb_of
 from imgconv.images.raster import DEFAULT_ENCODING, Encoding, Header, Metadata, Raster
-from imgconv.images.transfer import srgb_of
 
 _CODESTREAM = b"\xff\x0a"
 _LONGEST_HEADER = 1 << 12  # bytes
@@ -134,7 +136,7 @@ def encode(frames: Iterable[Raster], stream: BinaryIO, encoding: Encoding = DEFA
     pixels = raster.pixels[..., 0] if raster.channels == 1 else raster.pixels
     loss = {"lossless": True} if encoding.quality in (None, 100) else {"distance": _distance(encoding.quality)}
     stream.write(imagecodecs.jpegxl_encode(np.ascontiguousarray(pixels), usecontainer=True, **loss))
-    fitting = metadata.fitted(raster.metadata, "jpegxl", raster.channels)
+    fitting = fitted(raster.metadata, "jpegxl", raster.channels)
     if fitting.exif:
         _write_box(stream, b"Exif", bytes(4) + exif_of.encode(fitting.exif)[0])
     if fitting.xmp:
@@ -288,7 +290,7 @@ def _metadata(file: BinaryIO, layout: Layout) -> Metadata:
             data = boxes.content(file, (start + 4 * packed, end))
             info[key] = (_unpacked(data) if packed else data)[skipped:]
     size = layout.size[::-1] if layout.orientation > 4 else layout.size
-    described = metadata.from_info(info, layout.orientation, size)
+    described = from_info(info, layout.orientation, size)
     colour = _LINEAR if layout.is_linear and not layout.bits else layout.colour or ()
     return described._replace(colour=colour, dropped=(*described.dropped, *dropped))
 

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imgconv.errors import ImageError
-from imgconv.images import exif as exif_of
 from imgconv.images.damage import DamageError, image_errors
-from imgconv.images.metadata import exif_limit, from_info, orientation_of, profile_fits, upright
+from imgconv.images.metadata import exif as exif_of
+from imgconv.images.metadata.result import exif_limit, profile_fits
+from imgconv.images.metadata.source import from_info, orientation_of, upright
 from imgconv.images.raster import Metadata, Raster
 
 _EIGHT_BIT = {  # mode -> mode that holds the same image in channels of a raster

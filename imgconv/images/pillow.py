@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from imgconv.errors import ImageError
-from imgconv.images import boxes, deep, jpeg, metadata, modes, pillow_info, plugins, webp
+from imgconv.images import boxes, deep, jpeg, modes, plugins, webp
 from imgconv.images.damage import DECODER_ERRORS, DamageError, TruncatedError, image_errors
 from imgconv.images.decoder import Decoder, Request
+from imgconv.images.metadata import pillow_info
+from imgconv.images.metadata.source import orientation_of, size_of, upright, upright_raster
 from imgconv.images.raster import Header, Raster
 
 _QOI_END = b"\0\0\0\0\0\0\0\1"
@@ -50,7 +52,7 @@ def _header(image: ImageFile.ImageFile, name: str, file: BinaryIO) -> Header:
     description = pillow_info.description_of(image)
     return Header(
         name,
-        metadata.size_of(image, name),
+        size_of(image, name),
         channels,
         dtype,
         alpha,
@@ -64,7 +66,7 @@ def _header(image: ImageFile.ImageFile, name: str, file: BinaryIO) -> Header:
 
 def _conversion(image: ImageFile.ImageFile, name: str) -> float:
     """Return the bytes for each pixel that an image takes in a mode that no raster has, and while it is turned upright."""
-    turned = len(image.getbands()) if metadata.orientation_of(image.info, name) > 1 else 0
+    turned = len(image.getbands()) if orientation_of(image.info, name) > 1 else 0
     return turned + (5.0 if image.mode in ("CMYK", "YCbCr", "LAB", "HSV") else 0)
 
 
@@ -130,7 +132,7 @@ def _jpeg(source: BinaryIO, file: BinaryIO, request: Request) -> Raster:
     if luma == "only":
         image.draft("L", image.size)
     plugins.load(image, request.salvage)
-    raster = metadata.upright_raster(file, "jpeg", image, *modes.pixels_of(image))
+    raster = upright_raster(file, "jpeg", image, *modes.pixels_of(image))
     return replace(raster, luma=_luma(source, request)) if luma == "also" else raster
 
 
@@ -140,7 +142,7 @@ def _frame(file: BinaryIO, image: Any, index: int, header: Header, request: Requ
         request.check_size(image.height, image.width)
     plugins.load(image, request.salvage)
     duration = float(image.info.get("duration", 0)) if header.animated else None
-    return metadata.upright_raster(file, header.format, image, *modes.pixels_of(_composed(image, header)), duration)
+    return upright_raster(file, header.format, image, *modes.pixels_of(_composed(image, header)), duration)
 
 
 def _check_last_frame(file: BinaryIO, raster: Raster, header: Header, request: Request) -> None:
@@ -170,7 +172,7 @@ def _luma(file: BinaryIO, request: Request) -> NDArray[Any]:
     image: Any = plugins.open_image(file, "jpeg")
     image.draft("L", image.size)
     plugins.load(image, request.salvage)
-    return metadata.upright(modes.pixels_of(image)[0], metadata.orientation_of(image.info))
+    return upright(modes.pixels_of(image)[0], orientation_of(image.info))
 
 
 def _check_qoi(file: BinaryIO) -> None:

@@ -20,7 +20,7 @@ from imgconv.errors import MissingExtra, optional_library
 from imgconv.images import boxes
 from imgconv.images.damage import DECODER_ERRORS, TruncatedError, image_errors
 from imgconv.images.formats import FORMATS
-from imgconv.images.metadata import CROP
+from imgconv.images.metadata.source import CROP
 
 _ALL_OR_NOTHING = ("WEBP", "AVIF", "HEIF")  # formats whose decoders return no part of a damaged frame
 _OWN_LOADERS = (*_ALL_OR_NOTHING, "TIFF")  # formats whose plugins decode without the loop of `ImageFile.load`

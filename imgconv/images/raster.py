@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from imgconv.errors import ImageError
 
 if TYPE_CHECKING:
-    from imgconv.images.exif import Exif
     from imgconv.images.fits_cards import Cards
-    from imgconv.images.geotiff import Bands, Ground
     from imgconv.images.layout import Layout
-    from imgconv.images.ome_zarr import Grid
-    from imgconv.images.stacks import Stack
+    from imgconv.images.metadata.exif import Exif
+    from imgconv.images.tiff.geotiff import Bands, Ground
+    from imgconv.images.tiff.stacks import Stack
+    from imgconv.images.zarr.ome import Grid
 
 DTYPES = ("uint8", "uint16", "float32", "float64")
 

@@ -19,7 +19,7 @@ from imgconv.images.decoder import DEFAULT_MAX_PIXELS, DEFAULT_REQUEST, Decoder,
 from imgconv.images.formats import FORMATS, INPUTS, SIGNATURE_LENGTH, foreign, sniff
 from imgconv.images.raster import Header, Raster
 from imgconv.images.rows import RowReader
-from imgconv.images.zarr_store import Readable, Store, is_zarr
+from imgconv.images.zarr.store import Readable, Store, is_zarr
 
 if TYPE_CHECKING:
     from imgconv.images.region import Region
@@ -189,7 +189,7 @@ def _opened(source: Path | bytes, max_pixels: int | None) -> BinaryIO:
 
 
 def _open_store(store: Store, request: Request) -> Frames:
-    from imgconv.images import zarr_reader
+    from imgconv.images.zarr import reader as zarr_reader
 
     decoder = zarr_reader.decoder(store, request)
     request.check_frames(decoder.header)
@@ -219,7 +219,7 @@ def _format_of(head: bytes) -> str:
 
 def _decoder_for(name: str, file: BinaryIO, request: Request) -> Decoder:
     reader = FORMATS[name].reader
-    if reader is None or reader == "zarr":
+    if reader is None or reader == "zarr.reader":
         raise ImageError(f"{name} files cannot be read as images")
     if reader == "pillow":
         from imgconv.images import pillow
@@ -284,7 +284,7 @@ def _open(stream: _LookAhead, head: bytes, request: Request, first: bool) -> Fra
 
 def _one_png(file: BinaryIO, request: Request) -> bytes:
     """Read the bytes of one PNG, to the end of its last chunk. Raises ImageError if they are more than its size explains."""
-    from imgconv.images import png_chunks
+    from imgconv.images.png import chunks as png_chunks
 
     data = BytesIO()
     most, name = 0, b""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
 from imgconv.images.decoder import Decoder
-from imgconv.images.metadata import resampled
+from imgconv.images.metadata.result import resampled
 from imgconv.images.raster import Metadata, Raster
 from imgconv.images.rows import RowReader
 from imgconv.images.sampling import Sampling

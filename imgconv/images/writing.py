@@ -8,14 +8,14 @@ from itertools import chain, islice
 from typing import Any, BinaryIO
 
 from imgconv.errors import ImageError, UsageError
-from imgconv.images import iptc
 from imgconv.images.damage import image_errors
 from imgconv.images.formats import OUTPUTS, format_for
-from imgconv.images.metadata import fitted
+from imgconv.images.metadata import iptc
+from imgconv.images.metadata.result import fitted
 from imgconv.images.modes import info_of, to_pil
 from imgconv.images.raster import DEFAULT_ENCODING, Encoding, Metadata, Raster
 from imgconv.images.rows import BandedImage
-from imgconv.images.zarr_store import Store, Writable
+from imgconv.images.zarr.store import Store, Writable
 
 BY_ROWS = ("png", "tiff", "pnm", "npy", "zarr")  # formats that are written row by row
 
@@ -44,11 +44,11 @@ def encode(frames: Iterable[Raster], name: str, stream: Writable, encoding: Enco
         raise UsageError(f"quality {quality} is not possible for {name}; use 0 to 100 with {lossy}")
     with image_errors(f"cannot write {name}"):
         rasters = _checked(frames, name, encoding.animated)
-        if isinstance(stream, Store) or output.writer == "tiff":
+        if isinstance(stream, Store) or output.writer == "tiff.writer":
             _write_pages(map(BandedImage.of, rasters), stream, encoding)
         elif output.writer is None:
             raise ImageError(_NOT_IMAGES)
-        elif output.writer == "zarr":
+        elif output.writer == "zarr.writer":
             raise ImageError("a Zarr is a folder, which a stream cannot hold; give the name of one")
         elif output.writer == "pillow":
             _save(list(rasters), name, stream, encoding)
@@ -68,17 +68,17 @@ def encode_bands(pages: Iterable[BandedImage], name: str, stream: Writable, enco
         for number, page in enumerate(pages):
             if number and name != "pnm":
                 raise ImageError(f"{name} holds one image; write .tiff")
-            import_module(f"imgconv.images.{name}").encode_rows(page, stream, encoding)
+            import_module(f"imgconv.images.{OUTPUTS[name].writer}").encode_rows(page, stream, encoding)
 
 
 def _write_pages(pages: Iterable[BandedImage], stream: Writable, encoding: Encoding) -> None:
     """Write a Zarr, or a TIFF file into any other stream."""
     if isinstance(stream, Store):
-        from imgconv.images import zarr_writer
+        from imgconv.images.zarr import writer as zarr_writer
 
         zarr_writer.encode(pages, stream, encoding)
     else:
-        from imgconv.images import tiff_writer
+        from imgconv.images.tiff import writer as tiff_writer
 
         tiff_writer.encode(pages, stream, encoding)
 
@@ -183,7 +183,7 @@ def _description(name: str, text: str, packet: bytes | None) -> dict[str, Any]:
     if name in ("jpeg", "jpeg2000"):
         return {"comment": text.encode()}
     if name in ("webp", "avif"):
-        from imgconv.images import xmp
+        from imgconv.images.metadata import xmp
 
         return {"xmp": xmp.with_description(packet, text) or packet}
     return {}

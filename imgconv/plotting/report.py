@@ -20,7 +20,7 @@ from imgconv.display.web import document_head
 from imgconv.display.words import visible
 from imgconv.errors import ImgconvError
 from imgconv.images import ANY_SIZE, Request
-from imgconv.images.zarr_store import Readable
+from imgconv.images.zarr.store import Readable
 from imgconv.plotting.exhibits import size_text
 from imgconv.plotting.thumbnails import Thumbnail, thumbnail
 

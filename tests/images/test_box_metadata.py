@@ -12,7 +12,7 @@ from PIL import Image
 
 from imgconv.errors import ImageError
 from imgconv.images import Encoding, Metadata, Raster, boxes, encode, fitted, jpeg2000_boxes
-from imgconv.images import exif as exif_of
+from imgconv.images.metadata import exif as exif_of
 
 PIXELS = np.random.default_rng(1).integers(0, 256, (8, 12, 3)).astype(np.uint8)
 PROFILE = b"\0" * 16 + b"RGB " + b"\0" * 108

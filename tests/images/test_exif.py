@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from image_files import png, read, saved
 from PIL import Image
 
-from imgconv.images import exif as exif_of
-from imgconv.images import from_pil, tiff_tags
+from imgconv.images import from_pil
+from imgconv.images.metadata import exif as exif_of
 from imgconv.images.raster import Metadata
+from imgconv.images.tiff import tags as tiff_tags
 
 ORDERS = ("<", ">")
 RESOLUTION = {0x11A: (5, [300, 1]), 0x11B: (5, [150, 1]), 0x128: (3, [2])}

@@ -13,8 +13,8 @@ from image_files import exact_files, photo, read, saved
 from PIL import Image, ImageSequence
 
 from imgconv.errors import ImageError
-from imgconv.images import exif as exif_of
 from imgconv.images import from_pil
+from imgconv.images.metadata import exif as exif_of
 
 
 def moving(mode="RGBA"):

@@ -13,8 +13,8 @@ from image_files import deep, photo, read, tiff, with_alpha
 from PIL import Image
 
 from imgconv.errors import ImageError
-from imgconv.images import tiff as by_tifffile
 from imgconv.images.decoder import Request
+from imgconv.images.tiff import reader as by_tifffile
 
 SHAPES = {"grey": photo()[..., 1], "rgb": photo(), "rgba": with_alpha(photo())}
 COMPRESSIONS = [(None, False), ("lzw", False), ("lzw", True), ("zlib", False), ("zlib", True), ("jpeg", False)]

@@ -10,9 +10,9 @@ from image_files import deep, photo, read, tiff
 
 from imgconv.errors import ImageError, MissingExtra
 from imgconv.images import raw
-from imgconv.images import tiff as tiff_reader
 from imgconv.images.decoder import Request
 from imgconv.images.formats import sniff
+from imgconv.images.tiff import reader as tiff_reader
 
 SIZE = (96, 128)
 IDENTITY = [number for row in np.eye(3, dtype=int) for value in row for number in (value, 1)]

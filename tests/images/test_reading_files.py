@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 
 from imgconv.errors import ImageError, MissingExtra
 from imgconv.images import Raster, open_frames, read_header
-from imgconv.images import exif as exif_of
+from imgconv.images.metadata import exif as exif_of
 
 EXACT = exact_files()
 EVERY = every_file()

@@ -13,7 +13,8 @@ from image_files import deep, photo, read, tiff, with_alpha
 from PIL import Image
 
 from imgconv.errors import ImageError
-from imgconv.images import encode, tiff_segments
+from imgconv.images import encode
+from imgconv.images.tiff import segments
 
 AWKWARD = Path(__file__).parents[1] / "data" / "awkward"
 GREY = np.ascontiguousarray(photo()[..., :1])
@@ -346,7 +347,7 @@ def test_a_jpeg_strip_that_is_closed_early_is_an_error():
 
 @pytest.mark.parametrize("compression", [7, 9, 32809, 34661, 34676, 34677, 65000, 12345])
 def test_valid_files_that_cannot_be_decoded_are_not_supported_and_not_damaged(compression):
-    if compression in tiff_segments.COMPRESSIONS:
+    if compression in segments.COMPRESSIONS:
         return
     with pytest.raises(ImageError, match="not supported") as caught:
         read(by_hand(bytes(144), (9, 16), compression=compression))

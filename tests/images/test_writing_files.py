@@ -11,9 +11,10 @@ from image_files import read
 from PIL import Image, ImageCms
 
 from imgconv.errors import ImageError, UsageError
-from imgconv.images import Encoding, Metadata, Raster, check_output, encode, tiff_writer
-from imgconv.images import exif as exif_of
+from imgconv.images import Encoding, Metadata, Raster, check_output, encode
 from imgconv.images.formats import OUTPUTS
+from imgconv.images.metadata import exif as exif_of
+from imgconv.images.tiff import writer as tiff_writer
 
 LOSSLESS = [
     (name, dtype, channels)

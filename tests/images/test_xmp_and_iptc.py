@@ -7,7 +7,7 @@ import pytest
 from image_files import read, saved
 from PIL import Image
 
-from imgconv.images import iptc, xmp
+from imgconv.images.metadata import iptc, xmp
 
 HEAD = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
 SPACES = (

@@ -16,7 +16,7 @@ from imgconv.errors import ImageError, MissingExtra
 from imgconv.images import Encoding, Raster, Request, encode, fitted, open_frames, read_header
 from imgconv.images.layout import Layout
 from imgconv.images.raster import Metadata
-from imgconv.images.zarr_store import Store
+from imgconv.images.zarr.store import Store
 
 pytestmark = pytest.mark.sweep(2)
 

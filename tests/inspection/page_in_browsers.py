@@ -13,7 +13,7 @@ from firefox import browsing_in_firefox
 from imgconv.batch.inputs import first_image
 from imgconv.filters.color import max_value_of
 from imgconv.images import Raster, Request
-from imgconv.images.transfer import gamma, of_cicp
+from imgconv.images.metadata.transfer import gamma, of_cicp
 from imgconv.inspection.page import explanation_page
 from imgconv.inspection.page.photo import page_photo
 from imgconv.inspection.page.settings import branches

@@ -16,8 +16,8 @@ from imgconv.images import embedded, jpeg
 from imgconv.images.damage import DECODER_ERRORS, TruncatedError
 from imgconv.images.decoder import Decoder, Request
 from imgconv.images.deflate import DeflateError, fast_zlib
-from imgconv.images.exif import SIZES
-from imgconv.images.metadata import of_tiff, upright
+from imgconv.images.metadata.exif import SIZES
+from imgconv.images.metadata.source import of_tiff, upright
 from imgconv.images.raster import Header, Raster
 from imgconv.images.rows import RowReader
 
@@ -76,10 +76,10 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
 
 
 def _full_decoder(file: BinaryIO, request: Request) -> Decoder:
-    from imgconv.images import tiff
+    from imgconv.images.tiff import reader
 
     file.seek(0)
-    return tiff.decoder(file, request)
+    return reader.decoder(file, request)
 
 
 def _rows(file: BinaryIO, request: Request) -> Sequence[RowReader] | None:

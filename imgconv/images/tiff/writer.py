@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from imgconv.ahead import in_order
 from imgconv.errors import ImageError
-from imgconv.images import tiff_tags
 from imgconv.images.deflate import LEVEL, fast_zlib
 from imgconv.images.layout import Layout, half
-from imgconv.images.metadata import fitted, profile_fits
+from imgconv.images.metadata.result import fitted, profile_fits
 from imgconv.images.raster import DEFAULT_ENCODING, Encoding, Metadata
 from imgconv.images.rows import BandedImage, StoredRows, regrouped
+from imgconv.images.tiff import tags as tiff_tags
 
 _STRIP = 1 << 18  # bytes of a strip before it is deflated
 _LARGEST_FILE = (1 << 32) - (1 << 25)  # bytes: offsets have 32 bits, and the rest is for tags

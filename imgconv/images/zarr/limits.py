@@ -11,7 +11,7 @@ from math import prod
 from typing import Any
 
 from imgconv.images.damage import DECODER_ERRORS
-from imgconv.images.zarr_store import library
+from imgconv.images.zarr.store import library
 
 _DEFAULT = "zarr.core.codec_pipeline.BatchedCodecPipeline"
 _SLACK = 1 << 20  # bytes: checksums, the index of a shard

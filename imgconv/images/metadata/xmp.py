@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from imgconv.images.places import names_place
+from imgconv.images.metadata.places import names_place
 
 if TYPE_CHECKING:
     from fractions import Fraction

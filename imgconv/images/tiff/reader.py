@@ -1,4 +1,4 @@
-"""TIFF: read every page that is an image, with tifffile and imagecodecs. `tiff_writer` writes."""
+"""TIFF: read every page that is an image, with tifffile and imagecodecs. `writer` writes."""
 
 import logging
 import re
@@ -14,15 +14,16 @@ import numpy as np
 import tifffile
 
 from imgconv.errors import ImageError
-from imgconv.images import stacks, tiff_colors, tiff_directories, tiff_fax, tiff_segments
 from imgconv.images.damage import DECODER_ERRORS, DamageError, TruncatedError, image_errors
 from imgconv.images.decoder import Decoder, Request
-from imgconv.images.geotiff import NODATA
-from imgconv.images.metadata import GDAL, of_tiff, resampled, upright
+from imgconv.images.metadata.result import resampled
+from imgconv.images.metadata.source import GDAL, of_tiff, upright
 from imgconv.images.raster import DTYPES, Header, Metadata, Raster
 from imgconv.images.rows import RowReader
 from imgconv.images.sampling import Sampling
-from imgconv.images.tiff_rows import TiffRows
+from imgconv.images.tiff import colors, directories, fax, segments, stacks
+from imgconv.images.tiff.geotiff import NODATA
+from imgconv.images.tiff.rows import TiffRows
 
 _BITS, _PHOTOMETRIC, _MAKE, _ORIENTATION, _PALETTE, _SUB_PAGES, _DNG_VERSION = 258, 262, 271, 274, 320, 330, 50706  # tags
 _NEEDED_TAGS = {*range(254, 321), *range(322, 340), 347, *range(529, 533)}  # those that pixels depend on
@@ -50,7 +51,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     what cannot be decoded, and for damage unless the request salvages.
     """
     with image_errors("damaged tiff"), _strict_log(request.salvage):
-        file = tiff_directories.checked(file, tifffile.TIFF.TAG_LOAD | {_PALETTE})
+        file = directories.checked(file, tifffile.TIFF.TAG_LOAD | {_PALETTE})
         pages = list(_opened(file).pages)
         if not pages:
             raise DamageError("it has no page")
@@ -181,16 +182,16 @@ def _check(image: _Image, request: Request) -> None:
     for page in image[: 1 + (image.mask is not None)]:
         request.check_size(page.imagelength, page.imagewidth)
         if _PHOTOMETRIC not in page.tags:  # as libtiff assumes
-            is_fax = int(page.compression) in tiff_fax.COMPRESSIONS
+            is_fax = int(page.compression) in fax.COMPRESSIONS
             page.photometric = type(page.photometric)(2 if page.samplesperpixel >= 3 else int(not is_fax))
-        if int(page.compression) not in tiff_segments.COMPRESSIONS:
+        if int(page.compression) not in segments.COMPRESSIONS:
             raise ImageError(f"tiff compression {int(page.compression)} is not supported; save the image with deflate or LZW")
-        if not (tiff_colors.is_supported(page) and tiff_segments.is_supported(page)):
+        if not (colors.is_supported(page) and segments.is_supported(page)):
             raise ImageError(f"tiff images of {_kind(page)} are not supported; convert them to RGB, or save them as .npy")
-        tiff_segments.check_tiles(page)
+        segments.check_tiles(page)
         if _BITS not in page.tags and not request.salvage:
             _check_bits(page)
-        tiff_segments.set_decoder(page)
+        segments.set_decoder(page)
         request.check_samples(prod(page.shaped))
     if image.mask is not None and (image.mask.imagelength, image.mask.imagewidth) != (image.page.imagelength, image.page.imagewidth):
         raise ImageError("tiff images with a mask of another size are not supported; save the mask as an alpha channel")
@@ -198,7 +199,7 @@ def _check(image: _Image, request: Request) -> None:
 
 def _check_bits(page: Any) -> None:
     """Raise DamageError where the default of the number of bits, which is missing, contradicts the data."""
-    is_bilevel = page.samplesperpixel == 1 and (int(page.compression) in tiff_fax.COMPRESSIONS or tiff_segments.has_declared_bits(page))
+    is_bilevel = page.samplesperpixel == 1 and (int(page.compression) in fax.COMPRESSIONS or segments.has_declared_bits(page))
     if not is_bilevel:
         raise DamageError(f"tag {_BITS} is missing")
 
@@ -212,12 +213,12 @@ def _kind(page: Any) -> str:
 def _header(images: list[_Image]) -> Header:
     page, mask, whole = images[0]
     size = page.imagelength, page.imagewidth
-    alpha = tiff_colors.alpha_index(page) is not None
-    channels = tiff_colors.channels_of(page) + (mask is not None and not alpha)
+    alpha = colors.alpha_index(page) is not None
+    channels = colors.channels_of(page) + (mask is not None and not alpha)
     upright_size = size[::-1] if _orientation(page) > 4 else size
     has_alpha = alpha or mask is not None
     tags = (whole or page).tags
-    dtype, measured, declares_missing = tiff_colors.dtype_of(page), any(tag in tags for tag in GDAL), NODATA in tags
+    dtype, measured, declares_missing = colors.dtype_of(page), any(tag in tags for tag in GDAL), NODATA in tags
     text = page.description or None
     if text and stacks.stack_of(page, len(images), channels):
         text, measured = stacks.recipe_in(text) or text, True
@@ -236,7 +237,7 @@ def _header(images: list[_Image]) -> Header:
 
 def _stays_premultiplied(image: _Image, request: Request) -> bool:
     """Return whether the colours of an image stay multiplied by alpha, as it stores them."""
-    return request.premultiplied and tiff_colors.is_premultiplied(image.page)
+    return request.premultiplied and colors.is_premultiplied(image.page)
 
 
 def _frames(images: list[_Image], request: Request) -> Iterator[Raster]:
@@ -250,18 +251,16 @@ def _frames(images: list[_Image], request: Request) -> Iterator[Raster]:
 
 
 def _check_depth(number: int, page: Any, first: Any) -> None:
-    if DTYPES.index(tiff_colors.dtype_of(page)) > DTYPES.index(tiff_colors.dtype_of(first)):
+    if DTYPES.index(colors.dtype_of(page)) > DTYPES.index(colors.dtype_of(first)):
         raise ImageError(f"page {number} is deeper than the first page; save it as a file of its own")
 
 
 def _raster(image: _Image, request: Request) -> Raster:
     page, mask, _ = image
     premultiplied = _stays_premultiplied(image, request)
-    pixels, alpha = tiff_colors.pixels_of(page, tiff_segments.samples_of(page, salvage=request.salvage), premultiplied=premultiplied)
+    pixels, alpha = colors.pixels_of(page, segments.samples_of(page, salvage=request.salvage), premultiplied=premultiplied)
     if mask is not None:
-        pixels = tiff_colors.with_mask(
-            pixels, alpha, tiff_segments.samples_of(mask, salvage=request.salvage)[..., :1], premultiplied=premultiplied
-        )
+        pixels = colors.with_mask(pixels, alpha, segments.samples_of(mask, salvage=request.salvage)[..., :1], premultiplied=premultiplied)
     pixels = upright(pixels, _orientation(page))
     alpha = alpha or mask is not None
     metadata = _metadata(image, pixels.shape[:2], pixels.shape[2], alpha=alpha)
@@ -297,8 +296,8 @@ def _metadata(image: _Image, size: tuple[int, int], channels: int, *, alpha: boo
         down, across = (_step(cells, copies) for cells, copies in zip(whole_size, size, strict=True))
         sampling = Sampling(size, (down, across), (float(down - 1) / 2, float(across - 1) / 2))
         metadata = resampled(metadata, sampling, whole_size)
-    is_rgb, colours = int(page.photometric) == tiff_colors.RGB, channels - alpha
-    is_grey = int(page.photometric) in (tiff_colors.BLACK_IS_ZERO, tiff_colors.WHITE_IS_ZERO)
+    is_rgb, colours = int(page.photometric) == colors.RGB, channels - alpha
+    is_grey = int(page.photometric) in (colors.BLACK_IS_ZERO, colors.WHITE_IS_ZERO)
     rgb_bands = 0 if is_grey and colours > 2 else channels if is_rgb and colours > 3 else None
     return metadata._replace(rgb_bands=rgb_bands)
 

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
-from imgconv.images import ome_zarr
 from imgconv.images.layout import Layout, half
-from imgconv.images.ome_zarr import Axis, Grid
 from imgconv.images.raster import Encoding
 from imgconv.images.rows import BandedImage, regrouped
-from imgconv.images.zarr_reader import AXES, DESCRIPTION, NAMES, NODATA
-from imgconv.images.zarr_store import Store, library
+from imgconv.images.zarr import ome
+from imgconv.images.zarr.ome import Axis, Grid
+from imgconv.images.zarr.reader import AXES, DESCRIPTION, NAMES, NODATA
+from imgconv.images.zarr.store import Store, library
 
 CHUNK = 512  # pixels a side: 256 KB of grey levels, and less than 60 MB for a row of them across 100,000 pixels
 _LEVEL = 1  # of both compressions
@@ -111,7 +111,7 @@ def create(store: Store, page: BandedImage, encoding: Encoding) -> Output:
         more[AXES] = [axis.measured() for axis in axes]
     if layout.pyramid:
         colours = (channels - page.alpha) if is_colour else 0
-        described = ome_zarr.attributes(axes, len(sizes), layout.zarr_format, colours, page.alpha)
+        described = ome.attributes(axes, len(sizes), layout.zarr_format, colours, page.alpha)
         library().create_group(store.opened(read_only=False), zarr_format=layout.zarr_format, attributes=described)
     for path, size in zip(paths, sizes, strict=True):
         resized = tuple(replace(axis, size=dict(zip("yx", size, strict=True)).get(axis.name, axis.size)) for axis in axes)
@@ -125,7 +125,7 @@ def _axes(page: BandedImage, count: int, grid: Grid, *, is_first: bool, is_ome: 
     pages: tuple[Axis, ...] = (Axis("t", "time", size=count) if is_ome else Axis("page", size=count),) if count > 1 else ()
     if grid.pages and grid.page_count == count and not (channels > 1 and any(axis.name == "c" for axis in grid.pages)):
         pages = grid.pages
-    channel = (ome_zarr.channel_axis(channels),) if channels > 1 else ()
+    channel = (ome.channel_axis(channels),) if channels > 1 else ()
     image = replace(grid.y, name="y", size=height), replace(grid.x, name="x", size=width)
     return (*pages, *channel, *image) if is_first else (*pages, *image, *channel)
 

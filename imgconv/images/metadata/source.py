@@ -1,35 +1,24 @@
-"""Metadata of images: read them from files, correct them for the result, choose what a format holds, and describe how it was made."""
+"""Metadata that files declare: read them, and turn them upright together with the pixels."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from io import BytesIO
-from math import isfinite
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.images import boxes, iptc, jpeg_segments, pillow_info
-from imgconv.images import exif as exif_of
-from imgconv.images.formats import FORMATS
-from imgconv.images.places import names_place
+from imgconv.images import boxes, jpeg_segments
+from imgconv.images.metadata import exif as exif_of
+from imgconv.images.metadata import iptc, pillow_info
+from imgconv.images.metadata.resolution import exif_density, positive
 from imgconv.images.raster import Metadata, Raster
-from imgconv.images.sampling import Sampling
 
-if TYPE_CHECKING:  # few images have XMP or a profile, and each module takes time to import
-    from fractions import Fraction
-
-    from imgconv.images.transfer import Transfer
-
-LONGEST_EXIF = 65_527  # bytes in one segment of a JPEG, without the prefix
-_LONGEST_XMP = 65_502
-_MOST_DPI = 65535  # JFIF stores it in 16 bits
-_INCHES = {2: (1, 1), 3: (254, 100)}  # resolution unit -> units in an inch
-_SPACES = {b"GRAY": (1, 2), b"RGB ": (3, 4)}  # colour space of an ICC profile -> channels that it fits
+SPACES = {b"GRAY": (1, 2), b"RGB ": (3, 4)}  # colour space of an ICC profile -> channels that it fits
 _OTHER_PARTS = ("XML:com.adobe.xmp", pillow_info.RAW_PROFILE)  # keywords of PNG; they hold XMP, EXIF and IPTC
 _MOST_NAMED = 8
-_CODES = b"cICP"
-_COLOUR_CHUNKS = {_CODES: 4, b"mDCV": 24, b"cLLI": 8, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1}  # PNG chunk -> bytes
+CODES = b"cICP"
+_COLOUR_CHUNKS = {CODES: 4, b"mDCV": 24, b"cLLI": 8, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1}  # PNG chunk -> bytes
 _PNG_CHUNKS = {
     b"IHDR",
     b"PLTE",
@@ -44,31 +33,13 @@ _PNG_CHUNKS = {
     b"fcTL",
     b"caBX",
 }  # others are named
-_SRGB = 13  # code point of H.273
 _DESCRIPTION, _RECIPE = "Description", "imgconv "  # keyword of a PNG; how the text with which imgconv describes a result begins
 _SUB_DIRECTORIES, _C2PA = 330, 52545  # TIFF tags
 _PRIVATE = 32768  # TIFF tags from this one on are of programs; those of ImageJ are read by `stacks`
 _STACKS = (50838, 50839)
 GDAL = frozenset((33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113, 50844))  # those that `geotiff` reads
-_NAMES = {
-    "icc_profile": "ICC profile",
-    "dpi": "resolution",
-    "aspect": "pixel aspect ratio",
-    "exif": "EXIF",
-    "xmp": "XMP",
-    "iptc": "IPTC",
-    "colour": "colour space",
-    "texts": "texts",
-    "nodata": "nodata value",
-    "ground": "georeference",
-    "bands": "descriptions of bands",
-    "cards": "FITS header",
-    "stack": "axes of the stack",
-    "grid": "axes and sizes of pixels",
-}
 CROP = "crop"  # entry of Pillow's `info`: left, top, width and height of the part of an image that is shown
 _TURNED_BY_BOXES = ("avif",)  # ISO 23000-22; Pillow gives the orientation of the boxes as that of EXIF
-_MOVING = ("ground", "cards", "stack", "grid")
 
 
 def from_info(info: Mapping[Any, Any], orientation: int = 1, size: tuple[int, int] | None = None) -> Metadata:
@@ -79,8 +50,8 @@ def from_info(info: Mapping[Any, Any], orientation: int = 1, size: tuple[int, in
     data = photoshop.get(0x0404) if isinstance(photoshop, dict) else info.get("iptc") or pillow_info.raw_profile(info, "iptc", "8bim")
     parts = Metadata(
         icc_profile=pillow_info.block(info.get("icc_profile")) or pillow_info.raw_profile(info, "icc", "icm"),
-        dpi=_positive(info.get("dpi")) if info.get("jfif_unit", 1) != 0 else None,
-        aspect=_positive(info.get("aspect") or (info.get("jfif_density") if info.get("jfif_unit") == 0 else None)),
+        dpi=positive(info.get("dpi")) if info.get("jfif_unit", 1) != 0 else None,
+        aspect=positive(info.get("aspect") or (info.get("jfif_density") if info.get("jfif_unit") == 0 else None)),
         xmp=pillow_info.xmp_packet(info),
         iptc=_iptc(data),
         dropped=(*(("damaged EXIF",) if block and exif is None else ()), *pillow_info.comments(info)),
@@ -119,7 +90,7 @@ def of_image(image: Any, file: BinaryIO, name: str, orientation: int) -> Metadat
             return of_tiff(file, exif_of.directory_offset(file, image.tell()), size)
         metadata = from_info(info, orientation, size)
         if name in ("avif", "heif") and not metadata.icc_profile and (codes := boxes.colour_codes(file)):
-            return metadata._replace(colour=((_CODES, codes),))
+            return metadata._replace(colour=((CODES, codes),))
         if name == "jpeg2000":
             return _with_boxes(metadata, info, orientation, size)
         if name == "jpeg":
@@ -160,7 +131,7 @@ def of_tiff(file: BinaryIO, offset: int, size: tuple[int, int], channels: int = 
 
 def _with_gdal(parts: Metadata, exif: exif_of.Exif, channels: int) -> Metadata:
     """Return the metadata with what GDAL declares; the place of pixels that are turned upright is lost."""
-    from imgconv.images import geotiff
+    from imgconv.images.tiff import geotiff
 
     declared = geotiff.read(exif.directories["image"], exif.order, channels)
     turned = declared.ground is not None and exif.orientation != 1
@@ -180,7 +151,7 @@ def orientation_of(info: Mapping[Any, Any], name: str = "") -> int:
     packet = None if name in _TURNED_BY_BOXES else pillow_info.xmp_packet(info)
     if not packet:
         return 1
-    from imgconv.images import xmp
+    from imgconv.images.metadata import xmp
 
     return xmp.orientation(packet)
 
@@ -197,107 +168,6 @@ def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     return result.view(pixels.dtype).reshape(*result.shape, -1)
 
 
-def resampled(metadata: Metadata, sampling: Sampling, size: tuple[int, int]) -> Metadata:
-    """Return the metadata of a result whose pixels are placed by `sampling` in an original of `size` (H, W)."""
-    if metadata.bands and sampling.gain != 1:
-        bands = metadata.bands.with_gain(sampling.gain)
-        lost = ["scale and offset of bands"] if bands != metadata.bands and sampling.gain is None else []
-        metadata = metadata._replace(bands=bands, dropped=(*metadata.dropped, *lost))
-    if sampling != Sampling(size):
-        moving = {name: part.moved(sampling) for name in _MOVING if (part := getattr(metadata, name)) is not None}
-        metadata = metadata._replace(**moving) if moving else metadata
-    if (sampling.size, sampling.stride) == (size, Sampling(size).stride):
-        return metadata
-    down, across = sampling.stride
-    result = metadata._replace(
-        dpi=_divided(metadata.dpi, across, down),
-        aspect=_reduced(_divided(metadata.aspect, across, down)),
-        exif=exif_of.resized(exif_of.moved(metadata.exif), sampling.size, sampling.stride) if metadata.exif else None,
-    )
-    if metadata.xmp is None:
-        return result
-    from imgconv.images import xmp
-
-    packet, dropped = xmp.resampled(metadata.xmp, sampling.size, sampling.stride, moved=True)
-    return result._replace(xmp=packet, dropped=(*result.dropped, *dropped))
-
-
-def fitted(metadata: Metadata, name: str, channels: int, *, strip: bool = False, location: bool = True) -> Metadata:
-    """Return the metadata that a file in the format `name` with `channels` can hold; `dropped` names the rest.
-
-    Nothing with `strip`; no position unless `location`.
-    """
-    if strip or metadata == Metadata():
-        return Metadata(rgb_bands=metadata.rgb_bands)
-    dropped = list(metadata.dropped)
-    if metadata.bands:
-        metadata = metadata._replace(bands=metadata.bands.fitted(channels))
-    if metadata.stack and metadata.stack.channels != channels:
-        dropped.append(_NAMES["stack"])
-        metadata = metadata._replace(stack=None)
-    if not location:
-        metadata = _without_location(metadata, dropped)
-    if metadata.aspect and metadata.aspect[0] == metadata.aspect[1]:
-        metadata = metadata._replace(aspect=None)  # square pixels of unknown size are what a file without the entry has
-    in_exif = ("dpi", "aspect") if "exif" in FORMATS[name].metadata and metadata.exif and any(_exif_density(metadata.exif)) else ()
-    held = FORMATS[name].metadata
-    if "codes" in held:
-        metadata, held = _with_codes_only(metadata, name, dropped), (*held, "colour")
-    for part in _NAMES:
-        if getattr(metadata, part) not in (None, ()) and part not in held:
-            what = " ".join(chunk.decode() for chunk, _ in metadata.colour) if part == "colour" else _NAMES[part]
-            dropped += [f"{what} (no place in {name})"] if part not in in_exif else []
-            missing: Any = () if part in ("colour", "texts") else None
-            metadata = metadata._replace(**{part: missing})
-    if metadata.icc_profile and not profile_fits(metadata.icc_profile, channels):
-        dropped.append(f"ICC profile ({metadata.icc_profile[16:20].decode('latin-1').strip()})")
-        metadata = metadata._replace(icc_profile=None)
-    if metadata.exif:
-        if name == "tiff" and pillow_info.IMAGE_DESCRIPTION in metadata.exif.directories["image"]:
-            dropped.append("image description")  # the recipe stands in its place
-        dropped += [*metadata.exif.dropped, *exif_of.encode(metadata.exif, exif_limit(name))[1]]
-    if metadata.xmp and name == "jpeg" and len(metadata.xmp) > _LONGEST_XMP:
-        dropped.append("XMP (no room)")
-        metadata = metadata._replace(xmp=None)
-    return metadata._replace(dropped=tuple(dict.fromkeys(dropped)))
-
-
-def _with_codes_only(metadata: Metadata, name: str, dropped: list[str]) -> Metadata:
-    """Return the metadata with cICP, but none of the other chunks of a PNG about colours."""
-    others = [chunk.decode() for chunk, _ in metadata.colour if chunk != _CODES]
-    if others:
-        dropped.append(f"{' '.join(others)} (no place in {name})")
-    return metadata._replace(colour=tuple(chunk for chunk in metadata.colour if chunk[0] == _CODES))
-
-
-def exif_limit(name: str) -> int | None:
-    """Return the number of bytes that a format has for EXIF; None without a limit."""
-    return LONGEST_EXIF if name == "jpeg" else None
-
-
-def profile_fits(icc_profile: bytes | None, channels: int) -> bool:
-    """Return whether an ICC profile fits an image of `channels`: an RGB profile does not fit a grey map, CMYK and Lab fit nothing."""
-    return icc_profile is not None and channels in _SPACES.get(icc_profile[16:20], ())
-
-
-def transfer_of(metadata: Metadata) -> "Transfer | None":
-    """Return the transfer function that an image declares; None for sRGB, and without a declaration that is understood."""
-    from imgconv.images import transfer
-
-    chunks = dict(metadata.colour)
-    if _CODES in chunks:
-        return transfer.of_cicp(chunks[_CODES][1])
-    if metadata.icc_profile:
-        return transfer.of_profile(metadata.icc_profile)
-    if b"sRGB" in chunks:
-        return None
-    if b"gAMA" in chunks:
-        stored = int.from_bytes(chunks[b"gAMA"], "big")
-        return transfer.gamma(100_000 / stored) if stored else None
-    exponent = metadata.exif.fraction("exif", exif_of.GAMMA) if metadata.exif else None
-    return transfer.gamma(float(exponent)) if exponent else None
-
-
 def is_recipe(text: object) -> bool:
     """Return whether a text is the one with which imgconv describes a result."""
     return isinstance(text, str) and text.startswith(_RECIPE)
@@ -311,7 +181,7 @@ def _upright(parts: Metadata, exif: exif_of.Exif | None, orientation: int, size:
     if exif is not None:
         tags = exif.directories["image"]
         if dpi is None and aspect is None:
-            dpi, aspect = _exif_density(exif)
+            dpi, aspect = exif_density(exif)
         packet = packet or (tags[exif_of.XMP].data if exif_of.XMP in tags else None)
         for tag in (exif_of.IPTC, exif_of.PHOTOSHOP):
             data = data or (_iptc(tags[tag].data) if tag in tags else None)
@@ -320,13 +190,13 @@ def _upright(parts: Metadata, exif: exif_of.Exif | None, orientation: int, size:
         exif = exif_of.resized(exif_of.upright(exif, orientation), size) if size else exif_of.upright(exif, orientation)
         exif = exif if any(exif.directories.values()) else None
     if packet is not None:
-        from imgconv.images import xmp
+        from imgconv.images.metadata import xmp
 
         whole = size or (0, 0)
         packet, removed = xmp.resampled(packet, whole, (1, 1), moved=orientation > 1)
         dropped += removed
     icc = parts.icc_profile
-    if icc and (len(icc) < 128 or icc[16:20] not in _SPACES):
+    if icc and (len(icc) < 128 or icc[16:20] not in SPACES):
         dropped.append(f"ICC profile ({icc[16:20].decode('latin-1').strip()})")
         icc = None
     return parts._replace(
@@ -335,21 +205,9 @@ def _upright(parts: Metadata, exif: exif_of.Exif | None, orientation: int, size:
         aspect=aspect[::-1] if aspect and orientation > 4 else aspect,
         exif=exif,
         xmp=packet,
-        iptc=_cleaned(data, location=True),
+        iptc=cleaned_iptc(data, location=True),
         dropped=tuple(dropped),
     )
-
-
-def _exif_density(exif: exif_of.Exif) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
-    """Return dots per inch and per unknown unit that EXIF or a TIFF page declares."""
-    x, y = (exif.fraction("image", tag) for tag in (exif_of.X_RESOLUTION, exif_of.Y_RESOLUTION))
-    unit = (exif.numbers("image", exif_of.RESOLUTION_UNIT) or (2,))[0]
-    if not x or not y:
-        return None, None
-    if unit in _INCHES:
-        units, in_inches = _INCHES[unit]
-        return _positive((x * units / in_inches, y * units / in_inches)), None
-    return None, _reduced(_positive((x, y)))
 
 
 def _with_png_chunks(metadata: Metadata, info: Mapping[Any, Any], file: BinaryIO) -> Metadata:
@@ -357,7 +215,7 @@ def _with_png_chunks(metadata: Metadata, info: Mapping[Any, Any], file: BinaryIO
 
     Keywords with a colon are of programs and about the file, such as `exif:PixelXDimension` and `Thumb::MTime`.
     """
-    from imgconv.images import png_chunks
+    from imgconv.images.png import chunks as png_chunks
 
     colour, others_named, dropped = [], set[str](), list(metadata.dropped)
     texts = {key: str(text) for key, text in info.items() if isinstance(text, str) and not key.startswith(_OTHER_PARTS)}
@@ -406,60 +264,11 @@ def _with_boxes(metadata: Metadata, info: Mapping[Any, Any], orientation: int, s
     return metadata._replace(ground=declared.ground, nodata=declared.nodata)
 
 
-def _without_location(metadata: Metadata, dropped: list[str]) -> Metadata:
-    exif, packet, data = metadata.exif, metadata.xmp, metadata.iptc
-    if exif:
-        if exif_of.MAKER_NOTE in exif.directories.get("exif", {}):
-            dropped.append("maker note (may hold a position)")
-        if exif.directories.get("gps"):
-            dropped.append("GPS position")
-        exif = exif_of.without_location(exif)
-    if packet:
-        from imgconv.images import xmp
-
-        packet = xmp.without_location(packet)
-        if packet is None:
-            dropped.append("damaged XMP")
-    if metadata.ground:
-        dropped.append("georeference")
-    texts = tuple((keyword, text) for keyword, text in metadata.texts if not names_place(keyword))
-    if texts != metadata.texts:
-        dropped.append("texts with a location")
-    cards = metadata.cards and metadata.cards.without_location()
-    bands = metadata.bands and metadata.bands.without_location()
-    if (cards, bands) != (metadata.cards, metadata.bands):
-        dropped.append("location in the header")
-    return metadata._replace(exif=exif, xmp=packet, iptc=_cleaned(data, location=False), ground=None, texts=texts, cards=cards, bands=bands)
-
-
-def _divided(density: tuple[float, float] | None, across: "int | Fraction", down: "int | Fraction") -> tuple[float, float] | None:
-    return _positive((density[0] / float(across), density[1] / float(down))) if density else None
-
-
-def _reduced(density: tuple[float, float] | None) -> tuple[float, float] | None:
-    """Return the ratio of two densities in whole numbers that JFIF holds; None for one that they cannot express."""
-    from fractions import Fraction
-
-    if density is None or not 1 / _MOST_DPI <= density[0] / density[1] <= _MOST_DPI:
-        return None
-    ratio = density[0] / density[1]
-    nearest = Fraction(ratio).limit_denominator(max(1, int(_MOST_DPI / max(ratio, 1))))
-    return nearest.numerator or 1, nearest.denominator
-
-
-def _positive(value: Any) -> tuple[float, float] | None:
-    try:
-        x, y = (float(number) for number in value)
-    except (TypeError, ValueError, ArithmeticError):
-        return None
-    return (x, y) if isfinite(x) and isfinite(y) and min(x, y) > 0 and max(x, y) < _MOST_DPI else None
-
-
 def _iptc(data: Any) -> bytes | None:
     """Return the IPTC data in Photoshop's resources."""
     return iptc.from_resources(data) if isinstance(data, bytes) else None
 
 
-def _cleaned(data: bytes | None, *, location: bool) -> bytes | None:
+def cleaned_iptc(data: bytes | None, *, location: bool) -> bytes | None:
     """Return IPTC data without previews, and without places unless `location`."""
     return None if data is None else iptc.cleaned(data, location=location)

@@ -15,12 +15,12 @@ from imgconv.errors import ImageError, reason
 from imgconv.images import npy
 from imgconv.images.damage import DECODER_ERRORS, DamageError
 from imgconv.images.decoder import Decoder, Request
-from imgconv.images.metadata import listed
-from imgconv.images.ome_zarr import OLD_AXES, Axis, Grid, Multiscale
+from imgconv.images.metadata.source import listed
 from imgconv.images.raster import Header, Metadata, Raster
 from imgconv.images.rows import RowReader
-from imgconv.images.zarr_limits import limited_expansion
-from imgconv.images.zarr_store import Store, library
+from imgconv.images.zarr.limits import limited_expansion
+from imgconv.images.zarr.ome import OLD_AXES, Axis, Grid, Multiscale
+from imgconv.images.zarr.store import Store, library
 from imgconv.modes import Axes
 
 DESCRIPTION = "imgconv"  # the attribute with the recipe

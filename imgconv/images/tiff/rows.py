@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from imgconv.ahead import in_order
 from imgconv.errors import reason
-from imgconv.images import tiff_colors, tiff_segments
 from imgconv.images.damage import DECODER_ERRORS, DamageError, TruncatedError, image_errors, read_exactly
 from imgconv.images.raster import Header, Metadata
 from imgconv.images.rows import RowReader
+from imgconv.images.tiff import colors, segments
 
 _WHOLE_BYTES = (8, 16, 32, 64)
 
@@ -43,12 +43,12 @@ class TiffRows(RowReader):
         if self._orientation in (3, 4):
             first, last = height - last, height - first
         with image_errors("damaged tiff"):
-            pixels, alpha = tiff_colors.pixels_of(
+            pixels, alpha = colors.pixels_of(
                 self._page, self._samples[0].rows(first, last, memory), premultiplied=self.header.premultiplied
             )
             if self._mask is not None:
                 mask = self._samples[1].rows(first, last)[..., :1]
-                pixels = tiff_colors.with_mask(pixels, alpha, mask, premultiplied=self.header.premultiplied)
+                pixels = colors.with_mask(pixels, alpha, mask, premultiplied=self.header.premultiplied)
         down, across = {2: (1, -1), 3: (-1, -1), 4: (-1, 1)}.get(self._orientation, (1, 1))
         return np.ascontiguousarray(pixels[::down, ::across])
 
@@ -59,14 +59,14 @@ class _Samples:
     def __init__(self, page: Any, salvage: bool):
         self._page, self._salvage = page, salvage
         self._lock = threading.Lock()
-        self._count = tiff_segments.needed_segments(page, salvage)
+        self._count = segments.needed_segments(page, salvage)
         self.columns = (0, int(page.imagewidth))
         height, width = int(page.imagelength), int(page.imagewidth)
         rows, columns = (page.tilelength, page.tilewidth) if page.is_tiled else (min(page.rowsperstrip, height), width)
         self._segment = int(rows), int(columns)
         self._grid = -(-height // rows), -(-width // columns)
         self._plain = int(page.compression) == 1 and int(page.predictor) == 1 and page.fillorder == 1
-        self._plain &= page.bitspersample in _WHOLE_BYTES and not tiff_segments.stores_ycbcr(page)
+        self._plain &= page.bitspersample in _WHOLE_BYTES and not segments.stores_ycbcr(page)
         self._is_filled = not salvage and 0 not in page.databytecounts
         self.step = 1 if self._plain else self._segment[0]
 
@@ -86,7 +86,7 @@ class _Samples:
         else:
             for _ in in_order(lambda index: self._fill(index, samples, first), self._segments(first, last)):
                 pass
-        samples = tiff_segments.highest_byte_first(page, samples)
+        samples = segments.highest_byte_first(page, samples)
         return samples[0] if planes == 1 else np.moveaxis(samples[..., 0], 0, -1)
 
     def _segments(self, first: int, last: int) -> Iterator[int]:
@@ -104,12 +104,12 @@ class _Samples:
         page = self._page
         try:
             with self._lock:
-                data = tiff_segments.stored(page, page.dataoffsets[index], page.databytecounts[index])
-            segment, (plane, _, row, left, _) = tiff_segments.decoded(page, index, data, self._salvage)
+                data = segments.stored(page, page.dataoffsets[index], page.databytecounts[index])
+            segment, (plane, _, row, left, _) = segments.decoded(page, index, data, self._salvage)
         except DECODER_ERRORS as error:
             if self._salvage:
                 return
-            raise DamageError(f"{tiff_segments.place_of(page, index)}: {reason(error)}") from error
+            raise DamageError(f"{segments.place_of(page, index)}: {reason(error)}") from error
         begin, end = max(row, top), min(row + segment.shape[0], top + samples.shape[1])
         target = samples[plane, begin - top : end - top, left : left + segment.shape[1]]
         target[...] = segment[begin - row : end - row, : target.shape[1]]
@@ -131,6 +131,6 @@ class _Samples:
         except DECODER_ERRORS as error:
             if self._salvage:
                 return
-            raise DamageError(f"{tiff_segments.place_of(page, index)}: {reason(error)}") from error
+            raise DamageError(f"{segments.place_of(page, index)}: {reason(error)}") from error
         target = samples[plane, begin - top : end - top, left : left + columns]
         target[...] = np.frombuffer(data, dtype).reshape(end - begin, columns, -1)[:, : target.shape[1]]

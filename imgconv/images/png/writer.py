@@ -1,6 +1,6 @@
 """Write PNG images of 8 and 16 bits, animated or not, with ISA-L's deflate.
 
-Pillow does not write 16-bit colour, and its deflate is several times slower. `png_reader` decodes.
+Pillow does not write 16-bit colour, and its deflate is several times slower. `reader` decodes.
 """
 
 import struct
@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
-from imgconv.images import exif as exif_of
-from imgconv.images import iptc
 from imgconv.images.deflate import LEVEL, fast_zlib
-from imgconv.images.metadata import fitted
-from imgconv.images.png_chunks import SIGNATURE, write_chunk
+from imgconv.images.metadata import exif as exif_of
+from imgconv.images.metadata import iptc
+from imgconv.images.metadata.result import fitted
+from imgconv.images.png.chunks import SIGNATURE, write_chunk
 from imgconv.images.raster import DEFAULT_ENCODING, Encoding, Metadata, Raster
 from imgconv.images.rows import BandedImage, regrouped
 

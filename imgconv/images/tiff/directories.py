@@ -6,7 +6,7 @@ from io import BytesIO
 from typing import BinaryIO
 
 from imgconv.errors import ImageError
-from imgconv.images.exif import BIG_TIFF, CLASSIC, SIZES, Form
+from imgconv.images.metadata.exif import BIG_TIFF, CLASSIC, SIZES, Form
 
 _SUB_DIRECTORIES, _OF_8_BYTES = 330, (16, 17, 18)  # tag; types
 _PLACES = (273, 279, 324, 325)  # tags: offsets and lengths of strips and tiles

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
+from imgconv.images.metadata.transfer import srgb_of
 from imgconv.images.modes import exact_floats, rgb_of_cmyk, rounded, white_is_white, white_of
-from imgconv.images.tiff_segments import stores_ycbcr
-from imgconv.images.transfer import srgb_of
+from imgconv.images.tiff.segments import stores_ycbcr
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, MASK, CMYK, YCBCR, CIELAB, ICCLAB = 0, 1, 2, 3, 4, 5, 6, 8, 9
 _STORED = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, MASK: 1, CMYK: 4, YCBCR: 3, CIELAB: 3, ICCLAB: 3}  # samples

@@ -6,11 +6,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from imgconv.images.places import names_place
+from imgconv.images.metadata.places import names_place
 from imgconv.images.sampling import Sampling
 
 if TYPE_CHECKING:
-    from imgconv.images.exif import Directory
+    from imgconv.images.metadata.exif import Directory
 
 _SCALE, _TIE_POINTS, _TRANSFORMATION = 33550, 33922, 34264
 _KEYS, _DOUBLES, _TEXTS = 34735, 34736, 34737

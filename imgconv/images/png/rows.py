@@ -9,9 +9,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.images import png_chunks
 from imgconv.images.damage import DamageError, TruncatedError, image_errors, read_exactly
 from imgconv.images.deflate import fast_zlib
+from imgconv.images.png import chunks as png_chunks
 from imgconv.images.raster import Header, Metadata
 from imgconv.images.rows import RowReader
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from PIL import Image
 
-from imgconv.images import exif as exif_of
+from imgconv.images.metadata import exif as exif_of
 
 RAW_PROFILE = "Raw profile type "  # how keywords of such texts begin
 _KINDS = ("exif", "APP1", "xmp", "iptc", "8bim", "icc", "icm")
@@ -71,7 +71,7 @@ def description_in(info: Mapping[Any, Any]) -> str | None:
     """Return the description in Pillow's `info`, None without one."""
     text: Any = info.get("Description") or info.get("comment")
     if not text and "xmp" in info:
-        from imgconv.images import xmp
+        from imgconv.images.metadata import xmp
 
         text = xmp.description(info["xmp"])
     return _text(text) if text else None

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from imgconv.images import exif as exif_of
-from imgconv.images import iptc
+from imgconv.images.metadata import exif as exif_of
+from imgconv.images.metadata import iptc
 from imgconv.images.raster import Metadata
 
 _BYTE, _LONG, _UNDEFINED, _LONG_8 = 1, 4, 7, 16
@@ -25,7 +25,7 @@ def nodata_tags(metadata: Metadata) -> list[Tag]:
     """The tags of a reduced copy."""
     if metadata.nodata is None:
         return []
-    from imgconv.images import geotiff
+    from imgconv.images.tiff import geotiff
 
     return geotiff.tags_of(None, metadata.nodata, None)
 
@@ -42,7 +42,7 @@ def directories(metadata: Metadata, handle: Any, order: str, description: str | 
         resources = iptc.resources(data)
         tags.append((exif_of.PHOTOSHOP, _BYTE, len(resources), resources, True))
     if metadata.nodata is not None or metadata.ground or metadata.bands:
-        from imgconv.images import geotiff
+        from imgconv.images.tiff import geotiff
 
         tags += geotiff.tags_of(metadata.ground, metadata.nodata, metadata.bands)
     if metadata.stack:

@@ -12,8 +12,9 @@ import tifffile
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError, reason
-from imgconv.images import embedded, jpeg, jpeg2000, tiff_fax
+from imgconv.images import embedded, jpeg, jpeg2000
 from imgconv.images.damage import DECODER_ERRORS, DamageError, TruncatedError
+from imgconv.images.tiff import fax
 
 _JPEG = (7, 33007, 34892)
 _JPEG_2000, _JPEG_XR = (33003, 33004, 33005, 34712), (22610, 34934)
@@ -29,7 +30,7 @@ _KINDS: dict[embedded.Kind, tuple[int, ...]] = {  # of images that a segment can
     "LERC": (34887,),
 }
 _EMBEDDED = {compression: kind for kind, compressions in _KINDS.items() for compression in compressions}
-COMPRESSIONS = (*tiff_fax.COMPRESSIONS, *_BYTES, *_EMBEDDED)
+COMPRESSIONS = (*fax.COMPRESSIONS, *_BYTES, *_EMBEDDED)
 
 _GREY, _YCBCR = 1, 6  # photometric interpretations
 _LSB_FIRST = 2  # fill order
@@ -98,7 +99,7 @@ def is_supported(page: Any) -> bool:
         return False  # no program writes them, and the libraries disagree
     if stores_ycbcr(page) and (page.compression not in _BYTES or predicted or bits not in (8, 16)):
         return False
-    if int(page.compression) in tiff_fax.COMPRESSIONS and (bits != 1 or prod(page.shaped[4:]) != 1):
+    if int(page.compression) in fax.COMPRESSIONS and (bits != 1 or prod(page.shaped[4:]) != 1):
         return False
     if int(page.photometric) == _YCBCR and page.planarconfig != 1:
         return False
@@ -169,8 +170,8 @@ def decoded(page: Any, index: int, data: bytes, salvage: bool) -> tuple[NDArray[
         page.subsampling = (1, 1)  # else tifffile refuses to give the position
         _, position, shape = page.decode(None, index)
         return _upsampled(page, _bytes_of(page, data, shape, salvage), shape), position
-    if compression in tiff_fax.COMPRESSIONS:
-        segment, position = tiff_fax.decoded(page, index, data, salvage)
+    if compression in fax.COMPRESSIONS:
+        segment, position = fax.decoded(page, index, data, salvage)
         return segment[0], position
     if compression in _EMBEDDED:
         rows, columns = _segment_size(page)

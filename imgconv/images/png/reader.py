@@ -13,11 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError
-from imgconv.images import metadata, modes, pillow_info, plugins, png_chunks
+from imgconv.images import modes, plugins
 from imgconv.images.animation import Canvas, Disposal, Placement, always_opaque
 from imgconv.images.damage import DamageError, TruncatedError, image_errors, read_exactly
 from imgconv.images.decoder import Decoder, Request
 from imgconv.images.deflate import fast_zlib
+from imgconv.images.metadata import pillow_info
+from imgconv.images.metadata.source import is_recipe, of_image, orientation_of, upright_raster
+from imgconv.images.png import chunks as png_chunks
 from imgconv.images.raster import Header, Raster
 from imgconv.images.rows import RowReader
 
@@ -58,7 +61,7 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
         request.check_size(*head.size)
         still, info, warning = _for_pillow(file)
     image = plugins.open_image(still, "png")
-    own = {key for key in info if metadata.is_recipe(image.info.get(key))}  # which follows a description that others wrote
+    own = {key for key in info if is_recipe(image.info.get(key))}  # which follows a description that others wrote
     image.info.update({key: value for key, value in info.items() if key not in own})
     animation = None
     if head.animated:
@@ -72,21 +75,21 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
         header = _header(image, head, animation)._replace(warning=warning)
     if animation:
         return Decoder(header, lambda: _animated(file, still, image, head, animation, header, request))
-    by_rows = request.by_rows and not (head.interlaced or request.salvage) and metadata.orientation_of(image.info) == 1
+    by_rows = request.by_rows and not (head.interlaced or request.salvage) and orientation_of(image.info) == 1
     rows = (lambda: [_rows(file, image, head, header)]) if by_rows else None
     return Decoder(header, lambda: _single(file, still, image, head, request), rows)
 
 
 def _rows(file: BinaryIO, image: Any, head: png_chunks.Head, header: Header) -> RowReader:
-    from imgconv.images.png_rows import PngRows
+    from imgconv.images.png.rows import PngRows
 
     with image_errors("damaged png"):
-        upright = metadata.of_image(image, file, "png", 1)
+        upright = of_image(image, file, "png", 1)
         return PngRows(file, head, header, upright, lambda small, part: _pixels(small, part, False)[0])
 
 
 def _header(image: Any, head: png_chunks.Head, animation: _Animation | None) -> Header:
-    size = head.size[::-1] if metadata.orientation_of(image.info) > 4 else head.size
+    size = head.size[::-1] if orientation_of(image.info) > 4 else head.size
     description = pillow_info.description_in(image.info)
     alpha = head.colour_type in _WITH_ALPHA or "transparency" in image.info
     dtype = "uint16" if head.depth == 16 else "uint8"
@@ -105,7 +108,7 @@ def _single(file: BinaryIO, still: BinaryIO, image: Any, head: png_chunks.Head, 
             file.seek(0)
             png_chunks.check(file)
         pixels, alpha = _pixels(still, head, request.salvage)
-        yield metadata.upright_raster(file, "png", image, pixels, alpha)
+        yield upright_raster(file, "png", image, pixels, alpha)
 
 
 def _animated(
@@ -128,7 +131,7 @@ def _animated(
             raise
         shown = shown if header.alpha else np.ascontiguousarray(shown[..., :-1])
         duration = frame.duration if header.animated else None
-        yield metadata.upright_raster(file, "png", image, shown, header.alpha, duration)
+        yield upright_raster(file, "png", image, shown, header.alpha, duration)
 
 
 def _pixels(file: BinaryIO, head: png_chunks.Head, salvage: bool) -> tuple[NDArray[Any], bool]:

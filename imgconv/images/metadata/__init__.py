@@ -1,0 +1,1 @@
+"""What images carry besides their pixels."""
