@@ -6,7 +6,7 @@ import { NO_PADS, sourceOf } from "./geometry.js";
 import { listenToKeys, listenToPointer } from "./maps.js";
 import { fromTo, short } from "./numbers.js";
 import { isMissing } from "./missing.js";
-import { cellUnder, cellValueText, shapeOf } from "./steps.js";
+import { cellUnder, shapeOf, valueText } from "./steps.js";
 
 const WIDEST = 46;
 const NUMBERED = 25;
@@ -18,7 +18,10 @@ export class Closeups {
     this.model = model;
     this.views = ["input", "output"].map((kind) => this.#view(kind, toggle));
     byId("cells").replaceChildren(...this.views.map(({ figure }) => figure));
-    new ResizeObserver(() => this.draw()).observe(byId("cells"));
+    new ResizeObserver(() => {
+      this.#measure();
+      this.draw();
+    }).observe(byId("cells"));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
   }
 
@@ -36,6 +39,11 @@ export class Closeups {
     return view;
   }
 
+  /** The width of a figure, which only that of the page changes: to look at it in every frame would cost a layout. */
+  #measure() {
+    this.width = Math.max(120, ...this.views.map(({ figure }) => Math.floor(figure.clientWidth)));
+  }
+
   #pressed({ kind }, row, column) {
     const { model } = this;
     const { step, input, output } = model;
@@ -48,7 +56,7 @@ export class Closeups {
     const explained = model.explained();
     const [part] = explained.parts;
     for (const view of this.views) view.figure.hidden = !part && view.kind === "input";
-    for (const view of this.views) view.width = Math.max(Math.floor(view.figure.clientWidth), 120); // before anything changes the layout
+    if (!this.width) this.#measure();
     if (part) this.#input(this.views[0], part);
     this.#output(this.views[1], part);
   }
@@ -82,15 +90,15 @@ export class Closeups {
     this.#cells(view, output, c, NO_PADS, null, null);
     if (stamp) this.#outline(view, [cells[0][0], cells[0].at(-1), cells[1][0], cells[1].at(-1)], themed("window"), 3);
     this.#outline(view, [row, row, column, column], themed("spot"), 4);
-    this.#label(view, stamp ? "output, with one stamp" : `output, ${output.names[c]}`, cellValueText(output, this.model.at));
+    this.#label(view, `output, ${output.names[c]}${stamp ? ", with one stamp" : ""}`, `${column},${row} = ${valueText(output, at)}`);
   }
 
   /** Choose the part of the map that is shown, so that `cells` [rows, columns] are in it, and the size of a cell. */
   #prepare(view, size, pads, [rows, columns]) {
     const spans = [rows.at(-1) - rows[0] + 1, columns.at(-1) - columns[0] + 1];
-    view.columns = Math.max(spans[1] + 2, Math.min(LEAST.columns, Math.floor(view.width / 30)));
+    view.columns = Math.max(spans[1] + 2, Math.min(LEAST.columns, Math.floor(this.width / 30)));
     view.rows = Math.max(spans[0] + 2, LEAST.rows);
-    view.cell = Math.max(Math.min(WIDEST, Math.floor(view.width / view.columns)), 3);
+    view.cell = Math.max(Math.min(WIDEST, Math.floor(this.width / view.columns)), 3);
     view.top = origin(view.top, view.rows, [rows[0], rows.at(-1)], pads[0], size[0]);
     view.left = origin(view.left, view.columns, [columns[0], columns.at(-1)], pads[1], size[1]);
     const ratio = devicePixelRatio || 1;

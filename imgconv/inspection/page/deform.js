@@ -28,6 +28,7 @@ export class Deformed {
   constructor(settings) {
     Object.assign(this, settings);
     this.seesAll = true; // an offset may lead anywhere
+    this.mayRefuseValues = true; // offsets for each cell of another size
     this.title = settings.text ?? `deformable ${settings.name}`;
   }
 

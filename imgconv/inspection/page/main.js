@@ -54,10 +54,15 @@ function drawCell() {
     maps.mark();
     closeups.draw();
     drawTransport();
-    const cells = model.explained().parts.reduce((sum, part) => sum + part.cells.values.flat().length, 0);
-    if (cells <= MANY) drawSums();
+    if (countCells(model.explained()) <= MANY) drawSums();
     else later ||= setTimeout(drawSums, PAUSE);
   });
+}
+
+/** The cells of the tables of an explanation: those under the window, and for a stamp its kernel and its products. */
+function countCells({ parts }) {
+  const stamp = parts[0]?.stamp ?? [];
+  return parts.reduce((sum, { cells }) => sum + cells.values.flat().length, 2 * stamp.flat().length);
 }
 
 function drawSums() {

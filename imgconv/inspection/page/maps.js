@@ -8,6 +8,7 @@ import { cellUnder, cellValueText, missingText, shapeOf } from "./steps.js";
 
 const MOST_TILES = 16;
 const MOST_DRAWN = 1024; // pixels along a row of a map, which is shown at half of that or less
+const SLICE = 24; // milliseconds after a change, or in a later frame, in which maps are drawn besides the selected one
 const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
 /** Move the selected cell with the keys that are pressed on an element. */
@@ -44,59 +45,75 @@ export class Maps {
   constructor(model, toggle) {
     this.model = model;
     this.toggle = toggle;
-    this.tiles = [];
+    this.turn = 0; // the number of the last change
+    this.rows = []; // {nodes, tiles, isOld}: a row of each step, or of each map of the same photograph
   }
 
-  /** Draw all maps anew. */
+  /** Draw all maps anew: the selected one and what else takes little time at once, others in later frames, until when they stay. */
   draw() {
     const { model } = this;
-    const focused = document.activeElement?.dataset?.tile;
-    this.tiles = [];
-    const rows = model.isNetwork || model.steps.length > 1 ? this.#stepRows() : this.#pair();
-    byId("rows").replaceChildren(...rows);
-    byId("rows").className = model.isNetwork || model.steps.length > 1 ? "steps" : "pair";
+    const inSteps = model.isNetwork || model.steps.length > 1;
+    const count = 1 + (inSteps ? model.steps : model.branches).length;
+    const kind = inSteps ? "steps" : "pair";
+    const kept = byId("rows").className === kind ? count : 0;
+    byId("rows").className = kind;
+    for (const { nodes } of this.rows.splice(kept)) for (const node of nodes) node.remove();
+    while (this.rows.length < count) {
+      this.rows.push({ nodes: [element("div")], tiles: [] });
+      byId("rows").append(...this.rows.at(-1).nodes);
+    }
+    for (const row of this.rows) row.isOld = true;
+    this.#drawRow(inSteps ? model.index : model.number + 1, inSteps);
+    this.turn += 1;
+    this.#drawOldRows(inSteps, this.turn, model.changed + SLICE);
+  }
+
+  #drawOldRows(inSteps, turn, end) {
+    let n = 0;
+    while ((n = this.rows.findIndex(({ isOld }) => isOld)) >= 0 && performance.now() < end) this.#drawRow(n, inSteps);
+    if (n >= 0) afterFrame(() => turn === this.turn && this.#drawOldRows(inSteps, turn, performance.now() + SLICE));
+    byId("rows").setAttribute("aria-busy", String(n >= 0));
     this.mark();
-    if (focused) this.tiles.find((tile) => tile.node.dataset.tile === focused)?.node.focus();
   }
 
-  #pair() {
+  #drawRow(n, inSteps) {
+    const focused = document.activeElement?.dataset?.tile;
+    const { nodes: old } = this.rows[n];
+    const row = inSteps ? this.#stepRow(n) : this.#mapRow(n);
+    this.rows[n] = row;
+    old[0].before(...row.nodes);
+    for (const node of old) node.remove();
+    if (focused) row.tiles.find(({ node }) => node.dataset.tile === focused)?.node.focus();
+  }
+
+  #mapRow(n) {
+    const { branches, number } = this.model;
+    const tiles = n ? this.#tilesOf(branches[n - 1].results[1], 1, n - 1) : this.#tilesOf(branches[0].results[0], 0, number);
+    return { nodes: tiles.map(({ figure }) => figure), tiles };
+  }
+
+  #stepRow(index) {
     const { model } = this;
-    const nodes = [...this.#tilesOf(model.results[0], 0, model.number)];
-    model.branches.forEach((branch, number) => nodes.push(...this.#tilesOf(branch.results[1], 1, number)));
-    return nodes;
+    const { shapes } = model.branch;
+    const maps = model.results[index];
+    const tiles = this.#tilesOf(maps, index, model.number);
+    const texts = [by(shapeOf(maps))];
+    if (index) texts.push(`receptive field ${by(model.receptiveFields()[index - 1])}`, ...model.steps[index - 1].facts(shapes[index - 1]).sizes);
+    const head = element(
+      "div",
+      { className: "head" },
+      element("h3", { textContent: index ? `${index}. ${model.steps[index - 1].title}` : "Photograph" }),
+      element("p", { className: "quiet", textContent: texts.join(", ") }),
+    );
+    if (maps.planes.length > MOST_TILES) {
+      const textContent = `the first ${MOST_TILES} of ${maps.planes.length} maps; the menu below selects any`;
+      head.append(element("p", { className: "quiet", textContent }));
+    }
+    const list = element("div", { className: "tiles" }, ...tiles.map(({ figure }) => figure));
+    return { nodes: [element("div", { className: "row" }, head, list)], tiles };
   }
 
-  #stepRows() {
-    const { model } = this;
-    const fields = model.receptiveFields();
-    return model.results.map((maps, index) => {
-      const step = model.steps[index - 1];
-      const facts = index ? step.facts(shapeOf(model.results[index - 1])) : null;
-      const field = index ? `receptive field ${by(fields[index - 1])}` : "";
-      const head = element(
-        "div",
-        { className: "head" },
-        element("h3", { textContent: index ? `${index}. ${step.title}` : "Photograph" }),
-        element("p", { className: "quiet", textContent: [by(shapeOf(maps)), field, ...(facts?.sizes ?? [])].filter(Boolean).join(", ") }),
-      );
-      const node = element(
-        "div",
-        { className: "row" },
-        head,
-        element("div", { className: "tiles" }, ...this.#tilesOf(maps, index, model.number)),
-      );
-      if (maps.planes.length > MOST_TILES) {
-        head.append(
-          element("p", {
-            className: "quiet",
-            textContent: `the first ${MOST_TILES} of ${maps.planes.length} maps; the menu below selects any`,
-          }),
-        );
-      }
-      return node;
-    });
-  }
-
+  /** The tiles of some maps: {figure, node, frame, spot, maps, index, number, c}. */
   #tilesOf(maps, index, number) {
     if (isColour(maps)) return [this.#tile(maps, index, number, null)];
     return maps.planes.slice(0, MOST_TILES).map((_, c) => this.#tile(maps, index, number, c));
@@ -128,8 +145,7 @@ export class Maps {
       (row, column) => this.#pressed(index, number, c, row, column),
     );
     listenToKeys(node, model, this.toggle);
-    this.tiles.push({ node, frame, spot, maps, index, number, c });
-    return figure;
+    return { figure, node, frame, spot, maps, index, number, c };
   }
 
   #title(maps, index, number, c) {
@@ -165,7 +181,8 @@ export class Maps {
   mark() {
     const { model } = this;
     const fields = model.fields();
-    for (const { node, frame, spot, maps, index, number, c } of this.tiles) {
+    const tiles = this.rows.flatMap((row) => (row.isOld ? [] : row.tiles));
+    for (const { node, frame, spot, maps, index, number, c } of tiles) {
       const shown = number === model.number || index === 0;
       const field = shown ? fields[index] : null;
       frame.hidden = !field;
@@ -179,6 +196,11 @@ export class Maps {
       node.title = index === model.index ? cellValueText(maps, model.at) : "";
     }
   }
+}
+
+/** Call `work` when the next frame has been shown. */
+function afterFrame(work) {
+  requestAnimationFrame(() => setTimeout(work, 0));
 }
 
 const canvases = new WeakMap(); // of planes, for maps that did not change

@@ -2,7 +2,7 @@
 
 import { Misfit } from "./geometry.js";
 import { arrayOf } from "./photo.js";
-import { evaluate, explainedAt, fieldsOf, inputOf, receptiveFields, shapeOf, stepsOf } from "./steps.js";
+import { evaluate, explainedAt, fieldsOf, inputOf, receptiveFields, shapeOf, shapesOf, stepsOf } from "./steps.js";
 
 /** Events: "structure" for other steps, "maps" for other values, "cell" for another cell. */
 export class Model extends EventTarget {
@@ -14,6 +14,7 @@ export class Model extends EventTarget {
     this.number = 0;
     this.problem = null;
     this.view = "window";
+    this.changed = performance.now(); // when the settings were
     const last = this.#main();
     const { output } = this.select(last, [0, 0, 0], true);
     const [x, y] = data.at ?? [Math.floor(output.width / 2), Math.floor(output.height / 2)];
@@ -61,7 +62,7 @@ export class Model extends EventTarget {
     }
     steps = steps.map((step, n) => (n < same ? old.steps[n] : step));
     const known = same ? old.results.slice(0, same + 1) : [inputOf(this.photo, specs, this.data.modes)];
-    return { specs, steps, results: evaluate(known, steps) };
+    return { specs, steps, shapes: shapesOf(known[0], steps), results: evaluate(known, steps) };
   }
 
   /** Other steps: one list of settings for each map. */
@@ -112,6 +113,7 @@ export class Model extends EventTarget {
   /** Settings that fit no image keep the maps as they are, and their reason is shown. */
   #attempt(change, event) {
     this.problem = null;
+    this.changed = performance.now();
     try {
       change();
     } catch (error) {
@@ -154,7 +156,7 @@ export class Model extends EventTarget {
 
   /** The receptive field of a cell after each step. */
   receptiveFields() {
-    return receptiveFields(this.steps, this.results);
+    return receptiveFields(this.steps, this.branch.shapes);
   }
 
   /** The rows and columns of every map up to the selected one that the selected cell depends on. */

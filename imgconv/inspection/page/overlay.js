@@ -73,6 +73,7 @@ export class Luma extends Elementwise {
 export class Overlaid extends Elementwise {
   constructor() {
     super({ op: "overlay", text: "drawn over the photograph" });
+    this.mayRefuseValues = true; // those of another range or size than pixels have
   }
 
   shape([, height, width]) {

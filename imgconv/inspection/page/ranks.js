@@ -1,9 +1,10 @@
-// Ranks of the cells under windows, such as medians. Every cell has a place in the ascending order of its whole plane, and a window is a
-// set of places: bits, of which few change when the window moves, and from which the result of the last window is not far.
+// Ranks of the cells under windows, such as medians. A window is a set of members of which few change when it moves along a row, and the
+// result is not far from the last one. Bytes are counted by their levels. Of other numbers, every cell has a place in the ascending order
+// of all cells of some rows, and a bit of the set.
 
 const DIGIT = 11; // bits that one pass of a sort looks at
 const SIGN = 0x80000000;
-const LEVELS = Float64Array.from({ length: 256 }, (_, level) => level);
+const ROWS = 32; // of the output, whose windows are looked at together: their cells fit the cache
 
 /** What a byte without a number is among cells. */
 export const NO_LEVEL = 256;
@@ -46,10 +47,10 @@ function sortedBy(word, shift, order) {
 }
 
 /**
- * A slide moves a window along a row: (values, o, step, count) are the results and where they go, (cells, first, move) the places of all
- * cells, the first cell of the window and how far it moves. NO_LEVEL and places below 0 take no part; `sorted` has the value of each place.
+ * A slide moves a window along a row: (values, o, step, count) are the results and where they go, (cells, start, move) the levels or
+ * places of all cells, the first cell of the window and how far it moves. NO_LEVEL takes no part.
  */
-function slideLevels(sorted, { all, runs }, indexOf) {
+function slideLevels({ all, runs }, indexOf) {
   const counts = new Int32Array(NO_LEVEL + 1);
   return (values, o, step, count, cells, start, move) => {
     counts.fill(0);
@@ -75,77 +76,70 @@ function slideLevels(sorted, { all, runs }, indexOf) {
       if (size !== ranked) rank = indexOf((ranked = size));
       while (below > rank) below -= counts[--at];
       while (below + counts[at] <= rank) below += counts[at++];
-      values[o] = sorted[at];
+      values[o] = at;
     }
   };
 }
 
-function slidePlaces(sorted, { all, leaving, entering }, indexOf) {
-  const bits = new Int32Array((sorted.length >>> 5) + 1);
-  const words = new Int32Array((sorted.length >>> 10) + 1); // which words of `bits` are not 0
+/** Places from 0 to that of cells without a number, `sorted.length`, which is after all others and counts as no member. */
+function slidePlaces(sorted, { all, runs }, indexOf) {
+  const none = sorted.length;
+  const bits = new Int32Array((none >>> 5) + 1);
   return (values, o, step, count, cells, start, move) => {
     bits.fill(0);
-    words.fill(0);
-    let [at, below, size, rank, ranked] = [0, 0, 0, 0, 0]; // `rank` is that of `ranked` cells
-    for (let n = 0, first = start | 0; n < count; n++, first += move, o += step) {
-      for (let k = 0; n && k < leaving.length; k++) {
-        const place = cells[first - move + leaving[k]];
-        if (place < 0) continue;
-        const rest = (bits[place >>> 5] &= ~(1 << place));
-        if (!rest) words[place >>> 10] &= ~(1 << (place >>> 5));
-        size--;
-        below -= (place - at) >>> 31;
-      }
-      const added = n ? entering : all;
-      for (let k = 0; k < added.length; k++) {
-        const place = cells[first + added[k]];
-        if (place < 0) continue;
-        bits[place >>> 5] |= 1 << place;
-        words[place >>> 10] |= 1 << (place >>> 5);
-        size++;
-        below += (place - at) >>> 31;
+    let first = start | 0;
+    let size = 0;
+    for (let k = 0; k < all.length; k++) {
+      const place = cells[first + all[k]];
+      bits[place >>> 5] |= 1 << place;
+      if (place !== none) size++;
+    }
+    let [at, below, rank, ranked] = [0, 0, 0, 0]; // `rank` is that of `ranked` cells
+    for (let n = 0; n < count; n++, first += move, o += step) {
+      for (let k = 0; n && k < runs.length; k += 4) {
+        const across = runs[k + 1];
+        const pitch = runs[k + 2];
+        let cell = first - move + runs[k];
+        for (let left = runs[k + 3]; left > 0; left--, cell += pitch) {
+          const old = cells[cell];
+          const place = cells[cell + across];
+          bits[old >>> 5] &= ~(1 << old);
+          bits[place >>> 5] |= 1 << place;
+          below += ((place - at) >>> 31) - ((old - at) >>> 31);
+          if (old === none) size++;
+          if (place === none) size--;
+        }
       }
       if (!size) continue;
       if (size !== ranked) rank = indexOf((ranked = size));
-      for (; below > rank; below--) at = placeBefore(bits, words, at);
-      at = placeFrom(bits, words, at);
-      for (; below < rank; below++) at = placeFrom(bits, words, at + 1);
+      at = below > rank ? placeBefore(bits, at, below - rank) : placeFrom(bits, at, rank - below);
+      below = rank;
       values[o] = sorted[at];
     }
   };
 }
 
-/** The first place from `at` on. */
-function placeFrom(bits, words, at) {
+/** The first member from `at` on that has `count` ones before it there. */
+function placeFrom(bits, at, count) {
   let word = at >>> 5;
   let rest = bits[word] & (-1 << at);
-  if (!rest) {
-    let group = ++word >>> 5;
-    let more = words[group] & (-1 << word);
-    while (!more) more = words[++group];
-    word = 32 * group + lowest(more);
-    rest = bits[word];
+  for (let left = count; ; left--) {
+    while (!rest) rest = bits[++word];
+    if (!left) return 32 * word + 31 - Math.clz32(rest & -rest);
+    rest &= rest - 1;
   }
-  return 32 * word + lowest(rest);
 }
 
-/** The last place before `at`. */
-function placeBefore(bits, words, at) {
+/** The member that is the `count`th one before `at`. */
+function placeBefore(bits, at, count) {
   let word = at >>> 5;
   let rest = bits[word] & ~(-1 << at);
-  if (!rest) {
-    let group = word >>> 5;
-    let more = words[group] & ~(-1 << word);
-    while (!more) more = words[--group];
-    word = 32 * group + 31 - Math.clz32(more);
-    rest = bits[word];
+  for (let left = count; ; left--) {
+    while (!rest) rest = bits[--word];
+    const highest = 31 - Math.clz32(rest);
+    if (left === 1) return 32 * word + highest;
+    rest &= ~(1 << highest);
   }
-  return 32 * word + 31 - Math.clz32(rest);
-}
-
-/** The number of the lowest bit that is 1. */
-function lowest(bits) {
-  return 31 - Math.clz32(bits & -bits);
 }
 
 /**
@@ -153,23 +147,31 @@ function lowest(bits) {
  * of cells. Windows that share cells follow each other: with dilation 2 and stride 1, every second one.
  */
 export function rankWindows([hOut, wOut], { data, width }, taps, stride, dilation, Type, indexOf) {
-  const { cells, sorted } = Type === Uint8Array ? { cells: data, sorted: LEVELS } : placesOf(data, Type);
+  const isByte = Type === Uint8Array;
   const apart = dilation[1] / greatestDivisor(stride[1], dilation[1]);
   const move = apart * stride[1];
-  const slide = (Type === Uint8Array ? slideLevels : slidePlaces)(sorted, offsetsOf(taps, width, dilation, move), indexOf);
+  const offsets = offsetsOf(taps, width, dilation, move);
   const values = new Float64Array(hOut * wOut).fill(NaN);
-  for (let i = 0; i < hOut; i++) {
-    for (let j = 0; j < Math.min(apart, wOut); j++) {
-      slide(values, i * wOut + j, apart, Math.ceil((wOut - j) / apart), cells, i * stride[0] * width + j * stride[1], move);
+  const rows = isByte ? hOut : Math.max(Math.floor(ROWS / stride[0]), 1);
+  for (let top = 0; top < hOut; top += rows) {
+    const end = Math.min(top + rows, hOut);
+    const last = (end - 1) * stride[0] + (taps.length - 1) * dilation[0];
+    const part = data.subarray(top * stride[0] * width, (last + 1) * width);
+    const { cells, sorted } = isByte ? { cells: part } : placesOf(part, Type);
+    const slide = isByte ? slideLevels(offsets, indexOf) : slidePlaces(sorted, offsets, indexOf);
+    for (let i = top; i < end; i++) {
+      for (let j = 0; j < Math.min(apart, wOut); j++) {
+        slide(values, i * wOut + j, apart, Math.ceil((wOut - j) / apart), cells, (i - top) * stride[0] * width + j * stride[1], move);
+      }
     }
   }
   return values;
 }
 
-/** The place of every cell among `sorted` values, -1 for one without a number. */
+/** The place of every cell among `sorted` values; one without a number has the place after them. */
 function placesOf(data, Type) {
   const order = ascending(data, Type);
-  const cells = new Int32Array(data.length).fill(-1);
+  const cells = new Int32Array(data.length).fill(order.length);
   const sorted = new Float64Array(order.length);
   for (let n = 0; n < order.length; n++) {
     cells[order[n]] = n;
@@ -182,14 +184,14 @@ function greatestDivisor(a, b) {
   return b ? greatestDivisor(b, a % b) : a;
 }
 
-/** The cells of a window from its first one on: `all`, those that a window `step` columns later has not, and those that it has more. */
+/** The cells of a window from its first one on, and as runs those that change when it moves by `step` columns. */
 function offsetsOf(taps, width, dilation, step) {
   const cells = taps.flatMap((line, u) => line.flatMap((tap, v) => (tap ? [[u, v * dilation[1]]] : [])));
   const has = (u, column) => column % dilation[1] === 0 && Boolean(taps[u][column / dilation[1]]);
   const offsets = (kept) => Int32Array.from(cells.filter(kept), ([u, column]) => u * dilation[0] * width + column);
   const leaving = offsets(([u, column]) => !has(u, column - step));
   const entering = offsets(([u, column]) => !has(u, column + step));
-  return { all: offsets(() => true), leaving, entering, runs: runsOf(leaving, entering, step) };
+  return { all: offsets(() => true), runs: runsOf(leaving, entering, step) };
 }
 
 /**

@@ -61,25 +61,44 @@ export function inputOf(photo, [{ op, type, kernels }], modes) {
   return { ...input, original: input };
 }
 
-/** The photograph and the maps of every step, of which the first ones are `known`. Throws Misfit. */
+/** The shapes of the photograph and of the maps of every step. Throws Misfit. */
+export function shapesOf(input, steps) {
+  const shapes = [shapeOf(input)];
+  for (const step of steps) shapes.push(step.shape(shapes.at(-1)));
+  return shapes;
+}
+
+/**
+ * The photograph and the maps of every step, of which the first ones are `known`. The others are computed when they are first read, but
+ * those of steps that may refuse the values of a map at once. Throws Misfit.
+ */
 export function evaluate(known, steps) {
   const results = [...known];
-  for (const step of steps.slice(known.length - 1)) results.push(step.apply(results.at(-1)));
+  steps.slice(known.length - 1).forEach((step, k) => computeLater(results, known.length + k, step));
+  const last = steps.findLastIndex((step) => step.mayRefuseValues);
+  if (last >= 0) results.at(last + 1);
   return results;
 }
 
-/** The receptive field [height, width] of a cell after each step, in cells of the photograph. */
-export function receptiveFields(steps, results) {
+function computeLater(results, n, step) {
+  const keep = (value) => Object.defineProperty(results, n, { value, enumerable: true });
+  const get = () => keep(step.apply(results[n - 1]))[n];
+  Object.defineProperty(results, n, { get, enumerable: true, configurable: true });
+}
+
+/** The receptive field [height, width] of a cell after each step, in cells of the photograph; `shapes` are those of all maps. */
+export function receptiveFields(steps, shapes) {
+  const photo = shapes[0].slice(1);
   let cells = [1, 1];
   let jump = [1, 1];
   let all = false;
   return steps.map((step, n) => {
     const back = step.outputPadding !== undefined;
-    const { span, stride = [1, 1] } = step.windowsIn?.([results[n].height, results[n].width]) ?? step;
+    const { span, stride = [1, 1] } = step.windowsIn?.(shapes[n].slice(1)) ?? step;
     cells = AXES.map((axis) => cells[axis] + (span[axis] - 1) * jump[axis]);
     jump = AXES.map((axis) => (back ? jump[axis] / stride[axis] : jump[axis] * stride[axis]));
-    all ||= results[n + 1].vector || Boolean(step.seesAll);
-    return all ? [results[0].height, results[0].width] : cells.map((cell) => Math.ceil(cell));
+    all ||= shapes[n + 1].length === 1 || Boolean(step.seesAll);
+    return all ? photo : cells.map((cell) => Math.ceil(cell));
   });
 }
 
