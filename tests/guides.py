@@ -2,8 +2,7 @@
 
 A guide is played in a folder of its own, its blocks from top to bottom. `sh` blocks are run by `sh -eu`, `python` blocks by Python; a
 `text` block holds lines that the block before it prints. A comment above a block says more: `file: NAME` writes the block to a file,
-`needs: PROGRAM` runs it only where the program is installed next to this Python, `command: NAME` and `folder` leave it to others. Other
-languages are shown.
+`needs: PROGRAM` leaves it to tests that install the program, `command: NAME` and `folder` to others. Other languages are shown.
 
 `python tests/guides.py` plays everything and puts the images into docs/images.
 """
@@ -50,13 +49,13 @@ def is_drawn(name):
     return name.startswith("figure")
 
 
-def play(guide, home):
-    """Run all blocks of a guide below the empty folder `home`; the folder in which they ran."""
+def play(guide, home, programs=()):
+    """Run the blocks of a guide below the empty folder `home`, with those that need one of the `programs`; the folder in which they ran."""
     folder = _prepared(home)
     printed = None
     for block in blocks(guide):
         kind, _, argument = block.comment.partition(": ")
-        if kind in ("command", "folder") or (kind == "needs" and shutil.which(argument, path=BIN) is None):
+        if kind in ("command", "folder") or (kind == "needs" and argument not in programs):
             printed = None
         elif kind == "file":
             (folder / argument).write_text(block.text)
