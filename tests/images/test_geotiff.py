@@ -155,7 +155,7 @@ def test_statistics_of_the_original_and_names_of_other_bands_are_not_copied(tmp_
     ids=str,
 )
 def test_scale_and_offset_give_physical_values_of_results_or_are_left_out(tmp_path, words, offset):
-    file = write(tmp_path / "a.tif", RNG.integers(50, 250, (1, *SIZE)).astype(np.uint16), names=["surface"])
+    file = write(tmp_path / "a.tif", RNG.integers(50, 250, (1, *SIZE), np.uint8), names=["surface"])
     with rasterio.open(file, "r+") as opened:
         opened.scales, opened.offsets, opened.units = (0.01,), (-273.15,), ("K",)
     command, *options = words
