@@ -184,6 +184,6 @@ def test_an_interrupted_run_leaves_the_old_page(tmp_path):
 
 
 def test_help_has_two_examples():
-    env = {**os.environ, "COLUMNS": "240"}
-    assert imgconv("report", "--help", env=env).out.decode().count("imgconv report ") >= 3
-    assert "--report" in imgconv("edge", "--help", env=env).out.decode()
+    wide = {"COLUMNS": "240"}
+    assert imgconv("report", "--help", variables=wide).out.decode().count("imgconv report ") >= 3
+    assert "--report" in imgconv("edge", "--help", variables=wide).out.decode()
