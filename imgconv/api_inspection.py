@@ -212,7 +212,7 @@ def explain(
         if html is not None:
             explanation.show(crop=crop, quiz=quiz).write(Path(html), _inputs(image))
         elif crop is not None or quiz:
-            raise UsageError(f"{'quiz' if quiz else 'crop'} is for the page; add --html FILE.html")
+            raise UsageError(f"{'quiz' if quiz else 'crop'} applies only to the page; add --html FILE.html")
     return explanation
 
 

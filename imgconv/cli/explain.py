@@ -62,7 +62,7 @@ def command(source: Input, what: Selection, show: ExplainOptions, how: ReadingOp
     recipe, pixel = what.to_recipe(), None if show.at is None else _numbers("--at", show.at, "X,Y", "120,80")
     crop = None if show.crop is None else _numbers("--crop", show.crop, "X,Y,W,H", "100,50,320,240")
     if show.html is None and (crop or show.quiz):
-        raise UsageError(f"{'--quiz' if show.quiz else '--crop'} is for the page; add --html FILE.html")
+        raise UsageError(f"{'--quiz' if show.quiz else '--crop'} applies only to the page; add --html FILE.html")
     inputs = _checked(show.animate, source, "--animate", FORMATS)
     page_inputs = _checked(show.html, source, "--html", ["html"])
     image, frames = first_frame(source, reading(how, recipe.luma)._replace(premultiplied=True))

@@ -117,7 +117,9 @@ Nodata = Annotated[
         help="The value of missing cells, which are left out. auto: the one that a file declares.",
     ),
 ]
-Mask = Annotated[str | None, option(WHAT, "--mask", metavar="FILE", help="An image of the size of the inputs in which 0 means missing.")]
+Mask = Annotated[
+    str | None, option(WHAT, "--mask", metavar="FILE", help="An image of the same size as the inputs, in which 0 means missing.")
+]
 Missing = Annotated[MissingMode, mode_option("--missing", MissingMode, "How to treat missing cells")]
 MinValid = Annotated[
     float,
@@ -125,7 +127,7 @@ MinValid = Annotated[
         WHAT,
         "--min-valid",
         metavar="SHARE",
-        help="The share of a window, by its absolute taps, that must be valid. By default, any share above 0 is enough.",
+        help="The share of a window that must be valid, weighted by the absolute taps. By default, any share above 0 is enough.",
         show_default=False,
     ),
 ]
@@ -363,7 +365,7 @@ class HowOptions(Options):
             HOW,
             "--memory",
             metavar="SIZE",
-            help="Memory for a large image, such as 100M or 2G (default 256M). A larger one is processed by bands of rows.",
+            help="Memory for one image, such as 100M or 2G (default 256M). An image that needs more is processed by bands of rows.",
             show_default=False,
         ),
     ] = None

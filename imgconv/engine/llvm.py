@@ -93,4 +93,4 @@ def _check_arrays() -> None:
     cells, shape, strides = (ctypes.c_size_t.from_address(id(array) + offset).value for offset in ARRAY_FIELDS)
     sizes = [list((ctypes.c_int64 * 2).from_address(each)) for each in (shape, strides)] if cells == array.ctypes.data else []
     if sizes != [[2, 3], [6, 2]]:
-        raise UnexpectedError("arrays of this NumPy are not those that loops read")
+        raise UnexpectedError("this version of NumPy does not lay out arrays as compiled loops read them")

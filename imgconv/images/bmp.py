@@ -195,7 +195,7 @@ def _expand(data: bytes, numbers: bytearray, width: int, in_a_byte: int) -> int:
             at += length + length % 2
         start, column = row + column, column + count
         if column > filled or row >= len(numbers):
-            raise DamageError("its runs leave the image")
+            raise DamageError("its runs extend beyond the image")
         if len(run) < count:
             raise TruncatedError
         run = run[: max(row + width - start, 0)]

@@ -34,7 +34,7 @@ def boxes(file: BinaryIO, start: int = 0, end: int | None = None) -> Iterator[tu
     while start + 8 <= end:
         number += 1
         if number > _MOST_BOXES:
-            raise DamageError(f"more than {_MOST_BOXES} boxes are in one")
+            raise DamageError(f"one of its boxes contains more than {_MOST_BOXES} others")
         file.seek(start)
         head = file.read(16)
         length, content = int.from_bytes(head[:4], "big"), start + 8

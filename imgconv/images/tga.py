@@ -114,7 +114,7 @@ def _expanded(data: bytes, length: int, depth: int) -> bytes:
     try:
         return Image.frombytes("L", (length, 1), data, "tga_rle", "L", 1, 8 * depth).tobytes()
     except ValueError as error:  # too few data, or a run that leaves the image
-        raise TruncatedError if str(error).startswith("not enough") else DamageError("its runs leave the image") from error
+        raise TruncatedError if str(error).startswith("not enough") else DamageError("its runs extend beyond the image") from error
 
 
 def _of_palette(numbers: NDArray[Any], palette: NDArray[np.uint8] | None, first: int) -> NDArray[np.uint8]:

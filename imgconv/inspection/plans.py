@@ -20,7 +20,7 @@ from imgconv.recipe import Canny, Filter, MapPlan, Network, Pool, Recipe, Shape
 from imgconv.window import Window
 
 SOBEL, RIDGES = 18, 4  # multiply-adds for each pixel: two kernels of 3x3, and two neighbours on either side
-MASKED = ", values and mask; sum(k*v) / sum(k) over the valid cells * sum(k)"
+MASKED = ", values and mask; each sum * sum of all taps / sum of the taps over valid cells"
 ROUNDS = 2  # in which quantiles are counted
 
 Size = tuple[int, int]

@@ -72,7 +72,7 @@ class Network:
         except DoesNotFit as error:
             raise UsageError(str(error)) from None
         if self.sheet and self.gives_vectors:
-            raise UsageError("a vector has no place on a sheet; keep a step before flatten")
+            raise UsageError("a sheet cannot show a vector; keep a step before flatten")
         if self.sheet and self.range == "raw":
             raise UsageError("--sheet needs pixels, which --range raw does not give; use another range")
 

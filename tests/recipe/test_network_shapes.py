@@ -135,7 +135,7 @@ def test_tiles_of_a_sheet_do_not_overlap(count):
 @pytest.mark.parametrize("steps, options, message", [
     ([], {}, "no steps are given"),
     (["relu"], {"file": "net.toml"}, "both steps and a recipe file"),
-    (["flatten"], {"sheet": True}, "no place on a sheet"),
+    (["flatten"], {"sheet": True}, "a sheet cannot show a vector"),
     (["relu"], {"sheet": True, "range": "raw"}, "--sheet needs pixels"),
     (["relu"], {"range": "log"}, "range 'log' is unknown"),
 ])  # fmt: skip
