@@ -230,6 +230,16 @@ def test_runs_cut_short_with_their_end_put_right_are_an_error(name, host):
         read(data[: len(data) // 2] + end)
 
 
+@pytest.mark.parametrize("options", [{"lossless": True}, {"quality": 80}], ids=str)
+def test_a_webp_in_a_tiff_whose_end_is_zeros_is_an_error(options):
+    data = saved(Image.fromarray(LARGE), "WEBP", **options)
+    assert read(tiff_of_one_strip(data, LARGE, 50001))[0].size == LARGE.shape[:2]
+    for part in (0.3, 0.9):
+        cut_at = int(len(data) * part)
+        with pytest.raises(ImageError, match="damaged tiff"):
+            read(tiff_of_one_strip(data[:cut_at] + bytes(len(data) - cut_at), LARGE, 50001))
+
+
 def tiff_of_one_strip(data, pixels, compression):
     file = io.BytesIO()
     with TiffWriter(file) as writer:

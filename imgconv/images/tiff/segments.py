@@ -12,7 +12,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError, reason
-from imgconv.images import embedded, jpeg, jpeg2000
+from imgconv.images import embedded, jpeg, jpeg2000, webp
 from imgconv.images.damage import DECODER_ERRORS, DamageError, TruncatedError
 from imgconv.images.tiff import fax
 
@@ -206,6 +206,12 @@ def _check_complete(page: Any, index: int, data: bytes, segment: NDArray[Any], o
         if len(data) < page.databytecounts[index]:  # the file ends before
             raise TruncatedError
         jpeg.check_complete(data, segment, lambda other: page.decode(other, index, **options)[0], page.jpegtables)
+    if compression in _KINDS["WebP"] and (other := webp.with_other_end(data)):
+        again = None
+        with suppress(*DECODER_ERRORS):  # the other data are damage where they are pixels
+            again = page.decode(other, index)[0]
+        if again is not None and np.array_equal(again, segment):
+            raise TruncatedError
 
 
 def _check_jpeg_xr(data: bytes, itemsize: int, channels: int, salvage: bool) -> None:
