@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from imgconv.cli.options import FilterOptions
+from imgconv.errors import ImageError
 
 if TYPE_CHECKING:
-    from imgconv.recipe import MissingData, Recipe
+    from imgconv.recipe import Mask, MissingData, Recipe
     from imgconv.recipe.selection import Selection
 
 
@@ -72,11 +73,22 @@ def missing_data_of(what: MissingOptions) -> "MissingData":
     data = MissingData.of(what.nodata)
     if what.mask is None:
         return data
-    from imgconv.batch.inputs import first_image
-    from imgconv.images import ANY_SIZE
     from imgconv.process.mask_file import MaskFile
-    from imgconv.process.missing import mask_of
     from imgconv.registry.files import note_read
 
     note_read(Path(what.mask))
-    return MissingData(data.nodata, MaskFile.of(Path(what.mask)) or mask_of(first_image(what.mask, ANY_SIZE)))
+    return MissingData(data.nodata, MaskFile.of(Path(what.mask)) or _whole_mask(what.mask))
+
+
+def _whole_mask(name: str) -> "Mask":
+    """Read a mask that is small, or cannot be read by rows. Raises ImageError for one that is too large."""
+    from imgconv.batch.inputs import first_image
+    from imgconv.images import Request
+    from imgconv.process.missing import mask_of
+
+    try:
+        return mask_of(first_image(name, Request()))
+    except ImageError as error:
+        raise ImageError(
+            str(error).replace("raise it with --max-pixels", "save the mask as .png or .tiff, which are read by rows")
+        ) from None

@@ -127,6 +127,17 @@ def test_wrong_options_are_refused_with_a_reason(photo, tmp_path, words, fact):
     assert fact in line
 
 
+def test_a_mask_of_too_many_pixels_is_refused_before_it_is_decoded(photo, tmp_path):
+    """Unless it is read by rows, as png and tiff are."""
+    jpeg = io.BytesIO()
+    Image.new("L", (8, 8)).save(jpeg, "JPEG")
+    data = jpeg.getvalue()
+    at = data.index(b"\xff\xc0") + 5
+    (tmp_path / "m.jpg").write_bytes(data[:at] + b"\x80\0\x80\0" + data[at + 4 :])
+    line = refused(1, "edge", photo[0], "--mask", tmp_path / "m.jpg")
+    assert "32768x32768 is 1073741824 pixels" in line and "save the mask as .png or .tiff" in line
+
+
 def test_a_mask_is_never_overwritten(photo, tmp_path):
     file, _, mask = photo
     before = mask.read_bytes()
