@@ -29,7 +29,7 @@ LAPLACIAN_OF_GAUSSIAN = np.outer(gauss(15, 2), np.gradient(np.gradient(gauss(15,
 LAPLACIAN_OF_GAUSSIAN = LAPLACIAN_OF_GAUSSIAN + LAPLACIAN_OF_GAUSSIAN.T
 WHOLE = {
     "small, int16": RNG.integers(-9, 10, (3, 3)).astype(float),
-    "small, float32": RNG.integers(-99, 99, (5, 5)).astype(float),
+    "small, float32": RNG.integers(-99, 99, (3, 3)).astype(float),
     "product, float32": np.outer(whole_line(7), whole_line(7)),
     "factors of 1, float32": np.outer(whole_line(6), whole_line(15)),
     "running, int32": np.full((19, 22), 3.0),
@@ -39,7 +39,7 @@ WHOLE = {
     "taps, float64": RNG.integers(-9999, 9999, (4, 3)).astype(float) * 2**14 + 1,
 }
 REAL = {
-    "small, float32": RNG.standard_normal((5, 5)),
+    "small, float32": RNG.standard_normal((3, 3)),
     "product, float32": np.outer(gauss(9, 1), gauss(9, 1)),
     "factors of 1, float32": np.outer(gauss(17, 3), gauss(21, 3)),
     "factors of 2, float32": LAPLACIAN_OF_GAUSSIAN,

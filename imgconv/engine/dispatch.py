@@ -211,13 +211,12 @@ def patch_block_size(size: LayerSize, columns: int) -> BlockSize:
 
 Algorithm = Literal["small", "running", "product", "factors", "fourier", "taps"]
 
-SMALL = ((3, 3), (5, 5))  # sizes for which sums stay in registers
 PRODUCT_SIZES = (7, 9, 11, 13)  # of square kernels of one product whose passes stay in registers
 RUNNING_REACH = 30  # height + width from which running sums beat two passes
 PASS_COST = 3  # taps that a row's way through scratch costs
+PASS_TAP = 2  # taps that take as long as one of a pass over rows in cache (Zen 3, 2026-11)
 FOURIER_LONGEST = 2048  # above that the transform of a tile is not exact enough
-# What a Fourier transform by tiles costs (2026-11): 290 taps on Zen 3 (AVX2), 300 on Zen 4 and 480 on Zen 5; the others are those of Zen 5.
-FOURIER_TAPS = 400
+FOURIER_TAPS = 500  # that take as long as Fourier transforms by tiles (Zen 3, 2026-11)
 
 
 class KernelSize(NamedTuple):
@@ -245,13 +244,14 @@ def algorithm_for(kernel: KernelSize) -> Algorithm:
     """The quickest algorithm that keeps the promises: whole sums exact, others within rounding, NaN and infinity where they belong.
 
     `small`: sums in registers; `running`: sums that slide (equal taps); `product`: down and then across, each in
-    registers; `factors`: down and then across, once for each outer product; `fourier`: transforms of tiles; `taps`: tap by tap.
+    registers; `factors`: down and then across, once for each outer product; `fourier`: transforms of tiles; `taps`: all taps of a tile
+    of rows.
 
     >>> algorithm_for(KernelSize(9, 9, 81, 1, False, False, True, True, True, (1, 1), (1, 1)))
     'product'
     """
     plain = kernel.apart and kernel.stride == (1, 1) and kernel.dilation == (1, 1)
-    if plain and (kernel.height, kernel.width) in SMALL:
+    if plain and (kernel.height, kernel.width) == (3, 3):
         return "small"
     reach = kernel.height + kernel.width
     if plain and kernel.equal and kernel.exact and reach >= RUNNING_REACH:
@@ -260,7 +260,7 @@ def algorithm_for(kernel: KernelSize) -> Algorithm:
         return "product"
     costs: dict[Algorithm, int] = {"taps": kernel.taps}
     if kernel.apart and kernel.rank and (kernel.rank == 1 or (kernel.finite and not kernel.exact)):
-        costs["factors"] = kernel.rank * (reach + PASS_COST)
+        costs["factors"] = PASS_TAP * kernel.rank * (reach + PASS_COST)
     if plain and kernel.small_sums and max(kernel.height, kernel.width) <= FOURIER_LONGEST:
         costs["fourier"] = FOURIER_TAPS
     return min(costs, key=lambda name: costs[name])

@@ -1,8 +1,8 @@
 """Compile the sums of `imgconv.loops.layers` as LLVM intrinsics: one wide vector of sums per output or row, updated in registers.
 
 LLVM's own vectoriser works from the innermost loop outwards, so that sums over taps go through memory at every tap: three quarters of
-the speed (2026-11), and half of it on maps of 7x7. They are compiled in no other way: where the intrinsics do not work, layers
-are matrix products.
+the speed (2026-11), and half of it on maps of 7x7. Where the intrinsics do not work, layers are matrix products, and filters sum tap by
+tap.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,8 @@ from imgconv.engine import fallback, forks, settings
 from imgconv.engine.fallback import UNEXPECTED
 from imgconv.engine.settings import is_plain
 from imgconv.engine.signature import Signature
-from imgconv.loops.layers import move_cells, product_sums, row_sums, tile_sums
+from imgconv.loops.filters import row_sums
+from imgconv.loops.layers import move_cells, product_sums, tile_sums
 
 _INLINE: Any = {"forceinline": True}  # a call passes every field of every array, which takes as long as the sums of a small kernel
 
@@ -93,6 +94,8 @@ def register_intrinsic() -> None:
 
     @extending.overload(row_sums, jit_options=_INLINE, prefer_literal=True)
     def summed(cells, base, row_stride, taps, runs, weights, first, shift, sums, at, apart, height, width):  # type: ignore[no-untyped-def]
+        if not tiles_work():
+            return row_sums_one_by_one
         intrinsic = _rows_intrinsic(height.literal_value, width.literal_value)
 
         def call(cells, base, row_stride, taps, runs, weights, first, shift, sums, at, apart, height, width):  # type: ignore[no-untyped-def]
@@ -152,7 +155,7 @@ def _verdict() -> bool:
 
 
 def _warn() -> bool:
-    fallback.warn_once("layers run 2 to 3 times slower, as matrix products: this numba and llvmlite do not compile wide vectors correctly")
+    fallback.warn_once("layers and large kernels run 2 to 3 times slower: this numba and llvmlite do not compile wide vectors correctly")
     return False
 
 
@@ -217,6 +220,20 @@ def _rows_intrinsic(height: int, width: int) -> Any:
         return types.void(cells, word, word, taps, runs, weights, word, cells.dtype, sums, word, word), generate
 
     return row_sums
+
+
+def row_sums_one_by_one(  # type: ignore[no-untyped-def]
+    cells, base, row_stride, taps, runs, weights, first, shift, sums, at, apart, height, width
+):
+    """What `row_sums` does, for a compiler without wide vectors."""
+    for q in range(height):
+        for j in range(width):
+            sums[at + q * apart + j] = shift
+        for t in range(runs[2]):
+            for k in range(1 + (t < runs[0]) + (t < runs[1])):
+                weight, cell = weights[first + taps[t, 1 + k]], base + taps[t, 0] + (q + k) * row_stride
+                for j in range(width):
+                    sums[at + q * apart + j] += weight * cells[cell + j]
 
 
 def _products_intrinsic(outputs: int, taps: int, width: int) -> Any:
@@ -321,7 +338,12 @@ def _emit_rows(builder: Any, number: Any, arrays: list[Any], numbers: list[Any],
         lanes = ir.Constant(ir.VectorType(ir.IntType(32), width), None)
         return builder.shuffle_vector(builder.insert_element(zero, value, ir.IntType(32)(0)), zero, lanes)
 
-    start, weights = builder.gep(cells, [base]), builder.gep(weights, [first])
+    start, weights, is_whole = builder.gep(cells, [base]), builder.gep(weights, [first]), isinstance(number, ir.IntType)
+
+    def accumulate(total: Any, factor: Any, cell: Any) -> Any:
+        if is_whole:
+            return builder.add(total, builder.mul(factor, cell))
+        return builder.fadd(total, builder.fmul(factor, cell, flags=["contract"]), flags=["contract"])
 
     def add(count: int, run: Any, totals: list[Any]) -> list[Any]:
         entry = builder.gep(taps, [builder.mul(run, word(4))])
@@ -332,7 +354,7 @@ def _emit_rows(builder: Any, number: Any, arrays: list[Any], numbers: list[Any],
         added = list(totals)
         for k, factor in enumerate(factors):
             for q in range(height):
-                added[q] = builder.fadd(added[q], builder.fmul(factor, rows[q + k], flags=["contract"]), flags=["contract"])
+                added[q] = accumulate(added[q], factor, rows[q + k])
         return added
 
     totals, run = [zero] * height, word(0)
@@ -341,7 +363,7 @@ def _emit_rows(builder: Any, number: Any, arrays: list[Any], numbers: list[Any],
         totals, run = _emit_loop(builder, run, end, 1, totals, partial(add, count)), end
     for q, total in enumerate(totals):
         address = as_vector(builder.gep(sums, [builder.add(at, builder.mul(apart, word(q)))]))
-        builder.store(builder.fadd(total, broadcast(shift)), address, align=1)
+        builder.store((builder.add if is_whole else builder.fadd)(total, broadcast(shift)), address, align=1)
 
 
 def _emit_products(builder: Any, number: Any, arrays: list[Any], numbers: list[Any], outputs: int, taps: int, width: int) -> None:

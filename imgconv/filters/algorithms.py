@@ -13,7 +13,7 @@ from imgconv.filters.fft import FourierTiles
 from imgconv.filters.output_range import LoopParameters
 from imgconv.filters.separable import FLOAT64_ROUNDING, ROUNDING, Factors, factors
 from imgconv.filters.weights import FilterKernel, Weights
-from imgconv.loops.filters import correlate_factors, correlate_product, correlate_small, correlate_taps, sliding_sums
+from imgconv.loops.filters import correlate_factors, correlate_product, correlate_small, sliding_sums
 from imgconv.window import Window
 
 LEAST_FACTORED = 30  # taps; smaller kernels are not factored
@@ -109,7 +109,7 @@ def correlator(weights: Weights, window: Window, channels: int) -> Correlator:
 
 
 class _Small(Correlator):
-    """All taps of a 3x3 or 5x5 kernel at once, in registers."""
+    """All taps of a 3x3 kernel at once, in registers."""
 
     in_place = _WIDE
 
@@ -129,24 +129,24 @@ class _Small(Correlator):
 
 
 class _Taps(Correlator):
-    """Tap by tap: any kernel, stride and dilation."""
+    """All taps of a tile of rows at once: any kernel, stride and dilation."""
 
     def __init__(self, weights: Weights, window: Window, channels: int):
-        self._stride = window.stride[0]
+        from imgconv.filters.taps import TapSums  # with the loops of layers, which most commands do without
+
+        self.in_place = _WIDE if window.stride == (1, 1) else 0
         self._phases = _Phases.of(weights, window, channels)
         down, across = window.dilation
         channel, u, v = np.indices(weights.taps.shape if weights.taps.ndim == 3 else (1, *weights.taps.shape))
         rows, columns, taps = (u * down).ravel(), (v * across * channels + channel).ravel(), weights.taps.ravel()
         if weights.finite and taps.any():  # a zero tap matters only where a value may be NaN or infinite
             rows, columns, taps = rows[taps != 0], columns[taps != 0], taps[taps != 0]
-        self._rows, self._columns = np.ascontiguousarray(rows), columns
-        self._weights = taps.astype(weights.accumulator)
+        self._columns = columns
+        self._sums = TapSums(rows, taps.astype(weights.accumulator), window.stride[0])
 
     def fill(self, source: Array, target: Array, parameters: LoopParameters, left: int = 0) -> None:
         source, columns = self._phases.split(source, self._columns)
-        sums = np.empty(target.shape[1], self._weights.dtype)
-        loop = compiled.loop(correlate_taps, divided=parameters.divided)
-        loop(source, self._rows, columns, self._weights, sums, parameters.values, target, self._stride)
+        self._sums.fill(source, columns, target, parameters, left)
 
 
 class _Running(Correlator):

@@ -6,10 +6,8 @@ from typing import Any
 import numpy as np
 
 from imgconv.arrays import Array
-from imgconv.engine.compiled import loop
-from imgconv.filters.output_range import UNCHANGED
+from imgconv.filters.output_range import UNCHANGED, LoopParameters
 from imgconv.filters.weights import Taps
-from imgconv.loops.filters import correlate_taps
 
 LARGEST = 2.0**31  # of float values; the rounding of larger ones, which mostly mark missing cells, would reach all of a tile
 TILE_SIDES = ((48, 256), (200, 512))  # (largest number of taps, side of a tile); 256 and 512 fit the cache (measured 2026-11)
@@ -66,9 +64,11 @@ class FourierTiles:
             out[...] = sums
 
     def _fill_by_taps(self, out: Array, values: Array) -> None:
+        from imgconv.filters.taps import TapSums
+
         rows, columns = (index.ravel() for index in np.indices(self._kernel))
-        target, sums = np.empty(out.shape), np.empty(out.shape[1], self._taps.dtype)
-        loop(correlate_taps, divided=0)(values, rows, columns, self._taps, sums, np.array(UNCHANGED, float), target, 1)
+        target = np.empty(out.shape)
+        TapSums(rows, self._taps).fill(values, columns, target, LoopParameters(np.array(UNCHANGED, float), 0))
         out[...] = target
 
 

@@ -23,7 +23,7 @@ MEANINGS = {
     "unfolded": "im2col, then one matrix product",
     "factors": "columns, then rows, for each outer product",
     "fourier": "products of Fourier transforms, tile by tile",
-    "taps": "tap after tap over whole rows",
+    "taps": "all taps at once, a few rows at a time",
     "tiles": "tile after tile, sums in registers over all taps",
     "linear": "a vector times the weights",
     "adjoint": "each input cell adds a scaled kernel to the output",

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from imgconv.loops.filters import row_sums
+
 
 class Job(NamedTuple):
     """A part of a correlation, which one call of a loop computes.
@@ -73,23 +75,6 @@ def tile_sums(cells, base, offsets, head, tail, weights, row, step, last, bias, 
                 cell, weight = base + offsets[t, 0], weights[row + which * step + t]
                 total = total + weight * cells[cell : cell + width]
             out[:] = total + (bias[output + which] if fresh else out)
-
-
-def row_sums(cells, base, row_stride, taps, runs, weights, first, shift, sums, at, apart, height, width):
-    """Sum weights[first + taps[t, 1 + k]] * cells[base + taps[t, 0] + (q + k) * row_stride + j] for q < `height` and j < `width`.
-
-    A run `t` has taps in the same column of neighbouring rows, so that a vector of cells is loaded once for all of them: up to runs[0] it
-    has three taps k, then up to runs[1] two, then up to runs[2] one. The sums with `shift` added go to sums[at + q * apart + j]. `height`
-    and `width` are constants for the compiler. Compiled as `tile_sums` is.
-    """
-    for q in range(height):
-        total = 0
-        with np.errstate(all="ignore"):
-            for t in range(runs[2]):
-                for k in range(1 + (t < runs[0]) + (t < runs[1])):
-                    cell = base + taps[t, 0] + (q + k) * row_stride
-                    total = total + weights[first + taps[t, 1 + k]] * cells[cell : cell + width]
-            sums[at + q * apart : at + q * apart + width] = total + shift
 
 
 def move_cells(source, at, target, to, width, step):

@@ -183,6 +183,9 @@ expected = np.einsum("nchwuv,ocuv->nohw", windows, weight)
 assert np.array_equal(imgconv.conv2d(images, weight, padding=1), expected)
 alone = np.einsum("nchwuv,cuv->nchw", windows, weight[:6, 0])
 assert np.array_equal(imgconv.conv2d(images, weight[:6, :1], padding=1, groups=6), alone)
+taps, pixels = rng.integers(-9, 9, (5, 6)), rng.integers(0, 256, (13, 21), dtype=np.uint8)
+sums = np.einsum("hwuv,uv->hw", np.lib.stride_tricks.sliding_window_view(pixels, taps.shape), taps)
+assert np.array_equal(imgconv.filter(pixels, taps, padding="valid", range="raw"), sums)
 from imgconv.engine.tiles import tiles_work
 print(tiles_work())
 """
@@ -205,4 +208,4 @@ def test_layers_take_wide_vectors():
 )
 def test_layers_do_without_wide_vectors(sandbox, patch):
     (line,) = layer_warnings(patch, False, sandbox.environment)
-    assert line.startswith("imgconv: layers run 2 to 3 times slower")
+    assert line.startswith("imgconv: layers and large kernels run 2 to 3 times slower")

@@ -24,8 +24,8 @@ LOOPS = {
         (BYTES, np.zeros((3, 3), np.int16), 1, np.zeros(6, np.float32), BYTES, 0),
     ),
     "taps": (
-        filters.correlate_taps(divided=1),
-        (BYTES, NUMBERS, NUMBERS, FLOATS[0], FLOATS[0], np.zeros(6, np.float32), BYTES, 1),
+        filters.correlate_tiles(height=4, width=16, divided=1),
+        (BYTES, NUMBERS.reshape(1, -1), NUMBERS, FLOATS[0], FLOATS[0], 9, 3, FLOATS[0], np.zeros(6, np.float32), BYTES, 1, 0),
     ),
     "pairs": (pooling.halve_pairs(bits=8), (BYTES, BYTES, 1)),
     "edges": (canny.thin_edges, (FLOATS, FLOATS[0], FLOATS, BYTES)),

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from imgconv.engine import compiled
-from imgconv.loops.filters import correlate_factors, correlate_product, correlate_small, correlate_taps, sliding_sums
+from imgconv.engine.tiles import row_sums_one_by_one
+from imgconv.filters.taps import tap_runs
+from imgconv.loops.filters import correlate_factors, correlate_product, correlate_small, correlate_tiles, row_sums, sliding_sums
 
 pytestmark = pytest.mark.sweep(5)
 
@@ -37,7 +39,7 @@ def both_ways(template, constants, *arguments, target):
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("parameters, kind", [(TO_PIXELS, np.float32), (TO_PIXELS, np.int16), (TO_WHOLE, np.int32)])
-@pytest.mark.parametrize("size", [3, 5])
+@pytest.mark.parametrize("size", [1, 3])
 def test_small_kernels(size, parameters, kind, channels):
     source = RNG.integers(0, 256, (5 + size - 1, (7 + size - 1) * channels), dtype=np.uint8)
     weights, target = RNG.integers(-5, 6, (size, size)).astype(kind), np.zeros((5, 7 * channels), np.uint8)
@@ -47,18 +49,31 @@ def test_small_kernels(size, parameters, kind, channels):
         assert np.array_equal(filled, expected)
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("dtype, kind", [(np.uint8, np.int16), (np.uint16, np.int32), (np.float32, np.float32), (np.uint8, np.float64)])
 @pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (1, 3), (3, 2), (3, 3)])
-def test_taps(shape, stride, dtype):
-    source, taps = RNG.integers(0, 256, (9, 12)).astype(dtype), RNG.integers(-5, 6, shape)
-    target = np.zeros(((9 - shape[0]) // stride + 1, 12 - shape[1] + 1), np.uint8)
-    rows, columns = (np.ascontiguousarray(index.ravel()) for index in np.indices(shape))
-    weights, sums = taps.astype(np.float32).ravel(), np.empty(target.shape[1], np.float32)
-    expected = written_out(source, taps, target.shape, TO_PIXELS, stride=stride)
-    arguments = (source, rows, columns, weights, sums, TO_PIXELS, target, stride)
-    for filled in both_ways(correlate_taps, {"divided": 1}, *arguments, target=target):
+@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (1, 3), (7, 2), (5, 3)])
+def test_tiles(shape, stride, dtype, kind):
+    source, weights = RNG.integers(0, 256, (23, 42)).astype(dtype), RNG.integers(-5, 6, shape)
+    target = np.zeros(((23 - shape[0]) // stride + 1, 42 - shape[1] + 1), np.uint8)
+    rows, columns = (index.ravel() for index in np.indices(shape))
+    apart, reach, (height, width) = 29, shape[1] - 1, (4, 8)
+    taps, runs = tap_runs(rows, columns, stride, apart)
+    cells, sums = np.zeros((7 * stride + shape[0]) * apart, kind), np.zeros(height * 2 * width, kind)
+    parameters = np.append(TO_PIXELS[:5].astype(float), 1.5 * 2**52) if kind == np.float64 else TO_PIXELS
+    expected = written_out(source, weights, target.shape, parameters, stride=stride)
+    arguments = (source, taps, runs, weights.astype(kind).ravel(), cells, apart, reach, sums, parameters, target, stride, 0)
+    for filled in both_ways(correlate_tiles, {"height": height, "width": width, "divided": 1}, *arguments, target=target):
         assert np.array_equal(filled, expected)
+
+
+def test_row_sums_one_by_one_are_those_of_vectors():
+    cells, weights = RNG.integers(-9, 9, 90), RNG.integers(-9, 9, 6)
+    taps, runs = tap_runs(np.array([0, 1, 2, 0, 1, 0]), np.array([0, 0, 0, 1, 1, 3]), 1, 20)
+    assert runs.tolist() == [1, 2, 3]
+    results = np.zeros((2, 40), np.int64)
+    for sums, fill in zip(results, (row_sums, row_sums_one_by_one), strict=True):
+        fill(cells, 1, 20, taps, runs, weights, 0, 5, sums, 2, 17, 2, 16)
+    assert results.any() and np.array_equal(*results)
 
 
 @pytest.mark.parametrize("products", [1, 3])
