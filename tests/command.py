@@ -49,9 +49,16 @@ def message_in(stderr):
     return stderr.decode("utf-8", "backslashreplace").replace("compiling loops, once on this machine\n", "")
 
 
+def done(*words, **options):
+    """Run `imgconv`, which must succeed."""
+    finished = imgconv(*words, **options)
+    assert finished.code == 0, finished.err
+    return finished
+
+
 def refused(code, *words, **options):
     """Run `imgconv`, which must fail with `code` and one line; the line."""
-    done = imgconv(*words, **options)
-    assert done.code == code, (done.code, done.err)
-    assert done.err.count("\n") == 1 and done.err.startswith("imgconv: "), done.err
-    return done.err
+    finished = imgconv(*words, **options)
+    assert finished.code == code, (finished.code, finished.err)
+    assert finished.err.count("\n") == 1 and finished.err.startswith("imgconv: "), finished.err
+    return finished.err

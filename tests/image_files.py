@@ -23,6 +23,12 @@ def read(data, **options):
         return images.header, list(images)
 
 
+def pixels_of(path):
+    """The pixels of a file as Pillow gives them."""
+    with Image.open(path) as image:
+        return np.array(image)
+
+
 def photo():
     """A small photograph, (47, 61, 3) uint8."""
     with Image.open(PHOTO) as image:

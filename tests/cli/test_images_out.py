@@ -9,6 +9,7 @@ import oracle_image as oracle
 import pytest
 import tifffile
 from command import PHOTO, SAMPLES, imgconv, refused
+from image_files import pixels_of
 from PIL import Image, ImageOps
 
 from imgconv.images import open_frames
@@ -25,11 +26,6 @@ def photo(tmp_path):
     with Image.open(PHOTO) as image:
         image.crop((0, 0, 331, 257)).save(path)
     return path
-
-
-def pixels_of(path):
-    with Image.open(path) as image:
-        return np.array(image)
 
 
 def grey_of(path):

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from command import imgconv, refused
+from command import done, refused
 from PIL import Image
 from tifffile import imread, imwrite
 
@@ -22,12 +22,6 @@ def photo(tmp_path):
     Image.fromarray(pixels).save(tmp_path / "photo.png")
     Image.fromarray(mask).save(tmp_path / "mask.png")
     return tmp_path / "photo.png", pixels, tmp_path / "mask.png"
-
-
-def done(*words, **options):
-    finished = imgconv(*words, **options)
-    assert finished.code == 0, finished.err
-    return finished
 
 
 def test_masked_cells_become_transparent(photo, tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 import oracle_image as oracle
 import pytest
 from command import PHOTO, SAMPLES, imgconv, refused
+from image_files import pixels_of
 from PIL import Image
 
 NETWORKS = Path(__file__).parents[1] / "data" / "networks"
@@ -33,11 +34,6 @@ def digits(tmp_path_factory):
     for file in NETWORKS.glob("digit_*.png"):
         shutil.copy(file, folder)
     return folder
-
-
-def pixels_of(path):
-    with Image.open(path) as image:
-        return np.array(image)
 
 
 def sobel_of(path):

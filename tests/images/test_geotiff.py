@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import rasterio
-from command import imgconv as command
+from command import done
 from rasterio.rpc import RPC
 from rasterio.transform import Affine, GroundControlPoint, from_gcps
 from tifffile import TiffFile
@@ -30,13 +30,6 @@ def write(path, pixels, transform=SOUTH_UP, names=(), **options):
         for number, name in enumerate(names, 1):
             file.set_band_description(number, name)
     return path
-
-
-def done(*words):
-    """Run imgconv, which must succeed."""
-    finished = command(*words)
-    assert finished.code == 0, finished.err
-    return finished
 
 
 def spot(row, column):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
+from command import done
 from command import imgconv as command
 from image_files import read
 from imagecodecs import htj2k_encode, jpeg2k_encode, jpeg8_encode
@@ -49,12 +50,6 @@ MATRICES = {
     },
     "defaults": {"CTYPE1": "LINEAR", "CTYPE2": "LINEAR", "CRPIX1": None, "CRPIX2": None},  # of CDELT too
 }
-
-
-def done(*words):
-    finished = command(*words)
-    assert finished.code == 0, finished.err
-    return finished
 
 
 def header(**cards):

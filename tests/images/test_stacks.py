@@ -3,17 +3,11 @@
 import numpy as np
 import pytest
 import tifffile
-from command import imgconv as command
+from command import done
 
 import imgconv
 
 RNG = np.random.default_rng(41)
-
-
-def done(*words):
-    finished = command(*words)
-    assert finished.code == 0, finished.err
-    return finished
 
 
 @pytest.mark.parametrize("axes, shape", [("TZCYX", (2, 3, 2, 18, 20)), ("CYX", (2, 18, 20)), ("ZYX", (4, 18, 20)), ("YX", (18, 20))])
