@@ -283,6 +283,20 @@ def test_floats_with_missing_cells_equal_those_of_imgconv(tab, tmp_path, recipe,
     check_page(tab, tmp_path, with_holes(rng, small_image(rng, kind)), recipe)
 
 
+@pytest.mark.parametrize("kind", ["median", "sobel", "conv"])
+def test_nan_and_infinity_that_are_not_missing_propagate(tab, tmp_path, kind):
+    image = small_image(np.random.default_rng(5), "float32")
+    image.pixels[7, 9], image.pixels[20, 19] = np.nan, np.inf
+    network = network_recipe(["conv sobel_x padding=1", "median_pool 3 stride=1"], range="raw")
+    recipe = {"median": Recipe("pool", Pool((3, 2), "median")), "sobel": filter_recipe(["sobel"], range="raw"), "conv": network}[kind]
+    opened(tab, tmp_path, image, recipe)
+    expected = written(image, recipe)
+    np.testing.assert_allclose(maps_on(tab, settings_of(recipe, image)[0]), expected, rtol=1e-6, atol=1e-6)
+    cells = np.argwhere(np.isnan(expected))[:4].tolist()
+    script = f"{json.dumps(cells)}.map((cell) => String(imgconvPage.select(imgconvPage.results.length - 1, cell).explained().value))"
+    assert tab.value(script) == ["NaN"] * len(cells)
+
+
 TRANSFERS = {"gamma": gamma(1.8), "BT.709": of_cicp(1), "HLG": of_cicp(18)}
 
 

@@ -1,5 +1,6 @@
 // The arithmetic of the selected cell: cells, kernel and products as tables, then every step up to the pixel; and the chain of sums.
 
+import { showsGradient } from "./closeup.js";
 import { css, inkOn, toneOf } from "./colours.js";
 import { byId, element, renew, tableOf } from "./elements.js";
 import { hasMatrices, matrixTables, scrolled } from "./matrices.js";
@@ -61,8 +62,15 @@ function partTables(model, part) {
   } else if (winners) {
     const shares = winners.map((line) => line.map((share) => [share ? short(share) : "·", { className: share ? "winner" : "zero" }]));
     parts.push(sign("→"), tableOf(shares, { className: "products", caption: "share of the gradient" }));
+    if (showsGradient(model.step)) parts.push(tableOf(gradients(model, part), { className: "products", caption: "gradient from all windows" }));
   }
   return partOf(parts, title, cells.columns.length);
+}
+
+/** The gradient of every cell under the window when that of every output cell is 1. */
+function gradients({ step, input }, { cells, channel }) {
+  const gradient = (u, v) => (cells.padded[u][v] ? "" : short(step.gradientAt(input, channel, [cells.rows[u], cells.columns[v]])));
+  return cells.rows.map((_, u) => cells.columns.map((__, v) => [gradient(u, v), {}]));
 }
 
 /** Tables side by side, in a region that scrolls, by keyboard too, if they are wider than a narrow screen. */

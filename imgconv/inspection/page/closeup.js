@@ -67,7 +67,7 @@ export class Closeups {
     const c = part.channel;
     const pads = step.facts(shapeOf(input)).pads ?? NO_PADS;
     this.#prepare(view, [input.height, input.width], pads, [rows, columns]);
-    const gradient = byId("gradient").checked && step.gradientAt && !step.border ? (i, j) => step.gradientAt(input, c, [i, j]) : null;
+    const gradient = showsGradient(step) ? (i, j) => step.gradientAt(input, c, [i, j]) : null;
     this.#cells(view, input, c, pads, step.border, gradient);
     this.#taps(view, part, rows, columns);
     if (step.points) this.#arrows(view, step.points(input, this.model.at.slice(1)));
@@ -215,6 +215,11 @@ export class Closeups {
     caption.replaceChildren(element("strong", { textContent: title }), ` ${more}`);
     canvas.setAttribute("aria-label", `${title}: ${more}; arrow keys move the selected cell`);
   }
+}
+
+/** Whether the gradient is shown: of a pool without values in its padding, if its box is checked. */
+export function showsGradient({ gradientAt, border }) {
+  return Boolean(gradientAt) && !border && byId("gradient").checked;
 }
 
 /** The first cell that is shown: unchanged while the cells that must be seen are, else so that they are in the middle. */

@@ -3,7 +3,7 @@
 import { AXES, Misfit, fieldOf, outputSize, padsOf, positionsOf, sizeFormulas, spanOf } from "./geometry.js";
 import { Conv, mapsOf } from "./layers.js";
 import { counted, number, productsText } from "./numbers.js";
-import { addCorrelation, float32, padded, sumOf } from "./sums.js";
+import { addCorrelation, allFinite, float32, padded, sumOf } from "./sums.js";
 
 /** Named offsets [down, across] for the tap (u, v) of a kernel of a size, of some strength in cells. */
 export const OFFSETS = {
@@ -101,7 +101,7 @@ export class Deformed {
     const place = { size, output, pads: padsOf(this.window, size) };
     const isFixed = !Array.isArray(this.offset[0]) && !Array.isArray(this.mask?.[0]);
     input.planes.forEach((plane, c) => {
-      if (isFixed && plane.every(Number.isFinite)) {
+      if (isFixed && allFinite(plane)) {
         this.#addMoved(sums, users[c], plane, this.#firstTap(c, input.planes.length), place);
         return;
       }

@@ -1,5 +1,7 @@
 // Numbers and sums as text.
 
+import { isAdded, sumOf } from "./sums.js";
+
 const LISTED = 25; // products that are listed one by one; longer lists are only counted
 
 /** A number as text: whole numbers in full, others with six significant digits. */
@@ -55,7 +57,7 @@ export function productsText(parts) {
   const pairs = [];
   taps.forEach((line, u) =>
     line.forEach((tap, v) => {
-      if (tap !== 0) pairs.push([tap, cells.values[u][v]]);
+      if (isAdded(tap, cells.values[u][v])) pairs.push([tap, cells.values[u][v]]);
     }),
   );
   if (pairs.length > LISTED) return `${pairs.length} products`;
@@ -71,5 +73,5 @@ export function signed(terms) {
 }
 
 function partSum({ cells, taps }) {
-  return taps.reduce((sum, line, u) => line.reduce((total, tap, v) => (tap ? total + tap * cells.values[u][v] : total), sum), 0);
+  return sumOf(cells.values, taps);
 }

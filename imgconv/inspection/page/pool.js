@@ -4,7 +4,7 @@ import { AXES, Misfit, NO_PADS, checkBorder, fieldOf, outputSize, padsOf, patchO
 import { enoughCells, hide, inverted, isMissing, missingStage, missingUnder, validStage, withValue } from "./missing.js";
 import { number } from "./numbers.js";
 import { NO_LEVEL, rankWindows } from "./ranks.js";
-import { padded, reduceWindows, subtract, toLevel } from "./sums.js";
+import { allFinite, padded, reduceWindows, subtract, toLevel } from "./sums.js";
 
 const MOST_LISTED = 25;
 const OUTSIDE = { mode: "constant", value: NaN, spare: null };
@@ -102,7 +102,7 @@ export class Pool {
   /** The number of missing cells under each window. */
   #lost(valid, size, output) {
     const cells = this.#padded(inverted(valid), size, output, this.border && { mode: this.border.mode, value: 0 }, 0);
-    return reduceWindows("sum", output, cells, this.taps, this.stride, this.dilation);
+    return reduceWindows("count", output, cells, this.taps, this.stride, this.dilation);
   }
 
   /**
@@ -134,10 +134,13 @@ export class Pool {
     if (this.mode === "median" || this.mode === "rank") {
       const ranks = [this.taps, this.stride, this.dilation, plane.constructor, (count) => this.#index(count)];
       const isByte = plane.constructor === Uint8Array; // bytes are counted as they are
-      return rankWindows(output, isByte ? cells(NO_LEVEL, Int32Array) : cells(NaN), ...ranks);
+      const values = rankWindows(output, isByte ? cells(NO_LEVEL, Int32Array) : cells(NaN), ...ranks);
+      return hide(values, this.#withoutNaN(plane, valid, size, output), NaN);
     }
     const source = cells(0);
-    const sums = reduce("sum", source);
+    const isWhole = !(plane instanceof Float32Array || plane instanceof Float64Array) && Number.isInteger(this.border?.value ?? 0);
+    const kind = isWhole ? "count" : "sum";
+    const sums = reduce(kind, source);
     const counts = lost ? all.slice() : all;
     if (lost) for (let i = 0; i < counts.length; i++) counts[i] -= lost[i];
     if (this.mode === "avg") {
@@ -146,9 +149,16 @@ export class Pool {
     }
     if (this.mode !== "std") throw new Error(`the page has no pooling mode ${this.mode}`);
     for (let i = 0; i < source.data.length; i++) source.data[i] *= source.data[i];
-    const squares = reduce("sum", source);
+    const squares = reduce(kind, source);
     for (let i = 0; i < sums.length; i++) squares[i] = Math.sqrt(Math.max(squares[i] - (sums[i] * sums[i]) / counts[i], 0) / counts[i]);
     return squares;
+  }
+
+  /** Which windows hold no NaN, but for missing cells; null where none does. */
+  #withoutNaN(plane, valid, size, output) {
+    if (allFinite(plane)) return null;
+    const isNaN = Uint8Array.from(plane, (value, i) => (value !== value && (!valid || valid[i]) ? 1 : 0));
+    return isNaN.includes(1) ? inverted(Uint8Array.from(this.#lost(inverted(isNaN), size, output), Math.sign)) : null;
   }
 
   /** How many cells count in each average: those inside the image, or padded ones too. */
@@ -204,6 +214,8 @@ export class Pool {
   }
 
   #result(inside, divisor) {
+    const nan = inside.find(({ value }) => Number.isNaN(value));
+    if (nan && this.mode !== "avg") return { stages: [{ name: this.mode, text: "a cell is NaN", value: NaN }], value: NaN, gradient: [[nan, 1]] };
     const sorted = inside.map(({ value }) => value).sort((a, b) => a - b);
     const cell = (value) => inside.find((each) => each.value === value);
     const sum = sorted.reduce((total, value) => total + value, 0);

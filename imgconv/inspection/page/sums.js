@@ -35,16 +35,26 @@ export function padded(plane, size, pads, border, Type = Float64Array) {
   return { data, height, width };
 }
 
-/** Add the correlation of a padded plane with `taps` (rows of numbers) to `sums` (hOut * wOut), taps in reading order. */
+/**
+ * Add the correlation of a padded plane with `taps` (rows of numbers) to `sums` (hOut * wOut), taps in reading order. Taps of 0 add
+ * nothing, but 0 times NaN or infinity is NaN.
+ */
 export function addCorrelation(sums, output, plane, taps, stride, dilation) {
-  overTaps(addTaps, sums, output, plane, taps, stride, dilation);
+  const addsZeros = taps.flat().includes(0) && !allFinite(plane.data);
+  overTaps(addTaps, sums, output, plane, taps, stride, dilation, (tap) => tap !== 0 || addsZeros);
 }
 
-/** Call `work` for every row of results, with the weights and the places of the taps that are not 0. */
-function overTaps(work, results, [hOut, wOut], plane, taps, stride, dilation) {
+/** Whether a plane holds neither NaN nor infinity. */
+export function allFinite(plane) {
+  for (let i = 0; i < plane.length; i++) if (plane[i] - plane[i] !== 0) return false;
+  return true;
+}
+
+/** Call `work` for every row of results, with the weights and the places of the taps that are members. */
+function overTaps(work, results, [hOut, wOut], plane, taps, stride, dilation, isMember = Boolean) {
   const { data, width, placeOf } = byPhase(plane, stride[1]);
-  const places = taps.flatMap((line, u) => line.flatMap((tap, v) => (tap ? u * dilation[0] * width + placeOf(v * dilation[1]) : [])));
-  const [weights, offsets] = [Float64Array.from(taps.flat().filter(Boolean)), Int32Array.from(places)];
+  const places = taps.flatMap((line, u) => line.flatMap((tap, v) => (isMember(tap) ? u * dilation[0] * width + placeOf(v * dilation[1]) : [])));
+  const [weights, offsets] = [Float64Array.from(taps.flat().filter(isMember)), Int32Array.from(places)];
   for (let i = 0; i < hOut; i++) work(results, data, i * wOut, (i + 1) * wOut, weights, offsets, i * stride[0] * width);
 }
 
@@ -164,10 +174,15 @@ function raiseToTaps(values, data, first, end, weights, offsets, start) {
   for (; o < end; o++, j++) for (let n = 0; n < count; n++) values[o] = Math.max(values[o], data[j + offsets[n]]);
 }
 
-/** What every window of a padded plane is reduced to: its "sum", "max" or "min". Full windows are reduced by columns, then by rows. */
+/**
+ * What every window of a padded plane is reduced to: its "sum", "max" or "min", or its "count", the sum of whole numbers, which is exact
+ * in any order. Full windows are reduced by columns, then by rows.
+ */
 export function reduceWindows(kind, output, plane, taps, stride, dilation) {
+  const isSliding = [...stride, ...dilation].every((cells) => cells === 1) && taps.flat().every((tap) => tap === 1);
+  if (kind === "count" && isSliding) return slidingSums(output, plane, taps.length, taps[0].length);
   const values = new Float64Array(output[0] * output[1]);
-  if (kind === "sum") {
+  if (kind === "sum" || kind === "count") {
     addProduct(values, output, plane, taps, stride, dilation);
     return values;
   }
@@ -181,6 +196,24 @@ export function reduceWindows(kind, output, plane, taps, stride, dilation) {
     overTaps(raiseToTaps, values, output, { data: middle, width }, [taps[0]], [1, stride[1]], [1, dilation[1]]);
   } else overTaps(raiseToTaps, values, output, cells, taps, stride, dilation);
   return kind === "min" ? negated(values) : values;
+}
+
+/** The sums under windows that move by one cell: of the sum of each column, and of each window, only the ends change. */
+function slidingSums([hOut, wOut], { data, width }, height, across) {
+  const values = new Float64Array(hOut * wOut);
+  const columns = new Float64Array(width);
+  for (let n = 0; n < height * width; n++) columns[n % width] += data[n];
+  for (let i = 0, o = 0; i < hOut; i++) {
+    if (i) for (let j = 0, n = (i - 1) * width; j < width; j++, n++) columns[j] += data[n + height * width] - data[n];
+    let sum = 0;
+    for (let j = 0; j < across - 1; j++) sum += columns[j];
+    for (let j = 0; j < wOut; j++, o++) {
+      sum += columns[j + across - 1];
+      values[o] = sum;
+      sum -= columns[j];
+    }
+  }
+  return values;
 }
 
 /** Subtract `less` from some values. */
@@ -215,12 +248,17 @@ export function float32(sums, more) {
   return new Float32Array(sums);
 }
 
+/** Whether the product of a tap and a value changes a sum. */
+export function isAdded(tap, value) {
+  return tap !== 0 || !Number.isFinite(value);
+}
+
 /** The sum of a patch of values times taps, in the order of `addCorrelation`. */
 export function sumOf(values, taps) {
   let sum = 0;
   taps.forEach((line, u) =>
     line.forEach((tap, v) => {
-      if (tap !== 0) sum += tap * values[u][v];
+      if (isAdded(tap, values[u][v])) sum += tap * values[u][v];
     }),
   );
   return sum;
