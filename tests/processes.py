@@ -1,6 +1,5 @@
 """Commands as processes that are watched, disturbed, or run by another user than root."""
 
-import json
 import os
 import re
 import shutil
@@ -11,15 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from command import PHOTO, message_in
+from command_server import server
 
 ROOT = Path(__file__).parents[1]
 IMGCONV = [sys.executable, "-m", "imgconv"]
 
-# An ordinary user may not be allowed to read the interpreter that root runs: all of imgconv is imported, and readers and loops are
-# loaded by commands on a sample, before the process gives up its rights.
+# An ordinary user may not be allowed to read the interpreter that root runs: the command server has imported all of imgconv, and readers
+# and loops are loaded by commands on two samples of different formats, before the process gives up its rights.
 AS_USER = """
-import importlib, json, os, pkgutil, sys
-import imgconv
+import os, sys, warnings
 from imgconv.cli.app import main
 
 def call(*words):
@@ -29,17 +28,14 @@ def call(*words):
     except SystemExit as leaving:
         return leaving.code
 
-sample, other, made, user, commands = sys.argv[1:]  # of two formats, so that both readers are imported
-call("edge", sample, "-o", made, "-q")
-call("edge", sample, other, sample + ".missing", "-o", made, "-q")
+warnings.simplefilter("ignore", DeprecationWarning)  # of a fork while threads run, from CPython 3.12 on
+call("edge", {samples[0]!r}, "-o", {made!r}, "-q")
+call("edge", *{samples!r}, {samples[0]!r} + ".missing", "-o", {made!r}, "-q")
 account = None
-if user == "nobody":
+if {user!r} == "nobody":
     import pwd
     account = pwd.getpwnam("nobody")
-    for module in pkgutil.walk_packages(imgconv.__path__, "imgconv."):
-        if module.name != "imgconv.__main__":
-            importlib.import_module(module.name)
-for folder, words in json.loads(commands):
+for folder, words in {commands!r}:
     sys.stderr.write("--\\n")
     sys.stderr.flush()
     child = os.fork()
@@ -133,11 +129,12 @@ def run_as(user, folder, *words):
 
 def run_all_as(user, folder, commands):
     """Run commands, each a folder and the words of `imgconv` in it, as one of `users()`: exit code and standard error of each."""
-    sample = PHOTO  # what these runs need is imported before an ordinary user may not look into the environment
-    texts = json.dumps([(str(place), list(map(str, words))) for place, words in commands])
-    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", AS_USER]  # of a fork while threads run, from CPython 3.12 on
-    command += [sample, ROOT / "sample_images" / "step_wedge.png", folder / ".made", user, texts]
-    done = subprocess.run(list(map(str, command)), cwd=folder, env=environment(), capture_output=True, timeout=180, check=True)
-    _, *errors = message_in(done.stderr).split("--\n")
-    assert "Traceback" not in "".join(errors), errors
-    return list(zip(map(int, done.stdout.split()), errors, strict=True))
+    samples = [str(PHOTO), str(ROOT / "sample_images" / "step_wedge.png")]
+    texts = [(str(place), list(map(str, words))) for place, words in commands]
+    script = AS_USER.format(samples=samples, made=str(folder / ".made"), user=user, commands=texts)
+    code, out = server().run_script(script, folder, environment(), timeout=180)
+    assert code == 0, out
+    _, *results = message_in(out).split("--\n")
+    assert "Traceback" not in "".join(results), results
+    errors_and_codes = [re.fullmatch(r"(.*?)(-?\d+)\n", result, re.DOTALL).groups() for result in results]
+    return [(int(code), error) for error, code in errors_and_codes]
