@@ -1,9 +1,5 @@
 """Hints for words that people type from habit, completion of values, and what is said where commands differ."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from command import PHOTO, SAMPLES, imgconv, refused
@@ -69,11 +65,8 @@ def test_help_of_run_lists_every_operation():
 
 
 def completions(*words, cwd):
-    env = os.environ | {"_IMGCONV_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
-    code = "import sys; sys.argv = ['imgconv']; from imgconv.cli.app import main; main()"
-    env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(SAMPLES.parent), os.environ.get("PYTHONPATH")]))
-    done = subprocess.run([sys.executable, "-c", code], env=env, cwd=cwd, capture_output=True, text=True, check=True)
-    return set(filter(None, done.stdout.splitlines()))
+    variables = {"_IMGCONV_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+    return set(filter(None, imgconv(cwd=cwd, variables=variables).out.decode().splitlines()))
 
 
 def test_values_of_options_complete(tmp_path):
