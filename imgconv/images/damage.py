@@ -43,6 +43,9 @@ DECODER_ERRORS = (
 )
 
 
+_LIBRARIES = ("_compression", "astropy", "nibabel", "pydicom")  # their own errors derive from Exception alone; the first one is astropy's
+
+
 class DamageError(ValueError):
     """Damage that one of our own readers detects; `image_errors` turns it into an ImageError that names the format."""
 
@@ -71,7 +74,9 @@ def image_errors(prefix: str) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise ImageError(one_line(error)) from error
-    except DECODER_ERRORS as error:
+    except Exception as error:
+        if not isinstance(error, DECODER_ERRORS) and type(error).__module__.partition(".")[0] not in _LIBRARIES:
+            raise
         from imgconv.ahead import can_start
 
         if lacks_threads(error) or not can_start(min(os.cpu_count() or 1, _MOST_THREADS)):  # libraries call that damage

@@ -3,6 +3,7 @@
 import gzip
 import io
 import sys
+import warnings
 from functools import partial
 
 import nibabel
@@ -18,6 +19,7 @@ from PIL import ImageFile
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
+from pydicom.errors import BytesLengthException
 from pydicom.uid import (
     MPEG2MPML,
     DeflatedExplicitVRLittleEndian,
@@ -34,6 +36,7 @@ from tifffile import TiffFile, imread
 import imgconv
 from imgconv.errors import ImageError, MissingExtra
 from imgconv.images import open_frames
+from imgconv.images.damage import image_errors
 
 pytestmark = pytest.mark.sweep(2)
 
@@ -194,6 +197,21 @@ def test_compressed_files_are_read_and_found_in_folders(tmp_path, name):
     assert np.array_equal(imread(result), stored)
     with pytest.raises(ImageError, match="damaged"):
         read((tmp_path / name).read_bytes()[:-40])
+
+
+def test_errors_that_libraries_derive_from_exception_alone_are_damage(tmp_path):
+    file = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(RNG.integers(0, 99, (20, 30), np.int16))]).writeto(file)
+    data = file.getvalue()
+    zeros = data[: 2 * 2880 + 300] + bytes(2580)  # after two headers and the beginning of the table
+    cards = data.replace(b"ZNAXIS1 =                   30", b"ZNAXIS1 =                  'x'")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for damaged in (zeros, cards):
+            with pytest.raises(ImageError, match="damaged fits"):
+                read(damaged)
+    with pytest.raises(ImageError, match="damaged dicom: odd"), image_errors("damaged dicom"):
+        raise BytesLengthException("odd")
 
 
 def dicom(path, pixels, syntax=ExplicitVRLittleEndian, **attributes):
