@@ -19,7 +19,8 @@ _UNUSED = 64  # zeros at the end of pixels, which no encoder writes unless they 
 _MOST_THREADS = 16  # that a library starts for an image
 _DAMAGED = "damaged "
 _UNSUPPORTED = re.compile(
-    r"unsupported|not support(ed)?|not (yet )?implemented|unimplemented|cannot handle|can't handle|missing dependencies", re.IGNORECASE
+    r"unsupported|not support(?!ed between)|not (yet )?implemented|unimplemented|cannot handle|can't handle|missing dependencies",
+    re.IGNORECASE,
 )
 
 # Pillow, NumPy, tifffile and imagecodecs raise all of these for damaged files; imagecodecs' own errors are RuntimeErrors.
