@@ -129,10 +129,11 @@ class _Ranks:
 
         def work(number: int, _: int) -> None:
             (plane, band), scratch = divmod(number, bands), np.empty((1, planes.rows.shape[1]), rows.dtype)
+            lines = np.empty(3 * height * loops.LINE, rows.dtype)
             upper, lower = (first + (last - first) * edge // bands for edge in (band, band + 1))
             where = (plane * planes.size[0] + top + (upper - first) * window.stride[0], left * channels)
             to = (upper, lower - upper, begin * channels, (end - begin) * channels)
-            sort(planes.rows, *where, rows[plane], *to, scratch, channels, *window.stride, self.exists.rows, least)
+            sort(planes.rows, *where, rows[plane], *to, scratch, lines, channels, *window.stride, self.exists.rows, least)
 
         run_bands(work, len(out) * bands, 1, threads)
         edges = [(0, first, 0, w_out), (last, h_out, 0, w_out), (first, last, 0, begin), (first, last, end, w_out)]

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from imgconv.loops.ranks import network_pairs
+from imgconv.loops.ranks import merge_pairs, network_pairs
 from imgconv.window import Window
 from imgconv.windows.planes import Planes
 from imgconv.windows.ranks import ranked
@@ -37,6 +37,28 @@ def test_larger_networks(cells):
 def test_comparisons_without_influence_are_left_out():
     assert len(network_pairs(9, [4])) < len(network_pairs(9, range(9))) == 26  # Batcher's whole sort
     assert len(network_pairs(1, [0])) == 0
+
+
+@pytest.mark.parametrize("ranks", [[12], [0], [24], [3, 11, 12]])
+@pytest.mark.parametrize("sizes", [[5] * 5, [10, 10, 5], [1, 2, 3, 4, 15]])
+def test_lists_in_order_are_merged(sizes, ranks):
+    pairs, results = merge_pairs(sizes, ranks)
+    lists = [np.arange(size)[:, None] >= np.arange(size + 1) for size in sizes]  # all lists of zeros and ones in ascending order
+    places = np.indices([size + 1 for size in sizes]).reshape(len(sizes), -1)
+    cases = np.concatenate([cells[:, place] for cells, place in zip(lists, places, strict=True)]).astype(np.uint8)
+    np.testing.assert_array_equal(exchanged(cases.copy(), pairs)[results], np.sort(cases, axis=0)[ranks])
+
+
+@pytest.mark.parametrize("size, channels, stride, dilation", [((5, 5), 1, 1, 1), ((7, 3), 3, 1, 2), ((4, 6), 1, 1, 3), ((5, 5), 3, 2, 1)])
+def test_columns_that_windows_share(size, channels, stride, dilation):
+    window, rng = Window.of(size, stride, dilation=dilation), np.random.default_rng(2)
+    rows = rng.integers(0, 256, (150 * stride, 1200 * channels), dtype=np.uint8)
+    got = ranked(Planes(rows, 1, (len(rows), 1200), channels), window, lambda count: (count - 1) // 2, threads=1)
+    span = [(n - 1) * dilation + 1 for n in size]
+    windows = np.lib.stride_tricks.sliding_window_view(rows, (span[0], (span[1] - 1) * channels + 1))
+    windows = windows[::stride].reshape(len(got), -1, channels, *windows.shape[2:])[:, ::stride]
+    cells = windows[..., ::dilation, :: dilation * channels].reshape(*got.shape, -1)
+    np.testing.assert_array_equal(got, np.sort(cells, axis=-1)[..., (size[0] * size[1] - 1) // 2])
 
 
 @pytest.mark.parametrize("shape", [(9, 1300), (1300, 9)])
