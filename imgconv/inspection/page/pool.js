@@ -7,6 +7,7 @@ import { NO_LEVEL, rankWindows } from "./ranks.js";
 import { allFinite, padded, reduceWindows, subtract, toLevel } from "./sums.js";
 
 const MOST_LISTED = 25;
+const MOST_KEPT = 4000; // windows whose gradients are kept
 const OUTSIDE = { mode: "constant", value: NaN, spare: null };
 
 /**
@@ -16,6 +17,7 @@ const OUTSIDE = { mode: "constant", value: NaN, spare: null };
  */
 export class Pool {
   #known = new Map(); // of `#covered`, for a size and what is around it
+  #kept = { of: {}, gradients: new Map() }; // of the windows of one plane
 
   constructor(settings, modes) {
     Object.assign(this, settings);
@@ -277,11 +279,25 @@ export class Pool {
     let sum = 0;
     for (const i of windows[0]) {
       for (const j of windows[1]) {
-        const { cells, gradient } = this.reduced(input, c, [i, j]);
-        for (const [{ u, v }, share] of gradient) if (cells.rows[u] === row && cells.columns[v] === column) sum += share;
+        for (const [y, x, share] of this.#gradientOf(input, c, [i, j])) if (y === row && x === column) sum += share;
       }
     }
     return sum;
+  }
+
+  /** The gradients [row, column, share] that a window hands on. They are kept, since the windows over neighbouring cells are the same. */
+  #gradientOf(input, c, at) {
+    const { of, gradients } = this.#kept;
+    if (of.input !== input || of.c !== c || gradients.size > MOST_KEPT) {
+      Object.assign(of, { input, c });
+      gradients.clear();
+    }
+    const key = at.join();
+    if (!gradients.has(key)) {
+      const { cells, gradient } = this.reduced(input, c, at);
+      gradients.set(key, gradient.map(([{ u, v }, share]) => [cells.rows[u], cells.columns[v], share]));
+    }
+    return gradients.get(key);
   }
 
   field(size, axis, cells) {
