@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from imgconv.errors import ImageError, optional_library
 from imgconv.images import embedded
-from imgconv.images.damage import image_errors
+from imgconv.images.damage import TruncatedError, image_errors
 from imgconv.images.decoder import Decoder, Request
 from imgconv.images.raster import Header, Metadata, Raster
 
@@ -29,6 +29,7 @@ _YCBCR = ("YBR_FULL", "YBR_FULL_422")
 _READ = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 _ALLOCATED = (1, 8, 16, 32, 64)
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+_PIXEL_TAG = bytes((0xE0, 0x7F, 0x10, 0))
 _META = struct.Struct("<128s4sHH2sHI")  # the beginning of a file up to the length of what follows in group 2
 
 
@@ -60,6 +61,9 @@ def decoder(file: BinaryIO, request: Request) -> Decoder:
     with image_errors("damaged dicom"):
         data = pydicom.dcmread(_Bounded(_inflated(file)))
         if "Rows" not in data or not any(name in data for name in _PIXELS):
+            file.seek(0)
+            if _PIXEL_TAG in file.read():  # pydicom gives an empty file where an item of the pixels ends early
+                raise TruncatedError
             raise ImageError("a DICOM file without pixels is not an image")
         _check_supported(data)
         size, count = (int(data.Rows), int(data.Columns)), int(data.get("NumberOfFrames", 1) or 1)
