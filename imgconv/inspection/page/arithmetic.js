@@ -62,7 +62,8 @@ function partTables(model, part) {
   } else if (winners) {
     const shares = winners.map((line) => line.map((share) => [share ? short(share) : "·", { className: share ? "winner" : "zero" }]));
     parts.push(sign("→"), tableOf(shares, { className: "products", caption: "share of the gradient" }));
-    if (showsGradient(model.step)) parts.push(tableOf(gradients(model, part), { className: "products", caption: "gradient from all windows" }));
+    const all = { className: "products", caption: "gradient from all windows" };
+    if (showsGradient(model.step)) parts.push(tableOf(gradients(model, part), all));
   }
   return partOf(parts, title, cells.columns.length);
 }

@@ -94,11 +94,13 @@ export class Maps {
 
   #stepRow(index) {
     const { model } = this;
-    const { shapes } = model.branch;
     const maps = model.results[index];
     const tiles = this.#tilesOf(maps, index, model.number);
     const texts = [by(shapeOf(maps))];
-    if (index) texts.push(`receptive field ${by(model.receptiveFields()[index - 1])}`, ...model.steps[index - 1].facts(shapes[index - 1]).sizes);
+    if (index) {
+      const { sizes } = model.steps[index - 1].facts(model.branch.shapes[index - 1]);
+      texts.push(`receptive field ${by(model.receptiveFields()[index - 1])}`, ...sizes);
+    }
     const head = element(
       "div",
       { className: "head" },

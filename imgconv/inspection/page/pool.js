@@ -217,7 +217,9 @@ export class Pool {
 
   #result(inside, divisor) {
     const nan = inside.find(({ value }) => Number.isNaN(value));
-    if (nan && this.mode !== "avg") return { stages: [{ name: this.mode, text: "a cell is NaN", value: NaN }], value: NaN, gradient: [[nan, 1]] };
+    if (nan && this.mode !== "avg") {
+      return { stages: [{ name: this.mode, text: "a cell is NaN", value: NaN }], value: NaN, gradient: [[nan, 1]] };
+    }
     const sorted = inside.map(({ value }) => value).sort((a, b) => a - b);
     const cell = (value) => inside.find((each) => each.value === value);
     const sum = sorted.reduce((total, value) => total + value, 0);

@@ -53,7 +53,8 @@ export function allFinite(plane) {
 /** Call `work` for every row of results, with the weights and the places of the taps that are members. */
 function overTaps(work, results, [hOut, wOut], plane, taps, stride, dilation, isMember = Boolean) {
   const { data, width, placeOf } = byPhase(plane, stride[1]);
-  const places = taps.flatMap((line, u) => line.flatMap((tap, v) => (isMember(tap) ? u * dilation[0] * width + placeOf(v * dilation[1]) : [])));
+  const place = (u, v) => u * dilation[0] * width + placeOf(v * dilation[1]);
+  const places = taps.flatMap((line, u) => line.flatMap((tap, v) => (isMember(tap) ? place(u, v) : [])));
   const [weights, offsets] = [Float64Array.from(taps.flat().filter(isMember)), Int32Array.from(places)];
   for (let i = 0; i < hOut; i++) work(results, data, i * wOut, (i + 1) * wOut, weights, offsets, i * stride[0] * width);
 }
