@@ -55,8 +55,8 @@ class Destination(NamedTuple):
     def adapted(self, header: Header) -> "Destination":
         """Return the destination for one image, if the user did not choose the format.
 
-        PNM and arrays are written to standard output in their own format. Files that are measurements keep theirs. Pages and float
-        images, which PNG cannot hold, become TIFF.
+        PNM and arrays are written to standard output in their own format. Files that are measurements keep theirs. Pages, float images
+        and those of many bands, which PNG cannot hold, become TIFF.
         """
         if self.explicit:
             return self
@@ -64,7 +64,8 @@ class Destination(NamedTuple):
             return self._replace(format=header.format)
         if header.measured:
             return self.as_format(header.format) if OUTPUTS.get(header.format) else self.as_tiff()
-        if (header.frames > 1 and not header.animated) or header.dtype.startswith("float"):
+        is_float, has_pages = header.dtype.startswith("float"), header.frames > 1 and not header.animated
+        if is_float or has_pages or header.channels > max(OUTPUTS["png"].channels):
             return self.as_tiff()
         return self
 

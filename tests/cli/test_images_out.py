@@ -173,6 +173,15 @@ def test_a_tiff_gives_a_tiff_like_it(tmp_path, dtype, channels):
         np.testing.assert_array_equal(page.asarray(), pixels.squeeze(), strict=True)
 
 
+@pytest.mark.parametrize("words", ["filter -k box", "pool", "run -s relu"])
+def test_many_bands_stay_a_tiff_without_a_name(tmp_path, words):
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 11, 6), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="minisblack", planarconfig="contig")
+    assert imgconv(*words.split(), tmp_path / "a.tif", "-o", tmp_path / "out/").code == 0
+    (result,) = (tmp_path / "out").iterdir()
+    assert result.suffix == ".tiff" and tifffile.imread(result).shape[2] == 6
+
+
 def test_from_stdin_to_stdout(photo):
     done = imgconv("edge", "-", stdin=photo.read_bytes())
     assert done.code == 0 and done.err.count("\n") <= 1
