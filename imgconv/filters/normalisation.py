@@ -113,11 +113,8 @@ class Normaliser:
             sizes = replace(over_mask, taps=np.abs(weights.taps))
             sizes = sizes if weights.exact else replace(sizes, bound=np.inf, accumulator=np.dtype(np.float64))
             self._sizes, self._as_sizes = correlator(sizes, window, valid.shape[2]), unchanged(sizes)
-        self._mask, self._first_row, self._valid_out = (
-            MaskRows(valid, kernel, placed),
-            placed.part.first,
-            valid_out.reshape(len(valid_out), prod(valid_out.shape[1:])),
-        )
+        self._mask, self._first_row = MaskRows(valid, kernel, placed), placed.part.first
+        self._valid_out = valid_out.reshape(len(valid_out), prod(valid_out.shape[1:]))
         self._as_sums = unchanged(weights), unchanged(over_mask)
         rounding = FOURIER_ROUNDING if one_sign else ROUNDING
         limit = 0.0 if weights.exact or (one_sign and not self.correlator.transforms) else rounding * self._size

@@ -9,6 +9,7 @@ from imgconv.process.maps import Map
 from imgconv.recipe import Recipe
 
 Rows = tuple[int, int]  # first and last, exclusive
+Extremes = tuple[float, float]  # the lowest and the highest value of a map
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +71,7 @@ def rows_of(input_rows: Raster, begin: int, rows: Rows) -> Raster:
     return replace(input_rows, pixels=input_rows.pixels[part], valid=None if input_rows.valid is None else input_rows.valid[part])
 
 
-def united(one: tuple[float, float] | None, other: tuple[float, float] | None) -> tuple[float, float] | None:
+def united(one: Extremes | None, other: Extremes | None) -> Extremes | None:
     """Return the smallest and largest of two pairs of extremes, either of which may be unknown."""
     if one is None or other is None:
         return one or other

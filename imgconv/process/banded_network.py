@@ -12,7 +12,7 @@ from imgconv.errors import DoesNotFit
 from imgconv.filters.output_range import finite_extremes, map_to_pixels
 from imgconv.images import Raster, resampled
 from imgconv.modes import Range
-from imgconv.process.banded_maps import BandedMaps, Rows, Whole, rows_of, united
+from imgconv.process.banded_maps import BandedMaps, Extremes, Rows, Whole, rows_of, united
 from imgconv.process.maps import Map, of_result
 from imgconv.process.network import stored
 from imgconv.recipe import Network, Shape
@@ -55,7 +55,7 @@ class _Result(BandedMaps):
         self._metadata = resampled(image.metadata, of_result(network, result, every, (shapes[-1][1], shapes[-1][2])), size)
         self._range = Range(network.range or ("raw" if self._floats else result.range))
         self.measured = self._range.arithmetic.stretched
-        self._extremes: list[tuple[float, float] | None] = [None] * result.maps
+        self._extremes: list[Extremes | None] = [None] * result.maps
 
     def rows(self, band: Rows) -> Rows:
         return self._needs(band)[0].rows
@@ -65,7 +65,7 @@ class _Result(BandedMaps):
         self._extremes = [united(known, finite_extremes(planes)) for known, planes in zip(self._extremes, maps, strict=True)]
 
     @property
-    def measurements(self) -> list[tuple[float, float] | None]:
+    def measurements(self) -> list[Extremes | None]:
         return self._extremes
 
     def use_measurements(self, parts: Sequence[Any]) -> None:

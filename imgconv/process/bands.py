@@ -13,7 +13,7 @@ from imgconv.errors import DoesNotFit
 from imgconv.filters.filter2d import ImageFilter
 from imgconv.filters.parts import Part, filter_rows, pool_rows
 from imgconv.images import Metadata, Raster, resampled
-from imgconv.process.banded_maps import BandedMaps, Rows, Whole, rows_of, united
+from imgconv.process.banded_maps import BandedMaps, Extremes, Rows, Whole, rows_of, united
 from imgconv.process.image import (
     filter_of_part,
     filtered_part,
@@ -68,9 +68,7 @@ class _FilteredMap(BandedMaps):
         filters = [self._filter(self._prepared(form), 0, (0, 0)) for form in forms]
         self.alignment = lcm(*(each.alignment for each in filters))
         self.measured = filters[0].output.range.arithmetic.stretched
-        self._extremes: dict[
-            bool, tuple[float, float] | None
-        ] = {}  # by whether the rows have valid cells: sums are not the same to the bit
+        self._extremes: dict[bool, Extremes | None] = {}  # by whether rows have valid cells: sums are not the same to the last bit
 
     def rows(self, band: Rows) -> Rows:
         step = self._step
@@ -79,15 +77,16 @@ class _FilteredMap(BandedMaps):
         return (min(begin, band[0]), max(end, band[1])) if self._whole.recipe.postprocess.overlay else (begin, end)
 
     def measure(self, input_rows: Raster, begin: int, band: Rows) -> None:
-        extremes, form = self._filter(self._prepared(input_rows), begin, band).measured(self._whole.threads), input_rows.valid is not None
-        self._extremes[form] = united(self._extremes.get(form), extremes)
+        extremes = self._filter(self._prepared(input_rows), begin, band).measured(self._whole.threads)
+        has_valid = input_rows.valid is not None
+        self._extremes[has_valid] = united(self._extremes.get(has_valid), extremes)
 
     @property
-    def measurements(self) -> dict[bool, tuple[float, float] | None]:
+    def measurements(self) -> dict[bool, Extremes | None]:
         return self._extremes
 
     def use_measurements(self, parts: Sequence[Any]) -> None:
-        self._extremes = {form: reduce(united, (part.get(form) for part in parts)) for form in (False, True)}
+        self._extremes = {has_valid: reduce(united, (part.get(has_valid) for part in parts)) for has_valid in (False, True)}
 
     def maps(self, input_rows: Raster, begin: int, band: Rows) -> list[Map]:
         prepared = self._prepared(input_rows)
