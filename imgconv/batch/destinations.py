@@ -71,7 +71,7 @@ class Destination(NamedTuple):
 
     def possible(self) -> "tuple[Destination, ...]":
         """Return every destination that `adapted` may return for an image that PNG cannot hold, and this one."""
-        return (self,) if self.explicit else (self, self.as_tiff(), self.as_format("fits"))
+        return (self,) if self.explicit else (self, self.as_tiff(), self.as_format("fits"), self.as_format("zarr"))
 
     def as_tiff(self) -> "Destination":
         """Return the destination for images that PNG cannot hold."""

@@ -120,6 +120,14 @@ def test_a_zarr_in_a_folder_is_one_image(tmp_path):
     assert piped.code == 0 and (tmp_path / "piped.zarr/zarr.json").exists()
 
 
+def test_a_zarr_that_declares_sizes_or_missing_cells_stays_one(tmp_path):
+    write(tmp_path / "plain.zarr", levels(1)[..., 0], (64, 64))
+    write(tmp_path / "holes.zarr", levels(1)[..., 0], (64, 64), attributes={"_FillValue": 77})
+    write_ome(tmp_path / "sizes.zarr", levels(1)[..., 0][None], "zyx", (1, 64, 64))
+    assert imgconv("pool", "plain.zarr", "holes.zarr", "sizes.zarr", "-o", "out/", cwd=tmp_path).code == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["holes.pool.zarr", "plain.pool.png", "sizes.pool.zarr"]
+
+
 @pytest.mark.parametrize(
     "words, message",
     [

@@ -55,8 +55,19 @@ class _Image:
         shape, dtype = self.array.shape, npy.pixel_dtype(self.array.dtype)
         channels = 1 if self.channel is None else shape[self.channel]
         frames = prod(shape[axis] for axis in self.pages)
-        text = self.description
-        return Header("zarr", (shape[self.y], shape[self.x]), channels, dtype.name, self.alpha, frames, description=text, note=self.note)
+        declares_missing = self.metadata.nodata is not None
+        return Header(
+            "zarr",
+            (shape[self.y], shape[self.x]),
+            channels,
+            dtype.name,
+            self.alpha,
+            frames,
+            description=self.description,
+            note=self.note,
+            measured=self.metadata.grid is not None or declares_missing,
+            declares_missing=declares_missing,
+        )
 
     def indices(self) -> Iterator[tuple[int, ...]]:
         """Yield the index of each page along the axes of pages."""
