@@ -46,7 +46,7 @@ def merge_pairs(sizes: Sequence[int], ranks: Collection[int]) -> tuple[list[tupl
     above to have one of the ranks is left out of the next merge, which halves the pairs.
 
     >>> merge_pairs([1, 1, 1], [1])
-    ([(0, 1), (1, 2), (0, 1)], [1])
+    ([(0, 1), (0, 2), (1, 2)], [1])
     """
     cells, total, below = iter(range(sum(sizes))), sum(sizes), 0
     merged: list[int] = []

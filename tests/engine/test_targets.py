@@ -31,14 +31,21 @@ LOOPS = {
     "edges": (canny.thin_edges, (FLOATS, FLOATS[0], FLOATS, BYTES)),
     "patches": (layers.gather_patches, (FLOATS[0], NUMBERS, NUMBERS, np.zeros((2, 9, 9), np.float32))),
 }
-WITHIN = {"finished", "fold_row", "fold_two_rows", "further_of", "network_pairs"} | {
+WITHIN = {
     "Job",
     "copy_row",
+    "finished",
+    "fold_row",
+    "fold_two_rows",
+    "further_of",
     "join_rows",
+    "merge_pairs",
     "move_cells",
+    "network_pairs",
     "pick_pixels",
     "product_sums",
     "row_sums",
+    "shares_columns",
     "tile_sums",
     "widen_row",
     "write_sums",
