@@ -3,7 +3,7 @@
 A forked child has no thread but the one that forked. A lock that another thread held at that moment stays locked in the child for ever:
 our own locks as well as those of Numba, llvmlite and the modules that are being imported. Code that takes such locks therefore runs under
 `lock()`. A fork waits until it is free and no other thread imports anything, and the child gets a new lock. The hooks are registered
-when imgconv is imported, so this module imports next to nothing.
+when imgconv is imported, so this module imports next to nothing; and once more after those of `logging`, whose lock Numba's modules need.
 """
 
 import os
@@ -19,10 +19,15 @@ if TYPE_CHECKING:
 PATIENCE = 10.0  # seconds that a fork waits for an import, which may wait for the forking thread
 
 _lock = RLock()
+_is_before_logging = False
 
 
 def lock() -> "AbstractContextManager[object]":
     """The lock, for a `with` statement; a thread that has it may take it again."""
+    if not _is_before_logging:
+        import logging  # noqa: F401
+
+        _register()
     return _lock
 
 
@@ -32,11 +37,26 @@ def call_in_child(reset: "Callable[[], object]") -> None:
         os.register_at_fork(after_in_child=reset)
 
 
+def _register() -> None:
+    """Register the hooks; before a fork the last ones run first, so that they wait before `logging` locks what other threads wait for."""
+    global _is_before_logging
+    _is_before_logging = "logging" in sys.modules
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_prepare, after_in_parent=_release, after_in_child=_replace_lock)
+
+
 def _prepare() -> None:
     _lock.acquire()
-    end = monotonic() + PATIENCE
+    end = monotonic() + (PATIENCE if _is_before_logging or "logging" not in sys.modules else 0)
     while _others_import() and monotonic() < end:
         sleep(0.001)
+
+
+def _release() -> None:
+    try:
+        _lock.release()
+    except RuntimeError:  # registered by another thread after the fork began
+        return
 
 
 def _others_import() -> bool:
@@ -50,5 +70,4 @@ def _replace_lock() -> None:
     _lock = RLock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_prepare, after_in_parent=lambda: _lock.release(), after_in_child=_replace_lock)
+_register()
