@@ -25,7 +25,7 @@ _is_before_logging = False
 def lock() -> "AbstractContextManager[object]":
     """The lock, for a `with` statement; a thread that has it may take it again."""
     if not _is_before_logging:
-        import logging  # noqa: F401
+        import logging  # noqa: F401  so that its hooks are registered before ours
 
         _register()
     return _lock

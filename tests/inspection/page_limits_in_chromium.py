@@ -2,18 +2,9 @@
 
 import numpy as np
 import pytest
-from browser import browsing
 from command import imgconv
 from pages import CHOOSE, DRAWN, IDLE, shown
 from PIL import Image
-
-
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory):
-    with browsing(tmp_path_factory.mktemp("profile")) as page:
-        page.resize(1280, 900)
-        yield page
-
 
 REDRAWS = {3: 50, 5: 50, 7: 50, 15: 100}  # milliseconds for a kernel of a size on a photograph of 0.3 megapixels
 REDRAW = """((size) => { const model = imgconvPage, line = [...Array(size).keys()];

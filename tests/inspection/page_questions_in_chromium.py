@@ -5,7 +5,6 @@ import re
 
 import numpy as np
 import pytest
-from browser import browsing
 from command import SAMPLES, imgconv
 from pages import CHOOSE, shown
 
@@ -15,13 +14,6 @@ PAGES = {
     "colour": ["-k", "sobel_x"],
     "network": ["-s", "grey", "-s", "conv gaussian5", "-s", "max_pool 2", "-s", "conv sobel_x sobel_y padding=1", "-s", "relu"],
 }
-
-
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory):
-    with browsing(tmp_path_factory.mktemp("profile")) as page:
-        page.resize(1280, 900)
-        yield page
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import browsing
 from command import SAMPLES, imgconv
 from pages import CHOOSE, IDLE, settle, shown
 from PIL import Image
@@ -46,13 +45,6 @@ MORE_PAGES = {
     "clear_overlay": ["-k", "sobel", "--grey", "--overlay"],
     "clear_canny": ["--canny", "--alpha", "keep"],
 }
-
-
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory):
-    with browsing(tmp_path_factory.mktemp("profile")) as page:
-        page.resize(1280, 900)
-        yield page
 
 
 @pytest.fixture(scope="module")
