@@ -23,7 +23,6 @@ from imgconv.errors import ImageError
 from imgconv.images import Frames
 from imgconv.images.raster import Metadata
 from imgconv.images.rows import BandedImage, StoredRows
-from imgconv.images.tiff import tags as tiff_tags
 from imgconv.images.tiff import writer as tiff_writer
 from imgconv.images.zarr.store import Store
 from imgconv.images.zarr.writer import CHUNK, Output, create
@@ -119,7 +118,7 @@ class _Spreading:
 
     def _write_files(self, run_all: RunAll, measured: list[Any]) -> None:
         """Write the tiles of TIFF files that workers compute and compress."""
-        orders = [tiff_tags.byte_order(pages[0].metadata) for pages in self._pages]
+        orders = [tiff_writer.byte_order(pages[0].metadata) for pages in self._pages]
         with band_writers(self._sinks, self._job, list(map(len, self._pages))) as writers:
             for number in range(max(map(len, self._pages))):
                 pages = [each[number] if number < len(each) else None for each in self._pages]

@@ -56,10 +56,10 @@ def open_image(file: BinaryIO, name: str) -> ImageFile.ImageFile:
     with image_errors(f"damaged {name}"):
         image: ImageFile.ImageFile = factory(file)
         if name == "jpeg2000":
-            from imgconv.images import jpeg2000_boxes
+            from imgconv.images import jpeg2000
 
             position = file.tell()
-            image.info.update(jpeg2000_boxes.info_of(file))
+            image.info.update(jpeg2000.info_of(file))
             file.seek(position)
         if name == "avif" and (part := boxes.crop(file, (image.height, image.width))):
             image.info[CROP] = part

@@ -168,9 +168,9 @@ def _save(rasters: list[Raster], name: str, stream: BinaryIO, encoding: Encoding
 def _with_boxes(data: bytes, name: str, metadata: Metadata) -> bytes:
     """Return a file with metadata in the boxes that Pillow does not write."""
     if name == "jpeg2000" and metadata != Metadata():
-        from imgconv.images import jpeg2000_boxes
+        from imgconv.images import jpeg2000
 
-        return jpeg2000_boxes.with_metadata(data, metadata)
+        return jpeg2000.with_metadata(data, metadata)
     if name == "avif" and metadata.colour:
         from imgconv.images import boxes
 

@@ -11,7 +11,7 @@ from image_files import png, read, saved
 from PIL import Image
 
 from imgconv.errors import ImageError
-from imgconv.images import Encoding, Metadata, Raster, boxes, encode, fitted, jpeg2000_boxes
+from imgconv.images import Encoding, Metadata, Raster, boxes, encode, fitted, jpeg2000
 from imgconv.images.metadata import exif as exif_of
 
 PIXELS = np.random.default_rng(1).integers(0, 256, (8, 12, 3)).astype(np.uint8)
@@ -110,7 +110,7 @@ def test_a_codestream_without_boxes_and_damaged_boxes_are_read():
     whole = saved(Image.fromarray(PIXELS), "JPEG2000")
     for content in (b"", bytes(15), GEOTIFF, GEOTIFF + b"II*\0"):
         assert read(in_front_of_the_pixels(whole, box(b"uuid", content)))[1][0].metadata.ground is None
-    assert jpeg2000_boxes.info_of(io.BytesIO(b"")) == {}
+    assert jpeg2000.info_of(io.BytesIO(b"")) == {}
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from PIL import Image
 from imgconv.images import from_pil
 from imgconv.images.metadata import exif as exif_of
 from imgconv.images.raster import Metadata
-from imgconv.images.tiff import tags as tiff_tags
+from imgconv.images.tiff import writer as tiff_writer
 
 ORDERS = ("<", ">")
 RESOLUTION = {0x11A: (5, [300, 1]), 0x11B: (5, [150, 1]), 0x128: (3, [2])}
@@ -198,7 +198,7 @@ def test_a_page_of_either_kind_of_tiff_has_the_directories_of_exif_and_gps(order
     handle = tifffile.FileHandle(file, mode="wb", name="o.tif", size=0)
     with (
         tifffile.TiffWriter(handle, byteorder=order, bigtiff=big) as writer,
-        tiff_tags.directories(Metadata(exif=exif), handle, order, None, is_big=big) as extra,
+        tiff_writer.directories(Metadata(exif=exif), handle, order, None, is_big=big) as extra,
     ):
         writer.write(np.zeros((4, 6), np.uint8), extratags=extra, metadata=None)
     with tifffile.TiffFile(io.BytesIO(file.getvalue())) as opened:

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from imgconv.images import boxes, jpeg_segments
+from imgconv.images import boxes
 from imgconv.images.metadata import exif as exif_of
 from imgconv.images.metadata import iptc, pillow_info
 from imgconv.images.metadata.resolution import exif_density, positive
@@ -40,6 +40,24 @@ _STACKS = (50838, 50839)
 GDAL = frozenset((33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113, 50844))  # those that `geotiff` reads
 CROP = "crop"  # entry of Pillow's `info`: left, top, width and height of the part of an image that is shown
 _TURNED_BY_BOXES = ("avif",)  # ISO 23000-22; Pillow gives the orientation of the boxes as that of EXIF
+_JFIF = 14  # bytes of a JFIF segment without a thumbnail
+_SMALL_TRAILER = b"SEFT"  # the end of what Samsung's cameras append to a photograph
+_SEGMENTS = (  # beginning of a JPEG segment, and its description if it is not copied to a result; others are named by their kind
+    ("APP0", b"JFIF\0", ""),
+    ("APP1", b"Exif\0", ""),
+    ("APP1", pillow_info.XMP_SEGMENT, ""),
+    ("APP2", b"ICC_PROFILE\0", ""),
+    ("APP13", iptc.PHOTOSHOP, ""),
+    ("APP14", b"Adobe", ""),
+    ("COM", b"imgconv ", ""),
+    ("COM", b"", "comment"),
+    ("APP2", b"MPF\0", "further images (MPF)"),
+    ("APP2", b"urn:iso:std:iso:ts:21496", "gain map"),
+    ("APP11", b"JP", "C2PA manifest"),
+    ("APP1", b"http://ns.adobe.com/xmp/extension/", "extended XMP"),
+    ("APP1", b"FLIR\0", "thermal data"),
+    ("APP0", b"JFXX\0", "thumbnail"),
+)
 
 
 def from_info(info: Mapping[Any, Any], orientation: int = 1, size: tuple[int, int] | None = None) -> Metadata:
@@ -81,7 +99,7 @@ def of_image(image: Any, file: BinaryIO, name: str, orientation: int) -> Metadat
     size = stored[::-1] if orientation < 5 else stored
     info = dict(image.info)
     if name == "jpeg":
-        info["photoshop"] = {0x0404: jpeg_segments.resources_of(image)}  # Pillow looks into each segment alone, and keeps the last one
+        info["photoshop"] = {0x0404: _resources_of(image)}  # Pillow looks into each segment alone, and keeps the last one
         if not info.get("jfif_unit"):
             info.pop("dpi", None)  # Pillow's guess where JFIF has none
     position = file.tell()
@@ -94,7 +112,7 @@ def of_image(image: Any, file: BinaryIO, name: str, orientation: int) -> Metadat
         if name == "jpeg2000":
             return _with_boxes(metadata, info, orientation, size)
         if name == "jpeg":
-            return metadata._replace(dropped=(*metadata.dropped, *jpeg_segments.others(image, file)))
+            return metadata._replace(dropped=(*metadata.dropped, *_other_segments(image, file)))
         return _with_png_chunks(metadata, info, file) if name == "png" else metadata
     finally:
         file.seek(position)
@@ -272,3 +290,28 @@ def _iptc(data: Any) -> bytes | None:
 def cleaned_iptc(data: bytes | None, *, location: bool) -> bytes | None:
     """Return IPTC data without previews, and without places unless `location`."""
     return None if data is None else iptc.cleaned(data, location=location)
+
+
+def _other_segments(image: Any, file: BinaryIO) -> list[str]:
+    """Return the names of the parts of a JPEG that are neither the image nor metadata that are copied."""
+    names = [name for kind, data in getattr(image, "applist", []) if (name := _name_of_segment(kind, data))]
+    names += iptc.other_resources(_resources_of(image))
+    with suppress(OSError):
+        file.seek(-len(_SMALL_TRAILER), 2)
+        if file.read() == _SMALL_TRAILER:
+            names.append("motion photo")
+    return names
+
+
+def _resources_of(image: Any) -> bytes:
+    """Return Photoshop's image resources, which can go on from one segment of a JPEG to the next."""
+    parts = [data for kind, data in getattr(image, "applist", []) if kind == "APP13" and data.startswith(iptc.PHOTOSHOP)]
+    return b"".join(data.removeprefix(iptc.PHOTOSHOP) for data in parts)
+
+
+def _name_of_segment(kind: str, data: bytes) -> str:
+    """Return the name of a segment of a JPEG, an empty text for one that results have too."""
+    if kind == "APP0" and data.startswith(b"JFIF\0") and len(data) > _JFIF:
+        return "thumbnail"
+    names = (name for app, beginning, name in _SEGMENTS if app == kind and data.startswith(beginning))
+    return next(names, f"{kind} segment")

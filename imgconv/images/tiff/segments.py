@@ -1,8 +1,10 @@
 """The strips and tiles of a TIFF page: read, decoded, and refused where bytes are missing."""
 
+import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
+from io import BytesIO
 from math import ceil, prod
 from typing import Any
 
@@ -12,10 +14,10 @@ import tifffile
 from numpy.typing import NDArray
 
 from imgconv.errors import ImageError, reason
-from imgconv.images import embedded, jpeg, jpeg2000, webp
+from imgconv.images import embedded, jpeg, jpeg2000, plugins, webp
 from imgconv.images.damage import DECODER_ERRORS, DamageError, TruncatedError
-from imgconv.images.tiff import fax
 
+FAX = (2, 3, 4)  # CCITT Group 3 and 4, which libtiff decodes
 _JPEG = (7, 33007, 34892)
 _JPEG_2000, _JPEG_XR = (33003, 33004, 33005, 34712), (22610, 34934)
 _BYTES = (1, 5, 8, 32773, 32946, 34925, 34926, 50000)  # of bytes in any meaning: none, LZW, deflate, PackBits, LZMA, Zstandard
@@ -30,7 +32,7 @@ _KINDS: dict[embedded.Kind, tuple[int, ...]] = {  # of images that a segment can
     "LERC": (34887,),
 }
 _EMBEDDED = {compression: kind for kind, compressions in _KINDS.items() for compression in compressions}
-COMPRESSIONS = (*fax.COMPRESSIONS, *_BYTES, *_EMBEDDED)
+COMPRESSIONS = (*FAX, *_BYTES, *_EMBEDDED)
 
 _GREY, _YCBCR = 1, 6  # photometric interpretations
 _LSB_FIRST = 2  # fill order
@@ -44,6 +46,13 @@ _XR_TAGS = {*range(0xBC01, 0xBC05), *range(0xBC80, 0xBC84), *range(0xBCC0, 0xBCC
 _XR_SIGNATURE = b"WMPHOTO\0"
 _XR_DEPTHS = {1: (0, 1, 15), 2: (2, 3, 4), 4: (6, 7)}  # bytes of a sample -> codes of depths
 _MOST_ZEROS = 128  # bytes for each channel: the last blocks of a flat image take 30, those of noise with a flat right edge 80
+
+_FILL_ORDER, _GROUP_3, _GROUP_4, _OFFSET = 266, 292, 293, 273  # tags
+_FAX_OPTIONS = {3: _GROUP_3, 4: _GROUP_4}  # compression -> the tag of its options
+_LONG = 4  # the type of a tag
+# Codes of black pixels that can follow a fax: they change no pixel of a complete one.
+_FAX_TAILS = [bytes.fromhex(pattern) * 64 for pattern in ("ff", "26b4d69ad3", "355535aa6d", "0137a9c45b6e")]
+_MOST_UNUSED_FAX = 32  # bytes after the last row; end marks take up to 10
 
 
 def samples_of(page: Any, *, salvage: bool) -> NDArray[Any]:
@@ -99,7 +108,7 @@ def is_supported(page: Any) -> bool:
         return False  # no program writes them, and the libraries disagree
     if stores_ycbcr(page) and (page.compression not in _BYTES or predicted or bits not in (8, 16)):
         return False
-    if int(page.compression) in fax.COMPRESSIONS and (bits != 1 or prod(page.shaped[4:]) != 1):
+    if int(page.compression) in FAX and (bits != 1 or prod(page.shaped[4:]) != 1):
         return False
     if int(page.photometric) == _YCBCR and page.planarconfig != 1:
         return False
@@ -170,8 +179,8 @@ def decoded(page: Any, index: int, data: bytes, salvage: bool) -> tuple[NDArray[
         page.subsampling = (1, 1)  # else tifffile refuses to give the position
         _, position, shape = page.decode(None, index)
         return _upsampled(page, _bytes_of(page, data, shape, salvage), shape), position
-    if compression in fax.COMPRESSIONS:
-        segment, position = fax.decoded(page, index, data, salvage)
+    if compression in FAX:
+        segment, position = _decoded_fax(page, index, data, salvage)
         return segment[0], position
     if compression in _EMBEDDED:
         rows, columns = _segment_size(page)
@@ -315,3 +324,51 @@ def _upsampled(page: Any, plain: bytes, shape: tuple[int, ...]) -> NDArray[Any]:
     luma = units[..., :-2].reshape(*units.shape[:2], down, across).swapaxes(1, 2).reshape(units.shape[0] * down, -1)
     chroma = units[..., -2:].repeat(down, axis=0).repeat(across, axis=1)
     return np.concatenate([luma[..., None], chroma], axis=2)[:rows, :columns].astype(page.dtype)
+
+
+def _decoded_fax(page: Any, index: int, data: bytes, salvage: bool) -> tuple[NDArray[Any], tuple[int, ...]]:
+    """Return a fax as (1, rows, columns, 1) bool, and its position in the page, as tifffile does.
+
+    Raises DamageError for one that is damaged or lacks bytes, unless it is salvaged.
+    """
+    _, position, (_, rows, columns, _) = page.decode(None, index)
+    if page.is_tiled:
+        rows, columns = page.tilelength, page.tilewidth
+    pixels = _decode_fax(page, data, rows, columns, salvage)
+    if not salvage:
+        _check_ends_of_fax(page, data, pixels)
+    return pixels[None, ..., None], position
+
+
+def _check_ends_of_fax(page: Any, data: bytes, pixels: NDArray[Any]) -> None:
+    """Raise DamageError unless the pixels depend on the last bytes of the data, and on none that follow."""
+
+    def is_enough(part: bytes) -> bool:
+        return all(np.array_equal(_decode_fax(page, part + tail, *pixels.shape), pixels) for tail in _FAX_TAILS)
+
+    if not is_enough(data):
+        raise TruncatedError
+    with suppress(OSError):
+        if is_enough(data.rstrip(b"\0")[:-_MOST_UNUSED_FAX]):
+            raise DamageError("data follow the last row")
+
+
+def _decode_fax(page: Any, data: bytes, rows: int, columns: int, salvage: bool = False) -> NDArray[Any]:
+    """Return the pixels of a fax, in which 0 is a white one. Raises OSError for the damage that libtiff reports."""
+    image = plugins.open_image(BytesIO(_fax_file(page, data, rows, columns)), "tiff")
+    plugins.load(image, salvage)
+    if plugins.report.text and not salvage:
+        raise OSError(plugins.report.text)
+    return np.asarray(image)
+
+
+def _fax_file(page: Any, data: bytes, rows: int, columns: int) -> bytes:
+    """Return a TIFF of one strip, with the tags that libtiff needs."""
+    compression = int(page.compression)
+    tags = {256: columns, 257: rows, 258: 1, 259: compression, 262: 1, _FILL_ORDER: int(page.fillorder)}
+    tags |= {_OFFSET: 0, 277: 1, 278: rows, 279: len(data)}
+    if compression in _FAX_OPTIONS:
+        tags[_FAX_OPTIONS[compression]] = int(page.tags.valueof(_FAX_OPTIONS[compression], 0))
+    tags[_OFFSET] = 8 + 2 + 12 * len(tags) + 4
+    entries = b"".join(struct.pack("<HHII", tag, _LONG, 1, value) for tag, value in sorted(tags.items()))
+    return struct.pack("<4sIH", b"II*\0", 8, len(tags)) + entries + bytes(4) + data

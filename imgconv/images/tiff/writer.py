@@ -1,8 +1,9 @@
 """Write TIFF: strips for images of usual size, tiles for large ones, and BigTIFF where offsets need more than 32 bits."""
 
+import struct
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from io import BytesIO
 from itertools import chain
@@ -16,16 +17,22 @@ from imgconv.ahead import in_order
 from imgconv.errors import ImageError
 from imgconv.images.deflate import LEVEL, fast_zlib
 from imgconv.images.layout import Layout, half
+from imgconv.images.metadata import exif as exif_of
+from imgconv.images.metadata import iptc
 from imgconv.images.metadata.result import fitted, profile_fits
 from imgconv.images.raster import DEFAULT_ENCODING, Encoding, Metadata
 from imgconv.images.rows import BandedImage, StoredRows, regrouped
-from imgconv.images.tiff import tags as tiff_tags
 
 _STRIP = 1 << 18  # bytes of a strip before it is deflated
 _LARGEST_FILE = (1 << 32) - (1 << 25)  # bytes: offsets have 32 bits, and the rest is for tags
 _LARGE = 1 << 28  # bytes of an image from which on it gets tiles, so that viewers can show a part of it
 _TILE = 256
 _NAMES = {"deflate": "adobe_deflate", "zstd": "zstd", "none": None}
+_BYTE, _LONG, _UNDEFINED, _LONG_8 = 1, 4, 7, 16
+# tifffile refuses the tags 34665 and 34853, since it writes no such directories; these stand for them until the page is written
+_STAND_INS = {"exif": (34664, 34665), "gps": (34852, 34853)}
+_WRITTEN = frozenset((exif_of.ORIENTATION, exif_of.X_RESOLUTION, exif_of.Y_RESOLUTION, exif_of.RESOLUTION_UNIT, 0x0100, 0x0101))
+Tag = tuple[int, int, int, Any, bool]
 
 
 def encode(pages: Iterable[BandedImage], stream: BinaryIO, encoding: Encoding = DEFAULT_ENCODING) -> None:
@@ -47,7 +54,7 @@ def encode(pages: Iterable[BandedImage], stream: BinaryIO, encoding: Encoding = 
     start = file.tell()
     remaining = iter(pages)
     first = next(remaining)
-    order = tiff_tags.byte_order(first.metadata)
+    order = byte_order(first.metadata)
     is_big = first.nbytes * (4 / 3 if layout.pyramid else 1) > _LARGEST_FILE
     with tifffile.TiffWriter(handle, byteorder=order, bigtiff=is_big) as writer:
         for page in chain([first], remaining):
@@ -55,8 +62,8 @@ def encode(pages: Iterable[BandedImage], stream: BinaryIO, encoding: Encoding = 
             options = _page_options(page, layout, text)
             metadata = fitted(page.metadata, "tiff", page.channels)
             most = None if is_big else start + _LARGEST_FILE
-            levels, nodata_tags = list(_levels(page, layout)), tiff_tags.nodata_tags(metadata)
-            with ExitStack() as spools, tiff_tags.directories(metadata, handle, order, text, is_big=is_big) as tags:
+            levels, nodata = list(_levels(page, layout)), _nodata_tags(metadata)
+            with ExitStack() as spools, directories(metadata, handle, order, text, is_big=is_big) as tags:
                 options |= {"extratags": tags, "subifds": len(levels)} if levels else {"extratags": tags}
                 for level in [*levels, None]:
                     spool = None if level is None else spools.enter_context(tempfile.TemporaryFile())
@@ -66,7 +73,7 @@ def encode(pages: Iterable[BandedImage], stream: BinaryIO, encoding: Encoding = 
                     if level is not None and spool is not None:
                         spool.seek(0)
                         page = replace(level, bands=_spooled(level, spool))
-                        options = _page_options(page, layout, None) | {"subfiletype": 1, "extratags": nodata_tags}
+                        options = _page_options(page, layout, None) | {"subfiletype": 1, "extratags": nodata}
     if isinstance(file, BytesIO) and file is not stream:
         stream.write(file.getvalue())
 
@@ -196,3 +203,76 @@ def _within(segments: Iterator[bytes], position: Callable[[], int], most: int | 
         if most is not None and position() + len(segment) > most:
             raise ImageError("a TIFF file of several pages holds at most 4 GB; write .npy, or a file for each page")
         yield segment
+
+
+def byte_order(metadata: Metadata) -> Literal["<", ">"]:
+    """Return the byte order of a file: that of its first page's EXIF, so that a maker note can be read."""
+    return ">" if metadata.exif and metadata.exif.order == ">" else "<"
+
+
+def _nodata_tags(metadata: Metadata) -> list[Tag]:
+    """The tags of a reduced copy."""
+    if metadata.nodata is None:
+        return []
+    from imgconv.images.tiff import geotiff
+
+    return geotiff.tags_of(None, metadata.nodata, None)
+
+
+@contextmanager
+def directories(metadata: Metadata, handle: Any, order: str, description: str | None, *, is_big: bool = False) -> Iterator[list[Tag]]:
+    """Write the directories of EXIF and GPS at the end of a file, and give the tags of the page that the block writes after them."""
+    tags: list[Tag] = []
+    if metadata.xmp:
+        tags.append((exif_of.XMP, _BYTE, len(metadata.xmp), metadata.xmp, True))
+    if metadata.iptc:
+        data = metadata.iptc
+        tags.append((exif_of.IPTC, _UNDEFINED, len(data), data, True))
+        resources = iptc.resources(data)
+        tags.append((exif_of.PHOTOSHOP, _BYTE, len(resources), resources, True))
+    if metadata.nodata is not None or metadata.ground or metadata.bands:
+        from imgconv.images.tiff import geotiff
+
+        tags += geotiff.tags_of(metadata.ground, metadata.nodata, metadata.bands)
+    if metadata.stack:
+        tags += metadata.stack.tags
+    if metadata.exif is None:
+        yield tags
+        return
+    exif = metadata.exif if metadata.exif.order == order else exif_of.swapped(metadata.exif)
+    skipped = {*_WRITTEN, *([exif_of.IMAGE_DESCRIPTION] if description else []), *(tag for tag, *_ in tags)}
+    for tag, (kind, data) in exif.directories["image"].items():
+        if tag in exif_of.OF_TIFF and tag not in skipped:
+            tags.append((tag, kind, 1, data, True))
+    form = exif_of.BIG_TIFF if is_big else exif_of.CLASSIC
+    block = exif_of.lay_out(exif, _even(handle), embedded=True, form=form)
+    handle.write(bytes(block.data))
+    for name, (stand_in, _) in _STAND_INS.items():
+        if name in block.offsets:
+            tags.append((stand_in, _LONG_8 if is_big else _LONG, 1, block.offsets[name], True))
+    position = _even(handle)
+    yield tags
+    _name_directories(handle, position, order, form)
+
+
+def _even(handle: Any) -> int:
+    """Fill a file up to an even offset, where TIFF has directories, and return it."""
+    if handle.tell() % 2:
+        handle.write(b"\0")
+    return int(handle.tell())
+
+
+def _name_directories(handle: Any, position: int, order: str, form: exif_of.Form) -> None:
+    """Write the numbers of the tags for which others stand into the directory at `position`."""
+    end = handle.tell()
+    handle.seek(position)
+    (count,) = struct.unpack(order + form.number, handle.read(struct.calcsize(order + form.number)))
+    first, length = handle.tell(), form.length(1) - form.length(0)
+    table = handle.read(length * count)
+    numbers = dict(_STAND_INS.values())
+    for entry in range(count):
+        (tag,) = struct.unpack_from(order + "H", table, length * entry)
+        if tag in numbers:
+            handle.seek(first + length * entry)
+            handle.write(struct.pack(order + "H", numbers[tag]))
+    handle.seek(end)
