@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,8 +79,9 @@ class Registry:
         entry, depth = self._find(name, len(self._layers))
         if entry.kind == "bank":
             return self._bank(entry, parameters or {}, depth)
-        is_listed = depth == 1 and self._layers[0] is builtin_entries() and "generator" not in entry.table
-        return _listed_kernel(name, **(parameters or {})) if is_listed else build_kernel(entry, parameters or {})
+        if depth == 1 and self._layers[0] is builtin_entries():
+            return _builtin_kernel(name, **(parameters or {}))
+        return build_kernel(entry, parameters or {})
 
     def _find(self, name: str, depth: int) -> tuple[Entry, int]:
         """Return the entry of that name in the first `depth` layers, and the number of layers up to its own."""
@@ -186,9 +187,8 @@ def builtin_entries() -> Layer:
     return SectionedEntries(builtin_file(), "built-in")
 
 
-@cache
-def _listed_kernel(name: str, /, **parameters: float) -> Kernel:
-    """A built-in kernel of listed numbers, of which there are few."""
+@lru_cache(maxsize=16)  # the taps of a large generated one take megabytes
+def _builtin_kernel(name: str, /, **parameters: float) -> Kernel:
     return build_kernel(builtin_entries()[name], parameters)
 
 
