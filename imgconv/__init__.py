@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from imgconv.functional.pooling import median_pool2d as median_pool2d
     from imgconv.functional.pooling import min_pool2d as min_pool2d
     from imgconv.inspection.explanation import Explanation as Explanation
-    from imgconv.inspection.image_plan import ImagePlan as ImagePlan
+    from imgconv.inspection.plans import ImagePlan as ImagePlan
     from imgconv.plotting.figures import Figure as Figure
     from imgconv.registry import Bank as Bank
     from imgconv.registry import Kernel as Kernel
@@ -77,7 +77,7 @@ _NAMES = {
     "imgconv.errors": "ArgumentTypeError DoesNotFit ImgconvError ImageError MissingExtra PictureError UsageError",
     "imgconv.fitting.task": "LearntKernels",
     "imgconv.inspection.explanation": "Explanation",
-    "imgconv.inspection.image_plan": "ImagePlan",
+    "imgconv.inspection.plans": "ImagePlan",
     "imgconv.plotting.figures": "Figure",
     "imgconv.registry": "Bank Kernel",
 }

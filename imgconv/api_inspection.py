@@ -26,7 +26,7 @@ from imgconv.window import Padding, Size, sizes
 if TYPE_CHECKING:
     from imgconv.fitting.task import LearntKernels
     from imgconv.inspection.explanation import Explanation
-    from imgconv.inspection.image_plan import ImagePlan
+    from imgconv.inspection.plans import ImagePlan
     from imgconv.plotting.figures import Figure
 
 

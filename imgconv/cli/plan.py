@@ -13,7 +13,7 @@ from imgconv.errors import DoesNotFit, ImageError, UsageError
 
 if TYPE_CHECKING:
     from imgconv.images import Request
-    from imgconv.inspection.image_plan import ImagePlan
+    from imgconv.inspection.plans import ImagePlan
     from imgconv.recipe import Recipe, Shape
 
 EXAMPLES = """

@@ -73,7 +73,7 @@ def missing_data_of(what: MissingOptions) -> "MissingData":
     data = MissingData.of(what.nodata)
     if what.mask is None:
         return data
-    from imgconv.process.mask_file import MaskFile
+    from imgconv.process.missing import MaskFile
     from imgconv.registry.files import note_read
 
     note_read(Path(what.mask))

@@ -12,12 +12,11 @@ from imgconv.errors import DoesNotFit, UsageError
 from imgconv.filters.parts import Part
 from imgconv.modes import PoolMode
 from imgconv.window import Window
-from imgconv.windows.blocks import cell_counts
 from imgconv.windows.borders import Border, PaddedRows
 from imgconv.windows.planes import Planes
 from imgconv.windows.ranks import rank_algorithm, ranked
 from imgconv.windows.reduce import average_algorithm, averages, extremes
-from imgconv.windows.shapes import deviations, has_exact_deviations, shaped_averages, shaped_extremes
+from imgconv.windows.shapes import cell_counts, deviations, has_exact_deviations, shaped_averages, shaped_extremes
 from imgconv.windows.spans import fewest_cells
 
 BAND_VALUES = 1 << 20  # of a padded image at a time

@@ -16,11 +16,10 @@ from imgconv.loops.pooling import LARGEST, SMALLEST
 from imgconv.modes import MissingMode, MissingRule, PoolMode
 from imgconv.window import Window
 from imgconv.windows.borders import Border, PaddedRows
-from imgconv.windows.planes import Planes
+from imgconv.windows.planes import Planes, Strip, join_strips, strips
 from imgconv.windows.ranks import ranked
 from imgconv.windows.reduce import identity_of, valid_averages
 from imgconv.windows.shapes import deviations, shaped_averages
-from imgconv.windows.strips import Strip, join_strips, strips
 
 
 def pool_missing(

@@ -11,8 +11,7 @@ from imgconv.errors import DoesNotFit
 from imgconv.filters.color import level_scale, max_value_of
 from imgconv.fitting.least_squares import NormalEquations, rationalise
 from imgconv.images import Luma, Raster
-from imgconv.inspection.cells import filter_input
-from imgconv.inspection.pixel import channel_names
+from imgconv.inspection.pixel import channel_names, filter_input
 from imgconv.recipe import DECLARED, MissingData
 from imgconv.registry import Kernel
 

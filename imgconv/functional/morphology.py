@@ -10,11 +10,10 @@ from imgconv.arrays import AnyArray
 from imgconv.errors import DoesNotFit
 from imgconv.modes import Morphology
 from imgconv.window import Window
-from imgconv.windows.blocks import cell_counts
 from imgconv.windows.borders import Border, PaddedRows
 from imgconv.windows.planes import Planes
 from imgconv.windows.reduce import extremes
-from imgconv.windows.shapes import shaped_extremes
+from imgconv.windows.shapes import cell_counts, shaped_extremes
 
 
 def morphology(input: AnyArray, operation: Morphology, window: Window, padding_mode: str | tuple[str, float] | None = None) -> AnyArray:

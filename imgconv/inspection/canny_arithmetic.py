@@ -16,8 +16,7 @@ from imgconv.filters.canny import canny_edges, smoothed_rows, surrounded, thresh
 from imgconv.filters.color import max_value_of
 from imgconv.filters.gaussian import LEAST_WEIGHT, SmoothedRows, SmoothedValid, gaussian_taps
 from imgconv.images import Raster
-from imgconv.inspection.cells import Patch, filter_input
-from imgconv.inspection.pixel import ChannelValue, MapValue, Member, Product, Stage, number, products_text
+from imgconv.inspection.pixel import ChannelValue, MapValue, Member, Patch, Product, Stage, filter_input, number, products_text
 from imgconv.platforms import cached_property
 from imgconv.process import Map
 from imgconv.recipe import Canny, Postprocess

@@ -13,11 +13,9 @@ from imgconv.display.words import counted
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.images import Raster
 from imgconv.inspection.canny_arithmetic import explain_canny
-from imgconv.inspection.cells import Patch, filter_input
-from imgconv.inspection.filter_arithmetic import FilterArithmetic
-from imgconv.inspection.matrices import Matrices, filter_matrices
+from imgconv.inspection.filter_arithmetic import FilterArithmetic, Matrices, filter_matrices
 from imgconv.inspection.network_arithmetic import explain_network
-from imgconv.inspection.pixel import ChannelValue, MapValue, Member, Product, number
+from imgconv.inspection.pixel import ChannelValue, MapValue, Member, Patch, Product, filter_input, number
 from imgconv.inspection.pool_arithmetic import explain_pool
 from imgconv.process import process, shape_of
 from imgconv.process.missing import located

@@ -9,16 +9,18 @@ from numpy.typing import NDArray
 from imgconv.errors import UsageError
 from imgconv.filters.normalisation import is_zero_sum
 from imgconv.images import Raster
-from imgconv.inspection.cells import Patch, cell_patch, mask_of
 from imgconv.inspection.pixel import (
     LISTED,
     ChannelValue,
     MapValue,
     Member,
+    Patch,
     Product,
     Stage,
+    cell_patch,
     channel_names,
     channel_sums_text,
+    mask_of,
     number,
     products_text,
 )

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from imgconv.arrays import Array
 from imgconv.images import Raster
-from imgconv.inspection.cells import Patch, filter_input, pool_patch
 from imgconv.inspection.filter_arithmetic import missing_text
-from imgconv.inspection.pixel import LISTED, ChannelValue, MapValue, Stage, channel_names, number
+from imgconv.inspection.pixel import LISTED, ChannelValue, MapValue, Patch, Stage, channel_names, filter_input, number, pool_patch
 from imgconv.modes import PoolMode
 from imgconv.process import Map, straight_pixels
 from imgconv.recipe import Pool

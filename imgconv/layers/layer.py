@@ -1,7 +1,8 @@
-"""The base class of layers, Sequential, and the layers without parameters: pools, ReLU, Flatten."""
+"""The base class of layers, Sequential, the layers without parameters (pools, ReLU, Flatten), and the table that sums up a network."""
 
 from collections.abc import Iterator, Sequence
 from copy import copy, deepcopy
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from imgconv import gradients
 from imgconv.arguments import checked
 from imgconv.arrays import AnyArray, Array, FloatArray, as_real_array
+from imgconv.display.displayable import Displayable
 from imgconv.errors import ArgumentTypeError, DoesNotFit, UsageError
 from imgconv.functional.activation import flatten, relu
 from imgconv.functional.avg_pooling import avg_pool2d
@@ -16,7 +18,7 @@ from imgconv.functional.pooling import max_pool2d
 from imgconv.window import Size, shape_text, sizes
 
 if TYPE_CHECKING:
-    from imgconv.layers.summary import LayerSummary, Summary
+    from imgconv.display.parts import Part
 
 
 class Layer:
@@ -45,8 +47,6 @@ class Layer:
         >>> Sequential(MaxPool2d(2), Flatten()).summary((1, 3, 8, 10)).output_size
         (1, 60)
         """
-        from imgconv.layers.summary import Summary
-
         size = sizes(input_size, "input_size", len(input_size), least=1)
         try:
             return Summary(type(self).__name__, size, tuple(_summaries(self, size, "")))
@@ -253,8 +253,6 @@ class Flatten(Layer):
 
 def _summaries(layer: Layer, size: tuple[int, ...], place: str) -> "Iterator[LayerSummary]":
     """Yield the summary of a layer, or of all layers inside it. Raises DoesNotFit, which names the layer that does not fit."""
-    from imgconv.layers.summary import LayerSummary
-
     if type(layer).forward is Sequential.forward:
         for name, child in layer.children().items():
             for each in _summaries(child, size, f"{place}.{name}" if place else name):
@@ -268,3 +266,60 @@ def _summaries(layer: Layer, size: tuple[int, ...], place: str) -> "Iterator[Lay
         raise DoesNotFit(f"{where} ({type(layer).__name__}): got {shape_text(size)}: {error}") from None
     parameters = sum(parameter.size for parameter, _ in layer.parameters())
     yield LayerSummary(place, type(layer).__name__, size, output, parameters, layer.multiply_adds(size, output))
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """One layer: its position, such as "2", or "0.1" in nested layers, its text, its input and output shapes, and its cost."""
+
+    place: str
+    layer: str
+    input_size: tuple[int, ...]
+    output_size: tuple[int, ...]
+    parameters: int
+    multiply_adds: int
+
+
+@dataclass(frozen=True, repr=False)
+class Summary(Displayable):
+    """What `summary` of a layer returns: all `layers` in their order, and the totals."""
+
+    name: str
+    input_size: tuple[int, ...]
+    layers: tuple[LayerSummary, ...]
+
+    @property
+    def output_size(self) -> tuple[int, ...]:
+        """The shape of the output of the last layer."""
+        return self.layers[-1].output_size if self.layers else self.input_size
+
+    @property
+    def parameters(self) -> int:
+        """The number of parameters of all layers."""
+        return sum(layer.parameters for layer in self.layers)
+
+    @property
+    def multiply_adds(self) -> int:
+        """The multiply-adds of all layers in a forward pass of the whole batch."""
+        return sum(layer.multiply_adds for layer in self.layers)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields and totals as JSON values."""
+        totals = {"output_size": self.output_size, "parameters": self.parameters, "multiply_adds": self.multiply_adds}
+        return {"name": self.name, "input_size": self.input_size, "layers": list(map(asdict, self.layers)), **totals}
+
+    def parts(self) -> "Iterator[Part]":
+        """Return the table of the layers, and the totals."""
+        from imgconv.display.parts import facts, heading, table, text
+
+        yield from (heading(self.name, f"input {shape_text(self.input_size)}"), text())
+        rows = table(header=True)
+        rows.add_column("layer", style="bold", no_wrap=True)
+        rows.add_column("output", no_wrap=True)
+        for title in ("params", "mult-adds"):
+            rows.add_column(title, justify="right", no_wrap=True)
+        for each in self.layers:
+            name = " ".join(filter(None, (each.place, each.layer)))
+            rows.add_row(text(name), shape_text(each.output_size), f"{each.parameters:,}", f"{each.multiply_adds:,}")
+        yield from (rows, text())
+        yield facts({"parameters": f"{self.parameters:,}", "multiply-adds": f"{self.multiply_adds:,}"})

@@ -16,8 +16,7 @@ from imgconv.filters.color import max_value_of
 from imgconv.filters.weights import pads_of
 from imgconv.images import Encoding, Raster, encode
 from imgconv.inputs import Inputs
-from imgconv.inspection.cells import Patch, filter_input, filter_patch, mask_of, pool_patch
-from imgconv.inspection.pixel import Product, number, products_text
+from imgconv.inspection.pixel import Patch, Product, filter_input, filter_patch, mask_of, number, pool_patch, products_text
 from imgconv.process import process
 from imgconv.recipe import Canny, Filter, Network, Pool, Recipe
 from imgconv.window import Window

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from imgconv.filters.color import max_value_of
 from imgconv.images import Raster
 from imgconv.inspection.canny_arithmetic import CannyStages
-from imgconv.inspection.cells import filter_input
+from imgconv.inspection.pixel import filter_input
 from imgconv.plotting.thumbnails import shrunk
 from imgconv.process import process, shape_of
 from imgconv.process.network import results_of

@@ -16,7 +16,7 @@ from imgconv.filters.output_range import finite_extremes
 from imgconv.functional import adaptive_avg_pool2d
 from imgconv.images import ANY_SIZE, Encoding, Raster, Request, encode, open_frames
 from imgconv.images.zarr.store import Readable, is_zarr
-from imgconv.inspection.cells import filter_input
+from imgconv.inspection.pixel import filter_input
 from imgconv.process import process
 from imgconv.recipe import Pool, Recipe
 

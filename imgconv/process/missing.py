@@ -1,19 +1,27 @@
 """Which cells of an image are missing, by what its file declares, a value or a mask; and how a result shows its missing cells."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import reduce
 from math import isnan
+from pathlib import Path
 from typing import Any
+from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.arrays import Array
-from imgconv.errors import DoesNotFit
+from imgconv.errors import DoesNotFit, ImageError
 from imgconv.filters.color import max_value_of
 from imgconv.filters.valid_cells import Valid, all_of, for_channels, narrowed, repeated, without_missing
-from imgconv.images import Raster
+from imgconv.images import ANY_SIZE, Raster, Request, open_frames
+from imgconv.images.rows import RowBuffer
 from imgconv.recipe import Mask, MissingData
+
+BY_ROWS = Request(max_pixels=None, by_rows=True)
+LARGE = 1 << 22  # pixels; a smaller mask is read at once
 
 
 def located(image: Raster, data: MissingData, threads: int | None = None, *, fills: bool = True) -> Raster:
@@ -148,3 +156,58 @@ def transparent(result: Raster) -> Raster:
     whole = all_of(result.valid)
     alpha = (whole * max_value_of(pixels.dtype)).astype(pixels.dtype)
     return replace(result, pixels=np.concatenate([pixels, alpha], axis=2), alpha=True, valid=np.concatenate([result.valid, whole], axis=2))
+
+
+class MaskFile:
+    """The mask (H, W) in an image file; `mask[first:last]` are some of its rows, which are read from top to bottom.
+
+    An image that is read by rows has a mask of its own, by `opened`, since others may be at other rows.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, int]):
+        self.shape = shape
+        self._path = path
+        self._buffer: RowBuffer | None = None
+        self._alpha = False
+
+    @classmethod
+    def of(cls, path: Path) -> "MaskFile | None":
+        """The mask in a file; None where it is small, or cannot be read by rows."""
+        with suppress(ImageError, OSError), open_frames(path, BY_ROWS) as frames:
+            height, width = frames.header.size
+            if height * width >= LARGE and frames.rows() is not None:
+                return cls(path.absolute(), (height, width))  # workers of a cluster have other folders
+        return None
+
+    def opened(self) -> "MaskFile":
+        """The same mask, from its first row on."""
+        return MaskFile(self._path, self.shape)
+
+    def __getitem__(self, rows: slice) -> Array:
+        first, last, _ = rows.indices(self.shape[0])
+        if last - first == self.shape[0]:
+            with self._named(), open_frames(self._path, ANY_SIZE) as frames:
+                return mask_of(next(iter(frames)))
+        with self._named():
+            buffer = self._buffer or self._open()
+            return mask_of(Raster(buffer.read(first, last), self._alpha))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_buffer": None}
+
+    def _open(self) -> RowBuffer:
+        frames = open_frames(self._path, BY_ROWS)
+        finalize(self, frames.close)
+        rows = frames.rows()
+        if rows is None or frames.header.size != self.shape:
+            raise ImageError("it changed during the run; do not modify it until the run ends")
+        self._buffer, self._alpha = RowBuffer(rows[0]), frames.header.alpha
+        return self._buffer
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Name the mask in errors, which are those of an image otherwise."""
+        try:
+            yield
+        except ImageError as error:
+            raise ImageError(f"mask {self._path}: {error}") from None

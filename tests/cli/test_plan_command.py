@@ -11,7 +11,7 @@ from PIL import Image
 from terminal import on_terminal
 
 from imgconv.engine.dispatch import Algorithm
-from imgconv.inspection.image_plan import MEANINGS
+from imgconv.inspection.plans import MEANINGS
 from imgconv.windows.ranks import RankAlgorithm
 from imgconv.windows.reduce import ReductionAlgorithm
 

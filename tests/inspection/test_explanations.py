@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 import imgconv
 from imgconv.errors import DoesNotFit
 from imgconv.images import Raster
-from imgconv.inspection.cells import filter_input
 from imgconv.inspection.explanation import explain
-from imgconv.inspection.matrices import filter_matrices
+from imgconv.inspection.filter_arithmetic import filter_matrices
+from imgconv.inspection.pixel import filter_input
 from imgconv.process import process
 from imgconv.process.network import results_of
 from imgconv.recipe import Pool, Postprocess, Recipe, filter_recipe, network_recipe

@@ -13,8 +13,7 @@ from imgconv.arrays import Array
 from imgconv.errors import UsageError
 from imgconv.filters.color import level_scale, max_value_of
 from imgconv.images import Raster, transfer_of
-from imgconv.inspection.cells import filter_input
-from imgconv.inspection.pixel import channel_names
+from imgconv.inspection.pixel import channel_names, filter_input
 from imgconv.process import process
 from imgconv.recipe import Pool, Recipe
 from imgconv.window import sizes

@@ -10,7 +10,7 @@ from imgconv.arrays import Array
 from imgconv.errors import UsageError
 from imgconv.filters.canny import HIGH, LOW
 from imgconv.filters.color import max_value_of
-from imgconv.inspection.cells import mask_of
+from imgconv.inspection.pixel import mask_of
 from imgconv.modes import AlphaRule, MissingMode, PaddingMode, PoolMode, Range
 from imgconv.recipe import Canny, Filter, MapPlan, Network, Pool, Recipe
 from imgconv.recipe.network import Step
