@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Union, overload
 import numpy as np
 
 from imgconv.api_images import ImageLike, KernelLike, Result, open_image
-from imgconv.arguments import checked, shown
+from imgconv.arguments import checked, named, python_remedies, shown
 from imgconv.arrays import Array, ArrayLike, as_array, ignore_float_errors
 from imgconv.errors import ArgumentTypeError, UsageError
 from imgconv.images import Request
@@ -16,7 +16,6 @@ from imgconv.process import process
 from imgconv.process.missing import mask_of
 from imgconv.recipe import DECLARED, Canny, MissingData, Pool, Recipe, filter_recipe, footprint_of, network_recipe
 from imgconv.registry import Bank, Kernel, kernel_from_array
-from imgconv.remedies import named, python_remedies
 from imgconv.window import Padding, Size, sizes
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from imgconv.api_options import CannyOptions, FileImage, FilterOptions, Masked, PoolOptions, RunOptions
+    from imgconv.api_images import CannyOptions, FileImage, FilterOptions, Masked, PoolOptions, RunOptions
 
 NO_ALPHA = "none"  # as `alpha`: the last of 2 or 4 channels is a band like the others
 

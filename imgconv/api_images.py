@@ -1,11 +1,16 @@
-"""Images and kernels in the forms that Python callers give, and results in the same forms."""
+"""The forms in which Python callers give images, kernels and options, and results in the same forms.
+
+What a call returns depends on the form of its image, so the overloads of `imgconv.api` take every other argument from here. A call that may
+also return a list of several results has the type `X | Any`: a union with the list would need a check wherever there is one result.
+"""
 
 import os
 import sys
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, TypeGuard, Union
 
 import numpy as np
 
@@ -16,6 +21,7 @@ from imgconv.images.raster import is_pixel_dtype
 from imgconv.process.missing import located, missing_cells, transparent
 from imgconv.recipe import MissingData
 from imgconv.registry import Bank, Kernel
+from imgconv.window import Padding, Size
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -25,6 +31,8 @@ KernelLike = str | Kernel | Bank | ArrayLike
 Result = Union[Array, "Image"]
 OWN = ("imgconv", "contextlib", "numpy")  # the packages of functions between a call and its warning
 _EXACT = ((np.float32, 2**24), (np.float64, 2**53))  # floating dtypes, and up to where they hold every whole number
+FileImage = Union[str, "os.PathLike[str]", "Image"]  # what gives PIL images
+Masked = np.ma.MaskedArray[Any, Any]
 
 
 class Opened(NamedTuple):
@@ -133,3 +141,63 @@ def _to_masked(image: Array, result: Raster) -> "np.ma.MaskedArray[Any, Any]":
     if isinstance(image, np.ma.MaskedArray) and masked.dtype == image.dtype:
         masked.fill_value = image.fill_value
     return masked
+
+
+class CellOptions(TypedDict, total=False):
+    """Options about missing cells."""
+
+    nodata: float | str | None
+    mask: ImageLike | None
+    missing: str
+    min_valid: float
+
+
+class FilterOptions(CellOptions, total=False):
+    """Options of `filter` and `edge`."""
+
+    stride: Size
+    padding: Padding
+    padding_mode: str | tuple[str, float]
+    dilation: Size
+    flip: bool
+    range: str | None
+    grey: bool
+    linear: bool
+    alpha: str
+    threads: int | None
+
+
+class PoolOptions(CellOptions, total=False):
+    """Options of `pool`."""
+
+    window: KernelLike | None
+    stride: Size | None
+    padding: Padding | None
+    padding_mode: str | tuple[str, float] | None
+    dilation: Size
+    ceil_mode: bool
+    grey: bool
+    alpha: str
+    threads: int | None
+
+
+class CannyOptions(TypedDict, total=False):
+    """Options of `canny`."""
+
+    sigma: float
+    low: float | None
+    high: float | None
+    quantiles: bool
+    alpha: str
+    nodata: float | str | None
+    mask: "ImageLike | None"
+    threads: int | None
+
+
+class RunOptions(CellOptions, total=False):
+    """Options of `run`."""
+
+    keep: str | int | Sequence[str | int]
+    range: str | None
+    sheet: bool
+    alpha: str

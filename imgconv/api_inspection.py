@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgconv.api import NO_ALPHA, alpha_rule, as_keep, as_kernel, as_steps, missing_data_of
 from imgconv.api_images import ImageLike, KernelLike, is_pil, open_image, warn_caller
-from imgconv.arguments import PathLike, checked
+from imgconv.arguments import PathLike, checked, named, python_remedies
 from imgconv.errors import UsageError
 from imgconv.images import DEFAULT_MAX_PIXELS, Luma, Raster, Request, read_header
 from imgconv.inputs import Inputs
@@ -20,7 +20,6 @@ from imgconv.modes import Axes, PaddingMode
 from imgconv.recipe import Recipe, Shape
 from imgconv.recipe.selection import Selection
 from imgconv.registry.files import files_read
-from imgconv.remedies import named, python_remedies
 from imgconv.window import Padding, Size, sizes
 
 if TYPE_CHECKING:

@@ -104,7 +104,7 @@ def test_compilers_are_imported_in_loops_and_engine_alone(path: Path) -> None:
 @pytest.mark.parametrize(
     "library, layers",
     [
-        ("PIL", {"images", "api", "api_images", "api_options", "plotting"}),
+        ("PIL", {"images", "api", "api_images", "plotting"}),
         ("rich", {"cli", "display"}),
         ("typer", {"cli"}),
         ("matplotlib", {"plotting"}),

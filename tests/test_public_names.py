@@ -11,7 +11,7 @@ import public_usage
 import pytest
 
 import imgconv
-from imgconv import api_options, functional, gradients, layers
+from imgconv import api_images, functional, gradients, layers
 
 OPERATORS = [
     name for name in functional.__all__ if name.startswith(("conv", "deform", "avg", "max", "min", "median", "adaptive", "unfold", "fold"))
@@ -98,7 +98,7 @@ def test_type_checkers_find_arguments_that_do_not_exist(checked):
 @pytest.mark.parametrize("name", CALLS)
 def test_the_types_of_options_are_those_of_the_call(name):
     parameters = inspect.signature(getattr(imgconv, name)).parameters
-    options = getattr(api_options, f"{'Filter' if name == 'edge' else name.title()}Options").__annotations__
+    options = getattr(api_images, f"{'Filter' if name == 'edge' else name.title()}Options").__annotations__
     positional = {parameter.name for parameter in parameters.values() if parameter.kind is parameter.POSITIONAL_OR_KEYWORD}
     assert {*options} == {*parameters} - positional
 

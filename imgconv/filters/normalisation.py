@@ -12,7 +12,7 @@ from imgconv.engine import compiled
 from imgconv.filters.algorithms import Correlator, correlator
 from imgconv.filters.output_range import LoopParameters, to_pixels, unchanged
 from imgconv.filters.parts import Part
-from imgconv.filters.valid_cells import Valid, without_missing
+from imgconv.filters.valid_cells import SHARE_ROUNDING, Valid, without_missing
 from imgconv.filters.weights import FilterKernel, Taps, Weights, pads_of
 from imgconv.loops.filters import normalise, normalise_singly
 from imgconv.window import Window
@@ -21,7 +21,6 @@ from imgconv.windows.borders import Border, PaddedRows
 ROUNDING = 1e-7  # of the sum of absolute taps: a smaller sum of taps is 0 within the rounding of float32 weights
 FOURIER_ROUNDING = 1e-9  # the same where no tap is negative: the rounding of transforms, which leave a rest of cells that are missing
 NEAR_SHARE = 2.0**-4  # of the sum of absolute taps: the rounding of float32 sums is below 1e-5 of a larger sum
-SHARE_ROUNDING = 1e-11  # of shares in float64: a smaller difference from the least valid share is rounding
 
 
 def is_zero_sum(taps: Taps) -> bool:

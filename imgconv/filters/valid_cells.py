@@ -11,6 +11,7 @@ from imgconv.engine import compiled, parallel
 from imgconv.loops.filters import repeat_cells, set_missing
 
 Valid = NDArray[np.uint8]
+SHARE_ROUNDING = 1e-11  # of shares in float64: a smaller difference from the least valid share is rounding
 BAND_BYTES = 1 << 21  # of pixels or of a mask at a time, each of which is read once
 
 

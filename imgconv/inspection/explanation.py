@@ -68,8 +68,8 @@ class Explanation(Displayable):
         `crop` (x, y, width, height) is the part of the image that is used; `quiz` adds five questions. Raises ValueError for a part
         outside of the image, and for an operation that a page cannot show.
         """
+        from imgconv.arguments import python_remedies
         from imgconv.inspection.page import explanation_page, part_of
-        from imgconv.remedies import python_remedies
 
         with python_remedies():
             part = None if crop is None else part_of(crop)

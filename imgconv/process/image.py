@@ -191,7 +191,7 @@ def pooled(image: Raster, step: Pool, floats: bool, threads: int | None, window:
     if prepared.valid is None:
         pixels = pool_image(prepared.pixels, window or step.window, step.mode, border=border, part=part, threads=threads)
     else:
-        from imgconv.filters.pool_missing import pool_missing
+        from imgconv.filters.pool2d import pool_missing
 
         arguments = prepared.valid, step.rule, prepared.pixels, window or step.window, step.mode
         pixels, valid = pool_missing(*arguments, border=border, part=part, threads=threads)

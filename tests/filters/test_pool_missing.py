@@ -6,7 +6,7 @@ from examples import FULL, examples
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgconv.filters.pool_missing import pool_missing
+from imgconv.filters.pool2d import pool_missing
 from imgconv.modes import MissingMode, MissingRule
 from imgconv.window import Footprint, Window
 from imgconv.windows.borders import Border

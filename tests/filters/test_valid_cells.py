@@ -6,7 +6,7 @@ from algorithm_kernels import Kernel, gauss
 
 from imgconv.filters.filter2d import FilterArguments, Output
 from imgconv.filters.missing import filter_missing
-from imgconv.filters.pool_missing import pool_missing
+from imgconv.filters.pool2d import pool_missing
 from imgconv.filters.valid_cells import for_channels, repeated, without_missing
 from imgconv.images import Raster
 from imgconv.modes import MissingMode, MissingRule, PoolMode

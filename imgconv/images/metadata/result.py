@@ -6,10 +6,9 @@ from imgconv.images.formats import FORMATS
 from imgconv.images.metadata import exif as exif_of
 from imgconv.images.metadata import pillow_info
 from imgconv.images.metadata.places import names_place
-from imgconv.images.metadata.resolution import divided, exif_density, reduced
 from imgconv.images.metadata.source import CODES, SPACES, cleaned_iptc
 from imgconv.images.raster import Metadata
-from imgconv.images.sampling import Sampling
+from imgconv.images.sampling import Sampling, divided, exif_density, reduced
 
 if TYPE_CHECKING:  # few images have a profile, and each module takes time to import
     from imgconv.images.metadata.transfer import Transfer

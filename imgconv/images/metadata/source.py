@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from imgconv.images import boxes
 from imgconv.images.metadata import exif as exif_of
 from imgconv.images.metadata import iptc, pillow_info
-from imgconv.images.metadata.resolution import exif_density, positive
 from imgconv.images.raster import Metadata, Raster
+from imgconv.images.sampling import exif_density, positive
 
 SPACES = {b"GRAY": (1, 2), b"RGB ": (3, 4)}  # colour space of an ICC profile -> channels that it fits
 _OTHER_PARTS = ("XML:com.adobe.xmp", pillow_info.RAW_PROFILE)  # keywords of PNG; they hold XMP, EXIF and IPTC

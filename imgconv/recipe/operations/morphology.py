@@ -75,7 +75,7 @@ class Morphing(Operation):
 
     def apply_missing(self, input: Array, rule: MissingRule) -> Array:
         """The same, each window over its valid cells."""
-        from imgconv.filters.pool_missing import pool_maps
+        from imgconv.filters.pool2d import pool_maps
         from imgconv.functional.morphology import compose
 
         def extreme(maps: Array, largest: bool) -> Array:

@@ -74,7 +74,7 @@ class Pooling(Operation):
         """The pooled valid cells; cells of the padding of an average count as valid ones."""
         if self.mode == "avg":
             return _averaged(self.apply, replace(self, divisor_override=None).apply, input, rule)
-        from imgconv.filters.pool_missing import pool_maps
+        from imgconv.filters.pool2d import pool_maps
 
         return pool_maps(input, rule, self.window, self.mode)
 
