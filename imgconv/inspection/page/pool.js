@@ -94,8 +94,10 @@ export class Pool {
     const valid = lost?.map((cells) => enoughCells(counts, cells, input.rule)) ?? null;
     const planes = input.planes.map((plane, c) => {
       const values = this.#values(plane, input.valid?.[c], counts, lost?.[c], ...sizes);
-      if (rounds) for (let i = 0; i < values.length; i++) values[i] = toLevel(values[i], input.largest);
-      return hide(new plane.constructor(values), valid?.[c], rounds ? 0 : NaN);
+      const isSelection = !averages && (plane instanceof Uint8Array || plane instanceof Uint16Array); // or a difference of levels
+      if (rounds && !isSelection) for (let i = 0; i < values.length; i++) values[i] = toLevel(values[i], input.largest);
+      const pixels = values.constructor === plane.constructor ? values : new plane.constructor(values);
+      return hide(pixels, valid?.[c], rounds ? 0 : NaN);
     });
     const whole = input.whole && (rounds || !averages);
     return { ...input, planes, height, width, stretch: null, whole, valid };
@@ -136,7 +138,8 @@ export class Pool {
     if (this.mode === "median" || this.mode === "rank") {
       const ranks = [this.taps, this.stride, this.dilation, plane.constructor, (count) => this.#index(count)];
       const isByte = plane.constructor === Uint8Array; // bytes are counted as they are
-      const values = rankWindows(output, isByte ? cells(NO_LEVEL, Int32Array) : cells(NaN), ...ranks);
+      const Cells = plane.BYTES_PER_ELEMENT < 8 ? Float32Array : Float64Array; // of exact values
+      const values = rankWindows(output, isByte ? cells(NO_LEVEL, Int32Array) : cells(NaN, Cells), ...ranks);
       return hide(values, this.#withoutNaN(plane, valid, size, output), NaN);
     }
     const source = cells(0);

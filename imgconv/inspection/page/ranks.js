@@ -1,49 +1,138 @@
 // Ranks of the cells under windows, such as medians. A window is a set of members of which few change when it moves along a row, and the
 // result is not far from the last one. Bytes are counted by their levels. Of other numbers, every cell has a place in the ascending order
-// of all cells of some rows, and a bit of the set.
+// of the cells of a tile, and a bit of the set.
 
-const DIGIT = 11; // bits that one pass of a sort looks at
-const SIGN = 0x80000000;
-const ROWS = 32; // of the output, whose windows are looked at together: their cells fit the cache
+import { AXES } from "./geometry.js";
+
+const TILE = [32, 128]; // rows and columns of the output whose windows are looked at together: their cells fit the cache
+const DIGIT = 9; // bits that one pass of a sort looks at
+const CODE = 31; // bits of a number by which cells are sorted
 
 /** What a byte without a number is among cells. */
 export const NO_LEVEL = 256;
 
-/** The cells of a plane that are numbers, in ascending order of their values, which are those of an array of a `Type`. */
-function ascending(data, Type) {
-  const words = wordsOf(data, Type);
-  const bits = 8 * Math.min(Type.BYTES_PER_ELEMENT, 4);
-  let order = new Uint32Array(data.length);
-  let count = 0;
-  for (let cell = 0; cell < data.length; cell++) if (data[cell] === data[cell]) order[count++] = cell;
-  order = order.subarray(0, count);
-  for (const word of words) for (let shift = 0; shift < bits; shift += DIGIT) order = sortedBy(word, shift, order);
-  return order;
-}
-
-/** Numbers as whole ones in the same order, of 32 bits each or, least first, of twice 32. */
-function wordsOf(data, Type) {
-  if (Type === Uint8Array || Type === Uint16Array) return [Uint32Array.from(data)];
-  const all = new Uint32Array(new Type(data).buffer);
-  const count = all.length / data.length;
-  const words = Array.from({ length: count }, () => new Uint32Array(data.length));
-  for (let cell = 0, n = 0; cell < data.length; cell++, n += count) {
-    const negative = all[n + count - 1] >= SIGN;
-    for (let k = 0; k < count; k++) words[k][cell] = negative ? ~all[n + k] : all[n + k];
-    if (!negative) words[count - 1][cell] |= SIGN;
+/**
+ * The cell of a rank under every window of a padded plane, in an array of the `Type` of the plane. Cells without a number take no part.
+ * `indexOf` gives the rank for a number of cells. Windows that share cells follow each other: with dilation 2 and stride 1, every second one.
+ */
+export function rankWindows(output, { data, width }, taps, stride, dilation, Type, indexOf) {
+  const spans = [taps.length, taps[0].length].map((count, axis) => (count - 1) * dilation[axis] + 1);
+  const isByte = Type === Uint8Array;
+  const most = isByte ? output : AXES.map((axis) => tileSize(output[axis], stride[axis], Math.max(TILE[axis], spans[axis])));
+  const [height, pitch] = AXES.map((axis) => (most[axis] - 1) * stride[axis] + spans[axis]);
+  const apart = dilation[1] / greatestDivisor(stride[1], dilation[1]);
+  const move = apart * stride[1];
+  const offsets = offsetsOf(taps, isByte ? width : pitch, dilation, move);
+  const tile = isByte ? null : new Tile(height, pitch, Type);
+  const slide = isByte ? slideLevels(offsets, indexOf) : slidePlaces(tile, offsets, indexOf);
+  const values = new Type(output[0] * output[1]).fill(NaN);
+  for (let top = 0; top < output[0]; top += most[0]) {
+    for (let left = 0; left < output[1]; left += most[1]) {
+      const [rows, columns] = [Math.min(most[0], output[0] - top), Math.min(most[1], output[1] - left)];
+      const size = [(rows - 1) * stride[0] + spans[0], (columns - 1) * stride[1] + spans[1]];
+      tile?.read(data, width, [top * stride[0], left * stride[1]], size);
+      for (let i = 0; i < rows; i++) {
+        const first = i * stride[0] * (isByte ? width : pitch);
+        for (let j = 0; j < Math.min(apart, columns); j++) {
+          const start = (top + i) * output[1] + left + j;
+          slide(values, start, apart, Math.ceil((columns - j) / apart), isByte ? data : tile.places, first + j * stride[1], move);
+        }
+      }
+    }
   }
-  return words;
+  return values;
 }
 
-/** Cells by one digit of their numbers; those with the same digit stay in their order. */
-function sortedBy(word, shift, order) {
-  const starts = new Uint32Array((1 << DIGIT) + 1);
+/** How many of `count` windows are in a tile of about `cells` cells along an axis, so that all tiles have about the same number. */
+function tileSize(count, stride, cells) {
+  return Math.ceil(count / Math.max(Math.round((count * stride) / cells), 1));
+}
+
+/**
+ * Cells of a plane, whose values are those of an array of a `Type`: the `places` of all among `count` values in ascending order, `sorted`.
+ * The place of those that are no numbers is `count`.
+ */
+class Tile {
+  constructor(height, width, Type) {
+    const most = height * width;
+    Object.assign(this, { width, count: 0, largest: 0, places: new Int32Array(most) });
+    Object.assign(this, { values: new Float64Array(most), sorted: new Float64Array(most), keys: new Int32Array(most) });
+    Object.assign(this, { codes: new Int32Array(most), other: new Int32Array(most), starts: new Int32Array((1 << DIGIT) + 1) });
+    this.floats = Type === Uint16Array ? null : new Float32Array(this.keys.buffer);
+    this.shift = Math.ceil(Math.log2(most)); // bits of a code that are the cell
+  }
+
+  /** Take the cells of a part of a plane. */
+  read(data, pitch, [top, left], [rows, columns]) {
+    const { values, width, keys, floats } = this;
+    let [low, high] = [2 ** 31, -(2 ** 31)];
+    for (let i = 0; i < rows; i++) {
+      for (let j = 0, n = (top + i) * pitch + left, cell = i * width; j < columns; j++, n++, cell++) {
+        const value = data[n];
+        values[cell] = value;
+        if (value !== value) continue;
+        if (floats) {
+          floats[cell] = value;
+          keys[cell] ^= (keys[cell] >> 31) & 0x7fffffff; // whole numbers in the order of the float32 with these bits
+        } else keys[cell] = value;
+        if (keys[cell] < low) low = keys[cell];
+        if (keys[cell] > high) high = keys[cell];
+      }
+    }
+    this.#encode(low, high - low, rows, columns);
+    this.#sort();
+    this.#place(rows * width);
+  }
+
+  /** Give each cell that is a number a code: in the high bits where its key is in the range of all, in the low ones the cell. */
+  #encode(low, range, rows, columns) {
+    const { values, width, keys, codes } = this;
+    const scale = Math.min((2 ** (CODE - this.shift) - 1) / Math.max(range, 1), 1);
+    const unit = 1 << this.shift;
+    let count = 0;
+    for (let i = 0; i < rows; i++) {
+      for (let j = 0, cell = i * width; j < columns; j++, cell++) {
+        if (values[cell] === values[cell]) codes[count++] = Math.floor((keys[cell] - low) * scale) * unit + cell;
+      }
+    }
+    Object.assign(this, { count, largest: Math.floor(range * scale) });
+  }
+
+  /** Sort the codes by their high bits. */
+  #sort() {
+    for (let digit = 0; digit < CODE - this.shift && this.largest >>> digit; digit += DIGIT) {
+      sortBy(this.shift + digit, this.codes, this.other, this.count, this.starts);
+      [this.codes, this.other] = [this.other, this.codes];
+    }
+  }
+
+  /** Put values with the same high bits in order, of which there are few, and number all. */
+  #place(all) {
+    const { codes, values, sorted, places, count } = this;
+    const mask = (1 << this.shift) - 1;
+    for (let n = 0; n < count; n++) {
+      const code = codes[n];
+      const value = values[code & mask];
+      let k = n;
+      for (; k > 0 && sorted[k - 1] > value; k--) {
+        sorted[k] = sorted[k - 1];
+        codes[k] = codes[k - 1];
+      }
+      sorted[k] = value;
+      codes[k] = code;
+    }
+    places.fill(count, 0, all);
+    for (let n = 0; n < count; n++) places[codes[n] & mask] = n;
+  }
+}
+
+/** Put codes in the order of one digit; those with the same digit stay in their order. */
+function sortBy(shift, codes, result, count, starts) {
   const mask = (1 << DIGIT) - 1;
-  for (let n = 0; n < order.length; n++) starts[((word[order[n]] >>> shift) & mask) + 1]++;
-  for (let n = 1; n < starts.length; n++) starts[n] += starts[n - 1];
-  const result = new Uint32Array(order.length);
-  for (let n = 0; n < order.length; n++) result[starts[(word[order[n]] >>> shift) & mask]++] = order[n];
-  return result;
+  starts.fill(0);
+  for (let n = 0; n < count; n++) starts[((codes[n] >>> shift) & mask) + 1]++;
+  for (let n = 1; n <= mask; n++) starts[n] += starts[n - 1];
+  for (let n = 0; n < count; n++) result[starts[(codes[n] >>> shift) & mask]++] = codes[n];
 }
 
 /**
@@ -81,11 +170,11 @@ function slideLevels({ all, runs }, indexOf) {
   };
 }
 
-/** Places from 0 to that of cells without a number, `sorted.length`, which is after all others and counts as no member. */
-function slidePlaces(sorted, { all, runs }, indexOf) {
-  const none = sorted.length;
-  const bits = new Int32Array((none >>> 5) + 1);
+/** Places in a tile. That of cells without a number is after all others and counts as no member. */
+function slidePlaces(tile, { all, runs }, indexOf) {
+  const bits = new Int32Array((tile.places.length >>> 5) + 1);
   return (values, o, step, count, cells, start, move) => {
+    const { sorted, count: none } = tile;
     bits.fill(0);
     let first = start | 0;
     let size = 0;
@@ -140,44 +229,6 @@ function placeBefore(bits, at, count) {
     if (left === 1) return 32 * word + highest;
     rest &= ~(1 << highest);
   }
-}
-
-/**
- * The cell of a rank under every window of a padded plane. Cells without a number take no part. `indexOf` gives the rank for a number
- * of cells. Windows that share cells follow each other: with dilation 2 and stride 1, every second one.
- */
-export function rankWindows([hOut, wOut], { data, width }, taps, stride, dilation, Type, indexOf) {
-  const isByte = Type === Uint8Array;
-  const apart = dilation[1] / greatestDivisor(stride[1], dilation[1]);
-  const move = apart * stride[1];
-  const offsets = offsetsOf(taps, width, dilation, move);
-  const values = new Float64Array(hOut * wOut).fill(NaN);
-  const rows = isByte ? hOut : Math.max(Math.floor(ROWS / stride[0]), 1);
-  for (let top = 0; top < hOut; top += rows) {
-    const end = Math.min(top + rows, hOut);
-    const last = (end - 1) * stride[0] + (taps.length - 1) * dilation[0];
-    const part = data.subarray(top * stride[0] * width, (last + 1) * width);
-    const { cells, sorted } = isByte ? { cells: part } : placesOf(part, Type);
-    const slide = isByte ? slideLevels(offsets, indexOf) : slidePlaces(sorted, offsets, indexOf);
-    for (let i = top; i < end; i++) {
-      for (let j = 0; j < Math.min(apart, wOut); j++) {
-        slide(values, i * wOut + j, apart, Math.ceil((wOut - j) / apart), cells, (i - top) * stride[0] * width + j * stride[1], move);
-      }
-    }
-  }
-  return values;
-}
-
-/** The place of every cell among `sorted` values; one without a number has the place after them. */
-function placesOf(data, Type) {
-  const order = ascending(data, Type);
-  const cells = new Int32Array(data.length).fill(order.length);
-  const sorted = new Float64Array(order.length);
-  for (let n = 0; n < order.length; n++) {
-    cells[order[n]] = n;
-    sorted[n] = data[order[n]];
-  }
-  return { cells, sorted };
 }
 
 function greatestDivisor(a, b) {
