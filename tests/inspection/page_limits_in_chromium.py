@@ -38,6 +38,7 @@ MASKED = {kind: OTHERS[kind] for kind in ("pool max", "pool median", "pool rank"
 RANKS = {kind: OTHERS[kind] for kind in ("pool median", "pool rank", "median with stride 2")}
 FLIP = "imgconvPage.index === 3 || imgconvPage.select(3, [0, 9, 9]); imgconvPage.edit({ flip: COUNT % 2 === 1 })"
 LIMITS = {  # a photograph of 640x480 pixels, options, and changes
+    "colours": ("colours.png", ["-k", "laplacian8"], {}),
     "complete": ("large.png", ["-k", "laplacian8"], OTHERS),
     "missing": ("large.png", ["-k", "laplacian8", "--mask", "disk.png"], MASKED),
     "16 bits": ("deep.png", ["-k", "laplacian8"], RANKS),
@@ -53,6 +54,7 @@ def test_a_change_is_drawn_soon(tab, tmp_path, name):
     source, words, changes = LIMITS[name]
     levels = np.random.default_rng(5).integers(0, 256, (48, 64)).repeat(10, 0).repeat(10, 1)
     Image.fromarray(levels.astype(np.uint8)).save(tmp_path / "large.png")
+    Image.fromarray(np.stack([levels, levels[:, ::-1], 255 - levels], axis=2).astype(np.uint8)).save(tmp_path / "colours.png")
     Image.fromarray((257 * levels).astype(np.uint16)).save(tmp_path / "deep.png")
     np.save(tmp_path / "large.npy", (levels / 255).astype(np.float32))
     rows, columns = np.indices((480, 640))

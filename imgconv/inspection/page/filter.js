@@ -7,7 +7,7 @@ import { flipped, wholeTaps } from "./kernels.js";
 import { fromLight, toLight } from "./light.js";
 import { hide, isMissing, isZeroSum, missingStage, normalise, sumStages, underAnchor, withoutMissing, withReason } from "./missing.js";
 import { number } from "./numbers.js";
-import { addProduct, extremes, padded, toLevel } from "./sums.js";
+import { addProduct, extremes, padded, paddedType, toLevel } from "./sums.js";
 
 /** How the maps of a bank become one: what the values of a map add to `all`, and the arithmetic as text. */
 const COMBINED = {
@@ -96,7 +96,7 @@ export class Filter {
       const known = new Map(); // padded planes, which most kernels of a bank share
       const around = (plane, size, pads) => {
         const key = `${source.indexOf(plane)} ${pads}`;
-        if (!known.has(key)) known.set(key, padded(plane, size, pads, border));
+        if (!known.has(key)) known.set(key, padded(plane, size, pads, border, paddedType(plane, border)));
         return known.get(key);
       };
       const sumsOf = (kernel, sums) => this.#sums(kernel, own(source), around, input, cells, valid?.[c], sums);

@@ -3,6 +3,8 @@
 import { AXES, sourceOf } from "./geometry.js";
 
 const LEAST_PRODUCT = 49; // taps for which two passes are faster than one
+const MOST_AT_ONCE = 4; // of an image that are summed at once
+const EXACT_BITS = 54; // bits of a whole number and its sign
 const MAGIC = 1.5 * 2 ** 52; // a number plus this minus this is rounded to a whole one, half to even
 
 /** A number rounded to a whole one, half to even. */
@@ -35,13 +37,67 @@ export function padded(plane, size, pads, border, Type = Float64Array) {
   return { data, height, width };
 }
 
+/** The largest level of an array of whole levels, 0 for other numbers. */
+function largestLevel(data) {
+  return data instanceof Uint8Array || data instanceof Uint16Array ? 2 ** (8 * data.BYTES_PER_ELEMENT) - 1 : 0;
+}
+
+/** The type of array that holds a plane and its padding: that of levels, or float64. */
+export function paddedType(plane, { value }) {
+  return Number.isInteger(value) && value >= 0 && value <= largestLevel(plane) ? plane.constructor : Float64Array;
+}
+
 /**
  * Add the correlation of a padded plane with `taps` (rows of numbers) to `sums` (hOut * wOut), taps in reading order. Taps of 0 add
  * nothing, but 0 times NaN or infinity is NaN.
  */
 export function addCorrelation(sums, output, plane, taps, stride, dilation) {
+  if (largestLevel(plane.data)) {
+    addLevels(sums, output, plane, taps, stride, dilation);
+    return;
+  }
   const addsZeros = taps.flat().includes(0) && !allFinite(plane.data);
   overTaps(addTaps, sums, output, plane, taps, stride, dilation, (tap) => tap !== 0 || addsZeros);
+}
+
+/**
+ * `addCorrelation` of whole levels. If all taps are whole, the image is cut into parts of as many rows, and the cells of all parts are put
+ * into one number, which adds up the sums of all of them at once, exactly.
+ */
+function addLevels(sums, [hOut, wOut], { data, width }, taps, stride, dilation) {
+  const parts = partsOf(largestLevel(data), taps.flat());
+  if (parts === 1) {
+    overTaps(addTaps, sums, [hOut, wOut], { data: new Float64Array(data), width }, taps, stride, dilation);
+    return;
+  }
+  const unit = 2 ** Math.floor(EXACT_BITS / parts);
+  const rows = Math.ceil(hOut / parts);
+  const cells = new Float64Array(((rows - 1) * stride[0] + (taps.length - 1) * dilation[0] + 1) * width);
+  for (let part = parts - 1; part >= 0; part--) {
+    const first = part * rows * stride[0] * width;
+    const count = Math.min(cells.length, data.length - first);
+    for (let n = 0; n < count; n++) cells[n] = cells[n] * unit + data[first + n];
+  }
+  const packed = new Float64Array(rows * wOut);
+  overTaps(addTaps, packed, [rows, wOut], { data: cells, width }, taps, stride, dilation);
+  for (let first = 0; first < sums.length; first += packed.length) {
+    const count = Math.min(packed.length, sums.length - first);
+    for (let n = 0; n < count; n++) {
+      const sum = packed[n];
+      const others = sum * (1 / unit) + MAGIC - MAGIC;
+      sums[first + n] += sum - others * unit;
+      packed[n] = others;
+    }
+  }
+}
+
+/** How many sums of products of levels up to `largest` with whole taps fit into one number with their signs; 1 for other taps. */
+function partsOf(largest, taps) {
+  const most = largest * taps.reduce((sum, tap) => sum + Math.abs(tap), 0);
+  if (!taps.every(Number.isInteger)) return 1;
+  let parts = MOST_AT_ONCE;
+  while (parts > 1 && most >= 2 ** (Math.floor(EXACT_BITS / parts) - 1)) parts--;
+  return parts;
 }
 
 /** Whether a plane holds neither NaN nor infinity. */
