@@ -9,7 +9,6 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from operator import attrgetter
 
 import pytest
-from browser import browsing
 from commands import commands
 from guides import GUIDES, ROOT
 from processes import wait_for
@@ -35,13 +34,6 @@ def address():
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    with browsing(tmp_path_factory.mktemp("profile")) as page:
-        page.resize(1280, 900)
-        yield page
 
 
 def text_of(name):
@@ -74,28 +66,28 @@ def test_parameters_stand_in_the_signature(name):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_pages_load_without_errors_and_without_the_network(page, address, name):
-    page.visit(f"{address}/{name}")
-    assert [event["entry"]["text"] for event in page.events("Log.entryAdded")] == []
-    assert page.events("Runtime.exceptionThrown") == []
-    addresses = {event["request"]["url"] for event in page.events("Network.requestWillBeSent")}
+def test_pages_load_without_errors_and_without_the_network(tab, address, name):
+    tab.visit(f"{address}/{name}")
+    assert [event["entry"]["text"] for event in tab.events("Log.entryAdded")] == []
+    assert tab.events("Runtime.exceptionThrown") == []
+    addresses = {event["request"]["url"] for event in tab.events("Network.requestWillBeSent")}
     assert {each for each in addresses if not each.startswith((address, "data:", "blob:"))} == set()
 
 
 @pytest.mark.parametrize("scheme, is_light", [("light", True), ("dark", False)])
-def test_colours_follow_the_system(page, address, scheme, is_light):
-    page.colours(scheme)
-    page.visit(f"{address}/index.html")
-    levels = re.findall(r"[\d.]+", page.value("getComputedStyle(document.body).backgroundColor"))[:3]
+def test_colours_follow_the_system(tab, address, scheme, is_light):
+    tab.colours(scheme)
+    tab.visit(f"{address}/index.html")
+    levels = re.findall(r"[\d.]+", tab.value("getComputedStyle(document.body).backgroundColor"))[:3]
     assert (sum(map(float, levels)) > 3 * 128) == is_light
 
 
 @pytest.mark.parametrize(
     "words, place", [("max_pool2d", "python.html"), ("padding-mode", "commands.html"), ("median noise", "pooling.html")]
 )
-def test_search_finds(page, address, words, place):
-    page.visit(f"{address}/index.html")
-    page.value("document.querySelector('[data-md-component=search-query]').focus()")
-    page.write(words)
+def test_search_finds(tab, address, words, place):
+    tab.visit(f"{address}/index.html")
+    tab.value("document.querySelector('[data-md-component=search-query]').focus()")
+    tab.write(words)
     links = "[...document.querySelectorAll('.md-search-result__link')].map(link => link.href).join(' ')"
-    wait_for(lambda: place in page.value(links))
+    wait_for(lambda: place in tab.value(links))

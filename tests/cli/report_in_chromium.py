@@ -4,7 +4,6 @@ import shutil
 import time
 
 import pytest
-from browser import browsing
 from command import SAMPLES, imgconv
 from PIL import Image
 from processes import wait_for
@@ -13,13 +12,6 @@ from imgconv.plotting.report import Entry, Report
 
 EVIL = "<script>alert(1)<img src=x onerror=alert(2)>.jpg"
 MANY = 1000
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    with browsing(tmp_path_factory.mktemp("profile")) as page:
-        page.resize(1280, 900)
-        yield page
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +31,10 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture
-def report(page, folder):
+def report(tab, folder):
     """The page, loaded anew."""
-    page.visit(folder / "page.html")
-    return page
+    tab.visit(folder / "page.html")
+    return tab
 
 
 def test_the_page_makes_no_request_and_reports_no_error(report, folder):
@@ -192,20 +184,20 @@ def thousand(folder, tmp_path_factory):
     return path
 
 
-def test_a_thousand_images_stay_fluid(page, thousand):
+def test_a_thousand_images_stay_fluid(tab, thousand):
     assert thousand.stat().st_size < 40_000_000
-    assert page.visit(thousand) < 20
-    assert page.value("document.getElementById('count').textContent") == "1,000 of 1,000 images"
-    worst, usual, down = page.value(SCROLL)
+    assert tab.visit(thousand) < 20
+    assert tab.value("document.getElementById('count').textContent") == "1,000 of 1,000 images"
+    worst, usual, down = tab.value(SCROLL)
     assert down > 20_000 and usual < 100 and worst < 3000
     started = time.perf_counter()
-    page.value("document.getElementById('filter').focus()")
-    page.write("99")
-    assert page.value(NEXT_FRAME) == "19 of 1,000 images"  # x99 and 99x, of which 999 is both
+    tab.value("document.getElementById('filter').focus()")
+    tab.write("99")
+    assert tab.value(NEXT_FRAME) == "19 of 1,000 images"  # x99 and 99x, of which 999 is both
     assert time.perf_counter() - started < 5
-    page.value("document.getElementById('all').focus()")
-    page.press("End")
-    assert page.value("Array.from(document.querySelectorAll('.compare input')).every((slider) => slider.value === '100')")
+    tab.value("document.getElementById('all').focus()")
+    tab.press("End")
+    assert tab.value("Array.from(document.querySelectorAll('.compare input')).every((slider) => slider.value === '100')")
     assert time.perf_counter() - started < 10
 
 

@@ -4,6 +4,7 @@ import { element, tableOf } from "./elements.js";
 import { AXES, outputSize, padsOf, patchOf, spanOf } from "./geometry.js";
 import { missingUnder } from "./missing.js";
 import { short } from "./numbers.js";
+import { isAdded } from "./sums.js";
 
 const MOST_CELLS = 8; // along a side: a kernel matrix has a column for every cell
 const WINDOWS = 3;
@@ -102,11 +103,12 @@ function kernelMatrix(model, parts, windows) {
   const positions = down.cells.flatMap((i) => across.cells.map((j) => `${j},${i}`));
   const rows = list.map(({ i, j, selected }) => {
     const line = kernelRow(taps, model.step.window, [i - down.outputs[0], j - across.outputs[0]], down.cells.length, across.cells.length);
-    const sum = line.reduce((total, tap, n) => (tap ? total + tap * flat[n] : total), 0);
+    const adds = (tap, n) => tap !== null && isAdded(tap, flat[n]);
+    const sum = line.reduce((total, tap, n) => (adds(tap, n) ? total + tap * flat[n] : total), 0);
     const className = selected ? "selected" : "";
     return [
       [`${j},${i}`, { className }],
-      ...line.map((tap) => [tap ? short(tap) : "·", { className: `${tone(tap)} ${className}` }]),
+      ...line.map((tap, n) => [adds(tap, n) ? short(tap) : "·", { className: `${tone(tap)} ${className}` }]),
       [`= ${short(sum)}`, { className: `total ${className}` }],
     ];
   });
@@ -129,9 +131,9 @@ function kernelMatrix(model, parts, windows) {
   ];
 }
 
-/** A row of the kernel matrix: the taps at the cells under the window of the output cell `at`, and 0 elsewhere. */
+/** A row of the kernel matrix: the taps at the cells under the window of the output cell `at`, and null elsewhere. */
 function kernelRow(taps, { stride, dilation }, at, height, width) {
-  const line = new Array(height * width).fill(0);
+  const line = new Array(height * width).fill(null);
   for (const [u, row] of taps.entries()) {
     const y = at[0] * stride[0] + u * dilation[0];
     for (const [v, tap] of row.entries()) line[y * width + at[1] * stride[1] + v * dilation[1]] = tap;
