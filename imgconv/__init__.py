@@ -7,7 +7,7 @@ first use (PEP 562), so that `import imgconv` is fast. Type checkers read the im
 
 from importlib import import_module
 
-import imgconv.engine.forks  # noqa: F401  a child that is forked during the first call works
+from imgconv.engine import forks as _forks  # a child that is forked during the first call works
 from imgconv.functional import MODULE_OF as _FUNCTIONAL
 
 TYPE_CHECKING = False  # type checkers read it as typing's; importing typing takes a third of the time until signals are handled
@@ -88,6 +88,7 @@ __all__ = sorted(["__version__", *_MODULE_OF, *_MODULES])
 
 def __getattr__(name: str) -> "Any":
     if name in _MODULE_OF:
+        _forks.follow_logging()  # while there is, as a rule, one thread
         value = getattr(import_module(_MODULE_OF[name]), name)
         globals()[name] = value
         return value

@@ -3,7 +3,8 @@
 A forked child has no thread but the one that forked. A lock that another thread held at that moment stays locked in the child for ever:
 our own locks as well as those of Numba, llvmlite and the modules that are being imported. Code that takes such locks therefore runs under
 `lock()`. A fork waits until it is free and no other thread imports anything, and the child gets a new lock. The hooks are registered
-when imgconv is imported, so this module imports next to nothing; and once more after those of `logging`, whose lock Numba's modules need.
+when imgconv is imported, so this module imports next to nothing; and once more after those of `logging`, whose lock Numba's modules need:
+at the first use of a public name, or where imgconv's modules are imported by themselves, with the first loop.
 """
 
 import os
@@ -24,11 +25,16 @@ _is_before_logging = False
 
 def lock() -> "AbstractContextManager[object]":
     """The lock, for a `with` statement; a thread that has it may take it again."""
+    follow_logging()
+    return _lock
+
+
+def follow_logging() -> None:
+    """Register the hooks after those of `logging`, if they are not yet."""
     if not _is_before_logging:
-        import logging  # noqa: F401  so that its hooks are registered before ours
+        import logging  # noqa: F401
 
         _register()
-    return _lock
 
 
 def call_in_child(reset: "Callable[[], object]") -> None:
@@ -47,8 +53,9 @@ def _register() -> None:
 
 def _prepare() -> None:
     _lock.acquire()
-    end = monotonic() + (PATIENCE if _is_before_logging or "logging" not in sys.modules else 0)
-    while _others_import() and monotonic() < end:
+    has_logging = "logging" in sys.modules and "logging" not in _imported_by_others()
+    end = monotonic() + (PATIENCE if _is_before_logging or not has_logging else 0)
+    while _imported_by_others() and monotonic() < end:
         sleep(0.001)
 
 
@@ -59,10 +66,10 @@ def _release() -> None:
         return
 
 
-def _others_import() -> bool:
-    """Whether another thread holds the lock of a module. Python has no public call for it; without the private one nothing is known."""
-    locks = [reference() for reference in list(getattr(sys.modules["_frozen_importlib"], "_module_locks", {}).values())]
-    return any(getattr(each, "owner", None) not in (None, get_ident()) for each in locks)
+def _imported_by_others() -> "list[str]":
+    """The modules whose locks other threads hold. Python has no public call for it; without the private one nothing is known."""
+    locks = [(name, reference()) for name, reference in list(getattr(sys.modules["_frozen_importlib"], "_module_locks", {}).items())]
+    return [name for name, each in locks if getattr(each, "owner", None) not in (None, get_ident())]
 
 
 def _replace_lock() -> None:
