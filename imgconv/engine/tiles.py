@@ -42,21 +42,20 @@ class ProductTile(NamedTuple):
 def tile_of(outputs: int, itemsize: int) -> Tile:
     """The tile for groups of this number of outputs, in numbers of `itemsize` bytes: as many sums as the registers of this CPU hold.
 
-    Outputs in excess of a multiple of those summed together take as long as any, and one output alone takes half as long again, since
-    every cell is read for a single product.
+    Outputs in excess of a multiple of those summed together take as long as any. Four together take longer than six, and one alone half as
+    long again as two, since there are fewer products for each cell that is read (Zen 3, 2026-11).
 
     >>> tile_of(64, itemsize=4).width // tile_of(64, itemsize=8).width
     2
     """
-    most, size = _tile_sizes()
-    counts = [count for count in (8, 4, 2, 1) if count <= most]
-    together = min(counts, key=lambda count: -(-outputs // count) * count * (1.5 if count == 1 else 1))
-    return Tile(together, size // together // itemsize)
+    size, costs = (1024, {8: 1.0, 4: 1.0, 2: 1.0, 1: 1.5}) if _is_wide() else (256, {6: 1.0, 4: 1.1, 2: 1.1, 1: 1.65})
+    together = min(costs, key=lambda count: -(-outputs // count) * count * costs[count])
+    return Tile(together, (1 << (size // together - 1).bit_length()) // itemsize)
 
 
 def rows_of(itemsize: int) -> Tile:
     """The tile of rows of one output in numbers of `itemsize` bytes: a vector of each, of 64 bytes."""
-    return Tile(_tile_sizes()[0], 64 // itemsize)
+    return Tile(8 if _is_wide() else 4, 64 // itemsize)
 
 
 def products_of(outputs: int, taps: int, itemsize: int) -> ProductTile:
@@ -64,7 +63,7 @@ def products_of(outputs: int, taps: int, itemsize: int) -> ProductTile:
 
     With AVX-512 two outputs and the nine taps of 3x3, which need 20 of 32 registers; otherwise one, and four taps.
     """
-    most = 9 if _tile_sizes()[0] == 8 else 4
+    most = 9 if _is_wide() else 4
     return ProductTile(2 if most == 9 and outputs > 1 else 1, min(most, taps), 64 // itemsize)
 
 
@@ -127,14 +126,13 @@ def register_intrinsic() -> None:
 
 
 @cache
-def _tile_sizes() -> tuple[int, int]:
-    """The most outputs per tile, and bytes of sums of a tile: 16 registers with AVX-512 or NEON, 8 with AVX2."""
-    is_wide = False
+def _is_wide() -> bool:
+    """Whether the processor has AVX-512: registers for 1024 bytes of sums, and for some 256 to 400 without it."""
     with forks.lock(), suppress(ImportError):  # without llvmlite, loops are Numba's own compiled functions
         from imgconv.engine.llvm import host
 
-        is_wide = "+avx512f" in host()
-    return (8, 1024) if is_wide else (4, 256)
+        return "+avx512f" in host()
+    return False
 
 
 def _verdict() -> bool:

@@ -245,7 +245,7 @@ def correlate(together, apart, width, stride):
                         row, output_step = job.weights + group * job.weights_group + o * job.weights_output, job.weights_output
                         last, output = min(together, job.outputs - o) - 1, job.bias + group * job.bias_group + o
                         origin = job.target + group * job.target_group + o * job.target_output
-                        for head in range(first_tap, last_tap, block):  # whose weights stay in the first-level cache for all tiles
+                        for head in range(first_tap, last_tap, block):  # whose weights and cells stay in the first-level cache
                             tail, fresh = min(head + block, last_tap), head == first_tap
                             for tile in range(0, n, width):
                                 at = min(tile, last_at)

@@ -22,7 +22,7 @@ LEAST_COLUMNS = 14  # from which rows of a single image fill vectors
 MOST_ROWS = 8  # that are summed at a time
 BANDS = 4  # of each thread: the first one that is ready takes over from others
 SCRATCH = 4096  # sums that leave room in the first-level cache for the cells
-SUM_BLOCK = 1152  # taps summed at a time; longer sums in float32 lose digits
+SUM_BLOCK = 144  # taps summed at a time, whose cells stay in the first-level cache: 1152 take up to 1.4 times as long (Zen 3, 2026-11)
 
 
 class WeightOrder(NamedTuple):
