@@ -25,7 +25,7 @@ from imgconv.window import Window
 from imgconv.windows.layout import Block, Layout, Range, job_table, layer_size, ranges
 from imgconv.windows.tiles import Operands, jobs_per_band, run_jobs
 
-OUTPUTS = 32  # that a job takes at a time
+OUTPUTS = 24  # that a job takes at a time, whole tiles of 6 and of 8
 MOST_COLUMNS = 2**10  # of a block
 BLOCKS = 4  # prepared at a time
 PRODUCT_CELLS = 2**12  # of a plane whose products are summed in float32, and which stay in the first-level cache
