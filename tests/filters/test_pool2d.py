@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from examples import examples
+from examples import FULL, examples
 from hypothesis import given
 from hypothesis import strategies as st
 from naive_pooling import (
@@ -147,7 +147,8 @@ def test_average_of_two_by_two(channels, dtype):
     """The commonest pool has a loop of its own, which must not take windows that only look like it."""
     pixels = image((13, 17, channels), dtype)
     pixels[:4] = np.iinfo(dtype).max
-    for padding, dilation, ceil_mode in (((0, 0), (1, 1), False), ((1, 1), (1, 1), False), ((0, 0), (1, 2), False), ((0, 0), (1, 1), True)):
+    alike = [((1, 1), (1, 1), False), ((0, 0), (1, 2), False), ((0, 0), (1, 1), True)] if FULL or channels in (1, 5) else []
+    for padding, dilation, ceil_mode in [((0, 0), (1, 1), False), *alike]:
         where = places((13, 17), (2, 2), (2, 2), [(p, p) for p in padding], dilation, ceil_mode)
         assert_pooled(pixels, Window.of(2, 2, padding, dilation, ceil_mode=ceil_mode), "avg", where)
 

@@ -48,8 +48,8 @@ def test_few_channels_at_a_time_give_the_same(monkeypatch):
 
 
 def test_fold_of_unfold_counts_the_windows_over_each_cell():
-    input = np.ones((1, 1, 4, 5), np.uint8)
-    np.testing.assert_array_equal(fold(unfold(input, 2), (4, 5), 2)[0, 0], np.outer([1, 2, 2, 1], [1, 2, 2, 2, 1]))
+    patches = unfold(np.ones((1, 1, 5, 7), np.uint8), 3, stride=2)
+    np.testing.assert_array_equal(fold(patches, (5, 7), 3, stride=2)[0, 0], np.outer([1, 1, 2, 1, 1], [1, 1, 2, 1, 2, 1, 1]))
 
 
 def test_im2col_rows_times_the_weight_are_the_convolution():
