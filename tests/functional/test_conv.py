@@ -179,9 +179,9 @@ def test_empty_batches_and_no_channels(input, weight, output):
 
 
 def test_unbatched_and_plain_images():
-    input, weight, bias = (each.astype(np.float32) for each in (numbers(3, 6, 7), numbers(2, 3, 3, 3, seed=1), np.array([2.0])))
+    input, weight = numbers(3, 6, 7), numbers(2, 3, 3, 3, seed=1)
     np.testing.assert_array_equal(conv2d(input, weight), conv2d(input[None], weight)[0])
-    np.testing.assert_array_equal(conv2d(input[0], weight[0, 0], bias), conv2d(input[:1], weight[:1, :1], bias)[0])
+    np.testing.assert_array_equal(conv2d(input[0], weight[0, 0], np.array([2.0])), conv2d(input[:1], weight[:1, :1], np.array([2.0]))[0])
 
 
 @pytest.mark.parametrize(("channels", "outputs"), [(1, 1), (4, 8), (64, 64)])

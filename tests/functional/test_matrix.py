@@ -11,9 +11,9 @@ from imgconv.functional.matrix import kernel_matrix, linear
 
 @pytest.mark.parametrize(("stride", "padding"), [(1, 0), ((2, 1), (0, 1)), (2, "same"), (1, "full")])
 def test_the_matrix_times_an_image_is_its_convolution(stride, padding):
-    image, kernel = (np.rint(9 * each).astype(np.float32) for each in (numbers(5, 7), numbers(2, 3, seed=1)))  # their sums are exact
+    image, kernel = numbers(5, 7), numbers(2, 3, seed=1)
     expected = conv2d(image, kernel, stride=stride, padding=padding)
-    np.testing.assert_array_equal(kernel_matrix(kernel, (5, 7), stride, padding) @ image.ravel(), expected.ravel())
+    np.testing.assert_allclose(kernel_matrix(kernel, (5, 7), stride, padding) @ image.ravel(), expected.ravel(), atol=1e-13)
 
 
 def test_the_matrix_of_a_bank():
