@@ -57,11 +57,11 @@ function partTables(model, part) {
     const known = (u, v, cell) => (cells.missing?.[u][v] ? ["", { className: "missing" }] : cell);
     const products = taps.map((line, u) => line.map((tap, v) => known(u, v, [short(tap === 0 ? 0 : tap * cells.values[u][v]), {}])));
     const kernel = taps.map((line, u) => line.map((tap, v) => known(u, v, [short(tap), { className: tap ? "" : "zero" }])));
-    parts.push(sign("×"), tableOf(kernel, { className: "taps", caption: "kernel" }));
-    parts.push(sign("="), tableOf(products, { className: "products", caption: "products" }));
+    parts.push(tableAfter("×", tableOf(kernel, { className: "taps", caption: "kernel" })));
+    parts.push(tableAfter("=", tableOf(products, { className: "products", caption: "products" })));
   } else if (winners) {
     const shares = winners.map((line) => line.map((share) => [share ? short(share) : "·", { className: share ? "winner" : "zero" }]));
-    parts.push(sign("→"), tableOf(shares, { className: "products", caption: "share of the gradient" }));
+    parts.push(tableAfter("→", tableOf(shares, { className: "products", caption: "share of the gradient" })));
     const all = { className: "products", caption: "gradient from all windows" };
     if (showsGradient(model.step)) parts.push(tableOf(gradients(model, part), all));
   }
@@ -98,8 +98,9 @@ function cellTable(model, { cells, winners, members, channel }) {
   return tableOf([head, ...rows], { headers: true, className: "cells", caption: "cells" });
 }
 
-function sign(text) {
-  return element("span", { className: "sign", textContent: text });
+/** A table after a sign, which goes with it to the next line. */
+function tableAfter(text, table) {
+  return element("div", { className: "signed" }, element("span", { className: "sign", textContent: text }), table);
 }
 
 /** For a transposed convolution, the stamp of the middle one of the input cells that reach the output cell. */
@@ -112,6 +113,7 @@ function stampTables({ step }, { parts: [part] }) {
   const rows = step.stampOf(row, 0);
   const columns = step.stampOf(column, 1);
   const stamp = part.stamp.map((line, a) => [String(rows[a]), ...line.map((tap) => [short(tap * value), {}])]);
+  const kernel = part.stamp.map((line) => line.map((tap) => [short(tap), {}]));
   const about =
     "Every input cell adds a stamp to the output: its value times the kernel. " +
     `The cell ${column},${row} has the value ${number(value)}; its stamp covers ${fromTo("row", rows)} and ${fromTo("column", columns)}. ` +
@@ -122,13 +124,8 @@ function stampTables({ step }, { parts: [part] }) {
       [
         element("h3", { textContent: `stamp of ${column},${row}` }),
         tableOf([[short(value)]], { className: "cells", caption: "cell" }),
-        sign("×"),
-        tableOf(
-          part.stamp.map((line) => line.map((tap) => [short(tap), {}])),
-          { className: "taps", caption: "kernel" },
-        ),
-        sign("="),
-        tableOf([["", ...columns.map(String)], ...stamp], { headers: true, className: "products", caption: "stamp" }),
+        tableAfter("×", tableOf(kernel, { className: "taps", caption: "kernel" })),
+        tableAfter("=", tableOf([["", ...columns.map(String)], ...stamp], { headers: true, className: "products", caption: "stamp" })),
       ],
       `stamp of ${column},${row}`,
       columns.length,

@@ -2,6 +2,7 @@
 
 import { isAdded, sumOf } from "./sums.js";
 
+const NOISE_OF_0 = 1e-12; // cosines that should be 0
 const LISTED = 25; // products that are listed one by one; longer lists are only counted
 
 /** A number as text: whole numbers in full, others with six significant digits. */
@@ -23,7 +24,9 @@ export function resultText({ name, value }) {
 /** A number for a narrow cell. */
 export function short(value) {
   if (Number.isInteger(value) || !Number.isFinite(value)) return number(value);
-  return (Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2)).replace("-", "−");
+  if (Math.abs(value) < NOISE_OF_0) return "0.00";
+  const digits = [100, 10, 0.1, 0.0005].findIndex((least) => Math.abs(value) >= least); // after the point
+  return (digits < 0 ? value.toExponential(0) : value.toFixed(digits)).replaceAll("-", "−");
 }
 
 /** A large whole number with thin spaces between thousands. */
