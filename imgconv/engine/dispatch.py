@@ -216,7 +216,8 @@ RUNNING_REACH = 30  # height + width from which running sums beat two passes
 PASS_COST = 3  # taps that a row's way through scratch costs
 PASS_TAP = 2  # taps that take as long as one of a pass over rows in cache (Zen 3, 2026-11)
 FOURIER_LONGEST = 2048  # above that the transform of a tile is not exact enough
-FOURIER_TAPS = 500  # that take as long as Fourier transforms by tiles (Zen 3, 2026-11)
+FOURIER_TAPS = 250  # that take as long as Fourier transforms by tiles of which all gives output (Zen 3, 2026-11)
+FOURIER_REACH = 200  # height + width from which tiles are larger; up to it, each adds the time of two taps, as less of a tile gives output
 
 
 class KernelSize(NamedTuple):
@@ -262,5 +263,5 @@ def algorithm_for(kernel: KernelSize) -> Algorithm:
     if kernel.apart and kernel.rank and (kernel.rank == 1 or (kernel.finite and not kernel.exact)):
         costs["factors"] = PASS_TAP * kernel.rank * (reach + PASS_COST)
     if plain and kernel.small_sums and max(kernel.height, kernel.width) <= FOURIER_LONGEST:
-        costs["fourier"] = FOURIER_TAPS
+        costs["fourier"] = FOURIER_TAPS + 2 * min(reach, FOURIER_REACH)
     return min(costs, key=lambda name: costs[name])

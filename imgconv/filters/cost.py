@@ -1,14 +1,14 @@
 """The cost of a correlation before it runs, from the functions with which the calls themselves choose an algorithm."""
 
 from collections.abc import Sequence
-from math import log2, prod
+from math import log2
 from typing import Any, assert_never
 
 import numpy as np
 
 from imgconv.engine.dispatch import algorithm
 from imgconv.filters.algorithms import choose
-from imgconv.filters.fft import tile_size
+from imgconv.filters.fft import tile_side
 from imgconv.filters.weights import FilterKernel, Weights
 from imgconv.window import Window
 from imgconv.windows.layout import Layout, layer_size
@@ -26,7 +26,7 @@ def layer_algorithm(shape: Sequence[int], weight_shape: Sequence[int], window: W
 def multiply_adds_of(kernel: FilterKernel, window: Window, dtype: np.dtype[Any], channels: int, *, flip: bool = False) -> float:
     """Multiply-adds of the chosen algorithm for each output value of `kernel` on images of `dtype` and `channels`.
 
-    Additions count as well. A transform of N values counts 1.25 N log2(N), as a real one of split radix does.
+    Additions count as well. A transform of N values counts 1.75 N log2(N), half of a complex one of radix 4, and there are two.
 
     >>> from types import SimpleNamespace as Kernel
     >>> soft = Kernel(taps=np.outer([1, 3, 5, 7, 5, 3, 1], [1, 2, 4, 6, 4, 2, 1]), divisor=1, anchor=None)
@@ -42,8 +42,8 @@ def multiply_adds_of(kernel: FilterKernel, window: Window, dtype: np.dtype[Any],
         case "running":  # one cell enters and one leaves, sums double, and the weight multiplies
             return 3.0 + sum(1 + int(digit) for digit in f"{width:b}"[1:])
         case "fourier":
-            tile = tile_size(height), tile_size(width)
-            return prod(tile) * (2.5 * log2(prod(tile)) + 2) / ((tile[0] - height + 1) * (tile[1] - width + 1))
+            side = tile_side(max(height, width))
+            return side**2 * (7 * log2(side) + 2) / ((side - height + 1) * (side - width + 1))
         case "product" | "factors":  # every column is summed, whatever the stride
             return float((len(choice.factors.down) if choice.factors else 1) * (height * window.stride[1] + width))
         case "taps":

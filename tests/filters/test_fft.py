@@ -1,0 +1,39 @@
+"""Sums through Fourier transforms of tiles: how exact they are, and which values they depend on."""
+
+import numpy as np
+import pytest
+
+from imgconv.filters.fft import LARGEST, FourierTiles
+
+RNG = np.random.default_rng(3)
+
+
+def correlated(values, taps):
+    sums = np.zeros(np.subtract(values.shape, taps.shape) + 1)
+    for (u, v), tap in np.ndenumerate(taps):
+        sums += tap * values[u : u + sums.shape[0], v : v + sums.shape[1]]
+    return sums
+
+
+@pytest.mark.parametrize(("size", "bound"), [(9, 255 * 81), (129, 2.0**31)])
+def test_the_error_is_below_its_bound(size, bound):
+    """Values of one sign and taps that are alike add up as far as they can."""
+    taps = np.full((size, size), bound / 255 / size**2) * RNG.choice([0.999, 1.0], (size, size))
+    tiles = FourierTiles(taps, 1, np.dtype(np.float64), rounded=False)
+    values = np.where(RNG.random((size + 1, 600)) < 0.9, 255, 0).astype(np.uint8)
+    expected = correlated(values.astype(np.longdouble), taps)
+    for first, begin, sums in tiles.sums(values):
+        error = np.abs(sums - expected[first : first + len(sums), begin : begin + sums.shape[1]]).max()
+        assert error <= 2e-14 * tiles._side * bound
+    assert bound * 2e-14 * 4096 < 0.5
+
+
+def test_a_tile_keeps_its_sums_whatever_its_neighbour_contains():
+    taps = RNG.standard_normal((21, 21))
+    tiles = FourierTiles(taps, 1, np.dtype(np.float64), rounded=False)
+    values = RNG.standard_normal((30, 500))
+    with_nan = values.copy()
+    with_nan[4, 450], with_nan[5, 460] = np.nan, 4 * LARGEST
+    (_, _, plain), (_, _, got) = next(tiles.sums(values)), next(tiles.sums(with_nan))
+    assert np.abs(plain - got)[:, : tiles.rows].max() <= 1e-13
+    assert np.isnan(got).any() and not np.isnan(got[:, : tiles.rows]).any()
