@@ -21,7 +21,7 @@ class FourierTiles:
     """The spectrum of a kernel, and its products with the tiles of padded rows, in float64.
 
     Two tiles that follow each other along a row are transformed together. The error of a sum is below eps * 4*log2(side**2) *
-    |values| * |taps| (lengths as vectors, over both tiles; Higham 2002, 24.1), so below 2e-14 * side * bound where no sum exceeds bound.
+    |values| * |taps| (lengths as vectors, over both tiles; Higham 2002, 24.1), so below 4e-14 * side * bound where no sum exceeds bound.
     For bounds up to 2**31 and sides up to 4096 that is less than 1/2, and with `rounded` whole sums are exact. NaN, infinite and very
     large values change only the sums of windows that contain them: a tile that has any is summed tap by tap in `accumulator`, and left out
     of the transform.
