@@ -89,9 +89,9 @@ def correlate_input(
     for cells, taps, phase in layout.adjoints(outputs):
         part = result[:, :, cells[0], cells[1]]
         if numbers[taps].size:
-            swapped = _swapped(split, numbers[taps].ravel())
             kernel = numbers[taps].size
-            order = WeightOrder(groups, group_channels, swapped[0].size, swapped.shape[2], kernel, tuple(range(kernel))[::-1])
+            swapped = _swapped(split, numbers[taps].ravel()[::-1].copy())  # cells are read forwards, which is faster
+            order = WeightOrder(groups, group_channels, swapped[0].size, swapped.shape[2], kernel, tuple(range(kernel)))
             _sum_strips(output, swapped, order, shift, phase, part)
         else:
             part[...] = shift[:, None, None]
@@ -122,7 +122,7 @@ def _swapped(weights: NDArray[Any], taps: NDArray[np.int64]) -> NDArray[Any]:
     source, target = weights.reshape(groups * outputs, -1), swapped.reshape(groups * channels, -1)
 
     def work(first: int, last: int) -> None:
-        loop(swap_channels, whole=int(len(taps) == kernel))(source, channels, kernel, taps, target, first, last)
+        loop(swap_channels)(source, channels, kernel, taps, target, first, last)
 
     run_bands(work, channels, max(BAND_WEIGHTS * channels // swapped.size, 16))
     return swapped

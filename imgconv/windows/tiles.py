@@ -143,7 +143,7 @@ def plan_of(layout: Layout, order: WeightOrder, place: tuple[int, ...], threads:
         row_stride, length, cells = layout.shape[3], layout.shape[2] * layout.shape[3], 0
     channels = np.arange(depth, dtype=np.int64)[:, None] * order.channel_step
     taps = np.stack([layout.tap_offsets(depth, row_stride, length), (channels + order.kernel).ravel()], axis=1)
-    taps, runs = _runs(layout.window, taps) if by_rows else (taps, None)
+    taps, runs = _runs(layout.window, taps) if by_rows else (taps[taps[:, 1].argsort()], None)  # tiles read neighbouring weights
     totals, steps = (size.images, size.groups, size.group_outputs, size.rows, depth), (*step[:2], step.outputs, step.rows, step.channels)
     parts = list(product(*map(ranges, totals, steps)))
     blocks = [Block(images, (g0 * depth + c0, (g1 - 1) * depth + c1), rows) for images, (g0, g1), _, rows, (c0, c1) in parts]
