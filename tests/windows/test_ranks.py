@@ -49,7 +49,7 @@ def test_lists_in_order_are_merged(sizes, ranks):
     np.testing.assert_array_equal(exchanged(cases.copy(), pairs)[results], np.sort(cases, axis=0)[ranks])
 
 
-@pytest.mark.parametrize("size, channels, stride, dilation", [((7, 3), 3, 1, 2), ((4, 6), 1, 1, 3), ((5, 5), 3, 2, 1)])
+@pytest.mark.parametrize("size, channels, stride, dilation", [((5, 5), 1, 1, 1), ((7, 3), 3, 1, 2), ((4, 6), 1, 1, 3), ((5, 5), 3, 2, 1)])
 def test_columns_that_windows_share(size, channels, stride, dilation):
     window, rng = Window.of(size, stride, dilation=dilation), np.random.default_rng(2)
     rows = rng.integers(0, 256, (150 * stride, 1200 * channels), dtype=np.uint8)
