@@ -15,7 +15,7 @@ MAGIC = 1.5 * 2.0**52  # adding and subtracting it rounds to whole numbers, half
 def correlate_pair(side):
     """The loop for two tiles of `side` x `side` values, the real and the imaginary part of one, which real taps keep apart."""
 
-    forward, inverse = passes(side)
+    forward, multiply, inverse = transforms(side)
     gather, scatter, fill, finish = moves(side)
 
     def loop(source, places, spectrum, factors, tile, lines, spare, rounded, target):
@@ -26,39 +26,49 @@ def correlate_pair(side):
         line n of `factors` (N, 2*side) for pass n. `tile` (side, 2*side + more), `lines` (GROUP, 2*side) and `spare` (2*side,) are scratch.
         With `rounded` 1 sums are rounded to whole numbers.
         """
-        count = factors.shape[0]
-        for stage in range(3):  # along rows; down columns, times the spectrum, and back up; back along rows
-            odd = count % 2 if stage != 1 else 0  # passes along rows end in the tile, where those back begin
-            for first in range(0, target.shape[0] if stage == 2 else side, GROUP):
-                if stage == 1:
-                    gather(tile, first, lines)
-                for i in range(GROUP):
-                    line = lines[i] if stage == 1 else tile[first + i]
-                    if stage == 0:
-                        fill(source, first + i, places, spare if odd else line)
-                    if stage < 2:
-                        for n in range(count):
-                            if (n + odd) % 2 == 0:
-                                forward(line, spare, factors[n])
-                            else:
-                                forward(spare, line, factors[n])
-                    if stage == 1:
-                        column, row = spare if count % 2 else line, spectrum[first + i]
-                        for j in range(side):
-                            product = complex(column[j], column[side + j]) * complex(row[j], row[side + j])
-                            column[j], column[side + j] = product.real, product.imag
-                    if stage > 0:
-                        for n in range(count - 1, -1, -1):
-                            if (n + odd) % 2 == 0:
-                                inverse(spare, line, factors[n])
-                            else:
-                                inverse(line, spare, factors[n])
-                    if stage == 2 and first + i < target.shape[0]:
-                        finish(spare if odd else line, places, rounded * MAGIC, target[first + i])
-                if stage == 1:
-                    scatter(lines, tile, first)
+        odd = factors.shape[0] % 2  # then passes along rows begin in `spare`, so that they end in the tile
+        for i in range(side):
+            fill(source, i, places, spare if odd else tile[i])
+            forward(tile[i], spare, factors, odd)
+        for first in range(0, side, GROUP):
+            gather(tile, first, lines)
+            for i in range(GROUP):
+                forward(lines[i], spare, factors, 0)
+                multiply(spare if odd else lines[i], spectrum[first + i])
+                inverse(lines[i], spare, factors, 0)
+            scatter(lines, tile, first)
+        for i in range(target.shape[0]):
+            inverse(tile[i], spare, factors, odd)
+            finish(spare if odd else tile[i], places, rounded * MAGIC, target[i])
 
     return loop
+
+
+def transforms(side):
+    """The transform of a line, the product with factors, and the way back. With `odd` 1 passes begin in the spare line, not in the line."""
+
+    pass_on, pass_back = passes(side)
+
+    def forward(line, spare, factors, odd):
+        for n in range(factors.shape[0]):
+            if (n + odd) % 2 == 0:
+                pass_on(line, spare, factors[n])
+            else:
+                pass_on(spare, line, factors[n])
+
+    def multiply(line, factors):
+        for j in range(side):
+            product = complex(line[j], line[side + j]) * complex(factors[j], factors[side + j])
+            line[j], line[side + j] = product.real, product.imag
+
+    def inverse(line, spare, factors, odd):
+        for n in range(factors.shape[0] - 1, -1, -1):
+            if (n + odd) % 2 == 0:
+                pass_back(spare, line, factors[n])
+            else:
+                pass_back(line, spare, factors[n])
+
+    return forward, multiply, inverse
 
 
 def passes(side):
