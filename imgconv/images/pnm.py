@@ -21,6 +21,7 @@ _LONGEST_HEADER = 1 << 16  # bytes, comments included
 _LONGEST_SAMPLE = 32  # bytes of a decimal number with the space around it
 _CHANNELS = {b"P1": 1, b"P2": 1, b"P3": 3, b"P4": 1, b"P5": 1, b"P6": 3, b"Pf": 1, b"PF": 3}
 _PLAIN = (b"P1", b"P2", b"P3")  # decimal numbers
+_DECIMAL = b"-0123456789 \t\n\v\f\r"
 _TUPLE_TYPES = {1: b"GRAYSCALE", 2: b"GRAYSCALE_ALPHA", 3: b"RGB", 4: b"RGB_ALPHA"}
 _BILEVEL_TYPES = {1: b"BLACKANDWHITE", 2: b"BLACKANDWHITE_ALPHA"}
 
@@ -271,6 +272,8 @@ def _plain_samples(text: bytes, layout: Layout) -> NDArray[Any]:
         values = np.frombuffer(b"".join(text.split()), np.uint8).astype(np.int32) - ord("0")
     else:
         try:
+            if text.translate(None, _DECIMAL):  # older versions of NumPy end before other characters, with a warning
+                raise ValueError
             values = np.fromstring(text.decode("ascii"), np.int32, sep=" ")
         except ValueError as error:
             raise DamageError("expected decimal numbers only; a PNM in decimal numbers holds one image") from error
