@@ -5,7 +5,7 @@ import { unchangedAlpha } from "./elementwise.js";
 import { AXES, patchOf } from "./geometry.js";
 import { hide, inverted, isMissing, missingUnder, validStage } from "./missing.js";
 import { number, productsText } from "./numbers.js";
-import { addCorrelation, float32, halfEven, padded, reduceWindows, sumOf } from "./sums.js";
+import { addCorrelation, float32, halfEven, padded, reduceWindows, reusing, sumOf } from "./sums.js";
 
 const NEAREST = { mode: "replicate", value: 0, spare: null };
 const SOBEL = {
@@ -98,9 +98,9 @@ class Smoothed extends EarlyStage {
   #along(source, { width, height }, axis) {
     const { taps, radius } = this;
     const pads = AXES.map((each) => (each === axis ? [radius, radius] : [0, 0]));
-    const place = [source, [height, width], pads, { mode: "zeros", value: 0 }];
-    const sums = new Float64Array(source.length);
-    addCorrelation(sums, [height, width], padded(...place), axis ? [taps] : taps.map((tap) => [tap]), [1, 1], [1, 1]);
+    const cells = padded(source, [height, width], pads, { mode: "zeros", value: 0 }, Float64Array, reusing("cells"));
+    const sums = reusing("sums")(source.length).fill(0);
+    addCorrelation(sums, [height, width], cells, axis ? [taps] : taps.map((tap) => [tap]), [1, 1], [1, 1]);
     const count = axis ? width : height;
     const inside = (i) => taps.slice(Math.max(radius - i, 0), radius + count - i);
     const weights = Array.from({ length: count }, (_, i) => inside(i).reduce((sum, tap) => sum + tap, 0));

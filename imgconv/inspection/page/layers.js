@@ -4,7 +4,7 @@ import { AXES, Misfit, checkBorder, fieldOf, outputSize, padsOf, patchOf, positi
 import { flipped } from "./kernels.js";
 import { hide, isMissing, normalise, sumStages, underAnchor, validOf, withoutMissing, withReason, withValue } from "./missing.js";
 import { counted, number } from "./numbers.js";
-import { addCorrelation, addTaps, float32, padded } from "./sums.js";
+import { addCorrelation, addTaps, float32, padded, reusing } from "./sums.js";
 
 /** Float32 maps as the result of a step on `input`. */
 export function mapsOf(input, planes, [height, width], names) {
@@ -86,10 +86,11 @@ export class Conv extends Weighted {
     const pads = padsOf(this.window, size);
     const place = { window: this.window, size, pads, border: this.border, output };
     const known = (plane, c) => (input.valid ? withValue(plane, input.valid[c], 0) : plane);
-    const sources = input.planes.map((plane, c) => padded(known(plane, c), size, pads, this.border));
+    const around = (plane, c) => padded(plane, size, pads, this.border, Float64Array, reusing(`cells ${c}`));
+    const sources = input.planes.map((plane, c) => around(known(plane, c), c));
     const planes = Array.from({ length: count }, (_, map) => {
       const { kernel, first } = this.sourceOf(map, input.planes.length);
-      const sums = new Float64Array(output[0] * output[1]);
+      const sums = reusing("sums")(output[0] * output[1]).fill(0);
       const taps = this.tapsOf(kernel);
       taps.forEach((rows, n) => addCorrelation(sums, output, sources[first + n], rows, this.stride, this.dilation));
       if (input.valid) this.#normalise(sums, taps, input.valid.slice(first, first + taps.length), place, input.rule);

@@ -17,10 +17,20 @@ export function toLevel(value, largest) {
   return value > 0 ? (value < largest ? halfEven(value) : largest) : 0;
 }
 
-/** A plane with its padding, as an array of a `Type`: {data, height, width}. */
-export function padded(plane, size, pads, border, Type = Float64Array) {
+const memory = {};
+
+/** A function from a length to a float64 array that holds anything, in the memory of the last one for that purpose. */
+export function reusing(purpose) {
+  return (length) => {
+    if (!(memory[purpose]?.length >= length)) memory[purpose] = new Float64Array(length); // which takes as long as to fill it with sums
+    return memory[purpose].subarray(0, length);
+  };
+}
+
+/** A plane with its padding, as an array of a `Type`, new or made by `arrayOf`: {data, height, width}. */
+export function padded(plane, size, pads, border, Type = Float64Array, arrayOf = (length) => new Type(length)) {
   const [height, width] = AXES.map((axis) => size[axis] + pads[axis][0] + pads[axis][1]);
-  const data = new Type(height * width);
+  const data = arrayOf(height * width);
   const [top, left] = [pads[0][0], pads[1][0]];
   const beyond = [];
   for (let j = -left; j < width - left; j++) if (j < 0 || j >= size[1]) beyond.push([j + left, sourceOf(border.mode, j, size[1])]);
