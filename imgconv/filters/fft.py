@@ -8,7 +8,7 @@ import numpy as np
 
 from imgconv.arrays import Array
 from imgconv.engine.compiled import loop
-from imgconv.filters.output_range import UNCHANGED, LoopParameters
+from imgconv.filters.output_range import ROUND_FLOAT64, UNCHANGED, LoopParameters
 from imgconv.filters.weights import Taps
 from imgconv.loops.fourier import GROUP, correlate_pair
 
@@ -28,7 +28,7 @@ class FourierTiles:
     """
 
     def __init__(self, taps: Taps, channels: int, accumulator: np.dtype[Any], *, rounded: bool):
-        self._channels, self._rounded = channels, rounded
+        self._channels, self._magic = channels, np.array([ROUND_FLOAT64 if rounded else 0.0])
         self._taps = taps.astype(accumulator).ravel()
         self._kernel = taps.shape
         self._side = tile_side(max(taps.shape))
@@ -73,7 +73,7 @@ class FourierTiles:
         if places.any():
             source, target = rows.reshape(len(rows), -1), out.reshape(len(out), -1)
             correlate = loop(correlate_pair, side=self._side)
-            correlate(source, places, self._spectrum, self._factors, *scratch, int(self._rounded), target)
+            correlate(source, places, self._spectrum, self._factors, *scratch, self._magic, target)
 
     def _fill_by_taps(self, out: Array, values: Array) -> None:
         from imgconv.filters.taps import TapSums

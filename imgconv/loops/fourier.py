@@ -9,7 +9,6 @@ digits reversed, in base four, and so does the spectrum of the kernel.
 from imgconv.loops.filters import NOT_NEGATIVE
 
 GROUP = 4  # columns that are copied to lines together
-MAGIC = 1.5 * 2.0**52  # adding and subtracting it rounds to whole numbers, half to even
 
 
 def correlate_pair(side):
@@ -18,13 +17,13 @@ def correlate_pair(side):
     forward, multiply, inverse = transforms(side)
     gather, scatter, fill, finish = moves(side)
 
-    def loop(source, places, spectrum, factors, tile, lines, spare, rounded, target):
+    def loop(source, places, spectrum, factors, tile, lines, spare, magic, target):
         """Fill parts of `target` (R, T) with sums of taps times values of `source` (S, W), S at most `side`.
 
         `places` (2, 4) has for each tile: the first element in rows of `source`, the number of values there, the first element in rows of
         `target`, the number of sums there; other values are 0. Line j of `spectrum` (side, 2*side) is for column j of transformed rows, and
         line n of `factors` (N, 2*side) for pass n. `tile` (side, 2*side + more), `lines` (GROUP, 2*side) and `spare` (2*side,) are scratch.
-        With `rounded` 1 sums are rounded to whole numbers.
+        Adding and subtracting `magic` (1,) rounds sums, as in `loops.filters`; 0 leaves them as they are.
         """
         odd = factors.shape[0] % 2  # then passes along rows begin in `spare`, so that they end in the tile
         for i in range(side):
@@ -39,7 +38,7 @@ def correlate_pair(side):
             scatter(lines, tile, first)
         for i in range(target.shape[0]):
             inverse(tile[i], spare, factors, odd)
-            finish(spare if odd else tile[i], places, rounded * MAGIC, target[i])
+            finish(spare if odd else tile[i], places, magic[0], target[i])
 
     return loop
 

@@ -6,6 +6,7 @@ import pytest
 
 from imgconv.engine import compiled
 from imgconv.filters.fft import pass_factors
+from imgconv.filters.output_range import ROUND_FLOAT64
 from imgconv.loops.fourier import correlate_pair
 
 RNG = np.random.default_rng(3)
@@ -27,7 +28,7 @@ def test_a_pair_of_tiles_that_overlap(side, dtype):
     for loop in (correlate_pair(side), compiled.loop(correlate_pair, side=side)):
         scratch = np.full((side, 2 * side + 8), np.nan), np.full((4, 2 * side), np.nan), np.full(2 * side, np.nan)
         target = np.full(expected.shape, np.nan)
-        loop(values, places, spectrum(taps, side), pass_factors(side), *scratch, 1, target)
+        loop(values, places, spectrum(taps, side), pass_factors(side), *scratch, np.array([ROUND_FLOAT64]), target)
         assert np.array_equal(target, expected)
 
 
