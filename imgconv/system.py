@@ -18,6 +18,8 @@ except ImportError:  # Windows
 PROC = Path("/proc")
 CGROUPS = Path("/sys/fs/cgroup")
 SMALL = 1 << 26  # bytes; less is never refused, so that the available memory need not be read
+NUMBA_BYTES = 140 * 10**6  # of address space: importing Numba and compiling a first loop took 126 MB on 2026-11-30, with scipy's BLAS
+THREAD_BYTES = 80 << 20  # of address space: 8 MB of stack, and the 64 MB that glibc reserves for what a thread allocates
 _TOTAL, _DATA = 0, 5  # fields of /proc/self/statm, in pages
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # of malloc.h
 
@@ -53,6 +55,15 @@ def require_address_space(size: int) -> None:
     free = _free_address_space(PROC)
     if free is not None and free < size:
         raise MemoryError
+
+
+def affordable_threads(threads: int) -> int:
+    """Return how many of `threads` threads `ulimit -v` or `-d` allows next to compiling; all of them without a limit.
+
+    One that gets too little memory for its first steps ends without a word, and whoever started it waits for ever.
+    """
+    free = _free_address_space(PROC)
+    return threads if free is None else max(0, min(threads, (free - NUMBA_BYTES) // THREAD_BYTES))
 
 
 class Memory:

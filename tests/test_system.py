@@ -4,8 +4,9 @@ import threading
 
 import pytest
 
+from imgconv import system
 from imgconv.errors import ImageError
-from imgconv.system import CpuSlots, Memory, available_memory, cpu_quota, usable_cores
+from imgconv.system import NUMBA_BYTES, THREAD_BYTES, CpuSlots, Memory, affordable_threads, available_memory, cpu_quota, usable_cores
 
 QUOTAS = {
     "no limit": ("0::/run", {"run/cpu.max": "max 100000"}, None),
@@ -82,6 +83,12 @@ def test_at_least_one_core_is_usable():
 def test_available_memory(tmp_path, files, expected):
     write(tmp_path, files)
     assert available_memory(tmp_path / "proc", tmp_path / "cg") == expected
+
+
+@pytest.mark.parametrize(("free", "threads"), [(None, 4), (10**12, 4), (NUMBA_BYTES + 2 * THREAD_BYTES, 2), (NUMBA_BYTES, 0), (0, 0)])
+def test_threads_that_a_limit_of_the_address_space_allows(monkeypatch, free, threads):
+    monkeypatch.setattr(system, "_free_address_space", lambda proc: free)  # a limit of this process would remain for the other tests
+    assert affordable_threads(4) == threads
 
 
 def test_images_wait_until_there_is_room():

@@ -17,7 +17,7 @@ from imgconv.batch.work import process_opened, process_source
 from imgconv.errors import ImageError
 from imgconv.images import Frames, read_stream
 from imgconv.platforms import IS_WINDOWS
-from imgconv.system import CpuSlots, reuse_freed_memory
+from imgconv.system import CpuSlots, affordable_threads, reuse_freed_memory
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -101,6 +101,7 @@ def _started_pool(threads: int) -> "ThreadPoolExecutor | None":
     """Return a pool of `threads` threads, or of as many as the system lets start; None if it lets none."""
     from concurrent.futures import ThreadPoolExecutor  # only needed for several images
 
+    threads = affordable_threads(threads)
     while threads:
         pool = ThreadPoolExecutor(threads, thread_name_prefix="imgconv-image")
         started, begin = 0, threading.Event()

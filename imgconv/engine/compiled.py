@@ -4,6 +4,7 @@ The modules that make, store and link object code are imported on first need: a 
 llvmlite, but not Numba.
 """
 
+import _thread
 import gc
 import threading
 import time
@@ -185,21 +186,21 @@ class _Compiling:
 
     def __enter__(self) -> None:
         self._start = time.perf_counter()
-        self._timer = threading.Timer(max(PATIENCE - self._seconds, 0.0), self._announce)
-        self._timer.daemon = True
-        with suppress(RuntimeError):  # no further thread can start
-            self._timer.start()
+        self._end = end = _thread.allocate_lock()
+        end.acquire()
+        with suppress(RuntimeError):  # no further thread can start; `Thread.start` hangs if a new one has too little memory
+            _thread.start_new_thread(self._announce, (end, max(PATIENCE - self._seconds, 0.0)))
         self._collects = gc.isenabled()
         gc.disable()
 
     def __exit__(self, *error: object) -> None:
         if self._collects:
             gc.enable()
-        self._timer.cancel()
+        self._end.release()
         self._seconds += time.perf_counter() - self._start
 
-    def _announce(self) -> None:
-        if fallback.announce and not self._is_announced:
+    def _announce(self, end: _thread.LockType, patience: float) -> None:
+        if not end.acquire(timeout=patience) and fallback.announce and not self._is_announced:
             self._is_announced = True
             if cache.is_first_announcement():
                 fallback.report("compiling loops, once on this machine")

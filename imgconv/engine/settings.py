@@ -15,11 +15,10 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from imgconv.errors import ImgconvError, reason
-from imgconv.system import require_address_space
+from imgconv.system import NUMBA_BYTES, require_address_space
 
 CONFIG = "numba.core.config"
 IN_FOLDER = "'.numba_config.yaml'"  # as the module writes it
-NUMBA_BYTES = 100 * 10**6  # address space that importing it takes, with scipy's BLAS
 COMPILER_BYTES = 30 * 10**6  # that compiling a loop takes (20 MB on 2026-11-29); LLVM aborts the process where it gets less
 NOWHERE = repr(os.path.join(os.devnull, "none"))  # noqa: PTH118  a path that cannot exist
 
