@@ -259,6 +259,8 @@ def algorithm_for(kernel: KernelSize) -> Algorithm:
         return "running"
     if plain and kernel.rank == 1 and kernel.height == kernel.width and kernel.height in PRODUCT_SIZES:
         return "product"
+    if plain and (kernel.height, kernel.width) == (5, 5) and not kernel.finite:  # of whole numbers, tiles take as long or less
+        return "small"
     costs: dict[Algorithm, int] = {"taps": kernel.taps}
     if kernel.apart and kernel.rank and (kernel.rank == 1 or (kernel.finite and not kernel.exact)):
         costs["factors"] = PASS_TAP * kernel.rank * (reach + PASS_COST)

@@ -109,7 +109,7 @@ def correlator(weights: Weights, window: Window, channels: int) -> Correlator:
 
 
 class _Small(Correlator):
-    """All taps of a 3x3 kernel at once, in registers."""
+    """All taps of a small kernel at once, in registers."""
 
     in_place = _WIDE
 
