@@ -53,9 +53,10 @@ def tile_of(outputs: int, itemsize: int) -> Tile:
     return Tile(together, (1 << (size // together - 1).bit_length()) // itemsize)
 
 
-def rows_of(itemsize: int) -> Tile:
-    """The tile of rows of one output in numbers of `itemsize` bytes: a vector of each, of 64 bytes."""
-    return Tile(8 if _is_wide() else 4, 64 // itemsize)
+def rows_of(itemsize: int, *, single: bool = False) -> Tile:
+    """The tile of rows of one output in numbers of `itemsize` bytes: a vector of each, of 64 bytes. All of them of a `single` row."""
+    rows = 8 if _is_wide() else 4
+    return Tile(1, rows * 64 // itemsize) if single else Tile(rows, 64 // itemsize)
 
 
 def products_of(outputs: int, taps: int, itemsize: int) -> ProductTile:

@@ -25,7 +25,8 @@ class TapSums:
     def fill(self, source: Array, columns: NDArray[np.intp], target: Array, parameters: LoopParameters, left: int = 0) -> None:
         """Fill `target` (R, S) from its element `left` on, from taps at elements `columns` (T,) of the rows of `source`."""
         kind, stride, reach = self._weights.dtype, self._stride, int(columns.max())
-        tile, span = rows_of(kind.itemsize), len(source) - (len(target) - 1) * stride
+        span = len(source) - (len(target) - 1) * stride
+        tile = rows_of(kind.itemsize, single=len(source) == 1)  # a signal
         strip = _multiple(min(max(STRIP, 4 * reach), target.shape[1]), tile.width)
         apart = strip + _multiple(reach, tile.width) + SPARE
         most = max(CELLS // apart // stride, span // stride, tile.outputs)
