@@ -18,7 +18,7 @@ from imgconv.images.damage import DamageError, TruncatedError
 
 END = b"\xff\xd9"
 _PREVIEWS = b"MPF\0"  # marks a JPEG that declares further images of the same scene
-_IN_SCAN = (0, *range(0xD0, 0xD8), 0xFF)  # what follows FF without ending a scan: a stuffed byte, a restart, another FF
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)  # not what is in a scan: a stuffed byte, a restart, another FF
 _ALONE = (0x01, *range(0xD0, 0xD9))  # markers without a segment
 _FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
 PILLOWS = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)  # frames that Pillow decodes: baseline, extended, progressive; the last two with arithmetic codes
@@ -329,10 +329,8 @@ def _restarts(header: bytes, frame: int, components: tuple[int, ...], interval: 
 
 def _next_marker(data: bytes, start: int) -> int:
     """Return the position of the next marker that is not part of a scan, or of the end of the data."""
-    position = data.find(b"\xff", start)
-    while position >= 0 and (position + 1 == len(data) or data[position + 1] in _IN_SCAN):
-        position = data.find(b"\xff", position + 1)
-    return len(data) if position < 0 else position
+    found = _MARKER.search(data, start)
+    return found.start() if found else len(data)
 
 
 def _symbols_of_zeros(segment: bytes) -> Iterator[tuple[int, int]]:
