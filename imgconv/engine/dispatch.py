@@ -211,6 +211,7 @@ def patch_block_size(size: LayerSize, columns: int) -> BlockSize:
 
 Algorithm = Literal["small", "running", "product", "factors", "fourier", "taps"]
 
+SMALL, SMALL_REAL = 9, 25  # taps up to which sums are quickest in registers, and up to which those of floats are
 PRODUCT_SIZES = (7, 9, 11, 13)  # of square kernels of one product whose passes stay in registers
 RUNNING_REACH = 30  # height + width from which running sums beat two passes
 PASS_COST = 3  # taps that a row's way through scratch costs
@@ -252,14 +253,14 @@ def algorithm_for(kernel: KernelSize) -> Algorithm:
     'product'
     """
     plain = kernel.apart and kernel.stride == (1, 1) and kernel.dilation == (1, 1)
-    if plain and (kernel.height, kernel.width) == (3, 3):
+    if plain and kernel.height * kernel.width <= SMALL:
         return "small"
     reach = kernel.height + kernel.width
     if plain and kernel.equal and kernel.exact and reach >= RUNNING_REACH:
         return "running"
     if plain and kernel.rank == 1 and kernel.height == kernel.width and kernel.height in PRODUCT_SIZES:
         return "product"
-    if plain and (kernel.height, kernel.width) == (5, 5) and not kernel.finite:  # of whole numbers, tiles take as long or less
+    if plain and kernel.height * kernel.width <= SMALL_REAL and not kernel.finite:
         return "small"
     costs: dict[Algorithm, int] = {"taps": kernel.taps}
     if kernel.apart and kernel.rank and (kernel.rank == 1 or (kernel.finite and not kernel.exact)):

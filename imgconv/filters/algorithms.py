@@ -1,6 +1,7 @@
 """Correlation of padded rows with one kernel, by the algorithm that suits the kernel."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple, Protocol, assert_never
 
 import numpy as np
@@ -16,6 +17,7 @@ from imgconv.filters.weights import FilterKernel, Weights
 from imgconv.loops.filters import correlate_factors, correlate_product, correlate_small, sliding_sums
 from imgconv.window import Window
 
+LONG = 2**16  # elements of a signal that are worth another loop
 LEAST_FACTORED = 30  # taps; smaller kernels are not factored
 _WIDE, _WIDER = 4, 16  # times what the sides read; passes over the short rows of sides take longer than sums in registers (2026-11)
 
@@ -92,7 +94,7 @@ def correlator(weights: Weights, window: Window, channels: int) -> Correlator:
     choice = choose(weights, window)
     match choice.algorithm:
         case "small":
-            return _Small(weights, channels)
+            return _Small(weights, window, channels)
         case "taps":
             return _Taps(weights, window, channels)
         case "running":
@@ -113,19 +115,23 @@ class _Small(Correlator):
 
     in_place = _WIDE
 
-    def __init__(self, weights: Weights, channels: int):
+    def __init__(self, weights: Weights, window: Window, channels: int):
         self._weights = np.ascontiguousarray(weights.taps, weights.accumulator)
         self._height, self._width = weights.taps.shape
         self._channels = channels
+        self._tiles = partial(_Taps, weights, window, channels)
 
     def fill(self, source: Array, target: Array, parameters: LoopParameters, left: int = 0) -> None:
         loop = compiled.loop(correlate_small, height=self._height, width=self._width, divided=parameters.divided)
         if len(target) > 1:
             loop(source, self._weights, self._channels, parameters.values, target, left)
+        elif len(source) == 1 and source.size >= LONG:  # a signal; tiles add in the same order
+            self._tiles().fill(source, target, parameters, left)
         else:  # the loop fills two rows at once
-            twice = np.concatenate([target, target])
-            loop(np.concatenate([source, source[-1:]]), self._weights, self._channels, parameters.values, twice, left)
-            target[:] = twice[:1]
+            part = target[:, left : left + source.shape[1] - (self._width - 1) * self._channels]
+            twice = np.empty((2, part.shape[1]), part.dtype)
+            loop(np.concatenate([source, source[-1:]]), self._weights, self._channels, parameters.values, twice, 0)
+            part[:] = twice[:1]
 
 
 class _Taps(Correlator):
@@ -205,7 +211,7 @@ class _Fourier(Correlator):
 
     def __init__(self, weights: Weights, channels: int):
         self._tiles = FourierTiles(weights.taps, channels, weights.accumulator, rounded=weights.exact)
-        self._end = _Small(replace(weights, taps=np.ones((1, 1)), accumulator=np.dtype(np.float64)), 1)
+        self._end = _Small(replace(weights, taps=np.ones((1, 1)), accumulator=np.dtype(np.float64)), Window.of(1), 1)
 
     def rows(self, fitting: int) -> int:
         return self._tiles.rows
