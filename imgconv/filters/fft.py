@@ -111,10 +111,14 @@ def pass_factors(side: int) -> Array:
 
 
 def _spectrum(taps: Taps, side: int) -> Array:
-    """The factors of frequencies for `correlate_pair`, whose digits are reversed and whose rows and columns are exchanged."""
+    """The factors of frequencies for `correlate_pair`, whose digits are reversed and whose rows and columns are exchanged.
+
+    Those of half of the columns are the conjugates of the others in reverse.
+    """
     order = np.arange(side).reshape((4,) * (side.bit_length() // 2)).T.ravel()
-    columns = np.fft.fft(taps / side**2, side, axis=1)[:, order].T
-    frequencies = np.fft.fft(columns, side, axis=1)
+    columns = np.fft.fft(np.fft.rfft(taps / side**2, side, axis=1).T, side, axis=1)
     spectrum = np.empty((side, 2 * side))
-    spectrum[:, :side], spectrum[:, side:] = frequencies.real[:, order], -frequencies.imag[:, order]
+    for line, column in zip(spectrum, order.tolist(), strict=True):
+        frequencies = columns[column][order].conj() if column <= side // 2 else columns[side - column][-order]
+        line[:side], line[side:] = frequencies.real, frequencies.imag
     return spectrum
