@@ -252,15 +252,16 @@ def algorithm_for(kernel: KernelSize) -> Algorithm:
     >>> algorithm_for(KernelSize(9, 9, 81, 1, False, False, True, True, True, (1, 1), (1, 1)))
     'product'
     """
-    plain = kernel.apart and kernel.stride == (1, 1) and kernel.dilation == (1, 1)
-    if plain and kernel.height * kernel.width <= SMALL:
+    size, is_single = kernel.height * kernel.width, kernel.apart and kernel.stride == (1, 1)
+    plain = is_single and kernel.dilation == (1, 1)
+    if is_single and size <= SMALL:
         return "small"
     reach = kernel.height + kernel.width
     if plain and kernel.equal and kernel.exact and reach >= RUNNING_REACH:
         return "running"
     if plain and kernel.rank == 1 and kernel.height == kernel.width and kernel.height in PRODUCT_SIZES:
         return "product"
-    if plain and kernel.height * kernel.width <= SMALL_REAL and not kernel.finite:
+    if is_single and size <= SMALL_REAL and not kernel.finite:
         return "small"
     costs: dict[Algorithm, int] = {"taps": kernel.taps}
     if kernel.apart and kernel.rank and (kernel.rank == 1 or (kernel.finite and not kernel.exact)):

@@ -118,19 +118,20 @@ class _Small(Correlator):
     def __init__(self, weights: Weights, window: Window, channels: int):
         self._weights = np.ascontiguousarray(weights.taps, weights.accumulator)
         self._height, self._width = weights.taps.shape
-        self._channels = channels
+        self._down, self._across = window.dilation[0], window.dilation[1] * channels
         self._tiles = partial(_Taps, weights, window, channels)
 
     def fill(self, source: Array, target: Array, parameters: LoopParameters, left: int = 0) -> None:
-        loop = compiled.loop(correlate_small, height=self._height, width=self._width, divided=parameters.divided)
+        sizes = {"height": self._height, "width": self._width, "dilated": int(self._down > 1)}
+        loop, apart = compiled.loop(correlate_small, divided=parameters.divided, **sizes), (self._across, self._down)
         if len(target) > 1:
-            loop(source, self._weights, self._channels, parameters.values, target, left)
+            loop(source, self._weights, *apart, parameters.values, target, left)
         elif len(source) == 1 and source.size >= LONG:  # a signal; tiles add in the same order
             self._tiles().fill(source, target, parameters, left)
         else:  # the loop fills two rows at once
-            part = target[:, left : left + source.shape[1] - (self._width - 1) * self._channels]
+            part = target[:, left : left + source.shape[1] - (self._width - 1) * self._across]
             twice = np.empty((2, part.shape[1]), part.dtype)
-            loop(np.concatenate([source, source[-1:]]), self._weights, self._channels, parameters.values, twice, 0)
+            loop(np.concatenate([source, source[-1:]]), self._weights, *apart, parameters.values, twice, 0)
             part[:] = twice[:1]
 
 
