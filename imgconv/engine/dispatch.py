@@ -261,7 +261,7 @@ def algorithm_for(kernel: KernelSize) -> Algorithm:
         return "running"
     if plain and kernel.rank == 1 and kernel.height == kernel.width and kernel.height in PRODUCT_SIZES:
         return "product"
-    if is_single and size <= SMALL_REAL and not kernel.finite:
+    if plain and size <= SMALL_REAL and not kernel.finite:
         return "small"
     costs: dict[Algorithm, int] = {"taps": kernel.taps}
     if kernel.apart and kernel.rank and (kernel.rank == 1 or (kernel.finite and not kernel.exact)):

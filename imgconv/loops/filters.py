@@ -15,9 +15,9 @@ NOT_NEGATIVE = (1 << 30) - 1  # LLVM vectorises a loop only if it can see that `
 def correlate_small(height, width, divided, dilated):
     """The loop for a kernel of a few taps, whose size the compiler knows, so that sums stay in registers.
 
-    Two rows are computed at once, since they share most of their source rows, unless there is a dilation. Of the time of `correlate_tiles`,
-    1x3, 2x2 and 3x3 take 0.45 to 0.75, 5x5 over floats 0.7 with AVX-512 and 0.82 without it; 5x5 real taps over bytes take 0.95 and 1.4
-    times as long (2026-11).
+    Two rows are computed at once, since they share most of their source rows; LLVM does not find these by itself in 5x5. Of the time of
+    `correlate_tiles`, 1x3, 2x2 and 3x3 take 0.45 to 0.75, 5x5 over floats 0.7 with AVX-512 and 0.82 without it; 5x5 real taps over bytes
+    take 0.95 and 1.4 times as long (2026-11).
     """
 
     finish = finished(divided)
@@ -25,24 +25,32 @@ def correlate_small(height, width, divided, dilated):
     def loop(source, weights, across, down, parameters, target, left):
         """Fill columns `left` and on of `target` (R, S), R at least 2, from sums of weights[u, v] * source[i + u*down, j + v*across].
 
-        The rows of `source` determine their number. `weights` (height, width) have the dtype of the accumulator. `down` is 1 unless
-        `dilated`.
+        The rows of `source` determine their number. `weights` (height, width) have the dtype of the accumulator. `down` counts where
+        the loop is `dilated`: no row is shared then.
         """
         kind, real, pixel = weights.dtype.type, parameters.dtype.type, target.dtype.type
         divisor, offset, mirror = parameters[0], parameters[1], parameters[2]
         lowest, largest, magic = parameters[3], parameters[4], parameters[5]
-        apart, rows = across & NOT_NEGATIVE, down if dilated else 1
+        apart = across & NOT_NEGATIVE
         length = source.shape[1] - (width - 1) * apart
         for pair in range((target.shape[0] + 1) // 2):
             i = min(2 * pair, target.shape[0] - 2)
             upper, lower = target[i][left : left + length], target[i + 1][left : left + length]
             for j in range(length):
                 above, below = kind(0), kind(0)
-                for u in range(height):
-                    first, second = source[i + u * rows], source[i + 1 + u * rows]
+                for u in range(height if dilated else 0):
+                    first, second = source[i + u * down], source[i + 1 + u * down]
                     for v in range(width):
                         above = kind(above + weights[u, v] * kind(first[j + v * apart]))
                         below = kind(below + weights[u, v] * kind(second[j + v * apart]))
+                for u in range(0 if dilated else height + 1):
+                    row = source[i + u]
+                    for v in range(width):
+                        cell = kind(row[j + v * apart])
+                        if u < height:
+                            above = kind(above + weights[u, v] * cell)
+                        if u > 0:
+                            below = kind(below + weights[u - 1, v] * cell)
                 upper[j] = pixel(finish(real(above), real, divisor, offset, mirror, lowest, largest, magic))
                 lower[j] = pixel(finish(real(below), real, divisor, offset, mirror, lowest, largest, magic))
 
