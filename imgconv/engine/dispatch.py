@@ -213,7 +213,7 @@ Algorithm = Literal["small", "running", "product", "factors", "fourier", "taps"]
 
 SMALL, SMALL_REAL = 9, 25  # taps up to which sums are quickest in registers, and up to which those of floats are
 PRODUCT_SIZES = (7, 9, 11, 13)  # of square kernels of one product whose passes stay in registers
-RUNNING_REACH = 30  # height + width from which running sums beat two passes
+RUNNING_REACH = 10  # height + width from which running sums are quickest
 PASS_COST = 3  # taps that a row's way through scratch costs
 PASS_TAP = 2  # taps that take as long as one of a pass over rows in cache (Zen 3, 2026-11)
 FOURIER_LONGEST = 2048  # above that the transform of a tile is not exact enough
