@@ -212,7 +212,7 @@ def patch_block_size(size: LayerSize, columns: int) -> BlockSize:
 Algorithm = Literal["small", "running", "product", "factors", "fourier", "taps"]
 
 SMALL, SMALL_REAL = 9, 25  # taps up to which sums are quickest in registers, and up to which those of floats are
-PRODUCT_SIZES = (7, 9, 11, 13)  # of square kernels of one product whose passes stay in registers
+PRODUCT_SIZES = (5, 7, 9, 11, 13)  # of square kernels of one product whose passes stay in registers
 RUNNING_REACH = 10  # height + width from which running sums are quickest
 PASS_COST = 3  # taps that a row's way through scratch costs
 PASS_TAP = 2  # taps that take as long as one of a pass over rows in cache (Zen 3, 2026-11)

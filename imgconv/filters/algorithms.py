@@ -18,7 +18,7 @@ from imgconv.loops.filters import correlate_factors, correlate_product, correlat
 from imgconv.window import Window
 
 LONG = 2**16  # elements of a signal that are worth another loop
-LEAST_FACTORED = 30  # taps; smaller kernels are not factored
+LEAST_FACTORED = 25  # taps; smaller kernels are not factored
 _WIDE, _WIDER = 4, 16  # times what the sides read; passes over the short rows of sides take longer than sums in registers (2026-11)
 
 
