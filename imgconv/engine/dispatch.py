@@ -252,9 +252,8 @@ def algorithm_for(kernel: KernelSize) -> Algorithm:
     >>> algorithm_for(KernelSize(9, 9, 81, 1, False, False, True, True, True, (1, 1), (1, 1)))
     'product'
     """
-    size, is_single = kernel.height * kernel.width, kernel.apart and kernel.stride == (1, 1)
-    plain = is_single and kernel.dilation == (1, 1)
-    if is_single and size <= SMALL:
+    size, plain = kernel.height * kernel.width, kernel.apart and kernel.stride == kernel.dilation == (1, 1)
+    if kernel.apart and size <= SMALL:
         return "small"
     reach = kernel.height + kernel.width
     if plain and kernel.equal and kernel.exact and reach >= RUNNING_REACH:

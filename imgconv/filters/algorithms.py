@@ -111,28 +111,39 @@ def correlator(weights: Weights, window: Window, channels: int) -> Correlator:
 
 
 class _Small(Correlator):
-    """All taps of a small kernel at once, in registers."""
-
-    in_place = _WIDE
+    """All taps of a small kernel at once, in registers. Of windows with a stride across, those in between are computed and left out."""
 
     def __init__(self, weights: Weights, window: Window, channels: int):
+        self.in_place = _WIDE if window.stride == (1, 1) else 0
         self._weights = np.ascontiguousarray(weights.taps, weights.accumulator)
         self._height, self._width = weights.taps.shape
+        (self._rows, self._columns), self._channels = window.stride, channels
         self._down, self._across = window.dilation[0], window.dilation[1] * channels
         self._tiles = partial(_Taps, weights, window, channels)
 
     def fill(self, source: Array, target: Array, parameters: LoopParameters, left: int = 0) -> None:
-        sizes = {"height": self._height, "width": self._width, "dilated": int(self._down > 1)}
-        loop, apart = compiled.loop(correlate_small, divided=parameters.divided, **sizes), (self._across, self._down)
-        if len(target) > 1:
-            loop(source, self._weights, *apart, parameters.values, target, left)
-        elif len(source) == 1 and source.size >= LONG:  # a signal; tiles add in the same order
+        length = source.shape[1] - (self._width - 1) * self._across
+        if len(source) == 1 and length >= LONG:  # a signal; tiles add in the same order
             self._tiles().fill(source, target, parameters, left)
+        elif self._columns == 1:
+            self._fill(source, target, parameters, left, length)
+        else:
+            every = np.empty((len(target), length), target.dtype)
+            self._fill(source, every, parameters, 0, length)
+            for n in range(self._channels):
+                part = target[:, n :: self._channels]
+                part[:] = every[:, n :: self._columns * self._channels][:, : part.shape[1]]
+
+    def _fill(self, source: Array, target: Array, parameters: LoopParameters, left: int, length: int) -> None:
+        sizes = {"height": self._height, "width": self._width, "apart": int((self._rows, self._down) != (1, 1))}
+        loop, steps = compiled.loop(correlate_small, divided=parameters.divided, **sizes), (self._rows, self._down, self._across)
+        if len(target) > 1:
+            loop(source, self._weights, *steps, parameters.values, target, left)
         else:  # the loop fills two rows at once
-            part = target[:, left : left + source.shape[1] - (self._width - 1) * self._across]
-            twice = np.empty((2, part.shape[1]), part.dtype)
-            loop(np.concatenate([source, source[-1:]]), self._weights, *apart, parameters.values, twice, 0)
-            part[:] = twice[:1]
+            twice = np.empty((2, length), target.dtype)
+            more = np.concatenate([source, np.repeat(source[-1:], self._rows, axis=0)])
+            loop(more, self._weights, *steps, parameters.values, twice, 0)
+            target[:, left : left + length] = twice[:1]
 
 
 class _Taps(Correlator):

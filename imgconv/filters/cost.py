@@ -37,8 +37,8 @@ def multiply_adds_of(kernel: FilterKernel, window: Window, dtype: np.dtype[Any],
     height, width = weights.taps.shape[-2:]
     choice = choose(weights, window)
     match choice.algorithm:
-        case "small":
-            return float(height * width)
+        case "small":  # of every column, whatever the stride
+            return float(height * width * window.stride[1])
         case "running":  # one cell enters and one leaves, sums double, and the weight multiplies
             return 3.0 + sum(1 + int(digit) for digit in f"{width:b}"[1:])
         case "fourier":

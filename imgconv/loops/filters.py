@@ -12,7 +12,7 @@ import numpy as np
 NOT_NEGATIVE = (1 << 30) - 1  # LLVM vectorises a loop only if it can see that `channels & NOT_NEGATIVE` is not negative
 
 
-def correlate_small(height, width, divided, dilated):
+def correlate_small(height, width, divided, apart):
     """The loop for a kernel of a few taps, whose size the compiler knows, so that sums stay in registers.
 
     Two rows are computed at once, since they share most of their source rows; LLVM does not find these by itself in 5x5. Of the time of
@@ -22,31 +22,31 @@ def correlate_small(height, width, divided, dilated):
 
     finish = finished(divided)
 
-    def loop(source, weights, across, down, parameters, target, left):
-        """Fill columns `left` and on of `target` (R, S), R at least 2, from sums of weights[u, v] * source[i + u*down, j + v*across].
+    def loop(source, weights, step, down, across, parameters, target, left):
+        """Fill columns `left` and on of `target` (R, S), R at least 2, from weights[u, v] * source[i*step + u*down, j + v*across].
 
-        The rows of `source` determine their number. `weights` (height, width) have the dtype of the accumulator. `down` counts where
-        the loop is `dilated`: no row is shared then.
+        The rows of `source` determine the number of columns. `weights` (height, width) have the dtype of the accumulator. `step` and `down`
+        count where rows are `apart`, and share no row of the source.
         """
         kind, real, pixel = weights.dtype.type, parameters.dtype.type, target.dtype.type
         divisor, offset, mirror = parameters[0], parameters[1], parameters[2]
         lowest, largest, magic = parameters[3], parameters[4], parameters[5]
-        apart = across & NOT_NEGATIVE
-        length = source.shape[1] - (width - 1) * apart
+        column = across & NOT_NEGATIVE
+        length = source.shape[1] - (width - 1) * column
         for pair in range((target.shape[0] + 1) // 2):
             i = min(2 * pair, target.shape[0] - 2)
             upper, lower = target[i][left : left + length], target[i + 1][left : left + length]
             for j in range(length):
                 above, below = kind(0), kind(0)
-                for u in range(height if dilated else 0):
-                    first, second = source[i + u * down], source[i + 1 + u * down]
+                for u in range(height if apart else 0):
+                    first, second = source[i * step + u * down], source[(i + 1) * step + u * down]
                     for v in range(width):
-                        above = kind(above + weights[u, v] * kind(first[j + v * apart]))
-                        below = kind(below + weights[u, v] * kind(second[j + v * apart]))
-                for u in range(0 if dilated else height + 1):
+                        above = kind(above + weights[u, v] * kind(first[j + v * column]))
+                        below = kind(below + weights[u, v] * kind(second[j + v * column]))
+                for u in range(0 if apart else height + 1):
                     row = source[i + u]
                     for v in range(width):
-                        cell = kind(row[j + v * apart])
+                        cell = kind(row[j + v * column])
                         if u < height:
                             above = kind(above + weights[u, v] * cell)
                         if u > 0:

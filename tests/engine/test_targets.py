@@ -20,8 +20,8 @@ from imgconv.loops import canny, filters, layers, pooling
 BYTES, FLOATS, NUMBERS = np.zeros((9, 9), np.uint8), np.zeros((9, 9), np.float32), np.zeros(9, np.int64)
 LOOPS = {
     "small": (
-        filters.correlate_small(height=3, width=3, divided=0, dilated=0),
-        (BYTES, np.zeros((3, 3), np.int16), 1, 1, np.zeros(6, np.float32), BYTES, 0),
+        filters.correlate_small(height=3, width=3, divided=0, apart=0),
+        (BYTES, np.zeros((3, 3), np.int16), 1, 1, 1, np.zeros(6, np.float32), BYTES, 0),
     ),
     "taps": (
         filters.correlate_tiles(height=4, width=16, divided=1),

@@ -39,14 +39,14 @@ def both_ways(template, constants, *arguments, target):
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("parameters, kind", [(TO_PIXELS, np.float32), (TO_PIXELS, np.int16), (TO_WHOLE, np.int32)])
-@pytest.mark.parametrize("size, down", [((1, 1), 1), ((3, 3), 1), ((3, 2), 3)])
-def test_small_kernels(size, down, parameters, kind, channels):
+@pytest.mark.parametrize("size, stride, down", [((1, 1), 1, 1), ((3, 3), 1, 1), ((3, 2), 1, 3), ((2, 3), 2, 1)])
+def test_small_kernels(size, stride, down, parameters, kind, channels):
     height, width = size
-    source = RNG.integers(0, 256, (5 + (height - 1) * down, (7 + width - 1) * channels), dtype=np.uint8)
+    source = RNG.integers(0, 256, (4 * stride + 1 + (height - 1) * down, (7 + width - 1) * channels), dtype=np.uint8)
     weights, target = RNG.integers(-5, 6, size).astype(kind), np.zeros((5, 7 * channels), np.uint8)
-    constants = {"height": height, "width": width, "divided": int(parameters[0] != 1), "dilated": int(down > 1)}
-    expected = written_out(source, weights, target.shape, parameters, columns=channels, rows=down)
-    for filled in both_ways(correlate_small, constants, source, weights, channels, down, parameters, target, 0, target=target):
+    constants = {"height": height, "width": width, "divided": int(parameters[0] != 1), "apart": int((stride, down) != (1, 1))}
+    expected = written_out(source, weights, target.shape, parameters, stride=stride, columns=channels, rows=down)
+    for filled in both_ways(correlate_small, constants, source, weights, stride, down, channels, parameters, target, 0, target=target):
         assert np.array_equal(filled, expected)
 
 
