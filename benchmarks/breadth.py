@@ -20,7 +20,7 @@ def photo() -> Any:
 
 
 def lines() -> Iterator[Line]:
-    """Filters of alpha and of floats, medians, then erosion and ranks by a disk."""
+    """Filters of alpha, of floats and of few taps, medians, then erosion and ranks by a disk."""
     cv2, grey = peer("cv2"), photo()
     threads = cv2.getNumThreads() if cv2 else 1
     try:
@@ -28,6 +28,7 @@ def lines() -> Iterator[Line]:
             cv2.setNumThreads(1)
         yield from alphas(cv2)
         yield from floats(cv2, grey)
+        yield from few_taps(cv2, grey)
         yield from medians(cv2, grey)
         yield from disks(cv2, grey)
     finally:
@@ -56,6 +57,18 @@ def floats(cv2: Any, grey: Any) -> Iterator[Line]:
     yield Line(text, "cv2.GaussianBlur", 0.8, lambda: imgconv.filter(colour, soft, threads=1), theirs)
     dilate = (lambda: cv2.dilate(real, np.ones((5, 5), np.uint8))) if cv2 else None
     yield Line("maximum 5x5, float32 grey", "cv2.dilate", 0.8, _pool(real, "max", size=5, padding="same"), dilate)
+
+
+def few_taps(cv2: Any, grey: Any) -> Iterator[Line]:
+    """Kernels of a few taps; OpenCV leaves out pixels of the whole result for a stride, and has a larger kernel for a dilation."""
+    real, dilated = grey.astype(np.float32), np.zeros((5, 5))
+    dilated[::2, ::2] = taps(3)
+    yield _filter(cv2, "2x2, 8-bit grey", 0.8, grey, taps(2))
+    yield _filter(cv2, "1x3, float32 grey", 0.8, real, taps(3)[:1])
+    whole = (lambda: cv2.filter2D(real, -1, taps(3), borderType=cv2.BORDER_REPLICATE)[::2, ::2]) if cv2 else None
+    yield Line("3x3 with stride 2, float32 grey", "cv2.filter2D", 0.8, lambda: imgconv.filter(real, taps(3), stride=2, threads=1), whole)
+    zeros = (lambda: cv2.filter2D(grey, -1, dilated, borderType=cv2.BORDER_REPLICATE)) if cv2 else None
+    yield Line("3x3 with dilation 2, 8-bit grey", "cv2.filter2D", 0.8, lambda: imgconv.filter(grey, taps(3), dilation=2, threads=1), zeros)
 
 
 def medians(cv2: Any, grey: Any) -> Iterator[Line]:
