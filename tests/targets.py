@@ -59,6 +59,7 @@ def main():
     holes = np.ma.masked_less(np.arange(243, dtype=np.float32).reshape(9, 9, 3), 15)
     filter(holes, "gaussian5")
     filter(holes, "sharpen8")
+    filter(np.ones((40, 40), np.uint8), np.random.default_rng(0).random((25, 25)))
     pool(holes.data, 3, "median", mask=np.eye(9))
     for dtype in (np.uint8, np.float32):
         pool(np.ones((80, 80), dtype), 31, "median", stride=1, padding="same")
