@@ -129,6 +129,19 @@ def one_line(error: BaseException) -> str:
     return f"internal error, {type(error).__name__}: {error}; IMGCONV_TRACEBACK=1 shows where"
 
 
+def interrupt_in(error: BaseException | None) -> BaseException | None:
+    """Return the interrupt that an error was made of. Up to Python 3.11, one that comes while a class is created is a RuntimeError.
+
+    >>> error = RuntimeError("Error calling __set_name__")
+    >>> error.__cause__ = KeyboardInterrupt()
+    >>> interrupt_in(error), interrupt_in(RuntimeError())
+    (KeyboardInterrupt(), None)
+    """
+    while isinstance(error, Exception):
+        error = error.__cause__ or error.__context__
+    return None if isinstance(error, GeneratorExit | SystemExit) else error
+
+
 def lacks_memory(error: BaseException | None) -> bool:
     """Whether memory or address space was missing, also for a library that could not be loaded.
 

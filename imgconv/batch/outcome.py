@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from imgconv.arrays import Array
-from imgconv.errors import one_line, wants_traceback
+from imgconv.errors import interrupt_in, one_line, wants_traceback
 from imgconv.process import Map
 from imgconv.recipe import Shape
 
@@ -158,14 +158,14 @@ class Outcome:
 
 @contextmanager
 def recorded(outcome: Outcome) -> Iterator[None]:
-    """Record the error and the duration of the block in `outcome`. A pipe that its reader has closed ends the run instead."""
+    """Record the error and the duration of the block in `outcome`. An interrupt, or a pipe without a reader, ends the run instead."""
     started = time.perf_counter()
     try:
         yield
     except Exception as error:  # also a defect of imgconv: the other images are processed
         pipe = next((each for each in (error, error.__cause__) if isinstance(each, BrokenPipeError)), None)
-        if pipe is not None:
-            raise pipe from None
+        if (end := pipe or interrupt_in(error)) is not None:
+            raise end from None
         if wants_traceback(error):
             raise
         outcome.error = one_line(error)

@@ -10,7 +10,7 @@ import os
 import sys
 import warnings
 
-from imgconv.errors import ImgconvError, comma_hint, one_line, reason, wants_traceback
+from imgconv.errors import ImgconvError, comma_hint, interrupt_in, one_line, reason, wants_traceback
 
 TYPE_CHECKING = False  # see imgconv/__init__.py
 if TYPE_CHECKING:
@@ -68,7 +68,9 @@ def main() -> "NoReturn":
         code = _flushed(_run())
         if _received and code != 130:  # Python dropped the exception, and the work ended before it was repeated
             raise Interrupted("interrupted")
-    except (Interrupted, KeyboardInterrupt) as interrupt:
+    except BaseException as error:
+        if (interrupt := interrupt_in(error)) is None:
+            raise
         _leave_at_once(str(interrupt) or "interrupted")
     sys.exit(code)
 
@@ -116,13 +118,15 @@ def _run() -> int:
     try:
         require_address_space(LEAST_MEMORY)
         code = command_line(sys.argv[1:])(standalone_mode=False)
-    except ImgconvError as error:
-        return _fail(str(error), error.exit_code)
     except SystemExit as leaving:
         if isinstance(leaving.__context__, BrokenPipeError):  # Typer exits so when the reader of a pipe has gone, which is not an error
             return _discard_output(0)
         code = leaving.code
     except Exception as error:
+        if interrupt_in(error):
+            raise
+        if isinstance(error, ImgconvError):
+            return _fail(str(error), error.exit_code)
         if hasattr(error, "format_message"):  # a usage error of the Click that Typer contains
             return _fail(_usage_message(error.format_message()), 2)
         return _unexpected(error)

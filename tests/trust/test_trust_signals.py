@@ -103,6 +103,34 @@ main()
     assert done.returncode == 130 and done.stderr.splitlines()[-1] == "imgconv: interrupted"
 
 
+@pytest.mark.parametrize("where", ["imgconv.batch.work.process", "imgconv.cli.help.Group.get_command"])
+def test_an_interrupt_that_python_wraps_in_an_error_is_one(tmp_path, where):
+    module, _, name = where.rpartition(".")
+    script = f"""
+import os, pkgutil, signal, sys
+from imgconv.cli import app
+
+def interrupted(*arguments, **options):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(10**9):
+            pass
+    except BaseException as error:
+        raise RuntimeError("Error calling __set_name__") from error  # as Python 3.11 does while it makes a class
+
+def patched(words, whole=app.command_line):
+    made = whole(words)
+    setattr(pkgutil.resolve_name({module!r}), {name!r}, interrupted)
+    return made
+
+app.command_line = patched
+app.main()
+"""
+    command = [sys.executable, "-c", script, "edge", SAMPLES / "step_wedge.png", "-o", tmp_path / "out.png"]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (130, "imgconv: interrupted\n") and names(tmp_path) == []
+
+
 def test_few_modules_are_imported_before_signals_are_caught():
     script = "import sys; before = set(sys.modules); import imgconv.cli.app; print(*set(sys.modules) - before)"
     done = subprocess.run([sys.executable, "-c", script], env=environment(), capture_output=True, text=True, check=True)
