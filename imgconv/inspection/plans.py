@@ -158,7 +158,7 @@ def _parts(plan: ImagePlan) -> "Iterator[Part]":
         yield from (Either(_details(plan), _details(plan, NARROW)), text())
     work = f"{plan.multiply_adds:,}"
     if plan.work != plan.multiply_adds:
-        work += f" direct, {plan.work:,} optimised"
+        work += f" direct, {plan.work:,} performed"
     totals = {
         "parameters": f"{plan.parameters:,}",
         "multiply-adds": work,
@@ -189,8 +189,8 @@ def _details(plan: ImagePlan, widest: int | None = None) -> "Part":
         lines += [("padding", text(step.padding, style="cyan"))] if step.padding else []
         if step.algorithm:
             meaning = MEANINGS.get(step.algorithm.partition(",")[0].partition(" of ")[0], "")
-            optimised = f" ({shortened(step.work)} multiply-adds)" if step.work != step.multiply_adds else ""
-            lines.append(("method", text((step.algorithm, "cyan"), f": {meaning}{optimised}")))
+            performed = f" ({shortened(step.work)} multiply-adds)" if step.work != step.multiply_adds else ""
+            lines.append(("method", text((step.algorithm, "cyan"), f": {meaning}{performed}")))
         for number, (name, value) in enumerate(lines):
             rows.add_row(text(step.name if number == 0 else ""), name, value)
     return rows
