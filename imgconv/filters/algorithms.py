@@ -123,7 +123,7 @@ class _Small(Correlator):
 
     def fill(self, source: Array, target: Array, parameters: LoopParameters, left: int = 0) -> None:
         length = source.shape[1] - (self._width - 1) * self._across
-        if len(source) == 1 and length >= LONG:  # a signal; tiles add in the same order
+        if len(source) == 1 and length >= LONG:  # a signal; tiles add in the same order, but for a stride
             self._tiles().fill(source, target, parameters, left)
         elif self._columns == 1:
             self._fill(source, target, parameters, left, length)
