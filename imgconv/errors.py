@@ -129,17 +129,25 @@ def one_line(error: BaseException) -> str:
     return f"internal error, {type(error).__name__}: {error}; IMGCONV_TRACEBACK=1 shows where"
 
 
+class Interrupted(BaseException):
+    """A signal that ends the process. Not a KeyboardInterrupt, which Typer would handle by itself."""
+
+
 def interrupt_in(error: BaseException | None) -> BaseException | None:
     """Return the interrupt that an error was made of. Up to Python 3.11, one that comes while a class is created is a RuntimeError.
 
+    A call that was cancelled, as by asyncio, is not an interrupt.
+
     >>> error = RuntimeError("Error calling __set_name__")
     >>> error.__cause__ = KeyboardInterrupt()
-    >>> interrupt_in(error), interrupt_in(RuntimeError())
-    (KeyboardInterrupt(), None)
+    >>> interrupt_in(error)
+    KeyboardInterrupt()
+    >>> error.__cause__ = GeneratorExit()
+    >>> interrupt_in(error)
     """
     while isinstance(error, Exception):
         error = error.__cause__ or error.__context__
-    return None if isinstance(error, GeneratorExit | SystemExit) else error
+    return error if isinstance(error, Interrupted | KeyboardInterrupt) else None
 
 
 def lacks_memory(error: BaseException | None) -> bool:

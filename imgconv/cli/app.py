@@ -10,7 +10,7 @@ import os
 import sys
 import warnings
 
-from imgconv.errors import ImgconvError, comma_hint, interrupt_in, one_line, reason, wants_traceback
+from imgconv.errors import ImgconvError, Interrupted, comma_hint, interrupt_in, one_line, reason, wants_traceback
 
 TYPE_CHECKING = False  # see imgconv/__init__.py
 if TYPE_CHECKING:
@@ -29,10 +29,6 @@ REPEAT = 1.0  # seconds
 LEAST_MEMORY = 100 << 20  # bytes of address space; with 75 MB NumPy may crash while it is imported, and no image is filtered in 250 MB
 
 _received: list[int] = []  # the signals that interrupted the command
-
-
-class Interrupted(BaseException):
-    """A signal that ends the process. Not a KeyboardInterrupt, which Typer would handle by itself."""
 
 
 def program() -> "NoReturn":

@@ -18,14 +18,13 @@ from imgconv.batch.planning import Plan, plan_run
 from imgconv.batch.run import run_sources
 from imgconv.batch.sources import STDIN, FileNames, read_names
 from imgconv.batch.urls import parse_path
-from imgconv.cli.app import Interrupted
 from imgconv.cli.console import Reporter, print_previews, write_json, write_message
 from imgconv.cli.option_values import layout, memory, reading, region, shard
 from imgconv.cli.options import HowOptions, MessageOptions, OnError, WhereOptions
 from imgconv.display.words import counted
 from imgconv.engine import compiled, fallback
 from imgconv.engine.parallel import default_threads
-from imgconv.errors import ImageError, UsageError
+from imgconv.errors import ImageError, Interrupted, UsageError
 from imgconv.images import Encoding, Request
 from imgconv.recipe import Recipe
 from imgconv.registry.files import files_read
