@@ -4,10 +4,9 @@ The modules that make, store and link object code are imported on first need: a 
 llvmlite, but not Numba.
 """
 
-import _thread
 import gc
-import threading
 import time
+from _thread import LockType, allocate_lock, start_new_thread
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
@@ -56,7 +55,7 @@ def prepare() -> None:
     """Start a thread that imports what links cached loops, so that it is ready when the first image is decoded."""
     if not is_plain():
         with suppress(RuntimeError):  # no further thread can start: the linker is imported when the first loop needs it
-            threading.Thread(target=_import_linker, daemon=True).start()
+            start_new_thread(_import_linker, ())  # `Thread.start` hangs if a new one has too little memory
 
 
 def warmup(jobs: Sequence[Callable[[], object]], progress: Callable[[int, int], object] | None = None) -> int:
@@ -186,10 +185,10 @@ class _Compiling:
 
     def __enter__(self) -> None:
         self._start = time.perf_counter()
-        self._end = end = _thread.allocate_lock()
+        self._end = end = allocate_lock()
         end.acquire()
-        with suppress(RuntimeError):  # no further thread can start; `Thread.start` hangs if a new one has too little memory
-            _thread.start_new_thread(self._announce, (end, max(PATIENCE - self._seconds, 0.0)))
+        with suppress(RuntimeError):  # no further thread can start
+            start_new_thread(self._announce, (end, max(PATIENCE - self._seconds, 0.0)))
         self._collects = gc.isenabled()
         gc.disable()
 
@@ -199,7 +198,7 @@ class _Compiling:
         self._end.release()
         self._seconds += time.perf_counter() - self._start
 
-    def _announce(self, end: _thread.LockType, patience: float) -> None:
+    def _announce(self, end: LockType, patience: float) -> None:
         if not end.acquire(timeout=patience) and fallback.announce and not self._is_announced:
             self._is_announced = True
             if cache.is_first_announcement():

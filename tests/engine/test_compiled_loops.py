@@ -179,13 +179,15 @@ fallback.announce = lambda text: sys.stderr.write(text + chr(10))
 
 @pytest.mark.parametrize("switched_off, imported", [("0", True), ("1", False)])
 def test_prepare_imports_the_linker_and_not_the_compiler(switched_off, imported):
-    script = """
-import sys, threading
-from imgconv.engine import cache, compiled
+    script = f"""
+import sys, time
+from imgconv.engine import cache, compiled, forks
 compiled.prepare()
-for thread in threading.enumerate():
-    if thread is not threading.current_thread():
-        thread.join()
+end = time.monotonic() + 30 * {imported}
+while "llvmlite" not in sys.modules and time.monotonic() < end:
+    time.sleep(0.01)
+with forks.lock():  # the thread has imported what it will
+    pass
 print("llvmlite" in sys.modules, "numba" in sys.modules)
 """
     environment = os.environ | {"NUMBA_DISABLE_JIT": switched_off}
