@@ -163,6 +163,31 @@ def test_jpeg_is_decoded_as_by_libtiff(subsampling):
         np.testing.assert_array_equal(frame.pixels, np.asarray(image))
 
 
+@pytest.mark.parametrize("photometric", [1, 8, 9])
+def test_three_samples_in_a_jpeg_are_ycbcr_only_where_the_page_is(photometric):
+    files = []
+    for options in ({}, {"compression": "jpeg", "quality": 100}):
+        file = io.BytesIO()
+        Image.frombytes("LAB", photo().shape[1::-1], photo().tobytes()).save(file, "TIFF", **options)
+        entry = struct.pack("<HHIHH", 262, 3, 1, 8, 0)
+        assert file.getvalue().count(entry) == 1
+        files.append(file.getvalue().replace(entry, struct.pack("<HHIHH", 262, 3, 1, photometric, 0)))
+    (plain,), (frame,) = (read(data)[1] for data in files)
+    assert np.abs(frame.pixels.astype(int) - plain.pixels).mean() < 3
+
+
+@pytest.mark.parametrize("photometric", ["miniswhite", "separated"])
+def test_premultiplied_inks_are_divided_before_they_become_light(photometric):
+    inks = np.array([[[0, 10, 100, 255], [255, 100, 40, 0], [9, 9, 9, 9]]], np.uint8)[..., -1 if photometric == "miniswhite" else 0 :]
+    alpha = np.full((1, 3, 1), 51, np.uint8)
+    files = [
+        tiff(np.concatenate([samples, alpha], axis=2), photometric=photometric, planarconfig="contig", extrasamples=[kind])
+        for samples, kind in ((inks, "unassalpha"), (np.rint(inks * 0.2).astype(np.uint8), "assocalpha"))
+    ]
+    (plain,), (frame,) = (read(data)[1] for data in files)
+    assert np.abs(frame.pixels.astype(int) - plain.pixels).max() <= 5
+
+
 @pytest.mark.parametrize("make", [lambda pixels: pixels, deep])
 @pytest.mark.parametrize("bands", [0, 1, 3])
 @pytest.mark.parametrize("kind", ["unassalpha", "assocalpha", None])

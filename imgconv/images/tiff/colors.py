@@ -15,6 +15,7 @@ _STORED = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, MASK: 1, CMYK
 _COLOURS = _STORED | {PALETTE: 3, CMYK: 3}  # channels
 _COLORMAP, _INK_SET, _COEFFICIENTS, _REFERENCE = 320, 332, 529, 532  # tags
 _ASSOCIATED, _UNASSOCIATED = 1, 2  # extra samples
+_INKS = (WHITE_IS_ZERO, CMYK)  # photometric interpretations in which 0 is white
 _BT_601 = (299, 1000, 587, 1000, 114, 1000)
 
 # CIE Lab of a D50 white to linear sRGB, with Bradford's adaptation (sRGB profile of ICC)
@@ -74,8 +75,8 @@ def is_supported(page: Any) -> bool:
 
 
 def is_premultiplied(page: Any) -> bool:
-    """Return whether all channels of a page but alpha are multiplied by it."""
-    return [int(kind) for kind in page.extrasamples] == [_ASSOCIATED]
+    """Return whether all channels of a page but alpha are colours that are multiplied by it, and not inks."""
+    return [int(kind) for kind in page.extrasamples] == [_ASSOCIATED] and int(page.photometric) not in _INKS
 
 
 def pixels_of(page: Any, samples: NDArray[Any], *, premultiplied: bool = False) -> tuple[NDArray[Any], bool]:
@@ -89,15 +90,18 @@ def pixels_of(page: Any, samples: NDArray[Any], *, premultiplied: bool = False) 
         samples = np.ascontiguousarray(samples).view(dtype)
     levels = _levels(samples, page, dtype)
     max_value = white_of(dtype)
-    colours = _colours(page, samples[..., :stored], levels[..., :stored], dtype, max_value)
     at = alpha_index(page)
+    is_multiplied = at is not None and _ASSOCIATED in [int(kind) for kind in page.extrasamples]
+    if is_multiplied and photometric in _INKS:
+        levels = np.concatenate([_unpremultiplied(levels[..., :stored], levels[..., at, None], max_value), levels[..., stored:]], axis=2)
+    colours = _colours(page, samples[..., :stored], levels[..., :stored], dtype, max_value)
     others = [levels[..., i, None] for i in range(stored, samples.shape[2]) if i != at]
     if at is None:
         return np.concatenate([colours, *others], axis=2) if others else colours, False
     alpha = levels[..., at, None]
     if premultiplied:
         colours = np.minimum(colours, alpha) if dtype.kind == "u" else np.where(alpha > 0, colours, 0)
-    elif _ASSOCIATED in [int(kind) for kind in page.extrasamples]:
+    elif is_multiplied and photometric not in _INKS:
         colours = _unpremultiplied(colours, alpha, max_value)
     return np.concatenate([colours, *others, alpha], axis=2), True
 

@@ -34,7 +34,7 @@ _KINDS: dict[embedded.Kind, tuple[int, ...]] = {  # of images that a segment can
 _EMBEDDED = {compression: kind for kind, compressions in _KINDS.items() for compression in compressions}
 COMPRESSIONS = (*FAX, *_BYTES, *_EMBEDDED)
 
-_GREY, _YCBCR = 1, 6  # photometric interpretations
+_GREY, _RGB, _YCBCR = 1, 2, 6  # photometric interpretations
 _LSB_FIRST = 2  # fill order
 _ROWS_PER_STRIP = 278  # tag
 _FIRST_OFFSET = 8  # the header precedes it
@@ -129,12 +129,15 @@ def _is_far_larger(page: Any, rows: int, columns: int) -> bool:
 
 
 def set_decoder(page: Any) -> None:
-    """Let tifffile make the decoder of a page whose planes are JPEG images of their own as that of grey ones: it takes them for RGB."""
-    if int(page.compression) in _JPEG and page.planarconfig != 1:
-        photometric = page.photometric
-        page.photometric = type(photometric)(_GREY)
+    """Let tifffile make the decoder of JPEG data that are samples as they are: it takes three of them for YCbCr, and planes for RGB."""
+    if int(page.compression) not in _JPEG or int(page.photometric) == _YCBCR:
+        return
+    is_planar = page.planarconfig != 1
+    if is_planar or page.samplesperpixel == 3:
+        declared = page.photometric, page.extrasamples
+        page.photometric, page.extrasamples = type(page.photometric)(_GREY if is_planar else _RGB), ()
         _ = page.decode  # made at the first access, and kept
-        page.photometric = photometric
+        page.photometric, page.extrasamples = declared
 
 
 def needed_segments(page: Any, salvage: bool) -> int:
