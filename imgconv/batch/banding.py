@@ -21,8 +21,8 @@ from imgconv.images.formats import OUTPUTS
 from imgconv.images.rows import BandedImage, RowBuffer, RowReader
 from imgconv.images.writing import BY_ROWS
 from imgconv.process import Map, shape_of
-from imgconv.process.banded_maps import BandedMaps, Whole
 from imgconv.process.bands import banded_maps
+from imgconv.process.maps import BandedMaps, Whole
 from imgconv.recipe import Shape
 from imgconv.system import limit_freed_memory
 

@@ -13,7 +13,6 @@ from imgconv.errors import DoesNotFit
 from imgconv.filters.filter2d import ImageFilter
 from imgconv.filters.parts import Part, filter_rows, pool_rows
 from imgconv.images import Metadata, Raster, resampled
-from imgconv.process.banded_maps import BandedMaps, Extremes, Rows, Whole, rows_of, united
 from imgconv.process.image import (
     filter_of_part,
     filtered_part,
@@ -25,7 +24,7 @@ from imgconv.process.image import (
     sampling_of_pool,
     with_missing,
 )
-from imgconv.process.maps import Map
+from imgconv.process.maps import BandedMaps, Extremes, Map, Rows, Whole, rows_of, united
 from imgconv.recipe import Canny, Filter, MapPlan, Pool
 from imgconv.windows.borders import Border
 
@@ -35,7 +34,7 @@ def banded_maps(whole: Whole) -> list[BandedMaps]:
     maps = _plain_maps(whole)
     if not whole.may_have_missing:
         return maps
-    from imgconv.process.banded_missing import with_valid_cells
+    from imgconv.process.missing import with_valid_cells
 
     return with_valid_cells(whole, maps)
 
@@ -48,7 +47,7 @@ def _plain_maps(whole: Whole) -> list[BandedMaps]:
         return [_PooledMap(whole, step)]
     if isinstance(step, Canny):
         raise DoesNotFit("canny follows edges through the whole image")
-    from imgconv.process.banded_network import banded_network
+    from imgconv.process.network import banded_network
 
     return banded_network(step, whole)
 

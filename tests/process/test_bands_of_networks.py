@@ -5,8 +5,8 @@ import pytest
 
 from imgconv.images import Raster
 from imgconv.process import process
-from imgconv.process.banded_maps import Whole
 from imgconv.process.bands import banded_maps
+from imgconv.process.maps import Whole
 from imgconv.recipe import network_recipe
 
 RECIPES = {
