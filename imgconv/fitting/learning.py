@@ -1,4 +1,4 @@
-"""Find the kernel that turns one image into another, from pairs of images."""
+"""Find the kernel that turns one image into another, from pairs of images: by least squares, or by gradient descent."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from imgconv.errors import DoesNotFit
 from imgconv.filters.color import level_scale, max_value_of
 from imgconv.fitting.least_squares import NormalEquations, rationalise
+from imgconv.functional import conv2d
+from imgconv.functional.conv import conv2d_bias, conv2d_weight
 from imgconv.images import Luma, Raster
 from imgconv.inspection.pixel import channel_names, filter_input
 from imgconv.recipe import DECLARED, MissingData
@@ -17,6 +19,9 @@ from imgconv.registry import Kernel
 
 Weights = NDArray[np.float64]
 Name = TypeVar("Name")
+LONGEST_SIDE = 160  # pixels of the crop that is used
+POWER_STEPS = 12
+SAFETY = 1.05  # the power method approaches the largest curvature from below
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +94,7 @@ def learn(
     pairs: Sequence[tuple[Raster, Raster]],
     kernel_size: tuple[int, int],
     channels: str = "grey",
-    descend: Descent | None = None,
+    descent: Descent | None = None,
     names: Sequence[str] | None = None,
     missing_data: MissingData = DECLARED,
 ) -> list[Fit]:
@@ -97,7 +102,7 @@ def learn(
 
     `channels`: `grey` for one channel, `each` for a kernel for every colour, `all` for weights across all colours. Black and white
     outputs of an integer image may be clipped and are not used, nor are windows with cells that are missing by `missing_data`, whose mask
-    is that of first images. `descend` replaces least squares; it returns weights (O, C, kh, kw).
+    is that of first images. `descent` replaces least squares; it returns weights (O, C, kh, kw).
     Raises DoesNotFit for images whose sizes or channels do not match, with the `names` of both if there are any.
 
     >>> from imgconv.recipe import filter_recipe
@@ -121,9 +126,9 @@ def learn(
     level = level_scale(before.pixels.dtype)
     names = channel_names(len(examples[0].output), alpha=False)
     if channels != "each":
-        return [_fit(names, examples, kernel_size, max_value, level, descend)]
+        return [_fit(names, examples, kernel_size, max_value, level, descent)]
     return [
-        _fit((name,), single, kernel_size, max_value, level, descend)
+        _fit((name,), single, kernel_size, max_value, level, descent)
         for name, single in zip(names, _single_channels(examples), strict=True)
     ]
 
@@ -197,7 +202,7 @@ def _fit(
     kernel_size: tuple[int, int],
     max_value: float,
     level: float,
-    descend: Descent | None,
+    descent: Descent | None,
 ) -> Fit:
     channels, outputs = len(examples[0].input), len(examples[0].output)
     equations = NormalEquations(channels, kernel_size, outputs, middle=max_value / 2)
@@ -205,7 +210,7 @@ def _fit(
         equations.add(each.input, each.output, each.usable)
     if equations.count < (needed := len(equations.gram)):
         raise DoesNotFit(f"{equations.count} windows are too few for {needed} weights; use larger images, more pairs, or a smaller --size")
-    weights = equations.solve() if descend is None else equations.with_best_offset(descend(examples, kernel_size).reshape(outputs, -1).T)
+    weights = equations.solve() if descent is None else equations.with_best_offset(descent(examples, kernel_size).reshape(outputs, -1).T)
     simple = rationalise(equations, weights, max_value)
     final = simple.weights if simple else weights
     rms, spread = equations.rms(final), equations.spread()
@@ -227,3 +232,51 @@ def _fit(
         determined=equations.determined,
         level=level,
     )
+
+
+def descend(examples: Sequence[Example], kernel_size: tuple[int, int], steps: int, on_step: Callable[[int, float], None]) -> Weights:
+    """Return weights (O, C, kh, kw) after `steps` steps of Nesterov's gradient descent on the middle of the first example.
+
+    The loss is the mean squared error, in units of the input's variance. Every step calls `on_step(step, loss)`. The step size is one over
+    the largest curvature; the momentum restarts when the loss rises (O'Donoghue and Candès 2015).
+    """
+    x, y, mask = _batch(examples[0], kernel_size)
+    shape = (y.shape[1], x.shape[1], *kernel_size)
+    rate = 1 / (SAFETY * _curvature(x, mask, shape))
+    weight, bias = np.zeros(shape), np.zeros(shape[0])
+    ahead, ahead_bias, momentum, loss_before = weight, bias, 1.0, np.inf
+    for step in range(steps):
+        error = (conv2d(x, ahead, ahead_bias) - y) * mask
+        loss = float(np.square(error).sum() / mask.sum())
+        on_step(step, loss)
+        grad_output = 2 * error / mask.sum()
+        new_weight = ahead - rate * conv2d_weight(x, shape, grad_output)
+        new_bias = ahead_bias - rate * conv2d_bias(grad_output)
+        momentum = 1.0 if loss > loss_before else momentum
+        new_momentum = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
+        share = (momentum - 1) / new_momentum
+        ahead, ahead_bias = new_weight + share * (new_weight - weight), new_bias + share * (new_bias - bias)
+        weight, bias, momentum, loss_before = new_weight, new_bias, new_momentum, loss
+    return weight
+
+
+def _batch(example: Example, kernel_size: tuple[int, int]) -> tuple[Weights, Weights, Weights]:
+    """Input and output as batches of one, with mean 0 and in units of the input's standard deviation, and the mask of usable outputs."""
+    rows, columns = (slice((n - min(n, LONGEST_SIDE)) // 2, (n + min(n, LONGEST_SIDE)) // 2) for n in example.usable.shape)
+    kh, kw = kernel_size
+    x = example.input[:, rows.start : rows.stop + kh - 1, columns.start : columns.stop + kw - 1].astype(np.float64)
+    y = example.output[:, rows, columns].astype(np.float64)
+    mask = example.usable[rows, columns].astype(np.float64)
+    y_mean = (y * mask).sum(axis=(1, 2), keepdims=True) / max(mask.sum(), 1)
+    scale = x.std() or 1.0
+    return (x - x.mean(axis=(1, 2), keepdims=True))[None] / scale, (y - y_mean)[None] / scale, mask
+
+
+def _curvature(x: Weights, mask: Weights, shape: tuple[int, ...]) -> float:
+    """The largest eigenvalue of the loss's second derivative, by the power method."""
+    direction: Weights = np.ones((1, *shape[1:]))
+    size = float(np.linalg.norm(direction))
+    for _ in range(POWER_STEPS):
+        direction = np.asarray(conv2d_weight(x, direction.shape, 2 * conv2d(x, direction / size) * mask / max(mask.sum(), 1)), np.float64)
+        size = float(np.linalg.norm(direction)) or 1.0
+    return size

@@ -14,8 +14,7 @@ from imgconv.display.displayable import Displayable
 from imgconv.display.parts import facts, heading, live_display, numbers, text, text_lines
 from imgconv.display.words import counted
 from imgconv.errors import DoesNotFit, UsageError
-from imgconv.fitting.gradient_descent import descend
-from imgconv.fitting.learning import Example, Fit, Weights, learn
+from imgconv.fitting.learning import Example, Fit, Weights, descend, learn
 from imgconv.images import Raster
 from imgconv.inputs import Inputs
 from imgconv.inspection.pixel import channel_names, number

@@ -9,8 +9,7 @@ from command import SAMPLES
 from imgconv.errors import DoesNotFit
 from imgconv.filters.color import luma
 from imgconv.fitting import least_squares
-from imgconv.fitting.gradient_descent import descend
-from imgconv.fitting.learning import learn
+from imgconv.fitting.learning import descend, learn
 from imgconv.images import Metadata, Raster, Request, open_frames
 from imgconv.process import process
 from imgconv.recipe import MissingData, filter_recipe
@@ -179,7 +178,7 @@ def test_descent_ends_where_least_squares_do(photo, name):
     losses = []
     output = filtered(photo, name, range="raw")
     (fit,) = learn(
-        [(photo, output)], (3, 3), descend=lambda examples, size: descend(examples, size, 500, lambda _, loss: losses.append(loss))
+        [(photo, output)], (3, 3), descent=lambda examples, size: descend(examples, size, 500, lambda _, loss: losses.append(loss))
     )
     assert np.abs(fit.free[0, 0] - REGISTRY.get(name).weights()).max() < 1e-3
     assert len(losses) == 500 and losses[-1] < 1e-6 * losses[0]
@@ -197,7 +196,7 @@ def test_windows_with_missing_cells_are_left_out(value, descent):
     assert result.missing > 50 and result.metadata.nodata is value
     result.pixels[:30] = value
     steps = partial(descend, steps=400, on_step=lambda step, loss: None) if descent else None
-    (fit,) = learn([(image, result)], (3, 3), descend=steps)
+    (fit,) = learn([(image, result)], (3, 3), descent=steps)
     assert np.abs(weights_of(fit)[0, 0] - taps).max() < 1e-3
     assert fit.windows < fit.windows_total - 30 * 78
 
