@@ -1,7 +1,8 @@
-"""Correlation of padded rows with one kernel, by the algorithm that suits the kernel."""
+"""Correlation of padded rows with one kernel by the algorithm that suits the kernel, and what it costs."""
 
 from dataclasses import replace
 from functools import partial
+from math import log2
 from typing import Any, NamedTuple, Protocol, assert_never
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from imgconv.arrays import Array
 from imgconv.engine import compiled
 from imgconv.engine.dispatch import Algorithm, KernelSize, algorithm_for
-from imgconv.filters.fft import FourierTiles
+from imgconv.filters.fft import FourierTiles, tile_side
 from imgconv.filters.output_range import LoopParameters
 from imgconv.filters.separable import FLOAT64_ROUNDING, ROUNDING, Factors, factors
 from imgconv.filters.weights import FilterKernel, Weights
@@ -87,6 +88,35 @@ def algorithm_of(kernel: FilterKernel, window: Window, dtype: np.dtype[Any], cha
     sums = {"fourier": "float64", "running": str(_sliding_dtype(weights))}.get(choice.algorithm, str(weights.accumulator))
     rank = f" of {len(choice.factors.down)}" if choice.algorithm == "factors" and choice.factors else ""
     return f"{choice.algorithm}{rank}, {sums}"
+
+
+def multiply_adds_of(kernel: FilterKernel, window: Window, dtype: np.dtype[Any], channels: int, *, flip: bool = False) -> float:
+    """Multiply-adds of the chosen algorithm for each output value of `kernel` on images of `dtype` and `channels`.
+
+    Additions count as well. A transform of N values counts 1.75 N log2(N), half of a complex one of radix 4, and there are two.
+
+    >>> from types import SimpleNamespace as Kernel
+    >>> soft = Kernel(taps=np.outer([1, 3, 5, 7, 5, 3, 1], [1, 2, 4, 6, 4, 2, 1]), divisor=1, anchor=None)
+    >>> multiply_adds_of(soft, Window.of(7), np.dtype(np.uint8), channels=3)
+    14.0
+    """
+    weights = Weights.of(kernel, dtype, channels, flip=flip)
+    height, width = weights.taps.shape[-2:]
+    choice = choose(weights, window)
+    match choice.algorithm:
+        case "small":  # of every column, whatever the stride
+            return float(height * width * window.stride[1])
+        case "running":  # one cell enters and one leaves, sums double, and the weight multiplies
+            return 3.0 + sum(1 + int(digit) for digit in f"{width:b}"[1:])
+        case "fourier":
+            side = tile_side(max(height, width))
+            return side**2 * (7 * log2(side) + 2) / ((side - height + 1) * (side - width + 1))
+        case "product" | "factors":  # every column is summed, whatever the stride
+            return float((len(choice.factors.down) if choice.factors else 1) * (height * window.stride[1] + width))
+        case "taps":
+            return float(np.count_nonzero(weights.taps) if weights.finite and weights.taps.any() else weights.taps.size)
+        case _:
+            assert_never(choice.algorithm)
 
 
 def correlator(weights: Weights, window: Window, channels: int) -> Correlator:

@@ -1,5 +1,6 @@
 """Convolution over one and two axes, conv1d and conv2d, and its gradients; as in torch, the operation is cross-correlation."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,10 +24,11 @@ from imgconv.arrays import (
     require_batch,
     sum_dtype,
 )
-from imgconv.window import Padding, Size
+from imgconv.engine.dispatch import algorithm
+from imgconv.window import Padding, Size, Window
 from imgconv.windows.borders import Border
 from imgconv.windows.correlation import correlate, correlate_input, correlate_weight
-from imgconv.windows.layout import ZEROS, Layout
+from imgconv.windows.layout import ZEROS, Layout, layer_size
 
 
 def conv2d(
@@ -211,6 +213,15 @@ def conv1d_bias(grad_output: AnyArray) -> FloatArray:
     array([8., 8., 8.])
     """
     return _bias_gradient(grad_output, dims=1)
+
+
+def layer_algorithm(shape: Sequence[int], weight_shape: Sequence[int], window: Window, groups: int) -> str:
+    """The algorithm with which `conv2d` correlates maps (C, H, W) with weights (O, C/groups, kh, kw).
+
+    >>> layer_algorithm((64, 56, 56), (64, 64, 3, 3), Window.of(3, padding=1), 1)
+    'tiles'
+    """
+    return algorithm(layer_size(Layout((1, *shape), window), groups, weight_shape[0]))
 
 
 class _Parameters(NamedTuple):

@@ -12,9 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgconv.arrays import Array
-from imgconv.filters.canny import canny_edges, smoothed_rows, surrounded, thresholds
+from imgconv.filters.canny import (
+    LEAST_WEIGHT,
+    SmoothedRows,
+    SmoothedValid,
+    canny_edges,
+    gaussian_taps,
+    smoothed_rows,
+    surrounded,
+    thresholds,
+)
 from imgconv.filters.color import max_value_of
-from imgconv.filters.gaussian import LEAST_WEIGHT, SmoothedRows, SmoothedValid, gaussian_taps
 from imgconv.images import Raster
 from imgconv.inspection.pixel import ChannelValue, MapValue, Member, Patch, Product, Stage, filter_input, number, products_text
 from imgconv.platforms import cached_property

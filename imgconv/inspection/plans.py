@@ -12,11 +12,9 @@ import numpy as np
 from imgconv.display.displayable import Displayable
 from imgconv.display.parts import Either, facts, heading, table, text
 from imgconv.display.words import in_bytes, shortened
-from imgconv.filters.algorithms import algorithm_of
-from imgconv.filters.canny import band_rows
-from imgconv.filters.cost import multiply_adds_of
+from imgconv.filters.algorithms import algorithm_of, multiply_adds_of
+from imgconv.filters.canny import band_rows, gaussian_algorithm, gaussian_taps
 from imgconv.filters.filter2d import summed_dtype
-from imgconv.filters.gaussian import gaussian_algorithm, gaussian_taps
 from imgconv.filters.pool2d import pool_algorithm
 from imgconv.modes import Range
 from imgconv.recipe import Canny, Filter, MapPlan, Network, Pool, Recipe, Shape

@@ -128,7 +128,7 @@ class Convolution(WeightedOperation):
 
     def cost(self, input: tuple[int, ...], output: tuple[int, ...]) -> Cost:
         """The multiply-adds of the direct form, and the algorithm that `conv2d` chooses."""
-        from imgconv.filters.cost import layer_algorithm
+        from imgconv.functional.conv import layer_algorithm
 
         size, channels = input[1:], 1 if self.each_channel else input[0]
         groups = channels if self.groups is None else self.groups
