@@ -30,7 +30,7 @@ from imgconv.loops.filters import copy_alpha
 from imgconv.modes import CombineMode, PaddingMode, Range
 from imgconv.window import Window
 from imgconv.windows.borders import Border, PaddedRows, elements, values_at
-from imgconv.windows.strips import Strip, join_strips, strips
+from imgconv.windows.planes import Strip, join_strips, strips
 
 if TYPE_CHECKING:
     from imgconv.filters.normalisation import MissingCells  # most images have none

@@ -16,12 +16,11 @@ from imgconv.loops.pooling import LARGEST, SMALLEST
 from imgconv.modes import MissingMode, MissingRule, PoolMode
 from imgconv.window import Window
 from imgconv.windows.borders import Border, PaddedRows
-from imgconv.windows.planes import Planes
+from imgconv.windows.planes import Planes, Strip, join_strips, strips
 from imgconv.windows.ranks import rank_algorithm, ranked
 from imgconv.windows.reduce import average_algorithm, averages, extremes, identity_of, valid_averages
 from imgconv.windows.shapes import cell_counts, deviations, has_exact_deviations, shaped_averages, shaped_extremes
 from imgconv.windows.spans import fewest_cells
-from imgconv.windows.strips import Strip, join_strips, strips
 
 BAND_VALUES = 1 << 20  # of a padded image at a time
 

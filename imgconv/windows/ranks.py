@@ -13,11 +13,10 @@ from imgconv.engine.parallel import run_bands
 from imgconv.loops import ranks as loops
 from imgconv.loops.pooling import SMALLEST
 from imgconv.window import Window
-from imgconv.windows.planes import Planes, by_strips
+from imgconv.windows.planes import Planes, Strip, by_strips
 from imgconv.windows.reduce import identity_of
 from imgconv.windows.shapes import Block, Region, Taps, by_blocks, cell_counts, cells_of, counts_of, shaped_extremes
 from imgconv.windows.spans import starts
-from imgconv.windows.strips import Strip
 
 RankAlgorithm = Literal["sorting network", "counting", "column histograms", "histogram"]
 Place = Callable[[int], int]  # of the result among so many cells in ascending order

@@ -16,9 +16,8 @@ from imgconv.engine.parallel import default_threads, run_bands
 from imgconv.loops import pooling
 from imgconv.loops.pooling import LARGEST, SMALLEST, SUM, extreme_cells
 from imgconv.window import Window
-from imgconv.windows.planes import Planes, by_strips
+from imgconv.windows.planes import Planes, Strip, by_strips
 from imgconv.windows.spans import Spans, fewest_cells
-from imgconv.windows.strips import Strip
 
 ReductionAlgorithm = Literal["separable", "2x2 blocks"]
 SCRATCH_BYTES = 1 << 20  # per band of sums or results; smaller ones lost to the cost of a call (2026-11)

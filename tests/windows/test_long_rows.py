@@ -7,7 +7,7 @@ import pytest
 
 import imgconv
 from imgconv import gradients
-from imgconv.windows import reduce, strips
+from imgconv.windows import planes, reduce
 
 CELLS = 1 << 21
 SIGNAL = np.random.default_rng(2).random((1, CELLS), np.float32)
@@ -78,7 +78,7 @@ def test_strips_change_no_bit(monkeypatch, cells, dtype):
     ]
     whole = [call() for call in calls]
     monkeypatch.setattr(reduce, "STRIP_CELLS", cells)  # the real ones are millions of cells
-    monkeypatch.setattr(strips, "LONG", cells * x.itemsize)
+    monkeypatch.setattr(planes, "LONG", cells * x.itemsize)
     monkeypatch.setattr(reduce, "STRIP_BYTES", 3 * cells)
     monkeypatch.setattr(reduce, "STRIP_LEAST", 1)
     for call, expected in zip(calls, whole, strict=True):
@@ -89,5 +89,5 @@ def test_strips_change_no_bit_of_wide_kernels(monkeypatch):
     """Blocks of Fourier transforms begin where the image does."""
     image = np.random.default_rng(5).random((8, 300_000))
     striped = imgconv.filter(image, "log:sigma=5", range="clip")
-    monkeypatch.setattr(strips, "LONG", 1 << 40)
+    monkeypatch.setattr(planes, "LONG", 1 << 40)
     assert np.array_equal(imgconv.filter(image, "log:sigma=5", range="clip"), striped)
