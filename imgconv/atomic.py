@@ -26,8 +26,7 @@ from typing import BinaryIO
 from imgconv.access import PRIVATE, Access
 from imgconv.errors import ImageError, UsageError, reason
 from imgconv.inputs import Inputs
-from imgconv.locks import InterruptibleLock
-from imgconv.platforms import IS_WINDOWS, reachable
+from imgconv.platforms import IS_WINDOWS, InterruptibleLock, reachable
 
 try:
     import fcntl

@@ -1,11 +1,13 @@
-"""What differs between operating systems and versions of Python: paths, names and command lines of Windows, and a property of 3.12.
+"""What differs between operating systems and versions of Python: paths, names and command lines of Windows, locks, cached properties.
 
-Every function takes the system as a parameter, so that each branch can run on any system.
+Functions take the system as a parameter, so that each branch can run on any system.
 """
 
 import os
 import re
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Literal
 
@@ -118,6 +120,31 @@ def extended(path: str) -> str:
     if path.startswith(("\\\\?\\", "\\\\.\\")) or not PureWindowsPath(path).drive:
         return path
     return f"\\\\?\\UNC\\{path[2:]}" if path.startswith("\\\\") else f"\\\\?\\{path}"
+
+
+class InterruptibleLock:
+    """A lock for `with` statements, which a signal handler may leave at any place.
+
+    On CPython 3.14 an exception of a handler may arrive after the lock is taken and before its block begins, and then nothing releases it.
+    The thread that has left it so releases it when it enters the next block. Blocks must not be nested.
+
+    >>> lock = InterruptibleLock()
+    >>> lock.__enter__()
+    >>> with lock:
+    ...     pass
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        with suppress(RuntimeError):  # it is not ours
+            while True:
+                self._lock.release()
+        self._lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
 
 
 if sys.version_info >= (3, 12):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from imgconv.engine import forks
-from imgconv.locks import InterruptibleLock
+from imgconv.platforms import InterruptibleLock
 
 Library = Any  # threadpoolctl's LibController, which has no types
 
